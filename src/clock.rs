@@ -1,0 +1,158 @@
+//! The only place that reads a clock.
+//!
+//! Logic uses the monotonic instant alone. Wall-clock times are labels: they are derived from
+//! one reading at the start plus monotonic time, so that a jump of the system's clock can
+//! neither reorder a run's records nor change what it does.
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+use std::time::SystemTime;
+use std::time::UNIX_EPOCH;
+
+/// A monotonic instant; under a paused runtime it stands still with it.
+pub type Instant = tokio::time::Instant;
+
+/// A point of wall-clock time in UTC, to the microsecond.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Timestamp(i64);
+
+impl Timestamp {
+    /// Returns the time that many microseconds after the Unix epoch.
+    pub const fn from_micros(micros: i64) -> Self {
+        Self(micros)
+    }
+
+    /// Returns the microseconds since the Unix epoch.
+    pub const fn as_micros(self) -> i64 {
+        self.0
+    }
+
+    /// Returns how much later this is than `earlier`; zero if it is not.
+    pub fn since(self, earlier: Self) -> Duration {
+        Duration::from_micros(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
+    }
+
+    /// Returns this time moved by that many microseconds, which may be negative.
+    pub const fn plus_micros(self, micros: i64) -> Self {
+        Self(self.0.saturating_add(micros))
+    }
+}
+
+impl fmt::Display for Timestamp {
+    /// Writes RFC 3339 in UTC with milliseconds, as all documents have it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let time = jiff::Timestamp::from_microsecond(self.0).map_err(|_| fmt::Error)?;
+        write!(f, "{time:.3}")
+    }
+}
+
+impl FromStr for Timestamp {
+    type Err = jiff::Error;
+
+    /// Reads RFC 3339.
+    fn from_str(text: &str) -> Result<Self, jiff::Error> {
+        text.parse::<jiff::Timestamp>()
+            .map(|time| Self(time.as_microsecond()))
+    }
+}
+
+/// Tells the time: monotonic instants, and wall-clock labels for them.
+#[derive(Debug, Clone, Copy)]
+pub struct Clock {
+    wall: Timestamp,
+    anchor: Instant,
+}
+
+impl Clock {
+    /// Reads both clocks once and ties them together.
+    pub fn start() -> Self {
+        Self::starting_at(system_time())
+    }
+
+    /// Returns a clock that calls the present instant `wall`; for exact times in tests.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this module is the one that reads clocks"
+    )]
+    pub fn starting_at(wall: Timestamp) -> Self {
+        Self {
+            wall,
+            anchor: Instant::now(),
+        }
+    }
+
+    /// Returns the present instant.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this module is the one that reads clocks"
+    )]
+    pub fn instant(&self) -> Instant {
+        Instant::now()
+    }
+
+    /// Returns the present wall-clock time.
+    pub fn now(&self) -> Timestamp {
+        self.label(self.instant())
+    }
+
+    /// Returns the wall-clock time of an instant.
+    pub fn label(&self, instant: Instant) -> Timestamp {
+        let micros = |span: Duration| i64::try_from(span.as_micros()).unwrap_or(i64::MAX);
+        match instant.checked_duration_since(self.anchor) {
+            Some(after) => self.wall.plus_micros(micros(after)),
+            None => self.wall.plus_micros(-micros(self.anchor - instant)),
+        }
+    }
+}
+
+/// Reads the system's wall clock.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this module is the one that reads clocks"
+)]
+fn system_time() -> Timestamp {
+    let micros = |span: Duration| i64::try_from(span.as_micros()).unwrap_or(i64::MAX);
+    match SystemTime::now().duration_since(UNIX_EPOCH) {
+        Ok(since) => Timestamp(micros(since)),
+        Err(before) => Timestamp(-micros(before.duration())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SOME_DAY: Timestamp = Timestamp::from_micros(1_720_180_800_000_000);
+
+    #[test]
+    fn times_are_written_as_rfc_3339_with_milliseconds() {
+        assert_eq!(SOME_DAY.to_string(), "2024-07-05T12:00:00.000Z");
+        assert_eq!(
+            SOME_DAY.plus_micros(1_234_999).to_string(),
+            "2024-07-05T12:00:01.234Z"
+        );
+        assert_eq!(
+            "2024-07-05T12:00:00.000Z".parse::<Timestamp>().unwrap(),
+            SOME_DAY
+        );
+    }
+
+    #[test]
+    fn a_span_is_never_negative() {
+        assert_eq!(SOME_DAY.since(SOME_DAY.plus_micros(5)), Duration::ZERO);
+        assert_eq!(
+            SOME_DAY.plus_micros(5).since(SOME_DAY),
+            Duration::from_micros(5)
+        );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn labels_follow_the_monotonic_clock() {
+        let clock = Clock::starting_at(SOME_DAY);
+        tokio::time::advance(Duration::from_millis(1_500)).await;
+        assert_eq!(clock.now(), SOME_DAY.plus_micros(1_500_000));
+        let earlier = clock.instant() - Duration::from_secs(2);
+        assert_eq!(clock.label(earlier), SOME_DAY.plus_micros(-500_000));
+    }
+}

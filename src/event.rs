@@ -1,0 +1,201 @@
+//! The contract between the engine, the store and whoever watches: what happened, in order.
+//!
+//! Events are facts, named in the past tense. They carry no format, colour or path. The store
+//! takes each batch first; only what it has committed is shown to anyone.
+
+use crate::clock::Timestamp;
+use crate::task::Counts;
+use crate::task::Failure;
+use crate::task::Outcome;
+use crate::task::Task;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The number of a sending within its run, counted from 1 across all tasks and resumptions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct AttemptSeq(pub u64);
+
+/// Something that happened, and when.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Event {
+    /// When it happened.
+    pub at: Timestamp,
+    /// What happened.
+    pub kind: EventKind,
+}
+
+/// What happened.
+#[derive(Debug, Clone, PartialEq)]
+pub enum EventKind {
+    /// A process began, or went on, to carry out the run.
+    RunStarted(RunStarted),
+    /// An attempt was admitted; its bytes leave only after this is durable.
+    AttemptStarted {
+        /// Its number in the run.
+        seq: AttemptSeq,
+        /// The task.
+        task: Arc<Task>,
+        /// Which attempt of this task it is, from 1.
+        number: u32,
+    },
+    /// An admitted attempt was withdrawn before a byte of it left.
+    AttemptWithdrawn {
+        /// Its number in the run.
+        seq: AttemptSeq,
+        /// The task.
+        task: Arc<Task>,
+    },
+    /// An attempt came to an end, with an answer or without.
+    AttemptEnded {
+        /// Its number in the run.
+        seq: AttemptSeq,
+        /// The task.
+        task: Arc<Task>,
+        /// What is known of it.
+        result: AttemptResult,
+    },
+    /// A task waits before it is sent again.
+    RetryScheduled {
+        /// The task.
+        task: Arc<Task>,
+        /// When it is due.
+        due: Timestamp,
+    },
+    /// A task got its outcome.
+    TaskSettled {
+        /// The task.
+        task: Arc<Task>,
+        /// What became of it.
+        outcome: Outcome,
+        /// Its last attempt.
+        seq: AttemptSeq,
+        /// How many attempts it took.
+        attempts: u32,
+        /// When its first attempt was sent.
+        first_sent: Timestamp,
+    },
+    /// The whole run waits.
+    RunHeld {
+        /// Until when.
+        until: Timestamp,
+        /// Why.
+        reason: HoldReason,
+    },
+    /// The whole run went on after a wait.
+    RunContinued,
+    /// No new attempt will be admitted; what is on the wire is let finish.
+    RunStopping {
+        /// Why.
+        reason: StopReason,
+        /// How many calls are on the wire.
+        on_wire: usize,
+    },
+    /// The process stopped carrying out the run.
+    RunEnded(RunStats),
+}
+
+/// What a run sets out with.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RunStarted {
+    /// How many tasks were selected in all.
+    pub selected: u64,
+    /// How many of them had their outcome before this process began.
+    pub settled: u64,
+    /// The most sendings in one window, if there is a limit.
+    pub rate_limit: Option<Rate>,
+    /// The most calls on the wire at a time.
+    pub concurrency: usize,
+}
+
+/// At most `limit` sendings in any `window`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rate {
+    /// How many.
+    pub limit: u32,
+    /// In which span of time.
+    pub window: Duration,
+}
+
+impl Rate {
+    /// Returns the limit as sendings per second.
+    pub fn per_second(self) -> f64 {
+        f64::from(self.limit) / self.window.as_secs_f64()
+    }
+}
+
+impl fmt::Display for Rate {
+    /// Writes the rate as the flag takes it, such as `10/s`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let limit = self.limit;
+        match self.window.as_secs() {
+            1 => write!(f, "{limit}/s"),
+            60 => write!(f, "{limit}/m"),
+            3600 => write!(f, "{limit}/h"),
+            seconds => write!(f, "{limit} in {seconds} s"),
+        }
+    }
+}
+
+/// What is known of one attempt after it ended.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AttemptResult {
+    /// When its bytes could first leave.
+    pub sent: Timestamp,
+    /// From then until the answer was read, or given up.
+    pub duration: Duration,
+    /// The status of the answer, if one came.
+    pub http_status: Option<u16>,
+    /// The service's own id of the request.
+    pub request_id: Option<String>,
+    /// The counts the service sent, whether or not they add up.
+    pub counts: Option<Counts>,
+    /// Why it did not succeed, wholly or in part.
+    pub failure: Option<Failure>,
+    /// Whether the service may have carried it out although nothing trustworthy came back.
+    pub in_doubt: bool,
+}
+
+/// Why the whole run waits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HoldReason {
+    /// The service asked for fewer calls.
+    Throttled,
+}
+
+/// Why a run stopped before every task had its outcome.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StopReason {
+    /// SIGINT, or the same by other means.
+    Interrupted,
+    /// SIGTERM or SIGHUP.
+    Terminated,
+    /// More tasks failed than `--max-failures` tolerates.
+    TooManyFailures,
+    /// `--max-duration` is over.
+    OutOfTime,
+    /// The credentials were refused.
+    NotAuthorised,
+}
+
+impl StopReason {
+    /// Returns the word used in reports, such as `too_many_failures`.
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Interrupted => "interrupted",
+            Self::Terminated => "terminated",
+            Self::TooManyFailures => "too_many_failures",
+            Self::OutOfTime => "out_of_time",
+            Self::NotAuthorised => "not_authorised",
+        }
+    }
+}
+
+/// What one process saw of a run, in the end.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RunStats {
+    /// Why it ended before every task had its outcome, if it did.
+    pub stopped: Option<StopReason>,
+    /// How long the whole run was held back by the service.
+    pub held: Duration,
+}

@@ -1,0 +1,5 @@
+//! The command line of batchctl.
+
+#![forbid(unsafe_code)]
+
+fn main() {}

@@ -1,0 +1,138 @@
+//! What went wrong with a call, in the service's words where it sent any.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// Where a call failed; the `error_kind` of results and reports.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum FailureKind {
+    /// The name of the endpoint could not be looked up.
+    Dns,
+    /// No connection could be made.
+    Connect,
+    /// The TLS handshake failed.
+    Tls,
+    /// It was sent and no answer came in time.
+    Timeout,
+    /// It was sent and the connection ended before the answer did.
+    Reset,
+    /// The service asked for fewer calls.
+    Throttled,
+    /// The credentials were refused.
+    Auth,
+    /// The service or its gateway refused this call.
+    Refused,
+    /// The service failed, or reported failed sub-tasks.
+    Service,
+    /// The answer could not be understood, or contradicted itself.
+    Body,
+    /// The call was accepted, the task never arrived where it was sent.
+    NotReached,
+    /// It was never sent.
+    NotSent,
+}
+
+/// The text names no kind of failure.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is no kind of failure")]
+pub struct UnknownFailureKind(pub String);
+
+impl FailureKind {
+    /// Every kind, in the order of the documentation.
+    pub const ALL: [Self; 12] = [
+        Self::Dns,
+        Self::Connect,
+        Self::Tls,
+        Self::Timeout,
+        Self::Reset,
+        Self::Throttled,
+        Self::Auth,
+        Self::Refused,
+        Self::Service,
+        Self::Body,
+        Self::NotReached,
+        Self::NotSent,
+    ];
+
+    /// Returns the word used in files and messages, such as `not_sent`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Dns => "dns",
+            Self::Connect => "connect",
+            Self::Tls => "tls",
+            Self::Timeout => "timeout",
+            Self::Reset => "reset",
+            Self::Throttled => "throttled",
+            Self::Auth => "auth",
+            Self::Refused => "refused",
+            Self::Service => "service",
+            Self::Body => "body",
+            Self::NotReached => "not_reached",
+            Self::NotSent => "not_sent",
+        }
+    }
+}
+
+impl fmt::Display for FailureKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl FromStr for FailureKind {
+    type Err = UnknownFailureKind;
+
+    fn from_str(text: &str) -> Result<Self, UnknownFailureKind> {
+        let named = |kind: &Self| kind.as_str() == text;
+        Self::ALL
+            .into_iter()
+            .find(named)
+            .ok_or_else(|| UnknownFailureKind(text.into()))
+    }
+}
+
+/// Why a call, or some sub-tasks of it, did not succeed.
+///
+/// All texts come from outside and are untrusted; whoever shows them makes them safe first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// Where it failed.
+    pub kind: FailureKind,
+    /// The service's or the gateway's code, such as `VIAS.00010012`; empty if it sent none.
+    pub code: String,
+    /// Its message, or what was seen where it sent none.
+    pub message: String,
+    /// The service's reason, empty if it gave none.
+    pub reason: String,
+    /// What the service advises, empty if it gave no advice.
+    pub advice: String,
+    /// The `error_list` of a 200 that carries failures.
+    pub error_list: Vec<String>,
+}
+
+impl Failure {
+    /// Returns a failure that batchctl saw by itself, without a word from the service.
+    pub fn seen(kind: FailureKind, message: impl Into<String>) -> Self {
+        Self {
+            kind,
+            code: String::new(),
+            message: message.into(),
+            reason: String::new(),
+            advice: String::new(),
+            error_list: Vec::new(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_reads_back_from_its_word() {
+        for kind in FailureKind::ALL {
+            assert_eq!(kind.as_str().parse(), Ok(kind));
+        }
+        assert!("oops".parse::<FailureKind>().is_err());
+    }
+}

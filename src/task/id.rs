@@ -1,0 +1,160 @@
+//! The id of a batch task, checked once at the border and then trusted.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// The shortest id the service gives, in characters.
+const SHORTEST: usize = 4;
+/// The longest id the service gives, in characters.
+const LONGEST: usize = 36;
+
+/// An id that matches the service's own pattern, `^[a-z0-9_-]{4,36}$`.
+///
+/// Such an id is a path segment as it stands: nothing in it needs escaping, and it can
+/// neither leave its place in a path nor be read as a formula or a terminal's escape.
+///
+/// ```
+/// use batchctl::task::TaskId;
+///
+/// let id: TaskId = "0d47bbf52962414bb7ae27fb6ea24230".parse().unwrap();
+/// assert_eq!(id.as_str().len(), 32);
+/// assert!("../admin".parse::<TaskId>().is_err());
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct TaskId(Box<str>);
+
+/// Why a text is not an id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum TaskIdError {
+    /// Nothing is there.
+    #[error("the id is empty")]
+    Empty,
+    /// Fewer than four characters.
+    #[error("the id has {length} of at least {SHORTEST} characters")]
+    TooShort {
+        /// How many it has.
+        length: usize,
+    },
+    /// More than 36 characters.
+    #[error("the id has {length} characters, {LONGEST} are allowed")]
+    TooLong {
+        /// How many it has.
+        length: usize,
+    },
+    /// A character that no id contains.
+    #[error("the id contains {character:?}; only a-z, 0-9, `_` and `-` occur in ids")]
+    Character {
+        /// The first such character.
+        character: char,
+        /// Its place in the text, in characters from 0.
+        index: usize,
+    },
+}
+
+impl TaskId {
+    /// Returns the id as the service writes it.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Checks a text against the service's pattern without keeping it.
+    pub fn check(text: &str) -> Result<(), TaskIdError> {
+        if text.is_empty() {
+            return Err(TaskIdError::Empty);
+        }
+        if let Some(error) = foreign_character(text) {
+            return Err(error);
+        }
+        match text.len() {
+            length if length < SHORTEST => Err(TaskIdError::TooShort { length }),
+            length if length > LONGEST => Err(TaskIdError::TooLong { length }),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Finds the first character that no id contains.
+fn foreign_character(text: &str) -> Option<TaskIdError> {
+    let belongs = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-');
+    if text.bytes().all(belongs) {
+        return None;
+    }
+    let is_foreign = |c: char| !u8::try_from(c).is_ok_and(belongs);
+    let (index, character) = text.chars().enumerate().find(|&(_, c)| is_foreign(c))?;
+    Some(TaskIdError::Character { character, index })
+}
+
+impl FromStr for TaskId {
+    type Err = TaskIdError;
+
+    fn from_str(text: &str) -> Result<Self, TaskIdError> {
+        Self::check(text)?;
+        Ok(Self(text.into()))
+    }
+}
+
+impl fmt::Display for TaskId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn check(text: &str, expected: Result<(), TaskIdError>) {
+        assert_eq!(TaskId::check(text), expected, "{text:?}");
+        assert_eq!(text.parse::<TaskId>().is_ok(), expected.is_ok(), "{text:?}");
+    }
+
+    #[test]
+    fn ids_follow_the_services_pattern() {
+        check("abcd", Ok(()));
+        check("a_-9", Ok(()));
+        check(&"a".repeat(36), Ok(()));
+        check("", Err(TaskIdError::Empty));
+        check("abc", Err(TaskIdError::TooShort { length: 3 }));
+        check(&"a".repeat(37), Err(TaskIdError::TooLong { length: 37 }));
+        check(
+            "abCd",
+            Err(TaskIdError::Character {
+                character: 'C',
+                index: 2,
+            }),
+        );
+        check(
+            "äbcd",
+            Err(TaskIdError::Character {
+                character: 'ä',
+                index: 0,
+            }),
+        );
+        check(
+            "../x",
+            Err(TaskIdError::Character {
+                character: '.',
+                index: 0,
+            }),
+        );
+        check(
+            "ab\ncd",
+            Err(TaskIdError::Character {
+                character: '\n',
+                index: 2,
+            }),
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn an_id_is_safe_in_a_path_a_cell_and_a_terminal(text in ".{0,40}") {
+            if let Ok(id) = text.parse::<TaskId>() {
+                prop_assert_eq!(id.as_str(), &text);
+                let safe = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+                prop_assert!(id.as_str().chars().all(safe));
+            }
+        }
+    }
+}

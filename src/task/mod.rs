@@ -1,0 +1,111 @@
+//! The words every other module speaks: what is started or stopped, and what became of it.
+//!
+//! Pure values without behaviour of their own. Knows no file, no clock, no service.
+
+mod failure;
+mod id;
+mod outcome;
+
+pub use failure::Failure;
+pub use failure::FailureKind;
+pub use failure::UnknownFailureKind;
+pub use id::TaskId;
+pub use id::TaskIdError;
+pub use outcome::Counts;
+pub use outcome::Outcome;
+pub use outcome::OutcomeCounts;
+pub use outcome::UnknownOutcome;
+
+use std::fmt;
+use std::str::FromStr;
+
+/// What is to be done to a batch task; the service's own word for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Command {
+    /// Start every sub-task of the batch task.
+    Start,
+    /// Stop every sub-task of the batch task.
+    Stop,
+}
+
+impl Command {
+    /// Returns the word the service and all files use: `start` or `stop`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Start => "start",
+            Self::Stop => "stop",
+        }
+    }
+}
+
+impl fmt::Display for Command {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// The text is neither `start` nor `stop`.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("a command is `start` or `stop`")]
+pub struct UnknownCommand;
+
+impl FromStr for Command {
+    type Err = UnknownCommand;
+
+    /// Reads a command, whatever its case and the blanks around it.
+    fn from_str(text: &str) -> Result<Self, UnknownCommand> {
+        let word = text.trim();
+        if word.eq_ignore_ascii_case("start") {
+            return Ok(Self::Start);
+        }
+        if word.eq_ignore_ascii_case("stop") {
+            return Ok(Self::Stop);
+        }
+        Err(UnknownCommand)
+    }
+}
+
+/// Where a task stands in the order of a run: its identity there, counted from 0.
+///
+/// Ordinals of a plan may have gaps, where rows were duplicates.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Ordinal(pub u32);
+
+impl fmt::Display for Ordinal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)
+    }
+}
+
+/// A place in an input, counted from 1 as editors count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Position {
+    /// The line.
+    pub line: u64,
+    /// The character in that line.
+    pub column: u64,
+}
+
+/// One call of a run: a batch task and what to do to it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Task {
+    /// Its place in the run.
+    pub ordinal: Ordinal,
+    /// The batch task.
+    pub id: TaskId,
+    /// What to do to it.
+    pub command: Command,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_is_read_whatever_its_case_and_blanks() {
+        assert_eq!(" Start ".parse(), Ok(Command::Start));
+        assert_eq!("STOP".parse(), Ok(Command::Stop));
+        assert_eq!("restart".parse::<Command>(), Err(UnknownCommand));
+        assert_eq!("".parse::<Command>(), Err(UnknownCommand));
+    }
+}

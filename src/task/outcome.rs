@@ -1,0 +1,204 @@
+//! How a call ended, and how many did.
+
+use std::fmt;
+use std::ops::Add;
+use std::ops::AddAssign;
+use std::ops::Index;
+use std::ops::IndexMut;
+use std::str::FromStr;
+
+/// How the call of one batch task ended. Every selected task ends with exactly one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Outcome {
+    /// The service carried it out and no sub-task failed.
+    Succeeded,
+    /// The service carried it out; some sub-tasks failed and some succeeded.
+    Partial,
+    /// Nothing succeeded, or it was refused, or it was never delivered.
+    Failed,
+    /// It was sent, and nothing trustworthy came back.
+    Ambiguous,
+    /// It was already in the state the command leads to, so no call was made.
+    Unchanged,
+    /// The run ended before its turn.
+    NotAttempted,
+}
+
+/// The text names no outcome.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is no outcome")]
+pub struct UnknownOutcome(pub String);
+
+impl Outcome {
+    /// Every outcome, in the order reports list them.
+    pub const ALL: [Self; 6] = [
+        Self::Succeeded,
+        Self::Partial,
+        Self::Failed,
+        Self::Ambiguous,
+        Self::Unchanged,
+        Self::NotAttempted,
+    ];
+
+    /// Returns the word used in files and messages, such as `not_attempted`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Succeeded => "succeeded",
+            Self::Partial => "partial",
+            Self::Failed => "failed",
+            Self::Ambiguous => "ambiguous",
+            Self::Unchanged => "unchanged",
+            Self::NotAttempted => "not_attempted",
+        }
+    }
+
+    /// Tells whether the task is where the operator wants it.
+    pub const fn is_good(self) -> bool {
+        matches!(self, Self::Succeeded | Self::Unchanged)
+    }
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl FromStr for Outcome {
+    type Err = UnknownOutcome;
+
+    fn from_str(text: &str) -> Result<Self, UnknownOutcome> {
+        let named = |outcome: &Self| outcome.as_str() == text;
+        Self::ALL
+            .into_iter()
+            .find(named)
+            .ok_or_else(|| UnknownOutcome(text.into()))
+    }
+}
+
+/// The service's own counts of sub-tasks, of one call or summed over many.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// `total_count`.
+    pub total: u64,
+    /// `failed_count`.
+    pub failed: u64,
+    /// `succeed_count`.
+    pub succeeded: u64,
+}
+
+impl Counts {
+    /// Returns the outcome these counts stand for, or nothing where they do not add up.
+    ///
+    /// ```
+    /// use batchctl::task::{Counts, Outcome};
+    ///
+    /// let counts = Counts { total: 3, failed: 1, succeeded: 2 };
+    /// assert_eq!(counts.outcome(), Some(Outcome::Partial));
+    /// let contradictory = Counts { total: 3, failed: 1, succeeded: 1 };
+    /// assert_eq!(contradictory.outcome(), None);
+    /// ```
+    pub fn outcome(self) -> Option<Outcome> {
+        if self.failed.checked_add(self.succeeded) != Some(self.total) {
+            return None;
+        }
+        Some(match (self.failed, self.succeeded) {
+            (0, _) => Outcome::Succeeded,
+            (_, 0) => Outcome::Failed,
+            (_, _) => Outcome::Partial,
+        })
+    }
+}
+
+impl Add for Counts {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self {
+            total: self.total.saturating_add(other.total),
+            failed: self.failed.saturating_add(other.failed),
+            succeeded: self.succeeded.saturating_add(other.succeeded),
+        }
+    }
+}
+
+impl AddAssign for Counts {
+    fn add_assign(&mut self, other: Self) {
+        *self = *self + other;
+    }
+}
+
+/// How many tasks ended with each outcome.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct OutcomeCounts([u64; 6]);
+
+impl OutcomeCounts {
+    /// Returns the sum over all outcomes: the number of selected tasks.
+    pub fn selected(&self) -> u64 {
+        self.0.iter().sum()
+    }
+
+    /// Tells whether every task is where the operator wants it.
+    pub fn all_good(&self) -> bool {
+        Outcome::ALL
+            .into_iter()
+            .all(|outcome| outcome.is_good() || self[outcome] == 0)
+    }
+}
+
+impl Index<Outcome> for OutcomeCounts {
+    type Output = u64;
+
+    fn index(&self, outcome: Outcome) -> &u64 {
+        &self.0[outcome as usize]
+    }
+}
+
+impl IndexMut<Outcome> for OutcomeCounts {
+    fn index_mut(&mut self, outcome: Outcome) -> &mut u64 {
+        &mut self.0[outcome as usize]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(total: u64, failed: u64, succeeded: u64, expected: Option<Outcome>) {
+        let counts = Counts {
+            total,
+            failed,
+            succeeded,
+        };
+        assert_eq!(counts.outcome(), expected, "{counts:?}");
+    }
+
+    #[test]
+    fn counts_decide_the_outcome_only_when_they_add_up() {
+        check(3, 0, 3, Some(Outcome::Succeeded));
+        check(0, 0, 0, Some(Outcome::Succeeded));
+        check(3, 1, 2, Some(Outcome::Partial));
+        check(3, 3, 0, Some(Outcome::Failed));
+        check(3, 0, 2, None);
+        check(2, 1, 2, None);
+        check(0, u64::MAX, 1, None);
+    }
+
+    #[test]
+    fn every_outcome_reads_back_from_its_word() {
+        for outcome in Outcome::ALL {
+            assert_eq!(outcome.as_str().parse(), Ok(outcome));
+        }
+        assert!("done".parse::<Outcome>().is_err());
+    }
+
+    #[test]
+    fn outcome_counts_add_up_to_the_selected() {
+        let mut tasks = OutcomeCounts::default();
+        for outcome in Outcome::ALL {
+            tasks[outcome] += 2;
+        }
+        assert_eq!(tasks.selected(), 12);
+        assert!(!tasks.all_good());
+    }
+}
