@@ -52,8 +52,7 @@ impl FromStr for Timestamp {
 
     /// Reads RFC 3339.
     fn from_str(text: &str) -> Result<Self, jiff::Error> {
-        text.parse::<jiff::Timestamp>()
-            .map(|time| Self(time.as_microsecond()))
+        text.parse::<jiff::Timestamp>().map(|time| Self(time.as_microsecond()))
     }
 }
 
@@ -71,22 +70,13 @@ impl Clock {
     }
 
     /// Returns a clock that calls the present instant `wall`; for exact times in tests.
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "this module is the one that reads clocks"
-    )]
+    #[expect(clippy::disallowed_methods, reason = "this module is the one that reads clocks")]
     pub fn starting_at(wall: Timestamp) -> Self {
-        Self {
-            wall,
-            anchor: Instant::now(),
-        }
+        Self { wall, anchor: Instant::now() }
     }
 
     /// Returns the present instant.
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "this module is the one that reads clocks"
-    )]
+    #[expect(clippy::disallowed_methods, reason = "this module is the one that reads clocks")]
     pub fn instant(&self) -> Instant {
         Instant::now()
     }
@@ -94,6 +84,12 @@ impl Clock {
     /// Returns the present wall-clock time.
     pub fn now(&self) -> Timestamp {
         self.label(self.instant())
+    }
+
+    /// Returns the instant of a wall-clock time in the past, or now if it lies in the future:
+    /// the system's clock may have jumped. Nothing, if it is older than instants can be.
+    pub fn past_instant(&self, at: Timestamp) -> Option<Instant> {
+        self.instant().checked_sub(self.now().since(at))
     }
 
     /// Returns the wall-clock time of an instant.
@@ -107,10 +103,7 @@ impl Clock {
 }
 
 /// Reads the system's wall clock.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "this module is the one that reads clocks"
-)]
+#[expect(clippy::disallowed_methods, reason = "this module is the one that reads clocks")]
 fn system_time() -> Timestamp {
     let micros = |span: Duration| i64::try_from(span.as_micros()).unwrap_or(i64::MAX);
     match SystemTime::now().duration_since(UNIX_EPOCH) {
@@ -128,23 +121,14 @@ mod tests {
     #[test]
     fn times_are_written_as_rfc_3339_with_milliseconds() {
         assert_eq!(SOME_DAY.to_string(), "2024-07-05T12:00:00.000Z");
-        assert_eq!(
-            SOME_DAY.plus_micros(1_234_999).to_string(),
-            "2024-07-05T12:00:01.234Z"
-        );
-        assert_eq!(
-            "2024-07-05T12:00:00.000Z".parse::<Timestamp>().unwrap(),
-            SOME_DAY
-        );
+        assert_eq!(SOME_DAY.plus_micros(1_234_999).to_string(), "2024-07-05T12:00:01.234Z");
+        assert_eq!("2024-07-05T12:00:00.000Z".parse::<Timestamp>().unwrap(), SOME_DAY);
     }
 
     #[test]
     fn a_span_is_never_negative() {
         assert_eq!(SOME_DAY.since(SOME_DAY.plus_micros(5)), Duration::ZERO);
-        assert_eq!(
-            SOME_DAY.plus_micros(5).since(SOME_DAY),
-            Duration::from_micros(5)
-        );
+        assert_eq!(SOME_DAY.plus_micros(5).since(SOME_DAY), Duration::from_micros(5));
     }
 
     #[tokio::test(start_paused = true)]

@@ -7,8 +7,8 @@ use crate::clock::Timestamp;
 use crate::task::Counts;
 use crate::task::Failure;
 use crate::task::Outcome;
+use crate::task::Rate;
 use crate::task::Task;
-use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -106,35 +106,6 @@ pub struct RunStarted {
     pub rate_limit: Option<Rate>,
     /// The most calls on the wire at a time.
     pub concurrency: usize,
-}
-
-/// At most `limit` sendings in any `window`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Rate {
-    /// How many.
-    pub limit: u32,
-    /// In which span of time.
-    pub window: Duration,
-}
-
-impl Rate {
-    /// Returns the limit as sendings per second.
-    pub fn per_second(self) -> f64 {
-        f64::from(self.limit) / self.window.as_secs_f64()
-    }
-}
-
-impl fmt::Display for Rate {
-    /// Writes the rate as the flag takes it, such as `10/s`.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let limit = self.limit;
-        match self.window.as_secs() {
-            1 => write!(f, "{limit}/s"),
-            60 => write!(f, "{limit}/m"),
-            3600 => write!(f, "{limit}/h"),
-            seconds => write!(f, "{limit} in {seconds} s"),
-        }
-    }
 }
 
 /// What is known of one attempt after it ended.

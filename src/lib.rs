@@ -8,4 +8,5 @@
 
 pub mod clock;
 pub mod event;
+pub mod policy;
 pub mod task;

@@ -84,10 +84,7 @@ impl FromStr for FailureKind {
 
     fn from_str(text: &str) -> Result<Self, UnknownFailureKind> {
         let named = |kind: &Self| kind.as_str() == text;
-        Self::ALL
-            .into_iter()
-            .find(named)
-            .ok_or_else(|| UnknownFailureKind(text.into()))
+        Self::ALL.into_iter().find(named).ok_or_else(|| UnknownFailureKind(text.into()))
     }
 }
 

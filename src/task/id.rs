@@ -117,34 +117,10 @@ mod tests {
         check("", Err(TaskIdError::Empty));
         check("abc", Err(TaskIdError::TooShort { length: 3 }));
         check(&"a".repeat(37), Err(TaskIdError::TooLong { length: 37 }));
-        check(
-            "abCd",
-            Err(TaskIdError::Character {
-                character: 'C',
-                index: 2,
-            }),
-        );
-        check(
-            "äbcd",
-            Err(TaskIdError::Character {
-                character: 'ä',
-                index: 0,
-            }),
-        );
-        check(
-            "../x",
-            Err(TaskIdError::Character {
-                character: '.',
-                index: 0,
-            }),
-        );
-        check(
-            "ab\ncd",
-            Err(TaskIdError::Character {
-                character: '\n',
-                index: 2,
-            }),
-        );
+        check("abCd", Err(TaskIdError::Character { character: 'C', index: 2 }));
+        check("äbcd", Err(TaskIdError::Character { character: 'ä', index: 0 }));
+        check("../x", Err(TaskIdError::Character { character: '.', index: 0 }));
+        check("ab\ncd", Err(TaskIdError::Character { character: '\n', index: 2 }));
     }
 
     proptest! {

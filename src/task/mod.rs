@@ -5,6 +5,7 @@
 mod failure;
 mod id;
 mod outcome;
+mod rate;
 
 pub use failure::Failure;
 pub use failure::FailureKind;
@@ -15,6 +16,8 @@ pub use outcome::Counts;
 pub use outcome::Outcome;
 pub use outcome::OutcomeCounts;
 pub use outcome::UnknownOutcome;
+pub use rate::InvalidRate;
+pub use rate::Rate;
 
 use std::fmt;
 use std::str::FromStr;

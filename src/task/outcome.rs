@@ -69,10 +69,7 @@ impl FromStr for Outcome {
 
     fn from_str(text: &str) -> Result<Self, UnknownOutcome> {
         let named = |outcome: &Self| outcome.as_str() == text;
-        Self::ALL
-            .into_iter()
-            .find(named)
-            .ok_or_else(|| UnknownOutcome(text.into()))
+        Self::ALL.into_iter().find(named).ok_or_else(|| UnknownOutcome(text.into()))
     }
 }
 
@@ -140,9 +137,7 @@ impl OutcomeCounts {
 
     /// Tells whether every task is where the operator wants it.
     pub fn all_good(&self) -> bool {
-        Outcome::ALL
-            .into_iter()
-            .all(|outcome| outcome.is_good() || self[outcome] == 0)
+        Outcome::ALL.into_iter().all(|outcome| outcome.is_good() || self[outcome] == 0)
     }
 }
 
@@ -165,11 +160,7 @@ mod tests {
     use super::*;
 
     fn check(total: u64, failed: u64, succeeded: u64, expected: Option<Outcome>) {
-        let counts = Counts {
-            total,
-            failed,
-            succeeded,
-        };
+        let counts = Counts { total, failed, succeeded };
         assert_eq!(counts.outcome(), expected, "{counts:?}");
     }
 

@@ -1,0 +1,234 @@
+//! Tells what an answer means for its task.
+//!
+//! Decides on the HTTP status and on the last four digits of the error code, because the
+//! prefixes differ between the gateway's generations. What is not known for sure is in doubt:
+//! a wrong "failed" makes an operator start a running camera group twice.
+
+use super::answer::ActionResult;
+use super::answer::Answer;
+use super::answer::Body;
+use super::answer::Delivery;
+use super::answer::NoResponse;
+use super::answer::Response;
+use super::answer::ServiceError;
+use super::retry_after::window_in_message;
+use crate::task::Counts;
+use crate::task::Failure;
+use crate::task::FailureKind;
+use crate::task::Outcome;
+use crate::task::TaskId;
+use std::time::Duration;
+
+/// What an answer means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// The service carried the command out, with this outcome.
+    Done(Outcome),
+    /// No byte of the attempt left this machine.
+    NeverLeft,
+    /// The service wants fewer calls, and perhaps says for how long to hold.
+    Throttled {
+        /// How long it asks to wait, if it says so.
+        hold: Option<Duration>,
+    },
+    /// It may have been carried out, nothing trustworthy says so.
+    InDoubt,
+    /// The credentials were refused; the command was not carried out.
+    Unauthorised,
+    /// Service or gateway refused this call, and would refuse it again.
+    Refused,
+    /// The service failed for now, and says that it did not carry the command out.
+    Transient,
+    /// The call panicked on this side; nobody knows how far it came.
+    Panicked,
+}
+
+/// A verdict with what the reports need to tell about it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// What the answer means.
+    pub verdict: Verdict,
+    /// The counts the service sent.
+    pub counts: Option<Counts>,
+    /// Why it did not succeed, wholly or in part.
+    pub failure: Option<Failure>,
+}
+
+impl Finding {
+    fn failed(verdict: Verdict, failure: Failure) -> Self {
+        Self { verdict, counts: None, failure: Some(failure) }
+    }
+}
+
+/// Tells what `answer` means for the task `id`.
+///
+/// The classes are those of `ARCHITECTURE.md`, "What an answer means"; the codes are from the
+/// public error tables of the service (VIAS) and its API gateway.
+pub fn classify(id: &TaskId, answer: &Answer) -> Finding {
+    match answer {
+        Answer::NoResponse(gone) => no_response(gone),
+        Answer::Panicked(message) => {
+            let message = format!("the call panicked: {message}");
+            Finding::failed(Verdict::Panicked, Failure::seen(FailureKind::Body, message))
+        }
+        Answer::Response(response) => match response.status {
+            200..=299 => success_status(id, response),
+            status => error_status(status, response),
+        },
+    }
+}
+
+fn no_response(gone: &NoResponse) -> Finding {
+    let verdict = match gone.delivery {
+        Delivery::NeverLeft => Verdict::NeverLeft,
+        Delivery::Possible => Verdict::InDoubt,
+    };
+    Finding::failed(verdict, Failure::seen(gone.kind, gone.message.clone()))
+}
+
+fn success_status(id: &TaskId, response: &Response) -> Finding {
+    let distrust = |message: String| {
+        Finding::failed(Verdict::InDoubt, Failure::seen(FailureKind::Body, message))
+    };
+    match &response.body {
+        Body::Result(result) => action_result(id, result),
+        Body::Error(error) => distrust(format!(
+            "status {} came with an error: {} {}",
+            response.status, error.code, error.message
+        )),
+        Body::Unreadable(seen) => distrust(seen.clone()),
+    }
+}
+
+/// Settles from the counts, if they are there, add up and speak of this task.
+fn action_result(id: &TaskId, result: &ActionResult) -> Finding {
+    let counts = complete_counts(result);
+    let distrust = |message: String| Finding {
+        verdict: Verdict::InDoubt,
+        counts,
+        failure: Some(Failure {
+            error_list: result.error_list.clone(),
+            ..Failure::seen(FailureKind::Body, message)
+        }),
+    };
+    if let Some(other) = result.id.as_deref().filter(|&other| other != id.as_str()) {
+        return distrust(format!("the answer is for another id: {other}"));
+    }
+    let Some(counts) = counts else {
+        return distrust("the answer lacks its counts".into());
+    };
+    match counts.outcome() {
+        None => distrust(format!(
+            "the counts do not add up: total {}, failed {}, succeeded {}",
+            counts.total, counts.failed, counts.succeeded
+        )),
+        Some(outcome) => Finding {
+            verdict: Verdict::Done(outcome),
+            counts: Some(counts),
+            failure: (!outcome.is_good()).then(|| sub_tasks_failed(counts, result)),
+        },
+    }
+}
+
+/// Returns the three counts; one that is missing follows from the other two.
+fn complete_counts(result: &ActionResult) -> Option<Counts> {
+    let (total, failed, succeeded) = match (result.total, result.failed, result.succeeded) {
+        (Some(total), Some(failed), Some(succeeded)) => (total, failed, succeeded),
+        (None, Some(failed), Some(succeeded)) => {
+            (failed.checked_add(succeeded)?, failed, succeeded)
+        }
+        (Some(total), None, Some(succeeded)) => (total, total.checked_sub(succeeded)?, succeeded),
+        (Some(total), Some(failed), None) => (total, failed, total.checked_sub(failed)?),
+        (_, _, _) => return None,
+    };
+    Some(Counts {
+        total: u64::try_from(total).ok()?,
+        failed: u64::try_from(failed).ok()?,
+        succeeded: u64::try_from(succeeded).ok()?,
+    })
+}
+
+fn sub_tasks_failed(counts: Counts, result: &ActionResult) -> Failure {
+    let message = match counts.succeeded {
+        0 => "all sub-tasks failed",
+        _ => "some sub-tasks failed",
+    };
+    Failure {
+        error_list: result.error_list.clone(),
+        ..Failure::seen(FailureKind::Service, message)
+    }
+}
+
+fn error_status(status: u16, response: &Response) -> Finding {
+    let error = match &response.body {
+        Body::Error(error) => error.clone(),
+        Body::Result(_) => ServiceError::default(),
+        Body::Unreadable(seen) => ServiceError { message: seen.clone(), ..Default::default() },
+    };
+    let verdict = error_verdict(status, response.retry_after, &error);
+    Finding::failed(verdict, described(status, verdict, error))
+}
+
+/// The table of error answers, by status and then by the last four digits of the code.
+fn error_verdict(status: u16, retry_after: Option<Duration>, error: &ServiceError) -> Verdict {
+    let throttled =
+        || Verdict::Throttled { hold: retry_after.or_else(|| window_in_message(&error.message)) };
+    match (status, code_suffix(&error.code)) {
+        (429, _) | (_, "0308") => throttled(),
+        (401, "0301" | "0307") => Verdict::Unauthorised,
+        (500, "0023") if is_service_code(&error.code) => Verdict::Unauthorised,
+        (500, "0012") if is_service_code(&error.code) => Verdict::Refused,
+        (500, "0009" | "0016" | "0020" | "0037") if is_service_code(&error.code) => {
+            Verdict::Transient
+        }
+        (503, _) if retry_after.is_some() || is_gateway_code(&error.code) => throttled(),
+        // No request reached a backend, and none was begun: both are safe to send again.
+        (408 | 503, _) => Verdict::Transient,
+        (500.., _) => Verdict::InDoubt,
+        (_, _) => Verdict::Refused,
+    }
+}
+
+/// Returns the last four digits of a code, which all its prefixes share.
+fn code_suffix(code: &str) -> &str {
+    let start = code.len().saturating_sub(4);
+    code.get(start..).filter(|tail| tail.bytes().all(|b| b.is_ascii_digit())).unwrap_or("")
+}
+
+fn is_service_code(code: &str) -> bool {
+    code.starts_with("VIAS.")
+}
+
+fn is_gateway_code(code: &str) -> bool {
+    ["APIGW.", "APIG.", "APIC."].iter().any(|prefix| code.starts_with(prefix))
+}
+
+fn described(status: u16, verdict: Verdict, error: ServiceError) -> Failure {
+    let message = match (error.message.is_empty(), error.detail.is_empty()) {
+        (false, _) => error.message,
+        (true, false) => error.detail,
+        (true, true) => format!("status {status} without an error message"),
+    };
+    Failure {
+        kind: kind_of(status, verdict),
+        code: error.code,
+        message,
+        reason: error.reason,
+        advice: error.advice,
+        error_list: Vec::new(),
+    }
+}
+
+fn kind_of(status: u16, verdict: Verdict) -> FailureKind {
+    match (verdict, status) {
+        (Verdict::Throttled { .. }, _) => FailureKind::Throttled,
+        (Verdict::Unauthorised, _) | (_, 401 | 403) => FailureKind::Auth,
+        (Verdict::Refused, _) => FailureKind::Refused,
+        (_, 504) => FailureKind::Timeout,
+        (_, _) => FailureKind::Service,
+    }
+}
+
+#[cfg(test)]
+#[path = "classify_tests.rs"]
+mod tests;

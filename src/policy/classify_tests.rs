@@ -1,0 +1,158 @@
+//! The table of answers: what came, what is decided.
+
+use super::*;
+
+const ID: &str = "0d47bbf52962414bb7ae27fb6ea24230";
+
+fn id() -> TaskId {
+    ID.parse().unwrap()
+}
+
+fn response(status: u16, body: Body) -> Response {
+    Response { status, request_id: None, retry_after: None, body }
+}
+
+fn error(code: &str, message: &str) -> Body {
+    Body::Error(ServiceError {
+        code: code.into(),
+        message: message.into(),
+        ..ServiceError::default()
+    })
+}
+
+fn result(total: i64, failed: i64, succeeded: i64) -> ActionResult {
+    ActionResult {
+        id: Some(ID.into()),
+        total: Some(total),
+        failed: Some(failed),
+        succeeded: Some(succeeded),
+        error_list: Vec::new(),
+    }
+}
+
+fn check(status: u16, body: Body, verdict: Verdict, kind: Option<FailureKind>) {
+    let answer = Answer::Response(response(status, body));
+    let finding = classify(&id(), &answer);
+    assert_eq!(finding.verdict, verdict, "{answer:?}");
+    assert_eq!(finding.failure.map(|failure| failure.kind), kind, "{answer:?}");
+}
+
+fn check_error(status: u16, code: &str, verdict: Verdict, kind: FailureKind) {
+    check(status, error(code, "some words"), verdict, Some(kind));
+}
+
+#[test]
+fn a_200_settles_from_counts_that_add_up() {
+    use FailureKind::Service;
+    let done = Verdict::Done;
+    check(200, Body::Result(result(3, 0, 3)), done(Outcome::Succeeded), None);
+    check(200, Body::Result(result(0, 0, 0)), done(Outcome::Succeeded), None);
+    check(200, Body::Result(result(3, 1, 2)), done(Outcome::Partial), Some(Service));
+    check(200, Body::Result(result(3, 3, 0)), done(Outcome::Failed), Some(Service));
+}
+
+#[test]
+fn a_200_that_cannot_be_trusted_is_in_doubt() {
+    let doubtful = |body| check(200, body, Verdict::InDoubt, Some(FailureKind::Body));
+    doubtful(Body::Result(result(3, 1, 1)));
+    doubtful(Body::Result(result(3, -1, 4)));
+    doubtful(Body::Result(result(i64::MAX, i64::MAX, i64::MAX)));
+    doubtful(Body::Result(ActionResult::default()));
+    doubtful(Body::Result(ActionResult { id: Some("someone-else".into()), ..result(3, 0, 3) }));
+    doubtful(Body::Unreadable("the answer is HTML".into()));
+    doubtful(error("VIAS.00010001", "an error inside a 200"));
+}
+
+#[test]
+fn one_missing_count_follows_from_the_other_two() {
+    let done = Verdict::Done(Outcome::Succeeded);
+    for missing in 0..3 {
+        let mut body = result(3, 0, 3);
+        match missing {
+            0 => body.total = None,
+            1 => body.failed = None,
+            _ => body.succeeded = None,
+        }
+        check(200, Body::Result(body), done, None);
+    }
+    let impossible = ActionResult { failed: None, ..result(2, 0, 3) };
+    check(200, Body::Result(impossible), Verdict::InDoubt, Some(FailureKind::Body));
+}
+
+#[test]
+fn an_answer_without_an_id_is_believed() {
+    let body = ActionResult { id: None, ..result(2, 0, 2) };
+    check(200, Body::Result(body), Verdict::Done(Outcome::Succeeded), None);
+}
+
+#[test]
+fn error_answers_are_decided_on_status_and_the_last_four_digits() {
+    use FailureKind::*;
+    let throttled = Verdict::Throttled { hold: None };
+    check_error(400, "VIAS.00010001", Verdict::Refused, Refused);
+    check_error(400, "APIGW.0201", Verdict::Refused, Refused);
+    check_error(401, "APIGW.0301", Verdict::Unauthorised, Auth);
+    check_error(401, "APIG.0307", Verdict::Unauthorised, Auth);
+    check_error(401, "VIAS.00010005", Verdict::Refused, Auth);
+    check_error(403, "APIGW.0302", Verdict::Refused, Auth);
+    check_error(404, "APIGW.0101", Verdict::Refused, Refused);
+    check_error(408, "", Verdict::Transient, Service);
+    check_error(429, "APIG.0308", throttled, Throttled);
+    check_error(429, "", throttled, Throttled);
+    check_error(494, "APIGW.0201", Verdict::Refused, Refused);
+    check_error(500, "VIAS.00010006", Verdict::InDoubt, Service);
+    check_error(500, "VIAS.00010009", Verdict::Transient, Service);
+    check_error(500, "VIAS.00010012", Verdict::Refused, Refused);
+    check_error(500, "VIAS.00010016", Verdict::Transient, Service);
+    check_error(500, "VIAS.00010023", Verdict::Unauthorised, Auth);
+    check_error(500, "VIAS.00010037", Verdict::Transient, Service);
+    check_error(500, "OTHER.00010012", Verdict::InDoubt, Service);
+    check_error(500, "", Verdict::InDoubt, Service);
+    check_error(502, "APIGW.0201", Verdict::InDoubt, Service);
+    check_error(503, "APIGW.0201", throttled, Throttled);
+    check_error(503, "", Verdict::Transient, Service);
+    check_error(504, "APIGW.0201", Verdict::InDoubt, Timeout);
+    check_error(307, "", Verdict::Refused, Refused);
+}
+
+#[test]
+fn the_wait_comes_from_the_header_before_the_message() {
+    let words = "policy user over ratelimit,limit:200,time:5 minute";
+    let mut throttle = response(429, error("APIGW.0308", words));
+    let hold = |response: &Response| {
+        let verdict = classify(&id(), &Answer::Response(response.clone())).verdict;
+        let Verdict::Throttled { hold } = verdict else { panic!("{verdict:?}") };
+        hold
+    };
+    assert_eq!(hold(&throttle), Some(Duration::from_secs(300)));
+    throttle.retry_after = Some(Duration::from_secs(7));
+    assert_eq!(hold(&throttle), Some(Duration::from_secs(7)));
+}
+
+#[test]
+fn an_attempt_without_a_response_is_in_doubt_unless_it_never_left() {
+    let gone = |delivery| {
+        let answer = Answer::NoResponse(NoResponse {
+            kind: FailureKind::Reset,
+            delivery,
+            message: "connection reset".into(),
+        });
+        classify(&id(), &answer).verdict
+    };
+    assert_eq!(gone(Delivery::NeverLeft), Verdict::NeverLeft);
+    assert_eq!(gone(Delivery::Possible), Verdict::InDoubt);
+}
+
+#[test]
+fn a_call_that_panicked_is_known_as_such() {
+    let finding = classify(&id(), &Answer::Panicked("index out of bounds".into()));
+    assert_eq!(finding.verdict, Verdict::Panicked);
+    assert_eq!(finding.failure.unwrap().message, "the call panicked: index out of bounds");
+}
+
+#[test]
+fn a_refusal_without_words_still_says_something() {
+    let answer = Answer::Response(response(400, error("", "")));
+    let failure = classify(&id(), &answer).failure.unwrap();
+    assert_eq!(failure.message, "status 400 without an error message");
+}

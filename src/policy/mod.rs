@@ -1,0 +1,33 @@
+//! Pure decisions: what an answer means, whether to send again, when the next sending may go.
+//!
+//! Time and randomness are arguments, nothing here waits. Must not know HTTP clients, stores,
+//! displays or tasks beyond their words.
+
+mod answer;
+mod classify;
+mod pace;
+mod retry;
+mod retry_after;
+mod stop;
+
+pub use answer::ActionResult;
+pub use answer::Answer;
+pub use answer::Body;
+pub use answer::Delivery;
+pub use answer::NoResponse;
+pub use answer::Response;
+pub use answer::ServiceError;
+pub use classify::Finding;
+pub use classify::Verdict;
+pub use classify::classify;
+pub use pace::Admission;
+pub use pace::Pacer;
+pub use retry::Decision;
+pub use retry::OnDoubt;
+pub use retry::RetryPolicy;
+pub use retry::Standing;
+pub use retry_after::LONGEST_HOLD;
+pub use retry_after::retry_after;
+pub use retry_after::window_in_message;
+pub use stop::InvalidMaxFailures;
+pub use stop::MaxFailures;

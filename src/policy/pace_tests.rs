@@ -1,0 +1,181 @@
+//! Exact simulated times: a dispatcher that wakes late, stalls and is told to wait.
+
+use super::*;
+use proptest::prelude::*;
+
+fn rate(text: &str) -> Rate {
+    text.parse().unwrap()
+}
+
+#[expect(clippy::disallowed_methods, reason = "an arbitrary origin of simulated time")]
+fn origin() -> Instant {
+    Instant::now()
+}
+
+/// A dispatcher with its own idea of time: sends all it may, then sleeps until told, and wakes
+/// up at the next whole millisecond as tokio's timer does.
+struct Simulation {
+    pacer: Pacer,
+    start: Instant,
+    now: Instant,
+    sent: Vec<Duration>,
+}
+
+impl Simulation {
+    fn new(text: &str) -> Self {
+        let start = origin();
+        let pacer = Pacer::new(Some(rate(text)), start);
+        Self { pacer, start, now: start, sent: Vec::new() }
+    }
+
+    fn run_until(&mut self, end: Duration) {
+        while self.now < self.start + end {
+            match self.pacer.admit(self.now) {
+                Admission::Now => self.send(),
+                Admission::NotBefore(due) => self.sleep_until(due),
+                Admission::AfterRelease => panic!("everything admitted was released"),
+            }
+        }
+    }
+
+    fn send(&mut self) {
+        while let Admission::NotBefore(due) = self.pacer.release(self.now) {
+            self.sleep_until(due);
+        }
+        self.sent.push(self.now - self.start);
+    }
+
+    fn sleep_until(&mut self, due: Instant) {
+        assert!(due > self.now, "a wait of nothing would spin");
+        let millis = (due - self.start).as_nanos().div_ceil(1_000_000);
+        self.now = self.start + Duration::from_millis(u64::try_from(millis).unwrap());
+    }
+
+    fn stall(&mut self, span: Duration) {
+        self.now += span;
+    }
+}
+
+/// Returns the most sendings in any window; every fullest window ends with a sending.
+fn peak(sent: &[Duration], window: Duration) -> usize {
+    let mut oldest = 0;
+    let mut most = 0;
+    for (newest, &at) in sent.iter().enumerate() {
+        while sent[oldest] + window <= at {
+            oldest += 1;
+        }
+        most = most.max(newest + 1 - oldest);
+    }
+    most
+}
+
+fn check_true_and_used(text: &str, seconds: u64) {
+    let mut simulation = Simulation::new(text);
+    simulation.run_until(Duration::from_secs(seconds));
+    let rate = rate(text);
+    let most = usize::try_from(rate.limit.get()).unwrap();
+    assert!(peak(&simulation.sent, rate.window) <= most, "{text}");
+    let possible = rate.per_second() * seconds as f64;
+    let used = simulation.sent.len() as f64 / possible;
+    assert!(used >= 0.99, "{text}: {used}");
+}
+
+#[test]
+fn the_rate_is_never_exceeded_and_at_least_99_percent_used() {
+    check_true_and_used("1/s", 400);
+    check_true_and_used("7/s", 60);
+    check_true_and_used("50/s", 30);
+    check_true_and_used("333/s", 10);
+    check_true_and_used("1000/s", 10);
+    check_true_and_used("10000/s", 4);
+    check_true_and_used("30000/s", 3);
+    check_true_and_used("90/m", 600);
+    check_true_and_used("100/h", 36_000);
+}
+
+#[test]
+fn a_stall_is_lost_and_not_made_up_by_a_burst() {
+    let mut simulation = Simulation::new("1000/s");
+    simulation.run_until(Duration::from_secs(2));
+    let before = simulation.sent.len();
+    simulation.stall(Duration::from_millis(300));
+    let resumed = simulation.now - simulation.start;
+    simulation.run_until(Duration::from_secs(5));
+    let burst = simulation.sent[before..].iter().filter(|&&t| t == resumed).count();
+    assert_eq!(burst, 11, "10 ms of sendings, and the one that is due");
+    assert!(peak(&simulation.sent, Duration::from_secs(1)) <= 1000);
+}
+
+#[test]
+fn sendings_that_were_admitted_before_a_stall_still_respect_the_window() {
+    let start = origin();
+    let mut pacer = Pacer::new(Some(rate("2/s")), start);
+    let window = Duration::from_millis(1_005);
+    assert_eq!(pacer.admit(start), Admission::Now);
+    assert_eq!(pacer.admit(start), Admission::Now);
+    assert_eq!(pacer.admit(start + window), Admission::AfterRelease);
+    // The store needed 900 ms to make them durable.
+    let late = start + Duration::from_millis(900);
+    assert_eq!(pacer.release(late), Admission::Now);
+    assert_eq!(pacer.release(late), Admission::Now);
+    assert_eq!(pacer.admit(start + window), Admission::NotBefore(late + window));
+    assert_eq!(pacer.admit(late + window), Admission::Now);
+    assert_eq!(pacer.release(late + window), Admission::Now);
+}
+
+#[test]
+fn a_withdrawn_sending_makes_room() {
+    let start = origin();
+    let mut pacer = Pacer::new(Some(rate("1/h")), start);
+    assert_eq!(pacer.admit(start), Admission::Now);
+    assert_eq!(pacer.admit(start), Admission::AfterRelease);
+    pacer.withdraw();
+    assert_eq!(pacer.admit(start), Admission::Now);
+}
+
+#[test]
+fn a_recalled_sending_counts_in_its_window() {
+    let start = origin();
+    let mut pacer = Pacer::new(Some(rate("1/h")), start);
+    pacer.recall(start - Duration::from_secs(600));
+    let free = start + Duration::from_millis(3_000_050);
+    assert_eq!(pacer.admit(start), Admission::NotBefore(free));
+    assert_eq!(pacer.admit(free), Admission::Now);
+}
+
+#[test]
+fn a_hold_stops_admission_and_release_and_the_longer_one_wins() {
+    let start = origin();
+    let mut pacer = Pacer::new(None, start);
+    assert_eq!(pacer.admit(start), Admission::Now);
+    let until = start + Duration::from_secs(20);
+    pacer.hold(until);
+    pacer.hold(start + Duration::from_secs(5));
+    assert_eq!(pacer.release(start), Admission::NotBefore(until));
+    assert_eq!(pacer.admit(start), Admission::NotBefore(until));
+    assert_eq!(pacer.held_until(start), Some(until));
+    assert_eq!(pacer.admit(until), Admission::Now);
+    assert_eq!(pacer.held_until(until), None);
+}
+
+proptest! {
+    #[test]
+    fn no_window_holds_more_than_the_limit_whatever_stalls(
+        limit in 1_u32..200,
+        stalls in prop::collection::vec((0_u64..3_000, 0_u64..2_500), 0..12),
+    ) {
+        let mut simulation = Simulation::new(&format!("{limit}/s"));
+        for (run, stall) in stalls {
+            let until = simulation.now - simulation.start + Duration::from_millis(run);
+            simulation.run_until(until);
+            // A stall between admission and release, or where nothing was admitted.
+            if simulation.pacer.admit(simulation.now) == Admission::Now {
+                simulation.stall(Duration::from_millis(stall));
+                simulation.send();
+            } else {
+                simulation.stall(Duration::from_millis(stall));
+            }
+        }
+        prop_assert!(peak(&simulation.sent, Duration::from_secs(1)) <= limit as usize);
+    }
+}
