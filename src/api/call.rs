@@ -1,0 +1,137 @@
+//! One exchange over HTTP, read within limits whatever the other side sends.
+
+use super::credentials::Token;
+use super::error_chain::innermost;
+use super::error_chain::no_response;
+use super::wire::read_body;
+use crate::policy::Answer;
+use crate::policy::Body;
+use crate::policy::Response;
+use crate::policy::ServiceError;
+use crate::policy::retry_after;
+use reqwest::Client;
+use reqwest::Request;
+use reqwest::header::CONTENT_ENCODING;
+use reqwest::header::DATE;
+use reqwest::header::HeaderMap;
+use reqwest::header::LOCATION;
+use reqwest::header::RETRY_AFTER;
+use std::time::Duration;
+
+/// The largest body that is read.
+const LARGEST_BODY: usize = 1024 * 1024;
+/// The longest text of the service that is kept, in characters.
+const LONGEST_TEXT: usize = 500;
+/// The most entries of an error list that are kept.
+const LONGEST_LIST: usize = 100;
+
+/// Sends a request and tells what came back.
+pub(super) async fn exchange(http: &Client, request: Request, token: &Token) -> Answer {
+    let mut response = match http.execute(request).await {
+        Ok(response) => response,
+        Err(error) => return Answer::NoResponse(no_response(error)),
+    };
+    let status = response.status().as_u16();
+    let body = body_of(&mut response, token).await;
+    let headers = response.headers();
+    Answer::Response(Response {
+        status,
+        request_id: request_id(headers, &body).map(|id| token.redact(cut(id))),
+        retry_after: hold(headers),
+        body,
+    })
+}
+
+async fn body_of(response: &mut reqwest::Response, token: &Token) -> Body {
+    let status = response.status().as_u16();
+    if response.status().is_redirection() {
+        return Body::Error(redirected(status, response.headers(), token));
+    }
+    if let Some(encoding) = header(response.headers(), CONTENT_ENCODING.as_str()) {
+        return Body::Unreadable(cut(format!("the answer is encoded, as `{encoding}`")));
+    }
+    let bytes = match read_all(response).await {
+        Ok(bytes) => bytes,
+        Err(seen) => return Body::Unreadable(seen),
+    };
+    match String::from_utf8(bytes) {
+        Ok(text) => trimmed(read_body(status, &token.redact(text))),
+        Err(_) => Body::Unreadable("the answer is not UTF-8".into()),
+    }
+}
+
+/// Reads a body in chunks, so that none can be larger than what is read of it.
+async fn read_all(response: &mut reqwest::Response) -> Result<Vec<u8>, String> {
+    let mut body = Vec::new();
+    loop {
+        match response.chunk().await {
+            Ok(Some(chunk)) if body.len() + chunk.len() > LARGEST_BODY => {
+                return Err("the answer is longer than 1 MiB".into());
+            }
+            Ok(Some(chunk)) => body.extend_from_slice(&chunk),
+            Ok(None) => return Ok(body),
+            Err(error) => {
+                return Err(format!("the answer broke off: {}", innermost(&error.without_url())));
+            }
+        }
+    }
+}
+
+fn redirected(status: u16, headers: &HeaderMap, token: &Token) -> ServiceError {
+    let target = header(headers, LOCATION.as_str()).unwrap_or("nowhere");
+    ServiceError {
+        message: token.redact(cut(format!(
+            "status {status} redirects to `{target}`; redirects are refused, for they would \
+             carry the token to another host"
+        ))),
+        advice: "Check the endpoint.".into(),
+        ..ServiceError::default()
+    }
+}
+
+fn hold(headers: &HeaderMap) -> Option<Duration> {
+    let date = header(headers, DATE.as_str());
+    let values = headers.get_all(RETRY_AFTER).into_iter().filter_map(|value| value.to_str().ok());
+    values.filter_map(|value| retry_after(value, date)).max()
+}
+
+fn request_id(headers: &HeaderMap, body: &Body) -> Option<String> {
+    let in_body = match body {
+        Body::Error(error) => Some(error.request_id.clone()).filter(|id| !id.is_empty()),
+        Body::Result(_) | Body::Unreadable(_) => None,
+    };
+    header(headers, "x-request-id").map(str::to_owned).or(in_body)
+}
+
+fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get(name)?.to_str().ok()
+}
+
+/// Cuts the texts of a body to what is worth keeping.
+fn trimmed(body: Body) -> Body {
+    match body {
+        Body::Result(mut result) => {
+            result.error_list.truncate(LONGEST_LIST);
+            result.error_list = result.error_list.into_iter().map(cut).collect();
+            result.id = result.id.map(cut);
+            Body::Result(result)
+        }
+        Body::Error(error) => Body::Error(ServiceError {
+            code: cut(error.code),
+            message: cut(error.message),
+            detail: cut(error.detail),
+            reason: cut(error.reason),
+            advice: cut(error.advice),
+            request_id: cut(error.request_id),
+        }),
+        Body::Unreadable(seen) => Body::Unreadable(cut(seen)),
+    }
+}
+
+fn cut(mut text: String) -> String {
+    if let Some((end, _)) = text.char_indices().nth(LONGEST_TEXT) {
+        text.truncate(end);
+        text.push('…');
+    }
+    text
+}

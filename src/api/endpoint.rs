@@ -1,0 +1,222 @@
+//! Where calls go: an endpoint, a project, and paths that no id can change.
+
+use crate::task::Task;
+use reqwest::Url;
+use std::fmt;
+use std::net::IpAddr;
+use std::str::FromStr;
+use url::Host;
+
+/// The base of all calls, such as `https://vias.cn-north-4.myhuaweicloud.com`.
+///
+/// ```
+/// use batchctl::api::Endpoint;
+///
+/// assert!("https://vias.cn-north-4.myhuaweicloud.com".parse::<Endpoint>().is_ok());
+/// assert!("http://127.0.0.1:8080/prefix/".parse::<Endpoint>().is_ok());
+/// assert!("http://vias.example.com".parse::<Endpoint>().is_err());
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Endpoint {
+    /// Without a slash at its end.
+    base: Url,
+}
+
+/// Why a text is no endpoint.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum EndpointError {
+    /// It is no absolute URL.
+    #[error("`{text}` is no URL such as `https://vias.cn-north-4.myhuaweicloud.com`")]
+    NotAUrl {
+        /// What was given.
+        text: String,
+        /// Why not.
+        source: url::ParseError,
+    },
+    /// It is neither HTTPS, nor HTTP on this machine.
+    #[error("`{0}` would send the token unencrypted; plain http is for loopback addresses only")]
+    Unencrypted(Url),
+    /// It is neither HTTP nor HTTPS.
+    #[error("`{0}` is neither https nor http")]
+    Scheme(Url),
+    /// It contains a user name, a password, a query or a fragment.
+    #[error("the endpoint of host `{host}` contains {part}, which does not belong there")]
+    ForeignPart {
+        /// Its host; the rest may be secret.
+        host: String,
+        /// What does not belong there.
+        part: &'static str,
+    },
+}
+
+impl Endpoint {
+    /// Returns the endpoint of a region of the public cloud.
+    pub fn of_region(region: &str) -> Result<Self, EndpointError> {
+        format!("https://vias.{region}.myhuaweicloud.com").parse()
+    }
+
+    /// Tells whether calls go over plain HTTP, which only loopback addresses may.
+    pub(super) fn is_plain(&self) -> bool {
+        self.base.scheme() == "http"
+    }
+
+    /// Returns the URL of an action, or nothing if its path is not exactly the intended one.
+    ///
+    /// Ids and project ids are checked types whose characters need no escaping. The comparison
+    /// guards against a URL parser that sees it differently.
+    pub(super) fn action(&self, project: &ProjectId, task: &Task) -> Option<Url> {
+        let path = format!(
+            "{}/v2/{project}/batch-tasks/{}/action/{}",
+            self.base.path().trim_end_matches('/'),
+            task.id,
+            task.command
+        );
+        let mut url = self.base.clone();
+        url.set_path(&path);
+        (url.path() == path).then_some(url)
+    }
+
+    /// Returns the pattern of action URLs, for plans.
+    pub fn action_pattern(&self, project: &ProjectId) -> String {
+        let base = self.base.as_str().trim_end_matches('/');
+        format!("{base}/v2/{project}/batch-tasks/{{id}}/action/{{command}}")
+    }
+}
+
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.base.as_str().trim_end_matches('/'))
+    }
+}
+
+impl FromStr for Endpoint {
+    type Err = EndpointError;
+
+    fn from_str(text: &str) -> Result<Self, EndpointError> {
+        let base = Url::parse(text.trim())
+            .map_err(|source| EndpointError::NotAUrl { text: text.into(), source })?;
+        if let Some(part) = foreign_part(&base) {
+            let host = base.host_str().unwrap_or_default().to_owned();
+            return Err(EndpointError::ForeignPart { host, part });
+        }
+        match base.scheme() {
+            "https" => Ok(Self { base }),
+            "http" if is_loopback(&base) => Ok(Self { base }),
+            "http" => Err(EndpointError::Unencrypted(base)),
+            _ => Err(EndpointError::Scheme(base)),
+        }
+    }
+}
+
+fn foreign_part(url: &Url) -> Option<&'static str> {
+    let has_user = !url.username().is_empty() || url.password().is_some();
+    match (has_user, url.query(), url.fragment()) {
+        (true, _, _) => Some("a user name or password"),
+        (_, Some(_), _) => Some("a query"),
+        (_, _, Some(_)) => Some("a fragment"),
+        (false, None, None) => None,
+    }
+}
+
+fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Ipv4(address)) => IpAddr::V4(address).is_loopback(),
+        Some(Host::Ipv6(address)) => IpAddr::V6(address).is_loopback(),
+        Some(Host::Domain(name)) => name == "localhost",
+        None => false,
+    }
+}
+
+/// The id of a project, which matches the service's pattern `^[a-zA-Z0-9-]{1,64}$`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProjectId(String);
+
+/// The text is no project id.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "a project id has 1 to 64 letters, digits and `-`, such as \
+         `0123456789abcdef0123456789abcdef`"
+)]
+pub struct ProjectIdError;
+
+impl FromStr for ProjectId {
+    type Err = ProjectIdError;
+
+    fn from_str(text: &str) -> Result<Self, ProjectIdError> {
+        let text = text.trim();
+        let belongs = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+        let fits = (1..=64).contains(&text.len()) && text.bytes().all(belongs);
+        if fits { Ok(Self(text.into())) } else { Err(ProjectIdError) }
+    }
+}
+
+impl fmt::Display for ProjectId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::task::Command;
+    use crate::task::Ordinal;
+
+    fn check_refused(text: &str, expected: &str) {
+        let error = text.parse::<Endpoint>().unwrap_err();
+        assert!(error.to_string().contains(expected), "{text}: {error}");
+    }
+
+    #[test]
+    fn an_endpoint_is_https_or_on_this_machine() {
+        for text in [
+            "https://vias.cn-north-4.myhuaweicloud.com",
+            "https://vias.example.com:8443/prefix/",
+            "http://127.0.0.1:9",
+            "http://127.8.9.1",
+            "http://[::1]:80",
+            "http://localhost:8080/",
+        ] {
+            assert!(text.parse::<Endpoint>().is_ok(), "{text}");
+        }
+        check_refused("http://vias.example.com", "unencrypted");
+        check_refused("http://127.0.0.1.example.com", "unencrypted");
+        check_refused("http://0.0.0.0", "unencrypted");
+        check_refused("ftp://example.com", "neither https nor http");
+        check_refused("vias.example.com", "is no URL");
+    }
+
+    #[test]
+    fn what_does_not_belong_into_an_endpoint_is_refused_without_showing_it() {
+        check_refused("https://user:hunter2@example.com", "a user name or password");
+        check_refused("https://example.com?token=hunter2", "a query");
+        check_refused("https://example.com#hunter2", "a fragment");
+        let error = "https://user:hunter2@example.com".parse::<Endpoint>().unwrap_err();
+        assert!(!format!("{error} {error:?}").contains("hunter2"));
+    }
+
+    #[test]
+    fn an_action_has_exactly_the_intended_path() {
+        let task = Task {
+            ordinal: Ordinal(0),
+            id: "0d47bbf52962414bb7ae27fb6ea24230".parse().unwrap(),
+            command: Command::Stop,
+        };
+        let project = "p-1".parse().unwrap();
+        let url = |endpoint: &str| {
+            endpoint.parse::<Endpoint>().unwrap().action(&project, &task).unwrap().to_string()
+        };
+        let path = "/v2/p-1/batch-tasks/0d47bbf52962414bb7ae27fb6ea24230/action/stop";
+        assert_eq!(url("https://example.com"), format!("https://example.com{path}"));
+        assert_eq!(url("https://example.com/a/b/"), format!("https://example.com/a/b{path}"));
+    }
+
+    #[test]
+    fn a_project_id_follows_the_services_pattern() {
+        assert!("0123456789abcdef0123456789abcdef".parse::<ProjectId>().is_ok());
+        for text in ["", "a/b", "..", "a b", &"a".repeat(65)] {
+            assert!(text.parse::<ProjectId>().is_err(), "{text}");
+        }
+    }
+}
