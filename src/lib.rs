@@ -8,6 +8,7 @@
 
 pub mod api;
 pub mod clock;
+pub mod engine;
 pub mod event;
 pub mod policy;
 pub mod task;

@@ -1,0 +1,121 @@
+//! What follows an attempt: its task is settled, waits by itself, or holds the whole run.
+
+use super::Dispatcher;
+use crate::clock::Instant;
+use crate::clock::Timestamp;
+use crate::engine::Claim;
+use crate::engine::Ledger;
+use crate::engine::attempt::Flight;
+use crate::engine::attempt::Landing;
+use crate::event::AttemptResult;
+use crate::event::AttemptSeq;
+use crate::event::EventKind;
+use crate::event::HoldReason;
+use crate::event::StopReason;
+use crate::policy::Answer;
+use crate::policy::Decision;
+use crate::policy::Finding;
+use crate::policy::Verdict;
+use crate::policy::classify;
+use crate::task::Outcome;
+use futures::FutureExt;
+use futures::StreamExt;
+use std::sync::Arc;
+use std::time::Duration;
+
+impl<L, S, F> Dispatcher<'_, L, S, F>
+where
+    L: Ledger,
+    S: Fn(Flight) -> F,
+    F: Future<Output = Landing>,
+{
+    /// Takes note of every call that has ended by now, so that one commit settles them all.
+    pub(super) fn land_all(&mut self, first: Landing) {
+        self.land(first);
+        while let Some(Some(landing)) = self.on_wire.next().now_or_never() {
+            self.land(landing);
+        }
+    }
+
+    pub(super) fn land(&mut self, landing: Landing) {
+        let Landing { flight: Flight { mut claim, seq }, answer, sent, ended } = landing;
+        let finding = classify(&claim.task.id, &answer);
+        let verdict = finding.verdict;
+        let sent_at = self.clock.label(sent);
+        claim.standing = claim.standing.after(verdict);
+        claim.first_sent = claim.first_sent.or(Some(sent_at));
+        let mut result = attempt_result(answer, finding, sent_at);
+        result.duration = ended - sent;
+        self.tell(EventKind::AttemptEnded { seq, task: Arc::clone(&claim.task), result });
+        let jitter = self.jitter.f64();
+        match self.settings.retry.decide(verdict, claim.standing, jitter) {
+            Decision::Settle(outcome) => self.settle(claim, seq, outcome),
+            Decision::SendAgain { after } => self.send_again(claim, after),
+            Decision::HoldRun { wait } => self.hold(claim, wait),
+            Decision::StopUnauthorised => self.stop(StopReason::NotAuthorised),
+        }
+    }
+
+    pub(super) fn settle(&mut self, claim: Claim, seq: AttemptSeq, outcome: Outcome) {
+        let Claim { task, attempts, first_sent, .. } = claim;
+        let first_sent = first_sent.expect("a task that ended was sent");
+        self.tell(EventKind::TaskSettled { task, outcome, seq, attempts, first_sent });
+        if outcome == Outcome::Failed {
+            self.failed += 1;
+            if self.failed > self.settings.tolerated_failures {
+                self.stop(StopReason::TooManyFailures);
+            }
+        }
+    }
+
+    pub(super) fn send_again(&mut self, claim: Claim, after: Duration) {
+        let due = self.clock.instant() + after;
+        let task = Arc::clone(&claim.task);
+        self.tell(EventKind::RetryScheduled { task, due: self.clock.label(due) });
+        self.waiting.until(due, claim);
+    }
+
+    /// Holds the whole run; the task that was told so goes first afterwards.
+    pub(super) fn hold(&mut self, claim: Claim, wait: Duration) {
+        let now = self.clock.instant();
+        let until = now + wait;
+        self.pacer.hold(until.into());
+        self.held_since.get_or_insert(now);
+        let task = Arc::clone(&claim.task);
+        self.tell(EventKind::RetryScheduled { task, due: self.clock.label(until) });
+        let until = self.pacer.held_until(now.into()).map_or(until, Instant::from);
+        let reason = HoldReason::Throttled;
+        self.tell(EventKind::RunHeld { until: self.clock.label(until), reason });
+        self.waiting.first(claim);
+    }
+
+    pub(super) fn continue_after_hold(&mut self) {
+        let now = self.clock.instant();
+        let Some(since) = self.held_since else { return };
+        match self.pacer.held_until(now.into()) {
+            Some(until) => self.wake_at(until.into()),
+            None => {
+                self.held += now - since;
+                self.held_since = None;
+                self.tell(EventKind::RunContinued);
+            }
+        }
+    }
+}
+
+/// Returns what is to be kept of an answer; the caller adds when it came.
+fn attempt_result(answer: Answer, finding: Finding, sent: Timestamp) -> AttemptResult {
+    let (http_status, request_id) = match answer {
+        Answer::Response(response) => (Some(response.status), response.request_id),
+        Answer::NoResponse(_) | Answer::Panicked(_) => (None, None),
+    };
+    AttemptResult {
+        sent,
+        duration: Duration::ZERO,
+        http_status,
+        request_id,
+        counts: finding.counts,
+        failure: finding.failure,
+        in_doubt: matches!(finding.verdict, Verdict::InDoubt | Verdict::Panicked),
+    }
+}

@@ -1,0 +1,294 @@
+//! The one loop of a run: admit, make durable, release, classify.
+//!
+//! Invariants: an attempt is polled only after its start is durable; at most `concurrency`
+//! attempts are between admission and end; a waiting task holds none of them. Only this loop
+//! waits; everything it asks answers with an instant. Must not know stores, displays or HTTP.
+
+mod landing;
+mod stopping;
+
+use crate::clock::Clock;
+use crate::clock::Instant;
+use crate::engine::Claim;
+use crate::engine::Control;
+use crate::engine::Ledger;
+use crate::engine::LedgerError;
+use crate::engine::attempt::Flight;
+use crate::engine::attempt::Landing;
+use crate::engine::settings::EngineSettings;
+use crate::engine::waiting::Waiting;
+use crate::event::AttemptSeq;
+use crate::event::Event;
+use crate::event::EventKind;
+use crate::event::RunStarted;
+use crate::event::RunStats;
+use crate::event::StopReason;
+use crate::policy::Admission;
+use crate::policy::Pacer;
+use futures::StreamExt;
+use futures::future::BoxFuture;
+use futures::stream::FuturesUnordered;
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::mpsc;
+
+/// How many tasks may wait for another attempt before no new ones are begun: what keeps memory
+/// flat while a service refuses everything.
+const MOST_WAITING: usize = 10_000;
+/// How many tasks are claimed at a time, at least.
+const LEAST_CLAIM: usize = 256;
+
+type Commit = BoxFuture<'static, Result<(), LedgerError>>;
+type Claiming = BoxFuture<'static, Result<Vec<Claim>, LedgerError>>;
+
+/// All state of a run under way.
+pub(super) struct Dispatcher<'a, L, S, F> {
+    ledger: &'a mut L,
+    send: S,
+    settings: &'a EngineSettings,
+    clock: Clock,
+    pacer: Pacer,
+    jitter: fastrand::Rng,
+
+    /// Claimed and never admitted by this process.
+    fresh: VecDeque<Claim>,
+    claiming: Option<Claiming>,
+    exhausted: bool,
+    waiting: Waiting<Claim>,
+
+    /// What happened since the last commit began, and the attempts whose start is part of it.
+    batch: Vec<Event>,
+    admitted: Vec<Flight>,
+    /// The commit under way, and the attempts whose start it makes durable.
+    committing: Option<Commit>,
+    in_commit: Vec<Flight>,
+    /// Durable, not yet released by the pacer.
+    cleared: VecDeque<Flight>,
+    on_wire: FuturesUnordered<F>,
+
+    next_seq: u64,
+    failed: u64,
+    stopping: Option<StopReason>,
+    deadline: Option<Instant>,
+    held_since: Option<Instant>,
+    held: Duration,
+    /// The earliest instant at which a gate that refused will let something through.
+    wake: Option<Instant>,
+}
+
+impl<'a, L, S, F> Dispatcher<'a, L, S, F>
+where
+    L: Ledger,
+    S: Fn(Flight) -> F,
+    F: Future<Output = Landing>,
+{
+    pub(super) fn new(
+        ledger: &'a mut L,
+        send: S,
+        settings: &'a EngineSettings,
+        clock: Clock,
+    ) -> Self {
+        let now = clock.instant();
+        Self {
+            ledger,
+            send,
+            settings,
+            clock,
+            pacer: recalling(settings, clock),
+            jitter: fastrand::Rng::new(),
+            fresh: VecDeque::new(),
+            claiming: None,
+            exhausted: false,
+            waiting: Waiting::new(),
+            batch: Vec::new(),
+            admitted: Vec::new(),
+            committing: None,
+            in_commit: Vec::new(),
+            cleared: VecDeque::new(),
+            on_wire: FuturesUnordered::new(),
+            next_seq: settings.origin.attempts + 1,
+            failed: settings.origin.failed,
+            stopping: None,
+            deadline: settings.max_duration.map(|limit| now + limit),
+            held_since: None,
+            held: Duration::ZERO,
+            wake: None,
+        }
+    }
+
+    pub(super) async fn run(
+        mut self,
+        mut control: mpsc::UnboundedReceiver<Control>,
+    ) -> Result<RunStats, LedgerError> {
+        self.tell(EventKind::RunStarted(self.started()));
+        loop {
+            self.wake = None;
+            self.continue_after_hold();
+            self.refill();
+            self.admit();
+            self.release();
+            self.commit();
+            if self.is_done() {
+                break;
+            }
+            self.step(&mut control).await?;
+        }
+        self.end().await
+    }
+
+    /// Waits for the next thing to happen, and takes note of it.
+    ///
+    /// Calls come first: they are polled, and so sent, as soon as they are released.
+    async fn step(
+        &mut self,
+        control: &mut mpsc::UnboundedReceiver<Control>,
+    ) -> Result<(), LedgerError> {
+        let wake = self.next_wake();
+        tokio::select! {
+            biased;
+            Some(landing) = self.on_wire.next() => self.land_all(landing),
+            committed = finished(&mut self.committing) => {
+                committed?;
+                self.clear_for_release();
+            }
+            claimed = finished(&mut self.claiming) => self.take_claimed(claimed?),
+            () = self.waiting.fall_due() => {}
+            Some(asked) = control.recv() => self.obey(asked),
+            () = sleep_until(wake) => self.check_deadline(),
+        }
+        Ok(())
+    }
+
+    fn tell(&mut self, kind: EventKind) {
+        self.batch.push(Event { at: self.clock.now(), kind });
+    }
+
+    fn started(&self) -> RunStarted {
+        RunStarted {
+            selected: self.settings.origin.selected,
+            settled: self.settings.origin.settled,
+            rate_limit: self.settings.rate,
+            concurrency: self.settings.concurrency.get(),
+        }
+    }
+
+    // Admission.
+
+    fn refill(&mut self) {
+        let wanted = self.settings.concurrency.get();
+        let stopped = self.stopping.is_some() || self.exhausted;
+        if stopped || self.claiming.is_some() || self.fresh.len() >= wanted {
+            return;
+        }
+        self.claiming = Some(self.ledger.claim(wanted.max(LEAST_CLAIM)));
+    }
+
+    fn take_claimed(&mut self, claimed: Vec<Claim>) {
+        self.exhausted = claimed.is_empty();
+        self.fresh.extend(claimed);
+    }
+
+    /// Admits whatever is due and fits.
+    fn admit(&mut self) {
+        let now = self.clock.instant();
+        while self.may_admit() {
+            match self.pacer.admit(now.into()) {
+                Admission::Now => {}
+                Admission::NotBefore(due) => return self.wake_at(due.into()),
+                Admission::AfterRelease => return,
+            }
+            let next = self.waiting.take().or_else(|| self.fresh.pop_front());
+            self.begin(next.expect("only a task that is there is admitted"));
+        }
+    }
+
+    fn may_admit(&self) -> bool {
+        let fresh = !self.fresh.is_empty() && self.waiting.len() < MOST_WAITING;
+        self.stopping.is_none()
+            && self.occupied() < self.settings.concurrency.get()
+            && (fresh || self.waiting.has_due())
+    }
+
+    /// Counts the slots that are taken: everything between admission and end.
+    fn occupied(&self) -> usize {
+        self.admitted.len() + self.in_commit.len() + self.cleared.len() + self.on_wire.len()
+    }
+
+    fn begin(&mut self, mut claim: Claim) {
+        claim.attempts += 1;
+        let seq = AttemptSeq(self.next_seq);
+        self.next_seq += 1;
+        let (task, number) = (Arc::clone(&claim.task), claim.attempts);
+        self.tell(EventKind::AttemptStarted { seq, task, number });
+        self.admitted.push(Flight { claim, seq });
+    }
+
+    /// Begins to make durable what has happened, unless an earlier commit is still under way.
+    ///
+    /// Whatever happens meanwhile is the next batch: commits grow with the load by themselves.
+    fn commit(&mut self) {
+        if self.committing.is_some() || self.batch.is_empty() {
+            return;
+        }
+        self.committing = Some(self.ledger.on_events(std::mem::take(&mut self.batch)));
+        self.in_commit.append(&mut self.admitted);
+    }
+
+    /// The starts of a batch are durable: its attempts may go, unless the run stops.
+    fn clear_for_release(&mut self) {
+        self.cleared.extend(self.in_commit.drain(..));
+        if self.stopping.is_some() {
+            self.take_back();
+        }
+    }
+
+    /// Lets durable attempts go, as far as the pacer allows.
+    fn release(&mut self) {
+        while let Some(flight) = self.cleared.pop_front() {
+            match self.pacer.release(self.clock.instant().into()) {
+                Admission::Now => self.on_wire.push((self.send)(flight)),
+                Admission::NotBefore(due) => {
+                    self.cleared.push_front(flight);
+                    return self.wake_at(due.into());
+                }
+                Admission::AfterRelease => unreachable!("a release waits for no other"),
+            }
+        }
+    }
+
+    // Waiting.
+
+    fn wake_at(&mut self, due: Instant) {
+        self.wake = Some(self.wake.map_or(due, |wake| wake.min(due)));
+    }
+
+    fn next_wake(&self) -> Option<Instant> {
+        self.wake.into_iter().chain(self.deadline).min()
+    }
+}
+
+/// Awaits a future that is under way and takes it out; waits for ever where there is none.
+///
+/// Nothing is lost when this is dropped: the future stays where it is.
+async fn finished<T>(under_way: &mut Option<BoxFuture<'static, T>>) -> T {
+    let Some(future) = under_way else { return std::future::pending().await };
+    let output = future.await;
+    *under_way = None;
+    output
+}
+
+async fn sleep_until(due: Option<Instant>) {
+    match due {
+        Some(due) => tokio::time::sleep_until(due).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Returns a pacer that knows the sendings of earlier processes of the run.
+fn recalling(settings: &EngineSettings, clock: Clock) -> Pacer {
+    let mut pacer = Pacer::new(settings.rate, clock.instant().into());
+    let sent = settings.origin.last_sent.iter();
+    sent.filter_map(|&at| clock.past_instant(at)).for_each(|at| pacer.recall(at.into()));
+    pacer
+}

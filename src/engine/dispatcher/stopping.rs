@@ -1,0 +1,79 @@
+//! How a run ends: nothing new is sent, what is on the wire may finish, the end is recorded.
+
+use super::Dispatcher;
+use crate::engine::Control;
+use crate::engine::Ledger;
+use crate::engine::LedgerError;
+use crate::engine::attempt::Flight;
+use crate::engine::attempt::Landing;
+use crate::event::EventKind;
+use crate::event::RunStats;
+use crate::event::StopReason;
+
+impl<L, S, F> Dispatcher<'_, L, S, F>
+where
+    L: Ledger,
+    S: Fn(Flight) -> F,
+    F: Future<Output = Landing>,
+{
+    pub(super) fn obey(&mut self, asked: Control) {
+        match asked {
+            Control::Stop(reason) => self.stop(reason),
+            Control::Abandon => {
+                self.stop(StopReason::Interrupted);
+                self.on_wire.clear();
+            }
+        }
+    }
+
+    /// Sends nothing new. What was admitted and has not left is taken back.
+    pub(super) fn stop(&mut self, reason: StopReason) {
+        if self.stopping.is_some() {
+            return;
+        }
+        let on_wire = self.on_wire.len();
+        self.tell(EventKind::RunStopping { reason: reason.clone(), on_wire });
+        self.stopping = Some(reason);
+        self.deadline = Some(self.clock.instant() + self.settings.drain_timeout);
+        self.take_back();
+    }
+
+    /// Withdraws what was admitted and has not left; what is being committed follows later.
+    pub(super) fn take_back(&mut self) {
+        let kept_back: Vec<Flight> =
+            self.admitted.drain(..).chain(self.cleared.drain(..)).collect();
+        for Flight { claim, seq } in kept_back {
+            self.pacer.withdraw();
+            self.tell(EventKind::AttemptWithdrawn { seq, task: claim.task });
+        }
+    }
+
+    pub(super) fn check_deadline(&mut self) {
+        let over = self.deadline.is_some_and(|deadline| self.clock.instant() >= deadline);
+        if !over {
+            return;
+        }
+        // A deadline is met once; left behind, it would wake the loop for ever.
+        self.deadline = None;
+        match self.stopping {
+            None => self.stop(StopReason::OutOfTime),
+            Some(_) => self.on_wire.clear(),
+        }
+    }
+
+    pub(super) fn is_done(&self) -> bool {
+        let nothing_left = self.stopping.is_some()
+            || (self.exhausted && self.fresh.is_empty() && self.waiting.len() == 0);
+        nothing_left && self.occupied() == 0 && self.batch.is_empty() && self.committing.is_none()
+    }
+
+    pub(super) async fn end(mut self) -> Result<RunStats, LedgerError> {
+        if let Some(since) = self.held_since {
+            self.held += self.clock.instant() - since;
+        }
+        let stats = RunStats { stopped: self.stopping.clone(), held: self.held };
+        self.tell(EventKind::RunEnded(stats.clone()));
+        self.ledger.on_events(std::mem::take(&mut self.batch)).await?;
+        Ok(stats)
+    }
+}

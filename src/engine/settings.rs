@@ -1,0 +1,43 @@
+//! What an engine is told before it begins.
+
+use crate::clock::Timestamp;
+use crate::policy::RetryPolicy;
+use crate::task::Rate;
+use std::num::NonZeroUsize;
+use std::time::Duration;
+
+/// How a run is carried out.
+#[derive(Debug, Clone)]
+pub struct EngineSettings {
+    /// The most calls on the wire at a time.
+    pub concurrency: NonZeroUsize,
+    /// The most sendings in a window; without one only the service slows the run down.
+    pub rate: Option<Rate>,
+    /// How long one attempt may take, connecting included.
+    pub timeout: Duration,
+    /// How often a task is sent again.
+    pub retry: RetryPolicy,
+    /// How many failed tasks are tolerated; the one after them stops new sendings.
+    pub tolerated_failures: u64,
+    /// How long new sendings go on at the most.
+    pub max_duration: Option<Duration>,
+    /// How long calls on the wire may take to finish after a stop.
+    pub drain_timeout: Duration,
+    /// Where the run stands.
+    pub origin: Origin,
+}
+
+/// Where a run stands when this process takes it up.
+#[derive(Debug, Clone, Default)]
+pub struct Origin {
+    /// How many tasks were selected in all.
+    pub selected: u64,
+    /// How many of them have their outcome.
+    pub settled: u64,
+    /// How many of them failed.
+    pub failed: u64,
+    /// How many attempts were made.
+    pub attempts: u64,
+    /// The last of their sending times, oldest first: as many as a window may hold.
+    pub last_sent: Vec<Timestamp>,
+}
