@@ -19,6 +19,10 @@ pub(super) fn read_body(status: u16, text: &str) -> Body {
     if text.trim().is_empty() {
         return Body::Unreadable(format!("status {status} came without a body"));
     }
+    // serde would read the fields of a struct from a list as well.
+    if !text.trim_start().starts_with('{') {
+        return Body::Unreadable(excerpt("no JSON object is", text));
+    }
     if (200..300).contains(&status) { read_result(text) } else { read_error(text) }
 }
 
@@ -225,11 +229,12 @@ mod tests {
     #[test]
     fn what_is_not_understood_is_told_in_part() {
         check_unreadable(200, "", "without a body");
-        check_unreadable(200, "<html><body>Bad gateway</body></html>", "no JSON is `<html>");
-        check_unreadable(200, "[]", "no JSON is `[]`");
+        check_unreadable(200, "<html><body>Bad gateway</body></html>", "no JSON object is `<html>");
+        check_unreadable(200, "[3, 0, 3]", "no JSON object is `[3, 0, 3]`");
+        check_unreadable(200, "{\"total_count\":", "no JSON is `{");
         check_unreadable(400, "null", "no JSON object is `null`");
         check_unreadable(400, "{}", "no error is in `{}`");
-        check_unreadable(200, &"[".repeat(100_000), "recursion limit");
+        check_unreadable(200, &"{\"a\":".repeat(100_000), "recursion limit");
         check_unreadable(400, &"é".repeat(100), "…`");
     }
 
