@@ -10,5 +10,7 @@ pub mod api;
 pub mod clock;
 pub mod engine;
 pub mod event;
+pub mod input;
 pub mod policy;
 pub mod task;
+pub mod text;

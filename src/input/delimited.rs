@@ -1,0 +1,172 @@
+//! Rows of a table: one cell is the id, another may be the command, the rest is kept.
+
+use super::Header;
+use super::InputOptions;
+use super::Row;
+use super::cell;
+use super::error::ColumnProblem;
+use super::error::Fault;
+use super::error::RowProblem;
+use super::header::CommandCell;
+use super::header::Layout;
+use super::record::Records;
+use super::source::Bytes;
+use crate::task::Command;
+use crate::task::Position;
+use std::str;
+
+/// The rows of a table.
+pub(super) struct Delimited {
+    records: Records,
+    layout: Layout,
+    /// Reused for the text of every row's other cells.
+    json: Vec<u8>,
+    /// Whether the record at hand is a row that was not given yet.
+    is_row_at_hand: bool,
+}
+
+impl Delimited {
+    /// Reads as far as the columns are known; nothing if there is no record at all.
+    pub(super) fn open(
+        bytes: Bytes,
+        start: Position,
+        delimiter: u8,
+        options: &InputOptions,
+    ) -> Result<Option<Self>, Fault> {
+        let mut records = Records::new(bytes, start, delimiter);
+        if !records.advance().map_err(in_first_row)? {
+            return Ok(None);
+        }
+        let layout = layout(&records, options).map_err(in_first_row)?;
+        Ok(Some(Self {
+            records,
+            layout,
+            json: Vec::new(),
+            is_row_at_hand: options.header == Header::Absent,
+        }))
+    }
+
+    /// Returns the names of the other columns.
+    pub(super) fn columns(&self) -> &[String] {
+        &self.layout.columns
+    }
+
+    /// Returns the next row.
+    pub(super) fn next(&mut self) -> Option<Result<Row, Fault>> {
+        if !std::mem::take(&mut self.is_row_at_hand) {
+            match self.records.advance() {
+                Ok(true) => {}
+                Ok(false) => return None,
+                Err(fault) => return Some(Err(fault)),
+            }
+        }
+        Some(self.row())
+    }
+
+    fn row(&mut self) -> Result<Row, Fault> {
+        self.check_width()?;
+        let index = self.layout.id;
+        let text = self.text(index)?;
+        let id = cell::task_id(text).map_err(|bad| {
+            let position = match bad.character_at {
+                Some(byte) => self.records.inside_cell(index, byte),
+                None => self.records.cell_start(index),
+            };
+            Fault::Row(position, bad.problem)
+        })?;
+        Ok(Row {
+            id,
+            command: self.command()?,
+            position: self.records.cell_start(index),
+            others: self.others()?,
+        })
+    }
+
+    /// Refuses rows whose cells cannot be told apart; empty ones at the end do no harm.
+    fn check_width(&self) -> Result<(), Fault> {
+        let (found, expected) = (self.records.cells().len(), self.layout.width);
+        let mut surplus = self.records.cells().iter().skip(expected);
+        let position = match surplus.position(|cell| !cell.trim_ascii().is_empty()) {
+            Some(index) => self.records.cell_start(expected + index),
+            None if found < expected => self.records.end(),
+            None => return Ok(()),
+        };
+        Err(Fault::Row(position, RowProblem::Cells { found, expected }))
+    }
+
+    fn command(&self) -> Result<Command, Fault> {
+        let index = match self.layout.command {
+            CommandCell::Fixed(command) => return Ok(command),
+            CommandCell::At(index) => index,
+        };
+        let text = self.text(index)?;
+        text.parse().map_err(|_| {
+            let problem = RowProblem::Command { text: text.into() };
+            Fault::Row(self.records.cell_start(index), problem)
+        })
+    }
+
+    /// Returns the other cells as a JSON array.
+    fn others(&mut self) -> Result<Option<String>, Fault> {
+        if self.layout.columns.is_empty() {
+            return Ok(None);
+        }
+        let mut json = std::mem::take(&mut self.json);
+        json.clear();
+        for index in self.layout.others() {
+            json.push(if json.is_empty() { b'[' } else { b',' });
+            serde_json::to_writer(&mut json, self.text(index)?)
+                .expect("a string is written to memory without fail");
+        }
+        json.push(b']');
+        let text = str::from_utf8(&json).expect("JSON of strings is UTF-8");
+        let others = text.to_owned();
+        self.json = json;
+        Ok(Some(others))
+    }
+
+    fn text(&self, index: usize) -> Result<&str, Fault> {
+        text(&self.records, index)
+    }
+}
+
+fn layout(records: &Records, options: &InputOptions) -> Result<Layout, Fault> {
+    let width = records.cells().len();
+    let first: Vec<String> = match options.header {
+        Header::Present => (0..width)
+            .map(|index| text(records, index).map(str::to_owned))
+            .collect::<Result<_, Fault>>()?,
+        // Only their number matters; what is in them is checked when the row is given.
+        Header::Absent => vec![String::new(); width],
+    };
+    Layout::of(&first, options).map_err(|problem| {
+        let position = match problem {
+            ColumnProblem::Repeated { second, .. } => records.cell_start(second),
+            ColumnProblem::Shared { index } => records.cell_start(index),
+            ColumnProblem::Missing { .. }
+            | ColumnProblem::Nameless { .. }
+            | ColumnProblem::NoSuchNumber { .. }
+            | ColumnProblem::Unreadable(_) => records.start(),
+        };
+        Fault::Columns(position, Box::new(problem))
+    })
+}
+
+/// Makes a fault of the row that tells the columns one of the whole table.
+fn in_first_row(fault: Fault) -> Fault {
+    match fault {
+        Fault::Row(position, problem) => {
+            Fault::Columns(position, Box::new(ColumnProblem::Unreadable(problem)))
+        }
+        Fault::Io(_) | Fault::Columns(..) => fault,
+    }
+}
+
+/// Returns the text of a cell.
+fn text(records: &Records, index: usize) -> Result<&str, Fault> {
+    let cell = &records.cells()[index];
+    str::from_utf8(cell).map_err(|error| {
+        let at = error.valid_up_to();
+        Fault::Row(records.inside_cell(index, at), RowProblem::NotUtf8 { byte: cell[at] })
+    })
+}

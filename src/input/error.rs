@@ -1,0 +1,369 @@
+//! What can be wrong with an input, and where.
+//!
+//! Errors keep the text that was read as it was; it is made safe only when it is shown. What
+//! helps against an error is told by `hint`, not here.
+
+use super::hint;
+use crate::task::Position;
+use crate::task::TaskIdError;
+use crate::text::grouped;
+use crate::text::plural;
+use crate::text::printable;
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+
+/// How much of a foreign text a message shows, in columns.
+const SHOWN_COLUMNS: usize = 60;
+/// How many columns a message lists by name.
+const LISTED_COLUMNS: usize = 12;
+
+/// Why an input, or one row of it, cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum InputError {
+    /// The file cannot be opened.
+    #[error("cannot read `{}`", shown(name))]
+    Open {
+        /// The file.
+        name: Arc<str>,
+        /// A file beside it whose name is nearly the same, if it was not found.
+        nearest: Option<String>,
+        /// Why.
+        source: io::Error,
+    },
+    /// It is a directory.
+    #[error("cannot read `{}`: it is a directory", shown(name))]
+    Directory {
+        /// The directory.
+        name: Arc<str>,
+    },
+    /// Its bytes are no text.
+    #[error("cannot read `{}`: it is {kind}", shown(name))]
+    NotText {
+        /// The input.
+        name: Arc<str>,
+        /// What it seems to be.
+        kind: FileKind,
+    },
+    /// Its lines end with CR alone, as those of old Macs did.
+    #[error("cannot read `{}`: its lines end with CR alone", shown(name))]
+    LoneCarriageReturns {
+        /// The input.
+        name: Arc<str>,
+    },
+    /// Reading broke off.
+    #[error("cannot read `{}` to its end", shown(name))]
+    Read {
+        /// The input.
+        name: Arc<str>,
+        /// Why.
+        source: io::Error,
+    },
+    /// The rows are to say their command and have no column for it.
+    #[error("`{}` names ids alone and no commands", shown(name))]
+    NoCommands {
+        /// The input.
+        name: Arc<str>,
+        /// The column the commands were to stand in.
+        column: String,
+    },
+    /// The byte cannot separate cells.
+    #[error("{:?} cannot separate cells", char::from(*delimiter))]
+    Delimiter {
+        /// The byte.
+        delimiter: u8,
+    },
+    /// The columns are not what they have to be.
+    #[error("{}:{}:{}: {problem}", shown(name), position.line, position.column)]
+    Columns {
+        /// The input.
+        name: Arc<str>,
+        /// Where the columns are named.
+        position: Position,
+        /// What is wrong with them.
+        problem: Box<ColumnProblem>,
+    },
+    /// A row is not right.
+    #[error("{}:{}:{}: {problem}", shown(name), position.line, position.column)]
+    Row {
+        /// The input.
+        name: Arc<str>,
+        /// Where the character or cell starts that is not right.
+        position: Position,
+        /// What is wrong with it.
+        problem: RowProblem,
+    },
+}
+
+impl InputError {
+    /// Returns what can be done about it, if anything is known to help.
+    pub fn hint(&self) -> Option<String> {
+        hint::about(self)
+    }
+
+    /// Tells whether no row follows it.
+    pub fn is_fatal(&self) -> bool {
+        match self {
+            Self::Row { problem, .. } => problem.is_fatal(),
+            Self::Open { .. }
+            | Self::Directory { .. }
+            | Self::NotText { .. }
+            | Self::LoneCarriageReturns { .. }
+            | Self::Read { .. }
+            | Self::NoCommands { .. }
+            | Self::Delimiter { .. }
+            | Self::Columns { .. } => true,
+        }
+    }
+
+    /// Returns where in the input it is, if it has a place there.
+    pub fn position(&self) -> Option<Position> {
+        match self {
+            Self::Columns { position, .. } | Self::Row { position, .. } => Some(*position),
+            Self::Open { .. }
+            | Self::Directory { .. }
+            | Self::NotText { .. }
+            | Self::LoneCarriageReturns { .. }
+            | Self::Read { .. }
+            | Self::NoCommands { .. }
+            | Self::Delimiter { .. } => None,
+        }
+    }
+}
+
+/// What the bytes of a file seem to be, if not the text of a table or a list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FileKind {
+    /// A workbook of a spreadsheet: `.xlsx`, `.ods`, `.xls`.
+    Workbook,
+    /// A ZIP archive.
+    Zip,
+    /// Compressed by gzip.
+    Gzip,
+    /// A PDF document.
+    Pdf,
+    /// UTF-16 without the mark at its start that would tell.
+    UnmarkedUtf16,
+    /// No text, whatever it is.
+    Unknown,
+}
+
+impl fmt::Display for FileKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Workbook => "a spreadsheet's workbook, not text",
+            Self::Zip => "a ZIP archive, not text",
+            Self::Gzip => "compressed by gzip",
+            Self::Pdf => "a PDF document, not text",
+            Self::UnmarkedUtf16 => "UTF-16 text without a byte order mark",
+            Self::Unknown => "a binary file, not text",
+        })
+    }
+}
+
+/// What a column is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// It holds the ids.
+    Id,
+    /// It holds the commands.
+    Command,
+}
+
+impl Role {
+    /// Returns the flag that names the column.
+    pub(super) const fn flag(self) -> &'static str {
+        match self {
+            Self::Id => "--id-column",
+            Self::Command => "--command-column",
+        }
+    }
+}
+
+/// What is wrong with the columns of a table.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ColumnProblem {
+    /// No column has the name.
+    #[error("no column is named {}; there {}", alternatives(wanted), listed(columns))]
+    Missing {
+        /// What the column is for.
+        role: Role,
+        /// The names it may have.
+        wanted: Vec<String>,
+        /// The names of the columns that are there.
+        columns: Vec<String>,
+    },
+    /// Two columns have the name.
+    #[error("columns {} and {} are both named `{}`", first + 1, second + 1, shown(column))]
+    Repeated {
+        /// The name.
+        column: String,
+        /// The index of the first.
+        first: usize,
+        /// The index of the second.
+        second: usize,
+    },
+    /// A column is given by name where no header names any.
+    #[error("`{}` is no number; columns without a header have no names", shown(column))]
+    Nameless {
+        /// What the column is for.
+        role: Role,
+        /// The name.
+        column: String,
+    },
+    /// The number of a column is too large or zero.
+    #[error("there is no column {}; the first row has {}", shown(column), cells(*width))]
+    NoSuchNumber {
+        /// What the column is for.
+        role: Role,
+        /// The number, as given.
+        column: String,
+        /// How many columns there are.
+        width: usize,
+    },
+    /// One column is to be both.
+    #[error("column {} cannot hold both the ids and the commands", index + 1)]
+    Shared {
+        /// The index of the column.
+        index: usize,
+    },
+    /// The row that tells the columns is not right itself.
+    #[error(transparent)]
+    Unreadable(RowProblem),
+}
+
+/// What is wrong with a row.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RowProblem {
+    /// The text is no id.
+    #[error("{}{error}", quoted(text))]
+    Id {
+        /// The text, without what was taken off around it.
+        text: Box<str>,
+        /// Why it is none.
+        error: TaskIdError,
+    },
+    /// The text is no command.
+    #[error("{}a command is `start` or `stop`", quoted_command(text))]
+    Command {
+        /// The text.
+        text: Box<str>,
+    },
+    /// The row has not as many cells as the first row, which is the header if there is one.
+    #[error("the row has {}, the first row has {}", cells(*found), grouped(*expected as u64))]
+    Cells {
+        /// How many it has.
+        found: usize,
+        /// How many the first row has.
+        expected: usize,
+    },
+    /// Text follows a closing quote.
+    #[error(
+        "text after the closing quote of the cell that was opened at {}:{}",
+        opened.line, opened.column
+    )]
+    TextAfterQuote {
+        /// Where the cell's quote was opened.
+        opened: Position,
+    },
+    /// The quote that opens here is closed neither in the file nor within a megabyte.
+    #[error("the quote that opens here is never closed")]
+    UnclosedQuote,
+    /// The row is longer than any row of a table.
+    #[error("the row is longer than 1 MiB")]
+    TooLong,
+    /// The byte is no UTF-8.
+    #[error("the byte 0x{byte:02X} is not valid UTF-8")]
+    NotUtf8 {
+        /// The byte.
+        byte: u8,
+    },
+    /// A NUL byte.
+    #[error("a NUL byte, which no text contains")]
+    Nul,
+}
+
+impl RowProblem {
+    /// Tells whether no row can be told apart after it.
+    fn is_fatal(&self) -> bool {
+        match self {
+            Self::UnclosedQuote | Self::TooLong => true,
+            Self::Id { .. }
+            | Self::Command { .. }
+            | Self::Cells { .. }
+            | Self::TextAfterQuote { .. }
+            | Self::NotUtf8 { .. }
+            | Self::Nul => false,
+        }
+    }
+}
+
+/// What stopped a reader that does not know what its input is called.
+#[derive(Debug)]
+pub(super) enum Fault {
+    /// The stream broke.
+    Io(io::Error),
+    /// The columns are wrong.
+    Columns(Position, Box<ColumnProblem>),
+    /// A row is wrong.
+    Row(Position, RowProblem),
+}
+
+impl Fault {
+    /// Says in which input it was found.
+    #[cold]
+    pub(super) fn in_input(self, name: &Arc<str>) -> InputError {
+        let name = Arc::clone(name);
+        match self {
+            Self::Io(source) => InputError::Read { name, source },
+            Self::Columns(position, problem) => InputError::Columns { name, position, problem },
+            Self::Row(position, problem) => InputError::Row { name, position, problem },
+        }
+    }
+}
+
+/// Returns a foreign text as messages show it.
+pub(super) fn shown(text: &str) -> String {
+    printable(text, SHOWN_COLUMNS)
+}
+
+fn quoted(text: &str) -> String {
+    if text.is_empty() {
+        return String::new();
+    }
+    format!("`{}` is no id: ", shown(text))
+}
+
+fn quoted_command(text: &str) -> String {
+    if text.trim().is_empty() {
+        return "the command is empty; ".into();
+    }
+    format!("`{}` is no command; ", shown(text.trim()))
+}
+
+fn cells(count: usize) -> String {
+    plural(count as u64, "cell", "cells")
+}
+
+/// Writes "`a`, `b` or `c`".
+fn alternatives(names: &[String]) -> String {
+    let names: Vec<String> = names.iter().map(|name| format!("`{}`", shown(name))).collect();
+    match names.split_last() {
+        Some((last, [])) => last.clone(),
+        Some((last, rest)) => format!("{} or {last}", rest.join(", ")),
+        None => String::new(),
+    }
+}
+
+/// Writes "are `a`, `b` and 3 more".
+fn listed(columns: &[String]) -> String {
+    let verb = if columns.len() == 1 { "is" } else { "are" };
+    let names: Vec<String> =
+        columns.iter().take(LISTED_COLUMNS).map(|name| format!("`{}`", shown(name))).collect();
+    let names = names.join(", ");
+    match columns.len().saturating_sub(LISTED_COLUMNS) {
+        0 => format!("{verb} {names}"),
+        more => format!("{verb} {names} and {} more", grouped(more as u64)),
+    }
+}

@@ -1,0 +1,370 @@
+//! What helps against an error, where that is known.
+//!
+//! A hint is a guess about what was meant; nothing else may depend on one. Pure, and cold: it
+//! is computed only for errors that are shown.
+
+use super::error::ColumnProblem;
+use super::error::FileKind;
+use super::error::InputError;
+use super::error::Role;
+use super::error::RowProblem;
+use super::error::shown;
+use super::header;
+use crate::task::TaskId;
+use crate::task::TaskIdError;
+use std::io;
+
+/// Longer texts are no misspelt names, and comparing them would cost memory.
+const LONGEST_NAME: usize = 256;
+/// How alike two names must be for one to be offered for the other.
+const ALIKE: f64 = 0.7;
+/// An id as short as this may as well be a word.
+const SHORTEST_CERTAIN_ID: usize = 8;
+/// What to do about a column that a spreadsheet took for numbers.
+const FORMAT_AS_TEXT: &str = "format the column as text and export it again";
+
+/// Returns what helps against an error.
+pub(super) fn about(error: &InputError) -> Option<String> {
+    match error {
+        InputError::Open { nearest, source, .. } => about_opening(nearest.as_deref(), source),
+        InputError::Directory { name } => {
+            Some(format!("name its files, such as `{}/*.csv`", shown(name)))
+        }
+        InputError::NotText { name, kind } => Some(about_kind(name, *kind)),
+        InputError::LoneCarriageReturns { name } => {
+            Some(format!("convert it: `tr '\\r' '\\n' < {} | batchctl … -`", word(name)))
+        }
+        InputError::Read { .. } => None,
+        InputError::NoCommands { column, .. } => Some(format!(
+            "give a CSV with a column `{}`, or use `batchctl start` or `batchctl stop`",
+            shown(column)
+        )),
+        InputError::Delimiter { .. } => Some("`--delimiter` takes one ASCII character".into()),
+        InputError::Columns { problem, .. } => about_columns(problem),
+        InputError::Row { name, problem, .. } => about_row(name, problem),
+    }
+}
+
+fn about_opening(nearest: Option<&str>, error: &io::Error) -> Option<String> {
+    if let Some(nearest) = nearest {
+        return Some(format!("did you mean `{}`?", shown(nearest)));
+    }
+    if error.kind() == io::ErrorKind::PermissionDenied {
+        return Some("the file must be readable for the user who runs batchctl".into());
+    }
+    None
+}
+
+fn about_kind(name: &str, kind: FileKind) -> String {
+    match kind {
+        FileKind::Workbook => "save the sheet as `CSV UTF-8` and give that file".into(),
+        FileKind::Zip => format!("unpack it: `unzip -p {} | batchctl … -`", word(name)),
+        FileKind::Gzip => format!("unpack it: `gunzip -c {} | batchctl … -`", word(name)),
+        FileKind::UnmarkedUtf16 => "save it as UTF-8".into(),
+        FileKind::Pdf | FileKind::Unknown => "give a CSV file or a list with one id a line".into(),
+    }
+}
+
+fn about_columns(problem: &ColumnProblem) -> Option<String> {
+    match problem {
+        ColumnProblem::Missing { role, wanted, columns } => {
+            Some(about_missing(*role, wanted, columns))
+        }
+        ColumnProblem::Repeated { .. } => Some("rename one of them".into()),
+        ColumnProblem::Nameless { role, .. } | ColumnProblem::NoSuchNumber { role, .. } => {
+            Some(format!("`{} 2` is the second column", role.flag()))
+        }
+        ColumnProblem::Shared { .. } => {
+            Some(format!("`{}` and `{}` say which is which", Role::Id.flag(), Role::Command.flag()))
+        }
+        ColumnProblem::Unreadable(problem) => about_row("FILE", problem),
+    }
+}
+
+fn about_missing(role: Role, wanted: &[String], columns: &[String]) -> String {
+    let first = columns.first().map_or("", |name| name.trim_start());
+    if let Some(hint) = about_json(first) {
+        return hint;
+    }
+    if first.starts_with('<') {
+        return "this looks like a web page; give a CSV file".into();
+    }
+    if columns.iter().any(|name| is_certainly_id(name)) {
+        return "the first row looks like a task, not like a header; `--no-header` takes it so"
+            .into();
+    }
+    let flag = role.flag();
+    match nearest_column(wanted, columns) {
+        Some(column) => format!("did you mean `{flag} {}`?", word(column)),
+        None => format!("`{flag} NAME` says which column it is"),
+    }
+}
+
+/// Helps where a text begins like JSON.
+fn about_json(text: &str) -> Option<String> {
+    text.starts_with(['{', '[']).then(|| {
+        "this looks like JSON; take the ids out of it: `jq -r '.[].id' FILE | batchctl … -`".into()
+    })
+}
+
+/// Tells whether a text is an id that no header would be called.
+fn is_certainly_id(text: &str) -> bool {
+    text.len() >= SHORTEST_CERTAIN_ID
+        && text.bytes().any(|byte| byte.is_ascii_digit())
+        && TaskId::check(text).is_ok()
+}
+
+fn nearest_column<'a>(wanted: &[String], columns: &'a [String]) -> Option<&'a str> {
+    let plain = |name: &str| header::plain(name).collect::<String>();
+    let alike = |column: &&str| {
+        let column = plain(column);
+        let likeness = wanted.iter().map(|name| likeness(&plain(name), &column));
+        likeness.fold(0.0, f64::max)
+    };
+    let columns = columns.iter().map(String::as_str);
+    let (column, likeness) = columns
+        .map(|column| (column, alike(&column)))
+        .max_by(|one, other| one.1.total_cmp(&other.1))?;
+    (likeness >= ALIKE).then_some(column)
+}
+
+/// Returns the name most like `wanted`, if one is like it at all.
+pub(super) fn nearest<'a>(wanted: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let (name, likeness) = names
+        .map(|name| (name, likeness(wanted, name)))
+        .max_by(|one, other| one.1.total_cmp(&other.1))?;
+    (likeness >= ALIKE).then_some(name)
+}
+
+/// Returns how alike two names are, from 0 to 1; a name that ends with the other is alike.
+fn likeness(wanted: &str, name: &str) -> f64 {
+    if wanted.len().max(name.len()) > LONGEST_NAME {
+        return 0.0;
+    }
+    if wanted.len() > 1 && name.ends_with(wanted) {
+        return 1.0;
+    }
+    strsim::normalized_damerau_levenshtein(wanted, name)
+}
+
+/// Returns a name as a shell takes it.
+fn word(name: &str) -> String {
+    let name = shown(name);
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "_-./".contains(c);
+    if !name.is_empty() && name.chars().all(is_plain) {
+        return name;
+    }
+    format!("'{}'", name.replace('\'', r"'\''"))
+}
+
+fn about_row(name: &str, problem: &RowProblem) -> Option<String> {
+    match problem {
+        RowProblem::Id { text, error } => about_id(text, *error),
+        RowProblem::Command { text } => about_command(text),
+        RowProblem::Cells { found, expected } if found > expected => {
+            Some("a cell that contains the delimiter must stand in quotes".into())
+        }
+        RowProblem::Cells { .. } => {
+            Some("a cell that contains a line break must stand in quotes".into())
+        }
+        RowProblem::TextAfterQuote { .. } => {
+            Some("a quote inside a quoted cell is written twice: `\"\"`".into())
+        }
+        RowProblem::UnclosedQuote => {
+            Some("close it, or write it twice if it belongs to a quoted text".into())
+        }
+        RowProblem::TooLong => Some("every row must end with a line break".into()),
+        RowProblem::NotUtf8 { .. } => Some(format!(
+            "export it as UTF-8, or convert it: `iconv -f latin1 -t utf-8 {}`",
+            word(name)
+        )),
+        RowProblem::Nul => Some("the file may be damaged; export it again".into()),
+    }
+}
+
+fn about_command(text: &str) -> Option<String> {
+    let wanted = text.trim().to_ascii_lowercase();
+    let nearest = nearest(&wanted, ["start", "stop"].into_iter())?;
+    Some(format!("did you mean `{nearest}`?"))
+}
+
+/// Returns what helps against a text that is no id; the surest guess first.
+fn about_id(text: &str, error: TaskIdError) -> Option<String> {
+    if text.is_empty() {
+        return Some("every row needs an id; delete the row if it is not meant".into());
+    }
+    if is_error_value(text) {
+        return Some("a formula of the spreadsheet came to nothing; repair it".into());
+    }
+    if is_no_value(text) {
+        return Some("the export had no value here; delete the row or give its id".into());
+    }
+    if is_number(text) {
+        return Some(format!("a spreadsheet turned the id into a number; {FORMAT_AS_TEXT}"));
+    }
+    if text.bytes().all(|byte| byte.is_ascii_digit()) && text.len() < SHORTEST_CERTAIN_ID {
+        return Some(format!("a spreadsheet may have taken its leading zeros; {FORMAT_AS_TEXT}"));
+    }
+    about_path(text)
+        .or_else(|| about_several(text))
+        .or_else(|| did_you_mean(text))
+        .or_else(|| about_json(text))
+        .or_else(|| about_character(error))
+}
+
+/// Tells whether a text is what a spreadsheet shows for a failed formula, such as `#N/A`.
+fn is_error_value(text: &str) -> bool {
+    let belongs = |c: char| c.is_ascii_uppercase() || "/0?!".contains(c);
+    text.strip_prefix('#').is_some_and(|name| name.len() > 2 && name.chars().all(belongs))
+}
+
+/// Tells whether a text says that there is nothing.
+fn is_no_value(text: &str) -> bool {
+    const WORDS: [&str; 7] = ["null", "none", "nil", "nan", "n/a", "undefined", "-"];
+    WORDS.iter().any(|word| text.eq_ignore_ascii_case(word))
+}
+
+/// Tells whether a text is a number as spreadsheets write them, such as `1.2E+15`.
+fn is_number(text: &str) -> bool {
+    let belongs = |c: char| c.is_ascii_digit() || ".,'+-eE".contains(c);
+    text.starts_with(|c: char| c.is_ascii_digit())
+        && text.chars().all(belongs)
+        && text.contains(['.', ',', '+', 'E'])
+}
+
+/// Helps where the id is the last part of a path or an address.
+fn about_path(text: &str) -> Option<String> {
+    if !text.contains(['/', '\\']) {
+        return None;
+    }
+    let mut parts = text.rsplit(['/', '\\', '?']);
+    match parts.find(|part| is_certainly_id(part)) {
+        Some(id) => Some(format!("did you mean `{id}`?")),
+        None => Some("this is a path or an address; files are given without `--id`".into()),
+    }
+}
+
+/// Helps where a cell or a line holds several ids.
+fn about_several(text: &str) -> Option<String> {
+    let is_gap = |c: char| c.is_whitespace() || ",;|".contains(c);
+    let mut parts = text.split(is_gap).filter(|part| !part.is_empty());
+    let first = parts.next()?;
+    let mut parts = parts.peekable();
+    parts.peek()?;
+    (is_certainly_id(first) && parts.all(is_certainly_id))
+        .then(|| "these are several ids; write one a row".into())
+}
+
+/// Offers the id that the text becomes without what does not belong there.
+fn did_you_mean(text: &str) -> Option<String> {
+    let is_wrapping = |c: char| "\"'`,;:{}[]()<>".contains(c);
+    let likely: String = text
+        .trim_matches(is_wrapping)
+        .chars()
+        .filter(|c| !super::cell::is_blank(*c))
+        .map(lookalike)
+        .flat_map(char::to_lowercase)
+        .collect();
+    TaskId::check(&likely).is_ok().then(|| format!("did you mean `{likely}`?"))
+}
+
+/// Returns the ASCII character that another one looks like.
+fn lookalike(character: char) -> char {
+    match character {
+        '‐'..='―' | '−' | '﹣' | '－' => '-',
+        '＿' => '_',
+        '０'..='９' | 'ａ'..='ｚ' | 'Ａ'..='Ｚ' => {
+            let code = u32::from(character) - u32::from('！') + u32::from('!');
+            char::from_u32(code).unwrap_or(character)
+        }
+        'а' | 'А' => 'a',
+        'е' | 'Е' => 'e',
+        'о' | 'О' | 'ο' | 'Ο' => 'o',
+        'р' | 'Р' => 'p',
+        'с' | 'С' => 'c',
+        'у' | 'У' => 'y',
+        'х' | 'Х' => 'x',
+        'і' | 'І' => 'i',
+        'В' => 'b',
+        _ => character,
+    }
+}
+
+fn about_character(error: TaskIdError) -> Option<String> {
+    match error {
+        TaskIdError::Character { character, .. } if !character.is_ascii() => {
+            Some(format!("the character is U+{:04X}; ids are ASCII", u32::from(character)))
+        }
+        TaskIdError::Character { .. }
+        | TaskIdError::Empty
+        | TaskIdError::TooShort { .. }
+        | TaskIdError::TooLong { .. } => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(text: &str, expected: Option<&str>) {
+        let error = TaskId::check(text).unwrap_err();
+        let hint = about_id(text, error);
+        match expected {
+            Some(part) => assert!(hint.clone().unwrap().contains(part), "{text:?}: {hint:?}"),
+            None => assert_eq!(hint, None, "{text:?}"),
+        }
+    }
+
+    #[test]
+    fn what_spreadsheets_do_to_ids_is_told() {
+        check("1.2E+15", Some("turned the id into a number"));
+        check("1,234,567", Some("turned the id into a number"));
+        check("123456.0", Some("turned the id into a number"));
+        check("42", Some("leading zeros"));
+        check("#N/A", Some("formula"));
+        check("#DIV/0!", Some("formula"));
+        check("NULL", Some("no value here"));
+        check("nan", Some("no value here"));
+        check("", Some("every row needs an id"));
+    }
+
+    #[test]
+    fn the_likely_id_is_offered() {
+        check("0D47BBF5", Some("did you mean `0d47bbf5`?"));
+        check("0d47 bbf5", Some("did you mean `0d47bbf5`?"));
+        check("{0d47bbf5}", Some("did you mean `0d47bbf5`?"));
+        check("0d47bbf5,", Some("did you mean `0d47bbf5`?"));
+        check("саmera-1", Some("did you mean `camera-1`?"));
+        check("cam−１", Some("did you mean `cam-1`?"));
+        check("https://vias/v1/p/batch-tasks/0d47bbf5?x=1", Some("did you mean `0d47bbf5`?"));
+    }
+
+    #[test]
+    fn what_is_no_single_id_is_told() {
+        check("./tasks.csv", Some("a path or an address"));
+        check("0d47bbf5, 0d47bbf6", Some("several ids"));
+        check("[{\"id\":1}]", Some("jq"));
+        check("äbcd", Some("U+00E4"));
+        check("ab$cd", None);
+        check("xyz", None);
+    }
+
+    #[test]
+    fn a_like_column_is_offered() {
+        let names = |names: &[&str]| -> Vec<String> { names.iter().map(|&n| n.into()).collect() };
+        let hint = |columns: &[&str]| about_missing(Role::Id, &names(&["id"]), &names(columns));
+        assert_eq!(hint(&["name", "Camera ID"]), "did you mean `--id-column 'Camera ID'`?");
+        assert_eq!(hint(&["a", "b"]), "`--id-column NAME` says which column it is");
+        assert!(hint(&["0d47bbf5", "x"]).contains("--no-header"));
+        assert!(hint(&["{\"id\": 1", "x"]).contains("jq"));
+        assert!(hint(&["<!DOCTYPE html>"]).contains("web page"));
+    }
+
+    #[test]
+    fn a_like_command_is_offered() {
+        assert_eq!(about_command(" Strat "), Some("did you mean `start`?".into()));
+        assert_eq!(about_command("STOPP"), Some("did you mean `stop`?".into()));
+        assert_eq!(about_command("restart"), Some("did you mean `start`?".into()));
+        assert_eq!(about_command("delete"), None);
+    }
+}

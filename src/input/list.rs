@@ -1,0 +1,153 @@
+//! Rows of a plain list, and of ids that were given by hand.
+//!
+//! A list has one id a line. `#` starts a comment at the start of a line or after a blank; an
+//! empty line means nothing.
+
+use super::Row;
+use super::cell;
+use super::error::Fault;
+use super::error::RowProblem;
+use super::locate;
+use super::source::Bytes;
+use super::window::LONGEST_RECORD;
+use crate::task::Command;
+use crate::task::Position;
+use std::io::BufRead;
+use std::io::BufReader;
+use std::io::Read;
+use std::str;
+use std::vec;
+
+/// How much is read at a time.
+const CHUNK_BYTES: usize = 64 << 10;
+
+/// The rows of a plain list.
+pub(super) struct List {
+    reader: BufReader<Bytes>,
+    command: Command,
+    line: Vec<u8>,
+    /// Where the line at hand starts.
+    start: Position,
+}
+
+impl List {
+    /// Returns the rows of a text whose first line starts at `start`.
+    pub(super) fn new(bytes: Bytes, start: Position, command: Command) -> Self {
+        Self {
+            reader: BufReader::with_capacity(CHUNK_BYTES, bytes),
+            command,
+            line: Vec::new(),
+            start: Position { line: start.line - 1, column: 1 },
+        }
+    }
+
+    /// Returns the next row.
+    pub(super) fn next(&mut self) -> Option<Result<Row, Fault>> {
+        loop {
+            match self.read() {
+                Ok(true) => {}
+                Ok(false) => return None,
+                Err(fault) => return Some(Err(fault)),
+            }
+            let (indent, text) = entry(&self.line);
+            if !text.is_empty() {
+                return Some(self.row(indent, text));
+            }
+        }
+    }
+
+    /// Reads one line; `false` if there is none.
+    fn read(&mut self) -> Result<bool, Fault> {
+        self.line.clear();
+        self.start.line += 1;
+        let mut limited = self.reader.by_ref().take(LONGEST_RECORD as u64 + 1);
+        let length = limited.read_until(b'\n', &mut self.line).map_err(Fault::Io)?;
+        if length > LONGEST_RECORD {
+            return Err(Fault::Row(self.start, RowProblem::TooLong));
+        }
+        Ok(length > 0)
+    }
+
+    fn row(&self, indent: usize, text: &[u8]) -> Result<Row, Fault> {
+        let position = |byte: usize| locate::after(self.start, &self.line[..indent + byte]);
+        let text = str::from_utf8(text).map_err(|error| {
+            let at = error.valid_up_to();
+            Fault::Row(position(at), RowProblem::NotUtf8 { byte: text[at] })
+        })?;
+        let id = cell::task_id(text).map_err(|bad| {
+            let at = bad.character_at.unwrap_or(0);
+            Fault::Row(position(at), bad.problem)
+        })?;
+        Ok(Row { id, command: self.command, position: position(0), others: None })
+    }
+}
+
+/// Returns what a line says besides blanks and comments, and how many bytes come before it.
+fn entry(line: &[u8]) -> (usize, &[u8]) {
+    let text = line.trim_ascii_start();
+    let indent = line.len() - text.len();
+    (indent, without_comment(text).trim_ascii_end())
+}
+
+fn without_comment(text: &[u8]) -> &[u8] {
+    let mut from = 0;
+    while let Some(found) = text[from..].iter().position(|&byte| byte == b'#') {
+        let at = from + found;
+        if at == 0 || text[at - 1].is_ascii_whitespace() {
+            return &text[..at];
+        }
+        from = at + 1;
+    }
+    text
+}
+
+/// The rows of ids that were given by hand.
+pub(super) struct Given {
+    ids: vec::IntoIter<String>,
+    command: Command,
+    line: u64,
+}
+
+impl Given {
+    /// Returns a row for each of the ids.
+    pub(super) fn new(ids: Vec<String>, command: Command) -> Self {
+        Self { ids: ids.into_iter(), command, line: 0 }
+    }
+
+    /// Returns the next row.
+    pub(super) fn next(&mut self) -> Option<Result<Row, Fault>> {
+        let text = self.ids.next()?;
+        self.line += 1;
+        let start = Position { line: self.line, column: 1 };
+        let row = cell::task_id(&text).map(|id| Row {
+            id,
+            command: self.command,
+            position: start,
+            others: None,
+        });
+        Some(row.map_err(|bad| {
+            let at = bad.character_at.unwrap_or(0);
+            Fault::Row(locate::after(start, &text.as_bytes()[..at]), bad.problem)
+        }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(line: &str, expected: (usize, &str)) {
+        let (indent, text) = entry(line.as_bytes());
+        assert_eq!((indent, str::from_utf8(text).unwrap()), expected, "{line:?}");
+    }
+
+    #[test]
+    fn a_line_says_an_id_besides_blanks_and_comments() {
+        check("abcd\r\n", (0, "abcd"));
+        check("  abcd # north gate\n", (2, "abcd"));
+        check("abcd\t#x#y", (0, "abcd"));
+        check("ab#cd", (0, "ab#cd"));
+        check("# abcd\n", (0, ""));
+        check(" \r\n", (3, ""));
+    }
+}

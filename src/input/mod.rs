@@ -1,0 +1,288 @@
+//! Turns bytes into rows with positions: CSV, TSV, plain lists and ids given by hand.
+//!
+//! Reads as a stream: memory does not grow with the number of rows. Every row is right (its id
+//! and its command are checked) or is an error that names the line and column where an editor
+//! shows the fault. Nothing is guessed about what a bad row may have meant; that is at most
+//! a hint. Must not send anything, drop a row in silence or open standard input by itself.
+
+mod cell;
+mod delimited;
+mod error;
+mod header;
+mod hint;
+mod list;
+mod locate;
+mod record;
+mod sniff;
+mod source;
+#[cfg(test)]
+mod tests;
+mod window;
+
+pub use error::ColumnProblem;
+pub use error::FileKind;
+pub use error::InputError;
+pub use error::Role;
+pub use error::RowProblem;
+
+use crate::task::Command;
+use crate::task::Position;
+use crate::task::TaskId;
+use delimited::Delimited;
+use error::Fault;
+use list::Given;
+use list::List;
+use sniff::Shape;
+use source::Content;
+use std::fmt;
+use std::io::Read;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// What [`Source::Ids`] is called in messages: the flag the ids come from.
+const GIVEN: &str = "--id";
+
+/// Where rows come from.
+pub enum Source {
+    /// A file.
+    File(PathBuf),
+    /// An open stream, such as standard input.
+    Stream {
+        /// What it is called in messages, such as `-`.
+        name: String,
+        /// The stream.
+        reader: Box<dyn Read + Send>,
+    },
+    /// Ids given by hand; the n-th is said to stand on line n.
+    Ids(Vec<String>),
+}
+
+impl fmt::Debug for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(path) => f.debug_tuple("File").field(path).finish(),
+            Self::Stream { name, reader: _ } => f.debug_tuple("Stream").field(name).finish(),
+            Self::Ids(ids) => f.debug_tuple("Ids").field(ids).finish(),
+        }
+    }
+}
+
+/// How the bytes of a file are arranged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// Told by the name's ending, otherwise by the content.
+    Auto,
+    /// Cells between delimiters.
+    Csv,
+    /// Cells between tabs.
+    Tsv,
+    /// One id a line.
+    List,
+}
+
+/// Where a row's command comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CommandSource {
+    /// All rows have this one.
+    Fixed(Command),
+    /// It stands in the column of this name; without a header, of this number.
+    Column(String),
+}
+
+/// Whether the first row names the columns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Header {
+    /// It does.
+    Present,
+    /// It is a task like all others.
+    Absent,
+}
+
+/// How a source is to be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InputOptions {
+    /// The column of the ids: its name or, without a header, its number from 1. By default
+    /// the first of `id`, `batch_task_id` and `task_id` that exists, or column 1.
+    pub id_column: Option<String>,
+    /// Where commands come from.
+    pub command: CommandSource,
+    /// How the bytes are arranged.
+    pub format: Format,
+    /// What separates cells; by default told by the content.
+    pub delimiter: Option<u8>,
+    /// Whether the first row names the columns.
+    pub header: Header,
+}
+
+impl InputOptions {
+    /// Returns the options of somebody who set none.
+    pub fn new(command: CommandSource) -> Self {
+        Self {
+            id_column: None,
+            command,
+            format: Format::Auto,
+            delimiter: None,
+            header: Header::Present,
+        }
+    }
+}
+
+/// One row that names a task.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Row {
+    /// The batch task.
+    pub id: TaskId,
+    /// What to do to it.
+    pub command: Command,
+    /// Where the cell of the id starts.
+    pub position: Position,
+    /// The other cells as a JSON array, in the order of [`Rows::columns`]; nothing where there
+    /// are no other columns.
+    pub others: Option<String>,
+}
+
+/// Opens a source and reads as much of it as tells its format and its columns.
+///
+/// A source without a single row is valid; what to make of that is up to the caller.
+///
+/// # Errors
+///
+/// Every error is fatal for this source: it cannot be opened, is not text, or has no column
+/// that could be the one of the ids.
+///
+/// ```
+/// use batchctl::input::{self, CommandSource, InputOptions, Source};
+/// use batchctl::task::Command;
+///
+/// let bytes = "name;id\nnorth gate;0d47bbf5\n".as_bytes();
+/// let source = Source::Stream { name: "-".into(), reader: Box::new(bytes) };
+/// let options = InputOptions::new(CommandSource::Fixed(Command::Stop));
+/// let mut rows = input::open(source, &options)?;
+/// assert_eq!(rows.columns(), ["name"]);
+/// let row = rows.next().expect("there is one row")?;
+/// assert_eq!(row.id.as_str(), "0d47bbf5");
+/// assert_eq!((row.position.line, row.position.column), (2, 12));
+/// assert_eq!(row.others.as_deref(), Some(r#"["north gate"]"#));
+/// # Ok::<(), batchctl::input::InputError>(())
+/// ```
+pub fn open(source: Source, options: &InputOptions) -> Result<Rows, InputError> {
+    match source {
+        Source::Ids(ids) => given(ids, options),
+        Source::File(path) => read(source::open_file(&path)?, options),
+        Source::Stream { name, reader } => {
+            let name = name.into();
+            read(source::Opened { name, reader }, options)
+        }
+    }
+}
+
+fn given(ids: Vec<String>, options: &InputOptions) -> Result<Rows, InputError> {
+    let name = Arc::from(GIVEN);
+    let command = the_command(&name, options)?;
+    Ok(Rows::new(name, Reader::Given(Given::new(ids, command))))
+}
+
+fn read(opened: source::Opened, options: &InputOptions) -> Result<Rows, InputError> {
+    let content = source::decode(opened)?;
+    let name = Arc::clone(&content.name);
+    let reader = match sniff::shape(&content, options)? {
+        Shape::Empty => Reader::Empty,
+        Shape::List { skip } => list(content, skip, options)?,
+        Shape::Delimited { skip, delimiter } => {
+            let (start, bytes) = content.skip(skip);
+            let delimited = Delimited::open(bytes, start, delimiter, options)
+                .map_err(|fault| fault.in_input(&name))?;
+            delimited.map_or(Reader::Empty, |table| Reader::Delimited(Box::new(table)))
+        }
+    };
+    Ok(Rows::new(name, reader))
+}
+
+fn list(content: Content, skip: usize, options: &InputOptions) -> Result<Reader, InputError> {
+    let command = the_command(&content.name, options)?;
+    let (start, bytes) = content.skip(skip);
+    Ok(Reader::List(List::new(bytes, start, command)))
+}
+
+/// Returns the one command of an input that has no column for it.
+fn the_command(name: &Arc<str>, options: &InputOptions) -> Result<Command, InputError> {
+    match &options.command {
+        CommandSource::Fixed(command) => Ok(*command),
+        CommandSource::Column(column) => {
+            Err(InputError::NoCommands { name: Arc::clone(name), column: column.clone() })
+        }
+    }
+}
+
+/// The rows of one source, in its order.
+///
+/// A bad row is an error and the next row follows; after a fatal error there is none.
+pub struct Rows {
+    name: Arc<str>,
+    reader: Reader,
+    ended: bool,
+}
+
+/// What reads the rows of one format.
+enum Reader {
+    Empty,
+    Given(Given),
+    List(List),
+    Delimited(Box<Delimited>),
+}
+
+impl Rows {
+    fn new(name: Arc<str>, reader: Reader) -> Self {
+        Self { name, reader, ended: false }
+    }
+
+    /// Returns what the source is called in messages and results.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Returns the names of the other columns, in their order.
+    pub fn columns(&self) -> &[String] {
+        match &self.reader {
+            Reader::Empty | Reader::Given(_) | Reader::List(_) => &[],
+            Reader::Delimited(delimited) => delimited.columns(),
+        }
+    }
+}
+
+impl fmt::Debug for Rows {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Rows").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+impl Reader {
+    fn next(&mut self) -> Option<Result<Row, Fault>> {
+        match self {
+            Self::Empty => None,
+            Self::Given(given) => given.next(),
+            Self::List(list) => list.next(),
+            Self::Delimited(delimited) => delimited.next(),
+        }
+    }
+}
+
+impl Iterator for Rows {
+    type Item = Result<Row, InputError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.ended {
+            return None;
+        }
+        let row = self.reader.next().map(|row| match row {
+            Ok(row) => Ok(row),
+            Err(fault) => Err(fault.in_input(&self.name)),
+        });
+        self.ended = match &row {
+            None => true,
+            Some(Ok(_)) => false,
+            Some(Err(error)) => error.is_fatal(),
+        };
+        row
+    }
+}

@@ -1,0 +1,172 @@
+//! Reads the records of a table and knows where each of their cells stands in the file.
+//!
+//! Keeps the raw bytes of one record at a time beside its parsed cells. What the parser would
+//! forgive at the price of swallowing rows (text after a closing quote, a quote that is never
+//! closed) is an error here.
+
+use super::error::Fault;
+use super::error::RowProblem;
+use super::locate;
+use super::locate::Quoting;
+use super::locate::RawCell;
+use super::source::Bytes;
+use super::window::Window;
+use crate::task::Position;
+use csv::ByteRecord;
+use csv::ReaderBuilder;
+
+/// How much is read at a time.
+const CHUNK_BYTES: usize = 64 << 10;
+
+/// The records of a table, one at a time.
+pub(super) struct Records {
+    reader: csv::Reader<Window<Bytes>>,
+    delimiter: u8,
+    record: ByteRecord,
+    /// The offset in the stream after the record.
+    end: u64,
+    /// How many line ends stand between the record before and this one.
+    lead: usize,
+    /// The position of the record's first byte.
+    start: Position,
+    /// The position after the record's last byte.
+    next: Position,
+}
+
+impl Records {
+    /// Returns the records of a text that begins at `start`.
+    pub(super) fn new(bytes: Bytes, start: Position, delimiter: u8) -> Self {
+        let reader = ReaderBuilder::new()
+            .has_headers(false)
+            .flexible(true)
+            .delimiter(delimiter)
+            .buffer_capacity(CHUNK_BYTES)
+            .from_reader(Window::new(bytes));
+        Self { reader, delimiter, record: ByteRecord::new(), end: 0, lead: 0, start, next: start }
+    }
+
+    /// Goes to the next record that is not empty; `false` if there is none.
+    pub(super) fn advance(&mut self) -> Result<bool, Fault> {
+        while self.read()? {
+            self.check_raw()?;
+            if !self.is_blank() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Returns the cells of the record.
+    pub(super) fn cells(&self) -> &ByteRecord {
+        &self.record
+    }
+
+    /// Returns where the record starts.
+    pub(super) fn start(&self) -> Position {
+        self.start
+    }
+
+    /// Returns where the record ends, before the end of its line.
+    pub(super) fn end(&self) -> Position {
+        locate::after(self.start, locate::without_line_end(self.raw()))
+    }
+
+    /// Returns where a cell starts; the end of the record, if it has no such cell.
+    pub(super) fn cell_start(&self, index: usize) -> Position {
+        // The usual case: the ids come first, and nothing has to be searched.
+        if index == 0 {
+            return self.start;
+        }
+        match self.raw_cell(index) {
+            Some(cell) => self.position_at(cell.start),
+            None => self.end(),
+        }
+    }
+
+    /// Returns where a byte of a cell's text stands.
+    pub(super) fn inside_cell(&self, index: usize, byte_of_text: usize) -> Position {
+        match self.raw_cell(index) {
+            Some(cell) => self.position_at(cell.offset_of(self.raw(), byte_of_text)),
+            None => self.end(),
+        }
+    }
+
+    fn raw_cell(&self, index: usize) -> Option<RawCell> {
+        locate::cells(self.raw(), self.delimiter).nth(index)
+    }
+
+    fn position_at(&self, offset: usize) -> Position {
+        locate::after(self.start, &self.raw()[..offset])
+    }
+
+    /// Returns the record as it stands in the file.
+    fn raw(&self) -> &[u8] {
+        &self.reader.get_ref().up_to(self.end)[self.lead..]
+    }
+
+    fn read(&mut self) -> Result<bool, Fault> {
+        self.reader.get_mut().keep_from(self.end);
+        match self.reader.read_byte_record(&mut self.record) {
+            Ok(true) => {}
+            Ok(false) => return Ok(false),
+            Err(error) => return Err(self.broken(error)),
+        }
+        self.end = self.reader.position().byte();
+        // The parser ends a record at CR and takes the LF after it for the next one's.
+        let raw = self.reader.get_ref().up_to(self.end);
+        self.lead = locate::leading_line_ends(raw);
+        let (lead, record) = raw.split_at(self.lead);
+        self.start = locate::after(self.next, lead);
+        self.next = locate::after(self.start, record);
+        Ok(true)
+    }
+
+    /// Tells what broke the reading: the stream, or a record without an end.
+    fn broken(&self, error: csv::Error) -> Fault {
+        let window = self.reader.get_ref();
+        if !window.is_outgrown() {
+            return Fault::Io(error.into());
+        }
+        let raw = window.rest();
+        let (lead, record) = raw.split_at(locate::leading_line_ends(raw));
+        let start = locate::after(self.next, lead);
+        let open =
+            locate::cells(record, self.delimiter).find(|cell| cell.quoting == Quoting::Unclosed);
+        match open {
+            Some(cell) => {
+                Fault::Row(locate::after(start, &record[..cell.start]), RowProblem::UnclosedQuote)
+            }
+            None => Fault::Row(start, RowProblem::TooLong),
+        }
+    }
+
+    fn check_raw(&self) -> Result<(), Fault> {
+        let raw = self.raw();
+        if raw.contains(&b'"') {
+            self.check_quotes()?;
+        }
+        match raw.iter().position(|&byte| byte == 0) {
+            Some(offset) => Err(Fault::Row(self.position_at(offset), RowProblem::Nul)),
+            None => Ok(()),
+        }
+    }
+
+    fn check_quotes(&self) -> Result<(), Fault> {
+        for cell in locate::cells(self.raw(), self.delimiter) {
+            let opened = || self.position_at(cell.start);
+            match cell.quoting {
+                Quoting::Bare | Quoting::Quoted => {}
+                Quoting::Unclosed => return Err(Fault::Row(opened(), RowProblem::UnclosedQuote)),
+                Quoting::Overrun(offset) => {
+                    let problem = RowProblem::TextAfterQuote { opened: opened() };
+                    return Err(Fault::Row(self.position_at(offset), problem));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn is_blank(&self) -> bool {
+        self.record.iter().all(|cell| cell.iter().all(u8::is_ascii_whitespace))
+    }
+}

@@ -1,0 +1,240 @@
+//! Tells a text's format and delimiter from its name, its beginning and the options.
+//!
+//! Pure. Looks at the first meaningful line only, the one that would be the header. What the
+//! operator said beats the name's ending, and the ending beats the content.
+
+use super::Format;
+use super::Header;
+use super::InputOptions;
+use super::cell;
+use super::error::InputError;
+use super::header;
+use super::locate;
+use super::source::Content;
+use std::path::Path;
+
+/// What separates cells, the more usual first.
+const DELIMITERS: [u8; 4] = [b',', b';', b'\t', b'|'];
+
+/// How a text is to be read.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Shape {
+    /// It has no line that means anything.
+    Empty,
+    /// One id a line.
+    List {
+        /// How many bytes come before the first.
+        skip: usize,
+    },
+    /// Cells between delimiters.
+    Delimited {
+        /// How many bytes come before the first row.
+        skip: usize,
+        /// What separates cells.
+        delimiter: u8,
+    },
+}
+
+/// Tells how a text is to be read.
+pub(super) fn shape(content: &Content, options: &InputOptions) -> Result<Shape, InputError> {
+    if let Some(delimiter) = options.delimiter {
+        check_delimiter(delimiter)?;
+    }
+    let Some(first) = First::find(&content.head, options) else {
+        let shape = if content.is_whole { Shape::Empty } else { Shape::List { skip: 0 } };
+        return Ok(shape);
+    };
+    if is_table(&content.name, &first, options) {
+        return Ok(Shape::Delimited {
+            skip: first.start,
+            delimiter: delimiter(&content.name, &first, options),
+        });
+    }
+    Ok(Shape::List { skip: first.start + heading_of_list(first.record, options) })
+}
+
+/// Refuses what would make quotes, line ends or characters ambiguous.
+fn check_delimiter(delimiter: u8) -> Result<(), InputError> {
+    match delimiter {
+        b'"' | b'\r' | b'\n' | 0 | 0x80.. => Err(InputError::Delimiter { delimiter }),
+        _ => Ok(()),
+    }
+}
+
+/// The first meaningful line of a text and all that follows.
+struct First<'a> {
+    /// How many bytes come before it.
+    start: usize,
+    /// The text from there on.
+    record: &'a [u8],
+    /// What a line `sep=;` said before it.
+    declared: Option<u8>,
+}
+
+impl<'a> First<'a> {
+    fn find(head: &'a [u8], options: &InputOptions) -> Option<Self> {
+        let mut declared = None;
+        let mut start = 0;
+        for line in head.split_inclusive(|&byte| byte == b'\n') {
+            let text = line.trim_ascii();
+            if declared.is_none() && declaration(text).is_some() {
+                declared = declaration(text);
+            } else if !is_blank(text) && !is_comment(text, options) {
+                let record = &head[start..];
+                return Some(Self { start, record, declared });
+            }
+            start += line.len();
+        }
+        None
+    }
+
+    /// Returns its own line, without the comment of a list.
+    fn line(&self) -> &'a [u8] {
+        let line = self.record.split(|&byte| byte == b'\n').next();
+        let line = line.unwrap_or_default();
+        let is_note = |pair: &[u8]| pair[0].is_ascii_whitespace() && pair[1] == b'#';
+        let end = line.windows(2).position(is_note).unwrap_or(line.len());
+        line[..end].trim_ascii()
+    }
+}
+
+/// Reads the line `sep=;` that Excel writes and obeys.
+fn declaration(line: &[u8]) -> Option<u8> {
+    let line = line.strip_prefix(b"\"").unwrap_or(line);
+    let line = line.strip_suffix(b"\"").unwrap_or(line);
+    let (key, value) = line.split_at_checked(4)?;
+    if !key.eq_ignore_ascii_case(b"sep=") {
+        return None;
+    }
+    match value {
+        [] => Some(b'\t'), // The trimmed line ended with it.
+        [delimiter] => check_delimiter(*delimiter).is_ok().then_some(*delimiter),
+        _ => None,
+    }
+}
+
+/// Tells whether a line holds no text, as the empty rows of a spreadsheet.
+fn is_blank(line: &[u8]) -> bool {
+    line.iter().all(|byte| matches!(byte, b' ' | b'\t' | b'"') || DELIMITERS.contains(byte))
+}
+
+/// Tells whether a line is a comment, and not a header whose first column is called `#`.
+fn is_comment(line: &[u8], options: &InputOptions) -> bool {
+    let Some(text) = line.strip_prefix(b"#") else {
+        return false;
+    };
+    let numbers_rows = text
+        .first()
+        .is_some_and(|byte| DELIMITERS.contains(byte) || options.delimiter == Some(*byte));
+    !numbers_rows && !names_ids_among_others(line, options)
+}
+
+/// Tells whether the text is a table: what was said, then the ending, then the content.
+fn is_table(name: &str, first: &First<'_>, options: &InputOptions) -> bool {
+    match options.format {
+        Format::Csv | Format::Tsv => return true,
+        Format::List => return false,
+        Format::Auto => {}
+    }
+    if options.delimiter.is_some() || first.declared.is_some() {
+        return true;
+    }
+    match ending(name).as_str() {
+        "csv" | "tsv" | "tab" => true,
+        "txt" | "list" | "ids" => is_clearly_table(first, options),
+        _ => has_delimiter(first.line()) || is_heading(first.line(), options),
+    }
+}
+
+/// Tells whether a text is a table although its name says list.
+fn is_clearly_table(first: &First<'_>, options: &InputOptions) -> bool {
+    match options.header {
+        Header::Present => names_ids_among_others(first.record, options),
+        Header::Absent => has_delimiter(first.line()),
+    }
+}
+
+fn ending(name: &str) -> String {
+    let ending = Path::new(name).extension().unwrap_or_default();
+    ending.to_string_lossy().to_ascii_lowercase()
+}
+
+fn has_delimiter(line: &[u8]) -> bool {
+    line.iter().any(|byte| DELIMITERS.contains(byte))
+}
+
+/// Tells whether a line is nothing but a name the column of the ids may have.
+fn is_heading(line: &[u8], options: &InputOptions) -> bool {
+    options.header == Header::Present
+        && header::id_names(options)
+            .iter()
+            .any(|name| header::is_same_name(name, &String::from_utf8_lossy(line)))
+}
+
+/// Tells whether a record has several cells and one of them may name the column of the ids.
+fn names_ids_among_others(record: &[u8], options: &InputOptions) -> bool {
+    DELIMITERS.into_iter().any(|delimiter| {
+        let score = Score::of(record, delimiter, options);
+        score.has_id && score.delimiters > 0
+    })
+}
+
+/// Returns the length of a list's first line if it only says what the list holds.
+///
+/// Without this, `batch_task_id` over a list would be called as an id: it looks like one.
+fn heading_of_list(record: &[u8], options: &InputOptions) -> usize {
+    let line = record.split_inclusive(|&byte| byte == b'\n').next();
+    let line = line.unwrap_or_default();
+    if is_heading(line, options) { line.len() } else { 0 }
+}
+
+/// Returns what separates cells: what was said, then the ending, then the content.
+fn delimiter(name: &str, first: &First<'_>, options: &InputOptions) -> u8 {
+    let by_tab = match options.format {
+        Format::Tsv => true,
+        Format::Auto => matches!(ending(name).as_str(), "tsv" | "tab"),
+        Format::Csv | Format::List => false,
+    };
+    options
+        .delimiter
+        .or(first.declared)
+        .or(by_tab.then_some(b'\t'))
+        .unwrap_or_else(|| best_delimiter(first.record, options))
+}
+
+/// How well a delimiter cuts a record; the greater the better.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Score {
+    /// Whether a cell is what has to be there: the name of the ids' column or, without a
+    /// header, an id in its column.
+    has_id: bool,
+    /// How many of them stand outside quotes.
+    delimiters: usize,
+}
+
+impl Score {
+    fn of(record: &[u8], delimiter: u8, options: &InputOptions) -> Self {
+        let cells: Vec<String> = locate::cells(record, delimiter)
+            .map(|cell| &record[cell.start..cell.end])
+            .map(|text| String::from_utf8_lossy(text).into_owned())
+            .collect();
+        Self { has_id: has_id(&cells, options), delimiters: cells.len() - 1 }
+    }
+}
+
+fn has_id(cells: &[String], options: &InputOptions) -> bool {
+    if options.header == Header::Absent {
+        let index = header::numbered_id(options).unwrap_or(0);
+        return cells.get(index).is_some_and(|text| cell::task_id(text).is_ok());
+    }
+    header::id_names(options)
+        .iter()
+        .any(|name| cells.iter().any(|cell| header::is_same_name(name, cell)))
+}
+
+fn best_delimiter(record: &[u8], options: &InputOptions) -> u8 {
+    let score = |delimiter: &u8| Score::of(record, *delimiter, options);
+    // Of equals the last wins, and the more usual is to.
+    let best = DELIMITERS.into_iter().rev().max_by_key(score);
+    best.unwrap_or(DELIMITERS[0])
+}

@@ -1,0 +1,157 @@
+//! Opens inputs and makes text of their bytes.
+//!
+//! Whatever leaves here is UTF-8 as far as its byte order mark tells, without that mark.
+//! What is no text at all is refused here, by its kind, before anything looks for rows in it.
+
+use super::error::FileKind;
+use super::error::InputError;
+use super::hint;
+use super::locate;
+use crate::task::Position;
+use encoding_rs_io::DecodeReaderBytesBuilder;
+use std::fs;
+use std::fs::File;
+use std::io;
+use std::io::Cursor;
+use std::io::Read;
+use std::path::Path;
+use std::sync::Arc;
+
+/// How many bytes tell what kind of file it is.
+const KIND_BYTES: usize = 8 << 10;
+/// How many bytes of text tell its format.
+const HEAD_BYTES: usize = 64 << 10;
+/// The byte order mark, which some programs write more than once.
+const BOM: &[u8] = b"\xef\xbb\xbf";
+
+/// A stream of bytes, whatever is behind it.
+pub(super) type Bytes = Box<dyn Read + Send>;
+
+/// An input that could be opened.
+pub(super) struct Opened {
+    pub(super) name: Arc<str>,
+    pub(super) reader: Bytes,
+}
+
+/// A text, the beginning of which is known.
+pub(super) struct Content {
+    pub(super) name: Arc<str>,
+    /// Its beginning.
+    pub(super) head: Vec<u8>,
+    /// Whether nothing comes after the head.
+    pub(super) is_whole: bool,
+    rest: Bytes,
+}
+
+impl Content {
+    /// Returns the text after that many bytes of the head, and the position it starts at.
+    pub(super) fn skip(self, length: usize) -> (Position, Bytes) {
+        let top = Position { line: 1, column: 1 };
+        let start = locate::after(top, &self.head[..length]);
+        let mut head = Cursor::new(self.head);
+        head.set_position(length as u64);
+        (start, Box::new(head.chain(self.rest)))
+    }
+}
+
+/// Opens a file, and looks around where there is none.
+pub(super) fn open_file(path: &Path) -> Result<Opened, InputError> {
+    let name: Arc<str> = path.to_string_lossy().into();
+    if path.is_dir() {
+        return Err(InputError::Directory { name });
+    }
+    match File::open(path) {
+        Ok(file) => Ok(Opened { name, reader: Box::new(file) }),
+        Err(source) => Err(InputError::Open { name, nearest: nearest_file(path, &source), source }),
+    }
+}
+
+/// Returns the file beside `path` that may be meant, if `path` was not found.
+fn nearest_file(path: &Path, error: &io::Error) -> Option<String> {
+    /// A directory with more entries than this is not searched to its end.
+    const MOST_ENTRIES: usize = 10_000;
+
+    if error.kind() != io::ErrorKind::NotFound {
+        return None;
+    }
+    let wanted = path.file_name()?.to_str()?;
+    let folder = path.parent()?;
+    let listed = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+    let entries = fs::read_dir(listed).ok()?.take(MOST_ENTRIES);
+    let names: Vec<String> =
+        entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok()).collect();
+    let nearest = hint::nearest(wanted, names.iter().map(String::as_str))?;
+    Some(folder.join(nearest).to_string_lossy().into_owned())
+}
+
+/// Reads the beginning of an input, checks that it is text and decodes it.
+pub(super) fn decode(opened: Opened) -> Result<Content, InputError> {
+    let Opened { name, mut reader } = opened;
+    let broken = |source| InputError::Read { name: Arc::clone(&name), source };
+    let raw = beginning(&mut reader, KIND_BYTES).map_err(broken)?;
+    if let Some(kind) = kind_of_binary(&raw) {
+        return Err(InputError::NotText { name, kind });
+    }
+    let mut rest = decoder(raw, reader);
+    let mut head = beginning(&mut rest, HEAD_BYTES).map_err(broken)?;
+    let is_whole = head.len() < HEAD_BYTES;
+    while head.starts_with(BOM) {
+        head.drain(..BOM.len());
+    }
+    if head.contains(&b'\r') && !head.contains(&b'\n') {
+        return Err(InputError::LoneCarriageReturns { name });
+    }
+    Ok(Content { name, head, is_whole, rest })
+}
+
+/// Returns up to `length` bytes from the start of a stream.
+fn beginning(reader: &mut Bytes, length: usize) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    reader.take(length as u64).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// Returns the stream as UTF-8, if it has a byte order mark, and otherwise as it is.
+fn decoder(head: Vec<u8>, rest: Bytes) -> Bytes {
+    let decoder = DecodeReaderBytesBuilder::new()
+        .utf8_passthru(true)
+        .strip_bom(true)
+        .build(Cursor::new(head).chain(rest));
+    Box::new(decoder)
+}
+
+/// Returns what the bytes are, if they are no text.
+fn kind_of_binary(head: &[u8]) -> Option<FileKind> {
+    /// The first bytes of well-known files.
+    const MAGIC: [(&[u8], FileKind); 4] = [
+        (b"\x1f\x8b", FileKind::Gzip),
+        (b"%PDF-", FileKind::Pdf),
+        (b"\xd0\xcf\x11\xe0", FileKind::Workbook),
+        (b"PK\x03\x04", FileKind::Zip),
+    ];
+
+    let named = MAGIC.iter().find(|(magic, _)| head.starts_with(magic));
+    match named {
+        Some((_, FileKind::Zip)) if holds_workbook(head) => Some(FileKind::Workbook),
+        Some((_, kind)) => Some(*kind),
+        None if has_utf16_mark(head) || !head.contains(&0) => None,
+        None if every_other_byte_is_zero(head) => Some(FileKind::UnmarkedUtf16),
+        None => Some(FileKind::Unknown),
+    }
+}
+
+/// Tells whether a ZIP archive begins as those of spreadsheets do.
+fn holds_workbook(head: &[u8]) -> bool {
+    const PARTS: [&[u8]; 3] = [b"[Content_Types].xml", b"xl/", b"opendocument.spreadsheet"];
+    PARTS.iter().any(|part| head.windows(part.len()).any(|bytes| bytes == *part))
+}
+
+fn has_utf16_mark(head: &[u8]) -> bool {
+    head.starts_with(b"\xff\xfe") || head.starts_with(b"\xfe\xff")
+}
+
+/// Tells whether the bytes look like ASCII in pairs of bytes.
+fn every_other_byte_is_zero(head: &[u8]) -> bool {
+    let zeros_from = |start: usize| head.iter().skip(start).step_by(2).all(|&byte| byte == 0);
+    zeros_from(0) != zeros_from(1)
+}

@@ -1,0 +1,156 @@
+//! Foreign text made safe to show, and the small wording every message shares.
+//!
+//! Whatever came from outside (ids, file names, the service's words) goes through
+//! [`printable`] before it meets a terminal or a log. Pure; imports nothing of the crate.
+
+use unicode_width::UnicodeWidthChar;
+
+/// Stands for what was cut off.
+const ELLIPSIS: char = '…';
+
+/// Returns the text in at most that many terminal columns, with nothing in it that a
+/// terminal, a log or a reader's eye could be misled by.
+///
+/// A tab becomes a blank; other controls, bidirectional controls, invisible characters and
+/// line separators become escapes such as `\u{1b}`. Applied twice it changes nothing more.
+///
+/// ```
+/// use batchctl::text::printable;
+///
+/// assert_eq!(printable("a\tb\u{1b}[31m", 40), r"a b\u{1b}[31m");
+/// assert_eq!(printable("a long story", 7), "a long…");
+/// ```
+pub fn printable(text: &str, max_columns: usize) -> String {
+    let mut shown = String::with_capacity(text.len().min(4 * max_columns));
+    let mut columns = 0;
+    let mut cut = 0;
+    for character in text.chars().flat_map(as_shown) {
+        columns += width(character);
+        if columns > max_columns {
+            shown.truncate(cut);
+            shown.extend((max_columns > 0).then_some(ELLIPSIS));
+            return shown;
+        }
+        shown.push(character);
+        if columns < max_columns {
+            cut = shown.len();
+        }
+    }
+    shown
+}
+
+/// Returns the characters that are shown in place of one.
+fn as_shown(character: char) -> impl Iterator<Item = char> {
+    let (plain, escape) = match character {
+        '\t' => (Some(' '), None),
+        _ if is_misleading(character) => (None, Some(character.escape_unicode())),
+        _ => (Some(character), None),
+    };
+    plain.into_iter().chain(escape.into_iter().flatten())
+}
+
+/// Returns the columns of a character, rather one too many than one too few.
+fn width(character: char) -> usize {
+    // The selector makes the character before it an emoji, which takes a second column.
+    const EMOJI_SELECTOR: char = '\u{fe0f}';
+    if character == EMOJI_SELECTOR {
+        return 1;
+    }
+    character.width().unwrap_or(0)
+}
+
+/// Tells whether a character acts on the terminal or on its neighbours, or cannot be seen.
+fn is_misleading(character: char) -> bool {
+    character.is_control()
+        || matches!(
+            character,
+            '\u{61c}'
+                | '\u{200b}'..='\u{200f}'
+                | '\u{2028}'..='\u{202e}'
+                | '\u{2066}'..='\u{2069}'
+                | '\u{feff}'
+        )
+}
+
+/// Returns the number with its noun, such as `1 row` or `2,000 rows`.
+pub fn plural(n: u64, one: &str, many: &str) -> String {
+    let noun = if n == 1 { one } else { many };
+    format!("{} {noun}", grouped(n))
+}
+
+/// Returns the number with its thousands set apart, such as `40,000`.
+pub fn grouped(n: u64) -> String {
+    let digits = n.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use unicode_width::UnicodeWidthStr;
+
+    fn check(text: &str, max_columns: usize, expected: &str) {
+        assert_eq!(printable(text, max_columns), expected, "{text:?}");
+    }
+
+    #[test]
+    fn what_misleads_is_shown_as_an_escape() {
+        check("plain äöü 漢字", 40, "plain äöü 漢字");
+        check("a\tb", 40, "a b");
+        check("a\r\nb\u{7f}", 40, r"a\u{d}\u{a}b\u{7f}");
+        check("\u{9b}31m", 40, r"\u{9b}31m");
+        check("\u{202e}cba", 40, r"\u{202e}cba");
+        check("\u{2066}a\u{2069}\u{2028}", 40, r"\u{2066}a\u{2069}\u{2028}");
+        check("\u{feff}id\u{200b}", 40, r"\u{feff}id\u{200b}");
+    }
+
+    #[test]
+    fn a_long_text_is_cut_to_the_columns_there_are() {
+        check("abcdef", 6, "abcdef");
+        check("abcdefg", 6, "abcde…");
+        check("漢字漢字", 5, "漢字…");
+        check("漢字漢字", 6, "漢字…");
+        check("ab\u{1b}cd", 6, r"ab\u{…");
+        check("abc", 1, "…");
+        check("abc", 0, "");
+        check("", 0, "");
+    }
+
+    #[test]
+    fn thousands_are_set_apart() {
+        assert_eq!(grouped(0), "0");
+        assert_eq!(grouped(999), "999");
+        assert_eq!(grouped(40_000), "40,000");
+        assert_eq!(grouped(u64::MAX), "18,446,744,073,709,551,615");
+    }
+
+    #[test]
+    fn a_noun_follows_its_number() {
+        assert_eq!(plural(0, "row", "rows"), "0 rows");
+        assert_eq!(plural(1, "row", "rows"), "1 row");
+        assert_eq!(plural(2_000, "row", "rows"), "2,000 rows");
+    }
+
+    proptest! {
+        #[test]
+        fn shown_text_has_no_control_and_fits(text in any::<String>(), columns in 0..60usize) {
+            let shown = printable(&text, columns);
+            prop_assert!(!shown.chars().any(is_misleading), "{shown:?}");
+            prop_assert!(shown.width() <= columns, "{shown:?}");
+        }
+
+        #[test]
+        fn showing_twice_changes_nothing_more(text in any::<String>(), columns in 0..60usize) {
+            let shown = printable(&text, columns);
+            prop_assert_eq!(&printable(&shown, columns), &shown);
+        }
+    }
+}
