@@ -12,5 +12,6 @@ pub mod engine;
 pub mod event;
 pub mod input;
 pub mod policy;
+pub mod sandbox;
 pub mod task;
 pub mod text;

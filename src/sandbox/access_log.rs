@@ -1,0 +1,255 @@
+//! The access log: one line for each request, in the order in which the requests were read.
+//!
+//! The format is told in the module above. Lines are handed to a thread that writes what has
+//! gathered every few milliseconds, so that a slow disk holds up no answer; each write is of
+//! whole lines. Nothing is lost but by the end of the process, and then at most what gathered in
+//! one interval. A log that can no longer be written ends the sandbox: a witness that has
+//! forgotten something must not go on testifying.
+
+use crate::sandbox::SandboxError;
+use std::fs::File;
+use std::fs::OpenOptions;
+use std::io;
+use std::io::Read;
+use std::io::Seek;
+use std::io::SeekFrom;
+use std::io::Write;
+use std::path::Path;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::Condvar;
+use std::sync::Mutex;
+use std::sync::MutexGuard;
+use std::thread::JoinHandle;
+use std::time::Duration;
+use tokio::sync::oneshot;
+
+/// How long lines gather before they are written.
+const INTERVAL: Duration = Duration::from_millis(20);
+
+/// A log that is being written.
+pub(super) struct AccessLog {
+    path: PathBuf,
+    shared: Arc<Shared>,
+    writer: Mutex<Option<JoinHandle<io::Result<()>>>>,
+}
+
+/// Completes when the writer has ended, which it does by itself only after an error.
+pub(super) type WriterEnded = oneshot::Receiver<()>;
+
+/// What the requests and the writer share.
+#[derive(Default)]
+struct Shared {
+    pending: Mutex<Pending>,
+    changed: Condvar,
+}
+
+/// What is still to be written.
+#[derive(Default)]
+struct Pending {
+    lines: Vec<u8>,
+    closing: bool,
+}
+
+/// What one line says.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Line<'a> {
+    /// When the request had been read, since the sandbox began.
+    pub(super) at: Duration,
+    /// The method.
+    pub(super) method: &'a str,
+    /// The batch task, if the path has a valid one.
+    pub(super) id: Option<&'a str>,
+    /// The operation, if it is one.
+    pub(super) command: Option<&'a str>,
+    /// How it ended.
+    pub(super) status: Status,
+}
+
+/// How a request ended, as the log has it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Status {
+    /// With an answer.
+    Code(u16),
+    /// With a reset connection.
+    Dropped,
+    /// Without an end.
+    Silent,
+}
+
+impl AccessLog {
+    /// Opens the file, which is kept and added to if it exists, and starts the writer.
+    pub(super) fn open(path: &Path) -> Result<(Self, WriterEnded), SandboxError> {
+        let (ended, when_ended) = oneshot::channel();
+        let shared = Arc::new(Shared::default());
+        let at_writer = Arc::clone(&shared);
+        let error = |source| SandboxError::AccessLog { path: path.into(), source };
+        let mut file = open_at_line_start(path).map_err(error)?;
+        let writer = move || {
+            let result = write_all(&mut file, &at_writer);
+            // Nobody may be listening any more.
+            let _ = ended.send(());
+            result
+        };
+        let writer =
+            std::thread::Builder::new().name("access-log".into()).spawn(writer).map_err(error)?;
+        let log = Self { path: path.into(), shared, writer: Mutex::new(Some(writer)) };
+        Ok((log, when_ended))
+    }
+
+    /// Adds a line; it is in the file within an interval.
+    pub(super) fn write(&self, line: &Line<'_>) {
+        let mut pending = self.shared.pending();
+        let was_empty = pending.lines.is_empty();
+        line.write_to(&mut pending.lines);
+        drop(pending);
+        if was_empty {
+            self.shared.changed.notify_one();
+        }
+    }
+
+    /// Writes what is left and ends the writer, whose error is returned the first time.
+    pub(super) fn close(&self) -> Result<(), SandboxError> {
+        self.shared.pending().closing = true;
+        self.shared.changed.notify_one();
+        let writer = self.writer.lock().expect("no holder panics").take();
+        let Some(writer) = writer else {
+            return Ok(());
+        };
+        let result = writer.join().expect("the writer does not panic");
+        result.map_err(|source| SandboxError::AccessLog { path: self.path.clone(), source })
+    }
+}
+
+impl Drop for AccessLog {
+    fn drop(&mut self) {
+        // Whoever wants to know of an error closes the log before.
+        let _ = self.close();
+    }
+}
+
+impl Shared {
+    /// Locks what is still to be written.
+    fn pending(&self) -> MutexGuard<'_, Pending> {
+        self.pending.lock().expect("no holder of the lock panics")
+    }
+
+    /// Waits for lines, lets more of them gather, and takes them; nothing at the end.
+    fn take(&self, taken: &mut Vec<u8>) -> bool {
+        let none = |pending: &mut Pending| pending.lines.is_empty() && !pending.closing;
+        let open = |pending: &mut Pending| !pending.closing;
+        let first = self.changed.wait_while(self.pending(), none);
+        let first = first.expect("no holder of the lock panics");
+        let gathered = self.changed.wait_timeout_while(first, INTERVAL, open);
+        let (mut gathered, _) = gathered.expect("no holder of the lock panics");
+        taken.clear();
+        std::mem::swap(taken, &mut gathered.lines);
+        !taken.is_empty()
+    }
+}
+
+/// Writes lines as they come, until the log is closed.
+fn write_all(file: &mut File, shared: &Shared) -> io::Result<()> {
+    let mut lines = Vec::new();
+    while shared.take(&mut lines) {
+        file.write_all(&lines)?;
+    }
+    Ok(())
+}
+
+/// Opens a log to be added to, and ends the line that a killed process may have left open.
+fn open_at_line_start(path: &Path) -> io::Result<File> {
+    let mut file = OpenOptions::new().read(true).append(true).create(true).open(path)?;
+    if file.metadata()?.len() == 0 {
+        return Ok(file);
+    }
+    let mut last = [0];
+    file.seek(SeekFrom::End(-1))?;
+    file.read_exact(&mut last)?;
+    if last != *b"\n" {
+        file.write_all(b"\n")?;
+    }
+    Ok(file)
+}
+
+impl Line<'_> {
+    /// Writes the line with its end.
+    fn write_to(&self, lines: &mut Vec<u8>) {
+        let micros = self.at.as_micros();
+        let id = self.id.unwrap_or("-");
+        let command = self.command.unwrap_or("-");
+        let method = self.method;
+        let written = match self.status {
+            Status::Code(code) => writeln!(lines, "{micros}\t{method}\t{id}\t{command}\t{code}"),
+            Status::Dropped => writeln!(lines, "{micros}\t{method}\t{id}\t{command}\tdrop"),
+            Status::Silent => writeln!(lines, "{micros}\t{method}\t{id}\t{command}\tsilent"),
+        };
+        written.expect("memory takes any line");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(micros: u64, id: Option<&str>, status: Status) -> Line<'_> {
+        Line {
+            at: Duration::from_micros(micros),
+            method: "PUT",
+            id,
+            command: id.and(Some("start")),
+            status,
+        }
+    }
+
+    fn check(line: &Line<'_>, expected: &str) {
+        let mut text = Vec::new();
+        line.write_to(&mut text);
+        assert_eq!(str::from_utf8(&text), Ok(expected));
+    }
+
+    #[test]
+    fn a_line_has_five_fields() {
+        let id = Some("gate-1");
+        check(&line(17, id, Status::Code(200)), "17\tPUT\tgate-1\tstart\t200\n");
+        check(&line(17, id, Status::Dropped), "17\tPUT\tgate-1\tstart\tdrop\n");
+        check(&line(17, id, Status::Silent), "17\tPUT\tgate-1\tstart\tsilent\n");
+        check(&line(17, None, Status::Code(404)), "17\tPUT\t-\t-\t404\n");
+    }
+
+    #[test]
+    fn all_lines_are_in_the_file_after_it_was_closed() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("access.log");
+        let (log, _ended) = AccessLog::open(&path).unwrap();
+        for micros in 0..10_000 {
+            log.write(&line(micros, Some("gate-1"), Status::Code(200)));
+        }
+        log.close().unwrap();
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert_eq!(text.lines().count(), 10_000);
+        assert!(text.ends_with("9999\tPUT\tgate-1\tstart\t200\n"));
+    }
+
+    #[test]
+    fn an_older_log_is_kept_and_its_open_line_ended() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("access.log");
+        std::fs::write(&path, "1\tPUT\tga").unwrap();
+        let (log, _ended) = AccessLog::open(&path).unwrap();
+        log.write(&line(2, None, Status::Code(404)));
+        log.close().unwrap();
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert_eq!(text, "1\tPUT\tga\n2\tPUT\t-\t-\t404\n");
+    }
+
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn a_log_that_cannot_be_written_tells_so() {
+        let (log, ended) = AccessLog::open(Path::new("/dev/full")).unwrap();
+        log.write(&line(1, None, Status::Code(404)));
+        ended.await.unwrap();
+        let error = log.close().unwrap_err();
+        assert!(matches!(error, SandboxError::AccessLog { .. }), "{error}");
+    }
+}

@@ -1,0 +1,135 @@
+//! Which operation a request asks for, told by method and path alone.
+//!
+//! Exact, as the gateway is: a slash too many is another path. Knows no headers, no state.
+
+use hyper::Method;
+
+/// What is asked for; texts as they stand in the path, still unchecked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Route<'a> {
+    /// Start or stop one batch task.
+    Action(ActionPath<'a>),
+    /// One page of the batch tasks of a project.
+    List {
+        /// The project.
+        project: &'a str,
+    },
+    /// An IAM login.
+    Login,
+    /// Nothing that the gateway knows.
+    Unknown,
+}
+
+/// What stands in the path of an action.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct ActionPath<'a> {
+    /// The project.
+    pub(super) project: &'a str,
+    /// The batch task.
+    pub(super) id: &'a str,
+    /// What to do to it.
+    pub(super) command: &'a str,
+}
+
+impl<'a> Route<'a> {
+    /// Finds the operation of a method and a path.
+    pub(super) fn of(method: &Method, path: &'a str) -> Self {
+        if path == "/v3/auth/tokens" && method == Method::POST {
+            return Self::Login;
+        }
+        path.strip_prefix("/v2/")
+            .and_then(|rest| Self::of_service(method, rest))
+            .unwrap_or(Self::Unknown)
+    }
+
+    /// Finds the operation of a path below `/v2/`.
+    fn of_service(method: &Method, rest: &'a str) -> Option<Self> {
+        let (project, rest) = rest.split_once("/batch-tasks")?;
+        if project.is_empty() || project.contains('/') {
+            return None;
+        }
+        if rest.is_empty() {
+            return (method == Method::GET).then_some(Self::List { project });
+        }
+        let (id, command) = rest.strip_prefix('/')?.split_once("/action/")?;
+        let one_segment = |text: &str| !text.is_empty() && !text.contains('/');
+        let is_action = method == Method::PUT && one_segment(id) && one_segment(command);
+        is_action.then_some(Self::Action(ActionPath { project, id, command }))
+    }
+
+    /// Returns the batch task of an action, still unchecked.
+    pub(super) const fn id(&self) -> Option<&'a str> {
+        match *self {
+            Self::Action(path) => Some(path.id),
+            Self::List { .. } | Self::Login | Self::Unknown => None,
+        }
+    }
+
+    /// Returns the word that the access log has for the operation, if the request is well-formed.
+    pub(super) fn word(&self) -> Option<&'a str> {
+        match *self {
+            Self::Action(path) => matches!(path.command, "start" | "stop").then_some(path.command),
+            Self::List { .. } => Some("list"),
+            Self::Login => Some("login"),
+            Self::Unknown => None,
+        }
+    }
+}
+
+/// Tells whether a text matches the service's pattern for projects, `^[a-zA-Z0-9-]{1,64}$`.
+pub(super) fn is_project_id(text: &str) -> bool {
+    let belongs = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+    (1..=64).contains(&text.len()) && text.bytes().all(belongs)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(method: &Method, path: &str, expected: Route<'_>) {
+        assert_eq!(Route::of(method, path), expected, "{method} {path}");
+    }
+
+    #[test]
+    fn the_three_operations_have_their_paths() {
+        let action = Route::Action(ActionPath { project: "p-1", id: "gate-1", command: "start" });
+        check(&Method::PUT, "/v2/p-1/batch-tasks/gate-1/action/start", action);
+        let list = Route::List { project: "p-1" };
+        check(&Method::GET, "/v2/p-1/batch-tasks", list);
+        check(&Method::POST, "/v3/auth/tokens", Route::Login);
+    }
+
+    #[test]
+    fn every_other_method_or_path_is_unknown() {
+        let unknown = |method, path| check(method, path, Route::Unknown);
+        unknown(&Method::POST, "/v2/p/batch-tasks/gate/action/start");
+        unknown(&Method::PUT, "/v2/p/batch-tasks/gate/action/start/");
+        unknown(&Method::PUT, "/v2/p/batch-tasks/gate/action/");
+        unknown(&Method::PUT, "/v2/p/batch-tasks/gate/action");
+        unknown(&Method::PUT, "/v2/p/batch-tasks//action/start");
+        unknown(&Method::PUT, "/v2/p/batch-tasks/gate/x/action/start");
+        unknown(&Method::PUT, "//v2/p/batch-tasks/gate/action/start");
+        unknown(&Method::PUT, "/v2//batch-tasks/gate/action/start");
+        unknown(&Method::PUT, "/v2/p/q/batch-tasks/gate/action/start");
+        unknown(&Method::PUT, "/v2/p/batch-tasksgate/action/start");
+        unknown(&Method::GET, "/v2/p/batch-tasks/");
+        unknown(&Method::PUT, "/v2/p/batch-tasks");
+        unknown(&Method::GET, "/v3/auth/tokens");
+        unknown(&Method::GET, "/");
+    }
+
+    #[test]
+    fn what_stands_in_a_path_is_not_decoded() {
+        let action = Route::Action(ActionPath { project: "..", id: "a%2Fb", command: "restart" });
+        check(&Method::PUT, "/v2/../batch-tasks/a%2Fb/action/restart", action);
+    }
+
+    #[test]
+    fn projects_follow_the_services_pattern() {
+        assert!(is_project_id("0123-abcXYZ"));
+        assert!(is_project_id(&"a".repeat(64)));
+        assert!(!is_project_id(&"a".repeat(65)));
+        assert!(!is_project_id(""));
+        assert!(!is_project_id("a_b"));
+    }
+}

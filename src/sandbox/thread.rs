@@ -1,0 +1,117 @@
+//! A sandbox on a thread of its own, for a program that is busy with something else.
+//!
+//! Runs as long as the value lives; nothing of it is left behind afterwards.
+
+use crate::sandbox::Sandbox;
+use crate::sandbox::SandboxError;
+use crate::sandbox::SandboxSettings;
+use crate::sandbox::Witness;
+use std::sync::mpsc;
+use std::thread::JoinHandle;
+use tokio::runtime::Builder;
+use tokio::sync::oneshot;
+
+/// A running sandbox; stopped, and its log written, when this is dropped.
+///
+/// ```
+/// use batchctl::sandbox::{SandboxSettings, SandboxThread};
+///
+/// let sandbox = SandboxThread::start(SandboxSettings::default())?;
+/// assert!(sandbox.url().starts_with("http://127.0.0.1:"));
+/// sandbox.stop()?;
+/// # Ok::<(), batchctl::sandbox::SandboxError>(())
+/// ```
+pub struct SandboxThread {
+    url: String,
+    witness: Witness,
+    shutdown: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<Result<(), SandboxError>>>,
+}
+
+/// What the thread tells once it listens.
+struct Listening {
+    url: String,
+    witness: Witness,
+}
+
+impl SandboxThread {
+    /// Starts a sandbox and returns once it listens.
+    ///
+    /// # Errors
+    ///
+    /// All of [`Sandbox::bind`], and a thread that cannot be started.
+    pub fn start(settings: SandboxSettings) -> Result<Self, SandboxError> {
+        let (shutdown, when_shut_down) = oneshot::channel();
+        let (listening, when_listening) = mpsc::sync_channel(1);
+        let thread = std::thread::Builder::new()
+            .name("sandbox".into())
+            .spawn(move || run(settings, &listening, when_shut_down))
+            .map_err(|source| SandboxError::Thread { source })?;
+        match when_listening.recv() {
+            Ok(Listening { url, witness }) => {
+                Ok(Self { url, witness, shutdown: Some(shutdown), thread: Some(thread) })
+            }
+            // It ended before it listened, so there is an error to hand on.
+            Err(mpsc::RecvError) => Err(joined(thread).expect_err("it never listened")),
+        }
+    }
+
+    /// Returns where it listens, such as `http://127.0.0.1:40123`.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Returns a witness of what it sees, which outlives it.
+    pub fn witness(&self) -> Witness {
+        self.witness.clone()
+    }
+
+    /// Stops the sandbox and writes its log to the end.
+    ///
+    /// # Errors
+    ///
+    /// What the sandbox met with while it ran, such as a log that could not be written.
+    pub fn stop(mut self) -> Result<(), SandboxError> {
+        self.end()
+    }
+
+    /// Stops the thread the first time it is called.
+    fn end(&mut self) -> Result<(), SandboxError> {
+        drop(self.shutdown.take());
+        self.thread.take().map_or(Ok(()), joined)
+    }
+}
+
+impl Drop for SandboxThread {
+    fn drop(&mut self) {
+        // Whoever wants to know of an error calls `stop`.
+        let _ = self.end();
+    }
+}
+
+/// Runs a sandbox on the present thread until the other end of `shutdown` is dropped.
+fn run(
+    settings: SandboxSettings,
+    listening: &mpsc::SyncSender<Listening>,
+    shutdown: oneshot::Receiver<()>,
+) -> Result<(), SandboxError> {
+    let runtime = Builder::new_current_thread()
+        .enable_io()
+        .enable_time()
+        .build()
+        .map_err(|source| SandboxError::Thread { source })?;
+    runtime.block_on(async {
+        let sandbox = Sandbox::bind(settings).await?;
+        let told = listening.send(Listening { url: sandbox.url(), witness: sandbox.witness() });
+        told.expect("the starter waits for it");
+        let until_dropped = async {
+            let _ = shutdown.await;
+        };
+        sandbox.serve(until_dropped).await
+    })
+}
+
+/// Waits for a thread to end.
+fn joined(thread: JoinHandle<Result<(), SandboxError>>) -> Result<(), SandboxError> {
+    thread.join().expect("the sandbox does not panic")
+}

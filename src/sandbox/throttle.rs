@@ -1,0 +1,78 @@
+//! The gateway's throttling: at most so many requests within a sliding window.
+//!
+//! Refused requests count as well, as they do at the real gateway: who goes on sending above the
+//! limit stays refused. Keeps the last `count` arrivals and nothing else.
+
+use crate::clock::Instant;
+use crate::sandbox::Limit;
+use std::collections::VecDeque;
+
+/// Counts arrivals against one limit.
+#[derive(Debug)]
+pub(super) struct Throttle {
+    limit: Limit,
+    arrivals: VecDeque<Instant>,
+}
+
+impl Throttle {
+    /// Returns a throttle that has seen nothing yet.
+    pub(super) fn new(limit: Limit) -> Self {
+        Self { limit, arrivals: VecDeque::new() }
+    }
+
+    /// Returns the limit it holds.
+    pub(super) const fn limit(&self) -> Limit {
+        self.limit
+    }
+
+    /// Takes note of a request and tells whether it is within the limit.
+    pub(super) fn admits(&mut self, now: Instant) -> bool {
+        let count = self.limit.count as usize;
+        if self.arrivals.len() < count {
+            self.arrivals.push_back(now);
+            return true;
+        }
+        let Some(oldest) = self.arrivals.pop_front() else {
+            return false;
+        };
+        self.arrivals.push_back(now);
+        now.duration_since(oldest) >= self.limit.window
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::Clock;
+    use std::time::Duration;
+
+    /// Sends requests at these milliseconds and compares which of them are admitted.
+    fn check(count: u32, window_ms: u64, arrivals_and_admissions: &[(u64, bool)]) {
+        let start = Clock::start().instant();
+        let window = Duration::from_millis(window_ms);
+        let mut throttle = Throttle::new(Limit { count, window });
+        for &(millis, expected) in arrivals_and_admissions {
+            let now = start + Duration::from_millis(millis);
+            assert_eq!(throttle.admits(now), expected, "at {millis} ms");
+        }
+    }
+
+    #[test]
+    fn the_window_slides() {
+        check(2, 1000, &[(0, true), (600, true), (999, false)]);
+        check(2, 1000, &[(0, true), (600, true), (1000, true)]);
+        check(2, 1000, &[(0, true), (600, true), (1000, true), (1599, false)]);
+    }
+
+    #[test]
+    fn refused_requests_count_too() {
+        let hammering = [(0, true), (500, false), (1000, false), (1500, false)];
+        check(1, 1000, &hammering);
+        check(1, 1000, &[(0, true), (500, false), (1500, true)]);
+    }
+
+    #[test]
+    fn a_limit_of_none_admits_nothing() {
+        check(0, 1000, &[(0, false), (5000, false)]);
+    }
+}
