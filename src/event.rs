@@ -134,6 +134,15 @@ pub enum HoldReason {
     Throttled,
 }
 
+impl HoldReason {
+    /// Returns the word used in files, such as `throttled`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Throttled => "throttled",
+        }
+    }
+}
+
 /// Why a run stopped before every task had its outcome.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StopReason {

@@ -1,0 +1,257 @@
+//! Where runs are kept, how one is found by its id, and who works on it.
+
+use super::error::StoreError;
+use super::error::file;
+use crate::clock::Timestamp;
+use std::fmt;
+use std::fs;
+use std::fs::File;
+use std::fs::TryLockError;
+use std::io::Read;
+use std::io::Write;
+use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+/// The id of a run: when it was planned and four letters, such as `20240705-120000-k3f9`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct RunId(String);
+
+/// The text cannot be the id of a run.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("a run id looks like `20240705-120000-k3f9`")]
+pub struct RunIdError;
+
+impl RunId {
+    /// Returns a new id for a run that is planned now.
+    pub fn new(now: Timestamp, letters: &mut fastrand::Rng) -> Self {
+        // 2024-07-05T12:00:00.000Z: the digits without the marks between them, to the second.
+        let digits: String = now.to_string().chars().filter(char::is_ascii_digit).collect();
+        let tail: String = (0..4).map(|_| letters.char('a'..='z')).collect();
+        Self(format!("{}-{}-{tail}", &digits[..8], &digits[8..14]))
+    }
+
+    /// Returns the id as files and messages have it.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for RunId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+impl FromStr for RunId {
+    type Err = RunIdError;
+
+    fn from_str(text: &str) -> Result<Self, RunIdError> {
+        let belongs = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+        let fits = text.len() == 20 && text.bytes().all(belongs);
+        if fits { Ok(Self(text.into())) } else { Err(RunIdError) }
+    }
+}
+
+/// The directory that holds all runs, one file each.
+#[derive(Debug, Clone)]
+pub struct RunDirectory {
+    path: PathBuf,
+}
+
+impl RunDirectory {
+    /// Uses `runs` in the state directory, and makes both if they are not there, for their
+    /// owner alone.
+    pub fn open(state: &Path) -> Result<Self, StoreError> {
+        let path = state.join("runs");
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(&path).map_err(file(&path))?;
+        Ok(Self { path })
+    }
+
+    /// Uses `runs` in the state directory as it is, for reading.
+    pub fn existing(state: &Path) -> Self {
+        Self { path: state.join("runs") }
+    }
+
+    /// Returns the file of a run.
+    pub fn file(&self, run: &RunId) -> PathBuf {
+        self.path.join(format!("{run}.db"))
+    }
+
+    /// Returns the file that a plan is written to until it is complete.
+    pub(super) fn unfinished_file(&self, run: &RunId) -> PathBuf {
+        self.path.join(format!("{run}.planning"))
+    }
+
+    fn lock_file(&self, run: &RunId) -> PathBuf {
+        self.path.join(format!("{run}.lock"))
+    }
+
+    /// Lists the runs, the oldest first.
+    pub fn list(&self) -> Result<Vec<RunId>, StoreError> {
+        let entries = match fs::read_dir(&self.path) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(file(&self.path)(error)),
+        };
+        let mut runs = Vec::new();
+        for entry in entries {
+            let name = entry.map_err(file(&self.path))?.file_name();
+            let id = name.to_str().and_then(|name| name.strip_suffix(".db"));
+            runs.extend(id.and_then(|id| id.parse().ok()));
+        }
+        runs.sort();
+        Ok(runs)
+    }
+
+    /// Finds a run by its id, by the beginning of it, or as `latest`.
+    pub fn find(&self, wanted: &str) -> Result<RunId, StoreError> {
+        let mut runs = self.list()?;
+        if wanted == "latest" {
+            let none = || StoreError::NoSuchRun { wanted: wanted.into() };
+            return runs.pop().ok_or_else(none);
+        }
+        runs.retain(|run| run.as_str().starts_with(wanted));
+        match runs.as_slice() {
+            [] => Err(StoreError::NoSuchRun { wanted: wanted.into() }),
+            [run] => Ok(run.clone()),
+            [first, second, ..] => Err(StoreError::AmbiguousRun {
+                wanted: wanted.into(),
+                count: runs.len(),
+                first: first.clone(),
+                second: second.clone(),
+            }),
+        }
+    }
+
+    /// Takes the lock of a run, or says who has it.
+    ///
+    /// It is `flock` on a file beside the run: the kernel frees it when this process dies, so it
+    /// can never be stale. Not on the run's own file, for closing a second handle of that would
+    /// drop SQLite's locks on it.
+    pub fn lock(&self, run: &RunId, holder: &str) -> Result<RunLock, StoreError> {
+        let path = self.lock_file(run);
+        let mut options = File::options();
+        options.read(true).write(true).create(true).truncate(false).mode(0o600);
+        let mut handle = options.open(&path).map_err(file(&path))?;
+        match handle.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                let mut holder = String::new();
+                handle.read_to_string(&mut holder).map_err(file(&path))?;
+                return Err(StoreError::Busy { run: run.clone(), holder });
+            }
+            Err(TryLockError::Error(error)) => return Err(file(&path)(error)),
+        }
+        let written = handle.set_len(0).and_then(|()| handle.write_all(holder.as_bytes()));
+        written.map_err(file(&path))?;
+        Ok(RunLock { _handle: handle })
+    }
+
+    /// Tells whether some process holds the lock of a run.
+    pub fn is_locked(&self, run: &RunId) -> Result<bool, StoreError> {
+        let path = self.lock_file(run);
+        match File::open(&path) {
+            Ok(handle) => match handle.try_lock_shared() {
+                Ok(()) => Ok(false),
+                Err(TryLockError::WouldBlock) => Ok(true),
+                Err(TryLockError::Error(error)) => Err(file(&path)(error)),
+            },
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(file(&path)(error)),
+        }
+    }
+
+    /// Removes a run with all that belongs to it.
+    pub fn remove(&self, run: &RunId) -> Result<(), StoreError> {
+        let db = self.file(run);
+        let beside = |suffix: &str| {
+            let mut name = db.clone().into_os_string();
+            name.push(suffix);
+            PathBuf::from(name)
+        };
+        let files = [db.clone(), beside("-wal"), beside("-shm"), self.lock_file(run)];
+        for path in files {
+            match fs::remove_file(&path) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    return Err(file(&path)(error));
+                }
+                Ok(()) | Err(_) => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The right to work on a run; dropping it, or dying, gives it up.
+#[derive(Debug)]
+pub struct RunLock {
+    _handle: File,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SOME_DAY: Timestamp = Timestamp::from_micros(1_720_180_800_000_000);
+
+    fn directory() -> (tempfile::TempDir, RunDirectory) {
+        let state = tempfile::tempdir().unwrap();
+        let runs = RunDirectory::open(state.path()).unwrap();
+        (state, runs)
+    }
+
+    fn add(runs: &RunDirectory, id: &str) -> RunId {
+        let id: RunId = id.parse().unwrap();
+        fs::write(runs.file(&id), "").unwrap();
+        id
+    }
+
+    #[test]
+    fn an_id_tells_when_the_run_was_planned() {
+        let id = RunId::new(SOME_DAY, &mut fastrand::Rng::with_seed(1));
+        assert!(id.as_str().starts_with("20240705-120000-"), "{id}");
+        assert_eq!(id.as_str().parse(), Ok(id));
+        assert!("latest".parse::<RunId>().is_err());
+        assert!("../../etc/passwd-xyz".parse::<RunId>().is_err());
+    }
+
+    #[test]
+    fn a_run_is_found_by_a_unique_beginning_or_as_latest() {
+        let (_state, runs) = directory();
+        assert!(matches!(runs.find("latest"), Err(StoreError::NoSuchRun { .. })));
+        let first = add(&runs, "20240705-120000-aaaa");
+        let second = add(&runs, "20240705-130000-bbbb");
+        fs::write(runs.path.join("notes.txt"), "").unwrap();
+        assert_eq!(runs.find("latest").unwrap(), second);
+        assert_eq!(runs.find("20240705-12").unwrap(), first);
+        assert!(matches!(runs.find("2024"), Err(StoreError::AmbiguousRun { count: 2, .. })));
+        assert!(matches!(runs.find("2023"), Err(StoreError::NoSuchRun { .. })));
+    }
+
+    #[test]
+    fn a_locked_run_names_its_holder_until_the_lock_is_dropped() {
+        let (_state, runs) = directory();
+        let run = add(&runs, "20240705-120000-aaaa");
+        assert!(!runs.is_locked(&run).unwrap());
+        let lock = runs.lock(&run, "process 7").unwrap();
+        let refused = runs.lock(&run, "process 8").unwrap_err();
+        assert_eq!(refused.to_string(), format!("run {run} is in use by process 7"));
+        assert!(runs.is_locked(&run).unwrap());
+        drop(lock);
+        assert!(!runs.is_locked(&run).unwrap());
+        runs.lock(&run, "process 9").unwrap();
+    }
+
+    #[test]
+    fn a_removed_run_leaves_nothing() {
+        let (_state, runs) = directory();
+        let run = add(&runs, "20240705-120000-aaaa");
+        drop(runs.lock(&run, "process 7").unwrap());
+        runs.remove(&run).unwrap();
+        assert_eq!(fs::read_dir(&runs.path).unwrap().count(), 0);
+        runs.remove(&run).unwrap();
+    }
+}

@@ -1,0 +1,135 @@
+//! What can be wrong with the store, in words that say what to do.
+
+use super::directory::RunId;
+use rusqlite::ErrorCode;
+use std::io;
+use std::path::PathBuf;
+
+/// Why the store cannot be used, or not any longer.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// A file or directory cannot be made, read or written.
+    #[error("cannot use `{}`", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// No space is left.
+    #[error("no space is left for the run store `{}`", path.display())]
+    Full {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Its content is damaged.
+    #[error("the run store `{}` is damaged", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What was found.
+        detail: String,
+    },
+    /// It is a file of something else.
+    #[error("`{}` is not a run of batchctl", path.display())]
+    Foreign {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A newer version made it.
+    #[error(
+        "the run store `{}` has version {found}; this batchctl knows versions up to {known}",
+        path.display()
+    )]
+    Newer {
+        /// The file.
+        path: PathBuf,
+        /// Its version.
+        found: i64,
+        /// The newest known.
+        known: i64,
+    },
+    /// Another process works on it.
+    #[error("run {run} is in use by {holder}")]
+    Busy {
+        /// The run.
+        run: RunId,
+        /// Who holds it.
+        holder: String,
+    },
+    /// There is no such run.
+    #[error("there is no run `{wanted}`")]
+    NoSuchRun {
+        /// What was asked for.
+        wanted: String,
+    },
+    /// Several runs begin like this.
+    #[error("`{wanted}` fits {count} runs, such as {first} and {second}")]
+    AmbiguousRun {
+        /// What was asked for.
+        wanted: String,
+        /// How many it fits.
+        count: usize,
+        /// One of them.
+        first: RunId,
+        /// Another.
+        second: RunId,
+    },
+    /// SQLite failed in another way.
+    #[error("the run store `{}` failed", path.display())]
+    Sqlite {
+        /// The file.
+        path: PathBuf,
+        /// How.
+        source: rusqlite::Error,
+    },
+    /// The thread that writes is gone.
+    #[error("the writer of the run store ended before the run did")]
+    WriterGone,
+}
+
+impl StoreError {
+    /// Returns what helps against it, if something does.
+    pub fn hint(&self) -> Option<String> {
+        let text = match self {
+            Self::File { .. } | Self::Foreign { .. } => {
+                "name another place with `--state-dir DIR`".into()
+            }
+            Self::Full { .. } => {
+                "free some space there, then `batchctl report` tells what was done".into()
+            }
+            Self::Damaged { path, .. } => format!(
+                "nothing was changed in it; save what can be read with `sqlite3 {} .recover`",
+                path.display()
+            ),
+            Self::Newer { .. } => "use the version that made it, or a newer one".into(),
+            Self::Busy { .. } => "wait until that process has ended".into(),
+            Self::NoSuchRun { .. } => "`batchctl runs list` shows the runs there are".into(),
+            Self::AmbiguousRun { .. } => "give more characters of its id".into(),
+            Self::Sqlite { .. } | Self::WriterGone => return None,
+        };
+        Some(text)
+    }
+}
+
+/// Tells apart the failures of SQLite that need different words.
+pub(super) fn sqlite(path: &std::path::Path) -> impl Fn(rusqlite::Error) -> StoreError {
+    let path = path.to_owned();
+    move |source| match source.sqlite_error_code() {
+        Some(ErrorCode::DiskFull) => StoreError::Full { path: path.clone() },
+        Some(ErrorCode::DatabaseCorrupt) => {
+            StoreError::Damaged { path: path.clone(), detail: source.to_string() }
+        }
+        Some(ErrorCode::NotADatabase) => StoreError::Foreign { path: path.clone() },
+        _ => StoreError::Sqlite { path: path.clone(), source },
+    }
+}
+
+pub(super) fn file(path: &std::path::Path) -> impl Fn(io::Error) -> StoreError {
+    let path = path.to_owned();
+    move |source| match source.kind() {
+        io::ErrorKind::StorageFull => StoreError::Full { path: path.clone() },
+        _ => StoreError::File { path: path.clone(), source },
+    }
+}

@@ -1,0 +1,39 @@
+//! Keeps each run in one SQLite file: its plan, every attempt before it is sent, every outcome.
+//!
+//! One connection writes, on a thread of its own and under a lock that the kernel frees when the
+//! process dies; other processes may read a live run. An event is durable when its commit
+//! returned, so after a kill every task is exactly one of settled, in doubt and never sent.
+//! Must not know the engine, displays or reports, and never overwrites a file it did not make.
+
+mod directory;
+mod error;
+mod load;
+mod open_tasks;
+mod reader;
+mod record;
+mod schema;
+mod writer;
+
+pub use directory::RunDirectory;
+pub use directory::RunId;
+pub use directory::RunIdError;
+pub use directory::RunLock;
+pub use error::StoreError;
+pub use load::NewPlan;
+pub use load::PlanTotals;
+pub use load::PlannedRun;
+pub use load::plan_only;
+pub use load::plan_run;
+pub use reader::AttemptRow;
+pub use reader::HoldRow;
+pub use reader::PlanRow;
+pub use reader::RunReader;
+pub use reader::TaskRow;
+pub use record::NewRun;
+pub use record::RunRecord;
+pub use record::SessionRecord;
+pub use record::SourceRecord;
+pub use record::StoredEnd;
+pub use writer::RunWriter;
+pub use writer::Standing;
+pub use writer::UnsettledTask;

@@ -1,0 +1,81 @@
+//! What a run's file says about the run as a whole.
+
+use super::directory::RunId;
+use crate::clock::Timestamp;
+use std::time::Duration;
+
+/// What is known of a run before its plan is read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewRun {
+    /// Its id.
+    pub id: RunId,
+    /// The run whose unsuccessful tasks it takes up.
+    pub parent: Option<RunId>,
+    /// The job it is one run of.
+    pub job: Option<String>,
+    /// Why it was started, in the operator's words.
+    pub reason: Option<String>,
+    /// The command line's word: `start`, `stop` or `run`.
+    pub command: String,
+    /// When it was planned; all its times count from here.
+    pub origin: Timestamp,
+    /// The endpoint.
+    pub endpoint: String,
+    /// The project.
+    pub project_id: String,
+    /// How it is carried out, as a JSON object.
+    pub settings: String,
+}
+
+/// What a run's file says about the run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunRecord {
+    /// What was known before its plan was read.
+    pub run: NewRun,
+    /// How many rows its inputs held.
+    pub rows: u64,
+    /// How many tasks were selected.
+    pub selected: u64,
+    /// How many rows said the same as an earlier one.
+    pub duplicates: u64,
+    /// How many rows were invalid.
+    pub invalid: u64,
+    /// The inputs.
+    pub sources: Vec<SourceRecord>,
+    /// The processes that carried it out, in order.
+    pub sessions: Vec<SessionRecord>,
+}
+
+/// An input of a run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SourceRecord {
+    /// What it is called.
+    pub name: String,
+    /// Its columns other than id and command.
+    pub columns: Vec<String>,
+}
+
+/// One process's part in a run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SessionRecord {
+    /// When it began.
+    pub started: Timestamp,
+    /// How it ended, if it did.
+    pub end: Option<StoredEnd>,
+    /// The number of the process.
+    pub process: u32,
+    /// The version of batchctl.
+    pub version: String,
+}
+
+/// How a process's part in a run ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredEnd {
+    /// When.
+    pub at: Timestamp,
+    /// Why it ended before every task had its outcome, as [`StopReason`](crate::event::StopReason)
+    /// words it.
+    pub stopped: Option<String>,
+    /// How long the service held it back.
+    pub held: Duration,
+}

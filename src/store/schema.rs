@@ -1,0 +1,170 @@
+//! The format of a run's file.
+//!
+//! | version | since | change |
+//! |---|---|---|
+//! | 1 | 0.1.0 | first |
+//!
+//! Times are microseconds after `run.origin_us`; commands and outcomes are small numbers in the
+//! order of `Command` and `Outcome::ALL`. A task without a row in `outcome` is not settled; an
+//! attempt without a duration never came to its end.
+
+use super::error::StoreError;
+use super::error::file;
+use super::error::sqlite;
+use rusqlite::Connection;
+use rusqlite::OpenFlags;
+use std::fs::File;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+use std::time::Duration;
+
+/// "bctl", in the header of every file.
+const APPLICATION_ID: i64 = 0x6263_746c;
+/// The version of the format.
+const VERSION: i64 = 1;
+/// How long a reader waits for a writer that is just committing.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+
+const TABLES: &str = "
+CREATE TABLE run (
+    id TEXT NOT NULL,
+    parent TEXT,
+    job TEXT,
+    reason TEXT,
+    command TEXT NOT NULL,
+    origin_us INTEGER NOT NULL,
+    endpoint TEXT NOT NULL,
+    project_id TEXT NOT NULL,
+    settings TEXT NOT NULL,
+    rows INTEGER NOT NULL,
+    selected INTEGER NOT NULL,
+    duplicates INTEGER NOT NULL,
+    invalid INTEGER NOT NULL
+) STRICT;
+CREATE TABLE source (
+    number INTEGER PRIMARY KEY,
+    name TEXT NOT NULL,
+    columns TEXT NOT NULL
+) STRICT;
+CREATE TABLE task (
+    ordinal INTEGER PRIMARY KEY,
+    id TEXT NOT NULL,
+    command INTEGER NOT NULL,
+    source INTEGER NOT NULL,
+    line INTEGER NOT NULL,
+    others TEXT
+) STRICT;
+CREATE TABLE session (
+    number INTEGER PRIMARY KEY,
+    started_us INTEGER NOT NULL,
+    ended_us INTEGER,
+    stopped TEXT,
+    held_us INTEGER,
+    process INTEGER NOT NULL,
+    version TEXT NOT NULL
+) STRICT;
+CREATE TABLE attempt (
+    seq INTEGER PRIMARY KEY,
+    ordinal INTEGER NOT NULL,
+    number INTEGER NOT NULL,
+    sent_us INTEGER NOT NULL,
+    duration_us INTEGER,
+    in_doubt INTEGER,
+    http_status INTEGER,
+    total_count INTEGER,
+    failed_count INTEGER,
+    succeed_count INTEGER,
+    request_id TEXT,
+    error_kind TEXT,
+    error_code TEXT,
+    error_msg TEXT,
+    reason TEXT,
+    advice TEXT,
+    error_list TEXT
+) STRICT;
+CREATE TABLE outcome (
+    ordinal INTEGER PRIMARY KEY,
+    outcome INTEGER NOT NULL,
+    seq INTEGER NOT NULL,
+    attempts INTEGER NOT NULL,
+    first_sent_us INTEGER NOT NULL,
+    settled_us INTEGER NOT NULL
+) STRICT;
+CREATE TABLE hold (
+    from_us INTEGER NOT NULL,
+    until_us INTEGER NOT NULL,
+    reason TEXT NOT NULL
+) STRICT;
+";
+
+/// Makes a new file for its owner alone and its tables in it, set up for one bulk load.
+///
+/// Until the load is complete the file has no journal: it is thrown away if anything fails.
+pub(super) fn create(path: &Path) -> Result<Connection, StoreError> {
+    File::options().write(true).create_new(true).mode(0o600).open(path).map_err(file(path))?;
+    let connection = open(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    lay_down(&connection).map_err(sqlite(path))?;
+    Ok(connection)
+}
+
+/// Returns a store in a temporary file that vanishes with it, for plans that only look.
+pub(super) fn temporary() -> rusqlite::Result<Connection> {
+    let connection = Connection::open("")?;
+    lay_down(&connection)?;
+    Ok(connection)
+}
+
+fn lay_down(connection: &Connection) -> rusqlite::Result<()> {
+    connection.pragma_update(None, "application_id", APPLICATION_ID)?;
+    connection.pragma_update(None, "user_version", VERSION)?;
+    connection.pragma_update(None, "journal_mode", "off")?;
+    connection.pragma_update(None, "synchronous", "off")?;
+    connection.pragma_update(None, "cache_size", -32_768)?;
+    connection.execute_batch(TABLES)
+}
+
+/// Opens a run to write to it: every commit is on disk when it returns.
+pub(super) fn open_writer(path: &Path) -> Result<Connection, StoreError> {
+    let connection = open(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    check(&connection, path)?;
+    let set_up = || {
+        connection.pragma_update(None, "journal_mode", "wal")?;
+        connection.pragma_update(None, "synchronous", "full")?;
+        connection.pragma_update(None, "cache_size", -8_192)
+    };
+    set_up().map_err(sqlite(path))?;
+    Ok(connection)
+}
+
+/// Opens a run to read it, also while another process writes to it.
+pub(super) fn open_reader(path: &Path) -> Result<Connection, StoreError> {
+    let connection = open(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    check(&connection, path)?;
+    Ok(connection)
+}
+
+fn open(path: &Path, access: OpenFlags) -> Result<Connection, StoreError> {
+    let flags = access | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags).map_err(sqlite(path))?;
+    let set_up = || {
+        connection.busy_timeout(BUSY_TIMEOUT)?;
+        connection.pragma_update(None, "trusted_schema", false)?;
+        connection.pragma_update(None, "cell_size_check", true)?;
+        connection.set_prepared_statement_cache_capacity(32);
+        Ok(())
+    };
+    set_up().map_err(sqlite(path))?;
+    Ok(connection)
+}
+
+/// Makes sure that the file is a run, and one that this version understands.
+fn check(connection: &Connection, path: &Path) -> Result<(), StoreError> {
+    let number = |pragma| connection.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0));
+    if number("application_id").map_err(sqlite(path))? != APPLICATION_ID {
+        return Err(StoreError::Foreign { path: path.into() });
+    }
+    match number("user_version").map_err(sqlite(path))? {
+        VERSION => Ok(()),
+        found => Err(StoreError::Newer { path: path.into(), found, known: VERSION }),
+    }
+}
