@@ -3,6 +3,7 @@
 //! Whatever came from outside (ids, file names, the service's words) goes through
 //! [`printable`] before it meets a terminal or a log. Pure; imports nothing of the crate.
 
+use std::time::Duration;
 use unicode_width::UnicodeWidthChar;
 
 /// Stands for what was cut off.
@@ -91,6 +92,37 @@ pub fn grouped(n: u64) -> String {
     text
 }
 
+/// Returns a span of time as people say it, in two units at most, such as `4m 05s`.
+///
+/// What is smaller than the last unit is cut off, not rounded: `59.9 s` is `59s`.
+///
+/// ```
+/// use batchctl::text::span;
+/// use std::time::Duration;
+///
+/// assert_eq!(span(Duration::from_millis(420)), "0.4s");
+/// assert_eq!(span(Duration::from_secs(11_520)), "3h 12m");
+/// ```
+pub fn span(time: Duration) -> String {
+    let seconds = time.as_secs();
+    let (minutes, hours, days) = (seconds / 60, seconds / 3_600, seconds / 86_400);
+    match seconds {
+        0..10 => few_seconds(time),
+        10..60 => format!("{seconds}s"),
+        60..3_600 => format!("{minutes}m {:02}s", seconds % 60),
+        3_600..86_400 => format!("{hours}h {:02}m", minutes % 60),
+        86_400.. => format!("{}d {}h", grouped(days), hours % 24),
+    }
+}
+
+/// Returns less than ten seconds with a tenth, unless there is none.
+fn few_seconds(time: Duration) -> String {
+    match (time.as_secs(), time.subsec_millis() / 100) {
+        (seconds, 0) => format!("{seconds}s"),
+        (seconds, tenths) => format!("{seconds}.{tenths}s"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -137,6 +169,24 @@ mod tests {
         assert_eq!(plural(0, "row", "rows"), "0 rows");
         assert_eq!(plural(1, "row", "rows"), "1 row");
         assert_eq!(plural(2_000, "row", "rows"), "2,000 rows");
+    }
+
+    fn check_span(millis: u64, expected: &str) {
+        assert_eq!(span(Duration::from_millis(millis)), expected, "{millis} ms");
+    }
+
+    #[test]
+    fn a_span_has_two_units_at_most() {
+        check_span(0, "0s");
+        check_span(420, "0.4s");
+        check_span(9_999, "9.9s");
+        check_span(26_900, "26s");
+        check_span(245_000, "4m 05s");
+        check_span(3_599_999, "59m 59s");
+        check_span(3_600_000, "1h 00m");
+        check_span(11_520_000, "3h 12m");
+        check_span(187_200_000, "2d 4h");
+        check_span(u64::MAX, "213,503,982,334d 14h");
     }
 
     proptest! {
