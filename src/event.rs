@@ -25,6 +25,47 @@ pub struct Event {
     pub kind: EventKind,
 }
 
+/// Watches a run: is shown what happened, in order, once it is durable.
+///
+/// A watcher has no say in the run. It should return at once and never panic; one that does
+/// is shown nothing more, and the run goes on. Any `FnMut(&[Event])` is a watcher:
+///
+/// ```
+/// use batchctl::clock::Timestamp;
+/// use batchctl::event::{Event, EventKind, Watch};
+///
+/// let mut continued = 0;
+/// let mut watcher = |events: &[Event]| {
+///     continued += events.iter().filter(|event| event.kind == EventKind::RunContinued).count();
+/// };
+/// let event = Event { at: Timestamp::from_micros(0), kind: EventKind::RunContinued };
+/// watcher.on_events(&[event]);
+/// watcher.finish();
+/// assert_eq!(continued, 1);
+/// ```
+pub trait Watch: Send {
+    /// Takes note of what happened since the last call, oldest first.
+    fn on_events(&mut self, events: &[Event]);
+
+    /// Is called about once a second, whether or not something happened.
+    ///
+    /// By default nothing follows from it.
+    fn tick(&mut self, now: Timestamp) {
+        let _ = now;
+    }
+
+    /// Is called once, after the last event, before anyone else uses the terminal.
+    ///
+    /// By default nothing follows from it.
+    fn finish(&mut self) {}
+}
+
+impl<F: FnMut(&[Event]) + Send> Watch for F {
+    fn on_events(&mut self, events: &[Event]) {
+        self(events);
+    }
+}
+
 /// What happened.
 #[derive(Debug, Clone, PartialEq)]
 pub enum EventKind {
