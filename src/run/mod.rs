@@ -1,0 +1,213 @@
+//! The front door: plans a run, carries it out, and tells where its report is to be had.
+//!
+//! Wires plan, store, engine and watchers together and holds no rule of its own.
+
+mod ledger;
+mod settings;
+mod watch;
+
+pub use settings::RunSettings;
+pub use watch::WatchTrouble;
+
+use crate::api::TaskApi;
+use crate::clock::Clock;
+use crate::clock::Timestamp;
+use crate::engine;
+use crate::engine::Control;
+use crate::engine::LedgerError;
+use crate::engine::Origin;
+use crate::event::RunStats;
+use crate::event::Watch;
+use crate::plan::Problems;
+use crate::store;
+use crate::store::NewPlan;
+use crate::store::NewRun;
+use crate::store::PlanRow;
+use crate::store::PlanTotals;
+use crate::store::PlannedRun;
+use crate::store::RunDirectory;
+use crate::store::RunId;
+use crate::store::RunLock;
+use crate::store::RunWriter;
+use crate::store::StoreError;
+use crate::task::Outcome;
+use ledger::StoreLedger;
+use std::path::Path;
+use std::path::PathBuf;
+use tokio::sync::mpsc;
+
+/// Why a run cannot be planned, or not be carried out to its end.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RunError {
+    /// The inputs cannot be used; nothing was stored and nothing will be sent.
+    #[error(transparent)]
+    Input(Problems),
+    /// The store cannot be used, or not any longer.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The store ended the run.
+    #[error("the run stopped, for what happens could not be recorded any longer")]
+    Ledger(#[source] LedgerError),
+    /// A thread could not be started.
+    #[error("cannot start a thread")]
+    Thread(#[source] std::io::Error),
+}
+
+/// What a run is to be.
+#[derive(Debug)]
+pub struct RunRequest {
+    /// The directory that keeps the runs.
+    pub state: PathBuf,
+    /// The word for what is done: `start`, `stop` or `run`.
+    pub command: String,
+    /// What the tasks are made from.
+    pub plan: NewPlan,
+    /// The endpoint, as the report shows it.
+    pub endpoint: String,
+    /// The project, as the report shows it.
+    pub project_id: String,
+    /// The job it is one run of.
+    pub job: Option<String>,
+    /// Why it is started.
+    pub reason: Option<String>,
+    /// How it is carried out.
+    pub settings: RunSettings,
+}
+
+/// A run whose plan is stored and locked for this process; nothing was sent.
+#[derive(Debug)]
+pub struct Planned {
+    runs: RunDirectory,
+    id: RunId,
+    lock: RunLock,
+    totals: PlanTotals,
+    settings: RunSettings,
+    clock: Clock,
+}
+
+/// What carrying out a run came to; the report tells the rest.
+#[derive(Debug)]
+pub struct Ended {
+    /// What the engine saw.
+    pub stats: RunStats,
+    /// What went wrong with watching.
+    pub watch_trouble: WatchTrouble,
+}
+
+/// Reads all inputs and stores the plan; sends nothing.
+///
+/// # Errors
+///
+/// Inputs that are not right, with all that is wrong with them; a store that cannot be used.
+pub fn plan(request: RunRequest, clock: Clock) -> Result<Planned, RunError> {
+    let runs = RunDirectory::open(&request.state)?;
+    let run = new_run(&request, clock.now());
+    let (id, settings) = (run.id.clone(), request.settings);
+    match store::plan_run(&runs, &run, request.plan, &holder(clock.now()))? {
+        PlannedRun::Ready { totals, lock } => {
+            Ok(Planned { runs, id, lock, totals, settings, clock })
+        }
+        PlannedRun::Refused(problems) => Err(RunError::Input(problems)),
+    }
+}
+
+/// Reads all inputs and returns what a run of them would be: its size and its first tasks.
+///
+/// Stores nothing and sends nothing.
+pub fn dry_run(
+    request: RunRequest,
+    clock: Clock,
+    most_rows: u32,
+) -> Result<(PlanTotals, Vec<PlanRow>), RunError> {
+    let run = new_run(&request, clock.now());
+    store::plan_only(&run, request.plan, most_rows)?.map_err(RunError::Input)
+}
+
+fn new_run(request: &RunRequest, now: Timestamp) -> NewRun {
+    NewRun {
+        id: RunId::new(now, &mut fastrand::Rng::new()),
+        parent: None,
+        job: request.job.clone(),
+        reason: request.reason.clone(),
+        command: request.command.clone(),
+        origin: now,
+        endpoint: request.endpoint.clone(),
+        project_id: request.project_id.clone(),
+        settings: request.settings.to_json().to_string(),
+    }
+}
+
+/// Names this process to whoever finds the run locked.
+fn holder(now: Timestamp) -> String {
+    format!("process {} since {now}", std::process::id())
+}
+
+impl Planned {
+    /// Returns the id of the run.
+    pub fn id(&self) -> &RunId {
+        &self.id
+    }
+
+    /// Returns how many rows and tasks there are.
+    pub fn totals(&self) -> PlanTotals {
+        self.totals
+    }
+
+    /// Returns where the run is kept.
+    pub fn file(&self) -> PathBuf {
+        self.runs.file(&self.id)
+    }
+
+    /// Returns the directory of this and all other runs.
+    pub fn runs(&self) -> &RunDirectory {
+        &self.runs
+    }
+
+    /// Forgets the run before anything was sent.
+    pub fn discard(self) -> Result<(), StoreError> {
+        self.runs.remove(&self.id)
+    }
+
+    /// Carries the run out: calls `api` for every task, shows `watchers` what happens, obeys
+    /// `control`.
+    ///
+    /// Returns when every task is settled or the run was stopped; all of it is in the store then.
+    ///
+    /// # Errors
+    ///
+    /// Only the store can fail a run. What was recorded until then stays.
+    pub async fn carry_out<A: TaskApi>(
+        self,
+        api: &A,
+        watchers: Vec<Box<dyn Watch>>,
+        control: mpsc::UnboundedReceiver<Control>,
+    ) -> Result<Ended, RunError> {
+        let recall = self.settings.rate.map_or(0, |rate| rate.limit.get());
+        let writer = RunWriter::open(&self.runs, &self.id, self.clock.now(), recall)?;
+        let settings = self.settings.for_engine(origin(&writer));
+        let (gallery, thread) = watch::open(watchers, self.clock).map_err(RunError::Thread)?;
+        let mut ledger = StoreLedger { writer, gallery };
+        let ran = engine::run(api, &mut ledger, &settings, self.clock, control).await;
+        drop(ledger);
+        let watch_trouble = thread.close();
+        drop(self.lock);
+        Ok(Ended { stats: ran.map_err(RunError::Ledger)?, watch_trouble })
+    }
+}
+
+fn origin(writer: &RunWriter) -> Origin {
+    let standing = writer.standing();
+    Origin {
+        selected: standing.selected,
+        settled: standing.settled.selected(),
+        failed: standing.settled[Outcome::Failed],
+        attempts: standing.attempts,
+        last_sent: standing.last_sent.clone(),
+    }
+}
+
+/// Returns the runs kept in a state directory, for reading.
+pub fn runs_in(state: &Path) -> RunDirectory {
+    RunDirectory::existing(state)
+}

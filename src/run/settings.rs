@@ -1,0 +1,94 @@
+//! How a run is to be carried out, as it is kept with the run.
+
+use crate::engine::EngineSettings;
+use crate::engine::Origin;
+use crate::policy::MaxFailures;
+use crate::policy::OnDoubt;
+use crate::policy::RetryPolicy;
+use crate::task::Rate;
+use serde_json::Value;
+use serde_json::json;
+use std::num::NonZeroU32;
+use std::num::NonZeroUsize;
+use std::time::Duration;
+
+/// How a run is to be carried out.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RunSettings {
+    /// The most sendings in a window; without one only the service slows the run down.
+    /// By default 10 a second.
+    pub rate: Option<Rate>,
+    /// The most calls on the wire at a time. By default 16.
+    pub concurrency: NonZeroUsize,
+    /// How long one attempt may take. By default 60 s.
+    pub timeout: Duration,
+    /// How long making a connection may take. By default 5 s.
+    pub connect_timeout: Duration,
+    /// The most attempts of one task. By default 4.
+    pub max_attempts: NonZeroU32,
+    /// What to do with a call that may have been carried out. By default it is sent again.
+    pub on_doubt: OnDoubt,
+    /// How many failed tasks are tolerated. By default a quarter.
+    pub max_failures: MaxFailures,
+    /// How long new sendings go on at the most. By default without end.
+    pub max_duration: Option<Duration>,
+    /// How long calls on the wire may take to finish after a stop. By default 30 s.
+    pub drain_timeout: Duration,
+}
+
+impl Default for RunSettings {
+    fn default() -> Self {
+        Self {
+            rate: Some(Rate {
+                limit: NonZeroU32::new(10).expect("ten is not zero"),
+                window: Duration::from_secs(1),
+            }),
+            concurrency: NonZeroUsize::new(16).expect("sixteen is not zero"),
+            timeout: Duration::from_secs(60),
+            connect_timeout: Duration::from_secs(5),
+            max_attempts: NonZeroU32::new(4).expect("four is not zero"),
+            on_doubt: OnDoubt::Retry,
+            max_failures: MaxFailures::Percent(25),
+            max_duration: None,
+            drain_timeout: Duration::from_secs(30),
+        }
+    }
+}
+
+impl RunSettings {
+    /// Returns the settings as reports show them.
+    pub(super) fn to_json(&self) -> Value {
+        json!({
+            "rate": self.rate.map_or_else(|| "none".into(), |rate| rate.to_string()),
+            "concurrency": self.concurrency,
+            "timeout_ms": millis(self.timeout),
+            "connect_timeout_ms": millis(self.connect_timeout),
+            "max_attempts": self.max_attempts,
+            "on_doubt": match self.on_doubt {
+                OnDoubt::Retry => "retry",
+                OnDoubt::Hold => "hold",
+            },
+            "max_failures": self.max_failures.to_string(),
+            "max_duration_ms": self.max_duration.map(millis),
+            "drain_timeout_ms": millis(self.drain_timeout),
+        })
+    }
+
+    /// Returns what the engine needs to know.
+    pub(super) fn for_engine(&self, origin: Origin) -> EngineSettings {
+        EngineSettings {
+            concurrency: self.concurrency,
+            rate: self.rate,
+            timeout: self.timeout,
+            retry: RetryPolicy { max_attempts: self.max_attempts, on_doubt: self.on_doubt },
+            tolerated_failures: self.max_failures.tolerated(origin.selected),
+            max_duration: self.max_duration,
+            drain_timeout: self.drain_timeout,
+            origin,
+        }
+    }
+}
+
+fn millis(span: Duration) -> u64 {
+    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
+}
