@@ -13,6 +13,7 @@ pub mod event;
 pub mod input;
 pub mod plan;
 pub mod policy;
+pub mod progress;
 pub mod run;
 pub mod sandbox;
 pub mod store;

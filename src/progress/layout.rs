@@ -1,0 +1,156 @@
+//! Lays pieces of text out in lines of a terminal that never exceed its width.
+//!
+//! Knows columns and colours, not what is said. A piece is kept on one line while it fits.
+
+use crate::text::printable;
+use unicode_width::UnicodeWidthStr;
+
+/// What lines below the first begin with.
+const INDENT: &str = "  ";
+
+/// Whether colour may be used. It never carries meaning alone.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Style {
+    /// Text alone.
+    #[default]
+    Plain,
+    /// Text with ANSI colours.
+    Coloured,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Colour {
+    Green,
+    Yellow,
+    Red,
+    Magenta,
+    Cyan,
+}
+
+impl Colour {
+    /// Returns the number that selects the foreground (ECMA-48, SGR).
+    const fn code(self) -> u8 {
+        match self {
+            Self::Red => 31,
+            Self::Green => 32,
+            Self::Yellow => 33,
+            Self::Magenta => 35,
+            Self::Cyan => 36,
+        }
+    }
+}
+
+/// Text that stays together on a line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Piece {
+    text: String,
+    colour: Option<Colour>,
+}
+
+impl Piece {
+    pub(super) fn new(text: impl Into<String>) -> Self {
+        Self { text: text.into(), colour: None }
+    }
+
+    pub(super) fn coloured(text: impl Into<String>, colour: Colour) -> Self {
+        Self { text: text.into(), colour: Some(colour) }
+    }
+
+    pub(super) fn into_text(self) -> String {
+        self.text
+    }
+
+    pub(super) fn columns(&self) -> usize {
+        self.text.width()
+    }
+
+    fn painted(&self, style: Style) -> String {
+        match (style, self.colour) {
+            (Style::Coloured, Some(colour)) => {
+                format!("\u{1b}[{}m{}\u{1b}[0m", colour.code(), self.text)
+            }
+            (Style::Coloured, None) | (Style::Plain, _) => self.text.clone(),
+        }
+    }
+
+    fn cut_to(self, columns: usize) -> Self {
+        Self { text: printable(&self.text, columns), ..self }
+    }
+}
+
+/// Pieces beside each other.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub(super) struct Line(Vec<Piece>);
+
+impl Line {
+    pub(super) fn of(pieces: Vec<Piece>) -> Self {
+        Self(pieces)
+    }
+
+    pub(super) fn columns(&self) -> usize {
+        self.0.iter().map(Piece::columns).sum()
+    }
+
+    pub(super) fn painted(&self, style: Style) -> String {
+        let text: String = self.0.iter().map(|piece| piece.painted(style)).collect();
+        text.trim_end().to_owned()
+    }
+}
+
+/// Lays pieces out below the first line: as many on each line as fit.
+pub(super) fn flow(pieces: Vec<Piece>, separator: &str, width: usize) -> Vec<Line> {
+    let room = width.saturating_sub(INDENT.width());
+    let mut lines: Vec<Line> = Vec::new();
+    for piece in pieces {
+        let piece = piece.cut_to(room);
+        match lines.last_mut() {
+            Some(line) if line.columns() + separator.width() + piece.columns() <= width => {
+                line.0.extend([Piece::new(separator), piece]);
+            }
+            Some(_) | None => lines.push(Line(vec![Piece::new(INDENT), piece])),
+        }
+    }
+    lines
+}
+
+/// Lays a sentence out below the first line, broken between its words.
+pub(super) fn sentence(text: &str, colour: Colour, width: usize) -> Vec<Line> {
+    let words = text.split(' ').map(|word| Piece::coloured(word, colour)).collect();
+    flow(words, " ", width)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(texts: &[&str], width: usize, expected: &[&str]) {
+        let pieces = texts.iter().map(|&text| Piece::new(text)).collect();
+        let lines = flow(pieces, " · ", width);
+        let shown: Vec<String> = lines.iter().map(|line| line.painted(Style::Plain)).collect();
+        assert_eq!(shown, expected, "{texts:?}");
+    }
+
+    #[test]
+    fn pieces_share_a_line_while_they_fit() {
+        check(&["10 ok", "2 failed"], 18, &["  10 ok · 2 failed"]);
+        check(&["10 ok", "2 failed"], 17, &["  10 ok", "  2 failed"]);
+        check(&["10 ok", "2 failed", "3"], 17, &["  10 ok", "  2 failed · 3"]);
+        check(&[], 17, &[]);
+    }
+
+    #[test]
+    fn a_piece_that_is_too_long_is_cut() {
+        check(&["10 ambiguous"], 8, &["  10 am…"]);
+        check(&["10 ambiguous"], 2, &[""]);
+    }
+
+    #[test]
+    fn colour_adds_nothing_but_colour() {
+        let line = &sentence("not now", Colour::Yellow, 20)[0];
+        assert_eq!(line.painted(Style::Plain), "  not now");
+        assert_eq!(
+            line.painted(Style::Coloured),
+            "  \u{1b}[33mnot\u{1b}[0m \u{1b}[33mnow\u{1b}[0m"
+        );
+    }
+}

@@ -1,0 +1,19 @@
+//! Shows a run while it is under way: as a bar, as plain lines, as a log.
+//!
+//! Everything shown follows from events, which are shown only once they are durable. Nothing
+//! here can stop a run: what cannot be written is not written. Opens no standard stream; the
+//! caller hands over the terminal or the writer.
+
+mod estimate;
+mod layout;
+mod render;
+mod tally;
+
+#[cfg(test)]
+mod story;
+
+pub use layout::Style;
+pub use render::render_bar;
+pub use render::render_line;
+pub use tally::Hold;
+pub use tally::Tally;

@@ -1,0 +1,253 @@
+//! Says where a run stands: for a terminal of some width, and as one plain line.
+//!
+//! Pure: the same tally at the same time gives the same text. A bar never exceeds its width,
+//! whatever the numbers, and drops nothing: what does not fit beside the bar goes below it.
+
+use super::layout::Colour;
+use super::layout::Line;
+use super::layout::Piece;
+use super::layout::Style;
+use super::layout::flow;
+use super::layout::sentence;
+use super::tally::Hold;
+use super::tally::Tally;
+use crate::clock::Timestamp;
+use crate::event::HoldReason;
+use crate::event::StopReason;
+use crate::task::Outcome;
+use crate::text::grouped;
+use crate::text::plural;
+use crate::text::span;
+use std::time::Duration;
+
+/// Below so many columns nothing can be said.
+const LEAST_WIDTH: usize = 10;
+/// The least and the most columns of the bar between its brackets.
+const BAR_COLUMNS: (usize, usize) = (8, 30);
+/// How long one picture of the spinner stays, in microseconds.
+const SPIN_MICROS: i64 = 100_000;
+const SPINNER: [char; 10] = ['⠋', '⠙', '⠹', '⠸', '⠼', '⠴', '⠦', '⠧', '⠇', '⠏'];
+/// One column of the bar, by how many eighths of it are full.
+const EIGHTHS: [char; 9] = [' ', '▏', '▎', '▍', '▌', '▋', '▊', '▉', '█'];
+
+/// Returns the lines a terminal of that many columns shows; none before the run has started.
+pub fn render_bar(tally: &Tally, now: Timestamp, width: u16, style: Style) -> Vec<String> {
+    let width = usize::from(width);
+    if width < LEAST_WIDTH || !tally.has_started() {
+        return Vec::new();
+    }
+    let mut lines = head(tally, now, width);
+    lines.extend(flow(counts(tally), " · ", width));
+    if let Some(notice) = notice(tally, now) {
+        lines.extend(sentence(&notice, Colour::Yellow, width));
+    }
+    lines.iter().map(|line| line.painted(style)).collect()
+}
+
+/// Returns where the run stands as one plain line of a log.
+pub fn render_line(tally: &Tally, now: Timestamp) -> String {
+    let mut text = standing(tally);
+    if tally.ended().is_none() {
+        text = format!("{text}, {}", rate(tally, now).trim_start());
+        text.extend(eta(tally, now).map(|eta| format!(", {eta}")));
+    }
+    let counts: Vec<String> = counts(tally).into_iter().map(Piece::into_text).collect();
+    if !counts.is_empty() {
+        text = format!("{text}: {}", counts.join(", "));
+    }
+    text.extend(notice(tally, now).map(|notice| format!("; {notice}")));
+    text
+}
+
+fn standing(tally: &Tally) -> String {
+    let tasks = plural(tally.selected(), "task", "tasks");
+    format!("{} of {tasks} settled, {}%", grouped(tally.done()), tally.percent())
+}
+
+// The bar and what stands beside it.
+
+/// Puts all figures beside the bar, or only the percentage, or shows no bar at all.
+fn head(tally: &Tally, now: Timestamp, width: usize) -> Vec<Line> {
+    let (percent, eta) = (format!("{:>2}%", tally.percent()), eta(tally, now).unwrap_or_default());
+    let (done, rate) = (done(tally), rate(tally, now));
+    // Padded, so that the bar keeps its length while the time left changes its.
+    let all = format!("{done}  {percent}  {rate}  {eta:<10}");
+    if let Some(line) = beside_bar(tally, now, &all, width) {
+        return vec![line];
+    }
+    let mut figures = vec![done, rate, eta];
+    let bar = beside_bar(tally, now, &percent, width);
+    if bar.is_none() {
+        figures.insert(0, percent);
+    }
+    let figures = figures.iter().map(|figure| figure.trim()).filter(|figure| !figure.is_empty());
+    let figures = flow(figures.map(Piece::new).collect(), "  ", width);
+    bar.into_iter().chain(figures).collect()
+}
+
+fn beside_bar(tally: &Tally, now: Timestamp, text: &str, width: usize) -> Option<Line> {
+    let (opening, text) = (format!("{} [", spinner(now)), Piece::new(format!("] {text}")));
+    let (least, most) = BAR_COLUMNS;
+    let opening = Piece::new(opening);
+    let room = width.saturating_sub(opening.columns() + text.columns());
+    let bar = (room >= least).then(|| bar(tally, room.min(most)))?;
+    Some(Line::of(vec![opening, Piece::coloured(bar, Colour::Cyan), text]))
+}
+
+fn spinner(now: Timestamp) -> char {
+    let turn = (now.as_micros() / SPIN_MICROS).rem_euclid(SPINNER.len() as i64);
+    SPINNER[turn as usize]
+}
+
+/// Fills the columns to the eighth; only a run that is done fills all of them.
+fn bar(tally: &Tally, columns: usize) -> String {
+    let all = columns as u64 * 8;
+    let full = match tally.selected() {
+        0 => all,
+        selected => tally.done().min(selected) * all / selected,
+    };
+    let eighths = |column: u64| full.saturating_sub(column * 8).min(8) as usize;
+    (0..columns as u64).map(|column| EIGHTHS[eighths(column)]).collect()
+}
+
+// The figures.
+
+fn done(tally: &Tally) -> String {
+    let selected = grouped(tally.selected());
+    format!("{:>1$}/{selected}", grouped(tally.done()), selected.len())
+}
+
+/// Returns the rate and its limit, such as `9.9/s of 10/s`.
+fn rate(tally: &Tally, now: Timestamp) -> String {
+    let rate = tally.rate(now);
+    let Some(limit) = tally.rate_limit() else { return format!("{}/s", decimal(rate)) };
+    let per = match limit.window.as_secs() {
+        60 => "/m",
+        3_600 => "/h",
+        _ => "/s",
+    };
+    let (rate, most) = match per {
+        "/s" => (rate / limit.window.as_secs_f64(), limit.per_second()),
+        _ => (rate, f64::from(limit.limit.get())),
+    };
+    format!("{:>1$}{per} of {limit}", decimal(rate), decimal(most).len())
+}
+
+fn decimal(rate: f64) -> String {
+    match rate {
+        0.0..99.95 => format!("{rate:.1}"),
+        _ => grouped(rate.round() as u64),
+    }
+}
+
+fn eta(tally: &Tally, now: Timestamp) -> Option<String> {
+    tally.eta(now).map(|eta| format!("eta {}", coarse(eta)))
+}
+
+/// Returns a time the coarser the longer it is: nobody needs the seconds of an hour.
+fn coarse(time: Duration) -> String {
+    let seconds = whole_seconds(time);
+    let step = match seconds {
+        0..60 => 1,
+        60..600 => 5,
+        600.. => 60,
+    };
+    match seconds.next_multiple_of(step) {
+        seconds @ 600..3_600 => format!("{}m", seconds / 60),
+        seconds => span(Duration::from_secs(seconds)),
+    }
+}
+
+/// Rounds up: what counts down to zero has a second left until it is over.
+fn whole_seconds(time: Duration) -> u64 {
+    time.as_millis().div_ceil(1_000).try_into().unwrap_or(u64::MAX)
+}
+
+// The counts.
+
+/// Returns the counts that are not zero.
+fn counts(tally: &Tally) -> Vec<Piece> {
+    let plain = |(count, what): (u64, &str)| (count > 0).then(|| Piece::new(counted(count, what)));
+    let on_wire = if tally.ended().is_some() { "without an answer" } else { "on the wire" };
+    let before = plain((tally.settled_before(), "settled before"));
+    let outcomes = Outcome::ALL.into_iter().filter_map(|outcome| of_outcome(tally, outcome));
+    let under_way = [(tally.on_wire(), on_wire), (tally.waiting(), "waiting")];
+    before.into_iter().chain(outcomes).chain(under_way.into_iter().filter_map(plain)).collect()
+}
+
+fn of_outcome(tally: &Tally, outcome: Outcome) -> Option<Piece> {
+    let (what, colour) = match outcome {
+        Outcome::Succeeded => ("ok", Colour::Green),
+        Outcome::Partial => ("partial", Colour::Yellow),
+        Outcome::Failed => ("failed", Colour::Red),
+        Outcome::Ambiguous => ("ambiguous", Colour::Magenta),
+        Outcome::Unchanged => ("unchanged", Colour::Green),
+        Outcome::NotAttempted => ("not attempted", Colour::Yellow),
+    };
+    let count = tally.outcomes()[outcome];
+    (count > 0).then(|| Piece::coloured(counted(count, what), colour))
+}
+
+fn counted(count: u64, what: &str) -> String {
+    format!("{} {what}", grouped(count))
+}
+
+// What is out of the ordinary.
+
+fn notice(tally: &Tally, now: Timestamp) -> Option<String> {
+    if let Some(stats) = tally.ended() {
+        let elapsed = span(tally.elapsed(now));
+        return Some(match &stats.stopped {
+            None => format!("done in {elapsed}"),
+            Some(reason) => format!("stopped after {elapsed}: {}", why_stopped(reason)),
+        });
+    }
+    let stopping = tally.stopping().map(|reason| stopping(reason, tally.on_wire()));
+    stopping.or_else(|| tally.hold().map(|hold| held(hold, now)))
+}
+
+/// Says why a run stops and what it still waits for.
+pub(super) fn stopping(reason: &StopReason, on_wire: u64) -> String {
+    let why = why_stopped(reason);
+    match on_wire {
+        0 => format!("stopping: {why}"),
+        _ => {
+            format!("stopping: {why}; {} on the wire may finish", plural(on_wire, "call", "calls"))
+        }
+    }
+}
+
+/// Says why a run waits and until when.
+pub(super) fn held(hold: Hold, now: Timestamp) -> String {
+    let why = match hold.reason {
+        HoldReason::Throttled => "the service asked for fewer calls",
+    };
+    match whole_seconds(hold.until.since(now)) {
+        0 => format!("{why}: going on now"),
+        left => format!(
+            "{why}: going on in {}, at {}",
+            span(Duration::from_secs(left)),
+            time_of_day(hold.until)
+        ),
+    }
+}
+
+fn why_stopped(reason: &StopReason) -> &'static str {
+    match reason {
+        StopReason::Interrupted => "interrupted",
+        StopReason::Terminated => "terminated",
+        StopReason::TooManyFailures => "too many tasks failed",
+        StopReason::OutOfTime => "out of time",
+        StopReason::NotAuthorised => "the credentials were refused",
+    }
+}
+
+/// Returns the time without its day, such as `12:00:42 UTC`.
+fn time_of_day(at: Timestamp) -> String {
+    let seconds = at.as_micros().div_euclid(1_000_000).rem_euclid(86_400);
+    format!("{:02}:{:02}:{:02} UTC", seconds / 3_600, seconds / 60 % 60, seconds % 60)
+}
+
+#[cfg(test)]
+#[path = "render_tests.rs"]
+mod tests;

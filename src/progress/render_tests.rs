@@ -1,0 +1,292 @@
+//! What is shown of a run, state by state and width by width.
+
+use super::*;
+use crate::event::RunStarted;
+use crate::progress::story::NOON;
+use crate::progress::story::Story;
+use crate::progress::story::service_failed;
+use insta::assert_snapshot;
+use proptest::prelude::*;
+use unicode_width::UnicodeWidthStr;
+
+fn tally(story: &Story) -> Tally {
+    let mut tally = Tally::default();
+    tally.take(&story.events);
+    tally
+}
+
+fn bar_of(story: &Story, width: u16) -> String {
+    let lines = render_bar(&tally(story), story.now(), width, Style::Plain);
+    for line in &lines {
+        assert!(line.width() <= usize::from(width), "{line:?}");
+    }
+    lines.join("\n")
+}
+
+fn line_of(story: &Story) -> String {
+    render_line(&tally(story), story.now())
+}
+
+fn beginning() -> Story {
+    let mut story = Story::of(40_000, 0);
+    for ordinal in 0..4 {
+        story.pass(100);
+        story.send(ordinal, 1);
+    }
+    story
+}
+
+/// 40 minutes into a run of an hour, with a few of everything.
+fn middle() -> Story {
+    let mut story = Story::of(40_000, 0);
+    story.succeed(0..24_012);
+    let others = [(Outcome::Partial, 210), (Outcome::Failed, 80), (Outcome::Ambiguous, 8)];
+    let others = others.into_iter().flat_map(|(outcome, n)| (0..n).map(move |_| outcome));
+    for (ordinal, outcome) in (24_012..).zip(others) {
+        story.pass(100);
+        story.call(ordinal, outcome);
+    }
+    for ordinal in 24_310..24_326 {
+        story.pass(100);
+        story.send(ordinal, 1);
+    }
+    story
+}
+
+fn waiting() -> Story {
+    let mut story = middle();
+    for ordinal in 24_310..24_313 {
+        story.end(ordinal, service_failed());
+        story.wait(ordinal, 20_000);
+    }
+    story
+}
+
+fn held() -> Story {
+    let mut story = waiting();
+    story.hold(42_000);
+    story.pass(500);
+    story
+}
+
+fn stopping() -> Story {
+    let mut story = waiting();
+    story.stop(StopReason::Interrupted, 13);
+    story
+}
+
+fn done() -> Story {
+    let mut story = Story::of(61, 0);
+    story.succeed(0..61);
+    story.finish(None);
+    story
+}
+
+#[test]
+fn nothing_is_shown_before_the_start() {
+    assert!(render_bar(&Tally::default(), NOON, 80, Style::Plain).is_empty());
+}
+
+#[test]
+fn a_run_that_begins_promises_nothing_yet() {
+    assert_snapshot!(bar_of(&beginning(), 80), @"
+    ⠼ [                             ]      0/40,000   0%   4.0/s of 10/s
+      4 on the wire
+    ");
+    assert_snapshot!(line_of(&beginning()), @"0 of 40,000 tasks settled, 0%, 4.0/s of 10/s: 4 on the wire");
+}
+
+#[test]
+fn a_run_under_way_tells_how_far_how_fast_and_how_well() {
+    assert_snapshot!(bar_of(&middle(), 80), @"
+    ⠦ [█████████████████▌           ] 24,310/40,000  60%  10.0/s of 10/s  eta 27m
+      24,012 ok · 210 partial · 80 failed · 8 ambiguous · 16 on the wire
+    ");
+    assert_snapshot!(line_of(&middle()), @"24,310 of 40,000 tasks settled, 60%, 10.0/s of 10/s, eta 27m: 24,012 ok, 210 partial, 80 failed, 8 ambiguous, 16 on the wire");
+}
+
+#[test]
+fn tasks_that_wait_are_counted() {
+    assert_snapshot!(bar_of(&waiting(), 80), @"
+    ⠦ [█████████████████▌           ] 24,310/40,000  60%  10.0/s of 10/s  eta 27m
+      24,012 ok · 210 partial · 80 failed · 8 ambiguous · 13 on the wire · 3 waiting
+    ");
+    assert_snapshot!(line_of(&waiting()), @"24,310 of 40,000 tasks settled, 60%, 10.0/s of 10/s, eta 27m: 24,012 ok, 210 partial, 80 failed, 8 ambiguous, 13 on the wire, 3 waiting");
+}
+
+#[test]
+fn a_run_that_is_held_says_why_and_until_when() {
+    assert_snapshot!(bar_of(&held(), 80), @"
+    ⠙ [█████████████████▌           ] 24,310/40,000  60%   9.4/s of 10/s  eta 28m
+      24,012 ok · 210 partial · 80 failed · 8 ambiguous · 13 on the wire · 3 waiting
+      the service asked for fewer calls: going on in 42s, at 12:41:14 UTC
+    ");
+    assert_snapshot!(line_of(&held()), @"24,310 of 40,000 tasks settled, 60%, 9.4/s of 10/s, eta 28m: 24,012 ok, 210 partial, 80 failed, 8 ambiguous, 13 on the wire, 3 waiting; the service asked for fewer calls: going on in 42s, at 12:41:14 UTC");
+}
+
+#[test]
+fn a_hold_that_is_over_goes_on_now() {
+    let mut story = beginning();
+    story.hold(1_000);
+    story.pass(1_500);
+    assert_snapshot!(bar_of(&story, 80), @"
+    ⠏ [                             ]      0/40,000   0%   0.0/s of 10/s
+      4 on the wire
+      the service asked for fewer calls: going on now
+    ");
+}
+
+#[test]
+fn a_run_that_stops_says_why_and_what_it_waits_for() {
+    assert_snapshot!(bar_of(&stopping(), 80), @"
+    ⠦ [█████████████████▌           ] 24,310/40,000  60%  10.0/s of 10/s
+      24,012 ok · 210 partial · 80 failed · 8 ambiguous · 13 on the wire · 3 waiting
+      stopping: interrupted; 13 calls on the wire may finish
+    ");
+    assert_snapshot!(line_of(&stopping()), @"24,310 of 40,000 tasks settled, 60%, 10.0/s of 10/s: 24,012 ok, 210 partial, 80 failed, 8 ambiguous, 13 on the wire, 3 waiting; stopping: interrupted; 13 calls on the wire may finish");
+}
+
+#[test]
+fn a_run_that_is_done_says_how_long_it_took() {
+    assert_snapshot!(bar_of(&done(), 80), @"
+    ⠙ [██████████████████████████████] 61/61  100%  10.0/s of 10/s
+      61 ok
+      done in 6.1s
+    ");
+    assert_snapshot!(line_of(&done()), @"61 of 61 tasks settled, 100%: 61 ok; done in 6.1s");
+}
+
+#[test]
+fn a_run_that_stopped_says_what_was_left_without_an_answer() {
+    let mut story = stopping();
+    story.pass(30_000);
+    story.finish(Some(StopReason::Interrupted));
+    assert_snapshot!(line_of(&story), @"24,310 of 40,000 tasks settled, 60%: 24,012 ok, 210 partial, 80 failed, 8 ambiguous, 13 without an answer, 3 waiting; stopped after 41m 02s: interrupted");
+}
+
+#[test]
+fn a_resumed_run_tells_what_was_settled_before() {
+    let mut story = Story::of(40_000, 24_310);
+    story.succeed(0..100);
+    assert_snapshot!(bar_of(&story, 80), @"
+    ⠋ [█████████████████▋           ] 24,410/40,000  61%  10.0/s of 10/s  eta 26m
+      24,310 settled before · 100 ok
+    ");
+    assert_snapshot!(line_of(&story), @"24,410 of 40,000 tasks settled, 61%, 10.0/s of 10/s, eta 26m: 24,310 settled before, 100 ok");
+}
+
+#[test]
+fn a_rate_is_told_in_the_unit_of_its_limit() {
+    let with = |limit: Option<&str>| {
+        let rate_limit = limit.map(|limit| limit.parse().unwrap());
+        let set_out = RunStarted { selected: 3_000, settled: 0, rate_limit, concurrency: 16 };
+        let mut story = Story::starting(set_out);
+        story.succeed(0..1_500);
+        rate(&tally(&story), story.now())
+    };
+    assert_eq!(with(None), "10.0/s");
+    assert_eq!(with(Some("10/s")), "10.0/s of 10/s");
+    assert_eq!(with(Some("2000/s")), " 10.0/s of 2000/s");
+    assert_eq!(with(Some("600/m")), "600/m of 600/m");
+}
+
+#[test]
+fn narrow_terminals_stay_readable() {
+    assert_snapshot!(bar_of(&held(), 120), @"
+    ⠙ [██████████████████▏           ] 24,310/40,000  60%   9.4/s of 10/s  eta 28m
+      24,012 ok · 210 partial · 80 failed · 8 ambiguous · 13 on the wire · 3 waiting
+      the service asked for fewer calls: going on in 42s, at 12:41:14 UTC
+    ");
+    assert_snapshot!(bar_of(&held(), 60), @"
+    ⠙ [█████▍   ] 24,310/40,000  60%   9.4/s of 10/s  eta 28m
+      24,012 ok · 210 partial · 80 failed · 8 ambiguous
+      13 on the wire · 3 waiting
+      the service asked for fewer calls: going on in 42s, at
+      12:41:14 UTC
+    ");
+    assert_snapshot!(bar_of(&held(), 40), @"
+    ⠙ [██████████████████▏           ] 60%
+      24,310/40,000  9.4/s of 10/s  eta 28m
+      24,012 ok · 210 partial · 80 failed
+      8 ambiguous · 13 on the wire
+      3 waiting
+      the service asked for fewer calls:
+      going on in 42s, at 12:41:14 UTC
+    ");
+    assert_snapshot!(bar_of(&held(), 16), @"
+    ⠙ [████▊   ] 60%
+      24,310/40,000
+      9.4/s of 10/s
+      eta 28m
+      24,012 ok
+      210 partial
+      80 failed
+      8 ambiguous
+      13 on the wire
+      3 waiting
+      the service
+      asked for
+      fewer calls:
+      going on in
+      42s, at
+      12:41:14 UTC
+    ");
+    assert_snapshot!(bar_of(&held(), 9), @"");
+}
+
+#[test]
+fn colour_changes_no_word() {
+    let story = held();
+    let coloured = render_bar(&tally(&story), story.now(), 80, Style::Coloured).join("\n");
+    assert!(coloured.contains("\u{1b}[32m24,012 ok\u{1b}[0m"));
+    assert_eq!(console::strip_ansi_codes(&coloured), bar_of(&story, 80));
+}
+
+#[test]
+fn the_bar_is_full_only_when_all_is_done() {
+    let shown = |selected, settled| bar(&tally(&Story::of(selected, settled)), 10);
+    assert_eq!(shown(1_000, 0), "          ");
+    assert_eq!(shown(1_000, 456), "████▌     ");
+    assert_eq!(shown(1_000, 999), "█████████▉");
+    assert_eq!(shown(1_000, 1_000), "██████████");
+    assert_eq!(shown(0, 0), "██████████");
+}
+
+#[test]
+fn the_time_left_is_the_coarser_the_longer_it_is() {
+    let check = |seconds: u64, expected: &str| {
+        assert_eq!(coarse(Duration::from_secs(seconds)), expected, "{seconds} s");
+    };
+    check(0, "0s");
+    check(59, "59s");
+    check(61, "1m 05s");
+    check(244, "4m 05s");
+    check(598, "10m");
+    check(1_569, "27m");
+    check(3_541, "1h 00m");
+    check(11_520, "3h 12m");
+}
+
+proptest! {
+    #[test]
+    fn no_line_exceeds_its_width(
+        width in 0..200u16,
+        selected in 0..u64::from(u32::MAX),
+        settled in any::<u64>(),
+        stopped in any::<bool>(),
+    ) {
+        let mut story = Story::of(selected, settled.min(selected));
+        story.call(1, Outcome::Partial);
+        story.send(2, 1);
+        story.hold(300_000);
+        if stopped {
+            story.stop(StopReason::NotAuthorised, 1);
+        }
+        for style in [Style::Plain, Style::Coloured] {
+            for line in render_bar(&tally(&story), story.now(), width, style) {
+                let columns = console::measure_text_width(&line);
+                prop_assert!(columns <= usize::from(width), "{line:?}");
+            }
+        }
+    }
+}

@@ -1,0 +1,253 @@
+//! Keeps count of a run from its events.
+//!
+//! A pure value: what it says follows from the events it took and the time it is asked for.
+//! It never forgets a settled task and never counts one twice; it formats nothing.
+
+use super::estimate::Sendings;
+use super::estimate::Settling;
+use crate::clock::Timestamp;
+use crate::event::Event;
+use crate::event::EventKind;
+use crate::event::HoldReason;
+use crate::event::RunStarted;
+use crate::event::RunStats;
+use crate::event::StopReason;
+use crate::task::Ordinal;
+use crate::task::Outcome;
+use crate::task::OutcomeCounts;
+use crate::task::Rate;
+use std::collections::HashSet;
+use std::time::Duration;
+
+/// The longest time left that is worth telling.
+const LONGEST_ETA: Duration = Duration::from_secs(100 * 86_400);
+/// What sendings are counted by where no limit says so.
+const SECOND: Duration = Duration::from_secs(1);
+
+/// Where a run stands, as far as its events tell.
+///
+/// ```
+/// use batchctl::clock::Timestamp;
+/// use batchctl::event::{Event, EventKind, RunStarted};
+/// use batchctl::progress::Tally;
+///
+/// let started = RunStarted { selected: 4, settled: 1, rate_limit: None, concurrency: 16 };
+/// let at = Timestamp::from_micros(0);
+/// let mut tally = Tally::default();
+/// tally.take(&[Event { at, kind: EventKind::RunStarted(started) }]);
+/// assert_eq!((tally.done(), tally.selected(), tally.percent()), (1, 4, 25));
+/// ```
+#[derive(Debug, Clone, Default)]
+pub struct Tally {
+    course: Option<Course>,
+    outcomes: OutcomeCounts,
+    attempts: u64,
+    on_wire: u64,
+    /// Whose next attempt is due later, or due and not admitted yet.
+    waiting: HashSet<Ordinal>,
+    hold: Option<Hold>,
+    stopping: Option<StopReason>,
+    ended: Option<(Timestamp, RunStats)>,
+}
+
+/// What is known from the start on, and measured against it.
+#[derive(Debug, Clone)]
+struct Course {
+    at: Timestamp,
+    set_out: RunStarted,
+    sendings: Sendings,
+    settling: Settling,
+}
+
+/// A wait of the whole run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Hold {
+    /// When it began.
+    pub since: Timestamp,
+    /// When it is over, as far as is known.
+    pub until: Timestamp,
+    /// Why.
+    pub reason: HoldReason,
+}
+
+impl Tally {
+    /// Takes note of what happened, oldest first.
+    pub fn take(&mut self, events: &[Event]) {
+        for Event { at, kind } in events {
+            self.take_one(*at, kind);
+        }
+    }
+
+    fn take_one(&mut self, at: Timestamp, kind: &EventKind) {
+        match kind {
+            EventKind::RunStarted(set_out) => *self = Self::starting(at, set_out),
+            EventKind::AttemptStarted { task, .. } => self.attempt_started(at, task.ordinal),
+            EventKind::AttemptWithdrawn { .. } => self.attempt_withdrawn(),
+            EventKind::AttemptEnded { .. } => self.on_wire = self.on_wire.saturating_sub(1),
+            EventKind::RetryScheduled { task, .. } => {
+                self.waiting.insert(task.ordinal);
+            }
+            EventKind::TaskSettled { outcome, .. } => self.task_settled(at, *outcome),
+            EventKind::RunHeld { until, reason } => self.run_held(at, *until, *reason),
+            EventKind::RunContinued => self.run_continued(at),
+            EventKind::RunStopping { reason, .. } => self.stopping = Some(reason.clone()),
+            EventKind::RunEnded(stats) => self.ended = Some((at, stats.clone())),
+        }
+    }
+
+    /// A start begins the count anew: it says itself what was settled before.
+    fn starting(at: Timestamp, set_out: &RunStarted) -> Self {
+        let window = set_out.rate_limit.map_or(SECOND, |rate| rate.window);
+        let course = Course {
+            at,
+            set_out: set_out.clone(),
+            sendings: Sendings::new(at, window),
+            settling: Settling::new(at),
+        };
+        Self { course: Some(course), ..Self::default() }
+    }
+
+    fn attempt_started(&mut self, at: Timestamp, ordinal: Ordinal) {
+        self.attempts += 1;
+        self.on_wire += 1;
+        self.waiting.remove(&ordinal);
+        if let Some(course) = &mut self.course {
+            course.sendings.sent(at);
+        }
+    }
+
+    fn attempt_withdrawn(&mut self) {
+        self.attempts = self.attempts.saturating_sub(1);
+        self.on_wire = self.on_wire.saturating_sub(1);
+        if let Some(course) = &mut self.course {
+            course.sendings.withdraw();
+        }
+    }
+
+    fn task_settled(&mut self, at: Timestamp, outcome: Outcome) {
+        self.outcomes[outcome] += 1;
+        if let Some(course) = &mut self.course {
+            course.settling.settled(at);
+        }
+    }
+
+    fn run_held(&mut self, at: Timestamp, until: Timestamp, reason: HoldReason) {
+        let since = self.hold.map_or(at, |hold| hold.since);
+        self.hold = Some(Hold { since, until, reason });
+        if let Some(course) = &mut self.course {
+            course.settling.held(at);
+        }
+    }
+
+    fn run_continued(&mut self, at: Timestamp) {
+        self.hold = None;
+        if let Some(course) = &mut self.course {
+            course.settling.continued(at);
+        }
+    }
+
+    // What it came to.
+
+    /// Tells whether a process began to carry out the run.
+    pub fn has_started(&self) -> bool {
+        self.course.is_some()
+    }
+
+    /// Returns the number of tasks in all.
+    pub fn selected(&self) -> u64 {
+        self.course.as_ref().map_or(0, |course| course.set_out.selected)
+    }
+
+    /// Returns how many tasks had their outcome before this process began.
+    pub fn settled_before(&self) -> u64 {
+        self.course.as_ref().map_or(0, |course| course.set_out.settled)
+    }
+
+    /// Returns how many tasks have their outcome by now.
+    pub fn done(&self) -> u64 {
+        self.settled_before() + self.outcomes.selected()
+    }
+
+    /// Returns how much of the tasks is done: 100 only when all of them are.
+    pub fn percent(&self) -> u64 {
+        match self.selected() {
+            0 => 100,
+            selected => self.done().min(selected) * 100 / selected,
+        }
+    }
+
+    /// Returns how many tasks this process settled with each outcome.
+    pub fn outcomes(&self) -> &OutcomeCounts {
+        &self.outcomes
+    }
+
+    /// Returns how many attempts this process made.
+    pub fn attempts(&self) -> u64 {
+        self.attempts
+    }
+
+    /// Returns how many calls are on the wire; after the end, how many were given up there.
+    pub fn on_wire(&self) -> u64 {
+        self.on_wire
+    }
+
+    /// Returns how many tasks wait before they are sent again.
+    pub fn waiting(&self) -> u64 {
+        self.waiting.len() as u64
+    }
+
+    /// Returns the most calls that are on the wire at a time.
+    pub fn concurrency(&self) -> usize {
+        self.course.as_ref().map_or(0, |course| course.set_out.concurrency)
+    }
+
+    /// Returns the most sendings in one window, if there is a limit.
+    pub fn rate_limit(&self) -> Option<Rate> {
+        self.course.as_ref().and_then(|course| course.set_out.rate_limit)
+    }
+
+    /// Returns how many calls were just sent per window of the limit, or per second without one.
+    pub fn rate(&self, now: Timestamp) -> f64 {
+        self.course.as_ref().map_or(0.0, |course| course.sendings.per_window(now))
+    }
+
+    /// Returns the wait of the whole run, if it waits.
+    pub fn hold(&self) -> Option<Hold> {
+        self.hold
+    }
+
+    /// Returns why no new attempt is admitted, if none is.
+    pub fn stopping(&self) -> Option<&StopReason> {
+        self.stopping.as_ref()
+    }
+
+    /// Returns what the process saw in the end, once it has ended.
+    pub fn ended(&self) -> Option<&RunStats> {
+        self.ended.as_ref().map(|(_, stats)| stats)
+    }
+
+    /// Returns how long the process has been at it, or was.
+    pub fn elapsed(&self, now: Timestamp) -> Duration {
+        let until = self.ended.as_ref().map_or(now, |&(at, _)| at);
+        self.course.as_ref().map_or(Duration::ZERO, |course| until.since(course.at))
+    }
+
+    /// Returns the time left: at the recent rate, at the limit at best, after the present wait.
+    ///
+    /// Nothing while too little was seen to tell, and once the run stops or is done.
+    pub fn eta(&self, now: Timestamp) -> Option<Duration> {
+        let left = self.selected().saturating_sub(self.done());
+        if left == 0 || self.stopping.is_some() || self.ended.is_some() {
+            return None;
+        }
+        let rate = self.course.as_ref()?.settling.per_second(now)?;
+        let at_rate = Duration::try_from_secs_f64(left as f64 / rate).ok()?;
+        let at_best = self.rate_limit().map_or(Duration::ZERO, |limit| limit.shortest_time(left));
+        let held = self.hold.map_or(Duration::ZERO, |hold| hold.until.since(now));
+        Some(held + at_rate.max(at_best)).filter(|&eta| eta <= LONGEST_ETA)
+    }
+}
+
+#[cfg(test)]
+#[path = "tally_tests.rs"]
+mod tests;
