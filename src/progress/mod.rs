@@ -4,15 +4,24 @@
 //! here can stop a run: what cannot be written is not written. Opens no standard stream; the
 //! caller hands over the terminal or the writer.
 
+mod bar;
 mod estimate;
 mod layout;
+mod lines;
+mod log;
 mod render;
 mod tally;
 
 #[cfg(test)]
 mod story;
 
+pub use bar::Above;
+pub use bar::Bar;
 pub use layout::Style;
+pub use lines::Lines;
+pub use log::Log;
+pub use log::LogFormat;
+pub use log::Verbosity;
 pub use render::render_bar;
 pub use render::render_line;
 pub use tally::Hold;

@@ -1,0 +1,281 @@
+//! One line per attempt or per task that is not where it should be, for people or for machines.
+//!
+//! Foreign text is made safe in either format: as text it is escaped and cut, as JSON it is
+//! whole and in ASCII. A writer that fails is ignored.
+
+use crate::clock::Timestamp;
+use crate::event::AttemptResult;
+use crate::event::AttemptSeq;
+use crate::event::Event;
+use crate::event::EventKind;
+use crate::event::Watch;
+use crate::task::Outcome;
+use crate::task::Task;
+use crate::text::grouped;
+use crate::text::plural;
+use crate::text::printable;
+use serde::Serialize;
+use std::collections::HashMap;
+use std::fmt;
+use std::io::Write;
+use std::time::Duration;
+
+/// The most columns of a code that a line of text shows.
+const CODE_COLUMNS: usize = 40;
+/// The most columns of a message that it shows.
+const MESSAGE_COLUMNS: usize = 200;
+
+/// How much is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Verbosity {
+    /// Tasks whose outcome is not a good one (`-v`).
+    Tasks,
+    /// Each attempt as well (`-vv`).
+    Attempts,
+}
+
+/// How it is told.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum LogFormat {
+    /// A line for people.
+    #[default]
+    Text,
+    /// A JSON object per line, with the same members in each; `null` where there is nothing.
+    Json,
+}
+
+/// Tells what became of single calls.
+///
+/// ```
+/// use batchctl::event::Watch;
+/// use batchctl::progress::{Log, LogFormat, Verbosity};
+///
+/// let mut log = Log::new(Box::new(std::io::sink()), Verbosity::Tasks, LogFormat::Json);
+/// log.on_events(&[]);
+/// ```
+pub struct Log {
+    out: Box<dyn Write + Send>,
+    verbosity: Verbosity,
+    format: LogFormat,
+    /// Which attempt of its task each call on the wire is; its end does not say so.
+    numbers: HashMap<AttemptSeq, u32>,
+}
+
+impl fmt::Debug for Log {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { verbosity, format, .. } = self;
+        let mut log = f.debug_struct("Log");
+        log.field("verbosity", verbosity).field("format", format).finish_non_exhaustive()
+    }
+}
+
+impl Log {
+    /// Begins to write to `out`; its errors are ignored.
+    pub fn new(out: Box<dyn Write + Send>, verbosity: Verbosity, format: LogFormat) -> Self {
+        Self { out, verbosity, format, numbers: HashMap::new() }
+    }
+
+    /// Returns what is worth a line of the event at `index`, if anything is.
+    fn entry<'a>(&mut self, events: &'a [Event], index: usize) -> Option<Entry<'a>> {
+        let Event { at, kind } = &events[index];
+        match kind {
+            EventKind::AttemptStarted { seq, number, .. } => {
+                self.numbers.insert(*seq, *number);
+                None
+            }
+            EventKind::AttemptWithdrawn { seq, .. } => {
+                self.numbers.remove(seq);
+                None
+            }
+            EventKind::AttemptEnded { seq, task, result } => {
+                let number = self.numbers.remove(seq);
+                let told = self.verbosity == Verbosity::Attempts;
+                told.then(|| Entry::of_attempt(*at, task, number, result))
+            }
+            EventKind::TaskSettled { .. } => Entry::of_task(&events[..=index]),
+            EventKind::RunStarted(_)
+            | EventKind::RetryScheduled { .. }
+            | EventKind::RunHeld { .. }
+            | EventKind::RunContinued
+            | EventKind::RunStopping { .. }
+            | EventKind::RunEnded(_) => None,
+        }
+    }
+}
+
+impl Watch for Log {
+    fn on_events(&mut self, events: &[Event]) {
+        let mut text = String::new();
+        for index in 0..events.len() {
+            let line = self.entry(events, index).map(|entry| self.format.line(&entry));
+            text.extend(line);
+        }
+        if text.is_empty() {
+            return;
+        }
+        // A closed stream is no reason to stop a run.
+        let _ = self.out.write_all(text.as_bytes());
+        let _ = self.out.flush();
+    }
+}
+
+/// Something worth a line.
+struct Entry<'a> {
+    at: Timestamp,
+    task: &'a Task,
+    what: What,
+    /// What is known of the attempt, or of the last one.
+    result: Option<&'a AttemptResult>,
+    took: Duration,
+}
+
+enum What {
+    AttemptEnded { number: Option<u32> },
+    TaskSettled { outcome: Outcome, attempts: u32 },
+}
+
+impl<'a> Entry<'a> {
+    fn of_attempt(
+        at: Timestamp,
+        task: &'a Task,
+        number: Option<u32>,
+        result: &'a AttemptResult,
+    ) -> Self {
+        let what = What::AttemptEnded { number };
+        Self { at, task, what, result: Some(result), took: result.duration }
+    }
+
+    /// Tells of the task that the last of the events settled, unless all is well with it.
+    fn of_task(events: &'a [Event]) -> Option<Self> {
+        let (Event { at, kind }, before) = events.split_last()?;
+        let EventKind::TaskSettled { task, outcome, seq, attempts, first_sent } = kind else {
+            return None;
+        };
+        if outcome.is_good() {
+            return None;
+        }
+        let what = What::TaskSettled { outcome: *outcome, attempts: *attempts };
+        let took = at.since(*first_sent);
+        Some(Self { at: *at, task, what, result: result_of(*seq, before), took })
+    }
+}
+
+/// Finds how an attempt ended. The engine settles a task right after its last attempt.
+fn result_of(wanted: AttemptSeq, events: &[Event]) -> Option<&AttemptResult> {
+    events.iter().rev().find_map(|event| {
+        let EventKind::AttemptEnded { seq, result, .. } = &event.kind else { return None };
+        (*seq == wanted).then_some(result)
+    })
+}
+
+impl LogFormat {
+    fn line(self, entry: &Entry<'_>) -> String {
+        match self {
+            Self::Text => text_line(entry),
+            Self::Json => json_line(entry),
+        }
+    }
+}
+
+// For people.
+
+fn text_line(entry: &Entry<'_>) -> String {
+    let Entry { at, task, what, result, took } = entry;
+    let what = match what {
+        What::AttemptEnded { number: Some(number) } => format!("attempt {number}"),
+        What::AttemptEnded { number: None } => "attempt".to_owned(),
+        What::TaskSettled { outcome, attempts } => {
+            format!("{outcome} after {}", plural((*attempts).into(), "attempt", "attempts"))
+        }
+    };
+    let seen = result.map(seen).filter(|seen| !seen.is_empty());
+    let seen = seen.map_or_else(String::new, |seen| format!(": {seen}"));
+    let took = grouped(took.as_millis().try_into().unwrap_or(u64::MAX));
+    let doubt = if result.is_some_and(|result| result.in_doubt) { ", in doubt" } else { "" };
+    format!("{at} {} {} {what}{seen} in {took} ms{doubt}\n", task.command, task.id)
+}
+
+/// Returns what came back, such as `500 VIAS.00010009 "Internal error."`.
+fn seen(result: &AttemptResult) -> String {
+    let failure = result.failure.as_ref();
+    let status = result.http_status.map(|status| status.to_string());
+    let kind = failure.map(|failure| failure.kind.as_str().to_owned());
+    let code = failure.map(|failure| printable(&failure.code, CODE_COLUMNS));
+    let message = failure.map(|failure| printable(&failure.message, MESSAGE_COLUMNS));
+    let message = message.filter(|text| !text.is_empty()).map(|text| quoted(&text));
+    let parts = [status.or(kind), code, message].into_iter().flatten();
+    parts.filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ")
+}
+
+/// Quotes foreign text so that it cannot seem to end before it does.
+fn quoted(text: &str) -> String {
+    format!("\"{}\"", text.replace('"', r#"\""#))
+}
+
+// For machines.
+
+/// The members of a line; their names are part of the contract, fields are only ever added.
+#[derive(Serialize)]
+struct JsonEntry<'a> {
+    at: String,
+    event: &'static str,
+    id: &'a str,
+    command: &'static str,
+    attempt: Option<u32>,
+    http_status: Option<u16>,
+    outcome: Option<&'static str>,
+    error_kind: Option<&'static str>,
+    error_code: Option<&'a str>,
+    error_msg: Option<&'a str>,
+    duration_ms: u64,
+}
+
+fn json_line(entry: &Entry<'_>) -> String {
+    let (event, attempt, outcome) = match entry.what {
+        What::AttemptEnded { number } => ("attempt_ended", number, None),
+        What::TaskSettled { outcome, attempts } => {
+            ("task_settled", Some(attempts), Some(outcome.as_str()))
+        }
+    };
+    let failure = entry.result.and_then(|result| result.failure.as_ref());
+    let entry = JsonEntry {
+        at: entry.at.to_string(),
+        event,
+        id: entry.task.id.as_str(),
+        command: entry.task.command.as_str(),
+        attempt,
+        http_status: entry.result.and_then(|result| result.http_status),
+        outcome,
+        error_kind: failure.map(|failure| failure.kind.as_str()),
+        error_code: sent(failure.map(|failure| &failure.code)),
+        error_msg: sent(failure.map(|failure| &failure.message)),
+        duration_ms: entry.took.as_millis().try_into().unwrap_or(u64::MAX),
+    };
+    let json = serde_json::to_string(&entry).expect("names, numbers and text are always JSON");
+    ascii(&json) + "\n"
+}
+
+fn sent(text: Option<&String>) -> Option<&str> {
+    text.map(String::as_str).filter(|text| !text.is_empty())
+}
+
+/// Escapes what is not printable ASCII: the same JSON, harmless wherever it is shown.
+///
+/// Outside its strings JSON has nothing to escape, so that no parsing is needed.
+fn ascii(json: &str) -> String {
+    let mut text = String::with_capacity(json.len());
+    for character in json.chars() {
+        if matches!(character, ' '..='~') {
+            text.push(character);
+            continue;
+        }
+        for unit in character.encode_utf16(&mut [0; 2]) {
+            text.push_str(&format!("\\u{unit:04x}"));
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+#[path = "log_tests.rs"]
+mod tests;
