@@ -121,13 +121,15 @@ pub fn dry_run(
     most_rows: u32,
 ) -> Result<(PlanTotals, Vec<PlanRow>), RunError> {
     let run = new_run(&request, clock.now());
-    store::plan_only(&run, request.plan, most_rows)?.map_err(RunError::Input)
+    store::plan_only(&RunDirectory::existing(&request.state), &run, request.plan, most_rows)?
+        .map_err(RunError::Input)
 }
 
 fn new_run(request: &RunRequest, now: Timestamp) -> NewRun {
     NewRun {
         id: RunId::new(now, &mut fastrand::Rng::new()),
-        parent: None,
+        parent: request.plan.after.clone(),
+        outstanding_before: None,
         job: request.job.clone(),
         reason: request.reason.clone(),
         command: request.command.clone(),

@@ -6,25 +6,26 @@
 use super::directory::RunDirectory;
 use super::directory::RunId;
 use super::directory::RunLock;
+use super::doubles::check_doubles;
+use super::doubles::find_doubles;
+use super::doubles::remove_doubles;
 use super::error::StoreError;
 use super::error::file;
 use super::error::sqlite;
-use super::reader::PlanRow;
+use super::reader::RunReader;
 use super::record::NewRun;
+use super::rows::PlanRow;
 use super::schema;
 use crate::input::InputOptions;
 use crate::input::Source;
 use crate::plan;
 use crate::plan::OnDuplicate;
-use crate::plan::Place;
-use crate::plan::PlanProblem;
 use crate::plan::PlannedRow;
 use crate::plan::Problems;
 use crate::plan::Reading;
 use crate::task::Command;
 use rusqlite::Connection;
 use rusqlite::OptionalExtension;
-use rusqlite::Row;
 use rusqlite::params;
 use std::fs;
 use std::fs::File;
@@ -39,6 +40,8 @@ pub struct NewPlan {
     pub options: InputOptions,
     /// What to do with a row that says the same as an earlier one.
     pub on_duplicate: OnDuplicate,
+    /// A run whose successful tasks, and those of the runs it follows, are left out.
+    pub after: Option<RunId>,
     /// The most tasks to select, from the first on.
     pub limit: Option<u64>,
 }
@@ -52,6 +55,8 @@ pub struct PlanTotals {
     pub selected: u64,
     /// Rows that say the same as an earlier one.
     pub duplicates: u64,
+    /// Rows whose task was done by the run that this one follows.
+    pub already_done: u64,
 }
 
 /// A complete plan, or what is wrong with its inputs.
@@ -77,8 +82,7 @@ pub fn plan_run(
 ) -> Result<PlannedRun, StoreError> {
     let lock = runs.lock(&run.id, holder)?;
     let unfinished = runs.unfinished_file(&run.id);
-    let loaded = load_file(&unfinished, run, new);
-    match loaded {
+    match load_file(&unfinished, runs, run, new) {
         Ok(Ok(totals)) => {
             publish(&unfinished, &runs.file(&run.id))?;
             Ok(PlannedRun::Ready { totals, lock })
@@ -99,13 +103,14 @@ pub fn plan_run(
 ///
 /// Returns how many rows there are, and the first `most` tasks.
 pub fn plan_only(
+    runs: &RunDirectory,
     run: &NewRun,
     new: NewPlan,
     most: u32,
 ) -> Result<Result<(PlanTotals, Vec<PlanRow>), Problems>, StoreError> {
     let nowhere = Path::new("(temporary)");
     let connection = schema::temporary().map_err(sqlite(nowhere))?;
-    match load(&connection, run, new).map_err(sqlite(nowhere))? {
+    match load(&connection, nowhere, runs, run, new)? {
         Ok(totals) => {
             let rows = super::reader::first_rows(&connection, most).map_err(sqlite(nowhere))?;
             Ok(Ok((totals, rows)))
@@ -123,11 +128,12 @@ fn discard(runs: &RunDirectory, run: &NewRun, unfinished: &Path) -> Result<(), S
 
 fn load_file(
     path: &Path,
+    runs: &RunDirectory,
     run: &NewRun,
     new: NewPlan,
 ) -> Result<Result<PlanTotals, Problems>, StoreError> {
     let connection = schema::create(path)?;
-    let loaded = load(&connection, run, new).map_err(sqlite(path))?;
+    let loaded = load(&connection, path, runs, run, new)?;
     connection.close().map_err(|(_, error)| sqlite(path)(error))?;
     Ok(loaded)
 }
@@ -142,26 +148,94 @@ fn publish(unfinished: &Path, target: &Path) -> Result<(), StoreError> {
 
 fn load(
     connection: &Connection,
+    path: &Path,
+    runs: &RunDirectory,
     run: &NewRun,
     new: NewPlan,
-) -> rusqlite::Result<Result<PlanTotals, Problems>> {
-    connection.execute_batch("BEGIN")?;
-    let (reading, mut problems) = insert_rows(connection, new.sources, &new.options)?;
-    insert_sources(connection, &reading)?;
-    let mut totals = PlanTotals { rows: reading.rows, ..PlanTotals::default() };
-    if problems.is_empty() {
-        connection.execute_batch("CREATE INDEX task_id ON task (id)")?;
-        find_doubles(connection)?;
-        check_doubles(connection, new.on_duplicate, &mut problems)?;
-    }
+) -> Result<Result<PlanTotals, Problems>, StoreError> {
+    let failed = sqlite(path);
+    let followed = follow(runs, new.after.as_ref())?;
+    connection.execute_batch("BEGIN").map_err(&failed)?;
+    let read = read_rows(connection, new.sources, &new.options, new.on_duplicate);
+    let (rows, problems) = read.map_err(&failed)?;
     if !problems.is_empty() {
         return Ok(Err(problems));
     }
-    totals.duplicates = remove_doubles(connection)?;
-    totals.selected = limit(connection, totals.rows - totals.duplicates, new.limit)?;
-    insert_run(connection, run, totals)?;
-    connection.execute_batch("COMMIT")?;
+    let duplicates = remove_doubles(connection).map_err(&failed)?;
+    let already_done = leave_out_done(connection, path, &followed)?;
+    let left = rows - duplicates - already_done;
+    let selected = limit(connection, left, new.limit).map_err(&failed)?;
+    let totals = PlanTotals { rows, selected, duplicates, already_done };
+    insert_run(connection, run, totals).map_err(&failed)?;
+    connection.execute_batch("COMMIT").map_err(&failed)?;
     Ok(Ok(totals))
+}
+
+/// Reads all inputs into the store, and finds out what is wrong with them.
+fn read_rows(
+    connection: &Connection,
+    sources: Vec<Source>,
+    options: &InputOptions,
+    on_duplicate: OnDuplicate,
+) -> rusqlite::Result<(u64, Problems)> {
+    let (reading, mut problems) = insert_rows(connection, sources, options)?;
+    insert_sources(connection, &reading)?;
+    if problems.is_empty() {
+        connection.execute_batch("CREATE INDEX task_id ON task (id)")?;
+        find_doubles(connection)?;
+        check_doubles(connection, on_duplicate, &mut problems)?;
+    }
+    Ok((reading.rows, problems))
+}
+
+/// Opens a run and those it follows itself.
+fn follow(runs: &RunDirectory, run: Option<&RunId>) -> Result<Vec<RunReader>, StoreError> {
+    let mut chain = Vec::new();
+    let mut next = run.cloned();
+    while let Some(run) = next {
+        let reader = match RunReader::open(runs, &run) {
+            // An older link of the chain may have been pruned; the first one is asked for.
+            Err(StoreError::NoSuchRun { .. }) if !chain.is_empty() => break,
+            opened => opened?,
+        };
+        next = reader.record()?.run.parent;
+        chain.push(reader);
+    }
+    Ok(chain)
+}
+
+/// Leaves out every task that one of these runs has done, by id and command.
+fn leave_out_done(
+    connection: &Connection,
+    path: &Path,
+    followed: &[RunReader],
+) -> Result<u64, StoreError> {
+    if followed.is_empty() {
+        return Ok(0);
+    }
+    let failed = sqlite(path);
+    connection
+        .execute_batch(
+            "CREATE TEMP TABLE done (id TEXT, command INTEGER, PRIMARY KEY (id, command))
+             WITHOUT ROWID",
+        )
+        .map_err(&failed)?;
+    let mut insert =
+        connection.prepare("INSERT OR IGNORE INTO done VALUES (?, ?)").map_err(&failed)?;
+    for reader in followed {
+        reader
+            .for_each_done(|id, command| insert.execute(params![id, command as i64]).map(|_| ()))?;
+    }
+    let left_out = connection.execute(
+        "DELETE FROM task WHERE EXISTS (
+             SELECT 1 FROM done WHERE done.id = task.id AND done.command = task.command)",
+        [],
+    );
+    Ok(counted(left_out.map_err(&failed)?))
+}
+
+pub(super) fn counted(rows: usize) -> u64 {
+    u64::try_from(rows).expect("a count of rows fits")
 }
 
 fn insert_rows(
@@ -190,68 +264,6 @@ fn insert_sources(connection: &Connection, reading: &Reading) -> rusqlite::Resul
     Ok(())
 }
 
-/// Collects the ids that stand more than once, with the place of the first.
-///
-/// One walk along the index; only what is doubled is looked up.
-fn find_doubles(connection: &Connection) -> rusqlite::Result<()> {
-    connection.execute_batch(
-        "CREATE TEMP TABLE doubled AS
-             SELECT id, min(ordinal) AS first FROM task GROUP BY id HAVING count(*) > 1;
-         CREATE UNIQUE INDEX temp.doubled_id ON doubled (id);",
-    )
-}
-
-/// Every row of a doubled id after the first, with that first one.
-const LATER_ROWS: &str = "
-    SELECT later.id, later_source.name, later.line, later.command,
-           first_source.name, first.line, first.command
-    FROM doubled
-    JOIN task AS later ON later.id = doubled.id AND later.ordinal > doubled.first
-    JOIN task AS first ON first.ordinal = doubled.first
-    JOIN source AS later_source ON later_source.number = later.source
-    JOIN source AS first_source ON first_source.number = first.source";
-
-fn check_doubles(
-    connection: &Connection,
-    on_duplicate: OnDuplicate,
-    problems: &mut Problems,
-) -> rusqlite::Result<()> {
-    let bad = match on_duplicate {
-        OnDuplicate::Collapse => " WHERE later.command <> first.command",
-        OnDuplicate::Error => "",
-    };
-    let mut query = connection.prepare(&format!("{LATER_ROWS}{bad} ORDER BY later.ordinal"))?;
-    let mut rows = query.query([])?;
-    while let Some(row) = rows.next()? {
-        problems.add(doubled_problem(row)?);
-    }
-    Ok(())
-}
-
-fn doubled_problem(row: &Row<'_>) -> rusqlite::Result<PlanProblem> {
-    let id = row.get::<_, String>(0)?.parse().expect("only checked ids are stored");
-    let place = |source, line| -> rusqlite::Result<Place> {
-        Ok(Place { source: row.get(source)?, line: row.get(line)? })
-    };
-    let (at, other) = (place(1, 2)?, place(4, 5)?);
-    let (command, other_command) = (command_of(row.get(3)?), command_of(row.get(6)?));
-    if command == other_command {
-        return Ok(PlanProblem::Duplicate { id, at, other });
-    }
-    Ok(PlanProblem::Contradiction { id, at, command, other, other_command })
-}
-
-fn remove_doubles(connection: &Connection) -> rusqlite::Result<u64> {
-    let removed = connection.execute(
-        "DELETE FROM task WHERE ordinal IN (
-             SELECT task.ordinal FROM doubled
-             JOIN task ON task.id = doubled.id AND task.ordinal > doubled.first)",
-        [],
-    )?;
-    connection.execute_batch("DROP TABLE temp.doubled")?;
-    Ok(u64::try_from(removed).expect("a count is not negative"))
-}
-
 /// Leaves out all tasks after the first `most`.
 fn limit(connection: &Connection, all: u64, most: Option<u64>) -> rusqlite::Result<u64> {
     let Some(most) = most.filter(|&most| most < all) else { return Ok(all) };
@@ -266,10 +278,11 @@ fn limit(connection: &Connection, all: u64, most: Option<u64>) -> rusqlite::Resu
 
 fn insert_run(connection: &Connection, run: &NewRun, totals: PlanTotals) -> rusqlite::Result<()> {
     connection.execute(
-        "INSERT INTO run VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0)",
+        "INSERT INTO run VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0)",
         params![
             run.id.as_str(),
             run.parent.as_ref().map(RunId::as_str),
+            run.outstanding_before,
             run.job,
             run.reason,
             run.command,
@@ -280,6 +293,7 @@ fn insert_run(connection: &Connection, run: &NewRun, totals: PlanTotals) -> rusq
             totals.rows,
             totals.selected,
             totals.duplicates,
+            totals.already_done,
         ],
     )?;
     Ok(())

@@ -6,12 +6,15 @@
 //! Must not know the engine, displays or reports, and never overwrites a file it did not make.
 
 mod directory;
+mod doubles;
 mod error;
 mod load;
 mod open_tasks;
 mod reader;
 mod record;
+mod rows;
 mod schema;
+mod sheet;
 mod writer;
 
 pub use directory::RunDirectory;
@@ -24,16 +27,16 @@ pub use load::PlanTotals;
 pub use load::PlannedRun;
 pub use load::plan_only;
 pub use load::plan_run;
-pub use reader::AttemptRow;
-pub use reader::HoldRow;
-pub use reader::PlanRow;
 pub use reader::RunReader;
-pub use reader::TaskRow;
 pub use record::NewRun;
 pub use record::RunRecord;
 pub use record::SessionRecord;
 pub use record::SourceRecord;
 pub use record::StoredEnd;
+pub use rows::AttemptRow;
+pub use rows::HoldRow;
+pub use rows::PlanRow;
+pub use rows::TaskRow;
 pub use writer::RunWriter;
 pub use writer::Standing;
 pub use writer::UnsettledTask;

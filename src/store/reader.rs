@@ -16,7 +16,12 @@ use super::record::RunRecord;
 use super::record::SessionRecord;
 use super::record::SourceRecord;
 use super::record::StoredEnd;
+use super::rows::AttemptRow;
+use super::rows::HoldRow;
+use super::rows::PlanRow;
+use super::rows::TaskRow;
 use super::schema;
+use super::writer::count_outcomes;
 use super::writer::outcome_of;
 use crate::clock::Timestamp;
 use crate::event::AttemptSeq;
@@ -26,88 +31,12 @@ use crate::task::Failure;
 use crate::task::FailureKind;
 use crate::task::Ordinal;
 use crate::task::Outcome;
-use crate::task::TaskId;
+use crate::task::OutcomeCounts;
 use rusqlite::Connection;
 use rusqlite::Row;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
-
-/// One task of a plan, as it was read.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PlanRow {
-    /// The batch task.
-    pub id: TaskId,
-    /// What is to be done to it.
-    pub command: Command,
-    /// The input it stands in.
-    pub source: String,
-    /// The line it stands on.
-    pub line: u64,
-}
-
-/// One task of a run with what became of it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TaskRow {
-    /// Its place in the run.
-    pub ordinal: Ordinal,
-    /// The batch task.
-    pub id: TaskId,
-    /// What was to be done to it.
-    pub command: Command,
-    /// The input it came from, as an index into the run's sources.
-    pub source: u32,
-    /// The line it stood on.
-    pub line: u64,
-    /// The other cells, as a JSON array.
-    pub others: Option<String>,
-    /// What became of it.
-    pub outcome: Outcome,
-    /// How often it was sent.
-    pub attempts: u32,
-    /// When the first attempt was sent.
-    pub first_sent: Option<Timestamp>,
-    /// When it was settled.
-    pub settled: Option<Timestamp>,
-    /// Its last attempt.
-    pub last: Option<AttemptRow>,
-}
-
-/// One attempt.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AttemptRow {
-    /// Its number in the run.
-    pub seq: AttemptSeq,
-    /// Its task.
-    pub ordinal: Ordinal,
-    /// Which attempt of its task it was.
-    pub number: u32,
-    /// When it was sent.
-    pub sent: Timestamp,
-    /// How long it took; nothing if it never came to its end.
-    pub duration: Option<Duration>,
-    /// Whether it may have been carried out although nothing trustworthy came back.
-    pub in_doubt: bool,
-    /// The status of the answer.
-    pub http_status: Option<u16>,
-    /// The counts the service sent.
-    pub counts: Option<Counts>,
-    /// The service's id of the request.
-    pub request_id: Option<String>,
-    /// Why it did not succeed.
-    pub failure: Option<Failure>,
-}
-
-/// A time in which the whole run waited.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct HoldRow {
-    /// When it began.
-    pub from: Timestamp,
-    /// Until when.
-    pub until: Timestamp,
-    /// Why, in a word.
-    pub reason: String,
-}
 
 /// A run, open for reading.
 #[derive(Debug)]
@@ -138,6 +67,11 @@ impl RunReader {
         self.read_record().map_err(sqlite(&self.path))
     }
 
+    /// Counts the outcomes there are; what is missing to the selected tasks is not settled.
+    pub fn outcomes(&self) -> Result<OutcomeCounts, StoreError> {
+        count_outcomes(&self.connection).map_err(sqlite(&self.path))
+    }
+
     /// Hands out the first tasks of the plan.
     pub fn first_rows(&self, most: u32) -> Result<Vec<PlanRow>, StoreError> {
         first_rows(&self.connection, most).map_err(sqlite(&self.path))
@@ -159,6 +93,26 @@ impl RunReader {
             take(self.task_row(row, &open).map_err(&failed)?)?;
         }
         Ok(())
+    }
+
+    /// Hands every task that is where it was sent, with its command, to `take`.
+    pub fn for_each_done(
+        &self,
+        mut take: impl FnMut(&str, Command) -> rusqlite::Result<()>,
+    ) -> Result<(), StoreError> {
+        let mut read = || {
+            let mut query = self.connection.prepare(
+                "SELECT task.id, task.command FROM task JOIN outcome USING (ordinal)
+                 WHERE outcome.outcome IN (?, ?)",
+            )?;
+            let good = [Outcome::Succeeded as i64, Outcome::Unchanged as i64];
+            let mut rows = query.query(good)?;
+            while let Some(row) = rows.next()? {
+                take(row.get_ref(0)?.as_str()?, command_of(row.get(1)?))?;
+            }
+            Ok(())
+        };
+        read().map_err(sqlite(&self.path))
     }
 
     /// Hands every attempt, in the order of sending, to `take`.
@@ -198,7 +152,7 @@ impl RunReader {
     fn read_record(&self) -> rusqlite::Result<RunRecord> {
         let mut record = self.connection.query_row(
             "SELECT id, parent, job, reason, command, origin_us, endpoint, project_id, settings,
-                 rows, selected, duplicates, invalid FROM run",
+                 rows, selected, duplicates, invalid, outstanding_before, already_done FROM run",
             [],
             run_record,
         )?;
@@ -323,6 +277,7 @@ fn run_record(row: &Row<'_>) -> rusqlite::Result<RunRecord> {
     let run = NewRun {
         id: row.get_ref(0)?.as_str()?.parse().expect("the id was checked when it was made"),
         parent: row.get::<_, Option<String>>(1)?.and_then(|parent| parent.parse().ok()),
+        outstanding_before: row.get(13)?,
         job: row.get(2)?,
         reason: row.get(3)?,
         command: row.get(4)?,
@@ -336,6 +291,7 @@ fn run_record(row: &Row<'_>) -> rusqlite::Result<RunRecord> {
         rows: row.get(9)?,
         selected: row.get(10)?,
         duplicates: row.get(11)?,
+        already_done: row.get(14)?,
         invalid: row.get(12)?,
         sources: Vec::new(),
         sessions: Vec::new(),

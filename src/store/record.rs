@@ -9,8 +9,10 @@ use std::time::Duration;
 pub struct NewRun {
     /// Its id.
     pub id: RunId,
-    /// The run whose unsuccessful tasks it takes up.
+    /// The run it follows: it retries that one's tasks, or leaves out what that one has done.
     pub parent: Option<RunId>,
+    /// For a retry: how many tasks of its chain were outstanding when it was planned.
+    pub outstanding_before: Option<u64>,
     /// The job it is one run of.
     pub job: Option<String>,
     /// Why it was started, in the operator's words.
@@ -38,6 +40,8 @@ pub struct RunRecord {
     pub selected: u64,
     /// How many rows said the same as an earlier one.
     pub duplicates: u64,
+    /// How many rows name a task that the run it follows has done already.
+    pub already_done: u64,
     /// How many rows were invalid.
     pub invalid: u64,
     /// The inputs.

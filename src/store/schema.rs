@@ -29,6 +29,7 @@ const TABLES: &str = "
 CREATE TABLE run (
     id TEXT NOT NULL,
     parent TEXT,
+    outstanding_before INTEGER,
     job TEXT,
     reason TEXT,
     command TEXT NOT NULL,
@@ -39,6 +40,7 @@ CREATE TABLE run (
     rows INTEGER NOT NULL,
     selected INTEGER NOT NULL,
     duplicates INTEGER NOT NULL,
+    already_done INTEGER NOT NULL,
     invalid INTEGER NOT NULL
 ) STRICT;
 CREATE TABLE source (

@@ -1,0 +1,149 @@
+//! Writes events as rows: what each event changes in a run's file.
+
+use crate::clock::Timestamp;
+use crate::event::AttemptResult;
+use crate::event::AttemptSeq;
+use crate::event::Event;
+use crate::event::EventKind;
+use crate::event::RunStats;
+use crate::event::StopReason;
+use crate::task::Failure;
+use crate::task::Ordinal;
+use crate::task::Outcome;
+use rusqlite::Connection;
+use rusqlite::params;
+
+/// One transaction, event by event.
+pub(super) struct Sheet<'a> {
+    pub(super) connection: &'a Connection,
+    pub(super) origin: Timestamp,
+    pub(super) session: i64,
+}
+
+impl Sheet<'_> {
+    pub(super) fn write(&self, event: &Event) -> rusqlite::Result<()> {
+        match &event.kind {
+            EventKind::AttemptStarted { seq, task, number } => {
+                self.attempt_started(*seq, task.ordinal, *number, event.at)
+            }
+            EventKind::AttemptWithdrawn { seq, task: _ } => self.attempt_withdrawn(*seq),
+            EventKind::AttemptEnded { seq, task: _, result } => self.attempt_ended(*seq, result),
+            EventKind::TaskSettled { task, outcome, seq, attempts, first_sent } => {
+                self.task_settled(task.ordinal, *outcome, *seq, (*attempts, *first_sent, event.at))
+            }
+            EventKind::RunHeld { until, reason } => self.execute(
+                "INSERT INTO hold (from_us, until_us, reason) VALUES (?, ?, ?)",
+                params![self.micros(event.at), self.micros(*until), reason.as_str()],
+            ),
+            EventKind::RunEnded(stats) => self.run_ended(stats, event.at),
+            EventKind::RunStarted(_)
+            | EventKind::RetryScheduled { .. }
+            | EventKind::RunContinued
+            | EventKind::RunStopping { .. } => Ok(()),
+        }
+    }
+
+    fn attempt_started(
+        &self,
+        seq: AttemptSeq,
+        ordinal: Ordinal,
+        number: u32,
+        at: Timestamp,
+    ) -> rusqlite::Result<()> {
+        self.execute(
+            "INSERT INTO attempt (seq, ordinal, number, sent_us) VALUES (?, ?, ?, ?)",
+            params![seq.0, ordinal.0, number, self.micros(at)],
+        )
+    }
+
+    fn attempt_withdrawn(&self, seq: AttemptSeq) -> rusqlite::Result<()> {
+        self.execute("DELETE FROM attempt WHERE seq = ?", [seq.0])
+    }
+
+    fn attempt_ended(&self, seq: AttemptSeq, result: &AttemptResult) -> rusqlite::Result<()> {
+        let counts = result.counts;
+        self.execute(
+            "UPDATE attempt SET sent_us = ?2, duration_us = ?3, in_doubt = ?4, http_status = ?5,
+                 request_id = ?6, total_count = ?7, failed_count = ?8, succeed_count = ?9
+             WHERE seq = ?1",
+            params![
+                seq.0,
+                self.micros(result.sent),
+                i64::try_from(result.duration.as_micros()).unwrap_or(i64::MAX),
+                result.in_doubt.then_some(true),
+                result.http_status,
+                result.request_id,
+                counts.map(|counts| stored_count(counts.total)),
+                counts.map(|counts| stored_count(counts.failed)),
+                counts.map(|counts| stored_count(counts.succeeded)),
+            ],
+        )?;
+        result.failure.as_ref().map_or(Ok(()), |failure| self.attempt_failed(seq, failure))
+    }
+
+    fn attempt_failed(&self, seq: AttemptSeq, failure: &Failure) -> rusqlite::Result<()> {
+        let list = &failure.error_list;
+        let list = serde_json::to_string(list).expect("texts are JSON");
+        let known = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+        self.execute(
+            "UPDATE attempt SET error_kind = ?2, error_code = ?3, error_msg = ?4, reason = ?5,
+                 advice = ?6, error_list = ?7
+             WHERE seq = ?1",
+            params![
+                seq.0,
+                failure.kind.as_str(),
+                known(&failure.code),
+                known(&failure.message),
+                known(&failure.reason),
+                known(&failure.advice),
+                (!failure.error_list.is_empty()).then_some(list),
+            ],
+        )
+    }
+
+    fn task_settled(
+        &self,
+        ordinal: Ordinal,
+        outcome: Outcome,
+        seq: AttemptSeq,
+        (attempts, first_sent, at): (u32, Timestamp, Timestamp),
+    ) -> rusqlite::Result<()> {
+        self.execute(
+            "INSERT INTO outcome (ordinal, outcome, seq, attempts, first_sent_us, settled_us)
+             VALUES (?, ?, ?, ?, ?, ?)",
+            params![
+                ordinal.0,
+                outcome as i64,
+                seq.0,
+                attempts,
+                self.micros(first_sent),
+                self.micros(at)
+            ],
+        )
+    }
+
+    fn run_ended(&self, stats: &RunStats, at: Timestamp) -> rusqlite::Result<()> {
+        self.execute(
+            "UPDATE session SET ended_us = ?2, stopped = ?3, held_us = ?4 WHERE number = ?1",
+            params![
+                self.session,
+                self.micros(at),
+                stats.stopped.as_ref().map(StopReason::as_str),
+                i64::try_from(stats.held.as_micros()).unwrap_or(i64::MAX),
+            ],
+        )
+    }
+
+    fn execute(&self, sql: &str, values: impl rusqlite::Params) -> rusqlite::Result<()> {
+        self.connection.prepare_cached(sql)?.execute(values).map(|_| ())
+    }
+
+    fn micros(&self, at: Timestamp) -> i64 {
+        at.as_micros() - self.origin.as_micros()
+    }
+}
+
+/// SQLite's integers are signed.
+fn stored_count(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
