@@ -84,3 +84,59 @@ fn panic_message(panic: &(dyn Any + Send)) -> String {
     let owned = || panic.downcast_ref::<String>().map(String::as_str);
     text.or_else(owned).unwrap_or("no message").to_owned()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::sync::oneshot;
+
+    const TIMEOUT: Duration = Duration::from_secs(10);
+
+    /// Carries out a call under a time-out, and stands still for `stopped` before it is over.
+    ///
+    /// Then the answer comes, if it does, after so many seconds more.
+    async fn check(stopped: u64, answer_after: Option<u64>, expected: (Option<u8>, u64)) {
+        let clock = Clock::start();
+        let begun = clock.instant();
+        let (answer, answered) = oneshot::channel();
+        let call = async { answered.await.expect("an answer, or none for ever") };
+        let mut call = pin!(within(clock, TIMEOUT, call));
+        assert_eq!(call.as_mut().now_or_never(), None, "the time-out has begun");
+        tokio::time::advance(Duration::from_secs(stopped)).await;
+        let service = async {
+            let Some(seconds) = answer_after else { return Some(answer) };
+            tokio::time::sleep(Duration::from_secs(seconds)).await;
+            answer.send(7).expect("the call is still there");
+            None
+        };
+        let (answer, _) = tokio::join!(call, service);
+        let lasted = (clock.instant() - begun).as_secs();
+        assert_eq!((answer, lasted), expected, "stopped for {stopped} s");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_in_time_is_taken() {
+        check(0, Some(9), (Some(7), 9)).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_call_is_given_up_when_its_time_is_over() {
+        check(0, None, (None, 10)).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_that_waits_while_the_process_stood_still_is_read() {
+        check(600, Some(0), (Some(7), 600)).await;
+        check(600, Some(4), (Some(7), 604)).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_process_that_stood_still_waits_five_seconds_more_and_no_longer() {
+        check(600, None, (None, 605)).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_time_out_that_is_noticed_a_little_late_is_one() {
+        check(10, None, (None, 10)).await;
+    }
+}

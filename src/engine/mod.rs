@@ -7,6 +7,8 @@
 mod attempt;
 mod dispatcher;
 mod settings;
+#[cfg(test)]
+mod tests;
 mod waiting;
 
 pub use settings::EngineSettings;

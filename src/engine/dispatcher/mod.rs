@@ -35,7 +35,7 @@ use tokio::sync::mpsc;
 
 /// How many tasks may wait for another attempt before no new ones are begun: what keeps memory
 /// flat while a service refuses everything.
-const MOST_WAITING: usize = 10_000;
+pub(super) const MOST_WAITING: usize = 10_000;
 /// How many tasks are claimed at a time, at least.
 const LEAST_CLAIM: usize = 256;
 

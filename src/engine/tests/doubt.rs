@@ -1,0 +1,52 @@
+//! What becomes of calls that may have been carried out.
+
+use super::scene::Scene;
+use super::seen::Settled;
+use super::service::Reply;
+use super::service::at_once;
+use super::service::done;
+use super::service::in_doubt;
+use super::service::refused;
+use super::service::transient;
+use crate::policy::OnDoubt;
+use crate::task::Outcome;
+
+async fn check(
+    on_doubt: OnDoubt,
+    script: impl Fn(u32, u32) -> Reply + 'static,
+    outcome: Outcome,
+    attempts: u32,
+) {
+    let mut scene = Scene::of(1).answering(script);
+    scene.settings.retry.on_doubt = on_doubt;
+    let seen = scene.run().await;
+    assert_eq!(seen.settled(), [Settled { ordinal: 0, outcome, attempts }]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_in_doubt_is_sent_again() {
+    let script = |_, number| at_once(if number == 1 { in_doubt() } else { done() });
+    check(OnDoubt::Retry, script, Outcome::Succeeded, 2).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_in_doubt_to_the_last_is_ambiguous() {
+    check(OnDoubt::Retry, |_, _| at_once(in_doubt()), Outcome::Ambiguous, 4).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_doubt_that_is_held_is_ambiguous_at_once() {
+    check(OnDoubt::Hold, |_, _| at_once(in_doubt()), Outcome::Ambiguous, 1).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refusal_after_a_doubt_is_ambiguous() {
+    let script = |_, number| at_once(if number == 1 { in_doubt() } else { refused() });
+    check(OnDoubt::Retry, script, Outcome::Ambiguous, 2).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_doubt_is_not_forgotten_over_later_failures() {
+    let script = |_, number| at_once(if number == 1 { in_doubt() } else { transient() });
+    check(OnDoubt::Retry, script, Outcome::Ambiguous, 4).await;
+}

@@ -1,0 +1,107 @@
+//! The ledger comes first, and it alone can fail a run.
+
+use super::scene::Scene;
+use super::scene::millis;
+use super::scene::secs;
+use super::service::after_millis;
+use super::service::at_once;
+use super::service::done;
+use super::service::in_doubt;
+use super::service::throttled;
+use super::service::transient;
+use crate::engine::dispatcher::MOST_WAITING;
+use crate::event::EventKind;
+use crate::task::Outcome;
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_sent_before_its_start_is_durable() {
+    let seen = Scene::of(4).committing_in(&[1_000]).run().await;
+    // The first commit tells that the run began, the second that the attempts did.
+    assert!(seen.sendings().iter().all(|&(_, at)| at == secs(2)));
+    assert_eq!(seen.sendings().len(), 4);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_happens_during_a_commit_is_the_next_batch() {
+    let script = |ordinal, _| after_millis(u64::from(ordinal), done());
+    let seen = Scene::of(200).concurrency(200).committing_in(&[500]).answering(script).run().await;
+    assert_eq!(seen.count(Outcome::Succeeded), 200);
+    // Start, the attempts, the first one's end, all other ends, the end of the run.
+    assert_eq!(seen.witness.commits.len(), 5);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_ledger_that_cannot_record_ends_the_run_and_nothing_more_is_sent() {
+    for broken in 0..6 {
+        let mut scene = Scene::of(50).committing_in(&[10]);
+        scene.ledger.broken_commit = Some(broken);
+        let seen = scene.run().await;
+        assert_eq!(seen.result.as_ref().unwrap_err().to_string(), "the disk is full");
+        assert_eq!(seen.witness.commits.len(), broken);
+        let failed_at = seen.lasted();
+        assert!(seen.sendings().iter().all(|&(_, at)| at < failed_at), "commit {broken}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_ledger_that_cannot_hand_out_tasks_ends_the_run() {
+    let mut scene = Scene::of(50).claiming(10);
+    scene.ledger.broken_claim = Some(2);
+    let seen = scene.run().await;
+    assert_eq!(seen.result.as_ref().unwrap_err().to_string(), "the disk is full");
+    assert!(seen.sendings().len() <= 20);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_end_of_a_run_is_durable_before_it_returns() {
+    let seen = Scene::of(1).committing_in(&[10]).run().await;
+    let (durable, last) = seen.witness.commits.last().unwrap();
+    assert!(matches!(last.last().unwrap().kind, EventKind::RunEnded(_)));
+    assert_eq!(*durable, seen.ended);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_ledger_that_cannot_record_the_end_is_told_of() {
+    let mut scene = Scene::of(0);
+    scene.ledger.broken_commit = Some(1);
+    assert!(scene.run().await.result.is_err());
+}
+
+#[tokio::test(start_paused = true)]
+async fn tasks_are_claimed_in_chunks_until_there_are_none() {
+    for most in [1, 3, 7, 100] {
+        let mut scene = Scene::of(100).claiming(most);
+        scene.ledger.claim_delay = millis(40);
+        let seen = scene.run().await;
+        assert_eq!(seen.count(Outcome::Succeeded), 100);
+        assert_eq!(seen.claims, 100_usize.div_ceil(most) + 1, "{most} at a time");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_new_tasks_are_begun_while_too_many_wait() {
+    let tasks = u32::try_from(MOST_WAITING).unwrap() + 2_000;
+    let script = |_, number| at_once(if number == 1 { transient() } else { in_doubt() });
+    let seen = Scene::of(tasks).concurrency(64).max_attempts(2).answering(script).run().await;
+    let (mut begun, mut most) = (0, 0);
+    for event in seen.events() {
+        begun += usize::from(matches!(event.kind, EventKind::AttemptStarted { number: 1, .. }));
+        begun -= usize::from(matches!(event.kind, EventKind::TaskSettled { .. }));
+        most = most.max(begun);
+    }
+    assert!((MOST_WAITING..MOST_WAITING + 64).contains(&most), "{most}");
+    assert_eq!(seen.count(Outcome::Ambiguous), tasks as usize);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_that_waits_does_not_spin() {
+    let mut scene = Scene::of(1).answering(|_, number| match number {
+        1 => at_once(throttled(20)),
+        2 => at_once(transient()),
+        _ => after_millis(50_000, done()),
+    });
+    scene.settings.max_duration = Some(secs(3_600));
+    let seen = scene.committing_in(&[10]).run().await;
+    assert_eq!(seen.count(Outcome::Succeeded), 1);
+    assert!(seen.polls < 40, "{} polls", seen.polls);
+}

@@ -1,0 +1,133 @@
+//! The service asks for fewer calls, and the whole run waits.
+
+use super::scene::SOME_DAY;
+use super::scene::Scene;
+use super::scene::millis;
+use super::scene::secs;
+use super::seen::Seen;
+use super::service::after_millis;
+use super::service::at_once;
+use super::service::done;
+use super::service::throttled;
+use super::service::throttled_somehow;
+use crate::event::EventKind;
+use crate::event::StopReason;
+use crate::task::Outcome;
+use std::time::Duration;
+
+/// Returns when the run was told to wait and when it went on.
+fn told(seen: &Seen) -> (Vec<Duration>, Vec<Duration>) {
+    let times = |wanted: fn(&EventKind) -> bool| {
+        seen.pick(|event| wanted(&event.kind).then(|| event.at.since(SOME_DAY)))
+    };
+    let held = times(|kind| matches!(kind, EventKind::RunHeld { .. }));
+    (held, times(|kind| matches!(kind, EventKind::RunContinued)))
+}
+
+/// Checks that nothing was sent for 20 s after `throttled`, and that the run went on by 22 s.
+fn check_silent(seen: &Seen, throttled: Duration) {
+    let sent = seen.sendings();
+    let mut later = sent.iter().map(|&(_, at)| at).filter(|&at| at > throttled);
+    let next = later.next().unwrap();
+    assert!(next >= throttled + secs(20), "{next:?}");
+    assert!(next <= throttled + secs(22) + millis(1), "{next:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_throttled_answer_silences_the_run_and_its_task_goes_first_afterwards() {
+    let script = |ordinal, number| match (ordinal, number) {
+        (1, 1) => after_millis(50, throttled(20)),
+        _ => after_millis(100, done()),
+    };
+    let seen = Scene::of(12).answering(script).run().await;
+    check_silent(&seen, millis(50));
+    assert_eq!(seen.sendings()[4].0, 1, "the four of the beginning, then the throttled one");
+    assert_eq!(seen.count(Outcome::Succeeded), 12);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hold_is_told_and_adds_up() {
+    let script = |_, number| match number {
+        1 => after_millis(50, throttled(20)),
+        2 => after_millis(50, throttled(5)),
+        _ => at_once(done()),
+    };
+    let seen = Scene::of(1).answering(script).run().await;
+    let (held, continued) = told(&seen);
+    assert_eq!((held.len(), continued.len()), (2, 2));
+    let first = continued[0] - held[0];
+    let second = continued[1] - held[1];
+    assert!(first >= secs(20) && first <= secs(22) + millis(1), "{first:?}");
+    assert!(second >= secs(5) && second <= millis(5_501), "{second:?}");
+    assert_eq!(seen.stats().held, first + second);
+}
+
+#[tokio::test(start_paused = true)]
+async fn holds_that_overlap_are_counted_once_and_the_longest_wins() {
+    let script = |ordinal, number| match (ordinal, number) {
+        (0, 1) => after_millis(100, throttled(20)),
+        (1, 1) => after_millis(200, throttled(1)),
+        (2, 1) => after_millis(300, throttled(20)),
+        _ => at_once(done()),
+    };
+    let seen = Scene::of(3).answering(script).run().await;
+    check_silent(&seen, millis(300));
+    let (held, continued) = told(&seen);
+    assert_eq!((held.len(), continued.len()), (3, 1));
+    assert_eq!(seen.stats().held, continued[0] - held[0]);
+    assert_eq!(seen.stats().stopped, None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_being_committed_when_the_hold_began_waits_too() {
+    // Both are sent at 2 s. Task 1 ends at 2.1 s and makes room for task 2, whose start is being
+    // committed when task 0 is throttled at 2.5 s.
+    let script = |ordinal, number| match (ordinal, number) {
+        (0, 1) => after_millis(500, throttled(20)),
+        _ => after_millis(100, done()),
+    };
+    let seen = Scene::of(3).concurrency(2).committing_in(&[1_000]).answering(script).run().await;
+    check_silent(&seen, millis(2_500));
+    assert_eq!(seen.sendings()[..2], [(0, secs(2)), (1, secs(2))]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_durable_when_the_hold_began_waits_too() {
+    let script = |ordinal, number| match (ordinal, number) {
+        (0, 1) => after_millis(2_000, throttled(20)),
+        _ => after_millis(100, done()),
+    };
+    // A stall of the ledger makes sendings durable that the pace does not let go yet.
+    let scene = Scene::of(12).rate("2/s").committing_in(&[0, 0, 900]);
+    let seen = scene.answering(script).run().await;
+    check_silent(&seen, millis(2_000));
+    assert_eq!(seen.count(Outcome::Succeeded), 12);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hold_that_does_not_say_how_long_backs_off() {
+    let script = |_, number| at_once(if number < 4 { throttled_somehow() } else { done() });
+    let seen = Scene::of(1).answering(script).run().await;
+    let sent = seen.sent_at(0);
+    for (pair, ceiling) in sent.windows(2).zip([1_000, 2_000, 4_000]) {
+        let wait = pair[1] - pair[0];
+        assert!(wait >= millis(ceiling / 2) && wait <= millis(ceiling + 1), "{wait:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn throttled_answers_use_up_no_attempt() {
+    let script = |_, number| at_once(if number <= 20 { throttled(1) } else { done() });
+    let seen = Scene::of(1).max_attempts(1).answering(script).run().await;
+    assert_eq!(seen.count(Outcome::Succeeded), 1);
+    assert_eq!(seen.settled()[0].attempts, 21);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hold_ends_with_a_stop_and_does_not_delay_it() {
+    let script = |_, number| if number == 1 { at_once(throttled(300)) } else { at_once(done()) };
+    let seen = Scene::of(5).answering(script).interrupted_after(secs(7)).run().await;
+    assert_eq!(seen.stopped(), Some(&StopReason::Interrupted));
+    assert_eq!(seen.lasted(), secs(7));
+    assert_eq!(seen.stats().held, secs(7));
+}

@@ -1,0 +1,14 @@
+//! The engine against a ledger and a service in memory, under a clock that only waits move.
+
+mod doubt;
+mod durability;
+mod hold;
+mod origin;
+mod pace;
+mod properties;
+mod scene;
+mod seen;
+mod service;
+mod settling;
+mod stop;
+mod stop_early;

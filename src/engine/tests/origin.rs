@@ -1,0 +1,104 @@
+//! A run that goes on where an earlier process left it.
+
+use super::scene::SOME_DAY;
+use super::scene::Scene;
+use super::scene::millis;
+use super::scene::secs;
+use super::scene::task;
+use super::service::at_once;
+use super::service::done;
+use super::service::refused;
+use super::service::transient;
+use crate::engine::Claim;
+use crate::event::EventKind;
+use crate::event::RunStarted;
+use crate::event::StopReason;
+use crate::policy::Standing;
+use crate::task::Outcome;
+use std::sync::Arc;
+
+#[tokio::test(start_paused = true)]
+async fn earlier_sendings_count_in_the_window() {
+    let mut scene = Scene::of(3).rate("1/s");
+    scene.settings.origin.last_sent = vec![SOME_DAY.plus_micros(-300_000)];
+    let seen = scene.run().await;
+    // A window of 1 s is widened by 5 ms, for calls do not arrive as evenly as they leave.
+    assert_eq!(seen.sendings(), [(0, millis(705)), (1, millis(1_710)), (2, millis(2_715))]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn sendings_that_seem_to_lie_in_the_future_delay_by_one_window_at_the_most() {
+    let mut scene = Scene::of(1).rate("1/s");
+    scene.settings.origin.last_sent = vec![SOME_DAY.plus_micros(86_400_000_000)];
+    assert_eq!(scene.run_unchecked().await.sendings(), [(0, millis(1_005))]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn attempts_are_counted_on() {
+    let mut scene = Scene::of(3);
+    scene.settings.origin.attempts = 41;
+    let seen = scene.run().await;
+    let numbers = seen.pick(|event| {
+        let EventKind::AttemptStarted { seq, .. } = &event.kind else { return None };
+        Some(seq.0)
+    });
+    assert_eq!(numbers, [42, 43, 44]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_start_tells_where_the_run_stands() {
+    let mut scene = Scene::of(3).concurrency(5).rate("600/m");
+    scene.settings.origin.selected = 10;
+    scene.settings.origin.settled = 7;
+    let seen = scene.run().await;
+    let EventKind::RunStarted(started) = &seen.events().next().unwrap().kind else { panic!() };
+    let expected = RunStarted {
+        selected: 10,
+        settled: 7,
+        rate_limit: Some("600/m".parse().unwrap()),
+        concurrency: 5,
+    };
+    assert_eq!(started, &expected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_task_that_was_sent_before_keeps_its_standing() {
+    let first_sent = SOME_DAY.plus_micros(-3_600_000_000);
+    let standing = Standing { charged: 3, throttled: 2, doubted: true };
+    let mut scene = Scene::of(1).answering(|_, _| at_once(transient()));
+    scene.claims = vec![Claim {
+        task: Arc::new(task(0)),
+        attempts: 5,
+        standing,
+        first_sent: Some(first_sent),
+    }];
+    let seen = scene.run().await;
+    let number = seen.pick(|event| {
+        let EventKind::AttemptStarted { number, .. } = &event.kind else { return None };
+        Some(*number)
+    });
+    assert_eq!(number, [6]);
+    let settled = seen.pick(|event| {
+        let EventKind::TaskSettled { outcome, attempts, first_sent, .. } = &event.kind else {
+            return None;
+        };
+        Some((*outcome, *attempts, *first_sent))
+    });
+    assert_eq!(settled, [(Outcome::Ambiguous, 6, first_sent)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn earlier_failures_count_among_the_tolerated() {
+    let mut scene = Scene::of(5).concurrency(1).tolerating(3).answering(|_, _| at_once(refused()));
+    scene.settings.origin.failed = 2;
+    let seen = scene.run().await;
+    assert_eq!(seen.stopped(), Some(&StopReason::TooManyFailures));
+    assert_eq!(seen.count(Outcome::Failed), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sending_longer_ago_than_instants_reach_is_of_no_account() {
+    let mut scene = Scene::of(1).rate("1/h").answering(|_, _| at_once(done()));
+    scene.settings.origin.last_sent = vec![SOME_DAY.plus_micros(-i64::MAX / 2)];
+    assert_eq!(scene.run().await.sendings(), [(0, secs(0))]);
+}

@@ -1,0 +1,52 @@
+//! The rate: never exceeded, and used.
+
+use super::scene::Scene;
+use super::scene::secs;
+use super::service::after_millis;
+use super::service::at_once;
+use super::service::done;
+use super::service::in_doubt;
+use crate::task::Outcome;
+use crate::task::Rate;
+
+/// Checks that 99 % of the rate are used by a run of that many tasks.
+async fn check_used(rate: &str, tasks: u32, commit_millis: &[u64]) {
+    let scene = Scene::of(tasks).rate(rate).concurrency(64).committing_in(commit_millis);
+    let seen = scene.answering(|_, _| after_millis(5, done())).run().await;
+    let sent = seen.sendings();
+    let taken = sent[sent.len() - 1].1 - sent[0].1;
+    let shortest = rate.parse::<Rate>().unwrap().shortest_time(u64::from(tasks));
+    let used = shortest.as_secs_f64() / taken.as_secs_f64();
+    assert!((0.99..=1.01).contains(&used), "{rate}: {used}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_rate_is_used_to_99_percent() {
+    check_used("1/s", 100, &[0]).await;
+    check_used("7/s", 300, &[0]).await;
+    check_used("50/s", 1_000, &[0]).await;
+    check_used("1000/s", 8_000, &[0]).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn retries_count_against_the_rate() {
+    let script = |_, number| at_once(if number <= 2 { in_doubt() } else { done() });
+    let seen = Scene::of(20).rate("5/s").answering(script).run().await;
+    assert_eq!(seen.sendings().len(), 60);
+    assert_eq!(seen.count(Outcome::Succeeded), 20);
+    assert!(seen.lasted() >= secs(11), "60 sendings at 5/s");
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_a_rate_only_the_slots_limit() {
+    let seen = Scene::of(1_000).concurrency(100).run().await;
+    assert_eq!(seen.lasted(), secs(1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_withdrawn_sending_does_not_stand_in_the_way_of_the_end() {
+    // One in an hour: the second is admitted only after the first left its window.
+    let seen = Scene::of(3).rate("1/h").interrupted_after(secs(10)).run().await;
+    assert_eq!(seen.sendings().len(), 1);
+    assert_eq!(seen.lasted(), secs(10));
+}

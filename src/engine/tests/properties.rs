@@ -1,0 +1,155 @@
+//! What holds whatever the service answers, however long the ledger takes, whenever it stops.
+//!
+//! Most of it is checked in every scene, by `Seen::check`.
+
+use super::scene::Scene;
+use super::seen::Seen;
+use super::service::Reply;
+use super::service::after_millis;
+use super::service::done;
+use super::service::in_doubt;
+use super::service::never_left;
+use super::service::panicking;
+use super::service::partial;
+use super::service::refused;
+use super::service::throttled;
+use super::service::transient;
+use crate::engine::Control;
+use crate::event::StopReason;
+use crate::task::Outcome;
+use proptest::prelude::*;
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+/// What a service answers to the first attempts of a task; it succeeds afterwards.
+type Answers = Vec<(u8, u64)>;
+
+fn answers(longest: usize) -> impl Strategy<Value = Vec<Answers>> {
+    let one = prop::collection::vec((0_u8..8, 0_u64..3_000), 0..6);
+    prop::collection::vec(one, 0..longest)
+}
+
+fn reply(answers: &[Answers], ordinal: u32, number: u32) -> Reply {
+    match answers[ordinal as usize].get(number as usize - 1) {
+        Some(&(kind, millis)) => scripted(kind, millis),
+        None => after_millis(20, done()),
+    }
+}
+
+fn scripted(kind: u8, millis: u64) -> Reply {
+    match kind {
+        0 => after_millis(millis, done()),
+        1 => after_millis(millis, partial()),
+        2 => after_millis(millis, refused()),
+        3 => after_millis(millis, transient()),
+        4 => after_millis(millis, in_doubt()),
+        5 => after_millis(millis, never_left()),
+        6 => after_millis(millis, throttled(millis % 4)),
+        _ => panicking(),
+    }
+}
+
+fn scene(answers: Vec<Answers>) -> Scene {
+    let tasks = u32::try_from(answers.len()).unwrap();
+    Scene::of(tasks).answering(move |ordinal, number| reply(&answers, ordinal, number))
+}
+
+fn paced(scene: Scene, rate: Option<u32>) -> Scene {
+    match rate {
+        Some(rate) => scene.rate(&format!("{rate}/s")),
+        None => scene,
+    }
+}
+
+/// Carries out a scene on a runtime of its own, with its clock paused.
+fn run(scene: Scene) -> Seen {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build()
+        .unwrap();
+    runtime.block_on(scene.run())
+}
+
+fn settled_ordinals(seen: &Seen) -> BTreeSet<u32> {
+    seen.settled().iter().map(|settled| settled.ordinal).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn every_task_ends_with_exactly_one_outcome(
+        answers in answers(30),
+        concurrency in 1_usize..9,
+        rate in prop::option::of(1_u32..60),
+        commits in prop::collection::vec(0_u64..300, 1..5),
+        claimed in 1_usize..12,
+    ) {
+        let tasks = u32::try_from(answers.len()).unwrap();
+        let scene = paced(scene(answers), rate).concurrency(concurrency);
+        let seen = run(scene.committing_in(&commits).claiming(claimed));
+        prop_assert_eq!(seen.stopped(), None);
+        prop_assert_eq!(settled_ordinals(&seen), (0..tasks).collect());
+        let counted: usize = Outcome::ALL.iter().map(|&outcome| seen.count(outcome)).sum();
+        prop_assert_eq!(counted, tasks as usize);
+        prop_assert_eq!(seen.results().len(), seen.sendings().len());
+    }
+
+    #[test]
+    fn no_window_holds_more_than_the_rate_however_the_ledger_stalls(
+        rate in 1_u32..40,
+        concurrency in 1_usize..50,
+        commits in prop::collection::vec(0_u64..3_000, 1..12),
+        tasks in 1_u32..120,
+    ) {
+        let scene = Scene::of(tasks).rate(&format!("{rate}/s")).concurrency(concurrency);
+        let seen = run(scene.committing_in(&commits));
+        prop_assert_eq!(seen.count(Outcome::Succeeded), tasks as usize);
+    }
+
+    #[test]
+    fn no_more_fail_than_are_tolerated_and_were_on_the_wire(
+        answers in answers(60),
+        tolerated in 0_u64..8,
+        concurrency in 1_usize..12,
+        commits in prop::collection::vec(0_u64..100, 1..4),
+    ) {
+        let scene = scene(answers).concurrency(concurrency).tolerating(tolerated);
+        let seen = run(scene.committing_in(&commits));
+        let failed = seen.count(Outcome::Failed) as u64;
+        prop_assert!(failed <= tolerated + 1 + (concurrency as u64 - 1));
+        prop_assert_eq!(seen.stopping().is_some(), failed > tolerated);
+        prop_assert_eq!(seen.results().len(), seen.sendings().len());
+    }
+
+    #[test]
+    fn a_stop_at_any_moment_loses_nothing(
+        answers in answers(30),
+        concurrency in 1_usize..9,
+        rate in prop::option::of(1_u32..60),
+        commits in prop::collection::vec(0_u64..300, 1..5),
+        stop in 0_u64..6_000,
+    ) {
+        let scene = paced(scene(answers), rate).concurrency(concurrency);
+        let scene = scene.interrupted_after(Duration::from_millis(stop));
+        let seen = run(scene.committing_in(&commits).claiming(5));
+        prop_assert_eq!(seen.results().len(), seen.sendings().len());
+    }
+
+    #[test]
+    fn only_what_was_on_the_wire_is_in_doubt_after_an_abandonment(
+        answers in answers(30),
+        commits in prop::collection::vec(0_u64..300, 1..5),
+        stop in 0_u64..4_000,
+        patience in 0_u64..1_000,
+    ) {
+        let reason = StopReason::Interrupted;
+        let scene = scene(answers).committing_in(&commits)
+            .asking(Duration::from_millis(stop), Control::Stop(reason))
+            .asking(Duration::from_millis(stop + patience), Control::Abandon);
+        let seen = run(scene.perhaps_leaving_doubt());
+        let in_doubt = seen.sendings().len() - seen.results().len();
+        prop_assert!(in_doubt <= seen.stopping().map_or(0, |(_, on_wire)| on_wire));
+    }
+}

@@ -1,0 +1,219 @@
+//! A run set up in a few words, and carried out under a paused clock.
+
+use super::seen::Seen;
+use super::service::LedgerScript;
+use super::service::MemoryLedger;
+use super::service::Reply;
+use super::service::Script;
+use super::service::Service;
+use super::service::Witness;
+use super::service::after_millis;
+use super::service::done;
+use crate::clock::Clock;
+use crate::clock::Timestamp;
+use crate::engine::Claim;
+use crate::engine::Control;
+use crate::engine::EngineSettings;
+use crate::engine::Origin;
+use crate::engine::run;
+use crate::event::StopReason;
+use crate::policy::OnDoubt;
+use crate::policy::RetryPolicy;
+use crate::task::Command;
+use crate::task::Ordinal;
+use crate::task::Task;
+use std::num::NonZeroU32;
+use std::num::NonZeroUsize;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::time::Duration;
+use tokio::sync::mpsc;
+
+/// When every scene begins.
+pub(super) const SOME_DAY: Timestamp = Timestamp::from_micros(1_720_180_800_000_000);
+/// A scene that takes longer hangs.
+const FOR_EVER: Duration = Duration::from_secs(400 * 24 * 3600);
+
+/// A run that is about to be carried out.
+pub(super) struct Scene {
+    pub(super) settings: EngineSettings,
+    pub(super) claims: Vec<Claim>,
+    pub(super) ledger: LedgerScript,
+    script: Script,
+    controls: Vec<(Duration, Control)>,
+    remote: mpsc::UnboundedSender<Control>,
+    control: mpsc::UnboundedReceiver<Control>,
+    doubt: Doubt,
+}
+
+/// Whether attempts are given up on the wire, and so have no end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Doubt {
+    None,
+    Some,
+    Perhaps,
+}
+
+pub(super) fn task(ordinal: u32) -> Task {
+    let id = format!("task-{ordinal:04}").parse().unwrap();
+    Task { ordinal: Ordinal(ordinal), id, command: Command::Start }
+}
+
+pub(super) fn millis(millis: u64) -> Duration {
+    Duration::from_millis(millis)
+}
+
+pub(super) fn secs(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+impl Scene {
+    /// Returns a run of that many fresh tasks, which all succeed within 100 ms.
+    pub(super) fn of(tasks: u32) -> Self {
+        let (remote, control) = mpsc::unbounded_channel();
+        Self {
+            settings: settings(tasks),
+            claims: (0..tasks).map(|ordinal| Claim::fresh(task(ordinal))).collect(),
+            ledger: LedgerScript {
+                most_claimed: usize::MAX,
+                claim_delay: Duration::ZERO,
+                commit_delays: vec![Duration::ZERO],
+                broken_commit: None,
+                broken_claim: None,
+            },
+            script: Box::new(|_, _| after_millis(100, done())),
+            controls: Vec::new(),
+            remote,
+            control,
+            doubt: Doubt::None,
+        }
+    }
+
+    pub(super) fn answering(mut self, script: impl Fn(u32, u32) -> Reply + 'static) -> Self {
+        self.script = Box::new(script);
+        self
+    }
+
+    pub(super) fn concurrency(mut self, most: usize) -> Self {
+        self.settings.concurrency = NonZeroUsize::new(most).unwrap();
+        self
+    }
+
+    pub(super) fn rate(mut self, rate: &str) -> Self {
+        self.settings.rate = Some(rate.parse().unwrap());
+        self
+    }
+
+    pub(super) fn max_attempts(mut self, most: u32) -> Self {
+        self.settings.retry.max_attempts = NonZeroU32::new(most).unwrap();
+        self
+    }
+
+    pub(super) fn tolerating(mut self, failures: u64) -> Self {
+        self.settings.tolerated_failures = failures;
+        self
+    }
+
+    pub(super) fn committing_in(mut self, millis: &[u64]) -> Self {
+        self.ledger.commit_delays = millis.iter().copied().map(Duration::from_millis).collect();
+        self
+    }
+
+    pub(super) fn claiming(mut self, most: usize) -> Self {
+        self.ledger.most_claimed = most;
+        self
+    }
+
+    /// Lets the operator ask for something so long after the beginning.
+    pub(super) fn asking(mut self, after: Duration, asked: Control) -> Self {
+        self.controls.push((after, asked));
+        self
+    }
+
+    pub(super) fn interrupted_after(self, after: Duration) -> Self {
+        self.asking(after, Control::Stop(StopReason::Interrupted))
+    }
+
+    /// Expects that some attempts are given up on the wire.
+    pub(super) fn leaving_doubt(mut self) -> Self {
+        self.doubt = Doubt::Some;
+        self
+    }
+
+    /// Does not know whether attempts are given up on the wire.
+    pub(super) fn perhaps_leaving_doubt(mut self) -> Self {
+        self.doubt = Doubt::Perhaps;
+        self
+    }
+
+    /// Carries out the run and checks all that holds in every run.
+    pub(super) async fn run(self) -> Seen {
+        let doubt = self.doubt;
+        let settings = self.settings.clone();
+        let seen = self.run_unchecked().await;
+        seen.check(&settings, doubt);
+        seen
+    }
+
+    /// Carries out the run.
+    pub(super) async fn run_unchecked(self) -> Seen {
+        let clock = Clock::starting_at(SOME_DAY);
+        let begun = clock.instant();
+        let witness = Arc::new(Mutex::new(Witness::default()));
+        let service = Service { clock, script: self.script, witness: Arc::clone(&witness) };
+        let mut ledger = MemoryLedger {
+            clock,
+            left: self.claims.into(),
+            script: self.ledger,
+            witness: Arc::clone(&witness),
+            claims: 0,
+            commits: 0,
+        };
+        // The run outlives its operator: the last sender is gone after the last wish.
+        let remote = self.remote;
+        let operator = async move {
+            for (after, asked) in self.controls {
+                tokio::time::sleep_until(begun + after).await;
+                let _ = remote.send(asked);
+            }
+        };
+        let mut polls = 0;
+        let engine = async {
+            let mut run = pin!(run(&service, &mut ledger, &self.settings, clock, self.control));
+            std::future::poll_fn(|context| {
+                polls += 1;
+                run.as_mut().poll(context)
+            })
+            .await
+        };
+        let both = async {
+            let (result, ()) = tokio::join!(
+                async {
+                    let result = engine.await;
+                    (result, clock.now())
+                },
+                operator
+            );
+            result
+        };
+        let (result, ended) =
+            tokio::time::timeout(FOR_EVER, both).await.expect("a run comes to its end");
+        let claims = ledger.claims;
+        let witness = std::mem::take(&mut *witness.lock().unwrap());
+        Seen { result, ended, polls, claims, witness }
+    }
+}
+
+fn settings(tasks: u32) -> EngineSettings {
+    EngineSettings {
+        concurrency: NonZeroUsize::new(4).unwrap(),
+        rate: None,
+        timeout: secs(60),
+        retry: RetryPolicy { max_attempts: NonZeroU32::new(4).unwrap(), on_doubt: OnDoubt::Retry },
+        tolerated_failures: u64::MAX,
+        max_duration: None,
+        drain_timeout: secs(30),
+        origin: Origin { selected: u64::from(tasks), ..Origin::default() },
+    }
+}

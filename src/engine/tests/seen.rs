@@ -1,0 +1,186 @@
+//! What a run left behind, and what holds of every run.
+
+use super::scene::Doubt;
+use super::scene::SOME_DAY;
+use super::service::Witness;
+use crate::clock::Timestamp;
+use crate::engine::EngineSettings;
+use crate::engine::LedgerError;
+use crate::event::AttemptResult;
+use crate::event::Event;
+use crate::event::EventKind;
+use crate::event::RunStats;
+use crate::event::StopReason;
+use crate::task::Outcome;
+use std::collections::HashMap;
+use std::collections::HashSet;
+use std::time::Duration;
+
+/// A run that is over.
+#[derive(Debug)]
+pub(super) struct Seen {
+    pub(super) result: Result<RunStats, LedgerError>,
+    pub(super) ended: Timestamp,
+    /// How often the run's future was polled.
+    pub(super) polls: usize,
+    /// How often tasks were claimed.
+    pub(super) claims: usize,
+    pub(super) witness: Witness,
+}
+
+/// How the task with that ordinal was settled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Settled {
+    pub(super) ordinal: u32,
+    pub(super) outcome: Outcome,
+    pub(super) attempts: u32,
+}
+
+impl Seen {
+    pub(super) fn stats(&self) -> &RunStats {
+        self.result.as_ref().unwrap()
+    }
+
+    pub(super) fn stopped(&self) -> Option<&StopReason> {
+        self.stats().stopped.as_ref()
+    }
+
+    pub(super) fn events(&self) -> impl Iterator<Item = &Event> {
+        self.witness.commits.iter().flat_map(|(_, events)| events)
+    }
+
+    /// Returns what `pick` finds among the durable events, in their order.
+    pub(super) fn pick<'a, T>(&'a self, pick: impl Fn(&'a Event) -> Option<T>) -> Vec<T> {
+        self.events().filter_map(pick).collect()
+    }
+
+    pub(super) fn settled(&self) -> Vec<Settled> {
+        self.pick(|event| {
+            let EventKind::TaskSettled { task, outcome, attempts, .. } = &event.kind else {
+                return None;
+            };
+            Some(Settled { ordinal: task.ordinal.0, outcome: *outcome, attempts: *attempts })
+        })
+    }
+
+    pub(super) fn count(&self, outcome: Outcome) -> usize {
+        self.settled().iter().filter(|settled| settled.outcome == outcome).count()
+    }
+
+    pub(super) fn results(&self) -> Vec<&AttemptResult> {
+        self.pick(|event| {
+            let EventKind::AttemptEnded { result, .. } = &event.kind else { return None };
+            Some(result)
+        })
+    }
+
+    /// Returns the ordinals of the withdrawn attempts.
+    pub(super) fn withdrawn(&self) -> Vec<u32> {
+        self.pick(|event| {
+            let EventKind::AttemptWithdrawn { task, .. } = &event.kind else { return None };
+            Some(task.ordinal.0)
+        })
+    }
+
+    /// Returns when the run was told to stop and how many calls were on the wire then.
+    pub(super) fn stopping(&self) -> Option<(Duration, usize)> {
+        let stopping = self.pick(|event| {
+            let EventKind::RunStopping { on_wire, .. } = &event.kind else { return None };
+            Some((event.at.since(SOME_DAY), *on_wire))
+        });
+        assert!(stopping.len() <= 1, "a run stops once");
+        stopping.first().copied()
+    }
+
+    /// Returns the ordinals in the order in which they were sent, and when.
+    pub(super) fn sendings(&self) -> Vec<(u32, Duration)> {
+        let sendings = self.witness.sendings.iter();
+        sendings.map(|sending| (sending.ordinal, sending.at.since(SOME_DAY))).collect()
+    }
+
+    /// Returns when the task with that ordinal was sent.
+    pub(super) fn sent_at(&self, ordinal: u32) -> Vec<Duration> {
+        let sendings = self.sendings().into_iter();
+        sendings.filter(|&(sent, _)| sent == ordinal).map(|(_, at)| at).collect()
+    }
+
+    pub(super) fn lasted(&self) -> Duration {
+        self.ended.since(SOME_DAY)
+    }
+
+    /// Checks what holds of every run.
+    pub(super) fn check(&self, settings: &EngineSettings, doubt: Doubt) {
+        assert_eq!(self.witness.undurable, [], "sent before its start was durable");
+        assert_eq!(self.witness.on_wire, 0, "nothing goes on after the end");
+        assert!(self.witness.most_on_wire <= settings.concurrency.get());
+        self.check_order();
+        self.check_attempts(settings, doubt);
+        self.check_settled();
+        self.check_nothing_sent_after_stop();
+        self.check_window(settings);
+    }
+
+    fn check_order(&self) {
+        assert!(self.events().map(|event| event.at).is_sorted(), "events are in order");
+        let kinds = self.pick(|event| Some(&event.kind));
+        if let Some(first) = kinds.first() {
+            assert!(matches!(first, EventKind::RunStarted(_)), "{first:?}");
+        }
+        if let Ok(stats) = &self.result {
+            assert_eq!(kinds.last(), Some(&&EventKind::RunEnded(stats.clone())));
+        }
+    }
+
+    /// Every attempt that was started has one end; no more are between the two than may be.
+    fn check_attempts(&self, settings: &EngineSettings, doubt: Doubt) {
+        let mut open = HashSet::new();
+        let mut next = settings.origin.attempts + 1;
+        for event in self.events() {
+            if let EventKind::AttemptStarted { seq, .. } = &event.kind {
+                assert_eq!(seq.0, next, "attempts are counted without a gap");
+                next += 1;
+                open.insert(*seq);
+                assert!(open.len() <= settings.concurrency.get(), "too many admitted");
+            }
+            if let EventKind::AttemptEnded { seq, .. } | EventKind::AttemptWithdrawn { seq, .. } =
+                &event.kind
+            {
+                assert!(open.remove(seq), "an end without a start: {seq:?}");
+            }
+        }
+        if self.result.is_ok() {
+            match doubt {
+                Doubt::None => assert!(open.is_empty(), "open attempts: {open:?}"),
+                Doubt::Some => assert!(!open.is_empty()),
+                Doubt::Perhaps => {}
+            }
+            let kept_back = self.withdrawn().len() as u64;
+            let sent = self.witness.sendings.len() as u64;
+            assert_eq!(next - settings.origin.attempts - 1, sent + kept_back);
+        }
+    }
+
+    fn check_settled(&self) {
+        let mut settled = HashMap::new();
+        for Settled { ordinal, outcome, .. } in self.settled() {
+            let before = settled.insert(ordinal, outcome);
+            assert_eq!(before, None, "task {ordinal} was settled twice");
+        }
+    }
+
+    fn check_nothing_sent_after_stop(&self) {
+        let Some((stopping, _)) = self.stopping() else { return };
+        assert!(self.sendings().iter().all(|&(_, at)| at <= stopping), "sent after a stop");
+    }
+
+    fn check_window(&self, settings: &EngineSettings) {
+        let Some(rate) = settings.rate else { return };
+        let before = settings.origin.last_sent.iter().copied();
+        let sent: Vec<Timestamp> =
+            before.chain(self.witness.sendings.iter().map(|sending| sending.at)).collect();
+        let most = usize::try_from(rate.limit.get()).unwrap();
+        for pair in sent.windows(most + 1) {
+            assert!(pair[most].since(pair[0]) >= rate.window, "more than {rate} from {}", pair[0]);
+        }
+    }
+}

@@ -1,0 +1,272 @@
+//! A service that answers by a script, and a ledger in memory; both tell a common witness.
+
+use crate::api::TaskApi;
+use crate::clock::Clock;
+use crate::clock::Timestamp;
+use crate::engine::Claim;
+use crate::engine::Ledger;
+use crate::engine::LedgerError;
+use crate::event::Event;
+use crate::event::EventKind;
+use crate::policy::ActionResult;
+use crate::policy::Answer;
+use crate::policy::Body;
+use crate::policy::Delivery;
+use crate::policy::NoResponse;
+use crate::policy::Response;
+use crate::policy::ServiceError;
+use crate::task::FailureKind;
+use crate::task::Task;
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use std::collections::HashMap;
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::time::Duration;
+
+/// What a service does with one call.
+#[derive(Debug, Clone)]
+pub(super) struct Reply {
+    pub(super) after: Duration,
+    pub(super) then: Then,
+}
+
+#[derive(Debug, Clone)]
+pub(super) enum Then {
+    Answer(Answer),
+    Panic,
+    Silence,
+}
+
+/// Tells how the `number`-th call for the task with that ordinal is answered, from 1.
+pub(super) type Script = Box<dyn Fn(u32, u32) -> Reply>;
+
+pub(super) fn at_once(answer: Answer) -> Reply {
+    after_millis(0, answer)
+}
+
+pub(super) fn after_millis(millis: u64, answer: Answer) -> Reply {
+    Reply { after: Duration::from_millis(millis), then: Then::Answer(answer) }
+}
+
+pub(super) fn panicking() -> Reply {
+    Reply { after: Duration::ZERO, then: Then::Panic }
+}
+
+pub(super) fn silence() -> Reply {
+    Reply { after: Duration::ZERO, then: Then::Silence }
+}
+
+pub(super) fn done() -> Answer {
+    counts(0, 1)
+}
+
+pub(super) fn partial() -> Answer {
+    counts(1, 1)
+}
+
+fn counts(failed: i64, succeeded: i64) -> Answer {
+    response(
+        200,
+        Body::Result(ActionResult {
+            total: Some(failed + succeeded),
+            failed: Some(failed),
+            succeeded: Some(succeeded),
+            ..ActionResult::default()
+        }),
+    )
+}
+
+pub(super) fn refused() -> Answer {
+    response(404, Body::Error(ServiceError::default()))
+}
+
+pub(super) fn transient() -> Answer {
+    response(503, Body::Error(ServiceError::default()))
+}
+
+pub(super) fn in_doubt() -> Answer {
+    response(502, Body::Unreadable("a page of the gateway".into()))
+}
+
+pub(super) fn unauthorised() -> Answer {
+    let code = "APIGW.0301".to_owned();
+    response(401, Body::Error(ServiceError { code, ..ServiceError::default() }))
+}
+
+/// Asks for fewer calls, and says for how long.
+pub(super) fn throttled(seconds: u64) -> Answer {
+    Answer::Response(Response {
+        status: 429,
+        request_id: None,
+        retry_after: Some(Duration::from_secs(seconds)),
+        body: Body::Error(ServiceError::default()),
+    })
+}
+
+/// Asks for fewer calls, and does not say for how long.
+pub(super) fn throttled_somehow() -> Answer {
+    response(429, Body::Error(ServiceError::default()))
+}
+
+pub(super) fn never_left() -> Answer {
+    let message = "connection refused".into();
+    let (kind, delivery) = (FailureKind::Connect, Delivery::NeverLeft);
+    Answer::NoResponse(NoResponse { kind, delivery, message })
+}
+
+fn response(status: u16, body: Body) -> Answer {
+    Answer::Response(Response { status, request_id: None, retry_after: None, body })
+}
+
+/// One call as the service saw it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Sending {
+    pub(super) at: Timestamp,
+    pub(super) ordinal: u32,
+    pub(super) number: u32,
+}
+
+/// What service and ledger have seen so far.
+#[derive(Debug, Default)]
+pub(super) struct Witness {
+    pub(super) sendings: Vec<Sending>,
+    /// Every batch of events, and when it was durable.
+    pub(super) commits: Vec<(Timestamp, Vec<Event>)>,
+    /// How often each task's start was made durable, and how often it was called.
+    starts: HashMap<u32, u32>,
+    calls: HashMap<u32, u32>,
+    /// Sendings whose start was not durable: there must be none.
+    pub(super) undurable: Vec<Sending>,
+    pub(super) on_wire: usize,
+    pub(super) most_on_wire: usize,
+}
+
+type Shared = Arc<Mutex<Witness>>;
+
+/// A service that answers by a script.
+pub(super) struct Service {
+    pub(super) clock: Clock,
+    pub(super) script: Script,
+    pub(super) witness: Shared,
+}
+
+impl Service {
+    fn take(&self, task: &Task) -> Sending {
+        let mut witness = self.witness.lock().unwrap();
+        let ordinal = task.ordinal.0;
+        let calls = witness.calls.entry(ordinal).or_default();
+        *calls += 1;
+        let sending = Sending { at: self.clock.now(), ordinal, number: *calls };
+        witness.sendings.push(sending);
+        if witness.starts.get(&ordinal).is_none_or(|&starts| starts < sending.number) {
+            witness.undurable.push(sending);
+        }
+        witness.on_wire += 1;
+        witness.most_on_wire = witness.most_on_wire.max(witness.on_wire);
+        sending
+    }
+}
+
+/// One call on the wire; ends with the future of the call, however that ends.
+struct OnWire(Shared);
+
+impl Drop for OnWire {
+    fn drop(&mut self) {
+        self.0.lock().unwrap().on_wire -= 1;
+    }
+}
+
+impl TaskApi for Service {
+    async fn call(&self, task: Arc<Task>) -> Answer {
+        let sending = self.take(&task);
+        let _on_wire = OnWire(Arc::clone(&self.witness));
+        let reply = (self.script)(sending.ordinal, sending.number);
+        if !reply.after.is_zero() {
+            tokio::time::sleep(reply.after).await;
+        }
+        match reply.then {
+            Then::Answer(answer) => answer,
+            Then::Panic => panic!("the script says so"),
+            Then::Silence => std::future::pending().await,
+        }
+    }
+}
+
+/// How the ledger behaves.
+#[derive(Debug, Clone)]
+pub(super) struct LedgerScript {
+    /// The most it hands out at a time.
+    pub(super) most_claimed: usize,
+    pub(super) claim_delay: Duration,
+    /// How long commits take, one after the other and then over again.
+    pub(super) commit_delays: Vec<Duration>,
+    /// The commit that fails, and the claim, counted from 0.
+    pub(super) broken_commit: Option<usize>,
+    pub(super) broken_claim: Option<usize>,
+}
+
+/// A ledger in memory.
+pub(super) struct MemoryLedger {
+    pub(super) clock: Clock,
+    pub(super) left: VecDeque<Claim>,
+    pub(super) script: LedgerScript,
+    pub(super) witness: Shared,
+    pub(super) claims: usize,
+    pub(super) commits: usize,
+}
+
+impl Ledger for MemoryLedger {
+    fn claim(&mut self, most: usize) -> BoxFuture<'static, Result<Vec<Claim>, LedgerError>> {
+        let count = most.min(self.script.most_claimed).min(self.left.len());
+        let claimed = self.left.drain(..count).collect();
+        let broken = self.script.broken_claim == Some(self.claims);
+        self.claims += 1;
+        let delay = self.script.claim_delay;
+        async move {
+            pause(delay).await;
+            if broken { Err(disk_full()) } else { Ok(claimed) }
+        }
+        .boxed()
+    }
+
+    fn on_events(&mut self, events: Vec<Event>) -> BoxFuture<'static, Result<(), LedgerError>> {
+        let delays = &self.script.commit_delays;
+        let delay = delays[self.commits % delays.len()];
+        let broken = self.script.broken_commit == Some(self.commits);
+        self.commits += 1;
+        let (clock, witness) = (self.clock, Arc::clone(&self.witness));
+        async move {
+            pause(delay).await;
+            if broken {
+                return Err(disk_full());
+            }
+            witness.lock().unwrap().commit(clock.now(), events);
+            Ok(())
+        }
+        .boxed()
+    }
+}
+
+impl Witness {
+    fn commit(&mut self, at: Timestamp, events: Vec<Event>) {
+        for event in &events {
+            if let EventKind::AttemptStarted { task, .. } = &event.kind {
+                *self.starts.entry(task.ordinal.0).or_default() += 1;
+            }
+        }
+        self.commits.push((at, events));
+    }
+}
+
+async fn pause(span: Duration) {
+    if !span.is_zero() {
+        tokio::time::sleep(span).await;
+    }
+}
+
+fn disk_full() -> LedgerError {
+    let error: Box<dyn std::error::Error + Send + Sync> = "the disk is full".into();
+    LedgerError(error)
+}

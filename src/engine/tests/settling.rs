@@ -1,0 +1,139 @@
+//! What becomes of single tasks: one outcome each, after as many attempts as they get.
+
+use super::scene::SOME_DAY;
+use super::scene::Scene;
+use super::scene::millis;
+use super::scene::secs;
+use super::seen::Settled;
+use super::service::Reply;
+use super::service::after_millis;
+use super::service::at_once;
+use super::service::done;
+use super::service::never_left;
+use super::service::panicking;
+use super::service::partial;
+use super::service::refused;
+use super::service::silence;
+use super::service::transient;
+use crate::event::EventKind;
+use crate::task::FailureKind;
+use crate::task::Outcome;
+
+/// Checks what becomes of one task that is answered like this each time.
+async fn check(script: impl Fn(u32, u32) -> Reply + 'static, outcome: Outcome, attempts: u32) {
+    let seen = Scene::of(1).answering(script).run().await;
+    assert_eq!(seen.settled(), [Settled { ordinal: 0, outcome, attempts }]);
+    assert_eq!(seen.stopped(), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_without_tasks_begins_and_ends() {
+    let seen = Scene::of(0).run().await;
+    let kinds = seen.pick(|event| Some(&event.kind));
+    assert!(matches!(kinds[..], [EventKind::RunStarted(_), EventKind::RunEnded(_)]));
+    assert_eq!((seen.claims, seen.lasted()), (1, millis(0)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_task_is_settled_by_what_the_service_says() {
+    check(|_, _| after_millis(10, done()), Outcome::Succeeded, 1).await;
+    check(|_, _| after_millis(10, partial()), Outcome::Partial, 1).await;
+    check(|_, _| after_millis(10, refused()), Outcome::Failed, 1).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_task_that_never_gets_through_fails_after_its_attempts() {
+    check(|_, _| at_once(never_left()), Outcome::Failed, 4).await;
+    check(|_, _| at_once(transient()), Outcome::Failed, 4).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_task_that_gets_through_at_last_succeeds() {
+    let at_last = |_, number| at_once(if number < 4 { transient() } else { done() });
+    check(at_last, Outcome::Succeeded, 4).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn waits_between_attempts_double_and_are_never_longer_than_their_ceiling() {
+    let seen = Scene::of(50).answering(|_, _| at_once(transient())).run().await;
+    let mut longest = [millis(0); 3];
+    for ordinal in 0..50 {
+        let sent = seen.sent_at(ordinal);
+        for (longest, pair) in longest.iter_mut().zip(sent.windows(2)) {
+            *longest = (pair[1] - pair[0]).max(*longest);
+        }
+    }
+    // Waits end with a tick of the timer, which is a millisecond at the most later. A tenth of
+    // the ceiling is not reached by any of 50 tasks once in 10^50 runs.
+    for (longest, ceiling) in longest.into_iter().zip([500, 1_000, 2_000]) {
+        assert!(longest <= millis(ceiling + 1), "{longest:?}");
+        assert!(longest > millis(ceiling / 10), "{longest:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_retry_is_due_when_it_was_told_to_be() {
+    let script = |_, number| at_once(if number == 1 { transient() } else { done() });
+    let seen = Scene::of(1).answering(script).run().await;
+    let due = seen.pick(|event| {
+        let EventKind::RetryScheduled { due, .. } = &event.kind else { return None };
+        Some(*due)
+    });
+    let sent = seen.witness.sendings[1].at;
+    assert!(sent >= due[0] && sent.since(due[0]) <= millis(1), "{sent} {due:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_waiting_task_holds_no_slot() {
+    let script = |ordinal, number| match (ordinal, number) {
+        (0, 1) => at_once(transient()),
+        _ => at_once(done()),
+    };
+    let seen = Scene::of(100).concurrency(1).answering(script).run().await;
+    let last = *seen.sendings().last().unwrap();
+    assert_eq!(last.0, 0, "all others went while it waited");
+    assert!(seen.sendings()[..100].iter().all(|&(_, at)| at == millis(0)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn all_slots_are_used_and_no_more() {
+    let seen = Scene::of(100).concurrency(7).run().await;
+    assert_eq!(seen.witness.most_on_wire, 7);
+    assert_eq!(seen.lasted(), millis(1_500), "15 times seven calls of 100 ms");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_panic_is_its_calls_own_and_the_run_goes_on() {
+    let script = |ordinal, _| if ordinal == 1 { panicking() } else { after_millis(10, done()) };
+    let seen = Scene::of(20).answering(script).run().await;
+    let ambiguous = Settled { ordinal: 1, outcome: Outcome::Ambiguous, attempts: 1 };
+    assert!(seen.settled().contains(&ambiguous));
+    assert_eq!(seen.count(Outcome::Succeeded), 19);
+    let results = seen.results();
+    let in_doubt = results.iter().find(|result| result.in_doubt).unwrap();
+    let failure = in_doubt.failure.as_ref().unwrap();
+    assert_eq!(failure.message, "the call panicked: the script says so");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_without_an_answer_is_given_up_in_time_and_in_doubt() {
+    let script = |_, number| if number == 1 { silence() } else { after_millis(100, done()) };
+    let mut scene = Scene::of(1).answering(script);
+    scene.settings.timeout = secs(5);
+    let seen = scene.run().await;
+    let result = seen.results()[0];
+    assert_eq!(result.duration, secs(5));
+    assert_eq!(result.failure.as_ref().unwrap().kind, FailureKind::Timeout);
+    assert!(result.in_doubt);
+    assert_eq!(seen.count(Outcome::Succeeded), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_result_tells_when_it_was_sent_and_how_long_it_took() {
+    let seen = Scene::of(2).concurrency(1).committing_in(&[30]).run().await;
+    let results = seen.results();
+    // 30 ms until the run's start is durable, 30 ms until the attempt's is.
+    assert_eq!(results[0].sent.since(SOME_DAY), millis(60));
+    assert_eq!(results[0].duration, millis(100));
+    assert_eq!(results[1].sent.since(SOME_DAY), millis(190));
+}

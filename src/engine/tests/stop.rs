@@ -1,0 +1,121 @@
+//! A stop that is asked for: nothing new is sent, and nothing gets lost.
+
+use super::scene::Scene;
+use super::scene::millis;
+use super::scene::secs;
+use super::service::after_millis;
+use super::service::at_once;
+use super::service::done;
+use super::service::silence;
+use super::service::transient;
+use crate::engine::Control;
+use crate::event::StopReason;
+use crate::task::Outcome;
+
+#[tokio::test(start_paused = true)]
+async fn what_is_on_the_wire_finishes_after_a_stop() {
+    let scene = Scene::of(10).answering(|_, _| after_millis(1_000, done()));
+    let seen = scene.interrupted_after(millis(1_500)).run().await;
+    assert_eq!(seen.stopping(), Some((millis(1_500), 4)));
+    assert_eq!(seen.count(Outcome::Succeeded), 8);
+    assert_eq!(seen.lasted(), secs(2));
+    assert_eq!(seen.stopped(), Some(&StopReason::Interrupted));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_being_committed_during_a_stop_is_withdrawn() {
+    // The attempts' starts are committed from 1 s to 2 s.
+    let seen = Scene::of(10).committing_in(&[1_000]).interrupted_after(millis(1_500)).run().await;
+    assert_eq!(seen.sendings(), []);
+    assert_eq!(seen.withdrawn(), [0, 1, 2, 3]);
+    // The withdrawals are durable at 3 s, the end at 4 s.
+    assert_eq!(seen.lasted(), secs(4));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_admitted_or_durable_during_a_stop_is_withdrawn() {
+    // The pace lets the first two go at 0 s; the ledger stalls, so that others gather behind.
+    for stop in [5, 100, 500, 900, 1_000, 1_010, 1_300, 1_990, 2_020] {
+        let scene = Scene::of(20).rate("2/s").committing_in(&[0, 0, 900, 3]);
+        let seen = scene.interrupted_after(millis(stop)).run().await;
+        assert_eq!(seen.stopped(), Some(&StopReason::Interrupted));
+        assert_eq!(seen.settled().len(), seen.sendings().len(), "stopped at {stop} ms");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn tasks_that_wait_are_left_when_the_run_stops() {
+    let seen = Scene::of(4)
+        .max_attempts(u32::MAX)
+        .answering(|_, _| at_once(transient()))
+        .interrupted_after(secs(60))
+        .run()
+        .await;
+    assert_eq!(seen.settled(), []);
+    assert_eq!(seen.lasted(), secs(60));
+}
+
+#[tokio::test(start_paused = true)]
+async fn tasks_that_are_handed_out_after_a_stop_are_left() {
+    let mut scene = Scene::of(10).interrupted_after(secs(1));
+    scene.ledger.claim_delay = secs(3);
+    let seen = scene.run().await;
+    assert_eq!(seen.sendings(), []);
+    assert_eq!((seen.lasted(), seen.claims), (secs(1), 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn calls_that_outlast_the_drain_are_left_in_doubt() {
+    let script = |ordinal, _| if ordinal == 0 { silence() } else { after_millis(500, done()) };
+    let mut scene = Scene::of(4).answering(script).interrupted_after(millis(200)).leaving_doubt();
+    scene.settings.drain_timeout = secs(10);
+    let seen = scene.run().await;
+    assert_eq!(seen.lasted(), millis(10_200));
+    assert_eq!((seen.count(Outcome::Succeeded), seen.results().len()), (3, 3));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_drain_of_no_time_gives_up_at_once() {
+    let mut scene = Scene::of(4).interrupted_after(millis(50)).leaving_doubt();
+    scene.settings.drain_timeout = secs(0);
+    assert_eq!(scene.run().await.lasted(), millis(50));
+}
+
+#[tokio::test(start_paused = true)]
+async fn abandoned_calls_are_left_in_doubt() {
+    let scene = Scene::of(10).answering(|_, _| silence()).leaving_doubt();
+    let seen = scene.asking(secs(3), Control::Abandon).run().await;
+    assert_eq!((seen.lasted(), seen.results().len()), (secs(3), 0));
+    assert_eq!(seen.stopped(), Some(&StopReason::Interrupted));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_second_wish_abandons_what_the_first_let_finish() {
+    let reason = StopReason::Terminated;
+    let seen = Scene::of(10)
+        .answering(|_, _| silence())
+        .asking(secs(3), Control::Stop(reason.clone()))
+        .asking(secs(5), Control::Abandon)
+        .leaving_doubt()
+        .run()
+        .await;
+    assert_eq!((seen.lasted(), seen.stopped()), (secs(5), Some(&reason)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn calls_abandoned_while_others_are_committed_end_the_run_with_the_commit() {
+    // Sent at 2 s; tasks 1 to 3 end at 2.1 s; their successors are being committed until 3.1 s.
+    let script = |ordinal, _| if ordinal == 0 { silence() } else { after_millis(100, done()) };
+    let scene = Scene::of(10).answering(script).committing_in(&[1_000]).leaving_doubt();
+    let seen = scene.asking(millis(2_500), Control::Abandon).run().await;
+    assert_eq!(seen.withdrawn(), [4, 5, 6]);
+    // The withdrawals are durable at 4.1 s, the end at 5.1 s.
+    assert_eq!(seen.lasted(), millis(5_100));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_goes_through_although_nobody_is_left_to_stop_it() {
+    let scene = Scene::of(10).rate("1/s");
+    let seen = scene.run().await;
+    assert_eq!(seen.count(Outcome::Succeeded), 10);
+}

@@ -1,0 +1,62 @@
+//! Stops that a run decides on by itself.
+
+use super::scene::Scene;
+use super::scene::millis;
+use super::scene::secs;
+use super::service::after_millis;
+use super::service::at_once;
+use super::service::done;
+use super::service::in_doubt;
+use super::service::partial;
+use super::service::refused;
+use super::service::unauthorised;
+use crate::event::StopReason;
+use crate::task::Outcome;
+
+#[tokio::test(start_paused = true)]
+async fn the_failure_after_the_tolerated_ones_stops_the_run() {
+    for tolerated in [0, 1, 7] {
+        let scene = Scene::of(20).concurrency(1).tolerating(tolerated);
+        let seen = scene.answering(|_, _| at_once(refused())).run().await;
+        assert_eq!(seen.stopped(), Some(&StopReason::TooManyFailures));
+        assert_eq!(seen.sendings().len() as u64, tolerated + 1);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn only_the_outcome_failed_is_a_failure() {
+    let script = |ordinal, _| at_once(if ordinal % 2 == 0 { partial() } else { in_doubt() });
+    let seen = Scene::of(20).tolerating(0).answering(script).run().await;
+    assert_eq!(seen.stopped(), None);
+    assert_eq!((seen.count(Outcome::Partial), seen.count(Outcome::Ambiguous)), (10, 10));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_on_the_wire_when_too_many_failed_is_counted() {
+    let script = |ordinal, _| after_millis(100 + 10 * u64::from(ordinal), refused());
+    let seen = Scene::of(20).tolerating(0).answering(script).run().await;
+    assert_eq!(seen.stopping(), Some((millis(100), 3)));
+    assert_eq!(seen.count(Outcome::Failed), 4);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_out_of_time_sends_nothing_new() {
+    let mut scene = Scene::of(100).answering(|_, _| after_millis(1_000, done()));
+    scene.settings.max_duration = Some(millis(2_500));
+    let seen = scene.run().await;
+    assert_eq!(seen.stopping(), Some((millis(2_500), 4)));
+    assert_eq!(seen.stopped(), Some(&StopReason::OutOfTime));
+    assert_eq!((seen.count(Outcome::Succeeded), seen.lasted()), (12, secs(3)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn refused_credentials_stop_the_run() {
+    let script = |ordinal, _| match ordinal {
+        2 => after_millis(50, unauthorised()),
+        _ => after_millis(100, done()),
+    };
+    let seen = Scene::of(20).answering(script).run().await;
+    assert_eq!(seen.stopped(), Some(&StopReason::NotAuthorised));
+    assert_eq!(seen.stopping(), Some((millis(50), 3)));
+    assert_eq!((seen.count(Outcome::Succeeded), seen.sendings().len()), (3, 4));
+}
