@@ -1,6 +1,7 @@
 //! Tasks that wait for their next attempt. A waiting task holds no slot.
 
 use crate::clock::Instant;
+use futures::FutureExt;
 use std::collections::VecDeque;
 use tokio_util::time::DelayQueue;
 
@@ -36,6 +37,11 @@ impl<T> Waiting<T> {
 
     pub(super) fn len(&self) -> usize {
         self.later.len() + self.due.len()
+    }
+
+    /// Moves every task whose time has come to those that are due.
+    pub(super) fn gather_due(&mut self) {
+        while self.fall_due().now_or_never().is_some() {}
     }
 
     /// Waits until one more task is due; for ever if none waits.

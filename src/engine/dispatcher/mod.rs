@@ -124,6 +124,7 @@ where
         self.tell(EventKind::RunStarted(self.started()));
         loop {
             self.wake = None;
+            self.attend(&mut control);
             self.continue_after_hold();
             self.refill();
             self.admit();
@@ -135,6 +136,17 @@ where
             self.step(&mut control).await?;
         }
         self.end().await
+    }
+
+    /// Takes note of what a run that never has to wait would not hear of in [`Self::step`].
+    ///
+    /// All calls that were released have been polled by now, so a stop overtakes none of them.
+    fn attend(&mut self, control: &mut mpsc::UnboundedReceiver<Control>) {
+        while let Ok(asked) = control.try_recv() {
+            self.obey(asked);
+        }
+        self.check_deadline();
+        self.waiting.gather_due();
     }
 
     /// Waits for the next thing to happen, and takes note of it.
@@ -155,7 +167,7 @@ where
             claimed = finished(&mut self.claiming) => self.take_claimed(claimed?),
             () = self.waiting.fall_due() => {}
             Some(asked) = control.recv() => self.obey(asked),
-            () = sleep_until(wake) => self.check_deadline(),
+            () = sleep_until(wake) => {}
         }
         Ok(())
     }

@@ -147,6 +147,11 @@ impl Scene {
         self
     }
 
+    /// Returns what a script needs to stop the run from within a call.
+    pub(super) fn remote(&self) -> mpsc::UnboundedSender<Control> {
+        self.remote.clone()
+    }
+
     /// Carries out the run and checks all that holds in every run.
     pub(super) async fn run(self) -> Seen {
         let doubt = self.doubt;

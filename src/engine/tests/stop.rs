@@ -114,6 +114,21 @@ async fn calls_abandoned_while_others_are_committed_end_the_run_with_the_commit(
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_stop_is_heard_by_a_run_that_never_has_to_wait() {
+    let scene = Scene::of(5_000);
+    let remote = scene.remote();
+    let script = move |ordinal, _| {
+        if ordinal == 100 {
+            remote.send(Control::Stop(StopReason::Interrupted)).unwrap();
+        }
+        at_once(done())
+    };
+    let seen = scene.answering(script).run().await;
+    assert_eq!(seen.stopped(), Some(&StopReason::Interrupted));
+    assert!(seen.sendings().len() <= 104, "{} sent", seen.sendings().len());
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_run_goes_through_although_nobody_is_left_to_stop_it() {
     let scene = Scene::of(10).rate("1/s");
     let seen = scene.run().await;

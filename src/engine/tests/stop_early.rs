@@ -50,6 +50,15 @@ async fn a_run_out_of_time_sends_nothing_new() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_run_without_any_time_sends_nothing() {
+    let mut scene = Scene::of(100);
+    scene.settings.max_duration = Some(secs(0));
+    let seen = scene.run().await;
+    assert_eq!(seen.sendings(), []);
+    assert_eq!(seen.stopped(), Some(&StopReason::OutOfTime));
+}
+
+#[tokio::test(start_paused = true)]
 async fn refused_credentials_stop_the_run() {
     let script = |ordinal, _| match ordinal {
         2 => after_millis(50, unauthorised()),
