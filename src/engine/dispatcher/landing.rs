@@ -60,6 +60,7 @@ where
         let Claim { task, attempts, first_sent, .. } = claim;
         let first_sent = first_sent.expect("a task that ended was sent");
         self.tell(EventKind::TaskSettled { task, outcome, seq, attempts, first_sent });
+        self.settled += 1;
         if outcome == Outcome::Failed {
             self.failed += 1;
             if self.failed > self.settings.tolerated_failures {

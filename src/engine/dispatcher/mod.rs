@@ -68,6 +68,7 @@ pub(super) struct Dispatcher<'a, L, S, F> {
     on_wire: FuturesUnordered<F>,
 
     next_seq: u64,
+    settled: u64,
     failed: u64,
     stopping: Option<StopReason>,
     deadline: Option<Instant>,
@@ -108,6 +109,7 @@ where
             cleared: VecDeque::new(),
             on_wire: FuturesUnordered::new(),
             next_seq: settings.origin.attempts + 1,
+            settled: settings.origin.settled,
             failed: settings.origin.failed,
             stopping: None,
             deadline: settings.max_duration.map(|limit| now + limit),

@@ -67,11 +67,18 @@ where
         nothing_left && self.occupied() == 0 && self.batch.is_empty() && self.committing.is_none()
     }
 
+    /// Tells why tasks were left without an outcome, if any were: a stop that came when the last
+    /// ones were on the wire has cut nothing short.
+    fn cut_short(&self) -> Option<StopReason> {
+        let all_settled = self.settled == self.settings.origin.selected;
+        self.stopping.clone().filter(|_| !all_settled)
+    }
+
     pub(super) async fn end(mut self) -> Result<RunStats, LedgerError> {
         if let Some(since) = self.held_since {
             self.held += self.clock.instant() - since;
         }
-        let stats = RunStats { stopped: self.stopping.clone(), held: self.held };
+        let stats = RunStats { stopped: self.cut_short(), held: self.held };
         self.tell(EventKind::RunEnded(stats.clone()));
         self.ledger.on_events(std::mem::take(&mut self.batch)).await?;
         Ok(stats)

@@ -131,10 +131,12 @@ proptest! {
         commits in prop::collection::vec(0_u64..300, 1..5),
         stop in 0_u64..6_000,
     ) {
+        let tasks = answers.len();
         let scene = paced(scene(answers), rate).concurrency(concurrency);
         let scene = scene.interrupted_after(Duration::from_millis(stop));
         let seen = run(scene.committing_in(&commits).claiming(5));
         prop_assert_eq!(seen.results().len(), seen.sendings().len());
+        prop_assert_eq!(seen.stopped().is_some(), settled_ordinals(&seen).len() < tasks);
     }
 
     #[test]

@@ -134,3 +134,10 @@ async fn a_run_goes_through_although_nobody_is_left_to_stop_it() {
     let seen = scene.run().await;
     assert_eq!(seen.count(Outcome::Succeeded), 10);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_stop_that_leaves_no_task_is_none() {
+    let seen = Scene::of(4).interrupted_after(millis(50)).run().await;
+    assert_eq!(seen.count(Outcome::Succeeded), 4);
+    assert_eq!(seen.stopped(), None);
+}

@@ -40,6 +40,13 @@ async fn what_is_on_the_wire_when_too_many_failed_is_counted() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_failure_too_many_that_is_the_last_task_stops_nothing() {
+    let seen = Scene::of(1).tolerating(0).answering(|_, _| at_once(refused())).run().await;
+    assert_eq!(seen.count(Outcome::Failed), 1);
+    assert_eq!(seen.stopped(), None);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_run_out_of_time_sends_nothing_new() {
     let mut scene = Scene::of(100).answering(|_, _| after_millis(1_000, done()));
     scene.settings.max_duration = Some(millis(2_500));
