@@ -78,28 +78,42 @@ where
 
     /// Holds the whole run; the task that was told so goes first afterwards.
     pub(super) fn hold(&mut self, claim: Claim, wait: Duration) {
-        let now = self.clock.instant();
-        let until = now + wait;
-        self.pacer.hold(until.into());
-        self.held_since.get_or_insert(now);
+        let until = self.clock.instant() + wait;
         let task = Arc::clone(&claim.task);
         self.tell(EventKind::RetryScheduled { task, due: self.clock.label(until) });
+        self.waiting.first(claim);
+        // A run that stops sends nothing anyway: there is nothing to hold.
+        if self.stopping.is_none() {
+            self.hold_run(until);
+        }
+    }
+
+    fn hold_run(&mut self, until: Instant) {
+        let now = self.clock.instant();
+        self.pacer.hold(until.into());
+        self.held_since.get_or_insert(now);
         let until = self.pacer.held_until(now.into()).map_or(until, Instant::from);
         let reason = HoldReason::Throttled;
         self.tell(EventKind::RunHeld { until: self.clock.label(until), reason });
-        self.waiting.first(claim);
     }
 
     pub(super) fn continue_after_hold(&mut self) {
-        let now = self.clock.instant();
-        let Some(since) = self.held_since else { return };
-        match self.pacer.held_until(now.into()) {
+        if self.held_since.is_none() {
+            return;
+        }
+        match self.pacer.held_until(self.clock.instant().into()) {
             Some(until) => self.wake_at(until.into()),
             None => {
-                self.held += now - since;
-                self.held_since = None;
+                self.end_hold();
                 self.tell(EventKind::RunContinued);
             }
+        }
+    }
+
+    /// Adds the present hold, if there is one, to those that are over.
+    pub(super) fn end_hold(&mut self) {
+        if let Some(since) = self.held_since.take() {
+            self.held += self.clock.instant() - since;
         }
     }
 }

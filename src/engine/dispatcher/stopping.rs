@@ -34,6 +34,7 @@ where
         let on_wire = self.on_wire.len();
         self.tell(EventKind::RunStopping { reason: reason.clone(), on_wire });
         self.stopping = Some(reason);
+        self.end_hold();
         self.deadline = Some(self.clock.instant() + self.settings.drain_timeout);
         self.take_back();
     }
@@ -75,9 +76,6 @@ where
     }
 
     pub(super) async fn end(mut self) -> Result<RunStats, LedgerError> {
-        if let Some(since) = self.held_since {
-            self.held += self.clock.instant() - since;
-        }
         let stats = RunStats { stopped: self.cut_short(), held: self.held };
         self.tell(EventKind::RunEnded(stats.clone()));
         self.ledger.on_events(std::mem::take(&mut self.batch)).await?;

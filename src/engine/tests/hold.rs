@@ -8,6 +8,7 @@ use super::seen::Seen;
 use super::service::after_millis;
 use super::service::at_once;
 use super::service::done;
+use super::service::silence;
 use super::service::throttled;
 use super::service::throttled_somehow;
 use crate::event::EventKind;
@@ -130,4 +131,17 @@ async fn a_hold_ends_with_a_stop_and_does_not_delay_it() {
     assert_eq!(seen.stopped(), Some(&StopReason::Interrupted));
     assert_eq!(seen.lasted(), secs(7));
     assert_eq!(seen.stats().held, secs(7));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_that_stops_is_not_held_any_more() {
+    // Tasks 0 and 1 are on the wire when the run stops at 1 s; task 0 is throttled at 2 s.
+    let script = |ordinal, _| match ordinal {
+        0 => after_millis(2_000, throttled(2)),
+        _ => silence(),
+    };
+    let scene = Scene::of(2).answering(script).interrupted_after(secs(1)).leaving_doubt();
+    let seen = scene.run().await;
+    assert_eq!(told(&seen), (vec![], vec![]));
+    assert_eq!(seen.stats().held, secs(0));
 }
