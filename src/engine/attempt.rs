@@ -61,7 +61,9 @@ pub(super) async fn send<A: TaskApi>(
 /// goes on, and answers in its socket buffers. They are read before anything is given up.
 async fn within<F: Future>(clock: Clock, timeout: Duration, future: F) -> Option<F::Output> {
     let mut future = pin!(future);
-    let mut deadline = clock.instant() + timeout;
+    let Some(mut deadline) = clock.instant().checked_add(timeout) else {
+        return Some(future.await);
+    };
     loop {
         match tokio::time::timeout_at(deadline, &mut future).await {
             Ok(output) => return Some(output),

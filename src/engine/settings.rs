@@ -6,7 +6,7 @@ use crate::task::Rate;
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
-/// How a run is carried out.
+/// How a run is carried out. A span of time that is longer than instants reach is endless.
 #[derive(Debug, Clone)]
 pub struct EngineSettings {
     /// The most calls on the wire at a time.

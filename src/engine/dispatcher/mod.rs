@@ -112,7 +112,7 @@ where
             settled: settings.origin.settled,
             failed: settings.origin.failed,
             stopping: None,
-            deadline: settings.max_duration.map(|limit| now + limit),
+            deadline: settings.max_duration.and_then(|limit| now.checked_add(limit)),
             held_since: None,
             held: Duration::ZERO,
             wake: None,

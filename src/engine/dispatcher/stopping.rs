@@ -35,7 +35,7 @@ where
         self.tell(EventKind::RunStopping { reason: reason.clone(), on_wire });
         self.stopping = Some(reason);
         self.end_hold();
-        self.deadline = Some(self.clock.instant() + self.settings.drain_timeout);
+        self.deadline = self.clock.instant().checked_add(self.settings.drain_timeout);
         self.take_back();
     }
 

@@ -12,6 +12,7 @@ use super::service::refused;
 use super::service::unauthorised;
 use crate::event::StopReason;
 use crate::task::Outcome;
+use std::time::Duration;
 
 #[tokio::test(start_paused = true)]
 async fn the_failure_after_the_tolerated_ones_stops_the_run() {
@@ -75,4 +76,13 @@ async fn refused_credentials_stop_the_run() {
     assert_eq!(seen.stopped(), Some(&StopReason::NotAuthorised));
     assert_eq!(seen.stopping(), Some((millis(50), 3)));
     assert_eq!((seen.count(Outcome::Succeeded), seen.sendings().len()), (3, 4));
+}
+
+#[tokio::test(start_paused = true)]
+async fn endless_limits_are_no_limits() {
+    let mut scene = Scene::of(3).interrupted_after(millis(50));
+    scene.settings.max_duration = Some(Duration::MAX);
+    scene.settings.drain_timeout = Duration::MAX;
+    scene.settings.timeout = Duration::MAX;
+    assert_eq!(scene.run().await.count(Outcome::Succeeded), 3);
 }
