@@ -21,6 +21,8 @@ use std::time::Instant;
 
 /// How much lateness may be caught up, where sendings are closer together than that.
 const CATCH_UP: Duration = Duration::from_millis(10);
+/// How long before its window is free a sending may be admitted: what making it durable takes.
+const AHEAD: Duration = Duration::from_millis(25);
 /// The longest span by which a window is widened.
 const LARGEST_MARGIN: Duration = Duration::from_millis(50);
 
@@ -126,9 +128,12 @@ impl Limit {
         if self.admitted >= self.most {
             return Admission::AfterRelease;
         }
-        // Were all that are admitted sent now, this one would follow them.
-        if let Some(free) = self.free_at(self.most - self.admitted).filter(|&free| free > now) {
-            return Admission::NotBefore(free);
+        // Were all that are admitted sent now, this one would follow them. Admitted only then, it
+        // would leave late by a commit, and the next window's would wait for it in turn: each
+        // window would last a commit longer.
+        let free = self.free_at(self.most - self.admitted);
+        if let Some(free) = free.filter(|&free| free > now + AHEAD) {
+            return Admission::NotBefore(free - AHEAD);
         }
         match self.spread.check(now) {
             Some(due) => Admission::NotBefore(due),

@@ -118,8 +118,9 @@ fn sendings_that_were_admitted_before_a_stall_still_respect_the_window() {
     let late = start + Duration::from_millis(900);
     assert_eq!(pacer.release(late), Admission::Now);
     assert_eq!(pacer.release(late), Admission::Now);
-    assert_eq!(pacer.admit(start + window), Admission::NotBefore(late + window));
-    assert_eq!(pacer.admit(late + window), Admission::Now);
+    assert_eq!(pacer.admit(start + window), Admission::NotBefore(late + window - AHEAD));
+    assert_eq!(pacer.admit(late + window - AHEAD), Admission::Now);
+    assert_eq!(pacer.release(late + window - AHEAD), Admission::NotBefore(late + window));
     assert_eq!(pacer.release(late + window), Admission::Now);
 }
 
@@ -139,8 +140,10 @@ fn a_recalled_sending_counts_in_its_window() {
     let mut pacer = Pacer::new(Some(rate("1/h")), start);
     pacer.recall(start - Duration::from_secs(600));
     let free = start + Duration::from_millis(3_000_050);
-    assert_eq!(pacer.admit(start), Admission::NotBefore(free));
-    assert_eq!(pacer.admit(free), Admission::Now);
+    assert_eq!(pacer.admit(start), Admission::NotBefore(free - AHEAD));
+    assert_eq!(pacer.admit(free - AHEAD), Admission::Now);
+    assert_eq!(pacer.release(free - AHEAD), Admission::NotBefore(free));
+    assert_eq!(pacer.release(free), Admission::Now);
 }
 
 #[test]

@@ -29,6 +29,14 @@ async fn the_rate_is_used_to_99_percent() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_ledger_that_takes_its_time_costs_no_rate() {
+    check_used("1/s", 100, &[20]).await;
+    check_used("7/s", 300, &[3, 20]).await;
+    check_used("50/s", 1_000, &[20]).await;
+    check_used("1000/s", 8_000, &[10]).await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn retries_count_against_the_rate() {
     let script = |_, number| at_once(if number <= 2 { in_doubt() } else { done() });
     let seen = Scene::of(20).rate("5/s").answering(script).run().await;
