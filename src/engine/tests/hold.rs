@@ -11,6 +11,7 @@ use super::service::done;
 use super::service::silence;
 use super::service::throttled;
 use super::service::throttled_somehow;
+use super::service::transient;
 use crate::event::EventKind;
 use crate::event::StopReason;
 use crate::task::Outcome;
@@ -44,6 +45,19 @@ async fn a_throttled_answer_silences_the_run_and_its_task_goes_first_afterwards(
     check_silent(&seen, millis(50));
     assert_eq!(seen.sendings()[4].0, 1, "the four of the beginning, then the throttled one");
     assert_eq!(seen.count(Outcome::Succeeded), 12);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_throttled_task_goes_before_others_that_are_due() {
+    // Task 0 is due again by 510 ms and finds both slots taken; task 1 is throttled at 2 s.
+    let script = |ordinal, number| match (ordinal, number) {
+        (0, 1) => after_millis(10, transient()),
+        (1, 1) => after_millis(2_000, throttled(20)),
+        _ => after_millis(3_000, done()),
+    };
+    let seen = Scene::of(4).concurrency(2).answering(script).run().await;
+    let order: Vec<u32> = seen.sendings().iter().map(|&(ordinal, _)| ordinal).collect();
+    assert_eq!(order, [0, 1, 2, 1, 0, 3]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -52,8 +52,7 @@ async fn without_a_rate_only_the_slots_limit() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_withdrawn_sending_does_not_stand_in_the_way_of_the_end() {
-    // One in an hour: the second is admitted only after the first left its window.
+async fn a_stop_does_not_wait_for_the_pace() {
     let seen = Scene::of(3).rate("1/h").interrupted_after(secs(10)).run().await;
     assert_eq!(seen.sendings().len(), 1);
     assert_eq!(seen.lasted(), secs(10));

@@ -75,6 +75,19 @@ async fn calls_that_outlast_the_drain_are_left_in_doubt() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_drain_that_is_over_during_a_commit_waits_for_that_alone() {
+    // Sent at 2 s. Task 0 ends at 3 s, and its end is being committed when the drain is over.
+    let script = |ordinal, _| if ordinal == 0 { after_millis(1_000, done()) } else { silence() };
+    let scene = Scene::of(4).committing_in(&[1_000]).answering(script).leaving_doubt();
+    let mut scene = scene.interrupted_after(millis(2_500));
+    scene.settings.drain_timeout = millis(1_700);
+    let seen = scene.run().await;
+    // The stop is durable at 3.5 s, the end of task 0 at 4.5 s, the end of the run at 5.5 s.
+    assert_eq!((seen.count(Outcome::Succeeded), seen.lasted()), (1, millis(5_500)));
+    assert!(seen.polls < 20, "{} polls", seen.polls);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_drain_of_no_time_gives_up_at_once() {
     let mut scene = Scene::of(4).interrupted_after(millis(50)).leaving_doubt();
     scene.settings.drain_timeout = secs(0);
