@@ -3,6 +3,9 @@
 //! A secret is held in types that show nothing; it reaches the header of a call and nothing else.
 
 use reqwest::header::HeaderValue;
+use rustix::process::Pid;
+use rustix::process::Signal;
+use rustix::process::kill_process_group;
 use secrecy::ExposeSecret;
 use secrecy::SecretString;
 use std::ffi::OsString;
@@ -11,6 +14,7 @@ use std::path::PathBuf;
 use std::process::ExitStatus;
 use std::process::Stdio;
 use std::time::Duration;
+use tokio::io::AsyncRead;
 use tokio::io::AsyncReadExt;
 use tokio::process::Child;
 
@@ -20,6 +24,8 @@ const LONGEST_TOKEN: usize = 32_768;
 const COMMAND_TIMEOUT: Duration = Duration::from_secs(10);
 /// How much a token command may print.
 const COMMAND_OUTPUT: u64 = 64 * 1024;
+/// How much of what it writes to standard error is told.
+const COMMAND_SAYS: u64 = 500;
 
 /// Where a token is to be had.
 #[derive(Debug, Clone)]
@@ -58,12 +64,14 @@ pub enum CredentialError {
         source: io::Error,
     },
     /// The command failed.
-    #[error("the token command `{line}` failed: {status}")]
+    #[error("the token command `{line}` failed ({status}): {said}")]
     CommandFailed {
         /// The command line.
         line: String,
         /// How it ended.
         status: ExitStatus,
+        /// What it wrote to standard error.
+        said: String,
     },
     /// The command did not end in time.
     #[error("the token command `{line}` took longer than {COMMAND_TIMEOUT:?}")]
@@ -165,25 +173,51 @@ async fn output_of(
         .envs(environment.iter().cloned())
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
-        .kill_on_drop(true)
+        .stderr(Stdio::piped())
+        // A group of its own: what the shell started ends with it.
+        .process_group(0)
         .spawn()
         .map_err(failed)?;
+    let group = Group(child.id());
     let finished = tokio::time::timeout(COMMAND_TIMEOUT, finish(child)).await;
-    let (status, output) = match finished {
+    drop(group);
+    let (status, output, said) = match finished {
         Ok(ended) => ended.map_err(failed)?,
         Err(_) => return Err(CredentialError::CommandTimeout { line: line.into() }),
     };
     if !status.success() {
-        return Err(CredentialError::CommandFailed { line: line.into(), status });
+        let said = String::from_utf8_lossy(&said).trim().to_owned();
+        return Err(CredentialError::CommandFailed { line: line.into(), status, said });
     }
     Ok(output)
 }
 
-async fn finish(mut child: Child) -> io::Result<(ExitStatus, Vec<u8>)> {
-    let mut output = Vec::new();
+/// A process and all it started, which end when this is dropped.
+struct Group(Option<u32>);
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        let id = self.0.and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
+        if let Some(id) = id {
+            // A group that has ended by itself cannot be killed, and need not be.
+            let _ = kill_process_group(id, Signal::KILL);
+        }
+    }
+}
+
+/// Waits for the end of a command, and returns what it printed and what it said.
+async fn finish(mut child: Child) -> io::Result<(ExitStatus, Vec<u8>, Vec<u8>)> {
     let stdout = child.stdout.take().expect("standard output was asked for");
-    stdout.take(COMMAND_OUTPUT).read_to_end(&mut output).await?;
-    Ok((child.wait().await?, output))
+    let stderr = child.stderr.take().expect("standard error was asked for");
+    let (output, said) =
+        tokio::try_join!(up_to(COMMAND_OUTPUT, stdout), up_to(COMMAND_SAYS, stderr))?;
+    Ok((child.wait().await?, output, said))
+}
+
+async fn up_to(most: u64, from: impl AsyncRead + Unpin) -> io::Result<Vec<u8>> {
+    let mut text = Vec::new();
+    from.take(most).read_to_end(&mut text).await?;
+    Ok(text)
 }
 
 #[cfg(test)]
@@ -244,8 +278,9 @@ mod tests {
 
     #[tokio::test]
     async fn a_command_that_fails_or_prints_nothing_gives_no_token() {
-        let error = command("echo ignored; exit 3").load().await.unwrap_err();
+        let error = command("echo ignored; echo no login >&2; exit 3").load().await.unwrap_err();
         assert!(matches!(error, CredentialError::CommandFailed { .. }), "{error}");
+        assert!(error.to_string().ends_with("no login"), "{error}");
         let error = command("true").load().await.unwrap_err();
         assert!(matches!(error, CredentialError::NotAToken { .. }), "{error}");
     }

@@ -54,11 +54,11 @@ impl Standing {
             Verdict::InDoubt | Verdict::Panicked => {
                 Self { charged: self.charged + 1, doubted: true, ..self }
             }
-            Verdict::Done(_)
-            | Verdict::NeverLeft
-            | Verdict::Unauthorised
-            | Verdict::Refused
-            | Verdict::Transient => Self { charged: self.charged + 1, ..self },
+            // The credentials were refused, not this task.
+            Verdict::Unauthorised => self,
+            Verdict::Done(_) | Verdict::NeverLeft | Verdict::Refused | Verdict::Transient => {
+                Self { charged: self.charged + 1, ..self }
+            }
         }
     }
 }
