@@ -14,6 +14,7 @@ pub mod input;
 pub mod plan;
 pub mod policy;
 pub mod progress;
+pub mod report;
 pub mod run;
 pub mod sandbox;
 pub mod store;

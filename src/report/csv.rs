@@ -1,0 +1,205 @@
+//! Writes results.csv: one row for each selected task, in the order of the input.
+//!
+//! Streams; memory does not grow with the number of tasks. What it writes is a valid input
+//! again: ids stand as they were given, and no column of the input can be taken for one of ours.
+//! Foreign cells are guarded against spreadsheets, and those of the service are cut to what
+//! spreadsheets can hold.
+
+use super::failures::failure_of;
+use super::guard::guarded;
+use super::other_columns::OtherColumns;
+use crate::clock::Timestamp;
+use crate::store::AttemptRow;
+use crate::store::RunReader;
+use crate::store::SourceRecord;
+use crate::store::StoreError;
+use crate::store::TaskRow;
+use crate::task::Failure;
+use crate::task::OutcomeCounts;
+use csv::ByteRecord;
+use csv::Terminator;
+use csv::WriterBuilder;
+use std::borrow::Cow;
+use std::fmt::Display;
+use std::fmt::Write as _;
+use std::io;
+use std::io::Write;
+
+/// The columns that batchctl writes, in order; the input's other columns follow.
+pub(super) const COLUMNS: [&str; 17] = [
+    "id",
+    "command",
+    "outcome",
+    "http_status",
+    "total_count",
+    "failed_count",
+    "succeed_count",
+    "error_kind",
+    "error_code",
+    "error_msg",
+    "error_list",
+    "attempts",
+    "started_at",
+    "finished_at",
+    "duration_ms",
+    "request_id",
+    "source",
+];
+/// How much is written at a time.
+const CHUNK_BYTES: usize = 64 << 10;
+/// The longest text of the service in a cell, in bytes: spreadsheets hold 32,767 characters, and
+/// a row must stay short enough to be read back.
+const LONGEST_TEXT: usize = 32_000;
+
+/// What was written.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ResultsSummary {
+    /// How many rows, by outcome; the header is not one of them.
+    pub rows: OutcomeCounts,
+}
+
+/// Why the results could not be written.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ResultsError {
+    /// The run could not be read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The document could not be written.
+    #[error("cannot write the results")]
+    Write(#[source] io::Error),
+}
+
+/// Writes the results of a run as CSV (RFC 4180, UTF-8, lines that end with LF).
+///
+/// # Errors
+///
+/// Those of the store and of `out`; what was written until then is not complete.
+pub fn write_results(run: &RunReader, out: impl Write) -> Result<ResultsSummary, ResultsError> {
+    let sources = run.record()?.sources;
+    let mut writer = WriterBuilder::new()
+        .terminator(Terminator::Any(b'\n'))
+        .buffer_capacity(CHUNK_BYTES)
+        .from_writer(out);
+    let mut row = ResultRow::new(sources);
+    let mut summary = ResultsSummary::default();
+    row.fill_header();
+    writer.write_byte_record(&row.cells).map_err(not_written)?;
+    run.for_each_task::<ResultsError>(|task| {
+        row.fill(&task);
+        summary.rows[task.outcome] += 1;
+        writer.write_byte_record(&row.cells).map_err(not_written)
+    })?;
+    writer.flush().map_err(ResultsError::Write)?;
+    Ok(summary)
+}
+
+fn not_written(error: csv::Error) -> ResultsError {
+    ResultsError::Write(error.into())
+}
+
+/// The row that is being written; its memory is used again for the next.
+struct ResultRow {
+    sources: Vec<SourceRecord>,
+    others: OtherColumns,
+    cells: ByteRecord,
+    text: String,
+}
+
+impl ResultRow {
+    fn new(sources: Vec<SourceRecord>) -> Self {
+        let others = OtherColumns::of(&sources, &COLUMNS);
+        Self { sources, others, cells: ByteRecord::new(), text: String::new() }
+    }
+
+    fn fill_header(&mut self) {
+        self.cells.clear();
+        self.cells.extend(COLUMNS);
+        for name in self.others.names() {
+            self.cells.push_field(guarded(name).as_bytes());
+        }
+    }
+
+    fn fill(&mut self, task: &TaskRow) {
+        self.cells.clear();
+        self.word(task.id.as_str());
+        self.word(task.command.as_str());
+        self.word(task.outcome.as_str());
+        self.answer(task.last.as_ref());
+        self.failure(failure_of(task));
+        self.number(Some(task.attempts));
+        self.times(task.first_sent, task.settled);
+        let request_id = task.last.as_ref().and_then(|last| last.request_id.as_deref());
+        self.service_text(request_id.unwrap_or_default());
+        self.source(task);
+        self.others.fill(task.source, task.others.as_deref(), &mut self.cells);
+    }
+
+    fn answer(&mut self, last: Option<&AttemptRow>) {
+        self.number(last.and_then(|last| last.http_status));
+        let counts = last.and_then(|last| last.counts);
+        self.number(counts.map(|counts| counts.total));
+        self.number(counts.map(|counts| counts.failed));
+        self.number(counts.map(|counts| counts.succeeded));
+    }
+
+    fn failure(&mut self, failure: Option<&Failure>) {
+        let Some(failure) = failure else {
+            return (0..4).for_each(|_| self.word(""));
+        };
+        self.word(failure.kind.as_str());
+        self.service_text(&failure.code);
+        self.service_text(&failure.message);
+        match failure.error_list.as_slice() {
+            [] => self.word(""),
+            list => self.service_text(&list.join("; ")),
+        }
+    }
+
+    fn times(&mut self, first_sent: Option<Timestamp>, settled: Option<Timestamp>) {
+        self.number(first_sent);
+        self.number(settled);
+        let duration = first_sent.zip(settled).map(|(first, settled)| settled.since(first));
+        self.number(duration.map(|duration| duration.as_millis()));
+    }
+
+    fn source(&mut self, task: &TaskRow) {
+        let number = usize::try_from(task.source).expect("a u32 fits a usize");
+        let name = self.sources.get(number).map_or("", |source| source.name.as_str());
+        self.text.clear();
+        write!(self.text, "{name}:{}", task.line).expect("a String takes all text");
+        self.cells.push_field(guarded(&self.text).as_bytes());
+    }
+
+    /// Adds a cell that batchctl chose.
+    fn word(&mut self, word: &str) {
+        self.cells.push_field(word.as_bytes());
+    }
+
+    /// Adds a number or a time, or an empty cell.
+    fn number(&mut self, number: Option<impl Display>) {
+        self.text.clear();
+        if let Some(number) = number {
+            write!(self.text, "{number}").expect("a String takes all text");
+        }
+        self.cells.push_field(self.text.as_bytes());
+    }
+
+    /// Adds what the service or its gateway sent.
+    fn service_text(&mut self, text: &str) {
+        self.cells.push_field(guarded(&fitting(text)).as_bytes());
+    }
+}
+
+/// Returns as much of a text as fits a cell. No input may hold a NUL, so none is written.
+fn fitting(text: &str) -> Cow<'_, str> {
+    let mut end = text.len().min(LONGEST_TEXT);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    let text = &text[..end];
+    if text.contains('\0') {
+        return Cow::Owned(text.replace('\0', "\u{fffd}"));
+    }
+    Cow::Borrowed(text)
+}

@@ -1,0 +1,126 @@
+//! Decides from the records how a run ended: complete or not, what stopped it, which status.
+//!
+//! Pure. What was asked to stop does not count if nothing was left to do: such a run is complete.
+
+use super::ExitStatus;
+use super::FailureGroup;
+use super::StillRunning;
+use super::Stopped;
+use crate::store::SessionRecord;
+use crate::store::StoredEnd;
+use crate::task::FailureKind;
+use crate::task::Outcome;
+use crate::task::OutcomeCounts;
+use crate::text::plural;
+use crate::text::span;
+use serde_json::Value;
+use std::time::Duration;
+
+/// How a run ended.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Ending {
+    /// Whether every task has its outcome and nothing is going on.
+    pub(super) complete: bool,
+    /// What stopped it, if it is not complete.
+    pub(super) stopped: Option<Stopped>,
+    /// The exit status; nothing while it runs.
+    pub(super) exit: Option<ExitStatus>,
+}
+
+/// What an ending is decided from.
+#[derive(Debug)]
+pub(super) struct Evidence<'a> {
+    /// The last process that worked on the run.
+    pub(super) last: Option<&'a SessionRecord>,
+    /// Whether a process works on it now.
+    pub(super) still_running: StillRunning,
+    /// How many tasks have which outcome.
+    pub(super) tasks: &'a OutcomeCounts,
+    /// How many tasks have no outcome on record.
+    pub(super) unsettled: u64,
+    /// The failures by cause.
+    pub(super) failures: &'a [FailureGroup],
+    /// How the run is carried out.
+    pub(super) settings: &'a Value,
+}
+
+impl Evidence<'_> {
+    /// Decides how the run ended.
+    pub(super) fn decide(&self) -> Ending {
+        let Some(end) = self.last.and_then(|session| session.end.as_ref()) else {
+            return self.without_an_end();
+        };
+        if self.unsettled == 0 && self.tasks[Outcome::NotAttempted] == 0 {
+            return self.completed();
+        }
+        self.cut_short(end)
+    }
+
+    fn without_an_end(&self) -> Ending {
+        if self.still_running == StillRunning::Yes {
+            return Ending::default();
+        }
+        // There was nothing to begin with, so that no process ever began.
+        if self.last.is_none() && self.tasks.selected() == 0 {
+            return self.completed();
+        }
+        let stopped = Stopped {
+            reason: "killed".into(),
+            detail: "the process ended without recording it".into(),
+        };
+        Ending { complete: false, stopped: Some(stopped), exit: Some(ExitStatus::Killed) }
+    }
+
+    fn completed(&self) -> Ending {
+        let all_good = self.tasks.all_good();
+        let exit = if all_good { ExitStatus::Ok } else { ExitStatus::IncompleteSuccess };
+        Ending { complete: true, stopped: None, exit: Some(exit) }
+    }
+
+    fn cut_short(&self, end: &StoredEnd) -> Ending {
+        let Some(reason) = &end.stopped else {
+            // No version ends like this; what is missing is missing all the same.
+            let exit = Some(ExitStatus::StoppedEarly);
+            return Ending { complete: false, stopped: None, exit };
+        };
+        let (exit, detail) = match reason.as_str() {
+            "interrupted" => (ExitStatus::Interrupted, "by SIGINT".into()),
+            "terminated" => (ExitStatus::Terminated, "by SIGTERM or SIGHUP".into()),
+            "too_many_failures" => (ExitStatus::StoppedEarly, self.too_many_failures()),
+            "out_of_time" => (ExitStatus::StoppedEarly, self.out_of_time()),
+            "not_authorised" => (ExitStatus::NotAuthorised, self.not_authorised()),
+            // The word of a newer version.
+            _ => (ExitStatus::StoppedEarly, String::new()),
+        };
+        let stopped = Stopped { reason: reason.clone(), detail };
+        Ending { complete: false, stopped: Some(stopped), exit: Some(exit) }
+    }
+
+    fn too_many_failures(&self) -> String {
+        let failed = plural(self.tasks[Outcome::Failed], "task", "tasks");
+        match self.settings["max_failures"].as_str() {
+            Some(limit) => format!("{failed} failed, more than `--max-failures {limit}` tolerates"),
+            None => format!("{failed} failed, more than are tolerated"),
+        }
+    }
+
+    fn out_of_time(&self) -> String {
+        match self.settings["max_duration_ms"].as_u64() {
+            Some(millis) => {
+                format!(
+                    "the time of `--max-duration`, {}, is over",
+                    span(Duration::from_millis(millis))
+                )
+            }
+            None => "the time of `--max-duration` is over".into(),
+        }
+    }
+
+    fn not_authorised(&self) -> String {
+        let refused = self.failures.iter().find(|group| group.kind == Some(FailureKind::Auth));
+        let words = refused.map_or_else(String::new, |group| {
+            format!(": {} {}", group.error_code, group.error_msg)
+        });
+        format!("the credentials were refused or could not be renewed{words}")
+    }
+}

@@ -1,0 +1,209 @@
+//! Reads a run's file once, from its first record to its last, and adds up what it says.
+//!
+//! Memory does not grow with the number of tasks. What it returns follows from the file alone.
+
+use super::Calls;
+use super::InputPart;
+use super::Latency;
+use super::Pace;
+use super::Report;
+use super::RunPart;
+use super::StillRunning;
+use super::Target;
+use super::ending::Evidence;
+use super::failures::FailureGroups;
+use super::peak::Peak;
+use super::worked::Worked;
+use crate::store::AttemptRow;
+use crate::store::RunReader;
+use crate::store::RunRecord;
+use crate::store::StoreError;
+use crate::store::TaskRow;
+use crate::task::Counts;
+use crate::task::FailureKind;
+use crate::task::OutcomeCounts;
+use hdrhistogram::Histogram;
+use serde_json::Value;
+use std::time::Duration;
+
+/// Reads the report of a run.
+pub(super) fn report(run: &RunReader, still_running: StillRunning) -> Result<Report, StoreError> {
+    let record = run.record()?;
+    let mut sent = Sent::new(&record);
+    run.for_each_attempt::<StoreError>(|attempt| {
+        sent.add(&attempt);
+        Ok(())
+    })?;
+    let mut settled = Settled::default();
+    run.for_each_task::<StoreError>(|task| {
+        settled.add(&task);
+        Ok(())
+    })?;
+    // Every answer that throttles makes a hold, so they are read only where they are needed.
+    let holds = if sent.worked.has_open_end() { run.holds()? } else { Vec::new() };
+    let paused = sent.worked.held(&holds);
+    Ok(assembled(record, still_running, sent, settled, paused))
+}
+
+fn assembled(
+    record: RunRecord,
+    still_running: StillRunning,
+    sent: Sent,
+    settled: Settled,
+    paused: Duration,
+) -> Report {
+    let settings = settings(&record.run.settings);
+    let failures = settled.failures.finish();
+    let evidence = Evidence {
+        last: record.sessions.last(),
+        still_running,
+        tasks: &settled.tasks,
+        unsettled: settled.unsettled,
+        failures: &failures,
+        settings: &settings,
+    };
+    let ending = evidence.decide();
+    Report {
+        pace: Pace {
+            rate_limit: settings["rate"].as_str().and_then(|rate| rate.parse().ok()),
+            rate_average: sent.worked.average(),
+            rate_peak_1s: sent.peak.finish(),
+            paused,
+        },
+        run: run_part(&record, sent.worked.span(), ending.complete),
+        input: input_part(&record),
+        target: Target { endpoint: record.run.endpoint, project_id: record.run.project_id },
+        settings,
+        tasks: settled.tasks,
+        counts: settled.counts,
+        calls: sent.calls,
+        latency: sent.latency.finish(),
+        failures,
+        stopped: ending.stopped,
+        exit: ending.exit,
+    }
+}
+
+fn run_part(record: &RunRecord, duration: Duration, complete: bool) -> RunPart {
+    let run = record.run.clone();
+    let last_end = record.sessions.last().and_then(|session| session.end.as_ref());
+    RunPart {
+        id: run.id,
+        parent: run.parent,
+        job: run.job,
+        reason: run.reason,
+        command: run.command,
+        started_at: record.sessions.first().map(|session| session.started),
+        finished_at: last_end.map(|end| end.at),
+        duration,
+        complete,
+    }
+}
+
+fn input_part(record: &RunRecord) -> InputPart {
+    InputPart {
+        sources: record.sources.iter().map(|source| source.name.clone()).collect(),
+        rows: record.rows,
+        selected: record.selected,
+        duplicates: record.duplicates,
+        invalid: record.invalid,
+    }
+}
+
+/// Reads the settings; what is no JSON, which no version writes, is shown as the text it is.
+fn settings(stored: &str) -> Value {
+    serde_json::from_str(stored).unwrap_or_else(|_| Value::String(stored.to_owned()))
+}
+
+/// What the attempts add up to.
+struct Sent {
+    calls: Calls,
+    latency: LatencyCount,
+    peak: Peak,
+    worked: Worked,
+}
+
+impl Sent {
+    fn new(record: &RunRecord) -> Self {
+        Self {
+            calls: Calls::default(),
+            latency: LatencyCount::new(),
+            peak: Peak::default(),
+            worked: Worked::new(&record.sessions),
+        }
+    }
+
+    fn add(&mut self, attempt: &AttemptRow) {
+        self.count(attempt);
+        self.peak.add(attempt.sent);
+        self.worked.see_sending(attempt.sent);
+        if let Some(duration) = attempt.duration {
+            let micros = i64::try_from(duration.as_micros()).unwrap_or(i64::MAX);
+            self.worked.see(attempt.sent.plus_micros(micros));
+            self.latency.add(duration);
+        }
+    }
+
+    fn count(&mut self, attempt: &AttemptRow) {
+        let failed = attempt.failure.as_ref();
+        let is_throttled = failed.is_some_and(|failure| failure.kind == FailureKind::Throttled);
+        self.calls.attempts += 1;
+        self.calls.retries += u64::from(attempt.number > 1);
+        self.calls.throttled += u64::from(is_throttled);
+        match attempt.http_status {
+            Some(status) => *self.calls.by_status.entry(status).or_default() += 1,
+            None => self.calls.without_answer += 1,
+        }
+    }
+}
+
+/// How long the attempts took that came to their end.
+struct LatencyCount {
+    micros: Histogram<u64>,
+    min: Duration,
+    max: Duration,
+}
+
+impl LatencyCount {
+    fn new() -> Self {
+        const AN_HOUR_MICROS: u64 = 3_600_000_000;
+        let micros = Histogram::new_with_bounds(1, AN_HOUR_MICROS, 3)
+            .expect("the bounds are in order and three digits are allowed");
+        Self { micros, min: Duration::MAX, max: Duration::ZERO }
+    }
+
+    fn add(&mut self, duration: Duration) {
+        self.micros.saturating_record(u64::try_from(duration.as_micros()).unwrap_or(u64::MAX));
+        self.min = self.min.min(duration);
+        self.max = self.max.max(duration);
+    }
+
+    fn finish(self) -> Option<Latency> {
+        if self.micros.is_empty() {
+            return None;
+        }
+        // The histogram knows three digits; the ends are known exactly.
+        let (min, max) = (self.min, self.max);
+        let at =
+            |share| Duration::from_micros(self.micros.value_at_quantile(share)).clamp(min, max);
+        Some(Latency { min, p50: at(0.5), p90: at(0.9), p99: at(0.99), max })
+    }
+}
+
+/// What the tasks add up to.
+#[derive(Default)]
+struct Settled {
+    tasks: OutcomeCounts,
+    unsettled: u64,
+    counts: Counts,
+    failures: FailureGroups,
+}
+
+impl Settled {
+    fn add(&mut self, task: &TaskRow) {
+        self.tasks[task.outcome] += 1;
+        self.unsettled += u64::from(task.settled.is_none());
+        self.counts += task.last.as_ref().and_then(|last| last.counts).unwrap_or_default();
+        self.failures.add(task);
+    }
+}

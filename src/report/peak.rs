@@ -1,0 +1,121 @@
+//! Counts the most sendings that any window of one second holds.
+//!
+//! Exact for sendings that come nearly in order: a buffer puts them in order before they are
+//! counted. Memory grows with the rate, not with the number of sendings.
+
+use crate::clock::Timestamp;
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::collections::VecDeque;
+use std::time::Duration;
+
+/// A window holds sendings that are less than this apart.
+const WINDOW: Duration = Duration::from_secs(1);
+/// How much later than its successors a sending may be handed in.
+const DISORDER: Duration = Duration::from_secs(10);
+
+/// The most sendings in one second so far.
+#[derive(Debug, Default)]
+pub(super) struct Peak {
+    /// Not counted yet: an earlier one may still come.
+    pending: BinaryHeap<Reverse<Timestamp>>,
+    newest: Option<Timestamp>,
+    /// The last window, in order.
+    window: VecDeque<Timestamp>,
+    most: usize,
+}
+
+impl Peak {
+    /// Takes note of a sending.
+    ///
+    /// One that is earlier than what was counted long ago shows that the system's clock was set
+    /// back between two processes: a new stretch begins, for what the two clocks call the same
+    /// second was not the same time.
+    pub(super) fn add(&mut self, sent: Timestamp) {
+        if self.window.back().is_some_and(|&counted| sent < counted) {
+            self.count_all();
+            self.window.clear();
+            self.newest = None;
+        }
+        let newest = self.newest.map_or(sent, |newest| newest.max(sent));
+        self.newest = Some(newest);
+        self.pending.push(Reverse(sent));
+        while let Some(&Reverse(first)) = self.pending.peek()
+            && newest.since(first) > DISORDER
+        {
+            self.pending.pop();
+            self.count(first);
+        }
+    }
+
+    /// Returns the most sendings that any window of one second holds.
+    pub(super) fn finish(mut self) -> u64 {
+        self.count_all();
+        u64::try_from(self.most).expect("a usize fits a u64")
+    }
+
+    fn count_all(&mut self) {
+        while let Some(Reverse(first)) = self.pending.pop() {
+            self.count(first);
+        }
+    }
+
+    /// Moves the window so that it ends with `sent`.
+    fn count(&mut self, sent: Timestamp) {
+        self.window.push_back(sent);
+        while self.window.front().is_some_and(|&first| sent.since(first) >= WINDOW) {
+            self.window.pop_front();
+        }
+        self.most = self.most.max(self.window.len());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn peak(micros: &[i64]) -> u64 {
+        let mut peak = Peak::default();
+        for &at in micros {
+            peak.add(Timestamp::from_micros(at));
+        }
+        peak.finish()
+    }
+
+    fn check(millis: &[i64], expected: u64) {
+        let micros: Vec<i64> = millis.iter().map(|at| at * 1_000).collect();
+        assert_eq!(peak(&micros), expected, "{millis:?}");
+    }
+
+    #[test]
+    fn two_sendings_a_second_apart_are_in_no_window_together() {
+        check(&[], 0);
+        check(&[0], 1);
+        check(&[0, 999], 2);
+        check(&[0, 1_000, 2_000], 1);
+    }
+
+    #[test]
+    fn the_fullest_window_counts_wherever_it_begins() {
+        check(&[0, 700, 1_400, 1_500, 1_600, 3_000], 4);
+    }
+
+    #[test]
+    fn a_clock_that_was_set_back_begins_a_new_stretch() {
+        check(&[0, 60_000, 60_500, 120_000, 60_100, 60_200, 60_300], 3);
+    }
+
+    proptest! {
+        #[test]
+        fn the_count_is_that_of_looking_at_every_window(
+            steps in prop::collection::vec((0..700_000i64, -2_000_000..2_000_000i64), 0..200),
+        ) {
+            let mut base = 0;
+            let sent: Vec<i64> = steps.iter().map(|(step, late)| { base += step; base + late }).collect();
+            let holds = |&from: &i64| sent.iter().filter(|&&at| (from..from + 1_000_000).contains(&at)).count();
+            let expected = sent.iter().map(holds).max().unwrap_or(0);
+            prop_assert_eq!(peak(&sent), expected as u64);
+        }
+    }
+}

@@ -1,0 +1,296 @@
+//! Writes a report as text, for somebody who wants to know at a glance.
+//!
+//! 80 columns, and what is nought is left out. Colour only stresses what the words say. All
+//! foreign text is made safe to show.
+
+use super::Calls;
+use super::ExitStatus;
+use super::FailureGroup;
+use super::Latency;
+use super::Report;
+use super::hints::Hint;
+use super::hints::hints;
+use super::page::COLUMNS;
+use super::page::LABEL;
+use super::page::NumberRow;
+use super::page::Page;
+use super::page::Style;
+use super::page::Tone;
+use super::wrap::wrapped;
+use crate::store::RunId;
+use crate::task::Counts;
+use crate::task::FailureKind;
+use crate::task::Outcome;
+use crate::task::TaskId;
+use crate::text::grouped;
+use crate::text::plural;
+use crate::text::printable;
+use crate::text::span;
+use std::path::PathBuf;
+use std::time::Duration;
+use unicode_width::UnicodeWidthStr;
+
+/// How many causes of failure are shown.
+const SHOWN_FAILURES: usize = 10;
+/// How many lines one text of the service takes at the most.
+const LINES_OF_TEXT: usize = 3;
+
+/// Returns the report as text. `documents` are those that were written, to be named in it.
+pub fn summary(report: &Report, documents: &[PathBuf], style: Style) -> String {
+    let mut page = Page::new(style);
+    heading(&mut page, report);
+    page.rows(&[outcome_rows(report), call_rows(report)]);
+    failures(&mut page, &report.failures);
+    written(&mut page, documents);
+    next(&mut page, report, documents);
+    page.finish()
+}
+
+fn quiet(label: &'static str, number: Option<u64>, note: String) -> NumberRow {
+    NumberRow { tone: Tone::Quiet, label, number, note }
+}
+
+/// Returns what became of the tasks, and of the rows that are none.
+fn outcome_rows(report: &Report) -> Vec<NumberRow> {
+    let outcomes = Outcome::ALL.into_iter().map(|outcome| outcome_row(outcome, report));
+    let input = &report.input;
+    let left_out = [
+        quiet("duplicates", Some(input.duplicates), "rows like an earlier one".into()),
+        quiet("invalid", Some(input.invalid), "rows that name no task".into()),
+    ];
+    outcomes.chain(left_out).filter(|row| row.number != Some(0)).collect()
+}
+
+fn outcome_row(outcome: Outcome, report: &Report) -> NumberRow {
+    let (tone, label, note) = match outcome {
+        Outcome::Succeeded => (Tone::Good, "succeeded", ""),
+        Outcome::Partial => (Tone::Doubtful, "partial", "some sub-tasks failed"),
+        Outcome::Failed => (Tone::Bad, "failed", ""),
+        Outcome::Ambiguous => (Tone::Doubtful, "ambiguous", "sent, nothing trustworthy came back"),
+        Outcome::Unchanged => (Tone::Good, "unchanged", "in that state already, no call was made"),
+        Outcome::NotAttempted => (Tone::Doubtful, "not attempted", not_attempted_note(report)),
+    };
+    NumberRow { tone, label, number: Some(report.tasks[outcome]), note: note.into() }
+}
+
+fn not_attempted_note(report: &Report) -> &'static str {
+    if report.exit.is_none() { "not sent so far" } else { "the run ended before their turn" }
+}
+
+/// Returns what it took.
+fn call_rows(report: &Report) -> Vec<NumberRow> {
+    let (counts, calls, pace) = (report.counts, &report.calls, &report.pace);
+    let mut rows = Vec::new();
+    if counts.total > 0 {
+        rows.push(quiet("sub-tasks", Some(counts.total), sub_tasks_note(counts)));
+    }
+    if calls.attempts > 0 {
+        let peak = format!("{} in the busiest second", grouped(pace.rate_peak_1s));
+        rows.push(quiet("calls", Some(calls.attempts), calls_note(calls)));
+        rows.push(quiet("pace", None, peak));
+    }
+    if !pace.paused.is_zero() {
+        rows.push(quiet("paused", None, format!("{}, as the service asked", span(pace.paused))));
+    }
+    if let Some(latency) = &report.latency {
+        rows.push(quiet("latency", None, latency_note(latency)));
+    }
+    rows
+}
+
+fn sub_tasks_note(counts: Counts) -> String {
+    if counts.failed == 0 {
+        return "all succeeded".into();
+    }
+    format!("{} succeeded, {} failed", grouped(counts.succeeded), grouped(counts.failed))
+}
+
+fn calls_note(calls: &Calls) -> String {
+    let retries = (calls.retries > 0).then(|| plural(calls.retries, "retry", "retries"));
+    let throttled =
+        (calls.throttled > 0).then(|| format!("{} throttled", grouped(calls.throttled)));
+    retries.into_iter().chain(throttled).collect::<Vec<_>>().join(", ")
+}
+
+fn latency_note(latency: &Latency) -> String {
+    format!("p50 {}, p99 {}, max {}", millis(latency.p50), millis(latency.p99), millis(latency.max))
+}
+
+fn millis(span: Duration) -> String {
+    if span < Duration::from_millis(10) {
+        return format!("{:.1} ms", span.as_secs_f64() * 1_000.0);
+    }
+    format!("{} ms", grouped(u64::try_from(span.as_millis()).unwrap_or(u64::MAX)))
+}
+
+/// Returns what was done, how long it took and how fast it was.
+fn title(report: &Report) -> String {
+    let (selected, skipped) = (report.tasks.selected(), report.tasks[Outcome::NotAttempted]);
+    let command = printable(&report.run.command, 10);
+    if selected == 0 {
+        return format!("{command}: no task was selected");
+    }
+    let tasks = match skipped {
+        0 => plural(selected, "task", "tasks"),
+        _ => format!("{} of {}", grouped(selected - skipped), plural(selected, "task", "tasks")),
+    };
+    let mut title = format!("{command}: {tasks} in {}", span(report.run.duration));
+    if let Some(rate) = report.pace.rate_average.filter(|_| report.calls.attempts > 0) {
+        title.push_str(&format!(", {}/s", rounded(rate)));
+    }
+    if let Some(limit) = report.pace.rate_limit {
+        title.push_str(&format!(" (limit {limit})"));
+    }
+    title
+}
+
+/// Returns a rate with one decimal, or with none where that would say nothing.
+fn rounded(rate: f64) -> String {
+    if rate >= 100.0 {
+        return grouped(rate.round() as u64);
+    }
+    let text = format!("{rate:.1}");
+    text.strip_suffix(".0").unwrap_or(&text).to_owned()
+}
+
+/// Returns why it is not complete, and the tone to say it in; nothing if it is.
+fn verdict(report: &Report) -> Option<(Tone, &'static str, String)> {
+    let Some(exit) = report.exit else {
+        return Some((Tone::Doubtful, "Still running", "this is what is known so far".into()));
+    };
+    let stopped = report.stopped.as_ref()?;
+    let (tone, word) = match exit {
+        ExitStatus::Interrupted | ExitStatus::Terminated => (Tone::Doubtful, "Interrupted"),
+        ExitStatus::NotAuthorised => (Tone::Bad, "Not authorised"),
+        ExitStatus::Killed => (Tone::Bad, "Killed"),
+        ExitStatus::Ok
+        | ExitStatus::IncompleteSuccess
+        | ExitStatus::Usage
+        | ExitStatus::StoppedEarly
+        | ExitStatus::BadInput
+        | ExitStatus::InputOutput
+        | ExitStatus::Busy => (Tone::Bad, "Stopped early"),
+    };
+    let known = [stopped.detail.as_str(), stopped.reason.as_str()];
+    let why = known.into_iter().find(|text| !text.is_empty()).unwrap_or_default();
+    Some((tone, word, why.to_owned()))
+}
+
+fn heading(page: &mut Page, report: &Report) {
+    let (title, run) = (title(report), format!("run {}", report.run.id));
+    match COLUMNS.checked_sub(title.width() + run.width()) {
+        Some(gap @ 2..) => page.line(&format!("{title}{}{run}", " ".repeat(gap))),
+        Some(_) | None => {
+            page.line(&title);
+            page.line(&run);
+        }
+    }
+    let run = &report.run;
+    origin(page, "job", run.job.as_deref());
+    origin(page, "reason", run.reason.as_deref());
+    origin(page, "retry of", run.parent.as_ref().map(RunId::as_str));
+    if let Some((tone, word, why)) = verdict(report) {
+        page.paragraph(word, tone, &why);
+    }
+}
+
+/// Says where the run comes from, if it is known.
+fn origin(page: &mut Page, label: &str, text: Option<&str>) {
+    if let Some(text) = text {
+        page.line(&format!("  {label:LABEL$}  {}", printable(text, COLUMNS - LABEL - 4)));
+    }
+}
+
+fn failures(page: &mut Page, groups: &[FailureGroup]) {
+    if groups.is_empty() {
+        return;
+    }
+    page.section("Failures");
+    let (shown, more) = groups.split_at(groups.len().min(SHOWN_FAILURES));
+    let columns = FailureColumns::of(shown);
+    for group in shown {
+        columns.write(page, group);
+    }
+    if !more.is_empty() {
+        let causes = plural(more.len() as u64, "more cause", "more causes");
+        let tasks = plural(more.iter().map(|group| group.count).sum(), "task", "tasks");
+        page.line(&format!("  and {causes}, {tasks} in all"));
+    }
+}
+
+/// How wide the columns of the failures are.
+struct FailureColumns {
+    count: usize,
+    kind: usize,
+}
+
+impl FailureColumns {
+    fn of(groups: &[FailureGroup]) -> Self {
+        let widest = |width: fn(&FailureGroup) -> usize| groups.iter().map(width).max();
+        Self {
+            count: widest(|group| grouped(group.count).len()).unwrap_or_default(),
+            kind: widest(|group| kind(group).len()).unwrap_or_default(),
+        }
+    }
+
+    fn write(&self, page: &mut Page, group: &FailureGroup) {
+        let (count, status) = (grouped(group.count), group.http_status);
+        let status = status.map_or_else(String::new, |status| status.to_string());
+        let kind = page.toned(kind(group), self.kind, Tone::Bad);
+        let mut lead = format!("  {count:>width$}  {kind}  {status:3}  ", width = self.count);
+        let indent = self.count + self.kind + 11;
+        for line in failure_lines(group, COLUMNS - indent) {
+            page.line(&format!("{lead}{line}"));
+            lead = " ".repeat(indent);
+        }
+    }
+}
+
+fn kind(group: &FailureGroup) -> &'static str {
+    group.kind.map_or("other", FailureKind::as_str)
+}
+
+/// Returns what there is to say about a cause.
+fn failure_lines(group: &FailureGroup, columns: usize) -> Vec<String> {
+    let examples: Vec<&str> = group.examples.iter().map(TaskId::as_str).collect();
+    let texts = [
+        ("", code_and_message(group)),
+        ("", group.sub_task_error.clone()),
+        ("reason: ", group.reason.clone()),
+        ("advice: ", group.advice.clone()),
+        ("e.g. ", examples.join(", ")),
+    ];
+    let known = texts.iter().filter(|(_, text)| !text.trim().is_empty());
+    known
+        .flat_map(|(lead, text)| wrapped(&format!("{lead}{text}"), columns, LINES_OF_TEXT))
+        .collect()
+}
+
+fn code_and_message(group: &FailureGroup) -> String {
+    match group.error_code.as_str() {
+        "" => group.error_msg.clone(),
+        code => format!("{code}: {}", group.error_msg),
+    }
+}
+
+fn written(page: &mut Page, documents: &[PathBuf]) {
+    if documents.is_empty() {
+        return;
+    }
+    page.section("Documents written");
+    for path in documents {
+        page.line(&format!("  {}", printable(&path.to_string_lossy(), COLUMNS - 2)));
+    }
+}
+
+fn next(page: &mut Page, report: &Report, documents: &[PathBuf]) {
+    let hints = hints(report, documents);
+    if hints.is_empty() {
+        return;
+    }
+    page.section("Next");
+    let width = hints.iter().map(|hint| hint.command.len()).max().unwrap_or_default();
+    for Hint { command, purpose } in &hints {
+        page.line(&format!("  {command:width$}   {purpose}"));
+    }
+}

@@ -1,0 +1,131 @@
+//! Whether a run is complete, what stopped it, and the status it ends with.
+
+use super::*;
+use crate::report::ExitStatus;
+
+/// A run of three tasks: one succeeded, one got this reply, and the third was not sent.
+fn cut_short(reply: Reply, stopped: StopReason) -> TestRun {
+    let mut run = TestRun::of(3);
+    run.begin();
+    run.settle(0, counted(0, 1), Outcome::Succeeded);
+    run.settle(1, reply, Outcome::Failed);
+    run.end(Some(stopped));
+    run
+}
+
+fn check(report: &Report, exit: Option<ExitStatus>, reason: Option<&str>) {
+    assert_eq!(report.exit, exit);
+    assert_eq!(report.stopped.as_ref().map(|stopped| stopped.reason.as_str()), reason);
+    let went_through = matches!(exit, Some(ExitStatus::Ok | ExitStatus::IncompleteSuccess));
+    assert_eq!(report.run.complete, went_through);
+}
+
+#[test]
+fn a_run_that_went_through_ends_by_its_outcomes() {
+    let mut run = TestRun::of(1);
+    run.begin();
+    run.settle(0, counted(0, 1), Outcome::Succeeded);
+    run.end(None);
+    check(&run.report(), Some(ExitStatus::Ok), None);
+
+    let mut run = TestRun::of(1);
+    run.begin();
+    run.settle(0, counted(1, 1), Outcome::Partial);
+    run.end(None);
+    check(&run.report(), Some(ExitStatus::IncompleteSuccess), None);
+}
+
+#[test]
+fn every_reason_to_stop_has_its_status_and_says_why() {
+    let expected = [
+        (StopReason::Interrupted, ExitStatus::Interrupted, "by SIGINT"),
+        (StopReason::Terminated, ExitStatus::Terminated, "by SIGTERM or SIGHUP"),
+        (
+            StopReason::TooManyFailures,
+            ExitStatus::StoppedEarly,
+            "1 task failed, more than `--max-failures 25%` tolerates",
+        ),
+        (
+            StopReason::OutOfTime,
+            ExitStatus::StoppedEarly,
+            "the time of `--max-duration`, 5s, is over",
+        ),
+        (
+            StopReason::NotAuthorised,
+            ExitStatus::NotAuthorised,
+            "the credentials were refused or could not be renewed",
+        ),
+    ];
+    for (reason, exit, detail) in expected {
+        let word = reason.as_str();
+        let report = cut_short(refused("no"), reason).report();
+        check(&report, Some(exit), Some(word));
+        assert_eq!(report.stopped.unwrap().detail, detail);
+    }
+}
+
+#[test]
+fn refused_credentials_are_told_in_the_words_of_the_service() {
+    let failure = Failure {
+        code: "APIGW.0301".into(),
+        ..Failure::seen(FailureKind::Auth, "decrypt token fail")
+    };
+    let reply =
+        Reply { http_status: Some(401), counts: None, failure: Some(failure), in_doubt: false };
+    let report = cut_short(reply, StopReason::NotAuthorised).report();
+    let detail = report.stopped.unwrap().detail;
+    assert!(detail.ends_with(": APIGW.0301 decrypt token fail"), "{detail}");
+}
+
+#[test]
+fn a_wish_to_stop_does_not_count_if_nothing_was_left_to_do() {
+    let mut run = TestRun::of(1);
+    run.begin();
+    run.settle(0, counted(0, 1), Outcome::Succeeded);
+    run.end(Some(StopReason::Interrupted));
+    check(&run.report(), Some(ExitStatus::Ok), None);
+}
+
+#[test]
+fn a_run_without_an_end_was_killed_unless_somebody_works_on_it() {
+    let mut run = TestRun::of(2);
+    run.begin();
+    run.send(0);
+    run.kill();
+    check(&run.report(), Some(ExitStatus::Killed), Some("killed"));
+    let running = Report::read(&run.reader(), StillRunning::Yes).unwrap();
+    check(&running, None, None);
+    assert_eq!(running.run.finished_at, None);
+}
+
+#[test]
+fn a_run_that_has_ended_reads_the_same_while_its_lock_is_still_held() {
+    let run = every_outcome();
+    assert_eq!(Report::read(&run.reader(), StillRunning::Yes).unwrap(), run.report());
+}
+
+#[test]
+fn the_last_process_decides_how_a_resumed_run_ended() {
+    let mut run = TestRun::of(2);
+    run.begin();
+    run.settle(0, counted(0, 1), Outcome::Succeeded);
+    run.end(Some(StopReason::Interrupted));
+    run.begin();
+    run.settle(1, counted(0, 1), Outcome::Succeeded);
+    run.end(None);
+    check(&run.report(), Some(ExitStatus::Ok), None);
+}
+
+#[test]
+fn a_run_of_nothing_is_complete_whether_or_not_it_began() {
+    let mut run = TestRun::of_table("id\n");
+    check(&run.report(), Some(ExitStatus::Ok), None);
+    run.begin();
+    run.end(None);
+    check(&run.report(), Some(ExitStatus::Ok), None);
+}
+
+#[test]
+fn a_run_that_never_began_was_killed() {
+    check(&TestRun::of(1).report(), Some(ExitStatus::Killed), Some("killed"));
+}

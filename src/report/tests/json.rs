@@ -1,0 +1,154 @@
+//! report.json: its fields, and that it is the same whenever it is asked for.
+
+use super::*;
+use crate::report::write_json;
+
+fn document(report: &Report) -> String {
+    let mut text = Vec::new();
+    write_json(report, &mut text).unwrap();
+    String::from_utf8(text).unwrap()
+}
+
+#[test]
+fn a_report_has_every_field_in_the_order_of_the_documentation() {
+    insta::assert_snapshot!(document(&every_outcome().report()), @r#"
+    {
+      "schema_version": 1,
+      "run": {
+        "id": "20240705-120000-kfzq",
+        "parent": null,
+        "job": null,
+        "reason": null,
+        "command": "stop",
+        "started_at": "2024-07-05T12:00:00.000Z",
+        "finished_at": "2024-07-05T12:00:00.600Z",
+        "duration_ms": 600,
+        "complete": false
+      },
+      "target": {
+        "endpoint": "https://vias.cn-north-4.myhuaweicloud.com",
+        "project_id": "0123456789abcdef0123456789abcdef"
+      },
+      "input": {
+        "sources": [
+          "cameras.csv"
+        ],
+        "rows": 7,
+        "selected": 6,
+        "duplicates": 1,
+        "invalid": 0
+      },
+      "settings": {
+        "max_duration_ms": 5000,
+        "max_failures": "25%",
+        "rate": "10/s"
+      },
+      "tasks": {
+        "selected": 6,
+        "succeeded": 1,
+        "partial": 1,
+        "failed": 1,
+        "ambiguous": 1,
+        "unchanged": 1,
+        "not_attempted": 1
+      },
+      "counts": {
+        "total_count": 10,
+        "failed_count": 1,
+        "succeed_count": 9
+      },
+      "calls": {
+        "attempts": 6,
+        "retries": 1,
+        "throttled": 1,
+        "by_status": {
+          "200": 3,
+          "429": 1,
+          "500": 1,
+          "none": 1
+        }
+      },
+      "latency_ms": {
+        "min": 17.0,
+        "p50": 17.0,
+        "p90": 17.0,
+        "p99": 17.0,
+        "max": 17.0
+      },
+      "pace": {
+        "rate_limit": 10.0,
+        "rate_average": 10.0,
+        "rate_peak_1s": 6,
+        "paused_ms": 1500
+      },
+      "failures": [
+        {
+          "kind": "timeout",
+          "http_status": null,
+          "error_code": null,
+          "error_msg": "no answer in 60 s",
+          "count": 1,
+          "retryable": true,
+          "examples": [
+            "dock-2"
+          ],
+          "sub_task_error": null,
+          "reason": null,
+          "advice": null
+        },
+        {
+          "kind": "refused",
+          "http_status": 500,
+          "error_code": "VIAS.00010012",
+          "error_msg": "This operation is not allowed.",
+          "count": 1,
+          "retryable": false,
+          "examples": [
+            "dock-1"
+          ],
+          "sub_task_error": null,
+          "reason": "The task is being deleted.",
+          "advice": "Wait until it is gone."
+        },
+        {
+          "kind": "service",
+          "http_status": 200,
+          "error_code": null,
+          "error_msg": "some sub-tasks failed",
+          "count": 1,
+          "retryable": false,
+          "examples": [
+            "gate-south"
+          ],
+          "sub_task_error": "camera cam-1: no licence",
+          "reason": null,
+          "advice": null
+        }
+      ],
+      "stopped": {
+        "reason": "interrupted",
+        "detail": "by SIGINT"
+      },
+      "exit": {
+        "code": 130,
+        "name": "interrupted"
+      }
+    }
+    "#);
+}
+
+#[test]
+fn what_is_not_known_is_null() {
+    let report = Report::read(&TestRun::of(1).reader(), StillRunning::Yes).unwrap();
+    let json: serde_json::Value = serde_json::from_str(&document(&report)).unwrap();
+    for path in ["/run/started_at", "/latency_ms/p99", "/pace/rate_average", "/stopped", "/exit"] {
+        assert_eq!(json.pointer(path), Some(&serde_json::Value::Null), "{path}");
+    }
+}
+
+#[test]
+fn settings_that_are_no_json_are_shown_as_they_are() {
+    let run = TestRun::planned(&[("a.txt", "aaaa\n")], |run| run.settings = "{rate".into());
+    assert_eq!(run.report().settings, "{rate");
+    assert_eq!(run.report().pace.rate_limit, None);
+}

@@ -1,0 +1,283 @@
+//! Makes small runs with every outcome, through the store's own front door.
+
+mod endings;
+mod json;
+mod results;
+mod summary;
+mod totals;
+
+use super::Report;
+use super::StillRunning;
+use super::write_results;
+use crate::clock::Timestamp;
+use crate::event::AttemptResult;
+use crate::event::AttemptSeq;
+use crate::event::Event;
+use crate::event::EventKind;
+use crate::event::HoldReason;
+use crate::event::RunStats;
+use crate::event::StopReason;
+use crate::input::CommandSource;
+use crate::input::InputOptions;
+use crate::input::Source;
+use crate::plan::OnDuplicate;
+use crate::store::NewPlan;
+use crate::store::NewRun;
+use crate::store::PlannedRun;
+use crate::store::RunDirectory;
+use crate::store::RunLock;
+use crate::store::RunReader;
+use crate::store::RunWriter;
+use crate::store::plan_run;
+use crate::task::Command;
+use crate::task::Counts;
+use crate::task::Failure;
+use crate::task::FailureKind;
+use crate::task::Outcome;
+use crate::task::Task;
+use std::collections::HashMap;
+use std::io::Cursor;
+use std::sync::Arc;
+use std::time::Duration;
+use tempfile::TempDir;
+
+/// When every run here is planned: 2024-07-05, noon.
+const NOON: Timestamp = Timestamp::from_micros(1_720_180_800_000_000);
+/// How every run here is carried out.
+const SETTINGS: &str = r#"{"max_failures":"25%","max_duration_ms":5000,"rate":"10/s"}"#;
+
+/// What one attempt brings back.
+#[derive(Debug, Clone)]
+struct Reply {
+    http_status: Option<u16>,
+    counts: Option<Counts>,
+    failure: Option<Failure>,
+    in_doubt: bool,
+}
+
+/// A 200 with these counts.
+fn counted(failed: u64, succeeded: u64) -> Reply {
+    let counts = Counts { total: failed + succeeded, failed, succeeded };
+    let failure = (failed > 0).then(|| Failure {
+        error_list: vec![format!("camera cam-{failed}: no licence"), "camera 9: off".into()],
+        ..Failure::seen(FailureKind::Service, "some sub-tasks failed")
+    });
+    Reply { http_status: Some(200), counts: Some(counts), failure, in_doubt: false }
+}
+
+/// An answer that refuses.
+fn refused(message: &str) -> Reply {
+    let failure = Failure {
+        code: "VIAS.00010012".into(),
+        reason: "The task is being deleted.".into(),
+        advice: "Wait until it is gone.".into(),
+        ..Failure::seen(FailureKind::Refused, message)
+    };
+    Reply { http_status: Some(500), counts: None, failure: Some(failure), in_doubt: false }
+}
+
+/// An attempt that no answer came for.
+fn lost(kind: FailureKind) -> Reply {
+    let failure = Failure::seen(kind, "no answer in 60 s");
+    Reply { http_status: None, counts: None, failure: Some(failure), in_doubt: true }
+}
+
+/// An answer that asks for fewer calls.
+fn throttled() -> Reply {
+    let failure = Failure {
+        code: "APIGW.0308".into(),
+        ..Failure::seen(FailureKind::Throttled, "policy user over ratelimit,limit:10,time:1 second")
+    };
+    Reply { http_status: Some(429), counts: None, failure: Some(failure), in_doubt: false }
+}
+
+/// A run that is made step by step. Each sending takes a tenth of a second.
+struct TestRun {
+    _state: TempDir,
+    runs: RunDirectory,
+    run: NewRun,
+    _lock: RunLock,
+    writer: Option<RunWriter>,
+    tasks: Vec<Arc<Task>>,
+    /// How often, and when first, each task was sent.
+    sent: HashMap<usize, (u32, Timestamp)>,
+    last_seq: u64,
+    now: Timestamp,
+}
+
+impl TestRun {
+    /// Plans a stop of the ids in a table.
+    fn of_table(table: &str) -> Self {
+        Self::of_tables(&[("cameras.csv", table)])
+    }
+
+    fn of_tables(tables: &[(&str, &str)]) -> Self {
+        Self::planned(tables, |_| {})
+    }
+
+    /// Plans a stop of that many tasks.
+    fn of(tasks: usize) -> Self {
+        Self::of_table(&ids(tasks))
+    }
+
+    fn planned(tables: &[(&str, &str)], adjust: impl FnOnce(&mut NewRun)) -> Self {
+        let state = tempfile::tempdir().unwrap();
+        let runs = RunDirectory::open(state.path()).unwrap();
+        let mut run = new_run();
+        adjust(&mut run);
+        let new = NewPlan {
+            sources: tables.iter().map(|&(name, text)| source(name, text)).collect(),
+            options: InputOptions::new(CommandSource::Fixed(Command::Stop)),
+            on_duplicate: OnDuplicate::Collapse,
+            limit: None,
+        };
+        let lock = match plan_run(&runs, &run, new, "process 7").unwrap() {
+            PlannedRun::Ready { totals: _, lock } => lock,
+            PlannedRun::Refused(problems) => panic!("{problems}: {:?}", problems.shown),
+        };
+        Self {
+            _state: state,
+            runs,
+            run,
+            _lock: lock,
+            writer: None,
+            tasks: Vec::new(),
+            sent: HashMap::new(),
+            last_seq: 0,
+            now: NOON,
+        }
+    }
+
+    /// Begins the session of a process.
+    fn begin(&mut self) {
+        let writer = RunWriter::open(&self.runs, &self.run.id, self.now, 0).unwrap();
+        let all = block_on(writer.claim(usize::MAX)).unwrap();
+        if self.tasks.is_empty() {
+            self.tasks = all.into_iter().map(|claimed| Arc::new(claimed.task)).collect();
+        }
+        self.writer = Some(writer);
+    }
+
+    fn pass(&mut self, millis: i64) {
+        self.now = self.now.plus_micros(millis * 1_000);
+    }
+
+    fn tell(&mut self, kind: EventKind) {
+        let writer = self.writer.as_ref().expect("a session has begun");
+        block_on(writer.commit(vec![Event { at: self.now, kind }])).unwrap();
+    }
+
+    /// Sends a task; nothing comes back yet.
+    fn send(&mut self, task: usize) {
+        let sent = self.sent.entry(task).or_insert((0, self.now));
+        sent.0 += 1;
+        let number = sent.0;
+        self.last_seq += 1;
+        let (seq, task) = (AttemptSeq(self.last_seq), Arc::clone(&self.tasks[task]));
+        self.tell(EventKind::AttemptStarted { seq, task, number });
+    }
+
+    /// Sends a task and takes the reply; it is not settled.
+    fn call(&mut self, task: usize, reply: Reply) {
+        self.send(task);
+        let sent = self.now;
+        self.pass(100);
+        let Reply { http_status, counts, failure, in_doubt } = reply;
+        let result = AttemptResult {
+            sent,
+            duration: Duration::from_millis(17),
+            http_status,
+            request_id: http_status.map(|_| format!("request-{}", self.last_seq)),
+            counts,
+            failure,
+            in_doubt,
+        };
+        let (seq, task) = (AttemptSeq(self.last_seq), Arc::clone(&self.tasks[task]));
+        self.tell(EventKind::AttemptEnded { seq, task, result });
+    }
+
+    /// Calls a task and settles it.
+    fn settle(&mut self, task: usize, reply: Reply, outcome: Outcome) {
+        self.call(task, reply);
+        let (attempts, first_sent) = self.sent[&task];
+        let (seq, task) = (AttemptSeq(self.last_seq), Arc::clone(&self.tasks[task]));
+        self.tell(EventKind::TaskSettled { task, outcome, seq, attempts, first_sent });
+    }
+
+    fn hold(&mut self, millis: i64) {
+        let until = self.now.plus_micros(millis * 1_000);
+        self.tell(EventKind::RunHeld { until, reason: HoldReason::Throttled });
+    }
+
+    /// Ends the session as a process does that lives to tell.
+    fn end(&mut self, stopped: Option<StopReason>) {
+        let held = Duration::from_millis(1_500);
+        self.tell(EventKind::RunEnded(RunStats { stopped, held }));
+        self.writer = None;
+    }
+
+    /// Ends the session as a process does that is killed.
+    fn kill(&mut self) {
+        self.writer = None;
+    }
+
+    fn reader(&self) -> RunReader {
+        RunReader::open(&self.runs, &self.run.id).unwrap()
+    }
+
+    fn report(&self) -> Report {
+        Report::read(&self.reader(), StillRunning::No).unwrap()
+    }
+
+    fn results(&self) -> String {
+        let mut text = Vec::new();
+        let summary = write_results(&self.reader(), &mut text).unwrap();
+        assert_eq!(summary.rows, self.report().tasks);
+        String::from_utf8(text).unwrap()
+    }
+}
+
+/// Six tasks, one for each way to end.
+fn every_outcome() -> TestRun {
+    let table = "id,site\ngate-north,north\ngate-south,south\ndock-1,\"a, b\"\ndock-2,=1+1\n\
+                 ramp-1,-5\nramp-2,\ngate-north,again\n";
+    let mut run = TestRun::of_table(table);
+    run.begin();
+    run.settle(0, counted(0, 4), Outcome::Succeeded);
+    run.settle(1, counted(1, 3), Outcome::Partial);
+    run.settle(2, refused("This operation is not allowed."), Outcome::Failed);
+    run.call(3, throttled());
+    run.settle(3, lost(FailureKind::Timeout), Outcome::Ambiguous);
+    run.settle(4, counted(0, 2), Outcome::Unchanged);
+    run.end(Some(StopReason::Interrupted));
+    run
+}
+
+/// A table of that many ids.
+fn ids(count: usize) -> String {
+    let rows = (0..count).map(|number| format!("task-{number:04}\n"));
+    std::iter::once("id\n".to_owned()).chain(rows).collect()
+}
+
+fn new_run() -> NewRun {
+    NewRun {
+        id: "20240705-120000-kfzq".parse().unwrap(),
+        parent: None,
+        job: None,
+        reason: None,
+        command: "stop".into(),
+        origin: NOON,
+        endpoint: "https://vias.cn-north-4.myhuaweicloud.com".into(),
+        project_id: "0123456789abcdef0123456789abcdef".into(),
+        settings: SETTINGS.into(),
+    }
+}
+
+fn source(name: &str, text: &str) -> Source {
+    Source::Stream { name: name.into(), reader: Box::new(Cursor::new(text.to_owned())) }
+}
+
+fn block_on<F: Future>(future: F) -> F::Output {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    runtime.block_on(future)
+}

@@ -1,0 +1,208 @@
+//! What a report adds up: tasks, counts, calls, times and causes of failure.
+
+use super::*;
+use crate::report::FailureGroup;
+use crate::report::MOST_GROUPS;
+use crate::task::TaskId;
+use proptest::prelude::*;
+
+#[test]
+fn every_outcome_is_counted_once() {
+    let report = every_outcome().report();
+    assert_eq!(Outcome::ALL.map(|outcome| report.tasks[outcome]), [1, 1, 1, 1, 1, 1]);
+    assert_eq!(report.input.selected, 6);
+    assert_eq!((report.input.rows, report.input.duplicates), (7, 1));
+    assert_eq!(report.counts, Counts { total: 10, failed: 1, succeeded: 9 });
+}
+
+#[test]
+fn calls_count_every_exchange() {
+    let mut run = every_outcome();
+    run.begin();
+    run.send(5);
+    run.kill();
+    let calls = run.report().calls;
+    assert_eq!((calls.attempts, calls.retries, calls.throttled), (7, 1, 1));
+    assert_eq!(Vec::from_iter(calls.by_status), [(200, 3), (429, 1), (500, 1)]);
+    assert_eq!(calls.without_answer, 2);
+}
+
+#[test]
+fn a_task_that_was_on_the_wire_when_its_process_died_is_ambiguous() {
+    let mut run = TestRun::of(2);
+    run.begin();
+    run.send(1);
+    run.kill();
+    let report = run.report();
+    assert_eq!(report.tasks[Outcome::Ambiguous], 1);
+    let group = &report.failures[0];
+    assert_eq!(group.kind, Some(FailureKind::Reset));
+    assert_eq!(group.error_msg, "no answer was recorded");
+    assert!(group.retryable);
+}
+
+#[test]
+fn a_run_works_while_a_process_does_but_lasts_from_its_first_to_its_last() {
+    let mut run = TestRun::of(20);
+    run.begin();
+    (0..10).for_each(|task| run.settle(task, counted(0, 1), Outcome::Succeeded));
+    run.end(Some(StopReason::Interrupted));
+    run.pass(3_600_000);
+    run.begin();
+    (10..20).for_each(|task| run.settle(task, counted(0, 1), Outcome::Succeeded));
+    run.end(None);
+    let report = run.report();
+    assert_eq!(report.run.duration, Duration::from_secs(3_602));
+    assert_eq!(report.pace.rate_average, Some(10.0));
+    assert_eq!(report.pace.rate_peak_1s, 10);
+    assert_eq!(report.pace.paused, Duration::from_secs(3));
+    assert_eq!(report.run.finished_at, Some(NOON.plus_micros(3_602_000_000)));
+}
+
+#[test]
+fn a_process_that_was_killed_worked_until_the_last_that_is_known_of_it() {
+    let mut run = TestRun::of(3);
+    run.begin();
+    run.settle(0, counted(0, 1), Outcome::Succeeded);
+    run.hold(60_000);
+    run.pass(300);
+    run.call(1, throttled());
+    run.kill();
+    let report = run.report();
+    assert_eq!(report.run.duration, Duration::from_millis(417));
+    assert_eq!(report.pace.paused, Duration::from_millis(317));
+}
+
+#[test]
+fn latencies_are_those_of_the_attempts_that_ended() {
+    let latency = every_outcome().report().latency.unwrap();
+    assert_eq!(latency.min, Duration::from_millis(17));
+    assert_eq!(latency.p50, Duration::from_millis(17));
+    assert_eq!(latency.max, Duration::from_millis(17));
+    assert_eq!(TestRun::of(1).report().latency, None);
+}
+
+/// Lets every task fail in its own way and returns the causes with their numbers.
+fn causes(replies: impl IntoIterator<Item = Reply>) -> Vec<FailureGroup> {
+    let replies: Vec<Reply> = replies.into_iter().collect();
+    let mut run = TestRun::of(replies.len());
+    run.begin();
+    let outcomes = replies.into_iter().enumerate();
+    outcomes.for_each(|(task, reply)| run.settle(task, reply, Outcome::Failed));
+    run.end(None);
+    run.report().failures
+}
+
+fn sizes(groups: &[FailureGroup]) -> Vec<(&str, u64)> {
+    groups.iter().map(|group| (group.error_msg.as_str(), group.count)).collect()
+}
+
+#[test]
+fn failures_of_one_cause_are_one_group_whatever_ids_and_numbers_they_name() {
+    let mut number = 0;
+    let mut numbered = |message: &str| {
+        number += 1;
+        refused(&format!("{message} task-{number:04} since 12:00:{number:02}"))
+    };
+    let groups = causes([
+        numbered("no licence for"),
+        numbered("deleted:"),
+        numbered("no licence for"),
+        numbered("no licence for"),
+        numbered("deleted:"),
+    ]);
+    assert_eq!(
+        sizes(&groups),
+        [("no licence for task-0001 since 12:00:01", 3), ("deleted: task-0002 since 12:00:02", 2)]
+    );
+    let examples: Vec<&str> = groups[0].examples.iter().map(TaskId::as_str).collect();
+    assert_eq!(examples, ["task-0000", "task-0002", "task-0003"]);
+    assert_eq!(groups[0].advice, "Wait until it is gone.");
+    assert!(!groups[0].retryable);
+}
+
+#[test]
+fn partial_tasks_are_grouped_by_what_their_first_sub_task_says() {
+    let groups = causes([counted(1, 1), counted(2, 1), counted(3, 0)]);
+    assert_eq!(sizes(&groups), [("some sub-tasks failed", 3)]);
+    assert_eq!(groups[0].sub_task_error, "camera cam-1: no licence");
+}
+
+#[test]
+fn groups_of_one_size_come_in_the_order_of_their_kind_code_and_message() {
+    let groups = causes([refused("b"), refused("a"), lost(FailureKind::Timeout), throttled()]);
+    let kinds: Vec<_> = groups.iter().map(|group| group.kind.unwrap().as_str()).collect();
+    assert_eq!(kinds, ["timeout", "throttled", "refused", "refused"]);
+    assert_eq!([&groups[2].error_msg, &groups[3].error_msg], ["a", "b"]);
+}
+
+#[test]
+fn causes_beyond_the_most_are_one_group_at_the_end() {
+    let word = |number: usize| -> String {
+        number.to_string().bytes().map(|digit| char::from(digit - b'0' + b'k')).collect()
+    };
+    let groups = causes((0..MOST_GROUPS + 5).map(|number| refused(&word(number))));
+    assert_eq!(groups.len(), MOST_GROUPS + 1);
+    let rest = groups.last().unwrap();
+    assert_eq!((rest.kind, rest.count, rest.examples.len()), (None, 5, 3));
+}
+
+fn reply() -> impl Strategy<Value = Reply> {
+    prop_oneof![
+        (0..3u64, 0..3u64).prop_map(|(failed, succeeded)| counted(failed, succeeded)),
+        "[a-z0-9=\\-' \n]{0,8}".prop_map(|message| refused(&message)),
+        Just(lost(FailureKind::Reset)),
+        Just(throttled()),
+    ]
+}
+
+/// What happens to a task: some calls, and perhaps an outcome.
+fn story() -> impl Strategy<Value = (Vec<Reply>, Option<Outcome>)> {
+    let outcome = prop::sample::select(Outcome::ALL[..5].to_vec());
+    (prop::collection::vec(reply(), 0..3), prop::option::of(outcome))
+}
+
+/// Adds up a column of numbers.
+fn sum(results: &[csv::StringRecord], column: usize) -> u64 {
+    results.iter().filter_map(|row| row[column].parse::<u64>().ok()).sum()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    #[test]
+    fn a_report_always_adds_up_and_says_the_same_as_its_results(
+        stories in prop::collection::vec(story(), 0..12),
+        is_killed: bool,
+    ) {
+        let mut run = TestRun::of(stories.len());
+        run.begin();
+        for (task, (mut replies, outcome)) in stories.into_iter().enumerate() {
+            let last = replies.pop();
+            replies.into_iter().for_each(|reply| run.call(task, reply));
+            match (last, outcome) {
+                (Some(last), Some(outcome)) => run.settle(task, last, outcome),
+                (Some(last), None) => run.call(task, last),
+                (None, _) => {}
+            }
+        }
+        if is_killed { run.kill() } else { run.end(None) }
+        let report = run.report();
+        prop_assert_eq!(report.tasks.selected(), report.input.selected);
+        let failures: u64 = report.failures.iter().map(|group| group.count).sum();
+        let bad = [Outcome::Partial, Outcome::Failed, Outcome::Ambiguous];
+        prop_assert_eq!(failures, bad.map(|outcome| report.tasks[outcome]).iter().sum::<u64>());
+
+        let results = run.results();
+        let rows: Vec<_> =
+            csv::Reader::from_reader(results.as_bytes()).records().collect::<Result<_, _>>().unwrap();
+        for outcome in Outcome::ALL {
+            let count = rows.iter().filter(|row| &row[2] == outcome.as_str()).count();
+            prop_assert_eq!(count as u64, report.tasks[outcome]);
+        }
+        prop_assert_eq!(sum(&rows, 4), report.counts.total);
+        prop_assert_eq!(sum(&rows, 5), report.counts.failed);
+        prop_assert_eq!(sum(&rows, 6), report.counts.succeeded);
+        prop_assert_eq!(sum(&rows, 11), report.calls.attempts);
+    }
+}
