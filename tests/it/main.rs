@@ -1,5 +1,7 @@
 //! Tests through the public library and the real binary.
 
-// So marked, its helpers may `unwrap` as its tests may.
+// So marked, their helpers may `unwrap` as the tests may.
 #[cfg(test)]
 mod sandbox;
+#[cfg(test)]
+mod tidy;

@@ -126,6 +126,7 @@ impl TestRun {
         let mut run = new_run();
         adjust(&mut run);
         let new = NewPlan {
+            after: None,
             sources: tables.iter().map(|&(name, text)| source(name, text)).collect(),
             options: InputOptions::new(CommandSource::Fixed(Command::Stop)),
             on_duplicate: OnDuplicate::Collapse,
@@ -261,6 +262,7 @@ fn ids(count: usize) -> String {
 
 fn new_run() -> NewRun {
     NewRun {
+        outstanding_before: None,
         id: "20240705-120000-kfzq".parse().unwrap(),
         parent: None,
         job: None,

@@ -1,0 +1,246 @@
+//! `start`, `stop` and `run`: plan, ask, carry out, report.
+
+use super::Context;
+use super::args::ActionArgs;
+use super::args::CommonArgs;
+use super::args::EmptyInput;
+use super::args::InputArgs;
+use super::args::RunArgs;
+use super::credentials;
+use super::display;
+use super::documents;
+use super::documents::Document;
+use super::dry_run;
+use super::failure::Failure;
+use super::place;
+use super::place::Place;
+use super::prompt;
+use super::report;
+use super::signals;
+use batchctl::api::ClientSettings;
+use batchctl::api::ViasClient;
+use batchctl::clock::Clock;
+use batchctl::input::CommandSource;
+use batchctl::input::Header;
+use batchctl::input::InputOptions;
+use batchctl::input::Source;
+use batchctl::report::ExitStatus;
+use batchctl::run;
+use batchctl::run::Ended;
+use batchctl::run::Planned;
+use batchctl::run::RunRequest;
+use batchctl::run::RunSettings;
+use batchctl::store::NewPlan;
+use batchctl::task::Command;
+use batchctl::text::plural;
+use std::path::Path;
+use std::path::PathBuf;
+use tokio::sync::mpsc;
+
+/// What was ordered, in the terms of the library.
+pub(super) struct Order {
+    /// `start`, `stop` or `run`.
+    pub(super) word: String,
+    /// The URLs that are called.
+    pub(super) pattern: String,
+    pub(super) settings: RunSettings,
+}
+
+/// Where the tasks come from.
+struct Inputs {
+    paths: Vec<PathBuf>,
+    ids: Vec<String>,
+    command: CommandSource,
+}
+
+pub(super) fn start_or_stop(
+    args: ActionArgs,
+    command: Command,
+    context: &Context,
+) -> Result<ExitStatus, Failure> {
+    let command_source = CommandSource::Fixed(command);
+    let inputs = Inputs { paths: args.inputs, ids: args.ids, command: command_source };
+    act(command.as_str(), inputs, &args.common, context)
+}
+
+pub(super) fn run(args: RunArgs, context: &Context) -> Result<ExitStatus, Failure> {
+    let command = CommandSource::Column(args.command_column);
+    let inputs = Inputs { paths: args.inputs, ids: Vec::new(), command };
+    act("run", inputs, &args.common, context)
+}
+
+fn act(
+    word: &str,
+    inputs: Inputs,
+    args: &CommonArgs,
+    context: &Context,
+) -> Result<ExitStatus, Failure> {
+    let documents = documents::parse(&args.documents.output, &inputs.paths)?;
+    let plan = NewPlan {
+        options: input_options(&args.input, inputs.command.clone()),
+        sources: sources(inputs)?,
+        on_duplicate: args.input.on_duplicate.into(),
+        after: None,
+        limit: args.input.limit,
+    };
+    let place = place::resolve(&args.place, context)?;
+    let settings = settings(args);
+    let pattern = place.endpoint.action_pattern(&place.project);
+    let order = Order { word: word.into(), pattern, settings };
+    let request = request(&order, plan, &place, args, context);
+    let clock = Clock::start();
+    if args.before.dry_run {
+        let (totals, rows) = run::dry_run(request, clock, dry_run::SHOWN_ROWS)?;
+        return Ok(dry_run::show(&order, totals, &rows));
+    }
+    documents.iter().try_for_each(Document::try_out)?;
+    let planned = run::plan(request, clock)?;
+    if planned.totals().selected == 0 {
+        return nothing_to_do(planned, args.input.if_empty);
+    }
+    if !args.before.yes && place.sandbox.is_none() && !confirmed(&order, &planned, context) {
+        planned.discard()?;
+        return Err(Failure::new(ExitStatus::Interrupted, "nothing was sent"));
+    }
+    carry_out(planned, &place, args, &documents, (context, clock))
+}
+
+fn input_options(args: &InputArgs, command: CommandSource) -> InputOptions {
+    InputOptions {
+        id_column: args.id_column.clone(),
+        command,
+        format: args.format.into(),
+        delimiter: args.delimiter,
+        header: if args.no_header { Header::Absent } else { Header::Present },
+    }
+}
+
+fn sources(inputs: Inputs) -> Result<Vec<Source>, Failure> {
+    if inputs.paths.is_empty() && inputs.ids.is_empty() {
+        return Err(Failure::usage("there is no input").with_hint(
+            "name a file of ids, `-` for standard input, or an id with `--id ID`".to_owned(),
+        ));
+    }
+    if inputs.paths.iter().filter(|path| is_stdin(path)).count() > 1 {
+        return Err(Failure::usage("standard input can be read only once"));
+    }
+    let mut sources: Vec<Source> = inputs.paths.into_iter().map(source).collect();
+    if !inputs.ids.is_empty() {
+        sources.push(Source::Ids(inputs.ids));
+    }
+    Ok(sources)
+}
+
+fn source(path: PathBuf) -> Source {
+    if is_stdin(&path) {
+        return Source::Stream { name: "-".into(), reader: Box::new(std::io::stdin()) };
+    }
+    Source::File(path)
+}
+
+fn is_stdin(path: &Path) -> bool {
+    path.as_os_str() == "-"
+}
+
+fn settings(args: &CommonArgs) -> RunSettings {
+    RunSettings {
+        rate: args.pace.rate.0,
+        concurrency: args.pace.concurrency,
+        timeout: args.call.timeout,
+        connect_timeout: args.call.connect_timeout,
+        max_attempts: args.call.max_attempts,
+        on_doubt: args.call.on_doubt.into(),
+        max_failures: args.stop.max_failures,
+        max_duration: args.stop.max_duration,
+        drain_timeout: args.stop.drain_timeout,
+    }
+}
+
+fn request(
+    order: &Order,
+    plan: NewPlan,
+    place: &Place,
+    args: &CommonArgs,
+    context: &Context,
+) -> RunRequest {
+    RunRequest {
+        state: context.state.clone(),
+        command: order.word.clone(),
+        plan,
+        endpoint: place.endpoint.to_string(),
+        project_id: place.project.to_string(),
+        job: args.before.job.clone(),
+        reason: args.before.reason.clone(),
+        settings: order.settings.clone(),
+    }
+}
+
+fn nothing_to_do(planned: Planned, if_empty: EmptyInput) -> Result<ExitStatus, Failure> {
+    planned.discard()?;
+    match if_empty {
+        EmptyInput::Ok => Ok(ExitStatus::Ok),
+        EmptyInput::Fail => {
+            Err(Failure::new(ExitStatus::BadInput, "there is no task in the input")
+                .with_hint("use `--if-empty ok` if that is right".to_owned()))
+        }
+    }
+}
+
+fn confirmed(order: &Order, planned: &Planned, context: &Context) -> bool {
+    let tasks = plural(planned.totals().selected, "batch task", "batch tasks");
+    let verb = if order.word == "run" { "start or stop" } else { &order.word };
+    let question = format!("{verb} {tasks} with {}?", order.pattern);
+    prompt::ask(&question, context) == prompt::Answer::Yes
+}
+
+/// Carries a run out on a runtime of its own, and tells what it came to.
+fn carry_out(
+    planned: Planned,
+    place: &Place,
+    args: &CommonArgs,
+    documents: &[Document],
+    (context, clock): (&Context, Clock),
+) -> Result<ExitStatus, Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::new(ExitStatus::InputOutput, error))?;
+    let (runs, id) = (planned.runs().clone(), planned.id().clone());
+    let token = match runtime.block_on(credentials::token(&args.credentials, place, context)) {
+        Ok(token) => token,
+        Err(failure) => {
+            planned.discard()?;
+            return Err(failure);
+        }
+    };
+    let client = ClientSettings {
+        endpoint: place.endpoint.clone(),
+        project: place.project.clone(),
+        connect_timeout: args.call.connect_timeout,
+        concurrency: args.pace.concurrency,
+    };
+    let client = ViasClient::new(client, token)
+        .map_err(|error| Failure::new(ExitStatus::InputOutput, error))?;
+    let watchers = display::watchers(&args.display, context, clock);
+    let ended = runtime.block_on(async {
+        let (control, orders) = mpsc::unbounded_channel();
+        signals::obey(control).map_err(|error| Failure::new(ExitStatus::InputOutput, error))?;
+        planned.carry_out(&client, watchers, orders).await.map_err(Failure::from)
+    })?;
+    tell_watch_trouble(&ended, context);
+    let wanted =
+        report::Wanted { documents, json: args.documents.json, summary: !args.display.quiet };
+    report::present(&runs, &id, &wanted, context)
+}
+
+fn tell_watch_trouble(ended: &Ended, context: &Context) {
+    let mut stderr = context.stderr;
+    let trouble = ended.watch_trouble;
+    if trouble.panicked > 0 {
+        stderr.say("warning", "the display failed; the run was not touched by it");
+    }
+    if trouble.missed_events > 0 {
+        let events = plural(trouble.missed_events, "event", "events");
+        stderr.say("warning", &format!("the display was too slow and missed {events}"));
+    }
+}

@@ -1,0 +1,131 @@
+//! The command line as it is typed: every flag with its default, its variable and its key.
+//!
+//! Parses and does nothing else. What a value means across flags is decided by who uses it.
+
+#![expect(clippy::doc_markdown, reason = "doc comments here are help texts for a terminal")]
+
+mod action;
+mod sandbox;
+mod values;
+
+pub(crate) use action::ActionArgs;
+pub(crate) use action::CommonArgs;
+pub(crate) use action::CredentialArgs;
+pub(crate) use action::DisplayArgs;
+pub(crate) use action::InputArgs;
+pub(crate) use action::PlaceArgs;
+pub(crate) use action::ProgressChoice;
+pub(crate) use action::RunArgs;
+pub(crate) use sandbox::SandboxArgs;
+pub(crate) use values::EmptyInput;
+
+use clap::Args;
+use clap::Parser;
+use clap::Subcommand;
+use clap::ValueEnum;
+use std::path::PathBuf;
+
+const AFTER_HELP: &str = "\
+Examples:
+  batchctl stop tasks.csv --dry-run          what would be called; sends nothing
+  batchctl stop tasks.csv --rate 10/s -o results.csv
+  batchctl start examples/tasks.csv --sandbox   a first try, without any account
+
+Exit status: 0 all succeeded, 1 some did not, 2 usage, 3 stopped early, 65 bad input,
+74 store or document not written, 75 busy, 77 not authorised, 130/143 interrupted.
+
+Every flag has an environment variable (BATCHCTL_ and its name in capitals, `_` for `-`) and a
+key in $XDG_CONFIG_HOME/batchctl/config.toml. Flag beats environment beats file beats default.";
+
+/// Starts and stops very many VIAS batch tasks: rate-limited, and with one outcome for each.
+#[derive(Debug, Parser)]
+#[command(name = "batchctl", version, after_help = AFTER_HELP, max_term_width = 100)]
+#[command(propagate_version = true, arg_required_else_help = true)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+    #[command(flatten)]
+    pub(crate) global: GlobalArgs,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Start every batch task in the input
+    Start(ActionArgs),
+    /// Stop every batch task in the input
+    Stop(ActionArgs),
+    /// Start or stop each batch task in the input, as its row says
+    Run(RunArgs),
+    /// Show the report of a run, in any format, any time later
+    Report(ReportArgs),
+    /// List the runs that are kept
+    Runs {
+        #[command(subcommand)]
+        command: RunsCommand,
+    },
+    /// Run a simulated service on this machine
+    Sandbox(SandboxArgs),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum RunsCommand {
+    /// List the runs that are kept, the latest first
+    List(RunsListArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RunsListArgs {
+    /// Print JSON instead of a table
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// What every command takes.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "General")]
+pub(crate) struct GlobalArgs {
+    /// Where runs are kept [default: $XDG_STATE_HOME/batchctl]
+    #[arg(long, value_name = "DIR", global = true)]
+    pub(crate) state_dir: Option<PathBuf>,
+    /// The profile of config.toml to use
+    #[arg(long, value_name = "NAME", default_value = "default", global = true)]
+    pub(crate) profile: String,
+    /// When to use colour
+    #[arg(long, value_name = "WHEN", default_value = "auto", global = true)]
+    pub(crate) color: ColorChoice,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ColorChoice {
+    Auto,
+    Always,
+    Never,
+}
+
+const REPORT_HELP: &str = "\
+Examples:
+  batchctl report                            the summary of the latest run
+  batchctl report 20240705 -o results.csv    every task with its outcome
+  batchctl report latest --json";
+
+#[derive(Debug, Args)]
+#[command(after_help = REPORT_HELP)]
+pub(crate) struct ReportArgs {
+    /// The run: its id, a unique beginning of it, or `latest`
+    #[arg(value_name = "RUN", default_value = "latest")]
+    pub(crate) run: String,
+    #[command(flatten)]
+    pub(crate) output: DocumentArgs,
+}
+
+/// Which documents are written.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Output")]
+pub(crate) struct DocumentArgs {
+    /// Write a document: FILE.csv (results) or FILE.json (report); `csv:-` for standard output
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: Vec<String>,
+    /// Print the report as JSON instead of the summary
+    #[arg(long)]
+    pub(crate) json: bool,
+}

@@ -1,0 +1,72 @@
+//! The flags of `sandbox`.
+
+use super::values;
+use batchctl::sandbox::Limit;
+use batchctl::sandbox::SandboxSettings;
+use batchctl::task::Rate;
+use clap::Args;
+use std::net::SocketAddr;
+use std::ops::RangeInclusive;
+use std::path::PathBuf;
+use std::time::Duration;
+
+const SANDBOX_HELP: &str = "\
+The first line on standard output is its URL. Ids that end with -partial, -failed, -refused,
+-missing, -slow, -drop, -silent, -flaky, -garbled or -throttled always behave like that.
+
+Examples:
+  batchctl sandbox --listen 127.0.0.1:8080 --latency 5ms..30ms --limit 100/s
+  batchctl sandbox --fail 2% --partial 5% --drop 1% --seed 7 --access-log access.log";
+
+#[derive(Debug, Args)]
+#[command(after_help = SANDBOX_HELP)]
+pub(crate) struct SandboxArgs {
+    /// Where to listen: an address of this machine; port 0 takes any
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:0")]
+    listen: SocketAddr,
+    /// How many batch tasks the project has at first
+    #[arg(long, value_name = "N", default_value = "1000")]
+    tasks: u32,
+    /// How long answers take
+    #[arg(long, value_name = "SPAN..SPAN", default_value = "5ms..30ms", value_parser = values::spans)]
+    latency: RangeInclusive<Duration>,
+    /// Throttle above this rate
+    #[arg(long, value_name = "RATE")]
+    limit: Option<Rate>,
+    /// The Retry-After that throttled answers carry
+    #[arg(long, value_name = "SPAN", value_parser = values::span)]
+    retry_after: Option<Duration>,
+    /// The share of calls that fail
+    #[arg(long, value_name = "SHARE", default_value = "0%", value_parser = values::share)]
+    fail: f64,
+    /// The share of calls of which some sub-tasks fail
+    #[arg(long, value_name = "SHARE", default_value = "0%", value_parser = values::share)]
+    partial: f64,
+    /// The share of calls that are carried out and get no answer
+    #[arg(long, value_name = "SHARE", default_value = "0%", value_parser = values::share)]
+    drop: f64,
+    /// Decides which calls fail; the same seed, the same calls
+    #[arg(long, value_name = "N", default_value = "0")]
+    seed: u64,
+    /// Write one line per request: microseconds, method, id, command, status
+    #[arg(long, value_name = "FILE")]
+    access_log: Option<PathBuf>,
+}
+
+impl From<SandboxArgs> for SandboxSettings {
+    fn from(args: SandboxArgs) -> Self {
+        Self {
+            listen: args.listen,
+            tasks: args.tasks,
+            latency: args.latency,
+            limit: args.limit.map(|rate| Limit { count: rate.limit.get(), window: rate.window }),
+            retry_after: args.retry_after,
+            fail: args.fail,
+            partial: args.partial,
+            drop: args.drop,
+            seed: args.seed,
+            access_log: args.access_log,
+            ..Self::default()
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! Values of flags that need reading, with messages that show a right one.
+
+use batchctl::api::Endpoint;
+use batchctl::api::ProjectId;
+use batchctl::task::Rate;
+use clap::ValueEnum;
+use jiff::SignedDuration;
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+/// What to do with an input without a task.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum EmptyInput {
+    Fail,
+    Ok,
+}
+
+/// `--rate`: a rate, or none at all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct RateLimit(pub(crate) Option<Rate>);
+
+pub(crate) fn rate(text: &str) -> Result<RateLimit, String> {
+    if text == "none" {
+        return Ok(RateLimit(None));
+    }
+    let told = |error| format!("{error}, or `none`");
+    text.parse().map(|rate| RateLimit(Some(rate))).map_err(told)
+}
+
+/// Reads `60s`, `500ms`, `1h 30m` and the like.
+pub(crate) fn span(text: &str) -> Result<Duration, String> {
+    let wrong = || "a span of time looks like `500ms`, `60s`, `10m` or `1h 30m`".to_owned();
+    let span: SignedDuration = text.trim().parse().map_err(|_| wrong())?;
+    Duration::try_from(span).map_err(|_| wrong())
+}
+
+/// Reads a span that is longer than nothing.
+pub(crate) fn positive_span(text: &str) -> Result<Duration, String> {
+    match span(text)? {
+        Duration::ZERO => Err("it has to be longer than nothing".into()),
+        span => Ok(span),
+    }
+}
+
+/// Reads `5ms..30ms`, or one span for both ends.
+pub(crate) fn spans(text: &str) -> Result<RangeInclusive<Duration>, String> {
+    let (from, to) = text.split_once("..").unwrap_or((text, text));
+    let range = span(from)?..=span(to)?;
+    if range.is_empty() {
+        Err("the second span is shorter than the first".into())
+    } else {
+        Ok(range)
+    }
+}
+
+/// Reads `2%`, or a share such as `0.02`.
+pub(crate) fn share(text: &str) -> Result<f64, String> {
+    let wrong = || "a share looks like `2%` or `0.02`".to_owned();
+    let share = match text.trim().strip_suffix('%') {
+        Some(percent) => percent.trim().parse::<f64>().map_err(|_| wrong())? / 100.0,
+        None => text.trim().parse().map_err(|_| wrong())?,
+    };
+    if (0.0..=1.0).contains(&share) { Ok(share) } else { Err(wrong()) }
+}
+
+/// Reads a delimiter: one ASCII character, or `tab`.
+pub(crate) fn delimiter(text: &str) -> Result<u8, String> {
+    match (text, text.as_bytes()) {
+        ("tab" | "\\t", _) => Ok(b'\t'),
+        (_, &[byte]) if byte.is_ascii() && byte != b'"' && !matches!(byte, b'\r' | b'\n') => {
+            Ok(byte)
+        }
+        _ => Err("a delimiter is one character such as `;`, or `tab`".into()),
+    }
+}
+
+pub(crate) fn endpoint(text: &str) -> Result<Endpoint, String> {
+    text.parse().map_err(|error: batchctl::api::EndpointError| error.to_string())
+}
+
+pub(crate) fn project_id(text: &str) -> Result<ProjectId, String> {
+    text.parse().map_err(|error: batchctl::api::ProjectIdError| error.to_string())
+}
+
+/// Reads the name of a region, which becomes part of a host name.
+pub(crate) fn region(text: &str) -> Result<String, String> {
+    let belongs = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    if !text.is_empty() && text.chars().all(belongs) {
+        return Ok(text.into());
+    }
+    Err("a region looks like `cn-north-4`".into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spans_are_read_with_their_unit() {
+        let check = |text, millis: Option<u64>| {
+            assert_eq!(span(text).ok(), millis.map(Duration::from_millis), "{text}");
+        };
+        check("60s", Some(60_000));
+        check("500ms", Some(500));
+        check("1h 30m", Some(5_400_000));
+        check("1h30m", Some(5_400_000));
+        check("0s", Some(0));
+        check("60", None);
+        check("-5s", None);
+        check("soon", None);
+        assert!(positive_span("0s").is_err());
+    }
+
+    #[test]
+    fn ranges_and_shares_are_read() {
+        let millis = Duration::from_millis;
+        assert_eq!(spans("5ms..30ms"), Ok(millis(5)..=millis(30)));
+        assert_eq!(spans("5ms"), Ok(millis(5)..=millis(5)));
+        assert!(spans("30ms..5ms").is_err());
+        assert_eq!(share("2%"), Ok(0.02));
+        assert_eq!(share("0.5"), Ok(0.5));
+        assert!(share("101%").is_err());
+        assert!(share("-1%").is_err());
+        assert!(share("NaN").is_err());
+    }
+
+    #[test]
+    fn a_delimiter_is_one_character() {
+        assert_eq!(delimiter(";"), Ok(b';'));
+        assert_eq!(delimiter("tab"), Ok(b'\t'));
+        for text in ["", ";;", "\"", "\n", "é"] {
+            assert!(delimiter(text).is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn rates_are_a_limit_or_none() {
+        assert_eq!(rate("none"), Ok(RateLimit(None)));
+        assert!(rate("10/s").is_ok_and(|limit| limit.0.is_some()));
+        assert!(rate("fast").is_err());
+    }
+
+    #[test]
+    fn a_region_cannot_leave_its_place_in_a_host_name() {
+        assert!(region("cn-north-4").is_ok());
+        for text in ["", "evil.example.com/", "a.b", "A"] {
+            assert!(region(text).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! What `-n` prints: what would be called, how fast, and how long it takes at least.
+
+use super::action::Order;
+use super::stream;
+use batchctl::report::ExitStatus;
+use batchctl::store::PlanRow;
+use batchctl::store::PlanTotals;
+use batchctl::text::grouped;
+use batchctl::text::plural;
+use batchctl::text::printable;
+use batchctl::text::span;
+use std::fmt::Write;
+
+/// How many tasks are shown.
+pub(super) const SHOWN_ROWS: u32 = 5;
+
+/// Renders the plan.
+pub(super) fn render(order: &Order, totals: PlanTotals, rows: &[PlanRow]) -> String {
+    let mut text = String::new();
+    let tasks = plural(totals.selected, "batch task", "batch tasks");
+    let word = &order.word;
+    let _ = writeln!(text, "{word}: {tasks} would be called; nothing was sent");
+    let _ = writeln!(text);
+    let _ = writeln!(text, "  rows        {}", rows_line(totals));
+    let _ = writeln!(text, "  calls       PUT {}", order.pattern);
+    let _ = writeln!(text, "  pace        {}", pace_line(order, totals.selected));
+    let _ = writeln!(text, "  stops       {}", stops_line(order, totals.selected));
+    let _ = writeln!(text);
+    for row in rows {
+        let source = printable(&row.source, 60);
+        let _ = writeln!(text, "  {:<5} {:<36}  {source}:{}", row.command, row.id, row.line);
+    }
+    let shown = u64::try_from(rows.len()).unwrap_or(u64::MAX);
+    match totals.selected.saturating_sub(shown) {
+        0 => {}
+        more => {
+            let _ = writeln!(text, "  … and {} more", grouped(more));
+        }
+    }
+    text
+}
+
+fn rows_line(totals: PlanTotals) -> String {
+    let rows = plural(totals.rows, "row", "rows");
+    let beyond = totals.rows - totals.duplicates - totals.selected;
+    match (totals.duplicates, beyond) {
+        (0, 0) => rows,
+        (duplicates, 0) => {
+            format!("{rows}, {} left out", plural(duplicates, "duplicate", "duplicates"))
+        }
+        (duplicates, beyond) => format!(
+            "{rows}, {} and {} beyond the limit left out",
+            plural(duplicates, "duplicate", "duplicates"),
+            grouped(beyond)
+        ),
+    }
+}
+
+fn pace_line(order: &Order, selected: u64) -> String {
+    let wire = format!("{} on the wire at most", grouped_usize(order.settings.concurrency.get()));
+    match order.settings.rate {
+        None => format!("no limit of sendings, {wire}"),
+        Some(rate) => {
+            let shortest = span(rate.shortest_time(selected));
+            format!("{rate}, {wire}; takes {shortest} at least")
+        }
+    }
+}
+
+fn stops_line(order: &Order, selected: u64) -> String {
+    let tolerated = order.settings.max_failures.tolerated(selected);
+    let others = order.settings.concurrency.get().saturating_sub(1);
+    if tolerated >= selected {
+        return "never for failures: all may fail".into();
+    }
+    format!(
+        "at failure {}; at most {} more can be on the wire",
+        grouped(tolerated + 1),
+        grouped_usize(others)
+    )
+}
+
+fn grouped_usize(n: usize) -> String {
+    grouped(u64::try_from(n).unwrap_or(u64::MAX))
+}
+
+/// Prints the plan.
+pub(super) fn show(order: &Order, totals: PlanTotals, rows: &[PlanRow]) -> ExitStatus {
+    match stream::print(&render(order, totals, rows)) {
+        Ok(()) => ExitStatus::Ok,
+        Err(_) => ExitStatus::InputOutput,
+    }
+}

@@ -1,0 +1,128 @@
+//! The command line: arguments, configuration, messages and the exit status.
+//!
+//! Uses the public library alone. The only part of the program that reads the environment,
+//! opens standard streams and decides how the process ends.
+
+mod action;
+mod args;
+mod config;
+mod credentials;
+mod display;
+mod documents;
+mod dry_run;
+mod failure;
+mod place;
+mod prompt;
+mod report;
+mod runs;
+mod sandbox;
+mod signals;
+mod stream;
+mod surroundings;
+
+use args::Cli;
+use args::ColorChoice;
+use args::Command;
+use args::GlobalArgs;
+use args::RunsCommand;
+use batchctl::report::ExitStatus;
+use batchctl::task;
+use clap::CommandFactory;
+use clap::FromArgMatches;
+use failure::Failure;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use stream::Colour;
+use stream::Stderr;
+use surroundings::Surroundings;
+
+/// What every command needs to know.
+#[derive(Debug)]
+struct Context {
+    surroundings: Surroundings,
+    stdout_colour: Colour,
+    stderr: Stderr,
+    state: PathBuf,
+    /// Where the values of `--endpoint` and `--region` came from.
+    matches: clap::ArgMatches,
+}
+
+/// Runs the program.
+pub(crate) fn main() -> ExitCode {
+    let surroundings = Surroundings::read();
+    let status = match parse(&surroundings) {
+        Ok((cli, matches)) => carry_out(cli, matches, surroundings),
+        Err(Parsed::Clap(error)) => return told_by_clap(&error),
+        Err(Parsed::Failure(failure)) => {
+            let mut stderr = Stderr { colour: Colour::No };
+            failure.tell(&mut stderr);
+            failure.status
+        }
+    };
+    ExitCode::from(status.code())
+}
+
+/// Why the command line leads to no command.
+enum Parsed {
+    Clap(clap::Error),
+    Failure(Failure),
+}
+
+fn parse(surroundings: &Surroundings) -> Result<(Cli, clap::ArgMatches), Parsed> {
+    let command = config::with_variables(Cli::command());
+    // Parsed twice: the first time tells the profile, the second has its defaults.
+    let first = command.clone().try_get_matches().map_err(Parsed::Clap)?;
+    let command = config::with_file(command, &first, surroundings)
+        .map_err(|error| Parsed::Failure(error.into()))?;
+    let matches = command.try_get_matches().map_err(Parsed::Clap)?;
+    let cli = Cli::from_arg_matches(&matches).map_err(Parsed::Clap)?;
+    Ok((cli, matches))
+}
+
+/// Prints help, a version or a usage error, which clap words and colours itself.
+fn told_by_clap(error: &clap::Error) -> ExitCode {
+    // A reader that has gone does not want the help.
+    let _ = error.print();
+    if error.use_stderr() { ExitCode::from(ExitStatus::Usage.code()) } else { ExitCode::SUCCESS }
+}
+
+fn carry_out(cli: Cli, matches: clap::ArgMatches, surroundings: Surroundings) -> ExitStatus {
+    let colour = |is_terminal| wants_colour(&cli.global, &surroundings, is_terminal);
+    let mut stderr = Stderr { colour: colour(surroundings.stderr_is_terminal) };
+    let stdout_colour = colour(surroundings.stdout_is_terminal);
+    let Some(state) = state_directory(&cli.global, &surroundings) else {
+        let failure = Failure::usage("there is no directory to keep runs in: HOME is not set")
+            .with_hint("name one with `--state-dir DIR`".to_owned());
+        failure.tell(&mut stderr);
+        return failure.status;
+    };
+    let context = Context { surroundings, stdout_colour, stderr, state, matches };
+    let result = match cli.command {
+        Command::Start(args) => action::start_or_stop(args, task::Command::Start, &context),
+        Command::Stop(args) => action::start_or_stop(args, task::Command::Stop, &context),
+        Command::Run(args) => action::run(args, &context),
+        Command::Report(args) => report::show(&args, &context),
+        Command::Runs { command: RunsCommand::List(args) } => runs::list(&args, &context),
+        Command::Sandbox(args) => sandbox::serve(args),
+    };
+    result.unwrap_or_else(|failure| {
+        failure.tell(&mut stderr);
+        failure.status
+    })
+}
+
+/// Decides about colour: the flag, then `NO_COLOR` (<https://no-color.org>), then the terminal.
+fn wants_colour(global: &GlobalArgs, surroundings: &Surroundings, is_terminal: bool) -> Colour {
+    let dumb = surroundings.variable("TERM").is_some_and(|term| term == "dumb");
+    let refused = surroundings.variable("NO_COLOR").is_some() || dumb;
+    let yes = match global.color {
+        ColorChoice::Always => true,
+        ColorChoice::Never => false,
+        ColorChoice::Auto => is_terminal && !refused,
+    };
+    if yes { Colour::Yes } else { Colour::No }
+}
+
+fn state_directory(global: &GlobalArgs, surroundings: &Surroundings) -> Option<PathBuf> {
+    global.state_dir.clone().or_else(|| surroundings.state_directory())
+}

@@ -1,0 +1,94 @@
+//! `report`, and what every run prints when it ends: the same, from the same store.
+
+use super::Context;
+use super::args::ReportArgs;
+use super::documents;
+use super::documents::Document;
+use super::failure::Failure;
+use super::stream;
+use super::stream::Colour;
+use batchctl::report::ExitStatus;
+use batchctl::report::Report;
+use batchctl::report::StillRunning;
+use batchctl::report::Style;
+use batchctl::report::summary;
+use batchctl::report::write_json;
+use batchctl::run;
+use batchctl::store::RunDirectory;
+use batchctl::store::RunId;
+use batchctl::store::RunReader;
+use std::path::PathBuf;
+
+/// What is to be told of a run.
+pub(super) struct Wanted<'a> {
+    pub(super) documents: &'a [Document],
+    pub(super) json: bool,
+    pub(super) summary: bool,
+}
+
+pub(super) fn show(args: &ReportArgs, context: &Context) -> Result<ExitStatus, Failure> {
+    let documents = documents::parse(&args.output.output, &[])?;
+    let runs = run::runs_in(&context.state);
+    let id = runs.find(&args.run)?;
+    let wanted = Wanted { documents: &documents, json: args.output.json, summary: true };
+    present(&runs, &id, &wanted, context)?;
+    // Asking for a report succeeds whatever the run came to.
+    Ok(ExitStatus::Ok)
+}
+
+/// Writes the documents, prints the result, and returns the run's exit status.
+pub(super) fn present(
+    runs: &RunDirectory,
+    id: &RunId,
+    wanted: &Wanted<'_>,
+    context: &Context,
+) -> Result<ExitStatus, Failure> {
+    let running = if runs.is_locked(id)? { StillRunning::Yes } else { StillRunning::No };
+    let reader = RunReader::open(runs, id)?;
+    let report = Report::read(&reader, running)?;
+    for document in wanted.documents {
+        document.write(&reader, &report)?;
+    }
+    let written: Vec<PathBuf> =
+        wanted.documents.iter().filter_map(Document::path).map(PathBuf::from).collect();
+    let output_is_taken = wanted.documents.iter().any(Document::is_on_output);
+    if wanted.json && !output_is_taken {
+        print_json(&report)?;
+    } else if wanted.summary {
+        print_summary(&report, &written, output_is_taken, context)?;
+    }
+    Ok(report.exit.map_or(ExitStatus::Ok, |exit| exit))
+}
+
+fn print_json(report: &Report) -> Result<(), Failure> {
+    let mut text = Vec::new();
+    write_json(report, &mut text).map_err(not_printed)?;
+    stream::print(&String::from_utf8_lossy(&text)).map_err(not_printed)
+}
+
+/// Prints the summary; to standard error where standard output carries a document.
+fn print_summary(
+    report: &Report,
+    written: &[PathBuf],
+    output_is_taken: bool,
+    context: &Context,
+) -> Result<(), Failure> {
+    if output_is_taken {
+        let mut stderr = context.stderr;
+        stderr.line(summary(report, written, style(stderr.colour)).trim_end());
+        return Ok(());
+    }
+    let text = summary(report, written, style(context.stdout_colour));
+    stream::print(&text).map_err(not_printed)
+}
+
+fn not_printed(error: std::io::Error) -> Failure {
+    Failure::new(ExitStatus::InputOutput, error)
+}
+
+fn style(colour: Colour) -> Style {
+    match colour {
+        Colour::Yes => Style::Coloured,
+        Colour::No => Style::Plain,
+    }
+}

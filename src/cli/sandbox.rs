@@ -1,0 +1,40 @@
+//! `sandbox`: serves until it is told to stop.
+
+use super::args::SandboxArgs;
+use super::failure::Failure;
+use super::stream;
+use batchctl::report::ExitStatus;
+use batchctl::sandbox::Sandbox;
+use batchctl::sandbox::SandboxError;
+use tokio::signal::unix::SignalKind;
+use tokio::signal::unix::signal;
+
+pub(super) fn serve(args: SandboxArgs) -> Result<ExitStatus, Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::new(ExitStatus::InputOutput, error))?;
+    runtime.block_on(async {
+        let told = |error: std::io::Error| Failure::new(ExitStatus::InputOutput, error);
+        let mut interrupt = signal(SignalKind::interrupt()).map_err(told)?;
+        let mut terminate = signal(SignalKind::terminate()).map_err(told)?;
+        let sandbox = Sandbox::bind(args.into()).await.map_err(failed)?;
+        stream::print(&format!("{}\n", sandbox.url())).map_err(told)?;
+        let stopped = async move {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+        };
+        sandbox.serve(stopped).await.map_err(failed)?;
+        Ok(ExitStatus::Ok)
+    })
+}
+
+fn failed(error: SandboxError) -> Failure {
+    let status = match error {
+        SandboxError::NotLoopback { .. } | SandboxError::Shares { .. } => ExitStatus::Usage,
+        _ => ExitStatus::InputOutput,
+    };
+    Failure::new(status, error)
+}

@@ -1,0 +1,55 @@
+//! Standard output and standard error, whose readers may go at any time.
+//!
+//! Standard output is data, standard error is talk. Neither's end ends a run: what cannot be
+//! written any longer is dropped, for the store has it.
+
+use std::io;
+use std::io::Write;
+
+/// Whether text may carry colour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Colour {
+    Yes,
+    No,
+}
+
+/// Standard error.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Stderr {
+    pub(super) colour: Colour,
+}
+
+impl Stderr {
+    /// Writes a message with its kind in front.
+    pub(super) fn say(&mut self, kind: &str, message: &str) {
+        let code = match kind {
+            "error" => "\x1b[1;31m",
+            "warning" => "\x1b[1;33m",
+            _ => "\x1b[1m",
+        };
+        match self.colour {
+            Colour::Yes => self.line(&format!("{code}{kind}:\x1b[0m {message}")),
+            Colour::No => self.line(&format!("{kind}: {message}")),
+        }
+    }
+
+    /// Writes a line.
+    pub(super) fn line(&mut self, text: &str) {
+        // There is nobody left to be told that standard error is gone.
+        let _ = writeln!(io::stderr().lock(), "{text}");
+    }
+}
+
+/// Writes the result to standard output. A reader that has gone (`| head`) is no failure.
+pub(super) fn print(text: &str) -> io::Result<()> {
+    let mut stdout = io::stdout().lock();
+    forgive_closed(stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()))
+}
+
+/// Turns the end of a pipe's reader into success.
+pub(super) fn forgive_closed(result: io::Result<()>) -> io::Result<()> {
+    match result {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        result => result,
+    }
+}

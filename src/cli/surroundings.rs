@@ -1,0 +1,62 @@
+//! What this process finds around it: variables and terminals. Read here and nowhere else.
+
+use std::env;
+use std::ffi::OsString;
+use std::io::IsTerminal;
+use std::path::PathBuf;
+
+/// The variables that a token command sees besides its own.
+const PASSED_ON: [&str; 8] =
+    ["PATH", "HOME", "USER", "LOGNAME", "LANG", "LC_ALL", "TMPDIR", "XDG_RUNTIME_DIR"];
+
+/// The surroundings of this process, read once.
+#[derive(Debug)]
+pub(super) struct Surroundings {
+    variables: Vec<(OsString, OsString)>,
+    pub(super) stdin_is_terminal: bool,
+    pub(super) stdout_is_terminal: bool,
+    pub(super) stderr_is_terminal: bool,
+}
+
+impl Surroundings {
+    pub(super) fn read() -> Self {
+        Self {
+            variables: env::vars_os().collect(),
+            stdin_is_terminal: std::io::stdin().is_terminal(),
+            stdout_is_terminal: std::io::stdout().is_terminal(),
+            stderr_is_terminal: std::io::stderr().is_terminal(),
+        }
+    }
+
+    /// Returns a variable that is set and not empty.
+    pub(super) fn variable(&self, name: &str) -> Option<&OsString> {
+        let found = self.variables.iter().find(|(variable, _)| variable == name);
+        found.map(|(_, value)| value).filter(|value| !value.is_empty())
+    }
+
+    /// Returns an absolute path from a variable; others are ignored, as the XDG specification
+    /// wants it.
+    fn directory(&self, name: &str) -> Option<PathBuf> {
+        self.variable(name).map(PathBuf::from).filter(|path| path.is_absolute())
+    }
+
+    pub(super) fn config_file(&self) -> Option<PathBuf> {
+        let home = || self.directory("HOME").map(|home| home.join(".config"));
+        let config = self.directory("XDG_CONFIG_HOME").or_else(home)?;
+        Some(config.join("batchctl").join("config.toml"))
+    }
+
+    pub(super) fn state_directory(&self) -> Option<PathBuf> {
+        let home = || self.directory("HOME").map(|home| home.join(".local").join("state"));
+        let state = self.directory("XDG_STATE_HOME").or_else(home)?;
+        Some(state.join("batchctl"))
+    }
+
+    /// Returns the variables that a token command may see.
+    pub(super) fn for_commands(&self) -> Vec<(OsString, OsString)> {
+        let passed = |(name, _): &&(OsString, OsString)| {
+            name.to_str().is_some_and(|name| PASSED_ON.contains(&name))
+        };
+        self.variables.iter().filter(passed).cloned().collect()
+    }
+}

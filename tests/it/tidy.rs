@@ -1,0 +1,192 @@
+//! The law of the source tree: who may import whom, and what no file may do.
+//!
+//! The table is the one of `ARCHITECTURE.md`; a change of either is a change of both.
+
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+use std::path::PathBuf;
+
+/// Every module of the library and what it may import of the others.
+const TABLE: &[(&str, &[&str])] = &[
+    ("task", &[]),
+    ("text", &[]),
+    ("clock", &[]),
+    ("policy", &["task"]),
+    ("event", &["task", "clock"]),
+    ("input", &["task", "text"]),
+    ("api", &["task", "policy"]),
+    ("plan", &["task", "text", "input"]),
+    ("engine", &["task", "clock", "policy", "event", "api"]),
+    // `input` only as what a plan is made of: a load reads its sources row by row.
+    ("store", &["task", "clock", "event", "input", "plan"]),
+    ("report", &["task", "clock", "text", "event", "store"]),
+    ("progress", &["task", "clock", "text", "event"]),
+    ("sandbox", &["task", "clock"]),
+    ("run", &["task", "clock", "policy", "event", "api", "plan", "engine", "store", "report"]),
+];
+
+/// The most lines of a file, its tests not counted.
+const MOST_LINES: usize = 400;
+
+fn sources() -> Vec<(PathBuf, String)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut found = Vec::new();
+    collect(&root, &mut found);
+    assert!(found.len() > 40, "the source tree was not found");
+    found
+}
+
+fn collect(directory: &Path, found: &mut Vec<(PathBuf, String)>) {
+    for entry in fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            collect(&path, found);
+        } else if path.extension().is_some_and(|ending| ending == "rs") {
+            let text = fs::read_to_string(&path).unwrap();
+            let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+            found.push((path.strip_prefix(root).unwrap().to_owned(), text));
+        }
+    }
+}
+
+/// Returns the module of the library that a file belongs to; nothing for the binary's.
+fn module_of(path: &Path) -> Option<String> {
+    let inside = path.strip_prefix("src").unwrap();
+    let first = inside.components().next().unwrap().as_os_str().to_str().unwrap();
+    let name = first.strip_suffix(".rs").unwrap_or(first);
+    (!matches!(name, "lib" | "main" | "cli")).then(|| name.to_owned())
+}
+
+fn is_test(path: &Path) -> bool {
+    let name = path.to_str().unwrap();
+    name.contains("/tests/") || name.ends_with("tests.rs")
+}
+
+/// Returns a file's text up to its tests, comments left out.
+fn code_of(text: &str) -> String {
+    let code = text.split("#[cfg(test)]\nmod tests {").next().unwrap();
+    let lines = code.lines().filter(|line| !line.trim_start().starts_with("//"));
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// Finds the modules named after `crate::`.
+fn imports(code: &str) -> BTreeSet<String> {
+    let word = |rest: &str| rest.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+    code.split("crate::").skip(1).map(word).filter(|name: &String| !name.is_empty()).collect()
+}
+
+#[test]
+fn modules_import_only_what_the_table_allows() {
+    let table: BTreeMap<&str, &[&str]> = TABLE.iter().copied().collect();
+    for (path, text) in sources() {
+        let Some(module) = module_of(&path).filter(|_| !is_test(&path)) else { continue };
+        let allowed = table.get(module.as_str());
+        let allowed = allowed.unwrap_or_else(|| panic!("{}: no row in the table", path.display()));
+        for import in imports(&code_of(&text)) {
+            let fits = import == module || allowed.contains(&import.as_str());
+            assert!(fits, "{}: `{module}` may not import `{import}`", path.display());
+        }
+    }
+}
+
+#[test]
+fn the_table_is_the_one_that_architecture_md_shows() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let text = fs::read_to_string(root.join("ARCHITECTURE.md")).unwrap();
+    for (module, allowed) in TABLE {
+        let imports = if allowed.is_empty() { "–".to_owned() } else { allowed.join(", ") };
+        let row = text.lines().find(|line| line.starts_with(&format!("| `{module}` |")));
+        let row = row.unwrap_or_else(|| panic!("ARCHITECTURE.md has no row for `{module}`"));
+        assert!(row.ends_with(&format!("| {imports} |")), "{row}\nshould end with: {imports}");
+    }
+}
+
+#[test]
+fn the_table_has_no_circle() {
+    let mut seen = BTreeSet::new();
+    let mut rest: Vec<_> = TABLE.to_vec();
+    while !rest.is_empty() {
+        let before = rest.len();
+        rest.retain(|(module, allowed)| {
+            let ready = allowed.iter().all(|import| seen.contains(import));
+            if ready {
+                seen.insert(*module);
+            }
+            !ready
+        });
+        assert!(rest.len() < before, "a circle among {rest:?}");
+    }
+}
+
+#[test]
+fn the_binary_uses_the_public_library_alone() {
+    for (path, text) in sources() {
+        if path.starts_with("src/cli") {
+            assert!(!code_of(&text).contains("crate::"), "{}", path.display());
+        }
+    }
+}
+
+#[test]
+fn every_file_says_what_it_is_for() {
+    for (path, text) in sources() {
+        assert!(text.starts_with("//! "), "{} does not open with `//!`", path.display());
+    }
+}
+
+#[test]
+fn files_stay_small() {
+    for (path, text) in sources() {
+        if is_test(&path) {
+            continue;
+        }
+        let code = text.split("#[cfg(test)]\nmod tests {").next().unwrap();
+        let lines = code.lines().count();
+        assert!(lines <= MOST_LINES, "{} has {lines} lines", path.display());
+    }
+}
+
+/// What the library must not do, and the files that are for just that.
+const FORBIDDEN: &[(&str, &[&str])] = &[
+    ("#[allow(", &[]),
+    ("#![allow(", &[]),
+    ("unsafe ", &[]),
+    ("io::stdout()", &["src/cli/"]),
+    ("io::stderr()", &["src/cli/"]),
+    ("io::stdin()", &["src/cli/"]),
+    ("env::var", &["src/cli/surroundings.rs"]),
+    ("Instant::now(", &["src/clock.rs"]),
+    ("SystemTime::now(", &["src/clock.rs"]),
+    ("process::exit(", &[]),
+    ("println!(", &[]),
+    ("todo!(", &[]),
+    ("unimplemented!(", &[]),
+];
+
+#[test]
+fn the_library_keeps_its_hands_off_the_process() {
+    for (path, text) in sources() {
+        if is_test(&path) {
+            continue;
+        }
+        let code = code_of(&text);
+        let name = path.to_str().unwrap();
+        for (forbidden, exempt) in FORBIDDEN {
+            let excused = exempt.iter().any(|prefix| name.starts_with(prefix));
+            assert!(excused || !code.contains(forbidden), "{name} contains `{forbidden}`");
+        }
+    }
+}
+
+#[test]
+fn one_item_is_imported_a_line() {
+    for (path, text) in sources() {
+        let grouped = |line: &&str| line.trim_start().starts_with("use ") && line.contains('{');
+        if let Some(line) = text.lines().find(grouped) {
+            let said = line.trim();
+            assert!(said.starts_with("///"), "{}: {said}", path.display());
+        }
+    }
+}
