@@ -79,6 +79,9 @@ pub enum EventKind {
         task: Arc<Task>,
         /// Which attempt of this task it is, from 1.
         number: u32,
+        /// The earliest time at which its bytes can leave. The record of an attempt that never
+        /// comes to its end keeps it.
+        leaves: Timestamp,
     },
     /// An admitted attempt was withdrawn before a byte of it left.
     AttemptWithdrawn {

@@ -89,6 +89,13 @@ impl Pacer {
         }
     }
 
+    /// Returns the earliest time at which the one that was just admitted can leave: now, or
+    /// when the window has room for it.
+    pub fn earliest_release(&self, now: Instant) -> Instant {
+        let free = self.limit.as_ref().and_then(Limit::last_admitted_free_at);
+        free.map_or(now, |free| free.max(now))
+    }
+
     /// Takes back one that was admitted and will not be sent.
     pub fn withdraw(&mut self) {
         if let Some(limit) = &mut self.limit {
@@ -151,6 +158,10 @@ impl Limit {
         self.admitted = self.admitted.saturating_sub(1);
         self.remember(now);
         Admission::Now
+    }
+
+    fn last_admitted_free_at(&self) -> Option<Instant> {
+        self.free_at(self.most - self.admitted.saturating_sub(1))
     }
 
     /// Returns when the `n`-th last sending leaves the window, if there were that many.

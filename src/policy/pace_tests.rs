@@ -125,6 +125,19 @@ fn sendings_that_were_admitted_before_a_stall_still_respect_the_window() {
 }
 
 #[test]
+fn one_that_is_admitted_ahead_of_its_window_says_when_it_can_leave() {
+    let start = origin();
+    let mut pacer = Pacer::new(Some(rate("1/s")), start);
+    assert_eq!(pacer.admit(start), Admission::Now);
+    assert_eq!(pacer.earliest_release(start), start);
+    assert_eq!(pacer.release(start), Admission::Now);
+    let window = Duration::from_millis(1_005);
+    let ahead = start + window - AHEAD;
+    assert_eq!(pacer.admit(ahead), Admission::Now);
+    assert_eq!(pacer.earliest_release(ahead), start + window);
+}
+
+#[test]
 fn a_withdrawn_sending_makes_room() {
     let start = origin();
     let mut pacer = Pacer::new(Some(rate("1/h")), start);

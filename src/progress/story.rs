@@ -92,7 +92,8 @@ impl Story {
         let now = self.now();
         self.sent.entry(ordinal).or_insert((now, 0)).1 += 1;
         let seq = AttemptSeq(self.seq);
-        self.tell(EventKind::AttemptStarted { seq, task: task(ordinal), number });
+        let (task, leaves) = (task(ordinal), self.now());
+        self.tell(EventKind::AttemptStarted { seq, task, number, leaves });
     }
 
     pub(super) fn withdraw(&mut self, ordinal: u32) {

@@ -23,8 +23,8 @@ pub(super) struct Sheet<'a> {
 impl Sheet<'_> {
     pub(super) fn write(&self, event: &Event) -> rusqlite::Result<()> {
         match &event.kind {
-            EventKind::AttemptStarted { seq, task, number } => {
-                self.attempt_started(*seq, task.ordinal, *number, event.at)
+            EventKind::AttemptStarted { seq, task, number, leaves } => {
+                self.attempt_started(*seq, task.ordinal, *number, *leaves)
             }
             EventKind::AttemptWithdrawn { seq, task: _ } => self.attempt_withdrawn(*seq),
             EventKind::AttemptEnded { seq, task: _, result } => self.attempt_ended(*seq, result),

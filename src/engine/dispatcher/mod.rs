@@ -234,7 +234,9 @@ where
         let seq = AttemptSeq(self.next_seq);
         self.next_seq += 1;
         let (task, number) = (Arc::clone(&claim.task), claim.attempts);
-        self.tell(EventKind::AttemptStarted { seq, task, number });
+        let leaves = self.pacer.earliest_release(self.clock.instant().into());
+        let leaves = self.clock.label(leaves.into());
+        self.tell(EventKind::AttemptStarted { seq, task, number, leaves });
         self.admitted.push(Flight { claim, seq });
     }
 

@@ -175,7 +175,7 @@ impl TestRun {
         let number = sent.0;
         self.last_seq += 1;
         let (seq, task) = (AttemptSeq(self.last_seq), Arc::clone(&self.tasks[task]));
-        self.tell(EventKind::AttemptStarted { seq, task, number });
+        self.tell(EventKind::AttemptStarted { seq, task, number, leaves: self.now });
     }
 
     /// Sends a task and takes the reply; it is not settled.
