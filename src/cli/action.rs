@@ -8,6 +8,7 @@ use super::args::InputArgs;
 use super::args::RunArgs;
 use super::credentials;
 use super::display;
+use super::display::Displays;
 use super::documents;
 use super::documents::Document;
 use super::dry_run;
@@ -153,6 +154,7 @@ fn settings(args: &CommonArgs) -> RunSettings {
         max_failures: args.stop.max_failures,
         max_duration: args.stop.max_duration,
         drain_timeout: args.stop.drain_timeout,
+        sandbox: args.place.sandbox,
     }
 }
 
@@ -221,10 +223,11 @@ fn carry_out(
     };
     let client = ViasClient::new(client, token)
         .map_err(|error| Failure::new(ExitStatus::InputOutput, error))?;
-    let watchers = display::watchers(&args.display, context, clock);
+    let Displays { watchers, talk } = display::open(&args.display, context, clock);
     let ended = runtime.block_on(async {
         let (control, orders) = mpsc::unbounded_channel();
-        signals::obey(control).map_err(|error| Failure::new(ExitStatus::InputOutput, error))?;
+        signals::obey(&context.surroundings, control, talk, args.stop.drain_timeout)
+            .map_err(|error| Failure::new(ExitStatus::InputOutput, error))?;
         planned.carry_out(&client, watchers, orders).await.map_err(Failure::from)
     })?;
     tell_watch_trouble(&ended, context);

@@ -5,34 +5,79 @@ use super::args::DisplayArgs;
 use super::args::ProgressChoice;
 use super::stream::Colour;
 use batchctl::clock::Clock;
+use batchctl::event::Event;
 use batchctl::event::Watch;
 use batchctl::progress::Bar;
 use batchctl::progress::Lines;
 use batchctl::progress::Log;
 use batchctl::progress::LogFormat;
 use batchctl::progress::Style;
+use batchctl::progress::Tally;
 use batchctl::progress::Verbosity;
+use batchctl::progress::render_line;
 use console::Term;
 use std::io;
 use std::io::Write;
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::MutexGuard;
+use std::sync::PoisonError;
+
+/// What watches a run, and how to say something beside it.
+pub(super) struct Displays {
+    pub(super) watchers: Vec<Box<dyn Watch>>,
+    pub(super) talk: Talk,
+}
+
+/// Says lines to the operator without disturbing the display.
+pub(super) struct Talk {
+    out: Box<dyn Write + Send>,
+    tally: Arc<Mutex<Tally>>,
+    clock: Clock,
+}
+
+impl Talk {
+    pub(super) fn line(&mut self, text: &str) {
+        // There is nobody left to be told that standard error is gone.
+        let _ = writeln!(self.out, "{text}").and_then(|()| self.out.flush());
+    }
+
+    /// Says where the run stands.
+    pub(super) fn status(&mut self) {
+        let line = render_line(&lock(&self.tally), self.clock.now());
+        self.line(&line);
+    }
+}
 
 /// Returns the displays that the flags ask for.
-pub(super) fn watchers(args: &DisplayArgs, context: &Context, clock: Clock) -> Vec<Box<dyn Watch>> {
-    let mut watchers: Vec<Box<dyn Watch>> = Vec::new();
-    let mut log_to: Box<dyn Write + Send> = Box::new(io::stderr());
-    match choice(args, context) {
-        Choice::Bar => {
-            let bar = Bar::new(Term::buffered_stderr(), style(context.stderr.colour), clock);
-            log_to = Box::new(bar.above());
-            watchers.push(Box::new(bar));
-        }
-        Choice::Lines => watchers.push(Box::new(Lines::new(Box::new(io::stderr())))),
-        Choice::Nothing => {}
-    }
+pub(super) fn open(args: &DisplayArgs, context: &Context, clock: Clock) -> Displays {
+    let tally = Arc::new(Mutex::new(Tally::default()));
+    let counted = Arc::clone(&tally);
+    let count = move |events: &[Event]| lock(&counted).take(events);
+    let mut watchers: Vec<Box<dyn Watch>> = vec![Box::new(count)];
+    let (log_to, talk_to): (Box<dyn Write + Send>, Box<dyn Write + Send>) =
+        match choice(args, context) {
+            Choice::Bar => {
+                let bar = Bar::new(Term::buffered_stderr(), style(context.stderr.colour), clock);
+                let (log_to, talk_to) = (bar.above(), bar.above());
+                watchers.push(Box::new(bar));
+                (Box::new(log_to), Box::new(talk_to))
+            }
+            Choice::Lines => {
+                watchers.push(Box::new(Lines::new(Box::new(io::stderr()))));
+                (Box::new(io::stderr()), Box::new(io::stderr()))
+            }
+            Choice::Nothing => (Box::new(io::stderr()), Box::new(io::stderr())),
+        };
     if let Some(verbosity) = verbosity(args.verbose) {
         watchers.push(Box::new(Log::new(log_to, verbosity, args.log_format.into())));
     }
-    watchers
+    Displays { watchers, talk: Talk { out: talk_to, tally, clock } }
+}
+
+/// Takes the tally even after a panic elsewhere: counting leaves it whole at every step.
+fn lock(tally: &Mutex<Tally>) -> MutexGuard<'_, Tally> {
+    tally.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 enum Choice {

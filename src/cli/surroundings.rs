@@ -13,6 +13,8 @@ const PASSED_ON: [&str; 8] =
 #[derive(Debug)]
 pub(super) struct Surroundings {
     variables: Vec<(OsString, OsString)>,
+    /// One bit for each signal that is ignored, the lowest for signal 1.
+    ignored_signals: u64,
     pub(super) stdin_is_terminal: bool,
     pub(super) stdout_is_terminal: bool,
     pub(super) stderr_is_terminal: bool,
@@ -22,10 +24,16 @@ impl Surroundings {
     pub(super) fn read() -> Self {
         Self {
             variables: env::vars_os().collect(),
+            ignored_signals: ignored_signals(),
             stdin_is_terminal: std::io::stdin().is_terminal(),
             stdout_is_terminal: std::io::stdout().is_terminal(),
             stderr_is_terminal: std::io::stderr().is_terminal(),
         }
+    }
+
+    /// Tells whether a signal was ignored when the process started.
+    pub(super) fn ignores(&self, signal: i32) -> bool {
+        (1..=64).contains(&signal) && self.ignored_signals & (1 << (signal - 1)) != 0
     }
 
     /// Returns a variable that is set and not empty.
@@ -59,4 +67,12 @@ impl Surroundings {
         };
         self.variables.iter().filter(passed).cloned().collect()
     }
+}
+
+/// Reads which signals are ignored from `/proc` (proc(5), `SigIgn`); none where there is no such
+/// file. Asking the system itself takes code that is not safe.
+fn ignored_signals() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0)
 }

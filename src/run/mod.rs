@@ -3,9 +3,17 @@
 //! Wires plan, store, engine and watchers together and holds no rule of its own.
 
 mod ledger;
+mod resume;
+mod retry;
 mod settings;
 mod watch;
 
+pub use resume::Resumable;
+pub use resume::Resumption;
+pub use resume::resume;
+pub use retry::Retry;
+pub use retry::RetryFilter;
+pub use retry::retry;
 pub use settings::RunSettings;
 pub use watch::WatchTrouble;
 
@@ -168,7 +176,7 @@ impl Planned {
 
     /// Forgets the run before anything was sent.
     pub fn discard(self) -> Result<(), StoreError> {
-        self.runs.remove(&self.id)
+        self.runs.remove(self.lock)
     }
 
     /// Carries the run out: calls `api` for every task, shows `watchers` what happens, obeys
@@ -186,7 +194,7 @@ impl Planned {
         control: mpsc::UnboundedReceiver<Control>,
     ) -> Result<Ended, RunError> {
         let recall = self.settings.rate.map_or(0, |rate| rate.limit.get());
-        let writer = RunWriter::open(&self.runs, &self.id, self.clock.now(), recall)?;
+        let writer = RunWriter::open(&self.runs, &self.lock, self.clock.now(), recall)?;
         let settings = self.settings.for_engine(origin(&writer));
         let (gallery, thread) = watch::open(watchers, self.clock).map_err(RunError::Thread)?;
         let mut ledger = StoreLedger { writer, gallery };

@@ -34,6 +34,8 @@ pub struct RunSettings {
     pub max_duration: Option<Duration>,
     /// How long calls on the wire may take to finish after a stop. By default 30 s.
     pub drain_timeout: Duration,
+    /// Whether the run is a rehearsal against the embedded sandbox. By default it is not.
+    pub sandbox: bool,
 }
 
 impl Default for RunSettings {
@@ -51,6 +53,7 @@ impl Default for RunSettings {
             max_failures: MaxFailures::Percent(25),
             max_duration: None,
             drain_timeout: Duration::from_secs(30),
+            sandbox: false,
         }
     }
 }
@@ -71,7 +74,41 @@ impl RunSettings {
             "max_failures": self.max_failures.to_string(),
             "max_duration_ms": self.max_duration.map(millis),
             "drain_timeout_ms": millis(self.drain_timeout),
+            "sandbox": self.sandbox,
         })
+    }
+
+    /// Reads the settings that a run was stored with; what is missing there has its default.
+    pub(super) fn from_json(text: &str) -> Self {
+        let stored: Value = serde_json::from_str(text).unwrap_or_default();
+        let default = Self::default();
+        let span = |name: &str| stored[name].as_u64().map(Duration::from_millis);
+        let number = |name: &str| stored[name].as_u64();
+        Self {
+            rate: match stored["rate"].as_str() {
+                Some("none") => None,
+                text => text.and_then(|text| text.parse().ok()).or(default.rate),
+            },
+            concurrency: number("concurrency")
+                .and_then(|n| NonZeroUsize::new(usize::try_from(n).ok()?))
+                .unwrap_or(default.concurrency),
+            timeout: span("timeout_ms").unwrap_or(default.timeout),
+            connect_timeout: span("connect_timeout_ms").unwrap_or(default.connect_timeout),
+            max_attempts: number("max_attempts")
+                .and_then(|n| NonZeroU32::new(u32::try_from(n).ok()?))
+                .unwrap_or(default.max_attempts),
+            on_doubt: match stored["on_doubt"].as_str() {
+                Some("hold") => OnDoubt::Hold,
+                _ => default.on_doubt,
+            },
+            max_failures: stored["max_failures"]
+                .as_str()
+                .and_then(|text| text.parse().ok())
+                .unwrap_or(default.max_failures),
+            max_duration: span("max_duration_ms"),
+            drain_timeout: span("drain_timeout_ms").unwrap_or(default.drain_timeout),
+            sandbox: stored["sandbox"].as_bool().unwrap_or(default.sandbox),
+        }
     }
 
     /// Returns what the engine needs to know.
@@ -91,4 +128,35 @@ impl RunSettings {
 
 fn millis(span: Duration) -> u64 {
     u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_come_back_as_they_were_stored() {
+        let unusual = RunSettings {
+            rate: None,
+            concurrency: NonZeroUsize::new(3).unwrap(),
+            timeout: Duration::from_millis(1_500),
+            connect_timeout: Duration::from_secs(1),
+            max_attempts: NonZeroU32::new(9).unwrap(),
+            on_doubt: OnDoubt::Hold,
+            max_failures: MaxFailures::Count(7),
+            max_duration: Some(Duration::from_secs(60)),
+            drain_timeout: Duration::from_secs(2),
+            sandbox: true,
+        };
+        for settings in [RunSettings::default(), unusual] {
+            let stored = settings.to_json().to_string();
+            assert_eq!(RunSettings::from_json(&stored), settings);
+        }
+    }
+
+    #[test]
+    fn what_is_not_stored_has_its_default() {
+        assert_eq!(RunSettings::from_json("{}"), RunSettings::default());
+        assert_eq!(RunSettings::from_json("nonsense"), RunSettings::default());
+    }
 }

@@ -7,13 +7,25 @@ use std::fmt;
 use std::fs;
 use std::fs::File;
 use std::fs::TryLockError;
-use std::io::Read;
+use std::io;
 use std::io::Write;
 use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::MetadataExt;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+/// How often a held lock is asked for, and at what distance: who only looks whether it is held
+/// holds it for a moment, too.
+const LOCK_TRIES: u32 = 10;
+const LOCK_STEP: Duration = Duration::from_millis(20);
+
+/// The ending of a plan that is not complete.
+const UNFINISHED: &str = ".planning";
 
 /// The id of a run: when it was planned and four letters, such as `20240705-120000-k3f9`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -65,14 +77,14 @@ impl RunDirectory {
     /// Uses `runs` in the state directory, and makes both if they are not there, for their
     /// owner alone.
     pub fn open(state: &Path) -> Result<Self, StoreError> {
-        let path = state.join("runs");
+        let path = runs_in(state);
         fs::DirBuilder::new().recursive(true).mode(0o700).create(&path).map_err(file(&path))?;
         Ok(Self { path })
     }
 
     /// Uses `runs` in the state directory as it is, for reading.
     pub fn existing(state: &Path) -> Self {
-        Self { path: state.join("runs") }
+        Self { path: runs_in(state) }
     }
 
     /// Returns the file of a run.
@@ -82,7 +94,7 @@ impl RunDirectory {
 
     /// Returns the file that a plan is written to until it is complete.
     pub(super) fn unfinished_file(&self, run: &RunId) -> PathBuf {
-        self.path.join(format!("{run}.planning"))
+        self.path.join(format!("{run}{UNFINISHED}"))
     }
 
     fn lock_file(&self, run: &RunId) -> PathBuf {
@@ -91,19 +103,34 @@ impl RunDirectory {
 
     /// Lists the runs, the oldest first.
     pub fn list(&self) -> Result<Vec<RunId>, StoreError> {
+        self.list_files(".db")
+    }
+
+    fn list_files(&self, ending: &str) -> Result<Vec<RunId>, StoreError> {
         let entries = match fs::read_dir(&self.path) {
             Ok(entries) => entries,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
             Err(error) => return Err(file(&self.path)(error)),
         };
         let mut runs = Vec::new();
         for entry in entries {
             let name = entry.map_err(file(&self.path))?.file_name();
-            let id = name.to_str().and_then(|name| name.strip_suffix(".db"));
+            let id = name.to_str().and_then(|name| name.strip_suffix(ending));
             runs.extend(id.and_then(|id| id.parse().ok()));
         }
         runs.sort();
         Ok(runs)
+    }
+
+    /// Removes what planners left behind that were killed.
+    pub(super) fn sweep(&self) -> Result<(), StoreError> {
+        for run in self.list_files(UNFINISHED)? {
+            let lock = self.try_lock(&run, "a planner that cleans up")?;
+            // It may have become complete since it was listed.
+            let left = lock.filter(|_| !self.file(&run).exists());
+            left.map_or(Ok(()), |lock| self.remove(lock))?;
+        }
+        Ok(())
     }
 
     /// Finds a run by its id, by the beginning of it, or as `latest`.
@@ -132,22 +159,30 @@ impl RunDirectory {
     /// can never be stale. Not on the run's own file, for closing a second handle of that would
     /// drop SQLite's locks on it.
     pub fn lock(&self, run: &RunId, holder: &str) -> Result<RunLock, StoreError> {
-        let path = self.lock_file(run);
-        let mut options = File::options();
-        options.read(true).write(true).create(true).truncate(false).mode(0o600);
-        let mut handle = options.open(&path).map_err(file(&path))?;
-        match handle.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                let mut holder = String::new();
-                handle.read_to_string(&mut holder).map_err(file(&path))?;
-                return Err(StoreError::Busy { run: run.clone(), holder });
+        for _ in 0..LOCK_TRIES {
+            if let Some(lock) = self.try_lock(run, holder)? {
+                return Ok(lock);
             }
-            Err(TryLockError::Error(error)) => return Err(file(&path)(error)),
+            thread::sleep(LOCK_STEP);
         }
-        let written = handle.set_len(0).and_then(|()| handle.write_all(holder.as_bytes()));
-        written.map_err(file(&path))?;
-        Ok(RunLock { _handle: handle })
+        let path = self.lock_file(run);
+        let holder = fs::read_to_string(&path).map_err(file(&path))?;
+        Err(StoreError::Busy { run: run.clone(), holder })
+    }
+
+    fn try_lock(&self, run: &RunId, holder: &str) -> Result<Option<RunLock>, StoreError> {
+        let path = self.lock_file(run);
+        let mut handle = open_lock(&path).map_err(file(&path))?;
+        match handle.try_lock() {
+            // Whoever held it may have removed the run, and this file with it.
+            Ok(()) if !is_file_at(&handle, &path).map_err(file(&path))? => Ok(None),
+            Ok(()) => {
+                name_holder(&mut handle, holder).map_err(file(&path))?;
+                Ok(Some(RunLock { run: run.clone(), handle: Arc::new(handle) }))
+            }
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(error)) => Err(file(&path)(error)),
+        }
     }
 
     /// Tells whether some process holds the lock of a run.
@@ -159,36 +194,82 @@ impl RunDirectory {
                 Err(TryLockError::WouldBlock) => Ok(true),
                 Err(TryLockError::Error(error)) => Err(file(&path)(error)),
             },
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(false),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
             Err(error) => Err(file(&path)(error)),
         }
     }
 
-    /// Removes a run with all that belongs to it.
-    pub fn remove(&self, run: &RunId) -> Result<(), StoreError> {
-        let db = self.file(run);
-        let beside = |suffix: &str| {
-            let mut name = db.clone().into_os_string();
-            name.push(suffix);
-            PathBuf::from(name)
-        };
-        let files = [db.clone(), beside("-wal"), beside("-shm"), self.lock_file(run)];
-        for path in files {
-            match fs::remove_file(&path) {
-                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                    return Err(file(&path)(error));
-                }
-                Ok(()) | Err(_) => {}
+    /// Removes a run with all that belongs to it; only who may work on it can.
+    pub fn remove(&self, lock: RunLock) -> Result<(), StoreError> {
+        let RunLock { run, handle } = lock;
+        for main in [self.file(&run), self.unfinished_file(&run)] {
+            // The log last: without it the file would be an older state of the run.
+            for path in [main.clone(), beside(&main, "-shm"), beside(&main, "-wal")] {
+                remove_file(&path)?;
             }
         }
+        remove_file(&self.lock_file(&run))?;
+        drop(handle);
         Ok(())
+    }
+}
+
+fn runs_in(state: &Path) -> PathBuf {
+    let path = state.join("runs");
+    // Absolute, for SQLite would read a relative `file:x` as a URL.
+    std::path::absolute(&path).unwrap_or(path)
+}
+
+fn open_lock(path: &Path) -> io::Result<File> {
+    File::options().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)
+}
+
+/// Tells whether the file that was opened still has its name.
+fn is_file_at(handle: &File, path: &Path) -> io::Result<bool> {
+    let held = handle.metadata()?;
+    match fs::metadata(path) {
+        Ok(there) => Ok((there.dev(), there.ino()) == (held.dev(), held.ino())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+fn name_holder(handle: &mut File, holder: &str) -> io::Result<()> {
+    handle.set_len(0)?;
+    handle.write_all(holder.as_bytes())
+}
+
+/// Returns the name of a file that SQLite keeps beside its own.
+fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
+}
+
+fn remove_file(path: &Path) -> Result<(), StoreError> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(file(path)(error)),
+        Ok(()) | Err(_) => Ok(()),
     }
 }
 
 /// The right to work on a run; dropping it, or dying, gives it up.
 #[derive(Debug)]
 pub struct RunLock {
-    _handle: File,
+    run: RunId,
+    handle: Arc<File>,
+}
+
+impl RunLock {
+    /// Returns the run it is the right to.
+    pub fn run(&self) -> &RunId {
+        &self.run
+    }
+
+    /// Returns what keeps the lock held until it is dropped, too.
+    pub(super) fn hold(&self) -> Arc<File> {
+        Arc::clone(&self.handle)
+    }
 }
 
 #[cfg(test)]
@@ -249,9 +330,8 @@ mod tests {
     fn a_removed_run_leaves_nothing() {
         let (_state, runs) = directory();
         let run = add(&runs, "20240705-120000-aaaa");
-        drop(runs.lock(&run, "process 7").unwrap());
-        runs.remove(&run).unwrap();
+        let lock = runs.lock(&run, "process 7").unwrap();
+        runs.remove(lock).unwrap();
         assert_eq!(fs::read_dir(&runs.path).unwrap().count(), 0);
-        runs.remove(&run).unwrap();
     }
 }

@@ -1,74 +1,116 @@
-//! Finds ids that stand more than once in a plan, through the index over ids.
+//! Finds the rows of a plan whose id stands more than once.
 //!
-//! One walk along the index; only what is doubled is looked up.
+//! One sort on disk and one walk along it; no more is kept in memory than a bit per row and the
+//! first problems. An index over the ids would do as well, but nobody needs it afterwards, and it
+//! would be as large as the plan.
 
-use super::load::command_of;
-use super::load::counted;
+use super::cells;
+use super::ordinal_set::OrdinalSet;
 use crate::plan::OnDuplicate;
 use crate::plan::Place;
 use crate::plan::PlanProblem;
 use crate::plan::Problems;
+use crate::plan::SHOWN_PROBLEMS;
+use crate::task::Command;
+use crate::task::Ordinal;
+use crate::task::TaskId;
 use rusqlite::Connection;
-use rusqlite::Row;
+use std::collections::BTreeMap;
 
-/// Collects the ids that stand more than once, with the place of the first.
-///
-/// One walk along the index; only what is doubled is looked up.
-pub(super) fn find_doubles(connection: &Connection) -> rusqlite::Result<()> {
-    connection.execute_batch(
-        "CREATE TEMP TABLE doubled AS
-             SELECT id, min(ordinal) AS first FROM task GROUP BY id HAVING count(*) > 1;
-         CREATE UNIQUE INDEX temp.doubled_id ON doubled (id);",
-    )
+/// The rows whose id stands further up already.
+#[derive(Debug, Default)]
+pub(super) struct Doubles {
+    rows: OrdinalSet,
+    /// The first of those that may not be, each with the row it repeats or contradicts.
+    bad: BTreeMap<Ordinal, Ordinal>,
+    bad_count: u64,
 }
 
-/// Every row of a doubled id after the first, with that first one.
-const LATER_ROWS: &str = "
-    SELECT later.id, later_source.name, later.line, later.command,
-           first_source.name, first.line, first.command
-    FROM doubled
-    JOIN task AS later ON later.id = doubled.id AND later.ordinal > doubled.first
-    JOIN task AS first ON first.ordinal = doubled.first
-    JOIN source AS later_source ON later_source.number = later.source
-    JOIN source AS first_source ON first_source.number = first.source";
+/// The first row of an id.
+#[derive(Default)]
+struct First {
+    id: String,
+    ordinal: u32,
+    command: Option<Command>,
+}
 
-pub(super) fn check_doubles(
-    connection: &Connection,
-    on_duplicate: OnDuplicate,
-    problems: &mut Problems,
-) -> rusqlite::Result<()> {
-    let bad = match on_duplicate {
-        OnDuplicate::Collapse => " WHERE later.command <> first.command",
-        OnDuplicate::Error => "",
-    };
-    let mut query = connection.prepare(&format!("{LATER_ROWS}{bad} ORDER BY later.ordinal"))?;
-    let mut rows = query.query([])?;
-    while let Some(row) = rows.next()? {
-        problems.add(doubled_problem(row)?);
+impl Doubles {
+    /// Finds them in a plan that is loaded.
+    pub(super) fn find(connection: &Connection, on: OnDuplicate) -> rusqlite::Result<Self> {
+        let mut doubles = Self::default();
+        let mut first = First::default();
+        let mut query =
+            connection.prepare("SELECT id, ordinal, command FROM task ORDER BY id, ordinal")?;
+        let mut rows = query.query([])?;
+        while let Some(row) = rows.next()? {
+            let id = row.get_ref(0)?.as_str()?;
+            let (ordinal, command) = (row.get(1)?, cells::command(row, 2)?);
+            if id != first.id {
+                first.id.replace_range(.., id);
+                (first.ordinal, first.command) = (ordinal, Some(command));
+                continue;
+            }
+            doubles.rows.insert(Ordinal(ordinal));
+            if on == OnDuplicate::Error || first.command != Some(command) {
+                doubles.add_bad(Ordinal(ordinal), Ordinal(first.ordinal));
+            }
+        }
+        Ok(doubles)
     }
-    Ok(())
+
+    fn add_bad(&mut self, later: Ordinal, first: Ordinal) {
+        self.bad_count += 1;
+        self.bad.insert(later, first);
+        if self.bad.len() > SHOWN_PROBLEMS {
+            self.bad.pop_last();
+        }
+    }
+
+    /// Says what is wrong with those that may not be.
+    pub(super) fn tell(
+        &self,
+        connection: &Connection,
+        problems: &mut Problems,
+    ) -> rusqlite::Result<()> {
+        let told = problems.count;
+        for (&later, &first) in &self.bad {
+            problems.add(problem(connection, later, first)?);
+        }
+        problems.count = told + self.bad_count;
+        Ok(())
+    }
+
+    /// Removes them from the plan and returns how many they were.
+    pub(super) fn remove(&self, connection: &Connection) -> rusqlite::Result<u64> {
+        let mut delete = connection.prepare("DELETE FROM task WHERE ordinal = ?")?;
+        for ordinal in self.rows.iter() {
+            delete.execute([ordinal.0])?;
+        }
+        Ok(self.rows.len())
+    }
 }
 
-fn doubled_problem(row: &Row<'_>) -> rusqlite::Result<PlanProblem> {
-    let id = row.get::<_, String>(0)?.parse().expect("only checked ids are stored");
-    let place = |source, line| -> rusqlite::Result<Place> {
-        Ok(Place { source: row.get(source)?, line: row.get(line)? })
-    };
-    let (at, other) = (place(1, 2)?, place(4, 5)?);
-    let (command, other_command) = (command_of(row.get(3)?), command_of(row.get(6)?));
+fn problem(
+    connection: &Connection,
+    later: Ordinal,
+    first: Ordinal,
+) -> rusqlite::Result<PlanProblem> {
+    let (id, at, command) = look_up(connection, later)?;
+    let (_, other, other_command) = look_up(connection, first)?;
     if command == other_command {
         return Ok(PlanProblem::Duplicate { id, at, other });
     }
     Ok(PlanProblem::Contradiction { id, at, command, other, other_command })
 }
 
-pub(super) fn remove_doubles(connection: &Connection) -> rusqlite::Result<u64> {
-    let removed = connection.execute(
-        "DELETE FROM task WHERE ordinal IN (
-             SELECT task.ordinal FROM doubled
-             JOIN task ON task.id = doubled.id AND task.ordinal > doubled.first)",
-        [],
-    )?;
-    connection.execute_batch("DROP TABLE temp.doubled")?;
-    Ok(counted(removed))
+fn look_up(
+    connection: &Connection,
+    ordinal: Ordinal,
+) -> rusqlite::Result<(TaskId, Place, Command)> {
+    let sql = "SELECT task.id, source.name, task.line, task.command
+               FROM task JOIN source ON source.number = task.source WHERE task.ordinal = ?";
+    connection.query_row(sql, [ordinal.0], |row| {
+        let place = Place { source: row.get(1)?, line: row.get(2)? };
+        Ok((cells::parsed(row, 0)?, place, cells::command(row, 3)?))
+    })
 }

@@ -1,8 +1,10 @@
 //! What can be wrong with the store, in words that say what to do.
 
 use super::directory::RunId;
+use rusqlite::Error;
 use rusqlite::ErrorCode;
 use std::io;
+use std::path::Path;
 use std::path::PathBuf;
 
 /// Why the store cannot be used, or not any longer.
@@ -64,6 +66,12 @@ pub enum StoreError {
         /// What was asked for.
         wanted: String,
     },
+    /// The id of a new run is taken.
+    #[error("there is a run {run} already")]
+    Exists {
+        /// The run.
+        run: RunId,
+    },
     /// Several runs begin like this.
     #[error("`{wanted}` fits {count} runs, such as {first} and {second}")]
     AmbiguousRun {
@@ -82,7 +90,7 @@ pub enum StoreError {
         /// The file.
         path: PathBuf,
         /// How.
-        source: rusqlite::Error,
+        source: Error,
     },
     /// The thread that writes is gone.
     #[error("the writer of the run store ended before the run did")]
@@ -107,6 +115,7 @@ impl StoreError {
             Self::Busy { .. } => "wait until that process has ended".into(),
             Self::NoSuchRun { .. } => "`batchctl runs list` shows the runs there are".into(),
             Self::AmbiguousRun { .. } => "give more characters of its id".into(),
+            Self::Exists { .. } => "nothing was changed in it; try once more".into(),
             Self::Sqlite { .. } | Self::WriterGone => return None,
         };
         Some(text)
@@ -114,19 +123,35 @@ impl StoreError {
 }
 
 /// Tells apart the failures of SQLite that need different words.
-pub(super) fn sqlite(path: &std::path::Path) -> impl Fn(rusqlite::Error) -> StoreError {
+pub(super) fn sqlite(path: &Path) -> impl Fn(Error) -> StoreError + use<> {
     let path = path.to_owned();
     move |source| match source.sqlite_error_code() {
         Some(ErrorCode::DiskFull) => StoreError::Full { path: path.clone() },
-        Some(ErrorCode::DatabaseCorrupt) => {
+        Some(ErrorCode::NotADatabase) => StoreError::Foreign { path: path.clone() },
+        _ if is_damage(&source) => {
             StoreError::Damaged { path: path.clone(), detail: source.to_string() }
         }
-        Some(ErrorCode::NotADatabase) => StoreError::Foreign { path: path.clone() },
         _ => StoreError::Sqlite { path: path.clone(), source },
     }
 }
 
-pub(super) fn file(path: &std::path::Path) -> impl Fn(io::Error) -> StoreError {
+/// Tells whether an error says that the file does not hold what was written to it.
+fn is_damage(error: &Error) -> bool {
+    match error {
+        // A value that is missing or was never stored like this; a statement that does not fit
+        // the tables, for all fit those that were made.
+        Error::FromSqlConversionFailure(..)
+        | Error::IntegralValueOutOfRange(..)
+        | Error::InvalidColumnType(..)
+        | Error::Utf8Error(..)
+        | Error::QueryReturnedNoRows
+        | Error::SqlInputError { .. } => true,
+        Error::SqliteFailure(_, Some(message)) if message.starts_with("no such ") => true,
+        _ => error.sqlite_error_code() == Some(ErrorCode::DatabaseCorrupt),
+    }
+}
+
+pub(super) fn file(path: &Path) -> impl Fn(io::Error) -> StoreError + use<> {
     let path = path.to_owned();
     move |source| match source.kind() {
         io::ErrorKind::StorageFull => StoreError::Full { path: path.clone() },

@@ -1,18 +1,17 @@
-//! Writes a plan: all rows in one load, then the index over ids, then what is doubled.
+//! Writes a plan: all rows in one load, then what is doubled is found and taken out.
 //!
 //! The file appears under its name only when the plan is complete, so there is no such thing
-//! as half a run. Memory does not grow with the number of rows: SQLite sorts on disk.
+//! as half a run, and never over another one. Memory does not grow with the number of rows.
 
 use super::directory::RunDirectory;
 use super::directory::RunId;
 use super::directory::RunLock;
-use super::doubles::check_doubles;
-use super::doubles::find_doubles;
-use super::doubles::remove_doubles;
+use super::doubles::Doubles;
 use super::error::StoreError;
 use super::error::file;
 use super::error::sqlite;
-use super::reader::RunReader;
+use super::follow::follow;
+use super::follow::leave_out_done;
 use super::record::NewRun;
 use super::rows::PlanRow;
 use super::schema;
@@ -23,9 +22,9 @@ use crate::plan::OnDuplicate;
 use crate::plan::PlannedRow;
 use crate::plan::Problems;
 use crate::plan::Reading;
-use crate::task::Command;
 use rusqlite::Connection;
 use rusqlite::OptionalExtension;
+use rusqlite::Statement;
 use rusqlite::params;
 use std::fs;
 use std::fs::File;
@@ -80,20 +79,35 @@ pub fn plan_run(
     new: NewPlan,
     holder: &str,
 ) -> Result<PlannedRun, StoreError> {
+    store_plan(runs, run, holder, |connection, path| load((connection, path), runs, run, new))
+}
+
+/// What a plan is filled with: the rows, or what is wrong with them.
+type Filled = Result<Result<PlanTotals, Problems>, StoreError>;
+
+/// Makes the file of a new run, has it filled, and lets it appear when it is complete.
+pub(super) fn store_plan(
+    runs: &RunDirectory,
+    run: &NewRun,
+    holder: &str,
+    fill: impl FnOnce(&Connection, &Path) -> Filled,
+) -> Result<PlannedRun, StoreError> {
+    // What is left over there is in nobody's way; it only takes up space.
+    let _ = runs.sweep();
     let lock = runs.lock(&run.id, holder)?;
-    let unfinished = runs.unfinished_file(&run.id);
-    match load_file(&unfinished, runs, run, new) {
-        Ok(Ok(totals)) => {
-            publish(&unfinished, &runs.file(&run.id))?;
-            Ok(PlannedRun::Ready { totals, lock })
-        }
+    // Under the lock nobody else can make it meanwhile.
+    if runs.file(&run.id).exists() {
+        return Err(StoreError::Exists { run: run.id.clone() });
+    }
+    match fill_file(runs, run, fill) {
+        Ok(Ok(totals)) => Ok(PlannedRun::Ready { totals, lock }),
         Ok(Err(problems)) => {
-            discard(runs, run, &unfinished)?;
+            runs.remove(lock)?;
             Ok(PlannedRun::Refused(problems))
         }
         Err(error) => {
             // The first error is the one to tell; this one would be its consequence.
-            let _ = discard(runs, run, &unfinished);
+            let _ = runs.remove(lock);
             Err(error)
         }
     }
@@ -110,7 +124,7 @@ pub fn plan_only(
 ) -> Result<Result<(PlanTotals, Vec<PlanRow>), Problems>, StoreError> {
     let nowhere = Path::new("(temporary)");
     let connection = schema::temporary().map_err(sqlite(nowhere))?;
-    match load(&connection, nowhere, runs, run, new)? {
+    match load((&connection, nowhere), runs, run, new)? {
         Ok(totals) => {
             let rows = super::reader::first_rows(&connection, most).map_err(sqlite(nowhere))?;
             Ok(Ok((totals, rows)))
@@ -119,23 +133,21 @@ pub fn plan_only(
     }
 }
 
-fn discard(runs: &RunDirectory, run: &NewRun, unfinished: &Path) -> Result<(), StoreError> {
-    if unfinished.exists() {
-        fs::remove_file(unfinished).map_err(file(unfinished))?;
-    }
-    runs.remove(&run.id)
-}
-
-fn load_file(
-    path: &Path,
+fn fill_file(
     runs: &RunDirectory,
     run: &NewRun,
-    new: NewPlan,
-) -> Result<Result<PlanTotals, Problems>, StoreError> {
-    let connection = schema::create(path)?;
-    let loaded = load(&connection, path, runs, run, new)?;
-    connection.close().map_err(|(_, error)| sqlite(path)(error))?;
-    Ok(loaded)
+    fill: impl FnOnce(&Connection, &Path) -> Filled,
+) -> Filled {
+    let unfinished = runs.unfinished_file(&run.id);
+    let connection = schema::create(&unfinished)?;
+    let filled = fill(&connection, &unfinished)?;
+    if filled.is_err() {
+        return Ok(filled);
+    }
+    schema::finish(&connection).map_err(sqlite(&unfinished))?;
+    connection.close().map_err(|(_, error)| sqlite(&unfinished)(error))?;
+    publish(&unfinished, &runs.file(&run.id))?;
+    Ok(filled)
 }
 
 /// Makes a complete file durable, and only then visible.
@@ -147,95 +159,47 @@ fn publish(unfinished: &Path, target: &Path) -> Result<(), StoreError> {
 }
 
 fn load(
-    connection: &Connection,
-    path: &Path,
+    (connection, path): (&Connection, &Path),
     runs: &RunDirectory,
     run: &NewRun,
     new: NewPlan,
-) -> Result<Result<PlanTotals, Problems>, StoreError> {
+) -> Filled {
     let failed = sqlite(path);
     let followed = follow(runs, new.after.as_ref())?;
     connection.execute_batch("BEGIN").map_err(&failed)?;
-    let read = read_rows(connection, new.sources, &new.options, new.on_duplicate);
-    let (rows, problems) = read.map_err(&failed)?;
-    if !problems.is_empty() {
-        return Ok(Err(problems));
-    }
-    let duplicates = remove_doubles(connection).map_err(&failed)?;
-    let already_done = leave_out_done(connection, path, &followed)?;
-    let left = rows - duplicates - already_done;
-    let selected = limit(connection, left, new.limit).map_err(&failed)?;
-    let totals = PlanTotals { rows, selected, duplicates, already_done };
+    let mut totals = match read_rows(connection, new.sources, &new.options, new.on_duplicate)
+        .map_err(&failed)?
+    {
+        Ok(totals) => totals,
+        Err(problems) => return Ok(Err(problems)),
+    };
+    totals.already_done = leave_out_done(connection, path, &followed)?;
+    let left = totals.rows - totals.duplicates - totals.already_done;
+    totals.selected = limit(connection, left, new.limit).map_err(&failed)?;
     insert_run(connection, run, totals).map_err(&failed)?;
     connection.execute_batch("COMMIT").map_err(&failed)?;
     Ok(Ok(totals))
 }
 
-/// Reads all inputs into the store, and finds out what is wrong with them.
+/// Reads all inputs into the store and takes out what is doubled.
 fn read_rows(
     connection: &Connection,
     sources: Vec<Source>,
     options: &InputOptions,
     on_duplicate: OnDuplicate,
-) -> rusqlite::Result<(u64, Problems)> {
+) -> rusqlite::Result<Result<PlanTotals, Problems>> {
     let (reading, mut problems) = insert_rows(connection, sources, options)?;
     insert_sources(connection, &reading)?;
-    if problems.is_empty() {
-        connection.execute_batch("CREATE INDEX task_id ON task (id)")?;
-        find_doubles(connection)?;
-        check_doubles(connection, on_duplicate, &mut problems)?;
+    if !problems.is_empty() {
+        return Ok(Err(problems));
     }
-    Ok((reading.rows, problems))
-}
-
-/// Opens a run and those it follows itself.
-fn follow(runs: &RunDirectory, run: Option<&RunId>) -> Result<Vec<RunReader>, StoreError> {
-    let mut chain = Vec::new();
-    let mut next = run.cloned();
-    while let Some(run) = next {
-        let reader = match RunReader::open(runs, &run) {
-            // An older link of the chain may have been pruned; the first one is asked for.
-            Err(StoreError::NoSuchRun { .. }) if !chain.is_empty() => break,
-            opened => opened?,
-        };
-        next = reader.record()?.run.parent;
-        chain.push(reader);
+    let doubles = Doubles::find(connection, on_duplicate)?;
+    doubles.tell(connection, &mut problems)?;
+    if !problems.is_empty() {
+        return Ok(Err(problems));
     }
-    Ok(chain)
-}
-
-/// Leaves out every task that one of these runs has done, by id and command.
-fn leave_out_done(
-    connection: &Connection,
-    path: &Path,
-    followed: &[RunReader],
-) -> Result<u64, StoreError> {
-    if followed.is_empty() {
-        return Ok(0);
-    }
-    let failed = sqlite(path);
-    connection
-        .execute_batch(
-            "CREATE TEMP TABLE done (id TEXT, command INTEGER, PRIMARY KEY (id, command))
-             WITHOUT ROWID",
-        )
-        .map_err(&failed)?;
-    let mut insert =
-        connection.prepare("INSERT OR IGNORE INTO done VALUES (?, ?)").map_err(&failed)?;
-    for reader in followed {
-        reader
-            .for_each_done(|id, command| insert.execute(params![id, command as i64]).map(|_| ()))?;
-    }
-    let left_out = connection.execute(
-        "DELETE FROM task WHERE EXISTS (
-             SELECT 1 FROM done WHERE done.id = task.id AND done.command = task.command)",
-        [],
-    );
-    Ok(counted(left_out.map_err(&failed)?))
-}
-
-pub(super) fn counted(rows: usize) -> u64 {
-    u64::try_from(rows).expect("a count of rows fits")
+    let duplicates = doubles.remove(connection)?;
+    Ok(Ok(PlanTotals { rows: reading.rows, duplicates, ..PlanTotals::default() }))
 }
 
 fn insert_rows(
@@ -243,15 +207,19 @@ fn insert_rows(
     sources: Vec<Source>,
     options: &InputOptions,
 ) -> rusqlite::Result<(Reading, Problems)> {
-    let mut insert = connection.prepare(
-        "INSERT INTO task (ordinal, id, command, source, line, others) VALUES (?, ?, ?, ?, ?, ?)",
-    )?;
-    plan::read(sources, options, |row: PlannedRow| {
-        let PlannedRow { ordinal, id, command, source, line, others } = row;
-        let line = i64::try_from(line).unwrap_or(i64::MAX);
-        insert.execute(params![ordinal.0, id.as_str(), command as i64, source, line, others])?;
-        Ok(())
-    })
+    let mut insert = connection.prepare(INSERT_TASK)?;
+    plan::read(sources, options, |row| insert_task(&mut insert, row))
+}
+
+/// What puts a task into a plan.
+pub(super) const INSERT_TASK: &str =
+    "INSERT INTO task (ordinal, id, command, source, line, others) VALUES (?, ?, ?, ?, ?, ?)";
+
+pub(super) fn insert_task(insert: &mut Statement<'_>, row: PlannedRow) -> rusqlite::Result<()> {
+    let PlannedRow { ordinal, id, command, source, line, others } = row;
+    let line = i64::try_from(line).unwrap_or(i64::MAX);
+    insert.execute(params![ordinal.0, id.as_str(), command as i64, source, line, others])?;
+    Ok(())
 }
 
 fn insert_sources(connection: &Connection, reading: &Reading) -> rusqlite::Result<()> {
@@ -276,7 +244,11 @@ fn limit(connection: &Connection, all: u64, most: Option<u64>) -> rusqlite::Resu
     Ok(most)
 }
 
-fn insert_run(connection: &Connection, run: &NewRun, totals: PlanTotals) -> rusqlite::Result<()> {
+pub(super) fn insert_run(
+    connection: &Connection,
+    run: &NewRun,
+    totals: PlanTotals,
+) -> rusqlite::Result<()> {
     connection.execute(
         "INSERT INTO run VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0)",
         params![
@@ -297,9 +269,4 @@ fn insert_run(connection: &Connection, run: &NewRun, totals: PlanTotals) -> rusq
         ],
     )?;
     Ok(())
-}
-
-/// Reads a command back from its number.
-pub(super) fn command_of(number: i64) -> Command {
-    if number == Command::Start as i64 { Command::Start } else { Command::Stop }
 }

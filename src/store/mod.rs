@@ -5,18 +5,27 @@
 //! returned, so after a kill every task is exactly one of settled, in doubt and never sent.
 //! Must not know the engine, displays or reports, and never overwrites a file it did not make.
 
+mod again;
+mod cells;
+mod claims;
 mod directory;
 mod doubles;
 mod error;
+mod follow;
+mod health;
 mod load;
 mod open_tasks;
+mod ordinal_set;
 mod reader;
 mod record;
 mod rows;
 mod schema;
 mod sheet;
+mod standing;
 mod writer;
 
+pub use again::plan_again;
+pub use claims::UnsettledTask;
 pub use directory::RunDirectory;
 pub use directory::RunId;
 pub use directory::RunIdError;
@@ -37,6 +46,5 @@ pub use rows::AttemptRow;
 pub use rows::HoldRow;
 pub use rows::PlanRow;
 pub use rows::TaskRow;
+pub use standing::Standing;
 pub use writer::RunWriter;
-pub use writer::Standing;
-pub use writer::UnsettledTask;

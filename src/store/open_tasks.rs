@@ -1,10 +1,12 @@
 //! Finds the tasks that were begun and have no outcome: what a killed process left behind.
 //!
-//! Two walks in key order and one bit per row of the plan; it does not matter how many tasks
-//! are settled already.
+//! One walk in key order and one bit per row of the plan; it does not matter how many tasks are
+//! settled already.
 
+use super::ordinal_set::OrdinalSet;
 use crate::task::Ordinal;
 use rusqlite::Connection;
+use rusqlite::Row;
 use std::collections::BTreeMap;
 
 /// What the attempts of a task without an outcome amount to.
@@ -22,64 +24,36 @@ pub(super) struct OpenTask {
     pub(super) in_doubt: bool,
 }
 
-/// Which rows of the plan have an outcome.
-pub(super) struct Settled {
-    bits: Vec<u64>,
-}
-
-impl Settled {
-    /// Reads the ordinals of all outcomes.
-    pub(super) fn read(connection: &Connection) -> rusqlite::Result<Self> {
-        let mut settled = Self { bits: Vec::new() };
-        let mut query = connection.prepare("SELECT ordinal FROM outcome")?;
-        let mut rows = query.query([])?;
-        while let Some(row) = rows.next()? {
-            settled.insert(row.get(0)?);
-        }
-        Ok(settled)
-    }
-
-    fn insert(&mut self, ordinal: u32) {
-        let (word, bit) = place(ordinal);
-        if self.bits.len() <= word {
-            self.bits.resize(word + 1, 0);
-        }
-        self.bits[word] |= 1 << bit;
-    }
-
-    /// Tells whether a task has its outcome.
-    pub(super) fn contains(&self, ordinal: Ordinal) -> bool {
-        let (word, bit) = place(ordinal.0);
-        self.bits.get(word).is_some_and(|bits| bits & (1 << bit) != 0)
-    }
-}
-
-fn place(ordinal: u32) -> (usize, u32) {
-    (usize::try_from(ordinal / 64).expect("a u32 fits a usize"), ordinal % 64)
-}
-
 /// Finds the tasks with attempts and without an outcome.
+///
+/// Only their attempts are read whole: most of a run's belong to tasks that are settled.
 pub(super) fn open_tasks(
     connection: &Connection,
-    settled: &Settled,
+    settled: &OrdinalSet,
 ) -> rusqlite::Result<BTreeMap<Ordinal, OpenTask>> {
     let mut open: BTreeMap<Ordinal, OpenTask> = BTreeMap::new();
-    let mut query = connection.prepare(
-        "SELECT seq, ordinal, sent_us, duration_us IS NULL OR in_doubt, error_kind = 'throttled'
-         FROM attempt ORDER BY seq",
+    let mut all = connection.prepare("SELECT seq, ordinal FROM attempt ORDER BY seq")?;
+    let mut one = connection.prepare(
+        "SELECT sent_us, duration_us IS NULL OR in_doubt IS NOT NULL, error_kind IS 'throttled'
+         FROM attempt LEFT JOIN failure ON failure.seq = attempt.seq WHERE attempt.seq = ?",
     )?;
-    let mut rows = query.query([])?;
+    let mut rows = all.query([])?;
     while let Some(row) = rows.next()? {
-        let ordinal = Ordinal(row.get(1)?);
-        if settled.contains(ordinal) {
-            continue;
+        let (seq, ordinal) = (row.get(0)?, Ordinal(row.get(1)?));
+        if !settled.contains(ordinal) {
+            one.query_row([seq], |row| add(open.entry(ordinal).or_default(), seq, row))?;
         }
-        let first_sent_us = row.get(2)?;
-        let task = open.entry(ordinal).or_insert(OpenTask { first_sent_us, ..Default::default() });
-        task.last_seq = row.get(0)?;
-        task.attempts += 1;
-        task.in_doubt |= row.get::<_, Option<bool>>(3)?.unwrap_or(false);
-        task.throttled += u32::from(row.get::<_, Option<bool>>(4)?.unwrap_or(false));
     }
     Ok(open)
+}
+
+fn add(task: &mut OpenTask, seq: u64, row: &Row<'_>) -> rusqlite::Result<()> {
+    if task.attempts == 0 {
+        task.first_sent_us = row.get(0)?;
+    }
+    task.last_seq = seq;
+    task.attempts += 1;
+    task.in_doubt |= row.get::<_, bool>(1)?;
+    task.throttled += u32::from(row.get::<_, bool>(2)?);
+    Ok(())
 }

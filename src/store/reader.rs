@@ -3,13 +3,12 @@
 //! Streams rows in order; memory does not grow with their number. A reader sees one state of the
 //! run, however much is written meanwhile.
 
+use super::cells;
 use super::directory::RunDirectory;
 use super::directory::RunId;
 use super::error::StoreError;
 use super::error::sqlite;
-use super::load::command_of;
 use super::open_tasks::OpenTask;
-use super::open_tasks::Settled;
 use super::open_tasks::open_tasks;
 use super::record::NewRun;
 use super::record::RunRecord;
@@ -21,14 +20,11 @@ use super::rows::HoldRow;
 use super::rows::PlanRow;
 use super::rows::TaskRow;
 use super::schema;
-use super::writer::count_outcomes;
-use super::writer::outcome_of;
+use super::standing;
+use super::standing::Settled;
 use crate::clock::Timestamp;
 use crate::event::AttemptSeq;
 use crate::task::Command;
-use crate::task::Counts;
-use crate::task::Failure;
-use crate::task::FailureKind;
 use crate::task::Ordinal;
 use crate::task::Outcome;
 use crate::task::OutcomeCounts;
@@ -36,7 +32,6 @@ use rusqlite::Connection;
 use rusqlite::Row;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::time::Duration;
 
 /// A run, open for reading.
 #[derive(Debug)]
@@ -44,6 +39,7 @@ pub struct RunReader {
     connection: Connection,
     path: PathBuf,
     origin: Timestamp,
+    selected: u64,
 }
 
 impl RunReader {
@@ -56,10 +52,9 @@ impl RunReader {
         let connection = schema::open_reader(&path)?;
         // One state for all that is read: the transaction is never written in.
         connection.execute_batch("BEGIN").map_err(sqlite(&path))?;
-        let origin = connection
-            .query_row("SELECT origin_us FROM run", [], |row| row.get(0))
-            .map_err(sqlite(&path))?;
-        Ok(Self { connection, path, origin: Timestamp::from_micros(origin) })
+        let (origin, selected) =
+            standing::origin_and_selected(&connection).map_err(sqlite(&path))?;
+        Ok(Self { connection, path, origin, selected })
     }
 
     /// Returns what is known of the run as a whole.
@@ -69,7 +64,7 @@ impl RunReader {
 
     /// Counts the outcomes there are; what is missing to the selected tasks is not settled.
     pub fn outcomes(&self) -> Result<OutcomeCounts, StoreError> {
-        count_outcomes(&self.connection).map_err(sqlite(&self.path))
+        Settled::read(&self.connection).map(|settled| settled.counts).map_err(sqlite(&self.path))
     }
 
     /// Hands out the first tasks of the plan.
@@ -87,16 +82,34 @@ impl RunReader {
     ) -> Result<(), E> {
         let failed = sqlite(&self.path);
         let open = self.open_tasks().map_err(&failed)?;
-        let mut query = self.connection.prepare(TASKS).map_err(&failed)?;
+        let sql = format!(
+            "SELECT {TASK}, {ATTEMPT} FROM task
+             LEFT JOIN outcome ON outcome.ordinal = task.ordinal
+             LEFT JOIN attempt ON attempt.seq = outcome.seq
+             LEFT JOIN failure ON failure.seq = outcome.seq
+             ORDER BY task.ordinal"
+        );
+        let mut query = self.connection.prepare(&sql).map_err(&failed)?;
         let mut rows = query.query([]).map_err(&failed)?;
+        let mut count = 0;
         while let Some(row) = rows.next().map_err(&failed)? {
             take(self.task_row(row, &open).map_err(&failed)?)?;
+            count += 1;
         }
-        Ok(())
+        Ok(self.check_count(count)?)
+    }
+
+    /// Makes sure that no task went missing: a report whose sums do not add up is worse than none.
+    fn check_count(&self, count: u64) -> Result<(), StoreError> {
+        if count == self.selected {
+            return Ok(());
+        }
+        let detail = format!("the plan has {count} of {} tasks", self.selected);
+        Err(StoreError::Damaged { path: self.path.clone(), detail })
     }
 
     /// Hands every task that is where it was sent, with its command, to `take`.
-    pub fn for_each_done(
+    pub(super) fn for_each_done(
         &self,
         mut take: impl FnMut(&str, Command) -> rusqlite::Result<()>,
     ) -> Result<(), StoreError> {
@@ -108,7 +121,7 @@ impl RunReader {
             let good = [Outcome::Succeeded as i64, Outcome::Unchanged as i64];
             let mut rows = query.query(good)?;
             while let Some(row) = rows.next()? {
-                take(row.get_ref(0)?.as_str()?, command_of(row.get(1)?))?;
+                take(row.get_ref(0)?.as_str()?, cells::command(row, 1)?)?;
             }
             Ok(())
         };
@@ -121,7 +134,10 @@ impl RunReader {
         mut take: impl FnMut(AttemptRow) -> Result<(), E>,
     ) -> Result<(), E> {
         let failed = sqlite(&self.path);
-        let sql = format!("SELECT {ATTEMPT} FROM attempt ORDER BY seq");
+        let sql = format!(
+            "SELECT {ATTEMPT} FROM attempt LEFT JOIN failure ON failure.seq = attempt.seq
+             ORDER BY attempt.seq"
+        );
         let mut query = self.connection.prepare(&sql).map_err(&failed)?;
         let mut rows = query.query([]).map_err(&failed)?;
         while let Some(row) = rows.next().map_err(&failed)? {
@@ -146,7 +162,11 @@ impl RunReader {
     }
 
     fn open_tasks(&self) -> rusqlite::Result<BTreeMap<Ordinal, OpenTask>> {
-        open_tasks(&self.connection, &Settled::read(&self.connection)?)
+        let settled = Settled::read(&self.connection)?.ordinals;
+        if settled.len() == self.selected {
+            return Ok(BTreeMap::new());
+        }
+        open_tasks(&self.connection, &settled)
     }
 
     fn read_record(&self) -> rusqlite::Result<RunRecord> {
@@ -165,8 +185,7 @@ impl RunReader {
         let mut query =
             self.connection.prepare("SELECT name, columns FROM source ORDER BY number")?;
         let rows = query.query_map([], |row| {
-            let columns = serde_json::from_str(row.get_ref(1)?.as_str()?).unwrap_or_default();
-            Ok(SourceRecord { name: row.get(0)?, columns })
+            Ok(SourceRecord { name: row.get(0)?, columns: cells::texts(row, 1)? })
         })?;
         rows.collect()
     }
@@ -178,7 +197,7 @@ impl RunReader {
         )?;
         let rows = query.query_map([], |row| {
             let ended: Option<i64> = row.get(1)?;
-            let held = micros(row.get::<_, Option<i64>>(3)?.unwrap_or(0));
+            let held = cells::span(row.get::<_, Option<i64>>(3)?.unwrap_or(0));
             let stopped = row.get(2)?;
             Ok(SessionRecord {
                 started: self.at(row.get(0)?),
@@ -196,41 +215,63 @@ impl RunReader {
         open: &BTreeMap<Ordinal, OpenTask>,
     ) -> rusqlite::Result<TaskRow> {
         let ordinal = Ordinal(row.get(0)?);
-        let settled: Option<i64> = row.get(6)?;
-        let begun = open.get(&ordinal).filter(|_| settled.is_none());
-        let outcome = match (settled, begun) {
-            (Some(number), _) => outcome_of(number),
-            (None, Some(task)) if task.in_doubt => Outcome::Ambiguous,
-            (None, Some(_)) => Outcome::Failed,
-            (None, None) => Outcome::NotAttempted,
-        };
-        let first_sent = row.get::<_, Option<i64>>(8)?.or(begun.map(|task| task.first_sent_us));
-        let last = match (row.get::<_, Option<i64>>(FIRST_ATTEMPT_COLUMN)?, begun) {
-            (Some(_), _) => Some(self.attempt_row(row, FIRST_ATTEMPT_COLUMN)?),
-            (None, Some(task)) => Some(self.attempt(task.last_seq)?),
-            (None, None) => None,
+        let fate = match row.get::<_, Option<i64>>(6)? {
+            Some(_) => self.settled_fate(row)?,
+            None => open.get(&ordinal).map_or(Ok(Fate::NEVER_SENT), |task| self.open_fate(task))?,
         };
         Ok(TaskRow {
             ordinal,
-            id: row.get_ref(1)?.as_str()?.parse().expect("only checked ids are stored"),
-            command: command_of(row.get(2)?),
+            id: cells::parsed(row, 1)?,
+            command: cells::command(row, 2)?,
             source: row.get(3)?,
             line: row.get(4)?,
             others: row.get(5)?,
-            outcome,
-            attempts: row.get::<_, Option<u32>>(7)?.or(begun.map(|t| t.attempts)).unwrap_or(0),
-            first_sent: first_sent.map(|micros| self.at(micros)),
-            settled: row.get::<_, Option<i64>>(9)?.map(|micros| self.at(micros)),
+            outcome: fate.outcome,
+            attempts: fate.attempts,
+            first_sent: fate.first_sent_us.map(|micros| self.at(micros)),
+            settled: fate.settled_us.map(|micros| self.at(micros)),
+            last: fate.last,
+        })
+    }
+
+    fn settled_fate(&self, row: &Row<'_>) -> rusqlite::Result<Fate> {
+        let last = match row.get::<_, Option<i64>>(FIRST_ATTEMPT_COLUMN)? {
+            Some(_) => Some(self.attempt_row(row, FIRST_ATTEMPT_COLUMN)?),
+            None => None,
+        };
+        let first_sent_us = match row.get(8)? {
+            Some(micros) => Some(micros),
+            None => row.get(FIRST_ATTEMPT_COLUMN + 3)?,
+        };
+        let lasted: i64 = row.get(9)?;
+        Ok(Fate {
+            outcome: cells::outcome(row, 6)?,
+            attempts: row.get(7)?,
+            first_sent_us,
+            settled_us: first_sent_us.map(|first: i64| first.saturating_add(lasted)),
             last,
         })
     }
 
+    fn open_fate(&self, task: &OpenTask) -> rusqlite::Result<Fate> {
+        Ok(Fate {
+            outcome: if task.in_doubt { Outcome::Ambiguous } else { Outcome::Failed },
+            attempts: task.attempts,
+            first_sent_us: Some(task.first_sent_us),
+            settled_us: None,
+            last: Some(self.attempt(task.last_seq)?),
+        })
+    }
+
     fn attempt(&self, seq: u64) -> rusqlite::Result<AttemptRow> {
-        let sql = format!("SELECT {ATTEMPT} FROM attempt WHERE seq = ?");
+        let sql = format!(
+            "SELECT {ATTEMPT} FROM attempt LEFT JOIN failure ON failure.seq = attempt.seq
+             WHERE attempt.seq = ?"
+        );
         self.connection.prepare_cached(&sql)?.query_row([seq], |row| self.attempt_row(row, 0))
     }
 
-    /// Reads the columns of [`ATTEMPT`] from that one on.
+    /// Reads what [`ATTEMPT`] names, from that column on.
     fn attempt_row(&self, row: &Row<'_>, first: usize) -> rusqlite::Result<AttemptRow> {
         let duration: Option<i64> = row.get(first + 4)?;
         Ok(AttemptRow {
@@ -238,12 +279,12 @@ impl RunReader {
             ordinal: Ordinal(row.get(first + 1)?),
             number: row.get(first + 2)?,
             sent: self.at(row.get(first + 3)?),
-            duration: duration.map(micros),
+            duration: duration.map(cells::span),
             in_doubt: duration.is_none() || row.get::<_, Option<bool>>(first + 5)?.is_some(),
             http_status: row.get(first + 6)?,
-            counts: counts(row, first + 7)?,
+            counts: cells::counts(row, first + 7)?,
             request_id: row.get(first + 10)?,
-            failure: failure(row, first + 11)?,
+            failure: cells::failure(row, first + 11)?,
         })
     }
 
@@ -252,31 +293,42 @@ impl RunReader {
     }
 }
 
-/// The columns of an attempt, in the order in which they are read.
+/// What became of a task.
+struct Fate {
+    outcome: Outcome,
+    attempts: u32,
+    first_sent_us: Option<i64>,
+    settled_us: Option<i64>,
+    last: Option<AttemptRow>,
+}
+
+impl Fate {
+    const NEVER_SENT: Self = Self {
+        outcome: Outcome::NotAttempted,
+        attempts: 0,
+        first_sent_us: None,
+        settled_us: None,
+        last: None,
+    };
+}
+
+/// What is read of an attempt, in this order.
 const ATTEMPT: &str = "attempt.seq, attempt.ordinal, attempt.number, attempt.sent_us,
     attempt.duration_us, attempt.in_doubt, attempt.http_status, attempt.total_count,
-    attempt.failed_count, attempt.succeed_count, attempt.request_id, attempt.error_kind,
-    attempt.error_code, attempt.error_msg, attempt.reason, attempt.advice, attempt.error_list";
+    attempt.failed_count, attempt.succeed_count, attempt.request_id, failure.error_kind,
+    failure.error_code, failure.error_msg, failure.reason, failure.advice, failure.error_list";
 
-/// Where the attempt's columns begin in [`TASKS`].
+/// What is read of a task before its last attempt.
+const TASK: &str = "task.ordinal, task.id, task.command, task.source, task.line, task.others,
+    outcome.outcome, outcome.attempts, outcome.first_sent_us, outcome.duration_us";
+
+/// Where the last attempt begins in a task's row.
 const FIRST_ATTEMPT_COLUMN: usize = 10;
-
-const TASKS: &str = "
-    SELECT task.ordinal, task.id, task.command, task.source, task.line, task.others,
-        outcome.outcome, outcome.attempts, outcome.first_sent_us, outcome.settled_us,
-        attempt.seq, attempt.ordinal, attempt.number, attempt.sent_us,
-        attempt.duration_us, attempt.in_doubt, attempt.http_status, attempt.total_count,
-        attempt.failed_count, attempt.succeed_count, attempt.request_id, attempt.error_kind,
-        attempt.error_code, attempt.error_msg, attempt.reason, attempt.advice, attempt.error_list
-    FROM task
-    LEFT JOIN outcome ON outcome.ordinal = task.ordinal
-    LEFT JOIN attempt ON attempt.seq = outcome.seq
-    ORDER BY task.ordinal";
 
 fn run_record(row: &Row<'_>) -> rusqlite::Result<RunRecord> {
     let run = NewRun {
-        id: row.get_ref(0)?.as_str()?.parse().expect("the id was checked when it was made"),
-        parent: row.get::<_, Option<String>>(1)?.and_then(|parent| parent.parse().ok()),
+        id: cells::parsed(row, 0)?,
+        parent: cells::parsed_or_null(row, 1)?,
         outstanding_before: row.get(13)?,
         job: row.get(2)?,
         reason: row.get(3)?,
@@ -298,27 +350,6 @@ fn run_record(row: &Row<'_>) -> rusqlite::Result<RunRecord> {
     })
 }
 
-fn counts(row: &Row<'_>, first: usize) -> rusqlite::Result<Option<Counts>> {
-    let Some(total) = row.get(first)? else { return Ok(None) };
-    let (failed, succeeded) = (row.get(first + 1)?, row.get(first + 2)?);
-    Ok(Some(Counts { total, failed, succeeded }))
-}
-
-fn failure(row: &Row<'_>, first: usize) -> rusqlite::Result<Option<Failure>> {
-    let Some(kind) = row.get::<_, Option<String>>(first)? else { return Ok(None) };
-    let text = |index| row.get::<_, Option<String>>(first + index).map(Option::unwrap_or_default);
-    let list = text(5)?;
-    Ok(Some(Failure {
-        // A kind that no version wrote still is a failure of the service.
-        kind: kind.parse().unwrap_or(FailureKind::Service),
-        code: text(1)?,
-        message: text(2)?,
-        reason: text(3)?,
-        advice: text(4)?,
-        error_list: serde_json::from_str(&list).unwrap_or_default(),
-    }))
-}
-
 /// Returns the first tasks of a plan.
 pub(super) fn first_rows(connection: &Connection, most: u32) -> rusqlite::Result<Vec<PlanRow>> {
     let mut query = connection.prepare(
@@ -328,15 +359,11 @@ pub(super) fn first_rows(connection: &Connection, most: u32) -> rusqlite::Result
     )?;
     let rows = query.query_map([most], |row| {
         Ok(PlanRow {
-            id: row.get_ref(0)?.as_str()?.parse().expect("only checked ids are stored"),
-            command: command_of(row.get(1)?),
+            id: cells::parsed(row, 0)?,
+            command: cells::command(row, 1)?,
             source: row.get(2)?,
             line: row.get(3)?,
         })
     })?;
     rows.collect()
-}
-
-fn micros(count: i64) -> Duration {
-    Duration::from_micros(u64::try_from(count).unwrap_or(0))
 }

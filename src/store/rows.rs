@@ -1,4 +1,4 @@
-//! What is read back from a run, row by row.
+//! What is read back of a run, row by row.
 
 use crate::clock::Timestamp;
 use crate::event::AttemptSeq;

@@ -6,7 +6,8 @@
 //!
 //! Times are microseconds after `run.origin_us`; commands and outcomes are small numbers in the
 //! order of `Command` and `Outcome::ALL`. A task without a row in `outcome` is not settled; an
-//! attempt without a duration never came to its end.
+//! attempt without a duration never came to its end. An outcome's duration counts from the first
+//! sending; when that was is told by the attempt where there was only one.
 
 use super::error::StoreError;
 use super::error::file;
@@ -24,6 +25,8 @@ const APPLICATION_ID: i64 = 0x6263_746c;
 const VERSION: i64 = 1;
 /// How long a reader waits for a writer that is just committing.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long the write-ahead log stays when nobody needs it any more.
+const LOG_BYTES: i64 = 16 << 20;
 
 const TABLES: &str = "
 CREATE TABLE run (
@@ -76,8 +79,11 @@ CREATE TABLE attempt (
     total_count INTEGER,
     failed_count INTEGER,
     succeed_count INTEGER,
-    request_id TEXT,
-    error_kind TEXT,
+    request_id TEXT
+) STRICT;
+CREATE TABLE failure (
+    seq INTEGER PRIMARY KEY,
+    error_kind TEXT NOT NULL,
     error_code TEXT,
     error_msg TEXT,
     reason TEXT,
@@ -89,8 +95,8 @@ CREATE TABLE outcome (
     outcome INTEGER NOT NULL,
     seq INTEGER NOT NULL,
     attempts INTEGER NOT NULL,
-    first_sent_us INTEGER NOT NULL,
-    settled_us INTEGER NOT NULL
+    first_sent_us INTEGER,
+    duration_us INTEGER NOT NULL
 ) STRICT;
 CREATE TABLE hold (
     from_us INTEGER NOT NULL,
@@ -105,8 +111,35 @@ CREATE TABLE hold (
 pub(super) fn create(path: &Path) -> Result<Connection, StoreError> {
     File::options().write(true).create_new(true).mode(0o600).open(path).map_err(file(path))?;
     let connection = open(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
-    lay_down(&connection).map_err(sqlite(path))?;
+    let set_up = || {
+        sort_beside(&connection, path)?;
+        lay_down(&connection)
+    };
+    set_up().map_err(sqlite(path))?;
     Ok(connection)
+}
+
+/// Makes what is sorted spill beside the run: there is space for it, or else there is none for
+/// the run either. By default it is `/var/tmp` or `/tmp`, which may be memory, small or read-only.
+///
+/// SQLite has no other way to say so than this setting of the whole process. It calls it
+/// deprecated, but guards it by a mutex, and every run of a process has the same directory.
+fn sort_beside(connection: &Connection, path: &Path) -> rusqlite::Result<()> {
+    let directory = path.parent().and_then(Path::to_str);
+    directory.map_or(Ok(()), |directory| {
+        connection.pragma_update(None, "temp_store_directory", directory)
+    })
+}
+
+/// Prepares a loaded plan for being carried out.
+pub(super) fn finish(connection: &Connection) -> rusqlite::Result<()> {
+    let count = |pragma| connection.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0));
+    // Pages that are empty are used again, but where most of them are, few will be.
+    if count("freelist_count")? > count("page_count")? / 2 {
+        connection.execute_batch("VACUUM")?;
+    }
+    // Later it would need the file for itself, and somebody may be reading.
+    connection.pragma_update(None, "journal_mode", "wal")
 }
 
 /// Returns a store in a temporary file that vanishes with it, for plans that only look.
@@ -132,6 +165,8 @@ pub(super) fn open_writer(path: &Path) -> Result<Connection, StoreError> {
     let set_up = || {
         connection.pragma_update(None, "journal_mode", "wal")?;
         connection.pragma_update(None, "synchronous", "full")?;
+        // A long report keeps the log from being started anew; afterwards it shrinks to this.
+        connection.pragma_update(None, "journal_size_limit", LOG_BYTES)?;
         connection.pragma_update(None, "cache_size", -8_192)
     };
     set_up().map_err(sqlite(path))?;

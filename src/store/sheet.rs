@@ -1,4 +1,4 @@
-//! Writes events as rows: what each event changes in a run's file.
+//! Writes events into the tables, inside the transaction of their batch.
 
 use crate::clock::Timestamp;
 use crate::event::AttemptResult;
@@ -9,18 +9,22 @@ use crate::event::RunStats;
 use crate::event::StopReason;
 use crate::task::Failure;
 use crate::task::Ordinal;
-use crate::task::Outcome;
 use rusqlite::Connection;
 use rusqlite::params;
+use std::time::Duration;
 
 /// One transaction, event by event.
 pub(super) struct Sheet<'a> {
+    /// The transaction.
     pub(super) connection: &'a Connection,
+    /// What all times count from.
     pub(super) origin: Timestamp,
+    /// The number of this process's session.
     pub(super) session: i64,
 }
 
 impl Sheet<'_> {
+    /// Writes one event.
     pub(super) fn write(&self, event: &Event) -> rusqlite::Result<()> {
         match &event.kind {
             EventKind::AttemptStarted { seq, task, number, leaves } => {
@@ -28,9 +32,19 @@ impl Sheet<'_> {
             }
             EventKind::AttemptWithdrawn { seq, task: _ } => self.attempt_withdrawn(*seq),
             EventKind::AttemptEnded { seq, task: _, result } => self.attempt_ended(*seq, result),
-            EventKind::TaskSettled { task, outcome, seq, attempts, first_sent } => {
-                self.task_settled(task.ordinal, *outcome, *seq, (*attempts, *first_sent, event.at))
-            }
+            EventKind::TaskSettled { task, outcome, seq, attempts, first_sent } => self.execute(
+                "INSERT INTO outcome (ordinal, outcome, seq, attempts, first_sent_us, duration_us)
+                 VALUES (?, ?, ?, ?, ?, ?)",
+                params![
+                    task.ordinal.0,
+                    *outcome as i64,
+                    seq.0,
+                    attempts,
+                    // Where there was one attempt, that tells it.
+                    (*attempts != 1).then(|| self.micros(*first_sent)),
+                    event.at.as_micros().saturating_sub(first_sent.as_micros()),
+                ],
+            ),
             EventKind::RunHeld { until, reason } => self.execute(
                 "INSERT INTO hold (from_us, until_us, reason) VALUES (?, ?, ?)",
                 params![self.micros(event.at), self.micros(*until), reason.as_str()],
@@ -69,7 +83,7 @@ impl Sheet<'_> {
             params![
                 seq.0,
                 self.micros(result.sent),
-                i64::try_from(result.duration.as_micros()).unwrap_or(i64::MAX),
+                stored_span(result.duration),
                 result.in_doubt.then_some(true),
                 result.http_status,
                 result.request_id,
@@ -86,9 +100,8 @@ impl Sheet<'_> {
         let list = serde_json::to_string(list).expect("texts are JSON");
         let known = |text: &str| (!text.is_empty()).then(|| text.to_owned());
         self.execute(
-            "UPDATE attempt SET error_kind = ?2, error_code = ?3, error_msg = ?4, reason = ?5,
-                 advice = ?6, error_list = ?7
-             WHERE seq = ?1",
+            "INSERT INTO failure (seq, error_kind, error_code, error_msg, reason, advice, error_list)
+             VALUES (?, ?, ?, ?, ?, ?, ?)",
             params![
                 seq.0,
                 failure.kind.as_str(),
@@ -101,27 +114,6 @@ impl Sheet<'_> {
         )
     }
 
-    fn task_settled(
-        &self,
-        ordinal: Ordinal,
-        outcome: Outcome,
-        seq: AttemptSeq,
-        (attempts, first_sent, at): (u32, Timestamp, Timestamp),
-    ) -> rusqlite::Result<()> {
-        self.execute(
-            "INSERT INTO outcome (ordinal, outcome, seq, attempts, first_sent_us, settled_us)
-             VALUES (?, ?, ?, ?, ?, ?)",
-            params![
-                ordinal.0,
-                outcome as i64,
-                seq.0,
-                attempts,
-                self.micros(first_sent),
-                self.micros(at)
-            ],
-        )
-    }
-
     fn run_ended(&self, stats: &RunStats, at: Timestamp) -> rusqlite::Result<()> {
         self.execute(
             "UPDATE session SET ended_us = ?2, stopped = ?3, held_us = ?4 WHERE number = ?1",
@@ -129,7 +121,7 @@ impl Sheet<'_> {
                 self.session,
                 self.micros(at),
                 stats.stopped.as_ref().map(StopReason::as_str),
-                i64::try_from(stats.held.as_micros()).unwrap_or(i64::MAX),
+                stored_span(stats.held),
             ],
         )
     }
@@ -139,11 +131,15 @@ impl Sheet<'_> {
     }
 
     fn micros(&self, at: Timestamp) -> i64 {
-        at.as_micros() - self.origin.as_micros()
+        at.as_micros().saturating_sub(self.origin.as_micros())
     }
 }
 
 /// SQLite's integers are signed.
 fn stored_count(count: u64) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
+}
+
+fn stored_span(span: Duration) -> i64 {
+    i64::try_from(span.as_micros()).unwrap_or(i64::MAX)
 }

@@ -2,63 +2,45 @@
 //!
 //! Batches are committed whole and in order. When the disk is full nothing new can be sent,
 //! because nothing becomes durable; the outcomes at hand are kept and tried again for a minute.
+//! Any other failure is final: after it nothing is written any more, not even by way of cleaning
+//! up, for a second fsync would report as safe what the first one lost.
 
+use super::claims::Claims;
+use super::claims::UnsettledTask;
 use super::directory::RunDirectory;
-use super::directory::RunId;
+use super::directory::RunLock;
 use super::error::StoreError;
+use super::error::file;
 use super::error::sqlite;
-use super::load::command_of;
-use super::open_tasks::OpenTask;
-use super::open_tasks::Settled;
-use super::open_tasks::open_tasks;
+use super::health;
 use super::schema;
 use super::sheet::Sheet;
+use super::standing;
+use super::standing::Settled;
+use super::standing::Standing;
 use crate::clock::Timestamp;
 use crate::event::Event;
-use crate::task::Ordinal;
-use crate::task::Outcome;
-use crate::task::OutcomeCounts;
-use crate::task::Task;
 use rusqlite::Connection;
-use rusqlite::params;
-use std::collections::BTreeMap;
+use rusqlite::config::DbConfig;
+use std::fs::File;
+use std::path::Path;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 use tokio::sync::oneshot;
 
 /// How long, and in which steps, a full disk is waited for.
-const FULL_PATIENCE: Duration = Duration::from_secs(60);
-const FULL_STEP: Duration = Duration::from_secs(1);
-
-/// Where a run stands when it is opened to be carried out.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Standing {
-    /// How many tasks were selected.
-    pub selected: u64,
-    /// How many of them ended with each outcome so far.
-    pub settled: OutcomeCounts,
-    /// The highest number of an attempt.
-    pub attempts: u64,
-    /// When the last attempts were sent, oldest first.
-    pub last_sent: Vec<Timestamp>,
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Patience {
+    pub(super) whole: Duration,
+    pub(super) step: Duration,
 }
 
-/// A task without an outcome.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct UnsettledTask {
-    /// The task.
-    pub task: Task,
-    /// How often it was sent.
-    pub attempts: u32,
-    /// How many of these were throttled.
-    pub throttled: u32,
-    /// Whether any of them may have been carried out.
-    pub in_doubt: bool,
-    /// When the first was sent.
-    pub first_sent: Option<Timestamp>,
-}
+/// A minute: somebody who is told at once can make room in it.
+const PATIENCE: Patience =
+    Patience { whole: Duration::from_secs(60), step: Duration::from_secs(1) };
 
 /// The writer of a run, as its users hold it; dropping it ends the thread.
 #[derive(Debug)]
@@ -76,22 +58,34 @@ enum Job {
 impl RunWriter {
     /// Opens a run and begins a session of this process in it.
     ///
-    /// `recall` is how many of the last sending times are wanted.
+    /// `recall` is how many of the last sending times are wanted. The lock stays held for as long
+    /// as the writer lives, whatever becomes of `lock`.
+    ///
+    /// # Errors
+    ///
+    /// A file that is no run of a version that is known; one that is damaged, for which it is
+    /// searched where the last process did not come to its end. Nothing was changed in it then.
     pub fn open(
         runs: &RunDirectory,
-        run: &RunId,
+        lock: &RunLock,
         now: Timestamp,
         recall: u32,
     ) -> Result<Self, StoreError> {
-        let path = runs.file(run);
-        let connection = schema::open_writer(&path)?;
-        let (state, standing) =
-            State::new(connection, path.clone(), now, recall).map_err(sqlite(&path))?;
+        let path = runs.file(lock.run());
+        let (writing, standing) = Writing::open(&path, now, recall)?;
+        Self::start(writing, standing, lock)
+    }
+
+    pub(super) fn start(
+        writing: Writing,
+        standing: Standing,
+        lock: &RunLock,
+    ) -> Result<Self, StoreError> {
+        let failed = file(&writing.path);
         let (jobs, queue) = mpsc::channel();
-        let thread = thread::Builder::new()
-            .name("store".into())
-            .spawn(move || state.work(&queue))
-            .map_err(super::error::file(&path))?;
+        let lock = lock.hold();
+        let thread = thread::Builder::new().name("store".into());
+        let thread = thread.spawn(move || writing.work(&queue, lock)).map_err(failed)?;
         Ok(Self { jobs: Some(jobs), thread: Some(thread), standing })
     }
 
@@ -101,6 +95,12 @@ impl RunWriter {
     }
 
     /// Makes events durable and gives them back; the work begins at once.
+    ///
+    /// Dropping the future changes nothing: they are committed all the same.
+    ///
+    /// # Errors
+    ///
+    /// None of them is durable then, and no later ones will be: the run is over.
     pub fn commit(
         &self,
         events: Vec<Event>,
@@ -109,7 +109,11 @@ impl RunWriter {
         self.ask(Job::Commit { events, done }, answer)
     }
 
-    /// Hands out the next tasks without an outcome, each once.
+    /// Hands out the next tasks without an outcome, each once and in the order of the plan; none
+    /// if there are no more.
+    ///
+    /// What was handed out to a future that is dropped stays unsettled until the run is opened
+    /// again.
     pub fn claim(
         &self,
         most: usize,
@@ -140,71 +144,95 @@ impl Drop for RunWriter {
 }
 
 /// What the thread owns.
-struct State {
-    connection: Connection,
+#[derive(Debug)]
+pub(super) struct Writing {
+    pub(super) connection: Connection,
+    pub(super) patience: Patience,
     path: PathBuf,
     origin: Timestamp,
+    selected: u64,
     session: i64,
-    /// Begun by earlier processes and not settled; handed out before the rest.
-    open: BTreeMap<Ordinal, OpenTask>,
-    settled: Settled,
-    /// The next ordinal to hand out.
-    cursor: u32,
+    claims: Claims,
 }
 
-impl State {
-    fn new(
-        connection: Connection,
-        path: PathBuf,
+impl Writing {
+    /// Opens the file, looks where the run stands, and only then begins a session.
+    pub(super) fn open(
+        path: &Path,
         now: Timestamp,
         recall: u32,
-    ) -> rusqlite::Result<(Self, Standing)> {
-        let (origin, selected) =
-            connection.query_row("SELECT origin_us, selected FROM run", [], |row| {
-                Ok((Timestamp::from_micros(row.get(0)?), row.get(1)?))
-            })?;
-        let settled = Settled::read(&connection)?;
-        let open = open_tasks(&connection, &settled)?;
-        let standing = Standing {
-            selected,
-            settled: count_outcomes(&connection)?,
-            attempts: connection.query_row(
-                "SELECT ifnull(max(seq), 0) FROM attempt",
-                [],
-                |row| row.get(0),
-            )?,
-            last_sent: last_sent(&connection, origin, recall)?,
-        };
-        let session = begin_session(&connection, now.as_micros() - origin.as_micros())?;
-        let state = Self { connection, path, origin, session, open, settled, cursor: 0 };
-        Ok((state, standing))
+    ) -> Result<(Self, Standing), StoreError> {
+        let connection = schema::open_writer(path)?;
+        let failed = sqlite(path);
+        let clean = standing::ended_cleanly(&connection).map_err(&failed)?;
+        // Both read the whole file; together they take as long as one of them.
+        let (healthy, taken_up) = thread::scope(|scope| {
+            let check = (!clean).then(|| scope.spawn(|| health::check(path)));
+            let taken_up = Self::take_up(connection, path, recall);
+            let healthy = check.map_or(Ok(()), |check| check.join().expect("checks do not panic"));
+            (healthy, taken_up)
+        });
+        healthy?;
+        let (mut writing, standing) = taken_up.map_err(&failed)?;
+        writing.begin_session(now).map_err(&failed)?;
+        Ok((writing, standing))
     }
 
-    fn work(mut self, queue: &mpsc::Receiver<Job>) {
+    fn take_up(
+        connection: Connection,
+        path: &Path,
+        recall: u32,
+    ) -> rusqlite::Result<(Self, Standing)> {
+        let (origin, selected) = standing::origin_and_selected(&connection)?;
+        let settled = Settled::read(&connection)?;
+        let standing = Standing::read(&connection, &settled, recall)?;
+        let claims = Claims::new(&connection, settled.ordinals, origin)?;
+        let path = path.to_owned();
+        let patience = PATIENCE;
+        Ok((Self { connection, patience, path, origin, selected, session: 0, claims }, standing))
+    }
+
+    fn begin_session(&mut self, now: Timestamp) -> rusqlite::Result<()> {
+        let started = now.as_micros().saturating_sub(self.origin.as_micros());
+        self.session = standing::begin_session(&self.connection, started)?;
+        Ok(())
+    }
+
+    fn work(mut self, queue: &mpsc::Receiver<Job>, _lock: Arc<File>) {
         while let Ok(job) = queue.recv() {
-            // Who asked may have gone meanwhile; what was committed stays committed.
-            match job {
-                Job::Commit { events, done } => {
-                    let committed = self.commit_patiently(&events);
-                    let _ = done.send(committed.map(|()| events));
-                }
-                Job::Claim { most, done } => {
-                    let claimed = self.claim(most).map_err(sqlite(&self.path));
-                    let _ = done.send(claimed);
-                }
+            if !self.carry_out(job) {
+                return self.abandon();
             }
         }
-        // Leaves one file behind instead of three; without it nothing is lost.
-        let _ = self.connection.pragma_update(None, "wal_checkpoint", "truncate");
+        self.close();
+    }
+
+    /// Carries out one job; tells whether there may be another.
+    fn carry_out(&mut self, job: Job) -> bool {
+        // Who asked may have gone meanwhile; what was committed stays committed.
+        match job {
+            Job::Commit { events, done } => {
+                let committed = self.commit_patiently(&events);
+                let goes_on = committed.is_ok();
+                let _ = done.send(committed.map(|()| events));
+                goes_on
+            }
+            Job::Claim { most, done } => {
+                let claimed = self.claim(most);
+                let goes_on = claimed.is_ok();
+                let _ = done.send(claimed);
+                goes_on
+            }
+        }
     }
 
     fn commit_patiently(&mut self, events: &[Event]) -> Result<(), StoreError> {
         let mut waited = Duration::ZERO;
         loop {
             match self.commit(events).map_err(sqlite(&self.path)) {
-                Err(StoreError::Full { .. }) if waited < FULL_PATIENCE => {
-                    thread::sleep(FULL_STEP);
-                    waited += FULL_STEP;
+                Err(StoreError::Full { .. }) if waited < self.patience.whole => {
+                    thread::sleep(self.patience.step);
+                    waited += self.patience.step;
                 }
                 result => return result,
             }
@@ -220,77 +248,25 @@ impl State {
         transaction.commit()
     }
 
-    /// Hands out tasks in the order of the plan, from the cursor on.
-    fn claim(&mut self, most: usize) -> rusqlite::Result<Vec<UnsettledTask>> {
-        let mut claimed = Vec::new();
-        let mut query = self.connection.prepare_cached(
-            "SELECT ordinal, id, command FROM task WHERE ordinal >= ? ORDER BY ordinal",
-        )?;
-        let mut rows = query.query([self.cursor])?;
-        while let Some(row) = rows.next()? {
-            let ordinal = Ordinal(row.get(0)?);
-            self.cursor = ordinal.0 + 1;
-            if self.settled.contains(ordinal) {
-                continue;
-            }
-            let id = row.get_ref(1)?.as_str()?.parse().expect("only checked ids are stored");
-            let task = Task { ordinal, id, command: command_of(row.get(2)?) };
-            claimed.push(unsettled(task, self.open.remove(&ordinal), self.origin));
-            if claimed.len() >= most {
-                break;
-            }
+    fn claim(&mut self, most: usize) -> Result<Vec<UnsettledTask>, StoreError> {
+        let claimed = self.claims.take(&self.connection, most).map_err(sqlite(&self.path))?;
+        let counted = self.claims.accounted_for();
+        if claimed.len() < most && counted != self.selected {
+            let detail = format!("the plan has {counted} of {} tasks", self.selected);
+            return Err(StoreError::Damaged { path: self.path.clone(), detail });
         }
         Ok(claimed)
     }
-}
 
-fn unsettled(task: Task, open: Option<OpenTask>, origin: Timestamp) -> UnsettledTask {
-    let first_sent = open.map(|open| origin.plus_micros(open.first_sent_us));
-    let open = open.unwrap_or_default();
-    let OpenTask { attempts, throttled, in_doubt, .. } = open;
-    UnsettledTask { task, attempts, throttled, in_doubt, first_sent }
-}
-
-pub(super) fn count_outcomes(connection: &Connection) -> rusqlite::Result<OutcomeCounts> {
-    let mut counts = OutcomeCounts::default();
-    let mut query = connection.prepare("SELECT outcome, count(*) FROM outcome GROUP BY outcome")?;
-    let mut rows = query.query([])?;
-    while let Some(row) = rows.next()? {
-        counts[outcome_of(row.get(0)?)] = row.get(1)?;
+    /// Leaves one file behind instead of three; without it nothing is lost.
+    fn close(self) {
+        // Not worth waiting for a reader.
+        let _ = self.connection.busy_timeout(Duration::ZERO);
+        let _ = self.connection.pragma_update(None, "wal_checkpoint", "truncate");
     }
-    Ok(counts)
-}
 
-/// Reads an outcome back from its number.
-pub(super) fn outcome_of(number: i64) -> Outcome {
-    let known = usize::try_from(number).ok().and_then(|index| Outcome::ALL.get(index));
-    // A number that no version wrote: nothing trustworthy is known of the task.
-    known.copied().unwrap_or(Outcome::Ambiguous)
-}
-
-/// Returns when the last attempts were sent. One that never ended may have left somewhat later
-/// than it says, since its time was noted before it was made durable.
-fn last_sent(
-    connection: &Connection,
-    origin: Timestamp,
-    most: u32,
-) -> rusqlite::Result<Vec<Timestamp>> {
-    const LATEST_START_MICROS: i64 = 2_000_000;
-    let mut query = connection.prepare(
-        "SELECT sent_us + iif(duration_us IS NULL, ?, 0) AS sent
-         FROM attempt ORDER BY seq DESC LIMIT ?",
-    )?;
-    let rows =
-        query.query_map([LATEST_START_MICROS, i64::from(most)], |row| row.get::<_, i64>(0))?;
-    let mut sent: Vec<i64> = rows.collect::<Result<_, _>>()?;
-    sent.sort_unstable();
-    Ok(sent.into_iter().map(|micros| origin.plus_micros(micros)).collect())
-}
-
-fn begin_session(connection: &Connection, started_us: i64) -> rusqlite::Result<i64> {
-    connection.execute(
-        "INSERT INTO session (started_us, process, version) VALUES (?, ?, ?)",
-        params![started_us, std::process::id(), env!("CARGO_PKG_VERSION")],
-    )?;
-    Ok(connection.last_insert_rowid())
+    /// Closes the file as it is.
+    fn abandon(self) {
+        let _ = self.connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
+    }
 }

@@ -96,7 +96,7 @@ struct TestRun {
     _state: TempDir,
     runs: RunDirectory,
     run: NewRun,
-    _lock: RunLock,
+    lock: RunLock,
     writer: Option<RunWriter>,
     tasks: Vec<Arc<Task>>,
     /// How often, and when first, each task was sent.
@@ -140,7 +140,7 @@ impl TestRun {
             _state: state,
             runs,
             run,
-            _lock: lock,
+            lock,
             writer: None,
             tasks: Vec::new(),
             sent: HashMap::new(),
@@ -151,7 +151,7 @@ impl TestRun {
 
     /// Begins the session of a process.
     fn begin(&mut self) {
-        let writer = RunWriter::open(&self.runs, &self.run.id, self.now, 0).unwrap();
+        let writer = RunWriter::open(&self.runs, &self.lock, self.now, 0).unwrap();
         let all = block_on(writer.claim(usize::MAX)).unwrap();
         if self.tasks.is_empty() {
             self.tasks = all.into_iter().map(|claimed| Arc::new(claimed.task)).collect();

@@ -1,0 +1,108 @@
+//! A set of ordinals as one bit each: a hundred million rows in twelve megabytes.
+//!
+//! Ordinals are dense, so the set is as long as the highest one and never looks at a row twice.
+
+use crate::task::Ordinal;
+
+/// Which of the rows of a plan have something in common.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct OrdinalSet {
+    words: Vec<u64>,
+    len: u64,
+}
+
+impl OrdinalSet {
+    /// Adds an ordinal; again, if it is there already.
+    pub(super) fn insert(&mut self, ordinal: Ordinal) {
+        let (word, bit) = place(ordinal.0);
+        if self.words.len() <= word {
+            self.words.resize(word + 1, 0);
+        }
+        self.len += u64::from(self.words[word] & bit == 0);
+        self.words[word] |= bit;
+    }
+
+    /// Tells whether an ordinal is in the set.
+    pub(super) fn contains(&self, ordinal: Ordinal) -> bool {
+        let (word, bit) = place(ordinal.0);
+        self.words.get(word).is_some_and(|bits| bits & bit != 0)
+    }
+
+    /// Returns how many there are.
+    pub(super) fn len(&self) -> u64 {
+        self.len
+    }
+
+    /// Returns the first ordinal from `from` on that is not in the set.
+    pub(super) fn first_absent(&self, from: u32) -> u32 {
+        let (word, bit) = place(from);
+        let Some(bits) = self.words.get(word) else { return from };
+        // The bits before `from` count as there.
+        if let Some(ordinal) = first_zero(word, bits | (bit - 1)) {
+            return ordinal;
+        }
+        let mut later = (word + 1..).zip(&self.words[word + 1..]);
+        let absent = later.find_map(|(word, &bits)| first_zero(word, bits));
+        absent.unwrap_or_else(|| first_of(self.words.len()))
+    }
+
+    /// Returns the ordinals, the lowest first.
+    pub(super) fn iter(&self) -> impl Iterator<Item = Ordinal> {
+        (0..).zip(&self.words).flat_map(|(word, &bits)| {
+            let there = move |bit: &u32| bits & (1 << bit) != 0;
+            (0..u64::BITS).filter(there).map(move |bit| Ordinal(first_of(word) + bit))
+        })
+    }
+}
+
+fn place(ordinal: u32) -> (usize, u64) {
+    let word = usize::try_from(ordinal / u64::BITS).expect("a u32 fits a usize");
+    (word, 1 << (ordinal % u64::BITS))
+}
+
+fn first_of(word: usize) -> u32 {
+    u32::try_from(word).unwrap_or(u32::MAX).saturating_mul(u64::BITS)
+}
+
+fn first_zero(word: usize, bits: u64) -> Option<u32> {
+    (bits != u64::MAX).then(|| first_of(word) + bits.trailing_ones())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::collections::BTreeSet;
+
+    fn set(ordinals: &[u32]) -> OrdinalSet {
+        let mut set = OrdinalSet::default();
+        ordinals.iter().for_each(|&ordinal| set.insert(Ordinal(ordinal)));
+        set
+    }
+
+    #[test]
+    fn the_first_absent_one_is_found_across_words() {
+        let first = |upto: u32, from| set(&(0..upto).collect::<Vec<_>>()).first_absent(from);
+        assert_eq!(first(0, 0), 0);
+        assert_eq!(first(0, 1_000), 1_000);
+        assert_eq!(first(10, 3), 10);
+        assert_eq!(first(64, 0), 64);
+        assert_eq!(first(129, 63), 129);
+        assert_eq!(set(&[5, 6, 64]).first_absent(5), 7);
+        assert_eq!(set(&[5, 6, 64]).first_absent(64), 65);
+    }
+
+    proptest! {
+        #[test]
+        fn it_holds_what_a_plain_set_holds(
+            ordinals in prop::collection::vec(0..300_u32, 0..400),
+            from in 0..400_u32,
+        ) {
+            let (set, plain) = (set(&ordinals), BTreeSet::from_iter(ordinals));
+            prop_assert_eq!(set.iter().map(|o| o.0).collect::<Vec<_>>(), Vec::from_iter(plain.clone()));
+            prop_assert_eq!(set.len(), plain.len() as u64);
+            prop_assert_eq!(set.contains(Ordinal(from)), plain.contains(&from));
+            prop_assert_eq!(Some(set.first_absent(from)), (from..).find(|o| !plain.contains(o)));
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! Where a run stands when a process takes it up: what is settled, what was begun, what was sent.
+//!
+//! All of it follows from the attempts and outcomes; no total is kept that could contradict them.
+
+use super::cells;
+use super::ordinal_set::OrdinalSet;
+use crate::clock::Timestamp;
+use crate::task::Ordinal;
+use crate::task::OutcomeCounts;
+use rusqlite::Connection;
+use rusqlite::OptionalExtension;
+use rusqlite::params;
+
+/// How much later an attempt that never ended may have left than it says: its time was noted
+/// before it was made durable.
+const LATEST_START_MICROS: i64 = 2_000_000;
+
+/// Where a run stands when it is opened to be carried out.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Standing {
+    /// How many tasks were selected.
+    pub selected: u64,
+    /// How many of them ended with each outcome so far.
+    pub settled: OutcomeCounts,
+    /// The highest number of an attempt.
+    pub attempts: u64,
+    /// When the last attempts were sent, oldest first.
+    pub last_sent: Vec<Timestamp>,
+}
+
+impl Standing {
+    /// Reads it; `recall` is how many of the last sending times are wanted.
+    pub(super) fn read(
+        connection: &Connection,
+        settled: &Settled,
+        recall: u32,
+    ) -> rusqlite::Result<Self> {
+        let (origin, selected) = origin_and_selected(connection)?;
+        let highest = "SELECT ifnull(max(seq), 0) FROM attempt";
+        Ok(Self {
+            selected,
+            settled: settled.counts,
+            attempts: connection.query_row(highest, [], |row| row.get(0))?,
+            last_sent: last_sent(connection, origin, recall)?,
+        })
+    }
+}
+
+/// Returns what all times of a run count from, and how many tasks it has.
+pub(super) fn origin_and_selected(connection: &Connection) -> rusqlite::Result<(Timestamp, u64)> {
+    connection.query_row("SELECT origin_us, selected FROM run", [], |row| {
+        Ok((Timestamp::from_micros(row.get(0)?), row.get(1)?))
+    })
+}
+
+fn last_sent(
+    connection: &Connection,
+    origin: Timestamp,
+    most: u32,
+) -> rusqlite::Result<Vec<Timestamp>> {
+    let mut query = connection.prepare(
+        "SELECT sent_us + iif(duration_us IS NULL, ?, 0) FROM attempt ORDER BY seq DESC LIMIT ?",
+    )?;
+    let rows = query.query_map(params![LATEST_START_MICROS, most], |row| row.get::<_, i64>(0))?;
+    let mut sent: Vec<i64> = rows.collect::<Result<_, _>>()?;
+    sent.sort_unstable();
+    Ok(sent.into_iter().map(|micros| origin.plus_micros(micros)).collect())
+}
+
+/// The tasks that have an outcome.
+#[derive(Debug, Default)]
+pub(super) struct Settled {
+    /// Which.
+    pub(super) ordinals: OrdinalSet,
+    /// How many with which one.
+    pub(super) counts: OutcomeCounts,
+}
+
+impl Settled {
+    /// Reads them in one walk.
+    pub(super) fn read(connection: &Connection) -> rusqlite::Result<Self> {
+        let mut settled = Self::default();
+        let mut query = connection.prepare("SELECT ordinal, outcome FROM outcome")?;
+        let mut rows = query.query([])?;
+        while let Some(row) = rows.next()? {
+            settled.ordinals.insert(Ordinal(row.get(0)?));
+            settled.counts[cells::outcome(row, 1)?] += 1;
+        }
+        Ok(settled)
+    }
+}
+
+/// Tells whether the last process that worked on the run came to its end.
+pub(super) fn ended_cleanly(connection: &Connection) -> rusqlite::Result<bool> {
+    let last = "SELECT ended_us IS NOT NULL FROM session ORDER BY number DESC LIMIT 1";
+    let ended = connection.query_row(last, [], |row| row.get(0)).optional()?;
+    Ok(ended.unwrap_or(true))
+}
+
+/// Begins the session of this process and returns its number.
+pub(super) fn begin_session(connection: &Connection, started_us: i64) -> rusqlite::Result<i64> {
+    connection.execute(
+        "INSERT INTO session (started_us, process, version) VALUES (?, ?, ?)",
+        params![started_us, std::process::id(), env!("CARGO_PKG_VERSION")],
+    )?;
+    Ok(connection.last_insert_rowid())
+}
