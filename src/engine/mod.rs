@@ -17,6 +17,7 @@ pub use settings::Origin;
 use crate::api::TaskApi;
 use crate::clock::Clock;
 use crate::clock::Timestamp;
+use crate::event::AttemptSeq;
 use crate::event::Event;
 use crate::event::RunStats;
 use crate::event::StopReason;
@@ -55,12 +56,20 @@ pub struct Claim {
     pub standing: Standing,
     /// When the first of them was sent.
     pub first_sent: Option<Timestamp>,
+    /// The last of them.
+    pub last_seq: Option<AttemptSeq>,
 }
 
 impl Claim {
     /// Returns a task that was never sent.
     pub fn fresh(task: Task) -> Self {
-        Self { task: Arc::new(task), attempts: 0, standing: Standing::default(), first_sent: None }
+        Self {
+            task: Arc::new(task),
+            attempts: 0,
+            standing: Standing::default(),
+            first_sent: None,
+            last_seq: None,
+        }
     }
 }
 

@@ -45,12 +45,13 @@ fn ledger_error(error: StoreError) -> LedgerError {
 }
 
 fn claim(unsettled: UnsettledTask) -> Claim {
-    let UnsettledTask { task, attempts, throttled, in_doubt, first_sent } = unsettled;
+    let UnsettledTask { task, attempts, throttled, in_doubt, first_sent, last_seq } = unsettled;
     let charged = attempts.saturating_sub(throttled);
     Claim {
         task: Arc::new(task),
         attempts,
         standing: Standing { charged, throttled, doubted: in_doubt },
         first_sent,
+        last_seq,
     }
 }

@@ -7,6 +7,7 @@ use super::open_tasks::OpenTask;
 use super::open_tasks::open_tasks;
 use super::ordinal_set::OrdinalSet;
 use crate::clock::Timestamp;
+use crate::event::AttemptSeq;
 use crate::task::Ordinal;
 use crate::task::Task;
 use rusqlite::Connection;
@@ -29,6 +30,8 @@ pub struct UnsettledTask {
     pub in_doubt: bool,
     /// When the first was sent.
     pub first_sent: Option<Timestamp>,
+    /// The last of them.
+    pub last_seq: Option<AttemptSeq>,
 }
 
 /// What is still to be handed out.
@@ -87,8 +90,9 @@ impl Claims {
         self.handed_out += 1;
         let open = self.open.remove(&ordinal);
         let first_sent = open.map(|open| self.origin.plus_micros(open.first_sent_us));
+        let last_seq = open.map(|open| AttemptSeq(open.last_seq));
         let OpenTask { attempts, throttled, in_doubt, .. } = open.unwrap_or_default();
-        Ok(UnsettledTask { task, attempts, throttled, in_doubt, first_sent })
+        Ok(UnsettledTask { task, attempts, throttled, in_doubt, first_sent, last_seq })
     }
 
     /// Returns how many tasks are settled or were handed out: all, when there are no more.

@@ -24,7 +24,9 @@ use crate::event::RunStarted;
 use crate::event::RunStats;
 use crate::event::StopReason;
 use crate::policy::Admission;
+use crate::policy::OnDoubt;
 use crate::policy::Pacer;
+use crate::task::Outcome;
 use futures::StreamExt;
 use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
@@ -200,7 +202,14 @@ where
 
     fn take_claimed(&mut self, claimed: Vec<Claim>) {
         self.exhausted = claimed.is_empty();
-        self.fresh.extend(claimed);
+        let hold = self.settings.retry.on_doubt == OnDoubt::Hold;
+        for claim in claimed {
+            match claim.last_seq.filter(|_| hold && claim.standing.doubted) {
+                // Left on the wire by a process that died: it is not to be sent again.
+                Some(seq) => self.settle(claim, seq, Outcome::Ambiguous),
+                None => self.fresh.push_back(claim),
+            }
+        }
     }
 
     /// Admits whatever is due and fits.

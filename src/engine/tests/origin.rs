@@ -10,9 +10,11 @@ use super::service::done;
 use super::service::refused;
 use super::service::transient;
 use crate::engine::Claim;
+use crate::event::AttemptSeq;
 use crate::event::EventKind;
 use crate::event::RunStarted;
 use crate::event::StopReason;
+use crate::policy::OnDoubt;
 use crate::policy::Standing;
 use crate::task::Outcome;
 use std::sync::Arc;
@@ -71,6 +73,7 @@ async fn a_task_that_was_sent_before_keeps_its_standing() {
         attempts: 5,
         standing,
         first_sent: Some(first_sent),
+        last_seq: Some(AttemptSeq(5)),
     }];
     let seen = scene.run().await;
     let number = seen.pick(|event| {
@@ -85,6 +88,22 @@ async fn a_task_that_was_sent_before_keeps_its_standing() {
         Some((*outcome, *attempts, *first_sent))
     });
     assert_eq!(settled, [(Outcome::Ambiguous, 6, first_sent)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_doubt_of_an_earlier_process_is_held_without_sending() {
+    let mut scene = Scene::of(1).answering(|_, _| at_once(done()));
+    scene.settings.retry.on_doubt = OnDoubt::Hold;
+    scene.claims = vec![Claim {
+        task: Arc::new(task(0)),
+        attempts: 1,
+        standing: Standing { charged: 1, throttled: 0, doubted: true },
+        first_sent: Some(SOME_DAY),
+        last_seq: Some(AttemptSeq(1)),
+    }];
+    let seen = scene.run().await;
+    assert_eq!(seen.count(Outcome::Ambiguous), 1);
+    assert!(seen.sendings().is_empty());
 }
 
 #[tokio::test(start_paused = true)]
