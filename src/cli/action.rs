@@ -6,20 +6,18 @@ use super::args::CommonArgs;
 use super::args::EmptyInput;
 use super::args::InputArgs;
 use super::args::RunArgs;
-use super::credentials;
-use super::display;
-use super::display::Displays;
 use super::documents;
 use super::documents::Document;
 use super::dry_run;
+use super::execute;
+use super::execute::Execution;
+use super::execute::Unbegun;
 use super::failure::Failure;
+use super::job;
+use super::job::Turn;
 use super::place;
 use super::place::Place;
 use super::prompt;
-use super::report;
-use super::signals;
-use batchctl::api::ClientSettings;
-use batchctl::api::ViasClient;
 use batchctl::clock::Clock;
 use batchctl::input::CommandSource;
 use batchctl::input::Header;
@@ -27,16 +25,15 @@ use batchctl::input::InputOptions;
 use batchctl::input::Source;
 use batchctl::report::ExitStatus;
 use batchctl::run;
-use batchctl::run::Ended;
 use batchctl::run::Planned;
 use batchctl::run::RunRequest;
 use batchctl::run::RunSettings;
 use batchctl::store::NewPlan;
+use batchctl::store::RunId;
 use batchctl::task::Command;
 use batchctl::text::plural;
 use std::path::Path;
 use std::path::PathBuf;
-use tokio::sync::mpsc;
 
 /// What was ordered, in the terms of the library.
 pub(super) struct Order {
@@ -81,7 +78,7 @@ fn act(
         options: input_options(&args.input, inputs.command.clone()),
         sources: sources(inputs)?,
         on_duplicate: args.input.on_duplicate.into(),
-        after: None,
+        after: followed(args.input.after.as_deref(), context)?,
         limit: args.input.limit,
     };
     let place = place::resolve(&args.place, context)?;
@@ -95,6 +92,10 @@ fn act(
         return Ok(dry_run::show(&order, totals, &rows));
     }
     documents.iter().try_for_each(Document::try_out)?;
+    let _job = match job::take(args.before.job.as_ref(), &args.before.lock, context, clock)? {
+        Turn::Ours(lock) => lock,
+        Turn::Skipped => return Ok(ExitStatus::Ok),
+    };
     let planned = run::plan(request, clock)?;
     if planned.totals().selected == 0 {
         return nothing_to_do(planned, args.input.if_empty);
@@ -103,7 +104,21 @@ fn act(
         planned.discard()?;
         return Err(Failure::new(ExitStatus::Interrupted, "nothing was sent"));
     }
-    carry_out(planned, &place, args, &documents, (context, clock))
+    let how = Execution {
+        place: &place,
+        credentials: &args.credentials,
+        display: &args.display,
+        documents: &documents,
+        json: args.documents.json,
+        clock,
+    };
+    execute::carry_out(planned, &how, Unbegun::Discard, context)
+}
+
+/// Finds the run that `--after` names.
+fn followed(wanted: Option<&str>, context: &Context) -> Result<Option<RunId>, Failure> {
+    let runs = run::runs_in(&context.state);
+    Ok(wanted.map(|wanted| runs.find(wanted)).transpose()?)
 }
 
 fn input_options(args: &InputArgs, command: CommandSource) -> InputOptions {
@@ -171,15 +186,18 @@ fn request(
         plan,
         endpoint: place.endpoint.to_string(),
         project_id: place.project.to_string(),
-        job: args.before.job.clone(),
+        job: args.before.job.as_ref().map(ToString::to_string),
         reason: args.before.reason.clone(),
         settings: order.settings.clone(),
     }
 }
 
 fn nothing_to_do(planned: Planned, if_empty: EmptyInput) -> Result<ExitStatus, Failure> {
+    let all_done = planned.totals().already_done > 0;
     planned.discard()?;
     match if_empty {
+        // What was asked for is done: that is not an empty input.
+        _ if all_done => Ok(ExitStatus::Ok),
         EmptyInput::Ok => Ok(ExitStatus::Ok),
         EmptyInput::Fail => {
             Err(Failure::new(ExitStatus::BadInput, "there is no task in the input")
@@ -188,62 +206,9 @@ fn nothing_to_do(planned: Planned, if_empty: EmptyInput) -> Result<ExitStatus, F
     }
 }
 
-fn confirmed(order: &Order, planned: &Planned, context: &Context) -> bool {
+pub(super) fn confirmed(order: &Order, planned: &Planned, context: &Context) -> bool {
     let tasks = plural(planned.totals().selected, "batch task", "batch tasks");
     let verb = if order.word == "run" { "start or stop" } else { &order.word };
     let question = format!("{verb} {tasks} with {}?", order.pattern);
     prompt::ask(&question, context) == prompt::Answer::Yes
-}
-
-/// Carries a run out on a runtime of its own, and tells what it came to.
-fn carry_out(
-    planned: Planned,
-    place: &Place,
-    args: &CommonArgs,
-    documents: &[Document],
-    (context, clock): (&Context, Clock),
-) -> Result<ExitStatus, Failure> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| Failure::new(ExitStatus::InputOutput, error))?;
-    let (runs, id) = (planned.runs().clone(), planned.id().clone());
-    let token = match runtime.block_on(credentials::token(&args.credentials, place, context)) {
-        Ok(token) => token,
-        Err(failure) => {
-            planned.discard()?;
-            return Err(failure);
-        }
-    };
-    let client = ClientSettings {
-        endpoint: place.endpoint.clone(),
-        project: place.project.clone(),
-        connect_timeout: args.call.connect_timeout,
-        concurrency: args.pace.concurrency,
-    };
-    let client = ViasClient::new(client, token)
-        .map_err(|error| Failure::new(ExitStatus::InputOutput, error))?;
-    let Displays { watchers, talk } = display::open(&args.display, context, clock);
-    let ended = runtime.block_on(async {
-        let (control, orders) = mpsc::unbounded_channel();
-        signals::obey(&context.surroundings, control, talk, args.stop.drain_timeout)
-            .map_err(|error| Failure::new(ExitStatus::InputOutput, error))?;
-        planned.carry_out(&client, watchers, orders).await.map_err(Failure::from)
-    })?;
-    tell_watch_trouble(&ended, context);
-    let wanted =
-        report::Wanted { documents, json: args.documents.json, summary: !args.display.quiet };
-    report::present(&runs, &id, &wanted, context)
-}
-
-fn tell_watch_trouble(ended: &Ended, context: &Context) {
-    let mut stderr = context.stderr;
-    let trouble = ended.watch_trouble;
-    if trouble.panicked > 0 {
-        stderr.say("warning", "the display failed; the run was not touched by it");
-    }
-    if trouble.missed_events > 0 {
-        let events = plural(trouble.missed_events, "event", "events");
-        stderr.say("warning", &format!("the display was too slow and missed {events}"));
-    }
 }

@@ -41,18 +41,17 @@ pub(super) fn render(order: &Order, totals: PlanTotals, rows: &[PlanRow]) -> Str
 }
 
 fn rows_line(totals: PlanTotals) -> String {
+    let beyond = totals.rows - totals.duplicates - totals.already_done - totals.selected;
+    let left_out = [
+        (totals.duplicates, plural(totals.duplicates, "duplicate", "duplicates")),
+        (totals.already_done, format!("{} done already", grouped(totals.already_done))),
+        (beyond, format!("{} beyond the limit", grouped(beyond))),
+    ];
     let rows = plural(totals.rows, "row", "rows");
-    let beyond = totals.rows - totals.duplicates - totals.selected;
-    match (totals.duplicates, beyond) {
-        (0, 0) => rows,
-        (duplicates, 0) => {
-            format!("{rows}, {} left out", plural(duplicates, "duplicate", "duplicates"))
-        }
-        (duplicates, beyond) => format!(
-            "{rows}, {} and {} beyond the limit left out",
-            plural(duplicates, "duplicate", "duplicates"),
-            grouped(beyond)
-        ),
+    let left_out = left_out.into_iter().filter(|&(count, _)| count > 0).map(|(_, words)| words);
+    match left_out.collect::<Vec<_>>().join(", ") {
+        nothing if nothing.is_empty() => rows,
+        words => format!("{rows}; left out: {words}"),
     }
 }
 

@@ -84,7 +84,7 @@ impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
         let hint = error.hint();
         let status = match &error {
-            StoreError::Busy { .. } => ExitStatus::Busy,
+            StoreError::Busy { .. } | StoreError::JobBusy { .. } => ExitStatus::Busy,
             StoreError::NoSuchRun { .. } | StoreError::AmbiguousRun { .. } => ExitStatus::Usage,
             _ => ExitStatus::InputOutput,
         };

@@ -10,7 +10,9 @@ mod credentials;
 mod display;
 mod documents;
 mod dry_run;
+mod execute;
 mod failure;
+mod job;
 mod place;
 mod prompt;
 mod report;
@@ -19,16 +21,19 @@ mod sandbox;
 mod signals;
 mod stream;
 mod surroundings;
+mod take_up;
 
 use args::Cli;
 use args::ColorChoice;
 use args::Command;
 use args::GlobalArgs;
-use args::RunsCommand;
 use batchctl::report::ExitStatus;
 use batchctl::task;
+use clap::Arg;
+use clap::ArgAction;
 use clap::CommandFactory;
 use clap::FromArgMatches;
+use clap::parser::ValueSource;
 use failure::Failure;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -62,6 +67,34 @@ pub(crate) fn main() -> ExitCode {
     ExitCode::from(status.code())
 }
 
+/// Returns the command line. The defaults of a run that is taken up again are the run's own.
+fn command() -> clap::Command {
+    let hidden = |arg: Arg| match arg.get_action() {
+        ArgAction::Set | ArgAction::Append => arg.hide_default_value(true),
+        _ => arg,
+    };
+    let own_defaults = |command: clap::Command| command.mut_args(hidden);
+    Cli::command().mut_subcommand("resume", own_defaults).mut_subcommand("retry", own_defaults)
+}
+
+impl Context {
+    /// Tells whether a flag was given, on the command line or by its variable.
+    fn is_given(&self, flag: &str) -> bool {
+        self.authority(flag) >= 2
+    }
+
+    /// Ranks where a flag's value came from: the command line over its variable over the rest.
+    fn authority(&self, flag: &str) -> u8 {
+        let matches = self.matches.subcommand().map(|(_, matches)| matches);
+        match matches.and_then(|matches| matches.value_source(flag)) {
+            Some(ValueSource::CommandLine) => 3,
+            Some(ValueSource::EnvVariable) => 2,
+            Some(_) => 1,
+            None => 0,
+        }
+    }
+}
+
 /// Why the command line leads to no command.
 enum Parsed {
     Clap(clap::Error),
@@ -69,7 +102,7 @@ enum Parsed {
 }
 
 fn parse(surroundings: &Surroundings) -> Result<(Cli, clap::ArgMatches), Parsed> {
-    let command = config::with_variables(Cli::command());
+    let command = config::with_variables(command());
     // Parsed twice: the first time tells the profile, the second has its defaults.
     let first = command.clone().try_get_matches().map_err(Parsed::Clap)?;
     let command = config::with_file(command, &first, surroundings)
@@ -102,7 +135,9 @@ fn carry_out(cli: Cli, matches: clap::ArgMatches, surroundings: Surroundings) ->
         Command::Stop(args) => action::start_or_stop(args, task::Command::Stop, &context),
         Command::Run(args) => action::run(args, &context),
         Command::Report(args) => report::show(&args, &context),
-        Command::Runs { command: RunsCommand::List(args) } => runs::list(&args, &context),
+        Command::Resume(args) => take_up::resume(&args, &context),
+        Command::Retry(args) => take_up::retry(&args, &context),
+        Command::Runs { command } => runs::carry_out(&command, &context),
         Command::Sandbox(args) => sandbox::serve(args),
     };
     result.unwrap_or_else(|failure| {
@@ -125,4 +160,14 @@ fn wants_colour(global: &GlobalArgs, surroundings: &Surroundings, is_terminal: b
 
 fn state_directory(global: &GlobalArgs, surroundings: &Surroundings) -> Option<PathBuf> {
     global.state_dir.clone().or_else(|| surroundings.state_directory())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        config::with_variables(command()).debug_assert();
+    }
 }

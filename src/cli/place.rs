@@ -6,9 +6,10 @@ use super::failure::Failure;
 use batchctl::api::Endpoint;
 use batchctl::api::ProjectId;
 use batchctl::report::ExitStatus;
+use batchctl::run::RunSettings;
 use batchctl::sandbox::SandboxSettings;
 use batchctl::sandbox::SandboxThread;
-use clap::parser::ValueSource;
+use batchctl::store::RunRecord;
 
 /// The project of the embedded sandbox, which accepts any.
 const SANDBOX_PROJECT: &str = "sandbox";
@@ -34,6 +35,29 @@ pub(super) fn resolve(args: &PlaceArgs, context: &Context) -> Result<Place, Fail
     Ok(Place { endpoint, project, sandbox: None })
 }
 
+/// Decides where the calls of an earlier run go now: as then, unless a flag says otherwise.
+pub(super) fn of_run(
+    args: &PlaceArgs,
+    record: &RunRecord,
+    settings: &RunSettings,
+    context: &Context,
+) -> Result<Place, Failure> {
+    let elsewhere = context.is_given("endpoint") || context.is_given("region");
+    let project = match context.is_given("project_id") {
+        true => args.project_id.clone(),
+        false => record.run.project_id.parse().ok(),
+    };
+    if context.is_given("sandbox") || (settings.sandbox && !elsewhere) {
+        return embedded(&PlaceArgs { project_id: project, ..args.clone() });
+    }
+    let endpoint = match elsewhere {
+        true => endpoint(args, context)?,
+        false => record.run.endpoint.parse().map_err(Failure::usage)?,
+    };
+    let project = project.ok_or_else(|| Failure::usage("the project is missing"))?;
+    Ok(Place { endpoint, project, sandbox: None })
+}
+
 fn embedded(args: &PlaceArgs) -> Result<Place, Failure> {
     let sandbox = SandboxThread::start(SandboxSettings::default())
         .map_err(|error| Failure::new(ExitStatus::InputOutput, error))?;
@@ -55,23 +79,12 @@ fn endpoint(args: &PlaceArgs, context: &Context) -> Result<Endpoint, Failure> {
         )),
         (Some(endpoint), Some(region)) => {
             let (of_endpoint, of_region) =
-                (authority("endpoint", context), authority("region", context));
+                (context.authority("endpoint"), context.authority("region"));
             if of_endpoint == of_region {
                 let error = "`--endpoint` and `--region` say two things about one";
                 return Err(Failure::usage(error).with_hint("give one of them".to_owned()));
             }
             if of_endpoint > of_region { Ok(endpoint.clone()) } else { regional(region) }
         }
-    }
-}
-
-/// Ranks where a flag's value came from.
-fn authority(flag: &str, context: &Context) -> u8 {
-    let matches = context.matches.subcommand().map(|(_, matches)| matches);
-    match matches.and_then(|matches| matches.value_source(flag)) {
-        Some(ValueSource::CommandLine) => 3,
-        Some(ValueSource::EnvVariable) => 2,
-        Some(_) => 1,
-        None => 0,
     }
 }

@@ -5,6 +5,7 @@ use super::args::ReportArgs;
 use super::documents;
 use super::documents::Document;
 use super::failure::Failure;
+use super::runs::find;
 use super::stream;
 use super::stream::Colour;
 use batchctl::report::ExitStatus;
@@ -29,7 +30,7 @@ pub(super) struct Wanted<'a> {
 pub(super) fn show(args: &ReportArgs, context: &Context) -> Result<ExitStatus, Failure> {
     let documents = documents::parse(&args.output.output, &[])?;
     let runs = run::runs_in(&context.state);
-    let id = runs.find(&args.run)?;
+    let id = find(&args.which, context)?;
     let wanted = Wanted { documents: &documents, json: args.output.json, summary: true };
     present(&runs, &id, &wanted, context)?;
     // Asking for a report succeeds whatever the run came to.

@@ -28,6 +28,8 @@ use crate::event::RunStats;
 use crate::event::Watch;
 use crate::plan::Problems;
 use crate::store;
+use crate::store::JobLock;
+use crate::store::JobName;
 use crate::store::NewPlan;
 use crate::store::NewRun;
 use crate::store::PlanRow;
@@ -41,6 +43,7 @@ use crate::store::StoreError;
 use ledger::StoreLedger;
 use std::path::Path;
 use std::path::PathBuf;
+use std::time::Duration;
 use tokio::sync::mpsc;
 
 /// Why a run cannot be planned, or not be carried out to its end.
@@ -163,6 +166,11 @@ impl Planned {
         self.totals
     }
 
+    /// Returns how the run is carried out.
+    pub fn settings(&self) -> &RunSettings {
+        &self.settings
+    }
+
     /// Returns where the run is kept.
     pub fn file(&self) -> PathBuf {
         self.runs.file(&self.id)
@@ -215,6 +223,30 @@ fn origin(writer: &RunWriter) -> Origin {
         attempts: standing.attempts,
         last_sent: standing.last_sent.clone(),
     }
+}
+
+/// Takes the lock of a job, or waits for it that long at the most.
+///
+/// # Errors
+///
+/// Another process runs the job, and is named.
+pub fn lock_job(
+    state: &Path,
+    job: &JobName,
+    patience: Duration,
+    clock: Clock,
+) -> Result<JobLock, StoreError> {
+    store::lock_job(state, job, &holder(clock.now()), patience)
+}
+
+/// Removes a run for good.
+///
+/// # Errors
+///
+/// A process works on it.
+pub fn remove(state: &Path, run: &RunId) -> Result<(), StoreError> {
+    let runs = RunDirectory::existing(state);
+    runs.remove(runs.lock(run, "a process that removes it")?)
 }
 
 /// Returns the runs kept in a state directory, for reading.

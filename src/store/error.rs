@@ -1,6 +1,7 @@
 //! What can be wrong with the store, in words that say what to do.
 
 use super::directory::RunId;
+use super::job::JobName;
 use rusqlite::Error;
 use rusqlite::ErrorCode;
 use std::io;
@@ -60,6 +61,14 @@ pub enum StoreError {
         /// Who holds it.
         holder: String,
     },
+    /// Another run of the job is under way.
+    #[error("job {job} is being run by {holder}")]
+    JobBusy {
+        /// The job.
+        job: JobName,
+        /// Who runs it.
+        holder: String,
+    },
     /// There is no such run.
     #[error("there is no run `{wanted}`")]
     NoSuchRun {
@@ -113,6 +122,10 @@ impl StoreError {
             ),
             Self::Newer { .. } => "use the version that made it, or a newer one".into(),
             Self::Busy { .. } => "wait until that process has ended".into(),
+            Self::JobBusy { .. } => {
+                "wait for it with `--lock-wait 10m`, or leave it at that with `--if-busy skip`"
+                    .into()
+            }
             Self::NoSuchRun { .. } => "`batchctl runs list` shows the runs there are".into(),
             Self::AmbiguousRun { .. } => "give more characters of its id".into(),
             Self::Exists { .. } => "nothing was changed in it; try once more".into(),

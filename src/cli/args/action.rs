@@ -11,6 +11,7 @@ use batchctl::plan;
 use batchctl::policy;
 use batchctl::policy::MaxFailures;
 use batchctl::progress;
+use batchctl::store::JobName;
 use clap::ArgAction;
 use clap::Args;
 use clap::ValueEnum;
@@ -79,7 +80,7 @@ pub(crate) struct CommonArgs {
     pub(crate) display: DisplayArgs,
 }
 
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Where")]
 pub(crate) struct PlaceArgs {
     /// The service's address
@@ -130,6 +131,9 @@ pub(crate) struct InputArgs {
     /// Take only the first N tasks
     #[arg(long, value_name = "N")]
     pub(crate) limit: Option<u64>,
+    /// Leave out what succeeded in this run and in those it follows
+    #[arg(long, value_name = "RUN")]
+    pub(crate) after: Option<String>,
     /// What to do if there is no task in the input
     #[arg(long, value_name = "DO", default_value = "fail")]
     pub(crate) if_empty: EmptyInput,
@@ -181,9 +185,31 @@ pub(crate) struct BeforeArgs {
     /// Why, for the record
     #[arg(long, value_name = "TEXT")]
     pub(crate) reason: Option<String>,
-    /// The job this is one run of, for the record
+    /// The job this is one run of: runs of a job never overlap
     #[arg(long, value_name = "NAME")]
-    pub(crate) job: Option<String>,
+    pub(crate) job: Option<JobName>,
+    #[command(flatten)]
+    pub(crate) lock: LockArgs,
+}
+
+/// What to do if another run of the job is under way.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Before")]
+pub(crate) struct LockArgs {
+    /// Wait that long for another run of the job to end
+    #[arg(long, value_name = "SPAN", default_value = "0s", value_parser = values::span)]
+    pub(crate) lock_wait: Duration,
+    /// What to do if another run of the job has not ended then
+    #[arg(long, value_name = "DO", default_value = "fail")]
+    pub(crate) if_busy: IfBusy,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum IfBusy {
+    /// End with exit status 75
+    Fail,
+    /// End with exit status 0
+    Skip,
 }
 
 #[derive(Debug, Args)]

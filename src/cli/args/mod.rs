@@ -5,17 +5,33 @@
 #![expect(clippy::doc_markdown, reason = "doc comments here are help texts for a terminal")]
 
 mod action;
+mod follow_up;
+mod runs;
 mod sandbox;
 mod values;
 
 pub(crate) use action::ActionArgs;
+pub(crate) use action::CallArgs;
 pub(crate) use action::CommonArgs;
 pub(crate) use action::CredentialArgs;
 pub(crate) use action::DisplayArgs;
+pub(crate) use action::IfBusy;
 pub(crate) use action::InputArgs;
+pub(crate) use action::LockArgs;
+pub(crate) use action::PaceArgs;
 pub(crate) use action::PlaceArgs;
 pub(crate) use action::ProgressChoice;
 pub(crate) use action::RunArgs;
+pub(crate) use action::StopArgs;
+pub(crate) use follow_up::ResumeArgs;
+pub(crate) use follow_up::RetryArgs;
+pub(crate) use follow_up::TakeUpArgs;
+pub(crate) use runs::PruneArgs;
+pub(crate) use runs::RunsCommand;
+pub(crate) use runs::RunsListArgs;
+pub(crate) use runs::ShowArgs;
+pub(crate) use runs::StateChoice;
+pub(crate) use runs::WhichRunArgs;
 pub(crate) use sandbox::SandboxArgs;
 pub(crate) use values::EmptyInput;
 
@@ -56,28 +72,19 @@ pub(crate) enum Command {
     Stop(ActionArgs),
     /// Start or stop each batch task in the input, as its row says
     Run(RunArgs),
+    /// Go on with a run that was cut short
+    Resume(ResumeArgs),
+    /// Run again what did not succeed in a run
+    Retry(RetryArgs),
     /// Show the report of a run, in any format, any time later
     Report(ReportArgs),
-    /// List the runs that are kept
+    /// List, show and prune the runs that are kept
     Runs {
         #[command(subcommand)]
         command: RunsCommand,
     },
     /// Run a simulated service on this machine
     Sandbox(SandboxArgs),
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum RunsCommand {
-    /// List the runs that are kept, the latest first
-    List(RunsListArgs),
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct RunsListArgs {
-    /// Print JSON instead of a table
-    #[arg(long)]
-    pub(crate) json: bool,
 }
 
 /// What every command takes.
@@ -111,9 +118,8 @@ Examples:
 #[derive(Debug, Args)]
 #[command(after_help = REPORT_HELP)]
 pub(crate) struct ReportArgs {
-    /// The run: its id, a unique beginning of it, or `latest`
-    #[arg(value_name = "RUN", default_value = "latest")]
-    pub(crate) run: String,
+    #[command(flatten)]
+    pub(crate) which: WhichRunArgs,
     #[command(flatten)]
     pub(crate) output: DocumentArgs,
 }

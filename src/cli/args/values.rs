@@ -42,6 +42,34 @@ pub(crate) fn positive_span(text: &str) -> Result<Duration, String> {
     }
 }
 
+/// Reads a span, or a number of days such as `30d`.
+pub(crate) fn age(text: &str) -> Result<Duration, String> {
+    let days = text.trim().strip_suffix('d').and_then(|days| days.trim().parse::<u32>().ok());
+    match days {
+        Some(days) => Ok(Duration::from_secs(u64::from(days) * 86_400)),
+        None => span(text).map_err(|_| "an age looks like `30d` or `12h`".into()),
+    }
+}
+
+/// Reads a number of bytes, such as `500MB` or `1GiB`.
+pub(crate) fn size(text: &str) -> Result<u64, String> {
+    let wrong = || "a size looks like `500MB` or `1GiB`".to_owned();
+    let text = text.trim();
+    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    let factor = match unit.trim().to_ascii_lowercase().as_str() {
+        "" | "b" => 1,
+        "kb" => 1_000,
+        "mb" => 1_000_000,
+        "gb" => 1_000_000_000,
+        "kib" => 1 << 10,
+        "mib" => 1 << 20,
+        "gib" => 1 << 30,
+        _ => return Err(wrong()),
+    };
+    number.parse::<u64>().ok().and_then(|n| n.checked_mul(factor)).ok_or_else(wrong)
+}
+
 /// Reads `5ms..30ms`, or one span for both ends.
 pub(crate) fn spans(text: &str) -> Result<RangeInclusive<Duration>, String> {
     let (from, to) = text.split_once("..").unwrap_or((text, text));
@@ -122,6 +150,19 @@ mod tests {
         assert!(share("101%").is_err());
         assert!(share("-1%").is_err());
         assert!(share("NaN").is_err());
+    }
+
+    #[test]
+    fn ages_and_sizes_are_read() {
+        assert_eq!(age("30d"), Ok(Duration::from_secs(30 * 86_400)));
+        assert_eq!(age("12h"), Ok(Duration::from_secs(43_200)));
+        assert!(age("old").is_err());
+        assert_eq!(size("1GiB"), Ok(1 << 30));
+        assert_eq!(size("500 MB"), Ok(500_000_000));
+        assert_eq!(size("7"), Ok(7));
+        for text in ["", "GiB", "1TB", "99999999999999999999GiB"] {
+            assert!(size(text).is_err(), "{text}");
+        }
     }
 
     #[test]

@@ -1,0 +1,91 @@
+//! The flags of `resume` and `retry`: those of a run, whose values the run itself remembers.
+
+use super::CallArgs;
+use super::CredentialArgs;
+use super::DisplayArgs;
+use super::DocumentArgs;
+use super::PaceArgs;
+use super::PlaceArgs;
+use super::StopArgs;
+use super::WhichRunArgs;
+use super::action::LockArgs;
+use batchctl::task::FailureKind;
+use batchctl::task::Outcome;
+use clap::Args;
+
+const RESUME_HELP: &str = "\
+Goes on from the run's own copy of the plan; the input may be gone or changed. A flag that is not
+given has the value it had in the run. A task whose call was on the wire when the run was killed
+is sent again, or left as ambiguous with `--on-doubt hold`.
+
+Examples:
+  batchctl resume                           the latest run
+  batchctl resume 20240705-12 --rate 2/s    more gently than before";
+
+const RETRY_HELP: &str = "\
+Makes a new run of the tasks that are partial, failed or ambiguous. A flag that is not given has
+the value it had in the run that is retried.
+
+Examples:
+  batchctl retry                            what did not succeed in the latest run
+  batchctl retry latest --outcome failed --kind timeout,reset -n";
+
+#[derive(Debug, Args)]
+#[command(after_help = RESUME_HELP)]
+pub(crate) struct ResumeArgs {
+    #[command(flatten)]
+    pub(crate) which: WhichRunArgs,
+    #[command(flatten)]
+    pub(crate) how: TakeUpArgs,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = RETRY_HELP)]
+pub(crate) struct RetryArgs {
+    #[command(flatten)]
+    pub(crate) which: WhichRunArgs,
+    /// Only tasks with one of these outcomes [default: partial, failed, ambiguous]
+    #[arg(long, value_name = "OUTCOME", value_delimiter = ',', help_heading = "Which tasks")]
+    pub(crate) outcome: Vec<Outcome>,
+    /// Only tasks whose last answer had one of these statuses
+    #[arg(long, value_name = "STATUS", value_delimiter = ',', help_heading = "Which tasks")]
+    pub(crate) status: Vec<u16>,
+    /// Only tasks that failed in one of these ways, such as timeout or refused
+    #[arg(long, value_name = "KIND", value_delimiter = ',', help_heading = "Which tasks")]
+    pub(crate) kind: Vec<FailureKind>,
+    /// Only tasks that failed with one of these codes, such as VIAS.00010012
+    #[arg(long, value_name = "CODE", value_delimiter = ',', help_heading = "Which tasks")]
+    pub(crate) error_code: Vec<String>,
+    /// Say what would be called, and send nothing
+    #[arg(short = 'n', long, help_heading = "Before")]
+    pub(crate) dry_run: bool,
+    /// Why, for the record
+    #[arg(long, value_name = "TEXT", help_heading = "Before")]
+    pub(crate) reason: Option<String>,
+    #[command(flatten)]
+    pub(crate) how: TakeUpArgs,
+}
+
+/// How a run is taken up.
+#[derive(Debug, Args)]
+pub(crate) struct TakeUpArgs {
+    #[command(flatten)]
+    pub(crate) place: PlaceArgs,
+    #[command(flatten)]
+    pub(crate) credentials: CredentialArgs,
+    /// Do not ask (without a terminal it is never asked)
+    #[arg(short, long, help_heading = "Before")]
+    pub(crate) yes: bool,
+    #[command(flatten)]
+    pub(crate) lock: LockArgs,
+    #[command(flatten)]
+    pub(crate) pace: PaceArgs,
+    #[command(flatten)]
+    pub(crate) call: CallArgs,
+    #[command(flatten)]
+    pub(crate) stop: StopArgs,
+    #[command(flatten)]
+    pub(crate) documents: DocumentArgs,
+    #[command(flatten)]
+    pub(crate) display: DisplayArgs,
+}

@@ -1,0 +1,112 @@
+//! Carries a planned run out: credentials, client, displays and signals around the library's run,
+//! then its report.
+
+use super::Context;
+use super::args::CredentialArgs;
+use super::args::DisplayArgs;
+use super::credentials;
+use super::display;
+use super::display::Displays;
+use super::documents::Document;
+use super::failure::Failure;
+use super::place::Place;
+use super::report;
+use super::report::Wanted;
+use super::signals;
+use batchctl::api::ClientSettings;
+use batchctl::api::ViasClient;
+use batchctl::clock::Clock;
+use batchctl::report::ExitStatus;
+use batchctl::run::Ended;
+use batchctl::run::Planned;
+use batchctl::text::plural;
+use tokio::runtime::Runtime;
+use tokio::sync::mpsc;
+
+/// How a run is carried out and told.
+pub(super) struct Execution<'a> {
+    pub(super) place: &'a Place,
+    pub(super) credentials: &'a CredentialArgs,
+    pub(super) display: &'a DisplayArgs,
+    pub(super) documents: &'a [Document],
+    pub(super) json: bool,
+    pub(super) clock: Clock,
+}
+
+/// What becomes of a run that could not be begun.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Unbegun {
+    /// It is forgotten: nobody knows of it yet.
+    Discard,
+    /// It stays as it was: it has been begun before.
+    Keep,
+}
+
+/// Carries a run out on a runtime of its own, and tells what it came to.
+pub(super) fn carry_out(
+    planned: Planned,
+    how: &Execution<'_>,
+    unbegun: Unbegun,
+    context: &Context,
+) -> Result<ExitStatus, Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::new(ExitStatus::InputOutput, error))?;
+    let client = match client(&planned, how, &runtime, context) {
+        Ok(client) => client,
+        Err(failure) => {
+            if unbegun == Unbegun::Discard {
+                planned.discard()?;
+            }
+            return Err(failure);
+        }
+    };
+    let (runs, id) = (planned.runs().clone(), planned.id().clone());
+    let ended = runtime.block_on(send(planned, &client, how, context))?;
+    tell_watch_trouble(&ended, context);
+    let wanted = Wanted { documents: how.documents, json: how.json, summary: !how.display.quiet };
+    report::present(&runs, &id, &wanted, context)
+}
+
+fn client(
+    planned: &Planned,
+    how: &Execution<'_>,
+    runtime: &Runtime,
+    context: &Context,
+) -> Result<ViasClient, Failure> {
+    let token = runtime.block_on(credentials::token(how.credentials, how.place, context))?;
+    let settings = ClientSettings {
+        endpoint: how.place.endpoint.clone(),
+        project: how.place.project.clone(),
+        connect_timeout: planned.settings().connect_timeout,
+        concurrency: planned.settings().concurrency,
+    };
+    ViasClient::new(settings, token).map_err(|error| Failure::new(ExitStatus::InputOutput, error))
+}
+
+async fn send(
+    planned: Planned,
+    client: &ViasClient,
+    how: &Execution<'_>,
+    context: &Context,
+) -> Result<Ended, Failure> {
+    let Displays { watchers, talk } = display::open(how.display, context, how.clock);
+    let (control, orders) = mpsc::unbounded_channel();
+    let drain_timeout = planned.settings().drain_timeout;
+    signals::obey(&context.surroundings, control, talk, drain_timeout)
+        .map_err(|error| Failure::new(ExitStatus::InputOutput, error))?;
+    Ok(planned.carry_out(client, watchers, orders).await?)
+}
+
+fn tell_watch_trouble(ended: &Ended, context: &Context) {
+    let mut stderr = context.stderr;
+    let trouble = ended.watch_trouble;
+    if trouble.panicked > 0 {
+        stderr.say("warning", "the display failed; the run was not touched by it");
+    }
+    if trouble.missed_events > 0 {
+        let events = plural(trouble.missed_events, "event", "events");
+        stderr.say("warning", &format!("the display was too slow and missed {events}"));
+    }
+}

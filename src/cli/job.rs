@@ -1,0 +1,38 @@
+//! The turn of a job: taken, waited for, or left to whoever has it.
+
+use super::Context;
+use super::args::IfBusy;
+use super::args::LockArgs;
+use super::failure::Failure;
+use batchctl::clock::Clock;
+use batchctl::run;
+use batchctl::store::JobLock;
+use batchctl::store::JobName;
+use batchctl::store::StoreError;
+
+/// Whose turn it is.
+pub(super) enum Turn {
+    /// Ours, with the lock if there is a job to lock.
+    Ours(Option<JobLock>),
+    /// Another run's, and that is fine.
+    Skipped,
+}
+
+/// Takes the lock of a job, as the flags want it.
+pub(super) fn take(
+    job: Option<&JobName>,
+    args: &LockArgs,
+    context: &Context,
+    clock: Clock,
+) -> Result<Turn, Failure> {
+    let Some(job) = job else { return Ok(Turn::Ours(None)) };
+    match run::lock_job(&context.state, job, args.lock_wait, clock) {
+        Ok(lock) => Ok(Turn::Ours(Some(lock))),
+        Err(busy @ StoreError::JobBusy { .. }) if args.if_busy == IfBusy::Skip => {
+            let mut stderr = context.stderr;
+            stderr.line(&format!("skipped: {busy}"));
+            Ok(Turn::Skipped)
+        }
+        Err(error) => Err(error.into()),
+    }
+}

@@ -1,0 +1,226 @@
+//! `runs`: what is kept, shown and pruned.
+
+mod prune;
+
+use super::Context;
+use super::args::RunsCommand;
+use super::args::RunsListArgs;
+use super::args::ShowArgs;
+use super::args::StateChoice;
+use super::args::WhichRunArgs;
+use super::failure::Failure;
+use super::report;
+use super::stream;
+use batchctl::report::ExitStatus;
+use batchctl::run;
+use batchctl::store::RunDirectory;
+use batchctl::store::RunId;
+use batchctl::store::RunReader;
+use batchctl::store::RunRecord;
+use batchctl::store::StoreError;
+use batchctl::task::Outcome;
+use batchctl::task::OutcomeCounts;
+use batchctl::text::grouped;
+use batchctl::text::printable;
+use serde_json::Value;
+use serde_json::json;
+use std::fmt::Write;
+
+/// One line of the table.
+pub(super) struct Listed {
+    pub(super) id: RunId,
+    pub(super) state: StateChoice,
+    pub(super) record: RunRecord,
+    outcomes: OutcomeCounts,
+}
+
+pub(super) fn carry_out(command: &RunsCommand, context: &Context) -> Result<ExitStatus, Failure> {
+    match command {
+        RunsCommand::List(args) => list(args, context),
+        RunsCommand::Show(args) => show(args, context),
+        RunsCommand::Path(which) => {
+            let path = run::runs_in(&context.state).file(&find(which, context)?);
+            print(&format!("{}\n", path.display()))
+        }
+        RunsCommand::Prune(args) => prune::prune(args, context),
+    }
+}
+
+/// Finds the run that is meant.
+pub(super) fn find(which: &WhichRunArgs, context: &Context) -> Result<RunId, Failure> {
+    let runs = run::runs_in(&context.state);
+    let Some(job) = &which.job else { return Ok(runs.find(&which.run)?) };
+    for id in runs.list()?.into_iter().rev() {
+        let is_meant = which.run == "latest" || id.as_str().starts_with(&which.run);
+        let of_job = |id| Ok::<_, StoreError>(RunReader::open(&runs, id)?.record()?.run.job);
+        // A damaged run is not the one that is meant; whoever asks for it by name is told.
+        if is_meant && of_job(&id).is_ok_and(|found| found.as_ref() == Some(job)) {
+            return Ok(id);
+        }
+    }
+    let wanted = format!("{} of job {}", which.run, printable(job, 64));
+    Err(StoreError::NoSuchRun { wanted }.into())
+}
+
+fn list(args: &RunsListArgs, context: &Context) -> Result<ExitStatus, Failure> {
+    let mut listed = read_all(args.job.as_deref(), context)?;
+    if !args.state.is_empty() {
+        listed.retain(|run| args.state.contains(&run.state));
+    }
+    listed.truncate(args.last.unwrap_or(usize::MAX));
+    print(&if args.json { as_json(&listed) } else { as_table(&listed) })
+}
+
+fn show(args: &ShowArgs, context: &Context) -> Result<ExitStatus, Failure> {
+    let runs = run::runs_in(&context.state);
+    let id = find(&args.which, context)?;
+    let wanted = report::Wanted { documents: &[], json: args.json, summary: true };
+    if !args.json {
+        let listed = read(&runs, &id)?;
+        stream::print(&head(&listed, &runs)).map_err(not_printed)?;
+    }
+    report::present(&runs, &id, &wanted, context)?;
+    Ok(ExitStatus::Ok)
+}
+
+/// Says what the report does not: who carried the run out, and where it is kept.
+fn head(run: &Listed, runs: &RunDirectory) -> String {
+    let mut text = String::new();
+    let record = &run.record;
+    let _ = writeln!(text, "run       {} ({})", run.id, word(run.state));
+    let _ = writeln!(text, "file      {}", runs.file(&run.id).display());
+    let _ = writeln!(text, "target    {}, project {}", record.run.endpoint, record.run.project_id);
+    for (name, value) in [("job", &record.run.job), ("reason", &record.run.reason)] {
+        if let Some(value) = value {
+            let _ = writeln!(text, "{name:<8}  {}", printable(value, 200));
+        }
+    }
+    if let Some(parent) = &record.run.parent {
+        let _ = writeln!(text, "follows   {parent}");
+    }
+    for session in &record.sessions {
+        let end = match &session.end {
+            None => "no end was recorded".into(),
+            Some(end) => match &end.stopped {
+                None => format!("went through at {}", end.at),
+                Some(reason) => format!("stopped at {}: {}", end.at, reason.replace('_', " ")),
+            },
+        };
+        let _ = writeln!(text, "process   {} since {}, {end}", session.process, session.started);
+    }
+    text.push('\n');
+    text
+}
+
+/// Reads all runs, the latest first; one that is damaged does not hide the others.
+pub(super) fn read_all(job: Option<&str>, context: &Context) -> Result<Vec<Listed>, Failure> {
+    let runs = run::runs_in(&context.state);
+    let mut listed = Vec::new();
+    for id in runs.list()?.into_iter().rev() {
+        match read(&runs, &id) {
+            Ok(run) => listed.push(run),
+            Err(error) => {
+                let mut stderr = context.stderr;
+                stderr.say("warning", &printable(&error.to_string(), 300));
+            }
+        }
+    }
+    if let Some(job) = job {
+        listed.retain(|run| run.record.run.job.as_deref() == Some(job));
+    }
+    Ok(listed)
+}
+
+fn read(runs: &RunDirectory, id: &RunId) -> Result<Listed, StoreError> {
+    let is_held = runs.is_locked(id)?;
+    let reader = RunReader::open(runs, id)?;
+    let (record, outcomes) = (reader.record()?, reader.outcomes()?);
+    Ok(Listed { id: id.clone(), state: state(&record, is_held), record, outcomes })
+}
+
+/// Says how a run stands: from its last session, and whether a process holds it.
+fn state(record: &RunRecord, is_held: bool) -> StateChoice {
+    match record.sessions.last().map(|session| &session.end) {
+        _ if is_held => StateChoice::Running,
+        Some(Some(end)) if end.stopped.is_some() => StateChoice::Interrupted,
+        Some(Some(_)) => StateChoice::Finished,
+        Some(None) => StateChoice::Killed,
+        None => StateChoice::Planned,
+    }
+}
+
+fn word(state: StateChoice) -> &'static str {
+    match state {
+        StateChoice::Planned => "planned",
+        StateChoice::Running => "running",
+        StateChoice::Finished => "finished",
+        StateChoice::Interrupted => "interrupted",
+        StateChoice::Killed => "killed",
+    }
+}
+
+/// Counts the tasks of each outcome in a few words: only what there is.
+fn outcomes(run: &Listed) -> String {
+    let settled = run.outcomes.selected();
+    let open = run.record.selected.saturating_sub(settled);
+    let counts = Outcome::ALL.into_iter().map(|outcome| (run.outcomes[outcome], outcome.as_str()));
+    let counts = counts.chain([(open, "open")]).filter(|&(count, _)| count > 0);
+    let words: Vec<String> =
+        counts.map(|(count, word)| format!("{} {word}", grouped(count))).collect();
+    words.join(", ")
+}
+
+fn as_table(listed: &[Listed]) -> String {
+    let mut text = String::new();
+    let _ = writeln!(
+        text,
+        "{:<20}  {:<12}  {:<5}  {:<11}  {:<19}  TASKS",
+        "RUN", "JOB", "WHAT", "STATE", "PLANNED (UTC)"
+    );
+    for run in listed {
+        let planned: String = run.record.run.origin.to_string().chars().take(19).collect();
+        let _ = writeln!(
+            text,
+            "{:<20}  {:<12}  {:<5}  {:<11}  {:<19}  {}",
+            run.id,
+            printable(run.record.run.job.as_deref().unwrap_or("-"), 12),
+            run.record.run.command,
+            word(run.state),
+            planned.replace('T', " "),
+            outcomes(run),
+        );
+    }
+    text
+}
+
+fn print(text: &str) -> Result<ExitStatus, Failure> {
+    stream::print(text).map_err(not_printed)?;
+    Ok(ExitStatus::Ok)
+}
+
+fn not_printed(error: std::io::Error) -> Failure {
+    Failure::new(ExitStatus::InputOutput, error)
+}
+
+fn as_json(listed: &[Listed]) -> String {
+    let rows: Vec<Value> = listed.iter().map(row).collect();
+    let mut text = serde_json::to_string_pretty(&rows).expect("texts and numbers are JSON");
+    text.push('\n');
+    text
+}
+
+fn row(run: &Listed) -> Value {
+    let settled =
+        Outcome::ALL.map(|outcome| (outcome.as_str().into(), run.outcomes[outcome].into()));
+    json!({
+        "id": run.id.as_str(),
+        "job": run.record.run.job,
+        "reason": run.record.run.reason,
+        "parent": run.record.run.parent.as_ref().map(RunId::as_str),
+        "command": run.record.run.command,
+        "state": word(run.state),
+        "planned_at": run.record.run.origin.to_string(),
+        "selected": run.record.selected,
+        "settled": serde_json::Map::from_iter(settled),
+    })
+}

@@ -1,0 +1,220 @@
+//! `resume` and `retry`: what a run remembers, and what the flags change of it.
+
+use super::Context;
+use super::action;
+use super::action::Order;
+use super::args::ResumeArgs;
+use super::args::RetryArgs;
+use super::args::TakeUpArgs;
+use super::documents;
+use super::documents::Document;
+use super::dry_run;
+use super::execute;
+use super::execute::Execution;
+use super::execute::Unbegun;
+use super::failure::Failure;
+use super::job;
+use super::job::Turn;
+use super::place;
+use super::place::Place;
+use super::report;
+use super::runs;
+use batchctl::clock::Clock;
+use batchctl::report::ExitStatus;
+use batchctl::run;
+use batchctl::run::Planned;
+use batchctl::run::Resumption;
+use batchctl::run::Retry;
+use batchctl::run::RetryFilter;
+use batchctl::run::RunSettings;
+use batchctl::store::PlanRow;
+use batchctl::store::PlanTotals;
+use batchctl::store::RunId;
+use batchctl::store::RunRecord;
+use batchctl::text::plural;
+
+pub(super) fn resume(args: &ResumeArgs, context: &Context) -> Result<ExitStatus, Failure> {
+    let documents = documents::parse(&args.how.documents.output, &[])?;
+    let id = runs::find(&args.which, context)?;
+    let clock = Clock::start();
+    documents.iter().try_for_each(Document::try_out)?;
+    let mut resumable = match run::resume(&context.state, &id, clock)? {
+        Resumption::Ready(resumable) => resumable,
+        Resumption::Finished => return tell_finished(&id, &documents, context),
+    };
+    let _job = match turn(&resumable.record, &args.how, context, clock)? {
+        Turn::Ours(lock) => lock,
+        Turn::Skipped => return Ok(ExitStatus::Ok),
+    };
+    adjust(&mut resumable.settings, &args.how, context);
+    let place = place::of_run(&args.how.place, &resumable.record, &resumable.settings, context)?;
+    resumable.settings.sandbox = place.sandbox.is_some();
+    let order = order(&resumable.record, &place, &resumable.settings);
+    let planned = resumable.into_planned();
+    let how = TakeUp {
+        args: &args.how,
+        order: &order,
+        place: &place,
+        documents: &documents,
+        unbegun: Unbegun::Keep,
+        clock,
+    };
+    carry_out(planned, &how, context)
+}
+
+pub(super) fn retry(args: &RetryArgs, context: &Context) -> Result<ExitStatus, Failure> {
+    let documents = documents::parse(&args.how.documents.output, &[])?;
+    let id = runs::find(&args.which, context)?;
+    let clock = Clock::start();
+    let mut retry = run::retry(&context.state, &id)?;
+    retry.filter = RetryFilter {
+        outcomes: args.outcome.clone(),
+        statuses: args.status.clone(),
+        kinds: args.kind.clone(),
+        codes: args.error_code.clone(),
+    };
+    retry.reason = args.reason.clone();
+    adjust(&mut retry.settings, &args.how, context);
+    let place = place::of_run(&args.how.place, &retry.record, &retry.settings, context)?;
+    retry.settings.sandbox = place.sandbox.is_some();
+    let order = order(&retry.record, &place, &retry.settings);
+    if args.dry_run {
+        return preview(&retry, &order);
+    }
+    documents.iter().try_for_each(Document::try_out)?;
+    let _job = match turn(&retry.record, &args.how, context, clock)? {
+        Turn::Ours(lock) => lock,
+        Turn::Skipped => return Ok(ExitStatus::Ok),
+    };
+    let target = (place.endpoint.to_string(), place.project.to_string());
+    let planned = retry.plan(target, clock)?;
+    if planned.totals().is_empty() {
+        planned.discard()?;
+        let mut stderr = context.stderr;
+        stderr.line(&format!("there is nothing to retry in run {id}"));
+        return Ok(ExitStatus::Ok);
+    }
+    let how = TakeUp {
+        args: &args.how,
+        order: &order,
+        place: &place,
+        documents: &documents,
+        unbegun: Unbegun::Discard,
+        clock,
+    };
+    carry_out(planned, &how, context)
+}
+
+/// Says that there is nothing to go on with, and ends as the run did.
+fn tell_finished(
+    id: &RunId,
+    documents: &[Document],
+    context: &Context,
+) -> Result<ExitStatus, Failure> {
+    let mut stderr = context.stderr;
+    stderr.line(&format!("run {id} is finished: every task has its outcome"));
+    let runs = run::runs_in(&context.state);
+    let wanted = report::Wanted { documents, json: false, summary: false };
+    report::present(&runs, id, &wanted, context)
+}
+
+fn turn(
+    record: &RunRecord,
+    args: &TakeUpArgs,
+    context: &Context,
+    clock: Clock,
+) -> Result<Turn, Failure> {
+    // A name that was checked when the run was planned.
+    let job = record.run.job.as_deref().and_then(|name| name.parse().ok());
+    job::take(job.as_ref(), &args.lock, context, clock)
+}
+
+/// Changes the settings that flags or variables give; the others stay as the run had them.
+fn adjust(settings: &mut RunSettings, args: &TakeUpArgs, context: &Context) {
+    let given = |flag| context.is_given(flag);
+    if given("rate") {
+        settings.rate = args.pace.rate.0;
+    }
+    if given("concurrency") {
+        settings.concurrency = args.pace.concurrency;
+    }
+    if given("timeout") {
+        settings.timeout = args.call.timeout;
+    }
+    if given("connect_timeout") {
+        settings.connect_timeout = args.call.connect_timeout;
+    }
+    if given("max_attempts") {
+        settings.max_attempts = args.call.max_attempts;
+    }
+    if given("on_doubt") {
+        settings.on_doubt = args.call.on_doubt.into();
+    }
+    if given("max_failures") {
+        settings.max_failures = args.stop.max_failures;
+    }
+    if given("max_duration") {
+        settings.max_duration = args.stop.max_duration;
+    }
+    if given("drain_timeout") {
+        settings.drain_timeout = args.stop.drain_timeout;
+    }
+}
+
+fn order(record: &RunRecord, place: &Place, settings: &RunSettings) -> Order {
+    let pattern = place.endpoint.action_pattern(&place.project);
+    Order { word: record.run.command.clone(), pattern, settings: settings.clone() }
+}
+
+fn preview(retry: &Retry, order: &Order) -> Result<ExitStatus, Failure> {
+    let shown = usize::try_from(dry_run::SHOWN_ROWS).expect("a few rows fit");
+    let (selected, first) = retry.preview(shown)?;
+    let totals = PlanTotals { rows: selected, selected, ..PlanTotals::default() };
+    let name = |source: u32| {
+        let index = usize::try_from(source).expect("a u32 fits a usize");
+        retry.record.sources.get(index).map(|source| source.name.clone()).unwrap_or_default()
+    };
+    let rows: Vec<PlanRow> = first
+        .into_iter()
+        .map(|task| PlanRow {
+            id: task.id,
+            command: task.command,
+            source: name(task.source),
+            line: task.line,
+        })
+        .collect();
+    Ok(dry_run::show(order, totals, &rows))
+}
+
+/// A run that is about to be taken up.
+struct TakeUp<'a> {
+    args: &'a TakeUpArgs,
+    order: &'a Order,
+    place: &'a Place,
+    documents: &'a [Document],
+    unbegun: Unbegun,
+    clock: Clock,
+}
+
+fn carry_out(planned: Planned, how: &TakeUp<'_>, context: &Context) -> Result<ExitStatus, Failure> {
+    let TakeUp { args, order, place, documents, unbegun, clock } = *how;
+    let asks = !args.yes && place.sandbox.is_none() && unbegun == Unbegun::Discard;
+    if asks && !action::confirmed(order, &planned, context) {
+        planned.discard()?;
+        return Err(Failure::new(ExitStatus::Interrupted, "nothing was sent"));
+    }
+    if unbegun == Unbegun::Keep && !args.display.quiet {
+        let mut stderr = context.stderr;
+        let tasks = plural(planned.totals().selected, "task", "tasks");
+        stderr.line(&format!("going on with run {} of {tasks}", planned.id()));
+    }
+    let how = Execution {
+        place,
+        credentials: &args.credentials,
+        display: &args.display,
+        documents,
+        json: args.documents.json,
+        clock,
+    };
+    execute::carry_out(planned, &how, unbegun, context)
+}
