@@ -86,7 +86,7 @@ pub(crate) struct PlaceArgs {
     /// The service's address
     #[arg(long, value_name = "URL", value_parser = values::endpoint)]
     pub(crate) endpoint: Option<Endpoint>,
-    /// The region, instead of an endpoint: <https://vias.NAME.myhuaweicloud.com>
+    /// The region, instead of an endpoint: vias.NAME.myhuaweicloud.com
     #[arg(long, value_name = "NAME", value_parser = values::region)]
     pub(crate) region: Option<String>,
     /// The project
@@ -199,16 +199,14 @@ pub(crate) struct LockArgs {
     /// Wait that long for another run of the job to end
     #[arg(long, value_name = "SPAN", default_value = "0s", value_parser = values::span)]
     pub(crate) lock_wait: Duration,
-    /// What to do if another run of the job has not ended then
+    /// What to do if it has not ended then: fail with 75, or skip this run with 0
     #[arg(long, value_name = "DO", default_value = "fail")]
     pub(crate) if_busy: IfBusy,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum IfBusy {
-    /// End with exit status 75
     Fail,
-    /// End with exit status 0
     Skip,
 }
 
@@ -235,16 +233,14 @@ pub(crate) struct CallArgs {
     /// The most attempts of one task; throttled ones do not count
     #[arg(long, value_name = "N", default_value = "4")]
     pub(crate) max_attempts: NonZeroU32,
-    /// What to do with a call that may have been carried out
+    /// Send a call again that may have been carried out, or hold it as ambiguous
     #[arg(long, value_name = "DO", default_value = "retry")]
     pub(crate) on_doubt: OnDoubt,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum OnDoubt {
-    /// Send it again
     Retry,
-    /// Leave it as ambiguous
     Hold,
 }
 
