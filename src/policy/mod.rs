@@ -22,6 +22,7 @@ pub use classify::Verdict;
 pub use classify::classify;
 pub use pace::Admission;
 pub use pace::Pacer;
+pub use pace::rate_per_second;
 pub use retry::Decision;
 pub use retry::OnDoubt;
 pub use retry::RetryPolicy;

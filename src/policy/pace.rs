@@ -4,6 +4,9 @@
 //! timer catch up but forgets what a longer stall owes. `release` makes the limit exact: it
 //! remembers the last sendings and lets no window hold one too many, whatever stalls between
 //! admission and sending. It never waits; it answers with an instant. Only the dispatcher asks.
+//!
+//! The rate may change while the run is under way. What was sent before still counts: every
+//! window that ends with a sending holds no more than the limit in force at that sending.
 
 use crate::task::Rate;
 use governor::Quota;
@@ -25,6 +28,8 @@ const CATCH_UP: Duration = Duration::from_millis(10);
 const AHEAD: Duration = Duration::from_millis(25);
 /// The longest span by which a window is widened.
 const LARGEST_MARGIN: Duration = Duration::from_millis(50);
+/// The fewest sendings a second that [`rate_per_second`] gives.
+const SLOWEST: f64 = 0.01;
 
 /// Whether a sending may go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,17 +42,59 @@ pub enum Admission {
     AfterRelease,
 }
 
+/// Returns the rate of that many sendings a second, which need not be a whole number.
+///
+/// Its window is a second or a little longer, so that no second holds more than the number
+/// rounded up, and the long run holds exactly the number. A hundredth of a sending a second is
+/// the least there is.
+///
+/// ```
+/// use batchctl::policy::rate_per_second;
+/// use std::time::Duration;
+///
+/// let rate = rate_per_second(2.5);
+/// assert_eq!(rate.limit.get(), 3);
+/// assert_eq!(rate.window, Duration::from_millis(1_200));
+/// ```
+pub fn rate_per_second(per_second: f64) -> Rate {
+    let per_second = per_second.max(SLOWEST);
+    // A whole number must stay itself, even where the arithmetic before left a trace on it.
+    let most = (per_second - 1e-6).ceil().max(1.0);
+    let limit = NonZeroU32::new(most as u32).expect("a number of 1 or more is not zero");
+    let window = Duration::from_secs_f64((most / per_second).max(1.0));
+    Rate { limit, window }
+}
+
 /// Holds the rate, and the service's wish that the run waits.
 #[derive(Debug)]
 pub struct Pacer {
     limit: Option<Limit>,
     held_until: Option<Instant>,
+    /// How many are admitted and not yet released.
+    admitted: usize,
 }
 
 impl Pacer {
     /// Returns a pacer that knows of no sending yet. Without a rate, only holds delay a sending.
     pub fn new(rate: Option<Rate>, now: Instant) -> Self {
-        Self { limit: rate.map(|rate| Limit::new(rate, now)), held_until: None }
+        let limit = rate.map(|rate| Limit::new(rate, now));
+        Self { limit, held_until: None, admitted: 0 }
+    }
+
+    /// Returns the rate in force.
+    pub fn rate(&self) -> Option<Rate> {
+        self.limit.as_ref().map(|limit| limit.rate)
+    }
+
+    /// Changes the rate from now on.
+    ///
+    /// Sendings under the old rate count in the new one's windows, as far back as the old one
+    /// needed them; without an old rate there were none to remember.
+    pub fn set_rate(&mut self, rate: Option<Rate>, now: Instant) {
+        match (&mut self.limit, rate) {
+            (Some(limit), Some(rate)) => limit.change(rate, now),
+            (limit, rate) => *limit = rate.map(|rate| Limit::new(rate, now)),
+        }
     }
 
     /// Remembers a sending of an earlier process of the same run; the oldest comes first.
@@ -72,10 +119,12 @@ impl Pacer {
         if let Some(until) = self.held_until(now) {
             return Admission::NotBefore(until);
         }
-        match &mut self.limit {
-            Some(limit) => limit.admit(now),
+        let answer = match &mut self.limit {
+            Some(limit) => limit.admit(self.admitted, now),
             None => Admission::Now,
-        }
+        };
+        self.admitted += usize::from(answer == Admission::Now);
+        answer
     }
 
     /// Asks whether one that was admitted may leave now; the answer `Now` counts it as sent.
@@ -83,69 +132,87 @@ impl Pacer {
         if let Some(until) = self.held_until(now) {
             return Admission::NotBefore(until);
         }
-        match &mut self.limit {
+        let answer = match &mut self.limit {
             Some(limit) => limit.release(now),
             None => Admission::Now,
+        };
+        if answer == Admission::Now {
+            self.withdraw();
         }
+        answer
     }
 
     /// Returns the earliest time at which the one that was just admitted can leave: now, or
     /// when the window has room for it.
     pub fn earliest_release(&self, now: Instant) -> Instant {
-        let free = self.limit.as_ref().and_then(Limit::last_admitted_free_at);
+        let behind = self.admitted.saturating_sub(1);
+        let free = self.limit.as_ref().and_then(|limit| limit.free_behind(behind));
         free.map_or(now, |free| free.max(now))
     }
 
     /// Takes back one that was admitted and will not be sent.
     pub fn withdraw(&mut self) {
-        if let Some(limit) = &mut self.limit {
-            limit.admitted = limit.admitted.saturating_sub(1);
-        }
+        self.admitted = self.admitted.saturating_sub(1);
     }
 }
 
 /// A rate, and what its two gates remember.
 #[derive(Debug)]
 struct Limit {
+    rate: Rate,
     spread: Spread,
     /// The rate's window and a margin: calls that leave evenly do not arrive evenly, and a
     /// server counts arrivals.
     window: Duration,
     /// The most sendings in a window.
     most: usize,
-    /// The last `most` sendings, the oldest first.
+    /// The last `most` sendings, and all that a window can hold, the oldest first. More than
+    /// `most` are in it after the rate was lowered: it may be raised again before they are old.
     sent: VecDeque<Instant>,
-    /// How many are admitted and not yet released.
-    admitted: usize,
+    last_admitted: Option<Instant>,
 }
 
 impl Limit {
     fn new(rate: Rate, now: Instant) -> Self {
-        let window = rate.window + (rate.window / 200).min(LARGEST_MARGIN);
+        let window = widened(rate.window);
         Self {
+            rate,
             spread: Spread::new(rate.limit, window, now),
             window,
-            most: usize::try_from(rate.limit.get()).expect("a u32 fits a usize"),
+            most: most(rate),
             sent: VecDeque::new(),
-            admitted: 0,
+            last_admitted: None,
         }
     }
 
-    fn admit(&mut self, now: Instant) -> Admission {
-        if self.admitted >= self.most {
+    fn change(&mut self, rate: Rate, now: Instant) {
+        if rate == self.rate {
+            return;
+        }
+        self.rate = rate;
+        self.window = widened(rate.window);
+        self.most = most(rate);
+        self.spread = match self.last_admitted {
+            Some(last) => Spread::after(last, rate.limit, self.window),
+            None => Spread::new(rate.limit, self.window, now),
+        };
+    }
+
+    fn admit(&mut self, admitted: usize, now: Instant) -> Admission {
+        if admitted >= self.most {
             return Admission::AfterRelease;
         }
         // Were all that are admitted sent now, this one would follow them. Admitted only then, it
         // would leave late by a commit, and the next window's would wait for it in turn: each
         // window would last a commit longer.
-        let free = self.free_at(self.most - self.admitted);
+        let free = self.free_at(self.most - admitted);
         if let Some(free) = free.filter(|&free| free > now + AHEAD) {
             return Admission::NotBefore(free - AHEAD);
         }
         match self.spread.check(now) {
             Some(due) => Admission::NotBefore(due),
             None => {
-                self.admitted += 1;
+                self.last_admitted = Some(now);
                 Admission::Now
             }
         }
@@ -155,13 +222,13 @@ impl Limit {
         if let Some(free) = self.free_at(self.most).filter(|&free| free > now) {
             return Admission::NotBefore(free);
         }
-        self.admitted = self.admitted.saturating_sub(1);
         self.remember(now);
         Admission::Now
     }
 
-    fn last_admitted_free_at(&self) -> Option<Instant> {
-        self.free_at(self.most - self.admitted.saturating_sub(1))
+    /// Returns when the window has room for one more behind that many that are admitted.
+    fn free_behind(&self, admitted: usize) -> Option<Instant> {
+        self.free_at(self.most.saturating_sub(admitted))
     }
 
     /// Returns when the `n`-th last sending leaves the window, if there were that many.
@@ -171,11 +238,19 @@ impl Limit {
     }
 
     fn remember(&mut self, sent: Instant) {
-        if self.sent.len() == self.most {
+        self.sent.push_back(sent);
+        while self.sent.len() > self.most && self.sent[0] + self.window <= sent {
             self.sent.pop_front();
         }
-        self.sent.push_back(sent);
     }
+}
+
+fn most(rate: Rate) -> usize {
+    usize::try_from(rate.limit.get()).expect("a u32 fits a usize")
+}
+
+fn widened(window: Duration) -> Duration {
+    window + (window / 200).min(LARGEST_MARGIN)
 }
 
 /// Spreads sendings evenly over the window.
@@ -188,15 +263,19 @@ struct Spread {
 
 impl Spread {
     fn new(limit: NonZeroU32, window: Duration, now: Instant) -> Self {
-        // Rounded up: `window / limit` rounds down, which would be a hair above the rate.
-        let nanos = window.as_nanos().div_ceil(u128::from(limit.get()));
-        let period = Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX));
-        let burst = CATCH_UP.as_nanos().div_ceil(nanos) + 1;
-        let burst = NonZeroU32::new(u32::try_from(burst).unwrap_or(u32::MAX))
-            .expect("one more than a count is not zero");
-        let quota = Quota::with_period(period).expect("a window is not empty").allow_burst(burst);
         let dial = FakeRelativeClock::default();
-        Self { limiter: RateLimiter::direct_with_clock(quota, dial.clone()), dial, shown: now }
+        let limiter = RateLimiter::direct_with_clock(quota(limit, window), dial.clone());
+        Self { limiter, dial, shown: now }
+    }
+
+    /// Returns a spread whose next sending follows `last` by a whole period: each change of the
+    /// rate would otherwise let one through at once.
+    fn after(last: Instant, limit: NonZeroU32, window: Duration) -> Self {
+        let spread = Self::new(limit, window, last);
+        let whole_burst = quota(limit, window).burst_size();
+        let used_up = spread.limiter.check_n(whole_burst);
+        debug_assert_eq!(used_up, Ok(Ok(())), "an unused limiter grants its burst");
+        spread
     }
 
     /// Counts a sending, or returns when one may be counted.
@@ -208,6 +287,16 @@ impl Spread {
         let wait = refused.wait_time_from(self.dial.now()).max(Duration::from_nanos(1));
         Some(self.shown + wait)
     }
+}
+
+fn quota(limit: NonZeroU32, window: Duration) -> Quota {
+    // Rounded up: `window / limit` rounds down, which would be a hair above the rate.
+    let nanos = window.as_nanos().div_ceil(u128::from(limit.get()));
+    let period = Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX));
+    let burst = CATCH_UP.as_nanos().div_ceil(nanos) + 1;
+    let burst = NonZeroU32::new(u32::try_from(burst).unwrap_or(u32::MAX))
+        .expect("one more than a count is not zero");
+    Quota::with_period(period).expect("a window is not empty").allow_burst(burst)
 }
 
 impl std::fmt::Debug for Spread {

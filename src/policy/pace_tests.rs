@@ -32,7 +32,7 @@ impl Simulation {
         while self.now < self.start + end {
             match self.pacer.admit(self.now) {
                 Admission::Now => self.send(),
-                Admission::NotBefore(due) => self.sleep_until(due),
+                Admission::NotBefore(due) => self.sleep_until(due.min(self.start + end)),
                 Admission::AfterRelease => panic!("everything admitted was released"),
             }
         }
@@ -53,6 +53,12 @@ impl Simulation {
 
     fn stall(&mut self, span: Duration) {
         self.now += span;
+    }
+
+    /// Changes the rate, and runs on for so long.
+    fn run_at(&mut self, rate: Rate, span: Duration) {
+        self.pacer.set_rate(Some(rate), self.now);
+        self.run_until(self.now - self.start + span);
     }
 }
 
@@ -174,7 +180,107 @@ fn a_hold_stops_admission_and_release_and_the_longer_one_wins() {
     assert_eq!(pacer.held_until(until), None);
 }
 
+#[test]
+fn a_lowered_rate_counts_what_was_sent_under_the_old_one() {
+    let mut simulation = Simulation::new("100/s");
+    simulation.run_until(Duration::from_secs(2));
+    let before = simulation.sent.len();
+    simulation.run_at(rate("10/s"), Duration::from_secs(3));
+    // The second before the change held 100: the tenth last of them must leave the window.
+    let tenth_last = simulation.sent[before - 10];
+    let first = simulation.sent[before];
+    assert!(first >= tenth_last + Duration::from_millis(1_005), "{first:?}");
+    assert!(peak(&simulation.sent[before..], Duration::from_secs(1)) <= 10);
+}
+
+#[test]
+fn a_raised_rate_is_used_at_once_and_forgets_nothing() {
+    let mut simulation = Simulation::new("100/s");
+    simulation.run_until(Duration::from_secs(2));
+    for _ in 0..20 {
+        simulation.run_at(rate("1/s"), Duration::from_millis(3));
+        simulation.run_at(rate("100/s"), Duration::from_millis(150));
+    }
+    assert!(peak(&simulation.sent, Duration::from_secs(1)) <= 100);
+    let before = simulation.sent.len();
+    simulation.run_at(rate("200/s"), Duration::from_secs(1));
+    assert!(simulation.sent.len() - before >= 190, "{}", simulation.sent.len() - before);
+}
+
+#[test]
+fn a_change_of_the_rate_lets_nothing_through_before_its_turn() {
+    let start = origin();
+    let mut pacer = Pacer::new(Some(rate("2/s")), start);
+    assert_eq!(pacer.admit(start), Admission::Now);
+    assert_eq!(pacer.release(start), Admission::Now);
+    for tick in 1..=10 {
+        let now = start + Duration::from_millis(40 * tick);
+        pacer.set_rate(Some(rate_per_second(2.0 + tick as f64 / 1_000.0)), now);
+        let period_after_the_last = start + Duration::from_millis(480);
+        let Admission::NotBefore(due) = pacer.admit(now) else { panic!("let through at {tick}") };
+        assert!(due > period_after_the_last);
+    }
+}
+
+#[test]
+fn without_a_rate_nothing_is_delayed_and_a_new_one_counts_from_its_beginning() {
+    let start = origin();
+    let mut pacer = Pacer::new(Some(rate("1/s")), start);
+    assert_eq!(pacer.admit(start), Admission::Now);
+    assert_eq!(pacer.release(start), Admission::Now);
+    pacer.set_rate(None, start);
+    assert_eq!(pacer.rate(), None);
+    assert_eq!(pacer.admit(start), Admission::Now);
+    pacer.set_rate(Some(rate("1/s")), start);
+    // The one that was admitted without a rate is the next to go.
+    assert_eq!(pacer.admit(start), Admission::AfterRelease);
+    assert_eq!(pacer.release(start), Admission::Now);
+    let free = start + Duration::from_millis(1_005);
+    assert_eq!(pacer.release(start), Admission::NotBefore(free));
+}
+
+#[test]
+fn a_rate_that_is_no_whole_number_has_a_window_above_a_second() {
+    let check = |per_second: f64, limit: u32, millis: u64| {
+        let rate = rate_per_second(per_second);
+        let expected = (limit, Duration::from_millis(millis));
+        assert_eq!((rate.limit.get(), rate.window), expected, "{per_second}");
+    };
+    check(100.0, 100, 1_000);
+    check(100.000_000_1, 100, 1_000);
+    check(1.6, 2, 1_250);
+    check(1.0, 1, 1_000);
+    check(0.2, 1, 5_000);
+    check(0.0, 1, 100_000);
+    check(-3.0, 1, 100_000);
+    check(f64::NAN, 1, 100_000);
+}
+
 proptest! {
+    #[test]
+    fn no_second_holds_more_than_the_largest_limit_in_force_within_it(
+        changes in prop::collection::vec((10_u32..20_000, 1_u64..1_500, 0_u64..400), 1..20),
+    ) {
+        let mut simulation = Simulation::new("1/s");
+        let mut in_force = Vec::new();
+        for (hundredths, run, stall) in changes {
+            let per_second = f64::from(hundredths) / 100.0;
+            in_force.push((simulation.sent.len(), per_second.ceil() as usize));
+            simulation.run_at(rate_per_second(per_second), Duration::from_millis(run));
+            if simulation.pacer.admit(simulation.now) == Admission::Now {
+                simulation.stall(Duration::from_millis(stall));
+                simulation.send();
+            }
+        }
+        // Stronger than asked for: the limit at a window's last sending holds for all of it.
+        for (newest, &at) in simulation.sent.iter().enumerate() {
+            let window = simulation.sent[..=newest].iter().rev();
+            let count = window.take_while(|&&sent| sent + Duration::from_secs(1) > at).count();
+            let (_, limit) = in_force.iter().rfind(|(first, _)| *first <= newest).copied().unwrap();
+            prop_assert!(count <= limit, "{count} above {limit} at {at:?}");
+        }
+    }
+
     #[test]
     fn no_window_holds_more_than_the_limit_whatever_stalls(
         limit in 1_u32..200,
