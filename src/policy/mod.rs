@@ -6,6 +6,7 @@
 mod answer;
 mod classify;
 mod pace;
+mod ramp;
 mod retry;
 mod retry_after;
 mod stop;
@@ -23,6 +24,9 @@ pub use classify::classify;
 pub use pace::Admission;
 pub use pace::Pacer;
 pub use pace::rate_per_second;
+pub use ramp::Canary;
+pub use ramp::CanaryState;
+pub use ramp::Ramp;
 pub use retry::Decision;
 pub use retry::OnDoubt;
 pub use retry::RetryPolicy;
