@@ -4,6 +4,7 @@
 //! displays or tasks beyond their words.
 
 mod answer;
+mod budget;
 mod classify;
 mod pace;
 mod ramp;
@@ -18,6 +19,8 @@ pub use answer::Delivery;
 pub use answer::NoResponse;
 pub use answer::Response;
 pub use answer::ServiceError;
+pub use budget::RetryBudget;
+pub use budget::Turn;
 pub use classify::Finding;
 pub use classify::Verdict;
 pub use classify::classify;
