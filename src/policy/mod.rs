@@ -4,12 +4,16 @@
 //! displays or tasks beyond their words.
 
 mod answer;
+mod blame;
+mod breaker;
 mod budget;
 mod classify;
 mod pace;
 mod ramp;
 mod retry;
 mod retry_after;
+#[cfg(test)]
+mod simulation;
 mod stop;
 
 pub use answer::ActionResult;
@@ -19,6 +23,13 @@ pub use answer::Delivery;
 pub use answer::NoResponse;
 pub use answer::Response;
 pub use answer::ServiceError;
+pub use blame::Blame;
+pub use blame::Health;
+pub use blame::Repute;
+pub use blame::Suspects;
+pub use breaker::Breaker;
+pub use breaker::BreakerChange;
+pub use breaker::Passage;
 pub use budget::RetryBudget;
 pub use budget::Turn;
 pub use classify::Finding;

@@ -61,6 +61,13 @@ impl Standing {
             }
         }
     }
+
+    /// Returns the standing after one more attempt that is held against nobody: the service was
+    /// away, or the attempt probed whether it is. What it leaves in doubt stays in doubt.
+    #[must_use]
+    pub fn after_uncharged(self, verdict: Verdict) -> Self {
+        Self { charged: self.charged, ..self.after(verdict) }
+    }
 }
 
 /// What happens to a task next.
@@ -175,6 +182,15 @@ mod tests {
         let doubted = Standing { doubted: true, ..standing(4) };
         check(Verdict::InDoubt, doubted, Decision::Settle(Outcome::Ambiguous));
         check(Verdict::Transient, doubted, Decision::Settle(Outcome::Ambiguous));
+    }
+
+    #[test]
+    fn an_uncharged_attempt_uses_up_nothing_but_leaves_its_doubt() {
+        let before = standing(3);
+        assert_eq!(before.after_uncharged(Verdict::NeverLeft), before);
+        let doubted = before.after_uncharged(Verdict::InDoubt);
+        assert_eq!(doubted, Standing { doubted: true, ..before });
+        check(Verdict::InDoubt, doubted, wait(2_000));
     }
 
     #[test]

@@ -1,0 +1,362 @@
+//! Exact times of opening, probing and closing, and whole runs through outages.
+
+use super::*;
+use crate::policy::Answer;
+use crate::policy::simulation::Simulation;
+use crate::policy::simulation::done;
+use crate::policy::simulation::refused;
+use crate::policy::simulation::status;
+use crate::task::Outcome;
+use proptest::prelude::*;
+
+/// A breaker with its own idea of time, which numbers the calls.
+struct Bench {
+    breaker: Breaker,
+    start: Instant,
+    now: Instant,
+    number: u64,
+}
+
+impl Bench {
+    #[expect(clippy::disallowed_methods, reason = "an arbitrary origin of simulated time")]
+    fn new() -> Self {
+        let start = Instant::now();
+        Self { breaker: Breaker::new(), start, now: start, number: 0 }
+    }
+
+    fn begin(&mut self) -> u64 {
+        assert_eq!(self.breaker.ask(self.now), Passage::Now);
+        self.number += 1;
+        self.breaker.begin(self.number);
+        self.number
+    }
+
+    fn land(&mut self, number: u64, health: Health) -> Option<BreakerChange> {
+        self.breaker.landed(number, health, self.now, 0.0)
+    }
+
+    /// Makes calls one after the other that all end so, and returns what the last one changed.
+    fn calls(&mut self, count: usize, health: Health) -> Option<BreakerChange> {
+        let mut change = None;
+        for _ in 0..count {
+            let number = self.begin();
+            change = self.land(number, health);
+        }
+        change
+    }
+
+    fn opened(seconds: u64) -> Self {
+        let mut bench = Self::new();
+        bench.now += Duration::from_secs(seconds);
+        let until = bench.now + Duration::from_secs(5);
+        assert_eq!(bench.calls(25, Health::Away), Some(BreakerChange::Opened { until }));
+        bench
+    }
+
+    fn pass(&mut self, seconds: u64) {
+        self.now += Duration::from_secs(seconds);
+    }
+}
+
+#[test]
+fn it_opens_once_half_of_the_last_fifty_found_the_service_away() {
+    let mut bench = Bench::new();
+    bench.calls(100, Health::Served);
+    assert_eq!(bench.calls(24, Health::Away), None);
+    assert_eq!(bench.breaker.ask(bench.now), Passage::Now);
+    let until = bench.now + Duration::from_secs(5);
+    assert_eq!(bench.calls(1, Health::Away), Some(BreakerChange::Opened { until }));
+    assert_eq!(bench.breaker.ask(bench.now), Passage::NotBefore(until));
+}
+
+#[test]
+fn it_stays_closed_while_less_than_half_do() {
+    let mut bench = Bench::new();
+    for _ in 0..100 {
+        assert_eq!(bench.calls(12, Health::Away), None);
+        assert_eq!(bench.calls(13, Health::Served), None);
+    }
+    for _ in 0..100 {
+        assert_eq!(bench.calls(1, Health::Unsaid), None);
+    }
+}
+
+#[test]
+fn probes_come_after_5_10_20_40_60_and_60_seconds() {
+    let mut bench = Bench::opened(0);
+    bench.pass(5);
+    for wait in [10, 20, 40, 60, 60] {
+        let probe = bench.begin();
+        assert_eq!(bench.breaker.ask(bench.now), Passage::AfterLanding);
+        let until = bench.now + Duration::from_secs(wait);
+        assert_eq!(bench.land(probe, Health::Away), Some(BreakerChange::Opened { until }));
+        assert_eq!(bench.breaker.ask(until - Duration::from_millis(1)), Passage::NotBefore(until));
+        bench.pass(wait);
+    }
+}
+
+#[test]
+fn jitter_makes_a_wait_longer_and_never_longer_than_a_minute() {
+    let check = |probes: u32, jitter: f64, millis: u64| {
+        assert_eq!(wait(probes, jitter), Duration::from_millis(millis), "{probes} {jitter}");
+    };
+    check(0, 0.0, 5_000);
+    check(0, 1.0, 5_500);
+    check(3, 0.5, 42_000);
+    check(4, 0.0, 60_000);
+    check(4, 1.0, 60_000);
+    check(u32::MAX, 1.0, 60_000);
+}
+
+#[test]
+fn a_probe_that_is_served_lets_five_follow_and_those_let_all() {
+    let mut bench = Bench::opened(0);
+    bench.pass(5);
+    assert_eq!(bench.calls(1, Health::Served), None);
+    let trial: Vec<u64> = (0..5).map(|_| bench.begin()).collect();
+    assert_eq!(bench.breaker.ask(bench.now), Passage::AfterLanding);
+    for &number in &trial[..2] {
+        assert_eq!(bench.land(number, Health::Away), None);
+    }
+    for &number in &trial[2..4] {
+        assert_eq!(bench.land(number, Health::Served), None);
+    }
+    assert_eq!(bench.land(trial[4], Health::Served), Some(BreakerChange::Closed));
+    assert_eq!(bench.breaker.ask(bench.now), Passage::Now);
+    assert_eq!(bench.calls(24, Health::Away), None, "what was before is forgotten");
+}
+
+#[test]
+fn a_trial_that_fails_opens_it_for_longer() {
+    let mut bench = Bench::opened(0);
+    bench.pass(5);
+    bench.calls(1, Health::Served);
+    assert_eq!(bench.calls(2, Health::Away), None);
+    let until = bench.now + Duration::from_secs(10);
+    assert_eq!(bench.calls(1, Health::Away), Some(BreakerChange::Opened { until }));
+}
+
+#[test]
+fn a_throttled_probe_shows_that_somebody_is_there() {
+    let mut bench = Bench::opened(0);
+    bench.pass(5);
+    bench.calls(1, Health::Unsaid);
+    assert_eq!(bench.calls(5, Health::Served), Some(BreakerChange::Closed));
+}
+
+#[test]
+fn a_probe_that_was_taken_back_leaves_its_turn_to_another() {
+    let mut bench = Bench::opened(0);
+    bench.pass(5);
+    let probe = bench.begin();
+    bench.breaker.withdraw(probe);
+    assert_eq!(bench.breaker.ask(bench.now), Passage::Now);
+    bench.calls(1, Health::Served);
+    let trial = bench.begin();
+    bench.breaker.withdraw(trial);
+    assert_eq!(bench.calls(5, Health::Served), Some(BreakerChange::Closed));
+}
+
+#[test]
+fn calls_from_before_tell_nothing_of_the_present() {
+    let mut bench = Bench::new();
+    let late: Vec<u64> = (0..40).map(|_| bench.begin()).collect();
+    bench.calls(25, Health::Away);
+    assert_eq!(bench.land(late[0], Health::Served), None);
+    bench.pass(5);
+    let probe = bench.begin();
+    assert_eq!(bench.land(late[1], Health::Served), None);
+    assert_eq!(bench.breaker.ask(bench.now), Passage::AfterLanding, "the probe is still out");
+    bench.land(probe, Health::Served);
+    bench.calls(5, Health::Served);
+    for &number in &late[2..] {
+        assert_eq!(bench.land(number, Health::Away), None);
+        assert_eq!(bench.breaker.blame(number), Blame::Service);
+    }
+}
+
+#[test]
+fn an_outage_lasts_from_the_first_of_its_failures_until_all_may_go() {
+    let mut bench = Bench::new();
+    let timeout = Duration::from_secs(600);
+    bench.calls(10, Health::Served);
+    let first_failure = bench.now;
+    bench.calls(20, Health::Away);
+    assert_eq!(bench.breaker.outage_ends(timeout), None);
+    bench.pass(30);
+    bench.calls(5, Health::Away);
+    assert_eq!(bench.breaker.away_since(), Some(first_failure));
+    assert_eq!(bench.breaker.outage_ends(timeout), Some(first_failure + timeout));
+    bench.pass(5);
+    bench.calls(1, Health::Served);
+    assert_eq!(bench.breaker.away_since(), Some(first_failure), "one answer is not enough");
+    bench.calls(5, Health::Served);
+    assert_eq!(bench.breaker.outage_ends(timeout), None);
+}
+
+#[test]
+fn probes_and_outages_are_counted_anew_after_it_closed() {
+    let mut bench = Bench::opened(0);
+    bench.pass(5);
+    bench.calls(1, Health::Away);
+    assert_eq!(bench.breaker.outage(), 1);
+    bench.pass(10);
+    bench.calls(6, Health::Served);
+    let until = bench.now + Duration::from_secs(5);
+    assert_eq!(bench.calls(25, Health::Away), Some(BreakerChange::Opened { until }));
+    assert_eq!(bench.breaker.outage(), 2);
+}
+
+proptest! {
+    #[test]
+    fn while_it_is_open_one_call_goes_at_a_time_and_none_before_its_turn(
+        steps in prop::collection::vec((0_u64..20_000, 0_u8..3, 0.0_f64..1.0), 1..300),
+    ) {
+        let mut bench = Bench::opened(0);
+        let mut not_before = bench.start + Duration::from_secs(5);
+        let mut probe = None;
+        for (wait, health, jitter) in steps {
+            bench.now += Duration::from_millis(wait);
+            match (probe, bench.breaker.ask(bench.now)) {
+                (None, Passage::Now) => {
+                    prop_assert!(bench.now >= not_before);
+                    probe = Some(bench.begin());
+                }
+                (None, passage) => prop_assert_eq!(passage, Passage::NotBefore(not_before)),
+                (Some(number), passage) => {
+                    prop_assert_eq!(passage, Passage::AfterLanding);
+                    if health == 0 {
+                        let landed = bench.breaker.landed(number, Health::Away, bench.now, jitter);
+                        let Some(BreakerChange::Opened { until }) = landed else { panic!() };
+                        prop_assert!(until <= bench.now + Duration::from_secs(60));
+                        (not_before, probe) = (until, None);
+                    }
+                }
+            }
+        }
+    }
+}
+
+// Whole runs.
+
+const SECOND: Duration = Duration::from_secs(1);
+const LATENCY: Duration = Duration::from_millis(20);
+
+/// Answers with refused connections, then with 503, for 90 seconds.
+fn away_for_90_seconds(begin: Duration) -> impl FnMut(Duration, usize) -> (Answer, Duration) {
+    move |at, _| match at.checked_sub(begin) {
+        Some(away) if away < 45 * SECOND => (refused(), LATENCY / 10),
+        Some(away) if away < 90 * SECOND => (status(503), LATENCY),
+        _ => (done(), LATENCY),
+    }
+}
+
+/// Runs through such an outage in mid-run: no task may fail, and little be lost.
+fn check_outage(tasks: usize, rate: f64, seed: u64) {
+    let begin = Duration::from_secs_f64(tasks as f64 / rate / 2.0).min(30 * SECOND);
+    let back = begin + 90 * SECOND;
+    let mut run = Simulation::new(tasks, &format!("{rate}/s"), seed);
+    run.run(36_000 * SECOND, &mut away_for_90_seconds(begin));
+    let what = format!("{tasks} tasks at {rate}/s, seed {seed}");
+    assert_eq!(run.count(Outcome::Succeeded), tasks, "{what}");
+    assert!(run.sent.len() <= tasks + 25 + 16 + 5, "{what}: {} sendings", run.sent.len());
+    let without = Duration::from_secs_f64(tasks as f64 / rate);
+    assert!(run.elapsed() <= without + 150 * SECOND, "{what}: {:?}", run.elapsed());
+    let full_pace = run.sent.windows(20).find(|twenty| {
+        let span = twenty[19] - twenty[0];
+        twenty[0] >= back && span.as_secs_f64() <= 20.0 / rate * 1.2 + 0.1
+    });
+    let full_pace = full_pace.expect("the run goes on")[0];
+    assert!(full_pace <= back + 60 * SECOND, "{what}: {full_pace:?}");
+}
+
+#[test]
+fn a_service_that_is_away_for_90_seconds_costs_no_task_and_at_most_150_seconds() {
+    for seed in 0..5 {
+        check_outage(20_000, 100.0, seed);
+        check_outage(2_000, 1_000.0, seed);
+        check_outage(1_000, 10.0, seed);
+        check_outage(200, 1.0, seed);
+    }
+}
+
+#[test]
+fn an_outage_costs_no_task_where_few_are_left() {
+    for tasks in 7..40 {
+        let mut run = Simulation::new(tasks, "10/s", 7);
+        run.run(3_600 * SECOND, &mut away_for_90_seconds(Duration::ZERO));
+        assert_eq!(run.count(Outcome::Succeeded), tasks, "{tasks} tasks");
+    }
+    for tasks in 2..7 {
+        let mut run = Simulation::new(tasks, "10/s", 7);
+        // The service was there for the first task.
+        run.run(3_600 * SECOND, &mut away_for_90_seconds(LATENCY));
+        assert_eq!(run.count(Outcome::Succeeded), tasks, "{tasks} tasks");
+    }
+}
+
+#[test]
+fn an_outage_that_comes_upon_tasks_with_one_attempt_left_fails_none_of_them() {
+    let mut failures = vec![0; 2_000];
+    let mut outage = away_for_90_seconds(10 * SECOND);
+    let mut run = Simulation::new(2_000, "100/s", 3);
+    run.run(3_600 * SECOND, &mut |at, task| {
+        // Every third task fails three times of its own.
+        if task % 3 == 0 && failures[task] < 3 && at < 10 * SECOND {
+            failures[task] += 1;
+            return (status(500), LATENCY);
+        }
+        outage(at, task)
+    });
+    assert_eq!(run.count(Outcome::Succeeded), 2_000);
+}
+
+#[test]
+fn a_minute_of_nothing_but_503_costs_at_most_a_tenth_more_sendings() {
+    for seed in 0..5 {
+        let mut run = Simulation::new(1_000, "100/s", seed);
+        run.run(3_600 * SECOND, &mut |at, _| match at.as_secs() {
+            5..65 => (status(503), LATENCY),
+            _ => (done(), LATENCY),
+        });
+        assert_eq!(run.count(Outcome::Succeeded), 1_000);
+        assert!(run.sent.len() <= 1_100, "{} sendings", run.sent.len());
+    }
+}
+
+#[test]
+fn one_call_in_ten_failing_at_random_is_no_outage_and_costs_hardly_a_task() {
+    for seed in 0..3 {
+        let mut random = fastrand::Rng::with_seed(seed);
+        let mut run = Simulation::new(10_000, "1000/s", seed);
+        run.run(3_600 * SECOND, &mut |_, _| match random.u8(0..10) {
+            0 => (status(500), LATENCY),
+            _ => (done(), LATENCY),
+        });
+        assert_eq!(run.changes, []);
+        assert!(run.count(Outcome::Succeeded) >= 9_990);
+        assert!(run.sent.len() <= 11_200, "{} sendings", run.sent.len());
+    }
+}
+
+#[test]
+fn tasks_that_fail_by_themselves_are_settled_and_look_like_no_outage() {
+    let mut run = Simulation::new(2_000, "100/s", 1);
+    run.run(3_600 * SECOND, &mut |_, task| match task % 5 {
+        0 => (status(504), 10 * LATENCY),
+        _ => (done(), LATENCY),
+    });
+    assert_eq!(run.changes, []);
+    assert_eq!(run.count(Outcome::Ambiguous), 400);
+    assert_eq!(run.count(Outcome::Succeeded), 1_600);
+    assert_eq!(run.sent.len(), 1_600 + 4 * 400);
+}
+
+#[test]
+fn a_run_of_nothing_but_a_few_bad_tasks_ends() {
+    let mut run = Simulation::new(6, "10/s", 1);
+    run.run(3_600 * SECOND, &mut |_, _| (status(504), LATENCY));
+    assert_eq!(run.count(Outcome::Ambiguous), 6);
+    assert_eq!(run.sent.len(), 24);
+    assert!(run.elapsed() <= 10 * SECOND, "{:?}", run.elapsed());
+}

@@ -1,0 +1,290 @@
+//! A run in simulated time: the deciders together, asked as a dispatcher asks them.
+//!
+//! For tests alone. Sendings are durable at once, timers tick in milliseconds, and the service
+//! is a function of the time and the task.
+
+use super::*;
+use crate::task::FailureKind;
+use crate::task::Outcome;
+use crate::task::Rate;
+use crate::task::TaskId;
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::collections::VecDeque;
+use std::num::NonZeroU32;
+use std::time::Duration;
+use std::time::Instant;
+
+/// What a service answers to a call of a task at some time, and how long it takes.
+pub(super) type Service<'a> = &'a mut dyn FnMut(Duration, usize) -> (Answer, Duration);
+
+/// Something that happens at a later instant.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Later {
+    Due(usize),
+    Landing(u64),
+}
+
+/// A call on the wire.
+#[derive(Debug, Clone, Copy)]
+struct Flight {
+    task: usize,
+}
+
+/// A run of tasks, all claimed at once.
+pub(super) struct Simulation {
+    pub(super) concurrency: usize,
+    pub(super) retry: RetryPolicy,
+    pub(super) pacer: Pacer,
+    pub(super) breaker: Breaker,
+    budget: RetryBudget,
+    suspects: Suspects<(usize, Verdict)>,
+    rng: fastrand::Rng,
+
+    start: Instant,
+    now: Instant,
+    wake: Option<Instant>,
+    later: BinaryHeap<Reverse<(Instant, Later)>>,
+    on_wire: Vec<(u64, Flight, Answer)>,
+    /// Resent after a throttled answer, and after a failure.
+    throttled: VecDeque<usize>,
+    due: VecDeque<usize>,
+    waiting: usize,
+    fresh: std::ops::Range<usize>,
+    standing: Vec<Standing>,
+    repute: Vec<Repute>,
+
+    pub(super) outcomes: Vec<Option<Outcome>>,
+    /// When each call was sent.
+    pub(super) sent: Vec<Duration>,
+    /// When each answer came, and what it meant.
+    pub(super) answers: Vec<(Duration, Verdict)>,
+    pub(super) changes: Vec<(Duration, BreakerChange)>,
+}
+
+impl Simulation {
+    #[expect(clippy::disallowed_methods, reason = "an arbitrary origin of simulated time")]
+    pub(super) fn new(tasks: usize, rate: &str, seed: u64) -> Self {
+        let start = Instant::now();
+        let rate = (rate != "none").then(|| rate.parse::<Rate>().unwrap());
+        let max_attempts = NonZeroU32::new(4).unwrap();
+        Self {
+            concurrency: 16,
+            retry: RetryPolicy { max_attempts, on_doubt: OnDoubt::Retry },
+            pacer: Pacer::new(rate, start),
+            breaker: Breaker::new(),
+            budget: RetryBudget::new(start),
+            suspects: Suspects::default(),
+            rng: fastrand::Rng::with_seed(seed),
+            start,
+            now: start,
+            wake: None,
+            later: BinaryHeap::new(),
+            on_wire: Vec::new(),
+            throttled: VecDeque::new(),
+            due: VecDeque::new(),
+            waiting: 0,
+            fresh: 0..tasks,
+            standing: vec![Standing::default(); tasks],
+            repute: vec![Repute::Clean; tasks],
+            outcomes: vec![None; tasks],
+            sent: Vec::new(),
+            answers: Vec::new(),
+            changes: Vec::new(),
+        }
+    }
+
+    /// Runs until every task is settled, or until then.
+    pub(super) fn run(&mut self, end: Duration, service: Service<'_>) {
+        while self.outcomes.iter().any(Option::is_none) && self.now < self.start + end {
+            self.run_one_step(service);
+        }
+    }
+
+    fn run_one_step(&mut self, service: Service<'_>) {
+        self.wake = None;
+        self.admit(service);
+        self.convict_the_last();
+        self.pass_time();
+    }
+
+    pub(super) fn elapsed(&self) -> Duration {
+        self.now - self.start
+    }
+
+    pub(super) fn count(&self, outcome: Outcome) -> usize {
+        self.outcomes.iter().filter(|&&settled| settled == Some(outcome)).count()
+    }
+
+    fn admit(&mut self, service: Service<'_>) {
+        while self.on_wire.len() < self.concurrency {
+            match self.breaker.ask(self.now) {
+                Passage::Now => {}
+                Passage::NotBefore(due) => return self.wake_at(due),
+                Passage::AfterLanding => return,
+            }
+            let Some(task) = self.next_task() else { return };
+            match self.pacer.admit(self.now) {
+                Admission::Now => self.send(task, service),
+                Admission::NotBefore(due) => return self.wake_at(due),
+                Admission::AfterRelease => return,
+            }
+        }
+    }
+
+    /// Chooses what would go next, without taking it out: the first of its queue.
+    fn next_task(&mut self) -> Option<usize> {
+        if self.breaker.away_since().is_some() {
+            return self.next_witness();
+        }
+        if let Some(&task) = self.throttled.front() {
+            return Some(task);
+        }
+        let fresh = (!self.fresh.is_empty()).then_some(self.fresh.start);
+        let Some(&retry) = self.due.front() else { return fresh };
+        match self.budget.ask(self.now) {
+            Turn::Now => Some(retry),
+            Turn::NotBefore(turn) => {
+                self.wake_at(turn);
+                fresh
+            }
+        }
+    }
+
+    /// Chooses a task whose word counts, if there is one: it probes whether the service is back.
+    fn next_witness(&mut self) -> Option<usize> {
+        let fresh = (!self.fresh.is_empty()).then_some(self.fresh.start);
+        let clean = self.due.iter().position(|&task| self.repute[task] != Repute::Bad);
+        self.due.rotate_left(clean.unwrap_or(0));
+        fresh.or(self.due.front().copied()).or(self.throttled.front().copied())
+    }
+
+    fn send(&mut self, task: usize, service: Service<'_>) {
+        // What is admitted ahead of its window leaves when that is free.
+        while let Admission::NotBefore(due) = self.pacer.release(self.now) {
+            self.now = due;
+        }
+        if self.throttled.front() == Some(&task) {
+            self.throttled.pop_front();
+        } else if self.due.front() == Some(&task) {
+            self.due.pop_front();
+            self.budget.count_retry(self.now);
+        } else {
+            self.fresh.next();
+            self.budget.count_first(self.now);
+        }
+        let number = self.sent.len() as u64 + 1;
+        self.breaker.begin(number);
+        let (answer, latency) = service(self.elapsed(), task);
+        self.sent.push(self.elapsed());
+        self.on_wire.push((number, Flight { task }, answer));
+        self.later.push(Reverse((self.now + latency, Later::Landing(number))));
+    }
+
+    fn convict_the_last(&mut self) {
+        let others = self.on_wire.len() + self.waiting + self.due.len() + self.throttled.len();
+        if others == 0 && self.fresh.is_empty() {
+            for (task, verdict) in self.suspects.take_all() {
+                let blame = self.breaker.blame_without_witness(verdict);
+                self.follow(task, verdict, blame);
+            }
+        }
+    }
+
+    fn pass_time(&mut self) {
+        let event = self.later.peek().map(|Reverse((due, _))| *due);
+        let Some(next) = event.into_iter().chain(self.wake).min() else { return };
+        let next = next.max(self.now);
+        let millis = (next - self.start).as_nanos().div_ceil(1_000_000);
+        self.now = self.start + Duration::from_millis(u64::try_from(millis).unwrap());
+        while let Some(Reverse((due, _))) = self.later.peek() {
+            if *due > self.now {
+                break;
+            }
+            match self.later.pop().unwrap().0.1 {
+                Later::Due(task) => {
+                    self.waiting -= 1;
+                    self.due.push_back(task);
+                }
+                Later::Landing(number) => self.land(number),
+            }
+        }
+    }
+
+    fn land(&mut self, number: u64) {
+        let index = self.on_wire.iter().position(|&(other, ..)| other == number).unwrap();
+        let (_, flight, answer) = self.on_wire.swap_remove(index);
+        let id = "0d47bbf52962414bb7ae27fb6ea24230".parse::<TaskId>().unwrap();
+        let verdict = classify(&id, &answer).verdict;
+        let health = Health::of(&answer, verdict);
+        self.answers.push((self.elapsed(), verdict));
+        self.tell_breaker(number, self.repute[flight.task].testimony(health));
+        let spared = self.standing[flight.task].after_uncharged(verdict);
+        match self.retry.decide(verdict, spared, 1.0) {
+            Decision::SendAgain { .. } if health == Health::Away => {
+                self.suspects.insert(number, (flight.task, verdict));
+            }
+            _ => self.follow(flight.task, verdict, Blame::Presumed),
+        }
+        for (blame, (task, verdict)) in self.suspects.explained(&self.breaker) {
+            self.follow(task, verdict, blame);
+        }
+    }
+
+    fn tell_breaker(&mut self, number: u64, health: Health) {
+        let jitter = self.rng.f64();
+        if let Some(change) = self.breaker.landed(number, health, self.now, jitter) {
+            self.changes.push((self.elapsed(), change));
+        }
+    }
+
+    fn follow(&mut self, task: usize, verdict: Verdict, blame: Blame) {
+        self.repute[task] = self.repute[task].after(blame, self.breaker.outage());
+        let before = self.standing[task];
+        self.standing[task] = match blame {
+            Blame::Task | Blame::Presumed => before.after(verdict),
+            Blame::Service => before.after_uncharged(verdict),
+            Blame::Unknown => unreachable!("only what is explained follows"),
+        };
+        match self.retry.decide(verdict, self.standing[task], self.rng.f64()) {
+            Decision::Settle(outcome) => self.outcomes[task] = Some(outcome),
+            Decision::SendAgain { after } => {
+                self.waiting += 1;
+                self.later.push(Reverse((self.now + after, Later::Due(task))));
+            }
+            Decision::HoldRun { wait } => {
+                self.pacer.hold(self.now + wait);
+                self.throttled.push_front(task);
+            }
+            Decision::StopUnauthorised => panic!("no simulated service refuses credentials"),
+        }
+    }
+
+    fn wake_at(&mut self, due: Instant) {
+        self.wake = Some(self.wake.map_or(due, |wake| wake.min(due)));
+    }
+}
+
+/// The answer of a service that carried the command out.
+pub(super) fn done() -> Answer {
+    let result = ActionResult { succeeded: Some(1), failed: Some(0), ..ActionResult::default() };
+    answer(200, Body::Result(result))
+}
+
+/// An error without a code.
+pub(super) fn status(status: u16) -> Answer {
+    answer(status, Body::Error(ServiceError::default()))
+}
+
+fn answer(status: u16, body: Body) -> Answer {
+    Answer::Response(Response { status, request_id: None, retry_after: None, body })
+}
+
+/// No connection was made.
+pub(super) fn refused() -> Answer {
+    Answer::NoResponse(NoResponse {
+        kind: FailureKind::Connect,
+        delivery: Delivery::NeverLeft,
+        message: "connection refused".into(),
+    })
+}
