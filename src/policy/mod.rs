@@ -3,6 +3,7 @@
 //! Time and randomness are arguments, nothing here waits. Must not know HTTP clients, stores,
 //! displays or tasks beyond their words.
 
+mod adaptive;
 mod answer;
 mod blame;
 mod breaker;
@@ -16,6 +17,8 @@ mod retry_after;
 mod simulation;
 mod stop;
 
+pub use adaptive::AdaptiveRate;
+pub use adaptive::RateBounds;
 pub use answer::ActionResult;
 pub use answer::Answer;
 pub use answer::Body;

@@ -29,7 +29,7 @@ const AHEAD: Duration = Duration::from_millis(25);
 /// The longest span by which a window is widened.
 const LARGEST_MARGIN: Duration = Duration::from_millis(50);
 /// The fewest sendings a second that [`rate_per_second`] gives.
-const SLOWEST: f64 = 0.01;
+pub(super) const SLOWEST: f64 = 0.01;
 
 /// Whether a sending may go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -29,12 +29,14 @@ enum Later {
 #[derive(Debug, Clone, Copy)]
 struct Flight {
     task: usize,
+    sent: Instant,
 }
 
 /// A run of tasks, all claimed at once.
 pub(super) struct Simulation {
     pub(super) concurrency: usize,
     pub(super) retry: RetryPolicy,
+    pub(super) adaptive: Option<AdaptiveRate>,
     pub(super) pacer: Pacer,
     pub(super) breaker: Breaker,
     budget: RetryBudget,
@@ -71,6 +73,7 @@ impl Simulation {
         Self {
             concurrency: 16,
             retry: RetryPolicy { max_attempts, on_doubt: OnDoubt::Retry },
+            adaptive: None,
             pacer: Pacer::new(rate, start),
             breaker: Breaker::new(),
             budget: RetryBudget::new(start),
@@ -94,6 +97,15 @@ impl Simulation {
         }
     }
 
+    /// Lets the rate be found, from what an earlier run learnt.
+    pub(super) fn with_auto_rate(mut self, learnt: Option<f64>) -> Self {
+        let bounds = RateBounds { least: 0.5, most: 30_000.0 };
+        let adaptive = AdaptiveRate::new(bounds, learnt, self.start);
+        self.pacer.set_rate(Some(rate_per_second(adaptive.per_second())), self.start);
+        self.adaptive = Some(adaptive);
+        self
+    }
+
     /// Runs until every task is settled, or until then.
     pub(super) fn run(&mut self, end: Duration, service: Service<'_>) {
         while self.outcomes.iter().any(Option::is_none) && self.now < self.start + end {
@@ -101,8 +113,16 @@ impl Simulation {
         }
     }
 
+    /// Runs until then.
+    pub(super) fn run_until(&mut self, end: Duration, service: Service<'_>) {
+        while self.now < self.start + end {
+            self.run_one_step(service);
+        }
+    }
+
     fn run_one_step(&mut self, service: Service<'_>) {
         self.wake = None;
+        self.adapt();
         self.admit(service);
         self.convict_the_last();
         self.pass_time();
@@ -114,6 +134,14 @@ impl Simulation {
 
     pub(super) fn count(&self, outcome: Outcome) -> usize {
         self.outcomes.iter().filter(|&&settled| settled == Some(outcome)).count()
+    }
+
+    fn adapt(&mut self) {
+        let Some(adaptive) = &mut self.adaptive else { return };
+        let rate = adaptive.decide(self.now);
+        let next = adaptive.next_decision();
+        self.pacer.set_rate(Some(rate_per_second(rate)), self.now);
+        self.wake_at(next);
     }
 
     fn admit(&mut self, service: Service<'_>) {
@@ -175,9 +203,12 @@ impl Simulation {
         }
         let number = self.sent.len() as u64 + 1;
         self.breaker.begin(number);
+        if let Some(adaptive) = &mut self.adaptive {
+            adaptive.sent(self.now);
+        }
         let (answer, latency) = service(self.elapsed(), task);
         self.sent.push(self.elapsed());
-        self.on_wire.push((number, Flight { task }, answer));
+        self.on_wire.push((number, Flight { task, sent: self.now }, answer));
         self.later.push(Reverse((self.now + latency, Later::Landing(number))));
     }
 
@@ -219,6 +250,10 @@ impl Simulation {
         let health = Health::of(&answer, verdict);
         self.answers.push((self.elapsed(), verdict));
         self.tell_breaker(number, self.repute[flight.task].testimony(health));
+        let throttled = matches!(verdict, Verdict::Throttled { .. });
+        if let Some(adaptive) = self.adaptive.as_mut().filter(|_| throttled) {
+            adaptive.throttled(flight.sent);
+        }
         let spared = self.standing[flight.task].after_uncharged(verdict);
         match self.retry.decide(verdict, spared, 1.0) {
             Decision::SendAgain { .. } if health == Health::Away => {
@@ -287,4 +322,10 @@ pub(super) fn refused() -> Answer {
         delivery: Delivery::NeverLeft,
         message: "connection refused".into(),
     })
+}
+
+/// A throttled answer, with the gateway's words or without any.
+pub(super) fn throttled(words: &str) -> Answer {
+    let error = ServiceError { message: words.into(), ..ServiceError::default() };
+    answer(429, Body::Error(error))
 }
