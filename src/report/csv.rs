@@ -5,6 +5,7 @@
 //! Foreign cells are guarded against spreadsheets, and those of the service are cut to what
 //! spreadsheets can hold.
 
+use super::cut::cut;
 use super::failures::failure_of;
 use super::guard::guarded;
 use super::other_columns::OtherColumns;
@@ -26,7 +27,7 @@ use std::io;
 use std::io::Write;
 
 /// The columns that batchctl writes, in order; the input's other columns follow.
-pub(super) const COLUMNS: [&str; 17] = [
+const COLUMNS: [&str; 17] = [
     "id",
     "command",
     "outcome",
@@ -193,11 +194,7 @@ impl ResultRow {
 
 /// Returns as much of a text as fits a cell. No input may hold a NUL, so none is written.
 fn fitting(text: &str) -> Cow<'_, str> {
-    let mut end = text.len().min(LONGEST_TEXT);
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    let text = &text[..end];
+    let text = cut(text, LONGEST_TEXT);
     if text.contains('\0') {
         return Cow::Owned(text.replace('\0', "\u{fffd}"));
     }

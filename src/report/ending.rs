@@ -78,21 +78,18 @@ impl Evidence<'_> {
     }
 
     fn cut_short(&self, end: &StoredEnd) -> Ending {
-        let Some(reason) = &end.stopped else {
-            // No version ends like this; what is missing is missing all the same.
-            let exit = Some(ExitStatus::StoppedEarly);
-            return Ending { complete: false, stopped: None, exit };
-        };
-        let (exit, detail) = match reason.as_str() {
+        // A word of a newer version, or none: what is missing is missing all the same.
+        let unknown = || "it ended before every task had its outcome".into();
+        let reason = end.stopped.as_deref().unwrap_or("unknown");
+        let (exit, detail) = match reason {
             "interrupted" => (ExitStatus::Interrupted, "by SIGINT".into()),
             "terminated" => (ExitStatus::Terminated, "by SIGTERM or SIGHUP".into()),
             "too_many_failures" => (ExitStatus::StoppedEarly, self.too_many_failures()),
             "out_of_time" => (ExitStatus::StoppedEarly, self.out_of_time()),
             "not_authorised" => (ExitStatus::NotAuthorised, self.not_authorised()),
-            // The word of a newer version.
-            _ => (ExitStatus::StoppedEarly, String::new()),
+            _ => (ExitStatus::StoppedEarly, unknown()),
         };
-        let stopped = Stopped { reason: reason.clone(), detail };
+        let stopped = Stopped { reason: reason.into(), detail };
         Ending { complete: false, stopped: Some(stopped), exit: Some(exit) }
     }
 

@@ -3,6 +3,7 @@
 //! A cause is kind, HTTP status, code and the shape of the message. Memory does not grow with
 //! the number of failures: there are at most [`MOST_GROUPS`], and texts are cut.
 
+use super::cut::cut;
 use super::shape::shape;
 use crate::store::TaskRow;
 use crate::task::Failure;
@@ -66,7 +67,8 @@ pub(super) fn failure_of(task: &TaskRow) -> Option<&Failure> {
 ///
 /// | kind | may help |
 /// |---|---|
-/// | `dns` `connect` `tls` `timeout` `reset` `throttled` | yes: the network or the limit may be better |
+/// | `dns` `connect` `tls` `timeout` `reset` | yes: the network may be better |
+/// | `throttled` | yes: the service only wanted fewer calls |
 /// | `body` | yes: nothing trustworthy came back |
 /// | `service`, status 500 and above | yes: the service failed for now |
 /// | `service`, status 200 | no: it was carried out, and the failed sub-tasks have their reasons |
@@ -138,10 +140,10 @@ impl FailureGroups {
 }
 
 fn cause(task: &TaskRow, failure: &Failure) -> Cause {
-    let shape_of = |text: &str| shape(cut(text), &task.id);
+    let shape_of = |text: &str| shape(kept(text), &task.id);
     Cause {
         kind: failure.kind,
-        code: cut(&failure.code).to_owned(),
+        code: kept(&failure.code).to_owned(),
         message: shape_of(&failure.message),
         sub_task: failure.error_list.first().map_or_else(String::new, |error| shape_of(error)),
         http_status: task.last.as_ref().and_then(|last| last.http_status),
@@ -149,15 +151,17 @@ fn cause(task: &TaskRow, failure: &Failure) -> Cause {
 }
 
 fn opened(cause: &Cause, failure: &Failure) -> FailureGroup {
-    let kept = |text: &str| cut(text).to_owned();
     FailureGroup {
         kind: Some(cause.kind),
         http_status: cause.http_status,
         error_code: cause.code.clone(),
-        error_msg: kept(&failure.message),
-        sub_task_error: failure.error_list.first().map_or_else(String::new, |error| kept(error)),
-        reason: kept(&failure.reason),
-        advice: kept(&failure.advice),
+        error_msg: kept(&failure.message).to_owned(),
+        sub_task_error: failure
+            .error_list
+            .first()
+            .map_or_else(String::new, |error| kept(error).to_owned()),
+        reason: kept(&failure.reason).to_owned(),
+        advice: kept(&failure.advice).to_owned(),
         count: 0,
         retryable: false,
         examples: Vec::new(),
@@ -179,11 +183,7 @@ fn all_others() -> FailureGroup {
     }
 }
 
-/// Returns as much of a text as is kept, without a character that is cut in two.
-fn cut(text: &str) -> &str {
-    let mut end = text.len().min(LONGEST_TEXT);
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    &text[..end]
+/// Returns what a group keeps of a text.
+fn kept(text: &str) -> &str {
+    cut(text, LONGEST_TEXT)
 }

@@ -5,6 +5,7 @@
 //! bytes. Must not know the engine, and never writes to the store.
 
 mod csv;
+mod cut;
 mod ending;
 mod exit;
 mod failures;

@@ -99,7 +99,7 @@ fn call_rows(report: &Report) -> Vec<NumberRow> {
 }
 
 fn sub_tasks_note(counts: Counts) -> String {
-    if counts.failed == 0 {
+    if counts.succeeded == counts.total {
         return "all succeeded".into();
     }
     format!("{} succeeded, {} failed", grouped(counts.succeeded), grouped(counts.failed))
@@ -135,7 +135,7 @@ fn title(report: &Report) -> String {
         _ => format!("{} of {}", grouped(selected - skipped), plural(selected, "task", "tasks")),
     };
     let mut title = format!("{command}: {tasks} in {}", span(report.run.duration));
-    if let Some(rate) = report.pace.rate_average.filter(|_| report.calls.attempts > 0) {
+    if let Some(rate) = report.pace.rate_average {
         title.push_str(&format!(", {}/s", rounded(rate)));
     }
     if let Some(limit) = report.pace.rate_limit {
@@ -171,9 +171,7 @@ fn verdict(report: &Report) -> Option<(Tone, &'static str, String)> {
         | ExitStatus::InputOutput
         | ExitStatus::Busy => (Tone::Bad, "Stopped early"),
     };
-    let known = [stopped.detail.as_str(), stopped.reason.as_str()];
-    let why = known.into_iter().find(|text| !text.is_empty()).unwrap_or_default();
-    Some((tone, word, why.to_owned()))
+    Some((tone, word, stopped.detail.clone()))
 }
 
 fn heading(page: &mut Page, report: &Report) {

@@ -126,6 +126,14 @@ fn a_run_of_nothing_is_complete_whether_or_not_it_began() {
 }
 
 #[test]
+fn a_run_that_ended_without_a_reason_is_not_complete() {
+    let mut run = TestRun::of(1);
+    run.begin();
+    run.end(None);
+    check(&run.report(), Some(ExitStatus::StoppedEarly), Some("unknown"));
+}
+
+#[test]
 fn a_run_that_never_began_was_killed() {
     check(&TestRun::of(1).report(), Some(ExitStatus::Killed), Some("killed"));
 }

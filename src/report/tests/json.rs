@@ -148,7 +148,7 @@ fn what_is_not_known_is_null() {
 
 #[test]
 fn settings_that_are_no_json_are_shown_as_they_are() {
-    let run = TestRun::planned(&[("a.txt", "aaaa\n")], |run| run.settings = "{rate".into());
+    let run = TestRun::planned(&[("a.txt", "aaaa\n")], |run, _| run.settings = "{rate".into());
     assert_eq!(run.report().settings, "{rate");
     assert_eq!(run.report().pace.rate_limit, None);
 }

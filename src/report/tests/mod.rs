@@ -112,7 +112,7 @@ impl TestRun {
     }
 
     fn of_tables(tables: &[(&str, &str)]) -> Self {
-        Self::planned(tables, |_| {})
+        Self::planned(tables, |_, _| {})
     }
 
     /// Plans a stop of that many tasks.
@@ -120,15 +120,19 @@ impl TestRun {
         Self::of_table(&ids(tasks))
     }
 
-    fn planned(tables: &[(&str, &str)], adjust: impl FnOnce(&mut NewRun)) -> Self {
+    fn planned(
+        tables: &[(&str, &str)],
+        adjust: impl FnOnce(&mut NewRun, &mut InputOptions),
+    ) -> Self {
         let state = tempfile::tempdir().unwrap();
         let runs = RunDirectory::open(state.path()).unwrap();
         let mut run = new_run();
-        adjust(&mut run);
+        let mut options = InputOptions::new(CommandSource::Fixed(Command::Stop));
+        adjust(&mut run, &mut options);
         let new = NewPlan {
             after: None,
             sources: tables.iter().map(|&(name, text)| source(name, text)).collect(),
-            options: InputOptions::new(CommandSource::Fixed(Command::Stop)),
+            options,
             on_duplicate: OnDuplicate::Collapse,
             limit: None,
         };

@@ -189,7 +189,7 @@ fn an_empty_run_says_so() {
 
 #[test]
 fn documents_and_the_origin_of_a_run_are_named() {
-    let run = TestRun::planned(&[("a.txt", "aaaa\n")], |run| {
+    let run = TestRun::planned(&[("a.txt", "aaaa\n")], |run, _| {
         run.job = Some("nightly".into());
         run.reason = Some("maintenance \u{1b}[31m of the north gate".into());
         run.parent = Some("20240704-120000-abcd".parse().unwrap());
@@ -227,10 +227,8 @@ fn colour_stresses_words_and_moves_nothing() {
 fn many_causes_are_cut_to_the_most_frequent() {
     let mut run = TestRun::of(12);
     run.begin();
-    for (task, word) in
-        ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l"].iter().enumerate()
-    {
-        run.settle(task, refused(word), Outcome::Failed);
+    for (task, word) in ('a'..='l').enumerate() {
+        run.settle(task, refused(&word.to_string()), Outcome::Failed);
     }
     run.end(None);
     let text = text(&run);

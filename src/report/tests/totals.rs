@@ -194,8 +194,8 @@ proptest! {
         prop_assert_eq!(failures, bad.map(|outcome| report.tasks[outcome]).iter().sum::<u64>());
 
         let results = run.results();
-        let rows: Vec<_> =
-            csv::Reader::from_reader(results.as_bytes()).records().collect::<Result<_, _>>().unwrap();
+        let mut reader = csv::Reader::from_reader(results.as_bytes());
+        let rows: Vec<_> = reader.records().collect::<Result<_, _>>().unwrap();
         for outcome in Outcome::ALL {
             let count = rows.iter().filter(|row| &row[2] == outcome.as_str()).count();
             prop_assert_eq!(count as u64, report.tasks[outcome]);
