@@ -21,6 +21,7 @@ use crate::store::StoreError;
 use crate::store::TaskRow;
 use crate::task::Counts;
 use crate::task::FailureKind;
+use crate::task::Outcome;
 use crate::task::OutcomeCounts;
 use hdrhistogram::Histogram;
 use serde_json::Value;
@@ -70,7 +71,7 @@ fn assembled(
             rate_peak_1s: sent.peak.finish(),
             paused,
         },
-        run: run_part(&record, sent.worked.span(), ending.complete),
+        run: run_part(&record, &settled.tasks, sent.worked.span(), ending.complete),
         input: input_part(&record),
         target: Target { endpoint: record.run.endpoint, project_id: record.run.project_id },
         settings,
@@ -84,8 +85,14 @@ fn assembled(
     }
 }
 
-fn run_part(record: &RunRecord, duration: Duration, complete: bool) -> RunPart {
+fn run_part(
+    record: &RunRecord,
+    tasks: &OutcomeCounts,
+    duration: Duration,
+    complete: bool,
+) -> RunPart {
     let run = record.run.clone();
+    let good = tasks[Outcome::Succeeded] + tasks[Outcome::Unchanged];
     let last_end = record.sessions.last().and_then(|session| session.end.as_ref());
     RunPart {
         id: run.id,
@@ -97,6 +104,7 @@ fn run_part(record: &RunRecord, duration: Duration, complete: bool) -> RunPart {
         finished_at: last_end.map(|end| end.at),
         duration,
         complete,
+        outstanding: run.outstanding_before.map(|before| before.saturating_sub(good)),
     }
 }
 
@@ -106,6 +114,7 @@ fn input_part(record: &RunRecord) -> InputPart {
         rows: record.rows,
         selected: record.selected,
         duplicates: record.duplicates,
+        already_done: record.already_done,
         invalid: record.invalid,
     }
 }

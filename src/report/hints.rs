@@ -1,6 +1,6 @@
 //! Says what to type next, judging from what a run came to.
 //!
-//! Pure. Offers only commands that exist and that have something to do.
+//! Pure. Offers only commands that have something to do.
 
 use super::Report;
 use std::path::Path;
@@ -19,11 +19,28 @@ pub struct Hint {
 type Offer = fn(&Report, &[PathBuf]) -> Option<Hint>;
 
 /// Every command there may be a reason for, the most useful first.
-const OFFERS: [Offer; 2] = [results, json];
+const OFFERS: [Offer; 4] = [resume, retry, results, json];
 
 /// Returns the commands to type next. `documents` are those that were written already.
 pub fn hints(report: &Report, documents: &[PathBuf]) -> Vec<Hint> {
     OFFERS.iter().filter_map(|offer| offer(report, documents)).collect()
+}
+
+/// What was cut short goes on; a run that is still under way needs no second hand.
+fn resume(report: &Report, _: &[PathBuf]) -> Option<Hint> {
+    let is_wanted = !report.run.complete && report.exit.is_some();
+    is_wanted.then(|| Hint {
+        command: format!("batchctl resume {}", report.run.id),
+        purpose: "goes on with the rest",
+    })
+}
+
+fn retry(report: &Report, _: &[PathBuf]) -> Option<Hint> {
+    let is_wanted = report.run.complete && !report.tasks.all_good();
+    is_wanted.then(|| Hint {
+        command: format!("batchctl retry {}", report.run.id),
+        purpose: "what did not succeed",
+    })
 }
 
 fn results(report: &Report, documents: &[PathBuf]) -> Option<Hint> {

@@ -93,6 +93,7 @@ struct Run<'a> {
     finished_at: Option<String>,
     duration_ms: u64,
     complete: bool,
+    outstanding: Option<u64>,
 }
 
 impl<'a> Run<'a> {
@@ -109,6 +110,7 @@ impl<'a> Run<'a> {
             finished_at: written(run.finished_at),
             duration_ms: whole_millis(run.duration),
             complete: run.complete,
+            outstanding: run.outstanding,
         }
     }
 }
@@ -125,6 +127,7 @@ struct Input<'a> {
     rows: u64,
     selected: u64,
     duplicates: u64,
+    already_done: u64,
     invalid: u64,
 }
 
@@ -136,6 +139,7 @@ impl<'a> Input<'a> {
             rows: input.rows,
             selected: input.selected,
             duplicates: input.duplicates,
+            already_done: input.already_done,
             invalid: input.invalid,
         }
     }

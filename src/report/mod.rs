@@ -119,6 +119,8 @@ pub struct RunPart {
     pub duration: Duration,
     /// Whether every selected task has its outcome and the last process has ended.
     pub complete: bool,
+    /// For a retry: how many tasks of its whole chain are still not where they were sent.
+    pub outstanding: Option<u64>,
 }
 
 /// Where the calls of a run went.
@@ -141,6 +143,8 @@ pub struct InputPart {
     pub selected: u64,
     /// How many rows said the same as an earlier one.
     pub duplicates: u64,
+    /// How many rows name a task that the run this one follows has done already.
+    pub already_done: u64,
     /// How many rows were invalid.
     pub invalid: u64,
 }

@@ -186,7 +186,12 @@ fn heading(page: &mut Page, report: &Report) {
     let run = &report.run;
     origin(page, "job", run.job.as_deref());
     origin(page, "reason", run.reason.as_deref());
-    origin(page, "retry of", run.parent.as_ref().map(RunId::as_str));
+    let relation = if run.outstanding.is_some() { "retry of" } else { "after" };
+    origin(page, relation, run.parent.as_ref().map(RunId::as_str));
+    let outstanding = run
+        .outstanding
+        .map(|tasks| format!("{} still outstanding in the chain", plural(tasks, "task", "tasks")));
+    origin(page, "", outstanding.as_deref());
     if let Some((tone, word, why)) = verdict(report) {
         page.paragraph(word, tone, &why);
     }

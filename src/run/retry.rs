@@ -113,10 +113,9 @@ impl Retry {
         let outcomes = self.reader.outcomes()?;
         let good: u64 =
             Outcome::ALL.into_iter().filter(|o| o.is_good()).map(|outcome| outcomes[outcome]).sum();
-        let own = self.record.selected - good;
-        // What this run took over from the chain before it is in its own count already.
+        // What this run took over from the chain before it is in that count already.
         let before = self.record.run.outstanding_before.unwrap_or(self.record.selected);
-        Ok(before.saturating_sub(self.record.selected) + own)
+        Ok(before.saturating_sub(good))
     }
 
     fn new_run(&self, place: (String, String), outstanding: u64, now: Timestamp) -> NewRun {

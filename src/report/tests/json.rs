@@ -23,7 +23,8 @@ fn a_report_has_every_field_in_the_order_of_the_documentation() {
         "started_at": "2024-07-05T12:00:00.000Z",
         "finished_at": "2024-07-05T12:00:00.600Z",
         "duration_ms": 600,
-        "complete": false
+        "complete": false,
+        "outstanding": null
       },
       "target": {
         "endpoint": "https://vias.cn-north-4.myhuaweicloud.com",
@@ -36,6 +37,7 @@ fn a_report_has_every_field_in_the_order_of_the_documentation() {
         "rows": 7,
         "selected": 6,
         "duplicates": 1,
+        "already_done": 0,
         "invalid": 0
       },
       "settings": {

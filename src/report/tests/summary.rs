@@ -44,7 +44,7 @@ fn a_run_with_failures_tells_their_causes_and_what_to_type_next() {
     run.call(27, throttled());
     (27..30).for_each(|task| run.settle(task, lost(FailureKind::Timeout), Outcome::Ambiguous));
     run.end(None);
-    insta::assert_snapshot!(text(&run), @"
+    insta::assert_snapshot!(text(&run), @r"
     stop: 30 tasks in 3.1s, 10/s (limit 10/s)               run 20240705-120000-kfzq
 
       succeeded          20
@@ -70,6 +70,7 @@ fn a_run_with_failures_tells_their_causes_and_what_to_type_next() {
                        e.g. task-0020, task-0021, task-0022
 
     Next
+      batchctl retry 20240705-120000-kfzq                   what did not succeed
       batchctl report 20240705-120000-kfzq -o results.csv   every task's outcome
       batchctl report 20240705-120000-kfzq --json           every cause of failure
     ");
@@ -81,7 +82,7 @@ fn a_run_that_was_stopped_early_says_why() {
     run.begin();
     (0..11).for_each(|task| run.settle(task, refused("Quota reached"), Outcome::Failed));
     run.end(Some(StopReason::TooManyFailures));
-    insta::assert_snapshot!(text(&run), @"
+    insta::assert_snapshot!(text(&run), @r"
     stop: 11 of 40 tasks in 1.1s, 10/s (limit 10/s)         run 20240705-120000-kfzq
     Stopped early: 11 tasks failed, more than `--max-failures 25%` tolerates
 
@@ -100,6 +101,7 @@ fn a_run_that_was_stopped_early_says_why() {
                         e.g. task-0000, task-0001, task-0002
 
     Next
+      batchctl resume 20240705-120000-kfzq                  goes on with the rest
       batchctl report 20240705-120000-kfzq -o results.csv   every task's outcome
       batchctl report 20240705-120000-kfzq --json           every cause of failure
     ");
@@ -111,7 +113,7 @@ fn an_interrupted_run_says_how_much_is_left() {
     run.begin();
     (0..5).for_each(|task| run.settle(task, counted(0, 2), Outcome::Succeeded));
     run.end(Some(StopReason::Interrupted));
-    insta::assert_snapshot!(text(&run), @"
+    insta::assert_snapshot!(text(&run), @r"
     stop: 5 of 1,200 tasks in 0.5s, 10/s (limit 10/s)       run 20240705-120000-kfzq
     Interrupted: by SIGINT
 
@@ -125,6 +127,7 @@ fn an_interrupted_run_says_how_much_is_left() {
       latency                 p50 17 ms, p99 17 ms, max 17 ms
 
     Next
+      batchctl resume 20240705-120000-kfzq                  goes on with the rest
       batchctl report 20240705-120000-kfzq -o results.csv   every task's outcome
     ");
 }
@@ -136,7 +139,7 @@ fn a_killed_run_tells_what_is_in_doubt() {
     run.settle(0, counted(0, 2), Outcome::Succeeded);
     run.send(1);
     run.kill();
-    insta::assert_snapshot!(text(&run), @"
+    insta::assert_snapshot!(text(&run), @r"
     stop: 2 of 3 tasks in 0.1s, 10/s (limit 10/s)           run 20240705-120000-kfzq
     Killed: the process ended without recording it
 
@@ -154,6 +157,7 @@ fn a_killed_run_tells_what_is_in_doubt() {
                      e.g. task-0001
 
     Next
+      batchctl resume 20240705-120000-kfzq                  goes on with the rest
       batchctl report 20240705-120000-kfzq -o results.csv   every task's outcome
       batchctl report 20240705-120000-kfzq --json           every cause of failure
     ");
@@ -199,7 +203,7 @@ fn documents_and_the_origin_of_a_run_are_named() {
     stop: 0 of 1 task in 0s (limit 10/s)                    run 20240705-120000-kfzq
       job            nightly
       reason         maintenance \u{1b}[31m of the north gate
-      retry of       20240704-120000-abcd
+      after          20240704-120000-abcd
     Killed: the process ended without recording it
 
       not attempted       1   the run ended before their turn
@@ -207,6 +211,9 @@ fn documents_and_the_origin_of_a_run_are_named() {
     Documents written
       out/results.csv
       report.json
+
+    Next
+      batchctl resume 20240705-120000-kfzq   goes on with the rest
     ");
 }
 
