@@ -109,6 +109,7 @@ fn settings(tasks: usize) -> EngineSettings {
         retry: RetryPolicy { max_attempts: ATTEMPTS, on_doubt: OnDoubt::Retry },
         tolerated_failures: 0,
         max_duration: None,
+        outage_timeout: Duration::from_secs(600),
         drain_timeout: Duration::from_secs(30),
         origin: Origin { selected: tasks as u64, ..Origin::default() },
     }

@@ -176,6 +176,8 @@ pub struct AttemptResult {
 pub enum HoldReason {
     /// The service asked for fewer calls.
     Throttled,
+    /// The service is away; one call at a time probes whether it is back.
+    Away,
 }
 
 impl HoldReason {
@@ -183,6 +185,7 @@ impl HoldReason {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Throttled => "throttled",
+            Self::Away => "away",
         }
     }
 }
@@ -200,6 +203,8 @@ pub enum StopReason {
     OutOfTime,
     /// The credentials were refused.
     NotAuthorised,
+    /// The service was away for longer than `--outage-timeout`.
+    Outage,
 }
 
 impl StopReason {
@@ -211,6 +216,7 @@ impl StopReason {
             Self::TooManyFailures => "too_many_failures",
             Self::OutOfTime => "out_of_time",
             Self::NotAuthorised => "not_authorised",
+            Self::Outage => "outage",
         }
     }
 }
@@ -220,6 +226,6 @@ impl StopReason {
 pub struct RunStats {
     /// Why it ended before every task had its outcome, if it did.
     pub stopped: Option<StopReason>,
-    /// How long the whole run was held back by the service.
+    /// How long the whole run was held back by the service, its outages included.
     pub held: Duration,
 }

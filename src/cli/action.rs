@@ -167,6 +167,7 @@ fn settings(args: &CommonArgs) -> RunSettings {
         max_attempts: args.call.max_attempts,
         on_doubt: args.call.on_doubt.into(),
         max_failures: args.stop.max_failures,
+        outage_timeout: args.stop.outage_timeout,
         max_duration: args.stop.max_duration,
         drain_timeout: args.stop.drain_timeout,
         sandbox: args.place.sandbox,

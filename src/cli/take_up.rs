@@ -153,6 +153,9 @@ fn adjust(settings: &mut RunSettings, args: &TakeUpArgs, context: &Context) {
     if given("max_failures") {
         settings.max_failures = args.stop.max_failures;
     }
+    if given("outage_timeout") {
+        settings.outage_timeout = args.stop.outage_timeout;
+    }
     if given("max_duration") {
         settings.max_duration = args.stop.max_duration;
     }

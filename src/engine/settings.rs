@@ -19,6 +19,8 @@ pub struct EngineSettings {
     pub retry: RetryPolicy,
     /// How many failed tasks are tolerated; the one after them stops new sendings.
     pub tolerated_failures: u64,
+    /// How long the service may be away before the run stops.
+    pub outage_timeout: Duration,
     /// How long new sendings go on at the most.
     pub max_duration: Option<Duration>,
     /// How long calls on the wire may take to finish after a stop.

@@ -5,15 +5,17 @@ use futures::FutureExt;
 use std::collections::VecDeque;
 use tokio_util::time::DelayQueue;
 
-/// Tasks that are due at some time, and those that are due already.
+/// Tasks that are due at some time, those that are due already, and those that the service told
+/// to wait.
 pub(super) struct Waiting<T> {
     later: DelayQueue<T>,
     due: VecDeque<T>,
+    held: VecDeque<T>,
 }
 
 impl<T> Waiting<T> {
     pub(super) fn new() -> Self {
-        Self { later: DelayQueue::new(), due: VecDeque::new() }
+        Self { later: DelayQueue::new(), due: VecDeque::new(), held: VecDeque::new() }
     }
 
     /// Keeps a task until then.
@@ -21,22 +23,37 @@ impl<T> Waiting<T> {
         self.later.insert_at(task, due);
     }
 
-    /// Puts a task before all others that are due.
-    pub(super) fn first(&mut self, task: T) {
-        self.due.push_front(task);
+    /// Keeps a task until the whole run goes on; the last one that was told so goes first.
+    pub(super) fn hold(&mut self, task: T) {
+        self.held.push_front(task);
     }
 
-    /// Takes the next task that is due.
-    pub(super) fn take(&mut self) -> Option<T> {
+    /// Takes the next task that was held with the run.
+    pub(super) fn take_held(&mut self) -> Option<T> {
+        self.held.pop_front()
+    }
+
+    /// Takes the next task whose own wait is over.
+    pub(super) fn take_due(&mut self) -> Option<T> {
         self.due.pop_front()
+    }
+
+    pub(super) fn has_held(&self) -> bool {
+        !self.held.is_empty()
     }
 
     pub(super) fn has_due(&self) -> bool {
         !self.due.is_empty()
     }
 
+    /// Brings the first due task of that kind to the front, if there is one.
+    pub(super) fn bring_forward(&mut self, wanted: impl Fn(&T) -> bool) {
+        let index = self.due.iter().position(wanted);
+        self.due.rotate_left(index.unwrap_or(0));
+    }
+
     pub(super) fn len(&self) -> usize {
-        self.later.len() + self.due.len()
+        self.later.len() + self.due.len() + self.held.len()
     }
 
     /// Moves every task whose time has come to those that are due.

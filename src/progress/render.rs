@@ -221,6 +221,7 @@ pub(super) fn stopping(reason: &StopReason, on_wire: u64) -> String {
 pub(super) fn held(hold: Hold, now: Timestamp) -> String {
     let why = match hold.reason {
         HoldReason::Throttled => "the service asked for fewer calls",
+        HoldReason::Away => "the service is away, one call at a time asks for it",
     };
     match whole_seconds(hold.until.since(now)) {
         0 => format!("{why}: going on now"),
@@ -239,6 +240,7 @@ fn why_stopped(reason: &StopReason) -> &'static str {
         StopReason::TooManyFailures => "too many tasks failed",
         StopReason::OutOfTime => "out of time",
         StopReason::NotAuthorised => "the credentials were refused",
+        StopReason::Outage => "the service was away for too long",
     }
 }
 

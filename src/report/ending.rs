@@ -87,6 +87,7 @@ impl Evidence<'_> {
             "too_many_failures" => (ExitStatus::StoppedEarly, self.too_many_failures()),
             "out_of_time" => (ExitStatus::StoppedEarly, self.out_of_time()),
             "not_authorised" => (ExitStatus::NotAuthorised, self.not_authorised()),
+            "outage" => (ExitStatus::StoppedEarly, self.outage()),
             _ => (ExitStatus::StoppedEarly, unknown()),
         };
         let stopped = Stopped { reason: reason.into(), detail };
@@ -111,6 +112,13 @@ impl Evidence<'_> {
             }
             None => "the time of `--max-duration` is over".into(),
         }
+    }
+
+    fn outage(&self) -> String {
+        let patience = self.settings["outage_timeout_ms"].as_u64().map(Duration::from_millis);
+        let patience =
+            patience.map_or_else(String::new, |patience| format!(", {}", span(patience)));
+        format!("the service was away for longer than `--outage-timeout`{patience}")
     }
 
     fn not_authorised(&self) -> String {

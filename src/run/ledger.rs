@@ -50,7 +50,7 @@ fn claim(unsettled: UnsettledTask) -> Claim {
     Claim {
         task: Arc::new(task),
         attempts,
-        standing: Standing { charged, throttled, doubted: in_doubt },
+        standing: Standing { charged, throttled, doubted: in_doubt, ..Standing::default() },
         first_sent,
         last_seq,
     }

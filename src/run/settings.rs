@@ -30,6 +30,8 @@ pub struct RunSettings {
     pub on_doubt: OnDoubt,
     /// How many failed tasks are tolerated. By default a quarter.
     pub max_failures: MaxFailures,
+    /// How long the service may be away before the run stops. By default 10 minutes.
+    pub outage_timeout: Duration,
     /// How long new sendings go on at the most. By default without end.
     pub max_duration: Option<Duration>,
     /// How long calls on the wire may take to finish after a stop. By default 30 s.
@@ -51,6 +53,7 @@ impl Default for RunSettings {
             max_attempts: NonZeroU32::new(4).expect("four is not zero"),
             on_doubt: OnDoubt::Retry,
             max_failures: MaxFailures::Percent(25),
+            outage_timeout: Duration::from_secs(600),
             max_duration: None,
             drain_timeout: Duration::from_secs(30),
             sandbox: false,
@@ -72,6 +75,7 @@ impl RunSettings {
                 OnDoubt::Hold => "hold",
             },
             "max_failures": self.max_failures.to_string(),
+            "outage_timeout_ms": millis(self.outage_timeout),
             "max_duration_ms": self.max_duration.map(millis),
             "drain_timeout_ms": millis(self.drain_timeout),
             "sandbox": self.sandbox,
@@ -105,6 +109,7 @@ impl RunSettings {
                 .as_str()
                 .and_then(|text| text.parse().ok())
                 .unwrap_or(default.max_failures),
+            outage_timeout: span("outage_timeout_ms").unwrap_or(default.outage_timeout),
             max_duration: span("max_duration_ms"),
             drain_timeout: span("drain_timeout_ms").unwrap_or(default.drain_timeout),
             sandbox: stored["sandbox"].as_bool().unwrap_or(default.sandbox),
@@ -119,6 +124,7 @@ impl RunSettings {
             timeout: self.timeout,
             retry: RetryPolicy { max_attempts: self.max_attempts, on_doubt: self.on_doubt },
             tolerated_failures: self.max_failures.tolerated(origin.selected),
+            outage_timeout: self.outage_timeout,
             max_duration: self.max_duration,
             drain_timeout: self.drain_timeout,
             origin,
@@ -144,6 +150,7 @@ mod tests {
             max_attempts: NonZeroU32::new(9).unwrap(),
             on_doubt: OnDoubt::Hold,
             max_failures: MaxFailures::Count(7),
+            outage_timeout: Duration::from_secs(90),
             max_duration: Some(Duration::from_secs(60)),
             drain_timeout: Duration::from_secs(2),
             sandbox: true,

@@ -259,6 +259,9 @@ pub(crate) struct StopArgs {
     /// How many failed tasks are tolerated: N, or P% of all (at least 10)
     #[arg(long, value_name = "N|P%", default_value = "25%")]
     pub(crate) max_failures: MaxFailures,
+    /// How long the service may be away before the run stops
+    #[arg(long, value_name = "SPAN", default_value = "10m", value_parser = values::positive_span)]
+    pub(crate) outage_timeout: Duration,
     /// How long new calls are sent at the most
     #[arg(long, value_name = "SPAN", value_parser = values::positive_span)]
     pub(crate) max_duration: Option<Duration>,

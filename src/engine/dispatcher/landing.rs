@@ -1,6 +1,7 @@
 //! What follows an attempt: its task is settled, waits by itself, or holds the whole run.
 
 use super::Dispatcher;
+use super::outage::Suspect;
 use crate::clock::Instant;
 use crate::clock::Timestamp;
 use crate::engine::Claim;
@@ -13,8 +14,10 @@ use crate::event::EventKind;
 use crate::event::HoldReason;
 use crate::event::StopReason;
 use crate::policy::Answer;
+use crate::policy::Blame;
 use crate::policy::Decision;
 use crate::policy::Finding;
+use crate::policy::Health;
 use crate::policy::Verdict;
 use crate::policy::classify;
 use crate::task::Outcome;
@@ -41,12 +44,38 @@ where
         let Landing { flight: Flight { mut claim, seq }, answer, sent, ended } = landing;
         let finding = classify(&claim.task.id, &answer);
         let verdict = finding.verdict;
+        let health = Health::of(&answer, verdict);
         let sent_at = self.clock.label(sent);
-        claim.standing = claim.standing.after(verdict);
         claim.first_sent = claim.first_sent.or(Some(sent_at));
         let mut result = attempt_result(answer, finding, sent_at);
         result.duration = ended - sent;
         self.tell(EventKind::AttemptEnded { seq, task: Arc::clone(&claim.task), result });
+        self.hear_of(seq, claim.standing.repute.testimony(health));
+        let spared = claim.standing.after_uncharged(verdict);
+        match self.settings.retry.decide(verdict, spared, 1.0) {
+            Decision::SendAgain { .. } if health == Health::Away => {
+                self.suspects.insert(seq.0, Suspect { claim, seq, verdict });
+            }
+            _ => self.follow(claim, seq, verdict, Blame::Presumed),
+        }
+        self.follow_explained();
+    }
+
+    /// Goes on with a task, now that it is known whose failure its attempt was, if it was one.
+    pub(super) fn follow(
+        &mut self,
+        mut claim: Claim,
+        seq: AttemptSeq,
+        verdict: Verdict,
+        blame: Blame,
+    ) {
+        let repute = claim.standing.repute.after(blame, self.breaker.outage());
+        claim.standing = match blame {
+            Blame::Task | Blame::Presumed => claim.standing.after(verdict),
+            Blame::Service => claim.standing.after_uncharged(verdict),
+            Blame::Unknown => unreachable!("only what is explained is followed"),
+        };
+        claim.standing.repute = repute;
         let jitter = self.jitter.f64();
         match self.settings.retry.decide(verdict, claim.standing, jitter) {
             Decision::Settle(outcome) => self.settle(claim, seq, outcome),
@@ -81,7 +110,7 @@ where
         let until = self.clock.instant() + wait;
         let task = Arc::clone(&claim.task);
         self.tell(EventKind::RetryScheduled { task, due: self.clock.label(until) });
-        self.waiting.first(claim);
+        self.waiting.hold(claim);
         // A run that stops sends nothing anyway: there is nothing to hold.
         if self.stopping.is_none() {
             self.hold_run(until);
@@ -103,6 +132,7 @@ where
         }
         match self.pacer.held_until(self.clock.instant().into()) {
             Some(until) => self.wake_at(until.into()),
+            None if self.breaker.away_since().is_some() => {}
             None => {
                 self.end_hold();
                 self.tell(EventKind::RunContinued);

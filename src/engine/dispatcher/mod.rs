@@ -4,7 +4,9 @@
 //! attempts are between admission and end; a waiting task holds none of them. Only this loop
 //! waits; everything it asks answers with an instant. Must not know stores, displays or HTTP.
 
+mod admission;
 mod landing;
+mod outage;
 mod stopping;
 
 use crate::clock::Clock;
@@ -17,21 +19,20 @@ use crate::engine::attempt::Flight;
 use crate::engine::attempt::Landing;
 use crate::engine::settings::EngineSettings;
 use crate::engine::waiting::Waiting;
-use crate::event::AttemptSeq;
 use crate::event::Event;
 use crate::event::EventKind;
 use crate::event::RunStarted;
 use crate::event::RunStats;
 use crate::event::StopReason;
-use crate::policy::Admission;
-use crate::policy::OnDoubt;
+use crate::policy::Breaker;
 use crate::policy::Pacer;
-use crate::task::Outcome;
+use crate::policy::RetryBudget;
+use crate::policy::Suspects;
 use futures::StreamExt;
 use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
+use outage::Suspect;
 use std::collections::VecDeque;
-use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
 
@@ -51,6 +52,8 @@ pub(super) struct Dispatcher<'a, L, S, F> {
     settings: &'a EngineSettings,
     clock: Clock,
     pacer: Pacer,
+    breaker: Breaker,
+    budget: RetryBudget,
     jitter: fastrand::Rng,
 
     /// Claimed and never admitted by this process.
@@ -58,6 +61,8 @@ pub(super) struct Dispatcher<'a, L, S, F> {
     claiming: Option<Claiming>,
     exhausted: bool,
     waiting: Waiting<Claim>,
+    /// Their last attempt did not reach the service, and nobody can tell yet why.
+    suspects: Suspects<Suspect>,
 
     /// What happened since the last commit began, and the attempts whose start is part of it.
     batch: Vec<Event>,
@@ -99,11 +104,14 @@ where
             settings,
             clock,
             pacer: recalling(settings, clock),
+            breaker: Breaker::new(),
+            budget: RetryBudget::new(now.into()),
             jitter: fastrand::Rng::new(),
             fresh: VecDeque::new(),
             claiming: None,
             exhausted: false,
             waiting: Waiting::new(),
+            suspects: Suspects::default(),
             batch: Vec::new(),
             admitted: Vec::new(),
             committing: None,
@@ -132,6 +140,7 @@ where
             self.continue_after_hold();
             self.refill();
             self.admit();
+            self.convict_the_last();
             self.release();
             self.commit();
             if self.is_done() {
@@ -189,107 +198,12 @@ where
         }
     }
 
-    // Admission.
-
-    fn refill(&mut self) {
-        let wanted = self.settings.concurrency.get();
-        let stopped = self.stopping.is_some() || self.exhausted;
-        if stopped || self.claiming.is_some() || self.fresh.len() >= wanted {
-            return;
-        }
-        self.claiming = Some(self.ledger.claim(wanted.max(LEAST_CLAIM)));
-    }
-
-    fn take_claimed(&mut self, claimed: Vec<Claim>) {
-        self.exhausted = claimed.is_empty();
-        let hold = self.settings.retry.on_doubt == OnDoubt::Hold;
-        for claim in claimed {
-            match claim.last_seq.filter(|_| hold && claim.standing.doubted) {
-                // Left on the wire by a process that died: it is not to be sent again.
-                Some(seq) => self.settle(claim, seq, Outcome::Ambiguous),
-                None => self.fresh.push_back(claim),
-            }
-        }
-    }
-
-    /// Admits whatever is due and fits.
-    fn admit(&mut self) {
-        let now = self.clock.instant();
-        while self.may_admit() {
-            match self.pacer.admit(now.into()) {
-                Admission::Now => {}
-                Admission::NotBefore(due) => return self.wake_at(due.into()),
-                Admission::AfterRelease => return,
-            }
-            let next = self.waiting.take().or_else(|| self.fresh.pop_front());
-            self.begin(next.expect("only a task that is there is admitted"));
-        }
-    }
-
-    fn may_admit(&self) -> bool {
-        let fresh = !self.fresh.is_empty() && self.waiting.len() < MOST_WAITING;
-        self.stopping.is_none()
-            && self.occupied() < self.settings.concurrency.get()
-            && (fresh || self.waiting.has_due())
-    }
-
-    /// Counts the slots that are taken: everything between admission and end.
-    fn occupied(&self) -> usize {
-        self.admitted.len() + self.in_commit.len() + self.cleared.len() + self.on_wire.len()
-    }
-
-    fn begin(&mut self, mut claim: Claim) {
-        claim.attempts += 1;
-        let seq = AttemptSeq(self.next_seq);
-        self.next_seq += 1;
-        let (task, number) = (Arc::clone(&claim.task), claim.attempts);
-        let leaves = self.pacer.earliest_release(self.clock.instant().into());
-        let leaves = self.clock.label(leaves.into());
-        self.tell(EventKind::AttemptStarted { seq, task, number, leaves });
-        self.admitted.push(Flight { claim, seq });
-    }
-
-    /// Begins to make durable what has happened, unless an earlier commit is still under way.
-    ///
-    /// Whatever happens meanwhile is the next batch: commits grow with the load by themselves.
-    fn commit(&mut self) {
-        if self.committing.is_some() || self.batch.is_empty() {
-            return;
-        }
-        self.committing = Some(self.ledger.on_events(std::mem::take(&mut self.batch)));
-        self.in_commit.append(&mut self.admitted);
-    }
-
-    /// The starts of a batch are durable: its attempts may go, unless the run stops.
-    fn clear_for_release(&mut self) {
-        self.cleared.extend(self.in_commit.drain(..));
-        if self.stopping.is_some() {
-            self.take_back();
-        }
-    }
-
-    /// Lets durable attempts go, as far as the pacer allows.
-    fn release(&mut self) {
-        while let Some(flight) = self.cleared.pop_front() {
-            match self.pacer.release(self.clock.instant().into()) {
-                Admission::Now => self.on_wire.push((self.send)(flight)),
-                Admission::NotBefore(due) => {
-                    self.cleared.push_front(flight);
-                    return self.wake_at(due.into());
-                }
-                Admission::AfterRelease => unreachable!("a release waits for no other"),
-            }
-        }
-    }
-
-    // Waiting.
-
     fn wake_at(&mut self, due: Instant) {
         self.wake = Some(self.wake.map_or(due, |wake| wake.min(due)));
     }
 
     fn next_wake(&self) -> Option<Instant> {
-        self.wake.into_iter().chain(self.deadline).min()
+        self.wake.into_iter().chain(self.deadline).chain(self.outage_ends()).min()
     }
 }
 

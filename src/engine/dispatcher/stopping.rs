@@ -45,11 +45,13 @@ where
             self.admitted.drain(..).chain(self.cleared.drain(..)).collect();
         for Flight { claim, seq } in kept_back {
             self.pacer.withdraw();
+            self.breaker.withdraw(seq.0);
             self.tell(EventKind::AttemptWithdrawn { seq, task: claim.task });
         }
     }
 
     pub(super) fn check_deadline(&mut self) {
+        self.check_outage();
         let over = self.deadline.is_some_and(|deadline| self.clock.instant() >= deadline);
         if !over {
             return;
@@ -64,7 +66,10 @@ where
 
     pub(super) fn is_done(&self) -> bool {
         let nothing_left = self.stopping.is_some()
-            || (self.exhausted && self.fresh.is_empty() && self.waiting.len() == 0);
+            || (self.exhausted
+                && self.fresh.is_empty()
+                && self.waiting.len() == 0
+                && self.suspects.is_empty());
         nothing_left && self.occupied() == 0 && self.batch.is_empty() && self.committing.is_none()
     }
 

@@ -80,8 +80,13 @@ async fn tasks_are_claimed_in_chunks_until_there_are_none() {
 
 #[tokio::test(start_paused = true)]
 async fn no_new_tasks_are_begun_while_too_many_wait() {
-    let tasks = u32::try_from(MOST_WAITING).unwrap() + 2_000;
-    let script = |_, number| at_once(if number == 1 { transient() } else { in_doubt() });
+    // Every third fails: were it half of them, the service would seem to be away.
+    let tasks = 3 * (u32::try_from(MOST_WAITING).unwrap() + 2_000);
+    let script = |ordinal, number| match (ordinal % 3, number) {
+        (0, 1) => at_once(transient()),
+        (0, _) => at_once(in_doubt()),
+        (_, _) => at_once(done()),
+    };
     let seen = Scene::of(tasks).concurrency(64).max_attempts(2).answering(script).run().await;
     let (mut begun, mut most) = (0, 0);
     for event in seen.events() {
@@ -90,7 +95,7 @@ async fn no_new_tasks_are_begun_while_too_many_wait() {
         most = most.max(begun);
     }
     assert!((MOST_WAITING..MOST_WAITING + 64).contains(&most), "{most}");
-    assert_eq!(seen.count(Outcome::Ambiguous), tasks as usize);
+    assert_eq!(seen.count(Outcome::Ambiguous), tasks as usize / 3);
 }
 
 #[tokio::test(start_paused = true)]

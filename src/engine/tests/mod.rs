@@ -4,6 +4,7 @@ mod doubt;
 mod durability;
 mod hold;
 mod origin;
+mod outage;
 mod pace;
 mod properties;
 mod scene;

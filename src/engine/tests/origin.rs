@@ -66,7 +66,7 @@ async fn the_start_tells_where_the_run_stands() {
 #[tokio::test(start_paused = true)]
 async fn a_task_that_was_sent_before_keeps_its_standing() {
     let first_sent = SOME_DAY.plus_micros(-3_600_000_000);
-    let standing = Standing { charged: 3, throttled: 2, doubted: true };
+    let standing = Standing { charged: 3, throttled: 2, doubted: true, ..Standing::default() };
     let mut scene = Scene::of(1).answering(|_, _| at_once(transient()));
     scene.claims = vec![Claim {
         task: Arc::new(task(0)),
@@ -97,7 +97,7 @@ async fn a_doubt_of_an_earlier_process_is_held_without_sending() {
     scene.claims = vec![Claim {
         task: Arc::new(task(0)),
         attempts: 1,
-        standing: Standing { charged: 1, throttled: 0, doubted: true },
+        standing: Standing { charged: 1, throttled: 0, doubted: true, ..Standing::default() },
         first_sent: Some(SOME_DAY),
         last_seq: Some(AttemptSeq(1)),
     }];

@@ -212,6 +212,7 @@ impl Scene {
 
 fn settings(tasks: u32) -> EngineSettings {
     EngineSettings {
+        outage_timeout: Duration::from_secs(600),
         concurrency: NonZeroUsize::new(4).unwrap(),
         rate: None,
         timeout: secs(60),

@@ -1,0 +1,173 @@
+//! What goes next, and when: every gate is asked before an attempt is begun.
+
+use super::Dispatcher;
+use super::LEAST_CLAIM;
+use super::MOST_WAITING;
+use crate::clock::Instant;
+use crate::engine::Claim;
+use crate::engine::Ledger;
+use crate::engine::attempt::Flight;
+use crate::engine::attempt::Landing;
+use crate::event::AttemptSeq;
+use crate::event::EventKind;
+use crate::policy::Admission;
+use crate::policy::OnDoubt;
+use crate::policy::Passage;
+use crate::policy::Repute;
+use crate::policy::Turn;
+use crate::task::Outcome;
+use std::sync::Arc;
+
+/// Where the next task is taken from.
+#[derive(Debug, Clone, Copy)]
+enum Choice {
+    /// Those that the service told to wait: its word paces them, they cost no retry.
+    Held,
+    /// Those whose own wait is over.
+    Due,
+    /// Those that this process has not sent yet.
+    Fresh,
+}
+
+impl<L, S, F> Dispatcher<'_, L, S, F>
+where
+    L: Ledger,
+    S: Fn(Flight) -> F,
+    F: Future<Output = Landing>,
+{
+    pub(super) fn refill(&mut self) {
+        let wanted = self.settings.concurrency.get();
+        let stopped = self.stopping.is_some() || self.exhausted;
+        if stopped || self.claiming.is_some() || self.fresh.len() >= wanted {
+            return;
+        }
+        self.claiming = Some(self.ledger.claim(wanted.max(LEAST_CLAIM)));
+    }
+
+    pub(super) fn take_claimed(&mut self, claimed: Vec<Claim>) {
+        self.exhausted = claimed.is_empty();
+        let hold = self.settings.retry.on_doubt == OnDoubt::Hold;
+        for claim in claimed {
+            match claim.last_seq.filter(|_| hold && claim.standing.doubted) {
+                // Left on the wire by a process that died: it is not to be sent again.
+                Some(seq) => self.settle(claim, seq, Outcome::Ambiguous),
+                None => self.fresh.push_back(claim),
+            }
+        }
+    }
+
+    /// Admits whatever is due and fits.
+    pub(super) fn admit(&mut self) {
+        let now = self.clock.instant();
+        while self.stopping.is_none() && self.occupied() < self.settings.concurrency.get() {
+            match self.breaker.ask(now.into()) {
+                Passage::Now => {}
+                Passage::NotBefore(due) => return self.wake_at(due.into()),
+                Passage::AfterLanding => return,
+            }
+            let Some(choice) = self.choose(now) else { return };
+            match self.pacer.admit(now.into()) {
+                Admission::Now => self.begin(choice, now),
+                Admission::NotBefore(due) => return self.wake_at(due.into()),
+                Admission::AfterRelease => return,
+            }
+        }
+    }
+
+    /// Chooses what goes next: what the service told to wait, what it is a retry's turn for, or
+    /// what was never sent.
+    fn choose(&mut self, now: Instant) -> Option<Choice> {
+        let fresh = self.has_fresh().then_some(Choice::Fresh);
+        if self.breaker.away_since().is_some() {
+            return self.choose_witness(fresh);
+        }
+        if self.waiting.has_held() {
+            return Some(Choice::Held);
+        }
+        if !self.waiting.has_due() {
+            return fresh;
+        }
+        match self.budget.ask(now.into()) {
+            Turn::Now => Some(Choice::Due),
+            Turn::NotBefore(turn) => {
+                self.wake_at(turn.into());
+                fresh
+            }
+        }
+    }
+
+    /// Chooses a task whose word counts, if there is one: it probes whether the service is back.
+    fn choose_witness(&mut self, fresh: Option<Choice>) -> Option<Choice> {
+        self.waiting.bring_forward(|claim| claim.standing.repute != Repute::Bad);
+        let due = self.waiting.has_due().then_some(Choice::Due);
+        let held = self.waiting.has_held().then_some(Choice::Held);
+        fresh.or(due).or(held)
+    }
+
+    fn has_fresh(&self) -> bool {
+        let set_aside = self.waiting.len() + self.suspects.len();
+        !self.fresh.is_empty() && set_aside < MOST_WAITING
+    }
+
+    /// Counts the slots that are taken: everything between admission and end.
+    pub(super) fn occupied(&self) -> usize {
+        self.admitted.len() + self.in_commit.len() + self.cleared.len() + self.on_wire.len()
+    }
+
+    fn begin(&mut self, choice: Choice, now: Instant) {
+        let claim = match choice {
+            Choice::Held => self.waiting.take_held(),
+            Choice::Due => {
+                self.budget.count_retry(now.into());
+                self.waiting.take_due()
+            }
+            Choice::Fresh => {
+                self.budget.count_first(now.into());
+                self.fresh.pop_front()
+            }
+        };
+        let mut claim = claim.expect("only a task that is there is chosen");
+        claim.attempts += 1;
+        let seq = AttemptSeq(self.next_seq);
+        self.next_seq += 1;
+        self.breaker.begin(seq.0);
+        let (task, number) = (Arc::clone(&claim.task), claim.attempts);
+        let leaves = self.pacer.earliest_release(self.clock.instant().into());
+        let leaves = self.clock.label(leaves.into());
+        self.tell(EventKind::AttemptStarted { seq, task, number, leaves });
+        self.admitted.push(Flight { claim, seq });
+    }
+
+    /// Begins to make durable what has happened, unless an earlier commit is still under way.
+    ///
+    /// Whatever happens meanwhile is the next batch: commits grow with the load by themselves.
+    pub(super) fn commit(&mut self) {
+        if self.committing.is_some() || self.batch.is_empty() {
+            return;
+        }
+        self.committing = Some(self.ledger.on_events(std::mem::take(&mut self.batch)));
+        self.in_commit.append(&mut self.admitted);
+    }
+
+    /// The starts of a batch are durable: its attempts may go, unless the run stops.
+    pub(super) fn clear_for_release(&mut self) {
+        self.cleared.extend(self.in_commit.drain(..));
+        if self.stopping.is_some() {
+            self.take_back();
+        }
+    }
+
+    /// Lets durable attempts go, as far as the pacer allows.
+    pub(super) fn release(&mut self) {
+        while let Some(flight) = self.cleared.pop_front() {
+            match self.pacer.release(self.clock.instant().into()) {
+                Admission::Now => self.on_wire.push((self.send)(flight)),
+                Admission::NotBefore(due) => {
+                    self.cleared.push_front(flight);
+                    return self.wake_at(due.into());
+                }
+                Admission::AfterRelease => unreachable!("a release waits for no other"),
+            }
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! Whether the service is there, and whose failure it is when a call did not reach it.
+
+use super::Dispatcher;
+use crate::clock::Instant;
+use crate::engine::Claim;
+use crate::engine::Ledger;
+use crate::engine::attempt::Flight;
+use crate::engine::attempt::Landing;
+use crate::event::AttemptSeq;
+use crate::event::EventKind;
+use crate::event::HoldReason;
+use crate::event::StopReason;
+use crate::policy::BreakerChange;
+use crate::policy::Health;
+use crate::policy::Verdict;
+
+/// A task whose last attempt did not reach the service, until it is known whose failure it was.
+pub(super) struct Suspect {
+    pub(super) claim: Claim,
+    pub(super) seq: AttemptSeq,
+    pub(super) verdict: Verdict,
+}
+
+impl<L, S, F> Dispatcher<'_, L, S, F>
+where
+    L: Ledger,
+    S: Fn(Flight) -> F,
+    F: Future<Output = Landing>,
+{
+    /// Takes note of what an answer says of the service.
+    pub(super) fn hear_of(&mut self, seq: AttemptSeq, health: Health) {
+        let now = self.clock.instant();
+        let jitter = self.jitter.f64();
+        let change = self.breaker.landed(seq.0, health, now.into(), jitter);
+        let Some(BreakerChange::Opened { until }) = change else { return };
+        if self.stopping.is_none() {
+            self.held_since.get_or_insert(now);
+            let until = self.clock.label(until.into());
+            self.tell(EventKind::RunHeld { until, reason: HoldReason::Away });
+        }
+    }
+
+    /// Goes on with those whose failure is explained by now.
+    pub(super) fn follow_explained(&mut self) {
+        for (blame, Suspect { claim, seq, verdict }) in self.suspects.explained(&self.breaker) {
+            self.follow(claim, seq, verdict, blame);
+        }
+    }
+
+    /// Goes on with the last ones where nothing else is left that could explain their failure.
+    pub(super) fn convict_the_last(&mut self) {
+        let others = self.occupied() + self.waiting.len() + self.fresh.len();
+        if others > 0 || !self.exhausted || self.stopping.is_some() {
+            return;
+        }
+        for Suspect { claim, seq, verdict } in self.suspects.take_all() {
+            let blame = self.breaker.blame_without_witness(verdict);
+            self.follow(claim, seq, verdict, blame);
+        }
+    }
+
+    /// Returns when the present outage ends the run, if there is one.
+    pub(super) fn outage_ends(&self) -> Option<Instant> {
+        if self.stopping.is_some() {
+            return None;
+        }
+        self.breaker.outage_ends(self.settings.outage_timeout).map(Instant::from)
+    }
+
+    pub(super) fn check_outage(&mut self) {
+        if self.outage_ends().is_some_and(|end| self.clock.instant() >= end) {
+            self.stop(StopReason::Outage);
+        }
+    }
+}
