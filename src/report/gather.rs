@@ -212,7 +212,13 @@ impl Settled {
     fn add(&mut self, task: &TaskRow) {
         self.tasks[task.outcome] += 1;
         self.unsettled += u64::from(task.settled.is_none());
-        self.counts += task.last.as_ref().and_then(|last| last.counts).unwrap_or_default();
+        self.counts += task.last.as_ref().and_then(trusted_counts).unwrap_or_default();
         self.failures.add(task);
     }
+}
+
+/// Returns the counts of an attempt, unless they were not to be believed: those that do not add
+/// up, or that are of another task, would make the sum one that does not add up either.
+fn trusted_counts(attempt: &AttemptRow) -> Option<Counts> {
+    attempt.counts.filter(|_| !attempt.in_doubt)
 }

@@ -70,7 +70,8 @@ pub struct Report {
     pub settings: Value,
     /// How many tasks ended with each outcome; the sum is the number of selected tasks.
     pub tasks: OutcomeCounts,
-    /// The service's counts of sub-tasks, summed over the last attempts of all tasks.
+    /// The service's counts of sub-tasks, summed over the last attempts of all tasks; counts that
+    /// could not be believed are left out.
     pub counts: Counts,
     /// How many calls it took.
     pub calls: Calls,

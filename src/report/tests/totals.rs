@@ -16,6 +16,16 @@ fn every_outcome_is_counted_once() {
 }
 
 #[test]
+fn counts_that_could_not_be_believed_are_not_summed() {
+    let mut run = TestRun::of(2);
+    run.begin();
+    run.settle(0, counted(1, 2), Outcome::Partial);
+    run.settle(1, Reply { in_doubt: true, ..counted(5, 5) }, Outcome::Ambiguous);
+    run.end(None);
+    assert_eq!(run.report().counts, Counts { total: 3, failed: 1, succeeded: 2 });
+}
+
+#[test]
 fn calls_count_every_exchange() {
     let mut run = every_outcome();
     run.begin();
