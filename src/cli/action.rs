@@ -73,7 +73,7 @@ fn act(
     args: &CommonArgs,
     context: &Context,
 ) -> Result<ExitStatus, Failure> {
-    let documents = documents::parse(&args.documents.output, &inputs.paths)?;
+    let documents = documents::parse(&args.documents, &inputs.paths)?;
     let plan = NewPlan {
         options: input_options(&args.input, inputs.command.clone()),
         sources: sources(inputs)?,

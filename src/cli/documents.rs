@@ -1,5 +1,6 @@
 //! The documents that `-o` asks for: told apart by ending or prefix, written whole or not at all.
 
+use super::args::DocumentArgs;
 use super::failure::Failure;
 use super::stream::forgive_closed;
 use batchctl::report::ExitStatus;
@@ -46,6 +47,8 @@ enum DocumentError {
     TwoOnOutput,
     #[error("`{}` is an input; a document would overwrite it", path.display())]
     IsInput { path: PathBuf },
+    #[error("two documents cannot both be `{}`", path.display())]
+    SameFile { path: PathBuf },
     #[error("cannot write `{}`", path.display())]
     Write { path: PathBuf, source: io::Error },
     #[error("cannot write to standard output")]
@@ -53,16 +56,21 @@ enum DocumentError {
 }
 
 /// Reads all `-o` values, and makes sure that nothing else is written where one will be.
-pub(super) fn parse(outputs: &[String], inputs: &[PathBuf]) -> Result<Vec<Document>, Failure> {
-    let documents = outputs.iter().map(|text| one(text)).collect::<Result<Vec<_>, _>>()?;
-    let on_output = |document: &&Document| document.target == Target::StandardOutput;
-    if documents.iter().filter(on_output).count() > 1 {
+pub(super) fn parse(args: &DocumentArgs, inputs: &[PathBuf]) -> Result<Vec<Document>, Failure> {
+    let documents = args.output.iter().map(|text| one(text)).collect::<Result<Vec<_>, _>>()?;
+    let on_output = documents.iter().filter(|document| document.is_on_output()).count();
+    if on_output + usize::from(args.json) > 1 {
         return Err(Failure::usage(DocumentError::TwoOnOutput));
     }
+    let mut earlier: Vec<&Path> = Vec::new();
     for path in documents.iter().filter_map(Document::path) {
         if inputs.iter().any(|input| is_same_file(input, path)) {
             return Err(Failure::usage(DocumentError::IsInput { path: path.into() }));
         }
+        if earlier.contains(&path) {
+            return Err(Failure::usage(DocumentError::SameFile { path: path.into() }));
+        }
+        earlier.push(path);
     }
     Ok(documents)
 }
@@ -119,10 +127,8 @@ impl Document {
 
     /// Makes sure that the document can be written, before anything is sent.
     pub(super) fn try_out(&self) -> Result<(), Failure> {
-        match self.path() {
-            Some(path) => beside(path).map(|_| ()),
-            None => Ok(()),
-        }
+        let Some(path) = self.path() else { return Ok(()) };
+        beside(path).map(|_| ()).map_err(|source| not_written(path, source))
     }
 
     /// Writes the document: to standard output, or beside its target and renamed over it.
@@ -130,8 +136,11 @@ impl Document {
         let Some(path) = self.path() else {
             return self.fill(io::stdout().lock(), reader, report, not_printed);
         };
-        let mut file = beside(path)?;
-        let told = |source| not_written(path, source);
+        let told = |source| {
+            let hint = "the run is kept: `batchctl report -o FILE.csv` writes it again, any time";
+            not_written(path, source).with_hint(hint.to_owned())
+        };
+        let mut file = beside(path).map_err(told)?;
         self.fill(file.as_file_mut(), reader, report, told)?;
         file.as_file().sync_all().map_err(told)?;
         file.persist(path).map_err(|error| told(error.error))?;
@@ -160,24 +169,28 @@ impl Document {
 }
 
 /// Opens a file beside its target, with the rights that a new file has.
-fn beside(path: &Path) -> Result<NamedTempFile, Failure> {
+fn beside(path: &Path) -> io::Result<NamedTempFile> {
+    // A rename would put a file in the place of a device or a pipe, for whoever uses it next.
+    match fs::metadata(path) {
+        Ok(target) if target.is_dir() => return Err(io::ErrorKind::IsADirectory.into()),
+        Ok(target) if !target.is_file() => {
+            return Err(io::Error::other("it is there, and no regular file"));
+        }
+        Ok(_) | Err(_) => {}
+    }
     let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
     let directory = directory.unwrap_or(Path::new("."));
-    let told = |source| not_written(path, source);
-    if path.is_dir() {
-        return Err(told(io::ErrorKind::IsADirectory.into()));
-    }
+    // Without it, the error would name the temporary file, which nobody knows.
+    fs::metadata(directory)?;
     tempfile::Builder::new()
         .prefix(".batchctl-")
         .permissions(fs::Permissions::from_mode(0o666))
         .tempfile_in(directory)
-        .map_err(told)
 }
 
 fn not_written(path: &Path, source: io::Error) -> Failure {
     let error = DocumentError::Write { path: path.into(), source };
-    let hint = "the run is kept: `batchctl report -o FILE.csv` writes it again, any time";
-    Failure::new(ExitStatus::InputOutput, error).with_hint(hint.to_owned())
+    Failure::new(ExitStatus::InputOutput, error)
 }
 
 fn not_printed(source: io::Error) -> Failure {
@@ -209,11 +222,28 @@ mod tests {
         }
     }
 
+    /// Reads `-o` values, with `--json` if they begin with it.
+    fn parsed(values: &[&str], inputs: &[PathBuf]) -> Result<Vec<Document>, Failure> {
+        let (json, output) = match values {
+            ["--json", output @ ..] => (true, output),
+            output => (false, output),
+        };
+        let output = output.iter().map(|&text| text.to_owned()).collect();
+        parse(&DocumentArgs { output, json }, inputs)
+    }
+
     #[test]
     fn only_one_document_goes_to_standard_output() {
-        let outputs = ["csv:-".to_owned(), "json:-".to_owned()];
-        assert!(parse(&outputs, &[]).is_err());
-        assert_eq!(parse(&outputs[..1], &[]).unwrap().len(), 1);
+        assert!(parsed(&["csv:-", "json:-"], &[]).is_err());
+        assert!(parsed(&["--json", "csv:-"], &[]).is_err());
+        assert_eq!(parsed(&["csv:-", "report.json"], &[]).unwrap().len(), 2);
+        assert_eq!(parsed(&["--json", "results.csv"], &[]).unwrap().len(), 1);
+    }
+
+    #[test]
+    fn no_document_overwrites_another() {
+        assert!(parsed(&["csv:a.txt", "json:a.txt"], &[]).is_err());
+        assert!(parsed(&["a.csv", "a.json"], &[]).is_ok());
     }
 
     #[test]
@@ -222,6 +252,20 @@ mod tests {
         let input = directory.path().join("tasks.csv");
         fs::write(&input, "id\n").unwrap();
         let same = directory.path().join(".").join("tasks.csv");
-        assert!(parse(&[same.to_str().unwrap().to_owned()], &[input]).is_err());
+        assert!(parsed(&[same.to_str().unwrap()], &[input]).is_err());
+    }
+
+    #[test]
+    fn only_a_regular_file_is_replaced() {
+        let directory = tempfile::tempdir().unwrap();
+        let (file, pipe) = (directory.path().join("a.csv"), directory.path().join("pipe.csv"));
+        fs::write(&file, "old").unwrap();
+        let mode = rustix::fs::Mode::from_raw_mode(0o600);
+        rustix::fs::mkfifoat(rustix::fs::CWD, &pipe, mode).unwrap();
+        assert!(beside(&file).is_ok());
+        assert!(beside(&directory.path().join("new.csv")).is_ok());
+        assert!(beside(&pipe).is_err());
+        assert!(beside(directory.path()).is_err());
+        assert!(beside(&directory.path().join("nowhere").join("a.csv")).is_err());
     }
 }

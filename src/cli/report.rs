@@ -28,7 +28,7 @@ pub(super) struct Wanted<'a> {
 }
 
 pub(super) fn show(args: &ReportArgs, context: &Context) -> Result<ExitStatus, Failure> {
-    let documents = documents::parse(&args.output.output, &[])?;
+    let documents = documents::parse(&args.output, &[])?;
     let runs = run::runs_in(&context.state);
     let id = find(&args.which, context)?;
     let wanted = Wanted { documents: &documents, json: args.output.json, summary: true };
@@ -53,7 +53,7 @@ pub(super) fn present(
     let written: Vec<PathBuf> =
         wanted.documents.iter().filter_map(Document::path).map(PathBuf::from).collect();
     let output_is_taken = wanted.documents.iter().any(Document::is_on_output);
-    if wanted.json && !output_is_taken {
+    if wanted.json {
         print_json(&report)?;
     } else if wanted.summary {
         print_summary(&report, &written, output_is_taken, context)?;
