@@ -100,7 +100,7 @@ fn act(
     if planned.totals().selected == 0 {
         return nothing_to_do(planned, args.input.if_empty);
     }
-    if !args.before.yes && place.sandbox.is_none() && !confirmed(&order, &planned, context) {
+    if !args.before.yes && place.sandbox.is_none() && !confirmed(&order, &planned, context)? {
         planned.discard()?;
         return Err(Failure::new(ExitStatus::Interrupted, "nothing was sent"));
     }
@@ -207,9 +207,15 @@ fn nothing_to_do(planned: Planned, if_empty: EmptyInput) -> Result<ExitStatus, F
     }
 }
 
-pub(super) fn confirmed(order: &Order, planned: &Planned, context: &Context) -> bool {
+pub(super) fn confirmed(
+    order: &Order,
+    planned: &Planned,
+    context: &Context,
+) -> Result<bool, Failure> {
     let tasks = plural(planned.totals().selected, "batch task", "batch tasks");
     let verb = if order.word == "run" { "start or stop" } else { &order.word };
     let question = format!("{verb} {tasks} with {}?", order.pattern);
-    prompt::ask(&question, context) == prompt::Answer::Yes
+    let answer = prompt::ask(&question, context)
+        .map_err(|error| Failure::new(ExitStatus::InputOutput, error))?;
+    Ok(answer == prompt::Answer::Yes)
 }

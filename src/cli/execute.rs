@@ -53,6 +53,13 @@ pub(super) fn carry_out(
         .enable_all()
         .build()
         .map_err(|error| Failure::new(ExitStatus::InputOutput, error))?;
+    let Displays { watchers, talk } = display::open(how.display, context, how.clock);
+    // From here on a signal ends the run in good order, also while a token command works.
+    let (control, orders) = mpsc::unbounded_channel();
+    let drain_timeout = planned.settings().drain_timeout;
+    runtime
+        .block_on(async { signals::obey(&context.surroundings, control, talk, drain_timeout) })
+        .map_err(|error| Failure::new(ExitStatus::InputOutput, error))?;
     let client = match client(&planned, how, &runtime, context) {
         Ok(client) => client,
         Err(failure) => {
@@ -63,7 +70,7 @@ pub(super) fn carry_out(
         }
     };
     let (runs, id) = (planned.runs().clone(), planned.id().clone());
-    let ended = runtime.block_on(send(planned, &client, how, context))?;
+    let ended = runtime.block_on(planned.carry_out(&client, watchers, orders))?;
     tell_watch_trouble(&ended, context);
     let wanted = Wanted { documents: how.documents, json: how.json, summary: !how.display.quiet };
     report::present(&runs, &id, &wanted, context)
@@ -83,20 +90,6 @@ fn client(
         concurrency: planned.settings().concurrency,
     };
     ViasClient::new(settings, token).map_err(|error| Failure::new(ExitStatus::InputOutput, error))
-}
-
-async fn send(
-    planned: Planned,
-    client: &ViasClient,
-    how: &Execution<'_>,
-    context: &Context,
-) -> Result<Ended, Failure> {
-    let Displays { watchers, talk } = display::open(how.display, context, how.clock);
-    let (control, orders) = mpsc::unbounded_channel();
-    let drain_timeout = planned.settings().drain_timeout;
-    signals::obey(&context.surroundings, control, talk, drain_timeout)
-        .map_err(|error| Failure::new(ExitStatus::InputOutput, error))?;
-    Ok(planned.carry_out(client, watchers, orders).await?)
 }
 
 fn tell_watch_trouble(ended: &Ended, context: &Context) {

@@ -202,7 +202,7 @@ struct TakeUp<'a> {
 fn carry_out(planned: Planned, how: &TakeUp<'_>, context: &Context) -> Result<ExitStatus, Failure> {
     let TakeUp { args, order, place, documents, unbegun, clock } = *how;
     let asks = !args.yes && place.sandbox.is_none() && unbegun == Unbegun::Discard;
-    if asks && !action::confirmed(order, &planned, context) {
+    if asks && !action::confirmed(order, &planned, context)? {
         planned.discard()?;
         return Err(Failure::new(ExitStatus::Interrupted, "nothing was sent"));
     }
