@@ -4,9 +4,12 @@ use super::Context;
 use super::args::CredentialArgs;
 use super::failure::Failure;
 use super::place::Place;
+use super::rank;
+use super::rank::Stronger;
 use batchctl::api::Token;
 use batchctl::api::TokenSource;
 use batchctl::report::ExitStatus;
+use std::path::PathBuf;
 
 /// What the embedded sandbox is sent; it takes any token.
 const SANDBOX_TOKEN: &str = "sandbox";
@@ -36,13 +39,25 @@ fn source(
     if place.sandbox.is_some() {
         return Ok(Some(TokenSource::Given(SANDBOX_TOKEN.into())));
     }
-    if let Some(path) = &args.token_file {
-        return Ok(Some(TokenSource::File(path.clone())));
-    }
-    if let Some(line) = &args.token_command {
+    let file = |path: &PathBuf| Ok(Some(TokenSource::File(path.clone())));
+    let command = |line: &String| {
         let environment = context.surroundings.for_commands();
-        return Ok(Some(TokenSource::Command { line: line.clone(), environment }));
+        Ok(Some(TokenSource::Command { line: line.clone(), environment }))
+    };
+    match (&args.token_file, &args.token_command) {
+        (Some(path), None) => file(path),
+        (None, Some(line)) => command(line),
+        (Some(path), Some(line)) => {
+            match rank::stronger("token-file", "token-command", &context.matches)? {
+                Stronger::First => file(path),
+                Stronger::Second => command(line),
+            }
+        }
+        (None, None) => of_variable(context),
     }
+}
+
+fn of_variable(context: &Context) -> Result<Option<TokenSource>, Failure> {
     let Some(variable) = context.surroundings.variable("BATCHCTL_TOKEN") else { return Ok(None) };
     let text = variable.to_str().ok_or_else(|| {
         Failure::new(ExitStatus::NotAuthorised, "BATCHCTL_TOKEN contains what no token has")

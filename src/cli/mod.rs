@@ -15,6 +15,7 @@ mod failure;
 mod job;
 mod place;
 mod prompt;
+mod rank;
 mod report;
 mod runs;
 mod sandbox;
@@ -33,7 +34,6 @@ use clap::Arg;
 use clap::ArgAction;
 use clap::CommandFactory;
 use clap::FromArgMatches;
-use clap::parser::ValueSource;
 use failure::Failure;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -48,7 +48,7 @@ struct Context {
     stdout_colour: Colour,
     stderr: Stderr,
     state: PathBuf,
-    /// Where the values of `--endpoint` and `--region` came from.
+    /// Where the values of flags came from.
     matches: clap::ArgMatches,
 }
 
@@ -80,18 +80,7 @@ fn command() -> clap::Command {
 impl Context {
     /// Tells whether a flag was given, on the command line or by its variable.
     fn is_given(&self, flag: &str) -> bool {
-        self.authority(flag) >= 2
-    }
-
-    /// Ranks where a flag's value came from: the command line over its variable over the rest.
-    fn authority(&self, flag: &str) -> u8 {
-        let matches = self.matches.subcommand().map(|(_, matches)| matches);
-        match matches.and_then(|matches| matches.value_source(flag)) {
-            Some(ValueSource::CommandLine) => 3,
-            Some(ValueSource::EnvVariable) => 2,
-            Some(_) => 1,
-            None => 0,
-        }
+        rank::rank(flag, &self.matches) >= 2
     }
 }
 

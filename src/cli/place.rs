@@ -3,6 +3,8 @@
 use super::Context;
 use super::args::PlaceArgs;
 use super::failure::Failure;
+use super::rank;
+use super::rank::Stronger;
 use batchctl::api::Endpoint;
 use batchctl::api::ProjectId;
 use batchctl::report::ExitStatus;
@@ -78,13 +80,10 @@ fn endpoint(args: &PlaceArgs, context: &Context) -> Result<Endpoint, Failure> {
                 .to_owned(),
         )),
         (Some(endpoint), Some(region)) => {
-            let (of_endpoint, of_region) =
-                (context.authority("endpoint"), context.authority("region"));
-            if of_endpoint == of_region {
-                let error = "`--endpoint` and `--region` say two things about one";
-                return Err(Failure::usage(error).with_hint("give one of them".to_owned()));
+            match rank::stronger("endpoint", "region", &context.matches)? {
+                Stronger::First => Ok(endpoint.clone()),
+                Stronger::Second => regional(region),
             }
-            if of_endpoint > of_region { Ok(endpoint.clone()) } else { regional(region) }
         }
     }
 }

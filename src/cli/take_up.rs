@@ -34,7 +34,7 @@ use batchctl::store::RunRecord;
 use batchctl::text::plural;
 
 pub(super) fn resume(args: &ResumeArgs, context: &Context) -> Result<ExitStatus, Failure> {
-    let documents = documents::parse(&args.how.documents.output, &[])?;
+    let documents = documents::parse(&args.how.documents, &[])?;
     let id = runs::find(&args.which, context)?;
     let clock = Clock::start();
     documents.iter().try_for_each(Document::try_out)?;
@@ -63,7 +63,7 @@ pub(super) fn resume(args: &ResumeArgs, context: &Context) -> Result<ExitStatus,
 }
 
 pub(super) fn retry(args: &RetryArgs, context: &Context) -> Result<ExitStatus, Failure> {
-    let documents = documents::parse(&args.how.documents.output, &[])?;
+    let documents = documents::parse(&args.how.documents, &[])?;
     let id = runs::find(&args.which, context)?;
     let clock = Clock::start();
     let mut retry = run::retry(&context.state, &id)?;

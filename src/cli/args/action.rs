@@ -106,7 +106,7 @@ pub(crate) struct CredentialArgs {
     #[arg(long, value_name = "FILE")]
     pub(crate) token_file: Option<PathBuf>,
     /// Take the token that a command prints
-    #[arg(long, value_name = "CMD", conflicts_with = "token_file")]
+    #[arg(long, value_name = "CMD")]
     pub(crate) token_command: Option<String>,
 }
 
