@@ -6,6 +6,7 @@ use super::args::CommonArgs;
 use super::args::EmptyInput;
 use super::args::InputArgs;
 use super::args::RunArgs;
+use super::credentials;
 use super::documents;
 use super::documents::Document;
 use super::dry_run;
@@ -29,6 +30,7 @@ use batchctl::run::Planned;
 use batchctl::run::RunRequest;
 use batchctl::run::RunSettings;
 use batchctl::store::NewPlan;
+use batchctl::store::PlanTotals;
 use batchctl::store::RunId;
 use batchctl::task::Command;
 use batchctl::text::plural;
@@ -89,16 +91,23 @@ fn act(
     let clock = Clock::start();
     if args.before.dry_run {
         let (totals, rows) = run::dry_run(request, clock, dry_run::SHOWN_ROWS)?;
-        return Ok(dry_run::show(&order, totals, &rows));
+        return match totals.selected {
+            0 => nothing_to_do(totals, args.input.if_empty),
+            _ => Ok(dry_run::show(&order, totals, &rows)),
+        };
     }
     documents.iter().try_for_each(Document::try_out)?;
     let _job = match job::take(args.before.job.as_ref(), &args.before.lock, context, clock)? {
         Turn::Ours(lock) => lock,
         Turn::Skipped => return Ok(ExitStatus::Ok),
     };
+    // Asked for before a plan of millions is made, and before anybody has to say yes.
+    let token = credentials::source(&args.credentials, &place, context)?;
     let planned = run::plan(request, clock)?;
     if planned.totals().selected == 0 {
-        return nothing_to_do(planned, args.input.if_empty);
+        let totals = planned.totals();
+        planned.discard()?;
+        return nothing_to_do(totals, args.input.if_empty);
     }
     if !args.before.yes && place.sandbox.is_none() && !confirmed(&order, &planned, context)? {
         planned.discard()?;
@@ -106,7 +115,7 @@ fn act(
     }
     let how = Execution {
         place: &place,
-        credentials: &args.credentials,
+        token: &token,
         display: &args.display,
         documents: &documents,
         json: args.documents.json,
@@ -193,12 +202,10 @@ fn request(
     }
 }
 
-fn nothing_to_do(planned: Planned, if_empty: EmptyInput) -> Result<ExitStatus, Failure> {
-    let all_done = planned.totals().already_done > 0;
-    planned.discard()?;
+fn nothing_to_do(totals: PlanTotals, if_empty: EmptyInput) -> Result<ExitStatus, Failure> {
     match if_empty {
         // What was asked for is done: that is not an empty input.
-        _ if all_done => Ok(ExitStatus::Ok),
+        _ if totals.already_done > 0 => Ok(ExitStatus::Ok),
         EmptyInput::Ok => Ok(ExitStatus::Ok),
         EmptyInput::Fail => {
             Err(Failure::new(ExitStatus::BadInput, "there is no task in the input")

@@ -14,35 +14,20 @@ use std::path::PathBuf;
 /// What the embedded sandbox is sent; it takes any token.
 const SANDBOX_TOKEN: &str = "sandbox";
 
-/// Gets the token.
-pub(super) async fn token(
+/// Decides where the token is to be had; gets none yet.
+pub(super) fn source(
     args: &CredentialArgs,
     place: &Place,
     context: &Context,
-) -> Result<Token, Failure> {
-    let Some(source) = source(args, place, context)? else {
-        return Err(Failure::new(ExitStatus::NotAuthorised, "there are no credentials").with_hint(
-            "name a file with `--token-file FILE` or a command with `--token-command CMD`, or \
-             put the token into BATCHCTL_TOKEN"
-                .to_owned(),
-        ));
-    };
-    source.load().await.map_err(|error| Failure::new(ExitStatus::NotAuthorised, error))
-}
-
-fn source(
-    args: &CredentialArgs,
-    place: &Place,
-    context: &Context,
-) -> Result<Option<TokenSource>, Failure> {
+) -> Result<TokenSource, Failure> {
     // The embedded sandbox is never sent a real token.
     if place.sandbox.is_some() {
-        return Ok(Some(TokenSource::Given(SANDBOX_TOKEN.into())));
+        return Ok(TokenSource::Given(SANDBOX_TOKEN.into()));
     }
-    let file = |path: &PathBuf| Ok(Some(TokenSource::File(path.clone())));
+    let file = |path: &PathBuf| Ok(TokenSource::File(path.clone()));
     let command = |line: &String| {
         let environment = context.surroundings.for_commands();
-        Ok(Some(TokenSource::Command { line: line.clone(), environment }))
+        Ok(TokenSource::Command { line: line.clone(), environment })
     };
     match (&args.token_file, &args.token_command) {
         (Some(path), None) => file(path),
@@ -57,10 +42,21 @@ fn source(
     }
 }
 
-fn of_variable(context: &Context) -> Result<Option<TokenSource>, Failure> {
-    let Some(variable) = context.surroundings.variable("BATCHCTL_TOKEN") else { return Ok(None) };
-    let text = variable.to_str().ok_or_else(|| {
-        Failure::new(ExitStatus::NotAuthorised, "BATCHCTL_TOKEN contains what no token has")
-    })?;
-    Ok(Some(TokenSource::Given(text.into())))
+fn of_variable(context: &Context) -> Result<TokenSource, Failure> {
+    let refused = |error: &str| Failure::new(ExitStatus::NotAuthorised, error);
+    let Some(variable) = context.surroundings.variable("BATCHCTL_TOKEN") else {
+        return Err(refused("there are no credentials").with_hint(
+            "name a file with `--token-file FILE` or a command with `--token-command CMD`, or \
+             put the token into BATCHCTL_TOKEN"
+                .to_owned(),
+        ));
+    };
+    let text =
+        variable.to_str().ok_or_else(|| refused("BATCHCTL_TOKEN contains what no token has"))?;
+    Ok(TokenSource::Given(text.into()))
+}
+
+/// Gets the token.
+pub(super) async fn load(source: &TokenSource) -> Result<Token, Failure> {
+    source.load().await.map_err(|error| Failure::new(ExitStatus::NotAuthorised, error))
 }

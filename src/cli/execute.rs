@@ -2,7 +2,6 @@
 //! then its report.
 
 use super::Context;
-use super::args::CredentialArgs;
 use super::args::DisplayArgs;
 use super::credentials;
 use super::display;
@@ -14,6 +13,7 @@ use super::report;
 use super::report::Wanted;
 use super::signals;
 use batchctl::api::ClientSettings;
+use batchctl::api::TokenSource;
 use batchctl::api::ViasClient;
 use batchctl::clock::Clock;
 use batchctl::report::ExitStatus;
@@ -26,7 +26,7 @@ use tokio::sync::mpsc;
 /// How a run is carried out and told.
 pub(super) struct Execution<'a> {
     pub(super) place: &'a Place,
-    pub(super) credentials: &'a CredentialArgs,
+    pub(super) token: &'a TokenSource,
     pub(super) display: &'a DisplayArgs,
     pub(super) documents: &'a [Document],
     pub(super) json: bool,
@@ -60,7 +60,7 @@ pub(super) fn carry_out(
     runtime
         .block_on(async { signals::obey(&context.surroundings, control, talk, drain_timeout) })
         .map_err(|error| Failure::new(ExitStatus::InputOutput, error))?;
-    let client = match client(&planned, how, &runtime, context) {
+    let client = match client(&planned, how, &runtime) {
         Ok(client) => client,
         Err(failure) => {
             if unbegun == Unbegun::Discard {
@@ -80,9 +80,8 @@ fn client(
     planned: &Planned,
     how: &Execution<'_>,
     runtime: &Runtime,
-    context: &Context,
 ) -> Result<ViasClient, Failure> {
-    let token = runtime.block_on(credentials::token(how.credentials, how.place, context))?;
+    let token = runtime.block_on(credentials::load(how.token))?;
     let settings = ClientSettings {
         endpoint: how.place.endpoint.clone(),
         project: how.place.project.clone(),

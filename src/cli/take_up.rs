@@ -6,6 +6,7 @@ use super::action::Order;
 use super::args::ResumeArgs;
 use super::args::RetryArgs;
 use super::args::TakeUpArgs;
+use super::credentials;
 use super::documents;
 use super::documents::Document;
 use super::dry_run;
@@ -201,6 +202,15 @@ struct TakeUp<'a> {
 
 fn carry_out(planned: Planned, how: &TakeUp<'_>, context: &Context) -> Result<ExitStatus, Failure> {
     let TakeUp { args, order, place, documents, unbegun, clock } = *how;
+    let token = match credentials::source(&args.credentials, place, context) {
+        Ok(token) => token,
+        Err(failure) => {
+            if unbegun == Unbegun::Discard {
+                planned.discard()?;
+            }
+            return Err(failure);
+        }
+    };
     let asks = !args.yes && place.sandbox.is_none() && unbegun == Unbegun::Discard;
     if asks && !action::confirmed(order, &planned, context)? {
         planned.discard()?;
@@ -213,7 +223,7 @@ fn carry_out(planned: Planned, how: &TakeUp<'_>, context: &Context) -> Result<Ex
     }
     let how = Execution {
         place,
-        credentials: &args.credentials,
+        token: &token,
         display: &args.display,
         documents,
         json: args.documents.json,
