@@ -5,12 +5,14 @@
 
 use super::failure::Failure;
 use super::surroundings::Surroundings;
+use clap::Arg;
 use clap::ArgAction;
 use clap::ArgMatches;
 use clap::Command;
 use clap::builder::BoolishValueParser;
+use clap::error::ContextKind;
+use clap::error::ContextValue;
 use std::collections::BTreeMap;
-use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::path::PathBuf;
@@ -25,8 +27,8 @@ const PROFILES: &str = "profile";
 pub(super) enum ConfigError {
     #[error("cannot read `{}`", path.display())]
     Read { path: PathBuf, source: io::Error },
-    #[error("`{}` is not valid TOML", path.display())]
-    Syntax { path: PathBuf, source: Box<toml::de::Error> },
+    #[error("{}:{line}:{column}: {message}", path.display())]
+    Syntax { path: PathBuf, line: usize, column: usize, message: String },
     #[error("`{}` has the unknown key `{key}`", path.display())]
     UnknownKey { path: PathBuf, key: String, near: Option<String> },
     #[error("the key `{key}` in `{}` has a value that no flag takes", path.display())]
@@ -47,35 +49,69 @@ impl From<ConfigError> for Failure {
             ConfigError::UnknownKey { near: None, .. } => {
                 Some("the keys are the names of the flags, see `batchctl stop --help`".into())
             }
-            ConfigError::Read { .. } | ConfigError::Syntax { .. } | ConfigError::Kind { .. } => {
-                None
-            }
+            ConfigError::Syntax { .. } => Some("the file is TOML: `rate = \"10/s\"`".into()),
+            ConfigError::Read { .. } | ConfigError::Kind { .. } => None,
         };
         Self::usage(error).with_hint(hint)
     }
 }
 
+/// How many values a flag takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Takes {
+    One,
+    Many,
+}
+
+/// What flags there are.
+type Flags = BTreeMap<String, Takes>;
+
 /// Values by the name of their flag.
 type Settings = BTreeMap<String, Vec<String>>;
 
-/// Gives every flag its variable.
-pub(super) fn with_variables(command: Command) -> Command {
+/// Gives every flag its variable, if that is set to something.
+pub(super) fn with_variables(command: Command, surroundings: &Surroundings) -> Command {
     command
-        .mut_args(|arg| {
-            let named = matches!(arg.get_action(), ArgAction::Help | ArgAction::Version);
-            match arg.get_long().filter(|_| !named) {
-                Some(long) => {
-                    let variable = format!("BATCHCTL_{}", long.to_uppercase().replace('-', "_"));
-                    let arg = arg.env(variable).hide_env(true);
-                    match arg.get_action() {
-                        ArgAction::SetTrue => arg.value_parser(BoolishValueParser::new()),
-                        _ => arg,
-                    }
-                }
-                None => arg,
-            }
-        })
-        .mut_subcommands(with_variables)
+        .mut_args(|arg| with_variable(arg, surroundings))
+        .mut_subcommands(|command| with_variables(command, surroundings))
+}
+
+fn with_variable(arg: Arg, surroundings: &Surroundings) -> Arg {
+    let told = matches!(arg.get_action(), ArgAction::Help | ArgAction::Version);
+    let Some(long) = arg.get_long().filter(|_| !told) else { return arg };
+    let variable = variable_of(long);
+    let is_set = surroundings.variable(&variable).is_some();
+    let arg = match arg.get_action() {
+        ArgAction::SetTrue => arg.value_parser(BoolishValueParser::new()),
+        _ => arg,
+    };
+    // An empty variable says nothing; clap would take it for a value.
+    if is_set { arg.env(variable).hide_env(true) } else { arg }
+}
+
+fn variable_of(flag: &str) -> String {
+    format!("BATCHCTL_{}", flag.to_uppercase().replace('-', "_"))
+}
+
+/// Where a value that clap refuses was found, if it was not typed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Found {
+    InVariable,
+    InFile,
+}
+
+/// Says where to look for a value that nobody typed.
+pub(super) fn origin(refused: &clap::Error, found: Found) -> Option<String> {
+    let Some(ContextValue::String(usage)) = refused.get(ContextKind::InvalidArg) else {
+        return None;
+    };
+    let flag = usage.trim_start_matches('-').split([' ', '=', '.']).next()?;
+    Some(match found {
+        Found::InVariable => format!("the value is that of {}", variable_of(flag)),
+        Found::InFile => {
+            format!("the value is that of `{}` in config.toml", flag.replace('-', "_"))
+        }
+    })
 }
 
 /// Gives flags the defaults of the config file, for the profile that `matches` names.
@@ -102,9 +138,14 @@ fn chosen_profile(matches: &ArgMatches) -> String {
 }
 
 /// Collects the names of all flags of a command and its subcommands, without the profile's.
-fn flags_of(command: &Command) -> BTreeSet<String> {
-    let own = command.get_arguments().filter_map(|arg| arg.get_long());
-    let mut flags: BTreeSet<String> = own.map(str::to_owned).collect();
+fn flags_of(command: &Command) -> Flags {
+    let takes = |arg: &Arg| match arg.get_action() {
+        ArgAction::Append => Takes::Many,
+        _ => Takes::One,
+    };
+    let own = command.get_arguments();
+    let mut flags: Flags =
+        own.filter_map(|arg| Some((arg.get_long()?.to_owned(), takes(arg)))).collect();
     flags.extend(command.get_subcommands().flat_map(flags_of));
     for not_a_setting in ["help", "version", "profile"] {
         flags.remove(not_a_setting);
@@ -116,10 +157,9 @@ fn read(
     text: &str,
     path: &std::path::Path,
     profile: &str,
-    flags: &BTreeSet<String>,
+    flags: &Flags,
 ) -> Result<Settings, ConfigError> {
-    let syntax = |source| ConfigError::Syntax { path: path.into(), source: Box::new(source) };
-    let mut table: Table = text.parse().map_err(syntax)?;
+    let mut table: Table = text.parse().map_err(|error| not_toml(text, path, &error))?;
     let profiles = table.remove(PROFILES).unwrap_or_else(|| Value::Table(Table::new()));
     let Value::Table(mut profiles) = profiles else {
         return Err(ConfigError::Kind { path: path.into(), key: PROFILES.into() });
@@ -141,6 +181,18 @@ fn read(
     Ok(settings)
 }
 
+/// Says in one line what the parser says in a drawing of five.
+fn not_toml(text: &str, path: &std::path::Path, error: &toml::de::Error) -> ConfigError {
+    let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or(text);
+    let line_start = before.rfind('\n').map_or(0, |end| end + 1);
+    ConfigError::Syntax {
+        path: path.into(),
+        line: before.matches('\n').count() + 1,
+        column: before[line_start..].chars().count() + 1,
+        message: error.message().replace('\n', ", "),
+    }
+}
+
 fn into_table(value: Value, path: &std::path::Path) -> Result<Table, ConfigError> {
     match value {
         Value::Table(table) => Ok(table),
@@ -152,15 +204,16 @@ fn add(
     settings: &mut Settings,
     table: Table,
     path: &std::path::Path,
-    flags: &BTreeSet<String>,
+    flags: &Flags,
 ) -> Result<(), ConfigError> {
     for (key, value) in table {
         let flag = key.replace('_', "-");
-        if !flags.contains(&flag) {
+        let Some(&takes) = flags.get(&flag) else {
             let near = nearest(&flag, flags);
             return Err(ConfigError::UnknownKey { path: path.into(), key, near });
-        }
-        let Some(values) = values_of(value) else {
+        };
+        let fits = |values: &Vec<String>| takes == Takes::Many || values.len() == 1;
+        let Some(values) = values_of(value).filter(fits) else {
             return Err(ConfigError::Kind { path: path.into(), key });
         };
         settings.insert(flag, values);
@@ -168,9 +221,9 @@ fn add(
     Ok(())
 }
 
-fn nearest(flag: &str, flags: &BTreeSet<String>) -> Option<String> {
+fn nearest(flag: &str, flags: &Flags) -> Option<String> {
     let closeness = |other: &&String| (strsim::jaro_winkler(flag, other) * 1e6) as u64;
-    let near = flags.iter().max_by_key(closeness)?;
+    let near = flags.keys().max_by_key(closeness)?;
     (strsim::jaro_winkler(flag, near) > 0.8).then(|| near.replace('-', "_"))
 }
 
@@ -204,8 +257,11 @@ fn with_defaults(command: Command, settings: &Settings) -> Command {
 mod tests {
     use super::*;
 
-    fn flags() -> BTreeSet<String> {
-        ["rate", "project-id", "yes", "output"].map(str::to_owned).into()
+    fn flags() -> Flags {
+        let flag = |name: &str| (name.to_owned(), Takes::One);
+        let mut flags = Flags::from(["rate", "project-id", "yes"].map(flag));
+        flags.insert("output".into(), Takes::Many);
+        flags
     }
 
     fn check(text: &str, profile: &str, expected: Result<&[(&str, &str)], &str>) {
@@ -244,6 +300,7 @@ mod tests {
     fn what_no_flag_takes_is_refused() {
         check("rate = { a = 1 }", "default", Err("no flag takes"));
         check("profile = 3", "default", Err("no flag takes"));
-        check("rate =", "default", Err("not valid TOML"));
+        check("rate = ['1', '2']", "default", Err("no flag takes"));
+        check("yes = true\nrate =", "default", Err("config.toml:2:7: "));
     }
 }

@@ -34,6 +34,7 @@ use clap::Arg;
 use clap::ArgAction;
 use clap::CommandFactory;
 use clap::FromArgMatches;
+use config::Found;
 use failure::Failure;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -57,7 +58,7 @@ pub(crate) fn main() -> ExitCode {
     let surroundings = Surroundings::read();
     let status = match parse(&surroundings) {
         Ok((cli, matches)) => carry_out(cli, matches, surroundings),
-        Err(Parsed::Clap(error)) => return told_by_clap(&error),
+        Err(Parsed::Clap(error, origin)) => return told_by_clap(&error, origin),
         Err(Parsed::Failure(failure)) => {
             let mut stderr = Stderr { colour: Colour::No };
             failure.tell(&mut stderr);
@@ -86,25 +87,40 @@ impl Context {
 
 /// Why the command line leads to no command.
 enum Parsed {
-    Clap(clap::Error),
+    /// With where the value that is wrong was found, if it was not typed.
+    Clap(clap::Error, Option<String>),
     Failure(Failure),
 }
 
 fn parse(surroundings: &Surroundings) -> Result<(Cli, clap::ArgMatches), Parsed> {
-    let command = config::with_variables(command());
+    let command = config::with_variables(command(), surroundings);
     // Parsed twice: the first time tells the profile, the second has its defaults.
-    let first = command.clone().try_get_matches().map_err(Parsed::Clap)?;
+    let first = command.clone().try_get_matches().map_err(refused)?;
     let command = config::with_file(command, &first, surroundings)
         .map_err(|error| Parsed::Failure(error.into()))?;
-    let matches = command.try_get_matches().map_err(Parsed::Clap)?;
-    let cli = Cli::from_arg_matches(&matches).map_err(Parsed::Clap)?;
+    let in_file = |error| {
+        let origin = config::origin(&error, Found::InFile);
+        Parsed::Clap(error, origin)
+    };
+    let matches = command.try_get_matches().map_err(in_file)?;
+    let cli = Cli::from_arg_matches(&matches).map_err(|error| Parsed::Clap(error, None))?;
     Ok((cli, matches))
 }
 
+/// Tells what was typed wrong from what stands wrong in a variable.
+fn refused(error: clap::Error) -> Parsed {
+    let typed_wrong = Cli::command().try_get_matches().is_err();
+    let origin = if typed_wrong { None } else { config::origin(&error, Found::InVariable) };
+    Parsed::Clap(error, origin)
+}
+
 /// Prints help, a version or a usage error, which clap words and colours itself.
-fn told_by_clap(error: &clap::Error) -> ExitCode {
+fn told_by_clap(error: &clap::Error, origin: Option<String>) -> ExitCode {
     // A reader that has gone does not want the help.
     let _ = error.print();
+    if let Some(origin) = origin {
+        Stderr { colour: Colour::No }.say("hint", &origin);
+    }
     if error.use_stderr() { ExitCode::from(ExitStatus::Usage.code()) } else { ExitCode::SUCCESS }
 }
 
@@ -157,6 +173,6 @@ mod tests {
 
     #[test]
     fn the_command_line_is_sound() {
-        config::with_variables(command()).debug_assert();
+        config::with_variables(command(), &Surroundings::read()).debug_assert();
     }
 }
