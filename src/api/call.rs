@@ -36,7 +36,7 @@ pub(super) async fn exchange(http: &Client, request: Request, token: &Token) -> 
     let headers = response.headers();
     Answer::Response(Response {
         status,
-        request_id: request_id(headers, &body).map(|id| token.redact(cut(id))),
+        request_id: request_id(headers, &body).map(|id| kept(id, token)),
         retry_after: hold(headers),
         body,
     })
@@ -48,14 +48,16 @@ async fn body_of(response: &mut reqwest::Response, token: &Token) -> Body {
         return Body::Error(redirected(status, response.headers(), token));
     }
     if let Some(encoding) = header(response.headers(), CONTENT_ENCODING.as_str()) {
-        return Body::Unreadable(cut(format!("the answer is encoded, as `{encoding}`")));
+        return Body::Unreadable(kept(format!("the answer is encoded, as `{encoding}`"), token));
     }
     let bytes = match read_all(response).await {
         Ok(bytes) => bytes,
         Err(seen) => return Body::Unreadable(seen),
     };
     match String::from_utf8(bytes) {
-        Ok(text) => trimmed(read_body(status, &token.redact(text))),
+        // Redacted before it is read, for a part of it may be shown that cuts a token in two, and
+        // after, for JSON has many ways to write one text.
+        Ok(text) => trimmed(read_body(status, &token.redact(text)), token),
         Err(_) => Body::Unreadable("the answer is not UTF-8".into()),
     }
 }
@@ -80,10 +82,13 @@ async fn read_all(response: &mut reqwest::Response) -> Result<Vec<u8>, String> {
 fn redirected(status: u16, headers: &HeaderMap, token: &Token) -> ServiceError {
     let target = header(headers, LOCATION.as_str()).unwrap_or("nowhere");
     ServiceError {
-        message: token.redact(cut(format!(
-            "status {status} redirects to `{target}`; redirects are refused, for they would \
-             carry the token to another host"
-        ))),
+        message: kept(
+            format!(
+                "status {status} redirects to `{target}`; redirects are refused, for they would \
+                 carry the token to another host"
+            ),
+            token,
+        ),
         advice: "Check the endpoint.".into(),
         ..ServiceError::default()
     }
@@ -107,28 +112,31 @@ fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name)?.to_str().ok()
 }
 
-/// Cuts the texts of a body to what is worth keeping.
-fn trimmed(body: Body) -> Body {
+/// Cuts the texts of a body to what is worth keeping, and takes the token out of them.
+fn trimmed(body: Body, token: &Token) -> Body {
+    let kept = |text| kept(text, token);
     match body {
         Body::Result(mut result) => {
             result.error_list.truncate(LONGEST_LIST);
-            result.error_list = result.error_list.into_iter().map(cut).collect();
-            result.id = result.id.map(cut);
+            result.error_list = result.error_list.into_iter().map(kept).collect();
+            result.id = result.id.map(kept);
             Body::Result(result)
         }
         Body::Error(error) => Body::Error(ServiceError {
-            code: cut(error.code),
-            message: cut(error.message),
-            detail: cut(error.detail),
-            reason: cut(error.reason),
-            advice: cut(error.advice),
-            request_id: cut(error.request_id),
+            code: kept(error.code),
+            message: kept(error.message),
+            detail: kept(error.detail),
+            reason: kept(error.reason),
+            advice: kept(error.advice),
+            request_id: kept(error.request_id),
         }),
-        Body::Unreadable(seen) => Body::Unreadable(cut(seen)),
+        Body::Unreadable(seen) => Body::Unreadable(kept(seen)),
     }
 }
 
-fn cut(mut text: String) -> String {
+/// Returns what is kept of a text: first without the token, which a cut could hide from sight.
+fn kept(text: String, token: &Token) -> String {
+    let mut text = token.redact(text);
     if let Some((end, _)) = text.char_indices().nth(LONGEST_TEXT) {
         text.truncate(end);
         text.push('…');

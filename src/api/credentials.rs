@@ -17,6 +17,7 @@ use std::time::Duration;
 use tokio::io::AsyncRead;
 use tokio::io::AsyncReadExt;
 use tokio::process::Child;
+use url::form_urlencoded::byte_serialize;
 
 /// The longest token the service takes, in bytes.
 const LONGEST_TOKEN: usize = 32_768;
@@ -115,6 +116,8 @@ impl TokenSource {
 pub struct Token {
     header: HeaderValue,
     text: SecretString,
+    /// As it stands in a URL.
+    in_address: SecretString,
 }
 
 impl Token {
@@ -134,17 +137,21 @@ impl Token {
         let mut header = HeaderValue::from_bytes(text).expect("visible ASCII fits a header");
         header.set_sensitive(true);
         let text = String::from_utf8(text.to_vec()).expect("ASCII is UTF-8");
-        Ok(Self { header, text: text.into() })
+        let in_address: String = byte_serialize(text.as_bytes()).collect();
+        Ok(Self { header, text: text.into(), in_address: in_address.into() })
     }
 
     pub(super) fn header(&self) -> HeaderValue {
         self.header.clone()
     }
 
-    /// Takes the token out of a text that came from outside: a server may echo what it was sent.
+    /// Takes the token out of a text that came from outside: a server may echo what it was sent,
+    /// also as a part of an address.
     pub(super) fn redact(&self, text: String) -> String {
-        let secret = self.text.expose_secret();
-        if text.contains(secret) { text.replace(secret, "[token]") } else { text }
+        [&self.text, &self.in_address].into_iter().fold(text, |text, secret| {
+            let secret = secret.expose_secret();
+            if text.contains(secret) { text.replace(secret, "[token]") } else { text }
+        })
     }
 }
 
@@ -257,6 +264,13 @@ mod tests {
         let token = token(b"hunter2").unwrap();
         assert!(!format!("{token:?} {:?}", token.header()).contains("hunter2"));
         assert_eq!(token.redact("you sent hunter2!".into()), "you sent [token]!");
+    }
+
+    #[test]
+    fn a_token_is_taken_out_of_addresses_too() {
+        let token = token(b"MII+a/b==").unwrap();
+        let text = "to https://example.com/?t=MII%2Ba%2Fb%3D%3D&u=MII+a/b==".to_owned();
+        assert_eq!(token.redact(text), "to https://example.com/?t=[token]&u=[token]");
     }
 
     fn command(line: &str) -> TokenSource {
