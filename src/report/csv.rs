@@ -95,8 +95,13 @@ pub fn write_results(run: &RunReader, out: impl Write) -> Result<ResultsSummary,
     Ok(summary)
 }
 
+/// Returns the error of the writer underneath: whether its reader has gone is told by its kind,
+/// which `csv` hides when it makes an `io::Error` of its own.
 fn not_written(error: csv::Error) -> ResultsError {
-    ResultsError::Write(error.into())
+    ResultsError::Write(match error.into_kind() {
+        csv::ErrorKind::Io(error) => error,
+        other => io::Error::other(format!("{other:?}")),
+    })
 }
 
 /// The row that is being written; its memory is used again for the next.

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::input;
+use crate::report::ResultsError;
 use crate::report::unguarded;
 use proptest::prelude::*;
 
@@ -73,6 +74,28 @@ fn a_task_that_waited_for_another_attempt_has_no_end() {
     let row = results.lines().nth(1).unwrap();
     assert!(row.starts_with("task-0000,stop,failed,429,,,,throttled,APIGW.0308,"), "{row}");
     assert!(row.ends_with(",1,2024-07-05T12:00:00.000Z,,,request-1,cameras.csv:2"), "{row}");
+}
+
+/// A pipe whose reader has gone.
+struct Closed;
+
+impl std::io::Write for Closed {
+    fn write(&mut self, _: &[u8]) -> std::io::Result<usize> {
+        Err(std::io::ErrorKind::BrokenPipe.into())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn a_reader_that_has_gone_can_be_told_from_other_errors() {
+    for tasks in [1, 2_000] {
+        let error = write_results(&TestRun::of(tasks).reader(), Closed).unwrap_err();
+        let ResultsError::Write(error) = error else { panic!("{error}") };
+        assert_eq!(error.kind(), std::io::ErrorKind::BrokenPipe);
+    }
 }
 
 fn read_back(text: &str) -> Vec<input::Row> {
