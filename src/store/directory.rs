@@ -37,12 +37,14 @@ pub struct RunId(String);
 pub struct RunIdError;
 
 impl RunId {
-    /// Returns a new id for a run that is planned now.
+    /// Returns a new id for a run that is planned now. Ids sort by time, so that a script's
+    /// `report` right after its run finds that run as `latest`.
     pub fn new(now: Timestamp, letters: &mut fastrand::Rng) -> Self {
         // 2024-07-05T12:00:00.000Z: the digits without the marks between them, to the second.
         let digits: String = now.to_string().chars().filter(char::is_ascii_digit).collect();
-        let tail: String = (0..4).map(|_| letters.char('a'..='z')).collect();
-        Self(format!("{}-{}-{tail}", &digits[..8], &digits[8..14]))
+        let [first, second, third] = within_second(now);
+        let last = letters.char('a'..='z');
+        Self(format!("{}-{}-{first}{second}{third}{last}", &digits[..8], &digits[8..14]))
     }
 
     /// Returns the id as files and messages have it.
@@ -65,6 +67,15 @@ impl FromStr for RunId {
         let fits = text.len() == 20 && text.bytes().all(belongs);
         if fits { Ok(Self(text.into())) } else { Err(RunIdError) }
     }
+}
+
+/// Returns the part of a second in three letters, each step some 57 µs.
+fn within_second(now: Timestamp) -> [char; 3] {
+    const STEPS: i64 = 26 * 26 * 26;
+    let step = now.as_micros().rem_euclid(1_000_000) * STEPS / 1_000_000;
+    [step / (26 * 26), step / 26 % 26, step % 26].map(|digit| {
+        char::from(b'a' + u8::try_from(digit).expect("a digit to the base 26 fits a byte"))
+    })
 }
 
 /// The directory that holds all runs, one file each.
@@ -297,6 +308,15 @@ mod tests {
         assert_eq!(id.as_str().parse(), Ok(id));
         assert!("latest".parse::<RunId>().is_err());
         assert!("../../etc/passwd-xyz".parse::<RunId>().is_err());
+    }
+
+    #[test]
+    fn ids_sort_by_time_also_within_a_second() {
+        let id = |micros| RunId::new(SOME_DAY.plus_micros(micros), &mut fastrand::Rng::new());
+        let ids: Vec<RunId> = (0..2_000).map(|number| id(number * 1_000)).collect();
+        assert!(ids.is_sorted());
+        assert!(id(0).as_str().starts_with("20240705-120000-aaa"));
+        assert!(id(999_999).as_str().starts_with("20240705-120000-zzz"));
     }
 
     #[test]
