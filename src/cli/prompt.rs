@@ -5,6 +5,8 @@ use std::io;
 use std::io::BufRead;
 use std::io::Write;
 use std::thread;
+use tokio::signal::unix::SignalKind;
+use tokio::signal::unix::signal;
 use tokio::sync::oneshot;
 
 /// What was answered.
@@ -23,12 +25,12 @@ pub(super) fn ask(question: &str, context: &Context) -> io::Result<Answer> {
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
-        let interrupted = tokio::signal::ctrl_c();
+        // Listened for before the question is there to be interrupted.
+        let mut interrupt = signal(SignalKind::interrupt())?;
         let answered = answer_to(question);
         tokio::select! {
             answer = answered => Ok(answer.unwrap_or(Answer::No)),
-            interrupted = interrupted => {
-                interrupted?;
+            _ = interrupt.recv() => {
                 // The terminal has written `^C` after the question.
                 let _ = writeln!(io::stderr().lock());
                 Ok(Answer::No)
