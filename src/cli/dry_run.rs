@@ -26,9 +26,11 @@ pub(super) fn render(order: &Order, totals: PlanTotals, rows: &[PlanRow]) -> Str
     let _ = writeln!(text, "  pace        {}", pace_line(order, totals.selected));
     let _ = writeln!(text, "  stops       {}", stops_line(order, totals.selected));
     let _ = writeln!(text);
+    let width = rows.iter().map(|row| row.id.as_str().len()).max().unwrap_or_default();
     for row in rows {
         let source = printable(&row.source, 60);
-        let _ = writeln!(text, "  {:<5} {:<36}  {source}:{}", row.command, row.id, row.line);
+        let (command, id) = (row.command.as_str(), row.id.as_str());
+        let _ = writeln!(text, "  {command:<5}  {id:<width$}  {source}:{}", row.line);
     }
     let shown = u64::try_from(rows.len()).unwrap_or(u64::MAX);
     match totals.selected.saturating_sub(shown) {
