@@ -79,6 +79,7 @@ pub(crate) enum Command {
     /// Show the report of a run, in any format, any time later
     Report(ReportArgs),
     /// List, show and prune the runs that are kept
+    #[command(after_help = RUNS_HELP)]
     Runs {
         #[command(subcommand)]
         command: RunsCommand,
@@ -108,6 +109,12 @@ pub(crate) enum ColorChoice {
     Always,
     Never,
 }
+
+const RUNS_HELP: &str = "\
+Examples:
+  batchctl runs list                         what is kept, the latest first
+  batchctl runs show 20240705                what one of them came to
+  batchctl runs prune --older-than 30d -n    what would be removed";
 
 const REPORT_HELP: &str = "\
 Examples:
