@@ -2,6 +2,16 @@
 
 // So marked, their helpers may `unwrap` as the tests may.
 #[cfg(test)]
+mod cli;
+#[cfg(test)]
+mod examples;
+#[cfg(test)]
+mod input;
+#[cfg(test)]
+mod main_job;
+#[cfg(test)]
 mod sandbox;
+#[cfg(test)]
+mod support;
 #[cfg(test)]
 mod tidy;

@@ -1,0 +1,68 @@
+//! A run from the library: three tasks, against the embedded sandbox.
+
+#![expect(clippy::print_stdout, reason = "an example shows what came of it")]
+
+use batchctl::api::ClientSettings;
+use batchctl::api::TokenSource;
+use batchctl::api::ViasClient;
+use batchctl::clock::Clock;
+use batchctl::input::CommandSource;
+use batchctl::input::InputOptions;
+use batchctl::input::Source;
+use batchctl::plan::OnDuplicate;
+use batchctl::report::Report;
+use batchctl::report::StillRunning;
+use batchctl::report::Style;
+use batchctl::report::summary;
+use batchctl::run;
+use batchctl::run::RunRequest;
+use batchctl::run::RunSettings;
+use batchctl::sandbox::SandboxSettings;
+use batchctl::sandbox::SandboxThread;
+use batchctl::store::NewPlan;
+use batchctl::store::RunReader;
+use batchctl::task::Command;
+use std::error::Error;
+use tokio::sync::mpsc;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let state = tempfile::tempdir()?;
+    let sandbox = SandboxThread::start(SandboxSettings::default())?;
+    let settings = RunSettings::default();
+    let client = ClientSettings {
+        endpoint: sandbox.url().parse()?,
+        project: "project-1".parse()?,
+        connect_timeout: settings.connect_timeout,
+        concurrency: settings.concurrency,
+    };
+    let ids = ["gate-north", "gate-south-partial", "gate-west-refused"].map(str::to_owned);
+    let request = RunRequest {
+        state: state.path().into(),
+        command: "stop".into(),
+        plan: NewPlan {
+            sources: vec![Source::Ids(ids.into())],
+            options: InputOptions::new(CommandSource::Fixed(Command::Stop)),
+            on_duplicate: OnDuplicate::Collapse,
+            after: None,
+            limit: None,
+        },
+        endpoint: client.endpoint.to_string(),
+        project_id: client.project.to_string(),
+        job: None,
+        reason: Some("to show how it is done".into()),
+        settings,
+    };
+    // Everything is read, checked and stored here, and nothing sent.
+    let planned = run::plan(request, Clock::start())?;
+    let (runs, id) = (planned.runs().clone(), planned.id().clone());
+
+    let api = ViasClient::new(client, TokenSource::Given("any".into()).load().await?)?;
+    // Whoever keeps the other end can stop the run.
+    let (_control, orders) = mpsc::unbounded_channel();
+    planned.carry_out(&api, Vec::new(), orders).await?;
+
+    let report = Report::read(&RunReader::open(&runs, &id)?, StillRunning::No)?;
+    print!("{}", summary(&report, &[], Style::Plain));
+    Ok(())
+}

@@ -1,0 +1,90 @@
+//! The documents: whole or not there, and good for another run.
+
+use crate::support::batchctl::Scene;
+use crate::support::documents::column;
+use crate::support::documents::report;
+use crate::support::documents::results;
+use crate::support::reply::Reply;
+use crate::support::server::Request;
+use crate::support::server::Server;
+use std::fs::File;
+use std::io::Read;
+
+fn mixed(request: &Request) -> Reply {
+    match &*request.id {
+        "gate-2" => Reply::service(400, "=cmd", "@SUM(1+1)"),
+        _ => Reply::trusted(&request.id, 0, 1),
+    }
+}
+
+const TASKS: &str = "id,outcome,note\ngate-1,old,\"=1+1\"\ngate-2,old,\"a \"\"b\"\"\nc\"\n";
+
+fn scene(server: &Server) -> Scene {
+    let scene = Scene::with(server);
+    scene.write("tasks.csv", TASKS);
+    scene
+}
+
+const CALL: [&str; 8] =
+    ["stop", "tasks.csv", "--rate", "none", "-o", "results.csv", "-o", "json:report"];
+
+#[test]
+fn a_reader_sees_the_old_document_or_the_new_one() {
+    let server = Server::start(mixed);
+    let scene = scene(&server);
+    scene.write("results.csv", "old\n");
+    let mut opened_before = File::open(scene.path("results.csv")).unwrap();
+    scene.call(&CALL).expect(1);
+    let mut old = String::new();
+    opened_before.read_to_string(&mut old).unwrap();
+    assert_eq!(old, "old\n");
+    assert_eq!(column(&results(&scene.read("results.csv")), "id"), ["gate-1", "gate-2"]);
+    assert_eq!(report(&scene.read("report"))["tasks"]["failed"], 1);
+    let names = scene.all_files().into_iter().map(|(path, _)| path);
+    let left_over: Vec<_> =
+        names.filter(|path| path.to_string_lossy().contains(".batchctl-")).collect();
+    assert_eq!(left_over, [""; 0].map(std::path::PathBuf::from));
+}
+
+#[test]
+fn an_old_document_stays_if_the_run_never_begins() {
+    let server = Server::start(mixed);
+    let scene = scene(&server);
+    scene.write("results.csv", "old\n");
+    scene.write("tasks.csv", "id\nNOT AN ID\n");
+    scene.call(&CALL).expect(65);
+    assert_eq!(scene.read("results.csv"), "old\n");
+}
+
+#[test]
+fn the_results_are_an_input_again() {
+    let server = Server::start(mixed);
+    let scene = scene(&server);
+    scene.call(&CALL).expect(1);
+    let first = results(&scene.read("results.csv"));
+    assert_eq!(column(&first, "in_outcome"), ["old", "old"]);
+    assert_eq!(column(&first, "note"), ["'=1+1", "a \"b\"\nc"]);
+    assert_eq!(column(&first, "error_code"), ["", "'=cmd"]);
+    for call in [["run", "results.csv"], ["stop", "results.csv"]] {
+        let flags = ["--rate", "none", "-o", "again.csv"];
+        scene.call(&[&call[..], &flags].concat()).expect(1);
+        let again = results(&scene.read("again.csv"));
+        assert_eq!(column(&again, "id"), ["gate-1", "gate-2"]);
+        assert_eq!(column(&again, "command"), ["stop", "stop"]);
+        // Lossless: what was guarded once is guarded again, so that it can be told from before.
+        assert_eq!(column(&again, "note"), ["''=1+1", "a \"b\"\nc"]);
+    }
+}
+
+#[test]
+fn a_pipe_is_not_replaced_by_a_document() {
+    let server = Server::start(mixed);
+    let scene = scene(&server);
+    let pipe = scene.path("pipe.csv");
+    let mode = rustix::fs::Mode::from_raw_mode(0o600);
+    rustix::fs::mkfifoat(rustix::fs::CWD, &pipe, mode).unwrap();
+    let call = ["stop", "tasks.csv", "-o", "pipe.csv"];
+    scene.call(&call).expect(74).says("no regular file");
+    assert_eq!(server.count(), 0);
+    assert!(!pipe.metadata().unwrap().is_file());
+}

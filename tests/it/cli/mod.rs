@@ -1,0 +1,12 @@
+//! What users and scripts may rely on, through the real binary.
+
+mod configuration;
+mod documents;
+mod exits;
+mod help;
+mod runs;
+mod sandbox_command;
+mod secrets;
+mod signals;
+mod streams;
+mod terminal;

@@ -1,0 +1,158 @@
+//! What is kept of runs: dry runs leave nothing, reports are the same for ever.
+
+use crate::support::batchctl::Scene;
+use crate::support::documents::report;
+use crate::support::documents::results;
+use crate::support::reply::Reply;
+use crate::support::server::Request;
+use crate::support::server::Server;
+use serde_json::Value;
+use serde_json::json;
+
+fn mixed(request: &Request) -> Reply {
+    match &*request.id {
+        "gate-2" => Reply::trusted(&request.id, 1, 3),
+        "gate-3" => Reply::service(400, "VIAS.00010008", "No such task."),
+        _ => Reply::trusted(&request.id, 0, 2),
+    }
+}
+
+fn scene(server: &Server) -> Scene {
+    let scene = Scene::with(server);
+    scene.write("tasks.txt", "gate-1\ngate-2\ngate-3\ngate-1\n");
+    scene
+}
+
+fn id_of(report: &Value) -> String {
+    report["run"]["id"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn a_dry_run_says_what_would_be_called_and_leaves_no_trace() {
+    let server = Server::start(mixed);
+    let mut scene = scene(&server);
+    scene.unset("BATCHCTL_TOKEN");
+    let call = ["stop", "tasks.txt", "-n", "--rate", "2/s", "-o", "results.csv"];
+    let ended = scene.call(&call).expect(0);
+    let pattern =
+        format!("PUT {}/v2/project-1/batch-tasks/{{id}}/action/{{command}}", server.url());
+    for text in [
+        "stop: 3 batch tasks would be called; nothing was sent",
+        "4 rows, 1 duplicate left out",
+        &pattern,
+        "2/s, 16 on the wire at most; takes 1s at least",
+        "\n  stop   gate-1  tasks.txt:1\n",
+    ] {
+        assert!(ended.stdout.contains(text), "`{text}` is not in {}", ended.stdout);
+    }
+    assert_eq!((&*ended.stderr, server.count()), ("", 0));
+    let files: Vec<_> = scene.all_files().into_iter().map(|(path, _)| path).collect();
+    assert_eq!(files, [scene.path("tasks.txt")]);
+}
+
+#[test]
+fn a_report_is_the_same_bytes_as_at_the_end_of_its_run() {
+    let server = Server::start(mixed);
+    let scene = scene(&server);
+    let summary = scene.call(&["stop", "tasks.txt"]).expect(1).stdout;
+    let json = scene.call(&["report", "--json"]).expect(0).stdout;
+    let id = id_of(&report(&json));
+    for run in ["latest", &id, &id[..id.len() - 2]] {
+        assert_eq!(scene.call(&["report", run]).expect(0).stdout, summary);
+        assert_eq!(scene.call(&["report", run, "--json"]).expect(0).stdout, json);
+    }
+    assert_eq!(scene.call(&["report"]).expect(0).stdout, summary);
+    let second = scene.call(&["stop", "--id", "gate-1", "--json"]).expect(0).stdout;
+    assert_eq!(scene.call(&["report", "--json"]).expect(0).stdout, second);
+    assert_eq!(scene.call(&["report", &id]).expect(0).stdout, summary);
+    scene.call(&["report", "2"]).expect(2).says("`2`");
+}
+
+#[test]
+fn documents_are_written_any_time_later() {
+    let server = Server::start(mixed);
+    let scene = scene(&server);
+    scene.call(&["stop", "tasks.txt", "-o", "then.csv", "-o", "then.json"]).expect(1);
+    scene.call(&["report", "latest", "-o", "now.csv", "-o", "now.json"]).expect(0);
+    assert_eq!(scene.read("now.csv"), scene.read("then.csv"));
+    assert_eq!(scene.read("now.json"), scene.read("then.json"));
+    let printed = scene.call(&["report", "-o", "csv:-"]).expect(0).stdout;
+    assert_eq!(printed, scene.read("then.csv"));
+    assert_eq!(results(&printed).len(), 3);
+}
+
+#[test]
+fn a_report_has_what_the_run_was_told() {
+    let server = Server::start(mixed);
+    let scene = scene(&server);
+    let told = ["--job", "nightly", "--reason", "maintenance of the quay"];
+    let call = [&["stop", "tasks.txt", "--json"], &told[..]].concat();
+    let report = report(&scene.call(&call).expect(1).stdout);
+    assert_eq!(report["schema_version"], 1);
+    assert_eq!(report["run"]["job"], "nightly");
+    assert_eq!(report["run"]["reason"], "maintenance of the quay");
+    assert_eq!(report["target"], json!({"endpoint": server.url(), "project_id": "project-1"}));
+    assert_eq!(report["counts"], json!({"total_count": 6, "failed_count": 1, "succeed_count": 5}));
+    assert_eq!(report["input"]["sources"], json!(["tasks.txt"]));
+    assert_eq!(report["input"]["rows"], 4);
+    assert_eq!(report["input"]["duplicates"], 1);
+    assert_eq!(report["settings"]["rate"], "10/s");
+    assert_eq!(report["pace"]["rate_peak_1s"], 3);
+    assert_eq!(report["stopped"], Value::Null);
+}
+
+#[test]
+fn runs_are_listed_with_the_latest_first() {
+    let server = Server::start(mixed);
+    let scene = scene(&server);
+    let list = || -> Value {
+        serde_json::from_str(&scene.call(&["runs", "list", "--json"]).expect(0).stdout).unwrap()
+    };
+    assert_eq!(list(), json!([]));
+    assert_eq!(scene.call(&["runs", "list"]).expect(0).stdout.lines().count(), 1);
+    let first = scene.call(&["stop", "tasks.txt", "--job", "a", "--json"]).expect(1).stdout;
+    let second = scene.call(&["start", "--id", "gate-1", "--json"]).expect(0).stdout;
+    let (first, second) = (id_of(&report(&first)), id_of(&report(&second)));
+    let listed = list();
+    assert_eq!((&listed[0]["id"], &listed[1]["id"]), (&json!(second), &json!(first)));
+    assert_eq!(listed[1]["settled"]["succeeded"], 1);
+    assert_eq!(listed[1]["state"], "finished");
+    assert_eq!(listed[1]["job"], "a");
+    let table = scene.call(&["runs", "list"]).expect(0).stdout;
+    let rows: Vec<&str> = table.lines().collect();
+    assert!(rows[1].starts_with(&second) && rows[2].starts_with(&first), "{table}");
+}
+
+#[test]
+fn without_a_run_there_is_no_report() {
+    let scene = Scene::new();
+    scene.call(&["report"]).expect(2).says("hint: ");
+    assert!(scene.all_files().is_empty());
+}
+
+#[test]
+fn a_damaged_run_hides_no_other() {
+    let server = Server::start(mixed);
+    let scene = scene(&server);
+    scene.call(&["stop", "tasks.txt"]).expect(1);
+    scene.write(".local/state/batchctl/runs/20240705-120000-kfzq.db", "no database at all");
+    let ended = scene.call(&["runs", "list"]).expect(0).says("warning: ");
+    assert_eq!(ended.stdout.lines().count(), 2);
+    scene.call(&["report", "20240705"]).expect(74).says("20240705-120000-kfzq");
+    scene.call(&["report"]).expect(0).prints("gate-3");
+}
+
+#[cfg(unix)]
+#[test]
+fn runs_are_for_the_eyes_of_their_owner_alone() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let server = Server::start(mixed);
+    let scene = scene(&server);
+    scene.call(&["stop", "tasks.txt"]).expect(1);
+    let mode = |path: std::path::PathBuf| path.metadata().unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(scene.state().join("runs")), 0o700);
+    for name in scene.runs() {
+        assert_eq!(mode(scene.state().join("runs").join(&name)), 0o600, "{name}");
+    }
+}

@@ -1,0 +1,107 @@
+//! Signals: the first lets the calls on the wire finish, the second does not.
+
+use crate::support::batchctl::Ended;
+use crate::support::batchctl::Running;
+use crate::support::batchctl::Scene;
+use crate::support::documents::column;
+use crate::support::documents::results;
+use crate::support::reply::Reply;
+use crate::support::server::Request;
+use crate::support::server::Server;
+use rustix::process::Signal;
+use std::time::Duration;
+
+const CALL: [&str; 10] = [
+    "stop",
+    "tasks.txt",
+    "--rate",
+    "none",
+    "-j",
+    "2",
+    "-o",
+    "results.csv",
+    "--drain-timeout",
+    "1h",
+];
+
+/// Starts a run of five tasks, of which two are on the wire when this returns.
+fn begun(reply: fn(&Request) -> Reply) -> (Server, Scene, Running) {
+    let server = Server::start(reply);
+    let scene = Scene::with(&server);
+    scene.write("tasks.txt", "gate-1\ngate-2\ngate-3\ngate-4\ngate-5\n");
+    let running = scene.start(&CALL);
+    server.wait_for(2);
+    (server, scene, running)
+}
+
+fn late(request: &Request) -> Reply {
+    Reply::trusted(&request.id, 0, 1).after(Duration::from_millis(300))
+}
+
+#[track_caller]
+fn check_outcomes(scene: &Scene, expected: [&str; 5]) {
+    let rows = results(&scene.read("results.csv"));
+    assert_eq!(column(&rows, "outcome"), expected);
+}
+
+#[track_caller]
+fn check_first(signal: Signal, code: i32) -> Ended {
+    let (server, scene, running) = begun(late);
+    running.signal(signal);
+    let ended = running.ended().expect(code);
+    let rest = "not_attempted";
+    check_outcomes(&scene, ["succeeded", "succeeded", rest, rest, rest]);
+    assert_eq!(server.count(), 2);
+    ended
+}
+
+#[test]
+fn the_first_signal_lets_the_calls_on_the_wire_finish() {
+    check_first(Signal::INT, 130).says("stopping").prints("Interrupted: by SIGINT");
+    check_first(Signal::TERM, 143).prints("SIGTERM");
+    check_first(Signal::HUP, 143);
+}
+
+#[test]
+fn the_second_signal_gives_up_what_is_on_the_wire() {
+    let (server, scene, mut running) = begun(|_| Reply::silence());
+    running.signal(Signal::INT);
+    running.wait_until_it_says("stopping");
+    running.signal(Signal::INT);
+    running.ended().expect(130);
+    let rest = "not_attempted";
+    check_outcomes(&scene, ["ambiguous", "ambiguous", rest, rest, rest]);
+    assert_eq!(server.count(), 2);
+}
+
+#[test]
+fn a_hang_up_that_nohup_has_ignored_stops_nothing() {
+    let server = Server::start(late);
+    let scene = Scene::with(&server);
+    let script = "trap '' HUP; exec \"$0\" stop --id gate-1 --id gate-2 -j 1 --rate none";
+    let mut running = scene.start_in_shell(script);
+    server.wait_for(1);
+    running.signal(Signal::HUP);
+    running.wait_until_it_says("2 ok");
+    running.ended().expect(0);
+    assert_eq!(server.count(), 2);
+}
+
+#[test]
+fn a_signal_while_a_token_command_works_ends_the_run_before_it_begins() {
+    let server = Server::obliging();
+    let scene = Scene::with(&server);
+    // The command says that it runs, and waits for the test.
+    let command = "touch running; while [ -e running ]; do :; done; echo token";
+    let running =
+        scene.start(&["stop", "--id", "gate-1", "-o", "results.csv", "--token-command", command]);
+    let file = scene.path("running");
+    while !file.exists() {
+        std::thread::yield_now();
+    }
+    running.signal(Signal::INT);
+    std::fs::remove_file(file).unwrap();
+    running.ended().expect(130);
+    assert_eq!(server.count(), 0);
+    assert_eq!(column(&results(&scene.read("results.csv")), "outcome"), ["not_attempted"]);
+}

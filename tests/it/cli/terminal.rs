@@ -1,0 +1,153 @@
+//! On a terminal: the question before a run, the bar, and colour.
+
+use crate::support::batchctl::Scene;
+use crate::support::reply::Reply;
+use crate::support::server::Server;
+use rustix::pty::OpenptFlags;
+use rustix::termios::Winsize;
+use std::fs::File;
+use std::io::Read;
+use std::io::Write;
+use std::os::fd::OwnedFd;
+use std::process::Child;
+use std::process::Command;
+
+/// The program on a terminal of 100 columns.
+struct Session {
+    terminal: File,
+    child: Child,
+    shown: String,
+}
+
+impl Session {
+    fn start(mut command: Command) -> Self {
+        let terminal = rustix::pty::openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+        rustix::pty::grantpt(&terminal).unwrap();
+        rustix::pty::unlockpt(&terminal).unwrap();
+        let size = Winsize { ws_row: 30, ws_col: 100, ws_xpixel: 0, ws_ypixel: 0 };
+        rustix::termios::tcsetwinsize(&terminal, size).unwrap();
+        let name = rustix::pty::ptsname(&terminal, Vec::new()).unwrap();
+        let end = || {
+            let path = name.to_str().unwrap();
+            OwnedFd::from(File::options().read(true).write(true).open(path).unwrap())
+        };
+        command.env("TERM", "xterm-256color").stdin(end()).stdout(end()).stderr(end());
+        let child = command.spawn().unwrap();
+        // Its ends of the terminal are the child's alone from now on.
+        drop(command);
+        Self { terminal: File::from(terminal), child, shown: String::new() }
+    }
+
+    /// Reads until the terminal shows a text.
+    fn wait_for(&mut self, text: &str) {
+        while !self.shown.contains(text) {
+            assert!(self.read(), "it ended without `{text}`: {}", self.shown);
+        }
+    }
+
+    /// Reads what is there, and tells whether the program still has the terminal.
+    fn read(&mut self) -> bool {
+        let mut buffer = [0; 4_096];
+        // Linux reports EIO when the last end of the program is closed.
+        let length = self.terminal.read(&mut buffer).unwrap_or(0);
+        self.shown += &String::from_utf8_lossy(&buffer[..length]);
+        length > 0
+    }
+
+    fn type_in(&mut self, keys: &str) {
+        self.terminal.write_all(keys.as_bytes()).unwrap();
+    }
+
+    /// Returns the exit status and all that was shown.
+    fn ended(mut self) -> (Option<i32>, String) {
+        while self.read() {}
+        (self.child.wait().unwrap().code(), self.shown)
+    }
+}
+
+fn scene(server: &Server) -> Scene {
+    let scene = Scene::with(server);
+    scene.write("tasks.txt", "gate-1\ngate-2\n");
+    scene
+}
+
+/// Answers the question, and checks the exit status and how many calls were sent.
+#[track_caller]
+fn check_answer(keys: &str, code: i32, calls: usize) {
+    let server = Server::obliging();
+    let scene = scene(&server);
+    let mut session = Session::start(scene.command(&["stop", "tasks.txt"]));
+    session.wait_for("[y/N]");
+    assert!(session.shown.contains("stop 2 batch tasks with http://"), "{}", session.shown);
+    session.type_in(keys);
+    let (status, shown) = session.ended();
+    assert_eq!(status, Some(code), "{shown}");
+    assert_eq!(server.count(), calls);
+    assert_eq!(scene.runs().is_empty(), calls == 0, "a run was left over");
+}
+
+#[test]
+fn a_run_begins_when_somebody_says_yes() {
+    check_answer("y\n", 0, 2);
+    check_answer("yes\n", 0, 2);
+}
+
+#[test]
+fn without_a_yes_nothing_is_sent_and_nothing_is_kept() {
+    check_answer("n\n", 130, 0);
+    check_answer("\n", 130, 0);
+    // Ctrl-D.
+    check_answer("\u{4}", 130, 0);
+}
+
+#[test]
+fn an_interrupt_at_the_question_sends_nothing_and_keeps_nothing() {
+    let server = Server::obliging();
+    let scene = scene(&server);
+    let mut session = Session::start(scene.command(&["stop", "tasks.txt"]));
+    session.wait_for("[y/N]");
+    let id = rustix::process::Pid::from_child(&session.child);
+    rustix::process::kill_process(id, rustix::process::Signal::INT).unwrap();
+    let (status, shown) = session.ended();
+    assert_eq!(status, Some(130), "{shown}");
+    assert!(shown.contains("nothing was sent"), "{shown}");
+    assert_eq!((server.count(), scene.runs().len()), (0, 0));
+}
+
+#[test]
+fn nobody_is_asked_who_said_yes_or_rehearses() {
+    let server = Server::obliging();
+    let scene = scene(&server);
+    for flags in [&["--yes"], &["--sandbox"], &["--dry-run"]] {
+        let session = Session::start(scene.command(&[&["stop", "tasks.txt"], &flags[..]].concat()));
+        let (status, shown) = session.ended();
+        assert_eq!(status, Some(0), "{shown}");
+        assert!(!shown.contains("[y/N]"), "{shown}");
+    }
+}
+
+#[test]
+fn the_bar_is_drawn_cleared_and_followed_by_the_summary() {
+    let server = Server::start(|request| {
+        Reply::trusted(&request.id, 0, 1).after(std::time::Duration::from_millis(200))
+    });
+    let scene = scene(&server);
+    let call = ["stop", "tasks.txt", "-y", "-j", "1", "--rate", "none"];
+    let (status, shown) = Session::start(scene.command(&call)).ended();
+    assert_eq!(status, Some(0), "{shown}");
+    // Drawn anew with a return, and cleared before the summary.
+    assert!(shown.contains('\r') && shown.contains("1/2"), "{shown:?}");
+    let summary = shown.find("stop: 2 tasks").unwrap();
+    assert!(shown[..summary].contains("\u{1b}["), "{shown:?}");
+    assert!(shown.contains("\u{1b}[32m"), "{shown:?}");
+}
+
+#[test]
+fn no_color_and_a_dumb_terminal_are_obeyed() {
+    let server = Server::obliging();
+    let scene = scene(&server);
+    let mut command = scene.command(&["stop", "tasks.txt", "-y", "--progress", "none"]);
+    command.env("NO_COLOR", "1");
+    let (_, shown) = Session::start(command).ended();
+    assert!(shown.contains("succeeded") && !shown.contains('\u{1b}'), "{shown:?}");
+}

@@ -1,0 +1,140 @@
+//! What a scripted service does with a request: every way in which a service can be wrong.
+
+use batchctl::task::Counts;
+use serde_json::json;
+use std::time::Duration;
+
+/// What is done with one request.
+#[derive(Debug, Clone)]
+pub(crate) struct Reply {
+    pub(super) manner: Manner,
+    /// What a client can trust of it.
+    pub(super) trusted: Option<Counts>,
+    /// How long it takes to come.
+    pub(super) delay: Duration,
+}
+
+/// How the connection is used.
+#[derive(Debug, Clone)]
+pub(super) enum Manner {
+    /// An answer with a length that is right.
+    Whole(Head, Vec<u8>),
+    /// An answer that ends before the length it announced.
+    Cut(Head, Vec<u8>),
+    /// An answer whose body never comes to its end, a byte at a time.
+    Trickle(Head),
+    /// The connection is reset: RST in place of an answer.
+    Reset,
+    /// The connection is closed in good order, without an answer.
+    Close,
+    /// Nothing comes until the client goes away.
+    Silence,
+}
+
+/// Status and headers.
+#[derive(Debug, Clone)]
+pub(super) struct Head {
+    pub(super) status: u16,
+    pub(super) headers: Vec<(String, String)>,
+}
+
+impl Reply {
+    fn new(manner: Manner) -> Self {
+        Self { manner, trusted: None, delay: Duration::ZERO }
+    }
+
+    /// An answer with this status and body.
+    pub(crate) fn answer(status: u16, body: impl Into<Vec<u8>>) -> Self {
+        Self::new(Manner::Whole(Head { status, headers: Vec::new() }, body.into()))
+    }
+
+    /// A 200 that speaks of `id` with these counts, whether or not they add up.
+    pub(crate) fn counted(id: &str, total: u64, failed: u64, succeeded: u64) -> Self {
+        let errors: Vec<String> =
+            (1..=failed).map(|number| format!("sub-task {number}: no licence")).collect();
+        let body = json!({
+            "total_count": total, "failed_count": failed, "succeed_count": succeeded,
+            "id": id, "error_list": errors,
+        });
+        Self::answer(200, body.to_string())
+    }
+
+    /// A 200 that a client can believe: its counts add up and are to be found in the report.
+    pub(crate) fn trusted(id: &str, failed: u64, succeeded: u64) -> Self {
+        let total = failed + succeeded;
+        let trusted = Some(Counts { total, failed, succeeded });
+        Self { trusted, ..Self::counted(id, total, failed, succeeded) }
+    }
+
+    /// An error of the service, with all of its six fields.
+    pub(crate) fn service(status: u16, code: &str, message: &str) -> Self {
+        let body = json!({
+            "error_code": code, "error_msg": message, "detail": "the detail", "params": ["one"],
+            "reason": "the reason", "advice": "the advice",
+        });
+        Self::answer(status, body.to_string())
+    }
+
+    /// An error of the gateway in front of the service.
+    pub(crate) fn gateway(status: u16, code: &str, message: &str) -> Self {
+        let body = json!({ "error_msg": message, "error_code": code, "request_id": "gateway-1" });
+        Self::answer(status, body.to_string())
+    }
+
+    /// An answer whose body is shorter than it says.
+    pub(crate) fn cut(body: impl Into<Vec<u8>>) -> Self {
+        Self::new(Manner::Cut(Head { status: 200, headers: Vec::new() }, body.into()))
+    }
+
+    /// An answer whose body never ends.
+    pub(crate) fn trickle() -> Self {
+        Self::new(Manner::Trickle(Head { status: 200, headers: Vec::new() }))
+    }
+
+    /// A reset of the connection.
+    pub(crate) fn reset() -> Self {
+        Self::new(Manner::Reset)
+    }
+
+    /// The end of the connection.
+    pub(crate) fn close() -> Self {
+        Self::new(Manner::Close)
+    }
+
+    /// Nothing at all.
+    pub(crate) fn silence() -> Self {
+        Self::new(Manner::Silence)
+    }
+
+    /// Adds a header to an answer.
+    #[must_use]
+    pub(crate) fn with_header(mut self, name: &str, value: &str) -> Self {
+        match &mut self.manner {
+            Manner::Whole(head, _) | Manner::Cut(head, _) | Manner::Trickle(head) => {
+                head.headers.push((name.into(), value.into()));
+            }
+            Manner::Reset | Manner::Close | Manner::Silence => {
+                panic!("without an answer there is no header")
+            }
+        }
+        self
+    }
+
+    /// Lets the reply take a while.
+    #[must_use]
+    pub(crate) fn after(self, delay: Duration) -> Self {
+        Self { delay, ..self }
+    }
+}
+
+impl Head {
+    /// Writes the head of an answer that announces a body of `length`.
+    pub(super) fn text(&self, length: usize) -> Vec<u8> {
+        let mut text = format!("HTTP/1.1 {} Scripted\r\ncontent-length: {length}\r\n", self.status);
+        for (name, value) in &self.headers {
+            text += &format!("{name}: {value}\r\n");
+        }
+        text += "\r\n";
+        text.into_bytes()
+    }
+}

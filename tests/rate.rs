@@ -1,0 +1,127 @@
+//! The rate as the service sees it, and as the store recorded it.
+//!
+//! A test binary of its own, whose tests take turns: it needs the machine for itself. When the
+//! calls were sent must be right every time. When they arrive is up to the machine as well, so
+//! a run whose arrivals a busy machine has crowded together is done again, twice at the most.
+
+// So marked, helpers may `unwrap` as the tests may.
+#[cfg(test)]
+#[path = "it/support/mod.rs"]
+#[expect(dead_code, reason = "the other test binary uses the rest")]
+mod support;
+
+#[cfg(test)]
+mod tests {
+    use crate::support::batchctl::Scene;
+    use crate::support::documents::report;
+    use crate::support::reply::Reply;
+    use crate::support::server::Request;
+    use crate::support::server::Server;
+    use batchctl::store::RunDirectory;
+    use batchctl::store::RunReader;
+    use serde_json::Value;
+    use std::sync::Mutex;
+
+    const SECOND: u64 = 1_000_000;
+    /// How often a run is done at the most until its arrivals are as they should be.
+    const TRIES: usize = 3;
+
+    static TURN: Mutex<()> = Mutex::new(());
+
+    /// One run: when its calls were sent and when they arrived, in microseconds.
+    struct Run {
+        sent: Vec<u64>,
+        arrived: Vec<u64>,
+        report: Value,
+    }
+
+    fn run(tasks: u32, rate: u32, reply: fn(&Request) -> Reply) -> Run {
+        let server = Server::start(reply);
+        let scene = Scene::with(&server);
+        let ids: Vec<String> = (0..tasks).map(|number| format!("task-{number:05}")).collect();
+        scene.write("tasks.txt", ids.join("\n"));
+        let rate = format!("{rate}/s");
+        let ended = scene.call(&["start", "tasks.txt", "--rate", &rate, "-j", "64", "--json"]);
+        let report = report(&ended.expect(0).stdout);
+        let arrived = server.requests().iter().map(|request| request.micros).collect();
+        Run { sent: sent(&scene), arrived, report }
+    }
+
+    /// Reads from the store when each call was sent.
+    fn sent(scene: &Scene) -> Vec<u64> {
+        let runs = RunDirectory::existing(&scene.state());
+        let id = runs.find("latest").unwrap();
+        let mut sent = Vec::new();
+        let reader = RunReader::open(&runs, &id).unwrap();
+        reader
+            .for_each_attempt(|attempt| {
+                sent.push(attempt.sent.as_micros().unsigned_abs());
+                Ok::<(), batchctl::store::StoreError>(())
+            })
+            .unwrap();
+        sent.sort_unstable();
+        sent
+    }
+
+    /// Returns the most that any window of one second holds.
+    fn peak(times: &[u64]) -> usize {
+        let mut first = 0;
+        let mut most = 0;
+        for (last, time) in times.iter().enumerate() {
+            while time - times[first] >= SECOND {
+                first += 1;
+            }
+            most = most.max(last - first + 1);
+        }
+        most
+    }
+
+    /// Returns how many there were a second, from the first to the last.
+    fn average(times: &[u64]) -> f64 {
+        let span = times.last().unwrap() - times[0];
+        (times.len() - 1) as f64 * SECOND as f64 / span as f64
+    }
+
+    /// Runs until the arrivals keep within the rate and reach `least` a second on average.
+    fn check(tasks: u32, rate: u32, least: f64, reply: fn(&Request) -> Reply) -> Run {
+        // A test that failed has nothing to hand over that could be wrong.
+        let _turn = TURN.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let most = usize::try_from(rate).unwrap();
+        let mut seen = Vec::new();
+        for _ in 0..TRIES {
+            let run = run(tasks, rate, reply);
+            assert!(peak(&run.sent) <= most, "{} were sent within a second", peak(&run.sent));
+            assert_eq!(run.report["pace"]["rate_peak_1s"], peak(&run.sent));
+            assert_eq!(run.arrived.len(), run.sent.len());
+            let (peak, average) = (peak(&run.arrived), average(&run.arrived));
+            if peak <= most && average >= least {
+                return run;
+            }
+            seen.push(format!("peak {peak}, average {average:.1}/s"));
+        }
+        panic!("at the service, no run of {TRIES} was right: {seen:?}");
+    }
+
+    #[test]
+    fn a_thousand_a_second_are_a_thousand_in_every_second_at_the_service() {
+        let run = check(10_000, 1_000, 990.0, |request| Reply::trusted(&request.id, 0, 1));
+        assert_eq!(run.report["tasks"]["succeeded"], 10_000);
+        assert_eq!(run.arrived.len(), 10_000);
+    }
+
+    #[test]
+    fn calls_that_were_throttled_count_when_they_are_sent_again() {
+        // Three of ten tasks are refused the first time, and asked to come back at once.
+        let run = check(120, 50, 0.0, |request| {
+            let number: u32 = request.id["task-".len()..].parse().unwrap();
+            if request.attempt == 1 && number % 10 < 3 {
+                let message = "The throttling threshold has been reached";
+                return Reply::gateway(429, "APIGW.0308", message).with_header("retry-after", "0");
+            }
+            Reply::trusted(&request.id, 0, 1)
+        });
+        assert_eq!(run.report["tasks"]["succeeded"], 120);
+        assert_eq!(run.report["calls"]["throttled"], 36);
+        assert_eq!(run.sent.len(), 156);
+    }
+}
