@@ -79,7 +79,7 @@ pub(crate) enum Command {
     /// Show the report of a run, in any format, any time later
     Report(ReportArgs),
     /// List, show and prune the runs that are kept
-    #[command(after_help = RUNS_HELP)]
+    #[command(after_help = RUNS_HELP, arg_required_else_help = true)]
     Runs {
         #[command(subcommand)]
         command: RunsCommand,

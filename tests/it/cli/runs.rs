@@ -38,7 +38,7 @@ fn a_dry_run_says_what_would_be_called_and_leaves_no_trace() {
         format!("PUT {}/v2/project-1/batch-tasks/{{id}}/action/{{command}}", server.url());
     for text in [
         "stop: 3 batch tasks would be called; nothing was sent",
-        "4 rows, 1 duplicate left out",
+        "4 rows; left out: 1 duplicate",
         &pattern,
         "2/s, 16 on the wire at most; takes 1s at least",
         "\n  stop   gate-1  tasks.txt:1\n",
