@@ -6,8 +6,11 @@ use super::error_chain::no_response;
 use super::wire::read_body;
 use crate::policy::Answer;
 use crate::policy::Body;
+use crate::policy::RateHint;
 use crate::policy::Response;
 use crate::policy::ServiceError;
+use crate::policy::quota_in_message;
+use crate::policy::rate_hint;
 use crate::policy::retry_after;
 use reqwest::Client;
 use reqwest::Request;
@@ -34,10 +37,13 @@ pub(super) async fn exchange(http: &Client, request: Request, token: &Token) -> 
     let status = response.status().as_u16();
     let body = body_of(&mut response, token).await;
     let headers = response.headers();
+    let retry_after = hold(headers);
     Answer::Response(Response {
         status,
         request_id: request_id(headers, &body).map(|id| kept(id, token)),
-        retry_after: hold(headers),
+        retry_after,
+        // Where both are sent, the wait that is asked for in so many words wins.
+        rate_hint: quota_hint(headers, &body).filter(|_| retry_after.is_none()).map(Box::new),
         body,
     })
 }
@@ -98,6 +104,17 @@ fn hold(headers: &HeaderMap) -> Option<Duration> {
     let date = header(headers, DATE.as_str());
     let values = headers.get_all(RETRY_AFTER).into_iter().filter_map(|value| value.to_str().ok());
     values.filter_map(|value| retry_after(value, date)).max()
+}
+
+/// Returns what headers, or else the gateway's message, say of the service's quota.
+fn quota_hint(headers: &HeaderMap, body: &Body) -> Option<RateHint> {
+    let named =
+        headers.iter().filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)));
+    let in_message = || match body {
+        Body::Error(error) => quota_in_message(&error.message),
+        Body::Result(_) | Body::Unreadable(_) => None,
+    };
+    rate_hint(named, header(headers, DATE.as_str())).or_else(in_message)
 }
 
 fn request_id(headers: &HeaderMap, body: &Body) -> Option<String> {

@@ -1,5 +1,6 @@
 //! What came back for one attempt, free of any HTTP client's types.
 
+use super::rate_hint::RateHint;
 use crate::task::FailureKind;
 use std::time::Duration;
 
@@ -43,6 +44,8 @@ pub struct Response {
     pub request_id: Option<String>,
     /// How long the service asks to wait, from its `Retry-After` header.
     pub retry_after: Option<Duration>,
+    /// What it says of the service's quota; hardly any answer does.
+    pub rate_hint: Option<Box<RateHint>>,
     /// What the body says.
     pub body: Body,
 }

@@ -9,7 +9,7 @@ fn id() -> TaskId {
 }
 
 fn response(status: u16, body: Body) -> Response {
-    Response { status, request_id: None, retry_after: None, body }
+    Response { status, request_id: None, retry_after: None, rate_hint: None, body }
 }
 
 fn error(code: &str, message: &str) -> Body {

@@ -11,11 +11,13 @@ mod budget;
 mod classify;
 mod pace;
 mod ramp;
+mod rate_hint;
 mod retry;
 mod retry_after;
 #[cfg(test)]
 mod simulation;
 mod stop;
+mod structured_field;
 
 pub use adaptive::AdaptiveRate;
 pub use adaptive::RateBounds;
@@ -44,6 +46,11 @@ pub use pace::rate_per_second;
 pub use ramp::Canary;
 pub use ramp::CanaryState;
 pub use ramp::Ramp;
+pub use rate_hint::HintedPace;
+pub use rate_hint::Quota;
+pub use rate_hint::RateHint;
+pub use rate_hint::quota_in_message;
+pub use rate_hint::rate_hint;
 pub use retry::Decision;
 pub use retry::OnDoubt;
 pub use retry::RetryPolicy;

@@ -34,7 +34,12 @@ pub fn retry_after(value: &str, date: Option<&str>) -> Option<Duration> {
 pub fn window_in_message(message: &str) -> Option<Duration> {
     let (_, after) = message.split_once("limit:")?;
     let (_, span) = after.split_once("time:")?;
-    let mut words = span.trim_start().split(|c: char| !c.is_ascii_alphanumeric());
+    span_in_words(span).map(|span| span.min(LONGEST_HOLD))
+}
+
+/// Reads a span such as `5 minute`, and nothing of what follows it.
+pub(super) fn span_in_words(text: &str) -> Option<Duration> {
+    let mut words = text.trim_start().split(|c: char| !c.is_ascii_alphanumeric());
     let count = whole_number(words.next()?)?;
     let seconds = match words.next()?.trim_end_matches('s') {
         "second" => 1,
@@ -43,11 +48,11 @@ pub fn window_in_message(message: &str) -> Option<Duration> {
         "day" => 86_400,
         _ => return None,
     };
-    Some(Duration::from_secs(count.saturating_mul(seconds)).min(LONGEST_HOLD))
+    Some(Duration::from_secs(count.saturating_mul(seconds)))
 }
 
 /// Reads digits only: no sign, no fraction, no digit of another script. Saturates.
-fn whole_number(text: &str) -> Option<u64> {
+pub(super) fn whole_number(text: &str) -> Option<u64> {
     if text.is_empty() || !text.bytes().all(|b| b.is_ascii_digit()) {
         return None;
     }

@@ -312,7 +312,13 @@ pub(super) fn status(status: u16) -> Answer {
 }
 
 fn answer(status: u16, body: Body) -> Answer {
-    Answer::Response(Response { status, request_id: None, retry_after: None, body })
+    Answer::Response(Response {
+        status,
+        request_id: None,
+        retry_after: None,
+        rate_hint: None,
+        body,
+    })
 }
 
 /// No connection was made.
