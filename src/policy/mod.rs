@@ -58,5 +58,7 @@ pub use retry::Standing;
 pub use retry_after::LONGEST_HOLD;
 pub use retry_after::retry_after;
 pub use retry_after::window_in_message;
+pub use stop::FinishBy;
+pub use stop::InvalidFinishBy;
 pub use stop::InvalidMaxFailures;
 pub use stop::MaxFailures;

@@ -1,7 +1,10 @@
-//! Decides how many failures end a run early.
+//! Decides what ends a run early: how many failures, and which time of day.
 
+use jiff::ZonedDateTime;
+use jiff::civil;
 use std::fmt;
 use std::str::FromStr;
+use std::time::Duration;
 
 /// A share of the tasks never tolerates fewer failures than this: a short list with a few bad
 /// ids is not an outage.
@@ -68,6 +71,68 @@ impl fmt::Display for MaxFailures {
     }
 }
 
+/// The time of day at which new sendings end.
+///
+/// ```
+/// use batchctl::policy::FinishBy;
+/// use std::time::Duration;
+///
+/// let finish_by: FinishBy = "06:00".parse().unwrap();
+/// let now = "2026-07-27T22:30:00+00:00[UTC]".parse().unwrap();
+/// assert_eq!(finish_by.time_left(&now), Duration::from_secs(7 * 3600 + 1800));
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FinishBy(civil::Time);
+
+impl FinishBy {
+    /// Returns when that time of day comes next after `now`, in the time zone of `now`.
+    ///
+    /// Where clocks are put forward over it, it comes as much later; where they are put back
+    /// over it, the first of the two counts.
+    pub fn next(self, now: &ZonedDateTime) -> ZonedDateTime {
+        let today = Some(now.date());
+        let tomorrow = now.date().tomorrow().ok();
+        let days = today.into_iter().chain(tomorrow);
+        let mut times = days.filter_map(|day| {
+            day.to_datetime(self.0).to_zoned_datetime(now.time_zone().clone()).ok()
+        });
+        // Only on the last day of the calendar there is no tomorrow, and so no time left.
+        times.find(|time| time > now).unwrap_or_else(|| now.clone())
+    }
+
+    /// Returns how long new sendings may go on.
+    pub fn time_left(self, now: &ZonedDateTime) -> Duration {
+        now.duration_until(&self.next(now)).unsigned_abs()
+    }
+}
+
+/// The text is no time of day.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("a time of day is hours and minutes, from `00:00` to `23:59`")]
+pub struct InvalidFinishBy;
+
+impl FromStr for FinishBy {
+    type Err = InvalidFinishBy;
+
+    /// Reads `HH:MM`; a leading zero of the hours may be left out.
+    fn from_str(text: &str) -> Result<Self, InvalidFinishBy> {
+        let (hours, minutes) = text.trim().split_once(':').ok_or(InvalidFinishBy)?;
+        let number = |digits: &str, shortest: usize| {
+            let is_one = digits.bytes().all(|b| b.is_ascii_digit());
+            let has_length = (shortest..=2).contains(&digits.len());
+            digits.parse::<i8>().ok().filter(|_| is_one && has_length).ok_or(InvalidFinishBy)
+        };
+        let time = civil::Time::new(number(hours, 1)?, number(minutes, 2)?, 0, 0);
+        time.map(Self).map_err(|_| InvalidFinishBy)
+    }
+}
+
+impl fmt::Display for FinishBy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:02}:{:02}", self.0.hour(), self.0.minute())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -97,6 +162,45 @@ mod tests {
     fn what_is_no_limit_is_refused() {
         for text in ["", "-1", "101%", "2.5%", "%", "few"] {
             check(text, 100, None);
+        }
+    }
+
+    /// A time zone with summer time, written out so that no machine's tables matter.
+    fn berlin(local: &str) -> ZonedDateTime {
+        let zone = jiff::tz::TimeZone::posix("CET-1CEST,M3.5.0,M10.5.0/3").unwrap();
+        local.parse::<civil::DateTime>().unwrap().to_zoned_datetime(zone).unwrap()
+    }
+
+    fn check_finish(finish_by: &str, now: &str, hours: f64) {
+        let left = finish_by.parse::<FinishBy>().unwrap().time_left(&berlin(now));
+        assert_eq!(left, Duration::from_secs_f64(hours * 3_600.0), "{finish_by} after {now}");
+    }
+
+    #[test]
+    fn a_time_of_day_is_the_next_one() {
+        check_finish("06:00", "2026-07-27T22:30:00", 7.5);
+        check_finish("06:00", "2026-07-27T05:59:59", 1.0 / 3_600.0);
+        check_finish("06:00", "2026-07-27T06:00:00", 24.0);
+        check_finish("00:00", "2026-12-31T23:00:00", 1.0);
+        check_finish("23:59", "2026-07-27T00:00:00", 24.0 - 1.0 / 60.0);
+    }
+
+    #[test]
+    fn a_night_in_which_clocks_are_put_forward_or_back_is_shorter_or_longer() {
+        check_finish("06:00", "2026-03-28T22:00:00", 7.0);
+        check_finish("06:00", "2026-10-24T22:00:00", 9.0);
+        // 02:30 is skipped, and comes as 03:30; or comes twice, and the first one counts.
+        check_finish("02:30", "2026-03-29T01:30:00", 1.0);
+        check_finish("02:30", "2026-10-25T01:30:00", 1.0);
+    }
+
+    #[test]
+    fn times_of_day_are_written_as_they_are_read() {
+        for (text, expected) in [("06:00", "06:00"), (" 6:05 ", "06:05"), ("23:59", "23:59")] {
+            assert_eq!(text.parse::<FinishBy>().unwrap().to_string(), expected);
+        }
+        for text in ["", "6", "24:00", "06:60", "06:5", "006:00", "-6:00", "+6:00", "06:00:00"] {
+            assert_eq!(text.parse::<FinishBy>(), Err(InvalidFinishBy), "{text:?}");
         }
     }
 }
