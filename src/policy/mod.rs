@@ -4,6 +4,7 @@
 //! displays or tasks beyond their words.
 
 mod adaptive;
+mod advice;
 mod answer;
 mod blame;
 mod breaker;
@@ -21,6 +22,9 @@ mod structured_field;
 
 pub use adaptive::AdaptiveRate;
 pub use adaptive::RateBounds;
+pub use advice::Advice;
+pub use advice::RunFigures;
+pub use advice::advice;
 pub use answer::ActionResult;
 pub use answer::Answer;
 pub use answer::Body;
