@@ -117,7 +117,7 @@ pub(super) fn never_left() -> Answer {
 }
 
 fn response(status: u16, body: Body) -> Answer {
-    Answer::Response(Response { status, request_id: None, retry_after: None, body })
+    Answer::Response(Response { status, request_id: None, retry_after: None, rate_hint: None, body })
 }
 
 /// One call as the service saw it.
