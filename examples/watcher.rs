@@ -60,6 +60,7 @@ impl TaskApi for Obliging {
         Answer::Response(Response {
             status: 200,
             request_id: None,
+            rate_hint: None,
             retry_after: None,
             body: Body::Result(ActionResult {
                 id: Some(task.id.to_string()),

@@ -100,6 +100,7 @@ pub(super) fn throttled(seconds: u64) -> Answer {
     Answer::Response(Response {
         status: 429,
         request_id: None,
+        rate_hint: None,
         retry_after: Some(Duration::from_secs(seconds)),
         body: Body::Error(ServiceError::default()),
     })
@@ -117,7 +118,13 @@ pub(super) fn never_left() -> Answer {
 }
 
 fn response(status: u16, body: Body) -> Answer {
-    Answer::Response(Response { status, request_id: None, retry_after: None, rate_hint: None, body })
+    Answer::Response(Response {
+        status,
+        request_id: None,
+        retry_after: None,
+        rate_hint: None,
+        body,
+    })
 }
 
 /// One call as the service saw it.
