@@ -50,7 +50,13 @@ impl TaskApi for Immediate {
             ..Default::default()
         };
         let body = Body::Result(counts);
-        Answer::Response(Response { status: 200, request_id: None, retry_after: None, body })
+        Answer::Response(Response {
+            status: 200,
+            request_id: None,
+            retry_after: None,
+            rate_hint: None,
+            body,
+        })
     }
 }
 
