@@ -40,9 +40,12 @@ impl Timestamp {
 }
 
 impl fmt::Display for Timestamp {
-    /// Writes RFC 3339 in UTC with milliseconds, as all documents have it.
+    /// Writes RFC 3339 in UTC with milliseconds, as all documents have it; a time before or
+    /// after all years of four digits as the first or last of them.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let time = jiff::Timestamp::from_microsecond(self.0).map_err(|_| fmt::Error)?;
+        // An error here would be a panic in whoever writes a damaged time.
+        let nearest = if self.0 < 0 { jiff::Timestamp::MIN } else { jiff::Timestamp::MAX };
+        let time = jiff::Timestamp::from_microsecond(self.0).unwrap_or(nearest);
         write!(f, "{time:.3}")
     }
 }
@@ -123,6 +126,14 @@ mod tests {
         assert_eq!(SOME_DAY.to_string(), "2024-07-05T12:00:00.000Z");
         assert_eq!(SOME_DAY.plus_micros(1_234_999).to_string(), "2024-07-05T12:00:01.234Z");
         assert_eq!("2024-07-05T12:00:00.000Z".parse::<Timestamp>().unwrap(), SOME_DAY);
+    }
+
+    #[test]
+    fn a_time_beyond_the_calendar_is_written_all_the_same() {
+        let last = Timestamp::from_micros(i64::MAX).to_string();
+        assert!(last.starts_with("9999-12-"), "{last}");
+        let first = Timestamp::from_micros(i64::MIN).to_string();
+        assert!(first.starts_with("-009999-01-"), "{first}");
     }
 
     #[test]

@@ -347,6 +347,32 @@ mod tests {
     }
 
     #[test]
+    fn a_lock_on_a_file_that_was_removed_is_no_lock() {
+        let (state, _runs) = directory();
+        let path = state.path().join("x.lock");
+        let held = open_lock(&path).unwrap();
+        assert!(is_file_at(&held, &path).unwrap());
+        fs::remove_file(&path).unwrap();
+        assert!(!is_file_at(&held, &path).unwrap());
+        open_lock(&path).unwrap();
+        assert!(!is_file_at(&held, &path).unwrap());
+    }
+
+    #[test]
+    fn who_looks_whether_a_run_is_locked_is_not_in_the_way() {
+        let (_state, runs) = directory();
+        let run = add(&runs, "20240705-120000-aaaa");
+        drop(runs.lock(&run, "process 7").unwrap());
+        let looking = File::open(runs.lock_file(&run)).unwrap();
+        looking.lock_shared().unwrap();
+        thread::scope(|scope| {
+            let locked = scope.spawn(|| runs.lock(&run, "process 8"));
+            drop(looking);
+            locked.join().unwrap().unwrap();
+        });
+    }
+
+    #[test]
     fn a_removed_run_leaves_nothing() {
         let (_state, runs) = directory();
         let run = add(&runs, "20240705-120000-aaaa");

@@ -23,6 +23,8 @@ mod rows;
 mod schema;
 mod sheet;
 mod standing;
+#[cfg(test)]
+mod tests;
 mod writer;
 
 pub use again::plan_again;

@@ -34,6 +34,10 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 /// A run, open for reading.
+///
+/// It keeps the state it was opened at, and so keeps a live run's log from being started anew:
+/// for as long as it is open that grows by some hundred bytes for each task, and goes back to
+/// its usual 4 MiB afterwards. A report takes seconds; nobody should keep a reader for hours.
 #[derive(Debug)]
 pub struct RunReader {
     connection: Connection,

@@ -34,13 +34,15 @@ use tokio::sync::oneshot;
 /// How long, and in which steps, a full disk is waited for.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Patience {
-    pub(super) whole: Duration,
-    pub(super) step: Duration,
+    whole: Duration,
+    step: Duration,
+    /// What waits; tests do not.
+    pub(super) pause: fn(Duration),
 }
 
 /// A minute: somebody who is told at once can make room in it.
 const PATIENCE: Patience =
-    Patience { whole: Duration::from_secs(60), step: Duration::from_secs(1) };
+    Patience { whole: Duration::from_secs(60), step: Duration::from_secs(1), pause: thread::sleep };
 
 /// The writer of a run, as its users hold it; dropping it ends the thread.
 #[derive(Debug)]
@@ -72,6 +74,9 @@ impl RunWriter {
         recall: u32,
     ) -> Result<Self, StoreError> {
         let path = runs.file(lock.run());
+        if !path.exists() {
+            return Err(StoreError::NoSuchRun { wanted: lock.run().to_string() });
+        }
         let (writing, standing) = Writing::open(&path, now, recall)?;
         Self::start(writing, standing, lock)
     }
@@ -231,7 +236,7 @@ impl Writing {
         loop {
             match self.commit(events).map_err(sqlite(&self.path)) {
                 Err(StoreError::Full { .. }) if waited < self.patience.whole => {
-                    thread::sleep(self.patience.step);
+                    (self.patience.pause)(self.patience.step);
                     waited += self.patience.step;
                 }
                 result => return result,

@@ -1,0 +1,203 @@
+//! Attacks the store: refused plans, killed processes, full disks, damaged files.
+//!
+//! Everything here goes through the public door and looks at the files from outside, except where
+//! a disk has to be full at a given moment.
+
+mod damage;
+mod full;
+mod killed;
+mod model;
+mod plan;
+mod reader;
+mod script;
+mod writer;
+
+use super::NewPlan;
+use super::NewRun;
+use super::PlannedRun;
+use super::RunDirectory;
+use super::RunId;
+use super::RunLock;
+use super::RunReader;
+use super::RunWriter;
+use super::StoreError;
+use super::TaskRow;
+use super::UnsettledTask;
+use super::plan_run;
+use crate::clock::Timestamp;
+use crate::event::Event;
+use crate::input::CommandSource;
+use crate::input::InputOptions;
+use crate::input::Source;
+use crate::plan::OnDuplicate;
+use crate::task::Command;
+use std::fs;
+use std::io::Cursor;
+use std::path::Path;
+use std::path::PathBuf;
+use tempfile::TempDir;
+
+/// When every run of these tests was planned.
+const ORIGIN: Timestamp = Timestamp::from_micros(1_720_180_800_000_000);
+/// The id of every run of these tests.
+const RUN: &str = "20240705-120000-aaaa";
+/// How many of the last sending times a writer is asked for.
+const RECALL: u32 = 5;
+
+fn at(seconds: i64) -> Timestamp {
+    ORIGIN.plus_micros(seconds * 1_000_000)
+}
+
+fn new_run() -> NewRun {
+    NewRun {
+        id: RUN.parse().unwrap(),
+        parent: Some("20240704-120000-zzzz".parse().unwrap()),
+        outstanding_before: Some(7),
+        job: Some("nightly".into()),
+        reason: Some("maintenance".into()),
+        command: "stop".into(),
+        origin: ORIGIN,
+        endpoint: "https://vias.example.com".into(),
+        project_id: "p1".into(),
+        settings: r#"{"rate":"10/s"}"#.into(),
+    }
+}
+
+/// A plan of inputs that are all called by their place: `in1`, `in2` …
+fn new_plan(inputs: &[&str]) -> NewPlan {
+    let source = |(number, text): (u32, &&str)| {
+        let reader = Box::new(Cursor::new((*text).to_owned()));
+        Source::Stream { name: format!("in{number}"), reader }
+    };
+    NewPlan {
+        sources: (1..).zip(inputs).map(source).collect(),
+        options: InputOptions::new(CommandSource::Fixed(Command::Stop)),
+        on_duplicate: OnDuplicate::Collapse,
+        after: None,
+        limit: None,
+    }
+}
+
+/// A state directory of its own, with one run in it or none.
+struct Fixture {
+    state: TempDir,
+    runs: RunDirectory,
+}
+
+impl Fixture {
+    fn empty() -> Self {
+        let state = tempfile::tempdir().unwrap();
+        let runs = RunDirectory::open(state.path()).unwrap();
+        Self { state, runs }
+    }
+
+    /// A run of the ids in a text, one a line.
+    fn planned(ids: &str) -> Self {
+        let fixture = Self::empty();
+        match fixture.plan(new_plan(&[ids])).unwrap() {
+            PlannedRun::Ready { .. } => fixture,
+            PlannedRun::Refused(problems) => panic!("{:?}", problems.shown),
+        }
+    }
+
+    /// A run of that many tasks.
+    fn with_tasks(count: u32) -> Self {
+        Self::planned(&(0..count).map(|n| format!("task-{n:04}\n")).collect::<String>())
+    }
+
+    /// The same run in another directory, as it is on the disk at this moment.
+    ///
+    /// Without SQLite's shared memory, which a power failure does not leave behind either.
+    fn copy(&self) -> Self {
+        let copy = Self::empty();
+        for path in [self.file(), self.log()] {
+            if path.exists() {
+                fs::copy(&path, copy.directory().join(path.file_name().unwrap())).unwrap();
+            }
+        }
+        copy
+    }
+
+    fn plan(&self, new: NewPlan) -> Result<PlannedRun, StoreError> {
+        plan_run(&self.runs, &new_run(), new, "a test")
+    }
+
+    fn run(&self) -> RunId {
+        RUN.parse().unwrap()
+    }
+
+    fn directory(&self) -> PathBuf {
+        self.state.path().join("runs")
+    }
+
+    fn file(&self) -> PathBuf {
+        self.runs.file(&self.run())
+    }
+
+    /// SQLite's write-ahead log.
+    fn log(&self) -> PathBuf {
+        self.directory().join(format!("{RUN}.db-wal"))
+    }
+
+    /// The names of all files beside the run's.
+    fn files(&self) -> Vec<String> {
+        let entries = fs::read_dir(self.directory()).unwrap();
+        let name = |entry: std::io::Result<fs::DirEntry>| entry.unwrap().file_name();
+        let mut names: Vec<_> = entries.map(|e| name(e).into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+
+    fn lock(&self) -> RunLock {
+        self.runs.lock(&self.run(), "a test").unwrap()
+    }
+
+    /// Opens the run for writing; the writer alone keeps the lock.
+    fn open(&self) -> Result<RunWriter, StoreError> {
+        RunWriter::open(&self.runs, &self.lock(), at(100), RECALL)
+    }
+
+    fn writer(&self) -> RunWriter {
+        self.open().unwrap()
+    }
+
+    fn reader(&self) -> RunReader {
+        RunReader::open(&self.runs, &self.run()).unwrap()
+    }
+
+    fn rows(&self) -> Vec<TaskRow> {
+        rows(&self.reader()).unwrap()
+    }
+
+    /// A connection of somebody else to the run's file.
+    fn stranger(&self) -> rusqlite::Connection {
+        rusqlite::Connection::open(self.file()).unwrap()
+    }
+}
+
+fn rows(reader: &RunReader) -> Result<Vec<TaskRow>, StoreError> {
+    let mut rows = Vec::new();
+    reader.for_each_task(|row| {
+        rows.push(row);
+        Ok::<(), StoreError>(())
+    })?;
+    Ok(rows)
+}
+
+fn commit(writer: &RunWriter, events: Vec<Event>) {
+    let given = events.clone();
+    assert_eq!(wait(writer.commit(events)).unwrap(), given, "the events come back");
+}
+
+fn claim(writer: &RunWriter, most: usize) -> Vec<UnsettledTask> {
+    wait(writer.claim(most)).unwrap()
+}
+
+fn wait<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
+}
+
+fn mode(path: &Path) -> u32 {
+    use std::os::unix::fs::PermissionsExt;
+    fs::metadata(path).unwrap().permissions().mode() & 0o777
+}

@@ -1,0 +1,281 @@
+//! Plans: what is stored, what is refused, and that nothing is left behind.
+
+use super::Fixture;
+use super::RUN;
+use super::at;
+use super::claim;
+use super::mode;
+use super::new_plan;
+use super::new_run;
+use crate::input::CommandSource;
+use crate::plan::OnDuplicate;
+use crate::store::NewPlan;
+use crate::store::PlanTotals;
+use crate::store::PlannedRun;
+use crate::store::SourceRecord;
+use crate::store::StoreError;
+use crate::store::plan_only;
+use crate::task::Command;
+use std::fs;
+
+/// The plan of a table with a column for the commands.
+fn mixed(table: &str) -> NewPlan {
+    let mut plan = new_plan(&[table]);
+    plan.options.command = CommandSource::Column("command".into());
+    plan
+}
+
+#[track_caller]
+fn check_ready(fixture: &Fixture, plan: NewPlan, (rows, selected, duplicates): (u64, u64, u64)) {
+    let PlannedRun::Ready { totals, .. } = fixture.plan(plan).unwrap() else {
+        panic!("the plan is right");
+    };
+    assert_eq!(totals, PlanTotals { rows, selected, duplicates, already_done: 0 });
+    let record = fixture.reader().record().unwrap();
+    assert_eq!((record.rows, record.selected, record.duplicates), (rows, selected, duplicates));
+    assert_eq!(fixture.rows().len() as u64, selected);
+}
+
+#[track_caller]
+fn check_refused(plan: NewPlan, count: u64, messages: &[&str]) {
+    let fixture = Fixture::empty();
+    let PlannedRun::Refused(problems) = fixture.plan(plan).unwrap() else {
+        panic!("the plan is wrong");
+    };
+    let shown: Vec<_> = problems.shown.iter().map(ToString::to_string).collect();
+    assert_eq!(shown[..messages.len()], *messages);
+    assert_eq!(problems.count, count);
+    assert_eq!(fixture.files(), [""; 0], "nothing is left behind");
+}
+
+fn ids(fixture: &Fixture) -> Vec<String> {
+    fixture.rows().iter().map(|row| row.id.to_string()).collect()
+}
+
+#[test]
+fn a_plan_keeps_its_rows_in_order_with_their_places_and_cells() {
+    let fixture = Fixture::empty();
+    let inputs =
+        ["id,site,note\naaaa,north,\nbbbb,\"so\"\"uth\",x\n", "cccc\n", "id;lot\ndddd;7\n"];
+    check_ready(&fixture, new_plan(&inputs), (4, 4, 0));
+    let rows = fixture.rows();
+    let place = |row: &crate::store::TaskRow| {
+        (row.id.to_string(), row.ordinal.0, row.source, row.line, row.others.clone())
+    };
+    let json = |text: &str| Some(text.to_owned());
+    let expected = [
+        ("aaaa".to_owned(), 0, 0, 2, json(r#"["north",""]"#)),
+        ("bbbb".to_owned(), 1, 0, 3, json(r#"["so\"uth","x"]"#)),
+        ("cccc".to_owned(), 2, 1, 1, None),
+        ("dddd".to_owned(), 3, 2, 2, json(r#"["7"]"#)),
+    ];
+    assert_eq!(rows.iter().map(place).collect::<Vec<_>>(), expected);
+    let source = |name: &str, columns: &[&str]| SourceRecord {
+        name: name.into(),
+        columns: columns.iter().map(|&column| column.to_owned()).collect(),
+    };
+    let record = fixture.reader().record().unwrap();
+    assert_eq!(record.run, new_run());
+    let sources = [source("in1", &["site", "note"]), source("in2", &[]), source("in3", &["lot"])];
+    assert_eq!(record.sources, sources);
+    assert_eq!(record.sessions, []);
+}
+
+#[test]
+fn a_row_that_says_the_same_again_is_counted_and_left_out() {
+    let fixture = Fixture::empty();
+    let inputs = ["aaaa\nbbbb\naaaa\n", "bbbb\ncccc\naaaa\n"];
+    check_ready(&fixture, new_plan(&inputs), (6, 3, 3));
+    assert_eq!(ids(&fixture), ["aaaa", "bbbb", "cccc"]);
+    let ordinals: Vec<_> = fixture.rows().iter().map(|row| row.ordinal.0).collect();
+    assert_eq!(ordinals, [0, 1, 4], "the first of each stays");
+}
+
+#[test]
+fn a_plan_of_one_id_over_and_over_takes_the_room_of_one_task() {
+    let fixture = Fixture::empty();
+    check_ready(&fixture, new_plan(&[&"aaaa\n".repeat(20_000)]), (20_000, 1, 19_999));
+    let size = fs::metadata(fixture.file()).unwrap().len();
+    assert!(size < 100_000, "the file holds no room for what was left out: {size}");
+}
+
+#[test]
+fn a_row_that_says_the_same_again_is_an_error_if_that_is_asked_for() {
+    let mut plan = new_plan(&["bbbb\naaaa\naaaa\n", "bbbb\n"]);
+    plan.on_duplicate = OnDuplicate::Error;
+    let messages =
+        ["in1:3: `aaaa` stands at in1:2 already", "in2:1: `bbbb` stands at in1:1 already"];
+    check_refused(plan, 2, &messages);
+}
+
+#[test]
+fn a_contradiction_names_both_places_whatever_duplicates_may_do() {
+    let table = "id,command\naaaa,start\nbbbb,stop\naaaa,stop\naaaa,start\n";
+    let message = "in1:4: `aaaa` is to `stop` here and to `start` at in1:2";
+    check_refused(mixed(table), 1, &[message]);
+    let mut plan = mixed(table);
+    plan.on_duplicate = OnDuplicate::Error;
+    check_refused(plan, 2, &[message, "in1:5: `aaaa` stands at in1:2 already"]);
+}
+
+#[test]
+fn of_very_many_problems_the_first_are_shown_and_all_are_counted() {
+    // Descending ids, so that the order of the rows is not the order of the ids.
+    let once: String = (0..100).rev().map(|n| format!("id-{n:03}\n")).collect();
+    let mut plan = new_plan(&[&once, &once]);
+    plan.on_duplicate = OnDuplicate::Error;
+    let message = |n: u32| format!("in2:{n}: `id-{:03}` stands at in1:{n} already", 100 - n);
+    let messages: Vec<_> = (1..=20).map(message).collect();
+    check_refused(plan, 100, &messages.iter().map(String::as_str).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_bad_row_refuses_the_whole_plan() {
+    check_refused(new_plan(&["aaaa\nbbbb\n", "cccc\nx y\n"]), 1, &[]);
+}
+
+#[test]
+fn a_limit_takes_the_first_tasks_and_counts_no_duplicates_as_such() {
+    let fixture = Fixture::empty();
+    let mut plan = new_plan(&["aaaa\naaaa\nbbbb\ncccc\ndddd\n"]);
+    plan.limit = Some(3);
+    check_ready(&fixture, plan, (5, 3, 1));
+    assert_eq!(ids(&fixture), ["aaaa", "bbbb", "cccc"]);
+    assert_eq!(claim(&fixture.writer(), 10).len(), 3);
+}
+
+#[test]
+fn a_limit_of_all_or_more_leaves_nothing_out() {
+    for limit in [2, 3, u64::MAX] {
+        let mut plan = new_plan(&["aaaa\nbbbb\n"]);
+        plan.limit = Some(limit);
+        check_ready(&Fixture::empty(), plan, (2, 2, 0));
+    }
+}
+
+#[test]
+fn a_plan_may_mix_commands() {
+    let fixture = Fixture::empty();
+    check_ready(&fixture, mixed("id,command\naaaa,start\nbbbb,stop\n"), (2, 2, 0));
+    let commands: Vec<_> = fixture.rows().iter().map(|row| row.command).collect();
+    assert_eq!(commands, [Command::Start, Command::Stop]);
+}
+
+#[test]
+fn an_empty_plan_is_a_run_without_tasks() {
+    let fixture = Fixture::empty();
+    check_ready(&fixture, new_plan(&[""]), (0, 0, 0));
+    assert_eq!(claim(&fixture.writer(), 10), []);
+}
+
+#[test]
+fn files_are_for_their_owner_alone() {
+    let fixture = Fixture::with_tasks(3);
+    let writer = fixture.writer();
+    let reader = fixture.reader();
+    assert_eq!(mode(&fixture.directory()), 0o700);
+    let names = ["db", "db-shm", "db-wal", "lock"].map(|ending| format!("{RUN}.{ending}"));
+    assert_eq!(fixture.files(), names);
+    for name in names {
+        assert_eq!(mode(&fixture.directory().join(&name)), 0o600, "{name}");
+    }
+    drop((reader, writer));
+}
+
+#[test]
+fn a_plan_that_was_only_looked_at_leaves_nothing() {
+    let fixture = Fixture::empty();
+    let plan = new_plan(&["id,site\naaaa,x\naaaa,x\n", "bbbb\ncccc\n"]);
+    let (totals, rows) = plan_only(&fixture.runs, &new_run(), plan, 2).unwrap().unwrap();
+    assert_eq!(totals, PlanTotals { rows: 4, selected: 3, duplicates: 1, already_done: 0 });
+    let places: Vec<_> =
+        rows.iter().map(|row| (row.id.as_str(), row.source.as_str(), row.line)).collect();
+    assert_eq!(places, [("aaaa", "in1", 2), ("bbbb", "in2", 1)]);
+    let problems =
+        plan_only(&fixture.runs, &new_run(), new_plan(&["?\n"]), 2).unwrap().unwrap_err();
+    assert_eq!(problems.count, 1);
+    assert_eq!(fixture.files(), [""; 0]);
+}
+
+#[test]
+fn a_plan_never_takes_the_place_of_another_run() {
+    let fixture = Fixture::with_tasks(3);
+    for input in ["aaaa\n", "not an id\n"] {
+        let refused = fixture.plan(new_plan(&[input])).unwrap_err();
+        assert!(matches!(refused, StoreError::Exists { .. }), "{refused}");
+        assert_eq!(fixture.rows().len(), 3);
+    }
+}
+
+#[test]
+fn what_a_killed_planner_left_is_no_run_and_in_nobodys_way() {
+    let fixture = Fixture::empty();
+    let left = ["20240704-120000-dead.planning", "20240704-120000-dead.planning-wal"];
+    for name in left.into_iter().chain(["20240704-120000-dead.lock", "notes.txt"]) {
+        fs::write(fixture.directory().join(name), "half a plan").unwrap();
+    }
+    assert_eq!(fixture.runs.list().unwrap(), []);
+    let PlannedRun::Ready { lock, .. } = fixture.plan(new_plan(&["aaaa\n"])).unwrap() else {
+        panic!("the plan is right");
+    };
+    assert_eq!(fixture.runs.list().unwrap(), [fixture.run()]);
+    let kept = [format!("{RUN}.db"), format!("{RUN}.lock"), "notes.txt".into()];
+    assert_eq!(fixture.files(), kept, "what is left of a plan was cleaned up");
+    drop(lock);
+}
+
+#[test]
+fn a_planner_that_lives_keeps_its_unfinished_file() {
+    let fixture = Fixture::empty();
+    let other = "20240704-120000-live".parse().unwrap();
+    let lock = fixture.runs.lock(&other, "a planner").unwrap();
+    let unfinished = fixture.directory().join(format!("{other}.planning"));
+    fs::write(&unfinished, "half a plan").unwrap();
+    fixture.plan(new_plan(&["aaaa\n"])).unwrap();
+    assert!(unfinished.exists());
+    fixture.runs.remove(lock).unwrap();
+    assert!(!unfinished.exists());
+}
+
+#[test]
+fn a_new_run_is_locked_for_who_planned_it() {
+    let fixture = Fixture::empty();
+    let PlannedRun::Ready { lock, .. } = fixture.plan(new_plan(&["aaaa\n"])).unwrap() else {
+        panic!("the plan is right");
+    };
+    let busy = fixture.runs.lock(&fixture.run(), "somebody").unwrap_err();
+    assert_eq!(busy.to_string(), format!("run {RUN} is in use by a test"));
+    assert_eq!(lock.run(), &fixture.run());
+}
+
+#[test]
+fn a_plan_is_read_before_it_is_carried_out_without_being_in_the_way() {
+    let fixture = Fixture::with_tasks(3);
+    let reader = fixture.reader();
+    let writer = fixture.writer();
+    assert_eq!(writer.standing().selected, 3);
+    assert_eq!(reader.first_rows(2).unwrap().len(), 2);
+    assert_eq!(fixture.reader().record().unwrap().sessions[0].started, at(100));
+}
+
+#[test]
+fn what_is_sorted_spills_beside_the_run() {
+    let fixture = Fixture::with_tasks(1);
+    let connection = crate::store::schema::create(&fixture.directory().join("x")).unwrap();
+    let directory: String =
+        connection.pragma_query_value(None, "temp_store_directory", |row| row.get(0)).unwrap();
+    // Another test may have set it meanwhile: it is one for the whole process.
+    assert!(directory.ends_with("/runs"), "{directory}");
+}
+
+#[test]
+fn a_state_directory_that_cannot_be_made_is_an_error() {
+    let fixture = Fixture::empty();
+    let file = fixture.state.path().join("file");
+    fs::write(&file, "").unwrap();
+    for state in [file.as_path(), std::path::Path::new("/proc/no-such-state")] {
+        let error = crate::store::RunDirectory::open(state).unwrap_err();
+        assert!(matches!(error, StoreError::File { .. }), "{error}");
+        assert_eq!(error.hint().unwrap(), "name another place with `--state-dir DIR`");
+    }
+}

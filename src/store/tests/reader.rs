@@ -1,0 +1,156 @@
+//! The reader: what it makes of attempts and outcomes, while a writer works and afterwards.
+
+use super::Fixture;
+use super::RUN;
+use super::claim;
+use super::commit;
+use super::rows;
+use super::script::answered;
+use super::script::ended;
+use super::script::event;
+use super::script::leaves;
+use super::script::lost;
+use super::script::refused;
+use super::script::started;
+use super::script::succeeds;
+use super::script::throttled;
+use crate::event::AttemptResult;
+use crate::event::AttemptSeq;
+use crate::event::EventKind;
+use crate::store::AttemptRow;
+use crate::store::RunReader;
+use crate::store::StoreError;
+use crate::task::Outcome;
+use crate::task::Task;
+use std::sync::Arc;
+
+fn attempts(reader: &RunReader) -> Vec<AttemptRow> {
+    let mut attempts = Vec::new();
+    let read = reader.for_each_attempt(|attempt| {
+        attempts.push(attempt);
+        Ok::<(), StoreError>(())
+    });
+    read.unwrap();
+    attempts
+}
+
+fn row_of(task: &Task, seq: u64, number: u32, result: AttemptResult) -> AttemptRow {
+    AttemptRow {
+        seq: AttemptSeq(seq),
+        ordinal: task.ordinal,
+        number,
+        sent: result.sent,
+        duration: Some(result.duration),
+        in_doubt: result.in_doubt,
+        http_status: result.http_status,
+        counts: result.counts,
+        request_id: result.request_id,
+        failure: result.failure,
+    }
+}
+
+/// Three attempts of one task: throttled, lost, and then the last one.
+fn persevere(
+    task: &Task,
+    last: fn(u64) -> AttemptResult,
+    outcome: Outcome,
+) -> Vec<crate::event::Event> {
+    let settled = EventKind::TaskSettled {
+        task: Arc::new(task.clone()),
+        outcome,
+        seq: AttemptSeq(3),
+        attempts: 3,
+        first_sent: answered(1).sent,
+    };
+    vec![
+        started(task, 1, 1),
+        ended(task, 1, throttled),
+        started(task, 2, 2),
+        ended(task, 2, lost),
+        started(task, 3, 3),
+        ended(task, 3, last),
+        event(3, settled),
+    ]
+}
+
+#[test]
+fn attempts_are_read_back_whole_and_in_the_order_of_sending() {
+    let fixture = Fixture::with_tasks(2);
+    let writer = fixture.writer();
+    let claimed = claim(&writer, 2);
+    let (task, other) = (&claimed[0].task, &claimed[1].task);
+    commit(&writer, persevere(task, refused, Outcome::Ambiguous));
+    commit(&writer, vec![started(other, 4, 1)]);
+    let expected = [
+        row_of(task, 1, 1, throttled(1)),
+        row_of(task, 2, 2, lost(2)),
+        row_of(task, 3, 3, refused(3)),
+    ];
+    let read = attempts(&fixture.reader());
+    assert_eq!(read[..3], expected);
+    assert_eq!((read[3].duration, read[3].in_doubt, read[3].sent), (None, true, leaves(4)));
+}
+
+#[test]
+fn a_task_of_several_attempts_shows_its_first_sending_and_its_last_attempt() {
+    let fixture = Fixture::with_tasks(1);
+    let writer = fixture.writer();
+    let task = &claim(&writer, 1)[0].task;
+    commit(&writer, persevere(task, answered, Outcome::Succeeded));
+    let row = &fixture.rows()[0];
+    assert_eq!((row.outcome, row.attempts), (Outcome::Succeeded, 3));
+    assert_eq!(row.first_sent, Some(answered(1).sent));
+    assert_eq!(row.settled, Some(super::at(3).plus_micros(300_000)));
+    assert_eq!(row.last, Some(row_of(task, 3, 3, answered(3))));
+}
+
+#[test]
+fn a_reader_keeps_seeing_the_state_it_was_opened_at() {
+    let fixture = Fixture::with_tasks(3);
+    let writer = fixture.writer();
+    let all = claim(&writer, 3);
+    commit(&writer, succeeds(&all[0].task, 1).into());
+    let reader = fixture.reader();
+    commit(&writer, succeeds(&all[1].task, 2).into());
+    let settled = |reader: &RunReader| {
+        rows(reader).unwrap().iter().filter(|row| row.settled.is_some()).count()
+    };
+    assert_eq!((settled(&reader), attempts(&reader).len()), (1, 1));
+    assert_eq!(settled(&fixture.reader()), 2);
+}
+
+#[test]
+fn an_error_of_the_taker_ends_the_reading() {
+    let fixture = Fixture::with_tasks(3);
+    let mut seen = 0;
+    let ended = fixture.reader().for_each_task(|_| {
+        seen += 1;
+        Err(StoreError::WriterGone)
+    });
+    assert!(matches!(ended, Err(StoreError::WriterGone)));
+    assert_eq!(seen, 1);
+}
+
+#[test]
+fn the_first_rows_are_those_of_the_plan() {
+    let fixture = Fixture::planned("aaaa\nbbbb\naaaa\ncccc\n");
+    let rows = fixture.reader().first_rows(3).unwrap();
+    let ids: Vec<_> = rows.iter().map(|row| (row.id.as_str(), row.line)).collect();
+    assert_eq!(ids, [("aaaa", 1), ("bbbb", 2), ("cccc", 4)]);
+}
+
+#[test]
+fn reading_changes_nothing() {
+    let fixture = Fixture::with_tasks(10);
+    let before = std::fs::read(fixture.file()).unwrap();
+    fixture.rows();
+    assert_eq!(std::fs::read(fixture.file()).unwrap(), before);
+}
+
+#[test]
+fn a_run_that_is_not_there_cannot_be_read() {
+    let fixture = Fixture::empty();
+    let error = RunReader::open(&fixture.runs, &fixture.run()).unwrap_err();
+    assert_eq!(error.to_string(), format!("there is no run `{RUN}`"));
+    assert_eq!(fixture.files(), [""; 0], "looking makes no file");
+}

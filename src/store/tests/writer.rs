@@ -1,0 +1,262 @@
+//! The writer: what it hands out, what it makes durable, and who may hold it.
+
+use super::Fixture;
+use super::RECALL;
+use super::at;
+use super::claim;
+use super::commit;
+use super::rows;
+use super::script::answered;
+use super::script::ended;
+use super::script::event;
+use super::script::leaves;
+use super::script::lost;
+use super::script::refused;
+use super::script::run_ended;
+use super::script::started;
+use super::script::succeeds;
+use super::script::throttled;
+use super::script::withdrawn;
+use super::wait;
+use crate::event::EventKind;
+use crate::event::HoldReason;
+use crate::event::StopReason;
+use crate::store::RunWriter;
+use crate::store::StoreError;
+use crate::store::UnsettledTask;
+use crate::task::Outcome;
+use crate::task::Task;
+use std::time::Duration;
+
+fn tasks(claimed: Vec<UnsettledTask>) -> Vec<Task> {
+    claimed.into_iter().map(|unsettled| unsettled.task).collect()
+}
+
+fn ordinals(claimed: &[UnsettledTask]) -> Vec<u32> {
+    claimed.iter().map(|unsettled| unsettled.task.ordinal.0).collect()
+}
+
+#[test]
+fn a_fresh_run_is_handed_out_in_order_and_each_task_once() {
+    let fixture = Fixture::planned("aaaa\nbbbb\naaaa\ncccc\ndddd\n");
+    let writer = fixture.writer();
+    assert_eq!(ordinals(&claim(&writer, 2)), [0, 1]);
+    let next = claim(&writer, 1);
+    assert_eq!((next[0].task.id.as_str(), next[0].task.ordinal.0), ("cccc", 3));
+    assert_eq!((next[0].attempts, next[0].in_doubt, next[0].first_sent), (0, false, None));
+    assert_eq!(ordinals(&claim(&writer, 2)), [4]);
+    assert_eq!(claim(&writer, 2), []);
+    assert_eq!(claim(&writer, 2), []);
+}
+
+#[test]
+fn what_was_committed_is_there_for_a_reader_at_once() {
+    let fixture = Fixture::with_tasks(2);
+    let writer = fixture.writer();
+    let task = &tasks(claim(&writer, 1))[0];
+    commit(&writer, vec![started(task, 1, 1)]);
+    assert_eq!(fixture.rows()[0].outcome, Outcome::Ambiguous, "it is on the wire");
+    let [_, ended, settled] = succeeds(task, 1);
+    commit(&writer, vec![ended, settled]);
+    let row = &fixture.rows()[0];
+    assert_eq!((row.outcome, row.attempts), (Outcome::Succeeded, 1));
+    assert_eq!(row.first_sent, Some(answered(1).sent));
+    assert_eq!(row.settled, Some(at(1).plus_micros(300_000)));
+    assert_eq!(fixture.rows()[1].outcome, Outcome::NotAttempted);
+}
+
+#[test]
+fn a_withdrawn_attempt_leaves_no_trace() {
+    let fixture = Fixture::with_tasks(2);
+    let writer = fixture.writer();
+    let [first, second] = &tasks(claim(&writer, 2))[..] else { panic!("there are two") };
+    commit(&writer, vec![started(first, 1, 1), withdrawn(first, 1), started(second, 2, 1)]);
+    commit(&writer, vec![withdrawn(second, 2)]);
+    drop(writer);
+    for row in fixture.rows() {
+        assert_eq!((row.outcome, row.attempts, row.last), (Outcome::NotAttempted, 0, None));
+    }
+    let writer = fixture.writer();
+    assert_eq!(writer.standing().attempts, 0);
+    assert_eq!(claim(&writer, 9).iter().map(|task| task.attempts).sum::<u32>(), 0);
+}
+
+#[test]
+fn settled_tasks_are_never_handed_out_again() {
+    // Long stretches are skipped by their numbers, short ones row by row.
+    let fixture = Fixture::with_tasks(2_000);
+    let writer = fixture.writer();
+    let open = [0, 1, 299, 300, 301, 900, 1_999];
+    let all = tasks(claim(&writer, 2_000));
+    let settled = all.iter().filter(|task| !open.contains(&task.ordinal.0));
+    commit(&writer, settled.zip(1..).flat_map(|(task, seq)| succeeds(task, seq)).collect());
+    drop(writer);
+    let writer = fixture.writer();
+    assert_eq!(writer.standing().settled[Outcome::Succeeded], 1_993);
+    assert_eq!(ordinals(&claim(&writer, 3)), open[..3]);
+    assert_eq!(ordinals(&claim(&writer, 100)), open[3..]);
+    assert_eq!(claim(&writer, 100), []);
+}
+
+#[test]
+fn a_task_cannot_be_settled_twice() {
+    let fixture = Fixture::with_tasks(1);
+    let writer = fixture.writer();
+    let task = &tasks(claim(&writer, 1))[0];
+    commit(&writer, succeeds(task, 1).into());
+    let twice = wait(writer.commit(succeeds(task, 2).into())).unwrap_err();
+    assert!(matches!(twice, StoreError::Sqlite { .. }), "{twice}");
+    drop(writer);
+    let row = &fixture.rows()[0];
+    assert_eq!(row.last.as_ref().unwrap().seq.0, 1, "the batch left nothing behind");
+    assert_eq!(fixture.writer().standing().attempts, 1);
+}
+
+#[test]
+fn an_open_task_comes_back_with_all_that_is_known_of_it() {
+    let fixture = Fixture::with_tasks(5);
+    let writer = fixture.writer();
+    let [sent, lost_once, held, wrong, fresh] = &tasks(claim(&writer, 9))[..] else {
+        panic!("there are five")
+    };
+    commit(&writer, vec![started(sent, 1, 1), started(lost_once, 2, 1), started(held, 3, 1)]);
+    commit(&writer, vec![ended(lost_once, 2, lost), ended(held, 3, throttled)]);
+    commit(&writer, vec![started(held, 4, 2), started(lost_once, 5, 2), started(wrong, 6, 1)]);
+    commit(&writer, vec![ended(held, 4, throttled), ended(lost_once, 5, refused)]);
+    commit(&writer, vec![ended(wrong, 6, refused)]);
+    drop(writer);
+
+    let writer = fixture.writer();
+    assert_eq!((writer.standing().attempts, writer.standing().selected), (6, 5));
+    assert_eq!(writer.standing().settled.selected(), 0);
+    let known = |unsettled: &UnsettledTask| {
+        let UnsettledTask { attempts, throttled, in_doubt, first_sent, .. } = *unsettled;
+        (attempts, throttled, in_doubt, first_sent)
+    };
+    let open: Vec<_> = claim(&writer, 9).iter().map(known).collect();
+    let first = |seq| Some(answered(seq).sent);
+    let expected = [
+        (1, 0, true, Some(leaves(1))),
+        (2, 0, true, first(2)),
+        (2, 2, false, first(3)),
+        (1, 0, false, first(6)),
+        (0, 0, false, None),
+    ];
+    assert_eq!(open, expected);
+    assert_eq!(fresh.ordinal.0, 4);
+    let outcomes: Vec<_> = fixture.rows().iter().map(|row| row.outcome.as_str()).collect();
+    assert_eq!(outcomes, ["ambiguous", "ambiguous", "failed", "failed", "not_attempted"]);
+}
+
+#[test]
+fn the_last_sending_times_are_known_and_doubtful_ones_are_taken_later() {
+    let fixture = Fixture::with_tasks(9);
+    let writer = fixture.writer();
+    let all = tasks(claim(&writer, 9));
+    let events = all[..7].iter().zip(1..).flat_map(|(task, seq)| succeeds(task, seq));
+    commit(&writer, events.collect());
+    commit(&writer, vec![started(&all[7], 8, 1)]);
+    drop(writer);
+    let writer = fixture.writer();
+    let mut expected: Vec<_> = (4..=7).map(|seq| answered(seq).sent).collect();
+    expected.push(leaves(8).plus_micros(2_000_000));
+    assert_eq!(expected.len(), RECALL as usize);
+    assert_eq!(writer.standing().last_sent, expected);
+}
+
+#[test]
+fn a_commit_that_nobody_waits_for_is_a_commit() {
+    let fixture = Fixture::with_tasks(1);
+    let writer = fixture.writer();
+    let task = &tasks(claim(&writer, 1))[0];
+    drop(writer.commit(succeeds(task, 1).into()));
+    drop(writer);
+    assert_eq!(fixture.rows()[0].outcome, Outcome::Succeeded);
+}
+
+#[test]
+fn commits_and_claims_are_carried_out_in_the_order_they_were_asked_for() {
+    let fixture = Fixture::with_tasks(40);
+    let writer = fixture.writer();
+    let all = tasks(claim(&writer, 40));
+    let starts: Vec<_> =
+        all.iter().zip(1..).map(|(task, seq)| writer.commit(vec![started(task, seq, 1)])).collect();
+    let ends: Vec<_> = all
+        .iter()
+        .zip(1..)
+        .map(|(task, seq)| writer.commit(succeeds(task, seq)[1..].to_vec()))
+        .collect();
+    for commit in starts.into_iter().chain(ends) {
+        wait(commit).unwrap();
+    }
+    assert!(fixture.rows().iter().all(|row| row.outcome == Outcome::Succeeded));
+}
+
+#[test]
+fn sessions_and_holds_are_kept_in_order() {
+    let fixture = Fixture::with_tasks(1);
+    let writer = fixture.writer();
+    let hold = EventKind::RunHeld { until: at(9), reason: HoldReason::Throttled };
+    commit(&writer, vec![event(3, hold), run_ended(10, Some(StopReason::OutOfTime))]);
+    drop(writer);
+    drop(fixture.writer());
+    let writer = fixture.writer();
+    commit(&writer, vec![run_ended(200, None)]);
+    let record = fixture.reader().record().unwrap();
+    let ends: Vec<_> = record
+        .sessions
+        .iter()
+        .map(|session| session.end.as_ref().map(|end| (end.at, end.stopped.clone(), end.held)))
+        .collect();
+    let held = Duration::from_millis(1_500);
+    let stopped = Some("out_of_time".to_owned());
+    assert_eq!(ends, [Some((at(10), stopped, held)), None, Some((at(200), None, held))]);
+    let session = &record.sessions[0];
+    assert_eq!((session.started, session.process), (at(100), std::process::id()));
+    assert_eq!(session.version, env!("CARGO_PKG_VERSION"));
+    let holds = fixture.reader().holds().unwrap();
+    assert_eq!(holds.len(), 1);
+    assert_eq!((holds[0].from, holds[0].until), (at(3), at(9)));
+    assert_eq!(holds[0].reason, "throttled");
+}
+
+#[test]
+fn the_lock_is_held_for_as_long_as_the_writer_lives() {
+    let fixture = Fixture::with_tasks(1);
+    let writer = fixture.writer();
+    let busy = fixture.runs.lock(&fixture.run(), "somebody").unwrap_err();
+    assert!(matches!(busy, StoreError::Busy { .. }), "{busy}");
+    drop(writer);
+    fixture.lock();
+}
+
+#[test]
+fn one_file_is_left_when_a_writer_is_dropped() {
+    let fixture = Fixture::with_tasks(1);
+    drop(fixture.writer());
+    assert_eq!(fixture.files(), [format!("{}.db", super::RUN), format!("{}.lock", super::RUN)]);
+}
+
+#[test]
+fn a_writer_does_not_wait_for_a_reader_and_loses_nothing_by_it() {
+    let fixture = Fixture::with_tasks(300);
+    let reader = fixture.reader();
+    let writer = fixture.writer();
+    for (task, seq) in tasks(claim(&writer, 300)).iter().zip(1..) {
+        commit(&writer, succeeds(task, seq).into());
+    }
+    drop(writer);
+    let before = rows(&reader).unwrap();
+    assert!(before.iter().all(|row| row.outcome == Outcome::NotAttempted), "one state throughout");
+    assert!(fixture.rows().iter().all(|row| row.outcome == Outcome::Succeeded));
+    drop(reader);
+    assert_eq!(fixture.writer().standing().settled[Outcome::Succeeded], 300);
+}
+
+#[test]
+fn a_run_that_is_not_there_cannot_be_opened() {
+    let fixture = Fixture::empty();
+    let lock = fixture.lock();
+    let error = RunWriter::open(&fixture.runs, &lock, at(0), 0).unwrap_err();
+    assert!(matches!(error, StoreError::NoSuchRun { .. }), "{error}");
+}
