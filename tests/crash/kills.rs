@@ -1,0 +1,280 @@
+//! Kills a run at random moments and goes on with it, up to five times deep.
+//!
+//! After every kill the run's file is held against what the service saw: nothing is lost, nothing
+//! settled is sent again, no outcome is false, and the sums of `runs show` are right.
+
+use crate::ledger::Fate;
+use crate::ledger::Ledger;
+use crate::ledger::most_in_window;
+use crate::rig::Process;
+use crate::rig::Rig;
+use batchctl::sandbox::SandboxSettings;
+use fastrand::Rng;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering;
+use std::thread;
+use std::time::Duration;
+
+const TASKS: usize = 200;
+const DEEPEST: u64 = 5;
+/// Calls that leave evenly do not arrive evenly: so much may a window be passed on arrival.
+const ARRIVAL_JITTER: f64 = 0.05;
+
+fn wanted_kills() -> u64 {
+    std::env::var("BATCHCTL_TEST_KILLS").map_or(50, |text| text.parse().unwrap())
+}
+
+#[test]
+fn whatever_kills_a_run_and_whenever_every_task_is_accounted_for() {
+    let (seeds, kills) = (AtomicU64::new(1), AtomicU64::new(0));
+    thread::scope(|scope| {
+        for _ in 0..3 {
+            scope.spawn(|| {
+                while kills.load(Ordering::Relaxed) < wanted_kills() {
+                    let seed = seeds.fetch_add(1, Ordering::Relaxed);
+                    kills.fetch_add(Ordeal::new(seed).carry_out(), Ordering::Relaxed);
+                }
+            });
+        }
+    });
+}
+
+/// One run that is killed again and again.
+struct Ordeal {
+    rig: Rig,
+    rng: Rng,
+    seed: u64,
+    rate: usize,
+    concurrency: usize,
+    before: Snapshot,
+}
+
+/// What was known at the last kill.
+#[derive(Default)]
+struct Snapshot {
+    fates: BTreeMap<String, Fate>,
+    requests: BTreeMap<String, usize>,
+    open_attempts: usize,
+}
+
+impl Ordeal {
+    fn new(seed: u64) -> Self {
+        let mut rng = Rng::with_seed(seed);
+        let latency = Duration::from_millis(1)..=Duration::from_millis(rng.u64(2..40));
+        let rig = Rig::with(SandboxSettings { latency, seed, ..SandboxSettings::default() });
+        let rate = [60, 150, 400][rng.usize(..3)];
+        let concurrency = [4, 16, 48][rng.usize(..3)];
+        Self { rig, rng, seed, rate, concurrency, before: Snapshot::default() }
+    }
+
+    /// Kills and resumes until the run is finished, and returns how often it was killed.
+    fn carry_out(mut self) -> u64 {
+        let depth = self.rng.u64(1..=DEEPEST);
+        let mut kills = 0;
+        while kills < depth {
+            let mut process = self.next_process();
+            self.await_moment(&mut process);
+            process.kill();
+            kills += 1;
+            if !self.rig.runs().is_empty() {
+                self.judge();
+            }
+        }
+        self.finish();
+        kills
+    }
+
+    /// Starts the run, or goes on with it if its plan was complete when it was killed.
+    fn next_process(&mut self) -> Process {
+        if !self.rig.runs().is_empty() {
+            return Process::spawn(self.rig.batchctl(&["resume", "--progress", "none"]));
+        }
+        let ids: Vec<String> = (0..TASKS).map(|number| id(number, &mut self.rng)).collect();
+        let input = self.rig.input(&ids);
+        let (rate, concurrency) = (format!("{}/s", self.rate), self.concurrency.to_string());
+        let more = ["--rate", &rate, "-j", &concurrency, "--max-attempts", "3"];
+        let process = self.rig.start(&input, &[&more[..], &["--max-failures", "100%"]].concat());
+        self.before = Snapshot::default();
+        process
+    }
+
+    /// Waits until it is time to kill: at some time after the start, or at some request.
+    fn await_moment(&mut self, process: &mut Process) {
+        let seen = self.rig.requests();
+        if self.rng.u8(..4) == 0 {
+            return thread::sleep(Duration::from_millis(self.rng.u64(..150)));
+        }
+        let until = seen + self.rng.u64(1..100);
+        while self.rig.requests() < until && process.is_running() {
+            thread::sleep(Duration::from_millis(1));
+        }
+        thread::sleep(Duration::from_micros(self.rng.u64(..8_000)));
+    }
+
+    /// Holds the run's file against what the service saw.
+    fn judge(&mut self) {
+        let requests = self.rig.requests_by_id();
+        let ledger = self.rig.ledger();
+        self.judge_tasks(&ledger, &requests);
+        self.judge_settled(&ledger, &requests);
+        let opened = ledger.open_attempts() - self.before.open_attempts;
+        // On the wire, and landed in the commit that the kill cut off.
+        let most = 2 * self.concurrency;
+        assert!(opened <= most, "seed {}: {opened} calls were left open", self.seed);
+        self.judge_report(&ledger);
+        let open_attempts = ledger.open_attempts();
+        self.before = Snapshot { fates: ledger.fates, requests, open_attempts };
+    }
+
+    /// No task is lost, none was sent unseen, no outcome is false.
+    fn judge_tasks(&self, ledger: &Ledger, requests: &BTreeMap<String, usize>) {
+        let seed = self.seed;
+        assert_eq!((ledger.selected, ledger.fates.len()), (TASKS, TASKS), "seed {seed}");
+        for (id, fate) in &ledger.fates {
+            let of_task = || ledger.attempts.iter().filter(|attempt| attempt.id == *id);
+            let (ended, begun) = (of_task().filter(|a| a.has_ended).count(), of_task().count());
+            let seen = requests.get(id).copied().unwrap_or(0);
+            let told = format!("seed {seed}: {id} {fate:?}: {ended} ≤ {seen} ≤ {begun}");
+            assert!(ended <= seen && seen <= begun, "{told}");
+            self.judge_outcome(id, fate, of_task().any(|attempt| attempt.in_doubt));
+        }
+    }
+
+    fn judge_outcome(&self, id: &str, fate: &Fate, doubted: bool) {
+        let Fate::Settled(outcome) = fate else { return };
+        let carried_out = self.rig.witness.carried_out(id, batchctl::task::Command::Stop)
+            + self.rig.witness.carried_out(id, batchctl::task::Command::Start);
+        let habit = id.rsplit_once('-').map_or("", |(_, habit)| habit);
+        let right = match (habit, outcome.as_str()) {
+            ("" | "flaky", "succeeded") | ("partial", "partial") | ("failed", "failed") => {
+                carried_out > 0
+            }
+            ("drop", "ambiguous") => carried_out > 0 && doubted,
+            ("refused", "failed") => carried_out == 0 && !doubted,
+            // Refused, but an earlier call may have been what it was refused for; or it could
+            // not be tried once more.
+            ("refused" | "flaky", "ambiguous") => doubted,
+            _ => false,
+        };
+        assert!(right, "seed {}: {id} is not {outcome}", self.seed);
+    }
+
+    /// What was settled stays so, and is never sent again.
+    fn judge_settled(&self, ledger: &Ledger, requests: &BTreeMap<String, usize>) {
+        for (id, fate) in &self.before.fates {
+            if matches!(fate, Fate::Settled(_)) {
+                assert_eq!(&ledger.fates[id], fate, "seed {}: {id}", self.seed);
+                assert_eq!(requests[id], self.before.requests[id], "seed {}: {id}", self.seed);
+            }
+        }
+    }
+
+    /// `runs show` is right without resuming.
+    fn judge_report(&self, ledger: &Ledger) {
+        let report = self.rig.report();
+        let tasks = &report["tasks"];
+        let open = |fate| u64::try_from(ledger.count(&fate)).unwrap();
+        let settled = |outcome| u64::try_from(ledger.settled(outcome)).unwrap();
+        let expected = [
+            ("selected", TASKS.try_into().unwrap()),
+            ("succeeded", settled("succeeded")),
+            ("partial", settled("partial")),
+            ("failed", settled("failed") + open(Fate::Refused)),
+            ("ambiguous", settled("ambiguous") + open(Fate::InDoubt)),
+            ("not_attempted", open(Fate::NeverSent)),
+        ];
+        for (name, count) in expected {
+            assert_eq!(tasks[name], count, "seed {}: {name} of {report}", self.seed);
+        }
+        let complete = ledger.is_finished();
+        assert_eq!(report["run"]["complete"], complete, "seed {}: {report}", self.seed);
+        let code = if complete { 1 } else { 137 };
+        assert_eq!(report["exit"]["code"], code, "seed {}: {report}", self.seed);
+    }
+
+    /// Lets the run come to its end, and judges the whole of it.
+    fn finish(mut self) {
+        let ended = self.next_process().ended();
+        assert_eq!(ended.code, Some(1), "seed {}: {ended:?}", self.seed);
+        self.judge();
+        let ledger = self.rig.ledger();
+        assert!(ledger.is_finished(), "seed {}", self.seed);
+        self.judge_pace(&ledger);
+        let seen = self.rig.requests();
+        let again = self.rig.run(&["resume"]);
+        assert_eq!(again.code, Some(1), "{again:?}");
+        assert!(again.stderr.contains("is finished"), "{again:?}");
+        assert_eq!(self.rig.requests(), seen, "seed {}", self.seed);
+    }
+
+    /// No window holds more sendings than the rate, over all processes together.
+    fn judge_pace(&self, ledger: &Ledger) {
+        let sent: Vec<i64> =
+            ledger.attempts.iter().filter(|a| a.has_ended).map(|a| a.sent_us).collect();
+        let most = most_in_window(sent, 1_000_000);
+        assert!(most <= self.rate, "seed {}: {most} sendings in a second", self.seed);
+        let log = self.rig.log();
+        let arrived = log.iter().map(|request| i64::try_from(request.at_us).unwrap()).collect();
+        let most = most_in_window(arrived, 1_000_000);
+        #[expect(clippy::cast_precision_loss, reason = "a few hundred")]
+        let over = most as f64 / self.rate as f64 - 1.0;
+        assert!(over <= ARRIVAL_JITTER, "seed {}: {most} arrivals in a second", self.seed);
+    }
+}
+
+/// Returns the id of a task that behaves well, or in one of the ways that try a run.
+fn id(number: usize, rng: &mut Rng) -> String {
+    let habit = match rng.u8(..40) {
+        0 | 1 => "-partial",
+        2 | 3 => "-failed",
+        4 | 5 => "-refused",
+        6..=9 => "-flaky",
+        10 => "-drop",
+        _ => "",
+    };
+    format!("gate{number}{habit}")
+}
+
+#[test]
+fn a_kill_during_recovery_changes_nothing() {
+    let rig = Rig::answering_in(20, 40);
+    let ids = crate::rig::plain_ids(100);
+    rig.killed_after(40, &rig.input(&ids), &["--rate", "none"]);
+    let before = rig.ledger();
+    assert!(before.count(&Fate::InDoubt) > 0, "{before:?}");
+    for millis in [0, 3, 6, 10, 15, 20, 30, 40] {
+        let process = Process::spawn(rig.batchctl(&["resume", "--progress", "none"]));
+        thread::sleep(Duration::from_millis(millis));
+        process.kill();
+        for (id, fate) in &rig.ledger().fates {
+            let was = &before.fates[id];
+            let same = !matches!(was, Fate::Settled(_)) || fate == was;
+            assert!(same, "{id} was {was:?} and is {fate:?}");
+        }
+    }
+    let ended = rig.run(&["resume"]);
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    assert_eq!(rig.ledger().settled("succeeded"), 100);
+    let settled_before = |id: &String| matches!(before.fates[id], Fate::Settled(_));
+    let requests = rig.requests_by_id();
+    assert!(ids.iter().filter(|id| settled_before(id)).all(|id| requests[id] == 1));
+}
+
+#[test]
+fn a_killed_run_is_listed_as_killed_and_one_that_ended_as_finished() {
+    let rig = Rig::answering_in(20, 40);
+    rig.killed_after(10, &rig.input(&crate::rig::plain_ids(60)), &["--rate", "none"]);
+    assert_eq!(state(&rig), "killed");
+    let shown = rig.run(&["runs", "show"]);
+    assert!(shown.stdout.contains("(killed)"), "{shown:?}");
+    assert_eq!(rig.run(&["resume"]).code, Some(0));
+    assert_eq!(state(&rig), "finished");
+}
+
+fn state(rig: &Rig) -> String {
+    let listed = rig.run(&["runs", "list", "--json"]);
+    let listed: Value = serde_json::from_str(&listed.stdout).unwrap();
+    listed[0]["state"].as_str().unwrap().into()
+}

@@ -1,0 +1,25 @@
+//! What is left of a run after it was killed, stopped, or let down by its disk.
+//!
+//! The real binary runs against a sandbox in this process, whose access log and witness say what
+//! really happened; the run's file is read with SQLite alone. Moments of a kill are drawn from a
+//! seed. `BATCHCTL_TEST_KILLS` says how many kills the harness makes (50 by default).
+
+// So marked, their helpers may `unwrap` as the tests may.
+#[cfg(test)]
+mod damage;
+#[cfg(test)]
+mod disk;
+#[cfg(test)]
+mod ledger;
+#[cfg(test)]
+mod kills;
+#[cfg(test)]
+mod locks;
+#[cfg(test)]
+mod network;
+#[cfg(test)]
+mod rig;
+#[cfg(test)]
+mod signals;
+#[cfg(test)]
+mod taking_up;
