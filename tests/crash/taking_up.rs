@@ -1,1 +1,215 @@
-//! Nothing yet.
+//! `resume`, `retry` and `--after`: what is gone on with, run again, and left out.
+
+use crate::ledger::Fate;
+use crate::rig::Process;
+use crate::rig::Rig;
+use crate::rig::plain_ids;
+use std::fs;
+
+/// Kills a run of so many tasks on its way, and returns the ids that were in doubt.
+fn killed(rig: &Rig, tasks: usize) -> Vec<String> {
+    rig.killed_after(20, &rig.input(&plain_ids(tasks)), &["--rate", "none"]);
+    let fates = rig.ledger().fates.into_iter();
+    fates.filter(|(_, fate)| *fate == Fate::InDoubt).map(|(id, _)| id).collect()
+}
+
+#[test]
+fn a_run_goes_on_without_its_input() {
+    let rig = Rig::answering_in(20, 40);
+    killed(&rig, 60);
+    fs::remove_file(rig.path("tasks.csv")).unwrap();
+    let ended = rig.run(&["resume", "-o", "results.csv"]);
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    let results = fs::read_to_string(rig.path("results.csv")).unwrap();
+    assert_eq!(results.lines().count(), 61, "{results}");
+    assert!(results.lines().nth(1).unwrap().ends_with(",camera 0"), "{results}");
+}
+
+#[test]
+fn a_run_goes_on_with_its_own_plan_whatever_became_of_the_input() {
+    let rig = Rig::answering_in(20, 40);
+    killed(&rig, 60);
+    rig.input(&["another"]);
+    assert_eq!(rig.run(&["resume"]).code, Some(0));
+    assert_eq!(rig.ledger().settled("succeeded"), 60);
+    assert!(!rig.requests_by_id().contains_key("another"));
+}
+
+#[test]
+fn what_is_in_doubt_is_sent_again() {
+    let rig = Rig::answering_in(50, 80);
+    let doubted = killed(&rig, 60);
+    assert!(!doubted.is_empty());
+    let before = rig.requests_by_id();
+    assert_eq!(rig.run(&["resume"]).code, Some(0));
+    let after = rig.requests_by_id();
+    for id in &doubted {
+        assert_eq!(after[id], before.get(id).unwrap_or(&0) + 1, "{id}");
+    }
+}
+
+#[test]
+fn what_is_in_doubt_is_held_if_that_is_wanted() {
+    let rig = Rig::answering_in(50, 80);
+    let doubted = killed(&rig, 60);
+    let before = rig.requests_by_id();
+    let ended = rig.run(&["resume", "--on-doubt", "hold"]);
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    let (ledger, after) = (rig.ledger(), rig.requests_by_id());
+    assert_eq!(ledger.settled("ambiguous"), doubted.len());
+    assert_eq!(ledger.settled("succeeded"), 60 - doubted.len());
+    for id in &doubted {
+        assert_eq!(ledger.fates[id], Fate::Settled("ambiguous".into()));
+        assert_eq!(after.get(id), before.get(id), "{id}");
+    }
+}
+
+#[test]
+fn a_finished_run_is_not_gone_on_with_and_ends_as_it_did() {
+    let rig = Rig::answering_in(1, 5);
+    let input = rig.input(&["one", "two-failed"]);
+    assert_eq!(rig.start(&input, &[]).ended().code, Some(1));
+    let again = rig.run(&["resume", "-o", "results.csv"]);
+    assert_eq!(again.code, Some(1), "{again:?}");
+    assert!(again.stderr.contains("is finished: every task has its outcome"), "{again:?}");
+    assert_eq!(rig.requests(), 2);
+    assert!(rig.path("results.csv").exists(), "documents are written all the same");
+}
+
+#[test]
+fn a_run_goes_on_at_another_rate() {
+    let rig = Rig::answering_in(1, 5);
+    rig.killed_after(20, &rig.input(&plain_ids(60)), &["--rate", "40/s"]);
+    let left = rig.ledger().count(&Fate::NeverSent);
+    assert!(left > 0);
+    assert_eq!(rig.run(&["resume", "--rate", "1000/s"]).code, Some(0));
+    let report = rig.report();
+    assert_eq!(report["tasks"]["succeeded"], 60, "{report}");
+}
+
+#[test]
+fn a_run_goes_on_elsewhere_if_that_is_wanted() {
+    let rig = Rig::answering_in(20, 40);
+    killed(&rig, 60);
+    let other = Rig::answering_in(1, 5);
+    let ended = rig.run(&["resume", "--endpoint", &other.url]);
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    assert!(other.requests() > 0);
+}
+
+#[test]
+fn a_run_that_was_planned_and_never_begun_is_gone_on_with_from_the_start() {
+    let rig = Rig::answering_in(20, 40);
+    rig.killed_after(1, &rig.input(&plain_ids(20)), &["--rate", "none"]);
+    let connection = rusqlite::Connection::open(rig.file()).unwrap();
+    connection.execute_batch("DELETE FROM session; DELETE FROM attempt; DELETE FROM outcome").unwrap();
+    drop(connection);
+    assert_eq!(rig.run(&["resume"]).code, Some(0));
+    assert_eq!(rig.ledger().settled("succeeded"), 20);
+}
+
+/// Runs tasks that end in every way, and returns a command line that retries some of them.
+fn mixed() -> Rig {
+    let rig = Rig::answering_in(1, 5);
+    let ids = ["good", "a-partial", "b-failed", "c-refused", "d-missing", "e-drop"];
+    let more = ["--rate", "none", "--max-attempts", "1", "--job", "nightly"];
+    assert_eq!(rig.start(&rig.input(&ids), &more).ended().code, Some(1));
+    rig
+}
+
+fn check_retry(rig: &Rig, args: &[&str], expected: &[&str]) {
+    let before = rig.requests();
+    let ended = rig.run(&[&["retry", "--dry-run"], args].concat());
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    assert_eq!(rig.requests(), before);
+    let named = |id: &&str| ended.stdout.lines().any(|line| line.split_whitespace().any(|w| w == *id));
+    let all = ["good", "a-partial", "b-failed", "c-refused", "d-missing", "e-drop"];
+    let found: Vec<&str> = all.into_iter().filter(named).collect();
+    assert_eq!(found, expected, "{args:?}: {}", ended.stdout);
+}
+
+#[test]
+fn a_retry_takes_what_did_not_succeed_and_can_be_narrowed() {
+    let rig = mixed();
+    let all = ["a-partial", "b-failed", "c-refused", "d-missing", "e-drop"];
+    check_retry(&rig, &[], &all);
+    check_retry(&rig, &["--outcome", "partial"], &["a-partial"]);
+    check_retry(&rig, &["--outcome", "partial,ambiguous"], &["a-partial", "e-drop"]);
+    check_retry(&rig, &["--outcome", "succeeded"], &["good"]);
+    check_retry(&rig, &["--status", "400"], &["d-missing"]);
+    check_retry(&rig, &["--kind", "reset"], &["e-drop"]);
+    check_retry(&rig, &["--error-code", "VIAS.00010012"], &["c-refused"]);
+    check_retry(&rig, &["--outcome", "failed", "--status", "200"], &["b-failed"]);
+}
+
+#[test]
+fn a_retry_is_a_new_run_that_knows_its_parent() {
+    let rig = mixed();
+    let parent = rig.runs()[0].clone();
+    let ended = rig.run(&["retry", "--outcome", "partial", "--yes"]);
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    let report = rig.report();
+    assert_eq!(report["run"]["parent"], parent.as_str(), "{report}");
+    assert_eq!(report["run"]["job"], "nightly");
+    assert_eq!(report["tasks"]["selected"], 1);
+    // Five were outstanding; the one that was tried again is so still.
+    assert!(ended.stdout.contains('5'), "{ended:?}");
+    assert_eq!(rig.requests_by_id()["a-partial"], 2);
+    assert_eq!(rig.requests_by_id()["b-failed"], 1);
+}
+
+#[test]
+fn a_retry_of_nothing_makes_no_run() {
+    let rig = Rig::answering_in(1, 5);
+    assert_eq!(rig.start(&rig.input(&["one"]), &[]).ended().code, Some(0));
+    let ended = rig.run(&["retry"]);
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    assert!(ended.stderr.contains("nothing to retry"), "{ended:?}");
+    assert_eq!(rig.runs().len(), 1);
+}
+
+#[test]
+fn an_edited_list_leaves_out_what_was_done_by_id_and_not_by_position() {
+    let rig = Rig::answering_in(1, 5);
+    assert_eq!(rig.start(&rig.input(&["a", "b-failed", "c"]), &[]).ended().code, Some(1));
+    let edited = rig.input(&["new", "c", "b-failed", "a", "late"]);
+    let ended = rig.start(&edited, &["--after", "latest"]).ended();
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    let requests = rig.requests_by_id();
+    let expected = [("a", 1), ("b-failed", 2), ("c", 1), ("late", 1), ("new", 1)];
+    assert_eq!(requests, expected.map(|(id, times)| (id.to_owned(), times)).into());
+    assert_eq!(rig.report()["tasks"]["selected"], 3);
+}
+
+#[test]
+fn what_the_chain_has_done_is_left_out_too() {
+    let rig = Rig::answering_in(1, 5);
+    rig.start(&rig.input(&["a"]), &[]).ended();
+    rig.start(&rig.input(&["a", "b"]), &["--after", "latest"]).ended();
+    let ended = rig.start(&rig.input(&["a", "b", "c"]), &["--after", "latest"]).ended();
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    assert!(rig.requests_by_id().values().all(|&times| times == 1));
+    assert_eq!(rig.report()["tasks"]["selected"], 1);
+}
+
+#[test]
+fn the_other_command_of_the_same_id_is_not_left_out() {
+    let rig = Rig::answering_in(1, 5);
+    let input = rig.input(&["a"]);
+    rig.start(&input, &[]).ended();
+    let mut args = rig.start_args(&input, &["--after", "latest"]);
+    args[0] = "stop";
+    assert_eq!(Process::spawn(rig.batchctl(&args)).ended().code, Some(0));
+    assert_eq!(rig.requests_by_id()["a"], 2);
+}
+
+#[test]
+fn a_list_of_which_all_is_done_sends_nothing_and_is_no_error() {
+    let rig = Rig::answering_in(1, 5);
+    let input = rig.input(&["a", "b"]);
+    rig.start(&input, &[]).ended();
+    let ended = rig.start(&input, &["--after", "latest"]).ended();
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    assert!(ended.stderr.contains('2') || ended.stdout.contains('2'), "it is counted: {ended:?}");
+    assert_eq!((rig.requests(), rig.runs().len()), (2, 1));
+}
