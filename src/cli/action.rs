@@ -92,7 +92,7 @@ fn act(
     if args.before.dry_run {
         let (totals, rows) = run::dry_run(request, clock, dry_run::SHOWN_ROWS)?;
         return match totals.selected {
-            0 => nothing_to_do(totals, args.input.if_empty),
+            0 => nothing_to_do(totals, args.input.if_empty, context),
             _ => Ok(dry_run::show(&order, totals, &rows)),
         };
     }
@@ -107,7 +107,7 @@ fn act(
     if planned.totals().selected == 0 {
         let totals = planned.totals();
         planned.discard()?;
-        return nothing_to_do(totals, args.input.if_empty);
+        return nothing_to_do(totals, args.input.if_empty, context);
     }
     if !args.before.yes && place.sandbox.is_none() && !confirmed(&order, &planned, context)? {
         planned.discard()?;
@@ -202,10 +202,19 @@ fn request(
     }
 }
 
-fn nothing_to_do(totals: PlanTotals, if_empty: EmptyInput) -> Result<ExitStatus, Failure> {
+fn nothing_to_do(
+    totals: PlanTotals,
+    if_empty: EmptyInput,
+    context: &Context,
+) -> Result<ExitStatus, Failure> {
     match if_empty {
         // What was asked for is done: that is not an empty input.
-        _ if totals.already_done > 0 => Ok(ExitStatus::Ok),
+        _ if totals.already_done > 0 => {
+            let mut stderr = context.stderr;
+            let tasks = plural(totals.already_done, "task", "tasks");
+            stderr.line(&format!("nothing is left to do: {tasks} done already"));
+            Ok(ExitStatus::Ok)
+        }
         EmptyInput::Ok => Ok(ExitStatus::Ok),
         EmptyInput::Fail => {
             Err(Failure::new(ExitStatus::BadInput, "there is no task in the input")

@@ -60,8 +60,8 @@ impl Evidence<'_> {
         if self.still_running == StillRunning::Yes {
             return Ending::default();
         }
-        // There was nothing to begin with, so that no process ever began.
-        if self.last.is_none() && self.tasks.selected() == 0 {
+        // Killed after its last outcome, or before it began to do nothing: nothing is missing.
+        if self.unsettled == 0 {
             return self.completed();
         }
         let stopped = Stopped {

@@ -92,6 +92,7 @@ fn run_part(
     complete: bool,
 ) -> RunPart {
     let run = record.run.clone();
+    let before = run.outstanding_before.unwrap_or(record.selected);
     let good = tasks[Outcome::Succeeded] + tasks[Outcome::Unchanged];
     let last_end = record.sessions.last().and_then(|session| session.end.as_ref());
     RunPart {
@@ -104,7 +105,8 @@ fn run_part(
         finished_at: last_end.map(|end| end.at),
         duration,
         complete,
-        outstanding: run.outstanding_before.map(|before| before.saturating_sub(good)),
+        outstanding: before.saturating_sub(good),
+        is_retry: run.outstanding_before.is_some(),
     }
 }
 

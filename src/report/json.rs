@@ -93,7 +93,7 @@ struct Run<'a> {
     finished_at: Option<String>,
     duration_ms: u64,
     complete: bool,
-    outstanding: Option<u64>,
+    outstanding: u64,
 }
 
 impl<'a> Run<'a> {

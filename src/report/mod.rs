@@ -103,7 +103,7 @@ impl Report {
 pub struct RunPart {
     /// Its id.
     pub id: RunId,
-    /// The run whose unsuccessful tasks it took up.
+    /// The run that it retries, or whose successful tasks it leaves out.
     pub parent: Option<RunId>,
     /// The job it is one run of.
     pub job: Option<String>,
@@ -120,8 +120,11 @@ pub struct RunPart {
     pub duration: Duration,
     /// Whether every selected task has its outcome and the last process has ended.
     pub complete: bool,
-    /// For a retry: how many tasks of its whole chain are still not where they were sent.
-    pub outstanding: Option<u64>,
+    /// How many tasks are not where they were sent: those of this run, and for a retry also
+    /// those of the runs before it that it did not take up.
+    pub outstanding: u64,
+    /// Whether it retries its parent; otherwise it leaves out what that one has done.
+    pub is_retry: bool,
 }
 
 /// Where the calls of a run went.

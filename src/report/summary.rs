@@ -55,10 +55,18 @@ fn outcome_rows(report: &Report) -> Vec<NumberRow> {
     let outcomes = Outcome::ALL.into_iter().map(|outcome| outcome_row(outcome, report));
     let input = &report.input;
     let left_out = [
+        quiet("done already", Some(input.already_done), "by the runs it follows".into()),
         quiet("duplicates", Some(input.duplicates), "rows like an earlier one".into()),
         quiet("invalid", Some(input.invalid), "rows that name no task".into()),
     ];
-    outcomes.chain(left_out).filter(|row| row.number != Some(0)).collect()
+    let rows = outcomes.chain(left_out).filter(|row| row.number != Some(0));
+    rows.chain(outstanding_row(report)).collect()
+}
+
+/// Returns what a retry leaves for the next one: also what it did not take up.
+fn outstanding_row(report: &Report) -> Option<NumberRow> {
+    let row = || quiet("outstanding", Some(report.run.outstanding), "with the runs before".into());
+    report.run.is_retry.then(row)
 }
 
 fn outcome_row(outcome: Outcome, report: &Report) -> NumberRow {
@@ -186,12 +194,8 @@ fn heading(page: &mut Page, report: &Report) {
     let run = &report.run;
     origin(page, "job", run.job.as_deref());
     origin(page, "reason", run.reason.as_deref());
-    let relation = if run.outstanding.is_some() { "retry of" } else { "after" };
-    origin(page, relation, run.parent.as_ref().map(RunId::as_str));
-    let outstanding = run
-        .outstanding
-        .map(|tasks| format!("{} still outstanding in the chain", plural(tasks, "task", "tasks")));
-    origin(page, "", outstanding.as_deref());
+    let parent = if run.is_retry { "retry of" } else { "follows" };
+    origin(page, parent, run.parent.as_ref().map(RunId::as_str));
     if let Some((tone, word, why)) = verdict(report) {
         page.paragraph(word, tone, &why);
     }

@@ -10,9 +10,9 @@ mod damage;
 #[cfg(test)]
 mod disk;
 #[cfg(test)]
-mod ledger;
-#[cfg(test)]
 mod kills;
+#[cfg(test)]
+mod ledger;
 #[cfg(test)]
 mod locks;
 #[cfg(test)]

@@ -102,7 +102,9 @@ fn a_run_that_was_planned_and_never_begun_is_gone_on_with_from_the_start() {
     let rig = Rig::answering_in(20, 40);
     rig.killed_after(1, &rig.input(&plain_ids(20)), &["--rate", "none"]);
     let connection = rusqlite::Connection::open(rig.file()).unwrap();
-    connection.execute_batch("DELETE FROM session; DELETE FROM attempt; DELETE FROM outcome").unwrap();
+    connection
+        .execute_batch("DELETE FROM session; DELETE FROM attempt; DELETE FROM outcome")
+        .unwrap();
     drop(connection);
     assert_eq!(rig.run(&["resume"]).code, Some(0));
     assert_eq!(rig.ledger().settled("succeeded"), 20);
@@ -122,7 +124,8 @@ fn check_retry(rig: &Rig, args: &[&str], expected: &[&str]) {
     let ended = rig.run(&[&["retry", "--dry-run"], args].concat());
     assert_eq!(ended.code, Some(0), "{ended:?}");
     assert_eq!(rig.requests(), before);
-    let named = |id: &&str| ended.stdout.lines().any(|line| line.split_whitespace().any(|w| w == *id));
+    let named =
+        |id: &&str| ended.stdout.lines().any(|line| line.split_whitespace().any(|w| w == *id));
     let all = ["good", "a-partial", "b-failed", "c-refused", "d-missing", "e-drop"];
     let found: Vec<&str> = all.into_iter().filter(named).collect();
     assert_eq!(found, expected, "{args:?}: {}", ended.stdout);

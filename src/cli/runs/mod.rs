@@ -135,13 +135,15 @@ fn read(runs: &RunDirectory, id: &RunId) -> Result<Listed, StoreError> {
     let is_held = runs.is_locked(id)?;
     let reader = RunReader::open(runs, id)?;
     let (record, outcomes) = (reader.record()?, reader.outcomes()?);
-    Ok(Listed { id: id.clone(), state: state(&record, is_held), record, outcomes })
+    let unsettled = record.selected.saturating_sub(outcomes.selected());
+    Ok(Listed { id: id.clone(), state: state(&record, unsettled, is_held), record, outcomes })
 }
 
-/// Says how a run stands: from its last session, and whether a process holds it.
-fn state(record: &RunRecord, is_held: bool) -> StateChoice {
+/// Says how a run stands: from its last session, what is missing, and whether a process holds it.
+fn state(record: &RunRecord, unsettled: u64, is_held: bool) -> StateChoice {
     match record.sessions.last().map(|session| &session.end) {
         _ if is_held => StateChoice::Running,
+        _ if unsettled == 0 => StateChoice::Finished,
         Some(Some(end)) if end.stopped.is_some() => StateChoice::Interrupted,
         Some(Some(_)) => StateChoice::Finished,
         Some(None) => StateChoice::Killed,

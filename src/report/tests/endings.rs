@@ -99,6 +99,15 @@ fn a_run_without_an_end_was_killed_unless_somebody_works_on_it() {
 }
 
 #[test]
+fn a_run_that_was_killed_after_its_last_outcome_is_complete() {
+    let mut run = TestRun::of(1);
+    run.begin();
+    run.settle(0, counted(0, 1), Outcome::Succeeded);
+    run.kill();
+    check(&run.report(), Some(ExitStatus::Ok), None);
+}
+
+#[test]
 fn a_run_that_has_ended_reads_the_same_while_its_lock_is_still_held() {
     let run = every_outcome();
     assert_eq!(Report::read(&run.reader(), StillRunning::Yes).unwrap(), run.report());

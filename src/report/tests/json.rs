@@ -24,7 +24,7 @@ fn a_report_has_every_field_in_the_order_of_the_documentation() {
         "finished_at": "2024-07-05T12:00:00.600Z",
         "duration_ms": 600,
         "complete": false,
-        "outstanding": null
+        "outstanding": 4
       },
       "target": {
         "endpoint": "https://vias.cn-north-4.myhuaweicloud.com",

@@ -203,7 +203,7 @@ fn documents_and_the_origin_of_a_run_are_named() {
     stop: 0 of 1 task in 0s (limit 10/s)                    run 20240705-120000-kfzq
       job            nightly
       reason         maintenance \u{1b}[31m of the north gate
-      after          20240704-120000-abcd
+      follows        20240704-120000-abcd
     Killed: the process ended without recording it
 
       not attempted       1   the run ended before their turn
