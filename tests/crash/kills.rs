@@ -89,7 +89,7 @@ impl Ordeal {
     /// Starts the run, or goes on with it if its plan was complete when it was killed.
     fn next_process(&mut self) -> Process {
         if !self.rig.runs().is_empty() {
-            return Process::spawn(self.rig.batchctl(&["resume", "--progress", "none"]));
+            return Process::spawn(self.rig.batchctl(&["resume"]));
         }
         let ids: Vec<String> = (0..TASKS).map(|number| id(number, &mut self.rng)).collect();
         let input = self.rig.input(&ids);
@@ -245,7 +245,7 @@ fn a_kill_during_recovery_changes_nothing() {
     let before = rig.ledger();
     assert!(before.count(&Fate::InDoubt) > 0, "{before:?}");
     for millis in [0, 3, 6, 10, 15, 20, 30, 40] {
-        let process = Process::spawn(rig.batchctl(&["resume", "--progress", "none"]));
+        let process = Process::spawn(rig.batchctl(&["resume"]));
         thread::sleep(Duration::from_millis(millis));
         process.kill();
         for (id, fate) in &rig.ledger().fates {

@@ -79,7 +79,7 @@ fn a_job_is_taken_by_whoever_goes_on_with_its_run() {
     rig.killed_after(1, &rig.input(&["one-slow"]), &["--job", "nightly"]);
     let resumed = Process::spawn(rig.batchctl(&["resume"]));
     rig.await_requests(2);
-    let refused = rig.start(&rig.input(&["two"]), &["--job", "nightly"]).ended();
+    let refused = rig.start(&rig.input(&["gate2"]), &["--job", "nightly"]).ended();
     assert_eq!(refused.code, Some(75), "{refused:?}");
     drop(resumed);
 }
@@ -87,11 +87,9 @@ fn a_job_is_taken_by_whoever_goes_on_with_its_run() {
 #[test]
 fn latest_is_the_latest_of_a_job_where_one_is_named() {
     let rig = Rig::answering_in(1, 5);
-    for (id, job) in [("a", "nightly"), ("b", "hourly"), ("c", "nightly")] {
+    for (id, job) in [("gate-a", "nightly"), ("gate-b", "hourly"), ("gate-c", "nightly")] {
         let more = ["--job", job, "--reason", "the maintenance of gate 7"];
         assert_eq!(rig.start(&rig.input(&[id]), &more).ended().code, Some(0));
-        // Runs of one second are in no order.
-        std::thread::sleep(Duration::from_millis(1_100));
     }
     let runs = rig.runs();
     let path = |args: &[&str]| rig.run(&[&["runs", "path"], args].concat()).stdout;

@@ -52,10 +52,6 @@ pub(crate) struct Request {
 }
 
 impl Rig {
-    pub(crate) fn new() -> Self {
-        Self::with(SandboxSettings::default())
-    }
-
     pub(crate) fn answering_in(least_ms: u64, most_ms: u64) -> Self {
         let latency = Duration::from_millis(least_ms)..=Duration::from_millis(most_ms);
         Self::with(SandboxSettings { latency, ..SandboxSettings::default() })
@@ -109,7 +105,10 @@ impl Rig {
 
     pub(crate) fn surround(&self, command: &mut Command) {
         command.env_clear().env("PATH", "/usr/bin:/bin").env("BATCHCTL_TOKEN", "token");
-        command.env("HOME", self.folder.path()).current_dir(self.folder.path());
+        command
+            .env("BATCHCTL_PROGRESS", "none")
+            .env("HOME", self.folder.path())
+            .current_dir(self.folder.path());
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     }
 
@@ -117,7 +116,7 @@ impl Rig {
     pub(crate) fn start_args<'a>(&'a self, input: &'a Path, more: &[&'a str]) -> Vec<&'a str> {
         let input = input.to_str().unwrap();
         let mut args = vec!["start", input, "--endpoint", &self.url, "--project-id", "p1"];
-        args.extend(["--yes", "--progress", "none"]);
+        args.push("--yes");
         args.extend(more);
         args
     }

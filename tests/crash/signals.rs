@@ -104,7 +104,7 @@ fn sigusr1_says_where_the_run_stands_and_stops_nothing() {
     process.signal(Signal::USR1);
     let ended = process.ended();
     assert_eq!(ended.code, Some(0), "{ended:?}");
-    assert!(ended.stderr.contains("/60"), "{ended:?}");
+    assert!(ended.stderr.contains("of 60 tasks settled"), "{ended:?}");
 }
 
 #[test]
