@@ -3,6 +3,7 @@
 //! `error:` says what is wrong, `caused by:` why, `hint:` what to type instead.
 
 use super::stream::Stderr;
+use batchctl::engine::LedgerError;
 use batchctl::input::InputError;
 use batchctl::plan::PlanProblem;
 use batchctl::plan::Problems;
@@ -99,6 +100,11 @@ impl From<RunError> for Failure {
             RunError::Input(problems) => {
                 let status = status_of(&problems);
                 Self::new(status, problems)
+            }
+            RunError::Ledger(LedgerError(cause)) => {
+                let hint = cause.downcast_ref().map(StoreError::hint);
+                let error = RunError::Ledger(LedgerError(cause));
+                Self::new(ExitStatus::InputOutput, error).with_hint(hint)
             }
             error => Self::new(ExitStatus::InputOutput, error),
         }

@@ -38,6 +38,9 @@ pub trait Ledger {
 
     /// Makes events durable. An error ends the run.
     fn on_events(&mut self, events: Vec<Event>) -> BoxFuture<'static, Result<(), LedgerError>>;
+
+    /// Asks not to wait any longer for what may come right by itself, such as room on a disk.
+    fn hurry(&mut self) {}
 }
 
 /// The store cannot go on, and so the run cannot.

@@ -38,6 +38,10 @@ impl Ledger for StoreLedger {
         }
         .boxed()
     }
+
+    fn hurry(&mut self) {
+        self.writer.hurry();
+    }
 }
 
 fn ledger_error(error: StoreError) -> LedgerError {

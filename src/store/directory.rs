@@ -2,6 +2,7 @@
 
 use super::error::StoreError;
 use super::error::file;
+use super::network::refuse_network;
 use crate::clock::Timestamp;
 use std::fmt;
 use std::fs;
@@ -90,6 +91,7 @@ impl RunDirectory {
     pub fn open(state: &Path) -> Result<Self, StoreError> {
         let path = runs_in(state);
         fs::DirBuilder::new().recursive(true).mode(0o700).create(&path).map_err(file(&path))?;
+        refuse_network(&path)?;
         Ok(Self { path })
     }
 
@@ -251,7 +253,7 @@ fn name_holder(handle: &mut File, holder: &str) -> io::Result<()> {
 }
 
 /// Returns the name of a file that SQLite keeps beside its own.
-fn beside(path: &Path, suffix: &str) -> PathBuf {
+pub(super) fn beside(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);
     name.into()

@@ -53,6 +53,20 @@ pub enum StoreError {
         /// The newest known.
         known: i64,
     },
+    /// Runs cannot be kept there.
+    #[error("`{}` is on {kind}, where a run store does not work", path.display())]
+    Network {
+        /// The directory.
+        path: PathBuf,
+        /// Which network file system it is.
+        kind: &'static str,
+    },
+    /// It was removed, or put somewhere else, by somebody else.
+    #[error("the run store `{}` is gone: it was removed or replaced", path.display())]
+    Gone {
+        /// The file.
+        path: PathBuf,
+    },
     /// Another process works on it.
     #[error("run {run} is in use by {holder}")]
     Busy {
@@ -108,13 +122,17 @@ pub enum StoreError {
 
 impl StoreError {
     /// Returns what helps against it, if something does.
-    pub fn hint(&self) -> Option<String> {
-        let text = match self {
+    pub fn hint(&self) -> String {
+        match self {
             Self::File { .. } | Self::Foreign { .. } => {
                 "name another place with `--state-dir DIR`".into()
             }
+            Self::Network { .. } => "name a local directory with `--state-dir DIR`".into(),
             Self::Full { .. } => {
-                "free some space there, then `batchctl report` tells what was done".into()
+                "free some space there; `batchctl resume` goes on with a run that had begun".into()
+            }
+            Self::Gone { .. } => {
+                "nothing was sent that it did not hold; put it back, or start anew".into()
             }
             Self::Damaged { path, .. } => format!(
                 "nothing was changed in it; save what can be read with `sqlite3 {} .recover`",
@@ -129,9 +147,11 @@ impl StoreError {
             Self::NoSuchRun { .. } => "`batchctl runs list` shows the runs there are".into(),
             Self::AmbiguousRun { .. } => "give more characters of its id".into(),
             Self::Exists { .. } => "nothing was changed in it; try once more".into(),
-            Self::Sqlite { .. } | Self::WriterGone => return None,
-        };
-        Some(text)
+            Self::Sqlite { .. } => "check the disk, its limits and the rights there; \
+                 `batchctl resume` goes on with a run that had begun"
+                .into(),
+            Self::WriterGone => "`batchctl resume` goes on from what was recorded".into(),
+        }
     }
 }
 

@@ -13,6 +13,7 @@ use super::error::StoreError;
 use super::error::file;
 use super::error::sqlite;
 use super::health;
+use super::presence::Presence;
 use super::schema;
 use super::sheet::Sheet;
 use super::standing;
@@ -26,6 +27,8 @@ use std::fs::File;
 use std::path::Path;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering;
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
@@ -41,14 +44,19 @@ pub(super) struct Patience {
 }
 
 /// A minute: somebody who is told at once can make room in it.
-const PATIENCE: Patience =
-    Patience { whole: Duration::from_secs(60), step: Duration::from_secs(1), pause: thread::sleep };
+const PATIENCE: Patience = Patience {
+    whole: Duration::from_secs(60),
+    step: Duration::from_secs(1),
+    // Ends early when somebody is in a hurry.
+    pause: thread::park_timeout,
+};
 
 /// The writer of a run, as its users hold it; dropping it ends the thread.
 #[derive(Debug)]
 pub struct RunWriter {
     jobs: Option<mpsc::Sender<Job>>,
     thread: Option<thread::JoinHandle<()>>,
+    hurried: Arc<AtomicBool>,
     standing: Standing,
 }
 
@@ -89,9 +97,10 @@ impl RunWriter {
         let failed = file(&writing.path);
         let (jobs, queue) = mpsc::channel();
         let lock = lock.hold();
+        let hurried = Arc::clone(&writing.hurried);
         let thread = thread::Builder::new().name("store".into());
         let thread = thread.spawn(move || writing.work(&queue, lock)).map_err(failed)?;
-        Ok(Self { jobs: Some(jobs), thread: Some(thread), standing })
+        Ok(Self { jobs: Some(jobs), thread: Some(thread), hurried, standing })
     }
 
     /// Returns where the run stood when it was opened.
@@ -127,6 +136,14 @@ impl RunWriter {
         self.ask(Job::Claim { most, done }, answer)
     }
 
+    /// Waits no longer for room on a full disk, now and later.
+    pub fn hurry(&self) {
+        self.hurried.store(true, Ordering::Relaxed);
+        if let Some(thread) = &self.thread {
+            thread.thread().unpark();
+        }
+    }
+
     fn ask<T: Send + 'static>(
         &self,
         job: Job,
@@ -153,10 +170,13 @@ impl Drop for RunWriter {
 pub(super) struct Writing {
     pub(super) connection: Connection,
     pub(super) patience: Patience,
+    hurried: Arc<AtomicBool>,
     path: PathBuf,
     origin: Timestamp,
     selected: u64,
     session: i64,
+    /// Known once there is a session.
+    presence: Option<Presence>,
     claims: Claims,
 }
 
@@ -180,6 +200,7 @@ impl Writing {
         healthy?;
         let (mut writing, standing) = taken_up.map_err(&failed)?;
         writing.begin_session(now).map_err(&failed)?;
+        writing.presence = Some(Presence::of(path)?);
         Ok((writing, standing))
     }
 
@@ -192,9 +213,18 @@ impl Writing {
         let settled = Settled::read(&connection)?;
         let standing = Standing::read(&connection, &settled, recall)?;
         let claims = Claims::new(&connection, settled.ordinals, origin)?;
-        let path = path.to_owned();
-        let patience = PATIENCE;
-        Ok((Self { connection, patience, path, origin, selected, session: 0, claims }, standing))
+        let writing = Self {
+            connection,
+            patience: PATIENCE,
+            hurried: Arc::default(),
+            path: path.to_owned(),
+            origin,
+            selected,
+            session: 0,
+            presence: None,
+            claims,
+        };
+        Ok((writing, standing))
     }
 
     fn begin_session(&mut self, now: Timestamp) -> rusqlite::Result<()> {
@@ -234,14 +264,19 @@ impl Writing {
     fn commit_patiently(&mut self, events: &[Event]) -> Result<(), StoreError> {
         let mut waited = Duration::ZERO;
         loop {
+            self.presence.as_ref().map_or(Ok(()), Presence::check)?;
             match self.commit(events).map_err(sqlite(&self.path)) {
-                Err(StoreError::Full { .. }) if waited < self.patience.whole => {
+                Err(StoreError::Full { .. }) if self.waits(waited) => {
                     (self.patience.pause)(self.patience.step);
                     waited += self.patience.step;
                 }
                 result => return result,
             }
         }
+    }
+
+    fn waits(&self, waited: Duration) -> bool {
+        waited < self.patience.whole && !self.hurried.load(Ordering::Relaxed)
     }
 
     fn commit(&mut self, events: &[Event]) -> rusqlite::Result<()> {

@@ -16,8 +16,6 @@ mod ledger;
 #[cfg(test)]
 mod locks;
 #[cfg(test)]
-mod network;
-#[cfg(test)]
 mod rig;
 #[cfg(test)]
 mod signals;

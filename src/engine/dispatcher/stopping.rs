@@ -22,6 +22,7 @@ where
             Control::Abandon => {
                 self.stop(StopReason::Interrupted);
                 self.on_wire.clear();
+                self.ledger.hurry();
             }
         }
     }
