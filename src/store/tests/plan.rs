@@ -276,6 +276,6 @@ fn a_state_directory_that_cannot_be_made_is_an_error() {
     for state in [file.as_path(), std::path::Path::new("/proc/no-such-state")] {
         let error = crate::store::RunDirectory::open(state).unwrap_err();
         assert!(matches!(error, StoreError::File { .. }), "{error}");
-        assert_eq!(error.hint().unwrap(), "name another place with `--state-dir DIR`");
+        assert_eq!(error.hint(), "name another place with `--state-dir DIR`");
     }
 }
