@@ -142,6 +142,14 @@ impl Pacer {
         answer
     }
 
+    /// Takes note that the one that was just released had left by `now`: between its release and
+    /// its bytes this process may have stood still.
+    pub fn left_by(&mut self, now: Instant) {
+        if let Some(last) = self.limit.as_mut().and_then(|limit| limit.sent.back_mut()) {
+            *last = now.max(*last);
+        }
+    }
+
     /// Returns the earliest time at which the one that was just admitted can leave: now, or
     /// when the window has room for it.
     pub fn earliest_release(&self, now: Instant) -> Instant {

@@ -144,6 +144,19 @@ fn one_that_is_admitted_ahead_of_its_window_says_when_it_can_leave() {
 }
 
 #[test]
+fn a_window_counts_from_when_a_sending_had_left() {
+    let start = origin();
+    let mut pacer = Pacer::new(Some(rate("1/s")), start);
+    assert_eq!(pacer.admit(start), Admission::Now);
+    assert_eq!(pacer.release(start), Admission::Now);
+    let left = start + Duration::from_millis(300);
+    pacer.left_by(left);
+    let free = left + Duration::from_millis(1_005);
+    assert_eq!(pacer.admit(left), Admission::NotBefore(free - AHEAD));
+    assert_eq!(pacer.release(left), Admission::NotBefore(free));
+}
+
+#[test]
 fn a_withdrawn_sending_makes_room() {
     let start = origin();
     let mut pacer = Pacer::new(Some(rate("1/h")), start);

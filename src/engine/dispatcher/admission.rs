@@ -17,6 +17,7 @@ use crate::policy::Repute;
 use crate::policy::Turn;
 use crate::task::Outcome;
 use std::sync::Arc;
+use std::task::Poll;
 
 /// Where the next task is taken from.
 #[derive(Debug, Clone, Copy)]
@@ -158,16 +159,29 @@ where
     }
 
     /// Lets durable attempts go, as far as the pacer allows.
-    pub(super) fn release(&mut self) {
+    ///
+    /// Each is polled at once, and the pacer told when that was done: no stall of this process
+    /// comes between the sending and the time it is counted at.
+    pub(super) async fn release(&mut self) {
         while let Some(flight) = self.cleared.pop_front() {
             match self.pacer.release(self.clock.instant().into()) {
-                Admission::Now => self.on_wire.push((self.send)(flight)),
+                Admission::Now => self.let_go(flight).await,
                 Admission::NotBefore(due) => {
                     self.cleared.push_front(flight);
                     return self.wake_at(due.into());
                 }
                 Admission::AfterRelease => unreachable!("a release waits for no other"),
             }
+        }
+    }
+
+    async fn let_go(&mut self, flight: Flight) {
+        let mut call = Box::pin((self.send)(flight));
+        let answered = futures::poll!(call.as_mut());
+        self.pacer.left_by(self.clock.instant().into());
+        match answered {
+            Poll::Ready(landing) => self.land(landing),
+            Poll::Pending => self.on_wire.push(call),
         }
     }
 }

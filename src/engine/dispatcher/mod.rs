@@ -33,6 +33,7 @@ use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
 use outage::Suspect;
 use std::collections::VecDeque;
+use std::pin::Pin;
 use std::time::Duration;
 use tokio::sync::mpsc;
 
@@ -72,7 +73,7 @@ pub(super) struct Dispatcher<'a, L, S, F> {
     in_commit: Vec<Flight>,
     /// Durable, not yet released by the pacer.
     cleared: VecDeque<Flight>,
-    on_wire: FuturesUnordered<F>,
+    on_wire: FuturesUnordered<Pin<Box<F>>>,
 
     next_seq: u64,
     settled: u64,
@@ -141,7 +142,7 @@ where
             self.refill();
             self.admit();
             self.convict_the_last();
-            self.release();
+            self.release().await;
             self.commit();
             if self.is_done() {
                 break;
