@@ -1,8 +1,9 @@
 //! The rate as the service sees it, and as the store recorded it.
 //!
 //! A test binary of its own, whose tests take turns: it needs the machine for itself. When the
-//! calls were sent must be right every time. When they arrive is up to the machine as well, so
-//! a run whose arrivals a busy machine has crowded together is done again, twice at the most.
+//! calls were sent must be right every time. When they arrive is up to the machine as well: a
+//! witness, which wants to wake up every millisecond, tells whether the machine stood still. A run
+//! whose arrivals are wrong while it did not is a failure; the others are done again.
 
 // So marked, helpers may `unwrap` as the tests may.
 #[cfg(test)]
@@ -17,16 +18,56 @@ mod tests {
     use crate::support::reply::Reply;
     use crate::support::server::Request;
     use crate::support::server::Server;
+    use batchctl::clock::Clock;
     use batchctl::store::RunDirectory;
     use batchctl::store::RunReader;
     use serde_json::Value;
     use std::sync::Mutex;
+    use std::sync::mpsc;
+    use std::thread;
+    use std::time::Duration;
 
     const SECOND: u64 = 1_000_000;
     /// How often a run is done at the most until its arrivals are as they should be.
-    const TRIES: usize = 3;
+    const TRIES: usize = 4;
+    /// A witness that wakes up so much too late has seen the machine stand still: as long as the
+    /// margin that the pacer keeps for the way to the service.
+    const STILL: Duration = Duration::from_millis(5);
 
     static TURN: Mutex<()> = Mutex::new(());
+
+    /// Watches whether this machine lets a thread wake up in time.
+    struct Witness {
+        stop: mpsc::Sender<()>,
+        thread: thread::JoinHandle<u32>,
+    }
+
+    impl Witness {
+        fn begin() -> Self {
+            let (stop, stopped) = mpsc::channel();
+            let thread = thread::spawn(move || {
+                let clock = Clock::start();
+                let mut stood_still = 0;
+                let step = Duration::from_millis(1);
+                loop {
+                    let due = clock.instant() + step;
+                    match stopped.recv_timeout(step) {
+                        Err(mpsc::RecvTimeoutError::Timeout) => {}
+                        Ok(()) | Err(mpsc::RecvTimeoutError::Disconnected) => return stood_still,
+                    }
+                    let late = clock.instant().saturating_duration_since(due);
+                    stood_still += u32::from(late >= STILL);
+                }
+            });
+            Self { stop, thread }
+        }
+
+        /// Returns how often the machine stood still.
+        fn end(self) -> u32 {
+            drop(self.stop);
+            self.thread.join().unwrap()
+        }
+    }
 
     /// One run: when its calls were sent and when they arrived, in microseconds.
     struct Run {
@@ -83,13 +124,16 @@ mod tests {
     }
 
     /// Runs until the arrivals keep within the rate and reach `least` a second on average.
+    #[expect(clippy::print_stderr, reason = "says why arrivals are not judged")]
     fn check(tasks: u32, rate: u32, least: f64, reply: fn(&Request) -> Reply) -> Run {
         // A test that failed has nothing to hand over that could be wrong.
         let _turn = TURN.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let most = usize::try_from(rate).unwrap();
         let mut seen = Vec::new();
         for _ in 0..TRIES {
+            let witness = Witness::begin();
             let run = run(tasks, rate, reply);
+            let stood_still = witness.end();
             assert!(peak(&run.sent) <= most, "{} were sent within a second", peak(&run.sent));
             assert_eq!(run.report["pace"]["rate_peak_1s"], peak(&run.sent));
             assert_eq!(run.arrived.len(), run.sent.len());
@@ -97,9 +141,13 @@ mod tests {
             if peak <= most && average >= least {
                 return run;
             }
-            seen.push(format!("peak {peak}, average {average:.1}/s"));
+            let wrong = format!("peak {peak}, average {average:.1}/s, {stood_still} stalls");
+            assert!(stood_still > 0, "at the service, on a quiet machine: {wrong}");
+            seen.push((wrong, run));
         }
-        panic!("at the service, no run of {TRIES} was right: {seen:?}");
+        let (wrong, run) = seen.pop().expect("there were some tries");
+        eprintln!("the machine is too busy to judge arrivals by: {wrong}");
+        run
     }
 
     #[test]
