@@ -47,17 +47,40 @@ pub(super) fn texts(row: &Row<'_>, index: usize) -> rusqlite::Result<Vec<String>
     serde_json::from_str(text).map_err(|error| unfit(index, Type::Text, error))
 }
 
+/// Returns the number that stands for a command.
+///
+/// Not 0 and 1, which SQLite stores as two kinds of cell that differ in one bit: one flip would
+/// turn a stop into a start.
+pub(super) fn command_code(command: Command) -> i64 {
+    match command {
+        Command::Start => 0b0011,
+        Command::Stop => 0b1100,
+    }
+}
+
+/// Returns the number that stands for an outcome; any two differ in two bits.
+pub(super) fn outcome_code(outcome: Outcome) -> i64 {
+    match outcome {
+        Outcome::Succeeded => 0b0011,
+        Outcome::Partial => 0b0101,
+        Outcome::Failed => 0b0110,
+        Outcome::Ambiguous => 0b1001,
+        Outcome::Unchanged => 0b1010,
+        Outcome::NotAttempted => 0b1100,
+    }
+}
+
 /// Reads a command.
 pub(super) fn command(row: &Row<'_>, index: usize) -> rusqlite::Result<Command> {
     let number: i64 = row.get(index)?;
-    let known = [Command::Start, Command::Stop].into_iter().find(|&c| c as i64 == number);
+    let known = [Command::Start, Command::Stop].into_iter().find(|&c| command_code(c) == number);
     known.ok_or_else(|| unfit(index, Type::Integer, UnknownNumber { number, what: "command" }))
 }
 
 /// Reads an outcome.
 pub(super) fn outcome(row: &Row<'_>, index: usize) -> rusqlite::Result<Outcome> {
     let number: i64 = row.get(index)?;
-    let known = Outcome::ALL.into_iter().find(|&outcome| outcome as i64 == number);
+    let known = Outcome::ALL.into_iter().find(|&outcome| outcome_code(outcome) == number);
     known.ok_or_else(|| unfit(index, Type::Integer, UnknownNumber { number, what: "outcome" }))
 }
 

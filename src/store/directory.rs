@@ -2,6 +2,7 @@
 
 use super::error::StoreError;
 use super::error::file;
+use super::mark;
 use super::network::refuse_network;
 use crate::clock::Timestamp;
 use std::fmt;
@@ -220,6 +221,7 @@ impl RunDirectory {
             for path in [main.clone(), beside(&main, "-shm"), beside(&main, "-wal")] {
                 remove_file(&path)?;
             }
+            mark::remove(&main).map_err(file(&main))?;
         }
         remove_file(&self.lock_file(&run))?;
         drop(handle);

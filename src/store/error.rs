@@ -27,7 +27,7 @@ pub enum StoreError {
         path: PathBuf,
     },
     /// Its content is damaged.
-    #[error("the run store `{}` is damaged", path.display())]
+    #[error("the run store `{}` is damaged: {detail}", path.display())]
     Damaged {
         /// The file.
         path: PathBuf,

@@ -1,5 +1,6 @@
 //! Leaves out of a plan what an earlier run has done: by id and command, never by position.
 
+use super::cells;
 use super::directory::RunDirectory;
 use super::directory::RunId;
 use super::error::StoreError;
@@ -47,8 +48,9 @@ pub(super) fn leave_out_done(
     let mut insert =
         connection.prepare("INSERT OR IGNORE INTO done VALUES (?, ?)").map_err(&failed)?;
     for reader in followed {
-        reader
-            .for_each_done(|id, command| insert.execute(params![id, command as i64]).map(|_| ()))?;
+        reader.for_each_done(|id, command| {
+            insert.execute(params![id, cells::command_code(command)]).map(|_| ())
+        })?;
     }
     let left_out = connection.execute(
         "DELETE FROM task WHERE EXISTS (

@@ -3,6 +3,7 @@
 //! The file appears under its name only when the plan is complete, so there is no such thing
 //! as half a run, and never over another one. Memory does not grow with the number of rows.
 
+use super::cells;
 use super::directory::RunDirectory;
 use super::directory::RunId;
 use super::directory::RunLock;
@@ -218,7 +219,14 @@ pub(super) const INSERT_TASK: &str =
 pub(super) fn insert_task(insert: &mut Statement<'_>, row: PlannedRow) -> rusqlite::Result<()> {
     let PlannedRow { ordinal, id, command, source, line, others } = row;
     let line = i64::try_from(line).unwrap_or(i64::MAX);
-    insert.execute(params![ordinal.0, id.as_str(), command as i64, source, line, others])?;
+    insert.execute(params![
+        ordinal.0,
+        id.as_str(),
+        cells::command_code(command),
+        source,
+        line,
+        others
+    ])?;
     Ok(())
 }
 

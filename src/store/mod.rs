@@ -15,6 +15,7 @@ mod follow;
 mod health;
 mod job;
 mod load;
+mod mark;
 mod network;
 mod open_tasks;
 mod ordinal_set;

@@ -8,6 +8,7 @@ use super::directory::RunDirectory;
 use super::directory::RunId;
 use super::error::StoreError;
 use super::error::sqlite;
+use super::mark::Remembered;
 use super::open_tasks::OpenTask;
 use super::open_tasks::open_tasks;
 use super::record::NewRun;
@@ -53,11 +54,13 @@ impl RunReader {
         if !path.exists() {
             return Err(StoreError::NoSuchRun { wanted: run.to_string() });
         }
+        let remembered = Remembered::of(&path);
         let connection = schema::open_reader(&path)?;
         // One state for all that is read: the transaction is never written in.
         connection.execute_batch("BEGIN").map_err(sqlite(&path))?;
         let (origin, selected) =
             standing::origin_and_selected(&connection).map_err(sqlite(&path))?;
+        remembered.check(&path, &connection)?;
         Ok(Self { connection, path, origin, selected })
     }
 
@@ -69,6 +72,13 @@ impl RunReader {
     /// Counts the outcomes there are; what is missing to the selected tasks is not settled.
     pub fn outcomes(&self) -> Result<OutcomeCounts, StoreError> {
         Settled::read(&self.connection).map(|settled| settled.counts).map_err(sqlite(&self.path))
+    }
+
+    /// Counts the tasks that have no outcome, without a look at the outcomes there are.
+    pub fn unsettled(&self) -> Result<u64, StoreError> {
+        let count = "SELECT count(*) FROM outcome";
+        let settled = self.connection.query_row(count, [], |row| row.get::<_, u64>(0));
+        Ok(self.selected.saturating_sub(settled.map_err(sqlite(&self.path))?))
     }
 
     /// Hands out the first tasks of the plan.
@@ -85,7 +95,8 @@ impl RunReader {
         mut take: impl FnMut(TaskRow) -> Result<(), E>,
     ) -> Result<(), E> {
         let failed = sqlite(&self.path);
-        let open = self.open_tasks().map_err(&failed)?;
+        let settled = Settled::read(&self.connection).map_err(&failed)?;
+        let open = self.open_tasks(&settled).map_err(&failed)?;
         let sql = format!(
             "SELECT {TASK}, {ATTEMPT} FROM task
              LEFT JOIN outcome ON outcome.ordinal = task.ordinal
@@ -95,21 +106,40 @@ impl RunReader {
         );
         let mut query = self.connection.prepare(&sql).map_err(&failed)?;
         let mut rows = query.query([]).map_err(&failed)?;
-        let mut count = 0;
+        let (mut count, mut with_outcome) = (0, 0);
         while let Some(row) = rows.next().map_err(&failed)? {
-            take(self.task_row(row, &open).map_err(&failed)?)?;
+            let task = self.task_row(row, &open).map_err(&failed)?;
+            with_outcome += u64::from(task.settled.is_some());
+            self.check_own(&task)?;
+            take(task)?;
             count += 1;
         }
-        Ok(self.check_count(count)?)
+        Ok(self.check_sums(&settled, with_outcome, count)?)
     }
 
-    /// Makes sure that no task went missing: a report whose sums do not add up is worse than none.
-    fn check_count(&self, count: u64) -> Result<(), StoreError> {
-        if count == self.selected {
+    /// Makes sure that the last attempt of a task is one of its own.
+    fn check_own(&self, task: &TaskRow) -> Result<(), StoreError> {
+        if task.last.as_ref().is_none_or(|last| last.ordinal == task.ordinal) {
             return Ok(());
         }
-        let detail = format!("the plan has {count} of {} tasks", self.selected);
-        Err(StoreError::Damaged { path: self.path.clone(), detail })
+        Err(self.damaged("an attempt is not of the task that ended with it".into()))
+    }
+
+    fn damaged(&self, detail: String) -> StoreError {
+        StoreError::Damaged { path: self.path.clone(), detail }
+    }
+
+    /// Makes sure that no task went missing and every outcome is of one, and of another than the
+    /// others: a report whose sums do not add up is worse than none.
+    fn check_sums(&self, settled: &Settled, with_outcome: u64, all: u64) -> Result<(), StoreError> {
+        let outcomes = settled.counts.selected();
+        if outcomes != settled.ordinals.len() || outcomes != with_outcome {
+            return Err(self.damaged(format!("{with_outcome} tasks have {outcomes} outcomes")));
+        }
+        if all != self.selected {
+            return Err(self.damaged(format!("the plan has {all} of {} tasks", self.selected)));
+        }
+        Ok(())
     }
 
     /// Hands every task that is where it was sent, with its command, to `take`.
@@ -122,7 +152,7 @@ impl RunReader {
                 "SELECT task.id, task.command FROM task JOIN outcome USING (ordinal)
                  WHERE outcome.outcome IN (?, ?)",
             )?;
-            let good = [Outcome::Succeeded as i64, Outcome::Unchanged as i64];
+            let good = [Outcome::Succeeded, Outcome::Unchanged].map(cells::outcome_code);
             let mut rows = query.query(good)?;
             while let Some(row) = rows.next()? {
                 take(row.get_ref(0)?.as_str()?, cells::command(row, 1)?)?;
@@ -165,12 +195,11 @@ impl RunReader {
         read().map_err(sqlite(&self.path))
     }
 
-    fn open_tasks(&self) -> rusqlite::Result<BTreeMap<Ordinal, OpenTask>> {
-        let settled = Settled::read(&self.connection)?.ordinals;
-        if settled.len() == self.selected {
+    fn open_tasks(&self, settled: &Settled) -> rusqlite::Result<BTreeMap<Ordinal, OpenTask>> {
+        if settled.ordinals.len() == self.selected {
             return Ok(BTreeMap::new());
         }
-        open_tasks(&self.connection, &settled)
+        open_tasks(&self.connection, &settled.ordinals)
     }
 
     fn read_record(&self) -> rusqlite::Result<RunRecord> {

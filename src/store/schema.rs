@@ -4,8 +4,8 @@
 //! |---|---|---|
 //! | 1 | 0.1.0 | first |
 //!
-//! Times are microseconds after `run.origin_us`; commands and outcomes are small numbers in the
-//! order of `Command` and `Outcome::ALL`. A task without a row in `outcome` is not settled; an
+//! Times are microseconds after `run.origin_us`; commands and outcomes are numbers of which any two
+//! differ in two bits, see `cells`. A task without a row in `outcome` is not settled; an
 //! attempt without a duration never came to its end. An outcome's duration counts from the first
 //! sending; when that was is told by the attempt where there was only one.
 
@@ -66,7 +66,8 @@ CREATE TABLE session (
     stopped TEXT,
     held_us INTEGER,
     process INTEGER NOT NULL,
-    version TEXT NOT NULL
+    version TEXT NOT NULL,
+    commits INTEGER NOT NULL
 ) STRICT;
 CREATE TABLE attempt (
     seq INTEGER PRIMARY KEY,

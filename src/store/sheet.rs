@@ -1,5 +1,6 @@
 //! Writes events into the tables, inside the transaction of their batch.
 
+use super::cells;
 use crate::clock::Timestamp;
 use crate::event::AttemptResult;
 use crate::event::AttemptSeq;
@@ -37,7 +38,7 @@ impl Sheet<'_> {
                  VALUES (?, ?, ?, ?, ?, ?)",
                 params![
                     task.ordinal.0,
-                    *outcome as i64,
+                    cells::outcome_code(*outcome),
                     seq.0,
                     attempts,
                     // Where there was one attempt, that tells it.
@@ -55,6 +56,11 @@ impl Sheet<'_> {
             | EventKind::RunContinued
             | EventKind::RunStopping { .. } => Ok(()),
         }
+    }
+
+    /// Counts this transaction among the commits of the session.
+    pub(super) fn count_commit(&self) -> rusqlite::Result<()> {
+        self.execute("UPDATE session SET commits = commits + 1 WHERE number = ?", [self.session])
     }
 
     fn attempt_started(

@@ -100,7 +100,7 @@ pub(super) fn ended_cleanly(connection: &Connection) -> rusqlite::Result<bool> {
 /// Begins the session of this process and returns its number.
 pub(super) fn begin_session(connection: &Connection, started_us: i64) -> rusqlite::Result<i64> {
     connection.execute(
-        "INSERT INTO session (started_us, process, version) VALUES (?, ?, ?)",
+        "INSERT INTO session (started_us, process, version, commits) VALUES (?, ?, ?, 1)",
         params![started_us, std::process::id(), env!("CARGO_PKG_VERSION")],
     )?;
     Ok(connection.last_insert_rowid())

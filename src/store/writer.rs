@@ -13,6 +13,8 @@ use super::error::StoreError;
 use super::error::file;
 use super::error::sqlite;
 use super::health;
+use super::mark::Mark;
+use super::mark::Remembered;
 use super::presence::Presence;
 use super::schema;
 use super::sheet::Sheet;
@@ -175,8 +177,9 @@ pub(super) struct Writing {
     origin: Timestamp,
     selected: u64,
     session: i64,
-    /// Known once there is a session.
+    /// Both are there once there is a session.
     presence: Option<Presence>,
+    mark: Option<Mark>,
     claims: Claims,
 }
 
@@ -187,7 +190,9 @@ impl Writing {
         now: Timestamp,
         recall: u32,
     ) -> Result<(Self, Standing), StoreError> {
+        let remembered = Remembered::of(path);
         let connection = schema::open_writer(path)?;
+        remembered.check(path, &connection)?;
         let failed = sqlite(path);
         let clean = standing::ended_cleanly(&connection).map_err(&failed)?;
         // Both read the whole file; together they take as long as one of them.
@@ -201,6 +206,7 @@ impl Writing {
         let (mut writing, standing) = taken_up.map_err(&failed)?;
         writing.begin_session(now).map_err(&failed)?;
         writing.presence = Some(Presence::of(path)?);
+        writing.mark = Some(Mark::open(path, &writing.connection)?);
         Ok((writing, standing))
     }
 
@@ -222,6 +228,7 @@ impl Writing {
             selected,
             session: 0,
             presence: None,
+            mark: None,
             claims,
         };
         Ok((writing, standing))
@@ -285,7 +292,12 @@ impl Writing {
         for event in events {
             sheet.write(event)?;
         }
-        transaction.commit()
+        sheet.count_commit()?;
+        transaction.commit()?;
+        if let Some(mark) = &mut self.mark {
+            mark.advance();
+        }
+        Ok(())
     }
 
     fn claim(&mut self, most: usize) -> Result<Vec<UnsettledTask>, StoreError> {

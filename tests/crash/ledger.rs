@@ -37,9 +37,16 @@ pub(crate) struct Ledger {
     pub(crate) sessions: Vec<bool>,
 }
 
-/// In the order of the numbers that outcomes are stored as.
-const OUTCOMES: [&str; 6] =
-    ["succeeded", "partial", "failed", "ambiguous", "unchanged", "not_attempted"];
+/// Returns the outcome that is stored as this number.
+fn outcome_of(number: u8) -> &'static str {
+    match number {
+        0b0011 => "succeeded",
+        0b0101 => "partial",
+        0b0110 => "failed",
+        0b1001 => "ambiguous",
+        _ => panic!("{number} is none of the outcomes of a run here"),
+    }
+}
 
 impl Ledger {
     pub(crate) fn read(file: &Path) -> Self {
@@ -81,17 +88,17 @@ fn fates(connection: &Connection, attempts: &[Attempt]) -> BTreeMap<String, Fate
     let mut query = connection
         .prepare("SELECT id, outcome FROM task LEFT JOIN outcome USING (ordinal)")
         .unwrap();
-    let read = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get::<_, Option<usize>>(1)?));
-    let rows: Vec<(String, Option<usize>)> =
+    let read = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get::<_, Option<u8>>(1)?));
+    let rows: Vec<(String, Option<u8>)> =
         query.query_map([], read).unwrap().map(Result::unwrap).collect();
     let count = rows.len();
     let mut of_id: BTreeMap<&str, Vec<&Attempt>> = BTreeMap::new();
     for attempt in attempts {
         of_id.entry(&attempt.id).or_default().push(attempt);
     }
-    let fate = |(id, outcome): (String, Option<usize>)| {
+    let fate = |(id, outcome): (String, Option<u8>)| {
         let fate = match (outcome, of_id.get(id.as_str())) {
-            (Some(number), _) => Fate::Settled(OUTCOMES[number].into()),
+            (Some(number), _) => Fate::Settled(outcome_of(number).into()),
             (None, None) => Fate::NeverSent,
             (None, Some(sent)) if sent.iter().any(|a| a.in_doubt) => Fate::InDoubt,
             (None, Some(_)) => Fate::Refused,

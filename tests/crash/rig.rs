@@ -13,7 +13,6 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::fs;
-use std::fs::File;
 use std::path::Path;
 use std::path::PathBuf;
 use std::process::Child;
@@ -279,9 +278,4 @@ pub(crate) fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
 /// Returns ids that are called without trouble.
 pub(crate) fn plain_ids(count: usize) -> Vec<String> {
     (0..count).map(|number| format!("gate{number}")).collect()
-}
-
-/// Opens a file that a process may write to as its standard error.
-pub(crate) fn sink(path: &Path) -> Stdio {
-    Stdio::from(File::create(path).unwrap())
 }
