@@ -47,8 +47,8 @@ pub fn resume(state: &Path, id: &RunId, clock: Clock) -> Result<Resumption, RunE
     let runs = RunDirectory::open(state)?;
     let lock = runs.lock(id, &holder(clock.now()))?;
     let reader = RunReader::open(&runs, id)?;
-    let (record, outcomes) = (reader.record()?, reader.outcomes()?);
-    if outcomes.selected() >= record.selected {
+    let record = reader.record()?;
+    if reader.unsettled()? == 0 {
         return Ok(Resumption::Finished);
     }
     let settings = RunSettings::from_json(&record.run.settings);
