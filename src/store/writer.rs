@@ -322,3 +322,32 @@ impl Writing {
         let _ = self.connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn block_on<F: Future>(future: F) -> F::Output {
+        tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
+    }
+
+    #[test]
+    fn a_writer_that_panics_fails_the_run_and_what_follows() {
+        let (jobs, queue) = mpsc::channel();
+        let thread = thread::spawn(move || {
+            let _job = queue.recv();
+            panic!("a defect in the store");
+        });
+        let writer = RunWriter {
+            jobs: Some(jobs),
+            thread: Some(thread),
+            hurried: Arc::default(),
+            standing: Standing::default(),
+        };
+        for _ in 0..2 {
+            let committed = block_on(writer.commit(Vec::new()));
+            assert!(matches!(committed, Err(StoreError::WriterGone)));
+        }
+        assert!(matches!(block_on(writer.claim(1)), Err(StoreError::WriterGone)));
+    }
+}
