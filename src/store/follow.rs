@@ -10,30 +10,31 @@ use rusqlite::Connection;
 use rusqlite::params;
 use std::path::Path;
 
-/// Opens a run and those it follows itself.
-pub(super) fn follow(
-    runs: &RunDirectory,
-    run: Option<&RunId>,
-) -> Result<Vec<RunReader>, StoreError> {
+/// Returns a run and those it follows itself, the latest first.
+pub(super) fn follow(runs: &RunDirectory, run: Option<&RunId>) -> Result<Vec<RunId>, StoreError> {
     let mut chain = Vec::new();
     let mut next = run.cloned();
-    while let Some(run) = next {
+    // No run follows itself, but a damaged file may say so.
+    while let Some(run) = next.filter(|run| !chain.contains(run)) {
         let reader = match RunReader::open(runs, &run) {
             // An older link of the chain may have been pruned; the first one is asked for.
             Err(StoreError::NoSuchRun { .. }) if !chain.is_empty() => break,
             opened => opened?,
         };
         next = reader.record()?.run.parent;
-        chain.push(reader);
+        chain.push(run);
     }
     Ok(chain)
 }
 
 /// Leaves out every task that one of these runs has done, and returns how many there were.
+///
+/// The runs are open one after the other: a job that follows itself every night for years has
+/// more of them than a process may have files.
 pub(super) fn leave_out_done(
-    connection: &Connection,
-    path: &Path,
-    followed: &[RunReader],
+    (connection, path): (&Connection, &Path),
+    runs: &RunDirectory,
+    followed: &[RunId],
 ) -> Result<u64, StoreError> {
     if followed.is_empty() {
         return Ok(0);
@@ -47,8 +48,8 @@ pub(super) fn leave_out_done(
         .map_err(&failed)?;
     let mut insert =
         connection.prepare("INSERT OR IGNORE INTO done VALUES (?, ?)").map_err(&failed)?;
-    for reader in followed {
-        reader.for_each_done(|id, command| {
+    for run in followed {
+        RunReader::open(runs, run)?.for_each_done(|id, command| {
             insert.execute(params![id, cells::command_code(command)]).map(|_| ())
         })?;
     }

@@ -174,7 +174,7 @@ fn load(
         Ok(totals) => totals,
         Err(problems) => return Ok(Err(problems)),
     };
-    totals.already_done = leave_out_done(connection, path, &followed)?;
+    totals.already_done = leave_out_done((connection, path), runs, &followed)?;
     let left = totals.rows - totals.duplicates - totals.already_done;
     totals.selected = limit(connection, left, new.limit).map_err(&failed)?;
     insert_run(connection, run, totals).map_err(&failed)?;

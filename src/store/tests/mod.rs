@@ -4,6 +4,7 @@
 //! a disk has to be full at a given moment.
 
 mod damage;
+mod follow;
 mod full;
 mod killed;
 mod model;
