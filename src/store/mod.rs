@@ -11,6 +11,7 @@ mod claims;
 mod directory;
 mod doubles;
 mod error;
+mod fate;
 mod follow;
 mod health;
 mod job;

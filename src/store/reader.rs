@@ -8,6 +8,7 @@ use super::directory::RunDirectory;
 use super::directory::RunId;
 use super::error::StoreError;
 use super::error::sqlite;
+use super::fate::Fate;
 use super::mark::Remembered;
 use super::open_tasks::OpenTask;
 use super::open_tasks::open_tasks;
@@ -324,25 +325,6 @@ impl RunReader {
     fn at(&self, micros: i64) -> Timestamp {
         self.origin.plus_micros(micros)
     }
-}
-
-/// What became of a task.
-struct Fate {
-    outcome: Outcome,
-    attempts: u32,
-    first_sent_us: Option<i64>,
-    settled_us: Option<i64>,
-    last: Option<AttemptRow>,
-}
-
-impl Fate {
-    const NEVER_SENT: Self = Self {
-        outcome: Outcome::NotAttempted,
-        attempts: 0,
-        first_sent_us: None,
-        settled_us: None,
-        last: None,
-    };
 }
 
 /// What is read of an attempt, in this order.

@@ -68,7 +68,7 @@ fn a_value_that_no_version_wrote_is_damage() {
     check_unreadable("UPDATE task SET id = 'NOT AN ID' WHERE ordinal = 7");
     check_unreadable("UPDATE task SET id = '' WHERE ordinal = 7");
     check_unreadable("UPDATE task SET command = 2 WHERE ordinal = 7");
-    check_unreadable("UPDATE outcome SET outcome = 6 WHERE ordinal = 5");
+    check_unreadable("UPDATE outcome SET outcome = 1000 WHERE ordinal = 5");
     check_unreadable("UPDATE outcome SET outcome = -1 WHERE ordinal = 5");
     check_unreadable("UPDATE outcome SET attempts = -1 WHERE ordinal = 5");
     check_unreadable("UPDATE attempt SET http_status = 70000 WHERE seq = 6");

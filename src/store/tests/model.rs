@@ -51,7 +51,10 @@ enum Step {
 }
 
 fn step() -> impl Strategy<Value = Step> {
-    use Outcome::{Ambiguous, Failed, Partial, Succeeded};
+    use Outcome::Ambiguous;
+    use Outcome::Failed;
+    use Outcome::Partial;
+    use Outcome::Succeeded;
     let any = 0..100_usize;
     prop_oneof![
         4 => (1..6_usize).prop_map(Step::Claim),

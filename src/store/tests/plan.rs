@@ -174,7 +174,8 @@ fn files_are_for_their_owner_alone() {
     let writer = fixture.writer();
     let reader = fixture.reader();
     assert_eq!(mode(&fixture.directory()), 0o700);
-    let names = ["db", "db-shm", "db-wal", "lock"].map(|ending| format!("{RUN}.{ending}"));
+    let names =
+        ["db", "db-mark", "db-shm", "db-wal", "lock"].map(|ending| format!("{RUN}.{ending}"));
     assert_eq!(fixture.files(), names);
     for name in names {
         assert_eq!(mode(&fixture.directory().join(&name)), 0o600, "{name}");

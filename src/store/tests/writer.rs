@@ -231,10 +231,11 @@ fn the_lock_is_held_for_as_long_as_the_writer_lives() {
 }
 
 #[test]
-fn one_file_is_left_when_a_writer_is_dropped() {
+fn no_log_is_left_when_a_writer_is_dropped() {
     let fixture = Fixture::with_tasks(1);
     drop(fixture.writer());
-    assert_eq!(fixture.files(), [format!("{}.db", super::RUN), format!("{}.lock", super::RUN)]);
+    let names = ["db", "db-mark", "lock"].map(|ending| format!("{}.{ending}", super::RUN));
+    assert_eq!(fixture.files(), names);
 }
 
 #[test]
