@@ -205,6 +205,8 @@ pub enum StopReason {
     NotAuthorised,
     /// The service was away for longer than `--outage-timeout`.
     Outage,
+    /// One of the tasks of `--canary` did not succeed.
+    CanaryFailed,
 }
 
 impl StopReason {
@@ -217,6 +219,7 @@ impl StopReason {
             Self::OutOfTime => "out_of_time",
             Self::NotAuthorised => "not_authorised",
             Self::Outage => "outage",
+            Self::CanaryFailed => "canary_failed",
         }
     }
 }

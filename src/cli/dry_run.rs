@@ -24,6 +24,9 @@ pub(super) fn render(order: &Order, totals: PlanTotals, rows: &[PlanRow]) -> Str
     let _ = writeln!(text, "  rows        {}", rows_line(totals));
     let _ = writeln!(text, "  calls       PUT {}", order.pattern);
     let _ = writeln!(text, "  pace        {}", pace_line(order, totals.selected));
+    if let Some(canary) = order.settings.canary {
+        let _ = writeln!(text, "  canary      {}", canary_line(canary.get()));
+    }
     let _ = writeln!(text, "  stops       {}", stops_line(order, totals.selected));
     let _ = writeln!(text);
     let width = rows.iter().map(|row| row.id.as_str().len()).max().unwrap_or_default();
@@ -66,6 +69,10 @@ fn pace_line(order: &Order, selected: u64) -> String {
             format!("{rate}, {wire}; takes {shortest} at least")
         }
     }
+}
+
+fn canary_line(canary: u64) -> String {
+    format!("the first {} must succeed before the rest is sent", plural(canary, "task", "tasks"))
 }
 
 fn stops_line(order: &Order, selected: u64) -> String {

@@ -3,6 +3,7 @@
 use crate::clock::Timestamp;
 use crate::policy::RetryPolicy;
 use crate::task::Rate;
+use std::num::NonZeroU64;
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
@@ -17,6 +18,8 @@ pub struct EngineSettings {
     pub timeout: Duration,
     /// How often a task is sent again.
     pub retry: RetryPolicy,
+    /// How many tasks must succeed before the rest is sent, if any must.
+    pub canary: Option<NonZeroU64>,
     /// How many failed tasks are tolerated; the one after them stops new sendings.
     pub tolerated_failures: u64,
     /// How long the service may be away before the run stops.

@@ -87,6 +87,7 @@ impl Evidence<'_> {
             "too_many_failures" => (ExitStatus::StoppedEarly, self.too_many_failures()),
             "out_of_time" => (ExitStatus::StoppedEarly, self.out_of_time()),
             "not_authorised" => (ExitStatus::NotAuthorised, self.not_authorised()),
+            "canary_failed" => (ExitStatus::StoppedEarly, self.canary_failed()),
             "outage" => (ExitStatus::StoppedEarly, self.outage()),
             _ => (ExitStatus::StoppedEarly, unknown()),
         };
@@ -112,6 +113,12 @@ impl Evidence<'_> {
             }
             None => "the time of `--max-duration` is over".into(),
         }
+    }
+
+    fn canary_failed(&self) -> String {
+        let canary = self.settings["canary"].as_u64();
+        let canary = canary.map_or_else(String::new, |tasks| format!(" {tasks}"));
+        format!("not all tasks of `--canary{canary}` succeeded, so that the rest was not sent")
     }
 
     fn outage(&self) -> String {

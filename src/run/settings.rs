@@ -9,6 +9,7 @@ use crate::task::Rate;
 use serde_json::Value;
 use serde_json::json;
 use std::num::NonZeroU32;
+use std::num::NonZeroU64;
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
@@ -28,6 +29,8 @@ pub struct RunSettings {
     pub max_attempts: NonZeroU32,
     /// What to do with a call that may have been carried out. By default it is sent again.
     pub on_doubt: OnDoubt,
+    /// How many tasks must succeed before the rest is sent. By default none.
+    pub canary: Option<NonZeroU64>,
     /// How many failed tasks are tolerated. By default a quarter.
     pub max_failures: MaxFailures,
     /// How long the service may be away before the run stops. By default 10 minutes.
@@ -52,6 +55,7 @@ impl Default for RunSettings {
             connect_timeout: Duration::from_secs(5),
             max_attempts: NonZeroU32::new(4).expect("four is not zero"),
             on_doubt: OnDoubt::Retry,
+            canary: None,
             max_failures: MaxFailures::Percent(25),
             outage_timeout: Duration::from_secs(600),
             max_duration: None,
@@ -74,6 +78,7 @@ impl RunSettings {
                 OnDoubt::Retry => "retry",
                 OnDoubt::Hold => "hold",
             },
+            "canary": self.canary,
             "max_failures": self.max_failures.to_string(),
             "outage_timeout_ms": millis(self.outage_timeout),
             "max_duration_ms": self.max_duration.map(millis),
@@ -105,6 +110,7 @@ impl RunSettings {
                 Some("hold") => OnDoubt::Hold,
                 _ => default.on_doubt,
             },
+            canary: number("canary").and_then(NonZeroU64::new),
             max_failures: stored["max_failures"]
                 .as_str()
                 .and_then(|text| text.parse().ok())
@@ -123,6 +129,7 @@ impl RunSettings {
             rate: self.rate,
             timeout: self.timeout,
             retry: RetryPolicy { max_attempts: self.max_attempts, on_doubt: self.on_doubt },
+            canary: self.canary,
             tolerated_failures: self.max_failures.tolerated(origin.selected),
             outage_timeout: self.outage_timeout,
             max_duration: self.max_duration,
@@ -149,6 +156,7 @@ mod tests {
             connect_timeout: Duration::from_secs(1),
             max_attempts: NonZeroU32::new(9).unwrap(),
             on_doubt: OnDoubt::Hold,
+            canary: NonZeroU64::new(5),
             max_failures: MaxFailures::Count(7),
             outage_timeout: Duration::from_secs(90),
             max_duration: Some(Duration::from_secs(60)),

@@ -10,6 +10,8 @@ mod input;
 #[cfg(test)]
 mod main_job;
 #[cfg(test)]
+mod pace;
+#[cfg(test)]
 mod sandbox;
 #[cfg(test)]
 mod support;

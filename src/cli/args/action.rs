@@ -71,6 +71,8 @@ pub(crate) struct CommonArgs {
     #[command(flatten)]
     pub(crate) pace: PaceArgs,
     #[command(flatten)]
+    pub(crate) small: StartSmallArgs,
+    #[command(flatten)]
     pub(crate) call: CallArgs,
     #[command(flatten)]
     pub(crate) stop: StopArgs,
@@ -219,6 +221,14 @@ pub(crate) struct PaceArgs {
     /// The most calls on the wire at a time
     #[arg(short = 'j', long, value_name = "N", default_value = "16")]
     pub(crate) concurrency: NonZeroUsize,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Start small")]
+pub(crate) struct StartSmallArgs {
+    /// How many tasks must succeed before the rest is sent; 0 for none
+    #[arg(long, value_name = "N")]
+    pub(crate) canary: Option<u64>,
 }
 
 #[derive(Debug, Args)]

@@ -6,6 +6,7 @@ use super::DisplayArgs;
 use super::DocumentArgs;
 use super::PaceArgs;
 use super::PlaceArgs;
+use super::StartSmallArgs;
 use super::StopArgs;
 use super::WhichRunArgs;
 use super::action::LockArgs;
@@ -80,6 +81,8 @@ pub(crate) struct TakeUpArgs {
     pub(crate) lock: LockArgs,
     #[command(flatten)]
     pub(crate) pace: PaceArgs,
+    #[command(flatten)]
+    pub(crate) small: StartSmallArgs,
     #[command(flatten)]
     pub(crate) call: CallArgs,
     #[command(flatten)]

@@ -22,6 +22,7 @@ pub(crate) use action::PaceArgs;
 pub(crate) use action::PlaceArgs;
 pub(crate) use action::ProgressChoice;
 pub(crate) use action::RunArgs;
+pub(crate) use action::StartSmallArgs;
 pub(crate) use action::StopArgs;
 pub(crate) use follow_up::ResumeArgs;
 pub(crate) use follow_up::RetryArgs;

@@ -11,6 +11,7 @@ use crate::engine::attempt::Landing;
 use crate::event::AttemptSeq;
 use crate::event::EventKind;
 use crate::policy::Admission;
+use crate::policy::Canary;
 use crate::policy::OnDoubt;
 use crate::policy::Passage;
 use crate::policy::Repute;
@@ -107,7 +108,12 @@ where
 
     fn has_fresh(&self) -> bool {
         let set_aside = self.waiting.len() + self.suspects.len();
-        !self.fresh.is_empty() && set_aside < MOST_WAITING
+        !self.fresh.is_empty() && set_aside < MOST_WAITING && self.canary_lets_begin()
+    }
+
+    /// Tells whether the canary, if there is one, lets a task begin that was never sent.
+    pub(super) fn canary_lets_begin(&self) -> bool {
+        self.canary.as_ref().is_none_or(Canary::may_begin)
     }
 
     /// Counts the slots that are taken: everything between admission and end.
@@ -124,6 +130,7 @@ where
             }
             Choice::Fresh => {
                 self.budget.count_first(now.into());
+                self.canary.as_mut().into_iter().for_each(Canary::begin);
                 self.fresh.pop_front()
             }
         };

@@ -15,6 +15,7 @@ use crate::event::HoldReason;
 use crate::event::StopReason;
 use crate::policy::Answer;
 use crate::policy::Blame;
+use crate::policy::CanaryState;
 use crate::policy::Decision;
 use crate::policy::Finding;
 use crate::policy::Health;
@@ -78,7 +79,10 @@ where
         claim.standing.repute = repute;
         let jitter = self.jitter.f64();
         match self.settings.retry.decide(verdict, claim.standing, jitter) {
-            Decision::Settle(outcome) => self.settle(claim, seq, outcome),
+            Decision::Settle(outcome) => {
+                self.settle(claim, seq, outcome);
+                self.judge_canary(outcome);
+            }
             Decision::SendAgain { after } => self.send_again(claim, after),
             Decision::HoldRun { wait } => self.hold(claim, wait),
             Decision::StopUnauthorised => self.stop(StopReason::NotAuthorised),
@@ -95,6 +99,14 @@ where
             if self.failed > self.settings.tolerated_failures {
                 self.stop(StopReason::TooManyFailures);
             }
+        }
+    }
+
+    /// Stops the run if the canary, of which this may be a part, did not succeed.
+    fn judge_canary(&mut self, outcome: Outcome) {
+        let state = self.canary.as_mut().map(|canary| canary.settled(outcome));
+        if state == Some(CanaryState::Failed) {
+            self.stop(StopReason::CanaryFailed);
         }
     }
 

@@ -25,6 +25,7 @@ use crate::event::RunStarted;
 use crate::event::RunStats;
 use crate::event::StopReason;
 use crate::policy::Breaker;
+use crate::policy::Canary;
 use crate::policy::Pacer;
 use crate::policy::RetryBudget;
 use crate::policy::Suspects;
@@ -55,6 +56,7 @@ pub(super) struct Dispatcher<'a, L, S, F> {
     pacer: Pacer,
     breaker: Breaker,
     budget: RetryBudget,
+    canary: Option<Canary>,
     jitter: fastrand::Rng,
 
     /// Claimed and never admitted by this process.
@@ -107,6 +109,7 @@ where
             pacer: recalling(settings, clock),
             breaker: Breaker::new(),
             budget: RetryBudget::new(now.into()),
+            canary: settings.canary.map(Canary::new),
             jitter: fastrand::Rng::new(),
             fresh: VecDeque::new(),
             claiming: None,

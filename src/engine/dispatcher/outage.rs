@@ -49,8 +49,11 @@ where
 
     /// Goes on with the last ones where nothing else is left that could explain their failure.
     pub(super) fn convict_the_last(&mut self) {
-        let others = self.occupied() + self.waiting.len() + self.fresh.len();
-        if others > 0 || !self.exhausted || self.stopping.is_some() {
+        let more_to_begin = !self.fresh.is_empty() || !self.exhausted;
+        // What the canary holds back cannot be a witness: it waits for the suspects itself.
+        let fresh_to_come = more_to_begin && self.canary_lets_begin();
+        let others = self.occupied() + self.waiting.len();
+        if others > 0 || fresh_to_come || self.stopping.is_some() {
             return;
         }
         for Suspect { claim, seq, verdict } in self.suspects.take_all() {

@@ -217,6 +217,7 @@ fn settings(tasks: u32) -> EngineSettings {
         rate: None,
         timeout: secs(60),
         retry: RetryPolicy { max_attempts: NonZeroU32::new(4).unwrap(), on_doubt: OnDoubt::Retry },
+        canary: None,
         tolerated_failures: u64::MAX,
         max_duration: None,
         drain_timeout: secs(30),

@@ -51,6 +51,11 @@ fn every_reason_to_stop_has_its_status_and_says_why() {
             "the time of `--max-duration`, 5s, is over",
         ),
         (
+            StopReason::CanaryFailed,
+            ExitStatus::StoppedEarly,
+            "not all tasks of `--canary` succeeded, so that the rest was not sent",
+        ),
+        (
             StopReason::NotAuthorised,
             ExitStatus::NotAuthorised,
             "the credentials were refused or could not be renewed",

@@ -1,0 +1,44 @@
+//! How a run begins small, keeps its pace and ends in time, through the real binary.
+
+use crate::support::batchctl::Scene;
+use crate::support::documents::report;
+use crate::support::reply::Reply;
+use crate::support::server::Request;
+use crate::support::server::Server;
+
+/// The arguments of a run of ten tasks, one at a time.
+const TEN: [&str; 7] = ["stop", "tasks.txt", "--rate", "none", "-j", "1", "--json"];
+
+fn scene_of_ten(server: &Server) -> Scene {
+    let scene = Scene::with(server);
+    let ids: Vec<String> = (0..10).map(|number| format!("gate-{number}")).collect();
+    scene.write("tasks.txt", ids.join("\n"));
+    scene
+}
+
+fn refuse_the_second(request: &Request) -> Reply {
+    match &*request.id {
+        "gate-1" => Reply::service(400, "VIAS.00010001", "no"),
+        _ => Reply::trusted(&request.id, 0, 1),
+    }
+}
+
+#[test]
+fn a_canary_that_fails_stops_the_run_with_3_and_says_why() {
+    let server = Server::start(refuse_the_second);
+    let scene = scene_of_ten(&server);
+    let ended = scene.call(&[&TEN[..], &["--canary", "3"]].concat()).expect(3);
+    let report = report(&ended.stdout);
+    assert_eq!(report["stopped"]["reason"], "canary_failed");
+    assert_eq!(report["tasks"]["not_attempted"], 8);
+    let detail = report["stopped"]["detail"].as_str().unwrap();
+    assert!(detail.contains("`--canary 3`"), "{detail}");
+    assert_eq!(server.ids(), ["gate-0", "gate-1"]);
+}
+
+#[test]
+fn a_dry_run_tells_the_canary() {
+    let scene = scene_of_ten(&Server::obliging());
+    let ended = scene.call(&["stop", "tasks.txt", "-n", "--canary", "3"]).expect(0);
+    ended.prints("  canary      the first 3 tasks must succeed before the rest is sent\n");
+}
