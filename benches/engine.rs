@@ -113,6 +113,7 @@ fn settings(tasks: usize) -> EngineSettings {
         rate: None,
         timeout: Duration::from_secs(60),
         retry: RetryPolicy { max_attempts: ATTEMPTS, on_doubt: OnDoubt::Retry },
+        ramp: None,
         canary: None,
         tolerated_failures: 0,
         max_duration: None,

@@ -34,7 +34,6 @@ use batchctl::store::PlanTotals;
 use batchctl::store::RunId;
 use batchctl::task::Command;
 use batchctl::text::plural;
-use std::num::NonZeroU64;
 use std::path::Path;
 use std::path::PathBuf;
 
@@ -176,7 +175,8 @@ fn settings(args: &CommonArgs) -> RunSettings {
         connect_timeout: args.call.connect_timeout,
         max_attempts: args.call.max_attempts,
         on_doubt: args.call.on_doubt.into(),
-        canary: args.small.canary.and_then(NonZeroU64::new),
+        ramp: args.small.ramp(),
+        canary: args.small.canary(),
         max_failures: args.stop.max_failures,
         outage_timeout: args.stop.outage_timeout,
         max_duration: args.stop.max_duration,

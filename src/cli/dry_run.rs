@@ -66,7 +66,9 @@ fn pace_line(order: &Order, selected: u64) -> String {
         None => format!("no limit of sendings, {wire}"),
         Some(rate) => {
             let shortest = span(rate.shortest_time(selected));
-            format!("{rate}, {wire}; takes {shortest} at least")
+            let ramp = order.settings.ramp;
+            let ramp = ramp.map_or_else(String::new, |over| format!(" after {}", span(over)));
+            format!("{rate}{ramp}, {wire}; takes {shortest} at least")
         }
     }
 }

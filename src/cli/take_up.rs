@@ -33,7 +33,6 @@ use batchctl::store::PlanTotals;
 use batchctl::store::RunId;
 use batchctl::store::RunRecord;
 use batchctl::text::plural;
-use std::num::NonZeroU64;
 
 pub(super) fn resume(args: &ResumeArgs, context: &Context) -> Result<ExitStatus, Failure> {
     let documents = documents::parse(&args.how.documents, &[])?;
@@ -152,8 +151,11 @@ fn adjust(settings: &mut RunSettings, args: &TakeUpArgs, context: &Context) {
     if given("on_doubt") {
         settings.on_doubt = args.call.on_doubt.into();
     }
+    if given("ramp") {
+        settings.ramp = args.small.ramp();
+    }
     if given("canary") {
-        settings.canary = args.small.canary.and_then(NonZeroU64::new);
+        settings.canary = args.small.canary();
     }
     if given("max_failures") {
         settings.max_failures = args.stop.max_failures;

@@ -18,6 +18,8 @@ pub struct EngineSettings {
     pub timeout: Duration,
     /// How often a task is sent again.
     pub retry: RetryPolicy,
+    /// Over which span the rate grows to its limit, if it does.
+    pub ramp: Option<Duration>,
     /// How many tasks must succeed before the rest is sent, if any must.
     pub canary: Option<NonZeroU64>,
     /// How many failed tasks are tolerated; the one after them stops new sendings.

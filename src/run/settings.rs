@@ -29,6 +29,8 @@ pub struct RunSettings {
     pub max_attempts: NonZeroU32,
     /// What to do with a call that may have been carried out. By default it is sent again.
     pub on_doubt: OnDoubt,
+    /// Over which span the rate grows to its limit. By default it is whole from the beginning.
+    pub ramp: Option<Duration>,
     /// How many tasks must succeed before the rest is sent. By default none.
     pub canary: Option<NonZeroU64>,
     /// How many failed tasks are tolerated. By default a quarter.
@@ -55,6 +57,7 @@ impl Default for RunSettings {
             connect_timeout: Duration::from_secs(5),
             max_attempts: NonZeroU32::new(4).expect("four is not zero"),
             on_doubt: OnDoubt::Retry,
+            ramp: None,
             canary: None,
             max_failures: MaxFailures::Percent(25),
             outage_timeout: Duration::from_secs(600),
@@ -78,6 +81,7 @@ impl RunSettings {
                 OnDoubt::Retry => "retry",
                 OnDoubt::Hold => "hold",
             },
+            "ramp_ms": self.ramp.map(millis),
             "canary": self.canary,
             "max_failures": self.max_failures.to_string(),
             "outage_timeout_ms": millis(self.outage_timeout),
@@ -110,6 +114,7 @@ impl RunSettings {
                 Some("hold") => OnDoubt::Hold,
                 _ => default.on_doubt,
             },
+            ramp: span("ramp_ms"),
             canary: number("canary").and_then(NonZeroU64::new),
             max_failures: stored["max_failures"]
                 .as_str()
@@ -129,6 +134,7 @@ impl RunSettings {
             rate: self.rate,
             timeout: self.timeout,
             retry: RetryPolicy { max_attempts: self.max_attempts, on_doubt: self.on_doubt },
+            ramp: self.ramp,
             canary: self.canary,
             tolerated_failures: self.max_failures.tolerated(origin.selected),
             outage_timeout: self.outage_timeout,
@@ -156,6 +162,7 @@ mod tests {
             connect_timeout: Duration::from_secs(1),
             max_attempts: NonZeroU32::new(9).unwrap(),
             on_doubt: OnDoubt::Hold,
+            ramp: Some(Duration::from_secs(30)),
             canary: NonZeroU64::new(5),
             max_failures: MaxFailures::Count(7),
             outage_timeout: Duration::from_secs(90),

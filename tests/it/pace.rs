@@ -42,3 +42,32 @@ fn a_dry_run_tells_the_canary() {
     let ended = scene.call(&["stop", "tasks.txt", "-n", "--canary", "3"]).expect(0);
     ended.prints("  canary      the first 3 tasks must succeed before the rest is sent\n");
 }
+
+#[test]
+fn a_ramp_sends_slowly_at_first() {
+    let server = Server::obliging();
+    let scene = scene_of_ten(&server);
+    scene.call(&["stop", "tasks.txt", "--rate", "20/s", "--ramp", "1s"]).expect(0);
+    let requests = server.requests();
+    // The tenth follows after 9/20 s at the full rate, and after 0.95 s on the straight line.
+    assert!(requests[9].micros - requests[0].micros > 800_000, "{requests:?}");
+}
+
+#[test]
+fn a_quota_that_is_used_up_holds_the_run_until_its_window_ends() {
+    let server = Server::start(|request| {
+        let reply = Reply::trusted(&request.id, 0, 1);
+        match &*request.id {
+            "gate-0" => reply
+                .with_header("X-RateLimit-Remaining", "0")
+                .with_header("X-RateLimit-Reset", "1"),
+            _ => reply,
+        }
+    });
+    let scene = scene_of_ten(&server);
+    let ended = scene.call(&TEN).expect(0);
+    let requests = server.requests();
+    assert!(requests[1].micros - requests[0].micros > 900_000, "{requests:?}");
+    let paused = report(&ended.stdout)["pace"]["paused_ms"].as_u64().unwrap();
+    assert!((900..3_000).contains(&paused), "{paused}");
+}

@@ -16,6 +16,7 @@ use clap::ArgAction;
 use clap::Args;
 use clap::ValueEnum;
 use std::num::NonZeroU32;
+use std::num::NonZeroU64;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -228,7 +229,22 @@ pub(crate) struct PaceArgs {
 pub(crate) struct StartSmallArgs {
     /// How many tasks must succeed before the rest is sent; 0 for none
     #[arg(long, value_name = "N")]
-    pub(crate) canary: Option<u64>,
+    canary: Option<u64>,
+    /// Over which span the rate grows to its limit; 0s for none
+    #[arg(long, value_name = "SPAN", value_parser = values::span)]
+    ramp: Option<Duration>,
+}
+
+impl StartSmallArgs {
+    /// Returns how many tasks go ahead, if any do.
+    pub(crate) fn canary(&self) -> Option<NonZeroU64> {
+        self.canary.and_then(NonZeroU64::new)
+    }
+
+    /// Returns over which span the rate grows, if it does.
+    pub(crate) fn ramp(&self) -> Option<Duration> {
+        self.ramp.filter(|span| !span.is_zero())
+    }
 }
 
 #[derive(Debug, Args)]

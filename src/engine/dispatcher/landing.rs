@@ -2,6 +2,7 @@
 
 use super::Dispatcher;
 use super::outage::Suspect;
+use super::pace::Heard;
 use crate::clock::Instant;
 use crate::clock::Timestamp;
 use crate::engine::Claim;
@@ -45,6 +46,7 @@ where
         let Landing { flight: Flight { mut claim, seq }, answer, sent, ended } = landing;
         let finding = classify(&claim.task.id, &answer);
         let verdict = finding.verdict;
+        let heard = Heard::of(&answer);
         let health = Health::of(&answer, verdict);
         let sent_at = self.clock.label(sent);
         claim.first_sent = claim.first_sent.or(Some(sent_at));
@@ -60,6 +62,7 @@ where
             _ => self.follow(claim, seq, verdict, Blame::Presumed),
         }
         self.follow_explained();
+        heard.into_iter().for_each(|heard| self.hear_quota(heard));
     }
 
     /// Goes on with a task, now that it is known whose failure its attempt was, if it was one.
@@ -129,7 +132,7 @@ where
         }
     }
 
-    fn hold_run(&mut self, until: Instant) {
+    pub(super) fn hold_run(&mut self, until: Instant) {
         let now = self.clock.instant();
         self.pacer.hold(until.into());
         self.held_since.get_or_insert(now);

@@ -7,6 +7,7 @@
 mod admission;
 mod landing;
 mod outage;
+mod pace;
 mod stopping;
 
 use crate::clock::Clock;
@@ -33,6 +34,7 @@ use futures::StreamExt;
 use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
 use outage::Suspect;
+use pace::Pace;
 use std::collections::VecDeque;
 use std::pin::Pin;
 use std::time::Duration;
@@ -54,6 +56,7 @@ pub(super) struct Dispatcher<'a, L, S, F> {
     settings: &'a EngineSettings,
     clock: Clock,
     pacer: Pacer,
+    pace: Pace,
     breaker: Breaker,
     budget: RetryBudget,
     canary: Option<Canary>,
@@ -107,6 +110,7 @@ where
             settings,
             clock,
             pacer: recalling(settings, clock),
+            pace: Pace::new(settings, now),
             breaker: Breaker::new(),
             budget: RetryBudget::new(now.into()),
             canary: settings.canary.map(Canary::new),
@@ -142,6 +146,7 @@ where
             self.wake = None;
             self.attend(&mut control);
             self.continue_after_hold();
+            self.keep_pace();
             self.refill();
             self.admit();
             self.convict_the_last();
@@ -207,7 +212,8 @@ where
     }
 
     fn next_wake(&self) -> Option<Instant> {
-        self.wake.into_iter().chain(self.deadline).chain(self.outage_ends()).min()
+        let gates = self.wake.into_iter().chain(self.pace.changes());
+        gates.chain(self.deadline).chain(self.outage_ends()).min()
     }
 }
 

@@ -8,6 +8,8 @@ mod origin;
 mod outage;
 mod pace;
 mod properties;
+mod quota;
+mod ramp;
 mod scene;
 mod seen;
 mod service;

@@ -101,7 +101,7 @@ impl Scene {
     }
 
     pub(super) fn rate(mut self, rate: &str) -> Self {
-        self.settings.rate = Some(rate.parse().unwrap());
+        self.settings.rate = (rate != "none").then(|| rate.parse().unwrap());
         self
     }
 
@@ -217,6 +217,7 @@ fn settings(tasks: u32) -> EngineSettings {
         rate: None,
         timeout: secs(60),
         retry: RetryPolicy { max_attempts: NonZeroU32::new(4).unwrap(), on_doubt: OnDoubt::Retry },
+        ramp: None,
         canary: None,
         tolerated_failures: u64::MAX,
         max_duration: None,

@@ -13,6 +13,7 @@ use crate::policy::Answer;
 use crate::policy::Body;
 use crate::policy::Delivery;
 use crate::policy::NoResponse;
+use crate::policy::RateHint;
 use crate::policy::Response;
 use crate::policy::ServiceError;
 use crate::task::FailureKind;
@@ -109,6 +110,12 @@ pub(super) fn throttled(seconds: u64) -> Answer {
 /// Asks for fewer calls, and does not say for how long.
 pub(super) fn throttled_somehow() -> Answer {
     response(429, Body::Error(ServiceError::default()))
+}
+
+/// Adds to an answer what the service says of its quota.
+pub(super) fn telling(answer: Answer, hint: RateHint) -> Answer {
+    let Answer::Response(response) = answer else { panic!("only a response has headers") };
+    Answer::Response(Response { rate_hint: Some(Box::new(hint)), ..response })
 }
 
 pub(super) fn never_left() -> Answer {

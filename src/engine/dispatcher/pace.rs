@@ -1,0 +1,148 @@
+//! The rate in force: what the operator allows, as far as the ramp has grown and the service's
+//! hints leave room.
+//!
+//! Invariant: it is never above the operator's. It changes only when one of its parts does; the
+//! pacer holds it and is told so at once.
+
+use super::Dispatcher;
+use crate::clock::Instant;
+use crate::engine::Ledger;
+use crate::engine::attempt::Flight;
+use crate::engine::attempt::Landing;
+use crate::engine::settings::EngineSettings;
+use crate::policy::Answer;
+use crate::policy::HintedPace;
+use crate::policy::Ramp;
+use crate::policy::RateHint;
+use crate::policy::rate_per_second;
+use crate::task::Rate;
+
+/// The parts of the rate in force.
+pub(super) struct Pace {
+    limit: Option<Rate>,
+    ramp: Option<Ramp>,
+    began: Instant,
+    hinted: HintedPace,
+    /// When a part changes by itself, if one does.
+    changes: Option<Instant>,
+}
+
+impl Pace {
+    pub(super) fn new(settings: &EngineSettings, now: Instant) -> Self {
+        Self {
+            limit: settings.rate,
+            ramp: settings.ramp.map(Ramp::new),
+            began: now,
+            hinted: HintedPace::default(),
+            changes: Some(now),
+        }
+    }
+
+    /// Returns when the rate in force changes by itself.
+    pub(super) fn changes(&self) -> Option<Instant> {
+        self.changes
+    }
+
+    fn rate(&self, now: Instant) -> Option<Rate> {
+        let share = self.ramp.map_or(1.0, |ramp| ramp.share(now - self.began));
+        match (self.limit, self.hinted.per_second(now.into())) {
+            (None, hinted) => hinted.map(rate_per_second),
+            (Some(limit), Some(hinted)) if hinted < limit.per_second() => {
+                Some(rate_per_second(hinted * share))
+            }
+            (Some(limit), _) => Some(stretched(limit, share)),
+        }
+    }
+
+    fn next_change(&self, now: Instant) -> Option<Instant> {
+        let step = self.ramp.and_then(|ramp| ramp.next_step(now - self.began));
+        let step = step.and_then(|step| self.began.checked_add(step));
+        let over = self.hinted.until(now.into()).map(Instant::from);
+        step.into_iter().chain(over).min()
+    }
+}
+
+/// Returns that share of a rate: as many sendings, in a longer window. What a pacer remembers
+/// for the one is enough for the other.
+fn stretched(limit: Rate, share: f64) -> Rate {
+    Rate { window: limit.window.div_f64(share), ..limit }
+}
+
+/// What an answer says of the quota, and whether it says by itself how long to wait.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Heard {
+    hint: RateHint,
+    names_wait: bool,
+}
+
+impl Heard {
+    pub(super) fn of(answer: &Answer) -> Option<Self> {
+        let Answer::Response(response) = answer else { return None };
+        let hint = **response.rate_hint.as_ref()?;
+        Some(Self { hint, names_wait: response.retry_after.is_some() })
+    }
+}
+
+impl<L, S, F> Dispatcher<'_, L, S, F>
+where
+    L: Ledger,
+    S: Fn(Flight) -> F,
+    F: Future<Output = Landing>,
+{
+    /// Changes the rate in force where one of its parts has changed by itself.
+    pub(super) fn keep_pace(&mut self) {
+        let now = self.clock.instant();
+        if self.pace.changes.is_some_and(|due| now >= due) {
+            self.set_pace(now);
+        }
+    }
+
+    /// Takes note of what an answer says of the quota: it only ever lowers the pace.
+    pub(super) fn hear_quota(&mut self, heard: Heard) {
+        let to_send = self.left_to_send();
+        if self.stopping.is_some() || to_send == 0 {
+            return;
+        }
+        let now = self.clock.instant();
+        let wait = self.pace.hinted.hear(heard.hint, to_send, now.into());
+        self.set_pace(now);
+        // Its own word on how long to wait counts more than what its quota leaves to conclude.
+        if let Some(wait) = wait.filter(|_| !heard.names_wait) {
+            self.hold_run(now + wait);
+        }
+    }
+
+    fn set_pace(&mut self, now: Instant) {
+        let rate = self.pace.rate(now);
+        if rate != self.pacer.rate() {
+            self.pacer.set_rate(rate, now.into());
+        }
+        self.pace.changes = self.pace.next_change(now);
+    }
+
+    fn left_to_send(&self) -> u64 {
+        let on_wire = u64::try_from(self.on_wire.len()).unwrap_or(u64::MAX);
+        let settled = self.settled.saturating_add(on_wire);
+        self.settings.origin.selected.saturating_sub(settled)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    fn check(rate: &str, share: f64, expected: (u32, u64)) {
+        let stretched = stretched(rate.parse().unwrap(), share);
+        let (limit, millis) = expected;
+        assert_eq!(stretched.limit.get(), limit, "{rate} {share}");
+        assert_eq!(stretched.window, Duration::from_millis(millis), "{rate} {share}");
+    }
+
+    #[test]
+    fn a_share_of_a_rate_has_the_same_sendings_in_a_longer_window() {
+        check("10/s", 1.0, (10, 1_000));
+        check("10/s", 0.5, (10, 2_000));
+        check("60/m", 0.25, (60, 240_000));
+    }
+}
