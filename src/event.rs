@@ -199,7 +199,7 @@ pub enum StopReason {
     Terminated,
     /// More tasks failed than `--max-failures` tolerates.
     TooManyFailures,
-    /// `--max-duration` is over.
+    /// `--max-duration` is over, or `--finish-by` has come.
     OutOfTime,
     /// The credentials were refused.
     NotAuthorised,

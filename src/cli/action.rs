@@ -180,6 +180,7 @@ fn settings(args: &CommonArgs) -> RunSettings {
         max_failures: args.stop.max_failures,
         outage_timeout: args.stop.outage_timeout,
         max_duration: args.stop.max_duration,
+        finish_by: args.stop.finish_by,
         drain_timeout: args.stop.drain_timeout,
         sandbox: args.place.sandbox,
     }

@@ -28,6 +28,9 @@ pub(super) fn render(order: &Order, totals: PlanTotals, rows: &[PlanRow]) -> Str
         let _ = writeln!(text, "  canary      {}", canary_line(canary.get()));
     }
     let _ = writeln!(text, "  stops       {}", stops_line(order, totals.selected));
+    if let Some(finish_by) = order.settings.finish_by {
+        let _ = writeln!(text, "  ends        at {finish_by}, whatever is left");
+    }
     let _ = writeln!(text);
     let width = rows.iter().map(|row| row.id.as_str().len()).max().unwrap_or_default();
     for row in rows {

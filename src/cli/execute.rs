@@ -20,6 +20,8 @@ use batchctl::report::ExitStatus;
 use batchctl::run::Ended;
 use batchctl::run::Planned;
 use batchctl::text::plural;
+use jiff::ZonedDateTime;
+use jiff::tz::TimeZone;
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
 
@@ -44,7 +46,7 @@ pub(super) enum Unbegun {
 
 /// Carries a run out on a runtime of its own, and tells what it came to.
 pub(super) fn carry_out(
-    planned: Planned,
+    mut planned: Planned,
     how: &Execution<'_>,
     unbegun: Unbegun,
     context: &Context,
@@ -70,10 +72,19 @@ pub(super) fn carry_out(
         }
     };
     let (runs, id) = (planned.runs().clone(), planned.id().clone());
+    if let Some(finish_by) = planned.settings().finish_by {
+        planned.finish_within(finish_by.time_left(&here(how.clock)));
+    }
     let ended = runtime.block_on(planned.carry_out(&client, watchers, orders))?;
     tell_watch_trouble(&ended, context);
     let wanted = Wanted { documents: how.documents, json: how.json, summary: !how.display.quiet };
     report::present(&runs, &id, &wanted, context)
+}
+
+/// Returns the present time where this process is.
+fn here(clock: Clock) -> ZonedDateTime {
+    let now = jiff::Timestamp::from_microsecond(clock.now().as_micros());
+    now.expect("the present is a time").to_zoned_datetime(TimeZone::system())
 }
 
 fn client(

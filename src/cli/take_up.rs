@@ -166,6 +166,9 @@ fn adjust(settings: &mut RunSettings, args: &TakeUpArgs, context: &Context) {
     if given("max_duration") {
         settings.max_duration = args.stop.max_duration;
     }
+    if given("finish_by") {
+        settings.finish_by = args.stop.finish_by;
+    }
     if given("drain_timeout") {
         settings.drain_timeout = args.stop.drain_timeout;
     }

@@ -104,14 +104,17 @@ impl Evidence<'_> {
     }
 
     fn out_of_time(&self) -> String {
-        match self.settings["max_duration_ms"].as_u64() {
-            Some(millis) => {
-                format!(
-                    "the time of `--max-duration`, {}, is over",
-                    span(Duration::from_millis(millis))
-                )
+        let longest = self.settings["max_duration_ms"].as_u64().map(Duration::from_millis);
+        match (longest, self.settings["finish_by"].as_str()) {
+            (Some(longest), None) => {
+                format!("the time of `--max-duration`, {}, is over", span(longest))
             }
-            None => "the time of `--max-duration` is over".into(),
+            (None, Some(finish_by)) => format!("it is past `--finish-by {finish_by}`"),
+            (Some(longest), Some(finish_by)) => format!(
+                "the time of `--max-duration`, {}, is over, or it is past `--finish-by {finish_by}`",
+                span(longest)
+            ),
+            (None, None) => "the time of `--max-duration` is over".into(),
         }
     }
 

@@ -93,6 +93,8 @@ pub struct Planned {
     lock: RunLock,
     totals: PlanTotals,
     settings: RunSettings,
+    /// How long new sendings may go on, whatever the settings say.
+    time_left: Option<Duration>,
     clock: Clock,
 }
 
@@ -116,7 +118,7 @@ pub fn plan(request: RunRequest, clock: Clock) -> Result<Planned, RunError> {
     let (id, settings) = (run.id.clone(), request.settings);
     match store::plan_run(&runs, &run, request.plan, &holder(clock.now()))? {
         PlannedRun::Ready { totals, lock } => {
-            Ok(Planned { runs, id, lock, totals, settings, clock })
+            Ok(Planned { runs, id, lock, totals, settings, time_left: None, clock })
         }
         PlannedRun::Refused(problems) => Err(RunError::Input(problems)),
     }
@@ -181,6 +183,11 @@ impl Planned {
         &self.runs
     }
 
+    /// Lets new sendings go on for so long at the most; `max_duration` may end them earlier.
+    pub fn finish_within(&mut self, time_left: Duration) {
+        self.time_left = Some(time_left);
+    }
+
     /// Forgets the run before anything was sent.
     pub fn discard(self) -> Result<(), StoreError> {
         self.runs.remove(self.lock)
@@ -202,7 +209,8 @@ impl Planned {
     ) -> Result<Ended, RunError> {
         let recall = self.settings.rate.map_or(0, |rate| rate.limit.get());
         let writer = RunWriter::open(&self.runs, &self.lock, self.clock.now(), recall)?;
-        let settings = self.settings.for_engine(origin(&writer));
+        let mut settings = self.settings.for_engine(origin(&writer));
+        settings.max_duration = settings.max_duration.into_iter().chain(self.time_left).min();
         let (gallery, thread) = watch::open(watchers, self.clock).map_err(RunError::Thread)?;
         let mut ledger = StoreLedger { writer, gallery };
         let ran = engine::run(api, &mut ledger, &settings, self.clock, control).await;

@@ -58,7 +58,14 @@ pub fn resume(state: &Path, id: &RunId, clock: Clock) -> Result<Resumption, RunE
         duplicates: record.duplicates,
         already_done: record.already_done,
     };
-    let settings_of_plan = settings.clone();
-    let planned = Planned { runs, id: id.clone(), lock, totals, settings: settings_of_plan, clock };
+    let planned = Planned {
+        runs,
+        id: id.clone(),
+        lock,
+        totals,
+        settings: settings.clone(),
+        time_left: None,
+        clock,
+    };
     Ok(Resumption::Ready(Box::new(Resumable { record, settings, planned })))
 }

@@ -2,6 +2,7 @@
 
 use crate::engine::EngineSettings;
 use crate::engine::Origin;
+use crate::policy::FinishBy;
 use crate::policy::MaxFailures;
 use crate::policy::OnDoubt;
 use crate::policy::RetryPolicy;
@@ -39,6 +40,9 @@ pub struct RunSettings {
     pub outage_timeout: Duration,
     /// How long new sendings go on at the most. By default without end.
     pub max_duration: Option<Duration>,
+    /// The time of day at which new sendings end. By default there is none. Whoever begins a
+    /// process of the run tells it how long that is: [`super::Planned::finish_within`].
+    pub finish_by: Option<FinishBy>,
     /// How long calls on the wire may take to finish after a stop. By default 30 s.
     pub drain_timeout: Duration,
     /// Whether the run is a rehearsal against the embedded sandbox. By default it is not.
@@ -62,6 +66,7 @@ impl Default for RunSettings {
             max_failures: MaxFailures::Percent(25),
             outage_timeout: Duration::from_secs(600),
             max_duration: None,
+            finish_by: None,
             drain_timeout: Duration::from_secs(30),
             sandbox: false,
         }
@@ -86,6 +91,7 @@ impl RunSettings {
             "max_failures": self.max_failures.to_string(),
             "outage_timeout_ms": millis(self.outage_timeout),
             "max_duration_ms": self.max_duration.map(millis),
+            "finish_by": self.finish_by.map(|finish_by| finish_by.to_string()),
             "drain_timeout_ms": millis(self.drain_timeout),
             "sandbox": self.sandbox,
         })
@@ -122,6 +128,7 @@ impl RunSettings {
                 .unwrap_or(default.max_failures),
             outage_timeout: span("outage_timeout_ms").unwrap_or(default.outage_timeout),
             max_duration: span("max_duration_ms"),
+            finish_by: stored["finish_by"].as_str().and_then(|text| text.parse().ok()),
             drain_timeout: span("drain_timeout_ms").unwrap_or(default.drain_timeout),
             sandbox: stored["sandbox"].as_bool().unwrap_or(default.sandbox),
         }
@@ -167,6 +174,7 @@ mod tests {
             max_failures: MaxFailures::Count(7),
             outage_timeout: Duration::from_secs(90),
             max_duration: Some(Duration::from_secs(60)),
+            finish_by: "06:00".parse().ok(),
             drain_timeout: Duration::from_secs(2),
             sandbox: true,
         };

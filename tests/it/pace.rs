@@ -5,6 +5,8 @@ use crate::support::documents::report;
 use crate::support::reply::Reply;
 use crate::support::server::Request;
 use crate::support::server::Server;
+use batchctl::clock::Clock;
+use std::time::Duration;
 
 /// The arguments of a run of ten tasks, one at a time.
 const TEN: [&str; 7] = ["stop", "tasks.txt", "--rate", "none", "-j", "1", "--json"];
@@ -70,4 +72,51 @@ fn a_quota_that_is_used_up_holds_the_run_until_its_window_ends() {
     assert!(requests[1].micros - requests[0].micros > 900_000, "{requests:?}");
     let paused = report(&ended.stdout)["pace"]["paused_ms"].as_u64().unwrap();
     assert!((900..3_000).contains(&paused), "{paused}");
+}
+
+#[test]
+fn a_time_of_day_that_is_to_come_is_kept_with_the_run_and_lets_it_go_on() {
+    let server = Server::obliging();
+    let scene = scene_of_ten(&server);
+    let ended = scene.call(&[&TEN[..], &["--finish-by", "06:00"]].concat()).expect(0);
+    assert_eq!(report(&ended.stdout)["settings"]["finish_by"], "06:00");
+}
+
+#[test]
+fn a_run_ends_at_its_time_of_day_where_it_is() {
+    let slow =
+        |request: &Request| Reply::trusted(&request.id, 0, 1).after(Duration::from_millis(600));
+    let server = Server::start(slow);
+    let mut scene = scene_of_ten(&server);
+    let now = Clock::start().now().as_micros().rem_euclid(86_400_000_000);
+    // A zone in which it is three seconds before six.
+    let ahead = (6 * 3_600 - 3 - now / 1_000_000).rem_euclid(86_400);
+    let (hours, minutes, seconds) = (ahead / 3_600, ahead / 60 % 60, ahead % 60);
+    scene.set("TZ", &format!("HERE-{hours:02}:{minutes:02}:{seconds:02}"));
+    let ended = scene.call(&[&TEN[..], &["--finish-by", "06:00"]].concat()).expect(3);
+    let report = report(&ended.stdout);
+    assert_eq!(report["stopped"]["detail"], "it is past `--finish-by 06:00`");
+    assert!(report["tasks"]["not_attempted"].as_u64().unwrap() >= 4, "{report}");
+}
+
+#[test]
+fn the_earlier_of_two_ends_counts() {
+    let slow =
+        |request: &Request| Reply::trusted(&request.id, 0, 1).after(Duration::from_millis(400));
+    let server = Server::start(slow);
+    let scene = scene_of_ten(&server);
+    let flags = ["--finish-by", "06:00", "--max-duration", "200ms"];
+    let ended = scene.call(&[&TEN[..], &flags].concat()).expect(3);
+    let report = report(&ended.stdout);
+    assert_eq!(report["stopped"]["reason"], "out_of_time");
+    assert_eq!(report["tasks"]["not_attempted"], 9);
+}
+
+#[test]
+fn a_dry_run_tells_the_time_of_day_and_what_is_none_is_refused() {
+    let scene = scene_of_ten(&Server::obliging());
+    let ended = scene.call(&["stop", "tasks.txt", "-n", "--finish-by", "6:00"]).expect(0);
+    ended.prints("  ends        at 06:00, whatever is left\n");
+    let refused = scene.call(&["stop", "tasks.txt", "-n", "--finish-by", "24:00"]).expect(2);
+    refused.says("from `00:00` to `23:59`");
 }

@@ -9,6 +9,7 @@ use batchctl::api::ProjectId;
 use batchctl::input::Format;
 use batchctl::plan;
 use batchctl::policy;
+use batchctl::policy::FinishBy;
 use batchctl::policy::MaxFailures;
 use batchctl::progress;
 use batchctl::store::JobName;
@@ -291,6 +292,9 @@ pub(crate) struct StopArgs {
     /// How long new calls are sent at the most
     #[arg(long, value_name = "SPAN", value_parser = values::positive_span)]
     pub(crate) max_duration: Option<Duration>,
+    /// The time of day, here, at which new calls end
+    #[arg(long, value_name = "HH:MM")]
+    pub(crate) finish_by: Option<FinishBy>,
     /// How long calls on the wire may take to finish after a stop
     #[arg(long, value_name = "SPAN", default_value = "30s", value_parser = values::span)]
     pub(crate) drain_timeout: Duration,
