@@ -10,6 +10,7 @@ use super::Report;
 use super::RunPart;
 use super::StillRunning;
 use super::Target;
+use super::advised::Answered;
 use super::ending::Evidence;
 use super::failures::FailureGroups;
 use super::peak::Peak;
@@ -64,6 +65,7 @@ fn assembled(
         settings: &settings,
     };
     let ending = evidence.decide();
+    let advice = sent.answered.advice(&sent.calls, &sent.worked, paused, &settings);
     Report {
         pace: Pace {
             rate_limit: settings["rate"].as_str().and_then(|rate| rate.parse().ok()),
@@ -80,6 +82,7 @@ fn assembled(
         calls: sent.calls,
         latency: sent.latency.finish(),
         failures,
+        advice,
         stopped: ending.stopped,
         exit: ending.exit,
     }
@@ -132,6 +135,7 @@ struct Sent {
     latency: LatencyCount,
     peak: Peak,
     worked: Worked,
+    answered: Answered,
 }
 
 impl Sent {
@@ -141,11 +145,13 @@ impl Sent {
             latency: LatencyCount::new(),
             peak: Peak::default(),
             worked: Worked::new(&record.sessions),
+            answered: Answered::default(),
         }
     }
 
     fn add(&mut self, attempt: &AttemptRow) {
         self.count(attempt);
+        self.answered.add(attempt);
         self.peak.add(attempt.sent);
         self.worked.see_sending(attempt.sent);
         if let Some(duration) = attempt.duration {

@@ -48,6 +48,7 @@ struct Document<'a> {
     latency_ms: LatencyMs,
     pace: Pace,
     failures: Vec<Failure<'a>>,
+    advice: Vec<String>,
     stopped: Option<Stopped<'a>>,
     exit: Option<Exit>,
 }
@@ -73,6 +74,7 @@ impl<'a> Document<'a> {
             latency_ms: report.latency.as_ref().map(LatencyMs::of).unwrap_or_default(),
             pace: Pace::of(report),
             failures: report.failures.iter().map(Failure::of).collect(),
+            advice: report.advice.iter().map(ToString::to_string).collect(),
             stopped: report
                 .stopped
                 .as_ref()

@@ -4,6 +4,7 @@
 //! terminal, so the one printed when a run ends and the one asked for next month are the same
 //! bytes. Must not know the engine, and never writes to the store.
 
+mod advised;
 mod csv;
 mod cut;
 mod ending;
@@ -38,6 +39,7 @@ pub use page::Style;
 pub use summary::summary;
 
 use crate::clock::Timestamp;
+use crate::policy::Advice;
 use crate::store::RunId;
 use crate::store::RunReader;
 use crate::store::StoreError;
@@ -81,6 +83,8 @@ pub struct Report {
     pub pace: Pace,
     /// Why tasks are not where the operator wants them, by cause, the most frequent first.
     pub failures: Vec<FailureGroup>,
+    /// What would make the next run better, the most important first.
+    pub advice: Vec<Advice>,
     /// What stopped it before every task had its outcome, if anything did.
     pub stopped: Option<Stopped>,
     /// How it ended; nothing while it runs.

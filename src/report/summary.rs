@@ -17,6 +17,7 @@ use super::page::Page;
 use super::page::Style;
 use super::page::Tone;
 use super::wrap::wrapped;
+use crate::policy::Advice;
 use crate::store::RunId;
 use crate::task::Counts;
 use crate::task::FailureKind;
@@ -41,6 +42,7 @@ pub fn summary(report: &Report, documents: &[PathBuf], style: Style) -> String {
     heading(&mut page, report);
     page.rows(&[outcome_rows(report), call_rows(report)]);
     failures(&mut page, &report.failures);
+    advised(&mut page, &report.advice);
     written(&mut page, documents);
     next(&mut page, report, documents);
     page.finish()
@@ -277,6 +279,26 @@ fn code_and_message(group: &FailureGroup) -> String {
     match group.error_code.as_str() {
         "" => group.error_msg.clone(),
         code => format!("{code}: {}", group.error_msg),
+    }
+}
+
+fn advised(page: &mut Page, advice: &[Advice]) {
+    if advice.is_empty() {
+        return;
+    }
+    page.section("Hints");
+    let flags: Vec<String> = advice.iter().map(ToString::to_string).collect();
+    let width = flags.iter().map(String::len).max().unwrap_or_default();
+    for (flag, advice) in flags.iter().zip(advice) {
+        page.line(&format!("  {flag:width$}   {}", why(advice)));
+    }
+}
+
+fn why(advice: &Advice) -> &'static str {
+    match advice {
+        Advice::LowerRate(_) => "the service throttled: this is what it accepted",
+        Advice::MoreConcurrency(_) => "answers took too long for the rate",
+        Advice::LongerTimeout(_) => "calls that were about to be answered timed out",
     }
 }
 

@@ -67,6 +67,11 @@ impl Worked {
         }
     }
 
+    /// Returns how long processes worked on the run, pauses between them left out.
+    pub(super) fn time(&self) -> Duration {
+        self.stretches.iter().map(|stretch| stretch.until.since(stretch.from)).sum()
+    }
+
     /// Returns how many sendings a second there were between the first and the last of each
     /// process; nothing if there was no time between them.
     ///

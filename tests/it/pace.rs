@@ -120,3 +120,13 @@ fn a_dry_run_tells_the_time_of_day_and_what_is_none_is_refused() {
     let refused = scene.call(&["stop", "tasks.txt", "-n", "--finish-by", "24:00"]).expect(2);
     refused.says("from `00:00` to `23:59`");
 }
+
+#[test]
+fn a_run_that_was_slower_than_its_rate_is_told_how_many_calls_it_needs() {
+    let server = Server::start(|request| {
+        Reply::trusted(&request.id, 0, 1).after(Duration::from_millis(100))
+    });
+    let scene = scene_of_ten(&server);
+    let ended = scene.call(&["stop", "tasks.txt", "--rate", "100/s", "-j", "1"]).expect(0);
+    ended.prints("\nHints\n  --concurrency ").prints("answers took too long for the rate");
+}

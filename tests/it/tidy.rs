@@ -21,7 +21,7 @@ const TABLE: &[(&str, &[&str])] = &[
     ("engine", &["task", "clock", "policy", "event", "api"]),
     // `input` only as what a plan is made of: a load reads its sources row by row.
     ("store", &["task", "clock", "event", "input", "plan"]),
-    ("report", &["task", "clock", "text", "event", "store"]),
+    ("report", &["task", "clock", "text", "policy", "event", "store"]),
     ("progress", &["task", "clock", "text", "event"]),
     ("sandbox", &["task", "clock"]),
     ("run", &["task", "clock", "policy", "event", "api", "plan", "engine", "store", "report"]),

@@ -1,5 +1,6 @@
 //! Makes small runs with every outcome, through the store's own front door.
 
+mod advice;
 mod endings;
 mod json;
 mod results;

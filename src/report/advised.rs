@@ -1,0 +1,61 @@
+//! Draws from a run's own numbers what would make the next one better.
+//!
+//! Collects the figures; what follows from them is decided by `policy::advice`.
+
+use super::Calls;
+use super::worked::Worked;
+use crate::policy::Advice;
+use crate::policy::RunFigures;
+use crate::policy::advice;
+use crate::store::AttemptRow;
+use crate::task::FailureKind;
+use serde_json::Value;
+use std::time::Duration;
+
+/// What the attempts tell about time-outs and answers.
+#[derive(Debug, Default)]
+pub(super) struct Answered {
+    timed_out: u64,
+    answered: u32,
+    total: Duration,
+    slowest: Duration,
+}
+
+impl Answered {
+    /// Takes note of an attempt.
+    pub(super) fn add(&mut self, attempt: &AttemptRow) {
+        let failed = attempt.failure.as_ref();
+        self.timed_out += u64::from(failed.is_some_and(|it| it.kind == FailureKind::Timeout));
+        let answered = attempt.duration.filter(|_| attempt.http_status.is_some());
+        if let Some(duration) = answered {
+            self.answered = self.answered.saturating_add(1);
+            self.total = self.total.saturating_add(duration);
+            self.slowest = self.slowest.max(duration);
+        }
+    }
+
+    /// Returns the advice, as far as the stored settings are known.
+    pub(super) fn advice(
+        &self,
+        calls: &Calls,
+        worked: &Worked,
+        held: Duration,
+        settings: &Value,
+    ) -> Vec<Advice> {
+        let concurrency = settings["concurrency"].as_u64().and_then(|n| usize::try_from(n).ok());
+        let timeout = settings["timeout_ms"].as_u64().map(Duration::from_millis);
+        let Some((concurrency, timeout)) = concurrency.zip(timeout) else { return Vec::new() };
+        advice(&RunFigures {
+            attempts: calls.attempts,
+            throttled: calls.throttled,
+            timed_out: self.timed_out,
+            elapsed: worked.time(),
+            held,
+            rate: settings["rate"].as_str().and_then(|rate| rate.parse().ok()),
+            concurrency,
+            mean_latency: self.total.checked_div(self.answered).unwrap_or_default(),
+            slowest: self.slowest,
+            timeout,
+        })
+    }
+}
