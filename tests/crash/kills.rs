@@ -19,8 +19,9 @@ use std::time::Duration;
 
 const TASKS: usize = 200;
 const DEEPEST: u64 = 5;
-/// Calls that leave evenly do not arrive evenly: so much may a window be passed on arrival.
-const ARRIVAL_JITTER: f64 = 0.05;
+/// Calls that leave evenly do not arrive evenly, least of all on a machine that has more to do: a
+/// window may hold what a tenth of a second more would.
+const ARRIVAL_JITTER: usize = 10;
 
 fn wanted_kills() -> u64 {
     std::env::var("BATCHCTL_TEST_KILLS").map_or(50, |text| text.parse().unwrap())
@@ -218,9 +219,8 @@ impl Ordeal {
         let log = self.rig.log();
         let arrived = log.iter().map(|request| i64::try_from(request.at_us).unwrap()).collect();
         let most = most_in_window(arrived, 1_000_000);
-        #[expect(clippy::cast_precision_loss, reason = "a few hundred")]
-        let over = most as f64 / self.rate as f64 - 1.0;
-        assert!(over <= ARRIVAL_JITTER, "seed {}: {most} arrivals in a second", self.seed);
+        let tolerated = self.rate + self.rate.div_ceil(ARRIVAL_JITTER);
+        assert!(most <= tolerated, "seed {}: {most} arrivals in a second", self.seed);
     }
 }
 
