@@ -32,6 +32,8 @@ pub struct PlannedRow {
     pub source: u32,
     /// The line of the id.
     pub line: u64,
+    /// The character in that line; nothing where it comes from another run's plan.
+    pub column: Option<u64>,
     /// The other cells, as a JSON array in the order of the source's columns.
     pub others: Option<String>,
 }
@@ -115,18 +117,21 @@ impl PlanProblem {
     }
 }
 
-/// A line of a source.
+/// A place in a source.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Place {
     /// What the source is called.
     pub source: String,
     /// The line.
     pub line: u64,
+    /// The character in that line, if it is known.
+    pub column: Option<u64>,
 }
 
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}", printable(&self.source, 200), self.line)
+        write!(f, "{}:{}", printable(&self.source, 200), self.line)?;
+        self.column.map_or(Ok(()), |column| write!(f, ":{column}"))
     }
 }
 
@@ -211,6 +216,7 @@ fn read_one<E>(
                 command: row.command,
                 source,
                 line: row.position.line,
+                column: Some(row.position.column),
                 others: row.others,
             })?,
             Ok(_) => {}

@@ -71,5 +71,5 @@ fn copy_tasks(
 
 fn planned(task: TaskRow) -> PlannedRow {
     let TaskRow { ordinal, id, command, source, line, others, .. } = task;
-    PlannedRow { ordinal, id, command, source, line, others }
+    PlannedRow { ordinal, id, command, source, line, column: None, others }
 }

@@ -107,10 +107,10 @@ fn look_up(
     connection: &Connection,
     ordinal: Ordinal,
 ) -> rusqlite::Result<(TaskId, Place, Command)> {
-    let sql = "SELECT task.id, source.name, task.line, task.command
+    let sql = "SELECT task.id, source.name, task.line, task.command, task.position
                FROM task JOIN source ON source.number = task.source WHERE task.ordinal = ?";
     connection.query_row(sql, [ordinal.0], |row| {
-        let place = Place { source: row.get(1)?, line: row.get(2)? };
+        let place = Place { source: row.get(1)?, line: row.get(2)?, column: row.get(4)? };
         Ok((cells::parsed(row, 0)?, place, cells::command(row, 3)?))
     })
 }

@@ -214,10 +214,11 @@ fn insert_rows(
 
 /// What puts a task into a plan.
 pub(super) const INSERT_TASK: &str =
-    "INSERT INTO task (ordinal, id, command, source, line, others) VALUES (?, ?, ?, ?, ?, ?)";
+    "INSERT INTO task (ordinal, id, command, source, line, position, others)
+     VALUES (?, ?, ?, ?, ?, ?, ?)";
 
 pub(super) fn insert_task(insert: &mut Statement<'_>, row: PlannedRow) -> rusqlite::Result<()> {
-    let PlannedRow { ordinal, id, command, source, line, others } = row;
+    let PlannedRow { ordinal, id, command, source, line, column, others } = row;
     let line = i64::try_from(line).unwrap_or(i64::MAX);
     insert.execute(params![
         ordinal.0,
@@ -225,6 +226,7 @@ pub(super) fn insert_task(insert: &mut Statement<'_>, row: PlannedRow) -> rusqli
         cells::command_code(command),
         source,
         line,
+        column,
         others
     ])?;
     Ok(())

@@ -57,6 +57,7 @@ CREATE TABLE task (
     command INTEGER NOT NULL,
     source INTEGER NOT NULL,
     line INTEGER NOT NULL,
+    position INTEGER,
     others TEXT
 ) STRICT;
 CREATE TABLE session (

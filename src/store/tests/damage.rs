@@ -82,7 +82,7 @@ fn a_value_that_no_version_wrote_is_damage() {
 fn a_task_that_went_missing_is_damage() {
     check_unreadable("DELETE FROM task WHERE ordinal = 7");
     check_unreadable("DELETE FROM task WHERE ordinal > 390");
-    check_unreadable("INSERT INTO task VALUES (9999, 'one-more', 0, 0, 1, NULL)");
+    check_unreadable("INSERT INTO task VALUES (9999, 'one-more', 0, 0, 1, NULL, NULL)");
     check_unreadable("UPDATE run SET selected = 401");
 }
 
