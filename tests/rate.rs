@@ -1,9 +1,9 @@
 //! The rate as the service sees it, and as the store recorded it.
 //!
 //! A test binary of its own, whose tests take turns: it needs the machine for itself. When the
-//! calls were sent must be right every time. When they arrive is up to the machine as well: a
-//! witness, which wants to wake up every millisecond, tells whether the machine stood still. A run
-//! whose arrivals are wrong while it did not is a failure; the others are done again.
+//! calls were sent must be right every time. When they arrive is up to the machine as well: a run
+//! whose arrivals are wrong is done again, a few times. Then it is judged with leave for the way,
+//! unless a witness, which wants to wake up every millisecond, has seen the machine stand still.
 
 // So marked, helpers may `unwrap` as the tests may.
 #[cfg(test)]
@@ -30,6 +30,9 @@ mod tests {
     const SECOND: u64 = 1_000_000;
     /// How often a run is done at the most until its arrivals are as they should be.
     const TRIES: usize = 4;
+    /// How much closer together than they were sent calls may arrive on a machine that did not
+    /// stand still, in microseconds: threads take turns on few processors without a stall.
+    const WAY: u64 = 50_000;
     /// A witness that wakes up so much too late has seen the machine stand still: as long as the
     /// margin that the pacer keeps for the way to the service.
     const STILL: Duration = Duration::from_millis(5);
@@ -104,12 +107,12 @@ mod tests {
         sent
     }
 
-    /// Returns the most that any window of one second holds.
-    fn peak(times: &[u64]) -> usize {
+    /// Returns the most that any window of that many microseconds holds.
+    fn peak(times: &[u64], window: u64) -> usize {
         let mut first = 0;
         let mut most = 0;
         for (last, time) in times.iter().enumerate() {
-            while time - times[first] >= SECOND {
+            while time - times[first] >= window {
                 first += 1;
             }
             most = most.max(last - first + 1);
@@ -134,18 +137,22 @@ mod tests {
             let witness = Witness::begin();
             let run = run(tasks, rate, reply);
             let stood_still = witness.end();
-            assert!(peak(&run.sent) <= most, "{} were sent within a second", peak(&run.sent));
-            assert_eq!(run.report["pace"]["rate_peak_1s"], peak(&run.sent));
+            let sent = peak(&run.sent, SECOND);
+            assert!(sent <= most, "{sent} were sent within a second");
+            assert_eq!(run.report["pace"]["rate_peak_1s"], sent);
             assert_eq!(run.arrived.len(), run.sent.len());
-            let (peak, average) = (peak(&run.arrived), average(&run.arrived));
+            let (peak, average) = (peak(&run.arrived, SECOND), average(&run.arrived));
             if peak <= most && average >= least {
                 return run;
             }
             let wrong = format!("peak {peak}, average {average:.1}/s, {stood_still} stalls");
-            assert!(stood_still > 0, "at the service, on a quiet machine: {wrong}");
-            seen.push((wrong, run));
+            seen.push((wrong, stood_still, run));
         }
-        let (wrong, run) = seen.pop().expect("there were some tries");
+        let stood_still = seen.iter().all(|(_, stalls, _)| *stalls > 0);
+        let (wrong, _, run) = seen.pop().expect("there were some tries");
+        let bunched = peak(&run.arrived, SECOND - WAY) > most;
+        let slow = average(&run.arrived) < least * 0.95;
+        assert!(stood_still || !(bunched || slow), "at the service, on a quiet machine: {wrong}");
         eprintln!("the machine is too busy to judge arrivals by: {wrong}");
         run
     }
