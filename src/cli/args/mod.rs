@@ -5,28 +5,35 @@
 #![expect(clippy::doc_markdown, reason = "doc comments here are help texts for a terminal")]
 
 mod action;
+mod before;
+mod call;
+mod display;
 mod follow_up;
+mod input;
+mod pace;
+mod place;
 mod runs;
 mod sandbox;
 mod values;
 
 pub(crate) use action::ActionArgs;
-pub(crate) use action::CallArgs;
 pub(crate) use action::CommonArgs;
-pub(crate) use action::CredentialArgs;
-pub(crate) use action::DisplayArgs;
-pub(crate) use action::IfBusy;
-pub(crate) use action::InputArgs;
-pub(crate) use action::LockArgs;
-pub(crate) use action::PaceArgs;
-pub(crate) use action::PlaceArgs;
-pub(crate) use action::ProgressChoice;
 pub(crate) use action::RunArgs;
-pub(crate) use action::StartSmallArgs;
-pub(crate) use action::StopArgs;
+pub(crate) use before::BeforeArgs;
+pub(crate) use before::IfBusy;
+pub(crate) use before::LockArgs;
+pub(crate) use call::CallArgs;
+pub(crate) use call::StopArgs;
+pub(crate) use display::DisplayArgs;
+pub(crate) use display::ProgressChoice;
 pub(crate) use follow_up::ResumeArgs;
 pub(crate) use follow_up::RetryArgs;
 pub(crate) use follow_up::TakeUpArgs;
+pub(crate) use input::InputArgs;
+pub(crate) use pace::PaceArgs;
+pub(crate) use pace::StartSmallArgs;
+pub(crate) use place::CredentialArgs;
+pub(crate) use place::PlaceArgs;
 pub(crate) use runs::PruneArgs;
 pub(crate) use runs::RunsCommand;
 pub(crate) use runs::RunsListArgs;

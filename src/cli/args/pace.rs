@@ -1,0 +1,42 @@
+//! The flags for how fast calls are sent.
+
+use super::values;
+use super::values::RateLimit;
+use clap::Args;
+use std::num::NonZeroU64;
+use std::num::NonZeroUsize;
+use std::time::Duration;
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Pace")]
+pub(crate) struct PaceArgs {
+    /// The most sendings: N or N/s a second, N/m, N/h, or `none`
+    #[arg(long, value_name = "RATE", default_value = "10/s", value_parser = values::rate)]
+    pub(crate) rate: RateLimit,
+    /// The most calls on the wire at a time
+    #[arg(short = 'j', long, value_name = "N", default_value = "16")]
+    pub(crate) concurrency: NonZeroUsize,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Start small")]
+pub(crate) struct StartSmallArgs {
+    /// How many tasks must succeed before the rest is sent; 0 for none
+    #[arg(long, value_name = "N")]
+    canary: Option<u64>,
+    /// Over which span the rate grows to its limit; 0s for none
+    #[arg(long, value_name = "SPAN", value_parser = values::span)]
+    ramp: Option<Duration>,
+}
+
+impl StartSmallArgs {
+    /// Returns how many tasks go ahead, if any do.
+    pub(crate) fn canary(&self) -> Option<NonZeroU64> {
+        self.canary.and_then(NonZeroU64::new)
+    }
+
+    /// Returns over which span the rate grows, if it does.
+    pub(crate) fn ramp(&self) -> Option<Duration> {
+        self.ramp.filter(|span| !span.is_zero())
+    }
+}
