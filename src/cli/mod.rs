@@ -5,6 +5,7 @@
 
 mod action;
 mod args;
+mod completions;
 mod config;
 mod credentials;
 mod display;
@@ -13,6 +14,7 @@ mod dry_run;
 mod execute;
 mod failure;
 mod job;
+mod man;
 mod place;
 mod prompt;
 mod rank;
@@ -124,16 +126,23 @@ fn told_by_clap(error: &clap::Error, origin: Option<String>) -> ExitCode {
     if error.use_stderr() { ExitCode::from(ExitStatus::Usage.code()) } else { ExitCode::SUCCESS }
 }
 
+/// Tells whether a command reads or writes runs.
+fn keeps_runs(command: &Command) -> bool {
+    !matches!(command, Command::Sandbox(_) | Command::Completions { .. } | Command::Man(_))
+}
+
 fn carry_out(cli: Cli, matches: clap::ArgMatches, surroundings: Surroundings) -> ExitStatus {
     let colour = |is_terminal| wants_colour(&cli.global, &surroundings, is_terminal);
     let mut stderr = Stderr { colour: colour(surroundings.stderr_is_terminal) };
     let stdout_colour = colour(surroundings.stdout_is_terminal);
-    let Some(state) = state_directory(&cli.global, &surroundings) else {
+    let state = state_directory(&cli.global, &surroundings);
+    if state.is_none() && keeps_runs(&cli.command) {
         let failure = Failure::usage("there is no directory to keep runs in: HOME is not set")
             .with_hint("name one with `--state-dir DIR`".to_owned());
         failure.tell(&mut stderr);
         return failure.status;
-    };
+    }
+    let state = state.unwrap_or_default();
     let context = Context { surroundings, stdout_colour, stderr, state, matches };
     let result = match cli.command {
         Command::Start(args) => action::start_or_stop(args, task::Command::Start, &context),
@@ -144,6 +153,8 @@ fn carry_out(cli: Cli, matches: clap::ArgMatches, surroundings: Surroundings) ->
         Command::Retry(args) => take_up::retry(&args, &context),
         Command::Runs { command } => runs::carry_out(&command, &context),
         Command::Sandbox(args) => sandbox::serve(args),
+        Command::Completions { shell } => completions::print(shell),
+        Command::Man(args) => man::show(&args),
     };
     result.unwrap_or_else(|failure| {
         failure.tell(&mut stderr);

@@ -42,8 +42,13 @@ impl Stderr {
 
 /// Writes the result to standard output. A reader that has gone (`| head`) is no failure.
 pub(super) fn print(text: &str) -> io::Result<()> {
+    print_bytes(text.as_bytes())
+}
+
+/// Writes a result that is no text of its own to standard output, as [`print`] does.
+pub(super) fn print_bytes(bytes: &[u8]) -> io::Result<()> {
     let mut stdout = io::stdout().lock();
-    forgive_closed(stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()))
+    forgive_closed(stdout.write_all(bytes).and_then(|()| stdout.flush()))
 }
 
 /// Turns the end of a pipe's reader into success.

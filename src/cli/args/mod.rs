@@ -10,6 +10,7 @@ mod call;
 mod display;
 mod follow_up;
 mod input;
+mod man;
 mod pace;
 mod place;
 mod runs;
@@ -30,6 +31,7 @@ pub(crate) use follow_up::ResumeArgs;
 pub(crate) use follow_up::RetryArgs;
 pub(crate) use follow_up::TakeUpArgs;
 pub(crate) use input::InputArgs;
+pub(crate) use man::ManArgs;
 pub(crate) use pace::PaceArgs;
 pub(crate) use pace::StartSmallArgs;
 pub(crate) use place::CredentialArgs;
@@ -47,6 +49,7 @@ use clap::Args;
 use clap::Parser;
 use clap::Subcommand;
 use clap::ValueEnum;
+use clap_complete::Shell;
 use std::path::PathBuf;
 
 const AFTER_HELP: &str = "\
@@ -94,6 +97,14 @@ pub(crate) enum Command {
     },
     /// Run a simulated service on this machine
     Sandbox(SandboxArgs),
+    /// Print what a shell needs to complete the command line
+    #[command(after_help = COMPLETIONS_HELP)]
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+    /// Print a manual page, or write all of them
+    Man(ManArgs),
 }
 
 /// What every command takes.
@@ -117,6 +128,12 @@ pub(crate) enum ColorChoice {
     Always,
     Never,
 }
+
+const COMPLETIONS_HELP: &str = "\
+Examples:
+  batchctl completions bash > ~/.local/share/bash-completion/completions/batchctl
+  batchctl completions zsh > ~/.zfunc/_batchctl
+  batchctl completions fish > ~/.config/fish/completions/batchctl.fish";
 
 const RUNS_HELP: &str = "\
 Examples:

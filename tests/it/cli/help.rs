@@ -2,8 +2,18 @@
 
 use crate::support::batchctl::Scene;
 
-const COMMANDS: [&[&str]; 8] =
-    [&[], &["start"], &["stop"], &["run"], &["report"], &["runs"], &["runs", "list"], &["sandbox"]];
+const COMMANDS: [&[&str]; 10] = [
+    &[],
+    &["start"],
+    &["stop"],
+    &["run"],
+    &["report"],
+    &["runs"],
+    &["runs", "list"],
+    &["sandbox"],
+    &["completions"],
+    &["man"],
+];
 
 #[test]
 fn help_fits_a_hundred_columns_and_gives_examples() {

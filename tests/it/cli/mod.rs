@@ -4,6 +4,7 @@ mod configuration;
 mod documents;
 mod exits;
 mod help;
+mod install;
 mod runs;
 mod sandbox_command;
 mod secrets;
