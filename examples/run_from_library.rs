@@ -3,6 +3,7 @@
 #![expect(clippy::print_stdout, reason = "an example shows what came of it")]
 
 use batchctl::api::ClientSettings;
+use batchctl::api::Credentials;
 use batchctl::api::TokenSource;
 use batchctl::api::ViasClient;
 use batchctl::clock::Clock;
@@ -23,6 +24,7 @@ use batchctl::store::NewPlan;
 use batchctl::store::RunReader;
 use batchctl::task::Command;
 use std::error::Error;
+use std::sync::Arc;
 use tokio::sync::mpsc;
 
 #[tokio::main(flavor = "current_thread")]
@@ -57,7 +59,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let planned = run::plan(request, Clock::start())?;
     let (runs, id) = (planned.runs().clone(), planned.id().clone());
 
-    let api = ViasClient::new(client, TokenSource::Given("any".into()).load().await?)?;
+    let token = TokenSource::Given { token: "any".into(), origin: "this example".into() };
+    let api = ViasClient::new(client, Arc::new(Credentials::load(token).await?))?;
     // Whoever keeps the other end can stop the run.
     let (_control, orders) = mpsc::unbounded_channel();
     planned.carry_out(&api, Vec::new(), orders).await?;

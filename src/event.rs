@@ -178,6 +178,8 @@ pub enum HoldReason {
     Throttled,
     /// The service is away; one call at a time probes whether it is back.
     Away,
+    /// The credentials were refused and are being renewed.
+    Credentials,
 }
 
 impl HoldReason {
@@ -186,6 +188,7 @@ impl HoldReason {
         match self {
             Self::Throttled => "throttled",
             Self::Away => "away",
+            Self::Credentials => "credentials",
         }
     }
 }

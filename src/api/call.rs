@@ -1,6 +1,6 @@
 //! One exchange over HTTP, read within limits whatever the other side sends.
 
-use super::credentials::Token;
+use super::credentials::Authorisation;
 use super::error_chain::innermost;
 use super::error_chain::no_response;
 use super::wire::read_body;
@@ -29,18 +29,18 @@ const LONGEST_TEXT: usize = 500;
 const LONGEST_LIST: usize = 100;
 
 /// Sends a request and tells what came back.
-pub(super) async fn exchange(http: &Client, request: Request, token: &Token) -> Answer {
+pub(super) async fn exchange(http: &Client, request: Request, sent: &Authorisation) -> Answer {
     let mut response = match http.execute(request).await {
         Ok(response) => response,
         Err(error) => return Answer::NoResponse(no_response(error)),
     };
     let status = response.status().as_u16();
-    let body = body_of(&mut response, token).await;
+    let body = body_of(&mut response, sent).await;
     let headers = response.headers();
     let retry_after = hold(headers);
     Answer::Response(Response {
         status,
-        request_id: request_id(headers, &body).map(|id| kept(id, token)),
+        request_id: request_id(headers, &body).map(|id| kept(id, sent)),
         retry_after,
         // Where both are sent, the wait that is asked for in so many words wins.
         rate_hint: quota_hint(headers, &body).filter(|_| retry_after.is_none()).map(Box::new),
@@ -48,13 +48,13 @@ pub(super) async fn exchange(http: &Client, request: Request, token: &Token) -> 
     })
 }
 
-async fn body_of(response: &mut reqwest::Response, token: &Token) -> Body {
+async fn body_of(response: &mut reqwest::Response, sent: &Authorisation) -> Body {
     let status = response.status().as_u16();
     if response.status().is_redirection() {
-        return Body::Error(redirected(status, response.headers(), token));
+        return Body::Error(redirected(status, response.headers(), sent));
     }
     if let Some(encoding) = header(response.headers(), CONTENT_ENCODING.as_str()) {
-        return Body::Unreadable(kept(format!("the answer is encoded, as `{encoding}`"), token));
+        return Body::Unreadable(kept(format!("the answer is encoded, as `{encoding}`"), sent));
     }
     let bytes = match read_all(response).await {
         Ok(bytes) => bytes,
@@ -63,7 +63,7 @@ async fn body_of(response: &mut reqwest::Response, token: &Token) -> Body {
     match String::from_utf8(bytes) {
         // Redacted before it is read, for a part of it may be shown that cuts a token in two, and
         // after, for JSON has many ways to write one text.
-        Ok(text) => trimmed(read_body(status, &token.redact(text)), token),
+        Ok(text) => trimmed(read_body(status, &sent.redact(text)), sent),
         Err(_) => Body::Unreadable("the answer is not UTF-8".into()),
     }
 }
@@ -85,7 +85,7 @@ async fn read_all(response: &mut reqwest::Response) -> Result<Vec<u8>, String> {
     }
 }
 
-fn redirected(status: u16, headers: &HeaderMap, token: &Token) -> ServiceError {
+fn redirected(status: u16, headers: &HeaderMap, sent: &Authorisation) -> ServiceError {
     let target = header(headers, LOCATION.as_str()).unwrap_or("nowhere");
     ServiceError {
         message: kept(
@@ -93,7 +93,7 @@ fn redirected(status: u16, headers: &HeaderMap, token: &Token) -> ServiceError {
                 "status {status} redirects to `{target}`; redirects are refused, for they would \
                  carry the token to another host"
             ),
-            token,
+            sent,
         ),
         advice: "Check the endpoint.".into(),
         ..ServiceError::default()
@@ -130,8 +130,8 @@ fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
 }
 
 /// Cuts the texts of a body to what is worth keeping, and takes the token out of them.
-fn trimmed(body: Body, token: &Token) -> Body {
-    let kept = |text| kept(text, token);
+fn trimmed(body: Body, sent: &Authorisation) -> Body {
+    let kept = |text| kept(text, sent);
     match body {
         Body::Result(mut result) => {
             result.error_list.truncate(LONGEST_LIST);
@@ -151,9 +151,9 @@ fn trimmed(body: Body, token: &Token) -> Body {
     }
 }
 
-/// Returns what is kept of a text: first without the token, which a cut could hide from sight.
-fn kept(text: String, token: &Token) -> String {
-    let mut text = token.redact(text);
+/// Returns what is kept of a text: first without the sent, which a cut could hide from sight.
+fn kept(text: String, sent: &Authorisation) -> String {
+    let mut text = sent.redact(text);
     if let Some((end, _)) = text.char_indices().nth(LONGEST_TEXT) {
         text.truncate(end);
         text.push('…');

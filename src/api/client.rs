@@ -1,8 +1,9 @@
 //! The HTTP client of the service, set up so that nothing is sent behind the engine's back.
 
 use super::TaskApi;
+use super::authority::Authority;
 use super::call;
-use super::credentials::Token;
+use super::credentials::Credentials;
 use super::endpoint::Endpoint;
 use super::endpoint::ProjectId;
 use crate::policy::Answer;
@@ -13,14 +14,11 @@ use crate::task::Task;
 use reqwest::Client;
 use reqwest::Method;
 use reqwest::Request;
-use reqwest::header::HeaderName;
 use reqwest::redirect;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// The header that carries the token.
-const AUTH_TOKEN: HeaderName = HeaderName::from_static("x-auth-token");
 /// How long an idle connection is kept: shorter than servers keep theirs, so that a call is
 /// seldom written to a connection that the other side is just closing.
 const POOL_IDLE: Duration = Duration::from_secs(8);
@@ -50,35 +48,43 @@ pub struct ClientError(#[from] reqwest::Error);
 pub struct ViasClient {
     http: Client,
     settings: ClientSettings,
-    token: Token,
+    credentials: Arc<Credentials>,
 }
 
 impl ViasClient {
-    /// Sets up a client that sends this token. Makes no call.
-    pub fn new(settings: ClientSettings, token: Token) -> Result<Self, ClientError> {
+    /// Sets up a client that sends these credentials. Makes no call.
+    pub fn new(
+        settings: ClientSettings,
+        credentials: Arc<Credentials>,
+    ) -> Result<Self, ClientError> {
         let http = http_client(&settings)?;
-        Ok(Self { http, settings, token })
+        Ok(Self { http, settings, credentials })
     }
 
     /// Builds the request of a task, if its path is exactly the intended one.
     fn request(&self, task: &Task) -> Option<Request> {
         let url = self.settings.endpoint.action(&self.settings.project, task)?;
-        let mut request = Request::new(Method::PUT, url);
-        request.headers_mut().insert(AUTH_TOKEN, self.token.header());
-        Some(request)
+        Some(Request::new(Method::PUT, url))
     }
 }
 
 impl TaskApi for ViasClient {
     async fn call(&self, task: Arc<Task>) -> Answer {
         match self.request(&task) {
-            Some(request) => call::exchange(&self.http, request, &self.token).await,
+            Some(mut request) => {
+                let sent = self.credentials.authorise(&mut request);
+                call::exchange(&self.http, request, &sent).await
+            }
             None => Answer::NoResponse(NoResponse {
                 kind: FailureKind::NotSent,
                 delivery: Delivery::NeverLeft,
                 message: "the id would change the path of the call".into(),
             }),
         }
+    }
+
+    fn authority(&self) -> &dyn Authority {
+        &*self.credentials
     }
 }
 

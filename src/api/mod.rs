@@ -2,6 +2,7 @@
 //!
 //! Nothing outside this module (and the sandbox, which shares no type with it) knows VIAS.
 
+mod authority;
 mod call;
 mod client;
 mod credentials;
@@ -9,11 +10,15 @@ mod endpoint;
 mod error_chain;
 mod wire;
 
+pub use authority::Authority;
+pub use authority::FirstUse;
+pub use authority::NotRenewed;
+pub use authority::Unchanging;
 pub use client::ClientError;
 pub use client::ClientSettings;
 pub use client::ViasClient;
 pub use credentials::CredentialError;
-pub use credentials::Token;
+pub use credentials::Credentials;
 pub use credentials::TokenSource;
 pub use endpoint::Endpoint;
 pub use endpoint::EndpointError;
@@ -31,5 +36,12 @@ pub trait TaskApi {
     /// Carries out the task once, and tells what came back.
     ///
     /// Dropping the future gives the call up: the service may still carry it out.
+    ///
+    /// A call takes the credentials that are in force when it is first polled.
     fn call(&self, task: Arc<Task>) -> impl Future<Output = Answer>;
+
+    /// Returns who knows the credentials of the calls; by default they never change.
+    fn authority(&self) -> &dyn Authority {
+        &Unchanging
+    }
 }

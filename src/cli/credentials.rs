@@ -6,7 +6,7 @@ use super::failure::Failure;
 use super::place::Place;
 use super::rank;
 use super::rank::Stronger;
-use batchctl::api::Token;
+use batchctl::api::Credentials;
 use batchctl::api::TokenSource;
 use batchctl::report::ExitStatus;
 use std::path::PathBuf;
@@ -22,7 +22,10 @@ pub(super) fn source(
 ) -> Result<TokenSource, Failure> {
     // The embedded sandbox is never sent a real token.
     if place.sandbox.is_some() {
-        return Ok(TokenSource::Given(SANDBOX_TOKEN.into()));
+        return Ok(TokenSource::Given {
+            token: SANDBOX_TOKEN.into(),
+            origin: "the embedded sandbox".into(),
+        });
     }
     let file = |path: &PathBuf| Ok(TokenSource::File(path.clone()));
     let command = |line: &String| {
@@ -53,10 +56,11 @@ fn of_variable(context: &Context) -> Result<TokenSource, Failure> {
     };
     let text =
         variable.to_str().ok_or_else(|| refused("BATCHCTL_TOKEN contains what no token has"))?;
-    Ok(TokenSource::Given(text.into()))
+    Ok(TokenSource::Given { token: text.into(), origin: "BATCHCTL_TOKEN".into() })
 }
 
 /// Gets the token.
-pub(super) async fn load(source: &TokenSource) -> Result<Token, Failure> {
-    source.load().await.map_err(|error| Failure::new(ExitStatus::NotAuthorised, error))
+pub(super) async fn load(source: &TokenSource) -> Result<Credentials, Failure> {
+    let loaded = Credentials::load(source.clone()).await;
+    loaded.map_err(|error| Failure::new(ExitStatus::NotAuthorised, error))
 }

@@ -22,6 +22,7 @@ use batchctl::run::Planned;
 use batchctl::text::plural;
 use jiff::ZonedDateTime;
 use jiff::tz::TimeZone;
+use std::sync::Arc;
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
 
@@ -92,14 +93,15 @@ fn client(
     how: &Execution<'_>,
     runtime: &Runtime,
 ) -> Result<ViasClient, Failure> {
-    let token = runtime.block_on(credentials::load(how.token))?;
+    let credentials = Arc::new(runtime.block_on(credentials::load(how.token))?);
     let settings = ClientSettings {
         endpoint: how.place.endpoint.clone(),
         project: how.place.project.clone(),
         connect_timeout: planned.settings().connect_timeout,
         concurrency: planned.settings().concurrency,
     };
-    ViasClient::new(settings, token).map_err(|error| Failure::new(ExitStatus::InputOutput, error))
+    ViasClient::new(settings, credentials)
+        .map_err(|error| Failure::new(ExitStatus::InputOutput, error))
 }
 
 fn tell_watch_trouble(ended: &Ended, context: &Context) {

@@ -7,6 +7,7 @@ use crate::clock::Instant;
 use crate::event::AttemptSeq;
 use crate::policy::Answer;
 use crate::policy::Delivery;
+use crate::policy::Generation;
 use crate::policy::NoResponse;
 use crate::task::FailureKind;
 use futures::FutureExt;
@@ -33,6 +34,8 @@ pub(super) struct Flight {
 pub(super) struct Landing {
     pub(super) flight: Flight,
     pub(super) answer: Answer,
+    /// The credentials that the call was sent with.
+    pub(super) used: Generation,
     pub(super) sent: Instant,
     pub(super) ended: Instant,
 }
@@ -46,13 +49,15 @@ pub(super) async fn send<A: TaskApi>(
 ) -> Landing {
     let sent = clock.instant();
     let task = Arc::clone(&flight.claim.task);
+    // The call takes its credentials when it is first polled, and that is now.
+    let used = api.authority().generation();
     let call = AssertUnwindSafe(async { api.call(task).await }).catch_unwind();
     let answer = match within(clock, timeout, call).await {
         Some(Ok(answer)) => answer,
         Some(Err(panic)) => Answer::Panicked(panic_message(panic.as_ref())),
         None => timed_out(timeout),
     };
-    Landing { flight, answer, sent, ended: clock.instant() }
+    Landing { flight, answer, used, sent, ended: clock.instant() }
 }
 
 /// Awaits `future`, but no longer than `timeout` of time in which this process ran.

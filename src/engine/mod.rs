@@ -101,5 +101,6 @@ pub async fn run<A: TaskApi>(
     control: mpsc::UnboundedReceiver<Control>,
 ) -> Result<RunStats, LedgerError> {
     let send = |flight| attempt::send(api, clock, settings.timeout, flight);
-    dispatcher::Dispatcher::new(ledger, send, settings, clock).run(control).await
+    let authority = api.authority();
+    dispatcher::Dispatcher::new(ledger, send, authority, settings, clock).run(control).await
 }

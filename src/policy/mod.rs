@@ -19,6 +19,7 @@ mod retry_after;
 mod simulation;
 mod stop;
 mod structured_field;
+mod trust;
 
 pub use adaptive::AdaptiveRate;
 pub use adaptive::RateBounds;
@@ -66,3 +67,6 @@ pub use stop::FinishBy;
 pub use stop::InvalidFinishBy;
 pub use stop::InvalidMaxFailures;
 pub use stop::MaxFailures;
+pub use trust::Generation;
+pub use trust::Remedy;
+pub use trust::Trust;

@@ -42,6 +42,8 @@ pub struct Standing {
     pub charged: u32,
     /// Throttled answers so far.
     pub throttled: u32,
+    /// How often the credentials were refused so far.
+    pub refusals: u32,
     /// Whether any attempt was left in doubt.
     pub doubted: bool,
     /// What the task's word about the service is worth.
@@ -58,7 +60,7 @@ impl Standing {
                 Self { charged: self.charged + 1, doubted: true, ..self }
             }
             // The credentials were refused, not this task.
-            Verdict::Unauthorised => self,
+            Verdict::Unauthorised => Self { refusals: self.refusals + 1, ..self },
             Verdict::Done(_) | Verdict::NeverLeft | Verdict::Refused | Verdict::Transient => {
                 Self { charged: self.charged + 1, ..self }
             }
@@ -88,8 +90,8 @@ pub enum Decision {
         /// How long the run waits.
         wait: Duration,
     },
-    /// The run cannot go on with these credentials.
-    StopUnauthorised,
+    /// The whole run waits for other credentials, then this task goes again; or the run ends.
+    Reauthorise,
 }
 
 impl RetryPolicy {
@@ -101,7 +103,7 @@ impl RetryPolicy {
         match verdict {
             Verdict::Done(outcome) => Decision::Settle(outcome),
             Verdict::Refused => Decision::Settle(unsuccessful(standing)),
-            Verdict::Unauthorised => Decision::StopUnauthorised,
+            Verdict::Unauthorised => Decision::Reauthorise,
             Verdict::Throttled { hold } => Decision::HoldRun { wait: held(hold, standing, jitter) },
             // The same code on the same task would panic again.
             Verdict::Panicked => Decision::Settle(Outcome::Ambiguous),

@@ -291,7 +291,7 @@ impl Simulation {
                 self.pacer.hold(self.now + wait);
                 self.throttled.push_front(task);
             }
-            Decision::StopUnauthorised => panic!("no simulated service refuses credentials"),
+            Decision::Reauthorise => panic!("no simulated service refuses credentials"),
         }
     }
 

@@ -222,6 +222,8 @@ pub(super) fn held(hold: Hold, now: Timestamp) -> String {
     let why = match hold.reason {
         HoldReason::Throttled => "the service asked for fewer calls",
         HoldReason::Away => "the service is away, one call at a time asks for it",
+        // They come when they come.
+        HoldReason::Credentials => return "the credentials are being renewed".into(),
     };
     match whole_seconds(hold.until.since(now)) {
         0 => format!("{why}: going on now"),

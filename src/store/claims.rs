@@ -24,7 +24,7 @@ pub struct UnsettledTask {
     pub task: Task,
     /// How often it was sent.
     pub attempts: u32,
-    /// How many of these were throttled.
+    /// How many of these were throttled, or refused for their credentials.
     pub throttled: u32,
     /// Whether any of them may have been carried out.
     pub in_doubt: bool,

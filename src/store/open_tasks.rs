@@ -16,7 +16,7 @@ pub(super) struct OpenTask {
     pub(super) last_seq: u64,
     /// How many there are.
     pub(super) attempts: u32,
-    /// How many of them were throttled.
+    /// How many of them were throttled, or refused for their credentials: nothing of the task's.
     pub(super) throttled: u32,
     /// When the first was sent, in microseconds after the origin.
     pub(super) first_sent_us: i64,
@@ -34,7 +34,7 @@ pub(super) fn open_tasks(
     let mut open: BTreeMap<Ordinal, OpenTask> = BTreeMap::new();
     let mut all = connection.prepare("SELECT seq, ordinal FROM attempt ORDER BY seq")?;
     let mut one = connection.prepare(
-        "SELECT sent_us, duration_us IS NULL OR in_doubt IS NOT NULL, error_kind IS 'throttled'
+        "SELECT sent_us, duration_us IS NULL OR in_doubt IS NOT NULL, error_kind IS 'throttled' OR error_kind IS 'auth'
          FROM attempt LEFT JOIN failure ON failure.seq = attempt.seq WHERE attempt.seq = ?",
     )?;
     let mut rows = all.query([])?;

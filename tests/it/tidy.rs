@@ -16,7 +16,7 @@ const TABLE: &[(&str, &[&str])] = &[
     ("policy", &["task"]),
     ("event", &["task", "clock"]),
     ("input", &["task", "text"]),
-    ("api", &["task", "policy"]),
+    ("api", &["task", "clock", "policy"]),
     ("plan", &["task", "text", "input"]),
     ("engine", &["task", "clock", "policy", "event", "api"]),
     // `input` only as what a plan is made of: a load reads its sources row by row.

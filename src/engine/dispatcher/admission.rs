@@ -61,7 +61,7 @@ where
     /// Admits whatever is due and fits.
     pub(super) fn admit(&mut self) {
         let now = self.clock.instant();
-        while self.stopping.is_none() && self.occupied() < self.settings.concurrency.get() {
+        while self.stopping.is_none() && self.occupied() < self.slots() {
             match self.breaker.ask(now.into()) {
                 Passage::Now => {}
                 Passage::NotBefore(due) => return self.wake_at(due.into()),
@@ -170,7 +170,10 @@ where
     /// Each is polled at once, and the pacer told when that was done: no stall of this process
     /// comes between the sending and the time it is counted at.
     pub(super) async fn release(&mut self) {
-        while let Some(flight) = self.cleared.pop_front() {
+        // What is durable and would be refused is kept back until there are other credentials.
+        while !self.waits_for_credentials()
+            && let Some(flight) = self.cleared.pop_front()
+        {
             match self.pacer.release(self.clock.instant().into()) {
                 Admission::Now => self.let_go(flight).await,
                 Admission::NotBefore(due) => {

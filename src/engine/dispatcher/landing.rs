@@ -43,7 +43,7 @@ where
     }
 
     pub(super) fn land(&mut self, landing: Landing) {
-        let Landing { flight: Flight { mut claim, seq }, answer, sent, ended } = landing;
+        let Landing { flight: Flight { mut claim, seq }, answer, used, sent, ended } = landing;
         let finding = classify(&claim.task.id, &answer);
         let verdict = finding.verdict;
         let heard = Heard::of(&answer);
@@ -54,11 +54,13 @@ where
         result.duration = ended - sent;
         self.tell(EventKind::AttemptEnded { seq, task: Arc::clone(&claim.task), result });
         self.hear_of(seq, claim.standing.repute.testimony(health));
+        self.hear_of_credentials(verdict, used);
         let spared = claim.standing.after_uncharged(verdict);
         match self.settings.retry.decide(verdict, spared, 1.0) {
             Decision::SendAgain { .. } if health == Health::Away => {
                 self.suspects.insert(seq.0, Suspect { claim, seq, verdict });
             }
+            Decision::Reauthorise => self.reauthorise(Claim { standing: spared, ..claim }, used),
             _ => self.follow(claim, seq, verdict, Blame::Presumed),
         }
         self.follow_explained();
@@ -88,7 +90,7 @@ where
             }
             Decision::SendAgain { after } => self.send_again(claim, after),
             Decision::HoldRun { wait } => self.hold(claim, wait),
-            Decision::StopUnauthorised => self.stop(StopReason::NotAuthorised),
+            Decision::Reauthorise => unreachable!("who refuses credentials is not away"),
         }
     }
 
@@ -147,7 +149,7 @@ where
         }
         match self.pacer.held_until(self.clock.instant().into()) {
             Some(until) => self.wake_at(until.into()),
-            None if self.breaker.away_since().is_some() => {}
+            None if self.breaker.away_since().is_some() || self.waits_for_credentials() => {}
             None => {
                 self.end_hold();
                 self.tell(EventKind::RunContinued);

@@ -5,11 +5,13 @@
 //! waits; everything it asks answers with an instant. Must not know stores, displays or HTTP.
 
 mod admission;
+mod credentials;
 mod landing;
 mod outage;
 mod pace;
 mod stopping;
 
+use crate::api::Authority;
 use crate::clock::Clock;
 use crate::clock::Instant;
 use crate::engine::Claim;
@@ -30,6 +32,8 @@ use crate::policy::Canary;
 use crate::policy::Pacer;
 use crate::policy::RetryBudget;
 use crate::policy::Suspects;
+use crate::policy::Trust;
+use credentials::Renewing;
 use futures::StreamExt;
 use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
@@ -61,6 +65,9 @@ pub(super) struct Dispatcher<'a, L, S, F> {
     budget: RetryBudget,
     canary: Option<Canary>,
     jitter: fastrand::Rng,
+    authority: &'a dyn Authority,
+    trust: Trust,
+    renewing: Option<Renewing<'a>>,
 
     /// Claimed and never admitted by this process.
     fresh: VecDeque<Claim>,
@@ -100,6 +107,7 @@ where
     pub(super) fn new(
         ledger: &'a mut L,
         send: S,
+        authority: &'a dyn Authority,
         settings: &'a EngineSettings,
         clock: Clock,
     ) -> Self {
@@ -115,6 +123,9 @@ where
             budget: RetryBudget::new(now.into()),
             canary: settings.canary.map(Canary::new),
             jitter: fastrand::Rng::new(),
+            authority,
+            trust: Trust::new(authority.generation()),
+            renewing: None,
             fresh: VecDeque::new(),
             claiming: None,
             exhausted: false,
@@ -168,6 +179,7 @@ where
             self.obey(asked);
         }
         self.check_deadline();
+        self.renew_ahead();
         self.waiting.gather_due();
     }
 
@@ -188,6 +200,7 @@ where
             }
             claimed = finished(&mut self.claiming) => self.take_claimed(claimed?),
             () = self.waiting.fall_due() => {}
+            renewed = credentials::renewed(&mut self.renewing) => self.take_renewed(renewed),
             Some(asked) = control.recv() => self.obey(asked),
             () = sleep_until(wake) => {}
         }
@@ -213,7 +226,8 @@ where
 
     fn next_wake(&self) -> Option<Instant> {
         let gates = self.wake.into_iter().chain(self.pace.changes());
-        gates.chain(self.deadline).chain(self.outage_ends()).min()
+        let ends = gates.chain(self.deadline).chain(self.outage_ends());
+        ends.chain(self.renewal_due()).min()
     }
 }
 

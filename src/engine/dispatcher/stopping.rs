@@ -36,6 +36,7 @@ where
         self.tell(EventKind::RunStopping { reason: reason.clone(), on_wire });
         self.stopping = Some(reason);
         self.end_hold();
+        self.renewing = None;
         self.deadline = self.clock.instant().checked_add(self.settings.drain_timeout);
         self.take_back();
     }

@@ -1,6 +1,7 @@
 //! The engine against a ledger and a service in memory, under a clock that only waits move.
 
 mod canary;
+mod credentials;
 mod doubt;
 mod durability;
 mod hold;

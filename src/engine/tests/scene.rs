@@ -9,6 +9,8 @@ use super::service::Service;
 use super::service::Witness;
 use super::service::after_millis;
 use super::service::done;
+use crate::api::Authority;
+use crate::api::Unchanging;
 use crate::clock::Clock;
 use crate::clock::Timestamp;
 use crate::engine::Claim;
@@ -41,6 +43,7 @@ pub(super) struct Scene {
     pub(super) claims: Vec<Claim>,
     pub(super) ledger: LedgerScript,
     script: Script,
+    authority: Arc<dyn Authority>,
     controls: Vec<(Duration, Control)>,
     remote: mpsc::UnboundedSender<Control>,
     control: mpsc::UnboundedReceiver<Control>,
@@ -83,6 +86,7 @@ impl Scene {
                 broken_claim: None,
             },
             script: Box::new(|_, _| after_millis(100, done())),
+            authority: Arc::new(Unchanging),
             controls: Vec::new(),
             remote,
             control,
@@ -92,6 +96,11 @@ impl Scene {
 
     pub(super) fn answering(mut self, script: impl Fn(u32, u32) -> Reply + 'static) -> Self {
         self.script = Box::new(script);
+        self
+    }
+
+    pub(super) fn authorised_by(mut self, authority: Arc<dyn Authority>) -> Self {
+        self.authority = authority;
         self
     }
 
@@ -166,7 +175,12 @@ impl Scene {
         let clock = Clock::starting_at(SOME_DAY);
         let begun = clock.instant();
         let witness = Arc::new(Mutex::new(Witness::default()));
-        let service = Service { clock, script: self.script, witness: Arc::clone(&witness) };
+        let service = Service {
+            clock,
+            script: self.script,
+            authority: self.authority,
+            witness: Arc::clone(&witness),
+        };
         let mut ledger = MemoryLedger {
             clock,
             left: self.claims.into(),

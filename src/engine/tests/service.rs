@@ -1,5 +1,6 @@
 //! A service that answers by a script, and a ledger in memory; both tell a common witness.
 
+use crate::api::Authority;
 use crate::api::TaskApi;
 use crate::clock::Clock;
 use crate::clock::Timestamp;
@@ -163,6 +164,7 @@ type Shared = Arc<Mutex<Witness>>;
 pub(super) struct Service {
     pub(super) clock: Clock,
     pub(super) script: Script,
+    pub(super) authority: Arc<dyn Authority>,
     pub(super) witness: Shared,
 }
 
@@ -205,6 +207,10 @@ impl TaskApi for Service {
             Then::Panic => panic!("the script says so"),
             Then::Silence => std::future::pending().await,
         }
+    }
+
+    fn authority(&self) -> &dyn Authority {
+        &*self.authority
     }
 }
 

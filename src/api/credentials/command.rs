@@ -1,0 +1,81 @@
+//! Runs a token command: for a while, with a small environment, and with an end to its output.
+
+use super::error::CredentialError;
+use rustix::process::Pid;
+use rustix::process::Signal;
+use rustix::process::kill_process_group;
+use std::ffi::OsString;
+use std::io;
+use std::process::ExitStatus;
+use std::process::Stdio;
+use std::time::Duration;
+use tokio::io::AsyncRead;
+use tokio::io::AsyncReadExt;
+use tokio::process::Child;
+
+/// How long a token command may take.
+pub(super) const COMMAND_TIMEOUT: Duration = Duration::from_secs(10);
+/// How much a token command may print.
+const COMMAND_OUTPUT: u64 = 64 * 1024;
+/// How much of what it writes to standard error is told.
+const COMMAND_SAYS: u64 = 500;
+
+/// Runs a token command and returns what it prints.
+pub(super) async fn output_of(
+    line: &str,
+    environment: &[(OsString, OsString)],
+) -> Result<Vec<u8>, CredentialError> {
+    let failed = |source| CredentialError::Command { line: line.into(), source };
+    let child = tokio::process::Command::new("sh")
+        .arg("-c")
+        .arg(line)
+        .env_clear()
+        .envs(environment.iter().cloned())
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        // A group of its own: what the shell started ends with it.
+        .process_group(0)
+        .spawn()
+        .map_err(failed)?;
+    let group = Group(child.id());
+    let finished = tokio::time::timeout(COMMAND_TIMEOUT, finish(child)).await;
+    drop(group);
+    let (status, output, said) = match finished {
+        Ok(ended) => ended.map_err(failed)?,
+        Err(_) => return Err(CredentialError::CommandTimeout { line: line.into() }),
+    };
+    if !status.success() {
+        let said = String::from_utf8_lossy(&said).trim().to_owned();
+        return Err(CredentialError::CommandFailed { line: line.into(), status, said });
+    }
+    Ok(output)
+}
+
+/// A process and all it started, which end when this is dropped.
+struct Group(Option<u32>);
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        let id = self.0.and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
+        if let Some(id) = id {
+            // A group that has ended by itself cannot be killed, and need not be.
+            let _ = kill_process_group(id, Signal::KILL);
+        }
+    }
+}
+
+/// Waits for the end of a command, and returns what it printed and what it said.
+async fn finish(mut child: Child) -> io::Result<(ExitStatus, Vec<u8>, Vec<u8>)> {
+    let stdout = child.stdout.take().expect("standard output was asked for");
+    let stderr = child.stderr.take().expect("standard error was asked for");
+    let (output, said) =
+        tokio::try_join!(up_to(COMMAND_OUTPUT, stdout), up_to(COMMAND_SAYS, stderr))?;
+    Ok((child.wait().await?, output, said))
+}
+
+async fn up_to(most: u64, from: impl AsyncRead + Unpin) -> io::Result<Vec<u8>> {
+    let mut text = Vec::new();
+    from.take(most).read_to_end(&mut text).await?;
+    Ok(text)
+}
