@@ -16,6 +16,7 @@ use super::execute::Unbegun;
 use super::failure::Failure;
 use super::job;
 use super::job::Turn;
+use super::log_file;
 use super::place;
 use super::place::Place;
 use super::prompt;
@@ -97,6 +98,7 @@ fn act(
         };
     }
     documents.iter().try_for_each(Document::try_out)?;
+    let log_file = log_file::open(&args.unattended)?;
     let _job = match job::take(args.before.job.as_ref(), &args.before.lock, context, clock)? {
         Turn::Ours(lock) => lock,
         Turn::Skipped => return Ok(ExitStatus::Ok),
@@ -119,9 +121,10 @@ fn act(
         display: &args.display,
         documents: &documents,
         json: args.documents.json,
+        log_file,
         clock,
     };
-    execute::carry_out(planned, &how, Unbegun::Discard, context)
+    execute::carry_out(planned, how, Unbegun::Discard, context)
 }
 
 /// Finds the run that `--after` names.

@@ -3,6 +3,8 @@
 use super::Context;
 use super::args::DisplayArgs;
 use super::args::ProgressChoice;
+use super::log_file::LogFile;
+use super::stream::Audience;
 use super::stream::Colour;
 use batchctl::clock::Clock;
 use batchctl::event::Event;
@@ -50,7 +52,14 @@ impl Talk {
 }
 
 /// Returns the displays that the flags ask for.
-pub(super) fn open(args: &DisplayArgs, context: &Context, clock: Clock) -> Displays {
+///
+/// The log file is one more of them; it tells every attempt, to machines.
+pub(super) fn open(
+    args: &DisplayArgs,
+    log_file: Option<LogFile>,
+    context: &Context,
+    clock: Clock,
+) -> Displays {
     let tally = Arc::new(Mutex::new(Tally::default()));
     let counted = Arc::clone(&tally);
     let count = move |events: &[Event]| lock(&counted).take(events);
@@ -69,7 +78,12 @@ pub(super) fn open(args: &DisplayArgs, context: &Context, clock: Clock) -> Displ
             }
             Choice::Nothing => (Box::new(io::stderr()), Box::new(io::stderr())),
         };
-    if let Some(verbosity) = verbosity(args.verbose) {
+    if let Some(log_file) = log_file {
+        let log = Log::new(Box::new(log_file), Verbosity::Attempts, LogFormat::Json);
+        watchers.push(Box::new(log));
+    }
+    let verbosity = verbosity(args.verbose).filter(|_| !for_cron(context));
+    if let Some(verbosity) = verbosity {
         watchers.push(Box::new(Log::new(log_to, verbosity, args.log_format.into())));
     }
     Displays { watchers, talk: Talk { out: talk_to, tally, clock } }
@@ -92,12 +106,17 @@ fn choice(args: &DisplayArgs, context: &Context) -> Choice {
     // A log that machines read is not mixed with lines for people.
     let machine_log = args.verbose > 0 && LogFormat::from(args.log_format) == LogFormat::Json;
     match args.progress {
+        _ if for_cron(context) => Choice::Nothing,
         ProgressChoice::None => Choice::Nothing,
         ProgressChoice::Bar => Choice::Bar,
         ProgressChoice::Auto if args.quiet || machine_log => Choice::Nothing,
         ProgressChoice::Auto if is_terminal => Choice::Bar,
         ProgressChoice::Auto | ProgressChoice::Lines => Choice::Lines,
     }
+}
+
+fn for_cron(context: &Context) -> bool {
+    context.stderr.audience == Audience::Cron
 }
 
 fn verbosity(count: u8) -> Option<Verbosity> {

@@ -8,6 +8,8 @@ use super::display;
 use super::display::Displays;
 use super::documents::Document;
 use super::failure::Failure;
+use super::log_file::LogFile;
+use super::log_file::LogTrouble;
 use super::place::Place;
 use super::report;
 use super::report::Wanted;
@@ -33,6 +35,7 @@ pub(super) struct Execution<'a> {
     pub(super) display: &'a DisplayArgs,
     pub(super) documents: &'a [Document],
     pub(super) json: bool,
+    pub(super) log_file: Option<LogFile>,
     pub(super) clock: Clock,
 }
 
@@ -48,7 +51,7 @@ pub(super) enum Unbegun {
 /// Carries a run out on a runtime of its own, and tells what it came to.
 pub(super) fn carry_out(
     mut planned: Planned,
-    how: &Execution<'_>,
+    mut how: Execution<'_>,
     unbegun: Unbegun,
     context: &Context,
 ) -> Result<ExitStatus, Failure> {
@@ -56,14 +59,16 @@ pub(super) fn carry_out(
         .enable_all()
         .build()
         .map_err(|error| Failure::new(ExitStatus::InputOutput, error))?;
-    let Displays { watchers, talk } = display::open(how.display, context, how.clock);
+    let log_file = how.log_file.take();
+    let log_trouble = log_file.as_ref().map(LogFile::trouble);
+    let Displays { watchers, talk } = display::open(how.display, log_file, context, how.clock);
     // From here on a signal ends the run in good order, also while a token command works.
     let (control, orders) = mpsc::unbounded_channel();
     let drain_timeout = planned.settings().drain_timeout;
     runtime
         .block_on(async { signals::obey(&context.surroundings, control, talk, drain_timeout) })
         .map_err(|error| Failure::new(ExitStatus::InputOutput, error))?;
-    let client = match client(&planned, how, &runtime) {
+    let client = match client(&planned, &how, &runtime) {
         Ok(client) => client,
         Err(failure) => {
             if unbegun == Unbegun::Discard {
@@ -78,6 +83,10 @@ pub(super) fn carry_out(
     }
     let ended = runtime.block_on(planned.carry_out(&client, watchers, orders))?;
     tell_watch_trouble(&ended, context);
+    if let Some(message) = log_trouble.as_ref().and_then(LogTrouble::message) {
+        let mut stderr = context.stderr;
+        stderr.say("warning", &format!("the log file is not whole: {message}"));
+    }
     let wanted = Wanted { documents: how.documents, json: how.json, summary: !how.display.quiet };
     report::present(&runs, &id, &wanted, context)
 }

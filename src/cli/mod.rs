@@ -8,13 +8,16 @@ mod args;
 mod completions;
 mod config;
 mod credentials;
+mod digest;
 mod display;
 mod documents;
 mod dry_run;
 mod execute;
 mod failure;
 mod job;
+mod log_file;
 mod man;
+mod ping;
 mod place;
 mod prompt;
 mod rank;
@@ -22,9 +25,11 @@ mod report;
 mod runs;
 mod sandbox;
 mod signals;
+mod splay;
 mod stream;
 mod surroundings;
 mod take_up;
+mod unattended;
 
 use args::Cli;
 use args::ColorChoice;
@@ -40,9 +45,11 @@ use config::Found;
 use failure::Failure;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use stream::Audience;
 use stream::Colour;
 use stream::Stderr;
 use surroundings::Surroundings;
+use unattended::Unattended;
 
 /// What every command needs to know.
 #[derive(Debug)]
@@ -62,7 +69,7 @@ pub(crate) fn main() -> ExitCode {
         Ok((cli, matches)) => carry_out(cli, matches, surroundings),
         Err(Parsed::Clap(error, origin)) => return told_by_clap(&error, origin),
         Err(Parsed::Failure(failure)) => {
-            let mut stderr = Stderr { colour: Colour::No };
+            let mut stderr = Stderr::of_failures(Colour::No);
             failure.tell(&mut stderr);
             failure.status
         }
@@ -121,7 +128,7 @@ fn told_by_clap(error: &clap::Error, origin: Option<String>) -> ExitCode {
     // A reader that has gone does not want the help.
     let _ = error.print();
     if let Some(origin) = origin {
-        Stderr { colour: Colour::No }.say("hint", &origin);
+        Stderr::of_failures(Colour::No).say("hint", &origin);
     }
     if error.use_stderr() { ExitCode::from(ExitStatus::Usage.code()) } else { ExitCode::SUCCESS }
 }
@@ -133,7 +140,7 @@ fn keeps_runs(command: &Command) -> bool {
 
 fn carry_out(cli: Cli, matches: clap::ArgMatches, surroundings: Surroundings) -> ExitStatus {
     let colour = |is_terminal| wants_colour(&cli.global, &surroundings, is_terminal);
-    let mut stderr = Stderr { colour: colour(surroundings.stderr_is_terminal) };
+    let mut stderr = Stderr::of_failures(colour(surroundings.stderr_is_terminal));
     let stdout_colour = colour(surroundings.stdout_is_terminal);
     let state = state_directory(&cli.global, &surroundings);
     if state.is_none() && keeps_runs(&cli.command) {
@@ -143,23 +150,37 @@ fn carry_out(cli: Cli, matches: clap::ArgMatches, surroundings: Surroundings) ->
         return failure.status;
     }
     let state = state.unwrap_or_default();
-    let context = Context { surroundings, stdout_colour, stderr, state, matches };
-    let result = match cli.command {
-        Command::Start(args) => action::start_or_stop(args, task::Command::Start, &context),
-        Command::Stop(args) => action::start_or_stop(args, task::Command::Stop, &context),
-        Command::Run(args) => action::run(args, &context),
-        Command::Report(args) => report::show(&args, &context),
-        Command::Resume(args) => take_up::resume(&args, &context),
-        Command::Retry(args) => take_up::retry(&args, &context),
-        Command::Runs { command } => runs::carry_out(&command, &context),
+    let unattended = Unattended::of(&cli.command);
+    let talk = match &unattended {
+        Some(run) if run.is_for_cron() => Stderr { audience: Audience::Cron, ..stderr },
+        Some(_) | None => stderr,
+    };
+    let context = Context { surroundings, stdout_colour, stderr: talk, state, matches };
+    let work = || {
+        dispatch(cli.command, &context).unwrap_or_else(|failure| {
+            failure.tell(&mut stderr);
+            failure.status
+        })
+    };
+    match unattended {
+        Some(run) => run.around(&mut talk.clone(), work),
+        None => work(),
+    }
+}
+
+fn dispatch(command: Command, context: &Context) -> Result<ExitStatus, Failure> {
+    match command {
+        Command::Start(args) => action::start_or_stop(args, task::Command::Start, context),
+        Command::Stop(args) => action::start_or_stop(args, task::Command::Stop, context),
+        Command::Run(args) => action::run(args, context),
+        Command::Report(args) => report::show(&args, context),
+        Command::Resume(args) => take_up::resume(&args, context),
+        Command::Retry(args) => take_up::retry(&args, context),
+        Command::Runs { command } => runs::carry_out(&command, context),
         Command::Sandbox(args) => sandbox::serve(args),
         Command::Completions { shell } => completions::print(shell),
         Command::Man(args) => man::show(&args),
-    };
-    result.unwrap_or_else(|failure| {
-        failure.tell(&mut stderr);
-        failure.status
-    })
+    }
 }
 
 /// Decides about colour: the flag, then `NO_COLOR` (<https://no-color.org>), then the terminal.

@@ -1,6 +1,7 @@
 //! The one question before a run: only people at a terminal are asked.
 
 use super::Context;
+use super::stream::Audience;
 use std::io;
 use std::io::BufRead;
 use std::io::Write;
@@ -20,6 +21,9 @@ pub(super) enum Answer {
 ///
 /// Ctrl-C is an answer, too: whoever asks has something to clear away then.
 pub(super) fn ask(question: &str, context: &Context) -> io::Result<Answer> {
+    if context.stderr.audience == Audience::Cron {
+        return Ok(Answer::Yes);
+    }
     if !context.surroundings.stdin_is_terminal || !context.surroundings.stderr_is_terminal {
         return Ok(Answer::Yes);
     }

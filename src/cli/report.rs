@@ -2,12 +2,15 @@
 
 use super::Context;
 use super::args::ReportArgs;
+use super::digest::digest;
 use super::documents;
 use super::documents::Document;
 use super::failure::Failure;
 use super::runs::find;
 use super::stream;
+use super::stream::Audience;
 use super::stream::Colour;
+use super::stream::Stderr;
 use batchctl::report::ExitStatus;
 use batchctl::report::Report;
 use batchctl::report::StillRunning;
@@ -55,10 +58,22 @@ pub(super) fn present(
     let output_is_taken = wanted.documents.iter().any(Document::is_on_output);
     if wanted.json {
         print_json(&report)?;
+    } else if wanted.summary && context.stderr.audience == Audience::Cron {
+        tell_cron(&report, &written, context);
     } else if wanted.summary {
         print_summary(&report, &written, output_is_taken, context)?;
     }
     Ok(report.exit.map_or(ExitStatus::Ok, |exit| exit))
+}
+
+/// Tells on standard error what did not go well; nothing at all if everything did.
+fn tell_cron(report: &Report, written: &[PathBuf], context: &Context) {
+    if report.exit.is_none_or(|exit| exit == ExitStatus::Ok) {
+        return;
+    }
+    let mut stderr = Stderr::of_failures(context.stderr.colour);
+    let text = summary(report, written, style(stderr.colour));
+    stderr.line(&digest(&text, &report.run.id));
 }
 
 fn print_json(report: &Report) -> Result<(), Failure> {

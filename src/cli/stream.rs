@@ -13,13 +13,28 @@ pub(super) enum Colour {
     No,
 }
 
+/// Who reads standard error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Audience {
+    /// Somebody who is told what goes on.
+    Person,
+    /// Cron, which mails whatever it reads: it is told of nothing but a failure.
+    Cron,
+}
+
 /// Standard error.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Stderr {
     pub(super) colour: Colour,
+    pub(super) audience: Audience,
 }
 
 impl Stderr {
+    /// Returns standard error for what everybody has to know.
+    pub(super) fn of_failures(colour: Colour) -> Self {
+        Self { colour, audience: Audience::Person }
+    }
+
     /// Writes a message with its kind in front.
     pub(super) fn say(&mut self, kind: &str, message: &str) {
         let code = match kind {
@@ -33,8 +48,11 @@ impl Stderr {
         }
     }
 
-    /// Writes a line.
+    /// Writes a line, if it is for whoever reads.
     pub(super) fn line(&mut self, text: &str) {
+        if self.audience == Audience::Cron {
+            return;
+        }
         // There is nobody left to be told that standard error is gone.
         let _ = writeln!(io::stderr().lock(), "{text}");
     }

@@ -16,6 +16,8 @@ use super::execute::Unbegun;
 use super::failure::Failure;
 use super::job;
 use super::job::Turn;
+use super::log_file;
+use super::log_file::LogFile;
 use super::place;
 use super::place::Place;
 use super::report;
@@ -39,6 +41,7 @@ pub(super) fn resume(args: &ResumeArgs, context: &Context) -> Result<ExitStatus,
     let id = runs::find(&args.which, context)?;
     let clock = Clock::start();
     documents.iter().try_for_each(Document::try_out)?;
+    let log_file = log_file::open(&args.how.unattended)?;
     let mut resumable = match run::resume(&context.state, &id, clock)? {
         Resumption::Ready(resumable) => resumable,
         Resumption::Finished => return tell_finished(&id, &documents, context),
@@ -57,10 +60,11 @@ pub(super) fn resume(args: &ResumeArgs, context: &Context) -> Result<ExitStatus,
         order: &order,
         place: &place,
         documents: &documents,
+        log_file,
         unbegun: Unbegun::Keep,
         clock,
     };
-    carry_out(planned, &how, context)
+    carry_out(planned, how, context)
 }
 
 pub(super) fn retry(args: &RetryArgs, context: &Context) -> Result<ExitStatus, Failure> {
@@ -83,6 +87,7 @@ pub(super) fn retry(args: &RetryArgs, context: &Context) -> Result<ExitStatus, F
         return preview(&retry, &order);
     }
     documents.iter().try_for_each(Document::try_out)?;
+    let log_file = log_file::open(&args.how.unattended)?;
     let _job = match turn(&retry.record, &args.how, context, clock)? {
         Turn::Ours(lock) => lock,
         Turn::Skipped => return Ok(ExitStatus::Ok),
@@ -100,10 +105,11 @@ pub(super) fn retry(args: &RetryArgs, context: &Context) -> Result<ExitStatus, F
         order: &order,
         place: &place,
         documents: &documents,
+        log_file,
         unbegun: Unbegun::Discard,
         clock,
     };
-    carry_out(planned, &how, context)
+    carry_out(planned, how, context)
 }
 
 /// Says that there is nothing to go on with, and ends as the run did.
@@ -205,12 +211,13 @@ struct TakeUp<'a> {
     order: &'a Order,
     place: &'a Place,
     documents: &'a [Document],
+    log_file: Option<LogFile>,
     unbegun: Unbegun,
     clock: Clock,
 }
 
-fn carry_out(planned: Planned, how: &TakeUp<'_>, context: &Context) -> Result<ExitStatus, Failure> {
-    let TakeUp { args, order, place, documents, unbegun, clock } = *how;
+fn carry_out(planned: Planned, how: TakeUp<'_>, context: &Context) -> Result<ExitStatus, Failure> {
+    let TakeUp { args, order, place, documents, log_file, unbegun, clock } = how;
     let token = match credentials::source(&args.credentials, place, context) {
         Ok(token) => token,
         Err(failure) => {
@@ -236,7 +243,8 @@ fn carry_out(planned: Planned, how: &TakeUp<'_>, context: &Context) -> Result<Ex
         display: &args.display,
         documents,
         json: args.documents.json,
+        log_file,
         clock,
     };
-    execute::carry_out(planned, &how, unbegun, context)
+    execute::carry_out(planned, how, unbegun, context)
 }

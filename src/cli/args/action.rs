@@ -10,6 +10,7 @@ use super::PaceArgs;
 use super::PlaceArgs;
 use super::StartSmallArgs;
 use super::StopArgs;
+use super::UnattendedArgs;
 use clap::Args;
 use std::path::PathBuf;
 
@@ -73,4 +74,6 @@ pub(crate) struct CommonArgs {
     pub(crate) documents: DocumentArgs,
     #[command(flatten)]
     pub(crate) display: DisplayArgs,
+    #[command(flatten)]
+    pub(crate) unattended: UnattendedArgs,
 }

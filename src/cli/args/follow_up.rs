@@ -9,6 +9,7 @@ use super::PaceArgs;
 use super::PlaceArgs;
 use super::StartSmallArgs;
 use super::StopArgs;
+use super::UnattendedArgs;
 use super::WhichRunArgs;
 use batchctl::task::FailureKind;
 use batchctl::task::Outcome;
@@ -91,4 +92,6 @@ pub(crate) struct TakeUpArgs {
     pub(crate) documents: DocumentArgs,
     #[command(flatten)]
     pub(crate) display: DisplayArgs,
+    #[command(flatten)]
+    pub(crate) unattended: UnattendedArgs,
 }

@@ -15,6 +15,7 @@ mod pace;
 mod place;
 mod runs;
 mod sandbox;
+mod unattended;
 mod values;
 
 pub(crate) use action::ActionArgs;
@@ -43,6 +44,7 @@ pub(crate) use runs::ShowArgs;
 pub(crate) use runs::StateChoice;
 pub(crate) use runs::WhichRunArgs;
 pub(crate) use sandbox::SandboxArgs;
+pub(crate) use unattended::UnattendedArgs;
 pub(crate) use values::EmptyInput;
 
 use clap::Args;

@@ -7,6 +7,7 @@ use clap::ValueEnum;
 use jiff::SignedDuration;
 use std::ops::RangeInclusive;
 use std::time::Duration;
+use url::Url;
 
 /// What to do with an input without a task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -108,6 +109,13 @@ pub(crate) fn endpoint(text: &str) -> Result<Endpoint, String> {
 
 pub(crate) fn project_id(text: &str) -> Result<ProjectId, String> {
     text.parse().map_err(|error: batchctl::api::ProjectIdError| error.to_string())
+}
+
+/// Reads the address of a monitor.
+pub(crate) fn ping(text: &str) -> Result<Url, String> {
+    let wrong = || "a monitor's address looks like `https://hc-ping.com/UUID`".to_owned();
+    let url: Url = text.trim().parse().map_err(|_| wrong())?;
+    if matches!(url.scheme(), "http" | "https") { Ok(url) } else { Err(wrong()) }
 }
 
 /// Reads the name of a region, which becomes part of a host name.

@@ -11,3 +11,4 @@ mod secrets;
 mod signals;
 mod streams;
 mod terminal;
+mod unattended;

@@ -1,0 +1,152 @@
+//! Runs that nobody watches: silence, digests, pings, splay and a log file.
+
+use crate::support::batchctl::Ended;
+use crate::support::batchctl::Scene;
+use crate::support::reply::Reply;
+use crate::support::server::Request;
+use crate::support::server::Server;
+use serde_json::Value;
+use std::fs;
+
+/// Refuses every fifth task, each with a message of its own.
+fn mixed(request: &Request) -> Reply {
+    match request.id.ends_with(['4', '9']) {
+        true => Reply::service(400, "VIAS.00010001", &format!("wrong in {}", request.id)),
+        false => Reply::trusted(&request.id, 0, 1),
+    }
+}
+
+fn scene(server: &Server, tasks: usize) -> Scene {
+    let scene = Scene::with(server);
+    let ids: Vec<String> = (0..tasks).map(|number| format!("task-{number:04}")).collect();
+    scene.write("tasks.txt", ids.join("\n"));
+    scene
+}
+
+fn silent(ended: &Ended) {
+    assert_eq!((ended.stdout.as_str(), ended.stderr.as_str()), ("", ""));
+}
+
+const STOP: [&str; 5] = ["stop", "tasks.txt", "--rate", "none", "--cron"];
+
+#[test]
+fn a_run_that_succeeded_says_nothing_to_cron() {
+    let server = Server::obliging();
+    let scene = scene(&server, 20);
+    silent(&scene.call(&STOP).expect(0));
+    silent(&scene.call(&[&STOP[..], &["-vv"]].concat()).expect(0));
+    silent(&scene.call(&[&STOP[..], &["--after", "latest"]].concat()).expect(0));
+    assert_eq!(server.count(), 40);
+}
+
+#[test]
+fn one_that_did_not_sends_a_digest_of_sixty_lines_at_most() {
+    let server = Server::start(mixed);
+    let scene = scene(&server, 400);
+    let ended = scene.call(&STOP).expect(1).says("stop: 400 tasks in ").says("batchctl retry");
+    assert_eq!(ended.stdout, "");
+    assert!(ended.stderr.lines().count() <= 60, "{}", ended.stderr);
+}
+
+#[test]
+fn bad_input_is_told_to_cron_in_sixty_lines_at_most() {
+    let scene = scene(&Server::obliging(), 1);
+    scene.write("tasks.txt", "1.2E+15\n".repeat(500));
+    let ended = scene.call(&STOP).expect(65).says("tasks.txt:1:2");
+    assert_eq!(ended.stdout, "");
+    assert!(ended.stderr.lines().count() <= 60, "{}", ended.stderr);
+}
+
+#[test]
+fn cron_wants_no_json_report_on_standard_output() {
+    let scene = scene(&Server::obliging(), 1);
+    scene.call(&[&STOP[..], &["--json"]].concat()).expect(2).says("--cron");
+}
+
+/// Runs with a monitor that answers each call with the next of these statuses; returns the paths
+/// that it was called with.
+fn pinged(flags: &[&str], script: fn(&Request) -> Reply, status: i32) -> (Vec<String>, Ended) {
+    let monitor = Server::start(script);
+    let server = Server::start(mixed);
+    let mut scene = scene(&server, 4);
+    scene.set("BATCHCTL_PING", &format!("{}/uuid-1", monitor.url()));
+    let ended = scene.call(flags).expect(status);
+    let requests = monitor.requests();
+    assert!(requests.iter().all(|request| !request.headers.contains_key("x-auth-token")));
+    (requests.into_iter().map(|request| request.path).collect(), ended)
+}
+
+fn check_pings(flags: &[&str], status: i32, expected: &[&str]) {
+    let (paths, _) = pinged(flags, |_| Reply::answer(200, "OK"), status);
+    assert_eq!(paths, expected, "{flags:?}");
+}
+
+#[test]
+fn a_monitor_is_told_of_the_beginning_and_the_end() {
+    check_pings(&STOP, 0, &["/uuid-1/start", "/uuid-1"]);
+    check_pings(&["stop", "nowhere.txt", "--cron"], 65, &["/uuid-1/start", "/uuid-1/65"]);
+    check_pings(&["stop", "--id", "task-0009", "--cron"], 1, &["/uuid-1/start", "/uuid-1/1"]);
+}
+
+#[test]
+fn a_monitor_hears_nothing_of_a_dry_run() {
+    check_pings(&["stop", "tasks.txt", "-n"], 0, &[]);
+}
+
+#[test]
+fn a_monitor_that_fails_is_asked_three_times_and_changes_nothing() {
+    let broken: fn(&Request) -> Reply = |_| Reply::answer(500, "");
+    let (paths, ended) = pinged(&["stop", "tasks.txt", "--rate", "none"], broken, 0);
+    assert_eq!(paths, ["/uuid-1/start"; 3].into_iter().chain(["/uuid-1"; 3]).collect::<Vec<_>>());
+    let ended = ended.says("warning: 127.0.0.1 was not pinged: it answered 500");
+    assert!(!ended.stderr.contains("uuid-1"), "{}", ended.stderr);
+    let (_, ended) = pinged(&STOP, broken, 0);
+    silent(&ended);
+}
+
+#[test]
+fn a_splay_is_the_same_each_time_and_is_told() {
+    let server = Server::obliging();
+    let scene = scene(&server, 1);
+    let splayed = |job: &str| {
+        let flags = ["stop", "tasks.txt", "--rate", "none", "--splay", "900ms", "--job", job];
+        let ended = scene.call(&flags).expect(0).says("waiting ");
+        ended.stderr.lines().next().unwrap().to_owned()
+    };
+    assert_eq!(splayed("nightly"), splayed("nightly"));
+}
+
+#[test]
+fn a_log_file_is_json_lines_and_goes_on_in_the_next_run() {
+    let server = Server::start(mixed);
+    let scene = scene(&server, 10);
+    let flags = [&STOP[..], &["--log-file", "batchctl.log"]].concat();
+    scene.call(&flags).expect(1);
+    scene.call(&flags).expect(1);
+    let log = scene.read("batchctl.log");
+    let attempts = log.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let ids = attempts.filter(|line| line.to_string().contains("task-0003")).count();
+    assert_eq!(ids % 2, 0);
+    assert!(ids >= 2, "{log}");
+}
+
+#[test]
+fn a_log_file_is_rotated_by_size() {
+    let server = Server::obliging();
+    let scene = scene(&server, 200);
+    let flags = [&STOP[..], &["--log-file", "batchctl.log", "--log-file-size", "20kB"]].concat();
+    scene.call(&flags).expect(0);
+    for name in ["batchctl.log", "batchctl.log.1"] {
+        let size = fs::metadata(scene.path(name)).unwrap().len();
+        assert!((1..=20_000).contains(&size), "{name}: {size}");
+    }
+}
+
+#[test]
+fn a_log_file_that_cannot_be_opened_is_told_before_anything_is_sent() {
+    let server = Server::obliging();
+    let scene = scene(&server, 1);
+    let flags = ["stop", "tasks.txt", "--log-file", "nowhere/batchctl.log"];
+    scene.call(&flags).expect(74).says("nowhere/batchctl.log");
+    assert_eq!((server.count(), scene.runs().len()), (0, 0));
+}
