@@ -111,6 +111,7 @@ fn settings(tasks: usize) -> EngineSettings {
     EngineSettings {
         concurrency: CONCURRENCY,
         rate: None,
+        auto: None,
         timeout: Duration::from_secs(60),
         retry: RetryPolicy { max_attempts: ATTEMPTS, on_doubt: OnDoubt::Retry },
         ramp: None,

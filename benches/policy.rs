@@ -4,6 +4,7 @@ use batchctl::policy::ActionResult;
 use batchctl::policy::AdaptiveRate;
 use batchctl::policy::Admission;
 use batchctl::policy::Answer;
+use batchctl::policy::AutoRate;
 use batchctl::policy::Body;
 use batchctl::policy::Breaker;
 use batchctl::policy::Health;
@@ -173,7 +174,8 @@ fn decide_on_the_adaptive_rate(bencher: Bencher<'_, '_>) {
 }
 
 fn adaptive(now: Instant) -> AdaptiveRate {
-    AdaptiveRate::new(RateBounds { least: 1.0, most: 10_000.0 }, None, now)
+    let bounds = RateBounds { least: 1.0, most: 10_000.0 };
+    AdaptiveRate::new(AutoRate { bounds, learnt: None }, now)
 }
 
 #[divan::bench]

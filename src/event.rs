@@ -128,6 +128,11 @@ pub enum EventKind {
     },
     /// The whole run went on after a wait.
     RunContinued,
+    /// The search for the rate has learnt something, or found that it no longer holds.
+    RateLearnt {
+        /// The sendings a second at which the service throttles; nothing where that is not known.
+        per_second: Option<f64>,
+    },
     /// No new attempt will be admitted; what is on the wire is let finish.
     RunStopping {
         /// Why.
@@ -146,7 +151,7 @@ pub struct RunStarted {
     pub selected: u64,
     /// How many of them had their outcome before this process began.
     pub settled: u64,
-    /// The most sendings in one window, if there is a limit.
+    /// The most sendings in one window, if there is a limit that stays.
     pub rate_limit: Option<Rate>,
     /// The most calls on the wire at a time.
     pub concurrency: usize,

@@ -17,6 +17,7 @@ use super::failure::Failure;
 use super::job;
 use super::job::Turn;
 use super::log_file;
+use super::pace;
 use super::place;
 use super::place::Place;
 use super::prompt;
@@ -86,6 +87,7 @@ fn act(
     };
     let place = place::resolve(&args.place, context)?;
     let settings = settings(args);
+    pace::check(&settings, context)?;
     let pattern = place.endpoint.action_pattern(&place.project);
     let order = Order { word: word.into(), pattern, settings };
     let request = request(&order, plan, &place, args, context);
@@ -171,8 +173,7 @@ fn is_stdin(path: &Path) -> bool {
 }
 
 fn settings(args: &CommonArgs) -> RunSettings {
-    RunSettings {
-        rate: args.pace.rate.0,
+    let mut settings = RunSettings {
         concurrency: args.pace.concurrency,
         timeout: args.call.timeout,
         connect_timeout: args.call.connect_timeout,
@@ -186,7 +187,10 @@ fn settings(args: &CommonArgs) -> RunSettings {
         finish_by: args.stop.finish_by,
         drain_timeout: args.stop.drain_timeout,
         sandbox: args.place.sandbox,
-    }
+        ..RunSettings::default()
+    };
+    pace::set_rate(&mut settings, &args.pace);
+    settings
 }
 
 fn request(

@@ -65,15 +65,15 @@ fn rows_line(totals: PlanTotals) -> String {
 
 fn pace_line(order: &Order, selected: u64) -> String {
     let wire = format!("{} on the wire at most", grouped_usize(order.settings.concurrency.get()));
-    match order.settings.rate {
-        None => format!("no limit of sendings, {wire}"),
-        Some(rate) => {
-            let shortest = span(rate.shortest_time(selected));
-            let ramp = order.settings.ramp;
-            let ramp = ramp.map_or_else(String::new, |over| format!(" after {}", span(over)));
-            format!("{rate}{ramp}, {wire}; takes {shortest} at least")
-        }
-    }
+    let Some(rate) = order.settings.rate else {
+        return format!("no limit of sendings, {wire}");
+    };
+    let found = order.settings.auto_from.map(|least| format!("auto, from {least} to "));
+    let found = found.unwrap_or_default();
+    let ramp = order.settings.ramp;
+    let ramp = ramp.map_or_else(String::new, |over| format!(" after {}", span(over)));
+    let shortest = span(rate.shortest_time(selected));
+    format!("{found}{rate}{ramp}, {wire}; takes {shortest} at least")
 }
 
 fn canary_line(canary: u64) -> String {

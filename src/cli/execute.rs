@@ -81,8 +81,11 @@ pub(super) fn carry_out(
     if let Some(finish_by) = planned.settings().finish_by {
         planned.finish_within(finish_by.time_left(&here(how.clock)));
     }
+    if !planned.settings().sandbox {
+        planned.learn_for(&context.profile);
+    }
     let ended = runtime.block_on(planned.carry_out(&client, watchers, orders))?;
-    tell_watch_trouble(&ended, context);
+    tell_trouble(&ended, context);
     if let Some(message) = log_trouble.as_ref().and_then(LogTrouble::message) {
         let mut stderr = context.stderr;
         stderr.say("warning", &format!("the log file is not whole: {message}"));
@@ -113,7 +116,7 @@ fn client(
         .map_err(|error| Failure::new(ExitStatus::InputOutput, error))
 }
 
-fn tell_watch_trouble(ended: &Ended, context: &Context) {
+fn tell_trouble(ended: &Ended, context: &Context) {
     let mut stderr = context.stderr;
     let trouble = ended.watch_trouble;
     if trouble.panicked > 0 {
@@ -122,5 +125,8 @@ fn tell_watch_trouble(ended: &Ended, context: &Context) {
     if trouble.missed_events > 0 {
         let events = plural(trouble.missed_events, "event", "events");
         stderr.say("warning", &format!("the display was too slow and missed {events}"));
+    }
+    if let Some(error) = &ended.learning_trouble {
+        stderr.say("warning", &format!("the next run will not know the rate: {error}"));
     }
 }

@@ -17,6 +17,7 @@ mod failure;
 mod job;
 mod log_file;
 mod man;
+mod pace;
 mod ping;
 mod place;
 mod prompt;
@@ -58,6 +59,8 @@ struct Context {
     stdout_colour: Colour,
     stderr: Stderr,
     state: PathBuf,
+    /// The name of the profile in use.
+    profile: String,
     /// Where the values of flags came from.
     matches: clap::ArgMatches,
 }
@@ -155,7 +158,8 @@ fn carry_out(cli: Cli, matches: clap::ArgMatches, surroundings: Surroundings) ->
         Some(run) if run.is_for_cron() => Stderr { audience: Audience::Cron, ..stderr },
         Some(_) | None => stderr,
     };
-    let context = Context { surroundings, stdout_colour, stderr: talk, state, matches };
+    let profile = cli.global.profile.clone();
+    let context = Context { surroundings, stdout_colour, stderr: talk, state, profile, matches };
     let work = || {
         dispatch(cli.command, &context).unwrap_or_else(|failure| {
             failure.tell(&mut stderr);

@@ -18,6 +18,7 @@ use super::job;
 use super::job::Turn;
 use super::log_file;
 use super::log_file::LogFile;
+use super::pace;
 use super::place;
 use super::place::Place;
 use super::report;
@@ -51,6 +52,7 @@ pub(super) fn resume(args: &ResumeArgs, context: &Context) -> Result<ExitStatus,
         Turn::Skipped => return Ok(ExitStatus::Ok),
     };
     adjust(&mut resumable.settings, &args.how, context);
+    pace::check(&resumable.settings, context)?;
     let place = place::of_run(&args.how.place, &resumable.record, &resumable.settings, context)?;
     resumable.settings.sandbox = place.sandbox.is_some();
     let order = order(&resumable.record, &place, &resumable.settings);
@@ -80,6 +82,7 @@ pub(super) fn retry(args: &RetryArgs, context: &Context) -> Result<ExitStatus, F
     };
     retry.reason = args.reason.clone();
     adjust(&mut retry.settings, &args.how, context);
+    pace::check(&retry.settings, context)?;
     let place = place::of_run(&args.how.place, &retry.record, &retry.settings, context)?;
     retry.settings.sandbox = place.sandbox.is_some();
     let order = order(&retry.record, &place, &retry.settings);
@@ -139,9 +142,7 @@ fn turn(
 /// Changes the settings that flags or variables give; the others stay as the run had them.
 fn adjust(settings: &mut RunSettings, args: &TakeUpArgs, context: &Context) {
     let given = |flag| context.is_given(flag);
-    if given("rate") {
-        settings.rate = args.pace.rate.0;
-    }
+    pace::adjust_rate(settings, &args.pace, context);
     if given("concurrency") {
         settings.concurrency = args.pace.concurrency;
     }

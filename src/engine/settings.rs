@@ -1,6 +1,7 @@
 //! What an engine is told before it begins.
 
 use crate::clock::Timestamp;
+use crate::policy::AutoRate;
 use crate::policy::RetryPolicy;
 use crate::task::Rate;
 use std::num::NonZeroU64;
@@ -14,6 +15,8 @@ pub struct EngineSettings {
     pub concurrency: NonZeroUsize,
     /// The most sendings in a window; without one only the service slows the run down.
     pub rate: Option<Rate>,
+    /// What a search for the rate sets out with, if there is one; it stays at or below `rate`.
+    pub auto: Option<AutoRate>,
     /// How long one attempt may take, connecting included.
     pub timeout: Duration,
     /// How often a task is sent again.

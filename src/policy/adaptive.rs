@@ -49,6 +49,15 @@ pub struct RateBounds {
     pub most: f64,
 }
 
+/// What a search for the rate sets out with.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct AutoRate {
+    /// Between what it searches.
+    pub bounds: RateBounds,
+    /// The level at which the service throttled an earlier run, if that is known.
+    pub learnt: Option<f64>,
+}
+
 /// Raises and lowers the rate by what the service answers.
 #[derive(Debug, Clone)]
 pub struct AdaptiveRate {
@@ -81,7 +90,8 @@ impl Period {
 
 impl AdaptiveRate {
     /// Returns a rate that rests just below the ceiling an earlier run learnt, or searches.
-    pub fn new(bounds: RateBounds, learnt: Option<f64>, now: Instant) -> Self {
+    pub fn new(auto: AutoRate, now: Instant) -> Self {
+        let AutoRate { bounds, learnt } = auto;
         let least = bounds.least.max(SLOWEST);
         let bounds = RateBounds { least, most: bounds.most.max(least) };
         let ceiling = learnt.filter(|&learnt| learnt > 0.0 && learnt.is_finite());
@@ -136,11 +146,10 @@ impl AdaptiveRate {
         }
         let span = now - self.period.since;
         let period = std::mem::replace(&mut self.period, Period::begin(now));
+        let reached = period.sent as f64 / span.as_secs_f64();
         let next = match period.level {
             Some(level) => self.cut(period, level, now),
-            None if period.sent as f64 >= USED_UP * self.rate * span.as_secs_f64() => {
-                self.raised(now)
-            }
+            None if reached >= USED_UP * self.rate => self.raised(reached, now),
             None => self.rate,
         };
         self.rate = within(self.bounds, next);
@@ -163,7 +172,7 @@ impl AdaptiveRate {
         ceiling * (LEAST_CUT - CUT_PER_SHARE * share).max(DEEPEST_CUT)
     }
 
-    fn raised(&mut self, now: Instant) -> f64 {
+    fn raised(&mut self, reached: f64, now: Instant) -> f64 {
         let Some(ceiling) = self.ceiling else { return self.rate * SEARCH };
         let plateau = ceiling * PLATEAU;
         if self.rate < plateau {
@@ -173,7 +182,8 @@ impl AdaptiveRate {
         if self.throttled_at.is_some_and(|last| now - last < rest) {
             return self.rate;
         }
-        if self.rate > ceiling * SURPASSED {
+        // A rate that is only nearly used up has surpassed nothing.
+        if self.rate > ceiling * SURPASSED && reached > ceiling {
             self.ceiling = None;
         }
         self.rate + ceiling * PROBE_STEP

@@ -21,7 +21,8 @@ impl Bench {
     #[expect(clippy::disallowed_methods, reason = "an arbitrary origin of simulated time")]
     fn new(learnt: Option<f64>) -> Self {
         let now = Instant::now();
-        Self { rate: AdaptiveRate::new(WIDE, learnt, now), now }
+        let auto = AutoRate { bounds: WIDE, learnt };
+        Self { rate: AdaptiveRate::new(auto, now), now }
     }
 
     /// Sends so many calls evenly in a second, and decides.
@@ -171,6 +172,16 @@ fn a_ceiling_that_was_surpassed_is_forgotten_and_the_search_goes_on() {
 }
 
 #[test]
+fn a_ceiling_is_not_surpassed_by_a_rate_that_something_else_keeps_from_being_used() {
+    let mut bench = Bench::new(Some(100.0));
+    for _ in 0..300 {
+        bench.second(88);
+    }
+    check(bench.rate.per_second(), 111.0);
+    check(bench.rate.learnt().unwrap(), 100.0);
+}
+
+#[test]
 fn late_answers_to_calls_from_before_a_cut_do_not_cut_again() {
     let mut bench = Bench::new(Some(100.0));
     let before = bench.now;
@@ -198,7 +209,7 @@ proptest! {
     ) {
         let bounds = RateBounds { least, most: least + span };
         let mut bench = Bench::new(None);
-        bench.rate = AdaptiveRate::new(bounds, learnt, bench.now);
+        bench.rate = AdaptiveRate::new(AutoRate { bounds, learnt }, bench.now);
         for (is_busy, throttled) in seconds {
             let rate = match (is_busy, throttled) {
                 (true, 0) => bench.busy_second(),

@@ -22,6 +22,7 @@ mod structured_field;
 mod trust;
 
 pub use adaptive::AdaptiveRate;
+pub use adaptive::AutoRate;
 pub use adaptive::RateBounds;
 pub use advice::Advice;
 pub use advice::RunFigures;

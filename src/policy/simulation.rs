@@ -100,7 +100,7 @@ impl Simulation {
     /// Lets the rate be found, from what an earlier run learnt.
     pub(super) fn with_auto_rate(mut self, learnt: Option<f64>) -> Self {
         let bounds = RateBounds { least: 0.5, most: 30_000.0 };
-        let adaptive = AdaptiveRate::new(bounds, learnt, self.start);
+        let adaptive = AdaptiveRate::new(AutoRate { bounds, learnt }, self.start);
         self.pacer.set_rate(Some(rate_per_second(adaptive.per_second())), self.start);
         self.adaptive = Some(adaptive);
         self

@@ -69,6 +69,7 @@ impl Lines {
             EventKind::RunEnded(_) => self.tell(*at),
             EventKind::RunHeld { .. }
             | EventKind::RunContinued
+            | EventKind::RateLearnt { .. }
             | EventKind::AttemptStarted { .. }
             | EventKind::AttemptWithdrawn { .. }
             | EventKind::AttemptEnded { .. }

@@ -97,6 +97,7 @@ impl Log {
             | EventKind::RetryScheduled { .. }
             | EventKind::RunHeld { .. }
             | EventKind::RunContinued
+            | EventKind::RateLearnt { .. }
             | EventKind::RunStopping { .. }
             | EventKind::RunEnded(_) => None,
         }

@@ -90,6 +90,7 @@ impl Tally {
             EventKind::TaskSettled { outcome, .. } => self.task_settled(at, *outcome),
             EventKind::RunHeld { until, reason } => self.run_held(at, *until, *reason),
             EventKind::RunContinued => self.run_continued(at),
+            EventKind::RateLearnt { .. } => {}
             EventKind::RunStopping { reason, .. } => self.stopping = Some(reason.clone()),
             EventKind::RunEnded(stats) => self.ended = Some((at, stats.clone())),
         }

@@ -44,8 +44,9 @@ impl Answered {
     ) -> Vec<Advice> {
         let concurrency = settings["concurrency"].as_u64().and_then(|n| usize::try_from(n).ok());
         let timeout = settings["timeout_ms"].as_u64().map(Duration::from_millis);
+        let is_auto = settings["rate"] == "auto";
         let Some((concurrency, timeout)) = concurrency.zip(timeout) else { return Vec::new() };
-        advice(&RunFigures {
+        let figures = RunFigures {
             attempts: calls.attempts,
             throttled: calls.throttled,
             timed_out: self.timed_out,
@@ -56,6 +57,10 @@ impl Answered {
             mean_latency: self.total.checked_div(self.answered).unwrap_or_default(),
             slowest: self.slowest,
             timeout,
-        })
+        };
+        let mut advice = advice(&figures);
+        // A search is throttled now and then, and finds the lower rate by itself.
+        advice.retain(|advice| !(is_auto && matches!(advice, Advice::LowerRate(_))));
+        advice
     }
 }

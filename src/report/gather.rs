@@ -71,6 +71,7 @@ fn assembled(
             rate_limit: settings["rate"].as_str().and_then(|rate| rate.parse().ok()),
             rate_average: sent.worked.average(),
             rate_peak_1s: sent.peak.finish(),
+            rate_learnt: record.sessions.last().and_then(|session| session.rate_learnt),
             paused,
         },
         run: run_part(&record, &settled.tasks, sent.worked.span(), ending.complete),

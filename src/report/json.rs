@@ -232,6 +232,7 @@ struct Pace {
     rate_average: Option<f64>,
     rate_peak_1s: u64,
     paused_ms: u64,
+    rate_learnt: Option<f64>,
 }
 
 impl Pace {
@@ -239,11 +240,16 @@ impl Pace {
         let pace = &report.pace;
         Self {
             rate_limit: pace.rate_limit.map(Rate::per_second),
-            rate_average: pace.rate_average.map(|rate| (rate * 1_000.0).round() / 1_000.0),
+            rate_average: pace.rate_average.map(three_decimals),
             rate_peak_1s: pace.rate_peak_1s,
             paused_ms: whole_millis(pace.paused),
+            rate_learnt: pace.rate_learnt.map(three_decimals),
         }
     }
+}
+
+fn three_decimals(rate: f64) -> f64 {
+    (rate * 1_000.0).round() / 1_000.0
 }
 
 #[derive(Serialize)]

@@ -197,6 +197,8 @@ pub struct Pace {
     pub rate_average: Option<f64>,
     /// The most sendings that any window of one second holds.
     pub rate_peak_1s: u64,
+    /// The sendings a second at which the service throttles, if `--rate auto` has found that.
+    pub rate_learnt: Option<f64>,
     /// How long the service held the run back.
     pub paused: Duration,
 }

@@ -99,6 +99,10 @@ fn call_rows(report: &Report) -> Vec<NumberRow> {
         rows.push(quiet("calls", Some(calls.attempts), calls_note(calls)));
         rows.push(quiet("pace", None, peak));
     }
+    if let Some(learnt) = pace.rate_learnt {
+        let learnt = format!("the service throttles at about {}/s", rounded(learnt));
+        rows.push(quiet("rate found", None, learnt));
+    }
     if !pace.paused.is_zero() {
         rows.push(quiet("paused", None, format!("{}, as the service asked", span(pace.paused))));
     }
@@ -148,10 +152,17 @@ fn title(report: &Report) -> String {
     if let Some(rate) = report.pace.rate_average {
         title.push_str(&format!(", {}/s", rounded(rate)));
     }
-    if let Some(limit) = report.pace.rate_limit {
+    if let Some(limit) = limit(report) {
         title.push_str(&format!(" (limit {limit})"));
     }
     title
+}
+
+/// Returns what limited the rate, if anything did.
+fn limit(report: &Report) -> Option<String> {
+    let is_auto = report.settings["rate"] == "auto";
+    let limit = report.pace.rate_limit.map(|limit| limit.to_string());
+    limit.or_else(|| is_auto.then(|| "auto".to_owned()))
 }
 
 /// Returns a rate with one decimal, or with none where that would say nothing.

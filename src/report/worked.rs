@@ -138,6 +138,7 @@ mod tests {
             end: None,
             process: 7,
             version: "0.1.0".into(),
+            rate_learnt: None,
         };
         let mut worked = Worked::new(&[session(0), session(90_000_000)]);
         assert_eq!(worked.average(), None);

@@ -2,6 +2,7 @@
 //!
 //! Wires plan, store, engine and watchers together and holds no rule of its own.
 
+mod learning;
 mod ledger;
 mod resume;
 mod retry;
@@ -40,6 +41,7 @@ use crate::store::RunId;
 use crate::store::RunLock;
 use crate::store::RunWriter;
 use crate::store::StoreError;
+use learning::Learning;
 use ledger::StoreLedger;
 use std::path::Path;
 use std::path::PathBuf;
@@ -95,6 +97,8 @@ pub struct Planned {
     settings: RunSettings,
     /// How long new sendings may go on, whatever the settings say.
     time_left: Option<Duration>,
+    /// For whom it is kept what the run learns of the rate.
+    profile: Option<String>,
     clock: Clock,
 }
 
@@ -105,6 +109,8 @@ pub struct Ended {
     pub stats: RunStats,
     /// What went wrong with watching.
     pub watch_trouble: WatchTrouble,
+    /// Why what was learnt of the rate could not be kept for the next run, if it could not.
+    pub learning_trouble: Option<StoreError>,
 }
 
 /// Reads all inputs and stores the plan; sends nothing.
@@ -118,7 +124,7 @@ pub fn plan(request: RunRequest, clock: Clock) -> Result<Planned, RunError> {
     let (id, settings) = (run.id.clone(), request.settings);
     match store::plan_run(&runs, &run, request.plan, &holder(clock.now()))? {
         PlannedRun::Ready { totals, lock } => {
-            Ok(Planned { runs, id, lock, totals, settings, time_left: None, clock })
+            Ok(Planned { runs, id, lock, totals, settings, time_left: None, profile: None, clock })
         }
         PlannedRun::Refused(problems) => Err(RunError::Input(problems)),
     }
@@ -188,6 +194,12 @@ impl Planned {
         self.time_left = Some(time_left);
     }
 
+    /// Lets a run with `--rate auto` begin with what runs of this profile have learnt, and keeps
+    /// for the next one what it learns itself.
+    pub fn learn_for(&mut self, profile: &str) {
+        self.profile = Some(profile.to_owned());
+    }
+
     /// Forgets the run before anything was sent.
     pub fn discard(self) -> Result<(), StoreError> {
         self.runs.remove(self.lock)
@@ -207,17 +219,26 @@ impl Planned {
         watchers: Vec<Box<dyn Watch>>,
         control: mpsc::UnboundedReceiver<Control>,
     ) -> Result<Ended, RunError> {
+        let profile = self.profile.as_deref();
+        let learning = Learning { runs: &self.runs, run: &self.id, profile };
+        let learnt = self.settings.auto_from.map(|_| learning.before()).transpose()?.flatten();
         let recall = self.settings.rate.map_or(0, |rate| rate.limit.get());
         let writer = RunWriter::open(&self.runs, &self.lock, self.clock.now(), recall)?;
         let mut settings = self.settings.for_engine(origin(&writer));
+        settings.auto.iter_mut().for_each(|auto| auto.learnt = learnt);
         settings.max_duration = settings.max_duration.into_iter().chain(self.time_left).min();
         let (gallery, thread) = watch::open(watchers, self.clock).map_err(RunError::Thread)?;
         let mut ledger = StoreLedger { writer, gallery };
         let ran = engine::run(api, &mut ledger, &settings, self.clock, control).await;
         drop(ledger);
         let watch_trouble = thread.close();
+        let stats = ran.map_err(RunError::Ledger)?;
+        let learning_trouble = match settings.auto {
+            Some(_) => learning.keep(self.clock.now()).err(),
+            None => None,
+        };
         drop(self.lock);
-        Ok(Ended { stats: ran.map_err(RunError::Ledger)?, watch_trouble })
+        Ok(Ended { stats, watch_trouble, learning_trouble })
     }
 }
 

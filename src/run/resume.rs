@@ -65,6 +65,7 @@ pub fn resume(state: &Path, id: &RunId, clock: Clock) -> Result<Resumption, RunE
         totals,
         settings: settings.clone(),
         time_left: None,
+        profile: None,
         clock,
     };
     Ok(Resumption::Ready(Box::new(Resumable { record, settings, planned })))

@@ -102,7 +102,16 @@ impl Retry {
         match store::plan_again(&self.runs, &run, &self.reader, wants, &holder)? {
             PlannedRun::Ready { totals, lock } => {
                 let (id, runs, settings) = (run.id, self.runs, self.settings);
-                Ok(Planned { runs, id, lock, totals, settings, time_left: None, clock })
+                Ok(Planned {
+                    runs,
+                    id,
+                    lock,
+                    totals,
+                    settings,
+                    time_left: None,
+                    profile: None,
+                    clock,
+                })
             }
             PlannedRun::Refused(problems) => Err(RunError::Input(problems)),
         }

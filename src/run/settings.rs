@@ -2,9 +2,11 @@
 
 use crate::engine::EngineSettings;
 use crate::engine::Origin;
+use crate::policy::AutoRate;
 use crate::policy::FinishBy;
 use crate::policy::MaxFailures;
 use crate::policy::OnDoubt;
+use crate::policy::RateBounds;
 use crate::policy::RetryPolicy;
 use crate::task::Rate;
 use serde_json::Value;
@@ -14,12 +16,27 @@ use std::num::NonZeroU64;
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
+/// The words for a rate that is no number.
+const NONE: &str = "none";
+const AUTO: &str = "auto";
+/// Between what a rate is searched for that has no bounds.
+const LOWEST: Rate = per_second(1);
+const HIGHEST: Rate = per_second(1_000);
+
+const fn per_second(limit: u32) -> Rate {
+    let limit = NonZeroU32::new(limit).expect("a rate is above zero");
+    Rate { limit, window: Duration::from_secs(1) }
+}
+
 /// How a run is to be carried out.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RunSettings {
     /// The most sendings in a window; without one only the service slows the run down.
     /// By default 10 a second.
     pub rate: Option<Rate>,
+    /// `--rate auto`: the rate is found by what the service answers, between this and `rate`. By
+    /// default it is fixed.
+    pub auto_from: Option<Rate>,
     /// The most calls on the wire at a time. By default 16.
     pub concurrency: NonZeroUsize,
     /// How long one attempt may take. By default 60 s.
@@ -52,10 +69,8 @@ pub struct RunSettings {
 impl Default for RunSettings {
     fn default() -> Self {
         Self {
-            rate: Some(Rate {
-                limit: NonZeroU32::new(10).expect("ten is not zero"),
-                window: Duration::from_secs(1),
-            }),
+            rate: Some(per_second(10)),
+            auto_from: None,
             concurrency: NonZeroUsize::new(16).expect("sixteen is not zero"),
             timeout: Duration::from_secs(60),
             connect_timeout: Duration::from_secs(5),
@@ -77,7 +92,12 @@ impl RunSettings {
     /// Returns the settings as reports show them.
     pub(super) fn to_json(&self) -> Value {
         json!({
-            "rate": self.rate.map_or_else(|| "none".into(), |rate| rate.to_string()),
+            "rate": match self.auto_from {
+                Some(_) => AUTO.into(),
+                None => self.rate.map_or_else(|| NONE.into(), |rate| rate.to_string()),
+            },
+            "rate_min": self.auto_from.map(|least| least.to_string()),
+            "rate_max": self.rate.filter(|_| self.auto_from.is_some()).map(|most| most.to_string()),
             "concurrency": self.concurrency,
             "timeout_ms": millis(self.timeout),
             "connect_timeout_ms": millis(self.connect_timeout),
@@ -103,11 +123,15 @@ impl RunSettings {
         let default = Self::default();
         let span = |name: &str| stored[name].as_u64().map(Duration::from_millis);
         let number = |name: &str| stored[name].as_u64();
+        let rate = |name: &str| stored[name].as_str().and_then(|text| text.parse().ok());
+        let is_auto = stored["rate"] == AUTO;
         Self {
             rate: match stored["rate"].as_str() {
-                Some("none") => None,
-                text => text.and_then(|text| text.parse().ok()).or(default.rate),
+                Some(NONE) => None,
+                Some(AUTO) => rate("rate_max").or(Some(HIGHEST)),
+                Some(_) | None => rate("rate").or(default.rate),
             },
+            auto_from: is_auto.then(|| rate("rate_min").unwrap_or(LOWEST)),
             concurrency: number("concurrency")
                 .and_then(|n| NonZeroUsize::new(usize::try_from(n).ok()?))
                 .unwrap_or(default.concurrency),
@@ -139,6 +163,10 @@ impl RunSettings {
         EngineSettings {
             concurrency: self.concurrency,
             rate: self.rate,
+            auto: self.auto_from.zip(self.rate).map(|(least, most)| AutoRate {
+                bounds: RateBounds { least: least.per_second(), most: most.per_second() },
+                learnt: None,
+            }),
             timeout: self.timeout,
             retry: RetryPolicy { max_attempts: self.max_attempts, on_doubt: self.on_doubt },
             ramp: self.ramp,
@@ -164,6 +192,7 @@ mod tests {
     fn settings_come_back_as_they_were_stored() {
         let unusual = RunSettings {
             rate: None,
+            auto_from: None,
             concurrency: NonZeroUsize::new(3).unwrap(),
             timeout: Duration::from_millis(1_500),
             connect_timeout: Duration::from_secs(1),
@@ -178,10 +207,21 @@ mod tests {
             drain_timeout: Duration::from_secs(2),
             sandbox: true,
         };
-        for settings in [RunSettings::default(), unusual] {
+        let auto = RunSettings {
+            rate: "600/m".parse().ok(),
+            auto_from: "30/h".parse().ok(),
+            ..RunSettings::default()
+        };
+        for settings in [RunSettings::default(), unusual, auto] {
             let stored = settings.to_json().to_string();
             assert_eq!(RunSettings::from_json(&stored), settings);
         }
+    }
+
+    #[test]
+    fn a_rate_to_be_found_has_bounds_even_where_none_are_stored() {
+        let read = RunSettings::from_json("{\"rate\": \"auto\"}");
+        assert_eq!((read.auto_from, read.rate), (Some(LOWEST), Some(HIGHEST)));
     }
 
     #[test]

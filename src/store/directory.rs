@@ -101,6 +101,11 @@ impl RunDirectory {
         Self { path: runs_in(state) }
     }
 
+    /// Returns the state directory.
+    pub(super) fn state(&self) -> &Path {
+        self.path.parent().expect("the runs are in a directory of it")
+    }
+
     /// Returns the file of a run.
     pub fn file(&self, run: &RunId) -> PathBuf {
         self.path.join(format!("{run}.db"))

@@ -226,7 +226,7 @@ impl RunReader {
 
     fn sessions(&self) -> rusqlite::Result<Vec<SessionRecord>> {
         let mut query = self.connection.prepare(
-            "SELECT started_us, ended_us, stopped, held_us, process, version
+            "SELECT started_us, ended_us, stopped, held_us, process, version, rate_learnt
              FROM session ORDER BY number",
         )?;
         let rows = query.query_map([], |row| {
@@ -238,6 +238,7 @@ impl RunReader {
                 end: ended.map(|at| StoredEnd { at: self.at(at), stopped, held }),
                 process: row.get(4)?,
                 version: row.get(5)?,
+                rate_learnt: row.get(6)?,
             })
         })?;
         rows.collect()

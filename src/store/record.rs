@@ -30,7 +30,7 @@ pub struct NewRun {
 }
 
 /// What a run's file says about the run.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct RunRecord {
     /// What was known before its plan was read.
     pub run: NewRun,
@@ -60,7 +60,7 @@ pub struct SourceRecord {
 }
 
 /// One process's part in a run.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct SessionRecord {
     /// When it began.
     pub started: Timestamp,
@@ -70,6 +70,8 @@ pub struct SessionRecord {
     pub process: u32,
     /// The version of batchctl.
     pub version: String,
+    /// The sendings a second at which the service throttled it, if a search found that.
+    pub rate_learnt: Option<f64>,
 }
 
 /// How a process's part in a run ended.

@@ -66,6 +66,7 @@ CREATE TABLE session (
     ended_us INTEGER,
     stopped TEXT,
     held_us INTEGER,
+    rate_learnt REAL,
     process INTEGER NOT NULL,
     version TEXT NOT NULL,
     commits INTEGER NOT NULL

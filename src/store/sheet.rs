@@ -50,6 +50,10 @@ impl Sheet<'_> {
                 "INSERT INTO hold (from_us, until_us, reason) VALUES (?, ?, ?)",
                 params![self.micros(event.at), self.micros(*until), reason.as_str()],
             ),
+            EventKind::RateLearnt { per_second } => self.execute(
+                "UPDATE session SET rate_learnt = ?2 WHERE number = ?1",
+                params![self.session, per_second],
+            ),
             EventKind::RunEnded(stats) => self.run_ended(stats, event.at),
             EventKind::RunStarted(_)
             | EventKind::RetryScheduled { .. }

@@ -46,6 +46,7 @@ pub(crate) use runs::WhichRunArgs;
 pub(crate) use sandbox::SandboxArgs;
 pub(crate) use unattended::UnattendedArgs;
 pub(crate) use values::EmptyInput;
+pub(crate) use values::RateChoice;
 
 use clap::Args;
 use clap::Parser;

@@ -1,7 +1,8 @@
 //! The flags for how fast calls are sent.
 
 use super::values;
-use super::values::RateLimit;
+use super::values::RateChoice;
+use batchctl::task::Rate;
 use clap::Args;
 use std::num::NonZeroU64;
 use std::num::NonZeroUsize;
@@ -10,9 +11,15 @@ use std::time::Duration;
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Pace")]
 pub(crate) struct PaceArgs {
-    /// The most sendings: N or N/s a second, N/m, N/h, or `none`
+    /// The most sendings: N or N/s a second, N/m, N/h; `auto` finds the service's limit; `none`
     #[arg(long, value_name = "RATE", default_value = "10/s", value_parser = values::rate)]
-    pub(crate) rate: RateLimit,
+    pub(crate) rate: RateChoice,
+    /// The lowest rate that `--rate auto` tries
+    #[arg(long, value_name = "RATE", default_value = "1/s")]
+    pub(crate) rate_min: Rate,
+    /// The highest rate that `--rate auto` tries
+    #[arg(long, value_name = "RATE", default_value = "1000/s")]
+    pub(crate) rate_max: Rate,
     /// The most calls on the wire at a time
     #[arg(short = 'j', long, value_name = "N", default_value = "16")]
     pub(crate) concurrency: NonZeroUsize,

@@ -16,16 +16,23 @@ pub(crate) enum EmptyInput {
     Ok,
 }
 
-/// `--rate`: a rate, or none at all.
+/// `--rate`: a rate, one to be found, or none at all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct RateLimit(pub(crate) Option<Rate>);
+pub(crate) enum RateChoice {
+    Limit(Rate),
+    Auto,
+    None,
+}
 
-pub(crate) fn rate(text: &str) -> Result<RateLimit, String> {
-    if text == "none" {
-        return Ok(RateLimit(None));
+pub(crate) fn rate(text: &str) -> Result<RateChoice, String> {
+    match text {
+        "auto" => Ok(RateChoice::Auto),
+        "none" => Ok(RateChoice::None),
+        rate => {
+            let told = |error| format!("{error}, or `auto` or `none`");
+            rate.parse().map(RateChoice::Limit).map_err(told)
+        }
     }
-    let told = |error| format!("{error}, or `none`");
-    text.parse().map(|rate| RateLimit(Some(rate))).map_err(told)
 }
 
 /// Reads `60s`, `500ms`, `1h 30m` and the like.
@@ -183,9 +190,10 @@ mod tests {
     }
 
     #[test]
-    fn rates_are_a_limit_or_none() {
-        assert_eq!(rate("none"), Ok(RateLimit(None)));
-        assert!(rate("10/s").is_ok_and(|limit| limit.0.is_some()));
+    fn rates_are_a_limit_or_found_or_none() {
+        assert_eq!(rate("none"), Ok(RateChoice::None));
+        assert_eq!(rate("auto"), Ok(RateChoice::Auto));
+        assert_eq!(rate("10/s"), Ok(RateChoice::Limit("10/s".parse().unwrap())));
         assert!(rate("fast").is_err());
     }
 

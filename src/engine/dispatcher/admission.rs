@@ -188,7 +188,9 @@ where
     async fn let_go(&mut self, flight: Flight) {
         let mut call = Box::pin((self.send)(flight));
         let answered = futures::poll!(call.as_mut());
-        self.pacer.left_by(self.clock.instant().into());
+        let left = self.clock.instant();
+        self.pacer.left_by(left.into());
+        self.pace.sent(left);
         match answered {
             Poll::Ready(landing) => self.land(landing),
             Poll::Pending => self.on_wire.push(call),

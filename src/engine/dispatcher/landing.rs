@@ -55,6 +55,7 @@ where
         self.tell(EventKind::AttemptEnded { seq, task: Arc::clone(&claim.task), result });
         self.hear_of(seq, claim.standing.repute.testimony(health));
         self.hear_of_credentials(verdict, used);
+        self.pace.landed(verdict, sent);
         let spared = claim.standing.after_uncharged(verdict);
         match self.settings.retry.decide(verdict, spared, 1.0) {
             Decision::SendAgain { .. } if health == Health::Away => {

@@ -215,7 +215,7 @@ where
         RunStarted {
             selected: self.settings.origin.selected,
             settled: self.settings.origin.settled,
-            rate_limit: self.settings.rate,
+            rate_limit: self.settings.rate.filter(|_| self.settings.auto.is_none()),
             concurrency: self.settings.concurrency.get(),
         }
     }

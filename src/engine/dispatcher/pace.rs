@@ -1,8 +1,9 @@
-//! The rate in force: what the operator allows, as far as the ramp has grown and the service's
-//! hints leave room.
+//! The rate in force: what the operator allows or a search has found, as far as the ramp has grown
+//! and the service's hints leave room.
 //!
 //! Invariant: it is never above the operator's. It changes only when one of its parts does; the
-//! pacer holds it and is told so at once.
+//! pacer holds it and is told so at once. What keeps the rate from being used (a hold, an outage,
+//! the ramp, a hint, too few slots) keeps the search from raising it: that counts what was sent.
 
 use super::Dispatcher;
 use crate::clock::Instant;
@@ -10,16 +11,22 @@ use crate::engine::Ledger;
 use crate::engine::attempt::Flight;
 use crate::engine::attempt::Landing;
 use crate::engine::settings::EngineSettings;
+use crate::event::EventKind;
+use crate::policy::AdaptiveRate;
 use crate::policy::Answer;
 use crate::policy::HintedPace;
 use crate::policy::Ramp;
 use crate::policy::RateHint;
+use crate::policy::Verdict;
 use crate::policy::rate_per_second;
 use crate::task::Rate;
 
 /// The parts of the rate in force.
 pub(super) struct Pace {
     limit: Option<Rate>,
+    search: Option<AdaptiveRate>,
+    /// What was told last of what the search has learnt.
+    told: Option<f64>,
     ramp: Option<Ramp>,
     began: Instant,
     hinted: HintedPace,
@@ -31,6 +38,8 @@ impl Pace {
     pub(super) fn new(settings: &EngineSettings, now: Instant) -> Self {
         Self {
             limit: settings.rate,
+            search: settings.auto.map(|auto| AdaptiveRate::new(auto, now.into())),
+            told: None,
             ramp: settings.ramp.map(Ramp::new),
             began: now,
             hinted: HintedPace::default(),
@@ -43,9 +52,31 @@ impl Pace {
         self.changes
     }
 
+    /// Takes note of a sending of any kind.
+    pub(super) fn sent(&mut self, at: Instant) {
+        if let Some(search) = &mut self.search {
+            search.sent(at.into());
+        }
+    }
+
+    /// Takes note of what the answer to a call meant that was sent then.
+    pub(super) fn landed(&mut self, verdict: Verdict, sent: Instant) {
+        if let (Some(search), Verdict::Throttled { .. }) = (&mut self.search, verdict) {
+            search.throttled(sent.into());
+        }
+    }
+
+    /// Returns what is to be told of what the search has learnt, if it is not what was told last.
+    fn news(&mut self) -> Option<EventKind> {
+        let per_second = self.search.as_ref()?.learnt();
+        let is_new = per_second != self.told;
+        self.told = per_second;
+        is_new.then_some(EventKind::RateLearnt { per_second })
+    }
+
     fn rate(&self, now: Instant) -> Option<Rate> {
         let share = self.ramp.map_or(1.0, |ramp| ramp.share(now - self.began));
-        match (self.limit, self.hinted.per_second(now.into())) {
+        match (self.allowed(), self.hinted.per_second(now.into())) {
             (None, hinted) => hinted.map(rate_per_second),
             (Some(limit), Some(hinted)) if hinted < limit.per_second() => {
                 Some(rate_per_second(hinted * share))
@@ -54,11 +85,22 @@ impl Pace {
         }
     }
 
+    /// Returns what the operator allows, or what was found below it.
+    fn allowed(&self) -> Option<Rate> {
+        let found = self.search.as_ref().map(AdaptiveRate::per_second);
+        match (self.limit, found) {
+            (Some(limit), Some(found)) if found >= limit.per_second() => Some(limit),
+            (limit, None) => limit,
+            (_, Some(found)) => Some(rate_per_second(found)),
+        }
+    }
+
     fn next_change(&self, now: Instant) -> Option<Instant> {
         let step = self.ramp.and_then(|ramp| ramp.next_step(now - self.began));
         let step = step.and_then(|step| self.began.checked_add(step));
         let over = self.hinted.until(now.into()).map(Instant::from);
-        step.into_iter().chain(over).min()
+        let decision = self.search.as_ref().map(|search| search.next_decision().into());
+        step.into_iter().chain(over).chain(decision).min()
     }
 }
 
@@ -92,9 +134,14 @@ where
     /// Changes the rate in force where one of its parts has changed by itself.
     pub(super) fn keep_pace(&mut self) {
         let now = self.clock.instant();
-        if self.pace.changes.is_some_and(|due| now >= due) {
-            self.set_pace(now);
+        if self.pace.changes.is_none_or(|due| now < due) {
+            return;
         }
+        if let Some(search) = &mut self.pace.search {
+            search.decide(now.into());
+        }
+        self.pace.news().into_iter().for_each(|news| self.tell(news));
+        self.set_pace(now);
     }
 
     /// Takes note of what an answer says of the quota: it only ever lowers the pace.

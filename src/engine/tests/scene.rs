@@ -229,6 +229,7 @@ fn settings(tasks: u32) -> EngineSettings {
         outage_timeout: Duration::from_secs(600),
         concurrency: NonZeroUsize::new(4).unwrap(),
         rate: None,
+        auto: None,
         timeout: secs(60),
         retry: RetryPolicy { max_attempts: NonZeroU32::new(4).unwrap(), on_doubt: OnDoubt::Retry },
         ramp: None,

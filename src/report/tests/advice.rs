@@ -41,3 +41,36 @@ fn the_summary_names_the_flag_and_why() {
     let hints = "\nHints\n  --rate 5/s   the service throttled: this is what it accepted\n\nNext\n";
     assert!(text.contains(hints), "{text}");
 }
+
+/// How a run is carried out whose rate is found.
+const AUTO: &str = r#"{"rate":"auto","concurrency":16,"timeout_ms":1000}"#;
+
+#[test]
+fn a_run_that_finds_its_rate_by_itself_is_told_none() {
+    check(&throttled_run(10, AUTO), &[]);
+}
+
+#[test]
+fn the_rate_that_was_found_last_is_shown_rounded() {
+    let mut run = TestRun::planned(&[("a.txt", &ids(1))], |run, _| run.settings = AUTO.into());
+    run.begin();
+    run.tell(EventKind::RateLearnt { per_second: Some(40.0) });
+    run.settle(0, counted(0, 1), Outcome::Succeeded);
+    run.tell(EventKind::RateLearnt { per_second: Some(97.123_456) });
+    run.end(None);
+    let text = summary(&run.report(), &[], Style::Plain);
+    assert!(text.contains(" (limit auto) "), "{text}");
+    assert!(text.contains("\n  rate found              the service throttles at about 97.1/s\n"));
+    assert_eq!(run.report().pace.rate_learnt, Some(97.123_456));
+}
+
+#[test]
+fn a_rate_that_no_longer_holds_is_not_shown() {
+    let mut run = TestRun::planned(&[("a.txt", &ids(1))], |run, _| run.settings = AUTO.into());
+    run.begin();
+    run.tell(EventKind::RateLearnt { per_second: Some(40.0) });
+    run.tell(EventKind::RateLearnt { per_second: None });
+    run.settle(0, counted(0, 1), Outcome::Succeeded);
+    run.end(None);
+    assert_eq!(run.report().pace.rate_learnt, None);
+}

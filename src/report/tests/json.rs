@@ -81,7 +81,8 @@ fn a_report_has_every_field_in_the_order_of_the_documentation() {
         "rate_limit": 10.0,
         "rate_average": 10.0,
         "rate_peak_1s": 6,
-        "paused_ms": 1500
+        "paused_ms": 1500,
+        "rate_learnt": null
       },
       "failures": [
         {

@@ -1,0 +1,67 @@
+//! What the flags for the pace mean together.
+//!
+//! A flag that would silently do nothing is refused: whoever gave it counts on it.
+
+use super::Context;
+use super::args::PaceArgs;
+use super::args::RateChoice;
+use super::failure::Failure;
+use super::rank::rank;
+use batchctl::run::RunSettings;
+
+/// Sets the rate from flags that all have a value.
+pub(super) fn set_rate(settings: &mut RunSettings, args: &PaceArgs) {
+    (settings.rate, settings.auto_from) = match args.rate {
+        RateChoice::Limit(rate) => (Some(rate), None),
+        RateChoice::None => (None, None),
+        RateChoice::Auto => (Some(args.rate_max), Some(args.rate_min)),
+    };
+}
+
+/// Changes the rate of a run as far as flags or variables say so.
+pub(super) fn adjust_rate(settings: &mut RunSettings, args: &PaceArgs, context: &Context) {
+    // What is searched for already keeps its bounds.
+    let goes_on = args.rate == RateChoice::Auto && settings.auto_from.is_some();
+    if context.is_given("rate") && !goes_on {
+        set_rate(settings, args);
+    }
+    if settings.auto_from.is_none() {
+        return;
+    }
+    if context.is_given("rate_min") {
+        settings.auto_from = Some(args.rate_min);
+    }
+    if context.is_given("rate_max") {
+        settings.rate = Some(args.rate_max);
+    }
+}
+
+/// Refuses flags that contradict each other, or that would have no effect.
+pub(super) fn check(settings: &RunSettings, context: &Context) -> Result<(), Failure> {
+    if settings.ramp.is_some() && settings.rate.is_none() {
+        return Err(Failure::usage("`--ramp` has no rate to grow to, for there is `--rate none`")
+            .with_hint("give a rate such as `--rate 10/s`, or `--ramp 0s`".to_owned()));
+    }
+    let Some(least) = settings.auto_from else { return check_unbounded(context) };
+    match settings.rate.filter(|most| most.per_second() < least.per_second()) {
+        None => Ok(()),
+        Some(most) => {
+            let error = format!("`--rate-min {least}` is above `--rate-max {most}`");
+            Err(Failure::usage(error).with_hint("give the lower one as `--rate-min`".to_owned()))
+        }
+    }
+}
+
+/// Refuses bounds for a rate that is fixed, unless the rate was given with more authority: who
+/// types `--rate 5/s` need not unset the variables.
+fn check_unbounded(context: &Context) -> Result<(), Failure> {
+    let is_idle = |bound| {
+        let rank_of_bound = rank(bound, &context.matches);
+        context.is_given(bound) && rank_of_bound >= rank("rate", &context.matches)
+    };
+    let Some(bound) = ["rate-min", "rate-max"].into_iter().find(|bound| is_idle(bound)) else {
+        return Ok(());
+    };
+    let error = format!("`--{bound}` bounds what `--rate auto` finds, and the rate is fixed");
+    Err(Failure::usage(error).with_hint(format!("use `--rate auto`, or leave `--{bound}` out")))
+}

@@ -1,0 +1,169 @@
+//! `--rate auto`: the dispatcher finds a limit that the service tells to nobody.
+
+use super::scene::SOME_DAY;
+use super::scene::Scene;
+use super::scene::millis;
+use super::scene::secs;
+use super::seen::Seen;
+use super::service::Reply;
+use super::service::after_millis;
+use super::service::done;
+use super::service::telling;
+use super::service::throttled;
+use super::service::throttled_somehow;
+use crate::clock::Clock;
+use crate::event::EventKind;
+use crate::policy::AutoRate;
+use crate::policy::Quota;
+use crate::policy::RateBounds;
+use crate::policy::RateHint;
+use crate::task::FailureKind;
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::ops::Range;
+use std::time::Duration;
+
+/// Searches between one and 1,000 a second.
+fn searching(tasks: u32, learnt: Option<f64>) -> Scene {
+    let mut scene = Scene::of(tasks).rate("1000/s").concurrency(64);
+    let bounds = RateBounds { least: 1.0, most: 1_000.0 };
+    scene.settings.auto = Some(AutoRate { bounds, learnt });
+    scene
+}
+
+/// A service that accepts so many calls in any second, and answers them after 20 ms.
+fn accepting(limit: impl Fn(Duration) -> usize) -> impl Fn(u32, u32) -> Reply {
+    let clock = Clock::start();
+    let begin = clock.instant();
+    let accepted = RefCell::new(VecDeque::new());
+    move |_, _| {
+        let (now, mut accepted) = (clock.instant() - begin, accepted.borrow_mut());
+        while accepted.front().is_some_and(|&first| first + secs(1) <= now) {
+            accepted.pop_front();
+        }
+        if accepted.len() >= limit(now) {
+            return after_millis(5, throttled_somehow());
+        }
+        accepted.push_back(now);
+        after_millis(20, done())
+    }
+}
+
+/// Returns how many were sent in a span of the run.
+fn sendings_in(seen: &Seen, span: Range<Duration>) -> usize {
+    seen.sendings().iter().filter(|(_, at)| span.contains(at)).count()
+}
+
+/// Counts the sendings of a span that were throttled, and the others.
+fn answers(seen: &Seen, span: &Range<Duration>) -> (usize, usize) {
+    let results = seen.results();
+    let then = results.iter().filter(|result| span.contains(&result.sent.since(SOME_DAY)));
+    let is_throttled = |kind| kind == FailureKind::Throttled;
+    then.fold((0, 0), |(refused, served), result| {
+        match result.failure.as_ref().is_some_and(|failure| is_throttled(failure.kind)) {
+            true => (refused + 1, served),
+            false => (refused, served + 1),
+        }
+    })
+}
+
+/// Checks that in a span 90 % of the limit were used, and fewer than 2 % of the answers throttled.
+fn check_found(seen: &Seen, span: Range<Duration>, limit: f64) {
+    let (refused, served) = answers(seen, &span);
+    let used = served as f64 / (limit * (span.end - span.start).as_secs_f64());
+    let share = refused as f64 / (refused + served) as f64;
+    let what = format!("{span:?}: {used:.3} of {limit}/s used, {share:.4} throttled");
+    assert!((0.9..=1.0).contains(&used), "{what}");
+    assert!(share < 0.02, "{what}");
+}
+
+/// Returns what was told of the search, rounded.
+fn learnt(seen: &Seen) -> Vec<Option<u64>> {
+    seen.pick(|event| {
+        let EventKind::RateLearnt { per_second } = event.kind else { return None };
+        Some(per_second.map(|rate| rate.round() as u64))
+    })
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hidden_limit_is_found_within_a_minute_and_again_when_it_halves() {
+    let limit = |now| if now < secs(180) { 100 } else { 50 };
+    let scene = searching(40_000, None).answering(accepting(limit));
+    let seen = scene.interrupted_after(secs(360)).run().await;
+    check_found(&seen, secs(60)..secs(179), 100.0);
+    check_found(&seen, secs(240)..secs(359), 50.0);
+    let last = learnt(&seen).pop().unwrap().unwrap();
+    assert!((48..=52).contains(&last), "{last}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_learnt_is_used_at_once_and_told_again() {
+    let scene = searching(3_000, Some(100.0)).answering(accepting(|_| 100));
+    let seen = scene.run().await;
+    assert!(sendings_in(&seen, secs(0)..secs(10)) >= 950);
+    assert_eq!(answers(&seen, &(secs(0)..secs(25))).0, 0);
+    assert_eq!(learnt(&seen)[0], Some(100));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rate_that_the_slots_keep_from_being_used_does_not_grow() {
+    // Four calls of 100 ms on the wire: 40 a second, whatever is allowed. Then they are quick.
+    let begin = Clock::start();
+    let start = begin.instant();
+    let seen = searching(6_000, None)
+        .concurrency(4)
+        .answering(move |_, _| {
+            let slow = begin.instant() - start < secs(60);
+            after_millis(if slow { 100 } else { 1 }, done())
+        })
+        .run()
+        .await;
+    let then = sendings_in(&seen, secs(60)..secs(61));
+    assert!(then <= 78, "{then} a second are more than 40 and three steps of a quarter");
+    assert_eq!(learnt(&seen), []);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rate_that_the_service_lowers_by_a_hint_does_not_grow() {
+    let quota = Quota { limit: 20, window: secs(1) };
+    let hint = RateHint { quota: Some(quota), ..RateHint::default() };
+    let scene = searching(1_200, None);
+    let seen = scene.answering(move |_, _| after_millis(20, telling(done(), hint))).run().await;
+    assert!(sendings_in(&seen, secs(30)..secs(40)) <= 200);
+    assert!(seen.lasted() >= secs(58), "{:?}", seen.lasted());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hold_neither_raises_the_rate_nor_is_it_cut_short() {
+    let script = |ordinal, number| match (ordinal, number) {
+        (60, 1) => after_millis(5, throttled(20)),
+        _ => after_millis(20, done()),
+    };
+    let seen = searching(2_000, None).answering(script).run().await;
+    let refused = seen.sent_at(60)[0] + millis(5);
+    assert_eq!(sendings_in(&seen, refused + millis(1)..refused + secs(20)), 0);
+    // It goes on below the level at which it was throttled.
+    let after = seen.sent_at(60)[1];
+    let level = learnt(&seen)[0].unwrap();
+    let then = sendings_in(&seen, after..after + secs(1));
+    assert!(then as u64 <= level, "{then} a second after {level} were too many");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_ramp_holds_back_the_search_as_well() {
+    let mut scene = searching(3_000, Some(100.0));
+    scene.settings.ramp = Some(secs(30));
+    let seen = scene.answering(accepting(|_| 100)).run().await;
+    let half = sendings_in(&seen, secs(0)..secs(15));
+    assert!((330..=370).contains(&half), "{half}: half the way is an eighth of 30 s at 97/s");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_search_stays_within_its_bounds() {
+    let mut scene = searching(1_000, Some(700.0)).rate("30/s");
+    let bounds = RateBounds { least: 20.0, most: 30.0 };
+    scene.settings.auto = Some(AutoRate { bounds, learnt: Some(700.0) });
+    let seen = scene.run().await;
+    assert!(seen.lasted() >= secs(33), "{:?}", seen.lasted());
+    assert!(seen.lasted() <= secs(34), "{:?}", seen.lasted());
+}

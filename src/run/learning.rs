@@ -1,0 +1,52 @@
+//! Lets a run with `--rate auto` begin with what earlier ones learnt, and keeps what it learns.
+//!
+//! What a process of the same run has learnt comes before what others have. Only saves a search:
+//! nothing that goes wrong here stops a run.
+
+use crate::clock::Timestamp;
+use crate::store;
+use crate::store::RateKey;
+use crate::store::RunDirectory;
+use crate::store::RunId;
+use crate::store::RunReader;
+use crate::store::RunRecord;
+use crate::store::StoreError;
+
+/// What one run takes over and hands on.
+pub(super) struct Learning<'a> {
+    pub(super) runs: &'a RunDirectory,
+    pub(super) run: &'a RunId,
+    /// For whom it is kept; without one it stays with the run.
+    pub(super) profile: Option<&'a str>,
+}
+
+impl Learning<'_> {
+    /// Returns the sendings a second at which the service throttled before, if that is known.
+    pub(super) fn before(&self) -> Result<Option<f64>, StoreError> {
+        let record = self.record()?;
+        let key = self.key(&record);
+        let kept = || store::learnt_rate(self.runs, &key?);
+        Ok(last_learnt(&record).or_else(kept))
+    }
+
+    /// Keeps what the run has learnt for the next one.
+    pub(super) fn keep(&self, now: Timestamp) -> Result<(), StoreError> {
+        let record = self.record()?;
+        let Some(key) = self.key(&record) else { return Ok(()) };
+        store::keep_learnt_rate(self.runs, key, last_learnt(&record), now)
+    }
+
+    fn record(&self) -> Result<RunRecord, StoreError> {
+        RunReader::open(self.runs, self.run)?.record()
+    }
+
+    fn key(&self, record: &RunRecord) -> Option<RateKey> {
+        let (endpoint, project_id) = (record.run.endpoint.clone(), record.run.project_id.clone());
+        let profile = self.profile?.to_owned();
+        Some(RateKey { profile, endpoint, project_id })
+    }
+}
+
+fn last_learnt(record: &RunRecord) -> Option<f64> {
+    record.sessions.last().and_then(|session| session.rate_learnt)
+}

@@ -1,0 +1,138 @@
+//! `--rate auto` finds the service's limit, and the next run begins there.
+
+use crate::support::batchctl::Scene;
+use crate::support::documents::report;
+use crate::support::reply::Reply;
+use crate::support::server::Request;
+use crate::support::server::Server;
+use batchctl::clock::Clock;
+use batchctl::clock::Instant;
+use serde_json::Value;
+use std::collections::VecDeque;
+use std::sync::Mutex;
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+const STOP: [&str; 6] = ["stop", "tasks.txt", "--rate", "auto", "-j", "64"];
+
+fn scene_of(server: &Server, tasks: u32) -> Scene {
+    let scene = Scene::with(server);
+    let ids: Vec<String> = (0..tasks).map(|number| format!("gate-{number}")).collect();
+    scene.write("tasks.txt", ids.join("\n"));
+    scene
+}
+
+fn throttled() -> Reply {
+    Reply::gateway(429, "APIGW.0308", "The throttling threshold has been reached")
+}
+
+/// Throttles the request with that number and no other.
+fn throttling_once(number: usize) -> impl Fn(&Request) -> Reply {
+    let requests = AtomicUsize::new(0);
+    move |request| match requests.fetch_add(1, Ordering::Relaxed) + 1 {
+        this if this == number => throttled(),
+        _ => Reply::trusted(&request.id, 0, 1),
+    }
+}
+
+/// Throttles what comes when so many were accepted in the last second.
+fn accepting(limit: usize) -> impl Fn(&Request) -> Reply {
+    let clock = Clock::start();
+    let accepted: Mutex<VecDeque<Instant>> = Mutex::default();
+    move |request| {
+        let (now, mut accepted) = (clock.instant(), accepted.lock().unwrap());
+        while accepted.front().is_some_and(|&first| now - first >= Duration::from_secs(1)) {
+            accepted.pop_front();
+        }
+        if accepted.len() >= limit {
+            return throttled();
+        }
+        accepted.push_back(now);
+        Reply::trusted(&request.id, 0, 1)
+    }
+}
+
+fn learnt(report: &Value) -> f64 {
+    report["pace"]["rate_learnt"].as_f64().unwrap()
+}
+
+#[test]
+fn a_hidden_limit_is_found_and_reported() {
+    let server = Server::start(accepting(300));
+    let scene = scene_of(&server, 1_000);
+    let bounds = ["--rate-min", "200/s", "--json"];
+    let ended = scene.call(&[&STOP[..], &bounds].concat()).expect(0);
+    let report = report(&ended.stdout);
+    assert_eq!(report["tasks"]["succeeded"], 1_000);
+    assert_eq!(report["settings"]["rate"], "auto");
+    // A busy machine bunches calls, so that they are throttled below the limit.
+    let found = learnt(&report);
+    assert!((100.0..400.0).contains(&found), "{found}");
+    assert!(report["calls"]["throttled"].as_u64().unwrap() > 0);
+    let told = scene.call(&["report"]).expect(0);
+    told.prints("(limit auto)").prints("  rate found").prints("the service throttles at about ");
+}
+
+#[test]
+fn the_next_run_begins_with_what_was_learnt_and_other_places_do_not() {
+    let server = Server::start(throttling_once(40));
+    let scene = scene_of(&server, 60);
+    let call = [&STOP[..], &["--rate-min", "50/s", "--json"]].concat();
+    let first = report(&scene.call(&call).expect(0).stdout);
+    assert!(learnt(&first) >= 25.0, "{}", learnt(&first));
+    let second = report(&scene.call(&call).expect(0).stdout);
+    assert_eq!(second["calls"]["throttled"], 0);
+    assert_eq!(learnt(&second), learnt(&first));
+    let elsewhere = [&call[..], &["--project-id", "project-2"]].concat();
+    let third = report(&scene.call(&elsewhere).expect(0).stdout);
+    assert_eq!(third["pace"]["rate_learnt"], Value::Null);
+}
+
+#[test]
+fn a_resumed_run_goes_on_with_what_it_had_learnt_itself() {
+    let server = Server::start(throttling_once(40));
+    let scene = scene_of(&server, 300);
+    let flags = ["--rate-min", "50/s", "--max-duration", "3s", "--json"];
+    let first = report(&scene.call(&[&STOP[..], &flags].concat()).expect(3).stdout);
+    std::fs::remove_file(scene.state().join("rates.json")).unwrap();
+    let flags = ["resume", "--max-duration", "60s", "--rate-max", "400/s", "--json"];
+    let second = report(&scene.call(&flags).expect(0).stdout);
+    assert_eq!(learnt(&second), learnt(&first));
+    assert_eq!(second["settings"]["rate"], "auto");
+}
+
+#[test]
+fn a_rehearsal_teaches_nothing_about_a_service() {
+    let scene = scene_of(&Server::obliging(), 30);
+    let flags = ["--sandbox", "--rate-min", "100/s"];
+    scene.call(&[&STOP[..], &flags].concat()).expect(0);
+    assert!(!scene.state().join("rates.json").exists());
+}
+
+#[test]
+fn a_dry_run_tells_between_what_the_rate_is_searched() {
+    let scene = scene_of(&Server::obliging(), 30);
+    let ended = scene.call(&[&STOP[..], &["-n", "--rate-max", "600/m"]].concat()).expect(0);
+    ended.prints(
+        "  pace        auto, from 1/s to 600/m, 64 on the wire at most; takes 2.9s at least\n",
+    );
+}
+
+#[test]
+fn flags_that_would_have_no_effect_are_refused() {
+    let mut scene = scene_of(&Server::obliging(), 3);
+    let check = |scene: &Scene, flags: &[&str], code: i32, told: &str| {
+        scene.call(&[&["stop", "tasks.txt", "-n"], flags].concat()).expect(code).says(told);
+    };
+    check(&scene, &["--rate", "none", "--ramp", "30s"], 2, "or `--ramp 0s`");
+    check(&scene, &["--rate", "none", "--ramp", "0s"], 0, "");
+    check(&scene, &["--rate-max", "50/s"], 2, "hint: use `--rate auto`, or leave `--rate-max` out");
+    check(&scene, &["--rate-min", "5/s", "--rate", "9/s"], 2, "`--rate-min` bounds what");
+    let crossed = ["--rate", "auto", "--rate-min", "50/s", "--rate-max", "600/m"];
+    check(&scene, &crossed, 2, "`--rate-min 50/s` is above `--rate-max 600/m`");
+    check(&scene, &["--rate", "fast"], 2, "or `auto` or `none`");
+    scene.set("BATCHCTL_RATE_MAX", "50/s");
+    check(&scene, &["--rate", "9/s"], 0, "");
+    check(&scene, &[], 2, "`--rate-max` bounds what");
+}

@@ -1,0 +1,4 @@
+//! How fast a run goes, through the real binary.
+
+mod auto;
+mod begin_and_end;
