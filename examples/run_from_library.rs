@@ -4,6 +4,7 @@
 
 use batchctl::api::ClientSettings;
 use batchctl::api::Credentials;
+use batchctl::api::Redactor;
 use batchctl::api::TokenSource;
 use batchctl::api::ViasClient;
 use batchctl::clock::Clock;
@@ -60,7 +61,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let (runs, id) = (planned.runs().clone(), planned.id().clone());
 
     let token = TokenSource::Given { token: "any".into(), origin: "this example".into() };
-    let api = ViasClient::new(client, Arc::new(Credentials::load(token).await?))?;
+    let credentials = Credentials::load(token, Redactor::default()).await?;
+    let api = ViasClient::new(client, Arc::new(credentials))?;
     // Whoever keeps the other end can stop the run.
     let (_control, orders) = mpsc::unbounded_channel();
     planned.carry_out(&api, Vec::new(), orders).await?;

@@ -32,7 +32,11 @@ const LONGEST_LIST: usize = 100;
 pub(super) async fn exchange(http: &Client, request: Request, sent: &Authorisation) -> Answer {
     let mut response = match http.execute(request).await {
         Ok(response) => response,
-        Err(error) => return Answer::NoResponse(no_response(error)),
+        Err(error) => {
+            let mut seen = no_response(error);
+            seen.message = kept(seen.message, sent);
+            return Answer::NoResponse(seen);
+        }
     };
     let status = response.status().as_u16();
     let body = body_of(&mut response, sent).await;
@@ -58,10 +62,10 @@ async fn body_of(response: &mut reqwest::Response, sent: &Authorisation) -> Body
     }
     let bytes = match read_all(response).await {
         Ok(bytes) => bytes,
-        Err(seen) => return Body::Unreadable(seen),
+        Err(seen) => return Body::Unreadable(kept(seen, sent)),
     };
     match String::from_utf8(bytes) {
-        // Redacted before it is read, for a part of it may be shown that cuts a token in two, and
+        // Redacted before it is read, for a part of it may be shown that cuts a secret in two, and
         // after, for JSON has many ways to write one text.
         Ok(text) => trimmed(read_body(status, &sent.redact(text)), sent),
         Err(_) => Body::Unreadable("the answer is not UTF-8".into()),
@@ -129,7 +133,7 @@ fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name)?.to_str().ok()
 }
 
-/// Cuts the texts of a body to what is worth keeping, and takes the token out of them.
+/// Cuts the texts of a body to what is worth keeping, and takes secrets out of them.
 fn trimmed(body: Body, sent: &Authorisation) -> Body {
     let kept = |text| kept(text, sent);
     match body {
@@ -151,7 +155,7 @@ fn trimmed(body: Body, sent: &Authorisation) -> Body {
     }
 }
 
-/// Returns what is kept of a text: first without the sent, which a cut could hide from sight.
+/// Returns what is kept of a text: first without secrets, which a cut could hide from sight.
 fn kept(text: String, sent: &Authorisation) -> String {
     let mut text = sent.redact(text);
     if let Some((end, _)) = text.char_indices().nth(LONGEST_TEXT) {

@@ -8,6 +8,7 @@ mod client;
 mod credentials;
 mod endpoint;
 mod error_chain;
+mod redactor;
 mod wire;
 
 pub use authority::Authority;
@@ -24,6 +25,7 @@ pub use endpoint::Endpoint;
 pub use endpoint::EndpointError;
 pub use endpoint::ProjectId;
 pub use endpoint::ProjectIdError;
+pub use redactor::Redactor;
 
 use crate::policy::Answer;
 use crate::task::Task;

@@ -7,12 +7,13 @@ use super::place::Place;
 use super::rank;
 use super::rank::Stronger;
 use batchctl::api::Credentials;
+use batchctl::api::Redactor;
 use batchctl::api::TokenSource;
 use batchctl::report::ExitStatus;
 use std::path::PathBuf;
 
 /// What the embedded sandbox is sent; it takes any token.
-const SANDBOX_TOKEN: &str = "sandbox";
+const SANDBOX_TOKEN: &str = "any-token";
 
 /// Decides where the token is to be had; gets none yet.
 pub(super) fn source(
@@ -60,7 +61,10 @@ fn of_variable(context: &Context) -> Result<TokenSource, Failure> {
 }
 
 /// Gets the token.
-pub(super) async fn load(source: &TokenSource) -> Result<Credentials, Failure> {
-    let loaded = Credentials::load(source.clone()).await;
+pub(super) async fn load(
+    source: &TokenSource,
+    redactor: &Redactor,
+) -> Result<Credentials, Failure> {
+    let loaded = Credentials::load(source.clone(), redactor.clone()).await;
     loaded.map_err(|error| Failure::new(ExitStatus::NotAuthorised, error))
 }

@@ -15,6 +15,7 @@ use super::report;
 use super::report::Wanted;
 use super::signals;
 use batchctl::api::ClientSettings;
+use batchctl::api::Redactor;
 use batchctl::api::TokenSource;
 use batchctl::api::ViasClient;
 use batchctl::clock::Clock;
@@ -68,7 +69,7 @@ pub(super) fn carry_out(
     runtime
         .block_on(async { signals::obey(&context.surroundings, control, talk, drain_timeout) })
         .map_err(|error| Failure::new(ExitStatus::InputOutput, error))?;
-    let client = match client(&planned, &how, &runtime) {
+    let client = match client(&planned, &how, &runtime, context.stderr.redactor) {
         Ok(client) => client,
         Err(failure) => {
             if unbegun == Unbegun::Discard {
@@ -104,8 +105,9 @@ fn client(
     planned: &Planned,
     how: &Execution<'_>,
     runtime: &Runtime,
+    redactor: &Redactor,
 ) -> Result<ViasClient, Failure> {
-    let credentials = Arc::new(runtime.block_on(credentials::load(how.token))?);
+    let credentials = Arc::new(runtime.block_on(credentials::load(how.token, redactor))?);
     let settings = ClientSettings {
         endpoint: how.place.endpoint.clone(),
         project: how.place.project.clone(),

@@ -14,6 +14,7 @@ mod documents;
 mod dry_run;
 mod execute;
 mod failure;
+mod guard;
 mod job;
 mod log_file;
 mod man;
@@ -36,6 +37,7 @@ use args::Cli;
 use args::ColorChoice;
 use args::Command;
 use args::GlobalArgs;
+use batchctl::api::Redactor;
 use batchctl::report::ExitStatus;
 use batchctl::task;
 use clap::Arg;
@@ -67,12 +69,16 @@ struct Context {
 
 /// Runs the program.
 pub(crate) fn main() -> ExitCode {
+    guard::forbid_dumps();
     let surroundings = Surroundings::read();
+    let redactor: &'static Redactor = Box::leak(Box::default());
+    surroundings.tell_secrets(redactor);
+    let mut stderr = Stderr { colour: Colour::No, audience: Audience::Person, redactor };
+    guard::tell_panics(stderr);
     let status = match parse(&surroundings) {
-        Ok((cli, matches)) => carry_out(cli, matches, surroundings),
-        Err(Parsed::Clap(error, origin)) => return told_by_clap(&error, origin),
+        Ok((cli, matches)) => carry_out(cli, matches, surroundings, stderr),
+        Err(Parsed::Clap(error, origin)) => return told_by_clap(&error, origin, stderr),
         Err(Parsed::Failure(failure)) => {
-            let mut stderr = Stderr::of_failures(Colour::No);
             failure.tell(&mut stderr);
             failure.status
         }
@@ -127,11 +133,17 @@ fn refused(error: clap::Error) -> Parsed {
 }
 
 /// Prints help, a version or a usage error, which clap words and colours itself.
-fn told_by_clap(error: &clap::Error, origin: Option<String>) -> ExitCode {
-    // A reader that has gone does not want the help.
-    let _ = error.print();
+fn told_by_clap(error: &clap::Error, origin: Option<String>, mut stderr: Stderr) -> ExitCode {
+    let told = error.render().to_string();
+    let redacted = stderr.redactor.redact(told.clone());
+    if redacted == told {
+        // A reader that has gone does not want the help.
+        let _ = error.print();
+    } else {
+        stderr.line(redacted.trim_end());
+    }
     if let Some(origin) = origin {
-        Stderr::of_failures(Colour::No).say("hint", &origin);
+        stderr.say("hint", &origin);
     }
     if error.use_stderr() { ExitCode::from(ExitStatus::Usage.code()) } else { ExitCode::SUCCESS }
 }
@@ -141,9 +153,14 @@ fn keeps_runs(command: &Command) -> bool {
     !matches!(command, Command::Sandbox(_) | Command::Completions { .. } | Command::Man(_))
 }
 
-fn carry_out(cli: Cli, matches: clap::ArgMatches, surroundings: Surroundings) -> ExitStatus {
+fn carry_out(
+    cli: Cli,
+    matches: clap::ArgMatches,
+    surroundings: Surroundings,
+    mut stderr: Stderr,
+) -> ExitStatus {
     let colour = |is_terminal| wants_colour(&cli.global, &surroundings, is_terminal);
-    let mut stderr = Stderr::of_failures(colour(surroundings.stderr_is_terminal));
+    stderr.colour = colour(surroundings.stderr_is_terminal);
     let stdout_colour = colour(surroundings.stdout_is_terminal);
     let state = state_directory(&cli.global, &surroundings);
     if state.is_none() && keeps_runs(&cli.command) {

@@ -10,7 +10,6 @@ use super::runs::find;
 use super::stream;
 use super::stream::Audience;
 use super::stream::Colour;
-use super::stream::Stderr;
 use batchctl::report::ExitStatus;
 use batchctl::report::Report;
 use batchctl::report::StillRunning;
@@ -71,7 +70,7 @@ fn tell_cron(report: &Report, written: &[PathBuf], context: &Context) {
     if report.exit.is_none_or(|exit| exit == ExitStatus::Ok) {
         return;
     }
-    let mut stderr = Stderr::of_failures(context.stderr.colour);
+    let mut stderr = context.stderr.of_failures();
     let text = summary(report, written, style(stderr.colour));
     stderr.line(&digest(&text, &report.run.id));
 }

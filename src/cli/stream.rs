@@ -3,6 +3,7 @@
 //! Standard output is data, standard error is talk. Neither's end ends a run: what cannot be
 //! written any longer is dropped, for the store has it.
 
+use batchctl::api::Redactor;
 use std::io;
 use std::io::Write;
 
@@ -27,12 +28,14 @@ pub(super) enum Audience {
 pub(super) struct Stderr {
     pub(super) colour: Colour,
     pub(super) audience: Audience,
+    /// Takes out what no message may contain: one for the process, for as long as it lives.
+    pub(super) redactor: &'static Redactor,
 }
 
 impl Stderr {
     /// Returns standard error for what everybody has to know.
-    pub(super) fn of_failures(colour: Colour) -> Self {
-        Self { colour, audience: Audience::Person }
+    pub(super) fn of_failures(self) -> Self {
+        Self { audience: Audience::Person, ..self }
     }
 
     /// Writes a message with its kind in front.
@@ -53,6 +56,7 @@ impl Stderr {
         if self.audience == Audience::Cron {
             return;
         }
+        let text = self.redactor.redact(text.to_owned());
         // There is nobody left to be told that standard error is gone.
         let _ = writeln!(io::stderr().lock(), "{text}");
     }

@@ -1,5 +1,6 @@
 //! What this process finds around it: variables and terminals. Read here and nowhere else.
 
+use batchctl::api::Redactor;
 use std::env;
 use std::ffi::OsString;
 use std::io::IsTerminal;
@@ -8,6 +9,14 @@ use std::path::PathBuf;
 /// The variables that a token command sees besides its own.
 const PASSED_ON: [&str; 8] =
     ["PATH", "HOME", "USER", "LOGNAME", "LANG", "LC_ALL", "TMPDIR", "XDG_RUNTIME_DIR"];
+
+/// The variables that hold a secret, with what it is called.
+const SECRETS: [(&str, &str); 4] = [
+    ("BATCHCTL_TOKEN", "token"),
+    ("BATCHCTL_IAM_PASSWORD", "password"),
+    ("HUAWEICLOUD_SDK_SK", "secret key"),
+    ("HUAWEICLOUD_SDK_SECURITY_TOKEN", "security token"),
+];
 
 /// The surroundings of this process, read once.
 #[derive(Debug)]
@@ -28,6 +37,15 @@ impl Surroundings {
             stdin_is_terminal: std::io::stdin().is_terminal(),
             stdout_is_terminal: std::io::stdout().is_terminal(),
             stderr_is_terminal: std::io::stderr().is_terminal(),
+        }
+    }
+
+    /// Makes known every secret there is among the variables, whether or not it will be used.
+    pub(super) fn tell_secrets(&self, redactor: &Redactor) {
+        for (variable, name) in SECRETS {
+            if let Some(secret) = self.variable(variable).and_then(|value| value.to_str()) {
+                redactor.learn(name, secret.trim());
+            }
         }
     }
 

@@ -1,6 +1,7 @@
 //! Runs a token command: for a while, with a small environment, and with an end to its output.
 
 use super::error::CredentialError;
+use crate::api::redactor::Redactor;
 use rustix::process::Pid;
 use rustix::process::Signal;
 use rustix::process::kill_process_group;
@@ -46,10 +47,19 @@ pub(super) async fn output_of(
         Err(_) => return Err(CredentialError::CommandTimeout { line: line.into() }),
     };
     if !status.success() {
-        let said = String::from_utf8_lossy(&said).trim().to_owned();
+        let said = without_lines_of(&output, String::from_utf8_lossy(&said).trim().to_owned());
         return Err(CredentialError::CommandFailed { line: line.into(), status, said });
     }
     Ok(output)
+}
+
+/// Takes what a command printed out of what it said: it may have had the token, and failed later.
+fn without_lines_of(output: &[u8], said: String) -> String {
+    let redactor = Redactor::default();
+    for line in String::from_utf8_lossy(output).lines() {
+        redactor.learn("output", line.trim());
+    }
+    redactor.redact(said)
 }
 
 /// A process and all it started, which end when this is dropped.

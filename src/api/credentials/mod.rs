@@ -14,6 +14,7 @@ pub use source::TokenSource;
 use super::authority::Authority;
 use super::authority::FirstUse;
 use super::authority::NotRenewed;
+use super::redactor::Redactor;
 use crate::clock::Instant;
 use crate::policy::Generation;
 use futures::FutureExt;
@@ -37,6 +38,7 @@ pub struct Credentials {
     /// Held by whoever renews; others wait for it and find that it has been done.
     renewal: tokio::sync::Mutex<()>,
     trouble: Mutex<Option<CredentialError>>,
+    redactor: Redactor,
 }
 
 /// What is in force.
@@ -47,29 +49,32 @@ struct Current {
 
 /// What one call was authorised with; takes it out of what comes back.
 pub(super) struct Authorisation {
-    token: Arc<Token>,
+    redactor: Redactor,
 }
 
 impl Authorisation {
     /// Takes what was sent out of a text that came from outside.
     pub(super) fn redact(&self, text: String) -> String {
-        self.token.redact(text)
+        self.redactor.redact(text)
     }
 }
 
 impl Credentials {
-    /// Gets the first credentials.
+    /// Gets the first credentials. The redactor learns these and all later ones before they can
+    /// be sent.
     ///
     /// # Errors
     ///
     /// The source has none, or none that can be sent.
-    pub async fn load(source: TokenSource) -> Result<Self, CredentialError> {
+    pub async fn load(source: TokenSource, redactor: Redactor) -> Result<Self, CredentialError> {
         let token = Arc::new(source.load().await?);
+        token.tell(&redactor);
         Ok(Self {
             source,
             current: Mutex::new(Current { generation: Generation(1), token }),
             renewal: tokio::sync::Mutex::new(()),
             trouble: Mutex::new(None),
+            redactor,
         })
     }
 
@@ -77,7 +82,7 @@ impl Credentials {
     pub(super) fn authorise(&self, request: &mut Request) -> Authorisation {
         let token = Arc::clone(&self.current().token);
         request.headers_mut().insert(AUTH_TOKEN, token.header());
-        Authorisation { token }
+        Authorisation { redactor: self.redactor.clone() }
     }
 
     /// Gets others in the place of these, unless that has happened already.
@@ -95,6 +100,7 @@ impl Credentials {
             return Err(CredentialError::Final { origin: origin() });
         }
         let token = self.source.load().await?;
+        token.tell(&self.redactor);
         let mut current = self.current();
         if token.is_same(&current.token) {
             return Err(CredentialError::SameToken { origin: origin() });
@@ -158,6 +164,10 @@ mod tests {
         TokenSource::Command { line: line.into(), environment: vec![path] }
     }
 
+    async fn load(source: TokenSource) -> Result<Credentials, CredentialError> {
+        Credentials::load(source, Redactor::default()).await
+    }
+
     /// Returns the token that a call would be sent with now.
     fn sent(credentials: &Credentials) -> String {
         let url = "http://127.0.0.1/".parse().unwrap();
@@ -171,7 +181,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let count = directory.path().join("count").display().to_string();
         let line = format!("echo x >> {count}; wc -l < {count}");
-        let credentials = Credentials::load(command(&line)).await.unwrap();
+        let credentials = load(command(&line)).await.unwrap();
         assert_eq!((sent(&credentials).as_str(), credentials.generation()), ("1", Generation(1)));
         let renewals = (0..64).map(|_| credentials.renew(Generation(1)));
         let renewed = futures::future::join_all(renewals).await;
@@ -184,18 +194,19 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("token");
         std::fs::write(&path, "one").unwrap();
-        let credentials = Credentials::load(TokenSource::File(path.clone())).await.unwrap();
+        let credentials = load(TokenSource::File(path.clone())).await.unwrap();
         let same = credentials.renew(Generation(1)).await.unwrap_err();
         assert!(matches!(same, CredentialError::SameToken { .. }), "{same}");
-        std::fs::write(&path, "two").unwrap();
+        std::fs::write(&path, "two-two").unwrap();
         credentials.renew(Generation(1)).await.unwrap();
-        assert_eq!(sent(&credentials), "two");
+        assert_eq!(sent(&credentials), "two-two");
+        assert_eq!(credentials.redactor.redact("two-two".into()), "[token]");
     }
 
     #[tokio::test]
     async fn a_token_that_was_given_is_the_only_one() {
         let source = TokenSource::Given { token: "one".into(), origin: "BATCHCTL_TOKEN".into() };
-        let credentials = Credentials::load(source).await.unwrap();
+        let credentials = load(source).await.unwrap();
         let renewed = Authority::renew(&credentials, Generation(1)).await;
         assert_eq!(renewed, Err(NotRenewed));
         let trouble = credentials.take_trouble().unwrap().to_string();

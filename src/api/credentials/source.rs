@@ -110,6 +110,13 @@ mod tests {
         assert!(matches!(error, CredentialError::NotAToken { .. }), "{error}");
     }
 
+    #[tokio::test]
+    async fn a_command_that_fails_after_its_token_does_not_tell_it() {
+        let failing = command("echo hunter2; echo hunter2 is bad >&2; exit 3");
+        let error = failing.load().await.unwrap_err().to_string();
+        assert!(error.ends_with(": [output] is bad"), "{error}");
+    }
+
     #[tokio::test(start_paused = true)]
     async fn a_command_that_hangs_is_given_up() {
         let error = command("sleep 3600").load().await.unwrap_err();
