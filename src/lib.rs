@@ -18,5 +18,6 @@ pub mod report;
 pub mod run;
 pub mod sandbox;
 pub mod store;
+pub mod survey;
 pub mod task;
 pub mod text;

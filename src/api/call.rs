@@ -3,6 +3,8 @@
 use super::credentials::Authorisation;
 use super::error_chain::innermost;
 use super::error_chain::no_response;
+use super::list::Listed;
+use super::list::read_page;
 use super::wire::read_body;
 use crate::policy::Answer;
 use crate::policy::Body;
@@ -23,6 +25,8 @@ use std::time::Duration;
 
 /// The largest body that is read.
 const LARGEST_BODY: usize = 1024 * 1024;
+/// The largest page of a list that is read: 200 entries of 40 KiB.
+const LARGEST_PAGE: usize = 8 * 1024 * 1024;
 /// The longest text of the service that is kept, in characters.
 const LONGEST_TEXT: usize = 500;
 /// The most entries of an error list that are kept.
@@ -32,15 +36,40 @@ const LONGEST_LIST: usize = 100;
 pub(super) async fn exchange(http: &Client, request: Request, sent: &Authorisation) -> Answer {
     let mut response = match http.execute(request).await {
         Ok(response) => response,
-        Err(error) => {
-            let mut seen = no_response(error);
-            seen.message = kept(seen.message, sent);
-            return Answer::NoResponse(seen);
-        }
+        Err(error) => return gone(error, sent),
     };
-    let status = response.status().as_u16();
     let body = body_of(&mut response, sent).await;
-    let headers = response.headers();
+    answer(&response, body, sent)
+}
+
+/// Sends a request for a page of a list and tells what came back.
+pub(super) async fn fetch_page(http: &Client, request: Request, sent: &Authorisation) -> Listed {
+    let mut response = match http.execute(request).await {
+        Ok(response) => response,
+        Err(error) => return Listed::Answer(gone(error, sent)),
+    };
+    if !response.status().is_success() {
+        let body = body_of(&mut response, sent).await;
+        return Listed::Answer(answer(&response, body, sent));
+    }
+    let text = text_of(&mut response, LARGEST_PAGE, sent).await;
+    match text.and_then(|text| read_page(&text)) {
+        Ok(page) => Listed::Page(page.map_texts(|text| sent.redact(text))),
+        Err(seen) => {
+            let body = Body::Unreadable(kept(seen, sent));
+            Listed::Answer(answer(&response, body, sent))
+        }
+    }
+}
+
+fn gone(error: reqwest::Error, sent: &Authorisation) -> Answer {
+    let mut seen = no_response(error);
+    seen.message = kept(seen.message, sent);
+    Answer::NoResponse(seen)
+}
+
+fn answer(response: &reqwest::Response, body: Body, sent: &Authorisation) -> Answer {
+    let (status, headers) = (response.status().as_u16(), response.headers());
     let retry_after = hold(headers);
     Answer::Response(Response {
         status,
@@ -57,28 +86,35 @@ async fn body_of(response: &mut reqwest::Response, sent: &Authorisation) -> Body
     if response.status().is_redirection() {
         return Body::Error(redirected(status, response.headers(), sent));
     }
-    if let Some(encoding) = header(response.headers(), CONTENT_ENCODING.as_str()) {
-        return Body::Unreadable(kept(format!("the answer is encoded, as `{encoding}`"), sent));
-    }
-    let bytes = match read_all(response).await {
-        Ok(bytes) => bytes,
-        Err(seen) => return Body::Unreadable(kept(seen, sent)),
-    };
-    match String::from_utf8(bytes) {
-        // Redacted before it is read, for a part of it may be shown that cuts a secret in two, and
-        // after, for JSON has many ways to write one text.
-        Ok(text) => trimmed(read_body(status, &sent.redact(text)), sent),
-        Err(_) => Body::Unreadable("the answer is not UTF-8".into()),
+    match text_of(response, LARGEST_BODY, sent).await {
+        // Redacted again after it was read, for JSON has many ways to write one text.
+        Ok(text) => trimmed(read_body(status, &text), sent),
+        Err(seen) => Body::Unreadable(kept(seen, sent)),
     }
 }
 
+/// Reads a body of so many bytes at the most, or tells what was seen instead.
+async fn text_of(
+    response: &mut reqwest::Response,
+    most: usize,
+    sent: &Authorisation,
+) -> Result<String, String> {
+    if let Some(encoding) = header(response.headers(), CONTENT_ENCODING.as_str()) {
+        return Err(kept(format!("the answer is encoded, as `{encoding}`"), sent));
+    }
+    let bytes = read_all(response, most).await?;
+    let text = String::from_utf8(bytes).map_err(|_| "the answer is not UTF-8".to_owned())?;
+    // Redacted before it is read, for a part of it may be shown that cuts a secret in two.
+    Ok(sent.redact(text))
+}
+
 /// Reads a body in chunks, so that none can be larger than what is read of it.
-async fn read_all(response: &mut reqwest::Response) -> Result<Vec<u8>, String> {
+async fn read_all(response: &mut reqwest::Response, most: usize) -> Result<Vec<u8>, String> {
     let mut body = Vec::new();
     loop {
         match response.chunk().await {
-            Ok(Some(chunk)) if body.len() + chunk.len() > LARGEST_BODY => {
-                return Err("the answer is longer than 1 MiB".into());
+            Ok(Some(chunk)) if body.len() + chunk.len() > most => {
+                return Err(format!("the answer is longer than {} MiB", most >> 20));
             }
             Ok(Some(chunk)) => body.extend_from_slice(&chunk),
             Ok(None) => return Ok(body),

@@ -6,6 +6,8 @@ use super::call;
 use super::credentials::Credentials;
 use super::endpoint::Endpoint;
 use super::endpoint::ProjectId;
+use super::list::ListFilter;
+use super::list::Listed;
 use crate::policy::Answer;
 use crate::policy::Delivery;
 use crate::policy::NoResponse;
@@ -66,6 +68,13 @@ impl ViasClient {
         let url = self.settings.endpoint.action(&self.settings.project, task)?;
         Some(Request::new(Method::PUT, url))
     }
+
+    /// Builds the request for a page of the list.
+    fn page_request(&self, filter: &ListFilter, number: u32) -> Request {
+        let mut url = self.settings.endpoint.list(&self.settings.project);
+        filter.add_to(&mut url, number);
+        Request::new(Method::GET, url)
+    }
 }
 
 impl TaskApi for ViasClient {
@@ -81,6 +90,12 @@ impl TaskApi for ViasClient {
                 message: "the id would change the path of the call".into(),
             }),
         }
+    }
+
+    async fn list(&self, filter: &ListFilter, number: u32) -> Listed {
+        let mut request = self.page_request(filter, number);
+        let sent = self.credentials.authorise(&mut request);
+        call::fetch_page(&self.http, request, &sent).await
     }
 
     fn authority(&self) -> &dyn Authority {

@@ -77,6 +77,14 @@ impl Endpoint {
         (url.path() == path).then_some(url)
     }
 
+    /// Returns the URL of the list of batch tasks, without its query.
+    pub(super) fn list(&self, project: &ProjectId) -> Url {
+        let mut url = self.base.clone();
+        let base = self.base.path().trim_end_matches('/');
+        url.set_path(&format!("{base}/v2/{project}/batch-tasks"));
+        url
+    }
+
     /// Returns the pattern of action URLs, for plans.
     pub fn action_pattern(&self, project: &ProjectId) -> String {
         let base = self.base.as_str().trim_end_matches('/');

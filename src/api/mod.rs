@@ -8,6 +8,7 @@ mod client;
 mod credentials;
 mod endpoint;
 mod error_chain;
+mod list;
 mod redactor;
 mod wire;
 
@@ -25,9 +26,18 @@ pub use endpoint::Endpoint;
 pub use endpoint::EndpointError;
 pub use endpoint::ProjectId;
 pub use endpoint::ProjectIdError;
+pub use list::LAST_PAGE;
+pub use list::ListFilter;
+pub use list::Listed;
+pub use list::ListedTask;
+pub use list::PAGE_SIZE;
+pub use list::Page;
 pub use redactor::Redactor;
 
 use crate::policy::Answer;
+use crate::policy::Delivery;
+use crate::policy::NoResponse;
+use crate::task::FailureKind;
 use crate::task::Task;
 use std::sync::Arc;
 
@@ -41,6 +51,18 @@ pub trait TaskApi {
     ///
     /// A call takes the credentials that are in force when it is first polled.
     fn call(&self, task: Arc<Task>) -> impl Future<Output = Answer>;
+
+    /// Asks for a page of the tasks there are and the states they are in, counted from 1.
+    ///
+    /// By default the service has no list: no state can be read.
+    fn list(&self, filter: &ListFilter, number: u32) -> impl Future<Output = Listed> {
+        let _ = (filter, number);
+        std::future::ready(Listed::Answer(Answer::NoResponse(NoResponse {
+            kind: FailureKind::NotSent,
+            delivery: Delivery::NeverLeft,
+            message: "this service has no list of its tasks".into(),
+        })))
+    }
 
     /// Returns who knows the credentials of the calls; by default they never change.
     fn authority(&self) -> &dyn Authority {

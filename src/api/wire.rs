@@ -101,7 +101,7 @@ fn not_understood(text: &str, error: &serde_json::Error) -> Body {
 }
 
 /// Returns the beginning of a body with a word on what it is not.
-fn excerpt(what: &str, text: &str) -> String {
+pub(super) fn excerpt(what: &str, text: &str) -> String {
     let text = text.trim();
     match text.char_indices().nth(EXCERPT) {
         Some((end, _)) => format!("{what} `{}…`", &text[..end]),
@@ -111,11 +111,16 @@ fn excerpt(what: &str, text: &str) -> String {
 
 /// Reads a whole number from a number or its text; anything else is absent.
 fn whole_number<'de, D: Deserializer<'de>>(from: D) -> Result<Option<i64>, D::Error> {
-    Ok(match Value::deserialize(from)? {
+    Ok(whole(&Value::deserialize(from)?))
+}
+
+/// Returns the whole number that a value is, or that its text says.
+pub(super) fn whole(value: &Value) -> Option<i64> {
+    match value {
         Value::Number(number) => number.as_i64().or_else(|| number.as_f64().and_then(integral)),
         Value::String(text) => text.trim().parse().ok(),
         Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
-    })
+    }
 }
 
 /// Returns a float's value if it is whole and exact.
@@ -145,7 +150,7 @@ fn any_text(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
-fn loose_text(value: &Value) -> Option<String> {
+pub(super) fn loose_text(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text.clone()),
         Value::Number(number) => Some(number.to_string()),

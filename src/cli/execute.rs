@@ -15,7 +15,6 @@ use super::report;
 use super::report::Wanted;
 use super::signals;
 use batchctl::api::ClientSettings;
-use batchctl::api::Redactor;
 use batchctl::api::TokenSource;
 use batchctl::api::ViasClient;
 use batchctl::clock::Clock;
@@ -25,7 +24,9 @@ use batchctl::run::Planned;
 use batchctl::text::plural;
 use jiff::ZonedDateTime;
 use jiff::tz::TimeZone;
+use std::num::NonZeroUsize;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
 
@@ -38,6 +39,14 @@ pub(super) struct Execution<'a> {
     pub(super) json: bool,
     pub(super) log_file: Option<LogFile>,
     pub(super) clock: Clock,
+}
+
+/// How a client connects.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Wires {
+    pub(super) connect_timeout: Duration,
+    /// The most connections at a time.
+    pub(super) concurrency: NonZeroUsize,
 }
 
 /// What becomes of a run that could not be begun.
@@ -69,7 +78,11 @@ pub(super) fn carry_out(
     runtime
         .block_on(async { signals::obey(&context.surroundings, control, talk, drain_timeout) })
         .map_err(|error| Failure::new(ExitStatus::InputOutput, error))?;
-    let client = match client(&planned, &how, &runtime, context.stderr.redactor) {
+    let wires = Wires {
+        connect_timeout: planned.settings().connect_timeout,
+        concurrency: planned.settings().concurrency,
+    };
+    let client = match client(how.place, how.token, wires, &runtime, context) {
         Ok(client) => client,
         Err(failure) => {
             if unbegun == Unbegun::Discard {
@@ -101,18 +114,21 @@ fn here(clock: Clock) -> ZonedDateTime {
     now.expect("the present is a time").to_zoned_datetime(TimeZone::system())
 }
 
-fn client(
-    planned: &Planned,
-    how: &Execution<'_>,
+/// Makes the client of a place, with a token got for it now.
+pub(super) fn client(
+    place: &Place,
+    source: &TokenSource,
+    wires: Wires,
     runtime: &Runtime,
-    redactor: &Redactor,
+    context: &Context,
 ) -> Result<ViasClient, Failure> {
-    let credentials = Arc::new(runtime.block_on(credentials::load(how.token, redactor))?);
+    let credentials =
+        Arc::new(runtime.block_on(credentials::load(source, context.stderr.redactor))?);
     let settings = ClientSettings {
-        endpoint: how.place.endpoint.clone(),
-        project: how.place.project.clone(),
-        connect_timeout: planned.settings().connect_timeout,
-        concurrency: planned.settings().concurrency,
+        endpoint: place.endpoint.clone(),
+        project: place.project.clone(),
+        connect_timeout: wires.connect_timeout,
+        concurrency: wires.concurrency,
     };
     ViasClient::new(settings, credentials)
         .map_err(|error| Failure::new(ExitStatus::InputOutput, error))

@@ -16,6 +16,7 @@ mod execute;
 mod failure;
 mod guard;
 mod job;
+mod list;
 mod log_file;
 mod man;
 mod pace;
@@ -197,6 +198,7 @@ fn dispatch(command: Command, context: &Context) -> Result<ExitStatus, Failure> 
         Command::Report(args) => report::show(&args, context),
         Command::Resume(args) => take_up::resume(&args, context),
         Command::Retry(args) => take_up::retry(&args, context),
+        Command::List(args) => list::list(&args, context),
         Command::Runs { command } => runs::carry_out(&command, context),
         Command::Sandbox(args) => sandbox::serve(args),
         Command::Completions { shell } => completions::print(shell),

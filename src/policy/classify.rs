@@ -78,6 +78,27 @@ pub fn classify(id: &TaskId, answer: &Answer) -> Finding {
     }
 }
 
+/// Tells what an answer means that was to be a page of a list and is none.
+///
+/// Nothing is carried out by asking: what came back and cannot be used may be asked for again.
+pub fn classify_read(answer: &Answer) -> Finding {
+    match answer {
+        Answer::Response(response) if (200..300).contains(&response.status) => {
+            let seen = match &response.body {
+                Body::Error(error) => format!("{} {}", error.code, error.message),
+                Body::Unreadable(seen) => seen.clone(),
+                Body::Result(_) => "the answer is no list".into(),
+            };
+            Finding::failed(Verdict::Transient, Failure::seen(FailureKind::Body, seen))
+        }
+        Answer::Response(response) => error_status(response.status, response),
+        Answer::NoResponse(gone) => no_response(gone),
+        Answer::Panicked(message) => {
+            Finding::failed(Verdict::Panicked, Failure::seen(FailureKind::Body, message.clone()))
+        }
+    }
+}
+
 fn no_response(gone: &NoResponse) -> Finding {
     let verdict = match gone.delivery {
         Delivery::NeverLeft => Verdict::NeverLeft,

@@ -156,3 +156,27 @@ fn a_refusal_without_words_still_says_something() {
     let failure = classify(&id(), &answer).failure.unwrap();
     assert_eq!(failure.message, "status 400 without an error message");
 }
+
+#[test]
+fn a_list_that_cannot_be_read_is_never_in_doubt_for_good() {
+    let check = |answer: Answer, expected: Verdict| {
+        assert_eq!(classify_read(&answer).verdict, expected, "{answer:?}");
+    };
+    let response = |status, body| {
+        Answer::Response(Response {
+            status,
+            request_id: None,
+            retry_after: None,
+            rate_hint: None,
+            body,
+        })
+    };
+    let error = |code: &str| {
+        Body::Error(ServiceError { code: code.into(), message: "m".into(), ..Default::default() })
+    };
+    check(response(200, Body::Unreadable("<html>".into())), Verdict::Transient);
+    check(response(200, error("VIAS.00010001")), Verdict::Transient);
+    check(response(429, error("APIGW.0308")), Verdict::Throttled { hold: None });
+    check(response(401, error("APIGW.0301")), Verdict::Unauthorised);
+    check(response(400, error("VIAS.00010001")), Verdict::Refused);
+}

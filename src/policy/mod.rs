@@ -46,6 +46,7 @@ pub use budget::Turn;
 pub use classify::Finding;
 pub use classify::Verdict;
 pub use classify::classify;
+pub use classify::classify_read;
 pub use pace::Admission;
 pub use pace::Pacer;
 pub use pace::rate_per_second;

@@ -48,6 +48,8 @@ pub(super) struct BatchTask {
     size: u8,
     failed: u8,
     heading: Command,
+    /// Where it was heading before, and how many sub-tasks had failed then.
+    before: (Command, u8),
     moved: Option<Instant>,
     created_at: i64,
     calls: [u32; 2],
@@ -61,6 +63,7 @@ impl BatchTask {
             size,
             failed: 0,
             heading,
+            before: (heading, 0),
             moved: None,
             created_at,
             calls: [0; 2],
@@ -97,9 +100,25 @@ impl BatchTask {
         if self.heading == command && self.failed == failed {
             return;
         }
+        self.before = (self.heading, self.failed);
         self.heading = command;
         self.failed = failed;
         self.moved = Some(now);
+    }
+
+    /// Returns the states as somebody sees them who is told late by `stale`: those before the last
+    /// move, until it is older than that.
+    pub(super) fn stale_states(
+        &self,
+        now: Instant,
+        stale: Duration,
+        settle: Duration,
+    ) -> Histogram {
+        if self.moved.is_none_or(|moved| now.duration_since(moved) >= stale) {
+            return self.states(now.checked_sub(stale).unwrap_or(now), settle);
+        }
+        let (heading, failed) = self.before;
+        Self { heading, failed, moved: None, ..*self }.states(now, settle)
     }
 
     /// Returns the states at an instant, where sub-tasks take `settle` to change theirs.
@@ -147,6 +166,19 @@ mod tests {
         check(&task, now + SETTLE, [(RUNNING, 2), (START_FAILED, 1)]);
         task.carry_out(Command::Stop, 2, now + SETTLE);
         check(&task, now + 2 * SETTLE, [(STOPPED, 1), (RUNNING, 2)]);
+    }
+
+    #[test]
+    fn who_is_told_late_sees_what_was() {
+        let now = Clock::start().instant();
+        let stale = Duration::from_secs(2);
+        let mut task = BatchTask::at_rest(3, Command::Stop, 0);
+        task.carry_out(Command::Start, 0, now);
+        let seen = |after: u64| task.stale_states(now + Duration::from_secs(after), stale, SETTLE);
+        assert_eq!(seen(0), [(STOPPED, 3), (RUNNING, 0)]);
+        assert_eq!(seen(1), [(STOPPED, 3), (RUNNING, 0)]);
+        assert_eq!(seen(2), [(STARTING, 3), (START_FAILED, 0)]);
+        assert_eq!(seen(3), [(RUNNING, 3), (START_FAILED, 0)]);
     }
 
     #[test]

@@ -28,6 +28,8 @@ pub(super) enum Habit {
     Flaky,
     /// `-garbled`: carried out, the answer unreadable.
     Garbled,
+    /// `-stuck`: carried out, and on its way for ever.
+    Stuck,
     /// `-throttled`: the first call of each command is one too many.
     Throttled,
 }
@@ -92,6 +94,7 @@ impl Habit {
             Some("silent") => Self::Silent,
             Some("flaky") => Self::Flaky,
             Some("garbled") => Self::Garbled,
+            Some("stuck") => Self::Stuck,
             Some("throttled") => Self::Throttled,
             Some(_) | None => Self::Plain,
         }
@@ -114,7 +117,7 @@ impl Habit {
             Self::Garbled => well(Delivery::Garbled),
             Self::Flaky if number == 1 => Fate::Faulted(Fault::Downstream),
             Self::Throttled if number == 1 => Fate::Throttled,
-            Self::Flaky | Self::Throttled => well(Delivery::Prompt),
+            Self::Flaky | Self::Throttled | Self::Stuck => well(Delivery::Prompt),
         }
     }
 }
@@ -163,6 +166,7 @@ mod tests {
         check("gate-drop", 1, carried_out(Delivery::Dropped));
         check("gate-silent", 1, carried_out(Delivery::Silent));
         check("gate-garbled", 1, carried_out(Delivery::Garbled));
+        check("gate-stuck", 1, WELL);
     }
 
     #[test]

@@ -25,6 +25,10 @@ pub(super) enum Question {
     RequestId,
     /// How a token is named.
     Token,
+    /// Whether it runs at first.
+    Running,
+    /// Whether it never arrives where it is sent.
+    Stuck,
 }
 
 /// Answers questions by hash.

@@ -6,6 +6,8 @@
 use crate::clock::Instant;
 use crate::sandbox::answer::Answer;
 use crate::sandbox::batch_task::BatchTask;
+use crate::sandbox::batch_task::Histogram;
+use crate::sandbox::behaviour::Habit;
 use crate::sandbox::dice::Dice;
 use crate::sandbox::dice::Question;
 use crate::sandbox::project::Project;
@@ -61,6 +63,8 @@ struct Entry<'a> {
 struct View {
     dice: Dice,
     settle: Duration,
+    stale: Duration,
+    stuck: f64,
     now: Instant,
 }
 
@@ -96,7 +100,13 @@ fn sorted_by(
 
 /// Returns the answer to a query.
 pub(super) fn page(project: &mut Project, query: &ListQuery, now: Instant) -> Answer {
-    let view = View { dice: project.dice(), settle: project.settle(), now };
+    let view = View {
+        dice: project.dice(),
+        settle: project.settle(),
+        stale: project.stale(),
+        stuck: project.stuck(),
+        now,
+    };
     let (tasks, catalogue) = project.catalogued();
     let ids = catalogue.ids(query.sort);
     let ordered: Box<dyn Iterator<Item = &str>> = match query.order {
@@ -121,9 +131,7 @@ impl View {
     /// Tells whether a query asks for a task.
     fn is_asked_for(&self, query: &ListQuery, id: &str, task: &BatchTask) -> bool {
         let in_state = |state: &str| {
-            task.states(self.now, self.settle)
-                .iter()
-                .any(|&(word, count)| count > 0 && word == state)
+            self.states(id, task).iter().any(|&(word, count)| count > 0 && word == state)
         };
         let is_named = |column, part: &str| match column {
             Column::BatchTaskName => self.name(id).contains(part),
@@ -139,7 +147,7 @@ impl View {
 
     /// Writes one task.
     fn entry<'a>(&self, id: &'a str, task: &BatchTask) -> Entry<'a> {
-        let states = task.states(self.now, self.settle);
+        let states = self.states(id, task);
         Entry {
             id,
             batch_task_name: self.name(id),
@@ -153,6 +161,14 @@ impl View {
             batch_task_status_info: states.into_iter().filter(|&(_, count)| count > 0).collect(),
             priority: 1,
         }
+    }
+
+    /// Returns the states that the list tells of a task.
+    fn states(&self, id: &str, task: &BatchTask) -> Histogram {
+        let is_stuck = Habit::of(id) == Habit::Stuck
+            || self.dice.roll_for(Question::Stuck, id).share() < self.stuck;
+        let settle = if is_stuck { Duration::MAX } else { self.settle };
+        task.stale_states(self.now, self.stale, settle)
     }
 
     /// Returns the group of cameras that a task watches.
@@ -239,6 +255,31 @@ mod tests {
         }
         assert_eq!(list(&mut project, "task_state=STOPPED", later)["count"], 2);
         assert_eq!(list(&mut project, "task_state=frozen", later)["count"], 0);
+    }
+
+    #[test]
+    fn stuck_tasks_are_on_their_way_for_ever() {
+        let mut project = project(1);
+        let now = Clock::start().instant();
+        project.call("gate-stuck", Command::Start, now);
+        let later = now + Duration::from_secs(86_400);
+        assert_eq!(list(&mut project, "task_state=starting", later)["count"], 1);
+        let settings = SandboxSettings { tasks: 3, stuck: 1.0, ..SandboxSettings::default() };
+        let mut project = Project::new(&settings);
+        project.call("task-000001", Command::Start, now);
+        assert_eq!(list(&mut project, "task_state=starting", later)["count"], 1);
+        assert_eq!(list(&mut project, "task_state=stopped", later)["count"], 2);
+    }
+
+    #[test]
+    fn a_share_of_the_tasks_runs_at_first() {
+        let running = |share| {
+            let settings = SandboxSettings { running: share, ..SandboxSettings::default() };
+            let mut project = Project::new(&settings);
+            list(&mut project, "task_state=running", Clock::start().instant())["count"].clone()
+        };
+        assert_eq!((running(0.0), running(1.0)), (0.into(), 1_000.into()));
+        assert_eq!(running(0.5), 511);
     }
 
     #[test]

@@ -27,6 +27,7 @@
 //! | `-silent` | carried out, never answered |
 //! | `-flaky` | 500 `VIAS.00010009` at the first call of each command, then 200 |
 //! | `-garbled` | carried out, 200 with a page of HTML |
+//! | `-stuck` | 200, and its sub-tasks are on their way for ever |
 //! | `-throttled` | 429 at the first call of each command, then 200 |
 //!
 //! What becomes of other ids is drawn from the seed, the id, the command and the number of the

@@ -36,6 +36,8 @@ pub(super) struct Project {
     dice: Dice,
     shares: Shares,
     settle: Duration,
+    stale: Duration,
+    stuck: f64,
     tasks: HashMap<Box<str>, BatchTask>,
     catalogue: Catalogue,
 }
@@ -83,13 +85,17 @@ impl Project {
         let generate = |number: u32| {
             let id = generated_id(number);
             let created_at = FIRST_CREATED_AT - (i64::from(number) - 1) * AGE_STEP;
-            let task = BatchTask::at_rest(size(dice, &id), Command::Stop, created_at);
+            let runs = dice.roll_for(Question::Running, &id).share() < settings.running;
+            let heading = if runs { Command::Start } else { Command::Stop };
+            let task = BatchTask::at_rest(size(dice, &id), heading, created_at);
             (id.into_boxed_str(), task)
         };
         Self {
             dice,
             shares: Shares::of(settings),
             settle: settings.settle,
+            stale: settings.stale,
+            stuck: settings.stuck,
             tasks: (1..=settings.tasks).map(generate).collect(),
             catalogue: Catalogue::default(),
         }
@@ -103,6 +109,16 @@ impl Project {
     /// Returns how long sub-tasks are on their way.
     pub(super) const fn settle(&self) -> Duration {
         self.settle
+    }
+
+    /// Returns how late the list tells what has become of tasks.
+    pub(super) const fn stale(&self) -> Duration {
+        self.stale
+    }
+
+    /// Returns the share of tasks that never arrive.
+    pub(super) const fn stuck(&self) -> f64 {
+        self.stuck
     }
 
     /// Returns the batch tasks, in no order.

@@ -35,6 +35,12 @@ pub struct SandboxSettings {
     pub slow: Duration,
     /// How long sub-tasks are on their way to the state they were sent to. Default: 1 s.
     pub settle: Duration,
+    /// How late the list tells what has become of tasks. Default: not at all.
+    pub stale: Duration,
+    /// The share of the tasks it knows from the start that run then. Default: 0.
+    pub running: f64,
+    /// The share of tasks that never arrive where they are sent. Default: 0.
+    pub stuck: f64,
     /// The gateway's throttling. Default: none.
     pub limit: Option<Limit>,
     /// The `Retry-After` of every 429, in whole seconds. Default: none, as the real gateway.
@@ -88,6 +94,9 @@ impl Default for SandboxSettings {
             latency: Duration::from_millis(5)..=Duration::from_millis(30),
             slow: Duration::from_secs(3),
             settle: Duration::from_secs(1),
+            stale: Duration::ZERO,
+            running: 0.0,
+            stuck: 0.0,
             limit: None,
             retry_after: None,
             fail: 0.0,
@@ -131,10 +140,11 @@ impl SandboxSettings {
     /// Checks that each share is one, and that together they leave none below zero.
     fn check_shares(&self) -> Result<(), SandboxError> {
         let shares = [self.fail, self.partial, self.drop];
+        let others = [self.running, self.stuck];
         let is_share = |share: &f64| (0.0..=1.0).contains(share);
         // Ten times 0.1 is a little more than 1 in binary; nobody means that as an error.
         let sum_is_share = shares.iter().sum::<f64>() <= 1.0 + 1e-9;
-        if shares.iter().all(is_share) && sum_is_share {
+        if shares.iter().chain(&others).all(is_share) && sum_is_share {
             return Ok(());
         }
         Err(SandboxError::Shares { fail: self.fail, partial: self.partial, drop: self.drop })

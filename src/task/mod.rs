@@ -6,6 +6,7 @@ mod failure;
 mod id;
 mod outcome;
 mod rate;
+mod state;
 
 pub use failure::Failure;
 pub use failure::FailureKind;
@@ -18,6 +19,11 @@ pub use outcome::OutcomeCounts;
 pub use outcome::UnknownOutcome;
 pub use rate::InvalidRate;
 pub use rate::Rate;
+pub use state::Sighting;
+pub use state::StateCounts;
+pub use state::TaskState;
+pub use state::Toward;
+pub use state::UnknownTaskState;
 
 use std::fmt;
 use std::str::FromStr;

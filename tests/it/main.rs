@@ -14,6 +14,8 @@ mod pace;
 #[cfg(test)]
 mod sandbox;
 #[cfg(test)]
+mod state;
+#[cfg(test)]
 mod support;
 #[cfg(test)]
 mod tidy;

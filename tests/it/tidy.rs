@@ -24,7 +24,11 @@ const TABLE: &[(&str, &[&str])] = &[
     ("report", &["task", "clock", "text", "policy", "event", "store"]),
     ("progress", &["task", "clock", "text", "event"]),
     ("sandbox", &["task", "clock"]),
-    ("run", &["task", "clock", "policy", "event", "api", "plan", "engine", "store", "report"]),
+    ("survey", &["task", "clock", "policy", "api"]),
+    (
+        "run",
+        &["task", "clock", "policy", "event", "api", "plan", "engine", "store", "report", "survey"],
+    ),
 ];
 
 /// The most lines of a file, its tests not counted.

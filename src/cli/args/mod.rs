@@ -10,6 +10,7 @@ mod call;
 mod display;
 mod follow_up;
 mod input;
+mod list;
 mod man;
 mod pace;
 mod place;
@@ -32,6 +33,9 @@ pub(crate) use follow_up::ResumeArgs;
 pub(crate) use follow_up::RetryArgs;
 pub(crate) use follow_up::TakeUpArgs;
 pub(crate) use input::InputArgs;
+pub(crate) use list::ListArgs;
+pub(crate) use list::ReadingArgs;
+pub(crate) use list::WhichTasksArgs;
 pub(crate) use man::ManArgs;
 pub(crate) use pace::PaceArgs;
 pub(crate) use pace::StartSmallArgs;
@@ -92,6 +96,8 @@ pub(crate) enum Command {
     Retry(RetryArgs),
     /// Show the report of a run, in any format, any time later
     Report(ReportArgs),
+    /// List the batch tasks of the project and the states they are in
+    List(ListArgs),
     /// List, show and prune the runs that are kept
     #[command(after_help = RUNS_HELP, arg_required_else_help = true)]
     Runs {

@@ -12,10 +12,11 @@ use std::time::Duration;
 
 const SANDBOX_HELP: &str = "\
 The first line on standard output is its URL. Ids that end with -partial, -failed, -refused,
--missing, -slow, -drop, -silent, -flaky, -garbled or -throttled always behave like that.
+-missing, -slow, -drop, -silent, -flaky, -garbled, -stuck or -throttled always behave like that.
 
 Examples:
   batchctl sandbox --listen 127.0.0.1:8080 --latency 5ms..30ms --limit 100/s
+  batchctl sandbox --tasks 10000 --running 50% --settle 20s --stale 2s --stuck 1%
   batchctl sandbox --fail 2% --partial 5% --drop 1% --seed 7 --access-log access.log";
 
 #[derive(Debug, Args)]
@@ -30,6 +31,18 @@ pub(crate) struct SandboxArgs {
     /// How long answers take
     #[arg(long, value_name = "SPAN..SPAN", default_value = "5ms..30ms", value_parser = values::spans)]
     latency: RangeInclusive<Duration>,
+    /// How long sub-tasks are on their way to where they were sent
+    #[arg(long, value_name = "SPAN", default_value = "1s", value_parser = values::span)]
+    settle: Duration,
+    /// How late the list tells what has become of tasks
+    #[arg(long, value_name = "SPAN", default_value = "0s", value_parser = values::span)]
+    stale: Duration,
+    /// The share of the project's tasks that run at first; the others are stopped
+    #[arg(long, value_name = "SHARE", default_value = "0%", value_parser = values::share)]
+    running: f64,
+    /// The share of tasks that never arrive where they are sent
+    #[arg(long, value_name = "SHARE", default_value = "0%", value_parser = values::share)]
+    stuck: f64,
     /// Throttle above this rate
     #[arg(long, value_name = "RATE")]
     limit: Option<Rate>,
@@ -59,6 +72,10 @@ impl From<SandboxArgs> for SandboxSettings {
             listen: args.listen,
             tasks: args.tasks,
             latency: args.latency,
+            settle: args.settle,
+            stale: args.stale,
+            running: args.running,
+            stuck: args.stuck,
             limit: args.limit.map(|rate| Limit { count: rate.limit.get(), window: rate.window }),
             retry_after: args.retry_after,
             fail: args.fail,

@@ -2,11 +2,12 @@
 
 use crate::support::batchctl::Scene;
 
-const COMMANDS: [&[&str]; 10] = [
+const COMMANDS: [&[&str]; 11] = [
     &[],
     &["start"],
     &["stop"],
     &["run"],
+    &["list"],
     &["report"],
     &["runs"],
     &["runs", "list"],

@@ -1,0 +1,280 @@
+//! What may be asked of the list of batch tasks, and what a page of it says.
+//!
+//! Reads leniently: a field that is missing or has another type is absent, one that nobody knows
+//! is kept. What a page claims is never believed here; who walks through pages judges it.
+
+use super::wire::excerpt;
+use super::wire::loose_text;
+use super::wire::whole;
+use crate::policy::Answer;
+use crate::task::Sighting;
+use crate::task::StateCounts;
+use crate::task::TaskId;
+use reqwest::Url;
+use serde_json::Map;
+use serde_json::Value;
+
+/// How many batch tasks are asked for at a time: as many as the service gives.
+pub const PAGE_SIZE: usize = 200;
+/// The highest number of a page that the service takes.
+pub const LAST_PAGE: u32 = 10_000;
+/// The longest part of a name that may be looked for, in characters.
+const LONGEST_NAME: usize = 100;
+/// The longest text of an entry that is kept, in characters.
+const LONGEST_TEXT: usize = 500;
+/// The most states that are told apart: the service knows 18.
+const MOST_STATES: usize = 64;
+
+/// Which batch tasks the service is asked for. What is empty does not narrow.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ListFilter {
+    /// With a sub-task in this state, a word of the service in the case it is to be sent in.
+    pub state: Option<String>,
+    /// With this part in the name.
+    pub name_part: Option<String>,
+    /// Of one of these video groups.
+    pub groups: Vec<String>,
+    /// Of this maker of algorithms.
+    pub manufacturer: Option<String>,
+    /// With this algorithm.
+    pub title: Option<String>,
+}
+
+/// What came back for a page.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Listed {
+    /// The page.
+    Page(Page),
+    /// Anything else.
+    Answer(Answer),
+}
+
+/// One page of batch tasks, as the service says it is.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Page {
+    /// How many batch tasks there are on all pages.
+    pub total: Option<u64>,
+    /// Those on this page.
+    pub tasks: Vec<ListedTask>,
+    /// How many entries have no id, and so cannot be told apart.
+    pub nameless: u64,
+}
+
+/// One batch task of a page.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ListedTask {
+    /// Its id, which need not be one that can be called.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// How many sub-tasks it has.
+    pub sub_tasks: Option<u64>,
+    /// How many of them are in which state.
+    pub states: StateCounts,
+    /// When it was created, in milliseconds since the Unix epoch.
+    pub created_ms: Option<i64>,
+    /// All its other fields.
+    pub others: Map<String, Value>,
+}
+
+impl ListFilter {
+    /// Adds the query of a page to the address of the list.
+    ///
+    /// The oldest come first: what is created meanwhile is on the last page and shifts nothing.
+    pub(super) fn add_to(&self, url: &mut Url, number: u32) {
+        let mut query = url.query_pairs_mut();
+        query.append_pair("page_size", &PAGE_SIZE.to_string());
+        query.append_pair("page_num", &number.to_string());
+        query.append_pair("sort_name", "created_at").append_pair("order_by", "asc");
+        if !self.groups.is_empty() {
+            query.append_pair("video_group", &self.groups.join(","));
+        }
+        if let Some(part) = &self.name_part {
+            let part: String = part.chars().take(LONGEST_NAME).collect();
+            query.append_pair("type_like", "batch_task_name").append_pair("name_like", &part);
+        }
+        let others = [
+            ("task_state", &self.state),
+            ("manufacturer", &self.manufacturer),
+            ("title", &self.title),
+        ];
+        let given = others.iter().filter_map(|(name, value)| Some((name, value.as_ref()?)));
+        query.extend_pairs(given);
+    }
+}
+
+impl Page {
+    /// Returns the page with what `change` makes of each text in it: JSON has many ways to write
+    /// one, and what was taken out of the page as it came may be in it all the same.
+    pub(super) fn map_texts(mut self, change: impl Fn(String) -> String) -> Self {
+        for task in &mut self.tasks {
+            task.id = change(std::mem::take(&mut task.id));
+            task.name = change(std::mem::take(&mut task.name));
+            let others = std::mem::take(&mut task.others).into_iter();
+            task.others = others.map(|(name, value)| (name, mapped(value, &change))).collect();
+        }
+        self
+    }
+}
+
+fn mapped(value: Value, change: &impl Fn(String) -> String) -> Value {
+    match value {
+        Value::String(text) => Value::String(change(text)),
+        Value::Array(items) => items.into_iter().map(|item| mapped(item, change)).collect(),
+        Value::Object(fields) => {
+            fields.into_iter().map(|(name, value)| (name, mapped(value, change))).collect()
+        }
+        plain @ (Value::Null | Value::Bool(_) | Value::Number(_)) => plain,
+    }
+}
+
+impl ListedTask {
+    /// Returns what was seen of it, if its id is one that can be called.
+    pub fn sighting(&self) -> Option<Sighting> {
+        let id: TaskId = self.id.parse().ok()?;
+        Some(Sighting::of(id, &self.states))
+    }
+}
+
+/// Reads the body of a 200, or tells what was seen instead.
+pub(super) fn read_page(text: &str) -> Result<Page, String> {
+    let strange = || excerpt("no list of batch tasks is in", text);
+    let Ok(Value::Object(mut fields)) = serde_json::from_str(text) else { return Err(strange()) };
+    let Some(Value::Array(entries)) = fields.remove("batch_task_list") else {
+        return Err(strange());
+    };
+    let total = fields.get("count").and_then(whole).and_then(|count| u64::try_from(count).ok());
+    let all = entries.len();
+    let tasks: Vec<ListedTask> = entries.into_iter().filter_map(entry).collect();
+    let nameless = u64::try_from(all - tasks.len()).unwrap_or(u64::MAX);
+    Ok(Page { total, tasks, nameless })
+}
+
+fn entry(value: Value) -> Option<ListedTask> {
+    let Value::Object(mut fields) = value else { return None };
+    let id = kept(loose_text(&fields.remove("id")?)?);
+    if id.is_empty() {
+        return None;
+    }
+    let text = |value: Option<Value>| value.as_ref().and_then(loose_text).unwrap_or_default();
+    let number = |value: Option<Value>| value.as_ref().and_then(whole);
+    Some(ListedTask {
+        id,
+        name: kept(text(fields.remove("batch_task_name"))),
+        sub_tasks: number(fields.remove("num_task")).and_then(|count| u64::try_from(count).ok()),
+        states: states(fields.remove("batch_task_status_info")),
+        created_ms: number(fields.remove("created_at")),
+        others: fields,
+    })
+}
+
+/// Reads the counters; one that is no number is left out, and so nothing is concluded from it.
+fn states(value: Option<Value>) -> StateCounts {
+    let Some(Value::Object(fields)) = value else { return StateCounts::default() };
+    let counters = fields.iter().take(MOST_STATES).filter_map(|(state, count)| {
+        let count = u64::try_from(whole(count)?).ok()?;
+        Some((kept(state.clone()), count))
+    });
+    StateCounts::of(counters)
+}
+
+fn kept(mut text: String) -> String {
+    if let Some((end, _)) = text.char_indices().nth(LONGEST_TEXT) {
+        text.truncate(end);
+        text.push('…');
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::task::TaskState;
+    use proptest::prelude::*;
+
+    fn task(entry: &str) -> ListedTask {
+        let page = read_page(&format!(r#"{{"count":1,"batch_task_list":[{entry}]}}"#)).unwrap();
+        assert_eq!(page.tasks.len(), 1, "{entry}");
+        page.tasks.into_iter().next().unwrap()
+    }
+
+    fn check_query(filter: &ListFilter, expected: &str) {
+        let mut url: Url = "https://example.com/list".parse().unwrap();
+        filter.add_to(&mut url, 7);
+        let always = "page_size=200&page_num=7&sort_name=created_at&order_by=asc";
+        assert_eq!(url.query().unwrap(), format!("{always}{expected}"));
+    }
+
+    #[test]
+    fn the_documented_entry_is_read_and_what_is_new_in_it_is_kept() {
+        let task = task(
+            r#"{"id":"0d47bbf52962414bb7ae27fb6ea24230","batch_task_name":"gate-cameras",
+                "num_task":3,"created_at":1685667905165,"priority":1,
+                "batch_task_status_info":{"stopped":3}}"#,
+        );
+        assert_eq!((task.name.as_str(), task.sub_tasks), ("gate-cameras", Some(3)));
+        assert_eq!(task.created_ms, Some(1_685_667_905_165));
+        assert_eq!(task.others["priority"], 1);
+        assert_eq!(task.sighting().unwrap().state, TaskState::Stopped);
+    }
+
+    #[test]
+    fn missing_and_mistyped_fields_survive() {
+        let check = |entry: &str, states: &str, sub_tasks| {
+            let task = task(entry);
+            assert_eq!((task.states.to_string().as_str(), task.sub_tasks), (states, sub_tasks));
+        };
+        check(r#"{"id":"task-1"}"#, "", None);
+        check(r#"{"id":"task-1","num_task":"3"}"#, "", Some(3));
+        check(r#"{"id":"task-1","num_task":-3,"batch_task_status_info":[]}"#, "", None);
+        let odd = r#"{"id":"task-1","batch_task_status_info":{"RUNNING":"2","x":{},"y":-1}}"#;
+        check(odd, "running=2", None);
+        assert_eq!(task(r#"{"id":12345}"#).id, "12345");
+    }
+
+    #[test]
+    fn an_id_outside_the_pattern_is_text_and_cannot_be_called() {
+        for id in ["../admin", "AB", "x", "id with blanks"] {
+            let task = task(&format!(r#"{{"id":"{id}"}}"#));
+            assert_eq!((task.id.as_str(), task.sighting()), (id, None));
+        }
+    }
+
+    #[test]
+    fn entries_without_an_id_are_counted() {
+        let page = read_page(r#"{"count":4,"batch_task_list":[{},null,{"id":""},{"id":"abcd"}]}"#);
+        let page = page.unwrap();
+        assert_eq!((page.tasks.len(), page.nameless, page.total), (1, 3, Some(4)));
+    }
+
+    #[test]
+    fn what_is_no_page_is_told_in_part() {
+        for text in ["", "null", "[]", "{}", r#"{"batch_task_list":{}}"#, "<html>", "{\"a\":"] {
+            let seen = read_page(text).unwrap_err();
+            assert!(seen.starts_with("no list of batch tasks is in"), "{seen}");
+        }
+    }
+
+    #[test]
+    fn filters_are_encoded() {
+        check_query(&ListFilter::default(), "");
+        let all = ListFilter {
+            state: Some("RUNNING".into()),
+            name_part: Some("gate & yard".into()),
+            groups: vec!["a".into(), "b".into()],
+            manufacturer: Some("m#".into()),
+            title: None,
+        };
+        let expected = "&video_group=a%2Cb&type_like=batch_task_name&name_like=gate+%26+yard\
+                        &task_state=RUNNING&manufacturer=m%23";
+        check_query(&all, expected);
+    }
+
+    proptest! {
+        #[test]
+        fn no_page_is_too_strange_to_read(text in ".{0,200}", entry in ".{0,40}") {
+            let _ = read_page(&text);
+            let _ = read_page(&format!("{{\"batch_task_list\":[{entry}]}}"));
+        }
+    }
+}

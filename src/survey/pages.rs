@@ -1,0 +1,241 @@
+//! Decides from the pages so far which one is next, and whether every task has been seen.
+//!
+//! Pure. A service may repeat a page, change its total, or give more or less than it claims; a
+//! walk always ends, and never calls itself whole if it may not be.
+
+use crate::api::LAST_PAGE;
+use crate::api::PAGE_SIZE;
+use crate::api::Page;
+use crate::task::Failure;
+use std::collections::HashSet;
+use std::fmt;
+use std::hash::DefaultHasher;
+use std::hash::Hash;
+use std::hash::Hasher;
+
+/// Why a walk through the list may have missed tasks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Gap {
+    /// A page came twice.
+    Repeated {
+        /// Its number.
+        page: u32,
+    },
+    /// There were fewer tasks than the list said.
+    Short {
+        /// How many there were.
+        seen: u64,
+        /// How many there should have been.
+        total: u64,
+    },
+    /// The list became shorter meanwhile: what is behind the gap has moved to a page already seen.
+    Shrank,
+    /// There are more pages than the service gives.
+    Endless,
+    /// Entries without an id.
+    Nameless {
+        /// How many.
+        count: u64,
+    },
+    /// A page could not be read.
+    Unread(Failure),
+    /// The credentials were refused.
+    Unauthorised(Failure),
+}
+
+impl fmt::Display for Gap {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Repeated { page } => write!(f, "page {page} of the list came twice"),
+            Self::Short { seen, total } => {
+                write!(f, "the list has {seen} of the {total} tasks it says it has")
+            }
+            Self::Shrank => f.write_str("the list became shorter while it was read"),
+            Self::Endless => write!(f, "the list has more than {LAST_PAGE} pages"),
+            Self::Nameless { count } => write!(f, "{count} entries of the list have no id"),
+            Self::Unread(failure) => write!(f, "the list cannot be read: {}", told(failure)),
+            Self::Unauthorised(failure) => {
+                write!(f, "the credentials were refused: {}", told(failure))
+            }
+        }
+    }
+}
+
+fn told(failure: &Failure) -> String {
+    match failure.code.as_str() {
+        "" => failure.message.clone(),
+        code => format!("{code}: {}", failure.message),
+    }
+}
+
+/// What follows a page.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Next {
+    /// The page of this number.
+    Page(u32),
+    /// Nothing: every task has been seen.
+    Whole,
+    /// Nothing, although a task may have been missed.
+    Gap(Gap),
+}
+
+/// The pages of one walk.
+#[derive(Debug, Default)]
+pub(super) struct Pages {
+    number: u32,
+    seen: u64,
+    nameless: u64,
+    total: Option<u64>,
+    shrank: bool,
+    prints: HashSet<u64>,
+}
+
+impl Pages {
+    /// Takes note of the next page.
+    pub(super) fn take(&mut self, page: &Page) -> Next {
+        self.number += 1;
+        let size = page.tasks.len() as u64 + page.nameless;
+        self.nameless += page.nameless;
+        self.shrank |= page.total < self.total;
+        self.total = page.total;
+        if size == 0 {
+            return self.end();
+        }
+        if !self.prints.insert(print(page)) {
+            return Next::Gap(Gap::Repeated { page: self.number });
+        }
+        self.seen += size;
+        let is_full = size >= PAGE_SIZE as u64;
+        match self.total {
+            // A page that is shorter than was asked for may be all that the service gives at once.
+            Some(total) if self.seen < total => self.next(),
+            Some(total) if self.seen > total && is_full => self.next(),
+            Some(_) => self.end(),
+            None => self.next(),
+        }
+    }
+
+    fn next(&self) -> Next {
+        match self.number {
+            LAST_PAGE.. => Next::Gap(Gap::Endless),
+            number => Next::Page(number + 1),
+        }
+    }
+
+    fn end(&self) -> Next {
+        match self.total {
+            _ if self.shrank => Next::Gap(Gap::Shrank),
+            Some(total) if self.seen < total => Next::Gap(Gap::Short { seen: self.seen, total }),
+            _ if self.nameless > 0 => Next::Gap(Gap::Nameless { count: self.nameless }),
+            Some(_) | None => Next::Whole,
+        }
+    }
+}
+
+/// Returns what tells a page from others: its ids, in order.
+fn print(page: &Page) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    page.tasks.iter().for_each(|task| task.id.hash(&mut hasher));
+    hasher.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::ListedTask;
+    use proptest::prelude::*;
+
+    fn page(total: Option<u64>, ids: std::ops::Range<u32>) -> Page {
+        let task = |id: u32| ListedTask { id: format!("task-{id}"), ..ListedTask::default() };
+        Page { total, tasks: ids.map(task).collect(), nameless: 0 }
+    }
+
+    fn check(pages: &[Page], expected: &Next) {
+        let mut walk = Pages::default();
+        let mut next = Next::Page(1);
+        for (number, page) in (1..).zip(pages) {
+            assert_eq!(next, Next::Page(number), "before page {number}");
+            next = walk.take(page);
+        }
+        assert_eq!(&next, expected);
+    }
+
+    #[test]
+    fn a_walk_ends_where_the_total_is_seen() {
+        check(&[page(Some(0), 0..0)], &Next::Whole);
+        check(&[page(Some(3), 0..3)], &Next::Whole);
+        check(&[page(Some(200), 0..200)], &Next::Whole);
+        check(&[page(Some(201), 0..200)], &Next::Page(2));
+        check(&[page(Some(201), 0..200), page(Some(201), 200..201)], &Next::Whole);
+    }
+
+    #[test]
+    fn without_a_total_an_empty_page_is_the_end() {
+        check(&[page(None, 0..3)], &Next::Page(2));
+        check(&[page(None, 0..3), page(None, 0..0)], &Next::Whole);
+    }
+
+    #[test]
+    fn a_service_that_gives_less_at_a_time_is_followed() {
+        check(&[page(Some(15), 0..10), page(Some(15), 10..15)], &Next::Whole);
+    }
+
+    #[test]
+    fn a_page_that_repeats_ends_the_walk() {
+        let repeated = Next::Gap(Gap::Repeated { page: 2 });
+        check(&[page(Some(400), 0..200), page(Some(400), 0..200)], &repeated);
+    }
+
+    #[test]
+    fn a_total_that_grows_is_followed_and_one_that_falls_leaves_a_gap() {
+        check(&[page(Some(200), 0..200)], &Next::Whole);
+        check(&[page(Some(300), 0..200), page(Some(401), 200..400)], &Next::Page(3));
+        let shrank = Next::Gap(Gap::Shrank);
+        check(&[page(Some(300), 0..200), page(Some(299), 200..299)], &shrank);
+    }
+
+    #[test]
+    fn more_than_was_claimed_is_taken_and_less_is_a_gap() {
+        check(&[page(Some(5), 0..7)], &Next::Whole);
+        check(&[page(Some(5), 0..200)], &Next::Page(2));
+        let short = Next::Gap(Gap::Short { seen: 3, total: 9 });
+        check(&[page(Some(9), 0..3), page(Some(9), 0..0)], &short);
+    }
+
+    #[test]
+    fn entries_without_an_id_are_a_gap() {
+        let nameless = Page { total: Some(2), nameless: 1, ..page(None, 0..1) };
+        check(&[nameless], &Next::Gap(Gap::Nameless { count: 1 }));
+    }
+
+    #[test]
+    fn no_walk_goes_on_for_ever() {
+        let mut walk = Pages::default();
+        let pages = (0..).map(|number| page(None, number..number + 1));
+        let ends =
+            pages.map(|page| walk.take(&page)).position(|next| next == Next::Gap(Gap::Endless));
+        assert_eq!(ends, Some(9_999));
+    }
+
+    proptest! {
+        #[test]
+        fn a_whole_walk_has_seen_as_many_as_the_list_says(
+            pages in proptest::collection::vec((proptest::option::of(0_u64..600), 0_u32..250), 1..6)
+        ) {
+            let mut walk = Pages::default();
+            let mut from = 0;
+            for (total, size) in pages {
+                let next = walk.take(&page(total, from..from + size));
+                from += size;
+                match next {
+                    Next::Page(_) => {}
+                    Next::Whole => {
+                        prop_assert!(total.is_none_or(|total| u64::from(from) >= total));
+                        return Ok(());
+                    }
+                    Next::Gap(_) => return Ok(()),
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,166 @@
+//! Walks through scripted lists, under a clock that stands still.
+
+use super::*;
+use crate::api::ListedTask;
+use crate::api::PAGE_SIZE;
+use crate::clock::Instant;
+use crate::policy::Body;
+use crate::policy::Response;
+use crate::policy::ServiceError;
+use crate::task::Task;
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::sync::Mutex;
+
+type Script = Box<dyn Fn(u32, usize) -> Listed>;
+
+/// A service that answers the n-th request, for a page, as a script says.
+struct Service {
+    script: Script,
+    asked: Mutex<Vec<(u32, Instant)>>,
+    clock: Clock,
+}
+
+impl TaskApi for Service {
+    async fn call(&self, _: Arc<Task>) -> Answer {
+        unreachable!("nothing is started or stopped here")
+    }
+
+    async fn list(&self, _: &ListFilter, number: u32) -> Listed {
+        let mut asked = self.asked.lock().unwrap();
+        asked.push((number, self.clock.instant()));
+        (self.script)(number, asked.len())
+    }
+}
+
+/// Keeps ids until there are enough.
+#[derive(Default)]
+struct Ids {
+    seen: Vec<String>,
+    durable: usize,
+    enough: Option<usize>,
+}
+
+impl Notebook for Ids {
+    type Error = Infallible;
+
+    async fn request(&mut self, _: Timestamp) -> Result<(), Infallible> {
+        self.durable += 1;
+        Ok(())
+    }
+
+    async fn page(&mut self, page: Page) -> Result<Turn, Infallible> {
+        self.seen.extend(page.tasks.into_iter().map(|task| task.id));
+        let enough = self.enough.is_some_and(|enough| self.seen.len() >= enough);
+        Ok(if enough { Turn::Enough } else { Turn::More })
+    }
+}
+
+/// What came of a walk.
+struct Walked {
+    end: WalkEnd,
+    ids: Ids,
+    asked: Vec<u32>,
+    millis: Vec<u128>,
+}
+
+async fn walk(
+    rate: Option<&str>,
+    ids: Ids,
+    script: impl Fn(u32, usize) -> Listed + 'static,
+) -> Walked {
+    let clock = Clock::start();
+    let began = clock.instant();
+    let service = Service { script: Box::new(script), asked: Mutex::default(), clock };
+    let settings = WalkerSettings {
+        rate: rate.map(|rate| rate.parse().unwrap()),
+        timeout: Duration::from_secs(60),
+        max_attempts: NonZeroU32::new(4).unwrap(),
+    };
+    let mut ids = ids;
+    let mut walker = Walker::new(&service, settings, clock, &[]);
+    let Ok(end) = walker.walk(&ListFilter::default(), &mut ids).await;
+    let asked = service.asked.into_inner().unwrap();
+    Walked {
+        end,
+        ids,
+        millis: asked.iter().map(|&(_, at)| (at - began).as_millis()).collect(),
+        asked: asked.into_iter().map(|(number, _)| number).collect(),
+    }
+}
+
+fn page(number: u32, total: usize) -> Listed {
+    let first = (number as usize - 1) * PAGE_SIZE;
+    let ids = first..(first + PAGE_SIZE).min(total);
+    let task = |id| ListedTask { id: format!("task-{id}"), ..ListedTask::default() };
+    Listed::Page(Page { total: Some(total as u64), tasks: ids.map(task).collect(), nameless: 0 })
+}
+
+fn refusal(status: u16, code: &str) -> Listed {
+    Listed::Answer(Answer::Response(Response {
+        status,
+        request_id: None,
+        retry_after: (status == 429).then(|| Duration::from_secs(7)),
+        rate_hint: None,
+        body: Body::Error(ServiceError { code: code.into(), ..ServiceError::default() }),
+    }))
+}
+
+#[tokio::test(start_paused = true)]
+async fn ten_thousand_tasks_are_fifty_pages() {
+    let walked = walk(None, Ids::default(), |number, _| page(number, 10_000)).await;
+    assert_eq!(walked.end, WalkEnd::Whole);
+    assert_eq!((walked.asked.len(), walked.ids.seen.len()), (50, 10_000));
+    assert_eq!(walked.ids.durable, 50);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_walk_ends_when_all_that_was_looked_for_is_seen() {
+    let ids = Ids { enough: Some(250), ..Ids::default() };
+    let walked = walk(None, ids, |number, _| page(number, 10_000)).await;
+    assert_eq!((walked.end, walked.asked), (WalkEnd::Whole, vec![1, 2]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn pages_are_asked_for_at_the_rate() {
+    let walked = walk(Some("2/s"), Ids::default(), |number, _| page(number, 1_000)).await;
+    assert_eq!(walked.asked, [1, 2, 3, 4, 5]);
+    for window in walked.millis.windows(3) {
+        assert!(window[2] - window[0] > 1_000, "{:?}", walked.millis);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_page_that_fails_is_asked_for_again() {
+    let script = |number, request| match request {
+        2 | 3 => refusal(503, "VIAS.00010016"),
+        _ => page(number, 300),
+    };
+    let walked = walk(None, Ids::default(), script).await;
+    assert_eq!((walked.end, walked.asked), (WalkEnd::Whole, vec![1, 2, 2, 2]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_page_that_keeps_failing_is_a_gap() {
+    let walked = walk(None, Ids::default(), |_, _| refusal(500, "VIAS.00010006")).await;
+    assert!(matches!(walked.end, WalkEnd::Gap(Gap::Unread(_))), "{:?}", walked.end);
+    assert_eq!(walked.asked, [1, 1, 1, 1]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_throttled_walk_waits_as_long_as_it_is_told() {
+    let script = |number, request| match request {
+        1 => refusal(429, "APIGW.0308"),
+        _ => page(number, 3),
+    };
+    let walked = walk(None, Ids::default(), script).await;
+    assert_eq!((walked.end, walked.asked), (WalkEnd::Whole, vec![1, 1]));
+    assert!((7_000..=7_700).contains(&walked.millis[1]), "{:?}", walked.millis);
+}
+
+#[tokio::test(start_paused = true)]
+async fn refused_credentials_end_a_walk_at_once() {
+    let walked = walk(None, Ids::default(), |_, _| refusal(401, "APIGW.0301")).await;
+    assert!(matches!(walked.end, WalkEnd::Gap(Gap::Unauthorised(_))), "{:?}", walked.end);
+    assert_eq!(walked.asked, [1]);
+}

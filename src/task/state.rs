@@ -1,0 +1,321 @@
+//! The states that the service counts sub-tasks in, and one word for all of a batch task.
+//!
+//! Pure. A state that nobody knows is kept and counted, and never taken for another: who asks
+//! whether a task is where it should be is told no.
+
+use super::Command;
+use super::TaskId;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
+
+/// How many sub-tasks of a batch task are in which state, by the service's own words in lower
+/// case.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct StateCounts(BTreeMap<String, u64>);
+
+/// One word for the states of all sub-tasks of a batch task.
+///
+/// | word | when |
+/// |---|---|
+/// | `bad` | a sub-task is in trouble: `create_failed` `start_failed` `abnormal` `failed` `lack_of_resources` `frozen` |
+/// | `changing` | else: one is on its way: `pending` `recovering` `starting` `upgrading` `stopping` `scheduling` `deleting` `freezing` |
+/// | `unknown` | else: one is in a state that batchctl does not know, or there is none |
+/// | `running` | else: all are up: `running`, or `succeeded` where there was an end to come to |
+/// | `stopped` | all are down: `stopped` `stopped_no_service` |
+/// | `mixed` | some are up and some are down |
+///
+/// ```
+/// use batchctl::task::{StateCounts, TaskState};
+///
+/// let counts = StateCounts::of([("RUNNING", 2), ("stopped", 1)]);
+/// assert_eq!(counts.state(), TaskState::Mixed);
+/// assert_eq!(counts.to_string(), "running=2 stopped=1");
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum TaskState {
+    /// All sub-tasks are up.
+    Running,
+    /// All sub-tasks are down.
+    Stopped,
+    /// A sub-task is on its way.
+    Changing,
+    /// Some are up, some are down.
+    Mixed,
+    /// A sub-task is in trouble.
+    Bad,
+    /// It cannot be told.
+    Unknown,
+}
+
+/// The text names no state of a batch task.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is no state: it is running, stopped, changing, mixed, bad or unknown")]
+pub struct UnknownTaskState(pub String);
+
+/// Where a batch task stands on the way that a command sends it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Toward {
+    /// It is there.
+    Reached,
+    /// It is not, and nothing speaks against that it was sent there.
+    Open,
+    /// A sub-task is where the opposite command leads, or on its way there.
+    Against,
+}
+
+/// What was seen of one batch task.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sighting {
+    /// The batch task.
+    pub id: TaskId,
+    /// The word for its state.
+    pub state: TaskState,
+    /// Where it stands on the way of a start.
+    pub start: Toward,
+    /// Where it stands on the way of a stop.
+    pub stop: Toward,
+}
+
+/// What a state of the service amounts to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Bucket {
+    Up,
+    /// It came to its own end: up for a start, and nothing that a stop would have to stop.
+    Finished,
+    Down,
+    GoingUp,
+    GoingDown,
+    /// On its way to neither.
+    Passing,
+    Bad,
+    Foreign,
+}
+
+impl Bucket {
+    fn of(state: &str) -> Self {
+        match state {
+            "running" => Self::Up,
+            "succeeded" => Self::Finished,
+            "stopped" | "stopped_no_service" => Self::Down,
+            "pending" | "recovering" | "starting" | "upgrading" | "scheduling" => Self::GoingUp,
+            "stopping" => Self::GoingDown,
+            "deleting" | "freezing" => Self::Passing,
+            "create_failed" | "start_failed" | "abnormal" | "failed" | "lack_of_resources"
+            | "frozen" => Self::Bad,
+            _ => Self::Foreign,
+        }
+    }
+
+    fn is_changing(self) -> bool {
+        matches!(self, Self::GoingUp | Self::GoingDown | Self::Passing)
+    }
+}
+
+impl StateCounts {
+    /// Adds up counters, whatever the case of their names; those of nought are left out.
+    pub fn of<S: AsRef<str>>(counters: impl IntoIterator<Item = (S, u64)>) -> Self {
+        let mut counts = Self::default();
+        for (state, count) in counters.into_iter().filter(|&(_, count)| count > 0) {
+            let sum = counts.0.entry(state.as_ref().to_lowercase()).or_default();
+            *sum = sum.saturating_add(count);
+        }
+        counts
+    }
+
+    /// Returns the counters, by name.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, u64)> {
+        self.0.iter().map(|(state, &count)| (state.as_str(), count))
+    }
+
+    /// Returns how many sub-tasks are in a state, whatever the case of its name.
+    pub fn count(&self, state: &str) -> u64 {
+        self.0.get(&state.to_lowercase()).copied().unwrap_or_default()
+    }
+
+    /// Returns the one word for them.
+    pub fn state(&self) -> TaskState {
+        let any = |wanted: fn(Bucket) -> bool| self.buckets().any(wanted);
+        let up = any(|bucket| matches!(bucket, Bucket::Up | Bucket::Finished));
+        let down = any(|bucket| bucket == Bucket::Down);
+        if any(|bucket| bucket == Bucket::Bad) {
+            return TaskState::Bad;
+        }
+        if any(Bucket::is_changing) {
+            return TaskState::Changing;
+        }
+        if any(|bucket| bucket == Bucket::Foreign) {
+            return TaskState::Unknown;
+        }
+        match (up, down) {
+            (true, false) => TaskState::Running,
+            (false, true) => TaskState::Stopped,
+            (true, true) => TaskState::Mixed,
+            (false, false) => TaskState::Unknown,
+        }
+    }
+
+    /// Tells where they stand on the way of a command.
+    pub fn toward(&self, command: Command) -> Toward {
+        let (there, against): (&[Bucket], &[Bucket]) = match command {
+            Command::Start => (&[Bucket::Up, Bucket::Finished], &[Bucket::Down, Bucket::GoingDown]),
+            Command::Stop => (&[Bucket::Down, Bucket::Finished], &[Bucket::Up, Bucket::GoingUp]),
+        };
+        if self.buckets().any(|bucket| against.contains(&bucket)) {
+            return Toward::Against;
+        }
+        let is_there = !self.0.is_empty() && self.buckets().all(|bucket| there.contains(&bucket));
+        if is_there { Toward::Reached } else { Toward::Open }
+    }
+
+    fn buckets(&self) -> impl Iterator<Item = Bucket> {
+        self.0.keys().map(|state| Bucket::of(state))
+    }
+}
+
+impl fmt::Display for StateCounts {
+    /// Writes `running=2 stopped=1`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (number, (state, count)) in self.iter().enumerate() {
+            let gap = if number > 0 { " " } else { "" };
+            write!(f, "{gap}{state}={count}")?;
+        }
+        Ok(())
+    }
+}
+
+impl TaskState {
+    /// Every word, in the order of the documentation.
+    pub const ALL: [Self; 6] =
+        [Self::Running, Self::Stopped, Self::Changing, Self::Mixed, Self::Bad, Self::Unknown];
+
+    /// Returns the word used in files and messages, such as `running`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Running => "running",
+            Self::Stopped => "stopped",
+            Self::Changing => "changing",
+            Self::Mixed => "mixed",
+            Self::Bad => "bad",
+            Self::Unknown => "unknown",
+        }
+    }
+
+    /// Returns the state that a command leads to.
+    pub const fn after(command: Command) -> Self {
+        match command {
+            Command::Start => Self::Running,
+            Command::Stop => Self::Stopped,
+        }
+    }
+}
+
+impl fmt::Display for TaskState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl FromStr for TaskState {
+    type Err = UnknownTaskState;
+
+    fn from_str(text: &str) -> Result<Self, UnknownTaskState> {
+        let named = |state: &Self| state.as_str() == text;
+        Self::ALL.into_iter().find(named).ok_or_else(|| UnknownTaskState(text.into()))
+    }
+}
+
+impl Sighting {
+    /// Returns what the counters of a batch task amount to.
+    pub fn of(id: TaskId, counts: &StateCounts) -> Self {
+        let (start, stop) = (counts.toward(Command::Start), counts.toward(Command::Stop));
+        Self { id, state: counts.state(), start, stop }
+    }
+
+    /// Returns where it stands on the way of a command.
+    pub fn toward(&self, command: Command) -> Toward {
+        match command {
+            Command::Start => self.start,
+            Command::Stop => self.stop,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(counters: &[(&str, u64)], expected: (TaskState, Toward, Toward)) {
+        let counts = StateCounts::of(counters.iter().copied());
+        let found = (counts.state(), counts.toward(Command::Start), counts.toward(Command::Stop));
+        assert_eq!(found, expected, "{counters:?}");
+    }
+
+    #[test]
+    fn every_state_of_the_service_has_its_word() {
+        use TaskState::Bad;
+        use TaskState::Changing;
+        use TaskState::Running;
+        use TaskState::Stopped;
+        use Toward::Against;
+        use Toward::Open;
+        use Toward::Reached;
+        for (state, expected) in [
+            ("pending", (Changing, Open, Against)),
+            ("recovering", (Changing, Open, Against)),
+            ("starting", (Changing, Open, Against)),
+            ("upgrading", (Changing, Open, Against)),
+            ("create_failed", (Bad, Open, Open)),
+            ("start_failed", (Bad, Open, Open)),
+            ("running", (Running, Reached, Against)),
+            ("stopping", (Changing, Against, Open)),
+            ("stopped", (Stopped, Against, Reached)),
+            ("abnormal", (Bad, Open, Open)),
+            ("succeeded", (Running, Reached, Reached)),
+            ("failed", (Bad, Open, Open)),
+            ("deleting", (Changing, Open, Open)),
+            ("freezing", (Changing, Open, Open)),
+            ("frozen", (Bad, Open, Open)),
+            ("stopped_no_service", (Stopped, Against, Reached)),
+            ("scheduling", (Changing, Open, Against)),
+            ("lack_of_resources", (Bad, Open, Open)),
+            ("hibernating", (TaskState::Unknown, Open, Open)),
+        ] {
+            check(&[(state, 3)], expected);
+            check(&[(&state.to_uppercase(), 3)], expected);
+        }
+    }
+
+    #[test]
+    fn trouble_comes_before_movement_and_movement_before_rest() {
+        use Toward::Against;
+        check(&[("running", 9), ("failed", 1)], (TaskState::Bad, Toward::Open, Against));
+        check(&[("starting", 1), ("failed", 1)], (TaskState::Bad, Toward::Open, Against));
+        check(&[("running", 9), ("stopping", 1)], (TaskState::Changing, Against, Against));
+        check(&[("running", 1), ("stopped", 1)], (TaskState::Mixed, Against, Against));
+        check(&[("running", 1), ("odd", 1)], (TaskState::Unknown, Toward::Open, Against));
+        check(&[("starting", 1), ("odd", 1)], (TaskState::Changing, Toward::Open, Against));
+        check(&[("succeeded", 1), ("stopped", 1)], (TaskState::Mixed, Against, Toward::Reached));
+    }
+
+    #[test]
+    fn a_task_that_nothing_is_known_of_is_nowhere() {
+        check(&[], (TaskState::Unknown, Toward::Open, Toward::Open));
+        check(&[("running", 0)], (TaskState::Unknown, Toward::Open, Toward::Open));
+    }
+
+    #[test]
+    fn counters_of_one_state_are_added_whatever_their_case() {
+        let counts = StateCounts::of([("RUNNING", 1), ("running", 2), ("Odd", u64::MAX)]);
+        assert_eq!(counts.count("Running"), 3);
+        assert_eq!(counts.to_string(), format!("odd={} running=3", u64::MAX));
+    }
+
+    #[test]
+    fn every_word_reads_back() {
+        for state in TaskState::ALL {
+            assert_eq!(state.as_str().parse(), Ok(state));
+        }
+        assert!("up".parse::<TaskState>().is_err());
+    }
+}
