@@ -151,8 +151,10 @@ pub struct RunStarted {
     pub selected: u64,
     /// How many of them had their outcome before this process began.
     pub settled: u64,
-    /// The most sendings in one window, if there is a limit that stays.
+    /// The most sendings in one window, if there is a limit.
     pub rate_limit: Option<Rate>,
+    /// Whether the rate is found below that limit, by what the service answers.
+    pub finds_rate: bool,
     /// The most calls on the wire at a time.
     pub concurrency: usize,
 }

@@ -28,6 +28,12 @@ impl<T> Waiting<T> {
         self.held.push_front(task);
     }
 
+    /// Keeps a task that was taken back until the run goes on; those that were taken back before
+    /// go before it.
+    pub(super) fn keep_back(&mut self, task: T) {
+        self.held.push_back(task);
+    }
+
     /// Takes the next task that was held with the run.
     pub(super) fn take_held(&mut self) -> Option<T> {
         self.held.pop_front()

@@ -171,6 +171,12 @@ impl Breaker {
         }
     }
 
+    /// Tells whether an attempt of that number, which has not left, was begun before the service
+    /// was found to be away: it must not be sent.
+    pub fn overtook(&self, number: u64) -> bool {
+        number < self.from && self.away_since.is_some()
+    }
+
     /// Returns whose failure the attempt of that number was, which found the service away.
     pub fn blame(&self, number: u64) -> Blame {
         if number < self.from || self.state != State::Closed {

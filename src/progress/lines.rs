@@ -27,7 +27,8 @@ const SILENCE: Duration = Duration::from_secs(30);
 /// use batchctl::progress::Lines;
 ///
 /// let mut lines = Lines::new(Box::new(std::io::sink()));
-/// let started = RunStarted { selected: 4, settled: 0, rate_limit: None, concurrency: 16 };
+/// let started = RunStarted { selected: 4, settled: 0, rate_limit: None, finds_rate: false,
+///     concurrency: 16 };
 /// lines.on_events(&[Event { at: Timestamp::from_micros(0), kind: EventKind::RunStarted(started) }]);
 /// lines.tick(Timestamp::from_micros(30_000_000));
 /// ```
@@ -130,7 +131,11 @@ fn start(set_out: &RunStarted) -> String {
         0 => format!("starting with {tasks}"),
         settled => format!("going on with {tasks}, {} settled before", grouped(settled)),
     };
-    let limit = set_out.rate_limit.map_or("no rate limit".into(), |limit| format!("at {limit}"));
+    let limit = match set_out.rate_limit {
+        None => "no rate limit".into(),
+        Some(most) if set_out.finds_rate => format!("finding a rate up to {most}"),
+        Some(limit) => format!("at {limit}"),
+    };
     format!("{what}, {limit}, {} at a time", grouped(set_out.concurrency as u64))
 }
 

@@ -55,6 +55,19 @@ fn told(story: &Story) -> String {
 }
 
 #[test]
+fn the_first_line_tells_how_fast_the_run_may_go() {
+    let check = |limit: Option<&str>, finds_rate, expected: &str| {
+        let rate_limit = limit.map(|limit| limit.parse().unwrap());
+        let set_out =
+            RunStarted { selected: 4, settled: 0, rate_limit, finds_rate, concurrency: 16 };
+        assert_eq!(start(&set_out), format!("starting with 4 tasks, {expected}, 16 at a time"));
+    };
+    check(Some("10/s"), false, "at 10/s");
+    check(Some("1000/s"), true, "finding a rate up to 1000/s");
+    check(None, false, "no rate limit");
+}
+
+#[test]
 fn a_short_run_has_a_line_for_each_tenth() {
     let mut story = Story::of(40, 0);
     story.succeed(0..40);

@@ -179,7 +179,13 @@ fn a_resumed_run_tells_what_was_settled_before() {
 fn a_rate_is_told_in_the_unit_of_its_limit() {
     let with = |limit: Option<&str>| {
         let rate_limit = limit.map(|limit| limit.parse().unwrap());
-        let set_out = RunStarted { selected: 3_000, settled: 0, rate_limit, concurrency: 16 };
+        let set_out = RunStarted {
+            selected: 3_000,
+            settled: 0,
+            rate_limit,
+            finds_rate: false,
+            concurrency: 16,
+        };
         let mut story = Story::starting(set_out);
         story.succeed(0..1_500);
         rate(&tally(&story), story.now())

@@ -66,7 +66,13 @@ impl Story {
     /// Begins a run of so many tasks, some of them settled before, at 10/s.
     pub(super) fn of(selected: u64, settled: u64) -> Self {
         let rate_limit = Some("10/s".parse().unwrap());
-        Self::starting(RunStarted { selected, settled, rate_limit, concurrency: 16 })
+        Self::starting(RunStarted {
+            selected,
+            settled,
+            rate_limit,
+            finds_rate: false,
+            concurrency: 16,
+        })
     }
 
     pub(super) fn starting(set_out: RunStarted) -> Self {

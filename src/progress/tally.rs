@@ -31,7 +31,8 @@ const SECOND: Duration = Duration::from_secs(1);
 /// use batchctl::event::{Event, EventKind, RunStarted};
 /// use batchctl::progress::Tally;
 ///
-/// let started = RunStarted { selected: 4, settled: 1, rate_limit: None, concurrency: 16 };
+/// let started = RunStarted { selected: 4, settled: 1, rate_limit: None, finds_rate: false,
+///     concurrency: 16 };
 /// let at = Timestamp::from_micros(0);
 /// let mut tally = Tally::default();
 /// tally.take(&[Event { at, kind: EventKind::RunStarted(started) }]);
@@ -98,7 +99,8 @@ impl Tally {
 
     /// A start begins the count anew: it says itself what was settled before.
     fn starting(at: Timestamp, set_out: &RunStarted) -> Self {
-        let window = set_out.rate_limit.map_or(SECOND, |rate| rate.window);
+        let limit = set_out.rate_limit.filter(|_| !set_out.finds_rate);
+        let window = limit.map_or(SECOND, |rate| rate.window);
         let course = Course {
             at,
             set_out: set_out.clone(),
@@ -202,9 +204,10 @@ impl Tally {
         self.course.as_ref().map_or(0, |course| course.set_out.concurrency)
     }
 
-    /// Returns the most sendings in one window, if there is a limit.
+    /// Returns the most sendings in one window, if there is a limit that stays.
     pub fn rate_limit(&self) -> Option<Rate> {
-        self.course.as_ref().and_then(|course| course.set_out.rate_limit)
+        let set_out = &self.course.as_ref()?.set_out;
+        set_out.rate_limit.filter(|_| !set_out.finds_rate)
     }
 
     /// Returns how many calls were just sent per window of the limit, or per second without one.

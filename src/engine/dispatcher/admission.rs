@@ -172,7 +172,7 @@ where
     pub(super) async fn release(&mut self) {
         // What is durable and would be refused is kept back until there are other credentials.
         while !self.waits_for_credentials()
-            && let Some(flight) = self.cleared.pop_front()
+            && let Some(flight) = self.next_cleared()
         {
             match self.pacer.release(self.clock.instant().into()) {
                 Admission::Now => self.let_go(flight).await,
@@ -182,6 +182,17 @@ where
                 }
                 Admission::AfterRelease => unreachable!("a release waits for no other"),
             }
+        }
+    }
+
+    /// Takes the next durable attempt; those for which the service went away are kept back.
+    fn next_cleared(&mut self) -> Option<Flight> {
+        loop {
+            let flight = self.cleared.pop_front()?;
+            if !self.breaker.overtook(flight.seq.0) {
+                return Some(flight);
+            }
+            self.keep_back(flight);
         }
     }
 

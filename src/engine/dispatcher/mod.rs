@@ -215,7 +215,8 @@ where
         RunStarted {
             selected: self.settings.origin.selected,
             settled: self.settings.origin.settled,
-            rate_limit: self.settings.rate.filter(|_| self.settings.auto.is_none()),
+            rate_limit: self.settings.rate,
+            finds_rate: self.settings.auto.is_some(),
             concurrency: self.settings.concurrency.get(),
         }
     }

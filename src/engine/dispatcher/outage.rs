@@ -13,6 +13,7 @@ use crate::event::StopReason;
 use crate::policy::BreakerChange;
 use crate::policy::Health;
 use crate::policy::Verdict;
+use std::sync::Arc;
 
 /// A task whose last attempt did not reach the service, until it is known whose failure it was.
 pub(super) struct Suspect {
@@ -38,6 +39,17 @@ where
             let until = self.clock.label(until.into());
             self.tell(EventKind::RunHeld { until, reason: HoldReason::Away });
         }
+    }
+
+    /// Takes back an attempt that was begun before the service was found to be away. It has been
+    /// counted as a first one or a retry, and is not again when it goes.
+    pub(super) fn keep_back(&mut self, flight: Flight) {
+        let Flight { mut claim, seq } = flight;
+        self.pacer.withdraw();
+        self.breaker.withdraw(seq.0);
+        self.tell(EventKind::AttemptWithdrawn { seq, task: Arc::clone(&claim.task) });
+        claim.attempts -= 1;
+        self.waiting.keep_back(claim);
     }
 
     /// Goes on with those whose failure is explained by now.

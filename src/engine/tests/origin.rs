@@ -58,6 +58,7 @@ async fn the_start_tells_where_the_run_stands() {
         selected: 10,
         settled: 7,
         rate_limit: Some("600/m".parse().unwrap()),
+        finds_rate: false,
         concurrency: 5,
     };
     assert_eq!(started, &expected);

@@ -1,5 +1,6 @@
 //! The service goes away and comes back: no task fails for it, and few calls are made meanwhile.
 
+use super::scene::SOME_DAY;
 use super::scene::Scene;
 use super::scene::millis;
 use super::scene::secs;
@@ -66,6 +67,19 @@ async fn an_outage_that_lasts_too_long_ends_the_run_and_fails_no_task() {
     assert_eq!(seen.count(Outcome::Failed), 0);
     let (lasted, limit) = (seen.lasted(), secs(5 + 600));
     assert!(lasted >= limit && lasted < limit + secs(10), "{lasted:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_begun_when_the_service_went_away_is_taken_back_and_goes_first_afterwards() {
+    let scene = Scene::of(400).concurrency(100).rate("2000/s").committing_in(&[20]);
+    let seen = scene.answering(away(millis(0)..secs(20))).run().await;
+    let is_away =
+        |kind: &EventKind| matches!(kind, EventKind::RunHeld { reason: HoldReason::Away, .. });
+    let opened = seen.pick(|event| is_away(&event.kind).then(|| event.at.since(SOME_DAY)))[0];
+    assert_eq!(sendings_in(&seen, opened + millis(1)..opened + secs(5)), 0);
+    assert!(!seen.withdrawn().is_empty());
+    assert_eq!(seen.count(Outcome::Succeeded), 400);
+    assert_eq!(seen.results().len(), seen.sendings().len());
 }
 
 #[tokio::test(start_paused = true)]
