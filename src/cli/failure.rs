@@ -106,6 +106,10 @@ impl From<RunError> for Failure {
                 let error = RunError::Ledger(LedgerError(cause));
                 Self::new(ExitStatus::InputOutput, error).with_hint(hint)
             }
+            RunError::NoSuchGroup { ref run, .. } => {
+                let hint = format!("`batchctl report {run}` tells the groups of its failures");
+                Self::usage(error).with_hint(hint)
+            }
             error => Self::new(ExitStatus::InputOutput, error),
         }
     }

@@ -74,12 +74,13 @@ pub(super) fn retry(args: &RetryArgs, context: &Context) -> Result<ExitStatus, F
     let id = runs::find(&args.which, context)?;
     let clock = Clock::start();
     let mut retry = run::retry(&context.state, &id)?;
-    retry.filter = RetryFilter {
+    retry.narrow(RetryFilter {
         outcomes: args.outcome.clone(),
         statuses: args.status.clone(),
         kinds: args.kind.clone(),
         codes: args.error_code.clone(),
-    };
+        groups: args.group.clone(),
+    })?;
     retry.reason = args.reason.clone();
     adjust(&mut retry.settings, &args.how, context);
     pace::check(&retry.settings, context)?;

@@ -5,8 +5,8 @@
 //! Foreign cells are guarded against spreadsheets, and those of the service are cut to what
 //! spreadsheets can hold.
 
+use super::cause::failure_of;
 use super::cut::cut;
-use super::failures::failure_of;
 use super::guard::guarded;
 use super::other_columns::OtherColumns;
 use crate::clock::Timestamp;

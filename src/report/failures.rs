@@ -1,29 +1,36 @@
-//! Groups failures by their cause, so that ten thousand of seven causes are seven lines.
+//! Groups failures by their cause, so that ten thousand of seven causes are seven groups.
 //!
-//! A cause is kind, HTTP status, code and the shape of the message. Memory does not grow with
-//! the number of failures: there are at most [`MOST_GROUPS`], and texts are cut.
+//! Memory does not grow with the number of failures: there are at most [`MOST_GROUPS`], and
+//! texts are cut. Which group a task belongs to follows from the run's file alone, so that a
+//! label in a report can be given back to `retry`.
 
-use super::cut::cut;
+use super::Report;
+use super::cause::Cause;
+use super::cause::failure_of_sent;
+use super::cause::kept;
+use super::group_label::GroupLabel;
 use super::shape::shape;
+use crate::clock::Timestamp;
+use crate::store::RunReader;
+use crate::store::StoreError;
 use crate::store::TaskRow;
 use crate::task::Failure;
 use crate::task::FailureKind;
-use crate::task::Outcome;
+use crate::task::Ordinal;
 use crate::task::TaskId;
 use std::cmp::Reverse;
 use std::collections::HashMap;
-use std::sync::LazyLock;
 
 /// How many causes are told apart; whatever comes with yet another is counted together.
 pub const MOST_GROUPS: usize = 1_000;
 /// How many ids a group names.
 const EXAMPLES: usize = 3;
-/// How many bytes of a foreign text a group keeps.
-const LONGEST_TEXT: usize = 2_000;
 
 /// The failures of one cause.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct FailureGroup {
+    /// What it is called: the largest group is `F1`, among equals the one seen first.
+    pub label: GroupLabel,
     /// Where they failed; nothing for the group of all causes beyond [`MOST_GROUPS`].
     pub kind: Option<FailureKind>,
     /// The status of the last answer.
@@ -32,6 +39,8 @@ pub struct FailureGroup {
     pub error_code: String,
     /// The message of the first of them.
     pub error_msg: String,
+    /// The message of all of them, with `…` for what differs from one to the next.
+    pub message_template: String,
     /// What the service said of the first failed sub-task of the first of them, or nothing.
     pub sub_task_error: String,
     /// The service's reason in the first of them, or nothing.
@@ -40,150 +49,207 @@ pub struct FailureGroup {
     pub advice: String,
     /// How many tasks there are.
     pub count: u64,
+    /// How many of them have their outcome: those that a retry takes.
+    pub settled: u64,
+    /// Which part of all failures they are, between 0 and 1.
+    pub share: f64,
     /// Whether sending them again, as they are, may help.
     pub retryable: bool,
-    /// The first of them.
+    /// When the first of them failed.
+    pub first_at: Option<Timestamp>,
+    /// When the last of them failed.
+    pub last_at: Option<Timestamp>,
+    /// The first of them, in the order of the input.
     pub examples: Vec<TaskId>,
 }
 
-/// Returns why a task is not where the operator wants it, if it is not.
-pub(super) fn failure_of(task: &TaskRow) -> Option<&Failure> {
-    static NOT_SENT: LazyLock<Failure> = LazyLock::new(|| Failure::seen(FailureKind::NotSent, ""));
-    // What was on the wire when its process died: the connection ended before an answer came.
-    static NO_ANSWER: LazyLock<Failure> =
-        LazyLock::new(|| Failure::seen(FailureKind::Reset, "no answer was recorded"));
+/// Tells to which group a task belongs.
+#[derive(Debug)]
+pub struct Grouping {
+    labels: HashMap<Cause, GroupLabel>,
+    /// The group of all other causes, if there are any.
+    rest: Option<GroupLabel>,
+}
 
-    match task.outcome {
-        Outcome::Succeeded | Outcome::Unchanged => None,
-        Outcome::NotAttempted => Some(&NOT_SENT),
-        Outcome::Partial | Outcome::Failed | Outcome::Ambiguous => {
-            let known = task.last.as_ref().and_then(|last| last.failure.as_ref());
-            Some(known.unwrap_or(&NO_ANSWER))
-        }
+impl Grouping {
+    /// Reads the groups of a run; those of a finished run never change.
+    ///
+    /// # Errors
+    ///
+    /// The store's.
+    pub fn read(run: &RunReader) -> Result<Self, StoreError> {
+        let mut groups = FailureGroups::default();
+        run.for_each_task::<StoreError>(|task| {
+            groups.add(&task);
+            Ok(())
+        })?;
+        Ok(groups.finish().1)
+    }
+
+    /// Returns the group of a task, if it was sent and is not where the operator wants it.
+    pub fn group_of(&self, task: &TaskRow) -> Option<GroupLabel> {
+        let failure = failure_of_sent(task)?;
+        self.labels.get(&Cause::of(task, failure)).copied().or(self.rest)
+    }
+
+    /// Returns how many groups there are.
+    pub fn len(&self) -> usize {
+        self.labels.len() + usize::from(self.rest.is_some())
+    }
+
+    /// Tells whether nothing failed.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
     }
 }
 
-/// Tells whether sending a task again, as it is, may help.
-///
-/// | kind | may help |
-/// |---|---|
-/// | `dns` `connect` `tls` `timeout` `reset` | yes: the network may be better |
-/// | `throttled` | yes: the service only wanted fewer calls |
-/// | `body` | yes: nothing trustworthy came back |
-/// | `service`, status 500 and above | yes: the service failed for now |
-/// | `service`, status 200 | no: it was carried out, and the failed sub-tasks have their reasons |
-/// | `not_reached` `not_sent` | yes: the command did not arrive |
-/// | `refused` `auth` | no: the task, or the credentials, must change first |
-const fn may_help(kind: FailureKind, http_status: Option<u16>) -> bool {
-    match kind {
-        FailureKind::Dns
-        | FailureKind::Connect
-        | FailureKind::Tls
-        | FailureKind::Timeout
-        | FailureKind::Reset
-        | FailureKind::Throttled
-        | FailureKind::Body
-        | FailureKind::NotReached
-        | FailureKind::NotSent => true,
-        FailureKind::Refused | FailureKind::Auth => false,
-        FailureKind::Service => !matches!(http_status, Some(200..=299)),
-    }
+/// A group that is still growing.
+#[derive(Debug)]
+struct Growing {
+    group: FailureGroup,
+    first: Ordinal,
+    messages: Messages,
 }
 
-/// What failures of one cause have in common.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-struct Cause {
-    kind: FailureKind,
-    code: String,
-    message: String,
-    sub_task: String,
-    http_status: Option<u16>,
+/// Whether the messages of a group are all the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Messages {
+    Same,
+    Differ,
 }
 
 /// Collects failures, task by task.
 #[derive(Debug, Default)]
 pub(super) struct FailureGroups {
-    groups: HashMap<Cause, FailureGroup>,
-    rest: Option<FailureGroup>,
+    groups: HashMap<Cause, Growing>,
+    rest: Option<Growing>,
+    count: u64,
 }
 
 impl FailureGroups {
     /// Adds a task, if it was sent and is not where the operator wants it.
     pub(super) fn add(&mut self, task: &TaskRow) {
-        let Some(failure) = failure_of(task) else { return };
-        if task.outcome == Outcome::NotAttempted {
-            return;
-        }
-        let cause = cause(task, failure);
-        let may_help = may_help(cause.kind, cause.http_status);
+        let Some(failure) = failure_of_sent(task) else { return };
+        let cause = Cause::of(task, failure);
+        let may_help = cause.may_be_gone_next_time();
         let is_full = self.groups.len() >= MOST_GROUPS && !self.groups.contains_key(&cause);
-        let group = if is_full {
-            self.rest.get_or_insert_with(all_others)
+        let growing = if is_full {
+            self.rest.get_or_insert_with(|| Growing::all_others(task))
         } else {
-            self.groups.entry(cause).or_insert_with_key(|cause| opened(cause, failure))
+            self.groups.entry(cause).or_insert_with_key(|cause| Growing::new(cause, task, failure))
         };
+        self.count += 1;
+        growing.group.retryable |= may_help;
+        growing.add(task, failure);
+    }
+
+    /// Returns the groups, the largest first and the one of all other causes last, and which
+    /// task belongs to which.
+    pub(super) fn finish(self) -> (Vec<FailureGroup>, Grouping) {
+        let all = self.count;
+        let mut growing: Vec<(Cause, Growing)> = self.groups.into_iter().collect();
+        growing
+            .sort_unstable_by_key(|(_, it)| (Reverse(it.group.count), it.group.first_at, it.first));
+        let (mut groups, mut labels) = (Vec::new(), HashMap::new());
+        for (cause, it) in growing {
+            let group = it.finish(groups.len(), all);
+            labels.insert(cause, group.label);
+            groups.push(group);
+        }
+        let rest = self.rest.map(|it| it.finish(groups.len(), all));
+        let grouping = Grouping { labels, rest: rest.as_ref().map(|group| group.label) };
+        groups.extend(rest);
+        (groups, grouping)
+    }
+}
+
+impl Growing {
+    fn new(cause: &Cause, task: &TaskRow, failure: &Failure) -> Self {
+        let sub_task_error = failure.error_list.first().map_or("", |error| kept(error));
+        let group = FailureGroup {
+            kind: Some(cause.kind),
+            http_status: cause.http_status,
+            error_code: cause.code.clone(),
+            error_msg: kept(&failure.message).to_owned(),
+            message_template: shape(kept(&failure.message), &task.id),
+            sub_task_error: sub_task_error.to_owned(),
+            reason: kept(&failure.reason).to_owned(),
+            advice: kept(&failure.advice).to_owned(),
+            ..FailureGroup::empty()
+        };
+        Self { group, first: task.ordinal, messages: Messages::Same }
+    }
+
+    fn all_others(task: &TaskRow) -> Self {
+        let group = FailureGroup { error_msg: "all other causes".into(), ..FailureGroup::empty() };
+        Self { group, first: task.ordinal, messages: Messages::Same }
+    }
+
+    fn add(&mut self, task: &TaskRow, failure: &Failure) {
+        let group = &mut self.group;
+        let at = failed_at(task);
         group.count += 1;
-        group.retryable |= may_help;
+        group.settled += u64::from(task.settled.is_some());
+        group.first_at = group.first_at.into_iter().chain(at).min();
+        group.last_at = group.last_at.into_iter().chain(at).max();
         if group.examples.len() < EXAMPLES {
             group.examples.push(task.id.clone());
         }
+        if group.error_msg != kept(&failure.message) {
+            self.messages = Messages::Differ;
+        }
     }
 
-    /// Returns the groups, the largest first; the one of all other causes comes last.
-    pub(super) fn finish(self) -> Vec<FailureGroup> {
-        let mut groups: Vec<(Cause, FailureGroup)> = self.groups.into_iter().collect();
-        groups.sort_unstable_by(|(a, one), (b, other)| {
-            (Reverse(one.count), a).cmp(&(Reverse(other.count), b))
-        });
-        groups.into_iter().map(|(_, group)| group).chain(self.rest).collect()
-    }
-}
-
-fn cause(task: &TaskRow, failure: &Failure) -> Cause {
-    let shape_of = |text: &str| shape(kept(text), &task.id);
-    Cause {
-        kind: failure.kind,
-        code: kept(&failure.code).to_owned(),
-        message: shape_of(&failure.message),
-        sub_task: failure.error_list.first().map_or_else(String::new, |error| shape_of(error)),
-        http_status: task.last.as_ref().and_then(|last| last.http_status),
+    /// Gives the group its place among all.
+    fn finish(self, index: usize, all: u64) -> FailureGroup {
+        let mut group = self.group;
+        // Where nothing differs, a number in the message is as much part of it as the words.
+        if self.messages == Messages::Same || group.kind.is_none() {
+            group.message_template.clone_from(&group.error_msg);
+        }
+        group.label = GroupLabel::of_index(index);
+        group.share = group.count as f64 / all as f64;
+        group
     }
 }
 
-fn opened(cause: &Cause, failure: &Failure) -> FailureGroup {
-    FailureGroup {
-        kind: Some(cause.kind),
-        http_status: cause.http_status,
-        error_code: cause.code.clone(),
-        error_msg: kept(&failure.message).to_owned(),
-        sub_task_error: failure
-            .error_list
-            .first()
-            .map_or_else(String::new, |error| kept(error).to_owned()),
-        reason: kept(&failure.reason).to_owned(),
-        advice: kept(&failure.advice).to_owned(),
-        count: 0,
-        retryable: false,
-        examples: Vec::new(),
+impl FailureGroup {
+    const fn empty() -> Self {
+        Self {
+            label: GroupLabel::of_index(0),
+            kind: None,
+            http_status: None,
+            error_code: String::new(),
+            error_msg: String::new(),
+            message_template: String::new(),
+            sub_task_error: String::new(),
+            reason: String::new(),
+            advice: String::new(),
+            count: 0,
+            settled: 0,
+            share: 0.0,
+            retryable: false,
+            first_at: None,
+            last_at: None,
+            examples: Vec::new(),
+        }
+    }
+
+    /// Returns the command that sends just these tasks again.
+    ///
+    /// Nothing where it would find none, and while the run goes on: its groups still change.
+    pub fn retry_command(&self, report: &Report) -> Option<String> {
+        let is_offered = self.settled > 0 && report.exit.is_some();
+        is_offered.then(|| format!("batchctl retry {} --group {}", report.run.id, self.label))
     }
 }
 
-fn all_others() -> FailureGroup {
-    FailureGroup {
-        kind: None,
-        http_status: None,
-        error_code: String::new(),
-        error_msg: "all other causes".into(),
-        sub_task_error: String::new(),
-        reason: String::new(),
-        advice: String::new(),
-        count: 0,
-        retryable: false,
-        examples: Vec::new(),
-    }
-}
-
-/// Returns what a group keeps of a text.
-fn kept(text: &str) -> &str {
-    cut(text, LONGEST_TEXT)
+/// Returns when a task failed: when it was settled, or else when the last thing of it is known.
+fn failed_at(task: &TaskRow) -> Option<Timestamp> {
+    let last_known = || {
+        let last = task.last.as_ref()?;
+        let micros = i64::try_from(last.duration.unwrap_or_default().as_micros());
+        Some(last.sent.plus_micros(micros.unwrap_or(i64::MAX)))
+    };
+    task.settled.or_else(last_known)
 }

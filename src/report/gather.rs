@@ -55,7 +55,7 @@ fn assembled(
     paused: Duration,
 ) -> Report {
     let settings = settings(&record.run.settings);
-    let failures = settled.failures.finish();
+    let failures = settled.failures.finish().0;
     let evidence = Evidence {
         last: record.sessions.last(),
         still_running,

@@ -73,7 +73,7 @@ impl<'a> Document<'a> {
             calls: Calls::of(report),
             latency_ms: report.latency.as_ref().map(LatencyMs::of).unwrap_or_default(),
             pace: Pace::of(report),
-            failures: report.failures.iter().map(Failure::of).collect(),
+            failures: report.failures.iter().map(|group| Failure::of(group, report)).collect(),
             advice: report.advice.iter().map(ToString::to_string).collect(),
             stopped: report
                 .stopped
@@ -265,10 +265,19 @@ struct Failure<'a> {
     sub_task_error: Option<&'a str>,
     reason: Option<&'a str>,
     advice: Option<&'a str>,
+    label: String,
+    /// The message with `…` for what differs from one task to the next.
+    message_template: &'a str,
+    /// Of all failures, between 0 and 1.
+    share: f64,
+    first_at: Option<String>,
+    last_at: Option<String>,
+    retry_command: Option<String>,
 }
 
 impl<'a> Failure<'a> {
-    fn of(group: &'a FailureGroup) -> Self {
+    fn of(group: &'a FailureGroup, report: &Report) -> Self {
+        let written = |at: Option<Timestamp>| at.map(|at| at.to_string());
         Self {
             kind: group.kind.map(FailureKind::as_str),
             http_status: group.http_status,
@@ -280,6 +289,12 @@ impl<'a> Failure<'a> {
             sub_task_error: known(&group.sub_task_error),
             reason: known(&group.reason),
             advice: known(&group.advice),
+            label: group.label.to_string(),
+            message_template: &group.message_template,
+            share: (group.share * 10_000.0).round() / 10_000.0,
+            first_at: written(group.first_at),
+            last_at: written(group.last_at),
+            retry_command: group.retry_command(report),
         }
     }
 }

@@ -5,12 +5,15 @@
 //! bytes. Must not know the engine, and never writes to the store.
 
 mod advised;
+mod cause;
 mod csv;
 mod cut;
 mod ending;
 mod exit;
+mod failure_lines;
 mod failures;
 mod gather;
+mod group_label;
 mod guard;
 mod hints;
 mod json;
@@ -21,6 +24,7 @@ mod shape;
 mod summary;
 #[cfg(test)]
 mod tests;
+mod words;
 mod worked;
 mod wrap;
 
@@ -29,7 +33,10 @@ pub use self::csv::ResultsSummary;
 pub use self::csv::write_results;
 pub use exit::ExitStatus;
 pub use failures::FailureGroup;
+pub use failures::Grouping;
 pub use failures::MOST_GROUPS;
+pub use group_label::GroupLabel;
+pub use group_label::GroupLabelError;
 pub use guard::guarded;
 pub use guard::unguarded;
 pub use hints::Hint;

@@ -5,9 +5,9 @@
 
 use super::Calls;
 use super::ExitStatus;
-use super::FailureGroup;
 use super::Latency;
 use super::Report;
+use super::failure_lines::failures;
 use super::hints::Hint;
 use super::hints::hints;
 use super::page::COLUMNS;
@@ -16,13 +16,10 @@ use super::page::NumberRow;
 use super::page::Page;
 use super::page::Style;
 use super::page::Tone;
-use super::wrap::wrapped;
 use crate::policy::Advice;
 use crate::store::RunId;
 use crate::task::Counts;
-use crate::task::FailureKind;
 use crate::task::Outcome;
-use crate::task::TaskId;
 use crate::text::grouped;
 use crate::text::plural;
 use crate::text::printable;
@@ -31,17 +28,12 @@ use std::path::PathBuf;
 use std::time::Duration;
 use unicode_width::UnicodeWidthStr;
 
-/// How many causes of failure are shown.
-const SHOWN_FAILURES: usize = 10;
-/// How many lines one text of the service takes at the most.
-const LINES_OF_TEXT: usize = 3;
-
 /// Returns the report as text. `documents` are those that were written, to be named in it.
 pub fn summary(report: &Report, documents: &[PathBuf], style: Style) -> String {
     let mut page = Page::new(style);
     heading(&mut page, report);
     page.rows(&[outcome_rows(report), call_rows(report)]);
-    failures(&mut page, &report.failures);
+    failures(&mut page, report);
     advised(&mut page, &report.advice);
     written(&mut page, documents);
     next(&mut page, report, documents);
@@ -218,78 +210,6 @@ fn heading(page: &mut Page, report: &Report) {
 fn origin(page: &mut Page, label: &str, text: Option<&str>) {
     if let Some(text) = text {
         page.line(&format!("  {label:LABEL$}  {}", printable(text, COLUMNS - LABEL - 4)));
-    }
-}
-
-fn failures(page: &mut Page, groups: &[FailureGroup]) {
-    if groups.is_empty() {
-        return;
-    }
-    page.section("Failures");
-    let (shown, more) = groups.split_at(groups.len().min(SHOWN_FAILURES));
-    let columns = FailureColumns::of(shown);
-    for group in shown {
-        columns.write(page, group);
-    }
-    if !more.is_empty() {
-        let causes = plural(more.len() as u64, "more cause", "more causes");
-        let tasks = plural(more.iter().map(|group| group.count).sum(), "task", "tasks");
-        page.line(&format!("  and {causes}, {tasks} in all"));
-    }
-}
-
-/// How wide the columns of the failures are.
-struct FailureColumns {
-    count: usize,
-    kind: usize,
-}
-
-impl FailureColumns {
-    fn of(groups: &[FailureGroup]) -> Self {
-        let widest = |width: fn(&FailureGroup) -> usize| groups.iter().map(width).max();
-        Self {
-            count: widest(|group| grouped(group.count).len()).unwrap_or_default(),
-            kind: widest(|group| kind(group).len()).unwrap_or_default(),
-        }
-    }
-
-    fn write(&self, page: &mut Page, group: &FailureGroup) {
-        let (count, status) = (grouped(group.count), group.http_status);
-        let status = status.map_or_else(String::new, |status| status.to_string());
-        let kind = page.toned(kind(group), self.kind, Tone::Bad);
-        let mut lead = format!("  {count:>width$}  {kind}  {status:3}  ", width = self.count);
-        let indent = self.count + self.kind + 11;
-        for line in failure_lines(group, COLUMNS - indent) {
-            page.line(&format!("{lead}{line}"));
-            lead = " ".repeat(indent);
-        }
-    }
-}
-
-fn kind(group: &FailureGroup) -> &'static str {
-    group.kind.map_or("other", FailureKind::as_str)
-}
-
-/// Returns what there is to say about a cause.
-fn failure_lines(group: &FailureGroup, columns: usize) -> Vec<String> {
-    let examples: Vec<&str> = group.examples.iter().map(TaskId::as_str).collect();
-    let texts = [
-        ("", code_and_message(group)),
-        ("", group.sub_task_error.clone()),
-        ("reason: ", group.reason.clone()),
-        ("advice: ", group.advice.clone()),
-        ("e.g. ", examples.join(", ")),
-    ];
-    let known = texts.iter().filter(|(_, text)| !text.trim().is_empty());
-    known
-        .flat_map(|(lead, text)| wrapped(&format!("{lead}{text}"), columns, LINES_OF_TEXT))
-        .collect()
-}
-
-fn code_and_message(group: &FailureGroup) -> String {
-    match group.error_code.as_str() {
-        "" => group.error_msg.clone(),
-        code => format!("{code}: {}", group.error_msg),
     }
 }
 

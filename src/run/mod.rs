@@ -28,6 +28,7 @@ use crate::engine::Origin;
 use crate::event::RunStats;
 use crate::event::Watch;
 use crate::plan::Problems;
+use crate::report::GroupLabel;
 use crate::store;
 use crate::store::JobLock;
 use crate::store::JobName;
@@ -55,6 +56,16 @@ pub enum RunError {
     /// The inputs cannot be used; nothing was stored and nothing will be sent.
     #[error(transparent)]
     Input(Problems),
+    /// No group of failures is called so.
+    #[error("run {run} has no group of failures `{wanted}`: there {}", counted(*groups))]
+    NoSuchGroup {
+        /// The label that was asked for.
+        wanted: GroupLabel,
+        /// The run.
+        run: RunId,
+        /// How many groups it has.
+        groups: usize,
+    },
     /// The store cannot be used, or not any longer.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -64,6 +75,14 @@ pub enum RunError {
     /// A thread could not be started.
     #[error("cannot start a thread")]
     Thread(#[source] std::io::Error),
+}
+
+fn counted(groups: usize) -> String {
+    match groups {
+        0 => "is none".into(),
+        1 => "is only `F1`".into(),
+        _ => format!("are `F1` to `F{groups}`"),
+    }
 }
 
 /// What a run is to be.

@@ -6,6 +6,8 @@ use super::RunSettings;
 use super::holder;
 use crate::clock::Clock;
 use crate::clock::Timestamp;
+use crate::report::GroupLabel;
+use crate::report::Grouping;
 use crate::store;
 use crate::store::NewRun;
 use crate::store::PlanTotals;
@@ -30,10 +32,13 @@ pub struct RetryFilter {
     pub kinds: Vec<FailureKind>,
     /// With one of these error codes.
     pub codes: Vec<String>,
+    /// In one of these groups of failures; [`Retry::narrow`] makes sure that there are such.
+    pub groups: Vec<GroupLabel>,
 }
 
 impl RetryFilter {
-    /// Tells whether a task is wanted again. One without an outcome belongs to its own run still.
+    /// Tells whether a task is wanted again, groups left aside. One without an outcome belongs to
+    /// its own run still.
     pub fn wants(&self, task: &TaskRow) -> bool {
         let failure = task.last.as_ref().and_then(|last| last.failure.as_ref());
         let status = task.last.as_ref().and_then(|last| last.http_status);
@@ -59,8 +64,9 @@ pub struct Retry {
     pub record: RunRecord,
     /// How that run was carried out; what is changed here holds for the new one.
     pub settings: RunSettings,
-    /// Which tasks are taken.
-    pub filter: RetryFilter,
+    filter: RetryFilter,
+    /// Tells the groups that tasks belong to, where the filter asks for them.
+    grouping: Option<Grouping>,
     /// Why, for the record.
     pub reason: Option<String>,
     reader: RunReader,
@@ -74,15 +80,42 @@ pub fn retry(state: &Path, parent: &RunId) -> Result<Retry, RunError> {
     let record = reader.record()?;
     let settings = RunSettings::from_json(&record.run.settings);
     let filter = RetryFilter::default();
-    Ok(Retry { record, settings, filter, reason: None, reader, runs })
+    Ok(Retry { record, settings, filter, grouping: None, reason: None, reader, runs })
 }
 
 impl Retry {
+    /// Takes only tasks that a filter wants.
+    ///
+    /// # Errors
+    ///
+    /// A group that the run does not have; the store's.
+    pub fn narrow(&mut self, filter: RetryFilter) -> Result<(), RunError> {
+        let grouping = match filter.groups.as_slice() {
+            [] => None,
+            _ => Some(Grouping::read(&self.reader)?),
+        };
+        let groups = grouping.as_ref().map_or(0, Grouping::len);
+        let unknown = filter.groups.iter().find(|label| label.index() >= groups);
+        if let Some(&wanted) = unknown {
+            let run = self.record.run.id.clone();
+            return Err(RunError::NoSuchGroup { wanted, run, groups });
+        }
+        (self.filter, self.grouping) = (filter, grouping);
+        Ok(())
+    }
+
+    fn wants(&self, task: &TaskRow) -> bool {
+        let is_of_group = |grouping: &Grouping| {
+            grouping.group_of(task).is_some_and(|label| self.filter.groups.contains(&label))
+        };
+        self.filter.wants(task) && self.grouping.as_ref().is_none_or(is_of_group)
+    }
+
     /// Counts what would be taken, and returns the first of it; stores nothing.
     pub fn preview(&self, most: usize) -> Result<(u64, Vec<TaskRow>), RunError> {
         let (mut count, mut first) = (0, Vec::new());
         self.reader.for_each_task::<store::StoreError>(|task| {
-            if self.filter.wants(&task) {
+            if self.wants(&task) {
                 count += 1;
                 if first.len() < most {
                     first.push(task);
@@ -97,7 +130,7 @@ impl Retry {
     pub fn plan(self, place: (String, String), clock: Clock) -> Result<Planned, RunError> {
         let outstanding = self.outstanding()?;
         let run = self.new_run(place, outstanding, clock.now());
-        let wants = |task: &TaskRow| self.filter.wants(task);
+        let wants = |task: &TaskRow| self.wants(task);
         let holder = holder(clock.now());
         match store::plan_again(&self.runs, &run, &self.reader, wants, &holder)? {
             PlannedRun::Ready { totals, lock } => {

@@ -11,6 +11,7 @@ use super::StartSmallArgs;
 use super::StopArgs;
 use super::UnattendedArgs;
 use super::WhichRunArgs;
+use batchctl::report::GroupLabel;
 use batchctl::task::FailureKind;
 use batchctl::task::Outcome;
 use clap::Args;
@@ -30,6 +31,7 @@ the value it had in the run that is retried.
 
 Examples:
   batchctl retry                            what did not succeed in the latest run
+  batchctl retry latest --group F2          only those of one cause, as the report groups them
   batchctl retry latest --outcome failed --kind timeout,reset -n";
 
 #[derive(Debug, Args)]
@@ -58,6 +60,9 @@ pub(crate) struct RetryArgs {
     /// Only tasks that failed with one of these codes, such as VIAS.00010012
     #[arg(long, value_name = "CODE", value_delimiter = ',', help_heading = "Which tasks")]
     pub(crate) error_code: Vec<String>,
+    /// Only tasks of these groups of failures, such as F2, as the report calls them
+    #[arg(long, value_name = "GROUP", value_delimiter = ',', help_heading = "Which tasks")]
+    pub(crate) group: Vec<GroupLabel>,
     /// Say what would be called, and send nothing
     #[arg(short = 'n', long, help_heading = "Before")]
     pub(crate) dry_run: bool,

@@ -86,18 +86,24 @@ fn a_report_has_every_field_in_the_order_of_the_documentation() {
       },
       "failures": [
         {
-          "kind": "timeout",
-          "http_status": null,
+          "kind": "service",
+          "http_status": 200,
           "error_code": null,
-          "error_msg": "no answer in 60 s",
+          "error_msg": "some sub-tasks failed",
           "count": 1,
-          "retryable": true,
+          "retryable": false,
           "examples": [
-            "dock-2"
+            "gate-south"
           ],
-          "sub_task_error": null,
+          "sub_task_error": "camera cam-1: no licence",
           "reason": null,
-          "advice": null
+          "advice": null,
+          "label": "F1",
+          "message_template": "some sub-tasks failed",
+          "share": 0.3333,
+          "first_at": "2024-07-05T12:00:00.200Z",
+          "last_at": "2024-07-05T12:00:00.200Z",
+          "retry_command": "batchctl retry 20240705-120000-kfzq --group F1"
         },
         {
           "kind": "refused",
@@ -111,21 +117,33 @@ fn a_report_has_every_field_in_the_order_of_the_documentation() {
           ],
           "sub_task_error": null,
           "reason": "The task is being deleted.",
-          "advice": "Wait until it is gone."
+          "advice": "Wait until it is gone.",
+          "label": "F2",
+          "message_template": "This operation is not allowed.",
+          "share": 0.3333,
+          "first_at": "2024-07-05T12:00:00.300Z",
+          "last_at": "2024-07-05T12:00:00.300Z",
+          "retry_command": "batchctl retry 20240705-120000-kfzq --group F2"
         },
         {
-          "kind": "service",
-          "http_status": 200,
+          "kind": "timeout",
+          "http_status": null,
           "error_code": null,
-          "error_msg": "some sub-tasks failed",
+          "error_msg": "no answer in 60 s",
           "count": 1,
-          "retryable": false,
+          "retryable": true,
           "examples": [
-            "gate-south"
+            "dock-2"
           ],
-          "sub_task_error": "camera cam-1: no licence",
+          "sub_task_error": null,
           "reason": null,
-          "advice": null
+          "advice": null,
+          "label": "F3",
+          "message_template": "no answer in 60 s",
+          "share": 0.3333,
+          "first_at": "2024-07-05T12:00:00.500Z",
+          "last_at": "2024-07-05T12:00:00.500Z",
+          "retry_command": "batchctl retry 20240705-120000-kfzq --group F3"
         }
       ],
       "advice": [],

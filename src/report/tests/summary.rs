@@ -44,7 +44,7 @@ fn a_run_with_failures_tells_their_causes_and_what_to_type_next() {
     run.call(27, throttled());
     (27..30).for_each(|task| run.settle(task, lost(FailureKind::Timeout), Outcome::Ambiguous));
     run.end(None);
-    insta::assert_snapshot!(text(&run), @r"
+    insta::assert_snapshot!(text(&run), @"
     stop: 30 tasks in 3.1s, 10/s (limit 10/s)               run 20240705-120000-kfzq
 
       succeeded          20
@@ -59,15 +59,21 @@ fn a_run_with_failures_tells_their_causes_and_what_to_type_next() {
       latency                 p50 17 ms, p99 17 ms, max 17 ms
 
     Failures
-      4  refused  500  VIAS.00010012: This is not allowed.
-                       reason: The task is being deleted.
-                       advice: Wait until it is gone.
-                       e.g. task-0023, task-0024, task-0025
-      3  timeout       no answer in 60 s
-                       e.g. task-0027, task-0028, task-0029
-      3  service  200  some sub-tasks failed
-                       camera cam-1: no licence
-                       e.g. task-0020, task-0021, task-0022
+      F1  4   40%  refused  500  VIAS.00010012: This is not allowed.
+          reason: The task is being deleted.
+          advice: Wait until it is gone.
+          e.g. task-0023, task-0024, task-0025
+          2024-07-05 12:00:02 UTC; sending again alone will not help
+          batchctl retry 20240705-120000-kfzq --group F1
+      F2  3   30%  service  200  some sub-tasks failed
+          camera cam-1: no licence
+          e.g. task-0020, task-0021, task-0022
+          2024-07-05 12:00:02 UTC; sending again alone will not help
+          batchctl retry 20240705-120000-kfzq --group F2
+      F3  3   30%  timeout       no answer in 60 s
+          e.g. task-0027, task-0028, task-0029
+          2024-07-05 12:00:02 to 12:00:03 UTC; sending again may help
+          batchctl retry 20240705-120000-kfzq --group F3
 
     Next
       batchctl retry 20240705-120000-kfzq                   what did not succeed
@@ -82,7 +88,7 @@ fn a_run_that_was_stopped_early_says_why() {
     run.begin();
     (0..11).for_each(|task| run.settle(task, refused("Quota reached"), Outcome::Failed));
     run.end(Some(StopReason::TooManyFailures));
-    insta::assert_snapshot!(text(&run), @r"
+    insta::assert_snapshot!(text(&run), @"
     stop: 11 of 40 tasks in 1.1s, 10/s (limit 10/s)         run 20240705-120000-kfzq
     Stopped early: 11 tasks failed, more than `--max-failures 25%` tolerates
 
@@ -95,10 +101,12 @@ fn a_run_that_was_stopped_early_says_why() {
       latency                 p50 17 ms, p99 17 ms, max 17 ms
 
     Failures
-      11  refused  500  VIAS.00010012: Quota reached
-                        reason: The task is being deleted.
-                        advice: Wait until it is gone.
-                        e.g. task-0000, task-0001, task-0002
+      F1  11  100%  refused  500  VIAS.00010012: Quota reached
+          reason: The task is being deleted.
+          advice: Wait until it is gone.
+          e.g. task-0000, task-0001, task-0002
+          2024-07-05 12:00:00 to 12:00:01 UTC; sending again alone will not help
+          batchctl retry 20240705-120000-kfzq --group F1
 
     Next
       batchctl resume 20240705-120000-kfzq                  goes on with the rest
@@ -139,7 +147,7 @@ fn a_killed_run_tells_what_is_in_doubt() {
     run.settle(0, counted(0, 2), Outcome::Succeeded);
     run.send(1);
     run.kill();
-    insta::assert_snapshot!(text(&run), @r"
+    insta::assert_snapshot!(text(&run), @"
     stop: 2 of 3 tasks in 0.1s, 10/s (limit 10/s)           run 20240705-120000-kfzq
     Killed: the process ended without recording it
 
@@ -153,8 +161,9 @@ fn a_killed_run_tells_what_is_in_doubt() {
       latency                 p50 17 ms, p99 17 ms, max 17 ms
 
     Failures
-      1  reset       no answer was recorded
-                     e.g. task-0001
+      F1  1  100%  reset       no answer was recorded
+          e.g. task-0001
+          2024-07-05 12:00:00 UTC; sending again may help
 
     Next
       batchctl resume 20240705-120000-kfzq                  goes on with the rest

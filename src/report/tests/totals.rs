@@ -2,7 +2,9 @@
 
 use super::*;
 use crate::report::FailureGroup;
+use crate::report::Grouping;
 use crate::report::MOST_GROUPS;
+use crate::store::StoreError;
 use crate::task::TaskId;
 use proptest::prelude::*;
 
@@ -139,11 +141,49 @@ fn partial_tasks_are_grouped_by_what_their_first_sub_task_says() {
 }
 
 #[test]
-fn groups_of_one_size_come_in_the_order_of_their_kind_code_and_message() {
-    let groups = causes([refused("b"), refused("a"), lost(FailureKind::Timeout), throttled()]);
-    let kinds: Vec<_> = groups.iter().map(|group| group.kind.unwrap().as_str()).collect();
-    assert_eq!(kinds, ["timeout", "throttled", "refused", "refused"]);
-    assert_eq!([&groups[2].error_msg, &groups[3].error_msg], ["a", "b"]);
+fn groups_come_by_size_and_those_of_one_size_as_they_were_seen() {
+    let groups = causes([refused("b"), throttled(), refused("a"), throttled()]);
+    let labels: Vec<String> = groups.iter().map(|group| group.label.to_string()).collect();
+    assert_eq!(labels, ["F1", "F2", "F3"]);
+    assert_eq!(groups[0].kind, Some(FailureKind::Throttled));
+    assert_eq!([&groups[1].error_msg, &groups[2].error_msg], ["b", "a"]);
+}
+
+#[test]
+fn a_group_tells_its_share_and_when_it_was_first_and_last_seen() {
+    let groups = causes([refused("a 1"), throttled(), refused("a 2"), refused("a 3")]);
+    let group = &groups[0];
+    assert_eq!((group.share, group.count, group.settled), (0.75, 3, 3));
+    let seconds = |at: Option<Timestamp>| at.unwrap().since(NOON).as_millis();
+    assert_eq!((seconds(group.first_at), seconds(group.last_at)), (100, 400));
+    assert_eq!((&*group.error_msg, &*group.message_template), ("a 1", "a …"));
+    // Where all say the same, the number is a part of it.
+    assert!(groups[1].message_template.contains("limit:10"), "{}", groups[1].message_template);
+}
+
+#[test]
+fn every_failed_task_belongs_to_the_group_that_counts_it() {
+    let word = |number: usize| -> String {
+        number.to_string().bytes().map(|digit| char::from(digit - b'0' + b'k')).collect()
+    };
+    let mut run = TestRun::of(MOST_GROUPS + 30);
+    run.begin();
+    (0..MOST_GROUPS + 20)
+        .for_each(|task| run.settle(task, refused(&word(task % 1_010)), Outcome::Failed));
+    run.settle(MOST_GROUPS + 20, counted(0, 1), Outcome::Succeeded);
+    run.end(None);
+    let (groups, reader) = (run.report().failures, run.reader());
+    let grouping = Grouping::read(&reader).unwrap();
+    assert_eq!((grouping.len(), groups.len()), (MOST_GROUPS + 1, MOST_GROUPS + 1));
+    let mut counted = vec![0; groups.len()];
+    reader
+        .for_each_task::<StoreError>(|task| {
+            grouping.group_of(&task).into_iter().for_each(|label| counted[label.index()] += 1);
+            Ok(())
+        })
+        .unwrap();
+    let told: Vec<u64> = groups.iter().map(|group| group.count).collect();
+    assert_eq!(counted, told);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 mod configuration;
 mod documents;
 mod exits;
+mod failure_groups;
 mod help;
 mod install;
 mod runs;

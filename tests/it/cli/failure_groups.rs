@@ -1,0 +1,138 @@
+//! Failures by cause: few groups of very many, the same in every format, each to be retried alone.
+
+use crate::support::batchctl::Scene;
+use crate::support::documents::report;
+use crate::support::documents::results;
+use crate::support::reply::Reply;
+use crate::support::server::Request;
+use crate::support::server::Server;
+use serde_json::Value;
+use std::collections::BTreeSet;
+
+/// How many tasks fail.
+const TASKS: usize = 10_000;
+/// Fails fast and goes on: every task fails on purpose.
+const EAGER: [&str; 8] =
+    ["--rate", "none", "-j", "64", "--max-attempts", "1", "--max-failures", "10001"];
+
+fn number_of(request: &Request) -> usize {
+    request.id.rsplit('-').next().unwrap().parse().unwrap()
+}
+
+/// Seven causes, the first the most frequent, whose messages all differ.
+fn seven_causes(request: &Request) -> Reply {
+    let (id, number) = (&*request.id, number_of(request));
+    let (minute, hex) = (number % 60, number * 2_654_435_761);
+    let at = format!("2024-07-05T12:{minute:02}:07.{number:06}Z");
+    match number % 28 {
+        0..7 => Reply::service(500, "VIAS.00010012", &format!("task {id} may not stop at {at}")),
+        7..13 => {
+            let message = format!("quota of {number} channels is used up by \"Gate {number} N\"");
+            Reply::service(500, "VIAS.00010012", &message)
+        }
+        13..18 => {
+            let uuid = format!("{number:08x}-0000-4000-8000-{hex:012x}");
+            Reply::service(404, "VIAS.00010008", &format!("no such task: {uuid}"))
+        }
+        18..22 => {
+            let address = format!("10.0.{}.{}:{}", number % 200, minute, 1_000 + number);
+            Reply::service(400, "VIAS.00010005", &format!("`{address}` is no stream of {id}"))
+        }
+        22..25 => Reply::service(403, "VIAS.00010006", &format!("handle {hex:#x} is locked")),
+        25..27 => Reply::trusted(id, 1 + (number % 5) as u64, 0),
+        _ => {
+            let message = format!("node fe80::{:x}:dead timed out after {number} ms", number % 999);
+            Reply::service(500, "VIAS.00010009", &message)
+        }
+    }
+}
+
+fn ids() -> String {
+    (0..TASKS).map(|number| format!("cam-{number:05}\n")).collect()
+}
+
+fn groups(scene: &Scene) -> Vec<Value> {
+    let json = scene.call(&["report", "--json"]).expect(0).stdout;
+    report(&json)["failures"].as_array().unwrap().clone()
+}
+
+#[test]
+fn ten_thousand_failures_of_seven_causes_are_seven_groups() {
+    let server = Server::start(seven_causes);
+    let scene = Scene::with(&server);
+    scene.write("tasks.txt", ids());
+    let stop = [&["stop", "tasks.txt"], EAGER.as_slice()].concat();
+    let summary = scene.call(&stop).expect(1).stdout;
+
+    let groups = groups(&scene);
+    let labels: Vec<&str> = groups.iter().map(|group| group["label"].as_str().unwrap()).collect();
+    assert_eq!(labels, ["F1", "F2", "F3", "F4", "F5", "F6", "F7"]);
+    let counts: Vec<u64> = groups.iter().map(|group| group["count"].as_u64().unwrap()).collect();
+    assert_eq!(counts.iter().sum::<u64>(), TASKS as u64);
+    assert!(counts.is_sorted_by(|one, other| one > other), "{counts:?}");
+    let shares: f64 = groups.iter().map(|group| group["share"].as_f64().unwrap()).sum();
+    assert!((shares - 1.0).abs() < 0.001, "{shares}");
+    let retryable: Vec<bool> =
+        groups.iter().map(|group| group["retryable"].as_bool().unwrap()).collect();
+    assert_eq!(retryable, [false, false, false, false, false, false, true]);
+    let templates: Vec<&str> =
+        groups.iter().map(|group| group["message_template"].as_str().unwrap()).collect();
+    assert_eq!(
+        templates[..5],
+        [
+            "task … may not stop at …",
+            "quota of … channels is used up by \"…\"",
+            "no such task: …",
+            "`…` is no stream of …",
+            "handle … is locked",
+        ]
+    );
+    for (group, label) in groups.iter().zip(labels) {
+        assert_eq!(group["examples"].as_array().unwrap().len(), 3);
+        assert!(group["first_at"].as_str() < group["last_at"].as_str(), "{group}");
+        let command = group["retry_command"].as_str().unwrap();
+        assert!(command.ends_with(&format!("--group {label}")), "{command}");
+        assert!(summary.contains(command), "{summary}");
+    }
+}
+
+#[test]
+fn a_retry_of_a_group_takes_its_tasks_and_no_other() {
+    let server = Server::start(seven_causes);
+    let scene = Scene::with(&server);
+    let ids: String = (0..84).map(|number| format!("cam-{number:05}\n")).collect();
+    scene.write("tasks.txt", ids);
+    scene.call(&[&["stop", "tasks.txt"], EAGER.as_slice()].concat()).expect(1);
+    let wanted = groups(&scene)[1].clone();
+    let run = wanted["retry_command"].as_str().unwrap().split(' ').nth(2).unwrap().to_owned();
+
+    let call = ["retry", &run, "--group", "f2", "-o", "again.csv", "--reason", "the quota grew"];
+    scene.call(&call).expect(1);
+    let taken: Vec<usize> = results(&scene.read("again.csv"))
+        .iter()
+        .map(|row| row["id"].rsplit('-').next().unwrap().parse().unwrap())
+        .collect();
+    let expected: Vec<usize> = (0..84).filter(|number| (7..13).contains(&(number % 28))).collect();
+    assert_eq!(taken, expected);
+    assert_eq!(wanted["count"], taken.len());
+
+    let preview = ["retry", &run, "--group", "F6,F7", "-n"];
+    scene.call(&preview).expect(0).prints("stop: 9 batch tasks would be called");
+    let narrowed = ["retry", &run, "--group", "F2", "--status", "404", "-n"];
+    scene.call(&narrowed).expect(0).prints("stop: 0 batch tasks would be called");
+}
+
+#[test]
+fn a_group_that_the_run_does_not_have_is_an_error_with_those_it_has() {
+    let server = Server::start(seven_causes);
+    let scene = Scene::with(&server);
+    scene.call(&[&["stop", "--id", "cam-00001"], EAGER.as_slice()].concat()).expect(1);
+    let before: BTreeSet<String> = scene.runs().into_iter().collect();
+    scene
+        .call(&["retry", "--group", "F2"])
+        .expect(2)
+        .says("has no group of failures `F2`: there is only `F1`")
+        .says("hint: `batchctl report ");
+    scene.call(&["retry", "--group", "timeouts"]).expect(2).says("such as `F2`");
+    assert_eq!(scene.runs().into_iter().collect::<BTreeSet<_>>(), before);
+}
