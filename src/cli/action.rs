@@ -7,6 +7,7 @@ use super::args::EmptyInput;
 use super::args::InputArgs;
 use super::args::RunArgs;
 use super::credentials;
+use super::delta::Guard;
 use super::documents;
 use super::documents::Document;
 use super::dry_run;
@@ -91,12 +92,16 @@ fn act(
     let pattern = place.endpoint.action_pattern(&place.project);
     let order = Order { word: word.into(), pattern, settings };
     let request = request(&order, plan, &place, args, context);
+    let guard = Guard::of(&request, &order, args.before.max_delta);
     let clock = Clock::start();
     if args.before.dry_run {
         let (totals, rows) = run::dry_run(request, clock, dry_run::SHOWN_ROWS)?;
         return match totals.selected {
             0 => nothing_to_do(totals, args.input.if_empty, context),
-            _ => Ok(dry_run::show(&order, totals, &rows)),
+            _ => {
+                let status = dry_run::show(&order, totals, &rows);
+                guard.map_or(Ok(()), |guard| guard.check(totals)).map(|()| status)
+            }
         };
     }
     documents.iter().try_for_each(Document::try_out)?;
@@ -112,6 +117,10 @@ fn act(
         let totals = planned.totals();
         planned.discard()?;
         return nothing_to_do(totals, args.input.if_empty, context);
+    }
+    if let Some(Err(failure)) = guard.map(|guard| guard.check(planned.totals())) {
+        planned.discard()?;
+        return Err(failure);
     }
     if !args.before.yes && place.sandbox.is_none() && !confirmed(&order, &planned, context)? {
         planned.discard()?;

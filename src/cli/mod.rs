@@ -8,6 +8,7 @@ mod args;
 mod completions;
 mod config;
 mod credentials;
+mod delta;
 mod digest;
 mod display;
 mod documents;

@@ -2,6 +2,7 @@
 //!
 //! Wires plan, store, engine and watchers together and holds no rule of its own.
 
+mod last_good;
 mod learning;
 mod ledger;
 mod resume;
@@ -9,6 +10,9 @@ mod retry;
 mod settings;
 mod watch;
 
+pub use last_good::Comparable;
+pub use last_good::GoodRun;
+pub use last_good::last_good;
 pub use resume::Resumable;
 pub use resume::Resumption;
 pub use resume::resume;

@@ -1,6 +1,7 @@
 //! The flags for what comes before the first call.
 
 use super::values;
+use batchctl::policy::MaxDelta;
 use batchctl::store::JobName;
 use clap::Args;
 use clap::ValueEnum;
@@ -21,6 +22,9 @@ pub(crate) struct BeforeArgs {
     /// The job this is one run of: runs of a job never overlap
     #[arg(long, value_name = "NAME")]
     pub(crate) job: Option<JobName>,
+    /// By how much the number of tasks may differ from the job's last good run: P%, N, or `none`
+    #[arg(long, value_name = "P%|N", default_value = "50%")]
+    pub(crate) max_delta: MaxDelta,
     #[command(flatten)]
     pub(crate) lock: LockArgs,
 }

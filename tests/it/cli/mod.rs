@@ -1,6 +1,7 @@
 //! What users and scripts may rely on, through the real binary.
 
 mod configuration;
+mod delta;
 mod documents;
 mod exits;
 mod failure_groups;
