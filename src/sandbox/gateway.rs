@@ -1,16 +1,20 @@
-//! The gateway in front of the service: unknown paths, tokens, throttling.
+//! The gateway in front of the service: unknown paths, credentials, throttling.
 //!
 //! What it refuses, the service never sees: such a request adopts no task and counts as no call.
 
 use crate::clock::Clock;
 use crate::clock::Instant;
+use crate::sandbox::Auth;
 use crate::sandbox::Limit;
 use crate::sandbox::SandboxSettings;
 use crate::sandbox::answer::Answer;
+use crate::sandbox::signature::Flaw;
+use crate::sandbox::signature::Key;
 use crate::sandbox::throttle::Throttle;
 use hyper::StatusCode;
 use hyper::header::HeaderValue;
 use hyper::header::RETRY_AFTER;
+use hyper::http::request::Parts;
 use serde::Serialize;
 use std::collections::HashMap;
 use std::time::Duration;
@@ -26,6 +30,8 @@ const SOME_LIMIT: Limit = Limit { count: 200, window: Duration::from_secs(1) };
 #[derive(Debug)]
 pub(super) struct Gateway {
     clock: Clock,
+    auth: Auth,
+    key: Key,
     token: Option<String>,
     issued: HashMap<String, Instant>,
     throttle: Option<Throttle>,
@@ -46,6 +52,8 @@ pub(super) enum Refusal {
         /// When that ended, as IAM writes times.
         expires_at: String,
     },
+    /// The signature is not good.
+    Signature(Flaw),
     /// Too many requests.
     Throttled {
         /// The limit.
@@ -68,6 +76,8 @@ impl Gateway {
     pub(super) fn new(settings: &SandboxSettings, clock: Clock) -> Self {
         Self {
             clock,
+            auth: settings.auth,
+            key: key_of(settings, clock),
             token: settings.token.clone(),
             issued: HashMap::new(),
             throttle: settings.limit.map(Throttle::new),
@@ -81,8 +91,8 @@ impl Gateway {
     }
 
     /// Decides whether a request to the service may pass.
-    pub(super) fn admit(&mut self, token: Option<&[u8]>, now: Instant) -> Result<(), Refusal> {
-        self.authorise(token, now)?;
+    pub(super) fn admit(&mut self, head: &Parts, body: &[u8], now: Instant) -> Result<(), Refusal> {
+        self.authorise(head, body, now)?;
         let throttle = self.throttle.as_mut();
         if throttle.is_none_or(|throttle| throttle.admits(now)) {
             return Ok(());
@@ -98,8 +108,23 @@ impl Gateway {
         }
     }
 
+    /// Decides whether a request comes with the credentials that are asked for.
+    pub(super) fn authorise(
+        &mut self,
+        head: &Parts,
+        body: &[u8],
+        now: Instant,
+    ) -> Result<(), Refusal> {
+        let token = head.headers.get("x-auth-token").map(HeaderValue::as_bytes);
+        match self.auth {
+            Auth::None => Ok(()),
+            Auth::AnyToken | Auth::Token => self.check_token(token, now),
+            Auth::Signature => self.key.check(head, body, now).map_err(Refusal::Signature),
+        }
+    }
+
     /// Decides whether a token is right.
-    fn authorise(&self, token: Option<&[u8]>, now: Instant) -> Result<(), Refusal> {
+    fn check_token(&self, token: Option<&[u8]>, now: Instant) -> Result<(), Refusal> {
         let Some(token) = token.filter(|token| !token.is_empty()) else {
             return Err(Refusal::TokenMissing);
         };
@@ -107,8 +132,9 @@ impl Gateway {
             return self.within_life(expires, now);
         }
         match &self.token {
-            Some(right) if right.as_bytes() != token => Err(Refusal::TokenWrong),
-            Some(_) | None => Ok(()),
+            Some(right) if right.as_bytes() == token => Ok(()),
+            None if self.auth == Auth::AnyToken => Ok(()),
+            Some(_) | None => Err(Refusal::TokenWrong),
         }
     }
 
@@ -136,7 +162,8 @@ impl Refusal {
             | Self::UnknownApi
             | Self::TokenMissing
             | Self::TokenWrong
-            | Self::TokenExpired { .. } => answer,
+            | Self::TokenExpired { .. }
+            | Self::Signature(_) => answer,
         }
     }
 
@@ -144,9 +171,10 @@ impl Refusal {
     const fn code(&self) -> (StatusCode, &'static str) {
         match self {
             Self::UnknownApi => (StatusCode::NOT_FOUND, "APIGW.0101"),
-            Self::TokenMissing | Self::TokenWrong | Self::TokenExpired { .. } => {
-                (StatusCode::UNAUTHORIZED, "APIGW.0301")
-            }
+            Self::TokenMissing
+            | Self::TokenWrong
+            | Self::TokenExpired { .. }
+            | Self::Signature(_) => (StatusCode::UNAUTHORIZED, "APIGW.0301"),
             Self::Throttled { .. } => (StatusCode::TOO_MANY_REQUESTS, "APIGW.0308"),
         }
     }
@@ -161,12 +189,32 @@ impl Refusal {
             Self::TokenExpired { expires_at } => {
                 not_authentic(&format!("token expires, expires_at: {expires_at}"))
             }
+            Self::Signature(flaw) => not_authentic(&flaw_text(flaw)),
             Self::Throttled { limit, .. } => format!(
                 "The throttling threshold has been reached: policy user over ratelimit,limit:{},time:{}",
                 limit.count,
                 window_text(limit.window),
             ),
         }
+    }
+}
+
+/// Returns the key that the account of a sandbox signs with.
+fn key_of(settings: &SandboxSettings, clock: Clock) -> Key {
+    let account = &settings.account;
+    Key::new(account.access_key.clone(), account.secret_key.clone(), clock)
+}
+
+/// Says what is wrong with a signature, in the gateway's words as far as they are known.
+fn flaw_text(flaw: &Flaw) -> String {
+    match flaw {
+        Flaw::Missing => "verify aksk signature fail, authorization header or date missing".into(),
+        Flaw::UnknownKey => "Get secretKey failed".into(),
+        Flaw::OutOfTime => "verify aksk signature fail, the signature has expired".into(),
+        Flaw::Mismatch { canonical } => {
+            format!("verify aksk signature fail, canonicalRequest:{canonical}")
+        }
+        Flaw::Locked => "AK access failed to reach the limit,forbidden".into(),
     }
 }
 
@@ -202,9 +250,17 @@ mod tests {
         (gateway, noon)
     }
 
+    fn with_token(token: Option<&str>) -> Parts {
+        let mut request = hyper::Request::put("/");
+        if let Some(token) = token {
+            request = request.header("x-auth-token", token);
+        }
+        request.body(()).unwrap().into_parts().0
+    }
+
     fn check(token: Option<&str>, after: Duration, expected: Result<(), &str>) {
         let (mut gateway, noon) = gateway();
-        let admitted = gateway.admit(token.map(str::as_bytes), noon + after);
+        let admitted = gateway.admit(&with_token(token), b"", noon + after);
         let text = admitted.map_err(|refusal| refusal.message());
         assert_eq!(text.as_ref().copied().map_err(String::as_str), expected);
     }
@@ -227,9 +283,22 @@ mod tests {
     fn without_a_right_token_any_is_right() {
         let clock = Clock::start();
         let mut gateway = Gateway::new(&SandboxSettings::default(), clock);
-        assert_eq!(gateway.admit(Some(b"anything"), clock.instant()), Ok(()));
-        let refused = gateway.admit(None, clock.instant());
-        assert_eq!(refused, Err(Refusal::TokenMissing));
+        let mut admit = |token| gateway.admit(&with_token(token), b"", clock.instant());
+        assert_eq!(admit(Some("anything")), Ok(()));
+        assert_eq!(admit(None), Err(Refusal::TokenMissing));
+    }
+
+    #[test]
+    fn it_asks_for_nothing_or_for_a_token_of_a_login_if_it_is_told_to() {
+        let clock = Clock::start();
+        let admit = |auth, token| {
+            let settings = SandboxSettings { auth, ..SandboxSettings::default() };
+            Gateway::new(&settings, clock).admit(&with_token(token), b"", clock.instant())
+        };
+        assert_eq!(admit(Auth::None, None), Ok(()));
+        assert_eq!(admit(Auth::Token, Some("anything")), Err(Refusal::TokenWrong));
+        let unsigned = admit(Auth::Signature, Some("anything"));
+        assert_eq!(unsigned, Err(Refusal::Signature(Flaw::Missing)));
     }
 
     fn check_throttled(window: Duration, expected_end: &str) {

@@ -1,4 +1,4 @@
-//! The IAM login: a user's name and password for a token of one project.
+//! IAM: a user's name and password for a token of one project, and the projects there are.
 //!
 //! Speaks IAM's own error shape, the third after the service's and the gateway's.
 
@@ -46,6 +46,8 @@ pub(super) enum Denial {
     Malformed,
     /// No such user, or not this password.
     WrongPassword,
+    /// No such project.
+    NoSuchProject,
 }
 
 /// The body of a login; what else it may hold is ignored.
@@ -64,6 +66,18 @@ struct Auth {
 struct Identity {
     methods: Vec<String>,
     password: Password,
+    totp: Option<Totp>,
+}
+
+/// The second factor.
+#[derive(Deserialize)]
+struct Totp {
+    user: Passcode,
+}
+
+#[derive(Deserialize)]
+struct Passcode {
+    passcode: String,
 }
 
 #[derive(Deserialize)]
@@ -120,10 +134,10 @@ impl Iam {
         if !identity.methods.iter().any(|method| method == "password") {
             return Err(Denial::Malformed);
         }
-        let project = self.project(request.auth.scope.project)?;
-        if !self.knows(&identity.password.user) {
+        if !self.knows(&identity.password.user) || !self.has_passcode(identity.totp.as_ref()) {
             return Err(Denial::WrongPassword);
         }
+        let project = self.project(request.auth.scope.project)?;
         Ok(self.grant(&project, has_nocatalog(query), now))
     }
 
@@ -134,6 +148,28 @@ impl Iam {
             && user.domain.name == self.account.domain
     }
 
+    /// Tells whether the passcode came along, where one is asked for.
+    fn has_passcode(&self, totp: Option<&Totp>) -> bool {
+        let given = totp.map(|totp| &totp.user.passcode);
+        self.account.passcode.is_none() || self.account.passcode.as_ref() == given
+    }
+
+    /// Lists the projects of a name, or all.
+    pub(super) fn projects(&self, query: &str) -> Answer {
+        let name = form_urlencoded::parse(query.as_bytes()).find(|(key, _)| key == "name");
+        let wanted = name.map(|(_, name)| name.into_owned());
+        let fits = |found: &&(String, String)| wanted.as_ref().is_none_or(|name| *name == found.0);
+        let any = [(wanted.clone().unwrap_or("sandbox".into()), self.account.project_id.clone())];
+        let known =
+            if self.account.projects.is_empty() { &any[..] } else { &self.account.projects };
+        let found: Vec<ProjectFound> = known
+            .iter()
+            .filter(fits)
+            .map(|(name, id)| ProjectFound { id: id.clone(), name: name.clone() })
+            .collect();
+        Answer::json(StatusCode::OK, &json!({ "projects": found, "links": {} }))
+    }
+
     /// Finds the project a login is for: the id that was given, or the account's for any name.
     fn project(&self, asked: Project) -> Result<ProjectFound, Denial> {
         match (asked.id, asked.name) {
@@ -141,7 +177,15 @@ impl Iam {
                 let name = name.unwrap_or_else(|| id.clone());
                 Ok(ProjectFound { id, name })
             }
-            (None, Some(name)) => Ok(ProjectFound { id: self.account.project_id.clone(), name }),
+            (None, Some(name)) if self.account.projects.is_empty() => {
+                Ok(ProjectFound { id: self.account.project_id.clone(), name })
+            }
+            (None, Some(name)) => {
+                let mut projects = self.account.projects.iter();
+                let found = projects.find(|(known, _)| *known == name);
+                let (name, id) = found.ok_or(Denial::NoSuchProject)?.clone();
+                Ok(ProjectFound { id, name })
+            }
             (None, None) => Err(Denial::Malformed),
         }
     }
@@ -225,6 +269,9 @@ impl Denial {
             Self::WrongPassword => {
                 (StatusCode::UNAUTHORIZED, "The username or password is wrong.", "Unauthorized")
             }
+            Self::NoSuchProject => {
+                (StatusCode::UNAUTHORIZED, "The project does not exist.", "Unauthorized")
+            }
         };
         let code = status.as_u16();
         let error = json!({ "code": code, "message": message, "title": title });
@@ -281,6 +328,49 @@ mod tests {
         assert_ne!(first.token, second.token);
         assert_eq!(first.answer.body()["token"]["project"]["id"], "p-1");
         assert_eq!(first.answer.body()["token"]["catalog"], json!([]));
+    }
+
+    #[test]
+    fn a_login_asks_for_a_passcode_if_the_account_has_one() {
+        let account = Account { passcode: Some("123456".into()), ..Account::default() };
+        let clock = Clock::starting_at(NOON);
+        let mut iam = Iam::new(account, clock, Dice::new(0));
+        let mut check = |passcode: Option<&str>, granted: bool| {
+            let body = request("sandbox", "sandbox", &json!({ "id": "p-1" }));
+            let mut body: serde_json::Value = serde_json::from_str(&body).unwrap();
+            if let Some(passcode) = passcode {
+                let user = json!({ "user": { "id": "u", "passcode": passcode } });
+                body["auth"]["identity"]["totp"] = user;
+            }
+            let login = iam.login(body.to_string().as_bytes(), "", clock.instant());
+            assert_eq!(login.is_ok(), granted, "{passcode:?}");
+        };
+        check(None, false);
+        check(Some("654321"), false);
+        check(Some("123456"), true);
+    }
+
+    #[test]
+    fn an_account_with_projects_has_no_others() {
+        let named = |name: &str, id: &str| (name.to_owned(), id.to_owned());
+        let projects = vec![named("north", "p-1"), named("south", "p-2"), named("south", "p-3")];
+        let account = Account { projects, ..Account::default() };
+        let clock = Clock::starting_at(NOON);
+        let mut iam = Iam::new(account, clock, Dice::new(0));
+        let ids = |iam: &Iam, query: &str| {
+            let found = iam.projects(query).body()["projects"].clone();
+            let ids = found.as_array().unwrap().iter().map(|project| project["id"].clone());
+            serde_json::Value::from_iter(ids)
+        };
+        assert_eq!(ids(&iam, "name=north"), json!(["p-1"]));
+        assert_eq!(ids(&iam, "name=south"), json!(["p-2", "p-3"]));
+        assert_eq!(ids(&iam, "name=west"), json!([]));
+        assert_eq!(ids(&iam, ""), json!(["p-1", "p-2", "p-3"]));
+        let login = |name| request("sandbox", "sandbox", &json!({ "name": name }));
+        let north = iam.login(login("north").as_bytes(), "", clock.instant()).unwrap();
+        assert_eq!(north.answer.body()["token"]["project"]["id"], "p-1");
+        let west = iam.login(login("west").as_bytes(), "", clock.instant());
+        assert_eq!(west.map(|grant| grant.token), Err(Denial::NoSuchProject));
     }
 
     #[test]

@@ -9,6 +9,7 @@
 //! - `PUT /v2/{project_id}/batch-tasks/{id}/action/{start|stop}`
 //! - `GET /v2/{project_id}/batch-tasks`
 //! - `POST /v3/auth/tokens`
+//! - `GET /v3/projects`
 //!
 //! Any project id that matches the service's pattern leads to the same simulated project. It
 //! holds generated batch tasks, see [`generated_id`], and adopts every other id at its first
@@ -43,7 +44,7 @@
 //! | time | microseconds from the sandbox's start until the request had been read |
 //! | method | as sent |
 //! | id | the batch task; `-` where the path has none that is valid |
-//! | command | `start`, `stop`, `list` or `login`; `-` for anything else |
+//! | command | `start`, `stop`, `list`, `login` or `projects`; `-` for anything else |
 //! | status | the status of the answer; `drop` for a reset connection, `silent` for no answer |
 //!
 //! Lines are in the order of their times, which is the order in which everything was decided; the
@@ -66,6 +67,7 @@ mod query;
 mod route;
 mod service;
 mod settings;
+mod signature;
 mod state;
 mod thread;
 mod throttle;
@@ -73,6 +75,7 @@ mod witness;
 
 pub use project::generated_id;
 pub use settings::Account;
+pub use settings::Auth;
 pub use settings::Limit;
 pub use settings::SandboxSettings;
 pub use thread::SandboxThread;

@@ -16,6 +16,8 @@ pub(super) enum Route<'a> {
     },
     /// An IAM login.
     Login,
+    /// The projects of the account.
+    Projects,
     /// Nothing that the gateway knows.
     Unknown,
 }
@@ -36,6 +38,9 @@ impl<'a> Route<'a> {
     pub(super) fn of(method: &Method, path: &'a str) -> Self {
         if path == "/v3/auth/tokens" && method == Method::POST {
             return Self::Login;
+        }
+        if path == "/v3/projects" && method == Method::GET {
+            return Self::Projects;
         }
         path.strip_prefix("/v2/")
             .and_then(|rest| Self::of_service(method, rest))
@@ -61,7 +66,7 @@ impl<'a> Route<'a> {
     pub(super) const fn id(&self) -> Option<&'a str> {
         match *self {
             Self::Action(path) => Some(path.id),
-            Self::List { .. } | Self::Login | Self::Unknown => None,
+            Self::List { .. } | Self::Login | Self::Projects | Self::Unknown => None,
         }
     }
 
@@ -71,6 +76,7 @@ impl<'a> Route<'a> {
             Self::Action(path) => matches!(path.command, "start" | "stop").then_some(path.command),
             Self::List { .. } => Some("list"),
             Self::Login => Some("login"),
+            Self::Projects => Some("projects"),
             Self::Unknown => None,
         }
     }
@@ -91,12 +97,13 @@ mod tests {
     }
 
     #[test]
-    fn the_three_operations_have_their_paths() {
+    fn the_four_operations_have_their_paths() {
         let action = Route::Action(ActionPath { project: "p-1", id: "gate-1", command: "start" });
         check(&Method::PUT, "/v2/p-1/batch-tasks/gate-1/action/start", action);
         let list = Route::List { project: "p-1" };
         check(&Method::GET, "/v2/p-1/batch-tasks", list);
         check(&Method::POST, "/v3/auth/tokens", Route::Login);
+        check(&Method::GET, "/v3/projects", Route::Projects);
     }
 
     #[test]
@@ -115,6 +122,7 @@ mod tests {
         unknown(&Method::GET, "/v2/p/batch-tasks/");
         unknown(&Method::PUT, "/v2/p/batch-tasks");
         unknown(&Method::GET, "/v3/auth/tokens");
+        unknown(&Method::POST, "/v3/projects");
         unknown(&Method::GET, "/");
     }
 

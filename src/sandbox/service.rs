@@ -108,7 +108,9 @@ impl Service {
         let (head, body) = request.into_parts();
         let body = match Route::of(&head.method, head.uri.path()) {
             Route::Login => read(body).await,
-            Route::Action(_) | Route::List { .. } | Route::Unknown => Bytes::new(),
+            Route::Action(_) | Route::List { .. } | Route::Projects | Route::Unknown => {
+                Bytes::new()
+            }
         };
         self.decide(&head, &body).deliver().await
     }
@@ -123,7 +125,7 @@ impl Service {
         let asked = Asked {
             route: Route::of(&head.method, head.uri.path()),
             query: head.uri.query().unwrap_or_default(),
-            token: head.headers.get("x-auth-token").map(HeaderValue::as_bytes),
+            head,
             body,
             request_id: &request_id,
             latency: self.dice.roll(Question::Latency, number),

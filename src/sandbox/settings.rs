@@ -56,10 +56,25 @@ pub struct SandboxSettings {
     pub seed: u64,
     /// The file the access log is appended to. Default: none.
     pub access_log: Option<PathBuf>,
+    /// Which credentials it asks for. Default: a token, whichever.
+    pub auth: Auth,
     /// The right token, beside those given out at logins. Default: any that is not empty.
     pub token: Option<String>,
     /// Who may log in.
     pub account: Account,
+}
+
+/// Which credentials a sandbox asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Auth {
+    /// None at all.
+    None,
+    /// A token: [`SandboxSettings::token`], or any that is not empty.
+    AnyToken,
+    /// A token that a login gave out, or [`SandboxSettings::token`].
+    Token,
+    /// A signature with the account's key.
+    Signature,
 }
 
 /// The gateway's throttling: more than `count` requests within any `window` are refused.
@@ -82,6 +97,15 @@ pub struct Account {
     pub domain: String,
     /// The id of the project that a login by project name leads to. Default: `sandbox`.
     pub project_id: String,
+    /// The projects of the account, by name and id. Default: none, and then every name leads to
+    /// `project_id`.
+    pub projects: Vec<(String, String)>,
+    /// The passcode that a login asks for beside the password. Default: none.
+    pub passcode: Option<String>,
+    /// The key that signs. Default: `sandbox`.
+    pub access_key: String,
+    /// The secret of that key. Default: `sandbox`.
+    pub secret_key: String,
     /// How long a token is good for. Default: 24 h.
     pub token_life: Duration,
 }
@@ -104,6 +128,7 @@ impl Default for SandboxSettings {
             drop: 0.0,
             seed: 0,
             access_log: None,
+            auth: Auth::AnyToken,
             token: None,
             account: Account::default(),
         }
@@ -117,6 +142,10 @@ impl Default for Account {
             password: "sandbox".into(),
             domain: "sandbox".into(),
             project_id: "sandbox".into(),
+            projects: Vec::new(),
+            passcode: None,
+            access_key: "sandbox".into(),
+            secret_key: "sandbox".into(),
             token_life: Duration::from_secs(24 * 60 * 60),
         }
     }

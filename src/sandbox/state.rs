@@ -1,4 +1,4 @@
-//! The three operations, from the gateway to the task and back to an answer.
+//! The operations, from the gateway to the task and back to an answer.
 //!
 //! Everything that changes from request to request is in here; nothing in here waits.
 
@@ -28,6 +28,7 @@ use crate::task::Command;
 use crate::task::Counts;
 use crate::task::TaskId;
 use hyper::StatusCode;
+use hyper::http::request::Parts;
 use serde::Serialize;
 
 /// Everything that changes from request to request.
@@ -45,8 +46,8 @@ pub(super) struct Asked<'a> {
     pub(super) route: Route<'a>,
     /// The query, still encoded.
     pub(super) query: &'a str,
-    /// The token.
-    pub(super) token: Option<&'a [u8]>,
+    /// The request itself, without its body.
+    pub(super) head: &'a Parts,
     /// The body, where the operation has one.
     pub(super) body: &'a [u8],
     /// The id of the request.
@@ -112,7 +113,7 @@ impl State {
             Route::Action(_) => self.tally.actions += 1,
             Route::List { .. } => self.tally.lists += 1,
             Route::Login => self.tally.logins += 1,
-            Route::Unknown => {}
+            Route::Projects | Route::Unknown => {}
         }
     }
 
@@ -123,6 +124,7 @@ impl State {
             Route::Action(path) => self.action(asked, path),
             Route::List { project } => self.list(asked, project).map(usual),
             Route::Login => self.login(asked).map(usual),
+            Route::Projects => self.projects(asked).map(usual),
             Route::Unknown => Err(Refusal::UnknownApi.into()),
         };
         decided.unwrap_or_else(|rejection| usual(rejection.answer(asked.request_id)))
@@ -134,7 +136,7 @@ impl State {
         asked: &Asked<'_>,
         path: ActionPath<'_>,
     ) -> Result<(Ending, Delay), Rejection> {
-        self.gateway.admit(asked.token, asked.now)?;
+        self.gateway.admit(asked.head, asked.body, asked.now)?;
         let command = checked(path)?;
         let call = self.project.call(path.id, command, asked.now);
         match call.result {
@@ -180,7 +182,7 @@ impl State {
 
     /// Lists a page of batch tasks.
     fn list(&mut self, asked: &Asked<'_>, project: &str) -> Result<Answer, Rejection> {
-        self.gateway.admit(asked.token, asked.now)?;
+        self.gateway.admit(asked.head, asked.body, asked.now)?;
         check_project(project)?;
         let query = ListQuery::parse(asked.query)?;
         Ok(list::page(&mut self.project, &query, asked.now))
@@ -191,6 +193,12 @@ impl State {
         let grant = self.iam.login(asked.body, asked.query, asked.now)?;
         self.gateway.issue(grant.token, grant.expires);
         Ok(grant.answer)
+    }
+
+    /// Lists the projects of the account.
+    fn projects(&mut self, asked: &Asked<'_>) -> Result<Answer, Rejection> {
+        self.gateway.authorise(asked.head, asked.body, asked.now)?;
+        Ok(self.iam.projects(asked.query))
     }
 }
 

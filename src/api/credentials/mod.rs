@@ -5,6 +5,7 @@
 
 mod command;
 mod error;
+mod signature;
 mod source;
 mod token;
 

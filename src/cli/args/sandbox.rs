@@ -1,10 +1,13 @@
 //! The flags of `sandbox`.
 
 use super::values;
+use batchctl::sandbox::Account;
+use batchctl::sandbox::Auth;
 use batchctl::sandbox::Limit;
 use batchctl::sandbox::SandboxSettings;
 use batchctl::task::Rate;
 use clap::Args;
+use clap::ValueEnum;
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
@@ -14,10 +17,14 @@ const SANDBOX_HELP: &str = "\
 The first line on standard output is its URL. Ids that end with -partial, -failed, -refused,
 -missing, -slow, -drop, -silent, -flaky, -garbled, -stuck or -throttled always behave like that.
 
+Its user, password, domain, access key and secret key are all `sandbox`; it is its own IAM.
+Five wrong signatures lock the key for five minutes.
+
 Examples:
   batchctl sandbox --listen 127.0.0.1:8080 --latency 5ms..30ms --limit 100/s
   batchctl sandbox --tasks 10000 --running 50% --settle 20s --stale 2s --stuck 1%
-  batchctl sandbox --fail 2% --partial 5% --drop 1% --seed 7 --access-log access.log";
+  batchctl sandbox --fail 2% --partial 5% --drop 1% --seed 7 --access-log access.log
+  batchctl sandbox --auth token --token-life 30s";
 
 #[derive(Debug, Args)]
 #[command(after_help = SANDBOX_HELP)]
@@ -58,12 +65,40 @@ pub(crate) struct SandboxArgs {
     /// The share of calls that are carried out and get no answer
     #[arg(long, value_name = "SHARE", default_value = "0%", value_parser = values::share)]
     drop: f64,
+    /// Which credentials to ask for
+    #[arg(long, value_name = "KIND", default_value = "any-token")]
+    auth: AuthChoice,
+    /// How long a token of a login is good for
+    #[arg(long, value_name = "SPAN", default_value = "24h", value_parser = values::positive_span)]
+    token_life: Duration,
+    /// A project of the account (repeatable); without any, every name is one
+    #[arg(long, value_name = "NAME=ID", value_parser = values::named)]
+    project: Vec<(String, String)>,
     /// Decides which calls fail; the same seed, the same calls
     #[arg(long, value_name = "N", default_value = "0")]
     seed: u64,
     /// Write one line per request: microseconds, method, id, command, status
     #[arg(long, value_name = "FILE")]
     access_log: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum AuthChoice {
+    None,
+    AnyToken,
+    Token,
+    Signature,
+}
+
+impl From<AuthChoice> for Auth {
+    fn from(choice: AuthChoice) -> Self {
+        match choice {
+            AuthChoice::None => Self::None,
+            AuthChoice::AnyToken => Self::AnyToken,
+            AuthChoice::Token => Self::Token,
+            AuthChoice::Signature => Self::Signature,
+        }
+    }
 }
 
 impl From<SandboxArgs> for SandboxSettings {
@@ -83,6 +118,12 @@ impl From<SandboxArgs> for SandboxSettings {
             drop: args.drop,
             seed: args.seed,
             access_log: args.access_log,
+            auth: args.auth.into(),
+            account: Account {
+                token_life: args.token_life,
+                projects: args.project,
+                ..Account::default()
+            },
             ..Self::default()
         }
     }

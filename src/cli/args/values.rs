@@ -42,6 +42,12 @@ pub(crate) fn span(text: &str) -> Result<Duration, String> {
     Duration::try_from(span).map_err(|_| wrong())
 }
 
+/// Reads a name and what it stands for, such as `cn-north-4=0123`.
+pub(crate) fn named(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("it looks like `NAME=ID`")?;
+    Ok((name.trim().into(), value.trim().into()))
+}
+
 /// Reads a span that is longer than nothing.
 pub(crate) fn positive_span(text: &str) -> Result<Duration, String> {
     match span(text)? {
