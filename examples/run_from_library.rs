@@ -60,8 +60,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let planned = run::plan(request, Clock::start())?;
     let (runs, id) = (planned.runs().clone(), planned.id().clone());
 
-    let token = TokenSource::Given { token: "any".into(), origin: "this example".into() };
-    let credentials = Credentials::load(token, Redactor::default()).await?;
+    let token = TokenSource::given("any", "this example").into();
+    let credentials = Credentials::load(token, Clock::start(), Redactor::default()).await?;
     let api = ViasClient::new(client, Arc::new(credentials))?;
     // Whoever keeps the other end can stop the run.
     let (_control, orders) = mpsc::unbounded_channel();

@@ -105,9 +105,9 @@ impl Clock {
     }
 }
 
-/// Reads the system's wall clock.
+/// Reads the system's wall clock, which may jump: for what other machines compare with theirs.
 #[expect(clippy::disallowed_methods, reason = "this module is the one that reads clocks")]
-fn system_time() -> Timestamp {
+pub fn system_time() -> Timestamp {
     let micros = |span: Duration| i64::try_from(span.as_micros()).unwrap_or(i64::MAX);
     match SystemTime::now().duration_since(UNIX_EPOCH) {
         Ok(since) => Timestamp(micros(since)),

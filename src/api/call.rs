@@ -5,6 +5,7 @@ use super::error_chain::innermost;
 use super::error_chain::no_response;
 use super::list::Listed;
 use super::list::read_page;
+use super::skew::ClockSkew;
 use super::wire::read_body;
 use crate::policy::Answer;
 use crate::policy::Body;
@@ -70,6 +71,7 @@ fn gone(error: reqwest::Error, sent: &Authorisation) -> Answer {
 
 fn answer(response: &reqwest::Response, body: Body, sent: &Authorisation) -> Answer {
     let (status, headers) = (response.status().as_u16(), response.headers());
+    let body = explained(body, status, headers, sent);
     let retry_after = hold(headers);
     Answer::Response(Response {
         status,
@@ -79,6 +81,20 @@ fn answer(response: &reqwest::Response, body: Body, sent: &Authorisation) -> Ans
         rate_hint: quota_hint(headers, &body).filter(|_| retry_after.is_none()).map(Box::new),
         body,
     })
+}
+
+/// Adds to a refused signature that the clock is wrong, if it is: the service does not say so.
+fn explained(body: Body, status: u16, headers: &HeaderMap, sent: &Authorisation) -> Body {
+    let signed_at = sent.signed_at.filter(|_| status == 401);
+    let date = header(headers, DATE.as_str());
+    let skew = signed_at.zip(date).and_then(|(at, date)| ClockSkew::of(date, at));
+    match (body, skew.filter(|skew| skew.spoils_signatures())) {
+        (Body::Error(error), Some(skew)) if error.advice.is_empty() => {
+            let advice = format!("{skew}, and a signature is good for 15 minutes: set the clock.");
+            Body::Error(ServiceError { advice, ..error })
+        }
+        (body, _) => body,
+    }
 }
 
 async fn body_of(response: &mut reqwest::Response, sent: &Authorisation) -> Body {

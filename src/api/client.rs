@@ -6,6 +6,7 @@ use super::call;
 use super::credentials::Credentials;
 use super::endpoint::Endpoint;
 use super::endpoint::ProjectId;
+use super::http::http_client;
 use super::list::ListFilter;
 use super::list::Listed;
 use crate::policy::Answer;
@@ -16,16 +17,9 @@ use crate::task::Task;
 use reqwest::Client;
 use reqwest::Method;
 use reqwest::Request;
-use reqwest::redirect;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
-
-/// How long an idle connection is kept: shorter than servers keep theirs, so that a call is
-/// seldom written to a connection that the other side is just closing.
-const POOL_IDLE: Duration = Duration::from_secs(8);
-/// The most headers of an answer.
-const MOST_HEADERS: usize = 64;
 
 /// What a client is told before its first call.
 #[derive(Debug, Clone)]
@@ -59,7 +53,7 @@ impl ViasClient {
         settings: ClientSettings,
         credentials: Arc<Credentials>,
     ) -> Result<Self, ClientError> {
-        let http = http_client(&settings)?;
+        let http = http_client(&settings.endpoint, settings.connect_timeout, settings.concurrency)?;
         Ok(Self { http, settings, credentials })
     }
 
@@ -81,7 +75,7 @@ impl TaskApi for ViasClient {
     async fn call(&self, task: Arc<Task>) -> Answer {
         match self.request(&task) {
             Some(mut request) => {
-                let sent = self.credentials.authorise(&mut request);
+                let sent = self.credentials.authorise(&mut request, Some(&self.settings.project));
                 call::exchange(&self.http, request, &sent).await
             }
             None => Answer::NoResponse(NoResponse {
@@ -94,32 +88,11 @@ impl TaskApi for ViasClient {
 
     async fn list(&self, filter: &ListFilter, number: u32) -> Listed {
         let mut request = self.page_request(filter, number);
-        let sent = self.credentials.authorise(&mut request);
+        let sent = self.credentials.authorise(&mut request, Some(&self.settings.project));
         call::fetch_page(&self.http, request, &sent).await
     }
 
     fn authority(&self) -> &dyn Authority {
         &*self.credentials
     }
-}
-
-fn http_client(settings: &ClientSettings) -> Result<Client, reqwest::Error> {
-    // Fails only if a provider is installed already, and then that one serves as well.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    Client::builder()
-        .user_agent(concat!("batchctl/", env!("CARGO_PKG_VERSION")))
-        // Resends of its own would bypass pace and store.
-        .retry(reqwest::retry::never())
-        // A redirect would carry the token to another host.
-        .redirect(redirect::Policy::none())
-        .no_proxy()
-        .https_only(!settings.endpoint.is_plain())
-        .tls_version_min(reqwest::tls::Version::TLS_1_2)
-        .connect_timeout(settings.connect_timeout)
-        .pool_idle_timeout(POOL_IDLE)
-        .pool_max_idle_per_host(settings.concurrency.get())
-        .http1_only()
-        .http1_max_headers(MOST_HEADERS)
-        .tcp_nodelay(true)
-        .build()
 }

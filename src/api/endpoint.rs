@@ -79,9 +79,13 @@ impl Endpoint {
 
     /// Returns the URL of the list of batch tasks, without its query.
     pub(super) fn list(&self, project: &ProjectId) -> Url {
+        self.below(&format!("/v2/{project}/batch-tasks"))
+    }
+
+    /// Returns the URL of a path that contains nothing from outside.
+    pub(super) fn below(&self, path: &str) -> Url {
         let mut url = self.base.clone();
-        let base = self.base.path().trim_end_matches('/');
-        url.set_path(&format!("{base}/v2/{project}/batch-tasks"));
+        url.set_path(&format!("{}{path}", self.base.path().trim_end_matches('/')));
         url
     }
 

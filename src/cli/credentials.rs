@@ -9,6 +9,7 @@ use super::rank::Stronger;
 use batchctl::api::Credentials;
 use batchctl::api::Redactor;
 use batchctl::api::TokenSource;
+use batchctl::clock::Clock;
 use batchctl::report::ExitStatus;
 use std::path::PathBuf;
 
@@ -23,10 +24,7 @@ pub(super) fn source(
 ) -> Result<TokenSource, Failure> {
     // The embedded sandbox is never sent a real token.
     if place.sandbox.is_some() {
-        return Ok(TokenSource::Given {
-            token: SANDBOX_TOKEN.into(),
-            origin: "the embedded sandbox".into(),
-        });
+        return Ok(TokenSource::given(SANDBOX_TOKEN, "the embedded sandbox"));
     }
     let file = |path: &PathBuf| Ok(TokenSource::File(path.clone()));
     let command = |line: &String| {
@@ -57,7 +55,7 @@ fn of_variable(context: &Context) -> Result<TokenSource, Failure> {
     };
     let text =
         variable.to_str().ok_or_else(|| refused("BATCHCTL_TOKEN contains what no token has"))?;
-    Ok(TokenSource::Given { token: text.into(), origin: "BATCHCTL_TOKEN".into() })
+    Ok(TokenSource::given(text, "BATCHCTL_TOKEN"))
 }
 
 /// Gets the token.
@@ -65,6 +63,6 @@ pub(super) async fn load(
     source: &TokenSource,
     redactor: &Redactor,
 ) -> Result<Credentials, Failure> {
-    let loaded = Credentials::load(source.clone(), redactor.clone()).await;
+    let loaded = Credentials::load(source.clone().into(), Clock::start(), redactor.clone()).await;
     loaded.map_err(|error| Failure::new(ExitStatus::NotAuthorised, error))
 }

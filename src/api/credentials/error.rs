@@ -1,6 +1,7 @@
 //! Why there are no credentials, or no others. No message holds a secret.
 
 use super::command::COMMAND_TIMEOUT;
+use super::iam::Project;
 use std::io;
 use std::path::PathBuf;
 use std::process::ExitStatus;
@@ -61,4 +62,91 @@ pub enum CredentialError {
         /// Where they came from.
         origin: String,
     },
+    /// A part of a key cannot be one.
+    #[error("the {what} of {origin} is empty or no key")]
+    BadKey {
+        /// Where it was found.
+        origin: String,
+        /// Which part.
+        what: &'static str,
+    },
+    /// The service refused a signature; to sign again would bring the key nearer to its lock.
+    #[error("the service refused the signature of {origin}")]
+    SignatureRefused {
+        /// Where the key was found.
+        origin: String,
+    },
+    /// IAM refused the user or the password. It is not asked a second time: that locks the user.
+    #[error("{endpoint} refused the login of `{user}`: {said}")]
+    LoginRefused {
+        /// Who wanted to log in.
+        user: String,
+        /// Where.
+        endpoint: String,
+        /// What it said.
+        said: String,
+    },
+    /// IAM refused a request.
+    #[error("{endpoint} refused the request with status {status}: {said}")]
+    IamRefused {
+        /// Where.
+        endpoint: String,
+        /// The HTTP status.
+        status: u16,
+        /// What it said.
+        said: String,
+    },
+    /// IAM could not be asked, or not now.
+    #[error("{endpoint} cannot be asked: {reason}")]
+    IamAway {
+        /// Where.
+        endpoint: String,
+        /// Why.
+        reason: String,
+    },
+    /// IAM answered something else than what was asked for.
+    #[error("{endpoint} is no IAM that is understood: {what}")]
+    IamStrange {
+        /// Where.
+        endpoint: String,
+        /// What is wrong with the answer.
+        what: String,
+    },
+    /// No project has that name.
+    #[error("no project is called `{name}`; the account has {}", listed(known))]
+    NoProject {
+        /// The name.
+        name: String,
+        /// The projects that there are.
+        known: Vec<Project>,
+    },
+    /// Several projects have that name.
+    #[error("several projects are called `{name}`: {}", listed(found))]
+    SeveralProjects {
+        /// The name.
+        name: String,
+        /// Those.
+        found: Vec<Project>,
+    },
+}
+
+impl CredentialError {
+    /// Tells whether it may come right by itself.
+    pub(super) const fn is_transient(&self) -> bool {
+        matches!(self, Self::IamAway { .. })
+    }
+
+    /// Tells whether to ask once more could do harm: a user is locked after a few wrong logins.
+    pub(super) const fn is_final(&self) -> bool {
+        matches!(self, Self::LoginRefused { .. } | Self::IamRefused { .. })
+    }
+}
+
+/// Names projects with their ids.
+fn listed(projects: &[Project]) -> String {
+    let named = projects.iter().map(|project| format!("`{}` ({})", project.name, project.id));
+    match projects {
+        [] => "none".into(),
+        _ => named.collect::<Vec<_>>().join(", "),
+    }
 }

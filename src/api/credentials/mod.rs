@@ -3,38 +3,70 @@
 //! A secret is held in types that show nothing; it reaches the header of a call and nothing else.
 //! One renewal serves everybody who waits for one.
 
+mod access_key;
 mod command;
 mod error;
+mod iam;
+mod login;
+mod official;
 mod signature;
 mod source;
 mod token;
 
+pub use access_key::AccessKey;
 pub use error::CredentialError;
+pub use iam::Iam;
+pub use iam::Project;
+pub use login::Login;
+pub use login::Scope;
+pub use login::SecondFactor;
+pub use official::OfficialFile;
+pub use official::official_file;
+pub use source::CredentialSource;
 pub use source::TokenSource;
 
 use super::authority::Authority;
 use super::authority::FirstUse;
 use super::authority::NotRenewed;
+use super::endpoint::ProjectId;
 use super::redactor::Redactor;
+use crate::clock::Clock;
 use crate::clock::Instant;
+use crate::clock::Timestamp;
+use crate::clock::system_time;
 use crate::policy::Generation;
 use futures::FutureExt;
 use futures::future::LocalBoxFuture;
 use reqwest::Request;
 use reqwest::header::HeaderName;
+use source::Found;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::MutexGuard;
 use std::sync::PoisonError;
+use std::time::Duration;
 use token::Token;
 
 /// The header that carries the token.
 const AUTH_TOKEN: HeaderName = HeaderName::from_static("x-auth-token");
+/// The part of a token's life that is left when it is renewed, and the most of it.
+const SPARE_PART: u32 = 5;
+const MOST_SPARE: Duration = Duration::from_secs(30 * 60);
+/// When a renewal ahead of need is tried again that failed for now.
+const AGAIN_AFTER: Duration = Duration::from_secs(30);
+/// How long a renewal waits between its tries, as long as whoever has to be asked is away.
+const PATIENCE: [Duration; 4] = [
+    Duration::from_secs(1),
+    Duration::from_secs(2),
+    Duration::from_secs(4),
+    Duration::from_secs(8),
+];
 
 /// Credentials that calls can be sent with.
 pub struct Credentials {
-    source: TokenSource,
+    source: CredentialSource,
+    clock: Clock,
     current: Mutex<Current>,
     /// Held by whoever renews; others wait for it and find that it has been done.
     renewal: tokio::sync::Mutex<()>,
@@ -45,12 +77,28 @@ pub struct Credentials {
 /// What is in force.
 struct Current {
     generation: Generation,
-    token: Arc<Token>,
+    proof: Proof,
+    renewal_due: Option<Instant>,
+    expires_at: Option<Timestamp>,
+    project: Option<ProjectId>,
+    /// Whether the source has said that it gives nothing more.
+    is_last: bool,
+}
+
+/// What a call is authorised with.
+#[derive(Clone)]
+pub(super) enum Proof {
+    /// A token, sent as it is.
+    Token(Arc<Token>),
+    /// A key that signs.
+    Key(Arc<AccessKey>),
 }
 
 /// What one call was authorised with; takes it out of what comes back.
 pub(super) struct Authorisation {
     redactor: Redactor,
+    /// When it was signed, if it was.
+    pub(super) signed_at: Option<Timestamp>,
 }
 
 impl Authorisation {
@@ -67,23 +115,80 @@ impl Credentials {
     /// # Errors
     ///
     /// The source has none, or none that can be sent.
-    pub async fn load(source: TokenSource, redactor: Redactor) -> Result<Self, CredentialError> {
-        let token = Arc::new(source.load().await?);
-        token.tell(&redactor);
+    pub async fn load(
+        source: CredentialSource,
+        clock: Clock,
+        redactor: Redactor,
+    ) -> Result<Self, CredentialError> {
+        let found = source.find(&redactor).await?;
+        let current = Current::new(Generation(1), found, clock.instant());
         Ok(Self {
             source,
-            current: Mutex::new(Current { generation: Generation(1), token }),
+            clock,
+            current: Mutex::new(current),
             renewal: tokio::sync::Mutex::new(()),
             trouble: Mutex::new(None),
             redactor,
         })
     }
 
+    /// Says in a few words where they come from.
+    pub fn origin(&self) -> String {
+        self.source.origin()
+    }
+
+    /// Returns when they end, if that is known.
+    pub fn expires_at(&self) -> Option<Timestamp> {
+        self.current().expires_at
+    }
+
+    /// Returns the project they are for, if a login told it.
+    pub fn project(&self) -> Option<ProjectId> {
+        self.current().project.clone()
+    }
+
+    /// Finds the one project with that name.
+    ///
+    /// # Errors
+    ///
+    /// IAM cannot be asked, or there is none or more than one; those are listed.
+    pub async fn find_project(&self, iam: &Iam, name: &str) -> Result<ProjectId, CredentialError> {
+        let authorise = |request: &mut Request| drop(self.authorise(request, None));
+        let mut found = iam.projects(Some(name), authorise, &self.redactor).await?;
+        // IAM compares names; whether it takes a part of one for it is not documented.
+        found.retain(|project| project.name == name);
+        let id = match found.as_slice() {
+            [only] => only.id.parse().ok(),
+            [] => None,
+            _ => return Err(CredentialError::SeveralProjects { name: name.into(), found }),
+        };
+        if let Some(id) = id {
+            return Ok(id);
+        }
+        let known = iam.projects(None, authorise, &self.redactor).await?;
+        Err(CredentialError::NoProject { name: name.into(), known })
+    }
+
     /// Puts what authorises it into a request that is about to be sent.
-    pub(super) fn authorise(&self, request: &mut Request) -> Authorisation {
-        let token = Arc::clone(&self.current().token);
-        request.headers_mut().insert(AUTH_TOKEN, token.header());
-        Authorisation { redactor: self.redactor.clone() }
+    pub(super) fn authorise(
+        &self,
+        request: &mut Request,
+        project: Option<&ProjectId>,
+    ) -> Authorisation {
+        let proof = self.current().proof.clone();
+        let signed_at = match proof {
+            Proof::Token(token) => {
+                request.headers_mut().insert(AUTH_TOKEN, token.header());
+                None
+            }
+            Proof::Key(key) => {
+                // The system's own time: it is compared with that of another machine.
+                let now = system_time();
+                key.sign(request, project, now);
+                Some(now)
+            }
+        };
+        Authorisation { redactor: self.redactor.clone(), signed_at }
     }
 
     /// Gets others in the place of these, unless that has happened already.
@@ -96,18 +201,47 @@ impl Credentials {
         if self.generation() > refused {
             return Ok(());
         }
+        let renewed = self.find_others().await;
+        let now = self.clock.instant();
+        let mut current = self.current();
+        match renewed {
+            Ok(found) => {
+                *current = Current::new(current.generation.next(), found, now);
+                Ok(())
+            }
+            Err(error) => {
+                current.is_last |= error.is_final();
+                current.renewal_due = error.is_transient().then(|| now + AGAIN_AFTER);
+                Err(error)
+            }
+        }
+    }
+
+    async fn find_others(&self) -> Result<Found, CredentialError> {
         let origin = || self.source.origin();
-        if !self.source.can_change() {
+        if let Proof::Key(_) = self.current().proof {
+            return Err(CredentialError::SignatureRefused { origin: origin() });
+        }
+        if self.current().is_last || !self.source.can_change() {
             return Err(CredentialError::Final { origin: origin() });
         }
-        let token = self.source.load().await?;
-        token.tell(&self.redactor);
-        let mut current = self.current();
-        if token.is_same(&current.token) {
+        let found = self.find_patiently().await?;
+        if found.proof.is_same(&self.current().proof) {
             return Err(CredentialError::SameToken { origin: origin() });
         }
-        *current = Current { generation: current.generation.next(), token: Arc::new(token) };
-        Ok(())
+        Ok(found)
+    }
+
+    /// Asks the source, and asks again for a while if it is away. What was refused is not asked
+    /// for a second time: a wrong password locks its user.
+    async fn find_patiently(&self) -> Result<Found, CredentialError> {
+        for wait in PATIENCE {
+            match self.source.find(&self.redactor).await {
+                Err(error) if error.is_transient() => tokio::time::sleep(wait).await,
+                decided => return decided,
+            }
+        }
+        self.source.find(&self.redactor).await
     }
 
     /// Returns why the last renewal failed, if one did.
@@ -120,25 +254,51 @@ impl Credentials {
     }
 }
 
+impl Current {
+    fn new(generation: Generation, found: Found, now: Instant) -> Self {
+        let Found { proof, expires_at, life, project } = found;
+        let spare = |life: Duration| (life / SPARE_PART).min(MOST_SPARE);
+        let renewal_due = life.and_then(|life| now.checked_add(life - spare(life)));
+        Self { generation, proof, renewal_due, expires_at, project, is_last: false }
+    }
+}
+
+impl Proof {
+    /// Tells whether two are the same token.
+    fn is_same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Token(one), Self::Token(other)) => one.is_same(other),
+            (Self::Key(_), _) | (_, Self::Key(_)) => false,
+        }
+    }
+}
+
 impl Authority for Credentials {
     fn generation(&self) -> Generation {
         self.current().generation
     }
 
     fn first_use(&self) -> FirstUse {
-        FirstUse::Together
+        match self.current().proof {
+            Proof::Token(_) => FirstUse::Together,
+            Proof::Key(_) => FirstUse::Alone,
+        }
     }
 
     fn renewal_due(&self) -> Option<Instant> {
-        None
+        self.current().renewal_due
     }
 
     fn renew(&self, refused: Generation) -> LocalBoxFuture<'_, Result<(), NotRenewed>> {
         async move {
-            self.renew(refused).await.map_err(|error| {
-                *unpoisoned(&self.trouble) = Some(error);
-                NotRenewed
-            })
+            let renewed = self.renew(refused).await;
+            let mut trouble = unpoisoned(&self.trouble);
+            match renewed {
+                Ok(()) => *trouble = None,
+                // The first failure tells why; those after it only that it is the last word.
+                Err(error) => drop(trouble.get_or_insert(error)),
+            }
+            trouble.as_ref().map_or(Ok(()), |_| Err(NotRenewed))
         }
         .boxed_local()
     }
@@ -166,14 +326,14 @@ mod tests {
     }
 
     async fn load(source: TokenSource) -> Result<Credentials, CredentialError> {
-        Credentials::load(source, Redactor::default()).await
+        Credentials::load(source.into(), Clock::start(), Redactor::default()).await
     }
 
     /// Returns the token that a call would be sent with now.
     fn sent(credentials: &Credentials) -> String {
         let url = "http://127.0.0.1/".parse().unwrap();
         let mut request = Request::new(reqwest::Method::PUT, url);
-        credentials.authorise(&mut request);
+        credentials.authorise(&mut request, None);
         request.headers()[AUTH_TOKEN].to_str().unwrap().to_owned()
     }
 
@@ -206,7 +366,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_token_that_was_given_is_the_only_one() {
-        let source = TokenSource::Given { token: "one".into(), origin: "BATCHCTL_TOKEN".into() };
+        let source = TokenSource::given("one", "BATCHCTL_TOKEN");
         let credentials = load(source).await.unwrap();
         let renewed = Authority::renew(&credentials, Generation(1)).await;
         assert_eq!(renewed, Err(NotRenewed));

@@ -72,7 +72,7 @@ fn canonical_path(path: &str) -> String {
 }
 
 /// Returns the query in the order of its decoded names and values.
-fn canonical_query(url: &Url) -> String {
+pub(super) fn canonical_query(url: &Url) -> String {
     let mut pairs: Vec<_> = url.query_pairs().collect();
     pairs.sort();
     let pairs = pairs
@@ -191,7 +191,8 @@ mod tests {
 
     #[test]
     fn the_canonical_request_is_the_published_one() {
-        let canonical = signing("PUT", START, &[HOST, DATE], |request| request.canonical());
+        let canonical =
+            signing("PUT", START, &[HOST, DATE], |request| format!("{}\n", request.canonical()));
         insta::assert_snapshot!(canonical, @"
         PUT
         /v2/0123456789abcdef0123456789abcdef/batch-tasks/0d47bbf52962414bb7ae27fb6ea24230/action/start/

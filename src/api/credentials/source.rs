@@ -1,9 +1,15 @@
-//! Where a token comes from: a file, a command, or whoever has it already.
+//! Where credentials come from: a token, a login that gives one, or a key that signs.
 
+use super::Proof;
+use super::access_key::AccessKey;
 use super::command::output_of;
 use super::error::CredentialError;
+use super::login::Login;
 use super::token::LONGEST_TOKEN;
 use super::token::Token;
+use crate::api::endpoint::ProjectId;
+use crate::api::redactor::Redactor;
+use crate::clock::Timestamp;
 use secrecy::ExposeSecret;
 use secrecy::SecretString;
 use std::ffi::OsString;
@@ -12,6 +18,84 @@ use std::io;
 use std::io::Read;
 use std::path::Path;
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Where credentials are to be had.
+#[derive(Debug)]
+pub enum CredentialSource {
+    /// Somebody else's token.
+    Token(TokenSource),
+    /// A user who logs in to IAM.
+    Login(Box<Login>),
+    /// A key that signs every call.
+    Key(Arc<AccessKey>),
+}
+
+/// What a source gave.
+pub(super) struct Found {
+    pub(super) proof: Proof,
+    pub(super) expires_at: Option<Timestamp>,
+    /// How long it is good for from now on.
+    pub(super) life: Option<Duration>,
+    pub(super) project: Option<ProjectId>,
+}
+
+impl From<TokenSource> for CredentialSource {
+    fn from(source: TokenSource) -> Self {
+        Self::Token(source)
+    }
+}
+
+impl CredentialSource {
+    /// Says in a few words where the credentials come from.
+    pub fn origin(&self) -> String {
+        match self {
+            Self::Token(source) => source.origin(),
+            Self::Login(login) => login.origin(),
+            Self::Key(key) => key.origin().to_owned(),
+        }
+    }
+
+    /// Gets credentials; the redactor learns them before anybody else can have them.
+    pub(super) async fn find(&self, redactor: &Redactor) -> Result<Found, CredentialError> {
+        match self {
+            Self::Token(source) => {
+                let token = source.load().await?;
+                token.tell(redactor);
+                let proof = Proof::Token(Arc::new(token));
+                let expires_at = source.expires_at();
+                Ok(Found { proof, expires_at, life: None, project: None })
+            }
+            Self::Login(login) => {
+                login.tell(redactor);
+                let granted = login.log_in(redactor).await?;
+                let token = Token::new(&granted.token, || login.origin())?;
+                token.tell(redactor);
+                Ok(Found {
+                    proof: Proof::Token(Arc::new(token)),
+                    expires_at: granted.expires_at,
+                    life: granted.life.filter(|_| login.can_repeat()),
+                    project: granted.project,
+                })
+            }
+            Self::Key(key) => {
+                key.tell(redactor);
+                let proof = Proof::Key(Arc::clone(key));
+                Ok(Found { proof, expires_at: None, life: None, project: None })
+            }
+        }
+    }
+
+    /// Tells whether to ask once more can bring others.
+    pub(super) fn can_change(&self) -> bool {
+        match self {
+            Self::Token(source) => source.can_change(),
+            Self::Login(login) => login.can_repeat(),
+            Self::Key(_) => false,
+        }
+    }
+}
 
 /// Where a token is to be had.
 #[derive(Debug, Clone)]
@@ -32,10 +116,17 @@ pub enum TokenSource {
         token: SecretString,
         /// Where it was found, such as a variable.
         origin: String,
+        /// When it ends, if that is known.
+        expires_at: Option<Timestamp>,
     },
 }
 
 impl TokenSource {
+    /// Returns the source of a token that is here; `origin` says where it was found.
+    pub fn given(token: impl Into<SecretString>, origin: &str) -> Self {
+        Self::Given { token: token.into(), origin: origin.into(), expires_at: None }
+    }
+
     /// Says in a few words where the token comes from.
     pub(super) fn origin(&self) -> String {
         match self {
@@ -58,6 +149,13 @@ impl TokenSource {
                 Token::new(&output_of(line, environment).await?, origin)
             }
             Self::Given { token, .. } => Token::new(token.expose_secret().as_bytes(), origin),
+        }
+    }
+
+    fn expires_at(&self) -> Option<Timestamp> {
+        match self {
+            Self::Given { expires_at, .. } => *expires_at,
+            Self::File(_) | Self::Command { .. } => None,
         }
     }
 

@@ -1,0 +1,39 @@
+//! The HTTP client, set up so that it does nothing by itself: no resend, no redirect, no proxy.
+
+use super::endpoint::Endpoint;
+use reqwest::Client;
+use reqwest::redirect;
+use std::num::NonZeroUsize;
+use std::time::Duration;
+
+/// How long an idle connection is kept: shorter than servers keep theirs, so that a call is
+/// seldom written to a connection that the other side is just closing.
+const POOL_IDLE: Duration = Duration::from_secs(8);
+/// The most headers of an answer.
+const MOST_HEADERS: usize = 64;
+
+/// Sets up a client for one host, with at most so many connections.
+pub(super) fn http_client(
+    endpoint: &Endpoint,
+    connect_timeout: Duration,
+    connections: NonZeroUsize,
+) -> Result<Client, reqwest::Error> {
+    // Fails only if a provider is installed already, and then that one serves as well.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    Client::builder()
+        .user_agent(concat!("batchctl/", env!("CARGO_PKG_VERSION")))
+        // Resends of its own would bypass pace and store.
+        .retry(reqwest::retry::never())
+        // A redirect would carry the token to another host.
+        .redirect(redirect::Policy::none())
+        .no_proxy()
+        .https_only(!endpoint.is_plain())
+        .tls_version_min(reqwest::tls::Version::TLS_1_2)
+        .connect_timeout(connect_timeout)
+        .pool_idle_timeout(POOL_IDLE)
+        .pool_max_idle_per_host(connections.get())
+        .http1_only()
+        .http1_max_headers(MOST_HEADERS)
+        .tcp_nodelay(true)
+        .build()
+}
