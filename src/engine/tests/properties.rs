@@ -15,6 +15,7 @@ use super::service::refused;
 use super::service::throttled;
 use super::service::transient;
 use crate::engine::Control;
+use crate::event::EventKind;
 use crate::event::StopReason;
 use crate::task::Outcome;
 use proptest::prelude::*;
@@ -75,6 +76,14 @@ fn settled_ordinals(seen: &Seen) -> BTreeSet<u32> {
     seen.settled().iter().map(|settled| settled.ordinal).collect()
 }
 
+fn failures_before_the_stop(seen: &Seen) -> u64 {
+    let kinds = seen.events().map(|event| &event.kind);
+    let before = kinds.take_while(|kind| !matches!(kind, EventKind::RunStopping { .. }));
+    let failed =
+        |kind: &&EventKind| matches!(kind, EventKind::TaskSettled { outcome: Outcome::Failed, .. });
+    before.filter(failed).count() as u64
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
@@ -118,8 +127,13 @@ proptest! {
         let scene = scene(answers).concurrency(concurrency).tolerating(tolerated);
         let seen = run(scene.committing_in(&commits));
         let failed = seen.count(Outcome::Failed) as u64;
-        prop_assert!(failed <= tolerated + 1 + (concurrency as u64 - 1));
         prop_assert_eq!(seen.stopping().is_some(), failed > tolerated);
+        if let Some((_, on_wire)) = seen.stopping() {
+            let before = failures_before_the_stop(&seen);
+            prop_assert_eq!(before, tolerated + 1, "the one after the tolerated ones stops");
+            prop_assert!(failed - before <= on_wire as u64, "only what was on the wire follows");
+            prop_assert!(on_wire < concurrency);
+        }
         prop_assert_eq!(seen.results().len(), seen.sendings().len());
     }
 

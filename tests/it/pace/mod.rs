@@ -2,3 +2,5 @@
 
 mod auto;
 mod begin_and_end;
+mod outage;
+mod windows;

@@ -64,10 +64,29 @@ struct Log {
 impl Server {
     /// Starts a service; it ends when this is dropped.
     pub(crate) fn start(script: impl Fn(&Request) -> Reply + Send + Sync + 'static) -> Self {
+        Self::listening(std::net::TcpListener::bind("127.0.0.1:0").unwrap(), script)
+    }
+
+    /// Ends the service and returns where it was; from now on connections are refused there.
+    pub(crate) fn end(self) -> SocketAddr {
+        self.address
+    }
+
+    /// Starts a service where another one was.
+    pub(crate) fn start_again(
+        address: SocketAddr,
+        script: impl Fn(&Request) -> Reply + Send + Sync + 'static,
+    ) -> Self {
+        Self::listening(std::net::TcpListener::bind(address).unwrap(), script)
+    }
+
+    fn listening(
+        listener: std::net::TcpListener,
+        script: impl Fn(&Request) -> Reply + Send + Sync + 'static,
+    ) -> Self {
         let (script, clock) = (Box::new(script), Clock::start());
         let desk = Desk { script, clock, began: clock.now(), log: Mutex::default() };
         let desk = Arc::new(desk);
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         listener.set_nonblocking(true).unwrap();
         let address = listener.local_addr().unwrap();
         let (shutdown, stopped) = oneshot::channel();

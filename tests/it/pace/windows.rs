@@ -1,0 +1,76 @@
+//! Windows of minutes and hours, and waits that the service asks for, as the service sees them.
+//!
+//! Only the shortest times are asserted: a busy machine may make every one of them longer.
+
+use crate::support::batchctl::Scene;
+use crate::support::documents::report;
+use crate::support::reply::Reply;
+use crate::support::server::Request;
+use crate::support::server::Server;
+use std::time::Duration;
+
+fn scene_of(server: &Server, tasks: u32) -> Scene {
+    let scene = Scene::with(server);
+    let ids: Vec<String> = (0..tasks).map(|number| format!("gate-{number}")).collect();
+    scene.write("tasks.txt", ids.join("\n"));
+    scene
+}
+
+/// Sends six tasks at that limit of two a second, and checks that they are spread.
+fn check_spread(rate: &str) {
+    let server = Server::obliging();
+    scene_of(&server, 6).call(&["stop", "tasks.txt", "--rate", rate]).expect(0);
+    let requests = server.requests();
+    // The first two may go together; the others follow half a second after one another.
+    let took = requests[5].micros - requests[0].micros;
+    assert!(took > 1_900_000, "{rate}: {took} µs");
+}
+
+#[test]
+fn a_limit_of_a_minute_is_spread_over_it() {
+    check_spread("120/m");
+}
+
+#[test]
+fn a_limit_of_an_hour_is_spread_over_it() {
+    check_spread("7200/h");
+}
+
+#[test]
+fn an_hour_that_is_used_up_stays_so_when_the_run_is_resumed() {
+    let server = Server::obliging();
+    let scene = scene_of(&server, 5);
+    let flags = ["--rate", "2/h", "--max-duration", "500ms", "--json"];
+    let ended = scene.call(&[&["stop", "tasks.txt"], &flags[..]].concat()).expect(3);
+    assert_eq!(report(&ended.stdout)["tasks"]["succeeded"], 2);
+    let again = scene.call(&["resume", "--json"]).expect(3);
+    assert_eq!(report(&again.stdout)["tasks"]["succeeded"], 2);
+    assert_eq!(server.count(), 2, "nobody was called in the same hour");
+}
+
+/// Asks once for two seconds of silence, and is slow.
+fn throttling(request: &Request) -> Reply {
+    let asks = &*request.id == "gate-9" && request.attempt == 1;
+    if asks {
+        let message = "The throttling threshold has been reached";
+        return Reply::gateway(429, "APIGW.0308", message).with_header("retry-after", "2");
+    }
+    Reply::trusted(&request.id, 0, 1).after(Duration::from_millis(20))
+}
+
+#[test]
+fn a_wait_that_the_service_asks_for_holds_every_call_and_its_own_task_goes_first() {
+    let server = Server::start(throttling);
+    let scene = scene_of(&server, 40);
+    let call = ["stop", "tasks.txt", "--rate", "none", "-j", "4", "--json"];
+    let ended = scene.call(&call).expect(0);
+    let requests = server.requests();
+    let asked = requests.iter().position(|request| request.id == "gate-9").unwrap();
+    let again = requests.iter().rposition(|request| request.id == "gate-9").unwrap();
+    // What was on its way already arrives; nothing follows before the task that was told to wait.
+    assert!(again - asked <= 4, "{} calls in between", again - asked - 1);
+    let silence = requests[again].micros - requests[asked].micros;
+    assert!(silence >= 2_000_000, "{silence} µs");
+    let paused = report(&ended.stdout)["pace"]["paused_ms"].as_u64().unwrap();
+    assert!(paused >= 2_000, "{paused}");
+}
