@@ -99,6 +99,8 @@ pub(super) fn carry_out(
         planned.learn_for(&context.profile);
     }
     let ended = runtime.block_on(planned.carry_out(&client, watchers, orders))?;
+    signals::obey_no_longer(&context.surroundings)
+        .map_err(|error| Failure::new(ExitStatus::InputOutput, error))?;
     tell_trouble(&ended, context);
     if let Some(message) = log_trouble.as_ref().and_then(LogTrouble::message) {
         let mut stderr = context.stderr;

@@ -9,6 +9,8 @@ use batchctl::engine::Control;
 use batchctl::event::StopReason;
 use batchctl::text::span;
 use std::io;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 use tokio::signal::unix::Signal;
 use tokio::signal::unix::SignalKind;
@@ -50,6 +52,19 @@ pub(super) fn obey(
         status: signal(SignalKind::user_defined1())?,
     };
     tokio::spawn(relay(signals, control, talk, drain_timeout));
+    Ok(())
+}
+
+/// Lets signals end the process at once again, as they end one that does not listen for them.
+///
+/// A run that is over has nothing to lose: its report can be had again, any time.
+pub(super) fn obey_no_longer(surroundings: &Surroundings) -> io::Result<()> {
+    let over = Arc::new(AtomicBool::new(true));
+    let ends = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()];
+    let ends = ends.map(|kind| kind.as_raw_value());
+    for signal in ends.into_iter().filter(|signal| !surroundings.ignores(*signal)) {
+        signal_hook::flag::register_conditional_default(signal, Arc::clone(&over))?;
+    }
     Ok(())
 }
 

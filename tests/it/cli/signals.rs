@@ -105,3 +105,26 @@ fn a_signal_while_a_token_command_works_ends_the_run_before_it_begins() {
     assert_eq!(server.count(), 0);
     assert_eq!(column(&results(&scene.read("results.csv")), "outcome"), ["not_attempted"]);
 }
+
+#[test]
+fn a_signal_ends_a_report_that_takes_for_ever() {
+    let server = Server::obliging();
+    let scene = Scene::with(&server);
+    let ids: Vec<String> = (0..2_000).map(|number| format!("task-{number:04}")).collect();
+    scene.write("tasks.txt", ids.join("\n"));
+    // Nobody reads its standard output, and a pipe takes 64 KiB.
+    let running = scene.start(&["stop", "tasks.txt", "--rate", "none", "-o", "csv:-"]);
+    let finished = |scene: &Scene| {
+        scene.call(&["runs", "list", "--state", "finished"]).stdout.contains(" stop ")
+    };
+    while !finished(&scene) {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    // Between the end of the run and its report lies a moment in which signals still ask for the
+    // run's end.
+    std::thread::sleep(Duration::from_millis(500));
+    running.signal(Signal::INT);
+    assert_eq!(running.ended().code, None);
+    let again = scene.call(&["report", "-o", "csv:-"]).expect(0);
+    assert_eq!(results(&again.stdout).len(), 2_000);
+}
