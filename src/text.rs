@@ -3,6 +3,11 @@
 //! Whatever came from outside (ids, file names, the service's words) goes through
 //! [`printable`] before it meets a terminal or a log. Pure; imports nothing of the crate.
 
+mod guard;
+
+pub use guard::guarded;
+pub use guard::unguarded;
+
 use std::time::Duration;
 use unicode_width::UnicodeWidthChar;
 

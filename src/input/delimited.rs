@@ -13,6 +13,7 @@ use super::record::Records;
 use super::source::Bytes;
 use crate::task::Command;
 use crate::task::Position;
+use crate::text::unguarded;
 use std::str;
 
 /// The rows of a table.
@@ -115,7 +116,8 @@ impl Delimited {
         json.clear();
         for index in self.layout.others() {
             json.push(if json.is_empty() { b'[' } else { b',' });
-            serde_json::to_writer(&mut json, self.text(index)?)
+            // A cell of our own results is what it was before it was guarded.
+            serde_json::to_writer(&mut json, unguarded(self.text(index)?))
                 .expect("a string is written to memory without fail");
         }
         json.push(b']');

@@ -10,6 +10,7 @@ use super::cell;
 use super::error::ColumnProblem;
 use super::error::Role;
 use crate::task::Command;
+use crate::text::unguarded;
 use std::collections::HashMap;
 use std::collections::HashSet;
 
@@ -55,7 +56,7 @@ impl Layout {
         let mut layout = Self { id, command, width: first.len(), columns: Vec::new() };
         layout.columns = match options.header {
             Header::Present => {
-                unique(&layout.others().map(|index| first[index].as_str()).collect::<Vec<_>>())
+                unique(&layout.others().map(|index| unguarded(&first[index])).collect::<Vec<_>>())
             }
             Header::Absent => layout.others().map(numbered_name).collect(),
         };

@@ -7,7 +7,6 @@
 
 use super::cause::failure_of;
 use super::cut::cut;
-use super::guard::guarded;
 use super::other_columns::OtherColumns;
 use crate::clock::Timestamp;
 use crate::store::AttemptRow;
@@ -17,6 +16,7 @@ use crate::store::StoreError;
 use crate::store::TaskRow;
 use crate::task::Failure;
 use crate::task::OutcomeCounts;
+use crate::text::guarded;
 use csv::ByteRecord;
 use csv::Terminator;
 use csv::WriterBuilder;

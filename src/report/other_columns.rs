@@ -3,8 +3,8 @@
 //! A column is the same in two inputs if its name is. A name that could be taken for one of
 //! ours when the results are read as an input gets a prefix.
 
-use super::guard::guarded;
 use crate::store::SourceRecord;
+use crate::text::guarded;
 use csv::ByteRecord;
 
 /// What a name gets that clashes with another.

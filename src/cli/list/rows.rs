@@ -5,8 +5,8 @@
 use super::super::stream;
 use batchctl::api::ListedTask;
 use batchctl::clock::Timestamp;
-use batchctl::report::guarded;
 use batchctl::task::TaskId;
+use batchctl::text::guarded;
 use batchctl::text::printable;
 use serde_json::Value;
 use serde_json::json;

@@ -14,7 +14,7 @@ const GUARD: char = '\'';
 /// the cell as it was.
 ///
 /// ```
-/// use batchctl::report::guarded;
+/// use batchctl::text::guarded;
 ///
 /// assert_eq!(guarded("=HYPERLINK(\"x\")"), "'=HYPERLINK(\"x\")");
 /// assert_eq!(guarded("-5"), "-5");
