@@ -11,6 +11,7 @@ use batchctl::input::InputOptions;
 use batchctl::input::Source;
 use batchctl::plan::OnDuplicate;
 use batchctl::report::Report;
+use batchctl::report::ResultsOptions;
 use batchctl::report::StillRunning;
 use batchctl::report::write_results;
 use batchctl::store::NewPlan;
@@ -52,7 +53,8 @@ fn main() {
 fn results_csv(bencher: Bencher<'_, '_>) {
     let run = stored_run();
     bencher.counter(ItemsCount::new(TASKS)).bench(|| {
-        let written = write_results(&run.reader(), io::sink()).expect("the run can be read");
+        let written = write_results(&run.reader(), &ResultsOptions::default(), io::sink())
+            .expect("the run can be read");
         assert_eq!(written.rows.selected(), TASKS);
     });
 }

@@ -131,6 +131,7 @@ fn act(
         token: &token,
         display: &args.display,
         documents: &documents,
+        options: &documents::options(&args.documents),
         json: args.documents.json,
         log_file,
         clock,

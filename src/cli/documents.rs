@@ -6,8 +6,14 @@ use super::stream::forgive_closed;
 use batchctl::report::ExitStatus;
 use batchctl::report::Report;
 use batchctl::report::ResultsError;
+use batchctl::report::ResultsOptions;
+use batchctl::report::last_success;
+use batchctl::report::markdown;
+use batchctl::report::prometheus;
 use batchctl::report::write_json;
+use batchctl::report::write_junit;
 use batchctl::report::write_results;
+use batchctl::store::RunDirectory;
 use batchctl::store::RunReader;
 use std::fs;
 use std::io;
@@ -23,6 +29,9 @@ use tempfile::NamedTempFile;
 enum Kind {
     Results,
     Report,
+    Markdown,
+    JUnit,
+    Prometheus,
 }
 
 /// Where a document goes.
@@ -39,6 +48,15 @@ pub(super) struct Document {
     target: Target,
 }
 
+/// What documents are made from.
+#[derive(Debug)]
+pub(super) struct Material<'a> {
+    pub(super) runs: &'a RunDirectory,
+    pub(super) reader: &'a RunReader,
+    pub(super) report: &'a Report,
+    pub(super) options: &'a ResultsOptions,
+}
+
 #[derive(Debug, thiserror::Error)]
 enum DocumentError {
     #[error("cannot tell from `{text}` what document it is to be")]
@@ -49,6 +67,8 @@ enum DocumentError {
     IsInput { path: PathBuf },
     #[error("two documents cannot both be `{}`", path.display())]
     SameFile { path: PathBuf },
+    #[error("`--only` narrows results and JUnit documents, and none is to be written")]
+    NothingToNarrow,
     #[error("cannot write `{}`", path.display())]
     Write { path: PathBuf, source: io::Error },
     #[error("cannot write to standard output")]
@@ -58,6 +78,11 @@ enum DocumentError {
 /// Reads all `-o` values, and makes sure that nothing else is written where one will be.
 pub(super) fn parse(args: &DocumentArgs, inputs: &[PathBuf]) -> Result<Vec<Document>, Failure> {
     let documents = args.output.iter().map(|text| one(text)).collect::<Result<Vec<_>, _>>()?;
+    let has_rows = |document: &Document| matches!(document.kind, Kind::Results | Kind::JUnit);
+    if !args.only.is_empty() && !documents.iter().any(has_rows) {
+        let hint = "name one: `-o tasks.csv --only failed`".to_owned();
+        return Err(Failure::usage(DocumentError::NothingToNarrow).with_hint(hint));
+    }
     let on_output = documents.iter().filter(|document| document.is_on_output()).count();
     if on_output + usize::from(args.json) > 1 {
         return Err(Failure::usage(DocumentError::TwoOnOutput));
@@ -75,6 +100,11 @@ pub(super) fn parse(args: &DocumentArgs, inputs: &[PathBuf]) -> Result<Vec<Docum
     Ok(documents)
 }
 
+/// Reads how rows are written.
+pub(super) fn options(args: &DocumentArgs) -> ResultsOptions {
+    ResultsOptions { dialect: args.csv_dialect.into(), only: args.only.clone() }
+}
+
 fn one(text: &str) -> Result<Document, Failure> {
     let prefixed = text.split_once(':').and_then(|(kind, rest)| Some((kind_of(kind)?, rest)));
     let ending = || Path::new(text).extension().and_then(|ending| kind_of(ending.to_str()?));
@@ -83,7 +113,7 @@ fn one(text: &str) -> Result<Document, Failure> {
         None => match ending() {
             Some(kind) => (kind, text),
             None => {
-                let hint = "name it FILE.csv or FILE.json, or put `csv:` or `json:` before it";
+                let hint = "name it FILE.csv, .json, .md, .xml or .prom, or put `csv:` before it";
                 let error = DocumentError::Kind { text: text.into() };
                 return Err(Failure::usage(error).with_hint(hint.to_owned()));
             }
@@ -100,6 +130,9 @@ fn kind_of(name: &str) -> Option<Kind> {
     match name {
         "csv" => Some(Kind::Results),
         "json" => Some(Kind::Report),
+        "md" => Some(Kind::Markdown),
+        "xml" => Some(Kind::JUnit),
+        "prom" => Some(Kind::Prometheus),
         _ => None,
     }
 }
@@ -132,16 +165,16 @@ impl Document {
     }
 
     /// Writes the document: to standard output, or beside its target and renamed over it.
-    pub(super) fn write(&self, reader: &RunReader, report: &Report) -> Result<(), Failure> {
+    pub(super) fn write(&self, material: &Material<'_>) -> Result<(), Failure> {
         let Some(path) = self.path() else {
-            return self.fill(io::stdout().lock(), reader, report, not_printed);
+            return self.fill(io::stdout().lock(), material, not_printed);
         };
         let told = |source| {
             let hint = "the run is kept: `batchctl report -o FILE.csv` writes it again, any time";
             not_written(path, source).with_hint(hint.to_owned())
         };
         let mut file = beside(path).map_err(told)?;
-        self.fill(file.as_file_mut(), reader, report, told)?;
+        self.fill(file.as_file_mut(), material, told)?;
         file.as_file().sync_all().map_err(told)?;
         file.persist(path).map_err(|error| told(error.error))?;
         Ok(())
@@ -150,21 +183,32 @@ impl Document {
     fn fill(
         &self,
         out: impl Write,
-        reader: &RunReader,
-        report: &Report,
+        material: &Material<'_>,
         told: impl Fn(io::Error) -> Failure,
     ) -> Result<(), Failure> {
+        let Material { runs, reader, report, options } = *material;
         let mut out = BufWriter::with_capacity(1 << 16, out);
         let filled = match self.kind {
             Kind::Report => write_json(report, &mut out),
-            Kind::Results => match write_results(reader, &mut out) {
-                Ok(_) => Ok(()),
-                Err(ResultsError::Write(source)) => Err(source),
-                Err(ResultsError::Store(error)) => return Err(error.into()),
-                Err(error) => Err(io::Error::other(error)),
-            },
+            Kind::Results => of_rows(write_results(reader, options, &mut out).map(|_| ()))?,
+            Kind::JUnit => of_rows(write_junit(reader, report, &options.only, &mut out))?,
+            Kind::Markdown => out.write_all(markdown(report).as_bytes()),
+            Kind::Prometheus => {
+                let text = prometheus(report, last_success(runs, report)?);
+                out.write_all(text.as_bytes())
+            }
         };
         forgive_closed(filled.and_then(|()| out.flush())).map_err(told)
+    }
+}
+
+/// Tells what the store could not read from what could not be written.
+fn of_rows(written: Result<(), ResultsError>) -> Result<io::Result<()>, Failure> {
+    match written {
+        Ok(()) => Ok(Ok(())),
+        Err(ResultsError::Write(source)) => Ok(Err(source)),
+        Err(ResultsError::Store(error)) => Err(error.into()),
+        Err(error) => Ok(Err(io::Error::other(error))),
     }
 }
 
@@ -210,6 +254,9 @@ mod tests {
         let file = |path: &str| Target::File(path.into());
         check("results.csv", Kind::Results, file("results.csv"));
         check("a/b.json", Kind::Report, file("a/b.json"));
+        check("notes.md", Kind::Markdown, file("notes.md"));
+        check("junit.xml", Kind::JUnit, file("junit.xml"));
+        check("batchctl.prom", Kind::Prometheus, file("batchctl.prom"));
         check("csv:-", Kind::Results, Target::StandardOutput);
         check("json:out.txt", Kind::Report, file("out.txt"));
         check("c:x.csv", Kind::Results, file("c:x.csv"));
@@ -229,7 +276,7 @@ mod tests {
             output => (false, output),
         };
         let output = output.iter().map(|&text| text.to_owned()).collect();
-        parse(&DocumentArgs { output, json }, inputs)
+        parse(&DocumentArgs { output, json, ..DocumentArgs::default() }, inputs)
     }
 
     #[test]

@@ -19,6 +19,7 @@ use batchctl::api::TokenSource;
 use batchctl::api::ViasClient;
 use batchctl::clock::Clock;
 use batchctl::report::ExitStatus;
+use batchctl::report::ResultsOptions;
 use batchctl::run::Ended;
 use batchctl::run::Planned;
 use batchctl::text::plural;
@@ -36,6 +37,7 @@ pub(super) struct Execution<'a> {
     pub(super) token: &'a TokenSource,
     pub(super) display: &'a DisplayArgs,
     pub(super) documents: &'a [Document],
+    pub(super) options: &'a ResultsOptions,
     pub(super) json: bool,
     pub(super) log_file: Option<LogFile>,
     pub(super) clock: Clock,
@@ -106,7 +108,12 @@ pub(super) fn carry_out(
         let mut stderr = context.stderr;
         stderr.say("warning", &format!("the log file is not whole: {message}"));
     }
-    let wanted = Wanted { documents: how.documents, json: how.json, summary: !how.display.quiet };
+    let wanted = Wanted {
+        documents: how.documents,
+        options: how.options,
+        json: how.json,
+        summary: !how.display.quiet,
+    };
     report::present(&runs, &id, &wanted, context)
 }
 

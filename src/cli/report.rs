@@ -5,6 +5,7 @@ use super::args::ReportArgs;
 use super::digest::digest;
 use super::documents;
 use super::documents::Document;
+use super::documents::Material;
 use super::failure::Failure;
 use super::runs::find;
 use super::stream;
@@ -12,6 +13,7 @@ use super::stream::Audience;
 use super::stream::Colour;
 use batchctl::report::ExitStatus;
 use batchctl::report::Report;
+use batchctl::report::ResultsOptions;
 use batchctl::report::StillRunning;
 use batchctl::report::Style;
 use batchctl::report::summary;
@@ -25,15 +27,18 @@ use std::path::PathBuf;
 /// What is to be told of a run.
 pub(super) struct Wanted<'a> {
     pub(super) documents: &'a [Document],
+    pub(super) options: &'a ResultsOptions,
     pub(super) json: bool,
     pub(super) summary: bool,
 }
 
 pub(super) fn show(args: &ReportArgs, context: &Context) -> Result<ExitStatus, Failure> {
     let documents = documents::parse(&args.output, &[])?;
+    let options = documents::options(&args.output);
     let runs = run::runs_in(&context.state);
     let id = find(&args.which, context)?;
-    let wanted = Wanted { documents: &documents, json: args.output.json, summary: true };
+    let wanted =
+        Wanted { documents: &documents, options: &options, json: args.output.json, summary: true };
     present(&runs, &id, &wanted, context)?;
     // Asking for a report succeeds whatever the run came to.
     Ok(ExitStatus::Ok)
@@ -49,8 +54,9 @@ pub(super) fn present(
     let running = if runs.is_locked(id)? { StillRunning::Yes } else { StillRunning::No };
     let reader = RunReader::open(runs, id)?;
     let report = Report::read(&reader, running)?;
+    let material = Material { runs, reader: &reader, report: &report, options: wanted.options };
     for document in wanted.documents {
-        document.write(&reader, &report)?;
+        document.write(&material)?;
     }
     let written: Vec<PathBuf> =
         wanted.documents.iter().filter_map(Document::path).map(PathBuf::from).collect();

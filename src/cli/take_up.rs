@@ -45,7 +45,7 @@ pub(super) fn resume(args: &ResumeArgs, context: &Context) -> Result<ExitStatus,
     let log_file = log_file::open(&args.how.unattended)?;
     let mut resumable = match run::resume(&context.state, &id, clock)? {
         Resumption::Ready(resumable) => resumable,
-        Resumption::Finished => return tell_finished(&id, &documents, context),
+        Resumption::Finished => return tell_finished(&id, &documents, &args.how, context),
     };
     let _job = match turn(&resumable.record, &args.how, context, clock)? {
         Turn::Ours(lock) => lock,
@@ -120,12 +120,14 @@ pub(super) fn retry(args: &RetryArgs, context: &Context) -> Result<ExitStatus, F
 fn tell_finished(
     id: &RunId,
     documents: &[Document],
+    args: &TakeUpArgs,
     context: &Context,
 ) -> Result<ExitStatus, Failure> {
     let mut stderr = context.stderr;
     stderr.line(&format!("run {id} is finished: every task has its outcome"));
     let runs = run::runs_in(&context.state);
-    let wanted = report::Wanted { documents, json: false, summary: false };
+    let options = documents::options(&args.documents);
+    let wanted = report::Wanted { documents, options: &options, json: false, summary: false };
     report::present(&runs, id, &wanted, context)
 }
 
@@ -244,6 +246,7 @@ fn carry_out(planned: Planned, how: TakeUp<'_>, context: &Context) -> Result<Exi
         token: &token,
         display: &args.display,
         documents,
+        options: &documents::options(&args.documents),
         json: args.documents.json,
         log_file,
         clock,

@@ -1,12 +1,13 @@
 //! Writes results.csv: one row for each selected task, in the order of the input.
 //!
 //! Streams; memory does not grow with the number of tasks. What it writes is a valid input
-//! again: ids stand as they were given, and no column of the input can be taken for one of ours.
+//! again: ids can be told as they were given, and no column of the input can be taken for one of ours.
 //! Foreign cells are guarded against spreadsheets, and those of the service are cut to what
 //! spreadsheets can hold.
 
 use super::cause::failure_of;
 use super::cut::cut;
+use super::dialect::CsvDialect;
 use super::other_columns::OtherColumns;
 use crate::clock::Timestamp;
 use crate::store::AttemptRow;
@@ -15,11 +16,10 @@ use crate::store::SourceRecord;
 use crate::store::StoreError;
 use crate::store::TaskRow;
 use crate::task::Failure;
+use crate::task::Outcome;
 use crate::task::OutcomeCounts;
 use crate::text::guarded;
 use csv::ByteRecord;
-use csv::Terminator;
-use csv::WriterBuilder;
 use std::borrow::Cow;
 use std::fmt::Display;
 use std::fmt::Write as _;
@@ -46,11 +46,23 @@ const COLUMNS: [&str; 17] = [
     "request_id",
     "source",
 ];
-/// How much is written at a time.
-const CHUNK_BYTES: usize = 64 << 10;
 /// The longest text of the service in a cell, in bytes: spreadsheets hold 32,767 characters, and
 /// a row must stay short enough to be read back.
 const LONGEST_TEXT: usize = 32_000;
+
+/// What is written, and how.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ResultsOptions {
+    /// Whom it is for.
+    pub dialect: CsvDialect,
+    /// Only tasks with one of these outcomes; all if it is empty.
+    pub only: Vec<Outcome>,
+}
+
+/// Tells whether tasks of an outcome are among those that are asked for; none named means all.
+pub(super) fn is_wanted(outcome: Outcome, only: &[Outcome]) -> bool {
+    only.is_empty() || only.contains(&outcome)
+}
 
 /// What was written.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -71,22 +83,26 @@ pub enum ResultsError {
     Write(#[source] io::Error),
 }
 
-/// Writes the results of a run as CSV (RFC 4180, UTF-8, lines that end with LF).
+/// Writes the results of a run as CSV (RFC 4180, UTF-8).
 ///
 /// # Errors
 ///
 /// Those of the store and of `out`; what was written until then is not complete.
-pub fn write_results(run: &RunReader, out: impl Write) -> Result<ResultsSummary, ResultsError> {
+pub fn write_results(
+    run: &RunReader,
+    options: &ResultsOptions,
+    out: impl Write,
+) -> Result<ResultsSummary, ResultsError> {
     let sources = run.record()?.sources;
-    let mut writer = WriterBuilder::new()
-        .terminator(Terminator::Any(b'\n'))
-        .buffer_capacity(CHUNK_BYTES)
-        .from_writer(out);
-    let mut row = ResultRow::new(sources);
+    let mut writer = options.dialect.begin(out).map_err(ResultsError::Write)?;
+    let mut row = ResultRow::new(sources, options.dialect);
     let mut summary = ResultsSummary::default();
     row.fill_header();
     writer.write_byte_record(&row.cells).map_err(not_written)?;
     run.for_each_task::<ResultsError>(|task| {
+        if !is_wanted(task.outcome, &options.only) {
+            return Ok(());
+        }
         row.fill(&task);
         summary.rows[task.outcome] += 1;
         writer.write_byte_record(&row.cells).map_err(not_written)
@@ -106,6 +122,7 @@ fn not_written(error: csv::Error) -> ResultsError {
 
 /// The row that is being written; its memory is used again for the next.
 struct ResultRow {
+    dialect: CsvDialect,
     sources: Vec<SourceRecord>,
     others: OtherColumns,
     cells: ByteRecord,
@@ -113,9 +130,9 @@ struct ResultRow {
 }
 
 impl ResultRow {
-    fn new(sources: Vec<SourceRecord>) -> Self {
+    fn new(sources: Vec<SourceRecord>, dialect: CsvDialect) -> Self {
         let others = OtherColumns::of(&sources, &COLUMNS);
-        Self { sources, others, cells: ByteRecord::new(), text: String::new() }
+        Self { dialect, sources, others, cells: ByteRecord::new(), text: String::new() }
     }
 
     fn fill_header(&mut self) {
@@ -128,7 +145,7 @@ impl ResultRow {
 
     fn fill(&mut self, task: &TaskRow) {
         self.cells.clear();
-        self.word(task.id.as_str());
+        self.id(task);
         self.word(task.command.as_str());
         self.word(task.outcome.as_str());
         self.answer(task.last.as_ref());
@@ -139,6 +156,13 @@ impl ResultRow {
         self.service_text(request_id.unwrap_or_default());
         self.source(task);
         self.others.fill(task.source, task.others.as_deref(), &mut self.cells);
+    }
+
+    fn id(&mut self, task: &TaskRow) {
+        match self.dialect.before_id(&task.id) {
+            "" => self.word(task.id.as_str()),
+            mark => self.word(&format!("{mark}{}", task.id)),
+        }
     }
 
     fn answer(&mut self, last: Option<&AttemptRow>) {

@@ -130,7 +130,7 @@ fn millis(span: Duration) -> String {
 }
 
 /// Returns what was done, how long it took and how fast it was.
-fn title(report: &Report) -> String {
+pub(super) fn title(report: &Report) -> String {
     let (selected, skipped) = (report.tasks.selected(), report.tasks[Outcome::NotAttempted]);
     let command = printable(&report.run.command, 10);
     if selected == 0 {

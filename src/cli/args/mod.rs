@@ -52,6 +52,8 @@ pub(crate) use unattended::UnattendedArgs;
 pub(crate) use values::EmptyInput;
 pub(crate) use values::RateChoice;
 
+use batchctl::report;
+use batchctl::task::Outcome;
 use clap::Args;
 use clap::Parser;
 use clap::Subcommand;
@@ -154,6 +156,8 @@ const REPORT_HELP: &str = "\
 Examples:
   batchctl report                            the summary of the latest run
   batchctl report 20240705 -o results.csv    every task with its outcome
+  batchctl report -o failed.csv --only failed,ambiguous --csv-dialect excel
+  batchctl report -o md:- | gh issue create --title nightly -F -
   batchctl report latest --json";
 
 #[derive(Debug, Args)]
@@ -165,13 +169,37 @@ pub(crate) struct ReportArgs {
     pub(crate) output: DocumentArgs,
 }
 
+/// Whom a CSV is for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum CsvDialect {
+    #[default]
+    Plain,
+    Excel,
+}
+
+impl From<CsvDialect> for report::CsvDialect {
+    fn from(dialect: CsvDialect) -> Self {
+        match dialect {
+            CsvDialect::Plain => Self::Plain,
+            CsvDialect::Excel => Self::Excel,
+        }
+    }
+}
+
 /// Which documents are written.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 #[command(next_help_heading = "Output")]
 pub(crate) struct DocumentArgs {
-    /// Write a document: FILE.csv (results) or FILE.json (report); `csv:-` for standard output
+    /// Write a document, told by its ending: .csv results, .json .md reports, .xml JUnit,
+    /// .prom Prometheus; or by a prefix, `csv:-` for standard output
     #[arg(short, long, value_name = "FILE")]
     pub(crate) output: Vec<String>,
+    /// Write only tasks with one of these outcomes into results and JUnit documents
+    #[arg(long, value_name = "OUTCOME", value_delimiter = ',')]
+    pub(crate) only: Vec<Outcome>,
+    /// Whom results are for: programs, or Excel (byte order mark, CR LF, ids marked as text)
+    #[arg(long, value_name = "DIALECT", default_value = "plain")]
+    pub(crate) csv_dialect: CsvDialect,
     /// Print the report as JSON instead of the summary
     #[arg(long)]
     pub(crate) json: bool,

@@ -12,6 +12,7 @@ use super::failure::Failure;
 use super::report;
 use super::stream;
 use batchctl::report::ExitStatus;
+use batchctl::report::ResultsOptions;
 use batchctl::run;
 use batchctl::store::RunDirectory;
 use batchctl::store::RunId;
@@ -74,7 +75,9 @@ fn list(args: &RunsListArgs, context: &Context) -> Result<ExitStatus, Failure> {
 fn show(args: &ShowArgs, context: &Context) -> Result<ExitStatus, Failure> {
     let runs = run::runs_in(&context.state);
     let id = find(&args.which, context)?;
-    let wanted = report::Wanted { documents: &[], json: args.json, summary: true };
+    let options = ResultsOptions::default();
+    let wanted =
+        report::Wanted { documents: &[], options: &options, json: args.json, summary: true };
     if !args.json {
         let listed = read(&runs, &id)?;
         stream::print(&head(&listed, &runs)).map_err(not_printed)?;

@@ -3,11 +3,15 @@
 mod advice;
 mod endings;
 mod json;
+mod junit;
+mod markdown;
+mod prometheus;
 mod results;
 mod summary;
 mod totals;
 
 use super::Report;
+use super::ResultsOptions;
 use super::StillRunning;
 use super::write_results;
 use crate::clock::Timestamp;
@@ -94,7 +98,7 @@ fn throttled() -> Reply {
 
 /// A run that is made step by step. Each sending takes a tenth of a second.
 struct TestRun {
-    _state: TempDir,
+    _state: Option<TempDir>,
     runs: RunDirectory,
     run: NewRun,
     lock: RunLock,
@@ -127,6 +131,15 @@ impl TestRun {
     ) -> Self {
         let state = tempfile::tempdir().unwrap();
         let runs = RunDirectory::open(state.path()).unwrap();
+        let run = Self::planned_in(&runs, tables, adjust);
+        Self { _state: Some(state), ..run }
+    }
+
+    fn planned_in(
+        runs: &RunDirectory,
+        tables: &[(&str, &str)],
+        adjust: impl FnOnce(&mut NewRun, &mut InputOptions),
+    ) -> Self {
         let mut run = new_run();
         let mut options = InputOptions::new(CommandSource::Fixed(Command::Stop));
         adjust(&mut run, &mut options);
@@ -137,13 +150,13 @@ impl TestRun {
             on_duplicate: OnDuplicate::Collapse,
             limit: None,
         };
-        let lock = match plan_run(&runs, &run, new, "process 7").unwrap() {
+        let lock = match plan_run(runs, &run, new, "process 7").unwrap() {
             PlannedRun::Ready { totals: _, lock } => lock,
             PlannedRun::Refused(problems) => panic!("{problems}: {:?}", problems.shown),
         };
         Self {
-            _state: state,
-            runs,
+            _state: None,
+            runs: runs.clone(),
             run,
             lock,
             writer: None,
@@ -237,7 +250,7 @@ impl TestRun {
 
     fn results(&self) -> String {
         let mut text = Vec::new();
-        let summary = write_results(&self.reader(), &mut text).unwrap();
+        let summary = write_results(&self.reader(), &ResultsOptions::default(), &mut text).unwrap();
         assert_eq!(summary.rows, self.report().tasks);
         String::from_utf8(text).unwrap()
     }

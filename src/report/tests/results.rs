@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::input;
+use crate::report::CsvDialect;
 use crate::report::ResultsError;
 use crate::text::unguarded;
 use proptest::prelude::*;
@@ -76,6 +77,33 @@ fn a_task_that_waited_for_another_attempt_has_no_end() {
     assert!(row.ends_with(",1,2024-07-05T12:00:00.000Z,,,request-1,cameras.csv:2"), "{row}");
 }
 
+fn written(run: &TestRun, options: &ResultsOptions) -> String {
+    let mut text = Vec::new();
+    write_results(&run.reader(), options, &mut text).unwrap();
+    String::from_utf8(text).unwrap()
+}
+
+#[test]
+fn only_tasks_with_the_outcomes_that_are_asked_for_have_rows() {
+    let run = every_outcome();
+    let only = vec![Outcome::Failed, Outcome::Ambiguous];
+    let text = written(&run, &ResultsOptions { only, ..ResultsOptions::default() });
+    let ids: Vec<&str> = text.lines().map(|line| line.split(',').next().unwrap()).collect();
+    assert_eq!(ids, ["id", "dock-1", "dock-2"]);
+}
+
+#[test]
+fn for_excel_there_is_a_mark_and_ids_stay_text() {
+    let run = TestRun::of_table("id,note\n0047,\"a\nb\"\ngate-north,0047\n");
+    let options = ResultsOptions { dialect: CsvDialect::Excel, ..ResultsOptions::default() };
+    let text = written(&run, &options);
+    assert!(text.starts_with("\u{feff}id,command,"), "{text}");
+    assert!(text.contains("\r\n'0047,stop,") && text.contains(",\"a\nb\"\r\n"), "{text}");
+    assert!(text.contains("\r\ngate-north,stop,") && text.ends_with(",0047\r\n"), "{text}");
+    let ids: Vec<String> = read_back(&text).iter().map(|row| row.id.to_string()).collect();
+    assert_eq!(ids, ["0047", "gate-north"]);
+}
+
 /// A pipe whose reader has gone.
 struct Closed;
 
@@ -92,7 +120,8 @@ impl std::io::Write for Closed {
 #[test]
 fn a_reader_that_has_gone_can_be_told_from_other_errors() {
     for tasks in [1, 2_000] {
-        let error = write_results(&TestRun::of(tasks).reader(), Closed).unwrap_err();
+        let error = write_results(&TestRun::of(tasks).reader(), &ResultsOptions::default(), Closed)
+            .unwrap_err();
         let ResultsError::Write(error) = error else { panic!("{error}") };
         assert_eq!(error.kind(), std::io::ErrorKind::BrokenPipe);
     }
