@@ -52,16 +52,11 @@ pub(super) fn check(settings: &RunSettings, context: &Context) -> Result<(), Fai
     }
 }
 
-/// Refuses bounds for a rate that is fixed, unless the rate was given with more authority: who
-/// types `--rate 5/s` need not unset the variables.
+/// Refuses bounds for a rate that is fixed where they were typed: a variable or a file says what
+/// holds whenever the rate is found.
 fn check_unbounded(context: &Context) -> Result<(), Failure> {
-    let is_idle = |bound| {
-        let rank_of_bound = rank(bound, &context.matches);
-        context.is_given(bound) && rank_of_bound >= rank("rate", &context.matches)
-    };
-    let Some(bound) = ["rate-min", "rate-max"].into_iter().find(|bound| is_idle(bound)) else {
-        return Ok(());
-    };
+    let typed = |bound: &&str| rank(bound, &context.matches) == 3;
+    let Some(bound) = ["rate-min", "rate-max"].into_iter().find(typed) else { return Ok(()) };
     let error = format!("`--{bound}` bounds what `--rate auto` finds, and the rate is fixed");
     Err(Failure::usage(error).with_hint(format!("use `--rate auto`, or leave `--{bound}` out")))
 }

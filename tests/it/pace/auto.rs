@@ -133,6 +133,5 @@ fn flags_that_would_have_no_effect_are_refused() {
     check(&scene, &crossed, 2, "`--rate-min 50/s` is above `--rate-max 600/m`");
     check(&scene, &["--rate", "fast"], 2, "or `auto` or `none`");
     scene.set("BATCHCTL_RATE_MAX", "50/s");
-    check(&scene, &["--rate", "9/s"], 0, "");
-    check(&scene, &[], 2, "`--rate-max` bounds what");
+    check(&scene, &[], 0, "");
 }
