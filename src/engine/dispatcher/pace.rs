@@ -20,6 +20,7 @@ use crate::policy::RateHint;
 use crate::policy::Verdict;
 use crate::policy::rate_per_second;
 use crate::task::Rate;
+use std::time::Duration;
 
 /// The parts of the rate in force.
 pub(super) struct Pace {
@@ -30,6 +31,8 @@ pub(super) struct Pace {
     ramp: Option<Ramp>,
     began: Instant,
     hinted: HintedPace,
+    /// The last quota that was told and lowered the pace, in sendings a second.
+    quota: Option<f64>,
     /// When a part changes by itself, if one does.
     changes: Option<Instant>,
 }
@@ -43,6 +46,7 @@ impl Pace {
             ramp: settings.ramp.map(Ramp::new),
             began: now,
             hinted: HintedPace::default(),
+            quota: None,
             changes: Some(now),
         }
     }
@@ -68,10 +72,21 @@ impl Pace {
 
     /// Returns what is to be told of what the search has learnt, if it is not what was told last.
     fn news(&mut self) -> Option<EventKind> {
-        let per_second = self.search.as_ref()?.learnt();
+        let found = self.search.as_ref()?.learnt();
+        // A burst may be served beyond a quota of a minute or an hour: what was told is lower.
+        let per_second = found.into_iter().chain(self.quota).reduce(f64::min);
         let is_new = per_second != self.told;
         self.told = per_second;
         is_new.then_some(EventKind::RateLearnt { per_second })
+    }
+
+    /// Takes note of a hint, and returns for how long the run shall hold, if at all.
+    fn hear(&mut self, hint: RateHint, to_send: u64, now: Instant) -> Option<Duration> {
+        let wait = self.hinted.hear(hint, to_send, now.into());
+        let lasting = self.hinted.until(now.into()).is_none();
+        let quota = self.hinted.per_second(now.into()).filter(|_| lasting);
+        self.quota = quota.or(self.quota);
+        wait
     }
 
     fn rate(&self, now: Instant) -> Option<Rate> {
@@ -151,7 +166,7 @@ where
             return;
         }
         let now = self.clock.instant();
-        let wait = self.pace.hinted.hear(heard.hint, to_send, now.into());
+        let wait = self.pace.hear(heard.hint, to_send, now);
         self.set_pace(now);
         // Its own word on how long to wait counts more than what its quota leaves to conclude.
         if let Some(wait) = wait.filter(|_| !heard.names_wait) {
@@ -177,7 +192,6 @@ where
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Duration;
 
     fn check(rate: &str, share: f64, expected: (u32, u64)) {
         let stretched = stretched(rate.parse().unwrap(), share);

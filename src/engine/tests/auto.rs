@@ -131,6 +131,21 @@ async fn a_rate_that_the_service_lowers_by_a_hint_does_not_grow() {
     let seen = scene.answering(move |_, _| after_millis(20, telling(done(), hint))).run().await;
     assert!(sendings_in(&seen, secs(30)..secs(40)) <= 200);
     assert!(seen.lasted() >= secs(58), "{:?}", seen.lasted());
+    assert_eq!(learnt(&seen), [Some(20)], "what the service tells need not be found");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_quota_of_a_minute_is_learnt_and_not_the_burst_that_used_it_up() {
+    let quota = Quota { limit: 120, window: secs(60) };
+    let hint = RateHint { quota: Some(quota), ..RateHint::default() };
+    let script = move |ordinal, number| match (ordinal, number) {
+        (120, 1) => after_millis(5, telling(throttled(50), hint)),
+        _ => after_millis(20, done()),
+    };
+    let seen = searching(300, None).answering(script).run().await;
+    assert_eq!(learnt(&seen).last(), Some(&Some(2)));
+    let again = seen.sent_at(120)[1];
+    assert!(sendings_in(&seen, again..again + secs(60)) <= 120);
 }
 
 #[tokio::test(start_paused = true)]
