@@ -1,4 +1,5 @@
-//! Measures how true the rate is: `cargo bench --bench rate` prints a table, in two minutes.
+//! Measures how true the rate is: `cargo bench --bench rate` prints a table, in two minutes;
+//! `-- 1000/s` narrows it to that limit.
 //!
 //! The engine in this process, the real clock, a service that answers at once and a ledger that
 //! forgets: what is measured is the pace alone. A sending is counted when the service is called.
@@ -84,13 +85,17 @@ fn measure_all() {
     let [limit, sendings, used] = ["limit", "sendings", "used"];
     let [running, peak, cpu] = ["running", "peak", "cpu"];
     println!("{limit:>8}  {:32} {sendings:>8} {used:>8} {running:>8} {peak:>8} {cpu:>9}", "");
+    let wanted: Vec<String> =
+        std::env::args().skip(1).filter(|arg| !arg.starts_with('-')).collect();
+    let is_wanted = |limit: &str| wanted.is_empty() || wanted.iter().any(|other| other == limit);
     let low: Vec<_> = all(&LOW)
+        .filter(|(limit, ..)| is_wanted(limit))
         .map(|(limit, seconds, trouble)| thread::spawn(move || measured(limit, seconds, trouble)))
         .collect();
     for row in low {
         println!("{}", row.join().expect("a measurement comes to its end"));
     }
-    for (limit, seconds, trouble) in all(&HIGH) {
+    for (limit, seconds, trouble) in all(&HIGH).filter(|(limit, ..)| is_wanted(limit)) {
         println!("{}", measured(limit, seconds, trouble));
     }
 }

@@ -59,16 +59,16 @@ fn learnt(report: &Value) -> f64 {
 
 #[test]
 fn a_hidden_limit_is_found_and_reported() {
-    let server = Server::start(accepting(300));
-    let scene = scene_of(&server, 1_000);
-    let bounds = ["--rate-min", "200/s", "--json"];
+    let server = Server::start(accepting(100));
+    let scene = scene_of(&server, 400);
+    let bounds = ["--rate-min", "60/s", "--json"];
     let ended = scene.call(&[&STOP[..], &bounds].concat()).expect(0);
     let report = report(&ended.stdout);
-    assert_eq!(report["tasks"]["succeeded"], 1_000);
+    assert_eq!(report["tasks"]["succeeded"], 400);
     assert_eq!(report["settings"]["rate"], "auto");
     // A busy machine bunches calls, so that they are throttled below the limit.
     let found = learnt(&report);
-    assert!((100.0..400.0).contains(&found), "{found}");
+    assert!((30.0..150.0).contains(&found), "{found}");
     assert!(report["calls"]["throttled"].as_u64().unwrap() > 0);
     let told = scene.call(&["report"]).expect(0);
     told.prints("(limit auto)").prints("  rate found").prints("the service throttles at about ");
