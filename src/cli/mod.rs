@@ -46,7 +46,7 @@ use clap::Arg;
 use clap::ArgAction;
 use clap::CommandFactory;
 use clap::FromArgMatches;
-use config::Found;
+use config::ConfigFile;
 use failure::Failure;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -67,6 +67,8 @@ struct Context {
     profile: String,
     /// Where the values of flags came from.
     matches: clap::ArgMatches,
+    /// What the config file says for the profile in use.
+    config: Option<ConfigFile>,
 }
 
 /// Runs the program.
@@ -78,7 +80,7 @@ pub(crate) fn main() -> ExitCode {
     let mut stderr = Stderr { colour: Colour::No, audience: Audience::Person, redactor };
     guard::tell_panics(stderr);
     let status = match parse(&surroundings) {
-        Ok((cli, matches)) => carry_out(cli, matches, surroundings, stderr),
+        Ok(understood) => carry_out(understood, surroundings, stderr),
         Err(Parsed::Clap(error, origin)) => return told_by_clap(&error, origin, stderr),
         Err(Parsed::Failure(failure)) => {
             failure.tell(&mut stderr);
@@ -95,7 +97,9 @@ fn command() -> clap::Command {
         _ => arg,
     };
     let own_defaults = |command: clap::Command| command.mut_args(hidden);
-    Cli::command().mut_subcommand("resume", own_defaults).mut_subcommand("retry", own_defaults)
+    let command =
+        Cli::command().mut_subcommand("resume", own_defaults).mut_subcommand("retry", own_defaults);
+    config::with_all_flags(command)
 }
 
 impl Context {
@@ -112,25 +116,36 @@ enum Parsed {
     Failure(Failure),
 }
 
-fn parse(surroundings: &Surroundings) -> Result<(Cli, clap::ArgMatches), Parsed> {
+/// A command line that is understood.
+struct Understood {
+    cli: Cli,
+    matches: clap::ArgMatches,
+    config: Option<ConfigFile>,
+}
+
+fn parse(surroundings: &Surroundings) -> Result<Understood, Parsed> {
     let command = config::with_variables(command(), surroundings);
     // Parsed twice: the first time tells the profile, the second has its defaults.
     let first = command.clone().try_get_matches().map_err(refused)?;
-    let command = config::with_file(command, &first, surroundings)
+    let config = config::load(&command, &first, surroundings)
         .map_err(|error| Parsed::Failure(error.into()))?;
+    let command = match &config {
+        Some(file) => config::with_defaults(command, file),
+        None => command,
+    };
     let in_file = |error| {
-        let origin = config::origin(&error, Found::InFile);
+        let origin = config::origin_in_file(&error, config.as_ref());
         Parsed::Clap(error, origin)
     };
     let matches = command.try_get_matches().map_err(in_file)?;
     let cli = Cli::from_arg_matches(&matches).map_err(|error| Parsed::Clap(error, None))?;
-    Ok((cli, matches))
+    Ok(Understood { cli, matches, config })
 }
 
 /// Tells what was typed wrong from what stands wrong in a variable.
 fn refused(error: clap::Error) -> Parsed {
-    let typed_wrong = Cli::command().try_get_matches().is_err();
-    let origin = if typed_wrong { None } else { config::origin(&error, Found::InVariable) };
+    let typed_wrong = command().try_get_matches().is_err();
+    let origin = if typed_wrong { None } else { config::origin_in_variable(&error) };
     Parsed::Clap(error, origin)
 }
 
@@ -152,15 +167,24 @@ fn told_by_clap(error: &clap::Error, origin: Option<String>, mut stderr: Stderr)
 
 /// Tells whether a command reads or writes runs.
 fn keeps_runs(command: &Command) -> bool {
-    !matches!(command, Command::Sandbox(_) | Command::Completions { .. } | Command::Man(_))
+    match command {
+        Command::Sandbox(_)
+        | Command::Config { .. }
+        | Command::Completions { .. }
+        | Command::Man(_) => false,
+        Command::Start(_)
+        | Command::Stop(_)
+        | Command::Run(_)
+        | Command::Resume(_)
+        | Command::Retry(_)
+        | Command::Report(_)
+        | Command::List(_)
+        | Command::Runs { .. } => true,
+    }
 }
 
-fn carry_out(
-    cli: Cli,
-    matches: clap::ArgMatches,
-    surroundings: Surroundings,
-    mut stderr: Stderr,
-) -> ExitStatus {
+fn carry_out(understood: Understood, surroundings: Surroundings, mut stderr: Stderr) -> ExitStatus {
+    let Understood { cli, matches, config } = understood;
     let colour = |is_terminal| wants_colour(&cli.global, &surroundings, is_terminal);
     stderr.colour = colour(surroundings.stderr_is_terminal);
     let stdout_colour = colour(surroundings.stdout_is_terminal);
@@ -177,8 +201,12 @@ fn carry_out(
         Some(run) if run.is_for_cron() => Stderr { audience: Audience::Cron, ..stderr },
         Some(_) | None => stderr,
     };
+    if let Some(file) = &config {
+        config::warn_of_writers(file, &mut talk.clone());
+    }
     let profile = cli.global.profile.clone();
-    let context = Context { surroundings, stdout_colour, stderr: talk, state, profile, matches };
+    let context =
+        Context { surroundings, stdout_colour, stderr: talk, state, profile, matches, config };
     let work = || {
         dispatch(cli.command, &context).unwrap_or_else(|failure| {
             failure.tell(&mut stderr);
@@ -201,6 +229,7 @@ fn dispatch(command: Command, context: &Context) -> Result<ExitStatus, Failure> 
         Command::Retry(args) => take_up::retry(&args, context),
         Command::List(args) => list::list(&args, context),
         Command::Runs { command } => runs::carry_out(&command, context),
+        Command::Config { command } => config::carry_out(&command, context),
         Command::Sandbox(args) => sandbox::serve(args),
         Command::Completions { shell } => completions::print(shell),
         Command::Man(args) => man::show(&args),

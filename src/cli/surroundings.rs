@@ -49,6 +49,12 @@ impl Surroundings {
         }
     }
 
+    /// Returns the names of the variables that hold a secret.
+    pub(super) fn secrets(&self) -> impl Iterator<Item = &'static str> {
+        let names = SECRETS.into_iter().map(|(variable, _)| variable);
+        names.filter(|variable| self.variable(variable).is_some())
+    }
+
     /// Tells whether a signal was ignored when the process started.
     pub(super) fn ignores(&self, signal: i32) -> bool {
         (1..=64).contains(&signal) && self.ignored_signals & (1 << (signal - 1)) != 0

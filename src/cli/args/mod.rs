@@ -7,6 +7,7 @@
 mod action;
 mod before;
 mod call;
+mod config;
 mod display;
 mod follow_up;
 mod input;
@@ -27,6 +28,8 @@ pub(crate) use before::IfBusy;
 pub(crate) use before::LockArgs;
 pub(crate) use call::CallArgs;
 pub(crate) use call::StopArgs;
+pub(crate) use config::ConfigCommand;
+pub(crate) use config::ConfigShowArgs;
 pub(crate) use display::DisplayArgs;
 pub(crate) use display::ProgressChoice;
 pub(crate) use follow_up::ResumeArgs;
@@ -106,6 +109,12 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: RunsCommand,
     },
+    /// Show or begin the configuration
+    #[command(after_help = CONFIG_HELP, arg_required_else_help = true)]
+    Config {
+        #[command(subcommand)]
+        command: ConfigCommand,
+    },
     /// Run a simulated service on this machine
     Sandbox(SandboxArgs),
     /// Print what a shell needs to complete the command line
@@ -145,6 +154,12 @@ Examples:
   batchctl completions bash > ~/.local/share/bash-completion/completions/batchctl
   batchctl completions zsh > ~/.zfunc/_batchctl
   batchctl completions fish > ~/.config/fish/completions/batchctl.fish";
+
+const CONFIG_HELP: &str = "\
+Examples:
+  batchctl config init                       a file with every key as a comment
+  batchctl config show --origin              what holds, and where it comes from
+  batchctl config show --profile prod --json";
 
 const RUNS_HELP: &str = "\
 Examples:

@@ -2,6 +2,8 @@
 
 use crate::support::batchctl::Scene;
 use crate::support::server::Server;
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 
 /// Returns the line of the dry run that says how fast it would be.
 fn pace(scene: &Scene, flags: &[&str]) -> String {
@@ -72,13 +74,124 @@ fn check_refused(config: &str, expected: &[&str]) {
 
 #[test]
 fn what_is_wrong_with_a_config_file_is_told_with_what_helps() {
-    check_refused("rat = 5", &["config.toml` has the unknown key `rat`", "did you mean `rate`"]);
-    check_refused("colour = 'x'", &["unknown key `colour`", "hint: "]);
-    check_refused("rate = 'fast'", &["invalid value 'fast'", "hint: ", "`rate` in config.toml"]);
-    check_refused("yes = 'perhaps'", &["invalid value 'perhaps'", "`yes` in config.toml"]);
-    check_refused("rate = ['1/s', '2/s']", &["`rate`", "a value that no flag takes"]);
+    check_refused("rat = 5", &["config.toml:1: there is no key `rat`", "did you mean `rate`"]);
+    check_refused("colour = 'x'", &["there is no key `colour`", "hint: "]);
+    check_refused(
+        "rate = 'fast'",
+        &["invalid value 'fast'", "hint: ", "`rate` in ", "config.toml:1"],
+    );
+    check_refused("yes = 'perhaps'", &["invalid value 'perhaps'", "`yes` in ", "config.toml:1"]);
+    check_refused(
+        "rate = ['1/s', '2/s']",
+        &["config.toml:1: ", "`rate`", "one that no flag takes"],
+    );
     check_refused("yes = true\nrate = ", &["config.toml:2:8: ", "hint: the file is TOML"]);
-    check_refused("[profile.night]\nrat = 5", &["unknown key `rat`"]);
+    check_refused("[profile.night]\nrat = 5", &["config.toml:2: there is no key `rat`"]);
+}
+
+#[test]
+fn a_secret_in_the_file_is_refused_without_showing_it() {
+    let scene = Scene::new();
+    scene.configure("token = 'hunter2-hunter2'");
+    let ended = scene.call(&["runs", "list"]).expect(2).says("config.toml:1: `token` is a secret");
+    let ended = ended.says("`token_file = \"FILE\"`");
+    assert!(!ended.stderr.contains("hunter2"), "{}", ended.stderr);
+}
+
+/// Returns the line of `config show --origin` for a key.
+#[track_caller]
+fn shown(scene: &Scene, flags: &[&str], key: &str) -> String {
+    let ended = scene.call(&[&["config", "show", "--origin"], flags].concat()).expect(0);
+    let line = ended.stdout.lines().find(|line| line.trim_start_matches("# ").starts_with(key));
+    let words: Vec<&str> = line.unwrap().split_whitespace().collect();
+    words.join(" ").replace(scene.path("").to_str().unwrap(), "~/")
+}
+
+#[test]
+fn each_value_is_shown_with_where_it_came_from() {
+    let mut scene = Scene::new();
+    scene.configure("rate = '5/s'\n\n[profile.night]\nrate = '50/s'\nlisten = '127.0.0.1:1'");
+    assert_eq!(shown(&scene, &[], "rate "), r#"rate = "5/s" # ~/.config/batchctl/config.toml:1"#);
+    let of_night = r#"rate = "50/s" # ~/.config/batchctl/config.toml:4, profile night"#;
+    assert_eq!(shown(&scene, &["--profile", "night"], "rate "), of_night);
+    scene.set("BATCHCTL_RATE", "6/s");
+    assert_eq!(shown(&scene, &[], "rate "), r#"rate = "6/s" # BATCHCTL_RATE"#);
+    assert_eq!(shown(&scene, &["--rate", "7/s"], "rate "), r#"rate = "7/s" # flag"#);
+    assert_eq!(shown(&scene, &[], "timeout "), r#"timeout = "60s" # default"#);
+    assert_eq!(shown(&scene, &[], "region "), "# region = # not set");
+    let state = r#"state_dir = "~/.local/state/batchctl" # default"#;
+    assert_eq!(shown(&scene, &[], "state_dir "), state);
+    let of_sandbox = shown(&scene, &["--profile", "night"], "listen ");
+    assert!(of_sandbox.ends_with("config.toml:5, profile night"), "{of_sandbox}");
+}
+
+#[test]
+fn what_is_shown_is_a_config_file_again_and_holds_no_secret() {
+    let mut scene = Scene::new();
+    scene.set("BATCHCTL_TOKEN", "hunter2-hunter2");
+    scene.set("BATCHCTL_PING", "https://example.com/hunter2-uuid");
+    scene.set("BATCHCTL_REASON", "the token hunter2-hunter2");
+    let shown = scene.call(&["config", "show", "--origin", "--rate", "9/m"]).expect(0);
+    let shown = shown.prints("# BATCHCTL_TOKEN is set").prints("# ping is set").stdout;
+    assert!(!shown.contains("hunter2"), "{shown}");
+    scene.unset("BATCHCTL_REASON");
+    scene.configure(&shown);
+    check_pace(&scene, &[], "9/m");
+    let json = scene.call(&["config", "show", "--json"]).expect(0).stdout;
+    assert!(!json.contains("hunter2"), "{json}");
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(json["settings"]["rate"]["value"], "9/m");
+    assert_eq!(json["settings"]["rate"]["origin"], "file");
+    assert_eq!(json["secrets"][0], "BATCHCTL_TOKEN");
+}
+
+#[test]
+fn a_config_file_is_begun_once_and_changes_nothing() {
+    let scene = Scene::new();
+    let path = scene.call(&["config", "path"]).expect(0).stdout;
+    let before = scene.call(&["config", "show"]).expect(0).stdout;
+    scene.call(&["config", "init"]).expect(0).prints(&path);
+    assert_eq!(scene.call(&["config", "show"]).expect(0).stdout, before);
+    let written = scene.read(".config/batchctl/config.toml");
+    assert!(written.contains("# The most sendings") && written.contains("# rate = \"10/s\"\n"));
+    let ended = scene.call(&["config", "init"]).expect(2).says("is there already");
+    assert_eq!(
+        (ended.stdout, scene.read(".config/batchctl/config.toml")),
+        (String::new(), written)
+    );
+}
+
+#[test]
+fn a_file_that_is_wrong_can_still_be_found() {
+    let scene = Scene::new();
+    scene.configure("rat = 1");
+    scene.call(&["config", "path"]).expect(0).prints("config.toml");
+    scene.call(&["config", "init"]).expect(2).says("is there already");
+    scene.call(&["config", "show"]).expect(2).says("did you mean `rate`");
+}
+
+#[test]
+fn a_file_that_others_may_change_is_warned_of() {
+    let scene = Scene::new();
+    scene.configure("rate = '5/s'");
+    let path = scene.path(".config/batchctl/config.toml");
+    let chmod = |mode| std::fs::set_permissions(&path, Permissions::from_mode(mode)).unwrap();
+    chmod(0o600);
+    assert_eq!(scene.call(&["config", "show"]).expect(0).stderr, "");
+    chmod(0o620);
+    scene.call(&["config", "show"]).expect(0).says("warning: others may change").says("chmod go-w");
+}
+
+#[test]
+fn the_state_directory_of_a_profile_holds_for_all_commands() {
+    let scene = Scene::new();
+    scene.configure("[profile.night]\nstate_dir = 'night'");
+    scene.call(&["stop", "--id", "gate-1", "--sandbox", "--profile", "night"]).expect(0);
+    assert!(scene.path("night/runs").exists() && scene.runs().is_empty());
+    scene.call(&["report", "--profile", "night"]).expect(0).prints("1 task");
+    let listed = scene.call(&["--profile", "night", "runs", "list"]).expect(0).stdout;
+    assert_eq!(listed.lines().count(), 2, "{listed}");
+    scene.call(&["report"]).expect(2);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use crate::support::batchctl::Scene;
 
-const COMMANDS: [&[&str]; 11] = [
+const COMMANDS: [&[&str]; 15] = [
     &[],
     &["start"],
     &["stop"],
@@ -11,6 +11,10 @@ const COMMANDS: [&[&str]; 11] = [
     &["report"],
     &["runs"],
     &["runs", "list"],
+    &["config"],
+    &["config", "show"],
+    &["config", "init"],
+    &["config", "path"],
     &["sandbox"],
     &["completions"],
     &["man"],
