@@ -92,7 +92,7 @@ fn the_next_run_begins_with_what_was_learnt_and_other_places_do_not() {
 #[test]
 fn a_resumed_run_goes_on_with_what_it_had_learnt_itself() {
     let server = Server::start(throttling_once(40));
-    let scene = scene_of(&server, 300);
+    let scene = scene_of(&server, 200);
     let flags = ["--rate-min", "50/s", "--max-duration", "3s", "--json"];
     let first = report(&scene.call(&[&STOP[..], &flags].concat()).expect(3).stdout);
     std::fs::remove_file(scene.state().join("rates.json")).unwrap();
