@@ -18,6 +18,8 @@ const HELD_SHARE: f64 = 0.1;
 /// By how much more than what is needed at the mean the calls on the wire should be, for
 /// latencies vary.
 const HEADROOM: f64 = 1.25;
+/// A run with this share of its calls on the wire, on average, was limited by their number.
+const FULL: f64 = 0.8;
 /// From how many time-outs on a longer one is advised.
 const LEAST_TIMED_OUT: u64 = 3;
 /// An answer that took this share of the time-out shows that it is too short, and not that the
@@ -37,8 +39,10 @@ pub struct RunFigures {
     pub elapsed: Duration,
     /// For how long of it the run was held back by the service.
     pub held: Duration,
-    /// The limit, if there was one.
+    /// The limit, if there was one that was set.
     pub rate: Option<Rate>,
+    /// Whether the rate was found by what the service answered.
+    pub finds_rate: bool,
     /// The most calls on the wire at a time.
     pub concurrency: usize,
     /// How long an answer took, on average.
@@ -84,6 +88,7 @@ impl fmt::Display for Advice {
 ///     elapsed: Duration::from_secs(40),
 ///     held: Duration::from_secs(12),
 ///     rate: "200/s".parse().ok(),
+///     finds_rate: false,
 ///     concurrency: 16,
 ///     mean_latency: Duration::from_millis(30),
 ///     slowest: Duration::from_millis(90),
@@ -101,7 +106,8 @@ pub fn advice(figures: &RunFigures) -> Vec<Advice> {
 /// Advises the pace at which calls were accepted on the whole, waits included.
 fn lower_rate(figures: &RunFigures) -> Option<Advice> {
     let share = figures.throttled as f64 / figures.attempts as f64;
-    if figures.throttled < LEAST_THROTTLED || share < THROTTLED_SHARE {
+    // A search is throttled now and then, and lowers its rate by itself.
+    if figures.finds_rate || figures.throttled < LEAST_THROTTLED || share < THROTTLED_SHARE {
         return None;
     }
     let accepted = figures.attempts.saturating_sub(figures.throttled);
@@ -121,6 +127,9 @@ fn round_rate(per_second: f64) -> Option<Rate> {
 
 /// Advises what Little's law asks for: on the wire is the rate times the latency.
 fn more_concurrency(figures: &RunFigures) -> Option<Advice> {
+    if figures.finds_rate {
+        return room_to_search(figures);
+    }
     let wanted = figures.rate?.per_second();
     let elapsed = figures.elapsed.as_secs_f64();
     let reached = figures.attempts as f64 / elapsed;
@@ -130,6 +139,16 @@ fn more_concurrency(figures: &RunFigures) -> Option<Advice> {
         return None;
     }
     Some(Advice::MoreConcurrency((needed * HEADROOM).ceil() as usize))
+}
+
+/// Advises twice as many where nearly all were on the wire all the time and the service had
+/// nothing against it: a search never learns what it would bear beyond them.
+fn room_to_search(figures: &RunFigures) -> Option<Advice> {
+    let calls = figures.attempts as f64;
+    let on_wire = calls * figures.mean_latency.as_secs_f64() / figures.elapsed.as_secs_f64();
+    let was_full = on_wire >= figures.concurrency as f64 * FULL;
+    (was_full && figures.throttled == 0)
+        .then_some(Advice::MoreConcurrency(figures.concurrency.saturating_mul(2)))
 }
 
 /// Advises twice the time, where answers nearly took what they were given.
@@ -152,6 +171,7 @@ mod tests {
             elapsed: Duration::from_secs(100),
             held: Duration::ZERO,
             rate: "100/s".parse().ok(),
+            finds_rate: false,
             concurrency: 16,
             mean_latency: Duration::from_millis(50),
             slowest: Duration::from_secs(2),
@@ -198,6 +218,18 @@ mod tests {
         check(&RunFigures { concurrency: 50, ..slow }, &[]);
         let reached = RunFigures { mean_latency: Duration::from_millis(500), ..figures() };
         check(&reached, &[]);
+    }
+
+    #[test]
+    fn a_search_is_told_no_rate_and_more_calls_on_the_wire_where_all_were_taken() {
+        let search = RunFigures { rate: None, finds_rate: true, ..figures() };
+        check(&RunFigures { throttled: 2_000, ..search.clone() }, &[]);
+        // 100/s at 130 ms each are 13 of 16 on the wire.
+        let full = RunFigures { mean_latency: Duration::from_millis(130), ..search.clone() };
+        check(&full, &["--concurrency 32"]);
+        check(&RunFigures { throttled: 1, ..full.clone() }, &[]);
+        check(&RunFigures { mean_latency: Duration::from_millis(120), ..full }, &[]);
+        check(&RunFigures { attempts: 0, elapsed: Duration::ZERO, ..search }, &[]);
     }
 
     #[test]

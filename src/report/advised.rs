@@ -44,23 +44,19 @@ impl Answered {
     ) -> Vec<Advice> {
         let concurrency = settings["concurrency"].as_u64().and_then(|n| usize::try_from(n).ok());
         let timeout = settings["timeout_ms"].as_u64().map(Duration::from_millis);
-        let is_auto = settings["rate"] == "auto";
         let Some((concurrency, timeout)) = concurrency.zip(timeout) else { return Vec::new() };
-        let figures = RunFigures {
+        advice(&RunFigures {
             attempts: calls.attempts,
             throttled: calls.throttled,
             timed_out: self.timed_out,
             elapsed: worked.time(),
             held,
             rate: settings["rate"].as_str().and_then(|rate| rate.parse().ok()),
+            finds_rate: settings["rate"] == "auto",
             concurrency,
             mean_latency: self.total.checked_div(self.answered).unwrap_or_default(),
             slowest: self.slowest,
             timeout,
-        };
-        let mut advice = advice(&figures);
-        // A search is throttled now and then, and finds the lower rate by itself.
-        advice.retain(|advice| !(is_auto && matches!(advice, Advice::LowerRate(_))));
-        advice
+        })
     }
 }
