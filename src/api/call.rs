@@ -3,10 +3,12 @@
 use super::credentials::Authorisation;
 use super::error_chain::innermost;
 use super::error_chain::no_response;
+use super::list::Checked;
 use super::list::Listed;
 use super::list::read_page;
 use super::skew::ClockSkew;
 use super::wire::read_body;
+use crate::clock::system_time;
 use crate::policy::Answer;
 use crate::policy::Body;
 use crate::policy::RateHint;
@@ -45,20 +47,31 @@ pub(super) async fn exchange(http: &Client, request: Request, sent: &Authorisati
 
 /// Sends a request for a page of a list and tells what came back.
 pub(super) async fn fetch_page(http: &Client, request: Request, sent: &Authorisation) -> Listed {
+    check(http, request, sent).await.listed
+}
+
+/// Sends a request for a page of a list, and compares the clocks as well.
+pub(super) async fn check(http: &Client, request: Request, sent: &Authorisation) -> Checked {
     let mut response = match http.execute(request).await {
         Ok(response) => response,
-        Err(error) => return Listed::Answer(gone(error, sent)),
+        Err(error) => return Checked { listed: Listed::Answer(gone(error, sent)), skew: None },
     };
+    let date = header(response.headers(), DATE.as_str());
+    let skew = date.and_then(|date| ClockSkew::of(date, system_time()));
+    Checked { listed: page_of(&mut response, sent).await, skew }
+}
+
+async fn page_of(response: &mut reqwest::Response, sent: &Authorisation) -> Listed {
     if !response.status().is_success() {
-        let body = body_of(&mut response, sent).await;
-        return Listed::Answer(answer(&response, body, sent));
+        let body = body_of(response, sent).await;
+        return Listed::Answer(answer(response, body, sent));
     }
-    let text = text_of(&mut response, LARGEST_PAGE, sent).await;
+    let text = text_of(response, LARGEST_PAGE, sent).await;
     match text.and_then(|text| read_page(&text)) {
         Ok(page) => Listed::Page(page.map_texts(|text| sent.redact(text))),
         Err(seen) => {
             let body = Body::Unreadable(kept(seen, sent));
-            Listed::Answer(answer(&response, body, sent))
+            Listed::Answer(answer(response, body, sent))
         }
     }
 }

@@ -7,6 +7,7 @@ use super::credentials::Credentials;
 use super::endpoint::Endpoint;
 use super::endpoint::ProjectId;
 use super::http::http_client;
+use super::list::Checked;
 use super::list::ListFilter;
 use super::list::Listed;
 use crate::policy::Answer;
@@ -20,6 +21,11 @@ use reqwest::Request;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
+
+/// The first page of the list, as small as there is one.
+const SMALLEST_PAGE: &str = "page_num=1&page_size=5";
+/// How long a check may take.
+const CHECK_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// What a client is told before its first call.
 #[derive(Debug, Clone)]
@@ -55,6 +61,21 @@ impl ViasClient {
     ) -> Result<Self, ClientError> {
         let http = http_client(&settings.endpoint, settings.connect_timeout, settings.concurrency)?;
         Ok(Self { http, settings, credentials })
+    }
+
+    /// Returns the credentials of its calls.
+    pub fn credentials(&self) -> &Credentials {
+        &self.credentials
+    }
+
+    /// Makes one cheap call, to find out whether calls work.
+    pub async fn check(&self) -> Checked {
+        let mut url = self.settings.endpoint.list(&self.settings.project);
+        url.set_query(Some(SMALLEST_PAGE));
+        let mut request = Request::new(Method::GET, url);
+        *request.timeout_mut() = Some(CHECK_TIMEOUT);
+        let sent = self.credentials.authorise(&mut request, Some(&self.settings.project));
+        call::check(&self.http, request, &sent).await
     }
 
     /// Builds the request of a task, if its path is exactly the intended one.

@@ -56,6 +56,17 @@ impl Endpoint {
         format!("https://vias.{region}.myhuaweicloud.com").parse()
     }
 
+    /// Returns the address of IAM in a region of the public cloud.
+    pub fn iam_of_region(region: &str) -> Result<Self, EndpointError> {
+        format!("https://iam.{region}.myhuaweicloud.com").parse()
+    }
+
+    /// Returns the region of the public cloud that it is the service's address in.
+    pub fn region(&self) -> Option<&str> {
+        let rest = self.base.host_str()?.strip_prefix("vias.")?;
+        rest.strip_suffix(".myhuaweicloud.com").or_else(|| rest.strip_suffix(".myhuaweicloud.cn"))
+    }
+
     /// Tells whether calls go over plain HTTP, which only loopback addresses may.
     pub(super) fn is_plain(&self) -> bool {
         self.base.scheme() == "http"

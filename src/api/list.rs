@@ -3,6 +3,7 @@
 //! Reads leniently: a field that is missing or has another type is absent, one that nobody knows
 //! is kept. What a page claims is never believed here; who walks through pages judges it.
 
+use super::skew::ClockSkew;
 use super::wire::excerpt;
 use super::wire::loose_text;
 use super::wire::whole;
@@ -47,6 +48,15 @@ pub enum Listed {
     Page(Page),
     /// Anything else.
     Answer(Answer),
+}
+
+/// What one cheap call tells of the service and of this machine.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Checked {
+    /// A small page, or why there is none.
+    pub listed: Listed,
+    /// How far the clocks are apart, if the service tells its time.
+    pub skew: Option<ClockSkew>,
 }
 
 /// One page of batch tasks, as the service says it is.

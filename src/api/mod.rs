@@ -37,6 +37,7 @@ pub use endpoint::Endpoint;
 pub use endpoint::EndpointError;
 pub use endpoint::ProjectId;
 pub use endpoint::ProjectIdError;
+pub use list::Checked;
 pub use list::LAST_PAGE;
 pub use list::ListFilter;
 pub use list::Listed;

@@ -20,6 +20,7 @@ use super::job::Turn;
 use super::log_file;
 use super::pace;
 use super::place;
+use super::place::Lookup;
 use super::place::Place;
 use super::prompt;
 use batchctl::clock::Clock;
@@ -86,7 +87,8 @@ fn act(
         after: followed(args.input.after.as_deref(), context)?,
         limit: args.input.limit,
     };
-    let place = place::resolve(&args.place, context)?;
+    let lookup = if args.before.dry_run { Lookup::Never } else { Lookup::Allowed };
+    let place = place::resolve(&args.place, &args.credentials, lookup, context)?;
     let settings = settings(args);
     pace::check(&settings, context)?;
     let pattern = place.endpoint.action_pattern(&place.project);
@@ -111,7 +113,7 @@ fn act(
         Turn::Skipped => return Ok(ExitStatus::Ok),
     };
     // Asked for before a plan of millions is made, and before anybody has to say yes.
-    let token = credentials::source(&args.credentials, &place, context)?;
+    let credentials = credentials::source(&args.credentials, &place, context)?;
     let planned = run::plan(request, clock)?;
     if planned.totals().selected == 0 {
         let totals = planned.totals();
@@ -128,7 +130,7 @@ fn act(
     }
     let how = Execution {
         place: &place,
-        token: &token,
+        credentials: &credentials,
         display: &args.display,
         documents: &documents,
         options: &documents::options(&args.documents),

@@ -15,9 +15,10 @@ use super::report;
 use super::report::Wanted;
 use super::signals;
 use batchctl::api::ClientSettings;
-use batchctl::api::TokenSource;
+use batchctl::api::CredentialSource;
 use batchctl::api::ViasClient;
 use batchctl::clock::Clock;
+use batchctl::event::StopReason;
 use batchctl::report::ExitStatus;
 use batchctl::report::ResultsOptions;
 use batchctl::run::Ended;
@@ -26,7 +27,6 @@ use batchctl::text::plural;
 use jiff::ZonedDateTime;
 use jiff::tz::TimeZone;
 use std::num::NonZeroUsize;
-use std::sync::Arc;
 use std::time::Duration;
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
@@ -34,7 +34,7 @@ use tokio::sync::mpsc;
 /// How a run is carried out and told.
 pub(super) struct Execution<'a> {
     pub(super) place: &'a Place,
-    pub(super) token: &'a TokenSource,
+    pub(super) credentials: &'a CredentialSource,
     pub(super) display: &'a DisplayArgs,
     pub(super) documents: &'a [Document],
     pub(super) options: &'a ResultsOptions,
@@ -84,7 +84,7 @@ pub(super) fn carry_out(
         connect_timeout: planned.settings().connect_timeout,
         concurrency: planned.settings().concurrency,
     };
-    let client = match client(how.place, how.token, wires, &runtime, context) {
+    let client = match client(how.place, how.credentials, wires, &runtime, context) {
         Ok(client) => client,
         Err(failure) => {
             if unbegun == Unbegun::Discard {
@@ -104,6 +104,7 @@ pub(super) fn carry_out(
     signals::obey_no_longer(&context.surroundings)
         .map_err(|error| Failure::new(ExitStatus::InputOutput, error))?;
     tell_trouble(&ended, context);
+    tell_credentials(&ended, &client, context);
     if let Some(message) = log_trouble.as_ref().and_then(LogTrouble::message) {
         let mut stderr = context.stderr;
         stderr.say("warning", &format!("the log file is not whole: {message}"));
@@ -126,13 +127,12 @@ fn here(clock: Clock) -> ZonedDateTime {
 /// Makes the client of a place, with a token got for it now.
 pub(super) fn client(
     place: &Place,
-    source: &TokenSource,
+    source: &CredentialSource,
     wires: Wires,
     runtime: &Runtime,
     context: &Context,
 ) -> Result<ViasClient, Failure> {
-    let credentials =
-        Arc::new(runtime.block_on(credentials::load(source, context.stderr.redactor))?);
+    let credentials = runtime.block_on(credentials::load(place, source, context))?;
     let settings = ClientSettings {
         endpoint: place.endpoint.clone(),
         project: place.project.clone(),
@@ -141,6 +141,17 @@ pub(super) fn client(
     };
     ViasClient::new(settings, credentials)
         .map_err(|error| Failure::new(ExitStatus::InputOutput, error))
+}
+
+/// Says why credentials were not renewed, if a run ended for it.
+fn tell_credentials(ended: &Ended, client: &ViasClient, context: &Context) {
+    if ended.stats.stopped != Some(StopReason::NotAuthorised) {
+        return;
+    }
+    if let Some(error) = client.credentials().take_trouble() {
+        let mut stderr = context.stderr;
+        credentials::failure(error).tell(&mut stderr);
+    }
 }
 
 fn tell_trouble(ended: &Ended, context: &Context) {

@@ -5,6 +5,7 @@
 
 mod action;
 mod args;
+mod auth;
 mod completions;
 mod config;
 mod credentials;
@@ -23,6 +24,7 @@ mod man;
 mod pace;
 mod ping;
 mod place;
+mod project;
 mod prompt;
 mod rank;
 mod report;
@@ -179,6 +181,7 @@ fn keeps_runs(command: &Command) -> bool {
         | Command::Retry(_)
         | Command::Report(_)
         | Command::List(_)
+        | Command::Auth { .. }
         | Command::Runs { .. } => true,
     }
 }
@@ -230,6 +233,7 @@ fn dispatch(command: Command, context: &Context) -> Result<ExitStatus, Failure> 
         Command::List(args) => list::list(&args, context),
         Command::Runs { command } => runs::carry_out(&command, context),
         Command::Config { command } => config::carry_out(&command, context),
+        Command::Auth { command } => auth::carry_out(&command, context),
         Command::Sandbox(args) => sandbox::serve(args),
         Command::Completions { shell } => completions::print(shell),
         Command::Man(args) => man::show(&args),

@@ -1,10 +1,15 @@
 //! Where calls go: an endpoint, a region or the sandbox, and the project.
 
 use super::Context;
+use super::args::CredentialArgs;
 use super::args::PlaceArgs;
+use super::credentials::Target;
 use super::failure::Failure;
+use super::project;
+use super::project::Asked;
 use super::rank;
 use super::rank::Stronger;
+use batchctl::api::Credentials;
 use batchctl::api::Endpoint;
 use batchctl::api::ProjectId;
 use batchctl::report::ExitStatus;
@@ -12,9 +17,13 @@ use batchctl::run::RunSettings;
 use batchctl::sandbox::SandboxSettings;
 use batchctl::sandbox::SandboxThread;
 use batchctl::store::RunRecord;
+use std::sync::Arc;
 
 /// The project of the embedded sandbox, which accepts any.
 const SANDBOX_PROJECT: &str = "sandbox";
+
+/// What stands for a project that is not looked up.
+const UNKNOWN_PROJECT: &str = "the-project-of-the-login";
 
 /// Where calls go.
 pub(super) struct Place {
@@ -22,19 +31,40 @@ pub(super) struct Place {
     pub(super) project: ProjectId,
     /// The embedded sandbox, which ends when this is dropped.
     pub(super) sandbox: Option<SandboxThread>,
+    /// The credentials, if they had to be got to find out the project.
+    pub(super) loaded: Option<Arc<Credentials>>,
+}
+
+/// Whether IAM may be asked for the id of a project that was not named.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Lookup {
+    /// With the credentials of the run.
+    Allowed,
+    /// Nothing is sent: the project stays unknown.
+    Never,
 }
 
 /// Decides where calls go; starts the embedded sandbox if it is asked for.
-pub(super) fn resolve(args: &PlaceArgs, context: &Context) -> Result<Place, Failure> {
+pub(super) fn resolve(
+    args: &PlaceArgs,
+    credentials: &CredentialArgs,
+    lookup: Lookup,
+    context: &Context,
+) -> Result<Place, Failure> {
     if args.sandbox {
         return embedded(args);
     }
     let endpoint = endpoint(args, context)?;
-    let project = args.project_id.clone().ok_or_else(|| {
-        Failure::usage("the project is missing")
-            .with_hint("name it with `--project-id ID`, or try it with `--sandbox`".to_owned())
-    })?;
-    Ok(Place { endpoint, project, sandbox: None })
+    if let Some(project) = args.project_id.clone() {
+        return Ok(Place { endpoint, project, sandbox: None, loaded: None });
+    }
+    if lookup == Lookup::Never {
+        let project = UNKNOWN_PROJECT.parse().expect("the name is a project id");
+        return Ok(Place { endpoint, project, sandbox: None, loaded: None });
+    }
+    let target = Target { endpoint: &endpoint, project: None, region: args.region.as_deref() };
+    let Asked { project, loaded } = project::ask(credentials, &target, context)?;
+    Ok(Place { endpoint, project, sandbox: None, loaded })
 }
 
 /// Decides where the calls of an earlier run go now: as then, unless a flag says otherwise.
@@ -57,7 +87,7 @@ pub(super) fn of_run(
         false => record.run.endpoint.parse().map_err(Failure::usage)?,
     };
     let project = project.ok_or_else(|| Failure::usage("the project is missing"))?;
-    Ok(Place { endpoint, project, sandbox: None })
+    Ok(Place { endpoint, project, sandbox: None, loaded: None })
 }
 
 fn embedded(args: &PlaceArgs) -> Result<Place, Failure> {
@@ -66,11 +96,11 @@ fn embedded(args: &PlaceArgs) -> Result<Place, Failure> {
     let endpoint = sandbox.url().parse().expect("the sandbox listens on a loopback address");
     let fallback = || SANDBOX_PROJECT.parse().expect("the name is a project id");
     let project = args.project_id.clone().unwrap_or_else(fallback);
-    Ok(Place { endpoint, project, sandbox: Some(sandbox) })
+    Ok(Place { endpoint, project, sandbox: Some(sandbox), loaded: None })
 }
 
 /// Takes the endpoint or the region, whichever was said with more authority.
-fn endpoint(args: &PlaceArgs, context: &Context) -> Result<Endpoint, Failure> {
+pub(super) fn endpoint(args: &PlaceArgs, context: &Context) -> Result<Endpoint, Failure> {
     let regional = |region: &str| Endpoint::of_region(region).map_err(Failure::usage);
     match (&args.endpoint, &args.region) {
         (Some(endpoint), None) => Ok(endpoint.clone()),

@@ -1,7 +1,12 @@
-//! The one question before a run: only people at a terminal are asked.
+//! What people at a terminal are asked: whether to begin, and for secrets. Nobody else is.
 
 use super::Context;
 use super::stream::Audience;
+use rustix::termios::LocalModes;
+use rustix::termios::OptionalActions;
+use rustix::termios::Termios;
+use rustix::termios::tcgetattr;
+use rustix::termios::tcsetattr;
 use std::io;
 use std::io::BufRead;
 use std::io::Write;
@@ -41,6 +46,67 @@ pub(super) fn ask(question: &str, context: &Context) -> io::Result<Answer> {
             }
         }
     })
+}
+
+/// What came of asking for a secret.
+pub(super) enum Secret {
+    Given(String),
+    /// There is no person to ask.
+    Nobody,
+    Interrupted,
+}
+
+/// Asks for a secret, which is not shown while it is typed.
+pub(super) fn secret(question: &str, context: &Context) -> io::Result<Secret> {
+    let surroundings = &context.surroundings;
+    let cron = context.stderr.audience == Audience::Cron;
+    if cron || !surroundings.stdin_is_terminal || !surroundings.stderr_is_terminal {
+        return Ok(Secret::Nobody);
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        // Shown again whichever way this ends.
+        let _hidden = Hidden::begin()?;
+        let mut stderr = io::stderr().lock();
+        write!(stderr, "{question}").and_then(|()| stderr.flush())?;
+        drop(stderr);
+        let (answer, answered) = oneshot::channel();
+        thread::spawn(move || {
+            let mut line = String::new();
+            let read = io::stdin().lock().read_line(&mut line);
+            let _ = answer.send(read.map(|_| line.trim_end_matches(['\r', '\n']).to_owned()));
+        });
+        let given = tokio::select! {
+            given = answered => given.map_or(Ok(Secret::Nobody), |line| line.map(Secret::Given)),
+            _ = interrupt.recv() => Ok(Secret::Interrupted),
+        };
+        // The end of the line was typed unseen.
+        let _ = writeln!(io::stderr().lock());
+        given
+    })
+}
+
+/// A terminal that shows nothing of what is typed, until this is dropped.
+struct Hidden {
+    before: Termios,
+}
+
+impl Hidden {
+    fn begin() -> io::Result<Self> {
+        let before = tcgetattr(io::stdin())?;
+        let mut hidden = before.clone();
+        hidden.local_modes.remove(LocalModes::ECHO);
+        tcsetattr(io::stdin(), OptionalActions::Flush, &hidden)?;
+        Ok(Self { before })
+    }
+}
+
+impl Drop for Hidden {
+    fn drop(&mut self) {
+        // A terminal that has gone shows nothing to anybody.
+        let _ = tcsetattr(io::stdin(), OptionalActions::Now, &self.before);
+    }
 }
 
 /// Asks on a thread of its own, for nothing ends a `read` but an answer.

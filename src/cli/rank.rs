@@ -29,11 +29,18 @@ pub(super) fn stronger(
 /// variable, 1 for the file or a default, 0 if it has none.
 pub(super) fn rank(flag: &str, matches: &ArgMatches) -> u8 {
     let argument = flag.replace('-', "_");
-    let matches = matches.subcommand().map(|(_, matches)| matches);
-    match matches.and_then(|matches| matches.value_source(&argument)) {
+    // A flag that this command does not have was not given either.
+    let known = deepest(matches).filter(|matches| matches.try_contains_id(&argument).is_ok());
+    match known.and_then(|matches| matches.value_source(&argument)) {
         Some(ValueSource::CommandLine) => 3,
         Some(ValueSource::EnvVariable) => 2,
         Some(_) => 1,
         None => 0,
     }
+}
+
+/// Returns the matches of the subcommand, or of the one below it.
+fn deepest(matches: &ArgMatches) -> Option<&ArgMatches> {
+    let (_, below) = matches.subcommand()?;
+    Some(deepest(below).unwrap_or(below))
 }

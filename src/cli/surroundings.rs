@@ -11,9 +11,10 @@ const PASSED_ON: [&str; 8] =
     ["PATH", "HOME", "USER", "LOGNAME", "LANG", "LC_ALL", "TMPDIR", "XDG_RUNTIME_DIR"];
 
 /// The variables that hold a secret, with what it is called.
-const SECRETS: [(&str, &str); 4] = [
+const SECRETS: [(&str, &str); 5] = [
     ("BATCHCTL_TOKEN", "token"),
     ("BATCHCTL_IAM_PASSWORD", "password"),
+    ("BATCHCTL_IAM_PASSCODE", "passcode"),
     ("HUAWEICLOUD_SDK_SK", "secret key"),
     ("HUAWEICLOUD_SDK_SECURITY_TOKEN", "security token"),
 ];
@@ -70,6 +71,10 @@ impl Surroundings {
     /// wants it.
     fn directory(&self, name: &str) -> Option<PathBuf> {
         self.variable(name).map(PathBuf::from).filter(|path| path.is_absolute())
+    }
+
+    pub(super) fn home(&self) -> Option<PathBuf> {
+        self.directory("HOME")
     }
 
     pub(super) fn config_file(&self) -> Option<PathBuf> {

@@ -222,8 +222,8 @@ struct TakeUp<'a> {
 
 fn carry_out(planned: Planned, how: TakeUp<'_>, context: &Context) -> Result<ExitStatus, Failure> {
     let TakeUp { args, order, place, documents, log_file, unbegun, clock } = how;
-    let token = match credentials::source(&args.credentials, place, context) {
-        Ok(token) => token,
+    let credentials = match credentials::source(&args.credentials, place, context) {
+        Ok(source) => source,
         Err(failure) => {
             if unbegun == Unbegun::Discard {
                 planned.discard()?;
@@ -243,7 +243,7 @@ fn carry_out(planned: Planned, how: TakeUp<'_>, context: &Context) -> Result<Exi
     }
     let how = Execution {
         place,
-        token: &token,
+        credentials: &credentials,
         display: &args.display,
         documents,
         options: &documents::options(&args.documents),

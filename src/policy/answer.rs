@@ -15,6 +15,16 @@ pub enum Answer {
     Panicked(String),
 }
 
+impl Answer {
+    /// Returns the HTTP status, if there is a response.
+    pub const fn status(&self) -> Option<u16> {
+        match self {
+            Self::Response(response) => Some(response.status),
+            Self::NoResponse(_) | Self::Panicked(_) => None,
+        }
+    }
+}
+
 /// Whether any byte of an attempt can have reached the service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Delivery {

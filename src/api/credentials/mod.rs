@@ -39,6 +39,7 @@ use futures::FutureExt;
 use futures::future::LocalBoxFuture;
 use reqwest::Request;
 use reqwest::header::HeaderName;
+use secrecy::SecretString;
 use source::Found;
 use std::fmt;
 use std::sync::Arc;
@@ -132,9 +133,9 @@ impl Credentials {
         })
     }
 
-    /// Says in a few words where they come from.
-    pub fn origin(&self) -> String {
-        self.source.origin()
+    /// Returns where they come from.
+    pub const fn source(&self) -> &CredentialSource {
+        &self.source
     }
 
     /// Returns when they end, if that is known.
@@ -145,6 +146,14 @@ impl Credentials {
     /// Returns the project they are for, if a login told it.
     pub fn project(&self) -> Option<ProjectId> {
         self.current().project.clone()
+    }
+
+    /// Returns the token in force, to be kept for later; a key has none.
+    pub fn token(&self) -> Option<SecretString> {
+        match &self.current().proof {
+            Proof::Token(token) => Some(token.text()),
+            Proof::Key(_) => None,
+        }
     }
 
     /// Finds the one project with that name.

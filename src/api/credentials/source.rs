@@ -22,12 +22,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// Where credentials are to be had.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub enum CredentialSource {
     /// Somebody else's token.
     Token(TokenSource),
     /// A user who logs in to IAM.
-    Login(Box<Login>),
+    Login(Arc<Login>),
     /// A key that signs every call.
     Key(Arc<AccessKey>),
 }
@@ -64,8 +64,8 @@ impl CredentialSource {
                 let token = source.load().await?;
                 token.tell(redactor);
                 let proof = Proof::Token(Arc::new(token));
-                let expires_at = source.expires_at();
-                Ok(Found { proof, expires_at, life: None, project: None })
+                let (expires_at, project) = source.known();
+                Ok(Found { proof, expires_at, life: None, project })
             }
             Self::Login(login) => {
                 login.tell(redactor);
@@ -118,13 +118,15 @@ pub enum TokenSource {
         origin: String,
         /// When it ends, if that is known.
         expires_at: Option<Timestamp>,
+        /// The project it is for, if that is known.
+        project: Option<ProjectId>,
     },
 }
 
 impl TokenSource {
     /// Returns the source of a token that is here; `origin` says where it was found.
     pub fn given(token: impl Into<SecretString>, origin: &str) -> Self {
-        Self::Given { token: token.into(), origin: origin.into(), expires_at: None }
+        Self::Given { token: token.into(), origin: origin.into(), expires_at: None, project: None }
     }
 
     /// Says in a few words where the token comes from.
@@ -152,10 +154,11 @@ impl TokenSource {
         }
     }
 
-    fn expires_at(&self) -> Option<Timestamp> {
+    /// Returns when the token ends and which project it is for, as far as that is known.
+    fn known(&self) -> (Option<Timestamp>, Option<ProjectId>) {
         match self {
-            Self::Given { expires_at, .. } => *expires_at,
-            Self::File(_) | Self::Command { .. } => None,
+            Self::Given { expires_at, project, .. } => (*expires_at, project.clone()),
+            Self::File(_) | Self::Command { .. } => (None, None),
         }
     }
 

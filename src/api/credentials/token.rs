@@ -44,6 +44,10 @@ impl Token {
         self.header == other.header
     }
 
+    pub(super) fn text(&self) -> SecretString {
+        self.text.clone()
+    }
+
     pub(super) fn header(&self) -> HeaderValue {
         self.header.clone()
     }

@@ -5,6 +5,7 @@
 #![expect(clippy::doc_markdown, reason = "doc comments here are help texts for a terminal")]
 
 mod action;
+mod auth;
 mod before;
 mod call;
 mod config;
@@ -23,6 +24,9 @@ mod values;
 pub(crate) use action::ActionArgs;
 pub(crate) use action::CommonArgs;
 pub(crate) use action::RunArgs;
+pub(crate) use auth::AuthCommand;
+pub(crate) use auth::CheckArgs;
+pub(crate) use auth::LoginArgs;
 pub(crate) use before::BeforeArgs;
 pub(crate) use before::IfBusy;
 pub(crate) use before::LockArgs;
@@ -114,6 +118,12 @@ pub(crate) enum Command {
     Config {
         #[command(subcommand)]
         command: ConfigCommand,
+    },
+    /// Say who one is and what is wrong; log in for later
+    #[command(after_help = auth::AUTH_HELP, arg_required_else_help = true)]
+    Auth {
+        #[command(subcommand)]
+        command: AuthCommand,
     },
     /// Run a simulated service on this machine
     Sandbox(SandboxArgs),

@@ -23,9 +23,9 @@ pub(crate) struct PlaceArgs {
     pub(crate) sandbox: bool,
 }
 
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 #[command(
-    next_help_heading = "Credentials (the token itself is never a flag; BATCHCTL_TOKEN holds it)"
+    next_help_heading = "Credentials (no secret is a flag: BATCHCTL_TOKEN, BATCHCTL_IAM_PASSWORD)"
 )]
 pub(crate) struct CredentialArgs {
     /// Read the token from a file
@@ -34,4 +34,22 @@ pub(crate) struct CredentialArgs {
     /// Take the token that a command prints
     #[arg(long, value_name = "CMD")]
     pub(crate) token_command: Option<String>,
+    /// Log in as this IAM user; the password comes from BATCHCTL_IAM_PASSWORD, a file or a prompt
+    #[arg(long, value_name = "NAME")]
+    pub(crate) iam_user: Option<String>,
+    /// The account that the IAM user belongs to
+    #[arg(long, value_name = "NAME")]
+    pub(crate) iam_domain: Option<String>,
+    /// Read the IAM user's password from a file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) iam_password_file: Option<PathBuf>,
+    /// The id of an IAM user with an MFA device, whose passcode BATCHCTL_IAM_PASSCODE holds
+    #[arg(long, value_name = "ID")]
+    pub(crate) iam_user_id: Option<String>,
+    /// The address of IAM [default: https://iam.REGION.myhuaweicloud.com]
+    #[arg(long, value_name = "URL", value_parser = values::endpoint)]
+    pub(crate) iam_endpoint: Option<Endpoint>,
+    /// The project's name, to find its id by [default: the region]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) iam_project: Option<String>,
 }

@@ -13,6 +13,7 @@ use super::execute;
 use super::execute::Wires;
 use super::failure::Failure;
 use super::place;
+use super::place::Lookup;
 use batchctl::api::ListFilter;
 use batchctl::api::Page;
 use batchctl::api::TaskApi;
@@ -38,12 +39,12 @@ const MOST_WALKS: u32 = 3;
 
 pub(super) fn list(args: &ListArgs, context: &Context) -> Result<ExitStatus, Failure> {
     let choice = Choice::of(&args.which)?;
-    let place = place::resolve(&args.place, context)?;
-    let token = credentials::source(&args.credentials, &place, context)?;
+    let place = place::resolve(&args.place, &args.credentials, Lookup::Allowed, context)?;
+    let credentials = credentials::source(&args.credentials, &place, context)?;
     let runtime = runtime()?;
     let wires =
         Wires { connect_timeout: args.reading.connect_timeout, concurrency: NonZeroUsize::MIN };
-    let client = execute::client(&place, &token, wires, &runtime, context)?;
+    let client = execute::client(&place, &credentials, wires, &runtime, context)?;
     let format = match (args.json, context.surroundings.stdout_is_terminal) {
         (true, _) => Format::Json,
         (false, true) => Format::Table,

@@ -18,6 +18,7 @@ use crate::event::StopReason;
 use crate::policy::Generation;
 use crate::policy::Remedy;
 use crate::policy::Verdict;
+use futures::FutureExt;
 use futures::future::LocalBoxFuture;
 use std::sync::Arc;
 use std::time::Duration;
@@ -91,8 +92,12 @@ where
         if self.stopping.is_some() || self.waits_for_credentials() {
             return;
         }
-        let now = self.clock.instant();
         self.begin_renewal(refused, Urgency::Refused);
+        // What is decided at once holds nobody.
+        if let Some(decided) = renewed(&mut self.renewing).now_or_never() {
+            return self.take_renewed(decided);
+        }
+        let now = self.clock.instant();
         self.held_since.get_or_insert(now);
         let until = self.clock.label(now + EXPECTED);
         self.tell(EventKind::RunHeld { until, reason: HoldReason::Credentials });

@@ -1,0 +1,53 @@
+//! The flags of `auth`.
+
+use super::CredentialArgs;
+use super::PlaceArgs;
+use clap::Args;
+use clap::Subcommand;
+
+pub(super) const AUTH_HELP: &str = "\
+Examples:
+  batchctl auth check --json                       for a cron job, before it begins
+  batchctl auth login --iam-user night --iam-domain acme --region cn-north-4
+  batchctl auth logout";
+
+const CHECK_HELP: &str = "\
+Makes one cheap call, a page of the list. Exit status: 0 if it was answered, 77 if the credentials
+are missing or refused, 1 if the service could not be asked.";
+
+const LOGIN_HELP: &str = "\
+Logs in to IAM and keeps the token in the state directory, for its owner alone, one for each
+profile, and for this endpoint alone. Later commands use it until it ends, unless they are told
+of other credentials. The password comes from BATCHCTL_IAM_PASSWORD, a file or a prompt, and is not
+kept; it is tried once.";
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum AuthCommand {
+    /// Say who one is, for how long, and what is wrong
+    #[command(after_help = CHECK_HELP)]
+    Check(CheckArgs),
+    /// Log in to IAM and keep the token for later commands
+    #[command(after_help = LOGIN_HELP)]
+    Login(LoginArgs),
+    /// Forget the token that was kept
+    Logout,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CheckArgs {
+    #[command(flatten)]
+    pub(crate) place: PlaceArgs,
+    #[command(flatten)]
+    pub(crate) credentials: CredentialArgs,
+    /// Print JSON
+    #[arg(long, help_heading = "Output")]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LoginArgs {
+    #[command(flatten)]
+    pub(crate) place: PlaceArgs,
+    #[command(flatten)]
+    pub(crate) credentials: CredentialArgs,
+}
