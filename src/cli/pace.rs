@@ -47,7 +47,7 @@ pub(super) fn check(settings: &RunSettings, context: &Context) -> Result<(), Fai
         None => Ok(()),
         Some(most) => {
             let error = format!("`--rate-min {least}` is above `--rate-max {most}`");
-            Err(Failure::usage(error).with_hint("give the lower one as `--rate-min`".to_owned()))
+            Err(Failure::usage(error).with_hint(format!("give a `--rate-min` of {most} or less")))
         }
     }
 }
