@@ -6,7 +6,9 @@
 //!
 //! - `used`: sendings a second from the first to the last, as a share of the limit. The pacer
 //!   widens its window by half a percent (50 ms at the most), so 99.5 % is all there is; the
-//!   first two may go together, which shows where there are few.
+//!   first two may go together, which shows where there are few. A place in a window is free again
+//!   a whole window after it was used, so what a wake-up is late is lost for good: on a machine
+//!   whose processors are taken this measures the machine.
 //! - `running`: the same without the time of the stalls. What a stall of more than 10 ms takes is
 //!   not caught up: a burst afterwards could keep to the limit, but each later window would have
 //!   the same burst and the same gap, and a server with a small bucket would throttle it.
