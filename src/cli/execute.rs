@@ -4,6 +4,8 @@
 use super::Context;
 use super::args::DisplayArgs;
 use super::credentials;
+use super::descriptors;
+use super::descriptors::Sockets;
 use super::display;
 use super::display::Displays;
 use super::documents::Document;
@@ -80,6 +82,10 @@ pub(super) fn carry_out(
     runtime
         .block_on(async { signals::obey(&context.surroundings, control, talk, drain_timeout) })
         .map_err(|error| Failure::new(ExitStatus::InputOutput, error))?;
+    let sockets = how.place.sandbox.as_ref().map_or(Sockets::Ours, |_| Sockets::BothEnds);
+    let mut stderr = context.stderr;
+    let wanted = planned.settings().concurrency;
+    planned.narrow(descriptors::make_room(wanted, sockets, &mut stderr));
     let wires = Wires {
         connect_timeout: planned.settings().connect_timeout,
         concurrency: planned.settings().concurrency,

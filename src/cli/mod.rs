@@ -10,6 +10,7 @@ mod completions;
 mod config;
 mod credentials;
 mod delta;
+mod descriptors;
 mod digest;
 mod display;
 mod documents;

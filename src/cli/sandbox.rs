@@ -1,6 +1,7 @@
 //! `sandbox`: serves until it is told to stop.
 
 use super::args::SandboxArgs;
+use super::descriptors;
 use super::failure::Failure;
 use super::stream;
 use batchctl::report::ExitStatus;
@@ -10,6 +11,7 @@ use tokio::signal::unix::SignalKind;
 use tokio::signal::unix::signal;
 
 pub(super) fn serve(args: SandboxArgs) -> Result<ExitStatus, Failure> {
+    descriptors::make_most_room();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

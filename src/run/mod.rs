@@ -48,6 +48,7 @@ use crate::store::RunWriter;
 use crate::store::StoreError;
 use learning::Learning;
 use ledger::StoreLedger;
+use std::num::NonZeroUsize;
 use std::path::Path;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -221,6 +222,11 @@ impl Planned {
     /// for the next one what it learns itself.
     pub fn learn_for(&mut self, profile: &str) {
         self.profile = Some(profile.to_owned());
+    }
+
+    /// Lets this process have so many calls on the wire at a time at the most.
+    pub fn narrow(&mut self, concurrency: NonZeroUsize) {
+        self.settings.concurrency = self.settings.concurrency.min(concurrency);
     }
 
     /// Forgets the run before anything was sent.

@@ -2,6 +2,7 @@
 
 mod configuration;
 mod delta;
+mod descriptors;
 mod documents;
 mod exits;
 mod failure_groups;
