@@ -5,6 +5,7 @@
 use batchctl::api::ClientSettings;
 use batchctl::api::Credentials;
 use batchctl::api::Redactor;
+use batchctl::api::Route;
 use batchctl::api::TokenSource;
 use batchctl::api::ViasClient;
 use batchctl::clock::Clock;
@@ -36,6 +37,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let client = ClientSettings {
         endpoint: sandbox.url().parse()?,
         project: "project-1".parse()?,
+        route: Route::default(),
         connect_timeout: settings.connect_timeout,
         concurrency: settings.concurrency,
     };

@@ -10,6 +10,7 @@ use super::http::http_client;
 use super::list::Checked;
 use super::list::ListFilter;
 use super::list::Listed;
+use super::route::Route;
 use crate::policy::Answer;
 use crate::policy::Delivery;
 use crate::policy::NoResponse;
@@ -34,6 +35,8 @@ pub struct ClientSettings {
     pub endpoint: Endpoint,
     /// The project they are for.
     pub project: ProjectId,
+    /// Which way they take. By default the direct one.
+    pub route: Route,
     /// How long making a connection may take, TLS included.
     pub connect_timeout: Duration,
     /// How many calls there are at a time.
@@ -59,7 +62,12 @@ impl ViasClient {
         settings: ClientSettings,
         credentials: Arc<Credentials>,
     ) -> Result<Self, ClientError> {
-        let http = http_client(&settings.endpoint, settings.connect_timeout, settings.concurrency)?;
+        let http = http_client(
+            &settings.endpoint,
+            &settings.route,
+            settings.connect_timeout,
+            settings.concurrency,
+        )?;
         Ok(Self { http, settings, credentials })
     }
 

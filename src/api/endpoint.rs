@@ -67,6 +67,20 @@ impl Endpoint {
         rest.strip_suffix(".myhuaweicloud.com").or_else(|| rest.strip_suffix(".myhuaweicloud.cn"))
     }
 
+    /// Reads an endpoint that may be any host's over plain HTTP: the token goes to it unencrypted.
+    pub fn insecure(text: &str) -> Result<Self, EndpointError> {
+        let base = base(text)?;
+        match base.scheme() {
+            "https" | "http" => Ok(Self { base }),
+            _ => Err(EndpointError::Scheme(base)),
+        }
+    }
+
+    /// Tells whether the token could be read on the way: over plain HTTP to another machine.
+    pub fn is_insecure(&self) -> bool {
+        self.is_plain() && !is_loopback(&self.base)
+    }
+
     /// Tells whether calls go over plain HTTP, which only loopback addresses may.
     pub(super) fn is_plain(&self) -> bool {
         self.base.scheme() == "http"
@@ -117,19 +131,22 @@ impl FromStr for Endpoint {
     type Err = EndpointError;
 
     fn from_str(text: &str) -> Result<Self, EndpointError> {
-        let base = Url::parse(text.trim())
-            .map_err(|source| EndpointError::NotAUrl { text: text.into(), source })?;
-        if let Some(part) = foreign_part(&base) {
-            let host = base.host_str().unwrap_or_default().to_owned();
-            return Err(EndpointError::ForeignPart { host, part });
+        let endpoint = Self::insecure(text)?;
+        if endpoint.is_insecure() {
+            return Err(EndpointError::Unencrypted(endpoint.base));
         }
-        match base.scheme() {
-            "https" => Ok(Self { base }),
-            "http" if is_loopback(&base) => Ok(Self { base }),
-            "http" => Err(EndpointError::Unencrypted(base)),
-            _ => Err(EndpointError::Scheme(base)),
-        }
+        Ok(endpoint)
     }
+}
+
+fn base(text: &str) -> Result<Url, EndpointError> {
+    let base = Url::parse(text.trim())
+        .map_err(|source| EndpointError::NotAUrl { text: text.into(), source })?;
+    if let Some(part) = foreign_part(&base) {
+        let host = base.host_str().unwrap_or_default().to_owned();
+        return Err(EndpointError::ForeignPart { host, part });
+    }
+    Ok(base)
 }
 
 fn foreign_part(url: &Url) -> Option<&'static str> {

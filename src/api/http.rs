@@ -1,6 +1,8 @@
-//! The HTTP client, set up so that it does nothing by itself: no resend, no redirect, no proxy.
+//! The HTTP client, set up so that it does nothing by itself: no resend, no redirect, and no proxy
+//! unless one is asked for.
 
 use super::endpoint::Endpoint;
+use super::route::Route;
 use reqwest::Client;
 use reqwest::redirect;
 use std::num::NonZeroUsize;
@@ -15,12 +17,13 @@ const MOST_HEADERS: usize = 64;
 /// Sets up a client for one host, with at most so many connections.
 pub(super) fn http_client(
     endpoint: &Endpoint,
+    route: &Route,
     connect_timeout: Duration,
     connections: NonZeroUsize,
 ) -> Result<Client, reqwest::Error> {
     // Fails only if a provider is installed already, and then that one serves as well.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    Client::builder()
+    let builder = Client::builder()
         .user_agent(concat!("batchctl/", env!("CARGO_PKG_VERSION")))
         // Resends of its own would bypass pace and store.
         .retry(reqwest::retry::never())
@@ -35,5 +38,9 @@ pub(super) fn http_client(
         .http1_only()
         .http1_max_headers(MOST_HEADERS)
         .tcp_nodelay(true)
-        .build()
+        .tls_certs_merge(route.roots.certificates());
+    match &route.proxy {
+        Some(proxy) => builder.proxy(proxy.to_proxy()?).build(),
+        None => builder.build(),
+    }
 }

@@ -11,6 +11,7 @@ mod error_chain;
 mod http;
 mod list;
 mod redactor;
+mod route;
 mod skew;
 mod wire;
 
@@ -45,6 +46,11 @@ pub use list::ListedTask;
 pub use list::PAGE_SIZE;
 pub use list::Page;
 pub use redactor::Redactor;
+pub use route::ProxyAddress;
+pub use route::ProxyAddressError;
+pub use route::Roots;
+pub use route::RootsError;
+pub use route::Route;
 pub use skew::ClockSkew;
 
 use crate::policy::Answer;

@@ -91,7 +91,7 @@ fn act(
     let place = place::resolve(&args.place, &args.credentials, lookup, context)?;
     let settings = settings(args);
     pace::check(&settings, context)?;
-    let pattern = place.endpoint.action_pattern(&place.project);
+    let pattern = place.pattern();
     let order = Order { word: word.into(), pattern, settings };
     let request = request(&order, plan, &place, args, context);
     let guard = Guard::of(&request, &order, args.before.max_delta);

@@ -142,6 +142,7 @@ pub(super) fn client(
     let settings = ClientSettings {
         endpoint: place.endpoint.clone(),
         project: place.project.clone(),
+        route: place.route.clone(),
         connect_timeout: wires.connect_timeout,
         concurrency: wires.concurrency,
     };

@@ -12,6 +12,9 @@ use super::rank::Stronger;
 use batchctl::api::Credentials;
 use batchctl::api::Endpoint;
 use batchctl::api::ProjectId;
+use batchctl::api::ProxyAddress;
+use batchctl::api::Roots;
+use batchctl::api::Route;
 use batchctl::report::ExitStatus;
 use batchctl::run::RunSettings;
 use batchctl::sandbox::SandboxSettings;
@@ -29,6 +32,7 @@ const UNKNOWN_PROJECT: &str = "the-project-of-the-login";
 pub(super) struct Place {
     pub(super) endpoint: Endpoint,
     pub(super) project: ProjectId,
+    pub(super) route: Route,
     /// The embedded sandbox, which ends when this is dropped.
     pub(super) sandbox: Option<SandboxThread>,
     /// The credentials, if they had to be got to find out the project.
@@ -55,16 +59,18 @@ pub(super) fn resolve(
         return embedded(args);
     }
     let endpoint = endpoint(args, context)?;
+    let route = route(args, &endpoint, context)?;
     if let Some(project) = args.project_id.clone() {
-        return Ok(Place { endpoint, project, sandbox: None, loaded: None });
+        return Ok(Place { endpoint, project, route, sandbox: None, loaded: None });
     }
     if lookup == Lookup::Never {
         let project = UNKNOWN_PROJECT.parse().expect("the name is a project id");
-        return Ok(Place { endpoint, project, sandbox: None, loaded: None });
+        return Ok(Place { endpoint, project, route, sandbox: None, loaded: None });
     }
-    let target = Target { endpoint: &endpoint, project: None, region: args.region.as_deref() };
+    let region = args.region.as_deref();
+    let target = Target { endpoint: &endpoint, project: None, region, route: &route };
     let Asked { project, loaded } = project::ask(credentials, &target, context)?;
-    Ok(Place { endpoint, project, sandbox: None, loaded })
+    Ok(Place { endpoint, project, route, sandbox: None, loaded })
 }
 
 /// Decides where the calls of an earlier run go now: as then, unless a flag says otherwise.
@@ -84,10 +90,55 @@ pub(super) fn of_run(
     }
     let endpoint = match elsewhere {
         true => endpoint(args, context)?,
-        false => record.run.endpoint.parse().map_err(Failure::usage)?,
+        false => Endpoint::insecure(&record.run.endpoint).map_err(Failure::usage)?,
     };
+    let route = route(args, &endpoint, context)?;
     let project = project.ok_or_else(|| Failure::usage("the project is missing"))?;
-    Ok(Place { endpoint, project, sandbox: None, loaded: None })
+    Ok(Place { endpoint, project, route, sandbox: None, loaded: None })
+}
+
+/// Decides which way calls take, and whether that is one for a token.
+pub(super) fn route(
+    args: &PlaceArgs,
+    endpoint: &Endpoint,
+    context: &Context,
+) -> Result<Route, Failure> {
+    if endpoint.is_insecure() {
+        allow_insecure(args, endpoint, context)?;
+    }
+    let has_password = args.proxy.as_ref().is_some_and(ProxyAddress::has_password);
+    if has_password && rank::rank("proxy", &context.matches) != rank::VARIABLE {
+        let error = "the password of the proxy can be read by others where it stands";
+        let hint = "put the address with the password into BATCHCTL_PROXY";
+        return Err(Failure::usage(error).with_hint(hint.to_owned()));
+    }
+    if let Some(proxy) = &args.proxy {
+        proxy.tell(context.stderr.redactor);
+    }
+    let roots = args.ca_file.as_deref().map(Roots::read).transpose().map_err(Failure::usage)?;
+    Ok(Route { roots: roots.unwrap_or_default(), proxy: args.proxy.clone() })
+}
+
+fn allow_insecure(args: &PlaceArgs, endpoint: &Endpoint, context: &Context) -> Result<(), Failure> {
+    if !args.insecure_http {
+        let error = format!("`{endpoint}` would be sent the token unencrypted");
+        let hint = "use https, or let it pass with `--insecure-http`";
+        return Err(Failure::usage(error).with_hint(hint.to_owned()));
+    }
+    let mut stderr = context.stderr;
+    stderr.say("warning", &format!("`{endpoint}` is sent the token unencrypted"));
+    Ok(())
+}
+
+impl Place {
+    /// Returns the URLs that are called, and through what.
+    pub(super) fn pattern(&self) -> String {
+        let pattern = self.endpoint.action_pattern(&self.project);
+        match &self.route.proxy {
+            Some(proxy) => format!("{pattern} through {proxy}"),
+            None => pattern,
+        }
+    }
 }
 
 fn embedded(args: &PlaceArgs) -> Result<Place, Failure> {
@@ -96,7 +147,8 @@ fn embedded(args: &PlaceArgs) -> Result<Place, Failure> {
     let endpoint = sandbox.url().parse().expect("the sandbox listens on a loopback address");
     let fallback = || SANDBOX_PROJECT.parse().expect("the name is a project id");
     let project = args.project_id.clone().unwrap_or_else(fallback);
-    Ok(Place { endpoint, project, sandbox: Some(sandbox), loaded: None })
+    let route = Route::default();
+    Ok(Place { endpoint, project, route, sandbox: Some(sandbox), loaded: None })
 }
 
 /// Takes the endpoint or the region, whichever was said with more authority.

@@ -11,6 +11,9 @@ pub(super) enum Stronger {
     Second,
 }
 
+/// The rank of what stands in a variable.
+pub(super) const VARIABLE: u8 = 2;
+
 /// Decides between two flags that both have a value; with the same authority they contradict.
 pub(super) fn stronger(
     first: &str,
@@ -33,7 +36,7 @@ pub(super) fn rank(flag: &str, matches: &ArgMatches) -> u8 {
     let known = deepest(matches).filter(|matches| matches.try_contains_id(&argument).is_ok());
     match known.and_then(|matches| matches.value_source(&argument)) {
         Some(ValueSource::CommandLine) => 3,
-        Some(ValueSource::EnvVariable) => 2,
+        Some(ValueSource::EnvVariable) => VARIABLE,
         Some(_) => 1,
         None => 0,
     }

@@ -185,7 +185,7 @@ fn adjust(settings: &mut RunSettings, args: &TakeUpArgs, context: &Context) {
 }
 
 fn order(record: &RunRecord, place: &Place, settings: &RunSettings) -> Order {
-    let pattern = place.endpoint.action_pattern(&place.project);
+    let pattern = place.pattern();
     Order { word: record.run.command.clone(), pattern, settings: settings.clone() }
 }
 

@@ -8,6 +8,7 @@ use crate::api::endpoint::Endpoint;
 use crate::api::endpoint::ProjectId;
 use crate::api::http::http_client;
 use crate::api::redactor::Redactor;
+use crate::api::route::Route;
 use crate::clock::Timestamp;
 use reqwest::Method;
 use reqwest::Request;
@@ -32,6 +33,8 @@ const LONGEST_TEXT: usize = 300;
 pub struct Iam {
     /// Its address.
     pub endpoint: Endpoint,
+    /// Which way calls take. By default the direct one.
+    pub route: Route,
     /// How long connecting may take.
     pub connect_timeout: Duration,
 }
@@ -133,7 +136,8 @@ impl Iam {
     /// Sends a request; only an answer that grants it comes back.
     async fn send(&self, request: Request, redactor: &Redactor) -> Result<Answer, CredentialError> {
         // A client of its own: IAM is asked once in a day.
-        let http = http_client(&self.endpoint, self.connect_timeout, NonZeroUsize::MIN);
+        let http =
+            http_client(&self.endpoint, &self.route, self.connect_timeout, NonZeroUsize::MIN);
         let http = http.map_err(|error| self.away(&error))?;
         let mut response = http.execute(request).await.map_err(|error| self.away(&error))?;
         let (status, headers) = (response.status(), response.headers().clone());

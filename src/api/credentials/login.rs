@@ -109,6 +109,7 @@ mod tests {
         Login {
             iam: Iam {
                 endpoint: "https://iam.example.com".parse().unwrap(),
+                route: crate::api::route::Route::default(),
                 connect_timeout: Duration::from_secs(5),
             },
             user: "night".into(),

@@ -3,6 +3,7 @@
 use super::values;
 use batchctl::api::Endpoint;
 use batchctl::api::ProjectId;
+use batchctl::api::ProxyAddress;
 use clap::Args;
 use std::path::PathBuf;
 
@@ -10,7 +11,7 @@ use std::path::PathBuf;
 #[command(next_help_heading = "Where")]
 pub(crate) struct PlaceArgs {
     /// The service's address
-    #[arg(long, value_name = "URL", value_parser = values::endpoint)]
+    #[arg(long, value_name = "URL", value_parser = values::insecure_endpoint)]
     pub(crate) endpoint: Option<Endpoint>,
     /// The region, instead of an endpoint: vias.NAME.myhuaweicloud.com
     #[arg(long, value_name = "NAME", value_parser = values::region)]
@@ -18,6 +19,15 @@ pub(crate) struct PlaceArgs {
     /// The project
     #[arg(long, value_name = "ID", value_parser = values::project_id)]
     pub(crate) project_id: Option<ProjectId>,
+    /// Trust the authorities of a PEM file as well
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ca_file: Option<PathBuf>,
+    /// Call through a proxy; none is used unless it is named here (a password: BATCHCTL_PROXY)
+    #[arg(long, value_name = "URL")]
+    pub(crate) proxy: Option<ProxyAddress>,
+    /// Send the token unencrypted to an endpoint that is plain http
+    #[arg(long)]
+    pub(crate) insecure_http: bool,
     /// Call a simulated service in this process: no account, no network
     #[arg(long)]
     pub(crate) sandbox: bool,

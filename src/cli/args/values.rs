@@ -116,6 +116,11 @@ pub(crate) fn delimiter(text: &str) -> Result<u8, String> {
     }
 }
 
+/// Reads an endpoint that may turn out to need `--insecure-http`.
+pub(crate) fn insecure_endpoint(text: &str) -> Result<Endpoint, String> {
+    Endpoint::insecure(text).map_err(|error| error.to_string())
+}
+
 pub(crate) fn endpoint(text: &str) -> Result<Endpoint, String> {
     text.parse().map_err(|error: batchctl::api::EndpointError| error.to_string())
 }

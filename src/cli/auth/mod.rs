@@ -29,8 +29,10 @@ pub(super) fn carry_out(command: &AuthCommand, context: &Context) -> Result<Exit
 fn login(args: &LoginArgs, context: &Context) -> Result<ExitStatus, Failure> {
     let told = |error: std::io::Error| Failure::new(ExitStatus::InputOutput, error);
     let endpoint = place::endpoint(&args.place, context)?;
+    let route = place::route(&args.place, &endpoint, context)?;
     let target = Target {
         endpoint: &endpoint,
+        route: &route,
         project: args.place.project_id.as_ref(),
         region: args.place.region.as_deref(),
     };

@@ -71,7 +71,7 @@ pub(in super::super) fn iam(named: Option<&Endpoint>, target: &Target<'_>) -> Re
     let endpoint = named.cloned().or_else(of_region);
     // A password is not sent anywhere on a guess.
     let endpoint = endpoint.ok_or_else(|| missing("the address of IAM", "--iam-endpoint URL"))?;
-    Ok(Iam { endpoint, connect_timeout: CONNECT_TIMEOUT })
+    Ok(Iam { endpoint, route: target.route.clone(), connect_timeout: CONNECT_TIMEOUT })
 }
 
 fn scope(args: &CredentialArgs, target: &Target<'_>) -> Result<Scope, Failure> {

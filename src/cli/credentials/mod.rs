@@ -28,6 +28,7 @@ use batchctl::api::CredentialSource;
 use batchctl::api::Credentials;
 use batchctl::api::Endpoint;
 use batchctl::api::ProjectId;
+use batchctl::api::Route;
 use batchctl::api::TokenSource;
 use batchctl::clock::Clock;
 use batchctl::report::ExitStatus;
@@ -35,13 +36,15 @@ use std::path::Path;
 use std::sync::Arc;
 
 /// What the embedded sandbox is sent; it takes any token.
-const SANDBOX_TOKEN: &str = "sandbox";
+const SANDBOX_TOKEN: &str = "any-token";
 /// The token among the credentials that systemd hands a unit (`LoadCredential=`).
 const OF_SYSTEMD: &str = "batchctl-token";
 
 /// Where calls will go, as far as it is known before there are credentials.
 pub(super) struct Target<'a> {
     pub(super) endpoint: &'a Endpoint,
+    /// The way there, which is the way to IAM as well.
+    pub(super) route: &'a Route,
     /// The project, unless the credentials are to tell it.
     pub(super) project: Option<&'a ProjectId>,
     /// The name of the region, if one was named.
@@ -70,7 +73,12 @@ pub(super) fn source(
     if let Some(loaded) = &place.loaded {
         return Ok(loaded.source().clone());
     }
-    let target = Target { endpoint: &place.endpoint, project: Some(&place.project), region: None };
+    let target = Target {
+        endpoint: &place.endpoint,
+        route: &place.route,
+        project: Some(&place.project),
+        region: None,
+    };
     find(args, &target, context)
 }
 

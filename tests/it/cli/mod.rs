@@ -8,6 +8,7 @@ mod exits;
 mod failure_groups;
 mod help;
 mod install;
+mod route;
 mod runs;
 mod sandbox_command;
 mod secrets;

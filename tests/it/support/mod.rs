@@ -4,3 +4,4 @@ pub(crate) mod batchctl;
 pub(crate) mod documents;
 pub(crate) mod reply;
 pub(crate) mod server;
+pub(crate) mod tls;

@@ -1,0 +1,226 @@
+//! The way to a host: which authorities vouch for it besides the system's, and through which proxy.
+//!
+//! Nothing is taken from the environment: a proxy sees who is called and when, so it is used only
+//! when it is asked for.
+
+use super::redactor::Redactor;
+use reqwest::Certificate;
+use reqwest::Proxy;
+use reqwest::Url;
+use rustls::RootCertStore;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use secrecy::ExposeSecret;
+use secrecy::SecretString;
+use std::fmt;
+use std::fs;
+use std::io;
+use std::path::Path;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+/// The way to a host. By default no proxy, and the system's authorities alone.
+#[derive(Debug, Clone, Default)]
+pub struct Route {
+    /// Authorities that are trusted besides the system's.
+    pub roots: Roots,
+    /// The proxy that all calls go through.
+    pub proxy: Option<ProxyAddress>,
+}
+
+/// Certificates of authorities.
+#[derive(Debug, Clone, Default)]
+pub struct Roots(Vec<Certificate>);
+
+/// Why the certificates of a file cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RootsError {
+    /// The file could not be read.
+    #[error("cannot read the certificates in `{}`", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// There is none in it.
+    #[error("there is no certificate in `{}`; one begins with -----BEGIN CERTIFICATE-----", path.display())]
+    Empty {
+        /// The file.
+        path: PathBuf,
+    },
+    /// One of them is no certificate of an authority.
+    #[error("certificate {number} in `{}` cannot be used: {reason}", path.display())]
+    Unusable {
+        /// The file.
+        path: PathBuf,
+        /// Which of them, from 1.
+        number: usize,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+impl Roots {
+    /// Reads the certificates of a PEM file; keys and other parts are passed over.
+    ///
+    /// # Errors
+    ///
+    /// The file cannot be read, or does not hold certificates alone that can be used.
+    pub fn read(path: &Path) -> Result<Self, RootsError> {
+        let pem =
+            fs::read(path).map_err(|source| RootsError::Read { path: path.into(), source })?;
+        let mut roots = Vec::new();
+        for (index, der) in CertificateDer::pem_slice_iter(&pem).enumerate() {
+            let unusable = |reason| {
+                let number = index + 1;
+                RootsError::Unusable { path: path.into(), number, reason }
+            };
+            let der = der.map_err(|error| unusable(error.to_string()))?;
+            // The builder of a client would tell of it, but not of which.
+            let usable = RootCertStore::empty().add(der.clone());
+            usable.map_err(|error| unusable(error.to_string()))?;
+            let root = Certificate::from_der(&der);
+            roots.push(root.map_err(|error| unusable(error.to_string()))?);
+        }
+        if roots.is_empty() {
+            return Err(RootsError::Empty { path: path.into() });
+        }
+        Ok(Self(roots))
+    }
+
+    pub(super) fn certificates(&self) -> impl Iterator<Item = Certificate> {
+        self.0.iter().cloned()
+    }
+}
+
+/// The address of a proxy, which may hold a password; what is shown of it does not.
+///
+/// ```
+/// use batchctl::api::ProxyAddress;
+///
+/// let proxy: ProxyAddress = "http://me:secret@proxy.example.com:3128".parse().unwrap();
+/// assert_eq!(proxy.to_string(), "http://proxy.example.com:3128");
+/// assert!(proxy.has_password());
+/// assert!("socks5://proxy.example.com".parse::<ProxyAddress>().is_err());
+/// ```
+#[derive(Clone)]
+pub struct ProxyAddress {
+    /// Without user and password.
+    shown: String,
+    whole: SecretString,
+    password: Option<SecretString>,
+}
+
+/// The text is no address of a proxy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a proxy looks like `http://proxy.example.com:3128`, with http or https and no path")]
+pub struct ProxyAddressError;
+
+impl ProxyAddress {
+    /// Tells whether it holds a password.
+    pub fn has_password(&self) -> bool {
+        self.password.is_some()
+    }
+
+    /// Has the password taken out of all texts.
+    pub fn tell(&self, redactor: &Redactor) {
+        if let Some(password) = &self.password {
+            redactor.learn("password", password.expose_secret());
+        }
+    }
+
+    pub(super) fn to_proxy(&self) -> Result<Proxy, reqwest::Error> {
+        Proxy::all(self.whole.expose_secret())
+    }
+}
+
+impl FromStr for ProxyAddress {
+    type Err = ProxyAddressError;
+
+    fn from_str(text: &str) -> Result<Self, ProxyAddressError> {
+        let whole: Url = text.trim().parse().map_err(|_| ProxyAddressError)?;
+        let is_bare = whole.path() == "/" && whole.query().is_none() && whole.fragment().is_none();
+        if !matches!(whole.scheme(), "http" | "https") || !is_bare {
+            return Err(ProxyAddressError);
+        }
+        let mut shown = whole.clone();
+        let cleared = shown.set_username("").and_then(|()| shown.set_password(None));
+        cleared.map_err(|()| ProxyAddressError)?;
+        Ok(Self {
+            shown: shown.as_str().trim_end_matches('/').to_owned(),
+            password: whole.password().map(|password| percent_decoded(password).into()),
+            whole: String::from(whole).into(),
+        })
+    }
+}
+
+/// Returns a password as it was meant: the redactor finds its spellings by itself.
+fn percent_decoded(text: &str) -> String {
+    // A form's `+` is a blank, an address's is not.
+    let pair = format!("={}", text.replace('+', "%2B"));
+    let decoded = url::form_urlencoded::parse(pair.as_bytes()).next();
+    decoded.map(|(_, value)| value.into_owned()).unwrap_or_default()
+}
+
+impl fmt::Display for ProxyAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.shown)
+    }
+}
+
+impl fmt::Debug for ProxyAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ProxyAddress({})", self.shown)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_proxy_is_an_address_without_a_path() {
+        for text in ["http://proxy:3128", "https://proxy.example.com/", "http://[::1]:80"] {
+            assert!(text.parse::<ProxyAddress>().is_ok(), "{text}");
+        }
+        for text in ["proxy:3128", "socks5://proxy", "http://proxy/path", "http://proxy?a", ""] {
+            assert!(text.parse::<ProxyAddress>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_password_of_a_proxy_is_not_shown() {
+        let proxy: ProxyAddress = "http://me:hunt%2Ber2@proxy:3128".parse().unwrap();
+        assert_eq!(format!("{proxy} {proxy:?}").matches("hunt").count(), 0);
+        let redactor = Redactor::default();
+        proxy.tell(&redactor);
+        assert_eq!(redactor.redact("hunt+er2 hunt%2Ber2".into()), "[password] [password]");
+    }
+
+    #[track_caller]
+    fn check_refused(content: &str, expected: &str) {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("ca.pem");
+        fs::write(&path, content).unwrap();
+        let error = Roots::read(&path).unwrap_err().to_string();
+        assert!(error.contains(expected), "{error}");
+    }
+
+    #[test]
+    fn a_file_without_usable_certificates_is_refused() {
+        check_refused("", "there is no certificate in");
+        check_refused(
+            "-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n",
+            "there is no",
+        );
+        check_refused(
+            "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
+            "certificate 1 in",
+        );
+        check_refused("-----BEGIN CERTIFICATE-----\nAAAA\n", "certificate 1 in");
+        let missing = Roots::read(Path::new("/nowhere/ca.pem")).unwrap_err();
+        assert!(matches!(missing, RootsError::Read { .. }), "{missing}");
+    }
+}

@@ -1,0 +1,125 @@
+//! The way to the service: TLS with an authority of one's own, a proxy that was asked for, and plain
+//! HTTP only where nobody is on the way.
+
+use crate::support::batchctl::Scene;
+use crate::support::batchctl::TOKEN;
+use crate::support::server::Server;
+use crate::support::tls::Proxy;
+use crate::support::tls::TlsFront;
+
+const STOP: [&str; 5] = ["stop", "--id", "gate-1", "--max-attempts", "1"];
+
+/// A service behind TLS, and a scene that calls it.
+fn behind_tls() -> (Server, TlsFront, Scene) {
+    let server = Server::obliging();
+    let front = TlsFront::before(&server.url());
+    let mut scene = Scene::with(&server);
+    scene.set("BATCHCTL_ENDPOINT", &front.url());
+    scene.write("ca.pem", &front.authority);
+    (server, front, scene)
+}
+
+#[test]
+fn an_authority_of_ones_own_is_trusted_when_it_is_named() {
+    let (server, _front, scene) = behind_tls();
+    let untrusted = [&STOP[..], &["--outage-timeout", "1ms"]].concat();
+    scene.call(&untrusted).expect(1).prints("tls");
+    assert_eq!(server.count(), 0);
+    scene.call(&[&STOP[..], &["--ca-file", "ca.pem"]].concat()).expect(0);
+    assert_eq!((server.count(), &*server.requests()[0].headers["x-auth-token"]), (1, TOKEN));
+}
+
+#[test]
+fn a_certificate_for_another_name_is_refused() {
+    let (server, front, mut scene) = behind_tls();
+    scene.set("BATCHCTL_ENDPOINT", &front.url().replace("localhost", "127.0.0.1"));
+    scene.call(&[&STOP[..], &["--ca-file", "ca.pem"]].concat()).expect(1).prints("tls");
+    assert_eq!(server.count(), 0);
+}
+
+#[test]
+fn a_file_without_certificates_is_refused_before_anything_is_sent() {
+    let (server, _front, scene) = behind_tls();
+    scene.write("key.pem", "no certificate");
+    let with = |file: &str| scene.call(&[&STOP[..], &["--ca-file", file]].concat()).expect(2);
+    with("key.pem").says("there is no certificate in `key.pem`");
+    with("nowhere.pem").says("cannot read the certificates in `nowhere.pem`").says("caused by: No");
+    assert_eq!((server.count(), scene.runs().len()), (0, 0));
+}
+
+#[test]
+fn a_proxy_is_used_only_when_it_is_named_and_sees_no_token() {
+    let (server, front, mut scene) = behind_tls();
+    let proxy = Proxy::start();
+    scene.set("BATCHCTL_CA_FILE", "ca.pem");
+    for name in ["http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"] {
+        scene.set(name, &format!("http://{}", proxy.address()));
+    }
+    scene.call(&STOP).expect(0);
+    assert!(proxy.heads().is_empty());
+    let address = format!("http://{}", proxy.address());
+    scene.call(&[&STOP[..], &["--proxy", &address]].concat()).expect(0);
+    let heads = proxy.heads();
+    let target = front.url().trim_start_matches("https://").to_owned();
+    assert!(heads[0].starts_with(&format!("CONNECT {target} HTTP/1.1\r\n")), "{heads:?}");
+    assert!(!heads[0].to_lowercase().contains("x-auth-token"), "{heads:?}");
+    assert_eq!((server.count(), heads.len()), (2, 1));
+}
+
+#[test]
+fn a_dry_run_names_the_proxy() {
+    let (_server, _front, scene) = behind_tls();
+    let flags = ["-n", "--proxy", "http://proxy.example.com:3128"];
+    let ended = scene.call(&[&STOP[..], &flags].concat()).expect(0);
+    ended.prints("/action/{command} through http://proxy.example.com:3128");
+}
+
+#[test]
+fn the_password_of_a_proxy_comes_from_its_variable_alone_and_is_shown_nowhere() {
+    let (server, _front, mut scene) = behind_tls();
+    let proxy = Proxy::start();
+    scene.set("BATCHCTL_CA_FILE", "ca.pem");
+    let address = format!("http://me:hunter2-hunter2@{}", proxy.address());
+    let typed = scene.call(&[&STOP[..], &["--proxy", &address]].concat()).expect(2);
+    let typed = typed.says("password of the proxy").says("BATCHCTL_PROXY");
+    scene.configure(&format!("proxy = '{address}'"));
+    let in_file = scene.call(&STOP).expect(2).says("BATCHCTL_PROXY");
+    scene.configure("");
+    scene.set("BATCHCTL_PROXY", &address);
+    let ended = scene.call(&[&STOP[..], &["-vv", "-o", "report.json"]].concat()).expect(0);
+    let shown = scene.call(&["config", "show", "--origin"]).expect(0);
+    let planned = scene.call(&[&STOP[..], &["-n"]].concat()).expect(0);
+    scene.set("BATCHCTL_PROXY", &format!("{address}/path"));
+    let refused = scene.call(&STOP).expect(2).says("a proxy looks like");
+    for ended in [typed, in_file, ended, shown, planned, refused] {
+        let all = format!("{}{}", ended.stdout, ended.stderr);
+        assert!(!all.contains("hunter2"), "{all}");
+    }
+    for (path, content) in scene.all_files() {
+        let is_in = content.windows(7).any(|window| window == b"hunter2");
+        assert!(!is_in, "{}", path.display());
+    }
+    // base64 of `me:hunter2-hunter2`
+    assert!(proxy.heads()[0].contains("Basic bWU6aHVudGVyMi1odW50ZXIy\r\n"));
+    assert_eq!(server.count(), 1);
+}
+
+#[test]
+fn plain_http_to_another_machine_needs_a_flag_that_is_named() {
+    let mut scene = Scene::with(&Server::obliging());
+    scene.set("BATCHCTL_ENDPOINT", "http://vias.example.com");
+    let refused = scene.call(&STOP).expect(2);
+    refused.says("`http://vias.example.com` would be sent the token").says("`--insecure-http`");
+    assert_eq!(scene.runs().len(), 0);
+    let ended = scene.call(&[&STOP[..], &["-n", "--insecure-http"]].concat()).expect(0);
+    ended.says("warning: `http://vias.example.com` is sent the token unencrypted");
+    for (endpoint, part) in [
+        ("https://me:hunter2@example.com", "a user name or password"),
+        ("https://example.com/?a=hunter2", "a query"),
+        ("https://example.com/#hunter2", "a fragment"),
+        ("ftp://example.com", "neither https nor http"),
+    ] {
+        scene.set("BATCHCTL_ENDPOINT", endpoint);
+        scene.call(&[&STOP[..], &["--insecure-http"]].concat()).expect(2).says(part);
+    }
+}
