@@ -262,6 +262,8 @@ fn of_the_tokens_the_one_said_with_more_authority_holds() {
     scene.set("BATCHCTL_TOKEN", "of-variable");
     assert_eq!(token(&scene, &server, &[]), "of-variable");
     scene.configure("token_file = 'file'");
+    assert_eq!(token(&scene, &server, &[]), "of-variable");
+    scene.unset("BATCHCTL_TOKEN");
     assert_eq!(token(&scene, &server, &[]), "of-file");
     let command = ["--token-command", "echo of-command"];
     assert_eq!(token(&scene, &server, &command), "of-command");

@@ -7,6 +7,8 @@ use crate::support::documents::results;
 use crate::support::reply::Reply;
 use crate::support::server::Request;
 use crate::support::server::Server;
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
 /// The arguments of a run of ten tasks, one at a time.
@@ -174,6 +176,8 @@ fn missing_credentials_are_77() {
     let mut scene = scene_of_ten(&server);
     scene.unset("BATCHCTL_TOKEN");
     scene.write("two-lines", "one\ntwo\n");
+    let private = Permissions::from_mode(0o600);
+    std::fs::set_permissions(scene.path("two-lines"), private).unwrap();
     let call = ["stop", "tasks.txt"];
     check_refused(&scene, &call, 77, "hint: name a file with `--token-file FILE`");
     let with = |flag, value| ["stop", "tasks.txt", flag, value];

@@ -1,6 +1,7 @@
 //! What users and scripts may rely on, through the real binary.
 
 mod configuration;
+mod credentials;
 mod delta;
 mod descriptors;
 mod documents;

@@ -3,6 +3,8 @@
 use crate::support::batchctl::Scene;
 use crate::support::reply::Reply;
 use crate::support::server::Server;
+use batchctl::sandbox::SandboxSettings;
+use batchctl::sandbox::SandboxThread;
 use rustix::pty::OpenptFlags;
 use rustix::termios::Winsize;
 use std::fs::File;
@@ -150,4 +152,25 @@ fn no_color_and_a_dumb_terminal_are_obeyed() {
     command.env("NO_COLOR", "1");
     let (_, shown) = Session::start(command).ended();
     assert!(shown.contains("succeeded") && !shown.contains('\u{1b}'), "{shown:?}");
+}
+
+#[test]
+fn a_password_is_asked_for_and_never_shown() {
+    let sandbox = SandboxThread::start(SandboxSettings::default()).unwrap();
+    let mut scene = Scene::new();
+    scene.set("BATCHCTL_ENDPOINT", sandbox.url());
+    scene.set("BATCHCTL_IAM_ENDPOINT", sandbox.url());
+    let user = ["--iam-user", "sandbox", "--iam-domain", "sandbox", "--iam-project", "any"];
+    let mut session = Session::start(scene.command(&[&["auth", "check"], &user[..]].concat()));
+    session.wait_for("password of `sandbox`: ");
+    session.type_in("sandbox\n");
+    let (code, shown) = session.ended();
+    assert_eq!(code, Some(0), "{shown}");
+    assert!(shown.contains("password of `sandbox`: \r\nsource"), "{shown}");
+    let mut session = Session::start(scene.command(&[&["auth", "check"], &user[..]].concat()));
+    session.wait_for("password of `sandbox`: ");
+    session.type_in("wrong-password\n");
+    let (code, shown) = session.ended();
+    assert_eq!(code, Some(77), "{shown}");
+    assert!(!shown.contains("wrong-password"), "{shown}");
 }
