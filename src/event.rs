@@ -119,6 +119,15 @@ pub enum EventKind {
         /// When its first attempt was sent.
         first_sent: Timestamp,
     },
+    /// A page of the list was about to be asked for; its bytes leave only after this is durable.
+    PollStarted {
+        /// The earliest time at which its bytes can leave.
+        leaves: Timestamp,
+    },
+    /// The states of all tasks were read before any was sent, and what is left alone is settled.
+    Surveyed(SurveyCounts),
+    /// The states of the tasks that were sent were read once more.
+    Verified(ArrivalCounts),
     /// The whole run waits.
     RunHeld {
         /// Until when.
@@ -142,6 +151,36 @@ pub enum EventKind {
     },
     /// The process stopped carrying out the run.
     RunEnded(RunStats),
+}
+
+/// What the tasks without an outcome were found to be before anything was sent.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct SurveyCounts {
+    /// Not where they are to be sent.
+    pub will_change: u64,
+    /// There already, and settled as unchanged.
+    pub unchanged: u64,
+    /// In doubt until they were seen there, and settled as succeeded.
+    pub confirmed: u64,
+    /// With sub-tasks in trouble; they are sent.
+    pub in_trouble: u64,
+    /// Not known to the project.
+    pub unknown: u64,
+    /// Those of them that are settled as failed, for they are not to be sent.
+    pub skipped: u64,
+    /// Not seen, in a list that may not have been whole; they are sent.
+    pub unread: u64,
+}
+
+/// Where the tasks are that were sent and not seen there until now.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ArrivalCounts {
+    /// Seen there now.
+    pub arrived: u64,
+    /// Not there.
+    pub on_the_way: u64,
+    /// Not there, with sub-tasks in trouble.
+    pub stuck: u64,
 }
 
 /// What a run sets out with.

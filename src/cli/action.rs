@@ -96,6 +96,9 @@ fn act(
     let request = request(&order, plan, &place, args, context);
     let guard = Guard::of(&request, &order, args.before.max_delta);
     let clock = Clock::start();
+    if args.before.dry_run && order.settings.skip_unchanged {
+        return dry_run::against_live_state(request, &order, &place, args, context);
+    }
     if args.before.dry_run {
         let (totals, rows) = run::dry_run(request, clock, dry_run::SHOWN_ROWS)?;
         return match totals.selected {
@@ -198,6 +201,9 @@ fn settings(args: &CommonArgs) -> RunSettings {
         max_duration: args.stop.max_duration,
         finish_by: args.stop.finish_by,
         drain_timeout: args.stop.drain_timeout,
+        skip_unchanged: args.state.skip_unchanged,
+        on_unknown: args.state.on_unknown.into(),
+        wait: args.state.wait(),
         sandbox: args.place.sandbox,
         ..RunSettings::default()
     };

@@ -1,18 +1,79 @@
 //! What `-n` prints: what would be called, how fast, and how long it takes at least.
 
+use super::Context;
 use super::action::Order;
+use super::args::CommonArgs;
+use super::credentials;
+use super::execute;
+use super::execute::Wires;
+use super::failure::Failure;
+use super::list;
+use super::place::Place;
 use super::stream;
+use batchctl::clock::Clock;
 use batchctl::report::ExitStatus;
+use batchctl::run;
+use batchctl::run::OnUnknown;
+use batchctl::run::RunError;
+use batchctl::run::RunRequest;
 use batchctl::store::PlanRow;
 use batchctl::store::PlanTotals;
+use batchctl::task::TaskId;
 use batchctl::text::grouped;
 use batchctl::text::plural;
 use batchctl::text::printable;
 use batchctl::text::span;
 use std::fmt::Write;
+use std::num::NonZeroUsize;
 
 /// How many tasks are shown.
 pub(super) const SHOWN_ROWS: u32 = 5;
+
+/// Prints the plan of a run that leaves alone what is there already.
+pub(super) fn against_live_state(
+    request: RunRequest,
+    order: &Order,
+    place: &Place,
+    args: &CommonArgs,
+    context: &Context,
+) -> Result<ExitStatus, Failure> {
+    let token = credentials::source(&args.credentials, place, context)?;
+    let runtime = list::runtime()?;
+    let connect_timeout = order.settings.connect_timeout;
+    let wires = Wires { connect_timeout, concurrency: NonZeroUsize::MIN };
+    let client = execute::client(place, &token, wires, &runtime, context)?;
+    let looking = run::dry_run_live(request, &client, Clock::start(), SHOWN_ROWS);
+    let live = runtime.block_on(looking)?;
+    let mut stderr = context.stderr;
+    if let Some(gap) = &live.gap {
+        stderr.say("warning", &printable(&gap.to_string(), 300));
+    }
+    let counts = live.surveyed.counts;
+    let totals = PlanTotals {
+        selected: live.totals.selected - counts.unchanged,
+        already_done: live.totals.already_done + counts.unchanged,
+        ..live.totals
+    };
+    let mut text = render(order, totals, &live.rows);
+    text.push('\n');
+    for (label, count, examples) in [
+        ("will change", counts.will_change, &[][..]),
+        ("already there", counts.unchanged, &[]),
+        ("unknown", counts.unknown, &live.surveyed.unknown),
+        ("in trouble", counts.in_trouble, &live.surveyed.in_trouble),
+        ("not read", counts.unread, &[]),
+    ] {
+        let ids: Vec<&str> = examples.iter().map(TaskId::as_str).collect();
+        let such_as = if ids.is_empty() { "" } else { "   such as " };
+        let _ = writeln!(text, "  {label:<13}  {:>3}{such_as}{}", grouped(count), ids.join(", "));
+    }
+    stream::print(&text).map_err(|error| Failure::new(ExitStatus::InputOutput, error))?;
+    if counts.unknown > 0 && order.settings.on_unknown == OnUnknown::Fail {
+        let examples = live.surveyed.unknown;
+        return Err(RunError::UnknownTasks { count: counts.unknown, examples }.into());
+    }
+    Ok(ExitStatus::Ok)
+}
 
 /// Renders the plan.
 pub(super) fn render(order: &Order, totals: PlanTotals, rows: &[PlanRow]) -> String {

@@ -23,8 +23,10 @@ use batchctl::clock::Clock;
 use batchctl::event::StopReason;
 use batchctl::report::ExitStatus;
 use batchctl::report::ResultsOptions;
+use batchctl::run;
 use batchctl::run::Ended;
 use batchctl::run::Planned;
+use batchctl::run::RunError;
 use batchctl::text::plural;
 use jiff::ZonedDateTime;
 use jiff::tz::TimeZone;
@@ -106,9 +108,16 @@ pub(super) fn carry_out(
     if !planned.settings().sandbox {
         planned.learn_for(&context.profile);
     }
-    let ended = runtime.block_on(planned.carry_out(&client, watchers, orders))?;
+    let ended = runtime.block_on(planned.carry_out(&client, watchers, orders));
     signals::obey_no_longer(&context.surroundings)
         .map_err(|error| Failure::new(ExitStatus::InputOutput, error))?;
+    let ended = match ended {
+        Err(error @ RunError::UnknownTasks { .. }) if unbegun == Unbegun::Discard => {
+            run::remove(&context.state, &id)?;
+            return Err(error.into());
+        }
+        ended => ended?,
+    };
     tell_trouble(&ended, context);
     tell_credentials(&ended, &client, context);
     if let Some(message) = log_trouble.as_ref().and_then(LogTrouble::message) {

@@ -110,6 +110,19 @@ impl From<RunError> for Failure {
                 let hint = format!("`batchctl report {run}` tells the groups of its failures");
                 Self::usage(error).with_hint(hint)
             }
+            RunError::UnknownTasks { count, examples } => {
+                let examples: Vec<String> = examples.iter().map(|id| format!("`{id}`")).collect();
+                let hint = format!(
+                    "such as {}; use `--on-unknown send` to call them all the same, or \
+                     `--on-unknown skip` to leave them out",
+                    examples.join(", ")
+                );
+                let error = format!(
+                    "the project does not know {}; nothing was sent",
+                    plural(count, "task of the input", "tasks of the input")
+                );
+                Self::new(ExitStatus::BadInput, error).with_hint(hint)
+            }
             error => Self::new(ExitStatus::InputOutput, error),
         }
     }

@@ -4,6 +4,7 @@
 //! opens standard streams and decides how the process ends.
 
 mod action;
+mod afterwards;
 mod args;
 mod auth;
 mod completions;
@@ -100,8 +101,10 @@ fn command() -> clap::Command {
         _ => arg,
     };
     let own_defaults = |command: clap::Command| command.mut_args(hidden);
-    let command =
-        Cli::command().mut_subcommand("resume", own_defaults).mut_subcommand("retry", own_defaults);
+    let command = Cli::command()
+        .mut_subcommand("resume", own_defaults)
+        .mut_subcommand("retry", own_defaults)
+        .mut_subcommand("settle", own_defaults);
     config::with_all_flags(command)
 }
 
@@ -172,6 +175,7 @@ fn told_by_clap(error: &clap::Error, origin: Option<String>, mut stderr: Stderr)
 fn keeps_runs(command: &Command) -> bool {
     match command {
         Command::Sandbox(_)
+        | Command::List(_)
         | Command::Config { .. }
         | Command::Completions { .. }
         | Command::Man(_) => false,
@@ -181,8 +185,9 @@ fn keeps_runs(command: &Command) -> bool {
         | Command::Resume(_)
         | Command::Retry(_)
         | Command::Report(_)
-        | Command::List(_)
         | Command::Auth { .. }
+        | Command::Wait(_)
+        | Command::Settle(_)
         | Command::Runs { .. } => true,
     }
 }
@@ -231,6 +236,8 @@ fn dispatch(command: Command, context: &Context) -> Result<ExitStatus, Failure> 
         Command::Report(args) => report::show(&args, context),
         Command::Resume(args) => take_up::resume(&args, context),
         Command::Retry(args) => take_up::retry(&args, context),
+        Command::Wait(args) => afterwards::wait(&args, context),
+        Command::Settle(args) => afterwards::settle(&args, context),
         Command::List(args) => list::list(&args, context),
         Command::Runs { command } => runs::carry_out(&command, context),
         Command::Config { command } => config::carry_out(&command, context),

@@ -182,6 +182,20 @@ fn adjust(settings: &mut RunSettings, args: &TakeUpArgs, context: &Context) {
     if given("drain_timeout") {
         settings.drain_timeout = args.stop.drain_timeout;
     }
+    adjust_state(settings, args, context);
+}
+
+/// Changes what is looked at before and after the calls.
+fn adjust_state(settings: &mut RunSettings, args: &TakeUpArgs, context: &Context) {
+    if context.is_given("skip_unchanged") {
+        settings.skip_unchanged = args.state.skip_unchanged;
+    }
+    if context.is_given("on_unknown") {
+        settings.on_unknown = args.state.on_unknown.into();
+    }
+    if context.is_given("wait") || context.is_given("wait_timeout") {
+        settings.wait = args.state.wait();
+    }
 }
 
 fn order(record: &RunRecord, place: &Place, settings: &RunSettings) -> Order {

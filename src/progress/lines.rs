@@ -67,14 +67,18 @@ impl Lines {
             EventKind::RunStopping { reason, on_wire } => {
                 self.write(*at, &render::stopping(reason, *on_wire as u64));
             }
+            EventKind::Surveyed(counts) => self.write(*at, &render::surveyed(counts)),
             EventKind::RunEnded(_) => self.tell(*at),
+            EventKind::Verified(counts) if counts.arrived > 0 => self.tell(*at),
             EventKind::RunHeld { .. }
+            | EventKind::Verified(_)
             | EventKind::RunContinued
             | EventKind::RateLearnt { .. }
             | EventKind::AttemptStarted { .. }
             | EventKind::AttemptWithdrawn { .. }
             | EventKind::AttemptEnded { .. }
             | EventKind::RetryScheduled { .. }
+            | EventKind::PollStarted { .. }
             | EventKind::TaskSettled { .. } => {}
         }
     }

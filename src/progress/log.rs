@@ -95,6 +95,9 @@ impl Log {
             EventKind::TaskSettled { .. } => Entry::of_task(&events[..=index]),
             EventKind::RunStarted(_)
             | EventKind::RetryScheduled { .. }
+            | EventKind::PollStarted { .. }
+            | EventKind::Surveyed(_)
+            | EventKind::Verified(_)
             | EventKind::RunHeld { .. }
             | EventKind::RunContinued
             | EventKind::RateLearnt { .. }

@@ -14,6 +14,7 @@ use super::tally::Tally;
 use crate::clock::Timestamp;
 use crate::event::HoldReason;
 use crate::event::StopReason;
+use crate::event::SurveyCounts;
 use crate::task::Outcome;
 use crate::text::grouped;
 use crate::text::plural;
@@ -171,7 +172,13 @@ fn counts(tally: &Tally) -> Vec<Piece> {
     let on_wire = if tally.ended().is_some() { "without an answer" } else { "on the wire" };
     let before = plain((tally.settled_before(), "settled before"));
     let outcomes = Outcome::ALL.into_iter().filter_map(|outcome| of_outcome(tally, outcome));
-    let under_way = [(tally.on_wire(), on_wire), (tally.waiting(), "waiting")];
+    let under_way = [
+        (tally.on_wire(), on_wire),
+        (tally.waiting(), "waiting"),
+        (tally.arrived(), "arrived"),
+        (tally.settling(), "settling"),
+        (tally.stuck(), "stuck"),
+    ];
     before.into_iter().chain(outcomes).chain(under_way.into_iter().filter_map(plain)).collect()
 }
 
@@ -204,6 +211,21 @@ fn notice(tally: &Tally, now: Timestamp) -> Option<String> {
     }
     let stopping = tally.stopping().map(|reason| stopping(reason, tally.on_wire()));
     stopping.or_else(|| tally.hold().map(|hold| held(hold, now)))
+}
+
+/// Says what the states of the tasks were before anything was sent.
+pub(super) fn surveyed(counts: &SurveyCounts) -> String {
+    let parts = [
+        (counts.will_change, "to change"),
+        (counts.unchanged, "there already"),
+        (counts.confirmed, "no longer in doubt"),
+        (counts.in_trouble, "in trouble"),
+        (counts.unknown, "unknown to the project"),
+        (counts.unread, "not read"),
+    ];
+    let told = parts.into_iter().filter(|&(count, _)| count > 0);
+    let told: Vec<String> = told.map(|(count, what)| counted(count, what)).collect();
+    format!("the states were read: {}", told.join(", "))
 }
 
 /// Says why a run stops and what it still waits for.

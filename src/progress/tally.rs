@@ -6,12 +6,14 @@
 use super::estimate::Sendings;
 use super::estimate::Settling;
 use crate::clock::Timestamp;
+use crate::event::ArrivalCounts;
 use crate::event::Event;
 use crate::event::EventKind;
 use crate::event::HoldReason;
 use crate::event::RunStarted;
 use crate::event::RunStats;
 use crate::event::StopReason;
+use crate::event::SurveyCounts;
 use crate::task::Ordinal;
 use crate::task::Outcome;
 use crate::task::OutcomeCounts;
@@ -42,6 +44,10 @@ const SECOND: Duration = Duration::from_secs(1);
 pub struct Tally {
     course: Option<Course>,
     outcomes: OutcomeCounts,
+    surveyed: SurveyCounts,
+    arrived: u64,
+    /// Where those are that have not arrived, once somebody looks.
+    under_way: Option<ArrivalCounts>,
     attempts: u64,
     on_wire: u64,
     /// Whose next attempt is due later, or due and not admitted yet.
@@ -81,7 +87,10 @@ impl Tally {
 
     fn take_one(&mut self, at: Timestamp, kind: &EventKind) {
         match kind {
-            EventKind::RunStarted(set_out) => *self = Self::starting(at, set_out),
+            EventKind::RunStarted(set_out) => *self = self.starting(at, set_out),
+            EventKind::PollStarted { leaves } => self.poll_started(*leaves),
+            EventKind::Surveyed(counts) => self.surveyed = *counts,
+            EventKind::Verified(counts) => self.verified(*counts),
             EventKind::AttemptStarted { task, .. } => self.attempt_started(at, task.ordinal),
             EventKind::AttemptWithdrawn { .. } => self.attempt_withdrawn(),
             EventKind::AttemptEnded { .. } => self.on_wire = self.on_wire.saturating_sub(1),
@@ -97,17 +106,35 @@ impl Tally {
         }
     }
 
-    /// A start begins the count anew: it says itself what was settled before.
-    fn starting(at: Timestamp, set_out: &RunStarted) -> Self {
+    /// A start begins the count anew: it says itself what was settled before. What the survey
+    /// of this process settled is a part of that.
+    fn starting(&self, at: Timestamp, set_out: &RunStarted) -> Self {
+        let surveyed = self.surveyed;
+        let mut outcomes = OutcomeCounts::default();
+        outcomes[Outcome::Unchanged] = surveyed.unchanged;
+        outcomes[Outcome::Succeeded] = surveyed.confirmed;
+        outcomes[Outcome::Failed] = surveyed.skipped;
+        let settled = set_out.settled.saturating_sub(outcomes.selected());
         let limit = set_out.rate_limit.filter(|_| !set_out.finds_rate);
         let window = limit.map_or(SECOND, |rate| rate.window);
         let course = Course {
             at,
-            set_out: set_out.clone(),
+            set_out: RunStarted { settled, ..set_out.clone() },
             sendings: Sendings::new(at, window),
             settling: Settling::new(at),
         };
-        Self { course: Some(course), ..Self::default() }
+        Self { course: Some(course), outcomes, surveyed, ..Self::default() }
+    }
+
+    fn poll_started(&mut self, leaves: Timestamp) {
+        if let Some(course) = &mut self.course {
+            course.sendings.sent(leaves);
+        }
+    }
+
+    fn verified(&mut self, counts: ArrivalCounts) {
+        self.arrived += counts.arrived;
+        self.under_way = Some(counts);
     }
 
     fn attempt_started(&mut self, at: Timestamp, ordinal: Ordinal) {
@@ -182,6 +209,21 @@ impl Tally {
     /// Returns how many tasks this process settled with each outcome.
     pub fn outcomes(&self) -> &OutcomeCounts {
         &self.outcomes
+    }
+
+    /// Returns how many tasks this process has seen where they were sent.
+    pub fn arrived(&self) -> u64 {
+        self.arrived
+    }
+
+    /// Returns how many tasks were sent and are not there yet, as far as somebody looks.
+    pub fn settling(&self) -> u64 {
+        self.under_way.map_or(0, |counts| counts.on_the_way)
+    }
+
+    /// Returns how many of those that were sent are in trouble instead.
+    pub fn stuck(&self) -> u64 {
+        self.under_way.map_or(0, |counts| counts.stuck)
     }
 
     /// Returns how many attempts this process made.

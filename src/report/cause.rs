@@ -72,11 +72,15 @@ impl Cause {
 pub(super) fn failure_of(task: &TaskRow) -> Option<&Failure> {
     static NOT_SENT: LazyLock<Failure> = LazyLock::new(|| Failure::seen(FailureKind::NotSent, ""));
     // What was on the wire when its process died: the connection ended before an answer came.
+    // What was left out with `--on-unknown skip`.
+    static UNKNOWN: LazyLock<Failure> =
+        LazyLock::new(|| Failure::seen(FailureKind::NotSent, "the project has no such batch task"));
     static NO_ANSWER: LazyLock<Failure> =
         LazyLock::new(|| Failure::seen(FailureKind::Reset, "no answer was recorded"));
 
     match task.outcome {
         Outcome::Succeeded | Outcome::Unchanged => None,
+        Outcome::Failed if task.attempts == 0 => Some(&UNKNOWN),
         Outcome::NotAttempted => Some(&NOT_SENT),
         Outcome::Partial | Outcome::Failed | Outcome::Ambiguous => {
             let known = task.last.as_ref().and_then(|last| last.failure.as_ref());

@@ -12,12 +12,14 @@ use super::other_columns::OtherColumns;
 use crate::clock::Timestamp;
 use crate::store::AttemptRow;
 use crate::store::RunReader;
+use crate::store::SeenRow;
 use crate::store::SourceRecord;
 use crate::store::StoreError;
 use crate::store::TaskRow;
 use crate::task::Failure;
 use crate::task::Outcome;
 use crate::task::OutcomeCounts;
+use crate::task::TaskState;
 use crate::text::guarded;
 use csv::ByteRecord;
 use std::borrow::Cow;
@@ -27,7 +29,7 @@ use std::io;
 use std::io::Write;
 
 /// The columns that batchctl writes, in order; the input's other columns follow.
-const COLUMNS: [&str; 17] = [
+const COLUMNS: [&str; 20] = [
     "id",
     "command",
     "outcome",
@@ -45,6 +47,9 @@ const COLUMNS: [&str; 17] = [
     "duration_ms",
     "request_id",
     "source",
+    "state_before",
+    "state_after",
+    "verified_at",
 ];
 /// The longest text of the service in a cell, in bytes: spreadsheets hold 32,767 characters, and
 /// a row must stay short enough to be read back.
@@ -155,6 +160,7 @@ impl ResultRow {
         let request_id = task.last.as_ref().and_then(|last| last.request_id.as_deref());
         self.service_text(request_id.unwrap_or_default());
         self.source(task);
+        self.seen(&task.seen);
         self.others.fill(task.source, task.others.as_deref(), &mut self.cells);
     }
 
@@ -199,6 +205,12 @@ impl ResultRow {
         self.text.clear();
         write!(self.text, "{name}:{}", task.line).expect("a String takes all text");
         self.cells.push_field(guarded(&self.text).as_bytes());
+    }
+
+    fn seen(&mut self, seen: &SeenRow) {
+        self.word(seen.before.map_or("", TaskState::as_str));
+        self.word(seen.after.map_or("", TaskState::as_str));
+        self.number(seen.verified);
     }
 
     /// Adds a cell that batchctl chose.

@@ -38,6 +38,8 @@ pub(super) struct Evidence<'a> {
     pub(super) tasks: &'a OutcomeCounts,
     /// How many tasks have no outcome on record.
     pub(super) unsettled: u64,
+    /// How many tasks were sent and not looked for to the end.
+    pub(super) unverified: u64,
     /// The failures by cause.
     pub(super) failures: &'a [FailureGroup],
     /// How the run is carried out.
@@ -50,7 +52,8 @@ impl Evidence<'_> {
         let Some(end) = self.last.and_then(|session| session.end.as_ref()) else {
             return self.without_an_end();
         };
-        if self.unsettled == 0 && self.tasks[Outcome::NotAttempted] == 0 {
+        let was_stopped = end.stopped.is_some() && self.is_awaited();
+        if self.unsettled == 0 && self.tasks[Outcome::NotAttempted] == 0 && !was_stopped {
             return self.completed();
         }
         self.cut_short(end)
@@ -61,7 +64,7 @@ impl Evidence<'_> {
             return Ending::default();
         }
         // Killed after its last outcome, or before it began to do nothing: nothing is missing.
-        if self.unsettled == 0 {
+        if self.unsettled == 0 && !self.is_awaited() {
             return self.completed();
         }
         let stopped = Stopped {
@@ -69,6 +72,11 @@ impl Evidence<'_> {
             detail: "the process ended without recording it".into(),
         };
         Ending { complete: false, stopped: Some(stopped), exit: Some(ExitStatus::Killed) }
+    }
+
+    /// Tells whether tasks are to be waited for that nobody has looked for to the end.
+    fn is_awaited(&self) -> bool {
+        self.unverified > 0 && !self.settings["wait_ms"].is_null()
     }
 
     fn completed(&self) -> Ending {

@@ -2,6 +2,7 @@
 //!
 //! Memory does not grow with the number of tasks. What it returns follows from the file alone.
 
+use super::Arrivals;
 use super::Calls;
 use super::InputPart;
 use super::Latency;
@@ -41,6 +42,7 @@ pub(super) fn report(run: &RunReader, still_running: StillRunning) -> Result<Rep
         settled.add(&task);
         Ok(())
     })?;
+    sent.calls.pages = run.pages()?;
     // Every answer that throttles makes a hold, so they are read only where they are needed.
     let holds = if sent.worked.has_open_end() { run.holds()? } else { Vec::new() };
     let paused = sent.worked.held(&holds);
@@ -61,6 +63,7 @@ fn assembled(
         still_running,
         tasks: &settled.tasks,
         unsettled: settled.unsettled,
+        unverified: settled.arrivals.unverified,
         failures: &failures,
         settings: &settings,
     };
@@ -81,6 +84,7 @@ fn assembled(
         tasks: settled.tasks,
         counts: settled.counts,
         calls: sent.calls,
+        arrivals: settled.arrivals,
         latency: sent.latency.finish(),
         failures,
         advice,
@@ -213,6 +217,7 @@ impl LatencyCount {
 struct Settled {
     tasks: OutcomeCounts,
     unsettled: u64,
+    arrivals: Arrivals,
     counts: Counts,
     failures: FailureGroups,
 }
@@ -221,9 +226,17 @@ impl Settled {
     fn add(&mut self, task: &TaskRow) {
         self.tasks[task.outcome] += 1;
         self.unsettled += u64::from(task.settled.is_none());
+        self.arrivals.verified += u64::from(task.seen.verified.is_some());
+        self.arrivals.unverified += u64::from(is_unverified(task));
         self.counts += task.last.as_ref().and_then(trusted_counts).unwrap_or_default();
         self.failures.add(task);
     }
+}
+
+/// Tells whether a task may have been carried out and nobody has looked for it to the end.
+fn is_unverified(task: &TaskRow) -> bool {
+    let may_be_there = matches!(task.outcome, Outcome::Succeeded | Outcome::Ambiguous);
+    may_be_there && task.settled.is_some() && task.attempts > 0 && task.seen.after.is_none()
 }
 
 /// Returns the counts of an attempt, unless they were not to be believed: those that do not add

@@ -45,6 +45,7 @@ struct Document<'a> {
     tasks: Tasks,
     counts: Counts,
     calls: Calls,
+    arrivals: Arrivals,
     latency_ms: LatencyMs,
     pace: Pace,
     failures: Vec<Failure<'a>>,
@@ -71,6 +72,10 @@ impl<'a> Document<'a> {
                 succeed_count: report.counts.succeeded,
             },
             calls: Calls::of(report),
+            arrivals: Arrivals {
+                verified: report.arrivals.verified,
+                unverified: report.arrivals.unverified,
+            },
             latency_ms: report.latency.as_ref().map(LatencyMs::of).unwrap_or_default(),
             pace: Pace::of(report),
             failures: report.failures.iter().map(|group| Failure::of(group, report)).collect(),
@@ -186,6 +191,8 @@ struct Calls {
     throttled: u64,
     /// The sum is the number of attempts.
     by_status: BTreeMap<String, u64>,
+    /// Pages of the list, beside the attempts.
+    pages: u64,
 }
 
 impl Calls {
@@ -199,8 +206,15 @@ impl Calls {
             retries: calls.retries,
             throttled: calls.throttled,
             by_status: answered.chain(unanswered).collect(),
+            pages: calls.pages,
         }
     }
+}
+
+#[derive(Serialize)]
+struct Arrivals {
+    verified: u64,
+    unverified: u64,
 }
 
 #[derive(Default, Serialize)]

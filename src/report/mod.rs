@@ -93,6 +93,8 @@ pub struct Report {
     pub counts: Counts,
     /// How many calls it took.
     pub calls: Calls,
+    /// What was seen of the tasks that were sent.
+    pub arrivals: Arrivals,
     /// How long they took; nothing if none came to its end.
     pub latency: Option<Latency>,
     /// How fast they were sent.
@@ -186,6 +188,17 @@ pub struct Calls {
     pub by_status: BTreeMap<u16, u64>,
     /// Those that no status came back for.
     pub without_answer: u64,
+    /// How many pages of the list were asked for beside them, to see states.
+    pub pages: u64,
+}
+
+/// What was seen of the tasks that were sent.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Arrivals {
+    /// Those that were seen where they were sent.
+    pub verified: u64,
+    /// Those that nobody has looked for to the end.
+    pub unverified: u64,
 }
 
 /// How long the attempts took, from sending to the end of the answer or of the wait for it.

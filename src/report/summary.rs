@@ -86,6 +86,14 @@ fn call_rows(report: &Report) -> Vec<NumberRow> {
     if counts.total > 0 {
         rows.push(quiet("sub-tasks", Some(counts.total), sub_tasks_note(counts)));
     }
+    if report.arrivals.verified > 0 {
+        let note = "seen where they were sent".into();
+        rows.push(quiet("verified", Some(report.arrivals.verified), note));
+    }
+    if calls.pages > 0 {
+        let note = "of the list, to see states".into();
+        rows.push(quiet("pages", Some(calls.pages), note));
+    }
     if calls.attempts > 0 {
         let peak = format!("{} in the busiest second", grouped(pace.rate_peak_1s));
         rows.push(quiet("calls", Some(calls.attempts), calls_note(calls)));

@@ -1,10 +1,14 @@
 //! Joins the engine to the store, and shows what the store has committed to who watches.
 
+use super::RunError;
 use super::watch::Gallery;
+use crate::clock::Timestamp;
 use crate::engine::Claim;
 use crate::engine::Ledger;
 use crate::engine::LedgerError;
 use crate::event::Event;
+use crate::event::EventKind;
+use crate::event::RunStats;
 use crate::policy::Standing;
 use crate::store::RunWriter;
 use crate::store::StoreError;
@@ -17,6 +21,30 @@ use std::sync::Arc;
 pub(super) struct StoreLedger {
     pub(super) writer: RunWriter,
     pub(super) gallery: Gallery,
+    pub(super) ending: Ending,
+}
+
+/// Who tells that the process has ended its part in the run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ending {
+    /// The engine.
+    OfEngine,
+    /// Whoever goes on after the engine, see [`StoreLedger::end`].
+    Later,
+}
+
+impl StoreLedger {
+    /// Makes one event durable and shows it.
+    pub(super) async fn tell(&mut self, at: Timestamp, kind: EventKind) -> Result<(), RunError> {
+        let committed = self.writer.commit(vec![Event { at, kind }]).await?;
+        self.gallery.show(committed);
+        Ok(())
+    }
+
+    /// Tells that the process has ended its part in the run.
+    pub(super) async fn end(&mut self, at: Timestamp, stats: RunStats) -> Result<(), RunError> {
+        self.tell(at, EventKind::RunEnded(stats)).await
+    }
 }
 
 impl Ledger for StoreLedger {
@@ -30,6 +58,8 @@ impl Ledger for StoreLedger {
     }
 
     fn on_events(&mut self, events: Vec<Event>) -> BoxFuture<'static, Result<(), LedgerError>> {
+        let is_told = |event: &Event| self.ending == Ending::OfEngine || !is_end(event);
+        let events = events.into_iter().filter(is_told).collect();
         let committed = self.writer.commit(events);
         let gallery = self.gallery.clone();
         async move {
@@ -42,6 +72,10 @@ impl Ledger for StoreLedger {
     fn hurry(&mut self) {
         self.writer.hurry();
     }
+}
+
+fn is_end(event: &Event) -> bool {
+    matches!(event.kind, EventKind::RunEnded(_))
 }
 
 fn ledger_error(error: StoreError) -> LedgerError {

@@ -2,14 +2,24 @@
 //!
 //! Wires plan, store, engine and watchers together and holds no rule of its own.
 
+mod afterwards;
+mod course;
+mod desk;
+mod draft;
 mod last_good;
 mod learning;
 mod ledger;
+mod look;
 mod resume;
 mod retry;
 mod settings;
 mod watch;
 
+pub use afterwards::Afterwards;
+pub use afterwards::Settling;
+pub use afterwards::afterwards;
+pub use draft::LivePlan;
+pub use draft::dry_run_live;
 pub use last_good::Comparable;
 pub use last_good::GoodRun;
 pub use last_good::last_good;
@@ -19,13 +29,13 @@ pub use resume::resume;
 pub use retry::Retry;
 pub use retry::RetryFilter;
 pub use retry::retry;
+pub use settings::OnUnknown;
 pub use settings::RunSettings;
 pub use watch::WatchTrouble;
 
 use crate::api::TaskApi;
 use crate::clock::Clock;
 use crate::clock::Timestamp;
-use crate::engine;
 use crate::engine::Control;
 use crate::engine::LedgerError;
 use crate::engine::Origin;
@@ -46,7 +56,11 @@ use crate::store::RunId;
 use crate::store::RunLock;
 use crate::store::RunWriter;
 use crate::store::StoreError;
+use crate::task::TaskId;
+use course::Course;
+use desk::Desk;
 use learning::Learning;
+use ledger::Ending;
 use ledger::StoreLedger;
 use std::num::NonZeroUsize;
 use std::path::Path;
@@ -77,6 +91,14 @@ pub enum RunError {
     /// The store ended the run.
     #[error("the run stopped, for what happens could not be recorded any longer")]
     Ledger(#[source] LedgerError),
+    /// The project does not know some of the tasks; nothing was sent.
+    #[error("the project does not know {count} of the tasks")]
+    UnknownTasks {
+        /// How many.
+        count: u64,
+        /// Some of them.
+        examples: Vec<TaskId>,
+    },
     /// A thread could not be started.
     #[error("cannot start a thread")]
     Thread(#[source] std::io::Error),
@@ -251,18 +273,27 @@ impl Planned {
         let profile = self.profile.as_deref();
         let learning = Learning { runs: &self.runs, run: &self.id, profile };
         let learnt = self.settings.auto_from.map(|_| learning.before()).transpose()?.flatten();
-        let recall = self.settings.rate.map_or(0, |rate| rate.limit.get());
+        let recall = self.settings.recall();
         let writer = RunWriter::open(&self.runs, &self.lock, self.clock.now(), recall)?;
         let mut settings = self.settings.for_engine(origin(&writer));
         settings.auto.iter_mut().for_each(|auto| auto.learnt = learnt);
         settings.max_duration = settings.max_duration.into_iter().chain(self.time_left).min();
         let (gallery, thread) = watch::open(watchers, self.clock).map_err(RunError::Thread)?;
-        let mut ledger = StoreLedger { writer, gallery };
-        let ran = engine::run(api, &mut ledger, &settings, self.clock, control).await;
-        drop(ledger);
+        let ending = match self.settings.wait {
+            Some(_) => Ending::Later,
+            None => Ending::OfEngine,
+        };
+        let course = Course {
+            api,
+            settings: &self.settings,
+            clock: self.clock,
+            ledger: StoreLedger { writer, gallery, ending },
+            desk: Desk::new(control),
+        };
+        let ran = course.run(settings).await;
         let watch_trouble = thread.close();
-        let stats = ran.map_err(RunError::Ledger)?;
-        let learning_trouble = match settings.auto {
+        let stats = ran?;
+        let learning_trouble = match self.settings.auto_from {
             Some(_) => learning.keep(self.clock.now()).err(),
             None => None,
         };

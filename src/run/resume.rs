@@ -48,10 +48,11 @@ pub fn resume(state: &Path, id: &RunId, clock: Clock) -> Result<Resumption, RunE
     let lock = runs.lock(id, &holder(clock.now()))?;
     let reader = RunReader::open(&runs, id)?;
     let record = reader.record()?;
-    if reader.unsettled()? == 0 {
+    let settings = RunSettings::from_json(&record.run.settings);
+    let is_awaited = settings.wait.is_some() && reader.unverified()? > 0;
+    if reader.unsettled()? == 0 && !is_awaited {
         return Ok(Resumption::Finished);
     }
-    let settings = RunSettings::from_json(&record.run.settings);
     let totals = PlanTotals {
         rows: record.rows,
         selected: record.selected,

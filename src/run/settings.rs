@@ -8,6 +8,7 @@ use crate::policy::MaxFailures;
 use crate::policy::OnDoubt;
 use crate::policy::RateBounds;
 use crate::policy::RetryPolicy;
+use crate::survey::WalkerSettings;
 use crate::task::Rate;
 use serde_json::Value;
 use serde_json::json;
@@ -62,8 +63,41 @@ pub struct RunSettings {
     pub finish_by: Option<FinishBy>,
     /// How long calls on the wire may take to finish after a stop. By default 30 s.
     pub drain_timeout: Duration,
+    /// Whether the states are read first and what is there already is left alone. By default not.
+    pub skip_unchanged: bool,
+    /// What becomes then of tasks that the project does not know. By default nothing is sent.
+    pub on_unknown: OnUnknown,
+    /// How long tasks are waited for to be where they were sent. By default not at all.
+    pub wait: Option<Duration>,
     /// Whether the run is a rehearsal against the embedded sandbox. By default it is not.
     pub sandbox: bool,
+}
+
+/// What becomes of tasks that the project does not know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnUnknown {
+    /// Nothing is sent.
+    Fail,
+    /// They are sent like all others.
+    Send,
+    /// They are left out, as failed.
+    Skip,
+}
+
+impl OnUnknown {
+    const ALL: [Self; 3] = [Self::Fail, Self::Send, Self::Skip];
+
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Fail => "fail",
+            Self::Send => "send",
+            Self::Skip => "skip",
+        }
+    }
+
+    fn of(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|choice| choice.as_str() == word)
+    }
 }
 
 impl Default for RunSettings {
@@ -83,6 +117,9 @@ impl Default for RunSettings {
             max_duration: None,
             finish_by: None,
             drain_timeout: Duration::from_secs(30),
+            skip_unchanged: false,
+            on_unknown: OnUnknown::Fail,
+            wait: None,
             sandbox: false,
         }
     }
@@ -113,6 +150,9 @@ impl RunSettings {
             "max_duration_ms": self.max_duration.map(millis),
             "finish_by": self.finish_by.map(|finish_by| finish_by.to_string()),
             "drain_timeout_ms": millis(self.drain_timeout),
+            "skip_unchanged": self.skip_unchanged,
+            "on_unknown": self.on_unknown.as_str(),
+            "wait_ms": self.wait.map(millis),
             "sandbox": self.sandbox,
         })
     }
@@ -154,8 +194,37 @@ impl RunSettings {
             max_duration: span("max_duration_ms"),
             finish_by: stored["finish_by"].as_str().and_then(|text| text.parse().ok()),
             drain_timeout: span("drain_timeout_ms").unwrap_or(default.drain_timeout),
+            skip_unchanged: stored["skip_unchanged"].as_bool().unwrap_or(default.skip_unchanged),
+            on_unknown: stored["on_unknown"]
+                .as_str()
+                .and_then(OnUnknown::of)
+                .unwrap_or(default.on_unknown),
+            wait: span("wait_ms"),
             sandbox: stored["sandbox"].as_bool().unwrap_or(default.sandbox),
         }
+    }
+
+    /// Tells whether the states are read before anything is sent.
+    pub(super) fn looks_first(&self) -> bool {
+        self.skip_unchanged || self.wait.is_some()
+    }
+
+    /// Returns how many of the last sending times matter.
+    pub(super) fn recall(&self) -> u32 {
+        self.rate.map_or(0, |rate| rate.limit.get())
+    }
+
+    /// Returns how lists are read: at the run's rate, or where that is searched for at a usual
+    /// one between its bounds.
+    pub(super) fn walker(&self) -> WalkerSettings {
+        let usual = || {
+            let ordered = |one: Rate, other: Rate| one.per_second() <= other.per_second();
+            let least = self.auto_from.filter(|&least| ordered(per_second(10), least));
+            let most = self.rate.filter(|&most| ordered(most, per_second(10)));
+            least.or(most).unwrap_or(per_second(10))
+        };
+        let rate = if self.auto_from.is_some() { Some(usual()) } else { self.rate };
+        WalkerSettings { rate, timeout: self.timeout, max_attempts: self.max_attempts }
     }
 
     /// Returns what the engine needs to know.
@@ -205,6 +274,9 @@ mod tests {
             max_duration: Some(Duration::from_secs(60)),
             finish_by: "06:00".parse().ok(),
             drain_timeout: Duration::from_secs(2),
+            skip_unchanged: true,
+            on_unknown: OnUnknown::Skip,
+            wait: Some(Duration::from_secs(90)),
             sandbox: true,
         };
         let auto = RunSettings {

@@ -84,6 +84,14 @@ pub(super) fn outcome(row: &Row<'_>, index: usize) -> rusqlite::Result<Outcome> 
     known.ok_or_else(|| unfit(index, Type::Integer, UnknownNumber { number, what: "outcome" }))
 }
 
+/// Reads an outcome, if there is one.
+pub(super) fn outcome_or_null(row: &Row<'_>, index: usize) -> rusqlite::Result<Option<Outcome>> {
+    match row.get::<_, Option<i64>>(index)? {
+        Some(_) => outcome(row, index).map(Some),
+        None => Ok(None),
+    }
+}
+
 /// Reads the counts of the service from three cells.
 pub(super) fn counts(row: &Row<'_>, first: usize) -> rusqlite::Result<Option<Counts>> {
     let Some(total) = row.get(first)? else { return Ok(None) };

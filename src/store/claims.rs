@@ -95,6 +95,11 @@ impl Claims {
         Ok(UnsettledTask { task, attempts, throttled, in_doubt, first_sent, last_seq })
     }
 
+    /// Takes out those that were begun by earlier processes, to look at them.
+    pub(super) fn take_open(&mut self) -> BTreeMap<Ordinal, OpenTask> {
+        std::mem::take(&mut self.open)
+    }
+
     /// Returns how many tasks are settled or were handed out: all, when there are no more.
     pub(super) fn accounted_for(&self) -> u64 {
         self.settled.len() + self.handed_out

@@ -1,7 +1,14 @@
 //! What became of a task, as it is put together while its row is read.
 
+use super::cells;
 use super::rows::AttemptRow;
+use super::rows::SeenRow;
+use crate::clock::Timestamp;
+use crate::task::Failure;
+use crate::task::FailureKind;
 use crate::task::Outcome;
+use crate::task::TaskState;
+use rusqlite::Row;
 
 /// What became of a task.
 pub(super) struct Fate {
@@ -20,4 +27,50 @@ impl Fate {
         settled_us: None,
         last: None,
     };
+}
+
+/// What was seen of a task, as it is stored.
+pub(super) struct SeenCells {
+    before: Option<TaskState>,
+    after: Option<TaskState>,
+    verified_us: Option<i64>,
+    verdict: Option<Outcome>,
+}
+
+impl SeenCells {
+    /// Reads it from four cells.
+    pub(super) fn of(row: &Row<'_>, first: usize) -> rusqlite::Result<Self> {
+        Ok(Self {
+            before: cells::parsed_or_null(row, first)?,
+            after: cells::parsed_or_null(row, first + 1)?,
+            verified_us: row.get(first + 2)?,
+            verdict: cells::outcome_or_null(row, first + 3)?,
+        })
+    }
+
+    /// Returns what became of the task whose call came to this.
+    pub(super) fn outcome(&self, called: Outcome) -> Outcome {
+        self.verdict.unwrap_or(called)
+    }
+
+    /// Puts what became of the task in the place of why its call failed, where that is not it.
+    pub(super) fn amend(&self, last: &mut Option<AttemptRow>) {
+        let (Some(verdict), Some(last)) = (self.verdict, last) else { return };
+        let told = || match self.after {
+            Some(TaskState::Unknown) | None => "accepted, but its state could not be read".into(),
+            Some(state) => format!("accepted, but it is `{state}`"),
+        };
+        let failure = (!verdict.is_good()).then(|| Failure::seen(FailureKind::NotReached, told()));
+        last.failure = failure;
+    }
+
+    /// Returns it in the words of the domain.
+    pub(super) fn row(&self, origin: Timestamp, called: Outcome) -> SeenRow {
+        SeenRow {
+            before: self.before,
+            after: self.after,
+            verified: self.verified_us.map(|micros| origin.plus_micros(micros)),
+            call: self.verdict.map(|_| called),
+        }
+    }
 }

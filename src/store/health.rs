@@ -9,8 +9,10 @@ use std::path::Path;
 use std::thread;
 
 /// The tables, in two halves that take about as long.
-const HALVES: [&[&str]; 2] =
-    [&["run", "source", "session", "hold", "attempt"], &["task", "outcome", "failure"]];
+const HALVES: [&[&str]; 2] = [
+    &["run", "source", "session", "hold", "poll", "attempt"],
+    &["task", "outcome", "state", "failure"],
+];
 
 /// Searches the file for damage, with two threads.
 pub(super) fn check(path: &Path) -> Result<(), StoreError> {

@@ -8,6 +8,7 @@ use super::directory::RunDirectory;
 use super::directory::RunId;
 use super::directory::RunLock;
 use super::doubles::Doubles;
+use super::draft::draft;
 use super::error::StoreError;
 use super::error::file;
 use super::error::sqlite;
@@ -123,13 +124,8 @@ pub fn plan_only(
     new: NewPlan,
     most: u32,
 ) -> Result<Result<(PlanTotals, Vec<PlanRow>), Problems>, StoreError> {
-    let nowhere = Path::new("(temporary)");
-    let connection = schema::temporary().map_err(sqlite(nowhere))?;
-    match load((&connection, nowhere), runs, run, new)? {
-        Ok(totals) => {
-            let rows = super::reader::first_rows(&connection, most).map_err(sqlite(nowhere))?;
-            Ok(Ok((totals, rows)))
-        }
+    match draft(runs, run, new)? {
+        Ok(draft) => Ok(Ok((draft.totals(), draft.first_rows(most)?))),
         Err(problems) => Ok(Err(problems)),
     }
 }
@@ -159,7 +155,7 @@ fn publish(unfinished: &Path, target: &Path) -> Result<(), StoreError> {
     File::open(parent).and_then(|d| d.sync_all()).map_err(file(parent))
 }
 
-fn load(
+pub(super) fn load(
     (connection, path): (&Connection, &Path),
     runs: &RunDirectory,
     run: &NewRun,

@@ -9,6 +9,7 @@ use super::directory::RunId;
 use super::error::StoreError;
 use super::error::sqlite;
 use super::fate::Fate;
+use super::fate::SeenCells;
 use super::mark::Remembered;
 use super::open_tasks::OpenTask;
 use super::open_tasks::open_tasks;
@@ -42,8 +43,8 @@ use std::path::PathBuf;
 /// its usual 4 MiB afterwards. A report takes seconds; nobody should keep a reader for hours.
 #[derive(Debug)]
 pub struct RunReader {
-    connection: Connection,
-    path: PathBuf,
+    pub(super) connection: Connection,
+    pub(super) path: PathBuf,
     origin: Timestamp,
     selected: u64,
 }
@@ -103,6 +104,7 @@ impl RunReader {
              LEFT JOIN outcome ON outcome.ordinal = task.ordinal
              LEFT JOIN attempt ON attempt.seq = outcome.seq
              LEFT JOIN failure ON failure.seq = outcome.seq
+             LEFT JOIN state ON state.ordinal = task.ordinal
              ORDER BY task.ordinal"
         );
         let mut query = self.connection.prepare(&sql).map_err(&failed)?;
@@ -151,7 +153,8 @@ impl RunReader {
         let mut read = || {
             let mut query = self.connection.prepare(
                 "SELECT task.id, task.command FROM task JOIN outcome USING (ordinal)
-                 WHERE outcome.outcome IN (?, ?)",
+                 LEFT JOIN state USING (ordinal)
+                 WHERE ifnull(state.outcome, outcome.outcome) IN (?, ?)",
             )?;
             let good = [Outcome::Succeeded, Outcome::Unchanged].map(cells::outcome_code);
             let mut rows = query.query(good)?;
@@ -250,10 +253,12 @@ impl RunReader {
         open: &BTreeMap<Ordinal, OpenTask>,
     ) -> rusqlite::Result<TaskRow> {
         let ordinal = Ordinal(row.get(0)?);
-        let fate = match row.get::<_, Option<i64>>(6)? {
+        let mut fate = match row.get::<_, Option<i64>>(6)? {
             Some(_) => self.settled_fate(row)?,
             None => open.get(&ordinal).map_or(Ok(Fate::NEVER_SENT), |task| self.open_fate(task))?,
         };
+        let seen = SeenCells::of(row, 10)?;
+        seen.amend(&mut fate.last);
         Ok(TaskRow {
             ordinal,
             id: cells::parsed(row, 1)?,
@@ -261,11 +266,12 @@ impl RunReader {
             source: row.get(3)?,
             line: row.get(4)?,
             others: row.get(5)?,
-            outcome: fate.outcome,
+            outcome: seen.outcome(fate.outcome),
             attempts: fate.attempts,
             first_sent: fate.first_sent_us.map(|micros| self.at(micros)),
             settled: fate.settled_us.map(|micros| self.at(micros)),
             last: fate.last,
+            seen: seen.row(self.origin, fate.outcome),
         })
     }
 
@@ -279,10 +285,11 @@ impl RunReader {
             None => row.get(FIRST_ATTEMPT_COLUMN + 3)?,
         };
         let lasted: i64 = row.get(9)?;
+        let attempts = row.get(7)?;
         Ok(Fate {
             outcome: cells::outcome(row, 6)?,
-            attempts: row.get(7)?,
-            first_sent_us,
+            attempts,
+            first_sent_us: first_sent_us.filter(|_| attempts > 0),
             settled_us: first_sent_us.map(|first: i64| first.saturating_add(lasted)),
             last,
         })
@@ -336,10 +343,11 @@ const ATTEMPT: &str = "attempt.seq, attempt.ordinal, attempt.number, attempt.sen
 
 /// What is read of a task before its last attempt.
 const TASK: &str = "task.ordinal, task.id, task.command, task.source, task.line, task.others,
-    outcome.outcome, outcome.attempts, outcome.first_sent_us, outcome.duration_us";
+    outcome.outcome, outcome.attempts, outcome.first_sent_us, outcome.duration_us,
+    state.before, state.after, state.verified_us, state.outcome";
 
 /// Where the last attempt begins in a task's row.
-const FIRST_ATTEMPT_COLUMN: usize = 10;
+const FIRST_ATTEMPT_COLUMN: usize = 14;
 
 fn run_record(row: &Row<'_>) -> rusqlite::Result<RunRecord> {
     let run = NewRun {
@@ -371,6 +379,7 @@ pub(super) fn first_rows(connection: &Connection, most: u32) -> rusqlite::Result
     let mut query = connection.prepare(
         "SELECT task.id, task.command, source.name, task.line
          FROM task JOIN source ON source.number = task.source
+         WHERE task.ordinal NOT IN (SELECT ordinal FROM outcome)
          ORDER BY task.ordinal LIMIT ?",
     )?;
     let rows = query.query_map([most], |row| {

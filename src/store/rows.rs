@@ -8,6 +8,7 @@ use crate::task::Failure;
 use crate::task::Ordinal;
 use crate::task::Outcome;
 use crate::task::TaskId;
+use crate::task::TaskState;
 use std::time::Duration;
 
 /// One task of a plan, as it was read.
@@ -48,6 +49,21 @@ pub struct TaskRow {
     pub settled: Option<Timestamp>,
     /// Its last attempt.
     pub last: Option<AttemptRow>,
+    /// What was seen of it.
+    pub seen: SeenRow,
+}
+
+/// What was seen of a task before and after its call.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct SeenRow {
+    /// The state it was in before anything was sent.
+    pub before: Option<TaskState>,
+    /// The state it was last seen in after its call.
+    pub after: Option<TaskState>,
+    /// When it was seen where it was sent.
+    pub verified: Option<Timestamp>,
+    /// What its call came to, where something else became of the task.
+    pub call: Option<Outcome>,
 }
 
 /// One attempt.

@@ -7,7 +7,10 @@
 //! Times are microseconds after `run.origin_us`; commands and outcomes are numbers of which any two
 //! differ in two bits, see `cells`. A task without a row in `outcome` is not settled; an
 //! attempt without a duration never came to its end. An outcome's duration counts from the first
-//! sending; when that was is told by the attempt where there was only one.
+//! sending; when that was is told by the attempt where there was only one. An outcome without an
+//! attempt has the time at which it was settled as its first sending. What was seen of a task
+//! before and after its call is in `state`; an outcome there is what became of the task where that
+//! is not what became of its call. A `poll` is a request for a page of the list.
 
 use super::error::StoreError;
 use super::error::file;
@@ -100,6 +103,16 @@ CREATE TABLE outcome (
     attempts INTEGER NOT NULL,
     first_sent_us INTEGER,
     duration_us INTEGER NOT NULL
+) STRICT;
+CREATE TABLE state (
+    ordinal INTEGER PRIMARY KEY,
+    before TEXT,
+    after TEXT,
+    verified_us INTEGER,
+    outcome INTEGER
+) STRICT;
+CREATE TABLE poll (
+    sent_us INTEGER NOT NULL
 ) STRICT;
 CREATE TABLE hold (
     from_us INTEGER NOT NULL,

@@ -54,8 +54,13 @@ impl Sheet<'_> {
                 "UPDATE session SET rate_learnt = ?2 WHERE number = ?1",
                 params![self.session, per_second],
             ),
+            EventKind::PollStarted { leaves } => {
+                self.execute("INSERT INTO poll (sent_us) VALUES (?)", [self.micros(*leaves)])
+            }
             EventKind::RunEnded(stats) => self.run_ended(stats, event.at),
             EventKind::RunStarted(_)
+            | EventKind::Surveyed(_)
+            | EventKind::Verified(_)
             | EventKind::RetryScheduled { .. }
             | EventKind::RunContinued
             | EventKind::RunStopping { .. } => Ok(()),

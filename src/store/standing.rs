@@ -53,17 +53,23 @@ pub(super) fn origin_and_selected(connection: &Connection) -> rusqlite::Result<(
     })
 }
 
-fn last_sent(
+/// Returns when the last requests were sent, the oldest first, those for pages included.
+pub(super) fn last_sent(
     connection: &Connection,
     origin: Timestamp,
     most: u32,
 ) -> rusqlite::Result<Vec<Timestamp>> {
     let mut query = connection.prepare(
-        "SELECT sent_us + iif(duration_us IS NULL, ?, 0) FROM attempt ORDER BY seq DESC LIMIT ?",
+        "SELECT * FROM (SELECT sent_us + iif(duration_us IS NULL, ?1, 0) FROM attempt
+                       ORDER BY seq DESC LIMIT ?2)
+         UNION ALL
+         SELECT * FROM (SELECT sent_us + ?1 FROM poll ORDER BY rowid DESC LIMIT ?2)",
     )?;
     let rows = query.query_map(params![LATEST_START_MICROS, most], |row| row.get::<_, i64>(0))?;
     let mut sent: Vec<i64> = rows.collect::<Result<_, _>>()?;
     sent.sort_unstable();
+    let older = sent.len().saturating_sub(usize::try_from(most).expect("a u32 fits a usize"));
+    sent.drain(..older);
     Ok(sent.into_iter().map(|micros| origin.plus_micros(micros)).collect())
 }
 
@@ -86,7 +92,22 @@ impl Settled {
             settled.ordinals.insert(Ordinal(row.get(0)?));
             settled.counts[cells::outcome(row, 1)?] += 1;
         }
+        settled.amend(connection)?;
         Ok(settled)
+    }
+
+    /// Counts each task for what became of it, where that is not what its call came to.
+    fn amend(&mut self, connection: &Connection) -> rusqlite::Result<()> {
+        let mut query = connection.prepare(
+            "SELECT outcome.outcome, state.outcome FROM state JOIN outcome USING (ordinal)
+             WHERE state.outcome IS NOT NULL",
+        )?;
+        let mut rows = query.query([])?;
+        while let Some(row) = rows.next()? {
+            self.counts[cells::outcome(row, 0)?] -= 1;
+            self.counts[cells::outcome(row, 1)?] += 1;
+        }
+        Ok(())
     }
 }
 
@@ -95,6 +116,11 @@ pub(super) fn ended_cleanly(connection: &Connection) -> rusqlite::Result<bool> {
     let last = "SELECT ended_us IS NOT NULL FROM session ORDER BY number DESC LIMIT 1";
     let ended = connection.query_row(last, [], |row| row.get(0)).optional()?;
     Ok(ended.unwrap_or(true))
+}
+
+/// Returns the number of the last session, if there was one.
+pub(super) fn last_session(connection: &Connection) -> rusqlite::Result<Option<i64>> {
+    connection.query_row("SELECT max(number) FROM session", [], |row| row.get(0))
 }
 
 /// Begins the session of this process and returns its number.

@@ -63,8 +63,25 @@ pub struct RunWriter {
 }
 
 enum Job {
-    Commit { events: Vec<Event>, done: oneshot::Sender<Result<Vec<Event>, StoreError>> },
-    Claim { most: usize, done: oneshot::Sender<Result<Vec<UnsettledTask>, StoreError>> },
+    Commit {
+        events: Vec<Event>,
+        done: oneshot::Sender<Result<Vec<Event>, StoreError>>,
+    },
+    Claim {
+        most: usize,
+        done: oneshot::Sender<Result<Vec<UnsettledTask>, StoreError>>,
+    },
+    /// Anything else; tells whether there may be another job.
+    Work(Box<dyn FnOnce(&mut Writing) -> bool + Send>),
+}
+
+/// Whose part in the run what is written belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Part {
+    /// A session that begins now.
+    Own(Timestamp),
+    /// The last session there was, or one that begins now.
+    OfLast(Timestamp),
 }
 
 impl RunWriter {
@@ -87,7 +104,15 @@ impl RunWriter {
         if !path.exists() {
             return Err(StoreError::NoSuchRun { wanted: lock.run().to_string() });
         }
-        let (writing, standing) = Writing::open(&path, now, recall)?;
+        let (writing, standing) = Writing::open(&path, Part::Own(now), recall)?;
+        Self::start(writing, standing, lock)
+    }
+
+    /// Opens a run to add to the part of its last process, where there was one: what is learnt
+    /// of its tasks afterwards begins no session.
+    pub fn reopen(runs: &RunDirectory, lock: &RunLock, now: Timestamp) -> Result<Self, StoreError> {
+        let path = runs.file(lock.run());
+        let (writing, standing) = Writing::open(&path, Part::OfLast(now), 0)?;
         Self::start(writing, standing, lock)
     }
 
@@ -146,6 +171,21 @@ impl RunWriter {
         }
     }
 
+    /// Has the thread do something else; after an error nothing is written any more.
+    pub(super) fn with<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Writing) -> Result<T, StoreError> + Send + 'static,
+    ) -> impl Future<Output = Result<T, StoreError>> + Send + 'static {
+        let (done, answer) = oneshot::channel();
+        let job = move |writing: &mut Writing| {
+            let worked = work(writing);
+            let goes_on = worked.is_ok();
+            let _ = done.send(worked);
+            goes_on
+        };
+        self.ask(Job::Work(Box::new(job)), answer)
+    }
+
     fn ask<T: Send + 'static>(
         &self,
         job: Job,
@@ -173,21 +213,21 @@ pub(super) struct Writing {
     pub(super) connection: Connection,
     pub(super) patience: Patience,
     hurried: Arc<AtomicBool>,
-    path: PathBuf,
-    origin: Timestamp,
+    pub(super) path: PathBuf,
+    pub(super) origin: Timestamp,
     selected: u64,
     session: i64,
     /// Both are there once there is a session.
     presence: Option<Presence>,
     mark: Option<Mark>,
-    claims: Claims,
+    pub(super) claims: Claims,
 }
 
 impl Writing {
     /// Opens the file, looks where the run stands, and only then begins a session.
     pub(super) fn open(
         path: &Path,
-        now: Timestamp,
+        part: Part,
         recall: u32,
     ) -> Result<(Self, Standing), StoreError> {
         let remembered = Remembered::of(path);
@@ -204,7 +244,7 @@ impl Writing {
         });
         healthy?;
         let (mut writing, standing) = taken_up.map_err(&failed)?;
-        writing.begin_session(now).map_err(&failed)?;
+        writing.begin_part(part).map_err(&failed)?;
         writing.presence = Some(Presence::of(path)?);
         writing.mark = Some(Mark::open(path, &writing.connection)?);
         Ok((writing, standing))
@@ -234,6 +274,19 @@ impl Writing {
         Ok((writing, standing))
     }
 
+    fn begin_part(&mut self, part: Part) -> rusqlite::Result<()> {
+        match part {
+            Part::Own(now) => self.begin_session(now),
+            Part::OfLast(now) => match standing::last_session(&self.connection)? {
+                Some(session) => {
+                    self.session = session;
+                    Ok(())
+                }
+                None => self.begin_session(now),
+            },
+        }
+    }
+
     fn begin_session(&mut self, now: Timestamp) -> rusqlite::Result<()> {
         let started = now.as_micros().saturating_sub(self.origin.as_micros());
         self.session = standing::begin_session(&self.connection, started)?;
@@ -254,7 +307,11 @@ impl Writing {
         // Who asked may have gone meanwhile; what was committed stays committed.
         match job {
             Job::Commit { events, done } => {
-                let committed = self.commit_patiently(&events);
+                let (origin, session) = (self.origin, self.session);
+                let committed = self.commit_patiently(|connection| {
+                    let sheet = Sheet { connection, origin, session };
+                    events.iter().try_for_each(|event| sheet.write(event))
+                });
                 let goes_on = committed.is_ok();
                 let _ = done.send(committed.map(|()| events));
                 goes_on
@@ -265,14 +322,19 @@ impl Writing {
                 let _ = done.send(claimed);
                 goes_on
             }
+            Job::Work(work) => work(self),
         }
     }
 
-    fn commit_patiently(&mut self, events: &[Event]) -> Result<(), StoreError> {
+    /// Writes in one commit, and waits for room on a full disk.
+    pub(super) fn commit_patiently<T>(
+        &mut self,
+        write: impl Fn(&Connection) -> rusqlite::Result<T>,
+    ) -> Result<T, StoreError> {
         let mut waited = Duration::ZERO;
         loop {
             self.presence.as_ref().map_or(Ok(()), Presence::check)?;
-            match self.commit(events).map_err(sqlite(&self.path)) {
+            match self.commit(&write).map_err(sqlite(&self.path)) {
                 Err(StoreError::Full { .. }) if self.waits(waited) => {
                     (self.patience.pause)(self.patience.step);
                     waited += self.patience.step;
@@ -286,18 +348,19 @@ impl Writing {
         waited < self.patience.whole && !self.hurried.load(Ordering::Relaxed)
     }
 
-    fn commit(&mut self, events: &[Event]) -> rusqlite::Result<()> {
+    fn commit<T>(
+        &mut self,
+        write: impl Fn(&Connection) -> rusqlite::Result<T>,
+    ) -> rusqlite::Result<T> {
         let transaction = self.connection.transaction()?;
+        let written = write(&transaction)?;
         let sheet = Sheet { connection: &transaction, origin: self.origin, session: self.session };
-        for event in events {
-            sheet.write(event)?;
-        }
         sheet.count_commit()?;
         transaction.commit()?;
         if let Some(mark) = &mut self.mark {
             mark.advance();
         }
-        Ok(())
+        Ok(written)
     }
 
     fn claim(&mut self, most: usize) -> Result<Vec<UnsettledTask>, StoreError> {

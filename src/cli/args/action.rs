@@ -9,6 +9,7 @@ use super::InputArgs;
 use super::PaceArgs;
 use super::PlaceArgs;
 use super::StartSmallArgs;
+use super::StateArgs;
 use super::StopArgs;
 use super::UnattendedArgs;
 use clap::Args;
@@ -70,6 +71,8 @@ pub(crate) struct CommonArgs {
     pub(crate) call: CallArgs,
     #[command(flatten)]
     pub(crate) stop: StopArgs,
+    #[command(flatten)]
+    pub(crate) state: StateArgs,
     #[command(flatten)]
     pub(crate) documents: DocumentArgs,
     #[command(flatten)]

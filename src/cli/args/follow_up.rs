@@ -8,6 +8,7 @@ use super::LockArgs;
 use super::PaceArgs;
 use super::PlaceArgs;
 use super::StartSmallArgs;
+use super::StateArgs;
 use super::StopArgs;
 use super::UnattendedArgs;
 use super::WhichRunArgs;
@@ -93,6 +94,8 @@ pub(crate) struct TakeUpArgs {
     pub(crate) call: CallArgs,
     #[command(flatten)]
     pub(crate) stop: StopArgs,
+    #[command(flatten)]
+    pub(crate) state: StateArgs,
     #[command(flatten)]
     pub(crate) documents: DocumentArgs,
     #[command(flatten)]

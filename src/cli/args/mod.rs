@@ -5,6 +5,7 @@
 #![expect(clippy::doc_markdown, reason = "doc comments here are help texts for a terminal")]
 
 mod action;
+mod afterwards;
 mod auth;
 mod before;
 mod call;
@@ -18,12 +19,16 @@ mod pace;
 mod place;
 mod runs;
 mod sandbox;
+mod state;
 mod unattended;
 mod values;
 
 pub(crate) use action::ActionArgs;
 pub(crate) use action::CommonArgs;
 pub(crate) use action::RunArgs;
+pub(crate) use afterwards::AfterwardsArgs;
+pub(crate) use afterwards::SettleArgs;
+pub(crate) use afterwards::WaitArgs;
 pub(crate) use auth::AuthCommand;
 pub(crate) use auth::CheckArgs;
 pub(crate) use auth::LoginArgs;
@@ -55,6 +60,7 @@ pub(crate) use runs::ShowArgs;
 pub(crate) use runs::StateChoice;
 pub(crate) use runs::WhichRunArgs;
 pub(crate) use sandbox::SandboxArgs;
+pub(crate) use state::StateArgs;
 pub(crate) use unattended::UnattendedArgs;
 pub(crate) use values::EmptyInput;
 pub(crate) use values::RateChoice;
@@ -105,6 +111,10 @@ pub(crate) enum Command {
     Retry(RetryArgs),
     /// Show the report of a run, in any format, any time later
     Report(ReportArgs),
+    /// Wait until the tasks of a run are where they were sent
+    Wait(WaitArgs),
+    /// Settle what is in doubt in a run by a look at the tasks
+    Settle(SettleArgs),
     /// List the batch tasks of the project and the states they are in
     List(ListArgs),
     /// List, show and prune the runs that are kept

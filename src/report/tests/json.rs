@@ -68,7 +68,12 @@ fn a_report_has_every_field_in_the_order_of_the_documentation() {
           "429": 1,
           "500": 1,
           "none": 1
-        }
+        },
+        "pages": 0
+      },
+      "arrivals": {
+        "verified": 0,
+        "unverified": 2
       },
       "latency_ms": {
         "min": 17.0,

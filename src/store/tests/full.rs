@@ -10,6 +10,7 @@ use super::wait;
 use crate::event::Event;
 use crate::store::RunWriter;
 use crate::store::StoreError;
+use crate::store::writer::Part;
 use crate::store::writer::Writing;
 use crate::task::Outcome;
 use rusqlite::Connection;
@@ -22,7 +23,8 @@ const TASKS: u32 = 500;
 
 /// A writer whose connection was changed before it began.
 fn writer_with(fixture: &Fixture, change: impl FnOnce(&mut Writing)) -> RunWriter {
-    let (mut writing, standing) = Writing::open(&fixture.file(), at(100), RECALL).unwrap();
+    let (mut writing, standing) =
+        Writing::open(&fixture.file(), Part::Own(at(100)), RECALL).unwrap();
     change(&mut writing);
     RunWriter::start(writing, standing, &fixture.lock()).unwrap()
 }

@@ -2,12 +2,14 @@
 
 use crate::support::batchctl::Scene;
 
-const COMMANDS: [&[&str]; 15] = [
+const COMMANDS: [&[&str]; 17] = [
     &[],
     &["start"],
     &["stop"],
     &["run"],
     &["list"],
+    &["wait"],
+    &["settle"],
     &["report"],
     &["runs"],
     &["runs", "list"],

@@ -1,11 +1,16 @@
 //! Knowing the states that tasks are in, through the real binary.
 
+mod doubts;
 mod list;
+mod unchanged;
+mod waiting;
 
+use crate::support::batchctl::Ended;
 use crate::support::batchctl::Scene;
 use batchctl::sandbox::SandboxSettings;
 use batchctl::sandbox::SandboxThread;
 use batchctl::sandbox::Witness;
+use serde_json::Value;
 use std::time::Duration;
 
 /// A sandbox of this process that answers at once, and a scene that calls it.
@@ -26,4 +31,22 @@ impl Stage {
         scene.set("BATCHCTL_RATE", "none");
         Self { scene, witness: sandbox.witness(), _sandbox: sandbox }
     }
+}
+
+/// Returns cells of results.csv, row by row.
+pub(crate) fn cells(scene: &Scene, names: &[&str]) -> Vec<String> {
+    let results = scene.read("results.csv");
+    let mut reader = csv::Reader::from_reader(results.as_bytes());
+    let header = reader.headers().unwrap().clone();
+    let column = |name: &&str| header.iter().position(|header| header == *name).unwrap();
+    let columns: Vec<usize> = names.iter().map(column).collect();
+    let row = |row: csv::StringRecord| {
+        columns.iter().map(|&column| row[column].to_owned()).collect::<Vec<_>>().join(" ")
+    };
+    reader.records().map(|record| row(record.unwrap())).collect()
+}
+
+/// Reads the report on standard output.
+pub(crate) fn report(ended: &Ended) -> Value {
+    serde_json::from_str(&ended.stdout).unwrap()
 }

@@ -1,0 +1,147 @@
+//! `wait` and `settle`: look at the tasks of a run after its end, and tell what it has come to.
+
+use super::Context;
+use super::args::AfterwardsArgs;
+use super::args::ReadingArgs;
+use super::args::SettleArgs;
+use super::args::WaitArgs;
+use super::credentials;
+use super::display;
+use super::display::Displays;
+use super::documents;
+use super::documents::Document;
+use super::execute;
+use super::execute::Wires;
+use super::failure::Failure;
+use super::list;
+use super::place;
+use super::place::Place;
+use super::report;
+use super::report::Wanted;
+use super::runs;
+use super::signals;
+use batchctl::api::ViasClient;
+use batchctl::clock::Clock;
+use batchctl::event::StopReason;
+use batchctl::report::ExitStatus;
+use batchctl::run;
+use batchctl::run::Afterwards;
+use batchctl::run::RunSettings;
+use batchctl::run::Settling;
+use batchctl::store::RunId;
+use batchctl::survey::WalkEnd;
+use batchctl::text::plural;
+use batchctl::text::printable;
+use std::num::NonZeroUsize;
+use std::time::Duration;
+use tokio::runtime::Runtime;
+use tokio::sync::mpsc;
+
+/// How long calls on the wire may take after a stop; there are none.
+const NO_CALLS: Duration = Duration::ZERO;
+
+/// A run that is about to be looked at.
+struct Outlook {
+    id: RunId,
+    run: Afterwards,
+    documents: Vec<Document>,
+    client: ViasClient,
+    runtime: Runtime,
+    clock: Clock,
+    /// Ends when it is dropped, if it is the embedded sandbox.
+    _place: Place,
+}
+
+pub(super) fn wait(args: &WaitArgs, context: &Context) -> Result<ExitStatus, Failure> {
+    let outlook = open(&args.how, context)?;
+    let Displays { watchers, talk } = display::open(&args.display, None, context, outlook.clock);
+    let (control, orders) = mpsc::unbounded_channel();
+    let obey = async { signals::obey(&context.surroundings, control, talk, NO_CALLS) };
+    outlook.runtime.block_on(obey).map_err(not_set_up)?;
+    let waited = outlook.run.wait(&outlook.client, args.wait_timeout, watchers, orders);
+    let stopped = outlook.runtime.block_on(waited)?;
+    signals::obey_no_longer(&context.surroundings).map_err(not_set_up)?;
+    let wanted = Wanted {
+        documents: &outlook.documents,
+        options: &documents::options(&args.how.documents),
+        json: args.how.documents.json,
+        summary: !args.display.quiet,
+    };
+    let status = report::present(&run::runs_in(&context.state), &outlook.id, &wanted, context)?;
+    Ok(stopped.map_or(status, |reason| status_of(&reason)))
+}
+
+pub(super) fn settle(args: &SettleArgs, context: &Context) -> Result<ExitStatus, Failure> {
+    let outlook = open(&args.how, context)?;
+    let unsettled = outlook.run.unsettled;
+    let (_control, orders) = mpsc::unbounded_channel();
+    let settling = outlook.runtime.block_on(outlook.run.settle(&outlook.client, orders))?;
+    tell(&settling, unsettled, context);
+    let wanted = Wanted {
+        documents: &outlook.documents,
+        options: &documents::options(&args.how.documents),
+        json: args.how.documents.json,
+        summary: true,
+    };
+    report::present(&run::runs_in(&context.state), &outlook.id, &wanted, context)
+}
+
+fn open(args: &AfterwardsArgs, context: &Context) -> Result<Outlook, Failure> {
+    let documents = documents::parse(&args.documents, &[])?;
+    let id = runs::find(&args.which, context)?;
+    let clock = Clock::start();
+    documents.iter().try_for_each(Document::try_out)?;
+    let mut run = run::afterwards(&context.state, &id, clock)?;
+    adjust(&mut run.settings, &args.reading, context);
+    let place = place::of_run(&args.place, &run.record, &run.settings, context)?;
+    let token = credentials::source(&args.credentials, &place, context)?;
+    let runtime = list::runtime()?;
+    let connect_timeout = run.settings.connect_timeout;
+    let wires = Wires { connect_timeout, concurrency: NonZeroUsize::MIN };
+    let client = execute::client(&place, &token, wires, &runtime, context)?;
+    Ok(Outlook { id, run, documents, client, runtime, clock, _place: place })
+}
+
+/// Changes the settings that flags or variables give; the others stay as the run had them.
+pub(super) fn adjust(settings: &mut RunSettings, args: &ReadingArgs, context: &Context) {
+    let given = args.settings();
+    if context.is_given("rate") {
+        settings.rate = given.rate;
+        settings.auto_from = None;
+    }
+    if context.is_given("timeout") {
+        settings.timeout = given.timeout;
+    }
+    if context.is_given("connect_timeout") {
+        settings.connect_timeout = args.connect_timeout;
+    }
+    if context.is_given("max_attempts") {
+        settings.max_attempts = given.max_attempts;
+    }
+}
+
+fn not_set_up(error: std::io::Error) -> Failure {
+    Failure::new(ExitStatus::InputOutput, error)
+}
+
+fn status_of(reason: &StopReason) -> ExitStatus {
+    match reason {
+        StopReason::Terminated => ExitStatus::Terminated,
+        _ => ExitStatus::Interrupted,
+    }
+}
+
+fn tell(settling: &Settling, unsettled: u64, context: &Context) {
+    let mut stderr = context.stderr;
+    if let Settling::Done { succeeded, doubtful, end } = settling {
+        let seen = plural(*succeeded, "task in doubt is", "tasks in doubt are");
+        stderr.line(&format!("{seen} where it was sent; {doubtful} left in doubt"));
+        if let WalkEnd::Gap(gap) = end {
+            stderr.say("warning", &printable(&gap.to_string(), 300));
+        }
+    }
+    if unsettled > 0 {
+        let tasks = plural(unsettled, "task has", "tasks have");
+        stderr.say("hint", &format!("{tasks} no outcome yet: `batchctl resume` goes on with them"));
+    }
+}

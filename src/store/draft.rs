@@ -1,0 +1,80 @@
+//! A plan that only looks: in a temporary file that vanishes with it.
+
+use super::directory::RunDirectory;
+use super::error::StoreError;
+use super::error::sqlite;
+use super::load::NewPlan;
+use super::load::PlanTotals;
+use super::load::load;
+use super::reader::first_rows;
+use super::record::NewRun;
+use super::rows::PlanRow;
+use super::schema;
+use super::sights;
+use super::sights::Survey;
+use super::sights::Surveyed;
+use super::sights::Use;
+use crate::clock::Timestamp;
+use crate::plan::Problems;
+use crate::task::Sighting;
+use crate::task::TaskId;
+use rusqlite::Connection;
+use std::collections::BTreeMap;
+use std::collections::HashSet;
+use std::path::Path;
+
+/// What stands in the place of a file's name.
+const NOWHERE: &str = "(temporary)";
+
+/// A plan for a dry run.
+#[derive(Debug)]
+pub struct Draft {
+    connection: Connection,
+    totals: PlanTotals,
+    origin: Timestamp,
+}
+
+/// Reads all inputs without storing anything that stays.
+pub fn draft(
+    runs: &RunDirectory,
+    run: &NewRun,
+    new: NewPlan,
+) -> Result<Result<Draft, Problems>, StoreError> {
+    let connection = schema::temporary().map_err(failed)?;
+    let loaded = load((&connection, Path::new(NOWHERE)), runs, run, new)?;
+    Ok(loaded.map(|totals| Draft { connection, totals, origin: run.origin }))
+}
+
+impl Draft {
+    /// Returns how many rows and tasks there are.
+    pub fn totals(&self) -> PlanTotals {
+        self.totals
+    }
+
+    /// Returns the first tasks that would be called.
+    pub fn first_rows(&self, most: u32) -> Result<Vec<PlanRow>, StoreError> {
+        first_rows(&self.connection, most).map_err(failed)
+    }
+
+    /// Forgets all sightings, and returns the ids of the tasks, unless there are more than `most`.
+    pub fn look_for(&self, most: usize) -> Result<Option<HashSet<TaskId>>, StoreError> {
+        sights::forget(&self.connection).map_err(failed)?;
+        sights::unsettled_ids(&self.connection, most).map_err(failed)
+    }
+
+    /// Keeps what was seen.
+    pub fn see(&self, sightings: &[Sighting]) -> Result<(), StoreError> {
+        sights::see(&self.connection, sightings).map_err(failed)
+    }
+
+    /// Counts what the tasks are; what would be left alone is not called any more.
+    pub fn survey(&self, purpose: Use, now: Timestamp) -> Result<Surveyed, StoreError> {
+        let open = BTreeMap::new();
+        let (connection, origin) = (&self.connection, self.origin);
+        Survey { connection, open: &open, origin, now, purpose }.carry_out().map_err(failed)
+    }
+}
+
+fn failed(error: rusqlite::Error) -> StoreError {
+    sqlite(Path::new(NOWHERE))(error)
+}

@@ -1,0 +1,128 @@
+//! What a run's writer does for those who look at the states of its tasks.
+//!
+//! Each call is one job of the writer's thread, between commits and in their order. What follows
+//! from looking is one commit, whole or not at all.
+
+use super::arrivals::Arrivals;
+use super::arrivals::Look;
+use super::claims::Claims;
+use super::error::StoreError;
+use super::error::sqlite;
+use super::sights;
+use super::sights::Survey;
+use super::sights::Surveyed;
+use super::sights::Use;
+use super::standing;
+use super::standing::Settled;
+use super::writer::RunWriter;
+use super::writer::Writing;
+use crate::clock::Timestamp;
+use crate::event::ArrivalCounts;
+use crate::task::OutcomeCounts;
+use crate::task::Sighting;
+use crate::task::TaskId;
+use std::collections::HashSet;
+
+/// Which tasks are looked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wanted {
+    /// Those without an outcome.
+    Unsettled,
+    /// Those that were sent and not seen there.
+    Awaited,
+    /// Those that are ambiguous.
+    Doubtful,
+}
+
+impl RunWriter {
+    /// Forgets all sightings, and returns the ids that are looked for, unless there are more than
+    /// `most`.
+    pub fn look_for(
+        &self,
+        wanted: Wanted,
+        most: usize,
+    ) -> impl Future<Output = Result<Option<HashSet<TaskId>>, StoreError>> + Send + 'static {
+        self.with(move |writing| {
+            let connection = &writing.connection;
+            let ids = match wanted {
+                Wanted::Unsettled => sights::unsettled_ids(connection, most),
+                Wanted::Awaited => sights::awaited_ids(connection, most),
+                Wanted::Doubtful => sights::doubtful_ids(connection, most),
+            };
+            sights::forget(connection).and(ids).map_err(sqlite(&writing.path))
+        })
+    }
+
+    /// Keeps what was seen, for this process alone.
+    pub fn see(
+        &self,
+        sightings: Vec<Sighting>,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send + 'static {
+        self.with(move |writing| {
+            let transaction = writing.connection.transaction().map_err(sqlite(&writing.path))?;
+            let seen = sights::see(&transaction, &sightings);
+            seen.and_then(|()| transaction.commit()).map_err(sqlite(&writing.path))
+        })
+    }
+
+    /// Settles what was seen to be left alone, before any task is handed out.
+    pub fn survey(
+        &self,
+        purpose: Use,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<Surveyed, StoreError>> + Send + 'static {
+        self.with(move |writing| {
+            let origin = writing.origin;
+            let open = writing.claims.take_open();
+            let surveyed = writing.commit_patiently(|connection| {
+                Survey { connection, open: &open, origin, now, purpose }.carry_out()
+            })?;
+            writing.begin_claims().map_err(sqlite(&writing.path))?;
+            Ok(surveyed)
+        })
+    }
+
+    /// Records what has arrived.
+    pub fn arrivals(
+        &self,
+        look: Look,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<ArrivalCounts, StoreError>> + Send + 'static {
+        self.with(move |writing| {
+            let origin = writing.origin;
+            writing.commit_patiently(|connection| {
+                Arrivals { connection, origin, now, look }.carry_out()
+            })
+        })
+    }
+
+    /// Returns the last sending times by now, the oldest first.
+    pub fn last_sent(
+        &self,
+        most: u32,
+    ) -> impl Future<Output = Result<Vec<Timestamp>, StoreError>> + Send + 'static {
+        self.with(move |writing| {
+            standing::last_sent(&writing.connection, writing.origin, most)
+                .map_err(sqlite(&writing.path))
+        })
+    }
+
+    /// Counts the outcomes by now.
+    pub fn outcomes(
+        &self,
+    ) -> impl Future<Output = Result<OutcomeCounts, StoreError>> + Send + 'static {
+        self.with(move |writing| {
+            let settled = Settled::read(&writing.connection).map_err(sqlite(&writing.path))?;
+            Ok(settled.counts)
+        })
+    }
+}
+
+impl Writing {
+    /// Begins to hand out anew what is not settled; nothing may have been handed out.
+    fn begin_claims(&mut self) -> rusqlite::Result<()> {
+        let settled = Settled::read(&self.connection)?;
+        self.claims = Claims::new(&self.connection, settled.ordinals, self.origin)?;
+        Ok(())
+    }
+}

@@ -1,0 +1,155 @@
+//! `--wait` and `wait`: accepted is not arrived.
+
+use super::Stage;
+use super::cells;
+use super::report;
+use crate::support::batchctl::Scene;
+use crate::support::reply::Reply;
+use crate::support::server::Request;
+use crate::support::server::Server;
+use batchctl::sandbox::SandboxSettings;
+use rustix::process::Signal;
+use serde_json::Value;
+use serde_json::json;
+use std::time::Duration;
+
+fn settling_in(millis: u64) -> Stage {
+    Stage::of(SandboxSettings {
+        tasks: 20,
+        settle: Duration::from_millis(millis),
+        ..SandboxSettings::default()
+    })
+}
+
+#[test]
+fn a_run_that_waits_ends_when_all_have_arrived() {
+    let stage = settling_in(500);
+    let ids = ["--id", "task-000001", "--id", "task-000002"];
+    let flags = ["start", "--wait", "--json", "-o", "results.csv"];
+    let ended = stage.scene.call(&[&flags[..], &ids].concat()).expect(0);
+    let report = report(&ended);
+    assert_eq!(report["arrivals"], json!({ "verified": 2, "unverified": 0 }));
+    assert_eq!(report["tasks"]["succeeded"], 2);
+    let told = cells(&stage.scene, &["outcome", "state_before", "state_after"]);
+    assert_eq!(told, ["succeeded stopped running", "succeeded stopped running"]);
+    assert!(cells(&stage.scene, &["verified_at"]).iter().all(|at| at.starts_with('2')));
+    assert_eq!(stage.witness.tally().actions, 2);
+}
+
+#[test]
+fn one_that_never_arrives_has_failed_apart_from_failed_calls() {
+    let stage = settling_in(100);
+    let ids = ["--id", "task-000001", "--id", "gate-stuck", "--id", "gate-refused"];
+    let flags = ["stop", "--wait", "--wait-timeout", "4s", "--json", "-o", "results.csv"];
+    let report = report(&stage.scene.call(&[&flags[..], &ids].concat()).expect(1));
+    assert_eq!(report["tasks"]["succeeded"], 1);
+    assert_eq!(report["tasks"]["failed"], 2);
+    let mut kinds: Vec<&str> =
+        (0..2).map(|n| report["failures"][n]["kind"].as_str().unwrap()).collect();
+    kinds.sort_unstable();
+    assert_eq!(kinds, ["not_reached", "refused"]);
+    let told = cells(&stage.scene, &["outcome", "error_kind", "state_after", "http_status"]);
+    let stuck = "failed not_reached changing 200";
+    assert_eq!(told, ["succeeded  stopped 200", stuck, "failed refused  500"]);
+    assert_eq!(report["exit"]["code"], 1);
+}
+
+#[test]
+fn what_did_not_arrive_can_be_waited_for_again_and_retried() {
+    let stage = settling_in(6_000);
+    let flags = ["start", "--id", "task-000001", "--wait", "--wait-timeout", "3s"];
+    stage.scene.call(&flags).expect(1).prints("not_reached");
+    stage.scene.call(&["retry", "--kind", "not_reached", "-n"]).expect(0).prints("task-000001");
+    let ended = stage.scene.call(&["wait", "--json", "--wait-timeout", "60s"]).expect(0);
+    assert_eq!(report(&ended)["tasks"]["succeeded"], 1);
+    assert_eq!(stage.witness.tally().actions, 1);
+}
+
+#[test]
+fn a_run_can_be_waited_for_afterwards() {
+    let stage = settling_in(200);
+    stage.scene.call(&["start", "--id", "task-000001", "--json"]).expect(0);
+    let ended = stage.scene.call(&["wait", "--json", "-o", "results.csv"]).expect(0);
+    assert_eq!(report(&ended)["arrivals"]["verified"], 1);
+    assert_eq!(cells(&stage.scene, &["state_after"]), ["running"]);
+    // There is nothing to look for any more.
+    let lists = stage.witness.tally().lists;
+    stage.scene.call(&["wait"]).expect(0);
+    assert_eq!(stage.witness.tally().lists, lists);
+}
+
+#[test]
+fn a_list_that_is_late_is_not_believed_at_first() {
+    let stage = Stage::of(SandboxSettings {
+        tasks: 1,
+        settle: Duration::from_millis(100),
+        stale: Duration::from_millis(2_000),
+        ..SandboxSettings::default()
+    });
+    // For two seconds the list says that it is stopped, as it was before the start.
+    stage.scene.call(&["start", "--id", "task-000001"]).expect(0);
+    let flags = ["stop", "--id", "task-000001", "--wait", "--json"];
+    let report = report(&stage.scene.call(&flags).expect(0));
+    assert_eq!(report["arrivals"]["verified"], 1);
+    assert!(report["run"]["duration_ms"].as_u64().unwrap() >= 3_000, "{report}");
+}
+
+/// A service whose tasks never get anywhere.
+fn never_there(request: &Request) -> Reply {
+    match request.method.as_str() {
+        "GET" => {
+            let entry = json!({ "id": "gate-1", "batch_task_status_info": { "starting": 1 } });
+            Reply::answer(200, json!({ "count": 1, "batch_task_list": [entry] }).to_string())
+        }
+        _ => Reply::trusted(&request.id, 0, 1),
+    }
+}
+
+#[test]
+fn an_interrupted_wait_sends_nothing_again_and_can_go_on() {
+    let server = Server::start(never_there);
+    let scene = Scene::with(&server);
+    let running = scene.start(&["start", "--id", "gate-1", "--wait", "--rate", "none"]);
+    server.wait_for(3);
+    running.signal(Signal::INT);
+    running.ended().expect(130);
+    scene.call(&["resume", "--wait", "--wait-timeout", "1s"]).expect(1).prints("not_reached");
+    let calls = server.requests().iter().filter(|request| request.method == "PUT").count();
+    assert_eq!(calls, 1);
+    scene.call(&["resume"]).expect(1).says("is finished");
+}
+
+#[test]
+fn a_task_whose_state_cannot_be_read_is_ambiguous_in_the_end() {
+    let server = Server::start(|request| match request.method.as_str() {
+        "GET" => Reply::answer(200, "<html>"),
+        _ => Reply::trusted(&request.id, 0, 1),
+    });
+    let scene = Scene::with(&server);
+    let flags = ["--wait", "--wait-timeout", "1s", "--max-attempts", "1", "--rate", "none"];
+    let ended = scene.call(&[&["start", "--id", "gate-1"], &flags[..]].concat()).expect(1);
+    ended.prints("accepted, but its state could not be read").prints("ambiguous");
+}
+
+#[test]
+fn a_wait_never_asks_for_two_pages_at_a_time() {
+    let server = Server::start(|request| match request.method.as_str() {
+        "GET" => {
+            let number = if request.path.contains("page_num=1&") { 0 } else { 200 };
+            let entry = |id: u32| json!({ "id": format!("task-{id}") });
+            let entries: Vec<Value> = (number..number + 200).map(entry).collect();
+            let page = json!({ "count": 400, "batch_task_list": entries });
+            Reply::answer(200, page.to_string()).after(Duration::from_millis(300))
+        }
+        _ => Reply::trusted(&request.id, 0, 1),
+    });
+    let scene = Scene::with(&server);
+    let flags = ["--wait", "--wait-timeout", "5s", "--rate", "none"];
+    scene.call(&[&["start", "--id", "gate-1"], &flags[..]].concat()).expect(1);
+    let requests = server.requests();
+    let lists: Vec<&Request> = requests.iter().filter(|request| request.method == "GET").collect();
+    let numbers = lists.iter().map(|request| request.path.contains("page_num=1&"));
+    // Page after page, and each begun only after the one before had its answer.
+    assert!(numbers.enumerate().all(|(index, first)| first == (index % 2 == 0)));
+    assert!(lists.windows(2).all(|pair| pair[1].micros - pair[0].micros >= 300_000));
+}
