@@ -10,6 +10,7 @@ use batchctl::report::ResultsOptions;
 use batchctl::report::last_success;
 use batchctl::report::markdown;
 use batchctl::report::prometheus;
+use batchctl::report::write_html;
 use batchctl::report::write_json;
 use batchctl::report::write_junit;
 use batchctl::report::write_results;
@@ -32,6 +33,7 @@ enum Kind {
     Markdown,
     JUnit,
     Prometheus,
+    Page,
 }
 
 /// Where a document goes.
@@ -113,7 +115,8 @@ fn one(text: &str) -> Result<Document, Failure> {
         None => match ending() {
             Some(kind) => (kind, text),
             None => {
-                let hint = "name it FILE.csv, .json, .md, .xml or .prom, or put `csv:` before it";
+                let hint =
+                    "name it FILE.csv, .html, .json, .md, .xml or .prom, or put `csv:` before it";
                 let error = DocumentError::Kind { text: text.into() };
                 return Err(Failure::usage(error).with_hint(hint.to_owned()));
             }
@@ -133,6 +136,7 @@ fn kind_of(name: &str) -> Option<Kind> {
         "md" => Some(Kind::Markdown),
         "xml" => Some(Kind::JUnit),
         "prom" => Some(Kind::Prometheus),
+        "html" | "htm" => Some(Kind::Page),
         _ => None,
     }
 }
@@ -197,6 +201,7 @@ impl Document {
                 let text = prometheus(report, last_success(runs, report)?);
                 out.write_all(text.as_bytes())
             }
+            Kind::Page => of_rows(write_html(reader, report, &mut out))?,
         };
         forgive_closed(filled.and_then(|()| out.flush())).map_err(told)
     }

@@ -85,7 +85,7 @@ pub enum ResultsError {
     Store(#[from] StoreError),
     /// The document could not be written.
     #[error("cannot write the results")]
-    Write(#[source] io::Error),
+    Write(#[from] io::Error),
 }
 
 /// Writes the results of a run as CSV (RFC 4180, UTF-8).

@@ -77,7 +77,7 @@ fn assembled(
             rate_learnt: record.sessions.last().and_then(|session| session.rate_learnt),
             paused,
         },
-        run: run_part(&record, &settled.tasks, sent.worked.span(), ending.complete),
+        run: run_part(&record, &settled.tasks, &sent.worked, ending.complete),
         input: input_part(&record),
         target: Target { endpoint: record.run.endpoint, project_id: record.run.project_id },
         settings,
@@ -93,12 +93,7 @@ fn assembled(
     }
 }
 
-fn run_part(
-    record: &RunRecord,
-    tasks: &OutcomeCounts,
-    duration: Duration,
-    complete: bool,
-) -> RunPart {
+fn run_part(record: &RunRecord, tasks: &OutcomeCounts, worked: &Worked, complete: bool) -> RunPart {
     let run = record.run.clone();
     let before = run.outstanding_before.unwrap_or(record.selected);
     let good = tasks[Outcome::Succeeded] + tasks[Outcome::Unchanged];
@@ -111,7 +106,8 @@ fn run_part(
         command: run.command,
         started_at: record.sessions.first().map(|session| session.started),
         finished_at: last_end.map(|end| end.at),
-        duration,
+        duration: worked.span(),
+        worked: worked.stretches(),
         complete,
         outstanding: before.saturating_sub(good),
         is_retry: run.outstanding_before.is_some(),

@@ -16,6 +16,7 @@ mod failures;
 mod gather;
 mod group_label;
 mod hints;
+mod html;
 mod json;
 mod junit;
 mod last_success;
@@ -46,6 +47,7 @@ pub use group_label::GroupLabel;
 pub use group_label::GroupLabelError;
 pub use hints::Hint;
 pub use hints::hints;
+pub use html::write_html;
 pub use json::write_json;
 pub use junit::write_junit;
 pub use last_success::last_success;
@@ -64,6 +66,7 @@ use crate::task::OutcomeCounts;
 use crate::task::Rate;
 use serde_json::Value;
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::time::Duration;
 
 /// Whether a process works on a run while its report is read.
@@ -140,6 +143,8 @@ pub struct RunPart {
     /// From the beginning of its first process to the end of its last, pauses between them
     /// included; where that recorded no end, to the last thing that is known of it.
     pub duration: Duration,
+    /// The times in which its processes worked on it.
+    pub worked: Vec<Range<Timestamp>>,
     /// Whether every selected task has its outcome and the last process has ended.
     pub complete: bool,
     /// How many tasks are not where they were sent: those of this run, and for a retry also

@@ -112,14 +112,16 @@ fn call_rows(report: &Report) -> Vec<NumberRow> {
     rows
 }
 
-fn sub_tasks_note(counts: Counts) -> String {
+/// Says how the sub-tasks fared.
+pub(super) fn sub_tasks_note(counts: Counts) -> String {
     if counts.succeeded == counts.total {
         return "all succeeded".into();
     }
     format!("{} succeeded, {} failed", grouped(counts.succeeded), grouped(counts.failed))
 }
 
-fn calls_note(calls: &Calls) -> String {
+/// Says what the calls were besides first ones.
+pub(super) fn calls_note(calls: &Calls) -> String {
     let retries = (calls.retries > 0).then(|| plural(calls.retries, "retry", "retries"));
     let throttled =
         (calls.throttled > 0).then(|| format!("{} throttled", grouped(calls.throttled)));
@@ -166,7 +168,7 @@ fn limit(report: &Report) -> Option<String> {
 }
 
 /// Returns a rate with one decimal, or with none where that would say nothing.
-fn rounded(rate: f64) -> String {
+pub(super) fn rounded(rate: f64) -> String {
     if rate >= 100.0 {
         return grouped(rate.round() as u64);
     }
@@ -175,7 +177,7 @@ fn rounded(rate: f64) -> String {
 }
 
 /// Returns why it is not complete, and the tone to say it in; nothing if it is.
-fn verdict(report: &Report) -> Option<(Tone, &'static str, String)> {
+pub(super) fn verdict(report: &Report) -> Option<(Tone, &'static str, String)> {
     let Some(exit) = report.exit else {
         return Some((Tone::Doubtful, "Still running", "this is what is known so far".into()));
     };
@@ -229,11 +231,12 @@ fn advised(page: &mut Page, advice: &[Advice]) {
     let flags: Vec<String> = advice.iter().map(ToString::to_string).collect();
     let width = flags.iter().map(String::len).max().unwrap_or_default();
     for (flag, advice) in flags.iter().zip(advice) {
-        page.line(&format!("  {flag:width$}   {}", why(advice)));
+        page.line(&format!("  {flag:width$}   {}", advice_reason(advice)));
     }
 }
 
-fn why(advice: &Advice) -> &'static str {
+/// Says what speaks for an advice.
+pub(super) fn advice_reason(advice: &Advice) -> &'static str {
     match advice {
         Advice::LowerRate(_) => "the service throttled: this is what it accepted",
         Advice::MoreConcurrency(_) => "answers took too long for the rate",

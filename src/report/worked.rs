@@ -6,6 +6,7 @@
 use crate::clock::Timestamp;
 use crate::store::HoldRow;
 use crate::store::SessionRecord;
+use std::ops::Range;
 use std::time::Duration;
 
 /// The parts of all processes in a run, in order.
@@ -65,6 +66,11 @@ impl Worked {
             (Some(first), Some(last)) => last.until.since(first.from),
             (_, _) => Duration::ZERO,
         }
+    }
+
+    /// Returns the times in which processes worked on the run, in order.
+    pub(super) fn stretches(&self) -> Vec<Range<Timestamp>> {
+        self.stretches.iter().map(|stretch| stretch.from..stretch.until).collect()
     }
 
     /// Returns how long processes worked on the run, pauses between them left out.

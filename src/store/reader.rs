@@ -13,11 +13,11 @@ use super::fate::SeenCells;
 use super::mark::Remembered;
 use super::open_tasks::OpenTask;
 use super::open_tasks::open_tasks;
-use super::record::NewRun;
 use super::record::RunRecord;
 use super::record::SessionRecord;
 use super::record::SourceRecord;
 use super::record::StoredEnd;
+use super::record::run_record;
 use super::rows::AttemptRow;
 use super::rows::HoldRow;
 use super::rows::PlanRow;
@@ -184,19 +184,34 @@ impl RunReader {
         Ok(())
     }
 
+    /// Hands every time in which the whole run waited, by its beginning, to `take`.
+    pub fn for_each_hold<E: From<StoreError>>(
+        &self,
+        mut take: impl FnMut(HoldRow) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let failed = sqlite(&self.path);
+        let sql = "SELECT from_us, until_us, reason FROM hold ORDER BY from_us";
+        let mut query = self.connection.prepare(sql).map_err(&failed)?;
+        let mut rows = query.query([]).map_err(&failed)?;
+        while let Some(row) = rows.next().map_err(&failed)? {
+            take(self.hold_row(row).map_err(&failed)?)?;
+        }
+        Ok(())
+    }
+
     /// Returns the times in which the whole run waited.
     pub fn holds(&self) -> Result<Vec<HoldRow>, StoreError> {
-        let read = || {
-            let mut query = self
-                .connection
-                .prepare("SELECT from_us, until_us, reason FROM hold ORDER BY from_us")?;
-            let rows = query.query_map([], |row| {
-                let (from, until) = (self.at(row.get(0)?), self.at(row.get(1)?));
-                Ok(HoldRow { from, until, reason: row.get(2)? })
-            })?;
-            rows.collect::<rusqlite::Result<Vec<_>>>()
-        };
-        read().map_err(sqlite(&self.path))
+        let mut holds = Vec::new();
+        self.for_each_hold::<StoreError>(|hold| {
+            holds.push(hold);
+            Ok(())
+        })?;
+        Ok(holds)
+    }
+
+    fn hold_row(&self, row: &Row<'_>) -> rusqlite::Result<HoldRow> {
+        let (from, until) = (self.at(row.get(0)?), self.at(row.get(1)?));
+        Ok(HoldRow { from, until, reason: row.get(2)? })
     }
 
     fn open_tasks(&self, settled: &Settled) -> rusqlite::Result<BTreeMap<Ordinal, OpenTask>> {
@@ -348,31 +363,6 @@ const TASK: &str = "task.ordinal, task.id, task.command, task.source, task.line,
 
 /// Where the last attempt begins in a task's row.
 const FIRST_ATTEMPT_COLUMN: usize = 14;
-
-fn run_record(row: &Row<'_>) -> rusqlite::Result<RunRecord> {
-    let run = NewRun {
-        id: cells::parsed(row, 0)?,
-        parent: cells::parsed_or_null(row, 1)?,
-        outstanding_before: row.get(13)?,
-        job: row.get(2)?,
-        reason: row.get(3)?,
-        command: row.get(4)?,
-        origin: Timestamp::from_micros(row.get(5)?),
-        endpoint: row.get(6)?,
-        project_id: row.get(7)?,
-        settings: row.get(8)?,
-    };
-    Ok(RunRecord {
-        run,
-        rows: row.get(9)?,
-        selected: row.get(10)?,
-        duplicates: row.get(11)?,
-        already_done: row.get(14)?,
-        invalid: row.get(12)?,
-        sources: Vec::new(),
-        sessions: Vec::new(),
-    })
-}
 
 /// Returns the first tasks of a plan.
 pub(super) fn first_rows(connection: &Connection, most: u32) -> rusqlite::Result<Vec<PlanRow>> {

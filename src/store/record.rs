@@ -1,7 +1,9 @@
 //! What a run's file says about the run as a whole.
 
+use super::cells;
 use super::directory::RunId;
 use crate::clock::Timestamp;
+use rusqlite::Row;
 use std::time::Duration;
 
 /// What is known of a run before its plan is read.
@@ -84,4 +86,30 @@ pub struct StoredEnd {
     pub stopped: Option<String>,
     /// How long the service held it back.
     pub held: Duration,
+}
+
+/// Reads what a run's row says; its sources and sessions are rows of their own.
+pub(super) fn run_record(row: &Row<'_>) -> rusqlite::Result<RunRecord> {
+    let run = NewRun {
+        id: cells::parsed(row, 0)?,
+        parent: cells::parsed_or_null(row, 1)?,
+        outstanding_before: row.get(13)?,
+        job: row.get(2)?,
+        reason: row.get(3)?,
+        command: row.get(4)?,
+        origin: Timestamp::from_micros(row.get(5)?),
+        endpoint: row.get(6)?,
+        project_id: row.get(7)?,
+        settings: row.get(8)?,
+    };
+    Ok(RunRecord {
+        run,
+        rows: row.get(9)?,
+        selected: row.get(10)?,
+        duplicates: row.get(11)?,
+        already_done: row.get(14)?,
+        invalid: row.get(12)?,
+        sources: Vec::new(),
+        sessions: Vec::new(),
+    })
 }

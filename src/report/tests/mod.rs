@@ -2,6 +2,7 @@
 
 mod advice;
 mod endings;
+mod html;
 mod json;
 mod junit;
 mod markdown;

@@ -8,6 +8,7 @@ mod documents;
 mod exits;
 mod failure_groups;
 mod help;
+mod html_page;
 mod install;
 mod leaks;
 mod route;

@@ -1,0 +1,231 @@
+//! A chart: what is drawn, and the same as text and as numbers.
+//!
+//! Knows no run. Everything is a position in a fixed frame; colours and patterns belong to the
+//! style sheet, which knows the classes that are given here.
+
+/// How wide the frame is.
+pub(super) const WIDTH: f64 = 480.0;
+/// How high the frame is.
+pub(super) const HEIGHT: f64 = 210.0;
+const LEFT: f64 = 46.0;
+const RIGHT: f64 = 10.0;
+const TOP: f64 = 18.0;
+const BOTTOM: f64 = 26.0;
+/// Bars are this much narrower than their columns.
+const GAP: f64 = 0.18;
+
+/// One chart.
+#[derive(Debug, Default)]
+pub(super) struct Chart {
+    /// Its name within the page.
+    pub(super) id: &'static str,
+    /// Its title.
+    pub(super) title: &'static str,
+    /// What it shows, in a sentence.
+    pub(super) text: String,
+    /// What is drawn as areas.
+    pub(super) bars: Vec<Bar>,
+    /// What is drawn below all else.
+    pub(super) grid: Vec<Line>,
+    /// What is drawn as lines.
+    pub(super) lines: Vec<Line>,
+    /// What stands in it.
+    pub(super) labels: Vec<Label>,
+    /// What the areas mean.
+    pub(super) key: Vec<Key>,
+    /// The columns of its numbers.
+    pub(super) head: Vec<&'static str>,
+    /// Its numbers.
+    pub(super) rows: Vec<Vec<String>>,
+}
+
+/// A rectangle.
+#[derive(Debug)]
+pub(super) struct Bar {
+    pub(super) class: &'static str,
+    pub(super) x: String,
+    pub(super) y: String,
+    pub(super) width: String,
+    pub(super) height: String,
+}
+
+/// A straight line.
+#[derive(Debug)]
+pub(super) struct Line {
+    pub(super) class: &'static str,
+    pub(super) x1: String,
+    pub(super) y1: String,
+    pub(super) x2: String,
+    pub(super) y2: String,
+}
+
+/// A text at a place.
+#[derive(Debug)]
+pub(super) struct Label {
+    pub(super) class: &'static str,
+    pub(super) x: String,
+    pub(super) y: String,
+    pub(super) text: String,
+}
+
+/// What a class of areas means.
+#[derive(Debug)]
+pub(super) struct Key {
+    pub(super) class: &'static str,
+    pub(super) text: String,
+}
+
+/// Where a part of a column ends, and what it is.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Part {
+    pub(super) class: &'static str,
+    pub(super) value: f64,
+}
+
+impl Chart {
+    /// Draws the lines that a scale from nought to `max` is read by.
+    pub(super) fn draw_scale(&mut self, max: f64) {
+        for share in [0.0, 0.5, 1.0] {
+            self.grid.push(level("grid", share));
+            self.write("y", (LEFT - 6.0, y(share) + 4.0), short(max * share));
+        }
+    }
+
+    /// Draws a line across, at a share of the scale.
+    pub(super) fn draw_level(&mut self, class: &'static str, share: f64) {
+        self.lines.push(level(class, share));
+    }
+
+    /// Draws a column of parts, each on top of the one before, as shares of `max`.
+    pub(super) fn draw_column(
+        &mut self,
+        (column, columns): (usize, usize),
+        parts: impl IntoIterator<Item = Part>,
+        max: f64,
+    ) {
+        let wide = plot_width() / columns as f64;
+        let gap = if columns > 1 { wide * GAP } else { wide * 0.5 };
+        let left = LEFT + wide * column as f64 + gap / 2.0;
+        let mut below = 0.0;
+        for Part { class, value } in parts {
+            if value <= 0.0 {
+                continue;
+            }
+            let (top, bottom) = (y((below + value) / max), y(below / max));
+            // What is there must be seen, however little it is.
+            let height = (bottom - top).max(1.0);
+            self.bars.push(Bar {
+                class,
+                x: number(left),
+                y: number(bottom - height),
+                width: number(wide - gap),
+                height: number(height),
+            });
+            below += value;
+        }
+    }
+
+    /// Draws a line down, at a share of the width.
+    pub(super) fn draw_mark(&mut self, class: &'static str, share: f64) {
+        let at = number(x(share));
+        let (y1, y2) = (number(y(1.0)), number(y(0.0)));
+        self.lines.push(Line { class, x1: at.clone(), y1, x2: at, y2 });
+    }
+
+    /// Writes a text above the plot, at a share of the width.
+    pub(super) fn write_above(&mut self, class: &'static str, share: f64, text: String) {
+        self.write(class, (x(share), TOP - 6.0), text);
+    }
+
+    /// Writes a text at a level, at the right end of the plot.
+    pub(super) fn write_at_level(&mut self, class: &'static str, share: f64, text: String) {
+        self.write(class, (WIDTH - RIGHT, y(share) - 5.0), text);
+    }
+
+    /// Writes a text below the plot, at a share of the width.
+    pub(super) fn write_below(&mut self, share: f64, text: String) {
+        let class = match share {
+            0.9.. => "x last",
+            ..=0.05 => "x first",
+            _ => "x",
+        };
+        self.write(class, (x(share), HEIGHT - 8.0), text);
+    }
+
+    fn write(&mut self, class: &'static str, (x, y): (f64, f64), text: String) {
+        self.labels.push(Label { class, x: number(x), y: number(y), text });
+    }
+}
+
+fn level(class: &'static str, share: f64) -> Line {
+    let (x1, x2, at) = (number(LEFT), number(WIDTH - RIGHT), number(y(share)));
+    Line { class, x1, y1: at.clone(), x2, y2: at }
+}
+
+fn plot_width() -> f64 {
+    WIDTH - LEFT - RIGHT
+}
+
+fn x(share: f64) -> f64 {
+    LEFT + plot_width() * share.clamp(0.0, 1.0)
+}
+
+fn y(share: f64) -> f64 {
+    HEIGHT - BOTTOM - (HEIGHT - TOP - BOTTOM) * share.clamp(0.0, 1.0)
+}
+
+fn number(position: f64) -> String {
+    format!("{position:.1}")
+}
+
+/// Returns a number for a scale, in few characters.
+fn short(value: f64) -> String {
+    let (value, unit) = match value {
+        1_000_000.0.. => (value / 1_000_000.0, "M"),
+        10_000.0.. => (value / 1_000.0, "k"),
+        _ => (value, ""),
+    };
+    let text = format!("{value:.1}");
+    format!("{}{unit}", text.strip_suffix(".0").unwrap_or(&text))
+}
+
+/// Returns a number to end a scale with: no smaller, and good to halve.
+pub(super) fn round_up(value: f64) -> f64 {
+    let value = value.max(2.0);
+    let decade = 10_f64.powf(value.log10().floor());
+    let fits = |step: &f64| step * decade >= value;
+    [1.0, 2.0, 4.0, 5.0, 6.0, 8.0, 10.0].into_iter().find(fits).unwrap_or(10.0) * decade
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_scale_ends_at_a_number_that_is_good_to_halve() {
+        for (value, expected) in
+            [(0.0, 2.0), (1.0, 2.0), (7.0, 8.0), (10.0, 10.0), (4_200.0, 5_000.0)]
+        {
+            assert_eq!(round_up(value), expected, "{value}");
+        }
+    }
+
+    #[test]
+    fn a_scale_is_written_in_few_characters() {
+        for (value, expected) in
+            [(0.0, "0"), (2.5, "2.5"), (5_000.0, "5000"), (40_000.0, "40k"), (1_500_000.0, "1.5M")]
+        {
+            assert_eq!(short(value), expected, "{value}");
+        }
+    }
+
+    #[test]
+    fn parts_stand_on_top_of_each_other_and_the_least_is_seen() {
+        let mut chart = Chart::default();
+        let part = |class, value| Part { class, value };
+        chart.draw_column((0, 2), [part("a", 50.0), part("b", 0.0), part("c", 0.001)], 100.0);
+        let drawn: Vec<_> =
+            chart.bars.iter().map(|bar| (bar.class, bar.y.as_str(), bar.height.as_str())).collect();
+        assert_eq!(drawn, [("a", "101.0", "83.0"), ("c", "100.0", "1.0")]);
+    }
+}

@@ -1,0 +1,66 @@
+//! Writes JSON that can stand inside a `script` element.
+//!
+//! HTML ends such an element at `</script`, wherever it stands, and takes `<!--` for something
+//! else. In JSON these characters stand in texts only, where each has an escape: what is written
+//! here has none of them.
+
+use serde::Serialize;
+use serde_json::Serializer;
+use serde_json::ser::Formatter;
+use std::io;
+use std::io::Write;
+
+/// Writes a value as JSON without `<`, `>`, `&` and the line ends that only JavaScript knows.
+pub(super) fn write_in_script(value: &impl Serialize, out: impl Write) -> io::Result<()> {
+    value.serialize(&mut Serializer::with_formatter(out, InScript))?;
+    Ok(())
+}
+
+struct InScript;
+
+impl Formatter for InScript {
+    fn write_string_fragment<W>(&mut self, writer: &mut W, fragment: &str) -> io::Result<()>
+    where
+        W: ?Sized + Write,
+    {
+        let mut rest = fragment;
+        while let Some(at) = rest.find(['<', '>', '&', '\u{2028}', '\u{2029}']) {
+            let (plain, special) = rest.split_at(at);
+            let character = special.chars().next().expect("it was found there");
+            write!(writer, "{plain}\\u{:04x}", u32::from(character))?;
+            rest = &special[character.len_utf8()..];
+        }
+        writer.write_all(rest.as_bytes())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn written(text: &str) -> String {
+        let mut out = Vec::new();
+        write_in_script(&text, &mut out).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn what_html_would_see_in_a_script_is_escaped() {
+        assert_eq!(
+            written("</script><!-- & \u{2028}"),
+            r#""\u003c/script\u003e\u003c!-- \u0026 \u2028""#
+        );
+        assert_eq!(written("\"\\\n"), r#""\"\\\n""#);
+    }
+
+    proptest! {
+        #[test]
+        fn every_text_comes_back_and_none_ends_the_script(text: String) {
+            let written = written(&text);
+            let special = ['<', '>', '&', '\u{2028}', '\u{2029}'];
+            prop_assert!(!written.contains(special));
+            prop_assert_eq!(serde_json::from_str::<String>(&written).unwrap(), text);
+        }
+    }
+}

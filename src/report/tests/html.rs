@@ -1,0 +1,838 @@
+//! The HTML page: its structure, its data, and that nothing in it can act.
+
+use super::*;
+use crate::report::html::write_part;
+use crate::report::write_html;
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use ring::digest::SHA256;
+use ring::digest::digest;
+use serde_json::Value;
+
+fn page(run: &TestRun) -> String {
+    page_of(&run.reader(), &run.report())
+}
+
+fn page_of(reader: &RunReader, report: &Report) -> String {
+    let mut page = Vec::new();
+    write_html(reader, report, &mut page).unwrap();
+    String::from_utf8(page).unwrap()
+}
+
+/// Returns what stands between two marks, and the text with `…` in its place.
+fn cut_out<'a>(page: &'a str, from: &str, until: &str) -> (&'a str, String) {
+    let begin = page.find(from).unwrap_or_else(|| panic!("no {from}")) + from.len();
+    let end = begin + page[begin..].find(until).unwrap_or_else(|| panic!("no {until}"));
+    (&page[begin..end], format!("{}…{}", &page[..begin], &page[end..]))
+}
+
+fn data(page: &str) -> Value {
+    let json = cut_out(page, "<script type=\"application/json\" id=\"data\">", "</script>").0;
+    serde_json::from_str(json).unwrap()
+}
+
+/// Returns the tags and texts of a part of the page, a line each; drawings and numbers of charts
+/// left out.
+fn outline(part: &str) -> String {
+    let mut outline = String::new();
+    let mut hidden = 0;
+    for piece in part.split('<').skip(1) {
+        let (tag, text) = piece.split_once('>').unwrap();
+        let opens = tag.starts_with("svg") || tag.starts_with("details");
+        let closes = tag.starts_with("/svg") || tag.starts_with("/details");
+        hidden -= i32::from(closes);
+        if hidden == 0 && !tag.starts_with('/') {
+            outline.push_str(&format!("<{tag}> {}\n", text.trim()).replace("> \n", ">\n"));
+        }
+        hidden += i32::from(opens);
+    }
+    outline
+}
+
+#[test]
+fn a_page_has_its_parts_in_the_order_of_reading() {
+    let page = page(&every_outcome());
+    let main = cut_out(&page, "<a class=\"skip\"", "<section aria-labelledby=\"charts-title\">").0;
+    insta::assert_snapshot!(outline(main), @r##"
+    <header>
+    <p class="status">
+    <span class="dot" aria-hidden="true">
+    <h1> stop: 2 of 6 tasks succeeded
+    <p class="title"> 5 of 6 tasks in 0.6s, 10/s (limit 10/s)
+    <p class="verdict">
+    <strong> Interrupted
+    <span class="foreign"> by SIGINT
+    <dl class="facts">
+    <div>
+    <dt> Run
+    <dd class="foreign"> 20240705-120000-kfzq
+    <div>
+    <dt> Began
+    <dd class="foreign"> 2024-07-05 12:00:00 UTC
+    <div>
+    <dt> Ended
+    <dd class="foreign"> 2024-07-05 12:00:00 UTC
+    <div>
+    <dt> Endpoint
+    <dd class="foreign"> https://vias.cn-north-4.myhuaweicloud.com
+    <div>
+    <dt> Project
+    <dd class="foreign"> 0123456789abcdef0123456789abcdef
+    <div>
+    <dt> Input
+    <dd class="foreign"> cameras.csv: 7 rows, 1 duplicate
+    <section class="next" aria-label="What to type next">
+    <ul>
+    <li>
+    <code class="command"> batchctl resume 20240705-120000-kfzq
+    <button type="button" class="copy" hidden> Copy
+    <span> goes on with the rest
+    <li>
+    <code class="command"> batchctl report 20240705-120000-kfzq -o results.csv
+    <button type="button" class="copy" hidden> Copy
+    <span> every task&#39;s outcome
+    <main>
+    <section aria-labelledby="outcomes-title">
+    <h2 id="outcomes-title"> Outcomes
+    <svg class="bar" viewBox="0 0 1000 14" preserveAspectRatio="none" aria-hidden="true">
+    <ul class="tiles outcomes">
+    <li class="succeeded">
+    <span class="label">
+    <span class="mark" aria-hidden="true"> ✓
+    <strong> 1
+    <span class="note"> no sub-task failed
+    <li class="partial">
+    <span class="label">
+    <span class="mark" aria-hidden="true"> ◐
+    <strong> 1
+    <span class="note"> some sub-tasks failed
+    <li class="failed">
+    <span class="label">
+    <span class="mark" aria-hidden="true"> ✕
+    <strong> 1
+    <span class="note"> refused, or nothing succeeded
+    <li class="ambiguous">
+    <span class="label">
+    <span class="mark" aria-hidden="true"> ?
+    <strong> 1
+    <span class="note"> sent, nothing trustworthy came back
+    <li class="unchanged">
+    <span class="label">
+    <span class="mark" aria-hidden="true"> =
+    <strong> 1
+    <span class="note"> in that state already, no call made
+    <li class="not_attempted">
+    <span class="label">
+    <span class="mark" aria-hidden="true"> ○
+    <strong> 1
+    <span class="note"> the run ended before their turn
+    <ul class="tiles efforts">
+    <li class="effort">
+    <span class="label"> worked
+    <strong> 0.6s
+    <span class="note">
+    <li class="effort">
+    <span class="label"> calls
+    <strong> 6
+    <span class="note"> 1 retry, 1 throttled
+    <li class="effort">
+    <span class="label"> sub-tasks
+    <strong> 10
+    <span class="note"> 9 succeeded, 1 failed
+    <li class="effort">
+    <span class="label"> pace
+    <strong> 10/s
+    <span class="note"> 6 in the busiest second
+    <li class="effort">
+    <span class="label"> median latency
+    <strong> 17 ms
+    <span class="note"> p90 17 ms, p99 17 ms
+    <li class="effort">
+    <span class="label"> paused
+    <strong> 1.5s
+    <span class="note"> as the service asked
+    <section aria-labelledby="failures-title">
+    <h2 id="failures-title"> Failures by cause
+    <ol class="groups">
+    <li>
+    <div class="count">
+    <a class="group" href="#group=F1"> F1
+    <strong> 1 task
+    <span> 33% of failures
+    <div class="cause">
+    <p class="place foreign"> service · HTTP 200
+    <p class="message foreign"> some sub-tasks failed
+    <dl>
+    <div>
+    <dt> Sub-task
+    <dd class="foreign"> camera cam-1: no licence
+    <p class="quiet">
+    <span class="tag no"> ⊘ not retryable
+    <p class="quiet"> For example
+    <code> gate-south
+    <p class="do">
+    <code class="command"> batchctl retry 20240705-120000-kfzq --group F1
+    <button type="button" class="copy" hidden> Copy
+    <li>
+    <div class="count">
+    <a class="group" href="#group=F2"> F2
+    <strong> 1 task
+    <span> 33% of failures
+    <div class="cause">
+    <p class="place foreign"> refused · HTTP 500 · VIAS.00010012
+    <p class="message foreign"> This operation is not allowed.
+    <dl>
+    <div>
+    <dt> Reason
+    <dd class="foreign"> The task is being deleted.
+    <div>
+    <dt> Advice
+    <dd class="foreign"> Wait until it is gone.
+    <p class="quiet">
+    <span class="tag no"> ⊘ not retryable
+    <p class="quiet"> For example
+    <code> dock-1
+    <p class="do">
+    <code class="command"> batchctl retry 20240705-120000-kfzq --group F2
+    <button type="button" class="copy" hidden> Copy
+    <li>
+    <div class="count">
+    <a class="group" href="#group=F3"> F3
+    <strong> 1 task
+    <span> 33% of failures
+    <div class="cause">
+    <p class="place foreign"> timeout
+    <p class="message foreign"> no answer in 60 s
+    <p class="quiet">
+    <span class="tag yes"> ↻ retryable
+    <p class="quiet"> For example
+    <code> dock-2
+    <p class="do">
+    <code class="command"> batchctl retry 20240705-120000-kfzq --group F3
+    <button type="button" class="copy" hidden> Copy
+    "##);
+}
+
+#[test]
+fn every_chart_says_what_it_shows_and_has_its_numbers() {
+    let page = page(&every_outcome());
+    let charts =
+        cut_out(&page, "<section aria-labelledby=\"charts-title\">", "<section id=\"tasks\"").0;
+    insta::assert_snapshot!(outline(charts), @r#"
+    <h2 id="charts-title"> How it went
+    <div class="charts">
+    <figure class="chart" id="chart-outcomes">
+    <figcaption>
+    <h3> Tasks settled over time
+    <p> 5 tasks settled, 1 at the most in 10 ms.
+    <svg viewBox="0 0 480 210" role="img" aria-label="Tasks settled over time: 5 tasks settled, 1 at the most in 10 ms.">
+    <ul class="key">
+    <li class="succeeded"> ✓ succeeded 1
+    <li class="partial"> ◐ partial 1
+    <li class="failed"> ✕ failed 1
+    <li class="ambiguous"> ? ambiguous 1
+    <li class="unchanged"> = unchanged 1
+    <details>
+    <figure class="chart" id="chart-pace">
+    <figcaption>
+    <h3> Sendings and the rate limit
+    <p> 6 sendings, 6 in the busiest second; the limit was 10/s: no second may hold more.
+    <svg viewBox="0 0 480 210" role="img" aria-label="Sendings and the rate limit: 6 sendings, 6 in the busiest second; the limit was 10/s: no second may hold more.">
+    <ul class="key">
+    <li class="sent"> ▪ sendings a second
+    <li class="limit"> ┄ limit 10/s
+    <details>
+    <figure class="chart" id="chart-throttling">
+    <figcaption>
+    <h3> Throttling and pauses
+    <p> 1 answer was throttled; the run was held back for 1.5s.
+    <svg viewBox="0 0 480 210" role="img" aria-label="Throttling and pauses: 1 answer was throttled; the run was held back for 1.5s.">
+    <ul class="key">
+    <li class="throttled"> ▪ throttled answers
+    <li class="held"> ▨ share of the time it was held back, of the full height
+    <details>
+    <figure class="chart" id="chart-latency">
+    <figcaption>
+    <h3> Latency
+    <p> p50 17 ms, p90 17 ms, p99 17 ms; the shortest 17 ms, the longest 17 ms.
+    <svg viewBox="0 0 480 210" role="img" aria-label="Latency: p50 17 ms, p90 17 ms, p99 17 ms; the shortest 17 ms, the longest 17 ms.">
+    <ul class="key">
+    <li class="latency"> ▪ attempts that took so long
+    <li class="mark"> │ p50 17 ms
+    <li class="mark"> │ p90 17 ms
+    <li class="mark"> │ p99 17 ms
+    <details>
+    "#);
+    let numbers = cut_out(charts, "<tbody>", "</tbody>").0;
+    insta::assert_snapshot!(outline(numbers), @"
+    <tr>
+    <td> 12:00:00.000
+    <td> 0
+    <td> 0
+    <td> 0
+    <td> 0
+    <td> 0
+    <tr>
+    <td> 12:00:00.010
+    <td> 0
+    <td> 0
+    <td> 0
+    <td> 0
+    <td> 0
+    <tr>
+    <td> 12:00:00.020
+    <td> 0
+    <td> 0
+    <td> 0
+    <td> 0
+    <td> 0
+    <tr>
+    <td> 12:00:00.030
+    <td> 0
+    <td> 0
+    <td> 0
+    <td> 0
+    <td> 0
+    <tr>
+    <td> 12:00:00.040
+    <td> 0
+    <td> 0
+    <td> 0
+    <td> 0
+    <td> 0
+    <tr>
+    <td> 12:00:00.050
+    <td> 0
+    <td> 0
+    <td> 0
+    <td> 0
+    <td> 0
+    <tr>
+    <td> 12:00:00.060
+    <td> 0
+    <td> 0
+    <td> 0
+    <td> 0
+    <td> 0
+    <tr>
+    <td> 12:00:00.070
+    <td> 0
+    <td> 0
+    <td> 0
+    <td> 0
+    <td> 0
+    <tr>
+    <td> 12:00:00.080
+    <td> 0
+    <td> 0
+    <td> 0
+    <td> 0
+    <td> 0
+    <tr>
+    <td> 12:00:00.090
+    <td> 0
+    <td> 0
+    <td> 0
+    <td> 0
+    <td> 0
+    <tr>
+    <td> 12:00:00.100
+    <td> 1
+    <td> 0
+    <td> 0
+    <td> 0
+    <td> 0
+    <tr>
+    <td> 12:00:00.110
+    <td> 0
+    <td> 0
+    <td> 0
+    <td> 0
+    <td> 0
+    <tr>
+    <td> 12:00:00.120
+    <td> 0
+    <td> 0
+    <td> 0
+    <td> 0
+    <td> 0
+    <tr>
+    <td> 12:00:00.130
+    <td> 0
+    <td> 0
+    <td> 0
+    <td> 0
+    <td> 0
+    <tr>
+    <td> 12:00:00.140
+    <td> 0
+    <td> 0
+    <td> 0
+    <td> 0
+    <td> 0
+    <tr>
+    <td> 12:00:00.150
+    <td> 0
+    <td> 0
+    <td> 0
+    <td> 0
+    <td> 0
+    <tr>
+    <td> 12:00:00.160
+    <td> 0
+    <td> 0
+    <td> 0
+    <td> 0
+    <td> 0
+    <tr>
+    <td> 12:00:00.170
+    <td> 0
+    <td> 0
+    <td> 0
+    <td> 0
+    <td> 0
+    <tr>
+    <td> 12:00:00.180
+    <td> 0
+    <td> 0
+    <td> 0
+    <td> 0
+    <td> 0
+    <tr>
+    <td> 12:00:00.190
+    <td> 0
+    <td> 0
+    <td> 0
+    <td> 0
+    <td> 0
+    <tr>
+    <td> 12:00:00.200
+    <td> 0
+    <td> 1
+    <td> 0
+    <td> 0
+    <td> 0
+    <tr>
+    <td> 12:00:00.210
+    <td> 0
+    <td> 0
+    <td> 0
+    <td> 0
+    <td> 0
+    <tr>
+    <td> 12:00:00.220
+    <td> 0
+    <td> 0
+    <td> 0
+    <td> 0
+    <td> 0
+    <tr>
+    <td> 12:00:00.230
+    <td> 0
+    <td> 0
+    <td> 0
+    <td> 0
+    <td> 0
+    <tr>
+    <td> 12:00:00.240
+    <td> 0
+    <td> 0
+    <td> 0
+    <td> 0
+    <td> 0
+    <tr>
+    <td> 12:00:00.250
+    <td> 0
+    <td> 0
+    <td> 0
+    <td> 0
+    <td> 0
+    <tr>
+    <td> 12:00:00.260
+    <td> 0
+    <td> 0
+    <td> 0
+    <td> 0
+    <td> 0
+    <tr>
+    <td> 12:00:00.270
+    <td> 0
+    <td> 0
+    <td> 0
+    <td> 0
+    <td> 0
+    <tr>
+    <td> 12:00:00.280
+    <td> 0
+    <td> 0
+    <td> 0
+    <td> 0
+    <td> 0
+    <tr>
+    <td> 12:00:00.290
+    <td> 0
+    <td> 0
+    <td> 0
+    <td> 0
+    <td> 0
+    <tr>
+    <td> 12:00:00.300
+    <td> 0
+    <td> 0
+    <td> 1
+    <td> 0
+    <td> 0
+    <tr>
+    <td> 12:00:00.310
+    <td> 0
+    <td> 0
+    <td> 0
+    <td> 0
+    <td> 0
+    <tr>
+    <td> 12:00:00.320
+    <td> 0
+    <td> 0
+    <td> 0
+    <td> 0
+    <td> 0
+    <tr>
+    <td> 12:00:00.330
+    <td> 0
+    <td> 0
+    <td> 0
+    <td> 0
+    <td> 0
+    <tr>
+    <td> 12:00:00.340
+    <td> 0
+    <td> 0
+    <td> 0
+    <td> 0
+    <td> 0
+    <tr>
+    <td> 12:00:00.350
+    <td> 0
+    <td> 0
+    <td> 0
+    <td> 0
+    <td> 0
+    <tr>
+    <td> 12:00:00.360
+    <td> 0
+    <td> 0
+    <td> 0
+    <td> 0
+    <td> 0
+    <tr>
+    <td> 12:00:00.370
+    <td> 0
+    <td> 0
+    <td> 0
+    <td> 0
+    <td> 0
+    <tr>
+    <td> 12:00:00.380
+    <td> 0
+    <td> 0
+    <td> 0
+    <td> 0
+    <td> 0
+    <tr>
+    <td> 12:00:00.390
+    <td> 0
+    <td> 0
+    <td> 0
+    <td> 0
+    <td> 0
+    <tr>
+    <td> 12:00:00.400
+    <td> 0
+    <td> 0
+    <td> 0
+    <td> 0
+    <td> 0
+    <tr>
+    <td> 12:00:00.410
+    <td> 0
+    <td> 0
+    <td> 0
+    <td> 0
+    <td> 0
+    <tr>
+    <td> 12:00:00.420
+    <td> 0
+    <td> 0
+    <td> 0
+    <td> 0
+    <td> 0
+    <tr>
+    <td> 12:00:00.430
+    <td> 0
+    <td> 0
+    <td> 0
+    <td> 0
+    <td> 0
+    <tr>
+    <td> 12:00:00.440
+    <td> 0
+    <td> 0
+    <td> 0
+    <td> 0
+    <td> 0
+    <tr>
+    <td> 12:00:00.450
+    <td> 0
+    <td> 0
+    <td> 0
+    <td> 0
+    <td> 0
+    <tr>
+    <td> 12:00:00.460
+    <td> 0
+    <td> 0
+    <td> 0
+    <td> 0
+    <td> 0
+    <tr>
+    <td> 12:00:00.470
+    <td> 0
+    <td> 0
+    <td> 0
+    <td> 0
+    <td> 0
+    <tr>
+    <td> 12:00:00.480
+    <td> 0
+    <td> 0
+    <td> 0
+    <td> 0
+    <td> 0
+    <tr>
+    <td> 12:00:00.490
+    <td> 0
+    <td> 0
+    <td> 0
+    <td> 0
+    <td> 0
+    <tr>
+    <td> 12:00:00.500
+    <td> 0
+    <td> 0
+    <td> 0
+    <td> 1
+    <td> 0
+    <tr>
+    <td> 12:00:00.510
+    <td> 0
+    <td> 0
+    <td> 0
+    <td> 0
+    <td> 0
+    <tr>
+    <td> 12:00:00.520
+    <td> 0
+    <td> 0
+    <td> 0
+    <td> 0
+    <td> 0
+    <tr>
+    <td> 12:00:00.530
+    <td> 0
+    <td> 0
+    <td> 0
+    <td> 0
+    <td> 0
+    <tr>
+    <td> 12:00:00.540
+    <td> 0
+    <td> 0
+    <td> 0
+    <td> 0
+    <td> 0
+    <tr>
+    <td> 12:00:00.550
+    <td> 0
+    <td> 0
+    <td> 0
+    <td> 0
+    <td> 0
+    <tr>
+    <td> 12:00:00.560
+    <td> 0
+    <td> 0
+    <td> 0
+    <td> 0
+    <td> 0
+    <tr>
+    <td> 12:00:00.570
+    <td> 0
+    <td> 0
+    <td> 0
+    <td> 0
+    <td> 0
+    <tr>
+    <td> 12:00:00.580
+    <td> 0
+    <td> 0
+    <td> 0
+    <td> 0
+    <td> 0
+    <tr>
+    <td> 12:00:00.590
+    <td> 0
+    <td> 0
+    <td> 0
+    <td> 0
+    <td> 1
+    ");
+}
+
+#[test]
+fn every_task_is_in_the_data_in_the_order_of_the_input() {
+    let page = page(&every_outcome());
+    let json = cut_out(&page, "id=\"data\">", "</script>").0;
+    insta::assert_snapshot!(json, @r#"
+    {"head":{"run":"20240705-120000-kfzq","base":1720180800000,"tasks":6,"commands":["start","stop"],"outcomes":["succeeded","partial","failed","ambiguous","unchanged","not_attempted"],"kinds":["dns","connect","tls","timeout","reset","throttled","auth","refused","service","body","not_reached","not_sent"],"groups":["F1","F2","F3"],"sources":["cameras.csv"]},
+    "rows":[
+    ["gate-north",1,0,1,0,100,200,0,0,2],
+    ["gate-south",1,1,1,100,100,200,1,0,3,[8,0,1,0,0,2,"request-2",[4,1,3],17]],
+    ["dock-1",1,2,1,200,100,500,2,0,4,[7,3,4,5,6,0,"request-3",null,17]],
+    ["dock-2",1,3,2,300,200,null,3,0,5,[3,0,7,0,0,0,null,null,17]],
+    ["ramp-1",1,4,1,500,100,200,0,0,6],
+    ["ramp-2",1,5,0,null,null,null,0,0,7]],
+    "attempts":[
+    [3,300,17,429,5,8,9],
+    [3,400,17,null,3,0,7]],
+    "texts":["","some sub-tasks failed","camera cam-1: no licence; camera 9: off","VIAS.00010012","This operation is not allowed.","The task is being deleted.","Wait until it is gone.","no answer in 60 s","APIGW.0308","policy user over ratelimit,limit:10,time:1 second"]}
+    "#);
+}
+
+#[test]
+fn a_page_allows_its_own_style_and_script_and_nothing_else() {
+    let page = page(&every_outcome());
+    let policy = cut_out(&page, "Content-Security-Policy\" content=\"", "\"").0;
+    let policy = policy.replace("&#39;", "'");
+    let hash = |text: &str| BASE64_STANDARD.encode(digest(&SHA256, text.as_bytes()));
+    let style = cut_out(&page, "<style>", "</style>").0;
+    let script = cut_out(&page, "</script>\n<script>", "</script>").0;
+    let expected = format!(
+        "default-src 'none'; style-src 'sha256-{}'; script-src 'sha256-{}'; base-uri 'none'; \
+         form-action 'none'",
+        hash(style),
+        hash(script)
+    );
+    assert_eq!(policy, expected);
+    // An attribute of style would be refused by that policy, and an address is never needed.
+    let markup = cut_out(&cut_out(&page, "<style>", "</style>").1, "id=\"data\">", "</html>").1;
+    for forbidden in [" style=", " src=", "http://www", "@import", " onclick="] {
+        assert!(!markup.contains(forbidden), "{forbidden}");
+    }
+}
+
+#[test]
+fn hostile_texts_stay_texts() {
+    let hostile =
+        "</script><script>alert(1)</script><!--<img src=x onerror=alert(1)>&\u{2028}\u{202e}";
+    let tables = [("<img src=x>.csv", "id\nevil-1\nevil-2\n")];
+    let mut run = TestRun::planned(&tables, |run, _| {
+        run.reason = Some(hostile.into());
+        run.job = Some("\"><b>".into());
+        run.settings = format!("{{\"<i>\":{}}}", serde_json::json!(hostile));
+    });
+    run.begin();
+    run.settle(0, refused(hostile), Outcome::Failed);
+    run.call(1, refused(hostile));
+    run.settle(1, lost(FailureKind::Timeout), Outcome::Ambiguous);
+    run.end(None);
+    let page = page(&run);
+    assert_eq!(page.matches("<script").count(), 2);
+    assert_eq!(page.matches("</script").count(), 2);
+    let markup = cut_out(&page, "<script>", "</script>").1;
+    for forbidden in ["<img", "<b>", "<i>", "<!--", "\u{2028}", "\u{202e}alert"] {
+        assert!(!markup.contains(forbidden), "{forbidden}");
+    }
+    let texts = data(&page)["texts"].clone();
+    assert!(texts.as_array().unwrap().iter().any(|text| text == hostile), "{texts}");
+}
+
+#[test]
+fn of_too_many_tasks_those_that_did_not_succeed_come_first() {
+    let mut run = TestRun::of(12);
+    run.begin();
+    (0..6).for_each(|task| run.settle(task, counted(0, 1), Outcome::Succeeded));
+    (6..9).for_each(|task| run.settle(task, refused("no"), Outcome::Failed));
+    run.end(Some(StopReason::Interrupted));
+    let ids = |tasks| {
+        let mut page = Vec::new();
+        write_part(&run.reader(), &run.report(), (tasks, 10), &mut page).unwrap();
+        let page = String::from_utf8(page).unwrap();
+        let rows = data(&page)["rows"].as_array().unwrap().clone();
+        let ids: Vec<String> = rows.iter().map(|row| row[0].as_str().unwrap().into()).collect();
+        (ids, page.contains(&format!("This page holds {tasks} of 12 tasks")))
+    };
+    assert!(!ids(12).1);
+    let (shown, says_so) = ids(7);
+    let expected = [6, 7, 8, 9, 10, 11, 0].map(|number| format!("task-{number:04}"));
+    assert_eq!((shown.as_slice(), says_so), (expected.as_slice(), true));
+    assert_eq!(ids(2).0, ["task-0006", "task-0007"]);
+}
+
+#[test]
+fn attempts_are_there_for_tasks_that_were_sent_more_than_once_up_to_a_limit() {
+    let mut run = TestRun::of(3);
+    run.begin();
+    run.settle(0, counted(0, 1), Outcome::Succeeded);
+    (0..4).for_each(|_| run.call(2, throttled()));
+    run.settle(2, counted(0, 1), Outcome::Succeeded);
+    run.end(Some(StopReason::Interrupted));
+    let attempts = |most| {
+        let mut page = Vec::new();
+        write_part(&run.reader(), &run.report(), (10, most), &mut page).unwrap();
+        let data = data(&String::from_utf8(page).unwrap());
+        let attempts = data["attempts"].as_array().unwrap().clone();
+        attempts.iter().map(|attempt| attempt[0].as_u64().unwrap()).collect::<Vec<_>>()
+    };
+    assert_eq!(attempts(10), [2, 2, 2, 2, 2]);
+    assert_eq!(attempts(3), [2, 2, 2]);
+}
+
+#[test]
+fn a_run_that_sent_nothing_says_so_in_place_of_charts_and_failures() {
+    let run = TestRun::of(3);
+    let unsent = page(&run);
+    for text in [
+        "stop: none of 3 tasks succeeded",
+        "Nothing was sent, so nothing failed.",
+        "Nothing was sent, so there is nothing to draw.",
+        "<strong>Killed</strong>",
+        "batchctl resume 20240705-120000-kfzq",
+    ] {
+        assert!(unsent.contains(text), "{text}");
+    }
+    let empty = page(&TestRun::of_table("id\n"));
+    assert!(empty.contains("No task was selected."), "{empty}");
+}
+
+#[test]
+fn a_run_in_which_everything_succeeded_says_that_nothing_failed() {
+    let mut run = TestRun::of(2);
+    run.begin();
+    (0..2).for_each(|task| run.settle(task, counted(0, 3), Outcome::Succeeded));
+    run.end(None);
+    let page = page(&run);
+    assert!(page.contains("stop: all 2 tasks succeeded"));
+    assert!(page.contains("Nothing failed: every task is where it was sent."));
+    assert!(page.contains("<body class=\"good\">"));
+}
+
+#[test]
+fn a_running_run_offers_nothing_to_type_for_its_groups() {
+    let mut run = TestRun::of(3);
+    run.begin();
+    run.settle(0, refused("no"), Outcome::Failed);
+    let reader = run.reader();
+    let page = page_of(&reader, &Report::read(&reader, StillRunning::Yes).unwrap());
+    assert!(page.contains("still running"), "{page}");
+    assert!(!page.contains("--group"));
+}
