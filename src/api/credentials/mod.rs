@@ -338,6 +338,38 @@ mod tests {
         Credentials::load(source.into(), Clock::start(), Redactor::default()).await
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn a_token_is_renewed_when_a_fifth_of_its_life_is_left_or_half_an_hour() {
+        let now = Clock::start().instant();
+        let check = |life: Option<u64>, expected: Option<u64>| {
+            let token = Token::new(b"any-token", || "the test".into()).unwrap();
+            let found = Found {
+                proof: Proof::Token(Arc::new(token)),
+                expires_at: None,
+                life: life.map(Duration::from_secs),
+                project: None,
+            };
+            let due = Current::new(Generation(1), found, now).renewal_due;
+            assert_eq!(due.map(|due| (due - now).as_secs()), expected, "{life:?}");
+        };
+        check(Some(30), Some(24));
+        check(Some(24 * 3_600), Some(24 * 3_600 - 1_800));
+        check(Some(0), Some(0));
+        check(None, None);
+    }
+
+    #[tokio::test]
+    async fn a_signature_is_never_tried_again_and_its_key_goes_alone_at_first() {
+        let key = AccessKey::new("AK1", "a-secret-key".into(), None, "the test").unwrap();
+        let source = CredentialSource::Key(Arc::new(key));
+        let credentials = Credentials::load(source, Clock::start(), Redactor::default());
+        let credentials = credentials.await.unwrap();
+        assert_eq!(credentials.first_use(), FirstUse::Alone);
+        let refused = credentials.renew(Generation(1)).await.unwrap_err();
+        assert_eq!(refused.to_string(), "the service refused the signature of the test");
+        assert_eq!(credentials.redactor.redact("a-secret-key".into()), "[secret key]");
+    }
+
     /// Returns the token that a call would be sent with now.
     fn sent(credentials: &Credentials) -> String {
         let url = "http://127.0.0.1/".parse().unwrap();

@@ -60,9 +60,15 @@ where
     }
 
     /// Takes note of what an answer says of the credentials it was asked with.
-    pub(super) fn hear_of_credentials(&mut self, verdict: Verdict, used: Generation) {
+    pub(super) fn hear_of_credentials(
+        &mut self,
+        verdict: Verdict,
+        status: Option<u16>,
+        used: Generation,
+    ) {
+        let succeeded = status.is_some_and(|status| (200..300).contains(&status));
         // Other answers may come from whoever stands before the one that checks credentials.
-        if matches!(verdict, Verdict::Done(_) | Verdict::Refused) {
+        if succeeded || matches!(verdict, Verdict::Done(_) | Verdict::Refused) {
             self.trust.accept(used);
         }
     }

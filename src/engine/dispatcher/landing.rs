@@ -48,13 +48,14 @@ where
         let verdict = finding.verdict;
         let heard = Heard::of(&answer);
         let health = Health::of(&answer, verdict);
+        let status = answer.status();
         let sent_at = self.clock.label(sent);
         claim.first_sent = claim.first_sent.or(Some(sent_at));
         let mut result = attempt_result(answer, finding, sent_at);
         result.duration = ended - sent;
         self.tell(EventKind::AttemptEnded { seq, task: Arc::clone(&claim.task), result });
         self.hear_of(seq, claim.standing.repute.testimony(health));
-        self.hear_of_credentials(verdict, used);
+        self.hear_of_credentials(verdict, status, used);
         self.pace.landed(verdict, sent);
         let spared = claim.standing.after_uncharged(verdict);
         match self.settings.retry.decide(verdict, spared, 1.0) {

@@ -187,6 +187,88 @@ fn a_wrong_password_is_tried_once() {
     assert_eq!(scene.runs(), [""; 0], "a run that could not begin is forgotten");
 }
 
+/// A service that is its own IAM: login by login it answers as `logins` says, and the token of
+/// the first is good for ten calls.
+fn with_logins(logins: &'static [u16]) -> (Server, Scene) {
+    let (calls, asked) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    let server = Server::start(move |request: &Request| {
+        if request.method != "POST" {
+            let first = request.headers["x-auth-token"] == "token-number-1";
+            let number = calls.fetch_add(1, Ordering::Relaxed);
+            return match first && number >= 10 {
+                true => expired(),
+                false => Reply::trusted(&request.id, 0, 1),
+            };
+        }
+        assert_eq!(request.path, "/v3/auth/tokens?nocatalog=true");
+        let number = asked.fetch_add(1, Ordering::Relaxed);
+        let status = logins[number];
+        let error = r#"{"error":{"code":0,"message":"no reason","title":"No"}}"#;
+        let body =
+            if status == 201 { r#"{"token":{"project":{"id":"p-1","name":"n"}}}"# } else { error };
+        let token = format!("token-number-{}", number + 1);
+        Reply::answer(status, body).with_header("x-subject-token", &token)
+    });
+    let mut scene = Scene::with(&server);
+    scene.unset("BATCHCTL_TOKEN");
+    scene.set("BATCHCTL_IAM_ENDPOINT", &server.url());
+    as_user(&mut scene, PASSWORD);
+    write_tasks(&scene, 30);
+    (server, scene)
+}
+
+fn logins(server: &Server) -> usize {
+    server.requests().iter().filter(|request| request.method == "POST").count()
+}
+
+const ONE_BY_ONE: [&str; 6] = ["stop", "tasks.txt", "--rate", "none", "-j", "1"];
+
+#[test]
+fn a_token_of_a_login_that_is_refused_before_its_end_is_renewed_by_another_login() {
+    let (server, scene) = with_logins(&[201, 201]);
+    scene.call(&ONE_BY_ONE).expect(0);
+    assert_eq!((logins(&server), server.trusted_counts().total), (2, 30));
+}
+
+#[test]
+fn an_iam_that_is_away_is_asked_again_while_the_run_waits() {
+    let (server, scene) = with_logins(&[201, 503, 201]);
+    let ended = scene.call(&ONE_BY_ONE).expect(0);
+    assert!(ended.stderr.contains("the credentials are being renewed"), "{}", ended.stderr);
+    assert_eq!((logins(&server), server.trusted_counts().total), (3, 30));
+}
+
+#[test]
+fn a_password_that_is_wrong_by_now_is_tried_once_and_ends_the_run() {
+    let (server, scene) = with_logins(&[201, 401]);
+    let ended = scene.call(&ONE_BY_ONE).expect(77);
+    ended.says("refused the login of `night`: no reason").says("it was tried once");
+    assert_eq!((logins(&server), server.trusted_counts().total), (2, 10));
+}
+
+#[test]
+fn a_login_follows_no_redirect() {
+    let elsewhere = Server::obliging();
+    let target = format!("{}/v3/auth/tokens", elsewhere.url());
+    let server = Server::start(move |_| Reply::answer(307, "").with_header("location", &target));
+    let mut scene = Scene::with(&server);
+    scene.unset("BATCHCTL_TOKEN");
+    scene.set("BATCHCTL_IAM_ENDPOINT", &server.url());
+    as_user(&mut scene, PASSWORD);
+    scene.call(&["stop", "--id", "gate-1"]).expect(77).says("status 307");
+    assert_eq!((server.count(), elsewhere.count()), (1, 0));
+}
+
+#[test]
+fn a_password_goes_nowhere_unencrypted_and_nowhere_on_a_guess() {
+    let (_sandbox, mut scene) = sandbox(Auth::Token, |_| {});
+    as_user(&mut scene, PASSWORD);
+    scene.set("BATCHCTL_IAM_ENDPOINT", "http://iam.example.com");
+    scene.call(&["auth", "check"]).expect(2).says("unencrypted");
+    scene.unset("BATCHCTL_IAM_ENDPOINT");
+    scene.call(&["auth", "check"]).expect(77).says("name it with `--iam-endpoint URL`");
+}
+
 #[test]
 fn a_passcode_is_asked_for_beside_the_password() {
     let (_sandbox, mut scene) = sandbox(Auth::Token, |account| {
