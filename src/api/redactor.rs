@@ -62,6 +62,8 @@ struct Pattern {
     /// Where the part begins that is searched for: at 0, or near the end for a text whose
     /// beginning was cut off.
     from: usize,
+    /// The byte at that place.
+    first: u8,
     alphabet: Alphabet,
 }
 
@@ -160,16 +162,26 @@ impl Default for Beginnings {
 impl Known {
     /// Finds what has to go at `at`; nothing before `kept` is touched again.
     fn find_at(&self, text: &str, at: usize, kept: usize) -> Option<Hit> {
-        if !text.is_char_boundary(at) {
+        let bytes = text.as_bytes();
+        let first = bytes[at];
+        // Most bytes begin nothing: a call that went well must not pay for those that echo.
+        let begins = |pattern: &&Pattern| pattern.first == first || begins_any(first);
+        let mut possible = self.secrets.iter().filter(begins).peekable();
+        let is_unlearnt = matches!(first, b'S' | b':');
+        if (possible.peek().is_none() && !is_unlearnt) || !text.is_char_boundary(at) {
             return None;
         }
-        let bytes = text.as_bytes();
-        let longest = self.secrets.iter().filter_map(|pattern| pattern.find_at(bytes, at));
+        let longest = possible.filter_map(|pattern| pattern.find_at(bytes, at));
         let hit = longest.max_by_key(|hit| hit.end).or_else(|| unlearnt_at(bytes, at))?;
         let start = hit.start.max(kept);
         let end = (hit.end..).find(|&end| text.is_char_boundary(end)).unwrap_or(text.len());
         Some(Hit { start, end, ..hit })
     }
+}
+
+/// Tells whether a byte may begin any secret: an escape, or a sign that stands for another.
+fn begins_any(byte: u8) -> bool {
+    matches!(byte, b'%' | b'\\' | b'&' | b'-' | b'_' | b'+')
 }
 
 impl Pattern {
@@ -282,7 +294,8 @@ fn whole_and_end(name: &'static str, text: &str, alphabet: Alphabet) -> Vec<Patt
     let end = (0..=end).rev().find(|&index| text.is_char_boundary(index)).unwrap_or(0);
     let mut froms = vec![0, end];
     froms.dedup();
-    let pattern = |from| Pattern { name, text: text.into(), from, alphabet };
+    let first = |from: usize| text.as_bytes()[from];
+    let pattern = |from| Pattern { name, text: text.into(), from, first: first(from), alphabet };
     froms.into_iter().map(pattern).collect()
 }
 
