@@ -30,6 +30,7 @@ mod project;
 mod prompt;
 mod rank;
 mod report;
+mod revert;
 mod runs;
 mod sandbox;
 mod signals;
@@ -104,6 +105,7 @@ fn command() -> clap::Command {
     let command = Cli::command()
         .mut_subcommand("resume", own_defaults)
         .mut_subcommand("retry", own_defaults)
+        .mut_subcommand("revert", own_defaults)
         .mut_subcommand("settle", own_defaults);
     config::with_all_flags(command)
 }
@@ -184,6 +186,7 @@ fn keeps_runs(command: &Command) -> bool {
         | Command::Run(_)
         | Command::Resume(_)
         | Command::Retry(_)
+        | Command::Revert(_)
         | Command::Report(_)
         | Command::Auth { .. }
         | Command::Wait(_)
@@ -236,6 +239,7 @@ fn dispatch(command: Command, context: &Context) -> Result<ExitStatus, Failure> 
         Command::Report(args) => report::show(&args, context),
         Command::Resume(args) => take_up::resume(&args, context),
         Command::Retry(args) => take_up::retry(&args, context),
+        Command::Revert(args) => revert::revert(&args, context),
         Command::Wait(args) => afterwards::wait(&args, context),
         Command::Settle(args) => afterwards::settle(&args, context),
         Command::List(args) => list::list(&args, context),

@@ -35,6 +35,7 @@ use batchctl::store::PlanRow;
 use batchctl::store::PlanTotals;
 use batchctl::store::RunId;
 use batchctl::store::RunRecord;
+use batchctl::store::TaskRow;
 use batchctl::text::plural;
 
 pub(super) fn resume(args: &ResumeArgs, context: &Context) -> Result<ExitStatus, Failure> {
@@ -143,7 +144,7 @@ fn turn(
 }
 
 /// Changes the settings that flags or variables give; the others stay as the run had them.
-fn adjust(settings: &mut RunSettings, args: &TakeUpArgs, context: &Context) {
+pub(super) fn adjust(settings: &mut RunSettings, args: &TakeUpArgs, context: &Context) {
     let given = |flag| context.is_given(flag);
     pace::adjust_rate(settings, &args.pace, context);
     if given("concurrency") {
@@ -193,8 +194,10 @@ fn adjust_state(settings: &mut RunSettings, args: &TakeUpArgs, context: &Context
     if context.is_given("on_unknown") {
         settings.on_unknown = args.state.on_unknown.into();
     }
-    if context.is_given("wait") || context.is_given("wait_timeout") {
+    if context.is_given("wait") {
         settings.wait = args.state.wait();
+    } else if context.is_given("wait_timeout") {
+        settings.wait = settings.wait.map(|_| args.state.wait_timeout);
     }
 }
 
@@ -207,11 +210,17 @@ fn preview(retry: &Retry, order: &Order) -> Result<ExitStatus, Failure> {
     let shown = usize::try_from(dry_run::SHOWN_ROWS).expect("a few rows fit");
     let (selected, first) = retry.preview(shown)?;
     let totals = PlanTotals { rows: selected, selected, ..PlanTotals::default() };
+    let rows = plan_rows(first, &retry.record);
+    Ok(dry_run::show(order, totals, &rows))
+}
+
+/// Returns tasks of a run as a plan shows them.
+pub(super) fn plan_rows(tasks: Vec<TaskRow>, record: &RunRecord) -> Vec<PlanRow> {
     let name = |source: u32| {
         let index = usize::try_from(source).expect("a u32 fits a usize");
-        retry.record.sources.get(index).map(|source| source.name.clone()).unwrap_or_default()
+        record.sources.get(index).map(|source| source.name.clone()).unwrap_or_default()
     };
-    let rows: Vec<PlanRow> = first
+    tasks
         .into_iter()
         .map(|task| PlanRow {
             id: task.id,
@@ -219,22 +228,25 @@ fn preview(retry: &Retry, order: &Order) -> Result<ExitStatus, Failure> {
             source: name(task.source),
             line: task.line,
         })
-        .collect();
-    Ok(dry_run::show(order, totals, &rows))
+        .collect()
 }
 
 /// A run that is about to be taken up.
-struct TakeUp<'a> {
-    args: &'a TakeUpArgs,
-    order: &'a Order,
-    place: &'a Place,
-    documents: &'a [Document],
-    log_file: Option<LogFile>,
-    unbegun: Unbegun,
-    clock: Clock,
+pub(super) struct TakeUp<'a> {
+    pub(super) args: &'a TakeUpArgs,
+    pub(super) order: &'a Order,
+    pub(super) place: &'a Place,
+    pub(super) documents: &'a [Document],
+    pub(super) log_file: Option<LogFile>,
+    pub(super) unbegun: Unbegun,
+    pub(super) clock: Clock,
 }
 
-fn carry_out(planned: Planned, how: TakeUp<'_>, context: &Context) -> Result<ExitStatus, Failure> {
+pub(super) fn carry_out(
+    planned: Planned,
+    how: TakeUp<'_>,
+    context: &Context,
+) -> Result<ExitStatus, Failure> {
     let TakeUp { args, order, place, documents, log_file, unbegun, clock } = how;
     let credentials = match credentials::source(&args.credentials, place, context) {
         Ok(source) => source,

@@ -12,6 +12,7 @@ mod ledger;
 mod look;
 mod resume;
 mod retry;
+mod revert;
 mod settings;
 mod watch;
 
@@ -29,6 +30,9 @@ pub use resume::resume;
 pub use retry::Retry;
 pub use retry::RetryFilter;
 pub use retry::retry;
+pub use revert::Revert;
+pub use revert::Reverted;
+pub use revert::revert;
 pub use settings::OnUnknown;
 pub use settings::RunSettings;
 pub use watch::WatchTrouble;

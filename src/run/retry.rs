@@ -130,9 +130,9 @@ impl Retry {
     pub fn plan(self, place: (String, String), clock: Clock) -> Result<Planned, RunError> {
         let outstanding = self.outstanding()?;
         let run = self.new_run(place, outstanding, clock.now());
-        let wants = |task: &TaskRow| self.wants(task);
+        let pick = |task: TaskRow| self.wants(&task).then_some(task);
         let holder = holder(clock.now());
-        match store::plan_again(&self.runs, &run, &self.reader, wants, &holder)? {
+        match store::plan_again(&self.runs, &run, &self.reader, pick, &holder)? {
             PlannedRun::Ready { totals, lock } => {
                 let (id, runs, settings) = (run.id, self.runs, self.settings);
                 Ok(Planned {

@@ -17,21 +17,21 @@ use rusqlite::Connection;
 use rusqlite::params;
 use std::path::Path;
 
-/// Stores the plan of a run that does again what `wants` picks from another run.
+/// Stores the plan of a run that does what `pick` makes of another run's tasks.
 ///
 /// The new run keeps order, sources and other cells, so that its results look like the other's.
 pub fn plan_again(
     runs: &RunDirectory,
     run: &NewRun,
     of: &RunReader,
-    wants: impl Fn(&TaskRow) -> bool,
+    pick: impl Fn(TaskRow) -> Option<TaskRow>,
     holder: &str,
 ) -> Result<PlannedRun, StoreError> {
     store_plan(runs, run, holder, |connection, path| {
         let failed = sqlite(path);
         connection.execute_batch("BEGIN").map_err(&failed)?;
         copy_sources(connection, of, path)?;
-        let totals = copy_tasks(connection, of, wants, path)?;
+        let totals = copy_tasks(connection, of, pick, path)?;
         insert_run(connection, run, totals).map_err(&failed)?;
         connection.execute_batch("COMMIT").map_err(&failed)?;
         Ok(Ok(totals))
@@ -53,13 +53,13 @@ fn copy_sources(connection: &Connection, of: &RunReader, path: &Path) -> Result<
 fn copy_tasks(
     connection: &Connection,
     of: &RunReader,
-    wants: impl Fn(&TaskRow) -> bool,
+    pick: impl Fn(TaskRow) -> Option<TaskRow>,
     path: &Path,
 ) -> Result<PlanTotals, StoreError> {
     let mut totals = PlanTotals::default();
     let mut insert = connection.prepare(INSERT_TASK).map_err(sqlite(path))?;
     of.for_each_task::<StoreError>(|task| {
-        if wants(&task) {
+        if let Some(task) = pick(task) {
             totals.rows += 1;
             totals.selected += 1;
             insert_task(&mut insert, planned(task)).map_err(sqlite(path))?;

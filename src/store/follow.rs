@@ -29,6 +29,9 @@ pub(super) fn follow(runs: &RunDirectory, run: Option<&RunId>) -> Result<Vec<Run
 
 /// Leaves out every task that one of these runs has done, and returns how many there were.
 ///
+/// What was done last to a task counts, for the latest run comes first: one that was taken back
+/// is done no more.
+///
 /// The runs are open one after the other: a job that follows itself every night for years has
 /// more of them than a process may have files.
 pub(super) fn leave_out_done(
@@ -42,8 +45,7 @@ pub(super) fn leave_out_done(
     let failed = sqlite(path);
     connection
         .execute_batch(
-            "CREATE TEMP TABLE done (id TEXT, command INTEGER, PRIMARY KEY (id, command))
-             WITHOUT ROWID",
+            "CREATE TEMP TABLE done (id TEXT PRIMARY KEY, command INTEGER) WITHOUT ROWID",
         )
         .map_err(&failed)?;
     let mut insert =

@@ -45,6 +45,14 @@ impl Command {
             Self::Stop => "stop",
         }
     }
+
+    /// Returns the command that takes this one back.
+    pub const fn opposite(self) -> Self {
+        match self {
+            Self::Start => Self::Stop,
+            Self::Stop => Self::Start,
+        }
+    }
 }
 
 impl fmt::Display for Command {

@@ -16,6 +16,8 @@ mod ledger;
 #[cfg(test)]
 mod locks;
 #[cfg(test)]
+mod looking;
+#[cfg(test)]
 mod rig;
 #[cfg(test)]
 mod signals;

@@ -74,6 +74,27 @@ pub(crate) struct RetryArgs {
     pub(crate) how: TakeUpArgs,
 }
 
+const REVERT_HELP: &str = "\
+Makes a plan of the opposite command for exactly the tasks that the run changed, as far as it looked
+before (--skip-unchanged, --wait), and carries it out with -y. Tasks that somebody else has touched
+since are listed and not called. A flag that is not given has the value it had in the run.
+
+Examples:
+  batchctl revert 20240705                  what would be called
+  batchctl revert latest -y --wait";
+
+#[derive(Debug, Args)]
+#[command(after_help = REVERT_HELP)]
+pub(crate) struct RevertArgs {
+    #[command(flatten)]
+    pub(crate) which: WhichRunArgs,
+    /// Why, for the record
+    #[arg(long, value_name = "TEXT", help_heading = "Before")]
+    pub(crate) reason: Option<String>,
+    #[command(flatten)]
+    pub(crate) how: TakeUpArgs,
+}
+
 /// How a run is taken up.
 #[derive(Debug, Args)]
 pub(crate) struct TakeUpArgs {

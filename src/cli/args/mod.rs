@@ -43,6 +43,7 @@ pub(crate) use display::DisplayArgs;
 pub(crate) use display::ProgressChoice;
 pub(crate) use follow_up::ResumeArgs;
 pub(crate) use follow_up::RetryArgs;
+pub(crate) use follow_up::RevertArgs;
 pub(crate) use follow_up::TakeUpArgs;
 pub(crate) use input::InputArgs;
 pub(crate) use list::ListArgs;
@@ -111,6 +112,8 @@ pub(crate) enum Command {
     Retry(RetryArgs),
     /// Show the report of a run, in any format, any time later
     Report(ReportArgs),
+    /// Take back what a run has changed
+    Revert(RevertArgs),
     /// Wait until the tasks of a run are where they were sent
     Wait(WaitArgs),
     /// Settle what is in doubt in a run by a look at the tasks

@@ -21,7 +21,7 @@ pub(crate) struct StateArgs {
     wait: bool,
     /// How long to wait for that after the last call
     #[arg(long, value_name = "SPAN", default_value = "10m", value_parser = values::positive_span)]
-    wait_timeout: Duration,
+    pub(crate) wait_timeout: Duration,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -2,12 +2,13 @@
 
 use crate::support::batchctl::Scene;
 
-const COMMANDS: [&[&str]; 17] = [
+const COMMANDS: [&[&str]; 18] = [
     &[],
     &["start"],
     &["stop"],
     &["run"],
     &["list"],
+    &["revert"],
     &["wait"],
     &["settle"],
     &["report"],

@@ -2,6 +2,7 @@
 
 mod doubts;
 mod list;
+mod reverting;
 mod unchanged;
 mod waiting;
 

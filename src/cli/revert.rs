@@ -1,0 +1,135 @@
+//! `revert`: takes back what a run has changed.
+
+use super::Context;
+use super::action::Order;
+use super::args::RevertArgs;
+use super::args::TakeUpArgs;
+use super::credentials;
+use super::documents;
+use super::documents::Document;
+use super::dry_run;
+use super::execute;
+use super::execute::Unbegun;
+use super::execute::Wires;
+use super::failure::Failure;
+use super::list;
+use super::log_file;
+use super::pace;
+use super::place;
+use super::place::Place;
+use super::runs;
+use super::take_up;
+use super::take_up::TakeUp;
+use batchctl::clock::Clock;
+use batchctl::report::ExitStatus;
+use batchctl::run;
+use batchctl::run::Revert;
+use batchctl::run::Reverted;
+use batchctl::store::PlanTotals;
+use batchctl::text::plural;
+use batchctl::text::printable;
+use std::num::NonZeroUsize;
+
+/// How many tasks that are left alone are listed.
+const SHOWN_TASKS: usize = 20;
+
+pub(super) fn revert(args: &RevertArgs, context: &Context) -> Result<ExitStatus, Failure> {
+    let documents = documents::parse(&args.how.documents, &[])?;
+    let id = runs::find(&args.which, context)?;
+    let clock = Clock::start();
+    let mut revert = run::revert(&context.state, &id)?;
+    revert.reason = args.reason.clone();
+    take_up::adjust(&mut revert.settings, &args.how, context);
+    pace::check(&revert.settings, context)?;
+    let place = place::of_run(&args.how.place, &revert.record, &revert.settings, context)?;
+    revert.settings.sandbox = place.sandbox.is_some();
+    let reverted = choose(&mut revert, &args.how, &place, clock, context)?;
+    tell_left_alone(&reverted, context);
+    let order = Order {
+        word: revert.command(),
+        pattern: place.pattern(),
+        settings: revert.settings.clone(),
+    };
+    if reverted.selected == 0 {
+        let mut stderr = context.stderr;
+        stderr.line(&format!("there is nothing to take back of run {id}"));
+        return Ok(ExitStatus::Ok);
+    }
+    if !args.how.yes {
+        return show(&revert, reverted, &order, context);
+    }
+    documents.iter().try_for_each(Document::try_out)?;
+    let log_file = log_file::open(&args.how.unattended)?;
+    let target = (place.endpoint.to_string(), place.project.to_string());
+    let planned = revert.plan(target, clock)?;
+    let how = TakeUp {
+        args: &args.how,
+        order: &order,
+        place: &place,
+        documents: &documents,
+        log_file,
+        unbegun: Unbegun::Discard,
+        clock,
+    };
+    take_up::carry_out(planned, how, context)
+}
+
+fn choose(
+    revert: &mut Revert,
+    args: &TakeUpArgs,
+    place: &Place,
+    clock: Clock,
+    context: &Context,
+) -> Result<Reverted, Failure> {
+    let credentials = credentials::source(&args.credentials, place, context)?;
+    let runtime = list::runtime()?;
+    let connect_timeout = revert.settings.connect_timeout;
+    let wires = Wires { connect_timeout, concurrency: NonZeroUsize::MIN };
+    let client = execute::client(place, &credentials, wires, &runtime, context)?;
+    let shown = usize::try_from(dry_run::SHOWN_ROWS).expect("a few rows fit");
+    Ok(runtime.block_on(revert.choose(&client, clock, shown))?)
+}
+
+/// Prints the plan, and says how it is carried out.
+fn show(
+    revert: &Revert,
+    reverted: Reverted,
+    order: &Order,
+    context: &Context,
+) -> Result<ExitStatus, Failure> {
+    let selected = reverted.selected;
+    let totals = PlanTotals { rows: selected, selected, ..PlanTotals::default() };
+    let rows = take_up::plan_rows(reverted.first, &revert.record);
+    let status = dry_run::show(order, totals, &rows);
+    let mut stderr = context.stderr;
+    let run = &revert.record.run.id;
+    stderr.say("hint", &format!("`batchctl revert {run} -y` carries it out"));
+    Ok(status)
+}
+
+/// Lists what is not called, and why.
+fn tell_left_alone(reverted: &Reverted, context: &Context) {
+    let mut stderr = context.stderr;
+    if let Some(gap) = &reverted.gap {
+        stderr.say("warning", &printable(&gap.to_string(), 300));
+    }
+    for (id, state) in reverted.touched.iter().take(SHOWN_TASKS) {
+        stderr.line(&format!("not called: {id} is {state}, touched since"));
+    }
+    let more = reverted.touched.len().saturating_sub(SHOWN_TASKS);
+    if more > 0 {
+        stderr.line(&format!("not called: {more} more were touched since"));
+    }
+    for id in reverted.gone.iter().take(SHOWN_TASKS) {
+        stderr.line(&format!("not called: {id} was not seen in the list"));
+    }
+    let more = reverted.gone.len().saturating_sub(SHOWN_TASKS);
+    if more > 0 {
+        stderr.line(&format!("not called: {more} more were not seen in the list"));
+    }
+    if reverted.other_before > 0 {
+        let tasks = plural(reverted.other_before, "task was", "tasks were");
+        let why = "not at rest before, or the run did not look (`--skip-unchanged`, `--wait`)";
+        stderr.line(&format!("not called: {tasks} {why}"));
+    }
+}

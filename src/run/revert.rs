@@ -1,0 +1,249 @@
+//! Plans the opposite of a run, for exactly the tasks that it changed and nobody has touched since.
+//!
+//! A task was changed if its call was accepted and it was at rest on the other side before. It was
+//! touched if a sub-task is now where the opposite command leads. Keeps the ids of the tasks that
+//! were changed in memory, some hundred bytes each.
+
+use super::Planned;
+use super::RunError;
+use super::RunSettings;
+use super::holder;
+use crate::api::ListFilter;
+use crate::api::ListedTask;
+use crate::api::Page;
+use crate::api::TaskApi;
+use crate::clock::Clock;
+use crate::clock::Timestamp;
+use crate::store;
+use crate::store::NewRun;
+use crate::store::PlannedRun;
+use crate::store::RunDirectory;
+use crate::store::RunId;
+use crate::store::RunReader;
+use crate::store::RunRecord;
+use crate::store::StoreError;
+use crate::store::TaskRow;
+use crate::survey::Gap;
+use crate::survey::Notebook;
+use crate::survey::Turn;
+use crate::survey::WalkEnd;
+use crate::survey::Walker;
+use crate::task::Command;
+use crate::task::Ordinal;
+use crate::task::Outcome;
+use crate::task::Sighting;
+use crate::task::TaskId;
+use crate::task::TaskState;
+use crate::task::Toward;
+use std::collections::HashMap;
+use std::collections::HashSet;
+use std::path::Path;
+
+/// A run that is to be taken back.
+#[derive(Debug)]
+pub struct Revert {
+    /// The run.
+    pub record: RunRecord,
+    /// How it was carried out; what is changed here holds for the new one.
+    pub settings: RunSettings,
+    /// Why, for the record.
+    pub reason: Option<String>,
+    reader: RunReader,
+    runs: RunDirectory,
+    chosen: HashSet<Ordinal>,
+}
+
+/// What can be taken back of a run, and what cannot.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Reverted {
+    /// How many tasks are sent back.
+    pub selected: u64,
+    /// The first of them.
+    pub first: Vec<TaskRow>,
+    /// Those that somebody else has touched since, with the state they are in.
+    pub touched: Vec<(TaskId, TaskState)>,
+    /// Those that were changed and that the list does not show any more.
+    pub gone: Vec<TaskId>,
+    /// How many were called and were not at rest on the other side before, or nobody knows.
+    pub other_before: u64,
+    /// Why tasks may have been missed in the list, if they may.
+    pub gap: Option<Gap>,
+}
+
+/// Opens a run to take it back.
+pub fn revert(state: &Path, parent: &RunId) -> Result<Revert, RunError> {
+    let runs = RunDirectory::open(state)?;
+    let reader = RunReader::open(&runs, parent)?;
+    let record = reader.record()?;
+    let settings = RunSettings::from_json(&record.run.settings);
+    Ok(Revert { record, settings, reason: None, reader, runs, chosen: HashSet::new() })
+}
+
+/// What is known of a task of the run.
+enum Past {
+    /// It was called, and was at rest on the other side before.
+    Changed,
+    /// It was called, and was elsewhere before.
+    OtherBefore,
+    /// It was not changed.
+    Untouched,
+}
+
+impl Past {
+    fn of(task: &TaskRow) -> Self {
+        let was_accepted = matches!(task.outcome, Outcome::Succeeded | Outcome::Partial);
+        // One that never arrived was accepted, too.
+        let was_accepted = was_accepted || task.seen.call == Some(Outcome::Succeeded);
+        if !was_accepted || task.attempts == 0 {
+            return Self::Untouched;
+        }
+        match task.seen.before {
+            Some(before) if before == TaskState::after(task.command.opposite()) => Self::Changed,
+            Some(before) if before == TaskState::after(task.command) => Self::Untouched,
+            Some(_) | None => Self::OtherBefore,
+        }
+    }
+}
+
+impl Revert {
+    /// Reads the states of the tasks that the run changed, and chooses those that are sent back.
+    ///
+    /// # Errors
+    ///
+    /// The store's; a list that cannot be read is a gap.
+    pub async fn choose<A: TaskApi>(
+        &mut self,
+        api: &A,
+        clock: Clock,
+        most_rows: usize,
+    ) -> Result<Reverted, RunError> {
+        let mut sights = Sights { wanted: self.changed()?, seen: HashMap::new() };
+        let mut walker = Walker::new(api, self.settings.walker(), clock, &[]);
+        let end = match sights.wanted.is_empty() {
+            true => WalkEnd::Whole,
+            false => walker.walk(&ListFilter::default(), &mut sights).await?,
+        };
+        let gap = match end {
+            WalkEnd::Whole => None,
+            WalkEnd::Gap(gap) => Some(gap),
+        };
+        let mut reverted = Reverted { gap, ..Reverted::default() };
+        let mut chosen = HashSet::new();
+        self.reader.for_each_task::<StoreError>(|task| {
+            if reverted.takes(&task, &sights.seen) {
+                chosen.insert(task.ordinal);
+                if reverted.first.len() < most_rows {
+                    reverted.first.push(reversed(task));
+                }
+            }
+            Ok(())
+        })?;
+        self.chosen = chosen;
+        Ok(reverted)
+    }
+
+    fn changed(&self) -> Result<HashSet<TaskId>, RunError> {
+        let mut changed = HashSet::new();
+        self.reader.for_each_task::<StoreError>(|task| {
+            if matches!(Past::of(&task), Past::Changed) {
+                changed.insert(task.id);
+            }
+            Ok(())
+        })?;
+        Ok(changed)
+    }
+
+    /// Returns the word for what is done: the opposite of the run's.
+    pub fn command(&self) -> String {
+        let command: Result<Command, _> = self.record.run.command.parse();
+        command.map_or_else(|_| "run".into(), |command| command.opposite().to_string())
+    }
+
+    /// Stores the plan of the new run, for the place that its tasks are called at now.
+    pub fn plan(self, place: (String, String), clock: Clock) -> Result<Planned, RunError> {
+        let run = self.new_run(place, clock.now());
+        let pick = |task: TaskRow| self.chosen.contains(&task.ordinal).then(|| reversed(task));
+        let holder = holder(clock.now());
+        match store::plan_again(&self.runs, &run, &self.reader, pick, &holder)? {
+            PlannedRun::Ready { totals, lock } => Ok(Planned {
+                runs: self.runs,
+                id: run.id,
+                lock,
+                totals,
+                settings: self.settings,
+                time_left: None,
+                profile: None,
+                clock,
+            }),
+            PlannedRun::Refused(problems) => Err(RunError::Input(problems)),
+        }
+    }
+
+    fn new_run(&self, (endpoint, project_id): (String, String), now: Timestamp) -> NewRun {
+        let parent = &self.record.run;
+        NewRun {
+            id: RunId::new(now, &mut fastrand::Rng::new()),
+            parent: Some(parent.id.clone()),
+            outstanding_before: None,
+            // It is no run of the job: the next one must not be measured against it.
+            job: None,
+            reason: self.reason.clone(),
+            command: self.command(),
+            origin: now,
+            endpoint,
+            project_id,
+            settings: self.settings.to_json().to_string(),
+        }
+    }
+}
+
+fn reversed(task: TaskRow) -> TaskRow {
+    TaskRow { command: task.command.opposite(), ..task }
+}
+
+impl Reverted {
+    /// Decides about a task of the run, and counts it.
+    fn takes(&mut self, task: &TaskRow, seen: &HashMap<TaskId, Sighting>) -> bool {
+        match Past::of(task) {
+            Past::Untouched => return false,
+            Past::OtherBefore => {
+                self.other_before += 1;
+                return false;
+            }
+            Past::Changed => {}
+        }
+        let Some(seen) = seen.get(&task.id) else {
+            self.gone.push(task.id.clone());
+            return false;
+        };
+        if seen.toward(task.command) == Toward::Against {
+            self.touched.push((task.id.clone(), seen.state));
+            return false;
+        }
+        self.selected += 1;
+        true
+    }
+}
+
+/// Keeps what is seen of the tasks that were changed.
+struct Sights {
+    wanted: HashSet<TaskId>,
+    seen: HashMap<TaskId, Sighting>,
+}
+
+impl Notebook for Sights {
+    type Error = RunError;
+
+    async fn request(&mut self, _: Timestamp) -> Result<(), RunError> {
+        Ok(())
+    }
+
+    async fn page(&mut self, page: Page) -> Result<Turn, RunError> {
+        for sighting in page.tasks.iter().filter_map(ListedTask::sighting) {
+            if self.wanted.contains(&sighting.id) {
+                self.seen.insert(sighting.id.clone(), sighting);
+            }
+        }
+        Ok(if self.seen.len() == self.wanted.len() { Turn::Enough } else { Turn::More })
+    }
+}
