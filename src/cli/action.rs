@@ -87,7 +87,9 @@ fn act(
         after: followed(args.input.after.as_deref(), context)?,
         limit: args.input.limit,
     };
-    let lookup = if args.before.dry_run { Lookup::Never } else { Lookup::Allowed };
+    // A plan on paper asks nobody, one against the live state has to.
+    let on_paper = args.before.dry_run && !args.state.skip_unchanged;
+    let lookup = if on_paper { Lookup::Never } else { Lookup::Allowed };
     let place = place::resolve(&args.place, &args.credentials, lookup, context)?;
     let settings = settings(args);
     pace::check(&settings, context)?;

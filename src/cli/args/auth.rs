@@ -6,6 +6,10 @@ use clap::Args;
 use clap::Subcommand;
 
 pub(super) const AUTH_HELP: &str = "\
+All commands take their credentials from the first of these that is there: --token-file and
+--token-command, systemd's batchctl-token, BATCHCTL_TOKEN, --iam-user, HUAWEICLOUD_SDK_AK and _SK,
+the profile in config.toml, a kept login, ~/.huaweicloud/credentials.
+
 Examples:
   batchctl auth check --json                       for a cron job, before it begins
   batchctl auth login --iam-user night --iam-domain acme --region cn-north-4

@@ -378,6 +378,17 @@ fn a_plan_is_shown_without_asking_anybody_for_the_project() {
 }
 
 #[test]
+fn a_plan_against_the_live_state_looks_the_project_up() {
+    let (sandbox, mut scene) = sandbox(Auth::Token, |_| {});
+    as_user(&mut scene, PASSWORD);
+    write_tasks(&scene, 3);
+    let call = ["stop", "tasks.txt", "-n", "--skip-unchanged", "--on-unknown", "send"];
+    scene.call(&call).expect(0).prints("/v2/sandbox/");
+    let tally = sandbox.witness().tally();
+    assert_eq!((tally.logins, tally.actions), (1, 0));
+}
+
+#[test]
 fn a_login_that_is_kept_serves_later_commands_for_that_endpoint_alone() {
     let (sandbox, mut scene) = sandbox(Auth::Token, |_| {});
     as_user(&mut scene, PASSWORD);
