@@ -37,6 +37,10 @@ use batchctl::store::RunId;
 use batchctl::store::RunRecord;
 use batchctl::store::TaskRow;
 use batchctl::text::plural;
+use batchctl::text::printable;
+
+/// How many columns a line about a group of failures takes at the most.
+const LONGEST_LINE: usize = 200;
 
 pub(super) fn resume(args: &ResumeArgs, context: &Context) -> Result<ExitStatus, Failure> {
     let documents = documents::parse(&args.how.documents, &[])?;
@@ -88,6 +92,7 @@ pub(super) fn retry(args: &RetryArgs, context: &Context) -> Result<ExitStatus, F
     let place = place::of_run(&args.how.place, &retry.record, &retry.settings, context)?;
     retry.settings.sandbox = place.sandbox.is_some();
     let order = order(&retry.record, &place, &retry.settings);
+    tell_groups(&retry, &args.how, context);
     if args.dry_run {
         return preview(&retry, &order);
     }
@@ -115,6 +120,18 @@ pub(super) fn retry(args: &RetryArgs, context: &Context) -> Result<ExitStatus, F
         clock,
     };
     carry_out(planned, how, context)
+}
+
+/// Says what the groups are that were asked for: a label alone does not tell whether the run has
+/// gone on since somebody read it in a report.
+fn tell_groups(retry: &Retry, args: &TakeUpArgs, context: &Context) {
+    if args.display.quiet || args.unattended.cron {
+        return;
+    }
+    let mut stderr = context.stderr;
+    for group in retry.groups() {
+        stderr.line(&printable(&group.in_a_line(), LONGEST_LINE));
+    }
 }
 
 /// Says that there is nothing to go on with, and ends as the run did.
@@ -262,7 +279,8 @@ pub(super) fn carry_out(
         planned.discard()?;
         return Err(Failure::new(ExitStatus::Interrupted, "nothing was sent"));
     }
-    if unbegun == Unbegun::Keep && !args.display.quiet {
+    let is_told = !args.display.quiet && !args.unattended.cron;
+    if unbegun == Unbegun::Keep && is_told {
         let mut stderr = context.stderr;
         let tasks = plural(planned.totals().selected, "task", "tasks");
         stderr.line(&format!("going on with run {} of {tasks}", planned.id()));

@@ -10,6 +10,7 @@ use super::cause::failure_of_sent;
 use super::cause::kept;
 use super::group_label::GroupLabel;
 use super::shape::shape;
+use super::words::kind;
 use crate::clock::Timestamp;
 use crate::store::RunReader;
 use crate::store::StoreError;
@@ -18,6 +19,7 @@ use crate::task::Failure;
 use crate::task::FailureKind;
 use crate::task::Ordinal;
 use crate::task::TaskId;
+use crate::text::plural;
 use std::cmp::Reverse;
 use std::collections::HashMap;
 
@@ -69,6 +71,7 @@ pub struct Grouping {
     labels: HashMap<Cause, GroupLabel>,
     /// The group of all other causes, if there are any.
     rest: Option<GroupLabel>,
+    groups: Vec<FailureGroup>,
 }
 
 impl Grouping {
@@ -83,7 +86,7 @@ impl Grouping {
             groups.add(&task);
             Ok(())
         })?;
-        Ok(groups.finish().1)
+        Ok(groups.finish())
     }
 
     /// Returns the group of a task, if it was sent and is not where the operator wants it.
@@ -92,14 +95,14 @@ impl Grouping {
         self.labels.get(&Cause::of(task, failure)).copied().or(self.rest)
     }
 
-    /// Returns how many groups there are.
-    pub fn len(&self) -> usize {
-        self.labels.len() + usize::from(self.rest.is_some())
+    /// Returns the groups, in the order of their labels.
+    pub fn groups(&self) -> &[FailureGroup] {
+        &self.groups
     }
 
-    /// Tells whether nothing failed.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
+    /// Returns the groups alone.
+    pub(super) fn into_groups(self) -> Vec<FailureGroup> {
+        self.groups
     }
 }
 
@@ -143,9 +146,8 @@ impl FailureGroups {
         growing.add(task, failure);
     }
 
-    /// Returns the groups, the largest first and the one of all other causes last, and which
-    /// task belongs to which.
-    pub(super) fn finish(self) -> (Vec<FailureGroup>, Grouping) {
+    /// Returns the groups, the largest first and the one of all other causes last.
+    pub(super) fn finish(self) -> Grouping {
         let all = self.count;
         let mut growing: Vec<(Cause, Growing)> = self.groups.into_iter().collect();
         growing
@@ -157,9 +159,9 @@ impl FailureGroups {
             groups.push(group);
         }
         let rest = self.rest.map(|it| it.finish(groups.len(), all));
-        let grouping = Grouping { labels, rest: rest.as_ref().map(|group| group.label) };
+        let rest_label = rest.as_ref().map(|group| group.label);
         groups.extend(rest);
-        (groups, grouping)
+        Grouping { labels, rest: rest_label, groups }
     }
 }
 
@@ -233,6 +235,19 @@ impl FailureGroup {
             last_at: None,
             examples: Vec::new(),
         }
+    }
+
+    /// Says in a line what the group is, for whoever named it by its label.
+    ///
+    /// The texts are the service's; whoever shows the line makes it safe first.
+    pub fn in_a_line(&self) -> String {
+        let status = self.http_status.map(|status| status.to_string());
+        let place: Vec<&str> = std::iter::once(kind(self))
+            .chain(status.as_deref())
+            .chain(Some(self.error_code.as_str()).filter(|code| !code.is_empty()))
+            .collect();
+        let tasks = plural(self.count, "task", "tasks");
+        format!("{}: {tasks}, {}: {}", self.label, place.join(" "), self.message_template)
     }
 
     /// Returns the command that sends just these tasks again.

@@ -57,7 +57,7 @@ fn assembled(
     paused: Duration,
 ) -> Report {
     let settings = settings(&record.run.settings);
-    let failures = settled.failures.finish().0;
+    let failures = settled.failures.finish().into_groups();
     let evidence = Evidence {
         last: record.sessions.last(),
         still_running,

@@ -6,6 +6,7 @@ use super::RunSettings;
 use super::holder;
 use crate::clock::Clock;
 use crate::clock::Timestamp;
+use crate::report::FailureGroup;
 use crate::report::GroupLabel;
 use crate::report::Grouping;
 use crate::store;
@@ -94,7 +95,7 @@ impl Retry {
             [] => None,
             _ => Some(Grouping::read(&self.reader)?),
         };
-        let groups = grouping.as_ref().map_or(0, Grouping::len);
+        let groups = grouping.as_ref().map_or(0, |grouping| grouping.groups().len());
         let unknown = filter.groups.iter().find(|label| label.index() >= groups);
         if let Some(&wanted) = unknown {
             let run = self.record.run.id.clone();
@@ -102,6 +103,12 @@ impl Retry {
         }
         (self.filter, self.grouping) = (filter, grouping);
         Ok(())
+    }
+
+    /// Returns the groups of failures that the filter asks for.
+    pub fn groups(&self) -> Vec<&FailureGroup> {
+        let all = self.grouping.as_ref().map_or(&[][..], Grouping::groups);
+        all.iter().filter(|group| self.filter.groups.contains(&group.label)).collect()
     }
 
     fn wants(&self, task: &TaskRow) -> bool {

@@ -117,7 +117,10 @@ fn a_retry_of_a_group_takes_its_tasks_and_no_other() {
     assert_eq!(wanted["count"], taken.len());
 
     let preview = ["retry", &run, "--group", "F6,F7", "-n"];
-    scene.call(&preview).expect(0).prints("stop: 9 batch tasks would be called");
+    let previewed = scene.call(&preview).expect(0);
+    let previewed = previewed.prints("stop: 9 batch tasks would be called");
+    let previewed = previewed.says("F6: 6 tasks, service 200: all sub-tasks failed\n");
+    previewed.says("F7: 3 tasks, service 500 VIAS.00010009: node … timed out after … ms\n");
     let narrowed = ["retry", &run, "--group", "F2", "--status", "404", "-n"];
     scene.call(&narrowed).expect(0).prints("stop: 0 batch tasks would be called");
 }
