@@ -9,6 +9,8 @@ use crate::task::Failure;
 use crate::task::Outcome;
 use crate::task::Rate;
 use crate::task::Task;
+use std::fmt;
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -142,6 +144,13 @@ pub enum EventKind {
         /// The sendings a second at which the service throttles; nothing where that is not known.
         per_second: Option<f64>,
     },
+    /// An operator changed how the run is carried out.
+    RunChanged {
+        /// What is different from now on.
+        change: Change,
+        /// Who wanted it.
+        by: Operator,
+    },
     /// No new attempt will be admitted; what is on the wire is let finish.
     RunStopping {
         /// Why.
@@ -239,6 +248,72 @@ impl HoldReason {
     }
 }
 
+/// What an operator changes of a run under way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Change {
+    /// Nothing new is sent for the time being.
+    Paused,
+    /// It is sent again.
+    Resumed,
+    /// The most sendings in one window; nothing for no limit.
+    Rate(Option<Rate>),
+    /// The most calls on the wire at a time.
+    Concurrency(NonZeroUsize),
+    /// Nothing new is sent any more; the run ends with what is on the wire.
+    Drained,
+}
+
+impl Change {
+    /// Returns the word used in files, such as `paused`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Paused => "paused",
+            Self::Resumed => "resumed",
+            Self::Rate(_) => "rate",
+            Self::Concurrency(_) => "concurrency",
+            Self::Drained => "drained",
+        }
+    }
+
+    /// Returns the new value of what has one, as a flag takes it.
+    pub fn value(self) -> Option<String> {
+        match self {
+            Self::Rate(rate) => Some(rate.map_or_else(|| "none".into(), |rate| rate.to_string())),
+            Self::Concurrency(most) => Some(most.to_string()),
+            Self::Paused | Self::Resumed | Self::Drained => None,
+        }
+    }
+}
+
+impl fmt::Display for Change {
+    /// Writes the word and the value, such as `rate 5/s`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.value() {
+            Some(value) => write!(f, "{} {value}", self.as_str()),
+            None => f.write_str(self.as_str()),
+        }
+    }
+}
+
+/// Who changes a run under way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Operator {
+    /// Somebody at the terminal of the run.
+    Key,
+    /// Another process of the same user.
+    Process(u32),
+}
+
+impl fmt::Display for Operator {
+    /// Writes `a key`, or `process` and its number.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Key => f.write_str("a key"),
+            Self::Process(number) => write!(f, "process {number}"),
+        }
+    }
+}
+
 /// Why a run stopped before every task had its outcome.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StopReason {
@@ -256,6 +331,8 @@ pub enum StopReason {
     Outage,
     /// One of the tasks of `--canary` did not succeed.
     CanaryFailed,
+    /// An operator asked for it.
+    Drained,
 }
 
 impl StopReason {
@@ -269,6 +346,7 @@ impl StopReason {
             Self::NotAuthorised => "not_authorised",
             Self::Outage => "outage",
             Self::CanaryFailed => "canary_failed",
+            Self::Drained => "drained",
         }
     }
 }
@@ -278,6 +356,6 @@ impl StopReason {
 pub struct RunStats {
     /// Why it ended before every task had its outcome, if it did.
     pub stopped: Option<StopReason>,
-    /// How long the whole run was held back by the service, its outages included.
+    /// How long the whole run was held back, by the service, its outages or an operator.
     pub held: Duration,
 }

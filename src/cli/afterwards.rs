@@ -54,7 +54,8 @@ struct Outlook {
 
 pub(super) fn wait(args: &WaitArgs, context: &Context) -> Result<ExitStatus, Failure> {
     let outlook = open(&args.how, context)?;
-    let Displays { watchers, talk } = display::open(&args.display, None, context, outlook.clock);
+    let Displays { watchers, talk, .. } =
+        display::open(&args.display, None, context, outlook.clock);
     let (control, orders) = mpsc::unbounded_channel();
     let obey = async { signals::obey(&context.surroundings, control, talk, NO_CALLS) };
     outlook.runtime.block_on(obey).map_err(not_set_up)?;

@@ -8,6 +8,7 @@ use super::stream::Audience;
 use super::stream::Colour;
 use batchctl::clock::Clock;
 use batchctl::event::Event;
+use batchctl::event::StopReason;
 use batchctl::event::Watch;
 use batchctl::progress::Bar;
 use batchctl::progress::Lines;
@@ -17,25 +18,93 @@ use batchctl::progress::Style;
 use batchctl::progress::Tally;
 use batchctl::progress::Verbosity;
 use batchctl::progress::render_line;
+use batchctl::task::Outcome;
 use console::Term;
+use serde_json::Map;
+use serde_json::Value;
+use serde_json::json;
 use std::io;
 use std::io::Write;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::MutexGuard;
 use std::sync::PoisonError;
+use std::time::Duration;
 
 /// What watches a run, and how to say something beside it.
 pub(super) struct Displays {
     pub(super) watchers: Vec<Box<dyn Watch>>,
     pub(super) talk: Talk,
+    pub(super) standing: Standing,
+}
+
+/// Where the run stands, as far as it is on record.
+#[derive(Clone)]
+pub(super) struct Standing {
+    tally: Arc<Mutex<Tally>>,
+    clock: Clock,
+}
+
+impl Standing {
+    /// Says it in a line.
+    fn line(&self) -> String {
+        render_line(&lock(&self.tally), self.clock.now())
+    }
+
+    /// Says it to programs; fields are only ever added.
+    pub(super) fn status(&self) -> Value {
+        let (tally, now) = (lock(&self.tally), self.clock.now());
+        let millis = |span: Duration| u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
+        let window = tally.rate_limit().map_or(1.0, |limit| limit.window.as_secs_f64());
+        let outcomes =
+            Outcome::ALL.map(|outcome| (outcome.as_str().into(), tally.outcomes()[outcome].into()));
+        let hold = tally.hold().map(|hold| {
+            json!({
+                "reason": hold.reason.as_str(),
+                "since": hold.since.to_string(),
+                "until": hold.until.to_string(),
+            })
+        });
+        json!({
+            "state": state(&tally),
+            "line": render_line(&tally, now),
+            "selected": tally.selected(),
+            "done": tally.done(),
+            "settled_before": tally.settled_before(),
+            "outcomes": Map::from_iter(outcomes),
+            "attempts": tally.attempts(),
+            "on_wire": tally.on_wire(),
+            "waiting": tally.waiting(),
+            "rate_limit": tally.rate_limit().map(|limit| limit.to_string()),
+            "rate_per_second": (tally.rate(now) / window * 1_000.0).round() / 1_000.0,
+            "concurrency": tally.concurrency(),
+            "held": hold,
+            "paused_since": tally.paused_since().map(|since| since.to_string()),
+            "stopping": tally.stopping().map(StopReason::as_str),
+            "elapsed_ms": millis(tally.elapsed(now)),
+            "eta_ms": tally.eta(now).map(millis),
+        })
+    }
+}
+
+fn state(tally: &Tally) -> &'static str {
+    if !tally.has_started() {
+        return "starting";
+    }
+    if tally.stopping().is_some() || tally.ended().is_some() {
+        return "stopping";
+    }
+    match (tally.paused_since(), tally.hold()) {
+        (Some(_), _) => "paused",
+        (None, Some(_)) => "held",
+        (None, None) => "running",
+    }
 }
 
 /// Says lines to the operator without disturbing the display.
 pub(super) struct Talk {
     out: Box<dyn Write + Send>,
-    tally: Arc<Mutex<Tally>>,
-    clock: Clock,
+    standing: Standing,
 }
 
 impl Talk {
@@ -46,7 +115,7 @@ impl Talk {
 
     /// Says where the run stands.
     pub(super) fn status(&mut self) {
-        let line = render_line(&lock(&self.tally), self.clock.now());
+        let line = self.standing.line();
         self.line(&line);
     }
 }
@@ -86,7 +155,9 @@ pub(super) fn open(
     if let Some(verbosity) = verbosity {
         watchers.push(Box::new(Log::new(log_to, verbosity, args.log_format.into())));
     }
-    Displays { watchers, talk: Talk { out: talk_to, tally, clock } }
+    let standing = Standing { tally, clock };
+    let talk = Talk { out: talk_to, standing: standing.clone() };
+    Displays { watchers, talk, standing }
 }
 
 /// Takes the tally even after a panic elsewhere: counting leaves it whole at every step.

@@ -4,6 +4,9 @@
 use super::Context;
 use super::args::DisplayArgs;
 use super::credentials;
+use super::ctl;
+use super::ctl::Desk;
+use super::ctl::Served;
 use super::descriptors;
 use super::descriptors::Sockets;
 use super::display;
@@ -31,6 +34,7 @@ use batchctl::text::plural;
 use jiff::ZonedDateTime;
 use jiff::tz::TimeZone;
 use std::num::NonZeroUsize;
+use std::path::Path;
 use std::time::Duration;
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
@@ -77,12 +81,15 @@ pub(super) fn carry_out(
         .map_err(|error| Failure::new(ExitStatus::InputOutput, error))?;
     let log_file = how.log_file.take();
     let log_trouble = log_file.as_ref().map(LogFile::trouble);
-    let Displays { watchers, talk } = display::open(how.display, log_file, context, how.clock);
+    let Displays { watchers, talk, standing } =
+        display::open(how.display, log_file, context, how.clock);
     // From here on a signal ends the run in good order, also while a token command works.
     let (control, orders) = mpsc::unbounded_channel();
     let drain_timeout = planned.settings().drain_timeout;
     runtime
-        .block_on(async { signals::obey(&context.surroundings, control, talk, drain_timeout) })
+        .block_on(async {
+            signals::obey(&context.surroundings, control.clone(), talk, drain_timeout)
+        })
         .map_err(|error| Failure::new(ExitStatus::InputOutput, error))?;
     let sockets = how.place.sandbox.as_ref().map_or(Sockets::Ours, |_| Sockets::BothEnds);
     let mut stderr = context.stderr;
@@ -108,7 +115,10 @@ pub(super) fn carry_out(
     if !planned.settings().sandbox {
         planned.learn_for(&context.profile);
     }
+    let desk = Desk { control, standing };
+    let served = serve(&runs.socket(&id), desk, &runtime, context);
     let ended = runtime.block_on(planned.carry_out(&client, watchers, orders));
+    drop(served);
     signals::obey_no_longer(&context.surroundings)
         .map_err(|error| Failure::new(ExitStatus::InputOutput, error))?;
     let ended = match ended {
@@ -131,6 +141,17 @@ pub(super) fn carry_out(
         summary: !how.display.quiet,
     };
     report::present(&runs, &id, &wanted, context)
+}
+
+/// Lets `ctl` ask and change the run; one that cannot be reached goes on all the same.
+fn serve(socket: &Path, desk: Desk, runtime: &Runtime, context: &Context) -> Option<Served> {
+    let served = runtime.block_on(async { ctl::serve(socket, desk) });
+    served
+        .inspect_err(|error| {
+            let mut stderr = context.stderr;
+            stderr.say("warning", &format!("`batchctl ctl` cannot reach this run: {error}"));
+        })
+        .ok()
 }
 
 /// Returns the present time where this process is.

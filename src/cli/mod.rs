@@ -10,6 +10,7 @@ mod auth;
 mod completions;
 mod config;
 mod credentials;
+mod ctl;
 mod delta;
 mod descriptors;
 mod digest;
@@ -188,6 +189,7 @@ fn keeps_runs(command: &Command) -> bool {
         | Command::Retry(_)
         | Command::Revert(_)
         | Command::Report(_)
+        | Command::Ctl(_)
         | Command::Auth { .. }
         | Command::Wait(_)
         | Command::Settle(_)
@@ -242,6 +244,7 @@ fn dispatch(command: Command, context: &Context) -> Result<ExitStatus, Failure> 
         Command::Revert(args) => revert::revert(&args, context),
         Command::Wait(args) => afterwards::wait(&args, context),
         Command::Settle(args) => afterwards::settle(&args, context),
+        Command::Ctl(args) => ctl::order(&args, context),
         Command::List(args) => list::list(&args, context),
         Command::Runs { command } => runs::carry_out(&command, context),
         Command::Config { command } => config::carry_out(&command, context),

@@ -18,7 +18,9 @@ use crate::api::TaskApi;
 use crate::clock::Clock;
 use crate::clock::Timestamp;
 use crate::event::AttemptSeq;
+use crate::event::Change;
 use crate::event::Event;
+use crate::event::Operator;
 use crate::event::RunStats;
 use crate::event::StopReason;
 use crate::policy::Standing;
@@ -27,6 +29,7 @@ use futures::future::BoxFuture;
 use std::error::Error;
 use std::sync::Arc;
 use tokio::sync::mpsc;
+use tokio::sync::oneshot;
 
 /// Where tasks come from and what happened goes to.
 ///
@@ -77,12 +80,35 @@ impl Claim {
 }
 
 /// What may be asked of a run that is under way.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug)]
 pub enum Control {
     /// Send nothing new; let what is on the wire finish.
     Stop(StopReason),
     /// Give up what is on the wire, too: its outcome stays in doubt.
     Abandon,
+    /// Go on differently from now on. A run that is paused waits for ever if nobody is left to
+    /// ask for anything.
+    Change {
+        /// What is to be different.
+        change: Change,
+        /// Who wants it.
+        by: Operator,
+        /// Is told what became of it once that is on record; dropped if the run ends before.
+        answer: Option<oneshot::Sender<ChangeAnswer>>,
+    },
+}
+
+/// What became of the wish to change a run under way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ChangeAnswer {
+    /// It is in effect.
+    Changed,
+    /// It was like that before.
+    AsBefore,
+    /// The run only looks at the states of its tasks now: there is nothing to change.
+    NotNow,
+    /// The run is coming to its end, and nothing is changed any more.
+    Stopping,
 }
 
 /// Carries out what the ledger hands out, until all of it is settled or the run is stopped.

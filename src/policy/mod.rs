@@ -52,6 +52,7 @@ pub use max_delta::InvalidMaxDelta;
 pub use max_delta::MaxDelta;
 pub use pace::Admission;
 pub use pace::Pacer;
+pub use pace::REMEMBERED_SENDINGS;
 pub use pace::rate_per_second;
 pub use ramp::Canary;
 pub use ramp::CanaryState;

@@ -28,6 +28,10 @@ const CATCH_UP: Duration = Duration::from_millis(10);
 const AHEAD: Duration = Duration::from_millis(25);
 /// The longest span by which a window is widened.
 const LARGEST_MARGIN: Duration = Duration::from_millis(50);
+/// How many sendings are remembered at the least, whatever the rate: a rate that is set later
+/// may have a longer window.
+pub const REMEMBERED_SENDINGS: u32 = 10_000;
+const KEPT: usize = REMEMBERED_SENDINGS as usize;
 /// The fewest sendings a second that [`rate_per_second`] gives.
 pub(super) const SLOWEST: f64 = 0.01;
 
@@ -69,6 +73,8 @@ pub fn rate_per_second(per_second: f64) -> Rate {
 #[derive(Debug)]
 pub struct Pacer {
     limit: Option<Limit>,
+    /// The last sendings for which there was no limit, the oldest first.
+    unlimited: VecDeque<Instant>,
     held_until: Option<Instant>,
     /// How many are admitted and not yet released.
     admitted: usize,
@@ -78,7 +84,7 @@ impl Pacer {
     /// Returns a pacer that knows of no sending yet. Without a rate, only holds delay a sending.
     pub fn new(rate: Option<Rate>, now: Instant) -> Self {
         let limit = rate.map(|rate| Limit::new(rate, now));
-        Self { limit, held_until: None, admitted: 0 }
+        Self { limit, unlimited: VecDeque::new(), held_until: None, admitted: 0 }
     }
 
     /// Returns the rate in force.
@@ -88,19 +94,34 @@ impl Pacer {
 
     /// Changes the rate from now on.
     ///
-    /// Sendings under the old rate count in the new one's windows, as far back as the old one
-    /// needed them; without an old rate there were none to remember.
+    /// Sendings before it count in the new rate's windows: as many as any rate before it needed,
+    /// and [`REMEMBERED_SENDINGS`] at the least.
     pub fn set_rate(&mut self, rate: Option<Rate>, now: Instant) {
         match (&mut self.limit, rate) {
             (Some(limit), Some(rate)) => limit.change(rate, now),
-            (limit, rate) => *limit = rate.map(|rate| Limit::new(rate, now)),
+            (None, Some(rate)) => {
+                let sent = std::mem::take(&mut self.unlimited);
+                self.limit = Some(Limit::after(sent, rate, now));
+            }
+            (limit, None) => {
+                let before = limit.take().map(|limit| limit.sent);
+                self.unlimited = before.unwrap_or_else(|| std::mem::take(&mut self.unlimited));
+            }
         }
     }
 
     /// Remembers a sending of an earlier process of the same run; the oldest comes first.
     pub fn recall(&mut self, sent: Instant) {
-        if let Some(limit) = &mut self.limit {
-            limit.remember(sent);
+        match &mut self.limit {
+            Some(limit) => limit.remember(sent),
+            None => self.remember_unlimited(sent),
+        }
+    }
+
+    fn remember_unlimited(&mut self, sent: Instant) {
+        self.unlimited.push_back(sent);
+        while self.unlimited.len() > KEPT {
+            self.unlimited.pop_front();
         }
     }
 
@@ -134,7 +155,10 @@ impl Pacer {
         }
         let answer = match &mut self.limit {
             Some(limit) => limit.release(now),
-            None => Admission::Now,
+            None => {
+                self.remember_unlimited(now);
+                Admission::Now
+            }
         };
         if answer == Admission::Now {
             self.withdraw();
@@ -145,7 +169,8 @@ impl Pacer {
     /// Takes note that the one that was just released had left by `now`: between its release and
     /// its bytes this process may have stood still.
     pub fn left_by(&mut self, now: Instant) {
-        if let Some(last) = self.limit.as_mut().and_then(|limit| limit.sent.back_mut()) {
+        let sent = self.limit.as_mut().map_or(&mut self.unlimited, |limit| &mut limit.sent);
+        if let Some(last) = sent.back_mut() {
             *last = now.max(*last);
         }
     }
@@ -174,8 +199,8 @@ struct Limit {
     window: Duration,
     /// The most sendings in a window.
     most: usize,
-    /// The last `most` sendings, and all that a window can hold, the oldest first. More than
-    /// `most` are in it after the rate was lowered: it may be raised again before they are old.
+    /// The last `most` sendings or more, and all that a window can hold, the oldest first: the
+    /// rate may be raised, or get a longer window, before they are old.
     sent: VecDeque<Instant>,
     last_admitted: Option<Instant>,
 }
@@ -191,6 +216,16 @@ impl Limit {
             sent: VecDeque::new(),
             last_admitted: None,
         }
+    }
+
+    /// Returns a limit that counts what was sent before it.
+    fn after(sent: VecDeque<Instant>, rate: Rate, now: Instant) -> Self {
+        let last = sent.back().copied();
+        let mut limit = Self { sent, ..Self::new(rate, now) };
+        if let Some(last) = last {
+            limit.spread = Spread::after(last, rate.limit, limit.window);
+        }
+        limit
     }
 
     fn change(&mut self, rate: Rate, now: Instant) {
@@ -247,7 +282,8 @@ impl Limit {
 
     fn remember(&mut self, sent: Instant) {
         self.sent.push_back(sent);
-        while self.sent.len() > self.most && self.sent[0] + self.window <= sent {
+        let kept = self.most.max(KEPT);
+        while self.sent.len() > kept && self.sent[0] + self.window <= sent {
             self.sent.pop_front();
         }
     }

@@ -236,7 +236,7 @@ fn a_change_of_the_rate_lets_nothing_through_before_its_turn() {
 }
 
 #[test]
-fn without_a_rate_nothing_is_delayed_and_a_new_one_counts_from_its_beginning() {
+fn without_a_rate_nothing_is_delayed_and_a_new_one_counts_what_was_sent_before() {
     let start = origin();
     let mut pacer = Pacer::new(Some(rate("1/s")), start);
     assert_eq!(pacer.admit(start), Admission::Now);
@@ -244,12 +244,41 @@ fn without_a_rate_nothing_is_delayed_and_a_new_one_counts_from_its_beginning() {
     pacer.set_rate(None, start);
     assert_eq!(pacer.rate(), None);
     assert_eq!(pacer.admit(start), Admission::Now);
-    pacer.set_rate(Some(rate("1/s")), start);
+    let later = start + Duration::from_millis(500);
+    assert_eq!(pacer.release(later), Admission::Now);
+    assert_eq!(pacer.admit(later), Admission::Now);
+    pacer.set_rate(Some(rate("1/s")), later);
     // The one that was admitted without a rate is the next to go.
-    assert_eq!(pacer.admit(start), Admission::AfterRelease);
-    assert_eq!(pacer.release(start), Admission::Now);
-    let free = start + Duration::from_millis(1_005);
-    assert_eq!(pacer.release(start), Admission::NotBefore(free));
+    assert_eq!(pacer.admit(later), Admission::AfterRelease);
+    let free = later + Duration::from_millis(1_005);
+    assert_eq!(pacer.release(later), Admission::NotBefore(free));
+    assert_eq!(pacer.release(free), Admission::Now);
+}
+
+#[test]
+fn a_rate_with_a_longer_window_counts_what_the_old_one_needed_no_more() {
+    let start = origin();
+    let at = |seconds| start + Duration::from_secs(seconds);
+    let mut pacer = Pacer::new(Some(rate("1/s")), start);
+    for second in 0..5 {
+        assert_eq!(pacer.admit(at(2 * second)), Admission::Now);
+        assert_eq!(pacer.release(at(2 * second)), Admission::Now);
+    }
+    pacer.set_rate(Some(rate("5/m")), at(20));
+    // The first of five leaves the minute, and its margin, only then.
+    let free = start + Duration::from_millis(60_050);
+    assert_eq!(pacer.admit(at(20)), Admission::NotBefore(free - AHEAD));
+}
+
+#[test]
+fn memory_stays_flat_without_a_rate() {
+    let start = origin();
+    let mut pacer = Pacer::new(None, start);
+    for _ in 0..2 * REMEMBERED_SENDINGS {
+        assert_eq!(pacer.admit(start), Admission::Now);
+        assert_eq!(pacer.release(start), Admission::Now);
+    }
+    assert_eq!(pacer.unlimited.len(), KEPT);
 }
 
 #[test]

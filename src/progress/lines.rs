@@ -68,6 +68,7 @@ impl Lines {
                 self.write(*at, &render::stopping(reason, *on_wire as u64));
             }
             EventKind::Surveyed(counts) => self.write(*at, &render::surveyed(counts)),
+            EventKind::RunChanged { change, by } => self.write(*at, &render::changed(*change, *by)),
             EventKind::RunEnded(_) => self.tell(*at),
             EventKind::Verified(counts) if counts.arrived > 0 => self.tell(*at),
             EventKind::RunHeld { .. }

@@ -6,8 +6,10 @@
 use crate::clock::Timestamp;
 use crate::event::AttemptResult;
 use crate::event::AttemptSeq;
+use crate::event::Change;
 use crate::event::Event;
 use crate::event::EventKind;
+use crate::event::Operator;
 use crate::event::Watch;
 use crate::task::Outcome;
 use crate::task::Task;
@@ -101,6 +103,7 @@ impl Log {
             | EventKind::RunHeld { .. }
             | EventKind::RunContinued
             | EventKind::RateLearnt { .. }
+            | EventKind::RunChanged { .. }
             | EventKind::RunStopping { .. }
             | EventKind::RunEnded(_) => None,
         }
@@ -111,7 +114,12 @@ impl Watch for Log {
     fn on_events(&mut self, events: &[Event]) {
         let mut text = String::new();
         for index in 0..events.len() {
-            let line = self.entry(events, index).map(|entry| self.format.line(&entry));
+            let line = match &events[index] {
+                Event { at, kind: EventKind::RunChanged { change, by } } => {
+                    self.format.changed(*at, *change, *by)
+                }
+                _ => self.entry(events, index).map(|entry| self.format.line(&entry)),
+            };
             text.extend(line);
         }
         if text.is_empty() {
@@ -179,6 +187,11 @@ impl LogFormat {
             Self::Json => json_line(entry),
         }
     }
+
+    /// Tells a change to machines; people are told by whatever shows the run beside the log.
+    fn changed(self, at: Timestamp, change: Change, by: Operator) -> Option<String> {
+        (self == Self::Json).then(|| written(&JsonEntry::of_change(at, change, by)))
+    }
 }
 
 // For people.
@@ -223,15 +236,37 @@ fn quoted(text: &str) -> String {
 struct JsonEntry<'a> {
     at: String,
     event: &'static str,
-    id: &'a str,
-    command: &'static str,
+    id: Option<&'a str>,
+    command: Option<&'static str>,
     attempt: Option<u32>,
     http_status: Option<u16>,
     outcome: Option<&'static str>,
     error_kind: Option<&'static str>,
     error_code: Option<&'a str>,
     error_msg: Option<&'a str>,
-    duration_ms: u64,
+    duration_ms: Option<u64>,
+    change: Option<String>,
+    by: Option<String>,
+}
+
+impl JsonEntry<'_> {
+    fn of_change(at: Timestamp, change: Change, by: Operator) -> Self {
+        Self {
+            at: at.to_string(),
+            event: "run_changed",
+            id: None,
+            command: None,
+            attempt: None,
+            http_status: None,
+            outcome: None,
+            error_kind: None,
+            error_code: None,
+            error_msg: None,
+            duration_ms: None,
+            change: Some(change.to_string()),
+            by: Some(by.to_string()),
+        }
+    }
 }
 
 fn json_line(entry: &Entry<'_>) -> String {
@@ -245,17 +280,23 @@ fn json_line(entry: &Entry<'_>) -> String {
     let entry = JsonEntry {
         at: entry.at.to_string(),
         event,
-        id: entry.task.id.as_str(),
-        command: entry.task.command.as_str(),
+        id: Some(entry.task.id.as_str()),
+        command: Some(entry.task.command.as_str()),
         attempt,
         http_status: entry.result.and_then(|result| result.http_status),
         outcome,
         error_kind: failure.map(|failure| failure.kind.as_str()),
         error_code: sent(failure.map(|failure| &failure.code)),
         error_msg: sent(failure.map(|failure| &failure.message)),
-        duration_ms: entry.took.as_millis().try_into().unwrap_or(u64::MAX),
+        duration_ms: Some(entry.took.as_millis().try_into().unwrap_or(u64::MAX)),
+        change: None,
+        by: None,
     };
-    let json = serde_json::to_string(&entry).expect("names, numbers and text are always JSON");
+    written(&entry)
+}
+
+fn written(entry: &JsonEntry<'_>) -> String {
+    let json = serde_json::to_string(entry).expect("names, numbers and text are always JSON");
     ascii(&json) + "\n"
 }
 

@@ -87,13 +87,21 @@ fn attempts_have_a_line_when_asked_for() {
 #[test]
 fn machines_read_the_same_members_in_each_line() {
     assert_snapshot!(told(&story(), Verbosity::Attempts, LogFormat::Json), @r#"
-    {"at":"2024-07-05T12:00:00.000Z","event":"attempt_ended","id":"00000000000000000000000000000001","command":"stop","attempt":1,"http_status":200,"outcome":null,"error_kind":null,"error_code":null,"error_msg":null,"duration_ms":213}
-    {"at":"2024-07-05T12:00:00.213Z","event":"attempt_ended","id":"00000000000000000000000000000002","command":"stop","attempt":1,"http_status":500,"outcome":null,"error_kind":"service","error_code":"VIAS.00010009","error_msg":"Internal error.","duration_ms":213}
-    {"at":"2024-07-05T12:00:00.926Z","event":"attempt_ended","id":"00000000000000000000000000000002","command":"stop","attempt":2,"http_status":500,"outcome":null,"error_kind":"service","error_code":"VIAS.00010009","error_msg":"Internal error.","duration_ms":213}
-    {"at":"2024-07-05T12:00:00.926Z","event":"task_settled","id":"00000000000000000000000000000002","command":"stop","attempt":2,"http_status":500,"outcome":"failed","error_kind":"service","error_code":"VIAS.00010009","error_msg":"Internal error.","duration_ms":926}
-    {"at":"2024-07-05T12:01:00.926Z","event":"attempt_ended","id":"00000000000000000000000000000003","command":"stop","attempt":1,"http_status":null,"outcome":null,"error_kind":"timeout","error_code":null,"error_msg":"no answer within 60s","duration_ms":60000}
-    {"at":"2024-07-05T12:01:00.926Z","event":"task_settled","id":"00000000000000000000000000000003","command":"stop","attempt":1,"http_status":null,"outcome":"ambiguous","error_kind":"timeout","error_code":null,"error_msg":"no answer within 60s","duration_ms":60000}
+    {"at":"2024-07-05T12:00:00.000Z","event":"attempt_ended","id":"00000000000000000000000000000001","command":"stop","attempt":1,"http_status":200,"outcome":null,"error_kind":null,"error_code":null,"error_msg":null,"duration_ms":213,"change":null,"by":null}
+    {"at":"2024-07-05T12:00:00.213Z","event":"attempt_ended","id":"00000000000000000000000000000002","command":"stop","attempt":1,"http_status":500,"outcome":null,"error_kind":"service","error_code":"VIAS.00010009","error_msg":"Internal error.","duration_ms":213,"change":null,"by":null}
+    {"at":"2024-07-05T12:00:00.926Z","event":"attempt_ended","id":"00000000000000000000000000000002","command":"stop","attempt":2,"http_status":500,"outcome":null,"error_kind":"service","error_code":"VIAS.00010009","error_msg":"Internal error.","duration_ms":213,"change":null,"by":null}
+    {"at":"2024-07-05T12:00:00.926Z","event":"task_settled","id":"00000000000000000000000000000002","command":"stop","attempt":2,"http_status":500,"outcome":"failed","error_kind":"service","error_code":"VIAS.00010009","error_msg":"Internal error.","duration_ms":926,"change":null,"by":null}
+    {"at":"2024-07-05T12:01:00.926Z","event":"attempt_ended","id":"00000000000000000000000000000003","command":"stop","attempt":1,"http_status":null,"outcome":null,"error_kind":"timeout","error_code":null,"error_msg":"no answer within 60s","duration_ms":60000,"change":null,"by":null}
+    {"at":"2024-07-05T12:01:00.926Z","event":"task_settled","id":"00000000000000000000000000000003","command":"stop","attempt":1,"http_status":null,"outcome":"ambiguous","error_kind":"timeout","error_code":null,"error_msg":"no answer within 60s","duration_ms":60000,"change":null,"by":null}
     "#);
+}
+
+#[test]
+fn machines_read_what_operators_changed() {
+    let mut story = Story::of(10, 0);
+    let (change, by) = (Change::Rate("5/s".parse().ok()), Operator::Process(7));
+    story.tell(EventKind::RunChanged { change, by });
+    assert_snapshot!(told(&story, Verbosity::Tasks, LogFormat::Json), @r#"{"at":"2024-07-05T12:00:00.000Z","event":"run_changed","id":null,"command":null,"attempt":null,"http_status":null,"outcome":null,"error_kind":null,"error_code":null,"error_msg":null,"duration_ms":null,"change":"rate 5/s","by":"process 7"}"#);
 }
 
 #[test]

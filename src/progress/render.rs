@@ -12,7 +12,9 @@ use super::layout::sentence;
 use super::tally::Hold;
 use super::tally::Tally;
 use crate::clock::Timestamp;
+use crate::event::Change;
 use crate::event::HoldReason;
+use crate::event::Operator;
 use crate::event::StopReason;
 use crate::event::SurveyCounts;
 use crate::task::Outcome;
@@ -210,7 +212,24 @@ fn notice(tally: &Tally, now: Timestamp) -> Option<String> {
         });
     }
     let stopping = tally.stopping().map(|reason| stopping(reason, tally.on_wire()));
-    stopping.or_else(|| tally.hold().map(|hold| held(hold, now)))
+    let paused = || tally.paused_since().map(paused);
+    stopping.or_else(paused).or_else(|| tally.hold().map(|hold| held(hold, now)))
+}
+
+fn paused(since: Timestamp) -> String {
+    format!("paused by hand since {}", time_of_day(since))
+}
+
+/// Says what an operator changed.
+pub(super) fn changed(change: Change, by: Operator) -> String {
+    match change {
+        Change::Paused => format!("paused by {by}: nothing new is sent"),
+        Change::Resumed => format!("going on, as {by} asked"),
+        Change::Rate(None) => format!("no rate limit any more, as {by} asked"),
+        Change::Rate(Some(limit)) => format!("rate {limit} from now on, as {by} asked"),
+        Change::Concurrency(most) => format!("{most} at a time from now on, as {by} asked"),
+        Change::Drained => format!("draining, as {by} asked"),
+    }
 }
 
 /// Says what the states of the tasks were before anything was sent.
@@ -266,6 +285,7 @@ fn why_stopped(reason: &StopReason) -> &'static str {
         StopReason::NotAuthorised => "the credentials were refused",
         StopReason::Outage => "the service was away for too long",
         StopReason::CanaryFailed => "a task of the canary did not succeed",
+        StopReason::Drained => "asked to drain",
     }
 }
 

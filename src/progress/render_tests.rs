@@ -1,6 +1,7 @@
 //! What is shown of a run, state by state and width by width.
 
 use super::*;
+use crate::event::EventKind;
 use crate::event::RunStarted;
 use crate::progress::story::NOON;
 use crate::progress::story::Story;
@@ -295,4 +296,29 @@ proptest! {
             }
         }
     }
+}
+
+#[test]
+fn a_run_that_is_paused_by_hand_says_so_and_promises_nothing() {
+    let mut story = Story::of(100, 0);
+    story.succeed(0..50);
+    story.tell(EventKind::RunChanged { change: Change::Paused, by: Operator::Key });
+    story.pass(60_000);
+    let line = render_line(&tally(&story), story.now());
+    assert!(line.ends_with("; paused by hand since 12:00:05 UTC"), "{line}");
+    assert!(!line.contains("eta"), "{line}");
+    story.tell(EventKind::RunChanged { change: Change::Resumed, by: Operator::Key });
+    story.tell(EventKind::RunContinued);
+    let line = render_line(&tally(&story), story.now());
+    assert!(line.contains("eta") && !line.contains("paused"), "{line}");
+}
+
+#[test]
+fn a_rate_that_was_changed_is_the_one_that_is_shown() {
+    let mut story = Story::of(100, 0);
+    story.succeed(0..50);
+    let change = Change::Rate("30/m".parse().ok());
+    story.tell(EventKind::RunChanged { change, by: Operator::Process(7) });
+    let line = render_line(&tally(&story), story.now());
+    assert!(line.contains("/m of 30/m"), "{line}");
 }

@@ -7,6 +7,7 @@ use super::estimate::Sendings;
 use super::estimate::Settling;
 use crate::clock::Timestamp;
 use crate::event::ArrivalCounts;
+use crate::event::Change;
 use crate::event::Event;
 use crate::event::EventKind;
 use crate::event::HoldReason;
@@ -53,6 +54,7 @@ pub struct Tally {
     /// Whose next attempt is due later, or due and not admitted yet.
     waiting: HashSet<Ordinal>,
     hold: Option<Hold>,
+    paused_since: Option<Timestamp>,
     stopping: Option<StopReason>,
     ended: Option<(Timestamp, RunStats)>,
 }
@@ -75,6 +77,25 @@ pub struct Hold {
     pub until: Timestamp,
     /// Why.
     pub reason: HoldReason,
+}
+
+impl Course {
+    /// Counts by the window of a new limit, from now on where that is another one.
+    fn limit_rate(&mut self, at: Timestamp, limit: Option<Rate>) {
+        let before = window_of(&self.set_out);
+        self.set_out.rate_limit = limit;
+        self.set_out.finds_rate = false;
+        let now = window_of(&self.set_out);
+        if now != before {
+            self.sendings = Sendings::new(at, now);
+        }
+    }
+}
+
+/// Returns by which window sendings are counted.
+fn window_of(set_out: &RunStarted) -> Duration {
+    let limit = set_out.rate_limit.filter(|_| !set_out.finds_rate);
+    limit.map_or(SECOND, |rate| rate.window)
 }
 
 impl Tally {
@@ -101,6 +122,7 @@ impl Tally {
             EventKind::RunHeld { until, reason } => self.run_held(at, *until, *reason),
             EventKind::RunContinued => self.run_continued(at),
             EventKind::RateLearnt { .. } => {}
+            EventKind::RunChanged { change, .. } => self.run_changed(at, *change),
             EventKind::RunStopping { reason, .. } => self.stopping = Some(reason.clone()),
             EventKind::RunEnded(stats) => self.ended = Some((at, stats.clone())),
         }
@@ -115,8 +137,7 @@ impl Tally {
         outcomes[Outcome::Succeeded] = surveyed.confirmed;
         outcomes[Outcome::Failed] = surveyed.skipped;
         let settled = set_out.settled.saturating_sub(outcomes.selected());
-        let limit = set_out.rate_limit.filter(|_| !set_out.finds_rate);
-        let window = limit.map_or(SECOND, |rate| rate.window);
+        let window = window_of(set_out);
         let course = Course {
             at,
             set_out: RunStarted { settled, ..set_out.clone() },
@@ -173,6 +194,21 @@ impl Tally {
         self.hold = None;
         if let Some(course) = &mut self.course {
             course.settling.continued(at);
+        }
+    }
+
+    fn run_changed(&mut self, at: Timestamp, change: Change) {
+        let Some(course) = &mut self.course else { return };
+        match change {
+            Change::Paused => {
+                self.paused_since = Some(at);
+                course.settling.held(at);
+            }
+            // The run goes on by itself, at once or after a hold, and says so.
+            Change::Resumed => self.paused_since = None,
+            Change::Rate(limit) => course.limit_rate(at, limit),
+            Change::Concurrency(most) => course.set_out.concurrency = most.get(),
+            Change::Drained => {}
         }
     }
 
@@ -262,6 +298,11 @@ impl Tally {
         self.hold
     }
 
+    /// Returns since when an operator keeps the run from sending, if one does.
+    pub fn paused_since(&self) -> Option<Timestamp> {
+        self.paused_since
+    }
+
     /// Returns why no new attempt is admitted, if none is.
     pub fn stopping(&self) -> Option<&StopReason> {
         self.stopping.as_ref()
@@ -280,10 +321,11 @@ impl Tally {
 
     /// Returns the time left: at the recent rate, at the limit at best, after the present wait.
     ///
-    /// Nothing while too little was seen to tell, and once the run stops or is done.
+    /// Nothing while too little was seen to tell or the run is paused, and once it stops or is done.
     pub fn eta(&self, now: Timestamp) -> Option<Duration> {
         let left = self.selected().saturating_sub(self.done());
-        if left == 0 || self.stopping.is_some() || self.ended.is_some() {
+        let stands_still = self.stopping.is_some() || self.paused_since.is_some();
+        if left == 0 || stands_still || self.ended.is_some() {
             return None;
         }
         let rate = self.course.as_ref()?.settling.per_second(now)?;

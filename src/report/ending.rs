@@ -96,6 +96,10 @@ impl Evidence<'_> {
             "out_of_time" => (ExitStatus::StoppedEarly, self.out_of_time()),
             "not_authorised" => (ExitStatus::NotAuthorised, self.not_authorised()),
             "canary_failed" => (ExitStatus::StoppedEarly, self.canary_failed()),
+            "drained" => (
+                ExitStatus::StoppedEarly,
+                "it was asked to drain, so that the rest was not sent".into(),
+            ),
             "outage" => (ExitStatus::StoppedEarly, self.outage()),
             _ => (ExitStatus::StoppedEarly, unknown()),
         };

@@ -9,7 +9,7 @@
 /// | 0 | ok | every selected task succeeded or was unchanged |
 /// | 1 | incomplete success | the run went through; some tasks are partial, failed or ambiguous |
 /// | 2 | usage | the command line or the configuration is wrong; nothing was sent |
-/// | 3 | stopped early | too many failures, or out of time; some tasks were not attempted |
+/// | 3 | stopped early | too many failures, out of time, or asked to drain; some tasks were not attempted |
 /// | 65 | bad input | the input is invalid; nothing was sent |
 /// | 74 | input/output | the run store or a document could not be written |
 /// | 75 | busy | another run holds the lock |

@@ -16,6 +16,7 @@ use super::ending::Evidence;
 use super::failures::FailureGroups;
 use super::peak::Peak;
 use super::worked::Worked;
+use crate::policy::Advice;
 use crate::store::AttemptRow;
 use crate::store::RunReader;
 use crate::store::RunRecord;
@@ -46,7 +47,18 @@ pub(super) fn report(run: &RunReader, still_running: StillRunning) -> Result<Rep
     // Every answer that throttles makes a hold, so they are read only where they are needed.
     let holds = if sent.worked.has_open_end() { run.holds()? } else { Vec::new() };
     let paused = sent.worked.held(&holds);
-    Ok(assembled(record, still_running, sent, settled, paused))
+    let mut report = assembled(record, still_running, sent, settled, paused);
+    report.changes = run.changes()?;
+    drop_advice_for_changed(&mut report);
+    Ok(report)
+}
+
+/// Takes back what was concluded from settings that did not hold all the time.
+fn drop_advice_for_changed(report: &mut Report) {
+    let is_changed = |what: &str| report.changes.iter().any(|change| change.what == what);
+    if is_changed("rate") || is_changed("concurrency") {
+        report.advice.retain(|advice| matches!(advice, Advice::LongerTimeout(_)));
+    }
 }
 
 fn assembled(
@@ -88,6 +100,7 @@ fn assembled(
         latency: sent.latency.finish(),
         failures,
         advice,
+        changes: Vec::new(),
         stopped: ending.stopped,
         exit: ending.exit,
     }

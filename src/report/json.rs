@@ -7,6 +7,7 @@ use super::FailureGroup;
 use super::Latency;
 use super::Report;
 use crate::clock::Timestamp;
+use crate::store::ChangeRow;
 use crate::store::RunId;
 use crate::task::FailureKind;
 use crate::task::Outcome;
@@ -50,6 +51,7 @@ struct Document<'a> {
     pace: Pace,
     failures: Vec<Failure<'a>>,
     advice: Vec<String>,
+    changes: Vec<Changed<'a>>,
     stopped: Option<Stopped<'a>>,
     exit: Option<Exit>,
 }
@@ -80,6 +82,7 @@ impl<'a> Document<'a> {
             pace: Pace::of(report),
             failures: report.failures.iter().map(|group| Failure::of(group, report)).collect(),
             advice: report.advice.iter().map(ToString::to_string).collect(),
+            changes: report.changes.iter().map(Changed::of).collect(),
             stopped: report
                 .stopped
                 .as_ref()
@@ -310,6 +313,22 @@ impl<'a> Failure<'a> {
             last_at: written(group.last_at),
             retry_command: group.retry_command(report),
         }
+    }
+}
+
+/// What an operator changed; the words are those of `batchctl ctl`'s record.
+#[derive(Serialize)]
+struct Changed<'a> {
+    at: String,
+    change: &'a str,
+    value: Option<&'a str>,
+    by: &'a str,
+}
+
+impl<'a> Changed<'a> {
+    fn of(row: &'a ChangeRow) -> Self {
+        let (change, value, by) = (&row.what, row.value.as_deref(), &row.by);
+        Self { at: row.at.to_string(), change, value, by }
     }
 }
 

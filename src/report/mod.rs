@@ -58,6 +58,7 @@ pub use summary::summary;
 
 use crate::clock::Timestamp;
 use crate::policy::Advice;
+use crate::store::ChangeRow;
 use crate::store::RunId;
 use crate::store::RunReader;
 use crate::store::StoreError;
@@ -106,6 +107,8 @@ pub struct Report {
     pub failures: Vec<FailureGroup>,
     /// What would make the next run better, the most important first.
     pub advice: Vec<Advice>,
+    /// What operators changed while it was under way, in order.
+    pub changes: Vec<ChangeRow>,
     /// What stopped it before every task had its outcome, if anything did.
     pub stopped: Option<Stopped>,
     /// How it ended; nothing while it runs.

@@ -104,12 +104,28 @@ fn call_rows(report: &Report) -> Vec<NumberRow> {
         rows.push(quiet("rate found", None, learnt));
     }
     if !pace.paused.is_zero() {
-        rows.push(quiet("paused", None, format!("{}, as the service asked", span(pace.paused))));
+        let who = if changed(report, "paused") { " or by hand" } else { "" };
+        let note = format!("{}, as the service asked{who}", span(pace.paused));
+        rows.push(quiet("paused", None, note));
     }
+    rows.extend(changes_row(report));
     if let Some(latency) = &report.latency {
         rows.push(quiet("latency", None, latency_note(latency)));
     }
     rows
+}
+
+/// Returns what operators changed: how often, and what was last.
+fn changes_row(report: &Report) -> Option<NumberRow> {
+    let last = report.changes.last()?;
+    let value = last.value.as_ref().map_or_else(String::new, |value| format!(" {value}"));
+    let what = printable(&format!("{}{value}", last.what), 30);
+    let note = format!("by hand, the last: {what} at {}", last.at);
+    Some(quiet("changes", Some(report.changes.len() as u64), note))
+}
+
+fn changed(report: &Report, what: &str) -> bool {
+    report.changes.iter().any(|change| change.what == what)
 }
 
 /// Says how the sub-tasks fared.
@@ -155,7 +171,8 @@ pub(super) fn title(report: &Report) -> String {
         title.push_str(&format!(", {}/s", rounded(rate)));
     }
     if let Some(limit) = limit(report) {
-        title.push_str(&format!(" (limit {limit})"));
+        let at_first = if changed(report, "rate") { " at first" } else { "" };
+        title.push_str(&format!(" (limit {limit}{at_first})"));
     }
     title
 }

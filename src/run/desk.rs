@@ -1,8 +1,11 @@
 //! Passes on what is asked of a run to whichever part of it is at work.
 
+use crate::engine::ChangeAnswer;
 use crate::engine::Control;
+use crate::event::Change;
 use crate::event::StopReason;
 use tokio::sync::mpsc;
+use tokio::sync::oneshot;
 
 /// Where what is asked of a run comes in.
 pub(super) struct Desk {
@@ -27,10 +30,17 @@ impl Desk {
     }
 
     async fn stopped(&mut self) -> StopReason {
-        match self.orders.recv().await {
-            Some(Control::Stop(reason)) => reason,
-            Some(Control::Abandon) => StopReason::Interrupted,
-            None => std::future::pending().await,
+        loop {
+            match self.orders.recv().await {
+                Some(Control::Stop(reason)) => return reason,
+                Some(Control::Abandon) => return StopReason::Interrupted,
+                Some(Control::Change { change: Change::Drained, answer, .. }) => {
+                    tell(answer, ChangeAnswer::Changed);
+                    return StopReason::Drained;
+                }
+                Some(Control::Change { answer, .. }) => tell(answer, ChangeAnswer::NotNow),
+                None => std::future::pending().await,
+            }
         }
     }
 
@@ -46,6 +56,11 @@ impl Desk {
             done = work(orders) => done,
         }
     }
+}
+
+fn tell(asker: Option<oneshot::Sender<ChangeAnswer>>, answer: ChangeAnswer) {
+    // Who asked may have gone meanwhile.
+    asker.map(|asker| asker.send(answer));
 }
 
 async fn pass_on(

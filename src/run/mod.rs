@@ -46,6 +46,7 @@ use crate::engine::Origin;
 use crate::event::RunStats;
 use crate::event::Watch;
 use crate::plan::Problems;
+use crate::policy::REMEMBERED_SENDINGS;
 use crate::report::GroupLabel;
 use crate::store;
 use crate::store::JobLock;
@@ -277,7 +278,8 @@ impl Planned {
         let profile = self.profile.as_deref();
         let learning = Learning { runs: &self.runs, run: &self.id, profile };
         let learnt = self.settings.auto_from.map(|_| learning.before()).transpose()?.flatten();
-        let recall = self.settings.recall();
+        // Also without a rate: one may be set while the run is under way.
+        let recall = self.settings.recall().max(REMEMBERED_SENDINGS);
         let writer = RunWriter::open(&self.runs, &self.lock, self.clock.now(), recall)?;
         let mut settings = self.settings.for_engine(origin(&writer));
         settings.auto.iter_mut().for_each(|auto| auto.learnt = learnt);

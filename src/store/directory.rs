@@ -116,6 +116,11 @@ impl RunDirectory {
         self.path.join(format!("{run}{UNFINISHED}"))
     }
 
+    /// Returns where the process that carries a run out is to be asked and told things.
+    pub fn socket(&self, run: &RunId) -> PathBuf {
+        self.path.join(format!("{run}.sock"))
+    }
+
     fn lock_file(&self, run: &RunId) -> PathBuf {
         self.path.join(format!("{run}.lock"))
     }
@@ -228,6 +233,7 @@ impl RunDirectory {
             }
             mark::remove(&main).map_err(file(&main))?;
         }
+        remove_file(&self.socket(&run))?;
         remove_file(&self.lock_file(&run))?;
         drop(handle);
         Ok(())

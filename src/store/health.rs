@@ -10,7 +10,7 @@ use std::thread;
 
 /// The tables, in two halves that take about as long.
 const HALVES: [&[&str]; 2] = [
-    &["run", "source", "session", "hold", "poll", "attempt"],
+    &["run", "source", "session", "hold", "poll", "change", "attempt"],
     &["task", "outcome", "state", "failure"],
 ];
 

@@ -8,6 +8,7 @@
 mod again;
 mod arrivals;
 mod cells;
+mod changes;
 mod claims;
 mod directory;
 mod doubles;
@@ -66,6 +67,7 @@ pub use record::SessionRecord;
 pub use record::SourceRecord;
 pub use record::StoredEnd;
 pub use rows::AttemptRow;
+pub use rows::ChangeRow;
 pub use rows::HoldRow;
 pub use rows::PlanRow;
 pub use rows::SeenRow;

@@ -45,7 +45,7 @@ use std::path::PathBuf;
 pub struct RunReader {
     pub(super) connection: Connection,
     pub(super) path: PathBuf,
-    origin: Timestamp,
+    pub(super) origin: Timestamp,
     selected: u64,
 }
 

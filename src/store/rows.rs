@@ -91,6 +91,19 @@ pub struct AttemptRow {
     pub failure: Option<Failure>,
 }
 
+/// Something that an operator changed while the run was under way.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChangeRow {
+    /// When.
+    pub at: Timestamp,
+    /// What, in a word, as [`Change`](crate::event::Change) says it.
+    pub what: String,
+    /// Its new value, if it has one.
+    pub value: Option<String>,
+    /// Who wanted it.
+    pub by: String,
+}
+
 /// A time in which the whole run waited.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HoldRow {

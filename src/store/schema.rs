@@ -119,6 +119,12 @@ CREATE TABLE hold (
     until_us INTEGER NOT NULL,
     reason TEXT NOT NULL
 ) STRICT;
+CREATE TABLE change (
+    at_us INTEGER NOT NULL,
+    what TEXT NOT NULL,
+    value TEXT,
+    by TEXT NOT NULL
+) STRICT;
 ";
 
 /// Makes a new file for its owner alone and its tables in it, set up for one bulk load.

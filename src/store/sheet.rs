@@ -57,6 +57,10 @@ impl Sheet<'_> {
             EventKind::PollStarted { leaves } => {
                 self.execute("INSERT INTO poll (sent_us) VALUES (?)", [self.micros(*leaves)])
             }
+            EventKind::RunChanged { change, by } => self.execute(
+                "INSERT INTO change (at_us, what, value, by) VALUES (?, ?, ?, ?)",
+                params![self.micros(event.at), change.as_str(), change.value(), by.to_string()],
+            ),
             EventKind::RunEnded(stats) => self.run_ended(stats, event.at),
             EventKind::RunStarted(_)
             | EventKind::Surveyed(_)

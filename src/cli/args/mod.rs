@@ -10,6 +10,7 @@ mod auth;
 mod before;
 mod call;
 mod config;
+mod ctl;
 mod display;
 mod follow_up;
 mod input;
@@ -39,6 +40,9 @@ pub(crate) use call::CallArgs;
 pub(crate) use call::StopArgs;
 pub(crate) use config::ConfigCommand;
 pub(crate) use config::ConfigShowArgs;
+pub(crate) use ctl::CtlArgs;
+pub(crate) use ctl::FixedRate;
+pub(crate) use ctl::OrderArgs;
 pub(crate) use display::DisplayArgs;
 pub(crate) use display::ProgressChoice;
 pub(crate) use follow_up::ResumeArgs;
@@ -118,6 +122,8 @@ pub(crate) enum Command {
     Wait(WaitArgs),
     /// Settle what is in doubt in a run by a look at the tasks
     Settle(SettleArgs),
+    /// Ask or change a run that is under way: status, pause, resume, rate, concurrency, drain
+    Ctl(CtlArgs),
     /// List the batch tasks of the project and the states they are in
     List(ListArgs),
     /// List, show and prune the runs that are kept

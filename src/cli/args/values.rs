@@ -1,5 +1,6 @@
 //! Values of flags that need reading, with messages that show a right one.
 
+use super::FixedRate;
 use batchctl::api::Endpoint;
 use batchctl::api::ProjectId;
 use batchctl::task::Rate;
@@ -33,6 +34,15 @@ pub(crate) fn rate(text: &str) -> Result<RateChoice, String> {
             rate.parse().map(RateChoice::Limit).map_err(told)
         }
     }
+}
+
+/// Reads a rate that is not to be found.
+pub(crate) fn fixed_rate(text: &str) -> Result<FixedRate, String> {
+    if text == "none" {
+        return Ok(FixedRate(None));
+    }
+    let told = |error| format!("{error}, or `none`");
+    text.parse().map(|rate| FixedRate(Some(rate))).map_err(told)
 }
 
 /// Reads `60s`, `500ms`, `1h 30m` and the like.

@@ -142,6 +142,19 @@ fn read(runs: &RunDirectory, id: &RunId) -> Result<Listed, StoreError> {
     Ok(Listed { id: id.clone(), state: state(&record, unsettled, is_held), record, outcomes })
 }
 
+/// Whether a run that no process works on can be gone on with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Course {
+    Finished,
+    Open,
+}
+
+/// Says whether a run has tasks without an outcome.
+pub(super) fn state_of(id: &RunId, context: &Context) -> Result<Course, Failure> {
+    let reader = RunReader::open(&run::runs_in(&context.state), id)?;
+    Ok(if reader.unsettled()? == 0 { Course::Finished } else { Course::Open })
+}
+
 /// Says how a run stands: from its last session, what is missing, and whether a process holds it.
 fn state(record: &RunRecord, unsettled: u64, is_held: bool) -> StateChoice {
     match record.sessions.last().map(|session| &session.end) {

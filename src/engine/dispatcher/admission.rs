@@ -38,7 +38,7 @@ where
     F: Future<Output = Landing>,
 {
     pub(super) fn refill(&mut self) {
-        let wanted = self.settings.concurrency.get();
+        let wanted = self.desk.concurrency.get();
         let stopped = self.stopping.is_some() || self.exhausted;
         if stopped || self.claiming.is_some() || self.fresh.len() >= wanted {
             return;
@@ -154,6 +154,7 @@ where
             return;
         }
         self.committing = Some(self.ledger.on_events(std::mem::take(&mut self.batch)));
+        self.desk.being_recorded();
         self.in_commit.append(&mut self.admitted);
     }
 
@@ -162,6 +163,8 @@ where
         self.cleared.extend(self.in_commit.drain(..));
         if self.stopping.is_some() {
             self.take_back();
+        } else if self.desk.is_paused() {
+            self.keep_all_back();
         }
     }
 
@@ -171,7 +174,7 @@ where
     /// comes between the sending and the time it is counted at.
     pub(super) async fn release(&mut self) {
         // What is durable and would be refused is kept back until there are other credentials.
-        while !self.waits_for_credentials()
+        while !self.is_kept_back()
             && let Some(flight) = self.next_cleared()
         {
             match self.pacer.release(self.clock.instant().into()) {

@@ -50,12 +50,12 @@ where
     /// Returns how many calls may be under way: a single one where a refusal of many at once
     /// could lock the key, until the service has accepted it.
     pub(super) fn slots(&self) -> usize {
-        if self.waits_for_credentials() {
+        if self.is_kept_back() {
             return 0;
         }
         match self.authority.first_use() {
             FirstUse::Alone if !self.trust.is_proven() => 1,
-            FirstUse::Alone | FirstUse::Together => self.settings.concurrency.get(),
+            FirstUse::Alone | FirstUse::Together => self.desk.concurrency.get(),
         }
     }
 

@@ -151,9 +151,10 @@ where
         }
         match self.pacer.held_until(self.clock.instant().into()) {
             Some(until) => self.wake_at(until.into()),
-            None if self.breaker.away_since().is_some() || self.waits_for_credentials() => {}
+            None if self.breaker.away_since().is_some() || self.is_kept_back() => {}
             None => {
                 self.end_hold();
+                self.desk.paused_while_away = Duration::ZERO;
                 self.tell(EventKind::RunContinued);
             }
         }

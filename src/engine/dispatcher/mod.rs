@@ -7,6 +7,7 @@
 mod admission;
 mod credentials;
 mod landing;
+mod operator;
 mod outage;
 mod pace;
 mod stopping;
@@ -37,6 +38,7 @@ use credentials::Renewing;
 use futures::StreamExt;
 use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
+use operator::Desk;
 use outage::Suspect;
 use pace::Pace;
 use std::collections::VecDeque;
@@ -61,6 +63,7 @@ pub(super) struct Dispatcher<'a, L, S, F> {
     clock: Clock,
     pacer: Pacer,
     pace: Pace,
+    desk: Desk,
     breaker: Breaker,
     budget: RetryBudget,
     canary: Option<Canary>,
@@ -119,6 +122,7 @@ where
             clock,
             pacer: recalling(settings, clock),
             pace: Pace::new(settings, now),
+            desk: Desk::new(settings.concurrency),
             breaker: Breaker::new(),
             budget: RetryBudget::new(now.into()),
             canary: settings.canary.map(Canary::new),
@@ -196,6 +200,7 @@ where
             Some(landing) = self.on_wire.next() => self.land_all(landing),
             committed = finished(&mut self.committing) => {
                 committed?;
+                self.desk.tell_recorded();
                 self.clear_for_release();
             }
             claimed = finished(&mut self.claiming) => self.take_claimed(claimed?),

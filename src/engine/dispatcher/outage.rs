@@ -76,10 +76,12 @@ where
 
     /// Returns when the present outage ends the run, if there is one.
     pub(super) fn outage_ends(&self) -> Option<Instant> {
-        if self.stopping.is_some() {
+        // A run that is paused does not ask for the service: it cannot know.
+        if self.stopping.is_some() || self.desk.is_paused() {
             return None;
         }
-        self.breaker.outage_ends(self.settings.outage_timeout).map(Instant::from)
+        let patience = self.settings.outage_timeout.saturating_add(self.desk.paused_while_away);
+        self.breaker.outage_ends(patience).map(Instant::from)
     }
 
     pub(super) fn check_outage(&mut self) {

@@ -159,6 +159,18 @@ where
         self.set_pace(now);
     }
 
+    /// Replaces the operator's limit; a search for a rate ends with it.
+    pub(super) fn limit_rate(&mut self, limit: Option<Rate>) {
+        self.pace.limit = limit;
+        self.pace.search = None;
+        self.set_pace(self.clock.instant());
+    }
+
+    /// Tells whether that is the operator's limit already.
+    pub(super) fn is_limited_to(&self, limit: Option<Rate>) -> bool {
+        self.pace.search.is_none() && self.pace.limit == limit
+    }
+
     /// Takes note of what an answer says of the quota: it only ever lowers the pace.
     pub(super) fn hear_quota(&mut self, heard: Heard) {
         let to_send = self.left_to_send();

@@ -24,6 +24,10 @@ where
                 self.on_wire.clear();
                 self.ledger.hurry();
             }
+            Control::Change { change, by, answer } => {
+                let became = self.change(change, by);
+                self.desk.answer_later(answer, became);
+            }
         }
     }
 
@@ -35,6 +39,7 @@ where
         let on_wire = self.on_wire.len();
         self.tell(EventKind::RunStopping { reason: reason.clone(), on_wire });
         self.stopping = Some(reason);
+        self.desk.paused_since = None;
         self.end_hold();
         self.renewing = None;
         self.deadline = self.clock.instant().checked_add(self.settings.drain_timeout);
@@ -86,6 +91,7 @@ where
         let stats = RunStats { stopped: self.cut_short(), held: self.held };
         self.tell(EventKind::RunEnded(stats.clone()));
         self.ledger.on_events(std::mem::take(&mut self.batch)).await?;
+        self.desk.tell_all();
         Ok(stats)
     }
 }

@@ -6,6 +6,7 @@ mod credentials;
 mod doubt;
 mod durability;
 mod hold;
+mod operator;
 mod origin;
 mod outage;
 mod pace;

@@ -7,11 +7,13 @@ use crate::clock::Timestamp;
 use crate::engine::EngineSettings;
 use crate::engine::LedgerError;
 use crate::event::AttemptResult;
+use crate::event::Change;
 use crate::event::Event;
 use crate::event::EventKind;
 use crate::event::RunStats;
 use crate::event::StopReason;
 use crate::task::Outcome;
+use crate::task::Rate;
 use std::collections::HashMap;
 use std::collections::HashSet;
 use std::time::Duration;
@@ -112,7 +114,7 @@ impl Seen {
     pub(super) fn check(&self, settings: &EngineSettings, doubt: Doubt) {
         assert_eq!(self.witness.undurable, [], "sent before its start was durable");
         assert_eq!(self.witness.on_wire, 0, "nothing goes on after the end");
-        assert!(self.witness.most_on_wire <= settings.concurrency.get());
+        assert!(self.witness.most_on_wire <= self.most_slots(settings));
         self.check_order();
         self.check_attempts(settings, doubt);
         self.check_settled();
@@ -133,6 +135,7 @@ impl Seen {
 
     /// Every attempt that was started has one end; no more are between the two than may be.
     fn check_attempts(&self, settings: &EngineSettings, doubt: Doubt) {
+        let most_slots = self.most_slots(settings);
         let mut open = HashSet::new();
         let mut next = settings.origin.attempts + 1;
         for event in self.events() {
@@ -140,7 +143,7 @@ impl Seen {
                 assert_eq!(seq.0, next, "attempts are counted without a gap");
                 next += 1;
                 open.insert(*seq);
-                assert!(open.len() <= settings.concurrency.get(), "too many admitted");
+                assert!(open.len() <= most_slots, "too many admitted");
             }
             if let EventKind::AttemptEnded { seq, .. } | EventKind::AttemptWithdrawn { seq, .. } =
                 &event.kind
@@ -174,13 +177,42 @@ impl Seen {
     }
 
     fn check_window(&self, settings: &EngineSettings) {
-        let Some(rate) = settings.rate else { return };
         let before = settings.origin.last_sent.iter().copied();
         let sent: Vec<Timestamp> =
             before.chain(self.witness.sendings.iter().map(|sending| sending.at)).collect();
-        let most = usize::try_from(rate.limit.get()).unwrap();
-        for pair in sent.windows(most + 1) {
-            assert!(pair[most].since(pair[0]) >= rate.window, "more than {rate} from {}", pair[0]);
+        let limits = self.limits(settings);
+        for (index, &last) in sent.iter().enumerate() {
+            let in_force = limits.iter().rev().find(|(from, _)| *from <= last);
+            let Some(rate) = in_force.and_then(|(_, limit)| *limit) else { continue };
+            let most = usize::try_from(rate.limit.get()).unwrap();
+            let Some(first) = index.checked_sub(most).map(|first| sent[first]) else { continue };
+            assert!(last.since(first) >= rate.window, "more than {rate} from {first}");
         }
+    }
+
+    /// Returns what operators changed, and when.
+    pub(super) fn changes(&self) -> Vec<(Timestamp, Change)> {
+        self.pick(|event| {
+            let EventKind::RunChanged { change, .. } = &event.kind else { return None };
+            Some((event.at, *change))
+        })
+    }
+
+    /// Returns the limits that were in force, and since when.
+    fn limits(&self, settings: &EngineSettings) -> Vec<(Timestamp, Option<Rate>)> {
+        let set = self.changes().into_iter().filter_map(|(at, change)| match change {
+            Change::Rate(limit) => Some((at, limit)),
+            _ => None,
+        });
+        [(Timestamp::from_micros(0), settings.rate)].into_iter().chain(set).collect()
+    }
+
+    /// Returns the most slots there were at any time.
+    fn most_slots(&self, settings: &EngineSettings) -> usize {
+        let set = self.changes().into_iter().filter_map(|(_, change)| match change {
+            Change::Concurrency(most) => Some(most.get()),
+            _ => None,
+        });
+        set.chain([settings.concurrency.get()]).max().unwrap_or_default()
     }
 }

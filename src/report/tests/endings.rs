@@ -56,6 +56,11 @@ fn every_reason_to_stop_has_its_status_and_says_why() {
             "not all tasks of `--canary` succeeded, so that the rest was not sent",
         ),
         (
+            StopReason::Drained,
+            ExitStatus::StoppedEarly,
+            "it was asked to drain, so that the rest was not sent",
+        ),
+        (
             StopReason::NotAuthorised,
             ExitStatus::NotAuthorised,
             "the credentials were refused or could not be renewed",

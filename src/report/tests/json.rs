@@ -152,6 +152,7 @@ fn a_report_has_every_field_in_the_order_of_the_documentation() {
         }
       ],
       "advice": [],
+      "changes": [],
       "stopped": {
         "reason": "interrupted",
         "detail": "by SIGINT"

@@ -2,7 +2,7 @@
 
 use crate::support::batchctl::Scene;
 
-const COMMANDS: [&[&str]; 18] = [
+const COMMANDS: &[&[&str]] = &[
     &[],
     &["start"],
     &["stop"],
@@ -12,6 +12,7 @@ const COMMANDS: [&[&str]; 18] = [
     &["wait"],
     &["settle"],
     &["report"],
+    &["ctl"],
     &["runs"],
     &["runs", "list"],
     &["config"],
@@ -26,7 +27,7 @@ const COMMANDS: [&[&str]; 18] = [
 #[test]
 fn help_fits_a_hundred_columns_and_gives_examples() {
     let scene = Scene::new();
-    for command in COMMANDS {
+    for &command in COMMANDS {
         let ended = scene.call(&[command, &["--help"]].concat()).expect(0);
         let wide = ended.stdout.lines().find(|line| line.chars().count() > 100);
         assert_eq!(wide, None, "{command:?}");

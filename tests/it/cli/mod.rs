@@ -2,6 +2,7 @@
 
 mod configuration;
 mod credentials;
+mod ctl;
 mod delta;
 mod descriptors;
 mod documents;
