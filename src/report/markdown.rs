@@ -104,7 +104,7 @@ fn numbers(text: &mut String, report: &Report) -> Written {
         let (rows, done) = (grouped(input.rows), grouped(input.already_done));
         format!("Rows: {rows}, {twice}, {done} done already, {} invalid", grouped(input.invalid))
     };
-    let paused = || format!("Paused: {}, as the service asked", span(report.pace.paused));
+    let paused = || format!("Paused: {}, held back by the service", span(report.pace.paused));
     let lines = [
         (counts.total > 0).then(sub_tasks),
         (calls.attempts > 0).then(sent),

@@ -105,7 +105,7 @@ fn call_rows(report: &Report) -> Vec<NumberRow> {
     }
     if !pace.paused.is_zero() {
         let who = if changed(report, "paused") { " or by hand" } else { "" };
-        let note = format!("{}, as the service asked{who}", span(pace.paused));
+        let note = format!("{}, held back by the service{who}", span(pace.paused));
         rows.push(quiet("paused", None, note));
     }
     rows.extend(changes_row(report));

@@ -277,7 +277,7 @@ fn efforts(report: &Report) -> Vec<Tile> {
         tiles.push(effort("median latency", millis(latency.p50), note));
     }
     if !pace.paused.is_zero() {
-        tiles.push(effort("paused", span(pace.paused), "as the service asked".into()));
+        tiles.push(effort("paused", span(pace.paused), "held back by the service".into()));
     }
     tiles
 }

@@ -150,7 +150,7 @@ fn a_page_has_its_parts_in_the_order_of_reading() {
     <li class="effort">
     <span class="label"> paused
     <strong> 1.5s
-    <span class="note"> as the service asked
+    <span class="note"> held back by the service
     <section aria-labelledby="failures-title">
     <h2 id="failures-title"> Failures by cause
     <ol class="groups">

@@ -25,7 +25,7 @@ fn a_report_tells_outcomes_causes_and_what_to_type() {
     - Sub-tasks: 10, 9 succeeded, 1 failed
     - Calls: 6, 1 retry, 1 throttled
     - Rows: 7, 1 duplicate, 0 done already, 0 invalid
-    - Paused: 1.5s, as the service asked
+    - Paused: 1.5s, held back by the service
 
     ### Failures
 
@@ -62,7 +62,7 @@ fn a_run_in_which_all_is_well_is_short() {
 
     - Sub-tasks: 4, 4 succeeded, 0 failed
     - Calls: 1, 0 retries, 0 throttled
-    - Paused: 1.5s, as the service asked
+    - Paused: 1.5s, held back by the service
 
     ```sh
     batchctl report 20240705-120000-kfzq -o results.csv   # every task's outcome

@@ -26,7 +26,7 @@ fn a_run_in_which_everything_succeeded_is_short() {
       sub-tasks          36   all succeeded
       calls              12
       pace                    10 in the busiest second
-      paused                  1.5s, as the service asked
+      paused                  1.5s, held back by the service
       latency                 p50 17 ms, p99 17 ms, max 17 ms
 
     Next
@@ -55,7 +55,7 @@ fn a_run_with_failures_tells_their_causes_and_what_to_type_next() {
       sub-tasks          72   69 succeeded, 3 failed
       calls              31   1 retry, 1 throttled
       pace                    10 in the busiest second
-      paused                  1.5s, as the service asked
+      paused                  1.5s, held back by the service
       latency                 p50 17 ms, p99 17 ms, max 17 ms
 
     Failures
@@ -97,7 +97,7 @@ fn a_run_that_was_stopped_early_says_why() {
 
       calls              11
       pace                    10 in the busiest second
-      paused                  1.5s, as the service asked
+      paused                  1.5s, held back by the service
       latency                 p50 17 ms, p99 17 ms, max 17 ms
 
     Failures
@@ -131,7 +131,7 @@ fn an_interrupted_run_says_how_much_is_left() {
       sub-tasks          10   all succeeded
       calls               5
       pace                    5 in the busiest second
-      paused                  1.5s, as the service asked
+      paused                  1.5s, held back by the service
       latency                 p50 17 ms, p99 17 ms, max 17 ms
 
     Next
