@@ -73,6 +73,15 @@ pub(super) fn run(args: RunArgs, context: &Context) -> Result<ExitStatus, Failur
     act("run", inputs, &args.common, context)
 }
 
+/// What was ordered, and where it goes.
+struct Ordered<'a> {
+    order: Order,
+    place: Place,
+    guard: Option<Guard>,
+    args: &'a CommonArgs,
+    clock: Clock,
+}
+
 fn act(
     word: &str,
     inputs: Inputs,
@@ -93,57 +102,110 @@ fn act(
     let place = place::resolve(&args.place, &args.credentials, lookup, context)?;
     let settings = settings(args);
     pace::check(&settings, context)?;
-    let pattern = place.pattern();
-    let order = Order { word: word.into(), pattern, settings };
+    let order = Order { word: word.into(), pattern: place.pattern(), settings };
     let request = request(&order, plan, &place, args, context);
     let guard = Guard::of(&request, &order, args.before.max_delta);
-    let clock = Clock::start();
-    if args.before.dry_run && order.settings.skip_unchanged {
-        return dry_run::against_live_state(request, &order, &place, args, context);
+    let ordered = Ordered { order, place, guard, args, clock: Clock::start() };
+    match args.before.dry_run {
+        true => ordered.preview(request, context),
+        false => ordered.begin(request, &documents, context),
     }
-    if args.before.dry_run {
-        let (totals, rows) = run::dry_run(request, clock, dry_run::SHOWN_ROWS)?;
-        return match totals.selected {
-            0 => nothing_to_do(totals, args.input.if_empty, context),
-            _ => {
-                let status = dry_run::show(&order, totals, &rows);
-                guard.map_or(Ok(()), |guard| guard.check(totals)).map(|()| status)
-            }
+}
+
+impl Ordered<'_> {
+    /// Says what would be called; sends nothing.
+    fn preview(&self, request: RunRequest, context: &Context) -> Result<ExitStatus, Failure> {
+        if self.order.settings.skip_unchanged {
+            return dry_run::against_live_state(
+                request,
+                &self.order,
+                &self.place,
+                self.args,
+                context,
+            );
+        }
+        let (totals, rows) = run::dry_run(request, self.clock, dry_run::SHOWN_ROWS)?;
+        if totals.selected == 0 {
+            return nothing_to_do(totals, self.args.input.if_empty, context);
+        }
+        let status = dry_run::show(&self.order, totals, &rows);
+        self.check(totals).map(|()| status)
+    }
+
+    /// Plans the run in its job's turn, and carries it out unless somebody says no.
+    fn begin(
+        &self,
+        request: RunRequest,
+        documents: &[Document],
+        context: &Context,
+    ) -> Result<ExitStatus, Failure> {
+        let Self { place, args, clock, .. } = self;
+        documents.iter().try_for_each(Document::try_out)?;
+        let log_file = log_file::open(&args.unattended)?;
+        let _job = match job::take(args.before.job.as_ref(), &args.before.lock, context, *clock)? {
+            Turn::Ours(lock) => lock,
+            Turn::Skipped => return Ok(ExitStatus::Ok),
         };
+        // Asked for before a plan of millions is made, and before anybody has to say yes.
+        let credentials = credentials::source(&args.credentials, place, context)?;
+        let planned = run::plan(request, *clock)?;
+        match self.may_begin(&planned, documents, context) {
+            Ok(MayBegin::Yes) => {}
+            Ok(MayBegin::NothingToDo) => {
+                planned.discard()?;
+                return Ok(ExitStatus::Ok);
+            }
+            Err(failure) => {
+                planned.discard()?;
+                return Err(failure);
+            }
+        }
+        let how = Execution {
+            place,
+            credentials: &credentials,
+            display: &args.display,
+            documents,
+            options: &documents::options(&args.documents),
+            json: args.documents.json,
+            log_file,
+            clock: *clock,
+        };
+        execute::carry_out(planned, how, Unbegun::Discard, context)
     }
-    documents.iter().try_for_each(Document::try_out)?;
-    let log_file = log_file::open(&args.unattended)?;
-    let _job = match job::take(args.before.job.as_ref(), &args.before.lock, context, clock)? {
-        Turn::Ours(lock) => lock,
-        Turn::Skipped => return Ok(ExitStatus::Ok),
-    };
-    // Asked for before a plan of millions is made, and before anybody has to say yes.
-    let credentials = credentials::source(&args.credentials, &place, context)?;
-    let planned = run::plan(request, clock)?;
-    if planned.totals().selected == 0 {
-        let totals = planned.totals();
-        planned.discard()?;
-        return nothing_to_do(totals, args.input.if_empty, context);
+
+    fn may_begin(
+        &self,
+        planned: &Planned,
+        documents: &[Document],
+        context: &Context,
+    ) -> Result<MayBegin, Failure> {
+        let (totals, args) = (planned.totals(), self.args);
+        if totals.selected == 0 {
+            nothing_to_do(totals, args.input.if_empty, context)?;
+            // The documents of yesterday must not stand for the empty list of today.
+            return match documents.is_empty() && !args.documents.json {
+                true => Ok(MayBegin::NothingToDo),
+                false => Ok(MayBegin::Yes),
+            };
+        }
+        self.check(totals)?;
+        let asks = !args.before.yes && self.place.sandbox.is_none();
+        if asks && !confirmed(&self.order, planned, context)? {
+            return Err(Failure::new(ExitStatus::Interrupted, "nothing was sent"));
+        }
+        Ok(MayBegin::Yes)
     }
-    if let Some(Err(failure)) = guard.map(|guard| guard.check(planned.totals())) {
-        planned.discard()?;
-        return Err(failure);
+
+    fn check(&self, totals: PlanTotals) -> Result<(), Failure> {
+        self.guard.as_ref().map_or(Ok(()), |guard| guard.check(totals))
     }
-    if !args.before.yes && place.sandbox.is_none() && !confirmed(&order, &planned, context)? {
-        planned.discard()?;
-        return Err(Failure::new(ExitStatus::Interrupted, "nothing was sent"));
-    }
-    let how = Execution {
-        place: &place,
-        credentials: &credentials,
-        display: &args.display,
-        documents: &documents,
-        options: &documents::options(&args.documents),
-        json: args.documents.json,
-        log_file,
-        clock,
-    };
-    execute::carry_out(planned, how, Unbegun::Discard, context)
+}
+
+/// Whether a planned run is carried out.
+enum MayBegin {
+    Yes,
+    /// It has no task, and nobody waits for what it leaves.
+    NothingToDo,
 }
 
 /// Finds the run that `--after` names.

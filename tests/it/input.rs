@@ -3,6 +3,7 @@
 use crate::support::batchctl::Ended;
 use crate::support::batchctl::Scene;
 use crate::support::documents::column;
+use crate::support::documents::report;
 use crate::support::documents::results;
 use crate::support::server::Server;
 
@@ -165,6 +166,19 @@ fn an_input_without_a_task_fails_unless_that_is_right() {
         scene.call(&["stop", "tasks.csv", "--if-empty", "ok", "-n"]).expect(0);
     }
     assert_eq!((server.count(), scene.runs().len()), (0, 0));
+}
+
+#[test]
+fn an_empty_input_leaves_empty_documents_where_that_is_right() {
+    let server = Server::obliging();
+    let scene = Scene::with(&server);
+    scene.write("tasks.csv", "id\n");
+    scene.write("results.csv", "those of yesterday");
+    let flags = ["stop", "tasks.csv", "--if-empty", "ok", "--json", "-o", "results.csv"];
+    let ended = scene.call(&flags).expect(0);
+    assert_eq!(report(&ended.stdout)["tasks"]["selected"], 0);
+    assert_eq!(results(&scene.read("results.csv")).len(), 0);
+    assert_eq!(server.count(), 0);
 }
 
 #[test]
