@@ -1,5 +1,4 @@
-//! The HTTP client, set up so that it does nothing by itself: no resend, no redirect, and no proxy
-//! unless one is asked for.
+//! The HTTP client, set up so that it does nothing by itself: no resend and no redirect.
 
 use super::endpoint::Endpoint;
 use super::route::Route;
@@ -21,15 +20,12 @@ pub(super) fn http_client(
     connect_timeout: Duration,
     connections: NonZeroUsize,
 ) -> Result<Client, reqwest::Error> {
-    // Fails only if a provider is installed already, and then that one serves as well.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let builder = Client::builder()
-        .user_agent(concat!("batchctl/", env!("CARGO_PKG_VERSION")))
+    route
+        .client()?
         // Resends of its own would bypass pace and store.
         .retry(reqwest::retry::never())
         // A redirect would carry the token to another host.
         .redirect(redirect::Policy::none())
-        .no_proxy()
         .https_only(!endpoint.is_plain())
         .tls_version_min(reqwest::tls::Version::TLS_1_2)
         .connect_timeout(connect_timeout)
@@ -38,9 +34,5 @@ pub(super) fn http_client(
         .http1_only()
         .http1_max_headers(MOST_HEADERS)
         .tcp_nodelay(true)
-        .tls_certs_merge(route.roots.certificates());
-    match &route.proxy {
-        Some(proxy) => builder.proxy(proxy.to_proxy()?).build(),
-        None => builder.build(),
-    }
+        .build()
 }

@@ -5,6 +5,8 @@
 
 use super::redactor::Redactor;
 use reqwest::Certificate;
+use reqwest::Client;
+use reqwest::ClientBuilder;
 use reqwest::Proxy;
 use reqwest::Url;
 use rustls::RootCertStore;
@@ -26,6 +28,26 @@ pub struct Route {
     pub roots: Roots,
     /// The proxy that all calls go through.
     pub proxy: Option<ProxyAddress>,
+}
+
+impl Route {
+    /// Begins to set up a client that goes this way, and through no other proxy.
+    ///
+    /// # Errors
+    ///
+    /// The proxy's address cannot be used.
+    pub fn client(&self) -> Result<ClientBuilder, reqwest::Error> {
+        // Fails only if a provider is installed already, and then that one serves as well.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let builder = Client::builder()
+            .user_agent(concat!("batchctl/", env!("CARGO_PKG_VERSION")))
+            .no_proxy()
+            .tls_certs_merge(self.roots.certificates());
+        match &self.proxy {
+            Some(proxy) => Ok(builder.proxy(proxy.to_proxy()?)),
+            None => Ok(builder),
+        }
+    }
 }
 
 /// Certificates of authorities.

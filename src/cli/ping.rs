@@ -5,6 +5,7 @@
 //! kind, whoever has it can speak for the job, so no message shows more than its host.
 
 use super::stream::Stderr;
+use batchctl::api::Route;
 use batchctl::report::ExitStatus;
 use reqwest::Client;
 use reqwest::redirect;
@@ -37,14 +38,15 @@ enum PingError {
 /// A monitor that was told of the beginning and waits for the end.
 pub(super) struct Ping {
     url: Url,
+    route: Route,
     begun: JoinHandle<Result<(), PingError>>,
 }
 
 impl Ping {
     /// Tells the monitor that the run begins. It is told beside the run, which does not wait.
-    pub(super) fn start(url: &Url) -> Self {
-        let target = below(url, "start");
-        Self { url: url.clone(), begun: thread::spawn(move || tell(&target)) }
+    pub(super) fn start(url: &Url, route: Route) -> Self {
+        let (target, way) = (below(url, "start"), route.clone());
+        Self { url: url.clone(), route, begun: thread::spawn(move || tell(&target, &way)) }
     }
 
     /// Tells the monitor how the run ended; warns of what it was not told.
@@ -55,7 +57,7 @@ impl Ping {
         };
         // A monitor must not hear of the beginning after the end.
         let begun = self.begun.join();
-        let ended = tell(&target);
+        let ended = tell(&target, &self.route);
         for told in begun.into_iter().chain([ended]) {
             if let Err(error) = told {
                 let host = self.url.host_str().unwrap_or("the monitor");
@@ -74,19 +76,14 @@ fn below(url: &Url, part: &str) -> Url {
     url
 }
 
-fn tell(url: &Url) -> Result<(), PingError> {
+fn tell(url: &Url, route: &Route) -> Result<(), PingError> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(PingError::Runtime)?;
-    // Fails only if a provider is installed already, and then that one serves as well.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let client = Client::builder()
-        .user_agent(concat!("batchctl/", env!("CARGO_PKG_VERSION")))
-        .redirect(redirect::Policy::limited(3))
-        .no_proxy()
-        .timeout(PATIENCE)
-        .build()
+    let client = route
+        .client()
+        .and_then(|client| client.redirect(redirect::Policy::limited(3)).timeout(PATIENCE).build())
         .map_err(PingError::Client)?;
     runtime.block_on(try_often(&client, url))
 }

@@ -2,12 +2,15 @@
 
 use super::args::Command;
 use super::args::CommonArgs;
+use super::args::PlaceArgs;
 use super::args::TakeUpArgs;
 use super::args::UnattendedArgs;
 use super::args::WhichRunArgs;
 use super::ping::Ping;
 use super::splay;
 use super::stream::Stderr;
+use batchctl::api::Roots;
+use batchctl::api::Route;
 use batchctl::report::ExitStatus;
 use batchctl::text::span;
 use std::thread;
@@ -15,6 +18,7 @@ use std::thread;
 /// A run that is about to begin, as schedulers and monitors know it.
 pub(super) struct Unattended {
     args: UnattendedArgs,
+    place: PlaceArgs,
     /// The name of the job, or the command of a run without one.
     job: String,
 }
@@ -35,12 +39,13 @@ impl Unattended {
 
     fn of_action(args: &CommonArgs, word: &str) -> Option<Self> {
         let job = args.before.job.as_ref().map_or_else(|| word.to_owned(), ToString::to_string);
-        (!args.before.dry_run).then(|| Self { args: args.unattended.clone(), job })
+        let (unattended, place) = (args.unattended.clone(), args.place.clone());
+        (!args.before.dry_run).then_some(Self { args: unattended, place, job })
     }
 
     fn following(which: &WhichRunArgs, how: &TakeUpArgs, word: &str) -> Self {
         let job = which.job.clone().unwrap_or_else(|| word.to_owned());
-        Self { args: how.unattended.clone(), job }
+        Self { args: how.unattended.clone(), place: how.place.clone(), job }
     }
 
     /// Tells whether standard error is read by cron.
@@ -55,12 +60,18 @@ impl Unattended {
         work: impl FnOnce() -> ExitStatus,
     ) -> ExitStatus {
         self.wait(stderr);
-        let ping = self.args.ping.as_ref().map(Ping::start);
+        let ping = self.args.ping.as_ref().map(|url| Ping::start(url, self.route()));
         let status = work();
         if let Some(ping) = ping {
             ping.end(status, stderr);
         }
         status
+    }
+
+    /// A monitor is reached as the service is. What is wrong with that way is told by the run.
+    fn route(&self) -> Route {
+        let roots = self.place.ca_file.as_deref().and_then(|path| Roots::read(path).ok());
+        Route { roots: roots.unwrap_or_default(), proxy: self.place.proxy.clone() }
     }
 
     /// A signal ends the process here as it ends any other: nothing was begun.

@@ -150,3 +150,14 @@ fn a_log_file_that_cannot_be_opened_is_told_before_anything_is_sent() {
     scene.call(&flags).expect(74).says("nowhere/batchctl.log");
     assert_eq!((server.count(), scene.runs().len()), (0, 0));
 }
+
+#[test]
+fn a_monitor_is_reached_through_the_proxy_that_the_service_is() {
+    let proxy = Server::start(|_| Reply::answer(200, "OK"));
+    let mut scene = Scene::new();
+    scene.set("BATCHCTL_PROXY", &proxy.url());
+    scene.set("BATCHCTL_PING", "http://hc.invalid/uuid-1");
+    scene.call(&["stop", "--id", "gate-1", "--sandbox", "--cron"]).expect(0);
+    let paths: Vec<String> = proxy.requests().into_iter().map(|request| request.path).collect();
+    assert_eq!(paths, ["http://hc.invalid/uuid-1/start", "http://hc.invalid/uuid-1"]);
+}
