@@ -1,0 +1,166 @@
+//! The programs that are compared, and how each is told to make the same calls.
+
+use super::Trouble;
+use super::bare_reqwest;
+use std::fmt::Write;
+use std::fs;
+use std::fs::File;
+use std::path::Path;
+use std::path::PathBuf;
+use std::process::Command;
+use tempfile::TempDir;
+
+const CONCURRENCY: &str = "64";
+/// `xargs` starts a process for each call: it makes so many times fewer.
+const FEWER: usize = 50;
+
+/// A program that makes calls.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Contender {
+    Batchctl,
+    Oha,
+    BareReqwest,
+    Curl,
+    Xargs,
+}
+
+/// The files that all of them work from.
+pub(super) struct Ground {
+    folder: TempDir,
+    url: String,
+    calls: usize,
+}
+
+impl Ground {
+    pub(super) fn prepare(url: &str, calls: usize) -> Result<Self, Trouble> {
+        let ground = Self { folder: tempfile::tempdir()?, url: url.into(), calls };
+        let ids: Vec<String> = (0..calls).map(|number| format!("task-{number:027x}")).collect();
+        let urls: Vec<String> =
+            ids.iter().map(|id| format!("{url}/v2/project/batch-tasks/{id}/action/stop")).collect();
+        let mut curl = String::new();
+        for url in &urls {
+            writeln!(curl, "url = \"{url}\"\noutput = \"/dev/null\"")?;
+        }
+        fs::write(ground.path("ids.txt"), ids.join("\n"))?;
+        fs::write(ground.path("urls.txt"), urls.join("\n"))?;
+        fs::write(ground.path("curl.conf"), curl)?;
+        fs::write(ground.path("fewer.txt"), urls[..calls.div_ceil(FEWER)].join("\n"))?;
+        Ok(ground)
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+}
+
+impl Contender {
+    pub(super) const ALL: [Self; 5] =
+        [Self::Batchctl, Self::Oha, Self::BareReqwest, Self::Curl, Self::Xargs];
+
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Batchctl => "batchctl, store and results.csv",
+            Self::Oha => "oha, URLs from a file",
+            Self::BareReqwest => "bare reqwest loop",
+            Self::Curl => "curl --parallel, config file",
+            Self::Xargs => "xargs -P64 curl",
+        }
+    }
+
+    pub(super) fn leaves(self) -> &'static str {
+        match self {
+            Self::Batchctl => "every attempt and outcome, on disk",
+            Self::Oha => "totals and a histogram",
+            Self::BareReqwest => "nothing",
+            Self::Curl | Self::Xargs => "a status for each URL",
+        }
+    }
+
+    pub(super) fn is_installed(self) -> bool {
+        match self {
+            Self::Batchctl | Self::BareReqwest => true,
+            Self::Oha => is_in_path("oha"),
+            Self::Curl => is_in_path("curl"),
+            Self::Xargs => is_in_path("curl") && is_in_path("xargs"),
+        }
+    }
+
+    /// Returns how many calls it makes.
+    pub(super) fn calls(self, ground: &Ground) -> usize {
+        match self {
+            Self::Batchctl | Self::Oha | Self::BareReqwest | Self::Curl => ground.calls,
+            Self::Xargs => ground.calls.div_ceil(FEWER),
+        }
+    }
+
+    pub(super) fn command(self, ground: &Ground) -> Result<Command, Trouble> {
+        match self {
+            Self::Batchctl => batchctl(ground),
+            Self::Oha => Ok(oha(ground)),
+            Self::BareReqwest => {
+                let mut command = Command::new(std::env::current_exe()?);
+                command.arg(bare_reqwest::WORD).arg(ground.path("urls.txt")).arg(CONCURRENCY);
+                Ok(command)
+            }
+            Self::Curl => Ok(curl(ground)),
+            Self::Xargs => xargs(ground),
+        }
+    }
+
+    /// Makes sure that it has done what it was measured for.
+    pub(super) fn check(self, ground: &Ground) -> Result<(), Trouble> {
+        if self != Self::Batchctl {
+            return Ok(());
+        }
+        let results = fs::read_to_string(ground.path("results.csv"))?;
+        let succeeded = results.lines().filter(|line| line.contains(",succeeded,")).count();
+        if succeeded == ground.calls { Ok(()) } else { Err("tasks are missing".into()) }
+    }
+}
+
+fn batchctl(ground: &Ground) -> Result<Command, Trouble> {
+    let state = ground.path("state");
+    // Each round begins with an empty directory, as its first did.
+    let _ = fs::remove_dir_all(&state);
+    fs::create_dir(&state)?;
+    let mut command = Command::new(env!("CARGO_BIN_EXE_batchctl"));
+    command.env_clear().env("HOME", ground.folder.path()).env("BATCHCTL_TOKEN", "benchmark-token");
+    command.args(["stop", "--rate", "none", "--yes", "--quiet", "--project-id", "project"]);
+    command.args(["-j", CONCURRENCY, "--endpoint", &ground.url]);
+    command.arg("--state-dir").arg(state).arg("-o").arg(ground.path("results.csv"));
+    command.arg(ground.path("ids.txt"));
+    Ok(command)
+}
+
+fn oha(ground: &Ground) -> Command {
+    let mut command = Command::new("oha");
+    command.args(["--no-tui", "-m", "PUT", "-c", CONCURRENCY, "-n", &ground.calls.to_string()]);
+    command.arg("--urls-from-file").arg(ground.path("urls.txt"));
+    command
+}
+
+fn curl(ground: &Ground) -> Command {
+    let mut command = Command::new("curl");
+    command.args(["--silent", "--request", "PUT", "--parallel", "--parallel-max", CONCURRENCY]);
+    command.args(["--write-out", "%{http_code} %{url_effective}\n", "--config"]);
+    command.arg(ground.path("curl.conf"));
+    command
+}
+
+fn xargs(ground: &Ground) -> Result<Command, Trouble> {
+    let mut command = Command::new("xargs");
+    command.args(["-P", CONCURRENCY, "-n", "1", "curl", "--silent", "--request", "PUT"]);
+    command.args(["--output", "/dev/null", "--write-out", "%{http_code} %{url_effective}\n"]);
+    command.stdin(File::open(ground.path("fewer.txt"))?);
+    Ok(command)
+}
+
+/// Tells whether a program would be found.
+pub(super) fn is_in_path(program: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).any(|directory| is_program(&directory.join(program)))
+}
+
+fn is_program(path: &Path) -> bool {
+    path.is_file()
+}
