@@ -193,8 +193,9 @@ fn short(value: f64) -> String {
 pub(super) fn round_up(value: f64) -> f64 {
     let value = value.max(2.0);
     let decade = 10_f64.powf(value.log10().floor());
-    let fits = |step: &f64| step * decade >= value;
-    [1.0, 2.0, 4.0, 5.0, 6.0, 8.0, 10.0].into_iter().find(fits).unwrap_or(10.0) * decade
+    let fits = |top: &f64| *top >= value && top % 2.0 == 0.0;
+    let steps = [1.0, 1.2, 1.6, 2.0, 2.4, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0];
+    steps.map(|step| step * decade).into_iter().find(fits).unwrap_or(10.0 * decade)
 }
 
 #[cfg(test)]
@@ -203,9 +204,15 @@ mod tests {
 
     #[test]
     fn a_scale_ends_at_a_number_that_is_good_to_halve() {
-        for (value, expected) in
-            [(0.0, 2.0), (1.0, 2.0), (7.0, 8.0), (10.0, 10.0), (4_200.0, 5_000.0)]
-        {
+        for (value, expected) in [
+            (0.0, 2.0),
+            (1.0, 2.0),
+            (7.0, 8.0),
+            (10.0, 10.0),
+            (4_200.0, 5_000.0),
+            (11.0, 12.0),
+            (5.0, 6.0),
+        ] {
             assert_eq!(round_up(value), expected, "{value}");
         }
     }

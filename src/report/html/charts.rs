@@ -273,8 +273,12 @@ fn write_times(chart: &mut Chart, axis: &Axis) {
         }
         last = time;
     }
-    for index in axis.resumed() {
+    let resumed: Vec<usize> = axis.resumed().collect();
+    for &index in &resumed {
         chart.draw_mark("resumed", index as f64 / spans as f64);
+    }
+    if !resumed.is_empty() {
+        chart.key.push(Key { class: "resumed", text: "┆ resumed".into() });
     }
 }
 

@@ -836,3 +836,28 @@ fn a_running_run_offers_nothing_to_type_for_its_groups() {
     assert!(page.contains("still running"), "{page}");
     assert!(!page.contains("--group"));
 }
+
+#[test]
+fn a_run_that_was_resumed_leaves_out_the_time_between_and_marks_it() {
+    let mut run = TestRun::of(20);
+    run.begin();
+    (0..10).for_each(|task| run.settle(task, counted(0, 1), Outcome::Succeeded));
+    run.end(Some(StopReason::Interrupted));
+    run.pass(3_600_000);
+    run.begin();
+    (10..20).for_each(|task| run.settle(task, counted(0, 1), Outcome::Succeeded));
+    run.end(None);
+    let page = page(&run);
+    assert!(page.contains("by 2 processes, from first to last 1h 00m"), "{page}");
+    assert!(page.contains("┆ resumed"));
+    let pace = cut_out(&page, "id=\"chart-pace\"", "</figure>").0;
+    let numbers = cut_out(pace, "<tbody>", "</tbody>").0;
+    insta::assert_snapshot!(outline(numbers), @"
+    <tr>
+    <td> 12:00:00
+    <td> 10
+    <tr>
+    <td> 13:00:01
+    <td> 10
+    ");
+}
