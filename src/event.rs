@@ -56,6 +56,13 @@ pub trait Watch: Send {
         let _ = now;
     }
 
+    /// Is told how many events it was not shown since the last call, because watchers were slow.
+    ///
+    /// By default nothing follows from it.
+    fn missed(&mut self, events: u64) {
+        let _ = events;
+    }
+
     /// Is called once, after the last event, before anyone else uses the terminal.
     ///
     /// By default nothing follows from it.

@@ -34,6 +34,7 @@ enum Kind {
     JUnit,
     Prometheus,
     Page,
+    Events,
 }
 
 /// Where a document goes.
@@ -71,6 +72,8 @@ enum DocumentError {
     SameFile { path: PathBuf },
     #[error("`--only` narrows results and JUnit documents, and none is to be written")]
     NothingToNarrow,
+    #[error("events are written while a run goes on; that of `report` is over")]
+    EventsAreOver,
     #[error("cannot write `{}`", path.display())]
     Write { path: PathBuf, source: io::Error },
     #[error("cannot write to standard output")]
@@ -102,6 +105,16 @@ pub(super) fn parse(args: &DocumentArgs, inputs: &[PathBuf]) -> Result<Vec<Docum
     Ok(documents)
 }
 
+/// Refuses what can be written only while a run goes on.
+pub(super) fn of_the_past(documents: Vec<Document>) -> Result<Vec<Document>, Failure> {
+    if documents.iter().any(Document::is_live) {
+        let hint = "`-o events.ndjson` belongs to start, stop, run, resume and retry; every \
+                    task's outcome is in `-o results.csv`";
+        return Err(Failure::usage(DocumentError::EventsAreOver).with_hint(hint.to_owned()));
+    }
+    Ok(documents)
+}
+
 /// Reads how rows are written.
 pub(super) fn options(args: &DocumentArgs) -> ResultsOptions {
     ResultsOptions { dialect: args.csv_dialect.into(), only: args.only.clone() }
@@ -115,8 +128,7 @@ fn one(text: &str) -> Result<Document, Failure> {
         None => match ending() {
             Some(kind) => (kind, text),
             None => {
-                let hint =
-                    "name it FILE.csv, .html, .json, .md, .xml or .prom, or put `csv:` before it";
+                let hint = "name it FILE.csv, .html, .json, .md, .xml, .prom or .ndjson, or put `csv:` before";
                 let error = DocumentError::Kind { text: text.into() };
                 return Err(Failure::usage(error).with_hint(hint.to_owned()));
             }
@@ -137,6 +149,7 @@ fn kind_of(name: &str) -> Option<Kind> {
         "xml" => Some(Kind::JUnit),
         "prom" => Some(Kind::Prometheus),
         "html" | "htm" => Some(Kind::Page),
+        "ndjson" => Some(Kind::Events),
         _ => None,
     }
 }
@@ -149,6 +162,11 @@ fn is_same_file(a: &Path, b: &Path) -> bool {
 }
 
 impl Document {
+    /// Tells whether it is written while the run goes on, and not from what the store has of it.
+    pub(super) fn is_live(&self) -> bool {
+        self.kind == Kind::Events
+    }
+
     /// Tells whether this one is what standard output carries.
     pub(super) fn is_on_output(&self) -> bool {
         self.target == Target::StandardOutput
@@ -170,6 +188,9 @@ impl Document {
 
     /// Writes the document: to standard output, or beside its target and renamed over it.
     pub(super) fn write(&self, material: &Material<'_>) -> Result<(), Failure> {
+        if self.is_live() {
+            return Ok(());
+        }
         let Some(path) = self.path() else {
             return self.fill(io::stdout().lock(), material, not_printed);
         };
@@ -196,6 +217,7 @@ impl Document {
             Kind::Report => write_json(report, &mut out),
             Kind::Results => of_rows(write_results(reader, options, &mut out).map(|_| ()))?,
             Kind::JUnit => of_rows(write_junit(reader, report, &options.only, &mut out))?,
+            Kind::Events => Ok(()),
             Kind::Markdown => out.write_all(markdown(report).as_bytes()),
             Kind::Prometheus => {
                 let text = prometheus(report, last_success(runs, report)?);
@@ -237,12 +259,12 @@ fn beside(path: &Path) -> io::Result<NamedTempFile> {
         .tempfile_in(directory)
 }
 
-fn not_written(path: &Path, source: io::Error) -> Failure {
+pub(super) fn not_written(path: &Path, source: io::Error) -> Failure {
     let error = DocumentError::Write { path: path.into(), source };
     Failure::new(ExitStatus::InputOutput, error)
 }
 
-fn not_printed(source: io::Error) -> Failure {
+pub(super) fn not_printed(source: io::Error) -> Failure {
     Failure::new(ExitStatus::InputOutput, DocumentError::Output { source })
 }
 
@@ -262,6 +284,7 @@ mod tests {
         check("notes.md", Kind::Markdown, file("notes.md"));
         check("junit.xml", Kind::JUnit, file("junit.xml"));
         check("batchctl.prom", Kind::Prometheus, file("batchctl.prom"));
+        check("events.ndjson", Kind::Events, file("events.ndjson"));
         check("csv:-", Kind::Results, Target::StandardOutput);
         check("json:out.txt", Kind::Report, file("out.txt"));
         check("c:x.csv", Kind::Results, file("c:x.csv"));

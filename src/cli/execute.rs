@@ -13,6 +13,9 @@ use super::display;
 use super::display::Displays;
 use super::documents::Document;
 use super::failure::Failure;
+use super::live::Beginning;
+use super::live::Live;
+use super::live::LiveTrouble;
 use super::log_file::LogFile;
 use super::log_file::LogTrouble;
 use super::place::Place;
@@ -81,7 +84,7 @@ pub(super) fn carry_out(
         .map_err(|error| Failure::new(ExitStatus::InputOutput, error))?;
     let log_file = how.log_file.take();
     let log_trouble = log_file.as_ref().map(LogFile::trouble);
-    let Displays { watchers, talk, standing } =
+    let Displays { mut watchers, talk, standing } =
         display::open(how.display, log_file, context, how.clock);
     // From here on a signal ends the run in good order, also while a token command works.
     let (control, orders) = mpsc::unbounded_channel();
@@ -115,6 +118,12 @@ pub(super) fn carry_out(
     if !planned.settings().sandbox {
         planned.learn_for(&context.profile);
     }
+    let beginning = match unbegun {
+        Unbegun::Discard => Beginning::Anew,
+        Unbegun::Keep => Beginning::GoesOn,
+    };
+    let live = Live::open(how.documents, beginning, &id)?;
+    let live_troubles = live.watch(&mut watchers);
     let desk = Desk { control, standing };
     let served = serve(&runs.socket(&id), desk, &runtime, context);
     let ended = runtime.block_on(planned.carry_out(&client, watchers, orders));
@@ -140,7 +149,8 @@ pub(super) fn carry_out(
         json: how.json,
         summary: !how.display.quiet,
     };
-    report::present(&runs, &id, &wanted, context)
+    let status = report::present(&runs, &id, &wanted, context)?;
+    live_troubles.into_iter().find_map(LiveTrouble::failure).map_or(Ok(status), Err)
 }
 
 /// Lets `ctl` ask and change the run; one that cannot be reached goes on all the same.

@@ -22,6 +22,7 @@ mod failure;
 mod guard;
 mod job;
 mod list;
+mod live;
 mod log_file;
 mod man;
 mod pace;

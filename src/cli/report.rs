@@ -33,7 +33,7 @@ pub(super) struct Wanted<'a> {
 }
 
 pub(super) fn show(args: &ReportArgs, context: &Context) -> Result<ExitStatus, Failure> {
-    let documents = documents::parse(&args.output, &[])?;
+    let documents = documents::of_the_past(documents::parse(&args.output, &[])?)?;
     let options = documents::options(&args.output);
     let runs = run::runs_in(&context.state);
     let id = find(&args.which, context)?;

@@ -173,7 +173,7 @@ impl<'a> Entry<'a> {
 }
 
 /// Finds how an attempt ended. The engine settles a task right after its last attempt.
-fn result_of(wanted: AttemptSeq, events: &[Event]) -> Option<&AttemptResult> {
+pub(super) fn result_of(wanted: AttemptSeq, events: &[Event]) -> Option<&AttemptResult> {
     events.iter().rev().find_map(|event| {
         let EventKind::AttemptEnded { seq, result, .. } = &event.kind else { return None };
         (*seq == wanted).then_some(result)
@@ -307,7 +307,7 @@ fn sent(text: Option<&String>) -> Option<&str> {
 /// Escapes what is not printable ASCII: the same JSON, harmless wherever it is shown.
 ///
 /// Outside its strings JSON has nothing to escape, so that no parsing is needed.
-fn ascii(json: &str) -> String {
+pub(super) fn ascii(json: &str) -> String {
     let mut text = String::with_capacity(json.len());
     for character in json.chars() {
         if matches!(character, ' '..='~') {

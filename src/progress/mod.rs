@@ -6,6 +6,7 @@
 
 mod bar;
 mod estimate;
+mod events;
 mod layout;
 mod lines;
 mod log;
@@ -17,6 +18,7 @@ mod story;
 
 pub use bar::Above;
 pub use bar::Bar;
+pub use events::Events;
 pub use layout::Style;
 pub use lines::Lines;
 pub use log::Log;

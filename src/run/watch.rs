@@ -51,7 +51,10 @@ pub(super) fn open(
     let (batches, queue) = mpsc::sync_channel(MOST_BATCHES);
     let missed = Arc::new(AtomicU64::new(0));
     let name = thread::Builder::new().name("watch".into());
-    let thread = name.spawn(move || show_all(&queue, watchers, clock))?;
+    let thread = {
+        let missed = Arc::clone(&missed);
+        name.spawn(move || show_all(&queue, &missed, watchers, clock))?
+    };
     let gallery = Gallery { batches, missed: Arc::clone(&missed) };
     Ok((gallery, GalleryThread { thread, missed }))
 }
@@ -77,15 +80,20 @@ impl GalleryThread {
 /// Shows batch after batch, and tells the time; returns how many watchers panicked.
 fn show_all(
     queue: &mpsc::Receiver<Vec<Event>>,
+    missed: &AtomicU64,
     mut watchers: Vec<Box<dyn Watch>>,
     clock: Clock,
 ) -> u64 {
     let before = watchers.len();
+    let mut told_missed = 0;
     let mut next_tick = clock.instant() + TICK;
     loop {
         let wait = next_tick.saturating_duration_since(clock.instant());
         match queue.recv_timeout(wait) {
-            Ok(events) => each(&mut watchers, |watcher| watcher.on_events(&events)),
+            Ok(events) => {
+                each(&mut watchers, |watcher| watcher.on_events(&events));
+                tell_missed(&mut watchers, missed, &mut told_missed);
+            }
             Err(RecvTimeoutError::Timeout) => {
                 let now = clock.now();
                 each(&mut watchers, |watcher| watcher.tick(now));
@@ -94,8 +102,18 @@ fn show_all(
             Err(RecvTimeoutError::Disconnected) => break,
         }
     }
+    tell_missed(&mut watchers, missed, &mut told_missed);
     each(&mut watchers, |watcher| watcher.finish());
     u64::try_from(before - watchers.len()).unwrap_or(u64::MAX)
+}
+
+/// Tells watchers what they were not shown since they were last told.
+fn tell_missed(watchers: &mut Vec<Box<dyn Watch>>, missed: &AtomicU64, told: &mut u64) {
+    let all = missed.load(Ordering::Relaxed);
+    let more = all - std::mem::replace(told, all);
+    if more > 0 {
+        each(watchers, |watcher| watcher.missed(more));
+    }
 }
 
 /// Asks every watcher; one that panics is not asked again.
@@ -124,6 +142,26 @@ mod tests {
         drop(gallery);
         assert_eq!(thread.close(), WatchTrouble { missed_events: 0, panicked: 1 });
         assert_eq!(all_seen.iter().collect::<Vec<_>>(), [1, 1]);
+    }
+
+    #[test]
+    fn what_was_missed_is_told_before_the_end() {
+        struct Counting(mpsc::Sender<u64>);
+        impl Watch for Counting {
+            fn on_events(&mut self, _: &[Event]) {}
+            fn missed(&mut self, events: u64) {
+                self.0.send(events).unwrap();
+            }
+        }
+        let (told, counts) = mpsc::channel();
+        let mut watchers: Vec<Box<dyn Watch>> = vec![Box::new(Counting(told))];
+        let (missed, mut told_missed) = (AtomicU64::new(3), 0);
+        tell_missed(&mut watchers, &missed, &mut told_missed);
+        tell_missed(&mut watchers, &missed, &mut told_missed);
+        missed.store(5, Ordering::Relaxed);
+        tell_missed(&mut watchers, &missed, &mut told_missed);
+        drop(watchers);
+        assert_eq!(counts.iter().collect::<Vec<_>>(), [3, 2]);
     }
 
     #[test]

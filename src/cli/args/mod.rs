@@ -234,8 +234,8 @@ impl From<CsvDialect> for report::CsvDialect {
 #[derive(Debug, Default, Args)]
 #[command(next_help_heading = "Output")]
 pub(crate) struct DocumentArgs {
-    /// Write a document, told by its ending: .csv results, .html .json .md reports,
-    /// .xml JUnit, .prom Prometheus; or by a prefix, `csv:-` for standard output
+    /// Write a document, told by its ending: .csv results, .html .json .md reports, .xml JUnit,
+    /// .prom Prometheus, .ndjson events as they happen; or by a prefix, `csv:-` for standard output
     #[arg(short, long, value_name = "FILE")]
     pub(crate) output: Vec<String>,
     /// Write only tasks with one of these outcomes into results and JUnit documents

@@ -6,6 +6,7 @@ mod ctl;
 mod delta;
 mod descriptors;
 mod documents;
+mod events;
 mod exits;
 mod failure_groups;
 mod help;

@@ -1,0 +1,184 @@
+//! The documents that are written while a run goes on: its events.
+//!
+//! Unlike all others they are written to their target itself, line by line, for whoever follows
+//! it. A new run begins them anew; a run that is resumed goes on with them. What cannot be
+//! written is told in the end: a document has no say in the run.
+
+use super::documents::Document;
+use super::documents::not_printed;
+use super::documents::not_written;
+use super::failure::Failure;
+use batchctl::event::Watch;
+use batchctl::progress::Events;
+use batchctl::store::RunId;
+use std::fs::File;
+use std::io;
+use std::io::Read;
+use std::io::Seek;
+use std::io::SeekFrom;
+use std::io::Write;
+use std::path::Path;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::OnceLock;
+
+/// How much is read at a time in search of the last whole line.
+const CHUNK_BYTES: u64 = 64 << 10;
+
+/// What becomes of the lines that are there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Beginning {
+    /// They are of another run.
+    Anew,
+    /// They are of this one.
+    GoesOn,
+}
+
+/// The events documents of a run, open.
+pub(super) struct Live {
+    run: String,
+    sinks: Vec<Sink>,
+}
+
+impl Live {
+    /// Opens those among the documents that are live.
+    pub(super) fn open(
+        documents: &[Document],
+        beginning: Beginning,
+        run: &RunId,
+    ) -> Result<Self, Failure> {
+        let live = documents.iter().filter(|document| document.is_live());
+        let sinks = live.map(|document| Sink::open(document.path(), beginning));
+        Ok(Self { run: run.to_string(), sinks: sinks.collect::<Result<_, _>>()? })
+    }
+
+    /// Adds the watchers that write them, and returns where their trouble will be told.
+    pub(super) fn watch(self, watchers: &mut Vec<Box<dyn Watch>>) -> Vec<LiveTrouble> {
+        let troubles = self.sinks.iter().map(|sink| sink.trouble.clone()).collect();
+        for sink in self.sinks {
+            watchers.push(Box::new(Events::new(Box::new(sink), self.run.clone())));
+        }
+        troubles
+    }
+}
+
+/// The first thing that went wrong with a document, known to whoever opened it.
+#[derive(Debug, Clone)]
+pub(super) struct LiveTrouble {
+    path: Option<PathBuf>,
+    error: Arc<OnceLock<io::Error>>,
+}
+
+impl LiveTrouble {
+    /// Returns what went wrong, if anything did.
+    pub(super) fn failure(self) -> Option<Failure> {
+        let error = self.error.get()?;
+        let error = io::Error::new(error.kind(), error.to_string());
+        Some(match self.path {
+            Some(path) => not_written(&path, error),
+            None => not_printed(error),
+        })
+    }
+}
+
+/// Where lines go; the first error is kept, and nothing is written after it.
+struct Sink {
+    out: Box<dyn Write + Send>,
+    trouble: LiveTrouble,
+    is_over: bool,
+}
+
+impl Sink {
+    fn open(path: Option<&Path>, beginning: Beginning) -> Result<Self, Failure> {
+        let out: Box<dyn Write + Send> = match path {
+            None => Box::new(io::stdout()),
+            Some(path) => {
+                Box::new(open(path, beginning).map_err(|source| not_written(path, source))?)
+            }
+        };
+        let trouble = LiveTrouble { path: path.map(PathBuf::from), error: Arc::default() };
+        Ok(Self { out, trouble, is_over: false })
+    }
+}
+
+impl Write for Sink {
+    fn write(&mut self, lines: &[u8]) -> io::Result<usize> {
+        if self.is_over {
+            return Ok(lines.len());
+        }
+        if let Err(error) = self.out.write_all(lines).and_then(|()| self.out.flush()) {
+            self.is_over = true;
+            // A reader that has gone (`| head`) has what it wanted.
+            if error.kind() != io::ErrorKind::BrokenPipe {
+                let _ = self.trouble.error.set(error);
+            }
+        }
+        Ok(lines.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+fn open(path: &Path, beginning: Beginning) -> io::Result<File> {
+    let mut options = File::options();
+    options.read(true).append(true).create(true);
+    let mut file = options.open(path)?;
+    match beginning {
+        Beginning::Anew => file.set_len(0)?,
+        Beginning::GoesOn => {
+            let length = whole_lines(&mut file)?;
+            file.set_len(length)?;
+        }
+    }
+    Ok(file)
+}
+
+/// Returns how long a file is up to its last whole line: a process that was killed may have left
+/// a part of one.
+fn whole_lines(file: &mut File) -> io::Result<u64> {
+    let mut end = file.metadata()?.len();
+    let mut chunk = Vec::new();
+    while end > 0 {
+        let start = end.saturating_sub(CHUNK_BYTES);
+        file.seek(SeekFrom::Start(start))?;
+        chunk.clear();
+        Read::by_ref(file).take(end - start).read_to_end(&mut chunk)?;
+        if let Some(at) = chunk.iter().rposition(|&byte| byte == b'\n') {
+            return Ok(start + at as u64 + 1);
+        }
+        end = start;
+    }
+    Ok(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    fn check(before: &str, beginning: Beginning, expected: &str) {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("events.ndjson");
+        fs::write(&path, before).unwrap();
+        open(&path, beginning).unwrap().write_all(b"3\n").unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), expected, "{before:.20}");
+    }
+
+    #[test]
+    fn a_run_that_goes_on_adds_to_whole_lines() {
+        check("1\n2\n", Beginning::GoesOn, "1\n2\n3\n");
+        check("1\n{\"torn", Beginning::GoesOn, "1\n3\n");
+        check("torn", Beginning::GoesOn, "3\n");
+        check("", Beginning::GoesOn, "3\n");
+        let long = "x".repeat(200_000);
+        check(&format!("1\n{long}"), Beginning::GoesOn, "1\n3\n");
+        check(&format!("{long}\n"), Beginning::GoesOn, &format!("{long}\n3\n"));
+    }
+
+    #[test]
+    fn a_new_run_begins_anew() {
+        check("1\n2\n", Beginning::Anew, "3\n");
+    }
+}

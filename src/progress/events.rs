@@ -1,0 +1,318 @@
+//! Tells every event of a run as one line of JSON, while it happens.
+//!
+//! The lines are a contract: `schema_version` stands in each, fields are only ever added. A line
+//! is written whole or not at all, in ASCII, after what it tells is durable. What was missed for
+//! want of time is counted in a line of its own, so that a gap is never silent.
+
+use super::log::ascii;
+use super::log::result_of;
+use crate::clock::Timestamp;
+use crate::event::AttemptResult;
+use crate::event::Event;
+use crate::event::EventKind;
+use crate::event::Watch;
+use crate::task::Outcome;
+use crate::task::Rate;
+use crate::task::Task;
+use serde::Serialize;
+use std::fmt;
+use std::io::Write;
+use std::time::Duration;
+
+/// The version of the lines; it changes only if a field changed its meaning.
+const SCHEMA_VERSION: u32 = 1;
+
+/// Writes the events of a run as NDJSON.
+///
+/// ```
+/// use batchctl::event::Watch;
+/// use batchctl::progress::Events;
+///
+/// let mut events = Events::new(Box::new(std::io::sink()), "20240705-120000-kfzq".into());
+/// events.on_events(&[]);
+/// ```
+pub struct Events {
+    out: Box<dyn Write + Send>,
+    run: String,
+    /// When the last event happened: what is missed is told with this time.
+    latest: Timestamp,
+}
+
+impl fmt::Debug for Events {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Events").field("run", &self.run).finish_non_exhaustive()
+    }
+}
+
+impl Events {
+    /// Begins to tell of `run` to `out`; its errors are ignored.
+    pub fn new(out: Box<dyn Write + Send>, run: String) -> Self {
+        Self { out, run, latest: Timestamp::from_micros(0) }
+    }
+
+    fn line(&self, at: Timestamp, what: &What<'_>) -> String {
+        let line =
+            Line { schema_version: SCHEMA_VERSION, run: &self.run, at: at.to_string(), what };
+        let json = serde_json::to_string(&line).expect("names, numbers and text are always JSON");
+        ascii(&json) + "\n"
+    }
+
+    fn write(&mut self, lines: &str) {
+        // A document has no say in the run; whoever made the writer knows of its errors.
+        let _ = self.out.write_all(lines.as_bytes()).and_then(|()| self.out.flush());
+    }
+}
+
+impl Watch for Events {
+    fn on_events(&mut self, events: &[Event]) {
+        let mut lines = String::new();
+        for (index, event) in events.iter().enumerate() {
+            lines += &self.line(event.at, &What::of(event, &events[..index]));
+            self.latest = event.at;
+        }
+        self.write(&lines);
+    }
+
+    fn missed(&mut self, events: u64) {
+        let line = self.line(self.latest, &What::EventsMissed { events });
+        self.write(&line);
+    }
+}
+
+/// What every line has, and what happened.
+#[derive(Serialize)]
+struct Line<'a> {
+    schema_version: u32,
+    run: &'a str,
+    at: String,
+    #[serde(flatten)]
+    what: &'a What<'a>,
+}
+
+#[derive(Serialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+enum What<'a> {
+    RunStarted {
+        selected: u64,
+        settled: u64,
+        rate_limit: Option<String>,
+        finds_rate: bool,
+        concurrency: usize,
+    },
+    AttemptStarted {
+        seq: u64,
+        #[serde(flatten)]
+        task: TaskPart<'a>,
+        attempt: u32,
+    },
+    AttemptWithdrawn {
+        seq: u64,
+        #[serde(flatten)]
+        task: TaskPart<'a>,
+    },
+    AttemptEnded {
+        seq: u64,
+        #[serde(flatten)]
+        task: TaskPart<'a>,
+        sent_at: String,
+        duration_ms: u64,
+        in_doubt: bool,
+        request_id: Option<&'a str>,
+        #[serde(flatten)]
+        answer: AnswerPart<'a>,
+    },
+    RetryScheduled {
+        #[serde(flatten)]
+        task: TaskPart<'a>,
+        due_at: String,
+    },
+    TaskSettled {
+        #[serde(flatten)]
+        task: TaskPart<'a>,
+        outcome: &'static str,
+        seq: u64,
+        attempts: u32,
+        first_sent_at: String,
+        duration_ms: u64,
+        #[serde(flatten)]
+        answer: AnswerPart<'a>,
+    },
+    RunHeld {
+        until: String,
+        reason: &'static str,
+    },
+    RunContinued,
+    RunChanged {
+        change: &'static str,
+        value: Option<String>,
+        by: String,
+    },
+    RateLearnt {
+        per_second: Option<f64>,
+    },
+    RunStopping {
+        reason: &'static str,
+        on_wire: usize,
+    },
+    RunEnded {
+        stopped: Option<&'static str>,
+        held_ms: u64,
+    },
+    EventsMissed {
+        events: u64,
+    },
+    PollStarted {
+        leaves_at: String,
+    },
+    Surveyed {
+        will_change: u64,
+        unchanged: u64,
+        confirmed: u64,
+        in_trouble: u64,
+        unknown: u64,
+        skipped: u64,
+        unread: u64,
+    },
+    Verified {
+        arrived: u64,
+        on_the_way: u64,
+        stuck: u64,
+    },
+}
+
+/// Which task it is about.
+#[derive(Serialize)]
+struct TaskPart<'a> {
+    id: &'a str,
+    command: &'static str,
+}
+
+/// What came back; named as the columns of the results.
+#[derive(Default, Serialize)]
+struct AnswerPart<'a> {
+    http_status: Option<u16>,
+    total_count: Option<u64>,
+    failed_count: Option<u64>,
+    succeed_count: Option<u64>,
+    error_kind: Option<&'static str>,
+    error_code: Option<&'a str>,
+    error_msg: Option<&'a str>,
+    error_list: &'a [String],
+    reason: Option<&'a str>,
+    advice: Option<&'a str>,
+}
+
+impl<'a> What<'a> {
+    /// Says what happened; `before` are the events of the same batch.
+    fn of(event: &'a Event, before: &'a [Event]) -> Self {
+        match &event.kind {
+            EventKind::RunStarted(started) => Self::RunStarted {
+                selected: started.selected,
+                settled: started.settled,
+                rate_limit: started.rate_limit.as_ref().map(Rate::to_string),
+                finds_rate: started.finds_rate,
+                concurrency: started.concurrency,
+            },
+            EventKind::AttemptStarted { seq, task, number, leaves: _ } => {
+                Self::AttemptStarted { seq: seq.0, task: task.as_ref().into(), attempt: *number }
+            }
+            EventKind::AttemptWithdrawn { seq, task } => {
+                Self::AttemptWithdrawn { seq: seq.0, task: task.as_ref().into() }
+            }
+            EventKind::AttemptEnded { seq, task, result } => Self::ended(seq.0, task, result),
+            EventKind::RetryScheduled { task, due } => {
+                Self::RetryScheduled { task: task.as_ref().into(), due_at: due.to_string() }
+            }
+            EventKind::TaskSettled { task, outcome, seq, attempts, first_sent } => {
+                Self::TaskSettled {
+                    task: task.as_ref().into(),
+                    outcome: Outcome::as_str(*outcome),
+                    seq: seq.0,
+                    attempts: *attempts,
+                    first_sent_at: first_sent.to_string(),
+                    duration_ms: millis(event.at.since(*first_sent)),
+                    answer: result_of(*seq, before).map(AnswerPart::from).unwrap_or_default(),
+                }
+            }
+            EventKind::RunHeld { until, reason } => {
+                Self::RunHeld { until: until.to_string(), reason: reason.as_str() }
+            }
+            EventKind::RunContinued => Self::RunContinued,
+            EventKind::PollStarted { leaves } => {
+                Self::PollStarted { leaves_at: leaves.to_string() }
+            }
+            EventKind::Surveyed(counts) => Self::Surveyed {
+                will_change: counts.will_change,
+                unchanged: counts.unchanged,
+                confirmed: counts.confirmed,
+                in_trouble: counts.in_trouble,
+                unknown: counts.unknown,
+                skipped: counts.skipped,
+                unread: counts.unread,
+            },
+            EventKind::Verified(counts) => Self::Verified {
+                arrived: counts.arrived,
+                on_the_way: counts.on_the_way,
+                stuck: counts.stuck,
+            },
+            EventKind::RunChanged { change, by } => Self::RunChanged {
+                change: change.as_str(),
+                value: change.value(),
+                by: by.to_string(),
+            },
+            EventKind::RateLearnt { per_second } => Self::RateLearnt { per_second: *per_second },
+            EventKind::RunStopping { reason, on_wire } => {
+                Self::RunStopping { reason: reason.as_str(), on_wire: *on_wire }
+            }
+            EventKind::RunEnded(stats) => Self::RunEnded {
+                stopped: stats.stopped.as_ref().map(|reason| reason.as_str()),
+                held_ms: millis(stats.held),
+            },
+        }
+    }
+
+    fn ended(seq: u64, task: &'a Task, result: &'a AttemptResult) -> Self {
+        Self::AttemptEnded {
+            seq,
+            task: task.into(),
+            sent_at: result.sent.to_string(),
+            duration_ms: millis(result.duration),
+            in_doubt: result.in_doubt,
+            request_id: result.request_id.as_deref(),
+            answer: result.into(),
+        }
+    }
+}
+
+impl<'a> From<&'a Task> for TaskPart<'a> {
+    fn from(task: &'a Task) -> Self {
+        Self { id: task.id.as_str(), command: task.command.as_str() }
+    }
+}
+
+impl<'a> From<&'a AttemptResult> for AnswerPart<'a> {
+    fn from(result: &'a AttemptResult) -> Self {
+        let failure = result.failure.as_ref();
+        let known = |text: &'a String| Some(text.as_str()).filter(|text| !text.is_empty());
+        Self {
+            http_status: result.http_status,
+            total_count: result.counts.map(|counts| counts.total),
+            failed_count: result.counts.map(|counts| counts.failed),
+            succeed_count: result.counts.map(|counts| counts.succeeded),
+            error_kind: failure.map(|failure| failure.kind.as_str()),
+            error_code: failure.and_then(|failure| known(&failure.code)),
+            error_msg: failure.and_then(|failure| known(&failure.message)),
+            error_list: failure.map_or(&[], |failure| &failure.error_list),
+            reason: failure.and_then(|failure| known(&failure.reason)),
+            advice: failure.and_then(|failure| known(&failure.advice)),
+        }
+    }
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+#[path = "events_tests.rs"]
+mod tests;
