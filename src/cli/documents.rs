@@ -2,8 +2,9 @@
 
 use super::args::DocumentArgs;
 use super::failure::Failure;
-use super::stream::forgive_closed;
-use batchctl::report::ExitStatus;
+use super::target::Target;
+use super::target::beside;
+use super::target::not_written;
 use batchctl::report::Report;
 use batchctl::report::ResultsError;
 use batchctl::report::ResultsOptions;
@@ -18,12 +19,9 @@ use batchctl::store::RunDirectory;
 use batchctl::store::RunReader;
 use std::fs;
 use std::io;
-use std::io::BufWriter;
 use std::io::Write;
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::path::PathBuf;
-use tempfile::NamedTempFile;
 
 /// What a document contains.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,13 +33,6 @@ enum Kind {
     Prometheus,
     Page,
     Events,
-}
-
-/// Where a document goes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Target {
-    StandardOutput,
-    File(PathBuf),
 }
 
 /// One document to write.
@@ -74,10 +65,6 @@ enum DocumentError {
     NothingToNarrow,
     #[error("events are written while a run goes on; that of `report` is over")]
     EventsAreOver,
-    #[error("cannot write `{}`", path.display())]
-    Write { path: PathBuf, source: io::Error },
-    #[error("cannot write to standard output")]
-    Output { source: io::Error },
 }
 
 /// Reads all `-o` values, and makes sure that nothing else is written where one will be.
@@ -115,6 +102,18 @@ pub(super) fn of_the_past(documents: Vec<Document>) -> Result<Vec<Document>, Fai
     Ok(documents)
 }
 
+/// Reads the `-o` values of a comparison, which is written as CSV or as JSON.
+pub(super) fn of_changes(output: &[String], json: bool) -> Result<Vec<Document>, Failure> {
+    let args = DocumentArgs { output: output.to_vec(), json, ..DocumentArgs::default() };
+    let documents = parse(&args, &[])?;
+    let fits = |document: &Document| matches!(document.kind, Kind::Results | Kind::Report);
+    if !documents.iter().all(fits) {
+        return Err(Failure::usage("a comparison is written as CSV or as JSON")
+            .with_hint("name it FILE.csv or FILE.json".to_owned()));
+    }
+    Ok(documents)
+}
+
 /// Reads how rows are written.
 pub(super) fn options(args: &DocumentArgs) -> ResultsOptions {
     ResultsOptions { dialect: args.csv_dialect.into(), only: args.only.clone() }
@@ -134,11 +133,7 @@ fn one(text: &str) -> Result<Document, Failure> {
             }
         },
     };
-    let target = match place {
-        "-" => Target::StandardOutput,
-        path => Target::File(path.into()),
-    };
-    Ok(Document { kind, target })
+    Ok(Document { kind, target: Target::of(place) })
 }
 
 fn kind_of(name: &str) -> Option<Kind> {
@@ -167,6 +162,16 @@ impl Document {
         self.kind == Kind::Events
     }
 
+    /// Tells whether it is a table.
+    pub(super) fn is_csv(&self) -> bool {
+        self.kind == Kind::Results
+    }
+
+    /// Returns where it goes.
+    pub(super) fn target(&self) -> &Target {
+        &self.target
+    }
+
     /// Tells whether this one is what standard output carries.
     pub(super) fn is_on_output(&self) -> bool {
         self.target == Target::StandardOutput
@@ -174,10 +179,7 @@ impl Document {
 
     /// Returns the file it goes to.
     pub(super) fn path(&self) -> Option<&Path> {
-        match &self.target {
-            Target::StandardOutput => None,
-            Target::File(path) => Some(path),
-        }
+        self.target.path()
     }
 
     /// Makes sure that the document can be written, before anything is sent.
@@ -191,46 +193,32 @@ impl Document {
         if self.is_live() {
             return Ok(());
         }
-        let Some(path) = self.path() else {
-            return self.fill(io::stdout().lock(), material, not_printed);
-        };
-        let told = |source| {
-            let hint = "the run is kept: `batchctl report -o FILE.csv` writes it again, any time";
-            not_written(path, source).with_hint(hint.to_owned())
-        };
-        let mut file = beside(path).map_err(told)?;
-        self.fill(file.as_file_mut(), material, told)?;
-        file.as_file().sync_all().map_err(told)?;
-        file.persist(path).map_err(|error| told(error.error))?;
-        Ok(())
+        self.target.write(|out| self.fill(out, material))
     }
 
     fn fill(
         &self,
-        out: impl Write,
+        out: &mut dyn Write,
         material: &Material<'_>,
-        told: impl Fn(io::Error) -> Failure,
-    ) -> Result<(), Failure> {
+    ) -> Result<io::Result<()>, Failure> {
         let Material { runs, reader, report, options } = *material;
-        let mut out = BufWriter::with_capacity(1 << 16, out);
-        let filled = match self.kind {
-            Kind::Report => write_json(report, &mut out),
-            Kind::Results => of_rows(write_results(reader, options, &mut out).map(|_| ()))?,
-            Kind::JUnit => of_rows(write_junit(reader, report, &options.only, &mut out))?,
+        Ok(match self.kind {
+            Kind::Report => write_json(report, out),
+            Kind::Results => of_rows(write_results(reader, options, out).map(|_| ()))?,
+            Kind::JUnit => of_rows(write_junit(reader, report, &options.only, out))?,
             Kind::Events => Ok(()),
             Kind::Markdown => out.write_all(markdown(report).as_bytes()),
             Kind::Prometheus => {
                 let text = prometheus(report, last_success(runs, report)?);
                 out.write_all(text.as_bytes())
             }
-            Kind::Page => of_rows(write_html(reader, report, &mut out))?,
-        };
-        forgive_closed(filled.and_then(|()| out.flush())).map_err(told)
+            Kind::Page => of_rows(write_html(reader, report, out))?,
+        })
     }
 }
 
 /// Tells what the store could not read from what could not be written.
-fn of_rows(written: Result<(), ResultsError>) -> Result<io::Result<()>, Failure> {
+pub(super) fn of_rows(written: Result<(), ResultsError>) -> Result<io::Result<()>, Failure> {
     match written {
         Ok(()) => Ok(Ok(())),
         Err(ResultsError::Write(source)) => Ok(Err(source)),
@@ -239,38 +227,10 @@ fn of_rows(written: Result<(), ResultsError>) -> Result<io::Result<()>, Failure>
     }
 }
 
-/// Opens a file beside its target, with the rights that a new file has.
-fn beside(path: &Path) -> io::Result<NamedTempFile> {
-    // A rename would put a file in the place of a device or a pipe, for whoever uses it next.
-    match fs::metadata(path) {
-        Ok(target) if target.is_dir() => return Err(io::ErrorKind::IsADirectory.into()),
-        Ok(target) if !target.is_file() => {
-            return Err(io::Error::other("it is there, and no regular file"));
-        }
-        Ok(_) | Err(_) => {}
-    }
-    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-    let directory = directory.unwrap_or(Path::new("."));
-    // Without it, the error would name the temporary file, which nobody knows.
-    fs::metadata(directory)?;
-    tempfile::Builder::new()
-        .prefix(".batchctl-")
-        .permissions(fs::Permissions::from_mode(0o666))
-        .tempfile_in(directory)
-}
-
-pub(super) fn not_written(path: &Path, source: io::Error) -> Failure {
-    let error = DocumentError::Write { path: path.into(), source };
-    Failure::new(ExitStatus::InputOutput, error)
-}
-
-pub(super) fn not_printed(source: io::Error) -> Failure {
-    Failure::new(ExitStatus::InputOutput, DocumentError::Output { source })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use batchctl::report::ExitStatus;
 
     fn check(text: &str, kind: Kind, target: Target) {
         assert_eq!(one(text).unwrap(), Document { kind, target }, "{text}");

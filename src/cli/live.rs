@@ -5,9 +5,9 @@
 //! written is told in the end: a document has no say in the run.
 
 use super::documents::Document;
-use super::documents::not_printed;
-use super::documents::not_written;
 use super::failure::Failure;
+use super::target::not_printed;
+use super::target::not_written;
 use batchctl::event::Watch;
 use batchctl::progress::Events;
 use batchctl::store::RunId;

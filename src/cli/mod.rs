@@ -13,6 +13,7 @@ mod credentials;
 mod ctl;
 mod delta;
 mod descriptors;
+mod diff;
 mod digest;
 mod display;
 mod documents;
@@ -35,11 +36,13 @@ mod report;
 mod revert;
 mod runs;
 mod sandbox;
+mod schema;
 mod signals;
 mod splay;
 mod stream;
 mod surroundings;
 mod take_up;
+mod target;
 mod unattended;
 
 use args::Cli;
@@ -181,6 +184,7 @@ fn keeps_runs(command: &Command) -> bool {
         Command::Sandbox(_)
         | Command::List(_)
         | Command::Config { .. }
+        | Command::Schema(_)
         | Command::Completions { .. }
         | Command::Man(_) => false,
         Command::Start(_)
@@ -251,6 +255,7 @@ fn dispatch(command: Command, context: &Context) -> Result<ExitStatus, Failure> 
         Command::Config { command } => config::carry_out(&command, context),
         Command::Auth { command } => auth::carry_out(&command, context),
         Command::Sandbox(args) => sandbox::serve(args),
+        Command::Schema(args) => schema::print(&args),
         Command::Completions { shell } => completions::print(shell),
         Command::Man(args) => man::show(&args),
     }

@@ -2,6 +2,8 @@
 
 use super::Context;
 use super::args::ReportArgs;
+use super::args::ReportCommand;
+use super::diff;
 use super::digest::digest;
 use super::documents;
 use super::documents::Document;
@@ -33,6 +35,9 @@ pub(super) struct Wanted<'a> {
 }
 
 pub(super) fn show(args: &ReportArgs, context: &Context) -> Result<ExitStatus, Failure> {
+    if let Some(ReportCommand::Diff(args)) = &args.command {
+        return diff::show(args, context);
+    }
     let documents = documents::of_the_past(documents::parse(&args.output, &[])?)?;
     let options = documents::options(&args.output);
     let runs = run::runs_in(&context.state);

@@ -10,6 +10,7 @@ use crate::clock::Timestamp;
 use crate::event::AttemptResult;
 use crate::event::Event;
 use crate::event::EventKind;
+use crate::event::StopReason;
 use crate::event::Watch;
 use crate::task::Outcome;
 use crate::task::Rate;
@@ -265,7 +266,7 @@ impl<'a> What<'a> {
                 Self::RunStopping { reason: reason.as_str(), on_wire: *on_wire }
             }
             EventKind::RunEnded(stats) => Self::RunEnded {
-                stopped: stats.stopped.as_ref().map(|reason| reason.as_str()),
+                stopped: stats.stopped.as_ref().map(StopReason::as_str),
                 held_ms: millis(stats.held),
             },
         }

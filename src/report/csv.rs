@@ -118,7 +118,7 @@ pub fn write_results(
 
 /// Returns the error of the writer underneath: whether its reader has gone is told by its kind,
 /// which `csv` hides when it makes an `io::Error` of its own.
-fn not_written(error: csv::Error) -> ResultsError {
+pub(super) fn not_written(error: csv::Error) -> ResultsError {
     ResultsError::Write(match error.into_kind() {
         csv::ErrorKind::Io(error) => error,
         other => io::Error::other(format!("{other:?}")),
@@ -234,7 +234,7 @@ impl ResultRow {
 }
 
 /// Returns as much of a text as fits a cell. No input may hold a NUL, so none is written.
-fn fitting(text: &str) -> Cow<'_, str> {
+pub(super) fn fitting(text: &str) -> Cow<'_, str> {
     let text = cut(text, LONGEST_TEXT);
     if text.contains('\0') {
         return Cow::Owned(text.replace('\0', "\u{fffd}"));

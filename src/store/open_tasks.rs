@@ -5,6 +5,7 @@
 
 use super::ordinal_set::OrdinalSet;
 use crate::task::Ordinal;
+use crate::task::Outcome;
 use rusqlite::Connection;
 use rusqlite::Row;
 use std::collections::BTreeMap;
@@ -22,6 +23,13 @@ pub(super) struct OpenTask {
     pub(super) first_sent_us: i64,
     /// Whether any of them may have been carried out.
     pub(super) in_doubt: bool,
+}
+
+impl OpenTask {
+    /// Returns the outcome that follows from the attempts.
+    pub(super) fn outcome(&self) -> Outcome {
+        if self.in_doubt { Outcome::Ambiguous } else { Outcome::Failed }
+    }
 }
 
 /// Finds the tasks with attempts and without an outcome.

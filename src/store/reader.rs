@@ -214,7 +214,10 @@ impl RunReader {
         Ok(HoldRow { from, until, reason: row.get(2)? })
     }
 
-    fn open_tasks(&self, settled: &Settled) -> rusqlite::Result<BTreeMap<Ordinal, OpenTask>> {
+    pub(super) fn open_tasks(
+        &self,
+        settled: &Settled,
+    ) -> rusqlite::Result<BTreeMap<Ordinal, OpenTask>> {
         if settled.ordinals.len() == self.selected {
             return Ok(BTreeMap::new());
         }
@@ -312,7 +315,7 @@ impl RunReader {
 
     fn open_fate(&self, task: &OpenTask) -> rusqlite::Result<Fate> {
         Ok(Fate {
-            outcome: if task.in_doubt { Outcome::Ambiguous } else { Outcome::Failed },
+            outcome: task.outcome(),
             attempts: task.attempts,
             first_sent_us: Some(task.first_sent_us),
             settled_us: None,

@@ -11,6 +11,7 @@ mod before;
 mod call;
 mod config;
 mod ctl;
+mod diff;
 mod display;
 mod follow_up;
 mod input;
@@ -20,6 +21,7 @@ mod pace;
 mod place;
 mod runs;
 mod sandbox;
+mod schema;
 mod state;
 mod unattended;
 mod values;
@@ -43,6 +45,7 @@ pub(crate) use config::ConfigShowArgs;
 pub(crate) use ctl::CtlArgs;
 pub(crate) use ctl::FixedRate;
 pub(crate) use ctl::OrderArgs;
+pub(crate) use diff::DiffArgs;
 pub(crate) use display::DisplayArgs;
 pub(crate) use display::ProgressChoice;
 pub(crate) use follow_up::ResumeArgs;
@@ -65,6 +68,7 @@ pub(crate) use runs::ShowArgs;
 pub(crate) use runs::StateChoice;
 pub(crate) use runs::WhichRunArgs;
 pub(crate) use sandbox::SandboxArgs;
+pub(crate) use schema::SchemaArgs;
 pub(crate) use state::StateArgs;
 pub(crate) use unattended::UnattendedArgs;
 pub(crate) use values::EmptyInput;
@@ -146,6 +150,8 @@ pub(crate) enum Command {
     },
     /// Run a simulated service on this machine
     Sandbox(SandboxArgs),
+    /// Print the JSON Schema of a document
+    Schema(SchemaArgs),
     /// Print what a shell needs to complete the command line
     #[command(after_help = COMPLETIONS_HELP)]
     Completions {
@@ -202,11 +208,20 @@ Examples:
   batchctl report 20240705 -o results.csv    every task with its outcome
   batchctl report -o failed.csv --only failed,ambiguous --csv-dialect excel
   batchctl report -o md:- | gh issue create --title nightly -F -
-  batchctl report latest --json";
+  batchctl report latest --json
+  batchctl report diff 20240704 latest       what is failing that was not";
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ReportCommand {
+    /// Tell what became of tasks from one run to another
+    Diff(DiffArgs),
+}
 
 #[derive(Debug, Args)]
-#[command(after_help = REPORT_HELP)]
+#[command(after_help = REPORT_HELP, args_conflicts_with_subcommands = true)]
 pub(crate) struct ReportArgs {
+    #[command(subcommand)]
+    pub(crate) command: Option<ReportCommand>,
     #[command(flatten)]
     pub(crate) which: WhichRunArgs,
     #[command(flatten)]

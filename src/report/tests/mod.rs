@@ -1,6 +1,7 @@
 //! Makes small runs with every outcome, through the store's own front door.
 
 mod advice;
+mod diff;
 mod endings;
 mod html;
 mod json;

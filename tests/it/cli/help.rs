@@ -13,6 +13,8 @@ const COMMANDS: &[&[&str]] = &[
     &["settle"],
     &["report"],
     &["ctl"],
+    &["report", "diff"],
+    &["schema"],
     &["runs"],
     &["runs", "list"],
     &["config"],

@@ -16,6 +16,7 @@ mod leaks;
 mod route;
 mod runs;
 mod sandbox_command;
+mod schemas;
 mod secrets;
 mod signals;
 mod streams;

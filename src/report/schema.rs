@@ -1,0 +1,29 @@
+//! The JSON Schemas (draft 2020-12) of the documents, as they are published.
+//!
+//! They allow fields that they do not name, for those are only ever added; that they name every
+//! field there is, is the business of the tests.
+
+/// A document with a schema.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Schema {
+    /// report.json.
+    Report,
+    /// A line of events.ndjson.
+    Events,
+    /// A row of results.csv, its cells by their columns.
+    Results,
+    /// The JSON of `report diff`.
+    Diff,
+}
+
+impl Schema {
+    /// Returns the schema.
+    pub const fn text(self) -> &'static str {
+        match self {
+            Self::Report => include_str!("schema/report.json"),
+            Self::Events => include_str!("schema/events.json"),
+            Self::Results => include_str!("schema/results.json"),
+            Self::Diff => include_str!("schema/diff.json"),
+        }
+    }
+}
