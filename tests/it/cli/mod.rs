@@ -19,6 +19,7 @@ mod sandbox_command;
 mod schemas;
 mod secrets;
 mod signals;
+mod spreadsheets;
 mod streams;
 mod surroundings;
 mod terminal;
