@@ -95,6 +95,7 @@ fn open(args: &AfterwardsArgs, context: &Context) -> Result<Outlook, Failure> {
     let mut run = run::afterwards(&context.state, &id, clock)?;
     adjust(&mut run.settings, &args.reading, context);
     let place = place::of_run(&args.place, &run.record, &run.settings, context)?;
+    place::outlives_run(&place)?;
     let token = credentials::source(&args.credentials, &place, context)?;
     let runtime = list::runtime()?;
     let connect_timeout = run.settings.connect_timeout;

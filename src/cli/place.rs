@@ -141,6 +141,16 @@ impl Place {
     }
 }
 
+/// Refuses a look at the tasks of a rehearsal: its sandbox has gone with the process, and another
+/// knows nothing of what it did.
+pub(super) fn outlives_run(place: &Place) -> Result<(), Failure> {
+    match place.sandbox {
+        None => Ok(()),
+        Some(_) => Err(Failure::usage("the sandbox of that run is gone, and its tasks with it")
+            .with_hint("rehearse this with `batchctl sandbox` and `--endpoint URL`".to_owned())),
+    }
+}
+
 fn embedded(args: &PlaceArgs) -> Result<Place, Failure> {
     let sandbox = SandboxThread::start(SandboxSettings::default())
         .map_err(|error| Failure::new(ExitStatus::InputOutput, error))?;

@@ -42,6 +42,7 @@ pub(super) fn revert(args: &RevertArgs, context: &Context) -> Result<ExitStatus,
     take_up::adjust(&mut revert.settings, &args.how, context);
     pace::check(&revert.settings, context)?;
     let place = place::of_run(&args.how.place, &revert.record, &revert.settings, context)?;
+    place::outlives_run(&place)?;
     revert.settings.sandbox = place.sandbox.is_some();
     let reverted = choose(&mut revert, &args.how, &place, clock, context)?;
     tell_left_alone(&reverted, context);

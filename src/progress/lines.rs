@@ -67,6 +67,7 @@ impl Lines {
             EventKind::RunStopping { reason, on_wire } => {
                 self.write(*at, &render::stopping(reason, *on_wire as u64));
             }
+            EventKind::PollStarted { .. } if self.tally.pages() > 0 => self.tell_reading(*at),
             EventKind::Surveyed(counts) => self.write(*at, &render::surveyed(counts)),
             EventKind::RunChanged { change, by } => self.write(*at, &render::changed(*change, *by)),
             EventKind::RunEnded(_) => self.tell(*at),
@@ -88,6 +89,14 @@ impl Lines {
         self.told = at;
         self.tenths = self.tenths_done();
         self.write(at, &start(set_out));
+    }
+
+    /// Tells at once that the states are read, and then once in a while how far.
+    fn tell_reading(&mut self, at: Timestamp) {
+        if !self.tally.has_started() && at.since(self.told) >= SILENCE {
+            self.told = at;
+            self.write(at, &render::reading(&self.tally));
+        }
     }
 
     /// Tells that the run waits; a service that slows it down each second is told once in a while.

@@ -36,8 +36,15 @@ const EIGHTHS: [char; 9] = [' ', '▏', '▎', '▍', '▌', '▋', '▊', '▉'
 /// Returns the lines a terminal of that many columns shows; none before the run has started.
 pub fn render_bar(tally: &Tally, now: Timestamp, width: u16, style: Style) -> Vec<String> {
     let width = usize::from(width);
-    if width < LEAST_WIDTH || !tally.has_started() {
+    if width < LEAST_WIDTH || (!tally.has_started() && tally.pages() == 0) {
         return Vec::new();
+    }
+    if !tally.has_started() {
+        let text = format!("{} {}", spinner(now), reading(tally));
+        return sentence(&text, Colour::Cyan, width)
+            .iter()
+            .map(|line| line.painted(style))
+            .collect();
     }
     let mut lines = head(tally, now, width);
     lines.extend(flow(counts(tally), " · ", width));
@@ -230,6 +237,12 @@ pub(super) fn changed(change: Change, by: Operator) -> String {
         Change::Concurrency(most) => format!("{most} at a time from now on, as {by} asked"),
         Change::Drained => format!("draining, as {by} asked"),
     }
+}
+
+/// Says how far the states of the tasks were read.
+pub(super) fn reading(tally: &Tally) -> String {
+    let pages = plural(tally.pages(), "page", "pages");
+    format!("reading the states of the tasks: {pages} of the list")
 }
 
 /// Says what the states of the tasks were before anything was sent.

@@ -1,6 +1,8 @@
 //! What is shown of a run, state by state and width by width.
 
 use super::*;
+use crate::event::ArrivalCounts;
+use crate::event::Event;
 use crate::event::EventKind;
 use crate::event::RunStarted;
 use crate::progress::story::NOON;
@@ -321,4 +323,33 @@ fn a_rate_that_was_changed_is_the_one_that_is_shown() {
     story.tell(EventKind::RunChanged { change, by: Operator::Process(7) });
     let line = render_line(&tally(&story), story.now());
     assert!(line.contains("/m of 30/m"), "{line}");
+}
+
+#[test]
+fn the_reading_of_states_is_shown_before_anything_is_sent() {
+    let mut story = Story::of(4, 0);
+    story.events.clear();
+    assert_eq!(bar_of(&story, 80), "");
+    for _ in 0..12 {
+        story.tell(EventKind::PollStarted { leaves: NOON });
+    }
+    let bar = bar_of(&story, 80);
+    assert!(bar.ends_with(" reading the states of the tasks: 12 pages of the list"), "{bar}");
+}
+
+#[test]
+fn what_is_settling_has_arrived_or_is_stuck_is_counted() {
+    let mut story = Story::of(4, 0);
+    story.events.insert(0, surveyed_event(SurveyCounts { unchanged: 1, ..Default::default() }));
+    story.succeed(0..3);
+    story.tell(EventKind::Verified(ArrivalCounts { arrived: 1, on_the_way: 1, stuck: 1 }));
+    let line = line_of(&story);
+    assert!(line.ends_with("3 ok, 1 unchanged, 1 arrived, 1 settling, 1 stuck"), "{line}");
+    story.tell(EventKind::Verified(ArrivalCounts { arrived: 1, on_the_way: 0, stuck: 1 }));
+    let line = line_of(&story);
+    assert!(line.ends_with("3 ok, 1 unchanged, 2 arrived, 1 stuck"), "{line}");
+}
+
+fn surveyed_event(counts: SurveyCounts) -> Event {
+    Event { at: NOON, kind: EventKind::Surveyed(counts) }
 }

@@ -46,6 +46,8 @@ pub struct Tally {
     course: Option<Course>,
     outcomes: OutcomeCounts,
     surveyed: SurveyCounts,
+    /// Pages of the list that were asked for before anything was sent.
+    pages: u64,
     arrived: u64,
     /// Where those are that have not arrived, once somebody looks.
     under_way: Option<ArrivalCounts>,
@@ -148,8 +150,9 @@ impl Tally {
     }
 
     fn poll_started(&mut self, leaves: Timestamp) {
-        if let Some(course) = &mut self.course {
-            course.sendings.sent(leaves);
+        match &mut self.course {
+            Some(course) => course.sendings.sent(leaves),
+            None => self.pages += 1,
         }
     }
 
@@ -245,6 +248,11 @@ impl Tally {
     /// Returns how many tasks this process settled with each outcome.
     pub fn outcomes(&self) -> &OutcomeCounts {
         &self.outcomes
+    }
+
+    /// Returns how many pages of the list were asked for so far, while nothing was sent.
+    pub fn pages(&self) -> u64 {
+        self.pages
     }
 
     /// Returns how many tasks this process has seen where they were sent.

@@ -57,7 +57,10 @@ impl SeenCells {
     pub(super) fn amend(&self, last: &mut Option<AttemptRow>) {
         let (Some(verdict), Some(last)) = (self.verdict, last) else { return };
         let told = || match self.after {
-            Some(TaskState::Unknown) | None => "accepted, but its state could not be read".into(),
+            Some(TaskState::Unknown) | None if verdict == Outcome::Ambiguous => {
+                "accepted, but its state could not be read".into()
+            }
+            Some(TaskState::Unknown) | None => "accepted, but its state is not known".into(),
             Some(state) => format!("accepted, but it is `{state}`"),
         };
         let failure = (!verdict.is_good()).then(|| Failure::seen(FailureKind::NotReached, told()));

@@ -159,8 +159,11 @@ fn a_damaged_run_is_not_gone_on_with_or_comes_to_its_right_end() {
         assert_eq!(ended.code, Some(1), "{told}: {ended:?}");
         let (ledger, after) = (original.rig.ledger(), original.rig.requests_by_id());
         assert_eq!((ledger.fates.len(), ledger.is_finished()), (TASKS, true), "{told}");
+        // A bit that makes another valid id of one is not found: that task has a new name.
+        let renamed = original.ledger.fates.keys().filter(|id| !ledger.fates.contains_key(*id));
+        assert!(renamed.count() <= 1, "{told}");
         for (id, fate) in &original.ledger.fates {
-            if matches!(fate, Fate::Settled(_)) {
+            if matches!(fate, Fate::Settled(_)) && ledger.fates.contains_key(id) {
                 assert_eq!(&ledger.fates[id], fate, "{told}: {id}");
                 assert_eq!(after[id], before[id], "{told}: {id} was sent again");
             }

@@ -7,6 +7,7 @@ mod damage;
 mod follow;
 mod full;
 mod killed;
+mod looking;
 mod model;
 mod plan;
 mod reader;

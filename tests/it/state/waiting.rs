@@ -153,3 +153,12 @@ fn a_wait_never_asks_for_two_pages_at_a_time() {
     assert!(numbers.enumerate().all(|(index, first)| first == (index % 2 == 0)));
     assert!(lists.windows(2).all(|pair| pair[1].micros - pair[0].micros >= 300_000));
 }
+
+#[test]
+fn the_tasks_of_a_rehearsal_cannot_be_looked_at_afterwards() {
+    let scene = Scene::new();
+    scene.call(&["start", "--id", "task-000001", "--sandbox"]).expect(0);
+    for command in ["wait", "settle", "revert"] {
+        scene.call(&[command]).expect(2).says("the sandbox of that run is gone");
+    }
+}
