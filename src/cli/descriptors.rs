@@ -64,19 +64,23 @@ fn raise_to(needed: u64) -> Option<u64> {
     }
 }
 
-fn per_call(sockets: Sockets) -> u64 {
+fn ends(sockets: Sockets) -> u64 {
     match sockets {
         Sockets::Ours => 1,
         Sockets::BothEnds => 2,
     }
 }
 
+/// One for each call and a quarter more: a connection may still be closing, or come too late,
+/// while the next call has another.
 fn needed(calls: NonZeroUsize, sockets: Sockets) -> u64 {
-    (calls.get() as u64).saturating_mul(per_call(sockets)).saturating_add(OTHERS)
+    let calls = calls.get() as u64;
+    calls.saturating_add(calls / 4).saturating_mul(ends(sockets)).saturating_add(OTHERS)
 }
 
 fn fitting(limit: u64, sockets: Sockets) -> NonZeroUsize {
-    let calls = limit.saturating_sub(OTHERS) / per_call(sockets);
+    let connections = limit.saturating_sub(OTHERS) / ends(sockets);
+    let calls = connections - connections.div_ceil(5);
     NonZeroUsize::new(usize::try_from(calls).unwrap_or(usize::MAX)).unwrap_or(NonZeroUsize::MIN)
 }
 
@@ -92,9 +96,9 @@ mod tests {
 
     #[test]
     fn what_is_left_of_the_descriptors_is_for_calls() {
-        check(1_024, Sockets::Ours, 960);
-        check(1_024, Sockets::BothEnds, 480);
-        check(64 + 7, Sockets::BothEnds, 3);
+        check(1_024, Sockets::Ours, 768);
+        check(1_024, Sockets::BothEnds, 384);
+        check(64 + 7, Sockets::BothEnds, 2);
     }
 
     #[test]

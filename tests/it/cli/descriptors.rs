@@ -35,7 +35,7 @@ fn a_soft_limit_is_raised_as_far_as_a_run_needs() {
 fn calls_that_do_not_fit_into_the_hard_limit_are_not_tried() {
     let ended = stop_under("-n 128");
     check_undisturbed(&ended);
-    let told = "warning: only 128 files may be open: 32 calls at a time instead of 200\n\
-                hint: raise the hard limit: `ulimit -n 464`, or `LimitNOFILE=`";
+    let told = "warning: only 128 files may be open: 25 calls at a time instead of 200\n\
+                hint: raise the hard limit: `ulimit -n 564`, or `LimitNOFILE=`";
     assert!(ended.stderr.contains(told), "{}", ended.stderr);
 }
