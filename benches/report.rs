@@ -10,6 +10,8 @@ use batchctl::input::CommandSource;
 use batchctl::input::InputOptions;
 use batchctl::input::Source;
 use batchctl::plan::OnDuplicate;
+use batchctl::report::Change;
+use batchctl::report::Diff;
 use batchctl::report::Report;
 use batchctl::report::ResultsOptions;
 use batchctl::report::StillRunning;
@@ -66,6 +68,16 @@ fn report(bencher: Bencher<'_, '_>) {
         let report = Report::read(&run.reader(), StillRunning::No).expect("the run can be read");
         assert_eq!(report.failures.len(), 1);
         report
+    });
+}
+
+/// The run with itself: every id is sorted twice and nothing is listed.
+#[divan::bench(sample_count = 5)]
+fn diff(bencher: Bencher<'_, '_>) {
+    let run = stored_run();
+    bencher.counter(ItemsCount::new(TASKS)).bench(|| {
+        let diff = Diff::read(&run.reader(), &run.reader()).expect("the run can be read");
+        assert_eq!(diff.count(Change::StillFailing), TASKS / ONE_FAILS_OF);
     });
 }
 
