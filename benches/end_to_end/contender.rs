@@ -2,9 +2,12 @@
 
 use super::Trouble;
 use super::bare_reqwest;
-use std::fmt::Write;
 use std::fs;
 use std::fs::File;
+use std::io::BufRead;
+use std::io::BufReader;
+use std::io::BufWriter;
+use std::io::Write;
 use std::path::Path;
 use std::path::PathBuf;
 use std::process::Command;
@@ -34,17 +37,23 @@ pub(super) struct Ground {
 impl Ground {
     pub(super) fn prepare(url: &str, calls: usize) -> Result<Self, Trouble> {
         let ground = Self { folder: tempfile::tempdir()?, url: url.into(), calls };
-        let ids: Vec<String> = (0..calls).map(|number| format!("task-{number:027x}")).collect();
-        let urls: Vec<String> =
-            ids.iter().map(|id| format!("{url}/v2/project/batch-tasks/{id}/action/stop")).collect();
-        let mut curl = String::new();
-        for url in &urls {
+        let file = |name| File::create(ground.path(name)).map(BufWriter::new);
+        let (mut ids, mut curl) = (file("ids.txt")?, file("curl.conf")?);
+        let (mut urls, mut fewer) = (file("urls.txt")?, file("fewer.txt")?);
+        // Line by line: the kernel counts the memory of this process as its children's first.
+        for number in 0..calls {
+            let id = format!("task-{number:027x}");
+            let url = format!("{url}/v2/project/batch-tasks/{id}/action/stop");
+            writeln!(ids, "{id}")?;
+            writeln!(urls, "{url}")?;
             writeln!(curl, "url = \"{url}\"\noutput = \"/dev/null\"")?;
+            if number < calls.div_ceil(FEWER) {
+                writeln!(fewer, "{url}")?;
+            }
         }
-        fs::write(ground.path("ids.txt"), ids.join("\n"))?;
-        fs::write(ground.path("urls.txt"), urls.join("\n"))?;
-        fs::write(ground.path("curl.conf"), curl)?;
-        fs::write(ground.path("fewer.txt"), urls[..calls.div_ceil(FEWER)].join("\n"))?;
+        for mut file in [ids, curl, urls, fewer] {
+            file.flush()?;
+        }
         Ok(ground)
     }
 
@@ -112,8 +121,9 @@ impl Contender {
         if self != Self::Batchctl {
             return Ok(());
         }
-        let results = fs::read_to_string(ground.path("results.csv"))?;
-        let succeeded = results.lines().filter(|line| line.contains(",succeeded,")).count();
+        let results = BufReader::new(File::open(ground.path("results.csv"))?);
+        let rows = results.lines().map_while(Result::ok);
+        let succeeded = rows.filter(|row| row.contains(",succeeded,")).count();
         if succeeded == ground.calls { Ok(()) } else { Err("tasks are missing".into()) }
     }
 }
