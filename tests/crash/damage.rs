@@ -57,7 +57,9 @@ impl Original {
         process.ended();
         let files = rig.state.join("runs");
         let read = |path: PathBuf| (path.clone(), fs::read(path).unwrap());
-        let files = fs::read_dir(files).unwrap().map(|entry| read(entry.unwrap().path())).collect();
+        let paths = fs::read_dir(files).unwrap().map(|entry| entry.unwrap().path());
+        // The socket of a killed run holds nothing.
+        let files = paths.filter(|path| !ends(path, ".sock")).map(read).collect();
         let (report, ledger) = (rig.report(), rig.ledger());
         Self { rig, files, report, ledger }
     }

@@ -120,7 +120,7 @@ fn old_runs_are_pruned_by_count_age_and_size_and_a_run_in_use_stays() {
     assert!(prune(&["--max-size", "1", "--unfinished"]).stdout.contains("2 runs removed"));
     assert_eq!(count(), 1, "the one in use stays");
     let left = fs::read_dir(rig.state.join("runs")).unwrap().count();
-    assert_eq!(left, 5, "the run, its log, the log's index, its mark and its lock");
+    assert_eq!(left, 6, "the run, its log, the log's index, its mark, its lock and its socket");
 }
 
 #[test]
