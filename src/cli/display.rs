@@ -19,6 +19,7 @@ use batchctl::progress::Tally;
 use batchctl::progress::Verbosity;
 use batchctl::progress::render_line;
 use batchctl::task::Outcome;
+use batchctl::task::Rate;
 use console::Term;
 use serde_json::Map;
 use serde_json::Value;
@@ -36,6 +37,8 @@ pub(super) struct Displays {
     pub(super) watchers: Vec<Box<dyn Watch>>,
     pub(super) talk: Talk,
     pub(super) standing: Standing,
+    /// Where keys can say something, if there are any.
+    pub(super) keys_to: Option<Box<dyn Write + Send>>,
 }
 
 /// Where the run stands, as far as it is on record.
@@ -46,6 +49,14 @@ pub(super) struct Standing {
 }
 
 impl Standing {
+    pub(super) fn is_paused(&self) -> bool {
+        lock(&self.tally).paused_since().is_some()
+    }
+
+    pub(super) fn rate_limit(&self) -> Option<Rate> {
+        lock(&self.tally).rate_limit()
+    }
+
     /// Says it in a line.
     fn line(&self) -> String {
         render_line(&lock(&self.tally), self.clock.now())
@@ -133,10 +144,16 @@ pub(super) fn open(
     let counted = Arc::clone(&tally);
     let count = move |events: &[Event]| lock(&counted).take(events);
     let mut watchers: Vec<Box<dyn Watch>> = vec![Box::new(count)];
+    let mut keys_to: Option<Box<dyn Write + Send>> = None;
     let (log_to, talk_to): (Box<dyn Write + Send>, Box<dyn Write + Send>) =
         match choice(args, context) {
             Choice::Bar => {
-                let bar = Bar::new(Term::buffered_stderr(), style(context.stderr.colour), clock);
+                let mut bar =
+                    Bar::new(Term::buffered_stderr(), style(context.stderr.colour), clock);
+                if has_keys(context) {
+                    bar.remark("? for keys");
+                    keys_to = Some(Box::new(bar.above()));
+                }
                 let (log_to, talk_to) = (bar.above(), bar.above());
                 watchers.push(Box::new(bar));
                 (Box::new(log_to), Box::new(talk_to))
@@ -157,12 +174,17 @@ pub(super) fn open(
     }
     let standing = Standing { tally, clock };
     let talk = Talk { out: talk_to, standing: standing.clone() };
-    Displays { watchers, talk, standing }
+    Displays { watchers, talk, standing, keys_to }
 }
 
 /// Takes the tally even after a panic elsewhere: counting leaves it whole at every step.
 fn lock(tally: &Mutex<Tally>) -> MutexGuard<'_, Tally> {
     tally.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Tells whether somebody sees the bar and can answer it.
+fn has_keys(context: &Context) -> bool {
+    context.surroundings.stdin_is_terminal && context.surroundings.stderr_is_terminal
 }
 
 enum Choice {

@@ -13,6 +13,8 @@ use super::display;
 use super::display::Displays;
 use super::documents::Document;
 use super::failure::Failure;
+use super::keys;
+use super::keys::Board;
 use super::live::Beginning;
 use super::live::Live;
 use super::live::LiveTrouble;
@@ -84,7 +86,7 @@ pub(super) fn carry_out(
         .map_err(|error| Failure::new(ExitStatus::InputOutput, error))?;
     let log_file = how.log_file.take();
     let log_trouble = log_file.as_ref().map(LogFile::trouble);
-    let Displays { mut watchers, talk, standing } =
+    let Displays { mut watchers, talk, standing, keys_to } =
         display::open(how.display, log_file, context, how.clock);
     // From here on a signal ends the run in good order, also while a token command works.
     let (control, orders) = mpsc::unbounded_channel();
@@ -124,10 +126,15 @@ pub(super) fn carry_out(
     };
     let live = Live::open(how.documents, beginning, &id)?;
     let live_troubles = live.watch(&mut watchers);
+    let keys = keys_to.and_then(|out| {
+        let board = Board { control: control.clone(), standing: standing.clone(), out };
+        // Without keys a run goes on as well as with them.
+        runtime.block_on(async { keys::listen(board, &context.surroundings) }).ok()
+    });
     let desk = Desk { control, standing };
     let served = serve(&runs.socket(&id), desk, &runtime, context);
     let ended = runtime.block_on(planned.carry_out(&client, watchers, orders));
-    drop(served);
+    drop((served, keys));
     signals::obey_no_longer(&context.surroundings)
         .map_err(|error| Failure::new(ExitStatus::InputOutput, error))?;
     let ended = match ended {

@@ -22,6 +22,7 @@ mod execute;
 mod failure;
 mod guard;
 mod job;
+mod keys;
 mod list;
 mod live;
 mod log_file;

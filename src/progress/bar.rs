@@ -10,6 +10,7 @@ use super::tally::Tally;
 use crate::clock::Clock;
 use crate::event::Event;
 use crate::event::Watch;
+use console::measure_text_width;
 use indicatif::ProgressBar;
 use indicatif::ProgressDrawTarget;
 use indicatif::ProgressState;
@@ -21,6 +22,7 @@ use std::io::Write;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::MutexGuard;
+use std::sync::OnceLock;
 use std::sync::PoisonError;
 use std::time::Duration;
 
@@ -46,6 +48,7 @@ const DRAWINGS_PER_SECOND: u8 = 10;
 #[derive(Debug)]
 pub struct Bar {
     tally: Arc<Mutex<Tally>>,
+    remark: Arc<OnceLock<&'static str>>,
     picture: ProgressBar,
 }
 
@@ -62,10 +65,15 @@ impl Bar {
     /// Returns a bar that is drawn when asked to.
     fn still<T: TermLike + Clone + 'static>(terminal: T, style: Style, clock: Clock) -> Self {
         let tally = Arc::new(Mutex::new(Tally::default()));
-        let (shown, measured) = (Arc::clone(&tally), terminal.clone());
+        let remark: Arc<OnceLock<&'static str>> = Arc::default();
+        let (shown, remarked, measured) =
+            (Arc::clone(&tally), Arc::clone(&remark), terminal.clone());
         let draw = move |_: &ProgressState, to: &mut dyn fmt::Write| {
             let width = measured.width();
-            let lines = render_bar(&lock(&shown), clock.now(), width, style);
+            let mut lines = render_bar(&lock(&shown), clock.now(), width, style);
+            if let Some(remark) = remarked.get() {
+                add_remark(&mut lines, remark, usize::from(width));
+            }
             // An error here is one of `to`, which is a string and has none.
             let _ = to.write_str(&lines.join("\n"));
         };
@@ -73,7 +81,13 @@ impl Bar {
         let target = ProgressDrawTarget::term_like_with_hz(Box::new(terminal), DRAWINGS_PER_SECOND);
         let picture = ProgressBar::with_draw_target(None, target);
         picture.set_style(template.with_key("run", draw));
-        Self { tally, picture }
+        Self { tally, remark, picture }
+    }
+
+    /// Shows a few words with the bar, from now on and where there is room for them; the first
+    /// remark stays.
+    pub fn remark(&mut self, words: &'static str) {
+        self.remark.get_or_init(|| words);
     }
 
     /// Returns a writer whose lines appear above the bar and stay there.
@@ -95,6 +109,20 @@ impl Watch for Bar {
 impl Drop for Bar {
     fn drop(&mut self) {
         self.picture.finish_and_clear();
+    }
+}
+
+/// Puts words behind the counts, or where those will be.
+fn add_remark(lines: &mut Vec<String>, words: &str, width: usize) {
+    match lines.as_mut_slice() {
+        [] => {}
+        [_] => lines.push(format!("  {words}")),
+        [_, counts, ..] => {
+            let columns = measure_text_width(counts) + 3 + measure_text_width(words);
+            if columns <= width {
+                counts.push_str(&format!(" · {words}"));
+            }
+        }
     }
 }
 

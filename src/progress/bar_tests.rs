@@ -194,3 +194,24 @@ async fn a_terminal_that_stands_still_does_not_stop_the_run() {
     drop(standing_still);
     drawing.join().unwrap();
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_remark_stands_behind_the_counts_where_there_is_room() {
+    let (screen, mut bar) = bar();
+    bar.remark("? for keys");
+    bar.on_events(&under_way().events);
+    bar.picture.tick();
+    assert_snapshot!(screen.shown(), @"
+    ⠋ [███▊           ]  25/100  25%   0.0/s of 10/s
+      25 ok · ? for keys
+    ");
+    let check = |lines: &[&str], width, expected: &[&str]| {
+        let mut lines: Vec<String> = lines.iter().map(|&line| line.into()).collect();
+        add_remark(&mut lines, "? for keys", width);
+        assert_eq!(lines, expected);
+    };
+    check(&[], 60, &[]);
+    check(&["bar"], 60, &["bar", "  ? for keys"]);
+    check(&["bar", "  25 ok"], 20, &["bar", "  25 ok · ? for keys"]);
+    check(&["bar", "  25 ok"], 19, &["bar", "  25 ok"]);
+}

@@ -12,6 +12,7 @@ mod failure_groups;
 mod help;
 mod html_page;
 mod install;
+mod keys;
 mod leaks;
 mod route;
 mod runs;

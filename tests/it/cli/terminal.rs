@@ -15,14 +15,14 @@ use std::process::Child;
 use std::process::Command;
 
 /// The program on a terminal of 100 columns.
-struct Session {
-    terminal: File,
-    child: Child,
-    shown: String,
+pub(super) struct Session {
+    pub(super) terminal: File,
+    pub(super) child: Child,
+    pub(super) shown: String,
 }
 
 impl Session {
-    fn start(mut command: Command) -> Self {
+    pub(super) fn start(mut command: Command) -> Self {
         let terminal = rustix::pty::openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
         rustix::pty::grantpt(&terminal).unwrap();
         rustix::pty::unlockpt(&terminal).unwrap();
@@ -41,7 +41,7 @@ impl Session {
     }
 
     /// Reads until the terminal shows a text.
-    fn wait_for(&mut self, text: &str) {
+    pub(super) fn wait_for(&mut self, text: &str) {
         while !self.shown.contains(text) {
             assert!(self.read(), "it ended without `{text}`: {}", self.shown);
         }
@@ -56,12 +56,12 @@ impl Session {
         length > 0
     }
 
-    fn type_in(&mut self, keys: &str) {
+    pub(super) fn type_in(&mut self, keys: &str) {
         self.terminal.write_all(keys.as_bytes()).unwrap();
     }
 
     /// Returns the exit status and all that was shown.
-    fn ended(mut self) -> (Option<i32>, String) {
+    pub(super) fn ended(mut self) -> (Option<i32>, String) {
         while self.read() {}
         (self.child.wait().unwrap().code(), self.shown)
     }
