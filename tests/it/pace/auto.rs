@@ -60,11 +60,11 @@ fn learnt(report: &Value) -> f64 {
 #[test]
 fn a_hidden_limit_is_found_and_reported() {
     let server = Server::start(accepting(100));
-    let scene = scene_of(&server, 400);
-    let bounds = ["--rate-min", "60/s", "--json"];
+    let scene = scene_of(&server, 350);
+    let bounds = ["--rate-min", "80/s", "--json"];
     let ended = scene.call(&[&STOP[..], &bounds].concat()).expect(0);
     let report = report(&ended.stdout);
-    assert_eq!(report["tasks"]["succeeded"], 400);
+    assert_eq!(report["tasks"]["succeeded"], 350);
     assert_eq!(report["settings"]["rate"], "auto");
     // A busy machine bunches calls, so that they are throttled below the limit.
     let found = learnt(&report);
@@ -76,11 +76,11 @@ fn a_hidden_limit_is_found_and_reported() {
 
 #[test]
 fn the_next_run_begins_with_what_was_learnt_and_other_places_do_not() {
-    let server = Server::start(throttling_once(40));
-    let scene = scene_of(&server, 60);
-    let call = [&STOP[..], &["--rate-min", "50/s", "--json"]].concat();
+    let server = Server::start(throttling_once(20));
+    let scene = scene_of(&server, 80);
+    let call = [&STOP[..], &["--rate-min", "100/s", "--json"]].concat();
     let first = report(&scene.call(&call).expect(0).stdout);
-    assert!(learnt(&first) >= 25.0, "{}", learnt(&first));
+    assert!(learnt(&first) >= 50.0, "{}", learnt(&first));
     let second = report(&scene.call(&call).expect(0).stdout);
     assert_eq!(second["calls"]["throttled"], 0);
     assert_eq!(learnt(&second), learnt(&first));
@@ -91,9 +91,9 @@ fn the_next_run_begins_with_what_was_learnt_and_other_places_do_not() {
 
 #[test]
 fn a_resumed_run_goes_on_with_what_it_had_learnt_itself() {
-    let server = Server::start(throttling_once(40));
+    let server = Server::start(throttling_once(20));
     let scene = scene_of(&server, 200);
-    let flags = ["--rate-min", "50/s", "--max-duration", "3s", "--json"];
+    let flags = ["--rate-min", "100/s", "--max-duration", "2s", "--json"];
     let first = report(&scene.call(&[&STOP[..], &flags].concat()).expect(3).stdout);
     std::fs::remove_file(scene.state().join("rates.json")).unwrap();
     let flags = ["resume", "--max-duration", "60s", "--rate-max", "400/s", "--json"];

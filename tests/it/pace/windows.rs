@@ -16,24 +16,24 @@ fn scene_of(server: &Server, tasks: u32) -> Scene {
     scene
 }
 
-/// Sends six tasks at that limit of two a second, and checks that they are spread.
+/// Sends six tasks at that limit of four a second, and checks that they are spread.
 fn check_spread(rate: &str) {
     let server = Server::obliging();
     scene_of(&server, 6).call(&["stop", "tasks.txt", "--rate", rate]).expect(0);
     let requests = server.requests();
-    // The first two may go together; the others follow half a second after one another.
+    // The first two may go together; the others follow a quarter of a second after one another.
     let took = requests[5].micros - requests[0].micros;
-    assert!(took > 1_900_000, "{rate}: {took} µs");
+    assert!(took > 950_000, "{rate}: {took} µs");
 }
 
 #[test]
 fn a_limit_of_a_minute_is_spread_over_it() {
-    check_spread("120/m");
+    check_spread("240/m");
 }
 
 #[test]
 fn a_limit_of_an_hour_is_spread_over_it() {
-    check_spread("7200/h");
+    check_spread("14400/h");
 }
 
 #[test]
