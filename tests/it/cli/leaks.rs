@@ -94,7 +94,9 @@ fn a_canary_that_the_service_echoes_is_found_nowhere() {
     let ids = |place: &str| (0..count).map(|n| format!("{place}-{n}\n")).collect::<String>();
     scene.write("tasks.txt", ["error", "list", "page", "else"].map(ids).concat());
     let flags = ["--rate", "none", "--max-attempts", "1", "--max-failures", "100%", "-vvv"];
-    let documents = ["-o", "a.csv", "-o", "a.json", "--log-file", "a.log"];
+    let kinds = ["a.csv", "a.json", "a.html", "a.md", "a.xml", "a.prom", "a.ndjson"];
+    let documents = kinds.into_iter().flat_map(|name| ["-o", name]);
+    let documents: Vec<&str> = documents.chain(["--log-file", "a.log"]).collect();
     let ended = scene.call(&[&["stop", "tasks.txt"], &flags[..], &documents].concat()).expect(1);
     assert_eq!(server.count(), 4 * count);
     assert!(scene.read("a.csv").contains("you sent [token] to us"));
