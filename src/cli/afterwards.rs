@@ -136,8 +136,14 @@ fn status_of(reason: &StopReason) -> ExitStatus {
 fn tell(settling: &Settling, unsettled: u64, context: &Context) {
     let mut stderr = context.stderr;
     if let Settling::Done { succeeded, doubtful, end } = settling {
-        let seen = plural(*succeeded, "task in doubt is", "tasks in doubt are");
-        stderr.line(&format!("{seen} where it was sent; {doubtful} left in doubt"));
+        let (one, many) =
+            ("task in doubt is where it was sent", "tasks in doubt are where they were sent");
+        match (*succeeded, *doubtful) {
+            (0, 0) => stderr.line("no task is in doubt"),
+            (seen, left) => {
+                stderr.line(&format!("{}; {left} left in doubt", plural(seen, one, many)));
+            }
+        }
         if let WalkEnd::Gap(gap) = end {
             stderr.say("warning", &printable(&gap.to_string(), 300));
         }

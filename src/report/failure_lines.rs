@@ -64,7 +64,7 @@ impl FailureColumns {
         let name = group.label;
         let mut lead =
             format!("  {name:label$}  {number:>count$}  {share:>4}  {kind}  {status:3}  ");
-        let indent = label + count + self.kind + 17;
+        let indent = label + count + self.kind + 19;
         for line in wrapped(&code_and_message(group), COLUMNS - indent, LINES_OF_TEXT) {
             page.line(&format!("{lead}{line}"));
             lead = " ".repeat(indent);

@@ -28,12 +28,12 @@ fn a_doubt_is_settled_afterwards_and_what_the_call_came_to_is_kept() {
     let stage = stage();
     leave_in_doubt(&stage.scene, &[]).expect(1).prints("ambiguous");
     let ended = stage.scene.call(&["settle", "--json", "-o", "results.csv"]).expect(0);
-    let ended = ended.says("2 tasks in doubt are where it was sent; 0 left in doubt");
+    let ended = ended.says("2 tasks in doubt are where they were sent; 0 left in doubt");
     let report = report(&ended);
     assert_eq!(report["tasks"]["succeeded"], 2);
     assert_eq!(report["calls"]["by_status"]["none"], 1);
     assert_eq!(stage.witness.carried_out("gate-drop", Command::Start), 1);
-    stage.scene.call(&["settle"]).expect(0).says("0 left in doubt");
+    stage.scene.call(&["settle"]).expect(0).says("no task is in doubt");
 }
 
 #[test]
