@@ -27,12 +27,17 @@ struct NotWritten {
 
 /// Prints one page, or writes all of them to a directory.
 pub(super) fn show(args: &ManArgs) -> Result<ExitStatus, Failure> {
-    let mut root = super::command();
+    let mut root = without_help(super::command());
     root.build();
     match &args.dir {
         Some(directory) => write_all(root, directory),
         None => print(&root, &args.words),
     }
+}
+
+/// Leaves out the commands `help …`: a page of its own for each of them would say nothing.
+fn without_help(command: Command) -> Command {
+    command.disable_help_subcommand(true).mut_subcommands(without_help)
 }
 
 fn print(root: &Command, words: &[String]) -> Result<ExitStatus, Failure> {

@@ -24,6 +24,7 @@ fn all_pages_are_written_to_a_directory_at_once() {
     assert_eq!((ended.stdout, ended.stderr), (String::new(), String::new()));
     let entries = fs::read_dir(scene.path("share/man1")).unwrap();
     let names: Vec<_> = entries.map(|entry| entry.unwrap().file_name()).collect();
+    assert!(names.iter().all(|name| !name.to_string_lossy().contains("help")), "{names:?}");
     for name in ["batchctl.1", "batchctl-stop.1", "batchctl-runs.1", "batchctl-runs-list.1"] {
         assert!(names.iter().any(|found| found == name), "{name}: {names:?}");
     }
