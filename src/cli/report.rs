@@ -13,6 +13,7 @@ use super::runs::find;
 use super::stream;
 use super::stream::Audience;
 use super::stream::Colour;
+use super::stream::Stderr;
 use batchctl::report::ExitStatus;
 use batchctl::report::Report;
 use batchctl::report::ResultsOptions;
@@ -60,11 +61,7 @@ pub(super) fn present(
     let reader = RunReader::open(runs, id)?;
     let report = Report::read(&reader, running)?;
     let material = Material { runs, reader: &reader, report: &report, options: wanted.options };
-    for document in wanted.documents {
-        document.write(&material)?;
-    }
-    let written: Vec<PathBuf> =
-        wanted.documents.iter().filter_map(Document::path).map(PathBuf::from).collect();
+    let (written, unwritten) = write_all(wanted.documents, &material);
     let output_is_taken = wanted.documents.iter().any(Document::is_on_output);
     if wanted.json {
         print_json(&report)?;
@@ -73,6 +70,7 @@ pub(super) fn present(
     } else if wanted.summary {
         print_summary(&report, &written, output_is_taken, context)?;
     }
+    tell_unwritten(unwritten, context)?;
     Ok(report.exit.map_or(ExitStatus::Ok, |exit| exit))
 }
 
@@ -84,6 +82,26 @@ fn tell_cron(report: &Report, written: &[PathBuf], context: &Context) {
     let mut stderr = context.stderr.of_failures();
     let text = summary(report, written, style(stderr.colour));
     stderr.line(&digest(&text, &report.run.id));
+}
+
+/// Writes every document, whatever becomes of the others; returns the files that are there now.
+fn write_all(documents: &[Document], material: &Material<'_>) -> (Vec<PathBuf>, Vec<Failure>) {
+    let (mut written, mut unwritten) = (Vec::new(), Vec::new());
+    for document in documents {
+        match document.write(material) {
+            Ok(()) => written.extend(document.path().map(PathBuf::from)),
+            Err(failure) => unwritten.push(failure),
+        }
+    }
+    (written, unwritten)
+}
+
+/// Tells of the documents that could not be written; the last of them is left to the caller.
+fn tell_unwritten(mut unwritten: Vec<Failure>, context: &Context) -> Result<(), Failure> {
+    let Some(last) = unwritten.pop() else { return Ok(()) };
+    let mut stderr = Stderr { audience: Audience::Person, ..context.stderr };
+    unwritten.iter().for_each(|failure| failure.tell(&mut stderr));
+    Err(last)
 }
 
 fn print_json(report: &Report) -> Result<(), Failure> {

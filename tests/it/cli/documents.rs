@@ -88,3 +88,14 @@ fn a_pipe_is_not_replaced_by_a_document() {
     assert_eq!(server.count(), 0);
     assert!(!pipe.metadata().unwrap().is_file());
 }
+
+#[test]
+fn a_document_that_cannot_be_written_keeps_no_other_from_being() {
+    let scene = Scene::new();
+    scene.call(&["stop", "--id", "gate-1", "--sandbox", "--rate", "none"]).expect(0);
+    let flags = ["report", "-o", "nowhere/a.csv", "-o", "b.csv", "-o", "nowhere/c.json"];
+    let ended = scene.call(&flags).expect(74).says("nowhere/a.csv").says("nowhere/c.json");
+    assert!(ended.stdout.contains("succeeded") && ended.stdout.contains("b.csv"));
+    assert!(!ended.stdout.contains("nowhere"), "{}", ended.stdout);
+    assert_eq!(results(&scene.read("b.csv")).len(), 1);
+}
