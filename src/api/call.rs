@@ -2,28 +2,32 @@
 
 use super::credentials::Authorisation;
 use super::error_chain::innermost;
-use super::error_chain::no_response;
 use super::list::Checked;
 use super::list::Listed;
 use super::list::read_page;
 use super::skew::ClockSkew;
+use super::transport::Reply;
+use super::transport::Transport;
+use super::transport::TransportError;
 use super::wire::read_body;
 use crate::clock::system_time;
 use crate::policy::Answer;
 use crate::policy::Body;
+use crate::policy::Delivery;
+use crate::policy::NoResponse;
 use crate::policy::RateHint;
 use crate::policy::Response;
 use crate::policy::ServiceError;
 use crate::policy::quota_in_message;
 use crate::policy::rate_hint;
 use crate::policy::retry_after;
-use reqwest::Client;
-use reqwest::Request;
-use reqwest::header::CONTENT_ENCODING;
-use reqwest::header::DATE;
-use reqwest::header::HeaderMap;
-use reqwest::header::LOCATION;
-use reqwest::header::RETRY_AFTER;
+use crate::task::FailureKind;
+use hyper::Request;
+use hyper::header::CONTENT_ENCODING;
+use hyper::header::DATE;
+use hyper::header::HeaderMap;
+use hyper::header::LOCATION;
+use hyper::header::RETRY_AFTER;
 use std::time::Duration;
 
 /// The largest body that is read.
@@ -36,8 +40,12 @@ const LONGEST_TEXT: usize = 500;
 const LONGEST_LIST: usize = 100;
 
 /// Sends a request and tells what came back.
-pub(super) async fn exchange(http: &Client, request: Request, sent: &Authorisation) -> Answer {
-    let mut response = match http.execute(request).await {
+pub(super) async fn exchange(
+    transport: &Transport,
+    request: Request<()>,
+    sent: &Authorisation,
+) -> Answer {
+    let mut response = match transport.send(request).await {
         Ok(response) => response,
         Err(error) => return gone(error, sent),
     };
@@ -46,23 +54,42 @@ pub(super) async fn exchange(http: &Client, request: Request, sent: &Authorisati
 }
 
 /// Sends a request for a page of a list and tells what came back.
-pub(super) async fn fetch_page(http: &Client, request: Request, sent: &Authorisation) -> Listed {
-    check(http, request, sent).await.listed
+pub(super) async fn fetch_page(
+    transport: &Transport,
+    request: Request<()>,
+    sent: &Authorisation,
+) -> Listed {
+    compare(transport, request, sent).await.listed
 }
 
 /// Sends a request for a page of a list, and compares the clocks as well.
-pub(super) async fn check(http: &Client, request: Request, sent: &Authorisation) -> Checked {
-    let mut response = match http.execute(request).await {
+pub(super) async fn check(
+    transport: &Transport,
+    request: Request<()>,
+    sent: &Authorisation,
+    timeout: Duration,
+) -> Checked {
+    let checked = tokio::time::timeout(timeout, compare(transport, request, sent)).await;
+    checked.unwrap_or_else(|_| {
+        let message = format!("no answer within {timeout:?}");
+        let (kind, delivery) = (FailureKind::Timeout, Delivery::Possible);
+        let answer = Answer::NoResponse(NoResponse { kind, delivery, message });
+        Checked { listed: Listed::Answer(answer), skew: None }
+    })
+}
+
+async fn compare(transport: &Transport, request: Request<()>, sent: &Authorisation) -> Checked {
+    let mut response = match transport.send(request).await {
         Ok(response) => response,
         Err(error) => return Checked { listed: Listed::Answer(gone(error, sent)), skew: None },
     };
-    let date = header(response.headers(), DATE.as_str());
+    let date = header(&response.headers, DATE.as_str());
     let skew = date.and_then(|date| ClockSkew::of(date, system_time()));
     Checked { listed: page_of(&mut response, sent).await, skew }
 }
 
-async fn page_of(response: &mut reqwest::Response, sent: &Authorisation) -> Listed {
-    if !response.status().is_success() {
+async fn page_of(response: &mut Reply<'_>, sent: &Authorisation) -> Listed {
+    if !response.status.is_success() {
         let body = body_of(response, sent).await;
         return Listed::Answer(answer(response, body, sent));
     }
@@ -76,14 +103,14 @@ async fn page_of(response: &mut reqwest::Response, sent: &Authorisation) -> List
     }
 }
 
-fn gone(error: reqwest::Error, sent: &Authorisation) -> Answer {
-    let mut seen = no_response(error);
+fn gone(error: TransportError, sent: &Authorisation) -> Answer {
+    let mut seen = NoResponse::from(error);
     seen.message = kept(seen.message, sent);
     Answer::NoResponse(seen)
 }
 
-fn answer(response: &reqwest::Response, body: Body, sent: &Authorisation) -> Answer {
-    let (status, headers) = (response.status().as_u16(), response.headers());
+fn answer(response: &Reply<'_>, body: Body, sent: &Authorisation) -> Answer {
+    let (status, headers) = (response.status.as_u16(), &response.headers);
     let body = explained(body, status, headers, sent);
     let retry_after = hold(headers);
     Answer::Response(Response {
@@ -110,10 +137,10 @@ fn explained(body: Body, status: u16, headers: &HeaderMap, sent: &Authorisation)
     }
 }
 
-async fn body_of(response: &mut reqwest::Response, sent: &Authorisation) -> Body {
-    let status = response.status().as_u16();
-    if response.status().is_redirection() {
-        return Body::Error(redirected(status, response.headers(), sent));
+async fn body_of(response: &mut Reply<'_>, sent: &Authorisation) -> Body {
+    let status = response.status.as_u16();
+    if response.status.is_redirection() {
+        return Body::Error(redirected(status, &response.headers, sent));
     }
     match text_of(response, LARGEST_BODY, sent).await {
         // Redacted again after it was read, for JSON has many ways to write one text.
@@ -124,11 +151,11 @@ async fn body_of(response: &mut reqwest::Response, sent: &Authorisation) -> Body
 
 /// Reads a body of so many bytes at the most, or tells what was seen instead.
 async fn text_of(
-    response: &mut reqwest::Response,
+    response: &mut Reply<'_>,
     most: usize,
     sent: &Authorisation,
 ) -> Result<String, String> {
-    if let Some(encoding) = header(response.headers(), CONTENT_ENCODING.as_str()) {
+    if let Some(encoding) = header(&response.headers, CONTENT_ENCODING.as_str()) {
         return Err(kept(format!("the answer is encoded, as `{encoding}`"), sent));
     }
     let bytes = read_all(response, most).await?;
@@ -138,7 +165,7 @@ async fn text_of(
 }
 
 /// Reads a body in chunks, so that none can be larger than what is read of it.
-async fn read_all(response: &mut reqwest::Response, most: usize) -> Result<Vec<u8>, String> {
+async fn read_all(response: &mut Reply<'_>, most: usize) -> Result<Vec<u8>, String> {
     let mut body = Vec::new();
     loop {
         match response.chunk().await {
@@ -148,7 +175,7 @@ async fn read_all(response: &mut reqwest::Response, most: usize) -> Result<Vec<u
             Ok(Some(chunk)) => body.extend_from_slice(&chunk),
             Ok(None) => return Ok(body),
             Err(error) => {
-                return Err(format!("the answer broke off: {}", innermost(&error.without_url())));
+                return Err(format!("the answer broke off: {}", innermost(&error)));
             }
         }
     }

@@ -6,22 +6,23 @@ use super::call;
 use super::credentials::Credentials;
 use super::endpoint::Endpoint;
 use super::endpoint::ProjectId;
-use super::http::http_client;
 use super::list::Checked;
 use super::list::ListFilter;
 use super::list::Listed;
 use super::route::Route;
+use super::transport::Transport;
 use crate::policy::Answer;
 use crate::policy::Delivery;
 use crate::policy::NoResponse;
 use crate::task::FailureKind;
 use crate::task::Task;
-use reqwest::Client;
-use reqwest::Method;
-use reqwest::Request;
+use hyper::Request;
+use hyper::header::CONTENT_LENGTH;
+use hyper::header::HeaderValue;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
+use url::Url;
 
 /// The first page of the list, as small as there is one.
 const SMALLEST_PAGE: &str = "page_num=1&page_size=5";
@@ -46,12 +47,12 @@ pub struct ClientSettings {
 /// The HTTP client could not be set up.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot set up the HTTP client")]
-pub struct ClientError(#[from] reqwest::Error);
+pub struct ClientError(#[from] rustls::Error);
 
 /// Calls the Video Intelligent Analysis Service.
 #[derive(Debug)]
 pub struct ViasClient {
-    http: Client,
+    transport: Transport,
     settings: ClientSettings,
     credentials: Arc<Credentials>,
 }
@@ -62,13 +63,13 @@ impl ViasClient {
         settings: ClientSettings,
         credentials: Arc<Credentials>,
     ) -> Result<Self, ClientError> {
-        let http = http_client(
+        let transport = Transport::new(
             &settings.endpoint,
             &settings.route,
             settings.connect_timeout,
             settings.concurrency,
         )?;
-        Ok(Self { http, settings, credentials })
+        Ok(Self { transport, settings, credentials })
     }
 
     /// Returns the credentials of its calls.
@@ -80,24 +81,29 @@ impl ViasClient {
     pub async fn check(&self) -> Checked {
         let mut url = self.settings.endpoint.list(&self.settings.project);
         url.set_query(Some(SMALLEST_PAGE));
-        let mut request = Request::new(Method::GET, url);
-        *request.timeout_mut() = Some(CHECK_TIMEOUT);
+        let mut request = get(&url);
         let sent = self.credentials.authorise(&mut request, Some(&self.settings.project));
-        call::check(&self.http, request, &sent).await
+        call::check(&self.transport, request, &sent, CHECK_TIMEOUT).await
     }
 
     /// Builds the request of a task, if its path is exactly the intended one.
-    fn request(&self, task: &Task) -> Option<Request> {
-        let url = self.settings.endpoint.action(&self.settings.project, task)?;
-        Some(Request::new(Method::PUT, url))
+    fn request(&self, task: &Task) -> Option<Request<()>> {
+        let uri = self.settings.endpoint.action(&self.settings.project, task)?;
+        // Some gateways refuse a PUT that does not say that it has no body (RFC 9110, 8.6).
+        let length = HeaderValue::from_static("0");
+        Request::put(uri).header(CONTENT_LENGTH, length).body(()).ok()
     }
 
     /// Builds the request for a page of the list.
-    fn page_request(&self, filter: &ListFilter, number: u32) -> Request {
+    fn page_request(&self, filter: &ListFilter, number: u32) -> Request<()> {
         let mut url = self.settings.endpoint.list(&self.settings.project);
         filter.add_to(&mut url, number);
-        Request::new(Method::GET, url)
+        get(&url)
     }
+}
+
+fn get(url: &Url) -> Request<()> {
+    Request::get(url.as_str()).body(()).expect("the address of an endpoint is one")
 }
 
 impl TaskApi for ViasClient {
@@ -105,7 +111,7 @@ impl TaskApi for ViasClient {
         match self.request(&task) {
             Some(mut request) => {
                 let sent = self.credentials.authorise(&mut request, Some(&self.settings.project));
-                call::exchange(&self.http, request, &sent).await
+                call::exchange(&self.transport, request, &sent).await
             }
             None => Answer::NoResponse(NoResponse {
                 kind: FailureKind::NotSent,
@@ -118,7 +124,7 @@ impl TaskApi for ViasClient {
     async fn list(&self, filter: &ListFilter, number: u32) -> Listed {
         let mut request = self.page_request(filter, number);
         let sent = self.credentials.authorise(&mut request, Some(&self.settings.project));
-        call::fetch_page(&self.http, request, &sent).await
+        call::fetch_page(&self.transport, request, &sent).await
     }
 
     fn authority(&self) -> &dyn Authority {

@@ -1,11 +1,15 @@
 //! Where calls go: an endpoint, a project, and paths that no id can change.
 
 use crate::task::Task;
-use reqwest::Url;
+use hyper::Uri;
+use hyper::header::HeaderValue;
+use hyper::http::uri::Authority;
+use hyper::http::uri::Scheme;
 use std::fmt;
 use std::net::IpAddr;
 use std::str::FromStr;
 use url::Host;
+use url::Url;
 
 /// The base of all calls, such as `https://vias.cn-north-4.myhuaweicloud.com`.
 ///
@@ -20,6 +24,9 @@ use url::Host;
 pub struct Endpoint {
     /// Without a slash at its end.
     base: Url,
+    scheme: Scheme,
+    /// The host, with the port where it is not the usual one.
+    authority: Authority,
 }
 
 /// Why a text is no endpoint.
@@ -34,6 +41,9 @@ pub enum EndpointError {
         /// Why not.
         source: url::ParseError,
     },
+    /// No request can name its host.
+    #[error("`{0}` has a host that no request can name")]
+    Host(Url),
     /// It is neither HTTPS, nor HTTP on this machine.
     #[error("`{0}` would send the token unencrypted; plain http is for loopback addresses only")]
     Unencrypted(Url),
@@ -70,9 +80,14 @@ impl Endpoint {
     /// Reads an endpoint that may be any host's over plain HTTP: the token goes to it unencrypted.
     pub fn insecure(text: &str) -> Result<Self, EndpointError> {
         let base = base(text)?;
-        match base.scheme() {
-            "https" | "http" => Ok(Self { base }),
-            _ => Err(EndpointError::Scheme(base)),
+        let scheme = match base.scheme() {
+            "https" => Scheme::HTTPS,
+            "http" => Scheme::HTTP,
+            _ => return Err(EndpointError::Scheme(base)),
+        };
+        match base.authority().parse() {
+            Ok(authority) => Ok(Self { base, scheme, authority }),
+            Err(_) => Err(EndpointError::Host(base)),
         }
     }
 
@@ -86,20 +101,34 @@ impl Endpoint {
         self.base.scheme() == "http"
     }
 
-    /// Returns the URL of an action, or nothing if its path is not exactly the intended one.
+    /// Returns its address, as connections are made to it.
+    pub(super) fn uri(&self) -> Uri {
+        self.at("/".into()).expect("a slash is a path")
+    }
+
+    /// Returns the value of the header that names it.
+    pub(super) fn host(&self) -> HeaderValue {
+        HeaderValue::from_str(self.authority.as_str()).expect("no host has what no header can hold")
+    }
+
+    /// Returns the address of an action, or nothing if its path is not exactly the intended one.
     ///
     /// Ids and project ids are checked types whose characters need no escaping. The comparison
-    /// guards against a URL parser that sees it differently.
-    pub(super) fn action(&self, project: &ProjectId, task: &Task) -> Option<Url> {
+    /// guards against a parser that sees it differently.
+    pub(super) fn action(&self, project: &ProjectId, task: &Task) -> Option<Uri> {
         let path = format!(
             "{}/v2/{project}/batch-tasks/{}/action/{}",
             self.base.path().trim_end_matches('/'),
             task.id,
             task.command
         );
-        let mut url = self.base.clone();
-        url.set_path(&path);
-        (url.path() == path).then_some(url)
+        let uri = self.at(path.clone())?;
+        (uri.path() == path && uri.query().is_none()).then_some(uri)
+    }
+
+    fn at(&self, path: String) -> Option<Uri> {
+        let whole = Uri::builder().scheme(self.scheme.clone()).authority(self.authority.clone());
+        whole.path_and_query(path).build().ok()
     }
 
     /// Returns the URL of the list of batch tasks, without its query.

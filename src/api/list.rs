@@ -11,9 +11,9 @@ use crate::policy::Answer;
 use crate::task::Sighting;
 use crate::task::StateCounts;
 use crate::task::TaskId;
-use reqwest::Url;
 use serde_json::Map;
 use serde_json::Value;
+use url::Url;
 
 /// How many batch tasks are asked for at a time: as many as the service gives.
 pub const PAGE_SIZE: usize = 200;

@@ -13,6 +13,7 @@ mod list;
 mod redactor;
 mod route;
 mod skew;
+mod transport;
 mod wire;
 
 pub use authority::Authority;

@@ -4,11 +4,14 @@
 //! when it is asked for.
 
 use super::redactor::Redactor;
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use hyper::Uri;
+use hyper::header::HeaderValue;
 use reqwest::Certificate;
 use reqwest::Client;
 use reqwest::ClientBuilder;
 use reqwest::Proxy;
-use reqwest::Url;
 use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
@@ -20,6 +23,7 @@ use std::io;
 use std::path::Path;
 use std::path::PathBuf;
 use std::str::FromStr;
+use url::Url;
 
 /// The way to a host. By default no proxy, and the system's authorities alone.
 #[derive(Debug, Clone, Default)]
@@ -42,7 +46,7 @@ impl Route {
         let builder = Client::builder()
             .user_agent(concat!("batchctl/", env!("CARGO_PKG_VERSION")))
             .no_proxy()
-            .tls_certs_merge(self.roots.certificates());
+            .tls_certs_merge(self.roots.for_login()?);
         match &self.proxy {
             Some(proxy) => Ok(builder.proxy(proxy.to_proxy()?)),
             None => Ok(builder),
@@ -52,7 +56,7 @@ impl Route {
 
 /// Certificates of authorities.
 #[derive(Debug, Clone, Default)]
-pub struct Roots(Vec<Certificate>);
+pub struct Roots(Vec<CertificateDer<'static>>);
 
 /// Why the certificates of a file cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -103,8 +107,7 @@ impl Roots {
             // The builder of a client would tell of it, but not of which.
             let usable = RootCertStore::empty().add(der.clone());
             usable.map_err(|error| unusable(error.to_string()))?;
-            let root = Certificate::from_der(&der);
-            roots.push(root.map_err(|error| unusable(error.to_string()))?);
+            roots.push(der);
         }
         if roots.is_empty() {
             return Err(RootsError::Empty { path: path.into() });
@@ -112,8 +115,12 @@ impl Roots {
         Ok(Self(roots))
     }
 
-    pub(super) fn certificates(&self) -> impl Iterator<Item = Certificate> {
-        self.0.iter().cloned()
+    pub(super) fn certificates(&self) -> impl Iterator<Item = &CertificateDer<'static>> {
+        self.0.iter()
+    }
+
+    fn for_login(&self) -> Result<Vec<Certificate>, reqwest::Error> {
+        self.0.iter().map(|root| Certificate::from_der(root)).collect()
     }
 }
 
@@ -132,6 +139,7 @@ pub struct ProxyAddress {
     /// Without user and password.
     shown: String,
     whole: SecretString,
+    user: Option<String>,
     password: Option<SecretString>,
 }
 
@@ -153,6 +161,21 @@ impl ProxyAddress {
         }
     }
 
+    /// Returns where it is.
+    pub(super) fn uri(&self) -> Uri {
+        self.shown.parse().expect("a checked address is one")
+    }
+
+    /// Returns the header that says who asks it, if it wants to know.
+    pub(super) fn authorization(&self) -> Option<HeaderValue> {
+        let user = self.user.as_deref()?;
+        let password = self.password.as_ref().map_or("", ExposeSecret::expose_secret);
+        let pair = BASE64_STANDARD.encode(format!("{user}:{password}"));
+        let mut value = HeaderValue::from_str(&format!("Basic {pair}")).expect("base64 is ASCII");
+        value.set_sensitive(true);
+        Some(value)
+    }
+
     pub(super) fn to_proxy(&self) -> Result<Proxy, reqwest::Error> {
         Proxy::all(self.whole.expose_secret())
     }
@@ -170,15 +193,19 @@ impl FromStr for ProxyAddress {
         let mut shown = whole.clone();
         let cleared = shown.set_username("").and_then(|()| shown.set_password(None));
         cleared.map_err(|()| ProxyAddressError)?;
+        let user = (!whole.username().is_empty()).then(|| percent_decoded(whole.username()));
+        // What names its host in the one way must do so in the other.
+        shown.as_str().parse::<Uri>().map_err(|_| ProxyAddressError)?;
         Ok(Self {
             shown: shown.as_str().trim_end_matches('/').to_owned(),
+            user: user.or_else(|| whole.password().map(|_| String::new())),
             password: whole.password().map(|password| percent_decoded(password).into()),
             whole: String::from(whole).into(),
         })
     }
 }
 
-/// Returns a password as it was meant: the redactor finds its spellings by itself.
+/// Returns a user or a password as it was meant: the redactor finds its spellings by itself.
 fn percent_decoded(text: &str) -> String {
     // A form's `+` is a blank, an address's is not.
     let pair = format!("={}", text.replace('+', "%2B"));

@@ -6,15 +6,15 @@ use super::signature::canonical_query;
 use crate::api::endpoint::ProjectId;
 use crate::api::redactor::Redactor;
 use crate::clock::Timestamp;
-use reqwest::Request;
-use reqwest::header::AUTHORIZATION;
-use reqwest::header::HeaderMap;
-use reqwest::header::HeaderName;
-use reqwest::header::HeaderValue;
+use hyper::Request;
+use hyper::Uri;
+use hyper::header::AUTHORIZATION;
+use hyper::header::HeaderMap;
+use hyper::header::HeaderName;
+use hyper::header::HeaderValue;
 use secrecy::ExposeSecret;
 use secrecy::SecretString;
 use std::fmt;
-use url::Url;
 
 const DATE: HeaderName = HeaderName::from_static("x-sdk-date");
 const PROJECT: HeaderName = HeaderName::from_static("x-project-id");
@@ -64,14 +64,20 @@ impl AccessKey {
         }
     }
 
-    /// Signs a request as of that time: every attempt anew, for a signature ages.
-    pub(super) fn sign(&self, request: &mut Request, project: Option<&ProjectId>, at: Timestamp) {
+    /// Signs a request without a body as of that time: every attempt anew, for a signature ages.
+    pub(super) fn sign(
+        &self,
+        request: &mut Request<()>,
+        project: Option<&ProjectId>,
+        at: Timestamp,
+    ) {
         let date = date_text(at);
         // The official SDK sends the query as it signs it: other spellings are nobody's business.
-        let query = canonical_query(request.url());
-        request.url_mut().set_query(Some(query.as_str()).filter(|query| !query.is_empty()));
-        let (method, url) = (request.method().clone(), request.url().clone());
-        let body = request.body().and_then(reqwest::Body::as_bytes).unwrap_or_default().to_vec();
+        let query = canonical_query(request.uri().query().unwrap_or_default());
+        let uri = with_query(request.uri(), &query);
+        let host = uri.authority().expect("a request names its host").to_string();
+        *request.uri_mut() = uri.clone();
+        let method = request.method().clone();
         let headers = request.headers_mut();
         headers.insert(DATE, plain(&date));
         if let Some(project) = project {
@@ -80,13 +86,13 @@ impl AccessKey {
         if let Some(token) = &self.security_token {
             headers.insert(SECURITY_TOKEN, sensitive(token.expose_secret()));
         }
-        let host = host(&url);
         let signed = signed_headers(headers, &host);
         let request = Signable {
             method: method.as_str(),
-            url: &url,
+            path: uri.path(),
+            query: &query,
             headers: &signed,
-            body: &body,
+            body: b"",
             date: &date,
         };
         let signature = request.signature(self.secret.expose_secret().as_bytes());
@@ -111,10 +117,17 @@ fn signed_headers<'a>(headers: &'a HeaderMap, host: &'a str) -> Vec<(&'static st
     signed
 }
 
-/// Returns the `Host` header that a request will be sent with.
-fn host(url: &Url) -> String {
-    let host = url.host_str().expect("an endpoint has a host");
-    url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
+/// Returns an address with another query, or with none where that is empty.
+fn with_query(uri: &Uri, query: &str) -> Uri {
+    if query.is_empty() && uri.query().is_none() {
+        return uri.clone();
+    }
+    let path = uri.path();
+    let path = if query.is_empty() { path.to_owned() } else { format!("{path}?{query}") };
+    let whole = Uri::builder()
+        .scheme(uri.scheme().expect("a request names its scheme").clone())
+        .authority(uri.authority().expect("a request names its host").clone());
+    whole.path_and_query(path).build().expect("an encoded query fits an address")
 }
 
 /// Writes a time as `X-Sdk-Date` has it: UTC, in seconds.
@@ -137,7 +150,7 @@ fn sensitive(text: &str) -> HeaderValue {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use reqwest::Method;
+    use hyper::Method;
 
     /// 2024-07-05, 12:00:00 UTC, and a bit.
     const NOON: Timestamp = Timestamp::from_micros(1_720_180_800_900_000);
@@ -150,8 +163,8 @@ mod tests {
     }
 
     fn signed(host: &str, key: &AccessKey, project: Option<&str>) -> HeaderMap {
-        let url = format!("https://{host}{PATH}").parse().unwrap();
-        let mut request = Request::new(Method::PUT, url);
+        let request = Request::builder().method(Method::PUT).uri(format!("https://{host}{PATH}"));
+        let mut request = request.body(()).unwrap();
         let project = project.map(|project| project.parse().unwrap());
         key.sign(&mut request, project.as_ref(), NOON);
         request.headers().clone()
@@ -179,12 +192,13 @@ mod tests {
     }
 
     #[test]
-    fn a_port_that_is_not_the_usual_one_belongs_to_the_host() {
-        let host_of = |url: &str| host(&url.parse().unwrap());
-        assert_eq!(host_of("https://h.example.com:443/"), "h.example.com");
-        assert_eq!(host_of("https://h.example.com:8443/"), "h.example.com:8443");
-        assert_eq!(host_of("http://[::1]:80/"), "[::1]");
-        assert_eq!(host_of("http://127.0.0.1:8080/"), "127.0.0.1:8080");
+    fn a_query_is_sent_as_it_is_signed() {
+        let check = |uri: &str, query: &str, expected: &str| {
+            assert_eq!(with_query(&uri.parse().unwrap(), query).to_string(), expected);
+        };
+        check("https://h.example.com/a?b=1&a=2", "a=2&b=1", "https://h.example.com/a?a=2&b=1");
+        check("https://h.example.com/a?", "", "https://h.example.com/a");
+        check("http://[::1]:8080/a", "", "http://[::1]:8080/a");
     }
 
     #[test]

@@ -10,6 +10,7 @@ use crate::api::http::http_client;
 use crate::api::redactor::Redactor;
 use crate::api::route::Route;
 use crate::clock::Timestamp;
+use reqwest::Body;
 use reqwest::Method;
 use reqwest::Request;
 use reqwest::StatusCode;
@@ -20,6 +21,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use std::num::NonZeroUsize;
 use std::time::Duration;
+use url::Url;
 
 /// How long one answer may take.
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -88,7 +90,8 @@ impl Iam {
         body: &Value,
         redactor: &Redactor,
     ) -> Result<Granted, CredentialError> {
-        let mut request = self.request(Method::POST, "/v3/auth/tokens", &[("nocatalog", "true")]);
+        let url = self.address("/v3/auth/tokens", &[("nocatalog", "true")]);
+        let mut request = Request::new(Method::POST, url);
         let json = HeaderValue::from_static("application/json;charset=utf8");
         request.headers_mut().insert(CONTENT_TYPE, json);
         *request.body_mut() = Some(body.to_string().into());
@@ -112,29 +115,36 @@ impl Iam {
     pub(super) async fn projects(
         &self,
         name: Option<&str>,
-        authorise: impl FnOnce(&mut Request),
+        authorise: impl FnOnce(&mut hyper::Request<()>),
         redactor: &Redactor,
     ) -> Result<Vec<Project>, CredentialError> {
         let query: Vec<_> = name.map(|name| ("name", name)).into_iter().collect();
-        let mut request = self.request(Method::GET, "/v3/projects", &query);
+        let url = self.address("/v3/projects", &query);
+        let request = hyper::Request::get(url.as_str()).body(());
+        let mut request = request.expect("a URL is an address");
         authorise(&mut request);
+        let request = Request::try_from(request.map(|()| Body::default()));
+        let request = request.expect("what was one is still an address");
         let answer = self.send(request, redactor).await?;
         let projects = serde_json::from_slice::<ProjectsWire>(&answer.body);
         projects.map(|wire| wire.projects).map_err(|_| self.strange("it lists no projects"))
     }
 
-    fn request(&self, method: Method, path: &str, query: &[(&str, &str)]) -> Request {
+    fn address(&self, path: &str, query: &[(&str, &str)]) -> Url {
         let mut url = self.endpoint.below(path);
         if !query.is_empty() {
             url.query_pairs_mut().extend_pairs(query);
         }
-        let mut request = Request::new(method, url);
-        *request.timeout_mut() = Some(TIMEOUT);
-        request
+        url
     }
 
     /// Sends a request; only an answer that grants it comes back.
-    async fn send(&self, request: Request, redactor: &Redactor) -> Result<Answer, CredentialError> {
+    async fn send(
+        &self,
+        mut request: Request,
+        redactor: &Redactor,
+    ) -> Result<Answer, CredentialError> {
+        *request.timeout_mut() = Some(TIMEOUT);
         // A client of its own: IAM is asked once in a day.
         let http =
             http_client(&self.endpoint, &self.route, self.connect_timeout, NonZeroUsize::MIN);

@@ -37,8 +37,8 @@ use crate::clock::system_time;
 use crate::policy::Generation;
 use futures::FutureExt;
 use futures::future::LocalBoxFuture;
-use reqwest::Request;
-use reqwest::header::HeaderName;
+use hyper::Request;
+use hyper::header::HeaderName;
 use secrecy::SecretString;
 use source::Found;
 use std::fmt;
@@ -162,7 +162,7 @@ impl Credentials {
     ///
     /// IAM cannot be asked, or there is none or more than one; those are listed.
     pub async fn find_project(&self, iam: &Iam, name: &str) -> Result<ProjectId, CredentialError> {
-        let authorise = |request: &mut Request| drop(self.authorise(request, None));
+        let authorise = |request: &mut Request<()>| drop(self.authorise(request, None));
         let mut found = iam.projects(Some(name), authorise, &self.redactor).await?;
         // IAM compares names; whether it takes a part of one for it is not documented.
         found.retain(|project| project.name == name);
@@ -181,7 +181,7 @@ impl Credentials {
     /// Puts what authorises it into a request that is about to be sent.
     pub(super) fn authorise(
         &self,
-        request: &mut Request,
+        request: &mut Request<()>,
         project: Option<&ProjectId>,
     ) -> Authorisation {
         let proof = self.current().proof.clone();
@@ -372,8 +372,7 @@ mod tests {
 
     /// Returns the token that a call would be sent with now.
     fn sent(credentials: &Credentials) -> String {
-        let url = "http://127.0.0.1/".parse().unwrap();
-        let mut request = Request::new(reqwest::Method::PUT, url);
+        let mut request = Request::put("http://127.0.0.1/").body(()).unwrap();
         credentials.authorise(&mut request, None);
         request.headers()[AUTH_TOKEN].to_str().unwrap().to_owned()
     }

@@ -6,7 +6,6 @@
 use ring::digest;
 use ring::hmac;
 use std::fmt::Write;
-use url::Url;
 
 /// The name of the algorithm, as it stands in the header.
 const ALGORITHM: &str = "SDK-HMAC-SHA256";
@@ -15,8 +14,10 @@ const ALGORITHM: &str = "SDK-HMAC-SHA256";
 pub(super) struct Signable<'a> {
     /// The method, in capitals.
     pub(super) method: &'a str,
-    /// Where it goes.
-    pub(super) url: &'a Url,
+    /// The path it goes to.
+    pub(super) path: &'a str,
+    /// The query, in any spelling.
+    pub(super) query: &'a str,
     /// The headers that are signed, by their names in lower case and in order of these.
     pub(super) headers: &'a [(&'a str, &'a str)],
     /// The body.
@@ -50,8 +51,8 @@ impl Signable<'_> {
         }
         [
             self.method,
-            &canonical_path(self.url.path()),
-            &canonical_query(self.url),
+            &canonical_path(self.path),
+            &canonical_query(self.query),
             &headers,
             &self.signed_headers(),
             &sha256(self.body),
@@ -72,8 +73,8 @@ fn canonical_path(path: &str) -> String {
 }
 
 /// Returns the query in the order of its decoded names and values.
-pub(super) fn canonical_query(url: &Url) -> String {
-    let mut pairs: Vec<_> = url.query_pairs().collect();
+pub(super) fn canonical_query(query: &str) -> String {
+    let mut pairs: Vec<_> = url::form_urlencoded::parse(query.as_bytes()).collect();
     pairs.sort();
     let pairs = pairs
         .iter()
@@ -127,9 +128,10 @@ mod tests {
         headers: &[(&str, &str)],
         look: impl FnOnce(&Signable<'_>) -> T,
     ) -> T {
-        let url = url.parse().unwrap();
+        let url: url::Url = url.parse().unwrap();
+        let (path, query) = (url.path(), url.query().unwrap_or_default());
         let date = headers.iter().find(|(name, _)| *name == "x-sdk-date").unwrap().1;
-        look(&Signable { method, url: &url, headers, body: b"", date })
+        look(&Signable { method, path, query, headers, body: b"", date })
     }
 
     #[track_caller]
@@ -207,7 +209,7 @@ mod tests {
 
     #[test]
     fn a_query_is_sorted_by_what_it_says_and_encoded_strictly() {
-        let query = |text: &str| canonical_query(&format!("https://h/?{text}").parse().unwrap());
+        let query = canonical_query;
         assert_eq!(query("b=2&a=1"), "a=1&b=2");
         assert_eq!(query("a=b%20c&a=B&name=x/y"), "a=B&a=b%20c&name=x%2Fy");
         assert_eq!(query("a&~=*"), "a=&~=%2A");

@@ -2,7 +2,7 @@
 
 use super::error::CredentialError;
 use crate::api::redactor::Redactor;
-use reqwest::header::HeaderValue;
+use hyper::header::HeaderValue;
 use secrecy::ExposeSecret;
 use secrecy::SecretString;
 

@@ -1,0 +1,107 @@
+//! One connection, and the exchange that is going on over it.
+//!
+//! Whoever has an exchange with it drives it: nothing runs beside the calls, a call that is dropped
+//! takes its connection with it, and one that nobody uses does nothing at all.
+
+use bytes::Bytes;
+use futures::future::poll_fn;
+use http_body_util::Empty;
+use hyper::Request;
+use hyper::Response;
+use hyper::body::Body;
+use hyper::body::Incoming;
+use hyper::client::conn::http1::Builder;
+use hyper::client::conn::http1::SendRequest;
+use hyper::rt::Read;
+use hyper::rt::Write;
+use std::pin::Pin;
+use std::pin::pin;
+use std::task::Context;
+use std::task::Poll;
+
+/// The most headers of an answer.
+const MOST_HEADERS: usize = 64;
+
+/// Requests of the service have no body.
+pub(super) type Outgoing = Request<Empty<Bytes>>;
+
+/// What bytes go over: a socket, TLS, or TLS in a tunnel.
+pub(super) trait Wire: Read + Write + Send + Unpin {}
+
+impl<T: Read + Write + Send + Unpin> Wire for T {}
+
+type Driver = hyper::client::conn::http1::Connection<Box<dyn Wire>, Empty<Bytes>>;
+
+/// A connection to one host.
+pub(super) struct Connection {
+    sender: SendRequest<Empty<Bytes>>,
+    /// Reads and writes; gone once the connection is closed.
+    driver: Option<Driver>,
+}
+
+/// Why there is no answer.
+pub(super) enum Unanswered {
+    /// The connection was closed before a byte was written: the request is as it was.
+    Unsent(Box<Outgoing>, hyper::Error),
+    /// Some of it may have been written.
+    Lost(hyper::Error),
+}
+
+impl Connection {
+    pub(super) async fn over(wire: Box<dyn Wire>) -> Result<Self, hyper::Error> {
+        let (sender, driver) = Builder::new().max_headers(MOST_HEADERS).handshake(wire).await?;
+        Ok(Self { sender, driver: Some(driver) })
+    }
+
+    /// Tells whether another request can follow the last one.
+    pub(super) fn is_free(&self) -> bool {
+        self.driver.is_some() && self.sender.is_ready()
+    }
+
+    /// Writes a request at once, and waits for the head of its answer.
+    pub(super) async fn send(
+        &mut self,
+        request: Outgoing,
+    ) -> Result<Response<Incoming>, Unanswered> {
+        let mut answer = pin!(self.sender.try_send_request(request));
+        let driver = &mut self.driver;
+        let answered = poll_fn(|cx| {
+            drive(driver, cx);
+            answer.as_mut().poll(cx)
+        });
+        answered.await.map_err(|mut error| match error.take_message() {
+            Some(request) => Unanswered::Unsent(Box::new(request), error.into_error()),
+            None => Unanswered::Lost(error.into_error()),
+        })
+    }
+
+    /// Reads the next part of an answer's body, nothing at its end.
+    pub(super) async fn chunk(
+        &mut self,
+        body: &mut Incoming,
+    ) -> Result<Option<Bytes>, hyper::Error> {
+        loop {
+            let frame = poll_fn(|cx| {
+                drive(&mut self.driver, cx);
+                Pin::new(&mut *body).poll_frame(cx)
+            });
+            // What is no part of the body are its trailers, which nobody asked for.
+            match frame.await.transpose()?.map(hyper::body::Frame::into_data) {
+                Some(Ok(chunk)) => return Ok(Some(chunk)),
+                Some(Err(_trailers)) => {}
+                None => return Ok(None),
+            }
+        }
+    }
+}
+
+/// Lets a connection read and write what can be.
+///
+/// One that is closed is dropped at once, for what it had not begun comes back only then.
+fn drive(driver: &mut Option<Driver>, cx: &mut Context<'_>) {
+    let polled = driver.as_mut().map(|driver| Pin::new(driver).poll(cx));
+    // Why it was closed is told to whoever waits for an answer.
+    if let Some(Poll::Ready(_)) = polled {
+        *driver = None;
+    }
+}

@@ -1,0 +1,152 @@
+//! Makes connections to the service: directly, or through the proxy that was asked for.
+
+use super::connection::Wire;
+use crate::api::endpoint::Endpoint;
+use crate::api::route::ProxyAddress;
+use crate::api::route::Roots;
+use crate::api::route::Route;
+use futures::FutureExt;
+use futures::TryFutureExt;
+use futures::future::BoxFuture;
+use hyper::Uri;
+use hyper_rustls::HttpsConnector;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::client::legacy::connect::dns::GaiAddrs;
+use hyper_util::client::legacy::connect::dns::GaiResolver;
+use hyper_util::client::legacy::connect::dns::Name;
+use hyper_util::client::legacy::connect::proxy::Tunnel;
+use rustls::ClientConfig;
+use rustls::crypto::CryptoProvider;
+use rustls_platform_verifier::Verifier;
+use std::error::Error;
+use std::io;
+use std::sync::Arc;
+use std::task::Context;
+use std::task::Poll;
+use std::time::Duration;
+use tower_service::Service;
+
+/// How often a connection on which nothing comes is asked whether it is still there.
+const KEEP_ALIVE: Duration = Duration::from_secs(15);
+/// How often it may be silent.
+const KEEP_ALIVE_TRIES: u32 = 3;
+
+type Secured<C> = HttpsConnector<C>;
+type Socket = HttpConnector<Resolver>;
+pub(super) type AnyError = Box<dyn Error + Send + Sync>;
+
+/// Makes connections to one host.
+#[derive(Debug, Clone)]
+pub(super) struct Dialer {
+    /// What is connected to.
+    target: Uri,
+    way: Way,
+}
+
+#[derive(Debug, Clone)]
+enum Way {
+    Direct(Secured<Socket>),
+    /// TLS to the service, within what a proxy passes on without reading it.
+    Tunnelled(Box<Secured<Tunnel<Secured<Socket>>>>),
+}
+
+impl Dialer {
+    /// Prepares connections to an endpoint. Makes none.
+    ///
+    /// # Errors
+    ///
+    /// The authorities of this machine cannot be used.
+    pub(super) fn new(
+        endpoint: &Endpoint,
+        route: &Route,
+        connect_timeout: Duration,
+    ) -> Result<Self, rustls::Error> {
+        let socket = socket(connect_timeout);
+        let proxy = route.proxy.as_ref().map(|proxy| (proxy, proxy.uri()));
+        let uses_tls = |uri: &Uri| uri.scheme_str() == Some("https");
+        let target = endpoint.uri();
+        let secured = uses_tls(&target) || proxy.iter().any(|(_, uri)| uses_tls(uri));
+        // Reading the authorities of a machine takes longer than a whole call on it.
+        let tls = Arc::new(tls(secured.then_some(&route.roots))?);
+        let direct = Secured::from((socket, Arc::clone(&tls)));
+        Ok(match proxy {
+            None => Self { target, way: Way::Direct(direct) },
+            // What is not encrypted is handed to the proxy as it is.
+            Some((_, uri)) if endpoint.is_plain() => Self { target: uri, way: Way::Direct(direct) },
+            Some((proxy, uri)) => {
+                let tunnel = tunnel(proxy, uri, direct);
+                Self { target, way: Way::Tunnelled(Box::new(Secured::from((tunnel, tls)))) }
+            }
+        })
+    }
+
+    /// Makes a connection.
+    pub(super) async fn dial(&self) -> Result<Box<dyn Wire>, AnyError> {
+        let target = self.target.clone();
+        Ok(match &self.way {
+            Way::Direct(connector) => Box::new(connector.clone().call(target).await?),
+            Way::Tunnelled(connector) => Box::new((**connector).clone().call(target).await?),
+        })
+    }
+}
+
+fn socket(connect_timeout: Duration) -> Socket {
+    let mut socket = HttpConnector::new_with_resolver(Resolver(GaiResolver::new()));
+    // Which of them is right is decided by whoever wraps this.
+    socket.enforce_http(false);
+    socket.set_nodelay(true);
+    socket.set_keepalive(Some(KEEP_ALIVE));
+    socket.set_keepalive_interval(Some(KEEP_ALIVE));
+    socket.set_keepalive_retries(Some(KEEP_ALIVE_TRIES));
+    // Divided among the addresses of a host, so that one that is dead leaves time for the others.
+    socket.set_connect_timeout(Some(connect_timeout));
+    socket
+}
+
+fn tunnel(proxy: &ProxyAddress, uri: Uri, through: Secured<Socket>) -> Tunnel<Secured<Socket>> {
+    let tunnel = Tunnel::new(uri, through);
+    match proxy.authorization() {
+        Some(authorization) => tunnel.with_auth(authorization),
+        None => tunnel,
+    }
+}
+
+/// Sets TLS up with the system's authorities and these; without any where no TLS is spoken.
+fn tls(roots: Option<&Roots>) -> Result<ClientConfig, rustls::Error> {
+    let provider: Arc<CryptoProvider> = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ClientConfig::builder_with_provider(Arc::clone(&provider))
+        .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])?;
+    let Some(roots) = roots else {
+        return Ok(config
+            .with_root_certificates(rustls::RootCertStore::empty())
+            .with_no_client_auth());
+    };
+    let verifier = Verifier::new_with_extra_roots(roots.certificates().cloned(), provider)?;
+    let config = config.dangerous().with_custom_certificate_verifier(Arc::new(verifier));
+    let mut config = config.with_no_client_auth();
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(config)
+}
+
+/// The system's look-up of names, whose failures can be told from those of connecting.
+#[derive(Debug, Clone)]
+struct Resolver(GaiResolver);
+
+/// A name could not be looked up.
+#[derive(Debug, thiserror::Error)]
+#[error("dns error")]
+pub(super) struct DnsError(#[source] io::Error);
+
+impl Service<Name> for Resolver {
+    type Response = GaiAddrs;
+    type Error = DnsError;
+    type Future = BoxFuture<'static, Result<GaiAddrs, DnsError>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), DnsError>> {
+        self.0.poll_ready(cx).map_err(DnsError)
+    }
+
+    fn call(&mut self, name: Name) -> Self::Future {
+        self.0.call(name).map_err(DnsError).boxed()
+    }
+}

@@ -1,0 +1,195 @@
+//! The connections to the service, set up so that nothing is sent behind the engine's back.
+//!
+//! Each call has a connection to itself, from its first byte to the last of its answer; there are
+//! never more of them than calls. A request is written once. Only one of which no byte has left,
+//! because its connection was closed while nobody used it, is written to another.
+
+mod connection;
+mod dialer;
+mod trouble;
+
+use super::endpoint::Endpoint;
+use super::route::Route;
+use crate::clock::Clock;
+use crate::clock::Instant;
+use bytes::Bytes;
+use connection::Connection;
+use connection::Outgoing;
+use connection::Unanswered;
+use dialer::Dialer;
+use http_body_util::Empty;
+use hyper::HeaderMap;
+use hyper::Request;
+use hyper::StatusCode;
+use hyper::body::Incoming;
+use hyper::header::ACCEPT;
+use hyper::header::HOST;
+use hyper::header::HeaderValue;
+use hyper::header::PROXY_AUTHORIZATION;
+use hyper::header::USER_AGENT;
+use hyper::http::uri::PathAndQuery;
+use std::num::NonZeroUsize;
+use std::sync::Mutex;
+use std::sync::MutexGuard;
+use std::sync::PoisonError;
+use std::time::Duration;
+pub(super) use trouble::TransportError;
+
+/// How long an idle connection is kept: shorter than servers keep theirs, so that a call is
+/// seldom written to a connection that the other side is just closing.
+const MOST_IDLE: Duration = Duration::from_secs(8);
+
+/// What requests say they come from.
+const AGENT: &str = concat!("batchctl/", env!("CARGO_PKG_VERSION"));
+
+/// The way to one host, and the connections there are to it.
+pub(super) struct Transport {
+    dialer: Dialer,
+    connect_timeout: Duration,
+    host: HeaderValue,
+    /// Whether requests are handed to a proxy, which has to be told the whole address.
+    forwarding: Option<Forwarding>,
+    most: NonZeroUsize,
+    clock: Clock,
+    /// Those that nobody uses, the last one used at the end.
+    idle: Mutex<Vec<(Connection, Instant)>>,
+}
+
+struct Forwarding {
+    authorization: Option<HeaderValue>,
+}
+
+impl Transport {
+    /// Prepares at most so many connections to an endpoint. Makes none.
+    ///
+    /// # Errors
+    ///
+    /// The authorities of this machine cannot be used.
+    pub(super) fn new(
+        endpoint: &Endpoint,
+        route: &Route,
+        connect_timeout: Duration,
+        most: NonZeroUsize,
+    ) -> Result<Self, rustls::Error> {
+        let proxy = route.proxy.as_ref().filter(|_| endpoint.is_plain());
+        Ok(Self {
+            dialer: Dialer::new(endpoint, route, connect_timeout)?,
+            connect_timeout,
+            host: endpoint.host(),
+            forwarding: proxy.map(|proxy| Forwarding { authorization: proxy.authorization() }),
+            most,
+            clock: Clock::start(),
+            idle: Mutex::default(),
+        })
+    }
+
+    /// Writes a request, and waits for the head of its answer.
+    pub(super) async fn send(&self, request: Request<()>) -> Result<Reply<'_>, TransportError> {
+        let mut request = self.outgoing(request);
+        while let Some(mut connection) = self.take() {
+            request = match connection.send(request).await {
+                Ok(answer) => return Ok(self.reply(answer, connection)),
+                // The other side closed it meanwhile; the others may be as old.
+                Err(Unanswered::Unsent(request, _)) => *request,
+                Err(Unanswered::Lost(error)) => return Err(TransportError::Lost(error)),
+            };
+        }
+        let mut connection = self.connect().await?;
+        match connection.send(request).await {
+            Ok(answer) => Ok(self.reply(answer, connection)),
+            Err(Unanswered::Unsent(_, error)) => Err(TransportError::Unsent(error)),
+            Err(Unanswered::Lost(error)) => Err(TransportError::Lost(error)),
+        }
+    }
+
+    /// Puts a request into the form it is written in.
+    fn outgoing(&self, request: Request<()>) -> Outgoing {
+        let mut request = request.map(|()| Empty::new());
+        let headers = request.headers_mut();
+        headers.insert(HOST, self.host.clone());
+        headers.insert(USER_AGENT, HeaderValue::from_static(AGENT));
+        headers.insert(ACCEPT, HeaderValue::from_static("*/*"));
+        match &self.forwarding {
+            Some(Forwarding { authorization }) => {
+                let authorization = authorization.clone().map(|value| (PROXY_AUTHORIZATION, value));
+                request.headers_mut().extend(authorization);
+            }
+            None => {
+                let whole = std::mem::take(request.uri_mut()).into_parts();
+                let path = whole.path_and_query;
+                *request.uri_mut() = path.unwrap_or(PathAndQuery::from_static("/")).into();
+            }
+        }
+        request
+    }
+
+    async fn connect(&self) -> Result<Connection, TransportError> {
+        let dialled = tokio::time::timeout(self.connect_timeout, self.dialer.dial()).await;
+        let wire = dialled.map_err(|_| TransportError::TooSlow(self.connect_timeout))?;
+        let connection = Connection::over(wire.map_err(TransportError::Unreached)?).await;
+        connection.map_err(TransportError::Unsent)
+    }
+
+    /// Takes the connection that was used last, if it is young enough.
+    fn take(&self) -> Option<Connection> {
+        let mut idle = self.idle();
+        let (connection, since) = idle.pop()?;
+        if self.clock.instant() - since <= MOST_IDLE {
+            return Some(connection);
+        }
+        // All others are older.
+        idle.clear();
+        None
+    }
+
+    /// Keeps a connection for the next call.
+    fn keep(&self, connection: Connection) {
+        let mut idle = self.idle();
+        if connection.is_free() && idle.len() < self.most.get() {
+            idle.push((connection, self.clock.instant()));
+        }
+    }
+
+    fn idle(&self) -> MutexGuard<'_, Vec<(Connection, Instant)>> {
+        // Its holders leave it whole at every step.
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn reply(&self, answer: hyper::Response<Incoming>, connection: Connection) -> Reply<'_> {
+        let (head, body) = answer.into_parts();
+        Reply {
+            status: head.status,
+            headers: head.headers,
+            body,
+            connection: Some(connection),
+            home: self,
+        }
+    }
+}
+
+impl std::fmt::Debug for Transport {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Transport").field("host", &self.host).finish_non_exhaustive()
+    }
+}
+
+/// An answer whose body is still to be read; dropped before its end, it closes its connection.
+pub(super) struct Reply<'a> {
+    pub(super) status: StatusCode,
+    pub(super) headers: HeaderMap,
+    body: Incoming,
+    connection: Option<Connection>,
+    home: &'a Transport,
+}
+
+impl Reply<'_> {
+    /// Reads the next part of the body, nothing at its end.
+    pub(super) async fn chunk(&mut self) -> Result<Option<Bytes>, hyper::Error> {
+        let Some(connection) = &mut self.connection else { return Ok(None) };
+        let chunk = connection.chunk(&mut self.body).await?;
+        if chunk.is_none() {
+            self.connection.take().into_iter().for_each(|used| self.home.keep(used));
+        }
+        Ok(chunk)
+    }
+}
