@@ -5,6 +5,7 @@
 //! neither reorder a run's records nor change what it does.
 
 use std::fmt;
+use std::fmt::Write as _;
 use std::str::FromStr;
 use std::time::Duration;
 use std::time::SystemTime;
@@ -47,6 +48,40 @@ impl fmt::Display for Timestamp {
         let nearest = if self.0 < 0 { jiff::Timestamp::MIN } else { jiff::Timestamp::MAX };
         let time = jiff::Timestamp::from_microsecond(self.0).unwrap_or(nearest);
         write!(f, "{time:.3}")
+    }
+}
+
+/// Writes times as their `Display` does, and keeps of one what the next has in common with it.
+///
+/// ```
+/// use batchctl::clock::{Timestamp, TimestampText};
+///
+/// let mut text = TimestampText::default();
+/// assert_eq!(text.of(Timestamp::from_micros(1_720_180_800_000_000)), "2024-07-05T12:00:00.000Z");
+/// assert_eq!(text.of(Timestamp::from_micros(1_720_180_800_017_900)), "2024-07-05T12:00:00.017Z");
+/// ```
+#[derive(Debug, Clone, Default)]
+pub struct TimestampText {
+    text: String,
+    /// Which second it is in, if others in it may share its text.
+    second: Option<i64>,
+}
+
+impl TimestampText {
+    /// Returns the text of a time.
+    pub fn of(&mut self, at: Timestamp) -> &str {
+        let (second, millis) = (at.0.div_euclid(1_000_000), at.0.rem_euclid(1_000_000) / 1_000);
+        if self.second == Some(second) {
+            // `.017Z`, behind what a whole second has in common.
+            self.text.truncate(self.text.len() - "000Z".len());
+            write!(self.text, "{millis:03}Z").expect("a String takes all text");
+            return &self.text;
+        }
+        self.text.clear();
+        write!(self.text, "{at}").expect("a String takes all text");
+        let is_of_calendar = jiff::Timestamp::from_microsecond(at.0).is_ok();
+        self.second = is_of_calendar.then_some(second);
+        &self.text
     }
 }
 
@@ -118,6 +153,7 @@ pub fn system_time() -> Timestamp {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     const SOME_DAY: Timestamp = Timestamp::from_micros(1_720_180_800_000_000);
 
@@ -134,6 +170,21 @@ mod tests {
         assert!(last.starts_with("9999-12-"), "{last}");
         let first = Timestamp::from_micros(i64::MIN).to_string();
         assert!(first.starts_with("-009999-01-"), "{first}");
+    }
+
+    proptest! {
+        #[test]
+        fn times_that_share_a_text_are_written_as_each_by_itself(
+            start in prop_oneof![any::<i64>(), -9_000_000..9_000_000_i64],
+            steps in prop::collection::vec(-2_500_000..2_500_000_i64, 1..30),
+        ) {
+            let mut text = TimestampText::default();
+            let mut at = Timestamp::from_micros(start);
+            for step in steps {
+                at = at.plus_micros(step);
+                prop_assert_eq!(text.of(at), at.to_string());
+            }
+        }
     }
 
     #[test]

@@ -10,6 +10,7 @@ use super::cut::cut;
 use super::dialect::CsvDialect;
 use super::other_columns::OtherColumns;
 use crate::clock::Timestamp;
+use crate::clock::TimestampText;
 use crate::store::AttemptRow;
 use crate::store::RunReader;
 use crate::store::SeenRow;
@@ -132,12 +133,14 @@ struct ResultRow {
     others: OtherColumns,
     cells: ByteRecord,
     text: String,
+    time: TimestampText,
 }
 
 impl ResultRow {
     fn new(sources: Vec<SourceRecord>, dialect: CsvDialect) -> Self {
         let others = OtherColumns::of(&sources, &COLUMNS);
-        Self { dialect, sources, others, cells: ByteRecord::new(), text: String::new() }
+        let (cells, text, time) = (ByteRecord::new(), String::new(), TimestampText::default());
+        Self { dialect, sources, others, cells, text, time }
     }
 
     fn fill_header(&mut self) {
@@ -193,8 +196,8 @@ impl ResultRow {
     }
 
     fn times(&mut self, first_sent: Option<Timestamp>, settled: Option<Timestamp>) {
-        self.number(first_sent);
-        self.number(settled);
+        self.time(first_sent);
+        self.time(settled);
         let duration = first_sent.zip(settled).map(|(first, settled)| settled.since(first));
         self.number(duration.map(|duration| duration.as_millis()));
     }
@@ -210,7 +213,7 @@ impl ResultRow {
     fn seen(&mut self, seen: &SeenRow) {
         self.word(seen.before.map_or("", TaskState::as_str));
         self.word(seen.after.map_or("", TaskState::as_str));
-        self.number(seen.verified);
+        self.time(seen.verified);
     }
 
     /// Adds a cell that batchctl chose.
@@ -218,7 +221,13 @@ impl ResultRow {
         self.cells.push_field(word.as_bytes());
     }
 
-    /// Adds a number or a time, or an empty cell.
+    /// Adds a time, or an empty cell.
+    fn time(&mut self, time: Option<Timestamp>) {
+        let text = time.map_or("", |time| self.time.of(time));
+        self.cells.push_field(text.as_bytes());
+    }
+
+    /// Adds a number, or an empty cell.
     fn number(&mut self, number: Option<impl Display>) {
         self.text.clear();
         if let Some(number) = number {
