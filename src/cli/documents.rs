@@ -196,6 +196,15 @@ impl Document {
         self.target.write(|out| self.fill(out, material))
     }
 
+    /// Writes the document, which is a table.
+    pub(super) fn write_table(
+        &self,
+        reader: &RunReader,
+        options: &ResultsOptions,
+    ) -> Result<(), Failure> {
+        self.target.write(|out| of_rows(write_results(reader, options, out).map(|_| ())))
+    }
+
     fn fill(
         &self,
         out: &mut dyn Write,

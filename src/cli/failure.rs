@@ -21,17 +21,17 @@ const MESSAGE_COLUMNS: usize = 600;
 #[derive(Debug)]
 pub(super) struct Failure {
     pub(super) status: ExitStatus,
-    error: Box<dyn Error>,
+    error: Box<dyn Error + Send + Sync>,
     hint: Option<String>,
 }
 
 impl Failure {
-    pub(super) fn new(status: ExitStatus, error: impl Into<Box<dyn Error>>) -> Self {
+    pub(super) fn new(status: ExitStatus, error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self { status, error: error.into(), hint: None }
     }
 
     /// The command line or the configuration is wrong.
-    pub(super) fn usage(error: impl Into<Box<dyn Error>>) -> Self {
+    pub(super) fn usage(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self::new(ExitStatus::Usage, error)
     }
 

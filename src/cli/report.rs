@@ -25,7 +25,13 @@ use batchctl::run;
 use batchctl::store::RunDirectory;
 use batchctl::store::RunId;
 use batchctl::store::RunReader;
+use std::collections::VecDeque;
+use std::panic::resume_unwind;
 use std::path::PathBuf;
+use std::thread;
+
+/// What became of each table that was written beside the report, in their order.
+type Tables = VecDeque<Result<(), Failure>>;
 
 /// What is to be told of a run.
 pub(super) struct Wanted<'a> {
@@ -59,9 +65,16 @@ pub(super) fn present(
 ) -> Result<ExitStatus, Failure> {
     let running = if runs.is_locked(id)? { StillRunning::Yes } else { StillRunning::No };
     let reader = RunReader::open(runs, id)?;
-    let report = Report::read(&reader, running)?;
+    let (report, tables) = thread::scope(|scope| {
+        // What is told of a run that goes on is of one moment, and so of one reader.
+        let ended = running == StillRunning::No;
+        let tables = ended.then(|| scope.spawn(|| write_tables(runs, id, wanted)));
+        let report = Report::read(&reader, running);
+        (report, tables.map(|tables| tables.join().unwrap_or_else(|panic| resume_unwind(panic))))
+    });
+    let report = report?;
     let material = Material { runs, reader: &reader, report: &report, options: wanted.options };
-    let (written, unwritten) = write_all(wanted.documents, &material);
+    let (written, unwritten) = write_all(wanted.documents, tables.transpose()?, &material);
     let output_is_taken = wanted.documents.iter().any(Document::is_on_output);
     if wanted.json {
         print_json(&report)?;
@@ -84,11 +97,30 @@ fn tell_cron(report: &Report, written: &[PathBuf], context: &Context) {
     stderr.line(&digest(&text, &report.run.id));
 }
 
-/// Writes every document, whatever becomes of the others; returns the files that are there now.
-fn write_all(documents: &[Document], material: &Material<'_>) -> (Vec<PathBuf>, Vec<Failure>) {
+/// Writes the tables of an ended run, beside the report: that takes as long, and they need none of
+/// it.
+fn write_tables(runs: &RunDirectory, id: &RunId, wanted: &Wanted<'_>) -> Result<Tables, Failure> {
+    let tables = wanted.documents.iter().filter(|document| document.is_csv());
+    let mut tables = tables.peekable();
+    if tables.peek().is_none() {
+        return Ok(Tables::default());
+    }
+    let reader = RunReader::open(runs, id)?;
+    Ok(tables.map(|table| table.write_table(&reader, wanted.options)).collect())
+}
+
+/// Writes every other document, whatever becomes of the others; returns the files that are there
+/// now.
+fn write_all(
+    documents: &[Document],
+    tables: Option<Tables>,
+    material: &Material<'_>,
+) -> (Vec<PathBuf>, Vec<Failure>) {
     let (mut written, mut unwritten) = (Vec::new(), Vec::new());
+    let mut tables = tables.unwrap_or_default();
     for document in documents {
-        match document.write(material) {
+        let table = document.is_csv().then(|| tables.pop_front()).flatten();
+        match table.unwrap_or_else(|| document.write(material)) {
             Ok(()) => written.extend(document.path().map(PathBuf::from)),
             Err(failure) => unwritten.push(failure),
         }
