@@ -24,6 +24,7 @@ use batchctl::engine::Ledger;
 use batchctl::engine::LedgerError;
 use batchctl::engine::Origin;
 use batchctl::engine::run;
+use batchctl::event::AttemptSeq;
 use batchctl::event::Event;
 use batchctl::policy::ActionResult;
 use batchctl::policy::Answer;
@@ -275,5 +276,9 @@ impl Ledger for Forgetful {
 
     fn on_events(&mut self, _: Vec<Event>) -> BoxFuture<'static, Result<(), LedgerError>> {
         std::future::ready(Ok(())).boxed()
+    }
+
+    fn may_leave(&mut self, _: AttemptSeq) -> bool {
+        true
     }
 }

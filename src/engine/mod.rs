@@ -42,6 +42,12 @@ pub trait Ledger {
     /// Makes events durable. An error ends the run.
     fn on_events(&mut self, events: Vec<Event>) -> BoxFuture<'static, Result<(), LedgerError>>;
 
+    /// Is told, before it happens, that attempts up to this one may leave; none after it has left.
+    ///
+    /// Returns whether that is on record: if not, they stay and are asked for again. It need not
+    /// outlast a loss of power.
+    fn may_leave(&mut self, last: AttemptSeq) -> bool;
+
     /// Asks not to wait any longer for what may come right by itself, such as room on a disk.
     fn hurry(&mut self) {}
 }

@@ -6,6 +6,7 @@ use crate::clock::Timestamp;
 use crate::engine::Claim;
 use crate::engine::Ledger;
 use crate::engine::LedgerError;
+use crate::event::AttemptSeq;
 use crate::event::Event;
 use crate::event::EventKind;
 use crate::event::RunStats;
@@ -67,6 +68,10 @@ impl Ledger for StoreLedger {
             Ok(())
         }
         .boxed()
+    }
+
+    fn may_leave(&mut self, last: AttemptSeq) -> bool {
+        self.writer.may_leave(last)
     }
 
     fn hurry(&mut self) {

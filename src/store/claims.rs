@@ -3,6 +3,7 @@
 //! Keeps count: a row that went missing is damage and must not look like the end of the run.
 
 use super::cells;
+use super::mark::Departed;
 use super::open_tasks::OpenTask;
 use super::open_tasks::open_tasks;
 use super::ordinal_set::OrdinalSet;
@@ -52,8 +53,9 @@ impl Claims {
         connection: &Connection,
         settled: OrdinalSet,
         origin: Timestamp,
+        departed: Departed,
     ) -> rusqlite::Result<Self> {
-        let open = open_tasks(connection, &settled)?;
+        let open = open_tasks(connection, &settled, departed)?;
         Ok(Self { settled, open, origin, cursor: 0, handed_out: 0 })
     }
 

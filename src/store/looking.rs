@@ -8,6 +8,7 @@ use super::arrivals::Look;
 use super::claims::Claims;
 use super::error::StoreError;
 use super::error::sqlite;
+use super::mark::Departed;
 use super::sights;
 use super::sights::Survey;
 use super::sights::Surveyed;
@@ -15,7 +16,7 @@ use super::sights::Use;
 use super::standing;
 use super::standing::Settled;
 use super::writer::RunWriter;
-use super::writer::Writing;
+use super::writing::Writing;
 use crate::clock::Timestamp;
 use crate::event::ArrivalCounts;
 use crate::task::OutcomeCounts;
@@ -102,7 +103,8 @@ impl RunWriter {
         most: u32,
     ) -> impl Future<Output = Result<Vec<Timestamp>, StoreError>> + Send + 'static {
         self.with(move |writing| {
-            standing::last_sent(&writing.connection, writing.origin, most)
+            // What never left was forgotten when the run was opened.
+            standing::last_sent(&writing.connection, writing.origin, most, Departed::Any)
                 .map_err(sqlite(&writing.path))
         })
     }
@@ -122,7 +124,7 @@ impl Writing {
     /// Begins to hand out anew what is not settled; nothing may have been handed out.
     fn begin_claims(&mut self) -> rusqlite::Result<()> {
         let settled = Settled::read(&self.connection)?;
-        self.claims = Claims::new(&self.connection, settled.ordinals, self.origin)?;
+        self.claims = Claims::new(&self.connection, settled.ordinals, self.origin, Departed::Any)?;
         Ok(())
     }
 }

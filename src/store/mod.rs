@@ -37,6 +37,7 @@ mod standing;
 #[cfg(test)]
 mod tests;
 mod writer;
+mod writing;
 
 pub use again::plan_again;
 pub use arrivals::Look;

@@ -3,6 +3,7 @@
 //! One walk in key order and one bit per row of the plan; it does not matter how many tasks are
 //! settled already.
 
+use super::mark::Departed;
 use super::ordinal_set::OrdinalSet;
 use crate::task::Ordinal;
 use crate::task::Outcome;
@@ -34,22 +35,30 @@ impl OpenTask {
 
 /// Finds the tasks with attempts and without an outcome.
 ///
-/// Only their attempts are read whole: most of a run's belong to tasks that are settled.
+/// Only their attempts are read whole: most of a run's belong to tasks that are settled. One that
+/// never left is none.
 pub(super) fn open_tasks(
     connection: &Connection,
     settled: &OrdinalSet,
+    departed: Departed,
 ) -> rusqlite::Result<BTreeMap<Ordinal, OpenTask>> {
     let mut open: BTreeMap<Ordinal, OpenTask> = BTreeMap::new();
     let mut all = connection.prepare("SELECT seq, ordinal FROM attempt ORDER BY seq")?;
     let mut one = connection.prepare(
-        "SELECT sent_us, duration_us IS NULL OR in_doubt IS NOT NULL, error_kind IS 'throttled' OR error_kind IS 'auth'
+        "SELECT sent_us, duration_us IS NULL OR in_doubt IS NOT NULL, error_kind IS 'throttled' OR error_kind IS 'auth',
+             duration_us IS NULL
          FROM attempt LEFT JOIN failure ON failure.seq = attempt.seq WHERE attempt.seq = ?",
     )?;
     let mut rows = all.query([])?;
     while let Some(row) = rows.next()? {
         let (seq, ordinal) = (row.get(0)?, Ordinal(row.get(1)?));
         if !settled.contains(ordinal) {
-            one.query_row([seq], |row| add(open.entry(ordinal).or_default(), seq, row))?;
+            one.query_row([seq], |row| {
+                if row.get(3)? && !departed.may_include(seq) {
+                    return Ok(());
+                }
+                add(open.entry(ordinal).or_default(), seq, row)
+            })?;
         }
     }
     Ok(open)

@@ -10,6 +10,7 @@ use super::error::StoreError;
 use super::error::sqlite;
 use super::fate::Fate;
 use super::fate::SeenCells;
+use super::mark::Departed;
 use super::mark::Remembered;
 use super::open_tasks::OpenTask;
 use super::open_tasks::open_tasks;
@@ -47,6 +48,7 @@ pub struct RunReader {
     pub(super) path: PathBuf,
     pub(super) origin: Timestamp,
     selected: u64,
+    departed: Departed,
 }
 
 impl RunReader {
@@ -63,7 +65,10 @@ impl RunReader {
         let (origin, selected) =
             standing::origin_and_selected(&connection).map_err(sqlite(&path))?;
         remembered.check(&path, &connection)?;
-        Ok(Self { connection, path, origin, selected })
+        // After the state that is read: what it has begun and is told to have left only later is
+        // taken for what may have left.
+        let departed = Departed::of(&path);
+        Ok(Self { connection, path, origin, selected, departed })
     }
 
     /// Returns what is known of the run as a whole.
@@ -166,7 +171,7 @@ impl RunReader {
         read().map_err(sqlite(&self.path))
     }
 
-    /// Hands every attempt, in the order of sending, to `take`.
+    /// Hands every attempt that may have left, in the order of sending, to `take`.
     pub fn for_each_attempt<E: From<StoreError>>(
         &self,
         mut take: impl FnMut(AttemptRow) -> Result<(), E>,
@@ -179,7 +184,10 @@ impl RunReader {
         let mut query = self.connection.prepare(&sql).map_err(&failed)?;
         let mut rows = query.query([]).map_err(&failed)?;
         while let Some(row) = rows.next().map_err(&failed)? {
-            take(self.attempt_row(row, 0).map_err(&failed)?)?;
+            let attempt = self.attempt_row(row, 0).map_err(&failed)?;
+            if attempt.duration.is_some() || self.departed.may_include(attempt.seq.0) {
+                take(attempt)?;
+            }
         }
         Ok(())
     }
@@ -221,7 +229,7 @@ impl RunReader {
         if settled.ordinals.len() == self.selected {
             return Ok(BTreeMap::new());
         }
-        open_tasks(&self.connection, &settled.ordinals)
+        open_tasks(&self.connection, &settled.ordinals, self.departed)
     }
 
     fn read_record(&self) -> rusqlite::Result<RunRecord> {

@@ -3,6 +3,7 @@
 //! All of it follows from the attempts and outcomes; no total is kept that could contradict them.
 
 use super::cells;
+use super::mark::Departed;
 use super::ordinal_set::OrdinalSet;
 use crate::clock::Timestamp;
 use crate::task::Ordinal;
@@ -22,7 +23,7 @@ pub struct Standing {
     pub selected: u64,
     /// How many of them ended with each outcome so far.
     pub settled: OutcomeCounts,
-    /// The highest number of an attempt.
+    /// The highest number of an attempt that may have left.
     pub attempts: u64,
     /// When the last attempts were sent, oldest first.
     pub last_sent: Vec<Timestamp>,
@@ -34,14 +35,16 @@ impl Standing {
         connection: &Connection,
         settled: &Settled,
         recall: u32,
+        departed: Departed,
     ) -> rusqlite::Result<Self> {
         let (origin, selected) = origin_and_selected(connection)?;
-        let highest = "SELECT ifnull(max(seq), 0) FROM attempt";
+        let highest = "SELECT ifnull(max(seq), 0) FROM attempt
+                       WHERE duration_us IS NOT NULL OR seq <= ?";
         Ok(Self {
             selected,
             settled: settled.counts,
-            attempts: connection.query_row(highest, [], |row| row.get(0))?,
-            last_sent: last_sent(connection, origin, recall)?,
+            attempts: connection.query_row(highest, [departed.last()], |row| row.get(0))?,
+            last_sent: last_sent(connection, origin, recall, departed)?,
         })
     }
 }
@@ -58,14 +61,16 @@ pub(super) fn last_sent(
     connection: &Connection,
     origin: Timestamp,
     most: u32,
+    departed: Departed,
 ) -> rusqlite::Result<Vec<Timestamp>> {
     let mut query = connection.prepare(
         "SELECT * FROM (SELECT sent_us + iif(duration_us IS NULL, ?1, 0) FROM attempt
-                       ORDER BY seq DESC LIMIT ?2)
+                       WHERE duration_us IS NOT NULL OR seq <= ?3 ORDER BY seq DESC LIMIT ?2)
          UNION ALL
          SELECT * FROM (SELECT sent_us + ?1 FROM poll ORDER BY rowid DESC LIMIT ?2)",
     )?;
-    let rows = query.query_map(params![LATEST_START_MICROS, most], |row| row.get::<_, i64>(0))?;
+    let values = params![LATEST_START_MICROS, most, departed.last()];
+    let rows = query.query_map(values, |row| row.get::<_, i64>(0))?;
     let mut sent: Vec<i64> = rows.collect::<Result<_, _>>()?;
     sent.sort_unstable();
     let older = sent.len().saturating_sub(usize::try_from(most).expect("a u32 fits a usize"));

@@ -38,7 +38,7 @@ impl Original {
         let commits = "SELECT sum(commits) FROM session";
         let commits: u64 = connection.query_row(commits, [], |row| row.get(0)).unwrap();
         let (_, mark) = self.file(".db-mark");
-        String::from_utf8(mark).unwrap().trim_end().parse() == Ok(commits)
+        String::from_utf8(mark).unwrap().lines().next().unwrap().parse() == Ok(commits)
     }
 
     /// A run that left one file behind.

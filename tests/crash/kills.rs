@@ -47,7 +47,8 @@ struct Ordeal {
     rig: Rig,
     rng: Rng,
     seed: u64,
-    rate: usize,
+    /// Without a limit tasks are begun ahead of the slots.
+    rate: Option<usize>,
     concurrency: usize,
     before: Snapshot,
 }
@@ -65,7 +66,7 @@ impl Ordeal {
         let mut rng = Rng::with_seed(seed);
         let latency = Duration::from_millis(1)..=Duration::from_millis(rng.u64(2..40));
         let rig = Rig::with(SandboxSettings { latency, seed, ..SandboxSettings::default() });
-        let rate = [60, 150, 400][rng.usize(..3)];
+        let rate = [Some(60), Some(150), Some(400), None][rng.usize(..4)];
         let concurrency = [4, 16, 48][rng.usize(..3)];
         Self { rig, rng, seed, rate, concurrency, before: Snapshot::default() }
     }
@@ -94,7 +95,8 @@ impl Ordeal {
         }
         let ids: Vec<String> = (0..TASKS).map(|number| id(number, &mut self.rng)).collect();
         let input = self.rig.input(&ids);
-        let (rate, concurrency) = (format!("{}/s", self.rate), self.concurrency.to_string());
+        let rate = self.rate.map_or("none".into(), |rate| format!("{rate}/s"));
+        let concurrency = self.concurrency.to_string();
         let more = ["--rate", &rate, "-j", &concurrency, "--max-attempts", "3"];
         let process = self.rig.start(&input, &[&more[..], &["--max-failures", "100%"]].concat());
         self.before = Snapshot::default();
@@ -212,14 +214,15 @@ impl Ordeal {
 
     /// No window holds more sendings than the rate, over all processes together.
     fn judge_pace(&self, ledger: &Ledger) {
+        let Some(rate) = self.rate else { return };
         let sent: Vec<i64> =
             ledger.attempts.iter().filter(|a| a.has_ended).map(|a| a.sent_us).collect();
         let most = most_in_window(sent, 1_000_000);
-        assert!(most <= self.rate, "seed {}: {most} sendings in a second", self.seed);
+        assert!(most <= rate, "seed {}: {most} sendings in a second", self.seed);
         let log = self.rig.log();
         let arrived = log.iter().map(|request| i64::try_from(request.at_us).unwrap()).collect();
         let most = most_in_window(arrived, 1_000_000);
-        let tolerated = self.rate + self.rate.div_ceil(ARRIVAL_JITTER);
+        let tolerated = rate + rate.div_ceil(ARRIVAL_JITTER);
         assert!(most <= tolerated, "seed {}: {most} arrivals in a second", self.seed);
     }
 }

@@ -1,4 +1,4 @@
-//! A run's file, read with SQLite alone: what it says of each task.
+//! A run's file, read with SQLite alone: what it says of each task, with the mark beside it.
 
 use rusqlite::Connection;
 use rusqlite::OpenFlags;
@@ -55,7 +55,7 @@ impl Ledger {
         connection.busy_timeout(std::time::Duration::from_secs(10)).unwrap();
         connection.execute_batch("BEGIN").unwrap();
         let selected = connection.query_row("SELECT selected FROM run", [], |row| row.get(0));
-        let attempts = attempts(&connection);
+        let attempts = attempts(&connection, last_departed(file));
         Self {
             selected: selected.unwrap(),
             fates: fates(&connection, &attempts),
@@ -110,12 +110,21 @@ fn fates(connection: &Connection, attempts: &[Attempt]) -> BTreeMap<String, Fate
     fates
 }
 
-fn attempts(connection: &Connection) -> Vec<Attempt> {
+/// Returns the last attempt that the mark beside a run says may have left, if it says so.
+fn last_departed(file: &Path) -> i64 {
+    let mark = std::fs::read_to_string(format!("{}-mark", file.display())).unwrap_or_default();
+    let last = mark.lines().nth(1).and_then(|line| line.split(' ').next());
+    last.map_or(i64::MAX, |last| last.parse().unwrap())
+}
+
+/// Reads the attempts that may have left.
+fn attempts(connection: &Connection, last: i64) -> Vec<Attempt> {
     let mut query = connection
         .prepare(
             "SELECT id, sent_us, duration_us IS NOT NULL,
                  duration_us IS NULL OR in_doubt IS NOT NULL
-             FROM attempt JOIN task USING (ordinal) ORDER BY seq",
+             FROM attempt JOIN task USING (ordinal)
+             WHERE duration_us IS NOT NULL OR seq <= ? ORDER BY seq",
         )
         .unwrap();
     let attempt = |row: &rusqlite::Row<'_>| {
@@ -126,7 +135,7 @@ fn attempts(connection: &Connection) -> Vec<Attempt> {
             in_doubt: row.get(3)?,
         })
     };
-    query.query_map([], attempt).unwrap().map(Result::unwrap).collect()
+    query.query_map([last], attempt).unwrap().map(Result::unwrap).collect()
 }
 
 fn sessions(connection: &Connection) -> Vec<bool> {

@@ -61,7 +61,7 @@ where
     /// Admits whatever is due and fits.
     pub(super) fn admit(&mut self) {
         let now = self.clock.instant();
-        while self.stopping.is_none() && self.occupied() < self.slots() {
+        while self.stopping.is_none() && self.begun() < self.slots() + self.most_ahead() {
             match self.breaker.ask(now.into()) {
                 Passage::Now => {}
                 Passage::NotBefore(due) => return self.wake_at(due.into()),
@@ -116,8 +116,8 @@ where
         self.canary.as_ref().is_none_or(Canary::may_begin)
     }
 
-    /// Counts the slots that are taken: everything between admission and end.
-    pub(super) fn occupied(&self) -> usize {
+    /// Counts what is between admission and end.
+    pub(super) fn begun(&self) -> usize {
         self.admitted.len() + self.in_commit.len() + self.cleared.len() + self.on_wire.len()
     }
 
@@ -156,6 +156,7 @@ where
         self.committing = Some(self.ledger.on_events(std::mem::take(&mut self.batch)));
         self.desk.being_recorded();
         self.in_commit.append(&mut self.admitted);
+        self.ahead.commit_begins(self.clock.instant());
     }
 
     /// The starts of a batch are durable: its attempts may go, unless the run stops.
@@ -168,17 +169,18 @@ where
         }
     }
 
-    /// Lets durable attempts go, as far as the pacer allows.
+    /// Lets durable attempts go, as far as there are slots and the pacer allows.
     ///
     /// Each is polled at once, and the pacer told when that was done: no stall of this process
     /// comes between the sending and the time it is counted at.
     pub(super) async fn release(&mut self) {
         // What is durable and would be refused is kept back until there are other credentials.
-        while !self.is_kept_back()
+        while self.has_slot()
             && let Some(flight) = self.next_cleared()
         {
             match self.pacer.release(self.clock.instant().into()) {
-                Admission::Now => self.let_go(flight).await,
+                Admission::Now if self.is_announced(&flight) => self.let_go(flight).await,
+                Admission::Now => return self.cleared.push_front(flight),
                 Admission::NotBefore(due) => {
                     self.cleared.push_front(flight);
                     return self.wake_at(due.into());
@@ -197,6 +199,10 @@ where
             }
             self.keep_back(flight);
         }
+    }
+
+    fn has_slot(&self) -> bool {
+        !self.is_kept_back() && self.on_wire.len() < self.slots()
     }
 
     async fn let_go(&mut self, flight: Flight) {

@@ -44,6 +44,7 @@ where
 
     pub(super) fn land(&mut self, landing: Landing) {
         let Landing { flight: Flight { mut claim, seq }, answer, used, sent, ended } = landing;
+        self.ahead.landed(ended - sent);
         let finding = classify(&claim.task.id, &answer);
         let verdict = finding.verdict;
         let heard = Heard::of(&answer);

@@ -1,10 +1,12 @@
 //! The one loop of a run: admit, make durable, release, classify.
 //!
 //! Invariants: an attempt is polled only after its start is durable; at most `concurrency`
-//! attempts are between admission and end; a waiting task holds none of them. Only this loop
-//! waits; everything it asks answers with an instant. Must not know stores, displays or HTTP.
+//! attempts are on the wire, and at most as many more are begun ahead of them; a waiting task is
+//! none of them. Only this loop waits; everything it asks answers with an instant. Must not know
+//! stores, displays or HTTP.
 
 mod admission;
+mod ahead;
 mod credentials;
 mod landing;
 mod operator;
@@ -34,6 +36,7 @@ use crate::policy::Pacer;
 use crate::policy::RetryBudget;
 use crate::policy::Suspects;
 use crate::policy::Trust;
+use ahead::Ahead;
 use credentials::Renewing;
 use futures::StreamExt;
 use futures::future::BoxFuture;
@@ -45,12 +48,16 @@ use std::collections::VecDeque;
 use std::pin::Pin;
 use std::time::Duration;
 use tokio::sync::mpsc;
+use tokio::time::Sleep;
 
 /// How many tasks may wait for another attempt before no new ones are begun: what keeps memory
 /// flat while a service refuses everything.
 pub(super) const MOST_WAITING: usize = 10_000;
 /// How many tasks are claimed at a time, at least.
 const LEAST_CLAIM: usize = 256;
+
+/// How long the timer lies that is there for the others.
+const LONGEST_ANCHOR: Duration = Duration::from_secs(30);
 
 type Commit = BoxFuture<'static, Result<(), LedgerError>>;
 type Claiming = BoxFuture<'static, Result<Vec<Claim>, LedgerError>>;
@@ -86,9 +93,13 @@ pub(super) struct Dispatcher<'a, L, S, F> {
     /// The commit under way, and the attempts whose start it makes durable.
     committing: Option<Commit>,
     in_commit: Vec<Flight>,
-    /// Durable, not yet released by the pacer.
+    /// Durable, not yet released by the pacer, or without a slot.
     cleared: VecDeque<Flight>,
+    ahead: Ahead,
     on_wire: FuturesUnordered<Pin<Box<F>>>,
+    /// A timer that is due before the time-outs of all calls to come: the runtime wakes itself up
+    /// for every one that is due before all there are.
+    anchor: Pin<Box<Sleep>>,
 
     next_seq: u64,
     settled: u64,
@@ -140,7 +151,9 @@ where
             committing: None,
             in_commit: Vec::new(),
             cleared: VecDeque::new(),
+            ahead: Ahead::default(),
             on_wire: FuturesUnordered::new(),
+            anchor: Box::pin(tokio::time::sleep_until(now)),
             next_seq: settings.origin.attempts + 1,
             settled: settings.origin.settled,
             failed: settings.origin.failed,
@@ -165,6 +178,8 @@ where
             self.refill();
             self.admit();
             self.convict_the_last();
+            // The next commit goes on while calls are written; one may answer at once.
+            self.commit();
             self.release().await;
             self.commit();
             if self.is_done() {
@@ -200,6 +215,7 @@ where
             Some(landing) = self.on_wire.next() => self.land_all(landing),
             committed = finished(&mut self.committing) => {
                 committed?;
+                self.ahead.committed(self.clock.instant());
                 self.desk.tell_recorded();
                 self.clear_for_release();
             }
@@ -208,8 +224,14 @@ where
             renewed = credentials::renewed(&mut self.renewing) => self.take_renewed(renewed),
             Some(asked) = control.recv() => self.obey(asked),
             () = sleep_until(wake) => {}
+            () = self.anchor.as_mut(), if !self.on_wire.is_empty() => self.cast_anchor(),
         }
         Ok(())
+    }
+
+    fn cast_anchor(&mut self) {
+        let span = (self.settings.timeout / 2).min(LONGEST_ANCHOR);
+        self.anchor.as_mut().reset(self.clock.instant() + span);
     }
 
     fn tell(&mut self, kind: EventKind) {

@@ -64,7 +64,7 @@ where
         let more_to_begin = !self.fresh.is_empty() || !self.exhausted;
         // What the canary holds back cannot be a witness: it waits for the suspects itself.
         let fresh_to_come = more_to_begin && self.canary_lets_begin();
-        let others = self.occupied() + self.waiting.len();
+        let others = self.begun() + self.waiting.len();
         if others > 0 || fresh_to_come || self.stopping.is_some() {
             return;
         }

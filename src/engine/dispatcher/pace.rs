@@ -189,6 +189,10 @@ where
     fn set_pace(&mut self, now: Instant) {
         let rate = self.pace.rate(now);
         if rate != self.pacer.rate() {
+            if self.pacer.rate().is_none() {
+                // What was begun ahead would leave later than its record says.
+                self.keep_all_back();
+            }
             self.pacer.set_rate(rate, now.into());
         }
         self.pace.changes = self.pace.next_change(now);

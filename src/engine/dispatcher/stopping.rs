@@ -77,7 +77,7 @@ where
                 && self.fresh.is_empty()
                 && self.waiting.len() == 0
                 && self.suspects.is_empty());
-        nothing_left && self.occupied() == 0 && self.batch.is_empty() && self.committing.is_none()
+        nothing_left && self.begun() == 0 && self.batch.is_empty() && self.committing.is_none()
     }
 
     /// Tells why tasks were left without an outcome, if any were: a stop that came when the last

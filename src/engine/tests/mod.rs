@@ -1,5 +1,6 @@
 //! The engine against a ledger and a service in memory, under a clock that only waits move.
 
+mod ahead;
 mod auto;
 mod canary;
 mod credentials;

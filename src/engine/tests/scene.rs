@@ -84,6 +84,7 @@ impl Scene {
                 commit_delays: vec![Duration::ZERO],
                 broken_commit: None,
                 broken_claim: None,
+                deaf: 0,
             },
             script: Box::new(|_, _| after_millis(100, done())),
             authority: Arc::new(Unchanging),

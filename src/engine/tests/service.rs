@@ -7,6 +7,7 @@ use crate::clock::Timestamp;
 use crate::engine::Claim;
 use crate::engine::Ledger;
 use crate::engine::LedgerError;
+use crate::event::AttemptSeq;
 use crate::event::Event;
 use crate::event::EventKind;
 use crate::policy::ActionResult;
@@ -152,7 +153,11 @@ pub(super) struct Witness {
     /// How often each task's start was made durable, and how often it was called.
     starts: HashMap<u32, u32>,
     calls: HashMap<u32, u32>,
-    /// Sendings whose start was not durable: there must be none.
+    /// The last attempt of each task whose start is durable.
+    begun: HashMap<u32, AttemptSeq>,
+    /// The last attempt that was told to be leaving.
+    departing: Option<AttemptSeq>,
+    /// Sendings whose start was not durable, or that were not told: there must be none.
     pub(super) undurable: Vec<Sending>,
     pub(super) on_wire: usize,
     pub(super) most_on_wire: usize,
@@ -176,7 +181,10 @@ impl Service {
         *calls += 1;
         let sending = Sending { at: self.clock.now(), ordinal, number: *calls };
         witness.sendings.push(sending);
-        if witness.starts.get(&ordinal).is_none_or(|&starts| starts < sending.number) {
+        let is_durable =
+            witness.starts.get(&ordinal).is_some_and(|&starts| starts >= sending.number);
+        let is_told = witness.begun.get(&ordinal).copied() <= witness.departing;
+        if !is_durable || !is_told {
             witness.undurable.push(sending);
         }
         witness.on_wire += 1;
@@ -225,6 +233,8 @@ pub(super) struct LedgerScript {
     /// The commit that fails, and the claim, counted from 0.
     pub(super) broken_commit: Option<usize>,
     pub(super) broken_claim: Option<usize>,
+    /// How often it cannot take note of what leaves.
+    pub(super) deaf: usize,
 }
 
 /// A ledger in memory.
@@ -267,12 +277,23 @@ impl Ledger for MemoryLedger {
         }
         .boxed()
     }
+
+    fn may_leave(&mut self, last: AttemptSeq) -> bool {
+        if self.script.deaf > 0 {
+            self.script.deaf -= 1;
+            return false;
+        }
+        let departing = &mut self.witness.lock().unwrap().departing;
+        *departing = Some(last).max(*departing);
+        true
+    }
 }
 
 impl Witness {
     fn commit(&mut self, at: Timestamp, events: Vec<Event>) {
         for event in &events {
-            if let EventKind::AttemptStarted { task, .. } = &event.kind {
+            if let EventKind::AttemptStarted { seq, task, .. } = &event.kind {
+                self.begun.insert(task.ordinal.0, *seq);
                 *self.starts.entry(task.ordinal.0).or_default() += 1;
             }
         }

@@ -196,6 +196,8 @@ impl TestRun {
         self.last_seq += 1;
         let (seq, task) = (AttemptSeq(self.last_seq), Arc::clone(&self.tasks[task]));
         self.tell(EventKind::AttemptStarted { seq, task, number, leaves: self.now });
+        let writer = self.writer.as_ref().expect("a session has begun");
+        assert!(writer.may_leave(seq));
     }
 
     /// Sends a task and takes the reply; it is not settled.

@@ -28,6 +28,7 @@ use super::UnsettledTask;
 use super::plan_run;
 use crate::clock::Timestamp;
 use crate::event::Event;
+use crate::event::EventKind;
 use crate::input::CommandSource;
 use crate::input::InputOptions;
 use crate::input::Source;
@@ -186,7 +187,19 @@ fn rows(reader: &RunReader) -> Result<Vec<TaskRow>, StoreError> {
     Ok(rows)
 }
 
+/// Commits events, and lets the attempts leave that begin in them.
 fn commit(writer: &RunWriter, events: Vec<Event>) {
+    let begun = events.iter().filter_map(|event| match event.kind {
+        EventKind::AttemptStarted { seq, .. } => Some(seq),
+        _ => None,
+    });
+    let last = begun.max();
+    commit_only(writer, events);
+    assert!(last.is_none_or(|last| writer.may_leave(last)));
+}
+
+/// Commits events; no attempt that begins in them leaves.
+fn commit_only(writer: &RunWriter, events: Vec<Event>) {
     let given = events.clone();
     assert_eq!(wait(writer.commit(events)).unwrap(), given, "the events come back");
 }

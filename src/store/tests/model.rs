@@ -3,7 +3,7 @@
 use super::Fixture;
 use super::RECALL;
 use super::claim;
-use super::commit;
+use super::commit_only;
 use super::script::answered;
 use super::script::ended;
 use super::script::event;
@@ -40,6 +40,8 @@ enum Step {
     SettleAfter(usize, fn(u64) -> AttemptResult, Outcome),
     RetryAfter(usize, fn(u64) -> AttemptResult),
     Commit,
+    /// What is durable leaves.
+    Leave,
     Read,
     EndRun,
     /// The process is killed and what was not committed is lost.
@@ -68,6 +70,7 @@ fn step() -> impl Strategy<Value = Step> {
         2 => any.clone().prop_map(|n| Step::RetryAfter(n, throttled)),
         1 => any.prop_map(|n| Step::RetryAfter(n, refused)),
         8 => Just(Step::Commit),
+        8 => Just(Step::Leave),
         1 => Just(Step::Read),
         1 => Just(Step::EndRun),
         1 => Just(Step::Kill),
@@ -117,10 +120,20 @@ impl Known {
 #[derive(Debug, Clone)]
 struct Model {
     tasks: BTreeMap<Ordinal, Known>,
+    /// The last attempt that may have left.
+    departed: u64,
     sessions: Vec<bool>,
 }
 
 impl Model {
+    /// Forgets what was begun and cannot have left.
+    fn forget(&mut self) {
+        let last = self.departed;
+        for known in self.tasks.values_mut() {
+            known.attempts.retain(|attempt| attempt.result.is_some() || attempt.seq <= last);
+        }
+    }
+
     fn apply(&mut self, events: &[Event]) {
         events.iter().for_each(|event| self.apply_one(event));
     }
@@ -196,6 +209,7 @@ struct Process {
     handed_out: BTreeSet<Ordinal>,
     ready: Vec<Live>,
     admitted: Vec<Live>,
+    cleared: Vec<Live>,
     on_wire: Vec<Live>,
     batch: Vec<Event>,
 }
@@ -214,7 +228,7 @@ impl Test {
         let ordinal = |place: usize| Ordinal(u32::try_from(place).unwrap());
         let places = (0..ids.len()).filter(first).map(ordinal);
         let tasks = places.map(|ordinal| (ordinal, Known::default())).collect();
-        let mut model = Model { tasks, sessions: Vec::new() };
+        let mut model = Model { tasks, departed: 0, sessions: Vec::new() };
         let process = Self::open(&fixture, &mut model);
         Self { fixture, model, process }
     }
@@ -223,7 +237,9 @@ impl Test {
     fn open(fixture: &Fixture, model: &mut Model) -> Process {
         let writer = fixture.writer();
         model.sessions.push(false);
+        model.forget();
         assert_eq!(*writer.standing(), model.standing());
+        model.departed = writer.standing().attempts;
         let next_seq = writer.standing().attempts + 1;
         Process { writer: Some(writer), next_seq, ..Process::default() }
     }
@@ -245,6 +261,7 @@ impl Test {
             }
             Step::RetryAfter(number, result) => self.process.retry(number, result),
             Step::Commit => self.commit(),
+            Step::Leave => self.leave(),
             Step::Read => check_rows(&self.fixture, &self.model),
             Step::EndRun => {
                 self.process.batch.push(run_ended(self.process.next_seq, None));
@@ -260,6 +277,8 @@ impl Test {
             }
             Step::PowerFailure => {
                 self.fixture = self.fixture.copy();
+                // Nobody can tell any more what has left.
+                self.model.departed = u64::MAX;
                 self.reopen();
             }
         }
@@ -268,9 +287,18 @@ impl Test {
     fn commit(&mut self) {
         let batch = std::mem::take(&mut self.process.batch);
         self.model.apply(&batch);
-        commit(self.process.writer(), batch);
+        commit_only(self.process.writer(), batch);
         let admitted = std::mem::take(&mut self.process.admitted);
-        self.process.on_wire.extend(admitted);
+        self.process.cleared.extend(admitted);
+    }
+
+    fn leave(&mut self) {
+        let leaving = std::mem::take(&mut self.process.cleared);
+        if let Some(last) = leaving.iter().map(|live| live.seq).max() {
+            assert!(self.process.writer().may_leave(AttemptSeq(last)));
+            self.model.departed = self.model.departed.max(last);
+        }
+        self.process.on_wire.extend(leaving);
     }
 
     /// What is handed out is the next of what has no outcome and was not handed out.
@@ -309,7 +337,7 @@ impl Process {
     /// Takes back an attempt before it leaves, whether or not its start is durable.
     fn withdraw(&mut self, number: usize) {
         let durable = number.is_multiple_of(2);
-        let from = if durable { &mut self.on_wire } else { &mut self.admitted };
+        let from = if durable { &mut self.cleared } else { &mut self.admitted };
         if let Some(live) = take(from, number) {
             self.batch.push(withdrawn(&live.task, live.seq));
         }
@@ -352,6 +380,8 @@ fn check_claimed(claimed: &UnsettledTask, attempts: &[Attempt]) {
 
 /// A reader sees what was committed, and its sums add up.
 fn check_rows(fixture: &Fixture, model: &Model) {
+    let mut model = model.clone();
+    model.forget();
     let rows = fixture.rows();
     assert_eq!(rows.len(), model.tasks.len());
     for (row, (ordinal, known)) in rows.iter().zip(&model.tasks) {

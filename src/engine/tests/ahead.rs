@@ -1,0 +1,79 @@
+//! What is begun ahead, so that a slot does not wait for a commit.
+
+use super::scene::Scene;
+use super::scene::millis;
+use super::scene::secs;
+use super::seen::Seen;
+use super::service::after_millis;
+use super::service::done;
+use super::service::refused;
+use crate::event::EventKind;
+use crate::task::Outcome;
+use std::time::Duration;
+
+/// Calls that end ten times as fast as commits.
+fn fast_service(tasks: u32) -> Scene {
+    Scene::of(tasks).concurrency(8).committing_in(&[100]).answering(|_, _| after_millis(10, done()))
+}
+
+/// Returns the most attempts that were begun and not ended at any time.
+fn most_begun(seen: &Seen) -> usize {
+    let (mut begun, mut most) = (0_usize, 0);
+    for event in seen.events() {
+        begun += usize::from(matches!(event.kind, EventKind::AttemptStarted { .. }));
+        let has_ended = matches!(
+            event.kind,
+            EventKind::AttemptEnded { .. } | EventKind::AttemptWithdrawn { .. }
+        );
+        begun -= usize::from(has_ended);
+        most = most.max(begun);
+    }
+    most
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_service_that_is_faster_than_the_disk_is_kept_busy() {
+    let seen = fast_service(160).run().await;
+    assert_eq!(seen.count(Outcome::Succeeded), 160);
+    assert_eq!((most_begun(&seen), seen.witness.most_on_wire), (16, 8));
+    // Each commit lets eight calls go, and not every other one.
+    assert!(seen.lasted() <= millis(100) * (160 / 8 + 5), "{:?}", seen.lasted());
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_begun_ahead_of_a_slow_service() {
+    let slow = |_, _| after_millis(10_000, done());
+    let seen = Scene::of(40).concurrency(8).committing_in(&[100]).answering(slow).run().await;
+    assert_eq!(most_begun(&seen), 8);
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_begun_ahead_under_a_limit() {
+    let seen = fast_service(160).rate("1000/s").run().await;
+    assert_eq!(most_begun(&seen), 8);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_begun_ahead_is_taken_back_when_the_run_stops() {
+    let seen = fast_service(400).interrupted_after(Duration::from_millis(1_005)).run().await;
+    let (_, on_wire) = seen.stopping().expect("it was stopped");
+    assert!(on_wire <= 8 && !seen.withdrawn().is_empty());
+    assert_eq!(seen.results().len(), seen.sendings().len());
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_more_fail_than_were_on_the_wire_after_the_last_one_tolerated() {
+    let refusing = |_, _| after_millis(10, refused());
+    let seen = fast_service(400).answering(refusing).tolerating(100).run().await;
+    let (_, on_wire) = seen.stopping().expect("it was stopped");
+    assert!(on_wire < 8 && seen.count(Outcome::Failed) <= 101 + on_wire);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_cannot_be_told_does_not_leave() {
+    let mut scene = Scene::of(4);
+    scene.ledger.deaf = 3;
+    let seen = scene.run().await;
+    assert!(seen.sendings().iter().all(|&(_, at)| at >= secs(1)), "{:?}", seen.sendings());
+    assert_eq!(seen.count(Outcome::Succeeded), 4);
+}
