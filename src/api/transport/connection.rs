@@ -32,11 +32,11 @@ impl<T: Read + Write + Send + Unpin> Wire for T {}
 
 type Driver = hyper::client::conn::http1::Connection<Box<dyn Wire>, Empty<Bytes>>;
 
-/// A connection to one host.
+/// A connection to one host. It moves from call to call, and so is small.
 pub(super) struct Connection {
     sender: SendRequest<Empty<Bytes>>,
     /// Reads and writes; gone once the connection is closed.
-    driver: Option<Driver>,
+    driver: Option<Box<Driver>>,
 }
 
 /// Why there is no answer.
@@ -50,7 +50,7 @@ pub(super) enum Unanswered {
 impl Connection {
     pub(super) async fn over(wire: Box<dyn Wire>) -> Result<Self, hyper::Error> {
         let (sender, driver) = Builder::new().max_headers(MOST_HEADERS).handshake(wire).await?;
-        Ok(Self { sender, driver: Some(driver) })
+        Ok(Self { sender, driver: Some(Box::new(driver)) })
     }
 
     /// Tells whether another request can follow the last one.
@@ -98,7 +98,7 @@ impl Connection {
 /// Lets a connection read and write what can be.
 ///
 /// One that is closed is dropped at once, for what it had not begun comes back only then.
-fn drive(driver: &mut Option<Driver>, cx: &mut Context<'_>) {
+fn drive(driver: &mut Option<Box<Driver>>, cx: &mut Context<'_>) {
     let polled = driver.as_mut().map(|driver| Pin::new(driver).poll(cx));
     // Why it was closed is told to whoever waits for an answer.
     if let Some(Poll::Ready(_)) = polled {

@@ -94,7 +94,8 @@ impl Transport {
                 Err(Unanswered::Lost(error)) => return Err(TransportError::Lost(error)),
             };
         }
-        let mut connection = self.connect().await?;
+        // Seldom, and longer than all the rest: in a box it does not make every call larger.
+        let mut connection = Box::pin(self.connect()).await?;
         match connection.send(request).await {
             Ok(answer) => Ok(self.reply(answer, connection)),
             Err(Unanswered::Unsent(_, error)) => Err(TransportError::Unsent(error)),

@@ -15,6 +15,10 @@ use std::time::Duration;
 
 /// How many commits are looked ahead: the one under way, and the next.
 const COMMITS: f64 = 2.0;
+/// How many attempts are begun ahead at the most, for each slot and in all: so many more tasks may
+/// be in doubt after a loss of power.
+pub(in crate::engine) const MOST_PER_SLOT: usize = 4;
+const MOST: usize = 1_000;
 /// How much a new span counts beside all earlier ones.
 const WEIGHT: f64 = 0.125;
 /// When the ledger is asked again that could not take note of what leaves.
@@ -53,20 +57,18 @@ impl Ahead {
         self.call.add(lasted);
     }
 
-    /// Returns how many calls in so many slots end within two commits (Little's law), all at the
-    /// most.
+    /// Returns how many calls in so many slots end within two commits (Little's law), as far as
+    /// that many may be begun.
     fn worth(&self, slots: usize) -> usize {
         let (Some(call), Some(commit)) = (self.call.0, self.commit.0) else { return 0 };
-        if COMMITS * commit >= call {
-            return slots;
-        }
+        let most = slots.saturating_mul(MOST_PER_SLOT).min(MOST);
         #[expect(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,
-            reason = "a share of a number of slots is not negative and fits"
+            reason = "it is not negative, and what is too large for the type is so for us"
         )]
-        let share = (slots as f64 * COMMITS * commit / call) as usize;
-        share
+        let worth = (slots as f64 * COMMITS * commit / call) as usize;
+        worth.min(most)
     }
 }
 

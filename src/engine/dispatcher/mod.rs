@@ -1,12 +1,12 @@
 //! The one loop of a run: admit, make durable, release, classify.
 //!
 //! Invariants: an attempt is polled only after its start is durable; at most `concurrency`
-//! attempts are on the wire, and at most as many more are begun ahead of them; a waiting task is
+//! attempts are on the wire, and a bounded number more is begun ahead of them; a waiting task is
 //! none of them. Only this loop waits; everything it asks answers with an instant. Must not know
 //! stores, displays or HTTP.
 
 mod admission;
-mod ahead;
+pub(super) mod ahead;
 mod credentials;
 mod landing;
 mod operator;
