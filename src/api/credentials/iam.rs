@@ -19,7 +19,6 @@ use reqwest::header::HeaderMap;
 use reqwest::header::HeaderValue;
 use serde::Deserialize;
 use serde_json::Value;
-use std::num::NonZeroUsize;
 use std::time::Duration;
 use url::Url;
 
@@ -146,8 +145,7 @@ impl Iam {
     ) -> Result<Answer, CredentialError> {
         *request.timeout_mut() = Some(TIMEOUT);
         // A client of its own: IAM is asked once in a day.
-        let http =
-            http_client(&self.endpoint, &self.route, self.connect_timeout, NonZeroUsize::MIN);
+        let http = http_client(&self.endpoint, &self.route, self.connect_timeout);
         let http = http.map_err(|error| self.away(&error))?;
         let mut response = http.execute(request).await.map_err(|error| self.away(&error))?;
         let (status, headers) = (response.status(), response.headers().clone());

@@ -194,3 +194,6 @@ impl Reply<'_> {
         Ok(chunk)
     }
 }
+
+#[cfg(test)]
+mod tests;

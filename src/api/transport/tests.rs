@@ -1,0 +1,258 @@
+//! Requests over connections that are kept, closed, broken off and handed to proxies.
+
+use super::*;
+use crate::policy::Delivery;
+use crate::policy::NoResponse;
+use crate::task::FailureKind;
+use futures::future::join_all;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use tokio::io::AsyncReadExt;
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpListener;
+use tokio::net::TcpStream;
+
+const TIMEOUT: Duration = Duration::from_secs(5);
+
+/// What a host does with a request.
+#[derive(Debug, Clone, Copy)]
+enum Manner {
+    Answer,
+    /// Answers, and closes the connection without a word of it.
+    AnswerAndClose,
+    /// Answers, and says that it closes the connection.
+    LastAnswer,
+    /// Breaks the answer off after this many bytes.
+    BreakOff(usize),
+}
+
+/// A host, and the requests that came to it: each with the number of its connection.
+struct Host {
+    address: SocketAddr,
+    requests: Arc<Mutex<Vec<(usize, String)>>>,
+    closed: Arc<Mutex<usize>>,
+}
+
+impl Host {
+    async fn start(manner: Manner) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let host = Self {
+            address: listener.local_addr().unwrap(),
+            requests: Arc::default(),
+            closed: Arc::default(),
+        };
+        let (requests, closed) = (Arc::clone(&host.requests), Arc::clone(&host.closed));
+        tokio::spawn(async move {
+            for number in 0.. {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                let (requests, closed) = (Arc::clone(&requests), Arc::clone(&closed));
+                tokio::spawn(async move {
+                    while let Some(head) = head(&mut stream).await {
+                        requests.lock().unwrap().push((number, head));
+                        if !manner.carry_out(&mut stream).await {
+                            return;
+                        }
+                    }
+                    *closed.lock().unwrap() += 1;
+                });
+            }
+        });
+        host
+    }
+
+    fn transport(&self, route: &Route, most: usize) -> Transport {
+        let endpoint = format!("http://{}", self.address).parse().unwrap();
+        Transport::new(&endpoint, route, TIMEOUT, NonZeroUsize::new(most).unwrap()).unwrap()
+    }
+
+    fn direct(&self) -> Transport {
+        self.transport(&Route::default(), 8)
+    }
+
+    fn requests(&self) -> Vec<(usize, String)> {
+        self.requests.lock().unwrap().clone()
+    }
+
+    /// The numbers of the connections that requests came over.
+    fn connections(&self) -> Vec<usize> {
+        self.requests().into_iter().map(|(number, _)| number).collect()
+    }
+}
+
+impl Manner {
+    /// Answers a request; tells whether another can follow on the connection.
+    async fn carry_out(self, stream: &mut TcpStream) -> bool {
+        let answer = "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello";
+        let last = answer.replace("\r\n\r\n", "\r\nconnection: close\r\n\r\n");
+        let (text, goes_on) = match self {
+            Self::Answer => (answer, true),
+            Self::AnswerAndClose => (answer, false),
+            Self::LastAnswer => (last.as_str(), false),
+            Self::BreakOff(bytes) => (&answer[..bytes], false),
+        };
+        stream.write_all(text.as_bytes()).await.unwrap();
+        goes_on
+    }
+}
+
+async fn head(stream: &mut TcpStream) -> Option<String> {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        head.push(stream.read_u8().await.ok()?);
+    }
+    Some(String::from_utf8(head).unwrap())
+}
+
+fn put(transport: &Transport) -> Request<()> {
+    let uri = format!("http://{}/task/stop", transport.host.to_str().unwrap());
+    Request::put(uri).body(()).unwrap()
+}
+
+/// Makes a call, and returns the body of its answer.
+async fn call(transport: &Transport) -> Result<String, NoResponse> {
+    let mut reply = transport.send(put(transport)).await.map_err(NoResponse::from)?;
+    let mut body = Vec::new();
+    while let Some(chunk) = reply.chunk().await.unwrap() {
+        body.extend_from_slice(&chunk);
+    }
+    Ok(String::from_utf8(body).unwrap())
+}
+
+#[tokio::test]
+async fn a_connection_is_used_again_when_its_answer_was_read() {
+    let host = Host::start(Manner::Answer).await;
+    let transport = host.direct();
+    for _ in 0..3 {
+        assert_eq!(call(&transport).await.unwrap(), "hello");
+    }
+    assert_eq!(host.connections(), [0, 0, 0]);
+    let (_, first) = &host.requests()[0];
+    assert!(first.starts_with("PUT /task/stop HTTP/1.1\r\n"), "{first}");
+    assert!(first.contains(&format!("host: {}\r\n", host.address)), "{first}");
+}
+
+#[tokio::test]
+async fn calls_at_a_time_have_a_connection_each_and_no_more_are_kept_than_there_may_be() {
+    let host = Host::start(Manner::Answer).await;
+    let transport = host.transport(&Route::default(), 2);
+    let answers = join_all((0..3).map(|_| call(&transport))).await;
+    assert!(answers.iter().all(|answer| answer.as_deref() == Ok("hello")), "{answers:?}");
+    let mut connections = host.connections();
+    connections.sort_unstable();
+    assert_eq!((connections, transport.idle().len()), (vec![0, 1, 2], 2));
+}
+
+#[tokio::test]
+async fn a_request_that_finds_its_connection_closed_goes_once_over_another() {
+    for manner in [Manner::AnswerAndClose, Manner::LastAnswer] {
+        let host = Host::start(manner).await;
+        let transport = host.direct();
+        for number in 0..3 {
+            assert_eq!(call(&transport).await.unwrap(), "hello", "{manner:?}");
+            assert_eq!(host.connections().last(), Some(&number), "{manner:?}");
+            // The end of the connection is on its way.
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        assert_eq!(host.requests().len(), 3, "{manner:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_breaks_off_may_have_been_to_a_call_that_was_carried_out() {
+    for bytes in [0, 9, 30] {
+        let host = Host::start(Manner::BreakOff(bytes)).await;
+        let lost = call(&host.direct()).await.unwrap_err();
+        assert_eq!((lost.kind, lost.delivery), (FailureKind::Reset, Delivery::Possible));
+        assert_eq!(host.requests().len(), 1, "it is written once");
+    }
+}
+
+#[tokio::test]
+async fn a_body_that_breaks_off_closes_its_connection() {
+    let host = Host::start(Manner::BreakOff(40)).await;
+    let transport = host.direct();
+    let mut reply = transport.send(put(&transport)).await.map_err(NoResponse::from).unwrap();
+    let mut last = reply.chunk().await;
+    while let Ok(Some(_)) = last {
+        last = reply.chunk().await;
+    }
+    assert!(last.is_err());
+    drop(reply);
+    assert_eq!(transport.idle().len(), 0);
+}
+
+#[tokio::test]
+async fn a_call_that_is_given_up_closes_its_connection() {
+    let host = Host::start(Manner::Answer).await;
+    let transport = host.direct();
+    let reply = transport.send(put(&transport)).await.map_err(NoResponse::from).unwrap();
+    // Its body is there and was not read.
+    drop(reply);
+    assert_eq!(transport.idle().len(), 0);
+    while *host.closed.lock().unwrap() == 0 {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn what_finds_nobody_has_never_left() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let (address, closed) = (listener.local_addr().unwrap(), Arc::default());
+    drop(listener);
+    let host = Host { address, requests: Arc::default(), closed };
+    let refused = call(&host.direct()).await.unwrap_err();
+    assert_eq!((refused.kind, refused.delivery), (FailureKind::Connect, Delivery::NeverLeft));
+    assert!(refused.message.contains("refused"), "{}", refused.message);
+}
+
+#[tokio::test]
+async fn a_name_that_nobody_knows_is_told_from_a_host_that_is_away() {
+    let endpoint = "https://vias.invalid".parse().unwrap();
+    let one = NonZeroUsize::MIN;
+    let transport = Transport::new(&endpoint, &Route::default(), TIMEOUT * 6, one).unwrap();
+    let unknown = call(&transport).await.unwrap_err();
+    assert_eq!((unknown.kind, unknown.delivery), (FailureKind::Dns, Delivery::NeverLeft));
+}
+
+#[tokio::test]
+async fn what_is_not_encrypted_is_handed_to_the_proxy_as_a_whole() {
+    let proxy = Host::start(Manner::Answer).await;
+    let address = format!("http://me:hunter%2B2@{}", proxy.address);
+    let route = Route { proxy: Some(address.parse().unwrap()), ..Route::default() };
+    let host = Host {
+        address: SocketAddr::from(([127, 0, 0, 1], 9)),
+        ..Host::start(Manner::Answer).await
+    };
+    assert_eq!(call(&host.transport(&route, 1)).await.unwrap(), "hello");
+    let (_, head) = &proxy.requests()[0];
+    assert!(head.starts_with("PUT http://127.0.0.1:9/task/stop HTTP/1.1\r\n"), "{head}");
+    assert!(head.contains("host: 127.0.0.1:9\r\n"), "{head}");
+    // base64 of `me:hunter+2`
+    assert!(head.contains("proxy-authorization: Basic bWU6aHVudGVyKzI=\r\n"), "{head}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_that_was_idle_for_long_is_not_used_again() {
+    let endpoint = "http://127.0.0.1:9".parse().unwrap();
+    let most = NonZeroUsize::new(4).unwrap();
+    let transport = Transport::new(&endpoint, &Route::default(), TIMEOUT, most).unwrap();
+    let check = async |idle: Duration, expected: bool| {
+        for _ in 0..2 {
+            let (wire, _) = tokio::io::duplex(64);
+            let wire = Box::new(hyper_util::rt::TokioIo::new(wire));
+            let connection = Connection::over(wire).await.unwrap();
+            let now = transport.clock.instant();
+            transport.idle().push((connection, now));
+        }
+        tokio::time::advance(idle).await;
+        let taken = transport.take();
+        assert_eq!(
+            (taken.is_some(), transport.idle().is_empty()),
+            (expected, !expected),
+            "{idle:?}"
+        );
+        transport.idle().clear();
+    };
+    check(Duration::from_secs(8), true).await;
+    check(Duration::from_millis(8_001), false).await;
+}
