@@ -82,7 +82,7 @@ impl Grouping {
     /// The store's.
     pub fn read(run: &RunReader) -> Result<Self, StoreError> {
         let mut groups = FailureGroups::default();
-        run.for_each_task::<StoreError>(|task| {
+        run.for_each_failed_task::<StoreError>(|task| {
             groups.add(&task);
             Ok(())
         })?;

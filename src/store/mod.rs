@@ -15,6 +15,7 @@ mod directory;
 mod doubles;
 mod draft;
 mod error;
+mod failed;
 mod fate;
 mod follow;
 mod health;

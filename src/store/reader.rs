@@ -104,14 +104,7 @@ impl RunReader {
         let failed = sqlite(&self.path);
         let settled = Settled::read(&self.connection).map_err(&failed)?;
         let open = self.open_tasks(&settled).map_err(&failed)?;
-        let sql = format!(
-            "SELECT {TASK}, {ATTEMPT} FROM task
-             LEFT JOIN outcome ON outcome.ordinal = task.ordinal
-             LEFT JOIN attempt ON attempt.seq = outcome.seq
-             LEFT JOIN failure ON failure.seq = outcome.seq
-             LEFT JOIN state ON state.ordinal = task.ordinal
-             ORDER BY task.ordinal"
-        );
+        let sql = format!("SELECT {TASK}, {ATTEMPT} FROM {TASKS} ORDER BY task.ordinal");
         let mut query = self.connection.prepare(&sql).map_err(&failed)?;
         let mut rows = query.query([]).map_err(&failed)?;
         let (mut count, mut with_outcome) = (0, 0);
@@ -126,7 +119,7 @@ impl RunReader {
     }
 
     /// Makes sure that the last attempt of a task is one of its own.
-    fn check_own(&self, task: &TaskRow) -> Result<(), StoreError> {
+    pub(super) fn check_own(&self, task: &TaskRow) -> Result<(), StoreError> {
         if task.last.as_ref().is_none_or(|last| last.ordinal == task.ordinal) {
             return Ok(());
         }
@@ -273,7 +266,7 @@ impl RunReader {
         rows.collect()
     }
 
-    fn task_row(
+    pub(super) fn task_row(
         &self,
         row: &Row<'_>,
         open: &BTreeMap<Ordinal, OpenTask>,
@@ -362,15 +355,23 @@ impl RunReader {
 }
 
 /// What is read of an attempt, in this order.
-const ATTEMPT: &str = "attempt.seq, attempt.ordinal, attempt.number, attempt.sent_us,
+pub(super) const ATTEMPT: &str = "attempt.seq, attempt.ordinal, attempt.number, attempt.sent_us,
     attempt.duration_us, attempt.in_doubt, attempt.http_status, attempt.total_count,
     attempt.failed_count, attempt.succeed_count, attempt.request_id, failure.error_kind,
     failure.error_code, failure.error_msg, failure.reason, failure.advice, failure.error_list";
 
 /// What is read of a task before its last attempt.
-const TASK: &str = "task.ordinal, task.id, task.command, task.source, task.line, task.others,
+pub(super) const TASK: &str =
+    "task.ordinal, task.id, task.command, task.source, task.line, task.others,
     outcome.outcome, outcome.attempts, outcome.first_sent_us, outcome.duration_us,
     state.before, state.after, state.verified_us, state.outcome";
+
+/// Every task beside its outcome and last attempt. `state` stands before `attempt`: whoever wants
+/// tasks of some outcomes needs no look at the attempts of the others.
+pub(super) const TASKS: &str = "task LEFT JOIN outcome ON outcome.ordinal = task.ordinal
+    LEFT JOIN state ON state.ordinal = task.ordinal
+    LEFT JOIN attempt ON attempt.seq = outcome.seq
+    LEFT JOIN failure ON failure.seq = outcome.seq";
 
 /// Where the last attempt begins in a task's row.
 const FIRST_ATTEMPT_COLUMN: usize = 14;

@@ -34,6 +34,7 @@ use crate::input::InputOptions;
 use crate::input::Source;
 use crate::plan::OnDuplicate;
 use crate::task::Command;
+use crate::task::Outcome;
 use std::fs;
 use std::io::Cursor;
 use std::path::Path;
@@ -168,8 +169,14 @@ impl Fixture {
         RunReader::open(&self.runs, &self.run()).unwrap()
     }
 
+    /// Reads all tasks, and makes sure that a walk over the failed ones says the same of them.
     fn rows(&self) -> Vec<TaskRow> {
-        rows(&self.reader()).unwrap()
+        let rows = rows(&self.reader()).unwrap();
+        let is_failed = |row: &&TaskRow| {
+            matches!(row.outcome, Outcome::Partial | Outcome::Failed | Outcome::Ambiguous)
+        };
+        assert!(failed_rows(&self.reader()).iter().eq(rows.iter().filter(is_failed)));
+        rows
     }
 
     /// A connection of somebody else to the run's file.
@@ -185,6 +192,16 @@ fn rows(reader: &RunReader) -> Result<Vec<TaskRow>, StoreError> {
         Ok::<(), StoreError>(())
     })?;
     Ok(rows)
+}
+
+fn failed_rows(reader: &RunReader) -> Vec<TaskRow> {
+    let mut rows = Vec::new();
+    let read = reader.for_each_failed_task(|row| {
+        rows.push(row);
+        Ok::<(), StoreError>(())
+    });
+    read.unwrap();
+    rows
 }
 
 /// Commits events, and lets the attempts leave that begin in them.

@@ -4,6 +4,7 @@ use super::Fixture;
 use super::RUN;
 use super::claim;
 use super::commit;
+use super::failed_rows;
 use super::rows;
 use super::script::answered;
 use super::script::ended;
@@ -11,6 +12,7 @@ use super::script::event;
 use super::script::leaves;
 use super::script::lost;
 use super::script::refused;
+use super::script::settled;
 use super::script::started;
 use super::script::succeeds;
 use super::script::throttled;
@@ -117,6 +119,29 @@ fn a_reader_keeps_seeing_the_state_it_was_opened_at() {
     };
     assert_eq!((settled(&reader), attempts(&reader).len()), (1, 1));
     assert_eq!(settled(&fixture.reader()), 2);
+}
+
+#[test]
+fn the_failed_tasks_are_those_that_were_sent_and_did_not_succeed() {
+    let fixture = Fixture::with_tasks(6);
+    let writer = fixture.writer();
+    let all = claim(&writer, 6);
+    let task = |number: usize| &all[number].task;
+    let settle = |number, seq, result: fn(u64) -> AttemptResult, outcome| {
+        let task = task(number);
+        vec![started(task, seq, 1), ended(task, seq, result), settled(task, seq, outcome)]
+    };
+    commit(&writer, succeeds(task(0), 1).into());
+    assert!(failed_rows(&fixture.reader()).is_empty());
+    commit(&writer, settle(1, 2, refused, Outcome::Failed));
+    commit(&writer, settle(2, 3, lost, Outcome::Ambiguous));
+    // One waits for its next attempt and the one before it was not sent yet.
+    commit(&writer, vec![started(task(4), 4, 1), ended(task(4), 4, throttled)]);
+    let found = failed_rows(&fixture.reader());
+    let ids: Vec<u32> = found.iter().map(|row| row.ordinal.0).collect();
+    assert_eq!(ids, [1, 2, 4]);
+    let all = fixture.rows();
+    assert_eq!(found.as_slice(), [&all[1], &all[2], &all[4]].map(Clone::clone));
 }
 
 #[test]

@@ -1,0 +1,59 @@
+//! Reads the tasks that did not succeed, and as little as can be of those that did.
+//!
+//! Most tasks of a run succeed, so that a walk which is about failures alone takes a part of the
+//! time of one over all. It hands out the very rows that [`RunReader::for_each_task`] does, and
+//! leaves it to that one whether the sums add up.
+
+use super::cells;
+use super::error::StoreError;
+use super::error::sqlite;
+use super::reader::ATTEMPT;
+use super::reader::RunReader;
+use super::reader::TASK;
+use super::reader::TASKS;
+use super::rows::TaskRow;
+use super::standing::Settled;
+use crate::task::Outcome;
+use rusqlite::params;
+
+impl RunReader {
+    /// Hands every task that is partial, failed or ambiguous, in the order of the input, to `take`.
+    ///
+    /// Those without an outcome of their own are among them if they were sent.
+    ///
+    /// # Errors
+    ///
+    /// The store's, and those of `take`.
+    pub fn for_each_failed_task<E: From<StoreError>>(
+        &self,
+        mut take: impl FnMut(TaskRow) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let failed = sqlite(&self.path);
+        let settled = Settled::read(&self.connection).map_err(&failed)?;
+        let open = self.open_tasks(&settled).map_err(&failed)?;
+        let last_open = open.last_key_value().map(|(ordinal, _)| ordinal.0);
+        if settled.counts.all_good() && last_open.is_none() {
+            return Ok(());
+        }
+        let sql = format!(
+            "SELECT {TASK}, {ATTEMPT} FROM {TASKS}
+             WHERE ifnull(state.outcome, outcome.outcome) IN (?1, ?2, ?3)
+                OR (outcome.outcome IS NULL AND task.ordinal <= ?4)
+             ORDER BY task.ordinal"
+        );
+        let [partial, lost, ambiguous] =
+            [Outcome::Partial, Outcome::Failed, Outcome::Ambiguous].map(cells::outcome_code);
+        let mut query = self.connection.prepare(&sql).map_err(&failed)?;
+        let wanted = params![partial, lost, ambiguous, last_open];
+        let mut rows = query.query(wanted).map_err(&failed)?;
+        while let Some(row) = rows.next().map_err(&failed)? {
+            let task = self.task_row(row, &open).map_err(&failed)?;
+            self.check_own(&task)?;
+            // Before the last task that was sent there are others that were not.
+            if task.outcome != Outcome::NotAttempted {
+                take(task)?;
+            }
+        }
+        Ok(())
+    }
+}
