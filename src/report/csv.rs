@@ -1,13 +1,14 @@
 //! Writes results.csv: one row for each selected task, in the order of the input.
 //!
-//! Streams; memory does not grow with the number of tasks. What it writes is a valid input
-//! again: ids can be told as they were given, and no column of the input can be taken for one of ours.
-//! Foreign cells are guarded against spreadsheets, and those of the service are cut to what
-//! spreadsheets can hold.
+//! Streams, after one walk over the failures for their groups; memory does not grow with the number
+//! of tasks. What it writes is a valid input again: ids can be told as they were given, and no
+//! column of the input can be taken for one of ours. Foreign cells are guarded against
+//! spreadsheets, and those of the service are cut to what spreadsheets can hold.
 
 use super::cause::failure_of;
 use super::cut::cut;
 use super::dialect::CsvDialect;
+use super::failures::Grouping;
 use super::other_columns::OtherColumns;
 use crate::clock::Timestamp;
 use crate::clock::TimestampText;
@@ -30,7 +31,7 @@ use std::io;
 use std::io::Write;
 
 /// The columns that batchctl writes, in order; the input's other columns follow.
-const COLUMNS: [&str; 20] = [
+const COLUMNS: [&str; 21] = [
     "id",
     "command",
     "outcome",
@@ -51,6 +52,7 @@ const COLUMNS: [&str; 20] = [
     "state_before",
     "state_after",
     "verified_at",
+    "failure_group",
 ];
 /// The longest text of the service in a cell, in bytes: spreadsheets hold 32,767 characters, and
 /// a row must stay short enough to be read back.
@@ -101,7 +103,7 @@ pub fn write_results(
 ) -> Result<ResultsSummary, ResultsError> {
     let sources = run.record()?.sources;
     let mut writer = options.dialect.begin(out).map_err(ResultsError::Write)?;
-    let mut row = ResultRow::new(sources, options.dialect);
+    let mut row = ResultRow::new(sources, Grouping::read(run)?, options.dialect);
     let mut summary = ResultsSummary::default();
     row.fill_header();
     writer.write_byte_record(&row.cells).map_err(not_written)?;
@@ -131,16 +133,17 @@ struct ResultRow {
     dialect: CsvDialect,
     sources: Vec<SourceRecord>,
     others: OtherColumns,
+    grouping: Grouping,
     cells: ByteRecord,
     text: String,
     time: TimestampText,
 }
 
 impl ResultRow {
-    fn new(sources: Vec<SourceRecord>, dialect: CsvDialect) -> Self {
+    fn new(sources: Vec<SourceRecord>, grouping: Grouping, dialect: CsvDialect) -> Self {
         let others = OtherColumns::of(&sources, &COLUMNS);
         let (cells, text, time) = (ByteRecord::new(), String::new(), TimestampText::default());
-        Self { dialect, sources, others, cells, text, time }
+        Self { dialect, sources, others, grouping, cells, text, time }
     }
 
     fn fill_header(&mut self) {
@@ -164,6 +167,7 @@ impl ResultRow {
         self.service_text(request_id.unwrap_or_default());
         self.source(task);
         self.seen(&task.seen);
+        self.group(task);
         self.others.fill(task.source, task.others.as_deref(), &mut self.cells);
     }
 
@@ -214,6 +218,12 @@ impl ResultRow {
         self.word(seen.before.map_or("", TaskState::as_str));
         self.word(seen.after.map_or("", TaskState::as_str));
         self.time(seen.verified);
+    }
+
+    /// Adds the label that the report has for why the task failed.
+    fn group(&mut self, task: &TaskRow) {
+        let label = self.grouping.group_of(task).map(|label| label.to_string());
+        self.word(label.as_deref().unwrap_or_default());
     }
 
     /// Adds a cell that batchctl chose.

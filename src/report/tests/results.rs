@@ -10,13 +10,13 @@ use proptest::prelude::*;
 #[test]
 fn every_task_has_a_row_in_the_order_of_the_input() {
     insta::assert_snapshot!(every_outcome().results(), @r#"
-    id,command,outcome,http_status,total_count,failed_count,succeed_count,error_kind,error_code,error_msg,error_list,attempts,started_at,finished_at,duration_ms,request_id,source,state_before,state_after,verified_at,site
-    gate-north,stop,succeeded,200,4,0,4,,,,,1,2024-07-05T12:00:00.000Z,2024-07-05T12:00:00.100Z,100,request-1,cameras.csv:2,,,,north
-    gate-south,stop,partial,200,4,1,3,service,,some sub-tasks failed,camera cam-1: no licence; camera 9: off,1,2024-07-05T12:00:00.100Z,2024-07-05T12:00:00.200Z,100,request-2,cameras.csv:3,,,,south
-    dock-1,stop,failed,500,,,,refused,VIAS.00010012,This operation is not allowed.,,1,2024-07-05T12:00:00.200Z,2024-07-05T12:00:00.300Z,100,request-3,cameras.csv:4,,,,"a, b"
-    dock-2,stop,ambiguous,,,,,timeout,,no answer in 60 s,,2,2024-07-05T12:00:00.300Z,2024-07-05T12:00:00.500Z,200,,cameras.csv:5,,,,'=1+1
-    ramp-1,stop,unchanged,200,2,0,2,,,,,1,2024-07-05T12:00:00.500Z,2024-07-05T12:00:00.600Z,100,request-6,cameras.csv:6,,,,-5
-    ramp-2,stop,not_attempted,,,,,not_sent,,,,0,,,,,cameras.csv:7,,,,
+    id,command,outcome,http_status,total_count,failed_count,succeed_count,error_kind,error_code,error_msg,error_list,attempts,started_at,finished_at,duration_ms,request_id,source,state_before,state_after,verified_at,failure_group,site
+    gate-north,stop,succeeded,200,4,0,4,,,,,1,2024-07-05T12:00:00.000Z,2024-07-05T12:00:00.100Z,100,request-1,cameras.csv:2,,,,,north
+    gate-south,stop,partial,200,4,1,3,service,,some sub-tasks failed,camera cam-1: no licence; camera 9: off,1,2024-07-05T12:00:00.100Z,2024-07-05T12:00:00.200Z,100,request-2,cameras.csv:3,,,,F1,south
+    dock-1,stop,failed,500,,,,refused,VIAS.00010012,This operation is not allowed.,,1,2024-07-05T12:00:00.200Z,2024-07-05T12:00:00.300Z,100,request-3,cameras.csv:4,,,,F2,"a, b"
+    dock-2,stop,ambiguous,,,,,timeout,,no answer in 60 s,,2,2024-07-05T12:00:00.300Z,2024-07-05T12:00:00.500Z,200,,cameras.csv:5,,,,F3,'=1+1
+    ramp-1,stop,unchanged,200,2,0,2,,,,,1,2024-07-05T12:00:00.500Z,2024-07-05T12:00:00.600Z,100,request-6,cameras.csv:6,,,,,-5
+    ramp-2,stop,not_attempted,,,,,not_sent,,,,0,,,,,cameras.csv:7,,,,,
     "#);
 }
 
@@ -25,7 +25,7 @@ fn a_run_of_nothing_has_a_header() {
     let results = TestRun::of_table("id,site\n").results();
     assert_eq!(results.lines().count(), 1);
     assert!(results.starts_with("id,command,outcome,"), "{results}");
-    assert!(results.ends_with(",verified_at,site\n"), "{results}");
+    assert!(results.ends_with(",verified_at,failure_group,site\n"), "{results}");
 }
 
 /// Returns the cells of the first row after our columns.
@@ -34,7 +34,7 @@ fn others(tables: &[(&str, &str)], row: usize) -> Vec<(String, String)> {
     let mut reader = csv::Reader::from_reader(results.as_bytes());
     let header = reader.headers().unwrap().clone();
     let row = reader.records().nth(row).unwrap().unwrap();
-    let pairs = header.iter().zip(&row).skip(20);
+    let pairs = header.iter().zip(&row).skip(21);
     pairs.map(|(name, cell)| (name.to_owned(), cell.to_owned())).collect()
 }
 
@@ -74,7 +74,7 @@ fn a_task_that_waited_for_another_attempt_has_no_end() {
     let results = run.results();
     let row = results.lines().nth(1).unwrap();
     assert!(row.starts_with("task-0000,stop,failed,429,,,,throttled,APIGW.0308,"), "{row}");
-    assert!(row.ends_with(",1,2024-07-05T12:00:00.000Z,,,request-1,cameras.csv:2,,,"), "{row}");
+    assert!(row.ends_with(",1,2024-07-05T12:00:00.000Z,,,request-1,cameras.csv:2,,,,F1"), "{row}");
 }
 
 fn written(run: &TestRun, options: &ResultsOptions) -> String {
@@ -166,7 +166,7 @@ proptest! {
             let others: Vec<String> = serde_json::from_str(row.others.as_ref().unwrap()).unwrap();
             // What was guarded before is read the same with or without that guard.
             let expected = [one, other].map(|cell| unguarded(cell));
-            prop_assert_eq!(&others[18..], expected);
+            prop_assert_eq!(&others[19..], expected);
         }
     }
 }

@@ -254,5 +254,11 @@ proptest! {
         prop_assert_eq!(sum(&rows, 5), report.counts.failed);
         prop_assert_eq!(sum(&rows, 6), report.counts.succeeded);
         prop_assert_eq!(sum(&rows, 11), report.calls.attempts);
+        for group in &report.failures {
+            let label = group.label.to_string();
+            prop_assert_eq!(rows.iter().filter(|row| row[20] == label).count() as u64, group.count);
+        }
+        let grouped = rows.iter().filter(|row| !row[20].is_empty()).count();
+        prop_assert_eq!(grouped as u64, failures);
     }
 }

@@ -1,6 +1,7 @@
 //! Failures by cause: few groups of very many, the same in every format, each to be retried alone.
 
 use crate::support::batchctl::Scene;
+use crate::support::documents::column;
 use crate::support::documents::report;
 use crate::support::documents::results;
 use crate::support::reply::Reply;
@@ -123,6 +124,70 @@ fn a_retry_of_a_group_takes_its_tasks_and_no_other() {
     previewed.says("F7: 3 tasks, service 500 VIAS.00010009: node … timed out after … ms\n");
     let narrowed = ["retry", &run, "--group", "F2", "--status", "404", "-n"];
     scene.call(&narrowed).expect(0).prints("stop: 0 batch tasks would be called");
+}
+
+/// Seven causes among 84 tasks, and then eight that succeed.
+fn mostly_failing(request: &Request) -> Reply {
+    match number_of(request) {
+        0..84 => seven_causes(request),
+        _ => Reply::trusted(&request.id, 0, 1),
+    }
+}
+
+/// A run of the tasks that most fail of, with the documents that are asked for.
+fn run_with(scene: &Scene, documents: &[&str]) {
+    let rows: String = (0..92).map(|number| format!("cam-{number:05},=1+{number}\n")).collect();
+    scene.write("tasks.csv", format!("id,note\n{rows}"));
+    let outputs = documents.iter().flat_map(|&document| ["-o", document]);
+    let call: Vec<&str> = ["stop", "tasks.csv"].into_iter().chain(EAGER).chain(outputs).collect();
+    scene.call(&call).expect(1);
+}
+
+#[test]
+fn results_name_the_groups_of_the_report_that_a_retry_takes() {
+    let server = Server::start(mostly_failing);
+    let scene = Scene::with(&server);
+    run_with(&scene, &["results.csv"]);
+    let rows = results(&scene.read("results.csv"));
+    let labels = column(&rows, "failure_group");
+    for group in groups(&scene) {
+        let count = labels.iter().filter(|&&label| group["label"] == label).count();
+        assert_eq!(group["count"], count, "{group}");
+    }
+    assert_eq!(labels[84..], [""; 8]);
+    assert!(labels[..84].iter().all(|label| !label.is_empty()), "{labels:?}");
+
+    scene.call(&["retry", "latest", "--group", "F3", "-o", "again.csv"]).expect(1);
+    let again = results(&scene.read("again.csv"));
+    let of_group = rows.iter().filter(|row| row["failure_group"] == "F3");
+    assert_eq!(column(&again, "id"), of_group.map(|row| row["id"].as_str()).collect::<Vec<_>>());
+    // In the new run it is the only cause.
+    assert_eq!(column(&again, "failure_group"), ["F1"; 15]);
+}
+
+#[test]
+fn results_with_groups_are_an_input_again() {
+    let server = Server::start(mostly_failing);
+    let scene = Scene::with(&server);
+    run_with(&scene, &["results.csv"]);
+    let excel = scene.call(&["report", "-o", "csv:-", "--csv-dialect", "excel"]).expect(0).stdout;
+    scene.write("excel.csv", excel);
+    let first = results(&scene.read("results.csv"));
+    for input in ["results.csv", "excel.csv"] {
+        scene.call(&[&["stop", input, "-o", "again.csv"], &EAGER[..]].concat()).expect(1);
+        let text = scene.read("again.csv");
+        let header = text.lines().next().unwrap();
+        assert!(header.contains(",verified_at,failure_group,in_command,"), "{header}");
+        assert!(header.ends_with(",in_verified_at,in_failure_group,note"), "{header}");
+        let again = results(&text);
+        let kept = ["state_before", "state_after", "verified_at", "failure_group"];
+        for name in kept {
+            let before = column(&again, &format!("in_{name}")).join("\n");
+            assert_eq!(before, column(&first, name).join("\n"), "{input}: {name}");
+        }
+        assert_eq!(column(&again, "failure_group"), column(&first, "failure_group"), "{input}");
+        assert_eq!(column(&again, "note"), column(&first, "note"), "{input}");
+    }
 }
 
 #[test]
