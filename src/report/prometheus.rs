@@ -2,9 +2,13 @@
 //!
 //! Everything is a gauge: the numbers of one run start anew with the next. Base units, one
 //! `HELP` and one `TYPE` for each metric, no series twice; nothing that differs from run to run,
-//! such as an id, is a label.
+//! such as an id, is a label. Groups of failures are told by what they have in common, and only
+//! the largest: a message, or a label for every cause, would make series without end.
 
+use super::FailureGroup;
 use super::Report;
+use super::cut::cut;
+use super::words::kind;
 use crate::clock::Timestamp;
 use crate::task::FailureKind;
 use crate::task::Outcome;
@@ -12,12 +16,18 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::time::Duration;
 
+/// How many groups of failures have series of their own.
+const SHOWN_GROUPS: usize = 10;
+/// How many bytes of the service's code are a label.
+const LONGEST_CODE: usize = 64;
+
 /// Returns the report as Prometheus text. `last_success` is when the job last succeeded; nothing
 /// is written as 0, so that an alert on its age also fires for a job that never did.
 pub fn prometheus(report: &Report, last_success: Option<Timestamp>) -> String {
     let mut page = Page::of(report);
     ending(&mut page, report, last_success);
     tasks(&mut page, report);
+    groups(&mut page, report);
     calls(&mut page, report);
     page.text
 }
@@ -92,6 +102,65 @@ fn tasks(page: &mut Page, report: &Report) {
     );
 }
 
+fn groups(page: &mut Page, report: &Report) {
+    let shown = &report.failures[..report.failures.len().min(SHOWN_GROUPS)];
+    if shown.is_empty() {
+        return;
+    }
+    let told: Vec<Told<'_>> = shown.iter().map(Told::of).collect();
+    let mut metric = |name, help, value: fn(&FailureGroup) -> String| {
+        let series: Vec<_> =
+            shown.iter().zip(&told).map(|(group, told)| (told.labels(), value(group))).collect();
+        page.metric(name, help, &borrowed(&series));
+    };
+    metric(
+        "last_run_failure_group_tasks",
+        "Tasks of the run in its ten largest groups of failures with the same cause.",
+        |group| group.count.to_string(),
+    );
+    metric(
+        "last_run_failure_group_first_timestamp_seconds",
+        "When the first task of the group failed, 0 if that is not known.",
+        |group| timestamp(group.first_at),
+    );
+    metric(
+        "last_run_failure_group_last_timestamp_seconds",
+        "When the last task of the group failed, 0 if that is not known.",
+        |group| timestamp(group.last_at),
+    );
+}
+
+/// What a group of failures is told by.
+struct Told<'a> {
+    group: String,
+    kind: &'static str,
+    http_status: String,
+    error_code: &'a str,
+    retryable: &'static str,
+}
+
+impl<'a> Told<'a> {
+    fn of(group: &'a FailureGroup) -> Self {
+        Self {
+            group: group.label.to_string(),
+            kind: kind(group),
+            http_status: group.http_status.map_or_else(String::new, |status| status.to_string()),
+            error_code: cut(&group.error_code, LONGEST_CODE),
+            retryable: if group.retryable { "true" } else { "false" },
+        }
+    }
+
+    fn labels(&self) -> [(&str, &str); 5] {
+        [
+            ("group", &self.group),
+            ("kind", self.kind),
+            ("http_status", &self.http_status),
+            ("error_code", self.error_code),
+            ("retryable", self.retryable),
+        ]
+    }
+}
+
 fn calls(page: &mut Page, report: &Report) {
     let (calls, pace) = (&report.calls, &report.pace);
     let numbers = [
@@ -126,7 +195,9 @@ fn calls(page: &mut Page, report: &Report) {
 /// The labels of a series beside those that all have, and its value.
 type Series<'a> = (&'a [(&'a str, &'a str)], String);
 
-fn borrowed<'a>(series: &'a [([(&'a str, &'a str); 1], String)]) -> Vec<Series<'a>> {
+fn borrowed<'a, const LABELS: usize>(
+    series: &'a [([(&'a str, &'a str); LABELS], String)],
+) -> Vec<Series<'a>> {
     series.iter().map(|(labels, value)| (&labels[..], value.clone())).collect()
 }
 

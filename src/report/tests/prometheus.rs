@@ -57,6 +57,21 @@ fn a_report_becomes_gauges() {
     # TYPE batchctl_last_run_sub_tasks gauge
     batchctl_last_run_sub_tasks{job="",command="stop",result="succeeded"} 9
     batchctl_last_run_sub_tasks{job="",command="stop",result="failed"} 1
+    # HELP batchctl_last_run_failure_group_tasks Tasks of the run in its ten largest groups of failures with the same cause.
+    # TYPE batchctl_last_run_failure_group_tasks gauge
+    batchctl_last_run_failure_group_tasks{job="",command="stop",group="F1",kind="service",http_status="200",error_code="",retryable="false"} 1
+    batchctl_last_run_failure_group_tasks{job="",command="stop",group="F2",kind="refused",http_status="500",error_code="VIAS.00010012",retryable="false"} 1
+    batchctl_last_run_failure_group_tasks{job="",command="stop",group="F3",kind="timeout",http_status="",error_code="",retryable="true"} 1
+    # HELP batchctl_last_run_failure_group_first_timestamp_seconds When the first task of the group failed, 0 if that is not known.
+    # TYPE batchctl_last_run_failure_group_first_timestamp_seconds gauge
+    batchctl_last_run_failure_group_first_timestamp_seconds{job="",command="stop",group="F1",kind="service",http_status="200",error_code="",retryable="false"} 1720180800.200
+    batchctl_last_run_failure_group_first_timestamp_seconds{job="",command="stop",group="F2",kind="refused",http_status="500",error_code="VIAS.00010012",retryable="false"} 1720180800.300
+    batchctl_last_run_failure_group_first_timestamp_seconds{job="",command="stop",group="F3",kind="timeout",http_status="",error_code="",retryable="true"} 1720180800.500
+    # HELP batchctl_last_run_failure_group_last_timestamp_seconds When the last task of the group failed, 0 if that is not known.
+    # TYPE batchctl_last_run_failure_group_last_timestamp_seconds gauge
+    batchctl_last_run_failure_group_last_timestamp_seconds{job="",command="stop",group="F1",kind="service",http_status="200",error_code="",retryable="false"} 1720180800.200
+    batchctl_last_run_failure_group_last_timestamp_seconds{job="",command="stop",group="F2",kind="refused",http_status="500",error_code="VIAS.00010012",retryable="false"} 1720180800.300
+    batchctl_last_run_failure_group_last_timestamp_seconds{job="",command="stop",group="F3",kind="timeout",http_status="",error_code="",retryable="true"} 1720180800.500
     # HELP batchctl_last_run_attempts Calls that the run sent.
     # TYPE batchctl_last_run_attempts gauge
     batchctl_last_run_attempts{job="",command="stop"} 6
@@ -126,6 +141,58 @@ fn the_rules_of_the_format_are_kept() {
     let text = prometheus(&odd.report(), None);
     check(&text);
     assert!(text.contains(r#"{job="a\"b\\c\nd{}",command="stop"} "#), "{text}");
+}
+
+/// Returns the series of the groups' sizes, of a run whose tasks all failed with these replies.
+fn group_series(replies: Vec<Reply>) -> Vec<String> {
+    let mut run = TestRun::of(replies.len());
+    run.begin();
+    let replies = replies.into_iter().enumerate();
+    replies.for_each(|(task, reply)| run.settle(task, reply, Outcome::Failed));
+    run.end(None);
+    let text = prometheus(&run.report(), None);
+    check(&text);
+    let sizes =
+        text.lines().filter(|line| line.starts_with("batchctl_last_run_failure_group_tasks"));
+    sizes.map(str::to_owned).collect()
+}
+
+#[test]
+fn only_the_ten_largest_groups_of_failures_have_series() {
+    // The first word once, the second twice and so on.
+    let words = ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"];
+    let words = words.iter().chain(&["eleven"]).enumerate();
+    let replies = words.flat_map(|(number, word)| (0..=number).map(|_| refused(word))).collect();
+    let series = group_series(replies);
+    assert_eq!(series.len(), 10);
+    for (number, line) in series.iter().enumerate() {
+        assert!(line.contains(&format!(",group=\"F{}\",", number + 1)), "{line}");
+        assert!(line.ends_with(&format!("}} {}", 11 - number)), "{line}");
+    }
+}
+
+#[test]
+fn a_group_is_told_by_what_is_bounded() {
+    let mut reply = refused("a message with a \"name\"");
+    reply.failure.as_mut().unwrap().code = format!("A\"{}", "ä".repeat(1_000));
+    let series = group_series(vec![reply]);
+    let code = format!("A\\\"{}", "ä".repeat(31));
+    let own = format!(
+        "group=\"F1\",kind=\"refused\",http_status=\"500\",error_code=\"{code}\",retryable=\"false\""
+    );
+    assert_eq!(
+        series,
+        [format!("batchctl_last_run_failure_group_tasks{{job=\"\",command=\"stop\",{own}}} 1")]
+    );
+}
+
+#[test]
+fn a_run_without_failures_has_no_series_of_groups() {
+    let mut run = TestRun::of(1);
+    run.begin();
+    run.settle(0, counted(0, 1), Outcome::Succeeded);
+    run.end(None);
+    assert!(!prometheus(&run.report(), None).contains("failure_group"));
 }
 
 /// Plans a run of the job in a directory and carries it out.

@@ -191,6 +191,31 @@ fn results_with_groups_are_an_input_again() {
 }
 
 #[test]
+fn metrics_name_the_groups_of_the_report() {
+    let server = Server::start(mostly_failing);
+    let scene = Scene::with(&server);
+    run_with(&scene, &["batchctl.prom"]);
+    let metrics = scene.read("batchctl.prom");
+    let groups = groups(&scene);
+    let sizes = "batchctl_last_run_failure_group_tasks{";
+    assert_eq!(metrics.lines().filter(|line| line.starts_with(sizes)).count(), groups.len());
+    for group in groups {
+        let text = |name: &str| group[name].as_str().unwrap_or_default().to_owned();
+        let own = format!(
+            "group=\"{}\",kind=\"{}\",http_status=\"{}\",error_code=\"{}\",retryable=\"{}\"}} {}\n",
+            text("label"),
+            text("kind"),
+            group["http_status"],
+            text("error_code"),
+            group["retryable"],
+            group["count"],
+        );
+        let line = format!("{sizes}job=\"\",command=\"stop\",{own}");
+        assert!(metrics.contains(&line), "{line}\n{metrics}");
+    }
+}
+
+#[test]
 fn a_group_that_the_run_does_not_have_is_an_error_with_those_it_has() {
     let server = Server::start(seven_causes);
     let scene = Scene::with(&server);

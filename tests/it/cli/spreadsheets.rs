@@ -251,14 +251,27 @@ fn promtool_finds_nothing_to_say() {
         return;
     }
     let server = Server::obliging();
-    let scene = Scene::with(&server);
+    let good = Scene::with(&server);
     let call = ["stop", "--id", "gate-1", "--job", "nightly", "-o", "batchctl.prom"];
-    scene.call(&call).expect(0);
+    good.call(&call).expect(0);
+    check_metrics(&good);
+    let success = "batchctl_last_success_timestamp_seconds{job=\"nightly\",command=\"stop\"} 0.000";
+    assert!(!good.read("batchctl.prom").contains(success));
+
+    let server = hostile();
+    let bad = scene(&server);
+    results(&bad);
+    bad.call(&["report", "-o", "batchctl.prom"]).expect(0);
+    check_metrics(&bad);
+    assert!(bad.read("batchctl.prom").contains(",group=\"F10\",kind=\"refused\","));
+}
+
+/// Has Prometheus' own tool read the metrics of a run.
+#[track_caller]
+fn check_metrics(scene: &Scene) {
     let mut check = Command::new("promtool");
     check.args(["check", "metrics"]).stdin(File::open(scene.path("batchctl.prom")).unwrap());
     let output = check.output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success() && said.is_empty(), "{said}");
-    let success = "batchctl_last_success_timestamp_seconds{job=\"nightly\",command=\"stop\"} 0.000";
-    assert!(!scene.read("batchctl.prom").contains(success));
 }
