@@ -33,12 +33,16 @@ use std::sync::Mutex;
 use std::sync::MutexGuard;
 use std::sync::PoisonError;
 use std::time::Duration;
+use tokio::sync::Semaphore;
 pub(super) use trouble::TransportError;
 
 /// How long an idle connection is kept: shorter than servers keep theirs, so that a call is
 /// seldom written to a connection that the other side is just closing.
 const MOST_IDLE: Duration = Duration::from_secs(8);
 
+/// How many connections are made at a time: hosts let some hundred wait to be accepted, and one that
+/// finds no place there is tried again by the kernel after a second.
+const MOST_DIALLING: usize = 256;
 /// What requests say they come from.
 const AGENT: &str = concat!("batchctl/", env!("CARGO_PKG_VERSION"));
 
@@ -51,6 +55,7 @@ pub(super) struct Transport {
     forwarding: Option<Forwarding>,
     most: NonZeroUsize,
     clock: Clock,
+    dialling: Semaphore,
     /// Those that nobody uses, the last one used at the end.
     idle: Mutex<Vec<(Connection, Instant)>>,
 }
@@ -79,6 +84,7 @@ impl Transport {
             forwarding: proxy.map(|proxy| Forwarding { authorization: proxy.authorization() }),
             most,
             clock: Clock::start(),
+            dialling: Semaphore::new(MOST_DIALLING),
             idle: Mutex::default(),
         })
     }
@@ -125,6 +131,7 @@ impl Transport {
     }
 
     async fn connect(&self) -> Result<Connection, TransportError> {
+        let _turn = self.dialling.acquire().await.expect("it is never closed");
         let dialled = tokio::time::timeout(self.connect_timeout, self.dialer.dial()).await;
         let wire = dialled.map_err(|_| TransportError::TooSlow(self.connect_timeout))?;
         let connection = Connection::over(wire.map_err(TransportError::Unreached)?).await;
