@@ -52,7 +52,8 @@ pub struct Tally {
     /// Where those are that have not arrived, once somebody looks.
     under_way: Option<ArrivalCounts>,
     attempts: u64,
-    on_wire: u64,
+    /// Attempts that were begun and have no end; some may not have left.
+    begun: u64,
     /// Whose next attempt is due later, or due and not admitted yet.
     waiting: HashSet<Ordinal>,
     hold: Option<Hold>,
@@ -68,6 +69,8 @@ struct Course {
     set_out: RunStarted,
     sendings: Sendings,
     settling: Settling,
+    /// The most calls that can have been on the wire at a time.
+    slots: usize,
 }
 
 /// A wait of the whole run.
@@ -116,7 +119,7 @@ impl Tally {
             EventKind::Verified(counts) => self.verified(*counts),
             EventKind::AttemptStarted { task, .. } => self.attempt_started(at, task.ordinal),
             EventKind::AttemptWithdrawn { .. } => self.attempt_withdrawn(),
-            EventKind::AttemptEnded { .. } => self.on_wire = self.on_wire.saturating_sub(1),
+            EventKind::AttemptEnded { .. } => self.begun = self.begun.saturating_sub(1),
             EventKind::RetryScheduled { task, .. } => {
                 self.waiting.insert(task.ordinal);
             }
@@ -145,6 +148,7 @@ impl Tally {
             set_out: RunStarted { settled, ..set_out.clone() },
             sendings: Sendings::new(at, window),
             settling: Settling::new(at),
+            slots: set_out.concurrency,
         };
         Self { course: Some(course), outcomes, surveyed, ..Self::default() }
     }
@@ -163,7 +167,7 @@ impl Tally {
 
     fn attempt_started(&mut self, at: Timestamp, ordinal: Ordinal) {
         self.attempts += 1;
-        self.on_wire += 1;
+        self.begun += 1;
         self.waiting.remove(&ordinal);
         if let Some(course) = &mut self.course {
             course.sendings.sent(at);
@@ -172,7 +176,7 @@ impl Tally {
 
     fn attempt_withdrawn(&mut self) {
         self.attempts = self.attempts.saturating_sub(1);
-        self.on_wire = self.on_wire.saturating_sub(1);
+        self.begun = self.begun.saturating_sub(1);
         if let Some(course) = &mut self.course {
             course.sendings.withdraw();
         }
@@ -210,7 +214,10 @@ impl Tally {
             // The run goes on by itself, at once or after a hold, and says so.
             Change::Resumed => self.paused_since = None,
             Change::Rate(limit) => course.limit_rate(at, limit),
-            Change::Concurrency(most) => course.set_out.concurrency = most.get(),
+            Change::Concurrency(most) => {
+                course.set_out.concurrency = most.get();
+                course.slots = course.slots.max(most.get());
+            }
             Change::Drained => {}
         }
     }
@@ -276,8 +283,11 @@ impl Tally {
     }
 
     /// Returns how many calls are on the wire; after the end, how many were given up there.
+    ///
+    /// What is begun ahead is not on it: never more are told than there are slots.
     pub fn on_wire(&self) -> u64 {
-        self.on_wire
+        let slots = self.course.as_ref().map_or(u64::MAX, |course| course.slots as u64);
+        self.begun.min(slots)
     }
 
     /// Returns how many tasks wait before they are sent again.

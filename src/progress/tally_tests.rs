@@ -58,6 +58,22 @@ fn a_task_sent_again_by_another_process_was_not_waiting_here() {
 }
 
 #[test]
+fn what_is_begun_ahead_is_not_on_the_wire() {
+    let set_out = RunStarted {
+        selected: 10,
+        settled: 0,
+        rate_limit: None,
+        finds_rate: false,
+        concurrency: 2,
+    };
+    let mut story = Story::starting(set_out);
+    (1..=5).for_each(|ordinal| story.send(ordinal, 1));
+    check(&story, 2, 0, 0, 5);
+    (3..=5).for_each(|ordinal| story.withdraw(ordinal));
+    check(&story, 2, 0, 0, 2);
+}
+
+#[test]
 fn a_withdrawn_attempt_was_never_made() {
     let mut story = Story::of(10, 0);
     story.send(1, 1);
