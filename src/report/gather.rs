@@ -26,6 +26,7 @@ use crate::task::Counts;
 use crate::task::FailureKind;
 use crate::task::Outcome;
 use crate::task::OutcomeCounts;
+use crate::task::Rate;
 use hdrhistogram::Histogram;
 use serde_json::Value;
 use std::time::Duration;
@@ -50,13 +51,30 @@ pub(super) fn report(run: &RunReader, still_running: StillRunning) -> Result<Rep
     let mut report = assembled(record, still_running, sent, settled, paused);
     report.changes = run.changes()?;
     drop_advice_for_changed(&mut report);
+    if !is_changed(&report, "rate") {
+        cap_average(&mut report.pace);
+    }
     Ok(report)
+}
+
+/// Keeps the average at the limit at the most, where that held. No window is fuller, but the first two
+/// sendings of a run go together: what is late may be made up for, and that counts in a short run.
+///
+/// A process that took the run up at a higher rate of its own is known by its busiest second.
+fn cap_average(pace: &mut Pace) {
+    let limit = pace.rate_limit.map_or(f64::INFINITY, Rate::per_second);
+    let held = pace.rate_peak_1s as f64 <= limit + 1.0;
+    pace.rate_average =
+        pace.rate_average.map(|average| if held { average.min(limit) } else { average });
+}
+
+fn is_changed(report: &Report, what: &str) -> bool {
+    report.changes.iter().any(|change| change.what == what)
 }
 
 /// Takes back what was concluded from settings that did not hold all the time.
 fn drop_advice_for_changed(report: &mut Report) {
-    let is_changed = |what: &str| report.changes.iter().any(|change| change.what == what);
-    if is_changed("rate") || is_changed("concurrency") {
+    if is_changed(report, "rate") || is_changed(report, "concurrency") {
         report.advice.retain(|advice| matches!(advice, Advice::LongerTimeout(_)));
     }
 }

@@ -71,6 +71,27 @@ fn a_run_works_while_a_process_does_but_lasts_from_its_first_to_its_last() {
     assert_eq!(report.run.finished_at, Some(NOON.plus_micros(3_602_000_000)));
 }
 
+/// Sends tasks one after the other, so many milliseconds apart, under a limit of 10/s.
+fn average_of(gaps: &[i64]) -> Option<f64> {
+    let mut run = TestRun::of(gaps.len() + 1);
+    run.begin();
+    run.send(0);
+    for (task, gap) in (1..).zip(gaps) {
+        run.pass(*gap);
+        run.send(task);
+    }
+    run.report().pace.rate_average
+}
+
+#[test]
+fn an_average_is_not_above_a_limit_that_held() {
+    assert_eq!(average_of(&[0, 100, 100, 100]), Some(10.0));
+    assert_eq!(average_of(&[1]), Some(10.0));
+    assert_eq!(average_of(&[200, 200]), Some(5.0));
+    // A process may take the run up at a higher rate of its own.
+    assert_eq!(average_of(&[50; 40]), Some(20.0));
+}
+
 #[test]
 fn a_process_that_was_killed_worked_until_the_last_that_is_known_of_it() {
     let mut run = TestRun::of(3);

@@ -67,6 +67,24 @@ fn a_proxy_is_used_only_when_it_is_named_and_sees_no_token() {
 }
 
 #[test]
+fn a_proxy_may_be_reached_over_tls_itself() {
+    let (server, service, scene) = behind_tls();
+    let proxy = Proxy::start();
+    let front = TlsFront::before(&format!("http://{}", proxy.address()));
+    scene.write("both.pem", &format!("{}{}", service.authority, front.authority));
+    let through = |authorities: &str| {
+        let flags = ["--proxy", &front.url(), "--ca-file", authorities];
+        scene.call(&[&STOP[..], &flags, &["--outage-timeout", "1ms"]].concat())
+    };
+    through("ca.pem").expect(1).prints("tls");
+    assert_eq!((server.count(), proxy.heads().len()), (0, 0));
+    through("both.pem").expect(0);
+    assert_eq!((server.count(), proxy.heads().len()), (1, 1));
+    let target = service.url().trim_start_matches("https://").to_owned();
+    assert!(proxy.heads()[0].starts_with(&format!("CONNECT {target} ")), "{:?}", proxy.heads());
+}
+
+#[test]
 fn a_dry_run_names_the_proxy() {
     let (_server, _front, scene) = behind_tls();
     let flags = ["-n", "--proxy", "http://proxy.example.com:3128"];
