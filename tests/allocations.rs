@@ -1,9 +1,15 @@
 //! Guards the cost of a call without a clock: allocations are the same on every machine.
 //!
 //! The allocator of this test binary counts for the whole process, so it is one test: two would
-//! count each other's. What a run costs once is taken out by running two sizes.
+//! count each other's. What a run or a client costs once is taken out by two sizes of each.
 
+use batchctl::api::ClientSettings;
+use batchctl::api::Credentials;
+use batchctl::api::Redactor;
+use batchctl::api::Route;
 use batchctl::api::TaskApi;
+use batchctl::api::TokenSource;
+use batchctl::api::ViasClient;
 use batchctl::clock::Clock;
 use batchctl::input::CommandSource;
 use batchctl::input::InputOptions;
@@ -18,15 +24,22 @@ use batchctl::run::RunRequest;
 use batchctl::run::RunSettings;
 use batchctl::store::NewPlan;
 use batchctl::task::Command;
+use batchctl::task::Ordinal;
 use batchctl::task::Task;
 use stats_alloc::INSTRUMENTED_SYSTEM;
 use stats_alloc::Region;
 use stats_alloc::StatsAlloc;
 use std::alloc::System;
-use std::fmt::Write;
+use std::fmt::Write as _;
+use std::io;
 use std::io::Cursor;
+use std::io::Read;
+use std::io::Write;
+use std::net::TcpListener;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
 use tokio::runtime::Builder;
 use tokio::sync::mpsc;
 
@@ -38,11 +51,17 @@ static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 struct Committed {
     plan: f64,
     carry_out: f64,
+    call: f64,
 }
 
-const COMMITTED: Committed = Committed { plan: 1.0, carry_out: 7.2 };
+const COMMITTED: Committed = Committed { plan: 1.0, carry_out: 7.2, call: 11.0 };
 /// Batches are a little larger or smaller from run to run.
 const TOLERANCE: f64 = 0.1;
+
+/// What the service answers, whatever it is asked.
+const ANSWER: &[u8] =
+    b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 82\r\n\r\n\
+    {\"total_count\":1,\"failed_count\":0,\"succeed_count\":1,\"id\":\"task-1\",\"error_list\":[]}";
 
 const FEW: u32 = 2_000;
 const MANY: u32 = 12_000;
@@ -97,6 +116,54 @@ fn count(tasks: u32) -> Counted {
     Counted { plan, carry_out: carrying_out.change().allocations }
 }
 
+/// Counts what the client of the service allocates for calls over one connection.
+fn count_calls(calls: u32) -> usize {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("there is a free port");
+    let address = listener.local_addr().expect("it listens");
+    // Allocates nothing for a request: it would be counted as the client's.
+    let service = thread::spawn(move || answer_all(&listener));
+    let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let allocated = runtime.block_on(async {
+        let settings = ClientSettings {
+            endpoint: format!("http://{address}").parse().expect("an endpoint"),
+            project: "project".parse().expect("a project"),
+            route: Route::default(),
+            connect_timeout: Duration::from_secs(5),
+            concurrency: NonZeroUsize::MIN,
+        };
+        let token = TokenSource::given("a-token-of-a-test", "the test").into();
+        let credentials = Credentials::load(token, Clock::start(), Redactor::default()).await;
+        let credentials = Arc::new(credentials.expect("a token"));
+        let client = ViasClient::new(settings, credentials).expect("a client");
+        let id = "task-1".parse().expect("an id");
+        let task = Arc::new(Task { ordinal: Ordinal(0), id, command: Command::Stop });
+        let calling = Region::new(ALLOCATOR);
+        for _ in 0..calls {
+            let answer = client.call(Arc::clone(&task)).await;
+            assert_eq!(answer.status(), Some(200), "{answer:?}");
+        }
+        calling.change().allocations
+    });
+    service.join().expect("the service answers").expect("the connection is closed in good order");
+    allocated
+}
+
+/// Answers all requests of one connection.
+fn answer_all(listener: &TcpListener) -> io::Result<()> {
+    let (mut stream, _) = listener.accept()?;
+    let (mut head, mut read) = ([0; 4_096], 0);
+    loop {
+        match stream.read(&mut head[read..])? {
+            0 => return Ok(()),
+            more => read += more,
+        }
+        if head[..read].ends_with(b"\r\n\r\n") {
+            stream.write_all(ANSWER)?;
+            read = 0;
+        }
+    }
+}
+
 fn plan_of(tasks: u32) -> NewPlan {
     let mut ids = String::new();
     for task in 0..tasks {
@@ -128,4 +195,5 @@ fn a_task_costs_as_many_allocations_as_are_committed() {
     let (few, many) = (count(FEW), count(MANY));
     check("plan", [few.plan, many.plan], COMMITTED.plan);
     check("carry out", [few.carry_out, many.carry_out], COMMITTED.carry_out);
+    check("call", [count_calls(FEW), count_calls(MANY)], COMMITTED.call);
 }
