@@ -71,7 +71,7 @@ fn a_proxy_may_be_reached_over_tls_itself() {
     let (server, service, scene) = behind_tls();
     let proxy = Proxy::start();
     let front = TlsFront::before(&format!("http://{}", proxy.address()));
-    scene.write("both.pem", &format!("{}{}", service.authority, front.authority));
+    scene.write("both.pem", format!("{}{}", service.authority, front.authority));
     let through = |authorities: &str| {
         let flags = ["--proxy", &front.url(), "--ca-file", authorities];
         scene.call(&[&STOP[..], &flags, &["--outage-timeout", "1ms"]].concat())
