@@ -113,7 +113,7 @@ fn a_signal_ends_a_report_that_takes_for_ever() {
     let ids: Vec<String> = (0..2_000).map(|number| format!("task-{number:04}")).collect();
     scene.write("tasks.txt", ids.join("\n"));
     // Nobody reads its standard output, and a pipe takes 64 KiB.
-    let running = scene.start(&["stop", "tasks.txt", "--rate", "none", "-o", "csv:-"]);
+    let mut running = scene.start(&["stop", "tasks.txt", "--rate", "none", "-o", "csv:-"]);
     let finished = |scene: &Scene| {
         scene.call(&["runs", "list", "--state", "finished"]).stdout.contains(" stop ")
     };
@@ -121,9 +121,11 @@ fn a_signal_ends_a_report_that_takes_for_ever() {
         std::thread::sleep(Duration::from_millis(20));
     }
     // Between the end of the run and its report lies a moment in which signals still ask for the
-    // run's end.
-    std::thread::sleep(Duration::from_millis(500));
-    running.signal(Signal::INT);
+    // run's end; on a disk that is slow it is a long one.
+    while !running.has_ended() {
+        running.signal(Signal::INT);
+        std::thread::sleep(Duration::from_millis(200));
+    }
     assert_eq!(running.ended().code, None);
     let again = scene.call(&["report", "-o", "csv:-"]).expect(0);
     assert_eq!(results(&again.stdout).len(), 2_000);

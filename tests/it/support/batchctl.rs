@@ -176,6 +176,11 @@ impl Running {
         kill_process(id, signal).unwrap();
     }
 
+    /// Tells whether it has come to its end.
+    pub(crate) fn has_ended(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some()
+    }
+
     /// Takes standard output away; whoever drops it closes it.
     pub(crate) fn stdout(&mut self) -> ChildStdout {
         self.child.stdout.take().unwrap()
