@@ -257,6 +257,24 @@ mod tests {
     }
 
     #[test]
+    fn a_port_that_is_not_the_usual_one_belongs_to_the_host() {
+        let check = |text: &str, host: &str, uri: &str| {
+            let endpoint = text.parse::<Endpoint>().unwrap();
+            assert_eq!(endpoint.host(), host, "{text}");
+            assert_eq!(endpoint.uri().to_string(), uri, "{text}");
+        };
+        check("https://h.example.com:443/a", "h.example.com", "https://h.example.com/");
+        check("https://H.example.com:8443", "h.example.com:8443", "https://h.example.com:8443/");
+        check("http://[::1]:80/", "[::1]", "http://[::1]/");
+        check("http://127.0.0.1:8080/", "127.0.0.1:8080", "http://127.0.0.1:8080/");
+        check(
+            "https://kamera.bücher.example",
+            "kamera.xn--bcher-kva.example",
+            "https://kamera.xn--bcher-kva.example/",
+        );
+    }
+
+    #[test]
     fn what_does_not_belong_into_an_endpoint_is_refused_without_showing_it() {
         check_refused("https://user:hunter2@example.com", "a user name or password");
         check_refused("https://example.com?token=hunter2", "a query");
