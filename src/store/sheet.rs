@@ -10,21 +10,27 @@ use crate::event::RunStats;
 use crate::event::StopReason;
 use crate::task::Failure;
 use crate::task::Ordinal;
+use rusqlite::CachedStatement;
 use rusqlite::Connection;
 use rusqlite::params;
+use std::cell::RefCell;
 use std::time::Duration;
 
 /// One transaction, event by event.
 pub(super) struct Sheet<'a> {
-    /// The transaction.
-    pub(super) connection: &'a Connection,
-    /// What all times count from.
-    pub(super) origin: Timestamp,
-    /// The number of this process's session.
-    pub(super) session: i64,
+    connection: &'a Connection,
+    origin: Timestamp,
+    session: i64,
+    /// Those that were used in it: to find one in the connection's cache takes as long as to run it.
+    statements: RefCell<Vec<(&'static str, CachedStatement<'a>)>>,
 }
 
-impl Sheet<'_> {
+impl<'a> Sheet<'a> {
+    /// Begins to write in a transaction, for that session of the run; all times count from `origin`.
+    pub(super) fn new(connection: &'a Connection, origin: Timestamp, session: i64) -> Self {
+        Self { connection, origin, session, statements: RefCell::default() }
+    }
+
     /// Writes one event.
     pub(super) fn write(&self, event: &Event) -> rusqlite::Result<()> {
         match &event.kind {
@@ -145,8 +151,14 @@ impl Sheet<'_> {
         )
     }
 
-    fn execute(&self, sql: &str, values: impl rusqlite::Params) -> rusqlite::Result<()> {
-        self.connection.prepare_cached(sql)?.execute(values).map(|_| ())
+    fn execute(&self, sql: &'static str, values: impl rusqlite::Params) -> rusqlite::Result<()> {
+        let mut statements = self.statements.borrow_mut();
+        let known = statements.iter().position(|(known, _)| std::ptr::eq(*known, sql));
+        let place = known.unwrap_or(statements.len());
+        if known.is_none() {
+            statements.push((sql, self.connection.prepare_cached(sql)?));
+        }
+        statements[place].1.execute(values).map(|_| ())
     }
 
     fn micros(&self, at: Timestamp) -> i64 {

@@ -185,7 +185,7 @@ impl Writing {
             Job::Commit { events, done } => {
                 let (origin, session) = (self.origin, self.session);
                 let committed = self.commit_patiently(|connection| {
-                    let sheet = Sheet { connection, origin, session };
+                    let sheet = Sheet::new(connection, origin, session);
                     events.iter().try_for_each(|event| sheet.write(event))
                 });
                 let goes_on = committed.is_ok();
@@ -230,8 +230,7 @@ impl Writing {
     ) -> rusqlite::Result<T> {
         let transaction = self.connection.transaction()?;
         let written = write(&transaction)?;
-        let sheet = Sheet { connection: &transaction, origin: self.origin, session: self.session };
-        sheet.count_commit()?;
+        Sheet::new(&transaction, self.origin, self.session).count_commit()?;
         transaction.commit()?;
         if let Some(mark) = &mut self.mark {
             mark.advance();
