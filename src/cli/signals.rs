@@ -60,9 +60,10 @@ pub(super) fn obey(
 /// A run that is over has nothing to lose: its report can be had again, any time.
 pub(super) fn obey_no_longer(surroundings: &Surroundings) -> io::Result<()> {
     let over = Arc::new(AtomicBool::new(true));
-    let ends = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()];
-    let ends = ends.map(|kind| kind.as_raw_value());
-    for signal in ends.into_iter().filter(|signal| !surroundings.ignores(*signal)) {
+    let hang_up = SignalKind::hangup().as_raw_value();
+    let hang_up = (!surroundings.ignores(hang_up)).then_some(hang_up);
+    let ends = [SignalKind::interrupt(), SignalKind::terminate()].map(|kind| kind.as_raw_value());
+    for signal in ends.into_iter().chain(hang_up) {
         signal_hook::flag::register_conditional_default(signal, Arc::clone(&over))?;
     }
     Ok(())
