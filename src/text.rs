@@ -78,6 +78,29 @@ fn is_misleading(character: char) -> bool {
         )
 }
 
+/// Escapes what is not printable ASCII in JSON: the same value, harmless wherever it is shown.
+///
+/// Outside its strings JSON has nothing to escape, so that no parsing is needed.
+///
+/// ```
+/// use batchctl::text::ascii_json;
+///
+/// assert_eq!(ascii_json("{\"id\":\"tör\"}"), r#"{"id":"t\u00f6r"}"#);
+/// ```
+pub fn ascii_json(json: &str) -> String {
+    let mut text = String::with_capacity(json.len());
+    for character in json.chars() {
+        if matches!(character, ' '..='~') {
+            text.push(character);
+            continue;
+        }
+        for unit in character.encode_utf16(&mut [0; 2]) {
+            text.push_str(&format!("\\u{unit:04x}"));
+        }
+    }
+    text
+}
+
 /// Returns the number with its noun, such as `1 row` or `2,000 rows`.
 pub fn plural(n: u64, one: &str, many: &str) -> String {
     let noun = if n == 1 { one } else { many };

@@ -14,6 +14,8 @@ use super::execute;
 use super::execute::Wires;
 use super::failure::Failure;
 use super::list;
+use super::live::Beginning;
+use super::live::Live;
 use super::place;
 use super::place::Place;
 use super::report;
@@ -53,9 +55,12 @@ struct Outlook {
 }
 
 pub(super) fn wait(args: &WaitArgs, context: &Context) -> Result<ExitStatus, Failure> {
-    let outlook = open(&args.how, context)?;
-    let Displays { watchers, talk, .. } =
+    let documents = documents::parse(&args.how.documents, &[])?;
+    let outlook = open(&args.how, documents, context)?;
+    let Displays { mut watchers, talk, .. } =
         display::open(&args.display, None, context, outlook.clock);
+    let live = Live::open(&outlook.documents, Beginning::GoesOn, &outlook.id, outlook.clock)?;
+    live.watch(&mut watchers);
     let (control, orders) = mpsc::unbounded_channel();
     let obey = async { signals::obey(&context.surroundings, control, talk, NO_CALLS) };
     outlook.runtime.block_on(obey).map_err(not_set_up)?;
@@ -67,13 +72,18 @@ pub(super) fn wait(args: &WaitArgs, context: &Context) -> Result<ExitStatus, Fai
         options: &documents::options(&args.how.documents),
         json: args.how.documents.json,
         summary: !args.display.quiet,
+        live: Some(&live),
     };
     let status = report::present(&run::runs_in(&context.state), &outlook.id, &wanted, context)?;
+    if let Some(failure) = live.failure() {
+        return Err(failure);
+    }
     Ok(stopped.map_or(status, |reason| status_of(&reason)))
 }
 
 pub(super) fn settle(args: &SettleArgs, context: &Context) -> Result<ExitStatus, Failure> {
-    let outlook = open(&args.how, context)?;
+    let documents = documents::of_the_past(documents::parse(&args.how.documents, &[])?)?;
+    let outlook = open(&args.how, documents, context)?;
     let unsettled = outlook.run.unsettled;
     let (_control, orders) = mpsc::unbounded_channel();
     let settling = outlook.runtime.block_on(outlook.run.settle(&outlook.client, orders))?;
@@ -83,12 +93,16 @@ pub(super) fn settle(args: &SettleArgs, context: &Context) -> Result<ExitStatus,
         options: &documents::options(&args.how.documents),
         json: args.how.documents.json,
         summary: true,
+        live: None,
     };
     report::present(&run::runs_in(&context.state), &outlook.id, &wanted, context)
 }
 
-fn open(args: &AfterwardsArgs, context: &Context) -> Result<Outlook, Failure> {
-    let documents = documents::parse(&args.documents, &[])?;
+fn open(
+    args: &AfterwardsArgs,
+    documents: Vec<Document>,
+    context: &Context,
+) -> Result<Outlook, Failure> {
     let id = runs::find(&args.which, context)?;
     let clock = Clock::start();
     documents.iter().try_for_each(Document::try_out)?;

@@ -63,7 +63,7 @@ enum DocumentError {
     SameFile { path: PathBuf },
     #[error("`--only` narrows results and JUnit documents, and none is to be written")]
     NothingToNarrow,
-    #[error("events are written while a run goes on; that of `report` is over")]
+    #[error("events are written while a run goes on, and this one is over")]
     EventsAreOver,
 }
 
@@ -95,8 +95,8 @@ pub(super) fn parse(args: &DocumentArgs, inputs: &[PathBuf]) -> Result<Vec<Docum
 /// Refuses what can be written only while a run goes on.
 pub(super) fn of_the_past(documents: Vec<Document>) -> Result<Vec<Document>, Failure> {
     if documents.iter().any(Document::is_live) {
-        let hint = "`-o events.ndjson` belongs to start, stop, run, resume and retry; every \
-                    task's outcome is in `-o results.csv`";
+        let hint = "`-o events.ndjson` belongs to start, stop, run, resume, retry and wait; \
+                    every task's outcome is in `-o results.csv`";
         return Err(Failure::usage(DocumentError::EventsAreOver).with_hint(hint.to_owned()));
     }
     Ok(documents)

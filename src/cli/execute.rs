@@ -17,7 +17,6 @@ use super::keys;
 use super::keys::Board;
 use super::live::Beginning;
 use super::live::Live;
-use super::live::LiveTrouble;
 use super::log_file::LogFile;
 use super::log_file::LogTrouble;
 use super::place::Place;
@@ -124,8 +123,8 @@ pub(super) fn carry_out(
         Unbegun::Discard => Beginning::Anew,
         Unbegun::Keep => Beginning::GoesOn,
     };
-    let live = Live::open(how.documents, beginning, &id)?;
-    let live_troubles = live.watch(&mut watchers);
+    let live = Live::open(how.documents, beginning, &id, how.clock)?;
+    live.watch(&mut watchers);
     let keys = keys_to.and_then(|out| {
         let board = Board { control: control.clone(), standing: standing.clone(), out };
         // Without keys a run goes on as well as with them.
@@ -155,9 +154,10 @@ pub(super) fn carry_out(
         options: how.options,
         json: how.json,
         summary: !how.display.quiet,
+        live: Some(&live),
     };
     let status = report::present(&runs, &id, &wanted, context)?;
-    live_troubles.into_iter().find_map(LiveTrouble::failure).map_or(Ok(status), Err)
+    live.failure().map_or(Ok(status), Err)
 }
 
 /// Lets `ctl` ask and change the run; one that cannot be reached goes on all the same.

@@ -1,15 +1,19 @@
 //! The documents that are written while a run goes on: its events.
 //!
 //! Unlike all others they are written to their target itself, line by line, for whoever follows
-//! it. A new run begins them anew; a run that is resumed goes on with them. What cannot be
-//! written is told in the end: a document has no say in the run.
+//! it. A new run begins them anew; a run that is resumed goes on with them. What the run came to
+//! closes them, once the report is read. What cannot be written is told in the end: a document
+//! has no say in the run.
 
 use super::documents::Document;
 use super::failure::Failure;
 use super::target::not_printed;
 use super::target::not_written;
+use batchctl::clock::Clock;
 use batchctl::event::Watch;
 use batchctl::progress::Events;
+use batchctl::report::Report;
+use batchctl::report::write_closing_events;
 use batchctl::store::RunId;
 use std::fs::File;
 use std::io;
@@ -20,7 +24,9 @@ use std::io::Write;
 use std::path::Path;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::OnceLock;
+use std::sync::Mutex;
+use std::sync::MutexGuard;
+use std::sync::PoisonError;
 
 /// How much is read at a time in search of the last whole line.
 const CHUNK_BYTES: u64 = 64 << 10;
@@ -38,6 +44,7 @@ pub(super) enum Beginning {
 pub(super) struct Live {
     run: String,
     sinks: Vec<Sink>,
+    clock: Clock,
 }
 
 impl Live {
@@ -46,45 +53,46 @@ impl Live {
         documents: &[Document],
         beginning: Beginning,
         run: &RunId,
+        clock: Clock,
     ) -> Result<Self, Failure> {
         let live = documents.iter().filter(|document| document.is_live());
         let sinks = live.map(|document| Sink::open(document.path(), beginning));
-        Ok(Self { run: run.to_string(), sinks: sinks.collect::<Result<_, _>>()? })
+        Ok(Self { run: run.to_string(), sinks: sinks.collect::<Result<_, _>>()?, clock })
     }
 
-    /// Adds the watchers that write them, and returns where their trouble will be told.
-    pub(super) fn watch(self, watchers: &mut Vec<Box<dyn Watch>>) -> Vec<LiveTrouble> {
-        let troubles = self.sinks.iter().map(|sink| sink.trouble.clone()).collect();
-        for sink in self.sinks {
-            watchers.push(Box::new(Events::new(Box::new(sink), self.run.clone())));
+    /// Adds the watchers that write them.
+    pub(super) fn watch(&self, watchers: &mut Vec<Box<dyn Watch>>) {
+        for sink in &self.sinks {
+            watchers.push(Box::new(Events::new(Box::new(sink.clone()), self.run.clone())));
         }
-        troubles
     }
-}
 
-/// The first thing that went wrong with a document, known to whoever opened it.
-#[derive(Debug, Clone)]
-pub(super) struct LiveTrouble {
-    path: Option<PathBuf>,
-    error: Arc<OnceLock<io::Error>>,
-}
+    /// Closes them with what the run came to, when all of it is known.
+    pub(super) fn close(&self, report: &Report) {
+        for sink in &self.sinks {
+            // The sink keeps its own trouble.
+            let _ = write_closing_events(report, self.clock.now(), sink.clone());
+        }
+    }
 
-impl LiveTrouble {
-    /// Returns what went wrong, if anything did.
+    /// Returns the first thing that went wrong with a document, if anything did.
     pub(super) fn failure(self) -> Option<Failure> {
-        let error = self.error.get()?;
-        let error = io::Error::new(error.kind(), error.to_string());
-        Some(match self.path {
-            Some(path) => not_written(&path, error),
-            None => not_printed(error),
-        })
+        self.sinks.into_iter().find_map(Sink::failure)
     }
 }
 
-/// Where lines go; the first error is kept, and nothing is written after it.
+/// Where the lines of a document go; the first error is kept, and nothing is written after it.
+///
+/// The watcher on its thread writes to it while the run goes on, and nobody else until then.
+#[derive(Clone)]
 struct Sink {
+    path: Option<PathBuf>,
+    state: Arc<Mutex<State>>,
+}
+
+struct State {
     out: Box<dyn Write + Send>,
-    trouble: LiveTrouble,
+    error: Option<io::Error>,
     is_over: bool,
 }
 
@@ -96,28 +104,46 @@ impl Sink {
                 Box::new(open(path, beginning).map_err(|source| not_written(path, source))?)
             }
         };
-        let trouble = LiveTrouble { path: path.map(PathBuf::from), error: Arc::default() };
-        Ok(Self { out, trouble, is_over: false })
+        let state = State { out, error: None, is_over: false };
+        Ok(Self { path: path.map(PathBuf::from), state: Arc::new(Mutex::new(state)) })
+    }
+
+    /// Takes the state even after a panic elsewhere: it is whole at every step.
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Returns what went wrong, if anything did.
+    fn failure(self) -> Option<Failure> {
+        let error = self.state().error.take()?;
+        Some(match &self.path {
+            Some(path) => not_written(path, error),
+            None => not_printed(error),
+        })
     }
 }
 
 impl Write for Sink {
     fn write(&mut self, lines: &[u8]) -> io::Result<usize> {
-        if self.is_over {
-            return Ok(lines.len());
-        }
-        if let Err(error) = self.out.write_all(lines).and_then(|()| self.out.flush()) {
-            self.is_over = true;
-            // A reader that has gone (`| head`) has what it wanted.
-            if error.kind() != io::ErrorKind::BrokenPipe {
-                let _ = self.trouble.error.set(error);
-            }
-        }
+        self.state().write(lines);
         Ok(lines.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
+    }
+}
+
+impl State {
+    fn write(&mut self, lines: &[u8]) {
+        if self.is_over {
+            return;
+        }
+        if let Err(error) = self.out.write_all(lines).and_then(|()| self.out.flush()) {
+            self.is_over = true;
+            // A reader that has gone (`| head`) has what it wanted.
+            self.error = Some(error).filter(|error| error.kind() != io::ErrorKind::BrokenPipe);
+        }
     }
 }
 

@@ -9,6 +9,7 @@ use super::documents;
 use super::documents::Document;
 use super::documents::Material;
 use super::failure::Failure;
+use super::live::Live;
 use super::runs::find;
 use super::stream;
 use super::stream::Audience;
@@ -39,6 +40,8 @@ pub(super) struct Wanted<'a> {
     pub(super) options: &'a ResultsOptions,
     pub(super) json: bool,
     pub(super) summary: bool,
+    /// The documents that were written while this process carried the run out.
+    pub(super) live: Option<&'a Live>,
 }
 
 pub(super) fn show(args: &ReportArgs, context: &Context) -> Result<ExitStatus, Failure> {
@@ -49,8 +52,13 @@ pub(super) fn show(args: &ReportArgs, context: &Context) -> Result<ExitStatus, F
     let options = documents::options(&args.output);
     let runs = run::runs_in(&context.state);
     let id = find(&args.which, context)?;
-    let wanted =
-        Wanted { documents: &documents, options: &options, json: args.output.json, summary: true };
+    let wanted = Wanted {
+        documents: &documents,
+        options: &options,
+        json: args.output.json,
+        summary: true,
+        live: None,
+    };
     present(&runs, &id, &wanted, context)?;
     // Asking for a report succeeds whatever the run came to.
     Ok(ExitStatus::Ok)
@@ -75,6 +83,9 @@ pub(super) fn present(
     let report = report?;
     let material = Material { runs, reader: &reader, report: &report, options: wanted.options };
     let (written, unwritten) = write_all(wanted.documents, tables.transpose()?, &material);
+    if let Some(live) = wanted.live {
+        live.close(&report);
+    }
     let output_is_taken = wanted.documents.iter().any(Document::is_on_output);
     if wanted.json {
         print_json(&report)?;

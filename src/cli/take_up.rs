@@ -16,6 +16,8 @@ use super::execute::Unbegun;
 use super::failure::Failure;
 use super::job;
 use super::job::Turn;
+use super::live::Beginning;
+use super::live::Live;
 use super::log_file;
 use super::log_file::LogFile;
 use super::pace;
@@ -50,7 +52,7 @@ pub(super) fn resume(args: &ResumeArgs, context: &Context) -> Result<ExitStatus,
     let log_file = log_file::open(&args.how.unattended)?;
     let mut resumable = match run::resume(&context.state, &id, clock)? {
         Resumption::Ready(resumable) => resumable,
-        Resumption::Finished => return tell_finished(&id, &documents, &args.how, context),
+        Resumption::Finished => return tell_finished(&id, &documents, &args.how, clock, context),
     };
     let _job = match turn(&resumable.record, &args.how, context, clock)? {
         Turn::Ours(lock) => lock,
@@ -139,14 +141,23 @@ fn tell_finished(
     id: &RunId,
     documents: &[Document],
     args: &TakeUpArgs,
+    clock: Clock,
     context: &Context,
 ) -> Result<ExitStatus, Failure> {
     let mut stderr = context.stderr;
     stderr.line(&format!("run {id} is finished: every task has its outcome"));
     let runs = run::runs_in(&context.state);
     let options = documents::options(&args.documents);
-    let wanted = report::Wanted { documents, options: &options, json: false, summary: false };
-    report::present(&runs, id, &wanted, context)
+    let live = Live::open(documents, Beginning::GoesOn, id, clock)?;
+    let wanted = report::Wanted {
+        documents,
+        options: &options,
+        json: false,
+        summary: false,
+        live: Some(&live),
+    };
+    let status = report::present(&runs, id, &wanted, context)?;
+    live.failure().map_or(Ok(status), Err)
 }
 
 fn turn(

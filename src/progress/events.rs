@@ -4,7 +4,6 @@
 //! is written whole or not at all, in ASCII, after what it tells is durable. What was missed for
 //! want of time is counted in a line of its own, so that a gap is never silent.
 
-use super::log::ascii;
 use super::log::result_of;
 use crate::clock::Timestamp;
 use crate::event::AttemptResult;
@@ -15,6 +14,7 @@ use crate::event::Watch;
 use crate::task::Outcome;
 use crate::task::Rate;
 use crate::task::Task;
+use crate::text::ascii_json;
 use serde::Serialize;
 use std::fmt;
 use std::io::Write;
@@ -55,7 +55,7 @@ impl Events {
         let line =
             Line { schema_version: SCHEMA_VERSION, run: &self.run, at: at.to_string(), what };
         let json = serde_json::to_string(&line).expect("names, numbers and text are always JSON");
-        ascii(&json) + "\n"
+        ascii_json(&json) + "\n"
     }
 
     fn write(&mut self, lines: &str) {

@@ -13,6 +13,7 @@ use crate::event::Operator;
 use crate::event::Watch;
 use crate::task::Outcome;
 use crate::task::Task;
+use crate::text::ascii_json;
 use crate::text::grouped;
 use crate::text::plural;
 use crate::text::printable;
@@ -297,28 +298,11 @@ fn json_line(entry: &Entry<'_>) -> String {
 
 fn written(entry: &JsonEntry<'_>) -> String {
     let json = serde_json::to_string(entry).expect("names, numbers and text are always JSON");
-    ascii(&json) + "\n"
+    ascii_json(&json) + "\n"
 }
 
 fn sent(text: Option<&String>) -> Option<&str> {
     text.map(String::as_str).filter(|text| !text.is_empty())
-}
-
-/// Escapes what is not printable ASCII: the same JSON, harmless wherever it is shown.
-///
-/// Outside its strings JSON has nothing to escape, so that no parsing is needed.
-pub(super) fn ascii(json: &str) -> String {
-    let mut text = String::with_capacity(json.len());
-    for character in json.chars() {
-        if matches!(character, ' '..='~') {
-            text.push(character);
-            continue;
-        }
-        for unit in character.encode_utf16(&mut [0; 2]) {
-            text.push_str(&format!("\\u{unit:04x}"));
-        }
-    }
-    text
 }
 
 #[cfg(test)]

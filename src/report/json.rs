@@ -3,6 +3,7 @@
 //! Fields are only ever added. Names, order and units are those of the documentation; a value
 //! that is not known is `null`, and its field is there all the same.
 
+use super::ExitStatus;
 use super::FailureGroup;
 use super::Latency;
 use super::Report;
@@ -87,7 +88,7 @@ impl<'a> Document<'a> {
                 .stopped
                 .as_ref()
                 .map(|stopped| Stopped { reason: &stopped.reason, detail: &stopped.detail }),
-            exit: report.exit.map(|exit| Exit { code: exit.code(), name: exit.name() }),
+            exit: report.exit.map(Exit::of),
         }
     }
 }
@@ -269,8 +270,9 @@ fn three_decimals(rate: f64) -> f64 {
     (rate * 1_000.0).round() / 1_000.0
 }
 
+/// A group of failures, with the fields it has in every document of lines and objects.
 #[derive(Serialize)]
-struct Failure<'a> {
+pub(super) struct Failure<'a> {
     /// Nothing in the group of all causes beyond the most that are told apart.
     kind: Option<&'static str>,
     http_status: Option<u16>,
@@ -293,7 +295,7 @@ struct Failure<'a> {
 }
 
 impl<'a> Failure<'a> {
-    fn of(group: &'a FailureGroup, report: &Report) -> Self {
+    pub(super) fn of(group: &'a FailureGroup, report: &Report) -> Self {
         let written = |at: Option<Timestamp>| at.map(|at| at.to_string());
         Self {
             kind: group.kind.map(FailureKind::as_str),
@@ -339,9 +341,15 @@ struct Stopped<'a> {
 }
 
 #[derive(Serialize)]
-struct Exit {
+pub(super) struct Exit {
     code: u8,
     name: &'static str,
+}
+
+impl Exit {
+    pub(super) fn of(exit: ExitStatus) -> Self {
+        Self { code: exit.code(), name: exit.name() }
+    }
 }
 
 fn known(text: &str) -> Option<&str> {

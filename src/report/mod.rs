@@ -6,6 +6,7 @@
 
 mod advised;
 mod cause;
+mod closing_events;
 mod csv;
 mod cut;
 mod dialect;
@@ -40,6 +41,7 @@ pub use self::csv::ResultsError;
 pub use self::csv::ResultsOptions;
 pub use self::csv::ResultsSummary;
 pub use self::csv::write_results;
+pub use closing_events::write_closing_events;
 pub use dialect::CsvDialect;
 pub use diff::Change;
 pub use diff::Diff;

@@ -3,7 +3,8 @@
 //! Everything is a gauge: the numbers of one run start anew with the next. Base units, one
 //! `HELP` and one `TYPE` for each metric, no series twice; nothing that differs from run to run,
 //! such as an id, is a label. Groups of failures are told by what they have in common, and only
-//! the largest: a message, or a label for every cause, would make series without end.
+//! the largest: a message, or a label for every cause, would make series without end. Examples of
+//! their tasks stand in comments.
 
 use super::FailureGroup;
 use super::Report;
@@ -12,12 +13,16 @@ use super::words::kind;
 use crate::clock::Timestamp;
 use crate::task::FailureKind;
 use crate::task::Outcome;
+use crate::task::TaskId;
+use crate::text::printable;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::time::Duration;
 
 /// How many groups of failures have series of their own.
 const SHOWN_GROUPS: usize = 10;
+/// How many columns a comment takes at the most.
+const LONGEST_REMARK: usize = 300;
 /// How many bytes of the service's code are a label.
 const LONGEST_CODE: usize = 64;
 
@@ -107,6 +112,11 @@ fn groups(page: &mut Page, report: &Report) {
     if shown.is_empty() {
         return;
     }
+    for group in shown {
+        page.remark(&examples(group));
+        let command = group.retry_command(report);
+        command.iter().for_each(|command| page.remark(&format!("{}: {command}", group.label)));
+    }
     let told: Vec<Told<'_>> = shown.iter().map(Told::of).collect();
     let mut metric = |name, help, value: fn(&FailureGroup) -> String| {
         let series: Vec<_> =
@@ -119,6 +129,11 @@ fn groups(page: &mut Page, report: &Report) {
         |group| group.count.to_string(),
     );
     metric(
+        "last_run_failure_group_ratio",
+        "Which part of all failures the group is, between 0 and 1.",
+        |group| format!("{:.4}", group.share),
+    );
+    metric(
         "last_run_failure_group_first_timestamp_seconds",
         "When the first task of the group failed, 0 if that is not known.",
         |group| timestamp(group.first_at),
@@ -128,6 +143,13 @@ fn groups(page: &mut Page, report: &Report) {
         "When the last task of the group failed, 0 if that is not known.",
         |group| timestamp(group.last_at),
     );
+}
+
+/// Names some tasks of a group: in a remark, for whoever reads the file, because an id that were
+/// a label would make a series for each.
+fn examples(group: &FailureGroup) -> String {
+    let ids: Vec<&str> = group.examples.iter().map(TaskId::as_str).collect();
+    format!("{}, such as {}: {}", group.label, ids.join(", "), group.message_template)
 }
 
 /// What a group of failures is told by.
@@ -214,6 +236,12 @@ impl Page {
         let job = label("job", run.job.as_deref().unwrap_or_default());
         let labels = format!("{job},{}", label("command", &run.command));
         Self { text: String::new(), labels }
+    }
+
+    /// Writes a comment; nothing in it can end its line.
+    fn remark(&mut self, text: &str) {
+        writeln!(self.text, "# {}", printable(text, LONGEST_REMARK))
+            .expect("a String takes all text");
     }
 
     fn metric(&mut self, name: &str, help: &str, series: &[Series<'_>]) {

@@ -76,8 +76,13 @@ fn show(args: &ShowArgs, context: &Context) -> Result<ExitStatus, Failure> {
     let runs = run::runs_in(&context.state);
     let id = find(&args.which, context)?;
     let options = ResultsOptions::default();
-    let wanted =
-        report::Wanted { documents: &[], options: &options, json: args.json, summary: true };
+    let wanted = report::Wanted {
+        documents: &[],
+        options: &options,
+        json: args.json,
+        summary: true,
+        live: None,
+    };
     if !args.json {
         let listed = read(&runs, &id)?;
         stream::print(&head(&listed, &runs)).map_err(not_printed)?;

@@ -57,11 +57,22 @@ fn a_report_becomes_gauges() {
     # TYPE batchctl_last_run_sub_tasks gauge
     batchctl_last_run_sub_tasks{job="",command="stop",result="succeeded"} 9
     batchctl_last_run_sub_tasks{job="",command="stop",result="failed"} 1
+    # F1, such as gate-south: some sub-tasks failed
+    # F1: batchctl retry 20240705-120000-kfzq --group F1
+    # F2, such as dock-1: This operation is not allowed.
+    # F2: batchctl retry 20240705-120000-kfzq --group F2
+    # F3, such as dock-2: no answer in 60 s
+    # F3: batchctl retry 20240705-120000-kfzq --group F3
     # HELP batchctl_last_run_failure_group_tasks Tasks of the run in its ten largest groups of failures with the same cause.
     # TYPE batchctl_last_run_failure_group_tasks gauge
     batchctl_last_run_failure_group_tasks{job="",command="stop",group="F1",kind="service",http_status="200",error_code="",retryable="false"} 1
     batchctl_last_run_failure_group_tasks{job="",command="stop",group="F2",kind="refused",http_status="500",error_code="VIAS.00010012",retryable="false"} 1
     batchctl_last_run_failure_group_tasks{job="",command="stop",group="F3",kind="timeout",http_status="",error_code="",retryable="true"} 1
+    # HELP batchctl_last_run_failure_group_ratio Which part of all failures the group is, between 0 and 1.
+    # TYPE batchctl_last_run_failure_group_ratio gauge
+    batchctl_last_run_failure_group_ratio{job="",command="stop",group="F1",kind="service",http_status="200",error_code="",retryable="false"} 0.3333
+    batchctl_last_run_failure_group_ratio{job="",command="stop",group="F2",kind="refused",http_status="500",error_code="VIAS.00010012",retryable="false"} 0.3333
+    batchctl_last_run_failure_group_ratio{job="",command="stop",group="F3",kind="timeout",http_status="",error_code="",retryable="true"} 0.3333
     # HELP batchctl_last_run_failure_group_first_timestamp_seconds When the first task of the group failed, 0 if that is not known.
     # TYPE batchctl_last_run_failure_group_first_timestamp_seconds gauge
     batchctl_last_run_failure_group_first_timestamp_seconds{job="",command="stop",group="F1",kind="service",http_status="200",error_code="",retryable="false"} 1720180800.200
@@ -109,6 +120,9 @@ fn check(text: &str) {
         if let Some(kind) = line.strip_prefix("# TYPE ") {
             let (name, kind) = kind.split_once(' ').unwrap();
             assert!(helped.contains(name) && types.insert(name, kind).is_none(), "{line}");
+            continue;
+        }
+        if line.starts_with("# F") {
             continue;
         }
         let (identity, value) = line.rsplit_once(' ').unwrap();
@@ -184,6 +198,27 @@ fn a_group_is_told_by_what_is_bounded() {
         series,
         [format!("batchctl_last_run_failure_group_tasks{{job=\"\",command=\"stop\",{own}}} 1")]
     );
+}
+
+#[test]
+fn a_group_names_examples_in_comments_that_nothing_ends() {
+    let mut run = TestRun::of(4);
+    run.begin();
+    for task in 0..4 {
+        run.settle(task, refused("no\nbatchctl_evil 1\u{2028}# TYPE a b"), Outcome::Failed);
+    }
+    run.end(None);
+    let text = prometheus(&run.report(), None);
+    check(&text);
+    let comments: Vec<&str> = text.lines().filter(|line| line.starts_with("# F")).collect();
+    assert_eq!(
+        comments,
+        [
+            r"# F1, such as task-0000, task-0001, task-0002: no\u{a}batchctl_evil 1\u{2028}# TYPE a b",
+            "# F1: batchctl retry 20240705-120000-kfzq --group F1",
+        ]
+    );
+    assert!(text.contains("\nbatchctl_last_run_failure_group_ratio{"), "{text}");
 }
 
 #[test]

@@ -97,6 +97,7 @@ fn documents_keep_to_their_schemas() {
     let json = |text: &str| serde_json::from_str::<Value>(text).unwrap();
     check(&schema(&scene, "report"), &[json(&scene.read("report.json"))]);
     let events: Vec<Value> = scene.read("events.ndjson").lines().map(json).collect();
+    assert!(events.iter().any(|event| event["event"] == "failure_group"));
     check(&schema(&scene, "events"), &events);
     check(&schema(&scene, "results"), &rows(&scene.read("results.csv")));
     let named = schema(&scene, "results")["properties"].as_object().unwrap().clone();

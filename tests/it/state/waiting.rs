@@ -69,9 +69,15 @@ fn what_did_not_arrive_can_be_waited_for_again_and_retried() {
 fn a_run_can_be_waited_for_afterwards() {
     let stage = settling_in(200);
     stage.scene.call(&["start", "--id", "task-000001", "--json"]).expect(0);
-    let ended = stage.scene.call(&["wait", "--json", "-o", "results.csv"]).expect(0);
+    let documents = ["-o", "results.csv", "-o", "events.ndjson"];
+    let ended = stage.scene.call(&[&["wait", "--json"], &documents[..]].concat()).expect(0);
     assert_eq!(report(&ended)["arrivals"]["verified"], 1);
     assert_eq!(cells(&stage.scene, &["state_after"]), ["running"]);
+    let events = stage.scene.read("events.ndjson");
+    let told = events.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let told: Vec<String> = told.map(|line| line["event"].as_str().unwrap().to_owned()).collect();
+    assert!(told.contains(&"verified".into()), "{told:?}");
+    assert_eq!(told.last().unwrap(), "run_reported");
     // There is nothing to look for any more.
     let lists = stage.witness.tally().lists;
     stage.scene.call(&["wait"]).expect(0);
