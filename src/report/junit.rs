@@ -11,6 +11,7 @@ use super::csv::is_wanted;
 use super::words::kind;
 use super::words::may_help;
 use super::words::percent;
+use super::words::when;
 use super::xml::Element;
 use super::xml::Xml;
 use crate::store::RunId;
@@ -18,6 +19,7 @@ use crate::store::RunReader;
 use crate::store::TaskRow;
 use crate::task::Failure;
 use crate::task::Outcome;
+use crate::task::TaskId;
 use crate::text::grouped;
 use std::io;
 use std::io::Write;
@@ -91,14 +93,17 @@ fn end<W: Write>(mut xml: Xml<W>, report: &Report) -> io::Result<()> {
 fn group(group: &FailureGroup, report: &Report) -> String {
     let code = &group.error_code;
     let cause = if code.is_empty() { String::new() } else { format!("{code}: ") };
+    let examples: Vec<&str> = group.examples.iter().map(TaskId::as_str).collect();
     let again = group.retry_command(report).map_or_else(String::new, |it| format!("; {it}"));
     format!(
-        "{} {} {} {} {cause}{}; {}{again}",
+        "{} {} {} {} {cause}{}; e.g. {}; {}; {}{again}",
         group.label,
         grouped(group.count),
         percent(group.share),
         kind(group),
         group.message_template,
+        examples.join(", "),
+        when(group),
         may_help(group),
     )
 }

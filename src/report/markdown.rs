@@ -10,6 +10,7 @@ use super::hints::hints;
 use super::summary::title;
 use super::words::kind;
 use super::words::percent;
+use super::words::when;
 use crate::store::RunId;
 use crate::task::Outcome;
 use crate::task::TaskId;
@@ -125,8 +126,11 @@ fn failures(text: &mut String, report: &Report) -> Written {
         return Ok(());
     }
     writeln!(text, "\n### Failures\n")?;
-    writeln!(text, "| | tasks | share | kind | status | cause | advice | again? | for example |")?;
-    writeln!(text, "|---|--:|--:|---|---|---|---|---|---|")?;
+    writeln!(
+        text,
+        "| | tasks | share | kind | status | cause | advice | again? | when | for example |"
+    )?;
+    writeln!(text, "|---|--:|--:|---|---|---|---|---|---|---|")?;
     let (shown, more) = groups.split_at(groups.len().min(SHOWN_FAILURES));
     for group in shown {
         failure(text, group)?;
@@ -145,7 +149,7 @@ fn failure(text: &mut String, group: &FailureGroup) -> Written {
     let examples: Vec<String> = group.examples.iter().map(|id| code(TaskId::as_str(id))).collect();
     writeln!(
         text,
-        "| {} | {} | {} | {} | {status} | {} | {} | {} | {} |",
+        "| {} | {} | {} | {} | {status} | {} | {} | {} | {} | {} |",
         group.label,
         grouped(group.count),
         percent(group.share),
@@ -153,6 +157,7 @@ fn failure(text: &mut String, group: &FailureGroup) -> Written {
         cause.iter().filter_map(|part| known(part)).collect::<Vec<_>>().join(" "),
         known(&group.advice).unwrap_or_default(),
         if group.retryable { "yes" } else { "no" },
+        when(group),
         examples.join(" "),
     )
 }

@@ -29,11 +29,11 @@ fn a_report_tells_outcomes_causes_and_what_to_type() {
 
     ### Failures
 
-    | | tasks | share | kind | status | cause | advice | again? | for example |
-    |---|--:|--:|---|---|---|---|---|---|
-    | F1 | 1 | 33% | service | 200 | `some sub-tasks failed` `camera cam-1: no licence` |  | no | `gate-south` |
-    | F2 | 1 | 33% | refused | 500 | `VIAS.00010012` `This operation is not allowed.` `The task is being deleted.` | `Wait until it is gone.` | no | `dock-1` |
-    | F3 | 1 | 33% | timeout |  | `no answer in 60 s` |  | yes | `dock-2` |
+    | | tasks | share | kind | status | cause | advice | again? | when | for example |
+    |---|--:|--:|---|---|---|---|---|---|---|
+    | F1 | 1 | 33% | service | 200 | `some sub-tasks failed` `camera cam-1: no licence` |  | no | 2024-07-05 12:00:00 UTC | `gate-south` |
+    | F2 | 1 | 33% | refused | 500 | `VIAS.00010012` `This operation is not allowed.` `The task is being deleted.` | `Wait until it is gone.` | no | 2024-07-05 12:00:00 UTC | `dock-1` |
+    | F3 | 1 | 33% | timeout |  | `no answer in 60 s` |  | yes | 2024-07-05 12:00:00 UTC | `dock-2` |
 
     ```sh
     batchctl resume 20240705-120000-kfzq                  # goes on with the rest
@@ -78,7 +78,7 @@ fn what_the_service_says_is_one_cell_of_the_table() {
     run.end(None);
     let text = markdown(&run.report());
     let row = text.lines().find(|line| line.starts_with("| F1 | 1 | 100% | refused |")).unwrap();
-    assert_eq!(row.matches('|').count(), 10, "{row}");
+    assert_eq!(row.matches('|').count(), 11, "{row}");
     for mark in ['<', '@', '#'] {
         let outside = row.split("<code>").map(|part| part.split("</code>").last().unwrap());
         assert!(!outside.collect::<String>().contains(mark), "{row}");
