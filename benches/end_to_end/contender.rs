@@ -14,6 +14,8 @@ use std::process::Command;
 use tempfile::TempDir;
 
 const CONCURRENCY: &str = "64";
+/// The token that the service is to be called with: a call without one is no call of it.
+const TOKEN: &str = "benchmark-token";
 /// `xargs` starts a process for each call: it makes so many times fewer.
 const FEWER: usize = 50;
 
@@ -134,7 +136,7 @@ fn batchctl(ground: &Ground) -> Result<Command, Trouble> {
     let _ = fs::remove_dir_all(&state);
     fs::create_dir(&state)?;
     let mut command = Command::new(env!("CARGO_BIN_EXE_batchctl"));
-    command.env_clear().env("HOME", ground.folder.path()).env("BATCHCTL_TOKEN", "benchmark-token");
+    command.env_clear().env("HOME", ground.folder.path()).env("BATCHCTL_TOKEN", TOKEN);
     command.args(["stop", "--rate", "none", "--yes", "--quiet", "--project-id", "project"]);
     command.args(["-j", CONCURRENCY, "--endpoint", &ground.url]);
     command.arg("--state-dir").arg(state).arg("-o").arg(ground.path("results.csv"));
@@ -145,13 +147,14 @@ fn batchctl(ground: &Ground) -> Result<Command, Trouble> {
 fn oha(ground: &Ground) -> Command {
     let mut command = Command::new("oha");
     command.args(["--no-tui", "-m", "PUT", "-c", CONCURRENCY, "-n", &ground.calls.to_string()]);
-    command.arg("--urls-from-file").arg(ground.path("urls.txt"));
+    command.arg("-H").arg(token_header()).arg("--urls-from-file").arg(ground.path("urls.txt"));
     command
 }
 
 fn curl(ground: &Ground) -> Command {
     let mut command = Command::new("curl");
     command.args(["--silent", "--request", "PUT", "--parallel", "--parallel-max", CONCURRENCY]);
+    command.arg("--header").arg(token_header());
     command.args(["--write-out", "%{http_code} %{url_effective}\n", "--config"]);
     command.arg(ground.path("curl.conf"));
     command
@@ -160,9 +163,14 @@ fn curl(ground: &Ground) -> Command {
 fn xargs(ground: &Ground) -> Result<Command, Trouble> {
     let mut command = Command::new("xargs");
     command.args(["-P", CONCURRENCY, "-n", "1", "curl", "--silent", "--request", "PUT"]);
+    command.arg("--header").arg(token_header());
     command.args(["--output", "/dev/null", "--write-out", "%{http_code} %{url_effective}\n"]);
     command.stdin(File::open(ground.path("fewer.txt"))?);
     Ok(command)
+}
+
+fn token_header() -> String {
+    format!("X-Auth-Token: {TOKEN}")
 }
 
 /// Tells whether a program would be found.
