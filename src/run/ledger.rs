@@ -58,9 +58,8 @@ impl Ledger for StoreLedger {
         .boxed()
     }
 
-    fn on_events(&mut self, events: Vec<Event>) -> BoxFuture<'static, Result<(), LedgerError>> {
-        let is_told = |event: &Event| self.ending == Ending::OfEngine || !is_end(event);
-        let events = events.into_iter().filter(is_told).collect();
+    fn on_events(&mut self, mut events: Vec<Event>) -> BoxFuture<'static, Result<(), LedgerError>> {
+        events.retain(|event| self.ending == Ending::OfEngine || !is_end(event));
         let committed = self.writer.commit(events);
         let gallery = self.gallery.clone();
         async move {

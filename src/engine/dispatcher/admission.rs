@@ -153,7 +153,10 @@ where
         if self.committing.is_some() || self.batch.is_empty() {
             return;
         }
-        self.committing = Some(self.ledger.on_events(std::mem::take(&mut self.batch)));
+        // The next is as large, more or less: it need not grow to it step by step.
+        let next = Vec::with_capacity(self.batch.len());
+        let batch = std::mem::replace(&mut self.batch, next);
+        self.committing = Some(self.ledger.on_events(batch));
         self.desk.being_recorded();
         self.in_commit.append(&mut self.admitted);
         self.ahead.commit_begins(self.clock.instant());
