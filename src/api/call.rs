@@ -6,6 +6,7 @@ use super::list::Checked;
 use super::list::Listed;
 use super::list::read_page;
 use super::skew::ClockSkew;
+use super::transport::Outgoing;
 use super::transport::Reply;
 use super::transport::Transport;
 use super::transport::TransportError;
@@ -18,18 +19,21 @@ use crate::policy::NoResponse;
 use crate::policy::RateHint;
 use crate::policy::Response;
 use crate::policy::ServiceError;
+use crate::policy::may_tell_rate;
 use crate::policy::quota_in_message;
 use crate::policy::rate_hint;
 use crate::policy::retry_after;
 use crate::task::FailureKind;
-use hyper::Request;
 use hyper::header::CONTENT_ENCODING;
 use hyper::header::DATE;
 use hyper::header::HeaderMap;
+use hyper::header::HeaderName;
 use hyper::header::LOCATION;
 use hyper::header::RETRY_AFTER;
 use std::time::Duration;
 
+/// The service's id of a request.
+static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// The largest body that is read.
 const LARGEST_BODY: usize = 1024 * 1024;
 /// The largest page of a list that is read: 200 entries of 40 KiB.
@@ -42,7 +46,7 @@ const LONGEST_LIST: usize = 100;
 /// Sends a request and tells what came back.
 pub(super) async fn exchange(
     transport: &Transport,
-    request: Request<()>,
+    request: Outgoing,
     sent: &Authorisation,
 ) -> Answer {
     let mut response = match transport.send(request).await {
@@ -56,7 +60,7 @@ pub(super) async fn exchange(
 /// Sends a request for a page of a list and tells what came back.
 pub(super) async fn fetch_page(
     transport: &Transport,
-    request: Request<()>,
+    request: Outgoing,
     sent: &Authorisation,
 ) -> Listed {
     compare(transport, request, sent).await.listed
@@ -65,7 +69,7 @@ pub(super) async fn fetch_page(
 /// Sends a request for a page of a list, and compares the clocks as well.
 pub(super) async fn check(
     transport: &Transport,
-    request: Request<()>,
+    request: Outgoing,
     sent: &Authorisation,
     timeout: Duration,
 ) -> Checked {
@@ -78,12 +82,12 @@ pub(super) async fn check(
     })
 }
 
-async fn compare(transport: &Transport, request: Request<()>, sent: &Authorisation) -> Checked {
+async fn compare(transport: &Transport, request: Outgoing, sent: &Authorisation) -> Checked {
     let mut response = match transport.send(request).await {
         Ok(response) => response,
         Err(error) => return Checked { listed: Listed::Answer(gone(error, sent)), skew: None },
     };
-    let date = header(&response.headers, DATE.as_str());
+    let date = header(&response.headers, &DATE);
     let skew = date.and_then(|date| ClockSkew::of(date, system_time()));
     Checked { listed: page_of(&mut response, sent).await, skew }
 }
@@ -125,9 +129,8 @@ fn answer(response: &Reply<'_>, body: Body, sent: &Authorisation) -> Answer {
 
 /// Adds to a refused signature that the clock is wrong, if it is: the service does not say so.
 fn explained(body: Body, status: u16, headers: &HeaderMap, sent: &Authorisation) -> Body {
-    let signed_at = sent.signed_at.filter(|_| status == 401);
-    let date = header(headers, DATE.as_str());
-    let skew = signed_at.zip(date).and_then(|(at, date)| ClockSkew::of(date, at));
+    let Some(signed_at) = sent.signed_at.filter(|_| status == 401) else { return body };
+    let skew = header(headers, &DATE).and_then(|date| ClockSkew::of(date, signed_at));
     match (body, skew.filter(|skew| skew.spoils_signatures())) {
         (Body::Error(error), Some(skew)) if error.advice.is_empty() => {
             let advice = format!("{skew}, and a signature is good for 15 minutes: set the clock.");
@@ -155,7 +158,7 @@ async fn text_of(
     most: usize,
     sent: &Authorisation,
 ) -> Result<String, String> {
-    if let Some(encoding) = header(&response.headers, CONTENT_ENCODING.as_str()) {
+    if let Some(encoding) = header(&response.headers, &CONTENT_ENCODING) {
         return Err(kept(format!("the answer is encoded, as `{encoding}`"), sent));
     }
     let bytes = read_all(response, most).await?;
@@ -182,7 +185,7 @@ async fn read_all(response: &mut Reply<'_>, most: usize) -> Result<Vec<u8>, Stri
 }
 
 fn redirected(status: u16, headers: &HeaderMap, sent: &Authorisation) -> ServiceError {
-    let target = header(headers, LOCATION.as_str()).unwrap_or("nowhere");
+    let target = header(headers, &LOCATION).unwrap_or("nowhere");
     ServiceError {
         message: kept(
             format!(
@@ -197,20 +200,23 @@ fn redirected(status: u16, headers: &HeaderMap, sent: &Authorisation) -> Service
 }
 
 fn hold(headers: &HeaderMap) -> Option<Duration> {
-    let date = header(headers, DATE.as_str());
     let values = headers.get_all(RETRY_AFTER).into_iter().filter_map(|value| value.to_str().ok());
-    values.filter_map(|value| retry_after(value, date)).max()
+    values.filter_map(|value| retry_after(value, header(headers, &DATE))).max()
 }
 
 /// Returns what headers, or else the gateway's message, say of the service's quota.
 fn quota_hint(headers: &HeaderMap, body: &Body) -> Option<RateHint> {
-    let named =
-        headers.iter().filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)));
+    let in_headers = || {
+        let named = headers.iter();
+        let named = named.filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)));
+        rate_hint(named, header(headers, &DATE))
+    };
     let in_message = || match body {
         Body::Error(error) => quota_in_message(&error.message),
         Body::Result(_) | Body::Unreadable(_) => None,
     };
-    rate_hint(named, header(headers, DATE.as_str())).or_else(in_message)
+    let is_told = headers.keys().any(|name| may_tell_rate(name.as_str()));
+    is_told.then(in_headers).flatten().or_else(in_message)
 }
 
 fn request_id(headers: &HeaderMap, body: &Body) -> Option<String> {
@@ -218,10 +224,10 @@ fn request_id(headers: &HeaderMap, body: &Body) -> Option<String> {
         Body::Error(error) => Some(error.request_id.clone()).filter(|id| !id.is_empty()),
         Body::Result(_) | Body::Unreadable(_) => None,
     };
-    header(headers, "x-request-id").map(str::to_owned).or(in_body)
+    header(headers, &REQUEST_ID).map(str::to_owned).or(in_body)
 }
 
-fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+fn header<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
     headers.get(name)?.to_str().ok()
 }
 

@@ -3,6 +3,7 @@
 use super::TaskApi;
 use super::authority::Authority;
 use super::call;
+use super::credentials::Authorisation;
 use super::credentials::Credentials;
 use super::endpoint::Endpoint;
 use super::endpoint::ProjectId;
@@ -10,6 +11,7 @@ use super::list::Checked;
 use super::list::ListFilter;
 use super::list::Listed;
 use super::route::Route;
+use super::transport::Outgoing;
 use super::transport::Transport;
 use crate::policy::Answer;
 use crate::policy::Delivery;
@@ -81,8 +83,7 @@ impl ViasClient {
     pub async fn check(&self) -> Checked {
         let mut url = self.settings.endpoint.list(&self.settings.project);
         url.set_query(Some(SMALLEST_PAGE));
-        let mut request = get(&url);
-        let sent = self.credentials.authorise(&mut request, Some(&self.settings.project));
+        let (request, sent) = self.authorised(get(&url));
         call::check(&self.transport, request, &sent, CHECK_TIMEOUT).await
     }
 
@@ -92,6 +93,12 @@ impl ViasClient {
         // Some gateways refuse a PUT that does not say that it has no body (RFC 9110, 8.6).
         let length = HeaderValue::from_static("0");
         Request::put(uri).header(CONTENT_LENGTH, length).body(()).ok()
+    }
+
+    /// Gives a request its credentials and the form that it is written in.
+    fn authorised(&self, mut request: Request<()>) -> (Outgoing, Authorisation) {
+        let sent = self.credentials.authorise(&mut request, Some(&self.settings.project));
+        (self.transport.outgoing(request), sent)
     }
 
     /// Builds the request for a page of the list.
@@ -108,11 +115,8 @@ fn get(url: &Url) -> Request<()> {
 
 impl TaskApi for ViasClient {
     async fn call(&self, task: Arc<Task>) -> Answer {
-        match self.request(&task) {
-            Some(mut request) => {
-                let sent = self.credentials.authorise(&mut request, Some(&self.settings.project));
-                call::exchange(&self.transport, request, &sent).await
-            }
+        match self.request(&task).map(|request| self.authorised(request)) {
+            Some((request, sent)) => call::exchange(&self.transport, request, &sent).await,
             None => Answer::NoResponse(NoResponse {
                 kind: FailureKind::NotSent,
                 delivery: Delivery::NeverLeft,
@@ -122,8 +126,7 @@ impl TaskApi for ViasClient {
     }
 
     async fn list(&self, filter: &ListFilter, number: u32) -> Listed {
-        let mut request = self.page_request(filter, number);
-        let sent = self.credentials.authorise(&mut request, Some(&self.settings.project));
+        let (request, sent) = self.authorised(self.page_request(filter, number));
         call::fetch_page(&self.transport, request, &sent).await
     }
 

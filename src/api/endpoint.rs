@@ -116,14 +116,18 @@ impl Endpoint {
     /// Ids and project ids are checked types whose characters need no escaping. The comparison
     /// guards against a parser that sees it differently.
     pub(super) fn action(&self, project: &ProjectId, task: &Task) -> Option<Uri> {
-        let path = format!(
-            "{}/v2/{project}/batch-tasks/{}/action/{}",
+        let parts = [
             self.base.path().trim_end_matches('/'),
-            task.id,
-            task.command
-        );
-        let uri = self.at(path.clone())?;
-        (uri.path() == path && uri.query().is_none()).then_some(uri)
+            "/v2/",
+            &project.0,
+            "/batch-tasks/",
+            task.id.as_str(),
+            "/action/",
+            task.command.as_str(),
+        ];
+        let uri = self.at(parts.concat())?;
+        let rest = parts.iter().try_fold(uri.path(), |path, part| path.strip_prefix(part))?;
+        (rest.is_empty() && uri.query().is_none()).then_some(uri)
     }
 
     fn at(&self, path: String) -> Option<Uri> {

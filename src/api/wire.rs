@@ -132,7 +132,10 @@ fn integral(number: f64) -> Option<i64> {
 }
 
 fn text<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
-    Ok(loose_text(&Value::deserialize(from)?))
+    Ok(match Value::deserialize(from)? {
+        Value::String(text) => Some(text),
+        other => loose_text(&other),
+    })
 }
 
 /// Reads a list of texts; what is in it that is no text is kept as JSON, a lone text is a list.

@@ -13,6 +13,7 @@ use crate::task::FailureKind;
 use futures::FutureExt;
 use std::any::Any;
 use std::panic::AssertUnwindSafe;
+use std::pin::Pin;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -51,7 +52,7 @@ pub(super) async fn send<A: TaskApi>(
     let task = Arc::clone(&flight.claim.task);
     // The call takes its credentials when it is first polled, and that is now.
     let used = api.authority().generation();
-    let call = AssertUnwindSafe(async { api.call(task).await }).catch_unwind();
+    let call = pin!(AssertUnwindSafe(async { api.call(task).await }).catch_unwind());
     let answer = match within(clock, timeout, call).await {
         Some(Ok(answer)) => answer,
         Some(Err(panic)) => Answer::Panicked(panic_message(panic.as_ref())),
@@ -64,13 +65,18 @@ pub(super) async fn send<A: TaskApi>(
 ///
 /// A process that was stopped (SIGSTOP, a suspended laptop) finds all its time-outs over when it
 /// goes on, and answers in its socket buffers. They are read before anything is given up.
-async fn within<F: Future>(clock: Clock, timeout: Duration, future: F) -> Option<F::Output> {
-    let mut future = pin!(future);
+///
+/// The future stays where it is: a copy of it would make every attempt twice as large.
+async fn within<F: Future>(
+    clock: Clock,
+    timeout: Duration,
+    mut future: Pin<&mut F>,
+) -> Option<F::Output> {
     let Some(mut deadline) = clock.instant().checked_add(timeout) else {
         return Some(future.await);
     };
     loop {
-        match tokio::time::timeout_at(deadline, &mut future).await {
+        match tokio::time::timeout_at(deadline, future.as_mut()).await {
             Ok(output) => return Some(output),
             Err(_) if clock.instant() > deadline + LATE => deadline = clock.instant() + GRACE,
             Err(_) => return None,
@@ -106,7 +112,7 @@ mod tests {
         let clock = Clock::start();
         let begun = clock.instant();
         let (answer, answered) = oneshot::channel();
-        let call = async { answered.await.expect("an answer, or none for ever") };
+        let call = pin!(async { answered.await.expect("an answer, or none for ever") });
         let mut call = pin!(within(clock, TIMEOUT, call));
         assert_eq!(call.as_mut().now_or_never(), None, "the time-out has begun");
         tokio::time::advance(Duration::from_secs(stopped)).await;

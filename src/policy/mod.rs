@@ -60,6 +60,7 @@ pub use ramp::Ramp;
 pub use rate_hint::HintedPace;
 pub use rate_hint::Quota;
 pub use rate_hint::RateHint;
+pub use rate_hint::may_tell_rate;
 pub use rate_hint::quota_in_message;
 pub use rate_hint::rate_hint;
 pub use retry::Decision;

@@ -86,8 +86,7 @@ pub fn rate_hint<'a>(
     headers: impl IntoIterator<Item = (&'a str, &'a str)>,
     date: Option<&str>,
 ) -> Option<RateHint> {
-    let headers: Vec<_> =
-        headers.into_iter().filter(|(name, _)| name.contains("ratelimit")).collect();
+    let headers: Vec<_> = headers.into_iter().filter(|(name, _)| may_tell_rate(name)).collect();
     if headers.is_empty() {
         return None;
     }
@@ -98,6 +97,13 @@ pub fn rate_hint<'a>(
         .chain(own(&headers))
         .chain(gateway(&headers));
     tightest(hints)
+}
+
+/// Tells whether a header with this name, in lower case, can be read by [`rate_hint`].
+///
+/// Most answers have none, and need no closer look.
+pub fn may_tell_rate(name: &str) -> bool {
+    name.contains("ratelimit")
 }
 
 /// Reads the quota in the gateway's message, `…,limit:200,time:5 minute`.

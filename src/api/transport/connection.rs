@@ -22,8 +22,10 @@ use std::task::Poll;
 /// The most headers of an answer.
 const MOST_HEADERS: usize = 64;
 
-/// Requests of the service have no body.
-pub(super) type Outgoing = Request<Empty<Bytes>>;
+/// A request as it is written; those of the service have no body.
+///
+/// In a box, for every future that it passes through has room for it, and there is one a call.
+pub(in super::super) struct Outgoing(pub(super) Box<Request<Empty<Bytes>>>);
 
 /// What bytes go over: a socket, TLS, or TLS in a tunnel.
 pub(super) trait Wire: Read + Write + Send + Unpin {}
@@ -42,14 +44,17 @@ pub(super) struct Connection {
 /// Why there is no answer.
 pub(super) enum Unanswered {
     /// The connection was closed before a byte was written: the request is as it was.
-    Unsent(Box<Outgoing>, hyper::Error),
+    Unsent(Outgoing, hyper::Error),
     /// Some of it may have been written.
     Lost(hyper::Error),
 }
 
 impl Connection {
     pub(super) async fn over(wire: Box<dyn Wire>) -> Result<Self, hyper::Error> {
-        let (sender, driver) = Builder::new().max_headers(MOST_HEADERS).handshake(wire).await?;
+        let mut builder = Builder::new();
+        // A request without a body is one piece, which `write` takes with less ado than `writev`.
+        builder.max_headers(MOST_HEADERS).writev(false);
+        let (sender, driver) = builder.handshake(wire).await?;
         Ok(Self { sender, driver: Some(Box::new(driver)) })
     }
 
@@ -63,14 +68,14 @@ impl Connection {
         &mut self,
         request: Outgoing,
     ) -> Result<Response<Incoming>, Unanswered> {
-        let mut answer = pin!(self.sender.try_send_request(request));
+        let mut answer = pin!(self.sender.try_send_request(*request.0));
         let driver = &mut self.driver;
         let answered = poll_fn(|cx| {
             drive(driver, cx);
             answer.as_mut().poll(cx)
         });
         answered.await.map_err(|mut error| match error.take_message() {
-            Some(request) => Unanswered::Unsent(Box::new(request), error.into_error()),
+            Some(request) => Unanswered::Unsent(Outgoing(Box::new(request)), error.into_error()),
             None => Unanswered::Lost(error.into_error()),
         })
     }

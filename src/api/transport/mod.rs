@@ -14,7 +14,7 @@ use crate::clock::Clock;
 use crate::clock::Instant;
 use bytes::Bytes;
 use connection::Connection;
-use connection::Outgoing;
+pub(super) use connection::Outgoing;
 use connection::Unanswered;
 use dialer::Dialer;
 use http_body_util::Empty;
@@ -90,13 +90,12 @@ impl Transport {
     }
 
     /// Writes a request, and waits for the head of its answer.
-    pub(super) async fn send(&self, request: Request<()>) -> Result<Reply<'_>, TransportError> {
-        let mut request = self.outgoing(request);
+    pub(super) async fn send(&self, mut request: Outgoing) -> Result<Reply<'_>, TransportError> {
         while let Some(mut connection) = self.take() {
             request = match connection.send(request).await {
                 Ok(answer) => return Ok(self.reply(answer, connection)),
                 // The other side closed it meanwhile; the others may be as old.
-                Err(Unanswered::Unsent(request, _)) => *request,
+                Err(Unanswered::Unsent(request, _)) => request,
                 Err(Unanswered::Lost(error)) => return Err(TransportError::Lost(error)),
             };
         }
@@ -110,7 +109,7 @@ impl Transport {
     }
 
     /// Puts a request into the form it is written in.
-    fn outgoing(&self, request: Request<()>) -> Outgoing {
+    pub(super) fn outgoing(&self, request: Request<()>) -> Outgoing {
         let mut request = request.map(|()| Empty::new());
         let headers = request.headers_mut();
         headers.insert(HOST, self.host.clone());
@@ -127,7 +126,7 @@ impl Transport {
                 *request.uri_mut() = path.unwrap_or(PathAndQuery::from_static("/")).into();
             }
         }
-        request
+        Outgoing(Box::new(request))
     }
 
     async fn connect(&self) -> Result<Connection, TransportError> {

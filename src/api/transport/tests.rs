@@ -103,9 +103,9 @@ async fn head(stream: &mut TcpStream) -> Option<String> {
     Some(String::from_utf8(head).unwrap())
 }
 
-fn put(transport: &Transport) -> Request<()> {
+fn put(transport: &Transport) -> Outgoing {
     let uri = format!("http://{}/task/stop", transport.host.to_str().unwrap());
-    Request::put(uri).body(()).unwrap()
+    transport.outgoing(Request::put(uri).body(()).unwrap())
 }
 
 /// Makes a call, and returns the body of its answer.
