@@ -11,6 +11,7 @@ use super::descriptors;
 use super::descriptors::Sockets;
 use super::display;
 use super::display::Displays;
+use super::display::Standing;
 use super::documents::Document;
 use super::failure::Failure;
 use super::keys;
@@ -27,7 +28,9 @@ use batchctl::api::ClientSettings;
 use batchctl::api::CredentialSource;
 use batchctl::api::ViasClient;
 use batchctl::clock::Clock;
+use batchctl::engine::Control;
 use batchctl::event::StopReason;
+use batchctl::event::Watch;
 use batchctl::report::ExitStatus;
 use batchctl::report::ResultsOptions;
 use batchctl::run;
@@ -37,11 +40,16 @@ use batchctl::run::RunError;
 use batchctl::text::plural;
 use jiff::ZonedDateTime;
 use jiff::tz::TimeZone;
+use std::io;
+use std::io::Write;
 use std::num::NonZeroUsize;
 use std::path::Path;
 use std::time::Duration;
+use tokio::runtime::Builder;
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
+use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::sync::mpsc::UnboundedSender;
 
 /// How a run is carried out and told.
 pub(super) struct Execution<'a> {
@@ -79,10 +87,7 @@ pub(super) fn carry_out(
     unbegun: Unbegun,
     context: &Context,
 ) -> Result<ExitStatus, Failure> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| Failure::new(ExitStatus::InputOutput, error))?;
+    let runtime = Builder::new_current_thread().enable_all().build().map_err(input_output)?;
     let log_file = how.log_file.take();
     let log_trouble = log_file.as_ref().map(LogFile::trouble);
     let Displays { mut watchers, talk, standing, keys_to } =
@@ -94,16 +99,8 @@ pub(super) fn carry_out(
         .block_on(async {
             signals::obey(&context.surroundings, control.clone(), talk, drain_timeout)
         })
-        .map_err(|error| Failure::new(ExitStatus::InputOutput, error))?;
-    let sockets = how.place.sandbox.as_ref().map_or(Sockets::Ours, |_| Sockets::BothEnds);
-    let mut stderr = context.stderr;
-    let wanted = planned.settings().concurrency;
-    planned.narrow(descriptors::make_room(wanted, sockets, &mut stderr));
-    let wires = Wires {
-        connect_timeout: planned.settings().connect_timeout,
-        concurrency: planned.settings().concurrency,
-    };
-    let client = match client(how.place, how.credentials, wires, &runtime, context) {
+        .map_err(input_output)?;
+    let client = match connect(&mut planned, &how, &runtime, context) {
         Ok(client) => client,
         Err(failure) => {
             if unbegun == Unbegun::Discard {
@@ -113,29 +110,12 @@ pub(super) fn carry_out(
         }
     };
     let (runs, id) = (planned.runs().clone(), planned.id().clone());
-    if let Some(finish_by) = planned.settings().finish_by {
-        planned.finish_within(finish_by.time_left(&here(how.clock)));
-    }
-    if !planned.settings().sandbox {
-        planned.learn_for(&context.profile);
-    }
-    let beginning = match unbegun {
-        Unbegun::Discard => Beginning::Anew,
-        Unbegun::Keep => Beginning::GoesOn,
-    };
-    let live = Live::open(how.documents, beginning, &id, how.clock)?;
+    prepare(&mut planned, &how, context);
+    let live = Live::open(how.documents, unbegun.beginning(), &id, how.clock)?;
     live.watch(&mut watchers);
-    let keys = keys_to.and_then(|out| {
-        let board = Board { control: control.clone(), standing: standing.clone(), out };
-        // Without keys a run goes on as well as with them.
-        runtime.block_on(async { keys::listen(board, &context.surroundings) }).ok()
-    });
-    let desk = Desk { control, standing };
-    let served = serve(&runs.socket(&id), desk, &runtime, context);
-    let ended = runtime.block_on(planned.carry_out(&client, watchers, orders));
-    drop((served, keys));
-    signals::obey_no_longer(&context.surroundings)
-        .map_err(|error| Failure::new(ExitStatus::InputOutput, error))?;
+    let crew = Crew { watchers, standing, keys_to, control, orders };
+    let ended = crew.work(planned, &client, &runtime, context);
+    signals::obey_no_longer(&context.surroundings).map_err(input_output)?;
     let ended = match ended {
         Err(error @ RunError::UnknownTasks { .. }) if unbegun == Unbegun::Discard => {
             run::remove(&context.state, &id)?;
@@ -145,10 +125,7 @@ pub(super) fn carry_out(
     };
     tell_trouble(&ended, context);
     tell_credentials(&ended, &client, context);
-    if let Some(message) = log_trouble.as_ref().and_then(LogTrouble::message) {
-        let mut stderr = context.stderr;
-        stderr.say("warning", &format!("the log file is not whole: {message}"));
-    }
+    tell_log_trouble(log_trouble.as_ref(), context);
     let wanted = Wanted {
         documents: how.documents,
         options: how.options,
@@ -158,6 +135,81 @@ pub(super) fn carry_out(
     };
     let status = report::present(&runs, &id, &wanted, context)?;
     live.failure().map_or(Ok(status), Err)
+}
+
+impl Unbegun {
+    /// Returns what becomes of the lines in documents of events: a run that nobody knows of has
+    /// none there.
+    fn beginning(self) -> Beginning {
+        match self {
+            Self::Discard => Beginning::Anew,
+            Self::Keep => Beginning::GoesOn,
+        }
+    }
+}
+
+/// Makes the run's client, for no more calls at a time than there can be sockets.
+fn connect(
+    planned: &mut Planned,
+    how: &Execution<'_>,
+    runtime: &Runtime,
+    context: &Context,
+) -> Result<ViasClient, Failure> {
+    let sockets = how.place.sandbox.as_ref().map_or(Sockets::Ours, |_| Sockets::BothEnds);
+    let mut stderr = context.stderr;
+    let wanted = planned.settings().concurrency;
+    planned.narrow(descriptors::make_room(wanted, sockets, &mut stderr));
+    let wires = Wires {
+        connect_timeout: planned.settings().connect_timeout,
+        concurrency: planned.settings().concurrency,
+    };
+    client(how.place, how.credentials, wires, runtime, context)
+}
+
+/// Gives the run what is only known now, after a token command may have taken its time.
+fn prepare(planned: &mut Planned, how: &Execution<'_>, context: &Context) {
+    if let Some(finish_by) = planned.settings().finish_by {
+        planned.finish_within(finish_by.time_left(&here(how.clock)));
+    }
+    if !planned.settings().sandbox {
+        planned.learn_for(&context.profile);
+    }
+}
+
+/// Whoever watches the run or has a say in it.
+struct Crew {
+    watchers: Vec<Box<dyn Watch>>,
+    standing: Standing,
+    keys_to: Option<Box<dyn Write + Send>>,
+    control: UnboundedSender<Control>,
+    orders: UnboundedReceiver<Control>,
+}
+
+impl Crew {
+    /// Carries the run out, watched and under control from the keyboard, by `ctl` and by signals.
+    fn work(
+        self,
+        planned: Planned,
+        client: &ViasClient,
+        runtime: &Runtime,
+        context: &Context,
+    ) -> Result<Ended, RunError> {
+        let Self { watchers, standing, keys_to, control, orders } = self;
+        let keys = keys_to.and_then(|out| {
+            let board = Board { control: control.clone(), standing: standing.clone(), out };
+            // Without keys a run goes on as well as with them.
+            runtime.block_on(async { keys::listen(board, &context.surroundings) }).ok()
+        });
+        let socket = planned.runs().socket(planned.id());
+        let served = serve(&socket, Desk { control, standing }, runtime, context);
+        let ended = runtime.block_on(planned.carry_out(client, watchers, orders));
+        drop((served, keys));
+        ended
+    }
+}
+
+fn input_output(error: io::Error) -> Failure {
+    Failure::new(ExitStatus::InputOutput, error)
 }
 
 /// Lets `ctl` ask and change the run; one that cannot be reached goes on all the same.
@@ -220,5 +272,13 @@ fn tell_trouble(ended: &Ended, context: &Context) {
     }
     if let Some(error) = &ended.learning_trouble {
         stderr.say("warning", &format!("the next run will not know the rate: {error}"));
+    }
+}
+
+/// Says what the log file lacks, if it lacks anything.
+fn tell_log_trouble(trouble: Option<&LogTrouble>, context: &Context) {
+    if let Some(message) = trouble.and_then(LogTrouble::message) {
+        let mut stderr = context.stderr;
+        stderr.say("warning", &format!("the log file is not whole: {message}"));
     }
 }
