@@ -307,8 +307,13 @@ impl Tally {
     }
 
     /// Returns how many calls were just sent per window of the limit, or per second without one.
+    ///
+    /// No more than the limit: events tell when attempts were admitted. They leave a commit later,
+    /// which is now shorter and now longer, and it is then that the limit holds exactly.
     pub fn rate(&self, now: Timestamp) -> f64 {
-        self.course.as_ref().map_or(0.0, |course| course.sendings.per_window(now))
+        let admitted = self.course.as_ref().map_or(0.0, |course| course.sendings.per_window(now));
+        let most = self.rate_limit().map_or(f64::INFINITY, |rate| f64::from(rate.limit.get()));
+        admitted.min(most)
     }
 
     /// Returns the wait of the whole run, if it waits.

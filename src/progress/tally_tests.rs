@@ -141,6 +141,20 @@ fn the_rate_is_that_of_the_sendings() {
 }
 
 #[test]
+fn a_limit_that_holds_is_not_shown_as_broken() {
+    let mut story = Story::of(1_000, 0);
+    // The first commit took longer than that of the eleventh, which could be admitted before.
+    story.send(0, 1);
+    for ordinal in 1..11 {
+        story.send(ordinal, 1);
+        story.pass(98);
+    }
+    for (millis, expected) in [(300, 10.0), (1_000, 10.0), (2_000, 5.5)] {
+        assert_eq!(tally(&story).rate(noon_plus(millis)), expected, "after {millis} ms");
+    }
+}
+
+#[test]
 fn the_time_left_follows_the_recent_rate() {
     let mut story = Story::of(40_000, 0);
     story.succeed(0..20);
