@@ -5,6 +5,7 @@
 
 use super::args::UnattendedArgs;
 use super::failure::Failure;
+use super::target::remedy;
 use batchctl::report::ExitStatus;
 use std::ffi::OsString;
 use std::fs;
@@ -56,8 +57,9 @@ impl LogFile {
     /// Opens a log file to go on with it, or makes a new one.
     pub(super) fn open(path: &Path, most: u64) -> Result<Self, Failure> {
         let told = |source| {
+            let hint = remedy(path, &source);
             let error = LogFileError { path: path.into(), source };
-            Failure::new(ExitStatus::InputOutput, error)
+            Failure::new(ExitStatus::InputOutput, error).with_hint(hint)
         };
         let file = append_to(path).map_err(told)?;
         let size = file.metadata().map_err(told)?.len();

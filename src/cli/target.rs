@@ -83,21 +83,83 @@ pub(super) fn beside(path: &Path) -> io::Result<NamedTempFile> {
         }
         Ok(_) | Err(_) => {}
     }
-    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-    let directory = directory.unwrap_or(Path::new("."));
-    // Without it, the error would name the temporary file, which nobody knows.
-    fs::metadata(directory)?;
     tempfile::Builder::new()
         .prefix(".batchctl-")
         .permissions(fs::Permissions::from_mode(0o666))
-        .tempfile_in(directory)
+        .tempfile_in(directory_of(path))
+        .map_err(without_place)
+}
+
+fn directory_of(path: &Path) -> &Path {
+    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    directory.unwrap_or(Path::new("."))
+}
+
+/// Takes out of an error the name of a temporary file, which nobody knows.
+fn without_place(error: io::Error) -> io::Error {
+    let told = error.to_string();
+    match told.split_once(" at path ") {
+        Some((cause, _)) => io::Error::new(error.kind(), cause),
+        None => error,
+    }
 }
 
 pub(super) fn not_written(path: &Path, source: io::Error) -> Failure {
+    let hint = remedy(path, &source);
     let error = TargetError::Write { path: path.into(), source };
-    Failure::new(ExitStatus::InputOutput, error)
+    Failure::new(ExitStatus::InputOutput, error).with_hint(hint)
+}
+
+/// Returns what helps against an error of writing.
+pub(super) fn remedy(path: &Path, error: &io::Error) -> String {
+    let directory = directory_of(path);
+    match error.kind() {
+        io::ErrorKind::NotFound if !directory.exists() => {
+            format!("make its directory: `mkdir -p {}`", directory.display())
+        }
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            "free some space there, or name a file elsewhere".into()
+        }
+        _ => "name a file where you may write".into(),
+    }
 }
 
 pub(super) fn not_printed(source: io::Error) -> Failure {
     Failure::new(ExitStatus::InputOutput, TargetError::Output { source })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_opened_is_told_without_a_name_that_nobody_knows() {
+        let folder = tempfile::tempdir().unwrap();
+        let told = |path: &Path| beside(path).unwrap_err().to_string();
+        let missing = folder.path().join("nowhere/results.csv");
+        assert_eq!(told(&missing), "No such file or directory (os error 2)");
+        let file = folder.path().join("file");
+        fs::write(&file, "").unwrap();
+        assert_eq!(told(&file.join("results.csv")), "Not a directory (os error 20)");
+        assert_eq!(told(folder.path()), "is a directory");
+    }
+
+    #[test]
+    fn what_helps_is_told_with_what_is_wrong() {
+        let folder = tempfile::tempdir().unwrap();
+        let missing = folder.path().join("nowhere/results.csv");
+        let mkdir = format!("make its directory: `mkdir -p {}/nowhere`", folder.path().display());
+        let remedy = |path: &Path, kind: io::ErrorKind| remedy(path, &kind.into());
+        assert_eq!(remedy(&missing, io::ErrorKind::NotFound), mkdir);
+        let there = folder.path().join("results.csv");
+        for (kind, expected) in [
+            (io::ErrorKind::PermissionDenied, "name a file where you may write"),
+            (io::ErrorKind::IsADirectory, "name a file"),
+            (io::ErrorKind::StorageFull, "free some space there"),
+            (io::ErrorKind::NotFound, "name a file"),
+        ] {
+            let told = remedy(&there, kind);
+            assert!(told.contains(expected), "{kind:?}: {told}");
+        }
+    }
 }

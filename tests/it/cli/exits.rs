@@ -164,6 +164,7 @@ fn a_place_that_cannot_be_written_is_74_before_anything_is_sent() {
     check_refused(&scene, &call, 74, "hint: name another place with `--state-dir DIR`");
     let call = ["stop", "tasks.txt", "-o", "nowhere/results.csv"];
     check_refused(&scene, &call, 74, "cannot write `nowhere/results.csv`");
+    check_refused(&scene, &call, 74, "hint: make its directory: `mkdir -p nowhere`");
     scene.write("folder.csv/file", "");
     check_refused(&scene, &["stop", "tasks.txt", "-o", "folder.csv"], 74, "is a directory");
     check_refused(&scene, &["runs", "list", "--state-dir", "tasks.txt"], 74, "tasks.txt");
