@@ -38,7 +38,10 @@ pub(super) fn make_room(
     let calls = plural(fits.get() as u64, "call", "calls");
     stderr.say(
         "warning",
-        &format!("only {files} files may be open: {calls} at a time instead of {wanted}"),
+        &format!(
+            "only {files} files may be open: {calls} at a time instead of {}",
+            grouped(wanted.get() as u64)
+        ),
     );
     stderr.say("hint", &format!("raise the hard limit: `ulimit -n {needed}`, or `LimitNOFILE=`"));
     fits

@@ -26,7 +26,7 @@ pub(crate) struct InputArgs {
     #[arg(long, value_name = "DO", default_value = "collapse")]
     pub(crate) on_duplicate: OnDuplicate,
     /// Take only the first N tasks
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = values::whole_number::<u64>)]
     pub(crate) limit: Option<u64>,
     /// Leave out what succeeded in this run and in those it follows
     #[arg(long, value_name = "RUN")]

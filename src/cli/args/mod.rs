@@ -254,7 +254,7 @@ pub(crate) struct DocumentArgs {
     #[arg(short, long, value_name = "FILE")]
     pub(crate) output: Vec<String>,
     /// Write only tasks with one of these outcomes into results and JUnit documents
-    #[arg(long, value_name = "OUTCOME", value_delimiter = ',')]
+    #[arg(long, value_name = "OUTCOME", value_delimiter = ',', value_parser = values::outcome())]
     pub(crate) only: Vec<Outcome>,
     /// Whom results are for: programs, or Excel (byte order mark, CR LF, ids marked as text)
     #[arg(long, value_name = "DIALECT", default_value = "plain")]

@@ -21,7 +21,8 @@ pub(crate) struct PaceArgs {
     #[arg(long, value_name = "RATE", default_value = "1000/s")]
     pub(crate) rate_max: Rate,
     /// The most calls on the wire at a time
-    #[arg(short = 'j', long, value_name = "N", default_value = "16")]
+    #[arg(short = 'j', long, value_name = "N", default_value = "16",
+        value_parser = values::whole_number::<NonZeroUsize>)]
     pub(crate) concurrency: NonZeroUsize,
 }
 
@@ -29,7 +30,7 @@ pub(crate) struct PaceArgs {
 #[command(next_help_heading = "Start small")]
 pub(crate) struct StartSmallArgs {
     /// How many tasks must succeed before the rest is sent; 0 for none
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = values::whole_number::<u64>)]
     canary: Option<u64>,
     /// Over which span the rate grows to its limit; 0s for none
     #[arg(long, value_name = "SPAN", value_parser = values::span)]

@@ -53,7 +53,7 @@ pub(crate) struct RunsListArgs {
     #[arg(long, value_name = "STATE", value_delimiter = ',')]
     pub(crate) state: Vec<StateChoice>,
     /// Only the latest N
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = values::whole_number::<usize>)]
     pub(crate) last: Option<usize>,
     /// Print JSON instead of a table
     #[arg(long)]
@@ -84,7 +84,7 @@ pub(crate) struct PruneArgs {
     #[arg(long, value_name = "AGE", value_parser = values::age)]
     pub(crate) older_than: Option<Duration>,
     /// Remove all but the latest N
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = values::whole_number::<usize>)]
     pub(crate) keep: Option<usize>,
     /// Remove the oldest until the rest takes up no more than this
     #[arg(long, value_name = "SIZE", value_parser = values::size)]

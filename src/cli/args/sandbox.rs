@@ -33,7 +33,7 @@ pub(crate) struct SandboxArgs {
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:0")]
     listen: SocketAddr,
     /// How many batch tasks the project has at first
-    #[arg(long, value_name = "N", default_value = "1000")]
+    #[arg(long, value_name = "N", default_value = "1000", value_parser = values::whole_number::<u32>)]
     tasks: u32,
     /// How long answers take
     #[arg(long, value_name = "SPAN..SPAN", default_value = "5ms..30ms", value_parser = values::spans)]
@@ -75,7 +75,7 @@ pub(crate) struct SandboxArgs {
     #[arg(long, value_name = "NAME=ID", value_parser = values::named)]
     project: Vec<(String, String)>,
     /// Decides which calls fail; the same seed, the same calls
-    #[arg(long, value_name = "N", default_value = "0")]
+    #[arg(long, value_name = "N", default_value = "0", value_parser = values::whole_number::<u64>)]
     seed: u64,
     /// Write one line per request: microseconds, method, id, command, status
     #[arg(long, value_name = "FILE")]

@@ -3,10 +3,17 @@
 use super::FixedRate;
 use batchctl::api::Endpoint;
 use batchctl::api::ProjectId;
+use batchctl::task::FailureKind;
+use batchctl::task::Outcome;
 use batchctl::task::Rate;
 use clap::ValueEnum;
+use clap::builder::PossibleValuesParser;
+use clap::builder::TypedValueParser;
 use jiff::SignedDuration;
+use std::num::IntErrorKind;
+use std::num::ParseIntError;
 use std::ops::RangeInclusive;
+use std::str::FromStr;
 use std::time::Duration;
 use url::Url;
 
@@ -43,6 +50,29 @@ pub(crate) fn fixed_rate(text: &str) -> Result<FixedRate, String> {
     }
     let told = |error| format!("{error}, or `none`");
     text.parse().map(|rate| FixedRate(Some(rate))).map_err(told)
+}
+
+/// Reads an outcome; the words are shown in help and completed by shells.
+pub(crate) fn outcome() -> impl TypedValueParser<Value = Outcome> {
+    PossibleValuesParser::new(Outcome::ALL.map(Outcome::as_str)).try_map(|word| word.parse())
+}
+
+/// Reads a kind of failure.
+pub(crate) fn failure_kind() -> impl TypedValueParser<Value = FailureKind> {
+    PossibleValuesParser::new(FailureKind::ALL.map(FailureKind::as_str))
+        .try_map(|word| word.parse())
+}
+
+/// Reads a whole number; 0 only for a kind of number that has it.
+pub(crate) fn whole_number<T: FromStr<Err = ParseIntError>>(text: &str) -> Result<T, String> {
+    text.trim().parse().map_err(|error: ParseIntError| {
+        let what = match error.kind() {
+            IntErrorKind::Zero => "it has to be 1 or more",
+            IntErrorKind::PosOverflow => "it is too large",
+            _ => "it has to be a whole number",
+        };
+        what.into()
+    })
 }
 
 /// Reads `60s`, `500ms`, `1h 30m` and the like.
@@ -158,6 +188,7 @@ pub(crate) fn region(text: &str) -> Result<String, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::num::NonZeroU32;
 
     #[test]
     fn spans_are_read_with_their_unit() {
@@ -173,6 +204,18 @@ mod tests {
         check("-5s", None);
         check("soon", None);
         assert!(positive_span("0s").is_err());
+    }
+
+    #[test]
+    fn numbers_are_whole_and_what_is_wrong_with_others_is_told() {
+        assert_eq!(whole_number(" 16 "), Ok(16_u32));
+        assert_eq!(whole_number("0"), Ok(0_u32));
+        let told = |text| whole_number::<NonZeroU32>(text).unwrap_err();
+        assert_eq!(told("0"), "it has to be 1 or more");
+        assert_eq!(told("4294967296"), "it is too large");
+        for text in ["", "-1", "1.5", "many"] {
+            assert_eq!(told(text), "it has to be a whole number", "{text}");
+        }
     }
 
     #[test]

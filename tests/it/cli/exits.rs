@@ -129,6 +129,14 @@ fn a_wrong_command_line_is_2() {
     check_refused(&scene, &["strat", "tasks.txt"], 2, "'start'");
     check_refused(&scene, &["stop", "tasks.txt", "--rat", "5"], 2, "'--rate'");
     check_refused(&scene, &["stop", "tasks.txt", "--rate", "0"], 2, "`10/s`");
+    check_refused(&scene, &["stop", "tasks.txt", "-j", "0"], 2, "it has to be 1 or more");
+    check_refused(&scene, &["stop", "tasks.txt", "--limit", "all"], 2, "a whole number");
+    check_refused(
+        &scene,
+        &["stop", "tasks.txt", "--only", "ok"],
+        2,
+        "possible values: succeeded, partial,",
+    );
     check_refused(&scene, &["stop", "tasks.txt", "--timeout", "60"], 2, "`60s`");
     check_refused(&scene, &["stop", "tasks.txt", "-j", "0"], 2, "--concurrency");
     check_refused(&scene, &["stop", "tasks.txt", "-o", "results.xls"], 2, "FILE.csv");
