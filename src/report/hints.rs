@@ -3,6 +3,9 @@
 //! Pure. Offers only commands that have something to do.
 
 use super::Report;
+use super::failures::FailureGroup;
+use crate::task::FailureKind;
+use crate::task::Outcome;
 use std::path::Path;
 use std::path::PathBuf;
 
@@ -19,7 +22,7 @@ pub struct Hint {
 type Offer = fn(&Report, &[PathBuf]) -> Option<Hint>;
 
 /// Every command there may be a reason for, the most useful first.
-const OFFERS: [Offer; 4] = [resume, retry, results, json];
+const OFFERS: [Offer; 6] = [resume, retry, settle, wait, results, json];
 
 /// Returns the commands to type next. `documents` are those that were written already.
 pub fn hints(report: &Report, documents: &[PathBuf]) -> Vec<Hint> {
@@ -41,6 +44,30 @@ fn retry(report: &Report, _: &[PathBuf]) -> Option<Hint> {
         command: format!("batchctl retry {}", report.run.id),
         purpose: "what did not succeed",
     })
+}
+
+/// Whether a call in doubt was carried out can be seen at the task, and nothing need be sent.
+fn settle(report: &Report, _: &[PathBuf]) -> Option<Hint> {
+    let is_wanted = can_be_looked_at(report) && report.tasks[Outcome::Ambiguous] > 0;
+    is_wanted.then(|| Hint {
+        command: format!("batchctl settle {}", report.run.id),
+        purpose: "what is in doubt",
+    })
+}
+
+/// What was accepted may only be slow.
+fn wait(report: &Report, _: &[PathBuf]) -> Option<Hint> {
+    let not_reached = |group: &FailureGroup| group.kind == Some(FailureKind::NotReached);
+    let is_wanted = can_be_looked_at(report) && report.failures.iter().any(not_reached);
+    is_wanted.then(|| Hint {
+        command: format!("batchctl wait {}", report.run.id),
+        purpose: "what has not arrived",
+    })
+}
+
+/// Tells whether the tasks of a run that is over are still there: those of a rehearsal are not.
+fn can_be_looked_at(report: &Report) -> bool {
+    report.run.complete && report.settings["sandbox"] != true
 }
 
 fn results(report: &Report, documents: &[PathBuf]) -> Option<Hint> {

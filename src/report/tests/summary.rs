@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::report::Style;
+use crate::report::hints;
 use crate::report::summary;
 use std::path::PathBuf;
 use unicode_width::UnicodeWidthStr;
@@ -77,9 +78,33 @@ fn a_run_with_failures_tells_their_causes_and_what_to_type_next() {
 
     Next
       batchctl retry 20240705-120000-kfzq                   what did not succeed
+      batchctl settle 20240705-120000-kfzq                  what is in doubt
       batchctl report 20240705-120000-kfzq -o results.csv   every task's outcome
       batchctl report 20240705-120000-kfzq --json           every cause of failure
     ");
+}
+
+#[test]
+fn what_is_in_doubt_or_late_can_be_looked_at_unless_it_was_a_rehearsal() {
+    let offered = |report: &Report| {
+        let commands = hints(report, &[]).into_iter().map(|hint| hint.command);
+        let words = commands.filter_map(|command| command.split(' ').nth(1).map(str::to_owned));
+        words.collect::<Vec<_>>().join(" ")
+    };
+    let mut run = TestRun::of(2);
+    run.begin();
+    run.settle(0, lost(FailureKind::Timeout), Outcome::Ambiguous);
+    run.settle(1, refused("Quota reached"), Outcome::Failed);
+    run.end(None);
+    let mut report = run.report();
+    assert_eq!(offered(&report), "retry settle report report");
+    report.failures[0].kind = Some(FailureKind::NotReached);
+    assert_eq!(offered(&report), "retry settle wait report report");
+    report.settings["sandbox"] = true.into();
+    assert_eq!(offered(&report), "retry report report");
+    report.settings["sandbox"] = false.into();
+    report.run.complete = false;
+    assert_eq!(offered(&report), "resume report report");
 }
 
 #[test]
