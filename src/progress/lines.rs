@@ -106,7 +106,7 @@ impl Lines {
             return;
         }
         self.told_hold = Some(at);
-        self.write(at, &render::held(hold, at));
+        self.write(at, &render::held(&self.tally, hold, at));
     }
 
     fn tell_if_due(&mut self, now: Timestamp) {

@@ -220,7 +220,7 @@ fn notice(tally: &Tally, now: Timestamp) -> Option<String> {
     }
     let stopping = tally.stopping().map(|reason| stopping(reason, tally.on_wire()));
     let paused = || tally.paused_since().map(paused);
-    stopping.or_else(paused).or_else(|| tally.hold().map(|hold| held(hold, now)))
+    stopping.or_else(paused).or_else(|| tally.hold().map(|hold| held(tally, hold, now)))
 }
 
 fn paused(since: Timestamp) -> String {
@@ -271,22 +271,23 @@ pub(super) fn stopping(reason: &StopReason, on_wire: u64) -> String {
     }
 }
 
-/// Says why a run waits and until when.
-pub(super) fn held(hold: Hold, now: Timestamp) -> String {
+/// Says why a run waits and until when, and of a service that is away also how that was seen.
+pub(super) fn held(tally: &Tally, hold: Hold, now: Timestamp) -> String {
     let why = match hold.reason {
         HoldReason::Throttled => "the service asked for fewer calls",
         HoldReason::Away => "the service is away, one call at a time asks for it",
         // They come when they come.
         HoldReason::Credentials => return "the credentials are being renewed".into(),
     };
-    match whole_seconds(hold.until.since(now)) {
-        0 => format!("{why}: going on now"),
-        left => format!(
-            "{why}: going on in {}, at {}",
-            span(Duration::from_secs(left)),
-            time_of_day(hold.until)
-        ),
-    }
+    let until = match whole_seconds(hold.until.since(now)) {
+        0 => "now".to_owned(),
+        left => {
+            format!("in {}, at {}", span(Duration::from_secs(left)), time_of_day(hold.until))
+        }
+    };
+    let seen = tally.trouble().filter(|_| hold.reason == HoldReason::Away);
+    let seen = seen.map(|trouble| format!("; last seen: {trouble}")).unwrap_or_default();
+    format!("{why}: going on {until}{seen}")
 }
 
 fn why_stopped(reason: &StopReason) -> &'static str {

@@ -2,12 +2,16 @@
 
 use super::*;
 use crate::event::ArrivalCounts;
+use crate::event::AttemptResult;
 use crate::event::Event;
 use crate::event::EventKind;
 use crate::event::RunStarted;
 use crate::progress::story::NOON;
 use crate::progress::story::Story;
+use crate::progress::story::answered;
 use crate::progress::story::service_failed;
+use crate::task::Failure;
+use crate::task::FailureKind;
 use insta::assert_snapshot;
 use proptest::prelude::*;
 use unicode_width::UnicodeWidthStr;
@@ -125,6 +129,25 @@ fn a_run_that_is_held_says_why_and_until_when() {
       the service asked for fewer calls: going on in 42s, at 12:41:14 UTC
     ");
     assert_snapshot!(line_of(&held()), @"24,310 of 40,000 tasks settled, 60%, 9.4/s of 10/s, eta 28m: 24,012 ok, 210 partial, 80 failed, 8 ambiguous, 13 on the wire, 3 waiting; the service asked for fewer calls: going on in 42s, at 12:41:14 UTC");
+}
+
+#[test]
+fn a_service_that_is_away_is_told_with_how_that_was_seen() {
+    let mut story = waiting();
+    let refused = "tcp connect error: Connection refused (os error 111)";
+    let failure = Some(Failure::seen(FailureKind::Connect, refused));
+    story.end(24_310, AttemptResult { http_status: None, failure, ..answered() });
+    let until = story.now().plus_micros(5_000_000);
+    story.tell(EventKind::RunHeld { until, reason: HoldReason::Away });
+    assert_snapshot!(bar_of(&story, 80), @"
+    ⠦ [█████████████████▌           ] 24,310/40,000  60%  10.0/s of 10/s  eta 27m
+      24,012 ok · 210 partial · 80 failed · 8 ambiguous · 12 on the wire · 3 waiting
+      the service is away, one call at a time asks for it: going on in 5s, at
+      12:40:37 UTC; last seen: tcp connect error: Connection refused (os error 111)
+    ");
+    story.end(24_311, AttemptResult { http_status: Some(503), ..service_failed() });
+    let told = line_of(&story);
+    assert!(told.ends_with("; last seen: HTTP 503: Internal error."), "{told}");
 }
 
 #[test]

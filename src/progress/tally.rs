@@ -7,6 +7,7 @@ use super::estimate::Sendings;
 use super::estimate::Settling;
 use crate::clock::Timestamp;
 use crate::event::ArrivalCounts;
+use crate::event::AttemptResult;
 use crate::event::Change;
 use crate::event::Event;
 use crate::event::EventKind;
@@ -19,6 +20,7 @@ use crate::task::Ordinal;
 use crate::task::Outcome;
 use crate::task::OutcomeCounts;
 use crate::task::Rate;
+use crate::text::printable;
 use std::collections::HashSet;
 use std::time::Duration;
 
@@ -26,6 +28,8 @@ use std::time::Duration;
 const LONGEST_ETA: Duration = Duration::from_secs(100 * 86_400);
 /// What sendings are counted by where no limit says so.
 const SECOND: Duration = Duration::from_secs(1);
+/// How much is kept of what a call that got no answer came to.
+const TROUBLE_COLUMNS: usize = 80;
 
 /// Where a run stands, as far as its events tell.
 ///
@@ -57,6 +61,7 @@ pub struct Tally {
     /// Whose next attempt is due later, or due and not admitted yet.
     waiting: HashSet<Ordinal>,
     hold: Option<Hold>,
+    trouble: Option<String>,
     paused_since: Option<Timestamp>,
     stopping: Option<StopReason>,
     ended: Option<(Timestamp, RunStats)>,
@@ -119,7 +124,7 @@ impl Tally {
             EventKind::Verified(counts) => self.verified(*counts),
             EventKind::AttemptStarted { task, .. } => self.attempt_started(at, task.ordinal),
             EventKind::AttemptWithdrawn { .. } => self.attempt_withdrawn(),
-            EventKind::AttemptEnded { .. } => self.begun = self.begun.saturating_sub(1),
+            EventKind::AttemptEnded { result, .. } => self.attempt_ended(result),
             EventKind::RetryScheduled { task, .. } => {
                 self.waiting.insert(task.ordinal);
             }
@@ -171,6 +176,16 @@ impl Tally {
         self.waiting.remove(&ordinal);
         if let Some(course) = &mut self.course {
             course.sendings.sent(at);
+        }
+    }
+
+    fn attempt_ended(&mut self, result: &AttemptResult) {
+        self.begun = self.begun.saturating_sub(1);
+        let is_trouble = result.http_status.is_none_or(|status| status >= 500);
+        if let Some(failure) = result.failure.as_ref().filter(|_| is_trouble) {
+            let message = printable(&failure.message, TROUBLE_COLUMNS);
+            let status = result.http_status.map(|status| format!("HTTP {status}: "));
+            self.trouble = Some(status.unwrap_or_default() + &message);
         }
     }
 
@@ -319,6 +334,11 @@ impl Tally {
     /// Returns the wait of the whole run, if it waits.
     pub fn hold(&self) -> Option<Hold> {
         self.hold
+    }
+
+    /// Returns what the last call came to that got no answer, or that the service could not serve.
+    pub fn trouble(&self) -> Option<&str> {
+        self.trouble.as_deref()
     }
 
     /// Returns since when an operator keeps the run from sending, if one does.

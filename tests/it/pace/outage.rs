@@ -57,6 +57,7 @@ fn an_outage_that_lasts_too_long_ends_the_run_with_3_and_it_can_be_resumed() {
     let ended = scene.call(&[&["stop", "tasks.txt"], &flags[..]].concat()).expect(3);
     let stopped = report(&ended.stdout);
     assert_eq!(stopped["stopped"]["reason"], "outage");
+    assert!(ended.stderr.contains("; last seen: tcp connect error: "), "{}", ended.stderr);
     let detail = stopped["stopped"]["detail"].as_str().unwrap();
     assert!(detail.contains("--outage-timeout"), "{detail}");
     let server = Server::start_again(address, done);
