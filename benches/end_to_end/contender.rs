@@ -18,6 +18,8 @@ const CONCURRENCY: &str = "64";
 const TOKEN: &str = "benchmark-token";
 /// `xargs` starts a process for each call: it makes so many times fewer.
 const FEWER: usize = 50;
+/// What curl tells of each call.
+const STATUS_AND_URL: &str = "%{http_code} %{url_effective}\n";
 
 /// A program that makes calls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,7 +27,10 @@ pub(super) enum Contender {
     Batchctl,
     Oha,
     BareReqwest,
+    /// With the same settings for all URLs, which costs it least.
     Curl,
+    /// With a block of settings for each URL, as where they differ.
+    CurlBlocks,
     Xargs,
 }
 
@@ -40,8 +45,9 @@ impl Ground {
     pub(super) fn prepare(url: &str, calls: usize) -> Result<Self, Trouble> {
         let ground = Self { folder: tempfile::tempdir()?, url: url.into(), calls };
         let file = |name| File::create(ground.path(name)).map(BufWriter::new);
-        let (mut ids, mut curl) = (file("ids.txt")?, file("curl.conf")?);
-        let (mut urls, mut fewer) = (file("urls.txt")?, file("fewer.txt")?);
+        let (mut ids, mut urls) = (file("ids.txt")?, file("urls.txt")?);
+        let (mut curl, mut blocks) = (file("curl.conf")?, file("curl-blocks.conf")?);
+        let mut fewer = file("fewer.txt")?;
         // Line by line: the kernel counts the memory of this process as its children's first.
         for number in 0..calls {
             let id = format!("task-{number:027x}");
@@ -49,11 +55,12 @@ impl Ground {
             writeln!(ids, "{id}")?;
             writeln!(urls, "{url}")?;
             writeln!(curl, "url = \"{url}\"\noutput = \"/dev/null\"")?;
+            blocks.write_all(curl_block(&url, number == 0).as_bytes())?;
             if number < calls.div_ceil(FEWER) {
                 writeln!(fewer, "{url}")?;
             }
         }
-        for mut file in [ids, curl, urls, fewer] {
+        for mut file in [ids, urls, curl, blocks, fewer] {
             file.flush()?;
         }
         Ok(ground)
@@ -65,8 +72,8 @@ impl Ground {
 }
 
 impl Contender {
-    pub(super) const ALL: [Self; 5] =
-        [Self::Batchctl, Self::Oha, Self::BareReqwest, Self::Curl, Self::Xargs];
+    pub(super) const ALL: [Self; 6] =
+        [Self::Batchctl, Self::Oha, Self::BareReqwest, Self::Curl, Self::CurlBlocks, Self::Xargs];
 
     pub(super) fn name(self) -> &'static str {
         match self {
@@ -74,6 +81,7 @@ impl Contender {
             Self::Oha => "oha, URLs from a file",
             Self::BareReqwest => "bare reqwest loop",
             Self::Curl => "curl --parallel, config file",
+            Self::CurlBlocks => "the same, settings for each URL",
             Self::Xargs => "xargs -P64 curl",
         }
     }
@@ -83,7 +91,7 @@ impl Contender {
             Self::Batchctl => "every attempt and outcome, on disk",
             Self::Oha => "totals and a histogram",
             Self::BareReqwest => "nothing",
-            Self::Curl | Self::Xargs => "a status for each URL",
+            Self::Curl | Self::CurlBlocks | Self::Xargs => "a status for each URL",
         }
     }
 
@@ -91,7 +99,7 @@ impl Contender {
         match self {
             Self::Batchctl | Self::BareReqwest => true,
             Self::Oha => is_in_path("oha"),
-            Self::Curl => is_in_path("curl"),
+            Self::Curl | Self::CurlBlocks => is_in_path("curl"),
             Self::Xargs => is_in_path("curl") && is_in_path("xargs"),
         }
     }
@@ -99,8 +107,8 @@ impl Contender {
     /// Returns how many calls it makes.
     pub(super) fn calls(self, ground: &Ground) -> usize {
         match self {
-            Self::Batchctl | Self::Oha | Self::BareReqwest | Self::Curl => ground.calls,
             Self::Xargs => ground.calls.div_ceil(FEWER),
+            _ => ground.calls,
         }
     }
 
@@ -114,6 +122,7 @@ impl Contender {
                 Ok(command)
             }
             Self::Curl => Ok(curl(ground)),
+            Self::CurlBlocks => Ok(curl_in_blocks(ground)),
             Self::Xargs => xargs(ground),
         }
     }
@@ -155,16 +164,33 @@ fn curl(ground: &Ground) -> Command {
     let mut command = Command::new("curl");
     command.args(["--silent", "--request", "PUT", "--parallel", "--parallel-max", CONCURRENCY]);
     command.arg("--header").arg(token_header());
-    command.args(["--write-out", "%{http_code} %{url_effective}\n", "--config"]);
+    command.args(["--write-out", STATUS_AND_URL, "--config"]);
     command.arg(ground.path("curl.conf"));
     command
+}
+
+fn curl_in_blocks(ground: &Ground) -> Command {
+    let mut command = Command::new("curl");
+    command.args(["--parallel", "--parallel-max", CONCURRENCY, "--config"]);
+    command.arg(ground.path("curl-blocks.conf"));
+    command
+}
+
+/// Returns the settings of one URL, which begin with `next` unless they are the first.
+fn curl_block(url: &str, is_first: bool) -> String {
+    let next = if is_first { "" } else { "next\n" };
+    let (header, told) = (token_header(), STATUS_AND_URL.escape_default());
+    format!(
+        "{next}url = \"{url}\"\nrequest = \"PUT\"\nheader = \"{header}\"\n\
+         output = \"/dev/null\"\nsilent\nwrite-out = \"{told}\"\n"
+    )
 }
 
 fn xargs(ground: &Ground) -> Result<Command, Trouble> {
     let mut command = Command::new("xargs");
     command.args(["-P", CONCURRENCY, "-n", "1", "curl", "--silent", "--request", "PUT"]);
     command.arg("--header").arg(token_header());
-    command.args(["--output", "/dev/null", "--write-out", "%{http_code} %{url_effective}\n"]);
+    command.args(["--output", "/dev/null", "--write-out", STATUS_AND_URL]);
     command.stdin(File::open(ground.path("fewer.txt"))?);
     Ok(command)
 }
