@@ -17,13 +17,26 @@ Examples:
 
 const CHECK_HELP: &str = "\
 Makes one cheap call, a page of the list. Exit status: 0 if it was answered, 77 if the credentials
-are missing or refused, 1 if the service could not be asked.";
+are missing or refused, 1 if the service could not be asked.
+
+Examples:
+  batchctl auth check --region cn-north-4 --project-id ID --token-file ~/.token
+  batchctl auth check --json && batchctl stop tasks.csv --cron";
 
 const LOGIN_HELP: &str = "\
 Logs in to IAM and keeps the token in the state directory, for its owner alone, one for each
 profile, and for this endpoint alone. Later commands use it until it ends, unless they are told
 of other credentials. The password comes from BATCHCTL_IAM_PASSWORD, a file or a prompt, and is not
-kept; it is tried once.";
+kept; it is tried once.
+
+Examples:
+  batchctl auth login --iam-user night --iam-domain acme --region cn-north-4
+  batchctl auth login --iam-user-id ID --region cn-north-4     with an MFA device";
+
+const LOGOUT_HELP: &str = "\
+Examples:
+  batchctl auth logout
+  batchctl auth logout --profile prod              only that of one profile";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum AuthCommand {
@@ -34,6 +47,7 @@ pub(crate) enum AuthCommand {
     #[command(after_help = LOGIN_HELP)]
     Login(LoginArgs),
     /// Forget the token that was kept
+    #[command(after_help = LOGOUT_HELP)]
     Logout,
 }
 

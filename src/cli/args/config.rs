@@ -12,17 +12,25 @@ Examples:
   batchctl config show --profile prod --json
   BATCHCTL_RATE=5/s batchctl config show --origin | grep rate";
 
+const INIT_HELP: &str = "\
+Examples:
+  batchctl config init
+  batchctl config init && \"$EDITOR\" \"$(batchctl config path)\"";
+
+const PATH_HELP: &str = "\
+Examples:
+  batchctl config path
+  cat \"$(batchctl config path)\"";
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum ConfigCommand {
     /// Show every setting with its value
     Show(ConfigShowArgs),
     /// Write a config file with every key as a comment
-    #[command(
-        after_help = "Examples:\n  batchctl config init && \"$EDITOR\" \"$(batchctl config path)\""
-    )]
+    #[command(after_help = INIT_HELP)]
     Init,
     /// Print where the config file is, or would be
-    #[command(after_help = "Examples:\n  cat \"$(batchctl config path)\"")]
+    #[command(after_help = PATH_HELP)]
     Path,
 }
 

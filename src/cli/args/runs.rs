@@ -13,6 +13,7 @@ pub(crate) enum RunsCommand {
     /// Show one run: what was ordered, who carried it out, what it came to
     Show(ShowArgs),
     /// Print the path of a run's file
+    #[command(after_help = PATH_HELP)]
     Path(WhichRunArgs),
     /// Remove old runs
     Prune(PruneArgs),
@@ -29,7 +30,18 @@ pub(crate) struct WhichRunArgs {
     pub(crate) job: Option<String>,
 }
 
+const PATH_HELP: &str = "\
+Examples:
+  batchctl runs path --job nightly
+  sqlite3 \"$(batchctl runs path)\" 'SELECT count(*) FROM attempt'";
+
+const SHOW_HELP: &str = "\
+Examples:
+  batchctl runs show                         the latest
+  batchctl runs show 20240705 --json";
+
 #[derive(Debug, Args)]
+#[command(after_help = SHOW_HELP)]
 pub(crate) struct ShowArgs {
     #[command(flatten)]
     pub(crate) which: WhichRunArgs,
