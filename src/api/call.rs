@@ -206,17 +206,13 @@ fn hold(headers: &HeaderMap) -> Option<Duration> {
 
 /// Returns what headers, or else the gateway's message, say of the service's quota.
 fn quota_hint(headers: &HeaderMap, body: &Body) -> Option<RateHint> {
-    let in_headers = || {
-        let named = headers.iter();
-        let named = named.filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)));
-        rate_hint(named, header(headers, &DATE))
-    };
+    let told = headers.iter().filter(|(name, _)| may_tell_rate(name.as_str()));
+    let told = told.filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)));
     let in_message = || match body {
         Body::Error(error) => quota_in_message(&error.message),
         Body::Result(_) | Body::Unreadable(_) => None,
     };
-    let is_told = headers.keys().any(|name| may_tell_rate(name.as_str()));
-    is_told.then(in_headers).flatten().or_else(in_message)
+    rate_hint(told, header(headers, &DATE)).or_else(in_message)
 }
 
 fn request_id(headers: &HeaderMap, body: &Body) -> Option<String> {

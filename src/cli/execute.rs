@@ -80,6 +80,17 @@ pub(super) enum Unbegun {
     Keep,
 }
 
+impl Unbegun {
+    /// Returns what becomes of the lines in documents of events: a run that nobody knows of has
+    /// none there.
+    fn beginning(self) -> Beginning {
+        match self {
+            Self::Discard => Beginning::Anew,
+            Self::Keep => Beginning::GoesOn,
+        }
+    }
+}
+
 /// Carries a run out on a runtime of its own, and tells what it came to.
 pub(super) fn carry_out(
     mut planned: Planned,
@@ -135,17 +146,6 @@ pub(super) fn carry_out(
     };
     let status = report::present(&runs, &id, &wanted, context)?;
     live.failure().map_or(Ok(status), Err)
-}
-
-impl Unbegun {
-    /// Returns what becomes of the lines in documents of events: a run that nobody knows of has
-    /// none there.
-    fn beginning(self) -> Beginning {
-        match self {
-            Self::Discard => Beginning::Anew,
-            Self::Keep => Beginning::GoesOn,
-        }
-    }
 }
 
 /// Makes the run's client, for no more calls at a time than there can be sockets.

@@ -14,7 +14,7 @@ const LEAST_SLICES: u32 = 4;
 
 /// Counts sendings in slices of time, to tell how many fell into the last windows.
 ///
-/// Only whole windows that are over are looked at: a limit that holds is never shown as broken.
+/// Only whole windows that are over are looked at: a part of one says nothing of a limit.
 #[derive(Debug, Clone)]
 pub(super) struct Sendings {
     origin: Timestamp,

@@ -28,3 +28,4 @@ pub use render::render_bar;
 pub use render::render_line;
 pub use tally::Hold;
 pub use tally::Tally;
+pub use tally::Trouble;

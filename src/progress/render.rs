@@ -11,6 +11,7 @@ use super::layout::flow;
 use super::layout::sentence;
 use super::tally::Hold;
 use super::tally::Tally;
+use super::tally::Trouble;
 use crate::clock::Timestamp;
 use crate::event::Change;
 use crate::event::HoldReason;
@@ -20,6 +21,7 @@ use crate::event::SurveyCounts;
 use crate::task::Outcome;
 use crate::text::grouped;
 use crate::text::plural;
+use crate::text::printable;
 use crate::text::span;
 use std::time::Duration;
 
@@ -32,6 +34,8 @@ const SPIN_MICROS: i64 = 100_000;
 const SPINNER: [char; 10] = ['⠋', '⠙', '⠹', '⠸', '⠼', '⠴', '⠦', '⠧', '⠇', '⠏'];
 /// One column of the bar, by how many eighths of it are full.
 const EIGHTHS: [char; 9] = [' ', '▏', '▎', '▍', '▌', '▋', '▊', '▉', '█'];
+/// How much is shown of what a call came to that got no answer.
+const TROUBLE_COLUMNS: usize = 80;
 
 /// Returns the lines a terminal of that many columns shows; none before the run has started.
 pub fn render_bar(tally: &Tally, now: Timestamp, width: u16, style: Style) -> Vec<String> {
@@ -286,8 +290,14 @@ pub(super) fn held(tally: &Tally, hold: Hold, now: Timestamp) -> String {
         }
     };
     let seen = tally.trouble().filter(|_| hold.reason == HoldReason::Away);
-    let seen = seen.map(|trouble| format!("; last seen: {trouble}")).unwrap_or_default();
+    let seen = seen.map(last_seen).unwrap_or_default();
     format!("{why}: going on {until}{seen}")
+}
+
+fn last_seen(trouble: &Trouble) -> String {
+    let message = printable(&trouble.message, TROUBLE_COLUMNS);
+    let status = trouble.http_status.map(|status| format!("HTTP {status}: ")).unwrap_or_default();
+    format!("; last seen: {status}{message}")
 }
 
 fn why_stopped(reason: &StopReason) -> &'static str {

@@ -20,7 +20,6 @@ use crate::task::Ordinal;
 use crate::task::Outcome;
 use crate::task::OutcomeCounts;
 use crate::task::Rate;
-use crate::text::printable;
 use std::collections::HashSet;
 use std::time::Duration;
 
@@ -28,8 +27,6 @@ use std::time::Duration;
 const LONGEST_ETA: Duration = Duration::from_secs(100 * 86_400);
 /// What sendings are counted by where no limit says so.
 const SECOND: Duration = Duration::from_secs(1);
-/// How much is kept of what a call that got no answer came to.
-const TROUBLE_COLUMNS: usize = 80;
 
 /// Where a run stands, as far as its events tell.
 ///
@@ -61,7 +58,7 @@ pub struct Tally {
     /// Whose next attempt is due later, or due and not admitted yet.
     waiting: HashSet<Ordinal>,
     hold: Option<Hold>,
-    trouble: Option<String>,
+    trouble: Option<Trouble>,
     paused_since: Option<Timestamp>,
     stopping: Option<StopReason>,
     ended: Option<(Timestamp, RunStats)>,
@@ -76,6 +73,15 @@ struct Course {
     settling: Settling,
     /// The most calls that can have been on the wire at a time.
     slots: usize,
+}
+
+/// What a call came to that got no answer, or that the service could not serve.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trouble {
+    /// The status of the answer, if one came.
+    pub http_status: Option<u16>,
+    /// What it said, or what was seen instead; untrusted.
+    pub message: String,
 }
 
 /// A wait of the whole run.
@@ -181,11 +187,10 @@ impl Tally {
 
     fn attempt_ended(&mut self, result: &AttemptResult) {
         self.begun = self.begun.saturating_sub(1);
-        let is_trouble = result.http_status.is_none_or(|status| status >= 500);
+        let http_status = result.http_status;
+        let is_trouble = http_status.is_none_or(|status| status >= 500);
         if let Some(failure) = result.failure.as_ref().filter(|_| is_trouble) {
-            let message = printable(&failure.message, TROUBLE_COLUMNS);
-            let status = result.http_status.map(|status| format!("HTTP {status}: "));
-            self.trouble = Some(status.unwrap_or_default() + &message);
+            self.trouble = Some(Trouble { http_status, message: failure.message.clone() });
         }
     }
 
@@ -337,8 +342,8 @@ impl Tally {
     }
 
     /// Returns what the last call came to that got no answer, or that the service could not serve.
-    pub fn trouble(&self) -> Option<&str> {
-        self.trouble.as_deref()
+    pub fn trouble(&self) -> Option<&Trouble> {
+        self.trouble.as_ref()
     }
 
     /// Returns since when an operator keeps the run from sending, if one does.

@@ -19,7 +19,8 @@ pub(crate) struct CallArgs {
     #[arg(long, value_name = "SPAN", default_value = "5s", value_parser = values::positive_span)]
     pub(crate) connect_timeout: Duration,
     /// The most attempts of one task; throttled ones do not count
-    #[arg(long, value_name = "N", default_value = "4", value_parser = values::whole_number::<NonZeroU32>)]
+    #[arg(long, value_name = "N", default_value = "4",
+        value_parser = values::whole_number::<NonZeroU32>)]
     pub(crate) max_attempts: NonZeroU32,
     /// Send a call again that may have been carried out, or hold it as ambiguous
     #[arg(long, value_name = "DO", default_value = "retry")]

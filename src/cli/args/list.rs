@@ -84,7 +84,8 @@ pub(crate) struct ReadingArgs {
     #[arg(long, value_name = "SPAN", default_value = "5s", value_parser = values::positive_span)]
     pub(crate) connect_timeout: Duration,
     /// How often a page is asked for; throttled answers do not count
-    #[arg(long, value_name = "N", default_value = "4", value_parser = values::whole_number::<NonZeroU32>)]
+    #[arg(long, value_name = "N", default_value = "4",
+        value_parser = values::whole_number::<NonZeroU32>)]
     max_attempts: NonZeroU32,
 }
 
