@@ -70,11 +70,13 @@ pub struct TimestampText {
 impl TimestampText {
     /// Returns the text of a time.
     pub fn of(&mut self, at: Timestamp) -> &str {
-        let (second, millis) = (at.0.div_euclid(1_000_000), at.0.rem_euclid(1_000_000) / 1_000);
+        let second = at.0.div_euclid(1_000_000);
         if self.second == Some(second) {
             // `.017Z`, behind what a whole second has in common.
             self.text.truncate(self.text.len() - "000Z".len());
-            write!(self.text, "{millis:03}Z").expect("a String takes all text");
+            let millis = u32::try_from(at.0.rem_euclid(1_000_000) / 1_000).expect("below 1,000");
+            let digit = |unit| char::from_digit(millis / unit % 10, 10).expect("below 10");
+            self.text.extend([digit(100), digit(10), digit(1), 'Z']);
             return &self.text;
         }
         self.text.clear();

@@ -25,8 +25,6 @@ use crate::task::TaskState;
 use crate::text::guarded;
 use csv::ByteRecord;
 use std::borrow::Cow;
-use std::fmt::Display;
-use std::fmt::Write as _;
 use std::io;
 use std::io::Write;
 
@@ -137,13 +135,22 @@ struct ResultRow {
     cells: ByteRecord,
     text: String,
     time: TimestampText,
+    digits: itoa::Buffer,
 }
 
 impl ResultRow {
     fn new(sources: Vec<SourceRecord>, grouping: Grouping, dialect: CsvDialect) -> Self {
         let others = OtherColumns::of(&sources, &COLUMNS);
-        let (cells, text, time) = (ByteRecord::new(), String::new(), TimestampText::default());
-        Self { dialect, sources, others, grouping, cells, text, time }
+        Self {
+            dialect,
+            sources,
+            others,
+            grouping,
+            cells: ByteRecord::new(),
+            text: String::new(),
+            time: TimestampText::default(),
+            digits: itoa::Buffer::new(),
+        }
     }
 
     fn fill_header(&mut self) {
@@ -210,7 +217,7 @@ impl ResultRow {
         let number = usize::try_from(task.source).expect("a u32 fits a usize");
         let name = self.sources.get(number).map_or("", |source| source.name.as_str());
         self.text.clear();
-        write!(self.text, "{name}:{}", task.line).expect("a String takes all text");
+        self.text.extend([name, ":", self.digits.format(task.line)]);
         self.cells.push_field(guarded(&self.text).as_bytes());
     }
 
@@ -238,12 +245,9 @@ impl ResultRow {
     }
 
     /// Adds a number, or an empty cell.
-    fn number(&mut self, number: Option<impl Display>) {
-        self.text.clear();
-        if let Some(number) = number {
-            write!(self.text, "{number}").expect("a String takes all text");
-        }
-        self.cells.push_field(self.text.as_bytes());
+    fn number(&mut self, number: Option<impl itoa::Integer>) {
+        let text = number.map_or("", |number| self.digits.format(number));
+        self.cells.push_field(text.as_bytes());
     }
 
     /// Adds what the service or its gateway sent.
