@@ -7,7 +7,7 @@ use super::worked::Worked;
 use crate::policy::Advice;
 use crate::policy::RunFigures;
 use crate::policy::advice;
-use crate::store::AttemptRow;
+use crate::store::SendingRow;
 use crate::task::FailureKind;
 use serde_json::Value;
 use std::time::Duration;
@@ -23,10 +23,9 @@ pub(super) struct Answered {
 
 impl Answered {
     /// Takes note of an attempt.
-    pub(super) fn add(&mut self, attempt: &AttemptRow) {
-        let failed = attempt.failure.as_ref();
-        self.timed_out += u64::from(failed.is_some_and(|it| it.kind == FailureKind::Timeout));
-        let answered = attempt.duration.filter(|_| attempt.http_status.is_some());
+    pub(super) fn add(&mut self, sending: &SendingRow) {
+        self.timed_out += u64::from(sending.failed == Some(FailureKind::Timeout));
+        let answered = sending.duration.filter(|_| sending.http_status.is_some());
         if let Some(duration) = answered {
             self.answered = self.answered.saturating_add(1);
             self.total = self.total.saturating_add(duration);

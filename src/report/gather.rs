@@ -20,6 +20,7 @@ use crate::policy::Advice;
 use crate::store::AttemptRow;
 use crate::store::RunReader;
 use crate::store::RunRecord;
+use crate::store::SendingRow;
 use crate::store::StoreError;
 use crate::store::TaskRow;
 use crate::task::Counts;
@@ -35,8 +36,8 @@ use std::time::Duration;
 pub(super) fn report(run: &RunReader, still_running: StillRunning) -> Result<Report, StoreError> {
     let record = run.record()?;
     let mut sent = Sent::new(&record);
-    run.for_each_attempt::<StoreError>(|attempt| {
-        sent.add(&attempt);
+    run.for_each_sending::<StoreError>(|sending| {
+        sent.add(&sending);
         Ok(())
     })?;
     let mut settled = Settled::default();
@@ -181,25 +182,23 @@ impl Sent {
         }
     }
 
-    fn add(&mut self, attempt: &AttemptRow) {
-        self.count(attempt);
-        self.answered.add(attempt);
-        self.peak.add(attempt.sent);
-        self.worked.see_sending(attempt.sent);
-        if let Some(duration) = attempt.duration {
+    fn add(&mut self, sending: &SendingRow) {
+        self.count(sending);
+        self.answered.add(sending);
+        self.peak.add(sending.sent);
+        self.worked.see_sending(sending.sent);
+        if let Some(duration) = sending.duration {
             let micros = i64::try_from(duration.as_micros()).unwrap_or(i64::MAX);
-            self.worked.see(attempt.sent.plus_micros(micros));
+            self.worked.see(sending.sent.plus_micros(micros));
             self.latency.add(duration);
         }
     }
 
-    fn count(&mut self, attempt: &AttemptRow) {
-        let failed = attempt.failure.as_ref();
-        let is_throttled = failed.is_some_and(|failure| failure.kind == FailureKind::Throttled);
+    fn count(&mut self, sending: &SendingRow) {
         self.calls.attempts += 1;
-        self.calls.retries += u64::from(attempt.number > 1);
-        self.calls.throttled += u64::from(is_throttled);
-        match attempt.http_status {
+        self.calls.retries += u64::from(sending.number > 1);
+        self.calls.throttled += u64::from(sending.failed == Some(FailureKind::Throttled));
+        match sending.http_status {
             Some(status) => *self.calls.by_status.entry(status).or_default() += 1,
             None => self.calls.without_answer += 1,
         }

@@ -26,8 +26,7 @@ pub(super) fn parsed<T>(row: &Row<'_>, index: usize) -> rusqlite::Result<T>
 where
     T: FromStr<Err: std::error::Error + Send + Sync + 'static>,
 {
-    let text = row.get_ref(index)?.as_str()?;
-    text.parse().map_err(|error: T::Err| unfit(index, Type::Text, error))
+    value(row.get_ref(index)?.as_str()?, index)
 }
 
 /// Reads a text that stands for a value, if there is one.
@@ -35,10 +34,15 @@ pub(super) fn parsed_or_null<T>(row: &Row<'_>, index: usize) -> rusqlite::Result
 where
     T: FromStr<Err: std::error::Error + Send + Sync + 'static>,
 {
-    match row.get_ref(index)?.as_str_or_null()? {
-        Some(_) => parsed(row, index).map(Some),
-        None => Ok(None),
-    }
+    let text = row.get_ref(index)?.as_str_or_null()?;
+    text.map(|text| value(text, index)).transpose()
+}
+
+fn value<T>(text: &str, index: usize) -> rusqlite::Result<T>
+where
+    T: FromStr<Err: std::error::Error + Send + Sync + 'static>,
+{
+    text.parse().map_err(|error: T::Err| unfit(index, Type::Text, error))
 }
 
 /// Reads a list of texts.
@@ -79,17 +83,18 @@ pub(super) fn command(row: &Row<'_>, index: usize) -> rusqlite::Result<Command> 
 
 /// Reads an outcome.
 pub(super) fn outcome(row: &Row<'_>, index: usize) -> rusqlite::Result<Outcome> {
-    let number: i64 = row.get(index)?;
-    let known = Outcome::ALL.into_iter().find(|&outcome| outcome_code(outcome) == number);
-    known.ok_or_else(|| unfit(index, Type::Integer, UnknownNumber { number, what: "outcome" }))
+    outcome_of(row.get(index)?, index)
 }
 
 /// Reads an outcome, if there is one.
 pub(super) fn outcome_or_null(row: &Row<'_>, index: usize) -> rusqlite::Result<Option<Outcome>> {
-    match row.get::<_, Option<i64>>(index)? {
-        Some(_) => outcome(row, index).map(Some),
-        None => Ok(None),
-    }
+    let number: Option<i64> = row.get(index)?;
+    number.map(|number| outcome_of(number, index)).transpose()
+}
+
+fn outcome_of(number: i64, index: usize) -> rusqlite::Result<Outcome> {
+    let known = Outcome::ALL.into_iter().find(|&outcome| outcome_code(outcome) == number);
+    known.ok_or_else(|| unfit(index, Type::Integer, UnknownNumber { number, what: "outcome" }))
 }
 
 /// Reads the counts of the service from three cells.

@@ -8,7 +8,6 @@ use super::error::StoreError;
 use super::error::sqlite;
 use super::open_tasks::OpenTask;
 use super::reader::RunReader;
-use super::standing::Settled;
 use crate::task::Command;
 use crate::task::Failure;
 use crate::task::Ordinal;
@@ -48,14 +47,14 @@ pub fn for_each_pair<E: From<StoreError>>(
     mut take: impl FnMut(TaskPair) -> Result<(), E>,
 ) -> Result<(), E> {
     let (failed_before, failed_after) = (sqlite(&before.path), sqlite(&after.path));
-    let open_before = open_in(before).map_err(&failed_before)?;
-    let open_after = open_in(after).map_err(&failed_after)?;
+    let open_before = before.open_tasks().map_err(&failed_before)?;
+    let open_after = after.open_tasks().map_err(&failed_after)?;
     let mut query_before = before.connection.prepare(BY_ID).map_err(&failed_before)?;
     let mut query_after = after.connection.prepare(BY_ID).map_err(&failed_after)?;
     let mut rows_before = query_before.query([]).map_err(&failed_before)?;
     let mut rows_after = query_after.query([]).map_err(&failed_after)?;
-    let mut one = next(&mut rows_before, &open_before).map_err(&failed_before)?;
-    let mut other = next(&mut rows_after, &open_after).map_err(&failed_after)?;
+    let mut one = next(&mut rows_before, open_before).map_err(&failed_before)?;
+    let mut other = next(&mut rows_after, open_after).map_err(&failed_after)?;
     loop {
         let order = match (&one, &other) {
             (None, None) => return Ok(()),
@@ -65,11 +64,11 @@ pub fn for_each_pair<E: From<StoreError>>(
         };
         let (mut left, mut right) = (None, None);
         if order.is_le() {
-            let following = next(&mut rows_before, &open_before).map_err(&failed_before)?;
+            let following = next(&mut rows_before, open_before).map_err(&failed_before)?;
             left = std::mem::replace(&mut one, following);
         }
         if order.is_ge() {
-            let following = next(&mut rows_after, &open_after).map_err(&failed_after)?;
+            let following = next(&mut rows_after, open_after).map_err(&failed_after)?;
             right = std::mem::replace(&mut other, following);
         }
         if let Some(pair) = paired(left, right) {
@@ -119,11 +118,6 @@ impl Sorted {
     fn key(&self) -> (&str, i64) {
         (self.id.as_str(), self.command_code)
     }
-}
-
-fn open_in(run: &RunReader) -> rusqlite::Result<BTreeMap<Ordinal, OpenTask>> {
-    let settled = Settled::read(&run.connection)?;
-    run.open_tasks(&settled)
 }
 
 fn next(

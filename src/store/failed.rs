@@ -12,7 +12,6 @@ use super::reader::RunReader;
 use super::reader::TASK;
 use super::reader::TASKS;
 use super::rows::TaskRow;
-use super::standing::Settled;
 use crate::task::Outcome;
 use rusqlite::params;
 
@@ -29,10 +28,10 @@ impl RunReader {
         mut take: impl FnMut(TaskRow) -> Result<(), E>,
     ) -> Result<(), E> {
         let failed = sqlite(&self.path);
-        let settled = Settled::read(&self.connection).map_err(&failed)?;
-        let open = self.open_tasks(&settled).map_err(&failed)?;
+        let open = self.open_tasks().map_err(&failed)?;
         let last_open = open.last_key_value().map(|(ordinal, _)| ordinal.0);
-        if settled.counts.all_good() && last_open.is_none() {
+        let is_good = self.settled().map_err(&failed)?.counts.all_good();
+        if is_good && last_open.is_none() {
             return Ok(());
         }
         let sql = format!(
@@ -47,7 +46,7 @@ impl RunReader {
         let wanted = params![partial, lost, ambiguous, last_open];
         let mut rows = query.query(wanted).map_err(&failed)?;
         while let Some(row) = rows.next().map_err(&failed)? {
-            let task = self.task_row(row, &open).map_err(&failed)?;
+            let task = self.task_row(row, open).map_err(&failed)?;
             self.check_own(&task)?;
             // Before the last task that was sent there are others that were not.
             if task.outcome != Outcome::NotAttempted {

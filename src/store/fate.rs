@@ -30,6 +30,7 @@ impl Fate {
 }
 
 /// What was seen of a task, as it is stored.
+#[derive(Default)]
 pub(super) struct SeenCells {
     before: Option<TaskState>,
     after: Option<TaskState>,
@@ -38,13 +39,16 @@ pub(super) struct SeenCells {
 }
 
 impl SeenCells {
-    /// Reads it from four cells.
+    /// Reads it from four cells, which follow one that tells whether there is anything in them.
     pub(super) fn of(row: &Row<'_>, first: usize) -> rusqlite::Result<Self> {
+        if row.get::<_, Option<u32>>(first)?.is_none() {
+            return Ok(Self::default());
+        }
         Ok(Self {
-            before: cells::parsed_or_null(row, first)?,
-            after: cells::parsed_or_null(row, first + 1)?,
-            verified_us: row.get(first + 2)?,
-            verdict: cells::outcome_or_null(row, first + 3)?,
+            before: cells::parsed_or_null(row, first + 1)?,
+            after: cells::parsed_or_null(row, first + 2)?,
+            verified_us: row.get(first + 3)?,
+            verdict: cells::outcome_or_null(row, first + 4)?,
         })
     }
 

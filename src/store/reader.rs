@@ -6,6 +6,7 @@
 use super::cells;
 use super::directory::RunDirectory;
 use super::directory::RunId;
+use super::divided::Divided;
 use super::error::StoreError;
 use super::error::sqlite;
 use super::fate::Fate;
@@ -13,7 +14,6 @@ use super::fate::SeenCells;
 use super::mark::Departed;
 use super::mark::Remembered;
 use super::open_tasks::OpenTask;
-use super::open_tasks::open_tasks;
 use super::record::RunRecord;
 use super::record::SessionRecord;
 use super::record::SourceRecord;
@@ -47,8 +47,9 @@ pub struct RunReader {
     pub(super) connection: Connection,
     pub(super) path: PathBuf,
     pub(super) origin: Timestamp,
-    selected: u64,
-    departed: Departed,
+    pub(super) selected: u64,
+    pub(super) departed: Departed,
+    pub(super) divided: Divided,
 }
 
 impl RunReader {
@@ -68,7 +69,7 @@ impl RunReader {
         // After the state that is read: what it has begun and is told to have left only later is
         // taken for what may have left.
         let departed = Departed::of(&path);
-        Ok(Self { connection, path, origin, selected, departed })
+        Ok(Self { connection, path, origin, selected, departed, divided: Divided::default() })
     }
 
     /// Returns what is known of the run as a whole.
@@ -78,7 +79,7 @@ impl RunReader {
 
     /// Counts the outcomes there are; what is missing to the selected tasks is not settled.
     pub fn outcomes(&self) -> Result<OutcomeCounts, StoreError> {
-        Settled::read(&self.connection).map(|settled| settled.counts).map_err(sqlite(&self.path))
+        self.settled().map(|settled| settled.counts).map_err(sqlite(&self.path))
     }
 
     /// Counts the tasks that have no outcome, without a look at the outcomes there are.
@@ -102,20 +103,19 @@ impl RunReader {
         mut take: impl FnMut(TaskRow) -> Result<(), E>,
     ) -> Result<(), E> {
         let failed = sqlite(&self.path);
-        let settled = Settled::read(&self.connection).map_err(&failed)?;
-        let open = self.open_tasks(&settled).map_err(&failed)?;
+        let open = self.open_tasks().map_err(&failed)?;
         let sql = format!("SELECT {TASK}, {ATTEMPT} FROM {TASKS} ORDER BY task.ordinal");
         let mut query = self.connection.prepare(&sql).map_err(&failed)?;
         let mut rows = query.query([]).map_err(&failed)?;
         let (mut count, mut with_outcome) = (0, 0);
         while let Some(row) = rows.next().map_err(&failed)? {
-            let task = self.task_row(row, &open).map_err(&failed)?;
+            let task = self.task_row(row, open).map_err(&failed)?;
             with_outcome += u64::from(task.settled.is_some());
             self.check_own(&task)?;
             take(task)?;
             count += 1;
         }
-        Ok(self.check_sums(&settled, with_outcome, count)?)
+        Ok(self.check_sums(self.settled().map_err(&failed)?, with_outcome, count)?)
     }
 
     /// Makes sure that the last attempt of a task is one of its own.
@@ -215,16 +215,6 @@ impl RunReader {
         Ok(HoldRow { from, until, reason: row.get(2)? })
     }
 
-    pub(super) fn open_tasks(
-        &self,
-        settled: &Settled,
-    ) -> rusqlite::Result<BTreeMap<Ordinal, OpenTask>> {
-        if settled.ordinals.len() == self.selected {
-            return Ok(BTreeMap::new());
-        }
-        open_tasks(&self.connection, &settled.ordinals, self.departed)
-    }
-
     fn read_record(&self) -> rusqlite::Result<RunRecord> {
         let mut record = self.connection.query_row(
             "SELECT id, parent, job, reason, command, origin_us, endpoint, project_id, settings,
@@ -272,8 +262,8 @@ impl RunReader {
         open: &BTreeMap<Ordinal, OpenTask>,
     ) -> rusqlite::Result<TaskRow> {
         let ordinal = Ordinal(row.get(0)?);
-        let mut fate = match row.get::<_, Option<i64>>(6)? {
-            Some(_) => self.settled_fate(row)?,
+        let mut fate = match cells::outcome_or_null(row, 6)? {
+            Some(outcome) => self.settled_fate(row, outcome)?,
             None => open.get(&ordinal).map_or(Ok(Fate::NEVER_SENT), |task| self.open_fate(task))?,
         };
         let seen = SeenCells::of(row, 10)?;
@@ -294,7 +284,7 @@ impl RunReader {
         })
     }
 
-    fn settled_fate(&self, row: &Row<'_>) -> rusqlite::Result<Fate> {
+    fn settled_fate(&self, row: &Row<'_>, outcome: Outcome) -> rusqlite::Result<Fate> {
         let last = match row.get::<_, Option<i64>>(FIRST_ATTEMPT_COLUMN)? {
             Some(_) => Some(self.attempt_row(row, FIRST_ATTEMPT_COLUMN)?),
             None => None,
@@ -306,7 +296,7 @@ impl RunReader {
         let lasted: i64 = row.get(9)?;
         let attempts = row.get(7)?;
         Ok(Fate {
-            outcome: cells::outcome(row, 6)?,
+            outcome,
             attempts,
             first_sent_us: first_sent_us.filter(|_| attempts > 0),
             settled_us: first_sent_us.map(|first: i64| first.saturating_add(lasted)),
@@ -349,7 +339,7 @@ impl RunReader {
         })
     }
 
-    fn at(&self, micros: i64) -> Timestamp {
+    pub(super) fn at(&self, micros: i64) -> Timestamp {
         self.origin.plus_micros(micros)
     }
 }
@@ -364,7 +354,7 @@ pub(super) const ATTEMPT: &str = "attempt.seq, attempt.ordinal, attempt.number, 
 pub(super) const TASK: &str =
     "task.ordinal, task.id, task.command, task.source, task.line, task.others,
     outcome.outcome, outcome.attempts, outcome.first_sent_us, outcome.duration_us,
-    state.before, state.after, state.verified_us, state.outcome";
+    state.ordinal, state.before, state.after, state.verified_us, state.outcome";
 
 /// Every task beside its outcome and last attempt. `state` stands before `attempt`: whoever wants
 /// tasks of some outcomes needs no look at the attempts of the others.
@@ -374,7 +364,7 @@ pub(super) const TASKS: &str = "task LEFT JOIN outcome ON outcome.ordinal = task
     LEFT JOIN failure ON failure.seq = outcome.seq";
 
 /// Where the last attempt begins in a task's row.
-const FIRST_ATTEMPT_COLUMN: usize = 14;
+const FIRST_ATTEMPT_COLUMN: usize = 15;
 
 /// Returns the first tasks of a plan.
 pub(super) fn first_rows(connection: &Connection, most: u32) -> rusqlite::Result<Vec<PlanRow>> {

@@ -5,6 +5,7 @@ use crate::event::AttemptSeq;
 use crate::task::Command;
 use crate::task::Counts;
 use crate::task::Failure;
+use crate::task::FailureKind;
 use crate::task::Ordinal;
 use crate::task::Outcome;
 use crate::task::TaskId;
@@ -89,6 +90,21 @@ pub struct AttemptRow {
     pub request_id: Option<String>,
     /// Why it did not succeed.
     pub failure: Option<Failure>,
+}
+
+/// One attempt, as far as its time and how it ended are concerned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SendingRow {
+    /// Which attempt of its task it was.
+    pub number: u32,
+    /// When it was sent.
+    pub sent: Timestamp,
+    /// How long it took; nothing if it never came to its end.
+    pub duration: Option<Duration>,
+    /// The status of the answer.
+    pub http_status: Option<u16>,
+    /// Where it failed, if it did.
+    pub failed: Option<FailureKind>,
 }
 
 /// Something that an operator changed while the run was under way.

@@ -4,8 +4,8 @@
 
 use super::axis::Axis;
 use crate::report::Report;
-use crate::store::AttemptRow;
 use crate::store::RunReader;
+use crate::store::SendingRow;
 use crate::store::StoreError;
 use crate::task::FailureKind;
 use crate::task::OutcomeCounts;
@@ -56,26 +56,24 @@ impl Series {
             outcome_axis,
             pace_axis,
         };
-        series.read_attempts(run)?;
+        series.read_sendings(run)?;
         series.read_tasks(run)?;
         series.read_holds(run)?;
         Ok(series)
     }
 
-    fn read_attempts(&mut self, run: &RunReader) -> Result<(), StoreError> {
-        run.for_each_attempt(|attempt| {
-            self.add_attempt(&attempt);
+    fn read_sendings(&mut self, run: &RunReader) -> Result<(), StoreError> {
+        run.for_each_sending(|sending| {
+            self.add_sending(&sending);
             Ok(())
         })
     }
 
-    fn add_attempt(&mut self, attempt: &AttemptRow) {
-        attempt.duration.into_iter().for_each(|duration| self.latency.add(duration));
-        let Some(span) = self.pace_axis.span_of(attempt.sent) else { return };
-        let failure = attempt.failure.as_ref();
-        let is_throttled = failure.is_some_and(|failure| failure.kind == FailureKind::Throttled);
+    fn add_sending(&mut self, sending: &SendingRow) {
+        sending.duration.into_iter().for_each(|duration| self.latency.add(duration));
+        let Some(span) = self.pace_axis.span_of(sending.sent) else { return };
         self.sent[span] += 1;
-        self.throttled[span] += u64::from(is_throttled);
+        self.throttled[span] += u64::from(sending.failed == Some(FailureKind::Throttled));
     }
 
     fn read_tasks(&mut self, run: &RunReader) -> Result<(), StoreError> {

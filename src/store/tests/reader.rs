@@ -21,6 +21,7 @@ use crate::event::AttemptSeq;
 use crate::event::EventKind;
 use crate::store::AttemptRow;
 use crate::store::RunReader;
+use crate::store::SendingRow;
 use crate::store::StoreError;
 use crate::task::Outcome;
 use crate::task::Task;
@@ -33,7 +34,25 @@ fn attempts(reader: &RunReader) -> Vec<AttemptRow> {
         Ok::<(), StoreError>(())
     });
     read.unwrap();
+    check_sendings(reader, &attempts);
     attempts
+}
+
+/// Makes sure that what is read of the attempts alone is what is read of them whole.
+fn check_sendings(reader: &RunReader, attempts: &[AttemptRow]) {
+    let mut expected = attempts.iter().map(|attempt| SendingRow {
+        number: attempt.number,
+        sent: attempt.sent,
+        duration: attempt.duration,
+        http_status: attempt.http_status,
+        failed: attempt.failure.as_ref().map(|failure| failure.kind),
+    });
+    let read = reader.for_each_sending(|sending| {
+        assert_eq!(Some(sending), expected.next());
+        Ok::<(), StoreError>(())
+    });
+    read.unwrap();
+    assert_eq!(expected.next(), None);
 }
 
 fn row_of(task: &Task, seq: u64, number: u32, result: AttemptResult) -> AttemptRow {

@@ -1,0 +1,51 @@
+//! Reads when the attempts of a run were sent and how they ended, and nothing else of them.
+//!
+//! What counts attempts needs no more, and reads a run of millions in half the time of
+//! [`RunReader::for_each_attempt`].
+
+use super::cells;
+use super::error::StoreError;
+use super::error::sqlite;
+use super::reader::RunReader;
+use super::rows::SendingRow;
+use rusqlite::Row;
+
+impl RunReader {
+    /// Hands every attempt that may have left, in the order of sending, to `take`.
+    ///
+    /// # Errors
+    ///
+    /// The store's, and those of `take`.
+    pub fn for_each_sending<E: From<StoreError>>(
+        &self,
+        mut take: impl FnMut(SendingRow) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let failed = sqlite(&self.path);
+        let sql = "SELECT attempt.seq, attempt.number, attempt.sent_us, attempt.duration_us,
+                       attempt.http_status, failure.error_kind
+                   FROM attempt LEFT JOIN failure ON failure.seq = attempt.seq
+                   ORDER BY attempt.seq";
+        let mut query = self.connection.prepare(sql).map_err(&failed)?;
+        let mut rows = query.query([]).map_err(&failed)?;
+        while let Some(row) = rows.next().map_err(&failed)? {
+            if let Some(sending) = self.sending_row(row).map_err(&failed)? {
+                take(sending)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn sending_row(&self, row: &Row<'_>) -> rusqlite::Result<Option<SendingRow>> {
+        let duration: Option<i64> = row.get(3)?;
+        if duration.is_none() && !self.departed.may_include(row.get(0)?) {
+            return Ok(None);
+        }
+        Ok(Some(SendingRow {
+            number: row.get(1)?,
+            sent: self.at(row.get(2)?),
+            duration: duration.map(cells::span),
+            http_status: row.get(4)?,
+            failed: cells::parsed_or_null(row, 5)?,
+        }))
+    }
+}
