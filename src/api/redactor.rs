@@ -62,8 +62,8 @@ struct Pattern {
     /// Where the part begins that is searched for: at 0, or near the end for a text whose
     /// beginning was cut off.
     from: usize,
-    /// The byte at that place.
-    first: u8,
+    /// The byte at that place, and the next.
+    begins: [u8; 2],
     alphabet: Alphabet,
 }
 
@@ -164,8 +164,13 @@ impl Known {
     fn find_at(&self, text: &str, at: usize, kept: usize) -> Option<Hit> {
         let bytes = text.as_bytes();
         let first = bytes[at];
+        let second = bytes.get(at + 1).copied();
         // Most bytes begin nothing: a call that went well must not pay for those that echo.
-        let begins = |pattern: &&Pattern| pattern.first == first || begins_any(first);
+        let begins = |pattern: &&Pattern| {
+            begins_any(first)
+                || (pattern.begins[0] == first
+                    && second.is_some_and(|next| next == pattern.begins[1] || begins_any(next)))
+        };
         let mut possible = self.secrets.iter().filter(begins).peekable();
         let is_unlearnt = matches!(first, b'S' | b':');
         if (possible.peek().is_none() && !is_unlearnt) || !text.is_char_boundary(at) {
@@ -294,8 +299,8 @@ fn whole_and_end(name: &'static str, text: &str, alphabet: Alphabet) -> Vec<Patt
     let end = (0..=end).rev().find(|&index| text.is_char_boundary(index)).unwrap_or(0);
     let mut froms = vec![0, end];
     froms.dedup();
-    let first = |from: usize| text.as_bytes()[from];
-    let pattern = |from| Pattern { name, text: text.into(), from, first: first(from), alphabet };
+    let begins = |from: usize| [text.as_bytes()[from], text.as_bytes()[from + 1]];
+    let pattern = |from| Pattern { name, text: text.into(), from, begins: begins(from), alphabet };
     froms.into_iter().map(pattern).collect()
 }
 

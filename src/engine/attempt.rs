@@ -53,7 +53,7 @@ pub(super) async fn send<A: TaskApi>(
     // The call takes its credentials when it is first polled, and that is now.
     let used = api.authority().generation();
     let call = pin!(AssertUnwindSafe(async { api.call(task).await }).catch_unwind());
-    let answer = match within(clock, timeout, call).await {
+    let answer = match within(clock, sent.checked_add(timeout), call).await {
         Some(Ok(answer)) => answer,
         Some(Err(panic)) => Answer::Panicked(panic_message(panic.as_ref())),
         None => timed_out(timeout),
@@ -61,7 +61,8 @@ pub(super) async fn send<A: TaskApi>(
     Landing { flight, answer, used, sent, ended: clock.instant() }
 }
 
-/// Awaits `future`, but no longer than `timeout` of time in which this process ran.
+/// Awaits `future`, but no longer than to the deadline, if there is one, in time in which this
+/// process ran.
 ///
 /// A process that was stopped (SIGSTOP, a suspended laptop) finds all its time-outs over when it
 /// goes on, and answers in its socket buffers. They are read before anything is given up.
@@ -69,10 +70,10 @@ pub(super) async fn send<A: TaskApi>(
 /// The future stays where it is: a copy of it would make every attempt twice as large.
 async fn within<F: Future>(
     clock: Clock,
-    timeout: Duration,
+    deadline: Option<Instant>,
     mut future: Pin<&mut F>,
 ) -> Option<F::Output> {
-    let Some(mut deadline) = clock.instant().checked_add(timeout) else {
+    let Some(mut deadline) = deadline else {
         return Some(future.await);
     };
     loop {
@@ -113,7 +114,7 @@ mod tests {
         let begun = clock.instant();
         let (answer, answered) = oneshot::channel();
         let call = pin!(async { answered.await.expect("an answer, or none for ever") });
-        let mut call = pin!(within(clock, TIMEOUT, call));
+        let mut call = pin!(within(clock, Some(begun + TIMEOUT), call));
         assert_eq!(call.as_mut().now_or_never(), None, "the time-out has begun");
         tokio::time::advance(Duration::from_secs(stopped)).await;
         let service = async {

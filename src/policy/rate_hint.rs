@@ -103,7 +103,9 @@ pub fn rate_hint<'a>(
 ///
 /// Most answers have none, and need no closer look.
 pub fn may_tell_rate(name: &str) -> bool {
-    name.contains("ratelimit")
+    // A search for text is prepared for each name, which takes longer than to look through it.
+    const WORD: &[u8] = b"ratelimit";
+    name.as_bytes().windows(WORD.len()).any(|part| part == WORD)
 }
 
 /// Reads the quota in the gateway's message, `…,limit:200,time:5 minute`.

@@ -49,10 +49,11 @@ where
     pub(super) fn take_claimed(&mut self, claimed: Vec<Claim>) {
         self.exhausted = claimed.is_empty();
         let hold = self.settings.retry.on_doubt == OnDoubt::Hold;
+        let now = self.clock.instant();
         for claim in claimed {
             match claim.last_seq.filter(|_| hold && claim.standing.doubted) {
                 // Left on the wire by a process that died: it is not to be sent again.
-                Some(seq) => self.settle(claim, seq, Outcome::Ambiguous),
+                Some(seq) => self.settle(claim, seq, Outcome::Ambiguous, now),
                 None => self.fresh.push_back(claim),
             }
         }
@@ -140,9 +141,8 @@ where
         self.next_seq += 1;
         self.breaker.begin(seq.0);
         let (task, number) = (Arc::clone(&claim.task), claim.attempts);
-        let leaves = self.pacer.earliest_release(self.clock.instant().into());
-        let leaves = self.clock.label(leaves.into());
-        self.tell(EventKind::AttemptStarted { seq, task, number, leaves });
+        let leaves = self.clock.label(self.pacer.earliest_release(now.into()).into());
+        self.tell_of(now, EventKind::AttemptStarted { seq, task, number, leaves });
         self.admitted.push(Flight { claim, seq });
     }
 
@@ -177,12 +177,13 @@ where
     /// Each is polled at once, and the pacer told when that was done: no stall of this process
     /// comes between the sending and the time it is counted at.
     pub(super) async fn release(&mut self) {
+        let mut now = self.clock.instant();
         // What is durable and would be refused is kept back until there are other credentials.
         while self.has_slot()
             && let Some(flight) = self.next_cleared()
         {
-            match self.pacer.release(self.clock.instant().into()) {
-                Admission::Now if self.is_announced(&flight) => self.let_go(flight).await,
+            match self.pacer.release(now.into()) {
+                Admission::Now if self.is_announced(&flight) => now = self.let_go(flight).await,
                 Admission::Now => return self.cleared.push_front(flight),
                 Admission::NotBefore(due) => {
                     self.cleared.push_front(flight);
@@ -208,7 +209,8 @@ where
         !self.is_kept_back() && self.on_wire.len() < self.slots()
     }
 
-    async fn let_go(&mut self, flight: Flight) {
+    /// Lets an attempt go, and returns when that was done.
+    async fn let_go(&mut self, flight: Flight) -> Instant {
         let mut call = Box::pin((self.send)(flight));
         let answered = futures::poll!(call.as_mut());
         let left = self.clock.instant();
@@ -218,5 +220,6 @@ where
             Poll::Ready(landing) => self.land(landing),
             Poll::Pending => self.on_wire.push(call),
         }
+        left
     }
 }

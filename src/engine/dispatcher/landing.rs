@@ -1,7 +1,7 @@
 //! What follows an attempt: its task is settled, waits by itself, or holds the whole run.
 
 use super::Dispatcher;
-use super::outage::Suspect;
+use super::outage::Attempted;
 use super::pace::Heard;
 use crate::clock::Instant;
 use crate::clock::Timestamp;
@@ -54,30 +54,26 @@ where
         claim.first_sent = claim.first_sent.or(Some(sent_at));
         let mut result = attempt_result(answer, finding, sent_at);
         result.duration = ended - sent;
-        self.tell(EventKind::AttemptEnded { seq, task: Arc::clone(&claim.task), result });
-        self.hear_of(seq, claim.standing.repute.testimony(health));
+        let task = Arc::clone(&claim.task);
+        self.tell_of(ended, EventKind::AttemptEnded { seq, task, result });
+        self.hear_of(seq, claim.standing.repute.testimony(health), ended);
         self.hear_of_credentials(verdict, status, used);
         self.pace.landed(verdict, sent);
         let spared = claim.standing.after_uncharged(verdict);
         match self.settings.retry.decide(verdict, spared, 1.0) {
             Decision::SendAgain { .. } if health == Health::Away => {
-                self.suspects.insert(seq.0, Suspect { claim, seq, verdict });
+                self.suspects.insert(seq.0, Attempted { claim, seq, verdict });
             }
             Decision::Reauthorise => self.reauthorise(Claim { standing: spared, ..claim }, used),
-            _ => self.follow(claim, seq, verdict, Blame::Presumed),
+            _ => self.follow(Attempted { claim, seq, verdict }, Blame::Presumed, ended),
         }
         self.follow_explained();
         heard.into_iter().for_each(|heard| self.hear_quota(heard));
     }
 
     /// Goes on with a task, now that it is known whose failure its attempt was, if it was one.
-    pub(super) fn follow(
-        &mut self,
-        mut claim: Claim,
-        seq: AttemptSeq,
-        verdict: Verdict,
-        blame: Blame,
-    ) {
+    pub(super) fn follow(&mut self, attempted: Attempted, blame: Blame, now: Instant) {
+        let Attempted { mut claim, seq, verdict } = attempted;
         let repute = claim.standing.repute.after(blame, self.breaker.outage());
         claim.standing = match blame {
             Blame::Task | Blame::Presumed => claim.standing.after(verdict),
@@ -88,7 +84,7 @@ where
         let jitter = self.jitter.f64();
         match self.settings.retry.decide(verdict, claim.standing, jitter) {
             Decision::Settle(outcome) => {
-                self.settle(claim, seq, outcome);
+                self.settle(claim, seq, outcome, now);
                 self.judge_canary(outcome);
             }
             Decision::SendAgain { after } => self.send_again(claim, after),
@@ -97,10 +93,11 @@ where
         }
     }
 
-    pub(super) fn settle(&mut self, claim: Claim, seq: AttemptSeq, outcome: Outcome) {
+    pub(super) fn settle(&mut self, claim: Claim, seq: AttemptSeq, outcome: Outcome, now: Instant) {
         let Claim { task, attempts, first_sent, .. } = claim;
         let first_sent = first_sent.expect("a task that ended was sent");
-        self.tell(EventKind::TaskSettled { task, outcome, seq, attempts, first_sent });
+        let kind = EventKind::TaskSettled { task, outcome, seq, attempts, first_sent };
+        self.tell_of(now, kind);
         self.settled += 1;
         if outcome == Outcome::Failed {
             self.failed += 1;

@@ -42,7 +42,7 @@ use futures::StreamExt;
 use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
 use operator::Desk;
-use outage::Suspect;
+use outage::Attempted;
 use pace::Pace;
 use std::collections::VecDeque;
 use std::pin::Pin;
@@ -85,7 +85,7 @@ pub(super) struct Dispatcher<'a, L, S, F> {
     exhausted: bool,
     waiting: Waiting<Claim>,
     /// Their last attempt did not reach the service, and nobody can tell yet why.
-    suspects: Suspects<Suspect>,
+    suspects: Suspects<Attempted>,
 
     /// What happened since the last commit began, and the attempts whose start is part of it.
     batch: Vec<Event>,
@@ -235,7 +235,12 @@ where
     }
 
     fn tell(&mut self, kind: EventKind) {
-        self.batch.push(Event { at: self.clock.now(), kind });
+        self.tell_of(self.clock.instant(), kind);
+    }
+
+    /// Tells what happened at an instant that has just been read: a clock takes its time, too.
+    fn tell_of(&mut self, at: Instant, kind: EventKind) {
+        self.batch.push(Event { at: self.clock.label(at), kind });
     }
 
     fn started(&self) -> RunStarted {

@@ -15,8 +15,8 @@ use crate::policy::Health;
 use crate::policy::Verdict;
 use std::sync::Arc;
 
-/// A task whose last attempt did not reach the service, until it is known whose failure it was.
-pub(super) struct Suspect {
+/// A task, and what its last attempt came to.
+pub(super) struct Attempted {
     pub(super) claim: Claim,
     pub(super) seq: AttemptSeq,
     pub(super) verdict: Verdict,
@@ -29,8 +29,7 @@ where
     F: Future<Output = Landing>,
 {
     /// Takes note of what an answer says of the service.
-    pub(super) fn hear_of(&mut self, seq: AttemptSeq, health: Health) {
-        let now = self.clock.instant();
+    pub(super) fn hear_of(&mut self, seq: AttemptSeq, health: Health, now: Instant) {
         let jitter = self.jitter.f64();
         let change = self.breaker.landed(seq.0, health, now.into(), jitter);
         let Some(BreakerChange::Opened { until }) = change else { return };
@@ -54,8 +53,8 @@ where
 
     /// Goes on with those whose failure is explained by now.
     pub(super) fn follow_explained(&mut self) {
-        for (blame, Suspect { claim, seq, verdict }) in self.suspects.explained(&self.breaker) {
-            self.follow(claim, seq, verdict, blame);
+        for (blame, suspect) in self.suspects.explained(&self.breaker) {
+            self.follow(suspect, blame, self.clock.instant());
         }
     }
 
@@ -68,9 +67,9 @@ where
         if others > 0 || fresh_to_come || self.stopping.is_some() {
             return;
         }
-        for Suspect { claim, seq, verdict } in self.suspects.take_all() {
-            let blame = self.breaker.blame_without_witness(verdict);
-            self.follow(claim, seq, verdict, blame);
+        for suspect in self.suspects.take_all() {
+            let blame = self.breaker.blame_without_witness(suspect.verdict);
+            self.follow(suspect, blame, self.clock.instant());
         }
     }
 
