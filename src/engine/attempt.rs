@@ -42,23 +42,26 @@ pub(super) struct Landing {
 }
 
 /// Sends one attempt and waits for its answer; a panic in the call is an answer, too.
-pub(super) async fn send<A: TaskApi>(
+#[expect(clippy::manual_async_fn, reason = "an `async fn` keeps its arguments twice, call by call")]
+pub(super) fn send<A: TaskApi>(
     api: &A,
     clock: Clock,
     timeout: Duration,
     flight: Flight,
-) -> Landing {
-    let sent = clock.instant();
-    let task = Arc::clone(&flight.claim.task);
-    // The call takes its credentials when it is first polled, and that is now.
-    let used = api.authority().generation();
-    let call = pin!(AssertUnwindSafe(async { api.call(task).await }).catch_unwind());
-    let answer = match within(clock, sent.checked_add(timeout), call).await {
-        Some(Ok(answer)) => answer,
-        Some(Err(panic)) => Answer::Panicked(panic_message(panic.as_ref())),
-        None => timed_out(timeout),
-    };
-    Landing { flight, answer, used, sent, ended: clock.instant() }
+) -> impl Future<Output = Landing> {
+    async move {
+        let sent = clock.instant();
+        let task = Arc::clone(&flight.claim.task);
+        // The call takes its credentials when it is first polled, and that is now.
+        let used = api.authority().generation();
+        let call = pin!(AssertUnwindSafe(async { api.call(task).await }).catch_unwind());
+        let answer = match within(clock, sent.checked_add(timeout), call).await {
+            Some(Ok(answer)) => answer,
+            Some(Err(panic)) => Answer::Panicked(panic_message(panic.as_ref())),
+            None => timed_out(timeout),
+        };
+        Landing { flight, answer, used, sent, ended: clock.instant() }
+    }
 }
 
 /// Awaits `future`, but no longer than to the deadline, if there is one, in time in which this
