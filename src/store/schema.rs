@@ -28,6 +28,12 @@ const APPLICATION_ID: i64 = 0x6263_746c;
 const VERSION: i64 = 1;
 /// How long a reader waits for a writer that is just committing.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+/// How much of a plan is kept in memory while it is loaded, in KiB. It is sorted in pieces of this
+/// size: those that fit the processor's cache are sorted in two thirds of the time of four times
+/// larger ones.
+const LOADING_CACHE: i64 = 8_192;
+/// How many threads sort pieces that do not fit, while the next ones are read.
+const SORTERS: i64 = 1;
 /// How long the write-ahead log stays when nobody needs it any more.
 const LOG_BYTES: i64 = 16 << 20;
 
@@ -167,6 +173,7 @@ pub(super) fn finish(connection: &Connection) -> rusqlite::Result<()> {
 /// Returns a store in a temporary file that vanishes with it, for plans that only look.
 pub(super) fn temporary() -> rusqlite::Result<Connection> {
     let connection = Connection::open("")?;
+    connection.pragma_update(None, "threads", SORTERS)?;
     lay_down(&connection)?;
     Ok(connection)
 }
@@ -176,7 +183,7 @@ fn lay_down(connection: &Connection) -> rusqlite::Result<()> {
     connection.pragma_update(None, "user_version", VERSION)?;
     connection.pragma_update(None, "journal_mode", "off")?;
     connection.pragma_update(None, "synchronous", "off")?;
-    connection.pragma_update(None, "cache_size", -32_768)?;
+    connection.pragma_update(None, "cache_size", -LOADING_CACHE)?;
     connection.execute_batch(TABLES)
 }
 
@@ -209,6 +216,7 @@ fn open(path: &Path, access: OpenFlags) -> Result<Connection, StoreError> {
         connection.busy_timeout(BUSY_TIMEOUT)?;
         connection.pragma_update(None, "trusted_schema", false)?;
         connection.pragma_update(None, "cell_size_check", true)?;
+        connection.pragma_update(None, "threads", SORTERS)?;
         connection.set_prepared_statement_cache_capacity(32);
         Ok(())
     };

@@ -270,6 +270,17 @@ fn what_is_sorted_spills_beside_the_run() {
 }
 
 #[test]
+fn a_row_is_found_to_be_doubled_far_beyond_what_is_sorted_at_a_time() {
+    const DIFFERENT: u64 = 300_000;
+    let id = |n: u64| format!("{:08x}-{n}\n", n * 2_654_435_761 % (1 << 32));
+    let list: String = (0..DIFFERENT).chain(0..1_000).map(id).collect();
+    let planned = Fixture::empty().plan(new_plan(&[&list])).unwrap();
+    let PlannedRun::Ready { totals, .. } = planned else { panic!("the plan is right") };
+    let (rows, selected, duplicates) = (DIFFERENT + 1_000, DIFFERENT, 1_000);
+    assert_eq!(totals, PlanTotals { rows, selected, duplicates, already_done: 0 });
+}
+
+#[test]
 fn a_state_directory_that_cannot_be_made_is_an_error() {
     let fixture = Fixture::empty();
     let file = fixture.state.path().join("file");
