@@ -5,6 +5,7 @@
 //! would be as large as the plan.
 
 use super::cells;
+use super::load::remove_tasks;
 use super::ordinal_set::OrdinalSet;
 use crate::plan::OnDuplicate;
 use crate::plan::Place;
@@ -82,10 +83,7 @@ impl Doubles {
 
     /// Removes them from the plan and returns how many they were.
     pub(super) fn remove(&self, connection: &Connection) -> rusqlite::Result<u64> {
-        let mut delete = connection.prepare("DELETE FROM task WHERE ordinal = ?")?;
-        for ordinal in self.rows.iter() {
-            delete.execute([ordinal.0])?;
-        }
+        remove_tasks(connection, &self.rows)?;
         Ok(self.rows.len())
     }
 }

@@ -5,8 +5,12 @@ use super::directory::RunDirectory;
 use super::directory::RunId;
 use super::error::StoreError;
 use super::error::sqlite;
+use super::load::remove_tasks;
+use super::ordinal_set::OrdinalSet;
 use super::reader::RunReader;
+use crate::task::Ordinal;
 use rusqlite::Connection;
+use rusqlite::Rows;
 use rusqlite::params;
 use std::path::Path;
 
@@ -55,10 +59,49 @@ pub(super) fn leave_out_done(
             insert.execute(params![id, cells::command_code(command)]).map(|_| ())
         })?;
     }
-    let left_out = connection.execute(
-        "DELETE FROM task WHERE EXISTS (
-             SELECT 1 FROM done WHERE done.id = task.id AND done.command = task.command)",
-        [],
-    );
-    Ok(u64::try_from(left_out.map_err(&failed)?).expect("a count of rows fits"))
+    let done = done_tasks(connection).map_err(&failed)?;
+    remove_tasks(connection, &done).map_err(&failed)?;
+    Ok(done.len())
+}
+
+/// A task that an earlier run has done.
+#[derive(Default)]
+struct Done {
+    id: String,
+    /// As it is stored.
+    command_code: i64,
+}
+
+impl Done {
+    /// Reads the next one, into the memory of this one.
+    fn next(mut self, rows: &mut Rows<'_>) -> rusqlite::Result<Option<Self>> {
+        let Some(row) = rows.next()? else { return Ok(None) };
+        self.id.replace_range(.., row.get_ref(0)?.as_str()?);
+        self.command_code = row.get(1)?;
+        Ok(Some(self))
+    }
+}
+
+/// Finds the tasks of the plan that are done.
+///
+/// Both are walked along once, in the order of their ids: to look each up would read the same pages
+/// of a large table over and over.
+fn done_tasks(connection: &Connection) -> rusqlite::Result<OrdinalSet> {
+    let mut found = OrdinalSet::default();
+    let mut all_done = connection.prepare("SELECT id, command FROM done ORDER BY id")?;
+    let mut all_done = all_done.query([])?;
+    let mut planned = connection.prepare("SELECT id, command, ordinal FROM task ORDER BY id")?;
+    let mut planned = planned.query([])?;
+    let mut done = Done::default().next(&mut all_done)?;
+    while let Some(task) = planned.next()? {
+        let id = task.get_ref(0)?.as_str()?;
+        while let Some(earlier) = done.take_if(|done| done.id.as_str() < id) {
+            done = earlier.next(&mut all_done)?;
+        }
+        let Some(done) = &done else { break };
+        if done.id == id && done.command_code == task.get::<_, i64>(1)? {
+            found.insert(Ordinal(task.get(2)?));
+        }
+    }
+    Ok(found)
 }

@@ -14,6 +14,7 @@ use super::error::file;
 use super::error::sqlite;
 use super::follow::follow;
 use super::follow::leave_out_done;
+use super::ordinal_set::OrdinalSet;
 use super::record::NewRun;
 use super::rows::PlanRow;
 use super::schema;
@@ -236,6 +237,12 @@ fn insert_sources(connection: &Connection, reading: &Reading) -> rusqlite::Resul
         insert.execute(params![number, source.name, columns])?;
     }
     Ok(())
+}
+
+/// Takes tasks out of the plan.
+pub(super) fn remove_tasks(connection: &Connection, tasks: &OrdinalSet) -> rusqlite::Result<()> {
+    let mut delete = connection.prepare("DELETE FROM task WHERE ordinal = ?")?;
+    tasks.iter().try_for_each(|ordinal| delete.execute([ordinal.0]).map(|_| ()))
 }
 
 /// Leaves out all tasks after the first `most`.

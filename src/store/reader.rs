@@ -143,7 +143,7 @@ impl RunReader {
         Ok(())
     }
 
-    /// Hands every task that is where it was sent, with its command, to `take`.
+    /// Hands every task that is where it was sent, with its command, to `take`; in the order of ids.
     pub(super) fn for_each_done(
         &self,
         mut take: impl FnMut(&str, Command) -> rusqlite::Result<()>,
@@ -152,7 +152,8 @@ impl RunReader {
             let mut query = self.connection.prepare(
                 "SELECT task.id, task.command FROM task JOIN outcome USING (ordinal)
                  LEFT JOIN state USING (ordinal)
-                 WHERE ifnull(state.outcome, outcome.outcome) IN (?, ?)",
+                 WHERE ifnull(state.outcome, outcome.outcome) IN (?, ?)
+                 ORDER BY task.id",
             )?;
             let good = [Outcome::Succeeded, Outcome::Unchanged].map(cells::outcome_code);
             let mut rows = query.query(good)?;

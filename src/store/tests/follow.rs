@@ -17,6 +17,7 @@ use crate::store::StoreError;
 use crate::store::plan_again;
 use crate::store::plan_run;
 use crate::task::Outcome;
+use proptest::prelude::*;
 
 /// The n-th run of a chain.
 fn run_id(number: u32) -> RunId {
@@ -76,6 +77,31 @@ fn what_the_chain_has_done_is_left_out_wherever_it_stands() {
     let expected = PlanTotals { rows: 5, selected: 2, duplicates: 1, already_done: 2 };
     assert_eq!(totals.unwrap(), expected);
     assert_eq!(ids(&fixture, 3), ["cccc", "eeee"]);
+}
+
+/// Some of a few ids, in any order; some begin with the whole of another.
+fn some_ids() -> impl Strategy<Value = Vec<&'static str>> {
+    let all = vec!["aaaa", "aaaaa", "aaaa-", "aaaa_", "aaa0", "0000", "zzzz", "b_bb", "b-bb"];
+    prop::sample::subsequence(all, 1..=9).prop_shuffle()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(32))]
+
+    #[test]
+    fn what_was_done_is_left_out_whatever_the_order(
+        earlier in some_ids(),
+        good in 0..10_usize,
+        later in some_ids(),
+    ) {
+        let fixture = Fixture::empty();
+        plan_after(&fixture, 1, None, &earlier.join("\n")).unwrap();
+        carry_out(&fixture, 1, good);
+        plan_after(&fixture, 2, Some(run_id(1)), &later.join("\n")).unwrap();
+        let done = &earlier[..good.min(earlier.len())];
+        let left: Vec<&str> = later.into_iter().filter(|id| !done.contains(id)).collect();
+        prop_assert_eq!(ids(&fixture, 2), left);
+    }
 }
 
 #[test]
