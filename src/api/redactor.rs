@@ -166,11 +166,7 @@ impl Known {
         let first = bytes[at];
         let second = bytes.get(at + 1).copied();
         // Most bytes begin nothing: a call that went well must not pay for those that echo.
-        let begins = |pattern: &&Pattern| {
-            begins_any(first)
-                || (pattern.begins[0] == first
-                    && second.is_some_and(|next| next == pattern.begins[1] || begins_any(next)))
-        };
+        let begins = |pattern: &&Pattern| begins_any(first) || pattern.may_begin(first, second);
         let mut possible = self.secrets.iter().filter(begins).peekable();
         let is_unlearnt = matches!(first, b'S' | b':');
         if (possible.peek().is_none() && !is_unlearnt) || !text.is_char_boundary(at) {
@@ -190,6 +186,13 @@ fn begins_any(byte: u8) -> bool {
 }
 
 impl Pattern {
+    /// Tells whether two bytes of a text, if there is a second one, can be its beginning: the first
+    /// as it is, the next as it is or written in another way.
+    fn may_begin(&self, first: u8, second: Option<u8>) -> bool {
+        let follows = |byte: u8| byte == self.begins[1] || begins_any(byte);
+        first == self.begins[0] && second.is_some_and(follows)
+    }
+
     fn find_at(&self, text: &[u8], at: usize) -> Option<Hit> {
         let secret = self.text.expose_secret().as_bytes();
         let wanted = &secret[self.from..];
@@ -362,7 +365,7 @@ mod tests {
         check(&format!("é <{spelling}> é, {spelling}"), "é <[token]> é, [token]");
     }
 
-    fn each(write: impl Fn(u8) -> String) -> String {
+    fn each(write: impl FnMut(u8) -> String) -> String {
         SECRET.bytes().map(write).collect()
     }
 
@@ -379,6 +382,17 @@ mod tests {
         check_spelling(&SECRET.replace('"', "&quot;"));
         check_spelling(&each(|byte| format!("&#{byte};")));
         check_spelling(&each(|byte| format!("&#x{byte:X};")));
+    }
+
+    #[test]
+    fn a_secret_is_found_whichever_of_its_bytes_are_escaped() {
+        for plain in [0, 1, 2] {
+            let mut place = 0..;
+            check_spelling(&each(|byte| match place.next() {
+                Some(at) if at % 3 == plain => char::from(byte).to_string(),
+                _ => format!("%{byte:02X}"),
+            }));
+        }
     }
 
     #[test]

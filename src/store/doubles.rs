@@ -83,8 +83,7 @@ impl Doubles {
 
     /// Removes them from the plan and returns how many they were.
     pub(super) fn remove(&self, connection: &Connection) -> rusqlite::Result<u64> {
-        remove_tasks(connection, &self.rows)?;
-        Ok(self.rows.len())
+        remove_tasks(connection, &self.rows)
     }
 }
 

@@ -13,6 +13,7 @@ use super::reader::TASK;
 use super::reader::TASKS;
 use super::rows::TaskRow;
 use crate::task::Outcome;
+use rusqlite::Row;
 use rusqlite::params;
 
 impl RunReader {
@@ -42,17 +43,12 @@ impl RunReader {
         );
         let [partial, lost, ambiguous] =
             [Outcome::Partial, Outcome::Failed, Outcome::Ambiguous].map(cells::outcome_code);
-        let mut query = self.connection.prepare(&sql).map_err(&failed)?;
         let wanted = params![partial, lost, ambiguous, last_open];
-        let mut rows = query.query(wanted).map_err(&failed)?;
-        while let Some(row) = rows.next().map_err(&failed)? {
-            let task = self.task_row(row, open).map_err(&failed)?;
+        let read = |row: &Row<'_>| self.task_row(row, open).map(Some);
+        self.walk(&sql, wanted, read, |task| {
             self.check_own(&task)?;
             // Before the last task that was sent there are others that were not.
-            if task.outcome != Outcome::NotAttempted {
-                take(task)?;
-            }
-        }
-        Ok(())
+            if task.outcome == Outcome::NotAttempted { Ok(()) } else { take(task) }
+        })
     }
 }

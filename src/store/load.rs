@@ -239,10 +239,11 @@ fn insert_sources(connection: &Connection, reading: &Reading) -> rusqlite::Resul
     Ok(())
 }
 
-/// Takes tasks out of the plan.
-pub(super) fn remove_tasks(connection: &Connection, tasks: &OrdinalSet) -> rusqlite::Result<()> {
+/// Takes tasks out of the plan, and returns how many they were.
+pub(super) fn remove_tasks(connection: &Connection, tasks: &OrdinalSet) -> rusqlite::Result<u64> {
     let mut delete = connection.prepare("DELETE FROM task WHERE ordinal = ?")?;
-    tasks.iter().try_for_each(|ordinal| delete.execute([ordinal.0]).map(|_| ()))
+    tasks.iter().try_for_each(|ordinal| delete.execute([ordinal.0]).map(|_| ()))?;
+    Ok(tasks.len())
 }
 
 /// Leaves out all tasks after the first `most`.

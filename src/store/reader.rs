@@ -33,6 +33,7 @@ use crate::task::Ordinal;
 use crate::task::Outcome;
 use crate::task::OutcomeCounts;
 use rusqlite::Connection;
+use rusqlite::Params;
 use rusqlite::Row;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -102,20 +103,37 @@ impl RunReader {
         &self,
         mut take: impl FnMut(TaskRow) -> Result<(), E>,
     ) -> Result<(), E> {
-        let failed = sqlite(&self.path);
-        let open = self.open_tasks().map_err(&failed)?;
+        let open = self.open_tasks().map_err(sqlite(&self.path))?;
         let sql = format!("SELECT {TASK}, {ATTEMPT} FROM {TASKS} ORDER BY task.ordinal");
-        let mut query = self.connection.prepare(&sql).map_err(&failed)?;
-        let mut rows = query.query([]).map_err(&failed)?;
         let (mut count, mut with_outcome) = (0, 0);
-        while let Some(row) = rows.next().map_err(&failed)? {
-            let task = self.task_row(row, open).map_err(&failed)?;
+        let read = |row: &Row<'_>| self.task_row(row, open).map(Some);
+        self.walk(&sql, [], read, |task| {
             with_outcome += u64::from(task.settled.is_some());
             self.check_own(&task)?;
-            take(task)?;
             count += 1;
+            take(task)
+        })?;
+        let settled = self.settled().map_err(sqlite(&self.path))?;
+        Ok(self.check_sums(settled, with_outcome, count)?)
+    }
+
+    /// Hands what is read of each row to `take`; a row of which nothing is read is passed over.
+    pub(super) fn walk<T, E: From<StoreError>>(
+        &self,
+        sql: &str,
+        values: impl Params,
+        read: impl Fn(&Row<'_>) -> rusqlite::Result<Option<T>>,
+        mut take: impl FnMut(T) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let failed = sqlite(&self.path);
+        let mut query = self.connection.prepare(sql).map_err(&failed)?;
+        let mut rows = query.query(values).map_err(&failed)?;
+        while let Some(row) = rows.next().map_err(&failed)? {
+            if let Some(value) = read(row).map_err(&failed)? {
+                take(value)?;
+            }
         }
-        Ok(self.check_sums(self.settled().map_err(&failed)?, with_outcome, count)?)
+        Ok(())
     }
 
     /// Makes sure that the last attempt of a task is one of its own.
@@ -168,37 +186,28 @@ impl RunReader {
     /// Hands every attempt that may have left, in the order of sending, to `take`.
     pub fn for_each_attempt<E: From<StoreError>>(
         &self,
-        mut take: impl FnMut(AttemptRow) -> Result<(), E>,
+        take: impl FnMut(AttemptRow) -> Result<(), E>,
     ) -> Result<(), E> {
-        let failed = sqlite(&self.path);
         let sql = format!(
             "SELECT {ATTEMPT} FROM attempt LEFT JOIN failure ON failure.seq = attempt.seq
              ORDER BY attempt.seq"
         );
-        let mut query = self.connection.prepare(&sql).map_err(&failed)?;
-        let mut rows = query.query([]).map_err(&failed)?;
-        while let Some(row) = rows.next().map_err(&failed)? {
-            let attempt = self.attempt_row(row, 0).map_err(&failed)?;
-            if attempt.duration.is_some() || self.departed.may_include(attempt.seq.0) {
-                take(attempt)?;
-            }
-        }
-        Ok(())
+        let read = |row: &Row<'_>| {
+            let attempt = self.attempt_row(row, 0)?;
+            let may_have_left =
+                attempt.duration.is_some() || self.departed.may_include(attempt.seq.0);
+            Ok(may_have_left.then_some(attempt))
+        };
+        self.walk(&sql, [], read, take)
     }
 
     /// Hands every time in which the whole run waited, by its beginning, to `take`.
     pub fn for_each_hold<E: From<StoreError>>(
         &self,
-        mut take: impl FnMut(HoldRow) -> Result<(), E>,
+        take: impl FnMut(HoldRow) -> Result<(), E>,
     ) -> Result<(), E> {
-        let failed = sqlite(&self.path);
         let sql = "SELECT from_us, until_us, reason FROM hold ORDER BY from_us";
-        let mut query = self.connection.prepare(sql).map_err(&failed)?;
-        let mut rows = query.query([]).map_err(&failed)?;
-        while let Some(row) = rows.next().map_err(&failed)? {
-            take(self.hold_row(row).map_err(&failed)?)?;
-        }
-        Ok(())
+        self.walk(sql, [], |row| self.hold_row(row).map(Some), take)
     }
 
     /// Returns the times in which the whole run waited.

@@ -5,7 +5,6 @@
 
 use super::cells;
 use super::error::StoreError;
-use super::error::sqlite;
 use super::reader::RunReader;
 use super::rows::SendingRow;
 use rusqlite::Row;
@@ -18,21 +17,13 @@ impl RunReader {
     /// The store's, and those of `take`.
     pub fn for_each_sending<E: From<StoreError>>(
         &self,
-        mut take: impl FnMut(SendingRow) -> Result<(), E>,
+        take: impl FnMut(SendingRow) -> Result<(), E>,
     ) -> Result<(), E> {
-        let failed = sqlite(&self.path);
         let sql = "SELECT attempt.seq, attempt.number, attempt.sent_us, attempt.duration_us,
                        attempt.http_status, failure.error_kind
                    FROM attempt LEFT JOIN failure ON failure.seq = attempt.seq
                    ORDER BY attempt.seq";
-        let mut query = self.connection.prepare(sql).map_err(&failed)?;
-        let mut rows = query.query([]).map_err(&failed)?;
-        while let Some(row) = rows.next().map_err(&failed)? {
-            if let Some(sending) = self.sending_row(row).map_err(&failed)? {
-                take(sending)?;
-            }
-        }
-        Ok(())
+        self.walk(sql, [], |row| self.sending_row(row), take)
     }
 
     fn sending_row(&self, row: &Row<'_>) -> rusqlite::Result<Option<SendingRow>> {

@@ -122,6 +122,19 @@ impl TestRun {
         Self::planned(tables, |_, _| {})
     }
 
+    /// A run of two processes, each with half of twenty tasks, and an hour between them.
+    fn resumed() -> Self {
+        let mut run = Self::of(20);
+        run.begin();
+        (0..10).for_each(|task| run.settle(task, counted(0, 1), Outcome::Succeeded));
+        run.end(Some(StopReason::Interrupted));
+        run.pass(3_600_000);
+        run.begin();
+        (10..20).for_each(|task| run.settle(task, counted(0, 1), Outcome::Succeeded));
+        run.end(None);
+        run
+    }
+
     /// Plans a stop of that many tasks.
     fn of(tasks: usize) -> Self {
         Self::of_table(&ids(tasks))

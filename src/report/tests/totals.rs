@@ -55,14 +55,7 @@ fn a_task_that_was_on_the_wire_when_its_process_died_is_ambiguous() {
 
 #[test]
 fn a_run_works_while_a_process_does_but_lasts_from_its_first_to_its_last() {
-    let mut run = TestRun::of(20);
-    run.begin();
-    (0..10).for_each(|task| run.settle(task, counted(0, 1), Outcome::Succeeded));
-    run.end(Some(StopReason::Interrupted));
-    run.pass(3_600_000);
-    run.begin();
-    (10..20).for_each(|task| run.settle(task, counted(0, 1), Outcome::Succeeded));
-    run.end(None);
+    let run = TestRun::resumed();
     let report = run.report();
     assert_eq!(report.run.duration, Duration::from_secs(3_602));
     assert_eq!(report.pace.rate_average, Some(10.0));

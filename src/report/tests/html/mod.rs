@@ -366,14 +366,7 @@ fn a_running_run_offers_nothing_to_type_for_its_groups() {
 
 #[test]
 fn a_run_that_was_resumed_leaves_out_the_time_between_and_marks_it() {
-    let mut run = TestRun::of(20);
-    run.begin();
-    (0..10).for_each(|task| run.settle(task, counted(0, 1), Outcome::Succeeded));
-    run.end(Some(StopReason::Interrupted));
-    run.pass(3_600_000);
-    run.begin();
-    (10..20).for_each(|task| run.settle(task, counted(0, 1), Outcome::Succeeded));
-    run.end(None);
+    let run = TestRun::resumed();
     let page = page(&run);
     assert!(page.contains("by 2 processes, from first to last 1h 00m"), "{page}");
     assert!(page.contains("┆ resumed"));
