@@ -36,19 +36,19 @@ use std::time::Duration;
 pub(super) struct Displays {
     pub(super) watchers: Vec<Box<dyn Watch>>,
     pub(super) talk: Talk,
-    pub(super) standing: Standing,
+    pub(super) standing: LiveStatus,
     /// Where keys can say something, if there are any.
     pub(super) keys_to: Option<Box<dyn Write + Send>>,
 }
 
 /// Where the run stands, as far as it is on record.
 #[derive(Clone)]
-pub(super) struct Standing {
+pub(super) struct LiveStatus {
     tally: Arc<Mutex<Tally>>,
     clock: Clock,
 }
 
-impl Standing {
+impl LiveStatus {
     pub(super) fn is_paused(&self) -> bool {
         lock(&self.tally).paused_since().is_some()
     }
@@ -115,7 +115,7 @@ fn state(tally: &Tally) -> &'static str {
 /// Says lines to the operator without disturbing the display.
 pub(super) struct Talk {
     out: Box<dyn Write + Send>,
-    standing: Standing,
+    standing: LiveStatus,
 }
 
 impl Talk {
@@ -172,7 +172,7 @@ pub(super) fn open(
     if let Some(verbosity) = verbosity {
         watchers.push(Box::new(Log::new(log_to, verbosity, args.log_format.into())));
     }
-    let standing = Standing { tally, clock };
+    let standing = LiveStatus { tally, clock };
     let talk = Talk { out: talk_to, standing: standing.clone() };
     Displays { watchers, talk, standing, keys_to }
 }

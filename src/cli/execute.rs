@@ -11,7 +11,7 @@ use super::descriptors;
 use super::descriptors::Sockets;
 use super::display;
 use super::display::Displays;
-use super::display::Standing;
+use super::display::LiveStatus;
 use super::documents::Document;
 use super::failure::Failure;
 use super::keys;
@@ -179,7 +179,7 @@ fn prepare(planned: &mut Planned, how: &Execution<'_>, context: &Context) {
 /// Whoever watches the run or has a say in it.
 struct Crew {
     watchers: Vec<Box<dyn Watch>>,
-    standing: Standing,
+    standing: LiveStatus,
     keys_to: Option<Box<dyn Write + Send>>,
     control: UnboundedSender<Control>,
     orders: UnboundedReceiver<Control>,

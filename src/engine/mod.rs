@@ -23,7 +23,7 @@ use crate::event::Event;
 use crate::event::Operator;
 use crate::event::RunStats;
 use crate::event::StopReason;
-use crate::policy::Standing;
+use crate::policy::AttemptHistory;
 use crate::task::Task;
 use futures::future::BoxFuture;
 use std::error::Error;
@@ -65,7 +65,7 @@ pub struct Claim {
     /// How often it was sent before.
     pub attempts: u32,
     /// What those attempts amount to.
-    pub standing: Standing,
+    pub standing: AttemptHistory,
     /// When the first of them was sent.
     pub first_sent: Option<Timestamp>,
     /// The last of them.
@@ -78,7 +78,7 @@ impl Claim {
         Self {
             task: Arc::new(task),
             attempts: 0,
-            standing: Standing::default(),
+            standing: AttemptHistory::default(),
             first_sent: None,
             last_seq: None,
         }

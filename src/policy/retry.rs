@@ -37,7 +37,7 @@ pub struct RetryPolicy {
 
 /// What a task has been through, this attempt included.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Standing {
+pub struct AttemptHistory {
     /// Attempts that count against the most there may be.
     pub charged: u32,
     /// Throttled answers so far.
@@ -50,7 +50,7 @@ pub struct Standing {
     pub repute: Repute,
 }
 
-impl Standing {
+impl AttemptHistory {
     /// Returns the standing after one more attempt that ended with `verdict`.
     #[must_use]
     pub fn after(self, verdict: Verdict) -> Self {
@@ -99,7 +99,7 @@ impl RetryPolicy {
     ///
     /// The wait before attempt n+1 is "full jitter": evenly between nothing and
     /// min(20 s, 500 ms · 2ⁿ⁻¹), as in "Exponential Backoff And Jitter" (AWS Architecture Blog).
-    pub fn decide(&self, verdict: Verdict, standing: Standing, jitter: f64) -> Decision {
+    pub fn decide(&self, verdict: Verdict, standing: AttemptHistory, jitter: f64) -> Decision {
         match verdict {
             Verdict::Done(outcome) => Decision::Settle(outcome),
             Verdict::Refused => Decision::Settle(unsuccessful(standing)),
@@ -116,7 +116,7 @@ impl RetryPolicy {
         }
     }
 
-    fn again(&self, standing: Standing, jitter: f64) -> Decision {
+    fn again(&self, standing: AttemptHistory, jitter: f64) -> Decision {
         if standing.charged >= self.max_attempts.get() {
             return Decision::Settle(unsuccessful(standing));
         }
@@ -126,13 +126,13 @@ impl RetryPolicy {
 }
 
 /// A refusal after a doubt does not undo the doubt: the first attempt may have been carried out.
-fn unsuccessful(standing: Standing) -> Outcome {
+fn unsuccessful(standing: AttemptHistory) -> Outcome {
     if standing.doubted { Outcome::Ambiguous } else { Outcome::Failed }
 }
 
 /// Returns how long the run holds: never less than asked, and a tenth more at most, so that
 /// several clients told the same do not come back at the same moment.
-fn held(asked: Option<Duration>, standing: Standing, jitter: f64) -> Duration {
+fn held(asked: Option<Duration>, standing: AttemptHistory, jitter: f64) -> Duration {
     match asked {
         Some(wait) => wait.mul_f64(1.0 + jitter / 10.0),
         None => ceiling(FIRST_HOLD, standing.throttled).mul_f64(0.5 + jitter / 2.0),
@@ -152,11 +152,11 @@ mod tests {
     const FOUR: RetryPolicy =
         RetryPolicy { max_attempts: NonZeroU32::new(4).unwrap(), on_doubt: OnDoubt::Retry };
 
-    fn standing(charged: u32) -> Standing {
-        Standing { charged, ..Standing::default() }
+    fn standing(charged: u32) -> AttemptHistory {
+        AttemptHistory { charged, ..AttemptHistory::default() }
     }
 
-    fn check(verdict: Verdict, standing: Standing, expected: Decision) {
+    fn check(verdict: Verdict, standing: AttemptHistory, expected: Decision) {
         assert_eq!(FOUR.decide(verdict, standing, 1.0), expected, "{verdict:?} {standing:?}");
     }
 
@@ -184,7 +184,7 @@ mod tests {
     fn used_up_attempts_settle() {
         check(Verdict::Transient, standing(4), Decision::Settle(Outcome::Failed));
         check(Verdict::NeverLeft, standing(4), Decision::Settle(Outcome::Failed));
-        let doubted = Standing { doubted: true, ..standing(4) };
+        let doubted = AttemptHistory { doubted: true, ..standing(4) };
         check(Verdict::InDoubt, doubted, Decision::Settle(Outcome::Ambiguous));
         check(Verdict::Transient, doubted, Decision::Settle(Outcome::Ambiguous));
     }
@@ -194,14 +194,14 @@ mod tests {
         let before = standing(3);
         assert_eq!(before.after_uncharged(Verdict::NeverLeft), before);
         let doubted = before.after_uncharged(Verdict::InDoubt);
-        assert_eq!(doubted, Standing { doubted: true, ..before });
+        assert_eq!(doubted, AttemptHistory { doubted: true, ..before });
         check(Verdict::InDoubt, doubted, wait(2_000));
     }
 
     #[test]
     fn a_refusal_after_a_doubt_leaves_the_doubt() {
         check(Verdict::Refused, standing(1), Decision::Settle(Outcome::Failed));
-        let doubted = Standing { doubted: true, ..standing(2) };
+        let doubted = AttemptHistory { doubted: true, ..standing(2) };
         check(Verdict::Refused, doubted, Decision::Settle(Outcome::Ambiguous));
         check(Verdict::Done(Outcome::Succeeded), doubted, Decision::Settle(Outcome::Succeeded));
     }
@@ -221,7 +221,7 @@ mod tests {
 
     #[test]
     fn throttling_holds_the_run_and_uses_up_no_attempt() {
-        let mut standing = Standing::default();
+        let mut standing = AttemptHistory::default();
         for _ in 0..100 {
             standing = standing.after(Verdict::Throttled { hold: None });
         }
@@ -236,7 +236,7 @@ mod tests {
     #[test]
     fn the_run_never_goes_on_earlier_than_asked() {
         let asked = Verdict::Throttled { hold: Some(Duration::from_secs(20)) };
-        let held = |jitter| FOUR.decide(asked, Standing::default(), jitter);
+        let held = |jitter| FOUR.decide(asked, AttemptHistory::default(), jitter);
         assert_eq!(held(0.0), Decision::HoldRun { wait: Duration::from_secs(20) });
         assert_eq!(held(1.0), Decision::HoldRun { wait: Duration::from_secs(22) });
     }

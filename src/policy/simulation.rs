@@ -53,7 +53,7 @@ pub(super) struct Simulation {
     due: VecDeque<usize>,
     waiting: usize,
     fresh: std::ops::Range<usize>,
-    standing: Vec<Standing>,
+    standing: Vec<AttemptHistory>,
     repute: Vec<Repute>,
 
     pub(super) outcomes: Vec<Option<Outcome>>,
@@ -88,7 +88,7 @@ impl Simulation {
             due: VecDeque::new(),
             waiting: 0,
             fresh: 0..tasks,
-            standing: vec![Standing::default(); tasks],
+            standing: vec![AttemptHistory::default(); tasks],
             repute: vec![Repute::Clean; tasks],
             outcomes: vec![None; tasks],
             sent: Vec::new(),

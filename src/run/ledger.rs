@@ -10,7 +10,7 @@ use crate::event::AttemptSeq;
 use crate::event::Event;
 use crate::event::EventKind;
 use crate::event::RunStats;
-use crate::policy::Standing;
+use crate::policy::AttemptHistory;
 use crate::store::RunWriter;
 use crate::store::StoreError;
 use crate::store::UnsettledTask;
@@ -92,7 +92,12 @@ fn claim(unsettled: UnsettledTask) -> Claim {
     Claim {
         task: Arc::new(task),
         attempts,
-        standing: Standing { charged, throttled, doubted: in_doubt, ..Standing::default() },
+        standing: AttemptHistory {
+            charged,
+            throttled,
+            doubted: in_doubt,
+            ..AttemptHistory::default()
+        },
         first_sent,
         last_seq,
     }

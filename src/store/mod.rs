@@ -83,5 +83,5 @@ pub use rows::TaskRow;
 pub use sights::Absence;
 pub use sights::Surveyed;
 pub use sights::Use;
-pub use standing::Standing;
+pub use standing::ResumePoint;
 pub use writer::RunWriter;

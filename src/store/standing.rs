@@ -18,7 +18,7 @@ const LATEST_START_MICROS: i64 = 2_000_000;
 
 /// Where a run stands when it is opened to be carried out.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Standing {
+pub struct ResumePoint {
     /// How many tasks were selected.
     pub selected: u64,
     /// How many of them ended with each outcome so far.
@@ -29,7 +29,7 @@ pub struct Standing {
     pub last_sent: Vec<Timestamp>,
 }
 
-impl Standing {
+impl ResumePoint {
     /// Reads it; `recall` is how many of the last sending times are wanted.
     pub(super) fn read(
         connection: &Connection,

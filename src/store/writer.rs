@@ -10,7 +10,7 @@ use super::error::StoreError;
 use super::error::file;
 use super::mark::Departures;
 use super::mark::Mark;
-use super::standing::Standing;
+use super::standing::ResumePoint;
 use super::writing::Job;
 use super::writing::Part;
 use super::writing::Writing;
@@ -31,7 +31,7 @@ pub struct RunWriter {
     thread: Option<thread::JoinHandle<()>>,
     hurried: Arc<AtomicBool>,
     departures: Option<Departures>,
-    standing: Standing,
+    standing: ResumePoint,
 }
 
 impl RunWriter {
@@ -68,7 +68,7 @@ impl RunWriter {
 
     pub(super) fn start(
         writing: Writing,
-        standing: Standing,
+        standing: ResumePoint,
         lock: &RunLock,
     ) -> Result<Self, StoreError> {
         let failed = file(&writing.path);
@@ -83,7 +83,7 @@ impl RunWriter {
     }
 
     /// Returns where the run stood when it was opened.
-    pub fn standing(&self) -> &Standing {
+    pub fn standing(&self) -> &ResumePoint {
         &self.standing
     }
 
@@ -187,7 +187,7 @@ mod tests {
             thread: Some(thread),
             hurried: Arc::default(),
             departures: None,
-            standing: Standing::default(),
+            standing: ResumePoint::default(),
         };
         for _ in 0..2 {
             let committed = block_on(writer.commit(Vec::new()));

@@ -17,8 +17,8 @@ use super::presence::Presence;
 use super::schema;
 use super::sheet::Sheet;
 use super::standing;
+use super::standing::ResumePoint;
 use super::standing::Settled;
-use super::standing::Standing;
 use crate::clock::Timestamp;
 use crate::event::Event;
 use rusqlite::Connection;
@@ -96,7 +96,7 @@ impl Writing {
         path: &Path,
         part: Part,
         recall: u32,
-    ) -> Result<(Self, Standing), StoreError> {
+    ) -> Result<(Self, ResumePoint), StoreError> {
         let remembered = Remembered::of(path);
         let connection = schema::open_writer(path)?;
         remembered.check(path, &connection)?;
@@ -124,10 +124,10 @@ impl Writing {
         path: &Path,
         recall: u32,
         departed: Departed,
-    ) -> rusqlite::Result<(Self, Standing)> {
+    ) -> rusqlite::Result<(Self, ResumePoint)> {
         let (origin, selected) = standing::origin_and_selected(&connection)?;
         let settled = Settled::read(&connection)?;
-        let standing = Standing::read(&connection, &settled, recall, departed)?;
+        let standing = ResumePoint::read(&connection, &settled, recall, departed)?;
         let claims = Claims::new(&connection, settled.ordinals, origin, departed)?;
         let writing = Self {
             connection,

@@ -13,13 +13,13 @@ use crate::clock::Clock;
 use crate::clock::Timestamp;
 use crate::policy::Admission;
 use crate::policy::Answer;
+use crate::policy::AttemptHistory;
 use crate::policy::Decision;
 use crate::policy::Delivery;
 use crate::policy::NoResponse;
 use crate::policy::OnDoubt;
 use crate::policy::Pacer;
 use crate::policy::RetryPolicy;
-use crate::policy::Standing;
 use crate::policy::classify_read;
 use crate::task::Failure;
 use crate::task::FailureKind;
@@ -135,7 +135,7 @@ impl<'a, A: TaskApi> Walker<'a, A> {
     ) -> Result<Result<Page, Gap>, N::Error> {
         let policy =
             RetryPolicy { max_attempts: self.settings.max_attempts, on_doubt: OnDoubt::Retry };
-        let mut standing = Standing::default();
+        let mut standing = AttemptHistory::default();
         loop {
             self.await_turn(notes).await?;
             let generation = self.api.authority().generation();

@@ -3,7 +3,7 @@
 //! Serves this user alone, whoever may open the file. Whatever comes over it, and whatever becomes
 //! of it, the run goes on.
 
-use super::super::display::Standing;
+use super::super::display::LiveStatus;
 use super::address::Address;
 use super::protocol;
 use super::protocol::Answer;
@@ -49,7 +49,7 @@ pub(in super::super) struct Served {
 #[derive(Clone)]
 pub(in super::super) struct Desk {
     pub(in super::super) control: mpsc::UnboundedSender<Control>,
-    pub(in super::super) standing: Standing,
+    pub(in super::super) standing: LiveStatus,
 }
 
 /// Serves a socket from now on. Whoever asks for that holds the run's lock, so that one which is

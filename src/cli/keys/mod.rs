@@ -5,7 +5,7 @@
 
 mod terminal;
 
-use super::display::Standing;
+use super::display::LiveStatus;
 use super::surroundings::Surroundings;
 use batchctl::engine::Control;
 use batchctl::event::Change;
@@ -32,7 +32,7 @@ p  pause, and go on        +  a tenth faster        Ctrl-C  end, resumably
 /// What the keys work on.
 pub(super) struct Board {
     pub(super) control: mpsc::UnboundedSender<Control>,
-    pub(super) standing: Standing,
+    pub(super) standing: LiveStatus,
     /// Where something can be said beside the display.
     pub(super) out: Box<dyn Write + Send>,
 }
