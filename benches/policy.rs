@@ -73,8 +73,8 @@ fn decide_on_a_retry(bencher: Bencher<'_, '_>) {
     let attempts = NonZeroU32::new(4).expect("4 is not 0");
     let policy = RetryPolicy { max_attempts: attempts, on_doubt: OnDoubt::Retry };
     bencher.bench_local(|| {
-        let standing = AttemptHistory::default().after(black_box(Verdict::Transient));
-        policy.decide(black_box(Verdict::Transient), standing, black_box(0.5))
+        let history = AttemptHistory::default().after(black_box(Verdict::Transient));
+        policy.decide(black_box(Verdict::Transient), history, black_box(0.5))
     });
 }
 

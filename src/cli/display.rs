@@ -36,7 +36,7 @@ use std::time::Duration;
 pub(super) struct Displays {
     pub(super) watchers: Vec<Box<dyn Watch>>,
     pub(super) talk: Talk,
-    pub(super) standing: LiveStatus,
+    pub(super) live_status: LiveStatus,
     /// Where keys can say something, if there are any.
     pub(super) keys_to: Option<Box<dyn Write + Send>>,
 }
@@ -115,7 +115,7 @@ fn state(tally: &Tally) -> &'static str {
 /// Says lines to the operator without disturbing the display.
 pub(super) struct Talk {
     out: Box<dyn Write + Send>,
-    standing: LiveStatus,
+    live_status: LiveStatus,
 }
 
 impl Talk {
@@ -126,7 +126,7 @@ impl Talk {
 
     /// Says where the run stands.
     pub(super) fn status(&mut self) {
-        let line = self.standing.line();
+        let line = self.live_status.line();
         self.line(&line);
     }
 }
@@ -172,9 +172,9 @@ pub(super) fn open(
     if let Some(verbosity) = verbosity {
         watchers.push(Box::new(Log::new(log_to, verbosity, args.log_format.into())));
     }
-    let standing = LiveStatus { tally, clock };
-    let talk = Talk { out: talk_to, standing: standing.clone() };
-    Displays { watchers, talk, standing, keys_to }
+    let live_status = LiveStatus { tally, clock };
+    let talk = Talk { out: talk_to, live_status: live_status.clone() };
+    Displays { watchers, talk, live_status, keys_to }
 }
 
 /// Takes the tally even after a panic elsewhere: counting leaves it whole at every step.

@@ -101,7 +101,7 @@ pub(super) fn carry_out(
     let runtime = Builder::new_current_thread().enable_all().build().map_err(input_output)?;
     let log_file = how.log_file.take();
     let log_trouble = log_file.as_ref().map(LogFile::trouble);
-    let Displays { mut watchers, talk, standing, keys_to } =
+    let Displays { mut watchers, talk, live_status, keys_to } =
         display::open(how.display, log_file, context, how.clock);
     // From here on a signal ends the run in good order, also while a token command works.
     let (control, orders) = mpsc::unbounded_channel();
@@ -124,7 +124,7 @@ pub(super) fn carry_out(
     prepare(&mut planned, &how, context);
     let live = Live::open(how.documents, unbegun.beginning(), &id, how.clock)?;
     live.watch(&mut watchers);
-    let crew = Crew { watchers, standing, keys_to, control, orders };
+    let crew = Crew { watchers, live_status, keys_to, control, orders };
     let ended = crew.work(planned, &client, &runtime, context);
     signals::obey_no_longer(&context.surroundings).map_err(input_output)?;
     let ended = match ended {
@@ -179,7 +179,7 @@ fn prepare(planned: &mut Planned, how: &Execution<'_>, context: &Context) {
 /// Whoever watches the run or has a say in it.
 struct Crew {
     watchers: Vec<Box<dyn Watch>>,
-    standing: LiveStatus,
+    live_status: LiveStatus,
     keys_to: Option<Box<dyn Write + Send>>,
     control: UnboundedSender<Control>,
     orders: UnboundedReceiver<Control>,
@@ -194,14 +194,14 @@ impl Crew {
         runtime: &Runtime,
         context: &Context,
     ) -> Result<Ended, RunError> {
-        let Self { watchers, standing, keys_to, control, orders } = self;
+        let Self { watchers, live_status, keys_to, control, orders } = self;
         let keys = keys_to.and_then(|out| {
-            let board = Board { control: control.clone(), standing: standing.clone(), out };
+            let board = Board { control: control.clone(), live_status: live_status.clone(), out };
             // Without keys a run goes on as well as with them.
             runtime.block_on(async { keys::listen(board, &context.surroundings) }).ok()
         });
         let socket = planned.runs().socket(planned.id());
-        let served = serve(&socket, Desk { control, standing }, runtime, context);
+        let served = serve(&socket, Desk { control, live_status }, runtime, context);
         let ended = runtime.block_on(planned.carry_out(client, watchers, orders));
         drop((served, keys));
         ended

@@ -65,7 +65,7 @@ pub struct Claim {
     /// How often it was sent before.
     pub attempts: u32,
     /// What those attempts amount to.
-    pub standing: AttemptHistory,
+    pub history: AttemptHistory,
     /// When the first of them was sent.
     pub first_sent: Option<Timestamp>,
     /// The last of them.
@@ -78,7 +78,7 @@ impl Claim {
         Self {
             task: Arc::new(task),
             attempts: 0,
-            standing: AttemptHistory::default(),
+            history: AttemptHistory::default(),
             first_sent: None,
             last_seq: None,
         }

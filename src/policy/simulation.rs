@@ -53,7 +53,7 @@ pub(super) struct Simulation {
     due: VecDeque<usize>,
     waiting: usize,
     fresh: std::ops::Range<usize>,
-    standing: Vec<AttemptHistory>,
+    history: Vec<AttemptHistory>,
     repute: Vec<Repute>,
 
     pub(super) outcomes: Vec<Option<Outcome>>,
@@ -88,7 +88,7 @@ impl Simulation {
             due: VecDeque::new(),
             waiting: 0,
             fresh: 0..tasks,
-            standing: vec![AttemptHistory::default(); tasks],
+            history: vec![AttemptHistory::default(); tasks],
             repute: vec![Repute::Clean; tasks],
             outcomes: vec![None; tasks],
             sent: Vec::new(),
@@ -254,7 +254,7 @@ impl Simulation {
         if let Some(adaptive) = self.adaptive.as_mut().filter(|_| throttled) {
             adaptive.throttled(flight.sent);
         }
-        let spared = self.standing[flight.task].after_uncharged(verdict);
+        let spared = self.history[flight.task].after_uncharged(verdict);
         match self.retry.decide(verdict, spared, 1.0) {
             Decision::SendAgain { .. } if health == Health::Away => {
                 self.suspects.insert(number, (flight.task, verdict));
@@ -275,13 +275,13 @@ impl Simulation {
 
     fn follow(&mut self, task: usize, verdict: Verdict, blame: Blame) {
         self.repute[task] = self.repute[task].after(blame, self.breaker.outage());
-        let before = self.standing[task];
-        self.standing[task] = match blame {
+        let before = self.history[task];
+        self.history[task] = match blame {
             Blame::Task | Blame::Presumed => before.after(verdict),
             Blame::Service => before.after_uncharged(verdict),
             Blame::Unknown => unreachable!("only what is explained follows"),
         };
-        match self.retry.decide(verdict, self.standing[task], self.rng.f64()) {
+        match self.retry.decide(verdict, self.history[task], self.rng.f64()) {
             Decision::Settle(outcome) => self.outcomes[task] = Some(outcome),
             Decision::SendAgain { after } => {
                 self.waiting += 1;

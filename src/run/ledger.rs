@@ -92,7 +92,7 @@ fn claim(unsettled: UnsettledTask) -> Claim {
     Claim {
         task: Arc::new(task),
         attempts,
-        standing: AttemptHistory {
+        history: AttemptHistory {
             charged,
             throttled,
             doubted: in_doubt,

@@ -135,7 +135,7 @@ impl<'a, A: TaskApi> Walker<'a, A> {
     ) -> Result<Result<Page, Gap>, N::Error> {
         let policy =
             RetryPolicy { max_attempts: self.settings.max_attempts, on_doubt: OnDoubt::Retry };
-        let mut standing = AttemptHistory::default();
+        let mut history = AttemptHistory::default();
         loop {
             self.await_turn(notes).await?;
             let generation = self.api.authority().generation();
@@ -145,15 +145,15 @@ impl<'a, A: TaskApi> Walker<'a, A> {
             };
             let finding = classify_read(&answer);
             let failure = finding.failure.unwrap_or_else(|| Failure::seen(FailureKind::Body, ""));
-            standing = standing.after(finding.verdict);
-            match policy.decide(finding.verdict, standing, self.jitter.f64()) {
+            history = history.after(finding.verdict);
+            match policy.decide(finding.verdict, history, self.jitter.f64()) {
                 Decision::SendAgain { after } => sleep(after).await,
                 Decision::HoldRun { wait } => {
                     self.pacer.hold((self.clock.instant() + wait).into());
                 }
                 Decision::Settle(_) => return Ok(Err(Gap::Unread(failure))),
                 // Those that were just renewed and are refused at once are not worth renewing.
-                Decision::Reauthorise if standing.refusals > 1 => {
+                Decision::Reauthorise if history.refusals > 1 => {
                     return Ok(Err(Gap::Unauthorised(failure)));
                 }
                 Decision::Reauthorise => {

@@ -49,7 +49,7 @@ pub(in super::super) struct Served {
 #[derive(Clone)]
 pub(in super::super) struct Desk {
     pub(in super::super) control: mpsc::UnboundedSender<Control>,
-    pub(in super::super) standing: LiveStatus,
+    pub(in super::super) live_status: LiveStatus,
 }
 
 /// Serves a socket from now on. Whoever asks for that holds the run's lock, so that one which is
@@ -139,7 +139,7 @@ async fn say(writer: &mut (impl AsyncWriteExt + Unpin), reply: Reply) -> io::Res
 async fn reply(line: &[u8], by: Operator, desk: &Desk) -> Reply {
     let change = match protocol::read(line).and_then(|order| order.change()) {
         Ok(Some(change)) => change,
-        Ok(None) => return Reply::Status { status: desk.standing.status() },
+        Ok(None) => return Reply::Status { status: desk.live_status.status() },
         Err(reason) => return Reply::Refused { reason },
     };
     let (answer, answered) = oneshot::channel();

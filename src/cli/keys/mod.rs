@@ -32,7 +32,7 @@ p  pause, and go on        +  a tenth faster        Ctrl-C  end, resumably
 /// What the keys work on.
 pub(super) struct Board {
     pub(super) control: mpsc::UnboundedSender<Control>,
-    pub(super) standing: LiveStatus,
+    pub(super) live_status: LiveStatus,
     /// Where something can be said beside the display.
     pub(super) out: Box<dyn Write + Send>,
 }
@@ -113,7 +113,7 @@ impl Board {
 
     fn press(&mut self, key: u8) {
         match key {
-            b'p' | b'P' if self.standing.is_paused() => self.ask(Change::Resumed),
+            b'p' | b'P' if self.live_status.is_paused() => self.ask(Change::Resumed),
             b'p' | b'P' => self.ask(Change::Paused),
             b'+' | b'=' => self.change_rate(faster),
             b'-' | b'_' => self.change_rate(slower),
@@ -123,7 +123,7 @@ impl Board {
     }
 
     fn change_rate(&mut self, step: fn(Rate) -> Rate) {
-        match self.standing.rate_limit() {
+        match self.live_status.rate_limit() {
             Some(limit) => self.ask(Change::Rate(Some(step(limit)))),
             None => self.say("there is no fixed rate; set one with `batchctl ctl RUN rate 10/s`"),
         }

@@ -51,7 +51,7 @@ where
         let hold = self.settings.retry.on_doubt == OnDoubt::Hold;
         let now = self.clock.instant();
         for claim in claimed {
-            match claim.last_seq.filter(|_| hold && claim.standing.doubted) {
+            match claim.last_seq.filter(|_| hold && claim.history.doubted) {
                 // Left on the wire by a process that died: it is not to be sent again.
                 Some(seq) => self.settle(claim, seq, Outcome::Ambiguous, now),
                 None => self.fresh.push_back(claim),
@@ -101,7 +101,7 @@ where
 
     /// Chooses a task whose word counts, if there is one: it probes whether the service is back.
     fn choose_witness(&mut self, fresh: Option<Choice>) -> Option<Choice> {
-        self.waiting.bring_forward(|claim| claim.standing.repute != Repute::Bad);
+        self.waiting.bring_forward(|claim| claim.history.repute != Repute::Bad);
         let due = self.waiting.has_due().then_some(Choice::Due);
         let held = self.waiting.has_held().then_some(Choice::Held);
         fresh.or(due).or(held)

@@ -77,7 +77,7 @@ where
     /// the run.
     pub(super) fn reauthorise(&mut self, claim: Claim, used: Generation) {
         let in_force = self.authority.generation();
-        match self.trust.refuse(used, in_force, claim.standing.refusals) {
+        match self.trust.refuse(used, in_force, claim.history.refusals) {
             Remedy::SendAgain => self.keep_for_credentials(claim),
             Remedy::Renew => {
                 self.keep_for_credentials(claim);

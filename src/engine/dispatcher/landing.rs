@@ -56,15 +56,15 @@ where
         result.duration = ended - sent;
         let task = Arc::clone(&claim.task);
         self.tell_of(ended, EventKind::AttemptEnded { seq, task, result });
-        self.hear_of(seq, claim.standing.repute.testimony(health), ended);
+        self.hear_of(seq, claim.history.repute.testimony(health), ended);
         self.hear_of_credentials(verdict, status, used);
         self.pace.landed(verdict, sent);
-        let spared = claim.standing.after_uncharged(verdict);
+        let spared = claim.history.after_uncharged(verdict);
         match self.settings.retry.decide(verdict, spared, 1.0) {
             Decision::SendAgain { .. } if health == Health::Away => {
                 self.suspects.insert(seq.0, Attempted { claim, seq, verdict });
             }
-            Decision::Reauthorise => self.reauthorise(Claim { standing: spared, ..claim }, used),
+            Decision::Reauthorise => self.reauthorise(Claim { history: spared, ..claim }, used),
             _ => self.follow(Attempted { claim, seq, verdict }, Blame::Presumed, ended),
         }
         self.follow_explained();
@@ -74,15 +74,15 @@ where
     /// Goes on with a task, now that it is known whose failure its attempt was, if it was one.
     pub(super) fn follow(&mut self, attempted: Attempted, blame: Blame, now: Instant) {
         let Attempted { mut claim, seq, verdict } = attempted;
-        let repute = claim.standing.repute.after(blame, self.breaker.outage());
-        claim.standing = match blame {
-            Blame::Task | Blame::Presumed => claim.standing.after(verdict),
-            Blame::Service => claim.standing.after_uncharged(verdict),
+        let repute = claim.history.repute.after(blame, self.breaker.outage());
+        claim.history = match blame {
+            Blame::Task | Blame::Presumed => claim.history.after(verdict),
+            Blame::Service => claim.history.after_uncharged(verdict),
             Blame::Unknown => unreachable!("only what is explained is followed"),
         };
-        claim.standing.repute = repute;
+        claim.history.repute = repute;
         let jitter = self.jitter.f64();
-        match self.settings.retry.decide(verdict, claim.standing, jitter) {
+        match self.settings.retry.decide(verdict, claim.history, jitter) {
             Decision::Settle(outcome) => {
                 self.settle(claim, seq, outcome, now);
                 self.judge_canary(outcome);

@@ -67,13 +67,13 @@ async fn the_start_tells_where_the_run_stands() {
 #[tokio::test(start_paused = true)]
 async fn a_task_that_was_sent_before_keeps_its_standing() {
     let first_sent = SOME_DAY.plus_micros(-3_600_000_000);
-    let standing =
+    let history =
         AttemptHistory { charged: 3, throttled: 2, doubted: true, ..AttemptHistory::default() };
     let mut scene = Scene::of(1).answering(|_, _| at_once(transient()));
     scene.claims = vec![Claim {
         task: Arc::new(task(0)),
         attempts: 5,
-        standing,
+        history,
         first_sent: Some(first_sent),
         last_seq: Some(AttemptSeq(5)),
     }];
@@ -99,7 +99,7 @@ async fn a_doubt_of_an_earlier_process_is_held_without_sending() {
     scene.claims = vec![Claim {
         task: Arc::new(task(0)),
         attempts: 1,
-        standing: AttemptHistory {
+        history: AttemptHistory {
             charged: 1,
             throttled: 0,
             doubted: true,
