@@ -146,7 +146,7 @@ fn ask_and_tell_the_breaker(bencher: Bencher<'_, '_>) {
         number += 1;
         let passage = breaker.ask(now);
         breaker.begin(number);
-        breaker.landed(number, black_box(Health::Served), now, 0.5);
+        breaker.completed(number, black_box(Health::Served), now, 0.5);
         passage
     });
 }

@@ -132,7 +132,7 @@ pub async fn run<A: TaskApi>(
     clock: Clock,
     control: mpsc::UnboundedReceiver<Control>,
 ) -> Result<RunStats, LedgerError> {
-    let send = |flight| attempt::send(api, clock, settings.timeout, flight);
+    let send = |attempt| attempt::send(api, clock, settings.timeout, attempt);
     let authority = api.authority();
     dispatcher::Dispatcher::new(ledger, send, authority, settings, clock).run(control).await
 }

@@ -4,7 +4,7 @@
 //! waits. A task is given up only for its own sake: what the service asks of everyone
 //! (throttling) uses up no attempt of any task.
 
-use super::blame::Repute;
+use super::attribution::WitnessTrust;
 use super::classify::Verdict;
 use crate::task::Outcome;
 use std::num::NonZeroU32;
@@ -47,7 +47,7 @@ pub struct AttemptHistory {
     /// Whether any attempt was left in doubt.
     pub doubted: bool,
     /// What the task's word about the service is worth.
-    pub repute: Repute,
+    pub trust: WitnessTrust,
 }
 
 impl AttemptHistory {

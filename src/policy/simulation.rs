@@ -40,7 +40,7 @@ pub(super) struct Simulation {
     pub(super) pacer: Pacer,
     pub(super) breaker: Breaker,
     budget: RetryBudget,
-    suspects: Suspects<(usize, Verdict)>,
+    suspects: SuspectQueue<(usize, Verdict)>,
     rng: fastrand::Rng,
 
     start: Instant,
@@ -54,7 +54,7 @@ pub(super) struct Simulation {
     waiting: usize,
     fresh: std::ops::Range<usize>,
     history: Vec<AttemptHistory>,
-    repute: Vec<Repute>,
+    trust: Vec<WitnessTrust>,
 
     pub(super) outcomes: Vec<Option<Outcome>>,
     /// When each call was sent.
@@ -77,7 +77,7 @@ impl Simulation {
             pacer: Pacer::new(rate, start),
             breaker: Breaker::new(),
             budget: RetryBudget::new(start),
-            suspects: Suspects::default(),
+            suspects: SuspectQueue::default(),
             rng: fastrand::Rng::with_seed(seed),
             start,
             now: start,
@@ -89,7 +89,7 @@ impl Simulation {
             waiting: 0,
             fresh: 0..tasks,
             history: vec![AttemptHistory::default(); tasks],
-            repute: vec![Repute::Clean; tasks],
+            trust: vec![WitnessTrust::Clean; tasks],
             outcomes: vec![None; tasks],
             sent: Vec::new(),
             answers: Vec::new(),
@@ -124,7 +124,7 @@ impl Simulation {
         self.wake = None;
         self.adapt();
         self.admit(service);
-        self.convict_the_last();
+        self.attribute_remaining();
         self.pass_time();
     }
 
@@ -182,7 +182,7 @@ impl Simulation {
     /// Chooses a task whose word counts, if there is one: it probes whether the service is back.
     fn next_witness(&mut self) -> Option<usize> {
         let fresh = (!self.fresh.is_empty()).then_some(self.fresh.start);
-        let clean = self.due.iter().position(|&task| self.repute[task] != Repute::Bad);
+        let clean = self.due.iter().position(|&task| self.trust[task] != WitnessTrust::Bad);
         self.due.rotate_left(clean.unwrap_or(0));
         fresh.or(self.due.front().copied()).or(self.throttled.front().copied())
     }
@@ -212,12 +212,12 @@ impl Simulation {
         self.later.push(Reverse((self.now + latency, Later::Landing(number))));
     }
 
-    fn convict_the_last(&mut self) {
+    fn attribute_remaining(&mut self) {
         let others = self.on_wire.len() + self.waiting + self.due.len() + self.throttled.len();
         if others == 0 && self.fresh.is_empty() {
             for (task, verdict) in self.suspects.take_all() {
-                let blame = self.breaker.blame_without_witness(verdict);
-                self.follow(task, verdict, blame);
+                let attribution = self.breaker.attribute_without_witness(verdict);
+                self.follow(task, verdict, attribution);
             }
         }
     }
@@ -249,7 +249,7 @@ impl Simulation {
         let verdict = classify(&id, &answer).verdict;
         let health = Health::of(&answer, verdict);
         self.answers.push((self.elapsed(), verdict));
-        self.tell_breaker(number, self.repute[flight.task].testimony(health));
+        self.tell_breaker(number, self.trust[flight.task].health_signal(health));
         let throttled = matches!(verdict, Verdict::Throttled { .. });
         if let Some(adaptive) = self.adaptive.as_mut().filter(|_| throttled) {
             adaptive.throttled(flight.sent);
@@ -259,27 +259,27 @@ impl Simulation {
             Decision::SendAgain { .. } if health == Health::Away => {
                 self.suspects.insert(number, (flight.task, verdict));
             }
-            _ => self.follow(flight.task, verdict, Blame::Presumed),
+            _ => self.follow(flight.task, verdict, Attribution::Presumed),
         }
-        for (blame, (task, verdict)) in self.suspects.explained(&self.breaker) {
-            self.follow(task, verdict, blame);
+        for (attribution, (task, verdict)) in self.suspects.explained(&self.breaker) {
+            self.follow(task, verdict, attribution);
         }
     }
 
     fn tell_breaker(&mut self, number: u64, health: Health) {
         let jitter = self.rng.f64();
-        if let Some(change) = self.breaker.landed(number, health, self.now, jitter) {
+        if let Some(change) = self.breaker.completed(number, health, self.now, jitter) {
             self.changes.push((self.elapsed(), change));
         }
     }
 
-    fn follow(&mut self, task: usize, verdict: Verdict, blame: Blame) {
-        self.repute[task] = self.repute[task].after(blame, self.breaker.outage());
+    fn follow(&mut self, task: usize, verdict: Verdict, attribution: Attribution) {
+        self.trust[task] = self.trust[task].after(attribution, self.breaker.outage());
         let before = self.history[task];
-        self.history[task] = match blame {
-            Blame::Task | Blame::Presumed => before.after(verdict),
-            Blame::Service => before.after_uncharged(verdict),
-            Blame::Unknown => unreachable!("only what is explained follows"),
+        self.history[task] = match attribution {
+            Attribution::Task | Attribution::Presumed => before.after(verdict),
+            Attribution::Service => before.after_uncharged(verdict),
+            Attribution::Unknown => unreachable!("only what is explained follows"),
         };
         match self.retry.decide(verdict, self.history[task], self.rng.f64()) {
             Decision::Settle(outcome) => self.outcomes[task] = Some(outcome),

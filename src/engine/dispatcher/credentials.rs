@@ -10,8 +10,8 @@ use crate::api::NotRenewed;
 use crate::clock::Instant;
 use crate::engine::Claim;
 use crate::engine::Ledger;
-use crate::engine::attempt::Flight;
-use crate::engine::attempt::Landing;
+use crate::engine::attempt::Attempt;
+use crate::engine::attempt::Completion;
 use crate::event::EventKind;
 use crate::event::HoldReason;
 use crate::event::StopReason;
@@ -44,8 +44,8 @@ pub(super) enum Urgency {
 impl<L, S, F> Dispatcher<'_, L, S, F>
 where
     L: Ledger,
-    S: Fn(Flight) -> F,
-    F: Future<Output = Landing>,
+    S: Fn(Attempt) -> F,
+    F: Future<Output = Completion>,
 {
     /// Returns how many calls may be under way: a single one where a refusal of many at once
     /// could lock the key, until the service has accepted it.

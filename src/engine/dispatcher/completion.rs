@@ -7,15 +7,15 @@ use crate::clock::Instant;
 use crate::clock::Timestamp;
 use crate::engine::Claim;
 use crate::engine::Ledger;
-use crate::engine::attempt::Flight;
-use crate::engine::attempt::Landing;
+use crate::engine::attempt::Attempt;
+use crate::engine::attempt::Completion;
 use crate::event::AttemptResult;
 use crate::event::AttemptSeq;
 use crate::event::EventKind;
 use crate::event::HoldReason;
 use crate::event::StopReason;
 use crate::policy::Answer;
-use crate::policy::Blame;
+use crate::policy::Attribution;
 use crate::policy::CanaryState;
 use crate::policy::Decision;
 use crate::policy::Finding;
@@ -31,20 +31,21 @@ use std::time::Duration;
 impl<L, S, F> Dispatcher<'_, L, S, F>
 where
     L: Ledger,
-    S: Fn(Flight) -> F,
-    F: Future<Output = Landing>,
+    S: Fn(Attempt) -> F,
+    F: Future<Output = Completion>,
 {
     /// Takes note of every call that has ended by now, so that one commit settles them all.
-    pub(super) fn land_all(&mut self, first: Landing) {
-        self.land(first);
-        while let Some(Some(landing)) = self.on_wire.next().now_or_never() {
-            self.land(landing);
+    pub(super) fn complete_all(&mut self, first: Completion) {
+        self.complete(first);
+        while let Some(Some(completion)) = self.on_wire.next().now_or_never() {
+            self.complete(completion);
         }
     }
 
-    pub(super) fn land(&mut self, landing: Landing) {
-        let Landing { flight: Flight { mut claim, seq }, answer, used, sent, ended } = landing;
-        self.ahead.landed(ended - sent);
+    pub(super) fn complete(&mut self, completion: Completion) {
+        let Completion { attempt: Attempt { mut claim, seq }, answer, used, sent, ended } =
+            completion;
+        self.ahead.completed(ended - sent);
         let finding = classify(&claim.task.id, &answer);
         let verdict = finding.verdict;
         let heard = Heard::of(&answer);
@@ -56,31 +57,31 @@ where
         result.duration = ended - sent;
         let task = Arc::clone(&claim.task);
         self.tell_of(ended, EventKind::AttemptEnded { seq, task, result });
-        self.hear_of(seq, claim.history.repute.testimony(health), ended);
+        self.hear_of(seq, claim.history.trust.health_signal(health), ended);
         self.hear_of_credentials(verdict, status, used);
-        self.pace.landed(verdict, sent);
+        self.pace.completed(verdict, sent);
         let spared = claim.history.after_uncharged(verdict);
         match self.settings.retry.decide(verdict, spared, 1.0) {
             Decision::SendAgain { .. } if health == Health::Away => {
                 self.suspects.insert(seq.0, Attempted { claim, seq, verdict });
             }
             Decision::Reauthorise => self.reauthorise(Claim { history: spared, ..claim }, used),
-            _ => self.follow(Attempted { claim, seq, verdict }, Blame::Presumed, ended),
+            _ => self.follow(Attempted { claim, seq, verdict }, Attribution::Presumed, ended),
         }
         self.follow_explained();
         heard.into_iter().for_each(|heard| self.hear_quota(heard));
     }
 
     /// Goes on with a task, now that it is known whose failure its attempt was, if it was one.
-    pub(super) fn follow(&mut self, attempted: Attempted, blame: Blame, now: Instant) {
+    pub(super) fn follow(&mut self, attempted: Attempted, attribution: Attribution, now: Instant) {
         let Attempted { mut claim, seq, verdict } = attempted;
-        let repute = claim.history.repute.after(blame, self.breaker.outage());
-        claim.history = match blame {
-            Blame::Task | Blame::Presumed => claim.history.after(verdict),
-            Blame::Service => claim.history.after_uncharged(verdict),
-            Blame::Unknown => unreachable!("only what is explained is followed"),
+        let trust = claim.history.trust.after(attribution, self.breaker.outage());
+        claim.history = match attribution {
+            Attribution::Task | Attribution::Presumed => claim.history.after(verdict),
+            Attribution::Service => claim.history.after_uncharged(verdict),
+            Attribution::Unknown => unreachable!("only what is explained is followed"),
         };
-        claim.history.repute = repute;
+        claim.history.trust = trust;
         let jitter = self.jitter.f64();
         match self.settings.retry.decide(verdict, claim.history, jitter) {
             Decision::Settle(outcome) => {

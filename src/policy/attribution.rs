@@ -47,7 +47,7 @@ impl Health {
 
 /// Whose failure an attempt was that found the service away.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Blame {
+pub enum Attribution {
     /// The task's own: the service served a later call. It uses up an attempt.
     Task,
     /// The task's, as far as anyone can tell. It uses up an attempt.
@@ -64,7 +64,7 @@ pub enum Blame {
 /// must not look like a service that is away, and a probe must not be such a task where there is
 /// another.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Repute {
+pub enum WitnessTrust {
     /// It counts.
     #[default]
     Clean,
@@ -78,10 +78,10 @@ pub enum Repute {
     Bad,
 }
 
-impl Repute {
+impl WitnessTrust {
     /// Returns the service's health by the word of such a task.
     #[must_use]
-    pub fn testimony(self, health: Health) -> Health {
+    pub fn health_signal(self, health: Health) -> Health {
         match (self, health) {
             (Self::Bad, Health::Away) => Health::Unsaid,
             (_, _) => health,
@@ -90,29 +90,31 @@ impl Repute {
 
     /// Returns the repute after an attempt with that blame, by [`Breaker::outage`].
     #[must_use]
-    pub fn after(self, blame: Blame, outage: u32) -> Self {
-        match (blame, self) {
-            (Blame::Presumed | Blame::Unknown, _) => self,
-            (Blame::Task, _) | (Blame::Service, Self::Bad) => Self::Bad,
-            (Blame::Service, Self::Spared { outage: earlier }) if earlier != outage => Self::Bad,
-            (Blame::Service, Self::Clean | Self::Spared { .. }) => Self::Spared { outage },
+    pub fn after(self, attribution: Attribution, outage: u32) -> Self {
+        match (attribution, self) {
+            (Attribution::Presumed | Attribution::Unknown, _) => self,
+            (Attribution::Task, _) | (Attribution::Service, Self::Bad) => Self::Bad,
+            (Attribution::Service, Self::Spared { outage: earlier }) if earlier != outage => {
+                Self::Bad
+            }
+            (Attribution::Service, Self::Clean | Self::Spared { .. }) => Self::Spared { outage },
         }
     }
 }
 
 /// Attempts that found the service away, until it is known whose failure they were.
 #[derive(Debug, Clone)]
-pub struct Suspects<T> {
+pub struct SuspectQueue<T> {
     by_number: BTreeMap<u64, T>,
 }
 
-impl<T> Default for Suspects<T> {
+impl<T> Default for SuspectQueue<T> {
     fn default() -> Self {
         Self { by_number: BTreeMap::new() }
     }
 }
 
-impl<T> Suspects<T> {
+impl<T> SuspectQueue<T> {
     /// Keeps the attempt of that number in the run.
     pub fn insert(&mut self, number: u64, attempt: T) {
         self.by_number.insert(number, attempt);
@@ -129,25 +131,25 @@ impl<T> Suspects<T> {
     }
 
     /// Takes out, in the order of their sending, those whose failure is explained by now.
-    pub fn explained(&mut self, breaker: &Breaker) -> Vec<(Blame, T)> {
+    pub fn explained(&mut self, breaker: &Breaker) -> Vec<(Attribution, T)> {
         let mut explained = Vec::new();
         while let Some(first) = self.by_number.first_entry() {
-            match breaker.blame(*first.key()) {
+            match breaker.attribute(*first.key()) {
                 // Evidence against a later one would be evidence against this one.
-                Blame::Unknown => break,
-                blame => explained.push((blame, first.remove())),
+                Attribution::Unknown => break,
+                attribution => explained.push((attribution, first.remove())),
             }
         }
         explained
     }
 
     /// Takes out all, once nothing else is left to send that could explain them; whose failure
-    /// they are then says [`Breaker::blame_without_witness`].
+    /// they are then says [`Breaker::attribute_without_witness`].
     pub fn take_all(&mut self) -> Vec<T> {
         std::mem::take(&mut self.by_number).into_values().collect()
     }
 }
 
 #[cfg(test)]
-#[path = "blame_tests.rs"]
+#[path = "attribution_tests.rs"]
 mod tests;

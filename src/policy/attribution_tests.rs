@@ -61,64 +61,65 @@ fn throttling_and_faults_of_this_side_say_nothing() {
 
 #[test]
 fn a_failure_is_explained_once_a_later_call_is_served() {
-    let (mut breaker, mut suspects) = (Breaker::new(), Suspects::default());
+    let (mut breaker, mut suspects) = (Breaker::new(), SuspectQueue::default());
     let now = origin();
     (1..=4).for_each(|number| breaker.begin(number));
     for number in [3, 1] {
-        breaker.landed(number, Health::Away, now, 0.0);
+        breaker.completed(number, Health::Away, now, 0.0);
         suspects.insert(number, number);
     }
     assert_eq!(suspects.explained(&breaker), []);
-    breaker.landed(2, Health::Served, now, 0.0);
-    assert_eq!(suspects.explained(&breaker), [(Blame::Task, 1)]);
-    breaker.landed(4, Health::Served, now, 0.0);
-    assert_eq!(suspects.explained(&breaker), [(Blame::Task, 3)]);
+    breaker.completed(2, Health::Served, now, 0.0);
+    assert_eq!(suspects.explained(&breaker), [(Attribution::Task, 1)]);
+    breaker.completed(4, Health::Served, now, 0.0);
+    assert_eq!(suspects.explained(&breaker), [(Attribution::Task, 3)]);
     assert!(suspects.is_empty());
 }
 
 #[test]
 fn once_the_breaker_opens_all_failures_are_the_services() {
-    let (mut breaker, mut suspects) = (Breaker::new(), Suspects::default());
+    let (mut breaker, mut suspects) = (Breaker::new(), SuspectQueue::default());
     let now = origin();
     for number in 1..=25 {
         breaker.begin(number);
-        breaker.landed(number, Health::Away, now, 0.0);
+        breaker.completed(number, Health::Away, now, 0.0);
         suspects.insert(number, ());
     }
     assert_eq!(suspects.len(), 25);
     let explained = suspects.explained(&breaker);
-    assert_eq!(explained, vec![(Blame::Service, ()); 25]);
+    assert_eq!(explained, vec![(Attribution::Service, ()); 25]);
 }
 
 #[test]
 fn without_a_witness_a_service_that_was_reached_before_is_away() {
     let mut breaker = Breaker::new();
-    let blame = |breaker: &Breaker, verdict| breaker.blame_without_witness(verdict);
-    assert_eq!(blame(&breaker, Verdict::NeverLeft), Blame::Presumed);
-    assert_eq!(blame(&breaker, Verdict::InDoubt), Blame::Presumed);
+    let attribution = |breaker: &Breaker, verdict| breaker.attribute_without_witness(verdict);
+    assert_eq!(attribution(&breaker, Verdict::NeverLeft), Attribution::Presumed);
+    assert_eq!(attribution(&breaker, Verdict::InDoubt), Attribution::Presumed);
     breaker.begin(1);
-    breaker.landed(1, Health::Served, origin(), 0.0);
-    assert_eq!(blame(&breaker, Verdict::NeverLeft), Blame::Service);
-    assert_eq!(blame(&breaker, Verdict::InDoubt), Blame::Presumed);
-    assert_eq!(blame(&breaker, Verdict::Transient), Blame::Presumed);
-    assert_eq!(blame(&breaker, Verdict::Done(Outcome::Failed)), Blame::Presumed);
+    breaker.completed(1, Health::Served, origin(), 0.0);
+    assert_eq!(attribution(&breaker, Verdict::NeverLeft), Attribution::Service);
+    assert_eq!(attribution(&breaker, Verdict::InDoubt), Attribution::Presumed);
+    assert_eq!(attribution(&breaker, Verdict::Transient), Attribution::Presumed);
+    assert_eq!(attribution(&breaker, Verdict::Done(Outcome::Failed)), Attribution::Presumed);
 }
 
 #[test]
 fn what_failed_by_itself_or_in_two_outages_is_no_witness() {
-    let check = |blames: &[(Blame, u32)], expected: Health| {
-        let repute = blames
-            .iter()
-            .fold(Repute::default(), |repute, &(blame, outage)| repute.after(blame, outage));
-        assert_eq!(repute.testimony(Health::Away), expected, "{blames:?}");
-        assert_eq!(repute.testimony(Health::Served), Health::Served);
+    let check = |attributions: &[(Attribution, u32)], expected: Health| {
+        let trust =
+            attributions.iter().fold(WitnessTrust::default(), |trust, &(attribution, outage)| {
+                trust.after(attribution, outage)
+            });
+        assert_eq!(trust.health_signal(Health::Away), expected, "{attributions:?}");
+        assert_eq!(trust.health_signal(Health::Served), Health::Served);
     };
     check(&[], Health::Away);
-    check(&[(Blame::Presumed, 0), (Blame::Unknown, 0)], Health::Away);
-    check(&[(Blame::Task, 0)], Health::Unsaid);
-    check(&[(Blame::Task, 0), (Blame::Service, 1)], Health::Unsaid);
-    check(&[(Blame::Service, 1), (Blame::Service, 1)], Health::Away);
-    check(&[(Blame::Service, 1), (Blame::Service, 2)], Health::Unsaid);
+    check(&[(Attribution::Presumed, 0), (Attribution::Unknown, 0)], Health::Away);
+    check(&[(Attribution::Task, 0)], Health::Unsaid);
+    check(&[(Attribution::Task, 0), (Attribution::Service, 1)], Health::Unsaid);
+    check(&[(Attribution::Service, 1), (Attribution::Service, 1)], Health::Away);
+    check(&[(Attribution::Service, 1), (Attribution::Service, 2)], Health::Unsaid);
 }
 
 #[expect(clippy::disallowed_methods, reason = "an arbitrary origin of simulated time")]
