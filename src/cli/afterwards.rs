@@ -19,7 +19,7 @@ use super::live::Live;
 use super::place;
 use super::place::Place;
 use super::report;
-use super::report::Wanted;
+use super::report::ReportRequest;
 use super::runs;
 use super::signals;
 use batchctl::api::ViasClient;
@@ -67,7 +67,7 @@ pub(super) fn wait(args: &WaitArgs, context: &Context) -> Result<ExitStatus, Fai
     let waited = outlook.run.wait(&outlook.client, args.wait_timeout, watchers, orders);
     let stopped = outlook.runtime.block_on(waited)?;
     signals::obey_no_longer(&context.surroundings).map_err(not_set_up)?;
-    let wanted = Wanted {
+    let wanted = ReportRequest {
         documents: &outlook.documents,
         options: &documents::options(&args.how.documents),
         json: args.how.documents.json,
@@ -88,7 +88,7 @@ pub(super) fn settle(args: &SettleArgs, context: &Context) -> Result<ExitStatus,
     let (_control, orders) = mpsc::unbounded_channel();
     let settling = outlook.runtime.block_on(outlook.run.settle(&outlook.client, orders))?;
     tell(&settling, unsettled, context);
-    let wanted = Wanted {
+    let wanted = ReportRequest {
         documents: &outlook.documents,
         options: &documents::options(&args.how.documents),
         json: args.how.documents.json,

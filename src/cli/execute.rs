@@ -22,7 +22,7 @@ use super::log_file::LogFile;
 use super::log_file::LogTrouble;
 use super::place::Place;
 use super::report;
-use super::report::Wanted;
+use super::report::ReportRequest;
 use super::signals;
 use batchctl::api::ClientSettings;
 use batchctl::api::CredentialSource;
@@ -137,7 +137,7 @@ pub(super) fn carry_out(
     tell_trouble(&ended, context);
     tell_credentials(&ended, &client, context);
     tell_log_trouble(log_trouble.as_ref(), context);
-    let wanted = Wanted {
+    let wanted = ReportRequest {
         documents: how.documents,
         options: how.options,
         json: how.json,

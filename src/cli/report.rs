@@ -35,7 +35,7 @@ use std::thread;
 type Tables = VecDeque<Result<(), Failure>>;
 
 /// What is to be told of a run.
-pub(super) struct Wanted<'a> {
+pub(super) struct ReportRequest<'a> {
     pub(super) documents: &'a [Document],
     pub(super) options: &'a ResultsOptions,
     pub(super) json: bool,
@@ -52,7 +52,7 @@ pub(super) fn show(args: &ReportArgs, context: &Context) -> Result<ExitStatus, F
     let options = documents::options(&args.output);
     let runs = run::runs_in(&context.state);
     let id = find(&args.which, context)?;
-    let wanted = Wanted {
+    let wanted = ReportRequest {
         documents: &documents,
         options: &options,
         json: args.output.json,
@@ -68,7 +68,7 @@ pub(super) fn show(args: &ReportArgs, context: &Context) -> Result<ExitStatus, F
 pub(super) fn present(
     runs: &RunDirectory,
     id: &RunId,
-    wanted: &Wanted<'_>,
+    wanted: &ReportRequest<'_>,
     context: &Context,
 ) -> Result<ExitStatus, Failure> {
     let running = if runs.is_locked(id)? { StillRunning::Yes } else { StillRunning::No };
@@ -110,7 +110,11 @@ fn tell_cron(report: &Report, written: &[PathBuf], context: &Context) {
 
 /// Writes the tables of an ended run, beside the report: that takes as long, and they need none of
 /// it.
-fn write_tables(runs: &RunDirectory, id: &RunId, wanted: &Wanted<'_>) -> Result<Tables, Failure> {
+fn write_tables(
+    runs: &RunDirectory,
+    id: &RunId,
+    wanted: &ReportRequest<'_>,
+) -> Result<Tables, Failure> {
     let tables = wanted.documents.iter().filter(|document| document.is_csv());
     let mut tables = tables.peekable();
     if tables.peek().is_none() {

@@ -149,7 +149,7 @@ fn tell_finished(
     let runs = run::runs_in(&context.state);
     let options = documents::options(&args.documents);
     let live = Live::open(documents, Beginning::GoesOn, id, clock)?;
-    let wanted = report::Wanted {
+    let wanted = report::ReportRequest {
         documents,
         options: &options,
         json: false,

@@ -8,7 +8,7 @@ use super::RunSettings;
 use super::afterwards::Settling;
 use super::desk::Desk;
 use super::ledger::StoreLedger;
-use super::look::Look;
+use super::look::SurveyRecorder;
 use super::look::absence;
 use super::settings::OnUnknown;
 use crate::api::ListFilter;
@@ -21,9 +21,9 @@ use crate::event::EventKind;
 use crate::event::RunStats;
 use crate::event::StopReason;
 use crate::store;
-use crate::store::Absence;
-use crate::store::Use;
-use crate::store::Wanted;
+use crate::store::IfMissing;
+use crate::store::Purpose;
+use crate::store::TaskSelection;
 use crate::survey::WalkEnd;
 use crate::survey::Walker;
 use std::time::Duration;
@@ -91,7 +91,8 @@ impl<A: TaskApi> Course<'_, A> {
     ) -> Result<Option<StopReason>, RunError> {
         let sent = &engine.origin.last_sent;
         let mut walker = Walker::new(self.api, self.settings.walker(), self.clock, sent);
-        let mut look = Look::begin(&mut self.ledger, Wanted::Unsettled, self.clock).await?;
+        let mut look =
+            SurveyRecorder::begin(&mut self.ledger, TaskSelection::Unsettled, self.clock).await?;
         let filter = ListFilter::default();
         let walk = walker.walk(&filter, &mut look);
         let end = match self.desk.unless_stopped(walk).await {
@@ -101,12 +102,12 @@ impl<A: TaskApi> Course<'_, A> {
         let (on_unknown, now) = (self.settings.on_unknown, self.clock.now());
         let refuses = on_unknown == OnUnknown::Fail && first == FirstLook::Yes;
         let unknown = match on_unknown {
-            OnUnknown::Skip => Absence::Skipped,
-            OnUnknown::Fail | OnUnknown::Send => Absence::Unknown,
+            OnUnknown::Skip => IfMissing::Skipped,
+            OnUnknown::Fail | OnUnknown::Send => IfMissing::Unknown,
         };
         let purpose = match self.settings.skip_unchanged {
-            true => Use::LeaveAlone(absence(&end, unknown)),
-            false => Use::Record,
+            true => Purpose::LeaveAlone(absence(&end, unknown)),
+            false => Purpose::Record,
         };
         let surveyed = self.ledger.writer.survey(purpose, now).await?;
         if refuses && surveyed.counts.unknown > 0 {
@@ -156,7 +157,8 @@ impl<A: TaskApi> Course<'_, A> {
         walker: &mut Walker<'_, A>,
         last: LastLook,
     ) -> Result<Looked, RunError> {
-        let mut look = Look::begin(&mut self.ledger, Wanted::Awaited, self.clock).await?;
+        let mut look =
+            SurveyRecorder::begin(&mut self.ledger, TaskSelection::Awaited, self.clock).await?;
         if look.is_idle() {
             return Ok(Looked::AllThere);
         }
@@ -166,9 +168,9 @@ impl<A: TaskApi> Course<'_, A> {
             Ok(end) => end?,
             Err(reason) => return Ok(Looked::Stopped(reason)),
         };
-        let of_last = store::Look::Last(absence(&end, Absence::Unknown));
+        let of_last = store::VerifyRound::Last(absence(&end, IfMissing::Unknown));
         let now = self.clock.now();
-        let kind = if last == LastLook::Yes { of_last } else { store::Look::Interim };
+        let kind = if last == LastLook::Yes { of_last } else { store::VerifyRound::Interim };
         let counts = self.ledger.writer.arrivals(kind, now).await?;
         self.ledger.tell(now, EventKind::Verified(counts)).await?;
         if counts.on_the_way + counts.stuck > 0 {
@@ -188,7 +190,8 @@ impl<A: TaskApi> Course<'_, A> {
         if let Err(reason) = self.desk.unless_stopped(sleep_until(due)).await {
             return Ok(Settling::Stopped(reason));
         }
-        let mut look = Look::begin(&mut self.ledger, Wanted::Doubtful, self.clock).await?;
+        let mut look =
+            SurveyRecorder::begin(&mut self.ledger, TaskSelection::Doubtful, self.clock).await?;
         if look.is_idle() {
             return Ok(Settling::Done { succeeded: 0, doubtful: 0, end: WalkEnd::Whole });
         }
@@ -199,7 +202,7 @@ impl<A: TaskApi> Course<'_, A> {
             Err(reason) => return Ok(Settling::Stopped(reason)),
         };
         let now = self.clock.now();
-        let counts = self.ledger.writer.arrivals(store::Look::Doubts, now).await?;
+        let counts = self.ledger.writer.arrivals(store::VerifyRound::Doubts, now).await?;
         let doubtful = counts.on_the_way + counts.stuck;
         Ok(Settling::Done { succeeded: counts.arrived, doubtful, end })
     }

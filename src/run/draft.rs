@@ -12,13 +12,13 @@ use crate::api::TaskApi;
 use crate::clock::Clock;
 use crate::clock::Timestamp;
 use crate::store;
-use crate::store::Absence;
 use crate::store::Draft;
+use crate::store::IfMissing;
 use crate::store::PlanRow;
 use crate::store::PlanTotals;
+use crate::store::Purpose;
 use crate::store::RunDirectory;
 use crate::store::Surveyed;
-use crate::store::Use;
 use crate::survey::Gap;
 use crate::survey::Notebook;
 use crate::survey::Turn;
@@ -60,7 +60,7 @@ pub async fn dry_run_live<A: TaskApi>(
     let mut look = DraftLook { draft: &draft, wanted };
     let mut walker = Walker::new(api, request.settings.walker(), clock, &[]);
     let end = walker.walk(&ListFilter::default(), &mut look).await?;
-    let purpose = Use::LeaveAlone(absence(&end, Absence::Unknown));
+    let purpose = Purpose::LeaveAlone(absence(&end, IfMissing::Unknown));
     let surveyed = draft.survey(purpose, clock.now())?;
     let gap = match end {
         WalkEnd::Whole => None,

@@ -7,8 +7,8 @@ use crate::api::Page;
 use crate::clock::Clock;
 use crate::clock::Timestamp;
 use crate::event::EventKind;
-use crate::store::Absence;
-use crate::store::Wanted;
+use crate::store::IfMissing;
+use crate::store::TaskSelection;
 use crate::survey::Notebook;
 use crate::survey::Turn;
 use crate::survey::WalkEnd;
@@ -20,17 +20,17 @@ use std::collections::HashSet;
 pub(super) const MOST_LOOKED_FOR: usize = 10_000;
 
 /// Notes what a walk sees in the store of a run.
-pub(super) struct Look<'a> {
+pub(super) struct SurveyRecorder<'a> {
     ledger: &'a mut StoreLedger,
     clock: Clock,
     wanted: Option<HashSet<TaskId>>,
 }
 
-impl<'a> Look<'a> {
+impl<'a> SurveyRecorder<'a> {
     /// Begins to look for tasks of a run.
     pub(super) async fn begin(
         ledger: &'a mut StoreLedger,
-        wanted: Wanted,
+        wanted: TaskSelection,
         clock: Clock,
     ) -> Result<Self, RunError> {
         let wanted = ledger.writer.look_for(wanted, MOST_LOOKED_FOR).await?;
@@ -44,14 +44,14 @@ impl<'a> Look<'a> {
 }
 
 /// Returns what a task is that a walk with this end has not seen.
-pub(super) fn absence(end: &WalkEnd, of_unknown: Absence) -> Absence {
+pub(super) fn absence(end: &WalkEnd, of_unknown: IfMissing) -> IfMissing {
     match end {
         WalkEnd::Whole => of_unknown,
-        WalkEnd::Gap(_) => Absence::Unread,
+        WalkEnd::Gap(_) => IfMissing::Unread,
     }
 }
 
-impl Notebook for Look<'_> {
+impl Notebook for SurveyRecorder<'_> {
     type Error = RunError;
 
     async fn request(&mut self, leaves: Timestamp) -> Result<(), RunError> {

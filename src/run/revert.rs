@@ -29,9 +29,9 @@ use crate::survey::Turn;
 use crate::survey::WalkEnd;
 use crate::survey::Walker;
 use crate::task::Command;
+use crate::task::ObservedState;
 use crate::task::Ordinal;
 use crate::task::Outcome;
-use crate::task::Sighting;
 use crate::task::TaskId;
 use crate::task::TaskState;
 use crate::task::Toward;
@@ -203,7 +203,7 @@ fn reversed(task: TaskRow) -> TaskRow {
 
 impl Reverted {
     /// Decides about a task of the run, and counts it.
-    fn takes(&mut self, task: &TaskRow, seen: &HashMap<TaskId, Sighting>) -> bool {
+    fn takes(&mut self, task: &TaskRow, seen: &HashMap<TaskId, ObservedState>) -> bool {
         match Past::of(task) {
             Past::Untouched => return false,
             Past::OtherBefore => {
@@ -228,7 +228,7 @@ impl Reverted {
 /// Keeps what is seen of the tasks that were changed.
 struct Sights {
     wanted: HashSet<TaskId>,
-    seen: HashMap<TaskId, Sighting>,
+    seen: HashMap<TaskId, ObservedState>,
 }
 
 impl Notebook for Sights {

@@ -7,9 +7,9 @@ use super::error::StoreError;
 use super::error::sqlite;
 use super::reader::RunReader;
 use super::sights::AWAITED;
-use super::sights::Absence;
 use super::sights::After;
-use super::sights::Seen;
+use super::sights::IfMissing;
+use super::sights::Observation;
 use super::sights::keep_after;
 use crate::clock::Timestamp;
 use crate::event::ArrivalCounts;
@@ -20,11 +20,11 @@ use rusqlite::Connection;
 
 /// Whether a wait goes on after this look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Look {
+pub enum VerifyRound {
     /// There will be another.
     Interim,
     /// There will be none: what is not there has not arrived. With what a task is that was not seen.
-    Last(Absence),
+    Last(IfMissing),
     /// Only what is in doubt is looked for.
     Doubts,
 }
@@ -34,7 +34,7 @@ pub(super) struct Arrivals<'a> {
     pub(super) connection: &'a Connection,
     pub(super) origin: Timestamp,
     pub(super) now: Timestamp,
-    pub(super) look: Look,
+    pub(super) look: VerifyRound,
 }
 
 impl Arrivals<'_> {
@@ -54,9 +54,9 @@ impl Arrivals<'_> {
         while let Some(row) = rows.next()? {
             let (ordinal, called) = (Ordinal(row.get(0)?), cells::outcome(row, 2)?);
             let verdict = cells::outcome_or_null(row, 6)?;
-            let seen = Seen::of(row, 3, cells::command(row, 1)?)?;
+            let seen = Observation::of(row, 3, cells::command(row, 1)?)?;
             let is_doubtful = verdict.unwrap_or(called) == Outcome::Ambiguous;
-            if self.look != Look::Doubts || is_doubtful {
+            if self.look != VerifyRound::Doubts || is_doubtful {
                 let judged = self.judge((called, verdict), seen, &mut counts);
                 found.extend(judged.map(|after| (ordinal, after)));
             }
@@ -72,7 +72,7 @@ impl Arrivals<'_> {
     fn judge(
         &self,
         (called, verdict): (Outcome, Option<Outcome>),
-        seen: Option<Seen>,
+        seen: Option<Observation>,
         counts: &mut ArrivalCounts,
     ) -> Option<After> {
         if let Some(seen) = seen.filter(|seen| seen.has_arrived) {
@@ -95,12 +95,12 @@ impl Arrivals<'_> {
             | TaskState::Unknown => counts.on_the_way += 1,
         }
         let verdict = match (self.look, called) {
-            (Look::Interim, _) => return None,
-            (Look::Doubts, _) => verdict,
-            (Look::Last(_), Outcome::Ambiguous) => None,
+            (VerifyRound::Interim, _) => return None,
+            (VerifyRound::Doubts, _) => verdict,
+            (VerifyRound::Last(_), Outcome::Ambiguous) => None,
             // It was accepted, and nobody can tell whether it has arrived.
-            (Look::Last(Absence::Unread), _) if seen.is_none() => Some(Outcome::Ambiguous),
-            (Look::Last(_), _) => Some(Outcome::Failed),
+            (VerifyRound::Last(IfMissing::Unread), _) if seen.is_none() => Some(Outcome::Ambiguous),
+            (VerifyRound::Last(_), _) => Some(Outcome::Failed),
         };
         Some(After { state, verified: None, verdict })
     }

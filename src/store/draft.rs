@@ -11,12 +11,12 @@ use super::record::NewRun;
 use super::rows::PlanRow;
 use super::schema;
 use super::sights;
+use super::sights::Purpose;
 use super::sights::Survey;
 use super::sights::Surveyed;
-use super::sights::Use;
 use crate::clock::Timestamp;
 use crate::plan::Problems;
-use crate::task::Sighting;
+use crate::task::ObservedState;
 use crate::task::TaskId;
 use rusqlite::Connection;
 use std::collections::BTreeMap;
@@ -63,12 +63,12 @@ impl Draft {
     }
 
     /// Keeps what was seen.
-    pub fn see(&self, sightings: &[Sighting]) -> Result<(), StoreError> {
+    pub fn see(&self, sightings: &[ObservedState]) -> Result<(), StoreError> {
         sights::see(&self.connection, sightings).map_err(failed)
     }
 
     /// Counts what the tasks are; what would be left alone is not called any more.
-    pub fn survey(&self, purpose: Use, now: Timestamp) -> Result<Surveyed, StoreError> {
+    pub fn survey(&self, purpose: Purpose, now: Timestamp) -> Result<Surveyed, StoreError> {
         let open = BTreeMap::new();
         let (connection, origin) = (&self.connection, self.origin);
         Survey { connection, open: &open, origin, now, purpose }.carry_out().map_err(failed)

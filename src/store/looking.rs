@@ -4,29 +4,29 @@
 //! from looking is one commit, whole or not at all.
 
 use super::arrivals::Arrivals;
-use super::arrivals::Look;
+use super::arrivals::VerifyRound;
 use super::claims::Claims;
 use super::error::StoreError;
 use super::error::sqlite;
 use super::mark::Departed;
 use super::sights;
+use super::sights::Purpose;
 use super::sights::Survey;
 use super::sights::Surveyed;
-use super::sights::Use;
 use super::standing;
 use super::standing::Settled;
 use super::writer::RunWriter;
 use super::writing::Writing;
 use crate::clock::Timestamp;
 use crate::event::ArrivalCounts;
+use crate::task::ObservedState;
 use crate::task::OutcomeCounts;
-use crate::task::Sighting;
 use crate::task::TaskId;
 use std::collections::HashSet;
 
 /// Which tasks are looked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Wanted {
+pub enum TaskSelection {
     /// Those without an outcome.
     Unsettled,
     /// Those that were sent and not seen there.
@@ -40,15 +40,15 @@ impl RunWriter {
     /// `most`.
     pub fn look_for(
         &self,
-        wanted: Wanted,
+        wanted: TaskSelection,
         most: usize,
     ) -> impl Future<Output = Result<Option<HashSet<TaskId>>, StoreError>> + Send + 'static {
         self.with(move |writing| {
             let connection = &writing.connection;
             let ids = match wanted {
-                Wanted::Unsettled => sights::unsettled_ids(connection, most),
-                Wanted::Awaited => sights::awaited_ids(connection, most),
-                Wanted::Doubtful => sights::doubtful_ids(connection, most),
+                TaskSelection::Unsettled => sights::unsettled_ids(connection, most),
+                TaskSelection::Awaited => sights::awaited_ids(connection, most),
+                TaskSelection::Doubtful => sights::doubtful_ids(connection, most),
             };
             sights::forget(connection).and(ids).map_err(sqlite(&writing.path))
         })
@@ -57,7 +57,7 @@ impl RunWriter {
     /// Keeps what was seen, for this process alone.
     pub fn see(
         &self,
-        sightings: Vec<Sighting>,
+        sightings: Vec<ObservedState>,
     ) -> impl Future<Output = Result<(), StoreError>> + Send + 'static {
         self.with(move |writing| {
             let transaction = writing.connection.transaction().map_err(sqlite(&writing.path))?;
@@ -69,7 +69,7 @@ impl RunWriter {
     /// Settles what was seen to be left alone, before any task is handed out.
     pub fn survey(
         &self,
-        purpose: Use,
+        purpose: Purpose,
         now: Timestamp,
     ) -> impl Future<Output = Result<Surveyed, StoreError>> + Send + 'static {
         self.with(move |writing| {
@@ -86,7 +86,7 @@ impl RunWriter {
     /// Records what has arrived.
     pub fn arrivals(
         &self,
-        look: Look,
+        look: VerifyRound,
         now: Timestamp,
     ) -> impl Future<Output = Result<ArrivalCounts, StoreError>> + Send + 'static {
         self.with(move |writing| {

@@ -9,9 +9,9 @@ use super::open_tasks::OpenTask;
 use crate::clock::Timestamp;
 use crate::event::SurveyCounts;
 use crate::task::Command;
+use crate::task::ObservedState;
 use crate::task::Ordinal;
 use crate::task::Outcome;
-use crate::task::Sighting;
 use crate::task::TaskId;
 use crate::task::TaskState;
 use crate::task::Toward;
@@ -26,7 +26,7 @@ const MOST_EXAMPLES: usize = 5;
 
 /// What a task is that was not in the list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Absence {
+pub enum IfMissing {
     /// Nothing is known: the list may not have been whole.
     Unread,
     /// The project does not know it; it is called all the same.
@@ -37,9 +37,9 @@ pub enum Absence {
 
 /// What is done with the tasks of a run once their states are known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Use {
+pub enum Purpose {
     /// Those that are there already are left alone.
-    LeaveAlone(Absence),
+    LeaveAlone(IfMissing),
     /// The states are kept for the record.
     Record,
 }
@@ -66,7 +66,7 @@ pub(super) fn forget(connection: &Connection) -> rusqlite::Result<()> {
 }
 
 /// Keeps sightings; of two of one task the later counts.
-pub(super) fn see(connection: &Connection, sightings: &[Sighting]) -> rusqlite::Result<()> {
+pub(super) fn see(connection: &Connection, sightings: &[ObservedState]) -> rusqlite::Result<()> {
     let mut insert =
         connection.prepare_cached("INSERT OR REPLACE INTO temp.seen VALUES (?, ?, ?, ?)")?;
     for seen in sightings {
@@ -86,12 +86,12 @@ fn code(toward: Toward) -> i64 {
 
 /// What was seen of a task, on the way of its own command.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Seen {
+pub(super) struct Observation {
     pub(super) state: TaskState,
     pub(super) has_arrived: bool,
 }
 
-impl Seen {
+impl Observation {
     /// Reads it from three cells; nothing, if the task was not seen.
     pub(super) fn of(
         row: &Row<'_>,
@@ -164,7 +164,7 @@ pub(super) struct Survey<'a> {
     pub(super) open: &'a BTreeMap<Ordinal, OpenTask>,
     pub(super) origin: Timestamp,
     pub(super) now: Timestamp,
-    pub(super) purpose: Use,
+    pub(super) purpose: Purpose,
 }
 
 impl Survey<'_> {
@@ -178,7 +178,7 @@ impl Survey<'_> {
         let mut surveyed = Surveyed::default();
         let mut rows = query.query([])?;
         while let Some(row) = rows.next()? {
-            let seen = Seen::of(row, 3, cells::command(row, 2)?)?;
+            let seen = Observation::of(row, 3, cells::command(row, 2)?)?;
             self.take(row, seen, &mut surveyed)?;
         }
         Ok(surveyed)
@@ -187,21 +187,21 @@ impl Survey<'_> {
     fn take(
         &self,
         row: &Row<'_>,
-        seen: Option<Seen>,
+        seen: Option<Observation>,
         surveyed: &mut Surveyed,
     ) -> rusqlite::Result<()> {
         let ordinal = Ordinal(row.get(0)?);
         let counts = &mut surveyed.counts;
         let Some(seen) = seen else {
             return match self.purpose {
-                Use::Record | Use::LeaveAlone(Absence::Unread) => {
+                Purpose::Record | Purpose::LeaveAlone(IfMissing::Unread) => {
                     counts.unread += 1;
                     Ok(())
                 }
-                Use::LeaveAlone(absence) => {
+                Purpose::LeaveAlone(absence) => {
                     keep_example(&mut surveyed.unknown, row)?;
                     counts.unknown += 1;
-                    let is_left_out = absence == Absence::Skipped && !self.was_begun(ordinal);
+                    let is_left_out = absence == IfMissing::Skipped && !self.was_begun(ordinal);
                     counts.skipped += u64::from(is_left_out);
                     if is_left_out { self.settle(ordinal, Outcome::Failed) } else { Ok(()) }
                 }
@@ -211,7 +211,7 @@ impl Survey<'_> {
             self.keep_before(ordinal, seen.state)?;
         }
         let is_doubtful = self.open.get(&ordinal).is_some_and(|open| open.in_doubt);
-        if seen.has_arrived && (is_doubtful || self.purpose != Use::Record) {
+        if seen.has_arrived && (is_doubtful || self.purpose != Purpose::Record) {
             return self.leave_alone(ordinal, seen.state, counts);
         }
         if seen.state == TaskState::Bad {

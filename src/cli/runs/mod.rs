@@ -76,7 +76,7 @@ fn show(args: &ShowArgs, context: &Context) -> Result<ExitStatus, Failure> {
     let runs = run::runs_in(&context.state);
     let id = find(&args.which, context)?;
     let options = ResultsOptions::default();
-    let wanted = report::Wanted {
+    let wanted = report::ReportRequest {
         documents: &[],
         options: &options,
         json: args.json,
