@@ -14,7 +14,7 @@ pub(super) enum Question {
     /// When it was created.
     Age,
     /// What becomes of a call.
-    Fate,
+    CallBehaviour,
     /// Which error the service answers with.
     Fault,
     /// How many sub-tasks fail.
@@ -33,7 +33,7 @@ pub(super) enum Question {
 
 /// Answers questions by hash.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Dice {
+pub(super) struct SeededRandom {
     seed: u64,
 }
 
@@ -41,7 +41,7 @@ pub(super) struct Dice {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Roll(u64);
 
-impl Dice {
+impl SeededRandom {
     /// Returns the dice of a seed.
     pub(super) const fn new(seed: u64) -> Self {
         Self { seed: mix(seed) }
@@ -102,17 +102,20 @@ mod tests {
 
     #[test]
     fn the_same_seed_gives_the_same_roll_in_every_version() {
-        assert_eq!(Dice::new(0).roll(Question::Size, 1).bits(), 5_067_554_077_270_220_563);
-        assert_eq!(Dice::new(7).roll_for(Question::Fate, "gate").bits(), 6_985_151_853_926_977_397);
+        assert_eq!(SeededRandom::new(0).roll(Question::Size, 1).bits(), 5_067_554_077_270_220_563);
+        assert_eq!(
+            SeededRandom::new(7).roll_for(Question::CallBehaviour, "gate").bits(),
+            6_985_151_853_926_977_397
+        );
         assert_eq!(call_key("gate", 1, 2), 13_142_575_060_407_615_779);
     }
 
     #[test]
     fn questions_names_and_seeds_are_independent() {
-        let roll = Dice::new(1).roll_for(Question::Fate, "gate-1");
-        assert_ne!(roll, Dice::new(2).roll_for(Question::Fate, "gate-1"));
-        assert_ne!(roll, Dice::new(1).roll_for(Question::Size, "gate-1"));
-        assert_ne!(roll, Dice::new(1).roll_for(Question::Fate, "gate-2"));
+        let roll = SeededRandom::new(1).roll_for(Question::CallBehaviour, "gate-1");
+        assert_ne!(roll, SeededRandom::new(2).roll_for(Question::CallBehaviour, "gate-1"));
+        assert_ne!(roll, SeededRandom::new(1).roll_for(Question::Size, "gate-1"));
+        assert_ne!(roll, SeededRandom::new(1).roll_for(Question::CallBehaviour, "gate-2"));
         assert_ne!(call_key("gate-1", 0, 1), call_key("gate-1", 0, 2));
         assert_ne!(call_key("gate-1", 0, 1), call_key("gate-1", 1, 1));
     }

@@ -7,8 +7,8 @@ use crate::clock::Instant;
 use crate::clock::Timestamp;
 use crate::sandbox::Account;
 use crate::sandbox::answer::Answer;
-use crate::sandbox::dice::Dice;
 use crate::sandbox::dice::Question;
+use crate::sandbox::dice::SeededRandom;
 use hyper::StatusCode;
 use hyper::header::HeaderName;
 use hyper::header::HeaderValue;
@@ -24,7 +24,7 @@ const SUBJECT_TOKEN: HeaderName = HeaderName::from_static("x-subject-token");
 pub(super) struct Iam {
     account: Account,
     clock: Clock,
-    dice: Dice,
+    dice: SeededRandom,
     given_out: u64,
 }
 
@@ -118,7 +118,7 @@ struct ProjectFound {
 
 impl Iam {
     /// Returns an IAM that knows one user.
-    pub(super) const fn new(account: Account, clock: Clock, dice: Dice) -> Self {
+    pub(super) const fn new(account: Account, clock: Clock, dice: SeededRandom) -> Self {
         Self { account, clock, dice, given_out: 0 }
     }
 
@@ -287,7 +287,7 @@ mod tests {
 
     fn iam() -> (Iam, Instant) {
         let clock = Clock::starting_at(NOON);
-        let iam = Iam::new(Account::default(), clock, Dice::new(0));
+        let iam = Iam::new(Account::default(), clock, SeededRandom::new(0));
         (iam, clock.instant())
     }
 
@@ -334,7 +334,7 @@ mod tests {
     fn a_login_asks_for_a_passcode_if_the_account_has_one() {
         let account = Account { passcode: Some("123456".into()), ..Account::default() };
         let clock = Clock::starting_at(NOON);
-        let mut iam = Iam::new(account, clock, Dice::new(0));
+        let mut iam = Iam::new(account, clock, SeededRandom::new(0));
         let mut check = |passcode: Option<&str>, granted: bool| {
             let body = request("sandbox", "sandbox", &json!({ "id": "p-1" }));
             let mut body: serde_json::Value = serde_json::from_str(&body).unwrap();
@@ -356,7 +356,7 @@ mod tests {
         let projects = vec![named("north", "p-1"), named("south", "p-2"), named("south", "p-3")];
         let account = Account { projects, ..Account::default() };
         let clock = Clock::starting_at(NOON);
-        let mut iam = Iam::new(account, clock, Dice::new(0));
+        let mut iam = Iam::new(account, clock, SeededRandom::new(0));
         let ids = |iam: &Iam, query: &str| {
             let found = iam.projects(query).body()["projects"].clone();
             let ids = found.as_array().unwrap().iter().map(|project| project["id"].clone());

@@ -8,8 +8,8 @@ use crate::sandbox::answer::Answer;
 use crate::sandbox::batch_task::BatchTask;
 use crate::sandbox::batch_task::Histogram;
 use crate::sandbox::behaviour::Habit;
-use crate::sandbox::dice::Dice;
 use crate::sandbox::dice::Question;
+use crate::sandbox::dice::SeededRandom;
 use crate::sandbox::project::Project;
 use crate::sandbox::query::Column;
 use crate::sandbox::query::ListQuery;
@@ -61,7 +61,7 @@ struct Entry<'a> {
 
 /// What else is needed to look at a task.
 struct View {
-    dice: Dice,
+    dice: SeededRandom,
     settle: Duration,
     stale: Duration,
     stuck: f64,

@@ -6,14 +6,14 @@
 use crate::clock::Instant;
 use crate::sandbox::SandboxSettings;
 use crate::sandbox::batch_task::BatchTask;
+use crate::sandbox::behaviour::CallBehaviour;
 use crate::sandbox::behaviour::Delivery;
 use crate::sandbox::behaviour::Failures;
-use crate::sandbox::behaviour::Fate;
 use crate::sandbox::behaviour::Habit;
 use crate::sandbox::behaviour::Shares;
-use crate::sandbox::dice::Dice;
 use crate::sandbox::dice::Question;
 use crate::sandbox::dice::Roll;
+use crate::sandbox::dice::SeededRandom;
 use crate::sandbox::dice::call_key;
 use crate::sandbox::fault::Fault;
 use crate::sandbox::list::Catalogue;
@@ -33,7 +33,7 @@ const MOST_SUB_TASKS: u64 = 8;
 /// The batch tasks by id.
 #[derive(Debug)]
 pub(super) struct Project {
-    dice: Dice,
+    dice: SeededRandom,
     shares: Shares,
     settle: Duration,
     stale: Duration,
@@ -81,7 +81,7 @@ pub fn generated_id(number: u32) -> String {
 impl Project {
     /// Returns the project of a sandbox, with its generated batch tasks.
     pub(super) fn new(settings: &SandboxSettings) -> Self {
-        let dice = Dice::new(settings.seed);
+        let dice = SeededRandom::new(settings.seed);
         let generate = |number: u32| {
             let id = generated_id(number);
             let created_at = FIRST_CREATED_AT - (i64::from(number) - 1) * AGE_STEP;
@@ -102,7 +102,7 @@ impl Project {
     }
 
     /// Returns the dice of the sandbox.
-    pub(super) const fn dice(&self) -> Dice {
+    pub(super) const fn dice(&self) -> SeededRandom {
         self.dice
     }
 
@@ -137,7 +137,7 @@ impl Project {
         let habit = Habit::of(id);
         let number = self.count_call(habit, id, command);
         let key = call_key(id, command as u64, number);
-        let share = self.dice.roll(Question::Fate, key).share();
+        let share = self.dice.roll(Question::CallBehaviour, key).share();
         let fate = habit.fate(number, self.shares, share);
         Call {
             result: self.fulfil(fate, key, &Action { id, command, now }),
@@ -170,22 +170,22 @@ impl Project {
     }
 
     /// Lets the fate of a call come true.
-    fn fulfil(&mut self, fate: Fate, key: u64, action: &Action<'_>) -> CallResult {
+    fn fulfil(&mut self, fate: CallBehaviour, key: u64, action: &Action<'_>) -> CallResult {
         match fate {
-            Fate::CarriedOut(failures, delivery) => {
+            CallBehaviour::CarriedOut(failures, delivery) => {
                 let task = self.tasks.get_mut(action.id).expect("it was adopted");
                 let roll = self.dice.roll(Question::Failures, key);
                 let failed = failed_of(task.size(), failures, roll);
                 task.carry_out(action.command, failed, action.now);
                 CallResult::CarriedOut { total: task.size(), failed, delivery }
             }
-            Fate::Faulted(fault) => CallResult::Faulted(fault),
-            Fate::FaultedByChance => {
+            CallBehaviour::Faulted(fault) => CallResult::Faulted(fault),
+            CallBehaviour::FaultedByChance => {
                 let faults = Fault::BY_CHANCE;
                 let drawn = self.dice.roll(Question::Fault, key);
                 CallResult::Faulted(faults[drawn.below(faults.len() as u64) as usize])
             }
-            Fate::Throttled => CallResult::Throttled,
+            CallBehaviour::Throttled => CallResult::Throttled,
         }
     }
 }
@@ -198,7 +198,7 @@ struct Action<'a> {
 }
 
 /// Returns how many sub-tasks the batch task of an id has.
-fn size(dice: Dice, id: &str) -> u8 {
+fn size(dice: SeededRandom, id: &str) -> u8 {
     let roll = dice.roll_for(Question::Size, id);
     // One sub-task alone cannot fail in part.
     let least = 1 + u64::from(Habit::of(id) == Habit::Partial);
@@ -287,7 +287,7 @@ mod tests {
 
     #[test]
     fn sizes_go_from_one_to_eight() {
-        let sizes = (1..=1000).map(|number| size(Dice::new(0), &generated_id(number)));
+        let sizes = (1..=1000).map(|number| size(SeededRandom::new(0), &generated_id(number)));
         let all: std::collections::BTreeSet<u8> = sizes.collect();
         assert_eq!(all, (1..=8).collect());
     }

@@ -10,8 +10,8 @@ use crate::sandbox::access_log::AccessLog;
 use crate::sandbox::access_log::Line;
 use crate::sandbox::access_log::Status;
 use crate::sandbox::answer::Ending;
-use crate::sandbox::dice::Dice;
 use crate::sandbox::dice::Question;
+use crate::sandbox::dice::SeededRandom;
 use crate::sandbox::route::Route;
 use crate::sandbox::state::Asked;
 use crate::sandbox::state::Delay;
@@ -42,7 +42,7 @@ const LONGEST_BODY: usize = 64 * 1024;
 pub(super) struct Service {
     clock: Clock,
     began: Instant,
-    dice: Dice,
+    dice: SeededRandom,
     latency: Latency,
     log: Option<AccessLog>,
     state: Arc<Mutex<State>>,
@@ -75,7 +75,7 @@ impl Service {
         Self {
             clock,
             began: clock.instant(),
-            dice: Dice::new(settings.seed),
+            dice: SeededRandom::new(settings.seed),
             latency: Latency::of(settings),
             log,
             state: Arc::new(Mutex::new(State::new(settings, clock))),
@@ -256,7 +256,7 @@ mod tests {
     #[test]
     fn latency_is_spread_over_its_range() {
         let latency = Latency::of(&SandboxSettings::default());
-        let dice = Dice::new(0);
+        let dice = SeededRandom::new(0);
         let delays: Vec<Duration> = (0..1000)
             .map(|number| latency.of_delay(Delay::Usual(dice.roll(Question::Latency, number))))
             .collect();

@@ -9,8 +9,8 @@ use crate::sandbox::access_log::Status;
 use crate::sandbox::answer::Answer;
 use crate::sandbox::answer::Ending;
 use crate::sandbox::behaviour::Delivery;
-use crate::sandbox::dice::Dice;
 use crate::sandbox::dice::Roll;
+use crate::sandbox::dice::SeededRandom;
 use crate::sandbox::fault::Fault;
 use crate::sandbox::gateway::Gateway;
 use crate::sandbox::gateway::Refusal;
@@ -87,7 +87,7 @@ struct ActionResult<'a> {
 impl State {
     /// Returns the state of a sandbox that has seen nothing yet.
     pub(super) fn new(settings: &SandboxSettings, clock: Clock) -> Self {
-        let dice = Dice::new(settings.seed);
+        let dice = SeededRandom::new(settings.seed);
         Self {
             gateway: Gateway::new(settings, clock),
             project: Project::new(settings),

@@ -37,7 +37,7 @@ pub struct UnsettledTask {
 
 /// What is still to be handed out.
 #[derive(Debug)]
-pub(super) struct Claims {
+pub(super) struct TaskQueue {
     settled: OrdinalSet,
     /// Begun by earlier processes and not settled.
     open: BTreeMap<Ordinal, OpenTask>,
@@ -47,7 +47,7 @@ pub(super) struct Claims {
     handed_out: u64,
 }
 
-impl Claims {
+impl TaskQueue {
     /// Prepares to hand out all that is not settled.
     pub(super) fn new(
         connection: &Connection,

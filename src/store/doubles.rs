@@ -20,7 +20,7 @@ use std::collections::BTreeMap;
 
 /// The rows whose id stands further up already.
 #[derive(Debug, Default)]
-pub(super) struct Doubles {
+pub(super) struct Duplicates {
     rows: OrdinalSet,
     /// The first of those that may not be, each with the row it repeats or contradicts.
     bad: BTreeMap<Ordinal, Ordinal>,
@@ -35,10 +35,10 @@ struct First {
     command: Option<Command>,
 }
 
-impl Doubles {
+impl Duplicates {
     /// Finds them in a plan that is loaded.
     pub(super) fn find(connection: &Connection, on: OnDuplicate) -> rusqlite::Result<Self> {
-        let mut doubles = Self::default();
+        let mut duplicates = Self::default();
         let mut first = First::default();
         let mut query =
             connection.prepare("SELECT id, ordinal, command FROM task ORDER BY id, ordinal")?;
@@ -51,12 +51,12 @@ impl Doubles {
                 (first.ordinal, first.command) = (ordinal, Some(command));
                 continue;
             }
-            doubles.rows.insert(Ordinal(ordinal));
+            duplicates.rows.insert(Ordinal(ordinal));
             if on == OnDuplicate::Error || first.command != Some(command) {
-                doubles.add_bad(Ordinal(ordinal), Ordinal(first.ordinal));
+                duplicates.add_bad(Ordinal(ordinal), Ordinal(first.ordinal));
             }
         }
-        Ok(doubles)
+        Ok(duplicates)
     }
 
     fn add_bad(&mut self, later: Ordinal, first: Ordinal) {

@@ -11,7 +11,7 @@ use crate::task::TaskState;
 use rusqlite::Row;
 
 /// What became of a task.
-pub(super) struct Fate {
+pub(super) struct TaskResult {
     pub(super) outcome: Outcome,
     pub(super) attempts: u32,
     pub(super) first_sent_us: Option<i64>,
@@ -19,7 +19,7 @@ pub(super) struct Fate {
     pub(super) last: Option<AttemptRow>,
 }
 
-impl Fate {
+impl TaskResult {
     pub(super) const NEVER_SENT: Self = Self {
         outcome: Outcome::NotAttempted,
         attempts: 0,

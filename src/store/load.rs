@@ -7,7 +7,7 @@ use super::cells;
 use super::directory::RunDirectory;
 use super::directory::RunId;
 use super::directory::RunLock;
-use super::doubles::Doubles;
+use super::doubles::Duplicates;
 use super::draft::draft;
 use super::error::StoreError;
 use super::error::file;
@@ -191,12 +191,12 @@ fn read_rows(
     if !problems.is_empty() {
         return Ok(Err(problems));
     }
-    let doubles = Doubles::find(connection, on_duplicate)?;
-    doubles.tell(connection, &mut problems)?;
+    let duplicates = Duplicates::find(connection, on_duplicate)?;
+    duplicates.tell(connection, &mut problems)?;
     if !problems.is_empty() {
         return Ok(Err(problems));
     }
-    let duplicates = doubles.remove(connection)?;
+    let duplicates = duplicates.remove(connection)?;
     Ok(Ok(PlanTotals { rows: reading.rows, duplicates, ..PlanTotals::default() }))
 }
 

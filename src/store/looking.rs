@@ -5,7 +5,7 @@
 
 use super::arrivals::Arrivals;
 use super::arrivals::VerifyRound;
-use super::claims::Claims;
+use super::claims::TaskQueue;
 use super::error::StoreError;
 use super::error::sqlite;
 use super::mark::Departed;
@@ -16,7 +16,7 @@ use super::sights::Surveyed;
 use super::standing;
 use super::standing::Settled;
 use super::writer::RunWriter;
-use super::writing::Writing;
+use super::writing::WriterThread;
 use crate::clock::Timestamp;
 use crate::event::ArrivalCounts;
 use crate::task::ObservedState;
@@ -74,7 +74,7 @@ impl RunWriter {
     ) -> impl Future<Output = Result<Surveyed, StoreError>> + Send + 'static {
         self.with(move |writing| {
             let origin = writing.origin;
-            let open = writing.claims.take_open();
+            let open = writing.queue.take_open();
             let surveyed = writing.commit_patiently(|connection| {
                 Survey { connection, open: &open, origin, now, purpose }.carry_out()
             })?;
@@ -120,11 +120,12 @@ impl RunWriter {
     }
 }
 
-impl Writing {
+impl WriterThread {
     /// Begins to hand out anew what is not settled; nothing may have been handed out.
     fn begin_claims(&mut self) -> rusqlite::Result<()> {
         let settled = Settled::read(&self.connection)?;
-        self.claims = Claims::new(&self.connection, settled.ordinals, self.origin, Departed::Any)?;
+        self.queue =
+            TaskQueue::new(&self.connection, settled.ordinals, self.origin, Departed::Any)?;
         Ok(())
     }
 }

@@ -33,13 +33,13 @@ const BOOT: &str = "/proc/sys/kernel/random/boot_id";
 
 /// How many commits a run is known to have had.
 #[derive(Debug)]
-pub(super) struct Mark {
+pub(super) struct Watermark {
     file: File,
     path: PathBuf,
     commits: u64,
 }
 
-impl Mark {
+impl Watermark {
     /// Opens the mark of a run that this process writes to, and that has so many attempts.
     pub(super) fn open(
         run: &Path,
@@ -230,7 +230,7 @@ mod tests {
     fn a_mark_goes_on_from_what_the_run_has() {
         let folder = tempfile::tempdir().unwrap();
         let run = folder.path().join("run.db");
-        let mut mark = Mark::open(&run, &run_of(9), 0).unwrap();
+        let mut mark = Watermark::open(&run, &run_of(9), 0).unwrap();
         assert_eq!(Remembered::of(&run), Remembered(9));
         mark.advance();
         assert_eq!(Remembered::of(&run), Remembered(10));
@@ -241,7 +241,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let run = folder.path().join("run.db");
         assert_eq!(Departed::of(&run), Departed::Any);
-        let mut mark = Mark::open(&run, &run_of(9), 40).unwrap();
+        let mut mark = Watermark::open(&run, &run_of(9), 40).unwrap();
         assert_eq!(Departed::of(&run), Departed::UpTo(40));
         assert!(mark.departures().unwrap().may_leave(AttemptSeq(47)));
         mark.advance();
@@ -275,7 +275,7 @@ mod tests {
     fn a_mark_that_cannot_be_written_is_removed_rather_than_too_low() {
         let folder = tempfile::tempdir().unwrap();
         let run = folder.path().join("run.db");
-        Mark::open(&run, &run_of(9), 40).unwrap();
+        Watermark::open(&run, &run_of(9), 40).unwrap();
         let path = path_of(&run);
         let departures = Departures { file: File::open(&path).unwrap(), path: path.clone() };
         assert!(departures.may_leave(AttemptSeq(41)));

@@ -14,14 +14,14 @@ use std::path::PathBuf;
 
 /// A run's file and its log, as they were when the run was opened.
 #[derive(Debug)]
-pub(super) struct Presence {
+pub(super) struct FileIdentity {
     files: [(PathBuf, Identity); 2],
 }
 
 /// What stays the same for as long as a file is the same: its device and its inode.
 type Identity = (u64, u64);
 
-impl Presence {
+impl FileIdentity {
     /// Takes note of a run that is open and has been written to.
     pub(super) fn of(path: &Path) -> Result<Self, StoreError> {
         let noted = |path: PathBuf| match identity(&path) {
@@ -56,7 +56,7 @@ mod tests {
         let path = folder.path().join("run.db");
         fs::write(&path, "run").unwrap();
         fs::write(beside(&path, "-wal"), "log").unwrap();
-        let presence = Presence::of(&path).unwrap();
+        let presence = FileIdentity::of(&path).unwrap();
         change(&path);
         assert_eq!(presence.check().is_ok(), expected);
     }

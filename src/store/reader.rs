@@ -9,8 +9,8 @@ use super::directory::RunId;
 use super::divided::Divided;
 use super::error::StoreError;
 use super::error::sqlite;
-use super::fate::Fate;
 use super::fate::SeenCells;
+use super::fate::TaskResult;
 use super::mark::Departed;
 use super::mark::Remembered;
 use super::open_tasks::OpenTask;
@@ -274,7 +274,9 @@ impl RunReader {
         let ordinal = Ordinal(row.get(0)?);
         let mut fate = match cells::outcome_or_null(row, 6)? {
             Some(outcome) => self.settled_fate(row, outcome)?,
-            None => open.get(&ordinal).map_or(Ok(Fate::NEVER_SENT), |task| self.open_fate(task))?,
+            None => open
+                .get(&ordinal)
+                .map_or(Ok(TaskResult::NEVER_SENT), |task| self.open_fate(task))?,
         };
         let seen = SeenCells::of(row, 10)?;
         seen.amend(&mut fate.last);
@@ -294,7 +296,7 @@ impl RunReader {
         })
     }
 
-    fn settled_fate(&self, row: &Row<'_>, outcome: Outcome) -> rusqlite::Result<Fate> {
+    fn settled_fate(&self, row: &Row<'_>, outcome: Outcome) -> rusqlite::Result<TaskResult> {
         let last = match row.get::<_, Option<i64>>(FIRST_ATTEMPT_COLUMN)? {
             Some(_) => Some(self.attempt_row(row, FIRST_ATTEMPT_COLUMN)?),
             None => None,
@@ -305,7 +307,7 @@ impl RunReader {
         };
         let lasted: i64 = row.get(9)?;
         let attempts = row.get(7)?;
-        Ok(Fate {
+        Ok(TaskResult {
             outcome,
             attempts,
             first_sent_us: first_sent_us.filter(|_| attempts > 0),
@@ -314,8 +316,8 @@ impl RunReader {
         })
     }
 
-    fn open_fate(&self, task: &OpenTask) -> rusqlite::Result<Fate> {
-        Ok(Fate {
+    fn open_fate(&self, task: &OpenTask) -> rusqlite::Result<TaskResult> {
+        Ok(TaskResult {
             outcome: task.outcome(),
             attempts: task.attempts,
             first_sent_us: Some(task.first_sent_us),

@@ -17,7 +17,7 @@ use std::cell::RefCell;
 use std::time::Duration;
 
 /// One transaction, event by event.
-pub(super) struct Sheet<'a> {
+pub(super) struct EventWriter<'a> {
     connection: &'a Connection,
     origin: Timestamp,
     session: i64,
@@ -25,7 +25,7 @@ pub(super) struct Sheet<'a> {
     statements: RefCell<Vec<(&'static str, CachedStatement<'a>)>>,
 }
 
-impl<'a> Sheet<'a> {
+impl<'a> EventWriter<'a> {
     /// Begins to write in a transaction, for that session of the run; all times count from `origin`.
     pub(super) fn new(connection: &'a Connection, origin: Timestamp, session: i64) -> Self {
         Self { connection, origin, session, statements: RefCell::default() }

@@ -9,11 +9,11 @@ use super::directory::RunLock;
 use super::error::StoreError;
 use super::error::file;
 use super::mark::Departures;
-use super::mark::Mark;
+use super::mark::Watermark;
 use super::standing::ResumePoint;
 use super::writing::Job;
 use super::writing::Part;
-use super::writing::Writing;
+use super::writing::WriterThread;
 use crate::clock::Timestamp;
 use crate::event::AttemptSeq;
 use crate::event::Event;
@@ -54,7 +54,7 @@ impl RunWriter {
         if !path.exists() {
             return Err(StoreError::NoSuchRun { wanted: lock.run().to_string() });
         }
-        let (writing, standing) = Writing::open(&path, Part::Own(now), recall)?;
+        let (writing, standing) = WriterThread::open(&path, Part::Own(now), recall)?;
         Self::start(writing, standing, lock)
     }
 
@@ -62,19 +62,19 @@ impl RunWriter {
     /// of its tasks afterwards begins no session.
     pub fn reopen(runs: &RunDirectory, lock: &RunLock, now: Timestamp) -> Result<Self, StoreError> {
         let path = runs.file(lock.run());
-        let (writing, standing) = Writing::open(&path, Part::OfLast(now), 0)?;
+        let (writing, standing) = WriterThread::open(&path, Part::OfLast(now), 0)?;
         Self::start(writing, standing, lock)
     }
 
     pub(super) fn start(
-        writing: Writing,
+        writing: WriterThread,
         standing: ResumePoint,
         lock: &RunLock,
     ) -> Result<Self, StoreError> {
         let failed = file(&writing.path);
         let (jobs, queue) = mpsc::channel();
         let lock = lock.hold();
-        let departures = writing.mark.as_ref().map(Mark::departures);
+        let departures = writing.mark.as_ref().map(Watermark::departures);
         let departures = departures.transpose().map_err(&failed)?;
         let hurried = Arc::clone(&writing.hurried);
         let thread = thread::Builder::new().name("store".into());
@@ -134,10 +134,10 @@ impl RunWriter {
     /// Has the thread do something else; after an error nothing is written any more.
     pub(super) fn with<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&mut Writing) -> Result<T, StoreError> + Send + 'static,
+        work: impl FnOnce(&mut WriterThread) -> Result<T, StoreError> + Send + 'static,
     ) -> impl Future<Output = Result<T, StoreError>> + Send + 'static {
         let (done, answer) = oneshot::channel();
-        let job = move |writing: &mut Writing| {
+        let job = move |writing: &mut WriterThread| {
             let worked = work(writing);
             let goes_on = worked.is_ok();
             let _ = done.send(worked);

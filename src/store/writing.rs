@@ -5,17 +5,17 @@
 //! Any other failure is final: after it nothing is written any more, not even by way of cleaning
 //! up, for a second fsync would report as safe what the first one lost.
 
-use super::claims::Claims;
+use super::claims::TaskQueue;
 use super::claims::UnsettledTask;
 use super::error::StoreError;
 use super::error::sqlite;
 use super::health;
 use super::mark::Departed;
-use super::mark::Mark;
 use super::mark::Remembered;
-use super::presence::Presence;
+use super::mark::Watermark;
+use super::presence::FileIdentity;
 use super::schema;
-use super::sheet::Sheet;
+use super::sheet::EventWriter;
 use super::standing;
 use super::standing::ResumePoint;
 use super::standing::Settled;
@@ -62,7 +62,7 @@ pub(super) enum Job {
         done: oneshot::Sender<Result<Vec<UnsettledTask>, StoreError>>,
     },
     /// Anything else; tells whether there may be another job.
-    Work(Box<dyn FnOnce(&mut Writing) -> bool + Send>),
+    Work(Box<dyn FnOnce(&mut WriterThread) -> bool + Send>),
 }
 
 /// Whose part in the run what is written belongs to.
@@ -76,7 +76,7 @@ pub(super) enum Part {
 
 /// What the thread owns.
 #[derive(Debug)]
-pub(super) struct Writing {
+pub(super) struct WriterThread {
     pub(super) connection: Connection,
     pub(super) patience: Patience,
     pub(super) hurried: Arc<AtomicBool>,
@@ -85,12 +85,12 @@ pub(super) struct Writing {
     selected: u64,
     session: i64,
     /// Both are there once there is a session.
-    presence: Option<Presence>,
-    pub(super) mark: Option<Mark>,
-    pub(super) claims: Claims,
+    presence: Option<FileIdentity>,
+    pub(super) mark: Option<Watermark>,
+    pub(super) queue: TaskQueue,
 }
 
-impl Writing {
+impl WriterThread {
     /// Opens the file, looks where the run stands, and only then begins a session.
     pub(super) fn open(
         path: &Path,
@@ -114,8 +114,8 @@ impl Writing {
         let (mut writing, standing) = taken_up.map_err(&failed)?;
         writing.forget_what_never_left(departed).map_err(&failed)?;
         writing.begin_part(part).map_err(&failed)?;
-        writing.presence = Some(Presence::of(path)?);
-        writing.mark = Some(Mark::open(path, &writing.connection, standing.attempts)?);
+        writing.presence = Some(FileIdentity::of(path)?);
+        writing.mark = Some(Watermark::open(path, &writing.connection, standing.attempts)?);
         Ok((writing, standing))
     }
 
@@ -128,7 +128,7 @@ impl Writing {
         let (origin, selected) = standing::origin_and_selected(&connection)?;
         let settled = Settled::read(&connection)?;
         let standing = ResumePoint::read(&connection, &settled, recall, departed)?;
-        let claims = Claims::new(&connection, settled.ordinals, origin, departed)?;
+        let queue = TaskQueue::new(&connection, settled.ordinals, origin, departed)?;
         let writing = Self {
             connection,
             patience: PATIENCE,
@@ -139,7 +139,7 @@ impl Writing {
             session: 0,
             presence: None,
             mark: None,
-            claims,
+            queue,
         };
         Ok((writing, standing))
     }
@@ -185,8 +185,8 @@ impl Writing {
             Job::Commit { events, done } => {
                 let (origin, session) = (self.origin, self.session);
                 let committed = self.commit_patiently(|connection| {
-                    let sheet = Sheet::new(connection, origin, session);
-                    events.iter().try_for_each(|event| sheet.write(event))
+                    let event_writer = EventWriter::new(connection, origin, session);
+                    events.iter().try_for_each(|event| event_writer.write(event))
                 });
                 let goes_on = committed.is_ok();
                 let _ = done.send(committed.map(|()| events));
@@ -209,7 +209,7 @@ impl Writing {
     ) -> Result<T, StoreError> {
         let mut waited = Duration::ZERO;
         loop {
-            self.presence.as_ref().map_or(Ok(()), Presence::check)?;
+            self.presence.as_ref().map_or(Ok(()), FileIdentity::check)?;
             match self.commit(&write).map_err(sqlite(&self.path)) {
                 Err(StoreError::Full { .. }) if self.waits(waited) => {
                     (self.patience.pause)(self.patience.step);
@@ -230,7 +230,7 @@ impl Writing {
     ) -> rusqlite::Result<T> {
         let transaction = self.connection.transaction()?;
         let written = write(&transaction)?;
-        Sheet::new(&transaction, self.origin, self.session).count_commit()?;
+        EventWriter::new(&transaction, self.origin, self.session).count_commit()?;
         transaction.commit()?;
         if let Some(mark) = &mut self.mark {
             mark.advance();
@@ -239,8 +239,8 @@ impl Writing {
     }
 
     fn claim(&mut self, most: usize) -> Result<Vec<UnsettledTask>, StoreError> {
-        let claimed = self.claims.take(&self.connection, most).map_err(sqlite(&self.path))?;
-        let counted = self.claims.accounted_for();
+        let claimed = self.queue.take(&self.connection, most).map_err(sqlite(&self.path))?;
+        let counted = self.queue.accounted_for();
         if claimed.len() < most && counted != self.selected {
             let detail = format!("the plan has {counted} of {} tasks", self.selected);
             return Err(StoreError::Damaged { path: self.path.clone(), detail });
