@@ -16,7 +16,7 @@ use super::execute::Execution;
 use super::execute::Unbegun;
 use super::failure::Failure;
 use super::job;
-use super::job::Turn;
+use super::job::JobAccess;
 use super::log_file;
 use super::pace;
 use super::place;
@@ -143,8 +143,8 @@ impl Ordered<'_> {
         documents.iter().try_for_each(Document::try_out)?;
         let log_file = log_file::open(&args.unattended)?;
         let _job = match job::take(args.before.job.as_ref(), &args.before.lock, context, *clock)? {
-            Turn::Ours(lock) => lock,
-            Turn::Skipped => return Ok(ExitStatus::Ok),
+            JobAccess::Ours(lock) => lock,
+            JobAccess::Skipped => return Ok(ExitStatus::Ok),
         };
         // Asked for before a plan of millions is made, and before anybody has to say yes.
         let credentials = credentials::source(&args.credentials, place, context)?;

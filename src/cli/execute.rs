@@ -5,7 +5,7 @@ use super::Context;
 use super::args::DisplayArgs;
 use super::credentials;
 use super::ctl;
-use super::ctl::Desk;
+use super::ctl::ControlState;
 use super::ctl::Served;
 use super::descriptors;
 use super::descriptors::Sockets;
@@ -201,7 +201,7 @@ impl Crew {
             runtime.block_on(async { keys::listen(board, &context.surroundings) }).ok()
         });
         let socket = planned.runs().socket(planned.id());
-        let served = serve(&socket, Desk { control, live_status }, runtime, context);
+        let served = serve(&socket, ControlState { control, live_status }, runtime, context);
         let ended = runtime.block_on(planned.carry_out(client, watchers, orders));
         drop((served, keys));
         ended
@@ -213,7 +213,12 @@ fn input_output(error: io::Error) -> Failure {
 }
 
 /// Lets `ctl` ask and change the run; one that cannot be reached goes on all the same.
-fn serve(socket: &Path, desk: Desk, runtime: &Runtime, context: &Context) -> Option<Served> {
+fn serve(
+    socket: &Path,
+    desk: ControlState,
+    runtime: &Runtime,
+    context: &Context,
+) -> Option<Served> {
     let served = runtime.block_on(async { ctl::serve(socket, desk) });
     served
         .inspect_err(|error| {

@@ -11,7 +11,7 @@ use batchctl::store::JobName;
 use batchctl::store::StoreError;
 
 /// Whose turn it is.
-pub(super) enum Turn {
+pub(super) enum JobAccess {
     /// Ours, with the lock if there is a job to lock.
     Ours(Option<JobLock>),
     /// Another run's, and that is fine.
@@ -24,14 +24,14 @@ pub(super) fn take(
     args: &LockArgs,
     context: &Context,
     clock: Clock,
-) -> Result<Turn, Failure> {
-    let Some(job) = job else { return Ok(Turn::Ours(None)) };
+) -> Result<JobAccess, Failure> {
+    let Some(job) = job else { return Ok(JobAccess::Ours(None)) };
     match run::lock_job(&context.state, job, args.lock_wait, clock) {
-        Ok(lock) => Ok(Turn::Ours(Some(lock))),
+        Ok(lock) => Ok(JobAccess::Ours(Some(lock))),
         Err(busy @ StoreError::JobBusy { .. }) if args.if_busy == IfBusy::Skip => {
             let mut stderr = context.stderr;
             stderr.line(&format!("skipped: {busy}"));
-            Ok(Turn::Skipped)
+            Ok(JobAccess::Skipped)
         }
         Err(error) => Err(error.into()),
     }

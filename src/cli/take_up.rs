@@ -15,7 +15,7 @@ use super::execute::Execution;
 use super::execute::Unbegun;
 use super::failure::Failure;
 use super::job;
-use super::job::Turn;
+use super::job::JobAccess;
 use super::live::Beginning;
 use super::live::Live;
 use super::log_file;
@@ -55,8 +55,8 @@ pub(super) fn resume(args: &ResumeArgs, context: &Context) -> Result<ExitStatus,
         Resumption::Finished => return tell_finished(&id, &documents, &args.how, clock, context),
     };
     let _job = match turn(&resumable.record, &args.how, context, clock)? {
-        Turn::Ours(lock) => lock,
-        Turn::Skipped => return Ok(ExitStatus::Ok),
+        JobAccess::Ours(lock) => lock,
+        JobAccess::Skipped => return Ok(ExitStatus::Ok),
     };
     adjust(&mut resumable.settings, &args.how, context);
     pace::check(&resumable.settings, context)?;
@@ -101,8 +101,8 @@ pub(super) fn retry(args: &RetryArgs, context: &Context) -> Result<ExitStatus, F
     documents.iter().try_for_each(Document::try_out)?;
     let log_file = log_file::open(&args.how.unattended)?;
     let _job = match turn(&retry.record, &args.how, context, clock)? {
-        Turn::Ours(lock) => lock,
-        Turn::Skipped => return Ok(ExitStatus::Ok),
+        JobAccess::Ours(lock) => lock,
+        JobAccess::Skipped => return Ok(ExitStatus::Ok),
     };
     let target = (place.endpoint.to_string(), place.project.to_string());
     let planned = retry.plan(target, clock)?;
@@ -165,7 +165,7 @@ fn turn(
     args: &TakeUpArgs,
     context: &Context,
     clock: Clock,
-) -> Result<Turn, Failure> {
+) -> Result<JobAccess, Failure> {
     // A name that was checked when the run was planned.
     let job = record.run.job.as_deref().and_then(|name| name.parse().ok());
     job::take(job.as_ref(), &args.lock, context, clock)

@@ -43,7 +43,7 @@ pub use breaker::Breaker;
 pub use breaker::BreakerChange;
 pub use breaker::Passage;
 pub use budget::RetryBudget;
-pub use budget::Turn;
+pub use budget::RetryPermit;
 pub use classify::Finding;
 pub use classify::Verdict;
 pub use classify::classify;

@@ -171,8 +171,8 @@ impl Simulation {
         let fresh = (!self.fresh.is_empty()).then_some(self.fresh.start);
         let Some(&retry) = self.due.front() else { return fresh };
         match self.budget.ask(self.now) {
-            Turn::Now => Some(retry),
-            Turn::NotBefore(turn) => {
+            RetryPermit::Now => Some(retry),
+            RetryPermit::NotBefore(turn) => {
                 self.wake_at(turn);
                 fresh
             }

@@ -6,7 +6,7 @@
 use super::RunError;
 use super::RunSettings;
 use super::afterwards::Settling;
-use super::desk::Desk;
+use super::desk::ControlRouter;
 use super::ledger::StoreLedger;
 use super::look::SurveyRecorder;
 use super::look::absence;
@@ -45,15 +45,15 @@ pub(super) enum FirstLook {
 }
 
 /// A run under way.
-pub(super) struct Course<'a, A> {
+pub(super) struct RunPhases<'a, A> {
     pub(super) api: &'a A,
     pub(super) settings: &'a RunSettings,
     pub(super) clock: Clock,
     pub(super) ledger: StoreLedger,
-    pub(super) desk: Desk,
+    pub(super) control_router: ControlRouter,
 }
 
-impl<A: TaskApi> Course<'_, A> {
+impl<A: TaskApi> RunPhases<'_, A> {
     /// Takes the run from its first look to its last.
     pub(super) async fn run(mut self, mut engine: EngineSettings) -> Result<RunStats, RunError> {
         if self.settings.looks_first() {
@@ -66,7 +66,7 @@ impl<A: TaskApi> Course<'_, A> {
         }
         let (api, ledger, clock) = (self.api, &mut self.ledger, self.clock);
         let ran = self
-            .desk
+            .control_router
             .beside(async |control| engine::run(api, ledger, &engine, clock, control).await);
         let mut stats = ran.await.map_err(RunError::Ledger)?;
         let Some(patience) = self.settings.wait else { return Ok(stats) };
@@ -95,7 +95,7 @@ impl<A: TaskApi> Course<'_, A> {
             SurveyRecorder::begin(&mut self.ledger, TaskSelection::Unsettled, self.clock).await?;
         let filter = ListFilter::default();
         let walk = walker.walk(&filter, &mut look);
-        let end = match self.desk.unless_stopped(walk).await {
+        let end = match self.control_router.unless_stopped(walk).await {
             Ok(end) => end?,
             Err(reason) => return Ok(Some(reason)),
         };
@@ -138,7 +138,7 @@ impl<A: TaskApi> Course<'_, A> {
         for number in 0.. {
             let is_last = deadline.is_some_and(|deadline| deadline <= due);
             let at = deadline.map_or(due, |deadline| deadline.min(due));
-            if let Err(reason) = self.desk.unless_stopped(sleep_until(at)).await {
+            if let Err(reason) = self.control_router.unless_stopped(sleep_until(at)).await {
                 return Ok(Some(reason));
             }
             let last = if is_last { LastLook::Yes } else { LastLook::No };
@@ -164,7 +164,7 @@ impl<A: TaskApi> Course<'_, A> {
         }
         let filter = ListFilter::default();
         let walk = walker.walk(&filter, &mut look);
-        let end = match self.desk.unless_stopped(walk).await {
+        let end = match self.control_router.unless_stopped(walk).await {
             Ok(end) => end?,
             Err(reason) => return Ok(Looked::Stopped(reason)),
         };
@@ -187,7 +187,7 @@ impl<A: TaskApi> Course<'_, A> {
         let sent = self.ledger.writer.last_sent(self.settings.recall()).await?;
         let mut walker = Walker::new(self.api, self.settings.walker(), self.clock, &sent);
         let due = self.clock.instant() + LATE.saturating_sub(ago);
-        if let Err(reason) = self.desk.unless_stopped(sleep_until(due)).await {
+        if let Err(reason) = self.control_router.unless_stopped(sleep_until(due)).await {
             return Ok(Settling::Stopped(reason));
         }
         let mut look =
@@ -197,7 +197,7 @@ impl<A: TaskApi> Course<'_, A> {
         }
         let filter = ListFilter::default();
         let walk = walker.walk(&filter, &mut look);
-        let end = match self.desk.unless_stopped(walk).await {
+        let end = match self.control_router.unless_stopped(walk).await {
             Ok(end) => end?,
             Err(reason) => return Ok(Settling::Stopped(reason)),
         };

@@ -8,11 +8,11 @@ use tokio::sync::mpsc;
 use tokio::sync::oneshot;
 
 /// Where what is asked of a run comes in.
-pub(super) struct Desk {
+pub(super) struct ControlRouter {
     orders: mpsc::UnboundedReceiver<Control>,
 }
 
-impl Desk {
+impl ControlRouter {
     pub(super) fn new(orders: mpsc::UnboundedReceiver<Control>) -> Self {
         Self { orders }
     }

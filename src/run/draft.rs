@@ -20,9 +20,9 @@ use crate::store::Purpose;
 use crate::store::RunDirectory;
 use crate::store::Surveyed;
 use crate::survey::Gap;
-use crate::survey::Notebook;
-use crate::survey::Turn;
+use crate::survey::PageSink;
 use crate::survey::WalkEnd;
+use crate::survey::WalkStep;
 use crate::survey::Walker;
 use crate::task::TaskId;
 use std::collections::HashSet;
@@ -76,18 +76,18 @@ struct DraftLook<'a> {
     wanted: Option<HashSet<TaskId>>,
 }
 
-impl Notebook for DraftLook<'_> {
+impl PageSink for DraftLook<'_> {
     type Error = RunError;
 
     async fn request(&mut self, _: Timestamp) -> Result<(), RunError> {
         Ok(())
     }
 
-    async fn page(&mut self, page: Page) -> Result<Turn, RunError> {
+    async fn page(&mut self, page: Page) -> Result<WalkStep, RunError> {
         let seen: Vec<_> = page.tasks.iter().filter_map(ListedTask::sighting).collect();
         self.draft.see(&seen)?;
-        let Some(wanted) = &mut self.wanted else { return Ok(Turn::More) };
+        let Some(wanted) = &mut self.wanted else { return Ok(WalkStep::More) };
         seen.iter().for_each(|sighting| drop(wanted.take(&sighting.id)));
-        Ok(if wanted.is_empty() { Turn::Enough } else { Turn::More })
+        Ok(if wanted.is_empty() { WalkStep::Enough } else { WalkStep::More })
     }
 }

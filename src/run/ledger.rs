@@ -1,7 +1,7 @@
 //! Joins the engine to the store, and shows what the store has committed to who watches.
 
 use super::RunError;
-use super::watch::Gallery;
+use super::watch::WatcherChannel;
 use crate::clock::Timestamp;
 use crate::engine::Claim;
 use crate::engine::Ledger;
@@ -21,7 +21,7 @@ use std::sync::Arc;
 /// The store of one run, as the engine sees it.
 pub(super) struct StoreLedger {
     pub(super) writer: RunWriter,
-    pub(super) gallery: Gallery,
+    pub(super) watcher_channel: WatcherChannel,
     pub(super) ending: Ending,
 }
 
@@ -38,7 +38,7 @@ impl StoreLedger {
     /// Makes one event durable and shows it.
     pub(super) async fn tell(&mut self, at: Timestamp, kind: EventKind) -> Result<(), RunError> {
         let committed = self.writer.commit(vec![Event { at, kind }]).await?;
-        self.gallery.show(committed);
+        self.watcher_channel.show(committed);
         Ok(())
     }
 
@@ -61,9 +61,9 @@ impl Ledger for StoreLedger {
     fn on_events(&mut self, mut events: Vec<Event>) -> BoxFuture<'static, Result<(), LedgerError>> {
         events.retain(|event| self.ending == Ending::OfEngine || !is_end(event));
         let committed = self.writer.commit(events);
-        let gallery = self.gallery.clone();
+        let watcher_channel = self.watcher_channel.clone();
         async move {
-            gallery.show(committed.await.map_err(ledger_error)?);
+            watcher_channel.show(committed.await.map_err(ledger_error)?);
             Ok(())
         }
         .boxed()

@@ -9,9 +9,9 @@ use crate::clock::Timestamp;
 use crate::event::EventKind;
 use crate::store::IfMissing;
 use crate::store::TaskSelection;
-use crate::survey::Notebook;
-use crate::survey::Turn;
+use crate::survey::PageSink;
 use crate::survey::WalkEnd;
+use crate::survey::WalkStep;
 use crate::task::TaskId;
 use std::collections::HashSet;
 
@@ -51,19 +51,19 @@ pub(super) fn absence(end: &WalkEnd, of_unknown: IfMissing) -> IfMissing {
     }
 }
 
-impl Notebook for SurveyRecorder<'_> {
+impl PageSink for SurveyRecorder<'_> {
     type Error = RunError;
 
     async fn request(&mut self, leaves: Timestamp) -> Result<(), RunError> {
         self.ledger.tell(self.clock.now(), EventKind::PollStarted { leaves }).await
     }
 
-    async fn page(&mut self, page: Page) -> Result<Turn, RunError> {
+    async fn page(&mut self, page: Page) -> Result<WalkStep, RunError> {
         let seen: Vec<_> = page.tasks.iter().filter_map(ListedTask::sighting).collect();
         if let Some(wanted) = &mut self.wanted {
             seen.iter().for_each(|sighting| drop(wanted.take(&sighting.id)));
         }
         self.ledger.writer.see(seen).await?;
-        Ok(if self.is_idle() { Turn::Enough } else { Turn::More })
+        Ok(if self.is_idle() { WalkStep::Enough } else { WalkStep::More })
     }
 }

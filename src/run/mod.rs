@@ -62,8 +62,8 @@ use crate::store::RunLock;
 use crate::store::RunWriter;
 use crate::store::StoreError;
 use crate::task::TaskId;
-use course::Course;
-use desk::Desk;
+use course::RunPhases;
+use desk::ControlRouter;
 use learning::Learning;
 use ledger::Ending;
 use ledger::StoreLedger;
@@ -284,17 +284,18 @@ impl Planned {
         let mut settings = self.settings.for_engine(origin(&writer));
         settings.auto.iter_mut().for_each(|auto| auto.learnt = learnt);
         settings.max_duration = settings.max_duration.into_iter().chain(self.time_left).min();
-        let (gallery, thread) = watch::open(watchers, self.clock).map_err(RunError::Thread)?;
+        let (watcher_channel, thread) =
+            watch::open(watchers, self.clock).map_err(RunError::Thread)?;
         let ending = match self.settings.wait {
             Some(_) => Ending::Later,
             None => Ending::OfEngine,
         };
-        let course = Course {
+        let course = RunPhases {
             api,
             settings: &self.settings,
             clock: self.clock,
-            ledger: StoreLedger { writer, gallery, ending },
-            desk: Desk::new(control),
+            ledger: StoreLedger { writer, watcher_channel, ending },
+            control_router: ControlRouter::new(control),
         };
         let ran = course.run(settings).await;
         let watch_trouble = thread.close();

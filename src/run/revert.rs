@@ -24,9 +24,9 @@ use crate::store::RunRecord;
 use crate::store::StoreError;
 use crate::store::TaskRow;
 use crate::survey::Gap;
-use crate::survey::Notebook;
-use crate::survey::Turn;
+use crate::survey::PageSink;
 use crate::survey::WalkEnd;
+use crate::survey::WalkStep;
 use crate::survey::Walker;
 use crate::task::Command;
 use crate::task::ObservedState;
@@ -231,19 +231,19 @@ struct Sights {
     seen: HashMap<TaskId, ObservedState>,
 }
 
-impl Notebook for Sights {
+impl PageSink for Sights {
     type Error = RunError;
 
     async fn request(&mut self, _: Timestamp) -> Result<(), RunError> {
         Ok(())
     }
 
-    async fn page(&mut self, page: Page) -> Result<Turn, RunError> {
+    async fn page(&mut self, page: Page) -> Result<WalkStep, RunError> {
         for sighting in page.tasks.iter().filter_map(ListedTask::sighting) {
             if self.wanted.contains(&sighting.id) {
                 self.seen.insert(sighting.id.clone(), sighting);
             }
         }
-        Ok(if self.seen.len() == self.wanted.len() { Turn::Enough } else { Turn::More })
+        Ok(if self.seen.len() == self.wanted.len() { WalkStep::Enough } else { WalkStep::More })
     }
 }

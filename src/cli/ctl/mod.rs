@@ -4,7 +4,7 @@ mod address;
 mod protocol;
 mod server;
 
-pub(super) use server::Desk;
+pub(super) use server::ControlState;
 pub(super) use server::Served;
 pub(super) use server::serve;
 
@@ -110,10 +110,10 @@ fn unreachable(error: &io::Error, id: &RunId, context: &Context) -> Failure {
 
 fn not_running(id: &RunId, context: &Context) -> Failure {
     let (state, hint) = match runs::state_of(id, context) {
-        Ok(runs::Course::Finished) => {
+        Ok(runs::Resumability::Finished) => {
             ("it is finished", format!("`batchctl report {id}` tells what it came to"))
         }
-        Ok(runs::Course::Open) => {
+        Ok(runs::Resumability::Open) => {
             ("it was cut short", format!("`batchctl resume {id}` goes on with it"))
         }
         Err(failure) => return failure,

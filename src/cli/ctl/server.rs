@@ -47,7 +47,7 @@ pub(in super::super) struct Served {
 
 /// What every client is served with.
 #[derive(Clone)]
-pub(in super::super) struct Desk {
+pub(in super::super) struct ControlState {
     pub(in super::super) control: mpsc::UnboundedSender<Control>,
     pub(in super::super) live_status: LiveStatus,
 }
@@ -56,7 +56,7 @@ pub(in super::super) struct Desk {
 /// there already was left behind by a process that was killed.
 ///
 /// Must be called within a runtime.
-pub(in super::super) fn serve(path: &Path, desk: Desk) -> io::Result<Served> {
+pub(in super::super) fn serve(path: &Path, desk: ControlState) -> io::Result<Served> {
     match fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         Ok(()) | Err(_) => {}
@@ -83,7 +83,7 @@ impl Drop for Served {
     }
 }
 
-async fn accept(listener: UnixListener, desk: Desk) {
+async fn accept(listener: UnixListener, desk: ControlState) {
     let places = Arc::new(Semaphore::new(MOST_CLIENTS));
     loop {
         let place = Arc::clone(&places).acquire_owned().await;
@@ -102,7 +102,7 @@ async fn accept(listener: UnixListener, desk: Desk) {
 }
 
 /// Serves one client until it goes, or says what is no request.
-async fn attend(stream: UnixStream, desk: &Desk) -> io::Result<()> {
+async fn attend(stream: UnixStream, desk: &ControlState) -> io::Result<()> {
     let peer = stream.peer_cred()?;
     let is_ours = peer.uid() == rustix::process::geteuid().as_raw();
     let by = Operator::Process(peer.pid().and_then(|id| u32::try_from(id).ok()).unwrap_or(0));
@@ -136,7 +136,7 @@ async fn say(writer: &mut (impl AsyncWriteExt + Unpin), reply: Reply) -> io::Res
     tokio::time::timeout(PATIENCE, written).await.unwrap_or(Ok(()))
 }
 
-async fn reply(line: &[u8], by: Operator, desk: &Desk) -> Reply {
+async fn reply(line: &[u8], by: Operator, desk: &ControlState) -> Reply {
     let change = match protocol::read(line).and_then(|order| order.change()) {
         Ok(Some(change)) => change,
         Ok(None) => return Reply::Status { status: desk.live_status.status() },

@@ -21,9 +21,9 @@ use batchctl::clock::Clock;
 use batchctl::clock::Timestamp;
 use batchctl::report::ExitStatus;
 use batchctl::survey::Gap;
-use batchctl::survey::Notebook;
-use batchctl::survey::Turn;
+use batchctl::survey::PageSink;
 use batchctl::survey::WalkEnd;
+use batchctl::survey::WalkStep;
 use batchctl::survey::Walker;
 use batchctl::text::plural;
 use batchctl::text::printable;
@@ -119,17 +119,17 @@ struct Notes<'a> {
     rows: Rows,
 }
 
-impl Notebook for Notes<'_> {
+impl PageSink for Notes<'_> {
     type Error = Infallible;
 
     async fn request(&mut self, _: Timestamp) -> Result<(), Infallible> {
         Ok(())
     }
 
-    async fn page(&mut self, page: Page) -> Result<Turn, Infallible> {
+    async fn page(&mut self, page: Page) -> Result<WalkStep, Infallible> {
         for task in page.tasks.iter().filter(|task| self.choice.takes(task)) {
             self.rows.add(task);
         }
-        Ok(Turn::More)
+        Ok(WalkStep::More)
     }
 }

@@ -149,15 +149,15 @@ fn read(runs: &RunDirectory, id: &RunId) -> Result<Listed, StoreError> {
 
 /// Whether a run that no process works on can be gone on with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Course {
+pub(super) enum Resumability {
     Finished,
     Open,
 }
 
 /// Says whether a run has tasks without an outcome.
-pub(super) fn state_of(id: &RunId, context: &Context) -> Result<Course, Failure> {
+pub(super) fn state_of(id: &RunId, context: &Context) -> Result<Resumability, Failure> {
     let reader = RunReader::open(&run::runs_in(&context.state), id)?;
-    Ok(if reader.unsettled()? == 0 { Course::Finished } else { Course::Open })
+    Ok(if reader.unsettled()? == 0 { Resumability::Finished } else { Resumability::Open })
 }
 
 /// Says how a run stands: from its last session, what is missing, and whether a process holds it.

@@ -14,7 +14,7 @@ use crate::policy::Admission;
 use crate::policy::Canary;
 use crate::policy::OnDoubt;
 use crate::policy::Passage;
-use crate::policy::Turn;
+use crate::policy::RetryPermit;
 use crate::policy::WitnessTrust;
 use crate::task::Outcome;
 use std::sync::Arc;
@@ -91,8 +91,8 @@ where
             return fresh;
         }
         match self.budget.ask(now.into()) {
-            Turn::Now => Some(Choice::Due),
-            Turn::NotBefore(turn) => {
+            RetryPermit::Now => Some(Choice::Due),
+            RetryPermit::NotBefore(turn) => {
                 self.wake_at(turn.into());
                 fresh
             }

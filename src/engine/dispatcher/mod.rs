@@ -41,7 +41,7 @@ use credentials::Renewing;
 use futures::StreamExt;
 use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
-use operator::Desk;
+use operator::OperatorChanges;
 use outage::Attempted;
 use pace::Pace;
 use std::collections::VecDeque;
@@ -70,7 +70,7 @@ pub(super) struct Dispatcher<'a, L, S, F> {
     clock: Clock,
     pacer: Pacer,
     pace: Pace,
-    desk: Desk,
+    desk: OperatorChanges,
     breaker: Breaker,
     budget: RetryBudget,
     canary: Option<Canary>,
@@ -133,7 +133,7 @@ where
             clock,
             pacer: recalling(settings, clock),
             pace: Pace::new(settings, now),
-            desk: Desk::new(settings.concurrency),
+            desk: OperatorChanges::new(settings.concurrency),
             breaker: Breaker::new(),
             budget: RetryBudget::new(now.into()),
             canary: settings.canary.map(Canary::new),

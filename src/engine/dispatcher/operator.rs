@@ -18,7 +18,7 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 
 /// What operators have changed, and who waits to hear of it.
-pub(super) struct Desk {
+pub(super) struct OperatorChanges {
     pub(super) paused_since: Option<Instant>,
     /// How much of the present outage was spent paused.
     pub(super) paused_while_away: Duration,
@@ -33,7 +33,7 @@ struct Asker {
     became: ChangeAnswer,
 }
 
-impl Desk {
+impl OperatorChanges {
     pub(super) fn new(concurrency: NonZeroUsize) -> Self {
         Self {
             paused_since: None,

@@ -49,14 +49,14 @@ impl Limits {
 
 /// Which tasks have their turn, where not all can be shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Turn {
+enum RowShare {
     All,
     NotSucceeded,
     NotAttempted,
     Good,
 }
 
-impl Turn {
+impl RowShare {
     const fn takes(self, outcome: Outcome) -> bool {
         match self {
             Self::All => true,
@@ -89,7 +89,7 @@ pub(super) fn write_rows(
     mut out: impl Write,
 ) -> Result<(), ResultsError> {
     let base = report.run.started_at.unwrap_or(Timestamp::from_micros(0));
-    let mut rows = Rows {
+    let mut rows = HtmlRows {
         grouping: Grouping::read(run)?,
         limits,
         base,
@@ -132,7 +132,7 @@ struct Head<'a> {
 }
 
 /// The rows that are being written.
-struct Rows {
+struct HtmlRows {
     grouping: Grouping,
     limits: Limits,
     base: Timestamp,
@@ -142,19 +142,19 @@ struct Rows {
     sent_again: HashMap<Ordinal, u64>,
 }
 
-impl Rows {
+impl HtmlRows {
     fn write_tasks(
         &mut self,
         run: &RunReader,
         report: &Report,
         out: &mut impl Write,
     ) -> Result<(), ResultsError> {
-        let turns: &[Turn] = if report.tasks.selected() <= self.limits.tasks {
-            &[Turn::All]
+        let turns: &[RowShare] = if report.tasks.selected() <= self.limits.tasks {
+            &[RowShare::All]
         } else {
-            &[Turn::NotSucceeded, Turn::NotAttempted, Turn::Good]
+            &[RowShare::NotSucceeded, RowShare::NotAttempted, RowShare::Good]
         };
-        let has_any = |turn: Turn| {
+        let has_any = |turn: RowShare| {
             Outcome::ALL.into_iter().any(|outcome| turn.takes(outcome) && report.tasks[outcome] > 0)
         };
         for &turn in turns.iter().filter(|&&turn| has_any(turn)) {
