@@ -7,21 +7,21 @@ use super::args::EmptyInput;
 use super::args::InputArgs;
 use super::args::RunArgs;
 use super::credentials;
-use super::delta::Guard;
+use super::delta::ListSizeGuard;
 use super::documents;
 use super::documents::Document;
 use super::dry_run;
 use super::execute;
 use super::execute::Execution;
-use super::execute::Unbegun;
+use super::execute::IfNotStarted;
 use super::failure::Failure;
 use super::job;
 use super::job::JobAccess;
 use super::log_file;
 use super::pace;
 use super::place;
+use super::place::Destination;
 use super::place::Lookup;
-use super::place::Place;
 use super::prompt;
 use batchctl::clock::Clock;
 use batchctl::input::CommandSource;
@@ -76,8 +76,8 @@ pub(super) fn run(args: RunArgs, context: &Context) -> Result<ExitStatus, Failur
 /// What was ordered, and where it goes.
 struct Ordered<'a> {
     order: Order,
-    place: Place,
-    guard: Option<Guard>,
+    place: Destination,
+    guard: Option<ListSizeGuard>,
     args: &'a CommonArgs,
     clock: Clock,
 }
@@ -104,7 +104,7 @@ fn act(
     pace::check(&settings, context)?;
     let order = Order { word: word.into(), pattern: place.pattern(), settings };
     let request = request(&order, plan, &place, args, context);
-    let guard = Guard::of(&request, &order, args.before.max_delta);
+    let guard = ListSizeGuard::of(&request, &order, args.before.max_delta);
     let ordered = Ordered { order, place, guard, args, clock: Clock::start() };
     match args.before.dry_run {
         true => ordered.preview(request, context),
@@ -170,7 +170,7 @@ impl Ordered<'_> {
             log_file,
             clock: *clock,
         };
-        execute::carry_out(planned, how, Unbegun::Discard, context)
+        execute::carry_out(planned, how, IfNotStarted::Discard, context)
     }
 
     fn may_begin(
@@ -278,7 +278,7 @@ fn settings(args: &CommonArgs) -> RunSettings {
 fn request(
     order: &Order,
     plan: NewPlan,
-    place: &Place,
+    place: &Destination,
     args: &CommonArgs,
     context: &Context,
 ) -> RunRequest {

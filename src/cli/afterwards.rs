@@ -11,13 +11,13 @@ use super::display::Displays;
 use super::documents;
 use super::documents::Document;
 use super::execute;
-use super::execute::Wires;
+use super::execute::ConnectionSettings;
 use super::failure::Failure;
 use super::list;
 use super::live::Beginning;
 use super::live::Live;
 use super::place;
-use super::place::Place;
+use super::place::Destination;
 use super::report;
 use super::report::ReportRequest;
 use super::runs;
@@ -43,7 +43,7 @@ use tokio::sync::mpsc;
 const NO_CALLS: Duration = Duration::ZERO;
 
 /// A run that is about to be looked at.
-struct Outlook {
+struct VerifyForecast {
     id: RunId,
     run: Afterwards,
     documents: Vec<Document>,
@@ -51,7 +51,7 @@ struct Outlook {
     runtime: Runtime,
     clock: Clock,
     /// Ends when it is dropped, if it is the embedded sandbox.
-    _place: Place,
+    _place: Destination,
 }
 
 pub(super) fn wait(args: &WaitArgs, context: &Context) -> Result<ExitStatus, Failure> {
@@ -102,7 +102,7 @@ fn open(
     args: &AfterwardsArgs,
     documents: Vec<Document>,
     context: &Context,
-) -> Result<Outlook, Failure> {
+) -> Result<VerifyForecast, Failure> {
     let id = runs::find(&args.which, context)?;
     let clock = Clock::start();
     documents.iter().try_for_each(Document::try_out)?;
@@ -113,9 +113,9 @@ fn open(
     let token = credentials::source(&args.credentials, &place, context)?;
     let runtime = list::runtime()?;
     let connect_timeout = run.settings.connect_timeout;
-    let wires = Wires { connect_timeout, concurrency: NonZeroUsize::MIN };
+    let wires = ConnectionSettings { connect_timeout, concurrency: NonZeroUsize::MIN };
     let client = execute::client(&place, &token, wires, &runtime, context)?;
-    Ok(Outlook { id, run, documents, client, runtime, clock, _place: place })
+    Ok(VerifyForecast { id, run, documents, client, runtime, clock, _place: place })
 }
 
 /// Changes the settings that flags or variables give; the others stay as the run had them.

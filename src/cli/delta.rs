@@ -14,13 +14,13 @@ use batchctl::text::plural;
 use std::path::PathBuf;
 
 /// What a plan is compared with.
-pub(super) struct Guard {
+pub(super) struct ListSizeGuard {
     max_delta: MaxDelta,
     state: PathBuf,
     comparable: Comparable,
 }
 
-impl Guard {
+impl ListSizeGuard {
     /// Guards a run that is one of a job.
     pub(super) fn of(request: &RunRequest, order: &Order, max_delta: MaxDelta) -> Option<Self> {
         let comparable = Comparable {

@@ -5,10 +5,10 @@ use super::action::Order;
 use super::args::CommonArgs;
 use super::credentials;
 use super::execute;
-use super::execute::Wires;
+use super::execute::ConnectionSettings;
 use super::failure::Failure;
 use super::list;
-use super::place::Place;
+use super::place::Destination;
 use super::stream;
 use batchctl::clock::Clock;
 use batchctl::report::ExitStatus;
@@ -33,14 +33,14 @@ pub(super) const SHOWN_ROWS: u32 = 5;
 pub(super) fn against_live_state(
     request: RunRequest,
     order: &Order,
-    place: &Place,
+    place: &Destination,
     args: &CommonArgs,
     context: &Context,
 ) -> Result<ExitStatus, Failure> {
     let token = credentials::source(&args.credentials, place, context)?;
     let runtime = list::runtime()?;
     let connect_timeout = order.settings.connect_timeout;
-    let wires = Wires { connect_timeout, concurrency: NonZeroUsize::MIN };
+    let wires = ConnectionSettings { connect_timeout, concurrency: NonZeroUsize::MIN };
     let client = execute::client(place, &token, wires, &runtime, context)?;
     let looking = run::dry_run_live(request, &client, Clock::start(), SHOWN_ROWS);
     let live = runtime.block_on(looking)?;

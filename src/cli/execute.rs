@@ -15,12 +15,12 @@ use super::display::LiveStatus;
 use super::documents::Document;
 use super::failure::Failure;
 use super::keys;
-use super::keys::Board;
+use super::keys::KeyContext;
 use super::live::Beginning;
 use super::live::Live;
 use super::log_file::LogFile;
 use super::log_file::LogTrouble;
-use super::place::Place;
+use super::place::Destination;
 use super::report;
 use super::report::ReportRequest;
 use super::signals;
@@ -53,7 +53,7 @@ use tokio::sync::mpsc::UnboundedSender;
 
 /// How a run is carried out and told.
 pub(super) struct Execution<'a> {
-    pub(super) place: &'a Place,
+    pub(super) place: &'a Destination,
     pub(super) credentials: &'a CredentialSource,
     pub(super) display: &'a DisplayArgs,
     pub(super) documents: &'a [Document],
@@ -65,7 +65,7 @@ pub(super) struct Execution<'a> {
 
 /// How a client connects.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Wires {
+pub(super) struct ConnectionSettings {
     pub(super) connect_timeout: Duration,
     /// The most connections at a time.
     pub(super) concurrency: NonZeroUsize,
@@ -73,14 +73,14 @@ pub(super) struct Wires {
 
 /// What becomes of a run that could not be begun.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Unbegun {
+pub(super) enum IfNotStarted {
     /// It is forgotten: nobody knows of it yet.
     Discard,
     /// It stays as it was: it has been begun before.
     Keep,
 }
 
-impl Unbegun {
+impl IfNotStarted {
     /// Returns what becomes of the lines in documents of events: a run that nobody knows of has
     /// none there.
     fn beginning(self) -> Beginning {
@@ -95,7 +95,7 @@ impl Unbegun {
 pub(super) fn carry_out(
     mut planned: Planned,
     mut how: Execution<'_>,
-    unbegun: Unbegun,
+    unbegun: IfNotStarted,
     context: &Context,
 ) -> Result<ExitStatus, Failure> {
     let runtime = Builder::new_current_thread().enable_all().build().map_err(input_output)?;
@@ -114,7 +114,7 @@ pub(super) fn carry_out(
     let client = match connect(&mut planned, &how, &runtime, context) {
         Ok(client) => client,
         Err(failure) => {
-            if unbegun == Unbegun::Discard {
+            if unbegun == IfNotStarted::Discard {
                 planned.discard()?;
             }
             return Err(failure);
@@ -124,11 +124,11 @@ pub(super) fn carry_out(
     prepare(&mut planned, &how, context);
     let live = Live::open(how.documents, unbegun.beginning(), &id, how.clock)?;
     live.watch(&mut watchers);
-    let crew = Crew { watchers, live_status, keys_to, control, orders };
+    let crew = Observers { watchers, live_status, keys_to, control, orders };
     let ended = crew.work(planned, &client, &runtime, context);
     signals::obey_no_longer(&context.surroundings).map_err(input_output)?;
     let ended = match ended {
-        Err(error @ RunError::UnknownTasks { .. }) if unbegun == Unbegun::Discard => {
+        Err(error @ RunError::UnknownTasks { .. }) if unbegun == IfNotStarted::Discard => {
             run::remove(&context.state, &id)?;
             return Err(error.into());
         }
@@ -159,7 +159,7 @@ fn connect(
     let mut stderr = context.stderr;
     let wanted = planned.settings().concurrency;
     planned.narrow(descriptors::make_room(wanted, sockets, &mut stderr));
-    let wires = Wires {
+    let wires = ConnectionSettings {
         connect_timeout: planned.settings().connect_timeout,
         concurrency: planned.settings().concurrency,
     };
@@ -177,7 +177,7 @@ fn prepare(planned: &mut Planned, how: &Execution<'_>, context: &Context) {
 }
 
 /// Whoever watches the run or has a say in it.
-struct Crew {
+struct Observers {
     watchers: Vec<Box<dyn Watch>>,
     live_status: LiveStatus,
     keys_to: Option<Box<dyn Write + Send>>,
@@ -185,7 +185,7 @@ struct Crew {
     orders: UnboundedReceiver<Control>,
 }
 
-impl Crew {
+impl Observers {
     /// Carries the run out, watched and under control from the keyboard, by `ctl` and by signals.
     fn work(
         self,
@@ -196,7 +196,8 @@ impl Crew {
     ) -> Result<Ended, RunError> {
         let Self { watchers, live_status, keys_to, control, orders } = self;
         let keys = keys_to.and_then(|out| {
-            let board = Board { control: control.clone(), live_status: live_status.clone(), out };
+            let board =
+                KeyContext { control: control.clone(), live_status: live_status.clone(), out };
             // Without keys a run goes on as well as with them.
             runtime.block_on(async { keys::listen(board, &context.surroundings) }).ok()
         });
@@ -236,9 +237,9 @@ fn here(clock: Clock) -> ZonedDateTime {
 
 /// Makes the client of a place, with a token got for it now.
 pub(super) fn client(
-    place: &Place,
+    place: &Destination,
     source: &CredentialSource,
-    wires: Wires,
+    wires: ConnectionSettings,
     runtime: &Runtime,
     context: &Context,
 ) -> Result<ViasClient, Failure> {

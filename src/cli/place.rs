@@ -29,7 +29,7 @@ const SANDBOX_PROJECT: &str = "sandbox";
 const UNKNOWN_PROJECT: &str = "the-project-of-the-login";
 
 /// Where calls go.
-pub(super) struct Place {
+pub(super) struct Destination {
     pub(super) endpoint: Endpoint,
     pub(super) project: ProjectId,
     pub(super) route: Route,
@@ -54,23 +54,23 @@ pub(super) fn resolve(
     credentials: &CredentialArgs,
     lookup: Lookup,
     context: &Context,
-) -> Result<Place, Failure> {
+) -> Result<Destination, Failure> {
     if args.sandbox {
         return embedded(args);
     }
     let endpoint = endpoint(args, context)?;
     let route = route(args, &endpoint, context)?;
     if let Some(project) = args.project_id.clone() {
-        return Ok(Place { endpoint, project, route, sandbox: None, loaded: None });
+        return Ok(Destination { endpoint, project, route, sandbox: None, loaded: None });
     }
     if lookup == Lookup::Never {
         let project = UNKNOWN_PROJECT.parse().expect("the name is a project id");
-        return Ok(Place { endpoint, project, route, sandbox: None, loaded: None });
+        return Ok(Destination { endpoint, project, route, sandbox: None, loaded: None });
     }
     let region = args.region.as_deref();
     let target = Target { endpoint: &endpoint, project: None, region, route: &route };
     let Asked { project, loaded } = project::ask(credentials, &target, context)?;
-    Ok(Place { endpoint, project, route, sandbox: None, loaded })
+    Ok(Destination { endpoint, project, route, sandbox: None, loaded })
 }
 
 /// Decides where the calls of an earlier run go now: as then, unless a flag says otherwise.
@@ -79,7 +79,7 @@ pub(super) fn of_run(
     record: &RunRecord,
     settings: &RunSettings,
     context: &Context,
-) -> Result<Place, Failure> {
+) -> Result<Destination, Failure> {
     let elsewhere = context.is_given("endpoint") || context.is_given("region");
     let project = match context.is_given("project_id") {
         true => args.project_id.clone(),
@@ -94,7 +94,7 @@ pub(super) fn of_run(
     };
     let route = route(args, &endpoint, context)?;
     let project = project.ok_or_else(|| Failure::usage("the project is missing"))?;
-    Ok(Place { endpoint, project, route, sandbox: None, loaded: None })
+    Ok(Destination { endpoint, project, route, sandbox: None, loaded: None })
 }
 
 /// Decides which way calls take, and whether that is one for a token.
@@ -130,7 +130,7 @@ fn allow_insecure(args: &PlaceArgs, endpoint: &Endpoint, context: &Context) -> R
     Ok(())
 }
 
-impl Place {
+impl Destination {
     /// Returns the URLs that are called, and through what.
     pub(super) fn pattern(&self) -> String {
         let pattern = self.endpoint.action_pattern(&self.project);
@@ -143,7 +143,7 @@ impl Place {
 
 /// Refuses a look at the tasks of a rehearsal: its sandbox has gone with the process, and another
 /// knows nothing of what it did.
-pub(super) fn outlives_run(place: &Place) -> Result<(), Failure> {
+pub(super) fn outlives_run(place: &Destination) -> Result<(), Failure> {
     match place.sandbox {
         None => Ok(()),
         Some(_) => Err(Failure::usage("the sandbox of that run is gone, and its tasks with it")
@@ -151,14 +151,14 @@ pub(super) fn outlives_run(place: &Place) -> Result<(), Failure> {
     }
 }
 
-fn embedded(args: &PlaceArgs) -> Result<Place, Failure> {
+fn embedded(args: &PlaceArgs) -> Result<Destination, Failure> {
     let sandbox = SandboxThread::start(SandboxSettings::default())
         .map_err(|error| Failure::new(ExitStatus::InputOutput, error))?;
     let endpoint = sandbox.url().parse().expect("the sandbox listens on a loopback address");
     let fallback = || SANDBOX_PROJECT.parse().expect("the name is a project id");
     let project = args.project_id.clone().unwrap_or_else(fallback);
     let route = Route::default();
-    Ok(Place { endpoint, project, route, sandbox: Some(sandbox), loaded: None })
+    Ok(Destination { endpoint, project, route, sandbox: Some(sandbox), loaded: None })
 }
 
 /// Takes the endpoint or the region, whichever was said with more authority.

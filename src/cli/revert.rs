@@ -9,17 +9,17 @@ use super::documents;
 use super::documents::Document;
 use super::dry_run;
 use super::execute;
-use super::execute::Unbegun;
-use super::execute::Wires;
+use super::execute::ConnectionSettings;
+use super::execute::IfNotStarted;
 use super::failure::Failure;
 use super::list;
 use super::log_file;
 use super::pace;
 use super::place;
-use super::place::Place;
+use super::place::Destination;
 use super::runs;
 use super::take_up;
-use super::take_up::TakeUp;
+use super::take_up::Launch;
 use batchctl::clock::Clock;
 use batchctl::report::ExitStatus;
 use batchctl::run;
@@ -63,13 +63,13 @@ pub(super) fn revert(args: &RevertArgs, context: &Context) -> Result<ExitStatus,
     let log_file = log_file::open(&args.how.unattended)?;
     let target = (place.endpoint.to_string(), place.project.to_string());
     let planned = revert.plan(target, clock)?;
-    let how = TakeUp {
+    let how = Launch {
         args: &args.how,
         order: &order,
         place: &place,
         documents: &documents,
         log_file,
-        unbegun: Unbegun::Discard,
+        unbegun: IfNotStarted::Discard,
         clock,
     };
     take_up::carry_out(planned, how, context)
@@ -78,14 +78,14 @@ pub(super) fn revert(args: &RevertArgs, context: &Context) -> Result<ExitStatus,
 fn choose(
     revert: &mut Revert,
     args: &TakeUpArgs,
-    place: &Place,
+    place: &Destination,
     clock: Clock,
     context: &Context,
 ) -> Result<Reverted, Failure> {
     let credentials = credentials::source(&args.credentials, place, context)?;
     let runtime = list::runtime()?;
     let connect_timeout = revert.settings.connect_timeout;
-    let wires = Wires { connect_timeout, concurrency: NonZeroUsize::MIN };
+    let wires = ConnectionSettings { connect_timeout, concurrency: NonZeroUsize::MIN };
     let client = execute::client(place, &credentials, wires, &runtime, context)?;
     let shown = usize::try_from(dry_run::SHOWN_ROWS).expect("a few rows fit");
     Ok(runtime.block_on(revert.choose(&client, clock, shown))?)

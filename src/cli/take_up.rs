@@ -12,7 +12,7 @@ use super::documents::Document;
 use super::dry_run;
 use super::execute;
 use super::execute::Execution;
-use super::execute::Unbegun;
+use super::execute::IfNotStarted;
 use super::failure::Failure;
 use super::job;
 use super::job::JobAccess;
@@ -22,7 +22,7 @@ use super::log_file;
 use super::log_file::LogFile;
 use super::pace;
 use super::place;
-use super::place::Place;
+use super::place::Destination;
 use super::report;
 use super::runs;
 use batchctl::clock::Clock;
@@ -64,13 +64,13 @@ pub(super) fn resume(args: &ResumeArgs, context: &Context) -> Result<ExitStatus,
     resumable.settings.sandbox = place.sandbox.is_some();
     let order = order(&resumable.record, &place, &resumable.settings);
     let planned = resumable.into_planned();
-    let how = TakeUp {
+    let how = Launch {
         args: &args.how,
         order: &order,
         place: &place,
         documents: &documents,
         log_file,
-        unbegun: Unbegun::Keep,
+        unbegun: IfNotStarted::Keep,
         clock,
     };
     carry_out(planned, how, context)
@@ -112,13 +112,13 @@ pub(super) fn retry(args: &RetryArgs, context: &Context) -> Result<ExitStatus, F
         stderr.line(&format!("there is nothing to retry in run {id}"));
         return Ok(ExitStatus::Ok);
     }
-    let how = TakeUp {
+    let how = Launch {
         args: &args.how,
         order: &order,
         place: &place,
         documents: &documents,
         log_file,
-        unbegun: Unbegun::Discard,
+        unbegun: IfNotStarted::Discard,
         clock,
     };
     carry_out(planned, how, context)
@@ -229,7 +229,7 @@ fn adjust_state(settings: &mut RunSettings, args: &TakeUpArgs, context: &Context
     }
 }
 
-fn order(record: &RunRecord, place: &Place, settings: &RunSettings) -> Order {
+fn order(record: &RunRecord, place: &Destination, settings: &RunSettings) -> Order {
     let pattern = place.pattern();
     Order { word: record.run.command.clone(), pattern, settings: settings.clone() }
 }
@@ -260,38 +260,38 @@ pub(super) fn plan_rows(tasks: Vec<TaskRow>, record: &RunRecord) -> Vec<PlanRow>
 }
 
 /// A run that is about to be taken up.
-pub(super) struct TakeUp<'a> {
+pub(super) struct Launch<'a> {
     pub(super) args: &'a TakeUpArgs,
     pub(super) order: &'a Order,
-    pub(super) place: &'a Place,
+    pub(super) place: &'a Destination,
     pub(super) documents: &'a [Document],
     pub(super) log_file: Option<LogFile>,
-    pub(super) unbegun: Unbegun,
+    pub(super) unbegun: IfNotStarted,
     pub(super) clock: Clock,
 }
 
 pub(super) fn carry_out(
     planned: Planned,
-    how: TakeUp<'_>,
+    how: Launch<'_>,
     context: &Context,
 ) -> Result<ExitStatus, Failure> {
-    let TakeUp { args, order, place, documents, log_file, unbegun, clock } = how;
+    let Launch { args, order, place, documents, log_file, unbegun, clock } = how;
     let credentials = match credentials::source(&args.credentials, place, context) {
         Ok(source) => source,
         Err(failure) => {
-            if unbegun == Unbegun::Discard {
+            if unbegun == IfNotStarted::Discard {
                 planned.discard()?;
             }
             return Err(failure);
         }
     };
-    let asks = !args.yes && place.sandbox.is_none() && unbegun == Unbegun::Discard;
+    let asks = !args.yes && place.sandbox.is_none() && unbegun == IfNotStarted::Discard;
     if asks && !action::confirmed(order, &planned, context)? {
         planned.discard()?;
         return Err(Failure::new(ExitStatus::Interrupted, "nothing was sent"));
     }
     let is_told = !args.display.quiet && !args.unattended.cron;
-    if unbegun == Unbegun::Keep && is_told {
+    if unbegun == IfNotStarted::Keep && is_told {
         let mut stderr = context.stderr;
         let tasks = plural(planned.totals().selected, "task", "tasks");
         stderr.line(&format!("going on with run {} of {tasks}", planned.id()));

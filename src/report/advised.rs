@@ -3,7 +3,7 @@
 //! Collects the figures; what follows from them is decided by `policy::advice`.
 
 use super::Calls;
-use super::worked::Worked;
+use super::worked::ActiveTime;
 use crate::policy::Advice;
 use crate::policy::RunFigures;
 use crate::policy::advice;
@@ -37,7 +37,7 @@ impl Answered {
     pub(super) fn advice(
         &self,
         calls: &Calls,
-        worked: &Worked,
+        worked: &ActiveTime,
         held: Duration,
         settings: &Value,
     ) -> Vec<Advice> {

@@ -15,7 +15,7 @@ use super::advised::Answered;
 use super::ending::Evidence;
 use super::failures::FailureGroups;
 use super::peak::Peak;
-use super::worked::Worked;
+use super::worked::ActiveTime;
 use crate::policy::Advice;
 use crate::store::AttemptRow;
 use crate::store::RunReader;
@@ -125,7 +125,12 @@ fn assembled(
     }
 }
 
-fn run_part(record: &RunRecord, tasks: &OutcomeCounts, worked: &Worked, complete: bool) -> RunPart {
+fn run_part(
+    record: &RunRecord,
+    tasks: &OutcomeCounts,
+    worked: &ActiveTime,
+    complete: bool,
+) -> RunPart {
     let run = record.run.clone();
     let before = run.outstanding_before.unwrap_or(record.selected);
     let good = tasks[Outcome::Succeeded] + tasks[Outcome::Unchanged];
@@ -167,7 +172,7 @@ struct Sent {
     calls: Calls,
     latency: LatencyCount,
     peak: Peak,
-    worked: Worked,
+    worked: ActiveTime,
     answered: Answered,
 }
 
@@ -177,7 +182,7 @@ impl Sent {
             calls: Calls::default(),
             latency: LatencyCount::new(),
             peak: Peak::default(),
-            worked: Worked::new(&record.sessions),
+            worked: ActiveTime::new(&record.sessions),
             answered: Answered::default(),
         }
     }

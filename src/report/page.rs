@@ -58,12 +58,12 @@ impl NumberRow {
 
 /// The text that is being written.
 #[derive(Debug)]
-pub(super) struct Page {
+pub(super) struct TerminalText {
     text: String,
     style: Style,
 }
 
-impl Page {
+impl TerminalText {
     /// Returns an empty page.
     pub(super) fn new(style: Style) -> Self {
         Self { text: String::new(), style }

@@ -13,8 +13,8 @@ use super::hints::hints;
 use super::page::COLUMNS;
 use super::page::LABEL;
 use super::page::NumberRow;
-use super::page::Page;
 use super::page::Style;
+use super::page::TerminalText;
 use super::page::Tone;
 use crate::policy::Advice;
 use crate::store::RunId;
@@ -30,7 +30,7 @@ use unicode_width::UnicodeWidthStr;
 
 /// Returns the report as text. `documents` are those that were written, to be named in it.
 pub fn summary(report: &Report, documents: &[PathBuf], style: Style) -> String {
-    let mut page = Page::new(style);
+    let mut page = TerminalText::new(style);
     heading(&mut page, report);
     page.rows(&[outcome_rows(report), call_rows(report)]);
     failures(&mut page, report);
@@ -214,7 +214,7 @@ pub(super) fn verdict(report: &Report) -> Option<(Tone, &'static str, String)> {
     Some((tone, word, stopped.detail.clone()))
 }
 
-fn heading(page: &mut Page, report: &Report) {
+fn heading(page: &mut TerminalText, report: &Report) {
     let (title, run) = (title(report), format!("run {}", report.run.id));
     match COLUMNS.checked_sub(title.width() + run.width()) {
         Some(gap @ 2..) => page.line(&format!("{title}{}{run}", " ".repeat(gap))),
@@ -234,13 +234,13 @@ fn heading(page: &mut Page, report: &Report) {
 }
 
 /// Says where the run comes from, if it is known.
-fn origin(page: &mut Page, label: &str, text: Option<&str>) {
+fn origin(page: &mut TerminalText, label: &str, text: Option<&str>) {
     if let Some(text) = text {
         page.line(&format!("  {label:LABEL$}  {}", printable(text, COLUMNS - LABEL - 4)));
     }
 }
 
-fn advised(page: &mut Page, advice: &[Advice]) {
+fn advised(page: &mut TerminalText, advice: &[Advice]) {
     if advice.is_empty() {
         return;
     }
@@ -261,7 +261,7 @@ pub(super) fn advice_reason(advice: &Advice) -> &'static str {
     }
 }
 
-fn written(page: &mut Page, documents: &[PathBuf]) {
+fn written(page: &mut TerminalText, documents: &[PathBuf]) {
     if documents.is_empty() {
         return;
     }
@@ -271,7 +271,7 @@ fn written(page: &mut Page, documents: &[PathBuf]) {
     }
 }
 
-fn next(page: &mut Page, report: &Report, documents: &[PathBuf]) {
+fn next(page: &mut TerminalText, report: &Report, documents: &[PathBuf]) {
     let hints = hints(report, documents);
     if hints.is_empty() {
         return;

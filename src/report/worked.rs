@@ -11,12 +11,12 @@ use std::time::Duration;
 
 /// The parts of all processes in a run, in order.
 #[derive(Debug)]
-pub(super) struct Worked {
-    stretches: Vec<Stretch>,
+pub(super) struct ActiveTime {
+    stretches: Vec<ActiveSpan>,
 }
 
 #[derive(Debug)]
-struct Stretch {
+struct ActiveSpan {
     from: Timestamp,
     /// The end, or the last thing that is known.
     until: Timestamp,
@@ -27,9 +27,9 @@ struct Stretch {
     sendings: u64,
 }
 
-impl Worked {
+impl ActiveTime {
     pub(super) fn new(sessions: &[SessionRecord]) -> Self {
-        let stretch = |session: &SessionRecord| Stretch {
+        let stretch = |session: &SessionRecord| ActiveSpan {
             from: session.started,
             until: session.end.as_ref().map_or(session.started, |end| end.at),
             held: session.end.as_ref().map(|end| end.held),
@@ -51,12 +51,12 @@ impl Worked {
 
     /// Takes note of something that happened: a process that recorded no end still lived then.
     pub(super) fn see(&mut self, at: Timestamp) {
-        if let Some(Stretch { until, held: None, .. }) = self.stretch_of(at) {
+        if let Some(ActiveSpan { until, held: None, .. }) = self.stretch_of(at) {
             *until = at.max(*until);
         }
     }
 
-    fn stretch_of(&mut self, at: Timestamp) -> Option<&mut Stretch> {
+    fn stretch_of(&mut self, at: Timestamp) -> Option<&mut ActiveSpan> {
         self.stretches.iter_mut().rev().find(|stretch| stretch.from <= at)
     }
 
@@ -101,7 +101,7 @@ impl Worked {
 
     /// Returns how long the service held the run back. `holds` are in order of their beginnings.
     pub(super) fn held(&self, holds: &[HoldRow]) -> Duration {
-        let held_in = |stretch: &Stretch| {
+        let held_in = |stretch: &ActiveSpan| {
             stretch.held.unwrap_or_else(|| covered(holds, stretch.from, stretch.until))
         };
         self.stretches.iter().map(held_in).sum()
@@ -146,7 +146,7 @@ mod tests {
             version: "0.1.0".into(),
             rate_learnt: None,
         };
-        let mut worked = Worked::new(&[session(0), session(90_000_000)]);
+        let mut worked = ActiveTime::new(&[session(0), session(90_000_000)]);
         assert_eq!(worked.average(), None);
         for at in [100_000, 200_000, 300_000, 90_000_000] {
             worked.see_sending(Timestamp::from_micros(at));

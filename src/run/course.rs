@@ -37,11 +37,11 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
 /// Whether the run's file says of tasks not in the project what the operator wants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum FirstLook {
+pub(super) enum UnknownTasks {
     /// Nothing was sent before: it may be refused.
-    Yes,
+    MayBeRefused,
     /// Something was, by an earlier process: what is unknown now is sent, as it was meant to be.
-    No,
+    AreSent,
 }
 
 /// A run under way.
@@ -58,7 +58,8 @@ impl<A: TaskApi> RunPhases<'_, A> {
     pub(super) async fn run(mut self, mut engine: EngineSettings) -> Result<RunStats, RunError> {
         if self.settings.looks_first() {
             let nothing_sent = engine.origin.attempts == 0 && engine.origin.settled == 0;
-            let first = if nothing_sent { FirstLook::Yes } else { FirstLook::No };
+            let first =
+                if nothing_sent { UnknownTasks::MayBeRefused } else { UnknownTasks::AreSent };
             if let Some(reason) = self.survey(first, &mut engine).await? {
                 let stats = RunStats { stopped: Some(reason), held: Duration::ZERO };
                 return self.end(stats).await;
@@ -86,7 +87,7 @@ impl<A: TaskApi> RunPhases<'_, A> {
     /// Returns why the run is to stop, if somebody asked for that meanwhile.
     async fn survey(
         &mut self,
-        first: FirstLook,
+        first: UnknownTasks,
         engine: &mut EngineSettings,
     ) -> Result<Option<StopReason>, RunError> {
         let sent = &engine.origin.last_sent;
@@ -100,7 +101,7 @@ impl<A: TaskApi> RunPhases<'_, A> {
             Err(reason) => return Ok(Some(reason)),
         };
         let (on_unknown, now) = (self.settings.on_unknown, self.clock.now());
-        let refuses = on_unknown == OnUnknown::Fail && first == FirstLook::Yes;
+        let refuses = on_unknown == OnUnknown::Fail && first == UnknownTasks::MayBeRefused;
         let unknown = match on_unknown {
             OnUnknown::Skip => IfMissing::Skipped,
             OnUnknown::Fail | OnUnknown::Send => IfMissing::Unknown,
@@ -141,7 +142,7 @@ impl<A: TaskApi> RunPhases<'_, A> {
             if let Err(reason) = self.control_router.unless_stopped(sleep_until(at)).await {
                 return Ok(Some(reason));
             }
-            let last = if is_last { LastLook::Yes } else { LastLook::No };
+            let last = if is_last { Round::Last } else { Round::Earlier };
             match self.look_again(&mut walker, last).await? {
                 Looked::Stopped(reason) => return Ok(Some(reason)),
                 Looked::AllThere => break,
@@ -155,7 +156,7 @@ impl<A: TaskApi> RunPhases<'_, A> {
     async fn look_again(
         &mut self,
         walker: &mut Walker<'_, A>,
-        last: LastLook,
+        last: Round,
     ) -> Result<Looked, RunError> {
         let mut look =
             SurveyRecorder::begin(&mut self.ledger, TaskSelection::Awaited, self.clock).await?;
@@ -170,7 +171,7 @@ impl<A: TaskApi> RunPhases<'_, A> {
         };
         let of_last = store::VerifyRound::Last(absence(&end, IfMissing::Unknown));
         let now = self.clock.now();
-        let kind = if last == LastLook::Yes { of_last } else { store::VerifyRound::Interim };
+        let kind = if last == Round::Last { of_last } else { store::VerifyRound::Interim };
         let counts = self.ledger.writer.arrivals(kind, now).await?;
         self.ledger.tell(now, EventKind::Verified(counts)).await?;
         if counts.on_the_way + counts.stuck > 0 {
@@ -210,9 +211,9 @@ impl<A: TaskApi> RunPhases<'_, A> {
 
 /// Whether there will be no further look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum LastLook {
-    Yes,
-    No,
+enum Round {
+    Last,
+    Earlier,
 }
 
 enum Looked {

@@ -37,7 +37,7 @@ pub(super) struct Catalogue {
 
 /// The body of the answer.
 #[derive(Serialize)]
-struct Page<'a> {
+struct ListBody<'a> {
     count: usize,
     batch_task_list: Vec<Entry<'a>>,
 }
@@ -115,11 +115,11 @@ pub(super) fn page(project: &mut Project, query: &ListQuery, now: Instant) -> An
     };
     let entry = |id| view.entry(id, &tasks[id]);
     let body = if query.takes_all() {
-        Page { count: ids.len(), batch_task_list: query.cut(ordered).map(entry).collect() }
+        ListBody { count: ids.len(), batch_task_list: query.cut(ordered).map(entry).collect() }
     } else {
         let taken: Vec<&str> =
             ordered.filter(|id| view.is_asked_for(query, id, &tasks[*id])).collect();
-        Page {
+        ListBody {
             count: taken.len(),
             batch_task_list: query.cut(taken.into_iter()).map(entry).collect(),
         }

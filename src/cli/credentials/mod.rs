@@ -20,7 +20,7 @@ pub(super) use stored::keep as keep_login;
 use super::Context;
 use super::args::CredentialArgs;
 use super::failure::Failure;
-use super::place::Place;
+use super::place::Destination;
 use super::rank;
 use super::rank::Stronger;
 use batchctl::api::CredentialError;
@@ -63,7 +63,7 @@ enum Said {
 /// Decides where credentials are to be had for a place; gets none yet.
 pub(super) fn source(
     args: &CredentialArgs,
-    place: &Place,
+    place: &Destination,
     context: &Context,
 ) -> Result<CredentialSource, Failure> {
     if place.sandbox.is_some() {
@@ -178,7 +178,7 @@ fn text_of<'a>(variable: &str, context: &'a Context) -> Result<Option<&'a str>, 
 
 /// Gets the credentials, unless that was done to find out the project.
 pub(super) async fn load(
-    place: &Place,
+    place: &Destination,
     source: &CredentialSource,
     context: &Context,
 ) -> Result<Arc<Credentials>, Failure> {

@@ -30,7 +30,7 @@ p  pause, and go on        +  a tenth faster        Ctrl-C  end, resumably
 ?  this help               -  a tenth slower        Ctrl-Z  stop this process";
 
 /// What the keys work on.
-pub(super) struct Board {
+pub(super) struct KeyContext {
     pub(super) control: mpsc::UnboundedSender<Control>,
     pub(super) live_status: LiveStatus,
     /// Where something can be said beside the display.
@@ -46,7 +46,7 @@ pub(super) struct Keys {
 /// Listens to the keys from now on.
 ///
 /// Must be called within a runtime.
-pub(super) fn listen(board: Board, surroundings: &Surroundings) -> io::Result<Keys> {
+pub(super) fn listen(board: KeyContext, surroundings: &Surroundings) -> io::Result<Keys> {
     let terminal = Arc::new(Terminal::default());
     let following = follow_job_control(Arc::clone(&terminal), surroundings)?;
     let keys = Keys { terminal: Arc::clone(&terminal), following };
@@ -100,7 +100,7 @@ fn follow_job_control(
     }))
 }
 
-impl Board {
+impl KeyContext {
     fn attend(mut self, terminal: &Terminal) {
         loop {
             match terminal.wait() {

@@ -10,7 +10,7 @@ use super::args::ListArgs;
 use super::args::ReadingArgs;
 use super::credentials;
 use super::execute;
-use super::execute::Wires;
+use super::execute::ConnectionSettings;
 use super::failure::Failure;
 use super::place;
 use super::place::Lookup;
@@ -42,8 +42,10 @@ pub(super) fn list(args: &ListArgs, context: &Context) -> Result<ExitStatus, Fai
     let place = place::resolve(&args.place, &args.credentials, Lookup::Allowed, context)?;
     let credentials = credentials::source(&args.credentials, &place, context)?;
     let runtime = runtime()?;
-    let wires =
-        Wires { connect_timeout: args.reading.connect_timeout, concurrency: NonZeroUsize::MIN };
+    let wires = ConnectionSettings {
+        connect_timeout: args.reading.connect_timeout,
+        concurrency: NonZeroUsize::MIN,
+    };
     let client = execute::client(&place, &credentials, wires, &runtime, context)?;
     let format = match (args.json, context.surroundings.stdout_is_terminal) {
         (true, _) => Format::Json,

@@ -19,7 +19,7 @@ use super::Report;
 use super::ResultsError;
 use crate::store::RunReader;
 use askama::Template;
-use page::Page;
+use page::HtmlHead;
 use rows::Limits;
 use rows::write_rows;
 use series::Series;
@@ -44,7 +44,7 @@ fn write_page(
     mut out: impl Write,
 ) -> Result<(), ResultsError> {
     let series = Series::read(run, report)?;
-    Page::of(report, &series, limits).write_into(&mut out)?;
+    HtmlHead::of(report, &series, limits).write_into(&mut out)?;
     out.write_all(b"<script type=\"application/json\" id=\"data\">")?;
     write_rows(run, report, limits, &mut out)?;
     out.write_all(b"</script>\n<script>")?;

@@ -52,7 +52,7 @@ const LONGEST_TEXT: usize = 2_000;
 /// The page up to its data.
 #[derive(Template)]
 #[template(path = "page.html")]
-pub(super) struct Page {
+pub(super) struct HtmlHead {
     policy: String,
     style: &'static str,
     headline: String,
@@ -108,7 +108,7 @@ struct Group {
     command: Option<String>,
 }
 
-impl Page {
+impl HtmlHead {
     /// Returns what the page shows of a report.
     pub(super) fn of(report: &Report, series: &Series, limits: Limits) -> Self {
         let groups = report.failures.as_slice();
