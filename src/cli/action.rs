@@ -1,28 +1,28 @@
 //! `start`, `stop` and `run`: plan, ask, carry out, report.
 
-use super::Context;
-use super::args::ActionArgs;
-use super::args::CommonArgs;
-use super::args::EmptyInput;
-use super::args::InputArgs;
-use super::args::RunArgs;
-use super::credentials;
-use super::delta::ListSizeGuard;
-use super::documents;
-use super::documents::Document;
-use super::dry_run;
-use super::execute;
-use super::execute::Execution;
-use super::execute::IfNotStarted;
-use super::failure::Failure;
-use super::job;
-use super::job::JobAccess;
-use super::log_file;
-use super::pace;
-use super::place;
-use super::place::Destination;
-use super::place::Lookup;
-use super::prompt;
+use crate::cli::Context;
+use crate::cli::args::ActionArgs;
+use crate::cli::args::CommonArgs;
+use crate::cli::args::EmptyInput;
+use crate::cli::args::InputArgs;
+use crate::cli::args::RunArgs;
+use crate::cli::credentials;
+use crate::cli::delta::ListSizeGuard;
+use crate::cli::documents;
+use crate::cli::documents::Document;
+use crate::cli::dry_run;
+use crate::cli::execute;
+use crate::cli::execute::Execution;
+use crate::cli::execute::IfNotStarted;
+use crate::cli::failure::Failure;
+use crate::cli::job;
+use crate::cli::job::JobAccess;
+use crate::cli::log_file;
+use crate::cli::pace;
+use crate::cli::place;
+use crate::cli::place::Destination;
+use crate::cli::place::Lookup;
+use crate::cli::prompt;
 use batchctl::clock::Clock;
 use batchctl::input::CommandSource;
 use batchctl::input::Header;
@@ -42,12 +42,12 @@ use std::path::Path;
 use std::path::PathBuf;
 
 /// What was ordered, in the terms of the library.
-pub(super) struct Order {
+pub(crate) struct Order {
     /// `start`, `stop` or `run`.
-    pub(super) word: String,
+    pub(crate) word: String,
     /// The URLs that are called.
-    pub(super) pattern: String,
-    pub(super) settings: RunSettings,
+    pub(crate) pattern: String,
+    pub(crate) settings: RunSettings,
 }
 
 /// Where the tasks come from.
@@ -57,7 +57,7 @@ struct Inputs {
     command: CommandSource,
 }
 
-pub(super) fn start_or_stop(
+pub(crate) fn start_or_stop(
     args: ActionArgs,
     command: Command,
     context: &Context,
@@ -67,7 +67,7 @@ pub(super) fn start_or_stop(
     act(command.as_str(), inputs, &args.common, context)
 }
 
-pub(super) fn run(args: RunArgs, context: &Context) -> Result<ExitStatus, Failure> {
+pub(crate) fn run(args: RunArgs, context: &Context) -> Result<ExitStatus, Failure> {
     let command = CommandSource::Column(args.command_column);
     let inputs = Inputs { paths: args.inputs, ids: Vec::new(), command };
     act("run", inputs, &args.common, context)
@@ -315,7 +315,7 @@ fn nothing_to_do(
     }
 }
 
-pub(super) fn confirmed(
+pub(crate) fn confirmed(
     order: &Order,
     planned: &Planned,
     context: &Context,

@@ -1,27 +1,27 @@
 //! `wait` and `settle`: look at the tasks of a run after its end, and tell what it has come to.
 
-use super::Context;
-use super::args::AfterwardsArgs;
-use super::args::ReadingArgs;
-use super::args::SettleArgs;
-use super::args::WaitArgs;
-use super::credentials;
-use super::display;
-use super::display::Displays;
-use super::documents;
-use super::documents::Document;
-use super::execute;
-use super::execute::ConnectionSettings;
-use super::failure::Failure;
-use super::list;
-use super::live::Beginning;
-use super::live::Live;
-use super::place;
-use super::place::Destination;
-use super::report;
-use super::report::ReportRequest;
-use super::runs;
-use super::signals;
+use crate::cli::Context;
+use crate::cli::args::AfterwardsArgs;
+use crate::cli::args::ReadingArgs;
+use crate::cli::args::SettleArgs;
+use crate::cli::args::WaitArgs;
+use crate::cli::credentials;
+use crate::cli::display;
+use crate::cli::display::Displays;
+use crate::cli::documents;
+use crate::cli::documents::Document;
+use crate::cli::execute;
+use crate::cli::execute::ConnectionSettings;
+use crate::cli::failure::Failure;
+use crate::cli::list;
+use crate::cli::live::Beginning;
+use crate::cli::live::Live;
+use crate::cli::place;
+use crate::cli::place::Destination;
+use crate::cli::report;
+use crate::cli::report::ReportRequest;
+use crate::cli::runs;
+use crate::cli::signals;
 use batchctl::api::ViasClient;
 use batchctl::clock::Clock;
 use batchctl::event::StopReason;
@@ -54,7 +54,7 @@ struct VerifyForecast {
     _place: Destination,
 }
 
-pub(super) fn wait(args: &WaitArgs, context: &Context) -> Result<ExitStatus, Failure> {
+pub(crate) fn wait(args: &WaitArgs, context: &Context) -> Result<ExitStatus, Failure> {
     let documents = documents::parse(&args.how.documents, &[])?;
     let outlook = open(&args.how, documents, context)?;
     let Displays { mut watchers, talk, .. } =
@@ -81,7 +81,7 @@ pub(super) fn wait(args: &WaitArgs, context: &Context) -> Result<ExitStatus, Fai
     Ok(stopped.map_or(status, |reason| status_of(&reason)))
 }
 
-pub(super) fn settle(args: &SettleArgs, context: &Context) -> Result<ExitStatus, Failure> {
+pub(crate) fn settle(args: &SettleArgs, context: &Context) -> Result<ExitStatus, Failure> {
     let documents = documents::of_the_past(documents::parse(&args.how.documents, &[])?)?;
     let outlook = open(&args.how, documents, context)?;
     let unsettled = outlook.run.unsettled;
@@ -119,7 +119,7 @@ fn open(
 }
 
 /// Changes the settings that flags or variables give; the others stay as the run had them.
-pub(super) fn adjust(settings: &mut RunSettings, args: &ReadingArgs, context: &Context) {
+pub(crate) fn adjust(settings: &mut RunSettings, args: &ReadingArgs, context: &Context) {
     let given = args.settings();
     if context.is_given("rate") {
         settings.rate = given.rate;

@@ -1,29 +1,29 @@
 //! Carries a planned run out: credentials, client, displays and signals around the library's run,
 //! then its report.
 
-use super::Context;
-use super::args::DisplayArgs;
-use super::credentials;
-use super::ctl;
-use super::ctl::ControlState;
-use super::ctl::Served;
-use super::descriptors;
-use super::descriptors::Sockets;
-use super::display;
-use super::display::Displays;
-use super::display::LiveStatus;
-use super::documents::Document;
-use super::failure::Failure;
-use super::keys;
-use super::keys::KeyContext;
-use super::live::Beginning;
-use super::live::Live;
-use super::log_file::LogFile;
-use super::log_file::LogTrouble;
-use super::place::Destination;
-use super::report;
-use super::report::ReportRequest;
-use super::signals;
+use crate::cli::Context;
+use crate::cli::args::DisplayArgs;
+use crate::cli::credentials;
+use crate::cli::ctl;
+use crate::cli::ctl::ControlState;
+use crate::cli::ctl::Served;
+use crate::cli::descriptors;
+use crate::cli::descriptors::Sockets;
+use crate::cli::display;
+use crate::cli::display::Displays;
+use crate::cli::display::LiveStatus;
+use crate::cli::documents::Document;
+use crate::cli::failure::Failure;
+use crate::cli::keys;
+use crate::cli::keys::KeyContext;
+use crate::cli::live::Beginning;
+use crate::cli::live::Live;
+use crate::cli::log_file::LogFile;
+use crate::cli::log_file::LogTrouble;
+use crate::cli::place::Destination;
+use crate::cli::report;
+use crate::cli::report::ReportRequest;
+use crate::cli::signals;
 use batchctl::api::ClientSettings;
 use batchctl::api::CredentialSource;
 use batchctl::api::ViasClient;
@@ -52,28 +52,28 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::sync::mpsc::UnboundedSender;
 
 /// How a run is carried out and told.
-pub(super) struct Execution<'a> {
-    pub(super) place: &'a Destination,
-    pub(super) credentials: &'a CredentialSource,
-    pub(super) display: &'a DisplayArgs,
-    pub(super) documents: &'a [Document],
-    pub(super) options: &'a ResultsOptions,
-    pub(super) json: bool,
-    pub(super) log_file: Option<LogFile>,
-    pub(super) clock: Clock,
+pub(crate) struct Execution<'a> {
+    pub(crate) place: &'a Destination,
+    pub(crate) credentials: &'a CredentialSource,
+    pub(crate) display: &'a DisplayArgs,
+    pub(crate) documents: &'a [Document],
+    pub(crate) options: &'a ResultsOptions,
+    pub(crate) json: bool,
+    pub(crate) log_file: Option<LogFile>,
+    pub(crate) clock: Clock,
 }
 
 /// How a client connects.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct ConnectionSettings {
-    pub(super) connect_timeout: Duration,
+pub(crate) struct ConnectionSettings {
+    pub(crate) connect_timeout: Duration,
     /// The most connections at a time.
-    pub(super) concurrency: NonZeroUsize,
+    pub(crate) concurrency: NonZeroUsize,
 }
 
 /// What becomes of a run that could not be begun.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum IfNotStarted {
+pub(crate) enum IfNotStarted {
     /// It is forgotten: nobody knows of it yet.
     Discard,
     /// It stays as it was: it has been begun before.
@@ -92,7 +92,7 @@ impl IfNotStarted {
 }
 
 /// Carries a run out on a runtime of its own, and tells what it came to.
-pub(super) fn carry_out(
+pub(crate) fn carry_out(
     mut planned: Planned,
     mut how: Execution<'_>,
     unbegun: IfNotStarted,
@@ -236,7 +236,7 @@ fn here(clock: Clock) -> ZonedDateTime {
 }
 
 /// Makes the client of a place, with a token got for it now.
-pub(super) fn client(
+pub(crate) fn client(
     place: &Destination,
     source: &CredentialSource,
     wires: ConnectionSettings,

@@ -1,30 +1,30 @@
 //! `resume` and `retry`: what a run remembers, and what the flags change of it.
 
-use super::Context;
-use super::action;
-use super::action::Order;
-use super::args::ResumeArgs;
-use super::args::RetryArgs;
-use super::args::TakeUpArgs;
-use super::credentials;
-use super::documents;
-use super::documents::Document;
-use super::dry_run;
-use super::execute;
-use super::execute::Execution;
-use super::execute::IfNotStarted;
-use super::failure::Failure;
-use super::job;
-use super::job::JobAccess;
-use super::live::Beginning;
-use super::live::Live;
-use super::log_file;
-use super::log_file::LogFile;
-use super::pace;
-use super::place;
-use super::place::Destination;
-use super::report;
-use super::runs;
+use crate::cli::Context;
+use crate::cli::action;
+use crate::cli::action::Order;
+use crate::cli::args::ResumeArgs;
+use crate::cli::args::RetryArgs;
+use crate::cli::args::TakeUpArgs;
+use crate::cli::credentials;
+use crate::cli::documents;
+use crate::cli::documents::Document;
+use crate::cli::dry_run;
+use crate::cli::execute;
+use crate::cli::execute::Execution;
+use crate::cli::execute::IfNotStarted;
+use crate::cli::failure::Failure;
+use crate::cli::job;
+use crate::cli::job::JobAccess;
+use crate::cli::live::Beginning;
+use crate::cli::live::Live;
+use crate::cli::log_file;
+use crate::cli::log_file::LogFile;
+use crate::cli::pace;
+use crate::cli::place;
+use crate::cli::place::Destination;
+use crate::cli::report;
+use crate::cli::runs;
 use batchctl::clock::Clock;
 use batchctl::report::ExitStatus;
 use batchctl::run;
@@ -44,7 +44,7 @@ use batchctl::text::printable;
 /// How many columns a line about a group of failures takes at the most.
 const LONGEST_LINE: usize = 200;
 
-pub(super) fn resume(args: &ResumeArgs, context: &Context) -> Result<ExitStatus, Failure> {
+pub(crate) fn resume(args: &ResumeArgs, context: &Context) -> Result<ExitStatus, Failure> {
     let documents = documents::parse(&args.how.documents, &[])?;
     let id = runs::find(&args.which, context)?;
     let clock = Clock::start();
@@ -76,7 +76,7 @@ pub(super) fn resume(args: &ResumeArgs, context: &Context) -> Result<ExitStatus,
     carry_out(planned, how, context)
 }
 
-pub(super) fn retry(args: &RetryArgs, context: &Context) -> Result<ExitStatus, Failure> {
+pub(crate) fn retry(args: &RetryArgs, context: &Context) -> Result<ExitStatus, Failure> {
     let documents = documents::parse(&args.how.documents, &[])?;
     let id = runs::find(&args.which, context)?;
     let clock = Clock::start();
@@ -172,7 +172,7 @@ fn turn(
 }
 
 /// Changes the settings that flags or variables give; the others stay as the run had them.
-pub(super) fn adjust(settings: &mut RunSettings, args: &TakeUpArgs, context: &Context) {
+pub(crate) fn adjust(settings: &mut RunSettings, args: &TakeUpArgs, context: &Context) {
     let given = |flag| context.is_given(flag);
     pace::adjust_rate(settings, &args.pace, context);
     if given("concurrency") {
@@ -243,7 +243,7 @@ fn preview(retry: &Retry, order: &Order) -> Result<ExitStatus, Failure> {
 }
 
 /// Returns tasks of a run as a plan shows them.
-pub(super) fn plan_rows(tasks: Vec<TaskRow>, record: &RunRecord) -> Vec<PlanRow> {
+pub(crate) fn plan_rows(tasks: Vec<TaskRow>, record: &RunRecord) -> Vec<PlanRow> {
     let name = |source: u32| {
         let index = usize::try_from(source).expect("a u32 fits a usize");
         record.sources.get(index).map(|source| source.name.clone()).unwrap_or_default()
@@ -260,17 +260,17 @@ pub(super) fn plan_rows(tasks: Vec<TaskRow>, record: &RunRecord) -> Vec<PlanRow>
 }
 
 /// A run that is about to be taken up.
-pub(super) struct Launch<'a> {
-    pub(super) args: &'a TakeUpArgs,
-    pub(super) order: &'a Order,
-    pub(super) place: &'a Destination,
-    pub(super) documents: &'a [Document],
-    pub(super) log_file: Option<LogFile>,
-    pub(super) unbegun: IfNotStarted,
-    pub(super) clock: Clock,
+pub(crate) struct Launch<'a> {
+    pub(crate) args: &'a TakeUpArgs,
+    pub(crate) order: &'a Order,
+    pub(crate) place: &'a Destination,
+    pub(crate) documents: &'a [Document],
+    pub(crate) log_file: Option<LogFile>,
+    pub(crate) unbegun: IfNotStarted,
+    pub(crate) clock: Clock,
 }
 
-pub(super) fn carry_out(
+pub(crate) fn carry_out(
     planned: Planned,
     how: Launch<'_>,
     context: &Context,

@@ -7,9 +7,9 @@
 //! never sent tells as much about the service and loses nothing. So an outage costs no task an
 //! attempt, however few it has left.
 
-use super::answer::Answer;
-use super::breaker::Breaker;
-use super::classify::Verdict;
+use crate::policy::answer::Answer;
+use crate::policy::breaker::Breaker;
+use crate::policy::classify::Verdict;
 use std::collections::BTreeMap;
 
 /// What an answer says of the service, whatever it says of its task.

@@ -6,9 +6,9 @@
 //! stampede. While it is not closed, no failure is charged to a task. It never waits; it answers
 //! with an instant, and knows attempts by their number in the run alone.
 
-use super::attribution::Attribution;
-use super::attribution::Health;
-use super::classify::Verdict;
+use crate::policy::attribution::Attribution;
+use crate::policy::attribution::Health;
+use crate::policy::classify::Verdict;
 use std::time::Duration;
 use std::time::Instant;
 

@@ -3,7 +3,7 @@
 //! For tests alone. Sendings are durable at once, timers tick in milliseconds, and the service
 //! is a function of the time and the task.
 
-use super::*;
+use crate::policy::*;
 use crate::task::FailureKind;
 use crate::task::Outcome;
 use crate::task::Rate;
@@ -16,7 +16,7 @@ use std::time::Duration;
 use std::time::Instant;
 
 /// What a service answers to a call of a task at some time, and how long it takes.
-pub(super) type Service<'a> = &'a mut dyn FnMut(Duration, usize) -> (Answer, Duration);
+pub(crate) type Service<'a> = &'a mut dyn FnMut(Duration, usize) -> (Answer, Duration);
 
 /// Something that happens at a later instant.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -33,12 +33,12 @@ struct Flight {
 }
 
 /// A run of tasks, all claimed at once.
-pub(super) struct Simulation {
-    pub(super) concurrency: usize,
-    pub(super) retry: RetryPolicy,
-    pub(super) adaptive: Option<AdaptiveRate>,
-    pub(super) pacer: Pacer,
-    pub(super) breaker: Breaker,
+pub(crate) struct Simulation {
+    pub(crate) concurrency: usize,
+    pub(crate) retry: RetryPolicy,
+    pub(crate) adaptive: Option<AdaptiveRate>,
+    pub(crate) pacer: Pacer,
+    pub(crate) breaker: Breaker,
     budget: RetryBudget,
     suspects: SuspectQueue<(usize, Verdict)>,
     rng: fastrand::Rng,
@@ -56,17 +56,17 @@ pub(super) struct Simulation {
     history: Vec<AttemptHistory>,
     trust: Vec<WitnessTrust>,
 
-    pub(super) outcomes: Vec<Option<Outcome>>,
+    pub(crate) outcomes: Vec<Option<Outcome>>,
     /// When each call was sent.
-    pub(super) sent: Vec<Duration>,
+    pub(crate) sent: Vec<Duration>,
     /// When each answer came, and what it meant.
-    pub(super) answers: Vec<(Duration, Verdict)>,
-    pub(super) changes: Vec<(Duration, BreakerChange)>,
+    pub(crate) answers: Vec<(Duration, Verdict)>,
+    pub(crate) changes: Vec<(Duration, BreakerChange)>,
 }
 
 impl Simulation {
     #[expect(clippy::disallowed_methods, reason = "an arbitrary origin of simulated time")]
-    pub(super) fn new(tasks: usize, rate: &str, seed: u64) -> Self {
+    pub(crate) fn new(tasks: usize, rate: &str, seed: u64) -> Self {
         let start = Instant::now();
         let rate = (rate != "none").then(|| rate.parse::<Rate>().unwrap());
         let max_attempts = NonZeroU32::new(4).unwrap();
@@ -98,7 +98,7 @@ impl Simulation {
     }
 
     /// Lets the rate be found, from what an earlier run learnt.
-    pub(super) fn with_auto_rate(mut self, learnt: Option<f64>) -> Self {
+    pub(crate) fn with_auto_rate(mut self, learnt: Option<f64>) -> Self {
         let bounds = RateBounds { least: 0.5, most: 30_000.0 };
         let adaptive = AdaptiveRate::new(AutoRate { bounds, learnt }, self.start);
         self.pacer.set_rate(Some(rate_per_second(adaptive.per_second())), self.start);
@@ -107,14 +107,14 @@ impl Simulation {
     }
 
     /// Runs until every task is settled, or until then.
-    pub(super) fn run(&mut self, end: Duration, service: Service<'_>) {
+    pub(crate) fn run(&mut self, end: Duration, service: Service<'_>) {
         while self.outcomes.iter().any(Option::is_none) && self.now < self.start + end {
             self.run_one_step(service);
         }
     }
 
     /// Runs until then.
-    pub(super) fn run_until(&mut self, end: Duration, service: Service<'_>) {
+    pub(crate) fn run_until(&mut self, end: Duration, service: Service<'_>) {
         while self.now < self.start + end {
             self.run_one_step(service);
         }
@@ -128,11 +128,11 @@ impl Simulation {
         self.pass_time();
     }
 
-    pub(super) fn elapsed(&self) -> Duration {
+    pub(crate) fn elapsed(&self) -> Duration {
         self.now - self.start
     }
 
-    pub(super) fn count(&self, outcome: Outcome) -> usize {
+    pub(crate) fn count(&self, outcome: Outcome) -> usize {
         self.outcomes.iter().filter(|&&settled| settled == Some(outcome)).count()
     }
 
@@ -301,13 +301,13 @@ impl Simulation {
 }
 
 /// The answer of a service that carried the command out.
-pub(super) fn done() -> Answer {
+pub(crate) fn done() -> Answer {
     let result = ActionResult { succeeded: Some(1), failed: Some(0), ..ActionResult::default() };
     answer(200, Body::Result(result))
 }
 
 /// An error without a code.
-pub(super) fn status(status: u16) -> Answer {
+pub(crate) fn status(status: u16) -> Answer {
     answer(status, Body::Error(ServiceError::default()))
 }
 
@@ -322,7 +322,7 @@ fn answer(status: u16, body: Body) -> Answer {
 }
 
 /// No connection was made.
-pub(super) fn refused() -> Answer {
+pub(crate) fn refused() -> Answer {
     Answer::NoResponse(NoResponse {
         kind: FailureKind::Connect,
         delivery: Delivery::NeverLeft,
@@ -331,7 +331,7 @@ pub(super) fn refused() -> Answer {
 }
 
 /// A throttled answer, with the gateway's words or without any.
-pub(super) fn throttled(words: &str) -> Answer {
+pub(crate) fn throttled(words: &str) -> Answer {
     let error = ServiceError { message: words.into(), ..ServiceError::default() };
     answer(429, Body::Error(error))
 }

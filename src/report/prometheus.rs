@@ -6,11 +6,11 @@
 //! the largest: a message, or a label for every cause, would make series without end. Examples of
 //! their tasks stand in comments.
 
-use super::FailureGroup;
-use super::Report;
-use super::cut::cut;
-use super::words::kind;
 use crate::clock::Timestamp;
+use crate::report::FailureGroup;
+use crate::report::Report;
+use crate::report::cut::cut;
+use crate::report::words::kind;
 use crate::task::FailureKind;
 use crate::task::Outcome;
 use crate::task::TaskId;

@@ -3,14 +3,6 @@
 //! Nothing is started or stopped. What is seen is added to the run's record; what its calls came
 //! to stays there.
 
-use super::RunError;
-use super::RunSettings;
-use super::course::RunPhases;
-use super::desk::ControlRouter;
-use super::holder;
-use super::ledger::Ending;
-use super::ledger::StoreLedger;
-use super::watch;
 use crate::api::TaskApi;
 use crate::clock::Clock;
 use crate::engine::Control;
@@ -18,6 +10,14 @@ use crate::event::EventKind;
 use crate::event::RunStarted;
 use crate::event::StopReason;
 use crate::event::Watch;
+use crate::run::RunError;
+use crate::run::RunSettings;
+use crate::run::course::RunPhases;
+use crate::run::desk::ControlRouter;
+use crate::run::holder;
+use crate::run::ledger::Ending;
+use crate::run::ledger::StoreLedger;
+use crate::run::watch;
 use crate::store::RunDirectory;
 use crate::store::RunId;
 use crate::store::RunLock;

@@ -3,14 +3,6 @@
 //!
 //! The three parts follow one another and share the rate: each knows when the one before it sent.
 
-use super::RunError;
-use super::RunSettings;
-use super::afterwards::Settling;
-use super::desk::ControlRouter;
-use super::ledger::StoreLedger;
-use super::look::SurveyRecorder;
-use super::look::absence;
-use super::settings::OnUnknown;
 use crate::api::ListFilter;
 use crate::api::TaskApi;
 use crate::clock::Clock;
@@ -20,6 +12,14 @@ use crate::engine::EngineSettings;
 use crate::event::EventKind;
 use crate::event::RunStats;
 use crate::event::StopReason;
+use crate::run::RunError;
+use crate::run::RunSettings;
+use crate::run::afterwards::Settling;
+use crate::run::desk::ControlRouter;
+use crate::run::ledger::StoreLedger;
+use crate::run::look::SurveyRecorder;
+use crate::run::look::absence;
+use crate::run::settings::OnUnknown;
 use crate::store;
 use crate::store::IfMissing;
 use crate::store::Purpose;
@@ -37,7 +37,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
 /// Whether the run's file says of tasks not in the project what the operator wants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum UnknownTasks {
+pub(crate) enum UnknownTasks {
     /// Nothing was sent before: it may be refused.
     MayBeRefused,
     /// Something was, by an earlier process: what is unknown now is sent, as it was meant to be.
@@ -45,17 +45,17 @@ pub(super) enum UnknownTasks {
 }
 
 /// A run under way.
-pub(super) struct RunPhases<'a, A> {
-    pub(super) api: &'a A,
-    pub(super) settings: &'a RunSettings,
-    pub(super) clock: Clock,
-    pub(super) ledger: StoreLedger,
-    pub(super) control_router: ControlRouter,
+pub(crate) struct RunPhases<'a, A> {
+    pub(crate) api: &'a A,
+    pub(crate) settings: &'a RunSettings,
+    pub(crate) clock: Clock,
+    pub(crate) ledger: StoreLedger,
+    pub(crate) control_router: ControlRouter,
 }
 
 impl<A: TaskApi> RunPhases<'_, A> {
     /// Takes the run from its first look to its last.
-    pub(super) async fn run(mut self, mut engine: EngineSettings) -> Result<RunStats, RunError> {
+    pub(crate) async fn run(mut self, mut engine: EngineSettings) -> Result<RunStats, RunError> {
         if self.settings.looks_first() {
             let nothing_sent = engine.origin.attempts == 0 && engine.origin.settled == 0;
             let first =
@@ -126,7 +126,7 @@ impl<A: TaskApi> RunPhases<'_, A> {
     /// Looks at the tasks that were sent until all of them have arrived, or for that long.
     ///
     /// The last calls ended `ago`. Returns why the run is to stop, if somebody asked for that.
-    pub(super) async fn wait(
+    pub(crate) async fn wait(
         &mut self,
         patience: Duration,
         ago: Duration,
@@ -184,7 +184,7 @@ impl<A: TaskApi> RunPhases<'_, A> {
 
     /// Looks once at the tasks whose calls are in doubt: those that are where they were sent
     /// have succeeded.
-    pub(super) async fn settle(&mut self, ago: Duration) -> Result<Settling, RunError> {
+    pub(crate) async fn settle(&mut self, ago: Duration) -> Result<Settling, RunError> {
         let sent = self.ledger.writer.last_sent(self.settings.recall()).await?;
         let mut walker = Walker::new(self.api, self.settings.walker(), self.clock, &sent);
         let due = self.clock.instant() + LATE.saturating_sub(ago);

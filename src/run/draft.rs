@@ -1,16 +1,16 @@
 //! A dry run against the live state: what would be called, and what is there already.
 
-use super::RunError;
-use super::RunRequest;
-use super::look::MOST_LOOKED_FOR;
-use super::look::absence;
-use super::new_run;
 use crate::api::ListFilter;
 use crate::api::ListedTask;
 use crate::api::Page;
 use crate::api::TaskApi;
 use crate::clock::Clock;
 use crate::clock::Timestamp;
+use crate::run::RunError;
+use crate::run::RunRequest;
+use crate::run::look::MOST_LOOKED_FOR;
+use crate::run::look::absence;
+use crate::run::new_run;
 use crate::store;
 use crate::store::Draft;
 use crate::store::IfMissing;

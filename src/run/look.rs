@@ -1,12 +1,12 @@
 //! Looks at the states of a run's tasks: walks through the list into the run's own store.
 
-use super::RunError;
-use super::ledger::StoreLedger;
 use crate::api::ListedTask;
 use crate::api::Page;
 use crate::clock::Clock;
 use crate::clock::Timestamp;
 use crate::event::EventKind;
+use crate::run::RunError;
+use crate::run::ledger::StoreLedger;
 use crate::store::IfMissing;
 use crate::store::TaskSelection;
 use crate::survey::PageSink;
@@ -17,10 +17,10 @@ use std::collections::HashSet;
 
 /// How many tasks are looked for one by one, so that a walk can end when all of them are seen.
 /// For more than that nearly the whole list is read anyway.
-pub(super) const MOST_LOOKED_FOR: usize = 10_000;
+pub(crate) const MOST_LOOKED_FOR: usize = 10_000;
 
 /// Notes what a walk sees in the store of a run.
-pub(super) struct SurveyRecorder<'a> {
+pub(crate) struct SurveyRecorder<'a> {
     ledger: &'a mut StoreLedger,
     clock: Clock,
     wanted: Option<HashSet<TaskId>>,
@@ -28,7 +28,7 @@ pub(super) struct SurveyRecorder<'a> {
 
 impl<'a> SurveyRecorder<'a> {
     /// Begins to look for tasks of a run.
-    pub(super) async fn begin(
+    pub(crate) async fn begin(
         ledger: &'a mut StoreLedger,
         wanted: TaskSelection,
         clock: Clock,
@@ -38,13 +38,13 @@ impl<'a> SurveyRecorder<'a> {
     }
 
     /// Tells whether there is nothing to look for, before a page was seen.
-    pub(super) fn is_idle(&self) -> bool {
+    pub(crate) fn is_idle(&self) -> bool {
         self.wanted.as_ref().is_some_and(HashSet::is_empty)
     }
 }
 
 /// Returns what a task is that a walk with this end has not seen.
-pub(super) fn absence(end: &WalkEnd, of_unknown: IfMissing) -> IfMissing {
+pub(crate) fn absence(end: &WalkEnd, of_unknown: IfMissing) -> IfMissing {
     match end {
         WalkEnd::Whole => of_unknown,
         WalkEnd::Gap(_) => IfMissing::Unread,

@@ -4,16 +4,16 @@
 //! touched if a sub-task is now where the opposite command leads. Keeps the ids of the tasks that
 //! were changed in memory, some hundred bytes each.
 
-use super::Planned;
-use super::RunError;
-use super::RunSettings;
-use super::holder;
 use crate::api::ListFilter;
 use crate::api::ListedTask;
 use crate::api::Page;
 use crate::api::TaskApi;
 use crate::clock::Clock;
 use crate::clock::Timestamp;
+use crate::run::Planned;
+use crate::run::RunError;
+use crate::run::RunSettings;
+use crate::run::holder;
 use crate::store;
 use crate::store::NewRun;
 use crate::store::PlannedRun;

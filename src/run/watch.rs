@@ -23,13 +23,13 @@ const TICK: Duration = Duration::from_secs(1);
 
 /// The way to the watchers.
 #[derive(Clone)]
-pub(super) struct WatcherChannel {
+pub(crate) struct WatcherChannel {
     batches: mpsc::SyncSender<Vec<Event>>,
     missed: Arc<AtomicU64>,
 }
 
 /// The thread on which the watchers are.
-pub(super) struct GalleryThread {
+pub(crate) struct GalleryThread {
     thread: thread::JoinHandle<u64>,
     missed: Arc<AtomicU64>,
 }
@@ -44,7 +44,7 @@ pub struct WatchTrouble {
 }
 
 /// Opens the gallery. It closes when the last way to it is dropped.
-pub(super) fn open(
+pub(crate) fn open(
     watchers: Vec<Box<dyn Watch>>,
     clock: Clock,
 ) -> std::io::Result<(WatcherChannel, GalleryThread)> {
@@ -61,7 +61,7 @@ pub(super) fn open(
 
 impl WatcherChannel {
     /// Has events shown, or counts them as missed.
-    pub(super) fn show(&self, events: Vec<Event>) {
+    pub(crate) fn show(&self, events: Vec<Event>) {
         let count = u64::try_from(events.len()).unwrap_or(u64::MAX);
         if self.batches.try_send(events).is_err() {
             self.missed.fetch_add(count, Ordering::Relaxed);
@@ -71,7 +71,7 @@ impl WatcherChannel {
 
 impl GalleryThread {
     /// Waits until everything has been shown.
-    pub(super) fn close(self) -> WatchTrouble {
+    pub(crate) fn close(self) -> WatchTrouble {
         let panicked = self.thread.join().unwrap_or(1);
         WatchTrouble { missed_events: self.missed.load(Ordering::Relaxed), panicked }
     }

@@ -7,7 +7,7 @@ use crate::sandbox::fault::Fault;
 
 /// How an id always behaves, told by what follows its last `-`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Habit {
+pub(crate) enum Habit {
     /// As chance will have it.
     Plain,
     /// `-partial`: some sub-tasks fail.
@@ -36,7 +36,7 @@ pub(super) enum Habit {
 
 /// What becomes of one call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum CallBehaviour {
+pub(crate) enum CallBehaviour {
     /// It is carried out, whether or not the client gets to know.
     CarriedOut(Failures, Delivery),
     /// The service answers with an error and does nothing.
@@ -49,7 +49,7 @@ pub(super) enum CallBehaviour {
 
 /// Which sub-tasks of a batch task fail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Failures {
+pub(crate) enum Failures {
     /// None of them.
     None,
     /// At least one; where there are two or more, not all.
@@ -60,7 +60,7 @@ pub(super) enum Failures {
 
 /// How the answer to a call that was carried out reaches the client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Delivery {
+pub(crate) enum Delivery {
     /// As it should.
     Prompt,
     /// Late.
@@ -75,7 +75,7 @@ pub(super) enum Delivery {
 
 /// The shares of calls that chance spoils.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Shares {
+pub(crate) struct Shares {
     drop: f64,
     fail: f64,
     partial: f64,
@@ -83,7 +83,7 @@ pub(super) struct Shares {
 
 impl Habit {
     /// Tells the habit of an id.
-    pub(super) fn of(id: &str) -> Self {
+    pub(crate) fn of(id: &str) -> Self {
         match id.rsplit_once('-').map(|(_, ending)| ending) {
             Some("partial") => Self::Partial,
             Some("failed") => Self::Failed,
@@ -103,7 +103,7 @@ impl Habit {
     /// Returns what becomes of the `number`-th call of a command, counted from 1.
     ///
     /// The share is a roll between 0 and 1; it matters only to plain ids.
-    pub(super) fn fate(self, number: u32, shares: Shares, share: f64) -> CallBehaviour {
+    pub(crate) fn fate(self, number: u32, shares: Shares, share: f64) -> CallBehaviour {
         let well = |delivery| CallBehaviour::CarriedOut(Failures::None, delivery);
         match self {
             Self::Plain => shares.fate(share),
@@ -124,7 +124,7 @@ impl Habit {
 
 impl Shares {
     /// Takes the shares from the settings, where they have been checked.
-    pub(super) const fn of(settings: &SandboxSettings) -> Self {
+    pub(crate) const fn of(settings: &SandboxSettings) -> Self {
         Self { drop: settings.drop, fail: settings.fail, partial: settings.partial }
     }
 

@@ -6,7 +6,7 @@
 
 /// What a roll decides; rolls for different questions are independent of each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Question {
+pub(crate) enum Question {
     /// How many sub-tasks a batch task has.
     Size,
     /// Which group of cameras it watches.
@@ -33,52 +33,52 @@ pub(super) enum Question {
 
 /// Answers questions by hash.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct SeededRandom {
+pub(crate) struct SeededRandom {
     seed: u64,
 }
 
 /// The answer to one question: 64 even bits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Roll(u64);
+pub(crate) struct Roll(u64);
 
 impl SeededRandom {
     /// Returns the dice of a seed.
-    pub(super) const fn new(seed: u64) -> Self {
+    pub(crate) const fn new(seed: u64) -> Self {
         Self { seed: mix(seed) }
     }
 
     /// Answers a question about a numbered thing; different numbers get different rolls.
-    pub(super) const fn roll(self, question: Question, number: u64) -> Roll {
+    pub(crate) const fn roll(self, question: Question, number: u64) -> Roll {
         let asked = mix(self.seed ^ (question as u64 + 1));
         Roll(mix(asked ^ number))
     }
 
     /// Answers a question about a named thing.
-    pub(super) fn roll_for(self, question: Question, name: &str) -> Roll {
+    pub(crate) fn roll_for(self, question: Question, name: &str) -> Roll {
         self.roll(question, key(name))
     }
 }
 
 impl Roll {
     /// Returns the roll as it is.
-    pub(super) const fn bits(self) -> u64 {
+    pub(crate) const fn bits(self) -> u64 {
         self.0
     }
 
     /// Returns the roll as a share of one, 1 excluded.
-    pub(super) fn share(self) -> f64 {
+    pub(crate) fn share(self) -> f64 {
         (self.0 >> 11) as f64 / (1_u64 << 53) as f64
     }
 
     /// Returns a number from 0 to `bound`, which is excluded.
-    pub(super) const fn below(self, bound: u64) -> u64 {
+    pub(crate) const fn below(self, bound: u64) -> u64 {
         // The high half of the product is even without a division.
         ((self.0 as u128 * bound as u128) >> 64) as u64
     }
 }
 
 /// Returns the number of the n-th call of a thing, to ask questions about that call alone.
-pub(super) fn call_key(name: &str, kind: u64, number: u32) -> u64 {
+pub(crate) fn call_key(name: &str, kind: u64, number: u32) -> u64 {
     mix(key(name) ^ (kind << 32 | u64::from(number)))
 }
 

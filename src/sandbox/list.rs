@@ -30,7 +30,7 @@ const GROUPS: [&str; 4] = ["gate", "hall", "yard", "dock"];
 
 /// The ids of all batch tasks, ascending in each order they can be listed in.
 #[derive(Debug, Default)]
-pub(super) struct Catalogue {
+pub(crate) struct Catalogue {
     by_creation: Vec<Box<str>>,
     by_size: Vec<Box<str>>,
 }
@@ -70,7 +70,7 @@ struct View {
 
 impl Catalogue {
     /// Rebuilds the orders if tasks have joined since.
-    pub(super) fn refresh(&mut self, tasks: &HashMap<Box<str>, BatchTask>) {
+    pub(crate) fn refresh(&mut self, tasks: &HashMap<Box<str>, BatchTask>) {
         // Tasks only ever join: as many as before are the same as before.
         if self.by_creation.len() == tasks.len() {
             return;
@@ -99,7 +99,7 @@ fn sorted_by(
 }
 
 /// Returns the answer to a query.
-pub(super) fn page(project: &mut Project, query: &ListQuery, now: Instant) -> Answer {
+pub(crate) fn page(project: &mut Project, query: &ListQuery, now: Instant) -> Answer {
     let view = View {
         dice: project.dice(),
         settle: project.settle(),

@@ -32,7 +32,7 @@ const MOST_SUB_TASKS: u64 = 8;
 
 /// The batch tasks by id.
 #[derive(Debug)]
-pub(super) struct Project {
+pub(crate) struct Project {
     dice: SeededRandom,
     shares: Shares,
     settle: Duration,
@@ -44,16 +44,16 @@ pub(super) struct Project {
 
 /// What came of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Call {
+pub(crate) struct Call {
     /// What came of it.
-    pub(super) result: CallResult,
+    pub(crate) result: CallResult,
     /// How long its answer takes, between the least and the most latency.
-    pub(super) latency: Roll,
+    pub(crate) latency: Roll,
 }
 
 /// What came of a call, every chance decided.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum CallResult {
+pub(crate) enum CallResult {
     /// It was carried out.
     CarriedOut {
         /// How many sub-tasks the batch task has.
@@ -80,7 +80,7 @@ pub fn generated_id(number: u32) -> String {
 
 impl Project {
     /// Returns the project of a sandbox, with its generated batch tasks.
-    pub(super) fn new(settings: &SandboxSettings) -> Self {
+    pub(crate) fn new(settings: &SandboxSettings) -> Self {
         let dice = SeededRandom::new(settings.seed);
         let generate = |number: u32| {
             let id = generated_id(number);
@@ -102,38 +102,38 @@ impl Project {
     }
 
     /// Returns the dice of the sandbox.
-    pub(super) const fn dice(&self) -> SeededRandom {
+    pub(crate) const fn dice(&self) -> SeededRandom {
         self.dice
     }
 
     /// Returns how long sub-tasks are on their way.
-    pub(super) const fn settle(&self) -> Duration {
+    pub(crate) const fn settle(&self) -> Duration {
         self.settle
     }
 
     /// Returns how late the list tells what has become of tasks.
-    pub(super) const fn stale(&self) -> Duration {
+    pub(crate) const fn stale(&self) -> Duration {
         self.stale
     }
 
     /// Returns the share of tasks that never arrive.
-    pub(super) const fn stuck(&self) -> f64 {
+    pub(crate) const fn stuck(&self) -> f64 {
         self.stuck
     }
 
     /// Returns the batch tasks, in no order.
-    pub(super) const fn tasks(&self) -> &HashMap<Box<str>, BatchTask> {
+    pub(crate) const fn tasks(&self) -> &HashMap<Box<str>, BatchTask> {
         &self.tasks
     }
 
     /// Returns the batch tasks with the orders they can be listed in.
-    pub(super) fn catalogued(&mut self) -> (&HashMap<Box<str>, BatchTask>, &Catalogue) {
+    pub(crate) fn catalogued(&mut self) -> (&HashMap<Box<str>, BatchTask>, &Catalogue) {
         self.catalogue.refresh(&self.tasks);
         (&self.tasks, &self.catalogue)
     }
 
     /// Carries out one call, or not, as its id and chance have it.
-    pub(super) fn call(&mut self, id: &str, command: Command, now: Instant) -> Call {
+    pub(crate) fn call(&mut self, id: &str, command: Command, now: Instant) -> Call {
         let habit = Habit::of(id);
         let number = self.count_call(habit, id, command);
         let key = call_key(id, command as u64, number);

@@ -39,7 +39,7 @@ use std::time::Duration;
 const LONGEST_BODY: usize = 64 * 1024;
 
 /// The simulated service, shared by all connections.
-pub(super) struct Service {
+pub(crate) struct Service {
     clock: Clock,
     began: Instant,
     dice: SeededRandom,
@@ -52,7 +52,7 @@ pub(super) struct Service {
 /// The connection is to be reset in place of an answer.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the connection is reset in place of an answer")]
-pub(super) struct Dropped;
+pub(crate) struct Dropped;
 
 /// How long answers take.
 struct Latency {
@@ -70,7 +70,7 @@ struct Decision {
 
 impl Service {
     /// Returns the service of a sandbox that begins now.
-    pub(super) fn new(settings: &SandboxSettings, log: Option<AccessLog>) -> Self {
+    pub(crate) fn new(settings: &SandboxSettings, log: Option<AccessLog>) -> Self {
         let clock = Clock::start();
         Self {
             clock,
@@ -84,19 +84,19 @@ impl Service {
     }
 
     /// Returns a witness of what this service sees.
-    pub(super) fn witness(&self) -> Witness {
+    pub(crate) fn witness(&self) -> Witness {
         Witness::new(Arc::clone(&self.state), Arc::clone(&self.on_wire))
     }
 
     /// Returns the access log, if one is kept.
-    pub(super) const fn log(&self) -> Option<&AccessLog> {
+    pub(crate) const fn log(&self) -> Option<&AccessLog> {
         self.log.as_ref()
     }
 
     /// Answers a request, or asks for the connection to be reset, or never completes.
     ///
     /// Dropped halfway, the client gets no answer; what was decided stays done and logged.
-    pub(super) async fn respond<B>(
+    pub(crate) async fn respond<B>(
         &self,
         request: Request<B>,
     ) -> Result<Response<Full<Bytes>>, Dropped>

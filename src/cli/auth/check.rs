@@ -50,7 +50,7 @@ struct ListFailure {
     refusal: Box<Refusal>,
 }
 
-pub(super) fn check(args: &CheckArgs, context: &Context) -> Result<ExitStatus, Failure> {
+pub(crate) fn check(args: &CheckArgs, context: &Context) -> Result<ExitStatus, Failure> {
     let place = place::resolve(&args.place, &args.credentials, Lookup::Allowed, context)?;
     let source = credentials::source(&args.credentials, &place, context)?;
     let runtime = list::runtime()?;

@@ -5,8 +5,10 @@
 
 mod terminal;
 
-use super::display::LiveStatus;
-use super::surroundings::Surroundings;
+use crate::cli::display::LiveStatus;
+use crate::cli::keys::terminal::Terminal;
+use crate::cli::keys::terminal::Typed;
+use crate::cli::surroundings::Surroundings;
 use batchctl::engine::Control;
 use batchctl::event::Change;
 use batchctl::event::Operator;
@@ -18,8 +20,6 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::thread;
-use terminal::Terminal;
-use terminal::Typed;
 use tokio::signal::unix::SignalKind;
 use tokio::signal::unix::signal;
 use tokio::sync::mpsc;
@@ -30,15 +30,15 @@ p  pause, and go on        +  a tenth faster        Ctrl-C  end, resumably
 ?  this help               -  a tenth slower        Ctrl-Z  stop this process";
 
 /// What the keys work on.
-pub(super) struct KeyContext {
-    pub(super) control: mpsc::UnboundedSender<Control>,
-    pub(super) live_status: LiveStatus,
+pub(crate) struct KeyContext {
+    pub(crate) control: mpsc::UnboundedSender<Control>,
+    pub(crate) live_status: LiveStatus,
     /// Where something can be said beside the display.
-    pub(super) out: Box<dyn Write + Send>,
+    pub(crate) out: Box<dyn Write + Send>,
 }
 
 /// Keys that are listened to; dropping it ends that and puts the terminal back.
-pub(super) struct Keys {
+pub(crate) struct Keys {
     terminal: Arc<Terminal>,
     following: JoinHandle<()>,
 }
@@ -46,7 +46,7 @@ pub(super) struct Keys {
 /// Listens to the keys from now on.
 ///
 /// Must be called within a runtime.
-pub(super) fn listen(board: KeyContext, surroundings: &Surroundings) -> io::Result<Keys> {
+pub(crate) fn listen(board: KeyContext, surroundings: &Surroundings) -> io::Result<Keys> {
     let terminal = Arc::new(Terminal::default());
     let following = follow_job_control(Arc::clone(&terminal), surroundings)?;
     let keys = Keys { terminal: Arc::clone(&terminal), following };

@@ -10,14 +10,14 @@
 //! errors, request, counts, latency]` only where there is one. An attempt is `[row, started,
 //! duration, status, kind, code, message]`; those of a task that was sent once are not repeated.
 
-use super::in_script::write_in_script;
-use super::texts::Text;
-use super::texts::Texts;
 use crate::clock::Timestamp;
 use crate::report::Grouping;
 use crate::report::Report;
 use crate::report::ResultsError;
 use crate::report::cause::failure_of;
+use crate::report::html::in_script::write_in_script;
+use crate::report::html::texts::Text;
+use crate::report::html::texts::Texts;
 use crate::store::AttemptRow;
 use crate::store::RunReader;
 use crate::store::StoreError;
@@ -35,16 +35,16 @@ use std::time::Duration;
 
 /// How much of a run a page holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Limits {
+pub(crate) struct Limits {
     /// The most tasks.
-    pub(super) tasks: u64,
+    pub(crate) tasks: u64,
     /// The most attempts of tasks that were sent more than once.
-    pub(super) attempts: usize,
+    pub(crate) attempts: usize,
 }
 
 impl Limits {
     /// What browsers cope with: some 30 MB.
-    pub(super) const DEFAULT: Self = Self { tasks: 200_000, attempts: 300_000 };
+    pub(crate) const DEFAULT: Self = Self { tasks: 200_000, attempts: 300_000 };
 }
 
 /// Which tasks have their turn, where not all can be shown.
@@ -82,7 +82,7 @@ impl From<StoreError> for Ended {
 }
 
 /// Writes the data of the table.
-pub(super) fn write_rows(
+pub(crate) fn write_rows(
     run: &RunReader,
     report: &Report,
     limits: Limits,
