@@ -1,15 +1,15 @@
 //! Writes the groups of failures into the summary: the most frequent, in a few lines each.
 
 use crate::report::FailureGroup;
-use crate::report::Report;
-use crate::report::page::COLUMNS;
-use crate::report::page::TerminalText;
-use crate::report::page::Tone;
-use crate::report::words::kind;
-use crate::report::words::may_help;
-use crate::report::words::percent;
-use crate::report::words::when;
-use crate::report::wrap::wrapped;
+use crate::report::format::terminal::COLUMNS;
+use crate::report::format::terminal::TerminalText;
+use crate::report::format::terminal::Tone;
+use crate::report::format::words::kind;
+use crate::report::format::words::may_help;
+use crate::report::format::words::percent;
+use crate::report::format::words::when;
+use crate::report::format::wrap::wrapped;
+use crate::report::model::Report;
 use crate::task::TaskId;
 use crate::text::grouped;
 use crate::text::plural;

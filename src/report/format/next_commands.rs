@@ -2,8 +2,8 @@
 //!
 //! Pure. Offers only commands that have something to do.
 
-use crate::report::Report;
-use crate::report::failures::FailureGroup;
+use crate::report::model::FailureGroup;
+use crate::report::model::Report;
 use crate::task::FailureKind;
 use crate::task::Outcome;
 use std::path::Path;

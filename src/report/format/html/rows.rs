@@ -12,12 +12,12 @@
 
 use crate::clock::Timestamp;
 use crate::report::Grouping;
-use crate::report::Report;
 use crate::report::ResultsError;
-use crate::report::cause::failure_of;
-use crate::report::html::in_script::write_in_script;
-use crate::report::html::texts::Text;
-use crate::report::html::texts::Texts;
+use crate::report::format::html::in_script::write_in_script;
+use crate::report::format::html::texts::Text;
+use crate::report::format::html::texts::Texts;
+use crate::report::model::Report;
+use crate::report::model::failure_of;
 use crate::store::AttemptRow;
 use crate::store::RunReader;
 use crate::store::StoreError;

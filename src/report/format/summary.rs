@@ -4,19 +4,19 @@
 //! foreign text is made safe to show.
 
 use crate::policy::Advice;
-use crate::report::Calls;
 use crate::report::ExitStatus;
-use crate::report::Latency;
-use crate::report::Report;
-use crate::report::failure_lines::failures;
-use crate::report::hints::Hint;
-use crate::report::hints::hints;
-use crate::report::page::COLUMNS;
-use crate::report::page::LABEL;
-use crate::report::page::NumberRow;
-use crate::report::page::Style;
-use crate::report::page::TerminalText;
-use crate::report::page::Tone;
+use crate::report::format::failure_lines::failures;
+use crate::report::format::next_commands::Hint;
+use crate::report::format::next_commands::hints;
+use crate::report::format::terminal::COLUMNS;
+use crate::report::format::terminal::LABEL;
+use crate::report::format::terminal::NumberRow;
+use crate::report::format::terminal::Style;
+use crate::report::format::terminal::TerminalText;
+use crate::report::format::terminal::Tone;
+use crate::report::model::Calls;
+use crate::report::model::Latency;
+use crate::report::model::Report;
 use crate::store::RunId;
 use crate::task::Counts;
 use crate::task::Outcome;

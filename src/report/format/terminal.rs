@@ -2,7 +2,7 @@
 //!
 //! Knows no report. Colour is added after widths are known, so it never moves anything.
 
-use crate::report::wrap::wrapped;
+use crate::report::format::wrap::wrapped;
 use crate::text::grouped;
 
 /// How wide the text is at the most.

@@ -5,9 +5,9 @@
 //! report.json, and `run_reported` is the last line. A process that was killed has none of them.
 
 use crate::clock::Timestamp;
-use crate::report::Report;
-use crate::report::json::Exit;
-use crate::report::json::Failure;
+use crate::report::format::json::Exit;
+use crate::report::format::json::Failure;
+use crate::report::model::Report;
 use crate::text::ascii_json;
 use serde::Serialize;
 use std::io;

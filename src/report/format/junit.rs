@@ -4,16 +4,16 @@
 //! numbers of the suite are the sums over its cases.
 
 use crate::report::FailureGroup;
-use crate::report::Report;
-use crate::report::cause::failure_of;
-use crate::report::csv::ResultsError;
-use crate::report::csv::is_wanted;
-use crate::report::words::kind;
-use crate::report::words::may_help;
-use crate::report::words::percent;
-use crate::report::words::when;
-use crate::report::xml::Element;
-use crate::report::xml::Xml;
+use crate::report::format::csv::ResultsError;
+use crate::report::format::csv::is_wanted;
+use crate::report::format::words::kind;
+use crate::report::format::words::may_help;
+use crate::report::format::words::percent;
+use crate::report::format::words::when;
+use crate::report::format::xml::Element;
+use crate::report::format::xml::Xml;
+use crate::report::model::Report;
+use crate::report::model::failure_of;
 use crate::store::RunId;
 use crate::store::RunReader;
 use crate::store::TaskRow;

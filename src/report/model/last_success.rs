@@ -2,8 +2,8 @@
 
 use crate::clock::Timestamp;
 use crate::report::ExitStatus;
-use crate::report::Report;
-use crate::report::StillRunning;
+use crate::report::model::Report;
+use crate::report::model::StillRunning;
 use crate::store::RunDirectory;
 use crate::store::RunId;
 use crate::store::RunReader;

@@ -4,13 +4,13 @@
 //! of its own. What is nought is left out.
 
 use crate::report::FailureGroup;
-use crate::report::Report;
-use crate::report::hints::Hint;
-use crate::report::hints::hints;
-use crate::report::summary::title;
-use crate::report::words::kind;
-use crate::report::words::percent;
-use crate::report::words::when;
+use crate::report::format::next_commands::Hint;
+use crate::report::format::next_commands::hints;
+use crate::report::format::summary::title;
+use crate::report::format::words::kind;
+use crate::report::format::words::percent;
+use crate::report::format::words::when;
+use crate::report::model::Report;
 use crate::store::RunId;
 use crate::task::Outcome;
 use crate::task::TaskId;

@@ -2,8 +2,8 @@
 //!
 //! Reads the run once more, row by row; memory grows with the number of spans alone.
 
-use crate::report::Report;
-use crate::report::html::axis::Axis;
+use crate::report::format::html::axis::Axis;
+use crate::report::model::Report;
 use crate::store::RunReader;
 use crate::store::SendingRow;
 use crate::store::StoreError;

@@ -3,20 +3,20 @@
 //! Memory does not grow with the number of tasks. What it returns follows from the file alone.
 
 use crate::policy::Advice;
-use crate::report::Arrivals;
-use crate::report::Calls;
-use crate::report::InputPart;
-use crate::report::Latency;
-use crate::report::Pace;
-use crate::report::Report;
-use crate::report::RunPart;
-use crate::report::StillRunning;
-use crate::report::Target;
-use crate::report::advised::Answered;
-use crate::report::ending::Evidence;
-use crate::report::failures::FailureGroups;
-use crate::report::peak::Peak;
-use crate::report::worked::ActiveTime;
+use crate::report::model::Arrivals;
+use crate::report::model::Calls;
+use crate::report::model::InputPart;
+use crate::report::model::Latency;
+use crate::report::model::Pace;
+use crate::report::model::Report;
+use crate::report::model::RunPart;
+use crate::report::model::StillRunning;
+use crate::report::model::Target;
+use crate::report::model::active_time::ActiveTime;
+use crate::report::model::ending::Evidence;
+use crate::report::model::failure_groups::FailureGroups;
+use crate::report::model::peak_rate::Peak;
+use crate::report::model::tuning::Answered;
 use crate::store::AttemptRow;
 use crate::store::RunReader;
 use crate::store::RunRecord;

@@ -4,19 +4,19 @@
 //! happened is not drawn: there is a sentence instead.
 
 use crate::clock::Timestamp;
-use crate::report::Report;
-use crate::report::html::axis::Axis;
-use crate::report::html::chart::Chart;
-use crate::report::html::chart::Key;
-use crate::report::html::chart::Part;
-use crate::report::html::chart::round_up;
-use crate::report::html::series::LatencyClasses;
-use crate::report::html::series::Series;
-use crate::report::html::words::mark;
-use crate::report::html::words::millis;
-use crate::report::html::words::outcome_class;
-use crate::report::html::words::outcome_words;
-use crate::report::words::day_and_time;
+use crate::report::format::html::axis::Axis;
+use crate::report::format::html::chart::Chart;
+use crate::report::format::html::chart::Key;
+use crate::report::format::html::chart::Part;
+use crate::report::format::html::chart::round_up;
+use crate::report::format::html::series::LatencyClasses;
+use crate::report::format::html::series::Series;
+use crate::report::format::html::words::mark;
+use crate::report::format::html::words::millis;
+use crate::report::format::html::words::outcome_class;
+use crate::report::format::html::words::outcome_words;
+use crate::report::format::words::day_and_time;
+use crate::report::model::Report;
 use crate::task::Outcome;
 use crate::task::OutcomeCounts;
 use crate::task::Rate;

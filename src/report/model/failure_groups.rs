@@ -5,13 +5,13 @@
 //! label in a report can be given back to `retry`.
 
 use crate::clock::Timestamp;
-use crate::report::Report;
-use crate::report::cause::Cause;
-use crate::report::cause::failure_of_sent;
-use crate::report::cause::kept;
-use crate::report::group_label::GroupLabel;
-use crate::report::shape::shape;
-use crate::report::words::kind;
+use crate::report::format::kind;
+use crate::report::model::Report;
+use crate::report::model::cause::Cause;
+use crate::report::model::cause::failure_of_sent;
+use crate::report::model::cause::kept;
+use crate::report::model::group_label::GroupLabel;
+use crate::report::model::message_template::shape;
 use crate::store::RunReader;
 use crate::store::StoreError;
 use crate::store::TaskRow;

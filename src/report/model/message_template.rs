@@ -14,7 +14,7 @@
 //! Blanks that stand in a row are one. Codes such as `VIAS.00010012` and the keys of JSON stay,
 //! for they tell causes apart.
 
-use crate::report::cut::cut;
+use crate::report::format::cut;
 use crate::task::TaskId;
 use std::net::Ipv6Addr;
 

@@ -6,8 +6,8 @@
 use crate::clock::Timestamp;
 use crate::report::ExitStatus;
 use crate::report::FailureGroup;
-use crate::report::Latency;
-use crate::report::Report;
+use crate::report::model::Latency;
+use crate::report::model::Report;
 use crate::store::ChangeRow;
 use crate::store::RunId;
 use crate::task::FailureKind;

@@ -2,9 +2,9 @@
 //!
 //! A cause is kind, HTTP status, code and the shape of the messages. Pure.
 
-use crate::report::cut::cut;
-use crate::report::shape::shape;
-use crate::report::shape::without_plurals;
+use crate::report::format::cut;
+use crate::report::model::message_template::shape;
+use crate::report::model::message_template::without_plurals;
 use crate::store::TaskRow;
 use crate::task::Failure;
 use crate::task::FailureKind;

@@ -5,8 +5,8 @@
 use crate::policy::Advice;
 use crate::policy::RunFigures;
 use crate::policy::advice;
-use crate::report::Calls;
-use crate::report::worked::ActiveTime;
+use crate::report::model::Calls;
+use crate::report::model::active_time::ActiveTime;
 use crate::store::SendingRow;
 use crate::task::FailureKind;
 use serde_json::Value;

@@ -1,6 +1,6 @@
 //! Writes texts that come again and again only once, and a number in their places.
 
-use crate::report::cut::cut;
+use crate::report::format::cut::cut;
 use serde::Serialize;
 use std::collections::HashMap;
 

@@ -7,11 +7,11 @@
 
 use crate::clock::Timestamp;
 use crate::clock::TimestampText;
-use crate::report::cause::failure_of;
-use crate::report::cut::cut;
-use crate::report::dialect::CsvDialect;
-use crate::report::failures::Grouping;
-use crate::report::other_columns::OtherColumns;
+use crate::report::format::csv_dialect::CsvDialect;
+use crate::report::format::cut::cut;
+use crate::report::format::other_columns::OtherColumns;
+use crate::report::model::Grouping;
+use crate::report::model::failure_of;
 use crate::store::AttemptRow;
 use crate::store::RunReader;
 use crate::store::SeenRow;

@@ -8,9 +8,9 @@
 
 use crate::clock::Timestamp;
 use crate::report::FailureGroup;
-use crate::report::Report;
-use crate::report::cut::cut;
-use crate::report::words::kind;
+use crate::report::format::cut::cut;
+use crate::report::format::words::kind;
+use crate::report::model::Report;
 use crate::task::FailureKind;
 use crate::task::Outcome;
 use crate::task::TaskId;

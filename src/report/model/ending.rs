@@ -4,8 +4,8 @@
 
 use crate::report::ExitStatus;
 use crate::report::FailureGroup;
-use crate::report::StillRunning;
-use crate::report::Stopped;
+use crate::report::model::StillRunning;
+use crate::report::model::Stopped;
 use crate::store::SessionRecord;
 use crate::store::StoredEnd;
 use crate::task::FailureKind;

@@ -17,10 +17,10 @@ mod words;
 
 use crate::report::Report;
 use crate::report::ResultsError;
-use crate::report::html::page::HtmlHead;
-use crate::report::html::rows::Limits;
-use crate::report::html::rows::write_rows;
-use crate::report::html::series::Series;
+use crate::report::format::html::page::HtmlHead;
+use crate::report::format::html::rows::Limits;
+use crate::report::format::html::rows::write_rows;
+use crate::report::format::html::series::Series;
 use crate::store::RunReader;
 use askama::Template;
 use std::io::Write;
