@@ -2,7 +2,7 @@
 //!
 //! Restated from the service's documentation, not from the client's reading of it.
 
-use crate::sandbox::answer::Answer;
+use crate::sandbox::http::Answer;
 use hyper::StatusCode;
 use serde::Serialize;
 

@@ -3,7 +3,7 @@
 //! Pure: the roll is an argument. Knows neither HTTP nor the state of any task.
 
 use crate::sandbox::SandboxSettings;
-use crate::sandbox::fault::Fault;
+use crate::sandbox::faults::fault::Fault;
 
 /// How an id always behaves, told by what follows its last `-`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -2,8 +2,8 @@
 //!
 //! Parameters that the definition does not know are ignored; of repeated ones the last counts.
 
-use crate::sandbox::batch_task::STATES;
-use crate::sandbox::fault::Fault;
+use crate::sandbox::faults::Fault;
+use crate::sandbox::service::STATES;
 use std::ops::RangeInclusive;
 use url::form_urlencoded;
 

@@ -12,12 +12,12 @@ use crate::event::StopReason;
 use crate::event::Watch;
 use crate::run::RunError;
 use crate::run::RunSettings;
-use crate::run::course::RunPhases;
-use crate::run::desk::ControlRouter;
+use crate::run::control_router::ControlRouter;
 use crate::run::holder;
 use crate::run::ledger::Ending;
 use crate::run::ledger::StoreLedger;
-use crate::run::watch;
+use crate::run::phases::RunPhases;
+use crate::run::watchers;
 use crate::store::RunDirectory;
 use crate::store::RunId;
 use crate::store::RunLock;
@@ -85,7 +85,7 @@ impl Afterwards {
         control: mpsc::UnboundedReceiver<Control>,
     ) -> Result<Option<StopReason>, RunError> {
         let (watcher_channel, thread) =
-            watch::open(watchers, self.clock).map_err(RunError::Thread)?;
+            watchers::open(watchers, self.clock).map_err(RunError::Thread)?;
         let mut course = self.course(api, watcher_channel, control)?;
         let started = RunStarted {
             selected: self.record.selected,
@@ -108,7 +108,7 @@ impl Afterwards {
         control: mpsc::UnboundedReceiver<Control>,
     ) -> Result<Settling, RunError> {
         let (watcher_channel, thread) =
-            watch::open(Vec::new(), self.clock).map_err(RunError::Thread)?;
+            watchers::open(Vec::new(), self.clock).map_err(RunError::Thread)?;
         let mut course = self.course(api, watcher_channel, control)?;
         let settled = course.settle(self.ago()).await;
         drop(course);
@@ -119,7 +119,7 @@ impl Afterwards {
     fn course<'a, A: TaskApi>(
         &'a self,
         api: &'a A,
-        watcher_channel: watch::WatcherChannel,
+        watcher_channel: watchers::WatcherChannel,
         control: mpsc::UnboundedReceiver<Control>,
     ) -> Result<RunPhases<'a, A>, RunError> {
         let writer = RunWriter::reopen(&self.runs, &self.lock, self.clock.now())?;

@@ -5,7 +5,7 @@
 //! quickly to just below it, a plateau there, then slowly past it to see whether it still holds.
 //! Only a rate that was used up is raised. Knows no pacer and never waits.
 
-use crate::policy::pace::SLOWEST;
+use crate::policy::pace::pacer::SLOWEST;
 use std::time::Duration;
 use std::time::Instant;
 
@@ -251,5 +251,5 @@ fn slot(tenth: u64) -> usize {
 }
 
 #[cfg(test)]
-#[path = "adaptive_tests.rs"]
+#[path = "rate_search_tests.rs"]
 mod tests;

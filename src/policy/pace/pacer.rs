@@ -350,5 +350,5 @@ impl std::fmt::Debug for Spread {
 }
 
 #[cfg(test)]
-#[path = "pace_tests.rs"]
+#[path = "pacer_tests.rs"]
 mod tests;

@@ -8,8 +8,8 @@
 //! attempt, however few it has left.
 
 use crate::policy::answer::Answer;
-use crate::policy::breaker::Breaker;
 use crate::policy::classify::Verdict;
+use crate::policy::outage::breaker::Breaker;
 use std::collections::BTreeMap;
 
 /// What an answer says of the service, whatever it says of its task.

@@ -7,10 +7,10 @@ use crate::clock::Instant;
 use crate::sandbox::Auth;
 use crate::sandbox::Limit;
 use crate::sandbox::SandboxSettings;
-use crate::sandbox::answer::Answer;
-use crate::sandbox::signature::Flaw;
-use crate::sandbox::signature::Key;
-use crate::sandbox::throttle::Throttle;
+use crate::sandbox::faults::Throttle;
+use crate::sandbox::http::response::Answer;
+use crate::sandbox::http::signature::Flaw;
+use crate::sandbox::http::signature::Key;
 use hyper::StatusCode;
 use hyper::header::HeaderValue;
 use hyper::header::RETRY_AFTER;
@@ -143,7 +143,7 @@ impl Gateway {
         if now < expires {
             return Ok(());
         }
-        let expires_at = crate::sandbox::iam::time_text(self.clock.label(expires));
+        let expires_at = crate::sandbox::service::time_text(self.clock.label(expires));
         Err(Refusal::TokenExpired { expires_at })
     }
 }

@@ -4,17 +4,17 @@
 //! many pages costs no sorting.
 
 use crate::clock::Instant;
-use crate::sandbox::answer::Answer;
-use crate::sandbox::batch_task::BatchTask;
-use crate::sandbox::batch_task::Histogram;
-use crate::sandbox::behaviour::Habit;
-use crate::sandbox::dice::Question;
-use crate::sandbox::dice::SeededRandom;
-use crate::sandbox::project::Project;
-use crate::sandbox::query::Column;
-use crate::sandbox::query::ListQuery;
-use crate::sandbox::query::Order;
-use crate::sandbox::query::Sort;
+use crate::sandbox::faults::Habit;
+use crate::sandbox::faults::Question;
+use crate::sandbox::faults::SeededRandom;
+use crate::sandbox::http::Answer;
+use crate::sandbox::http::Column;
+use crate::sandbox::http::ListQuery;
+use crate::sandbox::http::Order;
+use crate::sandbox::http::Sort;
+use crate::sandbox::service::batch_task::BatchTask;
+use crate::sandbox::service::batch_task::Histogram;
+use crate::sandbox::service::project::Project;
 use hyper::StatusCode;
 use serde::Serialize;
 use std::collections::BTreeMap;

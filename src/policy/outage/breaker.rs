@@ -6,9 +6,9 @@
 //! stampede. While it is not closed, no failure is charged to a task. It never waits; it answers
 //! with an instant, and knows attempts by their number in the run alone.
 
-use crate::policy::attribution::Attribution;
-use crate::policy::attribution::Health;
 use crate::policy::classify::Verdict;
+use crate::policy::outage::attribution::Attribution;
+use crate::policy::outage::attribution::Health;
 use std::time::Duration;
 use std::time::Instant;
 
