@@ -16,6 +16,8 @@ mod sandbox;
 #[cfg(test)]
 mod state;
 #[cfg(test)]
+#[path = "../support/mod.rs"]
+#[expect(dead_code, reason = "other test binaries use the rest")]
 mod support;
 #[cfg(test)]
 mod tidy;
