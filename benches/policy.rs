@@ -4,6 +4,7 @@ use batchctl::policy::ActionResult;
 use batchctl::policy::AdaptiveRate;
 use batchctl::policy::Admission;
 use batchctl::policy::Answer;
+use batchctl::policy::AttemptHistory;
 use batchctl::policy::AutoRate;
 use batchctl::policy::Body;
 use batchctl::policy::Breaker;
@@ -15,7 +16,6 @@ use batchctl::policy::Response;
 use batchctl::policy::RetryBudget;
 use batchctl::policy::RetryPolicy;
 use batchctl::policy::ServiceError;
-use batchctl::policy::Standing;
 use batchctl::policy::Verdict;
 use batchctl::policy::classify;
 use batchctl::policy::rate_hint;
@@ -73,8 +73,8 @@ fn decide_on_a_retry(bencher: Bencher<'_, '_>) {
     let attempts = NonZeroU32::new(4).expect("4 is not 0");
     let policy = RetryPolicy { max_attempts: attempts, on_doubt: OnDoubt::Retry };
     bencher.bench_local(|| {
-        let standing = Standing::default().after(black_box(Verdict::Transient));
-        policy.decide(black_box(Verdict::Transient), standing, black_box(0.5))
+        let history = AttemptHistory::default().after(black_box(Verdict::Transient));
+        policy.decide(black_box(Verdict::Transient), history, black_box(0.5))
     });
 }
 
@@ -146,7 +146,7 @@ fn ask_and_tell_the_breaker(bencher: Bencher<'_, '_>) {
         number += 1;
         let passage = breaker.ask(now);
         breaker.begin(number);
-        breaker.landed(number, black_box(Health::Served), now, 0.5);
+        breaker.completed(number, black_box(Health::Served), now, 0.5);
         passage
     });
 }

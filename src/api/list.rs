@@ -8,7 +8,7 @@ use super::wire::excerpt;
 use super::wire::loose_text;
 use super::wire::whole;
 use crate::policy::Answer;
-use crate::task::Sighting;
+use crate::task::ObservedState;
 use crate::task::StateCounts;
 use crate::task::TaskId;
 use serde_json::Map;
@@ -140,9 +140,9 @@ fn mapped(value: Value, change: &impl Fn(String) -> String) -> Value {
 
 impl ListedTask {
     /// Returns what was seen of it, if its id is one that can be called.
-    pub fn sighting(&self) -> Option<Sighting> {
+    pub fn sighting(&self) -> Option<ObservedState> {
         let id: TaskId = self.id.parse().ok()?;
-        Some(Sighting::of(id, &self.states))
+        Some(ObservedState::of(id, &self.states))
     }
 }
 

@@ -1,28 +1,28 @@
 //! `start`, `stop` and `run`: plan, ask, carry out, report.
 
-use super::Context;
-use super::args::ActionArgs;
-use super::args::CommonArgs;
-use super::args::EmptyInput;
-use super::args::InputArgs;
-use super::args::RunArgs;
-use super::credentials;
-use super::delta::Guard;
-use super::documents;
-use super::documents::Document;
-use super::dry_run;
-use super::execute;
-use super::execute::Execution;
-use super::execute::Unbegun;
-use super::failure::Failure;
-use super::job;
-use super::job::Turn;
-use super::log_file;
-use super::pace;
-use super::place;
-use super::place::Lookup;
-use super::place::Place;
-use super::prompt;
+use crate::cli::Context;
+use crate::cli::args::ActionArgs;
+use crate::cli::args::CommonArgs;
+use crate::cli::args::EmptyInput;
+use crate::cli::args::InputArgs;
+use crate::cli::args::RunArgs;
+use crate::cli::credentials;
+use crate::cli::delta::ListSizeGuard;
+use crate::cli::documents;
+use crate::cli::documents::Document;
+use crate::cli::dry_run;
+use crate::cli::execute;
+use crate::cli::execute::Execution;
+use crate::cli::execute::IfNotStarted;
+use crate::cli::failure::Failure;
+use crate::cli::job;
+use crate::cli::job::JobAccess;
+use crate::cli::log_file;
+use crate::cli::pace;
+use crate::cli::place;
+use crate::cli::place::Destination;
+use crate::cli::place::Lookup;
+use crate::cli::prompt;
 use batchctl::clock::Clock;
 use batchctl::input::CommandSource;
 use batchctl::input::Header;
@@ -42,12 +42,12 @@ use std::path::Path;
 use std::path::PathBuf;
 
 /// What was ordered, in the terms of the library.
-pub(super) struct Order {
+pub(crate) struct Order {
     /// `start`, `stop` or `run`.
-    pub(super) word: String,
+    pub(crate) word: String,
     /// The URLs that are called.
-    pub(super) pattern: String,
-    pub(super) settings: RunSettings,
+    pub(crate) pattern: String,
+    pub(crate) settings: RunSettings,
 }
 
 /// Where the tasks come from.
@@ -57,7 +57,7 @@ struct Inputs {
     command: CommandSource,
 }
 
-pub(super) fn start_or_stop(
+pub(crate) fn start_or_stop(
     args: ActionArgs,
     command: Command,
     context: &Context,
@@ -67,7 +67,7 @@ pub(super) fn start_or_stop(
     act(command.as_str(), inputs, &args.common, context)
 }
 
-pub(super) fn run(args: RunArgs, context: &Context) -> Result<ExitStatus, Failure> {
+pub(crate) fn run(args: RunArgs, context: &Context) -> Result<ExitStatus, Failure> {
     let command = CommandSource::Column(args.command_column);
     let inputs = Inputs { paths: args.inputs, ids: Vec::new(), command };
     act("run", inputs, &args.common, context)
@@ -76,8 +76,8 @@ pub(super) fn run(args: RunArgs, context: &Context) -> Result<ExitStatus, Failur
 /// What was ordered, and where it goes.
 struct Ordered<'a> {
     order: Order,
-    place: Place,
-    guard: Option<Guard>,
+    place: Destination,
+    guard: Option<ListSizeGuard>,
     args: &'a CommonArgs,
     clock: Clock,
 }
@@ -104,7 +104,7 @@ fn act(
     pace::check(&settings, context)?;
     let order = Order { word: word.into(), pattern: place.pattern(), settings };
     let request = request(&order, plan, &place, args, context);
-    let guard = Guard::of(&request, &order, args.before.max_delta);
+    let guard = ListSizeGuard::of(&request, &order, args.before.max_delta);
     let ordered = Ordered { order, place, guard, args, clock: Clock::start() };
     match args.before.dry_run {
         true => ordered.preview(request, context),
@@ -143,8 +143,8 @@ impl Ordered<'_> {
         documents.iter().try_for_each(Document::try_out)?;
         let log_file = log_file::open(&args.unattended)?;
         let _job = match job::take(args.before.job.as_ref(), &args.before.lock, context, *clock)? {
-            Turn::Ours(lock) => lock,
-            Turn::Skipped => return Ok(ExitStatus::Ok),
+            JobAccess::Ours(lock) => lock,
+            JobAccess::Skipped => return Ok(ExitStatus::Ok),
         };
         // Asked for before a plan of millions is made, and before anybody has to say yes.
         let credentials = credentials::source(&args.credentials, place, context)?;
@@ -170,7 +170,7 @@ impl Ordered<'_> {
             log_file,
             clock: *clock,
         };
-        execute::carry_out(planned, how, Unbegun::Discard, context)
+        execute::carry_out(planned, how, IfNotStarted::Discard, context)
     }
 
     fn may_begin(
@@ -278,7 +278,7 @@ fn settings(args: &CommonArgs) -> RunSettings {
 fn request(
     order: &Order,
     plan: NewPlan,
-    place: &Place,
+    place: &Destination,
     args: &CommonArgs,
     context: &Context,
 ) -> RunRequest {
@@ -315,7 +315,7 @@ fn nothing_to_do(
     }
 }
 
-pub(super) fn confirmed(
+pub(crate) fn confirmed(
     order: &Order,
     planned: &Planned,
     context: &Context,

@@ -1,27 +1,27 @@
 //! `wait` and `settle`: look at the tasks of a run after its end, and tell what it has come to.
 
-use super::Context;
-use super::args::AfterwardsArgs;
-use super::args::ReadingArgs;
-use super::args::SettleArgs;
-use super::args::WaitArgs;
-use super::credentials;
-use super::display;
-use super::display::Displays;
-use super::documents;
-use super::documents::Document;
-use super::execute;
-use super::execute::Wires;
-use super::failure::Failure;
-use super::list;
-use super::live::Beginning;
-use super::live::Live;
-use super::place;
-use super::place::Place;
-use super::report;
-use super::report::Wanted;
-use super::runs;
-use super::signals;
+use crate::cli::Context;
+use crate::cli::args::AfterwardsArgs;
+use crate::cli::args::ReadingArgs;
+use crate::cli::args::SettleArgs;
+use crate::cli::args::WaitArgs;
+use crate::cli::credentials;
+use crate::cli::display;
+use crate::cli::display::Displays;
+use crate::cli::documents;
+use crate::cli::documents::Document;
+use crate::cli::execute;
+use crate::cli::execute::ConnectionSettings;
+use crate::cli::failure::Failure;
+use crate::cli::list;
+use crate::cli::live::Beginning;
+use crate::cli::live::Live;
+use crate::cli::place;
+use crate::cli::place::Destination;
+use crate::cli::report;
+use crate::cli::report::ReportRequest;
+use crate::cli::runs;
+use crate::cli::signals;
 use batchctl::api::ViasClient;
 use batchctl::clock::Clock;
 use batchctl::event::StopReason;
@@ -43,7 +43,7 @@ use tokio::sync::mpsc;
 const NO_CALLS: Duration = Duration::ZERO;
 
 /// A run that is about to be looked at.
-struct Outlook {
+struct VerifyForecast {
     id: RunId,
     run: Afterwards,
     documents: Vec<Document>,
@@ -51,10 +51,10 @@ struct Outlook {
     runtime: Runtime,
     clock: Clock,
     /// Ends when it is dropped, if it is the embedded sandbox.
-    _place: Place,
+    _place: Destination,
 }
 
-pub(super) fn wait(args: &WaitArgs, context: &Context) -> Result<ExitStatus, Failure> {
+pub(crate) fn wait(args: &WaitArgs, context: &Context) -> Result<ExitStatus, Failure> {
     let documents = documents::parse(&args.how.documents, &[])?;
     let outlook = open(&args.how, documents, context)?;
     let Displays { mut watchers, talk, .. } =
@@ -67,7 +67,7 @@ pub(super) fn wait(args: &WaitArgs, context: &Context) -> Result<ExitStatus, Fai
     let waited = outlook.run.wait(&outlook.client, args.wait_timeout, watchers, orders);
     let stopped = outlook.runtime.block_on(waited)?;
     signals::obey_no_longer(&context.surroundings).map_err(not_set_up)?;
-    let wanted = Wanted {
+    let wanted = ReportRequest {
         documents: &outlook.documents,
         options: &documents::options(&args.how.documents),
         json: args.how.documents.json,
@@ -81,14 +81,14 @@ pub(super) fn wait(args: &WaitArgs, context: &Context) -> Result<ExitStatus, Fai
     Ok(stopped.map_or(status, |reason| status_of(&reason)))
 }
 
-pub(super) fn settle(args: &SettleArgs, context: &Context) -> Result<ExitStatus, Failure> {
+pub(crate) fn settle(args: &SettleArgs, context: &Context) -> Result<ExitStatus, Failure> {
     let documents = documents::of_the_past(documents::parse(&args.how.documents, &[])?)?;
     let outlook = open(&args.how, documents, context)?;
     let unsettled = outlook.run.unsettled;
     let (_control, orders) = mpsc::unbounded_channel();
     let settling = outlook.runtime.block_on(outlook.run.settle(&outlook.client, orders))?;
     tell(&settling, unsettled, context);
-    let wanted = Wanted {
+    let wanted = ReportRequest {
         documents: &outlook.documents,
         options: &documents::options(&args.how.documents),
         json: args.how.documents.json,
@@ -102,7 +102,7 @@ fn open(
     args: &AfterwardsArgs,
     documents: Vec<Document>,
     context: &Context,
-) -> Result<Outlook, Failure> {
+) -> Result<VerifyForecast, Failure> {
     let id = runs::find(&args.which, context)?;
     let clock = Clock::start();
     documents.iter().try_for_each(Document::try_out)?;
@@ -113,13 +113,13 @@ fn open(
     let token = credentials::source(&args.credentials, &place, context)?;
     let runtime = list::runtime()?;
     let connect_timeout = run.settings.connect_timeout;
-    let wires = Wires { connect_timeout, concurrency: NonZeroUsize::MIN };
+    let wires = ConnectionSettings { connect_timeout, concurrency: NonZeroUsize::MIN };
     let client = execute::client(&place, &token, wires, &runtime, context)?;
-    Ok(Outlook { id, run, documents, client, runtime, clock, _place: place })
+    Ok(VerifyForecast { id, run, documents, client, runtime, clock, _place: place })
 }
 
 /// Changes the settings that flags or variables give; the others stay as the run had them.
-pub(super) fn adjust(settings: &mut RunSettings, args: &ReadingArgs, context: &Context) {
+pub(crate) fn adjust(settings: &mut RunSettings, args: &ReadingArgs, context: &Context) {
     let given = args.settings();
     if context.is_given("rate") {
         settings.rate = given.rate;

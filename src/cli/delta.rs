@@ -1,8 +1,8 @@
 //! The guard against the wrong list: a job's list that has become much longer or shorter than it
 //! was when the job last went well is not sent.
 
-use super::action::Order;
-use super::failure::Failure;
+use crate::cli::action::Order;
+use crate::cli::failure::Failure;
 use batchctl::policy::MaxDelta;
 use batchctl::report::ExitStatus;
 use batchctl::run;
@@ -14,15 +14,15 @@ use batchctl::text::plural;
 use std::path::PathBuf;
 
 /// What a plan is compared with.
-pub(super) struct Guard {
+pub(crate) struct ListSizeGuard {
     max_delta: MaxDelta,
     state: PathBuf,
     comparable: Comparable,
 }
 
-impl Guard {
+impl ListSizeGuard {
     /// Guards a run that is one of a job.
-    pub(super) fn of(request: &RunRequest, order: &Order, max_delta: MaxDelta) -> Option<Self> {
+    pub(crate) fn of(request: &RunRequest, order: &Order, max_delta: MaxDelta) -> Option<Self> {
         let comparable = Comparable {
             job: request.job.clone()?,
             command: request.command.clone(),
@@ -33,7 +33,7 @@ impl Guard {
     }
 
     /// Refuses a plan whose number of tasks is too far from that of the last good run.
-    pub(super) fn check(&self, totals: PlanTotals) -> Result<(), Failure> {
+    pub(crate) fn check(&self, totals: PlanTotals) -> Result<(), Failure> {
         if self.max_delta == MaxDelta::Any {
             return Ok(());
         }

@@ -3,7 +3,7 @@
 //! The soft limit is raised as far as the run needs and the hard limit allows. What does not fit
 //! then is not tried: calls that cannot connect would only look like an outage.
 
-use super::stream::Stderr;
+use crate::cli::stream::Stderr;
 use batchctl::text::grouped;
 use batchctl::text::plural;
 use rustix::process::Resource;
@@ -18,7 +18,7 @@ const OTHERS: u64 = 64;
 
 /// The connections of a run, as far as this process pays for them.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Sockets {
+pub(crate) enum Sockets {
     /// The service is elsewhere.
     Ours,
     /// The embedded sandbox holds the other end of each.
@@ -26,7 +26,7 @@ pub(super) enum Sockets {
 }
 
 /// Makes room for so many calls at a time, and returns for how many there is room.
-pub(super) fn make_room(
+pub(crate) fn make_room(
     wanted: NonZeroUsize,
     sockets: Sockets,
     stderr: &mut Stderr,
@@ -48,7 +48,7 @@ pub(super) fn make_room(
 }
 
 /// Raises the soft limit as far as the hard one allows, for a process that serves whoever comes.
-pub(super) fn make_most_room() {
+pub(crate) fn make_most_room() {
     raise_to(u64::MAX);
 }
 

@@ -1,11 +1,11 @@
 //! `report diff`: what became of tasks from one run to another.
 
-use super::Context;
-use super::args::DiffArgs;
-use super::documents;
-use super::documents::Document;
-use super::failure::Failure;
-use super::stream;
+use crate::cli::Context;
+use crate::cli::args::DiffArgs;
+use crate::cli::documents;
+use crate::cli::documents::Document;
+use crate::cli::failure::Failure;
+use crate::cli::stream;
 use batchctl::report::Diff;
 use batchctl::report::ExitStatus;
 use batchctl::report::write_diff_csv;
@@ -13,7 +13,7 @@ use batchctl::report::write_diff_json;
 use batchctl::run;
 use batchctl::store::RunReader;
 
-pub(super) fn show(args: &DiffArgs, context: &Context) -> Result<ExitStatus, Failure> {
+pub(crate) fn show(args: &DiffArgs, context: &Context) -> Result<ExitStatus, Failure> {
     let documents = documents::of_changes(&args.output, args.json)?;
     let runs = run::runs_in(&context.state);
     let before = RunReader::open(&runs, &runs.find(&args.before)?)?;
@@ -29,13 +29,13 @@ pub(super) fn show(args: &DiffArgs, context: &Context) -> Result<ExitStatus, Fai
         })?;
     }
     if args.json {
-        let output = super::target::Target::StandardOutput;
+        let output = crate::cli::target::Target::StandardOutput;
         output.write(|out| documents::of_rows(write_diff_json(&diff, &before, &after, out)))?;
     } else if documents.iter().any(Document::is_on_output) {
         let mut stderr = context.stderr;
         stderr.line(diff.to_string().trim_end());
     } else {
-        stream::print(&diff.to_string()).map_err(super::target::not_printed)?;
+        stream::print(&diff.to_string()).map_err(crate::cli::target::not_printed)?;
     }
     Ok(ExitStatus::Ok)
 }

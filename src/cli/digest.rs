@@ -8,7 +8,7 @@ const LINES: usize = 60;
 const LAST: usize = 19;
 
 /// Returns the report in at most 60 lines.
-pub(super) fn digest(report: &str, run: &RunId) -> String {
+pub(crate) fn digest(report: &str, run: &RunId) -> String {
     let lines: Vec<&str> = report.trim_end().lines().collect();
     if lines.len() <= LINES {
         return lines.join("\n");

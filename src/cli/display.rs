@@ -1,11 +1,11 @@
 //! Which displays watch a run: a bar on a terminal, lines elsewhere, a log if asked for.
 
-use super::Context;
-use super::args::DisplayArgs;
-use super::args::ProgressChoice;
-use super::log_file::LogFile;
-use super::stream::Audience;
-use super::stream::Colour;
+use crate::cli::Context;
+use crate::cli::args::DisplayArgs;
+use crate::cli::args::ProgressChoice;
+use crate::cli::log_file::LogFile;
+use crate::cli::stream::Audience;
+use crate::cli::stream::Colour;
 use batchctl::clock::Clock;
 use batchctl::event::Event;
 use batchctl::event::StopReason;
@@ -33,27 +33,27 @@ use std::sync::PoisonError;
 use std::time::Duration;
 
 /// What watches a run, and how to say something beside it.
-pub(super) struct Displays {
-    pub(super) watchers: Vec<Box<dyn Watch>>,
-    pub(super) talk: Talk,
-    pub(super) standing: Standing,
+pub(crate) struct Displays {
+    pub(crate) watchers: Vec<Box<dyn Watch>>,
+    pub(crate) talk: Talk,
+    pub(crate) live_status: LiveStatus,
     /// Where keys can say something, if there are any.
-    pub(super) keys_to: Option<Box<dyn Write + Send>>,
+    pub(crate) keys_to: Option<Box<dyn Write + Send>>,
 }
 
 /// Where the run stands, as far as it is on record.
 #[derive(Clone)]
-pub(super) struct Standing {
+pub(crate) struct LiveStatus {
     tally: Arc<Mutex<Tally>>,
     clock: Clock,
 }
 
-impl Standing {
-    pub(super) fn is_paused(&self) -> bool {
+impl LiveStatus {
+    pub(crate) fn is_paused(&self) -> bool {
         lock(&self.tally).paused_since().is_some()
     }
 
-    pub(super) fn rate_limit(&self) -> Option<Rate> {
+    pub(crate) fn rate_limit(&self) -> Option<Rate> {
         lock(&self.tally).rate_limit()
     }
 
@@ -63,7 +63,7 @@ impl Standing {
     }
 
     /// Says it to programs; fields are only ever added.
-    pub(super) fn status(&self) -> Value {
+    pub(crate) fn status(&self) -> Value {
         let (tally, now) = (lock(&self.tally), self.clock.now());
         let millis = |span: Duration| u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
         let window = tally.rate_limit().map_or(1.0, |limit| limit.window.as_secs_f64());
@@ -113,20 +113,20 @@ fn state(tally: &Tally) -> &'static str {
 }
 
 /// Says lines to the operator without disturbing the display.
-pub(super) struct Talk {
+pub(crate) struct Talk {
     out: Box<dyn Write + Send>,
-    standing: Standing,
+    live_status: LiveStatus,
 }
 
 impl Talk {
-    pub(super) fn line(&mut self, text: &str) {
+    pub(crate) fn line(&mut self, text: &str) {
         // There is nobody left to be told that standard error is gone.
         let _ = writeln!(self.out, "{text}").and_then(|()| self.out.flush());
     }
 
     /// Says where the run stands.
-    pub(super) fn status(&mut self) {
-        let line = self.standing.line();
+    pub(crate) fn status(&mut self) {
+        let line = self.live_status.line();
         self.line(&line);
     }
 }
@@ -134,7 +134,7 @@ impl Talk {
 /// Returns the displays that the flags ask for.
 ///
 /// The log file is one more of them; it tells every attempt, to machines.
-pub(super) fn open(
+pub(crate) fn open(
     args: &DisplayArgs,
     log_file: Option<LogFile>,
     context: &Context,
@@ -172,9 +172,9 @@ pub(super) fn open(
     if let Some(verbosity) = verbosity {
         watchers.push(Box::new(Log::new(log_to, verbosity, args.log_format.into())));
     }
-    let standing = Standing { tally, clock };
-    let talk = Talk { out: talk_to, standing: standing.clone() };
-    Displays { watchers, talk, standing, keys_to }
+    let live_status = LiveStatus { tally, clock };
+    let talk = Talk { out: talk_to, live_status: live_status.clone() };
+    Displays { watchers, talk, live_status, keys_to }
 }
 
 /// Takes the tally even after a panic elsewhere: counting leaves it whole at every step.

@@ -1,10 +1,10 @@
 //! The documents that `-o` asks for: told apart by ending or prefix, written whole or not at all.
 
-use super::args::DocumentArgs;
-use super::failure::Failure;
-use super::target::Target;
-use super::target::beside;
-use super::target::not_written;
+use crate::cli::args::DocumentArgs;
+use crate::cli::failure::Failure;
+use crate::cli::target::Target;
+use crate::cli::target::beside;
+use crate::cli::target::not_written;
 use batchctl::report::Report;
 use batchctl::report::ResultsError;
 use batchctl::report::ResultsOptions;
@@ -37,18 +37,18 @@ enum Kind {
 
 /// One document to write.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Document {
+pub(crate) struct Document {
     kind: Kind,
     target: Target,
 }
 
 /// What documents are made from.
 #[derive(Debug)]
-pub(super) struct Material<'a> {
-    pub(super) runs: &'a RunDirectory,
-    pub(super) reader: &'a RunReader,
-    pub(super) report: &'a Report,
-    pub(super) options: &'a ResultsOptions,
+pub(crate) struct Material<'a> {
+    pub(crate) runs: &'a RunDirectory,
+    pub(crate) reader: &'a RunReader,
+    pub(crate) report: &'a Report,
+    pub(crate) options: &'a ResultsOptions,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -68,7 +68,7 @@ enum DocumentError {
 }
 
 /// Reads all `-o` values, and makes sure that nothing else is written where one will be.
-pub(super) fn parse(args: &DocumentArgs, inputs: &[PathBuf]) -> Result<Vec<Document>, Failure> {
+pub(crate) fn parse(args: &DocumentArgs, inputs: &[PathBuf]) -> Result<Vec<Document>, Failure> {
     let documents = args.output.iter().map(|text| one(text)).collect::<Result<Vec<_>, _>>()?;
     let has_rows = |document: &Document| matches!(document.kind, Kind::Results | Kind::JUnit);
     if !args.only.is_empty() && !documents.iter().any(has_rows) {
@@ -93,7 +93,7 @@ pub(super) fn parse(args: &DocumentArgs, inputs: &[PathBuf]) -> Result<Vec<Docum
 }
 
 /// Refuses what can be written only while a run goes on.
-pub(super) fn of_the_past(documents: Vec<Document>) -> Result<Vec<Document>, Failure> {
+pub(crate) fn of_the_past(documents: Vec<Document>) -> Result<Vec<Document>, Failure> {
     if documents.iter().any(Document::is_live) {
         let hint = "`-o events.ndjson` belongs to start, stop, run, resume, retry and wait; \
                     every task's outcome is in `-o results.csv`";
@@ -103,7 +103,7 @@ pub(super) fn of_the_past(documents: Vec<Document>) -> Result<Vec<Document>, Fai
 }
 
 /// Reads the `-o` values of a comparison, which is written as CSV or as JSON.
-pub(super) fn of_changes(output: &[String], json: bool) -> Result<Vec<Document>, Failure> {
+pub(crate) fn of_changes(output: &[String], json: bool) -> Result<Vec<Document>, Failure> {
     let args = DocumentArgs { output: output.to_vec(), json, ..DocumentArgs::default() };
     let documents = parse(&args, &[])?;
     let fits = |document: &Document| matches!(document.kind, Kind::Results | Kind::Report);
@@ -115,7 +115,7 @@ pub(super) fn of_changes(output: &[String], json: bool) -> Result<Vec<Document>,
 }
 
 /// Reads how rows are written.
-pub(super) fn options(args: &DocumentArgs) -> ResultsOptions {
+pub(crate) fn options(args: &DocumentArgs) -> ResultsOptions {
     ResultsOptions { dialect: args.csv_dialect.into(), only: args.only.clone() }
 }
 
@@ -158,38 +158,38 @@ fn is_same_file(a: &Path, b: &Path) -> bool {
 
 impl Document {
     /// Tells whether it is written while the run goes on, and not from what the store has of it.
-    pub(super) fn is_live(&self) -> bool {
+    pub(crate) fn is_live(&self) -> bool {
         self.kind == Kind::Events
     }
 
     /// Tells whether it is a table.
-    pub(super) fn is_csv(&self) -> bool {
+    pub(crate) fn is_csv(&self) -> bool {
         self.kind == Kind::Results
     }
 
     /// Returns where it goes.
-    pub(super) fn target(&self) -> &Target {
+    pub(crate) fn target(&self) -> &Target {
         &self.target
     }
 
     /// Tells whether this one is what standard output carries.
-    pub(super) fn is_on_output(&self) -> bool {
+    pub(crate) fn is_on_output(&self) -> bool {
         self.target == Target::StandardOutput
     }
 
     /// Returns the file it goes to.
-    pub(super) fn path(&self) -> Option<&Path> {
+    pub(crate) fn path(&self) -> Option<&Path> {
         self.target.path()
     }
 
     /// Makes sure that the document can be written, before anything is sent.
-    pub(super) fn try_out(&self) -> Result<(), Failure> {
+    pub(crate) fn try_out(&self) -> Result<(), Failure> {
         let Some(path) = self.path() else { return Ok(()) };
         beside(path).map(|_| ()).map_err(|source| not_written(path, source))
     }
 
     /// Writes the document: to standard output, or beside its target and renamed over it.
-    pub(super) fn write(&self, material: &Material<'_>) -> Result<(), Failure> {
+    pub(crate) fn write(&self, material: &Material<'_>) -> Result<(), Failure> {
         if self.is_live() {
             return Ok(());
         }
@@ -197,7 +197,7 @@ impl Document {
     }
 
     /// Writes the document, which is a table.
-    pub(super) fn write_table(
+    pub(crate) fn write_table(
         &self,
         reader: &RunReader,
         options: &ResultsOptions,
@@ -227,7 +227,7 @@ impl Document {
 }
 
 /// Tells what the store could not read from what could not be written.
-pub(super) fn of_rows(written: Result<(), ResultsError>) -> Result<io::Result<()>, Failure> {
+pub(crate) fn of_rows(written: Result<(), ResultsError>) -> Result<io::Result<()>, Failure> {
     match written {
         Ok(()) => Ok(Ok(())),
         Err(ResultsError::Write(source)) => Ok(Err(source)),

@@ -1,15 +1,15 @@
 //! What `-n` prints: what would be called, how fast, and how long it takes at least.
 
-use super::Context;
-use super::action::Order;
-use super::args::CommonArgs;
-use super::credentials;
-use super::execute;
-use super::execute::Wires;
-use super::failure::Failure;
-use super::list;
-use super::place::Place;
-use super::stream;
+use crate::cli::Context;
+use crate::cli::action::Order;
+use crate::cli::args::CommonArgs;
+use crate::cli::credentials;
+use crate::cli::execute;
+use crate::cli::execute::ConnectionSettings;
+use crate::cli::failure::Failure;
+use crate::cli::list;
+use crate::cli::place::Destination;
+use crate::cli::stream;
 use batchctl::clock::Clock;
 use batchctl::report::ExitStatus;
 use batchctl::run;
@@ -27,20 +27,20 @@ use std::fmt::Write;
 use std::num::NonZeroUsize;
 
 /// How many tasks are shown.
-pub(super) const SHOWN_ROWS: u32 = 5;
+pub(crate) const SHOWN_ROWS: u32 = 5;
 
 /// Prints the plan of a run that leaves alone what is there already.
-pub(super) fn against_live_state(
+pub(crate) fn against_live_state(
     request: RunRequest,
     order: &Order,
-    place: &Place,
+    place: &Destination,
     args: &CommonArgs,
     context: &Context,
 ) -> Result<ExitStatus, Failure> {
     let token = credentials::source(&args.credentials, place, context)?;
     let runtime = list::runtime()?;
     let connect_timeout = order.settings.connect_timeout;
-    let wires = Wires { connect_timeout, concurrency: NonZeroUsize::MIN };
+    let wires = ConnectionSettings { connect_timeout, concurrency: NonZeroUsize::MIN };
     let client = execute::client(place, &token, wires, &runtime, context)?;
     let looking = run::dry_run_live(request, &client, Clock::start(), SHOWN_ROWS);
     let live = runtime.block_on(looking)?;
@@ -76,7 +76,7 @@ pub(super) fn against_live_state(
 }
 
 /// Renders the plan.
-pub(super) fn render(order: &Order, totals: PlanTotals, rows: &[PlanRow]) -> String {
+pub(crate) fn render(order: &Order, totals: PlanTotals, rows: &[PlanRow]) -> String {
     let mut text = String::new();
     let tasks = plural(totals.selected, "batch task", "batch tasks");
     let word = &order.word;
@@ -159,7 +159,7 @@ fn grouped_usize(n: usize) -> String {
 }
 
 /// Prints the plan.
-pub(super) fn show(order: &Order, totals: PlanTotals, rows: &[PlanRow]) -> ExitStatus {
+pub(crate) fn show(order: &Order, totals: PlanTotals, rows: &[PlanRow]) -> ExitStatus {
     match stream::print(&render(order, totals, rows)) {
         Ok(()) => ExitStatus::Ok,
         Err(_) => ExitStatus::InputOutput,

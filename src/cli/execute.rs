@@ -1,29 +1,29 @@
 //! Carries a planned run out: credentials, client, displays and signals around the library's run,
 //! then its report.
 
-use super::Context;
-use super::args::DisplayArgs;
-use super::credentials;
-use super::ctl;
-use super::ctl::Desk;
-use super::ctl::Served;
-use super::descriptors;
-use super::descriptors::Sockets;
-use super::display;
-use super::display::Displays;
-use super::display::Standing;
-use super::documents::Document;
-use super::failure::Failure;
-use super::keys;
-use super::keys::Board;
-use super::live::Beginning;
-use super::live::Live;
-use super::log_file::LogFile;
-use super::log_file::LogTrouble;
-use super::place::Place;
-use super::report;
-use super::report::Wanted;
-use super::signals;
+use crate::cli::Context;
+use crate::cli::args::DisplayArgs;
+use crate::cli::credentials;
+use crate::cli::ctl;
+use crate::cli::ctl::ControlState;
+use crate::cli::ctl::Served;
+use crate::cli::descriptors;
+use crate::cli::descriptors::Sockets;
+use crate::cli::display;
+use crate::cli::display::Displays;
+use crate::cli::display::LiveStatus;
+use crate::cli::documents::Document;
+use crate::cli::failure::Failure;
+use crate::cli::keys;
+use crate::cli::keys::KeyContext;
+use crate::cli::live::Beginning;
+use crate::cli::live::Live;
+use crate::cli::log_file::LogFile;
+use crate::cli::log_file::LogTrouble;
+use crate::cli::place::Destination;
+use crate::cli::report;
+use crate::cli::report::ReportRequest;
+use crate::cli::signals;
 use batchctl::api::ClientSettings;
 use batchctl::api::CredentialSource;
 use batchctl::api::ViasClient;
@@ -52,35 +52,35 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::sync::mpsc::UnboundedSender;
 
 /// How a run is carried out and told.
-pub(super) struct Execution<'a> {
-    pub(super) place: &'a Place,
-    pub(super) credentials: &'a CredentialSource,
-    pub(super) display: &'a DisplayArgs,
-    pub(super) documents: &'a [Document],
-    pub(super) options: &'a ResultsOptions,
-    pub(super) json: bool,
-    pub(super) log_file: Option<LogFile>,
-    pub(super) clock: Clock,
+pub(crate) struct Execution<'a> {
+    pub(crate) place: &'a Destination,
+    pub(crate) credentials: &'a CredentialSource,
+    pub(crate) display: &'a DisplayArgs,
+    pub(crate) documents: &'a [Document],
+    pub(crate) options: &'a ResultsOptions,
+    pub(crate) json: bool,
+    pub(crate) log_file: Option<LogFile>,
+    pub(crate) clock: Clock,
 }
 
 /// How a client connects.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Wires {
-    pub(super) connect_timeout: Duration,
+pub(crate) struct ConnectionSettings {
+    pub(crate) connect_timeout: Duration,
     /// The most connections at a time.
-    pub(super) concurrency: NonZeroUsize,
+    pub(crate) concurrency: NonZeroUsize,
 }
 
 /// What becomes of a run that could not be begun.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Unbegun {
+pub(crate) enum IfNotStarted {
     /// It is forgotten: nobody knows of it yet.
     Discard,
     /// It stays as it was: it has been begun before.
     Keep,
 }
 
-impl Unbegun {
+impl IfNotStarted {
     /// Returns what becomes of the lines in documents of events: a run that nobody knows of has
     /// none there.
     fn beginning(self) -> Beginning {
@@ -92,16 +92,16 @@ impl Unbegun {
 }
 
 /// Carries a run out on a runtime of its own, and tells what it came to.
-pub(super) fn carry_out(
+pub(crate) fn carry_out(
     mut planned: Planned,
     mut how: Execution<'_>,
-    unbegun: Unbegun,
+    unbegun: IfNotStarted,
     context: &Context,
 ) -> Result<ExitStatus, Failure> {
     let runtime = Builder::new_current_thread().enable_all().build().map_err(input_output)?;
     let log_file = how.log_file.take();
     let log_trouble = log_file.as_ref().map(LogFile::trouble);
-    let Displays { mut watchers, talk, standing, keys_to } =
+    let Displays { mut watchers, talk, live_status, keys_to } =
         display::open(how.display, log_file, context, how.clock);
     // From here on a signal ends the run in good order, also while a token command works.
     let (control, orders) = mpsc::unbounded_channel();
@@ -114,7 +114,7 @@ pub(super) fn carry_out(
     let client = match connect(&mut planned, &how, &runtime, context) {
         Ok(client) => client,
         Err(failure) => {
-            if unbegun == Unbegun::Discard {
+            if unbegun == IfNotStarted::Discard {
                 planned.discard()?;
             }
             return Err(failure);
@@ -124,11 +124,11 @@ pub(super) fn carry_out(
     prepare(&mut planned, &how, context);
     let live = Live::open(how.documents, unbegun.beginning(), &id, how.clock)?;
     live.watch(&mut watchers);
-    let crew = Crew { watchers, standing, keys_to, control, orders };
+    let crew = Observers { watchers, live_status, keys_to, control, orders };
     let ended = crew.work(planned, &client, &runtime, context);
     signals::obey_no_longer(&context.surroundings).map_err(input_output)?;
     let ended = match ended {
-        Err(error @ RunError::UnknownTasks { .. }) if unbegun == Unbegun::Discard => {
+        Err(error @ RunError::UnknownTasks { .. }) if unbegun == IfNotStarted::Discard => {
             run::remove(&context.state, &id)?;
             return Err(error.into());
         }
@@ -137,7 +137,7 @@ pub(super) fn carry_out(
     tell_trouble(&ended, context);
     tell_credentials(&ended, &client, context);
     tell_log_trouble(log_trouble.as_ref(), context);
-    let wanted = Wanted {
+    let wanted = ReportRequest {
         documents: how.documents,
         options: how.options,
         json: how.json,
@@ -159,7 +159,7 @@ fn connect(
     let mut stderr = context.stderr;
     let wanted = planned.settings().concurrency;
     planned.narrow(descriptors::make_room(wanted, sockets, &mut stderr));
-    let wires = Wires {
+    let wires = ConnectionSettings {
         connect_timeout: planned.settings().connect_timeout,
         concurrency: planned.settings().concurrency,
     };
@@ -177,15 +177,15 @@ fn prepare(planned: &mut Planned, how: &Execution<'_>, context: &Context) {
 }
 
 /// Whoever watches the run or has a say in it.
-struct Crew {
+struct Observers {
     watchers: Vec<Box<dyn Watch>>,
-    standing: Standing,
+    live_status: LiveStatus,
     keys_to: Option<Box<dyn Write + Send>>,
     control: UnboundedSender<Control>,
     orders: UnboundedReceiver<Control>,
 }
 
-impl Crew {
+impl Observers {
     /// Carries the run out, watched and under control from the keyboard, by `ctl` and by signals.
     fn work(
         self,
@@ -194,14 +194,15 @@ impl Crew {
         runtime: &Runtime,
         context: &Context,
     ) -> Result<Ended, RunError> {
-        let Self { watchers, standing, keys_to, control, orders } = self;
+        let Self { watchers, live_status, keys_to, control, orders } = self;
         let keys = keys_to.and_then(|out| {
-            let board = Board { control: control.clone(), standing: standing.clone(), out };
+            let board =
+                KeyContext { control: control.clone(), live_status: live_status.clone(), out };
             // Without keys a run goes on as well as with them.
             runtime.block_on(async { keys::listen(board, &context.surroundings) }).ok()
         });
         let socket = planned.runs().socket(planned.id());
-        let served = serve(&socket, Desk { control, standing }, runtime, context);
+        let served = serve(&socket, ControlState { control, live_status }, runtime, context);
         let ended = runtime.block_on(planned.carry_out(client, watchers, orders));
         drop((served, keys));
         ended
@@ -213,7 +214,12 @@ fn input_output(error: io::Error) -> Failure {
 }
 
 /// Lets `ctl` ask and change the run; one that cannot be reached goes on all the same.
-fn serve(socket: &Path, desk: Desk, runtime: &Runtime, context: &Context) -> Option<Served> {
+fn serve(
+    socket: &Path,
+    desk: ControlState,
+    runtime: &Runtime,
+    context: &Context,
+) -> Option<Served> {
     let served = runtime.block_on(async { ctl::serve(socket, desk) });
     served
         .inspect_err(|error| {
@@ -230,10 +236,10 @@ fn here(clock: Clock) -> ZonedDateTime {
 }
 
 /// Makes the client of a place, with a token got for it now.
-pub(super) fn client(
-    place: &Place,
+pub(crate) fn client(
+    place: &Destination,
     source: &CredentialSource,
-    wires: Wires,
+    wires: ConnectionSettings,
     runtime: &Runtime,
     context: &Context,
 ) -> Result<ViasClient, Failure> {

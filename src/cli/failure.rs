@@ -2,7 +2,7 @@
 //!
 //! `error:` says what is wrong, `caused by:` why, `hint:` what to type instead.
 
-use super::stream::Stderr;
+use crate::cli::stream::Stderr;
 use batchctl::engine::LedgerError;
 use batchctl::input::InputError;
 use batchctl::plan::PlanProblem;
@@ -19,28 +19,28 @@ const MESSAGE_COLUMNS: usize = 600;
 
 /// Why a command ends without having done its job.
 #[derive(Debug)]
-pub(super) struct Failure {
-    pub(super) status: ExitStatus,
+pub(crate) struct Failure {
+    pub(crate) status: ExitStatus,
     error: Box<dyn Error + Send + Sync>,
     hint: Option<String>,
 }
 
 impl Failure {
-    pub(super) fn new(status: ExitStatus, error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+    pub(crate) fn new(status: ExitStatus, error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self { status, error: error.into(), hint: None }
     }
 
     /// The command line or the configuration is wrong.
-    pub(super) fn usage(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+    pub(crate) fn usage(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self::new(ExitStatus::Usage, error)
     }
 
-    pub(super) fn with_hint(self, hint: impl Into<Option<String>>) -> Self {
+    pub(crate) fn with_hint(self, hint: impl Into<Option<String>>) -> Self {
         Self { hint: hint.into(), ..self }
     }
 
     /// Tells the failure on standard error.
-    pub(super) fn tell(&self, stderr: &mut Stderr) {
+    pub(crate) fn tell(&self, stderr: &mut Stderr) {
         if let Some(problems) = self.error.downcast_ref::<Problems>() {
             tell_problems(problems, stderr);
         }

@@ -1,6 +1,6 @@
 //! Keeps what this process knows inside of it: no core dump, and no panic that shows a secret.
 
-use super::stream::Stderr;
+use crate::cli::stream::Stderr;
 use batchctl::api::Redactor;
 use batchctl::text::printable;
 use rustix::process::DumpableBehavior;
@@ -18,14 +18,14 @@ const MESSAGE_COLUMNS: usize = 600;
 
 /// Forbids core dumps, to this process and what it starts, and other processes of the same user a
 /// look at its memory.
-pub(super) fn forbid_dumps() {
+pub(crate) fn forbid_dumps() {
     // Whoever cannot be refused either has not been granted it in the first place.
     let _ = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) });
     let _ = set_dumpable_behavior(DumpableBehavior::NotDumpable);
 }
 
 /// Tells a panic on standard error, without the secrets it may have had in its hands.
-pub(super) fn tell_panics(stderr: Stderr) {
+pub(crate) fn tell_panics(stderr: Stderr) {
     panic::set_hook(Box::new(move |panic| {
         let mut stderr = stderr;
         stderr.say("error", &told(panic, stderr.redactor));

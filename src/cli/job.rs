@@ -1,9 +1,9 @@
 //! The turn of a job: taken, waited for, or left to whoever has it.
 
-use super::Context;
-use super::args::IfBusy;
-use super::args::LockArgs;
-use super::failure::Failure;
+use crate::cli::Context;
+use crate::cli::args::IfBusy;
+use crate::cli::args::LockArgs;
+use crate::cli::failure::Failure;
 use batchctl::clock::Clock;
 use batchctl::run;
 use batchctl::store::JobLock;
@@ -11,7 +11,7 @@ use batchctl::store::JobName;
 use batchctl::store::StoreError;
 
 /// Whose turn it is.
-pub(super) enum Turn {
+pub(crate) enum JobAccess {
     /// Ours, with the lock if there is a job to lock.
     Ours(Option<JobLock>),
     /// Another run's, and that is fine.
@@ -19,19 +19,19 @@ pub(super) enum Turn {
 }
 
 /// Takes the lock of a job, as the flags want it.
-pub(super) fn take(
+pub(crate) fn take(
     job: Option<&JobName>,
     args: &LockArgs,
     context: &Context,
     clock: Clock,
-) -> Result<Turn, Failure> {
-    let Some(job) = job else { return Ok(Turn::Ours(None)) };
+) -> Result<JobAccess, Failure> {
+    let Some(job) = job else { return Ok(JobAccess::Ours(None)) };
     match run::lock_job(&context.state, job, args.lock_wait, clock) {
-        Ok(lock) => Ok(Turn::Ours(Some(lock))),
+        Ok(lock) => Ok(JobAccess::Ours(Some(lock))),
         Err(busy @ StoreError::JobBusy { .. }) if args.if_busy == IfBusy::Skip => {
             let mut stderr = context.stderr;
             stderr.line(&format!("skipped: {busy}"));
-            Ok(Turn::Skipped)
+            Ok(JobAccess::Skipped)
         }
         Err(error) => Err(error.into()),
     }

@@ -5,10 +5,10 @@
 //! closes them, once the report is read. What cannot be written is told in the end: a document
 //! has no say in the run.
 
-use super::documents::Document;
-use super::failure::Failure;
-use super::target::not_printed;
-use super::target::not_written;
+use crate::cli::documents::Document;
+use crate::cli::failure::Failure;
+use crate::cli::target::not_printed;
+use crate::cli::target::not_written;
 use batchctl::clock::Clock;
 use batchctl::event::Watch;
 use batchctl::progress::Events;
@@ -33,7 +33,7 @@ const CHUNK_BYTES: u64 = 64 << 10;
 
 /// What becomes of the lines that are there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Beginning {
+pub(crate) enum Beginning {
     /// They are of another run.
     Anew,
     /// They are of this one.
@@ -41,7 +41,7 @@ pub(super) enum Beginning {
 }
 
 /// The events documents of a run, open.
-pub(super) struct Live {
+pub(crate) struct Live {
     run: String,
     sinks: Vec<Sink>,
     clock: Clock,
@@ -49,7 +49,7 @@ pub(super) struct Live {
 
 impl Live {
     /// Opens those among the documents that are live.
-    pub(super) fn open(
+    pub(crate) fn open(
         documents: &[Document],
         beginning: Beginning,
         run: &RunId,
@@ -61,14 +61,14 @@ impl Live {
     }
 
     /// Adds the watchers that write them.
-    pub(super) fn watch(&self, watchers: &mut Vec<Box<dyn Watch>>) {
+    pub(crate) fn watch(&self, watchers: &mut Vec<Box<dyn Watch>>) {
         for sink in &self.sinks {
             watchers.push(Box::new(Events::new(Box::new(sink.clone()), self.run.clone())));
         }
     }
 
     /// Closes them with what the run came to, when all of it is known.
-    pub(super) fn close(&self, report: &Report) {
+    pub(crate) fn close(&self, report: &Report) {
         for sink in &self.sinks {
             // The sink keeps its own trouble.
             let _ = write_closing_events(report, self.clock.now(), sink.clone());
@@ -76,7 +76,7 @@ impl Live {
     }
 
     /// Returns the first thing that went wrong with a document, if anything did.
-    pub(super) fn failure(self) -> Option<Failure> {
+    pub(crate) fn failure(self) -> Option<Failure> {
         self.sinks.into_iter().find_map(Sink::failure)
     }
 }

@@ -3,9 +3,9 @@
 //! Only whole lines are written, and none is torn by a renaming. What cannot be written is
 //! dropped and told in the end: a log has no say in the run.
 
-use super::args::UnattendedArgs;
-use super::failure::Failure;
-use super::target::remedy;
+use crate::cli::args::UnattendedArgs;
+use crate::cli::failure::Failure;
+use crate::cli::target::remedy;
 use batchctl::report::ExitStatus;
 use std::ffi::OsString;
 use std::fs;
@@ -29,23 +29,23 @@ struct LogFileError {
 
 /// The first thing that went wrong with a log file, known to whoever opened it.
 #[derive(Debug, Clone, Default)]
-pub(super) struct LogTrouble(Arc<OnceLock<String>>);
+pub(crate) struct LogTrouble(Arc<OnceLock<String>>);
 
 impl LogTrouble {
     /// Returns what went wrong, if anything did.
-    pub(super) fn message(&self) -> Option<&str> {
+    pub(crate) fn message(&self) -> Option<&str> {
         self.0.get().map(String::as_str)
     }
 }
 
 /// Opens the log file that the flags ask for.
-pub(super) fn open(args: &UnattendedArgs) -> Result<Option<LogFile>, Failure> {
+pub(crate) fn open(args: &UnattendedArgs) -> Result<Option<LogFile>, Failure> {
     args.log_file.as_deref().map(|path| LogFile::open(path, args.log_file_size)).transpose()
 }
 
 /// An open log file. Each `write` is taken for one or more whole lines.
 #[derive(Debug)]
-pub(super) struct LogFile {
+pub(crate) struct LogFile {
     path: PathBuf,
     file: File,
     size: u64,
@@ -55,7 +55,7 @@ pub(super) struct LogFile {
 
 impl LogFile {
     /// Opens a log file to go on with it, or makes a new one.
-    pub(super) fn open(path: &Path, most: u64) -> Result<Self, Failure> {
+    pub(crate) fn open(path: &Path, most: u64) -> Result<Self, Failure> {
         let told = |source| {
             let hint = remedy(path, &source);
             let error = LogFileError { path: path.into(), source };
@@ -68,7 +68,7 @@ impl LogFile {
     }
 
     /// Returns where trouble with this file will be told.
-    pub(super) fn trouble(&self) -> LogTrouble {
+    pub(crate) fn trouble(&self) -> LogTrouble {
         self.trouble.clone()
     }
 

@@ -1,8 +1,8 @@
 //! `man`: manual pages, made from the same definition that parses the command line.
 
-use super::args::ManArgs;
-use super::failure::Failure;
-use super::stream;
+use crate::cli::args::ManArgs;
+use crate::cli::failure::Failure;
+use crate::cli::stream;
 use batchctl::report::ExitStatus;
 use clap::Command;
 use clap_mangen::Man;
@@ -26,8 +26,8 @@ struct NotWritten {
 }
 
 /// Prints one page, or writes all of them to a directory.
-pub(super) fn show(args: &ManArgs) -> Result<ExitStatus, Failure> {
-    let mut root = without_help(super::command());
+pub(crate) fn show(args: &ManArgs) -> Result<ExitStatus, Failure> {
+    let mut root = without_help(crate::cli::command());
     root.build();
     match &args.dir {
         Some(directory) => write_all(root, directory),

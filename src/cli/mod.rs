@@ -46,10 +46,17 @@ mod take_up;
 mod target;
 mod unattended;
 
-use args::Cli;
-use args::ColorChoice;
-use args::Command;
-use args::GlobalArgs;
+use crate::cli::args::Cli;
+use crate::cli::args::ColorChoice;
+use crate::cli::args::Command;
+use crate::cli::args::GlobalArgs;
+use crate::cli::config::ConfigFile;
+use crate::cli::failure::Failure;
+use crate::cli::stream::Audience;
+use crate::cli::stream::Colour;
+use crate::cli::stream::Stderr;
+use crate::cli::surroundings::Surroundings;
+use crate::cli::unattended::Unattended;
 use batchctl::api::Redactor;
 use batchctl::report::ExitStatus;
 use batchctl::task;
@@ -57,15 +64,8 @@ use clap::Arg;
 use clap::ArgAction;
 use clap::CommandFactory;
 use clap::FromArgMatches;
-use config::ConfigFile;
-use failure::Failure;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use stream::Audience;
-use stream::Colour;
-use stream::Stderr;
-use surroundings::Surroundings;
-use unattended::Unattended;
 
 /// What every command needs to know.
 #[derive(Debug)]

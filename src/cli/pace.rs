@@ -2,15 +2,15 @@
 //!
 //! A flag that would silently do nothing is refused: whoever gave it counts on it.
 
-use super::Context;
-use super::args::PaceArgs;
-use super::args::RateChoice;
-use super::failure::Failure;
-use super::rank::rank;
+use crate::cli::Context;
+use crate::cli::args::PaceArgs;
+use crate::cli::args::RateChoice;
+use crate::cli::failure::Failure;
+use crate::cli::rank::rank;
 use batchctl::run::RunSettings;
 
 /// Sets the rate from flags that all have a value.
-pub(super) fn set_rate(settings: &mut RunSettings, args: &PaceArgs) {
+pub(crate) fn set_rate(settings: &mut RunSettings, args: &PaceArgs) {
     (settings.rate, settings.auto_from) = match args.rate {
         RateChoice::Limit(rate) => (Some(rate), None),
         RateChoice::None => (None, None),
@@ -19,7 +19,7 @@ pub(super) fn set_rate(settings: &mut RunSettings, args: &PaceArgs) {
 }
 
 /// Changes the rate of a run as far as flags or variables say so.
-pub(super) fn adjust_rate(settings: &mut RunSettings, args: &PaceArgs, context: &Context) {
+pub(crate) fn adjust_rate(settings: &mut RunSettings, args: &PaceArgs, context: &Context) {
     // What is searched for already keeps its bounds.
     let goes_on = args.rate == RateChoice::Auto && settings.auto_from.is_some();
     if context.is_given("rate") && !goes_on {
@@ -37,7 +37,7 @@ pub(super) fn adjust_rate(settings: &mut RunSettings, args: &PaceArgs, context: 
 }
 
 /// Refuses flags that contradict each other, or that would have no effect.
-pub(super) fn check(settings: &RunSettings, context: &Context) -> Result<(), Failure> {
+pub(crate) fn check(settings: &RunSettings, context: &Context) -> Result<(), Failure> {
     if settings.ramp.is_some() && settings.rate.is_none() {
         return Err(Failure::usage("`--ramp` has no rate to grow to, for there is `--rate none`")
             .with_hint("give a rate such as `--rate 10/s`, or `--ramp 0s`".to_owned()));

@@ -4,7 +4,7 @@
 //! Never has a say in the run: what cannot be told is a warning. The address is a secret of its
 //! kind, whoever has it can speak for the job, so no message shows more than its host.
 
-use super::stream::Stderr;
+use crate::cli::stream::Stderr;
 use batchctl::api::Route;
 use batchctl::report::ExitStatus;
 use reqwest::Client;
@@ -36,7 +36,7 @@ enum PingError {
 }
 
 /// A monitor that was told of the beginning and waits for the end.
-pub(super) struct Ping {
+pub(crate) struct Ping {
     url: Url,
     route: Route,
     begun: JoinHandle<Result<(), PingError>>,
@@ -44,13 +44,13 @@ pub(super) struct Ping {
 
 impl Ping {
     /// Tells the monitor that the run begins. It is told beside the run, which does not wait.
-    pub(super) fn start(url: &Url, route: Route) -> Self {
+    pub(crate) fn start(url: &Url, route: Route) -> Self {
         let (target, way) = (below(url, "start"), route.clone());
         Self { url: url.clone(), route, begun: thread::spawn(move || tell(&target, &way)) }
     }
 
     /// Tells the monitor how the run ended; warns of what it was not told.
-    pub(super) fn end(self, status: ExitStatus, stderr: &mut Stderr) {
+    pub(crate) fn end(self, status: ExitStatus, stderr: &mut Stderr) {
         let target = match status {
             ExitStatus::Ok => self.url.clone(),
             status => below(&self.url, &status.code().to_string()),

@@ -1,14 +1,14 @@
 //! Where calls go: an endpoint, a region or the sandbox, and the project.
 
-use super::Context;
-use super::args::CredentialArgs;
-use super::args::PlaceArgs;
-use super::credentials::Target;
-use super::failure::Failure;
-use super::project;
-use super::project::Asked;
-use super::rank;
-use super::rank::Stronger;
+use crate::cli::Context;
+use crate::cli::args::CredentialArgs;
+use crate::cli::args::PlaceArgs;
+use crate::cli::credentials::Target;
+use crate::cli::failure::Failure;
+use crate::cli::project;
+use crate::cli::project::Asked;
+use crate::cli::rank;
+use crate::cli::rank::Stronger;
 use batchctl::api::Credentials;
 use batchctl::api::Endpoint;
 use batchctl::api::ProjectId;
@@ -29,19 +29,19 @@ const SANDBOX_PROJECT: &str = "sandbox";
 const UNKNOWN_PROJECT: &str = "the-project-of-the-login";
 
 /// Where calls go.
-pub(super) struct Place {
-    pub(super) endpoint: Endpoint,
-    pub(super) project: ProjectId,
-    pub(super) route: Route,
+pub(crate) struct Destination {
+    pub(crate) endpoint: Endpoint,
+    pub(crate) project: ProjectId,
+    pub(crate) route: Route,
     /// The embedded sandbox, which ends when this is dropped.
-    pub(super) sandbox: Option<SandboxThread>,
+    pub(crate) sandbox: Option<SandboxThread>,
     /// The credentials, if they had to be got to find out the project.
-    pub(super) loaded: Option<Arc<Credentials>>,
+    pub(crate) loaded: Option<Arc<Credentials>>,
 }
 
 /// Whether IAM may be asked for the id of a project that was not named.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Lookup {
+pub(crate) enum Lookup {
     /// With the credentials of the run.
     Allowed,
     /// Nothing is sent: the project stays unknown.
@@ -49,37 +49,37 @@ pub(super) enum Lookup {
 }
 
 /// Decides where calls go; starts the embedded sandbox if it is asked for.
-pub(super) fn resolve(
+pub(crate) fn resolve(
     args: &PlaceArgs,
     credentials: &CredentialArgs,
     lookup: Lookup,
     context: &Context,
-) -> Result<Place, Failure> {
+) -> Result<Destination, Failure> {
     if args.sandbox {
         return embedded(args);
     }
     let endpoint = endpoint(args, context)?;
     let route = route(args, &endpoint, context)?;
     if let Some(project) = args.project_id.clone() {
-        return Ok(Place { endpoint, project, route, sandbox: None, loaded: None });
+        return Ok(Destination { endpoint, project, route, sandbox: None, loaded: None });
     }
     if lookup == Lookup::Never {
         let project = UNKNOWN_PROJECT.parse().expect("the name is a project id");
-        return Ok(Place { endpoint, project, route, sandbox: None, loaded: None });
+        return Ok(Destination { endpoint, project, route, sandbox: None, loaded: None });
     }
     let region = args.region.as_deref();
     let target = Target { endpoint: &endpoint, project: None, region, route: &route };
     let Asked { project, loaded } = project::ask(credentials, &target, context)?;
-    Ok(Place { endpoint, project, route, sandbox: None, loaded })
+    Ok(Destination { endpoint, project, route, sandbox: None, loaded })
 }
 
 /// Decides where the calls of an earlier run go now: as then, unless a flag says otherwise.
-pub(super) fn of_run(
+pub(crate) fn of_run(
     args: &PlaceArgs,
     record: &RunRecord,
     settings: &RunSettings,
     context: &Context,
-) -> Result<Place, Failure> {
+) -> Result<Destination, Failure> {
     let elsewhere = context.is_given("endpoint") || context.is_given("region");
     let project = match context.is_given("project_id") {
         true => args.project_id.clone(),
@@ -94,11 +94,11 @@ pub(super) fn of_run(
     };
     let route = route(args, &endpoint, context)?;
     let project = project.ok_or_else(|| Failure::usage("the project is missing"))?;
-    Ok(Place { endpoint, project, route, sandbox: None, loaded: None })
+    Ok(Destination { endpoint, project, route, sandbox: None, loaded: None })
 }
 
 /// Decides which way calls take, and whether that is one for a token.
-pub(super) fn route(
+pub(crate) fn route(
     args: &PlaceArgs,
     endpoint: &Endpoint,
     context: &Context,
@@ -130,9 +130,9 @@ fn allow_insecure(args: &PlaceArgs, endpoint: &Endpoint, context: &Context) -> R
     Ok(())
 }
 
-impl Place {
+impl Destination {
     /// Returns the URLs that are called, and through what.
-    pub(super) fn pattern(&self) -> String {
+    pub(crate) fn pattern(&self) -> String {
         let pattern = self.endpoint.action_pattern(&self.project);
         match &self.route.proxy {
             Some(proxy) => format!("{pattern} through {proxy}"),
@@ -143,7 +143,7 @@ impl Place {
 
 /// Refuses a look at the tasks of a rehearsal: its sandbox has gone with the process, and another
 /// knows nothing of what it did.
-pub(super) fn outlives_run(place: &Place) -> Result<(), Failure> {
+pub(crate) fn outlives_run(place: &Destination) -> Result<(), Failure> {
     match place.sandbox {
         None => Ok(()),
         Some(_) => Err(Failure::usage("the sandbox of that run is gone, and its tasks with it")
@@ -151,18 +151,18 @@ pub(super) fn outlives_run(place: &Place) -> Result<(), Failure> {
     }
 }
 
-fn embedded(args: &PlaceArgs) -> Result<Place, Failure> {
+fn embedded(args: &PlaceArgs) -> Result<Destination, Failure> {
     let sandbox = SandboxThread::start(SandboxSettings::default())
         .map_err(|error| Failure::new(ExitStatus::InputOutput, error))?;
     let endpoint = sandbox.url().parse().expect("the sandbox listens on a loopback address");
     let fallback = || SANDBOX_PROJECT.parse().expect("the name is a project id");
     let project = args.project_id.clone().unwrap_or_else(fallback);
     let route = Route::default();
-    Ok(Place { endpoint, project, route, sandbox: Some(sandbox), loaded: None })
+    Ok(Destination { endpoint, project, route, sandbox: Some(sandbox), loaded: None })
 }
 
 /// Takes the endpoint or the region, whichever was said with more authority.
-pub(super) fn endpoint(args: &PlaceArgs, context: &Context) -> Result<Endpoint, Failure> {
+pub(crate) fn endpoint(args: &PlaceArgs, context: &Context) -> Result<Endpoint, Failure> {
     let regional = |region: &str| Endpoint::of_region(region).map_err(Failure::usage);
     match (&args.endpoint, &args.region) {
         (Some(endpoint), None) => Ok(endpoint.clone()),

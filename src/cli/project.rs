@@ -1,11 +1,11 @@
 //! Which project it is when none was named: what comes with the credentials tells, or IAM.
 
-use super::Context;
-use super::args::CredentialArgs;
-use super::credentials;
-use super::credentials::Target;
-use super::failure::Failure;
-use super::list;
+use crate::cli::Context;
+use crate::cli::args::CredentialArgs;
+use crate::cli::credentials;
+use crate::cli::credentials::Target;
+use crate::cli::failure::Failure;
+use crate::cli::list;
 use batchctl::api::CredentialSource;
 use batchctl::api::Credentials;
 use batchctl::api::ProjectId;
@@ -13,13 +13,13 @@ use batchctl::api::TokenSource;
 use std::sync::Arc;
 
 /// A project, and the credentials if they had to be got for it.
-pub(super) struct Asked {
-    pub(super) project: ProjectId,
-    pub(super) loaded: Option<Arc<Credentials>>,
+pub(crate) struct Asked {
+    pub(crate) project: ProjectId,
+    pub(crate) loaded: Option<Arc<Credentials>>,
 }
 
 /// Finds out the project that the credentials are for.
-pub(super) fn ask(
+pub(crate) fn ask(
     args: &CredentialArgs,
     target: &Target<'_>,
     context: &Context,

@@ -1,7 +1,7 @@
 //! What people at a terminal are asked: whether to begin, and for secrets. Nobody else is.
 
-use super::Context;
-use super::stream::Audience;
+use crate::cli::Context;
+use crate::cli::stream::Audience;
 use rustix::termios::LocalModes;
 use rustix::termios::OptionalActions;
 use rustix::termios::Termios;
@@ -17,7 +17,7 @@ use tokio::sync::oneshot;
 
 /// What was answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Answer {
+pub(crate) enum Answer {
     Yes,
     No,
 }
@@ -25,7 +25,7 @@ pub(super) enum Answer {
 /// Asks on standard error, if there is a person to answer; otherwise the answer is yes.
 ///
 /// Ctrl-C is an answer, too: whoever asks has something to clear away then.
-pub(super) fn ask(question: &str, context: &Context) -> io::Result<Answer> {
+pub(crate) fn ask(question: &str, context: &Context) -> io::Result<Answer> {
     if context.stderr.audience == Audience::Cron {
         return Ok(Answer::Yes);
     }
@@ -49,7 +49,7 @@ pub(super) fn ask(question: &str, context: &Context) -> io::Result<Answer> {
 }
 
 /// What came of asking for a secret.
-pub(super) enum Secret {
+pub(crate) enum Secret {
     Given(String),
     /// There is no person to ask.
     Nobody,
@@ -57,7 +57,7 @@ pub(super) enum Secret {
 }
 
 /// Asks for a secret, which is not shown while it is typed.
-pub(super) fn secret(question: &str, context: &Context) -> io::Result<Secret> {
+pub(crate) fn secret(question: &str, context: &Context) -> io::Result<Secret> {
     let surroundings = &context.surroundings;
     let cron = context.stderr.audience == Audience::Cron;
     if cron || !surroundings.stdin_is_terminal || !surroundings.stderr_is_terminal {

@@ -1,21 +1,21 @@
 //! Which of two flags holds that say two things about one: flag, variable, file, in this order.
 
-use super::failure::Failure;
+use crate::cli::failure::Failure;
 use clap::ArgMatches;
 use clap::parser::ValueSource;
 
 /// Which of two flags was said with more authority.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Stronger {
+pub(crate) enum Stronger {
     First,
     Second,
 }
 
 /// The rank of what stands in a variable.
-pub(super) const VARIABLE: u8 = 2;
+pub(crate) const VARIABLE: u8 = 2;
 
 /// Decides between two flags that both have a value; with the same authority they contradict.
-pub(super) fn stronger(
+pub(crate) fn stronger(
     first: &str,
     second: &str,
     matches: &ArgMatches,
@@ -30,7 +30,7 @@ pub(super) fn stronger(
 
 /// Ranks where the value of a flag of the subcommand came from: 3 for the command line, 2 for its
 /// variable, 1 for the file or a default, 0 if it has none.
-pub(super) fn rank(flag: &str, matches: &ArgMatches) -> u8 {
+pub(crate) fn rank(flag: &str, matches: &ArgMatches) -> u8 {
     let argument = flag.replace('-', "_");
     // A flag that this command does not have was not given either.
     let known = deepest(matches).filter(|matches| matches.try_contains_id(&argument).is_ok());

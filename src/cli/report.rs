@@ -1,20 +1,20 @@
 //! `report`, and what every run prints when it ends: the same, from the same store.
 
-use super::Context;
-use super::args::ReportArgs;
-use super::args::ReportCommand;
-use super::diff;
-use super::digest::digest;
-use super::documents;
-use super::documents::Document;
-use super::documents::Material;
-use super::failure::Failure;
-use super::live::Live;
-use super::runs::find;
-use super::stream;
-use super::stream::Audience;
-use super::stream::Colour;
-use super::stream::Stderr;
+use crate::cli::Context;
+use crate::cli::args::ReportArgs;
+use crate::cli::args::ReportCommand;
+use crate::cli::diff;
+use crate::cli::digest::digest;
+use crate::cli::documents;
+use crate::cli::documents::Document;
+use crate::cli::documents::Material;
+use crate::cli::failure::Failure;
+use crate::cli::live::Live;
+use crate::cli::runs::find;
+use crate::cli::stream;
+use crate::cli::stream::Audience;
+use crate::cli::stream::Colour;
+use crate::cli::stream::Stderr;
 use batchctl::report::ExitStatus;
 use batchctl::report::Report;
 use batchctl::report::ResultsOptions;
@@ -35,16 +35,16 @@ use std::thread;
 type Tables = VecDeque<Result<(), Failure>>;
 
 /// What is to be told of a run.
-pub(super) struct Wanted<'a> {
-    pub(super) documents: &'a [Document],
-    pub(super) options: &'a ResultsOptions,
-    pub(super) json: bool,
-    pub(super) summary: bool,
+pub(crate) struct ReportRequest<'a> {
+    pub(crate) documents: &'a [Document],
+    pub(crate) options: &'a ResultsOptions,
+    pub(crate) json: bool,
+    pub(crate) summary: bool,
     /// The documents that were written while this process carried the run out.
-    pub(super) live: Option<&'a Live>,
+    pub(crate) live: Option<&'a Live>,
 }
 
-pub(super) fn show(args: &ReportArgs, context: &Context) -> Result<ExitStatus, Failure> {
+pub(crate) fn show(args: &ReportArgs, context: &Context) -> Result<ExitStatus, Failure> {
     if let Some(ReportCommand::Diff(args)) = &args.command {
         return diff::show(args, context);
     }
@@ -52,7 +52,7 @@ pub(super) fn show(args: &ReportArgs, context: &Context) -> Result<ExitStatus, F
     let options = documents::options(&args.output);
     let runs = run::runs_in(&context.state);
     let id = find(&args.which, context)?;
-    let wanted = Wanted {
+    let wanted = ReportRequest {
         documents: &documents,
         options: &options,
         json: args.output.json,
@@ -65,10 +65,10 @@ pub(super) fn show(args: &ReportArgs, context: &Context) -> Result<ExitStatus, F
 }
 
 /// Writes the documents, prints the result, and returns the run's exit status.
-pub(super) fn present(
+pub(crate) fn present(
     runs: &RunDirectory,
     id: &RunId,
-    wanted: &Wanted<'_>,
+    wanted: &ReportRequest<'_>,
     context: &Context,
 ) -> Result<ExitStatus, Failure> {
     let running = if runs.is_locked(id)? { StillRunning::Yes } else { StillRunning::No };
@@ -110,7 +110,11 @@ fn tell_cron(report: &Report, written: &[PathBuf], context: &Context) {
 
 /// Writes the tables of an ended run, beside the report: that takes as long, and they need none of
 /// it.
-fn write_tables(runs: &RunDirectory, id: &RunId, wanted: &Wanted<'_>) -> Result<Tables, Failure> {
+fn write_tables(
+    runs: &RunDirectory,
+    id: &RunId,
+    wanted: &ReportRequest<'_>,
+) -> Result<Tables, Failure> {
     let tables = wanted.documents.iter().filter(|document| document.is_csv());
     let mut tables = tables.peekable();
     if tables.peek().is_none() {

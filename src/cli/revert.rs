@@ -1,25 +1,25 @@
 //! `revert`: takes back what a run has changed.
 
-use super::Context;
-use super::action::Order;
-use super::args::RevertArgs;
-use super::args::TakeUpArgs;
-use super::credentials;
-use super::documents;
-use super::documents::Document;
-use super::dry_run;
-use super::execute;
-use super::execute::Unbegun;
-use super::execute::Wires;
-use super::failure::Failure;
-use super::list;
-use super::log_file;
-use super::pace;
-use super::place;
-use super::place::Place;
-use super::runs;
-use super::take_up;
-use super::take_up::TakeUp;
+use crate::cli::Context;
+use crate::cli::action::Order;
+use crate::cli::args::RevertArgs;
+use crate::cli::args::TakeUpArgs;
+use crate::cli::credentials;
+use crate::cli::documents;
+use crate::cli::documents::Document;
+use crate::cli::dry_run;
+use crate::cli::execute;
+use crate::cli::execute::ConnectionSettings;
+use crate::cli::execute::IfNotStarted;
+use crate::cli::failure::Failure;
+use crate::cli::list;
+use crate::cli::log_file;
+use crate::cli::pace;
+use crate::cli::place;
+use crate::cli::place::Destination;
+use crate::cli::runs;
+use crate::cli::take_up;
+use crate::cli::take_up::Launch;
 use batchctl::clock::Clock;
 use batchctl::report::ExitStatus;
 use batchctl::run;
@@ -33,7 +33,7 @@ use std::num::NonZeroUsize;
 /// How many tasks that are left alone are listed.
 const SHOWN_TASKS: usize = 20;
 
-pub(super) fn revert(args: &RevertArgs, context: &Context) -> Result<ExitStatus, Failure> {
+pub(crate) fn revert(args: &RevertArgs, context: &Context) -> Result<ExitStatus, Failure> {
     let documents = documents::parse(&args.how.documents, &[])?;
     let id = runs::find(&args.which, context)?;
     let clock = Clock::start();
@@ -63,13 +63,13 @@ pub(super) fn revert(args: &RevertArgs, context: &Context) -> Result<ExitStatus,
     let log_file = log_file::open(&args.how.unattended)?;
     let target = (place.endpoint.to_string(), place.project.to_string());
     let planned = revert.plan(target, clock)?;
-    let how = TakeUp {
+    let how = Launch {
         args: &args.how,
         order: &order,
         place: &place,
         documents: &documents,
         log_file,
-        unbegun: Unbegun::Discard,
+        unbegun: IfNotStarted::Discard,
         clock,
     };
     take_up::carry_out(planned, how, context)
@@ -78,14 +78,14 @@ pub(super) fn revert(args: &RevertArgs, context: &Context) -> Result<ExitStatus,
 fn choose(
     revert: &mut Revert,
     args: &TakeUpArgs,
-    place: &Place,
+    place: &Destination,
     clock: Clock,
     context: &Context,
 ) -> Result<Reverted, Failure> {
     let credentials = credentials::source(&args.credentials, place, context)?;
     let runtime = list::runtime()?;
     let connect_timeout = revert.settings.connect_timeout;
-    let wires = Wires { connect_timeout, concurrency: NonZeroUsize::MIN };
+    let wires = ConnectionSettings { connect_timeout, concurrency: NonZeroUsize::MIN };
     let client = execute::client(place, &credentials, wires, &runtime, context)?;
     let shown = usize::try_from(dry_run::SHOWN_ROWS).expect("a few rows fit");
     Ok(runtime.block_on(revert.choose(&client, clock, shown))?)

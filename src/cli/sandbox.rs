@@ -1,16 +1,16 @@
 //! `sandbox`: serves until it is told to stop.
 
-use super::args::SandboxArgs;
-use super::descriptors;
-use super::failure::Failure;
-use super::stream;
+use crate::cli::args::SandboxArgs;
+use crate::cli::descriptors;
+use crate::cli::failure::Failure;
+use crate::cli::stream;
 use batchctl::report::ExitStatus;
 use batchctl::sandbox::Sandbox;
 use batchctl::sandbox::SandboxError;
 use tokio::signal::unix::SignalKind;
 use tokio::signal::unix::signal;
 
-pub(super) fn serve(args: SandboxArgs) -> Result<ExitStatus, Failure> {
+pub(crate) fn serve(args: SandboxArgs) -> Result<ExitStatus, Failure> {
     descriptors::make_most_room();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()

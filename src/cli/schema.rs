@@ -1,12 +1,12 @@
 //! `schema`: prints what programs may rely on in a document.
 
-use super::args::SchemaArgs;
-use super::failure::Failure;
-use super::stream;
+use crate::cli::args::SchemaArgs;
+use crate::cli::failure::Failure;
+use crate::cli::stream;
 use batchctl::report::ExitStatus;
 use batchctl::report::Schema;
 
-pub(super) fn print(args: &SchemaArgs) -> Result<ExitStatus, Failure> {
+pub(crate) fn print(args: &SchemaArgs) -> Result<ExitStatus, Failure> {
     stream::print(Schema::from(args.document).text())
         .map_err(|error| Failure::new(ExitStatus::InputOutput, error))?;
     Ok(ExitStatus::Ok)

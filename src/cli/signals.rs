@@ -3,8 +3,8 @@
 //! Says at once what it does. SIGHUP stays ignored if it was when the process started (`nohup`);
 //! SIGINT does not: a script's background job would else never hear of it.
 
-use super::display::Talk;
-use super::surroundings::Surroundings;
+use crate::cli::display::Talk;
+use crate::cli::surroundings::Surroundings;
 use batchctl::engine::Control;
 use batchctl::event::StopReason;
 use batchctl::text::span;
@@ -35,7 +35,7 @@ enum Asked {
 /// it up; SIGUSR1 asks for a line of status.
 ///
 /// Must be called within a runtime.
-pub(super) fn obey(
+pub(crate) fn obey(
     surroundings: &Surroundings,
     control: mpsc::UnboundedSender<Control>,
     talk: Talk,
@@ -58,7 +58,7 @@ pub(super) fn obey(
 /// Lets signals end the process at once again, as they end one that does not listen for them.
 ///
 /// A run that is over has nothing to lose: its report can be had again, any time.
-pub(super) fn obey_no_longer(surroundings: &Surroundings) -> io::Result<()> {
+pub(crate) fn obey_no_longer(surroundings: &Surroundings) -> io::Result<()> {
     let over = Arc::new(AtomicBool::new(true));
     let hang_up = SignalKind::hangup().as_raw_value();
     let hang_up = (!surroundings.ignores(hang_up)).then_some(hang_up);

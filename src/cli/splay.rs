@@ -10,7 +10,7 @@ use std::time::Duration;
 ///
 /// The first 64 bits of a SHA-256 of the names are taken for a fraction, so that it is the same
 /// in every version and on every machine.
-pub(super) fn wait(span: Duration, host: &[u8], job: &str) -> Duration {
+pub(crate) fn wait(span: Duration, host: &[u8], job: &str) -> Duration {
     let names = [host, b"\0", job.as_bytes()].concat();
     let hash = digest(&SHA256, &names);
     let first = hash.as_ref().first_chunk().expect("a SHA-256 has 32 bytes");

@@ -9,14 +9,14 @@ use std::io::Write;
 
 /// Whether text may carry colour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Colour {
+pub(crate) enum Colour {
     Yes,
     No,
 }
 
 /// Who reads standard error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Audience {
+pub(crate) enum Audience {
     /// Somebody who is told what goes on.
     Person,
     /// Cron, which mails whatever it reads: it is told of nothing but a failure.
@@ -25,21 +25,21 @@ pub(super) enum Audience {
 
 /// Standard error.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Stderr {
-    pub(super) colour: Colour,
-    pub(super) audience: Audience,
+pub(crate) struct Stderr {
+    pub(crate) colour: Colour,
+    pub(crate) audience: Audience,
     /// Takes out what no message may contain: one for the process, for as long as it lives.
-    pub(super) redactor: &'static Redactor,
+    pub(crate) redactor: &'static Redactor,
 }
 
 impl Stderr {
     /// Returns standard error for what everybody has to know.
-    pub(super) fn of_failures(self) -> Self {
+    pub(crate) fn of_failures(self) -> Self {
         Self { audience: Audience::Person, ..self }
     }
 
     /// Writes a message with its kind in front.
-    pub(super) fn say(&mut self, kind: &str, message: &str) {
+    pub(crate) fn say(&mut self, kind: &str, message: &str) {
         let code = match kind {
             "error" => "\x1b[1;31m",
             "warning" => "\x1b[1;33m",
@@ -52,7 +52,7 @@ impl Stderr {
     }
 
     /// Writes a line, if it is for whoever reads.
-    pub(super) fn line(&mut self, text: &str) {
+    pub(crate) fn line(&mut self, text: &str) {
         if self.audience == Audience::Cron {
             return;
         }
@@ -63,18 +63,18 @@ impl Stderr {
 }
 
 /// Writes the result to standard output. A reader that has gone (`| head`) is no failure.
-pub(super) fn print(text: &str) -> io::Result<()> {
+pub(crate) fn print(text: &str) -> io::Result<()> {
     print_bytes(text.as_bytes())
 }
 
 /// Writes a result that is no text of its own to standard output, as [`print`] does.
-pub(super) fn print_bytes(bytes: &[u8]) -> io::Result<()> {
+pub(crate) fn print_bytes(bytes: &[u8]) -> io::Result<()> {
     let mut stdout = io::stdout().lock();
     forgive_closed(stdout.write_all(bytes).and_then(|()| stdout.flush()))
 }
 
 /// Turns the end of a pipe's reader into success.
-pub(super) fn forgive_closed(result: io::Result<()>) -> io::Result<()> {
+pub(crate) fn forgive_closed(result: io::Result<()>) -> io::Result<()> {
     match result {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         result => result,

@@ -21,17 +21,17 @@ const SECRETS: [(&str, &str); 5] = [
 
 /// The surroundings of this process, read once.
 #[derive(Debug)]
-pub(super) struct Surroundings {
+pub(crate) struct Surroundings {
     variables: Vec<(OsString, OsString)>,
     /// One bit for each signal that is ignored, the lowest for signal 1.
     ignored_signals: u64,
-    pub(super) stdin_is_terminal: bool,
-    pub(super) stdout_is_terminal: bool,
-    pub(super) stderr_is_terminal: bool,
+    pub(crate) stdin_is_terminal: bool,
+    pub(crate) stdout_is_terminal: bool,
+    pub(crate) stderr_is_terminal: bool,
 }
 
 impl Surroundings {
-    pub(super) fn read() -> Self {
+    pub(crate) fn read() -> Self {
         Self {
             variables: env::vars_os().collect(),
             ignored_signals: ignored_signals(),
@@ -42,7 +42,7 @@ impl Surroundings {
     }
 
     /// Makes known every secret there is among the variables, whether or not it will be used.
-    pub(super) fn tell_secrets(&self, redactor: &Redactor) {
+    pub(crate) fn tell_secrets(&self, redactor: &Redactor) {
         for (variable, name) in SECRETS {
             if let Some(secret) = self.variable(variable).and_then(|value| value.to_str()) {
                 redactor.learn(name, secret.trim());
@@ -51,18 +51,18 @@ impl Surroundings {
     }
 
     /// Returns the names of the variables that hold a secret.
-    pub(super) fn secrets(&self) -> impl Iterator<Item = &'static str> {
+    pub(crate) fn secrets(&self) -> impl Iterator<Item = &'static str> {
         let names = SECRETS.into_iter().map(|(variable, _)| variable);
         names.filter(|variable| self.variable(variable).is_some())
     }
 
     /// Tells whether a signal was ignored when the process started.
-    pub(super) fn ignores(&self, signal: i32) -> bool {
+    pub(crate) fn ignores(&self, signal: i32) -> bool {
         (1..=64).contains(&signal) && self.ignored_signals & (1 << (signal - 1)) != 0
     }
 
     /// Returns a variable that is set and not empty.
-    pub(super) fn variable(&self, name: &str) -> Option<&OsString> {
+    pub(crate) fn variable(&self, name: &str) -> Option<&OsString> {
         let found = self.variables.iter().find(|(variable, _)| variable == name);
         found.map(|(_, value)| value).filter(|value| !value.is_empty())
     }
@@ -73,24 +73,24 @@ impl Surroundings {
         self.variable(name).map(PathBuf::from).filter(|path| path.is_absolute())
     }
 
-    pub(super) fn home(&self) -> Option<PathBuf> {
+    pub(crate) fn home(&self) -> Option<PathBuf> {
         self.directory("HOME")
     }
 
-    pub(super) fn config_file(&self) -> Option<PathBuf> {
+    pub(crate) fn config_file(&self) -> Option<PathBuf> {
         let home = || self.directory("HOME").map(|home| home.join(".config"));
         let config = self.directory("XDG_CONFIG_HOME").or_else(home)?;
         Some(config.join("batchctl").join("config.toml"))
     }
 
-    pub(super) fn state_directory(&self) -> Option<PathBuf> {
+    pub(crate) fn state_directory(&self) -> Option<PathBuf> {
         let home = || self.directory("HOME").map(|home| home.join(".local").join("state"));
         let state = self.directory("XDG_STATE_HOME").or_else(home)?;
         Some(state.join("batchctl"))
     }
 
     /// Returns the variables that a token command may see.
-    pub(super) fn for_commands(&self) -> Vec<(OsString, OsString)> {
+    pub(crate) fn for_commands(&self) -> Vec<(OsString, OsString)> {
         let passed = |(name, _): &&(OsString, OsString)| {
             name.to_str().is_some_and(|name| PASSED_ON.contains(&name))
         };

@@ -1,30 +1,30 @@
 //! `resume` and `retry`: what a run remembers, and what the flags change of it.
 
-use super::Context;
-use super::action;
-use super::action::Order;
-use super::args::ResumeArgs;
-use super::args::RetryArgs;
-use super::args::TakeUpArgs;
-use super::credentials;
-use super::documents;
-use super::documents::Document;
-use super::dry_run;
-use super::execute;
-use super::execute::Execution;
-use super::execute::Unbegun;
-use super::failure::Failure;
-use super::job;
-use super::job::Turn;
-use super::live::Beginning;
-use super::live::Live;
-use super::log_file;
-use super::log_file::LogFile;
-use super::pace;
-use super::place;
-use super::place::Place;
-use super::report;
-use super::runs;
+use crate::cli::Context;
+use crate::cli::action;
+use crate::cli::action::Order;
+use crate::cli::args::ResumeArgs;
+use crate::cli::args::RetryArgs;
+use crate::cli::args::TakeUpArgs;
+use crate::cli::credentials;
+use crate::cli::documents;
+use crate::cli::documents::Document;
+use crate::cli::dry_run;
+use crate::cli::execute;
+use crate::cli::execute::Execution;
+use crate::cli::execute::IfNotStarted;
+use crate::cli::failure::Failure;
+use crate::cli::job;
+use crate::cli::job::JobAccess;
+use crate::cli::live::Beginning;
+use crate::cli::live::Live;
+use crate::cli::log_file;
+use crate::cli::log_file::LogFile;
+use crate::cli::pace;
+use crate::cli::place;
+use crate::cli::place::Destination;
+use crate::cli::report;
+use crate::cli::runs;
 use batchctl::clock::Clock;
 use batchctl::report::ExitStatus;
 use batchctl::run;
@@ -44,7 +44,7 @@ use batchctl::text::printable;
 /// How many columns a line about a group of failures takes at the most.
 const LONGEST_LINE: usize = 200;
 
-pub(super) fn resume(args: &ResumeArgs, context: &Context) -> Result<ExitStatus, Failure> {
+pub(crate) fn resume(args: &ResumeArgs, context: &Context) -> Result<ExitStatus, Failure> {
     let documents = documents::parse(&args.how.documents, &[])?;
     let id = runs::find(&args.which, context)?;
     let clock = Clock::start();
@@ -55,8 +55,8 @@ pub(super) fn resume(args: &ResumeArgs, context: &Context) -> Result<ExitStatus,
         Resumption::Finished => return tell_finished(&id, &documents, &args.how, clock, context),
     };
     let _job = match turn(&resumable.record, &args.how, context, clock)? {
-        Turn::Ours(lock) => lock,
-        Turn::Skipped => return Ok(ExitStatus::Ok),
+        JobAccess::Ours(lock) => lock,
+        JobAccess::Skipped => return Ok(ExitStatus::Ok),
     };
     adjust(&mut resumable.settings, &args.how, context);
     pace::check(&resumable.settings, context)?;
@@ -64,19 +64,19 @@ pub(super) fn resume(args: &ResumeArgs, context: &Context) -> Result<ExitStatus,
     resumable.settings.sandbox = place.sandbox.is_some();
     let order = order(&resumable.record, &place, &resumable.settings);
     let planned = resumable.into_planned();
-    let how = TakeUp {
+    let how = Launch {
         args: &args.how,
         order: &order,
         place: &place,
         documents: &documents,
         log_file,
-        unbegun: Unbegun::Keep,
+        unbegun: IfNotStarted::Keep,
         clock,
     };
     carry_out(planned, how, context)
 }
 
-pub(super) fn retry(args: &RetryArgs, context: &Context) -> Result<ExitStatus, Failure> {
+pub(crate) fn retry(args: &RetryArgs, context: &Context) -> Result<ExitStatus, Failure> {
     let documents = documents::parse(&args.how.documents, &[])?;
     let id = runs::find(&args.which, context)?;
     let clock = Clock::start();
@@ -101,8 +101,8 @@ pub(super) fn retry(args: &RetryArgs, context: &Context) -> Result<ExitStatus, F
     documents.iter().try_for_each(Document::try_out)?;
     let log_file = log_file::open(&args.how.unattended)?;
     let _job = match turn(&retry.record, &args.how, context, clock)? {
-        Turn::Ours(lock) => lock,
-        Turn::Skipped => return Ok(ExitStatus::Ok),
+        JobAccess::Ours(lock) => lock,
+        JobAccess::Skipped => return Ok(ExitStatus::Ok),
     };
     let target = (place.endpoint.to_string(), place.project.to_string());
     let planned = retry.plan(target, clock)?;
@@ -112,13 +112,13 @@ pub(super) fn retry(args: &RetryArgs, context: &Context) -> Result<ExitStatus, F
         stderr.line(&format!("there is nothing to retry in run {id}"));
         return Ok(ExitStatus::Ok);
     }
-    let how = TakeUp {
+    let how = Launch {
         args: &args.how,
         order: &order,
         place: &place,
         documents: &documents,
         log_file,
-        unbegun: Unbegun::Discard,
+        unbegun: IfNotStarted::Discard,
         clock,
     };
     carry_out(planned, how, context)
@@ -149,7 +149,7 @@ fn tell_finished(
     let runs = run::runs_in(&context.state);
     let options = documents::options(&args.documents);
     let live = Live::open(documents, Beginning::GoesOn, id, clock)?;
-    let wanted = report::Wanted {
+    let wanted = report::ReportRequest {
         documents,
         options: &options,
         json: false,
@@ -165,14 +165,14 @@ fn turn(
     args: &TakeUpArgs,
     context: &Context,
     clock: Clock,
-) -> Result<Turn, Failure> {
+) -> Result<JobAccess, Failure> {
     // A name that was checked when the run was planned.
     let job = record.run.job.as_deref().and_then(|name| name.parse().ok());
     job::take(job.as_ref(), &args.lock, context, clock)
 }
 
 /// Changes the settings that flags or variables give; the others stay as the run had them.
-pub(super) fn adjust(settings: &mut RunSettings, args: &TakeUpArgs, context: &Context) {
+pub(crate) fn adjust(settings: &mut RunSettings, args: &TakeUpArgs, context: &Context) {
     let given = |flag| context.is_given(flag);
     pace::adjust_rate(settings, &args.pace, context);
     if given("concurrency") {
@@ -229,7 +229,7 @@ fn adjust_state(settings: &mut RunSettings, args: &TakeUpArgs, context: &Context
     }
 }
 
-fn order(record: &RunRecord, place: &Place, settings: &RunSettings) -> Order {
+fn order(record: &RunRecord, place: &Destination, settings: &RunSettings) -> Order {
     let pattern = place.pattern();
     Order { word: record.run.command.clone(), pattern, settings: settings.clone() }
 }
@@ -243,7 +243,7 @@ fn preview(retry: &Retry, order: &Order) -> Result<ExitStatus, Failure> {
 }
 
 /// Returns tasks of a run as a plan shows them.
-pub(super) fn plan_rows(tasks: Vec<TaskRow>, record: &RunRecord) -> Vec<PlanRow> {
+pub(crate) fn plan_rows(tasks: Vec<TaskRow>, record: &RunRecord) -> Vec<PlanRow> {
     let name = |source: u32| {
         let index = usize::try_from(source).expect("a u32 fits a usize");
         record.sources.get(index).map(|source| source.name.clone()).unwrap_or_default()
@@ -260,38 +260,38 @@ pub(super) fn plan_rows(tasks: Vec<TaskRow>, record: &RunRecord) -> Vec<PlanRow>
 }
 
 /// A run that is about to be taken up.
-pub(super) struct TakeUp<'a> {
-    pub(super) args: &'a TakeUpArgs,
-    pub(super) order: &'a Order,
-    pub(super) place: &'a Place,
-    pub(super) documents: &'a [Document],
-    pub(super) log_file: Option<LogFile>,
-    pub(super) unbegun: Unbegun,
-    pub(super) clock: Clock,
+pub(crate) struct Launch<'a> {
+    pub(crate) args: &'a TakeUpArgs,
+    pub(crate) order: &'a Order,
+    pub(crate) place: &'a Destination,
+    pub(crate) documents: &'a [Document],
+    pub(crate) log_file: Option<LogFile>,
+    pub(crate) unbegun: IfNotStarted,
+    pub(crate) clock: Clock,
 }
 
-pub(super) fn carry_out(
+pub(crate) fn carry_out(
     planned: Planned,
-    how: TakeUp<'_>,
+    how: Launch<'_>,
     context: &Context,
 ) -> Result<ExitStatus, Failure> {
-    let TakeUp { args, order, place, documents, log_file, unbegun, clock } = how;
+    let Launch { args, order, place, documents, log_file, unbegun, clock } = how;
     let credentials = match credentials::source(&args.credentials, place, context) {
         Ok(source) => source,
         Err(failure) => {
-            if unbegun == Unbegun::Discard {
+            if unbegun == IfNotStarted::Discard {
                 planned.discard()?;
             }
             return Err(failure);
         }
     };
-    let asks = !args.yes && place.sandbox.is_none() && unbegun == Unbegun::Discard;
+    let asks = !args.yes && place.sandbox.is_none() && unbegun == IfNotStarted::Discard;
     if asks && !action::confirmed(order, &planned, context)? {
         planned.discard()?;
         return Err(Failure::new(ExitStatus::Interrupted, "nothing was sent"));
     }
     let is_told = !args.display.quiet && !args.unattended.cron;
-    if unbegun == Unbegun::Keep && is_told {
+    if unbegun == IfNotStarted::Keep && is_told {
         let mut stderr = context.stderr;
         let tasks = plural(planned.totals().selected, "task", "tasks");
         stderr.line(&format!("going on with run {} of {tasks}", planned.id()));

@@ -1,7 +1,7 @@
 //! Where a document goes: to standard output, or whole over its target or not at all.
 
-use super::failure::Failure;
-use super::stream::forgive_closed;
+use crate::cli::failure::Failure;
+use crate::cli::stream::forgive_closed;
 use batchctl::report::ExitStatus;
 use std::fs;
 use std::io;
@@ -17,7 +17,7 @@ const CHUNK_BYTES: usize = 64 << 10;
 
 /// Where a document goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Target {
+pub(crate) enum Target {
     StandardOutput,
     File(PathBuf),
 }
@@ -32,7 +32,7 @@ enum TargetError {
 
 impl Target {
     /// Reads a place; `-` is standard output.
-    pub(super) fn of(place: &str) -> Self {
+    pub(crate) fn of(place: &str) -> Self {
         match place {
             "-" => Self::StandardOutput,
             path => Self::File(path.into()),
@@ -40,7 +40,7 @@ impl Target {
     }
 
     /// Returns the file it is.
-    pub(super) fn path(&self) -> Option<&Path> {
+    pub(crate) fn path(&self) -> Option<&Path> {
         match self {
             Self::StandardOutput => None,
             Self::File(path) => Some(path),
@@ -50,7 +50,7 @@ impl Target {
     /// Has a document written: to standard output, or beside the target and renamed over it.
     ///
     /// What `fill` returns tells what it could not read from what it could not write.
-    pub(super) fn write(
+    pub(crate) fn write(
         &self,
         fill: impl FnOnce(&mut dyn Write) -> Result<io::Result<()>, Failure>,
     ) -> Result<(), Failure> {
@@ -74,7 +74,7 @@ impl Target {
 }
 
 /// Opens a file beside its target, with the rights that a new file has.
-pub(super) fn beside(path: &Path) -> io::Result<NamedTempFile> {
+pub(crate) fn beside(path: &Path) -> io::Result<NamedTempFile> {
     // A rename would put a file in the place of a device or a pipe, for whoever uses it next.
     match fs::metadata(path) {
         Ok(target) if target.is_dir() => return Err(io::ErrorKind::IsADirectory.into()),
@@ -104,14 +104,14 @@ fn without_place(error: io::Error) -> io::Error {
     }
 }
 
-pub(super) fn not_written(path: &Path, source: io::Error) -> Failure {
+pub(crate) fn not_written(path: &Path, source: io::Error) -> Failure {
     let hint = remedy(path, &source);
     let error = TargetError::Write { path: path.into(), source };
     Failure::new(ExitStatus::InputOutput, error).with_hint(hint)
 }
 
 /// Returns what helps against an error of writing.
-pub(super) fn remedy(path: &Path, error: &io::Error) -> String {
+pub(crate) fn remedy(path: &Path, error: &io::Error) -> String {
     let directory = directory_of(path);
     match error.kind() {
         io::ErrorKind::NotFound if !directory.exists() => {
@@ -124,7 +124,7 @@ pub(super) fn remedy(path: &Path, error: &io::Error) -> String {
     }
 }
 
-pub(super) fn not_printed(source: io::Error) -> Failure {
+pub(crate) fn not_printed(source: io::Error) -> Failure {
     Failure::new(ExitStatus::InputOutput, TargetError::Output { source })
 }
 

@@ -1,14 +1,14 @@
 //! What surrounds a run that nobody watches: its splay before, its pings on both sides.
 
-use super::args::Command;
-use super::args::CommonArgs;
-use super::args::PlaceArgs;
-use super::args::TakeUpArgs;
-use super::args::UnattendedArgs;
-use super::args::WhichRunArgs;
-use super::ping::Ping;
-use super::splay;
-use super::stream::Stderr;
+use crate::cli::args::Command;
+use crate::cli::args::CommonArgs;
+use crate::cli::args::PlaceArgs;
+use crate::cli::args::TakeUpArgs;
+use crate::cli::args::UnattendedArgs;
+use crate::cli::args::WhichRunArgs;
+use crate::cli::ping::Ping;
+use crate::cli::splay;
+use crate::cli::stream::Stderr;
 use batchctl::api::Roots;
 use batchctl::api::Route;
 use batchctl::report::ExitStatus;
@@ -16,7 +16,7 @@ use batchctl::text::span;
 use std::thread;
 
 /// A run that is about to begin, as schedulers and monitors know it.
-pub(super) struct Unattended {
+pub(crate) struct Unattended {
     args: UnattendedArgs,
     place: PlaceArgs,
     /// The name of the job, or the command of a run without one.
@@ -25,7 +25,7 @@ pub(super) struct Unattended {
 
 impl Unattended {
     /// Returns what the flags of a run ask for; a dry run is none.
-    pub(super) fn of(command: &Command) -> Option<Self> {
+    pub(crate) fn of(command: &Command) -> Option<Self> {
         match command {
             Command::Start(args) => Self::of_action(&args.common, "start"),
             Command::Stop(args) => Self::of_action(&args.common, "stop"),
@@ -49,12 +49,12 @@ impl Unattended {
     }
 
     /// Tells whether standard error is read by cron.
-    pub(super) fn is_for_cron(&self) -> bool {
+    pub(crate) fn is_for_cron(&self) -> bool {
         self.args.cron
     }
 
     /// Waits for the splay, and does the work between two pings.
-    pub(super) fn around(
+    pub(crate) fn around(
         &self,
         stderr: &mut Stderr,
         work: impl FnOnce() -> ExitStatus,

@@ -25,15 +25,15 @@ const GRACE: Duration = Duration::from_secs(5);
 
 /// An attempt that was admitted.
 #[derive(Debug)]
-pub(super) struct Flight {
+pub(super) struct Attempt {
     pub(super) claim: Claim,
     pub(super) seq: AttemptSeq,
 }
 
 /// An attempt that came to its end.
 #[derive(Debug)]
-pub(super) struct Landing {
-    pub(super) flight: Flight,
+pub(super) struct Completion {
+    pub(super) attempt: Attempt,
     pub(super) answer: Answer,
     /// The credentials that the call was sent with.
     pub(super) used: Generation,
@@ -47,11 +47,11 @@ pub(super) fn send<A: TaskApi>(
     api: &A,
     clock: Clock,
     timeout: Duration,
-    flight: Flight,
-) -> impl Future<Output = Landing> {
+    attempt: Attempt,
+) -> impl Future<Output = Completion> {
     async move {
         let sent = clock.instant();
-        let task = Arc::clone(&flight.claim.task);
+        let task = Arc::clone(&attempt.claim.task);
         // The call takes its credentials when it is first polled, and that is now.
         let used = api.authority().generation();
         let call = pin!(AssertUnwindSafe(async { api.call(task).await }).catch_unwind());
@@ -60,7 +60,7 @@ pub(super) fn send<A: TaskApi>(
             Some(Err(panic)) => Answer::Panicked(panic_message(panic.as_ref())),
             None => timed_out(timeout),
         };
-        Landing { flight, answer, used, sent, ended: clock.instant() }
+        Completion { attempt, answer, used, sent, ended: clock.instant() }
     }
 }
 

@@ -23,7 +23,7 @@ use crate::event::Event;
 use crate::event::Operator;
 use crate::event::RunStats;
 use crate::event::StopReason;
-use crate::policy::Standing;
+use crate::policy::AttemptHistory;
 use crate::task::Task;
 use futures::future::BoxFuture;
 use std::error::Error;
@@ -65,7 +65,7 @@ pub struct Claim {
     /// How often it was sent before.
     pub attempts: u32,
     /// What those attempts amount to.
-    pub standing: Standing,
+    pub history: AttemptHistory,
     /// When the first of them was sent.
     pub first_sent: Option<Timestamp>,
     /// The last of them.
@@ -78,7 +78,7 @@ impl Claim {
         Self {
             task: Arc::new(task),
             attempts: 0,
-            standing: Standing::default(),
+            history: AttemptHistory::default(),
             first_sent: None,
             last_seq: None,
         }
@@ -132,7 +132,7 @@ pub async fn run<A: TaskApi>(
     clock: Clock,
     control: mpsc::UnboundedReceiver<Control>,
 ) -> Result<RunStats, LedgerError> {
-    let send = |flight| attempt::send(api, clock, settings.timeout, flight);
+    let send = |attempt| attempt::send(api, clock, settings.timeout, attempt);
     let authority = api.authority();
     dispatcher::Dispatcher::new(ledger, send, authority, settings, clock).run(control).await
 }

@@ -5,7 +5,7 @@
 //! quickly to just below it, a plateau there, then slowly past it to see whether it still holds.
 //! Only a rate that was used up is raised. Knows no pacer and never waits.
 
-use super::pace::SLOWEST;
+use crate::policy::pace::SLOWEST;
 use std::time::Duration;
 use std::time::Instant;
 

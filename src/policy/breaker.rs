@@ -6,9 +6,9 @@
 //! stampede. While it is not closed, no failure is charged to a task. It never waits; it answers
 //! with an instant, and knows attempts by their number in the run alone.
 
-use super::blame::Blame;
-use super::blame::Health;
-use super::classify::Verdict;
+use crate::policy::attribution::Attribution;
+use crate::policy::attribution::Health;
+use crate::policy::classify::Verdict;
 use std::time::Duration;
 use std::time::Instant;
 
@@ -140,7 +140,7 @@ impl Breaker {
     }
 
     /// Takes note of how an attempt ended, with `jitter` drawn evenly from 0 to 1.
-    pub fn landed(
+    pub fn completed(
         &mut self,
         number: u64,
         health: Health,
@@ -178,13 +178,13 @@ impl Breaker {
     }
 
     /// Returns whose failure the attempt of that number was, which found the service away.
-    pub fn blame(&self, number: u64) -> Blame {
+    pub fn attribute(&self, number: u64) -> Attribution {
         if number < self.from || self.state != State::Closed {
-            return Blame::Service;
+            return Attribution::Service;
         }
         match self.served.is_some_and(|served| served > number) {
-            true => Blame::Task,
-            false => Blame::Unknown,
+            true => Attribution::Task,
+            false => Attribution::Unknown,
         }
     }
 
@@ -194,10 +194,10 @@ impl Breaker {
     /// A service that was reached before and is not reached now is away, for no task has a way
     /// to it of its own. All else is taken as the task's: a run must not wait at its end for a
     /// service that works.
-    pub fn blame_without_witness(&self, verdict: Verdict) -> Blame {
+    pub fn attribute_without_witness(&self, verdict: Verdict) -> Attribution {
         match (verdict, self.served) {
-            (Verdict::NeverLeft, Some(_)) => Blame::Service,
-            (_, _) => Blame::Presumed,
+            (Verdict::NeverLeft, Some(_)) => Attribution::Service,
+            (_, _) => Attribution::Presumed,
         }
     }
 

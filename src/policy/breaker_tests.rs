@@ -32,7 +32,7 @@ impl Bench {
     }
 
     fn land(&mut self, number: u64, health: Health) -> Option<BreakerChange> {
-        self.breaker.landed(number, health, self.now, 0.0)
+        self.breaker.completed(number, health, self.now, 0.0)
     }
 
     /// Makes calls one after the other that all end so, and returns what the last one changed.
@@ -171,7 +171,7 @@ fn calls_from_before_tell_nothing_of_the_present() {
     bench.calls(5, Health::Served);
     for &number in &late[2..] {
         assert_eq!(bench.land(number, Health::Away), None);
-        assert_eq!(bench.breaker.blame(number), Blame::Service);
+        assert_eq!(bench.breaker.attribute(number), Attribution::Service);
     }
 }
 
@@ -226,8 +226,8 @@ proptest! {
                 (Some(number), passage) => {
                     prop_assert_eq!(passage, Passage::AfterLanding);
                     if health == 0 {
-                        let landed = bench.breaker.landed(number, Health::Away, bench.now, jitter);
-                        let Some(BreakerChange::Opened { until }) = landed else { panic!() };
+                        let completed = bench.breaker.completed(number, Health::Away, bench.now, jitter);
+                        let Some(BreakerChange::Opened { until }) = completed else { panic!() };
                         prop_assert!(until <= bench.now + Duration::from_secs(60));
                         (not_before, probe) = (until, None);
                     }

@@ -22,7 +22,7 @@ const BUCKETS: usize = (MEMORY_SECONDS * 1_000 / BUCKET_MILLIS) as usize + 1;
 
 /// Whether a retry may go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Turn {
+pub enum RetryPermit {
     /// It may.
     Now,
     /// Not before then, unless more first attempts are made meanwhile.
@@ -72,11 +72,11 @@ impl RetryBudget {
     }
 
     /// Asks whether one more retry may go; it counts only once it is counted.
-    pub fn ask(&mut self, now: Instant) -> Turn {
+    pub fn ask(&mut self, now: Instant) -> RetryPermit {
         self.advance(now);
         match affordable(self.firsts, self.retries) {
-            true => Turn::Now,
-            false => Turn::NotBefore(self.next_turn()),
+            true => RetryPermit::Now,
+            false => RetryPermit::NotBefore(self.next_turn()),
         }
     }
 

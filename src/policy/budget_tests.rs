@@ -19,7 +19,7 @@ fn recent(sent: &[Instant], now: Instant) -> usize {
 /// Counts retries until one may not go, and returns how many did.
 fn spend_all(budget: &mut RetryBudget, now: Instant) -> usize {
     let mut count = 0;
-    while budget.ask(now) == Turn::Now {
+    while budget.ask(now) == RetryPermit::Now {
         budget.count_retry(now);
         count += 1;
     }
@@ -32,7 +32,7 @@ fn a_hundred_retries_in_ten_seconds_are_free() {
     let mut budget = RetryBudget::new(start);
     assert_eq!(spend_all(&mut budget, start), 100);
     // Their bucket of half a second must have left the ten seconds altogether.
-    assert_eq!(budget.ask(start), Turn::NotBefore(start + millis(10_500)));
+    assert_eq!(budget.ask(start), RetryPermit::NotBefore(start + millis(10_500)));
     assert_eq!(spend_all(&mut budget, start + millis(10_499)), 0);
     assert_eq!(spend_all(&mut budget, start + millis(10_500)), 100);
 }
@@ -64,7 +64,7 @@ fn retries_that_came_one_by_one_make_room_one_by_one() {
         budget.count_retry(start + millis(tick * 100));
     }
     let now = start + millis(9_900);
-    assert_eq!(budget.ask(now), Turn::NotBefore(start + millis(10_500)));
+    assert_eq!(budget.ask(now), RetryPermit::NotBefore(start + millis(10_500)));
     assert_eq!(spend_all(&mut budget, start + millis(10_500)), 5);
     assert_eq!(spend_all(&mut budget, start + millis(11_000)), 5);
 }
@@ -101,7 +101,7 @@ proptest! {
                 if first {
                     budget.count_first(now);
                     firsts.push(now);
-                } else if budget.ask(now) == Turn::Now {
+                } else if budget.ask(now) == RetryPermit::Now {
                     budget.count_retry(now);
                     retries.push(now);
                     let affordable = recent(&firsts, now) / 5 + 100;
@@ -121,10 +121,10 @@ proptest! {
         for (wait, count) in steps {
             now += millis(wait);
             (0..count).for_each(|_| budget.count_retry(now));
-            if let Turn::NotBefore(due) = budget.ask(now) {
+            if let RetryPermit::NotBefore(due) = budget.ask(now) {
                 prop_assert!(due > now && due <= now + millis(10_500));
-                prop_assert_eq!(budget.clone().ask(due), Turn::Now);
-                prop_assert!(budget.clone().ask(due - millis(1)) != Turn::Now);
+                prop_assert_eq!(budget.clone().ask(due), RetryPermit::Now);
+                prop_assert!(budget.clone().ask(due - millis(1)) != RetryPermit::Now);
             }
         }
     }

@@ -4,14 +4,14 @@
 //! prefixes differ between the gateway's generations. What is not known for sure is in doubt:
 //! a wrong "failed" makes an operator start a running camera group twice.
 
-use super::answer::ActionResult;
-use super::answer::Answer;
-use super::answer::Body;
-use super::answer::Delivery;
-use super::answer::NoResponse;
-use super::answer::Response;
-use super::answer::ServiceError;
-use super::retry_after::window_in_message;
+use crate::policy::answer::ActionResult;
+use crate::policy::answer::Answer;
+use crate::policy::answer::Body;
+use crate::policy::answer::Delivery;
+use crate::policy::answer::NoResponse;
+use crate::policy::answer::Response;
+use crate::policy::answer::ServiceError;
+use crate::policy::retry_after::window_in_message;
 use crate::task::Counts;
 use crate::task::Failure;
 use crate::task::FailureKind;

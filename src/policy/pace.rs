@@ -33,7 +33,7 @@ const LARGEST_MARGIN: Duration = Duration::from_millis(50);
 pub const REMEMBERED_SENDINGS: u32 = 10_000;
 const KEPT: usize = REMEMBERED_SENDINGS as usize;
 /// The fewest sendings a second that [`rate_per_second`] gives.
-pub(super) const SLOWEST: f64 = 0.01;
+pub(crate) const SLOWEST: f64 = 0.01;
 
 /// Whether a sending may go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

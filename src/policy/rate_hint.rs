@@ -4,12 +4,12 @@
 //! IETF, the `X-RateLimit-*` family, VIAS's own and those of the gateway's debug mode. All of
 //! them only ever lower the pace. Nonsense is as good as absent.
 
-use super::retry_after::LONGEST_HOLD;
-use super::retry_after::span_in_words;
-use super::retry_after::whole_number;
-use super::structured_field::Bare;
-use super::structured_field::Item;
-use super::structured_field::list;
+use crate::policy::retry_after::LONGEST_HOLD;
+use crate::policy::retry_after::span_in_words;
+use crate::policy::retry_after::whole_number;
+use crate::policy::structured_field::Bare;
+use crate::policy::structured_field::Item;
+use crate::policy::structured_field::list;
 use std::time::Duration;
 use std::time::Instant;
 use std::time::UNIX_EPOCH;

@@ -4,8 +4,8 @@
 //! waits. A task is given up only for its own sake: what the service asks of everyone
 //! (throttling) uses up no attempt of any task.
 
-use super::blame::Repute;
-use super::classify::Verdict;
+use crate::policy::attribution::WitnessTrust;
+use crate::policy::classify::Verdict;
 use crate::task::Outcome;
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -37,7 +37,7 @@ pub struct RetryPolicy {
 
 /// What a task has been through, this attempt included.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Standing {
+pub struct AttemptHistory {
     /// Attempts that count against the most there may be.
     pub charged: u32,
     /// Throttled answers so far.
@@ -47,10 +47,10 @@ pub struct Standing {
     /// Whether any attempt was left in doubt.
     pub doubted: bool,
     /// What the task's word about the service is worth.
-    pub repute: Repute,
+    pub trust: WitnessTrust,
 }
 
-impl Standing {
+impl AttemptHistory {
     /// Returns the standing after one more attempt that ended with `verdict`.
     #[must_use]
     pub fn after(self, verdict: Verdict) -> Self {
@@ -99,43 +99,43 @@ impl RetryPolicy {
     ///
     /// The wait before attempt n+1 is "full jitter": evenly between nothing and
     /// min(20 s, 500 ms · 2ⁿ⁻¹), as in "Exponential Backoff And Jitter" (AWS Architecture Blog).
-    pub fn decide(&self, verdict: Verdict, standing: Standing, jitter: f64) -> Decision {
+    pub fn decide(&self, verdict: Verdict, history: AttemptHistory, jitter: f64) -> Decision {
         match verdict {
             Verdict::Done(outcome) => Decision::Settle(outcome),
-            Verdict::Refused => Decision::Settle(unsuccessful(standing)),
+            Verdict::Refused => Decision::Settle(unsuccessful(history)),
             Verdict::Unauthorised => Decision::Reauthorise,
-            Verdict::Throttled { hold } => Decision::HoldRun { wait: held(hold, standing, jitter) },
+            Verdict::Throttled { hold } => Decision::HoldRun { wait: held(hold, history, jitter) },
             // The same code on the same task would panic again.
             Verdict::Panicked => Decision::Settle(Outcome::Ambiguous),
             Verdict::InDoubt if self.on_doubt == OnDoubt::Hold => {
                 Decision::Settle(Outcome::Ambiguous)
             }
             Verdict::InDoubt | Verdict::NeverLeft | Verdict::Transient => {
-                self.again(standing, jitter)
+                self.again(history, jitter)
             }
         }
     }
 
-    fn again(&self, standing: Standing, jitter: f64) -> Decision {
-        if standing.charged >= self.max_attempts.get() {
-            return Decision::Settle(unsuccessful(standing));
+    fn again(&self, history: AttemptHistory, jitter: f64) -> Decision {
+        if history.charged >= self.max_attempts.get() {
+            return Decision::Settle(unsuccessful(history));
         }
-        let after = ceiling(FIRST_WAIT, standing.charged).mul_f64(jitter);
+        let after = ceiling(FIRST_WAIT, history.charged).mul_f64(jitter);
         Decision::SendAgain { after }
     }
 }
 
 /// A refusal after a doubt does not undo the doubt: the first attempt may have been carried out.
-fn unsuccessful(standing: Standing) -> Outcome {
-    if standing.doubted { Outcome::Ambiguous } else { Outcome::Failed }
+fn unsuccessful(history: AttemptHistory) -> Outcome {
+    if history.doubted { Outcome::Ambiguous } else { Outcome::Failed }
 }
 
 /// Returns how long the run holds: never less than asked, and a tenth more at most, so that
 /// several clients told the same do not come back at the same moment.
-fn held(asked: Option<Duration>, standing: Standing, jitter: f64) -> Duration {
+fn held(asked: Option<Duration>, history: AttemptHistory, jitter: f64) -> Duration {
     match asked {
         Some(wait) => wait.mul_f64(1.0 + jitter / 10.0),
-        None => ceiling(FIRST_HOLD, standing.throttled).mul_f64(0.5 + jitter / 2.0),
+        None => ceiling(FIRST_HOLD, history.throttled).mul_f64(0.5 + jitter / 2.0),
     }
 }
 
@@ -152,12 +152,12 @@ mod tests {
     const FOUR: RetryPolicy =
         RetryPolicy { max_attempts: NonZeroU32::new(4).unwrap(), on_doubt: OnDoubt::Retry };
 
-    fn standing(charged: u32) -> Standing {
-        Standing { charged, ..Standing::default() }
+    fn history(charged: u32) -> AttemptHistory {
+        AttemptHistory { charged, ..AttemptHistory::default() }
     }
 
-    fn check(verdict: Verdict, standing: Standing, expected: Decision) {
-        assert_eq!(FOUR.decide(verdict, standing, 1.0), expected, "{verdict:?} {standing:?}");
+    fn check(verdict: Verdict, history: AttemptHistory, expected: Decision) {
+        assert_eq!(FOUR.decide(verdict, history, 1.0), expected, "{verdict:?} {history:?}");
     }
 
     fn wait(millis: u64) -> Decision {
@@ -166,42 +166,42 @@ mod tests {
 
     #[test]
     fn waits_double_up_to_the_cap() {
-        check(Verdict::Transient, standing(1), wait(500));
-        check(Verdict::Transient, standing(2), wait(1_000));
-        check(Verdict::NeverLeft, standing(3), wait(2_000));
+        check(Verdict::Transient, history(1), wait(500));
+        check(Verdict::Transient, history(2), wait(1_000));
+        check(Verdict::NeverLeft, history(3), wait(2_000));
         assert_eq!(ceiling(FIRST_WAIT, 7), LONGEST_WAIT);
         assert_eq!(ceiling(FIRST_WAIT, u32::MAX), LONGEST_WAIT);
     }
 
     #[test]
     fn jitter_spreads_the_wait_from_nothing_to_the_ceiling() {
-        let decide = |jitter| FOUR.decide(Verdict::Transient, standing(2), jitter);
+        let decide = |jitter| FOUR.decide(Verdict::Transient, history(2), jitter);
         assert_eq!(decide(0.0), wait(0));
         assert_eq!(decide(0.25), wait(250));
     }
 
     #[test]
     fn used_up_attempts_settle() {
-        check(Verdict::Transient, standing(4), Decision::Settle(Outcome::Failed));
-        check(Verdict::NeverLeft, standing(4), Decision::Settle(Outcome::Failed));
-        let doubted = Standing { doubted: true, ..standing(4) };
+        check(Verdict::Transient, history(4), Decision::Settle(Outcome::Failed));
+        check(Verdict::NeverLeft, history(4), Decision::Settle(Outcome::Failed));
+        let doubted = AttemptHistory { doubted: true, ..history(4) };
         check(Verdict::InDoubt, doubted, Decision::Settle(Outcome::Ambiguous));
         check(Verdict::Transient, doubted, Decision::Settle(Outcome::Ambiguous));
     }
 
     #[test]
     fn an_uncharged_attempt_uses_up_nothing_but_leaves_its_doubt() {
-        let before = standing(3);
+        let before = history(3);
         assert_eq!(before.after_uncharged(Verdict::NeverLeft), before);
         let doubted = before.after_uncharged(Verdict::InDoubt);
-        assert_eq!(doubted, Standing { doubted: true, ..before });
+        assert_eq!(doubted, AttemptHistory { doubted: true, ..before });
         check(Verdict::InDoubt, doubted, wait(2_000));
     }
 
     #[test]
     fn a_refusal_after_a_doubt_leaves_the_doubt() {
-        check(Verdict::Refused, standing(1), Decision::Settle(Outcome::Failed));
-        let doubted = Standing { doubted: true, ..standing(2) };
+        check(Verdict::Refused, history(1), Decision::Settle(Outcome::Failed));
+        let doubted = AttemptHistory { doubted: true, ..history(2) };
         check(Verdict::Refused, doubted, Decision::Settle(Outcome::Ambiguous));
         check(Verdict::Done(Outcome::Succeeded), doubted, Decision::Settle(Outcome::Succeeded));
     }
@@ -209,34 +209,30 @@ mod tests {
     #[test]
     fn a_held_doubt_is_ambiguous_at_once() {
         let hold = RetryPolicy { on_doubt: OnDoubt::Hold, ..FOUR };
-        let decided = hold.decide(Verdict::InDoubt, standing(1), 0.5);
+        let decided = hold.decide(Verdict::InDoubt, history(1), 0.5);
         assert_eq!(decided, Decision::Settle(Outcome::Ambiguous));
-        assert_eq!(hold.decide(Verdict::Transient, standing(1), 1.0), wait(500));
+        assert_eq!(hold.decide(Verdict::Transient, history(1), 1.0), wait(500));
     }
 
     #[test]
     fn a_panic_is_ambiguous_at_once() {
-        check(Verdict::Panicked, standing(1), Decision::Settle(Outcome::Ambiguous));
+        check(Verdict::Panicked, history(1), Decision::Settle(Outcome::Ambiguous));
     }
 
     #[test]
     fn throttling_holds_the_run_and_uses_up_no_attempt() {
-        let mut standing = Standing::default();
+        let mut history = AttemptHistory::default();
         for _ in 0..100 {
-            standing = standing.after(Verdict::Throttled { hold: None });
+            history = history.after(Verdict::Throttled { hold: None });
         }
-        assert_eq!(standing.charged, 0);
-        check(
-            Verdict::Throttled { hold: None },
-            standing,
-            Decision::HoldRun { wait: LONGEST_WAIT },
-        );
+        assert_eq!(history.charged, 0);
+        check(Verdict::Throttled { hold: None }, history, Decision::HoldRun { wait: LONGEST_WAIT });
     }
 
     #[test]
     fn the_run_never_goes_on_earlier_than_asked() {
         let asked = Verdict::Throttled { hold: Some(Duration::from_secs(20)) };
-        let held = |jitter| FOUR.decide(asked, Standing::default(), jitter);
+        let held = |jitter| FOUR.decide(asked, AttemptHistory::default(), jitter);
         assert_eq!(held(0.0), Decision::HoldRun { wait: Duration::from_secs(20) });
         assert_eq!(held(1.0), Decision::HoldRun { wait: Duration::from_secs(22) });
     }

@@ -38,7 +38,7 @@ pub fn window_in_message(message: &str) -> Option<Duration> {
 }
 
 /// Reads a span such as `5 minute`, and nothing of what follows it.
-pub(super) fn span_in_words(text: &str) -> Option<Duration> {
+pub(crate) fn span_in_words(text: &str) -> Option<Duration> {
     let mut words = text.trim_start().split(|c: char| !c.is_ascii_alphanumeric());
     let count = whole_number(words.next()?)?;
     let seconds = match words.next()?.trim_end_matches('s') {
@@ -52,7 +52,7 @@ pub(super) fn span_in_words(text: &str) -> Option<Duration> {
 }
 
 /// Reads digits only: no sign, no fraction, no digit of another script. Saturates.
-pub(super) fn whole_number(text: &str) -> Option<u64> {
+pub(crate) fn whole_number(text: &str) -> Option<u64> {
     if text.is_empty() || !text.bytes().all(|b| b.is_ascii_digit()) {
         return None;
     }

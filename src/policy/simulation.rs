@@ -3,7 +3,7 @@
 //! For tests alone. Sendings are durable at once, timers tick in milliseconds, and the service
 //! is a function of the time and the task.
 
-use super::*;
+use crate::policy::*;
 use crate::task::FailureKind;
 use crate::task::Outcome;
 use crate::task::Rate;
@@ -16,7 +16,7 @@ use std::time::Duration;
 use std::time::Instant;
 
 /// What a service answers to a call of a task at some time, and how long it takes.
-pub(super) type Service<'a> = &'a mut dyn FnMut(Duration, usize) -> (Answer, Duration);
+pub(crate) type Service<'a> = &'a mut dyn FnMut(Duration, usize) -> (Answer, Duration);
 
 /// Something that happens at a later instant.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -33,14 +33,14 @@ struct Flight {
 }
 
 /// A run of tasks, all claimed at once.
-pub(super) struct Simulation {
-    pub(super) concurrency: usize,
-    pub(super) retry: RetryPolicy,
-    pub(super) adaptive: Option<AdaptiveRate>,
-    pub(super) pacer: Pacer,
-    pub(super) breaker: Breaker,
+pub(crate) struct Simulation {
+    pub(crate) concurrency: usize,
+    pub(crate) retry: RetryPolicy,
+    pub(crate) adaptive: Option<AdaptiveRate>,
+    pub(crate) pacer: Pacer,
+    pub(crate) breaker: Breaker,
     budget: RetryBudget,
-    suspects: Suspects<(usize, Verdict)>,
+    suspects: SuspectQueue<(usize, Verdict)>,
     rng: fastrand::Rng,
 
     start: Instant,
@@ -53,20 +53,20 @@ pub(super) struct Simulation {
     due: VecDeque<usize>,
     waiting: usize,
     fresh: std::ops::Range<usize>,
-    standing: Vec<Standing>,
-    repute: Vec<Repute>,
+    history: Vec<AttemptHistory>,
+    trust: Vec<WitnessTrust>,
 
-    pub(super) outcomes: Vec<Option<Outcome>>,
+    pub(crate) outcomes: Vec<Option<Outcome>>,
     /// When each call was sent.
-    pub(super) sent: Vec<Duration>,
+    pub(crate) sent: Vec<Duration>,
     /// When each answer came, and what it meant.
-    pub(super) answers: Vec<(Duration, Verdict)>,
-    pub(super) changes: Vec<(Duration, BreakerChange)>,
+    pub(crate) answers: Vec<(Duration, Verdict)>,
+    pub(crate) changes: Vec<(Duration, BreakerChange)>,
 }
 
 impl Simulation {
     #[expect(clippy::disallowed_methods, reason = "an arbitrary origin of simulated time")]
-    pub(super) fn new(tasks: usize, rate: &str, seed: u64) -> Self {
+    pub(crate) fn new(tasks: usize, rate: &str, seed: u64) -> Self {
         let start = Instant::now();
         let rate = (rate != "none").then(|| rate.parse::<Rate>().unwrap());
         let max_attempts = NonZeroU32::new(4).unwrap();
@@ -77,7 +77,7 @@ impl Simulation {
             pacer: Pacer::new(rate, start),
             breaker: Breaker::new(),
             budget: RetryBudget::new(start),
-            suspects: Suspects::default(),
+            suspects: SuspectQueue::default(),
             rng: fastrand::Rng::with_seed(seed),
             start,
             now: start,
@@ -88,8 +88,8 @@ impl Simulation {
             due: VecDeque::new(),
             waiting: 0,
             fresh: 0..tasks,
-            standing: vec![Standing::default(); tasks],
-            repute: vec![Repute::Clean; tasks],
+            history: vec![AttemptHistory::default(); tasks],
+            trust: vec![WitnessTrust::Clean; tasks],
             outcomes: vec![None; tasks],
             sent: Vec::new(),
             answers: Vec::new(),
@@ -98,7 +98,7 @@ impl Simulation {
     }
 
     /// Lets the rate be found, from what an earlier run learnt.
-    pub(super) fn with_auto_rate(mut self, learnt: Option<f64>) -> Self {
+    pub(crate) fn with_auto_rate(mut self, learnt: Option<f64>) -> Self {
         let bounds = RateBounds { least: 0.5, most: 30_000.0 };
         let adaptive = AdaptiveRate::new(AutoRate { bounds, learnt }, self.start);
         self.pacer.set_rate(Some(rate_per_second(adaptive.per_second())), self.start);
@@ -107,14 +107,14 @@ impl Simulation {
     }
 
     /// Runs until every task is settled, or until then.
-    pub(super) fn run(&mut self, end: Duration, service: Service<'_>) {
+    pub(crate) fn run(&mut self, end: Duration, service: Service<'_>) {
         while self.outcomes.iter().any(Option::is_none) && self.now < self.start + end {
             self.run_one_step(service);
         }
     }
 
     /// Runs until then.
-    pub(super) fn run_until(&mut self, end: Duration, service: Service<'_>) {
+    pub(crate) fn run_until(&mut self, end: Duration, service: Service<'_>) {
         while self.now < self.start + end {
             self.run_one_step(service);
         }
@@ -124,15 +124,15 @@ impl Simulation {
         self.wake = None;
         self.adapt();
         self.admit(service);
-        self.convict_the_last();
+        self.attribute_remaining();
         self.pass_time();
     }
 
-    pub(super) fn elapsed(&self) -> Duration {
+    pub(crate) fn elapsed(&self) -> Duration {
         self.now - self.start
     }
 
-    pub(super) fn count(&self, outcome: Outcome) -> usize {
+    pub(crate) fn count(&self, outcome: Outcome) -> usize {
         self.outcomes.iter().filter(|&&settled| settled == Some(outcome)).count()
     }
 
@@ -171,8 +171,8 @@ impl Simulation {
         let fresh = (!self.fresh.is_empty()).then_some(self.fresh.start);
         let Some(&retry) = self.due.front() else { return fresh };
         match self.budget.ask(self.now) {
-            Turn::Now => Some(retry),
-            Turn::NotBefore(turn) => {
+            RetryPermit::Now => Some(retry),
+            RetryPermit::NotBefore(turn) => {
                 self.wake_at(turn);
                 fresh
             }
@@ -182,7 +182,7 @@ impl Simulation {
     /// Chooses a task whose word counts, if there is one: it probes whether the service is back.
     fn next_witness(&mut self) -> Option<usize> {
         let fresh = (!self.fresh.is_empty()).then_some(self.fresh.start);
-        let clean = self.due.iter().position(|&task| self.repute[task] != Repute::Bad);
+        let clean = self.due.iter().position(|&task| self.trust[task] != WitnessTrust::Bad);
         self.due.rotate_left(clean.unwrap_or(0));
         fresh.or(self.due.front().copied()).or(self.throttled.front().copied())
     }
@@ -212,12 +212,12 @@ impl Simulation {
         self.later.push(Reverse((self.now + latency, Later::Landing(number))));
     }
 
-    fn convict_the_last(&mut self) {
+    fn attribute_remaining(&mut self) {
         let others = self.on_wire.len() + self.waiting + self.due.len() + self.throttled.len();
         if others == 0 && self.fresh.is_empty() {
             for (task, verdict) in self.suspects.take_all() {
-                let blame = self.breaker.blame_without_witness(verdict);
-                self.follow(task, verdict, blame);
+                let attribution = self.breaker.attribute_without_witness(verdict);
+                self.follow(task, verdict, attribution);
             }
         }
     }
@@ -249,39 +249,39 @@ impl Simulation {
         let verdict = classify(&id, &answer).verdict;
         let health = Health::of(&answer, verdict);
         self.answers.push((self.elapsed(), verdict));
-        self.tell_breaker(number, self.repute[flight.task].testimony(health));
+        self.tell_breaker(number, self.trust[flight.task].health_signal(health));
         let throttled = matches!(verdict, Verdict::Throttled { .. });
         if let Some(adaptive) = self.adaptive.as_mut().filter(|_| throttled) {
             adaptive.throttled(flight.sent);
         }
-        let spared = self.standing[flight.task].after_uncharged(verdict);
+        let spared = self.history[flight.task].after_uncharged(verdict);
         match self.retry.decide(verdict, spared, 1.0) {
             Decision::SendAgain { .. } if health == Health::Away => {
                 self.suspects.insert(number, (flight.task, verdict));
             }
-            _ => self.follow(flight.task, verdict, Blame::Presumed),
+            _ => self.follow(flight.task, verdict, Attribution::Presumed),
         }
-        for (blame, (task, verdict)) in self.suspects.explained(&self.breaker) {
-            self.follow(task, verdict, blame);
+        for (attribution, (task, verdict)) in self.suspects.explained(&self.breaker) {
+            self.follow(task, verdict, attribution);
         }
     }
 
     fn tell_breaker(&mut self, number: u64, health: Health) {
         let jitter = self.rng.f64();
-        if let Some(change) = self.breaker.landed(number, health, self.now, jitter) {
+        if let Some(change) = self.breaker.completed(number, health, self.now, jitter) {
             self.changes.push((self.elapsed(), change));
         }
     }
 
-    fn follow(&mut self, task: usize, verdict: Verdict, blame: Blame) {
-        self.repute[task] = self.repute[task].after(blame, self.breaker.outage());
-        let before = self.standing[task];
-        self.standing[task] = match blame {
-            Blame::Task | Blame::Presumed => before.after(verdict),
-            Blame::Service => before.after_uncharged(verdict),
-            Blame::Unknown => unreachable!("only what is explained follows"),
+    fn follow(&mut self, task: usize, verdict: Verdict, attribution: Attribution) {
+        self.trust[task] = self.trust[task].after(attribution, self.breaker.outage());
+        let before = self.history[task];
+        self.history[task] = match attribution {
+            Attribution::Task | Attribution::Presumed => before.after(verdict),
+            Attribution::Service => before.after_uncharged(verdict),
+            Attribution::Unknown => unreachable!("only what is explained follows"),
         };
-        match self.retry.decide(verdict, self.standing[task], self.rng.f64()) {
+        match self.retry.decide(verdict, self.history[task], self.rng.f64()) {
             Decision::Settle(outcome) => self.outcomes[task] = Some(outcome),
             Decision::SendAgain { after } => {
                 self.waiting += 1;
@@ -301,13 +301,13 @@ impl Simulation {
 }
 
 /// The answer of a service that carried the command out.
-pub(super) fn done() -> Answer {
+pub(crate) fn done() -> Answer {
     let result = ActionResult { succeeded: Some(1), failed: Some(0), ..ActionResult::default() };
     answer(200, Body::Result(result))
 }
 
 /// An error without a code.
-pub(super) fn status(status: u16) -> Answer {
+pub(crate) fn status(status: u16) -> Answer {
     answer(status, Body::Error(ServiceError::default()))
 }
 
@@ -322,7 +322,7 @@ fn answer(status: u16, body: Body) -> Answer {
 }
 
 /// No connection was made.
-pub(super) fn refused() -> Answer {
+pub(crate) fn refused() -> Answer {
     Answer::NoResponse(NoResponse {
         kind: FailureKind::Connect,
         delivery: Delivery::NeverLeft,
@@ -331,7 +331,7 @@ pub(super) fn refused() -> Answer {
 }
 
 /// A throttled answer, with the gateway's words or without any.
-pub(super) fn throttled(words: &str) -> Answer {
+pub(crate) fn throttled(words: &str) -> Answer {
     let error = ServiceError { message: words.into(), ..ServiceError::default() };
     answer(429, Body::Error(error))
 }

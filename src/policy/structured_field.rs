@@ -4,14 +4,14 @@
 
 /// An item of a list, and its parameters.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Item<'a> {
-    pub(super) value: Bare,
+pub(crate) struct Item<'a> {
+    pub(crate) value: Bare,
     parameters: Vec<(&'a str, Bare)>,
 }
 
 /// A value. What nobody here asks for is checked and forgotten.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Bare {
+pub(crate) enum Bare {
     Integer(i64),
     Text(String),
     Other,
@@ -19,13 +19,13 @@ pub(super) enum Bare {
 
 impl Item<'_> {
     /// Returns a parameter; of several with one name the last one counts.
-    pub(super) fn parameter(&self, name: &str) -> Option<&Bare> {
+    pub(crate) fn parameter(&self, name: &str) -> Option<&Bare> {
         let mut newest_first = self.parameters.iter().rev();
         newest_first.find(|(key, _)| *key == name).map(|(_, value)| value)
     }
 
     /// Returns a parameter that is a whole number of 0 or more.
-    pub(super) fn count(&self, name: &str) -> Option<u64> {
+    pub(crate) fn count(&self, name: &str) -> Option<u64> {
         match self.parameter(name)? {
             Bare::Integer(number) => u64::try_from(*number).ok(),
             Bare::Text(_) | Bare::Other => None,
@@ -34,7 +34,7 @@ impl Item<'_> {
 }
 
 /// Reads a list of items; inner lists are none.
-pub(super) fn list(field: &str) -> Option<Vec<Item<'_>>> {
+pub(crate) fn list(field: &str) -> Option<Vec<Item<'_>>> {
     let mut rest = Rest(field.trim_matches(' '));
     let mut items = Vec::new();
     while !rest.0.is_empty() {

@@ -2,11 +2,11 @@
 //!
 //! Collects the figures; what follows from them is decided by `policy::advice`.
 
-use super::Calls;
-use super::worked::Worked;
 use crate::policy::Advice;
 use crate::policy::RunFigures;
 use crate::policy::advice;
+use crate::report::Calls;
+use crate::report::worked::ActiveTime;
 use crate::store::SendingRow;
 use crate::task::FailureKind;
 use serde_json::Value;
@@ -14,7 +14,7 @@ use std::time::Duration;
 
 /// What the attempts tell about time-outs and answers.
 #[derive(Debug, Default)]
-pub(super) struct Answered {
+pub(crate) struct Answered {
     timed_out: u64,
     answered: u32,
     total: Duration,
@@ -23,7 +23,7 @@ pub(super) struct Answered {
 
 impl Answered {
     /// Takes note of an attempt.
-    pub(super) fn add(&mut self, sending: &SendingRow) {
+    pub(crate) fn add(&mut self, sending: &SendingRow) {
         self.timed_out += u64::from(sending.failed == Some(FailureKind::Timeout));
         let answered = sending.duration.filter(|_| sending.http_status.is_some());
         if let Some(duration) = answered {
@@ -34,10 +34,10 @@ impl Answered {
     }
 
     /// Returns the advice, as far as the stored settings are known.
-    pub(super) fn advice(
+    pub(crate) fn advice(
         &self,
         calls: &Calls,
-        worked: &Worked,
+        worked: &ActiveTime,
         held: Duration,
         settings: &Value,
     ) -> Vec<Advice> {

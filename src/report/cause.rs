@@ -2,9 +2,9 @@
 //!
 //! A cause is kind, HTTP status, code and the shape of the messages. Pure.
 
-use super::cut::cut;
-use super::shape::shape;
-use super::shape::without_plurals;
+use crate::report::cut::cut;
+use crate::report::shape::shape;
+use crate::report::shape::without_plurals;
 use crate::store::TaskRow;
 use crate::task::Failure;
 use crate::task::FailureKind;
@@ -16,20 +16,20 @@ const LONGEST_TEXT: usize = 2_000;
 
 /// What failures of one cause have in common.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) struct Cause {
+pub(crate) struct Cause {
     /// Where they failed.
-    pub(super) kind: FailureKind,
+    pub(crate) kind: FailureKind,
     /// The status of the last answer.
-    pub(super) http_status: Option<u16>,
+    pub(crate) http_status: Option<u16>,
     /// The code, empty if none was sent.
-    pub(super) code: String,
+    pub(crate) code: String,
     message: String,
     sub_task: String,
 }
 
 impl Cause {
     /// Returns the cause of a task's failure.
-    pub(super) fn of(task: &TaskRow, failure: &Failure) -> Self {
+    pub(crate) fn of(task: &TaskRow, failure: &Failure) -> Self {
         let shape_of = |text: &str| without_plurals(&shape(kept(text), &task.id));
         Self {
             kind: failure.kind,
@@ -51,7 +51,7 @@ impl Cause {
     /// | `service`, status 200 | no: it was carried out, and the failed sub-tasks have reasons |
     /// | `not_reached` `not_sent` | yes: the command did not arrive |
     /// | `refused` `auth` | no: the task, or the credentials, must change first |
-    pub(super) const fn may_be_gone_next_time(&self) -> bool {
+    pub(crate) const fn may_be_gone_next_time(&self) -> bool {
         match self.kind {
             FailureKind::Dns
             | FailureKind::Connect
@@ -69,7 +69,7 @@ impl Cause {
 }
 
 /// Returns why a task is not where the operator wants it, if it is not.
-pub(super) fn failure_of(task: &TaskRow) -> Option<&Failure> {
+pub(crate) fn failure_of(task: &TaskRow) -> Option<&Failure> {
     static NOT_SENT: LazyLock<Failure> = LazyLock::new(|| Failure::seen(FailureKind::NotSent, ""));
     // What was on the wire when its process died: the connection ended before an answer came.
     // What was left out with `--on-unknown skip`.
@@ -90,11 +90,11 @@ pub(super) fn failure_of(task: &TaskRow) -> Option<&Failure> {
 }
 
 /// Returns the failure of a task that was sent: one that was not is missing, and did not fail.
-pub(super) fn failure_of_sent(task: &TaskRow) -> Option<&Failure> {
+pub(crate) fn failure_of_sent(task: &TaskRow) -> Option<&Failure> {
     failure_of(task).filter(|_| task.outcome != Outcome::NotAttempted)
 }
 
 /// Returns what a group keeps of a text.
-pub(super) fn kept(text: &str) -> &str {
+pub(crate) fn kept(text: &str) -> &str {
     cut(text, LONGEST_TEXT)
 }

@@ -4,10 +4,10 @@
 //! large each is. So the groups follow `run_ended`, one a line with the fields they have in
 //! report.json, and `run_reported` is the last line. A process that was killed has none of them.
 
-use super::Report;
-use super::json::Exit;
-use super::json::Failure;
 use crate::clock::Timestamp;
+use crate::report::Report;
+use crate::report::json::Exit;
+use crate::report::json::Failure;
 use crate::text::ascii_json;
 use serde::Serialize;
 use std::io;

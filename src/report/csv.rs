@@ -5,13 +5,13 @@
 //! column of the input can be taken for one of ours. Foreign cells are guarded against
 //! spreadsheets, and those of the service are cut to what spreadsheets can hold.
 
-use super::cause::failure_of;
-use super::cut::cut;
-use super::dialect::CsvDialect;
-use super::failures::Grouping;
-use super::other_columns::OtherColumns;
 use crate::clock::Timestamp;
 use crate::clock::TimestampText;
+use crate::report::cause::failure_of;
+use crate::report::cut::cut;
+use crate::report::dialect::CsvDialect;
+use crate::report::failures::Grouping;
+use crate::report::other_columns::OtherColumns;
 use crate::store::AttemptRow;
 use crate::store::RunReader;
 use crate::store::SeenRow;
@@ -66,7 +66,7 @@ pub struct ResultsOptions {
 }
 
 /// Tells whether tasks of an outcome are among those that are asked for; none named means all.
-pub(super) fn is_wanted(outcome: Outcome, only: &[Outcome]) -> bool {
+pub(crate) fn is_wanted(outcome: Outcome, only: &[Outcome]) -> bool {
     only.is_empty() || only.contains(&outcome)
 }
 
@@ -119,7 +119,7 @@ pub fn write_results(
 
 /// Returns the error of the writer underneath: whether its reader has gone is told by its kind,
 /// which `csv` hides when it makes an `io::Error` of its own.
-pub(super) fn not_written(error: csv::Error) -> ResultsError {
+pub(crate) fn not_written(error: csv::Error) -> ResultsError {
     ResultsError::Write(match error.into_kind() {
         csv::ErrorKind::Io(error) => error,
         other => io::Error::other(format!("{other:?}")),
@@ -257,7 +257,7 @@ impl ResultRow {
 }
 
 /// Returns as much of a text as fits a cell. No input may hold a NUL, so none is written.
-pub(super) fn fitting(text: &str) -> Cow<'_, str> {
+pub(crate) fn fitting(text: &str) -> Cow<'_, str> {
     let text = cut(text, LONGEST_TEXT);
     if text.contains('\0') {
         return Cow::Owned(text.replace('\0', "\u{fffd}"));

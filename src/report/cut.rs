@@ -1,7 +1,7 @@
 //! Cuts foreign texts that are longer than anyone reads.
 
 /// Returns as much of a text as fits that many bytes, with no character cut in two.
-pub(super) fn cut(text: &str, most_bytes: usize) -> &str {
+pub(crate) fn cut(text: &str, most_bytes: usize) -> &str {
     let mut end = text.len().min(most_bytes);
     while !text.is_char_boundary(end) {
         end -= 1;

@@ -31,7 +31,7 @@ pub enum CsvDialect {
 
 impl CsvDialect {
     /// Begins a CSV.
-    pub(super) fn begin<W: Write>(self, mut out: W) -> io::Result<Writer<W>> {
+    pub(crate) fn begin<W: Write>(self, mut out: W) -> io::Result<Writer<W>> {
         let terminator = match self {
             Self::Plain => Terminator::Any(b'\n'),
             Self::Excel => Terminator::CRLF,
@@ -44,7 +44,7 @@ impl CsvDialect {
     }
 
     /// Returns what stands before an id.
-    pub(super) fn before_id(self, id: &TaskId) -> &'static str {
+    pub(crate) fn before_id(self, id: &TaskId) -> &'static str {
         match self {
             Self::Excel if may_be_taken_for_a_value(id.as_str()) => "'",
             Self::Plain | Self::Excel => "",

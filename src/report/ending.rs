@@ -2,10 +2,10 @@
 //!
 //! Pure. What was asked to stop does not count if nothing was left to do: such a run is complete.
 
-use super::ExitStatus;
-use super::FailureGroup;
-use super::StillRunning;
-use super::Stopped;
+use crate::report::ExitStatus;
+use crate::report::FailureGroup;
+use crate::report::StillRunning;
+use crate::report::Stopped;
 use crate::store::SessionRecord;
 use crate::store::StoredEnd;
 use crate::task::FailureKind;
@@ -18,37 +18,37 @@ use std::time::Duration;
 
 /// How a run ended.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Ending {
+pub(crate) struct Ending {
     /// Whether every task has its outcome and nothing is going on.
-    pub(super) complete: bool,
+    pub(crate) complete: bool,
     /// What stopped it, if it is not complete.
-    pub(super) stopped: Option<Stopped>,
+    pub(crate) stopped: Option<Stopped>,
     /// The exit status; nothing while it runs.
-    pub(super) exit: Option<ExitStatus>,
+    pub(crate) exit: Option<ExitStatus>,
 }
 
 /// What an ending is decided from.
 #[derive(Debug)]
-pub(super) struct Evidence<'a> {
+pub(crate) struct Evidence<'a> {
     /// The last process that worked on the run.
-    pub(super) last: Option<&'a SessionRecord>,
+    pub(crate) last: Option<&'a SessionRecord>,
     /// Whether a process works on it now.
-    pub(super) still_running: StillRunning,
+    pub(crate) still_running: StillRunning,
     /// How many tasks have which outcome.
-    pub(super) tasks: &'a OutcomeCounts,
+    pub(crate) tasks: &'a OutcomeCounts,
     /// How many tasks have no outcome on record.
-    pub(super) unsettled: u64,
+    pub(crate) unsettled: u64,
     /// How many tasks were sent and not looked for to the end.
-    pub(super) unverified: u64,
+    pub(crate) unverified: u64,
     /// The failures by cause.
-    pub(super) failures: &'a [FailureGroup],
+    pub(crate) failures: &'a [FailureGroup],
     /// How the run is carried out.
-    pub(super) settings: &'a Value,
+    pub(crate) settings: &'a Value,
 }
 
 impl Evidence<'_> {
     /// Decides how the run ended.
-    pub(super) fn decide(&self) -> Ending {
+    pub(crate) fn decide(&self) -> Ending {
         let Some(end) = self.last.and_then(|session| session.end.as_ref()) else {
             return self.without_an_end();
         };

@@ -1,15 +1,15 @@
 //! Writes the groups of failures into the summary: the most frequent, in a few lines each.
 
-use super::FailureGroup;
-use super::Report;
-use super::page::COLUMNS;
-use super::page::Page;
-use super::page::Tone;
-use super::words::kind;
-use super::words::may_help;
-use super::words::percent;
-use super::words::when;
-use super::wrap::wrapped;
+use crate::report::FailureGroup;
+use crate::report::Report;
+use crate::report::page::COLUMNS;
+use crate::report::page::TerminalText;
+use crate::report::page::Tone;
+use crate::report::words::kind;
+use crate::report::words::may_help;
+use crate::report::words::percent;
+use crate::report::words::when;
+use crate::report::wrap::wrapped;
 use crate::task::TaskId;
 use crate::text::grouped;
 use crate::text::plural;
@@ -20,7 +20,7 @@ const SHOWN_FAILURES: usize = 10;
 const LINES_OF_TEXT: usize = 3;
 
 /// Writes the section, if anything failed.
-pub(super) fn failures(page: &mut Page, report: &Report) {
+pub(crate) fn failures(page: &mut TerminalText, report: &Report) {
     let groups = report.failures.as_slice();
     if groups.is_empty() {
         return;
@@ -56,7 +56,7 @@ impl FailureColumns {
         }
     }
 
-    fn write(&self, page: &mut Page, group: &FailureGroup, report: &Report) {
+    fn write(&self, page: &mut TerminalText, group: &FailureGroup, report: &Report) {
         let Self { label, count, .. } = *self;
         let status = group.http_status.map_or_else(String::new, |status| status.to_string());
         let (number, share) = (grouped(group.count), percent(group.share));

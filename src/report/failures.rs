@@ -4,14 +4,14 @@
 //! texts are cut. Which group a task belongs to follows from the run's file alone, so that a
 //! label in a report can be given back to `retry`.
 
-use super::Report;
-use super::cause::Cause;
-use super::cause::failure_of_sent;
-use super::cause::kept;
-use super::group_label::GroupLabel;
-use super::shape::shape;
-use super::words::kind;
 use crate::clock::Timestamp;
+use crate::report::Report;
+use crate::report::cause::Cause;
+use crate::report::cause::failure_of_sent;
+use crate::report::cause::kept;
+use crate::report::group_label::GroupLabel;
+use crate::report::shape::shape;
+use crate::report::words::kind;
 use crate::store::RunReader;
 use crate::store::StoreError;
 use crate::store::TaskRow;
@@ -101,7 +101,7 @@ impl Grouping {
     }
 
     /// Returns the groups alone.
-    pub(super) fn into_groups(self) -> Vec<FailureGroup> {
+    pub(crate) fn into_groups(self) -> Vec<FailureGroup> {
         self.groups
     }
 }
@@ -123,7 +123,7 @@ enum Messages {
 
 /// Collects failures, task by task.
 #[derive(Debug, Default)]
-pub(super) struct FailureGroups {
+pub(crate) struct FailureGroups {
     groups: HashMap<Cause, Growing>,
     rest: Option<Growing>,
     count: u64,
@@ -131,7 +131,7 @@ pub(super) struct FailureGroups {
 
 impl FailureGroups {
     /// Adds a task, if it was sent and is not where the operator wants it.
-    pub(super) fn add(&mut self, task: &TaskRow) {
+    pub(crate) fn add(&mut self, task: &TaskRow) {
         let Some(failure) = failure_of_sent(task) else { return };
         let cause = Cause::of(task, failure);
         let may_help = cause.may_be_gone_next_time();
@@ -147,7 +147,7 @@ impl FailureGroups {
     }
 
     /// Returns the groups, the largest first and the one of all other causes last.
-    pub(super) fn finish(self) -> Grouping {
+    pub(crate) fn finish(self) -> Grouping {
         let all = self.count;
         let mut growing: Vec<(Cause, Growing)> = self.groups.into_iter().collect();
         growing

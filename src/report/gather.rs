@@ -2,21 +2,21 @@
 //!
 //! Memory does not grow with the number of tasks. What it returns follows from the file alone.
 
-use super::Arrivals;
-use super::Calls;
-use super::InputPart;
-use super::Latency;
-use super::Pace;
-use super::Report;
-use super::RunPart;
-use super::StillRunning;
-use super::Target;
-use super::advised::Answered;
-use super::ending::Evidence;
-use super::failures::FailureGroups;
-use super::peak::Peak;
-use super::worked::Worked;
 use crate::policy::Advice;
+use crate::report::Arrivals;
+use crate::report::Calls;
+use crate::report::InputPart;
+use crate::report::Latency;
+use crate::report::Pace;
+use crate::report::Report;
+use crate::report::RunPart;
+use crate::report::StillRunning;
+use crate::report::Target;
+use crate::report::advised::Answered;
+use crate::report::ending::Evidence;
+use crate::report::failures::FailureGroups;
+use crate::report::peak::Peak;
+use crate::report::worked::ActiveTime;
 use crate::store::AttemptRow;
 use crate::store::RunReader;
 use crate::store::RunRecord;
@@ -33,7 +33,7 @@ use serde_json::Value;
 use std::time::Duration;
 
 /// Reads the report of a run.
-pub(super) fn report(run: &RunReader, still_running: StillRunning) -> Result<Report, StoreError> {
+pub(crate) fn report(run: &RunReader, still_running: StillRunning) -> Result<Report, StoreError> {
     let record = run.record()?;
     let mut sent = Sent::new(&record);
     run.for_each_sending::<StoreError>(|sending| {
@@ -125,7 +125,12 @@ fn assembled(
     }
 }
 
-fn run_part(record: &RunRecord, tasks: &OutcomeCounts, worked: &Worked, complete: bool) -> RunPart {
+fn run_part(
+    record: &RunRecord,
+    tasks: &OutcomeCounts,
+    worked: &ActiveTime,
+    complete: bool,
+) -> RunPart {
     let run = record.run.clone();
     let before = run.outstanding_before.unwrap_or(record.selected);
     let good = tasks[Outcome::Succeeded] + tasks[Outcome::Unchanged];
@@ -167,7 +172,7 @@ struct Sent {
     calls: Calls,
     latency: LatencyCount,
     peak: Peak,
-    worked: Worked,
+    worked: ActiveTime,
     answered: Answered,
 }
 
@@ -177,7 +182,7 @@ impl Sent {
             calls: Calls::default(),
             latency: LatencyCount::new(),
             peak: Peak::default(),
-            worked: Worked::new(&record.sessions),
+            worked: ActiveTime::new(&record.sessions),
             answered: Answered::default(),
         }
     }

@@ -23,7 +23,7 @@ pub struct GroupLabelError;
 
 impl GroupLabel {
     /// Returns the label of the group at that place, counted from 0.
-    pub(super) const fn of_index(index: usize) -> Self {
+    pub(crate) const fn of_index(index: usize) -> Self {
         Self(NonZeroUsize::MIN.saturating_add(index))
     }
 

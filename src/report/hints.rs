@@ -2,8 +2,8 @@
 //!
 //! Pure. Offers only commands that have something to do.
 
-use super::Report;
-use super::failures::FailureGroup;
+use crate::report::Report;
+use crate::report::failures::FailureGroup;
 use crate::task::FailureKind;
 use crate::task::Outcome;
 use std::path::Path;

@@ -3,11 +3,11 @@
 //! Fields are only ever added. Names, order and units are those of the documentation; a value
 //! that is not known is `null`, and its field is there all the same.
 
-use super::ExitStatus;
-use super::FailureGroup;
-use super::Latency;
-use super::Report;
 use crate::clock::Timestamp;
+use crate::report::ExitStatus;
+use crate::report::FailureGroup;
+use crate::report::Latency;
+use crate::report::Report;
 use crate::store::ChangeRow;
 use crate::store::RunId;
 use crate::task::FailureKind;
@@ -272,7 +272,7 @@ fn three_decimals(rate: f64) -> f64 {
 
 /// A group of failures, with the fields it has in every document of lines and objects.
 #[derive(Serialize)]
-pub(super) struct Failure<'a> {
+pub(crate) struct Failure<'a> {
     /// Nothing in the group of all causes beyond the most that are told apart.
     kind: Option<&'static str>,
     http_status: Option<u16>,
@@ -295,7 +295,7 @@ pub(super) struct Failure<'a> {
 }
 
 impl<'a> Failure<'a> {
-    pub(super) fn of(group: &'a FailureGroup, report: &Report) -> Self {
+    pub(crate) fn of(group: &'a FailureGroup, report: &Report) -> Self {
         let written = |at: Option<Timestamp>| at.map(|at| at.to_string());
         Self {
             kind: group.kind.map(FailureKind::as_str),
@@ -341,13 +341,13 @@ struct Stopped<'a> {
 }
 
 #[derive(Serialize)]
-pub(super) struct Exit {
+pub(crate) struct Exit {
     code: u8,
     name: &'static str,
 }
 
 impl Exit {
-    pub(super) fn of(exit: ExitStatus) -> Self {
+    pub(crate) fn of(exit: ExitStatus) -> Self {
         Self { code: exit.code(), name: exit.name() }
     }
 }

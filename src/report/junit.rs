@@ -3,17 +3,17 @@
 //! One test case for each task. Streams; memory does not grow with the number of tasks. The
 //! numbers of the suite are the sums over its cases.
 
-use super::FailureGroup;
-use super::Report;
-use super::cause::failure_of;
-use super::csv::ResultsError;
-use super::csv::is_wanted;
-use super::words::kind;
-use super::words::may_help;
-use super::words::percent;
-use super::words::when;
-use super::xml::Element;
-use super::xml::Xml;
+use crate::report::FailureGroup;
+use crate::report::Report;
+use crate::report::cause::failure_of;
+use crate::report::csv::ResultsError;
+use crate::report::csv::is_wanted;
+use crate::report::words::kind;
+use crate::report::words::may_help;
+use crate::report::words::percent;
+use crate::report::words::when;
+use crate::report::xml::Element;
+use crate::report::xml::Xml;
 use crate::store::RunId;
 use crate::store::RunReader;
 use crate::store::TaskRow;

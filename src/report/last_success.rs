@@ -1,9 +1,9 @@
 //! Finds when a job last succeeded, for whoever is woken if that was too long ago.
 
-use super::ExitStatus;
-use super::Report;
-use super::StillRunning;
 use crate::clock::Timestamp;
+use crate::report::ExitStatus;
+use crate::report::Report;
+use crate::report::StillRunning;
 use crate::store::RunDirectory;
 use crate::store::RunId;
 use crate::store::RunReader;

@@ -3,14 +3,14 @@
 //! Foreign text stands in code spans alone, where it makes no link, mention, image or table cell
 //! of its own. What is nought is left out.
 
-use super::FailureGroup;
-use super::Report;
-use super::hints::Hint;
-use super::hints::hints;
-use super::summary::title;
-use super::words::kind;
-use super::words::percent;
-use super::words::when;
+use crate::report::FailureGroup;
+use crate::report::Report;
+use crate::report::hints::Hint;
+use crate::report::hints::hints;
+use crate::report::summary::title;
+use crate::report::words::kind;
+use crate::report::words::percent;
+use crate::report::words::when;
 use crate::store::RunId;
 use crate::task::Outcome;
 use crate::task::TaskId;

@@ -12,7 +12,7 @@ const PREFIX: &str = "in_";
 
 /// The other columns of all inputs, in the order in which they first appear.
 #[derive(Debug)]
-pub(super) struct OtherColumns {
+pub(crate) struct OtherColumns {
     names: Vec<String>,
     /// For each source, where each of its columns goes.
     places: Vec<Vec<usize>>,
@@ -22,7 +22,7 @@ pub(super) struct OtherColumns {
 
 impl OtherColumns {
     /// Arranges the columns of `sources` beside those called `ours`.
-    pub(super) fn of(sources: &[SourceRecord], ours: &[&str]) -> Self {
+    pub(crate) fn of(sources: &[SourceRecord], ours: &[&str]) -> Self {
         let mut given: Vec<&str> = Vec::new();
         let mut places = Vec::with_capacity(sources.len());
         for source in sources {
@@ -39,13 +39,13 @@ impl OtherColumns {
     }
 
     /// Returns the names, in order.
-    pub(super) fn names(&self) -> &[String] {
+    pub(crate) fn names(&self) -> &[String] {
         &self.names
     }
 
     /// Adds the other cells of a row, which are stored as a JSON array, guarded; empty ones
     /// for the columns that its source has not.
-    pub(super) fn fill(&mut self, source: u32, others: Option<&str>, row: &mut ByteRecord) {
+    pub(crate) fn fill(&mut self, source: u32, others: Option<&str>, row: &mut ByteRecord) {
         self.cells.iter_mut().for_each(String::clear);
         // The store holds what was written as JSON; a damaged row loses its cells, not its outcome.
         let cells: Vec<String> =

@@ -2,13 +2,13 @@
 //!
 //! Knows no report. Colour is added after widths are known, so it never moves anything.
 
-use super::wrap::wrapped;
+use crate::report::wrap::wrapped;
 use crate::text::grouped;
 
 /// How wide the text is at the most.
-pub(super) const COLUMNS: usize = 80;
+pub(crate) const COLUMNS: usize = 80;
 /// How wide the names of rows are: as `not attempted`.
-pub(super) const LABEL: usize = 13;
+pub(crate) const LABEL: usize = 13;
 /// How wide numbers are at the least.
 const NUMBER: usize = 6;
 
@@ -24,7 +24,7 @@ pub enum Style {
 
 /// What a word is to stand out as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Tone {
+pub(crate) enum Tone {
     /// As nothing.
     Quiet,
     /// As the beginning of a section.
@@ -39,15 +39,15 @@ pub(super) enum Tone {
 
 /// A number with its name and what there is to say about it.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct NumberRow {
+pub(crate) struct NumberRow {
     /// How its name stands out.
-    pub(super) tone: Tone,
+    pub(crate) tone: Tone,
     /// Its name.
-    pub(super) label: &'static str,
+    pub(crate) label: &'static str,
     /// The number, if it is one.
-    pub(super) number: Option<u64>,
+    pub(crate) number: Option<u64>,
     /// What there is to say.
-    pub(super) note: String,
+    pub(crate) note: String,
 }
 
 impl NumberRow {
@@ -58,30 +58,30 @@ impl NumberRow {
 
 /// The text that is being written.
 #[derive(Debug)]
-pub(super) struct Page {
+pub(crate) struct TerminalText {
     text: String,
     style: Style,
 }
 
-impl Page {
+impl TerminalText {
     /// Returns an empty page.
-    pub(super) fn new(style: Style) -> Self {
+    pub(crate) fn new(style: Style) -> Self {
         Self { text: String::new(), style }
     }
 
     /// Returns what was written.
-    pub(super) fn finish(self) -> String {
+    pub(crate) fn finish(self) -> String {
         self.text
     }
 
     /// Writes a line.
-    pub(super) fn line(&mut self, line: &str) {
+    pub(crate) fn line(&mut self, line: &str) {
         self.text.push_str(line.trim_end());
         self.text.push('\n');
     }
 
     /// Returns a word in at least that many columns, stressed.
-    pub(super) fn toned(&self, word: &str, columns: usize, tone: Tone) -> String {
+    pub(crate) fn toned(&self, word: &str, columns: usize, tone: Tone) -> String {
         let gap = " ".repeat(columns.saturating_sub(word.len()));
         let code = match tone {
             Tone::Quiet => return format!("{word}{gap}"),
@@ -97,14 +97,14 @@ impl Page {
     }
 
     /// Begins a section.
-    pub(super) fn section(&mut self, title: &str) {
+    pub(crate) fn section(&mut self, title: &str) {
         let title = self.toned(title, 0, Tone::Heading);
         self.line("");
         self.line(&title);
     }
 
     /// Writes `lead: text`, in as many lines as it takes.
-    pub(super) fn paragraph(&mut self, lead: &str, tone: Tone, text: &str) {
+    pub(crate) fn paragraph(&mut self, lead: &str, tone: Tone, text: &str) {
         let room = COLUMNS - lead.len() - 2;
         let mut begin = format!("{}: ", self.toned(lead, 0, tone));
         for line in wrapped(text, room, 3) {
@@ -114,7 +114,7 @@ impl Page {
     }
 
     /// Writes blocks of rows whose columns are the same, with an empty line before each.
-    pub(super) fn rows(&mut self, blocks: &[Vec<NumberRow>]) {
+    pub(crate) fn rows(&mut self, blocks: &[Vec<NumberRow>]) {
         let width = blocks.iter().flatten().map(|row| row.written_number().len());
         let width = width.fold(NUMBER, usize::max);
         for block in blocks.iter().filter(|block| !block.is_empty()) {

@@ -16,7 +16,7 @@ const DISORDER: Duration = Duration::from_secs(10);
 
 /// The most sendings in one second so far.
 #[derive(Debug, Default)]
-pub(super) struct Peak {
+pub(crate) struct Peak {
     /// Not counted yet: an earlier one may still come.
     pending: BinaryHeap<Reverse<Timestamp>>,
     newest: Option<Timestamp>,
@@ -31,7 +31,7 @@ impl Peak {
     /// One that is earlier than what was counted long ago shows that the system's clock was set
     /// back between two processes: a new stretch begins, for what the two clocks call the same
     /// second was not the same time.
-    pub(super) fn add(&mut self, sent: Timestamp) {
+    pub(crate) fn add(&mut self, sent: Timestamp) {
         if self.window.back().is_some_and(|&counted| sent < counted) {
             self.count_all();
             self.window.clear();
@@ -49,7 +49,7 @@ impl Peak {
     }
 
     /// Returns the most sendings that any window of one second holds.
-    pub(super) fn finish(mut self) -> u64 {
+    pub(crate) fn finish(mut self) -> u64 {
         self.count_all();
         u64::try_from(self.most).expect("a usize fits a u64")
     }

@@ -6,11 +6,11 @@
 //! the largest: a message, or a label for every cause, would make series without end. Examples of
 //! their tasks stand in comments.
 
-use super::FailureGroup;
-use super::Report;
-use super::cut::cut;
-use super::words::kind;
 use crate::clock::Timestamp;
+use crate::report::FailureGroup;
+use crate::report::Report;
+use crate::report::cut::cut;
+use crate::report::words::kind;
 use crate::task::FailureKind;
 use crate::task::Outcome;
 use crate::task::TaskId;
@@ -29,7 +29,7 @@ const LONGEST_CODE: usize = 64;
 /// Returns the report as Prometheus text. `last_success` is when the job last succeeded; nothing
 /// is written as 0, so that an alert on its age also fires for a job that never did.
 pub fn prometheus(report: &Report, last_success: Option<Timestamp>) -> String {
-    let mut page = Page::of(report);
+    let mut page = MetricsText::of(report);
     ending(&mut page, report, last_success);
     tasks(&mut page, report);
     groups(&mut page, report);
@@ -37,7 +37,7 @@ pub fn prometheus(report: &Report, last_success: Option<Timestamp>) -> String {
     page.text
 }
 
-fn ending(page: &mut Page, report: &Report, last_success: Option<Timestamp>) {
+fn ending(page: &mut MetricsText, report: &Report, last_success: Option<Timestamp>) {
     let run = &report.run;
     page.metric(
         "last_success_timestamp_seconds",
@@ -73,7 +73,7 @@ fn ending(page: &mut Page, report: &Report, last_success: Option<Timestamp>) {
     }
 }
 
-fn tasks(page: &mut Page, report: &Report) {
+fn tasks(page: &mut MetricsText, report: &Report) {
     let outcomes = Outcome::ALL.map(|outcome| {
         let label = [("outcome", outcome.as_str())];
         (label, report.tasks[outcome].to_string())
@@ -107,7 +107,7 @@ fn tasks(page: &mut Page, report: &Report) {
     );
 }
 
-fn groups(page: &mut Page, report: &Report) {
+fn groups(page: &mut MetricsText, report: &Report) {
     let shown = &report.failures[..report.failures.len().min(SHOWN_GROUPS)];
     if shown.is_empty() {
         return;
@@ -183,7 +183,7 @@ impl<'a> Told<'a> {
     }
 }
 
-fn calls(page: &mut Page, report: &Report) {
+fn calls(page: &mut MetricsText, report: &Report) {
     let (calls, pace) = (&report.calls, &report.pace);
     let numbers = [
         ("last_run_attempts", "Calls that the run sent.", calls.attempts),
@@ -224,13 +224,13 @@ fn borrowed<'a, const LABELS: usize>(
 }
 
 /// The text as far as it is written.
-struct Page {
+struct MetricsText {
     text: String,
     /// The labels that every series has.
     labels: String,
 }
 
-impl Page {
+impl MetricsText {
     fn of(report: &Report) -> Self {
         let run = &report.run;
         let job = label("job", run.job.as_deref().unwrap_or_default());

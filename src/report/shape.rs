@@ -14,7 +14,7 @@
 //! Blanks that stand in a row are one. Codes such as `VIAS.00010012` and the keys of JSON stay,
 //! for they tell causes apart.
 
-use super::cut::cut;
+use crate::report::cut::cut;
 use crate::task::TaskId;
 use std::net::Ipv6Addr;
 
@@ -49,7 +49,7 @@ const DAYS_AND_MONTHS: [&str; 18] = [
 ];
 
 /// Returns the message with `…` for whatever differs between tasks.
-pub(super) fn shape(message: &str, id: &TaskId) -> String {
+pub(crate) fn shape(message: &str, id: &TaskId) -> String {
     let mut shape = String::with_capacity(message.len());
     let mut rest = message;
     while let Some(first) = rest.chars().next() {
@@ -74,7 +74,7 @@ pub(super) fn shape(message: &str, id: &TaskId) -> String {
 
 /// Returns what two shapes have in common that differ only in a plural: `… sub-task failed` and
 /// `… sub-tasks failed`. It is for comparing; nobody is shown it.
-pub(super) fn without_plurals(shape: &str) -> String {
+pub(crate) fn without_plurals(shape: &str) -> String {
     let mut parts = shape.split(concat!('…', " "));
     let mut folded = parts.next().unwrap_or_default().to_owned();
     for part in parts {

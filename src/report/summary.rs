@@ -3,20 +3,20 @@
 //! 80 columns, and what is nought is left out. Colour only stresses what the words say. All
 //! foreign text is made safe to show.
 
-use super::Calls;
-use super::ExitStatus;
-use super::Latency;
-use super::Report;
-use super::failure_lines::failures;
-use super::hints::Hint;
-use super::hints::hints;
-use super::page::COLUMNS;
-use super::page::LABEL;
-use super::page::NumberRow;
-use super::page::Page;
-use super::page::Style;
-use super::page::Tone;
 use crate::policy::Advice;
+use crate::report::Calls;
+use crate::report::ExitStatus;
+use crate::report::Latency;
+use crate::report::Report;
+use crate::report::failure_lines::failures;
+use crate::report::hints::Hint;
+use crate::report::hints::hints;
+use crate::report::page::COLUMNS;
+use crate::report::page::LABEL;
+use crate::report::page::NumberRow;
+use crate::report::page::Style;
+use crate::report::page::TerminalText;
+use crate::report::page::Tone;
 use crate::store::RunId;
 use crate::task::Counts;
 use crate::task::Outcome;
@@ -30,7 +30,7 @@ use unicode_width::UnicodeWidthStr;
 
 /// Returns the report as text. `documents` are those that were written, to be named in it.
 pub fn summary(report: &Report, documents: &[PathBuf], style: Style) -> String {
-    let mut page = Page::new(style);
+    let mut page = TerminalText::new(style);
     heading(&mut page, report);
     page.rows(&[outcome_rows(report), call_rows(report)]);
     failures(&mut page, report);
@@ -129,7 +129,7 @@ fn changed(report: &Report, what: &str) -> bool {
 }
 
 /// Says how the sub-tasks fared.
-pub(super) fn sub_tasks_note(counts: Counts) -> String {
+pub(crate) fn sub_tasks_note(counts: Counts) -> String {
     if counts.succeeded == counts.total {
         return "all succeeded".into();
     }
@@ -137,7 +137,7 @@ pub(super) fn sub_tasks_note(counts: Counts) -> String {
 }
 
 /// Says what the calls were besides first ones.
-pub(super) fn calls_note(calls: &Calls) -> String {
+pub(crate) fn calls_note(calls: &Calls) -> String {
     let retries = (calls.retries > 0).then(|| plural(calls.retries, "retry", "retries"));
     let throttled =
         (calls.throttled > 0).then(|| format!("{} throttled", grouped(calls.throttled)));
@@ -156,7 +156,7 @@ fn millis(span: Duration) -> String {
 }
 
 /// Returns what was done, how long it took and how fast it was.
-pub(super) fn title(report: &Report) -> String {
+pub(crate) fn title(report: &Report) -> String {
     let (selected, skipped) = (report.tasks.selected(), report.tasks[Outcome::NotAttempted]);
     let command = printable(&report.run.command, 10);
     if selected == 0 {
@@ -185,7 +185,7 @@ fn limit(report: &Report) -> Option<String> {
 }
 
 /// Returns a rate with one decimal, or with none where that would say nothing.
-pub(super) fn rounded(rate: f64) -> String {
+pub(crate) fn rounded(rate: f64) -> String {
     if rate >= 100.0 {
         return grouped(rate.round() as u64);
     }
@@ -194,7 +194,7 @@ pub(super) fn rounded(rate: f64) -> String {
 }
 
 /// Returns why it is not complete, and the tone to say it in; nothing if it is.
-pub(super) fn verdict(report: &Report) -> Option<(Tone, &'static str, String)> {
+pub(crate) fn verdict(report: &Report) -> Option<(Tone, &'static str, String)> {
     let Some(exit) = report.exit else {
         return Some((Tone::Doubtful, "Still running", "this is what is known so far".into()));
     };
@@ -214,7 +214,7 @@ pub(super) fn verdict(report: &Report) -> Option<(Tone, &'static str, String)> {
     Some((tone, word, stopped.detail.clone()))
 }
 
-fn heading(page: &mut Page, report: &Report) {
+fn heading(page: &mut TerminalText, report: &Report) {
     let (title, run) = (title(report), format!("run {}", report.run.id));
     match COLUMNS.checked_sub(title.width() + run.width()) {
         Some(gap @ 2..) => page.line(&format!("{title}{}{run}", " ".repeat(gap))),
@@ -234,13 +234,13 @@ fn heading(page: &mut Page, report: &Report) {
 }
 
 /// Says where the run comes from, if it is known.
-fn origin(page: &mut Page, label: &str, text: Option<&str>) {
+fn origin(page: &mut TerminalText, label: &str, text: Option<&str>) {
     if let Some(text) = text {
         page.line(&format!("  {label:LABEL$}  {}", printable(text, COLUMNS - LABEL - 4)));
     }
 }
 
-fn advised(page: &mut Page, advice: &[Advice]) {
+fn advised(page: &mut TerminalText, advice: &[Advice]) {
     if advice.is_empty() {
         return;
     }
@@ -253,7 +253,7 @@ fn advised(page: &mut Page, advice: &[Advice]) {
 }
 
 /// Says what speaks for an advice.
-pub(super) fn advice_reason(advice: &Advice) -> &'static str {
+pub(crate) fn advice_reason(advice: &Advice) -> &'static str {
     match advice {
         Advice::LowerRate(_) => "the service throttled: this is what it accepted",
         Advice::MoreConcurrency(_) => "answers took too long for the rate",
@@ -261,7 +261,7 @@ pub(super) fn advice_reason(advice: &Advice) -> &'static str {
     }
 }
 
-fn written(page: &mut Page, documents: &[PathBuf]) {
+fn written(page: &mut TerminalText, documents: &[PathBuf]) {
     if documents.is_empty() {
         return;
     }
@@ -271,7 +271,7 @@ fn written(page: &mut Page, documents: &[PathBuf]) {
     }
 }
 
-fn next(page: &mut Page, report: &Report, documents: &[PathBuf]) {
+fn next(page: &mut TerminalText, report: &Report, documents: &[PathBuf]) {
     let hints = hints(report, documents);
     if hints.is_empty() {
         return;

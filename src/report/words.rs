@@ -2,12 +2,12 @@
 //!
 //! Pure.
 
-use super::FailureGroup;
 use crate::clock::Timestamp;
+use crate::report::FailureGroup;
 use crate::task::FailureKind;
 
 /// Returns a share in percent; what is too little for one is `<1%`, and not all is never `100%`.
-pub(super) fn percent(share: f64) -> String {
+pub(crate) fn percent(share: f64) -> String {
     let percent = (share * 100.0).round();
     match share {
         _ if share > 0.0 && percent < 1.0 => "<1%".into(),
@@ -17,17 +17,17 @@ pub(super) fn percent(share: f64) -> String {
 }
 
 /// Returns where failures of a group happened, in a word.
-pub(super) fn kind(group: &FailureGroup) -> &'static str {
+pub(crate) fn kind(group: &FailureGroup) -> &'static str {
     group.kind.map_or("other", FailureKind::as_str)
 }
 
 /// Says whether sending the tasks of a group again, as they are, may help.
-pub(super) fn may_help(group: &FailureGroup) -> &'static str {
+pub(crate) fn may_help(group: &FailureGroup) -> &'static str {
     if group.retryable { "sending again may help" } else { "sending again alone will not help" }
 }
 
 /// Says when the tasks of a group failed.
-pub(super) fn when(group: &FailureGroup) -> String {
+pub(crate) fn when(group: &FailureGroup) -> String {
     let (Some(first), Some(last)) = (group.first_at, group.last_at) else {
         return "at an unknown time".into();
     };
@@ -40,7 +40,7 @@ pub(super) fn when(group: &FailureGroup) -> String {
 }
 
 /// Returns the day and the time of day to the second, in UTC.
-pub(super) fn day_and_time(at: Timestamp) -> (String, String) {
+pub(crate) fn day_and_time(at: Timestamp) -> (String, String) {
     let text = at.to_string();
     let (day, time) = text.split_once('T').unwrap_or((&text, ""));
     let second = time.split_once('.').map_or(time, |(second, _)| second);

@@ -11,12 +11,12 @@ use std::time::Duration;
 
 /// The parts of all processes in a run, in order.
 #[derive(Debug)]
-pub(super) struct Worked {
-    stretches: Vec<Stretch>,
+pub(crate) struct ActiveTime {
+    stretches: Vec<ActiveSpan>,
 }
 
 #[derive(Debug)]
-struct Stretch {
+struct ActiveSpan {
     from: Timestamp,
     /// The end, or the last thing that is known.
     until: Timestamp,
@@ -27,9 +27,9 @@ struct Stretch {
     sendings: u64,
 }
 
-impl Worked {
-    pub(super) fn new(sessions: &[SessionRecord]) -> Self {
-        let stretch = |session: &SessionRecord| Stretch {
+impl ActiveTime {
+    pub(crate) fn new(sessions: &[SessionRecord]) -> Self {
+        let stretch = |session: &SessionRecord| ActiveSpan {
             from: session.started,
             until: session.end.as_ref().map_or(session.started, |end| end.at),
             held: session.end.as_ref().map(|end| end.held),
@@ -40,7 +40,7 @@ impl Worked {
     }
 
     /// Takes note of a sending.
-    pub(super) fn see_sending(&mut self, at: Timestamp) {
+    pub(crate) fn see_sending(&mut self, at: Timestamp) {
         self.see(at);
         if let Some(stretch) = self.stretch_of(at) {
             let (first, last) = stretch.sent.unwrap_or((at, at));
@@ -50,18 +50,18 @@ impl Worked {
     }
 
     /// Takes note of something that happened: a process that recorded no end still lived then.
-    pub(super) fn see(&mut self, at: Timestamp) {
-        if let Some(Stretch { until, held: None, .. }) = self.stretch_of(at) {
+    pub(crate) fn see(&mut self, at: Timestamp) {
+        if let Some(ActiveSpan { until, held: None, .. }) = self.stretch_of(at) {
             *until = at.max(*until);
         }
     }
 
-    fn stretch_of(&mut self, at: Timestamp) -> Option<&mut Stretch> {
+    fn stretch_of(&mut self, at: Timestamp) -> Option<&mut ActiveSpan> {
         self.stretches.iter_mut().rev().find(|stretch| stretch.from <= at)
     }
 
     /// Returns the time from the first beginning to the last thing that is known.
-    pub(super) fn span(&self) -> Duration {
+    pub(crate) fn span(&self) -> Duration {
         match (self.stretches.first(), self.stretches.last()) {
             (Some(first), Some(last)) => last.until.since(first.from),
             (_, _) => Duration::ZERO,
@@ -69,12 +69,12 @@ impl Worked {
     }
 
     /// Returns the times in which processes worked on the run, in order.
-    pub(super) fn stretches(&self) -> Vec<Range<Timestamp>> {
+    pub(crate) fn stretches(&self) -> Vec<Range<Timestamp>> {
         self.stretches.iter().map(|stretch| stretch.from..stretch.until).collect()
     }
 
     /// Returns how long processes worked on the run, pauses between them left out.
-    pub(super) fn time(&self) -> Duration {
+    pub(crate) fn time(&self) -> Duration {
         self.stretches.iter().map(|stretch| stretch.until.since(stretch.from)).sum()
     }
 
@@ -83,7 +83,7 @@ impl Worked {
     ///
     /// The gaps are counted, not the sendings: n sendings at 10/s take n - 1 tenths of a second,
     /// and an average above the limit would be a lie.
-    pub(super) fn average(&self) -> Option<f64> {
+    pub(crate) fn average(&self) -> Option<f64> {
         let mut gaps = 0;
         let mut time = Duration::ZERO;
         for stretch in &self.stretches {
@@ -95,13 +95,13 @@ impl Worked {
     }
 
     /// Tells whether a process recorded no end, so that its waits must be found elsewhere.
-    pub(super) fn has_open_end(&self) -> bool {
+    pub(crate) fn has_open_end(&self) -> bool {
         self.stretches.iter().any(|stretch| stretch.held.is_none())
     }
 
     /// Returns how long the service held the run back. `holds` are in order of their beginnings.
-    pub(super) fn held(&self, holds: &[HoldRow]) -> Duration {
-        let held_in = |stretch: &Stretch| {
+    pub(crate) fn held(&self, holds: &[HoldRow]) -> Duration {
+        let held_in = |stretch: &ActiveSpan| {
             stretch.held.unwrap_or_else(|| covered(holds, stretch.from, stretch.until))
         };
         self.stretches.iter().map(held_in).sum()
@@ -146,7 +146,7 @@ mod tests {
             version: "0.1.0".into(),
             rate_learnt: None,
         };
-        let mut worked = Worked::new(&[session(0), session(90_000_000)]);
+        let mut worked = ActiveTime::new(&[session(0), session(90_000_000)]);
         assert_eq!(worked.average(), None);
         for at in [100_000, 200_000, 300_000, 90_000_000] {
             worked.see_sending(Timestamp::from_micros(at));

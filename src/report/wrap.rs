@@ -6,7 +6,7 @@ use unicode_width::UnicodeWidthStr;
 /// Returns the text in at most that many lines of at most that many columns, made safe to show.
 ///
 /// Line ends in the text are blanks like others. What does not fit is replaced by `…`.
-pub(super) fn wrapped(text: &str, columns: usize, most_lines: usize) -> Vec<String> {
+pub(crate) fn wrapped(text: &str, columns: usize, most_lines: usize) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for word in text.split_whitespace() {
         let word = printable(word, columns);

@@ -16,58 +16,58 @@ use std::io::Write;
 const REPLACEMENT: &str = "\u{fffd}";
 
 /// A document that is being written, indented.
-pub(super) struct Xml<W> {
+pub(crate) struct Xml<W> {
     writer: Writer<W>,
 }
 
 impl<W: Write> Xml<W> {
     /// Begins a document.
-    pub(super) fn begin(out: W) -> io::Result<Self> {
+    pub(crate) fn begin(out: W) -> io::Result<Self> {
         let mut writer = Writer::new_with_indent(out, b' ', 2);
         writer.write_event(Event::Decl(BytesDecl::new("1.0", Some("UTF-8"), None)))?;
         Ok(Self { writer })
     }
 
     /// Opens an element.
-    pub(super) fn open(&mut self, element: &Element<'_>) -> io::Result<()> {
+    pub(crate) fn open(&mut self, element: &Element<'_>) -> io::Result<()> {
         self.writer.write_event(Event::Start(element.0.borrow()))
     }
 
     /// Closes the element of that name.
-    pub(super) fn close(&mut self, name: &str) -> io::Result<()> {
+    pub(crate) fn close(&mut self, name: &str) -> io::Result<()> {
         self.writer.write_event(Event::End(BytesEnd::new(name)))
     }
 
     /// Writes an element without content.
-    pub(super) fn empty(&mut self, element: &Element<'_>) -> io::Result<()> {
+    pub(crate) fn empty(&mut self, element: &Element<'_>) -> io::Result<()> {
         self.writer.write_event(Event::Empty(element.0.borrow()))
     }
 
     /// Writes an element with a text in it.
-    pub(super) fn text(&mut self, element: &Element<'_>, text: &str) -> io::Result<()> {
+    pub(crate) fn text(&mut self, element: &Element<'_>, text: &str) -> io::Result<()> {
         self.open(element)?;
         self.writer.write_event(Event::Text(BytesText::new(&holdable(text))))?;
         self.writer.write_event(Event::End(element.0.to_end()))
     }
 
     /// Ends the document.
-    pub(super) fn finish(self) -> io::Result<()> {
+    pub(crate) fn finish(self) -> io::Result<()> {
         let mut out = self.writer.into_inner();
         out.write_all(b"\n")
     }
 }
 
 /// An element and its attributes.
-pub(super) struct Element<'a>(BytesStart<'a>);
+pub(crate) struct Element<'a>(BytesStart<'a>);
 
 impl<'a> Element<'a> {
     /// Makes an element without attributes.
-    pub(super) fn new(name: &'a str) -> Self {
+    pub(crate) fn new(name: &'a str) -> Self {
         Self(BytesStart::new(name))
     }
 
     /// Adds an attribute.
-    pub(super) fn with(mut self, name: &str, value: &str) -> Self {
+    pub(crate) fn with(mut self, name: &str, value: &str) -> Self {
         self.0.push_attribute((name, &*holdable(value)));
         self
     }

@@ -3,14 +3,6 @@
 //! Nothing is started or stopped. What is seen is added to the run's record; what its calls came
 //! to stays there.
 
-use super::RunError;
-use super::RunSettings;
-use super::course::Course;
-use super::desk::Desk;
-use super::holder;
-use super::ledger::Ending;
-use super::ledger::StoreLedger;
-use super::watch;
 use crate::api::TaskApi;
 use crate::clock::Clock;
 use crate::engine::Control;
@@ -18,6 +10,14 @@ use crate::event::EventKind;
 use crate::event::RunStarted;
 use crate::event::StopReason;
 use crate::event::Watch;
+use crate::run::RunError;
+use crate::run::RunSettings;
+use crate::run::course::RunPhases;
+use crate::run::desk::ControlRouter;
+use crate::run::holder;
+use crate::run::ledger::Ending;
+use crate::run::ledger::StoreLedger;
+use crate::run::watch;
 use crate::store::RunDirectory;
 use crate::store::RunId;
 use crate::store::RunLock;
@@ -84,8 +84,9 @@ impl Afterwards {
         watchers: Vec<Box<dyn Watch>>,
         control: mpsc::UnboundedReceiver<Control>,
     ) -> Result<Option<StopReason>, RunError> {
-        let (gallery, thread) = watch::open(watchers, self.clock).map_err(RunError::Thread)?;
-        let mut course = self.course(api, gallery, control)?;
+        let (watcher_channel, thread) =
+            watch::open(watchers, self.clock).map_err(RunError::Thread)?;
+        let mut course = self.course(api, watcher_channel, control)?;
         let started = RunStarted {
             selected: self.record.selected,
             settled: self.record.selected.saturating_sub(self.unsettled),
@@ -106,8 +107,9 @@ impl Afterwards {
         api: &A,
         control: mpsc::UnboundedReceiver<Control>,
     ) -> Result<Settling, RunError> {
-        let (gallery, thread) = watch::open(Vec::new(), self.clock).map_err(RunError::Thread)?;
-        let mut course = self.course(api, gallery, control)?;
+        let (watcher_channel, thread) =
+            watch::open(Vec::new(), self.clock).map_err(RunError::Thread)?;
+        let mut course = self.course(api, watcher_channel, control)?;
         let settled = course.settle(self.ago()).await;
         drop(course);
         thread.close();
@@ -117,16 +119,16 @@ impl Afterwards {
     fn course<'a, A: TaskApi>(
         &'a self,
         api: &'a A,
-        gallery: watch::Gallery,
+        watcher_channel: watch::WatcherChannel,
         control: mpsc::UnboundedReceiver<Control>,
-    ) -> Result<Course<'a, A>, RunError> {
+    ) -> Result<RunPhases<'a, A>, RunError> {
         let writer = RunWriter::reopen(&self.runs, &self.lock, self.clock.now())?;
-        Ok(Course {
+        Ok(RunPhases {
             api,
             settings: &self.settings,
             clock: self.clock,
-            ledger: StoreLedger { writer, gallery, ending: Ending::Later },
-            desk: Desk::new(control),
+            ledger: StoreLedger { writer, watcher_channel, ending: Ending::Later },
+            control_router: ControlRouter::new(control),
         })
     }
 

@@ -3,14 +3,6 @@
 //!
 //! The three parts follow one another and share the rate: each knows when the one before it sent.
 
-use super::RunError;
-use super::RunSettings;
-use super::afterwards::Settling;
-use super::desk::Desk;
-use super::ledger::StoreLedger;
-use super::look::Look;
-use super::look::absence;
-use super::settings::OnUnknown;
 use crate::api::ListFilter;
 use crate::api::TaskApi;
 use crate::clock::Clock;
@@ -20,10 +12,18 @@ use crate::engine::EngineSettings;
 use crate::event::EventKind;
 use crate::event::RunStats;
 use crate::event::StopReason;
+use crate::run::RunError;
+use crate::run::RunSettings;
+use crate::run::afterwards::Settling;
+use crate::run::desk::ControlRouter;
+use crate::run::ledger::StoreLedger;
+use crate::run::look::SurveyRecorder;
+use crate::run::look::absence;
+use crate::run::settings::OnUnknown;
 use crate::store;
-use crate::store::Absence;
-use crate::store::Use;
-use crate::store::Wanted;
+use crate::store::IfMissing;
+use crate::store::Purpose;
+use crate::store::TaskSelection;
 use crate::survey::WalkEnd;
 use crate::survey::Walker;
 use std::time::Duration;
@@ -37,28 +37,29 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
 /// Whether the run's file says of tasks not in the project what the operator wants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum FirstLook {
+pub(crate) enum UnknownTasks {
     /// Nothing was sent before: it may be refused.
-    Yes,
+    MayBeRefused,
     /// Something was, by an earlier process: what is unknown now is sent, as it was meant to be.
-    No,
+    AreSent,
 }
 
 /// A run under way.
-pub(super) struct Course<'a, A> {
-    pub(super) api: &'a A,
-    pub(super) settings: &'a RunSettings,
-    pub(super) clock: Clock,
-    pub(super) ledger: StoreLedger,
-    pub(super) desk: Desk,
+pub(crate) struct RunPhases<'a, A> {
+    pub(crate) api: &'a A,
+    pub(crate) settings: &'a RunSettings,
+    pub(crate) clock: Clock,
+    pub(crate) ledger: StoreLedger,
+    pub(crate) control_router: ControlRouter,
 }
 
-impl<A: TaskApi> Course<'_, A> {
+impl<A: TaskApi> RunPhases<'_, A> {
     /// Takes the run from its first look to its last.
-    pub(super) async fn run(mut self, mut engine: EngineSettings) -> Result<RunStats, RunError> {
+    pub(crate) async fn run(mut self, mut engine: EngineSettings) -> Result<RunStats, RunError> {
         if self.settings.looks_first() {
             let nothing_sent = engine.origin.attempts == 0 && engine.origin.settled == 0;
-            let first = if nothing_sent { FirstLook::Yes } else { FirstLook::No };
+            let first =
+                if nothing_sent { UnknownTasks::MayBeRefused } else { UnknownTasks::AreSent };
             if let Some(reason) = self.survey(first, &mut engine).await? {
                 let stats = RunStats { stopped: Some(reason), held: Duration::ZERO };
                 return self.end(stats).await;
@@ -66,7 +67,7 @@ impl<A: TaskApi> Course<'_, A> {
         }
         let (api, ledger, clock) = (self.api, &mut self.ledger, self.clock);
         let ran = self
-            .desk
+            .control_router
             .beside(async |control| engine::run(api, ledger, &engine, clock, control).await);
         let mut stats = ran.await.map_err(RunError::Ledger)?;
         let Some(patience) = self.settings.wait else { return Ok(stats) };
@@ -86,27 +87,28 @@ impl<A: TaskApi> Course<'_, A> {
     /// Returns why the run is to stop, if somebody asked for that meanwhile.
     async fn survey(
         &mut self,
-        first: FirstLook,
+        first: UnknownTasks,
         engine: &mut EngineSettings,
     ) -> Result<Option<StopReason>, RunError> {
         let sent = &engine.origin.last_sent;
         let mut walker = Walker::new(self.api, self.settings.walker(), self.clock, sent);
-        let mut look = Look::begin(&mut self.ledger, Wanted::Unsettled, self.clock).await?;
+        let mut look =
+            SurveyRecorder::begin(&mut self.ledger, TaskSelection::Unsettled, self.clock).await?;
         let filter = ListFilter::default();
         let walk = walker.walk(&filter, &mut look);
-        let end = match self.desk.unless_stopped(walk).await {
+        let end = match self.control_router.unless_stopped(walk).await {
             Ok(end) => end?,
             Err(reason) => return Ok(Some(reason)),
         };
         let (on_unknown, now) = (self.settings.on_unknown, self.clock.now());
-        let refuses = on_unknown == OnUnknown::Fail && first == FirstLook::Yes;
+        let refuses = on_unknown == OnUnknown::Fail && first == UnknownTasks::MayBeRefused;
         let unknown = match on_unknown {
-            OnUnknown::Skip => Absence::Skipped,
-            OnUnknown::Fail | OnUnknown::Send => Absence::Unknown,
+            OnUnknown::Skip => IfMissing::Skipped,
+            OnUnknown::Fail | OnUnknown::Send => IfMissing::Unknown,
         };
         let purpose = match self.settings.skip_unchanged {
-            true => Use::LeaveAlone(absence(&end, unknown)),
-            false => Use::Record,
+            true => Purpose::LeaveAlone(absence(&end, unknown)),
+            false => Purpose::Record,
         };
         let surveyed = self.ledger.writer.survey(purpose, now).await?;
         if refuses && surveyed.counts.unknown > 0 {
@@ -124,7 +126,7 @@ impl<A: TaskApi> Course<'_, A> {
     /// Looks at the tasks that were sent until all of them have arrived, or for that long.
     ///
     /// The last calls ended `ago`. Returns why the run is to stop, if somebody asked for that.
-    pub(super) async fn wait(
+    pub(crate) async fn wait(
         &mut self,
         patience: Duration,
         ago: Duration,
@@ -137,10 +139,10 @@ impl<A: TaskApi> Course<'_, A> {
         for number in 0.. {
             let is_last = deadline.is_some_and(|deadline| deadline <= due);
             let at = deadline.map_or(due, |deadline| deadline.min(due));
-            if let Err(reason) = self.desk.unless_stopped(sleep_until(at)).await {
+            if let Err(reason) = self.control_router.unless_stopped(sleep_until(at)).await {
                 return Ok(Some(reason));
             }
-            let last = if is_last { LastLook::Yes } else { LastLook::No };
+            let last = if is_last { Round::Last } else { Round::Earlier };
             match self.look_again(&mut walker, last).await? {
                 Looked::Stopped(reason) => return Ok(Some(reason)),
                 Looked::AllThere => break,
@@ -154,21 +156,22 @@ impl<A: TaskApi> Course<'_, A> {
     async fn look_again(
         &mut self,
         walker: &mut Walker<'_, A>,
-        last: LastLook,
+        last: Round,
     ) -> Result<Looked, RunError> {
-        let mut look = Look::begin(&mut self.ledger, Wanted::Awaited, self.clock).await?;
+        let mut look =
+            SurveyRecorder::begin(&mut self.ledger, TaskSelection::Awaited, self.clock).await?;
         if look.is_idle() {
             return Ok(Looked::AllThere);
         }
         let filter = ListFilter::default();
         let walk = walker.walk(&filter, &mut look);
-        let end = match self.desk.unless_stopped(walk).await {
+        let end = match self.control_router.unless_stopped(walk).await {
             Ok(end) => end?,
             Err(reason) => return Ok(Looked::Stopped(reason)),
         };
-        let of_last = store::Look::Last(absence(&end, Absence::Unknown));
+        let of_last = store::VerifyRound::Last(absence(&end, IfMissing::Unknown));
         let now = self.clock.now();
-        let kind = if last == LastLook::Yes { of_last } else { store::Look::Interim };
+        let kind = if last == Round::Last { of_last } else { store::VerifyRound::Interim };
         let counts = self.ledger.writer.arrivals(kind, now).await?;
         self.ledger.tell(now, EventKind::Verified(counts)).await?;
         if counts.on_the_way + counts.stuck > 0 {
@@ -181,25 +184,26 @@ impl<A: TaskApi> Course<'_, A> {
 
     /// Looks once at the tasks whose calls are in doubt: those that are where they were sent
     /// have succeeded.
-    pub(super) async fn settle(&mut self, ago: Duration) -> Result<Settling, RunError> {
+    pub(crate) async fn settle(&mut self, ago: Duration) -> Result<Settling, RunError> {
         let sent = self.ledger.writer.last_sent(self.settings.recall()).await?;
         let mut walker = Walker::new(self.api, self.settings.walker(), self.clock, &sent);
         let due = self.clock.instant() + LATE.saturating_sub(ago);
-        if let Err(reason) = self.desk.unless_stopped(sleep_until(due)).await {
+        if let Err(reason) = self.control_router.unless_stopped(sleep_until(due)).await {
             return Ok(Settling::Stopped(reason));
         }
-        let mut look = Look::begin(&mut self.ledger, Wanted::Doubtful, self.clock).await?;
+        let mut look =
+            SurveyRecorder::begin(&mut self.ledger, TaskSelection::Doubtful, self.clock).await?;
         if look.is_idle() {
             return Ok(Settling::Done { succeeded: 0, doubtful: 0, end: WalkEnd::Whole });
         }
         let filter = ListFilter::default();
         let walk = walker.walk(&filter, &mut look);
-        let end = match self.desk.unless_stopped(walk).await {
+        let end = match self.control_router.unless_stopped(walk).await {
             Ok(end) => end?,
             Err(reason) => return Ok(Settling::Stopped(reason)),
         };
         let now = self.clock.now();
-        let counts = self.ledger.writer.arrivals(store::Look::Doubts, now).await?;
+        let counts = self.ledger.writer.arrivals(store::VerifyRound::Doubts, now).await?;
         let doubtful = counts.on_the_way + counts.stuck;
         Ok(Settling::Done { succeeded: counts.arrived, doubtful, end })
     }
@@ -207,9 +211,9 @@ impl<A: TaskApi> Course<'_, A> {
 
 /// Whether there will be no further look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum LastLook {
-    Yes,
-    No,
+enum Round {
+    Last,
+    Earlier,
 }
 
 enum Looked {

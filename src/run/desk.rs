@@ -8,17 +8,17 @@ use tokio::sync::mpsc;
 use tokio::sync::oneshot;
 
 /// Where what is asked of a run comes in.
-pub(super) struct Desk {
+pub(crate) struct ControlRouter {
     orders: mpsc::UnboundedReceiver<Control>,
 }
 
-impl Desk {
-    pub(super) fn new(orders: mpsc::UnboundedReceiver<Control>) -> Self {
+impl ControlRouter {
+    pub(crate) fn new(orders: mpsc::UnboundedReceiver<Control>) -> Self {
         Self { orders }
     }
 
     /// Does some work until somebody asks the run to stop: then it is dropped.
-    pub(super) async fn unless_stopped<T>(
+    pub(crate) async fn unless_stopped<T>(
         &mut self,
         work: impl Future<Output = T>,
     ) -> Result<T, StopReason> {
@@ -45,7 +45,7 @@ impl Desk {
     }
 
     /// Does some work that takes what is asked by itself.
-    pub(super) async fn beside<T>(
+    pub(crate) async fn beside<T>(
         &mut self,
         work: impl AsyncFnOnce(mpsc::UnboundedReceiver<Control>) -> T,
     ) -> T {

@@ -1,28 +1,28 @@
 //! A dry run against the live state: what would be called, and what is there already.
 
-use super::RunError;
-use super::RunRequest;
-use super::look::MOST_LOOKED_FOR;
-use super::look::absence;
-use super::new_run;
 use crate::api::ListFilter;
 use crate::api::ListedTask;
 use crate::api::Page;
 use crate::api::TaskApi;
 use crate::clock::Clock;
 use crate::clock::Timestamp;
+use crate::run::RunError;
+use crate::run::RunRequest;
+use crate::run::look::MOST_LOOKED_FOR;
+use crate::run::look::absence;
+use crate::run::new_run;
 use crate::store;
-use crate::store::Absence;
 use crate::store::Draft;
+use crate::store::IfMissing;
 use crate::store::PlanRow;
 use crate::store::PlanTotals;
+use crate::store::Purpose;
 use crate::store::RunDirectory;
 use crate::store::Surveyed;
-use crate::store::Use;
 use crate::survey::Gap;
-use crate::survey::Notebook;
-use crate::survey::Turn;
+use crate::survey::PageSink;
 use crate::survey::WalkEnd;
+use crate::survey::WalkStep;
 use crate::survey::Walker;
 use crate::task::TaskId;
 use std::collections::HashSet;
@@ -60,7 +60,7 @@ pub async fn dry_run_live<A: TaskApi>(
     let mut look = DraftLook { draft: &draft, wanted };
     let mut walker = Walker::new(api, request.settings.walker(), clock, &[]);
     let end = walker.walk(&ListFilter::default(), &mut look).await?;
-    let purpose = Use::LeaveAlone(absence(&end, Absence::Unknown));
+    let purpose = Purpose::LeaveAlone(absence(&end, IfMissing::Unknown));
     let surveyed = draft.survey(purpose, clock.now())?;
     let gap = match end {
         WalkEnd::Whole => None,
@@ -76,18 +76,18 @@ struct DraftLook<'a> {
     wanted: Option<HashSet<TaskId>>,
 }
 
-impl Notebook for DraftLook<'_> {
+impl PageSink for DraftLook<'_> {
     type Error = RunError;
 
     async fn request(&mut self, _: Timestamp) -> Result<(), RunError> {
         Ok(())
     }
 
-    async fn page(&mut self, page: Page) -> Result<Turn, RunError> {
+    async fn page(&mut self, page: Page) -> Result<WalkStep, RunError> {
         let seen: Vec<_> = page.tasks.iter().filter_map(ListedTask::sighting).collect();
         self.draft.see(&seen)?;
-        let Some(wanted) = &mut self.wanted else { return Ok(Turn::More) };
+        let Some(wanted) = &mut self.wanted else { return Ok(WalkStep::More) };
         seen.iter().for_each(|sighting| drop(wanted.take(&sighting.id)));
-        Ok(if wanted.is_empty() { Turn::Enough } else { Turn::More })
+        Ok(if wanted.is_empty() { WalkStep::Enough } else { WalkStep::More })
     }
 }

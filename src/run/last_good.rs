@@ -2,8 +2,8 @@
 //!
 //! A list that was cut short, or is another one, shows by its size before anything is sent.
 
-use super::RunSettings;
-use super::runs_in;
+use crate::run::RunSettings;
+use crate::run::runs_in;
 use crate::store::RunDirectory;
 use crate::store::RunId;
 use crate::store::RunReader;

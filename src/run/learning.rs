@@ -13,16 +13,16 @@ use crate::store::RunRecord;
 use crate::store::StoreError;
 
 /// What one run takes over and hands on.
-pub(super) struct Learning<'a> {
-    pub(super) runs: &'a RunDirectory,
-    pub(super) run: &'a RunId,
+pub(crate) struct Learning<'a> {
+    pub(crate) runs: &'a RunDirectory,
+    pub(crate) run: &'a RunId,
     /// For whom it is kept; without one it stays with the run.
-    pub(super) profile: Option<&'a str>,
+    pub(crate) profile: Option<&'a str>,
 }
 
 impl Learning<'_> {
     /// Returns the sendings a second at which the service throttled before, if that is known.
-    pub(super) fn before(&self) -> Result<Option<f64>, StoreError> {
+    pub(crate) fn before(&self) -> Result<Option<f64>, StoreError> {
         let record = self.record()?;
         let key = self.key(&record);
         let kept = || store::learnt_rate(self.runs, &key?);
@@ -30,7 +30,7 @@ impl Learning<'_> {
     }
 
     /// Keeps what the run has learnt for the next one.
-    pub(super) fn keep(&self, now: Timestamp) -> Result<(), StoreError> {
+    pub(crate) fn keep(&self, now: Timestamp) -> Result<(), StoreError> {
         let record = self.record()?;
         let Some(key) = self.key(&record) else { return Ok(()) };
         store::keep_learnt_rate(self.runs, key, last_learnt(&record), now)

@@ -1,7 +1,5 @@
 //! Joins the engine to the store, and shows what the store has committed to who watches.
 
-use super::RunError;
-use super::watch::Gallery;
 use crate::clock::Timestamp;
 use crate::engine::Claim;
 use crate::engine::Ledger;
@@ -10,7 +8,9 @@ use crate::event::AttemptSeq;
 use crate::event::Event;
 use crate::event::EventKind;
 use crate::event::RunStats;
-use crate::policy::Standing;
+use crate::policy::AttemptHistory;
+use crate::run::RunError;
+use crate::run::watch::WatcherChannel;
 use crate::store::RunWriter;
 use crate::store::StoreError;
 use crate::store::UnsettledTask;
@@ -19,15 +19,15 @@ use futures::future::BoxFuture;
 use std::sync::Arc;
 
 /// The store of one run, as the engine sees it.
-pub(super) struct StoreLedger {
-    pub(super) writer: RunWriter,
-    pub(super) gallery: Gallery,
-    pub(super) ending: Ending,
+pub(crate) struct StoreLedger {
+    pub(crate) writer: RunWriter,
+    pub(crate) watcher_channel: WatcherChannel,
+    pub(crate) ending: Ending,
 }
 
 /// Who tells that the process has ended its part in the run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Ending {
+pub(crate) enum Ending {
     /// The engine.
     OfEngine,
     /// Whoever goes on after the engine, see [`StoreLedger::end`].
@@ -36,14 +36,14 @@ pub(super) enum Ending {
 
 impl StoreLedger {
     /// Makes one event durable and shows it.
-    pub(super) async fn tell(&mut self, at: Timestamp, kind: EventKind) -> Result<(), RunError> {
+    pub(crate) async fn tell(&mut self, at: Timestamp, kind: EventKind) -> Result<(), RunError> {
         let committed = self.writer.commit(vec![Event { at, kind }]).await?;
-        self.gallery.show(committed);
+        self.watcher_channel.show(committed);
         Ok(())
     }
 
     /// Tells that the process has ended its part in the run.
-    pub(super) async fn end(&mut self, at: Timestamp, stats: RunStats) -> Result<(), RunError> {
+    pub(crate) async fn end(&mut self, at: Timestamp, stats: RunStats) -> Result<(), RunError> {
         self.tell(at, EventKind::RunEnded(stats)).await
     }
 }
@@ -61,9 +61,9 @@ impl Ledger for StoreLedger {
     fn on_events(&mut self, mut events: Vec<Event>) -> BoxFuture<'static, Result<(), LedgerError>> {
         events.retain(|event| self.ending == Ending::OfEngine || !is_end(event));
         let committed = self.writer.commit(events);
-        let gallery = self.gallery.clone();
+        let watcher_channel = self.watcher_channel.clone();
         async move {
-            gallery.show(committed.await.map_err(ledger_error)?);
+            watcher_channel.show(committed.await.map_err(ledger_error)?);
             Ok(())
         }
         .boxed()
@@ -92,7 +92,12 @@ fn claim(unsettled: UnsettledTask) -> Claim {
     Claim {
         task: Arc::new(task),
         attempts,
-        standing: Standing { charged, throttled, doubted: in_doubt, ..Standing::default() },
+        history: AttemptHistory {
+            charged,
+            throttled,
+            doubted: in_doubt,
+            ..AttemptHistory::default()
+        },
         first_sent,
         last_seq,
     }

@@ -1,36 +1,36 @@
 //! Looks at the states of a run's tasks: walks through the list into the run's own store.
 
-use super::RunError;
-use super::ledger::StoreLedger;
 use crate::api::ListedTask;
 use crate::api::Page;
 use crate::clock::Clock;
 use crate::clock::Timestamp;
 use crate::event::EventKind;
-use crate::store::Absence;
-use crate::store::Wanted;
-use crate::survey::Notebook;
-use crate::survey::Turn;
+use crate::run::RunError;
+use crate::run::ledger::StoreLedger;
+use crate::store::IfMissing;
+use crate::store::TaskSelection;
+use crate::survey::PageSink;
 use crate::survey::WalkEnd;
+use crate::survey::WalkStep;
 use crate::task::TaskId;
 use std::collections::HashSet;
 
 /// How many tasks are looked for one by one, so that a walk can end when all of them are seen.
 /// For more than that nearly the whole list is read anyway.
-pub(super) const MOST_LOOKED_FOR: usize = 10_000;
+pub(crate) const MOST_LOOKED_FOR: usize = 10_000;
 
 /// Notes what a walk sees in the store of a run.
-pub(super) struct Look<'a> {
+pub(crate) struct SurveyRecorder<'a> {
     ledger: &'a mut StoreLedger,
     clock: Clock,
     wanted: Option<HashSet<TaskId>>,
 }
 
-impl<'a> Look<'a> {
+impl<'a> SurveyRecorder<'a> {
     /// Begins to look for tasks of a run.
-    pub(super) async fn begin(
+    pub(crate) async fn begin(
         ledger: &'a mut StoreLedger,
-        wanted: Wanted,
+        wanted: TaskSelection,
         clock: Clock,
     ) -> Result<Self, RunError> {
         let wanted = ledger.writer.look_for(wanted, MOST_LOOKED_FOR).await?;
@@ -38,32 +38,32 @@ impl<'a> Look<'a> {
     }
 
     /// Tells whether there is nothing to look for, before a page was seen.
-    pub(super) fn is_idle(&self) -> bool {
+    pub(crate) fn is_idle(&self) -> bool {
         self.wanted.as_ref().is_some_and(HashSet::is_empty)
     }
 }
 
 /// Returns what a task is that a walk with this end has not seen.
-pub(super) fn absence(end: &WalkEnd, of_unknown: Absence) -> Absence {
+pub(crate) fn absence(end: &WalkEnd, of_unknown: IfMissing) -> IfMissing {
     match end {
         WalkEnd::Whole => of_unknown,
-        WalkEnd::Gap(_) => Absence::Unread,
+        WalkEnd::Gap(_) => IfMissing::Unread,
     }
 }
 
-impl Notebook for Look<'_> {
+impl PageSink for SurveyRecorder<'_> {
     type Error = RunError;
 
     async fn request(&mut self, leaves: Timestamp) -> Result<(), RunError> {
         self.ledger.tell(self.clock.now(), EventKind::PollStarted { leaves }).await
     }
 
-    async fn page(&mut self, page: Page) -> Result<Turn, RunError> {
+    async fn page(&mut self, page: Page) -> Result<WalkStep, RunError> {
         let seen: Vec<_> = page.tasks.iter().filter_map(ListedTask::sighting).collect();
         if let Some(wanted) = &mut self.wanted {
             seen.iter().for_each(|sighting| drop(wanted.take(&sighting.id)));
         }
         self.ledger.writer.see(seen).await?;
-        Ok(if self.is_idle() { Turn::Enough } else { Turn::More })
+        Ok(if self.is_idle() { WalkStep::Enough } else { WalkStep::More })
     }
 }

@@ -16,26 +16,26 @@ mod revert;
 mod settings;
 mod watch;
 
-pub use afterwards::Afterwards;
-pub use afterwards::Settling;
-pub use afterwards::afterwards;
-pub use draft::LivePlan;
-pub use draft::dry_run_live;
-pub use last_good::Comparable;
-pub use last_good::GoodRun;
-pub use last_good::last_good;
-pub use resume::Resumable;
-pub use resume::Resumption;
-pub use resume::resume;
-pub use retry::Retry;
-pub use retry::RetryFilter;
-pub use retry::retry;
-pub use revert::Revert;
-pub use revert::Reverted;
-pub use revert::revert;
-pub use settings::OnUnknown;
-pub use settings::RunSettings;
-pub use watch::WatchTrouble;
+pub use crate::run::afterwards::Afterwards;
+pub use crate::run::afterwards::Settling;
+pub use crate::run::afterwards::afterwards;
+pub use crate::run::draft::LivePlan;
+pub use crate::run::draft::dry_run_live;
+pub use crate::run::last_good::Comparable;
+pub use crate::run::last_good::GoodRun;
+pub use crate::run::last_good::last_good;
+pub use crate::run::resume::Resumable;
+pub use crate::run::resume::Resumption;
+pub use crate::run::resume::resume;
+pub use crate::run::retry::Retry;
+pub use crate::run::retry::RetryFilter;
+pub use crate::run::retry::retry;
+pub use crate::run::revert::Revert;
+pub use crate::run::revert::Reverted;
+pub use crate::run::revert::revert;
+pub use crate::run::settings::OnUnknown;
+pub use crate::run::settings::RunSettings;
+pub use crate::run::watch::WatchTrouble;
 
 use crate::api::TaskApi;
 use crate::clock::Clock;
@@ -48,6 +48,11 @@ use crate::event::Watch;
 use crate::plan::Problems;
 use crate::policy::REMEMBERED_SENDINGS;
 use crate::report::GroupLabel;
+use crate::run::course::RunPhases;
+use crate::run::desk::ControlRouter;
+use crate::run::learning::Learning;
+use crate::run::ledger::Ending;
+use crate::run::ledger::StoreLedger;
 use crate::store;
 use crate::store::JobLock;
 use crate::store::JobName;
@@ -62,11 +67,6 @@ use crate::store::RunLock;
 use crate::store::RunWriter;
 use crate::store::StoreError;
 use crate::task::TaskId;
-use course::Course;
-use desk::Desk;
-use learning::Learning;
-use ledger::Ending;
-use ledger::StoreLedger;
 use std::num::NonZeroUsize;
 use std::path::Path;
 use std::path::PathBuf;
@@ -284,17 +284,18 @@ impl Planned {
         let mut settings = self.settings.for_engine(origin(&writer));
         settings.auto.iter_mut().for_each(|auto| auto.learnt = learnt);
         settings.max_duration = settings.max_duration.into_iter().chain(self.time_left).min();
-        let (gallery, thread) = watch::open(watchers, self.clock).map_err(RunError::Thread)?;
+        let (watcher_channel, thread) =
+            watch::open(watchers, self.clock).map_err(RunError::Thread)?;
         let ending = match self.settings.wait {
             Some(_) => Ending::Later,
             None => Ending::OfEngine,
         };
-        let course = Course {
+        let course = RunPhases {
             api,
             settings: &self.settings,
             clock: self.clock,
-            ledger: StoreLedger { writer, gallery, ending },
-            desk: Desk::new(control),
+            ledger: StoreLedger { writer, watcher_channel, ending },
+            control_router: ControlRouter::new(control),
         };
         let ran = course.run(settings).await;
         let watch_trouble = thread.close();

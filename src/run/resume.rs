@@ -1,10 +1,10 @@
 //! Goes on with a run from its own copy of the plan; the inputs may be gone or changed.
 
-use super::Planned;
-use super::RunError;
-use super::RunSettings;
-use super::holder;
 use crate::clock::Clock;
+use crate::run::Planned;
+use crate::run::RunError;
+use crate::run::RunSettings;
+use crate::run::holder;
 use crate::store::PlanTotals;
 use crate::store::RunDirectory;
 use crate::store::RunId;

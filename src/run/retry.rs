@@ -1,14 +1,14 @@
 //! Plans a run of what did not succeed in another.
 
-use super::Planned;
-use super::RunError;
-use super::RunSettings;
-use super::holder;
 use crate::clock::Clock;
 use crate::clock::Timestamp;
 use crate::report::FailureGroup;
 use crate::report::GroupLabel;
 use crate::report::Grouping;
+use crate::run::Planned;
+use crate::run::RunError;
+use crate::run::RunSettings;
+use crate::run::holder;
 use crate::store;
 use crate::store::NewRun;
 use crate::store::PlanTotals;

@@ -4,16 +4,16 @@
 //! touched if a sub-task is now where the opposite command leads. Keeps the ids of the tasks that
 //! were changed in memory, some hundred bytes each.
 
-use super::Planned;
-use super::RunError;
-use super::RunSettings;
-use super::holder;
 use crate::api::ListFilter;
 use crate::api::ListedTask;
 use crate::api::Page;
 use crate::api::TaskApi;
 use crate::clock::Clock;
 use crate::clock::Timestamp;
+use crate::run::Planned;
+use crate::run::RunError;
+use crate::run::RunSettings;
+use crate::run::holder;
 use crate::store;
 use crate::store::NewRun;
 use crate::store::PlannedRun;
@@ -24,14 +24,14 @@ use crate::store::RunRecord;
 use crate::store::StoreError;
 use crate::store::TaskRow;
 use crate::survey::Gap;
-use crate::survey::Notebook;
-use crate::survey::Turn;
+use crate::survey::PageSink;
 use crate::survey::WalkEnd;
+use crate::survey::WalkStep;
 use crate::survey::Walker;
 use crate::task::Command;
+use crate::task::ObservedState;
 use crate::task::Ordinal;
 use crate::task::Outcome;
-use crate::task::Sighting;
 use crate::task::TaskId;
 use crate::task::TaskState;
 use crate::task::Toward;
@@ -203,7 +203,7 @@ fn reversed(task: TaskRow) -> TaskRow {
 
 impl Reverted {
     /// Decides about a task of the run, and counts it.
-    fn takes(&mut self, task: &TaskRow, seen: &HashMap<TaskId, Sighting>) -> bool {
+    fn takes(&mut self, task: &TaskRow, seen: &HashMap<TaskId, ObservedState>) -> bool {
         match Past::of(task) {
             Past::Untouched => return false,
             Past::OtherBefore => {
@@ -228,22 +228,22 @@ impl Reverted {
 /// Keeps what is seen of the tasks that were changed.
 struct Sights {
     wanted: HashSet<TaskId>,
-    seen: HashMap<TaskId, Sighting>,
+    seen: HashMap<TaskId, ObservedState>,
 }
 
-impl Notebook for Sights {
+impl PageSink for Sights {
     type Error = RunError;
 
     async fn request(&mut self, _: Timestamp) -> Result<(), RunError> {
         Ok(())
     }
 
-    async fn page(&mut self, page: Page) -> Result<Turn, RunError> {
+    async fn page(&mut self, page: Page) -> Result<WalkStep, RunError> {
         for sighting in page.tasks.iter().filter_map(ListedTask::sighting) {
             if self.wanted.contains(&sighting.id) {
                 self.seen.insert(sighting.id.clone(), sighting);
             }
         }
-        Ok(if self.seen.len() == self.wanted.len() { Turn::Enough } else { Turn::More })
+        Ok(if self.seen.len() == self.wanted.len() { WalkStep::Enough } else { WalkStep::More })
     }
 }

@@ -59,7 +59,7 @@ pub struct RunSettings {
     /// How long new sendings go on at the most. By default without end.
     pub max_duration: Option<Duration>,
     /// The time of day at which new sendings end. By default there is none. Whoever begins a
-    /// process of the run tells it how long that is: [`super::Planned::finish_within`].
+    /// process of the run tells it how long that is: [`crate::run::Planned::finish_within`].
     pub finish_by: Option<FinishBy>,
     /// How long calls on the wire may take to finish after a stop. By default 30 s.
     pub drain_timeout: Duration,
@@ -127,7 +127,7 @@ impl Default for RunSettings {
 
 impl RunSettings {
     /// Returns the settings as reports show them.
-    pub(super) fn to_json(&self) -> Value {
+    pub(crate) fn to_json(&self) -> Value {
         json!({
             "rate": match self.auto_from {
                 Some(_) => AUTO.into(),
@@ -158,7 +158,7 @@ impl RunSettings {
     }
 
     /// Reads the settings that a run was stored with; what is missing there has its default.
-    pub(super) fn from_json(text: &str) -> Self {
+    pub(crate) fn from_json(text: &str) -> Self {
         let stored: Value = serde_json::from_str(text).unwrap_or_default();
         let default = Self::default();
         let span = |name: &str| stored[name].as_u64().map(Duration::from_millis);
@@ -205,18 +205,18 @@ impl RunSettings {
     }
 
     /// Tells whether the states are read before anything is sent.
-    pub(super) fn looks_first(&self) -> bool {
+    pub(crate) fn looks_first(&self) -> bool {
         self.skip_unchanged || self.wait.is_some()
     }
 
     /// Returns how many of the last sending times matter.
-    pub(super) fn recall(&self) -> u32 {
+    pub(crate) fn recall(&self) -> u32 {
         self.rate.map_or(0, |rate| rate.limit.get())
     }
 
     /// Returns how lists are read: at the run's rate, or where that is searched for at a usual
     /// one between its bounds.
-    pub(super) fn walker(&self) -> WalkerSettings {
+    pub(crate) fn walker(&self) -> WalkerSettings {
         let usual = || {
             let ordered = |one: Rate, other: Rate| one.per_second() <= other.per_second();
             let least = self.auto_from.filter(|&least| ordered(per_second(10), least));
@@ -228,7 +228,7 @@ impl RunSettings {
     }
 
     /// Returns what the engine needs to know.
-    pub(super) fn for_engine(&self, origin: Origin) -> EngineSettings {
+    pub(crate) fn for_engine(&self, origin: Origin) -> EngineSettings {
         EngineSettings {
             concurrency: self.concurrency,
             rate: self.rate,

@@ -23,13 +23,13 @@ const TICK: Duration = Duration::from_secs(1);
 
 /// The way to the watchers.
 #[derive(Clone)]
-pub(super) struct Gallery {
+pub(crate) struct WatcherChannel {
     batches: mpsc::SyncSender<Vec<Event>>,
     missed: Arc<AtomicU64>,
 }
 
 /// The thread on which the watchers are.
-pub(super) struct GalleryThread {
+pub(crate) struct GalleryThread {
     thread: thread::JoinHandle<u64>,
     missed: Arc<AtomicU64>,
 }
@@ -44,10 +44,10 @@ pub struct WatchTrouble {
 }
 
 /// Opens the gallery. It closes when the last way to it is dropped.
-pub(super) fn open(
+pub(crate) fn open(
     watchers: Vec<Box<dyn Watch>>,
     clock: Clock,
-) -> std::io::Result<(Gallery, GalleryThread)> {
+) -> std::io::Result<(WatcherChannel, GalleryThread)> {
     let (batches, queue) = mpsc::sync_channel(MOST_BATCHES);
     let missed = Arc::new(AtomicU64::new(0));
     let name = thread::Builder::new().name("watch".into());
@@ -55,13 +55,13 @@ pub(super) fn open(
         let missed = Arc::clone(&missed);
         name.spawn(move || show_all(&queue, &missed, watchers, clock))?
     };
-    let gallery = Gallery { batches, missed: Arc::clone(&missed) };
-    Ok((gallery, GalleryThread { thread, missed }))
+    let watcher_channel = WatcherChannel { batches, missed: Arc::clone(&missed) };
+    Ok((watcher_channel, GalleryThread { thread, missed }))
 }
 
-impl Gallery {
+impl WatcherChannel {
     /// Has events shown, or counts them as missed.
-    pub(super) fn show(&self, events: Vec<Event>) {
+    pub(crate) fn show(&self, events: Vec<Event>) {
         let count = u64::try_from(events.len()).unwrap_or(u64::MAX);
         if self.batches.try_send(events).is_err() {
             self.missed.fetch_add(count, Ordering::Relaxed);
@@ -71,7 +71,7 @@ impl Gallery {
 
 impl GalleryThread {
     /// Waits until everything has been shown.
-    pub(super) fn close(self) -> WatchTrouble {
+    pub(crate) fn close(self) -> WatchTrouble {
         let panicked = self.thread.join().unwrap_or(1);
         WatchTrouble { missed_events: self.missed.load(Ordering::Relaxed), panicked }
     }
@@ -136,10 +136,11 @@ mod tests {
         let (seen, all_seen) = mpsc::channel();
         let good = move |events: &[Event]| seen.send(events.len()).unwrap();
         let bad = |_: &[Event]| panic!("a broken display");
-        let (gallery, thread) = open(vec![Box::new(bad), Box::new(good)], Clock::start()).unwrap();
-        gallery.show(continued());
-        gallery.show(continued());
-        drop(gallery);
+        let (watcher_channel, thread) =
+            open(vec![Box::new(bad), Box::new(good)], Clock::start()).unwrap();
+        watcher_channel.show(continued());
+        watcher_channel.show(continued());
+        drop(watcher_channel);
         assert_eq!(thread.close(), WatchTrouble { missed_events: 0, panicked: 1 });
         assert_eq!(all_seen.iter().collect::<Vec<_>>(), [1, 1]);
     }
@@ -172,14 +173,14 @@ mod tests {
             let _ = entered.send(());
             let _ = gate.recv();
         };
-        let (gallery, thread) = open(vec![Box::new(blocked)], Clock::start()).unwrap();
-        gallery.show(continued());
+        let (watcher_channel, thread) = open(vec![Box::new(blocked)], Clock::start()).unwrap();
+        watcher_channel.show(continued());
         is_blocked.recv().unwrap();
         for _ in 0..MOST_BATCHES + 10 {
-            gallery.show(continued());
+            watcher_channel.show(continued());
         }
         drop(release);
-        drop(gallery);
+        drop(watcher_channel);
         assert_eq!(thread.close(), WatchTrouble { missed_events: 10, panicked: 0 });
     }
 }

@@ -28,14 +28,14 @@ use tokio::sync::oneshot;
 const INTERVAL: Duration = Duration::from_millis(20);
 
 /// A log that is being written.
-pub(super) struct AccessLog {
+pub(crate) struct AccessLog {
     path: PathBuf,
     shared: Arc<Shared>,
     writer: Mutex<Option<JoinHandle<io::Result<()>>>>,
 }
 
 /// Completes when the writer has ended, which it does by itself only after an error.
-pub(super) type WriterEnded = oneshot::Receiver<()>;
+pub(crate) type WriterEnded = oneshot::Receiver<()>;
 
 /// What the requests and the writer share.
 #[derive(Default)]
@@ -53,22 +53,22 @@ struct Pending {
 
 /// What one line says.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Line<'a> {
+pub(crate) struct Line<'a> {
     /// When the request had been read, since the sandbox began.
-    pub(super) at: Duration,
+    pub(crate) at: Duration,
     /// The method.
-    pub(super) method: &'a str,
+    pub(crate) method: &'a str,
     /// The batch task, if the path has a valid one.
-    pub(super) id: Option<&'a str>,
+    pub(crate) id: Option<&'a str>,
     /// The operation, if it is one.
-    pub(super) command: Option<&'a str>,
+    pub(crate) command: Option<&'a str>,
     /// How it ended.
-    pub(super) status: Status,
+    pub(crate) status: Status,
 }
 
 /// How a request ended, as the log has it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Status {
+pub(crate) enum Status {
     /// With an answer.
     Code(u16),
     /// With a reset connection.
@@ -79,7 +79,7 @@ pub(super) enum Status {
 
 impl AccessLog {
     /// Opens the file, which is kept and added to if it exists, and starts the writer.
-    pub(super) fn open(path: &Path) -> Result<(Self, WriterEnded), SandboxError> {
+    pub(crate) fn open(path: &Path) -> Result<(Self, WriterEnded), SandboxError> {
         let (ended, when_ended) = oneshot::channel();
         let shared = Arc::new(Shared::default());
         let at_writer = Arc::clone(&shared);
@@ -98,7 +98,7 @@ impl AccessLog {
     }
 
     /// Adds a line; it is in the file within an interval.
-    pub(super) fn write(&self, line: &Line<'_>) {
+    pub(crate) fn write(&self, line: &Line<'_>) {
         let mut pending = self.shared.pending();
         let was_empty = pending.lines.is_empty();
         line.write_to(&mut pending.lines);
@@ -109,7 +109,7 @@ impl AccessLog {
     }
 
     /// Writes what is left and ends the writer, whose error is returned the first time.
-    pub(super) fn close(&self) -> Result<(), SandboxError> {
+    pub(crate) fn close(&self) -> Result<(), SandboxError> {
         self.shared.pending().closing = true;
         self.shared.changed.notify_one();
         let writer = self.writer.lock().expect("no holder panics").take();

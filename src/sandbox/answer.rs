@@ -16,7 +16,7 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// An HTTP answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Answer {
+pub(crate) struct Answer {
     status: StatusCode,
     content_type: &'static str,
     header: Option<(HeaderName, HeaderValue)>,
@@ -25,7 +25,7 @@ pub(super) struct Answer {
 
 /// How a request ends for the client.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Ending {
+pub(crate) enum Ending {
     /// With an answer.
     Answered(Answer),
     /// With a connection that is reset.
@@ -36,13 +36,13 @@ pub(super) enum Ending {
 
 impl Answer {
     /// Returns an answer with a JSON body.
-    pub(super) fn json(status: StatusCode, body: &impl Serialize) -> Self {
+    pub(crate) fn json(status: StatusCode, body: &impl Serialize) -> Self {
         let body = serde_json::to_vec(body).expect("bodies have text keys and plain values");
         Self { status, content_type: "application/json", header: None, body: body.into() }
     }
 
     /// Returns a 200 that no client of the service understands.
-    pub(super) fn garbled() -> Self {
+    pub(crate) fn garbled() -> Self {
         let page = "<html><head><title>Maintenance</title></head><body>Back soon.</body></html>\n";
         Self {
             status: StatusCode::OK,
@@ -53,24 +53,24 @@ impl Answer {
     }
 
     /// Adds a header to the answer, in the place of the one added before.
-    pub(super) fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+    pub(crate) fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
         self.header = Some((name, value));
         self
     }
 
     /// Returns the status.
-    pub(super) const fn status(&self) -> StatusCode {
+    pub(crate) const fn status(&self) -> StatusCode {
         self.status
     }
 
     /// Returns the body.
     #[cfg(test)]
-    pub(super) fn body(&self) -> serde_json::Value {
+    pub(crate) fn body(&self) -> serde_json::Value {
         serde_json::from_slice(&self.body).unwrap()
     }
 
     /// Turns the answer into what goes over the wire; hyper adds `Date`.
-    pub(super) fn into_response(self, request_id: HeaderValue) -> Response<Full<Bytes>> {
+    pub(crate) fn into_response(self, request_id: HeaderValue) -> Response<Full<Bytes>> {
         let mut response = Response::new(Full::new(self.body));
         *response.status_mut() = self.status;
         let headers = response.headers_mut();

@@ -18,7 +18,7 @@ const STOPPED: &str = "stopped";
 const START_FAILED: &str = "start_failed";
 
 /// Every state that the service knows of, in the order of its definition.
-pub(super) const STATES: [&str; 18] = [
+pub(crate) const STATES: [&str; 18] = [
     "pending",
     "recovering",
     STARTING,
@@ -40,11 +40,11 @@ pub(super) const STATES: [&str; 18] = [
 ];
 
 /// How many sub-tasks are in which state; a state may have none.
-pub(super) type Histogram = [(&'static str, u8); 2];
+pub(crate) type Histogram = [(&'static str, u8); 2];
 
 /// A batch task.
 #[derive(Debug, Clone)]
-pub(super) struct BatchTask {
+pub(crate) struct BatchTask {
     size: u8,
     failed: u8,
     heading: Command,
@@ -58,7 +58,7 @@ pub(super) struct BatchTask {
 
 impl BatchTask {
     /// Returns a batch task whose sub-tasks have long been where `heading` leads to.
-    pub(super) const fn at_rest(size: u8, heading: Command, created_at: i64) -> Self {
+    pub(crate) const fn at_rest(size: u8, heading: Command, created_at: i64) -> Self {
         Self {
             size,
             failed: 0,
@@ -72,22 +72,22 @@ impl BatchTask {
     }
 
     /// Returns how many sub-tasks it has.
-    pub(super) const fn size(&self) -> u8 {
+    pub(crate) const fn size(&self) -> u8 {
         self.size
     }
 
     /// Returns when it was created, in milliseconds since the Unix epoch.
-    pub(super) const fn created_at(&self) -> i64 {
+    pub(crate) const fn created_at(&self) -> i64 {
         self.created_at
     }
 
     /// Returns how many actions of a command were carried out.
-    pub(super) const fn carried_out(&self, command: Command) -> u32 {
+    pub(crate) const fn carried_out(&self, command: Command) -> u32 {
         self.carried_out[command as usize]
     }
 
     /// Takes note of a call and returns its number, counted from 1 for each command.
-    pub(super) const fn count_call(&mut self, command: Command) -> u32 {
+    pub(crate) const fn count_call(&mut self, command: Command) -> u32 {
         self.calls[command as usize] += 1;
         self.calls[command as usize]
     }
@@ -95,7 +95,7 @@ impl BatchTask {
     /// Sends all sub-tasks on their way, except `failed` of them.
     ///
     /// Those that are already going there go on as they were.
-    pub(super) fn carry_out(&mut self, command: Command, failed: u8, now: Instant) {
+    pub(crate) fn carry_out(&mut self, command: Command, failed: u8, now: Instant) {
         self.carried_out[command as usize] += 1;
         if self.heading == command && self.failed == failed {
             return;
@@ -108,7 +108,7 @@ impl BatchTask {
 
     /// Returns the states as somebody sees them who is told late by `stale`: those before the last
     /// move, until it is older than that.
-    pub(super) fn stale_states(
+    pub(crate) fn stale_states(
         &self,
         now: Instant,
         stale: Duration,
@@ -122,7 +122,7 @@ impl BatchTask {
     }
 
     /// Returns the states at an instant, where sub-tasks take `settle` to change theirs.
-    pub(super) fn states(&self, now: Instant, settle: Duration) -> Histogram {
+    pub(crate) fn states(&self, now: Instant, settle: Duration) -> Histogram {
         let on_the_way = |moved: Instant| now.duration_since(moved) < settle;
         let (state, left_behind) = match (self.heading, self.moved.is_some_and(on_the_way)) {
             (Command::Start, true) => (STARTING, START_FAILED),

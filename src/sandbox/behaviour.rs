@@ -7,7 +7,7 @@ use crate::sandbox::fault::Fault;
 
 /// How an id always behaves, told by what follows its last `-`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Habit {
+pub(crate) enum Habit {
     /// As chance will have it.
     Plain,
     /// `-partial`: some sub-tasks fail.
@@ -36,7 +36,7 @@ pub(super) enum Habit {
 
 /// What becomes of one call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Fate {
+pub(crate) enum CallBehaviour {
     /// It is carried out, whether or not the client gets to know.
     CarriedOut(Failures, Delivery),
     /// The service answers with an error and does nothing.
@@ -49,7 +49,7 @@ pub(super) enum Fate {
 
 /// Which sub-tasks of a batch task fail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Failures {
+pub(crate) enum Failures {
     /// None of them.
     None,
     /// At least one; where there are two or more, not all.
@@ -60,7 +60,7 @@ pub(super) enum Failures {
 
 /// How the answer to a call that was carried out reaches the client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Delivery {
+pub(crate) enum Delivery {
     /// As it should.
     Prompt,
     /// Late.
@@ -75,7 +75,7 @@ pub(super) enum Delivery {
 
 /// The shares of calls that chance spoils.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Shares {
+pub(crate) struct Shares {
     drop: f64,
     fail: f64,
     partial: f64,
@@ -83,7 +83,7 @@ pub(super) struct Shares {
 
 impl Habit {
     /// Tells the habit of an id.
-    pub(super) fn of(id: &str) -> Self {
+    pub(crate) fn of(id: &str) -> Self {
         match id.rsplit_once('-').map(|(_, ending)| ending) {
             Some("partial") => Self::Partial,
             Some("failed") => Self::Failed,
@@ -103,20 +103,20 @@ impl Habit {
     /// Returns what becomes of the `number`-th call of a command, counted from 1.
     ///
     /// The share is a roll between 0 and 1; it matters only to plain ids.
-    pub(super) fn fate(self, number: u32, shares: Shares, share: f64) -> Fate {
-        let well = |delivery| Fate::CarriedOut(Failures::None, delivery);
+    pub(crate) fn fate(self, number: u32, shares: Shares, share: f64) -> CallBehaviour {
+        let well = |delivery| CallBehaviour::CarriedOut(Failures::None, delivery);
         match self {
             Self::Plain => shares.fate(share),
-            Self::Partial => Fate::CarriedOut(Failures::Some, Delivery::Prompt),
-            Self::Failed => Fate::CarriedOut(Failures::All, Delivery::Prompt),
-            Self::Refused => Fate::Faulted(Fault::NotAllowed),
-            Self::Missing => Fate::Faulted(Fault::NoSuchTask),
+            Self::Partial => CallBehaviour::CarriedOut(Failures::Some, Delivery::Prompt),
+            Self::Failed => CallBehaviour::CarriedOut(Failures::All, Delivery::Prompt),
+            Self::Refused => CallBehaviour::Faulted(Fault::NotAllowed),
+            Self::Missing => CallBehaviour::Faulted(Fault::NoSuchTask),
             Self::Slow => well(Delivery::Late),
             Self::Drop => well(Delivery::Dropped),
             Self::Silent => well(Delivery::Silent),
             Self::Garbled => well(Delivery::Garbled),
-            Self::Flaky if number == 1 => Fate::Faulted(Fault::Downstream),
-            Self::Throttled if number == 1 => Fate::Throttled,
+            Self::Flaky if number == 1 => CallBehaviour::Faulted(Fault::Downstream),
+            Self::Throttled if number == 1 => CallBehaviour::Throttled,
             Self::Flaky | Self::Throttled | Self::Stuck => well(Delivery::Prompt),
         }
     }
@@ -124,22 +124,22 @@ impl Habit {
 
 impl Shares {
     /// Takes the shares from the settings, where they have been checked.
-    pub(super) const fn of(settings: &SandboxSettings) -> Self {
+    pub(crate) const fn of(settings: &SandboxSettings) -> Self {
         Self { drop: settings.drop, fail: settings.fail, partial: settings.partial }
     }
 
     /// Returns what becomes of a call of a plain id.
-    fn fate(self, share: f64) -> Fate {
+    fn fate(self, share: f64) -> CallBehaviour {
         if share < self.drop {
-            return Fate::CarriedOut(Failures::None, Delivery::Dropped);
+            return CallBehaviour::CarriedOut(Failures::None, Delivery::Dropped);
         }
         if share < self.drop + self.fail {
-            return Fate::FaultedByChance;
+            return CallBehaviour::FaultedByChance;
         }
         if share < self.drop + self.fail + self.partial {
-            return Fate::CarriedOut(Failures::Some, Delivery::Prompt);
+            return CallBehaviour::CarriedOut(Failures::Some, Delivery::Prompt);
         }
-        Fate::CarriedOut(Failures::None, Delivery::Prompt)
+        CallBehaviour::CarriedOut(Failures::None, Delivery::Prompt)
     }
 }
 
@@ -148,20 +148,20 @@ mod tests {
     use super::*;
 
     const NO_FAULTS: Shares = Shares { drop: 0.0, fail: 0.0, partial: 0.0 };
-    const WELL: Fate = Fate::CarriedOut(Failures::None, Delivery::Prompt);
+    const WELL: CallBehaviour = CallBehaviour::CarriedOut(Failures::None, Delivery::Prompt);
 
-    fn check(id: &str, number: u32, expected: Fate) {
+    fn check(id: &str, number: u32, expected: CallBehaviour) {
         assert_eq!(Habit::of(id).fate(number, NO_FAULTS, 0.0), expected, "{id}");
     }
 
     #[test]
     fn the_ending_of_an_id_decides() {
-        let carried_out = |delivery| Fate::CarriedOut(Failures::None, delivery);
-        let some = Fate::CarriedOut(Failures::Some, Delivery::Prompt);
+        let carried_out = |delivery| CallBehaviour::CarriedOut(Failures::None, delivery);
+        let some = CallBehaviour::CarriedOut(Failures::Some, Delivery::Prompt);
         check("gate-partial", 1, some);
-        check("gate-failed", 1, Fate::CarriedOut(Failures::All, Delivery::Prompt));
-        check("gate-refused", 1, Fate::Faulted(Fault::NotAllowed));
-        check("gate-missing", 1, Fate::Faulted(Fault::NoSuchTask));
+        check("gate-failed", 1, CallBehaviour::CarriedOut(Failures::All, Delivery::Prompt));
+        check("gate-refused", 1, CallBehaviour::Faulted(Fault::NotAllowed));
+        check("gate-missing", 1, CallBehaviour::Faulted(Fault::NoSuchTask));
         check("gate-slow", 1, carried_out(Delivery::Late));
         check("gate-drop", 1, carried_out(Delivery::Dropped));
         check("gate-silent", 1, carried_out(Delivery::Silent));
@@ -171,9 +171,9 @@ mod tests {
 
     #[test]
     fn flaky_and_throttled_ids_fail_once() {
-        check("gate-flaky", 1, Fate::Faulted(Fault::Downstream));
+        check("gate-flaky", 1, CallBehaviour::Faulted(Fault::Downstream));
         check("gate-flaky", 2, WELL);
-        check("gate-throttled", 1, Fate::Throttled);
+        check("gate-throttled", 1, CallBehaviour::Throttled);
         check("gate-throttled", 2, WELL);
     }
 
@@ -188,12 +188,12 @@ mod tests {
     #[test]
     fn shares_stand_side_by_side_and_never_overlap() {
         let shares = Shares { drop: 0.1, fail: 0.2, partial: 0.3 };
-        let dropped = Fate::CarriedOut(Failures::None, Delivery::Dropped);
-        let partial = Fate::CarriedOut(Failures::Some, Delivery::Prompt);
+        let dropped = CallBehaviour::CarriedOut(Failures::None, Delivery::Dropped);
+        let partial = CallBehaviour::CarriedOut(Failures::Some, Delivery::Prompt);
         let expected = [
             (0.05, dropped),
-            (0.15, Fate::FaultedByChance),
-            (0.29, Fate::FaultedByChance),
+            (0.15, CallBehaviour::FaultedByChance),
+            (0.29, CallBehaviour::FaultedByChance),
             (0.31, partial),
             (0.59, partial),
             (0.61, WELL),

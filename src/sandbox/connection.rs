@@ -13,7 +13,7 @@ use tokio::net::TcpStream;
 /// Serves one connection until the client closes it or a request is dropped.
 ///
 /// Dropped halfway, the connection closes with whatever is on it.
-pub(super) async fn serve(stream: TcpStream, service: Arc<Service>) {
+pub(crate) async fn serve(stream: TcpStream, service: Arc<Service>) {
     // An answer is one small write; to hold it back for more would only cost time.
     if stream.set_nodelay(true).is_err() {
         return;

@@ -6,7 +6,7 @@
 
 /// What a roll decides; rolls for different questions are independent of each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Question {
+pub(crate) enum Question {
     /// How many sub-tasks a batch task has.
     Size,
     /// Which group of cameras it watches.
@@ -14,7 +14,7 @@ pub(super) enum Question {
     /// When it was created.
     Age,
     /// What becomes of a call.
-    Fate,
+    CallBehaviour,
     /// Which error the service answers with.
     Fault,
     /// How many sub-tasks fail.
@@ -33,52 +33,52 @@ pub(super) enum Question {
 
 /// Answers questions by hash.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Dice {
+pub(crate) struct SeededRandom {
     seed: u64,
 }
 
 /// The answer to one question: 64 even bits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Roll(u64);
+pub(crate) struct Roll(u64);
 
-impl Dice {
+impl SeededRandom {
     /// Returns the dice of a seed.
-    pub(super) const fn new(seed: u64) -> Self {
+    pub(crate) const fn new(seed: u64) -> Self {
         Self { seed: mix(seed) }
     }
 
     /// Answers a question about a numbered thing; different numbers get different rolls.
-    pub(super) const fn roll(self, question: Question, number: u64) -> Roll {
+    pub(crate) const fn roll(self, question: Question, number: u64) -> Roll {
         let asked = mix(self.seed ^ (question as u64 + 1));
         Roll(mix(asked ^ number))
     }
 
     /// Answers a question about a named thing.
-    pub(super) fn roll_for(self, question: Question, name: &str) -> Roll {
+    pub(crate) fn roll_for(self, question: Question, name: &str) -> Roll {
         self.roll(question, key(name))
     }
 }
 
 impl Roll {
     /// Returns the roll as it is.
-    pub(super) const fn bits(self) -> u64 {
+    pub(crate) const fn bits(self) -> u64 {
         self.0
     }
 
     /// Returns the roll as a share of one, 1 excluded.
-    pub(super) fn share(self) -> f64 {
+    pub(crate) fn share(self) -> f64 {
         (self.0 >> 11) as f64 / (1_u64 << 53) as f64
     }
 
     /// Returns a number from 0 to `bound`, which is excluded.
-    pub(super) const fn below(self, bound: u64) -> u64 {
+    pub(crate) const fn below(self, bound: u64) -> u64 {
         // The high half of the product is even without a division.
         ((self.0 as u128 * bound as u128) >> 64) as u64
     }
 }
 
 /// Returns the number of the n-th call of a thing, to ask questions about that call alone.
-pub(super) fn call_key(name: &str, kind: u64, number: u32) -> u64 {
+pub(crate) fn call_key(name: &str, kind: u64, number: u32) -> u64 {
     mix(key(name) ^ (kind << 32 | u64::from(number)))
 }
 
@@ -102,17 +102,20 @@ mod tests {
 
     #[test]
     fn the_same_seed_gives_the_same_roll_in_every_version() {
-        assert_eq!(Dice::new(0).roll(Question::Size, 1).bits(), 5_067_554_077_270_220_563);
-        assert_eq!(Dice::new(7).roll_for(Question::Fate, "gate").bits(), 6_985_151_853_926_977_397);
+        assert_eq!(SeededRandom::new(0).roll(Question::Size, 1).bits(), 5_067_554_077_270_220_563);
+        assert_eq!(
+            SeededRandom::new(7).roll_for(Question::CallBehaviour, "gate").bits(),
+            6_985_151_853_926_977_397
+        );
         assert_eq!(call_key("gate", 1, 2), 13_142_575_060_407_615_779);
     }
 
     #[test]
     fn questions_names_and_seeds_are_independent() {
-        let roll = Dice::new(1).roll_for(Question::Fate, "gate-1");
-        assert_ne!(roll, Dice::new(2).roll_for(Question::Fate, "gate-1"));
-        assert_ne!(roll, Dice::new(1).roll_for(Question::Size, "gate-1"));
-        assert_ne!(roll, Dice::new(1).roll_for(Question::Fate, "gate-2"));
+        let roll = SeededRandom::new(1).roll_for(Question::CallBehaviour, "gate-1");
+        assert_ne!(roll, SeededRandom::new(2).roll_for(Question::CallBehaviour, "gate-1"));
+        assert_ne!(roll, SeededRandom::new(1).roll_for(Question::Size, "gate-1"));
+        assert_ne!(roll, SeededRandom::new(1).roll_for(Question::CallBehaviour, "gate-2"));
         assert_ne!(call_key("gate-1", 0, 1), call_key("gate-1", 0, 2));
         assert_ne!(call_key("gate-1", 0, 1), call_key("gate-1", 1, 1));
     }

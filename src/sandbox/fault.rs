@@ -8,7 +8,7 @@ use serde::Serialize;
 
 /// An error that the service answers with; nothing was carried out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Fault {
+pub(crate) enum Fault {
     /// A part of the request does not match its pattern.
     InvalidParameter(&'static str),
     /// There is no task of that id.
@@ -38,7 +38,7 @@ struct Body<'a> {
 
 impl Fault {
     /// The faults that strike by chance.
-    pub(super) const BY_CHANCE: [Self; 5] = [
+    pub(crate) const BY_CHANCE: [Self; 5] = [
         Self::Internal,
         Self::Downstream,
         Self::NotAllowed,
@@ -47,7 +47,7 @@ impl Fault {
     ];
 
     /// Returns the status it comes with.
-    pub(super) const fn status(self) -> StatusCode {
+    pub(crate) const fn status(self) -> StatusCode {
         match self {
             Self::InvalidParameter(_) | Self::NoSuchTask | Self::QuotaReached => {
                 StatusCode::BAD_REQUEST
@@ -59,7 +59,7 @@ impl Fault {
     }
 
     /// Returns its code.
-    pub(super) const fn code(self) -> &'static str {
+    pub(crate) const fn code(self) -> &'static str {
         match self {
             Self::InvalidParameter(_) => "VIAS.00010001",
             Self::NoSuchTask => "VIAS.00010008",
@@ -105,7 +105,7 @@ impl Fault {
     }
 
     /// Returns the answer that tells of it.
-    pub(super) fn answer(self) -> Answer {
+    pub(crate) fn answer(self) -> Answer {
         let (reason, advice) = self.explanation();
         let params = match self {
             Self::InvalidParameter(name) => vec![name],

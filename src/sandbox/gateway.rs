@@ -28,7 +28,7 @@ const SOME_LIMIT: Limit = Limit { count: 200, window: Duration::from_secs(1) };
 
 /// Decides which requests reach the service.
 #[derive(Debug)]
-pub(super) struct Gateway {
+pub(crate) struct Gateway {
     clock: Clock,
     auth: Auth,
     key: Key,
@@ -40,7 +40,7 @@ pub(super) struct Gateway {
 
 /// Why the gateway refused a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Refusal {
+pub(crate) enum Refusal {
     /// No such operation.
     UnknownApi,
     /// No token came with it.
@@ -73,7 +73,7 @@ struct Body<'a> {
 
 impl Gateway {
     /// Returns the gateway of a sandbox.
-    pub(super) fn new(settings: &SandboxSettings, clock: Clock) -> Self {
+    pub(crate) fn new(settings: &SandboxSettings, clock: Clock) -> Self {
         Self {
             clock,
             auth: settings.auth,
@@ -86,12 +86,12 @@ impl Gateway {
     }
 
     /// Takes note of a token that a login gave out.
-    pub(super) fn issue(&mut self, token: String, expires: Instant) {
+    pub(crate) fn issue(&mut self, token: String, expires: Instant) {
         self.issued.insert(token, expires);
     }
 
     /// Decides whether a request to the service may pass.
-    pub(super) fn admit(&mut self, head: &Parts, body: &[u8], now: Instant) -> Result<(), Refusal> {
+    pub(crate) fn admit(&mut self, head: &Parts, body: &[u8], now: Instant) -> Result<(), Refusal> {
         self.authorise(head, body, now)?;
         let throttle = self.throttle.as_mut();
         if throttle.is_none_or(|throttle| throttle.admits(now)) {
@@ -101,7 +101,7 @@ impl Gateway {
     }
 
     /// Returns a refusal for too many requests, whether or not there were.
-    pub(super) fn throttled(&self) -> Refusal {
+    pub(crate) fn throttled(&self) -> Refusal {
         Refusal::Throttled {
             limit: self.throttle.as_ref().map_or(SOME_LIMIT, Throttle::limit),
             retry_after: self.retry_after,
@@ -109,7 +109,7 @@ impl Gateway {
     }
 
     /// Decides whether a request comes with the credentials that are asked for.
-    pub(super) fn authorise(
+    pub(crate) fn authorise(
         &mut self,
         head: &Parts,
         body: &[u8],
@@ -143,14 +143,14 @@ impl Gateway {
         if now < expires {
             return Ok(());
         }
-        let expires_at = super::iam::time_text(self.clock.label(expires));
+        let expires_at = crate::sandbox::iam::time_text(self.clock.label(expires));
         Err(Refusal::TokenExpired { expires_at })
     }
 }
 
 impl Refusal {
     /// Returns the answer that tells of it.
-    pub(super) fn answer(&self, request_id: &str) -> Answer {
+    pub(crate) fn answer(&self, request_id: &str) -> Answer {
         let (status, error_code) = self.code();
         let body = Body { error_msg: &self.message(), error_code, request_id };
         let answer = Answer::json(status, &body);

@@ -7,8 +7,8 @@ use crate::clock::Instant;
 use crate::clock::Timestamp;
 use crate::sandbox::Account;
 use crate::sandbox::answer::Answer;
-use crate::sandbox::dice::Dice;
 use crate::sandbox::dice::Question;
+use crate::sandbox::dice::SeededRandom;
 use hyper::StatusCode;
 use hyper::header::HeaderName;
 use hyper::header::HeaderValue;
@@ -21,27 +21,27 @@ use url::form_urlencoded;
 const SUBJECT_TOKEN: HeaderName = HeaderName::from_static("x-subject-token");
 
 /// Gives out tokens.
-pub(super) struct Iam {
+pub(crate) struct Iam {
     account: Account,
     clock: Clock,
-    dice: Dice,
+    dice: SeededRandom,
     given_out: u64,
 }
 
 /// A login that was granted.
 #[derive(Debug)]
-pub(super) struct Grant {
+pub(crate) struct Grant {
     /// The token.
-    pub(super) token: String,
+    pub(crate) token: String,
     /// When it ends.
-    pub(super) expires: Instant,
+    pub(crate) expires: Instant,
     /// What to answer.
-    pub(super) answer: Answer,
+    pub(crate) answer: Answer,
 }
 
 /// Why a login was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Denial {
+pub(crate) enum Denial {
     /// The body is not a password login to a project.
     Malformed,
     /// No such user, or not this password.
@@ -118,12 +118,12 @@ struct ProjectFound {
 
 impl Iam {
     /// Returns an IAM that knows one user.
-    pub(super) const fn new(account: Account, clock: Clock, dice: Dice) -> Self {
+    pub(crate) const fn new(account: Account, clock: Clock, dice: SeededRandom) -> Self {
         Self { account, clock, dice, given_out: 0 }
     }
 
     /// Decides a login.
-    pub(super) fn login(
+    pub(crate) fn login(
         &mut self,
         body: &[u8],
         query: &str,
@@ -155,7 +155,7 @@ impl Iam {
     }
 
     /// Lists the projects of a name, or all.
-    pub(super) fn projects(&self, query: &str) -> Answer {
+    pub(crate) fn projects(&self, query: &str) -> Answer {
         let name = form_urlencoded::parse(query.as_bytes()).find(|(key, _)| key == "name");
         let wanted = name.map(|(_, name)| name.into_owned());
         let fits = |found: &&(String, String)| wanted.as_ref().is_none_or(|name| *name == found.0);
@@ -251,7 +251,7 @@ fn has_nocatalog(query: &str) -> Catalog {
 }
 
 /// Writes a time as IAM does: RFC 3339 in UTC with microseconds.
-pub(super) fn time_text(time: Timestamp) -> String {
+pub(crate) fn time_text(time: Timestamp) -> String {
     let time = jiff::Timestamp::from_microsecond(time.as_micros())
         .expect("a sandbox runs within the years that a calendar has");
     format!("{time:.6}")
@@ -259,7 +259,7 @@ pub(super) fn time_text(time: Timestamp) -> String {
 
 impl Denial {
     /// Returns the answer that tells of it.
-    pub(super) fn answer(self) -> Answer {
+    pub(crate) fn answer(self) -> Answer {
         let (status, message, title) = match self {
             Self::Malformed => (
                 StatusCode::BAD_REQUEST,
@@ -287,7 +287,7 @@ mod tests {
 
     fn iam() -> (Iam, Instant) {
         let clock = Clock::starting_at(NOON);
-        let iam = Iam::new(Account::default(), clock, Dice::new(0));
+        let iam = Iam::new(Account::default(), clock, SeededRandom::new(0));
         (iam, clock.instant())
     }
 
@@ -334,7 +334,7 @@ mod tests {
     fn a_login_asks_for_a_passcode_if_the_account_has_one() {
         let account = Account { passcode: Some("123456".into()), ..Account::default() };
         let clock = Clock::starting_at(NOON);
-        let mut iam = Iam::new(account, clock, Dice::new(0));
+        let mut iam = Iam::new(account, clock, SeededRandom::new(0));
         let mut check = |passcode: Option<&str>, granted: bool| {
             let body = request("sandbox", "sandbox", &json!({ "id": "p-1" }));
             let mut body: serde_json::Value = serde_json::from_str(&body).unwrap();
@@ -356,7 +356,7 @@ mod tests {
         let projects = vec![named("north", "p-1"), named("south", "p-2"), named("south", "p-3")];
         let account = Account { projects, ..Account::default() };
         let clock = Clock::starting_at(NOON);
-        let mut iam = Iam::new(account, clock, Dice::new(0));
+        let mut iam = Iam::new(account, clock, SeededRandom::new(0));
         let ids = |iam: &Iam, query: &str| {
             let found = iam.projects(query).body()["projects"].clone();
             let ids = found.as_array().unwrap().iter().map(|project| project["id"].clone());

@@ -8,8 +8,8 @@ use crate::sandbox::answer::Answer;
 use crate::sandbox::batch_task::BatchTask;
 use crate::sandbox::batch_task::Histogram;
 use crate::sandbox::behaviour::Habit;
-use crate::sandbox::dice::Dice;
 use crate::sandbox::dice::Question;
+use crate::sandbox::dice::SeededRandom;
 use crate::sandbox::project::Project;
 use crate::sandbox::query::Column;
 use crate::sandbox::query::ListQuery;
@@ -30,14 +30,14 @@ const GROUPS: [&str; 4] = ["gate", "hall", "yard", "dock"];
 
 /// The ids of all batch tasks, ascending in each order they can be listed in.
 #[derive(Debug, Default)]
-pub(super) struct Catalogue {
+pub(crate) struct Catalogue {
     by_creation: Vec<Box<str>>,
     by_size: Vec<Box<str>>,
 }
 
 /// The body of the answer.
 #[derive(Serialize)]
-struct Page<'a> {
+struct ListBody<'a> {
     count: usize,
     batch_task_list: Vec<Entry<'a>>,
 }
@@ -61,7 +61,7 @@ struct Entry<'a> {
 
 /// What else is needed to look at a task.
 struct View {
-    dice: Dice,
+    dice: SeededRandom,
     settle: Duration,
     stale: Duration,
     stuck: f64,
@@ -70,7 +70,7 @@ struct View {
 
 impl Catalogue {
     /// Rebuilds the orders if tasks have joined since.
-    pub(super) fn refresh(&mut self, tasks: &HashMap<Box<str>, BatchTask>) {
+    pub(crate) fn refresh(&mut self, tasks: &HashMap<Box<str>, BatchTask>) {
         // Tasks only ever join: as many as before are the same as before.
         if self.by_creation.len() == tasks.len() {
             return;
@@ -99,7 +99,7 @@ fn sorted_by(
 }
 
 /// Returns the answer to a query.
-pub(super) fn page(project: &mut Project, query: &ListQuery, now: Instant) -> Answer {
+pub(crate) fn page(project: &mut Project, query: &ListQuery, now: Instant) -> Answer {
     let view = View {
         dice: project.dice(),
         settle: project.settle(),
@@ -115,11 +115,11 @@ pub(super) fn page(project: &mut Project, query: &ListQuery, now: Instant) -> An
     };
     let entry = |id| view.entry(id, &tasks[id]);
     let body = if query.takes_all() {
-        Page { count: ids.len(), batch_task_list: query.cut(ordered).map(entry).collect() }
+        ListBody { count: ids.len(), batch_task_list: query.cut(ordered).map(entry).collect() }
     } else {
         let taken: Vec<&str> =
             ordered.filter(|id| view.is_asked_for(query, id, &tasks[*id])).collect();
-        Page {
+        ListBody {
             count: taken.len(),
             batch_task_list: query.cut(taken.into_iter()).map(entry).collect(),
         }

@@ -6,14 +6,14 @@
 use crate::clock::Instant;
 use crate::sandbox::SandboxSettings;
 use crate::sandbox::batch_task::BatchTask;
+use crate::sandbox::behaviour::CallBehaviour;
 use crate::sandbox::behaviour::Delivery;
 use crate::sandbox::behaviour::Failures;
-use crate::sandbox::behaviour::Fate;
 use crate::sandbox::behaviour::Habit;
 use crate::sandbox::behaviour::Shares;
-use crate::sandbox::dice::Dice;
 use crate::sandbox::dice::Question;
 use crate::sandbox::dice::Roll;
+use crate::sandbox::dice::SeededRandom;
 use crate::sandbox::dice::call_key;
 use crate::sandbox::fault::Fault;
 use crate::sandbox::list::Catalogue;
@@ -32,8 +32,8 @@ const MOST_SUB_TASKS: u64 = 8;
 
 /// The batch tasks by id.
 #[derive(Debug)]
-pub(super) struct Project {
-    dice: Dice,
+pub(crate) struct Project {
+    dice: SeededRandom,
     shares: Shares,
     settle: Duration,
     stale: Duration,
@@ -44,16 +44,16 @@ pub(super) struct Project {
 
 /// What came of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Call {
+pub(crate) struct Call {
     /// What came of it.
-    pub(super) result: CallResult,
+    pub(crate) result: CallResult,
     /// How long its answer takes, between the least and the most latency.
-    pub(super) latency: Roll,
+    pub(crate) latency: Roll,
 }
 
 /// What came of a call, every chance decided.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum CallResult {
+pub(crate) enum CallResult {
     /// It was carried out.
     CarriedOut {
         /// How many sub-tasks the batch task has.
@@ -80,8 +80,8 @@ pub fn generated_id(number: u32) -> String {
 
 impl Project {
     /// Returns the project of a sandbox, with its generated batch tasks.
-    pub(super) fn new(settings: &SandboxSettings) -> Self {
-        let dice = Dice::new(settings.seed);
+    pub(crate) fn new(settings: &SandboxSettings) -> Self {
+        let dice = SeededRandom::new(settings.seed);
         let generate = |number: u32| {
             let id = generated_id(number);
             let created_at = FIRST_CREATED_AT - (i64::from(number) - 1) * AGE_STEP;
@@ -102,42 +102,42 @@ impl Project {
     }
 
     /// Returns the dice of the sandbox.
-    pub(super) const fn dice(&self) -> Dice {
+    pub(crate) const fn dice(&self) -> SeededRandom {
         self.dice
     }
 
     /// Returns how long sub-tasks are on their way.
-    pub(super) const fn settle(&self) -> Duration {
+    pub(crate) const fn settle(&self) -> Duration {
         self.settle
     }
 
     /// Returns how late the list tells what has become of tasks.
-    pub(super) const fn stale(&self) -> Duration {
+    pub(crate) const fn stale(&self) -> Duration {
         self.stale
     }
 
     /// Returns the share of tasks that never arrive.
-    pub(super) const fn stuck(&self) -> f64 {
+    pub(crate) const fn stuck(&self) -> f64 {
         self.stuck
     }
 
     /// Returns the batch tasks, in no order.
-    pub(super) const fn tasks(&self) -> &HashMap<Box<str>, BatchTask> {
+    pub(crate) const fn tasks(&self) -> &HashMap<Box<str>, BatchTask> {
         &self.tasks
     }
 
     /// Returns the batch tasks with the orders they can be listed in.
-    pub(super) fn catalogued(&mut self) -> (&HashMap<Box<str>, BatchTask>, &Catalogue) {
+    pub(crate) fn catalogued(&mut self) -> (&HashMap<Box<str>, BatchTask>, &Catalogue) {
         self.catalogue.refresh(&self.tasks);
         (&self.tasks, &self.catalogue)
     }
 
     /// Carries out one call, or not, as its id and chance have it.
-    pub(super) fn call(&mut self, id: &str, command: Command, now: Instant) -> Call {
+    pub(crate) fn call(&mut self, id: &str, command: Command, now: Instant) -> Call {
         let habit = Habit::of(id);
         let number = self.count_call(habit, id, command);
         let key = call_key(id, command as u64, number);
-        let share = self.dice.roll(Question::Fate, key).share();
+        let share = self.dice.roll(Question::CallBehaviour, key).share();
         let fate = habit.fate(number, self.shares, share);
         Call {
             result: self.fulfil(fate, key, &Action { id, command, now }),
@@ -170,22 +170,22 @@ impl Project {
     }
 
     /// Lets the fate of a call come true.
-    fn fulfil(&mut self, fate: Fate, key: u64, action: &Action<'_>) -> CallResult {
+    fn fulfil(&mut self, fate: CallBehaviour, key: u64, action: &Action<'_>) -> CallResult {
         match fate {
-            Fate::CarriedOut(failures, delivery) => {
+            CallBehaviour::CarriedOut(failures, delivery) => {
                 let task = self.tasks.get_mut(action.id).expect("it was adopted");
                 let roll = self.dice.roll(Question::Failures, key);
                 let failed = failed_of(task.size(), failures, roll);
                 task.carry_out(action.command, failed, action.now);
                 CallResult::CarriedOut { total: task.size(), failed, delivery }
             }
-            Fate::Faulted(fault) => CallResult::Faulted(fault),
-            Fate::FaultedByChance => {
+            CallBehaviour::Faulted(fault) => CallResult::Faulted(fault),
+            CallBehaviour::FaultedByChance => {
                 let faults = Fault::BY_CHANCE;
                 let drawn = self.dice.roll(Question::Fault, key);
                 CallResult::Faulted(faults[drawn.below(faults.len() as u64) as usize])
             }
-            Fate::Throttled => CallResult::Throttled,
+            CallBehaviour::Throttled => CallResult::Throttled,
         }
     }
 }
@@ -198,7 +198,7 @@ struct Action<'a> {
 }
 
 /// Returns how many sub-tasks the batch task of an id has.
-fn size(dice: Dice, id: &str) -> u8 {
+fn size(dice: SeededRandom, id: &str) -> u8 {
     let roll = dice.roll_for(Question::Size, id);
     // One sub-task alone cannot fail in part.
     let least = 1 + u64::from(Habit::of(id) == Habit::Partial);
@@ -287,7 +287,7 @@ mod tests {
 
     #[test]
     fn sizes_go_from_one_to_eight() {
-        let sizes = (1..=1000).map(|number| size(Dice::new(0), &generated_id(number)));
+        let sizes = (1..=1000).map(|number| size(SeededRandom::new(0), &generated_id(number)));
         let all: std::collections::BTreeSet<u8> = sizes.collect();
         assert_eq!(all, (1..=8).collect());
     }

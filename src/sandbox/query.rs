@@ -9,22 +9,22 @@ use url::form_urlencoded;
 
 /// Which batch tasks, and which page of them.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct ListQuery {
+pub(crate) struct ListQuery {
     paging: Option<Paging>,
     /// Which way.
-    pub(super) order: Order,
+    pub(crate) order: Order,
     /// By what.
-    pub(super) sort: Sort,
+    pub(crate) sort: Sort,
     /// Only these groups of cameras.
-    pub(super) groups: Option<Vec<String>>,
+    pub(crate) groups: Option<Vec<String>>,
     /// Only with a sub-task in this state.
-    pub(super) state: Option<&'static str>,
+    pub(crate) state: Option<&'static str>,
     /// Only with this part in this column.
-    pub(super) name_like: Option<(Column, String)>,
+    pub(crate) name_like: Option<(Column, String)>,
     /// Only of this maker.
-    pub(super) manufacturer: Option<String>,
+    pub(crate) manufacturer: Option<String>,
     /// Only of this algorithm.
-    pub(super) title: Option<String>,
+    pub(crate) title: Option<String>,
 }
 
 /// Which page.
@@ -36,7 +36,7 @@ struct Paging {
 
 /// Which way a list is ordered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Order {
+pub(crate) enum Order {
     /// Smallest or oldest first.
     Ascending,
     /// Largest or youngest first.
@@ -45,7 +45,7 @@ pub(super) enum Order {
 
 /// By what a list is ordered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Sort {
+pub(crate) enum Sort {
     /// When they were created.
     CreatedAt,
     /// How many sub-tasks they have.
@@ -54,7 +54,7 @@ pub(super) enum Sort {
 
 /// Where a part of a name is looked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Column {
+pub(crate) enum Column {
     /// The name of the batch task.
     BatchTaskName,
     /// The name under which the algorithm is published.
@@ -63,7 +63,7 @@ pub(super) enum Column {
 
 impl ListQuery {
     /// Reads the query of a request, percent-encoded as it stands in the address.
-    pub(super) fn parse(query: &str) -> Result<Self, Fault> {
+    pub(crate) fn parse(query: &str) -> Result<Self, Fault> {
         let parameters = Parameters::of(query);
         Ok(Self {
             paging: parameters.paging()?,
@@ -78,7 +78,7 @@ impl ListQuery {
     }
 
     /// Tells whether it asks for all batch tasks, page by page or not.
-    pub(super) const fn takes_all(&self) -> bool {
+    pub(crate) const fn takes_all(&self) -> bool {
         self.groups.is_none()
             && self.state.is_none()
             && self.name_like.is_none()
@@ -87,7 +87,7 @@ impl ListQuery {
     }
 
     /// Cuts its page out of everything it asks for.
-    pub(super) fn cut<'a>(
+    pub(crate) fn cut<'a>(
         &self,
         all: impl Iterator<Item = &'a str>,
     ) -> impl Iterator<Item = &'a str> {

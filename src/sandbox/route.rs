@@ -6,7 +6,7 @@ use hyper::Method;
 
 /// What is asked for; texts as they stand in the path, still unchecked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Route<'a> {
+pub(crate) enum Route<'a> {
     /// Start or stop one batch task.
     Action(ActionPath<'a>),
     /// One page of the batch tasks of a project.
@@ -24,18 +24,18 @@ pub(super) enum Route<'a> {
 
 /// What stands in the path of an action.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct ActionPath<'a> {
+pub(crate) struct ActionPath<'a> {
     /// The project.
-    pub(super) project: &'a str,
+    pub(crate) project: &'a str,
     /// The batch task.
-    pub(super) id: &'a str,
+    pub(crate) id: &'a str,
     /// What to do to it.
-    pub(super) command: &'a str,
+    pub(crate) command: &'a str,
 }
 
 impl<'a> Route<'a> {
     /// Finds the operation of a method and a path.
-    pub(super) fn of(method: &Method, path: &'a str) -> Self {
+    pub(crate) fn of(method: &Method, path: &'a str) -> Self {
         if path == "/v3/auth/tokens" && method == Method::POST {
             return Self::Login;
         }
@@ -63,7 +63,7 @@ impl<'a> Route<'a> {
     }
 
     /// Returns the batch task of an action, still unchecked.
-    pub(super) const fn id(&self) -> Option<&'a str> {
+    pub(crate) const fn id(&self) -> Option<&'a str> {
         match *self {
             Self::Action(path) => Some(path.id),
             Self::List { .. } | Self::Login | Self::Projects | Self::Unknown => None,
@@ -71,7 +71,7 @@ impl<'a> Route<'a> {
     }
 
     /// Returns the word that the access log has for the operation, if the request is well-formed.
-    pub(super) fn word(&self) -> Option<&'a str> {
+    pub(crate) fn word(&self) -> Option<&'a str> {
         match *self {
             Self::Action(path) => matches!(path.command, "start" | "stop").then_some(path.command),
             Self::List { .. } => Some("list"),
@@ -83,7 +83,7 @@ impl<'a> Route<'a> {
 }
 
 /// Tells whether a text matches the service's pattern for projects, `^[a-zA-Z0-9-]{1,64}$`.
-pub(super) fn is_project_id(text: &str) -> bool {
+pub(crate) fn is_project_id(text: &str) -> bool {
     let belongs = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
     (1..=64).contains(&text.len()) && text.bytes().all(belongs)
 }

@@ -10,8 +10,8 @@ use crate::sandbox::access_log::AccessLog;
 use crate::sandbox::access_log::Line;
 use crate::sandbox::access_log::Status;
 use crate::sandbox::answer::Ending;
-use crate::sandbox::dice::Dice;
 use crate::sandbox::dice::Question;
+use crate::sandbox::dice::SeededRandom;
 use crate::sandbox::route::Route;
 use crate::sandbox::state::Asked;
 use crate::sandbox::state::Delay;
@@ -39,10 +39,10 @@ use std::time::Duration;
 const LONGEST_BODY: usize = 64 * 1024;
 
 /// The simulated service, shared by all connections.
-pub(super) struct Service {
+pub(crate) struct Service {
     clock: Clock,
     began: Instant,
-    dice: Dice,
+    dice: SeededRandom,
     latency: Latency,
     log: Option<AccessLog>,
     state: Arc<Mutex<State>>,
@@ -52,7 +52,7 @@ pub(super) struct Service {
 /// The connection is to be reset in place of an answer.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the connection is reset in place of an answer")]
-pub(super) struct Dropped;
+pub(crate) struct Dropped;
 
 /// How long answers take.
 struct Latency {
@@ -70,12 +70,12 @@ struct Decision {
 
 impl Service {
     /// Returns the service of a sandbox that begins now.
-    pub(super) fn new(settings: &SandboxSettings, log: Option<AccessLog>) -> Self {
+    pub(crate) fn new(settings: &SandboxSettings, log: Option<AccessLog>) -> Self {
         let clock = Clock::start();
         Self {
             clock,
             began: clock.instant(),
-            dice: Dice::new(settings.seed),
+            dice: SeededRandom::new(settings.seed),
             latency: Latency::of(settings),
             log,
             state: Arc::new(Mutex::new(State::new(settings, clock))),
@@ -84,19 +84,19 @@ impl Service {
     }
 
     /// Returns a witness of what this service sees.
-    pub(super) fn witness(&self) -> Witness {
+    pub(crate) fn witness(&self) -> Witness {
         Witness::new(Arc::clone(&self.state), Arc::clone(&self.on_wire))
     }
 
     /// Returns the access log, if one is kept.
-    pub(super) const fn log(&self) -> Option<&AccessLog> {
+    pub(crate) const fn log(&self) -> Option<&AccessLog> {
         self.log.as_ref()
     }
 
     /// Answers a request, or asks for the connection to be reset, or never completes.
     ///
     /// Dropped halfway, the client gets no answer; what was decided stays done and logged.
-    pub(super) async fn respond<B>(
+    pub(crate) async fn respond<B>(
         &self,
         request: Request<B>,
     ) -> Result<Response<Full<Bytes>>, Dropped>
@@ -256,7 +256,7 @@ mod tests {
     #[test]
     fn latency_is_spread_over_its_range() {
         let latency = Latency::of(&SandboxSettings::default());
-        let dice = Dice::new(0);
+        let dice = SeededRandom::new(0);
         let delays: Vec<Duration> = (0..1000)
             .map(|number| latency.of_delay(Delay::Usual(dice.roll(Question::Latency, number))))
             .collect();

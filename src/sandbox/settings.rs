@@ -153,7 +153,7 @@ impl Default for Account {
 
 impl SandboxSettings {
     /// Checks what the types cannot.
-    pub(super) fn check(&self) -> Result<(), SandboxError> {
+    pub(crate) fn check(&self) -> Result<(), SandboxError> {
         if !self.listen.ip().is_loopback() {
             return Err(SandboxError::NotLoopback { address: self.listen });
         }

@@ -28,7 +28,7 @@ const MOST_SKEW: Duration = Duration::from_secs(15 * 60);
 
 /// The key of the sandbox's account, and what has happened to it.
 #[derive(Debug)]
-pub(super) struct Key {
+pub(crate) struct Key {
     access: String,
     secret: String,
     clock: Clock,
@@ -38,7 +38,7 @@ pub(super) struct Key {
 
 /// Why a signature was refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Flaw {
+pub(crate) enum Flaw {
     /// There is none, or it cannot be read.
     Missing,
     /// Nobody has that key.
@@ -63,12 +63,12 @@ struct Claimed<'a> {
 
 impl Key {
     /// Returns a key that was never used.
-    pub(super) const fn new(access: String, secret: String, clock: Clock) -> Self {
+    pub(crate) const fn new(access: String, secret: String, clock: Clock) -> Self {
         Self { access, secret, clock, wrong: 0, locked_until: None }
     }
 
     /// Checks the signature of a request.
-    pub(super) fn check(&mut self, head: &Parts, body: &[u8], now: Instant) -> Result<(), Flaw> {
+    pub(crate) fn check(&mut self, head: &Parts, body: &[u8], now: Instant) -> Result<(), Flaw> {
         if self.locked_until.is_some_and(|until| now < until) {
             return Err(Flaw::Locked);
         }

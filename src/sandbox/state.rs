@@ -9,8 +9,8 @@ use crate::sandbox::access_log::Status;
 use crate::sandbox::answer::Answer;
 use crate::sandbox::answer::Ending;
 use crate::sandbox::behaviour::Delivery;
-use crate::sandbox::dice::Dice;
 use crate::sandbox::dice::Roll;
+use crate::sandbox::dice::SeededRandom;
 use crate::sandbox::fault::Fault;
 use crate::sandbox::gateway::Gateway;
 use crate::sandbox::gateway::Refusal;
@@ -32,7 +32,7 @@ use hyper::http::request::Parts;
 use serde::Serialize;
 
 /// Everything that changes from request to request.
-pub(super) struct State {
+pub(crate) struct State {
     gateway: Gateway,
     project: Project,
     iam: Iam,
@@ -41,26 +41,26 @@ pub(super) struct State {
 
 /// A request as far as it matters.
 #[derive(Clone, Copy)]
-pub(super) struct Asked<'a> {
+pub(crate) struct Asked<'a> {
     /// The operation.
-    pub(super) route: Route<'a>,
+    pub(crate) route: Route<'a>,
     /// The query, still encoded.
-    pub(super) query: &'a str,
+    pub(crate) query: &'a str,
     /// The request itself, without its body.
-    pub(super) head: &'a Parts,
+    pub(crate) head: &'a Parts,
     /// The body, where the operation has one.
-    pub(super) body: &'a [u8],
+    pub(crate) body: &'a [u8],
     /// The id of the request.
-    pub(super) request_id: &'a str,
+    pub(crate) request_id: &'a str,
     /// How long the answer takes unless the call has a time of its own.
-    pub(super) latency: Roll,
+    pub(crate) latency: Roll,
     /// When it had been read.
-    pub(super) now: Instant,
+    pub(crate) now: Instant,
 }
 
 /// How long an answer takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Delay {
+pub(crate) enum Delay {
     /// As far between the least and the most as the roll has it.
     Usual(Roll),
     /// Very long.
@@ -86,8 +86,8 @@ struct ActionResult<'a> {
 
 impl State {
     /// Returns the state of a sandbox that has seen nothing yet.
-    pub(super) fn new(settings: &SandboxSettings, clock: Clock) -> Self {
-        let dice = Dice::new(settings.seed);
+    pub(crate) fn new(settings: &SandboxSettings, clock: Clock) -> Self {
+        let dice = SeededRandom::new(settings.seed);
         Self {
             gateway: Gateway::new(settings, clock),
             project: Project::new(settings),
@@ -97,17 +97,17 @@ impl State {
     }
 
     /// Returns what was counted so far.
-    pub(super) const fn tally(&self) -> &Tally {
+    pub(crate) const fn tally(&self) -> &Tally {
         &self.tally
     }
 
     /// Returns the simulated project.
-    pub(super) const fn project(&self) -> &Project {
+    pub(crate) const fn project(&self) -> &Project {
         &self.project
     }
 
     /// Takes note of how a request ended.
-    pub(super) fn count(&mut self, route: Route<'_>, status: Status) {
+    pub(crate) fn count(&mut self, route: Route<'_>, status: Status) {
         self.tally.count_ending(status);
         match route {
             Route::Action(_) => self.tally.actions += 1,
@@ -118,7 +118,7 @@ impl State {
     }
 
     /// Carries out a request, or refuses it.
-    pub(super) fn answer(&mut self, asked: &Asked<'_>) -> (Ending, Delay) {
+    pub(crate) fn answer(&mut self, asked: &Asked<'_>) -> (Ending, Delay) {
         let usual = |answer| (Ending::Answered(answer), Delay::Usual(asked.latency));
         let decided = match asked.route {
             Route::Action(path) => self.action(asked, path),

@@ -9,24 +9,24 @@ use std::collections::VecDeque;
 
 /// Counts arrivals against one limit.
 #[derive(Debug)]
-pub(super) struct Throttle {
+pub(crate) struct Throttle {
     limit: Limit,
     arrivals: VecDeque<Instant>,
 }
 
 impl Throttle {
     /// Returns a throttle that has seen nothing yet.
-    pub(super) fn new(limit: Limit) -> Self {
+    pub(crate) fn new(limit: Limit) -> Self {
         Self { limit, arrivals: VecDeque::new() }
     }
 
     /// Returns the limit it holds.
-    pub(super) const fn limit(&self) -> Limit {
+    pub(crate) const fn limit(&self) -> Limit {
         self.limit
     }
 
     /// Takes note of a request and tells whether it is within the limit.
-    pub(super) fn admits(&mut self, now: Instant) -> bool {
+    pub(crate) fn admits(&mut self, now: Instant) -> bool {
         let count = self.limit.count as usize;
         if self.arrivals.len() < count {
             self.arrivals.push_back(now);

@@ -49,17 +49,17 @@ pub struct Tally {
 
 /// How many requests are read and not yet answered.
 #[derive(Debug, Default)]
-pub(super) struct OnWire {
+pub(crate) struct OnWire {
     now: AtomicU64,
     peak: AtomicU64,
 }
 
 /// One request that is not yet answered.
-pub(super) struct OnWireGuard<'a>(&'a OnWire);
+pub(crate) struct OnWireGuard<'a>(&'a OnWire);
 
 impl Witness {
     /// Returns a witness of a sandbox's state.
-    pub(super) const fn new(state: Arc<Mutex<State>>, on_wire: Arc<OnWire>) -> Self {
+    pub(crate) const fn new(state: Arc<Mutex<State>>, on_wire: Arc<OnWire>) -> Self {
         Self { state, on_wire }
     }
 
@@ -96,7 +96,7 @@ impl Witness {
 
 impl Tally {
     /// Takes note of how a request ended.
-    pub(super) fn count_ending(&mut self, status: Status) {
+    pub(crate) fn count_ending(&mut self, status: Status) {
         self.requests += 1;
         match status {
             Status::Code(code) => *self.by_status.entry(code).or_default() += 1,
@@ -108,7 +108,7 @@ impl Tally {
 
 impl OnWire {
     /// Takes note of a request, until the guard is dropped.
-    pub(super) fn enter(&self) -> OnWireGuard<'_> {
+    pub(crate) fn enter(&self) -> OnWireGuard<'_> {
         let now = self.now.fetch_add(1, Ordering::Relaxed) + 1;
         self.peak.fetch_max(now, Ordering::Relaxed);
         OnWireGuard(self)

@@ -1,7 +1,7 @@
 //! What can be wrong with the store, in words that say what to do.
 
-use super::directory::RunId;
-use super::job::JobName;
+use crate::store::files::JobName;
+use crate::store::files::RunId;
 use rusqlite::Error;
 use rusqlite::ErrorCode;
 use std::io;
@@ -156,7 +156,7 @@ impl StoreError {
 }
 
 /// Tells apart the failures of SQLite that need different words.
-pub(super) fn sqlite(path: &Path) -> impl Fn(Error) -> StoreError + use<> {
+pub(crate) fn sqlite(path: &Path) -> impl Fn(Error) -> StoreError + use<> {
     let path = path.to_owned();
     move |source| match source.sqlite_error_code() {
         Some(ErrorCode::DiskFull) => StoreError::Full { path: path.clone() },
@@ -184,7 +184,7 @@ fn is_damage(error: &Error) -> bool {
     }
 }
 
-pub(super) fn file(path: &Path) -> impl Fn(io::Error) -> StoreError + use<> {
+pub(crate) fn file(path: &Path) -> impl Fn(io::Error) -> StoreError + use<> {
     let path = path.to_owned();
     move |source| match source.kind() {
         io::ErrorKind::StorageFull => StoreError::Full { path: path.clone() },

@@ -1,9 +1,9 @@
 //! What became of a task, as it is put together while its row is read.
 
-use super::cells;
-use super::rows::AttemptRow;
-use super::rows::SeenRow;
 use crate::clock::Timestamp;
+use crate::store::codes;
+use crate::store::rows::AttemptRow;
+use crate::store::rows::SeenRow;
 use crate::task::Failure;
 use crate::task::FailureKind;
 use crate::task::Outcome;
@@ -11,16 +11,16 @@ use crate::task::TaskState;
 use rusqlite::Row;
 
 /// What became of a task.
-pub(super) struct Fate {
-    pub(super) outcome: Outcome,
-    pub(super) attempts: u32,
-    pub(super) first_sent_us: Option<i64>,
-    pub(super) settled_us: Option<i64>,
-    pub(super) last: Option<AttemptRow>,
+pub(crate) struct TaskResult {
+    pub(crate) outcome: Outcome,
+    pub(crate) attempts: u32,
+    pub(crate) first_sent_us: Option<i64>,
+    pub(crate) settled_us: Option<i64>,
+    pub(crate) last: Option<AttemptRow>,
 }
 
-impl Fate {
-    pub(super) const NEVER_SENT: Self = Self {
+impl TaskResult {
+    pub(crate) const NEVER_SENT: Self = Self {
         outcome: Outcome::NotAttempted,
         attempts: 0,
         first_sent_us: None,
@@ -31,7 +31,7 @@ impl Fate {
 
 /// What was seen of a task, as it is stored.
 #[derive(Default)]
-pub(super) struct SeenCells {
+pub(crate) struct SeenCells {
     before: Option<TaskState>,
     after: Option<TaskState>,
     verified_us: Option<i64>,
@@ -40,25 +40,25 @@ pub(super) struct SeenCells {
 
 impl SeenCells {
     /// Reads it from four cells, which follow one that tells whether there is anything in them.
-    pub(super) fn of(row: &Row<'_>, first: usize) -> rusqlite::Result<Self> {
+    pub(crate) fn of(row: &Row<'_>, first: usize) -> rusqlite::Result<Self> {
         if row.get::<_, Option<u32>>(first)?.is_none() {
             return Ok(Self::default());
         }
         Ok(Self {
-            before: cells::parsed_or_null(row, first + 1)?,
-            after: cells::parsed_or_null(row, first + 2)?,
+            before: codes::parsed_or_null(row, first + 1)?,
+            after: codes::parsed_or_null(row, first + 2)?,
             verified_us: row.get(first + 3)?,
-            verdict: cells::outcome_or_null(row, first + 4)?,
+            verdict: codes::outcome_or_null(row, first + 4)?,
         })
     }
 
     /// Returns what became of the task whose call came to this.
-    pub(super) fn outcome(&self, called: Outcome) -> Outcome {
+    pub(crate) fn outcome(&self, called: Outcome) -> Outcome {
         self.verdict.unwrap_or(called)
     }
 
     /// Puts what became of the task in the place of why its call failed, where that is not it.
-    pub(super) fn amend(&self, last: &mut Option<AttemptRow>) {
+    pub(crate) fn amend(&self, last: &mut Option<AttemptRow>) {
         let (Some(verdict), Some(last)) = (self.verdict, last) else { return };
         let told = || match self.after {
             Some(TaskState::Unknown) | None if verdict == Outcome::Ambiguous => {
@@ -72,7 +72,7 @@ impl SeenCells {
     }
 
     /// Returns it in the words of the domain.
-    pub(super) fn row(&self, origin: Timestamp, called: Outcome) -> SeenRow {
+    pub(crate) fn row(&self, origin: Timestamp, called: Outcome) -> SeenRow {
         SeenRow {
             before: self.before,
             after: self.after,

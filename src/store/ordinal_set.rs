@@ -6,14 +6,14 @@ use crate::task::Ordinal;
 
 /// Which of the rows of a plan have something in common.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct OrdinalSet {
+pub(crate) struct OrdinalSet {
     words: Vec<u64>,
     len: u64,
 }
 
 impl OrdinalSet {
     /// Adds an ordinal; again, if it is there already.
-    pub(super) fn insert(&mut self, ordinal: Ordinal) {
+    pub(crate) fn insert(&mut self, ordinal: Ordinal) {
         let (word, bit) = place(ordinal.0);
         if self.words.len() <= word {
             self.words.resize(word + 1, 0);
@@ -23,18 +23,18 @@ impl OrdinalSet {
     }
 
     /// Tells whether an ordinal is in the set.
-    pub(super) fn contains(&self, ordinal: Ordinal) -> bool {
+    pub(crate) fn contains(&self, ordinal: Ordinal) -> bool {
         let (word, bit) = place(ordinal.0);
         self.words.get(word).is_some_and(|bits| bits & bit != 0)
     }
 
     /// Returns how many there are.
-    pub(super) fn len(&self) -> u64 {
+    pub(crate) fn len(&self) -> u64 {
         self.len
     }
 
     /// Returns the first ordinal from `from` on that is not in the set.
-    pub(super) fn first_absent(&self, from: u32) -> u32 {
+    pub(crate) fn first_absent(&self, from: u32) -> u32 {
         let (word, bit) = place(from);
         let Some(bits) = self.words.get(word) else { return from };
         // The bits before `from` count as there.
@@ -47,7 +47,7 @@ impl OrdinalSet {
     }
 
     /// Returns the ordinals, the lowest first.
-    pub(super) fn iter(&self) -> impl Iterator<Item = Ordinal> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = Ordinal> {
         (0..).zip(&self.words).flat_map(|(word, &bits)| {
             let there = move |bit: &u32| bits & (1 << bit) != 0;
             (0..u64::BITS).filter(there).map(move |bit| Ordinal(first_of(word) + bit))

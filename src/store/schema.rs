@@ -5,16 +5,16 @@
 //! | 1 | 0.1.0 | first |
 //!
 //! Times are microseconds after `run.origin_us`; commands and outcomes are numbers of which any two
-//! differ in two bits, see `cells`. A task without a row in `outcome` is not settled; an
+//! differ in two bits, see `codes`. A task without a row in `outcome` is not settled; an
 //! attempt without a duration never came to its end. An outcome's duration counts from the first
 //! sending; when that was is told by the attempt where there was only one. An outcome without an
 //! attempt has the time at which it was settled as its first sending. What was seen of a task
 //! before and after its call is in `state`; an outcome there is what became of the task where that
 //! is not what became of its call. A `poll` is a request for a page of the list.
 
-use super::error::StoreError;
-use super::error::file;
-use super::error::sqlite;
+use crate::store::error::StoreError;
+use crate::store::error::file;
+use crate::store::error::sqlite;
 use rusqlite::Connection;
 use rusqlite::OpenFlags;
 use std::fs::File;
@@ -136,7 +136,7 @@ CREATE TABLE change (
 /// Makes a new file for its owner alone and its tables in it, set up for one bulk load.
 ///
 /// Until the load is complete the file has no journal: it is thrown away if anything fails.
-pub(super) fn create(path: &Path) -> Result<Connection, StoreError> {
+pub(crate) fn create(path: &Path) -> Result<Connection, StoreError> {
     File::options().write(true).create_new(true).mode(0o600).open(path).map_err(file(path))?;
     let connection = open(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     let set_up = || {
@@ -160,7 +160,7 @@ fn sort_beside(connection: &Connection, path: &Path) -> rusqlite::Result<()> {
 }
 
 /// Prepares a loaded plan for being carried out.
-pub(super) fn finish(connection: &Connection) -> rusqlite::Result<()> {
+pub(crate) fn finish(connection: &Connection) -> rusqlite::Result<()> {
     let count = |pragma| connection.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0));
     // Pages that are empty are used again, but where most of them are, few will be.
     if count("freelist_count")? > count("page_count")? / 2 {
@@ -171,7 +171,7 @@ pub(super) fn finish(connection: &Connection) -> rusqlite::Result<()> {
 }
 
 /// Returns a store in a temporary file that vanishes with it, for plans that only look.
-pub(super) fn temporary() -> rusqlite::Result<Connection> {
+pub(crate) fn temporary() -> rusqlite::Result<Connection> {
     let connection = Connection::open("")?;
     connection.pragma_update(None, "threads", SORTERS)?;
     lay_down(&connection)?;
@@ -188,7 +188,7 @@ fn lay_down(connection: &Connection) -> rusqlite::Result<()> {
 }
 
 /// Opens a run to write to it: every commit is on disk when it returns.
-pub(super) fn open_writer(path: &Path) -> Result<Connection, StoreError> {
+pub(crate) fn open_writer(path: &Path) -> Result<Connection, StoreError> {
     let connection = open(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     check(&connection, path)?;
     let set_up = || {
@@ -203,7 +203,7 @@ pub(super) fn open_writer(path: &Path) -> Result<Connection, StoreError> {
 }
 
 /// Opens a run to read it, also while another process writes to it.
-pub(super) fn open_reader(path: &Path) -> Result<Connection, StoreError> {
+pub(crate) fn open_reader(path: &Path) -> Result<Connection, StoreError> {
     let connection = open(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
     check(&connection, path)?;
     Ok(connection)

@@ -8,8 +8,8 @@ mod pages;
 mod walk;
 
 pub use pages::Gap;
-pub use walk::Notebook;
-pub use walk::Turn;
+pub use walk::PageSink;
 pub use walk::WalkEnd;
+pub use walk::WalkStep;
 pub use walk::Walker;
 pub use walk::WalkerSettings;

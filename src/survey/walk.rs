@@ -13,13 +13,13 @@ use crate::clock::Clock;
 use crate::clock::Timestamp;
 use crate::policy::Admission;
 use crate::policy::Answer;
+use crate::policy::AttemptHistory;
 use crate::policy::Decision;
 use crate::policy::Delivery;
 use crate::policy::NoResponse;
 use crate::policy::OnDoubt;
 use crate::policy::Pacer;
 use crate::policy::RetryPolicy;
-use crate::policy::Standing;
 use crate::policy::classify_read;
 use crate::task::Failure;
 use crate::task::FailureKind;
@@ -33,7 +33,7 @@ use tokio::time::sleep_until;
 use tokio::time::timeout;
 
 /// Where requests are made durable, and pages go to.
-pub trait Notebook {
+pub trait PageSink {
     /// Why it cannot go on; ends the walk.
     type Error;
 
@@ -41,12 +41,12 @@ pub trait Notebook {
     fn request(&mut self, leaves: Timestamp) -> impl Future<Output = Result<(), Self::Error>>;
 
     /// Takes a page, and says whether more are wanted.
-    fn page(&mut self, page: Page) -> impl Future<Output = Result<Turn, Self::Error>>;
+    fn page(&mut self, page: Page) -> impl Future<Output = Result<WalkStep, Self::Error>>;
 }
 
 /// Whether a walk goes on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Turn {
+pub enum WalkStep {
     /// More pages are wanted.
     More,
     /// Everything that was looked for has been seen.
@@ -102,7 +102,7 @@ impl<'a, A: TaskApi> Walker<'a, A> {
     /// # Errors
     ///
     /// Those of the notebook alone; a list that cannot be read is a gap.
-    pub async fn walk<N: Notebook>(
+    pub async fn walk<N: PageSink>(
         &mut self,
         filter: &ListFilter,
         notes: &mut N,
@@ -115,7 +115,7 @@ impl<'a, A: TaskApi> Walker<'a, A> {
                 Err(gap) => return Ok(WalkEnd::Gap(gap)),
             };
             let next = pages.take(&page);
-            if notes.page(page).await? == Turn::Enough {
+            if notes.page(page).await? == WalkStep::Enough {
                 return Ok(WalkEnd::Whole);
             }
             match next {
@@ -127,7 +127,7 @@ impl<'a, A: TaskApi> Walker<'a, A> {
     }
 
     /// Asks for a page as often as the policy allows.
-    async fn page<N: Notebook>(
+    async fn page<N: PageSink>(
         &mut self,
         filter: &ListFilter,
         number: u32,
@@ -135,7 +135,7 @@ impl<'a, A: TaskApi> Walker<'a, A> {
     ) -> Result<Result<Page, Gap>, N::Error> {
         let policy =
             RetryPolicy { max_attempts: self.settings.max_attempts, on_doubt: OnDoubt::Retry };
-        let mut standing = Standing::default();
+        let mut history = AttemptHistory::default();
         loop {
             self.await_turn(notes).await?;
             let generation = self.api.authority().generation();
@@ -145,15 +145,15 @@ impl<'a, A: TaskApi> Walker<'a, A> {
             };
             let finding = classify_read(&answer);
             let failure = finding.failure.unwrap_or_else(|| Failure::seen(FailureKind::Body, ""));
-            standing = standing.after(finding.verdict);
-            match policy.decide(finding.verdict, standing, self.jitter.f64()) {
+            history = history.after(finding.verdict);
+            match policy.decide(finding.verdict, history, self.jitter.f64()) {
                 Decision::SendAgain { after } => sleep(after).await,
                 Decision::HoldRun { wait } => {
                     self.pacer.hold((self.clock.instant() + wait).into());
                 }
                 Decision::Settle(_) => return Ok(Err(Gap::Unread(failure))),
                 // Those that were just renewed and are refused at once are not worth renewing.
-                Decision::Reauthorise if standing.refusals > 1 => {
+                Decision::Reauthorise if history.refusals > 1 => {
                     return Ok(Err(Gap::Unauthorised(failure)));
                 }
                 Decision::Reauthorise => {
@@ -166,7 +166,7 @@ impl<'a, A: TaskApi> Walker<'a, A> {
     }
 
     /// Waits until one more request may leave, and has that made durable before.
-    async fn await_turn<N: Notebook>(&mut self, notes: &mut N) -> Result<(), N::Error> {
+    async fn await_turn<N: PageSink>(&mut self, notes: &mut N) -> Result<(), N::Error> {
         while let Admission::NotBefore(due) = self.pacer.admit(self.clock.instant().into()) {
             sleep_until(due.into()).await;
         }

@@ -41,7 +41,7 @@ struct Ids {
     enough: Option<usize>,
 }
 
-impl Notebook for Ids {
+impl PageSink for Ids {
     type Error = Infallible;
 
     async fn request(&mut self, _: Timestamp) -> Result<(), Infallible> {
@@ -49,10 +49,10 @@ impl Notebook for Ids {
         Ok(())
     }
 
-    async fn page(&mut self, page: Page) -> Result<Turn, Infallible> {
+    async fn page(&mut self, page: Page) -> Result<WalkStep, Infallible> {
         self.seen.extend(page.tasks.into_iter().map(|task| task.id));
         let enough = self.enough.is_some_and(|enough| self.seen.len() >= enough);
-        Ok(if enough { Turn::Enough } else { Turn::More })
+        Ok(if enough { WalkStep::Enough } else { WalkStep::More })
     }
 }
 

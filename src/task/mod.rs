@@ -19,7 +19,7 @@ pub use outcome::OutcomeCounts;
 pub use outcome::UnknownOutcome;
 pub use rate::InvalidRate;
 pub use rate::Rate;
-pub use state::Sighting;
+pub use state::ObservedState;
 pub use state::StateCounts;
 pub use state::TaskState;
 pub use state::Toward;

@@ -66,7 +66,7 @@ pub enum Toward {
 
 /// What was seen of one batch task.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Sighting {
+pub struct ObservedState {
     /// The batch task.
     pub id: TaskId,
     /// The word for its state.
@@ -225,7 +225,7 @@ impl FromStr for TaskState {
     }
 }
 
-impl Sighting {
+impl ObservedState {
     /// Returns what the counters of a batch task amount to.
     pub fn of(id: TaskId, counts: &StateCounts) -> Self {
         let (start, stop) = (counts.toward(Command::Start), counts.toward(Command::Stop));

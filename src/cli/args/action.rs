@@ -1,17 +1,17 @@
 //! The flags of `start`, `stop` and `run`.
 
-use super::BeforeArgs;
-use super::CallArgs;
-use super::CredentialArgs;
-use super::DisplayArgs;
-use super::DocumentArgs;
-use super::InputArgs;
-use super::PaceArgs;
-use super::PlaceArgs;
-use super::StartSmallArgs;
-use super::StateArgs;
-use super::StopArgs;
-use super::UnattendedArgs;
+use crate::cli::args::BeforeArgs;
+use crate::cli::args::CallArgs;
+use crate::cli::args::CredentialArgs;
+use crate::cli::args::DisplayArgs;
+use crate::cli::args::DocumentArgs;
+use crate::cli::args::InputArgs;
+use crate::cli::args::PaceArgs;
+use crate::cli::args::PlaceArgs;
+use crate::cli::args::StartSmallArgs;
+use crate::cli::args::StateArgs;
+use crate::cli::args::StopArgs;
+use crate::cli::args::UnattendedArgs;
 use clap::Args;
 use std::path::PathBuf;
 

@@ -1,12 +1,12 @@
 //! The flags of `wait` and `settle`, which look at the tasks of a run after its end.
 
-use super::CredentialArgs;
-use super::DisplayArgs;
-use super::DocumentArgs;
-use super::PlaceArgs;
-use super::ReadingArgs;
-use super::WhichRunArgs;
-use super::values;
+use crate::cli::args::CredentialArgs;
+use crate::cli::args::DisplayArgs;
+use crate::cli::args::DocumentArgs;
+use crate::cli::args::PlaceArgs;
+use crate::cli::args::ReadingArgs;
+use crate::cli::args::WhichRunArgs;
+use crate::cli::args::values;
 use clap::Args;
 use std::time::Duration;
 

@@ -1,11 +1,11 @@
 //! The flags of `auth`.
 
-use super::CredentialArgs;
-use super::PlaceArgs;
+use crate::cli::args::CredentialArgs;
+use crate::cli::args::PlaceArgs;
 use clap::Args;
 use clap::Subcommand;
 
-pub(super) const AUTH_HELP: &str = "\
+pub(crate) const AUTH_HELP: &str = "\
 All commands take their credentials from the first of these that is there: --token-file and
 --token-command, systemd's batchctl-token, BATCHCTL_TOKEN, --iam-user, HUAWEICLOUD_SDK_AK and _SK,
 the profile in config.toml, a kept login, ~/.huaweicloud/credentials.

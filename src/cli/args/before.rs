@@ -1,6 +1,6 @@
 //! The flags for what comes before the first call.
 
-use super::values;
+use crate::cli::args::values;
 use batchctl::policy::MaxDelta;
 use batchctl::store::JobName;
 use clap::Args;

@@ -1,6 +1,6 @@
 //! The flags for one call, and for when new ones end.
 
-use super::values;
+use crate::cli::args::values;
 use batchctl::policy;
 use batchctl::policy::FinishBy;
 use batchctl::policy::MaxFailures;

@@ -1,7 +1,7 @@
 //! The flags of `ctl`.
 
-use super::WhichRunArgs;
-use super::values;
+use crate::cli::args::WhichRunArgs;
+use crate::cli::args::values;
 use batchctl::task::Rate;
 use clap::Args;
 use clap::Subcommand;

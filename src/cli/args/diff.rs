@@ -1,6 +1,6 @@
 //! The flags of `report diff`.
 
-use super::CsvDialect;
+use crate::cli::args::CsvDialect;
 use clap::Args;
 
 const DIFF_HELP: &str = "\

@@ -1,18 +1,18 @@
 //! The flags of `resume` and `retry`: those of a run, whose values the run itself remembers.
 
-use super::CallArgs;
-use super::CredentialArgs;
-use super::DisplayArgs;
-use super::DocumentArgs;
-use super::LockArgs;
-use super::PaceArgs;
-use super::PlaceArgs;
-use super::StartSmallArgs;
-use super::StateArgs;
-use super::StopArgs;
-use super::UnattendedArgs;
-use super::WhichRunArgs;
-use super::values;
+use crate::cli::args::CallArgs;
+use crate::cli::args::CredentialArgs;
+use crate::cli::args::DisplayArgs;
+use crate::cli::args::DocumentArgs;
+use crate::cli::args::LockArgs;
+use crate::cli::args::PaceArgs;
+use crate::cli::args::PlaceArgs;
+use crate::cli::args::StartSmallArgs;
+use crate::cli::args::StateArgs;
+use crate::cli::args::StopArgs;
+use crate::cli::args::UnattendedArgs;
+use crate::cli::args::WhichRunArgs;
+use crate::cli::args::values;
 use batchctl::report::GroupLabel;
 use batchctl::task::FailureKind;
 use batchctl::task::Outcome;

@@ -1,7 +1,7 @@
 //! The flags that say how the input is read.
 
-use super::values;
-use super::values::EmptyInput;
+use crate::cli::args::values;
+use crate::cli::args::values::EmptyInput;
 use batchctl::input::Format;
 use batchctl::plan;
 use clap::Args;

@@ -1,9 +1,9 @@
 //! The flags of `list`.
 
-use super::CredentialArgs;
-use super::PlaceArgs;
-use super::values;
-use super::values::RateChoice;
+use crate::cli::args::CredentialArgs;
+use crate::cli::args::PlaceArgs;
+use crate::cli::args::values;
+use crate::cli::args::values::RateChoice;
 use batchctl::survey::WalkerSettings;
 use batchctl::task::Rate;
 use clap::Args;

@@ -1,7 +1,7 @@
 //! The flags for how fast calls are sent.
 
-use super::values;
-use super::values::RateChoice;
+use crate::cli::args::values;
+use crate::cli::args::values::RateChoice;
 use batchctl::task::Rate;
 use clap::Args;
 use std::num::NonZeroU64;

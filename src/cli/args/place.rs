@@ -1,6 +1,6 @@
 //! The flags that say where the service is and who asks it.
 
-use super::values;
+use crate::cli::args::values;
 use batchctl::api::Endpoint;
 use batchctl::api::ProjectId;
 use batchctl::api::ProxyAddress;

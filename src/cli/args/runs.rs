@@ -1,6 +1,6 @@
 //! The flags of `runs`.
 
-use super::values;
+use crate::cli::args::values;
 use clap::Args;
 use clap::Subcommand;
 use clap::ValueEnum;

@@ -1,6 +1,6 @@
 //! The flags of `sandbox`.
 
-use super::values;
+use crate::cli::args::values;
 use batchctl::sandbox::Account;
 use batchctl::sandbox::Auth;
 use batchctl::sandbox::Limit;

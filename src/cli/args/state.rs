@@ -1,6 +1,6 @@
 //! The flags for the states that tasks are in before and after their calls.
 
-use super::values;
+use crate::cli::args::values;
 use batchctl::run;
 use clap::Args;
 use clap::ValueEnum;

@@ -1,6 +1,6 @@
 //! The flags for runs that nobody watches: from cron, a timer or a cluster's scheduler.
 
-use super::values;
+use crate::cli::args::values;
 use clap::Args;
 use std::path::PathBuf;
 use std::time::Duration;

@@ -1,6 +1,6 @@
 //! Values of flags that need reading, with messages that show a right one.
 
-use super::FixedRate;
+use crate::cli::args::FixedRate;
 use batchctl::api::Endpoint;
 use batchctl::api::ProjectId;
 use batchctl::task::FailureKind;

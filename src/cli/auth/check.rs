@@ -4,7 +4,7 @@ use crate::cli::Context;
 use crate::cli::args::CheckArgs;
 use crate::cli::credentials;
 use crate::cli::execute;
-use crate::cli::execute::Wires;
+use crate::cli::execute::ConnectionSettings;
 use crate::cli::failure::Failure;
 use crate::cli::list;
 use crate::cli::place;
@@ -50,11 +50,12 @@ struct ListFailure {
     refusal: Box<Refusal>,
 }
 
-pub(super) fn check(args: &CheckArgs, context: &Context) -> Result<ExitStatus, Failure> {
+pub(crate) fn check(args: &CheckArgs, context: &Context) -> Result<ExitStatus, Failure> {
     let place = place::resolve(&args.place, &args.credentials, Lookup::Allowed, context)?;
     let source = credentials::source(&args.credentials, &place, context)?;
     let runtime = list::runtime()?;
-    let wires = Wires { connect_timeout: CONNECT_TIMEOUT, concurrency: NonZeroUsize::MIN };
+    let wires =
+        ConnectionSettings { connect_timeout: CONNECT_TIMEOUT, concurrency: NonZeroUsize::MIN };
     let client = execute::client(&place, &source, wires, &runtime, context)?;
     let Checked { listed, skew } = runtime.block_on(client.check());
     let findings = Findings {

@@ -2,22 +2,22 @@
 
 mod check;
 
-use super::Context;
-use super::args::AuthCommand;
-use super::args::LoginArgs;
-use super::credentials;
-use super::credentials::StoredLogin;
-use super::credentials::Target;
-use super::failure::Failure;
-use super::list;
-use super::place;
-use super::stream;
+use crate::cli::Context;
+use crate::cli::args::AuthCommand;
+use crate::cli::args::LoginArgs;
+use crate::cli::credentials;
+use crate::cli::credentials::StoredLogin;
+use crate::cli::credentials::Target;
+use crate::cli::failure::Failure;
+use crate::cli::list;
+use crate::cli::place;
+use crate::cli::stream;
 use batchctl::api::CredentialSource;
 use batchctl::report::ExitStatus;
 use secrecy::ExposeSecret;
 use std::sync::Arc;
 
-pub(super) fn carry_out(command: &AuthCommand, context: &Context) -> Result<ExitStatus, Failure> {
+pub(crate) fn carry_out(command: &AuthCommand, context: &Context) -> Result<ExitStatus, Failure> {
     match command {
         AuthCommand::Check(args) => check::check(args, context),
         AuthCommand::Login(args) => login(args, context),

@@ -3,7 +3,7 @@
 //! What holds for all stands at the top, a profile's own in `[profile.NAME]`. Every profile is
 //! checked, not only the one in use: a typo shows on the first day. No secret may stand in it.
 
-use super::super::failure::Failure;
+use crate::cli::failure::Failure;
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
@@ -30,7 +30,7 @@ const SECRETS: [(&str, &str); 6] = [
 
 /// Why the config file cannot be used.
 #[derive(Debug, thiserror::Error)]
-pub(in super::super) enum ConfigError {
+pub(crate) enum ConfigError {
     #[error("cannot read `{}`", path.display())]
     Read { path: PathBuf, source: io::Error },
     #[error("{}:{line}:{column}: {message}", path.display())]
@@ -76,33 +76,33 @@ fn hint(error: &ConfigError) -> Option<String> {
 
 /// How many values a flag takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Takes {
+pub(crate) enum Takes {
     One,
     Many,
 }
 
 /// What flags there are.
-pub(super) type Flags = BTreeMap<String, Takes>;
+pub(crate) type Flags = BTreeMap<String, Takes>;
 
 /// What the file says of one flag.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in super::super) struct Setting {
-    pub(in super::super) values: Vec<String>,
-    pub(in super::super) line: usize,
+pub(crate) struct Setting {
+    pub(crate) values: Vec<String>,
+    pub(crate) line: usize,
     /// The profile it stands in, if it does not hold for all.
-    pub(in super::super) profile: Option<String>,
+    pub(crate) profile: Option<String>,
 }
 
 /// The config file, as far as it holds for the profile in use.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in super::super) struct ConfigFile {
-    pub(in super::super) path: PathBuf,
+pub(crate) struct ConfigFile {
+    pub(crate) path: PathBuf,
     /// By the names of the flags.
-    pub(in super::super) settings: BTreeMap<String, Setting>,
+    pub(crate) settings: BTreeMap<String, Setting>,
 }
 
 /// Reads the file, if there is one.
-pub(super) fn load(
+pub(crate) fn load(
     path: &Path,
     profile: &str,
     flags: &Flags,

@@ -1,7 +1,7 @@
 //! `config init`: writes a config file in which everything is a comment, to be chosen from.
 
-use super::super::failure::Failure;
-use super::show::quoted;
+use crate::cli::config::show::quoted;
+use crate::cli::failure::Failure;
 use batchctl::report::ExitStatus;
 use clap::Arg;
 use clap::ArgAction;
@@ -41,8 +41,8 @@ enum InitError {
 }
 
 /// Writes the file, and says where it is.
-pub(super) fn init(path: &Path) -> Result<String, Failure> {
-    match write(path, &template(&super::super::command())) {
+pub(crate) fn init(path: &Path) -> Result<String, Failure> {
+    match write(path, &template(&crate::cli::command())) {
         Ok(()) => Ok(format!("wrote {}\n", path.display())),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
             Err(Failure::usage(InitError::Exists { path: path.into() })
@@ -66,7 +66,7 @@ fn write(path: &Path, text: &str) -> io::Result<()> {
 }
 
 /// Returns the flags of a run and of the program, which are what is worth setting.
-pub(super) fn settings_of(command: &Command) -> Vec<Arg> {
+pub(crate) fn settings_of(command: &Command) -> Vec<Arg> {
     let runs = ["stop", "run"].into_iter().filter_map(|name| command.find_subcommand(name));
     let all = runs.flat_map(Command::get_arguments).chain(command.get_arguments());
     let mut settings: Vec<Arg> = Vec::new();
@@ -118,13 +118,13 @@ fn example(arg: &Arg) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::file;
-    use super::super::flags_of;
     use super::*;
+    use crate::cli::config::file;
+    use crate::cli::config::flags_of;
 
     #[test]
     fn every_key_of_the_template_is_one_that_is_read() {
-        let command = super::super::super::command();
+        let command = crate::cli::command();
         let template = template(&command);
         let uncommented: String = template
             .lines()

@@ -7,16 +7,18 @@ mod file;
 mod init;
 mod show;
 
-pub(super) use file::ConfigError;
-pub(super) use file::ConfigFile;
-pub(super) use show::with_all_flags;
+pub(crate) use crate::cli::config::file::ConfigError;
+pub(crate) use crate::cli::config::file::ConfigFile;
+pub(crate) use crate::cli::config::show::with_all_flags;
 
-use super::Context;
-use super::args::ConfigCommand;
-use super::failure::Failure;
-use super::stream;
-use super::stream::Stderr;
-use super::surroundings::Surroundings;
+use crate::cli::Context;
+use crate::cli::args::ConfigCommand;
+use crate::cli::config::file::Flags;
+use crate::cli::config::file::Takes;
+use crate::cli::failure::Failure;
+use crate::cli::stream;
+use crate::cli::stream::Stderr;
+use crate::cli::surroundings::Surroundings;
 use batchctl::report::ExitStatus;
 use clap::Arg;
 use clap::ArgAction;
@@ -25,8 +27,6 @@ use clap::Command;
 use clap::builder::BoolishValueParser;
 use clap::error::ContextKind;
 use clap::error::ContextValue;
-use file::Flags;
-use file::Takes;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
@@ -35,7 +35,7 @@ use std::path::PathBuf;
 const NO_SETTINGS: [&str; 4] = ["help", "version", "profile", "origin"];
 
 /// Carries out `config`.
-pub(super) fn carry_out(command: &ConfigCommand, context: &Context) -> Result<ExitStatus, Failure> {
+pub(crate) fn carry_out(command: &ConfigCommand, context: &Context) -> Result<ExitStatus, Failure> {
     let text = match command {
         ConfigCommand::Show(args) => show::show(args, context),
         ConfigCommand::Init => init::init(&path(&context.surroundings)?)?,
@@ -53,7 +53,7 @@ fn path(surroundings: &Surroundings) -> Result<PathBuf, Failure> {
 }
 
 /// Gives every flag its variable, if that is set to something.
-pub(super) fn with_variables(command: Command, surroundings: &Surroundings) -> Command {
+pub(crate) fn with_variables(command: Command, surroundings: &Surroundings) -> Command {
     command
         .mut_args(|arg| with_variable(arg, surroundings))
         .mut_subcommands(|command| with_variables(command, surroundings))
@@ -77,12 +77,12 @@ fn variable_of(flag: &str) -> String {
 }
 
 /// Says where to look for a value that clap refuses, if it stands in a variable.
-pub(super) fn origin_in_variable(refused: &clap::Error) -> Option<String> {
+pub(crate) fn origin_in_variable(refused: &clap::Error) -> Option<String> {
     Some(format!("the value is that of {}", variable_of(&refused_flag(refused)?)))
 }
 
 /// Says where to look for a value that clap refuses, if it stands in the file.
-pub(super) fn origin_in_file(refused: &clap::Error, file: Option<&ConfigFile>) -> Option<String> {
+pub(crate) fn origin_in_file(refused: &clap::Error, file: Option<&ConfigFile>) -> Option<String> {
     let flag = refused_flag(refused)?;
     let file = file?;
     let (key, line) = (flag.replace('-', "_"), file.settings.get(&flag)?.line);
@@ -97,7 +97,7 @@ fn refused_flag(refused: &clap::Error) -> Option<String> {
 }
 
 /// Reads the config file for the profile that `matches` names, if there is one.
-pub(super) fn load(
+pub(crate) fn load(
     command: &Command,
     matches: &ArgMatches,
     surroundings: &Surroundings,
@@ -138,7 +138,7 @@ fn flags_of(command: &Command) -> Flags {
 }
 
 /// Warns of a file that others may change: what stands in it may be a command that is run.
-pub(super) fn warn_of_writers(file: &ConfigFile, stderr: &mut Stderr) {
+pub(crate) fn warn_of_writers(file: &ConfigFile, stderr: &mut Stderr) {
     let mode = fs::metadata(&file.path).map_or(0, |metadata| metadata.permissions().mode());
     if mode & 0o022 != 0 {
         let path = file.path.display();
@@ -148,7 +148,7 @@ pub(super) fn warn_of_writers(file: &ConfigFile, stderr: &mut Stderr) {
 }
 
 /// Gives flags the defaults of the config file.
-pub(super) fn with_defaults(command: Command, file: &ConfigFile) -> Command {
+pub(crate) fn with_defaults(command: Command, file: &ConfigFile) -> Command {
     command
         .mut_args(|arg| {
             let setting = arg.get_long().and_then(|long| file.settings.get(long));

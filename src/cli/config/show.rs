@@ -2,12 +2,12 @@
 //!
 //! What it prints is a config file again. A secret is named, never shown.
 
-use super::super::Context;
-use super::super::args::ConfigShowArgs;
-use super::file::ConfigFile;
-use super::file::Setting;
-use super::init::settings_of;
-use super::variable_of;
+use crate::cli::Context;
+use crate::cli::args::ConfigShowArgs;
+use crate::cli::config::file::ConfigFile;
+use crate::cli::config::file::Setting;
+use crate::cli::config::init::settings_of;
+use crate::cli::config::variable_of;
 use clap::ArgMatches;
 use clap::Command;
 use clap::parser::ValueSource;
@@ -54,7 +54,7 @@ impl fmt::Display for Origin {
 }
 
 /// Lets `config show` take the flags of a run, so that it can say what they would come to.
-pub(in super::super) fn with_all_flags(command: Command) -> Command {
+pub(crate) fn with_all_flags(command: Command) -> Command {
     let flags = settings_of(&command).into_iter().filter(|arg| !arg.is_global_set());
     let flags: Vec<_> = flags.map(|arg| arg.hide(true)).collect();
     command.mut_subcommand("config", |config| {
@@ -66,7 +66,7 @@ pub(in super::super) fn with_all_flags(command: Command) -> Command {
     })
 }
 
-pub(super) fn show(args: &ConfigShowArgs, context: &Context) -> String {
+pub(crate) fn show(args: &ConfigShowArgs, context: &Context) -> String {
     let shown = all(context);
     match args.json {
         true => as_json(&shown, context),
@@ -79,7 +79,7 @@ fn all(context: &Context) -> Vec<Shown> {
     let matches = context.matches.subcommand_matches("config");
     let matches = matches.and_then(|matches| matches.subcommand_matches("show"));
     let matches = matches.expect("the command is `config show`");
-    let command = super::super::command();
+    let command = crate::cli::command();
     let file = context.config.as_ref();
     let settings = settings_of(&command);
     let mut shown: Vec<Shown> = settings
@@ -160,7 +160,7 @@ fn line(shown: &Shown) -> String {
 }
 
 /// Writes a value as TOML: numbers and switches as they are, everything else as a text.
-pub(super) fn quoted(value: &str) -> String {
+pub(crate) fn quoted(value: &str) -> String {
     let is_number = value.len() < 16 && value.bytes().all(|byte| byte.is_ascii_digit());
     let is_plain = matches!(value, "true" | "false") || (is_number && !value.is_empty());
     match is_plain && (value == "0" || !value.starts_with('0')) {

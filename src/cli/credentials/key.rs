@@ -1,9 +1,9 @@
 //! Keys that sign: the official variables, and the official file.
 
-use super::failure;
-use super::secret_file;
-use super::text_of;
 use crate::cli::Context;
+use crate::cli::credentials::failure;
+use crate::cli::credentials::secret_file;
+use crate::cli::credentials::text_of;
 use crate::cli::failure::Failure;
 use batchctl::api::AccessKey;
 use batchctl::api::CredentialSource;
@@ -15,13 +15,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 /// What belongs to a key beside the key: where it was found, it may say more.
-pub(in super::super) struct Companions {
-    pub(in super::super) project: Option<ProjectId>,
-    pub(in super::super) iam_endpoint: Option<String>,
+pub(crate) struct Companions {
+    pub(crate) project: Option<ProjectId>,
+    pub(crate) iam_endpoint: Option<String>,
 }
 
 /// Returns the key of the official variables.
-pub(super) fn of_variables(context: &Context) -> Result<Option<CredentialSource>, Failure> {
+pub(crate) fn of_variables(context: &Context) -> Result<Option<CredentialSource>, Failure> {
     let id = text_of("HUAWEICLOUD_SDK_AK", context)?;
     let secret = text_of("HUAWEICLOUD_SDK_SK", context)?;
     let (id, secret) = match (id, secret) {
@@ -40,7 +40,7 @@ fn lonely(set: &str, missing: &str) -> Failure {
 }
 
 /// Returns the key of the official file, if there is such a file.
-pub(super) fn of_official_file(context: &Context) -> Result<Option<CredentialSource>, Failure> {
+pub(crate) fn of_official_file(context: &Context) -> Result<Option<CredentialSource>, Failure> {
     let Some(path) = official_path(context) else { return Ok(None) };
     secret_file::warn_if_shared(&path, context);
     let OfficialFile { key, .. } = official_file(&path).map_err(failure)?;
@@ -57,7 +57,7 @@ fn official_path(context: &Context) -> Option<PathBuf> {
 }
 
 /// Returns what the official variables, or else the official file, say beside the key.
-pub(in super::super) fn companions(context: &Context) -> Result<Companions, Failure> {
+pub(crate) fn companions(context: &Context) -> Result<Companions, Failure> {
     if text_of("HUAWEICLOUD_SDK_AK", context)?.is_none()
         && let Some(path) = official_path(context)
     {

@@ -1,12 +1,12 @@
 //! IAM users: what the flags, variables, files and a terminal tell of one.
 
-use super::Said;
-use super::Target;
-use super::is_said;
-use super::secret_file;
-use super::text_of;
 use crate::cli::Context;
 use crate::cli::args::CredentialArgs;
+use crate::cli::credentials::Said;
+use crate::cli::credentials::Target;
+use crate::cli::credentials::is_said;
+use crate::cli::credentials::secret_file;
+use crate::cli::credentials::text_of;
 use crate::cli::failure::Failure;
 use crate::cli::prompt;
 use batchctl::api::CredentialSource;
@@ -29,7 +29,7 @@ const LONGEST_PASSWORD: usize = 4_096;
 const OF_SYSTEMD: &str = "batchctl-iam-password";
 
 /// Returns the login of the user that flags name there, if they do.
-pub(super) fn of_flags(
+pub(crate) fn of_flags(
     args: &CredentialArgs,
     said: Said,
     target: &Target<'_>,
@@ -42,7 +42,7 @@ pub(super) fn of_flags(
 }
 
 /// Puts a login together; asks a person at a terminal for what only they know.
-pub(in super::super) fn login(
+pub(crate) fn login(
     args: &CredentialArgs,
     target: &Target<'_>,
     context: &Context,
@@ -63,7 +63,7 @@ fn missing(what: &str, flag: &str) -> Failure {
 }
 
 /// Returns the IAM that belongs to an endpoint.
-pub(in super::super) fn iam(named: Option<&Endpoint>, target: &Target<'_>) -> Result<Iam, Failure> {
+pub(crate) fn iam(named: Option<&Endpoint>, target: &Target<'_>) -> Result<Iam, Failure> {
     let of_region = || {
         let region = target.region.or_else(|| target.endpoint.region())?;
         Endpoint::iam_of_region(region).ok()
@@ -83,7 +83,7 @@ fn scope(args: &CredentialArgs, target: &Target<'_>) -> Result<Scope, Failure> {
 }
 
 /// Returns the name of the project: by default it is the region's.
-pub(in super::super) fn project_name(args: &CredentialArgs, target: &Target<'_>) -> Option<String> {
+pub(crate) fn project_name(args: &CredentialArgs, target: &Target<'_>) -> Option<String> {
     let of_region = || target.region.or_else(|| target.endpoint.region()).map(str::to_owned);
     args.iam_project.clone().or_else(of_region)
 }

@@ -9,20 +9,20 @@ mod login;
 mod secret_file;
 mod stored;
 
-pub(super) use key::companions;
-pub(super) use login::iam;
-pub(super) use login::login;
-pub(super) use login::project_name;
-pub(super) use stored::StoredLogin;
-pub(super) use stored::forget as forget_login;
-pub(super) use stored::keep as keep_login;
+pub(crate) use crate::cli::credentials::key::companions;
+pub(crate) use crate::cli::credentials::login::iam;
+pub(crate) use crate::cli::credentials::login::login;
+pub(crate) use crate::cli::credentials::login::project_name;
+pub(crate) use crate::cli::credentials::stored::StoredLogin;
+pub(crate) use crate::cli::credentials::stored::forget as forget_login;
+pub(crate) use crate::cli::credentials::stored::keep as keep_login;
 
-use super::Context;
-use super::args::CredentialArgs;
-use super::failure::Failure;
-use super::place::Place;
-use super::rank;
-use super::rank::Stronger;
+use crate::cli::Context;
+use crate::cli::args::CredentialArgs;
+use crate::cli::failure::Failure;
+use crate::cli::place::Destination;
+use crate::cli::rank;
+use crate::cli::rank::Stronger;
 use batchctl::api::CredentialError;
 use batchctl::api::CredentialSource;
 use batchctl::api::Credentials;
@@ -41,14 +41,14 @@ const SANDBOX_TOKEN: &str = "any-token";
 const OF_SYSTEMD: &str = "batchctl-token";
 
 /// Where calls will go, as far as it is known before there are credentials.
-pub(super) struct Target<'a> {
-    pub(super) endpoint: &'a Endpoint,
+pub(crate) struct Target<'a> {
+    pub(crate) endpoint: &'a Endpoint,
     /// The way there, which is the way to IAM as well.
-    pub(super) route: &'a Route,
+    pub(crate) route: &'a Route,
     /// The project, unless the credentials are to tell it.
-    pub(super) project: Option<&'a ProjectId>,
+    pub(crate) project: Option<&'a ProjectId>,
     /// The name of the region, if one was named.
-    pub(super) region: Option<&'a str>,
+    pub(crate) region: Option<&'a str>,
 }
 
 /// From where a flag may have its value to be looked at.
@@ -61,9 +61,9 @@ enum Said {
 }
 
 /// Decides where credentials are to be had for a place; gets none yet.
-pub(super) fn source(
+pub(crate) fn source(
     args: &CredentialArgs,
-    place: &Place,
+    place: &Destination,
     context: &Context,
 ) -> Result<CredentialSource, Failure> {
     if place.sandbox.is_some() {
@@ -83,7 +83,7 @@ pub(super) fn source(
 }
 
 /// Decides where credentials are to be had: the first source there is, in the documented order.
-pub(super) fn find(
+pub(crate) fn find(
     args: &CredentialArgs,
     target: &Target<'_>,
     context: &Context,
@@ -177,8 +177,8 @@ fn text_of<'a>(variable: &str, context: &'a Context) -> Result<Option<&'a str>, 
 }
 
 /// Gets the credentials, unless that was done to find out the project.
-pub(super) async fn load(
-    place: &Place,
+pub(crate) async fn load(
+    place: &Destination,
     source: &CredentialSource,
     context: &Context,
 ) -> Result<Arc<Credentials>, Failure> {
@@ -189,7 +189,7 @@ pub(super) async fn load(
 }
 
 /// Gets credentials from a source.
-pub(super) async fn load_from(
+pub(crate) async fn load_from(
     source: CredentialSource,
     context: &Context,
 ) -> Result<Credentials, Failure> {
@@ -198,7 +198,7 @@ pub(super) async fn load_from(
 }
 
 /// Tells why there are no credentials, and what to do about it.
-pub(super) fn failure(error: CredentialError) -> Failure {
+pub(crate) fn failure(error: CredentialError) -> Failure {
     let hint = match &error {
         CredentialError::LoginRefused { .. } => {
             Some("it was tried once and will not be again: a few wrong passwords lock the user")

@@ -2,8 +2,8 @@
 //!
 //! It knows which endpoint it is for and is sent to no other.
 
-use super::Target;
 use crate::cli::Context;
+use crate::cli::credentials::Target;
 use crate::cli::failure::Failure;
 use batchctl::api::CredentialSource;
 use batchctl::api::TokenSource;
@@ -20,16 +20,16 @@ use tempfile::NamedTempFile;
 use url::form_urlencoded::byte_serialize;
 
 /// A login that is kept.
-pub(in super::super) struct StoredLogin {
-    pub(in super::super) token: String,
-    pub(in super::super) expires_at: Option<Timestamp>,
-    pub(in super::super) endpoint: String,
-    pub(in super::super) project: String,
-    pub(in super::super) user: String,
+pub(crate) struct StoredLogin {
+    pub(crate) token: String,
+    pub(crate) expires_at: Option<Timestamp>,
+    pub(crate) endpoint: String,
+    pub(crate) project: String,
+    pub(crate) user: String,
 }
 
 /// Returns the kept login for an endpoint, if there is one.
-pub(super) fn source(
+pub(crate) fn source(
     target: &Target<'_>,
     context: &Context,
 ) -> Result<Option<CredentialSource>, Failure> {
@@ -86,7 +86,7 @@ fn unusable(path: &std::path::Path, why: &str) -> Failure {
 }
 
 /// Keeps a login in the place of the one before, whole or not at all.
-pub(in super::super) fn keep(stored: &StoredLogin, context: &Context) -> io::Result<PathBuf> {
+pub(crate) fn keep(stored: &StoredLogin, context: &Context) -> io::Result<PathBuf> {
     let path = path(context);
     fs::create_dir_all(&context.state)?;
     let json = json!({
@@ -105,7 +105,7 @@ pub(in super::super) fn keep(stored: &StoredLogin, context: &Context) -> io::Res
 }
 
 /// Forgets the kept login, and tells whether there was one.
-pub(in super::super) fn forget(context: &Context) -> io::Result<bool> {
+pub(crate) fn forget(context: &Context) -> io::Result<bool> {
     match fs::remove_file(path(context)) {
         Ok(()) => Ok(true),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),

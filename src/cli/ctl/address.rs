@@ -15,13 +15,13 @@ use std::path::PathBuf;
 const LONGEST: usize = 103;
 
 /// A path that fits into an address for as long as this is there.
-pub(super) struct Address {
+pub(crate) struct Address {
     path: PathBuf,
     _directory: Option<File>,
 }
 
 impl Address {
-    pub(super) fn of(path: &Path) -> io::Result<Self> {
+    pub(crate) fn of(path: &Path) -> io::Result<Self> {
         if path.as_os_str().as_bytes().len() <= LONGEST {
             return Ok(Self { path: path.to_owned(), _directory: None });
         }
@@ -31,7 +31,7 @@ impl Address {
         Ok(Self { path, _directory: Some(directory) })
     }
 
-    pub(super) fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 }

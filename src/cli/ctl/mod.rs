@@ -4,26 +4,26 @@ mod address;
 mod protocol;
 mod server;
 
-pub(super) use server::Desk;
-pub(super) use server::Served;
-pub(super) use server::serve;
+pub(crate) use crate::cli::ctl::server::ControlState;
+pub(crate) use crate::cli::ctl::server::Served;
+pub(crate) use crate::cli::ctl::server::serve;
 
-use super::Context;
-use super::args::CtlArgs;
-use super::args::OrderArgs;
-use super::failure::Failure;
-use super::runs;
-use super::stream;
-use address::Address;
+use crate::cli::Context;
+use crate::cli::args::CtlArgs;
+use crate::cli::args::OrderArgs;
+use crate::cli::ctl::address::Address;
+use crate::cli::ctl::protocol::Answer;
+use crate::cli::ctl::protocol::Order;
+use crate::cli::ctl::protocol::Reply;
+use crate::cli::ctl::protocol::Request;
+use crate::cli::ctl::protocol::VERSION;
+use crate::cli::failure::Failure;
+use crate::cli::runs;
+use crate::cli::stream;
 use batchctl::report::ExitStatus;
 use batchctl::run;
 use batchctl::store::RunId;
 use batchctl::text::printable;
-use protocol::Answer;
-use protocol::Order;
-use protocol::Reply;
-use protocol::Request;
-use protocol::VERSION;
 use serde_json::Value;
 use std::io;
 use std::io::BufRead;
@@ -39,7 +39,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// The most bytes of an answer.
 const LONGEST_ANSWER: u64 = 1 << 16;
 
-pub(super) fn order(args: &CtlArgs, context: &Context) -> Result<ExitStatus, Failure> {
+pub(crate) fn order(args: &CtlArgs, context: &Context) -> Result<ExitStatus, Failure> {
     let runs = run::runs_in(&context.state);
     let id = runs::find(&args.which, context)?;
     let answer = match ask(&runs.socket(&id), Order::from(&args.order)) {
@@ -110,10 +110,10 @@ fn unreachable(error: &io::Error, id: &RunId, context: &Context) -> Failure {
 
 fn not_running(id: &RunId, context: &Context) -> Failure {
     let (state, hint) = match runs::state_of(id, context) {
-        Ok(runs::Course::Finished) => {
+        Ok(runs::Resumability::Finished) => {
             ("it is finished", format!("`batchctl report {id}` tells what it came to"))
         }
-        Ok(runs::Course::Open) => {
+        Ok(runs::Resumability::Open) => {
             ("it was cut short", format!("`batchctl resume {id}` goes on with it"))
         }
         Err(failure) => return failure,

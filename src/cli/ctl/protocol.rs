@@ -2,7 +2,7 @@
 //!
 //! Fields are only ever added; another meaning is another version. Holds no secret.
 
-use super::super::args::OrderArgs;
+use crate::cli::args::OrderArgs;
 use batchctl::engine::ChangeAnswer;
 use batchctl::event::Change;
 use serde::Deserialize;
@@ -11,21 +11,21 @@ use serde_json::Value;
 use std::num::NonZeroUsize;
 
 /// The version of the words.
-pub(super) const VERSION: u32 = 1;
+pub(crate) const VERSION: u32 = 1;
 /// The most bytes of a request.
-pub(super) const LONGEST_REQUEST: u64 = 4_096;
+pub(crate) const LONGEST_REQUEST: u64 = 4_096;
 
 /// What is asked of a run.
 #[derive(Debug, Serialize, Deserialize)]
-pub(super) struct Request {
-    pub(super) version: u32,
+pub(crate) struct Request {
+    pub(crate) version: u32,
     #[serde(flatten)]
-    pub(super) order: Order,
+    pub(crate) order: Order,
 }
 
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "order", rename_all = "snake_case")]
-pub(super) enum Order {
+pub(crate) enum Order {
     Status,
     Pause,
     Resume,
@@ -36,15 +36,15 @@ pub(super) enum Order {
 
 /// What is answered.
 #[derive(Debug, Serialize, Deserialize)]
-pub(super) struct Answer {
-    pub(super) version: u32,
+pub(crate) struct Answer {
+    pub(crate) version: u32,
     #[serde(flatten)]
-    pub(super) reply: Reply,
+    pub(crate) reply: Reply,
 }
 
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "reply", rename_all = "snake_case")]
-pub(super) enum Reply {
+pub(crate) enum Reply {
     /// It is in effect and on record.
     Changed,
     /// It was like that before.
@@ -91,7 +91,7 @@ impl From<ChangeAnswer> for Reply {
 
 impl Order {
     /// Returns what is to be changed; nothing if it only asks. The reason is a refusal's.
-    pub(super) fn change(&self) -> Result<Option<Change>, String> {
+    pub(crate) fn change(&self) -> Result<Option<Change>, String> {
         Ok(match self {
             Self::Status => None,
             Self::Pause => Some(Change::Paused),
@@ -108,12 +108,12 @@ impl Order {
 }
 
 /// Writes a line.
-pub(super) fn line(said: &impl Serialize) -> String {
+pub(crate) fn line(said: &impl Serialize) -> String {
     serde_json::to_string(said).expect("texts and numbers are JSON") + "\n"
 }
 
 /// Reads a request; the reason is a refusal's.
-pub(super) fn read(line: &[u8]) -> Result<Order, String> {
+pub(crate) fn read(line: &[u8]) -> Result<Order, String> {
     let value: Value = serde_json::from_slice(line).map_err(|_| "that is no JSON".to_owned())?;
     match value["version"].as_u64() {
         Some(version) if version == u64::from(VERSION) => {}

@@ -3,13 +3,13 @@
 //! Serves this user alone, whoever may open the file. Whatever comes over it, and whatever becomes
 //! of it, the run goes on.
 
-use super::super::display::Standing;
-use super::address::Address;
-use super::protocol;
-use super::protocol::Answer;
-use super::protocol::LONGEST_REQUEST;
-use super::protocol::Reply;
-use super::protocol::VERSION;
+use crate::cli::ctl::address::Address;
+use crate::cli::ctl::protocol;
+use crate::cli::ctl::protocol::Answer;
+use crate::cli::ctl::protocol::LONGEST_REQUEST;
+use crate::cli::ctl::protocol::Reply;
+use crate::cli::ctl::protocol::VERSION;
+use crate::cli::display::LiveStatus;
 use batchctl::engine::Control;
 use batchctl::event::Operator;
 use std::fs;
@@ -39,7 +39,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const BREATH: Duration = Duration::from_millis(200);
 
 /// A socket that is served; dropping it ends that and removes it.
-pub(in super::super) struct Served {
+pub(crate) struct Served {
     path: PathBuf,
     identity: (u64, u64),
     accepting: JoinHandle<()>,
@@ -47,16 +47,16 @@ pub(in super::super) struct Served {
 
 /// What every client is served with.
 #[derive(Clone)]
-pub(in super::super) struct Desk {
-    pub(in super::super) control: mpsc::UnboundedSender<Control>,
-    pub(in super::super) standing: Standing,
+pub(crate) struct ControlState {
+    pub(crate) control: mpsc::UnboundedSender<Control>,
+    pub(crate) live_status: LiveStatus,
 }
 
 /// Serves a socket from now on. Whoever asks for that holds the run's lock, so that one which is
 /// there already was left behind by a process that was killed.
 ///
 /// Must be called within a runtime.
-pub(in super::super) fn serve(path: &Path, desk: Desk) -> io::Result<Served> {
+pub(crate) fn serve(path: &Path, desk: ControlState) -> io::Result<Served> {
     match fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         Ok(()) | Err(_) => {}
@@ -83,7 +83,7 @@ impl Drop for Served {
     }
 }
 
-async fn accept(listener: UnixListener, desk: Desk) {
+async fn accept(listener: UnixListener, desk: ControlState) {
     let places = Arc::new(Semaphore::new(MOST_CLIENTS));
     loop {
         let place = Arc::clone(&places).acquire_owned().await;
@@ -102,7 +102,7 @@ async fn accept(listener: UnixListener, desk: Desk) {
 }
 
 /// Serves one client until it goes, or says what is no request.
-async fn attend(stream: UnixStream, desk: &Desk) -> io::Result<()> {
+async fn attend(stream: UnixStream, desk: &ControlState) -> io::Result<()> {
     let peer = stream.peer_cred()?;
     let is_ours = peer.uid() == rustix::process::geteuid().as_raw();
     let by = Operator::Process(peer.pid().and_then(|id| u32::try_from(id).ok()).unwrap_or(0));
@@ -136,10 +136,10 @@ async fn say(writer: &mut (impl AsyncWriteExt + Unpin), reply: Reply) -> io::Res
     tokio::time::timeout(PATIENCE, written).await.unwrap_or(Ok(()))
 }
 
-async fn reply(line: &[u8], by: Operator, desk: &Desk) -> Reply {
+async fn reply(line: &[u8], by: Operator, desk: &ControlState) -> Reply {
     let change = match protocol::read(line).and_then(|order| order.change()) {
         Ok(Some(change)) => change,
-        Ok(None) => return Reply::Status { status: desk.standing.status() },
+        Ok(None) => return Reply::Status { status: desk.live_status.status() },
         Err(reason) => return Reply::Refused { reason },
     };
     let (answer, answered) = oneshot::channel();

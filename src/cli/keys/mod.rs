@@ -5,8 +5,10 @@
 
 mod terminal;
 
-use super::display::Standing;
-use super::surroundings::Surroundings;
+use crate::cli::display::LiveStatus;
+use crate::cli::keys::terminal::Terminal;
+use crate::cli::keys::terminal::Typed;
+use crate::cli::surroundings::Surroundings;
 use batchctl::engine::Control;
 use batchctl::event::Change;
 use batchctl::event::Operator;
@@ -18,8 +20,6 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::thread;
-use terminal::Terminal;
-use terminal::Typed;
 use tokio::signal::unix::SignalKind;
 use tokio::signal::unix::signal;
 use tokio::sync::mpsc;
@@ -30,15 +30,15 @@ p  pause, and go on        +  a tenth faster        Ctrl-C  end, resumably
 ?  this help               -  a tenth slower        Ctrl-Z  stop this process";
 
 /// What the keys work on.
-pub(super) struct Board {
-    pub(super) control: mpsc::UnboundedSender<Control>,
-    pub(super) standing: Standing,
+pub(crate) struct KeyContext {
+    pub(crate) control: mpsc::UnboundedSender<Control>,
+    pub(crate) live_status: LiveStatus,
     /// Where something can be said beside the display.
-    pub(super) out: Box<dyn Write + Send>,
+    pub(crate) out: Box<dyn Write + Send>,
 }
 
 /// Keys that are listened to; dropping it ends that and puts the terminal back.
-pub(super) struct Keys {
+pub(crate) struct Keys {
     terminal: Arc<Terminal>,
     following: JoinHandle<()>,
 }
@@ -46,7 +46,7 @@ pub(super) struct Keys {
 /// Listens to the keys from now on.
 ///
 /// Must be called within a runtime.
-pub(super) fn listen(board: Board, surroundings: &Surroundings) -> io::Result<Keys> {
+pub(crate) fn listen(board: KeyContext, surroundings: &Surroundings) -> io::Result<Keys> {
     let terminal = Arc::new(Terminal::default());
     let following = follow_job_control(Arc::clone(&terminal), surroundings)?;
     let keys = Keys { terminal: Arc::clone(&terminal), following };
@@ -100,7 +100,7 @@ fn follow_job_control(
     }))
 }
 
-impl Board {
+impl KeyContext {
     fn attend(mut self, terminal: &Terminal) {
         loop {
             match terminal.wait() {
@@ -113,7 +113,7 @@ impl Board {
 
     fn press(&mut self, key: u8) {
         match key {
-            b'p' | b'P' if self.standing.is_paused() => self.ask(Change::Resumed),
+            b'p' | b'P' if self.live_status.is_paused() => self.ask(Change::Resumed),
             b'p' | b'P' => self.ask(Change::Paused),
             b'+' | b'=' => self.change_rate(faster),
             b'-' | b'_' => self.change_rate(slower),
@@ -123,7 +123,7 @@ impl Board {
     }
 
     fn change_rate(&mut self, step: fn(Rate) -> Rate) {
-        match self.standing.rate_limit() {
+        match self.live_status.rate_limit() {
             Some(limit) => self.ask(Change::Rate(Some(step(limit)))),
             None => self.say("there is no fixed rate; set one with `batchctl ctl RUN rate 10/s`"),
         }

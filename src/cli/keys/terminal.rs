@@ -20,7 +20,7 @@ const TURN: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
 
 /// Standard input as a terminal.
 #[derive(Debug, Default)]
-pub(super) struct Terminal {
+pub(crate) struct Terminal {
     state: Mutex<State>,
 }
 
@@ -40,7 +40,7 @@ enum State {
 
 /// What came of waiting for a key.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Typed {
+pub(crate) enum Typed {
     Key(u8),
     Nothing,
     /// There will be none any more.
@@ -49,7 +49,7 @@ pub(super) enum Typed {
 
 impl Terminal {
     /// Sets the terminal up for keys, if this process is the one that it is for now.
-    pub(super) fn enter(&self) {
+    pub(crate) fn enter(&self) {
         let mut state = self.lock();
         if !matches!(*state, State::AsFound) || !is_in_foreground() {
             return;
@@ -61,17 +61,17 @@ impl Terminal {
     }
 
     /// Puts the terminal back before this process is stopped.
-    pub(super) fn leave(&self) {
+    pub(crate) fn leave(&self) {
         self.put_back(State::Stopping);
     }
 
     /// Takes note that this process goes on: whoever had the terminal may have set it anew.
-    pub(super) fn come_back(&self) {
+    pub(crate) fn come_back(&self) {
         self.put_back(State::AsFound);
     }
 
     /// Puts the terminal back for good.
-    pub(super) fn end(&self) {
+    pub(crate) fn end(&self) {
         self.put_back(State::Over);
     }
 
@@ -91,7 +91,7 @@ impl Terminal {
     }
 
     /// Waits for a key, but not long; sets the terminal up when it has become this process's.
-    pub(super) fn wait(&self) -> Typed {
+    pub(crate) fn wait(&self) -> Typed {
         // A shell brings a process to the foreground without a word.
         self.enter();
         let stdin = io::stdin();

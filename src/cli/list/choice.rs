@@ -2,8 +2,8 @@
 //!
 //! The service may narrow less than it is asked to, so everything that can be is checked here, too.
 
-use super::super::args::WhichTasksArgs;
-use super::super::failure::Failure;
+use crate::cli::args::WhichTasksArgs;
+use crate::cli::failure::Failure;
 use batchctl::api::ListFilter;
 use batchctl::api::ListedTask;
 use batchctl::task::TaskState;
@@ -11,7 +11,7 @@ use glob::Pattern;
 
 /// What is listed.
 #[derive(Debug)]
-pub(super) struct Choice {
+pub(crate) struct Choice {
     words: Vec<TaskState>,
     /// States of the service, in lower case.
     states: Vec<String>,
@@ -20,7 +20,7 @@ pub(super) struct Choice {
 }
 
 impl Choice {
-    pub(super) fn of(args: &WhichTasksArgs) -> Result<Self, Failure> {
+    pub(crate) fn of(args: &WhichTasksArgs) -> Result<Self, Failure> {
         let given = args.state.iter().map(|state| state.trim().to_lowercase());
         let (mut words, mut states) = (Vec::new(), Vec::new());
         for state in given {
@@ -48,12 +48,12 @@ impl Choice {
     }
 
     /// Returns what the service is asked for.
-    pub(super) fn filter(&self) -> ListFilter {
+    pub(crate) fn filter(&self) -> ListFilter {
         self.filter.clone()
     }
 
     /// Tells whether a task of the list is one that is asked for.
-    pub(super) fn takes(&self, task: &ListedTask) -> bool {
+    pub(crate) fn takes(&self, task: &ListedTask) -> bool {
         let any = self.words.is_empty() && self.states.is_empty();
         let in_word = || self.words.contains(&task.states.state());
         let in_state = || self.states.iter().any(|state| task.states.count(state) > 0);

@@ -5,15 +5,18 @@
 mod choice;
 mod rows;
 
-use super::Context;
-use super::args::ListArgs;
-use super::args::ReadingArgs;
-use super::credentials;
-use super::execute;
-use super::execute::Wires;
-use super::failure::Failure;
-use super::place;
-use super::place::Lookup;
+use crate::cli::Context;
+use crate::cli::args::ListArgs;
+use crate::cli::args::ReadingArgs;
+use crate::cli::credentials;
+use crate::cli::execute;
+use crate::cli::execute::ConnectionSettings;
+use crate::cli::failure::Failure;
+use crate::cli::list::choice::Choice;
+use crate::cli::list::rows::Format;
+use crate::cli::list::rows::Rows;
+use crate::cli::place;
+use crate::cli::place::Lookup;
 use batchctl::api::ListFilter;
 use batchctl::api::Page;
 use batchctl::api::TaskApi;
@@ -21,15 +24,12 @@ use batchctl::clock::Clock;
 use batchctl::clock::Timestamp;
 use batchctl::report::ExitStatus;
 use batchctl::survey::Gap;
-use batchctl::survey::Notebook;
-use batchctl::survey::Turn;
+use batchctl::survey::PageSink;
 use batchctl::survey::WalkEnd;
+use batchctl::survey::WalkStep;
 use batchctl::survey::Walker;
 use batchctl::text::plural;
 use batchctl::text::printable;
-use choice::Choice;
-use rows::Format;
-use rows::Rows;
 use std::convert::Infallible;
 use std::num::NonZeroUsize;
 use tokio::runtime::Runtime;
@@ -37,13 +37,15 @@ use tokio::runtime::Runtime;
 /// How often a list is walked through that becomes shorter meanwhile.
 const MOST_WALKS: u32 = 3;
 
-pub(super) fn list(args: &ListArgs, context: &Context) -> Result<ExitStatus, Failure> {
+pub(crate) fn list(args: &ListArgs, context: &Context) -> Result<ExitStatus, Failure> {
     let choice = Choice::of(&args.which)?;
     let place = place::resolve(&args.place, &args.credentials, Lookup::Allowed, context)?;
     let credentials = credentials::source(&args.credentials, &place, context)?;
     let runtime = runtime()?;
-    let wires =
-        Wires { connect_timeout: args.reading.connect_timeout, concurrency: NonZeroUsize::MIN };
+    let wires = ConnectionSettings {
+        connect_timeout: args.reading.connect_timeout,
+        concurrency: NonZeroUsize::MIN,
+    };
     let client = execute::client(&place, &credentials, wires, &runtime, context)?;
     let format = match (args.json, context.surroundings.stdout_is_terminal) {
         (true, _) => Format::Json,
@@ -58,7 +60,7 @@ pub(super) fn list(args: &ListArgs, context: &Context) -> Result<ExitStatus, Fai
 }
 
 /// Returns a runtime for the few requests of a list.
-pub(super) fn runtime() -> Result<Runtime, Failure> {
+pub(crate) fn runtime() -> Result<Runtime, Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.map_err(|error| Failure::new(ExitStatus::InputOutput, error))
 }
@@ -119,17 +121,17 @@ struct Notes<'a> {
     rows: Rows,
 }
 
-impl Notebook for Notes<'_> {
+impl PageSink for Notes<'_> {
     type Error = Infallible;
 
     async fn request(&mut self, _: Timestamp) -> Result<(), Infallible> {
         Ok(())
     }
 
-    async fn page(&mut self, page: Page) -> Result<Turn, Infallible> {
+    async fn page(&mut self, page: Page) -> Result<WalkStep, Infallible> {
         for task in page.tasks.iter().filter(|task| self.choice.takes(task)) {
             self.rows.add(task);
         }
-        Ok(Turn::More)
+        Ok(WalkStep::More)
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! CSV and JSON are written beside memory until the last page is there, however long they are.
 
-use super::super::stream;
+use crate::cli::stream;
 use batchctl::api::ListedTask;
 use batchctl::clock::Timestamp;
 use batchctl::task::TaskId;
@@ -26,7 +26,7 @@ const WIDEST: usize = 48;
 
 /// How rows are printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Format {
+pub(crate) enum Format {
     Table,
     Csv,
     Json,
@@ -34,7 +34,7 @@ pub(super) enum Format {
 
 /// The rows so far.
 #[derive(Debug)]
-pub(super) struct Rows {
+pub(crate) struct Rows {
     format: Format,
     count: u64,
     table: Vec<[String; COLUMNS.len()]>,
@@ -46,7 +46,7 @@ pub(super) struct Rows {
 }
 
 impl Rows {
-    pub(super) fn new(format: Format) -> Self {
+    pub(crate) fn new(format: Format) -> Self {
         let mut rows = Self {
             format,
             count: 0,
@@ -65,7 +65,7 @@ impl Rows {
     }
 
     /// Adds a task.
-    pub(super) fn add(&mut self, task: &ListedTask) {
+    pub(crate) fn add(&mut self, task: &ListedTask) {
         if TaskId::check(&task.id).is_err() {
             self.uncallable += 1;
             self.example.get_or_insert_with(|| task.id.clone());
@@ -85,17 +85,17 @@ impl Rows {
     }
 
     /// Returns how many tasks have an id that cannot be called.
-    pub(super) fn uncallable(&self) -> u64 {
+    pub(crate) fn uncallable(&self) -> u64 {
         self.uncallable
     }
 
     /// Returns such an id, if there is one.
-    pub(super) fn uncallable_example(&self) -> Option<&str> {
+    pub(crate) fn uncallable_example(&self) -> Option<&str> {
         self.example.as_deref()
     }
 
     /// Prints all rows to standard output.
-    pub(super) fn print(mut self) -> io::Result<()> {
+    pub(crate) fn print(mut self) -> io::Result<()> {
         match self.format {
             Format::Table => return stream::print(&aligned(&self.table)),
             Format::Csv => {}

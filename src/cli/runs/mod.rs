@@ -2,15 +2,15 @@
 
 mod prune;
 
-use super::Context;
-use super::args::RunsCommand;
-use super::args::RunsListArgs;
-use super::args::ShowArgs;
-use super::args::StateChoice;
-use super::args::WhichRunArgs;
-use super::failure::Failure;
-use super::report;
-use super::stream;
+use crate::cli::Context;
+use crate::cli::args::RunsCommand;
+use crate::cli::args::RunsListArgs;
+use crate::cli::args::ShowArgs;
+use crate::cli::args::StateChoice;
+use crate::cli::args::WhichRunArgs;
+use crate::cli::failure::Failure;
+use crate::cli::report;
+use crate::cli::stream;
 use batchctl::report::ExitStatus;
 use batchctl::report::ResultsOptions;
 use batchctl::run;
@@ -28,14 +28,14 @@ use serde_json::json;
 use std::fmt::Write;
 
 /// One line of the table.
-pub(super) struct Listed {
-    pub(super) id: RunId,
-    pub(super) state: StateChoice,
-    pub(super) record: RunRecord,
+pub(crate) struct Listed {
+    pub(crate) id: RunId,
+    pub(crate) state: StateChoice,
+    pub(crate) record: RunRecord,
     outcomes: OutcomeCounts,
 }
 
-pub(super) fn carry_out(command: &RunsCommand, context: &Context) -> Result<ExitStatus, Failure> {
+pub(crate) fn carry_out(command: &RunsCommand, context: &Context) -> Result<ExitStatus, Failure> {
     match command {
         RunsCommand::List(args) => list(args, context),
         RunsCommand::Show(args) => show(args, context),
@@ -48,7 +48,7 @@ pub(super) fn carry_out(command: &RunsCommand, context: &Context) -> Result<Exit
 }
 
 /// Finds the run that is meant.
-pub(super) fn find(which: &WhichRunArgs, context: &Context) -> Result<RunId, Failure> {
+pub(crate) fn find(which: &WhichRunArgs, context: &Context) -> Result<RunId, Failure> {
     let runs = run::runs_in(&context.state);
     let Some(job) = &which.job else { return Ok(runs.find(&which.run)?) };
     for id in runs.list()?.into_iter().rev() {
@@ -76,7 +76,7 @@ fn show(args: &ShowArgs, context: &Context) -> Result<ExitStatus, Failure> {
     let runs = run::runs_in(&context.state);
     let id = find(&args.which, context)?;
     let options = ResultsOptions::default();
-    let wanted = report::Wanted {
+    let wanted = report::ReportRequest {
         documents: &[],
         options: &options,
         json: args.json,
@@ -121,7 +121,7 @@ fn head(run: &Listed, runs: &RunDirectory) -> String {
 }
 
 /// Reads all runs, the latest first; one that is damaged does not hide the others.
-pub(super) fn read_all(job: Option<&str>, context: &Context) -> Result<Vec<Listed>, Failure> {
+pub(crate) fn read_all(job: Option<&str>, context: &Context) -> Result<Vec<Listed>, Failure> {
     let runs = run::runs_in(&context.state);
     let mut listed = Vec::new();
     for id in runs.list()?.into_iter().rev() {
@@ -149,15 +149,15 @@ fn read(runs: &RunDirectory, id: &RunId) -> Result<Listed, StoreError> {
 
 /// Whether a run that no process works on can be gone on with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Course {
+pub(crate) enum Resumability {
     Finished,
     Open,
 }
 
 /// Says whether a run has tasks without an outcome.
-pub(super) fn state_of(id: &RunId, context: &Context) -> Result<Course, Failure> {
+pub(crate) fn state_of(id: &RunId, context: &Context) -> Result<Resumability, Failure> {
     let reader = RunReader::open(&run::runs_in(&context.state), id)?;
-    Ok(if reader.unsettled()? == 0 { Course::Finished } else { Course::Open })
+    Ok(if reader.unsettled()? == 0 { Resumability::Finished } else { Resumability::Open })
 }
 
 /// Says how a run stands: from its last session, what is missing, and whether a process holds it.

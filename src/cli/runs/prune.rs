@@ -1,11 +1,11 @@
 //! `runs prune`: removes old runs, and never one that is in use.
 
-use super::Listed;
-use super::read_all;
 use crate::cli::Context;
 use crate::cli::args::PruneArgs;
 use crate::cli::args::StateChoice;
 use crate::cli::failure::Failure;
+use crate::cli::runs::Listed;
+use crate::cli::runs::read_all;
 use crate::cli::stream;
 use batchctl::clock::Clock;
 use batchctl::clock::Timestamp;
@@ -16,7 +16,7 @@ use batchctl::text::plural;
 use std::fmt::Write;
 use std::fs;
 
-pub(super) fn prune(args: &PruneArgs, context: &Context) -> Result<ExitStatus, Failure> {
+pub(crate) fn prune(args: &PruneArgs, context: &Context) -> Result<ExitStatus, Failure> {
     if args.older_than.is_none() && args.keep.is_none() && args.max_size.is_none() {
         return Err(Failure::usage("nothing says which runs are old")
             .with_hint("give `--older-than AGE`, `--keep N` or `--max-size SIZE`".to_owned()));

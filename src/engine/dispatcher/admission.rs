@@ -6,16 +6,16 @@ use super::MOST_WAITING;
 use crate::clock::Instant;
 use crate::engine::Claim;
 use crate::engine::Ledger;
-use crate::engine::attempt::Flight;
-use crate::engine::attempt::Landing;
+use crate::engine::attempt::Attempt;
+use crate::engine::attempt::Completion;
 use crate::event::AttemptSeq;
 use crate::event::EventKind;
 use crate::policy::Admission;
 use crate::policy::Canary;
 use crate::policy::OnDoubt;
 use crate::policy::Passage;
-use crate::policy::Repute;
-use crate::policy::Turn;
+use crate::policy::RetryPermit;
+use crate::policy::WitnessTrust;
 use crate::task::Outcome;
 use std::sync::Arc;
 use std::task::Poll;
@@ -34,8 +34,8 @@ enum Choice {
 impl<L, S, F> Dispatcher<'_, L, S, F>
 where
     L: Ledger,
-    S: Fn(Flight) -> F,
-    F: Future<Output = Landing>,
+    S: Fn(Attempt) -> F,
+    F: Future<Output = Completion>,
 {
     pub(super) fn refill(&mut self) {
         let wanted = self.desk.concurrency.get();
@@ -51,7 +51,7 @@ where
         let hold = self.settings.retry.on_doubt == OnDoubt::Hold;
         let now = self.clock.instant();
         for claim in claimed {
-            match claim.last_seq.filter(|_| hold && claim.standing.doubted) {
+            match claim.last_seq.filter(|_| hold && claim.history.doubted) {
                 // Left on the wire by a process that died: it is not to be sent again.
                 Some(seq) => self.settle(claim, seq, Outcome::Ambiguous, now),
                 None => self.fresh.push_back(claim),
@@ -82,7 +82,7 @@ where
     fn choose(&mut self, now: Instant) -> Option<Choice> {
         let fresh = self.has_fresh().then_some(Choice::Fresh);
         if self.breaker.away_since().is_some() {
-            return self.choose_witness(fresh);
+            return self.choose_probe(fresh);
         }
         if self.waiting.has_held() {
             return Some(Choice::Held);
@@ -91,8 +91,8 @@ where
             return fresh;
         }
         match self.budget.ask(now.into()) {
-            Turn::Now => Some(Choice::Due),
-            Turn::NotBefore(turn) => {
+            RetryPermit::Now => Some(Choice::Due),
+            RetryPermit::NotBefore(turn) => {
                 self.wake_at(turn.into());
                 fresh
             }
@@ -100,8 +100,8 @@ where
     }
 
     /// Chooses a task whose word counts, if there is one: it probes whether the service is back.
-    fn choose_witness(&mut self, fresh: Option<Choice>) -> Option<Choice> {
-        self.waiting.bring_forward(|claim| claim.standing.repute != Repute::Bad);
+    fn choose_probe(&mut self, fresh: Option<Choice>) -> Option<Choice> {
+        self.waiting.bring_forward(|claim| claim.history.trust != WitnessTrust::Bad);
         let due = self.waiting.has_due().then_some(Choice::Due);
         let held = self.waiting.has_held().then_some(Choice::Held);
         fresh.or(due).or(held)
@@ -119,7 +119,7 @@ where
 
     /// Counts what is between admission and end.
     pub(super) fn begun(&self) -> usize {
-        self.admitted.len() + self.in_commit.len() + self.cleared.len() + self.on_wire.len()
+        self.admitted.len() + self.in_commit.len() + self.durable.len() + self.on_wire.len()
     }
 
     fn begin(&mut self, choice: Choice, now: Instant) {
@@ -143,7 +143,7 @@ where
         let (task, number) = (Arc::clone(&claim.task), claim.attempts);
         let leaves = self.clock.label(self.pacer.earliest_release(now.into()).into());
         self.tell_of(now, EventKind::AttemptStarted { seq, task, number, leaves });
-        self.admitted.push(Flight { claim, seq });
+        self.admitted.push(Attempt { claim, seq });
     }
 
     /// Begins to make durable what has happened, unless an earlier commit is still under way.
@@ -164,7 +164,7 @@ where
 
     /// The starts of a batch are durable: its attempts may go, unless the run stops.
     pub(super) fn clear_for_release(&mut self) {
-        self.cleared.extend(self.in_commit.drain(..));
+        self.durable.extend(self.in_commit.drain(..));
         if self.stopping.is_some() {
             self.take_back();
         } else if self.desk.is_paused() {
@@ -180,13 +180,13 @@ where
         let mut now = self.clock.instant();
         // What is durable and would be refused is kept back until there are other credentials.
         while self.has_slot()
-            && let Some(flight) = self.next_cleared()
+            && let Some(attempt) = self.next_durable()
         {
             match self.pacer.release(now.into()) {
-                Admission::Now if self.is_announced(&flight) => now = self.let_go(flight).await,
-                Admission::Now => return self.cleared.push_front(flight),
+                Admission::Now if self.is_announced(&attempt) => now = self.let_go(attempt).await,
+                Admission::Now => return self.durable.push_front(attempt),
                 Admission::NotBefore(due) => {
-                    self.cleared.push_front(flight);
+                    self.durable.push_front(attempt);
                     return self.wake_at(due.into());
                 }
                 Admission::AfterRelease => unreachable!("a release waits for no other"),
@@ -195,13 +195,13 @@ where
     }
 
     /// Takes the next durable attempt; those for which the service went away are kept back.
-    fn next_cleared(&mut self) -> Option<Flight> {
+    fn next_durable(&mut self) -> Option<Attempt> {
         loop {
-            let flight = self.cleared.pop_front()?;
-            if !self.breaker.overtook(flight.seq.0) {
-                return Some(flight);
+            let attempt = self.durable.pop_front()?;
+            if !self.breaker.overtook(attempt.seq.0) {
+                return Some(attempt);
             }
-            self.keep_back(flight);
+            self.keep_back(attempt);
         }
     }
 
@@ -210,14 +210,14 @@ where
     }
 
     /// Lets an attempt go, and returns when that was done.
-    async fn let_go(&mut self, flight: Flight) -> Instant {
-        let mut call = Box::pin((self.send)(flight));
+    async fn let_go(&mut self, attempt: Attempt) -> Instant {
+        let mut call = Box::pin((self.send)(attempt));
         let answered = futures::poll!(call.as_mut());
         let left = self.clock.instant();
         self.pacer.left_by(left.into());
         self.pace.sent(left);
         match answered {
-            Poll::Ready(landing) => self.land(landing),
+            Poll::Ready(completion) => self.complete(completion),
             Poll::Pending => self.on_wire.push(call),
         }
         left

@@ -8,8 +8,8 @@
 use super::Dispatcher;
 use crate::clock::Instant;
 use crate::engine::Ledger;
-use crate::engine::attempt::Flight;
-use crate::engine::attempt::Landing;
+use crate::engine::attempt::Attempt;
+use crate::engine::attempt::Completion;
 use crate::event::AttemptSeq;
 use std::time::Duration;
 
@@ -26,7 +26,7 @@ const AGAIN_AFTER: Duration = Duration::from_secs(1);
 
 /// How long calls and commits take, and what the ledger knows of what has left.
 #[derive(Debug, Default)]
-pub(super) struct Ahead {
+pub(super) struct Lookahead {
     call: Average,
     commit: Average,
     commit_began: Option<Instant>,
@@ -44,7 +44,7 @@ impl Average {
     }
 }
 
-impl Ahead {
+impl Lookahead {
     pub(super) fn commit_begins(&mut self, now: Instant) {
         self.commit_began = Some(now);
     }
@@ -53,7 +53,7 @@ impl Ahead {
         self.commit_began.take().into_iter().for_each(|began| self.commit.add(now - began));
     }
 
-    pub(super) fn landed(&mut self, lasted: Duration) {
+    pub(super) fn completed(&mut self, lasted: Duration) {
         self.call.add(lasted);
     }
 
@@ -75,8 +75,8 @@ impl Ahead {
 impl<L, S, F> Dispatcher<'_, L, S, F>
 where
     L: Ledger,
-    S: Fn(Flight) -> F,
-    F: Future<Output = Landing>,
+    S: Fn(Attempt) -> F,
+    F: Future<Output = Completion>,
 {
     /// Returns how many attempts may be begun beyond the slots.
     ///
@@ -92,12 +92,12 @@ where
     }
 
     /// Makes sure that the ledger knows that an attempt may leave, and with it all that can leave now.
-    pub(super) fn is_announced(&mut self, next: &Flight) -> bool {
+    pub(super) fn is_announced(&mut self, next: &Attempt) -> bool {
         if self.ahead.announced.is_some_and(|last| last >= next.seq) {
             return true;
         }
         let free = self.slots().saturating_sub(self.on_wire.len());
-        let others = self.cleared.iter().take(free.saturating_sub(1)).map(|flight| flight.seq);
+        let others = self.durable.iter().take(free.saturating_sub(1)).map(|attempt| attempt.seq);
         let last = others.fold(next.seq, AttemptSeq::max);
         if self.ledger.may_leave(last) {
             self.ahead.announced = Some(last);

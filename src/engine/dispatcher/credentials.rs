@@ -10,8 +10,8 @@ use crate::api::NotRenewed;
 use crate::clock::Instant;
 use crate::engine::Claim;
 use crate::engine::Ledger;
-use crate::engine::attempt::Flight;
-use crate::engine::attempt::Landing;
+use crate::engine::attempt::Attempt;
+use crate::engine::attempt::Completion;
 use crate::event::EventKind;
 use crate::event::HoldReason;
 use crate::event::StopReason;
@@ -44,8 +44,8 @@ pub(super) enum Urgency {
 impl<L, S, F> Dispatcher<'_, L, S, F>
 where
     L: Ledger,
-    S: Fn(Flight) -> F,
-    F: Future<Output = Landing>,
+    S: Fn(Attempt) -> F,
+    F: Future<Output = Completion>,
 {
     /// Returns how many calls may be under way: a single one where a refusal of many at once
     /// could lock the key, until the service has accepted it.
@@ -77,7 +77,7 @@ where
     /// the run.
     pub(super) fn reauthorise(&mut self, claim: Claim, used: Generation) {
         let in_force = self.authority.generation();
-        match self.trust.refuse(used, in_force, claim.standing.refusals) {
+        match self.trust.refuse(used, in_force, claim.history.refusals) {
             Remedy::SendAgain => self.keep_for_credentials(claim),
             Remedy::Renew => {
                 self.keep_for_credentials(claim);

@@ -7,8 +7,8 @@
 
 mod admission;
 pub(super) mod ahead;
+mod completion;
 mod credentials;
-mod landing;
 mod operator;
 mod outage;
 mod pace;
@@ -21,8 +21,8 @@ use crate::engine::Claim;
 use crate::engine::Control;
 use crate::engine::Ledger;
 use crate::engine::LedgerError;
-use crate::engine::attempt::Flight;
-use crate::engine::attempt::Landing;
+use crate::engine::attempt::Attempt;
+use crate::engine::attempt::Completion;
 use crate::engine::settings::EngineSettings;
 use crate::engine::waiting::Waiting;
 use crate::event::Event;
@@ -34,14 +34,14 @@ use crate::policy::Breaker;
 use crate::policy::Canary;
 use crate::policy::Pacer;
 use crate::policy::RetryBudget;
-use crate::policy::Suspects;
+use crate::policy::SuspectQueue;
 use crate::policy::Trust;
-use ahead::Ahead;
+use ahead::Lookahead;
 use credentials::Renewing;
 use futures::StreamExt;
 use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
-use operator::Desk;
+use operator::OperatorChanges;
 use outage::Attempted;
 use pace::Pace;
 use std::collections::VecDeque;
@@ -70,7 +70,7 @@ pub(super) struct Dispatcher<'a, L, S, F> {
     clock: Clock,
     pacer: Pacer,
     pace: Pace,
-    desk: Desk,
+    desk: OperatorChanges,
     breaker: Breaker,
     budget: RetryBudget,
     canary: Option<Canary>,
@@ -85,21 +85,21 @@ pub(super) struct Dispatcher<'a, L, S, F> {
     exhausted: bool,
     waiting: Waiting<Claim>,
     /// Their last attempt did not reach the service, and nobody can tell yet why.
-    suspects: Suspects<Attempted>,
+    suspects: SuspectQueue<Attempted>,
 
     /// What happened since the last commit began, and the attempts whose start is part of it.
     batch: Vec<Event>,
-    admitted: Vec<Flight>,
+    admitted: Vec<Attempt>,
     /// The commit under way, and the attempts whose start it makes durable.
     committing: Option<Commit>,
-    in_commit: Vec<Flight>,
+    in_commit: Vec<Attempt>,
     /// Durable, not yet released by the pacer, or without a slot.
-    cleared: VecDeque<Flight>,
-    ahead: Ahead,
+    durable: VecDeque<Attempt>,
+    ahead: Lookahead,
     on_wire: FuturesUnordered<Pin<Box<F>>>,
     /// A timer that is due before the time-outs of all calls to come: the runtime wakes itself up
     /// for every one that is due before all there are.
-    anchor: Pin<Box<Sleep>>,
+    far_timer: Pin<Box<Sleep>>,
 
     next_seq: u64,
     settled: u64,
@@ -115,8 +115,8 @@ pub(super) struct Dispatcher<'a, L, S, F> {
 impl<'a, L, S, F> Dispatcher<'a, L, S, F>
 where
     L: Ledger,
-    S: Fn(Flight) -> F,
-    F: Future<Output = Landing>,
+    S: Fn(Attempt) -> F,
+    F: Future<Output = Completion>,
 {
     pub(super) fn new(
         ledger: &'a mut L,
@@ -133,7 +133,7 @@ where
             clock,
             pacer: recalling(settings, clock),
             pace: Pace::new(settings, now),
-            desk: Desk::new(settings.concurrency),
+            desk: OperatorChanges::new(settings.concurrency),
             breaker: Breaker::new(),
             budget: RetryBudget::new(now.into()),
             canary: settings.canary.map(Canary::new),
@@ -145,15 +145,15 @@ where
             claiming: None,
             exhausted: false,
             waiting: Waiting::new(),
-            suspects: Suspects::default(),
+            suspects: SuspectQueue::default(),
             batch: Vec::new(),
             admitted: Vec::new(),
             committing: None,
             in_commit: Vec::new(),
-            cleared: VecDeque::new(),
-            ahead: Ahead::default(),
+            durable: VecDeque::new(),
+            ahead: Lookahead::default(),
             on_wire: FuturesUnordered::new(),
-            anchor: Box::pin(tokio::time::sleep_until(now)),
+            far_timer: Box::pin(tokio::time::sleep_until(now)),
             next_seq: settings.origin.attempts + 1,
             settled: settings.origin.settled,
             failed: settings.origin.failed,
@@ -177,7 +177,7 @@ where
             self.keep_pace();
             self.refill();
             self.admit();
-            self.convict_the_last();
+            self.attribute_remaining();
             // The next commit goes on while calls are written; one may answer at once.
             self.commit();
             self.release().await;
@@ -212,7 +212,7 @@ where
         let wake = self.next_wake();
         tokio::select! {
             biased;
-            Some(landing) = self.on_wire.next() => self.land_all(landing),
+            Some(completion) = self.on_wire.next() => self.complete_all(completion),
             committed = finished(&mut self.committing) => {
                 committed?;
                 self.ahead.committed(self.clock.instant());
@@ -224,14 +224,14 @@ where
             renewed = credentials::renewed(&mut self.renewing) => self.take_renewed(renewed),
             Some(asked) = control.recv() => self.obey(asked),
             () = sleep_until(wake) => {}
-            () = self.anchor.as_mut(), if !self.on_wire.is_empty() => self.cast_anchor(),
+            () = self.far_timer.as_mut(), if !self.on_wire.is_empty() => self.reset_far_timer(),
         }
         Ok(())
     }
 
-    fn cast_anchor(&mut self) {
+    fn reset_far_timer(&mut self) {
         let span = (self.settings.timeout / 2).min(LONGEST_ANCHOR);
-        self.anchor.as_mut().reset(self.clock.instant() + span);
+        self.far_timer.as_mut().reset(self.clock.instant() + span);
     }
 
     fn tell(&mut self, kind: EventKind) {

@@ -7,8 +7,8 @@ use super::Dispatcher;
 use crate::clock::Instant;
 use crate::engine::ChangeAnswer;
 use crate::engine::Ledger;
-use crate::engine::attempt::Flight;
-use crate::engine::attempt::Landing;
+use crate::engine::attempt::Attempt;
+use crate::engine::attempt::Completion;
 use crate::event::Change;
 use crate::event::EventKind;
 use crate::event::Operator;
@@ -18,7 +18,7 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 
 /// What operators have changed, and who waits to hear of it.
-pub(super) struct Desk {
+pub(super) struct OperatorChanges {
     pub(super) paused_since: Option<Instant>,
     /// How much of the present outage was spent paused.
     pub(super) paused_while_away: Duration,
@@ -33,7 +33,7 @@ struct Asker {
     became: ChangeAnswer,
 }
 
-impl Desk {
+impl OperatorChanges {
     pub(super) fn new(concurrency: NonZeroUsize) -> Self {
         Self {
             paused_since: None,
@@ -89,8 +89,8 @@ impl Asker {
 impl<L, S, F> Dispatcher<'_, L, S, F>
 where
     L: Ledger,
-    S: Fn(Flight) -> F,
-    F: Future<Output = Landing>,
+    S: Fn(Attempt) -> F,
+    F: Future<Output = Completion>,
 {
     /// Does what an operator wants, unless it is so already.
     pub(super) fn change(&mut self, change: Change, by: Operator) -> ChangeAnswer {
@@ -139,8 +139,9 @@ where
     /// Takes back what has not left: a pause may last, and what is recorded as begun is in doubt
     /// if this process dies meanwhile. What is being committed follows.
     pub(super) fn keep_all_back(&mut self) {
-        let flights: Vec<Flight> = self.cleared.drain(..).chain(self.admitted.drain(..)).collect();
-        flights.into_iter().for_each(|flight| self.keep_back(flight));
+        let attempts: Vec<Attempt> =
+            self.durable.drain(..).chain(self.admitted.drain(..)).collect();
+        attempts.into_iter().for_each(|attempt| self.keep_back(attempt));
     }
 
     /// Tells whether nothing may be sent, whatever else would let it.

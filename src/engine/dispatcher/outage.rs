@@ -4,8 +4,8 @@ use super::Dispatcher;
 use crate::clock::Instant;
 use crate::engine::Claim;
 use crate::engine::Ledger;
-use crate::engine::attempt::Flight;
-use crate::engine::attempt::Landing;
+use crate::engine::attempt::Attempt;
+use crate::engine::attempt::Completion;
 use crate::event::AttemptSeq;
 use crate::event::EventKind;
 use crate::event::HoldReason;
@@ -25,13 +25,13 @@ pub(super) struct Attempted {
 impl<L, S, F> Dispatcher<'_, L, S, F>
 where
     L: Ledger,
-    S: Fn(Flight) -> F,
-    F: Future<Output = Landing>,
+    S: Fn(Attempt) -> F,
+    F: Future<Output = Completion>,
 {
     /// Takes note of what an answer says of the service.
     pub(super) fn hear_of(&mut self, seq: AttemptSeq, health: Health, now: Instant) {
         let jitter = self.jitter.f64();
-        let change = self.breaker.landed(seq.0, health, now.into(), jitter);
+        let change = self.breaker.completed(seq.0, health, now.into(), jitter);
         let Some(BreakerChange::Opened { until }) = change else { return };
         if self.stopping.is_none() {
             self.held_since.get_or_insert(now);
@@ -42,8 +42,8 @@ where
 
     /// Takes back an attempt that was begun before the service was found to be away. It has been
     /// counted as a first one or a retry, and is not again when it goes.
-    pub(super) fn keep_back(&mut self, flight: Flight) {
-        let Flight { mut claim, seq } = flight;
+    pub(super) fn keep_back(&mut self, attempt: Attempt) {
+        let Attempt { mut claim, seq } = attempt;
         self.pacer.withdraw();
         self.breaker.withdraw(seq.0);
         self.tell(EventKind::AttemptWithdrawn { seq, task: Arc::clone(&claim.task) });
@@ -53,13 +53,13 @@ where
 
     /// Goes on with those whose failure is explained by now.
     pub(super) fn follow_explained(&mut self) {
-        for (blame, suspect) in self.suspects.explained(&self.breaker) {
-            self.follow(suspect, blame, self.clock.instant());
+        for (attribution, suspect) in self.suspects.explained(&self.breaker) {
+            self.follow(suspect, attribution, self.clock.instant());
         }
     }
 
     /// Goes on with the last ones where nothing else is left that could explain their failure.
-    pub(super) fn convict_the_last(&mut self) {
+    pub(super) fn attribute_remaining(&mut self) {
         let more_to_begin = !self.fresh.is_empty() || !self.exhausted;
         // What the canary holds back cannot be a witness: it waits for the suspects itself.
         let fresh_to_come = more_to_begin && self.canary_lets_begin();
@@ -68,8 +68,8 @@ where
             return;
         }
         for suspect in self.suspects.take_all() {
-            let blame = self.breaker.blame_without_witness(suspect.verdict);
-            self.follow(suspect, blame, self.clock.instant());
+            let attribution = self.breaker.attribute_without_witness(suspect.verdict);
+            self.follow(suspect, attribution, self.clock.instant());
         }
     }
 

@@ -8,8 +8,8 @@
 use super::Dispatcher;
 use crate::clock::Instant;
 use crate::engine::Ledger;
-use crate::engine::attempt::Flight;
-use crate::engine::attempt::Landing;
+use crate::engine::attempt::Attempt;
+use crate::engine::attempt::Completion;
 use crate::engine::settings::EngineSettings;
 use crate::event::EventKind;
 use crate::policy::AdaptiveRate;
@@ -64,7 +64,7 @@ impl Pace {
     }
 
     /// Takes note of what the answer to a call meant that was sent then.
-    pub(super) fn landed(&mut self, verdict: Verdict, sent: Instant) {
+    pub(super) fn completed(&mut self, verdict: Verdict, sent: Instant) {
         if let (Some(search), Verdict::Throttled { .. }) = (&mut self.search, verdict) {
             search.throttled(sent.into());
         }
@@ -143,8 +143,8 @@ impl Heard {
 impl<L, S, F> Dispatcher<'_, L, S, F>
 where
     L: Ledger,
-    S: Fn(Flight) -> F,
-    F: Future<Output = Landing>,
+    S: Fn(Attempt) -> F,
+    F: Future<Output = Completion>,
 {
     /// Changes the rate in force where one of its parts has changed by itself.
     pub(super) fn keep_pace(&mut self) {

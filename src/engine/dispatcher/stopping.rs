@@ -4,8 +4,8 @@ use super::Dispatcher;
 use crate::engine::Control;
 use crate::engine::Ledger;
 use crate::engine::LedgerError;
-use crate::engine::attempt::Flight;
-use crate::engine::attempt::Landing;
+use crate::engine::attempt::Attempt;
+use crate::engine::attempt::Completion;
 use crate::event::EventKind;
 use crate::event::RunStats;
 use crate::event::StopReason;
@@ -13,8 +13,8 @@ use crate::event::StopReason;
 impl<L, S, F> Dispatcher<'_, L, S, F>
 where
     L: Ledger,
-    S: Fn(Flight) -> F,
-    F: Future<Output = Landing>,
+    S: Fn(Attempt) -> F,
+    F: Future<Output = Completion>,
 {
     pub(super) fn obey(&mut self, asked: Control) {
         match asked {
@@ -48,9 +48,9 @@ where
 
     /// Withdraws what was admitted and has not left; what is being committed follows later.
     pub(super) fn take_back(&mut self) {
-        let kept_back: Vec<Flight> =
-            self.admitted.drain(..).chain(self.cleared.drain(..)).collect();
-        for Flight { claim, seq } in kept_back {
+        let kept_back: Vec<Attempt> =
+            self.admitted.drain(..).chain(self.durable.drain(..)).collect();
+        for Attempt { claim, seq } in kept_back {
             self.pacer.withdraw();
             self.breaker.withdraw(seq.0);
             self.tell(EventKind::AttemptWithdrawn { seq, task: claim.task });

@@ -98,7 +98,7 @@ async fn a_task_held_as_ambiguous_without_being_sent_is_no_canary() {
     scene.settings.origin.attempts = 1;
     let left = &mut scene.claims[0];
     (left.attempts, left.last_seq, left.first_sent) = (1, Some(AttemptSeq(1)), Some(SOME_DAY));
-    left.standing.doubted = true;
+    left.history.doubted = true;
     let seen = scene.run().await;
     assert_eq!((seen.count(Outcome::Ambiguous), seen.stopped()), (1, None));
     assert_eq!(seen.count(Outcome::Succeeded), 19);

@@ -14,8 +14,8 @@ use crate::event::AttemptSeq;
 use crate::event::EventKind;
 use crate::event::RunStarted;
 use crate::event::StopReason;
+use crate::policy::AttemptHistory;
 use crate::policy::OnDoubt;
-use crate::policy::Standing;
 use crate::task::Outcome;
 use std::sync::Arc;
 
@@ -67,12 +67,13 @@ async fn the_start_tells_where_the_run_stands() {
 #[tokio::test(start_paused = true)]
 async fn a_task_that_was_sent_before_keeps_its_standing() {
     let first_sent = SOME_DAY.plus_micros(-3_600_000_000);
-    let standing = Standing { charged: 3, throttled: 2, doubted: true, ..Standing::default() };
+    let history =
+        AttemptHistory { charged: 3, throttled: 2, doubted: true, ..AttemptHistory::default() };
     let mut scene = Scene::of(1).answering(|_, _| at_once(transient()));
     scene.claims = vec![Claim {
         task: Arc::new(task(0)),
         attempts: 5,
-        standing,
+        history,
         first_sent: Some(first_sent),
         last_seq: Some(AttemptSeq(5)),
     }];
@@ -98,7 +99,12 @@ async fn a_doubt_of_an_earlier_process_is_held_without_sending() {
     scene.claims = vec![Claim {
         task: Arc::new(task(0)),
         attempts: 1,
-        standing: Standing { charged: 1, throttled: 0, doubted: true, ..Standing::default() },
+        history: AttemptHistory {
+            charged: 1,
+            throttled: 0,
+            doubted: true,
+            ..AttemptHistory::default()
+        },
         first_sent: Some(SOME_DAY),
         last_seq: Some(AttemptSeq(1)),
     }];

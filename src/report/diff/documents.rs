@@ -2,12 +2,12 @@
 //!
 //! Tasks that are still good are counted and not listed.
 
-use super::Change;
-use super::Diff;
 use crate::report::csv::ResultsError;
 use crate::report::csv::fitting;
 use crate::report::csv::not_written;
 use crate::report::dialect::CsvDialect;
+use crate::report::diff::Change;
+use crate::report::diff::Diff;
 use crate::store::RunReader;
 use crate::store::TaskPair;
 use crate::store::for_each_pair;

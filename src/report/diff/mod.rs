@@ -6,8 +6,8 @@
 mod documents;
 mod text;
 
-pub use documents::write_diff_csv;
-pub use documents::write_diff_json;
+pub use crate::report::diff::documents::write_diff_csv;
+pub use crate::report::diff::documents::write_diff_json;
 
 use crate::store::RunId;
 use crate::store::RunReader;

@@ -1,8 +1,8 @@
 //! Shows how two runs differ, for people.
 
-use super::Change;
-use super::Changed;
-use super::Diff;
+use crate::report::diff::Change;
+use crate::report::diff::Changed;
+use crate::report::diff::Diff;
 use crate::task::Failure;
 use crate::task::Outcome;
 use crate::text::grouped;

@@ -44,7 +44,7 @@ const LENGTHS: [u64; 27] = [
 
 /// The spans of a run, numbered from 0.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Axis {
+pub(crate) struct Axis {
     parts: Vec<Part>,
     length: Duration,
     spans: usize,
@@ -59,7 +59,7 @@ struct Part {
 
 impl Axis {
     /// Divides what was worked into spans of a length that is good to read.
-    pub(super) fn new(worked: &[Range<Timestamp>], shortest: Duration) -> Self {
+    pub(crate) fn new(worked: &[Range<Timestamp>], shortest: Duration) -> Self {
         let mut worked = worked.to_vec();
         worked.sort_by_key(|part| part.start);
         let fits = |length: &Duration| {
@@ -80,23 +80,23 @@ impl Axis {
     }
 
     /// Returns how many spans there are.
-    pub(super) fn spans(&self) -> usize {
+    pub(crate) fn spans(&self) -> usize {
         self.spans
     }
 
     /// Returns how long each is.
-    pub(super) fn length(&self) -> Duration {
+    pub(crate) fn length(&self) -> Duration {
         self.length
     }
 
     /// Returns the span in which something happened: the nearest, if nobody worked then.
-    pub(super) fn span_of(&self, at: Timestamp) -> Option<usize> {
+    pub(crate) fn span_of(&self, at: Timestamp) -> Option<usize> {
         let part = self.part_of(at)?;
         Some(self.span_in(part, at))
     }
 
     /// Hands out how much of a time lies in which span, as far as its process worked.
-    pub(super) fn spread(&self, time: &Range<Timestamp>, mut take: impl FnMut(usize, Duration)) {
+    pub(crate) fn spread(&self, time: &Range<Timestamp>, mut take: impl FnMut(usize, Duration)) {
         let Some(part) = self.part_of(time.start) else { return };
         let until = time.end.min(part.worked.end);
         let from = time.start.max(part.worked.start);
@@ -111,13 +111,13 @@ impl Axis {
     }
 
     /// Returns when a span begins.
-    pub(super) fn begin(&self, span: usize) -> Option<Timestamp> {
+    pub(crate) fn begin(&self, span: usize) -> Option<Timestamp> {
         let part = self.parts.iter().find(|part| part.spans.contains(&span))?;
         Some(self.begin_in(part, span))
     }
 
     /// Returns the spans with which processes after the first began.
-    pub(super) fn resumed(&self) -> impl Iterator<Item = usize> {
+    pub(crate) fn resumed(&self) -> impl Iterator<Item = usize> {
         self.parts.iter().skip(1).map(|part| part.spans.start)
     }
 

@@ -4,9 +4,9 @@
 //! style sheet, which knows the classes that are given here.
 
 /// How wide the frame is.
-pub(super) const WIDTH: f64 = 480.0;
+pub(crate) const WIDTH: f64 = 480.0;
 /// How high the frame is.
-pub(super) const HEIGHT: f64 = 210.0;
+pub(crate) const HEIGHT: f64 = 210.0;
 const LEFT: f64 = 46.0;
 const RIGHT: f64 = 10.0;
 const TOP: f64 = 18.0;
@@ -16,75 +16,75 @@ const GAP: f64 = 0.18;
 
 /// One chart.
 #[derive(Debug, Default)]
-pub(super) struct Chart {
+pub(crate) struct Chart {
     /// Its name within the page.
-    pub(super) id: &'static str,
+    pub(crate) id: &'static str,
     /// Its title.
-    pub(super) title: &'static str,
+    pub(crate) title: &'static str,
     /// What it shows, in a sentence.
-    pub(super) text: String,
+    pub(crate) text: String,
     /// What is drawn as areas.
-    pub(super) bars: Vec<Bar>,
+    pub(crate) bars: Vec<Bar>,
     /// What is drawn below all else.
-    pub(super) grid: Vec<Line>,
+    pub(crate) grid: Vec<Line>,
     /// What is drawn as lines.
-    pub(super) lines: Vec<Line>,
+    pub(crate) lines: Vec<Line>,
     /// What stands in it.
-    pub(super) labels: Vec<Label>,
+    pub(crate) labels: Vec<Label>,
     /// What the areas mean.
-    pub(super) key: Vec<Key>,
+    pub(crate) key: Vec<Key>,
     /// The columns of its numbers.
-    pub(super) head: Vec<&'static str>,
+    pub(crate) head: Vec<&'static str>,
     /// Its numbers.
-    pub(super) rows: Vec<Vec<String>>,
+    pub(crate) rows: Vec<Vec<String>>,
 }
 
 /// A rectangle.
 #[derive(Debug)]
-pub(super) struct Bar {
-    pub(super) class: &'static str,
-    pub(super) x: String,
-    pub(super) y: String,
-    pub(super) width: String,
-    pub(super) height: String,
+pub(crate) struct Bar {
+    pub(crate) class: &'static str,
+    pub(crate) x: String,
+    pub(crate) y: String,
+    pub(crate) width: String,
+    pub(crate) height: String,
 }
 
 /// A straight line.
 #[derive(Debug)]
-pub(super) struct Line {
-    pub(super) class: &'static str,
-    pub(super) x1: String,
-    pub(super) y1: String,
-    pub(super) x2: String,
-    pub(super) y2: String,
+pub(crate) struct Line {
+    pub(crate) class: &'static str,
+    pub(crate) x1: String,
+    pub(crate) y1: String,
+    pub(crate) x2: String,
+    pub(crate) y2: String,
 }
 
 /// A text at a place.
 #[derive(Debug)]
-pub(super) struct Label {
-    pub(super) class: &'static str,
-    pub(super) x: String,
-    pub(super) y: String,
-    pub(super) text: String,
+pub(crate) struct Label {
+    pub(crate) class: &'static str,
+    pub(crate) x: String,
+    pub(crate) y: String,
+    pub(crate) text: String,
 }
 
 /// What a class of areas means.
 #[derive(Debug)]
-pub(super) struct Key {
-    pub(super) class: &'static str,
-    pub(super) text: String,
+pub(crate) struct Key {
+    pub(crate) class: &'static str,
+    pub(crate) text: String,
 }
 
 /// Where a part of a column ends, and what it is.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Part {
-    pub(super) class: &'static str,
-    pub(super) value: f64,
+pub(crate) struct Part {
+    pub(crate) class: &'static str,
+    pub(crate) value: f64,
 }
 
 impl Chart {
     /// Draws the lines that a scale from nought to `max` is read by.
-    pub(super) fn draw_scale(&mut self, max: f64) {
+    pub(crate) fn draw_scale(&mut self, max: f64) {
         for share in [0.0, 0.5, 1.0] {
             self.grid.push(level("grid", share));
             self.write("y", (LEFT - 6.0, y(share) + 4.0), short(max * share));
@@ -92,12 +92,12 @@ impl Chart {
     }
 
     /// Draws a line across, at a share of the scale.
-    pub(super) fn draw_level(&mut self, class: &'static str, share: f64) {
+    pub(crate) fn draw_level(&mut self, class: &'static str, share: f64) {
         self.lines.push(level(class, share));
     }
 
     /// Draws a column of parts, each on top of the one before, as shares of `max`.
-    pub(super) fn draw_column(
+    pub(crate) fn draw_column(
         &mut self,
         (column, columns): (usize, usize),
         parts: impl IntoIterator<Item = Part>,
@@ -126,24 +126,24 @@ impl Chart {
     }
 
     /// Draws a line down, at a share of the width.
-    pub(super) fn draw_mark(&mut self, class: &'static str, share: f64) {
+    pub(crate) fn draw_mark(&mut self, class: &'static str, share: f64) {
         let at = number(x(share));
         let (y1, y2) = (number(y(1.0)), number(y(0.0)));
         self.lines.push(Line { class, x1: at.clone(), y1, x2: at, y2 });
     }
 
     /// Writes a text above the plot, at a share of the width.
-    pub(super) fn write_above(&mut self, class: &'static str, share: f64, text: String) {
+    pub(crate) fn write_above(&mut self, class: &'static str, share: f64, text: String) {
         self.write(class, (x(share), TOP - 6.0), text);
     }
 
     /// Writes a text at a level, at the right end of the plot.
-    pub(super) fn write_at_level(&mut self, class: &'static str, share: f64, text: String) {
+    pub(crate) fn write_at_level(&mut self, class: &'static str, share: f64, text: String) {
         self.write(class, (WIDTH - RIGHT, y(share) - 5.0), text);
     }
 
     /// Writes a text below the plot, at a share of the width.
-    pub(super) fn write_below(&mut self, share: f64, text: String) {
+    pub(crate) fn write_below(&mut self, share: f64, text: String) {
         let class = match share {
             0.9.. => "x last",
             ..=0.05 => "x first",
@@ -190,7 +190,7 @@ fn short(value: f64) -> String {
 }
 
 /// Returns a number to end a scale with: no smaller, and good to halve.
-pub(super) fn round_up(value: f64) -> f64 {
+pub(crate) fn round_up(value: f64) -> f64 {
     let value = value.max(2.0);
     let decade = 10_f64.powf(value.log10().floor());
     let fits = |top: &f64| *top >= value && top % 2.0 == 0.0;

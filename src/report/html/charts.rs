@@ -3,19 +3,19 @@
 //! Each also says in a sentence what it shows, and has its numbers as a table. What never
 //! happened is not drawn: there is a sentence instead.
 
-use super::axis::Axis;
-use super::chart::Chart;
-use super::chart::Key;
-use super::chart::Part;
-use super::chart::round_up;
-use super::series::LatencyClasses;
-use super::series::Series;
-use super::words::mark;
-use super::words::millis;
-use super::words::outcome_class;
-use super::words::outcome_words;
 use crate::clock::Timestamp;
 use crate::report::Report;
+use crate::report::html::axis::Axis;
+use crate::report::html::chart::Chart;
+use crate::report::html::chart::Key;
+use crate::report::html::chart::Part;
+use crate::report::html::chart::round_up;
+use crate::report::html::series::LatencyClasses;
+use crate::report::html::series::Series;
+use crate::report::html::words::mark;
+use crate::report::html::words::millis;
+use crate::report::html::words::outcome_class;
+use crate::report::html::words::outcome_words;
 use crate::report::words::day_and_time;
 use crate::task::Outcome;
 use crate::task::OutcomeCounts;
@@ -29,7 +29,7 @@ use std::time::Duration;
 const TIMES_BELOW: usize = 5;
 
 /// Returns the charts of a run in which anything was sent.
-pub(super) fn charts(report: &Report, series: &Series) -> Vec<Chart> {
+pub(crate) fn charts(report: &Report, series: &Series) -> Vec<Chart> {
     if report.calls.attempts == 0 || series.pace_axis.spans() == 0 {
         return Vec::new();
     }

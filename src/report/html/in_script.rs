@@ -11,7 +11,7 @@ use std::io;
 use std::io::Write;
 
 /// Writes a value as JSON without `<`, `>`, `&` and the line ends that only JavaScript knows.
-pub(super) fn write_in_script(value: &impl Serialize, out: impl Write) -> io::Result<()> {
+pub(crate) fn write_in_script(value: &impl Serialize, out: impl Write) -> io::Result<()> {
     value.serialize(&mut Serializer::with_formatter(out, InScript))?;
     Ok(())
 }

@@ -15,14 +15,14 @@ mod series;
 mod texts;
 mod words;
 
-use super::Report;
-use super::ResultsError;
+use crate::report::Report;
+use crate::report::ResultsError;
+use crate::report::html::page::HtmlHead;
+use crate::report::html::rows::Limits;
+use crate::report::html::rows::write_rows;
+use crate::report::html::series::Series;
 use crate::store::RunReader;
 use askama::Template;
-use page::Page;
-use rows::Limits;
-use rows::write_rows;
-use series::Series;
 use std::io::Write;
 
 /// Writes the report of a run and all its tasks as an HTML page.
@@ -44,7 +44,7 @@ fn write_page(
     mut out: impl Write,
 ) -> Result<(), ResultsError> {
     let series = Series::read(run, report)?;
-    Page::of(report, &series, limits).write_into(&mut out)?;
+    HtmlHead::of(report, &series, limits).write_into(&mut out)?;
     out.write_all(b"<script type=\"application/json\" id=\"data\">")?;
     write_rows(run, report, limits, &mut out)?;
     out.write_all(b"</script>\n<script>")?;
@@ -55,7 +55,7 @@ fn write_page(
 
 /// Writes a page with less than it could hold, for tests.
 #[cfg(test)]
-pub(super) fn write_part(
+pub(crate) fn write_part(
     run: &RunReader,
     report: &Report,
     (tasks, attempts): (u64, usize),

@@ -2,21 +2,21 @@
 //!
 //! The template escapes every value; this file decides words and numbers and writes no markup.
 
-use super::chart::Chart;
-use super::chart::HEIGHT;
-use super::chart::WIDTH;
-use super::charts::charts;
-use super::rows::Limits;
-use super::series::Series;
-use super::words::mark;
-use super::words::meaning;
-use super::words::millis;
-use super::words::outcome_class;
-use super::words::outcome_words;
 use crate::report::FailureGroup;
 use crate::report::Hint;
 use crate::report::Report;
 use crate::report::hints;
+use crate::report::html::chart::Chart;
+use crate::report::html::chart::HEIGHT;
+use crate::report::html::chart::WIDTH;
+use crate::report::html::charts::charts;
+use crate::report::html::rows::Limits;
+use crate::report::html::series::Series;
+use crate::report::html::words::mark;
+use crate::report::html::words::meaning;
+use crate::report::html::words::millis;
+use crate::report::html::words::outcome_class;
+use crate::report::html::words::outcome_words;
 use crate::report::summary::advice_reason;
 use crate::report::summary::calls_note;
 use crate::report::summary::rounded;
@@ -41,7 +41,7 @@ use ring::digest::digest;
 use std::path::PathBuf;
 
 /// What the page does once it is open.
-pub(super) const SCRIPT: &str = include_str!("page.js");
+pub(crate) const SCRIPT: &str = include_str!("page.js");
 /// How the page looks.
 const STYLE: &str = include_str!("page.css");
 /// How many groups of failures the page shows.
@@ -52,7 +52,7 @@ const LONGEST_TEXT: usize = 2_000;
 /// The page up to its data.
 #[derive(Template)]
 #[template(path = "page.html")]
-pub(super) struct Page {
+pub(crate) struct HtmlHead {
     policy: String,
     style: &'static str,
     headline: String,
@@ -108,9 +108,9 @@ struct Group {
     command: Option<String>,
 }
 
-impl Page {
+impl HtmlHead {
     /// Returns what the page shows of a report.
-    pub(super) fn of(report: &Report, series: &Series, limits: Limits) -> Self {
+    pub(crate) fn of(report: &Report, series: &Series, limits: Limits) -> Self {
         let groups = report.failures.as_slice();
         let (shown, more) = groups.split_at(groups.len().min(SHOWN_GROUPS));
         Self {

@@ -10,14 +10,14 @@
 //! errors, request, counts, latency]` only where there is one. An attempt is `[row, started,
 //! duration, status, kind, code, message]`; those of a task that was sent once are not repeated.
 
-use super::in_script::write_in_script;
-use super::texts::Text;
-use super::texts::Texts;
 use crate::clock::Timestamp;
 use crate::report::Grouping;
 use crate::report::Report;
 use crate::report::ResultsError;
 use crate::report::cause::failure_of;
+use crate::report::html::in_script::write_in_script;
+use crate::report::html::texts::Text;
+use crate::report::html::texts::Texts;
 use crate::store::AttemptRow;
 use crate::store::RunReader;
 use crate::store::StoreError;
@@ -35,28 +35,28 @@ use std::time::Duration;
 
 /// How much of a run a page holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Limits {
+pub(crate) struct Limits {
     /// The most tasks.
-    pub(super) tasks: u64,
+    pub(crate) tasks: u64,
     /// The most attempts of tasks that were sent more than once.
-    pub(super) attempts: usize,
+    pub(crate) attempts: usize,
 }
 
 impl Limits {
     /// What browsers cope with: some 30 MB.
-    pub(super) const DEFAULT: Self = Self { tasks: 200_000, attempts: 300_000 };
+    pub(crate) const DEFAULT: Self = Self { tasks: 200_000, attempts: 300_000 };
 }
 
 /// Which tasks have their turn, where not all can be shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Turn {
+enum RowShare {
     All,
     NotSucceeded,
     NotAttempted,
     Good,
 }
 
-impl Turn {
+impl RowShare {
     const fn takes(self, outcome: Outcome) -> bool {
         match self {
             Self::All => true,
@@ -82,14 +82,14 @@ impl From<StoreError> for Ended {
 }
 
 /// Writes the data of the table.
-pub(super) fn write_rows(
+pub(crate) fn write_rows(
     run: &RunReader,
     report: &Report,
     limits: Limits,
     mut out: impl Write,
 ) -> Result<(), ResultsError> {
     let base = report.run.started_at.unwrap_or(Timestamp::from_micros(0));
-    let mut rows = Rows {
+    let mut rows = HtmlRows {
         grouping: Grouping::read(run)?,
         limits,
         base,
@@ -132,7 +132,7 @@ struct Head<'a> {
 }
 
 /// The rows that are being written.
-struct Rows {
+struct HtmlRows {
     grouping: Grouping,
     limits: Limits,
     base: Timestamp,
@@ -142,19 +142,19 @@ struct Rows {
     sent_again: HashMap<Ordinal, u64>,
 }
 
-impl Rows {
+impl HtmlRows {
     fn write_tasks(
         &mut self,
         run: &RunReader,
         report: &Report,
         out: &mut impl Write,
     ) -> Result<(), ResultsError> {
-        let turns: &[Turn] = if report.tasks.selected() <= self.limits.tasks {
-            &[Turn::All]
+        let turns: &[RowShare] = if report.tasks.selected() <= self.limits.tasks {
+            &[RowShare::All]
         } else {
-            &[Turn::NotSucceeded, Turn::NotAttempted, Turn::Good]
+            &[RowShare::NotSucceeded, RowShare::NotAttempted, RowShare::Good]
         };
-        let has_any = |turn: Turn| {
+        let has_any = |turn: RowShare| {
             Outcome::ALL.into_iter().any(|outcome| turn.takes(outcome) && report.tasks[outcome] > 0)
         };
         for &turn in turns.iter().filter(|&&turn| has_any(turn)) {

@@ -2,8 +2,8 @@
 //!
 //! Reads the run once more, row by row; memory grows with the number of spans alone.
 
-use super::axis::Axis;
 use crate::report::Report;
+use crate::report::html::axis::Axis;
 use crate::store::RunReader;
 use crate::store::SendingRow;
 use crate::store::StoreError;
@@ -20,30 +20,30 @@ const CLASSES: usize = 62;
 
 /// What happened in each span.
 #[derive(Debug)]
-pub(super) struct Series {
+pub(crate) struct Series {
     /// The spans that outcomes are counted in.
-    pub(super) outcome_axis: Axis,
+    pub(crate) outcome_axis: Axis,
     /// How many tasks were settled in each.
-    pub(super) outcomes: Vec<OutcomeCounts>,
+    pub(crate) outcomes: Vec<OutcomeCounts>,
     /// The spans that sendings are counted in; none is shorter than the limit's window.
-    pub(super) pace_axis: Axis,
+    pub(crate) pace_axis: Axis,
     /// How many sendings there were in each.
-    pub(super) sent: Vec<u64>,
+    pub(crate) sent: Vec<u64>,
     /// How many answers in each asked for fewer calls, by the time of sending.
-    pub(super) throttled: Vec<u64>,
+    pub(crate) throttled: Vec<u64>,
     /// How long the whole run was held back in each.
-    pub(super) held: Vec<Duration>,
+    pub(crate) held: Vec<Duration>,
     /// How many attempts took how long.
-    pub(super) latency: LatencyClasses,
+    pub(crate) latency: LatencyClasses,
 }
 
 /// Attempts by how long they took, in classes that grow by a factor.
 #[derive(Debug)]
-pub(super) struct LatencyClasses([u64; CLASSES]);
+pub(crate) struct LatencyClasses([u64; CLASSES]);
 
 impl Series {
     /// Counts what happened in a run.
-    pub(super) fn read(run: &RunReader, report: &Report) -> Result<Self, StoreError> {
+    pub(crate) fn read(run: &RunReader, report: &Report) -> Result<Self, StoreError> {
         let window = report.pace.rate_limit.map_or(Duration::from_secs(1), |rate| rate.window);
         let outcome_axis = Axis::new(&report.run.worked, Duration::from_millis(10));
         let pace_axis = Axis::new(&report.run.worked, window);
@@ -106,7 +106,7 @@ impl LatencyClasses {
 
     /// Returns the classes from the first to the last that holds anything: from how long on,
     /// and how many.
-    pub(super) fn known(&self) -> Vec<(Duration, u64)> {
+    pub(crate) fn known(&self) -> Vec<(Duration, u64)> {
         let first = self.0.iter().position(|&count| count > 0).unwrap_or(CLASSES);
         let last = self.0.iter().rposition(|&count| count > 0).map_or(first, |last| last + 1);
         (first..last).map(|class| (Self::from(class), self.0[class])).collect()
@@ -118,7 +118,7 @@ impl LatencyClasses {
     }
 
     /// Returns where a duration stands among classes of which the first begins at `first`.
-    pub(super) fn place(duration: Duration, first: Duration) -> f64 {
+    pub(crate) fn place(duration: Duration, first: Duration) -> f64 {
         (duration.as_secs_f64() / first.as_secs_f64()).max(1.0).log10() * CLASSES_PER_DECADE
     }
 }

@@ -12,7 +12,7 @@ const LONGEST_TEXT: usize = 2_000;
 /// A text, or the number of one that is kept.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(untagged)]
-pub(super) enum Text {
+pub(crate) enum Text {
     /// Which of the kept texts it is.
     Kept(usize),
     /// The text.
@@ -21,18 +21,18 @@ pub(super) enum Text {
 
 /// The texts that are kept; the first is the empty one.
 #[derive(Debug)]
-pub(super) struct Texts {
+pub(crate) struct Texts {
     numbers: HashMap<String, usize>,
     in_order: Vec<String>,
 }
 
 impl Texts {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { numbers: HashMap::from([(String::new(), 0)]), in_order: vec![String::new()] }
     }
 
     /// Returns what is to be written for a text.
-    pub(super) fn text(&mut self, text: &str) -> Text {
+    pub(crate) fn text(&mut self, text: &str) -> Text {
         let text = cut(text, LONGEST_TEXT);
         if let Some(&number) = self.numbers.get(text) {
             return Text::Kept(number);
@@ -47,7 +47,7 @@ impl Texts {
     }
 
     /// Returns the kept texts, in the order of their numbers.
-    pub(super) fn finish(self) -> Vec<String> {
+    pub(crate) fn finish(self) -> Vec<String> {
         self.in_order
     }
 }

@@ -7,7 +7,7 @@ use crate::text::grouped;
 use std::time::Duration;
 
 /// Returns the mark of an outcome.
-pub(super) const fn mark(outcome: Outcome) -> &'static str {
+pub(crate) const fn mark(outcome: Outcome) -> &'static str {
     match outcome {
         Outcome::Succeeded => "✓",
         Outcome::Partial => "◐",
@@ -19,7 +19,7 @@ pub(super) const fn mark(outcome: Outcome) -> &'static str {
 }
 
 /// Returns the words for an outcome.
-pub(super) const fn outcome_words(outcome: Outcome) -> &'static str {
+pub(crate) const fn outcome_words(outcome: Outcome) -> &'static str {
     match outcome {
         Outcome::NotAttempted => "not attempted",
         Outcome::Succeeded
@@ -31,7 +31,7 @@ pub(super) const fn outcome_words(outcome: Outcome) -> &'static str {
 }
 
 /// Says what an outcome means.
-pub(super) const fn meaning(outcome: Outcome) -> &'static str {
+pub(crate) const fn meaning(outcome: Outcome) -> &'static str {
     match outcome {
         Outcome::Succeeded => "no sub-task failed",
         Outcome::Partial => "some sub-tasks failed",
@@ -43,12 +43,12 @@ pub(super) const fn meaning(outcome: Outcome) -> &'static str {
 }
 
 /// Returns the class that the style sheet knows an outcome by.
-pub(super) const fn outcome_class(outcome: Outcome) -> &'static str {
+pub(crate) const fn outcome_class(outcome: Outcome) -> &'static str {
     outcome.as_str()
 }
 
 /// Returns a latency, to as many digits as anyone reads.
-pub(super) fn millis(time: Duration) -> String {
+pub(crate) fn millis(time: Duration) -> String {
     if time < Duration::from_millis(10) {
         return format!("{:.1} ms", time.as_secs_f64() * 1_000.0);
     }

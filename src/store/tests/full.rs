@@ -10,8 +10,8 @@ use super::wait;
 use crate::event::Event;
 use crate::store::RunWriter;
 use crate::store::StoreError;
-use crate::store::writing::Part;
-use crate::store::writing::Writing;
+use crate::store::writing::thread::Part;
+use crate::store::writing::thread::WriterThread;
 use crate::task::Outcome;
 use rusqlite::Connection;
 use std::sync::Mutex;
@@ -22,22 +22,22 @@ use std::time::Duration;
 const TASKS: u32 = 500;
 
 /// A writer whose connection was changed before it began.
-fn writer_with(fixture: &Fixture, change: impl FnOnce(&mut Writing)) -> RunWriter {
+fn writer_with(fixture: &Fixture, change: impl FnOnce(&mut WriterThread)) -> RunWriter {
     let (mut writing, standing) =
-        Writing::open(&fixture.file(), Part::Own(at(100)), RECALL).unwrap();
+        WriterThread::open(&fixture.file(), Part::Own(at(100)), RECALL).unwrap();
     change(&mut writing);
     RunWriter::start(writing, standing, &fixture.lock()).unwrap()
 }
 
 /// Lets the file grow no further: what a disk does that is full.
-fn fill_disk(writing: &mut Writing) {
+fn fill_disk(writing: &mut WriterThread) {
     let pages: i64 =
         writing.connection.pragma_query_value(None, "page_count", |row| row.get(0)).unwrap();
     writing.connection.pragma_update(None, "max_page_count", pages).unwrap();
 }
 
 /// The same, and nobody makes room.
-fn fill_disk_for_good(writing: &mut Writing) {
+fn fill_disk_for_good(writing: &mut WriterThread) {
     fill_disk(writing);
     writing.patience.pause = |_| {};
 }

@@ -13,24 +13,24 @@ use super::script::started;
 use super::wait;
 use crate::event::ArrivalCounts;
 use crate::event::SurveyCounts;
-use crate::store::Absence;
-use crate::store::Look;
+use crate::store::IfMissing;
+use crate::store::Purpose;
 use crate::store::RunWriter;
 use crate::store::TaskRow;
-use crate::store::Use;
-use crate::store::Wanted;
+use crate::store::TaskSelection;
+use crate::store::VerifyRound;
 use crate::task::FailureKind;
+use crate::task::ObservedState;
 use crate::task::Outcome;
-use crate::task::Sighting;
 use crate::task::StateCounts;
 use crate::task::TaskState;
 use proptest::prelude::*;
 
 /// Looks at the tasks with these numbers, each in a state of the service; all are to be stopped.
-fn see(writer: &RunWriter, wanted: Wanted, states: &[(u32, &str)]) {
+fn see(writer: &RunWriter, wanted: TaskSelection, states: &[(u32, &str)]) {
     wait(writer.look_for(wanted, 100)).unwrap();
     let sighting = |&(number, state): &(u32, &str)| {
-        Sighting::of(id(number).parse().unwrap(), &StateCounts::of([(state, 1)]))
+        ObservedState::of(id(number).parse().unwrap(), &StateCounts::of([(state, 1)]))
     };
     wait(writer.see(states.iter().map(sighting).collect())).unwrap();
 }
@@ -39,13 +39,13 @@ fn id(number: u32) -> String {
     format!("task-{number:04}")
 }
 
-fn survey(writer: &RunWriter, purpose: Use, states: &[(u32, &str)]) -> SurveyCounts {
-    see(writer, Wanted::Unsettled, states);
+fn survey(writer: &RunWriter, purpose: Purpose, states: &[(u32, &str)]) -> SurveyCounts {
+    see(writer, TaskSelection::Unsettled, states);
     wait(writer.survey(purpose, at(101))).unwrap().counts
 }
 
-fn arrivals(writer: &RunWriter, look: Look, states: &[(u32, &str)]) -> ArrivalCounts {
-    see(writer, Wanted::Awaited, states);
+fn arrivals(writer: &RunWriter, look: VerifyRound, states: &[(u32, &str)]) -> ArrivalCounts {
+    see(writer, TaskSelection::Awaited, states);
     wait(writer.arrivals(look, at(200))).unwrap()
 }
 
@@ -76,7 +76,7 @@ fn what_is_there_is_left_alone_and_the_rest_is_handed_out() {
     let fixture = Fixture::with_tasks(5);
     let writer = fixture.writer();
     let states = [(0, "stopped"), (1, "running"), (2, "failed"), (3, "odd")];
-    let counts = survey(&writer, Use::LeaveAlone(Absence::Unknown), &states);
+    let counts = survey(&writer, Purpose::LeaveAlone(IfMissing::Unknown), &states);
     let expected =
         SurveyCounts { will_change: 2, unchanged: 1, in_trouble: 1, unknown: 1, ..counts };
     assert_eq!(counts, expected);
@@ -95,7 +95,7 @@ fn what_is_there_is_left_alone_and_the_rest_is_handed_out() {
 fn what_the_project_does_not_know_can_be_left_out() {
     let fixture = Fixture::with_tasks(2);
     let writer = fixture.writer();
-    let counts = survey(&writer, Use::LeaveAlone(Absence::Skipped), &[(0, "running")]);
+    let counts = survey(&writer, Purpose::LeaveAlone(IfMissing::Skipped), &[(0, "running")]);
     assert_eq!((counts.unknown, counts.skipped), (1, 1));
     assert_eq!(claim(&writer, 100).len(), 1);
     drop(writer);
@@ -110,7 +110,7 @@ fn a_survey_for_the_record_settles_only_doubts() {
     commit(&writer, vec![started(&task, 1, 1)]);
     drop(writer);
     let writer = fixture.writer();
-    let counts = survey(&writer, Use::Record, &[(0, "stopped"), (1, "stopped")]);
+    let counts = survey(&writer, Purpose::Record, &[(0, "stopped"), (1, "stopped")]);
     assert_eq!((counts.confirmed, counts.unchanged, counts.will_change), (1, 0, 1));
     assert_eq!(claim(&writer, 100).len(), 1);
     drop(writer);
@@ -124,16 +124,16 @@ fn a_survey_for_the_record_settles_only_doubts() {
 #[test]
 fn what_was_seen_does_not_outlive_a_process_that_drew_no_conclusion() {
     let fixture = Fixture::with_tasks(2);
-    see(&fixture.writer(), Wanted::Unsettled, &[(0, "stopped"), (1, "stopped")]);
+    see(&fixture.writer(), TaskSelection::Unsettled, &[(0, "stopped"), (1, "stopped")]);
     assert_eq!(outcomes(&fixture), [Outcome::NotAttempted; 2]);
-    let counts = survey(&fixture.writer(), Use::LeaveAlone(Absence::Unread), &[]);
+    let counts = survey(&fixture.writer(), Purpose::LeaveAlone(IfMissing::Unread), &[]);
     assert_eq!(counts, SurveyCounts { unread: 2, ..SurveyCounts::default() });
 }
 
 /// Checks what the last look makes of an accepted task and of one in doubt, both seen like this.
 fn check_last(
     state: Option<&str>,
-    absence: Absence,
+    absence: IfMissing,
     expected: [(Outcome, Option<FailureKind>); 2],
 ) {
     let fixture = Fixture::with_tasks(2);
@@ -141,7 +141,7 @@ fn check_last(
     call_all(&writer);
     let states: Vec<(u32, &str)> =
         state.map(|state| [(0, state), (1, state)]).into_iter().flatten().collect();
-    arrivals(&writer, Look::Last(absence), &states);
+    arrivals(&writer, VerifyRound::Last(absence), &states);
     drop(writer);
     let rows = fixture.rows();
     let found = [0, 1].map(|row| (rows[row].outcome, kind(&rows[row])));
@@ -154,12 +154,12 @@ fn the_last_look_decides() {
     use Outcome::Failed;
     use Outcome::Succeeded;
     let (timeout, hung) = (Some(FailureKind::Timeout), Some(FailureKind::NotReached));
-    let unknown = Absence::Unknown;
+    let unknown = IfMissing::Unknown;
     check_last(Some("stopped"), unknown, [(Succeeded, None), (Succeeded, None)]);
     check_last(Some("stopping"), unknown, [(Failed, hung), (Ambiguous, timeout)]);
     check_last(Some("running"), unknown, [(Failed, hung), (Ambiguous, timeout)]);
     check_last(None, unknown, [(Failed, hung), (Ambiguous, timeout)]);
-    check_last(None, Absence::Unread, [(Ambiguous, hung), (Ambiguous, timeout)]);
+    check_last(None, IfMissing::Unread, [(Ambiguous, hung), (Ambiguous, timeout)]);
 }
 
 #[test]
@@ -167,9 +167,10 @@ fn an_interim_look_records_arrivals_alone_and_none_twice() {
     let fixture = Fixture::with_tasks(3);
     let writer = fixture.writer();
     call_all(&writer);
-    let first = arrivals(&writer, Look::Interim, &[(0, "stopped"), (1, "stopping"), (2, "failed")]);
+    let first =
+        arrivals(&writer, VerifyRound::Interim, &[(0, "stopped"), (1, "stopping"), (2, "failed")]);
     assert_eq!(first, ArrivalCounts { arrived: 1, on_the_way: 1, stuck: 1 });
-    let second = arrivals(&writer, Look::Interim, &[(0, "running"), (1, "stopped")]);
+    let second = arrivals(&writer, VerifyRound::Interim, &[(0, "running"), (1, "stopped")]);
     assert_eq!(second, ArrivalCounts { arrived: 1, on_the_way: 1, stuck: 0 });
     drop(writer);
     assert_eq!(outcomes(&fixture), [Outcome::Succeeded, Outcome::Succeeded, Outcome::Ambiguous]);
@@ -181,12 +182,12 @@ fn one_that_did_not_arrive_may_do_so_later() {
     let fixture = Fixture::with_tasks(2);
     let writer = fixture.writer();
     call_all(&writer);
-    arrivals(&writer, Look::Last(Absence::Unknown), &[(0, "stopping"), (1, "stopping")]);
-    arrivals(&writer, Look::Doubts, &[(0, "stopped"), (1, "stopped")]);
+    arrivals(&writer, VerifyRound::Last(IfMissing::Unknown), &[(0, "stopping"), (1, "stopping")]);
+    arrivals(&writer, VerifyRound::Doubts, &[(0, "stopped"), (1, "stopped")]);
     drop(writer);
     assert_eq!(outcomes(&fixture), [Outcome::Failed, Outcome::Succeeded]);
     let writer = fixture.writer();
-    arrivals(&writer, Look::Last(Absence::Unknown), &[(0, "stopped")]);
+    arrivals(&writer, VerifyRound::Last(IfMissing::Unknown), &[(0, "stopped")]);
     drop(writer);
     assert_eq!(outcomes(&fixture), [Outcome::Succeeded; 2]);
 }
@@ -197,7 +198,7 @@ fn a_reopened_run_keeps_its_sessions_and_its_mark() {
     call_all(&fixture.writer());
     let sessions = fixture.reader().record().unwrap().sessions.len();
     let writer = RunWriter::reopen(&fixture.runs, &fixture.lock(), at(300)).unwrap();
-    arrivals(&writer, Look::Last(Absence::Unknown), &[(0, "stopped"), (1, "stopped")]);
+    arrivals(&writer, VerifyRound::Last(IfMissing::Unknown), &[(0, "stopped"), (1, "stopped")]);
     drop(writer);
     assert_eq!(fixture.reader().record().unwrap().sessions.len(), sessions);
     assert!(fixture.open().is_ok());
@@ -206,9 +207,9 @@ fn a_reopened_run_keeps_its_sessions_and_its_mark() {
 /// One thing that may happen to a run between two of its processes.
 #[derive(Debug, Clone)]
 enum Step {
-    Survey(Use, Vec<(u32, usize)>),
+    Survey(Purpose, Vec<(u32, usize)>),
     Call(u32),
-    Look(Look, Vec<(u32, usize)>),
+    VerifyRound(VerifyRound, Vec<(u32, usize)>),
     Reopen,
 }
 
@@ -216,13 +217,18 @@ const STATES: [&str; 5] = ["stopped", "running", "stopping", "failed", "odd"];
 
 fn step() -> impl Strategy<Value = Step> {
     let seen = || prop::collection::vec((0..8_u32, 0..STATES.len()), 0..8);
-    let absence = prop::sample::select(vec![Absence::Unread, Absence::Unknown, Absence::Skipped]);
-    let purpose = prop_oneof![Just(Use::Record), absence.clone().prop_map(Use::LeaveAlone)];
-    let look = prop_oneof![Just(Look::Interim), Just(Look::Doubts), absence.prop_map(Look::Last)];
+    let absence =
+        prop::sample::select(vec![IfMissing::Unread, IfMissing::Unknown, IfMissing::Skipped]);
+    let purpose = prop_oneof![Just(Purpose::Record), absence.clone().prop_map(Purpose::LeaveAlone)];
+    let look = prop_oneof![
+        Just(VerifyRound::Interim),
+        Just(VerifyRound::Doubts),
+        absence.prop_map(VerifyRound::Last)
+    ];
     prop_oneof![
         (purpose, seen()).prop_map(|(purpose, seen)| Step::Survey(purpose, seen)),
         (0..4_u32).prop_map(Step::Call),
-        (look, seen()).prop_map(|(look, seen)| Step::Look(look, seen)),
+        (look, seen()).prop_map(|(look, seen)| Step::VerifyRound(look, seen)),
         Just(Step::Reopen),
     ]
 }
@@ -251,7 +257,7 @@ proptest! {
             let writer = writer.as_ref().unwrap();
             match step {
                 Step::Survey(purpose, seen) => drop(survey(writer, purpose, &states(&seen))),
-                Step::Look(look, seen) => drop(arrivals(writer, look, &states(&seen))),
+                Step::VerifyRound(look, seen) => drop(arrivals(writer, look, &states(&seen))),
                 Step::Reopen => {}
                 Step::Call(how) => {
                     handed_out = true;

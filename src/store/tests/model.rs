@@ -18,8 +18,8 @@ use crate::event::AttemptResult;
 use crate::event::AttemptSeq;
 use crate::event::Event;
 use crate::event::EventKind;
+use crate::store::ResumePoint;
 use crate::store::RunWriter;
-use crate::store::Standing;
 use crate::store::UnsettledTask;
 use crate::task::FailureKind;
 use crate::task::Ordinal;
@@ -171,7 +171,7 @@ impl Model {
         attempts
     }
 
-    fn standing(&self) -> Standing {
+    fn standing(&self) -> ResumePoint {
         let attempts = self.attempts();
         let late = |attempt: &&Attempt| {
             attempt.sent.plus_micros(if attempt.result.is_none() { 2_000_000 } else { 0 })
@@ -182,7 +182,7 @@ impl Model {
         for (outcome, _) in self.tasks.values().filter_map(|known| known.outcome) {
             settled[outcome] += 1;
         }
-        Standing {
+        ResumePoint {
             selected: self.tasks.len() as u64,
             settled,
             attempts: attempts.first().map_or(0, |attempt| attempt.seq),

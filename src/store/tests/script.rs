@@ -17,45 +17,45 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// An attempt with a number, admitted `seq` seconds after the run was planned.
-pub(super) fn started(task: &Task, seq: u64, number: u32) -> Event {
+pub(crate) fn started(task: &Task, seq: u64, number: u32) -> Event {
     let (task, leaves) = (shared(task), leaves(seq));
     event(seq, EventKind::AttemptStarted { seq: AttemptSeq(seq), task, number, leaves })
 }
 
 /// When an attempt could leave: a little later than it was admitted.
-pub(super) fn leaves(seq: u64) -> Timestamp {
+pub(crate) fn leaves(seq: u64) -> Timestamp {
     time(seq).plus_micros(90)
 }
 
-pub(super) fn withdrawn(task: &Task, seq: u64) -> Event {
+pub(crate) fn withdrawn(task: &Task, seq: u64) -> Event {
     event(seq, EventKind::AttemptWithdrawn { seq: AttemptSeq(seq), task: shared(task) })
 }
 
 /// The same attempt's end, as one of the results below.
-pub(super) fn ended(task: &Task, seq: u64, result: impl Fn(u64) -> AttemptResult) -> Event {
+pub(crate) fn ended(task: &Task, seq: u64, result: impl Fn(u64) -> AttemptResult) -> Event {
     let (task, result) = (shared(task), result(seq));
     event(seq, EventKind::AttemptEnded { seq: AttemptSeq(seq), task, result })
 }
 
 /// An outcome after one attempt.
-pub(super) fn settled(task: &Task, seq: u64, outcome: Outcome) -> Event {
+pub(crate) fn settled(task: &Task, seq: u64, outcome: Outcome) -> Event {
     let (task, first_sent) = (shared(task), answered(seq).sent);
     let seq = AttemptSeq(seq);
     event(seq.0, EventKind::TaskSettled { task, outcome, seq, attempts: 1, first_sent })
 }
 
 /// The end of a process's part.
-pub(super) fn run_ended(seq: u64, stopped: Option<StopReason>) -> Event {
+pub(crate) fn run_ended(seq: u64, stopped: Option<StopReason>) -> Event {
     event(seq, EventKind::RunEnded(RunStats { stopped, held: Duration::from_millis(1_500) }))
 }
 
 /// Everything of an attempt that succeeds.
-pub(super) fn succeeds(task: &Task, seq: u64) -> [Event; 3] {
+pub(crate) fn succeeds(task: &Task, seq: u64) -> [Event; 3] {
     let outcome = settled(task, seq, Outcome::Succeeded);
     [started(task, seq, 1), ended(task, seq, answered), outcome]
 }
 
-pub(super) fn answered(seq: u64) -> AttemptResult {
+pub(crate) fn answered(seq: u64) -> AttemptResult {
     AttemptResult {
         sent: time(seq).plus_micros(250),
         duration: Duration::from_micros(203_000 + seq),
@@ -67,16 +67,16 @@ pub(super) fn answered(seq: u64) -> AttemptResult {
     }
 }
 
-pub(super) fn lost(seq: u64) -> AttemptResult {
+pub(crate) fn lost(seq: u64) -> AttemptResult {
     let failure = Failure::seen(FailureKind::Timeout, "no answer within 60s");
     AttemptResult { in_doubt: true, ..failed(seq, None, failure) }
 }
 
-pub(super) fn throttled(seq: u64) -> AttemptResult {
+pub(crate) fn throttled(seq: u64) -> AttemptResult {
     failed(seq, Some(429), Failure::seen(FailureKind::Throttled, "slow down"))
 }
 
-pub(super) fn refused(seq: u64) -> AttemptResult {
+pub(crate) fn refused(seq: u64) -> AttemptResult {
     let failure = Failure {
         code: "VIAS.00010012".into(),
         reason: "the task\u{1b}[2J is locked".into(),
@@ -91,7 +91,7 @@ fn failed(seq: u64, http_status: Option<u16>, failure: Failure) -> AttemptResult
     AttemptResult { http_status, counts: None, failure: Some(failure), ..answered(seq) }
 }
 
-pub(super) fn event(seq: u64, kind: EventKind) -> Event {
+pub(crate) fn event(seq: u64, kind: EventKind) -> Event {
     let later = match kind {
         EventKind::TaskSettled { .. } => 300_000,
         _ => 0,

@@ -1,0 +1,128 @@
+//! Reads the cells of stored rows back into the words of the domain.
+//!
+//! Only checked values are ever written, so one that does not fit is damage: it is an error and
+//! never guessed at. A flipped bit must not turn a `start` into a `stop`.
+
+use crate::task::Command;
+use crate::task::Counts;
+use crate::task::Failure;
+use crate::task::Outcome;
+use rusqlite::Error;
+use rusqlite::Row;
+use rusqlite::types::Type;
+use std::str::FromStr;
+use std::time::Duration;
+
+/// The number stands for nothing that any version wrote.
+#[derive(Debug, thiserror::Error)]
+#[error("{number} is no {what}")]
+struct UnknownNumber {
+    number: i64,
+    what: &'static str,
+}
+
+/// Reads a text that stands for a value, such as an id.
+pub(crate) fn parsed<T>(row: &Row<'_>, index: usize) -> rusqlite::Result<T>
+where
+    T: FromStr<Err: std::error::Error + Send + Sync + 'static>,
+{
+    value(row.get_ref(index)?.as_str()?, index)
+}
+
+/// Reads a text that stands for a value, if there is one.
+pub(crate) fn parsed_or_null<T>(row: &Row<'_>, index: usize) -> rusqlite::Result<Option<T>>
+where
+    T: FromStr<Err: std::error::Error + Send + Sync + 'static>,
+{
+    let text = row.get_ref(index)?.as_str_or_null()?;
+    text.map(|text| value(text, index)).transpose()
+}
+
+fn value<T>(text: &str, index: usize) -> rusqlite::Result<T>
+where
+    T: FromStr<Err: std::error::Error + Send + Sync + 'static>,
+{
+    text.parse().map_err(|error: T::Err| unfit(index, Type::Text, error))
+}
+
+/// Reads a list of texts.
+pub(crate) fn texts(row: &Row<'_>, index: usize) -> rusqlite::Result<Vec<String>> {
+    let Some(text) = row.get_ref(index)?.as_str_or_null()? else { return Ok(Vec::new()) };
+    serde_json::from_str(text).map_err(|error| unfit(index, Type::Text, error))
+}
+
+/// Returns the number that stands for a command.
+///
+/// Not 0 and 1, which SQLite stores as two kinds of cell that differ in one bit: one flip would
+/// turn a stop into a start.
+pub(crate) fn command_code(command: Command) -> i64 {
+    match command {
+        Command::Start => 0b0011,
+        Command::Stop => 0b1100,
+    }
+}
+
+/// Returns the number that stands for an outcome; any two differ in two bits.
+pub(crate) fn outcome_code(outcome: Outcome) -> i64 {
+    match outcome {
+        Outcome::Succeeded => 0b0011,
+        Outcome::Partial => 0b0101,
+        Outcome::Failed => 0b0110,
+        Outcome::Ambiguous => 0b1001,
+        Outcome::Unchanged => 0b1010,
+        Outcome::NotAttempted => 0b1100,
+    }
+}
+
+/// Reads a command.
+pub(crate) fn command(row: &Row<'_>, index: usize) -> rusqlite::Result<Command> {
+    let number: i64 = row.get(index)?;
+    let known = [Command::Start, Command::Stop].into_iter().find(|&c| command_code(c) == number);
+    known.ok_or_else(|| unfit(index, Type::Integer, UnknownNumber { number, what: "command" }))
+}
+
+/// Reads an outcome.
+pub(crate) fn outcome(row: &Row<'_>, index: usize) -> rusqlite::Result<Outcome> {
+    outcome_of(row.get(index)?, index)
+}
+
+/// Reads an outcome, if there is one.
+pub(crate) fn outcome_or_null(row: &Row<'_>, index: usize) -> rusqlite::Result<Option<Outcome>> {
+    let number: Option<i64> = row.get(index)?;
+    number.map(|number| outcome_of(number, index)).transpose()
+}
+
+fn outcome_of(number: i64, index: usize) -> rusqlite::Result<Outcome> {
+    let known = Outcome::ALL.into_iter().find(|&outcome| outcome_code(outcome) == number);
+    known.ok_or_else(|| unfit(index, Type::Integer, UnknownNumber { number, what: "outcome" }))
+}
+
+/// Reads the counts of the service from three cells.
+pub(crate) fn counts(row: &Row<'_>, first: usize) -> rusqlite::Result<Option<Counts>> {
+    let Some(total) = row.get(first)? else { return Ok(None) };
+    let (failed, succeeded) = (row.get(first + 1)?, row.get(first + 2)?);
+    Ok(Some(Counts { total, failed, succeeded }))
+}
+
+/// Reads a failure from its six cells.
+pub(crate) fn failure(row: &Row<'_>, first: usize) -> rusqlite::Result<Option<Failure>> {
+    let Some(kind) = parsed_or_null(row, first)? else { return Ok(None) };
+    let text = |index| row.get::<_, Option<String>>(first + index).map(Option::unwrap_or_default);
+    Ok(Some(Failure {
+        kind,
+        code: text(1)?,
+        message: text(2)?,
+        reason: text(3)?,
+        advice: text(4)?,
+        error_list: texts(row, first + 5)?,
+    }))
+}
+
+/// Turns microseconds into a span; a negative one is none.
+pub(crate) fn span(micros: i64) -> Duration {
+    Duration::from_micros(u64::try_from(micros).unwrap_or(0))
+}
+
+fn unfit(index: usize, kind: Type, error: impl std::error::Error + Send + Sync + 'static) -> Error {
+    Error::FromSqlConversionFailure(index, kind, Box::new(error))
+}

@@ -1,0 +1,81 @@
+//! Notices that a run's files were removed or replaced while a process writes to them.
+//!
+//! The process could go on writing to what has no name any more, and all of it would vanish with
+//! its end. Asked before every commit, for nothing may be sent that nobody can find afterwards.
+
+use crate::store::error::StoreError;
+use crate::store::error::file;
+use crate::store::files::directory::beside;
+use std::fs;
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::path::PathBuf;
+
+/// A run's file and its log, as they were when the run was opened.
+#[derive(Debug)]
+pub(crate) struct FileIdentity {
+    files: [(PathBuf, Identity); 2],
+}
+
+/// What stays the same for as long as a file is the same: its device and its inode.
+type Identity = (u64, u64);
+
+impl FileIdentity {
+    /// Takes note of a run that is open and has been written to.
+    pub(crate) fn of(path: &Path) -> Result<Self, StoreError> {
+        let noted = |path: PathBuf| match identity(&path) {
+            Ok(identity) => Ok((path, identity)),
+            Err(error) => Err(file(&path)(error)),
+        };
+        Ok(Self { files: [noted(path.to_owned())?, noted(beside(path, "-wal"))?] })
+    }
+
+    /// Makes sure that both files still have their names.
+    pub(crate) fn check(&self) -> Result<(), StoreError> {
+        let changed = |(path, noted): &&(PathBuf, Identity)| {
+            !identity(path).is_ok_and(|found| found == *noted)
+        };
+        match self.files.iter().find(changed) {
+            None => Ok(()),
+            Some((path, _)) => Err(StoreError::Gone { path: path.clone() }),
+        }
+    }
+}
+
+fn identity(path: &Path) -> io::Result<Identity> {
+    fs::metadata(path).map(|found| (found.dev(), found.ino()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(change: impl FnOnce(&Path), expected: bool) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("run.db");
+        fs::write(&path, "run").unwrap();
+        fs::write(beside(&path, "-wal"), "log").unwrap();
+        let presence = FileIdentity::of(&path).unwrap();
+        change(&path);
+        assert_eq!(presence.check().is_ok(), expected);
+    }
+
+    #[test]
+    fn files_that_are_written_to_are_there() {
+        check(|path| fs::write(path, "more").unwrap(), true);
+    }
+
+    #[test]
+    fn a_file_that_was_removed_or_replaced_is_missed() {
+        check(|path| fs::remove_file(path).unwrap(), false);
+        check(|path| fs::remove_file(beside(path, "-wal")).unwrap(), false);
+        check(
+            |path| {
+                fs::write(path.with_extension("new"), "run").unwrap();
+                fs::rename(path.with_extension("new"), path).unwrap();
+            },
+            false,
+        );
+    }
+}

@@ -1,0 +1,176 @@
+//! What runs have learnt of the services' limits, kept from one to the next.
+//!
+//! One small file in the state directory, replaced as a whole. It only saves a run a search: what
+//! cannot be read is as good as absent, and of two runs that end in the same moment one may be
+//! forgotten. Holds no secret, and no run depends on it.
+
+use crate::clock::Timestamp;
+use crate::store::error::StoreError;
+use crate::store::error::file;
+use crate::store::files::directory::RunDirectory;
+use serde::Deserialize;
+use serde::Serialize;
+use serde_json::Value;
+use std::fs;
+use std::io::Write;
+use std::path::Path;
+use std::path::PathBuf;
+use tempfile::NamedTempFile;
+
+/// The most limits that are kept; the oldest go first.
+const MOST: usize = 64;
+/// The version of the fields.
+const SCHEMA_VERSION: u32 = 1;
+
+/// Whose limit it is: services throttle by user, and a profile tells one from the other.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RateKey {
+    /// The profile.
+    pub profile: String,
+    /// The endpoint.
+    pub endpoint: String,
+    /// The project.
+    pub project_id: String,
+}
+
+#[derive(Serialize)]
+struct Document {
+    schema_version: u32,
+    rates: Vec<Entry>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Entry {
+    #[serde(flatten)]
+    key: RateKey,
+    per_second: f64,
+    learnt_at: String,
+}
+
+/// Returns the sendings a second at which a service throttled an earlier run, if that is known.
+pub fn learnt_rate(runs: &RunDirectory, key: &RateKey) -> Option<f64> {
+    let entry = entries(&path(runs)).into_iter().find(|entry| entry.key == *key)?;
+    (entry.per_second > 0.0).then_some(entry.per_second)
+}
+
+/// Keeps what a run has learnt for the next one; where it has found that nothing is known, what
+/// was kept is forgotten.
+///
+/// # Errors
+///
+/// The file cannot be replaced; it is as it was.
+pub fn keep_learnt_rate(
+    runs: &RunDirectory,
+    key: RateKey,
+    per_second: Option<f64>,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let path = path(runs);
+    let mut rates = entries(&path);
+    let known = rates.iter().any(|entry| entry.key == key);
+    if per_second.is_none() && !known {
+        return Ok(());
+    }
+    rates.retain(|entry| entry.key != key);
+    let learnt_at = now.to_string();
+    let latest = per_second.map(|per_second| Entry { key, per_second, learnt_at });
+    rates.splice(0..0, latest);
+    rates.truncate(MOST);
+    replace(&path, &Document { schema_version: SCHEMA_VERSION, rates })
+}
+
+fn path(runs: &RunDirectory) -> PathBuf {
+    runs.state().join("rates.json")
+}
+
+/// Reads what can be read, the latest first.
+fn entries(path: &Path) -> Vec<Entry> {
+    let text = fs::read_to_string(path).unwrap_or_default();
+    let document: Value = serde_json::from_str(&text).unwrap_or_default();
+    let Some(rates) = document["rates"].as_array() else { return Vec::new() };
+    rates.iter().filter_map(|entry| Entry::deserialize(entry).ok()).collect()
+}
+
+fn replace(path: &Path, document: &Document) -> Result<(), StoreError> {
+    let written = || {
+        let directory = path.parent().expect("the file is in the state directory");
+        let mut file = NamedTempFile::new_in(directory)?;
+        serde_json::to_writer_pretty(&mut file, document)?;
+        file.write_all(b"\n")?;
+        file.persist(path).map_err(std::io::Error::from)
+    };
+    written().map(|_| ()).map_err(file(path))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SOME_DAY: Timestamp = Timestamp::from_micros(1_720_180_800_000_000);
+
+    fn runs() -> (tempfile::TempDir, RunDirectory) {
+        let state = tempfile::tempdir().unwrap();
+        let runs = RunDirectory::open(state.path()).unwrap();
+        (state, runs)
+    }
+
+    fn key(profile: &str) -> RateKey {
+        let endpoint = "https://vias.example.com".into();
+        RateKey { profile: profile.into(), endpoint, project_id: "p".into() }
+    }
+
+    fn keep(runs: &RunDirectory, profile: &str, per_second: Option<f64>) {
+        keep_learnt_rate(runs, key(profile), per_second, SOME_DAY).unwrap();
+    }
+
+    #[test]
+    fn each_profile_and_place_has_a_rate_of_its_own() {
+        let (_state, runs) = runs();
+        keep(&runs, "night", Some(97.25));
+        keep(&runs, "day", Some(7.0));
+        keep(&runs, "night", Some(48.5));
+        assert_eq!(learnt_rate(&runs, &key("night")), Some(48.5));
+        assert_eq!(learnt_rate(&runs, &key("day")), Some(7.0));
+        let elsewhere = RateKey { project_id: "q".into(), ..key("day") };
+        assert_eq!(learnt_rate(&runs, &elsewhere), None);
+    }
+
+    #[test]
+    fn what_no_longer_holds_is_forgotten() {
+        let (_state, runs) = runs();
+        keep(&runs, "day", Some(7.0));
+        keep(&runs, "day", None);
+        assert_eq!(learnt_rate(&runs, &key("day")), None);
+    }
+
+    #[test]
+    fn a_run_that_learns_nothing_writes_nothing() {
+        let (_state, runs) = runs();
+        keep(&runs, "day", None);
+        assert!(!path(&runs).exists());
+    }
+
+    #[test]
+    fn nonsense_is_as_good_as_nothing_and_costs_no_other_rate() {
+        let (_state, runs) = runs();
+        for text in ["", "nonsense", "[]", "{\"rates\": 7}", "{\"rates\": [7, {\"profile\": 7}]}"] {
+            fs::write(path(&runs), text).unwrap();
+            assert_eq!(learnt_rate(&runs, &key("day")), None, "{text}");
+        }
+        keep(&runs, "day", Some(7.0));
+        let text = fs::read_to_string(path(&runs)).unwrap();
+        fs::write(path(&runs), text.replacen('[', "[null, ", 1)).unwrap();
+        assert_eq!(learnt_rate(&runs, &key("day")), Some(7.0));
+        fs::write(path(&runs), text.replace("7.0", "-7.0")).unwrap();
+        assert_eq!(learnt_rate(&runs, &key("day")), None);
+    }
+
+    #[test]
+    fn the_file_stays_small_and_the_latest_stay() {
+        let (_state, runs) = runs();
+        (0..100).for_each(|number| keep(&runs, &number.to_string(), Some(7.0)));
+        assert_eq!(entries(&path(&runs)).len(), MOST);
+        assert_eq!(learnt_rate(&runs, &key("99")), Some(7.0));
+        assert_eq!(learnt_rate(&runs, &key("0")), None);
+    }
+}

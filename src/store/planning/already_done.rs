@@ -1,0 +1,106 @@
+//! Leaves out of a plan what an earlier run has done: by id and command, never by position.
+
+use crate::store::codes;
+use crate::store::error::StoreError;
+use crate::store::error::sqlite;
+use crate::store::files::RunDirectory;
+use crate::store::files::RunId;
+use crate::store::ordinal_set::OrdinalSet;
+use crate::store::planning::load::remove_tasks;
+use crate::store::reading::RunReader;
+use crate::task::Ordinal;
+use rusqlite::Connection;
+use rusqlite::Rows;
+use rusqlite::params;
+use std::path::Path;
+
+/// Returns a run and those it follows itself, the latest first.
+pub(crate) fn follow(runs: &RunDirectory, run: Option<&RunId>) -> Result<Vec<RunId>, StoreError> {
+    let mut chain = Vec::new();
+    let mut next = run.cloned();
+    // No run follows itself, but a damaged file may say so.
+    while let Some(run) = next.filter(|run| !chain.contains(run)) {
+        let reader = match RunReader::open(runs, &run) {
+            // An older link of the chain may have been pruned; the first one is asked for.
+            Err(StoreError::NoSuchRun { .. }) if !chain.is_empty() => break,
+            opened => opened?,
+        };
+        next = reader.record()?.run.parent;
+        chain.push(run);
+    }
+    Ok(chain)
+}
+
+/// Leaves out every task that one of these runs has done, and returns how many there were.
+///
+/// What was done last to a task counts, for the latest run comes first: one that was taken back
+/// is done no more.
+///
+/// The runs are open one after the other: a job that follows itself every night for years has
+/// more of them than a process may have files.
+pub(crate) fn leave_out_done(
+    (connection, path): (&Connection, &Path),
+    runs: &RunDirectory,
+    followed: &[RunId],
+) -> Result<u64, StoreError> {
+    if followed.is_empty() {
+        return Ok(0);
+    }
+    let failed = sqlite(path);
+    connection
+        .execute_batch(
+            "CREATE TEMP TABLE done (id TEXT PRIMARY KEY, command INTEGER) WITHOUT ROWID",
+        )
+        .map_err(&failed)?;
+    let mut insert =
+        connection.prepare("INSERT OR IGNORE INTO done VALUES (?, ?)").map_err(&failed)?;
+    for run in followed {
+        RunReader::open(runs, run)?.for_each_done(|id, command| {
+            insert.execute(params![id, codes::command_code(command)]).map(|_| ())
+        })?;
+    }
+    let done = done_tasks(connection).map_err(&failed)?;
+    remove_tasks(connection, &done).map_err(&failed)
+}
+
+/// A task that an earlier run has done.
+#[derive(Default)]
+struct Done {
+    id: String,
+    /// As it is stored.
+    command_code: i64,
+}
+
+impl Done {
+    /// Reads the next one, into the memory of this one.
+    fn next(mut self, rows: &mut Rows<'_>) -> rusqlite::Result<Option<Self>> {
+        let Some(row) = rows.next()? else { return Ok(None) };
+        self.id.replace_range(.., row.get_ref(0)?.as_str()?);
+        self.command_code = row.get(1)?;
+        Ok(Some(self))
+    }
+}
+
+/// Finds the tasks of the plan that are done.
+///
+/// Both are walked along once, in the order of their ids: to look each up would read the same pages
+/// of a large table over and over.
+fn done_tasks(connection: &Connection) -> rusqlite::Result<OrdinalSet> {
+    let mut found = OrdinalSet::default();
+    let mut all_done = connection.prepare("SELECT id, command FROM done ORDER BY id")?;
+    let mut all_done = all_done.query([])?;
+    let mut planned = connection.prepare("SELECT id, command, ordinal FROM task ORDER BY id")?;
+    let mut planned = planned.query([])?;
+    let mut done = Done::default().next(&mut all_done)?;
+    while let Some(task) = planned.next()? {
+        let id = task.get_ref(0)?.as_str()?;
+        while let Some(earlier) = done.take_if(|done| done.id.as_str() < id) {
+            done = earlier.next(&mut all_done)?;
+        }
+        let Some(done) = &done else { break };
+        if done.id == id && done.command_code == task.get::<_, i64>(1)? {
+            found.insert(Ordinal(task.get(2)?));
+        }
+    }
+    Ok(found)
+}

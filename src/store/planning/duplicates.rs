@@ -1,0 +1,113 @@
+//! Finds the rows of a plan whose id stands more than once.
+//!
+//! One sort on disk and one walk along it; no more is kept in memory than a bit per row and the
+//! first problems. An index over the ids would do as well, but nobody needs it afterwards, and it
+//! would be as large as the plan.
+
+use crate::plan::OnDuplicate;
+use crate::plan::Place;
+use crate::plan::PlanProblem;
+use crate::plan::Problems;
+use crate::plan::SHOWN_PROBLEMS;
+use crate::store::codes;
+use crate::store::ordinal_set::OrdinalSet;
+use crate::store::planning::load::remove_tasks;
+use crate::task::Command;
+use crate::task::Ordinal;
+use crate::task::TaskId;
+use rusqlite::Connection;
+use std::collections::BTreeMap;
+
+/// The rows whose id stands further up already.
+#[derive(Debug, Default)]
+pub(crate) struct Duplicates {
+    rows: OrdinalSet,
+    /// The first of those that may not be, each with the row it repeats or contradicts.
+    bad: BTreeMap<Ordinal, Ordinal>,
+    bad_count: u64,
+}
+
+/// The first row of an id.
+#[derive(Default)]
+struct First {
+    id: String,
+    ordinal: u32,
+    command: Option<Command>,
+}
+
+impl Duplicates {
+    /// Finds them in a plan that is loaded.
+    pub(crate) fn find(connection: &Connection, on: OnDuplicate) -> rusqlite::Result<Self> {
+        let mut duplicates = Self::default();
+        let mut first = First::default();
+        let mut query =
+            connection.prepare("SELECT id, ordinal, command FROM task ORDER BY id, ordinal")?;
+        let mut rows = query.query([])?;
+        while let Some(row) = rows.next()? {
+            let id = row.get_ref(0)?.as_str()?;
+            let (ordinal, command) = (row.get(1)?, codes::command(row, 2)?);
+            if id != first.id {
+                first.id.replace_range(.., id);
+                (first.ordinal, first.command) = (ordinal, Some(command));
+                continue;
+            }
+            duplicates.rows.insert(Ordinal(ordinal));
+            if on == OnDuplicate::Error || first.command != Some(command) {
+                duplicates.add_bad(Ordinal(ordinal), Ordinal(first.ordinal));
+            }
+        }
+        Ok(duplicates)
+    }
+
+    fn add_bad(&mut self, later: Ordinal, first: Ordinal) {
+        self.bad_count += 1;
+        self.bad.insert(later, first);
+        if self.bad.len() > SHOWN_PROBLEMS {
+            self.bad.pop_last();
+        }
+    }
+
+    /// Says what is wrong with those that may not be.
+    pub(crate) fn tell(
+        &self,
+        connection: &Connection,
+        problems: &mut Problems,
+    ) -> rusqlite::Result<()> {
+        let told = problems.count;
+        for (&later, &first) in &self.bad {
+            problems.add(problem(connection, later, first)?);
+        }
+        problems.count = told + self.bad_count;
+        Ok(())
+    }
+
+    /// Removes them from the plan and returns how many they were.
+    pub(crate) fn remove(&self, connection: &Connection) -> rusqlite::Result<u64> {
+        remove_tasks(connection, &self.rows)
+    }
+}
+
+fn problem(
+    connection: &Connection,
+    later: Ordinal,
+    first: Ordinal,
+) -> rusqlite::Result<PlanProblem> {
+    let (id, at, command) = look_up(connection, later)?;
+    let (_, other, other_command) = look_up(connection, first)?;
+    if command == other_command {
+        return Ok(PlanProblem::Duplicate { id, at, other });
+    }
+    Ok(PlanProblem::Contradiction { id, at, command, other, other_command })
+}
+
+fn look_up(
+    connection: &Connection,
+    ordinal: Ordinal,
+) -> rusqlite::Result<(TaskId, Place, Command)> {
+    let sql = "SELECT task.id, source.name, task.line, task.command, task.position
+               FROM task JOIN source ON source.number = task.source WHERE task.ordinal = ?";
+    connection.query_row(sql, [ordinal.0], |row| {
+        let place = Place { source: row.get(1)?, line: row.get(2)?, column: row.get(4)? };
+        Ok((codes::parsed(row, 0)?, place, codes::command(row, 3)?))
+    })
+}

@@ -1,0 +1,158 @@
+//! Lays the tasks of two runs side by side.
+//!
+//! Both are read in the order of their ids and merged, so that memory does not grow with their
+//! number: SQLite sorts in what its cache holds, and in temporary files beyond that.
+
+use crate::store::codes;
+use crate::store::error::StoreError;
+use crate::store::error::sqlite;
+use crate::store::reading::reader::RunReader;
+use crate::store::unsettled::OpenTask;
+use crate::task::Command;
+use crate::task::Failure;
+use crate::task::Ordinal;
+use crate::task::Outcome;
+use crate::task::TaskId;
+use rusqlite::OptionalExtension;
+use rusqlite::Row;
+use rusqlite::Rows;
+use std::cmp::Ordering;
+use std::collections::BTreeMap;
+
+/// A task in one of two runs, or in both.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TaskPair {
+    /// The batch task.
+    pub id: TaskId,
+    /// What was to be done to it.
+    pub command: Command,
+    /// What became of it in the one run, if it has it.
+    pub before: Option<Outcome>,
+    /// What became of it in the other, if it has it.
+    pub after: Option<Outcome>,
+    /// Its places in the two.
+    ordinals: (Option<Ordinal>, Option<Ordinal>),
+}
+
+/// Hands every task of two runs, in the order of their ids, to `take`.
+///
+/// A task without an outcome has the one that follows from its attempts.
+///
+/// # Errors
+///
+/// The store's, and those of `take`.
+pub fn for_each_pair<E: From<StoreError>>(
+    before: &RunReader,
+    after: &RunReader,
+    mut take: impl FnMut(TaskPair) -> Result<(), E>,
+) -> Result<(), E> {
+    let (failed_before, failed_after) = (sqlite(&before.path), sqlite(&after.path));
+    let open_before = before.open_tasks().map_err(&failed_before)?;
+    let open_after = after.open_tasks().map_err(&failed_after)?;
+    let mut query_before = before.connection.prepare(BY_ID).map_err(&failed_before)?;
+    let mut query_after = after.connection.prepare(BY_ID).map_err(&failed_after)?;
+    let mut rows_before = query_before.query([]).map_err(&failed_before)?;
+    let mut rows_after = query_after.query([]).map_err(&failed_after)?;
+    let mut one = next(&mut rows_before, open_before).map_err(&failed_before)?;
+    let mut other = next(&mut rows_after, open_after).map_err(&failed_after)?;
+    loop {
+        let order = match (&one, &other) {
+            (None, None) => return Ok(()),
+            (Some(_), None) => Ordering::Less,
+            (None, Some(_)) => Ordering::Greater,
+            (Some(one), Some(other)) => one.key().cmp(&other.key()),
+        };
+        let (mut left, mut right) = (None, None);
+        if order.is_le() {
+            let following = next(&mut rows_before, open_before).map_err(&failed_before)?;
+            left = std::mem::replace(&mut one, following);
+        }
+        if order.is_ge() {
+            let following = next(&mut rows_after, open_after).map_err(&failed_after)?;
+            right = std::mem::replace(&mut other, following);
+        }
+        if let Some(pair) = paired(left, right) {
+            take(pair)?;
+        }
+    }
+}
+
+impl TaskPair {
+    /// Returns why the task is not where it was sent: now, or before if it is or has no place now.
+    ///
+    /// Nothing for a task that has no outcome of its own.
+    ///
+    /// # Errors
+    ///
+    /// The store's.
+    pub fn failure(
+        &self,
+        before: &RunReader,
+        after: &RunReader,
+    ) -> Result<Option<Failure>, StoreError> {
+        let is_bad = |outcome: Option<Outcome>| outcome.is_some_and(|outcome| !outcome.is_good());
+        match (self.ordinals, is_bad(self.before), is_bad(self.after)) {
+            ((_, Some(ordinal)), _, true) => failure_in(after, ordinal),
+            ((Some(ordinal), _), true, _) => failure_in(before, ordinal),
+            _ => Ok(None),
+        }
+    }
+}
+
+/// What is sorted is as narrow as can be: all else is looked up where it is asked for.
+const BY_ID: &str = "SELECT task.id, task.command, task.ordinal, outcome.outcome
+    FROM task LEFT JOIN outcome ON outcome.ordinal = task.ordinal
+    ORDER BY task.id, task.command";
+
+/// A task of one run.
+struct Sorted {
+    id: TaskId,
+    /// As it is stored, for that is what it is sorted by.
+    command_code: i64,
+    command: Command,
+    ordinal: Ordinal,
+    outcome: Outcome,
+}
+
+impl Sorted {
+    fn key(&self) -> (&str, i64) {
+        (self.id.as_str(), self.command_code)
+    }
+}
+
+fn next(
+    rows: &mut Rows<'_>,
+    open: &BTreeMap<Ordinal, OpenTask>,
+) -> rusqlite::Result<Option<Sorted>> {
+    rows.next()?.map(|row| sorted(row, open)).transpose()
+}
+
+fn sorted(row: &Row<'_>, open: &BTreeMap<Ordinal, OpenTask>) -> rusqlite::Result<Sorted> {
+    let ordinal = Ordinal(row.get(2)?);
+    let outcome = match row.get::<_, Option<i64>>(3)? {
+        Some(_) => codes::outcome(row, 3)?,
+        None => open.get(&ordinal).map_or(Outcome::NotAttempted, OpenTask::outcome),
+    };
+    let (command_code, command) = (row.get(1)?, codes::command(row, 1)?);
+    Ok(Sorted { id: codes::parsed(row, 0)?, command_code, command, ordinal, outcome })
+}
+
+fn paired(before: Option<Sorted>, after: Option<Sorted>) -> Option<TaskPair> {
+    let outcome = |task: &Option<Sorted>| task.as_ref().map(|task| task.outcome);
+    let ordinal = |task: &Option<Sorted>| task.as_ref().map(|task| task.ordinal);
+    let (outcomes, ordinals) =
+        ((outcome(&before), outcome(&after)), (ordinal(&before), ordinal(&after)));
+    let Sorted { id, command, .. } = after.or(before)?;
+    Some(TaskPair { id, command, before: outcomes.0, after: outcomes.1, ordinals })
+}
+
+fn failure_in(run: &RunReader, ordinal: Ordinal) -> Result<Option<Failure>, StoreError> {
+    let read = || {
+        let mut query = run.connection.prepare_cached(
+            "SELECT error_kind, error_code, error_msg, reason, advice, error_list
+             FROM outcome JOIN failure USING (seq) WHERE outcome.ordinal = ?",
+        )?;
+        query.query_row([ordinal.0], |row| codes::failure(row, 0)).optional()
+    };
+    read().map(Option::flatten).map_err(sqlite(&run.path))
+}

@@ -1,0 +1,19 @@
+//! Reads a run: rows in order, without writing, from one snapshot.
+
+mod changes;
+mod compare;
+mod divided;
+mod failed;
+mod reader;
+mod record;
+mod sendings;
+
+pub use compare::TaskPair;
+pub use compare::for_each_pair;
+pub use reader::RunReader;
+pub(crate) use reader::first_rows;
+pub use record::NewRun;
+pub use record::RunRecord;
+pub use record::SessionRecord;
+pub use record::SourceRecord;
+pub use record::StoredEnd;

@@ -1,0 +1,76 @@
+//! Finds the tasks that were begun and have no outcome: what a killed process left behind.
+//!
+//! One walk in key order and one bit per row of the plan; it does not matter how many tasks are
+//! settled already.
+
+use crate::store::files::Departed;
+use crate::store::ordinal_set::OrdinalSet;
+use crate::task::Ordinal;
+use crate::task::Outcome;
+use rusqlite::Connection;
+use rusqlite::Row;
+use std::collections::BTreeMap;
+
+/// What the attempts of a task without an outcome amount to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct OpenTask {
+    /// The last attempt.
+    pub(crate) last_seq: u64,
+    /// How many there are.
+    pub(crate) attempts: u32,
+    /// How many of them were throttled, or refused for their credentials: nothing of the task's.
+    pub(crate) throttled: u32,
+    /// When the first was sent, in microseconds after the origin.
+    pub(crate) first_sent_us: i64,
+    /// Whether any of them may have been carried out.
+    pub(crate) in_doubt: bool,
+}
+
+impl OpenTask {
+    /// Returns the outcome that follows from the attempts.
+    pub(crate) fn outcome(&self) -> Outcome {
+        if self.in_doubt { Outcome::Ambiguous } else { Outcome::Failed }
+    }
+}
+
+/// Finds the tasks with attempts and without an outcome.
+///
+/// Only their attempts are read whole: most of a run's belong to tasks that are settled. One that
+/// never left is none.
+pub(crate) fn open_tasks(
+    connection: &Connection,
+    settled: &OrdinalSet,
+    departed: Departed,
+) -> rusqlite::Result<BTreeMap<Ordinal, OpenTask>> {
+    let mut open: BTreeMap<Ordinal, OpenTask> = BTreeMap::new();
+    let mut all = connection.prepare("SELECT seq, ordinal FROM attempt ORDER BY seq")?;
+    let mut one = connection.prepare(
+        "SELECT sent_us, duration_us IS NULL OR in_doubt IS NOT NULL, error_kind IS 'throttled' OR error_kind IS 'auth',
+             duration_us IS NULL
+         FROM attempt LEFT JOIN failure ON failure.seq = attempt.seq WHERE attempt.seq = ?",
+    )?;
+    let mut rows = all.query([])?;
+    while let Some(row) = rows.next()? {
+        let (seq, ordinal) = (row.get(0)?, Ordinal(row.get(1)?));
+        if !settled.contains(ordinal) {
+            one.query_row([seq], |row| {
+                if row.get(3)? && !departed.may_include(seq) {
+                    return Ok(());
+                }
+                add(open.entry(ordinal).or_default(), seq, row)
+            })?;
+        }
+    }
+    Ok(open)
+}
+
+fn add(task: &mut OpenTask, seq: u64, row: &Row<'_>) -> rusqlite::Result<()> {
+    if task.attempts == 0 {
+        task.first_sent_us = row.get(0)?;
+    }
+    task.last_seq = seq;
+    task.attempts += 1;
+    task.in_doubt |= row.get::<_, bool>(1)?;
+    task.throttled += u32::from(row.get::<_, bool>(2)?);
+    Ok(())
+}

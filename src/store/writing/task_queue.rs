@@ -1,0 +1,109 @@
+//! Hands out the tasks without an outcome, each once, in the order of the plan.
+//!
+//! Keeps count: a row that went missing is damage and must not look like the end of the run.
+
+use crate::clock::Timestamp;
+use crate::event::AttemptSeq;
+use crate::store::codes;
+use crate::store::files::Departed;
+use crate::store::ordinal_set::OrdinalSet;
+use crate::store::unsettled::OpenTask;
+use crate::store::unsettled::open_tasks;
+use crate::task::Ordinal;
+use crate::task::Task;
+use rusqlite::Connection;
+use rusqlite::Row;
+use std::collections::BTreeMap;
+
+/// How many settled tasks in a row are stepped over one by one; more are skipped by their number.
+const SHORT_STEP: u32 = 256;
+
+/// A task without an outcome.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnsettledTask {
+    /// The task.
+    pub task: Task,
+    /// How often it was sent.
+    pub attempts: u32,
+    /// How many of these were throttled, or refused for their credentials.
+    pub throttled: u32,
+    /// Whether any of them may have been carried out.
+    pub in_doubt: bool,
+    /// When the first was sent.
+    pub first_sent: Option<Timestamp>,
+    /// The last of them.
+    pub last_seq: Option<AttemptSeq>,
+}
+
+/// What is still to be handed out.
+#[derive(Debug)]
+pub(crate) struct TaskQueue {
+    settled: OrdinalSet,
+    /// Begun by earlier processes and not settled.
+    open: BTreeMap<Ordinal, OpenTask>,
+    origin: Timestamp,
+    /// The lowest ordinal that was not handed out.
+    cursor: u32,
+    handed_out: u64,
+}
+
+impl TaskQueue {
+    /// Prepares to hand out all that is not settled.
+    pub(crate) fn new(
+        connection: &Connection,
+        settled: OrdinalSet,
+        origin: Timestamp,
+        departed: Departed,
+    ) -> rusqlite::Result<Self> {
+        let open = open_tasks(connection, &settled, departed)?;
+        Ok(Self { settled, open, origin, cursor: 0, handed_out: 0 })
+    }
+
+    /// Hands out the next tasks; fewer than `most` only where there are no more.
+    pub(crate) fn take(
+        &mut self,
+        connection: &Connection,
+        most: usize,
+    ) -> rusqlite::Result<Vec<UnsettledTask>> {
+        let mut claimed = Vec::new();
+        let mut query = connection.prepare_cached(
+            "SELECT ordinal, id, command FROM task WHERE ordinal >= ? ORDER BY ordinal",
+        )?;
+        let mut rows = query.query([self.settled.first_absent(self.cursor)])?;
+        while claimed.len() < most {
+            let Some(row) = rows.next()? else { break };
+            let ordinal = row.get(0)?;
+            if !self.settled.contains(Ordinal(ordinal)) {
+                claimed.push(self.hand_out(row, Ordinal(ordinal))?);
+                continue;
+            }
+            let next = self.settled.first_absent(ordinal);
+            if next - ordinal > SHORT_STEP {
+                drop(rows);
+                rows = query.query([next])?;
+            }
+        }
+        Ok(claimed)
+    }
+
+    fn hand_out(&mut self, row: &Row<'_>, ordinal: Ordinal) -> rusqlite::Result<UnsettledTask> {
+        let task = Task { ordinal, id: codes::parsed(row, 1)?, command: codes::command(row, 2)? };
+        self.cursor = ordinal.0.saturating_add(1);
+        self.handed_out += 1;
+        let open = self.open.remove(&ordinal);
+        let first_sent = open.map(|open| self.origin.plus_micros(open.first_sent_us));
+        let last_seq = open.map(|open| AttemptSeq(open.last_seq));
+        let OpenTask { attempts, throttled, in_doubt, .. } = open.unwrap_or_default();
+        Ok(UnsettledTask { task, attempts, throttled, in_doubt, first_sent, last_seq })
+    }
+
+    /// Takes out those that were begun by earlier processes, to look at them.
+    pub(crate) fn take_open(&mut self) -> BTreeMap<Ordinal, OpenTask> {
+        std::mem::take(&mut self.open)
+    }
+
+    /// Returns how many tasks are settled or were handed out: all, when there are no more.
+    pub(crate) fn accounted_for(&self) -> u64 {
+        self.settled.len() + self.handed_out
+    }
+}
