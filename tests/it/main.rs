@@ -12,6 +12,8 @@ mod main_job;
 #[cfg(test)]
 mod pace;
 #[cfg(test)]
+mod pages;
+#[cfg(test)]
 mod sandbox;
 #[cfg(test)]
 mod state;
