@@ -12,12 +12,13 @@ use std::path::Path;
 use std::process::Child;
 use std::process::Command;
 use std::time::Duration;
-use std::time::Instant;
 
 /// Ends the output of each command; no program prints it.
 const SEPARATOR: &str = "\u{1e}\n";
-/// How long a page may take: only a page that hangs takes so long.
-const FOREVER: Duration = Duration::from_secs(180);
+/// How often the shell of a page is looked at: three minutes long, which only a page takes that
+/// hangs.
+const MOST_LOOKS: u32 = 9_000;
+const BETWEEN_LOOKS: Duration = Duration::from_millis(20);
 
 /// Returns the commands of a page whose output is not the expected one, with that output.
 pub(super) fn differences(page: &Page) -> Vec<String> {
@@ -65,9 +66,11 @@ fn run(steps: &[Step]) -> String {
 
 /// Waits until the shell has ended, or until it can only hang.
 fn wait_for(shell: &mut Child) {
-    let since = Instant::now();
-    while shell.try_wait().unwrap().is_none() && since.elapsed() < FOREVER {
-        std::thread::sleep(Duration::from_millis(20));
+    for _ in 0..MOST_LOOKS {
+        if shell.try_wait().unwrap().is_some() {
+            return;
+        }
+        std::thread::sleep(BETWEEN_LOOKS);
     }
 }
 
