@@ -6,6 +6,8 @@ mod cli;
 #[cfg(test)]
 mod examples;
 #[cfg(test)]
+mod guide;
+#[cfg(test)]
 mod input;
 #[cfg(test)]
 mod main_job;
