@@ -9,7 +9,7 @@
 mod page;
 mod transcript;
 
-use crate::support::batchctl::Scene;
+use crate::support::program::Scene;
 use page::Page;
 use page::all_pages;
 use page::guide_pages;
