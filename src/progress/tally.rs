@@ -139,7 +139,7 @@ impl Tally {
             EventKind::RunContinued => self.run_continued(at),
             EventKind::RateLearnt { .. } => {}
             EventKind::RunChanged { change, .. } => self.run_changed(at, *change),
-            EventKind::RunStopping { reason, .. } => self.stopping = Some(reason.clone()),
+            EventKind::RunStopping { reason, .. } => self.stopping = Some(*reason),
             EventKind::RunEnded(stats) => self.ended = Some((at, stats.clone())),
         }
     }

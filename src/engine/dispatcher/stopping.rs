@@ -37,7 +37,7 @@ where
             return;
         }
         let on_wire = self.on_wire.len();
-        self.tell(EventKind::RunStopping { reason: reason.clone(), on_wire });
+        self.tell(EventKind::RunStopping { reason, on_wire });
         self.stopping = Some(reason);
         self.desk.paused_since = None;
         self.end_hold();
@@ -84,7 +84,7 @@ where
     /// ones were on the wire has cut nothing short.
     fn cut_short(&self) -> Option<StopReason> {
         let all_settled = self.settled == self.settings.origin.selected;
-        self.stopping.clone().filter(|_| !all_settled)
+        self.stopping.filter(|_| !all_settled)
     }
 
     pub(super) async fn end(mut self) -> Result<RunStats, LedgerError> {
