@@ -213,8 +213,8 @@ fn an_id_with_both_commands_is_an_error_wherever_it_stands() {
     scene.write("b.csv", "command,id\nstop,gate-1\nstop,gate-2\n");
     let ended = refused(&scene, &server, &["run", "a.csv", "b.csv"]);
     ended
-        .says("b.csv:2:6: `gate-1` is to `stop` here and to `start` at a.csv:2:1")
-        .says("hint: decide which of the two")
+        .says("b.csv:2:6: conflicting commands for `gate-1`: stop here, start at a.csv:2:1")
+        .says("hint: keep one of the two rows")
         .says(ONE_PROBLEM);
 }
 
@@ -238,7 +238,7 @@ fn a_duplicate_is_an_error_if_it_is_to_be_one() {
     let scene = Scene::with(&server);
     scene.write("tasks.txt", "gate-1\ngate-2\ngate-1\n");
     let ended = refused(&scene, &server, &["stop", "tasks.txt", "--on-duplicate", "error"]);
-    ended.says("tasks.txt:3:1: `gate-1` stands at tasks.txt:1:1 already").says(ONE_PROBLEM);
+    ended.says("tasks.txt:3:1: duplicate of `gate-1` at tasks.txt:1:1").says(ONE_PROBLEM);
 }
 
 #[test]
