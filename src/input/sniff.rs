@@ -41,7 +41,7 @@ pub(super) fn shape(content: &Content, options: &InputOptions) -> Result<Shape, 
         check_delimiter(delimiter)?;
     }
     let Some(first) = FirstLine::find(&content.head, options) else {
-        // A head of comments alone is no reason to call a long file empty: it is read as a list.
+        // A head of comments alone does not make a long file empty: it is read as a list.
         let shape = if content.is_whole { Shape::Empty } else { Shape::List { skip: 0 } };
         return Ok(shape);
     };

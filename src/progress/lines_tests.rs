@@ -47,7 +47,7 @@ fn lines() -> (Page, Lines) {
     (page.clone(), Lines::new(Box::new(page)))
 }
 
-/// Tells a run event by event, as batches of a slow run come.
+/// Passes a run on event by event, as a slow run would.
 fn told(run: &TestRun) -> String {
     let (page, mut lines) = lines();
     run.events.iter().for_each(|event| lines.on_events(std::slice::from_ref(event)));

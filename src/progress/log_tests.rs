@@ -1,4 +1,4 @@
-//! What a log tells of single calls, as text and as JSON.
+//! The lines of a log, as text and as JSON.
 
 use super::*;
 use crate::progress::test_events::TestRun;

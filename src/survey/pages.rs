@@ -110,7 +110,7 @@ impl Pages {
         self.seen += size;
         let is_full = size >= PAGE_SIZE as u64;
         match self.total {
-            // A short page is no sign of the end: the service may return fewer than requested.
+            // A short page is not the end: the service may return fewer entries than requested.
             Some(total) if self.seen < total => self.next(),
             // More than the total: the list has grown, and a full page suggests yet another.
             Some(total) if self.seen > total && is_full => self.next(),
