@@ -1,6 +1,6 @@
 //! What came back for one attempt, free of any HTTP client's types.
 
-use crate::policy::rate_hint::RateHint;
+use crate::policy::pace::RateHint;
 use crate::task::FailureKind;
 use std::time::Duration;
 

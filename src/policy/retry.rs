@@ -4,8 +4,8 @@
 //! waits. A task is given up only for its own sake: what the service asks of everyone
 //! (throttling) uses up no attempt of any task.
 
-use crate::policy::attribution::WitnessTrust;
 use crate::policy::classify::Verdict;
+use crate::policy::outage::WitnessTrust;
 use crate::task::Outcome;
 use std::num::NonZeroU32;
 use std::time::Duration;

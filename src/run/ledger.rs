@@ -10,7 +10,7 @@ use crate::event::EventKind;
 use crate::event::RunStats;
 use crate::policy::AttemptHistory;
 use crate::run::RunError;
-use crate::run::watch::WatcherChannel;
+use crate::run::watchers::WatcherChannel;
 use crate::store::RunWriter;
 use crate::store::StoreError;
 use crate::store::UnsettledTask;

@@ -2,40 +2,40 @@
 //!
 //! Wires plan, store, engine and watchers together and holds no rule of its own.
 
-mod afterwards;
-mod course;
-mod desk;
-mod draft;
+mod control_router;
+mod dry_run;
 mod last_good;
-mod learning;
 mod ledger;
-mod look;
+mod phases;
+mod rate_learning;
 mod resume;
 mod retry;
 mod revert;
 mod settings;
-mod watch;
+mod survey_recorder;
+mod verify;
+mod watchers;
 
-pub use crate::run::afterwards::Afterwards;
-pub use crate::run::afterwards::Settling;
-pub use crate::run::afterwards::afterwards;
-pub use crate::run::draft::LivePlan;
-pub use crate::run::draft::dry_run_live;
-pub use crate::run::last_good::Comparable;
-pub use crate::run::last_good::GoodRun;
-pub use crate::run::last_good::last_good;
-pub use crate::run::resume::Resumable;
-pub use crate::run::resume::Resumption;
-pub use crate::run::resume::resume;
-pub use crate::run::retry::Retry;
-pub use crate::run::retry::RetryFilter;
-pub use crate::run::retry::retry;
-pub use crate::run::revert::Revert;
-pub use crate::run::revert::Reverted;
-pub use crate::run::revert::revert;
-pub use crate::run::settings::OnUnknown;
-pub use crate::run::settings::RunSettings;
-pub use crate::run::watch::WatchTrouble;
+pub use dry_run::LivePlan;
+pub use dry_run::dry_run_live;
+pub use last_good::Comparable;
+pub use last_good::GoodRun;
+pub use last_good::last_good;
+pub use resume::Resumable;
+pub use resume::Resumption;
+pub use resume::resume;
+pub use retry::Retry;
+pub use retry::RetryFilter;
+pub use retry::retry;
+pub use revert::Revert;
+pub use revert::Reverted;
+pub use revert::revert;
+pub use settings::OnUnknown;
+pub use settings::RunSettings;
+pub use verify::Afterwards;
+pub use verify::Settling;
+pub use verify::afterwards;
+pub use watchers::WatchTrouble;
 
 use crate::api::TaskApi;
 use crate::clock::Clock;
@@ -48,11 +48,11 @@ use crate::event::Watch;
 use crate::plan::Problems;
 use crate::policy::REMEMBERED_SENDINGS;
 use crate::report::GroupLabel;
-use crate::run::course::RunPhases;
-use crate::run::desk::ControlRouter;
-use crate::run::learning::Learning;
+use crate::run::control_router::ControlRouter;
 use crate::run::ledger::Ending;
 use crate::run::ledger::StoreLedger;
+use crate::run::phases::RunPhases;
+use crate::run::rate_learning::Learning;
 use crate::store;
 use crate::store::JobLock;
 use crate::store::JobName;
@@ -285,7 +285,7 @@ impl Planned {
         settings.auto.iter_mut().for_each(|auto| auto.learnt = learnt);
         settings.max_duration = settings.max_duration.into_iter().chain(self.time_left).min();
         let (watcher_channel, thread) =
-            watch::open(watchers, self.clock).map_err(RunError::Thread)?;
+            watchers::open(watchers, self.clock).map_err(RunError::Thread)?;
         let ending = match self.settings.wait {
             Some(_) => Ending::Later,
             None => Ending::OfEngine,

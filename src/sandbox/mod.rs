@@ -53,37 +53,26 @@
 //! end is there. A log that exists is added to, and times begin anew with each start.
 
 mod access_log;
-mod answer;
-mod batch_task;
-mod behaviour;
-mod connection;
-mod dice;
-mod fault;
-mod gateway;
-mod iam;
-mod list;
-mod project;
-mod query;
-mod route;
+mod faults;
+mod http;
 mod service;
 mod settings;
-mod signature;
 mod state;
 mod thread;
-mod throttle;
 mod witness;
 
-pub use crate::sandbox::project::generated_id;
-pub use crate::sandbox::settings::Account;
-pub use crate::sandbox::settings::Auth;
-pub use crate::sandbox::settings::Limit;
-pub use crate::sandbox::settings::SandboxSettings;
-pub use crate::sandbox::thread::SandboxThread;
-pub use crate::sandbox::witness::Tally;
-pub use crate::sandbox::witness::Witness;
+pub use service::generated_id;
+pub use settings::Account;
+pub use settings::Auth;
+pub use settings::Limit;
+pub use settings::SandboxSettings;
+pub use thread::SandboxThread;
+pub use witness::Tally;
+pub use witness::Witness;
 
 use crate::sandbox::access_log::AccessLog;
 use crate::sandbox::access_log::WriterEnded;
+use crate::sandbox::http::serve;
 use crate::sandbox::service::Service;
 use std::future;
 use std::io;
@@ -216,7 +205,7 @@ impl Sandbox {
                 () = &mut log_ended => break,
                 accepted = self.listener.accept() => match accepted {
                     Ok((stream, _)) => {
-                        connections.spawn(connection::serve(stream, Arc::clone(&self.service)));
+                        connections.spawn(serve(stream, Arc::clone(&self.service)));
                     }
                     Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
                 },

@@ -146,3 +146,15 @@ fn sentences_end_with_a_stop_before_a_capital() {
     assert_eq!(sentences("A rate, such as 0.5 a second, e.g. half."), 1);
     assert_eq!(sentences("Without an end"), 0);
 }
+
+#[test]
+fn every_direct_dependency_has_a_reason() {
+    let manifest: toml::Table = read(&root().join("Cargo.toml")).parse().unwrap();
+    let page = read(&root().join("docs/design/dependencies.md"));
+    let rows = page.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next());
+    let mut rows: Vec<&str> = rows.collect();
+    let mut names: Vec<&String> = manifest["dependencies"].as_table().unwrap().keys().collect();
+    rows.sort_unstable();
+    names.sort_unstable();
+    assert_eq!(rows, names);
+}

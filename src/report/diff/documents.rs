@@ -2,12 +2,12 @@
 //!
 //! Tasks that are still good are counted and not listed.
 
-use crate::report::csv::ResultsError;
-use crate::report::csv::fitting;
-use crate::report::csv::not_written;
-use crate::report::dialect::CsvDialect;
 use crate::report::diff::Change;
 use crate::report::diff::Diff;
+use crate::report::format::CsvDialect;
+use crate::report::format::ResultsError;
+use crate::report::format::fitting;
+use crate::report::format::not_written;
 use crate::store::RunReader;
 use crate::store::TaskPair;
 use crate::store::for_each_pair;

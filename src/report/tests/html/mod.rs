@@ -3,7 +3,7 @@
 mod charts;
 
 use super::*;
-use crate::report::html::write_part;
+use crate::report::format::html::write_part;
 use crate::report::write_html;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;

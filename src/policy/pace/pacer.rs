@@ -1,0 +1,354 @@
+//! Decides when the next sending may go, so that no window holds more than the rate.
+//!
+//! Two gates. `admit` spreads sendings evenly: GCRA (`governor`), whose small burst lets a late
+//! timer catch up but forgets what a longer stall owes. `release` makes the limit exact: it
+//! remembers the last sendings and lets no window hold one too many, whatever stalls between
+//! admission and sending. It never waits; it answers with an instant. Only the dispatcher asks.
+//!
+//! The rate may change while the run is under way. What was sent before still counts: every
+//! window that ends with a sending holds no more than the limit in force at that sending.
+
+use crate::task::Rate;
+use governor::Quota;
+use governor::RateLimiter;
+use governor::clock::Clock;
+use governor::clock::FakeRelativeClock;
+use governor::middleware::NoOpMiddleware;
+use governor::nanos::Nanos;
+use governor::state::InMemoryState;
+use governor::state::NotKeyed;
+use std::collections::VecDeque;
+use std::num::NonZeroU32;
+use std::time::Duration;
+use std::time::Instant;
+
+/// How much lateness may be caught up, where sendings are closer together than that.
+const CATCH_UP: Duration = Duration::from_millis(10);
+/// How long before its window is free a sending may be admitted: what making it durable takes.
+const AHEAD: Duration = Duration::from_millis(25);
+/// The longest span by which a window is widened.
+const LARGEST_MARGIN: Duration = Duration::from_millis(50);
+/// How many sendings are remembered at the least, whatever the rate: a rate that is set later
+/// may have a longer window.
+pub const REMEMBERED_SENDINGS: u32 = 10_000;
+const KEPT: usize = REMEMBERED_SENDINGS as usize;
+/// The fewest sendings a second that [`rate_per_second`] gives.
+pub(crate) const SLOWEST: f64 = 0.01;
+
+/// Whether a sending may go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Admission {
+    /// It may, and it is counted.
+    Now,
+    /// Not before then.
+    NotBefore(Instant),
+    /// Not before one that was admitted has been released or withdrawn.
+    AfterRelease,
+}
+
+/// Returns the rate of that many sendings a second, which need not be a whole number.
+///
+/// Its window is a second or a little longer, so that no second holds more than the number
+/// rounded up, and the long run holds exactly the number. A hundredth of a sending a second is
+/// the least there is.
+///
+/// ```
+/// use batchctl::policy::rate_per_second;
+/// use std::time::Duration;
+///
+/// let rate = rate_per_second(2.5);
+/// assert_eq!(rate.limit.get(), 3);
+/// assert_eq!(rate.window, Duration::from_millis(1_200));
+/// ```
+pub fn rate_per_second(per_second: f64) -> Rate {
+    let per_second = per_second.max(SLOWEST);
+    // A whole number must stay itself, even where the arithmetic before left a trace on it.
+    let most = (per_second - 1e-6).ceil().max(1.0);
+    let limit = NonZeroU32::new(most as u32).expect("a number of 1 or more is not zero");
+    let window = Duration::from_secs_f64((most / per_second).max(1.0));
+    Rate { limit, window }
+}
+
+/// Holds the rate, and the service's wish that the run waits.
+#[derive(Debug)]
+pub struct Pacer {
+    limit: Option<Limit>,
+    /// The last sendings for which there was no limit, the oldest first.
+    unlimited: VecDeque<Instant>,
+    held_until: Option<Instant>,
+    /// How many are admitted and not yet released.
+    admitted: usize,
+}
+
+impl Pacer {
+    /// Returns a pacer that knows of no sending yet. Without a rate, only holds delay a sending.
+    pub fn new(rate: Option<Rate>, now: Instant) -> Self {
+        let limit = rate.map(|rate| Limit::new(rate, now));
+        Self { limit, unlimited: VecDeque::new(), held_until: None, admitted: 0 }
+    }
+
+    /// Returns the rate in force.
+    pub fn rate(&self) -> Option<Rate> {
+        self.limit.as_ref().map(|limit| limit.rate)
+    }
+
+    /// Changes the rate from now on.
+    ///
+    /// Sendings before it count in the new rate's windows: as many as any rate before it needed,
+    /// and [`REMEMBERED_SENDINGS`] at the least.
+    pub fn set_rate(&mut self, rate: Option<Rate>, now: Instant) {
+        match (&mut self.limit, rate) {
+            (Some(limit), Some(rate)) => limit.change(rate, now),
+            (None, Some(rate)) => {
+                let sent = std::mem::take(&mut self.unlimited);
+                self.limit = Some(Limit::after(sent, rate, now));
+            }
+            (limit, None) => {
+                let before = limit.take().map(|limit| limit.sent);
+                self.unlimited = before.unwrap_or_else(|| std::mem::take(&mut self.unlimited));
+            }
+        }
+    }
+
+    /// Remembers a sending of an earlier process of the same run; the oldest comes first.
+    pub fn recall(&mut self, sent: Instant) {
+        match &mut self.limit {
+            Some(limit) => limit.remember(sent),
+            None => self.remember_unlimited(sent),
+        }
+    }
+
+    fn remember_unlimited(&mut self, sent: Instant) {
+        self.unlimited.push_back(sent);
+        while self.unlimited.len() > KEPT {
+            self.unlimited.pop_front();
+        }
+    }
+
+    /// Sends nothing before `until`; a hold that lasts longer stays.
+    pub fn hold(&mut self, until: Instant) {
+        self.held_until = Some(self.held_until.map_or(until, |held| held.max(until)));
+    }
+
+    /// Returns the end of the present hold.
+    pub fn held_until(&self, now: Instant) -> Option<Instant> {
+        self.held_until.filter(|&until| until > now)
+    }
+
+    /// Asks for one more sending; the answer `Now` reserves it until it is released or withdrawn.
+    pub fn admit(&mut self, now: Instant) -> Admission {
+        if let Some(until) = self.held_until(now) {
+            return Admission::NotBefore(until);
+        }
+        let answer = match &mut self.limit {
+            Some(limit) => limit.admit(self.admitted, now),
+            None => Admission::Now,
+        };
+        self.admitted += usize::from(answer == Admission::Now);
+        answer
+    }
+
+    /// Asks whether one that was admitted may leave now; the answer `Now` counts it as sent.
+    pub fn release(&mut self, now: Instant) -> Admission {
+        if let Some(until) = self.held_until(now) {
+            return Admission::NotBefore(until);
+        }
+        let answer = match &mut self.limit {
+            Some(limit) => limit.release(now),
+            None => {
+                self.remember_unlimited(now);
+                Admission::Now
+            }
+        };
+        if answer == Admission::Now {
+            self.withdraw();
+        }
+        answer
+    }
+
+    /// Takes note that the one that was just released had left by `now`: between its release and
+    /// its bytes this process may have stood still.
+    pub fn left_by(&mut self, now: Instant) {
+        let sent = self.limit.as_mut().map_or(&mut self.unlimited, |limit| &mut limit.sent);
+        if let Some(last) = sent.back_mut() {
+            *last = now.max(*last);
+        }
+    }
+
+    /// Returns the earliest time at which the one that was just admitted can leave: now, or
+    /// when the window has room for it.
+    pub fn earliest_release(&self, now: Instant) -> Instant {
+        let behind = self.admitted.saturating_sub(1);
+        let free = self.limit.as_ref().and_then(|limit| limit.free_behind(behind));
+        free.map_or(now, |free| free.max(now))
+    }
+
+    /// Takes back one that was admitted and will not be sent.
+    pub fn withdraw(&mut self) {
+        self.admitted = self.admitted.saturating_sub(1);
+    }
+}
+
+/// A rate, and what its two gates remember.
+#[derive(Debug)]
+struct Limit {
+    rate: Rate,
+    spread: Spread,
+    /// The rate's window and a margin: calls that leave evenly do not arrive evenly, and a
+    /// server counts arrivals.
+    window: Duration,
+    /// The most sendings in a window.
+    most: usize,
+    /// The last `most` sendings or more, and all that a window can hold, the oldest first: the
+    /// rate may be raised, or get a longer window, before they are old.
+    sent: VecDeque<Instant>,
+    last_admitted: Option<Instant>,
+}
+
+impl Limit {
+    fn new(rate: Rate, now: Instant) -> Self {
+        let window = widened(rate.window);
+        Self {
+            rate,
+            spread: Spread::new(rate.limit, window, now),
+            window,
+            most: most(rate),
+            sent: VecDeque::new(),
+            last_admitted: None,
+        }
+    }
+
+    /// Returns a limit that counts what was sent before it.
+    fn after(sent: VecDeque<Instant>, rate: Rate, now: Instant) -> Self {
+        let last = sent.back().copied();
+        let mut limit = Self { sent, ..Self::new(rate, now) };
+        if let Some(last) = last {
+            limit.spread = Spread::after(last, rate.limit, limit.window);
+        }
+        limit
+    }
+
+    fn change(&mut self, rate: Rate, now: Instant) {
+        if rate == self.rate {
+            return;
+        }
+        self.rate = rate;
+        self.window = widened(rate.window);
+        self.most = most(rate);
+        self.spread = match self.last_admitted {
+            Some(last) => Spread::after(last, rate.limit, self.window),
+            None => Spread::new(rate.limit, self.window, now),
+        };
+    }
+
+    fn admit(&mut self, admitted: usize, now: Instant) -> Admission {
+        if admitted >= self.most {
+            return Admission::AfterRelease;
+        }
+        // Were all that are admitted sent now, this one would follow them. Admitted only then, it
+        // would leave late by a commit, and the next window's would wait for it in turn: each
+        // window would last a commit longer.
+        let free = self.free_at(self.most - admitted);
+        if let Some(free) = free.filter(|&free| free > now + AHEAD) {
+            return Admission::NotBefore(free - AHEAD);
+        }
+        match self.spread.check(now) {
+            Some(due) => Admission::NotBefore(due),
+            None => {
+                self.last_admitted = Some(now);
+                Admission::Now
+            }
+        }
+    }
+
+    fn release(&mut self, now: Instant) -> Admission {
+        if let Some(free) = self.free_at(self.most).filter(|&free| free > now) {
+            return Admission::NotBefore(free);
+        }
+        self.remember(now);
+        Admission::Now
+    }
+
+    /// Returns when the window has room for one more behind that many that are admitted.
+    fn free_behind(&self, admitted: usize) -> Option<Instant> {
+        self.free_at(self.most.saturating_sub(admitted))
+    }
+
+    /// Returns when the `n`-th last sending leaves the window, if there were that many.
+    fn free_at(&self, n: usize) -> Option<Instant> {
+        let index = self.sent.len().checked_sub(n)?;
+        self.sent.get(index).map(|&sent| sent + self.window)
+    }
+
+    fn remember(&mut self, sent: Instant) {
+        self.sent.push_back(sent);
+        let kept = self.most.max(KEPT);
+        while self.sent.len() > kept && self.sent[0] + self.window <= sent {
+            self.sent.pop_front();
+        }
+    }
+}
+
+fn most(rate: Rate) -> usize {
+    usize::try_from(rate.limit.get()).expect("a u32 fits a usize")
+}
+
+fn widened(window: Duration) -> Duration {
+    window + (window / 200).min(LARGEST_MARGIN)
+}
+
+/// Spreads sendings evenly over the window.
+struct Spread {
+    limiter: RateLimiter<NotKeyed, InMemoryState, FakeRelativeClock, NoOpMiddleware<Nanos>>,
+    /// The limiter's clock, which shows the instant it was last asked about.
+    dial: FakeRelativeClock,
+    shown: Instant,
+}
+
+impl Spread {
+    fn new(limit: NonZeroU32, window: Duration, now: Instant) -> Self {
+        let dial = FakeRelativeClock::default();
+        let limiter = RateLimiter::direct_with_clock(quota(limit, window), dial.clone());
+        Self { limiter, dial, shown: now }
+    }
+
+    /// Returns a spread whose next sending follows `last` by a whole period: each change of the
+    /// rate would otherwise let one through at once.
+    fn after(last: Instant, limit: NonZeroU32, window: Duration) -> Self {
+        let spread = Self::new(limit, window, last);
+        let whole_burst = quota(limit, window).burst_size();
+        let used_up = spread.limiter.check_n(whole_burst);
+        debug_assert_eq!(used_up, Ok(Ok(())), "an unused limiter grants its burst");
+        spread
+    }
+
+    /// Counts a sending, or returns when one may be counted.
+    fn check(&mut self, now: Instant) -> Option<Instant> {
+        self.dial.advance(now.saturating_duration_since(self.shown));
+        self.shown = self.shown.max(now);
+        let refused = self.limiter.check().err()?;
+        // A wait of nothing would make the dispatcher spin without the limiter's clock moving.
+        let wait = refused.wait_time_from(self.dial.now()).max(Duration::from_nanos(1));
+        Some(self.shown + wait)
+    }
+}
+
+fn quota(limit: NonZeroU32, window: Duration) -> Quota {
+    // Rounded up: `window / limit` rounds down, which would be a hair above the rate.
+    let nanos = window.as_nanos().div_ceil(u128::from(limit.get()));
+    let period = Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX));
+    let burst = CATCH_UP.as_nanos().div_ceil(nanos) + 1;
+    let burst = NonZeroU32::new(u32::try_from(burst).unwrap_or(u32::MAX))
+        .expect("one more than a count is not zero");
+    Quota::with_period(period).expect("a window is not empty").allow_burst(burst)
+}
+
+impl std::fmt::Debug for Spread {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Spread").field("shown", &self.shown).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+#[path = "pacer_tests.rs"]
+mod tests;

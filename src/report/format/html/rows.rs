@@ -1,0 +1,281 @@
+//! Writes the tasks of a run and their attempts as JSON, for the page's table.
+//!
+//! Row by row from the store: memory grows with the attempts that are shown at the most, not with
+//! the number of tasks. Where there are more tasks than a page can hold, those that did not
+//! succeed come first.
+//!
+//! A row is an array, for a page has very many: `[id, command, outcome, attempts, started,
+//! duration, status, group, source, line, failure]`, times in milliseconds after `base`, words by
+//! their numbers, groups from 1 on, and the failure as `[kind, code, message, reason, advice,
+//! errors, request, counts, latency]` only where there is one. An attempt is `[row, started,
+//! duration, status, kind, code, message]`; those of a task that was sent once are not repeated.
+
+use crate::clock::Timestamp;
+use crate::report::Grouping;
+use crate::report::ResultsError;
+use crate::report::format::html::in_script::write_in_script;
+use crate::report::format::html::texts::Text;
+use crate::report::format::html::texts::Texts;
+use crate::report::model::Report;
+use crate::report::model::failure_of;
+use crate::store::AttemptRow;
+use crate::store::RunReader;
+use crate::store::StoreError;
+use crate::store::TaskRow;
+use crate::task::Command;
+use crate::task::Counts;
+use crate::task::Failure;
+use crate::task::FailureKind;
+use crate::task::Ordinal;
+use crate::task::Outcome;
+use serde::Serialize;
+use std::collections::HashMap;
+use std::io::Write;
+use std::time::Duration;
+
+/// How much of a run a page holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Limits {
+    /// The most tasks.
+    pub(crate) tasks: u64,
+    /// The most attempts of tasks that were sent more than once.
+    pub(crate) attempts: usize,
+}
+
+impl Limits {
+    /// What browsers cope with: some 30 MB.
+    pub(crate) const DEFAULT: Self = Self { tasks: 200_000, attempts: 300_000 };
+}
+
+/// Which tasks have their turn, where not all can be shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum RowShare {
+    All,
+    NotSucceeded,
+    NotAttempted,
+    Good,
+}
+
+impl RowShare {
+    const fn takes(self, outcome: Outcome) -> bool {
+        match self {
+            Self::All => true,
+            Self::NotAttempted => matches!(outcome, Outcome::NotAttempted),
+            Self::Good => outcome.is_good(),
+            Self::NotSucceeded => {
+                matches!(outcome, Outcome::Partial | Outcome::Failed | Outcome::Ambiguous)
+            }
+        }
+    }
+}
+
+/// Why the walk over the tasks ended before its end.
+enum Ended {
+    Full,
+    Error(ResultsError),
+}
+
+impl From<StoreError> for Ended {
+    fn from(error: StoreError) -> Self {
+        Self::Error(error.into())
+    }
+}
+
+/// Writes the data of the table.
+pub(crate) fn write_rows(
+    run: &RunReader,
+    report: &Report,
+    limits: Limits,
+    mut out: impl Write,
+) -> Result<(), ResultsError> {
+    let base = report.run.started_at.unwrap_or(Timestamp::from_micros(0));
+    let mut rows = HtmlRows {
+        grouping: Grouping::read(run)?,
+        limits,
+        base,
+        texts: Texts::new(),
+        written: 0,
+        sent_again: HashMap::new(),
+    };
+    let head = Head {
+        run: report.run.id.as_str(),
+        base: base.as_micros() / 1_000,
+        tasks: report.tasks.selected(),
+        commands: [Command::Start, Command::Stop].map(Command::as_str),
+        outcomes: Outcome::ALL.map(Outcome::as_str),
+        kinds: FailureKind::ALL.map(FailureKind::as_str),
+        groups: report.failures.iter().map(|group| group.label.to_string()).collect(),
+        sources: &report.input.sources,
+    };
+    out.write_all(b"{\"head\":")?;
+    write_in_script(&head, &mut out)?;
+    out.write_all(b",\n\"rows\":[")?;
+    rows.write_tasks(run, report, &mut out)?;
+    out.write_all(b"],\n\"attempts\":[")?;
+    rows.write_attempts(run, &mut out)?;
+    out.write_all(b"],\n\"texts\":")?;
+    write_in_script(&rows.texts.finish(), &mut out)?;
+    Ok(out.write_all(b"}")?)
+}
+
+/// What the rows are read with.
+#[derive(Serialize)]
+struct Head<'a> {
+    run: &'a str,
+    base: i64,
+    tasks: u64,
+    commands: [&'static str; 2],
+    outcomes: [&'static str; 6],
+    kinds: [&'static str; 12],
+    groups: Vec<String>,
+    sources: &'a [String],
+}
+
+/// The rows that are being written.
+struct HtmlRows {
+    grouping: Grouping,
+    limits: Limits,
+    base: Timestamp,
+    texts: Texts,
+    written: u64,
+    /// Which row the tasks have that were sent more than once.
+    sent_again: HashMap<Ordinal, u64>,
+}
+
+impl HtmlRows {
+    fn write_tasks(
+        &mut self,
+        run: &RunReader,
+        report: &Report,
+        out: &mut impl Write,
+    ) -> Result<(), ResultsError> {
+        let turns: &[RowShare] = if report.tasks.selected() <= self.limits.tasks {
+            &[RowShare::All]
+        } else {
+            &[RowShare::NotSucceeded, RowShare::NotAttempted, RowShare::Good]
+        };
+        let has_any = |turn: RowShare| {
+            Outcome::ALL.into_iter().any(|outcome| turn.takes(outcome) && report.tasks[outcome] > 0)
+        };
+        for &turn in turns.iter().filter(|&&turn| has_any(turn)) {
+            let walked = run.for_each_task::<Ended>(|task| {
+                if self.written >= self.limits.tasks {
+                    return Err(Ended::Full);
+                }
+                if turn.takes(task.outcome) {
+                    self.write_task(&task, out).map_err(Ended::Error)?;
+                }
+                Ok(())
+            });
+            match walked {
+                Ok(()) => {}
+                Err(Ended::Full) => break,
+                Err(Ended::Error(error)) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    fn write_task(&mut self, task: &TaskRow, out: &mut impl Write) -> Result<(), ResultsError> {
+        let duration =
+            task.first_sent.zip(task.settled).map(|(first, settled)| millis(settled.since(first)));
+        let row = (
+            task.id.as_str(),
+            matches!(task.command, Command::Stop) as u8,
+            task.outcome as u8,
+            task.attempts,
+            task.first_sent.map(|at| self.after_base(at)),
+            duration,
+            task.last.as_ref().and_then(|last| last.http_status),
+            self.grouping.group_of(task).map_or(0, |label| label.index() + 1),
+            task.source,
+            task.line,
+        );
+        out.write_all(if self.written == 0 { b"\n" } else { b",\n" })?;
+        match failure_of(task).filter(|_| task.last.is_some()) {
+            Some(failure) => {
+                let (a, b, c, d, e, f, g, h, i, j) = row;
+                let failure = self.failure(task.last.as_ref(), failure);
+                write_in_script(&(a, b, c, d, e, f, g, h, i, j, failure), out)?;
+            }
+            None => write_in_script(&row, out)?,
+        }
+        if task.attempts > 1 {
+            self.sent_again.insert(task.ordinal, self.written);
+        }
+        self.written += 1;
+        Ok(())
+    }
+
+    fn failure(&mut self, last: Option<&AttemptRow>, failure: &Failure) -> FailureCells {
+        let counts = last.and_then(|last| last.counts);
+        (
+            failure.kind as u8,
+            self.texts.text(&failure.code),
+            self.texts.text(&failure.message),
+            self.texts.text(&failure.reason),
+            self.texts.text(&failure.advice),
+            self.texts.text(&failure.error_list.join("; ")),
+            last.and_then(|last| last.request_id.clone()),
+            counts.map(|Counts { total, failed, succeeded }| [total, failed, succeeded]),
+            last.and_then(|last| last.duration).map(millis),
+        )
+    }
+
+    /// Writes the attempts of all shown tasks that have several, in the order of sending.
+    fn write_attempts(
+        &mut self,
+        run: &RunReader,
+        out: &mut impl Write,
+    ) -> Result<(), ResultsError> {
+        if self.sent_again.is_empty() {
+            return Ok(());
+        }
+        let mut written = 0;
+        let walked = run.for_each_attempt::<Ended>(|attempt| {
+            let Some(&row) = self.sent_again.get(&attempt.ordinal) else { return Ok(()) };
+            if written >= self.limits.attempts {
+                return Err(Ended::Full);
+            }
+            let separator: &[u8] = if written == 0 { b"\n" } else { b",\n" };
+            written += 1;
+            let cells = self.attempt(row, &attempt);
+            let line = out.write_all(separator).and_then(|()| write_in_script(&cells, &mut *out));
+            line.map_err(|error| Ended::Error(error.into()))
+        });
+        match walked {
+            Ok(()) | Err(Ended::Full) => Ok(()),
+            Err(Ended::Error(error)) => Err(error),
+        }
+    }
+
+    fn attempt(&mut self, row: u64, attempt: &AttemptRow) -> AttemptCells {
+        let failure = attempt.failure.as_ref();
+        (
+            row,
+            self.after_base(attempt.sent),
+            attempt.duration.map(millis),
+            attempt.http_status,
+            failure.map(|failure| failure.kind as u8),
+            self.texts.text(failure.map_or("", |failure| &failure.code)),
+            self.texts.text(failure.map_or("", |failure| &failure.message)),
+        )
+    }
+
+    /// Returns the milliseconds after the beginning of the run; a clock that was set back makes
+    /// them negative.
+    fn after_base(&self, at: Timestamp) -> i64 {
+        at.as_micros().saturating_sub(self.base.as_micros()) / 1_000
+    }
+}
+
+/// What is written of a failure.
+type FailureCells =
+    (u8, Text, Text, Text, Text, Text, Option<String>, Option<[u64; 3]>, Option<u64>);
+
+/// What is written of an attempt.
+type AttemptCells = (u64, i64, Option<u64>, Option<u16>, Option<u8>, Text, Text);
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

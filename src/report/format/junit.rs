@@ -1,0 +1,244 @@
+//! Writes a run as JUnit XML, so that a CI server shows its tasks as it shows tests.
+//!
+//! One test case for each task. Streams; memory does not grow with the number of tasks. The
+//! numbers of the suite are the sums over its cases.
+
+use crate::report::FailureGroup;
+use crate::report::format::csv::ResultsError;
+use crate::report::format::csv::is_wanted;
+use crate::report::format::words::kind;
+use crate::report::format::words::may_help;
+use crate::report::format::words::percent;
+use crate::report::format::words::when;
+use crate::report::format::xml::Element;
+use crate::report::format::xml::Xml;
+use crate::report::model::Report;
+use crate::report::model::failure_of;
+use crate::store::RunId;
+use crate::store::RunReader;
+use crate::store::TaskRow;
+use crate::task::Failure;
+use crate::task::Outcome;
+use crate::task::TaskId;
+use crate::text::grouped;
+use std::io;
+use std::io::Write;
+use std::time::Duration;
+
+/// Writes the tasks of a run with one of the outcomes in `only`, or all if that is empty.
+///
+/// | outcome | becomes |
+/// |---|---|
+/// | `succeeded` | a case that passed |
+/// | `partial` `failed` | a failure |
+/// | `ambiguous` | an error: nobody knows |
+/// | `unchanged` `not_attempted` | skipped |
+///
+/// # Errors
+///
+/// Those of the store and of `out`; what was written until then is not complete.
+pub fn write_junit(
+    run: &RunReader,
+    report: &Report,
+    only: &[Outcome],
+    out: impl Write,
+) -> Result<(), ResultsError> {
+    let sources: Vec<String> = run.record()?.sources.into_iter().map(|it| it.name).collect();
+    let sums = Sums::of(run, report, only)?;
+    let mut xml = Xml::begin(out).map_err(failed)?;
+    begin(&mut xml, report, &sums).map_err(failed)?;
+    run.for_each_task(|task| {
+        if !is_wanted(task.outcome, only) {
+            return Ok(());
+        }
+        case(&mut xml, &task, &sources).map_err(failed)
+    })?;
+    end(xml, report).map_err(failed)
+}
+
+fn failed(error: io::Error) -> ResultsError {
+    ResultsError::Write(error)
+}
+
+fn begin<W: Write>(xml: &mut Xml<W>, report: &Report, sums: &Sums) -> io::Result<()> {
+    let run = &report.run;
+    let all = Element::new("testsuites").with("name", "batchctl");
+    xml.open(&sums.on(all))?;
+    let name = run.job.as_deref().unwrap_or(&run.command);
+    let mut suite = Element::new("testsuite").with("name", name);
+    if let Some(started) = run.started_at {
+        // Without the part of a second and the zone, as the format wants it; it is UTC.
+        let started: String = started.to_string().chars().take(19).collect();
+        suite = suite.with("timestamp", &started);
+    }
+    xml.open(&sums.on(suite))?;
+    properties(xml, report)
+}
+
+fn end<W: Write>(mut xml: Xml<W>, report: &Report) -> io::Result<()> {
+    if !report.failures.is_empty() {
+        let groups: Vec<String> = report.failures.iter().map(|it| group(it, report)).collect();
+        xml.text(&Element::new("system-out"), &groups.join("\n"))?;
+    }
+    if let Some(stopped) = &report.stopped {
+        let said = format!("{}: {}", stopped.reason, stopped.detail);
+        xml.text(&Element::new("system-err"), &said)?;
+    }
+    xml.close("testsuite")?;
+    xml.close("testsuites")?;
+    xml.finish()
+}
+
+/// Returns a group of failures on a line, with the command that sends just these again.
+fn group(group: &FailureGroup, report: &Report) -> String {
+    let code = &group.error_code;
+    let cause = if code.is_empty() { String::new() } else { format!("{code}: ") };
+    let examples: Vec<&str> = group.examples.iter().map(TaskId::as_str).collect();
+    let again = group.retry_command(report).map_or_else(String::new, |it| format!("; {it}"));
+    format!(
+        "{} {} {} {} {cause}{}; e.g. {}; {}; {}{again}",
+        group.label,
+        grouped(group.count),
+        percent(group.share),
+        kind(group),
+        group.message_template,
+        examples.join(", "),
+        when(group),
+        may_help(group),
+    )
+}
+
+/// What the cases come to.
+struct Sums {
+    tests: u64,
+    failures: u64,
+    errors: u64,
+    skipped: u64,
+    time: Duration,
+}
+
+impl Sums {
+    /// Adds up the cases: their sums stand before them.
+    fn of(run: &RunReader, report: &Report, only: &[Outcome]) -> Result<Self, ResultsError> {
+        let sum = |outcomes: &[Outcome]| -> u64 {
+            let wanted = outcomes.iter().filter(|&&outcome| is_wanted(outcome, only));
+            wanted.map(|&outcome| report.tasks[outcome]).sum()
+        };
+        let mut time = Duration::ZERO;
+        run.for_each_task::<ResultsError>(|task| {
+            if is_wanted(task.outcome, only) {
+                time = time.saturating_add(took(&task));
+            }
+            Ok(())
+        })?;
+        Ok(Self {
+            tests: sum(&Outcome::ALL),
+            failures: sum(&[Outcome::Partial, Outcome::Failed]),
+            errors: sum(&[Outcome::Ambiguous]),
+            skipped: sum(&[Outcome::Unchanged, Outcome::NotAttempted]),
+            time,
+        })
+    }
+
+    fn on<'a>(&self, element: Element<'a>) -> Element<'a> {
+        element
+            .with("tests", &self.tests.to_string())
+            .with("failures", &self.failures.to_string())
+            .with("errors", &self.errors.to_string())
+            .with("skipped", &self.skipped.to_string())
+            .with("time", &seconds(self.time))
+    }
+}
+
+fn properties<W: Write>(xml: &mut Xml<W>, report: &Report) -> io::Result<()> {
+    let run = &report.run;
+    let exit = report.exit.map(|exit| exit.code().to_string());
+    let duration = seconds(run.duration);
+    let known = [
+        ("run", Some(run.id.as_str())),
+        ("parent", run.parent.as_ref().map(RunId::as_str)),
+        ("job", run.job.as_deref()),
+        ("reason", run.reason.as_deref()),
+        ("command", Some(run.command.as_str())),
+        ("endpoint", Some(report.target.endpoint.as_str())),
+        ("project_id", Some(report.target.project_id.as_str())),
+        ("duration_seconds", Some(duration.as_str())),
+        ("exit_status", exit.as_deref()),
+    ];
+    xml.open(&Element::new("properties"))?;
+    for (name, value) in known {
+        let Some(value) = value else { continue };
+        xml.empty(&Element::new("property").with("name", name).with("value", value))?;
+    }
+    xml.close("properties")
+}
+
+fn case<W: Write>(xml: &mut Xml<W>, task: &TaskRow, sources: &[String]) -> io::Result<()> {
+    let number = usize::try_from(task.source).expect("a u32 fits a usize");
+    let file = sources.get(number).map_or("", String::as_str);
+    let case = Element::new("testcase")
+        .with("name", task.id.as_str())
+        .with("classname", &format!("batchctl.{}", task.command))
+        .with("time", &seconds(took(task)))
+        .with("file", file)
+        .with("line", &task.line.to_string());
+    let (tag, said) = match task.outcome {
+        Outcome::Succeeded => return xml.empty(&case),
+        Outcome::Unchanged => ("skipped", "already in that state, no call was made"),
+        Outcome::NotAttempted => ("skipped", "the run ended before its turn"),
+        Outcome::Partial => ("failure", "some sub-tasks failed"),
+        Outcome::Failed => ("failure", "failed"),
+        Outcome::Ambiguous => ("error", "sent, and nothing trustworthy came back"),
+    };
+    xml.open(&case)?;
+    match failure_of(task).filter(|_| tag != "skipped") {
+        None => xml.empty(&Element::new(tag).with("message", said))?,
+        Some(failure) => {
+            let message = message(failure, said);
+            let element = Element::new(tag).with("message", &message);
+            xml.text(&element.with("type", failure.kind.as_str()), &details(task, failure))?;
+        }
+    }
+    xml.close("testcase")
+}
+
+/// Returns the line that CI servers show beside a case.
+fn message(failure: &Failure, said: &str) -> String {
+    match (failure.code.as_str(), failure.message.as_str()) {
+        ("", "") => said.to_owned(),
+        ("", message) => message.to_owned(),
+        (code, "") => code.to_owned(),
+        (code, message) => format!("{code}: {message}"),
+    }
+}
+
+/// Returns what they show when it is opened.
+fn details(task: &TaskRow, failure: &Failure) -> String {
+    let last = task.last.as_ref();
+    let status = last.and_then(|last| last.http_status).map(|status| status.to_string());
+    let attempts = task.attempts.to_string();
+    let known = [
+        ("outcome", Some(task.outcome.as_str())),
+        ("http status", status.as_deref()),
+        ("reason", Some(failure.reason.as_str())),
+        ("advice", Some(failure.advice.as_str())),
+        ("attempts", Some(attempts.as_str())),
+        ("request id", last.and_then(|last| last.request_id.as_deref())),
+    ];
+    let known = known.into_iter().filter_map(|(name, value)| Some((name, value?)));
+    let errors = failure.error_list.iter().map(|error| ("sub-task", error.as_str()));
+    let said = known.chain(errors).filter(|(_, value)| !value.is_empty());
+    said.map(|(name, value)| format!("{name}: {value}")).collect::<Vec<_>>().join("\n")
+}
+
+/// Returns how long a task took from its first sending, to the millisecond, so that sums of what
+/// is written are what is written of sums.
+fn took(task: &TaskRow) -> Duration {
+    let times = task.first_sent.zip(task.settled);
+    let took = times.map_or(Duration::ZERO, |(first, settled)| settled.since(first));
+    Duration::from_millis(u64::try_from(took.as_millis()).unwrap_or(u64::MAX))
+}
+
+fn seconds(time: Duration) -> String {
+    format!("{}.{:03}", time.as_secs(), time.subsec_millis())
+}

@@ -1,0 +1,238 @@
+//! Writes a report as Markdown that fits an issue, a merge request or a chat.
+//!
+//! Foreign text stands in code spans alone, where it makes no link, mention, image or table cell
+//! of its own. What is nought is left out.
+
+use crate::report::FailureGroup;
+use crate::report::format::next_commands::Hint;
+use crate::report::format::next_commands::hints;
+use crate::report::format::summary::title;
+use crate::report::format::words::kind;
+use crate::report::format::words::percent;
+use crate::report::format::words::when;
+use crate::report::model::Report;
+use crate::store::RunId;
+use crate::task::Outcome;
+use crate::task::TaskId;
+use crate::text::grouped;
+use crate::text::plural;
+use crate::text::printable;
+use crate::text::span;
+use std::fmt::Write;
+
+/// How many causes of failure are shown.
+const SHOWN_FAILURES: usize = 20;
+/// The most columns of a foreign text.
+const TEXT_COLUMNS: usize = 200;
+
+/// Returns the report as Markdown.
+pub fn markdown(report: &Report) -> String {
+    let mut text = String::new();
+    let mut write = || {
+        heading(&mut text, report)?;
+        outcomes(&mut text, report)?;
+        numbers(&mut text, report)?;
+        failures(&mut text, report)?;
+        next(&mut text, report)
+    };
+    write().expect("a String takes all text");
+    text
+}
+
+type Written = Result<(), std::fmt::Error>;
+
+fn heading(text: &mut String, report: &Report) -> Written {
+    let run = &report.run;
+    writeln!(text, "## {} {}\n", mark(report), title(report))?;
+    write!(text, "Run {}", code(run.id.as_str()))?;
+    if let Some(job) = &run.job {
+        write!(text, " of job {}", code(job))?;
+    }
+    if let Some(parent) = &run.parent {
+        let word = if run.is_retry { "retry of" } else { "follows" };
+        write!(text, ", {word} {}", code(RunId::as_str(parent)))?;
+    }
+    if let Some(started) = run.started_at {
+        write!(text, ", began {started}")?;
+    }
+    let target = (code(&report.target.endpoint), code(&report.target.project_id));
+    writeln!(text, ", at {}, project {}.", target.0, target.1)?;
+    if let Some(reason) = &run.reason {
+        writeln!(text, "\nReason: {}", code(reason))?;
+    }
+    match (&report.stopped, report.exit) {
+        (_, None) => writeln!(text, "\n**Still running**: this is what is known so far."),
+        (Some(stopped), Some(_)) => {
+            let word = stopped.reason.replace('_', " ");
+            writeln!(text, "\n**Stopped** ({}): {}", code(&word), code(&stopped.detail))
+        }
+        (None, Some(_)) => Ok(()),
+    }
+}
+
+/// Returns what tells at a glance how it went; the words beside it say the same.
+fn mark(report: &Report) -> char {
+    match (report.exit.is_some(), report.tasks.all_good()) {
+        (false, _) => '⏳',
+        (true, true) => '✅',
+        (true, false) => '❌',
+    }
+}
+
+fn outcomes(text: &mut String, report: &Report) -> Written {
+    writeln!(text, "\n| outcome | tasks |\n|---|--:|")?;
+    let counted = Outcome::ALL.map(|outcome| (outcome.as_str(), report.tasks[outcome]));
+    for (outcome, count) in counted.into_iter().filter(|&(_, count)| count > 0) {
+        writeln!(text, "| {} | {} |", outcome.replace('_', " "), grouped(count))?;
+    }
+    writeln!(text, "| **selected** | **{}** |", grouped(report.tasks.selected()))
+}
+
+fn numbers(text: &mut String, report: &Report) -> Written {
+    let (counts, calls, input) = (report.counts, &report.calls, &report.input);
+    let sub_tasks = || {
+        let (good, bad) = (grouped(counts.succeeded), grouped(counts.failed));
+        format!("Sub-tasks: {}, {good} succeeded, {bad} failed", grouped(counts.total))
+    };
+    let sent = || {
+        let retries = plural(calls.retries, "retry", "retries");
+        let throttled = grouped(calls.throttled);
+        format!("Calls: {}, {retries}, {throttled} throttled", grouped(calls.attempts))
+    };
+    let left_out = input.duplicates + input.already_done + input.invalid;
+    let rows = || {
+        let twice = plural(input.duplicates, "duplicate", "duplicates");
+        let (rows, done) = (grouped(input.rows), grouped(input.already_done));
+        format!("Rows: {rows}, {twice}, {done} done already, {} invalid", grouped(input.invalid))
+    };
+    let paused = || format!("Paused: {}, held back by the service", span(report.pace.paused));
+    let lines = [
+        (counts.total > 0).then(sub_tasks),
+        (calls.attempts > 0).then(sent),
+        (left_out > 0).then(rows),
+        (!report.pace.paused.is_zero()).then(paused),
+    ];
+    let lines: Vec<String> =
+        lines.into_iter().flatten().map(|line| format!("- {line}\n")).collect();
+    if lines.is_empty() {
+        return Ok(());
+    }
+    write!(text, "\n{}", lines.concat())
+}
+
+fn failures(text: &mut String, report: &Report) -> Written {
+    let groups = report.failures.as_slice();
+    if groups.is_empty() {
+        return Ok(());
+    }
+    writeln!(text, "\n### Failures\n")?;
+    writeln!(
+        text,
+        "| | tasks | share | kind | status | cause | advice | again? | when | for example |"
+    )?;
+    writeln!(text, "|---|--:|--:|---|---|---|---|---|---|---|")?;
+    let (shown, more) = groups.split_at(groups.len().min(SHOWN_FAILURES));
+    for group in shown {
+        failure(text, group)?;
+    }
+    if more.is_empty() {
+        return Ok(());
+    }
+    let causes = plural(more.len() as u64, "more cause", "more causes");
+    let tasks = plural(more.iter().map(|group| group.count).sum(), "task", "tasks");
+    writeln!(text, "\nand {causes}, {tasks} in all")
+}
+
+fn failure(text: &mut String, group: &FailureGroup) -> Written {
+    let status = group.http_status.map_or_else(String::new, |status| status.to_string());
+    let cause = [&group.error_code, &group.message_template, &group.sub_task_error, &group.reason];
+    let examples: Vec<String> = group.examples.iter().map(|id| code(TaskId::as_str(id))).collect();
+    writeln!(
+        text,
+        "| {} | {} | {} | {} | {status} | {} | {} | {} | {} | {} |",
+        group.label,
+        grouped(group.count),
+        percent(group.share),
+        kind(group),
+        cause.iter().filter_map(|part| known(part)).collect::<Vec<_>>().join(" "),
+        known(&group.advice).unwrap_or_default(),
+        if group.retryable { "yes" } else { "no" },
+        when(group),
+        examples.join(" "),
+    )
+}
+
+fn next(text: &mut String, report: &Report) -> Written {
+    let mut hints = hints(report, &[]);
+    let of_one_group = |command| Hint { command, purpose: "the most frequent cause alone" };
+    hints.extend(report.failures.first().and_then(|it| it.retry_command(report)).map(of_one_group));
+    if hints.is_empty() {
+        return Ok(());
+    }
+    let width = hints.iter().map(|hint| hint.command.len()).max().unwrap_or_default();
+    writeln!(text, "\n```sh")?;
+    for Hint { command, purpose } in &hints {
+        writeln!(text, "{command:width$}   # {purpose}")?;
+    }
+    writeln!(text, "```")
+}
+
+fn known(text: &str) -> Option<String> {
+    (!text.trim().is_empty()).then(|| code(text))
+}
+
+/// Returns a foreign text as code, on one line and cut if it is long.
+///
+/// A span of backticks is understood by all that show Markdown. Only a `|` has to be told from
+/// a table's: how a backslash before it is read differs among them, so that a text with one
+/// becomes an element, in which every mark is written by its number.
+fn code(text: &str) -> String {
+    let text = printable(text, TEXT_COLUMNS);
+    if text.contains('|') {
+        return format!("<code>{}</code>", numbered(&text));
+    }
+    let longest = text.split(|c| c != '`').map(str::len).max().unwrap_or_default();
+    let fence = "`".repeat(longest + 1);
+    // One blank on either side is taken off again, so that a backtick or a blank may be first.
+    let needs_room = text.starts_with(['`', ' ']) || text.ends_with(['`', ' ']) || text.is_empty();
+    let room = if needs_room { " " } else { "" };
+    format!("{fence}{room}{text}{room}{fence}")
+}
+
+fn numbered(text: &str) -> String {
+    let mut numbered = String::with_capacity(2 * text.len());
+    for character in text.chars() {
+        if character.is_ascii_punctuation() {
+            write!(numbered, "&#{};", u32::from(character)).expect("a String takes all text");
+        } else {
+            numbered.push(character);
+        }
+    }
+    numbered
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(text: &str, expected: &str) {
+        assert_eq!(code(text), expected, "{text:?}");
+    }
+
+    #[test]
+    fn foreign_text_stays_in_its_code_span() {
+        check("no licence", "`no licence`");
+        check("@all <b>#1</b> ![x](y)", "`@all <b>#1</b> ![x](y)`");
+        check("a`b``c", "```a`b``c```");
+        check("`", "`` ` ``");
+        check(" x", "`  x `");
+        check("a\n# b\r\n\u{1b}", r"`a\u{a}# b\u{d}\u{a}\u{1b}`");
+        check(&"x".repeat(300), &format!("`{}…`", "x".repeat(199)));
+    }
+
+    #[test]
+    fn a_bar_ends_no_cell() {
+        check("a|b", "<code>a&#124;b</code>");
+        check(r"\|`@x", "<code>&#92;&#124;&#96;&#64;x</code>");
+    }
+}

@@ -1,0 +1,39 @@
+//! The formats of a report: one file for each, and the words they share.
+//!
+//! A format renders the model; it decides nothing about a run.
+
+mod closing_events;
+mod csv;
+mod csv_dialect;
+mod cut;
+mod failure_lines;
+pub(crate) mod html;
+mod json;
+mod junit;
+mod markdown;
+mod next_commands;
+mod other_columns;
+mod prometheus;
+mod schema;
+mod summary;
+mod terminal;
+mod words;
+mod wrap;
+mod xml;
+
+pub use self::csv::{ResultsError, ResultsOptions, ResultsSummary, write_results};
+pub use closing_events::write_closing_events;
+pub use csv_dialect::CsvDialect;
+pub use html::write_html;
+pub use json::write_json;
+pub use junit::write_junit;
+pub use markdown::markdown;
+pub use next_commands::{Hint, hints};
+pub use prometheus::prometheus;
+pub use schema::Schema;
+pub use summary::summary;
+pub use terminal::Style;
+
+pub(crate) use self::csv::{fitting, not_written};
+pub(crate) use cut::cut;
+pub(crate) use words::kind;

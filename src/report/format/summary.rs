@@ -1,0 +1,284 @@
+//! Writes a report as text, for somebody who wants to know at a glance.
+//!
+//! 80 columns, and what is nought is left out. Colour only stresses what the words say. All
+//! foreign text is made safe to show.
+
+use crate::policy::Advice;
+use crate::report::ExitStatus;
+use crate::report::format::failure_lines::failures;
+use crate::report::format::next_commands::Hint;
+use crate::report::format::next_commands::hints;
+use crate::report::format::terminal::COLUMNS;
+use crate::report::format::terminal::LABEL;
+use crate::report::format::terminal::NumberRow;
+use crate::report::format::terminal::Style;
+use crate::report::format::terminal::TerminalText;
+use crate::report::format::terminal::Tone;
+use crate::report::model::Calls;
+use crate::report::model::Latency;
+use crate::report::model::Report;
+use crate::store::RunId;
+use crate::task::Counts;
+use crate::task::Outcome;
+use crate::text::grouped;
+use crate::text::plural;
+use crate::text::printable;
+use crate::text::span;
+use std::path::PathBuf;
+use std::time::Duration;
+use unicode_width::UnicodeWidthStr;
+
+/// Returns the report as text. `documents` are those that were written, to be named in it.
+pub fn summary(report: &Report, documents: &[PathBuf], style: Style) -> String {
+    let mut page = TerminalText::new(style);
+    heading(&mut page, report);
+    page.rows(&[outcome_rows(report), call_rows(report)]);
+    failures(&mut page, report);
+    advised(&mut page, &report.advice);
+    written(&mut page, documents);
+    next(&mut page, report, documents);
+    page.finish()
+}
+
+fn quiet(label: &'static str, number: Option<u64>, note: String) -> NumberRow {
+    NumberRow { tone: Tone::Quiet, label, number, note }
+}
+
+/// Returns what became of the tasks, and of the rows that are none.
+fn outcome_rows(report: &Report) -> Vec<NumberRow> {
+    let outcomes = Outcome::ALL.into_iter().map(|outcome| outcome_row(outcome, report));
+    let input = &report.input;
+    let left_out = [
+        quiet("done already", Some(input.already_done), "by the runs it follows".into()),
+        quiet("duplicates", Some(input.duplicates), "rows like an earlier one".into()),
+        quiet("invalid", Some(input.invalid), "rows that name no task".into()),
+    ];
+    let rows = outcomes.chain(left_out).filter(|row| row.number != Some(0));
+    rows.chain(outstanding_row(report)).collect()
+}
+
+/// Returns what a retry leaves for the next one: also what it did not take up.
+fn outstanding_row(report: &Report) -> Option<NumberRow> {
+    let row = || quiet("outstanding", Some(report.run.outstanding), "with the runs before".into());
+    report.run.is_retry.then(row)
+}
+
+fn outcome_row(outcome: Outcome, report: &Report) -> NumberRow {
+    let (tone, label, note) = match outcome {
+        Outcome::Succeeded => (Tone::Good, "succeeded", ""),
+        Outcome::Partial => (Tone::Doubtful, "partial", "some sub-tasks failed"),
+        Outcome::Failed => (Tone::Bad, "failed", ""),
+        Outcome::Ambiguous => (Tone::Doubtful, "ambiguous", "sent, nothing trustworthy came back"),
+        Outcome::Unchanged => (Tone::Good, "unchanged", "in that state already, no call was made"),
+        Outcome::NotAttempted => (Tone::Doubtful, "not attempted", not_attempted_note(report)),
+    };
+    NumberRow { tone, label, number: Some(report.tasks[outcome]), note: note.into() }
+}
+
+fn not_attempted_note(report: &Report) -> &'static str {
+    if report.exit.is_none() { "not sent so far" } else { "the run ended before their turn" }
+}
+
+/// Returns what it took.
+fn call_rows(report: &Report) -> Vec<NumberRow> {
+    let (counts, calls, pace) = (report.counts, &report.calls, &report.pace);
+    let mut rows = Vec::new();
+    if counts.total > 0 {
+        rows.push(quiet("sub-tasks", Some(counts.total), sub_tasks_note(counts)));
+    }
+    if report.arrivals.verified > 0 {
+        let note = "seen where they were sent".into();
+        rows.push(quiet("verified", Some(report.arrivals.verified), note));
+    }
+    if calls.pages > 0 {
+        let note = "of the list, to see states".into();
+        rows.push(quiet("pages", Some(calls.pages), note));
+    }
+    if calls.attempts > 0 {
+        let peak = format!("{} in the busiest second", grouped(pace.rate_peak_1s));
+        rows.push(quiet("calls", Some(calls.attempts), calls_note(calls)));
+        rows.push(quiet("pace", None, peak));
+    }
+    if let Some(learnt) = pace.rate_learnt {
+        let learnt = format!("the service throttles at about {}/s", rounded(learnt));
+        rows.push(quiet("rate found", None, learnt));
+    }
+    if !pace.paused.is_zero() {
+        let who = if changed(report, "paused") { " or by hand" } else { "" };
+        let note = format!("{}, held back by the service{who}", span(pace.paused));
+        rows.push(quiet("paused", None, note));
+    }
+    rows.extend(changes_row(report));
+    if let Some(latency) = &report.latency {
+        rows.push(quiet("latency", None, latency_note(latency)));
+    }
+    rows
+}
+
+/// Returns what operators changed: how often, and what was last.
+fn changes_row(report: &Report) -> Option<NumberRow> {
+    let last = report.changes.last()?;
+    let value = last.value.as_ref().map_or_else(String::new, |value| format!(" {value}"));
+    let what = printable(&format!("{}{value}", last.what), 30);
+    let note = format!("by hand, the last: {what} at {}", last.at);
+    Some(quiet("changes", Some(report.changes.len() as u64), note))
+}
+
+fn changed(report: &Report, what: &str) -> bool {
+    report.changes.iter().any(|change| change.what == what)
+}
+
+/// Says how the sub-tasks fared.
+pub(crate) fn sub_tasks_note(counts: Counts) -> String {
+    if counts.succeeded == counts.total {
+        return "all succeeded".into();
+    }
+    format!("{} succeeded, {} failed", grouped(counts.succeeded), grouped(counts.failed))
+}
+
+/// Says what the calls were besides first ones.
+pub(crate) fn calls_note(calls: &Calls) -> String {
+    let retries = (calls.retries > 0).then(|| plural(calls.retries, "retry", "retries"));
+    let throttled =
+        (calls.throttled > 0).then(|| format!("{} throttled", grouped(calls.throttled)));
+    retries.into_iter().chain(throttled).collect::<Vec<_>>().join(", ")
+}
+
+fn latency_note(latency: &Latency) -> String {
+    format!("p50 {}, p99 {}, max {}", millis(latency.p50), millis(latency.p99), millis(latency.max))
+}
+
+fn millis(span: Duration) -> String {
+    if span < Duration::from_millis(10) {
+        return format!("{:.1} ms", span.as_secs_f64() * 1_000.0);
+    }
+    format!("{} ms", grouped(u64::try_from(span.as_millis()).unwrap_or(u64::MAX)))
+}
+
+/// Returns what was done, how long it took and how fast it was.
+pub(crate) fn title(report: &Report) -> String {
+    let (selected, skipped) = (report.tasks.selected(), report.tasks[Outcome::NotAttempted]);
+    let command = printable(&report.run.command, 10);
+    if selected == 0 {
+        return format!("{command}: no task was selected");
+    }
+    let tasks = match skipped {
+        0 => plural(selected, "task", "tasks"),
+        _ => format!("{} of {}", grouped(selected - skipped), plural(selected, "task", "tasks")),
+    };
+    let mut title = format!("{command}: {tasks} in {}", span(report.run.duration));
+    if let Some(rate) = report.pace.rate_average {
+        title.push_str(&format!(", {}/s", rounded(rate)));
+    }
+    if let Some(limit) = limit(report) {
+        let at_first = if changed(report, "rate") { " at first" } else { "" };
+        title.push_str(&format!(" (limit {limit}{at_first})"));
+    }
+    title
+}
+
+/// Returns what limited the rate, if anything did.
+fn limit(report: &Report) -> Option<String> {
+    let is_auto = report.settings["rate"] == "auto";
+    let limit = report.pace.rate_limit.map(|limit| limit.to_string());
+    limit.or_else(|| is_auto.then(|| "auto".to_owned()))
+}
+
+/// Returns a rate with one decimal, or with none where that would say nothing.
+pub(crate) fn rounded(rate: f64) -> String {
+    if rate >= 100.0 {
+        return grouped(rate.round() as u64);
+    }
+    let text = format!("{rate:.1}");
+    text.strip_suffix(".0").unwrap_or(&text).to_owned()
+}
+
+/// Returns why it is not complete, and the tone to say it in; nothing if it is.
+pub(crate) fn verdict(report: &Report) -> Option<(Tone, &'static str, String)> {
+    let Some(exit) = report.exit else {
+        return Some((Tone::Doubtful, "Still running", "this is what is known so far".into()));
+    };
+    let stopped = report.stopped.as_ref()?;
+    let (tone, word) = match exit {
+        ExitStatus::Interrupted | ExitStatus::Terminated => (Tone::Doubtful, "Interrupted"),
+        ExitStatus::NotAuthorised => (Tone::Bad, "Not authorised"),
+        ExitStatus::Killed => (Tone::Bad, "Killed"),
+        ExitStatus::Ok
+        | ExitStatus::IncompleteSuccess
+        | ExitStatus::Usage
+        | ExitStatus::StoppedEarly
+        | ExitStatus::BadInput
+        | ExitStatus::InputOutput
+        | ExitStatus::Busy => (Tone::Bad, "Stopped early"),
+    };
+    Some((tone, word, stopped.detail.clone()))
+}
+
+fn heading(page: &mut TerminalText, report: &Report) {
+    let (title, run) = (title(report), format!("run {}", report.run.id));
+    match COLUMNS.checked_sub(title.width() + run.width()) {
+        Some(gap @ 2..) => page.line(&format!("{title}{}{run}", " ".repeat(gap))),
+        Some(_) | None => {
+            page.line(&title);
+            page.line(&run);
+        }
+    }
+    let run = &report.run;
+    origin(page, "job", run.job.as_deref());
+    origin(page, "reason", run.reason.as_deref());
+    let parent = if run.is_retry { "retry of" } else { "follows" };
+    origin(page, parent, run.parent.as_ref().map(RunId::as_str));
+    if let Some((tone, word, why)) = verdict(report) {
+        page.paragraph(word, tone, &why);
+    }
+}
+
+/// Says where the run comes from, if it is known.
+fn origin(page: &mut TerminalText, label: &str, text: Option<&str>) {
+    if let Some(text) = text {
+        page.line(&format!("  {label:LABEL$}  {}", printable(text, COLUMNS - LABEL - 4)));
+    }
+}
+
+fn advised(page: &mut TerminalText, advice: &[Advice]) {
+    if advice.is_empty() {
+        return;
+    }
+    page.section("Hints");
+    let flags: Vec<String> = advice.iter().map(ToString::to_string).collect();
+    let width = flags.iter().map(String::len).max().unwrap_or_default();
+    for (flag, advice) in flags.iter().zip(advice) {
+        page.line(&format!("  {flag:width$}   {}", advice_reason(advice)));
+    }
+}
+
+/// Says what speaks for an advice.
+pub(crate) fn advice_reason(advice: &Advice) -> &'static str {
+    match advice {
+        Advice::LowerRate(_) => "the service throttled: this is what it accepted",
+        Advice::MoreConcurrency(_) => "answers took too long for the rate",
+        Advice::LongerTimeout(_) => "calls that were about to be answered timed out",
+    }
+}
+
+fn written(page: &mut TerminalText, documents: &[PathBuf]) {
+    if documents.is_empty() {
+        return;
+    }
+    page.section("Documents written");
+    for path in documents {
+        page.line(&format!("  {}", printable(&path.to_string_lossy(), COLUMNS - 2)));
+    }
+}
+
+fn next(page: &mut TerminalText, report: &Report, documents: &[PathBuf]) {
+    let hints = hints(report, documents);
+    if hints.is_empty() {
+        return;
+    }
+    page.section("Next");
+    let width = hints.iter().map(|hint| hint.command.len()).max().unwrap_or_default();
+    for Hint { command, purpose } in &hints {
+        page.line(&format!("  {command:width$}   {purpose}"));
+    }
+}

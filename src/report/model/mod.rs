@@ -1,0 +1,26 @@
+//! What a run came to, read from the store: totals, causes, ending, pace, latency.
+//!
+//! Every format shows this model and adds nothing to it. Must not know a format.
+
+mod active_time;
+mod build;
+mod cause;
+mod ending;
+mod exit_status;
+mod failure_groups;
+mod group_label;
+mod last_success;
+mod message_template;
+mod peak_rate;
+mod report;
+mod tuning;
+
+pub use exit_status::ExitStatus;
+pub use failure_groups::{FailureGroup, Grouping, MOST_GROUPS};
+pub use group_label::{GroupLabel, GroupLabelError};
+pub use last_success::last_success;
+pub use report::{
+    Arrivals, Calls, InputPart, Latency, Pace, Report, RunPart, StillRunning, Stopped, Target,
+};
+
+pub(crate) use cause::failure_of;

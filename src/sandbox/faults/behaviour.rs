@@ -1,0 +1,211 @@
+//! What becomes of a call: by the ending of the id, else by chance.
+//!
+//! Pure: the roll is an argument. Knows neither HTTP nor the state of any task.
+
+use crate::sandbox::SandboxSettings;
+use crate::sandbox::faults::fault::Fault;
+
+/// How an id always behaves, told by what follows its last `-`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Habit {
+    /// As chance will have it.
+    Plain,
+    /// `-partial`: some sub-tasks fail.
+    Partial,
+    /// `-failed`: all sub-tasks fail.
+    Failed,
+    /// `-refused`: not allowed.
+    Refused,
+    /// `-missing`: no such task.
+    Missing,
+    /// `-slow`: right, but late.
+    Slow,
+    /// `-drop`: carried out, the connection reset.
+    Drop,
+    /// `-silent`: carried out, never answered.
+    Silent,
+    /// `-flaky`: the first call of each command fails.
+    Flaky,
+    /// `-garbled`: carried out, the answer unreadable.
+    Garbled,
+    /// `-stuck`: carried out, and on its way for ever.
+    Stuck,
+    /// `-throttled`: the first call of each command is one too many.
+    Throttled,
+}
+
+/// What becomes of one call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum CallBehaviour {
+    /// It is carried out, whether or not the client gets to know.
+    CarriedOut(Failures, Delivery),
+    /// The service answers with an error and does nothing.
+    Faulted(Fault),
+    /// The service fails for a reason that is still to be drawn, and does nothing.
+    FaultedByChance,
+    /// One request too many.
+    Throttled,
+}
+
+/// Which sub-tasks of a batch task fail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Failures {
+    /// None of them.
+    None,
+    /// At least one; where there are two or more, not all.
+    Some,
+    /// All of them.
+    All,
+}
+
+/// How the answer to a call that was carried out reaches the client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Delivery {
+    /// As it should.
+    Prompt,
+    /// Late.
+    Late,
+    /// As a page that is no JSON.
+    Garbled,
+    /// Not: the connection is reset.
+    Dropped,
+    /// Not: nothing comes.
+    Silent,
+}
+
+/// The shares of calls that chance spoils.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Shares {
+    drop: f64,
+    fail: f64,
+    partial: f64,
+}
+
+impl Habit {
+    /// Tells the habit of an id.
+    pub(crate) fn of(id: &str) -> Self {
+        match id.rsplit_once('-').map(|(_, ending)| ending) {
+            Some("partial") => Self::Partial,
+            Some("failed") => Self::Failed,
+            Some("refused") => Self::Refused,
+            Some("missing") => Self::Missing,
+            Some("slow") => Self::Slow,
+            Some("drop") => Self::Drop,
+            Some("silent") => Self::Silent,
+            Some("flaky") => Self::Flaky,
+            Some("garbled") => Self::Garbled,
+            Some("stuck") => Self::Stuck,
+            Some("throttled") => Self::Throttled,
+            Some(_) | None => Self::Plain,
+        }
+    }
+
+    /// Returns what becomes of the `number`-th call of a command, counted from 1.
+    ///
+    /// The share is a roll between 0 and 1; it matters only to plain ids.
+    pub(crate) fn fate(self, number: u32, shares: Shares, share: f64) -> CallBehaviour {
+        let well = |delivery| CallBehaviour::CarriedOut(Failures::None, delivery);
+        match self {
+            Self::Plain => shares.fate(share),
+            Self::Partial => CallBehaviour::CarriedOut(Failures::Some, Delivery::Prompt),
+            Self::Failed => CallBehaviour::CarriedOut(Failures::All, Delivery::Prompt),
+            Self::Refused => CallBehaviour::Faulted(Fault::NotAllowed),
+            Self::Missing => CallBehaviour::Faulted(Fault::NoSuchTask),
+            Self::Slow => well(Delivery::Late),
+            Self::Drop => well(Delivery::Dropped),
+            Self::Silent => well(Delivery::Silent),
+            Self::Garbled => well(Delivery::Garbled),
+            Self::Flaky if number == 1 => CallBehaviour::Faulted(Fault::Downstream),
+            Self::Throttled if number == 1 => CallBehaviour::Throttled,
+            Self::Flaky | Self::Throttled | Self::Stuck => well(Delivery::Prompt),
+        }
+    }
+}
+
+impl Shares {
+    /// Takes the shares from the settings, where they have been checked.
+    pub(crate) const fn of(settings: &SandboxSettings) -> Self {
+        Self { drop: settings.drop, fail: settings.fail, partial: settings.partial }
+    }
+
+    /// Returns what becomes of a call of a plain id.
+    fn fate(self, share: f64) -> CallBehaviour {
+        if share < self.drop {
+            return CallBehaviour::CarriedOut(Failures::None, Delivery::Dropped);
+        }
+        if share < self.drop + self.fail {
+            return CallBehaviour::FaultedByChance;
+        }
+        if share < self.drop + self.fail + self.partial {
+            return CallBehaviour::CarriedOut(Failures::Some, Delivery::Prompt);
+        }
+        CallBehaviour::CarriedOut(Failures::None, Delivery::Prompt)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NO_FAULTS: Shares = Shares { drop: 0.0, fail: 0.0, partial: 0.0 };
+    const WELL: CallBehaviour = CallBehaviour::CarriedOut(Failures::None, Delivery::Prompt);
+
+    fn check(id: &str, number: u32, expected: CallBehaviour) {
+        assert_eq!(Habit::of(id).fate(number, NO_FAULTS, 0.0), expected, "{id}");
+    }
+
+    #[test]
+    fn the_ending_of_an_id_decides() {
+        let carried_out = |delivery| CallBehaviour::CarriedOut(Failures::None, delivery);
+        let some = CallBehaviour::CarriedOut(Failures::Some, Delivery::Prompt);
+        check("gate-partial", 1, some);
+        check("gate-failed", 1, CallBehaviour::CarriedOut(Failures::All, Delivery::Prompt));
+        check("gate-refused", 1, CallBehaviour::Faulted(Fault::NotAllowed));
+        check("gate-missing", 1, CallBehaviour::Faulted(Fault::NoSuchTask));
+        check("gate-slow", 1, carried_out(Delivery::Late));
+        check("gate-drop", 1, carried_out(Delivery::Dropped));
+        check("gate-silent", 1, carried_out(Delivery::Silent));
+        check("gate-garbled", 1, carried_out(Delivery::Garbled));
+        check("gate-stuck", 1, WELL);
+    }
+
+    #[test]
+    fn flaky_and_throttled_ids_fail_once() {
+        check("gate-flaky", 1, CallBehaviour::Faulted(Fault::Downstream));
+        check("gate-flaky", 2, WELL);
+        check("gate-throttled", 1, CallBehaviour::Throttled);
+        check("gate-throttled", 2, WELL);
+    }
+
+    #[test]
+    fn an_ending_counts_only_after_a_hyphen_and_at_the_end() {
+        check("gatedrop", 1, WELL);
+        check("gate_drop", 1, WELL);
+        check("gate-drop-1", 1, WELL);
+        check("partial", 1, WELL);
+    }
+
+    #[test]
+    fn shares_stand_side_by_side_and_never_overlap() {
+        let shares = Shares { drop: 0.1, fail: 0.2, partial: 0.3 };
+        let dropped = CallBehaviour::CarriedOut(Failures::None, Delivery::Dropped);
+        let partial = CallBehaviour::CarriedOut(Failures::Some, Delivery::Prompt);
+        let expected = [
+            (0.05, dropped),
+            (0.15, CallBehaviour::FaultedByChance),
+            (0.29, CallBehaviour::FaultedByChance),
+            (0.31, partial),
+            (0.59, partial),
+            (0.61, WELL),
+            (0.99, WELL),
+        ];
+        for (share, fate) in expected {
+            assert_eq!(Habit::Plain.fate(1, shares, share), fate, "{share}");
+        }
+    }
+
+    #[test]
+    fn without_shares_chance_spoils_nothing() {
+        assert_eq!(NO_FAULTS.fate(0.0), WELL);
+    }
+}

@@ -1,0 +1,164 @@
+//! The errors of the service itself, with all six fields of its error body.
+//!
+//! Restated from the service's documentation, not from the client's reading of it.
+
+use crate::sandbox::http::Answer;
+use hyper::StatusCode;
+use serde::Serialize;
+
+/// An error that the service answers with; nothing was carried out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// A part of the request does not match its pattern.
+    InvalidParameter(&'static str),
+    /// There is no task of that id.
+    NoSuchTask,
+    /// The service is in no mood to tell more.
+    Internal,
+    /// Something behind the service failed.
+    Downstream,
+    /// The operation is not allowed, which the service calls a 500.
+    NotAllowed,
+    /// The call of the service to IAM failed.
+    IamUnreachable,
+    /// No more tasks may run. The code has seven digits at the service, too.
+    QuotaReached,
+}
+
+/// The six fields.
+#[derive(Serialize)]
+struct Body<'a> {
+    error_code: &'a str,
+    error_msg: String,
+    detail: &'a str,
+    params: Vec<&'a str>,
+    reason: &'a str,
+    advice: &'a str,
+}
+
+impl Fault {
+    /// The faults that strike by chance.
+    pub(crate) const BY_CHANCE: [Self; 5] = [
+        Self::Internal,
+        Self::Downstream,
+        Self::NotAllowed,
+        Self::IamUnreachable,
+        Self::QuotaReached,
+    ];
+
+    /// Returns the status it comes with.
+    pub(crate) const fn status(self) -> StatusCode {
+        match self {
+            Self::InvalidParameter(_) | Self::NoSuchTask | Self::QuotaReached => {
+                StatusCode::BAD_REQUEST
+            }
+            Self::Internal | Self::Downstream | Self::NotAllowed | Self::IamUnreachable => {
+                StatusCode::INTERNAL_SERVER_ERROR
+            }
+        }
+    }
+
+    /// Returns its code.
+    pub(crate) const fn code(self) -> &'static str {
+        match self {
+            Self::InvalidParameter(_) => "VIAS.00010001",
+            Self::NoSuchTask => "VIAS.00010008",
+            Self::Internal => "VIAS.00010006",
+            Self::Downstream => "VIAS.00010009",
+            Self::NotAllowed => "VIAS.00010012",
+            Self::IamUnreachable => "VIAS.00010037",
+            Self::QuotaReached => "VIAS.0010048",
+        }
+    }
+
+    /// Returns the message of the body.
+    fn message(self) -> String {
+        match self {
+            Self::InvalidParameter(name) => format!("Invalid parameter: {name}."),
+            Self::NoSuchTask => "The task with this ID does not exist.".into(),
+            Self::Internal => "Internal error.".into(),
+            Self::Downstream => "Failed to call the downstream service.".into(),
+            Self::NotAllowed => "This operation is not allowed.".into(),
+            Self::IamUnreachable => "Failed to call IAM.".into(),
+            Self::QuotaReached => "The task quota has been reached.".into(),
+        }
+    }
+
+    /// Returns the reason and the advice of the body.
+    const fn explanation(self) -> (&'static str, &'static str) {
+        match self {
+            Self::InvalidParameter(_) => {
+                ("Invalid parameter.", "Ensure that the entered parameter is valid.")
+            }
+            Self::NoSuchTask => ("No task has this ID.", "Check the ID of the task."),
+            Self::Internal => ("The service failed.", "Try again later."),
+            Self::Downstream => ("A downstream service failed.", "Try again later."),
+            Self::NotAllowed => (
+                "The state of the task does not allow this operation.",
+                "Check the state of the task.",
+            ),
+            Self::IamUnreachable => ("IAM could not be reached.", "Try again later."),
+            Self::QuotaReached => {
+                ("No more tasks may run at a time.", "Stop other tasks or buy a larger package.")
+            }
+        }
+    }
+
+    /// Returns the answer that tells of it.
+    pub(crate) fn answer(self) -> Answer {
+        let (reason, advice) = self.explanation();
+        let params = match self {
+            Self::InvalidParameter(name) => vec![name],
+            Self::NoSuchTask
+            | Self::Internal
+            | Self::Downstream
+            | Self::NotAllowed
+            | Self::IamUnreachable
+            | Self::QuotaReached => Vec::new(),
+        };
+        let body = Body {
+            error_code: self.code(),
+            error_msg: self.message(),
+            detail: reason,
+            params,
+            reason,
+            advice,
+        };
+        Answer::json(self.status(), &body)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(fault: Fault, status: u16, code: &str) {
+        let answer = fault.answer();
+        let body = answer.body();
+        assert_eq!(answer.status().as_u16(), status, "{fault:?}");
+        assert_eq!(body["error_code"], code);
+        for field in ["error_msg", "detail", "reason", "advice"] {
+            assert!(!body[field].as_str().unwrap().is_empty(), "{field}");
+        }
+        assert!(body["params"].as_array().unwrap().len() <= 1);
+        assert_eq!(body.as_object().unwrap().len(), 6);
+    }
+
+    #[test]
+    fn every_fault_has_all_six_fields() {
+        check(Fault::InvalidParameter("id"), 400, "VIAS.00010001");
+        check(Fault::NoSuchTask, 400, "VIAS.00010008");
+        check(Fault::Internal, 500, "VIAS.00010006");
+        check(Fault::Downstream, 500, "VIAS.00010009");
+        check(Fault::NotAllowed, 500, "VIAS.00010012");
+        check(Fault::IamUnreachable, 500, "VIAS.00010037");
+        check(Fault::QuotaReached, 400, "VIAS.0010048");
+    }
+
+    #[test]
+    fn an_invalid_parameter_is_named() {
+        let body = Fault::InvalidParameter("page_size").answer().body();
+        assert_eq!(body["error_msg"], "Invalid parameter: page_size.");
+        assert_eq!(body["params"][0], "page_size");
+    }
+}

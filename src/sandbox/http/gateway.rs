@@ -1,0 +1,323 @@
+//! The gateway in front of the service: unknown paths, credentials, throttling.
+//!
+//! What it refuses, the service never sees: such a request adopts no task and counts as no call.
+
+use crate::clock::Clock;
+use crate::clock::Instant;
+use crate::sandbox::Auth;
+use crate::sandbox::Limit;
+use crate::sandbox::SandboxSettings;
+use crate::sandbox::faults::Throttle;
+use crate::sandbox::http::response::Answer;
+use crate::sandbox::http::signature::Flaw;
+use crate::sandbox::http::signature::Key;
+use hyper::StatusCode;
+use hyper::header::HeaderValue;
+use hyper::header::RETRY_AFTER;
+use hyper::http::request::Parts;
+use serde::Serialize;
+use std::collections::HashMap;
+use std::time::Duration;
+
+/// What the gateway says of an operation it does not know.
+const UNKNOWN_API: &str = "The API does not exist or has not been published in the environment";
+
+/// The limit that an id ending in `-throttled` is told of where the settings have none: the
+/// gateway's usual one, which slows down nobody who keeps within it.
+const SOME_LIMIT: Limit = Limit { count: 200, window: Duration::from_secs(1) };
+
+/// Decides which requests reach the service.
+#[derive(Debug)]
+pub(crate) struct Gateway {
+    clock: Clock,
+    auth: Auth,
+    key: Key,
+    token: Option<String>,
+    issued: HashMap<String, Instant>,
+    throttle: Option<Throttle>,
+    retry_after: Option<Duration>,
+}
+
+/// Why the gateway refused a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    /// No such operation.
+    UnknownApi,
+    /// No token came with it.
+    TokenMissing,
+    /// The token is not one of ours.
+    TokenWrong,
+    /// The token is past its life.
+    TokenExpired {
+        /// When that ended, as IAM writes times.
+        expires_at: String,
+    },
+    /// The signature is not good.
+    Signature(Flaw),
+    /// Too many requests.
+    Throttled {
+        /// The limit.
+        limit: Limit,
+        /// The `Retry-After` to send along.
+        retry_after: Option<Duration>,
+    },
+}
+
+/// The gateway's error body.
+#[derive(Serialize)]
+struct Body<'a> {
+    error_msg: &'a str,
+    error_code: &'a str,
+    request_id: &'a str,
+}
+
+impl Gateway {
+    /// Returns the gateway of a sandbox.
+    pub(crate) fn new(settings: &SandboxSettings, clock: Clock) -> Self {
+        Self {
+            clock,
+            auth: settings.auth,
+            key: key_of(settings, clock),
+            token: settings.token.clone(),
+            issued: HashMap::new(),
+            throttle: settings.limit.map(Throttle::new),
+            retry_after: settings.retry_after,
+        }
+    }
+
+    /// Takes note of a token that a login gave out.
+    pub(crate) fn issue(&mut self, token: String, expires: Instant) {
+        self.issued.insert(token, expires);
+    }
+
+    /// Decides whether a request to the service may pass.
+    pub(crate) fn admit(&mut self, head: &Parts, body: &[u8], now: Instant) -> Result<(), Refusal> {
+        self.authorise(head, body, now)?;
+        let throttle = self.throttle.as_mut();
+        if throttle.is_none_or(|throttle| throttle.admits(now)) {
+            return Ok(());
+        }
+        Err(self.throttled())
+    }
+
+    /// Returns a refusal for too many requests, whether or not there were.
+    pub(crate) fn throttled(&self) -> Refusal {
+        Refusal::Throttled {
+            limit: self.throttle.as_ref().map_or(SOME_LIMIT, Throttle::limit),
+            retry_after: self.retry_after,
+        }
+    }
+
+    /// Decides whether a request comes with the credentials that are asked for.
+    pub(crate) fn authorise(
+        &mut self,
+        head: &Parts,
+        body: &[u8],
+        now: Instant,
+    ) -> Result<(), Refusal> {
+        let token = head.headers.get("x-auth-token").map(HeaderValue::as_bytes);
+        match self.auth {
+            Auth::None => Ok(()),
+            Auth::AnyToken | Auth::Token => self.check_token(token, now),
+            Auth::Signature => self.key.check(head, body, now).map_err(Refusal::Signature),
+        }
+    }
+
+    /// Decides whether a token is right.
+    fn check_token(&self, token: Option<&[u8]>, now: Instant) -> Result<(), Refusal> {
+        let Some(token) = token.filter(|token| !token.is_empty()) else {
+            return Err(Refusal::TokenMissing);
+        };
+        if let Some(&expires) = str::from_utf8(token).ok().and_then(|t| self.issued.get(t)) {
+            return self.within_life(expires, now);
+        }
+        match &self.token {
+            Some(right) if right.as_bytes() == token => Ok(()),
+            None if self.auth == Auth::AnyToken => Ok(()),
+            Some(_) | None => Err(Refusal::TokenWrong),
+        }
+    }
+
+    /// Decides whether a token that ends at `expires` is still good.
+    fn within_life(&self, expires: Instant, now: Instant) -> Result<(), Refusal> {
+        if now < expires {
+            return Ok(());
+        }
+        let expires_at = crate::sandbox::service::time_text(self.clock.label(expires));
+        Err(Refusal::TokenExpired { expires_at })
+    }
+}
+
+impl Refusal {
+    /// Returns the answer that tells of it.
+    pub(crate) fn answer(&self, request_id: &str) -> Answer {
+        let (status, error_code) = self.code();
+        let body = Body { error_msg: &self.message(), error_code, request_id };
+        let answer = Answer::json(status, &body);
+        match self {
+            Self::Throttled { retry_after: Some(wait), .. } => {
+                answer.with_header(RETRY_AFTER, HeaderValue::from(whole_seconds(*wait)))
+            }
+            Self::Throttled { .. }
+            | Self::UnknownApi
+            | Self::TokenMissing
+            | Self::TokenWrong
+            | Self::TokenExpired { .. }
+            | Self::Signature(_) => answer,
+        }
+    }
+
+    /// Returns the status and the code it comes with.
+    const fn code(&self) -> (StatusCode, &'static str) {
+        match self {
+            Self::UnknownApi => (StatusCode::NOT_FOUND, "APIGW.0101"),
+            Self::TokenMissing
+            | Self::TokenWrong
+            | Self::TokenExpired { .. }
+            | Self::Signature(_) => (StatusCode::UNAUTHORIZED, "APIGW.0301"),
+            Self::Throttled { .. } => (StatusCode::TOO_MANY_REQUESTS, "APIGW.0308"),
+        }
+    }
+
+    /// Returns the message of the body.
+    fn message(&self) -> String {
+        let not_authentic = |why: &str| format!("Incorrect IAM authentication information: {why}");
+        match self {
+            Self::UnknownApi => UNKNOWN_API.into(),
+            Self::TokenMissing => not_authentic("x-auth-token not found"),
+            Self::TokenWrong => not_authentic("decrypt token fail"),
+            Self::TokenExpired { expires_at } => {
+                not_authentic(&format!("token expires, expires_at: {expires_at}"))
+            }
+            Self::Signature(flaw) => not_authentic(&flaw_text(flaw)),
+            Self::Throttled { limit, .. } => format!(
+                "The throttling threshold has been reached: policy user over ratelimit,limit:{},time:{}",
+                limit.count,
+                window_text(limit.window),
+            ),
+        }
+    }
+}
+
+/// Returns the key that the account of a sandbox signs with.
+fn key_of(settings: &SandboxSettings, clock: Clock) -> Key {
+    let account = &settings.account;
+    Key::new(account.access_key.clone(), account.secret_key.clone(), clock)
+}
+
+/// Says what is wrong with a signature, in the gateway's words as far as they are known.
+fn flaw_text(flaw: &Flaw) -> String {
+    match flaw {
+        Flaw::Missing => "verify aksk signature fail, authorization header or date missing".into(),
+        Flaw::UnknownKey => "Get secretKey failed".into(),
+        Flaw::OutOfTime => "verify aksk signature fail, the signature has expired".into(),
+        Flaw::Mismatch { canonical } => {
+            format!("verify aksk signature fail, canonicalRequest:{canonical}")
+        }
+        Flaw::Locked => "AK access failed to reach the limit,forbidden".into(),
+    }
+}
+
+/// Writes a window as the gateway does: in whole minutes where it can, else in whole seconds.
+fn window_text(window: Duration) -> String {
+    match whole_seconds(window).max(1) {
+        seconds if seconds % 60 == 0 => format!("{} minute", seconds / 60),
+        seconds => format!("{seconds} second"),
+    }
+}
+
+/// Returns a span in seconds, rounded up so that nobody comes back too early.
+fn whole_seconds(span: Duration) -> u64 {
+    span.as_secs() + u64::from(span.subsec_nanos() > 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::Timestamp;
+
+    const NOON: Timestamp = Timestamp::from_micros(1_720_180_800_000_000);
+    const AN_HOUR: Duration = Duration::from_secs(3600);
+
+    /// A gateway that knows the token `right`, and `issued` for an hour from noon.
+    fn gateway() -> (Gateway, Instant) {
+        let clock = Clock::starting_at(NOON);
+        let settings =
+            SandboxSettings { token: Some("right".into()), ..SandboxSettings::default() };
+        let mut gateway = Gateway::new(&settings, clock);
+        let noon = clock.instant();
+        gateway.issue("issued".into(), noon + AN_HOUR);
+        (gateway, noon)
+    }
+
+    fn with_token(token: Option<&str>) -> Parts {
+        let mut request = hyper::Request::put("/");
+        if let Some(token) = token {
+            request = request.header("x-auth-token", token);
+        }
+        request.body(()).unwrap().into_parts().0
+    }
+
+    fn check(token: Option<&str>, after: Duration, expected: Result<(), &str>) {
+        let (mut gateway, noon) = gateway();
+        let admitted = gateway.admit(&with_token(token), b"", noon + after);
+        let text = admitted.map_err(|refusal| refusal.message());
+        assert_eq!(text.as_ref().copied().map_err(String::as_str), expected);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_token_is_right_missing_wrong_or_expired() {
+        let missing = "Incorrect IAM authentication information: x-auth-token not found";
+        let wrong = "Incorrect IAM authentication information: decrypt token fail";
+        let expired = "Incorrect IAM authentication information: token expires, \
+                       expires_at: 2024-07-05T13:00:00.000000Z";
+        check(Some("right"), 2 * AN_HOUR, Ok(()));
+        check(Some("issued"), Duration::ZERO, Ok(()));
+        check(Some("issued"), AN_HOUR, Err(expired));
+        check(None, Duration::ZERO, Err(missing));
+        check(Some(""), Duration::ZERO, Err(missing));
+        check(Some("left"), Duration::ZERO, Err(wrong));
+    }
+
+    #[test]
+    fn without_a_right_token_any_is_right() {
+        let clock = Clock::start();
+        let mut gateway = Gateway::new(&SandboxSettings::default(), clock);
+        let mut admit = |token| gateway.admit(&with_token(token), b"", clock.instant());
+        assert_eq!(admit(Some("anything")), Ok(()));
+        assert_eq!(admit(None), Err(Refusal::TokenMissing));
+    }
+
+    #[test]
+    fn it_asks_for_nothing_or_for_a_token_of_a_login_if_it_is_told_to() {
+        let clock = Clock::start();
+        let admit = |auth, token| {
+            let settings = SandboxSettings { auth, ..SandboxSettings::default() };
+            Gateway::new(&settings, clock).admit(&with_token(token), b"", clock.instant())
+        };
+        assert_eq!(admit(Auth::None, None), Ok(()));
+        assert_eq!(admit(Auth::Token, Some("anything")), Err(Refusal::TokenWrong));
+        let unsigned = admit(Auth::Signature, Some("anything"));
+        assert_eq!(unsigned, Err(Refusal::Signature(Flaw::Missing)));
+    }
+
+    fn check_throttled(window: Duration, expected_end: &str) {
+        let refusal = Refusal::Throttled { limit: Limit { count: 9, window }, retry_after: None };
+        let body = refusal.answer("r-1").body();
+        let message = format!(
+            "The throttling threshold has been reached: \
+             policy user over ratelimit,limit:9,time:{expected_end}"
+        );
+        assert_eq!(body["error_msg"], message);
+        assert_eq!(body["error_code"], "APIGW.0308");
+        assert_eq!(body["request_id"], "r-1");
+    }
+
+    #[test]
+    fn the_window_is_told_in_the_gateways_units() {
+        check_throttled(Duration::from_millis(100), "1 second");
+        check_throttled(Duration::from_secs(1), "1 second");
+        check_throttled(Duration::from_millis(1500), "2 second");
+        check_throttled(Duration::from_secs(300), "5 minute");
+    }
+}

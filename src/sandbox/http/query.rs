@@ -1,0 +1,256 @@
+//! The query of the list operation, checked as the service's definition has it.
+//!
+//! Parameters that the definition does not know are ignored; of repeated ones the last counts.
+
+use crate::sandbox::faults::Fault;
+use crate::sandbox::service::STATES;
+use std::ops::RangeInclusive;
+use url::form_urlencoded;
+
+/// Which batch tasks, and which page of them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ListQuery {
+    paging: Option<Paging>,
+    /// Which way.
+    pub(crate) order: Order,
+    /// By what.
+    pub(crate) sort: Sort,
+    /// Only these groups of cameras.
+    pub(crate) groups: Option<Vec<String>>,
+    /// Only with a sub-task in this state.
+    pub(crate) state: Option<&'static str>,
+    /// Only with this part in this column.
+    pub(crate) name_like: Option<(Column, String)>,
+    /// Only of this maker.
+    pub(crate) manufacturer: Option<String>,
+    /// Only of this algorithm.
+    pub(crate) title: Option<String>,
+}
+
+/// Which page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Paging {
+    size: usize,
+    number: usize,
+}
+
+/// Which way a list is ordered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Order {
+    /// Smallest or oldest first.
+    Ascending,
+    /// Largest or youngest first.
+    Descending,
+}
+
+/// By what a list is ordered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Sort {
+    /// When they were created.
+    CreatedAt,
+    /// How many sub-tasks they have.
+    TaskCount,
+}
+
+/// Where a part of a name is looked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Column {
+    /// The name of the batch task.
+    BatchTaskName,
+    /// The name under which the algorithm is published.
+    PublishServiceName,
+}
+
+impl ListQuery {
+    /// Reads the query of a request, percent-encoded as it stands in the address.
+    pub(crate) fn parse(query: &str) -> Result<Self, Fault> {
+        let parameters = Parameters::of(query);
+        Ok(Self {
+            paging: parameters.paging()?,
+            order: parameters.word("order_by", &ORDERS, Order::Descending)?,
+            sort: parameters.word("sort_name", &SORTS, Sort::CreatedAt)?,
+            groups: parameters.text("video_group", 1..=1000)?.map(groups_of),
+            state: parameters.state()?,
+            name_like: parameters.name_like()?,
+            manufacturer: parameters.text("manufacturer", 2..=64)?.map(Into::into),
+            title: parameters.text("title", 2..=64)?.map(Into::into),
+        })
+    }
+
+    /// Tells whether it asks for all batch tasks, page by page or not.
+    pub(crate) const fn takes_all(&self) -> bool {
+        self.groups.is_none()
+            && self.state.is_none()
+            && self.name_like.is_none()
+            && self.manufacturer.is_none()
+            && self.title.is_none()
+    }
+
+    /// Cuts its page out of everything it asks for.
+    pub(crate) fn cut<'a>(
+        &self,
+        all: impl Iterator<Item = &'a str>,
+    ) -> impl Iterator<Item = &'a str> {
+        let (skipped, size) = match self.paging {
+            Some(page) => ((page.number - 1) * page.size, page.size),
+            None => (0, usize::MAX),
+        };
+        all.skip(skipped).take(size)
+    }
+}
+
+/// The words of `order_by`.
+const ORDERS: [(&str, Order); 2] = [("asc", Order::Ascending), ("desc", Order::Descending)];
+/// The words of `sort_name`.
+const SORTS: [(&str, Sort); 2] = [("task_count", Sort::TaskCount), ("created_at", Sort::CreatedAt)];
+/// The words of `is_paged`.
+const BOOLEANS: [(&str, bool); 2] = [("true", true), ("false", false)];
+/// The words of `type_like`.
+const COLUMNS: [(&str, Option<Column>); 2] = [
+    ("batch_task_name", Some(Column::BatchTaskName)),
+    ("publish_service_name", Some(Column::PublishServiceName)),
+];
+
+/// Splits a list of groups.
+fn groups_of(text: &str) -> Vec<String> {
+    text.split(',').map(|group| group.trim().into()).collect()
+}
+
+/// The decoded parameters of a query.
+struct Parameters(Vec<(String, String)>);
+
+impl Parameters {
+    /// Decodes a query.
+    fn of(query: &str) -> Self {
+        let pairs = form_urlencoded::parse(query.as_bytes());
+        Self(pairs.into_owned().collect())
+    }
+
+    /// Returns the value of a parameter.
+    fn get(&self, name: &str) -> Option<&str> {
+        let named = self.0.iter().rfind(|(key, _)| key == name);
+        named.map(|(_, value)| value.as_str())
+    }
+
+    /// Returns the text of a parameter, whose length in characters must be right.
+    fn text(
+        &self,
+        name: &'static str,
+        length: RangeInclusive<usize>,
+    ) -> Result<Option<&str>, Fault> {
+        let Some(text) = self.get(name) else {
+            return Ok(None);
+        };
+        if length.contains(&text.chars().count()) {
+            return Ok(Some(text));
+        }
+        Err(Fault::InvalidParameter(name))
+    }
+
+    /// Returns what the word of a parameter stands for.
+    fn word<T: Copy>(
+        &self,
+        name: &'static str,
+        words: &[(&str, T)],
+        default: T,
+    ) -> Result<T, Fault> {
+        let Some(text) = self.get(name) else {
+            return Ok(default);
+        };
+        let known = words.iter().find(|(word, _)| *word == text);
+        known.map(|&(_, meaning)| meaning).ok_or(Fault::InvalidParameter(name))
+    }
+
+    /// Returns the number of a parameter, which must be within its range.
+    fn number(
+        &self,
+        name: &'static str,
+        range: RangeInclusive<usize>,
+        default: usize,
+    ) -> Result<usize, Fault> {
+        let Some(text) = self.get(name) else {
+            return Ok(default);
+        };
+        let number = text.parse().ok().filter(|number| range.contains(number));
+        number.ok_or(Fault::InvalidParameter(name))
+    }
+
+    /// Returns which page is asked for, if pages are.
+    fn paging(&self) -> Result<Option<Paging>, Fault> {
+        let paging = Paging {
+            size: self.number("page_size", 5..=200, 10)?,
+            number: self.number("page_num", 1..=10_000, 1)?,
+        };
+        let is_paged = self.word("is_paged", &BOOLEANS, true)?;
+        Ok(is_paged.then_some(paging))
+    }
+
+    /// Returns the state asked for. The definition has lower case, newer pages have upper case.
+    fn state(&self) -> Result<Option<&'static str>, Fault> {
+        let Some(text) = self.get("task_state") else {
+            return Ok(None);
+        };
+        let known = STATES.iter().find(|state| state.eq_ignore_ascii_case(text));
+        known.map(|&state| Some(state)).ok_or(Fault::InvalidParameter("task_state"))
+    }
+
+    /// Returns the part of a name asked for; without `type_like` there is none.
+    fn name_like(&self) -> Result<Option<(Column, String)>, Fault> {
+        let part = self.text("name_like", 0..=100)?;
+        let column = self.word("type_like", &COLUMNS, None)?;
+        Ok(column.zip(part.map(Into::into)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check_refused(query: &str, parameter: &'static str) {
+        let fault = Fault::InvalidParameter(parameter);
+        assert_eq!(ListQuery::parse(query), Err(fault), "{query}");
+    }
+
+    #[test]
+    fn the_default_is_the_first_ten_youngest_first() {
+        let query = ListQuery::parse("").unwrap();
+        let first_ten = Paging { size: 10, number: 1 };
+        assert_eq!(query.paging, Some(first_ten));
+        assert_eq!(query.order, Order::Descending);
+        assert_eq!(query.sort, Sort::CreatedAt);
+        assert!(query.takes_all());
+        assert_eq!(ListQuery::parse("no=such&page_size=10"), Ok(query));
+    }
+
+    #[test]
+    fn values_outside_their_definition_are_refused() {
+        check_refused("page_size=4", "page_size");
+        check_refused("page_size=201", "page_size");
+        check_refused("page_size=ten", "page_size");
+        check_refused("page_num=0", "page_num");
+        check_refused("page_num=10001", "page_num");
+        check_refused("order_by=up", "order_by");
+        check_refused("sort_name=id", "sort_name");
+        check_refused("is_paged=yes", "is_paged");
+        check_refused("task_state=asleep", "task_state");
+        check_refused("type_like=id", "type_like");
+        check_refused("video_group=", "video_group");
+        check_refused("title=x", "title");
+        check_refused("manufacturer=x", "manufacturer");
+        let long = format!("name_like={}", "x".repeat(101));
+        check_refused(&long, "name_like");
+    }
+
+    #[test]
+    fn values_are_decoded_and_the_last_one_counts() {
+        let query = ListQuery::parse("video_group=a&video_group=gate%2C+hall").unwrap();
+        assert_eq!(query.groups, Some(vec!["gate".into(), "hall".into()]));
+    }
+
+    #[test]
+    fn a_part_of_a_name_needs_a_column() {
+        assert!(ListQuery::parse("name_like=gate").unwrap().takes_all());
+        let query = ListQuery::parse("name_like=gate&type_like=batch_task_name").unwrap();
+        assert_eq!(query.name_like, Some((Column::BatchTaskName, "gate".into())));
+    }
+}

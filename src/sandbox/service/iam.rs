@@ -1,0 +1,388 @@
+//! IAM: a user's name and password for a token of one project, and the projects there are.
+//!
+//! Speaks IAM's own error shape, the third after the service's and the gateway's.
+
+use crate::clock::Clock;
+use crate::clock::Instant;
+use crate::clock::Timestamp;
+use crate::sandbox::Account;
+use crate::sandbox::faults::Question;
+use crate::sandbox::faults::SeededRandom;
+use crate::sandbox::http::Answer;
+use hyper::StatusCode;
+use hyper::header::HeaderName;
+use hyper::header::HeaderValue;
+use serde::Deserialize;
+use serde::Serialize;
+use serde_json::json;
+use url::form_urlencoded;
+
+/// The header that carries the token, which the body does not.
+const SUBJECT_TOKEN: HeaderName = HeaderName::from_static("x-subject-token");
+
+/// Gives out tokens.
+pub(crate) struct Iam {
+    account: Account,
+    clock: Clock,
+    dice: SeededRandom,
+    given_out: u64,
+}
+
+/// A login that was granted.
+#[derive(Debug)]
+pub(crate) struct Grant {
+    /// The token.
+    pub(crate) token: String,
+    /// When it ends.
+    pub(crate) expires: Instant,
+    /// What to answer.
+    pub(crate) answer: Answer,
+}
+
+/// Why a login was refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Denial {
+    /// The body is not a password login to a project.
+    Malformed,
+    /// No such user, or not this password.
+    WrongPassword,
+    /// No such project.
+    NoSuchProject,
+}
+
+/// The body of a login; what else it may hold is ignored.
+#[derive(Deserialize)]
+struct Request {
+    auth: Auth,
+}
+
+#[derive(Deserialize)]
+struct Auth {
+    identity: Identity,
+    scope: Scope,
+}
+
+#[derive(Deserialize)]
+struct Identity {
+    methods: Vec<String>,
+    password: Password,
+    totp: Option<Totp>,
+}
+
+/// The second factor.
+#[derive(Deserialize)]
+struct Totp {
+    user: Passcode,
+}
+
+#[derive(Deserialize)]
+struct Passcode {
+    passcode: String,
+}
+
+#[derive(Deserialize)]
+struct Password {
+    user: User,
+}
+
+#[derive(Deserialize)]
+struct User {
+    name: String,
+    password: String,
+    domain: Domain,
+}
+
+#[derive(Deserialize)]
+struct Domain {
+    name: String,
+}
+
+#[derive(Deserialize)]
+struct Scope {
+    project: Project,
+}
+
+/// A project, by its id or by its name.
+#[derive(Deserialize)]
+struct Project {
+    id: Option<String>,
+    name: Option<String>,
+}
+
+/// A project as the answer has it.
+#[derive(Serialize)]
+struct ProjectFound {
+    id: String,
+    name: String,
+}
+
+impl Iam {
+    /// Returns an IAM that knows one user.
+    pub(crate) const fn new(account: Account, clock: Clock, dice: SeededRandom) -> Self {
+        Self { account, clock, dice, given_out: 0 }
+    }
+
+    /// Decides a login.
+    pub(crate) fn login(
+        &mut self,
+        body: &[u8],
+        query: &str,
+        now: Instant,
+    ) -> Result<Grant, Denial> {
+        let request: Request = serde_json::from_slice(body).map_err(|_| Denial::Malformed)?;
+        let identity = request.auth.identity;
+        if !identity.methods.iter().any(|method| method == "password") {
+            return Err(Denial::Malformed);
+        }
+        if !self.knows(&identity.password.user) || !self.has_passcode(identity.totp.as_ref()) {
+            return Err(Denial::WrongPassword);
+        }
+        let project = self.project(request.auth.scope.project)?;
+        Ok(self.grant(&project, has_nocatalog(query), now))
+    }
+
+    /// Tells whether a user is the one.
+    fn knows(&self, user: &User) -> bool {
+        user.name == self.account.user
+            && user.password == self.account.password
+            && user.domain.name == self.account.domain
+    }
+
+    /// Tells whether the passcode came along, where one is asked for.
+    fn has_passcode(&self, totp: Option<&Totp>) -> bool {
+        let given = totp.map(|totp| &totp.user.passcode);
+        self.account.passcode.is_none() || self.account.passcode.as_ref() == given
+    }
+
+    /// Lists the projects of a name, or all.
+    pub(crate) fn projects(&self, query: &str) -> Answer {
+        let name = form_urlencoded::parse(query.as_bytes()).find(|(key, _)| key == "name");
+        let wanted = name.map(|(_, name)| name.into_owned());
+        let fits = |found: &&(String, String)| wanted.as_ref().is_none_or(|name| *name == found.0);
+        let any = [(wanted.clone().unwrap_or("sandbox".into()), self.account.project_id.clone())];
+        let known =
+            if self.account.projects.is_empty() { &any[..] } else { &self.account.projects };
+        let found: Vec<ProjectFound> = known
+            .iter()
+            .filter(fits)
+            .map(|(name, id)| ProjectFound { id: id.clone(), name: name.clone() })
+            .collect();
+        Answer::json(StatusCode::OK, &json!({ "projects": found, "links": {} }))
+    }
+
+    /// Finds the project a login is for: the id that was given, or the account's for any name.
+    fn project(&self, asked: Project) -> Result<ProjectFound, Denial> {
+        match (asked.id, asked.name) {
+            (Some(id), name) => {
+                let name = name.unwrap_or_else(|| id.clone());
+                Ok(ProjectFound { id, name })
+            }
+            (None, Some(name)) if self.account.projects.is_empty() => {
+                Ok(ProjectFound { id: self.account.project_id.clone(), name })
+            }
+            (None, Some(name)) => {
+                let mut projects = self.account.projects.iter();
+                let found = projects.find(|(known, _)| *known == name);
+                let (name, id) = found.ok_or(Denial::NoSuchProject)?.clone();
+                Ok(ProjectFound { id, name })
+            }
+            (None, None) => Err(Denial::Malformed),
+        }
+    }
+
+    /// Gives out one more token.
+    fn grant(&mut self, project: &ProjectFound, catalog: Catalog, now: Instant) -> Grant {
+        self.given_out += 1;
+        let roll = self.dice.roll(Question::Token, self.given_out);
+        let token = format!("sandbox-token-{:016x}", roll.bits());
+        let expires = now + self.account.token_life;
+        let body = self.body(project, catalog, now, expires);
+        let header = HeaderValue::try_from(&token).expect("letters, digits and hyphens");
+        Grant {
+            token,
+            expires,
+            answer: Answer::json(StatusCode::CREATED, &body).with_header(SUBJECT_TOKEN, header),
+        }
+    }
+
+    /// Returns the body of the answer to a login.
+    fn body(
+        &self,
+        project: &ProjectFound,
+        catalog: Catalog,
+        issued: Instant,
+        expires: Instant,
+    ) -> serde_json::Value {
+        let domain = json!({ "id": "sandbox-domain", "name": self.account.domain });
+        let mut token = json!({
+            "issued_at": time_text(self.clock.label(issued)),
+            "expires_at": time_text(self.clock.label(expires)),
+            "methods": ["password"],
+            "roles": [{ "id": "0", "name": "vias_full_access" }],
+            "user": {
+                "id": "sandbox-user",
+                "name": self.account.user,
+                "domain": domain,
+                "password_expires_at": "",
+            },
+            "project": { "id": project.id, "name": project.name, "domain": domain },
+        });
+        if catalog == Catalog::Sent {
+            token["catalog"] = json!([]);
+        }
+        json!({ "token": token })
+    }
+}
+
+/// Whether the answer lists the services.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Catalog {
+    Sent,
+    LeftOut,
+}
+
+/// Reads the one parameter of a login: any value that is not empty leaves the catalog out.
+fn has_nocatalog(query: &str) -> Catalog {
+    let mut parameters = form_urlencoded::parse(query.as_bytes());
+    if parameters.any(|(name, value)| name == "nocatalog" && !value.is_empty()) {
+        return Catalog::LeftOut;
+    }
+    Catalog::Sent
+}
+
+/// Writes a time as IAM does: RFC 3339 in UTC with microseconds.
+pub(crate) fn time_text(time: Timestamp) -> String {
+    let time = jiff::Timestamp::from_microsecond(time.as_micros())
+        .expect("a sandbox runs within the years that a calendar has");
+    format!("{time:.6}")
+}
+
+impl Denial {
+    /// Returns the answer that tells of it.
+    pub(crate) fn answer(self) -> Answer {
+        let (status, message, title) = match self {
+            Self::Malformed => (
+                StatusCode::BAD_REQUEST,
+                "The request body is not a password login to a project.",
+                "Bad Request",
+            ),
+            Self::WrongPassword => {
+                (StatusCode::UNAUTHORIZED, "The username or password is wrong.", "Unauthorized")
+            }
+            Self::NoSuchProject => {
+                (StatusCode::UNAUTHORIZED, "The project does not exist.", "Unauthorized")
+            }
+        };
+        let code = status.as_u16();
+        let error = json!({ "code": code, "message": message, "title": title });
+        Answer::json(status, &json!({ "error": error }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOON: Timestamp = Timestamp::from_micros(1_720_180_800_000_000);
+
+    fn iam() -> (Iam, Instant) {
+        let clock = Clock::starting_at(NOON);
+        let iam = Iam::new(Account::default(), clock, SeededRandom::new(0));
+        (iam, clock.instant())
+    }
+
+    fn request(user: &str, password: &str, project: &serde_json::Value) -> String {
+        let user = json!({ "name": user, "password": password, "domain": { "name": "sandbox" } });
+        let identity = json!({ "methods": ["password"], "password": { "user": user } });
+        let scope = json!({ "project": project });
+        json!({ "auth": { "identity": identity, "scope": scope } }).to_string()
+    }
+
+    fn check_denied(body: &str, expected: Denial) {
+        let (mut iam, now) = iam();
+        let denied = iam.login(body.as_bytes(), "", now).map(|grant| grant.token);
+        assert_eq!(denied, Err(expected), "{body}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_login_gives_a_token_of_the_project_for_its_life() {
+        let (mut iam, now) = iam();
+        let body = request("sandbox", "sandbox", &json!({ "name": "cn-north-4" }));
+        let grant = iam.login(body.as_bytes(), "nocatalog=true", now).expect("all is right");
+        assert_eq!(grant.expires, now + Account::default().token_life);
+        let token = &grant.answer.body()["token"];
+        assert_eq!(grant.answer.status(), StatusCode::CREATED);
+        assert_eq!(token["issued_at"], "2024-07-05T12:00:00.000000Z");
+        assert_eq!(token["expires_at"], "2024-07-06T12:00:00.000000Z");
+        assert_eq!(token["project"]["id"], "sandbox");
+        assert_eq!(token["project"]["name"], "cn-north-4");
+        assert!(token.get("catalog").is_none());
+    }
+
+    #[test]
+    fn every_login_gives_another_token() {
+        let (mut iam, now) = iam();
+        let body = request("sandbox", "sandbox", &json!({ "id": "p-1" }));
+        let first = iam.login(body.as_bytes(), "", now).unwrap();
+        let second = iam.login(body.as_bytes(), "", now).unwrap();
+        assert_ne!(first.token, second.token);
+        assert_eq!(first.answer.body()["token"]["project"]["id"], "p-1");
+        assert_eq!(first.answer.body()["token"]["catalog"], json!([]));
+    }
+
+    #[test]
+    fn a_login_asks_for_a_passcode_if_the_account_has_one() {
+        let account = Account { passcode: Some("123456".into()), ..Account::default() };
+        let clock = Clock::starting_at(NOON);
+        let mut iam = Iam::new(account, clock, SeededRandom::new(0));
+        let mut check = |passcode: Option<&str>, granted: bool| {
+            let body = request("sandbox", "sandbox", &json!({ "id": "p-1" }));
+            let mut body: serde_json::Value = serde_json::from_str(&body).unwrap();
+            if let Some(passcode) = passcode {
+                let user = json!({ "user": { "id": "u", "passcode": passcode } });
+                body["auth"]["identity"]["totp"] = user;
+            }
+            let login = iam.login(body.to_string().as_bytes(), "", clock.instant());
+            assert_eq!(login.is_ok(), granted, "{passcode:?}");
+        };
+        check(None, false);
+        check(Some("654321"), false);
+        check(Some("123456"), true);
+    }
+
+    #[test]
+    fn an_account_with_projects_has_no_others() {
+        let named = |name: &str, id: &str| (name.to_owned(), id.to_owned());
+        let projects = vec![named("north", "p-1"), named("south", "p-2"), named("south", "p-3")];
+        let account = Account { projects, ..Account::default() };
+        let clock = Clock::starting_at(NOON);
+        let mut iam = Iam::new(account, clock, SeededRandom::new(0));
+        let ids = |iam: &Iam, query: &str| {
+            let found = iam.projects(query).body()["projects"].clone();
+            let ids = found.as_array().unwrap().iter().map(|project| project["id"].clone());
+            serde_json::Value::from_iter(ids)
+        };
+        assert_eq!(ids(&iam, "name=north"), json!(["p-1"]));
+        assert_eq!(ids(&iam, "name=south"), json!(["p-2", "p-3"]));
+        assert_eq!(ids(&iam, "name=west"), json!([]));
+        assert_eq!(ids(&iam, ""), json!(["p-1", "p-2", "p-3"]));
+        let login = |name| request("sandbox", "sandbox", &json!({ "name": name }));
+        let north = iam.login(login("north").as_bytes(), "", clock.instant()).unwrap();
+        assert_eq!(north.answer.body()["token"]["project"]["id"], "p-1");
+        let west = iam.login(login("west").as_bytes(), "", clock.instant());
+        assert_eq!(west.map(|grant| grant.token), Err(Denial::NoSuchProject));
+    }
+
+    #[test]
+    fn logins_are_denied_in_iams_own_words() {
+        let project = json!({ "id": "p-1" });
+        check_denied(&request("sandbox", "wrong", &project), Denial::WrongPassword);
+        check_denied(&request("nobody", "sandbox", &project), Denial::WrongPassword);
+        check_denied(&request("sandbox", "sandbox", &json!({})), Denial::Malformed);
+        check_denied("{}", Denial::Malformed);
+        check_denied("", Denial::Malformed);
+        let error = Denial::WrongPassword.answer().body();
+        assert_eq!(error["error"]["code"], 401);
+        assert_eq!(error["error"]["title"], "Unauthorized");
+    }
+}

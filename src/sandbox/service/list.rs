@@ -1,0 +1,318 @@
+//! One page of the batch tasks: which, in what order, and how they are written.
+//!
+//! The orders are kept and rebuilt only when tasks have joined, so that walking through very
+//! many pages costs no sorting.
+
+use crate::clock::Instant;
+use crate::sandbox::faults::Habit;
+use crate::sandbox::faults::Question;
+use crate::sandbox::faults::SeededRandom;
+use crate::sandbox::http::Answer;
+use crate::sandbox::http::Column;
+use crate::sandbox::http::ListQuery;
+use crate::sandbox::http::Order;
+use crate::sandbox::http::Sort;
+use crate::sandbox::service::batch_task::BatchTask;
+use crate::sandbox::service::batch_task::Histogram;
+use crate::sandbox::service::project::Project;
+use hyper::StatusCode;
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::collections::HashMap;
+use std::time::Duration;
+
+/// What all batch tasks run; the name under which it is published is the same.
+const ALGORITHM: &str = "intrusion-detection";
+/// Who made it.
+const COMPANY: &str = "sandbox";
+/// The groups of cameras.
+const GROUPS: [&str; 4] = ["gate", "hall", "yard", "dock"];
+
+/// The ids of all batch tasks, ascending in each order they can be listed in.
+#[derive(Debug, Default)]
+pub(crate) struct Catalogue {
+    by_creation: Vec<Box<str>>,
+    by_size: Vec<Box<str>>,
+}
+
+/// The body of the answer.
+#[derive(Serialize)]
+struct ListBody<'a> {
+    count: usize,
+    batch_task_list: Vec<Entry<'a>>,
+}
+
+/// One batch task, as the service writes it.
+#[derive(Serialize)]
+struct Entry<'a> {
+    id: &'a str,
+    batch_task_name: String,
+    alg_name: &'a str,
+    company: &'a str,
+    r#type: &'a str,
+    num_task: u8,
+    created_at: i64,
+    video_group_name: &'a str,
+    video_source_name: String,
+    batch_task_status_info: BTreeMap<&'static str, u8>,
+    // In no definition, but the real service sends it; clients must not stumble over it.
+    priority: u8,
+}
+
+/// What else is needed to look at a task.
+struct View {
+    dice: SeededRandom,
+    settle: Duration,
+    stale: Duration,
+    stuck: f64,
+    now: Instant,
+}
+
+impl Catalogue {
+    /// Rebuilds the orders if tasks have joined since.
+    pub(crate) fn refresh(&mut self, tasks: &HashMap<Box<str>, BatchTask>) {
+        // Tasks only ever join: as many as before are the same as before.
+        if self.by_creation.len() == tasks.len() {
+            return;
+        }
+        self.by_creation = sorted_by(tasks, BatchTask::created_at);
+        self.by_size = sorted_by(tasks, |task| i64::from(task.size()));
+    }
+
+    /// Returns the ids in ascending order.
+    fn ids(&self, sort: Sort) -> &[Box<str>] {
+        match sort {
+            Sort::CreatedAt => &self.by_creation,
+            Sort::TaskCount => &self.by_size,
+        }
+    }
+}
+
+/// Returns all ids ordered by a number, then by themselves.
+fn sorted_by(
+    tasks: &HashMap<Box<str>, BatchTask>,
+    number: impl Fn(&BatchTask) -> i64,
+) -> Vec<Box<str>> {
+    let mut ids: Vec<(i64, &str)> = tasks.iter().map(|(id, task)| (number(task), &**id)).collect();
+    ids.sort_unstable();
+    ids.into_iter().map(|(_, id)| id.into()).collect()
+}
+
+/// Returns the answer to a query.
+pub(crate) fn page(project: &mut Project, query: &ListQuery, now: Instant) -> Answer {
+    let view = View {
+        dice: project.dice(),
+        settle: project.settle(),
+        stale: project.stale(),
+        stuck: project.stuck(),
+        now,
+    };
+    let (tasks, catalogue) = project.catalogued();
+    let ids = catalogue.ids(query.sort);
+    let ordered: Box<dyn Iterator<Item = &str>> = match query.order {
+        Order::Ascending => Box::new(ids.iter().map(|id| &**id)),
+        Order::Descending => Box::new(ids.iter().rev().map(|id| &**id)),
+    };
+    let entry = |id| view.entry(id, &tasks[id]);
+    let body = if query.takes_all() {
+        ListBody { count: ids.len(), batch_task_list: query.cut(ordered).map(entry).collect() }
+    } else {
+        let taken: Vec<&str> =
+            ordered.filter(|id| view.is_asked_for(query, id, &tasks[*id])).collect();
+        ListBody {
+            count: taken.len(),
+            batch_task_list: query.cut(taken.into_iter()).map(entry).collect(),
+        }
+    };
+    Answer::json(StatusCode::OK, &body)
+}
+
+impl View {
+    /// Tells whether a query asks for a task.
+    fn is_asked_for(&self, query: &ListQuery, id: &str, task: &BatchTask) -> bool {
+        let in_state = |state: &str| {
+            self.states(id, task).iter().any(|&(word, count)| count > 0 && word == state)
+        };
+        let is_named = |column, part: &str| match column {
+            Column::BatchTaskName => self.name(id).contains(part),
+            Column::PublishServiceName => ALGORITHM.contains(part),
+        };
+        let in_group = |groups: &[String]| groups.iter().any(|group| group == self.group(id));
+        query.state.is_none_or(in_state)
+            && query.groups.as_deref().is_none_or(in_group)
+            && query.name_like.as_ref().is_none_or(|(column, part)| is_named(*column, part))
+            && query.manufacturer.as_ref().is_none_or(|name| name == COMPANY)
+            && query.title.as_ref().is_none_or(|title| title == ALGORITHM)
+    }
+
+    /// Writes one task.
+    fn entry<'a>(&self, id: &'a str, task: &BatchTask) -> Entry<'a> {
+        let states = self.states(id, task);
+        Entry {
+            id,
+            batch_task_name: self.name(id),
+            alg_name: ALGORITHM,
+            company: COMPANY,
+            r#type: "cloud",
+            num_task: task.size(),
+            created_at: task.created_at(),
+            video_group_name: self.group(id),
+            video_source_name: format!("{}-camera-1", self.group(id)),
+            batch_task_status_info: states.into_iter().filter(|&(_, count)| count > 0).collect(),
+            priority: 1,
+        }
+    }
+
+    /// Returns the states that the list tells of a task.
+    fn states(&self, id: &str, task: &BatchTask) -> Histogram {
+        let is_stuck = Habit::of(id) == Habit::Stuck
+            || self.dice.roll_for(Question::Stuck, id).share() < self.stuck;
+        let settle = if is_stuck { Duration::MAX } else { self.settle };
+        task.stale_states(self.now, self.stale, settle)
+    }
+
+    /// Returns the group of cameras that a task watches.
+    fn group(&self, id: &str) -> &'static str {
+        let roll = self.dice.roll_for(Question::Group, id);
+        GROUPS[roll.below(GROUPS.len() as u64) as usize]
+    }
+
+    /// Returns the name of a task.
+    fn name(&self, id: &str) -> String {
+        format!("{} {id}", self.group(id))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::Clock;
+    use crate::sandbox::SandboxSettings;
+    use crate::task::Command;
+    use serde_json::Value;
+
+    fn project(tasks: u32) -> Project {
+        Project::new(&SandboxSettings { tasks, ..SandboxSettings::default() })
+    }
+
+    fn list(project: &mut Project, query: &str, now: Instant) -> Value {
+        let query = ListQuery::parse(query).unwrap();
+        page(project, &query, now).body()
+    }
+
+    /// Compares the number of all entries, and the ids on the page.
+    fn check(project: &mut Project, query: &str, count: u64, expected: &[&str]) {
+        let body = list(project, query, Clock::start().instant());
+        let entries = body["batch_task_list"].as_array().unwrap();
+        let ids: Vec<&str> = entries.iter().map(|e| e["id"].as_str().unwrap()).collect();
+        assert_eq!(body["count"], count, "{query}");
+        assert_eq!(ids, expected, "{query}");
+    }
+
+    #[test]
+    fn the_youngest_come_first_in_pages() {
+        let first = ["task-000001", "task-000002", "task-000003", "task-000004", "task-000005"];
+        check(&mut project(7), "page_size=5", 7, &first);
+        let rest = ["task-000006", "task-000007"];
+        check(&mut project(7), "page_size=5&page_num=2", 7, &rest);
+        check(&mut project(7), "page_size=5&page_num=3", 7, &[]);
+        check(&mut project(0), "", 0, &[]);
+    }
+
+    #[test]
+    fn without_paging_all_are_on_one_page() {
+        let body = list(&mut project(300), "is_paged=false", Clock::start().instant());
+        assert_eq!(body["batch_task_list"].as_array().unwrap().len(), 300);
+    }
+
+    #[test]
+    fn the_order_can_be_turned_round() {
+        let oldest = ["task-000003", "task-000002", "task-000001"];
+        check(&mut project(3), "order_by=asc", 3, &oldest);
+    }
+
+    #[test]
+    fn the_order_can_be_by_size() {
+        let query = "sort_name=task_count&order_by=asc&page_size=200";
+        let body = list(&mut project(100), query, Clock::start().instant());
+        let entries = body["batch_task_list"].as_array().unwrap();
+        let sizes: Vec<u64> =
+            entries.iter().map(|entry| entry["num_task"].as_u64().unwrap()).collect();
+        assert!(sizes.is_sorted());
+        assert_eq!((sizes[0], sizes[99]), (1, 8));
+    }
+
+    #[test]
+    fn states_are_filtered_whatever_their_case() {
+        let mut project = project(3);
+        let now = Clock::start().instant();
+        project.call("task-000002", Command::Start, now);
+        let later = now + project.settle();
+        for query in ["task_state=running", "task_state=RUNNING"] {
+            let body = list(&mut project, query, later);
+            assert_eq!(body["count"], 1);
+            assert_eq!(body["batch_task_list"][0]["id"], "task-000002");
+        }
+        assert_eq!(list(&mut project, "task_state=STOPPED", later)["count"], 2);
+        assert_eq!(list(&mut project, "task_state=frozen", later)["count"], 0);
+    }
+
+    #[test]
+    fn stuck_tasks_are_on_their_way_for_ever() {
+        let mut project = project(1);
+        let now = Clock::start().instant();
+        project.call("gate-stuck", Command::Start, now);
+        let later = now + Duration::from_secs(86_400);
+        assert_eq!(list(&mut project, "task_state=starting", later)["count"], 1);
+        let settings = SandboxSettings { tasks: 3, stuck: 1.0, ..SandboxSettings::default() };
+        let mut project = Project::new(&settings);
+        project.call("task-000001", Command::Start, now);
+        assert_eq!(list(&mut project, "task_state=starting", later)["count"], 1);
+        assert_eq!(list(&mut project, "task_state=stopped", later)["count"], 2);
+    }
+
+    #[test]
+    fn a_share_of_the_tasks_runs_at_first() {
+        let running = |share| {
+            let settings = SandboxSettings { running: share, ..SandboxSettings::default() };
+            let mut project = Project::new(&settings);
+            list(&mut project, "task_state=running", Clock::start().instant())["count"].clone()
+        };
+        assert_eq!((running(0.0), running(1.0)), (0.into(), 1_000.into()));
+        assert_eq!(running(0.5), 511);
+    }
+
+    #[test]
+    fn names_groups_and_makers_are_filtered() {
+        let like = "type_like=batch_task_name&name_like=000002";
+        check(&mut project(3), like, 1, &["task-000002"]);
+        check(&mut project(3), "type_like=publish_service_name&name_like=face", 0, &[]);
+        check(&mut project(3), "video_group=none,such", 0, &[]);
+        check(&mut project(3), "manufacturer=other", 0, &[]);
+        let everything = "video_group=gate,hall,yard,dock&manufacturer=sandbox\
+                          &title=intrusion-detection&order_by=asc";
+        let all = ["task-000003", "task-000002", "task-000001"];
+        check(&mut project(3), everything, 3, &all);
+    }
+
+    #[test]
+    fn an_entry_has_the_services_fields_and_one_more() {
+        let mut project = project(1);
+        let now = Clock::start().instant();
+        let body = list(&mut project, "", now);
+        let entry = body["batch_task_list"][0].as_object().unwrap();
+        assert_eq!(entry.len(), 11);
+        assert!(entry.contains_key("priority"));
+        let states = entry["batch_task_status_info"].as_object().unwrap();
+        assert_eq!(states.len(), 1);
+        assert_eq!(states["stopped"], entry["num_task"]);
+    }
+
+    #[test]
+    fn tasks_that_join_later_are_listed_too() {
+        let mut project = project(1);
+        check(&mut project, "", 1, &["task-000001"]);
+        project.call("gate-1", Command::Start, Clock::start().instant());
+        check(&mut project, "", 2, &["gate-1", "task-000001"]);
+    }
+}

@@ -1,0 +1,16 @@
+//! The simulated service behind its gateway: projects, batch tasks, the list, IAM.
+
+mod batch_task;
+mod iam;
+pub(crate) mod list;
+mod project;
+mod respond;
+
+pub(crate) use batch_task::STATES;
+pub(crate) use iam::Denial;
+pub(crate) use iam::Iam;
+pub(crate) use iam::time_text;
+pub(crate) use project::CallResult;
+pub(crate) use project::Project;
+pub use project::generated_id;
+pub(crate) use respond::Service;

@@ -1,0 +1,289 @@
+//! Answers requests: everything is decided the moment a request has been read, then delivered.
+//!
+//! One lock is held while a request is decided, and its log line is added under it; so the log,
+//! the counts and the states never contradict each other. Nothing waits under that lock.
+
+use crate::clock::Clock;
+use crate::clock::Instant;
+use crate::sandbox::SandboxSettings;
+use crate::sandbox::access_log::AccessLog;
+use crate::sandbox::access_log::Line;
+use crate::sandbox::access_log::Status;
+use crate::sandbox::faults::Question;
+use crate::sandbox::faults::SeededRandom;
+use crate::sandbox::http::Ending;
+use crate::sandbox::http::Route;
+use crate::sandbox::state::Asked;
+use crate::sandbox::state::Delay;
+use crate::sandbox::state::State;
+use crate::sandbox::witness::OnWire;
+use crate::sandbox::witness::Witness;
+use crate::task::TaskId;
+use bytes::Bytes;
+use http_body_util::BodyExt;
+use http_body_util::Collected;
+use http_body_util::Full;
+use http_body_util::Limited;
+use hyper::Request;
+use hyper::Response;
+use hyper::body::Body;
+use hyper::header::HeaderValue;
+use hyper::http::request::Parts;
+use std::error::Error;
+use std::future;
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::time::Duration;
+
+/// The longest body of a login that is read.
+const LONGEST_BODY: usize = 64 * 1024;
+
+/// The simulated service, shared by all connections.
+pub(crate) struct Service {
+    clock: Clock,
+    began: Instant,
+    dice: SeededRandom,
+    latency: Latency,
+    log: Option<AccessLog>,
+    state: Arc<Mutex<State>>,
+    on_wire: Arc<OnWire>,
+}
+
+/// The connection is to be reset in place of an answer.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the connection is reset in place of an answer")]
+pub(crate) struct Dropped;
+
+/// How long answers take.
+struct Latency {
+    least: Duration,
+    span: Duration,
+    late: Duration,
+}
+
+/// How a request will end, and when.
+struct Decision {
+    ending: Ending,
+    delay: Duration,
+    request_id: HeaderValue,
+}
+
+impl Service {
+    /// Returns the service of a sandbox that begins now.
+    pub(crate) fn new(settings: &SandboxSettings, log: Option<AccessLog>) -> Self {
+        let clock = Clock::start();
+        Self {
+            clock,
+            began: clock.instant(),
+            dice: SeededRandom::new(settings.seed),
+            latency: Latency::of(settings),
+            log,
+            state: Arc::new(Mutex::new(State::new(settings, clock))),
+            on_wire: Arc::default(),
+        }
+    }
+
+    /// Returns a witness of what this service sees.
+    pub(crate) fn witness(&self) -> Witness {
+        Witness::new(Arc::clone(&self.state), Arc::clone(&self.on_wire))
+    }
+
+    /// Returns the access log, if one is kept.
+    pub(crate) const fn log(&self) -> Option<&AccessLog> {
+        self.log.as_ref()
+    }
+
+    /// Answers a request, or asks for the connection to be reset, or never completes.
+    ///
+    /// Dropped halfway, the client gets no answer; what was decided stays done and logged.
+    pub(crate) async fn respond<B>(
+        &self,
+        request: Request<B>,
+    ) -> Result<Response<Full<Bytes>>, Dropped>
+    where
+        B: Body,
+        B::Error: Into<Box<dyn Error + Send + Sync>>,
+    {
+        let _on_wire = self.on_wire.enter();
+        let (head, body) = request.into_parts();
+        let body = match Route::of(&head.method, head.uri.path()) {
+            Route::Login => read(body).await,
+            Route::Action(_) | Route::List { .. } | Route::Projects | Route::Unknown => {
+                Bytes::new()
+            }
+        };
+        self.decide(&head, &body).deliver().await
+    }
+
+    /// Decides how a request ends, and takes note of it.
+    fn decide(&self, head: &Parts, body: &[u8]) -> Decision {
+        let mut state = self.state.lock().expect("no holder of the lock panics");
+        // The clock is read under the lock so that the lines of the log are in its order.
+        let now = self.clock.instant();
+        let number = state.tally().requests + 1;
+        let request_id = self.request_id(number);
+        let asked = Asked {
+            route: Route::of(&head.method, head.uri.path()),
+            query: head.uri.query().unwrap_or_default(),
+            head,
+            body,
+            request_id: &request_id,
+            latency: self.dice.roll(Question::Latency, number),
+            now,
+        };
+        let (ending, delay) = state.answer(&asked);
+        state.count(asked.route, status_of(&ending));
+        self.write_log(&asked, head, status_of(&ending));
+        Decision {
+            delay: self.latency.of_delay(delay),
+            ending,
+            request_id: HeaderValue::try_from(request_id).expect("hexadecimal digits"),
+        }
+    }
+
+    /// Returns the id of a request, different for each number.
+    fn request_id(&self, number: u64) -> String {
+        let roll = self.dice.roll(Question::RequestId, number);
+        format!("{:016x}{number:016x}", roll.bits())
+    }
+
+    /// Adds the line of a request to the log.
+    fn write_log(&self, asked: &Asked<'_>, head: &Parts, status: Status) {
+        let Some(log) = &self.log else {
+            return;
+        };
+        log.write(&Line {
+            at: asked.now.duration_since(self.began),
+            method: head.method.as_str(),
+            id: asked.route.id().filter(|id| TaskId::check(id).is_ok()),
+            command: asked.route.word(),
+            status,
+        });
+    }
+}
+
+impl Decision {
+    /// Waits and answers, or does not.
+    async fn deliver(self) -> Result<Response<Full<Bytes>>, Dropped> {
+        if self.ending == Ending::Silent {
+            return future::pending().await;
+        }
+        // Even a sleep of no time would cost a turn of the timer.
+        if !self.delay.is_zero() {
+            tokio::time::sleep(self.delay).await;
+        }
+        match self.ending {
+            Ending::Answered(answer) => Ok(answer.into_response(self.request_id)),
+            Ending::Dropped | Ending::Silent => Err(Dropped),
+        }
+    }
+}
+
+impl Latency {
+    /// Takes the times from the settings.
+    fn of(settings: &SandboxSettings) -> Self {
+        let least = *settings.latency.start();
+        Self { least, span: settings.latency.end().saturating_sub(least), late: settings.slow }
+    }
+
+    /// Returns how long a delay is.
+    fn of_delay(&self, delay: Delay) -> Duration {
+        match delay {
+            Delay::Usual(roll) => self.least + self.span.mul_f64(roll.share()),
+            Delay::Late => self.late,
+        }
+    }
+}
+
+/// Reads a body; one that is too long or breaks off is as good as none.
+async fn read<B>(body: B) -> Bytes
+where
+    B: Body,
+    B::Error: Into<Box<dyn Error + Send + Sync>>,
+{
+    let read = Limited::new(body, LONGEST_BODY).collect().await;
+    read.map(Collected::to_bytes).unwrap_or_default()
+}
+
+/// Returns what the log and the tally have of an ending.
+fn status_of(ending: &Ending) -> Status {
+    match ending {
+        Ending::Answered(answer) => Status::Code(answer.status().as_u16()),
+        Ending::Dropped => Status::Dropped,
+        Ending::Silent => Status::Silent,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http_body_util::Empty;
+
+    fn service(settings: &SandboxSettings) -> Service {
+        Service::new(settings, None)
+    }
+
+    fn start(id: &str) -> Request<Empty<Bytes>> {
+        Request::put(format!("/v2/p/batch-tasks/{id}/action/start"))
+            .header("x-auth-token", "t")
+            .body(Empty::new())
+            .unwrap()
+    }
+
+    /// Calls one id and compares after how many milliseconds it is answered.
+    async fn check_delay(settings: &SandboxSettings, id: &str, millis: u64) {
+        let service = service(settings);
+        let before = service.clock.instant();
+        let _ = service.respond(start(id)).await;
+        let delay = service.clock.instant() - before;
+        assert_eq!(delay, Duration::from_millis(millis), "{id}");
+    }
+
+    fn always_after(millis: u64) -> SandboxSettings {
+        let latency = Duration::from_millis(millis);
+        SandboxSettings { latency: latency..=latency, ..SandboxSettings::default() }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn answers_take_their_time() {
+        check_delay(&always_after(0), "gate-1", 0).await;
+        check_delay(&always_after(20), "gate-1", 20).await;
+        check_delay(&always_after(20), "gate-drop", 20).await;
+        check_delay(&always_after(20), "gate-missing", 20).await;
+        check_delay(&always_after(20), "gate-slow", 3000).await;
+    }
+
+    #[test]
+    fn latency_is_spread_over_its_range() {
+        let latency = Latency::of(&SandboxSettings::default());
+        let dice = SeededRandom::new(0);
+        let delays: Vec<Duration> = (0..1000)
+            .map(|number| latency.of_delay(Delay::Usual(dice.roll(Question::Latency, number))))
+            .collect();
+        let least = *delays.iter().min().unwrap();
+        let most = *delays.iter().max().unwrap();
+        assert_eq!((least.as_millis(), most.as_millis()), (5, 29));
+    }
+
+    #[tokio::test]
+    async fn a_request_counts_as_on_the_wire_until_it_is_given_up() {
+        let service = service(&always_after(0));
+        let silent = service.respond(start("gate-silent"));
+        let given_up = tokio::time::timeout(Duration::ZERO, silent).await;
+        assert!(given_up.is_err());
+        let _ = service.respond(start("gate-1")).await;
+        let tally = service.witness().tally();
+        assert_eq!((tally.peak_on_wire, tally.silent), (1, 1));
+        assert_eq!(tally.carried_out, 2);
+    }
+
+    #[tokio::test]
+    async fn every_request_has_its_own_id() {
+        let service = service(&always_after(0));
+        let mut seen = std::collections::HashSet::new();
+        for _ in 0..100 {
+            let response = service.respond(start("gate-1")).await.unwrap();
+            assert!(seen.insert(response.headers()["x-request-id"].clone()));
+        }
+    }
+}
