@@ -199,7 +199,7 @@ pub enum ColumnProblem {
         second: usize,
     },
     /// A column is given by name although no header names the columns.
-    #[error("`{}` is no number; columns without a header have no names", shown(column))]
+    #[error("`{}` is not a number; columns without a header have no names", shown(column))]
     Nameless {
         /// What the column is for.
         role: Role,
@@ -328,14 +328,14 @@ fn quoted(text: &str) -> String {
     if text.is_empty() {
         return String::new();
     }
-    format!("`{}` is no id: ", shown(text))
+    format!("`{}` is not an id: ", shown(text))
 }
 
 fn quoted_command(text: &str) -> String {
     if text.trim().is_empty() {
         return "the command is empty; ".into();
     }
-    format!("`{}` is no command; ", shown(text.trim()))
+    format!("`{}` is not a command; ", shown(text.trim()))
 }
 
 fn cells(count: usize) -> String {

@@ -34,7 +34,7 @@ pub enum FailureKind {
 
 /// The text is not a kind of failure.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no kind of failure")]
+#[error("`{0}` is not a kind of failure")]
 pub struct UnknownFailureKind(pub String);
 
 impl FailureKind {

@@ -26,7 +26,7 @@ pub enum Outcome {
 
 /// The text is not an outcome.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no outcome")]
+#[error("`{0}` is not an outcome")]
 pub struct UnknownOutcome(pub String);
 
 impl Outcome {

@@ -49,7 +49,7 @@ pub enum TaskState {
 
 /// The text is not a state of a batch task.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no state: it is running, stopped, changing, mixed, bad or unknown")]
+#[error("`{0}` is not a state: it is running, stopped, changing, mixed, bad or unknown")]
 pub struct UnknownTaskState(pub String);
 
 /// The progress of a batch task towards the state of a command.
