@@ -1,8 +1,8 @@
 //! The only place that reads a clock.
 //!
-//! Logic uses the monotonic instant alone. Wall-clock times are labels: they are derived from
-//! one reading at the start plus monotonic time, so that a jump of the system's clock can
-//! neither reorder a run's records nor change what it does.
+//! Logic uses the monotonic instant alone. Wall-clock times are labels, derived from one reading
+//! at the start plus monotonic time. So a jump of the system's clock can neither reorder a run's
+//! records nor change what it does.
 
 use std::fmt;
 use std::fmt::Write as _;
@@ -127,8 +127,9 @@ impl Clock {
         self.label(self.instant())
     }
 
-    /// Returns the instant of a wall-clock time in the past, or the present one if it is in the
-    /// future, because the system's clock may have jumped. `None` if instants do not reach so far.
+    /// Returns the instant of a time in the past, or `None` if instants do not reach so far.
+    ///
+    /// A time in the future becomes the present one, because the system's clock may have jumped.
     pub fn past_instant(&self, at: Timestamp) -> Option<Instant> {
         self.instant().checked_sub(self.now().since(at))
     }

@@ -131,8 +131,8 @@ impl SettlingRate {
         // A copy, because a question must not change the state: displays ask at odd times.
         let mut present = self.clone();
         present.go_to(now);
-        let told = present.seconds >= LEAST_SEEN && present.settled > 0.0;
-        told.then(|| present.settled / present.seconds)
+        let is_known = present.seconds >= LEAST_SEEN && present.settled > 0.0;
+        is_known.then(|| present.settled / present.seconds)
     }
 
     fn go_to(&mut self, at: Timestamp) {

@@ -93,8 +93,8 @@ impl Log {
             EventKind::AttemptEnded { seq, task, result } => {
                 // Removed even if no line follows, or the map would grow with the run.
                 let number = self.numbers.remove(seq);
-                let told = self.verbosity == Verbosity::Attempts;
-                told.then(|| LogEntry::of_attempt(*at, task, number, result))
+                let is_shown = self.verbosity == Verbosity::Attempts;
+                is_shown.then(|| LogEntry::of_attempt(*at, task, number, result))
             }
             EventKind::TaskSettled { .. } => LogEntry::of_task(&events[..=index]),
             EventKind::RunStarted(_)

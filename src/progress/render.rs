@@ -260,9 +260,9 @@ pub(super) fn surveyed(counts: &SurveyCounts) -> String {
         (counts.unknown, "unknown to the project"),
         (counts.unread, "not read"),
     ];
-    let told = parts.into_iter().filter(|&(count, _)| count > 0);
-    let told: Vec<String> = told.map(|(count, what)| counted(count, what)).collect();
-    format!("the states were read: {}", told.join(", "))
+    let shown = parts.into_iter().filter(|&(count, _)| count > 0);
+    let shown: Vec<String> = shown.map(|(count, what)| counted(count, what)).collect();
+    format!("the states were read: {}", shown.join(", "))
 }
 
 /// Returns the text for a run that stops: the reason, and the calls it still waits for.

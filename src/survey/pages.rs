@@ -54,15 +54,15 @@ impl fmt::Display for Gap {
             Self::Shrank => f.write_str("the list became shorter while it was read"),
             Self::Endless => write!(f, "the list has more than {LAST_PAGE} pages"),
             Self::Nameless { count } => write!(f, "{count} entries of the list have no id"),
-            Self::Unread(failure) => write!(f, "the list cannot be read: {}", told(failure)),
+            Self::Unread(failure) => write!(f, "the list cannot be read: {}", text_of(failure)),
             Self::Unauthorised(failure) => {
-                write!(f, "the credentials were refused: {}", told(failure))
+                write!(f, "the credentials were refused: {}", text_of(failure))
             }
         }
     }
 }
 
-fn told(failure: &Failure) -> String {
+fn text_of(failure: &Failure) -> String {
     match failure.code.as_str() {
         "" => failure.message.clone(),
         code => format!("{code}: {}", failure.message),
