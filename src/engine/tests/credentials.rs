@@ -32,7 +32,7 @@ struct Keyring {
     first_use: FirstUse,
     /// How many renewals succeed.
     renewable: usize,
-    ahead: Option<Duration>,
+    lookahead: Option<Duration>,
     begun: Instant,
     state: Mutex<Keys>,
 }
@@ -52,7 +52,7 @@ fn keyring(life: Duration) -> Keyring {
         life,
         first_use: FirstUse::Together,
         renewable: usize::MAX,
-        ahead: None,
+        lookahead: None,
         begun: clock.instant(),
         state: Mutex::new(state),
     }
@@ -79,7 +79,7 @@ impl Authority for Keyring {
 
     fn renewal_due(&self) -> Option<Instant> {
         let since = self.state.lock().unwrap().since;
-        self.ahead.map(|ahead| since + self.life - ahead)
+        self.lookahead.map(|lookahead| since + self.life - lookahead)
     }
 
     fn renew(&self, refused: Generation) -> LocalBoxFuture<'_, Result<(), NotRenewed>> {
@@ -202,7 +202,7 @@ async fn a_first_call_that_never_arrived_proves_nothing() {
 
 #[tokio::test(start_paused = true)]
 async fn a_renewal_ahead_of_the_end_holds_nothing() {
-    let keys = Keyring { ahead: Some(secs(1)), ..keyring(secs(2)) };
+    let keys = Keyring { lookahead: Some(secs(1)), ..keyring(secs(2)) };
     let (seen, keyring) = run(Scene::of(500).concurrency(10), keys).await;
     assert_eq!((seen.count(Outcome::Succeeded), seen.sendings().len()), (500, 500));
     assert_eq!(seen.lasted(), secs(5));

@@ -10,7 +10,7 @@ use super::service::in_doubt;
 use super::service::throttled;
 use super::service::transient;
 use crate::engine::dispatcher::MOST_WAITING;
-use crate::engine::dispatcher::ahead::MOST_PER_SLOT;
+use crate::engine::dispatcher::lookahead::MOST_PER_SLOT;
 use crate::event::EventKind;
 use crate::task::Outcome;
 

@@ -136,8 +136,8 @@ impl Scene {
     }
 
     /// Lets the operator ask for something so long after the beginning.
-    pub(super) fn asking(mut self, after: Duration, asked: Control) -> Self {
-        self.controls.push((after, asked));
+    pub(super) fn asking(mut self, after: Duration, request: Control) -> Self {
+        self.controls.push((after, request));
         self
     }
 
@@ -193,9 +193,9 @@ impl Scene {
         // The run outlives its operator: the last sender is gone after the last wish.
         let remote = self.remote;
         let operator = async move {
-            for (after, asked) in self.controls {
+            for (after, request) in self.controls {
                 tokio::time::sleep_until(begun + after).await;
-                let _ = remote.send(asked);
+                let _ = remote.send(request);
             }
         };
         let mut polls = 0;

@@ -6,7 +6,7 @@ use super::service::Witness;
 use crate::clock::Timestamp;
 use crate::engine::EngineSettings;
 use crate::engine::LedgerError;
-use crate::engine::dispatcher::ahead::MOST_PER_SLOT;
+use crate::engine::dispatcher::lookahead::MOST_PER_SLOT;
 use crate::event::AttemptResult;
 use crate::event::Change;
 use crate::event::Event;

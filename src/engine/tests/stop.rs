@@ -9,7 +9,7 @@ use super::service::done;
 use super::service::silence;
 use super::service::transient;
 use crate::engine::Control;
-use crate::engine::dispatcher::ahead::MOST_PER_SLOT;
+use crate::engine::dispatcher::lookahead::MOST_PER_SLOT;
 use crate::event::StopReason;
 use crate::task::Outcome;
 

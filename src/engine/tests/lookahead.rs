@@ -6,7 +6,7 @@ use super::seen::Seen;
 use super::service::after_millis;
 use super::service::done;
 use super::service::refused;
-use crate::engine::dispatcher::ahead::MOST_PER_SLOT;
+use crate::engine::dispatcher::lookahead::MOST_PER_SLOT;
 use crate::event::EventKind;
 use crate::task::Outcome;
 use std::time::Duration;

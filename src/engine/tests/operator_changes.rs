@@ -219,10 +219,10 @@ async fn a_pause_is_followed_by_going_on() {
 }
 
 /// Asks a run with slow commits for a change, and returns the answer and when it came.
-async fn answered(asked: Vec<(Duration, Change)>) -> Vec<(Option<ChangeAnswer>, Duration)> {
+async fn answered(request: Vec<(Duration, Change)>) -> Vec<(Option<ChangeAnswer>, Duration)> {
     let mut scene = Scene::of(10).committing_in(&[100]);
     let mut answers = Vec::new();
-    for (after, change) in asked {
+    for (after, change) in request {
         let (answer, answered) = oneshot::channel();
         scene = scene.asking(
             after,
