@@ -68,8 +68,8 @@ where
     pub(super) fn admit(&mut self) {
         let now = self.clock.instant();
         while self.stopping.is_none() && self.begun() < self.slots() + self.most_ahead() {
-            // The pacer comes last, because its answer uses up a place in the window. The breaker
-            // and the choice of a task use nothing up and may be asked in vain.
+            // The pacer comes last, because its permission counts the attempt as admitted. The
+            // breaker and the choice of a task count nothing and may be asked in vain.
             match self.breaker.ask(now.into()) {
                 Passage::Now => {}
                 Passage::NotBefore(due) => return self.wake_at(due.into()),

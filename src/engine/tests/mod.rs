@@ -1,4 +1,4 @@
-//! The engine against a ledger and a service in memory, under a clock that only waits move.
+//! Tests of the engine with a ledger and a service in memory, under a paused clock.
 
 mod auto;
 mod canary;
