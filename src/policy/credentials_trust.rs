@@ -32,14 +32,14 @@ pub enum Remedy {
 
 /// What the service thinks of this process's credentials, as far as it has said.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Trust {
+pub struct CredentialsTrust {
     /// Those the process began with.
     first: Generation,
     /// The latest that were accepted.
     accepted: Option<Generation>,
 }
 
-impl Trust {
+impl CredentialsTrust {
     /// Returns what is known before the first call.
     pub const fn new(first: Generation) -> Self {
         Self { first, accepted: None }
@@ -76,7 +76,7 @@ mod tests {
 
     /// Refuses a call after those of the generations `accepted` were let through.
     fn check(accepted: &[u64], used: u64, in_force: u64, refusals: u32, expected: Remedy) {
-        let mut trust = Trust::new(Generation(1));
+        let mut trust = CredentialsTrust::new(Generation(1));
         accepted.iter().for_each(|&number| trust.accept(Generation(number)));
         let remedy = trust.refuse(Generation(used), Generation(in_force), refusals);
         assert_eq!(remedy, expected, "accepted {accepted:?}, used {used}, in force {in_force}");
@@ -110,7 +110,7 @@ mod tests {
 
     #[test]
     fn late_answers_to_older_credentials_take_no_trust_away() {
-        let mut trust = Trust::new(Generation(1));
+        let mut trust = CredentialsTrust::new(Generation(1));
         assert!(!trust.is_proven());
         trust.accept(Generation(2));
         trust.accept(Generation(1));

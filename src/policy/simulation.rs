@@ -20,14 +20,14 @@ pub(crate) type Service<'a> = &'a mut dyn FnMut(Duration, usize) -> (Answer, Dur
 
 /// Something that happens at a later instant.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Later {
+enum SimulatedEvent {
     Due(usize),
-    Landing(u64),
+    Completion(u64),
 }
 
 /// A call on the wire.
 #[derive(Debug, Clone, Copy)]
-struct Flight {
+struct SimulatedCall {
     task: usize,
     sent: Instant,
 }
@@ -46,8 +46,8 @@ pub(crate) struct Simulation {
     start: Instant,
     now: Instant,
     wake: Option<Instant>,
-    later: BinaryHeap<Reverse<(Instant, Later)>>,
-    on_wire: Vec<(u64, Flight, Answer)>,
+    later: BinaryHeap<Reverse<(Instant, SimulatedEvent)>>,
+    on_wire: Vec<(u64, SimulatedCall, Answer)>,
     /// Resent after a throttled answer, and after a failure.
     throttled: VecDeque<usize>,
     due: VecDeque<usize>,
@@ -149,7 +149,7 @@ impl Simulation {
             match self.breaker.ask(self.now) {
                 Passage::Now => {}
                 Passage::NotBefore(due) => return self.wake_at(due),
-                Passage::AfterLanding => return,
+                Passage::AfterCompletion => return,
             }
             let Some(task) = self.next_task() else { return };
             match self.pacer.admit(self.now) {
@@ -208,8 +208,8 @@ impl Simulation {
         }
         let (answer, latency) = service(self.elapsed(), task);
         self.sent.push(self.elapsed());
-        self.on_wire.push((number, Flight { task, sent: self.now }, answer));
-        self.later.push(Reverse((self.now + latency, Later::Landing(number))));
+        self.on_wire.push((number, SimulatedCall { task, sent: self.now }, answer));
+        self.later.push(Reverse((self.now + latency, SimulatedEvent::Completion(number))));
     }
 
     fn attribute_remaining(&mut self) {
@@ -217,7 +217,7 @@ impl Simulation {
         if others == 0 && self.fresh.is_empty() {
             for (task, verdict) in self.suspects.take_all() {
                 let attribution = self.breaker.attribute_without_witness(verdict);
-                self.follow(task, verdict, attribution);
+                self.settle_or_retry(task, verdict, attribution);
             }
         }
     }
@@ -233,47 +233,47 @@ impl Simulation {
                 break;
             }
             match self.later.pop().unwrap().0.1 {
-                Later::Due(task) => {
+                SimulatedEvent::Due(task) => {
                     self.waiting -= 1;
                     self.due.push_back(task);
                 }
-                Later::Landing(number) => self.land(number),
+                SimulatedEvent::Completion(number) => self.complete(number),
             }
         }
     }
 
-    fn land(&mut self, number: u64) {
+    fn complete(&mut self, number: u64) {
         let index = self.on_wire.iter().position(|&(other, ..)| other == number).unwrap();
-        let (_, flight, answer) = self.on_wire.swap_remove(index);
+        let (_, call, answer) = self.on_wire.swap_remove(index);
         let id = "0d47bbf52962414bb7ae27fb6ea24230".parse::<TaskId>().unwrap();
         let verdict = classify(&id, &answer).verdict;
-        let health = Health::of(&answer, verdict);
+        let health = Health::from_answer(&answer, verdict);
         self.answers.push((self.elapsed(), verdict));
-        self.tell_breaker(number, self.trust[flight.task].health_signal(health));
+        self.record_health(number, self.trust[call.task].health_signal(health));
         let throttled = matches!(verdict, Verdict::Throttled { .. });
         if let Some(adaptive) = self.adaptive.as_mut().filter(|_| throttled) {
-            adaptive.throttled(flight.sent);
+            adaptive.throttled(call.sent);
         }
-        let spared = self.history[flight.task].after_uncharged(verdict);
+        let spared = self.history[call.task].after_uncharged(verdict);
         match self.retry.decide(verdict, spared, 1.0) {
             Decision::SendAgain { .. } if health == Health::Away => {
-                self.suspects.insert(number, (flight.task, verdict));
+                self.suspects.insert(number, (call.task, verdict));
             }
-            _ => self.follow(flight.task, verdict, Attribution::Presumed),
+            _ => self.settle_or_retry(call.task, verdict, Attribution::Presumed),
         }
         for (attribution, (task, verdict)) in self.suspects.explained(&self.breaker) {
-            self.follow(task, verdict, attribution);
+            self.settle_or_retry(task, verdict, attribution);
         }
     }
 
-    fn tell_breaker(&mut self, number: u64, health: Health) {
+    fn record_health(&mut self, number: u64, health: Health) {
         let jitter = self.rng.f64();
         if let Some(change) = self.breaker.completed(number, health, self.now, jitter) {
             self.changes.push((self.elapsed(), change));
         }
     }
 
-    fn follow(&mut self, task: usize, verdict: Verdict, attribution: Attribution) {
+    fn settle_or_retry(&mut self, task: usize, verdict: Verdict, attribution: Attribution) {
         self.trust[task] = self.trust[task].after(attribution, self.breaker.outage());
         let before = self.history[task];
         self.history[task] = match attribution {
@@ -285,7 +285,7 @@ impl Simulation {
             Decision::Settle(outcome) => self.outcomes[task] = Some(outcome),
             Decision::SendAgain { after } => {
                 self.waiting += 1;
-                self.later.push(Reverse((self.now + after, Later::Due(task))));
+                self.later.push(Reverse((self.now + after, SimulatedEvent::Due(task))));
             }
             Decision::HoldRun { wait } => {
                 self.pacer.hold(self.now + wait);

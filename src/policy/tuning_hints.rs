@@ -55,7 +55,7 @@ pub struct RunFigures {
 
 /// What would make the next run better.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Advice {
+pub enum TuningHint {
     /// The service throttled a good deal: send at this rate.
     LowerRate(Rate),
     /// Answers take too long for the rate with so few calls on the wire: allow this many.
@@ -64,7 +64,7 @@ pub enum Advice {
     LongerTimeout(Duration),
 }
 
-impl fmt::Display for Advice {
+impl fmt::Display for TuningHint {
     /// Writes the flag and its value, such as `--rate 80/s`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -78,7 +78,7 @@ impl fmt::Display for Advice {
 /// Returns all that would have helped a run, the most important first.
 ///
 /// ```
-/// use batchctl::policy::{RunFigures, advice};
+/// use batchctl::policy::{RunFigures, tuning_hints};
 /// use std::time::Duration;
 ///
 /// let figures = RunFigures {
@@ -94,17 +94,17 @@ impl fmt::Display for Advice {
 ///     slowest: Duration::from_millis(90),
 ///     timeout: Duration::from_secs(60),
 /// };
-/// let flags: Vec<String> = advice(&figures).iter().map(ToString::to_string).collect();
+/// let flags: Vec<String> = tuning_hints(&figures).iter().map(ToString::to_string).collect();
 /// assert_eq!(flags, ["--rate 90/s"]);
 /// ```
-pub fn advice(figures: &RunFigures) -> Vec<Advice> {
+pub fn tuning_hints(figures: &RunFigures) -> Vec<TuningHint> {
     // More calls on the wire are of no use where the service wants fewer.
     let pace = lower_rate(figures).or_else(|| more_concurrency(figures));
     pace.into_iter().chain(longer_timeout(figures)).collect()
 }
 
 /// Advises the pace at which calls were accepted on the whole, waits included.
-fn lower_rate(figures: &RunFigures) -> Option<Advice> {
+fn lower_rate(figures: &RunFigures) -> Option<TuningHint> {
     let share = figures.throttled as f64 / figures.attempts as f64;
     // A search is throttled now and then, and lowers its rate by itself.
     if figures.finds_rate || figures.throttled < LEAST_THROTTLED || share < THROTTLED_SHARE {
@@ -114,7 +114,7 @@ fn lower_rate(figures: &RunFigures) -> Option<Advice> {
     let sustained = accepted as f64 / figures.elapsed.as_secs_f64();
     let advised = round_rate(sustained)?;
     let is_lower = figures.rate.is_none_or(|rate| advised.per_second() < rate.per_second());
-    is_lower.then_some(Advice::LowerRate(advised))
+    is_lower.then_some(TuningHint::LowerRate(advised))
 }
 
 /// Rounds down to a whole number a second, or else a minute or an hour.
@@ -126,7 +126,7 @@ fn round_rate(per_second: f64) -> Option<Rate> {
 }
 
 /// Advises what Little's law asks for: on the wire is the rate times the latency.
-fn more_concurrency(figures: &RunFigures) -> Option<Advice> {
+fn more_concurrency(figures: &RunFigures) -> Option<TuningHint> {
     if figures.finds_rate {
         return room_to_search(figures);
     }
@@ -138,24 +138,24 @@ fn more_concurrency(figures: &RunFigures) -> Option<Advice> {
     if was_held || reached >= wanted * REACHED || needed <= figures.concurrency as f64 {
         return None;
     }
-    Some(Advice::MoreConcurrency((needed * HEADROOM).ceil() as usize))
+    Some(TuningHint::MoreConcurrency((needed * HEADROOM).ceil() as usize))
 }
 
 /// Advises twice as many where nearly all were on the wire all the time and the service had
 /// nothing against it: a search never learns what it would bear beyond them.
-fn room_to_search(figures: &RunFigures) -> Option<Advice> {
+fn room_to_search(figures: &RunFigures) -> Option<TuningHint> {
     let calls = figures.attempts as f64;
     let on_wire = calls * figures.mean_latency.as_secs_f64() / figures.elapsed.as_secs_f64();
     let was_full = on_wire >= figures.concurrency as f64 * FULL;
     (was_full && figures.throttled == 0)
-        .then_some(Advice::MoreConcurrency(figures.concurrency.saturating_mul(2)))
+        .then_some(TuningHint::MoreConcurrency(figures.concurrency.saturating_mul(2)))
 }
 
 /// Advises twice the time, where answers nearly took what they were given.
-fn longer_timeout(figures: &RunFigures) -> Option<Advice> {
+fn longer_timeout(figures: &RunFigures) -> Option<TuningHint> {
     let nearly = figures.slowest >= figures.timeout.mul_f64(NEARLY_TIMED_OUT);
     let advised = Duration::from_secs((figures.timeout.as_secs_f64() * 2.0).ceil() as u64);
-    (figures.timed_out >= LEAST_TIMED_OUT && nearly).then_some(Advice::LongerTimeout(advised))
+    (figures.timed_out >= LEAST_TIMED_OUT && nearly).then_some(TuningHint::LongerTimeout(advised))
 }
 
 #[cfg(test)]
@@ -180,7 +180,7 @@ mod tests {
     }
 
     fn check(figures: &RunFigures, expected: &[&str]) {
-        let flags: Vec<String> = advice(figures).iter().map(ToString::to_string).collect();
+        let flags: Vec<String> = tuning_hints(figures).iter().map(ToString::to_string).collect();
         assert_eq!(flags, expected, "{figures:?}");
     }
 

@@ -73,7 +73,7 @@ where
             match self.breaker.ask(now.into()) {
                 Passage::Now => {}
                 Passage::NotBefore(due) => return self.wake_at(due.into()),
-                Passage::AfterLanding => return,
+                Passage::AfterCompletion => return,
             }
             let Some(source) = self.choose_next(now) else { return };
             match self.pacer.admit(now.into()) {

@@ -50,7 +50,7 @@ where
         let finding = classify(&claim.task.id, &answer);
         let verdict = finding.verdict;
         let heard = Heard::of(&answer);
-        let health = Health::of(&answer, verdict);
+        let health = Health::from_answer(&answer, verdict);
         let status = answer.status();
         let sent_at = self.clock.label(sent);
         claim.first_sent = claim.first_sent.or(Some(sent_at));

@@ -32,10 +32,10 @@ use crate::event::RunStats;
 use crate::event::StopReason;
 use crate::policy::Breaker;
 use crate::policy::Canary;
+use crate::policy::CredentialsTrust;
 use crate::policy::Pacer;
 use crate::policy::RetryBudget;
 use crate::policy::SuspectQueue;
-use crate::policy::Trust;
 use credentials::Renewal;
 use futures::StreamExt;
 use futures::future::BoxFuture;
@@ -76,7 +76,7 @@ pub(super) struct Dispatcher<'a, L, S, F> {
     canary: Option<Canary>,
     jitter: fastrand::Rng,
     authority: &'a dyn Authority,
-    trust: Trust,
+    trust: CredentialsTrust,
     renewing: Option<Renewal<'a>>,
 
     /// Claimed and never admitted by this process.
@@ -139,7 +139,7 @@ where
             canary: settings.canary.map(Canary::new),
             jitter: fastrand::Rng::new(),
             authority,
-            trust: Trust::new(authority.generation()),
+            trust: CredentialsTrust::new(authority.generation()),
             renewing: None,
             fresh: VecDeque::new(),
             claiming: None,

@@ -7,56 +7,10 @@
 //! never sent tells as much about the service and loses nothing. So an outage costs no task an
 //! attempt, however few it has left.
 
-use crate::policy::answer::Answer;
-use crate::policy::classify::Verdict;
 use crate::policy::outage::breaker::Breaker;
+use crate::policy::outage::health::Attribution;
+use crate::policy::outage::health::Health;
 use std::collections::BTreeMap;
-
-/// What an answer says of the service, whatever it says of its task.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Health {
-    /// It works: it carried the call out or refused it.
-    Served,
-    /// It was not reached, or could not work.
-    Away,
-    /// Nothing: it wants fewer calls, or the call went wrong on this side.
-    Unsaid,
-}
-
-impl Health {
-    /// Tells what `answer`, which means `verdict` for its task, says of the service.
-    pub fn of(answer: &Answer, verdict: Verdict) -> Self {
-        match (answer, verdict) {
-            (Answer::Panicked(_), _) => Self::Unsaid,
-            (Answer::NoResponse(_), _) => Self::Away,
-            (Answer::Response(response), Verdict::Throttled { .. }) => match response.status {
-                503 => Self::Away,
-                _ => Self::Unsaid,
-            },
-            // A 200 that cannot be trusted is in doubt, too, but somebody sent it.
-            (Answer::Response(response), Verdict::InDoubt | Verdict::Transient) => {
-                match response.status {
-                    408 | 500.. => Self::Away,
-                    _ => Self::Served,
-                }
-            }
-            (Answer::Response(_), _) => Self::Served,
-        }
-    }
-}
-
-/// Whose failure an attempt was that found the service away.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Attribution {
-    /// The task's own: the service served a later call. It uses up an attempt.
-    Task,
-    /// The task's, as far as anyone can tell. It uses up an attempt.
-    Presumed,
-    /// The service's, or that of the way there. It uses up no attempt.
-    Service,
-    /// Nobody can tell yet.
-    Unknown,
-}
 
 /// What a task's word about the service is worth.
 ///
@@ -83,7 +37,7 @@ impl WitnessTrust {
     #[must_use]
     pub fn health_signal(self, health: Health) -> Health {
         match (self, health) {
-            (Self::Bad, Health::Away) => Health::Unsaid,
+            (Self::Bad, Health::Away) => Health::Unknown,
             (_, _) => health,
         }
     }

@@ -7,8 +7,8 @@
 //! with an instant, and knows attempts by their number in the run alone.
 
 use crate::policy::classify::Verdict;
-use crate::policy::outage::attribution::Attribution;
-use crate::policy::outage::attribution::Health;
+use crate::policy::outage::health::Attribution;
+use crate::policy::outage::health::Health;
 use std::time::Duration;
 use std::time::Instant;
 
@@ -35,7 +35,7 @@ pub enum Passage {
     /// Not before then, when one call may probe.
     NotBefore(Instant),
     /// Not before a call that tells how the service is has landed.
-    AfterLanding,
+    AfterCompletion,
 }
 
 /// What an answer made of the breaker.
@@ -51,7 +51,7 @@ pub enum BreakerChange {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum State {
+enum BreakerState {
     /// The service works, as far as anyone knows.
     Closed,
     /// It is away; the next probe may go then.
@@ -59,13 +59,13 @@ enum State {
     /// A probe is on its way, which might have gone since then.
     Probing { since: Instant },
     /// A probe was served; a few calls follow it.
-    Trial { begun: u32, present: u32, away: u32 },
+    Trial { begun: u32, served_calls: u32, away: u32 },
 }
 
 /// Watches how attempts end, and holds all back while the service is away.
 #[derive(Debug, Clone)]
 pub struct Breaker {
-    state: State,
+    state: BreakerState,
     recent: Recent,
     /// The highest number of an attempt so far.
     newest: u64,
@@ -77,7 +77,7 @@ pub struct Breaker {
     outages: u32,
     probes: u32,
     /// Since when nothing has been served, and since when the present outage lasts.
-    silent_since: Option<Instant>,
+    failing_since: Option<Instant>,
     away_since: Option<Instant>,
 }
 
@@ -91,14 +91,14 @@ impl Breaker {
     /// Returns a closed breaker that knows of no attempt yet.
     pub fn new() -> Self {
         Self {
-            state: State::Closed,
+            state: BreakerState::Closed,
             recent: Recent::default(),
             newest: 0,
             from: 0,
             served: None,
             outages: 0,
             probes: 0,
-            silent_since: None,
+            failing_since: None,
             away_since: None,
         }
     }
@@ -106,11 +106,11 @@ impl Breaker {
     /// Asks whether one more call may be begun.
     pub fn ask(&self, now: Instant) -> Passage {
         match self.state {
-            State::Closed => Passage::Now,
-            State::Open { until } if until <= now => Passage::Now,
-            State::Open { until } => Passage::NotBefore(until),
-            State::Trial { begun, .. } if begun < TRIAL => Passage::Now,
-            State::Probing { .. } | State::Trial { .. } => Passage::AfterLanding,
+            BreakerState::Closed => Passage::Now,
+            BreakerState::Open { until } if until <= now => Passage::Now,
+            BreakerState::Open { until } => Passage::NotBefore(until),
+            BreakerState::Trial { begun, .. } if begun < TRIAL => Passage::Now,
+            BreakerState::Probing { .. } | BreakerState::Trial { .. } => Passage::AfterCompletion,
         }
     }
 
@@ -118,12 +118,12 @@ impl Breaker {
     pub fn begin(&mut self, number: u64) {
         self.newest = number;
         match &mut self.state {
-            State::Closed | State::Probing { .. } => {}
-            State::Open { until } => {
-                self.state = State::Probing { since: *until };
+            BreakerState::Closed | BreakerState::Probing { .. } => {}
+            BreakerState::Open { until } => {
+                self.state = BreakerState::Probing { since: *until };
                 self.from = number;
             }
-            State::Trial { begun, .. } => *begun += 1,
+            BreakerState::Trial { begun, .. } => *begun += 1,
         }
     }
 
@@ -133,9 +133,9 @@ impl Breaker {
             return;
         }
         match &mut self.state {
-            State::Closed | State::Open { .. } => {}
-            State::Probing { since } => self.state = State::Open { until: *since },
-            State::Trial { begun, .. } => *begun = begun.saturating_sub(1),
+            BreakerState::Closed | BreakerState::Open { .. } => {}
+            BreakerState::Probing { since } => self.state = BreakerState::Open { until: *since },
+            BreakerState::Trial { begun, .. } => *begun = begun.saturating_sub(1),
         }
     }
 
@@ -154,19 +154,19 @@ impl Breaker {
             return None;
         }
         match self.state {
-            State::Closed => self.landed_while_closed(health, now, jitter),
-            State::Open { .. } => None,
-            State::Probing { .. } if health == Health::Away => Some(self.open(now, jitter)),
-            State::Probing { .. } => {
-                self.state = State::Trial { begun: 0, present: 0, away: 0 };
+            BreakerState::Closed => self.completed_while_closed(health, now, jitter),
+            BreakerState::Open { .. } => None,
+            BreakerState::Probing { .. } if health == Health::Away => Some(self.open(now, jitter)),
+            BreakerState::Probing { .. } => {
+                self.state = BreakerState::Trial { begun: 0, served_calls: 0, away: 0 };
                 self.from = self.newest + 1;
                 None
             }
-            State::Trial { begun, present, away } => {
+            BreakerState::Trial { begun, served_calls, away } => {
                 let is_away = u32::from(health == Health::Away);
-                let (present, away) = (present + 1 - is_away, away + is_away);
-                self.state = State::Trial { begun, present, away };
-                self.end_trial(present, away, now, jitter)
+                let (served_calls, away) = (served_calls + 1 - is_away, away + is_away);
+                self.state = BreakerState::Trial { begun, served_calls, away };
+                self.end_trial(served_calls, away, now, jitter)
             }
         }
     }
@@ -179,7 +179,7 @@ impl Breaker {
 
     /// Returns whose failure the attempt of that number was, which found the service away.
     pub fn attribute(&self, number: u64) -> Attribution {
-        if number < self.from || self.state != State::Closed {
+        if number < self.from || self.state != BreakerState::Closed {
             return Attribution::Service;
         }
         match self.served.is_some_and(|served| served > number) {
@@ -216,16 +216,16 @@ impl Breaker {
         self.away_since.map(|since| since + timeout)
     }
 
-    fn landed_while_closed(
+    fn completed_while_closed(
         &mut self,
         health: Health,
         now: Instant,
         jitter: f64,
     ) -> Option<BreakerChange> {
         match health {
-            Health::Unsaid => return None,
-            Health::Served => self.silent_since = None,
-            Health::Away => self.silent_since = self.silent_since.or(Some(now)),
+            Health::Unknown => return None,
+            Health::Served => self.failing_since = None,
+            Health::Away => self.failing_since = self.failing_since.or(Some(now)),
         }
         self.recent.push(health);
         (self.recent.away() >= MOST_AWAY).then(|| self.open(now, jitter))
@@ -233,7 +233,7 @@ impl Breaker {
 
     fn end_trial(
         &mut self,
-        present: u32,
+        served_calls: u32,
         away: u32,
         now: Instant,
         jitter: f64,
@@ -241,37 +241,37 @@ impl Breaker {
         if away >= MOST_AWAY_IN_TRIAL {
             return Some(self.open(now, jitter));
         }
-        (present + away >= TRIAL).then(|| self.close())
+        (served_calls + away >= TRIAL).then(|| self.close())
     }
 
     fn open(&mut self, now: Instant, jitter: f64) -> BreakerChange {
-        let until = now + wait(self.probes, jitter);
+        let until = now + probe_wait(self.probes, jitter);
         self.outages += u32::from(self.away_since.is_none());
         self.probes += 1;
-        self.away_since = self.away_since.or(self.silent_since).or(Some(now));
-        self.enter(State::Open { until });
+        self.away_since = self.away_since.or(self.failing_since).or(Some(now));
+        self.enter(BreakerState::Open { until });
         BreakerChange::Opened { until }
     }
 
     fn close(&mut self) -> BreakerChange {
         self.probes = 0;
         self.away_since = None;
-        self.enter(State::Closed);
+        self.enter(BreakerState::Closed);
         BreakerChange::Closed
     }
 
     /// Enters a state of which no attempt so far can tell anything.
-    fn enter(&mut self, state: State) {
+    fn enter(&mut self, state: BreakerState) {
         self.state = state;
         self.from = self.newest + 1;
         self.recent = Recent::default();
-        self.silent_since = None;
+        self.failing_since = None;
     }
 }
 
 /// Returns the wait before a probe: never shorter than its turn, and a tenth longer at most, so
 /// that clients that lost the service together do not come back together.
-fn wait(probes_before: u32, jitter: f64) -> Duration {
+fn probe_wait(probes_before: u32, jitter: f64) -> Duration {
     let ceiling = FIRST_WAIT.saturating_mul(1 << probes_before.min(16));
     ceiling.mul_f64(1.0 + jitter / 10.0).min(LONGEST_WAIT)
 }

@@ -31,7 +31,7 @@ impl Bench {
         self.number
     }
 
-    fn land(&mut self, number: u64, health: Health) -> Option<BreakerChange> {
+    fn complete(&mut self, number: u64, health: Health) -> Option<BreakerChange> {
         self.breaker.completed(number, health, self.now, 0.0)
     }
 
@@ -40,7 +40,7 @@ impl Bench {
         let mut change = None;
         for _ in 0..count {
             let number = self.begin();
-            change = self.land(number, health);
+            change = self.complete(number, health);
         }
         change
     }
@@ -77,7 +77,7 @@ fn it_stays_closed_while_less_than_half_do() {
         assert_eq!(bench.calls(13, Health::Served), None);
     }
     for _ in 0..100 {
-        assert_eq!(bench.calls(1, Health::Unsaid), None);
+        assert_eq!(bench.calls(1, Health::Unknown), None);
     }
 }
 
@@ -85,20 +85,20 @@ fn it_stays_closed_while_less_than_half_do() {
 fn probes_come_after_5_10_20_40_60_and_60_seconds() {
     let mut bench = Bench::opened(0);
     bench.pass(5);
-    for wait in [10, 20, 40, 60, 60] {
+    for probe_wait in [10, 20, 40, 60, 60] {
         let probe = bench.begin();
-        assert_eq!(bench.breaker.ask(bench.now), Passage::AfterLanding);
-        let until = bench.now + Duration::from_secs(wait);
-        assert_eq!(bench.land(probe, Health::Away), Some(BreakerChange::Opened { until }));
+        assert_eq!(bench.breaker.ask(bench.now), Passage::AfterCompletion);
+        let until = bench.now + Duration::from_secs(probe_wait);
+        assert_eq!(bench.complete(probe, Health::Away), Some(BreakerChange::Opened { until }));
         assert_eq!(bench.breaker.ask(until - Duration::from_millis(1)), Passage::NotBefore(until));
-        bench.pass(wait);
+        bench.pass(probe_wait);
     }
 }
 
 #[test]
 fn jitter_makes_a_wait_longer_and_never_longer_than_a_minute() {
     let check = |probes: u32, jitter: f64, millis: u64| {
-        assert_eq!(wait(probes, jitter), Duration::from_millis(millis), "{probes} {jitter}");
+        assert_eq!(probe_wait(probes, jitter), Duration::from_millis(millis), "{probes} {jitter}");
     };
     check(0, 0.0, 5_000);
     check(0, 1.0, 5_500);
@@ -114,14 +114,14 @@ fn a_probe_that_is_served_lets_five_follow_and_those_let_all() {
     bench.pass(5);
     assert_eq!(bench.calls(1, Health::Served), None);
     let trial: Vec<u64> = (0..5).map(|_| bench.begin()).collect();
-    assert_eq!(bench.breaker.ask(bench.now), Passage::AfterLanding);
+    assert_eq!(bench.breaker.ask(bench.now), Passage::AfterCompletion);
     for &number in &trial[..2] {
-        assert_eq!(bench.land(number, Health::Away), None);
+        assert_eq!(bench.complete(number, Health::Away), None);
     }
     for &number in &trial[2..4] {
-        assert_eq!(bench.land(number, Health::Served), None);
+        assert_eq!(bench.complete(number, Health::Served), None);
     }
-    assert_eq!(bench.land(trial[4], Health::Served), Some(BreakerChange::Closed));
+    assert_eq!(bench.complete(trial[4], Health::Served), Some(BreakerChange::Closed));
     assert_eq!(bench.breaker.ask(bench.now), Passage::Now);
     assert_eq!(bench.calls(24, Health::Away), None, "what was before is forgotten");
 }
@@ -140,7 +140,7 @@ fn a_trial_that_fails_opens_it_for_longer() {
 fn a_throttled_probe_shows_that_somebody_is_there() {
     let mut bench = Bench::opened(0);
     bench.pass(5);
-    bench.calls(1, Health::Unsaid);
+    bench.calls(1, Health::Unknown);
     assert_eq!(bench.calls(5, Health::Served), Some(BreakerChange::Closed));
 }
 
@@ -162,15 +162,15 @@ fn calls_from_before_tell_nothing_of_the_present() {
     let mut bench = Bench::new();
     let late: Vec<u64> = (0..40).map(|_| bench.begin()).collect();
     bench.calls(25, Health::Away);
-    assert_eq!(bench.land(late[0], Health::Served), None);
+    assert_eq!(bench.complete(late[0], Health::Served), None);
     bench.pass(5);
     let probe = bench.begin();
-    assert_eq!(bench.land(late[1], Health::Served), None);
-    assert_eq!(bench.breaker.ask(bench.now), Passage::AfterLanding, "the probe is still out");
-    bench.land(probe, Health::Served);
+    assert_eq!(bench.complete(late[1], Health::Served), None);
+    assert_eq!(bench.breaker.ask(bench.now), Passage::AfterCompletion, "the probe is still out");
+    bench.complete(probe, Health::Served);
     bench.calls(5, Health::Served);
     for &number in &late[2..] {
-        assert_eq!(bench.land(number, Health::Away), None);
+        assert_eq!(bench.complete(number, Health::Away), None);
         assert_eq!(bench.breaker.attribute(number), Attribution::Service);
     }
 }
@@ -215,8 +215,8 @@ proptest! {
         let mut bench = Bench::opened(0);
         let mut not_before = bench.start + Duration::from_secs(5);
         let mut probe = None;
-        for (wait, health, jitter) in steps {
-            bench.now += Duration::from_millis(wait);
+        for (probe_wait, health, jitter) in steps {
+            bench.now += Duration::from_millis(probe_wait);
             match (probe, bench.breaker.ask(bench.now)) {
                 (None, Passage::Now) => {
                     prop_assert!(bench.now >= not_before);
@@ -224,7 +224,7 @@ proptest! {
                 }
                 (None, passage) => prop_assert_eq!(passage, Passage::NotBefore(not_before)),
                 (Some(number), passage) => {
-                    prop_assert_eq!(passage, Passage::AfterLanding);
+                    prop_assert_eq!(passage, Passage::AfterCompletion);
                     if health == 0 {
                         let completed = bench.breaker.completed(number, Health::Away, bench.now, jitter);
                         let Some(BreakerChange::Opened { until }) = completed else { panic!() };

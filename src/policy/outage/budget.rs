@@ -31,7 +31,7 @@ pub enum RetryPermit {
 
 /// What was sent in one span of time.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-struct Bucket {
+struct BudgetBucket {
     firsts: u64,
     retries: u64,
 }
@@ -43,7 +43,7 @@ pub struct RetryBudget {
     /// The number of the newest bucket since `start`.
     newest: u64,
     /// A ring: bucket `n` is at `n` modulo the number of buckets.
-    buckets: [Bucket; BUCKETS],
+    buckets: [BudgetBucket; BUCKETS],
     /// The retries in all buckets.
     retries: u64,
     /// The first attempts in all buckets but the oldest, which may reach too far back.
@@ -53,7 +53,7 @@ pub struct RetryBudget {
 impl RetryBudget {
     /// Returns a budget that knows of no attempt yet.
     pub fn new(now: Instant) -> Self {
-        let buckets = [Bucket::default(); BUCKETS];
+        let buckets = [BudgetBucket::default(); BUCKETS];
         Self { start: now, newest: 0, buckets, retries: 0, firsts: 0 }
     }
 
@@ -96,7 +96,7 @@ impl RetryBudget {
         }
     }
 
-    fn bucket(&mut self, number: u64) -> &mut Bucket {
+    fn bucket(&mut self, number: u64) -> &mut BudgetBucket {
         &mut self.buckets[(number % BUCKETS as u64) as usize]
     }
 

@@ -3,9 +3,8 @@
 mod attribution;
 mod breaker;
 mod budget;
+mod health;
 
-pub use attribution::Attribution;
-pub use attribution::Health;
 pub use attribution::SuspectQueue;
 pub use attribution::WitnessTrust;
 pub use breaker::Breaker;
@@ -13,3 +12,5 @@ pub use breaker::BreakerChange;
 pub use breaker::Passage;
 pub use budget::RetryBudget;
 pub use budget::RetryPermit;
+pub use health::Attribution;
+pub use health::Health;

@@ -1,10 +1,10 @@
 //! Draws from a run's own numbers what would make the next one better.
 //!
-//! Collects the figures; what follows from them is decided by `policy::advice`.
+//! Collects the figures; what follows from them is decided by `policy::tuning_hints`.
 
-use crate::policy::Advice;
 use crate::policy::RunFigures;
-use crate::policy::advice;
+use crate::policy::TuningHint;
+use crate::policy::tuning_hints;
 use crate::report::model::Calls;
 use crate::report::model::active_time::ActiveTime;
 use crate::store::SendingRow;
@@ -40,11 +40,11 @@ impl Answered {
         worked: &ActiveTime,
         held: Duration,
         settings: &Value,
-    ) -> Vec<Advice> {
+    ) -> Vec<TuningHint> {
         let concurrency = settings["concurrency"].as_u64().and_then(|n| usize::try_from(n).ok());
         let timeout = settings["timeout_ms"].as_u64().map(Duration::from_millis);
         let Some((concurrency, timeout)) = concurrency.zip(timeout) else { return Vec::new() };
-        advice(&RunFigures {
+        tuning_hints(&RunFigures {
             attempts: calls.attempts,
             throttled: calls.throttled,
             timed_out: self.timed_out,
