@@ -6,10 +6,8 @@ use crate::clock::Instant;
 use crate::engine::ledger::Claim;
 use crate::event::AttemptSeq;
 use crate::policy::Answer;
-use crate::policy::Delivery;
 use crate::policy::Generation;
 use crate::policy::NoResponse;
-use crate::task::FailureKind;
 use futures::FutureExt;
 use std::any::Any;
 use std::panic::AssertUnwindSafe;
@@ -62,7 +60,7 @@ pub(super) fn send<A: TaskApi>(
         let answer = match within(clock, sent.checked_add(timeout), call).await {
             Some(Ok(answer)) => answer,
             Some(Err(panic)) => Answer::Panicked(panic_message(panic.as_ref())),
-            None => timed_out(timeout),
+            None => Answer::NoResponse(NoResponse::timed_out(timeout)),
         };
         Completion { attempt, answer, used, sent, ended: clock.instant() }
     }
@@ -91,14 +89,6 @@ async fn within<F: Future>(
             Err(_) => return None,
         }
     }
-}
-
-fn timed_out(timeout: Duration) -> Answer {
-    Answer::NoResponse(NoResponse {
-        kind: FailureKind::Timeout,
-        delivery: Delivery::Possible,
-        message: format!("no answer within {timeout:?}"),
-    })
 }
 
 fn panic_message(panic: &(dyn Any + Send)) -> String {

@@ -45,6 +45,17 @@ pub struct NoResponse {
     pub message: String,
 }
 
+impl NoResponse {
+    /// Returns the answer of a call that was given up after `timeout`: it is in doubt.
+    pub fn timed_out(timeout: Duration) -> Self {
+        Self {
+            kind: FailureKind::Timeout,
+            delivery: Delivery::Possible,
+            message: format!("no answer within {timeout:?}"),
+        }
+    }
+}
+
 /// A response to an attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Response {

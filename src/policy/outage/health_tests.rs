@@ -4,7 +4,6 @@ use super::*;
 use crate::policy::simulation::done;
 use crate::policy::simulation::refused;
 use crate::policy::simulation::status;
-use crate::task::FailureKind;
 
 fn check(answer: &Answer, expected: Health) {
     let id = "0d47bbf52962414bb7ae27fb6ea24230".parse().unwrap();
@@ -42,11 +41,9 @@ fn a_service_that_is_not_reached_or_cannot_work_is_away() {
     }
     check(&error(500, "VIAS.00010016"), Health::Away);
     check(&error(503, "APIGW.0201"), Health::Away);
-    let timed_out = Answer::NoResponse(crate::policy::NoResponse {
-        kind: FailureKind::Timeout,
-        delivery: crate::policy::Delivery::Possible,
-        message: "no answer within 60s".into(),
-    });
+    let timed_out = Answer::NoResponse(crate::policy::NoResponse::timed_out(
+        std::time::Duration::from_secs(60),
+    ));
     check(&timed_out, Health::Away);
 }
 
