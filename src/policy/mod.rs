@@ -1,7 +1,7 @@
-//! Pure decisions: what an answer means, whether to send again, when the next sending may go.
+//! Pure decisions: the meaning of an answer, whether to send again, when the next call may go.
 //!
-//! Time and randomness are arguments, nothing here waits. Must not know HTTP clients, stores,
-//! displays or tasks beyond their words.
+//! Time and randomness are arguments; nothing here waits. Must not know HTTP clients, stores,
+//! displays, or more of a task than its words. The terms are explained in `docs/GLOSSARY.md`.
 
 mod answer;
 mod classify;

@@ -1,7 +1,7 @@
-//! A run in simulated time: the deciders together, asked as a dispatcher asks them.
+//! A run in simulated time: all deciders together, called as the dispatcher calls them.
 //!
-//! For tests alone. Sendings are durable at once, timers tick in milliseconds, and the service
-//! is a function of the time and the task.
+//! For tests only. Starts are durable at once, timers tick in milliseconds, and the service is a
+//! function of the time and the task.
 
 use crate::policy::*;
 use crate::task::FailureKind;
@@ -15,10 +15,10 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 use std::time::Instant;
 
-/// What a service answers to a call of a task at some time, and how long it takes.
+/// Returns the answer to a call of a task at some time, and its latency.
 pub(crate) type Service<'a> = &'a mut dyn FnMut(Duration, usize) -> (Answer, Duration);
 
-/// Something that happens at a later instant.
+/// An event at a later instant.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum SimulatedEvent {
     Due(usize),
@@ -48,7 +48,7 @@ pub(crate) struct Simulation {
     wake: Option<Instant>,
     later: BinaryHeap<Reverse<(Instant, SimulatedEvent)>>,
     on_wire: Vec<(u64, SimulatedCall, Answer)>,
-    /// Resent after a throttled answer, and after a failure.
+    /// Tasks to send again after a throttled answer, and after a failure.
     throttled: VecDeque<usize>,
     due: VecDeque<usize>,
     waiting: usize,
@@ -57,9 +57,9 @@ pub(crate) struct Simulation {
     trust: Vec<WitnessTrust>,
 
     pub(crate) outcomes: Vec<Option<Outcome>>,
-    /// When each call was sent.
+    /// The sending times of all calls.
     pub(crate) sent: Vec<Duration>,
-    /// When each answer came, and what it meant.
+    /// The times of all answers, and their verdicts.
     pub(crate) answers: Vec<(Duration, Verdict)>,
     pub(crate) changes: Vec<(Duration, BreakerChange)>,
 }
@@ -97,7 +97,7 @@ impl Simulation {
         }
     }
 
-    /// Lets the rate be found, from what an earlier run learnt.
+    /// Searches for the rate, starting from the one that an earlier run learnt.
     pub(crate) fn with_auto_rate(mut self, learnt: Option<f64>) -> Self {
         let bounds = RateBounds { least: 0.5, most: 30_000.0 };
         let adaptive = AdaptiveRate::new(AutoRate { bounds, learnt }, self.start);
@@ -106,14 +106,14 @@ impl Simulation {
         self
     }
 
-    /// Runs until every task is settled, or until then.
+    /// Runs until every task is settled, or until `end`.
     pub(crate) fn run(&mut self, end: Duration, service: Service<'_>) {
         while self.outcomes.iter().any(Option::is_none) && self.now < self.start + end {
             self.run_one_step(service);
         }
     }
 
-    /// Runs until then.
+    /// Runs until `end`.
     pub(crate) fn run_until(&mut self, end: Duration, service: Service<'_>) {
         while self.now < self.start + end {
             self.run_one_step(service);
@@ -160,7 +160,7 @@ impl Simulation {
         }
     }
 
-    /// Chooses what would go next, without taking it out: the first of its queue.
+    /// Returns the next task without taking it out of its queue.
     fn next_task(&mut self) -> Option<usize> {
         if self.breaker.away_since().is_some() {
             return self.next_witness();
@@ -179,7 +179,7 @@ impl Simulation {
         }
     }
 
-    /// Chooses a task whose word counts, if there is one: it probes whether the service is back.
+    /// Returns the task that probes whether the service is back; a trusted witness, if possible.
     fn next_witness(&mut self) -> Option<usize> {
         let fresh = (!self.fresh.is_empty()).then_some(self.fresh.start);
         let clean = self.due.iter().position(|&task| self.trust[task] != WitnessTrust::Bad);
@@ -188,7 +188,7 @@ impl Simulation {
     }
 
     fn send(&mut self, task: usize, service: Service<'_>) {
-        // What is admitted ahead of its window leaves when that is free.
+        // A call admitted ahead of its window leaves when the window has room.
         while let Admission::NotBefore(due) = self.pacer.release(self.now) {
             self.now = due;
         }
@@ -279,7 +279,7 @@ impl Simulation {
         self.history[task] = match attribution {
             Attribution::Task | Attribution::Presumed => before.after(verdict),
             Attribution::Service => before.after_uncharged(verdict),
-            Attribution::Unknown => unreachable!("only what is explained follows"),
+            Attribution::Unknown => unreachable!("only explained attempts get here"),
         };
         match self.retry.decide(verdict, self.history[task], self.rng.f64()) {
             Decision::Settle(outcome) => self.outcomes[task] = Some(outcome),
@@ -300,13 +300,13 @@ impl Simulation {
     }
 }
 
-/// The answer of a service that carried the command out.
+/// Returns the answer of a service that carried the command out.
 pub(crate) fn done() -> Answer {
     let result = ActionResult { succeeded: Some(1), failed: Some(0), ..ActionResult::default() };
     answer(200, Body::Result(result))
 }
 
-/// An error without a code.
+/// Returns an error without a code.
 pub(crate) fn status(status: u16) -> Answer {
     answer(status, Body::Error(ServiceError::default()))
 }
@@ -321,7 +321,7 @@ fn answer(status: u16, body: Body) -> Answer {
     })
 }
 
-/// No connection was made.
+/// Returns the answer of a refused connection.
 pub(crate) fn refused() -> Answer {
     Answer::NoResponse(NoResponse {
         kind: FailureKind::Connect,
@@ -330,7 +330,7 @@ pub(crate) fn refused() -> Answer {
     })
 }
 
-/// A throttled answer, with the gateway's words or without any.
+/// Returns a throttled answer, with the gateway's message or an empty one.
 pub(crate) fn throttled(words: &str) -> Answer {
     let error = ServiceError { message: words.into(), ..ServiceError::default() };
     answer(429, Body::Error(error))

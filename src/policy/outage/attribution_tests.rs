@@ -6,7 +6,7 @@ use crate::task::Outcome;
 use std::time::Instant;
 
 #[test]
-fn a_failure_is_explained_once_a_later_call_is_served() {
+fn a_later_served_call_explains_a_failure() {
     let (mut breaker, mut suspects) = (Breaker::new(), SuspectQueue::default());
     let now = origin();
     (1..=4).for_each(|number| breaker.begin(number));
@@ -23,7 +23,7 @@ fn a_failure_is_explained_once_a_later_call_is_served() {
 }
 
 #[test]
-fn once_the_breaker_opens_all_failures_are_the_services() {
+fn once_the_breaker_opens_all_failures_belong_to_the_service() {
     let (mut breaker, mut suspects) = (Breaker::new(), SuspectQueue::default());
     let now = origin();
     for number in 1..=25 {
@@ -51,7 +51,7 @@ fn without_a_witness_a_service_that_was_reached_before_is_away() {
 }
 
 #[test]
-fn what_failed_by_itself_or_in_two_outages_is_no_witness() {
+fn a_task_that_failed_by_itself_or_in_two_outages_is_not_a_witness() {
     let check = |attributions: &[(Attribution, u32)], expected: Health| {
         let trust =
             attributions.iter().fold(WitnessTrust::default(), |trust, &(attribution, outage)| {

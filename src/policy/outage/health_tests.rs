@@ -21,20 +21,20 @@ fn error(http_status: u16, code: &str) -> Answer {
 }
 
 #[test]
-fn a_service_that_answers_for_itself_works_whatever_it_says() {
+fn a_service_that_answers_by_itself_works_even_if_it_refuses() {
     check(&done(), Health::Served);
     check(&status(400), Health::Served);
     check(&status(401), Health::Served);
     check(&status(404), Health::Served);
     check(&status(307), Health::Served);
-    // A 200 without counts is in doubt for its task, and yet the service sent it.
+    // A 200 without counts is in doubt for its task, but the service sent it.
     check(&status(200), Health::Served);
     check(&error(500, "VIAS.00010012"), Health::Served);
     check(&error(500, "VIAS.00010023"), Health::Served);
 }
 
 #[test]
-fn a_service_that_is_not_reached_or_cannot_work_is_away() {
+fn an_unreachable_or_failing_service_is_away() {
     check(&refused(), Health::Away);
     for http_status in [408, 500, 502, 503, 504, 599] {
         check(&status(http_status), Health::Away);
@@ -48,7 +48,7 @@ fn a_service_that_is_not_reached_or_cannot_work_is_away() {
 }
 
 #[test]
-fn throttling_and_faults_of_this_side_say_nothing() {
+fn throttling_and_faults_on_this_side_are_no_evidence() {
     check(&status(429), Health::Unknown);
     check(&error(400, "APIGW.0308"), Health::Unknown);
     check(&Answer::Panicked("index out of bounds".into()), Health::Unknown);

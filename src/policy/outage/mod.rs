@@ -1,4 +1,4 @@
-//! Whether the service is away, whose failure an attempt was, and how many retries it may be sent.
+//! Outages: the breaker, the attribution of failures, and the budget of retries.
 
 mod attribution;
 mod breaker;
