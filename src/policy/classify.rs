@@ -80,7 +80,7 @@ pub fn classify(id: &TaskId, answer: &Answer) -> Finding {
 
 /// Decides what an answer means that should have been a page of a list.
 ///
-/// Reading changes nothing on the service, so an unusable answer is transient and never in doubt.
+/// Reading changes nothing on the service, so an unusable 2xx answer is transient, not in doubt.
 pub fn classify_read(answer: &Answer) -> Finding {
     match answer {
         Answer::Response(response) if (200..300).contains(&response.status) => {

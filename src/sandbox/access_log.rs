@@ -6,7 +6,7 @@
 //! one interval. A log that can no longer be written ends the sandbox: a witness that has
 //! forgotten something must not go on testifying.
 
-use crate::sandbox::SandboxError;
+use crate::sandbox::error::SandboxError;
 use std::fs::File;
 use std::fs::OpenOptions;
 use std::io;
@@ -53,7 +53,7 @@ struct Pending {
 
 /// What one line says.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Line<'a> {
+pub(crate) struct AccessRecord<'a> {
     /// When the request had been read, since the sandbox began.
     pub(crate) at: Duration,
     /// The method.
@@ -98,7 +98,7 @@ impl AccessLog {
     }
 
     /// Adds a line; it is in the file within an interval.
-    pub(crate) fn write(&self, line: &Line<'_>) {
+    pub(crate) fn write(&self, line: &AccessRecord<'_>) {
         let mut pending = self.shared.pending();
         let was_empty = pending.lines.is_empty();
         line.write_to(&mut pending.lines);
@@ -172,7 +172,7 @@ fn open_at_line_start(path: &Path) -> io::Result<File> {
     Ok(file)
 }
 
-impl Line<'_> {
+impl AccessRecord<'_> {
     /// Writes the line with its end.
     fn write_to(&self, lines: &mut Vec<u8>) {
         let micros = self.at.as_micros();
@@ -192,8 +192,8 @@ impl Line<'_> {
 mod tests {
     use super::*;
 
-    fn line(micros: u64, id: Option<&str>, status: Status) -> Line<'_> {
-        Line {
+    fn line(micros: u64, id: Option<&str>, status: Status) -> AccessRecord<'_> {
+        AccessRecord {
             at: Duration::from_micros(micros),
             method: "PUT",
             id,
@@ -202,7 +202,7 @@ mod tests {
         }
     }
 
-    fn check(line: &Line<'_>, expected: &str) {
+    fn check(line: &AccessRecord<'_>, expected: &str) {
         let mut text = Vec::new();
         line.write_to(&mut text);
         assert_eq!(str::from_utf8(&text), Ok(expected));

@@ -2,7 +2,7 @@
 //!
 //! Checked once, before anything is opened. Holds no state of a running sandbox.
 
-use crate::sandbox::SandboxError;
+use crate::sandbox::error::SandboxError;
 use std::net::Ipv4Addr;
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
@@ -42,7 +42,7 @@ pub struct SandboxSettings {
     /// The share of tasks that never arrive where they are sent. Default: 0.
     pub stuck: f64,
     /// The gateway's throttling. Default: none.
-    pub limit: Option<Limit>,
+    pub limit: Option<SandboxLimit>,
     /// The `Retry-After` of every 429, in whole seconds. Default: none, as the real gateway.
     pub retry_after: Option<Duration>,
     /// The share of actions that the service fails with a 400 or a 500. Default: 0.
@@ -57,7 +57,7 @@ pub struct SandboxSettings {
     /// The file the access log is appended to. Default: none.
     pub access_log: Option<PathBuf>,
     /// Which credentials it asks for. Default: a token, whichever.
-    pub auth: Auth,
+    pub auth: SandboxAuth,
     /// The right token, beside those given out at logins. Default: any that is not empty.
     pub token: Option<String>,
     /// Who may log in.
@@ -66,7 +66,7 @@ pub struct SandboxSettings {
 
 /// Which credentials a sandbox asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Auth {
+pub enum SandboxAuth {
     /// None at all.
     None,
     /// A token: [`SandboxSettings::token`], or any that is not empty.
@@ -79,7 +79,7 @@ pub enum Auth {
 
 /// The gateway's throttling: more than `count` requests within any `window` are refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limit {
+pub struct SandboxLimit {
     /// How many.
     pub count: u32,
     /// In which span of time.
@@ -128,7 +128,7 @@ impl Default for SandboxSettings {
             drop: 0.0,
             seed: 0,
             access_log: None,
-            auth: Auth::AnyToken,
+            auth: SandboxAuth::AnyToken,
             token: None,
             account: Account::default(),
         }

@@ -2,10 +2,10 @@
 //!
 //! Runs as long as the value lives; nothing of it is left behind afterwards.
 
-use crate::sandbox::Sandbox;
-use crate::sandbox::SandboxError;
-use crate::sandbox::SandboxSettings;
-use crate::sandbox::Witness;
+use crate::sandbox::error::SandboxError;
+use crate::sandbox::server::Sandbox;
+use crate::sandbox::settings::SandboxSettings;
+use crate::sandbox::witness::Witness;
 use std::sync::mpsc;
 use std::thread::JoinHandle;
 use tokio::runtime::Builder;

@@ -2,10 +2,9 @@
 //!
 //! Counted when a request is decided, which is when it has been read.
 
-use crate::sandbox::access_log::Status;
-use crate::sandbox::state::State;
+use crate::sandbox::state::SandboxState;
+use crate::sandbox::tally::SandboxTally;
 use crate::task::Command;
-use crate::task::Counts;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::Mutex;
@@ -16,35 +15,8 @@ use std::sync::atomic::Ordering;
 /// Asks a sandbox what it saw; goes on telling after the sandbox has stopped.
 #[derive(Clone)]
 pub struct Witness {
-    state: Arc<Mutex<State>>,
+    state: Arc<Mutex<SandboxState>>,
     on_wire: Arc<OnWire>,
-}
-
-/// What a sandbox saw so far, in numbers.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Tally {
-    /// Requests of every kind.
-    pub requests: u64,
-    /// Logins, granted or not.
-    pub logins: u64,
-    /// Lists asked for, answered or refused.
-    pub lists: u64,
-    /// Actions asked for, carried out or refused.
-    pub actions: u64,
-    /// Actions carried out: every 200, and every request whose connection was reset or that was
-    /// left without an answer.
-    pub carried_out: u64,
-    /// The counts of sub-tasks, summed over all answers that carried some.
-    pub counts: Counts,
-    /// How many answers had which status.
-    pub by_status: BTreeMap<u16, u64>,
-    /// How many connections were reset in place of an answer.
-    pub dropped: u64,
-    /// How many requests were left without an answer.
-    pub silent: u64,
-    /// The most requests at a time that had been read and not yet answered. A request that its
-    /// client has given up counts until the sandbox has seen the connection close.
-    pub peak_on_wire: u64,
 }
 
 /// How many requests are read and not yet answered.
@@ -59,12 +31,12 @@ pub(crate) struct OnWireGuard<'a>(&'a OnWire);
 
 impl Witness {
     /// Returns a witness of a sandbox's state.
-    pub(crate) const fn new(state: Arc<Mutex<State>>, on_wire: Arc<OnWire>) -> Self {
+    pub(crate) const fn new(state: Arc<Mutex<SandboxState>>, on_wire: Arc<OnWire>) -> Self {
         Self { state, on_wire }
     }
 
     /// Returns what was seen so far.
-    pub fn tally(&self) -> Tally {
+    pub fn tally(&self) -> SandboxTally {
         let mut tally = self.state().tally().clone();
         tally.peak_on_wire = self.on_wire.peak.load(Ordering::Relaxed);
         tally
@@ -89,20 +61,8 @@ impl Witness {
     }
 
     /// Locks the state.
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, SandboxState> {
         self.state.lock().expect("no holder of the lock panics")
-    }
-}
-
-impl Tally {
-    /// Takes note of how a request ended.
-    pub(crate) fn count_ending(&mut self, status: Status) {
-        self.requests += 1;
-        match status {
-            Status::Code(code) => *self.by_status.entry(code).or_default() += 1,
-            Status::Dropped => self.dropped += 1,
-            Status::Silent => self.silent += 1,
-        }
     }
 }
 

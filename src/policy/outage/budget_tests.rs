@@ -112,7 +112,7 @@ proptest! {
     }
 
     #[test]
-    fn a_promised_turn_is_kept_and_is_at_most_ten_seconds_away(
+    fn a_promised_turn_is_kept_and_comes_within_the_memory_and_a_bucket(
         steps in prop::collection::vec((0_u64..2_000, 1_usize..150), 1..40),
     ) {
         let start = origin();

@@ -2,13 +2,13 @@
 //!
 //! Restated from the service's documentation, not from the client's reading of it.
 
-use crate::sandbox::http::Answer;
+use crate::sandbox::http::HttpResponse;
 use hyper::StatusCode;
 use serde::Serialize;
 
 /// An error that the service answers with; nothing was carried out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Fault {
+pub(crate) enum ServiceFault {
     /// A part of the request does not match its pattern.
     InvalidParameter(&'static str),
     /// There is no task of that id.
@@ -27,7 +27,7 @@ pub(crate) enum Fault {
 
 /// The six fields.
 #[derive(Serialize)]
-struct Body<'a> {
+struct FaultBody<'a> {
     error_code: &'a str,
     error_msg: String,
     detail: &'a str,
@@ -36,7 +36,7 @@ struct Body<'a> {
     advice: &'a str,
 }
 
-impl Fault {
+impl ServiceFault {
     /// The faults that strike by chance.
     pub(crate) const BY_CHANCE: [Self; 5] = [
         Self::Internal,
@@ -105,7 +105,7 @@ impl Fault {
     }
 
     /// Returns the answer that tells of it.
-    pub(crate) fn answer(self) -> Answer {
+    pub(crate) fn response(self) -> HttpResponse {
         let (reason, advice) = self.explanation();
         let params = match self {
             Self::InvalidParameter(name) => vec![name],
@@ -116,7 +116,7 @@ impl Fault {
             | Self::IamUnreachable
             | Self::QuotaReached => Vec::new(),
         };
-        let body = Body {
+        let body = FaultBody {
             error_code: self.code(),
             error_msg: self.message(),
             detail: reason,
@@ -124,7 +124,7 @@ impl Fault {
             reason,
             advice,
         };
-        Answer::json(self.status(), &body)
+        HttpResponse::json(self.status(), &body)
     }
 }
 
@@ -132,10 +132,10 @@ impl Fault {
 mod tests {
     use super::*;
 
-    fn check(fault: Fault, status: u16, code: &str) {
-        let answer = fault.answer();
-        let body = answer.body();
-        assert_eq!(answer.status().as_u16(), status, "{fault:?}");
+    fn check(fault: ServiceFault, status: u16, code: &str) {
+        let response = fault.response();
+        let body = response.body();
+        assert_eq!(response.status().as_u16(), status, "{fault:?}");
         assert_eq!(body["error_code"], code);
         for field in ["error_msg", "detail", "reason", "advice"] {
             assert!(!body[field].as_str().unwrap().is_empty(), "{field}");
@@ -146,18 +146,18 @@ mod tests {
 
     #[test]
     fn every_fault_has_all_six_fields() {
-        check(Fault::InvalidParameter("id"), 400, "VIAS.00010001");
-        check(Fault::NoSuchTask, 400, "VIAS.00010008");
-        check(Fault::Internal, 500, "VIAS.00010006");
-        check(Fault::Downstream, 500, "VIAS.00010009");
-        check(Fault::NotAllowed, 500, "VIAS.00010012");
-        check(Fault::IamUnreachable, 500, "VIAS.00010037");
-        check(Fault::QuotaReached, 400, "VIAS.0010048");
+        check(ServiceFault::InvalidParameter("id"), 400, "VIAS.00010001");
+        check(ServiceFault::NoSuchTask, 400, "VIAS.00010008");
+        check(ServiceFault::Internal, 500, "VIAS.00010006");
+        check(ServiceFault::Downstream, 500, "VIAS.00010009");
+        check(ServiceFault::NotAllowed, 500, "VIAS.00010012");
+        check(ServiceFault::IamUnreachable, 500, "VIAS.00010037");
+        check(ServiceFault::QuotaReached, 400, "VIAS.0010048");
     }
 
     #[test]
     fn an_invalid_parameter_is_named() {
-        let body = Fault::InvalidParameter("page_size").answer().body();
+        let body = ServiceFault::InvalidParameter("page_size").response().body();
         assert_eq!(body["error_msg"], "Invalid parameter: page_size.");
         assert_eq!(body["params"][0], "page_size");
     }

@@ -49,8 +49,8 @@ impl SeededRandom {
 
     /// Answers a question about a numbered thing; different numbers get different rolls.
     pub(crate) const fn roll(self, question: Question, number: u64) -> Roll {
-        let asked = mix(self.seed ^ (question as u64 + 1));
-        Roll(mix(asked ^ number))
+        let request = mix(self.seed ^ (question as u64 + 1));
+        Roll(mix(request ^ number))
     }
 
     /// Answers a question about a named thing.

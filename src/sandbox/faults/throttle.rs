@@ -4,24 +4,24 @@
 //! limit stays refused. Keeps the last `count` arrivals and nothing else.
 
 use crate::clock::Instant;
-use crate::sandbox::Limit;
+use crate::sandbox::settings::SandboxLimit;
 use std::collections::VecDeque;
 
 /// Counts arrivals against one limit.
 #[derive(Debug)]
 pub(crate) struct Throttle {
-    limit: Limit,
+    limit: SandboxLimit,
     arrivals: VecDeque<Instant>,
 }
 
 impl Throttle {
     /// Returns a throttle that has seen nothing yet.
-    pub(crate) fn new(limit: Limit) -> Self {
+    pub(crate) fn new(limit: SandboxLimit) -> Self {
         Self { limit, arrivals: VecDeque::new() }
     }
 
     /// Returns the limit it holds.
-    pub(crate) const fn limit(&self) -> Limit {
+    pub(crate) const fn limit(&self) -> SandboxLimit {
         self.limit
     }
 
@@ -50,7 +50,7 @@ mod tests {
     fn check(count: u32, window_ms: u64, arrivals_and_admissions: &[(u64, bool)]) {
         let start = Clock::start().instant();
         let window = Duration::from_millis(window_ms);
-        let mut throttle = Throttle::new(Limit { count, window });
+        let mut throttle = Throttle::new(SandboxLimit { count, window });
         for &(millis, expected) in arrivals_and_admissions {
             let now = start + Duration::from_millis(millis);
             assert_eq!(throttle.admits(now), expected, "at {millis} ms");

@@ -4,13 +4,13 @@
 
 use crate::clock::Clock;
 use crate::clock::Instant;
-use crate::sandbox::Auth;
-use crate::sandbox::Limit;
-use crate::sandbox::SandboxSettings;
 use crate::sandbox::faults::Throttle;
-use crate::sandbox::http::response::Answer;
+use crate::sandbox::http::response::HttpResponse;
+use crate::sandbox::http::signature::AccessKey;
 use crate::sandbox::http::signature::Flaw;
-use crate::sandbox::http::signature::Key;
+use crate::sandbox::settings::SandboxAuth;
+use crate::sandbox::settings::SandboxLimit;
+use crate::sandbox::settings::SandboxSettings;
 use hyper::StatusCode;
 use hyper::header::HeaderValue;
 use hyper::header::RETRY_AFTER;
@@ -24,14 +24,14 @@ const UNKNOWN_API: &str = "The API does not exist or has not been published in t
 
 /// The limit that an id ending in `-throttled` is told of where the settings have none: the
 /// gateway's usual one, which slows down nobody who keeps within it.
-const SOME_LIMIT: Limit = Limit { count: 200, window: Duration::from_secs(1) };
+const SOME_LIMIT: SandboxLimit = SandboxLimit { count: 200, window: Duration::from_secs(1) };
 
 /// Decides which requests reach the service.
 #[derive(Debug)]
 pub(crate) struct Gateway {
     clock: Clock,
-    auth: Auth,
-    key: Key,
+    auth: SandboxAuth,
+    key: AccessKey,
     token: Option<String>,
     issued: HashMap<String, Instant>,
     throttle: Option<Throttle>,
@@ -57,7 +57,7 @@ pub(crate) enum Refusal {
     /// Too many requests.
     Throttled {
         /// The limit.
-        limit: Limit,
+        limit: SandboxLimit,
         /// The `Retry-After` to send along.
         retry_after: Option<Duration>,
     },
@@ -65,7 +65,7 @@ pub(crate) enum Refusal {
 
 /// The gateway's error body.
 #[derive(Serialize)]
-struct Body<'a> {
+struct GatewayErrorBody<'a> {
     error_msg: &'a str,
     error_code: &'a str,
     request_id: &'a str,
@@ -77,7 +77,7 @@ impl Gateway {
         Self {
             clock,
             auth: settings.auth,
-            key: key_of(settings, clock),
+            key: access_key(settings, clock),
             token: settings.token.clone(),
             issued: HashMap::new(),
             throttle: settings.limit.map(Throttle::new),
@@ -117,9 +117,9 @@ impl Gateway {
     ) -> Result<(), Refusal> {
         let token = head.headers.get("x-auth-token").map(HeaderValue::as_bytes);
         match self.auth {
-            Auth::None => Ok(()),
-            Auth::AnyToken | Auth::Token => self.check_token(token, now),
-            Auth::Signature => self.key.check(head, body, now).map_err(Refusal::Signature),
+            SandboxAuth::None => Ok(()),
+            SandboxAuth::AnyToken | SandboxAuth::Token => self.check_token(token, now),
+            SandboxAuth::Signature => self.key.check(head, body, now).map_err(Refusal::Signature),
         }
     }
 
@@ -133,7 +133,7 @@ impl Gateway {
         }
         match &self.token {
             Some(right) if right.as_bytes() == token => Ok(()),
-            None if self.auth == Auth::AnyToken => Ok(()),
+            None if self.auth == SandboxAuth::AnyToken => Ok(()),
             Some(_) | None => Err(Refusal::TokenWrong),
         }
     }
@@ -150,20 +150,20 @@ impl Gateway {
 
 impl Refusal {
     /// Returns the answer that tells of it.
-    pub(crate) fn answer(&self, request_id: &str) -> Answer {
+    pub(crate) fn response(&self, request_id: &str) -> HttpResponse {
         let (status, error_code) = self.code();
-        let body = Body { error_msg: &self.message(), error_code, request_id };
-        let answer = Answer::json(status, &body);
+        let body = GatewayErrorBody { error_msg: &self.message(), error_code, request_id };
+        let response = HttpResponse::json(status, &body);
         match self {
             Self::Throttled { retry_after: Some(wait), .. } => {
-                answer.with_header(RETRY_AFTER, HeaderValue::from(whole_seconds(*wait)))
+                response.with_header(RETRY_AFTER, HeaderValue::from(whole_seconds(*wait)))
             }
             Self::Throttled { .. }
             | Self::UnknownApi
             | Self::TokenMissing
             | Self::TokenWrong
             | Self::TokenExpired { .. }
-            | Self::Signature(_) => answer,
+            | Self::Signature(_) => response,
         }
     }
 
@@ -200,9 +200,9 @@ impl Refusal {
 }
 
 /// Returns the key that the account of a sandbox signs with.
-fn key_of(settings: &SandboxSettings, clock: Clock) -> Key {
+fn access_key(settings: &SandboxSettings, clock: Clock) -> AccessKey {
     let account = &settings.account;
-    Key::new(account.access_key.clone(), account.secret_key.clone(), clock)
+    AccessKey::new(account.access_key.clone(), account.secret_key.clone(), clock)
 }
 
 /// Says what is wrong with a signature, in the gateway's words as far as they are known.
@@ -295,15 +295,16 @@ mod tests {
             let settings = SandboxSettings { auth, ..SandboxSettings::default() };
             Gateway::new(&settings, clock).admit(&with_token(token), b"", clock.instant())
         };
-        assert_eq!(admit(Auth::None, None), Ok(()));
-        assert_eq!(admit(Auth::Token, Some("anything")), Err(Refusal::TokenWrong));
-        let unsigned = admit(Auth::Signature, Some("anything"));
+        assert_eq!(admit(SandboxAuth::None, None), Ok(()));
+        assert_eq!(admit(SandboxAuth::Token, Some("anything")), Err(Refusal::TokenWrong));
+        let unsigned = admit(SandboxAuth::Signature, Some("anything"));
         assert_eq!(unsigned, Err(Refusal::Signature(Flaw::Missing)));
     }
 
     fn check_throttled(window: Duration, expected_end: &str) {
-        let refusal = Refusal::Throttled { limit: Limit { count: 9, window }, retry_after: None };
-        let body = refusal.answer("r-1").body();
+        let refusal =
+            Refusal::Throttled { limit: SandboxLimit { count: 9, window }, retry_after: None };
+        let body = refusal.response("r-1").body();
         let message = format!(
             "The throttling threshold has been reached: \
              policy user over ratelimit,limit:9,time:{expected_end}"

@@ -2,7 +2,7 @@
 //!
 //! Parameters that the definition does not know are ignored; of repeated ones the last counts.
 
-use crate::sandbox::faults::Fault;
+use crate::sandbox::faults::ServiceFault;
 use crate::sandbox::service::STATES;
 use std::ops::RangeInclusive;
 use url::form_urlencoded;
@@ -12,7 +12,7 @@ use url::form_urlencoded;
 pub(crate) struct ListQuery {
     paging: Option<Paging>,
     /// Which way.
-    pub(crate) order: Order,
+    pub(crate) order: SortOrder,
     /// By what.
     pub(crate) sort: Sort,
     /// Only these groups of cameras.
@@ -36,7 +36,7 @@ struct Paging {
 
 /// Which way a list is ordered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Order {
+pub(crate) enum SortOrder {
     /// Smallest or oldest first.
     Ascending,
     /// Largest or youngest first.
@@ -63,11 +63,11 @@ pub(crate) enum Column {
 
 impl ListQuery {
     /// Reads the query of a request, percent-encoded as it stands in the address.
-    pub(crate) fn parse(query: &str) -> Result<Self, Fault> {
-        let parameters = Parameters::of(query);
+    pub(crate) fn parse(query: &str) -> Result<Self, ServiceFault> {
+        let parameters = Parameters::parse(query);
         Ok(Self {
             paging: parameters.paging()?,
-            order: parameters.word("order_by", &ORDERS, Order::Descending)?,
+            order: parameters.word("order_by", &ORDERS, SortOrder::Descending)?,
             sort: parameters.word("sort_name", &SORTS, Sort::CreatedAt)?,
             groups: parameters.text("video_group", 1..=1000)?.map(groups_of),
             state: parameters.state()?,
@@ -100,7 +100,8 @@ impl ListQuery {
 }
 
 /// The words of `order_by`.
-const ORDERS: [(&str, Order); 2] = [("asc", Order::Ascending), ("desc", Order::Descending)];
+const ORDERS: [(&str, SortOrder); 2] =
+    [("asc", SortOrder::Ascending), ("desc", SortOrder::Descending)];
 /// The words of `sort_name`.
 const SORTS: [(&str, Sort); 2] = [("task_count", Sort::TaskCount), ("created_at", Sort::CreatedAt)];
 /// The words of `is_paged`.
@@ -121,7 +122,7 @@ struct Parameters(Vec<(String, String)>);
 
 impl Parameters {
     /// Decodes a query.
-    fn of(query: &str) -> Self {
+    fn parse(query: &str) -> Self {
         let pairs = form_urlencoded::parse(query.as_bytes());
         Self(pairs.into_owned().collect())
     }
@@ -137,14 +138,14 @@ impl Parameters {
         &self,
         name: &'static str,
         length: RangeInclusive<usize>,
-    ) -> Result<Option<&str>, Fault> {
+    ) -> Result<Option<&str>, ServiceFault> {
         let Some(text) = self.get(name) else {
             return Ok(None);
         };
         if length.contains(&text.chars().count()) {
             return Ok(Some(text));
         }
-        Err(Fault::InvalidParameter(name))
+        Err(ServiceFault::InvalidParameter(name))
     }
 
     /// Returns what the word of a parameter stands for.
@@ -153,12 +154,12 @@ impl Parameters {
         name: &'static str,
         words: &[(&str, T)],
         default: T,
-    ) -> Result<T, Fault> {
+    ) -> Result<T, ServiceFault> {
         let Some(text) = self.get(name) else {
             return Ok(default);
         };
         let known = words.iter().find(|(word, _)| *word == text);
-        known.map(|&(_, meaning)| meaning).ok_or(Fault::InvalidParameter(name))
+        known.map(|&(_, meaning)| meaning).ok_or(ServiceFault::InvalidParameter(name))
     }
 
     /// Returns the number of a parameter, which must be within its range.
@@ -167,16 +168,16 @@ impl Parameters {
         name: &'static str,
         range: RangeInclusive<usize>,
         default: usize,
-    ) -> Result<usize, Fault> {
+    ) -> Result<usize, ServiceFault> {
         let Some(text) = self.get(name) else {
             return Ok(default);
         };
         let number = text.parse().ok().filter(|number| range.contains(number));
-        number.ok_or(Fault::InvalidParameter(name))
+        number.ok_or(ServiceFault::InvalidParameter(name))
     }
 
     /// Returns which page is asked for, if pages are.
-    fn paging(&self) -> Result<Option<Paging>, Fault> {
+    fn paging(&self) -> Result<Option<Paging>, ServiceFault> {
         let paging = Paging {
             size: self.number("page_size", 5..=200, 10)?,
             number: self.number("page_num", 1..=10_000, 1)?,
@@ -186,16 +187,16 @@ impl Parameters {
     }
 
     /// Returns the state asked for. The definition has lower case, newer pages have upper case.
-    fn state(&self) -> Result<Option<&'static str>, Fault> {
+    fn state(&self) -> Result<Option<&'static str>, ServiceFault> {
         let Some(text) = self.get("task_state") else {
             return Ok(None);
         };
         let known = STATES.iter().find(|state| state.eq_ignore_ascii_case(text));
-        known.map(|&state| Some(state)).ok_or(Fault::InvalidParameter("task_state"))
+        known.map(|&state| Some(state)).ok_or(ServiceFault::InvalidParameter("task_state"))
     }
 
     /// Returns the part of a name asked for; without `type_like` there is none.
-    fn name_like(&self) -> Result<Option<(Column, String)>, Fault> {
+    fn name_like(&self) -> Result<Option<(Column, String)>, ServiceFault> {
         let part = self.text("name_like", 0..=100)?;
         let column = self.word("type_like", &COLUMNS, None)?;
         Ok(column.zip(part.map(Into::into)))
@@ -207,7 +208,7 @@ mod tests {
     use super::*;
 
     fn check_refused(query: &str, parameter: &'static str) {
-        let fault = Fault::InvalidParameter(parameter);
+        let fault = ServiceFault::InvalidParameter(parameter);
         assert_eq!(ListQuery::parse(query), Err(fault), "{query}");
     }
 
@@ -216,7 +217,7 @@ mod tests {
         let query = ListQuery::parse("").unwrap();
         let first_ten = Paging { size: 10, number: 1 };
         assert_eq!(query.paging, Some(first_ten));
-        assert_eq!(query.order, Order::Descending);
+        assert_eq!(query.order, SortOrder::Descending);
         assert_eq!(query.sort, Sort::CreatedAt);
         assert!(query.takes_all());
         assert_eq!(ListQuery::parse("no=such&page_size=10"), Ok(query));

@@ -16,7 +16,7 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// An HTTP answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Answer {
+pub(crate) struct HttpResponse {
     status: StatusCode,
     content_type: &'static str,
     header: Option<(HeaderName, HeaderValue)>,
@@ -25,16 +25,16 @@ pub(crate) struct Answer {
 
 /// How a request ends for the client.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Ending {
+pub(crate) enum SandboxReply {
     /// With an answer.
-    Answered(Answer),
+    Answered(HttpResponse),
     /// With a connection that is reset.
     Dropped,
     /// Not at all.
     Silent,
 }
 
-impl Answer {
+impl HttpResponse {
     /// Returns an answer with a JSON body.
     pub(crate) fn json(status: StatusCode, body: &impl Serialize) -> Self {
         let body = serde_json::to_vec(body).expect("bodies have text keys and plain values");

@@ -5,10 +5,10 @@
 use crate::clock::Clock;
 use crate::clock::Instant;
 use crate::clock::Timestamp;
-use crate::sandbox::Account;
 use crate::sandbox::faults::Question;
 use crate::sandbox::faults::SeededRandom;
-use crate::sandbox::http::Answer;
+use crate::sandbox::http::HttpResponse;
+use crate::sandbox::settings::Account;
 use hyper::StatusCode;
 use hyper::header::HeaderName;
 use hyper::header::HeaderValue;
@@ -21,11 +21,11 @@ use url::form_urlencoded;
 const SUBJECT_TOKEN: HeaderName = HeaderName::from_static("x-subject-token");
 
 /// Gives out tokens.
-pub(crate) struct Iam {
+pub(crate) struct SandboxIam {
     account: Account,
     clock: Clock,
-    dice: SeededRandom,
-    given_out: u64,
+    random: SeededRandom,
+    issued_tokens: u64,
 }
 
 /// A login that was granted.
@@ -36,7 +36,7 @@ pub(crate) struct Grant {
     /// When it ends.
     pub(crate) expires: Instant,
     /// What to answer.
-    pub(crate) answer: Answer,
+    pub(crate) response: HttpResponse,
 }
 
 /// Why a login was refused.
@@ -52,18 +52,18 @@ pub(crate) enum Denial {
 
 /// The body of a login; what else it may hold is ignored.
 #[derive(Deserialize)]
-struct Request {
-    auth: Auth,
+struct LoginRequest {
+    auth: LoginAuth,
 }
 
 #[derive(Deserialize)]
-struct Auth {
-    identity: Identity,
-    scope: Scope,
+struct LoginAuth {
+    identity: LoginIdentity,
+    scope: LoginScope,
 }
 
 #[derive(Deserialize)]
-struct Identity {
+struct LoginIdentity {
     methods: Vec<String>,
     password: Password,
     totp: Option<Totp>,
@@ -98,13 +98,13 @@ struct Domain {
 }
 
 #[derive(Deserialize)]
-struct Scope {
-    project: Project,
+struct LoginScope {
+    project: ProjectScope,
 }
 
 /// A project, by its id or by its name.
 #[derive(Deserialize)]
-struct Project {
+struct ProjectScope {
     id: Option<String>,
     name: Option<String>,
 }
@@ -116,10 +116,10 @@ struct ProjectFound {
     name: String,
 }
 
-impl Iam {
+impl SandboxIam {
     /// Returns an IAM that knows one user.
-    pub(crate) const fn new(account: Account, clock: Clock, dice: SeededRandom) -> Self {
-        Self { account, clock, dice, given_out: 0 }
+    pub(crate) const fn new(account: Account, clock: Clock, random: SeededRandom) -> Self {
+        Self { account, clock, random, issued_tokens: 0 }
     }
 
     /// Decides a login.
@@ -129,7 +129,7 @@ impl Iam {
         query: &str,
         now: Instant,
     ) -> Result<Grant, Denial> {
-        let request: Request = serde_json::from_slice(body).map_err(|_| Denial::Malformed)?;
+        let request: LoginRequest = serde_json::from_slice(body).map_err(|_| Denial::Malformed)?;
         let identity = request.auth.identity;
         if !identity.methods.iter().any(|method| method == "password") {
             return Err(Denial::Malformed);
@@ -155,7 +155,7 @@ impl Iam {
     }
 
     /// Lists the projects of a name, or all.
-    pub(crate) fn projects(&self, query: &str) -> Answer {
+    pub(crate) fn projects(&self, query: &str) -> HttpResponse {
         let name = form_urlencoded::parse(query.as_bytes()).find(|(key, _)| key == "name");
         let wanted = name.map(|(_, name)| name.into_owned());
         let fits = |found: &&(String, String)| wanted.as_ref().is_none_or(|name| *name == found.0);
@@ -167,12 +167,12 @@ impl Iam {
             .filter(fits)
             .map(|(name, id)| ProjectFound { id: id.clone(), name: name.clone() })
             .collect();
-        Answer::json(StatusCode::OK, &json!({ "projects": found, "links": {} }))
+        HttpResponse::json(StatusCode::OK, &json!({ "projects": found, "links": {} }))
     }
 
     /// Finds the project a login is for: the id that was given, or the account's for any name.
-    fn project(&self, asked: Project) -> Result<ProjectFound, Denial> {
-        match (asked.id, asked.name) {
+    fn project(&self, request: ProjectScope) -> Result<ProjectFound, Denial> {
+        match (request.id, request.name) {
             (Some(id), name) => {
                 let name = name.unwrap_or_else(|| id.clone());
                 Ok(ProjectFound { id, name })
@@ -192,8 +192,8 @@ impl Iam {
 
     /// Gives out one more token.
     fn grant(&mut self, project: &ProjectFound, catalog: Catalog, now: Instant) -> Grant {
-        self.given_out += 1;
-        let roll = self.dice.roll(Question::Token, self.given_out);
+        self.issued_tokens += 1;
+        let roll = self.random.roll(Question::Token, self.issued_tokens);
         let token = format!("sandbox-token-{:016x}", roll.bits());
         let expires = now + self.account.token_life;
         let body = self.body(project, catalog, now, expires);
@@ -201,7 +201,8 @@ impl Iam {
         Grant {
             token,
             expires,
-            answer: Answer::json(StatusCode::CREATED, &body).with_header(SUBJECT_TOKEN, header),
+            response: HttpResponse::json(StatusCode::CREATED, &body)
+                .with_header(SUBJECT_TOKEN, header),
         }
     }
 
@@ -259,7 +260,7 @@ pub(crate) fn time_text(time: Timestamp) -> String {
 
 impl Denial {
     /// Returns the answer that tells of it.
-    pub(crate) fn answer(self) -> Answer {
+    pub(crate) fn response(self) -> HttpResponse {
         let (status, message, title) = match self {
             Self::Malformed => (
                 StatusCode::BAD_REQUEST,
@@ -275,7 +276,7 @@ impl Denial {
         };
         let code = status.as_u16();
         let error = json!({ "code": code, "message": message, "title": title });
-        Answer::json(status, &json!({ "error": error }))
+        HttpResponse::json(status, &json!({ "error": error }))
     }
 }
 
@@ -285,9 +286,9 @@ mod tests {
 
     const NOON: Timestamp = Timestamp::from_micros(1_720_180_800_000_000);
 
-    fn iam() -> (Iam, Instant) {
+    fn iam() -> (SandboxIam, Instant) {
         let clock = Clock::starting_at(NOON);
-        let iam = Iam::new(Account::default(), clock, SeededRandom::new(0));
+        let iam = SandboxIam::new(Account::default(), clock, SeededRandom::new(0));
         (iam, clock.instant())
     }
 
@@ -310,8 +311,8 @@ mod tests {
         let body = request("sandbox", "sandbox", &json!({ "name": "cn-north-4" }));
         let grant = iam.login(body.as_bytes(), "nocatalog=true", now).expect("all is right");
         assert_eq!(grant.expires, now + Account::default().token_life);
-        let token = &grant.answer.body()["token"];
-        assert_eq!(grant.answer.status(), StatusCode::CREATED);
+        let token = &grant.response.body()["token"];
+        assert_eq!(grant.response.status(), StatusCode::CREATED);
         assert_eq!(token["issued_at"], "2024-07-05T12:00:00.000000Z");
         assert_eq!(token["expires_at"], "2024-07-06T12:00:00.000000Z");
         assert_eq!(token["project"]["id"], "sandbox");
@@ -326,15 +327,15 @@ mod tests {
         let first = iam.login(body.as_bytes(), "", now).unwrap();
         let second = iam.login(body.as_bytes(), "", now).unwrap();
         assert_ne!(first.token, second.token);
-        assert_eq!(first.answer.body()["token"]["project"]["id"], "p-1");
-        assert_eq!(first.answer.body()["token"]["catalog"], json!([]));
+        assert_eq!(first.response.body()["token"]["project"]["id"], "p-1");
+        assert_eq!(first.response.body()["token"]["catalog"], json!([]));
     }
 
     #[test]
     fn a_login_asks_for_a_passcode_if_the_account_has_one() {
         let account = Account { passcode: Some("123456".into()), ..Account::default() };
         let clock = Clock::starting_at(NOON);
-        let mut iam = Iam::new(account, clock, SeededRandom::new(0));
+        let mut iam = SandboxIam::new(account, clock, SeededRandom::new(0));
         let mut check = |passcode: Option<&str>, granted: bool| {
             let body = request("sandbox", "sandbox", &json!({ "id": "p-1" }));
             let mut body: serde_json::Value = serde_json::from_str(&body).unwrap();
@@ -356,8 +357,8 @@ mod tests {
         let projects = vec![named("north", "p-1"), named("south", "p-2"), named("south", "p-3")];
         let account = Account { projects, ..Account::default() };
         let clock = Clock::starting_at(NOON);
-        let mut iam = Iam::new(account, clock, SeededRandom::new(0));
-        let ids = |iam: &Iam, query: &str| {
+        let mut iam = SandboxIam::new(account, clock, SeededRandom::new(0));
+        let ids = |iam: &SandboxIam, query: &str| {
             let found = iam.projects(query).body()["projects"].clone();
             let ids = found.as_array().unwrap().iter().map(|project| project["id"].clone());
             serde_json::Value::from_iter(ids)
@@ -368,7 +369,7 @@ mod tests {
         assert_eq!(ids(&iam, ""), json!(["p-1", "p-2", "p-3"]));
         let login = |name| request("sandbox", "sandbox", &json!({ "name": name }));
         let north = iam.login(login("north").as_bytes(), "", clock.instant()).unwrap();
-        assert_eq!(north.answer.body()["token"]["project"]["id"], "p-1");
+        assert_eq!(north.response.body()["token"]["project"]["id"], "p-1");
         let west = iam.login(login("west").as_bytes(), "", clock.instant());
         assert_eq!(west.map(|grant| grant.token), Err(Denial::NoSuchProject));
     }
@@ -381,7 +382,7 @@ mod tests {
         check_denied(&request("sandbox", "sandbox", &json!({})), Denial::Malformed);
         check_denied("{}", Denial::Malformed);
         check_denied("", Denial::Malformed);
-        let error = Denial::WrongPassword.answer().body();
+        let error = Denial::WrongPassword.response().body();
         assert_eq!(error["error"]["code"], 401);
         assert_eq!(error["error"]["title"], "Unauthorized");
     }

@@ -7,18 +7,16 @@ use crate::clock::Instant;
 use crate::sandbox::faults::Habit;
 use crate::sandbox::faults::Question;
 use crate::sandbox::faults::SeededRandom;
-use crate::sandbox::http::Answer;
 use crate::sandbox::http::Column;
+use crate::sandbox::http::HttpResponse;
 use crate::sandbox::http::ListQuery;
-use crate::sandbox::http::Order;
-use crate::sandbox::http::Sort;
+use crate::sandbox::http::SortOrder;
 use crate::sandbox::service::batch_task::BatchTask;
 use crate::sandbox::service::batch_task::Histogram;
-use crate::sandbox::service::project::Project;
+use crate::sandbox::service::project::SandboxProject;
 use hyper::StatusCode;
 use serde::Serialize;
 use std::collections::BTreeMap;
-use std::collections::HashMap;
 use std::time::Duration;
 
 /// What all batch tasks run; the name under which it is published is the same.
@@ -28,23 +26,16 @@ const COMPANY: &str = "sandbox";
 /// The groups of cameras.
 const GROUPS: [&str; 4] = ["gate", "hall", "yard", "dock"];
 
-/// The ids of all batch tasks, ascending in each order they can be listed in.
-#[derive(Debug, Default)]
-pub(crate) struct Catalogue {
-    by_creation: Vec<Box<str>>,
-    by_size: Vec<Box<str>>,
-}
-
 /// The body of the answer.
 #[derive(Serialize)]
 struct ListBody<'a> {
     count: usize,
-    batch_task_list: Vec<Entry<'a>>,
+    batch_task_list: Vec<BatchTaskEntry<'a>>,
 }
 
 /// One batch task, as the service writes it.
 #[derive(Serialize)]
-struct Entry<'a> {
+struct BatchTaskEntry<'a> {
     id: &'a str,
     batch_task_name: String,
     alg_name: &'a str,
@@ -61,47 +52,17 @@ struct Entry<'a> {
 
 /// What else is needed to look at a task.
 struct View {
-    dice: SeededRandom,
+    random: SeededRandom,
     settle: Duration,
     stale: Duration,
     stuck: f64,
     now: Instant,
 }
 
-impl Catalogue {
-    /// Rebuilds the orders if tasks have joined since.
-    pub(crate) fn refresh(&mut self, tasks: &HashMap<Box<str>, BatchTask>) {
-        // Tasks only ever join: as many as before are the same as before.
-        if self.by_creation.len() == tasks.len() {
-            return;
-        }
-        self.by_creation = sorted_by(tasks, BatchTask::created_at);
-        self.by_size = sorted_by(tasks, |task| i64::from(task.size()));
-    }
-
-    /// Returns the ids in ascending order.
-    fn ids(&self, sort: Sort) -> &[Box<str>] {
-        match sort {
-            Sort::CreatedAt => &self.by_creation,
-            Sort::TaskCount => &self.by_size,
-        }
-    }
-}
-
-/// Returns all ids ordered by a number, then by themselves.
-fn sorted_by(
-    tasks: &HashMap<Box<str>, BatchTask>,
-    number: impl Fn(&BatchTask) -> i64,
-) -> Vec<Box<str>> {
-    let mut ids: Vec<(i64, &str)> = tasks.iter().map(|(id, task)| (number(task), &**id)).collect();
-    ids.sort_unstable();
-    ids.into_iter().map(|(_, id)| id.into()).collect()
-}
-
 /// Returns the answer to a query.
-pub(crate) fn page(project: &mut Project, query: &ListQuery, now: Instant) -> Answer {
+pub(crate) fn page(project: &mut SandboxProject, query: &ListQuery, now: Instant) -> HttpResponse {
     let view = View {
-        dice: project.dice(),
+        random: project.random(),
         settle: project.settle(),
         stale: project.stale(),
         stuck: project.stuck(),
@@ -110,8 +71,8 @@ pub(crate) fn page(project: &mut Project, query: &ListQuery, now: Instant) -> An
     let (tasks, catalogue) = project.catalogued();
     let ids = catalogue.ids(query.sort);
     let ordered: Box<dyn Iterator<Item = &str>> = match query.order {
-        Order::Ascending => Box::new(ids.iter().map(|id| &**id)),
-        Order::Descending => Box::new(ids.iter().rev().map(|id| &**id)),
+        SortOrder::Ascending => Box::new(ids.iter().map(|id| &**id)),
+        SortOrder::Descending => Box::new(ids.iter().rev().map(|id| &**id)),
     };
     let entry = |id| view.entry(id, &tasks[id]);
     let body = if query.takes_all() {
@@ -124,14 +85,14 @@ pub(crate) fn page(project: &mut Project, query: &ListQuery, now: Instant) -> An
             batch_task_list: query.cut(taken.into_iter()).map(entry).collect(),
         }
     };
-    Answer::json(StatusCode::OK, &body)
+    HttpResponse::json(StatusCode::OK, &body)
 }
 
 impl View {
     /// Tells whether a query asks for a task.
     fn is_asked_for(&self, query: &ListQuery, id: &str, task: &BatchTask) -> bool {
         let in_state = |state: &str| {
-            self.states(id, task).iter().any(|&(word, count)| count > 0 && word == state)
+            self.states(id, task).iter().any(|&(name, count)| count > 0 && name == state)
         };
         let is_named = |column, part: &str| match column {
             Column::BatchTaskName => self.name(id).contains(part),
@@ -146,9 +107,9 @@ impl View {
     }
 
     /// Writes one task.
-    fn entry<'a>(&self, id: &'a str, task: &BatchTask) -> Entry<'a> {
+    fn entry<'a>(&self, id: &'a str, task: &BatchTask) -> BatchTaskEntry<'a> {
         let states = self.states(id, task);
-        Entry {
+        BatchTaskEntry {
             id,
             batch_task_name: self.name(id),
             alg_name: ALGORITHM,
@@ -165,15 +126,15 @@ impl View {
 
     /// Returns the states that the list tells of a task.
     fn states(&self, id: &str, task: &BatchTask) -> Histogram {
-        let is_stuck = Habit::of(id) == Habit::Stuck
-            || self.dice.roll_for(Question::Stuck, id).share() < self.stuck;
+        let is_stuck = Habit::from_id(id) == Habit::Stuck
+            || self.random.roll_for(Question::Stuck, id).share() < self.stuck;
         let settle = if is_stuck { Duration::MAX } else { self.settle };
         task.stale_states(self.now, self.stale, settle)
     }
 
     /// Returns the group of cameras that a task watches.
     fn group(&self, id: &str) -> &'static str {
-        let roll = self.dice.roll_for(Question::Group, id);
+        let roll = self.random.roll_for(Question::Group, id);
         GROUPS[roll.below(GROUPS.len() as u64) as usize]
     }
 
@@ -187,21 +148,21 @@ impl View {
 mod tests {
     use super::*;
     use crate::clock::Clock;
-    use crate::sandbox::SandboxSettings;
+    use crate::sandbox::settings::SandboxSettings;
     use crate::task::Command;
     use serde_json::Value;
 
-    fn project(tasks: u32) -> Project {
-        Project::new(&SandboxSettings { tasks, ..SandboxSettings::default() })
+    fn project(tasks: u32) -> SandboxProject {
+        SandboxProject::new(&SandboxSettings { tasks, ..SandboxSettings::default() })
     }
 
-    fn list(project: &mut Project, query: &str, now: Instant) -> Value {
+    fn list(project: &mut SandboxProject, query: &str, now: Instant) -> Value {
         let query = ListQuery::parse(query).unwrap();
         page(project, &query, now).body()
     }
 
     /// Compares the number of all entries, and the ids on the page.
-    fn check(project: &mut Project, query: &str, count: u64, expected: &[&str]) {
+    fn check(project: &mut SandboxProject, query: &str, count: u64, expected: &[&str]) {
         let body = list(project, query, Clock::start().instant());
         let entries = body["batch_task_list"].as_array().unwrap();
         let ids: Vec<&str> = entries.iter().map(|e| e["id"].as_str().unwrap()).collect();
@@ -265,7 +226,7 @@ mod tests {
         let later = now + Duration::from_secs(86_400);
         assert_eq!(list(&mut project, "task_state=starting", later)["count"], 1);
         let settings = SandboxSettings { tasks: 3, stuck: 1.0, ..SandboxSettings::default() };
-        let mut project = Project::new(&settings);
+        let mut project = SandboxProject::new(&settings);
         project.call("task-000001", Command::Start, now);
         assert_eq!(list(&mut project, "task_state=starting", later)["count"], 1);
         assert_eq!(list(&mut project, "task_state=stopped", later)["count"], 2);
@@ -275,7 +236,7 @@ mod tests {
     fn a_share_of_the_tasks_runs_at_first() {
         let running = |share| {
             let settings = SandboxSettings { running: share, ..SandboxSettings::default() };
-            let mut project = Project::new(&settings);
+            let mut project = SandboxProject::new(&settings);
             list(&mut project, "task_state=running", Clock::start().instant())["count"].clone()
         };
         assert_eq!((running(0.0), running(1.0)), (0.into(), 1_000.into()));

@@ -4,19 +4,19 @@
 //! it from then on, so that any operator's own list can be rehearsed.
 
 use crate::clock::Instant;
-use crate::sandbox::SandboxSettings;
 use crate::sandbox::faults::CallBehaviour;
-use crate::sandbox::faults::Delivery;
 use crate::sandbox::faults::Failures;
-use crate::sandbox::faults::Fault;
 use crate::sandbox::faults::Habit;
 use crate::sandbox::faults::Question;
+use crate::sandbox::faults::ResponseDelivery;
 use crate::sandbox::faults::Roll;
 use crate::sandbox::faults::SeededRandom;
+use crate::sandbox::faults::ServiceFault;
 use crate::sandbox::faults::Shares;
 use crate::sandbox::faults::call_key;
 use crate::sandbox::service::batch_task::BatchTask;
-use crate::sandbox::service::list::Catalogue;
+use crate::sandbox::service::catalogue::Catalogue;
+use crate::sandbox::settings::SandboxSettings;
 use crate::task::Command;
 use std::collections::HashMap;
 use std::time::Duration;
@@ -32,8 +32,8 @@ const MOST_SUB_TASKS: u64 = 8;
 
 /// The batch tasks by id.
 #[derive(Debug)]
-pub(crate) struct Project {
-    dice: SeededRandom,
+pub(crate) struct SandboxProject {
+    random: SeededRandom,
     shares: Shares,
     settle: Duration,
     stale: Duration,
@@ -61,10 +61,10 @@ pub(crate) enum CallResult {
         /// How many of them failed.
         failed: u8,
         /// How the client gets to know.
-        delivery: Delivery,
+        delivery: ResponseDelivery,
     },
     /// The service answers with an error and did nothing.
-    Faulted(Fault),
+    Faulted(ServiceFault),
     /// One request too many.
     Throttled,
 }
@@ -78,21 +78,21 @@ pub fn generated_id(number: u32) -> String {
     format!("task-{number:06}")
 }
 
-impl Project {
+impl SandboxProject {
     /// Returns the project of a sandbox, with its generated batch tasks.
     pub(crate) fn new(settings: &SandboxSettings) -> Self {
-        let dice = SeededRandom::new(settings.seed);
+        let random = SeededRandom::new(settings.seed);
         let generate = |number: u32| {
             let id = generated_id(number);
             let created_at = FIRST_CREATED_AT - (i64::from(number) - 1) * AGE_STEP;
-            let runs = dice.roll_for(Question::Running, &id).share() < settings.running;
+            let runs = random.roll_for(Question::Running, &id).share() < settings.running;
             let heading = if runs { Command::Start } else { Command::Stop };
-            let task = BatchTask::at_rest(size(dice, &id), heading, created_at);
+            let task = BatchTask::at_rest(size(random, &id), heading, created_at);
             (id.into_boxed_str(), task)
         };
         Self {
-            dice,
-            shares: Shares::of(settings),
+            random,
+            shares: Shares::from_settings(settings),
             settle: settings.settle,
             stale: settings.stale,
             stuck: settings.stuck,
@@ -102,8 +102,8 @@ impl Project {
     }
 
     /// Returns the dice of the sandbox.
-    pub(crate) const fn dice(&self) -> SeededRandom {
-        self.dice
+    pub(crate) const fn random(&self) -> SeededRandom {
+        self.random
     }
 
     /// Returns how long sub-tasks are on their way.
@@ -134,14 +134,14 @@ impl Project {
 
     /// Carries out one call, or not, as its id and chance have it.
     pub(crate) fn call(&mut self, id: &str, command: Command, now: Instant) -> Call {
-        let habit = Habit::of(id);
+        let habit = Habit::from_id(id);
         let number = self.count_call(habit, id, command);
         let key = call_key(id, command as u64, number);
-        let share = self.dice.roll(Question::CallBehaviour, key).share();
-        let fate = habit.fate(number, self.shares, share);
+        let share = self.random.roll(Question::CallBehaviour, key).share();
+        let behaviour = habit.behaviour(number, self.shares, share);
         Call {
-            result: self.fulfil(fate, key, &Action { id, command, now }),
-            latency: self.dice.roll(Question::Latency, key),
+            result: self.apply(behaviour, key, &Action { id, command, now }),
+            latency: self.random.roll(Question::Latency, key),
         }
     }
 
@@ -160,29 +160,29 @@ impl Project {
                 Command::Start => Command::Stop,
                 Command::Stop => Command::Start,
             };
-            let younger = self.dice.roll_for(Question::Age, id).below(YOUNGEST);
+            let younger = self.random.roll_for(Question::Age, id).below(YOUNGEST);
             let created_at =
                 FIRST_CREATED_AT + 1 + i64::try_from(younger).expect("thirty days fit");
-            let task = BatchTask::at_rest(size(self.dice, id), opposite, created_at);
+            let task = BatchTask::at_rest(size(self.random, id), opposite, created_at);
             self.tasks.insert(id.into(), task);
         }
         self.tasks.get_mut(id).expect("it was put in just now")
     }
 
     /// Lets the fate of a call come true.
-    fn fulfil(&mut self, fate: CallBehaviour, key: u64, action: &Action<'_>) -> CallResult {
-        match fate {
+    fn apply(&mut self, behaviour: CallBehaviour, key: u64, action: &Action<'_>) -> CallResult {
+        match behaviour {
             CallBehaviour::CarriedOut(failures, delivery) => {
                 let task = self.tasks.get_mut(action.id).expect("it was adopted");
-                let roll = self.dice.roll(Question::Failures, key);
+                let roll = self.random.roll(Question::Failures, key);
                 let failed = failed_of(task.size(), failures, roll);
                 task.carry_out(action.command, failed, action.now);
                 CallResult::CarriedOut { total: task.size(), failed, delivery }
             }
             CallBehaviour::Faulted(fault) => CallResult::Faulted(fault),
             CallBehaviour::FaultedByChance => {
-                let faults = Fault::BY_CHANCE;
-                let drawn = self.dice.roll(Question::Fault, key);
+                let faults = ServiceFault::BY_CHANCE;
+                let drawn = self.random.roll(Question::Fault, key);
                 CallResult::Faulted(faults[drawn.below(faults.len() as u64) as usize])
             }
             CallBehaviour::Throttled => CallResult::Throttled,
@@ -198,10 +198,10 @@ struct Action<'a> {
 }
 
 /// Returns how many sub-tasks the batch task of an id has.
-fn size(dice: SeededRandom, id: &str) -> u8 {
-    let roll = dice.roll_for(Question::Size, id);
+fn size(random: SeededRandom, id: &str) -> u8 {
+    let roll = random.roll_for(Question::Size, id);
     // One sub-task alone cannot fail in part.
-    let least = 1 + u64::from(Habit::of(id) == Habit::Partial);
+    let least = 1 + u64::from(Habit::from_id(id) == Habit::Partial);
     let size = least + roll.below(MOST_SUB_TASKS + 1 - least);
     u8::try_from(size).expect("eight sub-tasks fit")
 }
@@ -226,7 +226,7 @@ mod tests {
 
     /// Calls each id once and counts the results that `matches`.
     fn count(settings: &SandboxSettings, matches: impl Fn(CallResult) -> bool) -> usize {
-        let mut project = Project::new(settings);
+        let mut project = SandboxProject::new(settings);
         let now = Clock::start().instant();
         (1..=10_000)
             .map(|number| project.call(&format!("gate-{number}"), Command::Start, now))
@@ -251,7 +251,7 @@ mod tests {
         let failing =
             |result| matches!(result, CallResult::CarriedOut { failed, .. } if failed > 0);
         let dropped = |result| {
-            let delivery = Delivery::Dropped;
+            let delivery = ResponseDelivery::Dropped;
             matches!(result, CallResult::CarriedOut { delivery: d, .. } if d == delivery)
         };
         assert_eq!(count(&spoiled(), faulted), 509);
@@ -263,8 +263,8 @@ mod tests {
     fn what_becomes_of_a_call_does_not_depend_on_the_order() {
         let now = Clock::start().instant();
         let ids: Vec<String> = (0..500).map(|number| format!("gate-{number}")).collect();
-        let mut forth = Project::new(&spoiled());
-        let mut back = Project::new(&spoiled());
+        let mut forth = SandboxProject::new(&spoiled());
+        let mut back = SandboxProject::new(&spoiled());
         let there: Vec<Call> = ids.iter().map(|id| forth.call(id, Command::Stop, now)).collect();
         let mut again: Vec<Call> =
             ids.iter().rev().map(|id| back.call(id, Command::Stop, now)).collect();
@@ -274,7 +274,7 @@ mod tests {
 
     #[test]
     fn a_partial_id_always_has_a_sub_task_that_fails_and_one_that_succeeds() {
-        let mut project = Project::new(&SandboxSettings::default());
+        let mut project = SandboxProject::new(&SandboxSettings::default());
         let now = Clock::start().instant();
         for number in 0..100 {
             let call = project.call(&format!("g{number}-partial"), Command::Start, now);
@@ -294,7 +294,7 @@ mod tests {
 
     #[test]
     fn strangers_join_at_their_first_call_in_the_state_it_leaves() {
-        let mut project = Project::new(&SandboxSettings::default());
+        let mut project = SandboxProject::new(&SandboxSettings::default());
         let now = Clock::start().instant();
         project.call("gate-1", Command::Stop, now);
         project.call("gate-missing", Command::Stop, now);

@@ -5,17 +5,17 @@
 
 use crate::clock::Clock;
 use crate::clock::Instant;
-use crate::sandbox::SandboxSettings;
 use crate::sandbox::access_log::AccessLog;
-use crate::sandbox::access_log::Line;
+use crate::sandbox::access_log::AccessRecord;
 use crate::sandbox::access_log::Status;
 use crate::sandbox::faults::Question;
 use crate::sandbox::faults::SeededRandom;
-use crate::sandbox::http::Ending;
-use crate::sandbox::http::Route;
-use crate::sandbox::state::Asked;
+use crate::sandbox::http::SandboxReply;
+use crate::sandbox::http::SandboxRoute;
+use crate::sandbox::settings::SandboxSettings;
 use crate::sandbox::state::Delay;
-use crate::sandbox::state::State;
+use crate::sandbox::state::SandboxRequest;
+use crate::sandbox::state::SandboxState;
 use crate::sandbox::witness::OnWire;
 use crate::sandbox::witness::Witness;
 use crate::task::TaskId;
@@ -42,10 +42,10 @@ const LONGEST_BODY: usize = 64 * 1024;
 pub(crate) struct Service {
     clock: Clock,
     began: Instant,
-    dice: SeededRandom,
-    latency: Latency,
+    random: SeededRandom,
+    latency: LatencyRange,
     log: Option<AccessLog>,
-    state: Arc<Mutex<State>>,
+    state: Arc<Mutex<SandboxState>>,
     on_wire: Arc<OnWire>,
 }
 
@@ -55,15 +55,15 @@ pub(crate) struct Service {
 pub(crate) struct Dropped;
 
 /// How long answers take.
-struct Latency {
+struct LatencyRange {
     least: Duration,
     span: Duration,
     late: Duration,
 }
 
 /// How a request will end, and when.
-struct Decision {
-    ending: Ending,
+struct ScheduledReply {
+    ending: SandboxReply,
     delay: Duration,
     request_id: HeaderValue,
 }
@@ -75,10 +75,10 @@ impl Service {
         Self {
             clock,
             began: clock.instant(),
-            dice: SeededRandom::new(settings.seed),
-            latency: Latency::of(settings),
+            random: SeededRandom::new(settings.seed),
+            latency: LatencyRange::from_settings(settings),
             log,
-            state: Arc::new(Mutex::new(State::new(settings, clock))),
+            state: Arc::new(Mutex::new(SandboxState::new(settings, clock))),
             on_wire: Arc::default(),
         }
     }
@@ -106,36 +106,37 @@ impl Service {
     {
         let _on_wire = self.on_wire.enter();
         let (head, body) = request.into_parts();
-        let body = match Route::of(&head.method, head.uri.path()) {
-            Route::Login => read(body).await,
-            Route::Action(_) | Route::List { .. } | Route::Projects | Route::Unknown => {
-                Bytes::new()
-            }
+        let body = match SandboxRoute::parse(&head.method, head.uri.path()) {
+            SandboxRoute::Login => read(body).await,
+            SandboxRoute::Action(_)
+            | SandboxRoute::List { .. }
+            | SandboxRoute::Projects
+            | SandboxRoute::Unknown => Bytes::new(),
         };
         self.decide(&head, &body).deliver().await
     }
 
     /// Decides how a request ends, and takes note of it.
-    fn decide(&self, head: &Parts, body: &[u8]) -> Decision {
+    fn decide(&self, head: &Parts, body: &[u8]) -> ScheduledReply {
         let mut state = self.state.lock().expect("no holder of the lock panics");
         // The clock is read under the lock so that the lines of the log are in its order.
         let now = self.clock.instant();
         let number = state.tally().requests + 1;
         let request_id = self.request_id(number);
-        let asked = Asked {
-            route: Route::of(&head.method, head.uri.path()),
+        let request = SandboxRequest {
+            route: SandboxRoute::parse(&head.method, head.uri.path()),
             query: head.uri.query().unwrap_or_default(),
             head,
             body,
             request_id: &request_id,
-            latency: self.dice.roll(Question::Latency, number),
+            latency: self.random.roll(Question::Latency, number),
             now,
         };
-        let (ending, delay) = state.answer(&asked);
-        state.count(asked.route, status_of(&ending));
-        self.write_log(&asked, head, status_of(&ending));
-        Decision {
-            delay: self.latency.of_delay(delay),
+        let (ending, delay) = state.response(&request);
+        state.count(request.route, status_of(&ending));
+        self.write_log(&request, head, status_of(&ending));
+        ScheduledReply {
+            delay: self.latency.duration(delay),
             ending,
             request_id: HeaderValue::try_from(request_id).expect("hexadecimal digits"),
         }
@@ -143,29 +144,29 @@ impl Service {
 
     /// Returns the id of a request, different for each number.
     fn request_id(&self, number: u64) -> String {
-        let roll = self.dice.roll(Question::RequestId, number);
+        let roll = self.random.roll(Question::RequestId, number);
         format!("{:016x}{number:016x}", roll.bits())
     }
 
     /// Adds the line of a request to the log.
-    fn write_log(&self, asked: &Asked<'_>, head: &Parts, status: Status) {
+    fn write_log(&self, request: &SandboxRequest<'_>, head: &Parts, status: Status) {
         let Some(log) = &self.log else {
             return;
         };
-        log.write(&Line {
-            at: asked.now.duration_since(self.began),
+        log.write(&AccessRecord {
+            at: request.now.duration_since(self.began),
             method: head.method.as_str(),
-            id: asked.route.id().filter(|id| TaskId::check(id).is_ok()),
-            command: asked.route.word(),
+            id: request.route.id().filter(|id| TaskId::check(id).is_ok()),
+            command: request.route.log_name(),
             status,
         });
     }
 }
 
-impl Decision {
+impl ScheduledReply {
     /// Waits and answers, or does not.
     async fn deliver(self) -> Result<Response<Full<Bytes>>, Dropped> {
-        if self.ending == Ending::Silent {
+        if self.ending == SandboxReply::Silent {
             return future::pending().await;
         }
         // Even a sleep of no time would cost a turn of the timer.
@@ -173,21 +174,21 @@ impl Decision {
             tokio::time::sleep(self.delay).await;
         }
         match self.ending {
-            Ending::Answered(answer) => Ok(answer.into_response(self.request_id)),
-            Ending::Dropped | Ending::Silent => Err(Dropped),
+            SandboxReply::Answered(response) => Ok(response.into_response(self.request_id)),
+            SandboxReply::Dropped | SandboxReply::Silent => Err(Dropped),
         }
     }
 }
 
-impl Latency {
+impl LatencyRange {
     /// Takes the times from the settings.
-    fn of(settings: &SandboxSettings) -> Self {
+    fn from_settings(settings: &SandboxSettings) -> Self {
         let least = *settings.latency.start();
         Self { least, span: settings.latency.end().saturating_sub(least), late: settings.slow }
     }
 
     /// Returns how long a delay is.
-    fn of_delay(&self, delay: Delay) -> Duration {
+    fn duration(&self, delay: Delay) -> Duration {
         match delay {
             Delay::Usual(roll) => self.least + self.span.mul_f64(roll.share()),
             Delay::Late => self.late,
@@ -206,11 +207,11 @@ where
 }
 
 /// Returns what the log and the tally have of an ending.
-fn status_of(ending: &Ending) -> Status {
+fn status_of(ending: &SandboxReply) -> Status {
     match ending {
-        Ending::Answered(answer) => Status::Code(answer.status().as_u16()),
-        Ending::Dropped => Status::Dropped,
-        Ending::Silent => Status::Silent,
+        SandboxReply::Answered(response) => Status::Code(response.status().as_u16()),
+        SandboxReply::Dropped => Status::Dropped,
+        SandboxReply::Silent => Status::Silent,
     }
 }
 
@@ -255,10 +256,10 @@ mod tests {
 
     #[test]
     fn latency_is_spread_over_its_range() {
-        let latency = Latency::of(&SandboxSettings::default());
-        let dice = SeededRandom::new(0);
+        let latency = LatencyRange::from_settings(&SandboxSettings::default());
+        let random = SeededRandom::new(0);
         let delays: Vec<Duration> = (0..1000)
-            .map(|number| latency.of_delay(Delay::Usual(dice.roll(Question::Latency, number))))
+            .map(|number| latency.duration(Delay::Usual(random.roll(Question::Latency, number))))
             .collect();
         let least = *delays.iter().min().unwrap();
         let most = *delays.iter().max().unwrap();
