@@ -22,4 +22,4 @@ pub use ledger::Ledger;
 pub use ledger::LedgerError;
 pub use run::run;
 pub use settings::EngineSettings;
-pub use settings::Origin;
+pub use settings::StartingPoint;

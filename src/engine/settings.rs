@@ -34,12 +34,12 @@ pub struct EngineSettings {
     /// The time for calls on the wire to finish after a stop.
     pub drain_timeout: Duration,
     /// The work of earlier processes of the run.
-    pub origin: Origin,
+    pub origin: StartingPoint,
 }
 
 /// The work of earlier processes of a run.
 #[derive(Debug, Clone, Default)]
-pub struct Origin {
+pub struct StartingPoint {
     /// The number of selected tasks.
     pub selected: u64,
     /// The number of them that are settled.

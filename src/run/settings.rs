@@ -1,7 +1,7 @@
 //! How a run is to be carried out, as it is kept with the run.
 
 use crate::engine::EngineSettings;
-use crate::engine::Origin;
+use crate::engine::StartingPoint;
 use crate::policy::AutoRate;
 use crate::policy::FinishBy;
 use crate::policy::MaxFailures;
@@ -228,7 +228,7 @@ impl RunSettings {
     }
 
     /// Returns what the engine needs to know.
-    pub(crate) fn for_engine(&self, origin: Origin) -> EngineSettings {
+    pub(crate) fn for_engine(&self, origin: StartingPoint) -> EngineSettings {
         EngineSettings {
             concurrency: self.concurrency,
             rate: self.rate,

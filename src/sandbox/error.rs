@@ -5,17 +5,17 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// Why a sandbox cannot run, or not go on.
+/// The reason why a sandbox cannot start or continue.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SandboxError {
-    /// The address could be reached from other machines.
+    /// Other machines could reach the address.
     #[error("`{address}` is not a loopback address; a sandbox listens on loopback only")]
     NotLoopback {
         /// The address.
         address: SocketAddr,
     },
-    /// The shares are not parts of one whole.
+    /// The shares do not add up to at most 1.
     #[error(
         "the shares of failed ({fail}), partial ({partial}) and dropped ({drop}) calls \
          are not numbers from 0 to 1 that add up to at most 1"
@@ -28,20 +28,20 @@ pub enum SandboxError {
         /// The share of dropped calls.
         drop: f64,
     },
-    /// The latency is the wrong way round.
+    /// The bounds of the latency are reversed.
     #[error("the least latency, {least:?}, is more than the most, {most:?}")]
     Latency {
-        /// The least.
+        /// The lower bound.
         least: Duration,
-        /// The most.
+        /// The upper bound.
         most: Duration,
     },
-    /// The address cannot be listened on.
+    /// The sandbox cannot listen on the address.
     #[error("cannot listen on `{address}`")]
     Listen {
         /// The address.
         address: SocketAddr,
-        /// Why.
+        /// The error of the operating system.
         source: io::Error,
     },
     /// The access log cannot be opened or written.
@@ -49,13 +49,13 @@ pub enum SandboxError {
     AccessLog {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The error of the operating system.
         source: io::Error,
     },
-    /// A thread or its runtime cannot be started.
+    /// The thread or its runtime cannot be started.
     #[error("cannot start the thread of the sandbox")]
     Thread {
-        /// Why.
+        /// The error of the operating system.
         source: io::Error,
     },
 }

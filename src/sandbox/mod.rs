@@ -1,8 +1,8 @@
 //! A simulated VIAS service on loopback: real HTTP, no account, no cameras.
 //!
-//! An independent witness of what batchctl does: it shares no wire types with the client and
-//! imports only `task` and `clock`. It listens on loopback addresses alone, everything that looks
-//! like chance follows from a seed, and what it does is decided when a request has been read.
+//! It is an independent witness of batchctl: it shares no wire types with the client and imports only
+//! `task` and `clock`. It listens on loopback addresses only, all randomness follows from a seed,
+//! and each answer is decided at the moment when its request has been read.
 //!
 //! # Operations
 //!
@@ -11,13 +11,13 @@
 //! - `POST /v3/auth/tokens`
 //! - `GET /v3/projects`
 //!
-//! Any project id that matches the service's pattern leads to the same simulated project. It
-//! holds generated batch tasks, see [`generated_id`], and adopts every other id at its first
-//! call, so that any list of ids can be rehearsed.
+//! Any project id that matches the service's pattern leads to the same simulated project. It has
+//! generated batch tasks, see [`generated_id`], and adds every other id at its first call, so that
+//! any list of ids can be rehearsed.
 //!
 //! # Ids that always behave the same way
 //!
-//! | the id ends in | what happens |
+//! | the id ends in | behaviour |
 //! |---|---|
 //! | `-partial` | 200, some sub-tasks failed |
 //! | `-failed` | 200, all sub-tasks failed |
@@ -28,29 +28,29 @@
 //! | `-silent` | carried out, never answered |
 //! | `-flaky` | 500 `VIAS.00010009` at the first call of each command, then 200 |
 //! | `-garbled` | carried out, 200 with a page of HTML |
-//! | `-stuck` | 200, and its sub-tasks are on their way for ever |
+//! | `-stuck` | 200, but its sub-tasks never arrive in the new state |
 //! | `-throttled` | 429 at the first call of each command, then 200 |
 //!
-//! What becomes of other ids is drawn from the seed, the id, the command and the number of the
-//! call among those of that id and command which passed the gateway; the order in which
-//! different ids are called changes nothing.
+//! The behaviour of other ids follows from the seed, the id, the command and the number of the call
+//! (counted for each id and command, behind the gateway). So the order in which different ids are
+//! called changes nothing.
 //!
 //! # Access log
 //!
-//! One line for each request, five fields with a tab between them:
+//! One line per request, with five fields separated by tabs:
 //!
 //! | field | content |
 //! |---|---|
 //! | time | microseconds from the sandbox's start until the request had been read |
 //! | method | as sent |
-//! | id | the batch task; `-` where the path has none that is valid |
+//! | id | the batch task; `-` if the path has no valid id |
 //! | command | `start`, `stop`, `list`, `login` or `projects`; `-` for anything else |
 //! | status | the status of the answer; `drop` for a reset connection, `silent` for no answer |
 //!
-//! Lines are in the order of their times, which is the order in which everything was decided; the
-//! answer leaves later. They are in the file within 50 milliseconds, if the disk keeps up. Each write is of whole lines,
-//! but a reader beside a running sandbox may meet the last line half-way: a line counts once its
-//! end is there. A log that exists is added to, and times begin anew with each start.
+//! Lines are in the order of their times, which is the order of the decisions; the answer leaves
+//! later. They are in the file within 50 milliseconds, if the disk keeps up. Each write consists of
+//! whole lines, but a reader may still see part of the last one: a line is complete once it has its
+//! line end. An existing log is appended to, and times start from zero with each start.
 
 mod access_log;
 mod error;

@@ -17,13 +17,12 @@ use tokio::net::TcpListener;
 use tokio::net::TcpSocket;
 use tokio::task::JoinSet;
 
-/// How many connections may wait to be accepted; the kernel lowers it to its own limit.
+/// The number of connections that may wait to be accepted; the kernel may lower it.
 const BACKLOG: u32 = 4096;
-/// How long to wait before the next try where a connection cannot be accepted, such as for want
-/// of file descriptors.
+/// The wait after a connection cannot be accepted, for example because no file descriptors are left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// A sandbox that listens, and serves once it is told to.
+/// A sandbox that listens; [`Sandbox::serve`] answers its connections.
 pub struct Sandbox {
     listener: TcpListener,
     address: SocketAddr,
@@ -36,8 +35,8 @@ impl Sandbox {
     ///
     /// # Errors
     ///
-    /// Settings that contradict themselves, a log that cannot be opened, an address that is not
-    /// of this machine alone or cannot be listened on.
+    /// Contradictory settings, a log that cannot be opened, an address that is not a loopback
+    /// address or cannot be listened on.
     pub async fn bind(settings: SandboxSettings) -> Result<Self, SandboxError> {
         settings.check()?;
         let (listener, address) = listen(settings.listen).map_err(|source| {
@@ -49,25 +48,25 @@ impl Sandbox {
         Ok(Self { listener, address, service: Arc::new(Service::new(&settings, log)), log_ended })
     }
 
-    /// Returns where it listens, as an endpoint: `http://127.0.0.1:40123`.
+    /// Returns its endpoint, such as `http://127.0.0.1:40123`.
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 
-    /// Returns the address it listens on, with the port that it got.
+    /// Returns the address on which it listens, with the actual port.
     pub const fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Returns a witness of what it sees, which outlives it.
+    /// Returns a witness of its requests, which outlives it.
     pub fn witness(&self) -> Witness {
         self.service.witness()
     }
 
     /// Serves until `shutdown` completes; then closes every connection, answered or not, and
-    /// writes the log to its end.
+    /// completes the log.
     ///
-    /// Dropped halfway, it closes everything just the same, but errors of the log are not told.
+    /// Dropping the future closes everything as well, but loses errors of the log.
     ///
     /// # Errors
     ///
@@ -79,28 +78,32 @@ impl Sandbox {
         loop {
             tokio::select! {
                 () = &mut shutdown => break,
+                // Without its log the sandbox would be an incomplete witness, so it stops.
                 () = &mut log_ended => break,
                 accepted = self.listener.accept() => match accepted {
                     Ok((stream, _)) => {
                         connections.spawn(serve(stream, Arc::clone(&self.service)));
                     }
+                    // Accepting again at once would only spin.
                     Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
                 },
+                // Finished connections are removed as they end; otherwise the set would only grow.
                 Some(_) = connections.join_next() => {}
             }
         }
+        // The connections end before the log is closed, because each request adds a line to it.
         connections.shutdown().await;
         self.service.log().map_or(Ok(()), AccessLog::close)
     }
 }
 
-/// Listens on an address, and tells which one it became.
+/// Listens on an address, and returns the actual one.
 fn listen(address: SocketAddr) -> io::Result<(TcpListener, SocketAddr)> {
     let socket = match address {
         SocketAddr::V4(_) => TcpSocket::new_v4()?,
         SocketAddr::V6(_) => TcpSocket::new_v6()?,
     };
-    // A sandbox that is started again need not wait for the connections of the one before.
+    // A restarted sandbox need not wait until the connections of the last one have expired.
     socket.set_reuseaddr(true)?;
     socket.bind(address)?;
     let listener = socket.listen(BACKLOG)?;
@@ -108,7 +111,7 @@ fn listen(address: SocketAddr) -> io::Result<(TcpListener, SocketAddr)> {
     Ok((listener, address))
 }
 
-/// Completes when the log's writer has ended; never where there is none.
+/// Completes when the log's writer has ended; never if there is no log.
 async fn ended(log_ended: Option<WriterEnded>) {
     match log_ended {
         Some(ended) => {

@@ -1,6 +1,6 @@
-//! The operations, from the gateway to the task and back to an answer.
+//! Carries out requests: from the gateway to the batch task and back to a response.
 //!
-//! Everything that changes from request to request is in here; nothing in here waits.
+//! Owns all state that changes from request to request; nothing here waits.
 
 use crate::clock::Clock;
 use crate::clock::Instant;
@@ -31,7 +31,7 @@ use hyper::StatusCode;
 use hyper::http::request::Parts;
 use serde::Serialize;
 
-/// Everything that changes from request to request.
+/// All state that changes from request to request.
 pub(crate) struct SandboxState {
     gateway: Gateway,
     project: SandboxProject,
@@ -39,7 +39,7 @@ pub(crate) struct SandboxState {
     tally: SandboxTally,
 }
 
-/// A request as far as it matters.
+/// The parts of a request that matter.
 #[derive(Clone, Copy)]
 pub(crate) struct SandboxRequest<'a> {
     /// The operation.
@@ -52,22 +52,22 @@ pub(crate) struct SandboxRequest<'a> {
     pub(crate) body: &'a [u8],
     /// The id of the request.
     pub(crate) request_id: &'a str,
-    /// How long the answer takes unless the call has a time of its own.
+    /// The latency, unless the call has its own.
     pub(crate) latency: Roll,
-    /// When it had been read.
+    /// The instant at which it had been read.
     pub(crate) now: Instant,
 }
 
-/// How long an answer takes.
+/// The delay of a reply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Delay {
-    /// As far between the least and the most as the roll has it.
+    /// Within the usual range, at the point that the roll selects.
     Usual(Roll),
-    /// Very long.
+    /// The delay of ids ending in `-slow`.
     Late,
 }
 
-/// Who refused a request, and why.
+/// A refusal by one of the three parties.
 enum Rejection {
     Gateway(Refusal),
     Service(ServiceFault),
@@ -85,7 +85,7 @@ struct ActionBody<'a> {
 }
 
 impl SandboxState {
-    /// Returns the state of a sandbox that has seen nothing yet.
+    /// Returns the state of a sandbox without any requests.
     pub(crate) fn new(settings: &SandboxSettings, clock: Clock) -> Self {
         let random = SeededRandom::new(settings.seed);
         Self {
@@ -96,7 +96,7 @@ impl SandboxState {
         }
     }
 
-    /// Returns what was counted so far.
+    /// Returns the counts so far.
     pub(crate) const fn tally(&self) -> &SandboxTally {
         &self.tally
     }
@@ -106,7 +106,7 @@ impl SandboxState {
         &self.project
     }
 
-    /// Takes note of how a request ended.
+    /// Counts a request by its operation and status.
     pub(crate) fn count(&mut self, route: SandboxRoute<'_>, status: Status) {
         self.tally.count_ending(status);
         match route {
@@ -118,7 +118,7 @@ impl SandboxState {
     }
 
     /// Carries out a request, or refuses it.
-    pub(crate) fn response(&mut self, request: &SandboxRequest<'_>) -> (SandboxReply, Delay) {
+    pub(crate) fn respond(&mut self, request: &SandboxRequest<'_>) -> (SandboxReply, Delay) {
         let usual = |response| (SandboxReply::Answered(response), Delay::Usual(request.latency));
         let decided = match request.route {
             SandboxRoute::Action(path) => self.action(request, path),
@@ -146,14 +146,14 @@ impl SandboxState {
                 Ok(self.deliver(&result, delivery, call.latency))
             }
             CallResult::Faulted(fault) => {
-                let ending = SandboxReply::Answered(fault.response());
-                Ok((ending, Delay::Usual(call.latency)))
+                let reply = SandboxReply::Answered(fault.response());
+                Ok((reply, Delay::Usual(call.latency)))
             }
             CallResult::Throttled => Err(self.gateway.throttled().into()),
         }
     }
 
-    /// Tells the client of an action that was carried out, if the delivery lets it.
+    /// Returns the reply to an action that was carried out.
     fn deliver(
         &mut self,
         result: &ActionBody<'_>,
@@ -170,7 +170,7 @@ impl SandboxState {
         }
     }
 
-    /// Answers with the counts of an action, and adds them up.
+    /// Answers with the counts of an action, and adds them to the tally.
     fn with_counts(&mut self, result: &ActionBody<'_>) -> SandboxReply {
         self.tally.counts += Counts {
             total: result.total_count.into(),
@@ -207,7 +207,7 @@ impl SandboxState {
 }
 
 impl<'a> ActionBody<'a> {
-    /// Returns the result of an action; the last sub-tasks are those that fail.
+    /// Returns the result of an action. By convention the last sub-tasks fail.
     fn new(id: &'a str, total: u8, failed: u8) -> Self {
         let succeeded = total - failed;
         let error = |number: u8| format!("sub-task {number} of {id}: the video source is offline");
@@ -241,7 +241,7 @@ fn check_project(project: &str) -> Result<(), ServiceFault> {
 }
 
 impl Rejection {
-    /// Returns the answer that tells of it, in the words of who refused.
+    /// Returns the response, in the format of the refusing party.
     fn response(&self, request_id: &str) -> HttpResponse {
         match self {
             Self::Gateway(refusal) => refusal.response(request_id),

@@ -1,38 +1,37 @@
-//! The counts of everything that a sandbox has seen.
+//! The counts of all requests that a sandbox has received.
 
 use crate::sandbox::access_log::Status;
 use crate::task::Counts;
 use std::collections::BTreeMap;
 
-/// What a sandbox saw so far, in numbers.
+/// The counts of all requests so far.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SandboxTally {
-    /// Requests of every kind.
+    /// All requests.
     pub requests: u64,
     /// Logins, granted or not.
     pub logins: u64,
-    /// Lists asked for, answered or refused.
+    /// Requests for lists, answered or refused.
     pub lists: u64,
-    /// Actions asked for, carried out or refused.
+    /// Requests for actions, carried out or refused.
     pub actions: u64,
-    /// Actions carried out: every 200, and every request whose connection was reset or that was
-    /// left without an answer.
+    /// Actions carried out: those answered with 200, with a reset connection or not at all.
     pub carried_out: u64,
-    /// The counts of sub-tasks, summed over all answers that carried some.
+    /// The counts of sub-tasks, summed over all answers that have them.
     pub counts: Counts,
-    /// How many answers had which status.
+    /// The number of answers by status.
     pub by_status: BTreeMap<u16, u64>,
-    /// How many connections were reset in place of an answer.
+    /// The number of connections reset instead of an answer.
     pub dropped: u64,
-    /// How many requests were left without an answer.
+    /// The number of requests without an answer.
     pub silent: u64,
-    /// The most requests at a time that had been read and not yet answered. A request that its
-    /// client has given up counts until the sandbox has seen the connection close.
+    /// The maximum number of requests that were read and not yet answered at the same time. A
+    /// request abandoned by its client counts until the sandbox has seen the connection close.
     pub peak_on_wire: u64,
 }
 
 impl SandboxTally {
-    /// Takes note of how a request ended.
+    /// Counts a request by its status.
     pub(crate) fn count_ending(&mut self, status: Status) {
         self.requests += 1;
         match status {

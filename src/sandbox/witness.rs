@@ -1,6 +1,6 @@
-//! What the sandbox saw, for whoever wants to compare it with what batchctl says.
+//! The witness: the sandbox's own record, to compare with batchctl's report.
 //!
-//! Counted when a request is decided, which is when it has been read.
+//! Requests are counted when they are decided, that is, when they have been read.
 
 use crate::sandbox::state::SandboxState;
 use crate::sandbox::tally::SandboxTally;
@@ -12,44 +12,44 @@ use std::sync::MutexGuard;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering;
 
-/// Asks a sandbox what it saw; goes on telling after the sandbox has stopped.
+/// A view of the sandbox's record; it stays readable after the sandbox has stopped.
 #[derive(Clone)]
 pub struct Witness {
     state: Arc<Mutex<SandboxState>>,
     on_wire: Arc<OnWire>,
 }
 
-/// How many requests are read and not yet answered.
+/// The number of requests that are read and not yet answered.
 #[derive(Debug, Default)]
 pub(crate) struct OnWire {
     now: AtomicU64,
     peak: AtomicU64,
 }
 
-/// One request that is not yet answered.
+/// One request that is not yet answered; dropped when it is, or when its client is gone.
 pub(crate) struct OnWireGuard<'a>(&'a OnWire);
 
 impl Witness {
-    /// Returns a witness of a sandbox's state.
+    /// Returns a witness of a sandbox.
     pub(crate) const fn new(state: Arc<Mutex<SandboxState>>, on_wire: Arc<OnWire>) -> Self {
         Self { state, on_wire }
     }
 
-    /// Returns what was seen so far.
+    /// Returns the counts so far.
     pub fn tally(&self) -> SandboxTally {
         let mut tally = self.state().tally().clone();
         tally.peak_on_wire = self.on_wire.peak.load(Ordering::Relaxed);
         tally
     }
 
-    /// Returns how many times a command was carried out on a batch task.
+    /// Returns how often a command was carried out on a batch task.
     pub fn carried_out(&self, id: &str, command: Command) -> u32 {
         let state = self.state();
         let task = state.project().tasks().get(id);
         task.map_or(0, |task| task.carried_out(command))
     }
 
-    /// Returns how many times each batch task was acted upon, those left alone excluded.
+    /// Returns how often any command was carried out on each batch task, without those at zero.
     pub fn carried_out_by_id(&self) -> BTreeMap<String, u32> {
         let state = self.state();
         let tasks = state.project().tasks().iter();
@@ -67,8 +67,9 @@ impl Witness {
 }
 
 impl OnWire {
-    /// Takes note of a request, until the guard is dropped.
+    /// Counts a request until the guard is dropped.
     pub(crate) fn enter(&self) -> OnWireGuard<'_> {
+        // Relaxed is enough: the two numbers order no other memory.
         let now = self.now.fetch_add(1, Ordering::Relaxed) + 1;
         self.peak.fetch_max(now, Ordering::Relaxed);
         OnWireGuard(self)

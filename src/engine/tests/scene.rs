@@ -16,7 +16,7 @@ use crate::clock::Timestamp;
 use crate::engine::Claim;
 use crate::engine::Control;
 use crate::engine::EngineSettings;
-use crate::engine::Origin;
+use crate::engine::StartingPoint;
 use crate::engine::run;
 use crate::event::StopReason;
 use crate::policy::OnDoubt;
@@ -237,6 +237,6 @@ fn settings(tasks: u32) -> EngineSettings {
         tolerated_failures: u64::MAX,
         max_duration: None,
         drain_timeout: secs(30),
-        origin: Origin { selected: u64::from(tasks), ..Origin::default() },
+        origin: StartingPoint { selected: u64::from(tasks), ..StartingPoint::default() },
     }
 }

@@ -6,8 +6,8 @@ use crate::clock::Clock;
 use crate::clock::Instant;
 use crate::sandbox::faults::Throttle;
 use crate::sandbox::http::response::HttpResponse;
-use crate::sandbox::http::signature::AccessKey;
 use crate::sandbox::http::signature::Flaw;
+use crate::sandbox::http::signature::SandboxKey;
 use crate::sandbox::settings::SandboxAuth;
 use crate::sandbox::settings::SandboxLimit;
 use crate::sandbox::settings::SandboxSettings;
@@ -31,7 +31,7 @@ const SOME_LIMIT: SandboxLimit = SandboxLimit { count: 200, window: Duration::fr
 pub(crate) struct Gateway {
     clock: Clock,
     auth: SandboxAuth,
-    key: AccessKey,
+    key: SandboxKey,
     token: Option<String>,
     issued: HashMap<String, Instant>,
     throttle: Option<Throttle>,
@@ -200,9 +200,9 @@ impl Refusal {
 }
 
 /// Returns the key that the account of a sandbox signs with.
-fn access_key(settings: &SandboxSettings, clock: Clock) -> AccessKey {
+fn access_key(settings: &SandboxSettings, clock: Clock) -> SandboxKey {
     let account = &settings.account;
-    AccessKey::new(account.access_key.clone(), account.secret_key.clone(), clock)
+    SandboxKey::new(account.access_key.clone(), account.secret_key.clone(), clock)
 }
 
 /// Says what is wrong with a signature, in the gateway's words as far as they are known.

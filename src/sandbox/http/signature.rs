@@ -28,7 +28,7 @@ const MOST_SKEW: Duration = Duration::from_secs(15 * 60);
 
 /// The key of the sandbox's account, and what has happened to it.
 #[derive(Debug)]
-pub(crate) struct AccessKey {
+pub(crate) struct SandboxKey {
     access: String,
     secret: String,
     clock: Clock,
@@ -61,7 +61,7 @@ struct Claimed<'a> {
     signature: &'a str,
 }
 
-impl AccessKey {
+impl SandboxKey {
     /// Returns a key that was never used.
     pub(crate) const fn new(access: String, secret: String, clock: Clock) -> Self {
         Self { access, secret, clock, wrong: 0, locked_until: None }
@@ -183,9 +183,9 @@ mod tests {
     /// Of the official SDK, for a request with `host` and `x-sdk-date`.
     const RIGHT: &str = "4af358a217721ffccec6f0b72b2a1bcdc54e3f4e02e47751e3b54e3c4fdbd405";
 
-    fn key() -> (AccessKey, Instant) {
+    fn key() -> (SandboxKey, Instant) {
         let clock = Clock::starting_at(NOON);
-        (AccessKey::new(ACCESS.into(), SECRET.into(), clock), clock.instant())
+        (SandboxKey::new(ACCESS.into(), SECRET.into(), clock), clock.instant())
     }
 
     fn request(access: &str, signed: &str, signature: &str) -> Parts {

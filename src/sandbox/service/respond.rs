@@ -63,7 +63,7 @@ struct LatencyRange {
 
 /// How a request will end, and when.
 struct ScheduledReply {
-    ending: SandboxReply,
+    reply: SandboxReply,
     delay: Duration,
     request_id: HeaderValue,
 }
@@ -132,12 +132,12 @@ impl Service {
             latency: self.random.roll(Question::Latency, number),
             now,
         };
-        let (ending, delay) = state.response(&request);
-        state.count(request.route, status_of(&ending));
-        self.write_log(&request, head, status_of(&ending));
+        let (reply, delay) = state.respond(&request);
+        state.count(request.route, status_of(&reply));
+        self.write_log(&request, head, status_of(&reply));
         ScheduledReply {
             delay: self.latency.duration(delay),
-            ending,
+            reply,
             request_id: HeaderValue::try_from(request_id).expect("hexadecimal digits"),
         }
     }
@@ -166,14 +166,14 @@ impl Service {
 impl ScheduledReply {
     /// Waits and answers, or does not.
     async fn deliver(self) -> Result<Response<Full<Bytes>>, Dropped> {
-        if self.ending == SandboxReply::Silent {
+        if self.reply == SandboxReply::Silent {
             return future::pending().await;
         }
         // Even a sleep of no time would cost a turn of the timer.
         if !self.delay.is_zero() {
             tokio::time::sleep(self.delay).await;
         }
-        match self.ending {
+        match self.reply {
             SandboxReply::Answered(response) => Ok(response.into_response(self.request_id)),
             SandboxReply::Dropped | SandboxReply::Silent => Err(Dropped),
         }
@@ -207,8 +207,8 @@ where
 }
 
 /// Returns what the log and the tally have of an ending.
-fn status_of(ending: &SandboxReply) -> Status {
-    match ending {
+fn status_of(reply: &SandboxReply) -> Status {
+    match reply {
         SandboxReply::Answered(response) => Status::Code(response.status().as_u16()),
         SandboxReply::Dropped => Status::Dropped,
         SandboxReply::Silent => Status::Silent,
