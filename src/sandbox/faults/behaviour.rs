@@ -1,14 +1,14 @@
-//! What becomes of a call: by the ending of the id, else by chance.
+//! How the sandbox treats a call: by the ending of the id, otherwise at random.
 //!
-//! Pure: the roll is an argument. Knows neither HTTP nor the state of any task.
+//! Pure: the random number is an argument. Knows neither HTTP nor the state of any batch task.
 
 use crate::sandbox::faults::fault::ServiceFault;
 use crate::sandbox::settings::SandboxSettings;
 
-/// How an id always behaves, told by what follows its last `-`.
+/// How calls of an id are always treated, by the word after its last `-`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Habit {
-    /// As chance will have it.
+    /// No such word: at random.
     Plain,
     /// `-partial`: some sub-tasks fail.
     Partial,
@@ -18,32 +18,32 @@ pub(crate) enum Habit {
     Refused,
     /// `-missing`: no such task.
     Missing,
-    /// `-slow`: right, but late.
+    /// `-slow`: carried out, answered late.
     Slow,
-    /// `-drop`: carried out, the connection reset.
+    /// `-drop`: carried out, then the connection is reset.
     Drop,
     /// `-silent`: carried out, never answered.
     Silent,
     /// `-flaky`: the first call of each command fails.
     Flaky,
-    /// `-garbled`: carried out, the answer unreadable.
+    /// `-garbled`: carried out, with an unreadable answer.
     Garbled,
-    /// `-stuck`: carried out, and on its way for ever.
+    /// `-stuck`: carried out, but its sub-tasks never reach the new state.
     Stuck,
-    /// `-throttled`: the first call of each command is one too many.
+    /// `-throttled`: the first call of each command is throttled.
     Throttled,
 }
 
-/// What becomes of one call.
+/// How one call is treated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum CallBehaviour {
-    /// It is carried out, whether or not the client gets to know.
+    /// It is carried out, whether or not the client learns of it.
     CarriedOut(Failures, ResponseDelivery),
     /// The service answers with an error and does nothing.
     Faulted(ServiceFault),
-    /// The service fails for a reason that is still to be drawn, and does nothing.
+    /// The service answers with a random error and does nothing.
     FaultedByChance,
-    /// One request too many.
+    /// The gateway throttles it.
     Throttled,
 }
 
@@ -52,28 +52,28 @@ pub(crate) enum CallBehaviour {
 pub(crate) enum Failures {
     /// None of them.
     None,
-    /// At least one; where there are two or more, not all.
+    /// At least one; not all, if there are two or more.
     Some,
     /// All of them.
     All,
 }
 
-/// How the answer to a call that was carried out reaches the client.
+/// How the client receives the answer to a call that was carried out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ResponseDelivery {
-    /// As it should.
+    /// Normally.
     Prompt,
     /// Late.
     Late,
-    /// As a page that is no JSON.
+    /// As a page that is not JSON.
     Garbled,
-    /// Not: the connection is reset.
+    /// Not at all: the connection is reset.
     Dropped,
-    /// Not: nothing comes.
+    /// Not at all: there is no answer.
     Silent,
 }
 
-/// The shares of calls that chance spoils.
+/// The shares of calls with random faults.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Shares {
     drop: f64,
@@ -82,7 +82,7 @@ pub(crate) struct Shares {
 }
 
 impl Habit {
-    /// Tells the habit of an id.
+    /// Returns the habit of an id.
     pub(crate) fn from_id(id: &str) -> Self {
         match id.rsplit_once('-').map(|(_, ending)| ending) {
             Some("partial") => Self::Partial,
@@ -100,9 +100,9 @@ impl Habit {
         }
     }
 
-    /// Returns what becomes of the `number`-th call of a command, counted from 1.
+    /// Returns how the `number`-th call of a command, counted from 1, is treated.
     ///
-    /// The share is a roll between 0 and 1; it matters only to plain ids.
+    /// `share` is a random number from 0 to 1; only plain ids use it.
     pub(crate) fn behaviour(self, number: u32, shares: Shares, share: f64) -> CallBehaviour {
         let well = |delivery| CallBehaviour::CarriedOut(Failures::None, delivery);
         match self {
@@ -123,13 +123,14 @@ impl Habit {
 }
 
 impl Shares {
-    /// Takes the shares from the settings, where they have been checked.
+    /// Returns the shares of the settings, which have been checked.
     pub(crate) const fn from_settings(settings: &SandboxSettings) -> Self {
         Self { drop: settings.drop, fail: settings.fail, partial: settings.partial }
     }
 
-    /// Returns what becomes of a call of a plain id.
+    /// Returns how a call of a plain id is treated.
     fn behaviour(self, share: f64) -> CallBehaviour {
+        // The shares lie side by side on the line from 0 to 1, so that each has its exact size.
         if share < self.drop {
             return CallBehaviour::CarriedOut(Failures::None, ResponseDelivery::Dropped);
         }
@@ -155,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn the_ending_of_an_id_decides() {
+    fn the_ending_of_an_id_selects_the_behaviour() {
         let carried_out = |delivery| CallBehaviour::CarriedOut(Failures::None, delivery);
         let some = CallBehaviour::CarriedOut(Failures::Some, ResponseDelivery::Prompt);
         check("gate-partial", 1, some);
@@ -186,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn shares_stand_side_by_side_and_never_overlap() {
+    fn shares_never_overlap() {
         let shares = Shares { drop: 0.1, fail: 0.2, partial: 0.3 };
         let dropped = CallBehaviour::CarriedOut(Failures::None, ResponseDelivery::Dropped);
         let partial = CallBehaviour::CarriedOut(Failures::Some, ResponseDelivery::Prompt);
@@ -205,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn without_shares_chance_spoils_nothing() {
+    fn without_shares_there_are_no_faults() {
         assert_eq!(NO_FAULTS.behaviour(0.0), WELL);
     }
 }

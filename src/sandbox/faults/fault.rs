@@ -1,31 +1,32 @@
-//! The errors of the service itself, with all six fields of its error body.
+//! The errors of the simulated service, with all six fields of its error body.
 //!
-//! Restated from the service's documentation, not from the client's reading of it.
+//! Written from the service's documentation, not from the client's parser, so that a mistake in
+//! one is not repeated in the other.
 
 use crate::sandbox::http::HttpResponse;
 use hyper::StatusCode;
 use serde::Serialize;
 
-/// An error that the service answers with; nothing was carried out.
+/// An error of the service; the command was not carried out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ServiceFault {
-    /// A part of the request does not match its pattern.
+    /// A parameter of the request does not match its pattern.
     InvalidParameter(&'static str),
-    /// There is no task of that id.
+    /// There is no task with this id.
     NoSuchTask,
-    /// The service is in no mood to tell more.
+    /// An internal error without details.
     Internal,
-    /// Something behind the service failed.
+    /// A service behind this one failed.
     Downstream,
-    /// The operation is not allowed, which the service calls a 500.
+    /// The operation is not allowed; the service really answers with 500.
     NotAllowed,
-    /// The call of the service to IAM failed.
+    /// The service could not reach IAM.
     IamUnreachable,
-    /// No more tasks may run. The code has seven digits at the service, too.
+    /// The maximum number of tasks is running. Its code has only seven digits, as at the service.
     QuotaReached,
 }
 
-/// The six fields.
+/// The error body.
 #[derive(Serialize)]
 struct FaultBody<'a> {
     error_code: &'a str,
@@ -37,7 +38,7 @@ struct FaultBody<'a> {
 }
 
 impl ServiceFault {
-    /// The faults that strike by chance.
+    /// The faults that are drawn at random.
     pub(crate) const BY_CHANCE: [Self; 5] = [
         Self::Internal,
         Self::Downstream,
@@ -46,7 +47,7 @@ impl ServiceFault {
         Self::QuotaReached,
     ];
 
-    /// Returns the status it comes with.
+    /// Returns the HTTP status.
     pub(crate) const fn status(self) -> StatusCode {
         match self {
             Self::InvalidParameter(_) | Self::NoSuchTask | Self::QuotaReached => {
@@ -58,7 +59,7 @@ impl ServiceFault {
         }
     }
 
-    /// Returns its code.
+    /// Returns the error code.
     pub(crate) const fn code(self) -> &'static str {
         match self {
             Self::InvalidParameter(_) => "VIAS.00010001",
@@ -104,7 +105,7 @@ impl ServiceFault {
         }
     }
 
-    /// Returns the answer that tells of it.
+    /// Returns the response with this fault.
     pub(crate) fn response(self) -> HttpResponse {
         let (reason, advice) = self.explanation();
         let params = match self {

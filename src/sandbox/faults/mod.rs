@@ -1,4 +1,4 @@
-//! The faults that the simulated service makes, all drawn from one seed.
+//! The faults of the simulated service, all drawn from one seed.
 
 mod behaviour;
 mod fault;

@@ -1,4 +1,4 @@
-//! The gateway of the simulated service: connections, routes, queries, signatures, answers.
+//! The HTTP side of the sandbox: connections, gateway, routes, queries, signatures, responses.
 
 mod connection;
 mod gateway;

@@ -1,40 +1,40 @@
-//! The query of the list operation, checked as the service's definition has it.
+//! The query of the list operation, checked against the service's definition.
 //!
-//! Parameters that the definition does not know are ignored; of repeated ones the last counts.
+//! Unknown parameters are ignored; of repeated ones the last counts.
 
 use crate::sandbox::faults::ServiceFault;
 use crate::sandbox::service::STATES;
 use std::ops::RangeInclusive;
 use url::form_urlencoded;
 
-/// Which batch tasks, and which page of them.
+/// A filter and order of the batch tasks, and the page to return.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ListQuery {
     paging: Option<Paging>,
-    /// Which way.
+    /// The direction.
     pub(crate) order: SortOrder,
-    /// By what.
+    /// The sort key.
     pub(crate) sort: Sort,
     /// Only these groups of cameras.
     pub(crate) groups: Option<Vec<String>>,
-    /// Only with a sub-task in this state.
+    /// Only batch tasks with a sub-task in this state.
     pub(crate) state: Option<&'static str>,
-    /// Only with this part in this column.
+    /// Only batch tasks with this text in this column.
     pub(crate) name_like: Option<(Column, String)>,
-    /// Only of this maker.
+    /// Only batch tasks of this manufacturer.
     pub(crate) manufacturer: Option<String>,
-    /// Only of this algorithm.
+    /// Only batch tasks of this algorithm.
     pub(crate) title: Option<String>,
 }
 
-/// Which page.
+/// The size and number of a page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Paging {
     size: usize,
     number: usize,
 }
 
-/// Which way a list is ordered.
+/// The direction of a list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum SortOrder {
     /// Smallest or oldest first.
@@ -43,26 +43,26 @@ pub(crate) enum SortOrder {
     Descending,
 }
 
-/// By what a list is ordered.
+/// The sort key of a list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Sort {
-    /// When they were created.
+    /// The time of creation.
     CreatedAt,
-    /// How many sub-tasks they have.
+    /// The number of sub-tasks.
     TaskCount,
 }
 
-/// Where a part of a name is looked for.
+/// The column in which a part of a name is searched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Column {
     /// The name of the batch task.
     BatchTaskName,
-    /// The name under which the algorithm is published.
+    /// The published name of the algorithm.
     PublishServiceName,
 }
 
 impl ListQuery {
-    /// Reads the query of a request, percent-encoded as it stands in the address.
+    /// Parses the percent-encoded query of a request.
     pub(crate) fn parse(query: &str) -> Result<Self, ServiceFault> {
         let parameters = Parameters::parse(query);
         Ok(Self {
@@ -77,7 +77,7 @@ impl ListQuery {
         })
     }
 
-    /// Tells whether it asks for all batch tasks, page by page or not.
+    /// Returns whether it selects all batch tasks, in pages or not.
     pub(crate) const fn takes_all(&self) -> bool {
         self.groups.is_none()
             && self.state.is_none()
@@ -86,7 +86,7 @@ impl ListQuery {
             && self.title.is_none()
     }
 
-    /// Cuts its page out of everything it asks for.
+    /// Returns its page out of all selected ids.
     pub(crate) fn cut<'a>(
         &self,
         all: impl Iterator<Item = &'a str>,
@@ -133,7 +133,7 @@ impl Parameters {
         named.map(|(_, value)| value.as_str())
     }
 
-    /// Returns the text of a parameter, whose length in characters must be right.
+    /// Returns the text of a parameter, whose number of characters must be within `length`.
     fn text(
         &self,
         name: &'static str,
@@ -148,7 +148,7 @@ impl Parameters {
         Err(ServiceFault::InvalidParameter(name))
     }
 
-    /// Returns what the word of a parameter stands for.
+    /// Returns the meaning of a parameter's word.
     fn word<T: Copy>(
         &self,
         name: &'static str,
@@ -162,7 +162,7 @@ impl Parameters {
         known.map(|&(_, meaning)| meaning).ok_or(ServiceFault::InvalidParameter(name))
     }
 
-    /// Returns the number of a parameter, which must be within its range.
+    /// Returns the number of a parameter, which must be within `range`.
     fn number(
         &self,
         name: &'static str,
@@ -176,17 +176,18 @@ impl Parameters {
         number.ok_or(ServiceFault::InvalidParameter(name))
     }
 
-    /// Returns which page is asked for, if pages are.
+    /// Returns the page to return, unless paging is off.
     fn paging(&self) -> Result<Option<Paging>, ServiceFault> {
         let paging = Paging {
             size: self.number("page_size", 5..=200, 10)?,
             number: self.number("page_num", 1..=10_000, 1)?,
         };
+        // Checked last, because wrong numbers are refused even without paging.
         let is_paged = self.word("is_paged", &BOOLEANS, true)?;
         Ok(is_paged.then_some(paging))
     }
 
-    /// Returns the state asked for. The definition has lower case, newer pages have upper case.
+    /// Returns the requested state. The definition has lower case, newer documents have upper case.
     fn state(&self) -> Result<Option<&'static str>, ServiceFault> {
         let Some(text) = self.get("task_state") else {
             return Ok(None);
@@ -195,7 +196,7 @@ impl Parameters {
         known.map(|&state| Some(state)).ok_or(ServiceFault::InvalidParameter("task_state"))
     }
 
-    /// Returns the part of a name asked for; without `type_like` there is none.
+    /// Returns the part of a name to search; without `type_like` there is none.
     fn name_like(&self) -> Result<Option<(Column, String)>, ServiceFault> {
         let part = self.text("name_like", 0..=100)?;
         let column = self.word("type_like", &COLUMNS, None)?;
@@ -213,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn the_default_is_the_first_ten_youngest_first() {
+    fn the_default_is_the_youngest_ten() {
         let query = ListQuery::parse("").unwrap();
         let first_ten = Paging { size: 10, number: 1 };
         assert_eq!(query.paging, Some(first_ten));

@@ -1,10 +1,10 @@
-//! Which operation a request asks for, told by method and path alone.
+//! The operation of a request, by its method and path only.
 //!
-//! Exact, as the gateway is: a slash too many is another path. Knows no headers, no state.
+//! Exact like the gateway: an additional slash makes another path. Knows no headers and no state.
 
 use hyper::Method;
 
-/// What is asked for; texts as they stand in the path, still unchecked.
+/// An operation; its texts come from the path as they are, unchecked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum SandboxRoute<'a> {
     /// Start or stop one batch task.
@@ -18,23 +18,23 @@ pub(crate) enum SandboxRoute<'a> {
     Login,
     /// The projects of the account.
     Projects,
-    /// Nothing that the gateway knows.
+    /// An operation that the gateway does not know.
     Unknown,
 }
 
-/// What stands in the path of an action.
+/// The variable parts in the path of an action.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct ActionPath<'a> {
     /// The project.
     pub(crate) project: &'a str,
     /// The batch task.
     pub(crate) id: &'a str,
-    /// What to do to it.
+    /// The command.
     pub(crate) command: &'a str,
 }
 
 impl<'a> SandboxRoute<'a> {
-    /// Finds the operation of a method and a path.
+    /// Returns the operation of a method and a path.
     pub(crate) fn parse(method: &Method, path: &'a str) -> Self {
         if path == "/v3/auth/tokens" && method == Method::POST {
             return Self::Login;
@@ -47,7 +47,7 @@ impl<'a> SandboxRoute<'a> {
             .unwrap_or(Self::Unknown)
     }
 
-    /// Finds the operation of a path below `/v2/`.
+    /// Returns the operation of a path below `/v2/`.
     fn parse_service_path(method: &Method, rest: &'a str) -> Option<Self> {
         let (project, rest) = rest.split_once("/batch-tasks")?;
         if project.is_empty() || project.contains('/') {
@@ -70,7 +70,7 @@ impl<'a> SandboxRoute<'a> {
         }
     }
 
-    /// Returns the word that the access log has for the operation, if the request is well-formed.
+    /// Returns the operation's word in the access log, if the request is well-formed.
     pub(crate) fn log_name(&self) -> Option<&'a str> {
         match *self {
             Self::Action(path) => matches!(path.command, "start" | "stop").then_some(path.command),
@@ -82,7 +82,7 @@ impl<'a> SandboxRoute<'a> {
     }
 }
 
-/// Tells whether a text matches the service's pattern for projects, `^[a-zA-Z0-9-]{1,64}$`.
+/// Returns whether a text matches the service's pattern for projects, `^[a-zA-Z0-9-]{1,64}$`.
 pub(crate) fn is_project_id(text: &str) -> bool {
     let belongs = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
     (1..=64).contains(&text.len()) && text.bytes().all(belongs)
@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn what_stands_in_a_path_is_not_decoded() {
+    fn the_parts_of_a_path_are_not_decoded() {
         let action =
             SandboxRoute::Action(ActionPath { project: "..", id: "a%2Fb", command: "restart" });
         check(&Method::PUT, "/v2/../batch-tasks/a%2Fb/action/restart", action);

@@ -1,13 +1,13 @@
 //! The orders in which batch tasks can be listed.
 //!
-//! They are kept and rebuilt only when tasks have joined, so that reading very many pages needs no
+//! They are kept, and rebuilt only after batch tasks were added, so that reading many pages needs no
 //! sorting.
 
 use crate::sandbox::http::Sort;
 use crate::sandbox::service::batch_task::BatchTask;
 use std::collections::HashMap;
 
-/// The ids of all batch tasks, ascending in each order they can be listed in.
+/// The ids of all batch tasks, ascending in each possible order.
 #[derive(Debug, Default)]
 pub(crate) struct Catalogue {
     by_creation: Vec<Box<str>>,
@@ -15,9 +15,9 @@ pub(crate) struct Catalogue {
 }
 
 impl Catalogue {
-    /// Rebuilds the orders if tasks have joined since.
+    /// Rebuilds the orders if batch tasks were added since.
     pub(crate) fn refresh(&mut self, tasks: &HashMap<Box<str>, BatchTask>) {
-        // Tasks only ever join: as many as before are the same as before.
+        // Batch tasks are never removed, so an equal number means the same batch tasks.
         if self.by_creation.len() == tasks.len() {
             return;
         }

@@ -1,6 +1,6 @@
-//! IAM: a user's name and password for a token of one project, and the projects there are.
+//! The simulated IAM: issues tokens for a user's name and password, and lists projects.
 //!
-//! Speaks IAM's own error shape, the third after the service's and the gateway's.
+//! IAM has an error format of its own, the third after those of the service and the gateway.
 
 use crate::clock::Clock;
 use crate::clock::Instant;
@@ -17,10 +17,10 @@ use serde::Serialize;
 use serde_json::json;
 use url::form_urlencoded;
 
-/// The header that carries the token, which the body does not.
+/// The header with the token; the body does not have it.
 const SUBJECT_TOKEN: HeaderName = HeaderName::from_static("x-subject-token");
 
-/// Gives out tokens.
+/// Issues tokens to one user.
 pub(crate) struct SandboxIam {
     account: Account,
     clock: Clock,
@@ -28,29 +28,29 @@ pub(crate) struct SandboxIam {
     issued_tokens: u64,
 }
 
-/// A login that was granted.
+/// A successful login.
 #[derive(Debug)]
 pub(crate) struct Grant {
     /// The token.
     pub(crate) token: String,
-    /// When it ends.
+    /// The instant at which it expires.
     pub(crate) expires: Instant,
-    /// What to answer.
+    /// The response.
     pub(crate) response: HttpResponse,
 }
 
-/// Why a login was refused.
+/// The reason for refusing a login.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Denial {
     /// The body is not a password login to a project.
     Malformed,
-    /// No such user, or not this password.
+    /// The user is unknown, or the password or passcode is wrong.
     WrongPassword,
-    /// No such project.
+    /// The project does not exist.
     NoSuchProject,
 }
 
-/// The body of a login; what else it may hold is ignored.
+/// The body of a login; other fields are ignored.
 #[derive(Deserialize)]
 struct LoginRequest {
     auth: LoginAuth,
@@ -109,7 +109,7 @@ struct ProjectScope {
     name: Option<String>,
 }
 
-/// A project as the answer has it.
+/// A project in a response.
 #[derive(Serialize)]
 struct ProjectFound {
     id: String,
@@ -117,7 +117,7 @@ struct ProjectFound {
 }
 
 impl SandboxIam {
-    /// Returns an IAM that knows one user.
+    /// Returns an IAM with one user.
     pub(crate) const fn new(account: Account, clock: Clock, random: SeededRandom) -> Self {
         Self { account, clock, random, issued_tokens: 0 }
     }
@@ -137,24 +137,25 @@ impl SandboxIam {
         if !self.knows(&identity.password.user) || !self.has_passcode(identity.totp.as_ref()) {
             return Err(Denial::WrongPassword);
         }
+        // After the password, because strangers must not learn which projects exist.
         let project = self.project(request.auth.scope.project)?;
         Ok(self.grant(&project, has_nocatalog(query), now))
     }
 
-    /// Tells whether a user is the one.
+    /// Returns whether a user is the account's, with the right password.
     fn knows(&self, user: &User) -> bool {
         user.name == self.account.user
             && user.password == self.account.password
             && user.domain.name == self.account.domain
     }
 
-    /// Tells whether the passcode came along, where one is asked for.
+    /// Returns whether the passcode is right, if the account has one.
     fn has_passcode(&self, totp: Option<&Totp>) -> bool {
         let given = totp.map(|totp| &totp.user.passcode);
         self.account.passcode.is_none() || self.account.passcode.as_ref() == given
     }
 
-    /// Lists the projects of a name, or all.
+    /// Lists the projects with a name, or all.
     pub(crate) fn projects(&self, query: &str) -> HttpResponse {
         let name = form_urlencoded::parse(query.as_bytes()).find(|(key, _)| key == "name");
         let wanted = name.map(|(_, name)| name.into_owned());
@@ -170,7 +171,7 @@ impl SandboxIam {
         HttpResponse::json(StatusCode::OK, &json!({ "projects": found, "links": {} }))
     }
 
-    /// Finds the project a login is for: the id that was given, or the account's for any name.
+    /// Returns the project of a login: by its id, or by its name among the account's projects.
     fn project(&self, request: ProjectScope) -> Result<ProjectFound, Denial> {
         match (request.id, request.name) {
             (Some(id), name) => {
@@ -190,7 +191,7 @@ impl SandboxIam {
         }
     }
 
-    /// Gives out one more token.
+    /// Issues one more token.
     fn grant(&mut self, project: &ProjectFound, catalog: Catalog, now: Instant) -> Grant {
         self.issued_tokens += 1;
         let roll = self.random.roll(Question::Token, self.issued_tokens);
@@ -206,7 +207,7 @@ impl SandboxIam {
         }
     }
 
-    /// Returns the body of the answer to a login.
+    /// Returns the response body of a login.
     fn body(
         &self,
         project: &ProjectFound,
@@ -235,14 +236,14 @@ impl SandboxIam {
     }
 }
 
-/// Whether the answer lists the services.
+/// Whether the response lists the services.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Catalog {
     Sent,
     LeftOut,
 }
 
-/// Reads the one parameter of a login: any value that is not empty leaves the catalog out.
+/// Reads the only parameter of a login: any value that is not empty leaves the catalog out.
 fn has_nocatalog(query: &str) -> Catalog {
     let mut parameters = form_urlencoded::parse(query.as_bytes());
     if parameters.any(|(name, value)| name == "nocatalog" && !value.is_empty()) {
@@ -251,7 +252,7 @@ fn has_nocatalog(query: &str) -> Catalog {
     Catalog::Sent
 }
 
-/// Writes a time as IAM does: RFC 3339 in UTC with microseconds.
+/// Writes a time like IAM: RFC 3339 in UTC with microseconds.
 pub(crate) fn time_text(time: Timestamp) -> String {
     let time = jiff::Timestamp::from_microsecond(time.as_micros())
         .expect("a sandbox runs within the years that a calendar has");
@@ -259,7 +260,7 @@ pub(crate) fn time_text(time: Timestamp) -> String {
 }
 
 impl Denial {
-    /// Returns the answer that tells of it.
+    /// Returns the response with this denial.
     pub(crate) fn response(self) -> HttpResponse {
         let (status, message, title) = match self {
             Self::Malformed => (
@@ -306,7 +307,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_login_gives_a_token_of_the_project_for_its_life() {
+    async fn a_login_issues_a_token_of_the_project_for_its_lifetime() {
         let (mut iam, now) = iam();
         let body = request("sandbox", "sandbox", &json!({ "name": "cn-north-4" }));
         let grant = iam.login(body.as_bytes(), "nocatalog=true", now).expect("all is right");
@@ -321,7 +322,7 @@ mod tests {
     }
 
     #[test]
-    fn every_login_gives_another_token() {
+    fn every_login_issues_another_token() {
         let (mut iam, now) = iam();
         let body = request("sandbox", "sandbox", &json!({ "id": "p-1" }));
         let first = iam.login(body.as_bytes(), "", now).unwrap();
@@ -332,7 +333,7 @@ mod tests {
     }
 
     #[test]
-    fn a_login_asks_for_a_passcode_if_the_account_has_one() {
+    fn a_login_needs_a_passcode_if_the_account_has_one() {
         let account = Account { passcode: Some("123456".into()), ..Account::default() };
         let clock = Clock::starting_at(NOON);
         let mut iam = SandboxIam::new(account, clock, SeededRandom::new(0));
@@ -352,7 +353,7 @@ mod tests {
     }
 
     #[test]
-    fn an_account_with_projects_has_no_others() {
+    fn an_account_with_listed_projects_has_no_others() {
         let named = |name: &str, id: &str| (name.to_owned(), id.to_owned());
         let projects = vec![named("north", "p-1"), named("south", "p-2"), named("south", "p-3")];
         let account = Account { projects, ..Account::default() };
@@ -375,7 +376,7 @@ mod tests {
     }
 
     #[test]
-    fn logins_are_denied_in_iams_own_words() {
+    fn denied_logins_get_iams_error_format() {
         let project = json!({ "id": "p-1" });
         check_denied(&request("sandbox", "wrong", &project), Denial::WrongPassword);
         check_denied(&request("nobody", "sandbox", &project), Denial::WrongPassword);

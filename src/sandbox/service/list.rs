@@ -1,7 +1,4 @@
-//! One page of the batch tasks: which, in what order, and how they are written.
-//!
-//! The orders are kept and rebuilt only when tasks have joined, so that walking through very
-//! many pages costs no sorting.
+//! One page of the batch tasks: their selection, order and JSON.
 
 use crate::clock::Instant;
 use crate::sandbox::faults::Habit;
@@ -19,21 +16,21 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// What all batch tasks run; the name under which it is published is the same.
+/// The algorithm of all batch tasks; its published name is the same.
 const ALGORITHM: &str = "intrusion-detection";
-/// Who made it.
+/// The manufacturer of the algorithm.
 const COMPANY: &str = "sandbox";
 /// The groups of cameras.
 const GROUPS: [&str; 4] = ["gate", "hall", "yard", "dock"];
 
-/// The body of the answer.
+/// The body of the response.
 #[derive(Serialize)]
 struct ListBody<'a> {
     count: usize,
     batch_task_list: Vec<BatchTaskEntry<'a>>,
 }
 
-/// One batch task, as the service writes it.
+/// One batch task in the service's format.
 #[derive(Serialize)]
 struct BatchTaskEntry<'a> {
     id: &'a str,
@@ -46,11 +43,11 @@ struct BatchTaskEntry<'a> {
     video_group_name: &'a str,
     video_source_name: String,
     batch_task_status_info: BTreeMap<&'static str, u8>,
-    // In no definition, but the real service sends it; clients must not stumble over it.
+    // Undocumented, but sent by the real service; clients must tolerate it.
     priority: u8,
 }
 
-/// What else is needed to look at a task.
+/// The settings of the project that affect how batch tasks are listed.
 struct View {
     random: SeededRandom,
     settle: Duration,
@@ -59,7 +56,7 @@ struct View {
     now: Instant,
 }
 
-/// Returns the answer to a query.
+/// Returns the response to a query.
 pub(crate) fn page(project: &mut SandboxProject, query: &ListQuery, now: Instant) -> HttpResponse {
     let view = View {
         random: project.random(),
@@ -75,6 +72,7 @@ pub(crate) fn page(project: &mut SandboxProject, query: &ListQuery, now: Instant
         SortOrder::Descending => Box::new(ids.iter().rev().map(|id| &**id)),
     };
     let entry = |id| view.entry(id, &tasks[id]);
+    // Without a filter only the entries of the page are computed: a project may have very many.
     let body = if query.takes_all() {
         ListBody { count: ids.len(), batch_task_list: query.cut(ordered).map(entry).collect() }
     } else {
@@ -89,7 +87,7 @@ pub(crate) fn page(project: &mut SandboxProject, query: &ListQuery, now: Instant
 }
 
 impl View {
-    /// Tells whether a query asks for a task.
+    /// Returns whether a query selects a batch task.
     fn is_asked_for(&self, query: &ListQuery, id: &str, task: &BatchTask) -> bool {
         let in_state = |state: &str| {
             self.states(id, task).iter().any(|&(name, count)| count > 0 && name == state)
@@ -106,7 +104,7 @@ impl View {
             && query.title.as_ref().is_none_or(|title| title == ALGORITHM)
     }
 
-    /// Writes one task.
+    /// Returns the entry of one batch task.
     fn entry<'a>(&self, id: &'a str, task: &BatchTask) -> BatchTaskEntry<'a> {
         let states = self.states(id, task);
         BatchTaskEntry {
@@ -124,7 +122,7 @@ impl View {
         }
     }
 
-    /// Returns the states that the list tells of a task.
+    /// Returns the states of a batch task as the list shows them.
     fn states(&self, id: &str, task: &BatchTask) -> Histogram {
         let is_stuck = Habit::from_id(id) == Habit::Stuck
             || self.random.roll_for(Question::Stuck, id).share() < self.stuck;
@@ -132,13 +130,13 @@ impl View {
         task.stale_states(self.now, self.stale, settle)
     }
 
-    /// Returns the group of cameras that a task watches.
+    /// Returns the group of cameras of a batch task.
     fn group(&self, id: &str) -> &'static str {
         let roll = self.random.roll_for(Question::Group, id);
         GROUPS[roll.below(GROUPS.len() as u64) as usize]
     }
 
-    /// Returns the name of a task.
+    /// Returns the name of a batch task.
     fn name(&self, id: &str) -> String {
         format!("{} {id}", self.group(id))
     }
@@ -161,7 +159,7 @@ mod tests {
         page(project, &query, now).body()
     }
 
-    /// Compares the number of all entries, and the ids on the page.
+    /// Checks the number of all entries, and the ids on the page.
     fn check(project: &mut SandboxProject, query: &str, count: u64, expected: &[&str]) {
         let body = list(project, query, Clock::start().instant());
         let entries = body["batch_task_list"].as_array().unwrap();
@@ -187,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn the_order_can_be_turned_round() {
+    fn the_order_can_be_reversed() {
         let oldest = ["task-000003", "task-000002", "task-000001"];
         check(&mut project(3), "order_by=asc", 3, &oldest);
     }
@@ -219,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn stuck_tasks_are_on_their_way_for_ever() {
+    fn stuck_tasks_never_reach_their_new_state() {
         let mut project = project(1);
         let now = Clock::start().instant();
         project.call("gate-stuck", Command::Start, now);
@@ -233,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn a_share_of_the_tasks_runs_at_first() {
+    fn a_share_of_the_tasks_runs_at_the_start() {
         let running = |share| {
             let settings = SandboxSettings { running: share, ..SandboxSettings::default() };
             let mut project = SandboxProject::new(&settings);
@@ -244,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn names_groups_and_makers_are_filtered() {
+    fn names_groups_and_manufacturers_are_filtered() {
         let like = "type_like=batch_task_name&name_like=000002";
         check(&mut project(3), like, 1, &["task-000002"]);
         check(&mut project(3), "type_like=publish_service_name&name_like=face", 0, &[]);
@@ -257,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn an_entry_has_the_services_fields_and_one_more() {
+    fn an_entry_has_the_documented_fields_and_one_more() {
         let mut project = project(1);
         let now = Clock::start().instant();
         let body = list(&mut project, "", now);
@@ -270,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn tasks_that_join_later_are_listed_too() {
+    fn tasks_added_later_are_listed_too() {
         let mut project = project(1);
         check(&mut project, "", 1, &["task-000001"]);
         project.call("gate-1", Command::Start, Clock::start().instant());

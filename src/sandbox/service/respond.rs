@@ -1,7 +1,7 @@
-//! Answers requests: everything is decided the moment a request has been read, then delivered.
+//! Answers requests: each is decided when it has been read, and then delivered.
 //!
-//! One lock is held while a request is decided, and its log line is added under it; so the log,
-//! the counts and the states never contradict each other. Nothing waits under that lock.
+//! The decision and its log line are made under one lock, so the log, the counts and the states
+//! never contradict each other. Nothing waits under that lock.
 
 use crate::clock::Clock;
 use crate::clock::Instant;
@@ -35,7 +35,7 @@ use std::sync::Arc;
 use std::sync::Mutex;
 use std::time::Duration;
 
-/// The longest body of a login that is read.
+/// The maximum size of a login's body.
 const LONGEST_BODY: usize = 64 * 1024;
 
 /// The simulated service, shared by all connections.
@@ -49,19 +49,19 @@ pub(crate) struct Service {
     on_wire: Arc<OnWire>,
 }
 
-/// The connection is to be reset in place of an answer.
+/// The connection must be reset instead of a response.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the connection is reset in place of an answer")]
 pub(crate) struct Dropped;
 
-/// How long answers take.
+/// The range of latencies.
 struct LatencyRange {
     least: Duration,
     span: Duration,
     late: Duration,
 }
 
-/// How a request will end, and when.
+/// A reply, and its delay.
 struct ScheduledReply {
     reply: SandboxReply,
     delay: Duration,
@@ -69,7 +69,7 @@ struct ScheduledReply {
 }
 
 impl Service {
-    /// Returns the service of a sandbox that begins now.
+    /// Returns the service of a sandbox that starts now.
     pub(crate) fn new(settings: &SandboxSettings, log: Option<AccessLog>) -> Self {
         let clock = Clock::start();
         Self {
@@ -83,19 +83,20 @@ impl Service {
         }
     }
 
-    /// Returns a witness of what this service sees.
+    /// Returns a witness of this service's requests.
     pub(crate) fn witness(&self) -> Witness {
         Witness::new(Arc::clone(&self.state), Arc::clone(&self.on_wire))
     }
 
-    /// Returns the access log, if one is kept.
+    /// Returns the access log, if there is one.
     pub(crate) const fn log(&self) -> Option<&AccessLog> {
         self.log.as_ref()
     }
 
-    /// Answers a request, or asks for the connection to be reset, or never completes.
+    /// Answers a request, fails so that the connection is reset, or never completes.
     ///
-    /// Dropped halfway, the client gets no answer; what was decided stays done and logged.
+    /// Dropping the future leaves the client without an answer; a decision stays in effect and in
+    /// the log.
     pub(crate) async fn respond<B>(
         &self,
         request: Request<B>,
@@ -116,10 +117,10 @@ impl Service {
         self.decide(&head, &body).deliver().await
     }
 
-    /// Decides how a request ends, and takes note of it.
+    /// Decides the reply to a request, and records it.
     fn decide(&self, head: &Parts, body: &[u8]) -> ScheduledReply {
         let mut state = self.state.lock().expect("no holder of the lock panics");
-        // The clock is read under the lock so that the lines of the log are in its order.
+        // The clock is read under the lock, so that the lines of the log are in the order of time.
         let now = self.clock.instant();
         let number = state.tally().requests + 1;
         let request_id = self.request_id(number);
@@ -148,7 +149,7 @@ impl Service {
         format!("{:016x}{number:016x}", roll.bits())
     }
 
-    /// Adds the line of a request to the log.
+    /// Adds a request to the log.
     fn write_log(&self, request: &SandboxRequest<'_>, head: &Parts, status: Status) {
         let Some(log) = &self.log else {
             return;
@@ -164,12 +165,12 @@ impl Service {
 }
 
 impl ScheduledReply {
-    /// Waits and answers, or does not.
+    /// Delivers the reply after its delay; never completes if there is none.
     async fn deliver(self) -> Result<Response<Full<Bytes>>, Dropped> {
         if self.reply == SandboxReply::Silent {
             return future::pending().await;
         }
-        // Even a sleep of no time would cost a turn of the timer.
+        // Even a sleep of zero costs a tick of the timer.
         if !self.delay.is_zero() {
             tokio::time::sleep(self.delay).await;
         }
@@ -181,13 +182,13 @@ impl ScheduledReply {
 }
 
 impl LatencyRange {
-    /// Takes the times from the settings.
+    /// Returns the latencies of the settings.
     fn from_settings(settings: &SandboxSettings) -> Self {
         let least = *settings.latency.start();
         Self { least, span: settings.latency.end().saturating_sub(least), late: settings.slow }
     }
 
-    /// Returns how long a delay is.
+    /// Returns the duration of a delay.
     fn duration(&self, delay: Delay) -> Duration {
         match delay {
             Delay::Usual(roll) => self.least + self.span.mul_f64(roll.share()),
@@ -196,7 +197,7 @@ impl LatencyRange {
     }
 }
 
-/// Reads a body; one that is too long or breaks off is as good as none.
+/// Reads a body; one that is too long or incomplete counts as empty.
 async fn read<B>(body: B) -> Bytes
 where
     B: Body,
@@ -206,7 +207,7 @@ where
     read.map(Collected::to_bytes).unwrap_or_default()
 }
 
-/// Returns what the log and the tally have of an ending.
+/// Returns the status of a reply for log and tally.
 fn status_of(reply: &SandboxReply) -> Status {
     match reply {
         SandboxReply::Answered(response) => Status::Code(response.status().as_u16()),
@@ -231,7 +232,7 @@ mod tests {
             .unwrap()
     }
 
-    /// Calls one id and compares after how many milliseconds it is answered.
+    /// Calls one id and checks the latency in milliseconds.
     async fn check_delay(settings: &SandboxSettings, id: &str, millis: u64) {
         let service = service(settings);
         let before = service.clock.instant();
@@ -246,7 +247,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn answers_take_their_time() {
+    async fn responses_have_the_configured_latency() {
         check_delay(&always_after(0), "gate-1", 0).await;
         check_delay(&always_after(20), "gate-1", 20).await;
         check_delay(&always_after(20), "gate-drop", 20).await;
@@ -255,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn latency_is_spread_over_its_range() {
+    fn latencies_cover_their_range() {
         let latency = LatencyRange::from_settings(&SandboxSettings::default());
         let random = SeededRandom::new(0);
         let delays: Vec<Duration> = (0..1000)
@@ -267,7 +268,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_request_counts_as_on_the_wire_until_it_is_given_up() {
+    async fn a_request_counts_as_on_the_wire_until_its_client_gives_up() {
         let service = service(&always_after(0));
         let silent = service.respond(start("gate-silent"));
         let given_up = tokio::time::timeout(Duration::ZERO, silent).await;
