@@ -110,6 +110,7 @@ impl AccessLog {
 
     /// Writes the remaining lines and ends the writer. Its error is returned by the first call.
     pub(crate) fn close(&self) -> Result<(), SandboxError> {
+        // Set under the lock, because the writer checks it there before it sleeps.
         self.shared.pending().closing = true;
         self.shared.changed.notify_one();
         let writer = self.writer.lock().expect("no holder panics").take();

@@ -125,6 +125,7 @@ impl SandboxState {
             SandboxRoute::List { project } => self.list(request, project).map(usual),
             SandboxRoute::Login => self.login(request).map(usual),
             SandboxRoute::Projects => self.projects(request).map(usual),
+            // Before any credential check: the gateway cannot know which ones an unknown API needs.
             SandboxRoute::Unknown => Err(Refusal::UnknownApi.into()),
         };
         decided.unwrap_or_else(|rejection| usual(rejection.response(request.request_id)))
@@ -136,6 +137,8 @@ impl SandboxState {
         request: &SandboxRequest<'_>,
         path: ActionPath<'_>,
     ) -> Result<(SandboxReply, Delay), Rejection> {
+        // The gateway comes first, because it does not know the service's patterns, and because a
+        // refused request must not count as a call of its id.
         self.gateway.admit(request.head, request.body, request.now)?;
         let command = checked(path)?;
         let call = self.project.call(path.id, command, request.now);
@@ -149,6 +152,7 @@ impl SandboxState {
                 let reply = SandboxReply::Answered(fault.response());
                 Ok((reply, Delay::Usual(call.latency)))
             }
+            // Only the id asks for this refusal; the real limit has admitted the request.
             CallResult::Throttled => Err(self.gateway.throttled().into()),
         }
     }
@@ -161,6 +165,8 @@ impl SandboxState {
         latency: Roll,
     ) -> (SandboxReply, Delay) {
         let usual = Delay::Usual(latency);
+        // Counts are added to the tally only if the client can read them, so that the witness can be
+        // compared with the client's own sums.
         match delivery {
             ResponseDelivery::Prompt => (self.with_counts(result), usual),
             ResponseDelivery::Late => (self.with_counts(result), Delay::Late),
@@ -194,6 +200,7 @@ impl SandboxState {
 
     /// Logs a user in.
     fn login(&mut self, request: &SandboxRequest<'_>) -> Result<HttpResponse, Rejection> {
+        // Logins bypass the gateway, because their clients have no token yet.
         let grant = self.iam.login(request.body, request.query, request.now)?;
         self.gateway.issue(grant.token, grant.expires);
         Ok(grant.response)
@@ -201,6 +208,7 @@ impl SandboxState {
 
     /// Lists the projects of the account.
     fn projects(&mut self, request: &SandboxRequest<'_>) -> Result<HttpResponse, Rejection> {
+        // Not throttled, because IAM is not behind the limit of the service.
         self.gateway.authorise(request.head, request.body, request.now)?;
         Ok(self.iam.projects(request.query))
     }

@@ -42,6 +42,7 @@ impl SandboxThread {
     /// All of [`Sandbox::bind`], and a thread that cannot be started.
     pub fn start(settings: SandboxSettings) -> Result<Self, SandboxError> {
         let (shutdown, when_shut_down) = oneshot::channel();
+        // Room for the one message, so that the thread never waits for its starter.
         let (listening, when_listening) = mpsc::sync_channel(1);
         let thread = std::thread::Builder::new()
             .name("sandbox".into())
@@ -77,6 +78,7 @@ impl SandboxThread {
 
     /// Stops the thread the first time it is called.
     fn end(&mut self) -> Result<(), SandboxError> {
+        // Dropping the sender is the signal: it also arrives if this thread unwinds.
         drop(self.shutdown.take());
         self.thread.take().map_or(Ok(()), joined)
     }

@@ -38,6 +38,7 @@ impl Witness {
     /// Returns the counts so far.
     pub fn tally(&self) -> SandboxTally {
         let mut tally = self.state().tally().clone();
+        // Counted outside the lock, because a request is on the wire before it is decided.
         tally.peak_on_wire = self.on_wire.peak.load(Ordering::Relaxed);
         tally
     }

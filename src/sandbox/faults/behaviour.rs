@@ -115,6 +115,7 @@ impl Habit {
             Self::Drop => well(ResponseDelivery::Dropped),
             Self::Silent => well(ResponseDelivery::Silent),
             Self::Garbled => well(ResponseDelivery::Garbled),
+            // Only the first call: a client that retries must succeed in the end.
             Self::Flaky if number == 1 => CallBehaviour::Faulted(ServiceFault::Downstream),
             Self::Throttled if number == 1 => CallBehaviour::Throttled,
             Self::Flaky | Self::Throttled | Self::Stuck => well(ResponseDelivery::Prompt),

@@ -35,6 +35,7 @@ impl Throttle {
         let Some(oldest) = self.arrivals.pop_front() else {
             return false;
         };
+        // Pushed even if it is refused, because refused requests count as well.
         self.arrivals.push_back(now);
         now.duration_since(oldest) >= self.limit.window
     }

@@ -135,6 +135,7 @@ impl Gateway {
         }
         match &self.token {
             Some(valid) if valid.as_bytes() == token => Ok(()),
+            // With `Token` and no configured one, only issued tokens are valid.
             None if self.auth == SandboxAuth::AnyToken => Ok(()),
             Some(_) | None => Err(Refusal::TokenWrong),
         }

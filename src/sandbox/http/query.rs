@@ -95,6 +95,7 @@ impl ListQuery {
             Some(page) => ((page.number - 1) * page.size, page.size),
             None => (0, usize::MAX),
         };
+        // A page beyond the end is empty, not an error: batch tasks may disappear between two pages.
         all.skip(skipped).take(size)
     }
 }

@@ -49,6 +49,8 @@ impl<'a> SandboxRoute<'a> {
 
     /// Returns the operation of a path below `/v2/`.
     fn parse_service_path(method: &Method, rest: &'a str) -> Option<Self> {
+        // Not checked against the service's patterns here: a bad id is the service's error, which has
+        // another format than that of an unknown path.
         let (project, rest) = rest.split_once("/batch-tasks")?;
         if project.is_empty() || project.contains('/') {
             return None;

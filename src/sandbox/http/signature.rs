@@ -85,6 +85,7 @@ impl SandboxKey {
         let header = head.headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
         let claimed = header.and_then(Claimed::read).ok_or(Flaw::Missing)?;
         let date = text_of(head, "x-sdk-date").ok_or(Flaw::Missing)?;
+        // An unsigned date could be replaced, and the signature would be valid forever.
         if !claimed.signed.contains(&"x-sdk-date") {
             return Err(Flaw::Missing);
         }
@@ -98,6 +99,7 @@ impl SandboxKey {
         let to_sign = format!("SDK-HMAC-SHA256\n{date}\n{}", hash(canonical.as_bytes()));
         let key = hmac::Key::new(hmac::HMAC_SHA256, self.secret.as_bytes());
         let signature = hmac::sign(&key, to_sign.as_bytes());
+        // A plain comparison: its duration may leak, but a sandbox protects nothing.
         if hexadecimal(signature.as_ref()) == claimed.signature {
             return Ok(());
         }
@@ -144,6 +146,7 @@ fn path(raw: &str) -> Option<String> {
         let segment = percent_decode_str(segment).decode_utf8().ok()?;
         path += &format!("/{}", utf8_percent_encode(&segment, RESERVED));
     }
+    // The canonical path ends with a slash, even if the path of the request does not.
     Some(path + "/")
 }
 

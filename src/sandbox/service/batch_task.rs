@@ -100,6 +100,7 @@ impl BatchTask {
         if self.heading == command && self.failed == failed {
             return;
         }
+        // Kept for stale lists, which show the states before this change.
         self.before = (self.heading, self.failed);
         self.heading = command;
         self.failed = failed;
@@ -117,6 +118,7 @@ impl BatchTask {
         if self.moved.is_none_or(|moved| now.duration_since(moved) >= stale) {
             return self.states(now.checked_sub(stale).unwrap_or(now), settle);
         }
+        // Only one earlier target is kept, so two changes within `stale` show the state between them.
         let (heading, failed) = self.before;
         Self { heading, failed, moved: None, ..*self }.states(now, settle)
     }
@@ -124,6 +126,7 @@ impl BatchTask {
     /// Returns the states at an instant; a change takes `settle`.
     pub(crate) fn states(&self, now: Instant, settle: Duration) -> Histogram {
         let on_the_way = |moved: Instant| now.duration_since(moved) < settle;
+        // A failed start has a state of its own; after a failed stop the sub-task simply runs on.
         let (state, left_behind) = match (self.heading, self.moved.is_some_and(on_the_way)) {
             (Command::Start, true) => (STARTING, START_FAILED),
             (Command::Start, false) => (RUNNING, START_FAILED),

@@ -40,6 +40,7 @@ fn sorted_by(
     number: impl Fn(&BatchTask) -> i64,
 ) -> Vec<Box<str>> {
     let mut ids: Vec<(i64, &str)> = tasks.iter().map(|(id, task)| (number(task), &**id)).collect();
+    // The id decides between equal numbers: the hash map has a random order, pages must not.
     ids.sort_unstable();
     ids.into_iter().map(|(_, id)| id.into()).collect()
 }

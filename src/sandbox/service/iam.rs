@@ -134,6 +134,7 @@ impl SandboxIam {
         if !identity.methods.iter().any(|method| method == "password") {
             return Err(Denial::Malformed);
         }
+        // One denial for password and passcode: a client must not learn which of them was right.
         if !self.knows(&identity.password.user) || !self.has_passcode(identity.totp.as_ref()) {
             return Err(Denial::WrongPassword);
         }
@@ -160,6 +161,7 @@ impl SandboxIam {
         let name = form_urlencoded::parse(query.as_bytes()).find(|(key, _)| key == "name");
         let wanted = name.map(|(_, name)| name.into_owned());
         let fits = |found: &&(String, String)| wanted.as_ref().is_none_or(|name| *name == found.0);
+        // Without configured projects every name exists, so that any region can be rehearsed.
         let any = [(wanted.clone().unwrap_or("sandbox".into()), self.account.project_id.clone())];
         let known =
             if self.account.projects.is_empty() { &any[..] } else { &self.account.projects };
@@ -174,6 +176,7 @@ impl SandboxIam {
     /// Returns the project of a login: by its id, or by its name among the account's projects.
     fn project(&self, request: ProjectScope) -> Result<ProjectFound, Denial> {
         match (request.id, request.name) {
+            // An id needs no look-up, because every id leads to the same simulated project.
             (Some(id), name) => {
                 let name = name.unwrap_or_else(|| id.clone());
                 Ok(ProjectFound { id, name })

@@ -126,6 +126,7 @@ impl View {
     fn states(&self, id: &str, task: &BatchTask) -> Histogram {
         let is_stuck = Habit::from_id(id) == Habit::Stuck
             || self.random.roll_for(Question::Stuck, id).share() < self.stuck;
+        // A change that takes the maximum duration never ends.
         let settle = if is_stuck { Duration::MAX } else { self.settle };
         task.stale_states(self.now, self.stale, settle)
     }

@@ -137,6 +137,8 @@ impl SandboxProject {
     pub(crate) fn call(&mut self, id: &str, command: Command, now: Instant) -> Call {
         let habit = Habit::from_id(id);
         let number = self.count_call(habit, id, command);
+        // All random numbers of this call follow from one key, so that neither other ids nor other
+        // commands influence them.
         let key = call_key(id, command as u64, number);
         let share = self.random.roll(Question::CallBehaviour, key).share();
         let behaviour = habit.behaviour(number, self.shares, share);
@@ -148,6 +150,7 @@ impl SandboxProject {
 
     /// Counts a call and returns its number. A missing id is not added, so its number is always 1.
     fn count_call(&mut self, habit: Habit, id: &str, command: Command) -> u32 {
+        // Adding it would list an id that does not exist.
         if habit == Habit::Missing {
             return 1;
         }
@@ -162,6 +165,8 @@ impl SandboxProject {
                 Command::Start => Command::Stop,
                 Command::Stop => Command::Start,
             };
+            // Younger than all generated ones, so that added batch tasks shift the pages of a list
+            // like at the real service, where the youngest come first.
             let younger = self.random.roll_for(Question::Age, id).below(YOUNGEST);
             let created_at =
                 FIRST_CREATED_AT + 1 + i64::try_from(younger).expect("thirty days fit");
@@ -182,6 +187,7 @@ impl SandboxProject {
                 CallResult::CarriedOut { total: task.size(), failed, delivery }
             }
             CallBehaviour::Faulted(fault) => CallResult::Faulted(fault),
+            // A second random number, so that the choice of the error never changes which calls fail.
             CallBehaviour::FaultedByChance => {
                 let faults = ServiceFault::BY_CHANCE;
                 let drawn = self.random.roll(Question::Fault, key);

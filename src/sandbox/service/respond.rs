@@ -107,6 +107,8 @@ impl Service {
     {
         let _on_wire = self.on_wire.enter();
         let (head, body) = request.into_parts();
+        // Only logins have a body that matters. Waiting for others would let a slow client delay the
+        // decision, and with it the order of the log.
         let body = match SandboxRoute::parse(&head.method, head.uri.path()) {
             SandboxRoute::Login => read(body).await,
             SandboxRoute::Action(_)
@@ -122,6 +124,7 @@ impl Service {
         let mut state = self.state.lock().expect("no holder of the lock panics");
         // The clock is read under the lock, so that the lines of the log are in the order of time.
         let now = self.clock.instant();
+        // The tally counts this request below; until then its number is one more.
         let number = state.tally().requests + 1;
         let request_id = self.request_id(number);
         let request = SandboxRequest {
