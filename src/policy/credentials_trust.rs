@@ -5,7 +5,7 @@
 //! again. Pure: renews nothing and waits for nothing.
 
 /// The number of refusals of one task after which the run ends, even if other tasks are accepted.
-const MOST_REFUSALS: u32 = 3;
+const MAX_REFUSALS: u32 = 3;
 
 /// The number of a set of credentials within a process; each renewal gets the next one.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -60,7 +60,7 @@ impl CredentialsTrust {
     /// are the present credentials.
     pub fn refuse(&self, used: Generation, in_force: Generation, refusals: u32) -> Remedy {
         // First, because a task that is always refused would otherwise renew without end.
-        if refusals > MOST_REFUSALS {
+        if refusals > MAX_REFUSALS {
             return Remedy::Stop;
         }
         if used < in_force {

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 /// The minimum that a share of the tasks tolerates, because a few bad ids in a short list are not
 /// an outage.
-const LEAST_OF_A_SHARE: u64 = 10;
+const MIN_OF_A_SHARE: u64 = 10;
 
 /// The number of failed tasks that a run tolerates; one more stops new sendings.
 ///
@@ -37,7 +37,7 @@ impl MaxFailures {
             Self::Percent(percent) => {
                 // In 128 bits, because the product of a large selection overflows 64.
                 let share = u128::from(selected) * u128::from(percent) / 100;
-                u64::try_from(share).unwrap_or(u64::MAX).max(LEAST_OF_A_SHARE)
+                u64::try_from(share).unwrap_or(u64::MAX).max(MIN_OF_A_SHARE)
             }
         }
     }

@@ -9,7 +9,7 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 /// The minimum number of throttled answers for which a lower rate is suggested.
-const LEAST_THROTTLED: u64 = 5;
+const MIN_THROTTLED: u64 = 5;
 /// The minimum share of throttled answers for which a lower rate is suggested.
 const THROTTLED_SHARE: f64 = 0.01;
 /// The share of its rate from which on a run was limited by nothing else.
@@ -21,7 +21,7 @@ const HEADROOM: f64 = 1.25;
 /// The mean share of used slots above which a run was limited by their number.
 const FULL: f64 = 0.8;
 /// The minimum number of time-outs for which a longer one is suggested.
-const LEAST_TIMED_OUT: u64 = 3;
+const MIN_TIMED_OUT: u64 = 3;
 /// The share of the time-out from which on the slowest answer shows that the time-out is too short.
 /// If all answers are faster, the service was away instead.
 const NEARLY_TIMED_OUT: f64 = 0.5;
@@ -107,7 +107,7 @@ pub fn tuning_hints(figures: &RunFigures) -> Vec<TuningHint> {
 fn lower_rate(figures: &RunFigures) -> Option<TuningHint> {
     let share = figures.throttled as f64 / figures.attempts as f64;
     // A search for the rate is throttled now and then, and lowers its rate by itself.
-    if figures.finds_rate || figures.throttled < LEAST_THROTTLED || share < THROTTLED_SHARE {
+    if figures.finds_rate || figures.throttled < MIN_THROTTLED || share < THROTTLED_SHARE {
         return None;
     }
     let accepted = figures.attempts.saturating_sub(figures.throttled);
@@ -155,7 +155,7 @@ fn room_to_search(figures: &RunFigures) -> Option<TuningHint> {
 fn longer_timeout(figures: &RunFigures) -> Option<TuningHint> {
     let nearly = figures.slowest >= figures.timeout.mul_f64(NEARLY_TIMED_OUT);
     let advised = Duration::from_secs((figures.timeout.as_secs_f64() * 2.0).ceil() as u64);
-    (figures.timed_out >= LEAST_TIMED_OUT && nearly).then_some(TuningHint::LongerTimeout(advised))
+    (figures.timed_out >= MIN_TIMED_OUT && nearly).then_some(TuningHint::LongerTimeout(advised))
 }
 
 #[cfg(test)]

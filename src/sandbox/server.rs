@@ -93,7 +93,10 @@ impl Sandbox {
         }
         // The connections end before the log is closed, because each request adds a line to it.
         connections.shutdown().await;
-        self.service.log().map_or(Ok(()), AccessLog::close)
+        match self.service.log() {
+            Some(log) => log.close(),
+            None => Ok(()),
+        }
     }
 }
 

@@ -80,7 +80,10 @@ impl SandboxThread {
     fn end(&mut self) -> Result<(), SandboxError> {
         // Dropping the sender is the signal: it also arrives if this thread unwinds.
         drop(self.shutdown.take());
-        self.thread.take().map_or(Ok(()), joined)
+        match self.thread.take() {
+            Some(thread) => joined(thread),
+            None => Ok(()),
+        }
     }
 }
 

@@ -3,8 +3,8 @@
 //! Admitted, durable and released are explained in `docs/GLOSSARY.md`.
 
 use super::Dispatcher;
+use super::MAX_WAITING;
 use super::MIN_CLAIM;
-use super::MOST_WAITING;
 use crate::clock::Instant;
 use crate::engine::attempt::Attempt;
 use crate::engine::attempt::Completion;
@@ -67,7 +67,7 @@ where
     /// Begins attempts as long as a slot is free and every gate permits it.
     pub(super) fn admit(&mut self) {
         let now = self.clock.instant();
-        while self.stopping.is_none() && self.begun() < self.slots() + self.most_ahead() {
+        while self.stopping.is_none() && self.begun() < self.slots() + self.max_ahead() {
             // The pacer comes last, because its permission counts the attempt as admitted. The
             // breaker and the choice of a task count nothing and may be asked in vain.
             match self.breaker.ask(now.into()) {
@@ -117,7 +117,7 @@ where
 
     fn has_fresh(&self) -> bool {
         let set_aside = self.retry_queue.len() + self.suspects.len();
-        !self.fresh.is_empty() && set_aside < MOST_WAITING && self.canary_lets_begin()
+        !self.fresh.is_empty() && set_aside < MAX_WAITING && self.canary_lets_begin()
     }
 
     /// Returns whether the canary, if there is one, lets a fresh task begin.
@@ -197,7 +197,7 @@ where
             // after a kill, so nothing is announced that would wait.
             match self.pacer.release(now.into()) {
                 Admission::Now if self.ensure_announced(&attempt) => {
-                    now = self.send_now(attempt).await
+                    now = self.send_now(attempt).await;
                 }
                 Admission::Now => return self.durable.push_front(attempt),
                 Admission::NotBefore(due) => {

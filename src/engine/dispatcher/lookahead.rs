@@ -16,11 +16,11 @@ use std::time::Duration;
 
 /// The number of commits to look ahead: the one under way, and the next.
 const COMMITS: f64 = 2.0;
-/// The maximum number of attempts begun ahead for each slot. Together with [`MOST`] it limits how
+/// The maximum number of attempts begun ahead for each slot. Together with [`MAX_AHEAD`] it limits how
 /// many more tasks may be in doubt after a power failure.
-pub(in crate::engine) const MOST_PER_SLOT: usize = 4;
+pub(in crate::engine) const MAX_PER_SLOT: usize = 4;
 /// The maximum number of attempts begun ahead in all.
-const MOST: usize = 1_000;
+const MAX_AHEAD: usize = 1_000;
 /// The weight of a new span in the average, as TCP weighs round-trip times (RFC 6298).
 const WEIGHT: f64 = 0.125;
 /// The delay before the ledger is asked again after it could not record a departure.
@@ -66,7 +66,7 @@ impl Lookahead {
     /// Little's law: `slots` calls of length `call` complete at a rate of `slots / call`.
     fn extra_attempts(&self, slots: usize) -> usize {
         let (Some(call), Some(commit)) = (self.call.0, self.commit.0) else { return 0 };
-        let most = slots.saturating_mul(MOST_PER_SLOT).min(MOST);
+        let most = slots.saturating_mul(MAX_PER_SLOT).min(MAX_AHEAD);
         #[expect(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,
@@ -87,7 +87,7 @@ where
     ///
     /// Zero under a rate limit: the limit spreads the sendings anyway, and the record of an attempt
     /// has the earliest time at which it can leave. Zero while single calls probe the service.
-    pub(super) fn most_ahead(&self) -> usize {
+    pub(super) fn max_ahead(&self) -> usize {
         let most = self.operator.concurrency.get();
         let is_held = self.breaker.away_since().is_some() || self.held_since.is_some();
         if self.pacer.rate().is_some() || is_held || self.slots() < most {

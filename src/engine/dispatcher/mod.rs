@@ -52,7 +52,7 @@ use tokio::time::Sleep;
 
 /// The number of tasks waiting for a retry at which no fresh ones are begun. This keeps memory flat
 /// while a service refuses everything.
-pub(super) const MOST_WAITING: usize = 10_000;
+pub(super) const MAX_WAITING: usize = 10_000;
 /// The minimum number of tasks to claim at a time.
 const MIN_CLAIM: usize = 256;
 

@@ -59,7 +59,7 @@ impl OperatorChanges {
         match outcome {
             ChangeAnswer::Changed => self.unrecorded.push(pending),
             ChangeAnswer::AsBefore | ChangeAnswer::NotNow | ChangeAnswer::Stopping => {
-                pending.notify()
+                pending.notify();
             }
         }
     }
@@ -148,7 +148,9 @@ where
         // Durable attempts are older than admitted ones; the held queue keeps this order.
         let attempts: Vec<Attempt> =
             self.durable.drain(..).chain(self.admitted.drain(..)).collect();
-        attempts.into_iter().for_each(|attempt| self.withdraw_for_later(attempt));
+        for attempt in attempts {
+            self.withdraw_for_later(attempt);
+        }
     }
 
     /// Returns whether nothing may be sent, because of a pause or refused credentials.

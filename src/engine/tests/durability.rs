@@ -9,8 +9,8 @@ use super::service::done;
 use super::service::in_doubt;
 use super::service::throttled;
 use super::service::transient;
-use crate::engine::dispatcher::MOST_WAITING;
-use crate::engine::dispatcher::lookahead::MOST_PER_SLOT;
+use crate::engine::dispatcher::MAX_WAITING;
+use crate::engine::dispatcher::lookahead::MAX_PER_SLOT;
 use crate::event::EventKind;
 use crate::task::Outcome;
 
@@ -82,7 +82,7 @@ async fn tasks_are_claimed_in_chunks_until_none_is_left() {
 #[tokio::test(start_paused = true)]
 async fn no_new_tasks_are_begun_while_too_many_wait() {
     // Every third task fails: with half of them the service would seem to be away.
-    let tasks = 3 * (u32::try_from(MOST_WAITING).unwrap() + 2_000);
+    let tasks = 3 * (u32::try_from(MAX_WAITING).unwrap() + 2_000);
     let script = |ordinal, number| match (ordinal % 3, number) {
         (0, 1) => at_once(transient()),
         (0, _) => at_once(in_doubt()),
@@ -95,7 +95,7 @@ async fn no_new_tasks_are_begun_while_too_many_wait() {
         begun -= usize::from(matches!(event.kind, EventKind::TaskSettled { .. }));
         most = most.max(begun);
     }
-    assert!((MOST_WAITING..MOST_WAITING + (1 + MOST_PER_SLOT) * 64).contains(&most), "{most}");
+    assert!((MAX_WAITING..MAX_WAITING + (1 + MAX_PER_SLOT) * 64).contains(&most), "{most}");
     assert_eq!(seen.count(Outcome::Ambiguous), tasks as usize / 3);
 }
 

@@ -6,7 +6,7 @@ use super::seen::Seen;
 use super::service::after_millis;
 use super::service::done;
 use super::service::refused;
-use crate::engine::dispatcher::lookahead::MOST_PER_SLOT;
+use crate::engine::dispatcher::lookahead::MAX_PER_SLOT;
 use crate::event::EventKind;
 use crate::task::Outcome;
 use std::time::Duration;
@@ -35,7 +35,7 @@ fn most_begun(seen: &Seen) -> usize {
 async fn a_service_that_is_faster_than_the_disk_is_kept_busy() {
     let seen = fast_service(160).run().await;
     assert_eq!(seen.count(Outcome::Succeeded), 160);
-    let most = 8 * (1 + MOST_PER_SLOT);
+    let most = 8 * (1 + MAX_PER_SLOT);
     assert_eq!((most_begun(&seen), seen.witness.most_on_wire), (most, 8));
     // With eight begun at a time, only every other commit would release calls: four seconds.
     assert!(seen.lasted() <= secs(2), "{:?}", seen.lasted());

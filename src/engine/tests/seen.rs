@@ -6,7 +6,7 @@ use super::service::Witness;
 use crate::clock::Timestamp;
 use crate::engine::EngineSettings;
 use crate::engine::LedgerError;
-use crate::engine::dispatcher::lookahead::MOST_PER_SLOT;
+use crate::engine::dispatcher::lookahead::MAX_PER_SLOT;
 use crate::event::AttemptResult;
 use crate::event::Change;
 use crate::event::Event;
@@ -145,7 +145,7 @@ impl Seen {
                 assert_eq!(seq.0, next, "attempts are counted without a gap");
                 next += 1;
                 open.insert(*seq);
-                assert!(open.len() <= (1 + MOST_PER_SLOT) * most_slots, "too many admitted");
+                assert!(open.len() <= (1 + MAX_PER_SLOT) * most_slots, "too many admitted");
             }
             if let EventKind::AttemptEnded { seq, .. } | EventKind::AttemptWithdrawn { seq, .. } =
                 &event.kind

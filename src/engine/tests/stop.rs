@@ -9,7 +9,7 @@ use super::service::done;
 use super::service::silence;
 use super::service::transient;
 use crate::engine::Control;
-use crate::engine::dispatcher::lookahead::MOST_PER_SLOT;
+use crate::engine::dispatcher::lookahead::MAX_PER_SLOT;
 use crate::event::StopReason;
 use crate::task::Outcome;
 
@@ -141,7 +141,7 @@ async fn a_stop_reaches_a_run_that_never_has_to_wait() {
     let seen = scene.answering(script).run().await;
     assert_eq!(seen.stopped(), Some(&StopReason::Interrupted));
     // Attempts begun ahead of the four slots may be answered before the stop is read.
-    assert!(seen.sendings().len() <= 104 + 4 * MOST_PER_SLOT, "{} sent", seen.sendings().len());
+    assert!(seen.sendings().len() <= 104 + 4 * MAX_PER_SLOT, "{} sent", seen.sendings().len());
 }
 
 #[tokio::test(start_paused = true)]

@@ -16,11 +16,11 @@ use std::time::Instant;
 const WINDOW: u32 = 50;
 /// The number of failures among them that opens the breaker. Attempts not made yet count as served,
 /// because a few failures are not an outage.
-const MOST_AWAY: u32 = WINDOW / 2;
+const AWAY_TO_OPEN: u32 = WINDOW / 2;
 /// The number of trial calls after a served probe.
 const TRIAL: u32 = 5;
 /// The number of failures among them that opens the breaker again.
-const MOST_AWAY_IN_TRIAL: u32 = TRIAL.div_ceil(2);
+const AWAY_TO_REOPEN: u32 = TRIAL.div_ceil(2);
 /// The wait before the first probe; it doubles with each.
 const FIRST_WAIT: Duration = Duration::from_secs(5);
 /// The longest wait before a probe, jitter included. The run continues at most this long after the
@@ -188,10 +188,10 @@ impl Breaker {
             return Attribution::Service;
         }
         // A call with a higher number was sent later, so the service worked after the failure.
-        match self.served.is_some_and(|served| served > number) {
-            true => Attribution::Task,
-            false => Attribution::Unknown,
+        if self.served.is_some_and(|served| served > number) {
+            return Attribution::Task;
         }
+        Attribution::Unknown
     }
 
     /// Attributes the failure of an attempt when no other call is left that could show its cause.
@@ -233,7 +233,7 @@ impl Breaker {
             Health::Away => self.failing_since = self.failing_since.or(Some(now)),
         }
         self.recent.push(health);
-        (self.recent.away() >= MOST_AWAY).then(|| self.open(now, jitter))
+        (self.recent.away() >= AWAY_TO_OPEN).then(|| self.open(now, jitter))
     }
 
     fn end_trial(
@@ -243,7 +243,7 @@ impl Breaker {
         now: Instant,
         jitter: f64,
     ) -> Option<BreakerChange> {
-        if away >= MOST_AWAY_IN_TRIAL {
+        if away >= AWAY_TO_REOPEN {
             return Some(self.open(now, jitter));
         }
         (served_calls + away >= TRIAL).then(|| self.close())

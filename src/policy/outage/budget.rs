@@ -73,10 +73,10 @@ impl RetryBudget {
     /// Asks whether one more retry may go, without counting it.
     pub fn ask(&mut self, now: Instant) -> RetryPermit {
         self.advance(now);
-        match affordable(self.firsts, self.retries) {
-            true => RetryPermit::Now,
-            false => RetryPermit::NotBefore(self.next_turn()),
+        if affordable(self.firsts, self.retries) {
+            return RetryPermit::Now;
         }
+        RetryPermit::NotBefore(self.next_turn())
     }
 
     /// Drops the buckets that are too old.

@@ -19,11 +19,11 @@ use url::form_urlencoded;
 /// All bytes except the unreserved ones of RFC 3986.
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 /// The number of consecutive wrong signatures that lock a key.
-const MOST_WRONG: u32 = 5;
+const MAX_WRONG: u32 = 5;
 /// The duration of the lock.
 const LOCKED_FOR: Duration = Duration::from_secs(300);
 /// The maximum difference between the time of a signature and the gateway's time.
-const MOST_SKEW: Duration = Duration::from_secs(15 * 60);
+const MAX_SKEW: Duration = Duration::from_secs(15 * 60);
 
 /// The access key of the sandbox's account, with its recent failures.
 #[derive(Debug)]
@@ -73,7 +73,7 @@ impl SandboxKey {
         }
         let checked = self.verify(head, body, now);
         self.wrong = if checked.is_ok() { 0 } else { self.wrong + 1 };
-        if self.wrong >= MOST_WRONG {
+        if self.wrong >= MAX_WRONG {
             // The count restarts, because one wrong signature after the lock must not lock again.
             self.wrong = 0;
             self.locked_until = Some(now + LOCKED_FOR);
@@ -92,7 +92,7 @@ impl SandboxKey {
         if claimed.access != self.access {
             return Err(Flaw::UnknownKey);
         }
-        if self.skew(date, now).is_none_or(|skew| skew > MOST_SKEW) {
+        if self.skew(date, now).is_none_or(|skew| skew > MAX_SKEW) {
             return Err(Flaw::OutOfTime);
         }
         let canonical = canonical(head, &claimed.signed, body).ok_or(Flaw::Missing)?;
@@ -219,8 +219,8 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_signature_is_valid_for_a_quarter_of_an_hour() {
-        check(&right(), MOST_SKEW, &Ok(()));
-        check(&right(), MOST_SKEW + Duration::from_secs(1), &Err(Flaw::OutOfTime));
+        check(&right(), MAX_SKEW, &Ok(()));
+        check(&right(), MAX_SKEW + Duration::from_secs(1), &Err(Flaw::OutOfTime));
     }
 
     #[tokio::test(start_paused = true)]

@@ -29,7 +29,7 @@ const AGE_STEP: i64 = 60_000;
 /// milliseconds.
 const YOUNGEST: u64 = 30 * 24 * 60 * 60 * 1000;
 /// The maximum number of sub-tasks of a batch task.
-const MOST_SUB_TASKS: u64 = 8;
+const MAX_SUB_TASKS: u64 = 8;
 
 /// The batch tasks by id.
 #[derive(Debug)]
@@ -210,7 +210,7 @@ fn size(random: SeededRandom, id: &str) -> u8 {
     let roll = random.roll_for(Question::Size, id);
     // A single sub-task cannot fail partially.
     let least = 1 + u64::from(Habit::from_id(id) == Habit::Partial);
-    let size = least + roll.below(MOST_SUB_TASKS + 1 - least);
+    let size = least + roll.below(MAX_SUB_TASKS + 1 - least);
     u8::try_from(size).expect("eight sub-tasks fit")
 }
 
