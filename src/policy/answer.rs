@@ -106,6 +106,8 @@ pub struct ServiceError {
     pub message: String,
     /// `detail`.
     pub detail: String,
+    /// `params`; an entry that is no text is its JSON.
+    pub params: Vec<String>,
     /// `reason`.
     pub reason: String,
     /// `advice`.

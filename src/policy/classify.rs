@@ -233,13 +233,15 @@ fn is_gateway_code(code: &str) -> bool {
 fn described(status: u16, verdict: Verdict, error: ServiceError) -> Failure {
     let message = match (error.message.is_empty(), error.detail.is_empty()) {
         (false, _) => error.message,
-        (true, false) => error.detail,
+        (true, false) => error.detail.clone(),
         (true, true) => format!("status {status} without an error message"),
     };
     Failure {
         kind: kind_of(status, verdict),
         code: error.code,
         message,
+        detail: error.detail,
+        params: error.params,
         reason: error.reason,
         advice: error.advice,
         error_list: Vec::new(),
