@@ -16,6 +16,14 @@ pub enum Answer {
 }
 
 impl Answer {
+    /// Returns the wait that the service asks for, whatever the status.
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Response(response) => response.retry_after,
+            Self::NoResponse(_) | Self::Panicked(_) => None,
+        }
+    }
+
     /// Returns the HTTP status, if there is a response.
     pub const fn status(&self) -> Option<u16> {
         match self {
