@@ -38,6 +38,8 @@ impl Answer {
 pub enum Delivery {
     /// No: the name look-up, the connection or the handshake failed.
     NeverLeft,
+    /// No: the proxy refused to pass the call on, as it would refuse every other one.
+    ProxyRefused,
     /// Yes: the service may have received the call and carried it out.
     Possible,
 }

@@ -35,6 +35,8 @@ pub enum Verdict {
     InDoubt,
     /// The credentials were refused; the command was not carried out.
     Unauthorised,
+    /// The proxy refused to pass calls on; none of them can reach the service.
+    ProxyRefused,
     /// The service or its gateway refused this call, and would refuse it again.
     Refused,
     /// The service failed for now, and did not carry the command out.
@@ -102,6 +104,7 @@ pub fn classify_read(answer: &Answer) -> Finding {
 fn no_response(gone: &NoResponse) -> Finding {
     let verdict = match gone.delivery {
         Delivery::NeverLeft => Verdict::NeverLeft,
+        Delivery::ProxyRefused => Verdict::ProxyRefused,
         Delivery::Possible => Verdict::InDoubt,
     };
     Finding::failed(verdict, Failure::seen(gone.kind, gone.message.clone()))
@@ -198,6 +201,7 @@ fn error_status(status: u16, response: &Response) -> Finding {
 /// | status | verdict | source |
 /// |---|---|---|
 /// | 401 | credentials | RFC 9110, 15.5.2, whatever the body says; gateway 0301 and 0307 |
+/// | 407 | the proxy refused | RFC 9110, 15.5.8: the next proxy asks who calls |
 /// | 429, any with 0308 | throttled | RFC 6585, 4; gateway 0308 |
 /// | 503 of the gateway or with a wait | throttled | RFC 9110, 15.6.4 |
 /// | 500 VIAS 0023 | credentials | VIAS error codes |
@@ -218,6 +222,7 @@ fn error_verdict(status: u16, retry_after: Option<Duration>, error: &ServiceErro
     // own codes come before the gateway's meaning of the same status.
     match (status, code_suffix(&error.code)) {
         (401, _) => Verdict::Unauthorised,
+        (407, _) => Verdict::ProxyRefused,
         (429, _) | (_, "0308") => throttled(),
         (500, "0023") if is_service_code(&error.code) => Verdict::Unauthorised,
         (500, "0012") if is_service_code(&error.code) => Verdict::Refused,

@@ -156,7 +156,7 @@ impl<'a, A: TaskApi> Walker<'a, A> {
                 Decision::HoldRun { wait } => {
                     self.pacer.hold((self.clock.instant() + wait).into());
                 }
-                Decision::Settle(_) => return Ok(Err(Gap::Unread(failure))),
+                Decision::Settle(_) | Decision::StopRun => return Ok(Err(Gap::Unread(failure))),
                 // Renewed credentials that are refused at once would be refused again.
                 Decision::Reauthorise if history.refusals > 1 => {
                     return Ok(Err(Gap::Unauthorised(failure)));

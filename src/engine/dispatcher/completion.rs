@@ -71,6 +71,7 @@ where
             Decision::SendAgain { .. } if health == Health::Away => {
                 self.suspects.insert(seq.0, EndedAttempt { claim, seq, verdict, asked_wait });
             }
+            Decision::StopRun => self.stop(StopReason::ProxyRefused),
             Decision::Reauthorise => self.reauthorise(Claim { history: uncharged, ..claim }, used),
             _ => self.settle_or_retry(
                 EndedAttempt { claim, seq, verdict, asked_wait },
@@ -112,7 +113,9 @@ where
                 self.send_again(claim, after.max(asked_wait.unwrap_or_default()));
             }
             Decision::HoldRun { wait } => self.hold_for(claim, wait),
-            Decision::Reauthorise => unreachable!("a service that refuses credentials is not away"),
+            Decision::Reauthorise | Decision::StopRun => {
+                unreachable!("a service that refuses credentials or a proxy is not away")
+            }
         }
     }
 
