@@ -25,15 +25,27 @@ const MAX_DEPTH: usize = 128;
 pub(crate) struct TooLong;
 
 /// What was received of a body so far.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct BodyBuffer {
+    max_verbatim: usize,
     verbatim: Vec<u8>,
     /// The copy of a long body; `verbatim` is empty then.
     condensed: Option<Condenser>,
     received: usize,
 }
 
+impl Default for BodyBuffer {
+    fn default() -> Self {
+        Self::keeping(MAX_VERBATIM)
+    }
+}
+
 impl BodyBuffer {
+    /// Returns an empty buffer that keeps a body of this length as it comes.
+    pub(crate) fn keeping(max_verbatim: usize) -> Self {
+        Self { max_verbatim, verbatim: Vec::new(), condensed: None, received: 0 }
+    }
+
     /// Takes the next part of a body.
     pub(crate) fn push(&mut self, chunk: &[u8]) -> Result<(), TooLong> {
         self.received += chunk.len();
@@ -44,7 +56,7 @@ impl BodyBuffer {
             condensed.push(chunk);
             return Ok(());
         }
-        if self.received <= MAX_VERBATIM {
+        if self.received <= self.max_verbatim {
             self.verbatim.extend_from_slice(chunk);
             return Ok(());
         }

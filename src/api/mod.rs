@@ -9,7 +9,6 @@ mod client;
 mod credentials;
 mod endpoint;
 mod error_chain;
-mod http;
 mod json_text;
 mod list;
 mod redactor;
