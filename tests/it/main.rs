@@ -2,6 +2,8 @@
 
 // So marked, their helpers may `unwrap` as the tests may.
 #[cfg(test)]
+mod answers;
+#[cfg(test)]
 mod cli;
 #[cfg(test)]
 mod examples;

@@ -92,20 +92,11 @@ fn common_kinds() -> Vec<Kind> {
         kind("interim", ("succeeded", "200", "", 1), |r| {
             well(r).with_before("HTTP/1.1 103 Early Hints\r\nlink: x\r\n\r\n")
         }),
-        kind("blank-before-colon-of-length", ("ambiguous", "", "body", ATTEMPTS), |_| {
-            Reply::raw("HTTP/1.1 200 OK\r\ncontent-length : 2\r\n\r\n{}")
-        }),
-        kind("long-head", ("ambiguous", "", "body", ATTEMPTS), |_| {
-            Reply::answer(200, "{}").with_header("x-a", &"x".repeat(70_000))
-        }),
         kind("identity", ("succeeded", "200", "", 1), |r| {
             well(r).with_header("content-encoding", "identity")
         }),
         kind("not-compressed", ("succeeded", "200", "", 1), |r| {
             well(r).with_header("content-encoding", "gzip")
-        }),
-        kind("tls-alert", ("failed", "", "tls", ATTEMPTS), |_| {
-            Reply::raw(b"\x15\x03\x01\x00\x02\x02\x0a")
         }),
         kind("error-in-200", doubtful, |_| Reply::service(200, "VIAS.00010001", "no")),
         kind("gzip", doubtful, |r| {
@@ -164,13 +155,19 @@ fn rare_kinds() -> Vec<Kind> {
         kind("huge", ("ambiguous", "200", "body", ATTEMPTS), |_| {
             Reply::answer(200, vec![b' '; 2 << 20])
         }),
+        kind("blank-before-colon-of-length", ("ambiguous", "", "body", ATTEMPTS), |_| {
+            Reply::raw("HTTP/1.1 200 OK\r\ncontent-length : 2\r\n\r\n{}")
+        }),
+        kind("long-head", ("ambiguous", "", "body", ATTEMPTS), |_| {
+            Reply::answer(200, "{}").with_header("x-a", &"x".repeat(70_000))
+        }),
         kind("ten-thousand-texts", ("failed", "200", "service", 1), |r| {
             Reply::long_list(&r.id, 10_000, 120)
         }),
         kind("interim-flood", ("ambiguous", "", "body", ATTEMPTS), |_| {
             Reply::flood("", "HTTP/1.1 100 Continue\r\n\r\n")
         }),
-        kind("tiny-chunks", ("ambiguous", "200", "body", ATTEMPTS), |_| {
+        kind("tiny-chunks", ("ambiguous", "", "timeout", ATTEMPTS), |_| {
             Reply::flood("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n", "1\r\nx\r\n")
         }),
         kind("too-early", ("succeeded", "200", "", 2), |request| match request.attempt {
