@@ -30,6 +30,7 @@ use batchctl::policy::ActionResult;
 use batchctl::policy::Answer;
 use batchctl::policy::Body;
 use batchctl::policy::OnDoubt;
+use batchctl::policy::PaceStart;
 use batchctl::policy::Response;
 use batchctl::policy::RetryPolicy;
 use batchctl::policy::ServiceError;
@@ -215,7 +216,7 @@ fn settings(rate: Rate, tasks: u32) -> EngineSettings {
     EngineSettings {
         concurrency: CONCURRENCY,
         rate: Some(rate),
-        auto: None,
+        pace: PaceStart::below(Some(rate)),
         timeout: Duration::from_secs(60),
         retry: RetryPolicy { max_attempts: ATTEMPTS, on_doubt: OnDoubt::Retry },
         ramp: None,
@@ -223,6 +224,7 @@ fn settings(rate: Rate, tasks: u32) -> EngineSettings {
         tolerated_failures: 0,
         max_duration: None,
         outage_timeout: Duration::from_secs(600),
+        throttle_timeout: Duration::from_secs(600),
         drain_timeout: Duration::from_secs(30),
         origin: StartingPoint { selected: u64::from(tasks), ..StartingPoint::default() },
     }

@@ -338,6 +338,8 @@ pub enum StopReason {
     NotAuthorised,
     /// The service was away for longer than `--outage-timeout`.
     Outage,
+    /// The service throttled every call, or asked to wait, for longer than `--throttle-timeout`.
+    Throttled,
     /// One of the tasks of `--canary` did not succeed.
     CanaryFailed,
     /// An operator asked the run to drain.
@@ -359,13 +361,14 @@ impl FromStr for StopReason {
 
 impl StopReason {
     /// Every reason, in the order of the enum.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Interrupted,
         Self::Terminated,
         Self::TooManyFailures,
         Self::OutOfTime,
         Self::NotAuthorised,
         Self::Outage,
+        Self::Throttled,
         Self::CanaryFailed,
         Self::Drained,
     ];
@@ -379,6 +382,7 @@ impl StopReason {
             Self::OutOfTime => "out_of_time",
             Self::NotAuthorised => "not_authorised",
             Self::Outage => "outage",
+            Self::Throttled => "throttled",
             Self::CanaryFailed => "canary_failed",
             Self::Drained => "drained",
         }

@@ -58,6 +58,10 @@ pub struct RunSettings {
     /// How long the service may be away before the run stops. By default 10 minutes.
     #[serde(rename = "outage_timeout_ms", with = "millis")]
     pub outage_timeout: Duration,
+    /// How long the service may throttle every call, or ask the run to wait, before the run stops. By
+    /// default 10 minutes.
+    #[serde(rename = "throttle_timeout_ms", with = "millis")]
+    pub throttle_timeout: Duration,
     /// How long new calls are sent. By default without end.
     #[serde(rename = "max_duration_ms", with = "optional_millis")]
     pub max_duration: Option<Duration>,
@@ -93,6 +97,7 @@ impl Default for RunSettings {
             canary: None,
             max_failures: MaxFailures::Percent(25),
             outage_timeout: Duration::from_secs(600),
+            throttle_timeout: Duration::from_secs(600),
             max_duration: None,
             finish_by: None,
             drain_timeout: Duration::from_secs(30),

@@ -41,8 +41,14 @@ impl SettingFlags<'_> {
         // Without `..`: a new flag does not compile until it is taken over here.
         let PaceArgs { rate: _, rate_min: _, rate_max: _, concurrency } = pace;
         let CallArgs { timeout, connect_timeout, max_attempts, on_doubt } = call;
-        let StopArgs { max_failures, outage_timeout, max_duration, finish_by, drain_timeout } =
-            stop;
+        let StopArgs {
+            max_failures,
+            outage_timeout,
+            throttle_timeout,
+            max_duration,
+            finish_by,
+            drain_timeout,
+        } = stop;
         let StateArgs { skip_unchanged, on_unknown, wait: _, wait_timeout: _ } = state;
         settings.rate = rate_setting(settings.rate, pace, &is_given);
         take(&mut settings.concurrency, *concurrency, is_given("concurrency"));
@@ -54,6 +60,7 @@ impl SettingFlags<'_> {
         take(&mut settings.canary, small.canary(), is_given("canary"));
         take(&mut settings.max_failures, *max_failures, is_given("max_failures"));
         take(&mut settings.outage_timeout, *outage_timeout, is_given("outage_timeout"));
+        take(&mut settings.throttle_timeout, *throttle_timeout, is_given("throttle_timeout"));
         take(&mut settings.max_duration, *max_duration, is_given("max_duration"));
         take(&mut settings.finish_by, *finish_by, is_given("finish_by"));
         take(&mut settings.drain_timeout, *drain_timeout, is_given("drain_timeout"));

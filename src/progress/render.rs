@@ -309,6 +309,7 @@ fn why_stopped(reason: &StopReason) -> &'static str {
         StopReason::OutOfTime => "out of time",
         StopReason::NotAuthorised => "the credentials were refused",
         StopReason::Outage => "the service was away for too long",
+        StopReason::Throttled => "the service throttled for too long",
         StopReason::CanaryFailed => "a task of the canary did not succeed",
         StopReason::Drained => "asked to drain",
     }

@@ -245,8 +245,8 @@ impl Planned {
         self.time_left = Some(time_left);
     }
 
-    /// Lets a run with `--rate auto` begin with what runs of this profile have learnt, and keeps
-    /// for the next one what it learns itself.
+    /// Lets the run begin with what runs of this profile have learnt of the service's limit, and
+    /// keeps for the next one what it learns itself.
     pub fn learn_for(&mut self, profile: &str) {
         self.profile = Some(profile.to_owned());
     }
@@ -277,14 +277,12 @@ impl Planned {
     ) -> Result<Ended, RunError> {
         let profile = self.profile.as_deref();
         let learning = Learning { runs: &self.runs, run: &self.id, profile };
-        let learnt = if self.settings.rate.is_auto() { learning.before()? } else { None };
+        let learnt = learning.before()?;
         // Also without a rate: one may be set while the run is under way.
         let recall = remembered_sendings(&self.settings).max(REMEMBERED_SENDINGS);
         let writer = RunWriter::open(&self.runs, &self.lock, self.clock.now(), recall)?;
         let mut settings = engine_settings(&self.settings, origin(&writer));
-        if let Some(search) = &mut settings.auto {
-            search.learnt = learnt;
-        }
+        settings.pace.learnt = learnt;
         settings.max_duration = settings.max_duration.into_iter().chain(self.time_left).min();
         let (watcher_channel, thread) =
             watchers::open(watchers, self.clock).map_err(RunError::Thread)?;
@@ -302,8 +300,7 @@ impl Planned {
         let ran = course.run(settings).await;
         let watch_trouble = thread.close();
         let stats = ran?;
-        let is_auto = self.settings.rate.is_auto();
-        let learning_trouble = if is_auto { learning.keep(self.clock.now()).err() } else { None };
+        let learning_trouble = learning.keep(self.clock.now()).err();
         drop(self.lock);
         Ok(Ended { stats, watch_trouble, learning_trouble })
     }

@@ -1,6 +1,6 @@
-//! Lets a run with `--rate auto` begin with what earlier ones learnt, and keeps what it learns.
+//! Lets a run begin with the limit of the service that earlier ones learnt, and keeps what it learns.
 //!
-//! What a process of the same run has learnt comes before what others have. Only saves a search:
+//! What a process of the same run has learnt comes before what others have. Both only save time:
 //! nothing that goes wrong here stops a run.
 
 use crate::clock::Timestamp;

@@ -150,7 +150,7 @@ impl<'a, A: TaskApi> Walker<'a, A> {
             let failure = finding.failure.unwrap_or_else(|| Failure::seen(FailureKind::Body, ""));
             history = history.after(finding.verdict);
             match policy.decide(finding.verdict, history, self.jitter.f64()) {
-                Decision::SendAgain { after } => sleep(after).await,
+                Decision::SendAgain { after } | Decision::Wait { after } => sleep(after).await,
                 // The pacer holds, and `await_turn` waits for it: one place waits for everything.
                 Decision::HoldRun { wait } => {
                     self.pacer.hold((self.clock.instant() + wait).into());

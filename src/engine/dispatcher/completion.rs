@@ -63,7 +63,7 @@ where
         self.record_health(seq, claim.history.trust.health_signal(health), ended);
         // Before `reauthorise`, which asks whether these credentials were ever accepted.
         self.record_acceptance(verdict, status, used);
-        self.pace.completed(verdict, sent);
+        self.follow_pace(verdict, sent, ended);
         // Asked as if uncharged: a suspect is charged only once its failure is explained. The jitter
         // is irrelevant here, because only the kind of decision is used.
         let uncharged = claim.history.after_uncharged(verdict);
@@ -109,6 +109,7 @@ where
                 self.update_canary(outcome);
             }
             Decision::SendAgain { after } => self.send_again(claim, after),
+            Decision::Wait { after } => self.send_again_first(claim, after),
             Decision::HoldRun { wait } => self.hold_for(claim, wait),
             Decision::Reauthorise => unreachable!("a service that refuses credentials is not away"),
         }
@@ -143,6 +144,14 @@ where
         self.retry_queue.push_until(due, claim);
     }
 
+    /// Lets a throttled task wait by itself; it goes before others afterwards.
+    fn send_again_first(&mut self, claim: Claim, after: Duration) {
+        let due = self.clock.instant() + after;
+        let task = Arc::clone(&claim.task);
+        self.emit(EventKind::RetryScheduled { task, due: self.clock.label(due) });
+        self.retry_queue.push_throttled_until(due, claim);
+    }
+
     /// Holds the whole run for a throttled task, which goes first afterwards.
     pub(super) fn hold_for(&mut self, claim: Claim, wait: Duration) {
         let until = self.clock.instant() + wait;
@@ -153,6 +162,7 @@ where
         if self.stopping.is_none() {
             self.hold_run(until);
         }
+        self.check_hold();
     }
 
     pub(super) fn hold_run(&mut self, until: Instant) {

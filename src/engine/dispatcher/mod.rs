@@ -33,6 +33,7 @@ use crate::event::StopReason;
 use crate::policy::Breaker;
 use crate::policy::Canary;
 use crate::policy::CredentialsTrust;
+use crate::policy::Opening;
 use crate::policy::Pacer;
 use crate::policy::RetryBudget;
 use crate::policy::SuspectQueue;
@@ -43,7 +44,7 @@ use futures::stream::FuturesUnordered;
 use lookahead::Lookahead;
 use operator_changes::OperatorChanges;
 use outage::EndedAttempt;
-use pace::Pace;
+use pace::EffectivePace;
 use std::collections::VecDeque;
 use std::pin::Pin;
 use std::time::Duration;
@@ -69,7 +70,7 @@ pub(super) struct Dispatcher<'a, L, S, F> {
     settings: &'a EngineSettings,
     clock: Clock,
     pacer: Pacer,
-    pace: Pace,
+    pace: EffectivePace,
     operator: OperatorChanges,
     breaker: Breaker,
     budget: RetryBudget,
@@ -132,7 +133,7 @@ where
             settings,
             clock,
             pacer: recalling(settings, clock),
-            pace: Pace::new(settings, now),
+            pace: EffectivePace::new(settings, now),
             operator: OperatorChanges::new(settings.concurrency),
             breaker: Breaker::new(),
             budget: RetryBudget::new(now.into()),
@@ -253,7 +254,7 @@ where
             selected: self.settings.origin.selected,
             settled: self.settings.origin.settled,
             rate_limit: self.settings.rate,
-            finds_rate: self.settings.auto.is_some(),
+            finds_rate: self.settings.pace.opening == Opening::Doubling,
             concurrency: self.settings.concurrency.get(),
         }
     }
@@ -264,7 +265,8 @@ where
 
     fn next_wake(&self) -> Option<Instant> {
         let gates = self.wake.into_iter().chain(self.pace.changes());
-        let ends = gates.chain(self.deadline).chain(self.outage_ends());
+        let ends =
+            gates.chain(self.deadline).chain(self.outage_ends()).chain(self.throttling_ends());
         ends.chain(self.renewal_due()).min()
     }
 }

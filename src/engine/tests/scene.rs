@@ -20,6 +20,7 @@ use crate::engine::StartingPoint;
 use crate::engine::run;
 use crate::event::StopReason;
 use crate::policy::OnDoubt;
+use crate::policy::PaceStart;
 use crate::policy::RetryPolicy;
 use crate::task::Command;
 use crate::task::Ordinal;
@@ -112,6 +113,7 @@ impl Scene {
 
     pub(super) fn rate(mut self, rate: &str) -> Self {
         self.settings.rate = (rate != "none").then(|| rate.parse().unwrap());
+        self.settings.pace = PaceStart::below(self.settings.rate);
         self
     }
 
@@ -227,9 +229,10 @@ impl Scene {
 fn settings(tasks: u32) -> EngineSettings {
     EngineSettings {
         outage_timeout: Duration::from_secs(600),
+        throttle_timeout: Duration::from_secs(600),
         concurrency: NonZeroUsize::new(4).unwrap(),
         rate: None,
-        auto: None,
+        pace: PaceStart::below(None),
         timeout: secs(60),
         retry: RetryPolicy { max_attempts: NonZeroU32::new(4).unwrap(), on_doubt: OnDoubt::Retry },
         ramp: None,

@@ -58,6 +58,7 @@ fn a_report_has_every_field_in_the_order_of_the_documentation() {
         "rate_min": null,
         "sandbox": false,
         "skip_unchanged": false,
+        "throttle_timeout_ms": 600000,
         "timeout_ms": 60000,
         "wait_ms": null
       },
