@@ -28,7 +28,7 @@ use hyper::header::HeaderMap;
 use hyper::header::HeaderName;
 use hyper::header::LOCATION;
 use hyper::header::RETRY_AFTER;
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 /// The service's id of a request.
 static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -197,7 +197,9 @@ fn redirected(status: u16, headers: &HeaderMap, sent: &Authorisation) -> Service
 
 fn hold(headers: &HeaderMap) -> Option<Duration> {
     let values = headers.get_all(RETRY_AFTER).into_iter().filter_map(|value| value.to_str().ok());
-    values.filter_map(|value| retry_after(value, header(headers, &DATE))).max()
+    let micros = u64::try_from(system_time().as_micros()).unwrap_or(0);
+    let now = UNIX_EPOCH + Duration::from_micros(micros);
+    values.filter_map(|value| retry_after(value, header(headers, &DATE), now)).max()
 }
 
 /// Returns what headers, or else the gateway's message, say of the service's quota.

@@ -60,6 +60,8 @@ pub struct Tally {
     hold: Option<Hold>,
     trouble: Option<Trouble>,
     paused_since: Option<Timestamp>,
+    /// The limit that the service sets below the operator's, in sendings a second.
+    service_limit: Option<f64>,
     stopping: Option<StopReason>,
     ended: Option<(Timestamp, RunStats)>,
 }
@@ -138,7 +140,7 @@ impl Tally {
             EventKind::TaskSettled { outcome, .. } => self.task_settled(at, *outcome),
             EventKind::RunHeld { until, reason } => self.run_held(at, *until, *reason),
             EventKind::RunContinued => self.run_continued(at),
-            EventKind::RateLearnt { .. } => {}
+            EventKind::RateLearnt { per_second } => self.service_limit = *per_second,
             EventKind::RunChanged { change, .. } => self.run_changed(at, *change),
             EventKind::RunStopping { reason, .. } => self.stopping = Some(*reason),
             EventKind::RunEnded(stats) => self.ended = Some((at, stats.clone())),
@@ -329,6 +331,12 @@ impl Tally {
     pub fn rate_limit(&self) -> Option<Rate> {
         let set_out = &self.baseline.as_ref()?.set_out;
         set_out.rate_limit.filter(|_| !set_out.finds_rate)
+    }
+
+    /// Returns the limit that the service sets below the operator's, in sendings a second, if it
+    /// sets the pace.
+    pub fn service_limit(&self) -> Option<f64> {
+        self.service_limit
     }
 
     /// Returns the calls just sent per window of the limit, or per second without one.

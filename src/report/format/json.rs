@@ -256,6 +256,7 @@ struct Pace {
     rate_peak_1s: u64,
     paused_ms: u64,
     rate_learnt: Option<f64>,
+    set_by_service: Option<f64>,
 }
 
 impl Pace {
@@ -267,6 +268,7 @@ impl Pace {
             rate_peak_1s: pace.rate_peak_1s,
             paused_ms: whole_millis(pace.paused),
             rate_learnt: pace.rate_learnt.map(three_decimals),
+            set_by_service: pace.rate_learnt.map(three_decimals),
         }
     }
 }

@@ -104,7 +104,8 @@ fn a_report_has_every_field_in_the_order_of_the_documentation() {
         "rate_average": 10.0,
         "rate_peak_1s": 6,
         "paused_ms": 1500,
-        "rate_learnt": null
+        "rate_learnt": null,
+        "set_by_service": null
       },
       "failures": [
         {
