@@ -217,6 +217,7 @@ fn settings(rate: Rate, tasks: u32) -> EngineSettings {
         concurrency: CONCURRENCY,
         rate: Some(rate),
         pace: PaceStart::below(Some(rate)),
+        slots: None,
         timeout: Duration::from_secs(60),
         retry: RetryPolicy { max_attempts: ATTEMPTS, on_doubt: OnDoubt::Retry },
         ramp: None,

@@ -35,6 +35,8 @@ pub struct RunSettings {
     /// How fast calls are sent. By default at 10 a second.
     #[serde(flatten)]
     pub rate: RateSetting,
+    /// The group whose processes keep the rate together, on this machine. By default there is none.
+    pub rate_group: Option<String>,
     /// The most calls on the wire at a time. By default 16.
     pub concurrency: NonZeroUsize,
     /// How long one attempt may take. By default 60 s.
@@ -88,6 +90,7 @@ impl Default for RunSettings {
     fn default() -> Self {
         Self {
             rate: RateSetting::default(),
+            rate_group: None,
             concurrency: NonZeroUsize::new(16).expect("sixteen is not zero"),
             timeout: Duration::from_secs(60),
             connect_timeout: Duration::from_secs(5),

@@ -10,6 +10,8 @@ fn read(stored: &str) -> RunSettings {
 fn unusual() -> RunSettings {
     RunSettings {
         rate: RateSetting::Fixed("600/m".parse().unwrap()),
+        // Nor this one.
+        rate_group: None,
         concurrency: NonZeroUsize::new(3).unwrap(),
         timeout: Duration::from_millis(1_500),
         connect_timeout: Duration::from_secs(1),
@@ -36,8 +38,11 @@ fn settings_come_back_as_they_were_stored() {
     let auto = RateSetting::Auto { least: "30/h".parse().unwrap(), most: "600/m".parse().unwrap() };
     let auto = RunSettings { rate: auto, ..RunSettings::default() };
     let unlimited = RunSettings { rate: RateSetting::Unlimited, ..RunSettings::default() };
-    let patient =
-        RunSettings { throttle_timeout: Duration::from_secs(90), ..RunSettings::default() };
+    let patient = RunSettings {
+        throttle_timeout: Duration::from_secs(90),
+        rate_group: Some("night".into()),
+        ..RunSettings::default()
+    };
     for settings in [RunSettings::default(), unusual(), auto, unlimited, patient] {
         let stored = serde_json::to_string(&settings).unwrap();
         assert_eq!(read(&stored), settings);
@@ -60,6 +65,7 @@ fn settings_of_earlier_versions_are_read_as_they_were_meant() {
         assert_eq!(read(stored), expected, "{stored}");
         let mut stored: serde_json::Value = serde_json::from_str(stored).unwrap();
         stored["throttle_timeout_ms"] = 600_000.into();
+        stored["rate_group"] = serde_json::Value::Null;
         assert_eq!(serde_json::to_value(expected).unwrap(), stored);
     }
 }

@@ -3,6 +3,7 @@
 use crate::clock::Timestamp;
 use crate::policy::PaceStart;
 use crate::policy::RetryPolicy;
+use crate::policy::SharedSlots;
 use crate::task::Rate;
 use std::num::NonZeroU64;
 use std::num::NonZeroUsize;
@@ -17,6 +18,8 @@ pub struct EngineSettings {
     pub rate: Option<Rate>,
     /// The bounds of the pace that follows the service, and where it begins; it never exceeds `rate`.
     pub pace: PaceStart,
+    /// The slots that the run shares with other processes, if it does; it needs a rate then.
+    pub slots: Option<SharedSlots>,
     /// The time-out of one attempt, connecting included.
     pub timeout: Duration,
     /// When and how often a task is sent again.

@@ -45,6 +45,7 @@ use crate::event::RunStats;
 use crate::event::Watch;
 use crate::plan::Problems;
 use crate::policy::REMEMBERED_SENDINGS;
+use crate::policy::SharedSlots;
 use crate::report::GroupLabel;
 use crate::run::control_router::ControlRouter;
 use crate::run::ledger::Ending;
@@ -53,6 +54,7 @@ use crate::run::phases::RunPhases;
 use crate::run::rate_learning::Learning;
 use crate::run::settings::{engine_settings, remembered_sendings};
 use crate::settings::RunSettings;
+use crate::slots::FileSlots;
 use crate::store;
 use crate::store::JobLock;
 use crate::store::JobName;
@@ -103,6 +105,14 @@ pub enum RunError {
         count: u64,
         /// Some of them.
         examples: Vec<TaskId>,
+    },
+    /// The slots of a rate group cannot be used.
+    #[error("cannot share the rate of the group `{group}`")]
+    RateGroup {
+        /// The name of the group.
+        group: String,
+        /// Why not.
+        source: std::io::Error,
     },
     /// A thread could not be started.
     #[error("cannot start a thread")]
@@ -283,6 +293,8 @@ impl Planned {
         let writer = RunWriter::open(&self.runs, &self.lock, self.clock.now(), recall)?;
         let mut settings = engine_settings(&self.settings, origin(&writer));
         settings.pace.learnt = learnt;
+        let slots = group_slots(&self.runs, &self.settings)?;
+        settings.slots = slots.clone();
         settings.max_duration = settings.max_duration.into_iter().chain(self.time_left).min();
         let (watcher_channel, thread) =
             watchers::open(watchers, self.clock).map_err(RunError::Thread)?;
@@ -293,6 +305,7 @@ impl Planned {
         let course = RunPhases {
             api,
             settings: &self.settings,
+            slots,
             clock: self.clock,
             ledger: StoreLedger { writer, watcher_channel, ending },
             control_router: ControlRouter::new(control),
@@ -304,6 +317,17 @@ impl Planned {
         drop(self.lock);
         Ok(Ended { stats, watch_trouble, learning_trouble })
     }
+}
+
+/// Opens the slots of the run's rate group, if it belongs to one.
+fn group_slots(
+    runs: &RunDirectory,
+    settings: &RunSettings,
+) -> Result<Option<SharedSlots>, RunError> {
+    let Some(group) = &settings.rate_group else { return Ok(None) };
+    let slots = FileSlots::open(runs.state(), group);
+    let failed = |source| RunError::RateGroup { group: group.clone(), source };
+    slots.map(|slots| Some(SharedSlots::new(slots))).map_err(failed)
 }
 
 fn origin(writer: &RunWriter) -> StartingPoint {

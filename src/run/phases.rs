@@ -7,11 +7,13 @@ use crate::api::ListFilter;
 use crate::api::TaskApi;
 use crate::clock::Clock;
 use crate::clock::Instant;
+use crate::clock::Timestamp;
 use crate::engine;
 use crate::engine::EngineSettings;
 use crate::event::EventKind;
 use crate::event::RunStats;
 use crate::event::StopReason;
+use crate::policy::SharedSlots;
 use crate::run::RunError;
 use crate::run::control_router::ControlRouter;
 use crate::run::ledger::StoreLedger;
@@ -49,12 +51,20 @@ pub(crate) enum UnknownTasks {
 pub(crate) struct RunPhases<'a, A> {
     pub(crate) api: &'a A,
     pub(crate) settings: &'a RunSettings,
+    /// The slots that the run shares with the others of its rate group.
+    pub(crate) slots: Option<SharedSlots>,
     pub(crate) clock: Clock,
     pub(crate) ledger: StoreLedger,
     pub(crate) control_router: ControlRouter,
 }
 
-impl<A: TaskApi> RunPhases<'_, A> {
+impl<'a, A: TaskApi> RunPhases<'a, A> {
+    /// Returns a walker that shares the rate of the run, and the slots of its group.
+    fn walker(&self, sent: &[Timestamp]) -> Walker<'a, A> {
+        let walker = Walker::new(self.api, walker_settings(self.settings), self.clock, sent);
+        walker.sharing(self.slots.clone())
+    }
+
     /// Takes the run from its first look to its last.
     pub(crate) async fn run(mut self, mut engine: EngineSettings) -> Result<RunStats, RunError> {
         if self.settings.looks_first() {
@@ -92,7 +102,7 @@ impl<A: TaskApi> RunPhases<'_, A> {
         engine: &mut EngineSettings,
     ) -> Result<Option<StopReason>, RunError> {
         let sent = &engine.origin.last_sent;
-        let mut walker = Walker::new(self.api, walker_settings(self.settings), self.clock, sent);
+        let mut walker = self.walker(sent);
         let mut look =
             SurveyRecorder::begin(&mut self.ledger, TaskSelection::Unsettled, self.clock).await?;
         let filter = ListFilter::default();
@@ -135,7 +145,7 @@ impl<A: TaskApi> RunPhases<'_, A> {
         let now = self.clock.instant();
         let deadline = now.checked_add(patience);
         let sent = self.ledger.writer.last_sent(remembered_sendings(self.settings)).await?;
-        let mut walker = Walker::new(self.api, walker_settings(self.settings), self.clock, &sent);
+        let mut walker = self.walker(&sent);
         let mut due = now + LATE.saturating_sub(ago);
         for number in 0.. {
             let is_last = deadline.is_some_and(|deadline| deadline <= due);
@@ -187,7 +197,7 @@ impl<A: TaskApi> RunPhases<'_, A> {
     /// have succeeded.
     pub(crate) async fn settle(&mut self, ago: Duration) -> Result<Settling, RunError> {
         let sent = self.ledger.writer.last_sent(remembered_sendings(self.settings)).await?;
-        let mut walker = Walker::new(self.api, walker_settings(self.settings), self.clock, &sent);
+        let mut walker = self.walker(&sent);
         let due = self.clock.instant() + LATE.saturating_sub(ago);
         if let Err(reason) = self.control_router.unless_stopped(sleep_until(due)).await {
             return Ok(Settling::Stopped(reason));

@@ -38,6 +38,8 @@ pub(crate) fn engine_settings(settings: &RunSettings, origin: StartingPoint) -> 
         drain_timeout,
         // The client's.
         connect_timeout: _,
+        // The slots', see `Planned::carry_out`.
+        rate_group: _,
         // A span that depends on the time zone: see `Planned::finish_within`.
         finish_by: _,
         // The phases'.
@@ -51,6 +53,8 @@ pub(crate) fn engine_settings(settings: &RunSettings, origin: StartingPoint) -> 
         concurrency,
         rate: rate.limit(),
         pace: pace_start(rate),
+        // Opened by the run, which knows the state directory.
+        slots: None,
         timeout,
         retry: RetryPolicy { max_attempts, on_doubt },
         ramp,

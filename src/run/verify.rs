@@ -12,6 +12,7 @@ use crate::event::StopReason;
 use crate::event::Watch;
 use crate::run::RunError;
 use crate::run::control_router::ControlRouter;
+use crate::run::group_slots;
 use crate::run::holder;
 use crate::run::ledger::Ending;
 use crate::run::ledger::StoreLedger;
@@ -127,6 +128,7 @@ impl Afterwards {
         Ok(RunPhases {
             api,
             settings: &self.settings,
+            slots: group_slots(&self.runs, &self.settings)?,
             clock: self.clock,
             ledger: StoreLedger { writer, watcher_channel, ending: Ending::Later },
             control_router: ControlRouter::new(control),

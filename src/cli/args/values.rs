@@ -3,6 +3,7 @@
 use crate::cli::args::FixedRate;
 use batchctl::api::Endpoint;
 use batchctl::api::ProjectId;
+use batchctl::store::JobName;
 use batchctl::task::FailureKind;
 use batchctl::task::Outcome;
 use batchctl::task::Rate;
@@ -41,6 +42,14 @@ pub(crate) fn rate(text: &str) -> Result<RateChoice, String> {
             rate.parse().map(RateChoice::Limit).map_err(told)
         }
     }
+}
+
+/// Reads the name of a rate group, which is also that of its file.
+pub(crate) fn group(text: &str) -> Result<String, String> {
+    let name: Result<JobName, _> = text.parse();
+    let reason =
+        "a group's name has 1 to 64 letters, digits, `.`, `_` and `-`, and begins with no dot";
+    name.map(|name| name.to_string()).map_err(|_| reason.to_owned())
 }
 
 /// Reads a rate that is not to be found.

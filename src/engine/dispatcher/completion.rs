@@ -168,6 +168,9 @@ where
     pub(super) fn hold_run(&mut self, until: Instant) {
         let now = self.clock.instant();
         self.pacer.hold(until.into());
+        if let Some(group) = &mut self.group {
+            group.hold(until.into(), now.into());
+        }
         self.held_since.get_or_insert(now);
         // An earlier hold may last longer; the event names the later end.
         let until = self.pacer.held_until(now.into()).map_or(until, Instant::from);

@@ -36,6 +36,7 @@ use crate::policy::CredentialsTrust;
 use crate::policy::Opening;
 use crate::policy::Pacer;
 use crate::policy::RetryBudget;
+use crate::policy::SlotGate;
 use crate::policy::SuspectQueue;
 use credentials::Renewal;
 use futures::StreamExt;
@@ -70,6 +71,8 @@ pub(super) struct Dispatcher<'a, L, S, F> {
     settings: &'a EngineSettings,
     clock: Clock,
     pacer: Pacer,
+    /// The slots of the rate group, if the run belongs to one.
+    group: Option<SlotGate>,
     pace: EffectivePace,
     operator: OperatorChanges,
     breaker: Breaker,
@@ -133,6 +136,7 @@ where
             settings,
             clock,
             pacer: recalling(settings, clock),
+            group: group_gate(settings, now),
             pace: EffectivePace::new(settings, now),
             operator: OperatorChanges::new(settings.concurrency),
             breaker: Breaker::new(),
@@ -286,6 +290,12 @@ async fn sleep_until(due: Option<Instant>) {
         Some(due) => tokio::time::sleep_until(due).await,
         None => std::future::pending().await,
     }
+}
+
+/// Returns the gate to the slots of the run's group, if it belongs to one.
+fn group_gate(settings: &EngineSettings, now: Instant) -> Option<SlotGate> {
+    let (slots, rate) = settings.slots.clone().zip(settings.rate)?;
+    Some(SlotGate::new(slots, rate, now.into()))
 }
 
 /// Returns a pacer that counts the sendings of earlier processes of the run.

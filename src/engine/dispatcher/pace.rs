@@ -217,6 +217,9 @@ where
         let learnt = self.pace.controller.limit().filter(|_| !self.pace.is_search);
         let bounds = RateBounds { least, most };
         let start = PaceStart { bounds, opening: Opening::AtCeiling, learnt };
+        if let (Some(group), Some(rate)) = (&mut self.group, limit) {
+            group.set_rate(rate);
+        }
         self.pace.limit = limit;
         self.pace.is_search = false;
         self.pace.controller = PaceController::new(start, now.into());

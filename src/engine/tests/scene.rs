@@ -233,6 +233,7 @@ fn settings(tasks: u32) -> EngineSettings {
         concurrency: NonZeroUsize::new(4).unwrap(),
         rate: None,
         pace: PaceStart::below(None),
+        slots: None,
         timeout: secs(60),
         retry: RetryPolicy { max_attempts: NonZeroU32::new(4).unwrap(), on_doubt: OnDoubt::Retry },
         ramp: None,

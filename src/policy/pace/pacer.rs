@@ -362,7 +362,12 @@ fn most(rate: Rate) -> usize {
 }
 
 fn widened(window: Duration) -> Duration {
-    window + (window / 200).min(LARGEST_MARGIN)
+    window + margin(window)
+}
+
+/// Returns by how much a window is widened.
+pub(super) fn margin(window: Duration) -> Duration {
+    (window / 200).min(LARGEST_MARGIN)
 }
 
 /// Spreads sendings evenly over the window.

@@ -54,6 +54,7 @@ fn a_report_has_every_field_in_the_order_of_the_documentation() {
         "outage_timeout_ms": 600000,
         "ramp_ms": null,
         "rate": "10/s",
+        "rate_group": null,
         "rate_max": null,
         "rate_min": null,
         "sandbox": false,
