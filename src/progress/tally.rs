@@ -60,7 +60,6 @@ pub struct Tally {
     hold: Option<Hold>,
     trouble: Option<Trouble>,
     paused_since: Option<Timestamp>,
-    /// The limit that the service sets below the operator's, in sendings a second.
     service_limit: Option<f64>,
     stopping: Option<StopReason>,
     ended: Option<(Timestamp, RunStats)>,
@@ -113,8 +112,11 @@ impl Baseline {
 
 /// Returns the window in which calls are counted.
 fn window_of(set_out: &RunStarted) -> Duration {
-    let limit = set_out.rate_limit.filter(|_| !set_out.finds_rate);
-    limit.map_or(SECOND, |rate| rate.window)
+    fixed_limit(set_out).map_or(SECOND, |rate| rate.window)
+}
+
+fn fixed_limit(set_out: &RunStarted) -> Option<Rate> {
+    set_out.rate_limit.filter(|_| !set_out.finds_rate)
 }
 
 impl Tally {
@@ -329,12 +331,10 @@ impl Tally {
 
     /// Returns the rate limit, if there is a fixed one.
     pub fn rate_limit(&self) -> Option<Rate> {
-        let set_out = &self.baseline.as_ref()?.set_out;
-        set_out.rate_limit.filter(|_| !set_out.finds_rate)
+        self.baseline.as_ref().and_then(|baseline| fixed_limit(&baseline.set_out))
     }
 
-    /// Returns the limit that the service sets below the operator's, in sendings a second, if it
-    /// sets the pace.
+    /// Returns the limit that the service sets below the operator's, if it sets the pace.
     pub fn service_limit(&self) -> Option<f64> {
         self.service_limit
     }

@@ -2,6 +2,7 @@
 
 mod call_history;
 mod chance_throttling;
+mod even_spacing;
 mod limit_trial;
 mod pace_controller;
 mod pacer;

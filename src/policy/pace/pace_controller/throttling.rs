@@ -109,8 +109,11 @@ impl PaceController {
     pub(super) fn end_hold(&mut self, since: Instant, until: Instant, now: Instant) {
         let calls = self.history.sent_between(since, now);
         let share = self.history.throttled_between(since, now) / calls.max(1.0);
-        let accepted = if calls >= 4.0 { (1.0 - share).clamp(0.125, 0.9) } else { 0.5 };
+        let is_known = calls >= 4.0;
+        let accepted = if is_known { (1.0 - share).clamp(0.125, 0.9) } else { 0.5 };
         let limit = accepted * self.throttled_at;
+        // Without a measurement the way back is a quick one.
+        self.hint = if is_known { 0.0 } else { 0.9 * self.throttled_at };
         self.approach(limit, 0.9 * limit, until, now);
     }
 
