@@ -196,6 +196,6 @@ fn new_run() -> NewRun {
         origin: NOON,
         endpoint: "https://vias.cn-north-4.myhuaweicloud.com".into(),
         project_id: "0123456789abcdef0123456789abcdef".into(),
-        settings: "{}".into(),
+        settings: batchctl::settings::RunSettings::default(),
     }
 }

@@ -167,7 +167,7 @@ fn new_run() -> NewRun {
         origin: ORIGIN,
         endpoint: "https://vias.example.com".into(),
         project_id: "project".into(),
-        settings: "{}".into(),
+        settings: batchctl::settings::RunSettings::default(),
     }
 }
 

@@ -17,7 +17,7 @@ use batchctl::policy::Body;
 use batchctl::policy::Response;
 use batchctl::run;
 use batchctl::run::RunRequest;
-use batchctl::run::RunSettings;
+use batchctl::settings::RunSettings;
 use batchctl::store::NewPlan;
 use batchctl::task::Command;
 use batchctl::task::Task;

@@ -11,6 +11,7 @@ use crate::task::Rate;
 use crate::task::Task;
 use std::fmt;
 use std::num::NonZeroUsize;
+use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -322,7 +323,7 @@ impl fmt::Display for Operator {
 }
 
 /// Why a run stopped before every task had its outcome.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StopReason {
     /// SIGINT, or the same by other means.
     Interrupted,
@@ -342,7 +343,32 @@ pub enum StopReason {
     Drained,
 }
 
+/// The text does not name a reason to stop.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("unknown reason to stop")]
+pub struct UnknownStopReason;
+
+impl FromStr for StopReason {
+    type Err = UnknownStopReason;
+
+    fn from_str(word: &str) -> Result<Self, UnknownStopReason> {
+        Self::ALL.into_iter().find(|reason| reason.as_str() == word).ok_or(UnknownStopReason)
+    }
+}
+
 impl StopReason {
+    /// Every reason, in the order of the enum.
+    pub const ALL: [Self; 8] = [
+        Self::Interrupted,
+        Self::Terminated,
+        Self::TooManyFailures,
+        Self::OutOfTime,
+        Self::NotAuthorised,
+        Self::Outage,
+        Self::CanaryFailed,
+        Self::Drained,
+    ];
+
     /// Returns the word used in reports, such as `too_many_failures`.
     pub const fn as_str(&self) -> &'static str {
         match self {

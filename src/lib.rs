@@ -17,6 +17,7 @@ pub mod progress;
 pub mod report;
 pub mod run;
 pub mod sandbox;
+pub mod settings;
 pub mod store;
 pub mod survey;
 pub mod task;

@@ -78,11 +78,11 @@ pub enum PlanProblem {
         /// The batch task.
         id: TaskId,
         /// Where the later row stands.
-        at: Place,
+        at: SourcePosition,
         /// What it says.
         command: Command,
         /// Where the first row stands.
-        other: Place,
+        other: SourcePosition,
         /// What that one says.
         other_command: Command,
     },
@@ -92,9 +92,9 @@ pub enum PlanProblem {
         /// The batch task.
         id: TaskId,
         /// Where the later row stands.
-        at: Place,
+        at: SourcePosition,
         /// Where the first row stands.
-        other: Place,
+        other: SourcePosition,
     },
     /// There are more rows than a run can hold.
     #[error("the inputs have more than {MOST_ROWS} rows")]
@@ -119,7 +119,7 @@ impl PlanProblem {
 
 /// A place in a source.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Place {
+pub struct SourcePosition {
     /// What the source is called.
     pub source: String,
     /// The line.
@@ -128,7 +128,7 @@ pub struct Place {
     pub column: Option<u64>,
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for SourcePosition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}", printable(&self.source, 200), self.line)?;
         self.column.map_or(Ok(()), |column| write!(f, ":{column}"))

@@ -21,7 +21,7 @@ use batchctl::policy::Body;
 use batchctl::policy::Response;
 use batchctl::run;
 use batchctl::run::RunRequest;
-use batchctl::run::RunSettings;
+use batchctl::settings::{RateSetting, RunSettings};
 use batchctl::store::NewPlan;
 use batchctl::task::Command;
 use batchctl::task::Ordinal;
@@ -180,7 +180,7 @@ fn plan_of(tasks: u32) -> NewPlan {
 
 fn settings() -> RunSettings {
     let concurrency = NonZeroUsize::new(64).expect("64 is not 0");
-    RunSettings { rate: None, concurrency, ..RunSettings::default() }
+    RunSettings { rate: RateSetting::Unlimited, concurrency, ..RunSettings::default() }
 }
 
 #[track_caller]

@@ -7,14 +7,14 @@
 
 // So marked, helpers may `unwrap` as the tests may.
 #[cfg(test)]
-#[path = "it/support/mod.rs"]
+#[path = "support/mod.rs"]
 #[expect(dead_code, reason = "the other test binary uses the rest")]
 mod support;
 
 #[cfg(test)]
 mod tests {
-    use crate::support::batchctl::Scene;
     use crate::support::documents::report;
+    use crate::support::program::Scene;
     use crate::support::reply::Reply;
     use crate::support::server::Request;
     use crate::support::server::Server;

@@ -18,11 +18,11 @@ use crate::cli::failure::Failure;
 use crate::cli::job;
 use crate::cli::job::JobAccess;
 use crate::cli::log_file;
-use crate::cli::pace;
 use crate::cli::place;
 use crate::cli::place::Destination;
 use crate::cli::place::Lookup;
 use crate::cli::prompt;
+use crate::cli::settings;
 use batchctl::clock::Clock;
 use batchctl::input::CommandSource;
 use batchctl::input::Header;
@@ -32,7 +32,7 @@ use batchctl::report::ExitStatus;
 use batchctl::run;
 use batchctl::run::Planned;
 use batchctl::run::RunRequest;
-use batchctl::run::RunSettings;
+use batchctl::settings::RunSettings;
 use batchctl::store::NewPlan;
 use batchctl::store::PlanTotals;
 use batchctl::store::RunId;
@@ -100,8 +100,8 @@ fn act(
     let on_paper = args.before.dry_run && !args.state.skip_unchanged;
     let lookup = if on_paper { Lookup::Never } else { Lookup::Allowed };
     let place = place::resolve(&args.place, &args.credentials, lookup, context)?;
-    let settings = settings(args);
-    pace::check(&settings, context)?;
+    let settings = args.setting_flags().of_new_run();
+    settings::check(&settings, context)?;
     let order = Order { word: word.into(), pattern: place.pattern(), settings };
     let request = request(&order, plan, &place, args, context);
     let guard = ListSizeGuard::of(&request, &order, args.before.max_delta);
@@ -249,30 +249,6 @@ fn source(path: PathBuf) -> Source {
 
 fn is_stdin(path: &Path) -> bool {
     path.as_os_str() == "-"
-}
-
-fn settings(args: &CommonArgs) -> RunSettings {
-    let mut settings = RunSettings {
-        concurrency: args.pace.concurrency,
-        timeout: args.call.timeout,
-        connect_timeout: args.call.connect_timeout,
-        max_attempts: args.call.max_attempts,
-        on_doubt: args.call.on_doubt.into(),
-        ramp: args.small.ramp(),
-        canary: args.small.canary(),
-        max_failures: args.stop.max_failures,
-        outage_timeout: args.stop.outage_timeout,
-        max_duration: args.stop.max_duration,
-        finish_by: args.stop.finish_by,
-        drain_timeout: args.stop.drain_timeout,
-        skip_unchanged: args.state.skip_unchanged,
-        on_unknown: args.state.on_unknown.into(),
-        wait: args.state.wait(),
-        sandbox: args.place.sandbox,
-        ..RunSettings::default()
-    };
-    pace::set_rate(&mut settings, &args.pace);
-    settings
 }
 
 fn request(

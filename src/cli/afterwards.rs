@@ -28,8 +28,8 @@ use batchctl::event::StopReason;
 use batchctl::report::ExitStatus;
 use batchctl::run;
 use batchctl::run::Afterwards;
-use batchctl::run::RunSettings;
 use batchctl::run::Settling;
+use batchctl::settings::RunSettings;
 use batchctl::store::RunId;
 use batchctl::survey::WalkEnd;
 use batchctl::text::plural;
@@ -122,8 +122,7 @@ fn open(
 pub(crate) fn adjust(settings: &mut RunSettings, args: &ReadingArgs, context: &Context) {
     let given = args.settings();
     if context.is_given("rate") {
-        settings.rate = given.rate;
-        settings.auto_from = None;
+        settings.rate = args.rate();
     }
     if context.is_given("timeout") {
         settings.timeout = given.timeout;

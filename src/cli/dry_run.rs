@@ -13,9 +13,9 @@ use crate::cli::stream;
 use batchctl::clock::Clock;
 use batchctl::report::ExitStatus;
 use batchctl::run;
-use batchctl::run::OnUnknown;
 use batchctl::run::RunError;
 use batchctl::run::RunRequest;
+use batchctl::settings::{OnUnknown, RateSetting};
 use batchctl::store::PlanRow;
 use batchctl::store::PlanTotals;
 use batchctl::task::TaskId;
@@ -126,11 +126,11 @@ fn rows_line(totals: PlanTotals) -> String {
 
 fn pace_line(order: &Order, selected: u64) -> String {
     let wire = format!("{} on the wire at most", grouped_usize(order.settings.concurrency.get()));
-    let Some(rate) = order.settings.rate else {
-        return format!("no limit of sendings, {wire}");
+    let (found, rate) = match order.settings.rate {
+        RateSetting::Unlimited => return format!("no limit of sendings, {wire}"),
+        RateSetting::Fixed(rate) => (String::new(), rate),
+        RateSetting::Auto { least, most } => (format!("auto, from {least} to "), most),
     };
-    let found = order.settings.auto_from.map(|least| format!("auto, from {least} to "));
-    let found = found.unwrap_or_default();
     let ramp = order.settings.ramp;
     let ramp = ramp.map_or_else(String::new, |over| format!(" after {}", span(over)));
     let shortest = span(rate.shortest_time(selected));

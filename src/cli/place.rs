@@ -16,9 +16,9 @@ use batchctl::api::ProxyAddress;
 use batchctl::api::Roots;
 use batchctl::api::Route;
 use batchctl::report::ExitStatus;
-use batchctl::run::RunSettings;
 use batchctl::sandbox::SandboxSettings;
 use batchctl::sandbox::SandboxThread;
+use batchctl::settings::RunSettings;
 use batchctl::store::RunRecord;
 use std::sync::Arc;
 

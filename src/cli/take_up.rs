@@ -20,11 +20,11 @@ use crate::cli::live::Beginning;
 use crate::cli::live::Live;
 use crate::cli::log_file;
 use crate::cli::log_file::LogFile;
-use crate::cli::pace;
 use crate::cli::place;
 use crate::cli::place::Destination;
 use crate::cli::report;
 use crate::cli::runs;
+use crate::cli::settings;
 use batchctl::clock::Clock;
 use batchctl::report::ExitStatus;
 use batchctl::run;
@@ -32,7 +32,7 @@ use batchctl::run::Planned;
 use batchctl::run::Resumption;
 use batchctl::run::Retry;
 use batchctl::run::RetryFilter;
-use batchctl::run::RunSettings;
+use batchctl::settings::RunSettings;
 use batchctl::store::PlanRow;
 use batchctl::store::PlanTotals;
 use batchctl::store::RunId;
@@ -58,8 +58,8 @@ pub(crate) fn resume(args: &ResumeArgs, context: &Context) -> Result<ExitStatus,
         JobAccess::Ours(lock) => lock,
         JobAccess::Skipped => return Ok(ExitStatus::Ok),
     };
-    adjust(&mut resumable.settings, &args.how, context);
-    pace::check(&resumable.settings, context)?;
+    args.how.setting_flags().apply(&mut resumable.settings, |flag| context.is_given(flag));
+    settings::check(&resumable.settings, context)?;
     let place = place::of_run(&args.how.place, &resumable.record, &resumable.settings, context)?;
     resumable.settings.sandbox = place.sandbox.is_some();
     let order = order(&resumable.record, &place, &resumable.settings);
@@ -89,8 +89,8 @@ pub(crate) fn retry(args: &RetryArgs, context: &Context) -> Result<ExitStatus, F
         groups: args.group.clone(),
     })?;
     retry.reason = args.reason.clone();
-    adjust(&mut retry.settings, &args.how, context);
-    pace::check(&retry.settings, context)?;
+    args.how.setting_flags().apply(&mut retry.settings, |flag| context.is_given(flag));
+    settings::check(&retry.settings, context)?;
     let place = place::of_run(&args.how.place, &retry.record, &retry.settings, context)?;
     retry.settings.sandbox = place.sandbox.is_some();
     let order = order(&retry.record, &place, &retry.settings);
@@ -169,64 +169,6 @@ fn turn(
     // A name that was checked when the run was planned.
     let job = record.run.job.as_deref().and_then(|name| name.parse().ok());
     job::take(job.as_ref(), &args.lock, context, clock)
-}
-
-/// Changes the settings that flags or variables give; the others stay as the run had them.
-pub(crate) fn adjust(settings: &mut RunSettings, args: &TakeUpArgs, context: &Context) {
-    let given = |flag| context.is_given(flag);
-    pace::adjust_rate(settings, &args.pace, context);
-    if given("concurrency") {
-        settings.concurrency = args.pace.concurrency;
-    }
-    if given("timeout") {
-        settings.timeout = args.call.timeout;
-    }
-    if given("connect_timeout") {
-        settings.connect_timeout = args.call.connect_timeout;
-    }
-    if given("max_attempts") {
-        settings.max_attempts = args.call.max_attempts;
-    }
-    if given("on_doubt") {
-        settings.on_doubt = args.call.on_doubt.into();
-    }
-    if given("ramp") {
-        settings.ramp = args.small.ramp();
-    }
-    if given("canary") {
-        settings.canary = args.small.canary();
-    }
-    if given("max_failures") {
-        settings.max_failures = args.stop.max_failures;
-    }
-    if given("outage_timeout") {
-        settings.outage_timeout = args.stop.outage_timeout;
-    }
-    if given("max_duration") {
-        settings.max_duration = args.stop.max_duration;
-    }
-    if given("finish_by") {
-        settings.finish_by = args.stop.finish_by;
-    }
-    if given("drain_timeout") {
-        settings.drain_timeout = args.stop.drain_timeout;
-    }
-    adjust_state(settings, args, context);
-}
-
-/// Changes what is looked at before and after the calls.
-fn adjust_state(settings: &mut RunSettings, args: &TakeUpArgs, context: &Context) {
-    if context.is_given("skip_unchanged") {
-        settings.skip_unchanged = args.state.skip_unchanged;
-    }
-    if context.is_given("on_unknown") {
-        settings.on_unknown = args.state.on_unknown.into();
-    }
-    if context.is_given("wait") {
-        settings.wait = args.state.wait();
-    } else if context.is_given("wait_timeout") {
-        settings.wait = settings.wait.map(|_| args.state.wait_timeout);
-    }
 }
 
 fn order(record: &RunRecord, place: &Destination, settings: &RunSettings) -> Order {

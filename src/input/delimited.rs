@@ -3,12 +3,12 @@
 use super::Header;
 use super::InputOptions;
 use super::Row;
-use super::cell;
 use super::error::ColumnProblem;
-use super::error::Fault;
+use super::error::ReadFault;
 use super::error::RowProblem;
 use super::header::CommandCell;
 use super::header::Layout;
+use super::id_cell;
 use super::record::Records;
 use super::source::Bytes;
 use crate::task::Command;
@@ -33,7 +33,7 @@ impl Delimited {
         start: Position,
         delimiter: u8,
         options: &InputOptions,
-    ) -> Result<Option<Self>, Fault> {
+    ) -> Result<Option<Self>, ReadFault> {
         let mut records = Records::new(bytes, start, delimiter);
         if !records.advance().map_err(in_first_row)? {
             return Ok(None);
@@ -53,7 +53,7 @@ impl Delimited {
     }
 
     /// Returns the next row.
-    pub(super) fn next(&mut self) -> Option<Result<Row, Fault>> {
+    pub(super) fn next(&mut self) -> Option<Result<Row, ReadFault>> {
         if !std::mem::take(&mut self.is_row_at_hand) {
             match self.records.advance() {
                 Ok(true) => {}
@@ -64,16 +64,16 @@ impl Delimited {
         Some(self.row())
     }
 
-    fn row(&mut self) -> Result<Row, Fault> {
+    fn row(&mut self) -> Result<Row, ReadFault> {
         self.check_width()?;
         let index = self.layout.id;
         let text = self.text(index)?;
-        let id = cell::task_id(text).map_err(|bad| {
+        let id = id_cell::task_id(text).map_err(|bad| {
             let position = match bad.character_at {
                 Some(byte) => self.records.inside_cell(index, byte),
                 None => self.records.cell_start(index),
             };
-            Fault::Row(position, bad.problem)
+            ReadFault::Row(position, bad.problem)
         })?;
         Ok(Row {
             id,
@@ -84,7 +84,7 @@ impl Delimited {
     }
 
     /// Refuses rows whose cells cannot be told apart; empty ones at the end do no harm.
-    fn check_width(&self) -> Result<(), Fault> {
+    fn check_width(&self) -> Result<(), ReadFault> {
         let (found, expected) = (self.records.cells().len(), self.layout.width);
         let mut surplus = self.records.cells().iter().skip(expected);
         let position = match surplus.position(|cell| !cell.trim_ascii().is_empty()) {
@@ -92,10 +92,10 @@ impl Delimited {
             None if found < expected => self.records.end(),
             None => return Ok(()),
         };
-        Err(Fault::Row(position, RowProblem::Cells { found, expected }))
+        Err(ReadFault::Row(position, RowProblem::Cells { found, expected }))
     }
 
-    fn command(&self) -> Result<Command, Fault> {
+    fn command(&self) -> Result<Command, ReadFault> {
         let index = match self.layout.command {
             CommandCell::Fixed(command) => return Ok(command),
             CommandCell::At(index) => index,
@@ -103,12 +103,12 @@ impl Delimited {
         let text = self.text(index)?;
         text.parse().map_err(|_| {
             let problem = RowProblem::Command { text: text.into() };
-            Fault::Row(self.records.cell_start(index), problem)
+            ReadFault::Row(self.records.cell_start(index), problem)
         })
     }
 
     /// Returns the other cells as a JSON array.
-    fn others(&mut self) -> Result<Option<String>, Fault> {
+    fn others(&mut self) -> Result<Option<String>, ReadFault> {
         if self.layout.columns.is_empty() {
             return Ok(None);
         }
@@ -127,17 +127,17 @@ impl Delimited {
         Ok(Some(others))
     }
 
-    fn text(&self, index: usize) -> Result<&str, Fault> {
+    fn text(&self, index: usize) -> Result<&str, ReadFault> {
         text(&self.records, index)
     }
 }
 
-fn layout(records: &Records, options: &InputOptions) -> Result<Layout, Fault> {
+fn layout(records: &Records, options: &InputOptions) -> Result<Layout, ReadFault> {
     let width = records.cells().len();
     let first: Vec<String> = match options.header {
         Header::Present => (0..width)
             .map(|index| text(records, index).map(str::to_owned))
-            .collect::<Result<_, Fault>>()?,
+            .collect::<Result<_, ReadFault>>()?,
         // Only their number matters; what is in them is checked when the row is given.
         Header::Absent => vec![String::new(); width],
     };
@@ -150,25 +150,25 @@ fn layout(records: &Records, options: &InputOptions) -> Result<Layout, Fault> {
             | ColumnProblem::NoSuchNumber { .. }
             | ColumnProblem::Unreadable(_) => records.start(),
         };
-        Fault::Columns(position, Box::new(problem))
+        ReadFault::Columns(position, Box::new(problem))
     })
 }
 
 /// Makes a fault of the row that tells the columns one of the whole table.
-fn in_first_row(fault: Fault) -> Fault {
+fn in_first_row(fault: ReadFault) -> ReadFault {
     match fault {
-        Fault::Row(position, problem) => {
-            Fault::Columns(position, Box::new(ColumnProblem::Unreadable(problem)))
+        ReadFault::Row(position, problem) => {
+            ReadFault::Columns(position, Box::new(ColumnProblem::Unreadable(problem)))
         }
-        Fault::Io(_) | Fault::Columns(..) => fault,
+        ReadFault::Io(_) | ReadFault::Columns(..) => fault,
     }
 }
 
 /// Returns the text of a cell.
-fn text(records: &Records, index: usize) -> Result<&str, Fault> {
+fn text(records: &Records, index: usize) -> Result<&str, ReadFault> {
     let cell = &records.cells()[index];
     str::from_utf8(cell).map_err(|error| {
         let at = error.valid_up_to();
-        Fault::Row(records.inside_cell(index, at), RowProblem::NotUtf8 { byte: cell[at] })
+        ReadFault::Row(records.inside_cell(index, at), RowProblem::NotUtf8 { byte: cell[at] })
     })
 }

@@ -3,7 +3,6 @@
 //! Errors keep the text that was read as it was; it is made safe only when it is shown. What
 //! helps against an error is told by `hint`, not here.
 
-use super::hint;
 use crate::task::Position;
 use crate::task::TaskIdError;
 use crate::text::grouped;
@@ -97,11 +96,6 @@ pub enum InputError {
 }
 
 impl InputError {
-    /// Returns what can be done about it, if anything is known to help.
-    pub fn hint(&self) -> Option<String> {
-        hint::about(self)
-    }
-
     /// Tells whether no row follows it.
     pub fn is_fatal(&self) -> bool {
         match self {
@@ -301,7 +295,7 @@ impl RowProblem {
 
 /// What stopped a reader that does not know what its input is called.
 #[derive(Debug)]
-pub(super) enum Fault {
+pub(super) enum ReadFault {
     /// The stream broke.
     Io(io::Error),
     /// The columns are wrong.
@@ -310,7 +304,7 @@ pub(super) enum Fault {
     Row(Position, RowProblem),
 }
 
-impl Fault {
+impl ReadFault {
     /// Says in which input it was found.
     #[cold]
     pub(super) fn in_input(self, name: &Arc<str>) -> InputError {

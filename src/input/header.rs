@@ -6,9 +6,9 @@
 use super::CommandSource;
 use super::Header;
 use super::InputOptions;
-use super::cell;
 use super::error::ColumnProblem;
 use super::error::Role;
+use super::id_cell;
 use crate::task::Command;
 use crate::text::unguarded;
 use std::collections::HashMap;
@@ -155,7 +155,7 @@ pub(super) fn is_same_name(one: &str, other: &str) -> bool {
 /// Returns what matters of a name: neither case nor blanks, joints, quotes or a leading `#`.
 pub(super) fn plain(name: &str) -> impl Iterator<Item = char> {
     name.chars()
-        .filter(|&c| !cell::is_blank(c) && !matches!(c, '_' | '-' | '#' | '"'))
+        .filter(|&c| !id_cell::is_blank(c) && !matches!(c, '_' | '-' | '#' | '"'))
         .flat_map(char::to_lowercase)
 }
 

@@ -23,8 +23,14 @@ const SHORTEST_CERTAIN_ID: usize = 8;
 /// What to do about a column that a spreadsheet took for numbers.
 const FORMAT_AS_TEXT: &str = "format the column as text and export it again";
 
-/// Returns what helps against an error.
-pub(super) fn about(error: &InputError) -> Option<String> {
+impl InputError {
+    /// Returns what can be done about the error, if anything is known to help.
+    pub fn hint(&self) -> Option<String> {
+        about(self)
+    }
+}
+
+fn about(error: &InputError) -> Option<String> {
     match error {
         InputError::Open { nearest, source, .. } => about_opening(nearest.as_deref(), source),
         InputError::Directory { name } => {
@@ -261,7 +267,7 @@ fn did_you_mean(text: &str) -> Option<String> {
     let likely: String = text
         .trim_matches(is_wrapping)
         .chars()
-        .filter(|c| !super::cell::is_blank(*c))
+        .filter(|c| !super::id_cell::is_blank(*c))
         .map(lookalike)
         .flat_map(char::to_lowercase)
         .collect();

@@ -4,9 +4,9 @@
 //! empty line means nothing.
 
 use super::Row;
-use super::cell;
-use super::error::Fault;
+use super::error::ReadFault;
 use super::error::RowProblem;
+use super::id_cell;
 use super::locate;
 use super::source::Bytes;
 use super::window::LONGEST_RECORD;
@@ -42,7 +42,7 @@ impl List {
     }
 
     /// Returns the next row.
-    pub(super) fn next(&mut self) -> Option<Result<Row, Fault>> {
+    pub(super) fn next(&mut self) -> Option<Result<Row, ReadFault>> {
         loop {
             match self.read() {
                 Ok(true) => {}
@@ -57,26 +57,26 @@ impl List {
     }
 
     /// Reads one line; `false` if there is none.
-    fn read(&mut self) -> Result<bool, Fault> {
+    fn read(&mut self) -> Result<bool, ReadFault> {
         self.line.clear();
         self.start.line += 1;
         let mut limited = self.reader.by_ref().take(LONGEST_RECORD as u64 + 1);
-        let length = limited.read_until(b'\n', &mut self.line).map_err(Fault::Io)?;
+        let length = limited.read_until(b'\n', &mut self.line).map_err(ReadFault::Io)?;
         if length > LONGEST_RECORD {
-            return Err(Fault::Row(self.start, RowProblem::TooLong));
+            return Err(ReadFault::Row(self.start, RowProblem::TooLong));
         }
         Ok(length > 0)
     }
 
-    fn row(&self, indent: usize, text: &[u8]) -> Result<Row, Fault> {
+    fn row(&self, indent: usize, text: &[u8]) -> Result<Row, ReadFault> {
         let position = |byte: usize| locate::after(self.start, &self.line[..indent + byte]);
         let text = str::from_utf8(text).map_err(|error| {
             let at = error.valid_up_to();
-            Fault::Row(position(at), RowProblem::NotUtf8 { byte: text[at] })
+            ReadFault::Row(position(at), RowProblem::NotUtf8 { byte: text[at] })
         })?;
-        let id = cell::task_id(text).map_err(|bad| {
+        let id = id_cell::task_id(text).map_err(|bad| {
             let at = bad.character_at.unwrap_or(0);
-            Fault::Row(position(at), bad.problem)
+            ReadFault::Row(position(at), bad.problem)
         })?;
         Ok(Row { id, command: self.command, position: position(0), others: None })
     }
@@ -115,11 +115,11 @@ impl Given {
     }
 
     /// Returns the next row.
-    pub(super) fn next(&mut self) -> Option<Result<Row, Fault>> {
+    pub(super) fn next(&mut self) -> Option<Result<Row, ReadFault>> {
         let text = self.ids.next()?;
         self.line += 1;
         let start = Position { line: self.line, column: 1 };
-        let row = cell::task_id(&text).map(|id| Row {
+        let row = id_cell::task_id(&text).map(|id| Row {
             id,
             command: self.command,
             position: start,
@@ -127,7 +127,7 @@ impl Given {
         });
         Some(row.map_err(|bad| {
             let at = bad.character_at.unwrap_or(0);
-            Fault::Row(locate::after(start, &text.as_bytes()[..at]), bad.problem)
+            ReadFault::Row(locate::after(start, &text.as_bytes()[..at]), bad.problem)
         }))
     }
 }

@@ -5,14 +5,16 @@
 //! shows the fault. Nothing is guessed about what a bad row may have meant; that is at most
 //! a hint. Must not send anything, drop a row in silence or open standard input by itself.
 
-mod cell;
 mod delimited;
 mod error;
 mod header;
 mod hint;
+mod id_cell;
 mod list;
 mod locate;
+mod options;
 mod record;
+mod row;
 mod sniff;
 mod source;
 #[cfg(test)]
@@ -24,122 +26,25 @@ pub use error::FileKind;
 pub use error::InputError;
 pub use error::Role;
 pub use error::RowProblem;
+pub use options::CommandSource;
+pub use options::Format;
+pub use options::Header;
+pub use options::InputOptions;
+pub use options::Source;
+pub use row::Row;
 
 use crate::task::Command;
-use crate::task::Position;
-use crate::task::TaskId;
 use delimited::Delimited;
-use error::Fault;
+use error::ReadFault;
 use list::Given;
 use list::List;
 use sniff::Shape;
 use source::Content;
 use std::fmt;
-use std::io::Read;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 /// What [`Source::Ids`] is called in messages: the flag the ids come from.
 const GIVEN: &str = "--id";
-
-/// Where rows come from.
-pub enum Source {
-    /// A file.
-    File(PathBuf),
-    /// An open stream, such as standard input.
-    Stream {
-        /// What it is called in messages, such as `-`.
-        name: String,
-        /// The stream.
-        reader: Box<dyn Read + Send>,
-    },
-    /// Ids given by hand; the n-th is said to stand on line n.
-    Ids(Vec<String>),
-}
-
-impl fmt::Debug for Source {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::File(path) => f.debug_tuple("File").field(path).finish(),
-            Self::Stream { name, reader: _ } => f.debug_tuple("Stream").field(name).finish(),
-            Self::Ids(ids) => f.debug_tuple("Ids").field(ids).finish(),
-        }
-    }
-}
-
-/// How the bytes of a file are arranged.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Format {
-    /// Told by the name's ending, otherwise by the content.
-    Auto,
-    /// Cells between delimiters.
-    Csv,
-    /// Cells between tabs.
-    Tsv,
-    /// One id a line.
-    List,
-}
-
-/// Where a row's command comes from.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum CommandSource {
-    /// All rows have this one.
-    Fixed(Command),
-    /// It stands in the column of this name; without a header, of this number.
-    Column(String),
-}
-
-/// Whether the first row names the columns.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Header {
-    /// It does.
-    Present,
-    /// It is a task like all others.
-    Absent,
-}
-
-/// How a source is to be read.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct InputOptions {
-    /// The column of the ids: its name or, without a header, its number from 1. By default
-    /// the first of `id`, `batch_task_id` and `task_id` that exists, or column 1.
-    pub id_column: Option<String>,
-    /// Where commands come from.
-    pub command: CommandSource,
-    /// How the bytes are arranged.
-    pub format: Format,
-    /// What separates cells; by default told by the content.
-    pub delimiter: Option<u8>,
-    /// Whether the first row names the columns.
-    pub header: Header,
-}
-
-impl InputOptions {
-    /// Returns the options of somebody who set none.
-    pub fn new(command: CommandSource) -> Self {
-        Self {
-            id_column: None,
-            command,
-            format: Format::Auto,
-            delimiter: None,
-            header: Header::Present,
-        }
-    }
-}
-
-/// One row that names a task.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Row {
-    /// The batch task.
-    pub id: TaskId,
-    /// What to do to it.
-    pub command: Command,
-    /// Where the cell of the id starts.
-    pub position: Position,
-    /// The other cells as a JSON array, in the order of [`Rows::columns`]; nothing where there
-    /// are no other columns.
-    pub others: Option<String>,
-}
 
 /// Opens a source and reads as much of it as tells its format and its columns.
 ///
@@ -179,29 +84,29 @@ pub fn open(source: Source, options: &InputOptions) -> Result<Rows, InputError> 
 fn given(ids: Vec<String>, options: &InputOptions) -> Result<Rows, InputError> {
     let name = Arc::from(GIVEN);
     let command = the_command(&name, options)?;
-    Ok(Rows::new(name, Reader::Given(Given::new(ids, command))))
+    Ok(Rows::new(name, RowReader::Given(Given::new(ids, command))))
 }
 
 fn read(opened: source::Opened, options: &InputOptions) -> Result<Rows, InputError> {
     let content = source::decode(opened)?;
     let name = Arc::clone(&content.name);
     let reader = match sniff::shape(&content, options)? {
-        Shape::Empty => Reader::Empty,
+        Shape::Empty => RowReader::Empty,
         Shape::List { skip } => list(content, skip, options)?,
         Shape::Delimited { skip, delimiter } => {
             let (start, bytes) = content.skip(skip);
             let delimited = Delimited::open(bytes, start, delimiter, options)
                 .map_err(|fault| fault.in_input(&name))?;
-            delimited.map_or(Reader::Empty, |table| Reader::Delimited(Box::new(table)))
+            delimited.map_or(RowReader::Empty, |table| RowReader::Delimited(Box::new(table)))
         }
     };
     Ok(Rows::new(name, reader))
 }
 
-fn list(content: Content, skip: usize, options: &InputOptions) -> Result<Reader, InputError> {
+fn list(content: Content, skip: usize, options: &InputOptions) -> Result<RowReader, InputError> {
     let command = the_command(&content.name, options)?;
     let (start, bytes) = content.skip(skip);
-    Ok(Reader::List(List::new(bytes, start, command)))
+    Ok(RowReader::List(List::new(bytes, start, command)))
 }
 
 /// Returns the one command of an input that has no column for it.
@@ -219,12 +124,12 @@ fn the_command(name: &Arc<str>, options: &InputOptions) -> Result<Command, Input
 /// A bad row is an error and the next row follows; after a fatal error there is none.
 pub struct Rows {
     name: Arc<str>,
-    reader: Reader,
+    reader: RowReader,
     ended: bool,
 }
 
 /// What reads the rows of one format.
-enum Reader {
+enum RowReader {
     Empty,
     Given(Given),
     List(List),
@@ -232,7 +137,7 @@ enum Reader {
 }
 
 impl Rows {
-    fn new(name: Arc<str>, reader: Reader) -> Self {
+    fn new(name: Arc<str>, reader: RowReader) -> Self {
         Self { name, reader, ended: false }
     }
 
@@ -244,8 +149,8 @@ impl Rows {
     /// Returns the names of the other columns, in their order.
     pub fn columns(&self) -> &[String] {
         match &self.reader {
-            Reader::Empty | Reader::Given(_) | Reader::List(_) => &[],
-            Reader::Delimited(delimited) => delimited.columns(),
+            RowReader::Empty | RowReader::Given(_) | RowReader::List(_) => &[],
+            RowReader::Delimited(delimited) => delimited.columns(),
         }
     }
 }
@@ -256,8 +161,8 @@ impl fmt::Debug for Rows {
     }
 }
 
-impl Reader {
-    fn next(&mut self) -> Option<Result<Row, Fault>> {
+impl RowReader {
+    fn next(&mut self) -> Option<Result<Row, ReadFault>> {
         match self {
             Self::Empty => None,
             Self::Given(given) => given.next(),

@@ -4,7 +4,7 @@
 //! forgive at the price of swallowing rows (text after a closing quote, a quote that is never
 //! closed) is an error here.
 
-use super::error::Fault;
+use super::error::ReadFault;
 use super::error::RowProblem;
 use super::locate;
 use super::locate::Quoting;
@@ -46,7 +46,7 @@ impl Records {
     }
 
     /// Goes to the next record that is not empty; `false` if there is none.
-    pub(super) fn advance(&mut self) -> Result<bool, Fault> {
+    pub(super) fn advance(&mut self) -> Result<bool, ReadFault> {
         while self.read()? {
             self.check_raw()?;
             if !self.is_blank() {
@@ -104,7 +104,7 @@ impl Records {
         &self.reader.get_ref().up_to(self.end)[self.lead..]
     }
 
-    fn read(&mut self) -> Result<bool, Fault> {
+    fn read(&mut self) -> Result<bool, ReadFault> {
         self.reader.get_mut().keep_from(self.end);
         match self.reader.read_byte_record(&mut self.record) {
             Ok(true) => {}
@@ -122,10 +122,10 @@ impl Records {
     }
 
     /// Tells what broke the reading: the stream, or a record without an end.
-    fn broken(&self, error: csv::Error) -> Fault {
+    fn broken(&self, error: csv::Error) -> ReadFault {
         let window = self.reader.get_ref();
         if !window.is_outgrown() {
-            return Fault::Io(error.into());
+            return ReadFault::Io(error.into());
         }
         let raw = window.rest();
         let (lead, record) = raw.split_at(locate::leading_line_ends(raw));
@@ -133,33 +133,36 @@ impl Records {
         let open =
             locate::cells(record, self.delimiter).find(|cell| cell.quoting == Quoting::Unclosed);
         match open {
-            Some(cell) => {
-                Fault::Row(locate::after(start, &record[..cell.start]), RowProblem::UnclosedQuote)
-            }
-            None => Fault::Row(start, RowProblem::TooLong),
+            Some(cell) => ReadFault::Row(
+                locate::after(start, &record[..cell.start]),
+                RowProblem::UnclosedQuote,
+            ),
+            None => ReadFault::Row(start, RowProblem::TooLong),
         }
     }
 
-    fn check_raw(&self) -> Result<(), Fault> {
+    fn check_raw(&self) -> Result<(), ReadFault> {
         let raw = self.raw();
         if raw.contains(&b'"') {
             self.check_quotes()?;
         }
         match raw.iter().position(|&byte| byte == 0) {
-            Some(offset) => Err(Fault::Row(self.position_at(offset), RowProblem::Nul)),
+            Some(offset) => Err(ReadFault::Row(self.position_at(offset), RowProblem::Nul)),
             None => Ok(()),
         }
     }
 
-    fn check_quotes(&self) -> Result<(), Fault> {
+    fn check_quotes(&self) -> Result<(), ReadFault> {
         for cell in locate::cells(self.raw(), self.delimiter) {
             let opened = || self.position_at(cell.start);
             match cell.quoting {
                 Quoting::Bare | Quoting::Quoted => {}
-                Quoting::Unclosed => return Err(Fault::Row(opened(), RowProblem::UnclosedQuote)),
+                Quoting::Unclosed => {
+                    return Err(ReadFault::Row(opened(), RowProblem::UnclosedQuote));
+                }
                 Quoting::Overrun(offset) => {
                     let problem = RowProblem::TextAfterQuote { opened: opened() };
-                    return Err(Fault::Row(self.position_at(offset), problem));
+                    return Err(ReadFault::Row(self.position_at(offset), problem));
                 }
             }
         }

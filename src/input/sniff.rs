@@ -6,9 +6,9 @@
 use super::Format;
 use super::Header;
 use super::InputOptions;
-use super::cell;
 use super::error::InputError;
 use super::header;
+use super::id_cell;
 use super::locate;
 use super::source::Content;
 use std::path::Path;
@@ -40,7 +40,7 @@ pub(super) fn shape(content: &Content, options: &InputOptions) -> Result<Shape, 
     if let Some(delimiter) = options.delimiter {
         check_delimiter(delimiter)?;
     }
-    let Some(first) = First::find(&content.head, options) else {
+    let Some(first) = FirstLine::find(&content.head, options) else {
         let shape = if content.is_whole { Shape::Empty } else { Shape::List { skip: 0 } };
         return Ok(shape);
     };
@@ -62,7 +62,7 @@ fn check_delimiter(delimiter: u8) -> Result<(), InputError> {
 }
 
 /// The first meaningful line of a text and all that follows.
-struct First<'a> {
+struct FirstLine<'a> {
     /// How many bytes come before it.
     start: usize,
     /// The text from there on.
@@ -71,7 +71,7 @@ struct First<'a> {
     declared: Option<u8>,
 }
 
-impl<'a> First<'a> {
+impl<'a> FirstLine<'a> {
     fn find(head: &'a [u8], options: &InputOptions) -> Option<Self> {
         let mut declared = None;
         let mut start = 0;
@@ -130,7 +130,7 @@ fn is_comment(line: &[u8], options: &InputOptions) -> bool {
 }
 
 /// Tells whether the text is a table: what was said, then the ending, then the content.
-fn is_table(name: &str, first: &First<'_>, options: &InputOptions) -> bool {
+fn is_table(name: &str, first: &FirstLine<'_>, options: &InputOptions) -> bool {
     match options.format {
         Format::Csv | Format::Tsv => return true,
         Format::List => return false,
@@ -147,7 +147,7 @@ fn is_table(name: &str, first: &First<'_>, options: &InputOptions) -> bool {
 }
 
 /// Tells whether a text is a table although its name says list.
-fn is_clearly_table(first: &First<'_>, options: &InputOptions) -> bool {
+fn is_clearly_table(first: &FirstLine<'_>, options: &InputOptions) -> bool {
     match options.header {
         Header::Present => names_ids_among_others(first.record, options),
         Header::Absent => has_delimiter(first.line()),
@@ -189,7 +189,7 @@ fn heading_of_list(record: &[u8], options: &InputOptions) -> usize {
 }
 
 /// Returns what separates cells: what was said, then the ending, then the content.
-fn delimiter(name: &str, first: &First<'_>, options: &InputOptions) -> u8 {
+fn delimiter(name: &str, first: &FirstLine<'_>, options: &InputOptions) -> u8 {
     let by_tab = match options.format {
         Format::Tsv => true,
         Format::Auto => matches!(ending(name).as_str(), "tsv" | "tab"),
@@ -225,7 +225,7 @@ impl Score {
 fn has_id(cells: &[String], options: &InputOptions) -> bool {
     if options.header == Header::Absent {
         let index = header::numbered_id(options).unwrap_or(0);
-        return cells.get(index).is_some_and(|text| cell::task_id(text).is_ok());
+        return cells.get(index).is_some_and(|text| id_cell::task_id(text).is_ok());
     }
     header::id_names(options)
         .iter()

@@ -7,6 +7,7 @@
 use crate::policy::classify::Verdict;
 use crate::policy::outage::WitnessTrust;
 use crate::task::Outcome;
+use serde::{Deserialize, Serialize};
 use std::num::NonZeroU32;
 use std::time::Duration;
 
@@ -18,7 +19,8 @@ const FIRST_HOLD: Duration = Duration::from_secs(1);
 const LONGEST_WAIT: Duration = Duration::from_secs(20);
 
 /// The policy for calls that may have been carried out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum OnDoubt {
     /// Send it again: start and stop are idempotent, so a second call changes nothing.
     Retry,

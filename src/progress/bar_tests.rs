@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::event::EventKind;
-use crate::progress::story::NOON;
-use crate::progress::story::Story;
+use crate::progress::test_events::NOON;
+use crate::progress::test_events::TestRun;
 use crate::task::Outcome;
 use insta::assert_snapshot;
 
@@ -103,10 +103,10 @@ fn bar() -> (Screen, Bar) {
     (screen, bar)
 }
 
-fn under_way() -> Story {
-    let mut story = Story::of(100, 0);
-    (0..25).for_each(|ordinal| story.call(ordinal, Outcome::Succeeded));
-    story
+fn under_way() -> TestRun {
+    let mut run = TestRun::new(100, 0);
+    (0..25).for_each(|ordinal| run.call(ordinal, Outcome::Succeeded));
+    run
 }
 
 #[tokio::test(start_paused = true)]
@@ -146,9 +146,9 @@ async fn lines_appear_above_the_bar_and_stay() {
 #[tokio::test(start_paused = true)]
 async fn a_bar_that_is_held_counts_down_though_nothing_happens() {
     let (screen, mut bar) = bar();
-    let mut story = under_way();
-    story.hold(20_000);
-    bar.on_events(&story.events);
+    let mut run = under_way();
+    run.hold(20_000);
+    bar.on_events(&run.events);
     bar.picture.tick();
     assert!(screen.shown().contains("going on in 20s"), "{}", screen.shown());
     tokio::time::advance(Duration::from_secs(5)).await;
@@ -159,10 +159,10 @@ async fn a_bar_that_is_held_counts_down_though_nothing_happens() {
 #[tokio::test(start_paused = true)]
 async fn lines_that_go_are_cleared() {
     let (screen, mut bar) = bar();
-    let mut story = under_way();
-    story.hold(20_000);
-    story.tell(EventKind::RunContinued);
-    let (held, continued) = story.events.split_at(story.events.len() - 1);
+    let mut run = under_way();
+    run.hold(20_000);
+    run.emit(EventKind::RunContinued);
+    let (held, continued) = run.events.split_at(run.events.len() - 1);
     bar.on_events(held);
     bar.picture.tick();
     bar.on_events(continued);
@@ -185,7 +185,7 @@ async fn a_bar_that_is_dropped_leaves_the_terminal_clean() {
 #[tokio::test(start_paused = true)]
 async fn a_terminal_that_stands_still_does_not_stop_the_run() {
     let (screen, mut bar) = bar();
-    bar.on_events(&Story::of(100, 0).events);
+    bar.on_events(&TestRun::new(100, 0).events);
     let standing_still = screen.0.lock().unwrap();
     let picture = bar.picture.clone();
     let drawing = std::thread::spawn(move || picture.tick());

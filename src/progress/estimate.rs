@@ -95,14 +95,14 @@ const MOST_OF_A_HOLD: f64 = 0.25;
 
 /// The rate at which tasks are settled: an average that forgets, and does not while held.
 #[derive(Debug, Clone)]
-pub(super) struct Settling {
+pub(super) struct SettlingRate {
     settled: f64,
     seconds: f64,
     until: Timestamp,
     held: bool,
 }
 
-impl Settling {
+impl SettlingRate {
     pub(super) fn new(origin: Timestamp) -> Self {
         Self { settled: 0.0, seconds: 0.0, until: origin, held: false }
     }
@@ -209,14 +209,14 @@ mod tests {
         assert!(sendings.slices.len() <= 25, "{}", sendings.slices.len());
     }
 
-    fn settling_every(millis: i64, last: i64) -> Settling {
-        let mut settling = Settling::new(ORIGIN);
+    fn settling_every(millis: i64, last: i64) -> SettlingRate {
+        let mut settling = SettlingRate::new(ORIGIN);
         (millis..=last).step_by(millis as usize).for_each(|at| settling.settled(after(at)));
         settling
     }
 
     /// Compares in thousandths of a task per second.
-    fn check_settling(settling: &Settling, millis: i64, expected: Option<i64>) {
+    fn check_settling(settling: &SettlingRate, millis: i64, expected: Option<i64>) {
         let rate = settling.per_second(after(millis));
         assert_eq!(rate.map(|rate| (rate * 1_000.0) as i64), expected, "after {millis} ms");
     }
@@ -237,7 +237,7 @@ mod tests {
 
     #[test]
     fn nothing_settled_tells_nothing() {
-        check_settling(&Settling::new(ORIGIN), 60_000, None);
+        check_settling(&SettlingRate::new(ORIGIN), 60_000, None);
     }
 
     #[test]
@@ -258,7 +258,7 @@ mod tests {
 
     #[test]
     fn holds_that_recur_slow_the_run_down() {
-        let mut settling = Settling::new(ORIGIN);
+        let mut settling = SettlingRate::new(ORIGIN);
         for second in 0..600 {
             (1..=5).for_each(|tenth| settling.settled(after(second * 1_000 + tenth * 100)));
             settling.held(after(second * 1_000 + 500));

@@ -1,7 +1,7 @@
 //! Tells every event of a run as one line of JSON, while it happens.
 //!
 //! The lines are a contract: `schema_version` stands in each, fields are only ever added. A line
-//! is written whole or not at all, in ASCII, after what it tells is durable. What was missed for
+//! is written whole or not at all, in ASCII, after what it tells is durable. EventBody was missed for
 //! want of time is counted in a line of its own, so that a gap is never silent.
 
 use super::log::result_of;
@@ -51,9 +51,9 @@ impl Events {
         Self { out, run, latest: Timestamp::from_micros(0) }
     }
 
-    fn line(&self, at: Timestamp, what: &What<'_>) -> String {
+    fn line(&self, at: Timestamp, what: &EventBody<'_>) -> String {
         let line =
-            Line { schema_version: SCHEMA_VERSION, run: &self.run, at: at.to_string(), what };
+            EventLine { schema_version: SCHEMA_VERSION, run: &self.run, at: at.to_string(), what };
         let json = serde_json::to_string(&line).expect("names, numbers and text are always JSON");
         ascii_json(&json) + "\n"
     }
@@ -68,31 +68,31 @@ impl Watch for Events {
     fn on_events(&mut self, events: &[Event]) {
         let mut lines = String::new();
         for (index, event) in events.iter().enumerate() {
-            lines += &self.line(event.at, &What::of(event, &events[..index]));
+            lines += &self.line(event.at, &EventBody::of(event, &events[..index]));
             self.latest = event.at;
         }
         self.write(&lines);
     }
 
     fn missed(&mut self, events: u64) {
-        let line = self.line(self.latest, &What::EventsMissed { events });
+        let line = self.line(self.latest, &EventBody::EventsMissed { events });
         self.write(&line);
     }
 }
 
-/// What every line has, and what happened.
+/// EventBody every line has, and what happened.
 #[derive(Serialize)]
-struct Line<'a> {
+struct EventLine<'a> {
     schema_version: u32,
     run: &'a str,
     at: String,
     #[serde(flatten)]
-    what: &'a What<'a>,
+    what: &'a EventBody<'a>,
 }
 
 #[derive(Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
-enum What<'a> {
+enum EventBody<'a> {
     RunStarted {
         selected: u64,
         settled: u64,
@@ -188,7 +188,7 @@ struct TaskPart<'a> {
     command: &'static str,
 }
 
-/// What came back; named as the columns of the results.
+/// EventBody came back; named as the columns of the results.
 #[derive(Default, Serialize)]
 struct AnswerPart<'a> {
     http_status: Option<u16>,
@@ -203,7 +203,7 @@ struct AnswerPart<'a> {
     advice: Option<&'a str>,
 }
 
-impl<'a> What<'a> {
+impl<'a> EventBody<'a> {
     /// Says what happened; `before` are the events of the same batch.
     fn of(event: &'a Event, before: &'a [Event]) -> Self {
         match &event.kind {

@@ -1,8 +1,8 @@
 //! The lines of an events document, and what hostile text becomes in them.
 
 use super::*;
-use crate::progress::story::Story;
-use crate::progress::story::service_failed;
+use crate::progress::test_events::TestRun;
+use crate::progress::test_events::service_failed;
 use crate::task::Failure;
 use crate::task::FailureKind;
 use insta::assert_snapshot;
@@ -33,17 +33,17 @@ fn told(tell: impl FnOnce(&mut Events)) -> String {
 
 #[test]
 fn every_event_is_a_line() {
-    let mut story = Story::of(2, 0);
-    story.call(1, Outcome::Succeeded);
-    story.send(2, 1);
-    story.pass(213);
-    story.end(2, service_failed());
-    story.wait(2, 500);
-    story.pass(500);
-    story.send(2, 2);
-    story.end(2, service_failed());
-    story.settle(2, Outcome::Failed);
-    assert_snapshot!(told(|events| events.on_events(&story.events)), @r#"
+    let mut run = TestRun::new(2, 0);
+    run.call(1, Outcome::Succeeded);
+    run.send(2, 1);
+    run.pass(213);
+    run.end(2, service_failed());
+    run.wait(2, 500);
+    run.pass(500);
+    run.send(2, 2);
+    run.end(2, service_failed());
+    run.settle(2, Outcome::Failed);
+    assert_snapshot!(told(|events| events.on_events(&run.events)), @r#"
     {"schema_version":1,"run":"20240705-120000-kfzq","at":"2024-07-05T12:00:00.000Z","event":"run_started","selected":2,"settled":0,"rate_limit":"10/s","finds_rate":false,"concurrency":16}
     {"schema_version":1,"run":"20240705-120000-kfzq","at":"2024-07-05T12:00:00.000Z","event":"attempt_started","seq":1,"id":"00000000000000000000000000000001","command":"stop","attempt":1}
     {"schema_version":1,"run":"20240705-120000-kfzq","at":"2024-07-05T12:00:00.000Z","event":"attempt_ended","seq":1,"id":"00000000000000000000000000000001","command":"stop","sent_at":"2024-07-05T12:00:00.000Z","duration_ms":213,"in_doubt":false,"request_id":null,"http_status":200,"total_count":null,"failed_count":null,"succeed_count":null,"error_kind":null,"error_code":null,"error_msg":null,"error_list":[],"reason":null,"advice":null}
@@ -60,7 +60,7 @@ fn every_event_is_a_line() {
 #[test]
 fn what_was_missed_is_a_line_of_its_own() {
     let text = told(|events| {
-        events.on_events(&Story::of(2, 0).events);
+        events.on_events(&TestRun::new(2, 0).events);
         events.missed(7);
     });
     assert_snapshot!(text.lines().last().unwrap(), @r#"
@@ -71,12 +71,12 @@ fn what_was_missed_is_a_line_of_its_own() {
 #[test]
 fn hostile_text_cannot_end_its_line() {
     let hostile = "a\n{\"event\":\"run_ended\"}\u{2028}\u{1b}[31m\u{202e}\"";
-    let mut story = Story::of(1, 0);
-    story.send(1, 1);
+    let mut run = TestRun::new(1, 0);
+    run.send(1, 1);
     let failure = Some(Failure::seen(FailureKind::Refused, hostile));
-    story.end(1, AttemptResult { failure, ..service_failed() });
-    let text = told(|events| events.on_events(&story.events));
-    assert_eq!(text.lines().count(), story.events.len());
+    run.end(1, AttemptResult { failure, ..service_failed() });
+    let text = told(|events| events.on_events(&run.events));
+    assert_eq!(text.lines().count(), run.events.len());
     assert!(text.bytes().all(|byte| matches!(byte, b'\n' | b' '..=b'~')));
     let last: serde_json::Value = serde_json::from_str(text.lines().last().unwrap()).unwrap();
     assert_eq!(last["error_msg"], hostile);

@@ -80,9 +80,9 @@ impl Piece {
 
 /// Pieces beside each other.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
-pub(super) struct Line(Vec<Piece>);
+pub(super) struct DisplayLine(Vec<Piece>);
 
-impl Line {
+impl DisplayLine {
     pub(super) fn of(pieces: Vec<Piece>) -> Self {
         Self(pieces)
     }
@@ -98,23 +98,23 @@ impl Line {
 }
 
 /// Lays pieces out below the first line: as many on each line as fit.
-pub(super) fn flow(pieces: Vec<Piece>, separator: &str, width: usize) -> Vec<Line> {
+pub(super) fn flow(pieces: Vec<Piece>, separator: &str, width: usize) -> Vec<DisplayLine> {
     let room = width.saturating_sub(INDENT.width());
-    let mut lines: Vec<Line> = Vec::new();
+    let mut lines: Vec<DisplayLine> = Vec::new();
     for piece in pieces {
         let piece = piece.cut_to(room);
         match lines.last_mut() {
             Some(line) if line.columns() + separator.width() + piece.columns() <= width => {
                 line.0.extend([Piece::new(separator), piece]);
             }
-            Some(_) | None => lines.push(Line(vec![Piece::new(INDENT), piece])),
+            Some(_) | None => lines.push(DisplayLine(vec![Piece::new(INDENT), piece])),
         }
     }
     lines
 }
 
 /// Lays a sentence out below the first line, broken between its words.
-pub(super) fn sentence(text: &str, colour: Colour, width: usize) -> Vec<Line> {
+pub(super) fn sentence(text: &str, colour: Colour, width: usize) -> Vec<DisplayLine> {
     let words = text.split(' ').map(|word| Piece::coloured(word, colour)).collect();
     flow(words, " ", width)
 }

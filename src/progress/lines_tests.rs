@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::event::StopReason;
-use crate::progress::story::Story;
-use crate::progress::story::noon_plus;
+use crate::progress::test_events::TestRun;
+use crate::progress::test_events::noon_plus;
 use crate::task::Outcome;
 use insta::assert_snapshot;
 use std::io;
@@ -47,10 +47,10 @@ fn lines() -> (Page, Lines) {
     (page.clone(), Lines::new(Box::new(page)))
 }
 
-/// Tells a story event by event, as batches of a slow run come.
-fn told(story: &Story) -> String {
+/// Tells a run event by event, as batches of a slow run come.
+fn told(run: &TestRun) -> String {
     let (page, mut lines) = lines();
-    story.events.iter().for_each(|event| lines.on_events(std::slice::from_ref(event)));
+    run.events.iter().for_each(|event| lines.on_events(std::slice::from_ref(event)));
     page.text()
 }
 
@@ -69,10 +69,10 @@ fn the_first_line_tells_how_fast_the_run_may_go() {
 
 #[test]
 fn a_short_run_has_a_line_for_each_tenth() {
-    let mut story = Story::of(40, 0);
-    story.succeed(0..40);
-    story.finish(None);
-    assert_snapshot!(told(&story), @"
+    let mut run = TestRun::new(40, 0);
+    run.succeed(0..40);
+    run.finish(None);
+    assert_snapshot!(told(&run), @"
     2024-07-05T12:00:00.000Z starting with 40 tasks, at 10/s, 16 at a time
     2024-07-05T12:00:00.400Z 4 of 40 tasks settled, 10%, 4.0/s of 10/s: 4 ok
     2024-07-05T12:00:00.800Z 8 of 40 tasks settled, 20%, 8.0/s of 10/s: 8 ok
@@ -89,9 +89,9 @@ fn a_short_run_has_a_line_for_each_tenth() {
 
 #[test]
 fn a_long_run_has_a_line_each_half_minute() {
-    let mut story = Story::of(40_000, 0);
-    story.succeed(0..700);
-    assert_snapshot!(told(&story), @"
+    let mut run = TestRun::new(40_000, 0);
+    run.succeed(0..700);
+    assert_snapshot!(told(&run), @"
     2024-07-05T12:00:00.000Z starting with 40,000 tasks, at 10/s, 16 at a time
     2024-07-05T12:00:30.000Z 299 of 40,000 tasks settled, 0%, 10.0/s of 10/s, eta 1h 07m: 299 ok, 1 on the wire
     2024-07-05T12:01:00.000Z 599 of 40,000 tasks settled, 1%, 10.0/s of 10/s, eta 1h 06m: 599 ok, 1 on the wire
@@ -103,9 +103,9 @@ fn a_run_in_which_nothing_happens_has_lines_all_the_same() {
     let (page, mut lines) = lines();
     lines.tick(noon_plus(60_000));
     assert_eq!(page.text(), "");
-    let mut story = Story::of(40_000, 0);
-    story.send(1, 1);
-    lines.on_events(&story.events);
+    let mut run = TestRun::new(40_000, 0);
+    run.send(1, 1);
+    lines.on_events(&run.events);
     (1..=60).for_each(|second| lines.tick(noon_plus(second * 1_000)));
     assert_snapshot!(page.text(), @"
     2024-07-05T12:00:00.000Z starting with 40,000 tasks, at 10/s, 16 at a time
@@ -116,16 +116,16 @@ fn a_run_in_which_nothing_happens_has_lines_all_the_same() {
 
 #[test]
 fn a_turn_has_a_line_at_once() {
-    let mut story = Story::of(40_000, 24_310);
-    story.succeed(0..10);
-    story.send(10, 1);
-    story.hold(42_000);
-    story.pass(42_000);
-    story.tell(EventKind::RunContinued);
-    story.stop(StopReason::TooManyFailures, 1);
-    story.call(11, Outcome::Failed);
-    story.finish(Some(StopReason::TooManyFailures));
-    assert_snapshot!(told(&story), @"
+    let mut run = TestRun::new(40_000, 24_310);
+    run.succeed(0..10);
+    run.send(10, 1);
+    run.hold(42_000);
+    run.pass(42_000);
+    run.emit(EventKind::RunContinued);
+    run.stop(StopReason::TooManyFailures, 1);
+    run.call(11, Outcome::Failed);
+    run.finish(Some(StopReason::TooManyFailures));
+    assert_snapshot!(told(&run), @"
     2024-07-05T12:00:00.000Z going on with 40,000 tasks, 24,310 settled before, at 10/s, 16 at a time
     2024-07-05T12:00:01.000Z the service asked for fewer calls: going on in 42s, at 12:00:43 UTC
     2024-07-05T12:00:43.000Z 24,320 of 40,000 tasks settled, 60%, 0.0/s of 10/s: 24,310 settled before, 10 ok, 1 on the wire
@@ -136,28 +136,28 @@ fn a_turn_has_a_line_at_once() {
 
 #[test]
 fn a_service_that_slows_the_run_down_each_second_is_told_once_in_a_while() {
-    let mut story = Story::of(40_000, 0);
+    let mut run = TestRun::new(40_000, 0);
     for _ in 0..40 {
-        story.hold(500);
-        story.pass(500);
-        story.tell(EventKind::RunContinued);
-        story.pass(500);
+        run.hold(500);
+        run.pass(500);
+        run.emit(EventKind::RunContinued);
+        run.pass(500);
     }
-    assert_eq!(told(&story).matches("Z the service asked for fewer calls").count(), 2);
+    assert_eq!(told(&run).matches("Z the service asked for fewer calls").count(), 2);
 }
 
 #[test]
 fn what_was_settled_before_is_no_news() {
-    let mut story = Story::of(100, 50);
-    story.succeed(0..5);
-    assert_eq!(told(&story).lines().count(), 1);
+    let mut run = TestRun::new(100, 50);
+    run.succeed(0..5);
+    assert_eq!(told(&run).lines().count(), 1);
 }
 
 #[test]
 fn a_run_of_nothing_has_two_lines() {
-    let mut story = Story::of(0, 0);
-    story.finish(None);
-    assert_snapshot!(told(&story), @"
+    let mut run = TestRun::new(0, 0);
+    run.finish(None);
+    assert_snapshot!(told(&run), @"
     2024-07-05T12:00:00.000Z starting with 0 tasks, at 10/s, 16 at a time
     2024-07-05T12:00:00.000Z 0 of 0 tasks settled, 100%; done in 0s
     ");
@@ -165,10 +165,10 @@ fn a_run_of_nothing_has_two_lines() {
 
 #[test]
 fn a_closed_stream_is_ignored() {
-    let mut story = Story::of(10, 0);
-    story.succeed(0..10);
+    let mut run = TestRun::new(10, 0);
+    run.succeed(0..10);
     let mut lines = Lines::new(Box::new(Closed));
-    lines.on_events(&story.events);
+    lines.on_events(&run.events);
     lines.tick(noon_plus(60_000));
     lines.finish();
     assert_eq!(lines.tally.done(), 10);

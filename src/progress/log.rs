@@ -79,7 +79,7 @@ impl Log {
     }
 
     /// Returns what is worth a line of the event at `index`, if anything is.
-    fn entry<'a>(&mut self, events: &'a [Event], index: usize) -> Option<Entry<'a>> {
+    fn entry<'a>(&mut self, events: &'a [Event], index: usize) -> Option<LogEntry<'a>> {
         let Event { at, kind } = &events[index];
         match kind {
             EventKind::AttemptStarted { seq, number, .. } => {
@@ -93,9 +93,9 @@ impl Log {
             EventKind::AttemptEnded { seq, task, result } => {
                 let number = self.numbers.remove(seq);
                 let told = self.verbosity == Verbosity::Attempts;
-                told.then(|| Entry::of_attempt(*at, task, number, result))
+                told.then(|| LogEntry::of_attempt(*at, task, number, result))
             }
-            EventKind::TaskSettled { .. } => Entry::of_task(&events[..=index]),
+            EventKind::TaskSettled { .. } => LogEntry::of_task(&events[..=index]),
             EventKind::RunStarted(_)
             | EventKind::RetryScheduled { .. }
             | EventKind::PollStarted { .. }
@@ -133,28 +133,28 @@ impl Watch for Log {
 }
 
 /// Something worth a line.
-struct Entry<'a> {
+struct LogEntry<'a> {
     at: Timestamp,
     task: &'a Task,
-    what: What,
+    what: LoggedFact,
     /// What is known of the attempt, or of the last one.
     result: Option<&'a AttemptResult>,
     took: Duration,
 }
 
-enum What {
+enum LoggedFact {
     AttemptEnded { number: Option<u32> },
     TaskSettled { outcome: Outcome, attempts: u32 },
 }
 
-impl<'a> Entry<'a> {
+impl<'a> LogEntry<'a> {
     fn of_attempt(
         at: Timestamp,
         task: &'a Task,
         number: Option<u32>,
         result: &'a AttemptResult,
     ) -> Self {
-        let what = What::AttemptEnded { number };
+        let what = LoggedFact::AttemptEnded { number };
         Self { at, task, what, result: Some(result), took: result.duration }
     }
 
@@ -167,7 +167,7 @@ impl<'a> Entry<'a> {
         if outcome.is_good() {
             return None;
         }
-        let what = What::TaskSettled { outcome: *outcome, attempts: *attempts };
+        let what = LoggedFact::TaskSettled { outcome: *outcome, attempts: *attempts };
         let took = at.since(*first_sent);
         Some(Self { at: *at, task, what, result: result_of(*seq, before), took })
     }
@@ -182,7 +182,7 @@ pub(super) fn result_of(wanted: AttemptSeq, events: &[Event]) -> Option<&Attempt
 }
 
 impl LogFormat {
-    fn line(self, entry: &Entry<'_>) -> String {
+    fn line(self, entry: &LogEntry<'_>) -> String {
         match self {
             Self::Text => text_line(entry),
             Self::Json => json_line(entry),
@@ -197,12 +197,12 @@ impl LogFormat {
 
 // For people.
 
-fn text_line(entry: &Entry<'_>) -> String {
-    let Entry { at, task, what, result, took } = entry;
+fn text_line(entry: &LogEntry<'_>) -> String {
+    let LogEntry { at, task, what, result, took } = entry;
     let what = match what {
-        What::AttemptEnded { number: Some(number) } => format!("attempt {number}"),
-        What::AttemptEnded { number: None } => "attempt".to_owned(),
-        What::TaskSettled { outcome, attempts } => {
+        LoggedFact::AttemptEnded { number: Some(number) } => format!("attempt {number}"),
+        LoggedFact::AttemptEnded { number: None } => "attempt".to_owned(),
+        LoggedFact::TaskSettled { outcome, attempts } => {
             format!("{outcome} after {}", plural((*attempts).into(), "attempt", "attempts"))
         }
     };
@@ -270,10 +270,10 @@ impl JsonEntry<'_> {
     }
 }
 
-fn json_line(entry: &Entry<'_>) -> String {
+fn json_line(entry: &LogEntry<'_>) -> String {
     let (event, attempt, outcome) = match entry.what {
-        What::AttemptEnded { number } => ("attempt_ended", number, None),
-        What::TaskSettled { outcome, attempts } => {
+        LoggedFact::AttemptEnded { number } => ("attempt_ended", number, None),
+        LoggedFact::TaskSettled { outcome, attempts } => {
             ("task_settled", Some(attempts), Some(outcome.as_str()))
         }
     };

@@ -1,9 +1,9 @@
 //! What a log tells of single calls, as text and as JSON.
 
 use super::*;
-use crate::progress::story::Story;
-use crate::progress::story::answered;
-use crate::progress::story::service_failed;
+use crate::progress::test_events::TestRun;
+use crate::progress::test_events::answered;
+use crate::progress::test_events::service_failed;
 use crate::task::Failure;
 use crate::task::FailureKind;
 use insta::assert_snapshot;
@@ -24,10 +24,10 @@ impl Write for Pipe {
     }
 }
 
-fn told(story: &Story, verbosity: Verbosity, format: LogFormat) -> String {
+fn told(run: &TestRun, verbosity: Verbosity, format: LogFormat) -> String {
     let (sender, written) = mpsc::channel();
     let mut log = Log::new(Box::new(Pipe(sender)), verbosity, format);
-    log.on_events(&story.events);
+    log.on_events(&run.events);
     drop(log);
     String::from_utf8(written.iter().flatten().collect()).unwrap()
 }
@@ -43,30 +43,30 @@ fn unanswered() -> AttemptResult {
 }
 
 /// One task that succeeds, one that fails twice, one in doubt, one that is withdrawn.
-fn story() -> Story {
-    let mut story = Story::of(10, 0);
-    story.call(1, Outcome::Succeeded);
-    story.send(2, 1);
-    story.pass(213);
-    story.end(2, service_failed());
-    story.wait(2, 500);
-    story.pass(500);
-    story.send(2, 2);
-    story.pass(213);
-    story.end(2, service_failed());
-    story.settle(2, Outcome::Failed);
-    story.send(3, 1);
-    story.pass(60_000);
-    story.end(3, unanswered());
-    story.settle(3, Outcome::Ambiguous);
-    story.send(4, 1);
-    story.withdraw(4);
-    story
+fn run() -> TestRun {
+    let mut run = TestRun::new(10, 0);
+    run.call(1, Outcome::Succeeded);
+    run.send(2, 1);
+    run.pass(213);
+    run.end(2, service_failed());
+    run.wait(2, 500);
+    run.pass(500);
+    run.send(2, 2);
+    run.pass(213);
+    run.end(2, service_failed());
+    run.settle(2, Outcome::Failed);
+    run.send(3, 1);
+    run.pass(60_000);
+    run.end(3, unanswered());
+    run.settle(3, Outcome::Ambiguous);
+    run.send(4, 1);
+    run.withdraw(4);
+    run
 }
 
 #[test]
 fn tasks_that_are_not_good_have_a_line() {
-    assert_snapshot!(told(&story(), Verbosity::Tasks, LogFormat::Text), @r#"
+    assert_snapshot!(told(&run(), Verbosity::Tasks, LogFormat::Text), @r#"
     2024-07-05T12:00:00.926Z stop 00000000000000000000000000000002 failed after 2 attempts: 500 VIAS.00010009 "Internal error." in 926 ms
     2024-07-05T12:01:00.926Z stop 00000000000000000000000000000003 ambiguous after 1 attempt: timeout "no answer within 60s" in 60,000 ms, in doubt
     "#);
@@ -74,7 +74,7 @@ fn tasks_that_are_not_good_have_a_line() {
 
 #[test]
 fn attempts_have_a_line_when_asked_for() {
-    assert_snapshot!(told(&story(), Verbosity::Attempts, LogFormat::Text), @r#"
+    assert_snapshot!(told(&run(), Verbosity::Attempts, LogFormat::Text), @r#"
     2024-07-05T12:00:00.000Z stop 00000000000000000000000000000001 attempt 1: 200 in 213 ms
     2024-07-05T12:00:00.213Z stop 00000000000000000000000000000002 attempt 1: 500 VIAS.00010009 "Internal error." in 213 ms
     2024-07-05T12:00:00.926Z stop 00000000000000000000000000000002 attempt 2: 500 VIAS.00010009 "Internal error." in 213 ms
@@ -86,7 +86,7 @@ fn attempts_have_a_line_when_asked_for() {
 
 #[test]
 fn machines_read_the_same_members_in_each_line() {
-    assert_snapshot!(told(&story(), Verbosity::Attempts, LogFormat::Json), @r#"
+    assert_snapshot!(told(&run(), Verbosity::Attempts, LogFormat::Json), @r#"
     {"at":"2024-07-05T12:00:00.000Z","event":"attempt_ended","id":"00000000000000000000000000000001","command":"stop","attempt":1,"http_status":200,"outcome":null,"error_kind":null,"error_code":null,"error_msg":null,"duration_ms":213,"change":null,"by":null}
     {"at":"2024-07-05T12:00:00.213Z","event":"attempt_ended","id":"00000000000000000000000000000002","command":"stop","attempt":1,"http_status":500,"outcome":null,"error_kind":"service","error_code":"VIAS.00010009","error_msg":"Internal error.","duration_ms":213,"change":null,"by":null}
     {"at":"2024-07-05T12:00:00.926Z","event":"attempt_ended","id":"00000000000000000000000000000002","command":"stop","attempt":2,"http_status":500,"outcome":null,"error_kind":"service","error_code":"VIAS.00010009","error_msg":"Internal error.","duration_ms":213,"change":null,"by":null}
@@ -98,22 +98,22 @@ fn machines_read_the_same_members_in_each_line() {
 
 #[test]
 fn machines_read_what_operators_changed() {
-    let mut story = Story::of(10, 0);
+    let mut run = TestRun::new(10, 0);
     let (change, by) = (Change::Rate("5/s".parse().ok()), Operator::Process(7));
-    story.tell(EventKind::RunChanged { change, by });
-    assert_snapshot!(told(&story, Verbosity::Tasks, LogFormat::Json), @r#"{"at":"2024-07-05T12:00:00.000Z","event":"run_changed","id":null,"command":null,"attempt":null,"http_status":null,"outcome":null,"error_kind":null,"error_code":null,"error_msg":null,"duration_ms":null,"change":"rate 5/s","by":"process 7"}"#);
+    run.emit(EventKind::RunChanged { change, by });
+    assert_snapshot!(told(&run, Verbosity::Tasks, LogFormat::Json), @r#"{"at":"2024-07-05T12:00:00.000Z","event":"run_changed","id":null,"command":null,"attempt":null,"http_status":null,"outcome":null,"error_kind":null,"error_code":null,"error_msg":null,"duration_ms":null,"change":"rate 5/s","by":"process 7"}"#);
 }
 
 #[test]
 fn numbers_of_attempts_are_not_kept_for_ever() {
     let (sender, _written) = mpsc::channel();
     let mut log = Log::new(Box::new(Pipe(sender)), Verbosity::Tasks, LogFormat::Text);
-    log.on_events(&story().events);
+    log.on_events(&run().events);
     assert!(log.numbers.is_empty());
 }
 
 /// The service's words, chosen to do harm.
-fn hostile() -> Story {
+fn hostile() -> TestRun {
     let failure = Failure {
         code: "APIG.\u{1b}[2J".into(),
         ..Failure::seen(
@@ -122,11 +122,11 @@ fn hostile() -> Story {
         )
     };
     let result = AttemptResult { http_status: Some(400), failure: Some(failure), ..answered() };
-    let mut story = Story::of(10, 0);
-    story.send(1, 1);
-    story.end(1, result);
-    story.settle(1, Outcome::Failed);
-    story
+    let mut run = TestRun::new(10, 0);
+    run.send(1, 1);
+    run.end(1, result);
+    run.settle(1, Outcome::Failed);
+    run
 }
 
 #[test]
@@ -148,5 +148,5 @@ fn a_closed_stream_is_ignored() {
     let (sender, written) = mpsc::channel();
     drop(written);
     let mut log = Log::new(Box::new(Pipe(sender)), Verbosity::Attempts, LogFormat::Text);
-    log.on_events(&story().events);
+    log.on_events(&run().events);
 }

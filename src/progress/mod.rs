@@ -14,7 +14,7 @@ mod render;
 mod tally;
 
 #[cfg(test)]
-mod story;
+mod test_events;
 
 pub use bar::Above;
 pub use bar::Bar;

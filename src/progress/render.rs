@@ -4,7 +4,7 @@
 //! whatever the numbers, and drops nothing: what does not fit beside the bar goes below it.
 
 use super::layout::Colour;
-use super::layout::Line;
+use super::layout::DisplayLine;
 use super::layout::Piece;
 use super::layout::Style;
 use super::layout::flow;
@@ -81,7 +81,7 @@ fn standing(tally: &Tally) -> String {
 // The bar and what stands beside it.
 
 /// Puts all figures beside the bar, or only the percentage, or shows no bar at all.
-fn head(tally: &Tally, now: Timestamp, width: usize) -> Vec<Line> {
+fn head(tally: &Tally, now: Timestamp, width: usize) -> Vec<DisplayLine> {
     let (percent, eta) = (format!("{:>2}%", tally.percent()), eta(tally, now).unwrap_or_default());
     let (done, rate) = (done(tally), rate(tally, now));
     // Padded, so that the bar keeps its length while the time left changes its.
@@ -99,13 +99,13 @@ fn head(tally: &Tally, now: Timestamp, width: usize) -> Vec<Line> {
     bar.into_iter().chain(figures).collect()
 }
 
-fn beside_bar(tally: &Tally, now: Timestamp, text: &str, width: usize) -> Option<Line> {
+fn beside_bar(tally: &Tally, now: Timestamp, text: &str, width: usize) -> Option<DisplayLine> {
     let (opening, text) = (format!("{} [", spinner(now)), Piece::new(format!("] {text}")));
     let (least, most) = BAR_COLUMNS;
     let opening = Piece::new(opening);
     let room = width.saturating_sub(opening.columns() + text.columns());
     let bar = (room >= least).then(|| bar(tally, room.min(most)))?;
-    Some(Line::of(vec![opening, Piece::coloured(bar, Colour::Cyan), text]))
+    Some(DisplayLine::of(vec![opening, Piece::coloured(bar, Colour::Cyan), text]))
 }
 
 fn spinner(now: Timestamp) -> char {

@@ -6,87 +6,87 @@ use crate::event::AttemptResult;
 use crate::event::Event;
 use crate::event::EventKind;
 use crate::event::RunStarted;
-use crate::progress::story::NOON;
-use crate::progress::story::Story;
-use crate::progress::story::answered;
-use crate::progress::story::service_failed;
+use crate::progress::test_events::NOON;
+use crate::progress::test_events::TestRun;
+use crate::progress::test_events::answered;
+use crate::progress::test_events::service_failed;
 use crate::task::Failure;
 use crate::task::FailureKind;
 use insta::assert_snapshot;
 use proptest::prelude::*;
 use unicode_width::UnicodeWidthStr;
 
-fn tally(story: &Story) -> Tally {
+fn tally(run: &TestRun) -> Tally {
     let mut tally = Tally::default();
-    tally.take(&story.events);
+    tally.take(&run.events);
     tally
 }
 
-fn bar_of(story: &Story, width: u16) -> String {
-    let lines = render_bar(&tally(story), story.now(), width, Style::Plain);
+fn bar_of(run: &TestRun, width: u16) -> String {
+    let lines = render_bar(&tally(run), run.now(), width, Style::Plain);
     for line in &lines {
         assert!(line.width() <= usize::from(width), "{line:?}");
     }
     lines.join("\n")
 }
 
-fn line_of(story: &Story) -> String {
-    render_line(&tally(story), story.now())
+fn line_of(run: &TestRun) -> String {
+    render_line(&tally(run), run.now())
 }
 
-fn beginning() -> Story {
-    let mut story = Story::of(40_000, 0);
+fn beginning() -> TestRun {
+    let mut run = TestRun::new(40_000, 0);
     for ordinal in 0..4 {
-        story.pass(100);
-        story.send(ordinal, 1);
+        run.pass(100);
+        run.send(ordinal, 1);
     }
-    story
+    run
 }
 
 /// 40 minutes into a run of an hour, with a few of everything.
-fn middle() -> Story {
-    let mut story = Story::of(40_000, 0);
-    story.succeed(0..24_012);
+fn middle() -> TestRun {
+    let mut run = TestRun::new(40_000, 0);
+    run.succeed(0..24_012);
     let others = [(Outcome::Partial, 210), (Outcome::Failed, 80), (Outcome::Ambiguous, 8)];
     let others = others.into_iter().flat_map(|(outcome, n)| (0..n).map(move |_| outcome));
     for (ordinal, outcome) in (24_012..).zip(others) {
-        story.pass(100);
-        story.call(ordinal, outcome);
+        run.pass(100);
+        run.call(ordinal, outcome);
     }
     for ordinal in 24_310..24_326 {
-        story.pass(100);
-        story.send(ordinal, 1);
+        run.pass(100);
+        run.send(ordinal, 1);
     }
-    story
+    run
 }
 
-fn waiting() -> Story {
-    let mut story = middle();
+fn waiting() -> TestRun {
+    let mut run = middle();
     for ordinal in 24_310..24_313 {
-        story.end(ordinal, service_failed());
-        story.wait(ordinal, 20_000);
+        run.end(ordinal, service_failed());
+        run.wait(ordinal, 20_000);
     }
-    story
+    run
 }
 
-fn held() -> Story {
-    let mut story = waiting();
-    story.hold(42_000);
-    story.pass(500);
-    story
+fn held() -> TestRun {
+    let mut run = waiting();
+    run.hold(42_000);
+    run.pass(500);
+    run
 }
 
-fn stopping() -> Story {
-    let mut story = waiting();
-    story.stop(StopReason::Interrupted, 13);
-    story
+fn stopping() -> TestRun {
+    let mut run = waiting();
+    run.stop(StopReason::Interrupted, 13);
+    run
 }
 
-fn done() -> Story {
-    let mut story = Story::of(61, 0);
-    story.succeed(0..61);
-    story.finish(None);
-    story
+fn done() -> TestRun {
+    let mut run = TestRun::new(61, 0);
+    run.succeed(0..61);
+    run.finish(None);
+    run
 }
 
 #[test]
@@ -133,29 +133,29 @@ fn a_run_that_is_held_says_why_and_until_when() {
 
 #[test]
 fn a_service_that_is_away_is_told_with_how_that_was_seen() {
-    let mut story = waiting();
+    let mut run = waiting();
     let refused = "tcp connect error: Connection refused (os error 111)";
     let failure = Some(Failure::seen(FailureKind::Connect, refused));
-    story.end(24_310, AttemptResult { http_status: None, failure, ..answered() });
-    let until = story.now().plus_micros(5_000_000);
-    story.tell(EventKind::RunHeld { until, reason: HoldReason::Away });
-    assert_snapshot!(bar_of(&story, 80), @"
+    run.end(24_310, AttemptResult { http_status: None, failure, ..answered() });
+    let until = run.now().plus_micros(5_000_000);
+    run.emit(EventKind::RunHeld { until, reason: HoldReason::Away });
+    assert_snapshot!(bar_of(&run, 80), @"
     ⠦ [█████████████████▌           ] 24,310/40,000  60%  10.0/s of 10/s  eta 27m
       24,012 ok · 210 partial · 80 failed · 8 ambiguous · 12 on the wire · 3 waiting
       the service is away, one call at a time asks for it: going on in 5s, at
       12:40:37 UTC; last seen: tcp connect error: Connection refused (os error 111)
     ");
-    story.end(24_311, AttemptResult { http_status: Some(503), ..service_failed() });
-    let told = line_of(&story);
+    run.end(24_311, AttemptResult { http_status: Some(503), ..service_failed() });
+    let told = line_of(&run);
     assert!(told.ends_with("; last seen: HTTP 503: Internal error."), "{told}");
 }
 
 #[test]
 fn a_hold_that_is_over_goes_on_now() {
-    let mut story = beginning();
-    story.hold(1_000);
-    story.pass(1_500);
-    assert_snapshot!(bar_of(&story, 80), @"
+    let mut run = beginning();
+    run.hold(1_000);
+    run.pass(1_500);
+    assert_snapshot!(bar_of(&run, 80), @"
     ⠏ [                             ]      0/40,000   0%   0.0/s of 10/s
       4 on the wire
       the service asked for fewer calls: going on now
@@ -184,21 +184,21 @@ fn a_run_that_is_done_says_how_long_it_took() {
 
 #[test]
 fn a_run_that_stopped_says_what_was_left_without_an_answer() {
-    let mut story = stopping();
-    story.pass(30_000);
-    story.finish(Some(StopReason::Interrupted));
-    assert_snapshot!(line_of(&story), @"24,310 of 40,000 tasks settled, 60%: 24,012 ok, 210 partial, 80 failed, 8 ambiguous, 13 without an answer, 3 waiting; stopped after 41m 02s: interrupted");
+    let mut run = stopping();
+    run.pass(30_000);
+    run.finish(Some(StopReason::Interrupted));
+    assert_snapshot!(line_of(&run), @"24,310 of 40,000 tasks settled, 60%: 24,012 ok, 210 partial, 80 failed, 8 ambiguous, 13 without an answer, 3 waiting; stopped after 41m 02s: interrupted");
 }
 
 #[test]
 fn a_resumed_run_tells_what_was_settled_before() {
-    let mut story = Story::of(40_000, 24_310);
-    story.succeed(0..100);
-    assert_snapshot!(bar_of(&story, 80), @"
+    let mut run = TestRun::new(40_000, 24_310);
+    run.succeed(0..100);
+    assert_snapshot!(bar_of(&run, 80), @"
     ⠋ [█████████████████▋           ] 24,410/40,000  61%  10.0/s of 10/s  eta 26m
       24,310 settled before · 100 ok
     ");
-    assert_snapshot!(line_of(&story), @"24,410 of 40,000 tasks settled, 61%, 10.0/s of 10/s, eta 26m: 24,310 settled before, 100 ok");
+    assert_snapshot!(line_of(&run), @"24,410 of 40,000 tasks settled, 61%, 10.0/s of 10/s, eta 26m: 24,310 settled before, 100 ok");
 }
 
 #[test]
@@ -212,9 +212,9 @@ fn a_rate_is_told_in_the_unit_of_its_limit() {
             finds_rate: false,
             concurrency: 16,
         };
-        let mut story = Story::starting(set_out);
-        story.succeed(0..1_500);
-        rate(&tally(&story), story.now())
+        let mut run = TestRun::starting(set_out);
+        run.succeed(0..1_500);
+        rate(&tally(&run), run.now())
     };
     assert_eq!(with(None), "10.0/s");
     assert_eq!(with(Some("10/s")), "10.0/s of 10/s");
@@ -268,15 +268,15 @@ fn narrow_terminals_stay_readable() {
 
 #[test]
 fn colour_changes_no_word() {
-    let story = held();
-    let coloured = render_bar(&tally(&story), story.now(), 80, Style::Coloured).join("\n");
+    let run = held();
+    let coloured = render_bar(&tally(&run), run.now(), 80, Style::Coloured).join("\n");
     assert!(coloured.contains("\u{1b}[32m24,012 ok\u{1b}[0m"));
-    assert_eq!(console::strip_ansi_codes(&coloured), bar_of(&story, 80));
+    assert_eq!(console::strip_ansi_codes(&coloured), bar_of(&run, 80));
 }
 
 #[test]
 fn the_bar_is_full_only_when_all_is_done() {
-    let shown = |selected, settled| bar(&tally(&Story::of(selected, settled)), 10);
+    let shown = |selected, settled| bar(&tally(&TestRun::new(selected, settled)), 10);
     assert_eq!(shown(1_000, 0), "          ");
     assert_eq!(shown(1_000, 456), "████▌     ");
     assert_eq!(shown(1_000, 999), "█████████▉");
@@ -307,15 +307,15 @@ proptest! {
         settled in any::<u64>(),
         stopped in any::<bool>(),
     ) {
-        let mut story = Story::of(selected, settled.min(selected));
-        story.call(1, Outcome::Partial);
-        story.send(2, 1);
-        story.hold(300_000);
+        let mut run = TestRun::new(selected, settled.min(selected));
+        run.call(1, Outcome::Partial);
+        run.send(2, 1);
+        run.hold(300_000);
         if stopped {
-            story.stop(StopReason::NotAuthorised, 1);
+            run.stop(StopReason::NotAuthorised, 1);
         }
         for style in [Style::Plain, Style::Coloured] {
-            for line in render_bar(&tally(&story), story.now(), width, style) {
+            for line in render_bar(&tally(&run), run.now(), width, style) {
                 let columns = console::measure_text_width(&line);
                 prop_assert!(columns <= usize::from(width), "{line:?}");
             }
@@ -325,51 +325,51 @@ proptest! {
 
 #[test]
 fn a_run_that_is_paused_by_hand_says_so_and_promises_nothing() {
-    let mut story = Story::of(100, 0);
-    story.succeed(0..50);
-    story.tell(EventKind::RunChanged { change: Change::Paused, by: Operator::Key });
-    story.pass(60_000);
-    let line = render_line(&tally(&story), story.now());
+    let mut run = TestRun::new(100, 0);
+    run.succeed(0..50);
+    run.emit(EventKind::RunChanged { change: Change::Paused, by: Operator::Key });
+    run.pass(60_000);
+    let line = render_line(&tally(&run), run.now());
     assert!(line.ends_with("; paused by hand since 12:00:05 UTC"), "{line}");
     assert!(!line.contains("eta"), "{line}");
-    story.tell(EventKind::RunChanged { change: Change::Resumed, by: Operator::Key });
-    story.tell(EventKind::RunContinued);
-    let line = render_line(&tally(&story), story.now());
+    run.emit(EventKind::RunChanged { change: Change::Resumed, by: Operator::Key });
+    run.emit(EventKind::RunContinued);
+    let line = render_line(&tally(&run), run.now());
     assert!(line.contains("eta") && !line.contains("paused"), "{line}");
 }
 
 #[test]
 fn a_rate_that_was_changed_is_the_one_that_is_shown() {
-    let mut story = Story::of(100, 0);
-    story.succeed(0..50);
+    let mut run = TestRun::new(100, 0);
+    run.succeed(0..50);
     let change = Change::Rate("30/m".parse().ok());
-    story.tell(EventKind::RunChanged { change, by: Operator::Process(7) });
-    let line = render_line(&tally(&story), story.now());
+    run.emit(EventKind::RunChanged { change, by: Operator::Process(7) });
+    let line = render_line(&tally(&run), run.now());
     assert!(line.contains("/m of 30/m"), "{line}");
 }
 
 #[test]
 fn the_reading_of_states_is_shown_before_anything_is_sent() {
-    let mut story = Story::of(4, 0);
-    story.events.clear();
-    assert_eq!(bar_of(&story, 80), "");
+    let mut run = TestRun::new(4, 0);
+    run.events.clear();
+    assert_eq!(bar_of(&run, 80), "");
     for _ in 0..12 {
-        story.tell(EventKind::PollStarted { leaves: NOON });
+        run.emit(EventKind::PollStarted { leaves: NOON });
     }
-    let bar = bar_of(&story, 80);
+    let bar = bar_of(&run, 80);
     assert!(bar.ends_with(" reading the states of the tasks: 12 pages of the list"), "{bar}");
 }
 
 #[test]
 fn what_is_settling_has_arrived_or_is_stuck_is_counted() {
-    let mut story = Story::of(4, 0);
-    story.events.insert(0, surveyed_event(SurveyCounts { unchanged: 1, ..Default::default() }));
-    story.succeed(0..3);
-    story.tell(EventKind::Verified(ArrivalCounts { arrived: 1, on_the_way: 1, stuck: 1 }));
-    let line = line_of(&story);
+    let mut run = TestRun::new(4, 0);
+    run.events.insert(0, surveyed_event(SurveyCounts { unchanged: 1, ..Default::default() }));
+    run.succeed(0..3);
+    run.emit(EventKind::Verified(ArrivalCounts { arrived: 1, on_the_way: 1, stuck: 1 }));
+    let line = line_of(&run);
     assert!(line.ends_with("3 ok, 1 unchanged, 1 arrived, 1 settling, 1 stuck"), "{line}");
-    story.tell(EventKind::Verified(ArrivalCounts { arrived: 1, on_the_way: 0, stuck: 1 }));
-    let line = line_of(&story);
+    run.emit(EventKind::Verified(ArrivalCounts { arrived: 1, on_the_way: 0, stuck: 1 }));
+    let line = line_of(&run);
     assert!(line.ends_with("3 ok, 1 unchanged, 2 arrived, 1 stuck"), "{line}");
 }
 

@@ -4,7 +4,7 @@
 //! It never forgets a settled task and never counts one twice; it formats nothing.
 
 use super::estimate::Sendings;
-use super::estimate::Settling;
+use super::estimate::SettlingRate;
 use crate::clock::Timestamp;
 use crate::event::ArrivalCounts;
 use crate::event::AttemptResult;
@@ -44,7 +44,7 @@ const SECOND: Duration = Duration::from_secs(1);
 /// ```
 #[derive(Debug, Clone, Default)]
 pub struct Tally {
-    course: Option<Course>,
+    baseline: Option<Baseline>,
     outcomes: OutcomeCounts,
     surveyed: SurveyCounts,
     /// Pages of the list that were asked for before anything was sent.
@@ -66,11 +66,11 @@ pub struct Tally {
 
 /// What is known from the start on, and measured against it.
 #[derive(Debug, Clone)]
-struct Course {
+struct Baseline {
     at: Timestamp,
     set_out: RunStarted,
     sendings: Sendings,
-    settling: Settling,
+    settling: SettlingRate,
     /// The most calls that can have been on the wire at a time.
     slots: usize,
 }
@@ -95,7 +95,7 @@ pub struct Hold {
     pub reason: HoldReason,
 }
 
-impl Course {
+impl Baseline {
     /// Counts by the window of a new limit, from now on where that is another one.
     fn limit_rate(&mut self, at: Timestamp, limit: Option<Rate>) {
         let before = window_of(&self.set_out);
@@ -139,7 +139,7 @@ impl Tally {
             EventKind::RunContinued => self.run_continued(at),
             EventKind::RateLearnt { .. } => {}
             EventKind::RunChanged { change, .. } => self.run_changed(at, *change),
-            EventKind::RunStopping { reason, .. } => self.stopping = Some(reason.clone()),
+            EventKind::RunStopping { reason, .. } => self.stopping = Some(*reason),
             EventKind::RunEnded(stats) => self.ended = Some((at, stats.clone())),
         }
     }
@@ -154,19 +154,19 @@ impl Tally {
         outcomes[Outcome::Failed] = surveyed.skipped;
         let settled = set_out.settled.saturating_sub(outcomes.selected());
         let window = window_of(set_out);
-        let course = Course {
+        let baseline = Baseline {
             at,
             set_out: RunStarted { settled, ..set_out.clone() },
             sendings: Sendings::new(at, window),
-            settling: Settling::new(at),
+            settling: SettlingRate::new(at),
             slots: set_out.concurrency,
         };
-        Self { course: Some(course), outcomes, surveyed, ..Self::default() }
+        Self { baseline: Some(baseline), outcomes, surveyed, ..Self::default() }
     }
 
     fn poll_started(&mut self, leaves: Timestamp) {
-        match &mut self.course {
-            Some(course) => course.sendings.sent(leaves),
+        match &mut self.baseline {
+            Some(baseline) => baseline.sendings.sent(leaves),
             None => self.pages += 1,
         }
     }
@@ -180,8 +180,8 @@ impl Tally {
         self.attempts += 1;
         self.begun += 1;
         self.waiting.remove(&ordinal);
-        if let Some(course) = &mut self.course {
-            course.sendings.sent(at);
+        if let Some(baseline) = &mut self.baseline {
+            baseline.sendings.sent(at);
         }
     }
 
@@ -197,46 +197,46 @@ impl Tally {
     fn attempt_withdrawn(&mut self) {
         self.attempts = self.attempts.saturating_sub(1);
         self.begun = self.begun.saturating_sub(1);
-        if let Some(course) = &mut self.course {
-            course.sendings.withdraw();
+        if let Some(baseline) = &mut self.baseline {
+            baseline.sendings.withdraw();
         }
     }
 
     fn task_settled(&mut self, at: Timestamp, outcome: Outcome) {
         self.outcomes[outcome] += 1;
-        if let Some(course) = &mut self.course {
-            course.settling.settled(at);
+        if let Some(baseline) = &mut self.baseline {
+            baseline.settling.settled(at);
         }
     }
 
     fn run_held(&mut self, at: Timestamp, until: Timestamp, reason: HoldReason) {
         let since = self.hold.map_or(at, |hold| hold.since);
         self.hold = Some(Hold { since, until, reason });
-        if let Some(course) = &mut self.course {
-            course.settling.held(at);
+        if let Some(baseline) = &mut self.baseline {
+            baseline.settling.held(at);
         }
     }
 
     fn run_continued(&mut self, at: Timestamp) {
         self.hold = None;
-        if let Some(course) = &mut self.course {
-            course.settling.continued(at);
+        if let Some(baseline) = &mut self.baseline {
+            baseline.settling.continued(at);
         }
     }
 
     fn run_changed(&mut self, at: Timestamp, change: Change) {
-        let Some(course) = &mut self.course else { return };
+        let Some(baseline) = &mut self.baseline else { return };
         match change {
             Change::Paused => {
                 self.paused_since = Some(at);
-                course.settling.held(at);
+                baseline.settling.held(at);
             }
             // The run goes on by itself, at once or after a hold, and says so.
             Change::Resumed => self.paused_since = None,
-            Change::Rate(limit) => course.limit_rate(at, limit),
+            Change::Rate(limit) => baseline.limit_rate(at, limit),
             Change::Concurrency(most) => {
-                course.set_out.concurrency = most.get();
-                course.slots = course.slots.max(most.get());
+                baseline.set_out.concurrency = most.get();
+                baseline.slots = baseline.slots.max(most.get());
             }
             Change::Drained => {}
         }
@@ -246,17 +246,17 @@ impl Tally {
 
     /// Tells whether a process began to carry out the run.
     pub fn has_started(&self) -> bool {
-        self.course.is_some()
+        self.baseline.is_some()
     }
 
     /// Returns the number of tasks in all.
     pub fn selected(&self) -> u64 {
-        self.course.as_ref().map_or(0, |course| course.set_out.selected)
+        self.baseline.as_ref().map_or(0, |baseline| baseline.set_out.selected)
     }
 
     /// Returns how many tasks had their outcome before this process began.
     pub fn settled_before(&self) -> u64 {
-        self.course.as_ref().map_or(0, |course| course.set_out.settled)
+        self.baseline.as_ref().map_or(0, |baseline| baseline.set_out.settled)
     }
 
     /// Returns how many tasks have their outcome by now.
@@ -306,7 +306,7 @@ impl Tally {
     ///
     /// What is begun ahead is not on it: never more are told than there are slots.
     pub fn on_wire(&self) -> u64 {
-        let slots = self.course.as_ref().map_or(u64::MAX, |course| course.slots as u64);
+        let slots = self.baseline.as_ref().map_or(u64::MAX, |baseline| baseline.slots as u64);
         self.begun.min(slots)
     }
 
@@ -317,12 +317,12 @@ impl Tally {
 
     /// Returns the most calls that are on the wire at a time.
     pub fn concurrency(&self) -> usize {
-        self.course.as_ref().map_or(0, |course| course.set_out.concurrency)
+        self.baseline.as_ref().map_or(0, |baseline| baseline.set_out.concurrency)
     }
 
     /// Returns the most sendings in one window, if there is a limit that stays.
     pub fn rate_limit(&self) -> Option<Rate> {
-        let set_out = &self.course.as_ref()?.set_out;
+        let set_out = &self.baseline.as_ref()?.set_out;
         set_out.rate_limit.filter(|_| !set_out.finds_rate)
     }
 
@@ -331,7 +331,8 @@ impl Tally {
     /// No more than the limit: events tell when attempts were admitted. They leave a commit later,
     /// which is now shorter and now longer, and it is then that the limit holds exactly.
     pub fn rate(&self, now: Timestamp) -> f64 {
-        let admitted = self.course.as_ref().map_or(0.0, |course| course.sendings.per_window(now));
+        let admitted =
+            self.baseline.as_ref().map_or(0.0, |baseline| baseline.sendings.per_window(now));
         let most = self.rate_limit().map_or(f64::INFINITY, |rate| f64::from(rate.limit.get()));
         admitted.min(most)
     }
@@ -364,7 +365,7 @@ impl Tally {
     /// Returns how long the process has been at it, or was.
     pub fn elapsed(&self, now: Timestamp) -> Duration {
         let until = self.ended.as_ref().map_or(now, |&(at, _)| at);
-        self.course.as_ref().map_or(Duration::ZERO, |course| until.since(course.at))
+        self.baseline.as_ref().map_or(Duration::ZERO, |baseline| until.since(baseline.at))
     }
 
     /// Returns the time left: at the recent rate, at the limit at best, after the present wait.
@@ -376,7 +377,7 @@ impl Tally {
         if left == 0 || stands_still || self.ended.is_some() {
             return None;
         }
-        let rate = self.course.as_ref()?.settling.per_second(now)?;
+        let rate = self.baseline.as_ref()?.settling.per_second(now)?;
         let at_rate = Duration::try_from_secs_f64(left as f64 / rate).ok()?;
         let at_best = self.rate_limit().map_or(Duration::ZERO, |limit| limit.shortest_time(left));
         let held = self.hold.map_or(Duration::ZERO, |hold| hold.until.since(now));

@@ -9,6 +9,7 @@ use crate::clock::Timestamp;
 use crate::run::RunError;
 use crate::run::RunRequest;
 use crate::run::new_run;
+use crate::run::settings::walker_settings;
 use crate::run::survey_recorder::MOST_LOOKED_FOR;
 use crate::run::survey_recorder::absence;
 use crate::store;
@@ -58,7 +59,7 @@ pub async fn dry_run_live<A: TaskApi>(
     let draft = store::draft(&runs, &run, request.plan)?.map_err(RunError::Input)?;
     let wanted = draft.look_for(MOST_LOOKED_FOR)?;
     let mut look = DraftLook { draft: &draft, wanted };
-    let mut walker = Walker::new(api, request.settings.walker(), clock, &[]);
+    let mut walker = Walker::new(api, walker_settings(&request.settings), clock, &[]);
     let end = walker.walk(&ListFilter::default(), &mut look).await?;
     let purpose = Purpose::LeaveAlone(absence(&end, IfMissing::Unknown));
     let surveyed = draft.survey(purpose, clock.now())?;

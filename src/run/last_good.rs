@@ -2,7 +2,6 @@
 //!
 //! A list that was cut short, or is another one, shows by its size before anything is sent.
 
-use crate::run::RunSettings;
 use crate::run::runs_in;
 use crate::store::RunDirectory;
 use crate::store::RunId;
@@ -55,7 +54,7 @@ fn good(
         && run.job.as_ref() == Some(&wanted.job)
         && run.command == wanted.command
         && run.project_id == wanted.project_id
-        && RunSettings::from_json(&run.settings).sandbox == wanted.sandbox;
+        && run.settings.sandbox == wanted.sandbox;
     if !is_comparable {
         return Ok(None);
     }

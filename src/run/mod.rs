@@ -30,8 +30,6 @@ pub use retry::retry;
 pub use revert::Revert;
 pub use revert::Reverted;
 pub use revert::revert;
-pub use settings::OnUnknown;
-pub use settings::RunSettings;
 pub use verify::Afterwards;
 pub use verify::Settling;
 pub use verify::afterwards;
@@ -53,6 +51,8 @@ use crate::run::ledger::Ending;
 use crate::run::ledger::StoreLedger;
 use crate::run::phases::RunPhases;
 use crate::run::rate_learning::Learning;
+use crate::run::settings::{engine_settings, remembered_sendings};
+use crate::settings::RunSettings;
 use crate::store;
 use crate::store::JobLock;
 use crate::store::JobName;
@@ -205,7 +205,7 @@ fn new_run(request: &RunRequest, now: Timestamp) -> NewRun {
         origin: now,
         endpoint: request.endpoint.clone(),
         project_id: request.project_id.clone(),
-        settings: request.settings.to_json().to_string(),
+        settings: request.settings.clone(),
     }
 }
 
@@ -277,12 +277,14 @@ impl Planned {
     ) -> Result<Ended, RunError> {
         let profile = self.profile.as_deref();
         let learning = Learning { runs: &self.runs, run: &self.id, profile };
-        let learnt = self.settings.auto_from.map(|_| learning.before()).transpose()?.flatten();
+        let learnt = if self.settings.rate.is_auto() { learning.before()? } else { None };
         // Also without a rate: one may be set while the run is under way.
-        let recall = self.settings.recall().max(REMEMBERED_SENDINGS);
+        let recall = remembered_sendings(&self.settings).max(REMEMBERED_SENDINGS);
         let writer = RunWriter::open(&self.runs, &self.lock, self.clock.now(), recall)?;
-        let mut settings = self.settings.for_engine(origin(&writer));
-        settings.auto.iter_mut().for_each(|auto| auto.learnt = learnt);
+        let mut settings = engine_settings(&self.settings, origin(&writer));
+        if let Some(search) = &mut settings.auto {
+            search.learnt = learnt;
+        }
         settings.max_duration = settings.max_duration.into_iter().chain(self.time_left).min();
         let (watcher_channel, thread) =
             watchers::open(watchers, self.clock).map_err(RunError::Thread)?;
@@ -300,10 +302,8 @@ impl Planned {
         let ran = course.run(settings).await;
         let watch_trouble = thread.close();
         let stats = ran?;
-        let learning_trouble = match self.settings.auto_from {
-            Some(_) => learning.keep(self.clock.now()).err(),
-            None => None,
-        };
+        let is_auto = self.settings.rate.is_auto();
+        let learning_trouble = if is_auto { learning.keep(self.clock.now()).err() } else { None };
         drop(self.lock);
         Ok(Ended { stats, watch_trouble, learning_trouble })
     }

@@ -13,13 +13,14 @@ use crate::event::EventKind;
 use crate::event::RunStats;
 use crate::event::StopReason;
 use crate::run::RunError;
-use crate::run::RunSettings;
 use crate::run::control_router::ControlRouter;
 use crate::run::ledger::StoreLedger;
-use crate::run::settings::OnUnknown;
+use crate::run::settings::{remembered_sendings, walker_settings};
 use crate::run::survey_recorder::SurveyRecorder;
 use crate::run::survey_recorder::absence;
 use crate::run::verify::Settling;
+use crate::settings::OnUnknown;
+use crate::settings::RunSettings;
 use crate::store;
 use crate::store::IfMissing;
 use crate::store::Purpose;
@@ -91,7 +92,7 @@ impl<A: TaskApi> RunPhases<'_, A> {
         engine: &mut EngineSettings,
     ) -> Result<Option<StopReason>, RunError> {
         let sent = &engine.origin.last_sent;
-        let mut walker = Walker::new(self.api, self.settings.walker(), self.clock, sent);
+        let mut walker = Walker::new(self.api, walker_settings(self.settings), self.clock, sent);
         let mut look =
             SurveyRecorder::begin(&mut self.ledger, TaskSelection::Unsettled, self.clock).await?;
         let filter = ListFilter::default();
@@ -133,8 +134,8 @@ impl<A: TaskApi> RunPhases<'_, A> {
     ) -> Result<Option<StopReason>, RunError> {
         let now = self.clock.instant();
         let deadline = now.checked_add(patience);
-        let sent = self.ledger.writer.last_sent(self.settings.recall()).await?;
-        let mut walker = Walker::new(self.api, self.settings.walker(), self.clock, &sent);
+        let sent = self.ledger.writer.last_sent(remembered_sendings(self.settings)).await?;
+        let mut walker = Walker::new(self.api, walker_settings(self.settings), self.clock, &sent);
         let mut due = now + LATE.saturating_sub(ago);
         for number in 0.. {
             let is_last = deadline.is_some_and(|deadline| deadline <= due);
@@ -185,8 +186,8 @@ impl<A: TaskApi> RunPhases<'_, A> {
     /// Looks once at the tasks whose calls are in doubt: those that are where they were sent
     /// have succeeded.
     pub(crate) async fn settle(&mut self, ago: Duration) -> Result<Settling, RunError> {
-        let sent = self.ledger.writer.last_sent(self.settings.recall()).await?;
-        let mut walker = Walker::new(self.api, self.settings.walker(), self.clock, &sent);
+        let sent = self.ledger.writer.last_sent(remembered_sendings(self.settings)).await?;
+        let mut walker = Walker::new(self.api, walker_settings(self.settings), self.clock, &sent);
         let due = self.clock.instant() + LATE.saturating_sub(ago);
         if let Err(reason) = self.control_router.unless_stopped(sleep_until(due)).await {
             return Ok(Settling::Stopped(reason));

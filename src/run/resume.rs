@@ -3,8 +3,8 @@
 use crate::clock::Clock;
 use crate::run::Planned;
 use crate::run::RunError;
-use crate::run::RunSettings;
 use crate::run::holder;
+use crate::settings::RunSettings;
 use crate::store::PlanTotals;
 use crate::store::RunDirectory;
 use crate::store::RunId;
@@ -48,7 +48,7 @@ pub fn resume(state: &Path, id: &RunId, clock: Clock) -> Result<Resumption, RunE
     let lock = runs.lock(id, &holder(clock.now()))?;
     let reader = RunReader::open(&runs, id)?;
     let record = reader.record()?;
-    let settings = RunSettings::from_json(&record.run.settings);
+    let settings = record.run.settings.clone();
     let is_awaited = settings.wait.is_some() && reader.unverified()? > 0;
     if reader.unsettled()? == 0 && !is_awaited {
         return Ok(Resumption::Finished);

@@ -7,8 +7,8 @@ use crate::report::GroupLabel;
 use crate::report::Grouping;
 use crate::run::Planned;
 use crate::run::RunError;
-use crate::run::RunSettings;
 use crate::run::holder;
+use crate::settings::RunSettings;
 use crate::store;
 use crate::store::NewRun;
 use crate::store::PlanTotals;
@@ -79,7 +79,7 @@ pub fn retry(state: &Path, parent: &RunId) -> Result<Retry, RunError> {
     let runs = RunDirectory::open(state)?;
     let reader = RunReader::open(&runs, parent)?;
     let record = reader.record()?;
-    let settings = RunSettings::from_json(&record.run.settings);
+    let settings = record.run.settings.clone();
     let filter = RetryFilter::default();
     Ok(Retry { record, settings, filter, grouping: None, reason: None, reader, runs })
 }
@@ -180,7 +180,7 @@ impl Retry {
             origin: now,
             endpoint,
             project_id,
-            settings: self.settings.to_json().to_string(),
+            settings: self.settings.clone(),
         }
     }
 }

@@ -12,8 +12,9 @@ use crate::clock::Clock;
 use crate::clock::Timestamp;
 use crate::run::Planned;
 use crate::run::RunError;
-use crate::run::RunSettings;
 use crate::run::holder;
+use crate::run::settings::walker_settings;
+use crate::settings::RunSettings;
 use crate::store;
 use crate::store::NewRun;
 use crate::store::PlannedRun;
@@ -75,7 +76,7 @@ pub fn revert(state: &Path, parent: &RunId) -> Result<Revert, RunError> {
     let runs = RunDirectory::open(state)?;
     let reader = RunReader::open(&runs, parent)?;
     let record = reader.record()?;
-    let settings = RunSettings::from_json(&record.run.settings);
+    let settings = record.run.settings.clone();
     Ok(Revert { record, settings, reason: None, reader, runs, chosen: HashSet::new() })
 }
 
@@ -118,7 +119,7 @@ impl Revert {
         most_rows: usize,
     ) -> Result<Reverted, RunError> {
         let mut sights = Sights { wanted: self.changed()?, seen: HashMap::new() };
-        let mut walker = Walker::new(api, self.settings.walker(), clock, &[]);
+        let mut walker = Walker::new(api, walker_settings(&self.settings), clock, &[]);
         let end = match sights.wanted.is_empty() {
             true => WalkEnd::Whole,
             false => walker.walk(&ListFilter::default(), &mut sights).await?,
@@ -192,7 +193,7 @@ impl Revert {
             origin: now,
             endpoint,
             project_id,
-            settings: self.settings.to_json().to_string(),
+            settings: self.settings.clone(),
         }
     }
 }

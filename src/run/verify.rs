@@ -11,13 +11,14 @@ use crate::event::RunStarted;
 use crate::event::StopReason;
 use crate::event::Watch;
 use crate::run::RunError;
-use crate::run::RunSettings;
 use crate::run::control_router::ControlRouter;
 use crate::run::holder;
 use crate::run::ledger::Ending;
 use crate::run::ledger::StoreLedger;
 use crate::run::phases::RunPhases;
+use crate::run::settings::walker_settings;
 use crate::run::watchers;
+use crate::settings::RunSettings;
 use crate::store::RunDirectory;
 use crate::store::RunId;
 use crate::store::RunLock;
@@ -69,7 +70,7 @@ pub fn afterwards(state: &Path, id: &RunId, clock: Clock) -> Result<Afterwards, 
     let lock = runs.lock(id, &holder(clock.now()))?;
     let reader = RunReader::open(&runs, id)?;
     let (record, unsettled) = (reader.record()?, reader.unsettled()?);
-    let settings = RunSettings::from_json(&record.run.settings);
+    let settings = record.run.settings.clone();
     Ok(Afterwards { record, settings, unsettled, runs, lock, clock })
 }
 
@@ -90,7 +91,7 @@ impl Afterwards {
         let started = RunStarted {
             selected: self.record.selected,
             settled: self.record.selected.saturating_sub(self.unsettled),
-            rate_limit: course.settings.walker().rate,
+            rate_limit: walker_settings(course.settings).rate,
             concurrency: 1,
             finds_rate: false,
         };

@@ -10,6 +10,8 @@ use crate::task::Outcome;
 use rusqlite::Error;
 use rusqlite::Row;
 use rusqlite::types::Type;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -49,6 +51,17 @@ where
 pub(crate) fn texts(row: &Row<'_>, index: usize) -> rusqlite::Result<Vec<String>> {
     let Some(text) = row.get_ref(index)?.as_str_or_null()? else { return Ok(Vec::new()) };
     serde_json::from_str(text).map_err(|error| unfit(index, Type::Text, error))
+}
+
+/// Reads a value that is stored as JSON.
+pub(crate) fn json<T: DeserializeOwned>(row: &Row<'_>, index: usize) -> rusqlite::Result<T> {
+    let text = row.get_ref(index)?.as_str()?;
+    serde_json::from_str(text).map_err(|error| unfit(index, Type::Text, error))
+}
+
+/// Returns a value as JSON, with the names of its fields in alphabetical order.
+pub(crate) fn to_json(value: &impl Serialize) -> String {
+    serde_json::to_value(value).expect("a value of ours has a form in JSON").to_string()
 }
 
 /// Returns the number that stands for a command.

@@ -79,7 +79,7 @@ pub struct ObservedState {
 
 /// What a state of the service amounts to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Bucket {
+enum StateClass {
     Up,
     /// It came to its own end: up for a start, and nothing that a stop would have to stop.
     Finished,
@@ -92,7 +92,7 @@ enum Bucket {
     Foreign,
 }
 
-impl Bucket {
+impl StateClass {
     fn of(state: &str) -> Self {
         match state {
             "running" => Self::Up,
@@ -135,16 +135,16 @@ impl StateCounts {
 
     /// Returns the one word for them.
     pub fn state(&self) -> TaskState {
-        let any = |wanted: fn(Bucket) -> bool| self.buckets().any(wanted);
-        let up = any(|bucket| matches!(bucket, Bucket::Up | Bucket::Finished));
-        let down = any(|bucket| bucket == Bucket::Down);
-        if any(|bucket| bucket == Bucket::Bad) {
+        let any = |wanted: fn(StateClass) -> bool| self.classes().any(wanted);
+        let up = any(|class| matches!(class, StateClass::Up | StateClass::Finished));
+        let down = any(|class| class == StateClass::Down);
+        if any(|class| class == StateClass::Bad) {
             return TaskState::Bad;
         }
-        if any(Bucket::is_changing) {
+        if any(StateClass::is_changing) {
             return TaskState::Changing;
         }
-        if any(|bucket| bucket == Bucket::Foreign) {
+        if any(|class| class == StateClass::Foreign) {
             return TaskState::Unknown;
         }
         match (up, down) {
@@ -157,19 +157,24 @@ impl StateCounts {
 
     /// Tells where they stand on the way of a command.
     pub fn toward(&self, command: Command) -> Toward {
-        let (there, against): (&[Bucket], &[Bucket]) = match command {
-            Command::Start => (&[Bucket::Up, Bucket::Finished], &[Bucket::Down, Bucket::GoingDown]),
-            Command::Stop => (&[Bucket::Down, Bucket::Finished], &[Bucket::Up, Bucket::GoingUp]),
+        let (there, against): (&[StateClass], &[StateClass]) = match command {
+            Command::Start => (
+                &[StateClass::Up, StateClass::Finished],
+                &[StateClass::Down, StateClass::GoingDown],
+            ),
+            Command::Stop => {
+                (&[StateClass::Down, StateClass::Finished], &[StateClass::Up, StateClass::GoingUp])
+            }
         };
-        if self.buckets().any(|bucket| against.contains(&bucket)) {
+        if self.classes().any(|class| against.contains(&class)) {
             return Toward::Against;
         }
-        let is_there = !self.0.is_empty() && self.buckets().all(|bucket| there.contains(&bucket));
+        let is_there = !self.0.is_empty() && self.classes().all(|class| there.contains(&class));
         if is_there { Toward::Reached } else { Toward::Open }
     }
 
-    fn buckets(&self) -> impl Iterator<Item = Bucket> {
-        self.0.keys().map(|state| Bucket::of(state))
+    fn classes(&self) -> impl Iterator<Item = StateClass> {
+        self.0.keys().map(|state| StateClass::of(state))
     }
 }
 

@@ -2,9 +2,9 @@
 
 use crate::ledger::Fate;
 use crate::ledger::Ledger;
-use crate::rig::Ended;
-use crate::rig::Rig;
-use crate::rig::plain_ids;
+use crate::support::program::Ended;
+use crate::support::service::Rehearsal;
+use crate::support::service::plain_ids;
 use fastrand::Rng;
 use rustix::process::Signal;
 use serde_json::Value;
@@ -19,7 +19,7 @@ const TASKS: usize = 120;
 
 /// A run that was cut short, kept aside to be damaged again and again.
 struct Original {
-    rig: Rig,
+    rehearsal: Rehearsal,
     files: BTreeMap<PathBuf, Vec<u8>>,
     report: Value,
     ledger: Ledger,
@@ -34,7 +34,7 @@ impl Original {
     }
 
     fn is_marked(&self) -> bool {
-        let connection = rusqlite::Connection::open(self.rig.file()).unwrap();
+        let connection = rusqlite::Connection::open(self.rehearsal.file()).unwrap();
         let commits = "SELECT sum(commits) FROM session";
         let commits: u64 = connection.query_row(commits, [], |row| row.get(0)).unwrap();
         let (_, mark) = self.file(".db-mark");
@@ -47,25 +47,25 @@ impl Original {
     }
 
     fn of(signal: Signal) -> Self {
-        let rig = Rig::answering_in(3, 8);
+        let rehearsal = Rehearsal::answering_in(3..=8);
         let mut ids = plain_ids(TASKS);
         ids[3].push_str("-failed");
         ids[5].push_str("-partial");
-        let mut process = rig.start(&rig.input(&ids), &["--rate", "400/s"]);
-        rig.await_requests(80);
+        let process = rehearsal.start(&rehearsal.input(&ids), &["--rate", "400/s"]);
+        rehearsal.service.await_requests(80);
         process.signal(signal);
         process.ended();
-        let files = rig.state.join("runs");
+        let files = rehearsal.state.join("runs");
         let read = |path: PathBuf| (path.clone(), fs::read(path).unwrap());
         let paths = fs::read_dir(files).unwrap().map(|entry| entry.unwrap().path());
         // The socket of a killed run holds nothing.
         let files = paths.filter(|path| !ends(path, ".sock")).map(read).collect();
-        let (report, ledger) = (rig.report(), rig.ledger());
-        Self { rig, files, report, ledger }
+        let (report, ledger) = (rehearsal.report(), Ledger::read(&rehearsal.file()));
+        Self { rehearsal, files, report, ledger }
     }
 
     fn restore(&self) {
-        for entry in fs::read_dir(self.rig.state.join("runs")).unwrap() {
+        for entry in fs::read_dir(self.rehearsal.state.join("runs")).unwrap() {
             fs::remove_file(entry.unwrap().path()).unwrap();
         }
         // The index of the log is made anew from the log.
@@ -125,7 +125,7 @@ fn check_reports(original: &Original, seed: u64) {
     let mut refused = 0;
     for _ in 0..DAMAGES {
         let told = damage(original, &mut rng);
-        let ended = original.rig.run(&["report", "--json"]);
+        let ended = original.rehearsal.run(&["report", "--json"]);
         if is_refused(&ended, &told) {
             refused += 1;
             continue;
@@ -153,13 +153,14 @@ fn a_damaged_run_is_not_gone_on_with_or_comes_to_its_right_end() {
     let mut rng = Rng::with_seed(9);
     for _ in 0..DAMAGED_RESUMES {
         let told = damage(&original, &mut rng);
-        let before = original.rig.requests_by_id();
-        let ended = original.rig.run(&["resume", "--rate", "none"]);
+        let before = original.rehearsal.service.requests_by_id();
+        let ended = original.rehearsal.run(&["resume", "--rate", "none"]);
         if is_refused(&ended, &told) {
             continue;
         }
         assert_eq!(ended.code, Some(1), "{told}: {ended:?}");
-        let (ledger, after) = (original.rig.ledger(), original.rig.requests_by_id());
+        let (ledger, after) =
+            (Ledger::read(&original.rehearsal.file()), original.rehearsal.service.requests_by_id());
         assert_eq!((ledger.fates.len(), ledger.is_finished()), (TASKS, true), "{told}");
         // A bit that makes another valid id of one is not found: that task has a new name.
         let renamed = original.ledger.fates.keys().filter(|id| !ledger.fates.contains_key(*id));
@@ -176,12 +177,12 @@ fn a_damaged_run_is_not_gone_on_with_or_comes_to_its_right_end() {
 #[test]
 fn a_run_is_shown_and_listed_beside_one_that_is_damaged() {
     let original = Original::interrupted();
-    let rig = &original.rig;
-    let damaged = rig.file();
-    assert_eq!(rig.start(&rig.input(&plain_ids(3)), &[]).ended().code, Some(0));
+    let rehearsal = &original.rehearsal;
+    let damaged = rehearsal.file();
+    assert_eq!(rehearsal.start(&rehearsal.input(&plain_ids(3)), &[]).ended().code, Some(0));
     fs::write(&damaged, "this is no database, and it is longer than a header of one would be")
         .unwrap();
-    let listed = rig.run(&["runs", "list"]);
+    let listed = rehearsal.run(&["runs", "list"]);
     assert_eq!(listed.code, Some(0), "{listed:?}");
     assert_eq!(listed.stdout.lines().count(), 2, "{listed:?}");
     assert!(listed.stderr.contains("is not a run of batchctl"), "{listed:?}");
@@ -190,11 +191,11 @@ fn a_run_is_shown_and_listed_beside_one_that_is_damaged() {
 #[test]
 fn a_run_of_a_newer_version_is_left_alone() {
     let original = Original::interrupted();
-    let connection = rusqlite::Connection::open(original.rig.file()).unwrap();
+    let connection = rusqlite::Connection::open(original.rehearsal.file()).unwrap();
     connection.pragma_update(None, "user_version", 99).unwrap();
     drop(connection);
     for args in [&["report"][..], &["resume"], &["retry"], &["runs", "show"]] {
-        let ended = original.rig.run(args);
+        let ended = original.rehearsal.run(args);
         assert_eq!(ended.code, Some(74), "{ended:?}");
         assert!(ended.stderr.contains("has version 99"), "{ended:?}");
         assert!(ended.stderr.contains("hint: use the version that made it"), "{ended:?}");

@@ -1,11 +1,12 @@
 //! Trouble with the disk: what is said, what is sent, and what is kept.
 
 use crate::ledger::Fate;
-use crate::rig::Ended;
-use crate::rig::Process;
-use crate::rig::Rig;
-use crate::rig::plain_ids;
-use crate::rig::wait_until;
+use crate::ledger::Ledger;
+use crate::support::program::Ended;
+use crate::support::program::Running;
+use crate::support::service::Rehearsal;
+use crate::support::service::plain_ids;
+use crate::support::service::wait_until;
 use std::fs;
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
@@ -57,8 +58,8 @@ fn check_refused(ended: &Ended, words: &[&str]) {
 }
 
 /// Holds what was recorded against what was sent: nothing is lost.
-fn check_nothing_lost(rig: &Rig, tasks: usize) {
-    let (ledger, requests) = (rig.ledger(), rig.requests_by_id());
+fn check_nothing_lost(rehearsal: &Rehearsal, tasks: usize) {
+    let (ledger, requests) = (Ledger::read(&rehearsal.file()), rehearsal.service.requests_by_id());
     assert_eq!(ledger.fates.len(), tasks);
     for (id, fate) in &ledger.fates {
         assert!(*fate != Fate::NeverSent || !requests.contains_key(id), "{id} was sent unseen");
@@ -67,150 +68,155 @@ fn check_nothing_lost(rig: &Rig, tasks: usize) {
 
 #[test]
 fn a_full_disk_holds_the_run_until_there_is_room() {
-    let rig = Rig::answering_in(5, 10);
-    let Some(_disk) = SmallDisk::mount(&rig.state, "size=8m") else {
+    let rehearsal = Rehearsal::answering_in(5..=10);
+    let Some(_disk) = SmallDisk::mount(&rehearsal.state, "size=8m") else {
         return skip("a small tmpfs cannot be mounted");
     };
-    let mut process = rig.start(&rig.input(&plain_ids(300)), &["--rate", "100/s"]);
-    rig.await_requests(50);
-    let ballast = rig.state.join("ballast");
+    let mut process = rehearsal.start(&rehearsal.input(&plain_ids(300)), &["--rate", "100/s"]);
+    rehearsal.service.await_requests(50);
+    let ballast = rehearsal.state.join("ballast");
     let mut file = fs::File::create(&ballast).unwrap();
     while file.write_all(&[0; 4096]).is_ok() {}
     // What is in the log already may still be written over; then nothing moves any more.
     let mut seen = 0;
     wait_until("the run to stand still", || {
-        let before = std::mem::replace(&mut seen, rig.requests());
+        let before = std::mem::replace(&mut seen, rehearsal.service.requests());
         thread::sleep(Duration::from_millis(400));
         before == seen
     });
-    assert!(process.is_running());
-    assert!(rig.requests() < 300, "it was too fast for the disk to matter");
+    assert!(!process.has_ended());
+    assert!(rehearsal.service.requests() < 300, "it was too fast for the disk to matter");
     drop(file);
     fs::remove_file(ballast).unwrap();
     let ended = process.ended();
     assert_eq!(ended.code, Some(0), "{ended:?}");
-    assert_eq!(rig.ledger().settled("succeeded"), 300);
-    assert!(rig.requests_by_id().values().all(|&times| times == 1), "nothing was sent twice");
+    assert_eq!(Ledger::read(&rehearsal.file()).settled("succeeded"), 300);
+    assert!(
+        rehearsal.service.requests_by_id().values().all(|&times| times == 1),
+        "nothing was sent twice"
+    );
 }
 
 #[test]
 fn a_disk_too_small_for_the_plan_refuses_it_and_keeps_nothing() {
-    let rig = Rig::answering_in(5, 10);
-    let Some(_disk) = SmallDisk::mount(&rig.state, "size=256k") else {
+    let rehearsal = Rehearsal::answering_in(5..=10);
+    let Some(_disk) = SmallDisk::mount(&rehearsal.state, "size=256k") else {
         return skip("a small tmpfs cannot be mounted");
     };
-    let ended = rig.start(&rig.input(&plain_ids(20_000)), &[]).ended();
+    let ended = rehearsal.start(&rehearsal.input(&plain_ids(20_000)), &[]).ended();
     check_refused(&ended, &["no space is left", "free some space"]);
-    assert_eq!((rig.requests(), rig.runs().len()), (0, 0));
-    assert_eq!(fs::read_dir(rig.state.join("runs")).unwrap().count(), 0);
+    assert_eq!((rehearsal.service.requests(), rehearsal.runs().len()), (0, 0));
+    assert_eq!(fs::read_dir(rehearsal.state.join("runs")).unwrap().count(), 0);
 }
 
 #[test]
 fn a_file_that_may_not_grow_stops_the_run_at_once() {
-    let rig = Rig::answering_in(5, 10);
-    let input = rig.input(&plain_ids(2_000));
-    let args = rig.start_args(&input, &["--rate", "500/s"]);
+    let rehearsal = Rehearsal::answering_in(5..=10);
+    let input = rehearsal.input(&plain_ids(2_000));
+    let args = rehearsal.start_arguments(&input, &["--rate", "500/s"]);
     // In blocks of 512 bytes: the plan fits, its log does not.
-    let limited = "trap '' XFSZ; ulimit -f 600";
-    let ended = Process::spawn(rig.through_shell(limited, &args)).ended();
+    let limited = "trap '' XFSZ; ulimit -f 600; exec \"$0\" \"$@\"";
+    let ended = Running::spawn(rehearsal.scene.in_shell(limited, &args)).ended();
     check_refused(&ended, &["could not be recorded", "the run store", "resume"]);
-    let sent = rig.requests();
+    let sent = rehearsal.service.requests();
     assert!(sent < 2_000, "the limit was never met");
-    check_nothing_lost(&rig, 2_000);
-    let resumed = rig.run(&["resume", "--rate", "none"]);
+    check_nothing_lost(&rehearsal, 2_000);
+    let resumed = rehearsal.run(&["resume", "--rate", "none"]);
     assert_eq!(resumed.code, Some(0), "{resumed:?}");
-    assert_eq!(rig.ledger().settled("succeeded"), 2_000);
+    assert_eq!(Ledger::read(&rehearsal.file()).settled("succeeded"), 2_000);
 }
 
 #[test]
 fn a_disk_that_may_only_be_read_is_refused_before_anything_is_sent() {
-    let rig = Rig::answering_in(5, 10);
-    let Some(disk) = SmallDisk::mount(&rig.state, "size=2m") else {
+    let rehearsal = Rehearsal::answering_in(5..=10);
+    let Some(disk) = SmallDisk::mount(&rehearsal.state, "size=2m") else {
         return skip("a small tmpfs cannot be mounted");
     };
-    let input = rig.input(&plain_ids(10));
-    assert_eq!(rig.start(&input, &[]).ended().code, Some(0));
+    let input = rehearsal.input(&plain_ids(10));
+    assert_eq!(rehearsal.start(&input, &[]).ended().code, Some(0));
     disk.remount("ro");
-    check_refused(&rig.start(&input, &[]).ended(), &["Read-only file system", "--state-dir"]);
-    assert_eq!(rig.requests(), 10);
+    check_refused(&rehearsal.start(&input, &[]).ended(), &["Read-only file system", "--state-dir"]);
+    assert_eq!(rehearsal.service.requests(), 10);
 }
 
 #[test]
 fn a_file_in_the_place_of_the_directory_is_refused() {
-    let rig = Rig::answering_in(5, 10);
-    fs::write(&rig.state, "not a directory").unwrap();
-    let ended = rig.start(&rig.input(&plain_ids(3)), &[]).ended();
+    let rehearsal = Rehearsal::answering_in(5..=10);
+    fs::write(&rehearsal.state, "not a directory").unwrap();
+    let ended = rehearsal.start(&rehearsal.input(&plain_ids(3)), &[]).ended();
     check_refused(&ended, &["cannot use", "--state-dir"]);
-    assert_eq!(rig.requests(), 0);
+    assert_eq!(rehearsal.service.requests(), 0);
 }
 
 #[test]
 fn a_directory_without_the_rights_is_refused() {
-    let rig = Rig::answering_in(5, 10);
-    fs::create_dir(&rig.state).unwrap();
+    let rehearsal = Rehearsal::answering_in(5..=10);
+    fs::create_dir(&rehearsal.state).unwrap();
     let locked = fs::Permissions::from_mode(0o555);
-    fs::set_permissions(&rig.state, locked).unwrap();
-    let input = rig.input(&plain_ids(3));
-    let args = rig.start_args(&input, &[]);
-    let mut command = rig.batchctl(&args);
+    fs::set_permissions(&rehearsal.state, locked).unwrap();
+    let input = rehearsal.input(&plain_ids(3));
+    let args = rehearsal.start_arguments(&input, &[]);
+    let mut command = rehearsal.scene.command(&args);
     if is_root() {
-        let Some(unprivileged) = as_nobody(&rig, &args) else {
+        let Some(unprivileged) = as_nobody(&rehearsal, &args) else {
             return skip("no other user can be taken on");
         };
         command = unprivileged;
     }
-    check_refused(&Process::spawn(command).ended(), &["Permission denied", "--state-dir"]);
-    assert_eq!(rig.requests(), 0);
+    check_refused(&Running::spawn(command).ended(), &["Permission denied", "--state-dir"]);
+    assert_eq!(rehearsal.service.requests(), 0);
 }
 
 /// Returns a command that runs as a user who may do nothing here, with a binary it may read.
-fn as_nobody(rig: &Rig, args: &[&str]) -> Option<Command> {
-    let folder = rig.state.parent()?;
+fn as_nobody(rehearsal: &Rehearsal, args: &[&str]) -> Option<Command> {
+    let folder = rehearsal.state.parent()?;
     fs::set_permissions(folder, fs::Permissions::from_mode(0o755)).unwrap();
-    let binary = rig.path("batchctl");
+    let binary = rehearsal.scene.path("batchctl");
     fs::copy(env!("CARGO_BIN_EXE_batchctl"), &binary).unwrap();
     let drop_rights = ["--reuid=65534", "--regid=65534", "--clear-groups", "--"];
     let can = Command::new("setpriv").args(drop_rights).arg("true").status();
     can.is_ok_and(|status| status.success()).then_some(())?;
-    let mut command = Command::new("setpriv");
-    command.args(drop_rights).arg(binary).args(args).arg("--state-dir").arg(&rig.state);
-    rig.surround(&mut command);
-    Some(command)
+    let script = format!("exec setpriv {} \"{}\" \"$@\"", drop_rights.join(" "), binary.display());
+    Some(rehearsal.scene.in_shell(&script, args))
 }
 
 #[test]
 fn a_store_that_is_removed_under_a_run_stops_it() {
-    let rig = Rig::answering_in(5, 10);
-    let process = rig.start(&rig.input(&plain_ids(300)), &["--rate", "100/s"]);
-    rig.await_requests(20);
-    fs::remove_file(rig.file()).unwrap();
+    let rehearsal = Rehearsal::answering_in(5..=10);
+    let process = rehearsal.start(&rehearsal.input(&plain_ids(300)), &["--rate", "100/s"]);
+    rehearsal.service.await_requests(20);
+    fs::remove_file(rehearsal.file()).unwrap();
     check_refused(&process.ended(), &["could not be recorded", "was removed or replaced"]);
-    assert!(rig.requests() < 100, "it went on for {} requests", rig.requests());
+    assert!(
+        rehearsal.service.requests() < 100,
+        "it went on for {} requests",
+        rehearsal.service.requests()
+    );
 }
 
 #[test]
 fn a_full_disk_does_not_keep_a_second_signal_waiting() {
-    let rig = Rig::answering_in(5, 10);
-    let Some(_disk) = SmallDisk::mount(&rig.state, "size=8m") else {
+    let rehearsal = Rehearsal::answering_in(5..=10);
+    let Some(_disk) = SmallDisk::mount(&rehearsal.state, "size=8m") else {
         return skip("a small tmpfs cannot be mounted");
     };
-    let mut process = rig.start(&rig.input(&plain_ids(300)), &["--rate", "100/s"]);
-    rig.await_requests(50);
-    let mut file = fs::File::create(rig.state.join("ballast")).unwrap();
+    let mut process = rehearsal.start(&rehearsal.input(&plain_ids(300)), &["--rate", "100/s"]);
+    rehearsal.service.await_requests(50);
+    let mut file = fs::File::create(rehearsal.state.join("ballast")).unwrap();
     while file.write_all(&[0; 4096]).is_ok() {}
     thread::sleep(Duration::from_millis(1_500));
     process.signal(rustix::process::Signal::INT);
     thread::sleep(Duration::from_millis(200));
     process.signal(rustix::process::Signal::INT);
     let mut waited = Duration::ZERO;
-    while process.is_running() && waited < Duration::from_secs(10) {
+    while !process.has_ended() && waited < Duration::from_secs(10) {
         thread::sleep(Duration::from_millis(50));
         waited += Duration::from_millis(50);
     }
-    assert!(!process.is_running(), "it waits for the disk");
+    assert!(process.has_ended(), "it waits for the disk");
     check_refused(&process.ended(), &["no space is left"]);
     drop(file);
-    fs::remove_file(rig.state.join("ballast")).unwrap();
-    check_nothing_lost(&rig, 300);
-    assert_eq!(rig.run(&["resume", "--rate", "none"]).code, Some(0));
+    fs::remove_file(rehearsal.state.join("ballast")).unwrap();
+    check_nothing_lost(&rehearsal, 300);
+    assert_eq!(rehearsal.run(&["resume", "--rate", "none"]).code, Some(0));
 }

@@ -6,8 +6,8 @@
 use crate::ledger::Fate;
 use crate::ledger::Ledger;
 use crate::ledger::most_in_window;
-use crate::rig::Process;
-use crate::rig::Rig;
+use crate::support::program::Running;
+use crate::support::service::Rehearsal;
 use batchctl::sandbox::SandboxSettings;
 use fastrand::Rng;
 use serde_json::Value;
@@ -44,7 +44,7 @@ fn whatever_kills_a_run_and_whenever_every_task_is_accounted_for() {
 
 /// One run that is killed again and again.
 struct Ordeal {
-    rig: Rig,
+    rehearsal: Rehearsal,
     rng: Rng,
     seed: u64,
     /// Without a limit tasks are begun ahead of the slots.
@@ -65,10 +65,11 @@ impl Ordeal {
     fn new(seed: u64) -> Self {
         let mut rng = Rng::with_seed(seed);
         let latency = Duration::from_millis(1)..=Duration::from_millis(rng.u64(2..40));
-        let rig = Rig::with(SandboxSettings { latency, seed, ..SandboxSettings::default() });
+        let rehearsal =
+            Rehearsal::with(SandboxSettings { latency, seed, ..SandboxSettings::default() });
         let rate = [Some(60), Some(150), Some(400), None][rng.usize(..4)];
         let concurrency = [4, 16, 48][rng.usize(..3)];
-        Self { rig, rng, seed, rate, concurrency, before: Snapshot::default() }
+        Self { rehearsal, rng, seed, rate, concurrency, before: Snapshot::default() }
     }
 
     /// Kills and resumes until the run is finished, and returns how often it was killed.
@@ -80,7 +81,7 @@ impl Ordeal {
             self.await_moment(&mut process);
             process.kill();
             kills += 1;
-            if !self.rig.runs().is_empty() {
+            if !self.rehearsal.runs().is_empty() {
                 self.judge();
             }
         }
@@ -89,28 +90,29 @@ impl Ordeal {
     }
 
     /// Starts the run, or goes on with it if its plan was complete when it was killed.
-    fn next_process(&mut self) -> Process {
-        if !self.rig.runs().is_empty() {
-            return Process::spawn(self.rig.batchctl(&["resume"]));
+    fn next_process(&mut self) -> Running {
+        if !self.rehearsal.runs().is_empty() {
+            return Running::spawn(self.rehearsal.scene.command(&["resume"]));
         }
         let ids: Vec<String> = (0..TASKS).map(|number| id(number, &mut self.rng)).collect();
-        let input = self.rig.input(&ids);
+        let input = self.rehearsal.input(&ids);
         let rate = self.rate.map_or("none".into(), |rate| format!("{rate}/s"));
         let concurrency = self.concurrency.to_string();
         let more = ["--rate", &rate, "-j", &concurrency, "--max-attempts", "3"];
-        let process = self.rig.start(&input, &[&more[..], &["--max-failures", "100%"]].concat());
+        let process =
+            self.rehearsal.start(&input, &[&more[..], &["--max-failures", "100%"]].concat());
         self.before = Snapshot::default();
         process
     }
 
     /// Waits until it is time to kill: at some time after the start, or at some request.
-    fn await_moment(&mut self, process: &mut Process) {
-        let seen = self.rig.requests();
+    fn await_moment(&mut self, process: &mut Running) {
+        let seen = self.rehearsal.service.requests();
         if self.rng.u8(..4) == 0 {
             return thread::sleep(Duration::from_millis(self.rng.u64(..150)));
         }
         let until = seen + self.rng.u64(1..100);
-        while self.rig.requests() < until && process.is_running() {
+        while self.rehearsal.service.requests() < until && !process.has_ended() {
             thread::sleep(Duration::from_millis(1));
         }
         thread::sleep(Duration::from_micros(self.rng.u64(..8_000)));
@@ -118,8 +120,8 @@ impl Ordeal {
 
     /// Holds the run's file against what the service saw.
     fn judge(&mut self) {
-        let requests = self.rig.requests_by_id();
-        let ledger = self.rig.ledger();
+        let requests = self.rehearsal.service.requests_by_id();
+        let ledger = Ledger::read(&self.rehearsal.file());
         self.judge_tasks(&ledger, &requests);
         self.judge_settled(&ledger, &requests);
         let opened = ledger.open_attempts() - self.before.open_attempts;
@@ -149,8 +151,9 @@ impl Ordeal {
 
     fn judge_outcome(&self, id: &str, fate: &Fate, doubted: bool) {
         let Fate::Settled(outcome) = fate else { return };
-        let carried_out = self.rig.witness.carried_out(id, batchctl::task::Command::Stop)
-            + self.rig.witness.carried_out(id, batchctl::task::Command::Start);
+        let carried_out =
+            self.rehearsal.service.witness().carried_out(id, batchctl::task::Command::Stop)
+                + self.rehearsal.service.witness().carried_out(id, batchctl::task::Command::Start);
         let habit = id.rsplit_once('-').map_or("", |(_, habit)| habit);
         let right = match (habit, outcome.as_str()) {
             ("" | "flaky", "succeeded") | ("partial", "partial") | ("failed", "failed") => {
@@ -178,7 +181,7 @@ impl Ordeal {
 
     /// `runs show` is right without resuming.
     fn judge_report(&self, ledger: &Ledger) {
-        let report = self.rig.report();
+        let report = self.rehearsal.report();
         let tasks = &report["tasks"];
         let open = |fate| u64::try_from(ledger.count(&fate)).unwrap();
         let settled = |outcome| u64::try_from(ledger.settled(outcome)).unwrap();
@@ -204,14 +207,14 @@ impl Ordeal {
         let ended = self.next_process().ended();
         assert_eq!(ended.code, Some(1), "seed {}: {ended:?}", self.seed);
         self.judge();
-        let ledger = self.rig.ledger();
+        let ledger = Ledger::read(&self.rehearsal.file());
         assert!(ledger.is_finished(), "seed {}", self.seed);
         self.judge_pace(&ledger);
-        let seen = self.rig.requests();
-        let again = self.rig.run(&["resume"]);
+        let seen = self.rehearsal.service.requests();
+        let again = self.rehearsal.run(&["resume"]);
         assert_eq!(again.code, Some(1), "{again:?}");
         assert!(again.stderr.contains("is finished"), "{again:?}");
-        assert_eq!(self.rig.requests(), seen, "seed {}", self.seed);
+        assert_eq!(self.rehearsal.service.requests(), seen, "seed {}", self.seed);
     }
 
     /// No window holds more sendings than the rate, over all processes together.
@@ -221,7 +224,7 @@ impl Ordeal {
             ledger.attempts.iter().filter(|a| a.has_ended).map(|a| a.sent_us).collect();
         let most = most_in_window(sent, 1_000_000);
         assert!(most <= rate, "seed {}: {most} sendings in a second", self.seed);
-        let log = self.rig.log();
+        let log = self.rehearsal.service.log();
         let arrived = log.iter().map(|request| i64::try_from(request.at_us).unwrap()).collect();
         let most = most_in_window(arrived, 1_000_000);
         let tolerated = rate + rate.div_ceil(ARRIVAL_JITTER);
@@ -244,42 +247,46 @@ fn id(number: usize, rng: &mut Rng) -> String {
 
 #[test]
 fn a_kill_during_recovery_changes_nothing() {
-    let rig = Rig::answering_in(20, 40);
-    let ids = crate::rig::plain_ids(100);
-    rig.killed_after(40, &rig.input(&ids), &["--rate", "none"]);
-    let before = rig.ledger();
+    let rehearsal = Rehearsal::answering_in(20..=40);
+    let ids = crate::support::service::plain_ids(100);
+    rehearsal.killed_after(40, &rehearsal.input(&ids), &["--rate", "none"]);
+    let before = Ledger::read(&rehearsal.file());
     assert!(before.count(&Fate::InDoubt) > 0, "{before:?}");
     for millis in [0, 3, 6, 10, 15, 20, 30, 40] {
-        let process = Process::spawn(rig.batchctl(&["resume"]));
+        let process = Running::spawn(rehearsal.scene.command(&["resume"]));
         thread::sleep(Duration::from_millis(millis));
         process.kill();
-        for (id, fate) in &rig.ledger().fates {
+        for (id, fate) in &Ledger::read(&rehearsal.file()).fates {
             let was = &before.fates[id];
             let same = !matches!(was, Fate::Settled(_)) || fate == was;
             assert!(same, "{id} was {was:?} and is {fate:?}");
         }
     }
-    let ended = rig.run(&["resume"]);
+    let ended = rehearsal.run(&["resume"]);
     assert_eq!(ended.code, Some(0), "{ended:?}");
-    assert_eq!(rig.ledger().settled("succeeded"), 100);
+    assert_eq!(Ledger::read(&rehearsal.file()).settled("succeeded"), 100);
     let settled_before = |id: &String| matches!(before.fates[id], Fate::Settled(_));
-    let requests = rig.requests_by_id();
+    let requests = rehearsal.service.requests_by_id();
     assert!(ids.iter().filter(|id| settled_before(id)).all(|id| requests[id] == 1));
 }
 
 #[test]
 fn a_killed_run_is_listed_as_killed_and_one_that_ended_as_finished() {
-    let rig = Rig::answering_in(20, 40);
-    rig.killed_after(10, &rig.input(&crate::rig::plain_ids(60)), &["--rate", "none"]);
-    assert_eq!(state(&rig), "killed");
-    let shown = rig.run(&["runs", "show"]);
+    let rehearsal = Rehearsal::answering_in(20..=40);
+    rehearsal.killed_after(
+        10,
+        &rehearsal.input(&crate::support::service::plain_ids(60)),
+        &["--rate", "none"],
+    );
+    assert_eq!(state(&rehearsal), "killed");
+    let shown = rehearsal.run(&["runs", "show"]);
     assert!(shown.stdout.contains("(killed)"), "{shown:?}");
-    assert_eq!(rig.run(&["resume"]).code, Some(0));
-    assert_eq!(state(&rig), "finished");
+    assert_eq!(rehearsal.run(&["resume"]).code, Some(0));
+    assert_eq!(state(&rehearsal), "finished");
 }
 
-fn state(rig: &Rig) -> String {
-    let listed = rig.run(&["runs", "list", "--json"]);
+fn state(rehearsal: &Rehearsal) -> String {
+    let listed = rehearsal.run(&["runs", "list", "--json"]);
     let listed: Value = serde_json::from_str(&listed.stdout).unwrap();
     listed[0]["state"].as_str().unwrap().into()
 }

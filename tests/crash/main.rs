@@ -18,8 +18,10 @@ mod locks;
 #[cfg(test)]
 mod looking;
 #[cfg(test)]
-mod rig;
-#[cfg(test)]
 mod signals;
+#[cfg(test)]
+#[path = "../support/mod.rs"]
+#[expect(dead_code, reason = "other test binaries use the rest")]
+mod support;
 #[cfg(test)]
 mod taking_up;

@@ -1,6 +1,6 @@
 //! The examples of the library, run as their readers would run them.
 
-use crate::support::batchctl::Scene;
+use crate::support::program::Scene;
 use std::process::Command;
 
 /// Runs an example through cargo, and returns what it prints.

@@ -1,10 +1,10 @@
 //! Inputs through the real binary: what is wrong is told with its place, and nothing is sent.
 
-use crate::support::batchctl::Ended;
-use crate::support::batchctl::Scene;
 use crate::support::documents::column;
 use crate::support::documents::report;
 use crate::support::documents::results;
+use crate::support::program::Ended;
+use crate::support::program::Scene;
 use crate::support::server::Server;
 
 /// Calls the program on an input that is wrong; nothing may be sent and nothing be kept.

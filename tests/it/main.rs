@@ -6,16 +6,22 @@ mod cli;
 #[cfg(test)]
 mod examples;
 #[cfg(test)]
+mod guide;
+#[cfg(test)]
 mod input;
 #[cfg(test)]
 mod main_job;
 #[cfg(test)]
 mod pace;
 #[cfg(test)]
+mod pages;
+#[cfg(test)]
 mod sandbox;
 #[cfg(test)]
 mod state;
 #[cfg(test)]
+#[path = "../support/mod.rs"]
+#[expect(dead_code, reason = "other test binaries use the rest")]
 mod support;
 #[cfg(test)]
 mod tidy;

@@ -1,11 +1,11 @@
 //! The main job: 2,000 batch tasks against a service that does everything wrong that can be done.
 
-use crate::support::batchctl::Ended;
-use crate::support::batchctl::Scene;
 use crate::support::documents::ResultRow;
 use crate::support::documents::column;
 use crate::support::documents::report;
 use crate::support::documents::results;
+use crate::support::program::Ended;
+use crate::support::program::Scene;
 use crate::support::reply::Reply;
 use crate::support::server::Request;
 use crate::support::server::Server;

@@ -22,22 +22,22 @@ use std::time::Duration;
 const AN_HOUR: Duration = Duration::from_secs(3600);
 
 /// A sandbox that answers at once, and a client of it.
-struct Rehearsal {
+struct SandboxClient {
     sandbox: SandboxThread,
-    client: Client,
+    http: Client,
 }
 
-impl Rehearsal {
+impl SandboxClient {
     fn new(settings: SandboxSettings) -> Self {
         // Another test may have been first.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let client = Client::builder().no_proxy().retry(reqwest::retry::never());
-        Self { sandbox: SandboxThread::start(settings).unwrap(), client: client.build().unwrap() }
+        let http = Client::builder().no_proxy().retry(reqwest::retry::never());
+        Self { sandbox: SandboxThread::start(settings).unwrap(), http: http.build().unwrap() }
     }
 
     async fn send(&self, method: Method, path: &str, token: Option<&str>) -> Response {
         let url = format!("{}{path}", self.sandbox.url());
-        let mut request = self.client.request(method, url);
+        let mut request = self.http.request(method, url);
         if let Some(token) = token {
             request = request.header("X-Auth-Token", token);
         }
@@ -61,7 +61,7 @@ impl Rehearsal {
             "identity": { "methods": ["password"], "password": { "user": user } },
             "scope": { "project": { "name": "cn-north-4" } },
         } });
-        self.client.post(url).body(body.to_string()).send().await.unwrap()
+        self.http.post(url).body(body.to_string()).send().await.unwrap()
     }
 }
 
@@ -101,46 +101,46 @@ fn logging_to(path: &Path) -> SandboxSettings {
 
 #[tokio::test]
 async fn an_action_is_answered_with_counts_that_add_up() {
-    let rehearsal = Rehearsal::new(prompt());
-    let answer = rehearsal.action("gate-1", "start").await;
+    let client = SandboxClient::new(prompt());
+    let answer = client.action("gate-1", "start").await;
     let (total, succeeded) = (answer.count("total_count"), answer.count("succeed_count"));
     assert_eq!(answer.status, 200);
     assert_eq!(answer.body["id"], "gate-1");
     assert_eq!(answer.body["error_list"], json!([]));
     assert_eq!((answer.count("failed_count"), total), (0, succeeded));
-    let tally = rehearsal.sandbox.witness().tally();
+    let tally = client.sandbox.witness().tally();
     assert_eq!(tally.counts, Counts { total, failed: 0, succeeded });
     assert_eq!((tally.requests, tally.actions, tally.carried_out), (1, 1, 1));
 }
 
 #[tokio::test]
 async fn every_answer_has_a_date_and_an_id_of_its_own() {
-    let rehearsal = Rehearsal::new(prompt());
+    let client = SandboxClient::new(prompt());
     let path = action_path("gate-1", "stop");
-    let first = rehearsal.send(Method::PUT, &path, Some("token")).await;
-    let second = rehearsal.send(Method::PUT, "/nowhere", None).await;
+    let first = client.send(Method::PUT, &path, Some("token")).await;
+    let second = client.send(Method::PUT, "/nowhere", None).await;
     assert!(first.headers().contains_key("date") && second.headers().contains_key("date"));
     assert_ne!(first.headers()["x-request-id"], second.headers()["x-request-id"]);
 }
 
 #[tokio::test]
 async fn a_body_that_nobody_asked_for_is_ignored() {
-    let rehearsal = Rehearsal::new(prompt());
-    let url = format!("{}{}", rehearsal.sandbox.url(), action_path("gate-1", "stop"));
-    let request = rehearsal.client.put(url).header("X-Auth-Token", "t").body("{}");
+    let client = SandboxClient::new(prompt());
+    let url = format!("{}{}", client.sandbox.url(), action_path("gate-1", "stop"));
+    let request = client.http.put(url).header("X-Auth-Token", "t").body("{}");
     assert_eq!(request.send().await.unwrap().status(), 200);
 }
 
 async fn check_gateway(method: Method, path: &str, token: Option<&str>, expected: (u16, &str)) {
     let right = SandboxSettings { token: Some("token".into()), ..prompt() };
-    let rehearsal = Rehearsal::new(right);
-    let response = rehearsal.send(method, path, token).await;
+    let client = SandboxClient::new(right);
+    let response = client.send(method, path, token).await;
     let request_id = response.headers()["x-request-id"].clone();
     let answer = Answer::of(response).await;
     assert_eq!((answer.status, answer.code()), expected, "{path}");
     assert_eq!(answer.body["request_id"], request_id.to_str().unwrap());
     assert_eq!(answer.body.as_object().unwrap().len(), 3);
-    assert_eq!(rehearsal.sandbox.witness().tally().carried_out, 0);
+    assert_eq!(client.sandbox.witness().tally().carried_out, 0);
 }
 
 #[tokio::test]
@@ -162,12 +162,12 @@ async fn the_gateway_refuses_missing_and_wrong_tokens() {
 }
 
 async fn check_service(path: &str, expected: (u16, &str)) {
-    let rehearsal = Rehearsal::new(prompt());
-    let response = rehearsal.send(Method::PUT, path, Some("token")).await;
+    let client = SandboxClient::new(prompt());
+    let response = client.send(Method::PUT, path, Some("token")).await;
     let answer = Answer::of(response).await;
     assert_eq!((answer.status, answer.code()), expected, "{path}");
     assert_eq!(answer.body.as_object().unwrap().len(), 6);
-    assert_eq!(rehearsal.sandbox.witness().tally().carried_out, 0);
+    assert_eq!(client.sandbox.witness().tally().carried_out, 0);
 }
 
 #[tokio::test]
@@ -188,9 +188,9 @@ async fn refused_and_missing_ids_are_never_carried_out() {
 
 #[tokio::test]
 async fn a_200_can_carry_failures() {
-    let rehearsal = Rehearsal::new(prompt());
+    let client = SandboxClient::new(prompt());
     for id in ["gate-partial", "gate-failed"] {
-        let answer = rehearsal.action(id, "start").await;
+        let answer = client.action(id, "start").await;
         let failed = answer.count("failed_count");
         let errors = answer.body["error_list"].as_array().unwrap().len() as u64;
         assert_eq!((answer.status, errors), (200, failed), "{id}");
@@ -202,26 +202,26 @@ async fn a_200_can_carry_failures() {
 
 #[tokio::test]
 async fn flaky_and_throttled_ids_fail_at_the_first_call_of_each_command() {
-    let rehearsal = Rehearsal::new(prompt());
+    let client = SandboxClient::new(prompt());
     let codes = [("gate-flaky", 500, "VIAS.00010009"), ("gate-throttled", 429, "APIGW.0308")];
     for (id, status, code) in codes {
         for command in ["start", "stop"] {
-            let first = rehearsal.action(id, command).await;
+            let first = client.action(id, command).await;
             assert_eq!((first.status, first.code()), (status, code));
-            assert_eq!(rehearsal.action(id, command).await.status, 200);
+            assert_eq!(client.action(id, command).await.status, 200);
         }
-        assert_eq!(rehearsal.sandbox.witness().carried_out(id, Command::Start), 1);
+        assert_eq!(client.sandbox.witness().carried_out(id, Command::Start), 1);
     }
 }
 
 #[tokio::test]
 async fn a_garbled_answer_is_a_200_that_is_no_json() {
-    let rehearsal = Rehearsal::new(prompt());
+    let client = SandboxClient::new(prompt());
     let path = action_path("gate-garbled", "start");
-    let response = rehearsal.send(Method::PUT, &path, Some("token")).await;
+    let response = client.send(Method::PUT, &path, Some("token")).await;
     assert_eq!(response.status(), 200);
     assert!(response.text().await.unwrap().starts_with("<html>"));
-    let tally = rehearsal.sandbox.witness().tally();
+    let tally = client.sandbox.witness().tally();
     assert_eq!((tally.carried_out, tally.counts), (1, Counts::default()));
 }
 
@@ -229,23 +229,23 @@ async fn a_garbled_answer_is_a_200_that_is_no_json() {
 async fn a_slow_id_takes_its_own_time() {
     // Were the usual latency of an hour used, this would not end.
     let settings = SandboxSettings { latency: AN_HOUR..=AN_HOUR, slow: Duration::ZERO, ..prompt() };
-    let rehearsal = Rehearsal::new(settings);
-    assert_eq!(rehearsal.action("gate-slow", "start").await.status, 200);
+    let client = SandboxClient::new(settings);
+    assert_eq!(client.action("gate-slow", "start").await.status, 200);
 }
 
 #[tokio::test]
 async fn a_dropped_call_is_carried_out_and_its_connection_reset() {
-    let rehearsal = Rehearsal::new(prompt());
+    let client = SandboxClient::new(prompt());
     // The connection has been used before, as those of a pool are.
-    rehearsal.action("gate-1", "start").await;
-    let url = format!("{}{}", rehearsal.sandbox.url(), action_path("gate-drop", "start"));
-    let request = rehearsal.client.put(url).header("X-Auth-Token", "token");
+    client.action("gate-1", "start").await;
+    let url = format!("{}{}", client.sandbox.url(), action_path("gate-drop", "start"));
+    let request = client.http.put(url).header("X-Auth-Token", "token");
     let error = request.send().await.unwrap_err();
     assert!(!error.is_connect() && is_reset(&error), "{error:?}");
-    let witness = rehearsal.sandbox.witness();
+    let witness = client.sandbox.witness();
     assert_eq!(witness.carried_out("gate-drop", Command::Start), 1);
     assert_eq!(witness.tally().dropped, 1);
-    assert_eq!(rehearsal.action("gate-2", "start").await.status, 200);
+    assert_eq!(client.action("gate-2", "start").await.status, 200);
 }
 
 /// Tells whether a reset is among the causes of an error.
@@ -258,15 +258,15 @@ fn is_reset(error: &reqwest::Error) -> bool {
 
 #[tokio::test]
 async fn a_silent_call_is_carried_out_and_never_answered() {
-    let rehearsal = Rehearsal::new(prompt());
-    let url = format!("{}{}", rehearsal.sandbox.url(), action_path("gate-silent", "stop"));
-    let request = rehearsal.client.put(url).header("X-Auth-Token", "token");
+    let client = SandboxClient::new(prompt());
+    let url = format!("{}{}", client.sandbox.url(), action_path("gate-silent", "stop"));
+    let request = client.http.put(url).header("X-Auth-Token", "token");
     let waiting = tokio::spawn(request.send());
-    let witness = rehearsal.sandbox.witness();
+    let witness = client.sandbox.witness();
     while witness.tally().silent == 0 {
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
-    assert_eq!(rehearsal.action("gate-1", "start").await.status, 200);
+    assert_eq!(client.action("gate-1", "start").await.status, 200);
     assert!(!waiting.is_finished());
     assert_eq!(witness.carried_out("gate-silent", Command::Stop), 1);
     assert_eq!(witness.tally().peak_on_wire, 2);
@@ -291,14 +291,14 @@ struct Spoiled {
 }
 
 async fn spoiled_by(settings: SandboxSettings) -> Spoiled {
-    let rehearsal = Rehearsal::new(settings);
+    let client = SandboxClient::new(settings);
     for number in 1..=500 {
         let path = action_path(&generated_id(number), "start");
-        let url = format!("{}{path}", rehearsal.sandbox.url());
+        let url = format!("{}{path}", client.sandbox.url());
         // A dropped call is an error here; the witness knows which were.
-        let _ = rehearsal.client.put(url).header("X-Auth-Token", "token").send().await;
+        let _ = client.http.put(url).header("X-Auth-Token", "token").send().await;
     }
-    let tally = rehearsal.sandbox.witness().tally();
+    let tally = client.sandbox.witness().tally();
     Spoiled {
         failed: tally.by_status.iter().filter(|(code, _)| **code >= 400).map(|(_, n)| n).sum(),
         dropped: tally.dropped,
@@ -311,25 +311,25 @@ async fn spoiled_by(settings: SandboxSettings) -> Spoiled {
 async fn above_the_limit_the_gateway_asks_for_fewer_calls() {
     let limit = Some(SandboxLimit { count: 2, window: AN_HOUR });
     let retry_after = Some(Duration::from_millis(1500));
-    let rehearsal = Rehearsal::new(SandboxSettings { limit, retry_after, ..prompt() });
-    assert_eq!(rehearsal.action("gate-1", "start").await.status, 200);
-    assert_eq!(rehearsal.list("").await.status, 200);
+    let client = SandboxClient::new(SandboxSettings { limit, retry_after, ..prompt() });
+    assert_eq!(client.action("gate-1", "start").await.status, 200);
+    assert_eq!(client.list("").await.status, 200);
     let path = action_path("gate-2", "start");
-    let refused = rehearsal.send(Method::PUT, &path, Some("token")).await;
+    let refused = client.send(Method::PUT, &path, Some("token")).await;
     assert_eq!(refused.headers()["retry-after"], "2");
     let answer = Answer::of(refused).await;
     assert_eq!((answer.status, answer.code()), (429, "APIGW.0308"));
     let message = answer.body["error_msg"].as_str().unwrap();
     assert!(message.ends_with("policy user over ratelimit,limit:2,time:60 minute"), "{message}");
-    assert_eq!(rehearsal.sandbox.witness().carried_out("gate-2", Command::Start), 0);
+    assert_eq!(client.sandbox.witness().carried_out("gate-2", Command::Start), 0);
 }
 
 #[tokio::test]
 async fn pages_together_hold_every_task_once() {
-    let rehearsal = Rehearsal::new(SandboxSettings { tasks: 23, ..prompt() });
+    let client = SandboxClient::new(SandboxSettings { tasks: 23, ..prompt() });
     let mut ids = Vec::new();
     for page in 1..=3 {
-        let answer = rehearsal.list(&format!("page_size=10&page_num={page}")).await;
+        let answer = client.list(&format!("page_size=10&page_num={page}")).await;
         assert_eq!(answer.count("count"), 23);
         let entries = answer.body["batch_task_list"].as_array().unwrap();
         ids.extend(entries.iter().map(|entry| entry["id"].as_str().unwrap().to_owned()));
@@ -339,16 +339,16 @@ async fn pages_together_hold_every_task_once() {
 
 #[tokio::test]
 async fn a_list_that_is_asked_for_wrongly_is_refused() {
-    let rehearsal = Rehearsal::new(prompt());
-    let answer = rehearsal.list("page_size=1000").await;
+    let client = SandboxClient::new(prompt());
+    let answer = client.list("page_size=1000").await;
     assert_eq!((answer.status, answer.code()), (400, "VIAS.00010001"));
     assert_eq!(answer.body["params"], json!(["page_size"]));
 }
 
 async fn check_states(settle: Duration, command: &str, expected: &str) {
-    let rehearsal = Rehearsal::new(SandboxSettings { tasks: 1, settle, ..prompt() });
-    rehearsal.action("gate-1", command).await;
-    let answer = rehearsal.list("type_like=batch_task_name&name_like=gate-1").await;
+    let client = SandboxClient::new(SandboxSettings { tasks: 1, settle, ..prompt() });
+    client.action("gate-1", command).await;
+    let answer = client.list("type_like=batch_task_name&name_like=gate-1").await;
     let entry = &answer.body["batch_task_list"][0];
     assert_eq!(entry["batch_task_status_info"], json!({ expected: entry["num_task"] }));
 }
@@ -363,33 +363,33 @@ async fn states_move_after_an_action() {
 
 #[tokio::test]
 async fn a_token_from_a_login_opens_the_service() {
-    let rehearsal = Rehearsal::new(SandboxSettings { token: Some("other".into()), ..prompt() });
-    let response = rehearsal.login("sandbox", "sandbox").await;
+    let client = SandboxClient::new(SandboxSettings { token: Some("other".into()), ..prompt() });
+    let response = client.login("sandbox", "sandbox").await;
     assert_eq!(response.status(), 201);
     let token = response.headers()["x-subject-token"].to_str().unwrap().to_owned();
     let body = Answer::of(response).await.body;
     assert_eq!(body["token"]["project"]["id"], "sandbox");
     let path = action_path("gate-1", "start");
-    assert_eq!(rehearsal.send(Method::PUT, &path, Some(&token)).await.status(), 200);
-    assert_eq!(rehearsal.send(Method::PUT, &path, Some("token")).await.status(), 401);
+    assert_eq!(client.send(Method::PUT, &path, Some(&token)).await.status(), 200);
+    assert_eq!(client.send(Method::PUT, &path, Some("token")).await.status(), 401);
 }
 
 #[tokio::test]
 async fn the_longest_token_of_the_definition_is_read() {
     let longest = "t".repeat(32_768);
-    let rehearsal = Rehearsal::new(SandboxSettings { token: Some(longest.clone()), ..prompt() });
+    let client = SandboxClient::new(SandboxSettings { token: Some(longest.clone()), ..prompt() });
     let path = action_path("gate-1", "start");
-    assert_eq!(rehearsal.send(Method::PUT, &path, Some(&longest)).await.status(), 200);
+    assert_eq!(client.send(Method::PUT, &path, Some(&longest)).await.status(), 200);
 }
 
 #[tokio::test]
 async fn a_token_past_its_life_is_refused() {
     let account = Account { token_life: Duration::ZERO, ..Account::default() };
-    let rehearsal = Rehearsal::new(SandboxSettings { account, ..prompt() });
-    let response = rehearsal.login("sandbox", "sandbox").await;
+    let client = SandboxClient::new(SandboxSettings { account, ..prompt() });
+    let response = client.login("sandbox", "sandbox").await;
     let token = response.headers()["x-subject-token"].to_str().unwrap().to_owned();
     let path = action_path("gate-1", "start");
-    let refused = rehearsal.send(Method::PUT, &path, Some(&token)).await;
+    let refused = client.send(Method::PUT, &path, Some(&token)).await;
     let answer = Answer::of(refused).await;
     assert_eq!((answer.status, answer.code()), (401, "APIGW.0301"));
     assert!(answer.body["error_msg"].as_str().unwrap().contains("token expires, expires_at: "));
@@ -397,28 +397,28 @@ async fn a_token_past_its_life_is_refused() {
 
 #[tokio::test]
 async fn a_wrong_password_is_refused_in_iams_own_words() {
-    let rehearsal = Rehearsal::new(prompt());
-    let response = rehearsal.login("sandbox", "wrong").await;
+    let client = SandboxClient::new(prompt());
+    let response = client.login("sandbox", "wrong").await;
     assert!(!response.headers().contains_key("x-subject-token"));
     let answer = Answer::of(response).await;
     let message = "The username or password is wrong.";
     let error = json!({ "code": 401, "message": message, "title": "Unauthorized" });
     assert_eq!((answer.status, answer.body), (401, json!({ "error": error })));
-    assert_eq!(rehearsal.sandbox.witness().tally().logins, 1);
+    assert_eq!(client.sandbox.witness().tally().logins, 1);
 }
 
 #[tokio::test]
 async fn the_access_log_has_a_line_for_every_request_in_order() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("access.log");
-    let rehearsal = Rehearsal::new(logging_to(&path));
-    rehearsal.action("gate-1", "start").await;
-    rehearsal.action("gate-refused", "stop").await;
-    rehearsal.action("NO-ID", "stop").await;
-    rehearsal.list("").await;
-    rehearsal.login("sandbox", "sandbox").await;
-    rehearsal.send(Method::DELETE, "/nowhere", None).await;
-    rehearsal.sandbox.stop().unwrap();
+    let client = SandboxClient::new(logging_to(&path));
+    client.action("gate-1", "start").await;
+    client.action("gate-refused", "stop").await;
+    client.action("NO-ID", "stop").await;
+    client.list("").await;
+    client.login("sandbox", "sandbox").await;
+    client.send(Method::DELETE, "/nowhere", None).await;
+    client.sandbox.stop().unwrap();
     let text = std::fs::read_to_string(&path).unwrap();
     let lines: Vec<(&str, &str)> = text.lines().filter_map(|line| line.split_once('\t')).collect();
     let times: Vec<u64> = lines.iter().map(|(micros, _)| micros.parse().unwrap()).collect();
@@ -439,8 +439,8 @@ async fn the_access_log_has_a_line_for_every_request_in_order() {
 async fn the_access_log_can_be_read_while_the_sandbox_runs() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("access.log");
-    let rehearsal = Rehearsal::new(logging_to(&path));
-    rehearsal.action("gate-1", "start").await;
+    let client = SandboxClient::new(logging_to(&path));
+    client.action("gate-1", "start").await;
     while !std::fs::read_to_string(&path).unwrap().ends_with("\tstart\t200\n") {
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
@@ -449,10 +449,10 @@ async fn the_access_log_can_be_read_while_the_sandbox_runs() {
 #[cfg(target_os = "linux")]
 #[tokio::test]
 async fn a_sandbox_ends_when_its_log_cannot_be_written() {
-    let rehearsal = Rehearsal::new(logging_to(Path::new("/dev/full")));
+    let client = SandboxClient::new(logging_to(Path::new("/dev/full")));
     // Whether it still gets an answer is a matter of who is faster.
-    let _ = rehearsal.client.get(rehearsal.sandbox.url()).send().await;
-    let error = rehearsal.sandbox.stop().unwrap_err();
+    let _ = client.http.get(client.sandbox.url()).send().await;
+    let error = client.sandbox.stop().unwrap_err();
     assert!(matches!(error, SandboxError::AccessLog { .. }), "{error}");
 }
 

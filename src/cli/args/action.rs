@@ -12,6 +12,7 @@ use crate::cli::args::StartSmallArgs;
 use crate::cli::args::StateArgs;
 use crate::cli::args::StopArgs;
 use crate::cli::args::UnattendedArgs;
+use crate::cli::settings::SettingFlags;
 use clap::Args;
 use std::path::PathBuf;
 
@@ -79,4 +80,17 @@ pub(crate) struct CommonArgs {
     pub(crate) display: DisplayArgs,
     #[command(flatten)]
     pub(crate) unattended: UnattendedArgs,
+}
+
+impl CommonArgs {
+    /// Returns the flags that become settings of the run.
+    pub(crate) fn setting_flags(&self) -> SettingFlags<'_> {
+        SettingFlags {
+            pace: &self.pace,
+            small: &self.small,
+            call: &self.call,
+            stop: &self.stop,
+            state: &self.state,
+        }
+    }
 }

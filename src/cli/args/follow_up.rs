@@ -13,6 +13,7 @@ use crate::cli::args::StopArgs;
 use crate::cli::args::UnattendedArgs;
 use crate::cli::args::WhichRunArgs;
 use crate::cli::args::values;
+use crate::cli::settings::SettingFlags;
 use batchctl::report::GroupLabel;
 use batchctl::task::FailureKind;
 use batchctl::task::Outcome;
@@ -127,4 +128,17 @@ pub(crate) struct TakeUpArgs {
     pub(crate) display: DisplayArgs,
     #[command(flatten)]
     pub(crate) unattended: UnattendedArgs,
+}
+
+impl TakeUpArgs {
+    /// Returns the flags that become settings of the run.
+    pub(crate) fn setting_flags(&self) -> SettingFlags<'_> {
+        SettingFlags {
+            pace: &self.pace,
+            small: &self.small,
+            call: &self.call,
+            stop: &self.stop,
+            state: &self.state,
+        }
+    }
 }

@@ -4,15 +4,12 @@ use crate::cli::args::CredentialArgs;
 use crate::cli::args::PlaceArgs;
 use crate::cli::args::values;
 use crate::cli::args::values::RateChoice;
+use batchctl::settings::RateSetting;
 use batchctl::survey::WalkerSettings;
-use batchctl::task::Rate;
 use clap::Args;
 use glob::Pattern;
 use std::num::NonZeroU32;
 use std::time::Duration;
-
-/// How many requests a second there are at the most where nothing is told.
-const PER_SECOND: NonZeroU32 = NonZeroU32::new(10).expect("ten is not zero");
 
 const LIST_HELP: &str = "\
 A table on a terminal, CSV elsewhere, and that CSV is an input of start, stop and run. The state is
@@ -92,12 +89,16 @@ pub(crate) struct ReadingArgs {
 impl ReadingArgs {
     /// Returns the flags in the terms of the library.
     pub(crate) fn settings(&self) -> WalkerSettings {
-        let usual = Rate { limit: PER_SECOND, window: Duration::from_secs(1) };
-        let rate = match self.rate {
-            RateChoice::Limit(rate) => Some(rate),
-            RateChoice::Auto => Some(usual),
-            RateChoice::None => None,
-        };
+        let rate = self.rate().limit();
         WalkerSettings { rate, timeout: self.timeout, max_attempts: self.max_attempts }
+    }
+
+    /// Returns the rate of requests; a search for it has nothing to go by here.
+    pub(crate) fn rate(&self) -> RateSetting {
+        match self.rate {
+            RateChoice::Limit(rate) => RateSetting::Fixed(rate),
+            RateChoice::Auto => RateSetting::default(),
+            RateChoice::None => RateSetting::Unlimited,
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! The flags for the states that tasks are in before and after their calls.
 
 use crate::cli::args::values;
-use batchctl::run;
+use batchctl::settings;
 use clap::Args;
 use clap::ValueEnum;
 use std::time::Duration;
@@ -18,7 +18,7 @@ pub(crate) struct StateArgs {
     pub(crate) on_unknown: OnUnknown,
     /// Wait until each task is where it was sent; one that never is has failed (not_reached)
     #[arg(long)]
-    wait: bool,
+    pub(crate) wait: bool,
     /// How long to wait for that after the last call
     #[arg(long, value_name = "SPAN", default_value = "10m", value_parser = values::positive_span)]
     pub(crate) wait_timeout: Duration,
@@ -38,7 +38,7 @@ impl StateArgs {
     }
 }
 
-impl From<OnUnknown> for run::OnUnknown {
+impl From<OnUnknown> for settings::OnUnknown {
     fn from(choice: OnUnknown) -> Self {
         match choice {
             OnUnknown::Fail => Self::Fail,

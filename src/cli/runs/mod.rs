@@ -111,7 +111,9 @@ fn head(run: &Listed, runs: &RunDirectory) -> String {
             None => "no end was recorded".into(),
             Some(end) => match &end.stopped {
                 None => format!("went through at {}", end.at),
-                Some(reason) => format!("stopped at {}: {}", end.at, reason.replace('_', " ")),
+                Some(reason) => {
+                    format!("stopped at {}: {}", end.at, reason.as_str().replace('_', " "))
+                }
             },
         };
         let _ = writeln!(text, "process   {} since {}, {end}", session.process, session.started);

@@ -38,7 +38,7 @@ where
         }
         // The event comes first: the withdrawals and holds below are consequences of the stop.
         let on_wire = self.on_wire.len();
-        self.emit(EventKind::RunStopping { reason: reason.clone(), on_wire });
+        self.emit(EventKind::RunStopping { reason, on_wire });
         self.stopping = Some(reason);
         self.operator.paused_since = None;
         self.end_hold();
@@ -88,7 +88,7 @@ where
     /// last tasks were on the wire has cut nothing short.
     fn cut_short(&self) -> Option<StopReason> {
         let all_settled = self.settled == self.settings.origin.selected;
-        self.stopping.clone().filter(|_| !all_settled)
+        self.stopping.filter(|_| !all_settled)
     }
 
     pub(super) async fn end(mut self) -> Result<RunStats, LedgerError> {

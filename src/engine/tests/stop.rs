@@ -108,7 +108,7 @@ async fn a_second_signal_abandons_calls_that_the_first_let_finish() {
     let reason = StopReason::Terminated;
     let seen = Scene::of(10)
         .answering(|_, _| silence())
-        .asking(secs(3), Control::Stop(reason.clone()))
+        .asking(secs(3), Control::Stop(reason))
         .asking(secs(5), Control::Abandon)
         .leaving_doubt()
         .run()

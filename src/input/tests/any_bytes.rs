@@ -1,6 +1,7 @@
 //! Properties: every table reads back as it was written, and no bytes do harm.
 
 use super::*;
+use crate::task::Position;
 use crate::text::unguarded;
 use proptest::prelude::*;
 

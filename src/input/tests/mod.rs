@@ -3,7 +3,9 @@
 mod any_bytes;
 
 use super::*;
+use crate::task::Position;
 use std::io::Cursor;
+use std::io::Read;
 
 /// A source whose every read gives one byte, as the slowest pipe would.
 struct Trickle(Cursor<Vec<u8>>);

@@ -43,7 +43,7 @@ struct Document<'a> {
     run: Run<'a>,
     target: Target<'a>,
     input: Input<'a>,
-    settings: &'a Value,
+    settings: Value,
     tasks: Tasks,
     counts: Counts,
     calls: Calls,
@@ -57,6 +57,11 @@ struct Document<'a> {
     exit: Option<Exit>,
 }
 
+/// Returns the settings with the names of their fields in alphabetical order.
+fn settings(report: &Report) -> Value {
+    serde_json::to_value(&report.settings).expect("settings have a form in JSON")
+}
+
 impl<'a> Document<'a> {
     fn of(report: &'a Report) -> Self {
         Self {
@@ -67,7 +72,7 @@ impl<'a> Document<'a> {
                 project_id: &report.target.project_id,
             },
             input: Input::of(report),
-            settings: &report.settings,
+            settings: settings(report),
             tasks: Tasks::of(&report.tasks),
             counts: Counts {
                 total_count: report.counts.total,

@@ -67,7 +67,7 @@ fn wait(report: &Report, _: &[PathBuf]) -> Option<Hint> {
 
 /// Tells whether the tasks of a run that is over are still there: those of a rehearsal are not.
 fn can_be_looked_at(report: &Report) -> bool {
-    report.run.complete && report.settings["sandbox"] != true
+    report.run.complete && !report.settings.sandbox
 }
 
 fn results(report: &Report, documents: &[PathBuf]) -> Option<Hint> {

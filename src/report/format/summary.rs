@@ -17,6 +17,7 @@ use crate::report::format::terminal::Tone;
 use crate::report::model::Calls;
 use crate::report::model::Latency;
 use crate::report::model::Report;
+use crate::settings::RateSetting;
 use crate::store::RunId;
 use crate::task::Counts;
 use crate::task::Outcome;
@@ -179,9 +180,10 @@ pub(crate) fn title(report: &Report) -> String {
 
 /// Returns what limited the rate, if anything did.
 fn limit(report: &Report) -> Option<String> {
-    let is_auto = report.settings["rate"] == "auto";
-    let limit = report.pace.rate_limit.map(|limit| limit.to_string());
-    limit.or_else(|| is_auto.then(|| "auto".to_owned()))
+    match report.settings.rate {
+        RateSetting::Fixed(_) | RateSetting::Auto { .. } => Some(report.settings.rate.to_string()),
+        RateSetting::Unlimited => None,
+    }
 }
 
 /// Returns a rate with one decimal, or with none where that would say nothing.

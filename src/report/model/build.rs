@@ -29,7 +29,6 @@ use crate::task::Outcome;
 use crate::task::OutcomeCounts;
 use crate::task::Rate;
 use hdrhistogram::Histogram;
-use serde_json::Value;
 use std::time::Duration;
 
 /// Reads the report of a run.
@@ -87,7 +86,7 @@ fn assembled(
     settled: Settled,
     paused: Duration,
 ) -> Report {
-    let settings = settings(&record.run.settings);
+    let settings = record.run.settings.clone();
     let failures = settled.failures.finish().into_groups();
     let evidence = Evidence {
         last: record.sessions.last(),
@@ -102,7 +101,7 @@ fn assembled(
     let advice = sent.answered.advice(&sent.calls, &sent.worked, paused, &settings);
     Report {
         pace: Pace {
-            rate_limit: settings["rate"].as_str().and_then(|rate| rate.parse().ok()),
+            rate_limit: settings.rate.fixed(),
             rate_average: sent.worked.average(),
             rate_peak_1s: sent.peak.finish(),
             rate_learnt: record.sessions.last().and_then(|session| session.rate_learnt),
@@ -160,11 +159,6 @@ fn input_part(record: &RunRecord) -> InputPart {
         already_done: record.already_done,
         invalid: record.invalid,
     }
-}
-
-/// Reads the settings; what is no JSON, which no version writes, is shown as the text it is.
-fn settings(stored: &str) -> Value {
-    serde_json::from_str(stored).unwrap_or_else(|_| Value::String(stored.to_owned()))
 }
 
 /// What the attempts add up to.

@@ -2,10 +2,12 @@
 //!
 //! Pure. What was asked to stop does not count if nothing was left to do: such a run is complete.
 
+use crate::event::StopReason;
 use crate::report::ExitStatus;
 use crate::report::FailureGroup;
 use crate::report::model::StillRunning;
 use crate::report::model::Stopped;
+use crate::settings::RunSettings;
 use crate::store::SessionRecord;
 use crate::store::StoredEnd;
 use crate::task::FailureKind;
@@ -13,8 +15,6 @@ use crate::task::Outcome;
 use crate::task::OutcomeCounts;
 use crate::text::plural;
 use crate::text::span;
-use serde_json::Value;
-use std::time::Duration;
 
 /// How a run ended.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -43,7 +43,7 @@ pub(crate) struct Evidence<'a> {
     /// The failures by cause.
     pub(crate) failures: &'a [FailureGroup],
     /// How the run is carried out.
-    pub(crate) settings: &'a Value,
+    pub(crate) settings: &'a RunSettings,
 }
 
 impl Evidence<'_> {
@@ -76,7 +76,7 @@ impl Evidence<'_> {
 
     /// Tells whether tasks are to be waited for that nobody has looked for to the end.
     fn is_awaited(&self) -> bool {
-        self.unverified > 0 && !self.settings["wait_ms"].is_null()
+        self.unverified > 0 && self.settings.wait.is_some()
     }
 
     fn completed(&self) -> Ending {
@@ -86,38 +86,40 @@ impl Evidence<'_> {
     }
 
     fn cut_short(&self, end: &StoredEnd) -> Ending {
-        // A word of a newer version, or none: what is missing is missing all the same.
-        let unknown = || "it ended before every task had its outcome".into();
-        let reason = end.stopped.as_deref().unwrap_or("unknown");
-        let (exit, detail) = match reason {
-            "interrupted" => (ExitStatus::Interrupted, "by SIGINT".into()),
-            "terminated" => (ExitStatus::Terminated, "by SIGTERM or SIGHUP".into()),
-            "too_many_failures" => (ExitStatus::StoppedEarly, self.too_many_failures()),
-            "out_of_time" => (ExitStatus::StoppedEarly, self.out_of_time()),
-            "not_authorised" => (ExitStatus::NotAuthorised, self.not_authorised()),
-            "canary_failed" => (ExitStatus::StoppedEarly, self.canary_failed()),
-            "drained" => (
-                ExitStatus::StoppedEarly,
-                "it was asked to drain, so that the rest was not sent".into(),
-            ),
-            "outage" => (ExitStatus::StoppedEarly, self.outage()),
-            _ => (ExitStatus::StoppedEarly, unknown()),
+        let (exit, detail) = match end.stopped {
+            Some(reason) => self.because(reason),
+            None => (ExitStatus::StoppedEarly, "it ended before every task had its outcome".into()),
         };
+        let reason = end.stopped.as_ref().map_or("unknown", StopReason::as_str);
         let stopped = Stopped { reason: reason.into(), detail };
         Ending { complete: false, stopped: Some(stopped), exit: Some(exit) }
     }
 
-    fn too_many_failures(&self) -> String {
-        let failed = plural(self.tasks[Outcome::Failed], "task", "tasks");
-        match self.settings["max_failures"].as_str() {
-            Some(limit) => format!("{failed} failed, more than `--max-failures {limit}` tolerates"),
-            None => format!("{failed} failed, more than are tolerated"),
+    /// Returns the exit status of a run that stopped for this reason, and the reason in words.
+    fn because(&self, reason: StopReason) -> (ExitStatus, String) {
+        match reason {
+            StopReason::Interrupted => (ExitStatus::Interrupted, "by SIGINT".into()),
+            StopReason::Terminated => (ExitStatus::Terminated, "by SIGTERM or SIGHUP".into()),
+            StopReason::TooManyFailures => (ExitStatus::StoppedEarly, self.too_many_failures()),
+            StopReason::OutOfTime => (ExitStatus::StoppedEarly, self.out_of_time()),
+            StopReason::NotAuthorised => (ExitStatus::NotAuthorised, self.not_authorised()),
+            StopReason::CanaryFailed => (ExitStatus::StoppedEarly, self.canary_failed()),
+            StopReason::Drained => (
+                ExitStatus::StoppedEarly,
+                "it was asked to drain, so that the rest was not sent".into(),
+            ),
+            StopReason::Outage => (ExitStatus::StoppedEarly, self.outage()),
         }
     }
 
+    fn too_many_failures(&self) -> String {
+        let failed = plural(self.tasks[Outcome::Failed], "task", "tasks");
+        let limit = self.settings.max_failures;
+        format!("{failed} failed, more than `--max-failures {limit}` tolerates")
+    }
+
     fn out_of_time(&self) -> String {
-        let longest = self.settings["max_duration_ms"].as_u64().map(Duration::from_millis);
-        match (longest, self.settings["finish_by"].as_str()) {
+        match (self.settings.max_duration, self.settings.finish_by) {
             (Some(longest), None) => {
                 format!("the time of `--max-duration`, {}, is over", span(longest))
             }
@@ -126,21 +128,19 @@ impl Evidence<'_> {
                 "the time of `--max-duration`, {}, is over, or it is past `--finish-by {finish_by}`",
                 span(longest)
             ),
+            // The flag of a resumption is not kept with the run.
             (None, None) => "the time of `--max-duration` is over".into(),
         }
     }
 
     fn canary_failed(&self) -> String {
-        let canary = self.settings["canary"].as_u64();
-        let canary = canary.map_or_else(String::new, |tasks| format!(" {tasks}"));
+        let canary = self.settings.canary.map_or_else(String::new, |tasks| format!(" {tasks}"));
         format!("not all tasks of `--canary{canary}` succeeded, so that the rest was not sent")
     }
 
     fn outage(&self) -> String {
-        let patience = self.settings["outage_timeout_ms"].as_u64().map(Duration::from_millis);
-        let patience =
-            patience.map_or_else(String::new, |patience| format!(", {}", span(patience)));
-        format!("the service was away for longer than `--outage-timeout`{patience}")
+        let patience = span(self.settings.outage_timeout);
+        format!("the service was away for longer than `--outage-timeout`, {patience}")
     }
 
     fn not_authorised(&self) -> String {

@@ -9,7 +9,6 @@ use crate::store::RunId;
 use crate::store::RunReader;
 use crate::store::RunRecord;
 use crate::store::StoreError;
-use serde_json::Value;
 
 /// Returns when the latest successful run ended that is this one or came before it, and that
 /// is of its job, command and project; nothing if none is kept.
@@ -48,11 +47,10 @@ fn success_of(
 }
 
 fn is_alike(record: &RunRecord, report: &Report) -> bool {
-    let settings: Value = serde_json::from_str(&record.run.settings).unwrap_or_default();
     record.run.job == report.run.job
         && record.run.command == report.run.command
         && record.run.project_id == report.target.project_id
-        && settings["sandbox"] == report.settings["sandbox"]
+        && record.run.settings.sandbox == report.settings.sandbox
 }
 
 /// Returns when a run ended, if it succeeded.

@@ -5,6 +5,7 @@ use crate::policy::TuningHint;
 use crate::report::model::ExitStatus;
 use crate::report::model::FailureGroup;
 use crate::report::model::build;
+use crate::settings::RunSettings;
 use crate::store::ChangeRow;
 use crate::store::RunId;
 use crate::store::RunReader;
@@ -12,7 +13,6 @@ use crate::store::StoreError;
 use crate::task::Counts;
 use crate::task::OutcomeCounts;
 use crate::task::Rate;
-use serde_json::Value;
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::time::Duration;
@@ -36,7 +36,7 @@ pub struct Report {
     /// What it was made from.
     pub input: InputPart,
     /// How it was carried out, as it was stored.
-    pub settings: Value,
+    pub settings: RunSettings,
     /// How many tasks ended with each outcome; the sum is the number of selected tasks.
     pub tasks: OutcomeCounts,
     /// The service's counts of sub-tasks, summed over the last attempts of all tasks; counts that

@@ -7,9 +7,9 @@ use crate::policy::TuningHint;
 use crate::policy::tuning_hints;
 use crate::report::model::Calls;
 use crate::report::model::active_time::ActiveTime;
+use crate::settings::RunSettings;
 use crate::store::SendingRow;
 use crate::task::FailureKind;
-use serde_json::Value;
 use std::time::Duration;
 
 /// What the attempts tell about time-outs and answers.
@@ -33,29 +33,26 @@ impl Answered {
         }
     }
 
-    /// Returns the advice, as far as the stored settings are known.
+    /// Returns the advice, as far as it follows from the figures.
     pub(crate) fn advice(
         &self,
         calls: &Calls,
         worked: &ActiveTime,
         held: Duration,
-        settings: &Value,
+        settings: &RunSettings,
     ) -> Vec<TuningHint> {
-        let concurrency = settings["concurrency"].as_u64().and_then(|n| usize::try_from(n).ok());
-        let timeout = settings["timeout_ms"].as_u64().map(Duration::from_millis);
-        let Some((concurrency, timeout)) = concurrency.zip(timeout) else { return Vec::new() };
         tuning_hints(&RunFigures {
             attempts: calls.attempts,
             throttled: calls.throttled,
             timed_out: self.timed_out,
             elapsed: worked.time(),
             held,
-            rate: settings["rate"].as_str().and_then(|rate| rate.parse().ok()),
-            finds_rate: settings["rate"] == "auto",
-            concurrency,
+            rate: settings.rate.fixed(),
+            finds_rate: settings.rate.is_auto(),
+            concurrency: settings.concurrency.get(),
             mean_latency: self.total.checked_div(self.answered).unwrap_or_default(),
             slowest: self.slowest,
-            timeout,
+            timeout: settings.timeout,
         })
     }
 }

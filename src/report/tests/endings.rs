@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::report::ExitStatus;
+use crate::settings::RunSettings;
 
 /// A run of three tasks: one succeeded, one got this reply, and the third was not sent.
 fn cut_short(reply: Reply, stopped: StopReason) -> TestRun {
@@ -160,7 +161,7 @@ fn a_run_that_never_began_was_killed() {
 #[test]
 fn a_run_that_is_out_of_time_names_the_limit_it_was_given() {
     let told = |settings: &str| {
-        let settings = settings.to_owned();
+        let settings: RunSettings = serde_json::from_str(settings).unwrap();
         let adjust = |run: &mut NewRun, _: &mut InputOptions| run.settings = settings;
         let mut run = TestRun::planned(&[("a.txt", "aaaa\nbbbb\n")], adjust);
         run.begin();

@@ -28,6 +28,7 @@ use crate::input::CommandSource;
 use crate::input::InputOptions;
 use crate::input::Source;
 use crate::plan::OnDuplicate;
+use crate::settings::RunSettings;
 use crate::store::NewPlan;
 use crate::store::NewRun;
 use crate::store::PlannedRun;
@@ -50,8 +51,10 @@ use tempfile::TempDir;
 
 /// When every run here is planned: 2024-07-05, noon.
 const NOON: Timestamp = Timestamp::from_micros(1_720_180_800_000_000);
-/// How every run here is carried out.
-const SETTINGS: &str = r#"{"max_failures":"25%","max_duration_ms":5000,"rate":"10/s"}"#;
+/// How runs here are carried out.
+fn settings() -> RunSettings {
+    RunSettings { max_duration: Some(Duration::from_secs(5)), ..RunSettings::default() }
+}
 
 /// What one attempt brings back.
 #[derive(Debug, Clone)]
@@ -306,7 +309,7 @@ fn new_run() -> NewRun {
         origin: NOON,
         endpoint: "https://vias.cn-north-4.myhuaweicloud.com".into(),
         project_id: "0123456789abcdef0123456789abcdef".into(),
-        settings: SETTINGS.into(),
+        settings: settings(),
     }
 }
 

@@ -100,9 +100,9 @@ fn what_is_in_doubt_or_late_can_be_looked_at_unless_it_was_a_rehearsal() {
     assert_eq!(offered(&report), "retry settle report report");
     report.failures[0].kind = Some(FailureKind::NotReached);
     assert_eq!(offered(&report), "retry settle wait report report");
-    report.settings["sandbox"] = true.into();
+    report.settings.sandbox = true;
     assert_eq!(offered(&report), "retry report report");
-    report.settings["sandbox"] = false.into();
+    report.settings.sandbox = false;
     report.run.complete = false;
     assert_eq!(offered(&report), "resume report report");
 }

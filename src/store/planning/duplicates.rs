@@ -5,10 +5,10 @@
 //! would be as large as the plan.
 
 use crate::plan::OnDuplicate;
-use crate::plan::Place;
 use crate::plan::PlanProblem;
 use crate::plan::Problems;
 use crate::plan::SHOWN_PROBLEMS;
+use crate::plan::SourcePosition;
 use crate::store::codes;
 use crate::store::ordinal_set::OrdinalSet;
 use crate::store::planning::load::remove_tasks;
@@ -103,11 +103,11 @@ fn problem(
 fn look_up(
     connection: &Connection,
     ordinal: Ordinal,
-) -> rusqlite::Result<(TaskId, Place, Command)> {
+) -> rusqlite::Result<(TaskId, SourcePosition, Command)> {
     let sql = "SELECT task.id, source.name, task.line, task.command, task.position
                FROM task JOIN source ON source.number = task.source WHERE task.ordinal = ?";
     connection.query_row(sql, [ordinal.0], |row| {
-        let place = Place { source: row.get(1)?, line: row.get(2)?, column: row.get(4)? };
+        let place = SourcePosition { source: row.get(1)?, line: row.get(2)?, column: row.get(4)? };
         Ok((codes::parsed(row, 0)?, place, codes::command(row, 3)?))
     })
 }

@@ -275,7 +275,7 @@ pub(crate) fn insert_run(
             run.origin.as_micros(),
             run.endpoint,
             run.project_id,
-            run.settings,
+            codes::to_json(&run.settings),
             totals.rows,
             totals.selected,
             totals.duplicates,

@@ -254,7 +254,7 @@ impl RunReader {
         let rows = query.query_map([], |row| {
             let ended: Option<i64> = row.get(1)?;
             let held = codes::span(row.get::<_, Option<i64>>(3)?.unwrap_or(0));
-            let stopped = row.get(2)?;
+            let stopped = codes::parsed_or_null(row, 2)?;
             Ok(SessionRecord {
                 started: self.at(row.get(0)?),
                 end: ended.map(|at| StoredEnd { at: self.at(at), stopped, held }),

@@ -1,13 +1,15 @@
 //! What a run's file says about the run as a whole.
 
 use crate::clock::Timestamp;
+use crate::event::StopReason;
+use crate::settings::RunSettings;
 use crate::store::codes;
 use crate::store::files::RunId;
 use rusqlite::Row;
 use std::time::Duration;
 
 /// What is known of a run before its plan is read.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct NewRun {
     /// Its id.
     pub id: RunId,
@@ -27,8 +29,8 @@ pub struct NewRun {
     pub endpoint: String,
     /// The project.
     pub project_id: String,
-    /// How it is carried out, as a JSON object.
-    pub settings: String,
+    /// How it is carried out.
+    pub settings: RunSettings,
 }
 
 /// What a run's file says about the run.
@@ -81,9 +83,8 @@ pub struct SessionRecord {
 pub struct StoredEnd {
     /// When.
     pub at: Timestamp,
-    /// Why it ended before every task had its outcome, as [`StopReason`](crate::event::StopReason)
-    /// words it.
-    pub stopped: Option<String>,
+    /// Why it ended before every task had its outcome, if it did.
+    pub stopped: Option<StopReason>,
     /// How long the service held it back.
     pub held: Duration,
 }
@@ -100,7 +101,7 @@ pub(crate) fn run_record(row: &Row<'_>) -> rusqlite::Result<RunRecord> {
         origin: Timestamp::from_micros(row.get(5)?),
         endpoint: row.get(6)?,
         project_id: row.get(7)?,
-        settings: row.get(8)?,
+        settings: codes::json(row, 8)?,
     };
     Ok(RunRecord {
         run,

@@ -33,6 +33,7 @@ use crate::input::CommandSource;
 use crate::input::InputOptions;
 use crate::input::Source;
 use crate::plan::OnDuplicate;
+use crate::settings::RunSettings;
 use crate::task::Command;
 use crate::task::Outcome;
 use std::fs;
@@ -63,7 +64,7 @@ fn new_run() -> NewRun {
         origin: ORIGIN,
         endpoint: "https://vias.example.com".into(),
         project_id: "p1".into(),
-        settings: r#"{"rate":"10/s"}"#.into(),
+        settings: RunSettings::default(),
     }
 }
 

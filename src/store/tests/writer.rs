@@ -206,10 +206,10 @@ fn sessions_and_holds_are_kept_in_order() {
     let ends: Vec<_> = record
         .sessions
         .iter()
-        .map(|session| session.end.as_ref().map(|end| (end.at, end.stopped.clone(), end.held)))
+        .map(|session| session.end.as_ref().map(|end| (end.at, end.stopped, end.held)))
         .collect();
     let held = Duration::from_millis(1_500);
-    let stopped = Some("out_of_time".to_owned());
+    let stopped = Some(StopReason::OutOfTime);
     assert_eq!(ends, [Some((at(10), stopped, held)), None, Some((at(200), None, held))]);
     let session = &record.sessions[0];
     assert_eq!((session.started, session.process), (at(100), std::process::id()));

@@ -1,6 +1,6 @@
 //! Where a flag's value comes from: flag, then variable, then config file, then default.
 
-use crate::support::batchctl::Scene;
+use crate::support::program::Scene;
 use crate::support::server::Server;
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;

@@ -1,8 +1,8 @@
 //! Credentials of every kind, from where they are found to when they are renewed or refused.
 
-use crate::support::batchctl::Ended;
-use crate::support::batchctl::Scene;
 use crate::support::documents::report;
+use crate::support::program::Ended;
+use crate::support::program::Scene;
 use crate::support::reply::Reply;
 use crate::support::server::Request;
 use crate::support::server::Server;

@@ -1,8 +1,8 @@
 //! `ctl`: a run under way is asked and changed from another process.
 
-use crate::support::batchctl::Running;
-use crate::support::batchctl::Scene;
-use crate::support::batchctl::TOKEN;
+use crate::support::program::Running;
+use crate::support::program::Scene;
+use crate::support::program::TOKEN;
 use crate::support::reply::Reply;
 use crate::support::server::Server;
 use rustix::process::Signal;

@@ -1,6 +1,6 @@
 //! The guard against the wrong list: a job's list that is far from the last good one is not sent.
 
-use crate::support::batchctl::Scene;
+use crate::support::program::Scene;
 use crate::support::reply::Reply;
 use crate::support::server::Server;
 

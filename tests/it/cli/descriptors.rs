@@ -1,8 +1,8 @@
 //! How many calls there are at a time where few files may be open.
 
-use crate::support::batchctl::Ended;
-use crate::support::batchctl::Scene;
 use crate::support::documents::report;
+use crate::support::program::Ended;
+use crate::support::program::Scene;
 
 const TASKS: u64 = 400;
 

@@ -1,9 +1,9 @@
 //! The documents: whole or not there, and good for another run.
 
-use crate::support::batchctl::Scene;
 use crate::support::documents::column;
 use crate::support::documents::report;
 use crate::support::documents::results;
+use crate::support::program::Scene;
 use crate::support::reply::Reply;
 use crate::support::server::Request;
 use crate::support::server::Server;

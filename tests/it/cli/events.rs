@@ -1,6 +1,6 @@
 //! The events document: live, whole lines, and one story over all processes of a run.
 
-use crate::support::batchctl::Scene;
+use crate::support::program::Scene;
 use crate::support::reply::Reply;
 use crate::support::server::Server;
 use rustix::process::Signal;

@@ -1,6 +1,6 @@
 //! The help: on one screen's width, with examples for every command.
 
-use crate::support::batchctl::Scene;
+use crate::support::program::Scene;
 
 /// Returns every command that there is, word by word: each has its manual page.
 fn commands(scene: &Scene) -> Vec<Vec<String>> {

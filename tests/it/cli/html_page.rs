@@ -1,7 +1,7 @@
 //! The HTML page in a browser: it renders, it is searched and filtered, and nothing in it acts.
 
-use crate::support::batchctl::Scene;
 use crate::support::browser::Browser;
+use crate::support::program::Scene;
 use crate::support::reply::Reply;
 use crate::support::server::Request;
 use crate::support::server::Server;

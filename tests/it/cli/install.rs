@@ -1,6 +1,6 @@
 //! What is installed beside the program: completions and manual pages.
 
-use crate::support::batchctl::Scene;
+use crate::support::program::Scene;
 use std::fs;
 
 fn check_page(words: &[&str], expected: &str) {

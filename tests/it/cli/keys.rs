@@ -1,7 +1,7 @@
 //! Keys on the terminal of a run.
 
 use super::terminal::Session;
-use crate::support::batchctl::Scene;
+use crate::support::program::Scene;
 use crate::support::server::Server;
 use rustix::process::Signal;
 use rustix::termios::LocalModes;

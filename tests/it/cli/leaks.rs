@@ -1,7 +1,7 @@
 //! Canaries: secrets of every kind are echoed by a service in every spelling, and then nothing that
 //! the program wrote, started or called may hold one.
 
-use crate::support::batchctl::Scene;
+use crate::support::program::Scene;
 use crate::support::reply::Reply;
 use crate::support::server::Request;
 use crate::support::server::Server;

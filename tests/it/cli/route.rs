@@ -1,8 +1,8 @@
 //! The way to the service: TLS with an authority of one's own, a proxy that was asked for, and plain
 //! HTTP only where nobody is on the way.
 
-use crate::support::batchctl::Scene;
-use crate::support::batchctl::TOKEN;
+use crate::support::program::Scene;
+use crate::support::program::TOKEN;
 use crate::support::server::Server;
 use crate::support::tls::Proxy;
 use crate::support::tls::TlsFront;

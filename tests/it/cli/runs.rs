@@ -1,8 +1,8 @@
 //! What is kept of runs: dry runs leave nothing, reports are the same for ever.
 
-use crate::support::batchctl::Scene;
 use crate::support::documents::report;
 use crate::support::documents::results;
+use crate::support::program::Scene;
 use crate::support::reply::Reply;
 use crate::support::server::Request;
 use crate::support::server::Server;

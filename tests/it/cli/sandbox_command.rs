@@ -1,10 +1,10 @@
 //! `batchctl sandbox`: prints its URL, serves as its flags say, and ends when it is told to.
 
-use crate::support::batchctl::Running;
-use crate::support::batchctl::Scene;
 use crate::support::documents::column;
 use crate::support::documents::report;
 use crate::support::documents::results;
+use crate::support::program::Running;
+use crate::support::program::Scene;
 use rustix::process::Signal;
 use serde_json::Value;
 use std::io::BufRead;

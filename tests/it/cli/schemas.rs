@@ -1,7 +1,7 @@
 //! The documents of the real program keep to the schemas that it prints.
 
-use crate::support::batchctl::Scene;
 use crate::support::documents::results;
+use crate::support::program::Scene;
 use crate::support::reply::Reply;
 use crate::support::server::Request;
 use crate::support::server::Server;

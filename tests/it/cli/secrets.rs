@@ -1,9 +1,9 @@
 //! The token: it is in the header of every call, and nowhere else.
 
-use crate::support::batchctl::Ended;
-use crate::support::batchctl::Scene;
-use crate::support::batchctl::TOKEN;
 use crate::support::documents::results;
+use crate::support::program::Ended;
+use crate::support::program::Scene;
+use crate::support::program::TOKEN;
 use crate::support::reply::Reply;
 use crate::support::server::Request;
 use crate::support::server::Server;

@@ -3,7 +3,7 @@
 //!
 //! Where a tool is missing the test says so on standard error; with `CI=true` that is a failure.
 
-use crate::support::batchctl::Scene;
+use crate::support::program::Scene;
 use crate::support::reply::Reply;
 use crate::support::server::Server;
 use std::fs::File;

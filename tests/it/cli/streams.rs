@@ -1,9 +1,10 @@
-//! What goes to standard output, what to standard error, and what when nobody reads them.
+//! What goes to standard output and what to standard error. Streams whose readers go are tested
+//! in `tests/crash/signals.rs`.
 
-use crate::support::batchctl::Ended;
-use crate::support::batchctl::Scene;
 use crate::support::documents::report;
 use crate::support::documents::results;
+use crate::support::program::Ended;
+use crate::support::program::Scene;
 use crate::support::reply::Reply;
 use crate::support::server::Request;
 use crate::support::server::Server;
@@ -106,41 +107,6 @@ fn colour_is_there_if_it_is_asked_for() {
     assert!(call(&scene, &["--color", "always"]).stdout.contains("\u{1b}["));
     assert!(!call(&scene, &["--color", "never"]).stdout.contains('\u{1b}'));
     assert!(!call(&scene, &[]).stdout.contains('\u{1b}'));
-}
-
-/// Runs the program, whose standard output is closed at once, and checks that all is recorded.
-#[track_caller]
-fn check_without_reader(flags: &[&str]) {
-    let server = Server::start(mixed);
-    let scene = scene(&server);
-    let mut running = scene.start(&[&["stop", "tasks.txt", "--rate", "none"], flags].concat());
-    drop(running.stdout());
-    let ended = running.ended().expect(1);
-    assert!(!ended.stderr.contains("error:"), "{}", ended.stderr);
-    let told = scene.call(&["report", "--json"]).expect(0);
-    assert_eq!(report(&told.stdout)["run"]["complete"], true);
-    assert_eq!(server.count(), TASKS);
-}
-
-#[test]
-fn a_run_goes_on_when_the_reader_of_its_output_has_gone() {
-    check_without_reader(&[]);
-    check_without_reader(&["--json"]);
-    // More than a pipe holds.
-    check_without_reader(&["-o", "csv:-"]);
-}
-
-#[test]
-fn a_run_goes_on_when_the_reader_of_its_talk_has_gone() {
-    let server = Server::start(mixed);
-    let scene = scene(&server);
-    let mut command = scene.command(&["stop", "tasks.txt", "--rate", "none", "-vv"]);
-    command.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::piped());
-    let mut child = command.spawn().unwrap();
-    drop(child.stderr.take());
-    assert_eq!(child.wait().unwrap().code(), Some(1));
-    let told = scene.call(&["report", "--json"]).expect(0);
-    assert_eq!(report(&told.stdout)["run"]["complete"], true);
 }
 
 #[cfg(target_os = "linux")]

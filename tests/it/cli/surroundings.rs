@@ -1,6 +1,6 @@
 //! Where there is next to nothing around the program: no home, no path, no terminal, no streams.
 
-use crate::support::batchctl::Scene;
+use crate::support::program::Scene;
 use crate::support::reply::Reply;
 use crate::support::server::Server;
 use std::process::Command;

@@ -1,6 +1,6 @@
 //! On a terminal: the question before a run, the bar, and colour.
 
-use crate::support::batchctl::Scene;
+use crate::support::program::Scene;
 use crate::support::reply::Reply;
 use crate::support::server::Server;
 use batchctl::sandbox::SandboxSettings;

@@ -1,7 +1,7 @@
 //! Runs that nobody watches: silence, digests, pings, splay and a log file.
 
-use crate::support::batchctl::Ended;
-use crate::support::batchctl::Scene;
+use crate::support::program::Ended;
+use crate::support::program::Scene;
 use crate::support::reply::Reply;
 use crate::support::server::Request;
 use crate::support::server::Server;

@@ -1,7 +1,7 @@
 //! `--rate auto` finds the service's limit, and the next run begins there.
 
-use crate::support::batchctl::Scene;
 use crate::support::documents::report;
+use crate::support::program::Scene;
 use crate::support::reply::Reply;
 use crate::support::server::Request;
 use crate::support::server::Server;

@@ -1,7 +1,7 @@
 //! How a run begins small, keeps its pace and ends in time, through the real binary.
 
-use crate::support::batchctl::Scene;
 use crate::support::documents::report;
+use crate::support::program::Scene;
 use crate::support::reply::Reply;
 use crate::support::server::Request;
 use crate::support::server::Server;

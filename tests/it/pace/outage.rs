@@ -1,7 +1,7 @@
 //! The service goes away, or fails now and then, through the real binary.
 
-use crate::support::batchctl::Scene;
 use crate::support::documents::report;
+use crate::support::program::Scene;
 use crate::support::reply::Reply;
 use crate::support::server::Request;
 use crate::support::server::Server;

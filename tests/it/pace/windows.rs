@@ -2,8 +2,8 @@
 //!
 //! Only the shortest times are asserted: a busy machine may make every one of them longer.
 
-use crate::support::batchctl::Scene;
 use crate::support::documents::report;
+use crate::support::program::Scene;
 use crate::support::reply::Reply;
 use crate::support::server::Request;
 use crate::support::server::Server;

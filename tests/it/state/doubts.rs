@@ -1,16 +1,16 @@
 //! Calls in doubt are settled by looking: in a run, on resumption, and with `settle`.
 
-use super::Stage;
 use super::report;
-use crate::support::batchctl::Ended;
-use crate::support::batchctl::Scene;
+use crate::support::program::Ended;
+use crate::support::program::Scene;
+use crate::support::service::Rehearsal;
 use batchctl::sandbox::SandboxSettings;
 use batchctl::task::Command;
 use serde_json::Value;
 use std::time::Duration;
 
-fn stage() -> Stage {
-    Stage::of(SandboxSettings {
+fn rehearsal() -> Rehearsal {
+    Rehearsal::at_once(SandboxSettings {
         tasks: 5,
         settle: Duration::from_millis(100),
         ..SandboxSettings::default()
@@ -25,50 +25,50 @@ fn leave_in_doubt(scene: &Scene, flags: &[&str]) -> Ended {
 
 #[test]
 fn a_doubt_is_settled_afterwards_and_what_the_call_came_to_is_kept() {
-    let stage = stage();
-    leave_in_doubt(&stage.scene, &[]).expect(1).prints("ambiguous");
-    let ended = stage.scene.call(&["settle", "--json", "-o", "results.csv"]).expect(0);
+    let rehearsal = rehearsal();
+    leave_in_doubt(&rehearsal.scene, &[]).expect(1).prints("ambiguous");
+    let ended = rehearsal.scene.call(&["settle", "--json", "-o", "results.csv"]).expect(0);
     let ended = ended.says("2 tasks in doubt are where they were sent; 0 left in doubt");
     let report = report(&ended);
     assert_eq!(report["tasks"]["succeeded"], 2);
     assert_eq!(report["calls"]["by_status"]["none"], 1);
-    assert_eq!(stage.witness.carried_out("gate-drop", Command::Start), 1);
-    stage.scene.call(&["settle"]).expect(0).says("no task is in doubt");
+    assert_eq!(rehearsal.service.witness().carried_out("gate-drop", Command::Start), 1);
+    rehearsal.scene.call(&["settle"]).expect(0).says("no task is in doubt");
 }
 
 #[test]
 fn a_doubt_that_is_not_there_stays() {
-    let stage = stage();
-    leave_in_doubt(&stage.scene, &[]).expect(1);
-    stage.scene.call(&["stop", "--id", "gate-drop", "--max-attempts", "1"]).expect(1);
-    let runs = stage.scene.call(&["runs", "list", "--json"]).expect(0).stdout;
+    let rehearsal = rehearsal();
+    leave_in_doubt(&rehearsal.scene, &[]).expect(1);
+    rehearsal.scene.call(&["stop", "--id", "gate-drop", "--max-attempts", "1"]).expect(1);
+    let runs = rehearsal.scene.call(&["runs", "list", "--json"]).expect(0).stdout;
     let runs: Value = serde_json::from_str(&runs).unwrap();
     let first = runs.as_array().unwrap().last().unwrap()["id"].as_str().unwrap();
-    let ended = stage.scene.call(&["settle", first, "--json"]).expect(1);
+    let ended = rehearsal.scene.call(&["settle", first, "--json"]).expect(1);
     let report = report(&ended.says("1 task in doubt is where it was sent; 1 left in doubt"));
     assert_eq!(report["tasks"]["ambiguous"], 1);
 }
 
 #[test]
 fn a_run_that_waits_settles_its_doubts_by_itself() {
-    let stage = stage();
-    let report = report(&leave_in_doubt(&stage.scene, &["--wait", "--json"]).expect(0));
+    let rehearsal = rehearsal();
+    let report = report(&leave_in_doubt(&rehearsal.scene, &["--wait", "--json"]).expect(0));
     assert_eq!(report["tasks"]["succeeded"], 2);
     assert_eq!(report["arrivals"]["verified"], 2);
 }
 
 #[test]
 fn what_was_on_the_wire_when_a_run_was_killed_is_not_sent_again_if_it_is_there() {
-    let stage = stage();
+    let rehearsal = rehearsal();
     let flags = ["start", "--id", "gate-silent", "--id", "task-000001", "--wait"];
-    let running = stage.scene.start(&flags);
-    while stage.witness.carried_out("gate-silent", Command::Start) == 0 {
+    let running = rehearsal.scene.start(&flags);
+    while rehearsal.service.witness().carried_out("gate-silent", Command::Start) == 0 {
         std::thread::sleep(Duration::from_millis(5));
     }
     running.signal(rustix::process::Signal::KILL);
     drop(running.ended());
     std::thread::sleep(Duration::from_millis(150));
-    let ended = stage.scene.call(&["resume", "--json"]).expect(0);
+    let ended = rehearsal.scene.call(&["resume", "--json"]).expect(0);
     assert_eq!(report(&ended)["tasks"]["succeeded"], 2);
-    assert_eq!(stage.witness.carried_out("gate-silent", Command::Start), 1);
+    assert_eq!(rehearsal.service.witness().carried_out("gate-silent", Command::Start), 1);
 }

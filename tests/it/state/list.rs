@@ -1,10 +1,10 @@
 //! `list`: what the project has, as a table, CSV and JSON, and as an input again.
 
-use super::Stage;
-use crate::support::batchctl::Scene;
-use crate::support::batchctl::TOKEN;
+use crate::support::program::Scene;
+use crate::support::program::TOKEN;
 use crate::support::reply::Reply;
 use crate::support::server::Server;
+use crate::support::service::Rehearsal;
 use batchctl::sandbox::SandboxSettings;
 use serde_json::Value;
 use serde_json::json;
@@ -14,8 +14,8 @@ fn ids(csv: &str) -> Vec<&str> {
     csv.lines().skip(1).map(|line| line.split(',').next().unwrap()).collect()
 }
 
-fn half_running(tasks: u32) -> Stage {
-    Stage::of(SandboxSettings {
+fn half_running(tasks: u32) -> Rehearsal {
+    Rehearsal::at_once(SandboxSettings {
         tasks,
         running: 0.5,
         settle: Duration::ZERO,
@@ -25,51 +25,51 @@ fn half_running(tasks: u32) -> Stage {
 
 #[test]
 fn every_task_is_listed_once_in_as_few_pages_as_there_can_be() {
-    let stage = half_running(1_000);
-    let csv = stage.scene.call(&["list"]).expect(0).stdout;
+    let rehearsal = half_running(1_000);
+    let csv = rehearsal.scene.call(&["list"]).expect(0).stdout;
     assert!(csv.starts_with("id,name,tasks,state,counters,created\n"), "{csv}");
     let mut ids = ids(&csv);
     ids.sort_unstable();
     ids.dedup();
     assert_eq!(ids.len(), 1_000);
-    assert_eq!(stage.witness.tally().lists, 5);
+    assert_eq!(rehearsal.service.witness().tally().lists, 5);
 }
 
 #[test]
 fn what_is_listed_is_an_input() {
-    let stage = half_running(100);
-    let csv = stage.scene.call(&["list", "--state", "running"]).expect(0).stdout;
+    let rehearsal = half_running(100);
+    let csv = rehearsal.scene.call(&["list", "--state", "running"]).expect(0).stdout;
     let running = ids(&csv).len();
     assert!((1..100).contains(&running), "{running}");
     let stop = ["stop", "-", "--json"];
-    let ended = stage.scene.call_with_input(&stop, csv.as_bytes()).expect(0);
+    let ended = rehearsal.scene.call_with_input(&stop, csv.as_bytes()).expect(0);
     let report: Value = serde_json::from_str(&ended.stdout).unwrap();
     assert_eq!(report["tasks"]["succeeded"], running);
-    let left = stage.scene.call(&["list", "--state", "running"]).expect(0).stdout;
+    let left = rehearsal.scene.call(&["list", "--state", "running"]).expect(0).stdout;
     assert_eq!(left, "id,name,tasks,state,counters,created\n");
 }
 
 #[test]
 fn names_groups_and_states_narrow() {
-    let stage = half_running(100);
-    let list = |flags: &[&str]| stage.scene.call(&[&["list"], flags].concat()).expect(0).stdout;
+    let rehearsal = half_running(100);
+    let list = |flags: &[&str]| rehearsal.scene.call(&[&["list"], flags].concat()).expect(0).stdout;
     assert_eq!(ids(&list(&["--name", "* task-00004?"])).len(), 10);
     let gates = list(&["--group", "gate"]);
     assert!(ids(&gates).len() < 100 && !ids(&gates).is_empty());
     assert!(gates.lines().skip(1).all(|line| line.contains(",gate task-")), "{gates}");
     let both = list(&["--state", "RUNNING,stopped"]);
     assert_eq!(ids(&both).len(), 100);
-    stage.scene.call(&["list", "--state", "no such"]).expect(2).says("is no state");
+    rehearsal.scene.call(&["list", "--state", "no such"]).expect(2).says("is no state");
 }
 
 #[test]
 fn json_has_everything_that_the_service_says() {
-    let stage = half_running(7);
-    let ended = stage.scene.call(&["list", "--json"]).expect(0);
+    let rehearsal = half_running(7);
+    let ended = rehearsal.scene.call(&["list", "--json"]).expect(0);
     let list: Value = serde_json::from_str(&ended.stdout).unwrap();
     assert_eq!(list.as_array().unwrap().len(), 7);
     assert_eq!(list[0]["others"]["priority"], 1);
-    let none = stage.scene.call(&["list", "--json", "--name", "nothing"]).expect(0);
+    let none = rehearsal.scene.call(&["list", "--json", "--name", "nothing"]).expect(0);
     assert_eq!(none.stdout, "[]\n");
 }
 

@@ -1,72 +1,72 @@
 //! `revert`: exactly what a run changed is taken back, and nothing that somebody has touched since.
 
-use super::Stage;
 use super::report;
+use crate::support::service::Rehearsal;
 use batchctl::sandbox::SandboxSettings;
 use batchctl::task::Command;
 use serde_json::Value;
 use std::time::Duration;
 
 /// A project of ten tasks of which some run, and a run that has started all of them.
-fn started(flags: &[&str]) -> (Stage, Value) {
-    let stage = Stage::of(SandboxSettings {
+fn started(flags: &[&str]) -> (Rehearsal, Value) {
+    let rehearsal = Rehearsal::at_once(SandboxSettings {
         tasks: 10,
         running: 0.5,
         settle: Duration::ZERO,
         ..SandboxSettings::default()
     });
     let ids: Vec<String> = (1..=10).map(batchctl::sandbox::generated_id).collect();
-    stage.scene.write("tasks.txt", ids.join("\n"));
+    rehearsal.scene.write("tasks.txt", ids.join("\n"));
     let call = ["start", "tasks.txt", "--json", "--reason", "by mistake"];
-    let report = report(&stage.scene.call(&[&call, flags].concat()).expect(0));
-    (stage, report)
+    let report = report(&rehearsal.scene.call(&[&call, flags].concat()).expect(0));
+    (rehearsal, report)
 }
 
 #[test]
 fn exactly_what_was_changed_is_taken_back() {
-    let (stage, first) = started(&["--skip-unchanged"]);
+    let (rehearsal, first) = started(&["--skip-unchanged"]);
     let changed = first["tasks"]["succeeded"].as_u64().unwrap();
     assert!((1..10).contains(&changed), "{changed}");
-    let plan = stage.scene.call(&["revert"]).expect(0);
+    let plan = rehearsal.scene.call(&["revert"]).expect(0);
     plan.prints("stop: ").prints("nothing was sent").says("-y` carries it out");
-    assert_eq!(stage.witness.tally().actions, changed);
-    let second = report(&stage.scene.call(&["revert", "-y", "--json"]).expect(0));
+    assert_eq!(rehearsal.service.witness().tally().actions, changed);
+    let second = report(&rehearsal.scene.call(&["revert", "-y", "--json"]).expect(0));
     assert_eq!(second["run"]["parent"], first["run"]["id"]);
     assert_eq!(second["run"]["command"], "stop");
     assert_eq!(second["tasks"]["selected"], changed);
     assert_eq!(second["tasks"]["succeeded"], changed);
     let id = first["run"]["id"].as_str().unwrap();
     // All of them have been touched since: by this.
-    let again = stage.scene.call(&["revert", id, "-y"]).expect(0);
+    let again = rehearsal.scene.call(&["revert", id, "-y"]).expect(0);
     again.says("touched since").says("there is nothing to take back");
-    assert_eq!(stage.witness.tally().actions, 2 * changed);
+    assert_eq!(rehearsal.service.witness().tally().actions, 2 * changed);
 }
 
 #[test]
 fn what_somebody_has_touched_since_is_listed_and_not_called() {
-    let (stage, first) = started(&["--skip-unchanged", "-o", "results.csv"]);
-    let rows = super::cells(&stage.scene, &["outcome", "id"]);
+    let (rehearsal, first) = started(&["--skip-unchanged", "-o", "results.csv"]);
+    let rows = super::cells(&rehearsal.scene, &["outcome", "id"]);
     let touched = rows.iter().find_map(|row| row.strip_prefix("succeeded ")).unwrap();
-    stage.scene.call(&["stop", "--id", touched]).expect(0);
+    rehearsal.scene.call(&["stop", "--id", touched]).expect(0);
     let id = first["run"]["id"].as_str().unwrap();
-    let ended = stage.scene.call(&["revert", id, "-y"]).expect(0);
+    let ended = rehearsal.scene.call(&["revert", id, "-y"]).expect(0);
     ended.says(&format!("not called: {touched} is stopped, touched since"));
-    assert_eq!(stage.witness.carried_out(touched, Command::Stop), 1);
+    assert_eq!(rehearsal.service.witness().carried_out(touched, Command::Stop), 1);
 }
 
 #[test]
 fn a_run_that_did_not_look_cannot_be_taken_back() {
-    let (stage, _) = started(&[]);
-    let ended = stage.scene.call(&["revert", "-y"]).expect(0);
+    let (rehearsal, _) = started(&[]);
+    let ended = rehearsal.scene.call(&["revert", "-y"]).expect(0);
     ended.says("not called: 10 tasks were not at rest before, or the run did not look");
-    assert_eq!(stage.witness.tally().actions, 10);
+    assert_eq!(rehearsal.service.witness().tally().actions, 10);
 }
 
 #[test]
 fn what_was_taken_back_is_done_no_more() {
-    let (stage, first) = started(&["--skip-unchanged"]);
-    stage.scene.call(&["revert", "-y"]).expect(0);
+    let (rehearsal, first) = started(&["--skip-unchanged"]);
+    rehearsal.scene.call(&["revert", "-y"]).expect(0);
     let flags = ["start", "tasks.txt", "--after", "latest", "--json"];
-    let again = report(&stage.scene.call(&flags).expect(0));
+    let again = report(&rehearsal.scene.call(&flags).expect(0));
     assert_eq!(again["tasks"]["selected"], first["tasks"]["succeeded"]);
 }

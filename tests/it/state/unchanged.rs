@@ -1,17 +1,17 @@
 //! `--skip-unchanged`: what is there already is left alone, and what is unknown told before.
 
-use super::Stage;
 use super::cells;
 use super::report;
-use crate::support::batchctl::Scene;
+use crate::support::program::Scene;
 use crate::support::reply::Reply;
 use crate::support::server::Server;
+use crate::support::service::Rehearsal;
 use batchctl::sandbox::SandboxSettings;
 use serde_json::json;
 use std::time::Duration;
 
-fn stage(tasks: u32, running: f64) -> Stage {
-    Stage::of(SandboxSettings {
+fn rehearsal(tasks: u32, running: f64) -> Rehearsal {
+    Rehearsal::at_once(SandboxSettings {
         tasks,
         running,
         settle: Duration::ZERO,
@@ -20,17 +20,18 @@ fn stage(tasks: u32, running: f64) -> Stage {
 }
 
 /// Writes an input of generated tasks.
-fn input(stage: &Stage, numbers: std::ops::RangeInclusive<u32>) {
+fn input(rehearsal: &Rehearsal, numbers: std::ops::RangeInclusive<u32>) {
     let ids: Vec<String> = numbers.map(batchctl::sandbox::generated_id).collect();
-    stage.scene.write("tasks.txt", ids.join("\n"));
+    rehearsal.scene.write("tasks.txt", ids.join("\n"));
 }
 
 #[test]
 fn ten_thousand_running_tasks_cost_fifty_pages_and_no_call() {
-    let stage = stage(10_000, 1.0);
-    input(&stage, 1..=10_000);
-    let ended = stage.scene.call(&["start", "tasks.txt", "--skip-unchanged", "--json"]).expect(0);
-    let tally = stage.witness.tally();
+    let rehearsal = rehearsal(10_000, 1.0);
+    input(&rehearsal, 1..=10_000);
+    let ended =
+        rehearsal.scene.call(&["start", "tasks.txt", "--skip-unchanged", "--json"]).expect(0);
+    let tally = rehearsal.service.witness().tally();
     assert_eq!((tally.lists, tally.actions), (50, 0));
     let report = report(&ended);
     assert_eq!(report["tasks"]["unchanged"], 10_000);
@@ -40,15 +41,15 @@ fn ten_thousand_running_tasks_cost_fifty_pages_and_no_call() {
 
 #[test]
 fn what_is_not_there_is_called_and_both_are_told() {
-    let stage = stage(100, 0.5);
-    input(&stage, 1..=100);
+    let rehearsal = rehearsal(100, 0.5);
+    input(&rehearsal, 1..=100);
     let call = ["stop", "tasks.txt", "--skip-unchanged", "--json", "-o", "results.csv"];
-    let report = report(&stage.scene.call(&call).expect(0));
+    let report = report(&rehearsal.scene.call(&call).expect(0));
     let succeeded = report["tasks"]["succeeded"].as_u64().unwrap();
     assert_eq!(report["tasks"]["unchanged"], 100 - succeeded);
-    assert_eq!(stage.witness.tally().actions, succeeded);
+    assert_eq!(rehearsal.service.witness().tally().actions, succeeded);
     let columns = ["outcome", "state_before", "attempts", "started_at"];
-    for told in cells(&stage.scene, &columns) {
+    for told in cells(&rehearsal.scene, &columns) {
         let unchanged = told == "unchanged stopped 0 ";
         assert!(unchanged || told.starts_with("succeeded running 1 2"), "{told}");
     }
@@ -56,38 +57,38 @@ fn what_is_not_there_is_called_and_both_are_told() {
 
 #[test]
 fn a_small_list_is_looked_for_no_further_than_needed() {
-    let stage = stage(2_000, 1.0);
+    let rehearsal = rehearsal(2_000, 1.0);
     // The oldest are listed first.
-    input(&stage, 1_990..=2_000);
-    stage.scene.call(&["start", "tasks.txt", "--skip-unchanged"]).expect(0);
-    assert_eq!(stage.witness.tally().lists, 1);
+    input(&rehearsal, 1_990..=2_000);
+    rehearsal.scene.call(&["start", "tasks.txt", "--skip-unchanged"]).expect(0);
+    assert_eq!(rehearsal.service.witness().tally().lists, 1);
 }
 
 #[test]
 fn unknown_tasks_are_told_before_anything_is_sent() {
-    let stage = stage(10, 0.0);
-    stage.scene.write("tasks.txt", "task-000001\nstranger-1\nstranger-2\n");
+    let rehearsal = rehearsal(10, 0.0);
+    rehearsal.scene.write("tasks.txt", "task-000001\nstranger-1\nstranger-2\n");
     let call = ["start", "tasks.txt", "--skip-unchanged"];
-    let ended = stage.scene.call(&call).expect(65);
+    let ended = rehearsal.scene.call(&call).expect(65);
     let ended = ended.says("the project does not know 2 tasks of the input; nothing was sent");
     ended.says("such as `stranger-1`, `stranger-2`").says("hint: ");
-    assert_eq!(stage.witness.tally().actions, 0);
-    assert_eq!(stage.scene.runs(), Vec::<String>::new());
+    assert_eq!(rehearsal.service.witness().tally().actions, 0);
+    assert_eq!(rehearsal.scene.runs(), Vec::<String>::new());
 }
 
 #[test]
 fn unknown_tasks_can_be_left_out_or_sent() {
-    let stage = stage(10, 0.0);
-    stage.scene.write("tasks.txt", "task-000001\nstranger-1\n");
+    let rehearsal = rehearsal(10, 0.0);
+    rehearsal.scene.write("tasks.txt", "task-000001\nstranger-1\n");
     let call = |choice| {
         let call = ["start", "tasks.txt", "--skip-unchanged", "--json", "--on-unknown", choice];
-        stage.scene.call(&call)
+        rehearsal.scene.call(&call)
     };
     let skipped = report(&call("skip").expect(1));
     assert_eq!(skipped["tasks"]["succeeded"], 1);
     assert_eq!(skipped["tasks"]["failed"], 1);
     assert_eq!(skipped["failures"][0]["kind"], "not_sent");
-    assert_eq!(stage.witness.tally().actions, 1);
+    assert_eq!(rehearsal.service.witness().tally().actions, 1);
     let sent = report(&call("send").expect(0));
     assert_eq!((&sent["tasks"]["succeeded"], &sent["tasks"]["unchanged"]), (&json!(1), &json!(1)));
 }
@@ -134,17 +135,19 @@ fn states_that_nobody_knows_are_sent() {
 
 #[test]
 fn a_dry_run_is_a_plan_against_the_live_state() {
-    let stage = stage(50, 0.0);
-    stage.scene.call(&["start", "--id", "task-000003", "--id", "task-000004"]).expect(0);
-    stage.scene.call(&["start", "--id", "gate-failed"]).expect(1);
-    stage.scene.write("tasks.txt", "task-000003\ntask-000004\ntask-000005\ngate-failed\nother\n");
-    let before = (stage.witness.tally().actions, stage.scene.runs());
-    let ended = stage.scene.call(&["start", "tasks.txt", "--skip-unchanged", "-n"]).expect(65);
+    let rehearsal = rehearsal(50, 0.0);
+    rehearsal.scene.call(&["start", "--id", "task-000003", "--id", "task-000004"]).expect(0);
+    rehearsal.scene.call(&["start", "--id", "gate-failed"]).expect(1);
+    rehearsal
+        .scene
+        .write("tasks.txt", "task-000003\ntask-000004\ntask-000005\ngate-failed\nother\n");
+    let before = (rehearsal.service.witness().tally().actions, rehearsal.scene.runs());
+    let ended = rehearsal.scene.call(&["start", "tasks.txt", "--skip-unchanged", "-n"]).expect(65);
     let ended = ended.says("the project does not know 1 task of the input; nothing was sent");
     let ended = ended.prints("3 batch tasks would be called; nothing was sent");
     let ended = ended.prints("  will change      1\n").prints("  already there    2\n");
     let ended = ended.prints("  unknown          1   such as other\n");
     let ended = ended.prints("  in trouble       1   such as gate-failed\n");
     ended.prints("start  task-000005").prints("start  gate-failed");
-    assert_eq!((stage.witness.tally().actions, stage.scene.runs()), before);
+    assert_eq!((rehearsal.service.witness().tally().actions, rehearsal.scene.runs()), before);
 }

@@ -1,20 +1,20 @@
 //! `--wait` and `wait`: accepted is not arrived.
 
-use super::Stage;
 use super::cells;
 use super::report;
-use crate::support::batchctl::Scene;
+use crate::support::program::Scene;
 use crate::support::reply::Reply;
 use crate::support::server::Request;
 use crate::support::server::Server;
+use crate::support::service::Rehearsal;
 use batchctl::sandbox::SandboxSettings;
 use rustix::process::Signal;
 use serde_json::Value;
 use serde_json::json;
 use std::time::Duration;
 
-fn settling_in(millis: u64) -> Stage {
-    Stage::of(SandboxSettings {
+fn settling_in(millis: u64) -> Rehearsal {
+    Rehearsal::at_once(SandboxSettings {
         tasks: 20,
         settle: Duration::from_millis(millis),
         ..SandboxSettings::default()
@@ -23,32 +23,32 @@ fn settling_in(millis: u64) -> Stage {
 
 #[test]
 fn a_run_that_waits_ends_when_all_have_arrived() {
-    let stage = settling_in(500);
+    let rehearsal = settling_in(500);
     let ids = ["--id", "task-000001", "--id", "task-000002"];
     let flags = ["start", "--wait", "--json", "-o", "results.csv"];
-    let ended = stage.scene.call(&[&flags[..], &ids].concat()).expect(0);
+    let ended = rehearsal.scene.call(&[&flags[..], &ids].concat()).expect(0);
     let report = report(&ended);
     assert_eq!(report["arrivals"], json!({ "verified": 2, "unverified": 0 }));
     assert_eq!(report["tasks"]["succeeded"], 2);
-    let told = cells(&stage.scene, &["outcome", "state_before", "state_after"]);
+    let told = cells(&rehearsal.scene, &["outcome", "state_before", "state_after"]);
     assert_eq!(told, ["succeeded stopped running", "succeeded stopped running"]);
-    assert!(cells(&stage.scene, &["verified_at"]).iter().all(|at| at.starts_with('2')));
-    assert_eq!(stage.witness.tally().actions, 2);
+    assert!(cells(&rehearsal.scene, &["verified_at"]).iter().all(|at| at.starts_with('2')));
+    assert_eq!(rehearsal.service.witness().tally().actions, 2);
 }
 
 #[test]
 fn one_that_never_arrives_has_failed_apart_from_failed_calls() {
-    let stage = settling_in(100);
+    let rehearsal = settling_in(100);
     let ids = ["--id", "task-000001", "--id", "gate-stuck", "--id", "gate-refused"];
     let flags = ["stop", "--wait", "--wait-timeout", "4s", "--json", "-o", "results.csv"];
-    let report = report(&stage.scene.call(&[&flags[..], &ids].concat()).expect(1));
+    let report = report(&rehearsal.scene.call(&[&flags[..], &ids].concat()).expect(1));
     assert_eq!(report["tasks"]["succeeded"], 1);
     assert_eq!(report["tasks"]["failed"], 2);
     let mut kinds: Vec<&str> =
         (0..2).map(|n| report["failures"][n]["kind"].as_str().unwrap()).collect();
     kinds.sort_unstable();
     assert_eq!(kinds, ["not_reached", "refused"]);
-    let told = cells(&stage.scene, &["outcome", "error_kind", "state_after", "http_status"]);
+    let told = cells(&rehearsal.scene, &["outcome", "error_kind", "state_after", "http_status"]);
     let stuck = "failed not_reached changing 200";
     assert_eq!(told, ["succeeded  stopped 200", stuck, "failed refused  500"]);
     assert_eq!(report["exit"]["code"], 1);
@@ -56,46 +56,46 @@ fn one_that_never_arrives_has_failed_apart_from_failed_calls() {
 
 #[test]
 fn what_did_not_arrive_can_be_waited_for_again_and_retried() {
-    let stage = settling_in(6_000);
+    let rehearsal = settling_in(6_000);
     let flags = ["start", "--id", "task-000001", "--wait", "--wait-timeout", "3s"];
-    stage.scene.call(&flags).expect(1).prints("not_reached");
-    stage.scene.call(&["retry", "--kind", "not_reached", "-n"]).expect(0).prints("task-000001");
-    let ended = stage.scene.call(&["wait", "--json", "--wait-timeout", "60s"]).expect(0);
+    rehearsal.scene.call(&flags).expect(1).prints("not_reached");
+    rehearsal.scene.call(&["retry", "--kind", "not_reached", "-n"]).expect(0).prints("task-000001");
+    let ended = rehearsal.scene.call(&["wait", "--json", "--wait-timeout", "60s"]).expect(0);
     assert_eq!(report(&ended)["tasks"]["succeeded"], 1);
-    assert_eq!(stage.witness.tally().actions, 1);
+    assert_eq!(rehearsal.service.witness().tally().actions, 1);
 }
 
 #[test]
 fn a_run_can_be_waited_for_afterwards() {
-    let stage = settling_in(200);
-    stage.scene.call(&["start", "--id", "task-000001", "--json"]).expect(0);
+    let rehearsal = settling_in(200);
+    rehearsal.scene.call(&["start", "--id", "task-000001", "--json"]).expect(0);
     let documents = ["-o", "results.csv", "-o", "events.ndjson"];
-    let ended = stage.scene.call(&[&["wait", "--json"], &documents[..]].concat()).expect(0);
+    let ended = rehearsal.scene.call(&[&["wait", "--json"], &documents[..]].concat()).expect(0);
     assert_eq!(report(&ended)["arrivals"]["verified"], 1);
-    assert_eq!(cells(&stage.scene, &["state_after"]), ["running"]);
-    let events = stage.scene.read("events.ndjson");
+    assert_eq!(cells(&rehearsal.scene, &["state_after"]), ["running"]);
+    let events = rehearsal.scene.read("events.ndjson");
     let told = events.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
     let told: Vec<String> = told.map(|line| line["event"].as_str().unwrap().to_owned()).collect();
     assert!(told.contains(&"verified".into()), "{told:?}");
     assert_eq!(told.last().unwrap(), "run_reported");
     // There is nothing to look for any more.
-    let lists = stage.witness.tally().lists;
-    stage.scene.call(&["wait"]).expect(0);
-    assert_eq!(stage.witness.tally().lists, lists);
+    let lists = rehearsal.service.witness().tally().lists;
+    rehearsal.scene.call(&["wait"]).expect(0);
+    assert_eq!(rehearsal.service.witness().tally().lists, lists);
 }
 
 #[test]
 fn a_list_that_is_late_is_not_believed_at_first() {
-    let stage = Stage::of(SandboxSettings {
+    let rehearsal = Rehearsal::at_once(SandboxSettings {
         tasks: 1,
         settle: Duration::from_millis(100),
         stale: Duration::from_millis(2_000),
         ..SandboxSettings::default()
     });
     // For two seconds the list says that it is stopped, as it was before the start.
-    stage.scene.call(&["start", "--id", "task-000001"]).expect(0);
+    rehearsal.scene.call(&["start", "--id", "task-000001"]).expect(0);
     let flags = ["stop", "--id", "task-000001", "--wait", "--json"];
-    let report = report(&stage.scene.call(&flags).expect(0));
+    let report = report(&rehearsal.scene.call(&flags).expect(0));
     assert_eq!(report["arrivals"]["verified"], 1);
     assert!(report["run"]["duration_ms"].as_u64().unwrap() >= 3_000, "{report}");
 }

@@ -326,7 +326,9 @@ fn table_note(report: &Report, limits: Limits) -> String {
 
 /// Returns the settings as they were stored, one by one.
 fn settings(report: &Report) -> Vec<(String, String)> {
-    let Some(settings) = report.settings.as_object() else { return Vec::new() };
+    let settings = serde_json::to_value(&report.settings);
+    let settings = settings.expect("settings have a form in JSON");
+    let settings = settings.as_object().expect("settings are an object");
     let shown = |value: &serde_json::Value| match value {
         serde_json::Value::String(text) => foreign(text),
         serde_json::Value::Null => "–".into(),

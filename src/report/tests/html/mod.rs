@@ -265,7 +265,6 @@ fn hostile_texts_stay_texts() {
     let mut run = TestRun::planned(&tables, |run, _| {
         run.reason = Some(hostile.into());
         run.job = Some("\"><b>".into());
-        run.settings = format!("{{\"<i>\":{}}}", serde_json::json!(hostile));
     });
     run.begin();
     run.settle(0, refused(hostile), Outcome::Failed);

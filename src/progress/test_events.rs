@@ -27,7 +27,7 @@ pub(super) fn noon_plus(millis: u64) -> Timestamp {
 }
 
 /// A run that is being told; every word happens at the present millisecond.
-pub(super) struct Story {
+pub(super) struct TestRun {
     pub(super) events: Vec<Event>,
     millis: u64,
     seq: u64,
@@ -62,9 +62,9 @@ pub(super) fn answered() -> AttemptResult {
     }
 }
 
-impl Story {
+impl TestRun {
     /// Begins a run of so many tasks, some of them settled before, at 10/s.
-    pub(super) fn of(selected: u64, settled: u64) -> Self {
+    pub(super) fn new(selected: u64, settled: u64) -> Self {
         let rate_limit = Some("10/s".parse().unwrap());
         Self::starting(RunStarted {
             selected,
@@ -76,9 +76,9 @@ impl Story {
     }
 
     pub(super) fn starting(set_out: RunStarted) -> Self {
-        let mut story = Self { events: Vec::new(), millis: 0, seq: 0, sent: HashMap::new() };
-        story.tell(EventKind::RunStarted(set_out));
-        story
+        let mut run = Self { events: Vec::new(), millis: 0, seq: 0, sent: HashMap::new() };
+        run.emit(EventKind::RunStarted(set_out));
+        run
     }
 
     pub(super) fn now(&self) -> Timestamp {
@@ -89,7 +89,7 @@ impl Story {
         self.millis += millis;
     }
 
-    pub(super) fn tell(&mut self, kind: EventKind) {
+    pub(super) fn emit(&mut self, kind: EventKind) {
         self.events.push(Event { at: self.now(), kind });
     }
 
@@ -99,29 +99,29 @@ impl Story {
         self.sent.entry(ordinal).or_insert((now, 0)).1 += 1;
         let seq = AttemptSeq(self.seq);
         let (task, leaves) = (task(ordinal), self.now());
-        self.tell(EventKind::AttemptStarted { seq, task, number, leaves });
+        self.emit(EventKind::AttemptStarted { seq, task, number, leaves });
     }
 
     pub(super) fn withdraw(&mut self, ordinal: u32) {
         let seq = AttemptSeq(self.seq);
-        self.tell(EventKind::AttemptWithdrawn { seq, task: task(ordinal) });
+        self.emit(EventKind::AttemptWithdrawn { seq, task: task(ordinal) });
     }
 
     pub(super) fn end(&mut self, ordinal: u32, result: AttemptResult) {
         let seq = AttemptSeq(self.seq);
-        self.tell(EventKind::AttemptEnded { seq, task: task(ordinal), result });
+        self.emit(EventKind::AttemptEnded { seq, task: task(ordinal), result });
     }
 
     pub(super) fn wait(&mut self, ordinal: u32, millis: u64) {
         let due = noon_plus(self.millis + millis);
-        self.tell(EventKind::RetryScheduled { task: task(ordinal), due });
+        self.emit(EventKind::RetryScheduled { task: task(ordinal), due });
     }
 
     /// Settles a task that was sent before.
     pub(super) fn settle(&mut self, ordinal: u32, outcome: Outcome) {
         let (task, seq) = (task(ordinal), AttemptSeq(self.seq));
         let (first_sent, attempts) = self.sent[&ordinal];
-        self.tell(EventKind::TaskSettled { task, outcome, seq, attempts, first_sent });
+        self.emit(EventKind::TaskSettled { task, outcome, seq, attempts, first_sent });
     }
 
     /// Sends a task and settles it on the spot.
@@ -141,14 +141,14 @@ impl Story {
 
     pub(super) fn hold(&mut self, millis: u64) {
         let until = noon_plus(self.millis + millis);
-        self.tell(EventKind::RunHeld { until, reason: HoldReason::Throttled });
+        self.emit(EventKind::RunHeld { until, reason: HoldReason::Throttled });
     }
 
     pub(super) fn stop(&mut self, reason: StopReason, on_wire: usize) {
-        self.tell(EventKind::RunStopping { reason, on_wire });
+        self.emit(EventKind::RunStopping { reason, on_wire });
     }
 
     pub(super) fn finish(&mut self, stopped: Option<StopReason>) {
-        self.tell(EventKind::RunEnded(RunStats { stopped, held: Duration::ZERO }));
+        self.emit(EventKind::RunEnded(RunStats { stopped, held: Duration::ZERO }));
     }
 }

@@ -1,21 +1,12 @@
 //! The real binary, in an environment that holds nothing but what a test puts there.
 
 use super::server::Server;
-use rustix::process::Pid;
-use rustix::process::Signal;
-use rustix::process::kill_process;
+use rustix::process::{Pid, Signal, kill_process};
 use std::fs;
-use std::io::BufRead;
-use std::io::BufReader;
-use std::io::Read;
-use std::path::Path;
-use std::path::PathBuf;
-use std::process::Child;
-use std::process::ChildStderr;
-use std::process::ChildStdout;
-use std::process::Command;
-use std::process::Output;
-use std::process::Stdio;
+use std::io::{BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStderr, ChildStdout, Command, Output, Stdio};
+use std::thread;
 use std::time::Duration;
 use tempfile::TempDir;
 
@@ -39,10 +30,10 @@ pub(crate) struct Ended {
     pub(crate) stderr: String,
 }
 
-/// A call of the program that goes on.
+/// A call of the program that goes on; killed if it is dropped.
 pub(crate) struct Running {
-    child: Child,
-    stderr: BufReader<ChildStderr>,
+    child: Option<Child>,
+    stderr: Option<BufReader<ChildStderr>>,
     said: String,
 }
 
@@ -131,29 +122,27 @@ impl Scene {
     pub(crate) fn call_with_input(&self, arguments: &[&str], input: &[u8]) -> Ended {
         let mut command = assert_cmd::Command::from_std(self.command(arguments));
         command.timeout(FOREVER).write_stdin(input);
-        Ended::of(command.output().unwrap())
+        Ended::from_output(command.output().unwrap())
     }
 
     /// Starts the program and lets it run.
     pub(crate) fn start(&self, arguments: &[&str]) -> Running {
-        Self::started(self.command(arguments))
+        Running::spawn(self.command(arguments))
     }
 
     /// Starts a shell script, to which the program is `$0`.
     pub(crate) fn start_in_shell(&self, script: &str) -> Running {
-        let program = self.command(&[]);
-        let mut shell = Command::new("/bin/sh");
-        shell.args(["-c", script]).arg(program.get_program()).env_clear();
-        shell.envs(program.get_envs().filter_map(|(name, value)| Some((name, value?))));
-        shell.current_dir(self.home.path());
-        Self::started(shell)
+        Running::spawn(self.in_shell(script, &[]))
     }
 
-    fn started(mut command: Command) -> Running {
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command.spawn().unwrap();
-        let stderr = BufReader::new(child.stderr.take().unwrap());
-        Running { child, stderr, said: String::new() }
+    /// A shell script, to which the program is `$0` and its arguments are `$@`.
+    pub(crate) fn in_shell(&self, script: &str, arguments: &[&str]) -> Command {
+        let program = self.command(&[]);
+        let mut shell = Command::new("/bin/sh");
+        shell.args(["-c", script]).arg(program.get_program()).args(arguments).env_clear();
+        shell.envs(program.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        shell.current_dir(self.home.path());
+        shell
     }
 }
 
@@ -170,43 +159,97 @@ fn collect(directory: &Path, found: &mut Vec<(PathBuf, Vec<u8>)>) {
 }
 
 impl Running {
+    /// Starts a command with nothing on its standard input; both other streams are kept.
+    pub(crate) fn spawn(mut command: Command) -> Self {
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let stderr = child.stderr.take().map(BufReader::new);
+        Self { child: Some(child), stderr, said: String::new() }
+    }
+
+    fn child(&mut self) -> &mut Child {
+        self.child.as_mut().expect("taken only at the end")
+    }
+
+    /// Returns the number of the process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.as_ref().expect("taken only at the end").id()
+    }
+
     /// Sends a signal.
     pub(crate) fn signal(&self, signal: Signal) {
-        let id = Pid::from_raw(i32::try_from(self.child.id()).unwrap()).unwrap();
-        kill_process(id, signal).unwrap();
+        let id = i32::try_from(self.pid()).ok().and_then(Pid::from_raw);
+        kill_process(id.expect("a child has an id"), signal).unwrap();
     }
 
-    /// Tells whether it has come to its end.
+    /// Returns whether the process has ended.
     pub(crate) fn has_ended(&mut self) -> bool {
-        self.child.try_wait().unwrap().is_some()
+        self.child().try_wait().unwrap().is_some()
     }
 
-    /// Takes standard output away; whoever drops it closes it.
+    /// Takes standard output away; dropping it closes the pipe.
     pub(crate) fn stdout(&mut self) -> ChildStdout {
-        self.child.stdout.take().unwrap()
+        self.child().stdout.take().unwrap()
+    }
+
+    /// Closes the reading end of standard error.
+    pub(crate) fn close_stderr(&mut self) {
+        drop(self.stderr.take());
     }
 
     /// Waits until the program says something on standard error.
     pub(crate) fn wait_until_it_says(&mut self, text: &str) {
+        let stderr = self.stderr.as_mut().expect("standard error is open");
         while !self.said.contains(text) {
-            let read = self.stderr.read_line(&mut self.said).unwrap();
+            let read = stderr.read_line(&mut self.said).unwrap();
             assert_ne!(read, 0, "it ended without `{text}`: {}", self.said);
         }
     }
 
-    /// Waits for the end, for ever if need be: a test that hangs is told of by who runs it.
+    /// Kills the process, and returns what it said until then.
+    pub(crate) fn kill(mut self) -> Ended {
+        // A process that has just ended cannot be killed any more.
+        let _ = self.child().kill();
+        self.ended()
+    }
+
+    /// Waits for the end without a limit: a runner reports a test that hangs.
     pub(crate) fn ended(mut self) -> Ended {
-        self.stderr.read_to_string(&mut self.said).unwrap();
-        let ended = Ended::of(self.child.wait_with_output().unwrap());
-        Ended { stderr: self.said, ..ended }
+        let child = self.child.take().expect("taken only at the end");
+        let stderr = self.stderr.take();
+        let said = std::mem::take(&mut self.said);
+        // Both streams are read at once, because a full pipe would hold the process.
+        let rest = thread::spawn(move || {
+            let mut bytes = Vec::new();
+            stderr.map(|mut stderr| stderr.read_to_end(&mut bytes)).transpose().unwrap();
+            bytes
+        });
+        let output = child.wait_with_output().unwrap();
+        let stderr = [said.into_bytes(), rest.join().unwrap()].concat();
+        Ended::from_output(Output { stderr, ..output })
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if let Some(child) = &mut self.child {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
     }
 }
 
 impl Ended {
-    fn of(output: Output) -> Self {
-        let text = |bytes| String::from_utf8(bytes).unwrap();
+    fn from_output(output: Output) -> Self {
+        let code = output.status.code();
+        // A kill may cut a character in two.
+        let text = |bytes: Vec<u8>| match code {
+            None => String::from_utf8_lossy(&bytes).into_owned(),
+            Some(_) => String::from_utf8(bytes).unwrap(),
+        };
         let (stdout, stderr) = (text(output.stdout), text(output.stderr));
-        Self { code: output.status.code(), stdout, stderr }
+        assert!(!stderr.contains("panicked at"), "{stderr}");
+        Self { code, stdout, stderr }
     }
 
     /// Asserts the exit status, and shows both streams if it is another.

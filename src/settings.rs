@@ -1,0 +1,320 @@
+//! How a run is to be carried out, as it is kept with the run.
+//!
+//! One field for each flag of a run, each with its default and its form in the store. The form never
+//! changes: runs of earlier versions are read as they were written, and a field that they lack has
+//! its default. See `docs/GLOSSARY.md`: run, plan.
+
+use crate::policy::{FinishBy, MaxFailures, OnDoubt};
+use crate::task::Rate;
+use serde::{Deserialize, Serialize};
+use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
+use std::time::Duration;
+
+/// The bounds of a search for the rate that was given none.
+const LOWEST: Rate = per_second(1);
+const HIGHEST: Rate = per_second(1_000);
+
+const fn per_second(limit: u32) -> Rate {
+    let limit = NonZeroU32::new(limit).expect("a rate is above zero");
+    Rate { limit, window: Duration::from_secs(1) }
+}
+
+/// How a run is to be carried out.
+///
+/// ```
+/// use batchctl::settings::RunSettings;
+///
+/// let stored = r#"{"rate":"5/s","timeout_ms":1500}"#;
+/// let settings: RunSettings = serde_json::from_str(stored).unwrap();
+/// assert_eq!(settings.rate.to_string(), "5/s");
+/// assert_eq!(settings.max_attempts.get(), 4);
+/// ```
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct RunSettings {
+    /// How fast calls are sent. By default at 10 a second.
+    #[serde(flatten)]
+    pub rate: RateSetting,
+    /// The most calls on the wire at a time. By default 16.
+    pub concurrency: NonZeroUsize,
+    /// How long one attempt may take. By default 60 s.
+    #[serde(rename = "timeout_ms", with = "millis")]
+    pub timeout: Duration,
+    /// How long making a connection may take. By default 5 s.
+    #[serde(rename = "connect_timeout_ms", with = "millis")]
+    pub connect_timeout: Duration,
+    /// The most attempts of one task. By default 4.
+    pub max_attempts: NonZeroU32,
+    /// What to do with a call that may have been carried out. By default it is sent again.
+    pub on_doubt: OnDoubt,
+    /// Over which span the rate grows to its limit. By default it is whole from the beginning.
+    #[serde(rename = "ramp_ms", with = "optional_millis")]
+    pub ramp: Option<Duration>,
+    /// How many tasks must succeed before the rest is sent. By default none.
+    pub canary: Option<NonZeroU64>,
+    /// How many failed tasks are tolerated. By default a quarter.
+    #[serde(with = "words")]
+    pub max_failures: MaxFailures,
+    /// How long the service may be away before the run stops. By default 10 minutes.
+    #[serde(rename = "outage_timeout_ms", with = "millis")]
+    pub outage_timeout: Duration,
+    /// How long new calls are sent. By default without end.
+    #[serde(rename = "max_duration_ms", with = "optional_millis")]
+    pub max_duration: Option<Duration>,
+    /// The time of day at which new calls end. By default there is none. The process that carries
+    /// the run out converts it to a span: [`finish_within`](crate::run::Planned::finish_within).
+    #[serde(with = "optional_words")]
+    pub finish_by: Option<FinishBy>,
+    /// How long calls on the wire may take to finish after a stop. By default 30 s.
+    #[serde(rename = "drain_timeout_ms", with = "millis")]
+    pub drain_timeout: Duration,
+    /// Whether the states are read first, and tasks that are there already are left alone. By
+    /// default not.
+    pub skip_unchanged: bool,
+    /// What happens then to tasks that the project does not know. By default nothing is sent.
+    pub on_unknown: OnUnknown,
+    /// How long the run waits for tasks to be where they were sent. By default not at all.
+    #[serde(rename = "wait_ms", with = "optional_millis")]
+    pub wait: Option<Duration>,
+    /// Whether the run is a rehearsal against the embedded sandbox. By default it is not.
+    pub sandbox: bool,
+}
+
+impl Default for RunSettings {
+    fn default() -> Self {
+        Self {
+            rate: RateSetting::default(),
+            concurrency: NonZeroUsize::new(16).expect("sixteen is not zero"),
+            timeout: Duration::from_secs(60),
+            connect_timeout: Duration::from_secs(5),
+            max_attempts: NonZeroU32::new(4).expect("four is not zero"),
+            on_doubt: OnDoubt::Retry,
+            ramp: None,
+            canary: None,
+            max_failures: MaxFailures::Percent(25),
+            outage_timeout: Duration::from_secs(600),
+            max_duration: None,
+            finish_by: None,
+            drain_timeout: Duration::from_secs(30),
+            skip_unchanged: false,
+            on_unknown: OnUnknown::Fail,
+            wait: None,
+            sandbox: false,
+        }
+    }
+}
+
+impl RunSettings {
+    /// Returns whether the states are read before anything is sent.
+    pub fn looks_first(&self) -> bool {
+        self.skip_unchanged || self.wait.is_some()
+    }
+}
+
+/// How fast calls are sent: the flag `--rate`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "StoredRate", into = "StoredRate")]
+pub enum RateSetting {
+    /// At most at this rate.
+    Fixed(Rate),
+    /// At the rate that the service accepts, which is found between these bounds.
+    Auto {
+        /// The lowest rate.
+        least: Rate,
+        /// The highest rate.
+        most: Rate,
+    },
+    /// As fast as the calls in flight allow; only the service slows the run down.
+    Unlimited,
+}
+
+impl Default for RateSetting {
+    fn default() -> Self {
+        Self::Fixed(per_second(10))
+    }
+}
+
+impl RateSetting {
+    /// Returns the rate that no window may exceed, if there is one.
+    pub fn limit(self) -> Option<Rate> {
+        match self {
+            Self::Fixed(rate) | Self::Auto { most: rate, .. } => Some(rate),
+            Self::Unlimited => None,
+        }
+    }
+
+    /// Returns the rate that was set by a number, if one was.
+    pub fn fixed(self) -> Option<Rate> {
+        match self {
+            Self::Fixed(rate) => Some(rate),
+            Self::Auto { .. } | Self::Unlimited => None,
+        }
+    }
+
+    /// Returns whether the rate is found while the run goes on.
+    pub fn is_auto(self) -> bool {
+        matches!(self, Self::Auto { .. })
+    }
+
+    /// Returns the rate of requests for pages of the list: the run's own, or a usual one within
+    /// the bounds of a search.
+    pub fn for_lists(self) -> Option<Rate> {
+        let Self::Auto { least, most } = self else { return self.limit() };
+        let usual = per_second(10);
+        let lies_below = |one: Rate, other: Rate| one.per_second() <= other.per_second();
+        if lies_below(usual, least) {
+            Some(least)
+        } else if lies_below(most, usual) {
+            Some(most)
+        } else {
+            Some(usual)
+        }
+    }
+}
+
+impl std::fmt::Display for RateSetting {
+    /// Writes the value as the flag takes it: `10/s`, `auto` or `none`.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Fixed(rate) => rate.fmt(f),
+            Self::Auto { .. } => f.write_str(AUTO),
+            Self::Unlimited => f.write_str(NONE),
+        }
+    }
+}
+
+/// The words for a rate that is not a number.
+const NONE: &str = "none";
+const AUTO: &str = "auto";
+
+/// A rate as it is stored: three fields of the settings.
+#[derive(Serialize, Deserialize)]
+struct StoredRate {
+    rate: Option<String>,
+    rate_min: Option<String>,
+    rate_max: Option<String>,
+}
+
+impl From<RateSetting> for StoredRate {
+    fn from(setting: RateSetting) -> Self {
+        let (rate_min, rate_max) = match setting {
+            RateSetting::Auto { least, most } => (Some(least.to_string()), Some(most.to_string())),
+            RateSetting::Fixed(_) | RateSetting::Unlimited => (None, None),
+        };
+        Self { rate: Some(setting.to_string()), rate_min, rate_max }
+    }
+}
+
+impl TryFrom<StoredRate> for RateSetting {
+    type Error = crate::task::InvalidRate;
+
+    fn try_from(stored: StoredRate) -> Result<Self, Self::Error> {
+        let bound =
+            |text: Option<String>, otherwise: Rate| text.map_or(Ok(otherwise), |text| text.parse());
+        Ok(match stored.rate.as_deref() {
+            None => Self::default(),
+            Some(NONE) => Self::Unlimited,
+            Some(AUTO) => Self::Auto {
+                least: bound(stored.rate_min, LOWEST)?,
+                most: bound(stored.rate_max, HIGHEST)?,
+            },
+            Some(rate) => Self::Fixed(rate.parse()?),
+        })
+    }
+}
+
+/// What happens to tasks that the project does not know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OnUnknown {
+    /// Nothing is sent.
+    Fail,
+    /// They are sent like all others.
+    Send,
+    /// They are left out, as failed.
+    Skip,
+}
+
+/// Stores a span as whole milliseconds.
+mod millis {
+    use serde::{Deserialize, Deserializer, Serializer};
+    use std::time::Duration;
+
+    pub(super) fn serialize<S: Serializer>(span: &Duration, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_u64(u64::try_from(span.as_millis()).unwrap_or(u64::MAX))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
+        u64::deserialize(from).map(Duration::from_millis)
+    }
+}
+
+/// Stores a span as whole milliseconds, or as `null`.
+mod optional_millis {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+    use std::time::Duration;
+
+    pub(super) fn serialize<S: Serializer>(
+        span: &Option<Duration>,
+        to: S,
+    ) -> Result<S::Ok, S::Error> {
+        span.map(|span| u64::try_from(span.as_millis()).unwrap_or(u64::MAX)).serialize(to)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        from: D,
+    ) -> Result<Option<Duration>, D::Error> {
+        Ok(Option::<u64>::deserialize(from)?.map(Duration::from_millis))
+    }
+}
+
+/// Stores a value as the text that its flag takes.
+mod words {
+    use serde::de::Error;
+    use serde::{Deserialize, Deserializer, Serializer};
+    use std::fmt::Display;
+    use std::str::FromStr;
+
+    pub(super) fn serialize<T: Display, S: Serializer>(
+        value: &T,
+        to: S,
+    ) -> Result<S::Ok, S::Error> {
+        to.collect_str(value)
+    }
+
+    pub(super) fn deserialize<'de, T, D>(from: D) -> Result<T, D::Error>
+    where
+        T: FromStr<Err: Display>,
+        D: Deserializer<'de>,
+    {
+        String::deserialize(from)?.parse().map_err(D::Error::custom)
+    }
+}
+
+/// Stores a value as the text that its flag takes, or as `null`.
+mod optional_words {
+    use serde::de::Error;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+    use std::fmt::Display;
+    use std::str::FromStr;
+
+    pub(super) fn serialize<T: Display, S: Serializer>(
+        value: &Option<T>,
+        to: S,
+    ) -> Result<S::Ok, S::Error> {
+        value.as_ref().map(ToString::to_string).serialize(to)
+    }
+
+    pub(super) fn deserialize<'de, T, D>(from: D) -> Result<Option<T>, D::Error>
+    where
+        T: FromStr<Err: Display>,
+        D: Deserializer<'de>,
+    {
+        let text = Option::<String>::deserialize(from)?;
+        text.map(|text| text.parse().map_err(D::Error::custom)).transpose()
+    }
+}
+
+#[cfg(test)]
+#[path = "settings_tests.rs"]
+mod tests;
