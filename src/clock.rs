@@ -1,8 +1,8 @@
 //! The only place that reads a clock.
 //!
-//! Logic uses the monotonic instant alone. Wall-clock times are labels: they are derived from
-//! one reading at the start plus monotonic time, so that a jump of the system's clock can
-//! neither reorder a run's records nor change what it does.
+//! Logic uses the monotonic instant alone. Wall-clock times are labels, derived from one reading
+//! at the start plus monotonic time. So a jump of the system's clock can neither reorder a run's
+//! records nor change what it does.
 
 use std::fmt;
 use std::fmt::Write as _;
@@ -11,7 +11,7 @@ use std::time::Duration;
 use std::time::SystemTime;
 use std::time::UNIX_EPOCH;
 
-/// A monotonic instant; under a paused runtime it stands still with it.
+/// A monotonic instant; in a paused runtime it stands still.
 pub type Instant = tokio::time::Instant;
 
 /// A point of wall-clock time in UTC, to the microsecond.
@@ -29,7 +29,7 @@ impl Timestamp {
         self.0
     }
 
-    /// Returns how much later this is than `earlier`; zero if it is not.
+    /// Returns the time since `earlier`, or zero if that is later.
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_micros(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
     }
@@ -41,17 +41,17 @@ impl Timestamp {
 }
 
 impl fmt::Display for Timestamp {
-    /// Writes RFC 3339 in UTC with milliseconds, as all documents have it; a time before or
-    /// after all years of four digits as the first or last of them.
+    /// Writes RFC 3339 in UTC with milliseconds, as in all documents. A time outside the calendar
+    /// is written as its first or last moment.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // An error here would be a panic in whoever writes a damaged time.
+        // An error of `Display` is a panic in `to_string`: a damaged file must not cause one.
         let nearest = if self.0 < 0 { jiff::Timestamp::MIN } else { jiff::Timestamp::MAX };
         let time = jiff::Timestamp::from_microsecond(self.0).unwrap_or(nearest);
         write!(f, "{time:.3}")
     }
 }
 
-/// Writes times as their `Display` does, and keeps of one what the next has in common with it.
+/// Writes times as their `Display` does, and reuses the text of the previous time's second.
 ///
 /// ```
 /// use batchctl::clock::{Timestamp, TimestampText};
@@ -63,7 +63,7 @@ impl fmt::Display for Timestamp {
 #[derive(Debug, Clone, Default)]
 pub struct TimestampText {
     text: String,
-    /// Which second it is in, if others in it may share its text.
+    /// The second of the text, if other times in that second may share it.
     second: Option<i64>,
 }
 
@@ -72,7 +72,7 @@ impl TimestampText {
     pub fn of(&mut self, at: Timestamp) -> &str {
         let second = at.0.div_euclid(1_000_000);
         if self.second == Some(second) {
-            // `.017Z`, behind what a whole second has in common.
+            // Only the digits of `.017Z` differ within a second.
             self.text.truncate(self.text.len() - "000Z".len());
             let millis = u32::try_from(at.0.rem_euclid(1_000_000) / 1_000).expect("below 1,000");
             let digit = |unit| char::from_digit(millis / unit % 10, 10).expect("below 10");
@@ -81,6 +81,7 @@ impl TimestampText {
         }
         self.text.clear();
         write!(self.text, "{at}").expect("a String takes all text");
+        // A time outside the calendar is written as the nearest one, whose milliseconds differ.
         let is_of_calendar = jiff::Timestamp::from_microsecond(at.0).is_ok();
         self.second = is_of_calendar.then_some(second);
         &self.text
@@ -96,7 +97,7 @@ impl FromStr for Timestamp {
     }
 }
 
-/// Tells the time: monotonic instants, and wall-clock labels for them.
+/// The clock: monotonic instants, and wall-clock labels for them.
 #[derive(Debug, Clone, Copy)]
 pub struct Clock {
     wall: Timestamp,
@@ -104,7 +105,7 @@ pub struct Clock {
 }
 
 impl Clock {
-    /// Reads both clocks once and ties them together.
+    /// Reads both clocks once, so that each instant has a wall-clock label.
     pub fn start() -> Self {
         Self::starting_at(system_time())
     }
@@ -126,8 +127,9 @@ impl Clock {
         self.label(self.instant())
     }
 
-    /// Returns the instant of a wall-clock time in the past, or now if it lies in the future:
-    /// the system's clock may have jumped. Nothing, if it is older than instants can be.
+    /// Returns the instant of a time in the past, or `None` if instants do not reach so far.
+    ///
+    /// A time in the future becomes the present one, because the system's clock may have jumped.
     pub fn past_instant(&self, at: Timestamp) -> Option<Instant> {
         self.instant().checked_sub(self.now().since(at))
     }
@@ -142,7 +144,7 @@ impl Clock {
     }
 }
 
-/// Reads the system's wall clock, which may jump: for what other machines compare with theirs.
+/// Reads the system's wall clock, which may jump; for times that other machines will compare.
 #[expect(clippy::disallowed_methods, reason = "this module is the one that reads clocks")]
 pub fn system_time() -> Timestamp {
     let micros = |span: Duration| i64::try_from(span.as_micros()).unwrap_or(i64::MAX);

@@ -1,7 +1,7 @@
-//! The contract between the engine, the store and whoever watches: what happened, in order.
+//! The contract between the engine, the store and the watchers: what happened, in order.
 //!
 //! Events are facts, named in the past tense. They carry no format, colour or path. The store
-//! takes each batch first; only what it has committed is shown to anyone.
+//! commits each batch first; only committed events are shown. See `docs/GLOSSARY.md`: event.
 
 use crate::clock::Timestamp;
 use crate::task::Counts;
@@ -15,23 +15,23 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// The number of a sending within its run, counted from 1 across all tasks and resumptions.
+/// The number of an attempt within its run, counted from 1 across all tasks and sessions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct AttemptSeq(pub u64);
 
-/// Something that happened, and when.
+/// A fact about a run, with its time.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Event {
-    /// When it happened.
+    /// The time at which it happened.
     pub at: Timestamp,
     /// What happened.
     pub kind: EventKind,
 }
 
-/// Watches a run: is shown what happened, in order, once it is durable.
+/// Watches a run: receives its events in order, once they are durable.
 ///
-/// A watcher has no say in the run. It should return at once and never panic; one that does
-/// is shown nothing more, and the run goes on. Any `FnMut(&[Event])` is a watcher:
+/// A watcher cannot influence the run. It should return at once and never panic; a watcher that
+/// panics is dropped, and the run goes on. Any `FnMut(&[Event])` is a watcher:
 ///
 /// ```
 /// use batchctl::clock::Timestamp;
@@ -47,26 +47,27 @@ pub struct Event {
 /// assert_eq!(continued, 1);
 /// ```
 pub trait Watch: Send {
-    /// Takes note of what happened since the last call, oldest first.
+    /// Receives the events since the last call, oldest first.
     fn on_events(&mut self, events: &[Event]);
 
-    /// Is called about once a second, whether or not something happened.
+    /// Called about once a second, whether or not there are events.
     ///
-    /// By default nothing follows from it.
+    /// The default does nothing.
     fn tick(&mut self, now: Timestamp) {
         let _ = now;
     }
 
-    /// Is told how many events it was not shown since the last call, because watchers were slow.
+    /// Receives the number of events that were dropped since the last call, because watchers were
+    /// too slow.
     ///
-    /// By default nothing follows from it.
+    /// The default does nothing.
     fn missed(&mut self, events: u64) {
         let _ = events;
     }
 
-    /// Is called once, after the last event, before anyone else uses the terminal.
+    /// Called once, after the last event, before other output uses the terminal.
     ///
-    /// By default nothing follows from it.
+    /// The default does nothing.
     fn finish(&mut self) {}
 }
 
@@ -79,7 +80,7 @@ impl<F: FnMut(&[Event]) + Send> Watch for F {
 /// What happened.
 #[derive(Debug, Clone, PartialEq)]
 pub enum EventKind {
-    /// A process began, or went on, to carry out the run.
+    /// A process began to send the calls of the run, or continued.
     RunStarted(RunStarted),
     /// An attempt was admitted; its bytes leave only after this is durable.
     AttemptStarted {
@@ -89,8 +90,8 @@ pub enum EventKind {
         task: Arc<Task>,
         /// Which attempt of this task it is, from 1.
         number: u32,
-        /// The earliest time at which its bytes can leave. The record of an attempt that never
-        /// comes to its end keeps it.
+        /// The earliest time at which its bytes can leave; the record of an attempt without an
+        /// end keeps this time.
         leaves: Timestamp,
     },
     /// An admitted attempt was withdrawn before a byte of it left.
@@ -100,127 +101,127 @@ pub enum EventKind {
         /// The task.
         task: Arc<Task>,
     },
-    /// An attempt came to an end, with an answer or without.
+    /// An attempt ended, with an answer or without.
     AttemptEnded {
         /// Its number in the run.
         seq: AttemptSeq,
         /// The task.
         task: Arc<Task>,
-        /// What is known of it.
+        /// The result of the attempt.
         result: AttemptResult,
     },
     /// A task waits before it is sent again.
     RetryScheduled {
         /// The task.
         task: Arc<Task>,
-        /// When it is due.
+        /// The time at which it may be sent again.
         due: Timestamp,
     },
     /// A task got its outcome.
     TaskSettled {
         /// The task.
         task: Arc<Task>,
-        /// What became of it.
+        /// The outcome.
         outcome: Outcome,
         /// Its last attempt.
         seq: AttemptSeq,
-        /// How many attempts it took.
+        /// The number of its attempts.
         attempts: u32,
-        /// When its first attempt was sent.
+        /// The time at which its first attempt was sent.
         first_sent: Timestamp,
     },
-    /// A page of the list was about to be asked for; its bytes leave only after this is durable.
+    /// A request for a page of the list was begun; its bytes leave only after this is durable.
     PollStarted {
         /// The earliest time at which its bytes can leave.
         leaves: Timestamp,
     },
-    /// The states of all tasks were read before any was sent, and what is left alone is settled.
+    /// The survey ended: all states were read, and tasks that are left alone are settled.
     Surveyed(SurveyCounts),
-    /// The states of the tasks that were sent were read once more.
+    /// A verify round ended: the states of the tasks that were sent were read again.
     Verified(ArrivalCounts),
-    /// The whole run waits.
+    /// The whole run holds.
     RunHeld {
-        /// Until when.
+        /// The expected end of the hold.
         until: Timestamp,
-        /// Why.
+        /// The reason.
         reason: HoldReason,
     },
-    /// The whole run went on after a wait.
+    /// The whole run continued after a hold.
     RunContinued,
-    /// The search for the rate has learnt something, or found that it no longer holds.
+    /// The search for the rate found a new level, or found that the old one no longer holds.
     RateLearnt {
-        /// The sendings a second at which the service throttles; nothing where that is not known.
+        /// The requests per second at which the service throttles; `None` if not known.
         per_second: Option<f64>,
     },
     /// An operator changed how the run is carried out.
     RunChanged {
-        /// What is different from now on.
+        /// The change.
         change: Change,
-        /// Who wanted it.
+        /// The operator.
         by: Operator,
     },
-    /// No new attempt will be admitted; what is on the wire is let finish.
+    /// No new attempt will be admitted; calls on the wire may finish.
     RunStopping {
-        /// Why.
+        /// The reason.
         reason: StopReason,
-        /// How many calls are on the wire.
+        /// The number of calls on the wire.
         on_wire: usize,
     },
-    /// The process stopped carrying out the run.
+    /// The process ended its part in the run.
     RunEnded(RunStats),
 }
 
-/// What the tasks without an outcome were found to be before anything was sent.
+/// The result of a survey: the tasks without an outcome, by their states.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct SurveyCounts {
-    /// Not where they are to be sent.
+    /// Not where their commands lead.
     pub will_change: u64,
-    /// There already, and settled as unchanged.
+    /// Already where their commands lead, and settled as unchanged.
     pub unchanged: u64,
-    /// In doubt until they were seen there, and settled as succeeded.
+    /// In doubt before, now seen where their commands lead, and settled as succeeded.
     pub confirmed: u64,
     /// With sub-tasks in trouble; they are sent.
     pub in_trouble: u64,
     /// Not known to the project.
     pub unknown: u64,
-    /// Those of them that are settled as failed, for they are not to be sent.
+    /// The unknown tasks that are settled as failed, because they must not be sent.
     pub skipped: u64,
     /// Not seen, in a list that may not have been whole; they are sent.
     pub unread: u64,
 }
 
-/// Where the tasks are that were sent and not seen there until now.
+/// The result of a verify round: the sent tasks that had not arrived before it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct ArrivalCounts {
-    /// Seen there now.
+    /// Now seen where their commands lead.
     pub arrived: u64,
-    /// Not there.
+    /// Not there yet.
     pub on_the_way: u64,
-    /// Not there, with sub-tasks in trouble.
+    /// Not there, and with sub-tasks in trouble.
     pub stuck: u64,
 }
 
-/// What a run sets out with.
+/// The settings and counts with which a process begins to send.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RunStarted {
-    /// How many tasks were selected in all.
+    /// The number of selected tasks.
     pub selected: u64,
-    /// How many of them had their outcome before this process began.
+    /// The number of tasks with an outcome before this process began.
     pub settled: u64,
-    /// The most sendings in one window, if there is a limit.
+    /// The rate limit, if there is one.
     pub rate_limit: Option<Rate>,
-    /// Whether the rate is found below that limit, by what the service answers.
+    /// Whether the rate is searched below that limit, by the service's answers.
     pub finds_rate: bool,
     /// The most calls on the wire at a time.
     pub concurrency: usize,
 }
 
-/// What is known of one attempt after it ended.
+/// The result of one attempt.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AttemptResult {
-    /// When its bytes could first leave.
+    /// The time at which it was sent.
     pub sent: Timestamp,
-    /// From then until the answer was read, or given up.
+    /// The time from then until the answer was read, or the call was given up.
     pub duration: Duration,
     /// The status of the answer, if one came.
     pub http_status: Option<u16>,
@@ -228,13 +229,13 @@ pub struct AttemptResult {
     pub request_id: Option<String>,
     /// The counts the service sent, whether or not they add up.
     pub counts: Option<Counts>,
-    /// Why it did not succeed, wholly or in part.
+    /// The reason why it failed, wholly or in part.
     pub failure: Option<Failure>,
-    /// Whether the service may have carried it out although nothing trustworthy came back.
+    /// Whether the service may have carried it out although no trustworthy answer came back.
     pub in_doubt: bool,
 }
 
-/// Why the whole run waits.
+/// The reason for a hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum HoldReason {
     /// The service asked for fewer calls.
@@ -256,18 +257,18 @@ impl HoldReason {
     }
 }
 
-/// What an operator changes of a run under way.
+/// A change by an operator to a run under way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Change {
-    /// Nothing new is sent for the time being.
+    /// Nothing new is sent until the run is resumed.
     Paused,
-    /// It is sent again.
+    /// New calls are sent again.
     Resumed,
-    /// The most sendings in one window; nothing for no limit.
+    /// A new rate limit; `None` for no limit.
     Rate(Option<Rate>),
-    /// The most calls on the wire at a time.
+    /// A new number of slots.
     Concurrency(NonZeroUsize),
-    /// Nothing new is sent any more; the run ends with what is on the wire.
+    /// Nothing new is sent any more; the run ends once the calls on the wire have ended.
     Drained,
 }
 
@@ -283,7 +284,7 @@ impl Change {
         }
     }
 
-    /// Returns the new value of what has one, as a flag takes it.
+    /// Returns the new value as a flag takes it, if the change has one.
     pub fn value(self) -> Option<String> {
         match self {
             Self::Rate(rate) => Some(rate.map_or_else(|| "none".into(), |rate| rate.to_string())),
@@ -303,10 +304,10 @@ impl fmt::Display for Change {
     }
 }
 
-/// Who changes a run under way.
+/// The person or program that changes a run under way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Operator {
-    /// Somebody at the terminal of the run.
+    /// A person at the terminal of the run.
     Key,
     /// Another process of the same user.
     Process(u32),
@@ -322,10 +323,10 @@ impl fmt::Display for Operator {
     }
 }
 
-/// Why a run stopped before every task had its outcome.
+/// The reason why a run stopped before every task had its outcome.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StopReason {
-    /// SIGINT, or the same by other means.
+    /// SIGINT, or an equivalent request.
     Interrupted,
     /// SIGTERM or SIGHUP.
     Terminated,
@@ -339,7 +340,7 @@ pub enum StopReason {
     Outage,
     /// One of the tasks of `--canary` did not succeed.
     CanaryFailed,
-    /// An operator asked for it.
+    /// An operator asked the run to drain.
     Drained,
 }
 
@@ -384,11 +385,11 @@ impl StopReason {
     }
 }
 
-/// What one process saw of a run, in the end.
+/// The summary of one process's part in a run.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RunStats {
-    /// Why it ended before every task had its outcome, if it did.
+    /// The reason why it ended before every task had its outcome, if it did.
     pub stopped: Option<StopReason>,
-    /// How long the whole run was held back, by the service, its outages or an operator.
+    /// The time for which the whole run held, for the service, its outages or an operator.
     pub held: Duration,
 }

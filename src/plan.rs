@@ -1,7 +1,8 @@
-//! Turns the rows of all inputs into tasks: all of them are read and right, or nothing is sent.
+//! Turns the rows of all inputs into tasks: either all rows are valid, or nothing is sent.
 //!
-//! Streams: each good row is handed on at once, problems are counted and the first are kept.
-//! Where a row stands twice is found by whoever keeps the rows; what that means is said here.
+//! Works as a stream: each valid row is passed on at once. Problems are counted, and the first
+//! ones are kept. The store finds duplicates, because it keeps the rows; their problems are
+//! worded here. See `docs/GLOSSARY.md`: plan, duplicate.
 
 use crate::input;
 use crate::input::InputError;
@@ -14,7 +15,7 @@ use crate::text::plural;
 use crate::text::printable;
 use std::fmt;
 
-/// How many problems are kept; the rest is counted.
+/// The most problems that are kept; the others are only counted.
 pub const SHOWN_PROBLEMS: usize = 20;
 /// The most rows of a plan, so that an ordinal always fits.
 const MOST_ROWS: u32 = 1 << 31;
@@ -22,17 +23,17 @@ const MOST_ROWS: u32 = 1 << 31;
 /// One task of a plan, with where it came from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PlannedRow {
-    /// Its place among all rows.
+    /// The place among all rows.
     pub ordinal: Ordinal,
     /// The batch task.
     pub id: TaskId,
-    /// What to do to it.
+    /// The command for the batch task.
     pub command: Command,
     /// The source, counted from 0.
     pub source: u32,
     /// The line of the id.
     pub line: u64,
-    /// The character in that line; nothing where it comes from another run's plan.
+    /// The character in that line; `None` if the row comes from another run's plan.
     pub column: Option<u64>,
     /// The other cells, as a JSON array in the order of the source's columns.
     pub others: Option<String>,
@@ -41,22 +42,22 @@ pub struct PlannedRow {
 /// An input that was read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SourceColumns {
-    /// What it is called.
+    /// The name in messages and results.
     pub name: String,
     /// Its columns other than id and command.
     pub columns: Vec<String>,
 }
 
-/// What reading all inputs came to.
+/// The result of reading all inputs.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Reading {
     /// The inputs, in order.
     pub sources: Vec<SourceColumns>,
-    /// How many rows they hold.
+    /// The number of rows in all of them.
     pub rows: u64,
 }
 
-/// What to do with a row that says the same as an earlier one.
+/// What to do with a duplicate: a row with the id and command of an earlier one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OnDuplicate {
     /// Count it and leave it out.
@@ -69,31 +70,31 @@ pub enum OnDuplicate {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum PlanProblem {
-    /// The row itself is wrong.
+    /// The row itself is invalid.
     #[error(transparent)]
     Input(#[from] InputError),
-    /// The same id stands there once with `start` and once with `stop`.
-    #[error("{at}: `{id}` is to `{command}` here and to `{other_command}` at {other}")]
+    /// The same id occurs once with `start` and once with `stop`.
+    #[error("{at}: conflicting commands for `{id}`: {command} here, {other_command} at {other}")]
     Contradiction {
         /// The batch task.
         id: TaskId,
-        /// Where the later row stands.
+        /// The position of the later row.
         at: SourcePosition,
-        /// What it says.
+        /// The command of the later row.
         command: Command,
-        /// Where the first row stands.
+        /// The position of the first row.
         other: SourcePosition,
-        /// What that one says.
+        /// The command of the first row.
         other_command: Command,
     },
-    /// The row says the same as an earlier one, and that was to be an error.
-    #[error("{at}: `{id}` stands at {other} already")]
+    /// The row is a duplicate, and duplicates are to be an error.
+    #[error("{at}: duplicate of `{id}` at {other}")]
     Duplicate {
         /// The batch task.
         id: TaskId,
-        /// Where the later row stands.
+        /// The position of the later row.
         at: SourcePosition,
-        /// Where the first row stands.
+        /// The position of the first row.
         other: SourcePosition,
     },
     /// There are more rows than a run can hold.
@@ -102,12 +103,12 @@ pub enum PlanProblem {
 }
 
 impl PlanProblem {
-    /// Returns what helps against it, if something does.
+    /// Returns what can be done about the problem, if anything is known to help.
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Input(error) => error.hint(),
             Self::Contradiction { .. } => {
-                Some("decide which of the two it is to be, and remove the other row".into())
+                Some("keep one of the two rows and remove the other".into())
             }
             Self::Duplicate { .. } => {
                 Some("use `--on-duplicate collapse` to call such an id once".into())
@@ -117,10 +118,10 @@ impl PlanProblem {
     }
 }
 
-/// A place in a source.
+/// A position in a source.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SourcePosition {
-    /// What the source is called.
+    /// The name of the source.
     pub source: String,
     /// The line.
     pub line: u64,
@@ -138,14 +139,14 @@ impl fmt::Display for SourcePosition {
 /// The problems of all inputs: the first [`SHOWN_PROBLEMS`] of them and how many there are.
 #[derive(Debug, Default)]
 pub struct Problems {
-    /// The first ones.
+    /// The first problems.
     pub shown: Vec<PlanProblem>,
-    /// How many there are in all.
+    /// The number of all problems.
     pub count: u64,
 }
 
 impl Problems {
-    /// Adds one more.
+    /// Adds a problem.
     pub fn add(&mut self, problem: PlanProblem) {
         self.count += 1;
         if self.shown.len() < SHOWN_PROBLEMS {
@@ -153,7 +154,7 @@ impl Problems {
         }
     }
 
-    /// Tells whether there is none.
+    /// Returns whether there is none.
     pub fn is_empty(&self) -> bool {
         self.count == 0
     }
@@ -171,8 +172,8 @@ impl std::error::Error for Problems {}
 ///
 /// # Errors
 ///
-/// Only `take` ends the reading early. What is wrong with the rows is in the returned problems:
-/// a source that cannot be read further does not keep the others from being checked.
+/// Only an error of `take` ends the reading early. Invalid rows are in the returned problems, and
+/// a source that cannot be read to its end does not prevent the check of the others.
 pub fn read<E>(
     sources: Vec<Source>,
     options: &InputOptions,
@@ -183,6 +184,8 @@ pub fn read<E>(
     for (number, source) in (0..).zip(sources) {
         match input::open(source, options) {
             Ok(rows) => {
+                // A source that cannot be opened has no entry. The numbers of later rows are then
+                // wrong, but no plan is made of them.
                 reading.sources.push(SourceColumns {
                     name: rows.name().to_owned(),
                     columns: rows.columns().to_vec(),
@@ -207,9 +210,10 @@ fn read_one<E>(
             problems.add(PlanProblem::TooManyRows);
             return Ok(());
         };
+        // Invalid rows count too, so that ordinals follow the rows of the inputs.
         *count += 1;
         match row {
-            // After a problem nothing will be sent; the rest is only checked.
+            // After a problem nothing will be sent, so the other rows are only checked.
             Ok(row) if problems.is_empty() => take(PlannedRow {
                 ordinal: Ordinal(ordinal),
                 id: row.id,

@@ -1,7 +1,7 @@
 //! Foreign text made safe to show, and the small wording every message shares.
 //!
-//! Whatever came from outside (ids, file names, the service's words) goes through
-//! [`printable`] before it meets a terminal or a log. Pure; imports nothing of the crate.
+//! All text from outside (ids, file names, messages of the service) goes through [`printable`]
+//! before it reaches a terminal or a log. Pure; imports nothing of the crate.
 
 mod guard;
 
@@ -11,14 +11,14 @@ pub use guard::unguarded;
 use std::time::Duration;
 use unicode_width::UnicodeWidthChar;
 
-/// Stands for what was cut off.
+/// Replaces the part that was cut off.
 const ELLIPSIS: char = '…';
 
-/// Returns the text in at most that many terminal columns, with nothing in it that a
-/// terminal, a log or a reader's eye could be misled by.
+/// Returns the text in at most that many terminal columns, without characters that could
+/// mislead a terminal, a log or a reader.
 ///
 /// A tab becomes a blank; other controls, bidirectional controls, invisible characters and
-/// line separators become escapes such as `\u{1b}`. Applied twice it changes nothing more.
+/// line separators become escapes such as `\u{1b}`. A second application changes nothing.
 ///
 /// ```
 /// use batchctl::text::printable;
@@ -29,6 +29,7 @@ const ELLIPSIS: char = '…';
 pub fn printable(text: &str, max_columns: usize) -> String {
     let mut shown = String::with_capacity(text.len().min(4 * max_columns));
     let mut columns = 0;
+    // The length at which one column is left for the ellipsis, in case the text is too long.
     let mut cut = 0;
     for character in text.chars().flat_map(as_shown) {
         columns += width(character);
@@ -45,7 +46,7 @@ pub fn printable(text: &str, max_columns: usize) -> String {
     shown
 }
 
-/// Returns the characters that are shown in place of one.
+/// Returns the characters that replace one character.
 fn as_shown(character: char) -> impl Iterator<Item = char> {
     let (plain, escape) = match character {
         '\t' => (Some(' '), None),
@@ -55,9 +56,9 @@ fn as_shown(character: char) -> impl Iterator<Item = char> {
     plain.into_iter().chain(escape.into_iter().flatten())
 }
 
-/// Returns the columns of a character, rather one too many than one too few.
+/// Returns the columns of a character; if in doubt, one too many rather than one too few.
 fn width(character: char) -> usize {
-    // The selector makes the character before it an emoji, which takes a second column.
+    // The selector turns the character before it into an emoji, which takes a second column.
     const EMOJI_SELECTOR: char = '\u{fe0f}';
     if character == EMOJI_SELECTOR {
         return 1;
@@ -65,7 +66,7 @@ fn width(character: char) -> usize {
     character.width().unwrap_or(0)
 }
 
-/// Tells whether a character acts on the terminal or on its neighbours, or cannot be seen.
+/// Returns whether a character acts on the terminal or on its neighbours, or cannot be seen.
 fn is_misleading(character: char) -> bool {
     character.is_control()
         || matches!(
@@ -80,7 +81,7 @@ fn is_misleading(character: char) -> bool {
 
 /// Escapes what is not printable ASCII in JSON: the same value, harmless wherever it is shown.
 ///
-/// Outside its strings JSON has nothing to escape, so that no parsing is needed.
+/// JSON has no other characters outside its strings, so the text need not be parsed.
 ///
 /// ```
 /// use batchctl::text::ascii_json;
@@ -94,6 +95,7 @@ pub fn ascii_json(json: &str) -> String {
             text.push(character);
             continue;
         }
+        // RFC 8259: characters beyond the basic plane are escaped as a pair of UTF-16 units.
         for unit in character.encode_utf16(&mut [0; 2]) {
             text.push_str(&format!("\\u{unit:04x}"));
         }
@@ -107,7 +109,7 @@ pub fn plural(n: u64, one: &str, many: &str) -> String {
     format!("{} {noun}", grouped(n))
 }
 
-/// Returns the number with its thousands set apart, such as `40,000`.
+/// Returns the number with commas between groups of three digits, such as `40,000`.
 pub fn grouped(n: u64) -> String {
     let digits = n.to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);
@@ -120,9 +122,9 @@ pub fn grouped(n: u64) -> String {
     text
 }
 
-/// Returns a span of time as people say it, in two units at most, such as `4m 05s`.
+/// Returns a span of time in at most two units, such as `4m 05s`.
 ///
-/// What is smaller than the last unit is cut off, not rounded: `59.9 s` is `59s`.
+/// Smaller units are cut off, not rounded: `59.9 s` is `59s`.
 ///
 /// ```
 /// use batchctl::text::span;
@@ -143,7 +145,7 @@ pub fn span(time: Duration) -> String {
     }
 }
 
-/// Returns less than ten seconds with a tenth, unless there is none.
+/// Returns less than ten seconds, with tenths unless they are zero.
 fn few_seconds(time: Duration) -> String {
     match (time.as_secs(), time.subsec_millis() / 100) {
         (seconds, 0) => format!("{seconds}s"),

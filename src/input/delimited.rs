@@ -1,4 +1,6 @@
-//! Rows of a table: one cell is the id, another may be the command, the rest is kept.
+//! Rows of a table: one cell is the id, another may be the command, the others are kept.
+//!
+//! Checks each row against the layout that the first row defines. `record` finds the cells.
 
 use super::Header;
 use super::InputOptions;
@@ -20,14 +22,14 @@ use std::str;
 pub(super) struct Delimited {
     records: Records,
     layout: Layout,
-    /// Reused for the text of every row's other cells.
+    /// A buffer for the JSON of the other cells, reused for each row.
     json: Vec<u8>,
-    /// Whether the record at hand is a row that was not given yet.
+    /// Whether the current record is a row that was not returned yet.
     is_row_at_hand: bool,
 }
 
 impl Delimited {
-    /// Reads as far as the columns are known; nothing if there is no record at all.
+    /// Reads up to the row that defines the columns; `None` if there is no record at all.
     pub(super) fn open(
         bytes: Bytes,
         start: Position,
@@ -43,6 +45,7 @@ impl Delimited {
             records,
             layout,
             json: Vec::new(),
+            // Without a header the first record defines the width, and is a row as well.
             is_row_at_hand: options.header == Header::Absent,
         }))
     }
@@ -65,6 +68,7 @@ impl Delimited {
     }
 
     fn row(&mut self) -> Result<Row, ReadFault> {
+        // The width comes first: with a cell too many, every later cell is in the wrong column.
         self.check_width()?;
         let index = self.layout.id;
         let text = self.text(index)?;
@@ -83,8 +87,9 @@ impl Delimited {
         })
     }
 
-    /// Refuses rows whose cells cannot be told apart; empty ones at the end do no harm.
+    /// Refuses rows with too few or too many cells; surplus empty cells are harmless.
     fn check_width(&self) -> Result<(), ReadFault> {
+        // Spreadsheets often write empty cells behind the last column of some rows.
         let (found, expected) = (self.records.cells().len(), self.layout.width);
         let mut surplus = self.records.cells().iter().skip(expected);
         let position = match surplus.position(|cell| !cell.trim_ascii().is_empty()) {
@@ -112,11 +117,12 @@ impl Delimited {
         if self.layout.columns.is_empty() {
             return Ok(None);
         }
+        // The buffer leaves `self`, because `self.text` borrows it; it returns at the end.
         let mut json = std::mem::take(&mut self.json);
         json.clear();
         for index in self.layout.others() {
             json.push(if json.is_empty() { b'[' } else { b',' });
-            // A cell of our own results is what it was before it was guarded.
+            // Cells of results.csv may have a guard; without it they are as they were read.
             serde_json::to_writer(&mut json, unguarded(self.text(index)?))
                 .expect("a string is written to memory without fail");
         }
@@ -138,7 +144,7 @@ fn layout(records: &Records, options: &InputOptions) -> Result<Layout, ReadFault
         Header::Present => (0..width)
             .map(|index| text(records, index).map(str::to_owned))
             .collect::<Result<_, ReadFault>>()?,
-        // Only their number matters; what is in them is checked when the row is given.
+        // Only the number of cells matters; their content is checked when the row is returned.
         Header::Absent => vec![String::new(); width],
     };
     Layout::of(&first, options).map_err(|problem| {
@@ -154,7 +160,7 @@ fn layout(records: &Records, options: &InputOptions) -> Result<Layout, ReadFault
     })
 }
 
-/// Makes a fault of the row that tells the columns one of the whole table.
+/// Turns an error of the row that defines the columns into one of the whole table.
 fn in_first_row(fault: ReadFault) -> ReadFault {
     match fault {
         ReadFault::Row(position, problem) => {
@@ -168,6 +174,7 @@ fn in_first_row(fault: ReadFault) -> ReadFault {
 fn text(records: &Records, index: usize) -> Result<&str, ReadFault> {
     let cell = &records.cells()[index];
     str::from_utf8(cell).map_err(|error| {
+        // `valid_up_to` counts bytes of the parsed cell; quoting shifts them in the file.
         let at = error.valid_up_to();
         ReadFault::Row(records.inside_cell(index, at), RowProblem::NotUtf8 { byte: cell[at] })
     })

@@ -1,7 +1,7 @@
-//! What can be wrong with an input, and where.
+//! The errors of an input, each with its position.
 //!
-//! Errors keep the text that was read as it was; it is made safe only when it is shown. What
-//! helps against an error is told by `hint`, not here.
+//! Errors keep the text exactly as it was read; it is made safe only when it is shown. `hint`
+//! adds what helps against an error. Nothing here may import it, or the two would form a cycle.
 
 use crate::task::Position;
 use crate::task::TaskIdError;
@@ -31,27 +31,27 @@ pub enum InputError {
         /// Why.
         source: io::Error,
     },
-    /// It is a directory.
+    /// The name is a directory.
     #[error("cannot read `{}`: it is a directory", shown(name))]
     Directory {
         /// The directory.
         name: Arc<str>,
     },
-    /// Its bytes are no text.
+    /// The bytes are not text.
     #[error("cannot read `{}`: it is {kind}", shown(name))]
     NotText {
         /// The input.
         name: Arc<str>,
-        /// What it seems to be.
+        /// The kind of file that the bytes suggest.
         kind: FileKind,
     },
-    /// Its lines end with CR alone, as those of old Macs did.
+    /// The lines end with CR alone, as in files of old Macs.
     #[error("cannot read `{}`: its lines end with CR alone", shown(name))]
     LoneCarriageReturns {
         /// The input.
         name: Arc<str>,
     },
-    /// Reading broke off.
+    /// Reading failed before the end.
     #[error("cannot read `{}` to its end", shown(name))]
     Read {
         /// The input.
@@ -59,12 +59,12 @@ pub enum InputError {
         /// Why.
         source: io::Error,
     },
-    /// The rows are to say their command and have no column for it.
+    /// The command is expected in each row, and no column has it.
     #[error("`{}` names ids alone and no commands", shown(name))]
     NoCommands {
         /// The input.
         name: Arc<str>,
-        /// The column the commands were to stand in.
+        /// The expected name of the commands' column.
         column: String,
     },
     /// The byte cannot separate cells.
@@ -73,30 +73,30 @@ pub enum InputError {
         /// The byte.
         delimiter: u8,
     },
-    /// The columns are not what they have to be.
+    /// The columns of the table are invalid.
     #[error("{}:{}:{}: {problem}", shown(name), position.line, position.column)]
     Columns {
         /// The input.
         name: Arc<str>,
-        /// Where the columns are named.
+        /// The position in the header, or in the first row.
         position: Position,
-        /// What is wrong with them.
+        /// The reason.
         problem: Box<ColumnProblem>,
     },
-    /// A row is not right.
+    /// A row is invalid.
     #[error("{}:{}:{}: {problem}", shown(name), position.line, position.column)]
     Row {
         /// The input.
         name: Arc<str>,
-        /// Where the character or cell starts that is not right.
+        /// The start of the invalid character or cell.
         position: Position,
-        /// What is wrong with it.
+        /// The reason.
         problem: RowProblem,
     },
 }
 
 impl InputError {
-    /// Tells whether no row follows it.
+    /// Returns whether the error ends the input, so that no row follows it.
     pub fn is_fatal(&self) -> bool {
         match self {
             Self::Row { problem, .. } => problem.is_fatal(),
@@ -111,7 +111,7 @@ impl InputError {
         }
     }
 
-    /// Returns where in the input it is, if it has a place there.
+    /// Returns the position in the input, if the error has one.
     pub fn position(&self) -> Option<Position> {
         match self {
             Self::Columns { position, .. } | Self::Row { position, .. } => Some(*position),
@@ -126,7 +126,7 @@ impl InputError {
     }
 }
 
-/// What the bytes of a file seem to be, if not the text of a table or a list.
+/// The kind of a file that is not the text of a table or a list, guessed from its bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FileKind {
     /// A workbook of a spreadsheet: `.xlsx`, `.ods`, `.xls`.
@@ -137,9 +137,9 @@ pub enum FileKind {
     Gzip,
     /// A PDF document.
     Pdf,
-    /// UTF-16 without the mark at its start that would tell.
+    /// UTF-16 without a byte order mark.
     UnmarkedUtf16,
-    /// No text, whatever it is.
+    /// Binary data of an unknown kind.
     Unknown,
 }
 
@@ -156,12 +156,12 @@ impl fmt::Display for FileKind {
     }
 }
 
-/// What a column is for.
+/// The purpose of a column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
-    /// It holds the ids.
+    /// The column holds the ids.
     Id,
-    /// It holds the commands.
+    /// The column holds the commands.
     Command,
 }
 
@@ -175,7 +175,7 @@ impl Role {
     }
 }
 
-/// What is wrong with the columns of a table.
+/// The reason why the columns of a table are invalid.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ColumnProblem {
     /// No column has the name.
@@ -198,8 +198,8 @@ pub enum ColumnProblem {
         /// The index of the second.
         second: usize,
     },
-    /// A column is given by name where no header names any.
-    #[error("`{}` is no number; columns without a header have no names", shown(column))]
+    /// A column is given by name although no header names the columns.
+    #[error("`{}` is not a number; columns without a header have no names", shown(column))]
     Nameless {
         /// What the column is for.
         role: Role,
@@ -216,40 +216,40 @@ pub enum ColumnProblem {
         /// How many columns there are.
         width: usize,
     },
-    /// One column is to be both.
+    /// One column is given as both the ids' and the commands'.
     #[error("column {} cannot hold both the ids and the commands", index + 1)]
     Shared {
         /// The index of the column.
         index: usize,
     },
-    /// The row that tells the columns is not right itself.
+    /// The row that names the columns is itself invalid.
     #[error(transparent)]
     Unreadable(RowProblem),
 }
 
-/// What is wrong with a row.
+/// The reason why a row is invalid.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RowProblem {
-    /// The text is no id.
+    /// The text is not an id.
     #[error("{}{error}", quoted(text))]
     Id {
-        /// The text, without what was taken off around it.
+        /// The text, without the wrapping that was removed.
         text: Box<str>,
-        /// Why it is none.
+        /// The rule that the text breaks.
         error: TaskIdError,
     },
-    /// The text is no command.
+    /// The text is not a command.
     #[error("{}a command is `start` or `stop`", quoted_command(text))]
     Command {
         /// The text.
         text: Box<str>,
     },
-    /// The row has not as many cells as the first row, which is the header if there is one.
+    /// The number of cells differs from that of the first row (the header, if there is one).
     #[error("the row has {}, the first row has {}", cells(*found), grouped(*expected as u64))]
     Cells {
-        /// How many it has.
+        /// The number of cells in the row.
         found: usize,
-        /// How many the first row has.
+        /// The number of cells in the first row.
         expected: usize,
     },
     /// Text follows a closing quote.
@@ -258,7 +258,7 @@ pub enum RowProblem {
         opened.line, opened.column
     )]
     TextAfterQuote {
-        /// Where the cell's quote was opened.
+        /// The position of the opening quote.
         opened: Position,
     },
     /// The quote that opens here is closed neither in the file nor within a megabyte.
@@ -267,7 +267,7 @@ pub enum RowProblem {
     /// The row is longer than any row of a table.
     #[error("the row is longer than 1 MiB")]
     TooLong,
-    /// The byte is no UTF-8.
+    /// The byte is not valid in UTF-8.
     #[error("the byte 0x{byte:02X} is not valid UTF-8")]
     NotUtf8 {
         /// The byte.
@@ -279,7 +279,7 @@ pub enum RowProblem {
 }
 
 impl RowProblem {
-    /// Tells whether no row can be told apart after it.
+    /// Returns whether the rows after this one can no longer be separated.
     fn is_fatal(&self) -> bool {
         match self {
             Self::UnclosedQuote | Self::TooLong => true,
@@ -293,21 +293,22 @@ impl RowProblem {
     }
 }
 
-/// What stopped a reader that does not know what its input is called.
+/// An error of a reader, which does not know the name of its input.
 #[derive(Debug)]
 pub(super) enum ReadFault {
-    /// The stream broke.
+    /// Reading the stream failed.
     Io(io::Error),
-    /// The columns are wrong.
+    /// The columns are invalid.
     Columns(Position, Box<ColumnProblem>),
-    /// A row is wrong.
+    /// A row is invalid.
     Row(Position, RowProblem),
 }
 
 impl ReadFault {
-    /// Says in which input it was found.
+    /// Adds the name of the input.
     #[cold]
     pub(super) fn in_input(self, name: &Arc<str>) -> InputError {
+        // Only errors need the name, so readers do not carry it.
         let name = Arc::clone(name);
         match self {
             Self::Io(source) => InputError::Read { name, source },
@@ -323,17 +324,18 @@ pub(super) fn shown(text: &str) -> String {
 }
 
 fn quoted(text: &str) -> String {
+    // `TaskIdError` says already that the id is empty; empty quotes would add nothing.
     if text.is_empty() {
         return String::new();
     }
-    format!("`{}` is no id: ", shown(text))
+    format!("`{}` is not an id: ", shown(text))
 }
 
 fn quoted_command(text: &str) -> String {
     if text.trim().is_empty() {
         return "the command is empty; ".into();
     }
-    format!("`{}` is no command; ", shown(text.trim()))
+    format!("`{}` is not a command; ", shown(text.trim()))
 }
 
 fn cells(count: usize) -> String {
@@ -356,6 +358,7 @@ fn listed(columns: &[String]) -> String {
     let names: Vec<String> =
         columns.iter().take(LISTED_COLUMNS).map(|name| format!("`{}`", shown(name))).collect();
     let names = names.join(", ");
+    // A spreadsheet may have thousands of columns; the message has to stay readable.
     match columns.len().saturating_sub(LISTED_COLUMNS) {
         0 => format!("{verb} {names}"),
         more => format!("{verb} {names} and {} more", grouped(more as u64)),

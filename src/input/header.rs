@@ -1,7 +1,7 @@
 //! Finds the columns of the ids and of the commands, and names the others.
 //!
-//! Pure. A name is the same whatever its case, blanks and underscores; but where two columns
-//! could be meant, it is an error, never a choice.
+//! Pure. Names are compared without case, blanks and underscores. If two columns match, that
+//! is an error: the wrong column would stop the wrong tasks.
 
 use super::CommandSource;
 use super::Header;
@@ -14,37 +14,37 @@ use crate::text::unguarded;
 use std::collections::HashMap;
 use std::collections::HashSet;
 
-/// What the column of the ids is called if nobody says otherwise, in this order.
+/// The default names of the ids' column, in this order.
 const ID_NAMES: [&str; 3] = ["id", "batch_task_id", "task_id"];
-/// What the column of the commands is called if nobody says otherwise.
+/// The default name of the commands' column.
 const COMMAND_NAME: &str = "command";
-/// The index of the commands' column where there is no header.
+/// The default index of the commands' column if there is no header.
 const NAMELESS_COMMAND: usize = 1;
 
-/// Which cell of a row is what.
+/// The purpose of each cell of a row.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Layout {
     /// The index of the id.
     pub(super) id: usize,
-    /// Where the command is.
+    /// The source of the command.
     pub(super) command: CommandCell,
-    /// How many cells a row has.
+    /// The number of cells in a row.
     pub(super) width: usize,
     /// The names of the other columns.
     pub(super) columns: Vec<String>,
 }
 
-/// Where a row's command is.
+/// The source of a row's command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum CommandCell {
-    /// Every row has this one.
+    /// Every row has this command.
     Fixed(Command),
-    /// In the cell of this index.
+    /// The command is in the cell of this index.
     At(usize),
 }
 
 impl Layout {
-    /// Returns the layout that the first row stands for.
+    /// Returns the layout that the first row defines.
     pub(super) fn of(first: &[String], options: &InputOptions) -> Result<Self, ColumnProblem> {
         let (id, command) = match options.header {
             Header::Present => named(first, options)?,
@@ -53,6 +53,7 @@ impl Layout {
         if command == CommandCell::At(id) {
             return Err(ColumnProblem::Shared { index: id });
         }
+        // `others` needs the layout, and the names of the columns need `others`.
         let mut layout = Self { id, command, width: first.len(), columns: Vec::new() };
         layout.columns = match options.header {
             Header::Present => {
@@ -90,6 +91,7 @@ fn numbered(width: usize, options: &InputOptions) -> Result<(usize, CommandCell)
     };
     let command = match &options.command {
         CommandSource::Fixed(command) => CommandCell::Fixed(*command),
+        // The default name is set even if nobody gave it, so here it stands for the default column.
         CommandSource::Column(name) if is_same_name(name, COMMAND_NAME) => {
             let number = (NAMELESS_COMMAND + 1).to_string();
             CommandCell::At(index(Role::Command, &number, width)?)
@@ -99,7 +101,7 @@ fn numbered(width: usize, options: &InputOptions) -> Result<(usize, CommandCell)
     Ok((id, command))
 }
 
-/// Returns the names the column of the ids may have.
+/// Returns the possible names of the ids' column.
 pub(super) fn id_names(options: &InputOptions) -> Vec<&str> {
     match &options.id_column {
         Some(name) => vec![name],
@@ -113,8 +115,9 @@ pub(super) fn numbered_id(options: &InputOptions) -> Option<usize> {
     number.checked_sub(1)
 }
 
-/// Finds the one column that has the first of these names that any column has.
+/// Finds the only column with the first of these names that occurs.
 fn find(header: &[String], role: Role, wanted: &[&str]) -> Result<usize, ColumnProblem> {
+    // Name by name, not column by column: `id` wins over `task_id` wherever the two are.
     for name in wanted {
         let mut same = (0..header.len()).filter(|&index| is_same_name(&header[index], name));
         match (same.next(), same.next()) {
@@ -132,7 +135,7 @@ fn find(header: &[String], role: Role, wanted: &[&str]) -> Result<usize, ColumnP
     })
 }
 
-/// Returns the index that a number stands for.
+/// Returns the index for a column number, which counts from 1.
 fn index(role: Role, number: &str, width: usize) -> Result<usize, ColumnProblem> {
     let column = || number.to_owned();
     let Ok(parsed) = number.trim().parse::<usize>() else {
@@ -144,15 +147,16 @@ fn index(role: Role, number: &str, width: usize) -> Result<usize, ColumnProblem>
     }
 }
 
-/// Tells whether two names differ in nothing that matters.
+/// Returns whether two names are the same without case, blanks and joints.
 pub(super) fn is_same_name(one: &str, other: &str) -> bool {
+    // A name of symbols alone, such as `#`, would be empty and would match every other such name.
     if plain(one).next().is_none() {
         return one.trim() == other.trim();
     }
     plain(one).eq(plain(other))
 }
 
-/// Returns what matters of a name: neither case nor blanks, joints, quotes or a leading `#`.
+/// Returns the characters of a name that are compared: no case, blanks, joints, quotes or `#`.
 pub(super) fn plain(name: &str) -> impl Iterator<Item = char> {
     name.chars()
         .filter(|&c| !id_cell::is_blank(c) && !matches!(c, '_' | '-' | '#' | '"'))
@@ -163,8 +167,9 @@ fn numbered_name(index: usize) -> String {
     format!("column_{}", index + 1)
 }
 
-/// Returns the names, with a number after those that were there before.
+/// Returns the names with a number behind each repeated one.
 fn unique(names: &[&str]) -> Vec<String> {
+    // The last number is kept by name: counting up from 1 each time would be quadratic.
     let given: HashSet<&str> = names.iter().copied().collect();
     let mut last_numbers: HashMap<&str, u64> = HashMap::new();
     names
@@ -179,8 +184,9 @@ fn unique(names: &[&str]) -> Vec<String> {
         .collect()
 }
 
-/// Returns the name with the next number that makes no name that was given.
+/// Returns the name with the next number, so that no name of the header is repeated.
 fn renamed(name: &str, last: &mut u64, given: &HashSet<&str>) -> String {
+    // It ends: the header has finitely many names.
     loop {
         *last += 1;
         let chosen = format!("{name}_{last}");

@@ -1,7 +1,7 @@
-//! What helps against an error, where that is known.
+//! Hints: what helps against an error of an input, as far as it is known.
 //!
-//! A hint is a guess about what was meant; nothing else may depend on one. Pure, and cold: it
-//! is computed only for errors that are shown.
+//! A hint is a guess about what was meant, and nothing else may depend on one. Pure. Hints are
+//! computed only for errors that are shown, so they may be slow.
 
 use super::error::ColumnProblem;
 use super::error::FileKind;
@@ -14,13 +14,14 @@ use crate::task::TaskId;
 use crate::task::TaskIdError;
 use std::io;
 
-/// Longer texts are no misspelt names, and comparing them would cost memory.
+/// The length of the longest text that is compared. A longer one is not a misspelt name, and the
+/// comparison takes memory for the product of both lengths.
 const LONGEST_NAME: usize = 256;
-/// How alike two names must be for one to be offered for the other.
+/// The least likeness, from 0 to 1, at which one name is offered for another.
 const ALIKE: f64 = 0.7;
-/// An id as short as this may as well be a word.
+/// A shorter text may also be an ordinary word.
 const SHORTEST_CERTAIN_ID: usize = 8;
-/// What to do about a column that a spreadsheet took for numbers.
+/// The advice for a column that a spreadsheet converted to numbers.
 const FORMAT_AS_TEXT: &str = "format the column as text and export it again";
 
 impl InputError {
@@ -88,6 +89,7 @@ fn about_columns(problem: &ColumnProblem) -> Option<String> {
 }
 
 fn about_missing(role: Role, wanted: &[String], columns: &[String]) -> String {
+    // From the surest sign to the vaguest: a wrong kind of file explains every missing column.
     let first = columns.first().map_or("", |name| name.trim_start());
     if let Some(hint) = about_json(first) {
         return hint;
@@ -95,6 +97,7 @@ fn about_missing(role: Role, wanted: &[String], columns: &[String]) -> String {
     if first.starts_with('<') {
         return "this looks like a web page; give a CSV file".into();
     }
+    // An id in the header can only be a task: the file has no header.
     if columns.iter().any(|name| is_certainly_id(name)) {
         return "the first row looks like a task, not like a header; `--no-header` takes it so"
             .into();
@@ -106,14 +109,14 @@ fn about_missing(role: Role, wanted: &[String], columns: &[String]) -> String {
     }
 }
 
-/// Helps where a text begins like JSON.
+/// Returns the hint for a text that begins like JSON.
 fn about_json(text: &str) -> Option<String> {
     text.starts_with(['{', '[']).then(|| {
         "this looks like JSON; take the ids out of it: `jq -r '.[].id' FILE | batchctl … -`".into()
     })
 }
 
-/// Tells whether a text is an id that no header would be called.
+/// Returns whether a text is an id, and not a plausible name of a column.
 fn is_certainly_id(text: &str) -> bool {
     text.len() >= SHORTEST_CERTAIN_ID
         && text.bytes().any(|byte| byte.is_ascii_digit())
@@ -134,7 +137,7 @@ fn nearest_column<'a>(wanted: &[String], columns: &'a [String]) -> Option<&'a st
     (likeness >= ALIKE).then_some(column)
 }
 
-/// Returns the name most like `wanted`, if one is like it at all.
+/// Returns the name that is most like `wanted`, if one is similar enough.
 pub(super) fn nearest<'a>(wanted: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let (name, likeness) = names
         .map(|name| (name, likeness(wanted, name)))
@@ -142,24 +145,26 @@ pub(super) fn nearest<'a>(wanted: &str, names: impl Iterator<Item = &'a str>) ->
     (likeness >= ALIKE).then_some(name)
 }
 
-/// Returns how alike two names are, from 0 to 1; a name that ends with the other is alike.
+/// Returns the likeness of two names from 0 to 1; a name that ends with the wanted one counts 1.
 fn likeness(wanted: &str, name: &str) -> f64 {
     if wanted.len().max(name.len()) > LONGEST_NAME {
         return 0.0;
     }
+    // The edit distance between `id` and `camera_id` is large, yet it is the obvious candidate.
     if wanted.len() > 1 && name.ends_with(wanted) {
         return 1.0;
     }
     strsim::normalized_damerau_levenshtein(wanted, name)
 }
 
-/// Returns a name as a shell takes it.
+/// Returns a name quoted for a shell, so that a hint can be copied.
 fn word(name: &str) -> String {
     let name = shown(name);
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "_-./".contains(c);
     if !name.is_empty() && name.chars().all(is_plain) {
         return name;
     }
+    // POSIX: nothing is special between single quotes, except the quote itself.
     format!("'{}'", name.replace('\'', r"'\''"))
 }
 
@@ -194,8 +199,9 @@ fn about_command(text: &str) -> Option<String> {
     Some(format!("did you mean `{nearest}`?"))
 }
 
-/// Returns what helps against a text that is no id; the surest guess first.
+/// Returns the hint for a text that is not an id.
 fn about_id(text: &str, error: TaskIdError) -> Option<String> {
+    // The order matters: the surest guess comes first, and later checks accept more texts.
     if text.is_empty() {
         return Some("every row needs an id; delete the row if it is not meant".into());
     }
@@ -208,6 +214,7 @@ fn about_id(text: &str, error: TaskIdError) -> Option<String> {
     if is_number(text) {
         return Some(format!("a spreadsheet turned the id into a number; {FORMAT_AS_TEXT}"));
     }
+    // Real ids are long; a short number has probably lost zeros at its front.
     if text.bytes().all(|byte| byte.is_ascii_digit()) && text.len() < SHORTEST_CERTAIN_ID {
         return Some(format!("a spreadsheet may have taken its leading zeros; {FORMAT_AS_TEXT}"));
     }
@@ -218,31 +225,33 @@ fn about_id(text: &str, error: TaskIdError) -> Option<String> {
         .or_else(|| about_character(error))
 }
 
-/// Tells whether a text is what a spreadsheet shows for a failed formula, such as `#N/A`.
+/// Returns whether a text is what a spreadsheet shows for a failed formula, such as `#N/A`.
 fn is_error_value(text: &str) -> bool {
     let belongs = |c: char| c.is_ascii_uppercase() || "/0?!".contains(c);
     text.strip_prefix('#').is_some_and(|name| name.len() > 2 && name.chars().all(belongs))
 }
 
-/// Tells whether a text says that there is nothing.
+/// Returns whether a text is a program's word for a missing value.
 fn is_no_value(text: &str) -> bool {
     const WORDS: [&str; 7] = ["null", "none", "nil", "nan", "n/a", "undefined", "-"];
     WORDS.iter().any(|word| text.eq_ignore_ascii_case(word))
 }
 
-/// Tells whether a text is a number as spreadsheets write them, such as `1.2E+15`.
+/// Returns whether a text is a number as spreadsheets write them, such as `1.2E+15`.
 fn is_number(text: &str) -> bool {
+    // Digits alone are excluded: an id may consist of them.
     let belongs = |c: char| c.is_ascii_digit() || ".,'+-eE".contains(c);
     text.starts_with(|c: char| c.is_ascii_digit())
         && text.chars().all(belongs)
         && text.contains(['.', ',', '+', 'E'])
 }
 
-/// Helps where the id is the last part of a path or an address.
+/// Returns the hint for a path or an address, whose last part may be the id.
 fn about_path(text: &str) -> Option<String> {
     if !text.contains(['/', '\\']) {
         return None;
     }
+    // From the end, because the id follows the names of its collections; `?` cuts off a query.
     let mut parts = text.rsplit(['/', '\\', '?']);
     match parts.find(|part| is_certainly_id(part)) {
         Some(id) => Some(format!("did you mean `{id}`?")),
@@ -250,18 +259,19 @@ fn about_path(text: &str) -> Option<String> {
     }
 }
 
-/// Helps where a cell or a line holds several ids.
+/// Returns the hint for a cell or a line with several ids.
 fn about_several(text: &str) -> Option<String> {
     let is_gap = |c: char| c.is_whitespace() || ",;|".contains(c);
     let mut parts = text.split(is_gap).filter(|part| !part.is_empty());
     let first = parts.next()?;
     let mut parts = parts.peekable();
     parts.peek()?;
+    // Words of a sentence are separated like ids; only parts that cannot be words count.
     (is_certainly_id(first) && parts.all(is_certainly_id))
         .then(|| "these are several ids; write one a row".into())
 }
 
-/// Offers the id that the text becomes without what does not belong there.
+/// Returns the id that remains when wrapping, blanks and look-alike characters are replaced.
 fn did_you_mean(text: &str) -> Option<String> {
     let is_wrapping = |c: char| "\"'`,;:{}[]()<>".contains(c);
     let likely: String = text
@@ -276,10 +286,13 @@ fn did_you_mean(text: &str) -> Option<String> {
 
 /// Returns the ASCII character that another one looks like.
 fn lookalike(character: char) -> char {
+    // Dashes and full-width forms come from word processors and input methods; Cyrillic and Greek
+    // letters come from a keyboard with the wrong layout. Unicode's confusables list has far more.
     match character {
         '‐'..='―' | '−' | '﹣' | '－' => '-',
         '＿' => '_',
         '０'..='９' | 'ａ'..='ｚ' | 'Ａ'..='Ｚ' => {
+            // U+FF01 to U+FF5E repeat ASCII from `!` to `~` in the same order.
             let code = u32::from(character) - u32::from('！') + u32::from('!');
             char::from_u32(code).unwrap_or(character)
         }

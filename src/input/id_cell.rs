@@ -1,25 +1,24 @@
-//! Takes off an id what spreadsheets and clipboards put around it.
+//! Reads the id in a cell, without the wrapping that spreadsheets and clipboards add.
 //!
-//! Only wrapping that can never be part of an id is taken off; nothing inside is changed, so
-//! an id that is read is one that was written.
+//! Only characters that can never be part of an id are removed. Nothing inside is changed, so
+//! each id is exactly one that the input contains.
 
 use super::error::RowProblem;
 use crate::task::TaskId;
 use crate::task::TaskIdError;
 
-/// A text that is no id.
+/// A text that is not an id.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct BadId {
-    /// What is wrong.
+    /// The reason.
     pub(super) problem: RowProblem,
-    /// The byte of the text where the character starts that does not belong there, if one
-    /// character is to blame.
+    /// The offset in the text of the first invalid character, if a character is the reason.
     pub(super) character_at: Option<usize>,
 }
 
 /// Reads the id in a cell.
 pub(super) fn task_id(text: &str) -> Result<TaskId, BadId> {
-    // Nearly every cell is an id as it stands.
+    // Fast path: nearly every cell is an unwrapped id.
     if let Ok(id) = text.parse() {
         return Ok(id);
     }
@@ -31,6 +30,7 @@ pub(super) fn task_id(text: &str) -> Result<TaskId, BadId> {
 fn bad_id(text: &str, core: &str, error: TaskIdError) -> BadId {
     let (character_at, is_nul) = match error {
         TaskIdError::Character { character, index } => {
+            // The error counts characters of the core; positions need bytes of the whole text.
             let before: usize = core.chars().take(index).map(char::len_utf8).sum();
             (Some(offset_within(text, core) + before), character == '\0')
         }
@@ -39,19 +39,24 @@ fn bad_id(text: &str, core: &str, error: TaskIdError) -> BadId {
         }
     };
     let text = core.into();
+    // A NUL byte indicates a damaged file, which is a better message than a bad character.
     BadId {
         problem: if is_nul { RowProblem::Nul } else { RowProblem::Id { text, error } },
         character_at,
     }
 }
 
-/// Returns where `part` starts in the text it was cut from.
+/// Returns the offset of `part` in the text from which it was cut.
 fn offset_within(text: &str, part: &str) -> usize {
+    // Safe code and always exact, because `part` borrows from `text`; a search could find an
+    // earlier copy of it.
     part.as_ptr().addr() - text.as_ptr().addr()
 }
 
 /// Returns the text without blanks, guards and quotes around it.
 fn unwrapped(text: &str) -> &str {
+    // Layers are nested in practice, such as `="'id"`, so they are removed until none is left.
+    // It ends: each round makes the text shorter.
     let mut core = text.trim_matches(is_blank);
     while let Some(inner) = peeled(core) {
         core = inner.trim_matches(is_blank);
@@ -59,16 +64,17 @@ fn unwrapped(text: &str) -> &str {
     core
 }
 
-/// Takes off one layer: the formula `="…"`, a pair of quotes, or the guard `'`.
+/// Removes one layer: the formula `="…"`, a pair of quotes, or the guard `'`.
 fn peeled(text: &str) -> Option<&str> {
     let between = |start: &str, end: &str| text.strip_prefix(start)?.strip_suffix(end);
+    // `="…"` is the trick that keeps spreadsheets from converting a cell to a number.
     between("=\"", "\"")
         .or_else(|| between("\"", "\""))
         .or_else(|| between("'", "'"))
         .or_else(|| text.strip_prefix('\''))
 }
 
-/// Tells whether a character takes room, or not even that, and shows nothing.
+/// Returns whether a character is invisible: white space, zero-width or a direction mark.
 pub(super) fn is_blank(character: char) -> bool {
     character.is_whitespace()
         || matches!(

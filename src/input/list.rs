@@ -1,7 +1,7 @@
-//! Rows of a plain list, and of ids that were given by hand.
+//! Rows of a plain list, and of ids from the command line.
 //!
-//! A list has one id a line. `#` starts a comment at the start of a line or after a blank; an
-//! empty line means nothing.
+//! A list has one id per line. `#` starts a comment at the start of a line or after a blank.
+//! Empty lines are ignored.
 
 use super::Row;
 use super::error::ReadFault;
@@ -18,7 +18,7 @@ use std::io::Read;
 use std::str;
 use std::vec;
 
-/// How much is read at a time.
+/// The bytes that are read at a time.
 const CHUNK_BYTES: usize = 64 << 10;
 
 /// The rows of a plain list.
@@ -26,7 +26,7 @@ pub(super) struct List {
     reader: BufReader<Bytes>,
     command: Command,
     line: Vec<u8>,
-    /// Where the line at hand starts.
+    /// The start of the current line.
     start: Position,
 }
 
@@ -37,6 +37,7 @@ impl List {
             reader: BufReader::with_capacity(CHUNK_BYTES, bytes),
             command,
             line: Vec::new(),
+            // `read` counts a line before it reads one.
             start: Position { line: start.line - 1, column: 1 },
         }
     }
@@ -60,6 +61,8 @@ impl List {
     fn read(&mut self) -> Result<bool, ReadFault> {
         self.line.clear();
         self.start.line += 1;
+        // Without the limit, a huge file without line ends would be read into memory whole. One
+        // byte more than allowed distinguishes a line that is too long from one that just fits.
         let mut limited = self.reader.by_ref().take(LONGEST_RECORD as u64 + 1);
         let length = limited.read_until(b'\n', &mut self.line).map_err(ReadFault::Io)?;
         if length > LONGEST_RECORD {
@@ -82,7 +85,7 @@ impl List {
     }
 }
 
-/// Returns what a line says besides blanks and comments, and how many bytes come before it.
+/// Returns a line without blanks and comment, and the number of bytes before that text.
 fn entry(line: &[u8]) -> (usize, &[u8]) {
     let text = line.trim_ascii_start();
     let indent = line.len() - text.len();
@@ -93,6 +96,7 @@ fn without_comment(text: &[u8]) -> &[u8] {
     let mut from = 0;
     while let Some(found) = text[from..].iter().position(|&byte| byte == b'#') {
         let at = from + found;
+        // Inside a word `#` is kept: it is not part of an id, and must be reported as an error.
         if at == 0 || text[at - 1].is_ascii_whitespace() {
             return &text[..at];
         }
@@ -101,7 +105,7 @@ fn without_comment(text: &[u8]) -> &[u8] {
     text
 }
 
-/// The rows of ids that were given by hand.
+/// The rows of ids from the command line.
 pub(super) struct Given {
     ids: vec::IntoIter<String>,
     command: Command,

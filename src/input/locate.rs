@@ -1,31 +1,31 @@
 //! Finds cells and characters in the raw bytes of one record.
 //!
-//! Walks a record as the csv parser does, but keeps the places the parser forgets. It is
-//! stricter in one thing: text after a closing quote is told apart, because a parser that
-//! forgives it swallows every row between a stray quote and the next one.
+//! Walks a record as the csv parser does, but keeps the offsets that the parser discards. It is
+//! stricter in one case: text after a closing quote is an error. A parser that accepts it
+//! swallows every row between a stray quote and the next one.
 
 use crate::task::Position;
 
 /// The byte that encloses cells.
 const QUOTE: u8 = b'"';
 
-/// One cell as it stands in the file, by offsets into the raw record.
+/// One cell as it is in the file, by offsets into the raw record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct RawCell {
-    /// Its first byte; the opening quote, if it has one.
+    /// The first byte: the opening quote, if there is one.
     pub(super) start: usize,
-    /// The byte after its last.
+    /// The byte after the last one.
     pub(super) end: usize,
-    /// How it is quoted.
+    /// The quoting.
     pub(super) quoting: Quoting,
 }
 
-/// How a cell is quoted.
+/// The quoting of a cell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Quoting {
-    /// Not at all.
+    /// There are no quotes.
     Bare,
-    /// From its first byte to its last, blanks aside.
+    /// The whole cell is quoted, except for blanks behind the closing quote.
     Quoted,
     /// The closing quote is followed by text, at this offset.
     Overrun(usize),
@@ -52,6 +52,7 @@ impl Iterator for RawCells<'_> {
         let start = self.next?;
         let cell =
             if self.raw.get(start) == Some(&QUOTE) { self.quoted(start) } else { self.bare(start) };
+        // A cell ends at a delimiter, at the end of the line, or at the end of the raw bytes.
         let goes_on = self.raw.get(cell.end) == Some(&self.delimiter);
         self.next = goes_on.then_some(cell.end + 1);
         Some(cell)
@@ -68,11 +69,12 @@ impl RawCells<'_> {
             return RawCell { start, end: self.raw.len(), quoting: Quoting::Unclosed };
         };
         let end = self.end_of_text(close + 1);
+        // Blanks behind the quote are accepted, because many programs write them.
         let overrun = (close + 1..end).find(|&at| !matches!(self.raw[at], b' ' | b'\t'));
         RawCell { start, end, quoting: overrun.map_or(Quoting::Quoted, Quoting::Overrun) }
     }
 
-    /// Returns where the delimiter or the end of the line is, from `start` on.
+    /// Returns the offset of the next delimiter or line end, from `start` on.
     fn end_of_text(&self, start: usize) -> usize {
         let ends = |&byte: &u8| byte == self.delimiter || is_line_end(byte);
         let length = self.raw[start..].iter().position(ends);
@@ -85,6 +87,7 @@ fn closing_quote(raw: &[u8], start: usize) -> Option<usize> {
     let mut at = start;
     loop {
         at += raw[at..].iter().position(|&byte| byte == QUOTE)?;
+        // RFC 4180: two quotes inside a quoted cell are one character of its text.
         if raw.get(at + 1) != Some(&QUOTE) {
             return Some(at);
         }
@@ -98,6 +101,7 @@ impl RawCell {
         if self.quoting == Quoting::Bare {
             return self.start + byte_of_text;
         }
+        // The text has one quote for each pair in the file, so the offsets drift apart.
         let mut at = self.start + 1;
         for _ in 0..byte_of_text {
             let doubled = raw.get(at) == Some(&QUOTE) && raw.get(at + 1) == Some(&QUOTE);
@@ -107,7 +111,7 @@ impl RawCell {
     }
 }
 
-/// Returns the position `text` ends at, if it begins at `start`.
+/// Returns the position at which `text` ends if it begins at `start`.
 pub(super) fn after(start: Position, text: &[u8]) -> Position {
     match text.iter().rposition(|&byte| byte == b'\n') {
         Some(last) => Position {
@@ -118,12 +122,12 @@ pub(super) fn after(start: Position, text: &[u8]) -> Position {
     }
 }
 
-/// Returns how many bytes of line ends `raw` begins with.
+/// Returns the number of bytes of line ends at the start of `raw`.
 pub(super) fn leading_line_ends(raw: &[u8]) -> usize {
     raw.iter().take_while(|&&byte| is_line_end(byte)).count()
 }
 
-/// Returns `raw` without the line ends it closes with.
+/// Returns `raw` without the line ends at its end.
 pub(super) fn without_line_end(mut raw: &[u8]) -> &[u8] {
     while let Some((last, rest)) = raw.split_last()
         && is_line_end(*last)
@@ -141,8 +145,9 @@ fn line_feeds(text: &[u8]) -> u64 {
     text.iter().filter(|&&byte| byte == b'\n').count() as u64
 }
 
-/// Counts the characters of a text that need not be valid.
+/// Counts the characters of a text, which need not be valid UTF-8.
 fn characters(text: &[u8]) -> u64 {
+    // All bytes of a UTF-8 character but the first have the bits 10 in front.
     let starts_character = |byte: &&u8| **byte & 0b1100_0000 != 0b1000_0000;
     text.iter().filter(starts_character).count() as u64
 }

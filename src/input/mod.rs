@@ -1,9 +1,9 @@
 //! Turns bytes into rows with positions: CSV, TSV, plain lists and ids given by hand.
 //!
-//! Reads as a stream: memory does not grow with the number of rows. Every row is right (its id
-//! and its command are checked) or is an error that names the line and column where an editor
-//! shows the fault. Nothing is guessed about what a bad row may have meant; that is at most
-//! a hint. Must not send anything, drop a row in silence or open standard input by itself.
+//! Reads a stream: memory does not grow with the number of rows. Each row is valid (its id and
+//! its command are checked) or is an error with the line and column that an editor shows. The
+//! meaning of a bad row is never guessed, except in a hint. Must not send anything, drop a row
+//! silently or open standard input by itself. See `docs/GLOSSARY.md`: input.
 
 mod delimited;
 mod error;
@@ -43,17 +43,17 @@ use source::Content;
 use std::fmt;
 use std::sync::Arc;
 
-/// What [`Source::Ids`] is called in messages: the flag the ids come from.
+/// The name of [`Source::Ids`] in messages: the flag that gives the ids.
 const GIVEN: &str = "--id";
 
-/// Opens a source and reads as much of it as tells its format and its columns.
+/// Opens a source and reads its beginning, up to the format and the columns.
 ///
-/// A source without a single row is valid; what to make of that is up to the caller.
+/// A source without a single row is valid; the caller decides whether to accept it.
 ///
 /// # Errors
 ///
 /// Every error is fatal for this source: it cannot be opened, is not text, or has no column
-/// that could be the one of the ids.
+/// for the ids.
 ///
 /// ```
 /// use batchctl::input::{self, CommandSource, InputOptions, Source};
@@ -94,6 +94,7 @@ fn read(opened: source::Opened, options: &InputOptions) -> Result<Rows, InputErr
         Shape::Empty => RowReader::Empty,
         Shape::List { skip } => list(content, skip, options)?,
         Shape::Delimited { skip, delimiter } => {
+            // `content` is consumed here, so errors take the name from its clone.
             let (start, bytes) = content.skip(skip);
             let delimited = Delimited::open(bytes, start, delimiter, options)
                 .map_err(|fault| fault.in_input(&name))?;
@@ -121,14 +122,14 @@ fn the_command(name: &Arc<str>, options: &InputOptions) -> Result<Command, Input
 
 /// The rows of one source, in its order.
 ///
-/// A bad row is an error and the next row follows; after a fatal error there is none.
+/// A bad row is an error, and the next row follows. No row follows a fatal error.
 pub struct Rows {
     name: Arc<str>,
     reader: RowReader,
     ended: bool,
 }
 
-/// What reads the rows of one format.
+/// The reader of the rows, by format.
 enum RowReader {
     Empty,
     Given(Given),
@@ -141,7 +142,7 @@ impl Rows {
         Self { name, reader, ended: false }
     }
 
-    /// Returns what the source is called in messages and results.
+    /// Returns the name of the source in messages and results.
     pub fn name(&self) -> &str {
         &self.name
     }
@@ -183,6 +184,7 @@ impl Iterator for Rows {
             Ok(row) => Ok(row),
             Err(fault) => Err(fault.in_input(&self.name)),
         });
+        // After a fatal error the reader's position is undefined: asking again could invent rows.
         self.ended = match &row {
             None => true,
             Some(Ok(_)) => false,

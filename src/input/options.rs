@@ -1,4 +1,4 @@
-//! What a caller gives to the module: where rows come from, and how they are to be read.
+//! The arguments of [`open`](super::open): the source of the rows, and how to read them.
 //!
 //! Values only; nothing here reads or checks anything.
 
@@ -7,18 +7,18 @@ use std::fmt;
 use std::io::Read;
 use std::path::PathBuf;
 
-/// Where rows come from.
+/// A source of rows.
 pub enum Source {
     /// A file.
     File(PathBuf),
     /// An open stream, such as standard input.
     Stream {
-        /// What it is called in messages, such as `-`.
+        /// The name in messages, such as `-`.
         name: String,
         /// The stream.
         reader: Box<dyn Read + Send>,
     },
-    /// Ids given by hand; the n-th is said to stand on line n.
+    /// Ids from the command line; messages number them as lines.
     Ids(Vec<String>),
 }
 
@@ -26,61 +26,62 @@ impl fmt::Debug for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::File(path) => f.debug_tuple("File").field(path).finish(),
+            // A reader cannot be shown without consuming it.
             Self::Stream { name, reader: _ } => f.debug_tuple("Stream").field(name).finish(),
             Self::Ids(ids) => f.debug_tuple("Ids").field(ids).finish(),
         }
     }
 }
 
-/// How the bytes of a file are arranged.
+/// The format of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
-    /// Told by the name's ending, otherwise by the content.
+    /// Detected by the name's ending, otherwise by the content.
     Auto,
     /// Cells between delimiters.
     Csv,
     /// Cells between tabs.
     Tsv,
-    /// One id a line.
+    /// One id per line.
     List,
 }
 
-/// Where a row's command comes from.
+/// The source of a row's command.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CommandSource {
-    /// All rows have this one.
+    /// All rows have this command.
     Fixed(Command),
-    /// It stands in the column of this name; without a header, of this number.
+    /// The command is in the column of this name or, without a header, of this number.
     Column(String),
 }
 
 /// Whether the first row names the columns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Header {
-    /// It does.
+    /// The first row is a header.
     Present,
-    /// It is a task like all others.
+    /// The first row is a task like all others.
     Absent,
 }
 
-/// How a source is to be read.
+/// The options for reading a source.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InputOptions {
     /// The column of the ids: its name or, without a header, its number from 1. By default
     /// the first of `id`, `batch_task_id` and `task_id` that exists, or column 1.
     pub id_column: Option<String>,
-    /// Where commands come from.
+    /// The source of the commands.
     pub command: CommandSource,
-    /// How the bytes are arranged.
+    /// The format.
     pub format: Format,
-    /// What separates cells; by default told by the content.
+    /// The byte that separates cells; by default detected from the content.
     pub delimiter: Option<u8>,
     /// Whether the first row names the columns.
     pub header: Header,
 }
 
 impl InputOptions {
-    /// Returns the options of somebody who set none.
+    /// Returns the default options.
     pub fn new(command: CommandSource) -> Self {
         Self {
             id_column: None,

@@ -1,8 +1,8 @@
-//! Reads the records of a table and knows where each of their cells stands in the file.
+//! Reads the records of a table and knows the position of each cell in the file.
 //!
-//! Keeps the raw bytes of one record at a time beside its parsed cells. What the parser would
-//! forgive at the price of swallowing rows (text after a closing quote, a quote that is never
-//! closed) is an error here.
+//! Keeps the raw bytes of one record at a time beside its parsed cells. The parser accepts text
+//! after a closing quote, and a quote that is never closed, and so swallows rows. Both are
+//! errors here.
 
 use super::error::ReadFault;
 use super::error::RowProblem;
@@ -15,7 +15,7 @@ use crate::task::Position;
 use csv::ByteRecord;
 use csv::ReaderBuilder;
 
-/// How much is read at a time.
+/// The bytes that are read at a time.
 const CHUNK_BYTES: usize = 64 << 10;
 
 /// The records of a table, one at a time.
@@ -25,7 +25,7 @@ pub(super) struct Records {
     record: ByteRecord,
     /// The offset in the stream after the record.
     end: u64,
-    /// How many line ends stand between the record before and this one.
+    /// The bytes of line ends between the previous record and this one.
     lead: usize,
     /// The position of the record's first byte.
     start: Position,
@@ -37,6 +37,7 @@ impl Records {
     /// Returns the records of a text that begins at `start`.
     pub(super) fn new(bytes: Bytes, start: Position, delimiter: u8) -> Self {
         let reader = ReaderBuilder::new()
+            // The header and the number of cells are checked by `delimited`, with positions.
             .has_headers(false)
             .flexible(true)
             .delimiter(delimiter)
@@ -48,6 +49,7 @@ impl Records {
     /// Goes to the next record that is not empty; `false` if there is none.
     pub(super) fn advance(&mut self) -> Result<bool, ReadFault> {
         while self.read()? {
+            // Before anything is believed: the parsed cells may hold several rows at once.
             self.check_raw()?;
             if !self.is_blank() {
                 return Ok(true);
@@ -61,19 +63,19 @@ impl Records {
         &self.record
     }
 
-    /// Returns where the record starts.
+    /// Returns the start of the record.
     pub(super) fn start(&self) -> Position {
         self.start
     }
 
-    /// Returns where the record ends, before the end of its line.
+    /// Returns the end of the record, before its line end.
     pub(super) fn end(&self) -> Position {
         locate::after(self.start, locate::without_line_end(self.raw()))
     }
 
-    /// Returns where a cell starts; the end of the record, if it has no such cell.
+    /// Returns the start of a cell, or the end of the record if it has no such cell.
     pub(super) fn cell_start(&self, index: usize) -> Position {
-        // The usual case: the ids come first, and nothing has to be searched.
+        // Fast path: the ids are usually in the first column, so nothing has to be searched.
         if index == 0 {
             return self.start;
         }
@@ -83,7 +85,7 @@ impl Records {
         }
     }
 
-    /// Returns where a byte of a cell's text stands.
+    /// Returns the position of a byte of a cell's text.
     pub(super) fn inside_cell(&self, index: usize, byte_of_text: usize) -> Position {
         match self.raw_cell(index) {
             Some(cell) => self.position_at(cell.offset_of(self.raw(), byte_of_text)),
@@ -99,12 +101,13 @@ impl Records {
         locate::after(self.start, &self.raw()[..offset])
     }
 
-    /// Returns the record as it stands in the file.
+    /// Returns the raw bytes of the record.
     fn raw(&self) -> &[u8] {
         &self.reader.get_ref().up_to(self.end)[self.lead..]
     }
 
     fn read(&mut self) -> Result<bool, ReadFault> {
+        // The window may now drop the previous record; this one is kept from its first byte.
         self.reader.get_mut().keep_from(self.end);
         match self.reader.read_byte_record(&mut self.record) {
             Ok(true) => {}
@@ -112,7 +115,7 @@ impl Records {
             Err(error) => return Err(self.broken(error)),
         }
         self.end = self.reader.position().byte();
-        // The parser ends a record at CR and takes the LF after it for the next one's.
+        // The parser ends a record at CR and counts the LF after it to the next record.
         let raw = self.reader.get_ref().up_to(self.end);
         self.lead = locate::leading_line_ends(raw);
         let (lead, record) = raw.split_at(self.lead);
@@ -121,12 +124,13 @@ impl Records {
         Ok(true)
     }
 
-    /// Tells what broke the reading: the stream, or a record without an end.
+    /// Returns why reading failed: because of the stream, or of a record without an end.
     fn broken(&self, error: csv::Error) -> ReadFault {
         let window = self.reader.get_ref();
         if !window.is_outgrown() {
             return ReadFault::Io(error.into());
         }
+        // The most probable reason for an endless record is a quote that is never closed.
         let raw = window.rest();
         let (lead, record) = raw.split_at(locate::leading_line_ends(raw));
         let start = locate::after(self.next, lead);
@@ -143,6 +147,7 @@ impl Records {
 
     fn check_raw(&self) -> Result<(), ReadFault> {
         let raw = self.raw();
+        // Most rows have no quotes, and one search for a byte is far cheaper than a walk.
         if raw.contains(&b'"') {
             self.check_quotes()?;
         }

@@ -1,19 +1,19 @@
-//! What a caller gets from the module: one row that names a task.
+//! The result of reading: one valid row, which names a task.
 
 use crate::task::Command;
 use crate::task::Position;
 use crate::task::TaskId;
 
-/// One row that names a task.
+/// A valid row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Row {
     /// The batch task.
     pub id: TaskId,
-    /// What to do to it.
+    /// The command for the batch task.
     pub command: Command,
-    /// Where the cell of the id starts.
+    /// The start of the id's cell.
     pub position: Position,
-    /// The other cells as a JSON array, in the order of [`Rows::columns`](super::Rows::columns); nothing where there
-    /// are no other columns.
+    /// The other cells as a JSON array, in the order of
+    /// [`Rows::columns`](super::Rows::columns); `None` if there are no other columns.
     pub others: Option<String>,
 }

@@ -1,7 +1,7 @@
-//! Tells a text's format and delimiter from its name, its beginning and the options.
+//! Detects a text's format and delimiter from its name, its beginning and the options.
 //!
-//! Pure. Looks at the first meaningful line only, the one that would be the header. What the
-//! operator said beats the name's ending, and the ending beats the content.
+//! Pure. Looks only at the first meaningful line, which would be the header. A flag wins over
+//! the name's ending, and the ending wins over the content.
 
 use super::Format;
 use super::Header;
@@ -13,34 +13,35 @@ use super::locate;
 use super::source::Content;
 use std::path::Path;
 
-/// What separates cells, the more usual first.
+/// The bytes that may separate cells, the most usual first.
 const DELIMITERS: [u8; 4] = [b',', b';', b'\t', b'|'];
 
-/// How a text is to be read.
+/// The detected format of a text.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Shape {
-    /// It has no line that means anything.
+    /// No line has any content.
     Empty,
-    /// One id a line.
+    /// One id per line.
     List {
-        /// How many bytes come before the first.
+        /// The bytes before the first id.
         skip: usize,
     },
     /// Cells between delimiters.
     Delimited {
-        /// How many bytes come before the first row.
+        /// The bytes before the first row.
         skip: usize,
-        /// What separates cells.
+        /// The byte that separates cells.
         delimiter: u8,
     },
 }
 
-/// Tells how a text is to be read.
+/// Detects the format of a text.
 pub(super) fn shape(content: &Content, options: &InputOptions) -> Result<Shape, InputError> {
     if let Some(delimiter) = options.delimiter {
         check_delimiter(delimiter)?;
     }
     let Some(first) = FirstLine::find(&content.head, options) else {
+        // A head of comments alone does not make a long file empty: it is read as a list.
         let shape = if content.is_whole { Shape::Empty } else { Shape::List { skip: 0 } };
         return Ok(shape);
     };
@@ -53,21 +54,22 @@ pub(super) fn shape(content: &Content, options: &InputOptions) -> Result<Shape, 
     Ok(Shape::List { skip: first.start + heading_of_list(first.record, options) })
 }
 
-/// Refuses what would make quotes, line ends or characters ambiguous.
+/// Refuses delimiters that would make quotes, line ends or characters ambiguous.
 fn check_delimiter(delimiter: u8) -> Result<(), InputError> {
+    // From 0x80 on, a byte is a part of a UTF-8 character.
     match delimiter {
         b'"' | b'\r' | b'\n' | 0 | 0x80.. => Err(InputError::Delimiter { delimiter }),
         _ => Ok(()),
     }
 }
 
-/// The first meaningful line of a text and all that follows.
+/// The first meaningful line of a text, and the text from there on.
 struct FirstLine<'a> {
-    /// How many bytes come before it.
+    /// The bytes before it.
     start: usize,
     /// The text from there on.
     record: &'a [u8],
-    /// What a line `sep=;` said before it.
+    /// The delimiter of a line `sep=;` before it.
     declared: Option<u8>,
 }
 
@@ -77,6 +79,7 @@ impl<'a> FirstLine<'a> {
         let mut start = 0;
         for line in head.split_inclusive(|&byte| byte == b'\n') {
             let text = line.trim_ascii();
+            // Only the first such line counts: a later one could be data.
             if declared.is_none() && declaration(text).is_some() {
                 declared = declaration(text);
             } else if !is_blank(text) && !is_comment(text, options) {
@@ -88,7 +91,7 @@ impl<'a> FirstLine<'a> {
         None
     }
 
-    /// Returns its own line, without the comment of a list.
+    /// Returns the line itself, without the comment that a list may have.
     fn line(&self) -> &'a [u8] {
         let line = self.record.split(|&byte| byte == b'\n').next();
         let line = line.unwrap_or_default();
@@ -107,19 +110,22 @@ fn declaration(line: &[u8]) -> Option<u8> {
         return None;
     }
     match value {
-        [] => Some(b'\t'), // The trimmed line ended with it.
+        // The line was trimmed, and a tab at its end went with the blanks.
+        [] => Some(b'\t'),
         [delimiter] => check_delimiter(*delimiter).is_ok().then_some(*delimiter),
         _ => None,
     }
 }
 
-/// Tells whether a line holds no text, as the empty rows of a spreadsheet.
+/// Returns whether a line holds no text, as the empty rows of a spreadsheet.
 fn is_blank(line: &[u8]) -> bool {
     line.iter().all(|byte| matches!(byte, b' ' | b'\t' | b'"') || DELIMITERS.contains(byte))
 }
 
-/// Tells whether a line is a comment, and not a header whose first column is called `#`.
+/// Returns whether a line is a comment, and not a header whose first column is called `#`.
 fn is_comment(line: &[u8], options: &InputOptions) -> bool {
+    // Spreadsheets with numbered rows call that column `#`, and dropping their header would make
+    // the first task the header.
     let Some(text) = line.strip_prefix(b"#") else {
         return false;
     };
@@ -129,7 +135,7 @@ fn is_comment(line: &[u8], options: &InputOptions) -> bool {
     !numbers_rows && !names_ids_among_others(line, options)
 }
 
-/// Tells whether the text is a table: what was said, then the ending, then the content.
+/// Returns whether the text is a table, by the flags, then the ending, then the content.
 fn is_table(name: &str, first: &FirstLine<'_>, options: &InputOptions) -> bool {
     match options.format {
         Format::Csv | Format::Tsv => return true,
@@ -141,12 +147,13 @@ fn is_table(name: &str, first: &FirstLine<'_>, options: &InputOptions) -> bool {
     }
     match ending(name).as_str() {
         "csv" | "tsv" | "tab" => true,
+        // `.txt` may be anything: it takes a header with the ids' name to make it a table.
         "txt" | "list" | "ids" => is_clearly_table(first, options),
         _ => has_delimiter(first.line()) || is_heading(first.line(), options),
     }
 }
 
-/// Tells whether a text is a table although its name says list.
+/// Returns whether a text is a table although its name has the ending of a list.
 fn is_clearly_table(first: &FirstLine<'_>, options: &InputOptions) -> bool {
     match options.header {
         Header::Present => names_ids_among_others(first.record, options),
@@ -163,7 +170,7 @@ fn has_delimiter(line: &[u8]) -> bool {
     line.iter().any(|byte| DELIMITERS.contains(byte))
 }
 
-/// Tells whether a line is nothing but a name the column of the ids may have.
+/// Returns whether a line is only a possible name of the ids' column.
 fn is_heading(line: &[u8], options: &InputOptions) -> bool {
     options.header == Header::Present
         && header::id_names(options)
@@ -171,24 +178,25 @@ fn is_heading(line: &[u8], options: &InputOptions) -> bool {
             .any(|name| header::is_same_name(name, &String::from_utf8_lossy(line)))
 }
 
-/// Tells whether a record has several cells and one of them may name the column of the ids.
+/// Returns whether a record has several cells, and one of them is a name of the ids' column.
 fn names_ids_among_others(record: &[u8], options: &InputOptions) -> bool {
     DELIMITERS.into_iter().any(|delimiter| {
+        // One cell alone is a list: `id` over a column of ids is read as its heading.
         let score = Score::of(record, delimiter, options);
         score.has_id && score.delimiters > 0
     })
 }
 
-/// Returns the length of a list's first line if it only says what the list holds.
+/// Returns the length of a list's first line if it is a heading, otherwise 0.
 ///
-/// Without this, `batch_task_id` over a list would be called as an id: it looks like one.
+/// Without this, the heading `batch_task_id` would be called as a task: it is a valid id.
 fn heading_of_list(record: &[u8], options: &InputOptions) -> usize {
     let line = record.split_inclusive(|&byte| byte == b'\n').next();
     let line = line.unwrap_or_default();
     if is_heading(line, options) { line.len() } else { 0 }
 }
 
-/// Returns what separates cells: what was said, then the ending, then the content.
+/// Returns the delimiter by the flag, then `sep=`, then the ending, then the content.
 fn delimiter(name: &str, first: &FirstLine<'_>, options: &InputOptions) -> u8 {
     let by_tab = match options.format {
         Format::Tsv => true,
@@ -202,13 +210,14 @@ fn delimiter(name: &str, first: &FirstLine<'_>, options: &InputOptions) -> u8 {
         .unwrap_or_else(|| best_delimiter(first.record, options))
 }
 
-/// How well a delimiter cuts a record; the greater the better.
+/// How well a delimiter separates a record; a greater score is better.
+///
+/// The derived order compares the fields from top to bottom, so an id outweighs any count.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Score {
-    /// Whether a cell is what has to be there: the name of the ids' column or, without a
-    /// header, an id in its column.
+    /// Whether a cell is the name of the ids' column or, without a header, an id in that column.
     has_id: bool,
-    /// How many of them stand outside quotes.
+    /// The number of delimiters outside quotes.
     delimiters: usize,
 }
 
@@ -234,7 +243,7 @@ fn has_id(cells: &[String], options: &InputOptions) -> bool {
 
 fn best_delimiter(record: &[u8], options: &InputOptions) -> u8 {
     let score = |delimiter: &u8| Score::of(record, *delimiter, options);
-    // Of equals the last wins, and the more usual is to.
+    // `max_by_key` returns the last of equals; reversed, that is the most usual delimiter.
     let best = DELIMITERS.into_iter().rev().max_by_key(score);
     best.unwrap_or(DELIMITERS[0])
 }

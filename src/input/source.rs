@@ -1,7 +1,7 @@
-//! Opens inputs and makes text of their bytes.
+//! Opens inputs and decodes their bytes to text.
 //!
-//! Whatever leaves here is UTF-8 as far as its byte order mark tells, without that mark.
-//! What is no text at all is refused here, by its kind, before anything looks for rows in it.
+//! The result is UTF-8, as far as the byte order mark shows, and has no mark. Binary files are
+//! refused here with their kind, before anything searches for rows in them.
 
 use super::error::FileKind;
 use super::error::InputError;
@@ -17,34 +17,34 @@ use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
 
-/// How many bytes tell what kind of file it is.
+/// The bytes that are read to detect a binary file.
 const KIND_BYTES: usize = 8 << 10;
-/// How many bytes of text tell its format.
+/// The bytes of text that are read to detect the format.
 const HEAD_BYTES: usize = 64 << 10;
-/// The byte order mark, which some programs write more than once.
+/// The byte order mark of UTF-8, which some programs write more than once.
 const BOM: &[u8] = b"\xef\xbb\xbf";
 
-/// A stream of bytes, whatever is behind it.
+/// A stream of bytes.
 pub(super) type Bytes = Box<dyn Read + Send>;
 
-/// An input that could be opened.
+/// An input that was opened.
 pub(super) struct Opened {
     pub(super) name: Arc<str>,
     pub(super) reader: Bytes,
 }
 
-/// A text, the beginning of which is known.
+/// A text whose beginning was read.
 pub(super) struct Content {
     pub(super) name: Arc<str>,
-    /// Its beginning.
+    /// The beginning.
     pub(super) head: Vec<u8>,
-    /// Whether nothing comes after the head.
+    /// Whether the head is the whole text.
     pub(super) is_whole: bool,
     rest: Bytes,
 }
 
 impl Content {
-    /// Returns the text after that many bytes of the head, and the position it starts at.
+    /// Returns the text after that many bytes of the head, and the position of its start.
     pub(super) fn skip(self, length: usize) -> (Position, Bytes) {
         let top = Position { line: 1, column: 1 };
         let start = locate::after(top, &self.head[..length]);
@@ -54,9 +54,10 @@ impl Content {
     }
 }
 
-/// Opens a file, and looks around where there is none.
+/// Opens a file; if it does not exist, finds a file with a similar name.
 pub(super) fn open_file(path: &Path) -> Result<Opened, InputError> {
     let name: Arc<str> = path.to_string_lossy().into();
+    // Opening a directory succeeds on Linux; only the first read would fail, without a hint.
     if path.is_dir() {
         return Err(InputError::Directory { name });
     }
@@ -66,9 +67,9 @@ pub(super) fn open_file(path: &Path) -> Result<Opened, InputError> {
     }
 }
 
-/// Returns the file beside `path` that may be meant, if `path` was not found.
+/// Returns the file beside `path` that may be meant, if `path` does not exist.
 fn nearest_file(path: &Path, error: &io::Error) -> Option<String> {
-    /// A directory with more entries than this is not searched to its end.
+    /// The most entries that are searched: a hint must not take seconds.
     const MOST_ENTRIES: usize = 10_000;
 
     if error.kind() != io::ErrorKind::NotFound {
@@ -88,6 +89,7 @@ fn nearest_file(path: &Path, error: &io::Error) -> Option<String> {
 pub(super) fn decode(opened: Opened) -> Result<Content, InputError> {
     let Opened { name, mut reader } = opened;
     let broken = |source| InputError::Read { name: Arc::clone(&name), source };
+    // The kind is checked on the raw bytes: decoding would replace what gives it away.
     let raw = beginning(&mut reader, KIND_BYTES).map_err(broken)?;
     if let Some(kind) = kind_of_binary(&raw) {
         return Err(InputError::NotText { name, kind });
@@ -98,6 +100,7 @@ pub(super) fn decode(opened: Opened) -> Result<Content, InputError> {
     while head.starts_with(BOM) {
         head.drain(..BOM.len());
     }
+    // The whole file would be one line: a comment or a bad row, with a useless position.
     if head.contains(&b'\r') && !head.contains(&b'\n') {
         return Err(InputError::LoneCarriageReturns { name });
     }
@@ -111,8 +114,10 @@ fn beginning(reader: &mut Bytes, length: usize) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Returns the stream as UTF-8, if it has a byte order mark, and otherwise as it is.
+/// Returns the stream decoded to UTF-8 if it has a byte order mark, otherwise unchanged.
 fn decoder(head: Vec<u8>, rest: Bytes) -> Bytes {
+    // UTF-8 passes through unchecked: invalid bytes are reported later, with their position,
+    // and not replaced here without a word.
     let decoder = DecodeReaderBytesBuilder::new()
         .utf8_passthru(true)
         .strip_bom(true)
@@ -120,7 +125,7 @@ fn decoder(head: Vec<u8>, rest: Bytes) -> Bytes {
     Box::new(decoder)
 }
 
-/// Returns what the bytes are, if they are no text.
+/// Returns the kind of a binary file, or `None` for text.
 fn kind_of_binary(head: &[u8]) -> Option<FileKind> {
     /// The first bytes of well-known files.
     const MAGIC: [(&[u8], FileKind); 4] = [
@@ -132,6 +137,7 @@ fn kind_of_binary(head: &[u8]) -> Option<FileKind> {
 
     let named = MAGIC.iter().find(|(magic, _)| head.starts_with(magic));
     match named {
+        // `.xlsx` and `.ods` are ZIP archives, and the advice for them is different.
         Some((_, FileKind::Zip)) if holds_workbook(head) => Some(FileKind::Workbook),
         Some((_, kind)) => Some(*kind),
         None if has_utf16_mark(head) || !head.contains(&0) => None,
@@ -140,7 +146,7 @@ fn kind_of_binary(head: &[u8]) -> Option<FileKind> {
     }
 }
 
-/// Tells whether a ZIP archive begins as those of spreadsheets do.
+/// Returns whether a ZIP archive begins with the parts of a workbook.
 fn holds_workbook(head: &[u8]) -> bool {
     const PARTS: [&[u8]; 3] = [b"[Content_Types].xml", b"xl/", b"opendocument.spreadsheet"];
     PARTS.iter().any(|part| head.windows(part.len()).any(|bytes| bytes == *part))
@@ -150,8 +156,9 @@ fn has_utf16_mark(head: &[u8]) -> bool {
     head.starts_with(b"\xff\xfe") || head.starts_with(b"\xfe\xff")
 }
 
-/// Tells whether the bytes look like ASCII in pairs of bytes.
+/// Returns whether the bytes look like ASCII in UTF-16.
 fn every_other_byte_is_zero(head: &[u8]) -> bool {
     let zeros_from = |start: usize| head.iter().skip(start).step_by(2).all(|&byte| byte == 0);
+    // Exactly one half is zero; if both are, the file is zeros alone and not text.
     zeros_from(0) != zeros_from(1)
 }

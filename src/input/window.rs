@@ -1,8 +1,8 @@
-//! Keeps the raw bytes of the record that is being read, and no more.
+//! Keeps the raw bytes of the current record, and no more.
 //!
-//! Sits under the csv reader, which forgets where a cell stood in the file. The window slides
-//! along with the records, so memory stays flat; a record that outgrows it ends the reading,
-//! because that is what a quote that is never closed looks like.
+//! The csv reader reads through it and discards the positions of cells. The window moves along
+//! with the records, so memory stays flat. A record that outgrows it ends the reading, because
+//! a quote that is never closed looks like that.
 
 use std::io;
 use std::io::Read;
@@ -10,13 +10,13 @@ use std::io::Read;
 /// The longest record, in bytes.
 pub(super) const LONGEST_RECORD: usize = 1 << 20;
 
-/// A reader that remembers what it gave since the mark.
+/// A reader that keeps the bytes it returned since the mark.
 pub(super) struct Window<R> {
     inner: R,
     kept: Vec<u8>,
     /// The offset in the stream of the first kept byte.
     base: u64,
-    /// The offset in the stream of the record that is being read.
+    /// The offset in the stream of the current record.
     mark: u64,
     outgrown: bool,
 }
@@ -27,7 +27,7 @@ impl<R: Read> Window<R> {
         Self { inner, kept: Vec::new(), base: 0, mark: 0, outgrown: false }
     }
 
-    /// Lets go of everything before `offset`, which never moves back.
+    /// Allows everything before `offset` to be dropped; the offset never moves back.
     pub(super) fn keep_from(&mut self, offset: u64) {
         self.mark = offset;
     }
@@ -42,7 +42,7 @@ impl<R: Read> Window<R> {
         &self.kept[self.index(self.mark)..]
     }
 
-    /// Tells whether the reading ended because a record was too long.
+    /// Returns whether the reading ended because a record was too long.
     pub(super) fn is_outgrown(&self) -> bool {
         self.outgrown
     }
@@ -52,8 +52,9 @@ impl<R: Read> Window<R> {
         index.min(self.kept.len())
     }
 
-    /// Moves the kept bytes to the front, before more are added behind them.
+    /// Drops the bytes before the mark.
     fn slide(&mut self) {
+        // Here and not in `keep_from`: once per chunk read, and not once per record.
         let dead = self.index(self.mark);
         self.kept.drain(..dead);
         self.base = self.mark;
@@ -63,7 +64,8 @@ impl<R: Read> Window<R> {
 impl<R: Read> Read for Window<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         self.slide();
-        // The csv reader asks for more only when the record ate all it had.
+        // The csv reader reads more only if the current record has used up its buffer, so what
+        // is left after sliding belongs to one record.
         if self.kept.len() > LONGEST_RECORD {
             self.outgrown = true;
             return Err(io::Error::other("record too long"));
@@ -74,7 +76,7 @@ impl<R: Read> Read for Window<R> {
     }
 }
 
-/// Reads although a signal may come in between, which the csv reader takes for the end.
+/// Reads and retries after signals, which the csv reader would take for the end of the input.
 fn read_undisturbed(reader: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
     loop {
         match reader.read(buffer) {

@@ -1,8 +1,8 @@
 //! The bar on a terminal, drawn from a thread of its own.
 //!
-//! Taking events only counts them: a terminal that stands still (Ctrl-S, a stalled connection)
-//! stops the picture, not the run. The bar leaves the terminal clean when it goes, however it
-//! goes. It never decides what is said; `render` does.
+//! Taking events only counts them: a blocked terminal (Ctrl-S, a stalled connection) stops the
+//! picture, not the run. The bar always leaves the terminal clean, also after a panic. `render`
+//! decides the text; nothing here does.
 
 use super::layout::Style;
 use super::render::render_bar;
@@ -26,13 +26,13 @@ use std::sync::OnceLock;
 use std::sync::PoisonError;
 use std::time::Duration;
 
-/// How often the bar is drawn in a second, at the most.
+/// The most drawings of the bar per second.
 const DRAWINGS_PER_SECOND: u8 = 10;
 
 /// The live display of a run on a terminal.
 ///
-/// The caller hands over the terminal; the bar uses nothing else. While it is there, other
-/// output to that terminal goes through [`Bar::above`].
+/// The caller passes the terminal; the bar uses nothing else. While the bar exists, other output
+/// to that terminal goes through [`Bar::above`].
 ///
 /// ```no_run
 /// use batchctl::clock::Clock;
@@ -53,16 +53,16 @@ pub struct Bar {
 }
 
 impl Bar {
-    /// Begins to draw on a terminal, as soon as there is something to show.
+    /// Returns a bar that draws itself once there is something to show.
     ///
-    /// The terminal should be buffered, so that a drawing appears at once.
+    /// The terminal should be buffered, so that each drawing appears whole.
     pub fn new<T: TermLike + Clone + 'static>(terminal: T, style: Style, clock: Clock) -> Self {
         let bar = Self::still(terminal, style, clock);
         bar.picture.enable_steady_tick(Duration::from_secs(1) / u32::from(DRAWINGS_PER_SECOND));
         bar
     }
 
-    /// Returns a bar that is drawn when asked to.
+    /// Returns a bar that is drawn only on request.
     fn still<T: TermLike + Clone + 'static>(terminal: T, style: Style, clock: Clock) -> Self {
         let tally = Arc::new(Mutex::new(Tally::default()));
         let remark: Arc<OnceLock<&'static str>> = Arc::default();
@@ -74,18 +74,18 @@ impl Bar {
             if let Some(remark) = remarked.get() {
                 add_remark(&mut lines, remark, usize::from(width));
             }
-            // An error here is one of `to`, which is a string and has none.
+            // `to` is a string, and writing to it cannot fail.
             let _ = to.write_str(&lines.join("\n"));
         };
         let template = ProgressStyle::with_template("{run}").expect("the template is well-formed");
+        // indicatif would put its own bar on standard error; the terminal is the caller's.
         let target = ProgressDrawTarget::term_like_with_hz(Box::new(terminal), DRAWINGS_PER_SECOND);
         let picture = ProgressBar::with_draw_target(None, target);
         picture.set_style(template.with_key("run", draw));
         Self { tally, remark, picture }
     }
 
-    /// Shows a few words with the bar, from now on and where there is room for them; the first
-    /// remark stays.
+    /// Shows a few words with the bar from now on, if there is room; only the first remark counts.
     pub fn remark(&mut self, words: &'static str) {
         self.remark.get_or_init(|| words);
     }
@@ -112,11 +112,12 @@ impl Drop for Bar {
     }
 }
 
-/// Puts words behind the counts, or where those will be.
+/// Adds words behind the counts, or on the counts' line if there are none yet.
 fn add_remark(lines: &mut Vec<String>, words: &str, width: usize) {
     match lines.as_mut_slice() {
         [] => {}
         [_] => lines.push(format!("  {words}")),
+        // Dropped if too long: a wrapped line would make the bar jump.
         [_, counts, ..] => {
             let columns = measure_text_width(counts) + 3 + measure_text_width(words);
             if columns <= width {
@@ -126,15 +127,15 @@ fn add_remark(lines: &mut Vec<String>, words: &str, width: usize) {
     }
 }
 
-/// Takes the tally even after a panic elsewhere: counting leaves it whole at every step.
+/// Locks the tally even after a panic of another thread, because counting never leaves it invalid.
 fn lock(tally: &Mutex<Tally>) -> MutexGuard<'_, Tally> {
     tally.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Writes lines above a bar, and goes on to work when the bar has gone.
+/// Writes lines above a bar, and continues to work after the bar has ended.
 ///
-/// A line appears once it is complete, or when it is flushed. Writing never fails; it waits
-/// while the terminal stands still.
+/// A line appears once it is complete, or when it is flushed. Writing never fails; it blocks
+/// while the terminal does.
 #[derive(Debug)]
 pub struct Above {
     picture: ProgressBar,
@@ -142,7 +143,7 @@ pub struct Above {
 }
 
 impl Above {
-    /// Prints so many of the bytes that wait; all at once, for each time draws the bar anew.
+    /// Prints that many of the waiting bytes in one call, because each call redraws the bar.
     fn print(&mut self, bytes: usize) {
         let ready: Vec<u8> = self.unfinished.drain(..bytes).collect();
         if !ready.is_empty() {

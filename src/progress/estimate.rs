@@ -1,33 +1,34 @@
-//! Estimates how fast a run goes from when things happened, in constant memory.
+//! Estimates the speed of a run from the times of its events, in constant memory.
 //!
-//! Two questions, two measures: how many calls were just sent (exact, over whole windows of
-//! the limit) and when will it be done (smoothed, so that it does not jump). Reads no clock.
+//! There are two measures. The calls that were just sent are exact, over whole windows of the
+//! limit. The tasks settled per second are smoothed, so that the time left does not jump. Reads no
+//! clock.
 
 use crate::clock::Timestamp;
 use std::collections::VecDeque;
 use std::time::Duration;
 
-/// The span of time that counts as "now", where the limit's window is not longer.
+/// The span of time that counts as "now", unless the limit's window is longer.
 const RECENT: Duration = Duration::from_secs(5);
-/// How many slices a window has, at least.
+/// The fewest slices of a window.
 const LEAST_SLICES: u32 = 4;
 
-/// Counts sendings in slices of time, to tell how many fell into the last windows.
+/// Counts sent calls in slices of time, to know how many were sent in the last windows.
 ///
-/// Only whole windows that are over are looked at: a part of one says nothing of a limit.
+/// Only complete windows count, because a limit says nothing about a part of a window.
 #[derive(Debug, Clone)]
 pub(super) struct Sendings {
     origin: Timestamp,
     slice: Duration,
     per_window: u64,
     windows: u64,
-    /// The number of a slice since the origin, and how many were sent in it.
+    /// The number of each slice since the origin, and the calls sent in it.
     slices: VecDeque<(u64, u64)>,
 }
 
 impl Sendings {
     pub(super) fn new(origin: Timestamp, window: Duration) -> Self {
-        // Slices of a second at the most divide the windows that rates have without a rest.
+        // Slices of at most a second divide all windows of rates (1 s, 1 min, 1 h) evenly.
         let per_window = LEAST_SLICES.max(u32::try_from(window.as_secs()).unwrap_or(u32::MAX));
         Self {
             origin,
@@ -41,7 +42,7 @@ impl Sendings {
     pub(super) fn sent(&mut self, at: Timestamp) {
         let number = self.slice_of(at);
         match self.slices.back_mut() {
-            // A clock that jumps back must not put slices out of order.
+            // A time may be earlier than the last one; slices must stay in order.
             Some((last, count)) if *last >= number => *count += 1,
             Some(_) | None => self.slices.push_back((number, 1)),
         }
@@ -51,14 +52,14 @@ impl Sendings {
         }
     }
 
-    /// Takes back the last sending: it did not leave.
+    /// Removes the last call, which was withdrawn before it left.
     pub(super) fn withdraw(&mut self) {
         if let Some((_, count)) = self.slices.back_mut() {
             *count = count.saturating_sub(1);
         }
     }
 
-    /// Returns the sendings per window, over the last whole windows.
+    /// Returns the calls per window, over the last complete windows.
     pub(super) fn per_window(&self, now: Timestamp) -> f64 {
         let passed = self.slice_of(now);
         if passed < self.per_window {
@@ -68,7 +69,7 @@ impl Sendings {
         self.count(passed - windows * self.per_window, passed) as f64 / windows as f64
     }
 
-    /// Counts gaps, not sendings: the first one goes out at once and says nothing of the pace.
+    /// Counts gaps, not calls: the first call leaves at once and says nothing about the pace.
     fn in_first_window(&self, passed: u64) -> f64 {
         let gaps = self.count(0, passed).saturating_sub(1);
         gaps as f64 * self.per_window as f64 / passed.max(1) as f64
@@ -84,16 +85,15 @@ impl Sendings {
     }
 }
 
-/// How far back the rate of settling looks, in seconds: what is older counts little.
+/// The time constant of the rate of settling, in seconds: older events count little.
 const MEMORY: f64 = 60.0;
-/// How long must be looked at before a rate is told, in seconds.
+/// The shortest time, in seconds, that must be observed before a rate is returned.
 const LEAST_SEEN: f64 = 3.0;
-/// How much of what was seen one wait adds as slowness, at the most. A service that holds the
-/// run again and again slows it down for good; one long wait must not make hours of the minutes
-/// that are left.
+/// The most that one hold adds to the observed time, as a share of it. A service that holds the
+/// run again and again does slow it down; but one long hold must not turn minutes into hours.
 const MOST_OF_A_HOLD: f64 = 0.25;
 
-/// The rate at which tasks are settled: an average that forgets, and does not while held.
+/// The rate at which tasks are settled: a fading average, which is frozen during a hold.
 #[derive(Debug, Clone)]
 pub(super) struct SettlingRate {
     settled: f64,
@@ -126,12 +126,13 @@ impl SettlingRate {
         }
     }
 
-    /// Returns the tasks settled per second, once enough was seen to tell.
+    /// Returns the tasks settled per second, once enough time was observed.
     pub(super) fn per_second(&self, now: Timestamp) -> Option<f64> {
+        // A copy, because a question must not change the state: displays ask at odd times.
         let mut present = self.clone();
         present.go_to(now);
-        let told = present.seconds >= LEAST_SEEN && present.settled > 0.0;
-        told.then(|| present.settled / present.seconds)
+        let is_known = present.seconds >= LEAST_SEEN && present.settled > 0.0;
+        is_known.then(|| present.settled / present.seconds)
     }
 
     fn go_to(&mut self, at: Timestamp) {
@@ -141,8 +142,10 @@ impl SettlingRate {
         }
     }
 
-    /// Lets time pass: both sums fade alike, so that their quotient is unbiased from the start.
+    /// Lets time pass: both sums fade alike, so their quotient is unbiased from the start.
     fn pass(&mut self, time: Duration) {
+        // An exponentially weighted average in continuous time: a weight of e^(-age/MEMORY), and
+        // its integral over `time` is MEMORY * (1 - kept).
         let kept = (-time.as_secs_f64() / MEMORY).exp();
         self.settled *= kept;
         self.seconds = self.seconds * kept + MEMORY * (1.0 - kept);

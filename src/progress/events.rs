@@ -1,8 +1,9 @@
-//! Tells every event of a run as one line of JSON, while it happens.
+//! The events document: each event of a run as one line of JSON, while the run goes on.
 //!
-//! The lines are a contract: `schema_version` stands in each, fields are only ever added. A line
-//! is written whole or not at all, in ASCII, after what it tells is durable. EventBody was missed for
-//! want of time is counted in a line of its own, so that a gap is never silent.
+//! The lines are a contract: each has a `schema_version`, and fields are only ever added. A line
+//! is written in ASCII, whole or not at all, after its event is durable. Events that were dropped,
+//! because the reader was too slow, are counted in a line of their own. See `docs/GLOSSARY.md`:
+//! event, document.
 
 use super::log::result_of;
 use crate::clock::Timestamp;
@@ -35,7 +36,7 @@ const SCHEMA_VERSION: u32 = 1;
 pub struct Events {
     out: Box<dyn Write + Send>,
     run: String,
-    /// When the last event happened: what is missed is told with this time.
+    /// The time of the last event, which is also the time of a line about dropped events.
     latest: Timestamp,
 }
 
@@ -46,7 +47,7 @@ impl fmt::Debug for Events {
 }
 
 impl Events {
-    /// Begins to tell of `run` to `out`; its errors are ignored.
+    /// Returns a document about `run` that writes to `out` and ignores its errors.
     pub fn new(out: Box<dyn Write + Send>, run: String) -> Self {
         Self { out, run, latest: Timestamp::from_micros(0) }
     }
@@ -59,7 +60,7 @@ impl Events {
     }
 
     fn write(&mut self, lines: &str) {
-        // A document has no say in the run; whoever made the writer knows of its errors.
+        // A document must not stop the run. The writer keeps its own errors for the caller.
         let _ = self.out.write_all(lines.as_bytes()).and_then(|()| self.out.flush());
     }
 }
@@ -67,6 +68,7 @@ impl Events {
 impl Watch for Events {
     fn on_events(&mut self, events: &[Event]) {
         let mut lines = String::new();
+        // One write for the batch saves system calls, and lines stay whole.
         for (index, event) in events.iter().enumerate() {
             lines += &self.line(event.at, &EventBody::of(event, &events[..index]));
             self.latest = event.at;
@@ -80,7 +82,7 @@ impl Watch for Events {
     }
 }
 
-/// EventBody every line has, and what happened.
+/// The members of every line, and those of the event.
 #[derive(Serialize)]
 struct EventLine<'a> {
     schema_version: u32,
@@ -181,14 +183,14 @@ enum EventBody<'a> {
     },
 }
 
-/// Which task it is about.
+/// The task of an event.
 #[derive(Serialize)]
 struct TaskPart<'a> {
     id: &'a str,
     command: &'static str,
 }
 
-/// EventBody came back; named as the columns of the results.
+/// The answer of an attempt, with the names of the columns in the results.
 #[derive(Default, Serialize)]
 struct AnswerPart<'a> {
     http_status: Option<u16>,
@@ -204,7 +206,7 @@ struct AnswerPart<'a> {
 }
 
 impl<'a> EventBody<'a> {
-    /// Says what happened; `before` are the events of the same batch.
+    /// Returns the members for an event; `before` are the earlier events of the same batch.
     fn of(event: &'a Event, before: &'a [Event]) -> Self {
         match &event.kind {
             EventKind::RunStarted(started) => Self::RunStarted {

@@ -23,10 +23,10 @@ impl Write for Pipe {
     }
 }
 
-fn told(tell: impl FnOnce(&mut Events)) -> String {
+fn output_of(write: impl FnOnce(&mut Events)) -> String {
     let (sender, written) = mpsc::channel();
     let mut events = Events::new(Box::new(Pipe(sender)), "20240705-120000-kfzq".into());
-    tell(&mut events);
+    write(&mut events);
     drop(events);
     String::from_utf8(written.iter().flatten().collect()).unwrap()
 }
@@ -43,7 +43,7 @@ fn every_event_is_a_line() {
     run.send(2, 2);
     run.end(2, service_failed());
     run.settle(2, Outcome::Failed);
-    assert_snapshot!(told(|events| events.on_events(&run.events)), @r#"
+    assert_snapshot!(output_of(|events| events.on_events(&run.events)), @r#"
     {"schema_version":1,"run":"20240705-120000-kfzq","at":"2024-07-05T12:00:00.000Z","event":"run_started","selected":2,"settled":0,"rate_limit":"10/s","finds_rate":false,"concurrency":16}
     {"schema_version":1,"run":"20240705-120000-kfzq","at":"2024-07-05T12:00:00.000Z","event":"attempt_started","seq":1,"id":"00000000000000000000000000000001","command":"stop","attempt":1}
     {"schema_version":1,"run":"20240705-120000-kfzq","at":"2024-07-05T12:00:00.000Z","event":"attempt_ended","seq":1,"id":"00000000000000000000000000000001","command":"stop","sent_at":"2024-07-05T12:00:00.000Z","duration_ms":213,"in_doubt":false,"request_id":null,"http_status":200,"total_count":null,"failed_count":null,"succeed_count":null,"error_kind":null,"error_code":null,"error_msg":null,"error_list":[],"reason":null,"advice":null}
@@ -59,7 +59,7 @@ fn every_event_is_a_line() {
 
 #[test]
 fn what_was_missed_is_a_line_of_its_own() {
-    let text = told(|events| {
+    let text = output_of(|events| {
         events.on_events(&TestRun::new(2, 0).events);
         events.missed(7);
     });
@@ -75,7 +75,7 @@ fn hostile_text_cannot_end_its_line() {
     run.send(1, 1);
     let failure = Some(Failure::seen(FailureKind::Refused, hostile));
     run.end(1, AttemptResult { failure, ..service_failed() });
-    let text = told(|events| events.on_events(&run.events));
+    let text = output_of(|events| events.on_events(&run.events));
     assert_eq!(text.lines().count(), run.events.len());
     assert!(text.bytes().all(|byte| matches!(byte, b'\n' | b' '..=b'~')));
     let last: serde_json::Value = serde_json::from_str(text.lines().last().unwrap()).unwrap();

@@ -1,17 +1,17 @@
-//! Lays pieces of text out in lines of a terminal that never exceed its width.
+//! Arranges pieces of text in lines of a terminal that never exceed its width.
 //!
-//! Knows columns and colours, not what is said. A piece is kept on one line while it fits.
+//! Knows columns and colours, not the meaning of the text. A piece stays on one line if it fits.
 
 use crate::text::printable;
 use unicode_width::UnicodeWidthStr;
 
-/// What lines below the first begin with.
+/// The indent of the lines below the first.
 const INDENT: &str = "  ";
 
-/// Whether colour may be used. It never carries meaning alone.
+/// Whether colour may be used. Colour alone never carries meaning.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Style {
-    /// Text alone.
+    /// Text without colours.
     #[default]
     Plain,
     /// Text with ANSI colours.
@@ -78,7 +78,7 @@ impl Piece {
     }
 }
 
-/// Pieces beside each other.
+/// A line of pieces.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub(super) struct DisplayLine(Vec<Piece>);
 
@@ -97,11 +97,12 @@ impl DisplayLine {
     }
 }
 
-/// Lays pieces out below the first line: as many on each line as fit.
+/// Arranges pieces below the first line, as many on each line as fit.
 pub(super) fn flow(pieces: Vec<Piece>, separator: &str, width: usize) -> Vec<DisplayLine> {
     let room = width.saturating_sub(INDENT.width());
     let mut lines: Vec<DisplayLine> = Vec::new();
     for piece in pieces {
+        // Cut even the widest piece: a line that wraps would break the redrawing of the bar.
         let piece = piece.cut_to(room);
         match lines.last_mut() {
             Some(line) if line.columns() + separator.width() + piece.columns() <= width => {
@@ -113,7 +114,7 @@ pub(super) fn flow(pieces: Vec<Piece>, separator: &str, width: usize) -> Vec<Dis
     lines
 }
 
-/// Lays a sentence out below the first line, broken between its words.
+/// Arranges a sentence below the first line, broken between its words.
 pub(super) fn sentence(text: &str, colour: Colour, width: usize) -> Vec<DisplayLine> {
     let words = text.split(' ').map(|word| Piece::coloured(word, colour)).collect();
     flow(words, " ", width)

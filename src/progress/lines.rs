@@ -1,7 +1,8 @@
-//! Plain lines where there is no terminal: at the start, at every turn, and now and then.
+//! Plain lines for output that is not a terminal.
 //!
-//! A log of a long run stays short: besides the turns there is one line each half minute, or
-//! each tenth of the tasks if that comes first. A writer that fails is ignored.
+//! There is a line for each change of course (start, hold, stop, end). Otherwise there is one per
+//! half minute, or per tenth of the tasks if that is earlier. So a log of a long run stays short.
+//! Errors of the writer are ignored.
 
 use super::render;
 use super::tally::Tally;
@@ -16,10 +17,10 @@ use std::fmt;
 use std::io::Write;
 use std::time::Duration;
 
-/// After how long without a line there is one.
+/// The longest time without a line.
 const SILENCE: Duration = Duration::from_secs(30);
 
-/// Tells how a run goes, line by line.
+/// Writes the progress of a run, line by line.
 ///
 /// ```
 /// use batchctl::clock::Timestamp;
@@ -35,12 +36,12 @@ const SILENCE: Duration = Duration::from_secs(30);
 pub struct Lines {
     out: Box<dyn Write + Send>,
     tally: Tally,
-    /// When the last line was written that says where the run stands.
-    told: Timestamp,
-    /// How many tenths of the tasks were done then.
+    /// The time of the last line with the progress.
+    last_line: Timestamp,
+    /// The tenths of the tasks that were done then.
     tenths: u64,
-    /// When a wait of the run was last told.
-    told_hold: Option<Timestamp>,
+    /// The time of the last line about a hold.
+    last_hold: Option<Timestamp>,
 }
 
 impl fmt::Debug for Lines {
@@ -50,28 +51,30 @@ impl fmt::Debug for Lines {
 }
 
 impl Lines {
-    /// Begins to write to `out`; its errors are ignored.
+    /// Returns a display that writes to `out` and ignores its errors.
     pub fn new(out: Box<dyn Write + Send>) -> Self {
-        let told = Timestamp::from_micros(0);
-        Self { out, tally: Tally::default(), told, tenths: 0, told_hold: None }
+        let last_line = Timestamp::from_micros(0);
+        Self { out, tally: Tally::default(), last_line, tenths: 0, last_hold: None }
     }
 
     fn take(&mut self, event: &Event) {
+        // Before the tally takes the event: only the first event of a hold gets a line.
         let held_before = self.tally.hold().is_some();
         self.tally.take(std::slice::from_ref(event));
         let Event { at, kind } = event;
         match kind {
-            EventKind::RunStarted(set_out) => self.tell_start(*at, set_out),
-            EventKind::RunHeld { .. } if !held_before => self.tell_hold(*at),
-            // Not as the tally has it: what has not left yet is about to be withdrawn.
+            EventKind::RunStarted(set_out) => self.write_start(*at, set_out),
+            EventKind::RunHeld { .. } if !held_before => self.write_hold(*at),
+            // The event's number, not the tally's: that still counts attempts that are about
+            // to be withdrawn.
             EventKind::RunStopping { reason, on_wire } => {
                 self.write(*at, &render::stopping(reason, *on_wire as u64));
             }
-            EventKind::PollStarted { .. } if self.tally.pages() > 0 => self.tell_reading(*at),
+            EventKind::PollStarted { .. } if self.tally.pages() > 0 => self.write_reading(*at),
             EventKind::Surveyed(counts) => self.write(*at, &render::surveyed(counts)),
             EventKind::RunChanged { change, by } => self.write(*at, &render::changed(*change, *by)),
-            EventKind::RunEnded(_) => self.tell(*at),
-            EventKind::Verified(counts) if counts.arrived > 0 => self.tell(*at),
+            EventKind::RunEnded(_) => self.write_progress(*at),
+            EventKind::Verified(counts) if counts.arrived > 0 => self.write_progress(*at),
             EventKind::RunHeld { .. }
             | EventKind::Verified(_)
             | EventKind::RunContinued
@@ -85,60 +88,60 @@ impl Lines {
         }
     }
 
-    fn tell_start(&mut self, at: Timestamp, set_out: &RunStarted) {
-        self.told = at;
+    fn write_start(&mut self, at: Timestamp, set_out: &RunStarted) {
+        self.last_line = at;
         self.tenths = self.tenths_done();
         self.write(at, &start(set_out));
     }
 
-    /// Tells at once that the states are read, and then once in a while how far.
-    fn tell_reading(&mut self, at: Timestamp) {
-        if !self.tally.has_started() && at.since(self.told) >= SILENCE {
-            self.told = at;
+    /// Writes at once that the states are being read, and then how far at intervals.
+    fn write_reading(&mut self, at: Timestamp) {
+        if !self.tally.has_started() && at.since(self.last_line) >= SILENCE {
+            self.last_line = at;
             self.write(at, &render::reading(&self.tally));
         }
     }
 
-    /// Tells that the run waits; a service that slows it down each second is told once in a while.
-    fn tell_hold(&mut self, at: Timestamp) {
+    /// Writes that the run holds, at most once per interval: a service may throttle every second.
+    fn write_hold(&mut self, at: Timestamp) {
         let Some(hold) = self.tally.hold() else { return };
-        if self.told_hold.is_some_and(|told| at.since(told) < SILENCE) {
+        if self.last_hold.is_some_and(|told| at.since(told) < SILENCE) {
             return;
         }
-        self.told_hold = Some(at);
+        self.last_hold = Some(at);
         self.write(at, &render::held(&self.tally, hold, at));
     }
 
-    fn tell_if_due(&mut self, now: Timestamp) {
+    fn write_if_due(&mut self, now: Timestamp) {
         if !self.tally.has_started() || self.tally.ended().is_some() {
             return;
         }
-        if now.since(self.told) >= SILENCE || self.tenths_done() > self.tenths {
-            self.tell(now);
+        if now.since(self.last_line) >= SILENCE || self.tenths_done() > self.tenths {
+            self.write_progress(now);
         }
     }
 
-    fn tell(&mut self, now: Timestamp) {
-        self.told = now;
+    fn write_progress(&mut self, now: Timestamp) {
+        self.last_line = now;
         self.tenths = self.tenths_done();
         let line = render::render_line(&self.tally, now);
         self.write(now, &line);
     }
 
-    /// Counts up to nine: the last tenth is told by the end.
+    /// Returns the tenths that are done, at most nine: the line at the end covers the last one.
     fn tenths_done(&self) -> u64 {
         (self.tally.percent() / 10).min(9)
     }
 
     fn write(&mut self, at: Timestamp, text: &str) {
-        // One call, so that lines of several writers do not mix; a closed stream is no reason
-        // to stop a run.
+        // One call, so that lines of several writers do not mix. A closed stream must not stop a
+        // run, so errors are ignored.
         let _ = self.out.write_all(format!("{at} {text}\n").as_bytes());
         let _ = self.out.flush();
     }
 }
 
-/// Says what a run sets out with.
+/// Returns the text for the start of a run.
 fn start(set_out: &RunStarted) -> String {
     let tasks = plural(set_out.selected, "task", "tasks");
     let what = match set_out.settled {
@@ -157,12 +160,12 @@ impl Watch for Lines {
     fn on_events(&mut self, events: &[Event]) {
         events.iter().for_each(|event| self.take(event));
         if let Some(last) = events.last() {
-            self.tell_if_due(last.at);
+            self.write_if_due(last.at);
         }
     }
 
     fn tick(&mut self, now: Timestamp) {
-        self.tell_if_due(now);
+        self.write_if_due(now);
     }
 }
 

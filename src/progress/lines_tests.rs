@@ -47,8 +47,8 @@ fn lines() -> (Page, Lines) {
     (page.clone(), Lines::new(Box::new(page)))
 }
 
-/// Tells a run event by event, as batches of a slow run come.
-fn told(run: &TestRun) -> String {
+/// Passes a run on event by event, as a slow run would.
+fn output_of(run: &TestRun) -> String {
     let (page, mut lines) = lines();
     run.events.iter().for_each(|event| lines.on_events(std::slice::from_ref(event)));
     page.text()
@@ -72,7 +72,7 @@ fn a_short_run_has_a_line_for_each_tenth() {
     let mut run = TestRun::new(40, 0);
     run.succeed(0..40);
     run.finish(None);
-    assert_snapshot!(told(&run), @"
+    assert_snapshot!(output_of(&run), @"
     2024-07-05T12:00:00.000Z starting with 40 tasks, at 10/s, 16 at a time
     2024-07-05T12:00:00.400Z 4 of 40 tasks settled, 10%, 4.0/s of 10/s: 4 ok
     2024-07-05T12:00:00.800Z 8 of 40 tasks settled, 20%, 8.0/s of 10/s: 8 ok
@@ -91,7 +91,7 @@ fn a_short_run_has_a_line_for_each_tenth() {
 fn a_long_run_has_a_line_each_half_minute() {
     let mut run = TestRun::new(40_000, 0);
     run.succeed(0..700);
-    assert_snapshot!(told(&run), @"
+    assert_snapshot!(output_of(&run), @"
     2024-07-05T12:00:00.000Z starting with 40,000 tasks, at 10/s, 16 at a time
     2024-07-05T12:00:30.000Z 299 of 40,000 tasks settled, 0%, 10.0/s of 10/s, eta 1h 07m: 299 ok, 1 on the wire
     2024-07-05T12:01:00.000Z 599 of 40,000 tasks settled, 1%, 10.0/s of 10/s, eta 1h 06m: 599 ok, 1 on the wire
@@ -125,7 +125,7 @@ fn a_turn_has_a_line_at_once() {
     run.stop(StopReason::TooManyFailures, 1);
     run.call(11, Outcome::Failed);
     run.finish(Some(StopReason::TooManyFailures));
-    assert_snapshot!(told(&run), @"
+    assert_snapshot!(output_of(&run), @"
     2024-07-05T12:00:00.000Z going on with 40,000 tasks, 24,310 settled before, at 10/s, 16 at a time
     2024-07-05T12:00:01.000Z the service asked for fewer calls: going on in 42s, at 12:00:43 UTC
     2024-07-05T12:00:43.000Z 24,320 of 40,000 tasks settled, 60%, 0.0/s of 10/s: 24,310 settled before, 10 ok, 1 on the wire
@@ -143,21 +143,21 @@ fn a_service_that_slows_the_run_down_each_second_is_told_once_in_a_while() {
         run.emit(EventKind::RunContinued);
         run.pass(500);
     }
-    assert_eq!(told(&run).matches("Z the service asked for fewer calls").count(), 2);
+    assert_eq!(output_of(&run).matches("Z the service asked for fewer calls").count(), 2);
 }
 
 #[test]
 fn what_was_settled_before_is_no_news() {
     let mut run = TestRun::new(100, 50);
     run.succeed(0..5);
-    assert_eq!(told(&run).lines().count(), 1);
+    assert_eq!(output_of(&run).lines().count(), 1);
 }
 
 #[test]
 fn a_run_of_nothing_has_two_lines() {
     let mut run = TestRun::new(0, 0);
     run.finish(None);
-    assert_snapshot!(told(&run), @"
+    assert_snapshot!(output_of(&run), @"
     2024-07-05T12:00:00.000Z starting with 0 tasks, at 10/s, 16 at a time
     2024-07-05T12:00:00.000Z 0 of 0 tasks settled, 100%; done in 0s
     ");

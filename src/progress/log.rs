@@ -1,7 +1,7 @@
-//! One line per attempt or per task that is not where it should be, for people or for machines.
+//! The log: one line per attempt, or per task without a good outcome, as text or as JSON.
 //!
-//! Foreign text is made safe in either format: as text it is escaped and cut, as JSON it is
-//! whole and in ASCII. A writer that fails is ignored.
+//! Foreign text is made safe in both formats: in text it is escaped and cut, in JSON it is complete
+//! and in ASCII. Errors of the writer are ignored.
 
 use crate::clock::Timestamp;
 use crate::event::AttemptResult;
@@ -23,31 +23,31 @@ use std::fmt;
 use std::io::Write;
 use std::time::Duration;
 
-/// The most columns of a code that a line of text shows.
+/// The most columns of an error code in a line of text.
 const CODE_COLUMNS: usize = 40;
-/// The most columns of a message that it shows.
+/// The most columns of a message in a line of text.
 const MESSAGE_COLUMNS: usize = 200;
 
-/// How much is told.
+/// Which events get a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Verbosity {
-    /// Tasks whose outcome is not a good one (`-v`).
+    /// Tasks without a good outcome (`-v`).
     Tasks,
     /// Each attempt as well (`-vv`).
     Attempts,
 }
 
-/// How it is told.
+/// The format of a line.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum LogFormat {
-    /// A line for people.
+    /// Text for people.
     #[default]
     Text,
-    /// A JSON object per line, with the same members in each; `null` where there is nothing.
+    /// A JSON object with the same members in each line; `null` for a missing value.
     Json,
 }
 
-/// Tells what became of single calls.
+/// Writes the results of single calls.
 ///
 /// ```
 /// use batchctl::event::Watch;
@@ -60,7 +60,7 @@ pub struct Log {
     out: Box<dyn Write + Send>,
     verbosity: Verbosity,
     format: LogFormat,
-    /// Which attempt of its task each call on the wire is; its end does not say so.
+    /// The number within its task of each attempt under way, because the event of the end lacks it.
     numbers: HashMap<AttemptSeq, u32>,
 }
 
@@ -73,12 +73,12 @@ impl fmt::Debug for Log {
 }
 
 impl Log {
-    /// Begins to write to `out`; its errors are ignored.
+    /// Returns a log that writes to `out` and ignores its errors.
     pub fn new(out: Box<dyn Write + Send>, verbosity: Verbosity, format: LogFormat) -> Self {
         Self { out, verbosity, format, numbers: HashMap::new() }
     }
 
-    /// Returns what is worth a line of the event at `index`, if anything is.
+    /// Returns the entry for the event at `index`, if it gets a line.
     fn entry<'a>(&mut self, events: &'a [Event], index: usize) -> Option<LogEntry<'a>> {
         let Event { at, kind } = &events[index];
         match kind {
@@ -91,9 +91,10 @@ impl Log {
                 None
             }
             EventKind::AttemptEnded { seq, task, result } => {
+                // Removed even if no line follows, or the map would grow with the run.
                 let number = self.numbers.remove(seq);
-                let told = self.verbosity == Verbosity::Attempts;
-                told.then(|| LogEntry::of_attempt(*at, task, number, result))
+                let is_shown = self.verbosity == Verbosity::Attempts;
+                is_shown.then(|| LogEntry::of_attempt(*at, task, number, result))
             }
             EventKind::TaskSettled { .. } => LogEntry::of_task(&events[..=index]),
             EventKind::RunStarted(_)
@@ -126,18 +127,18 @@ impl Watch for Log {
         if text.is_empty() {
             return;
         }
-        // A closed stream is no reason to stop a run.
+        // A closed stream must not stop a run.
         let _ = self.out.write_all(text.as_bytes());
         let _ = self.out.flush();
     }
 }
 
-/// Something worth a line.
+/// The content of a line.
 struct LogEntry<'a> {
     at: Timestamp,
     task: &'a Task,
     what: LoggedFact,
-    /// What is known of the attempt, or of the last one.
+    /// The result of the attempt, or of the task's last attempt.
     result: Option<&'a AttemptResult>,
     took: Duration,
 }
@@ -158,7 +159,7 @@ impl<'a> LogEntry<'a> {
         Self { at, task, what, result: Some(result), took: result.duration }
     }
 
-    /// Tells of the task that the last of the events settled, unless all is well with it.
+    /// Returns the entry of the task that the last event settled, unless its outcome is good.
     fn of_task(events: &'a [Event]) -> Option<Self> {
         let (Event { at, kind }, before) = events.split_last()?;
         let EventKind::TaskSettled { task, outcome, seq, attempts, first_sent } = kind else {
@@ -173,8 +174,10 @@ impl<'a> LogEntry<'a> {
     }
 }
 
-/// Finds how an attempt ended. The engine settles a task right after its last attempt.
+/// Finds the result of an attempt among the events before.
 pub(super) fn result_of(wanted: AttemptSeq, events: &[Event]) -> Option<&AttemptResult> {
+    // From the end, because the engine settles a task right after its last attempt. A suspect is
+    // settled later, perhaps in another batch: then there is no result to show.
     events.iter().rev().find_map(|event| {
         let EventKind::AttemptEnded { seq, result, .. } = &event.kind else { return None };
         (*seq == wanted).then_some(result)
@@ -189,7 +192,7 @@ impl LogFormat {
         }
     }
 
-    /// Tells a change to machines; people are told by whatever shows the run beside the log.
+    /// Writes a change by an operator in JSON only; people see it in the bar or the plain lines.
     fn changed(self, at: Timestamp, change: Change, by: Operator) -> Option<String> {
         (self == Self::Json).then(|| written(&JsonEntry::of_change(at, change, by)))
     }
@@ -213,7 +216,7 @@ fn text_line(entry: &LogEntry<'_>) -> String {
     format!("{at} {} {} {what}{seen} in {took} ms{doubt}\n", task.command, task.id)
 }
 
-/// Returns what came back, such as `500 VIAS.00010009 "Internal error."`.
+/// Returns the text of a result, such as `500 VIAS.00010009 "Internal error."`.
 fn seen(result: &AttemptResult) -> String {
     let failure = result.failure.as_ref();
     let status = result.http_status.map(|status| status.to_string());
@@ -225,14 +228,14 @@ fn seen(result: &AttemptResult) -> String {
     parts.filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ")
 }
 
-/// Quotes foreign text so that it cannot seem to end before it does.
+/// Quotes foreign text so that it cannot imitate the end of the quote.
 fn quoted(text: &str) -> String {
     format!("\"{}\"", text.replace('"', r#"\""#))
 }
 
 // For machines.
 
-/// The members of a line; their names are part of the contract, fields are only ever added.
+/// The members of a line. Their names are part of the contract: members are only ever added.
 #[derive(Serialize)]
 struct JsonEntry<'a> {
     at: String,

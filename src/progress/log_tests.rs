@@ -1,4 +1,4 @@
-//! What a log tells of single calls, as text and as JSON.
+//! The lines of a log, as text and as JSON.
 
 use super::*;
 use crate::progress::test_events::TestRun;
@@ -24,7 +24,7 @@ impl Write for Pipe {
     }
 }
 
-fn told(run: &TestRun, verbosity: Verbosity, format: LogFormat) -> String {
+fn output_of(run: &TestRun, verbosity: Verbosity, format: LogFormat) -> String {
     let (sender, written) = mpsc::channel();
     let mut log = Log::new(Box::new(Pipe(sender)), verbosity, format);
     log.on_events(&run.events);
@@ -66,7 +66,7 @@ fn run() -> TestRun {
 
 #[test]
 fn tasks_that_are_not_good_have_a_line() {
-    assert_snapshot!(told(&run(), Verbosity::Tasks, LogFormat::Text), @r#"
+    assert_snapshot!(output_of(&run(), Verbosity::Tasks, LogFormat::Text), @r#"
     2024-07-05T12:00:00.926Z stop 00000000000000000000000000000002 failed after 2 attempts: 500 VIAS.00010009 "Internal error." in 926 ms
     2024-07-05T12:01:00.926Z stop 00000000000000000000000000000003 ambiguous after 1 attempt: timeout "no answer within 60s" in 60,000 ms, in doubt
     "#);
@@ -74,7 +74,7 @@ fn tasks_that_are_not_good_have_a_line() {
 
 #[test]
 fn attempts_have_a_line_when_asked_for() {
-    assert_snapshot!(told(&run(), Verbosity::Attempts, LogFormat::Text), @r#"
+    assert_snapshot!(output_of(&run(), Verbosity::Attempts, LogFormat::Text), @r#"
     2024-07-05T12:00:00.000Z stop 00000000000000000000000000000001 attempt 1: 200 in 213 ms
     2024-07-05T12:00:00.213Z stop 00000000000000000000000000000002 attempt 1: 500 VIAS.00010009 "Internal error." in 213 ms
     2024-07-05T12:00:00.926Z stop 00000000000000000000000000000002 attempt 2: 500 VIAS.00010009 "Internal error." in 213 ms
@@ -86,7 +86,7 @@ fn attempts_have_a_line_when_asked_for() {
 
 #[test]
 fn machines_read_the_same_members_in_each_line() {
-    assert_snapshot!(told(&run(), Verbosity::Attempts, LogFormat::Json), @r#"
+    assert_snapshot!(output_of(&run(), Verbosity::Attempts, LogFormat::Json), @r#"
     {"at":"2024-07-05T12:00:00.000Z","event":"attempt_ended","id":"00000000000000000000000000000001","command":"stop","attempt":1,"http_status":200,"outcome":null,"error_kind":null,"error_code":null,"error_msg":null,"duration_ms":213,"change":null,"by":null}
     {"at":"2024-07-05T12:00:00.213Z","event":"attempt_ended","id":"00000000000000000000000000000002","command":"stop","attempt":1,"http_status":500,"outcome":null,"error_kind":"service","error_code":"VIAS.00010009","error_msg":"Internal error.","duration_ms":213,"change":null,"by":null}
     {"at":"2024-07-05T12:00:00.926Z","event":"attempt_ended","id":"00000000000000000000000000000002","command":"stop","attempt":2,"http_status":500,"outcome":null,"error_kind":"service","error_code":"VIAS.00010009","error_msg":"Internal error.","duration_ms":213,"change":null,"by":null}
@@ -101,7 +101,7 @@ fn machines_read_what_operators_changed() {
     let mut run = TestRun::new(10, 0);
     let (change, by) = (Change::Rate("5/s".parse().ok()), Operator::Process(7));
     run.emit(EventKind::RunChanged { change, by });
-    assert_snapshot!(told(&run, Verbosity::Tasks, LogFormat::Json), @r#"{"at":"2024-07-05T12:00:00.000Z","event":"run_changed","id":null,"command":null,"attempt":null,"http_status":null,"outcome":null,"error_kind":null,"error_code":null,"error_msg":null,"duration_ms":null,"change":"rate 5/s","by":"process 7"}"#);
+    assert_snapshot!(output_of(&run, Verbosity::Tasks, LogFormat::Json), @r#"{"at":"2024-07-05T12:00:00.000Z","event":"run_changed","id":null,"command":null,"attempt":null,"http_status":null,"outcome":null,"error_kind":null,"error_code":null,"error_msg":null,"duration_ms":null,"change":"rate 5/s","by":"process 7"}"#);
 }
 
 #[test]
@@ -131,12 +131,12 @@ fn hostile() -> TestRun {
 
 #[test]
 fn foreign_text_stays_on_its_line() {
-    assert_snapshot!(told(&hostile(), Verbosity::Tasks, LogFormat::Text), @r#"2024-07-05T12:00:00.000Z stop 00000000000000000000000000000001 failed after 1 attempt: 400 APIG.\u{1b}[2J "a \"b\"\u{a}stop \u{202e}x\u{9b}31m 限流 💥\u{7f}" in 0 ms"#);
+    assert_snapshot!(output_of(&hostile(), Verbosity::Tasks, LogFormat::Text), @r#"2024-07-05T12:00:00.000Z stop 00000000000000000000000000000001 failed after 1 attempt: 400 APIG.\u{1b}[2J "a \"b\"\u{a}stop \u{202e}x\u{9b}31m 限流 💥\u{7f}" in 0 ms"#);
 }
 
 #[test]
 fn foreign_text_is_whole_and_ascii_in_json() {
-    let line = told(&hostile(), Verbosity::Tasks, LogFormat::Json);
+    let line = output_of(&hostile(), Verbosity::Tasks, LogFormat::Json);
     assert!(line.trim_end().chars().all(|character| matches!(character, ' '..='~')), "{line}");
     let entry: serde_json::Value = serde_json::from_str(&line).unwrap();
     assert_eq!(entry["error_msg"], "a \"b\"\nstop \u{202e}x\u{9b}31m 限流 \u{1f4a5}\u{7f}");

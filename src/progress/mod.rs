@@ -1,8 +1,8 @@
-//! Shows a run while it is under way: as a bar, as plain lines, as a log.
+//! Shows a run while it is under way: as a bar, as plain lines, as a log, as events.
 //!
-//! Everything shown follows from events, which are shown only once they are durable. Nothing
-//! here can stop a run: what cannot be written is not written. Opens no standard stream; the
-//! caller hands over the terminal or the writer.
+//! Everything is derived from durable events. Nothing here can stop a run: errors of a writer are
+//! ignored. Opens no standard stream; the caller passes the terminal or the writer. See
+//! `docs/GLOSSARY.md`: event, hold, slot.
 
 mod bar;
 mod estimate;

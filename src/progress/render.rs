@@ -1,7 +1,7 @@
-//! Says where a run stands: for a terminal of some width, and as one plain line.
+//! Words the progress of a run: for a terminal of some width, and as one plain line.
 //!
-//! Pure: the same tally at the same time gives the same text. A bar never exceeds its width,
-//! whatever the numbers, and drops nothing: what does not fit beside the bar goes below it.
+//! Pure: the same tally at the same time gives the same text. A bar never exceeds its width, and
+//! omits nothing: figures that do not fit beside the bar go below it.
 
 use super::layout::Colour;
 use super::layout::DisplayLine;
@@ -25,19 +25,19 @@ use crate::text::printable;
 use crate::text::span;
 use std::time::Duration;
 
-/// Below so many columns nothing can be said.
+/// The fewest columns in which anything is shown.
 const LEAST_WIDTH: usize = 10;
-/// The least and the most columns of the bar between its brackets.
+/// The fewest and the most columns of the bar between its brackets.
 const BAR_COLUMNS: (usize, usize) = (8, 30);
-/// How long one picture of the spinner stays, in microseconds.
+/// The time for which one picture of the spinner stays, in microseconds.
 const SPIN_MICROS: i64 = 100_000;
 const SPINNER: [char; 10] = ['⠋', '⠙', '⠹', '⠸', '⠼', '⠴', '⠦', '⠧', '⠇', '⠏'];
-/// One column of the bar, by how many eighths of it are full.
+/// One column of the bar, by the number of its eighths that are full.
 const EIGHTHS: [char; 9] = [' ', '▏', '▎', '▍', '▌', '▋', '▊', '▉', '█'];
-/// How much is shown of what a call came to that got no answer.
+/// The most columns of the last error during an outage.
 const TROUBLE_COLUMNS: usize = 80;
 
-/// Returns the lines a terminal of that many columns shows; none before the run has started.
+/// Returns the lines for a terminal of that many columns; none before the run has started.
 pub fn render_bar(tally: &Tally, now: Timestamp, width: u16, style: Style) -> Vec<String> {
     let width = usize::from(width);
     if width < LEAST_WIDTH || (!tally.has_started() && tally.pages() == 0) {
@@ -58,9 +58,9 @@ pub fn render_bar(tally: &Tally, now: Timestamp, width: u16, style: Style) -> Ve
     lines.iter().map(|line| line.painted(style)).collect()
 }
 
-/// Returns where the run stands as one plain line of a log.
+/// Returns the progress of the run as one plain line.
 pub fn render_line(tally: &Tally, now: Timestamp) -> String {
-    let mut text = standing(tally);
+    let mut text = progress(tally);
     if tally.ended().is_none() {
         text = format!("{text}, {}", rate(tally, now).trim_start());
         text.extend(eta(tally, now).map(|eta| format!(", {eta}")));
@@ -73,18 +73,18 @@ pub fn render_line(tally: &Tally, now: Timestamp) -> String {
     text
 }
 
-fn standing(tally: &Tally) -> String {
+fn progress(tally: &Tally) -> String {
     let tasks = plural(tally.selected(), "task", "tasks");
     format!("{} of {tasks} settled, {}%", grouped(tally.done()), tally.percent())
 }
 
-// The bar and what stands beside it.
+// The bar and the figures beside it.
 
-/// Puts all figures beside the bar, or only the percentage, or shows no bar at all.
+/// Puts all figures beside the bar, or only the percentage, or omits the bar.
 fn head(tally: &Tally, now: Timestamp, width: usize) -> Vec<DisplayLine> {
     let (percent, eta) = (format!("{:>2}%", tally.percent()), eta(tally, now).unwrap_or_default());
     let (done, rate) = (done(tally), rate(tally, now));
-    // Padded, so that the bar keeps its length while the time left changes its.
+    // Padded, so that the bar keeps its length while that of the time left changes.
     let all = format!("{done}  {percent}  {rate}  {eta:<10}");
     if let Some(line) = beside_bar(tally, now, &all, width) {
         return vec![line];
@@ -158,7 +158,7 @@ fn eta(tally: &Tally, now: Timestamp) -> Option<String> {
     tally.eta(now).map(|eta| format!("eta {}", coarse(eta)))
 }
 
-/// Returns a time the coarser the longer it is: nobody needs the seconds of an hour.
+/// Returns a time, rounded more coarsely the longer it is, because hours need no seconds.
 fn coarse(time: Duration) -> String {
     let seconds = whole_seconds(time);
     let step = match seconds {
@@ -172,7 +172,7 @@ fn coarse(time: Duration) -> String {
     }
 }
 
-/// Rounds up: what counts down to zero has a second left until it is over.
+/// Rounds up, so that a countdown shows zero only when it is over.
 fn whole_seconds(time: Duration) -> u64 {
     time.as_millis().div_ceil(1_000).try_into().unwrap_or(u64::MAX)
 }
@@ -212,7 +212,7 @@ fn counted(count: u64, what: &str) -> String {
     format!("{} {what}", grouped(count))
 }
 
-// What is out of the ordinary.
+// The notice of an unusual condition.
 
 fn notice(tally: &Tally, now: Timestamp) -> Option<String> {
     if let Some(stats) = tally.ended() {
@@ -222,6 +222,7 @@ fn notice(tally: &Tally, now: Timestamp) -> Option<String> {
             Some(reason) => format!("stopped after {elapsed}: {}", why_stopped(reason)),
         });
     }
+    // The most final condition wins: a run that stops ignores its pause, and a pause its hold.
     let stopping = tally.stopping().map(|reason| stopping(reason, tally.on_wire()));
     let paused = || tally.paused_since().map(paused);
     stopping.or_else(paused).or_else(|| tally.hold().map(|hold| held(tally, hold, now)))
@@ -231,7 +232,7 @@ fn paused(since: Timestamp) -> String {
     format!("paused by hand since {}", time_of_day(since))
 }
 
-/// Says what an operator changed.
+/// Returns the text for a change by an operator.
 pub(super) fn changed(change: Change, by: Operator) -> String {
     match change {
         Change::Paused => format!("paused by {by}: nothing new is sent"),
@@ -243,13 +244,13 @@ pub(super) fn changed(change: Change, by: Operator) -> String {
     }
 }
 
-/// Says how far the states of the tasks were read.
+/// Returns the text for the progress of a survey.
 pub(super) fn reading(tally: &Tally) -> String {
     let pages = plural(tally.pages(), "page", "pages");
     format!("reading the states of the tasks: {pages} of the list")
 }
 
-/// Says what the states of the tasks were before anything was sent.
+/// Returns the text for the result of a survey.
 pub(super) fn surveyed(counts: &SurveyCounts) -> String {
     let parts = [
         (counts.will_change, "to change"),
@@ -259,12 +260,12 @@ pub(super) fn surveyed(counts: &SurveyCounts) -> String {
         (counts.unknown, "unknown to the project"),
         (counts.unread, "not read"),
     ];
-    let told = parts.into_iter().filter(|&(count, _)| count > 0);
-    let told: Vec<String> = told.map(|(count, what)| counted(count, what)).collect();
-    format!("the states were read: {}", told.join(", "))
+    let shown = parts.into_iter().filter(|&(count, _)| count > 0);
+    let shown: Vec<String> = shown.map(|(count, what)| counted(count, what)).collect();
+    format!("the states were read: {}", shown.join(", "))
 }
 
-/// Says why a run stops and what it still waits for.
+/// Returns the text for a run that stops: the reason, and the calls it still waits for.
 pub(super) fn stopping(reason: &StopReason, on_wire: u64) -> String {
     let why = why_stopped(reason);
     match on_wire {
@@ -275,12 +276,12 @@ pub(super) fn stopping(reason: &StopReason, on_wire: u64) -> String {
     }
 }
 
-/// Says why a run waits and until when, and of a service that is away also how that was seen.
+/// Returns the text for a hold: its reason and its end, and during an outage the last error.
 pub(super) fn held(tally: &Tally, hold: Hold, now: Timestamp) -> String {
     let why = match hold.reason {
         HoldReason::Throttled => "the service asked for fewer calls",
         HoldReason::Away => "the service is away, one call at a time asks for it",
-        // They come when they come.
+        // No end is shown, because the time of a renewal is unknown.
         HoldReason::Credentials => return "the credentials are being renewed".into(),
     };
     let until = match whole_seconds(hold.until.since(now)) {

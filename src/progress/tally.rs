@@ -1,7 +1,7 @@
-//! Keeps count of a run from its events.
+//! Counts the progress of a run from its events.
 //!
-//! A pure value: what it says follows from the events it took and the time it is asked for.
-//! It never forgets a settled task and never counts one twice; it formats nothing.
+//! A pure value: its answers depend only on the events it took and on the given time. It counts
+//! each settled task exactly once, and formats nothing.
 
 use super::estimate::Sendings;
 use super::estimate::SettlingRate;
@@ -23,12 +23,12 @@ use crate::task::Rate;
 use std::collections::HashSet;
 use std::time::Duration;
 
-/// The longest time left that is worth telling.
+/// The longest time left that is returned.
 const LONGEST_ETA: Duration = Duration::from_secs(100 * 86_400);
-/// What sendings are counted by where no limit says so.
+/// The window in which calls are counted if there is no rate limit.
 const SECOND: Duration = Duration::from_secs(1);
 
-/// Where a run stands, as far as its events tell.
+/// The progress of a run, according to its events.
 ///
 /// ```
 /// use batchctl::clock::Timestamp;
@@ -47,15 +47,15 @@ pub struct Tally {
     baseline: Option<Baseline>,
     outcomes: OutcomeCounts,
     surveyed: SurveyCounts,
-    /// Pages of the list that were asked for before anything was sent.
+    /// The pages of the list that were requested before anything was sent.
     pages: u64,
     arrived: u64,
-    /// Where those are that have not arrived, once somebody looks.
+    /// The tasks that have not arrived, according to the last verify round.
     under_way: Option<ArrivalCounts>,
     attempts: u64,
-    /// Attempts that were begun and have no end; some may not have left.
+    /// The attempts that were begun and have not ended; some may not have left.
     begun: u64,
-    /// Whose next attempt is due later, or due and not admitted yet.
+    /// The tasks that wait for another attempt, due or not.
     waiting: HashSet<Ordinal>,
     hold: Option<Hold>,
     trouble: Option<Trouble>,
@@ -64,58 +64,59 @@ pub struct Tally {
     ended: Option<(Timestamp, RunStats)>,
 }
 
-/// What is known from the start on, and measured against it.
+/// The values of the start, and the estimates that are measured against them.
 #[derive(Debug, Clone)]
 struct Baseline {
     at: Timestamp,
     set_out: RunStarted,
     sendings: Sendings,
     settling: SettlingRate,
-    /// The most calls that can have been on the wire at a time.
+    /// The most calls that can have been on the wire at a time, over all changes.
     slots: usize,
 }
 
-/// What a call came to that got no answer, or that the service could not serve.
+/// The failure of a call without an answer, or with a 5xx answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Trouble {
     /// The status of the answer, if one came.
     pub http_status: Option<u16>,
-    /// What it said, or what was seen instead; untrusted.
+    /// The message of the answer or of the connection; untrusted.
     pub message: String,
 }
 
-/// A wait of the whole run.
+/// A hold of the whole run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Hold {
-    /// When it began.
+    /// The time at which it began.
     pub since: Timestamp,
-    /// When it is over, as far as is known.
+    /// Its expected end.
     pub until: Timestamp,
-    /// Why.
+    /// Its reason.
     pub reason: HoldReason,
 }
 
 impl Baseline {
-    /// Counts by the window of a new limit, from now on where that is another one.
+    /// Counts by the window of a new limit, from now on if the window differs.
     fn limit_rate(&mut self, at: Timestamp, limit: Option<Rate>) {
         let before = window_of(&self.set_out);
         self.set_out.rate_limit = limit;
         self.set_out.finds_rate = false;
         let now = window_of(&self.set_out);
+        // Counts of another window cannot be converted; those of the same window stay valid.
         if now != before {
             self.sendings = Sendings::new(at, now);
         }
     }
 }
 
-/// Returns by which window sendings are counted.
+/// Returns the window in which calls are counted.
 fn window_of(set_out: &RunStarted) -> Duration {
     let limit = set_out.rate_limit.filter(|_| !set_out.finds_rate);
     limit.map_or(SECOND, |rate| rate.window)
 }
 
 impl Tally {
-    /// Takes note of what happened, oldest first.
+    /// Takes events, oldest first.
     pub fn take(&mut self, events: &[Event]) {
         for Event { at, kind } in events {
             self.take_one(*at, kind);
@@ -144,8 +145,10 @@ impl Tally {
         }
     }
 
-    /// A start begins the count anew: it says itself what was settled before. What the survey
-    /// of this process settled is a part of that.
+    /// Returns the tally after a start, which begins the count anew.
+    ///
+    /// The event contains the number of tasks settled before. The survey of this process settled
+    /// some of them; those keep their outcomes.
     fn starting(&self, at: Timestamp, set_out: &RunStarted) -> Self {
         let surveyed = self.surveyed;
         let mut outcomes = OutcomeCounts::default();
@@ -195,6 +198,7 @@ impl Tally {
     }
 
     fn attempt_withdrawn(&mut self) {
+        // Saturating, because a watcher that was too slow may have missed the start.
         self.attempts = self.attempts.saturating_sub(1);
         self.begun = self.begun.saturating_sub(1);
         if let Some(baseline) = &mut self.baseline {
@@ -210,6 +214,7 @@ impl Tally {
     }
 
     fn run_held(&mut self, at: Timestamp, until: Timestamp, reason: HoldReason) {
+        // A hold may be extended; it still began with its first event.
         let since = self.hold.map_or(at, |hold| hold.since);
         self.hold = Some(Hold { since, until, reason });
         if let Some(baseline) = &mut self.baseline {
@@ -231,7 +236,7 @@ impl Tally {
                 self.paused_since = Some(at);
                 baseline.settling.held(at);
             }
-            // The run goes on by itself, at once or after a hold, and says so.
+            // The hold ends with its own event, at once or after the service's wait.
             Change::Resumed => self.paused_since = None,
             Change::Rate(limit) => baseline.limit_rate(at, limit),
             Change::Concurrency(most) => {
@@ -242,29 +247,29 @@ impl Tally {
         }
     }
 
-    // What it came to.
+    // The answers.
 
-    /// Tells whether a process began to carry out the run.
+    /// Returns whether a process began to send calls of the run.
     pub fn has_started(&self) -> bool {
         self.baseline.is_some()
     }
 
-    /// Returns the number of tasks in all.
+    /// Returns the number of selected tasks.
     pub fn selected(&self) -> u64 {
         self.baseline.as_ref().map_or(0, |baseline| baseline.set_out.selected)
     }
 
-    /// Returns how many tasks had their outcome before this process began.
+    /// Returns the number of tasks with an outcome before this process began.
     pub fn settled_before(&self) -> u64 {
         self.baseline.as_ref().map_or(0, |baseline| baseline.set_out.settled)
     }
 
-    /// Returns how many tasks have their outcome by now.
+    /// Returns the number of tasks that have an outcome now.
     pub fn done(&self) -> u64 {
         self.settled_before() + self.outcomes.selected()
     }
 
-    /// Returns how much of the tasks is done: 100 only when all of them are.
+    /// Returns the percentage of settled tasks, rounded down: 100 only if all are settled.
     pub fn percent(&self) -> u64 {
         match self.selected() {
             0 => 100,
@@ -272,64 +277,64 @@ impl Tally {
         }
     }
 
-    /// Returns how many tasks this process settled with each outcome.
+    /// Returns the number of tasks that this process settled with each outcome.
     pub fn outcomes(&self) -> &OutcomeCounts {
         &self.outcomes
     }
 
-    /// Returns how many pages of the list were asked for so far, while nothing was sent.
+    /// Returns the number of pages that were requested before anything was sent.
     pub fn pages(&self) -> u64 {
         self.pages
     }
 
-    /// Returns how many tasks this process has seen where they were sent.
+    /// Returns the number of tasks that this process has seen arrive.
     pub fn arrived(&self) -> u64 {
         self.arrived
     }
 
-    /// Returns how many tasks were sent and are not there yet, as far as somebody looks.
+    /// Returns the number of tasks that have not arrived, according to the last verify round.
     pub fn settling(&self) -> u64 {
         self.under_way.map_or(0, |counts| counts.on_the_way)
     }
 
-    /// Returns how many of those that were sent are in trouble instead.
+    /// Returns the number of tasks in trouble, according to the last verify round.
     pub fn stuck(&self) -> u64 {
         self.under_way.map_or(0, |counts| counts.stuck)
     }
 
-    /// Returns how many attempts this process made.
+    /// Returns the number of attempts of this process.
     pub fn attempts(&self) -> u64 {
         self.attempts
     }
 
-    /// Returns how many calls are on the wire; after the end, how many were given up there.
+    /// Returns the number of calls on the wire; after the end, of those given up there.
     ///
-    /// What is begun ahead is not on it: never more are told than there are slots.
+    /// At most the number of slots, because attempts of the lookahead are not on the wire.
     pub fn on_wire(&self) -> u64 {
         let slots = self.baseline.as_ref().map_or(u64::MAX, |baseline| baseline.slots as u64);
         self.begun.min(slots)
     }
 
-    /// Returns how many tasks wait before they are sent again.
+    /// Returns the number of tasks that wait to be sent again.
     pub fn waiting(&self) -> u64 {
         self.waiting.len() as u64
     }
 
-    /// Returns the most calls that are on the wire at a time.
+    /// Returns the number of slots.
     pub fn concurrency(&self) -> usize {
         self.baseline.as_ref().map_or(0, |baseline| baseline.set_out.concurrency)
     }
 
-    /// Returns the most sendings in one window, if there is a limit that stays.
+    /// Returns the rate limit, if there is a fixed one.
     pub fn rate_limit(&self) -> Option<Rate> {
         let set_out = &self.baseline.as_ref()?.set_out;
         set_out.rate_limit.filter(|_| !set_out.finds_rate)
     }
 
-    /// Returns how many calls were just sent per window of the limit, or per second without one.
+    /// Returns the calls just sent per window of the limit, or per second without one.
     ///
-    /// No more than the limit: events tell when attempts were admitted. They leave a commit later,
-    /// which is now shorter and now longer, and it is then that the limit holds exactly.
+    /// At most the limit. Events have the time of admission; calls are sent one commit later, whose
+    /// length varies, and the limit is exact only at that moment.
     pub fn rate(&self, now: Timestamp) -> f64 {
         let admitted =
             self.baseline.as_ref().map_or(0.0, |baseline| baseline.sendings.per_window(now));
@@ -337,40 +342,41 @@ impl Tally {
         admitted.min(most)
     }
 
-    /// Returns the wait of the whole run, if it waits.
+    /// Returns the present hold, if there is one.
     pub fn hold(&self) -> Option<Hold> {
         self.hold
     }
 
-    /// Returns what the last call came to that got no answer, or that the service could not serve.
+    /// Returns the last failure without an answer, or with a 5xx answer.
     pub fn trouble(&self) -> Option<&Trouble> {
         self.trouble.as_ref()
     }
 
-    /// Returns since when an operator keeps the run from sending, if one does.
+    /// Returns the time at which an operator paused the run, if it is paused.
     pub fn paused_since(&self) -> Option<Timestamp> {
         self.paused_since
     }
 
-    /// Returns why no new attempt is admitted, if none is.
+    /// Returns why the run is stopping, if it is.
     pub fn stopping(&self) -> Option<&StopReason> {
         self.stopping.as_ref()
     }
 
-    /// Returns what the process saw in the end, once it has ended.
+    /// Returns the summary of the process's part, once it has ended.
     pub fn ended(&self) -> Option<&RunStats> {
         self.ended.as_ref().map(|(_, stats)| stats)
     }
 
-    /// Returns how long the process has been at it, or was.
+    /// Returns the time since the start, or from the start to the end.
     pub fn elapsed(&self, now: Timestamp) -> Duration {
         let until = self.ended.as_ref().map_or(now, |&(at, _)| at);
         self.baseline.as_ref().map_or(Duration::ZERO, |baseline| until.since(baseline.at))
     }
 
-    /// Returns the time left: at the recent rate, at the limit at best, after the present wait.
+    /// Returns the time left, at the recent rate or the limit (the slower one), after the present
+    /// hold.
     ///
-    /// Nothing while too little was seen to tell or the run is paused, and once it stops or is done.
+    /// `None` if too little was observed, or if the run is paused, is stopping or has ended.
     pub fn eta(&self, now: Timestamp) -> Option<Duration> {
         let left = self.selected().saturating_sub(self.done());
         let stands_still = self.stopping.is_some() || self.paused_since.is_some();

@@ -1,4 +1,4 @@
-//! What a tally counts, told as short stories.
+//! The counts of a tally, after short runs.
 
 use super::*;
 use crate::progress::test_events::NOON;

@@ -1,4 +1,4 @@
-//! Tells runs as events, for the tests of this folder: short words, exact times.
+//! Builds the events of runs for the tests of this folder, with short calls and exact times.
 
 use crate::clock::Timestamp;
 use crate::event::AttemptResult;
@@ -26,12 +26,12 @@ pub(super) fn noon_plus(millis: u64) -> Timestamp {
     NOON.plus_micros(i64::try_from(millis).unwrap() * 1_000)
 }
 
-/// A run that is being told; every word happens at the present millisecond.
+/// A run under construction; each call emits events at the present millisecond.
 pub(super) struct TestRun {
     pub(super) events: Vec<Event>,
     millis: u64,
     seq: u64,
-    /// When each task was first sent, and how often it was.
+    /// The time of each task's first attempt, and the number of its attempts.
     sent: HashMap<u32, (Timestamp, u32)>,
 }
 

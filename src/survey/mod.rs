@@ -1,8 +1,9 @@
 //! Reads the states of batch tasks: page after page of the list, at the rate of the run.
 //!
-//! One page is asked for at a time, and each request is a sending like any other: its start is
-//! durable before it leaves, and no window holds one too many. What a page claims is not believed:
-//! a walk that cannot be trusted to have seen every task says so. Must not know stores or displays.
+//! One page is requested at a time. Requests follow the rules of all requests: the start is
+//! durable before it leaves, and no window exceeds the rate. The totals of a page are not trusted:
+//! a walk that may have missed a task ends with a gap. Must not know stores or displays. See
+//! `docs/GLOSSARY.md`: walk, gap, survey, verify.
 
 mod pages;
 mod walk;

@@ -1,7 +1,8 @@
-//! Decides from the pages so far which one is next, and whether every task has been seen.
+//! Decides from the pages so far which page is next, and whether every task was seen.
 //!
-//! Pure. A service may repeat a page, change its total, or give more or less than it claims; a
-//! walk always ends, and never calls itself whole if it may not be.
+//! Pure. A service may repeat a page, change its total, or return more or less than it claims. A
+//! walk always ends, and is never called whole if it may have missed a task. See
+//! `docs/GLOSSARY.md`: gap.
 
 use crate::api::LAST_PAGE;
 use crate::api::PAGE_SIZE;
@@ -13,28 +14,28 @@ use std::hash::DefaultHasher;
 use std::hash::Hash;
 use std::hash::Hasher;
 
-/// Why a walk through the list may have missed tasks.
+/// The reason why a walk may have missed tasks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Gap {
-    /// A page came twice.
+    /// The service returned a page twice.
     Repeated {
-        /// Its number.
+        /// The number of the second one.
         page: u32,
     },
-    /// There were fewer tasks than the list said.
+    /// The list had fewer tasks than its total.
     Short {
-        /// How many there were.
+        /// The number of tasks in all pages.
         seen: u64,
-        /// How many there should have been.
+        /// The total of the list.
         total: u64,
     },
-    /// The list became shorter meanwhile: what is behind the gap has moved to a page already seen.
+    /// The list became shorter during the walk: a task may have moved to a page already seen.
     Shrank,
-    /// There are more pages than the service gives.
+    /// The list has more pages than the service returns.
     Endless,
-    /// Entries without an id.
+    /// Some entries have no id.
     Nameless {
-        /// How many.
+        /// The number of such entries.
         count: u64,
     },
     /// A page could not be read.
@@ -53,29 +54,29 @@ impl fmt::Display for Gap {
             Self::Shrank => f.write_str("the list became shorter while it was read"),
             Self::Endless => write!(f, "the list has more than {LAST_PAGE} pages"),
             Self::Nameless { count } => write!(f, "{count} entries of the list have no id"),
-            Self::Unread(failure) => write!(f, "the list cannot be read: {}", told(failure)),
+            Self::Unread(failure) => write!(f, "the list cannot be read: {}", text_of(failure)),
             Self::Unauthorised(failure) => {
-                write!(f, "the credentials were refused: {}", told(failure))
+                write!(f, "the credentials were refused: {}", text_of(failure))
             }
         }
     }
 }
 
-fn told(failure: &Failure) -> String {
+fn text_of(failure: &Failure) -> String {
     match failure.code.as_str() {
         "" => failure.message.clone(),
         code => format!("{code}: {}", failure.message),
     }
 }
 
-/// What follows a page.
+/// The next step after a page.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Next {
     /// The page of this number.
     Page(u32),
-    /// Nothing: every task has been seen.
+    /// The walk ends: every task was seen.
     Whole,
-    /// Nothing, although a task may have been missed.
+    /// The walk ends, although a task may have been missed.
     Gap(Gap),
 }
 
@@ -91,9 +92,10 @@ pub(super) struct Pages {
 }
 
 impl Pages {
-    /// Takes note of the next page.
+    /// Takes the next page and decides what follows.
     pub(super) fn take(&mut self, page: &Page) -> Next {
         self.number += 1;
+        // Entries without an id count: the total of the list includes them.
         let size = page.tasks.len() as u64 + page.nameless;
         self.nameless += page.nameless;
         self.shrank |= page.total < self.total;
@@ -101,14 +103,16 @@ impl Pages {
         if size == 0 {
             return self.end();
         }
+        // Without this check, a service that ignores the page number would be read for ever.
         if !self.prints.insert(print(page)) {
             return Next::Gap(Gap::Repeated { page: self.number });
         }
         self.seen += size;
         let is_full = size >= PAGE_SIZE as u64;
         match self.total {
-            // A page that is shorter than was asked for may be all that the service gives at once.
+            // A short page is not the end: the service may return fewer entries than requested.
             Some(total) if self.seen < total => self.next(),
+            // More than the total: the list has grown, and a full page suggests yet another.
             Some(total) if self.seen > total && is_full => self.next(),
             Some(_) => self.end(),
             None => self.next(),
@@ -123,6 +127,7 @@ impl Pages {
     }
 
     fn end(&self) -> Next {
+        // The gravest reason first: after a shift, even a matching number of tasks proves nothing.
         match self.total {
             _ if self.shrank => Next::Gap(Gap::Shrank),
             Some(total) if self.seen < total => Next::Gap(Gap::Short { seen: self.seen, total }),
@@ -132,8 +137,10 @@ impl Pages {
     }
 }
 
-/// Returns what tells a page from others: its ids, in order.
+/// Returns a fingerprint of a page: the hash of its ids, in order.
 fn print(page: &Page) -> u64 {
+    // Hashes instead of ids keep memory small: ten thousand pages take some hundred kilobytes. A
+    // collision would only report a gap that is none.
     let mut hasher = DefaultHasher::new();
     page.tasks.iter().for_each(|task| task.id.hash(&mut hasher));
     hasher.finish()

@@ -1,6 +1,7 @@
-//! One walk through the list at a time: asks for pages, as the pacer allows, and hands them on.
+//! Walks through the list: requests pages as the pacer allows, and passes them on.
 //!
-//! Dropping a walk gives it up; what was handed on until then is all that is known.
+//! The second loop of the library, beside the dispatcher's. It is sequential, so it needs neither
+//! slots nor a breaker. Dropping a walk ends it; the pages passed on so far stay valid.
 
 use super::pages::Gap;
 use super::pages::Next;
@@ -31,48 +32,48 @@ use tokio::time::sleep;
 use tokio::time::sleep_until;
 use tokio::time::timeout;
 
-/// Where requests are made durable, and pages go to.
+/// Makes requests durable, and takes the pages of a walk.
 pub trait PageSink {
-    /// Why it cannot go on; ends the walk.
+    /// An error that ends the walk.
     type Error;
 
-    /// Makes durable that a request may leave from then on.
+    /// Makes durable that a request may leave from that time on.
     fn request(&mut self, leaves: Timestamp) -> impl Future<Output = Result<(), Self::Error>>;
 
-    /// Takes a page, and says whether more are wanted.
+    /// Takes a page, and returns whether more are needed.
     fn page(&mut self, page: Page) -> impl Future<Output = Result<WalkStep, Self::Error>>;
 }
 
-/// Whether a walk goes on.
+/// Whether a walk continues.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WalkStep {
-    /// More pages are wanted.
+    /// More pages are needed.
     More,
-    /// Everything that was looked for has been seen.
+    /// All tasks that are searched for were seen.
     Enough,
 }
 
-/// How a walk ended.
+/// The end of a walk.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum WalkEnd {
-    /// Every task of the list was seen, or all that were looked for.
+    /// Every task of the list was seen, or every task that was searched for.
     Whole,
     /// A task may have been missed.
     Gap(Gap),
 }
 
-/// How lists are read.
+/// The settings of a walk.
 #[derive(Debug, Clone, Copy)]
 pub struct WalkerSettings {
-    /// The most sendings in a window.
+    /// The rate limit, if there is one.
     pub rate: Option<Rate>,
-    /// How long one request may take.
+    /// The longest time that one request may take.
     pub timeout: Duration,
-    /// How often a page is asked for before the walk is given up; throttled answers do not count.
+    /// The most requests for one page before the walk ends; throttled answers do not count.
     pub max_attempts: NonZeroU32,
 }
 
-/// Walks through the list, at the rate it shares with all other sendings of the run.
+/// Walks through the list, at the rate that all requests of the run share.
 pub struct Walker<'a, A> {
     api: &'a A,
     settings: WalkerSettings,
@@ -83,20 +84,21 @@ pub struct Walker<'a, A> {
 }
 
 impl<'a, A: TaskApi> Walker<'a, A> {
-    /// Returns a walker that knows the last sendings before it, the oldest first.
+    /// Returns a walker that knows the last sending times before it, the oldest first.
     pub fn new(api: &'a A, settings: WalkerSettings, clock: Clock, sent: &[Timestamp]) -> Self {
         let mut pacer = Pacer::new(settings.rate, clock.instant().into());
+        // The rate counts across phases and sessions, so a new pacer must not begin empty.
         let past = sent.iter().filter_map(|&at| clock.past_instant(at));
         past.for_each(|at| pacer.recall(at.into()));
         Self { api, settings, pacer, clock, jitter: fastrand::Rng::new(), sent: Vec::new() }
     }
 
-    /// Returns when requests were sent since this was last asked, the oldest first.
+    /// Takes the times of the requests since the last call, the oldest first.
     pub fn take_sent(&mut self) -> Vec<Timestamp> {
         std::mem::take(&mut self.sent)
     }
 
-    /// Walks through all pages, until there are no more or no more are wanted.
+    /// Walks through all pages, until there are no more or no more are needed.
     ///
     /// # Errors
     ///
@@ -125,18 +127,20 @@ impl<'a, A: TaskApi> Walker<'a, A> {
         }
     }
 
-    /// Asks for a page as often as the policy allows.
+    /// Requests a page as often as the policy allows.
     async fn page<N: PageSink>(
         &mut self,
         filter: &ListFilter,
         number: u32,
         notes: &mut N,
     ) -> Result<Result<Page, Gap>, N::Error> {
+        // `Retry` whatever `--on-doubt` says: reading a list twice changes nothing.
         let policy =
             RetryPolicy { max_attempts: self.settings.max_attempts, on_doubt: OnDoubt::Retry };
         let mut history = AttemptHistory::default();
         loop {
             self.await_turn(notes).await?;
+            // Read before the request: `renew` must know which credentials were refused.
             let generation = self.api.authority().generation();
             let answer = match self.ask(filter, number).await {
                 Listed::Page(page) => return Ok(Ok(page)),
@@ -147,11 +151,12 @@ impl<'a, A: TaskApi> Walker<'a, A> {
             history = history.after(finding.verdict);
             match policy.decide(finding.verdict, history, self.jitter.f64()) {
                 Decision::SendAgain { after } => sleep(after).await,
+                // The pacer holds, and `await_turn` waits for it: one place waits for everything.
                 Decision::HoldRun { wait } => {
                     self.pacer.hold((self.clock.instant() + wait).into());
                 }
                 Decision::Settle(_) => return Ok(Err(Gap::Unread(failure))),
-                // Those that were just renewed and are refused at once are not worth renewing.
+                // Renewed credentials that are refused at once would be refused again.
                 Decision::Reauthorise if history.refusals > 1 => {
                     return Ok(Err(Gap::Unauthorised(failure)));
                 }
@@ -164,8 +169,10 @@ impl<'a, A: TaskApi> Walker<'a, A> {
         }
     }
 
-    /// Waits until one more request may leave, and has that made durable before.
+    /// Waits until one more request may leave, and makes its start durable.
     async fn await_turn<N: PageSink>(&mut self, notes: &mut N) -> Result<(), N::Error> {
+        // The same two gates as the dispatcher's: one spreads requests, the other is exact at the
+        // moment of leaving, because the commit between them takes an unknown time.
         while let Admission::NotBefore(due) = self.pacer.admit(self.clock.instant().into()) {
             sleep_until(due.into()).await;
         }
@@ -179,6 +186,8 @@ impl<'a, A: TaskApi> Walker<'a, A> {
 
     async fn ask(&mut self, filter: &ListFilter, number: u32) -> Listed {
         let mut call = pin!(timeout(self.settings.timeout, self.api.list(filter, number)));
+        // The first poll sends. The time is taken right after it, so that no stall of the process
+        // comes between the request and the time for which it counts.
         let first = futures::poll!(call.as_mut());
         let now = self.clock.instant();
         self.pacer.left_by(now.into());

@@ -1,9 +1,9 @@
-//! What went wrong with a call, in the service's words where it sent any.
+//! The reason why a call failed, in the service's words if it sent any.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// Where a call failed; the `error_kind` of results and reports.
+/// The kind of a failure: the `error_kind` of results and reports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum FailureKind {
     /// The name of the endpoint could not be looked up.
@@ -12,9 +12,9 @@ pub enum FailureKind {
     Connect,
     /// The TLS handshake failed.
     Tls,
-    /// It was sent and no answer came in time.
+    /// The call was sent, and no answer came in time.
     Timeout,
-    /// It was sent and the connection ended before the answer did.
+    /// The call was sent, and the connection ended before the answer was complete.
     Reset,
     /// The service asked for fewer calls.
     Throttled,
@@ -24,17 +24,17 @@ pub enum FailureKind {
     Refused,
     /// The service failed, or reported failed sub-tasks.
     Service,
-    /// The answer could not be understood, or contradicted itself.
+    /// The answer could not be parsed, or was inconsistent.
     Body,
-    /// The call was accepted, the task never arrived where it was sent.
+    /// The call was accepted, but the task never reached the state of its command.
     NotReached,
-    /// It was never sent.
+    /// The call was never sent.
     NotSent,
 }
 
-/// The text names no kind of failure.
+/// The text is not a kind of failure.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no kind of failure")]
+#[error("`{0}` is not a kind of failure")]
 pub struct UnknownFailureKind(pub String);
 
 impl FailureKind {
@@ -90,25 +90,25 @@ impl FromStr for FailureKind {
 
 /// Why a call, or some sub-tasks of it, did not succeed.
 ///
-/// All texts come from outside and are untrusted; whoever shows them makes them safe first.
+/// All texts come from outside and are untrusted; they must be made safe before they are shown.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
-    /// Where it failed.
+    /// The kind of failure.
     pub kind: FailureKind,
     /// The service's or the gateway's code, such as `VIAS.00010012`; empty if it sent none.
     pub code: String,
-    /// Its message, or what was seen where it sent none.
+    /// The message of the service, or batchctl's own if the service sent none.
     pub message: String,
     /// The service's reason, empty if it gave none.
     pub reason: String,
-    /// What the service advises, empty if it gave no advice.
+    /// The service's advice, empty if it gave none.
     pub advice: String,
     /// The `error_list` of a 200 that carries failures.
     pub error_list: Vec<String>,
 }
 
 impl Failure {
-    /// Returns a failure that batchctl saw by itself, without a word from the service.
+    /// Returns a failure that batchctl observed itself, without texts of the service.
     pub fn seen(kind: FailureKind, message: impl Into<String>) -> Self {
         Self {
             kind,

@@ -1,4 +1,4 @@
-//! The id of a batch task, checked once at the border and then trusted.
+//! The id of a batch task, checked once where it comes in and then trusted.
 
 use std::fmt;
 use std::str::FromStr;
@@ -10,8 +10,8 @@ const LONGEST: usize = 36;
 
 /// An id that matches the service's own pattern, `^[a-z0-9_-]{4,36}$`.
 ///
-/// Such an id is a path segment as it stands: nothing in it needs escaping, and it can
-/// neither leave its place in a path nor be read as a formula or a terminal's escape.
+/// Such an id is a safe path segment without escaping. It cannot change the path, and it is
+/// neither a formula of a spreadsheet nor an escape sequence of a terminal.
 ///
 /// ```
 /// use batchctl::task::TaskId;
@@ -26,27 +26,27 @@ pub struct TaskId(Box<str>);
 /// Why a text is not an id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum TaskIdError {
-    /// Nothing is there.
+    /// The text is empty.
     #[error("the id is empty")]
     Empty,
-    /// Fewer than four characters.
+    /// The text has fewer than four characters.
     #[error("the id has {length} of at least {SHORTEST} characters")]
     TooShort {
-        /// How many it has.
+        /// The number of characters.
         length: usize,
     },
-    /// More than 36 characters.
+    /// The text has more than 36 characters.
     #[error("the id has {length} characters, {LONGEST} are allowed")]
     TooLong {
-        /// How many it has.
+        /// The number of characters.
         length: usize,
     },
-    /// A character that no id contains.
+    /// The text has a character that no id contains.
     #[error("the id contains {character:?}; only a-z, 0-9, `_` and `-` occur in ids")]
     Character {
         /// The first such character.
         character: char,
-        /// Its place in the text, in characters from 0.
+        /// The place in the text, in characters from 0.
         index: usize,
     },
 }
@@ -62,6 +62,7 @@ impl TaskId {
         if text.is_empty() {
             return Err(TaskIdError::Empty);
         }
+        // Before the length: a bad character explains a wrong length, but not the other way round.
         if let Some(error) = foreign_character(text) {
             return Err(error);
         }
@@ -76,8 +77,8 @@ impl TaskId {
 /// Finds the first character that no id contains.
 fn foreign_character(text: &str) -> Option<TaskIdError> {
     let belongs = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-');
-    // To the end even where one is found: without a branch it takes many bytes at a time, and
-    // every id that is read, stored or read back comes through here.
+    // No early exit: without a branch the loop is vectorised, and each id that is read, stored
+    // or read back passes through it.
     if text.bytes().fold(true, |all, byte| all & belongs(byte)) {
         return None;
     }

@@ -1,6 +1,7 @@
-//! The words every other module speaks: what is started or stopped, and what became of it.
+//! The words of the domain, for all other modules: tasks, commands, outcomes, states, rates.
 //!
-//! Pure values without behaviour of their own. Knows no file, no clock, no service.
+//! Pure values without behaviour of their own. Knows no file, no clock and no service. See
+//! `docs/GLOSSARY.md`: batch task, sub-task, command, outcome, counts.
 
 mod failure;
 mod id;
@@ -28,7 +29,7 @@ pub use state::UnknownTaskState;
 use std::fmt;
 use std::str::FromStr;
 
-/// What is to be done to a batch task; the service's own word for it.
+/// What a run does to a batch task, in the service's own words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Command {
     /// Start every sub-task of the batch task.
@@ -46,7 +47,7 @@ impl Command {
         }
     }
 
-    /// Returns the command that takes this one back.
+    /// Returns the command that reverses this one.
     pub const fn opposite(self) -> Self {
         match self {
             Self::Start => Self::Stop,
@@ -69,7 +70,7 @@ pub struct UnknownCommand;
 impl FromStr for Command {
     type Err = UnknownCommand;
 
-    /// Reads a command, whatever its case and the blanks around it.
+    /// Reads a command, ignoring case and blanks around it.
     fn from_str(text: &str) -> Result<Self, UnknownCommand> {
         let word = text.trim();
         if word.eq_ignore_ascii_case("start") {
@@ -82,9 +83,9 @@ impl FromStr for Command {
     }
 }
 
-/// Where a task stands in the order of a run: its identity there, counted from 0.
+/// The place of a task in its run, counted from 0; it identifies the task there.
 ///
-/// Ordinals of a plan may have gaps, where rows were duplicates.
+/// Ordinals may have gaps, because duplicates are left out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Ordinal(pub u32);
 
@@ -94,7 +95,7 @@ impl fmt::Display for Ordinal {
     }
 }
 
-/// A place in an input, counted from 1 as editors count.
+/// A position in an input, counted from 1 as in editors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Position {
     /// The line.
@@ -103,14 +104,14 @@ pub struct Position {
     pub column: u64,
 }
 
-/// One call of a run: a batch task and what to do to it.
+/// One task of a run: a batch task and the command for it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Task {
-    /// Its place in the run.
+    /// The place in the run.
     pub ordinal: Ordinal,
     /// The batch task.
     pub id: TaskId,
-    /// What to do to it.
+    /// The command for the batch task.
     pub command: Command,
 }
 

@@ -1,4 +1,4 @@
-//! How a call ended, and how many did.
+//! The outcomes of tasks and their counts. See `docs/GLOSSARY.md`: outcome, counts.
 
 use std::fmt;
 use std::ops::Add;
@@ -7,26 +7,26 @@ use std::ops::Index;
 use std::ops::IndexMut;
 use std::str::FromStr;
 
-/// How the call of one batch task ended. Every selected task ends with exactly one.
+/// The outcome of a task. Every selected task ends with exactly one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Outcome {
     /// The service carried it out and no sub-task failed.
     Succeeded,
     /// The service carried it out; some sub-tasks failed and some succeeded.
     Partial,
-    /// Nothing succeeded, or it was refused, or it was never delivered.
+    /// No sub-task succeeded, or the call was refused, or it was never delivered.
     Failed,
-    /// It was sent, and nothing trustworthy came back.
+    /// The call was sent, and no trustworthy answer came back.
     Ambiguous,
-    /// It was already in the state the command leads to, so no call was made.
+    /// The task was already where its command leads, so no call was made.
     Unchanged,
-    /// The run ended before its turn.
+    /// The run ended before the task was sent.
     NotAttempted,
 }
 
-/// The text names no outcome.
+/// The text is not an outcome.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no outcome")]
+#[error("`{0}` is not an outcome")]
 pub struct UnknownOutcome(pub String);
 
 impl Outcome {
@@ -52,7 +52,7 @@ impl Outcome {
         }
     }
 
-    /// Tells whether the task is where the operator wants it.
+    /// Returns whether the task is where its command leads.
     pub const fn is_good(self) -> bool {
         matches!(self, Self::Succeeded | Self::Unchanged)
     }
@@ -85,7 +85,7 @@ pub struct Counts {
 }
 
 impl Counts {
-    /// Returns the outcome these counts stand for, or nothing where they do not add up.
+    /// Returns the outcome for these counts, or `None` if they do not add up.
     ///
     /// ```
     /// use batchctl::task::{Counts, Outcome};
@@ -96,9 +96,11 @@ impl Counts {
     /// assert_eq!(contradictory.outcome(), None);
     /// ```
     pub fn outcome(self) -> Option<Outcome> {
+        // Checked, because the numbers come from outside: an overflow must not look like a sum.
         if self.failed.checked_add(self.succeeded) != Some(self.total) {
             return None;
         }
+        // The order of the arms matters for (0, 0): nothing to do is a success.
         Some(match (self.failed, self.succeeded) {
             (0, _) => Outcome::Succeeded,
             (_, 0) => Outcome::Failed,
@@ -125,7 +127,7 @@ impl AddAssign for Counts {
     }
 }
 
-/// How many tasks ended with each outcome.
+/// The number of tasks for each outcome.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct OutcomeCounts([u64; 6]);
 
@@ -135,7 +137,7 @@ impl OutcomeCounts {
         self.0.iter().sum()
     }
 
-    /// Tells whether every task is where the operator wants it.
+    /// Returns whether every task is where its command leads.
     pub fn all_good(&self) -> bool {
         Outcome::ALL.into_iter().all(|outcome| outcome.is_good() || self[outcome] == 0)
     }

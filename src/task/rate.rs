@@ -1,11 +1,11 @@
-//! A limit of sendings per span of time.
+//! A limit of requests per span of time. See `docs/GLOSSARY.md`: pace.
 
 use std::fmt;
 use std::num::NonZeroU32;
 use std::str::FromStr;
 use std::time::Duration;
 
-/// At most `limit` sendings in any `window`.
+/// At most `limit` requests in any `window`.
 ///
 /// ```
 /// use batchctl::task::Rate;
@@ -16,25 +16,26 @@ use std::time::Duration;
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rate {
-    /// How many.
+    /// The most requests in a window.
     pub limit: NonZeroU32,
-    /// In which span of time.
+    /// The length of a window.
     pub window: Duration,
 }
 
-/// The text is no rate.
+/// The text is not a rate.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("a rate is a whole number above 0, by itself or with `/s`, `/m` or `/h`, such as `10/s`")]
 pub struct InvalidRate;
 
 impl Rate {
-    /// Returns the limit as sendings per second.
+    /// Returns the limit as requests per second.
     pub fn per_second(self) -> f64 {
         f64::from(self.limit.get()) / self.window.as_secs_f64()
     }
 
-    /// Returns the shortest time in which that many sendings can go out.
+    /// Returns the shortest time in which that many requests can be sent.
     pub fn shortest_time(self, sendings: u64) -> Duration {
+        // The first request needs no time: n requests have n - 1 gaps between them.
         Duration::from_secs_f64(sendings.saturating_sub(1) as f64 / self.per_second())
     }
 }

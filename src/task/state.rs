@@ -1,7 +1,7 @@
-//! The states that the service counts sub-tasks in, and one word for all of a batch task.
+//! The states of sub-tasks as the service counts them, and one word for a whole batch task.
 //!
-//! Pure. A state that nobody knows is kept and counted, and never taken for another: who asks
-//! whether a task is where it should be is told no.
+//! Pure. An unknown state is kept and counted, and never treated as a known one: such a task is
+//! not where its command leads. See `docs/GLOSSARY.md`: state, observed state.
 
 use super::Command;
 use super::TaskId;
@@ -9,8 +9,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
-/// How many sub-tasks of a batch task are in which state, by the service's own words in lower
-/// case.
+/// The number of sub-tasks of a batch task in each state, by the service's words in lower case.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct StateCounts(BTreeMap<String, u64>);
 
@@ -38,55 +37,55 @@ pub enum TaskState {
     Running,
     /// All sub-tasks are down.
     Stopped,
-    /// A sub-task is on its way.
+    /// A sub-task is changing its state.
     Changing,
     /// Some are up, some are down.
     Mixed,
     /// A sub-task is in trouble.
     Bad,
-    /// It cannot be told.
+    /// The state is unknown.
     Unknown,
 }
 
-/// The text names no state of a batch task.
+/// The text is not a state of a batch task.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no state: it is running, stopped, changing, mixed, bad or unknown")]
+#[error("`{0}` is not a state: it is running, stopped, changing, mixed, bad or unknown")]
 pub struct UnknownTaskState(pub String);
 
-/// Where a batch task stands on the way that a command sends it.
+/// The progress of a batch task towards the state of a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Toward {
-    /// It is there.
+    /// The task has reached it.
     Reached,
-    /// It is not, and nothing speaks against that it was sent there.
+    /// The task has not reached it, and may still do so.
     Open,
-    /// A sub-task is where the opposite command leads, or on its way there.
+    /// A sub-task has reached the opposite state, or is moving towards it.
     Against,
 }
 
-/// What was seen of one batch task.
+/// The state of one batch task as a page of the list showed it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ObservedState {
     /// The batch task.
     pub id: TaskId,
-    /// The word for its state.
+    /// The word for the state.
     pub state: TaskState,
-    /// Where it stands on the way of a start.
+    /// The progress towards the state of a start.
     pub start: Toward,
-    /// Where it stands on the way of a stop.
+    /// The progress towards the state of a stop.
     pub stop: Toward,
 }
 
-/// What a state of the service amounts to.
+/// The class of a state of the service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum StateClass {
     Up,
-    /// It came to its own end: up for a start, and nothing that a stop would have to stop.
+    /// The sub-task ended by itself: it counts as started, and a stop has nothing left to stop.
     Finished,
     Down,
     GoingUp,
     GoingDown,
-    /// On its way to neither.
+    /// Changing towards neither state.
     Passing,
     Bad,
     Foreign,
@@ -113,7 +112,7 @@ impl StateClass {
 }
 
 impl StateCounts {
-    /// Adds up counters, whatever the case of their names; those of nought are left out.
+    /// Adds up counters, ignoring the case of their names; zeros are left out.
     pub fn of<S: AsRef<str>>(counters: impl IntoIterator<Item = (S, u64)>) -> Self {
         let mut counts = Self::default();
         for (state, count) in counters.into_iter().filter(|&(_, count)| count > 0) {
@@ -128,16 +127,17 @@ impl StateCounts {
         self.0.iter().map(|(state, &count)| (state.as_str(), count))
     }
 
-    /// Returns how many sub-tasks are in a state, whatever the case of its name.
+    /// Returns the number of sub-tasks in a state, ignoring the case of its name.
     pub fn count(&self, state: &str) -> u64 {
         self.0.get(&state.to_lowercase()).copied().unwrap_or_default()
     }
 
-    /// Returns the one word for them.
+    /// Returns the one word for all sub-tasks.
     pub fn state(&self) -> TaskState {
         let any = |wanted: fn(StateClass) -> bool| self.classes().any(wanted);
         let up = any(|class| matches!(class, StateClass::Up | StateClass::Finished));
         let down = any(|class| class == StateClass::Down);
+        // Trouble before movement, and movement before rest: the first that needs attention wins.
         if any(|class| class == StateClass::Bad) {
             return TaskState::Bad;
         }
@@ -155,7 +155,7 @@ impl StateCounts {
         }
     }
 
-    /// Tells where they stand on the way of a command.
+    /// Returns the progress of all sub-tasks towards the state of a command.
     pub fn toward(&self, command: Command) -> Toward {
         let (there, against): (&[StateClass], &[StateClass]) = match command {
             Command::Start => (
@@ -169,6 +169,7 @@ impl StateCounts {
         if self.classes().any(|class| against.contains(&class)) {
             return Toward::Against;
         }
+        // `all` is true for no sub-tasks, but a task without any has reached nothing.
         let is_there = !self.0.is_empty() && self.classes().all(|class| there.contains(&class));
         if is_there { Toward::Reached } else { Toward::Open }
     }
@@ -231,13 +232,13 @@ impl FromStr for TaskState {
 }
 
 impl ObservedState {
-    /// Returns what the counters of a batch task amount to.
+    /// Returns the observed state for the counters of a batch task.
     pub fn of(id: TaskId, counts: &StateCounts) -> Self {
         let (start, stop) = (counts.toward(Command::Start), counts.toward(Command::Stop));
         Self { id, state: counts.state(), start, stop }
     }
 
-    /// Returns where it stands on the way of a command.
+    /// Returns the progress towards the state of a command.
     pub fn toward(&self, command: Command) -> Toward {
         match command {
             Command::Start => self.start,

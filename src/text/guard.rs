@@ -1,17 +1,17 @@
-//! Keeps spreadsheets from running foreign cells as formulas, in a way that can be undone.
+//! Prevents spreadsheets from running foreign cells as formulas, in a way that can be undone.
 //!
-//! A guarded cell has a `'` before it, which spreadsheets show as text. Plain numbers such as
-//! `-5` stay as they are: nothing runs them, and whoever calculates with them needs them so.
+//! A guarded cell begins with `'`, so spreadsheets show it as text. Plain numbers such as `-5`
+//! are unchanged: they are not run as formulas, and calculations need them as numbers.
 
 use std::borrow::Cow;
 
-/// What is put before a cell; spreadsheets take it as "this is text".
+/// The prefix of a guarded cell; to spreadsheets it means "this is text".
 const GUARD: char = '\'';
 
 /// Returns the cell with a guard, if a spreadsheet would run it as a formula.
 ///
-/// A cell that looks guarded already gets one more guard, so that [`unguarded`] always finds
-/// the cell as it was.
+/// A cell that looks guarded already gets one more guard, so that [`unguarded`] always restores
+/// the original cell.
 ///
 /// ```
 /// use batchctl::text::guarded;
@@ -24,30 +24,31 @@ pub fn guarded(cell: &str) -> Cow<'_, str> {
     if needs_guard(cell) { Cow::Owned(format!("{GUARD}{cell}")) } else { Cow::Borrowed(cell) }
 }
 
-/// Returns the cell that [`guarded`] was given.
+/// Returns the original cell of a guarded one.
 pub fn unguarded(cell: &str) -> &str {
     cell.strip_prefix(GUARD).filter(|inner| needs_guard(inner)).unwrap_or(cell)
 }
 
-/// Tells whether the cell is a formula, under no or any number of guards.
+/// Returns whether the cell is a formula, possibly behind guards.
 fn needs_guard(cell: &str) -> bool {
     is_formula(cell.trim_start_matches(GUARD))
 }
 
 fn is_formula(text: &str) -> bool {
-    // Nearly every cell ends here.
+    // Fast path for nearly every cell.
     if text.bytes().next().is_none_or(|first| first.is_ascii_alphanumeric()) {
         return false;
     }
     let starts = text.trim_start_matches(is_skipped);
     match starts.chars().next() {
+        // OWASP's list for CSV injection, full-width forms included.
         Some('+' | '-') => !is_plain_number(starts),
         Some('=' | '@' | '\t' | '\r' | '\n' | '＝' | '＋' | '－' | '＠') => true,
         Some(_) | None => false,
     }
 }
 
-/// Tells whether spreadsheets may pass over a character before a formula.
+/// Returns whether spreadsheets may skip a character in front of a formula.
 fn is_skipped(character: char) -> bool {
     let begins_a_formula = matches!(character, '\t' | '\r' | '\n');
     let shows_nothing = character.is_whitespace()
@@ -56,7 +57,7 @@ fn is_skipped(character: char) -> bool {
     shows_nothing && !begins_a_formula
 }
 
-/// Tells whether a text is a sign, digits, and at most one dot with digits after it.
+/// Returns whether a text is a sign, digits, and at most one dot with digits after it.
 fn is_plain_number(text: &str) -> bool {
     let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);

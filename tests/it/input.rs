@@ -37,17 +37,17 @@ fn what_a_spreadsheet_did_to_ids_is_told_with_its_place_and_what_helps() {
         "tasks.csv",
         table,
         &[
-            "tasks.csv:2:8: `1.2E+15` is no id: the id contains '.'; only a-z, 0-9, `_` and `-` occur in ids",
+            "tasks.csv:2:8: `1.2E+15` is not an id: the id contains '.'; only a-z, 0-9, `_` and `-` occur in ids",
             "  hint: a spreadsheet turned the id into a number; format the column as text and export it again",
-            "tasks.csv:3:7: `007` is no id: the id has 3 of at least 4 characters",
+            "tasks.csv:3:7: `007` is not an id: the id has 3 of at least 4 characters",
             "  hint: a spreadsheet may have taken its leading zeros; format the column as text and export it again",
-            "tasks.csv:4:6: `12` is no id: the id has 2 of at least 4 characters",
+            "tasks.csv:4:6: `12` is not an id: the id has 2 of at least 4 characters",
             "  hint: a spreadsheet may have taken its leading zeros; format the column as text and export it again",
-            "tasks.csv:5:6: `#N/A` is no id: the id contains '#'; only a-z, 0-9, `_` and `-` occur in ids",
+            "tasks.csv:5:6: `#N/A` is not an id: the id contains '#'; only a-z, 0-9, `_` and `-` occur in ids",
             "  hint: a formula of the spreadsheet came to nothing; repair it",
             "tasks.csv:6:6: the id is empty",
             "  hint: every row needs an id; delete the row if it is not meant",
-            "tasks.csv:7:6: `ABCD` is no id: the id contains 'A'; only a-z, 0-9, `_` and `-` occur in ids",
+            "tasks.csv:7:6: `ABCD` is not an id: the id contains 'A'; only a-z, 0-9, `_` and `-` occur in ids",
             "  hint: did you mean `abcd`?",
             "error: the input has 6 problems; nothing was sent",
         ],
@@ -190,7 +190,7 @@ fn twenty_problems_are_told_and_the_rest_is_counted() {
     let ended = refused(&scene, &server, &["stop", "tasks.txt"]);
     let places = ended.stderr.lines().filter(|line| line.starts_with("tasks.txt:")).count();
     assert_eq!(places, 20);
-    ended.says("tasks.txt:21:1: `NOT 19` is no id").says(
+    ended.says("tasks.txt:21:1: `NOT 19` is not an id").says(
         "\n… and 1,214 more problems\nerror: the input has 1,234 problems; nothing was sent\n",
     );
 }
@@ -213,8 +213,8 @@ fn an_id_with_both_commands_is_an_error_wherever_it_stands() {
     scene.write("b.csv", "command,id\nstop,gate-1\nstop,gate-2\n");
     let ended = refused(&scene, &server, &["run", "a.csv", "b.csv"]);
     ended
-        .says("b.csv:2:6: `gate-1` is to `stop` here and to `start` at a.csv:2:1")
-        .says("hint: decide which of the two")
+        .says("b.csv:2:6: conflicting commands for `gate-1`: stop here, start at a.csv:2:1")
+        .says("hint: keep one of the two rows")
         .says(ONE_PROBLEM);
 }
 
@@ -225,7 +225,7 @@ fn a_command_that_is_none_is_told() {
     scene.write("a.csv", "id,command\ngate-1,strat\ngate-2,\n");
     let ended = refused(&scene, &server, &["run", "a.csv"]);
     ended
-        .says("a.csv:2:8: `strat` is no command")
+        .says("a.csv:2:8: `strat` is not a command")
         .says("did you mean `start`?")
         .says("a.csv:3:8: ");
     scene.write("ids.txt", "gate-1\n");
@@ -238,7 +238,7 @@ fn a_duplicate_is_an_error_if_it_is_to_be_one() {
     let scene = Scene::with(&server);
     scene.write("tasks.txt", "gate-1\ngate-2\ngate-1\n");
     let ended = refused(&scene, &server, &["stop", "tasks.txt", "--on-duplicate", "error"]);
-    ended.says("tasks.txt:3:1: `gate-1` stands at tasks.txt:1:1 already").says(ONE_PROBLEM);
+    ended.says("tasks.txt:3:1: duplicate of `gate-1` at tasks.txt:1:1").says(ONE_PROBLEM);
 }
 
 #[test]

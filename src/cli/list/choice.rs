@@ -28,7 +28,7 @@ impl Choice {
                 Ok(word) => words.push(word),
                 Err(_) if is_a_state(&state) => states.push(state),
                 Err(_) => {
-                    return Err(Failure::usage(format!("`{state}` is no state")).with_hint(
+                    return Err(Failure::usage(format!("`{state}` is not a state")).with_hint(
                         "use running, stopped, changing, mixed, bad, unknown, or a state of the \
                          service such as start_failed"
                             .to_owned(),

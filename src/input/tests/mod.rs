@@ -154,8 +154,8 @@ fn positions_are_right_after_quotes_line_ends_and_wide_characters() {
         "-",
         "x,id\n\"ä\n\"\"漢\",abCd\r\n漢字,\"\"\"Efgh\"\"\"\r\n1,ijkl\r\n",
         &[
-            "-:3:8: `abCd` is no id: the id contains 'C'; only a-z, 0-9, `_` and `-` occur in ids",
-            "-:4:7: `Efgh` is no id: the id contains 'E'; only a-z, 0-9, `_` and `-` occur in ids",
+            "-:3:8: `abCd` is not an id: the id contains 'C'; only a-z, 0-9, `_` and `-` occur in ids",
+            "-:4:7: `Efgh` is not an id: the id contains 'E'; only a-z, 0-9, `_` and `-` occur in ids",
             "5:3 ijkl [\"1\"]",
         ],
     );
@@ -165,7 +165,7 @@ fn positions_are_right_after_quotes_line_ends_and_wide_characters() {
         &[
             "-:2:1: the id is empty",
             "-:3:1: the id is empty",
-            "-:4:1: `abc` is no id: the id has 3 of at least 4 characters",
+            "-:4:1: `abc` is not an id: the id has 3 of at least 4 characters",
         ],
     );
 }
@@ -176,8 +176,8 @@ fn positions_in_lists_count_characters() {
         "t.txt",
         "ä\n  ab cd\nok_1\n",
         &[
-            "t.txt:1:1: `ä` is no id: the id contains 'ä'; only a-z, 0-9, `_` and `-` occur in ids",
-            "t.txt:2:5: `ab cd` is no id: the id contains ' '; only a-z, 0-9, `_` and `-` occur in ids",
+            "t.txt:1:1: `ä` is not an id: the id contains 'ä'; only a-z, 0-9, `_` and `-` occur in ids",
+            "t.txt:2:5: `ab cd` is not an id: the id contains ' '; only a-z, 0-9, `_` and `-` occur in ids",
             "3:1 ok_1",
         ],
     );
@@ -314,7 +314,7 @@ fn a_row_may_say_its_command() {
         &by_row(),
         "x,command,id\n1,restart,abcd\n1,,abcd\n1,stop,abcd\n",
         &[
-            "-:2:3: `restart` is no command; a command is `start` or `stop`",
+            "-:2:3: `restart` is not a command; a command is `start` or `stop`",
             "-:3:3: the command is empty; a command is `start` or `stop`",
             "4:8 abcd [\"1\"]",
         ],
@@ -341,7 +341,9 @@ fn without_a_header_the_first_row_is_a_task() {
     check_with(
         &first,
         "ABCD,1\n",
-        &["-:1:1: `ABCD` is no id: the id contains 'A'; only a-z, 0-9, `_` and `-` occur in ids"],
+        &[
+            "-:1:1: `ABCD` is not an id: the id contains 'A'; only a-z, 0-9, `_` and `-` occur in ids",
+        ],
     );
     check_with(&options(Some("2"), stop()), "1,abcd\n", &["1:3 abcd [\"1\"]"]);
     check_with(&options(Some("2"), stop()), "1\tabcd\n", &["1:3 abcd [\"1\"]"]);
@@ -367,7 +369,7 @@ fn ids_given_by_hand_are_rows_too() {
         [
             "1:1 abcd",
             "2:1 efgh",
-            "--id:3:3: `ijKl` is no id: the id contains 'K'; only a-z, 0-9, `_` and `-` occur in ids",
+            "--id:3:3: `ijKl` is not an id: the id contains 'K'; only a-z, 0-9, `_` and `-` occur in ids",
         ]
     );
 }
@@ -378,7 +380,7 @@ fn what_is_foreign_is_shown_safely() {
         "t\u{1b}[2J.txt",
         "ab\u{1b}[31m\n",
         &[
-            r"t\u{1b}[2J.txt:1:3: `ab\u{1b}[31m` is no id: the id contains '\u{1b}'; only a-z, 0-9, `_` and `-` occur in ids",
+            r"t\u{1b}[2J.txt:1:3: `ab\u{1b}[31m` is not an id: the id contains '\u{1b}'; only a-z, 0-9, `_` and `-` occur in ids",
         ],
     );
 }

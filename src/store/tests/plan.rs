@@ -104,18 +104,18 @@ fn a_row_that_says_the_same_again_is_an_error_if_that_is_asked_for() {
     let mut plan = new_plan(&["bbbb\naaaa\naaaa\n", "bbbb\n"]);
     plan.on_duplicate = OnDuplicate::Error;
     let messages =
-        ["in1:3:1: `aaaa` stands at in1:2:1 already", "in2:1:1: `bbbb` stands at in1:1:1 already"];
+        ["in1:3:1: duplicate of `aaaa` at in1:2:1", "in2:1:1: duplicate of `bbbb` at in1:1:1"];
     check_refused(plan, 2, &messages);
 }
 
 #[test]
 fn a_contradiction_names_both_places_whatever_duplicates_may_do() {
     let table = "id,command\naaaa,start\nbbbb,stop\naaaa,stop\naaaa,start\n";
-    let message = "in1:4:1: `aaaa` is to `stop` here and to `start` at in1:2:1";
+    let message = "in1:4:1: conflicting commands for `aaaa`: stop here, start at in1:2:1";
     check_refused(mixed(table), 1, &[message]);
     let mut plan = mixed(table);
     plan.on_duplicate = OnDuplicate::Error;
-    check_refused(plan, 2, &[message, "in1:5:1: `aaaa` stands at in1:2:1 already"]);
+    check_refused(plan, 2, &[message, "in1:5:1: duplicate of `aaaa` at in1:2:1"]);
 }
 
 #[test]
@@ -124,7 +124,7 @@ fn of_very_many_problems_the_first_are_shown_and_all_are_counted() {
     let once: String = (0..100).rev().map(|n| format!("id-{n:03}\n")).collect();
     let mut plan = new_plan(&[&once, &once]);
     plan.on_duplicate = OnDuplicate::Error;
-    let message = |n: u32| format!("in2:{n}:1: `id-{:03}` stands at in1:{n}:1 already", 100 - n);
+    let message = |n: u32| format!("in2:{n}:1: duplicate of `id-{:03}` at in1:{n}:1", 100 - n);
     let messages: Vec<_> = (1..=20).map(message).collect();
     check_refused(plan, 100, &messages.iter().map(String::as_str).collect::<Vec<_>>());
 }

@@ -59,7 +59,7 @@ fn names_groups_and_states_narrow() {
     assert!(gates.lines().skip(1).all(|line| line.contains(",gate task-")), "{gates}");
     let both = list(&["--state", "RUNNING,stopped"]);
     assert_eq!(ids(&both).len(), 100);
-    rehearsal.scene.call(&["list", "--state", "no such"]).expect(2).says("is no state");
+    rehearsal.scene.call(&["list", "--state", "no such"]).expect(2).says("is not a state");
 }
 
 #[test]
