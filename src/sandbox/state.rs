@@ -137,8 +137,8 @@ impl SandboxState {
         request: &SandboxRequest<'_>,
         path: ActionPath<'_>,
     ) -> Result<(SandboxReply, Delay), Rejection> {
-        // The gateway comes first, because it does not know the service's patterns, and because a
-        // refused request must not count as a call of its id.
+        // The gateway comes first, because it does not know the service's patterns. A request that
+        // it refuses must not count as a call of its id.
         self.gateway.admit(request.head, request.body, request.now)?;
         let command = checked(path)?;
         let call = self.project.call(path.id, command, request.now);

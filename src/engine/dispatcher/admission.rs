@@ -111,7 +111,7 @@ where
         self.retry_queue.bring_forward(|claim| claim.history.trust != WitnessTrust::Bad);
         let due = self.retry_queue.has_due().then_some(NextSource::Due);
         let held = self.retry_queue.has_held().then_some(NextSource::Held);
-        // A fresh task has never failed, so its answer is the clearest evidence.
+        // A fresh task has not failed in this process, so its answer is the clearest evidence.
         fresh.or(due).or(held)
     }
 

@@ -90,11 +90,11 @@ where
     /// Settles a task or sends it again, now that its attempt's failure, if any, is attributed.
     pub(super) fn settle_or_retry(
         &mut self,
-        attempted: EndedAttempt,
+        ended: EndedAttempt,
         attribution: Attribution,
         now: Instant,
     ) {
-        let EndedAttempt { mut claim, seq, verdict } = attempted;
+        let EndedAttempt { mut claim, seq, verdict } = ended;
         let trust = claim.history.trust.after(attribution, self.breaker.outage());
         claim.history = match attribution {
             Attribution::Task | Attribution::Presumed => claim.history.after(verdict),

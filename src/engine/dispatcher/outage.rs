@@ -51,7 +51,7 @@ where
         self.pacer.withdraw();
         self.breaker.withdraw(seq.0);
         self.emit(EventKind::AttemptWithdrawn { seq, task: Arc::clone(&claim.task) });
-        // The attempt never left, so its number is free for the next one.
+        // The attempt never left, so it does not count among those of the task.
         claim.attempts -= 1;
         self.retry_queue.push_held_last(claim);
     }

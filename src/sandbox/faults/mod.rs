@@ -7,7 +7,7 @@ mod throttle;
 
 pub(crate) use behaviour::CallBehaviour;
 pub(crate) use behaviour::Failures;
-pub(crate) use behaviour::Habit;
+pub(crate) use behaviour::IdSuffix;
 pub(crate) use behaviour::ResponseDelivery;
 pub(crate) use behaviour::Shares;
 pub(crate) use fault::ServiceFault;

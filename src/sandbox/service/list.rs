@@ -1,7 +1,7 @@
 //! One page of the batch tasks: their selection, order and JSON.
 
 use crate::clock::Instant;
-use crate::sandbox::faults::Habit;
+use crate::sandbox::faults::IdSuffix;
 use crate::sandbox::faults::Question;
 use crate::sandbox::faults::SeededRandom;
 use crate::sandbox::http::Column;
@@ -124,7 +124,7 @@ impl View {
 
     /// Returns the states of a batch task as the list shows them.
     fn states(&self, id: &str, task: &BatchTask) -> Histogram {
-        let is_stuck = Habit::from_id(id) == Habit::Stuck
+        let is_stuck = IdSuffix::from_id(id) == IdSuffix::Stuck
             || self.random.roll_for(Question::Stuck, id).share() < self.stuck;
         // A change that takes the maximum duration never ends.
         let settle = if is_stuck { Duration::MAX } else { self.settle };
