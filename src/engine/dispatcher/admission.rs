@@ -2,22 +2,12 @@
 //!
 //! Admitted, durable and released are explained in `docs/GLOSSARY.md`.
 
-use super::Dispatcher;
-use super::MAX_WAITING;
-use super::MIN_CLAIM;
+use super::{Dispatcher, MAX_WAITING, MIN_CLAIM};
 use crate::clock::Instant;
-use crate::engine::attempt::Attempt;
-use crate::engine::attempt::Completion;
-use crate::engine::ledger::Claim;
-use crate::engine::ledger::Ledger;
-use crate::event::AttemptSeq;
-use crate::event::EventKind;
-use crate::policy::Admission;
-use crate::policy::Canary;
-use crate::policy::OnDoubt;
-use crate::policy::Passage;
-use crate::policy::RetryPermit;
-use crate::policy::WitnessTrust;
+use crate::engine::attempt::{Attempt, Completion};
+use crate::engine::ledger::{Claim, Ledger};
+use crate::event::{AttemptSeq, EventKind};
+use crate::policy::{Admission, Canary, OnDoubt, Passage, RetryPermit, WitnessTrust};
 use crate::task::Outcome;
 use std::sync::Arc;
 use std::task::Poll;

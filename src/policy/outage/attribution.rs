@@ -8,8 +8,7 @@
 //! even if it has only one attempt left.
 
 use crate::policy::outage::breaker::Breaker;
-use crate::policy::outage::health::Attribution;
-use crate::policy::outage::health::Health;
+use crate::policy::outage::health::{Attribution, Health};
 use std::collections::BTreeMap;
 
 /// Whether a task's failures count as evidence about the service.

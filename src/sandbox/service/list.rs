@@ -1,15 +1,9 @@
 //! One page of the batch tasks: their selection, order and JSON.
 
 use crate::clock::Instant;
-use crate::sandbox::faults::IdSuffix;
-use crate::sandbox::faults::Question;
-use crate::sandbox::faults::SeededRandom;
-use crate::sandbox::http::Column;
-use crate::sandbox::http::HttpResponse;
-use crate::sandbox::http::ListQuery;
-use crate::sandbox::http::SortOrder;
-use crate::sandbox::service::batch_task::BatchTask;
-use crate::sandbox::service::batch_task::Histogram;
+use crate::sandbox::faults::{IdSuffix, Question, SeededRandom};
+use crate::sandbox::http::{Column, HttpResponse, ListQuery, SortOrder};
+use crate::sandbox::service::batch_task::{BatchTask, Histogram};
 use crate::sandbox::service::project::SandboxProject;
 use hyper::StatusCode;
 use serde::Serialize;

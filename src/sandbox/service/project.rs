@@ -4,16 +4,10 @@
 //! added to it, so that operators can rehearse with their own lists.
 
 use crate::clock::Instant;
-use crate::sandbox::faults::CallBehaviour;
-use crate::sandbox::faults::Failures;
-use crate::sandbox::faults::IdSuffix;
-use crate::sandbox::faults::Question;
-use crate::sandbox::faults::ResponseDelivery;
-use crate::sandbox::faults::Roll;
-use crate::sandbox::faults::SeededRandom;
-use crate::sandbox::faults::ServiceFault;
-use crate::sandbox::faults::Shares;
-use crate::sandbox::faults::call_key;
+use crate::sandbox::faults::{
+    CallBehaviour, Failures, IdSuffix, Question, ResponseDelivery, Roll, SeededRandom,
+    ServiceFault, Shares, call_key,
+};
 use crate::sandbox::service::batch_task::BatchTask;
 use crate::sandbox::service::catalogue::Catalogue;
 use crate::sandbox::settings::SandboxSettings;
