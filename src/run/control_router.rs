@@ -1,11 +1,8 @@
 //! Passes on what is asked of a run to whichever part of it is at work.
 
-use crate::engine::ChangeAnswer;
-use crate::engine::Control;
-use crate::event::Change;
-use crate::event::StopReason;
-use tokio::sync::mpsc;
-use tokio::sync::oneshot;
+use crate::engine::{ChangeAnswer, Control};
+use crate::event::{Change, StopReason};
+use tokio::sync::{mpsc, oneshot};
 
 /// Where what is asked of a run comes in.
 pub(crate) struct ControlRouter {

@@ -1,30 +1,13 @@
 //! A dry run against the live state: what would be called, and what is there already.
 
-use crate::api::ListFilter;
-use crate::api::ListedTask;
-use crate::api::Page;
-use crate::api::TaskApi;
-use crate::clock::Clock;
-use crate::clock::Timestamp;
-use crate::run::RunError;
-use crate::run::RunRequest;
-use crate::run::new_run;
+use crate::api::{ListFilter, ListedTask, Page, TaskApi};
+use crate::clock::{Clock, Timestamp};
 use crate::run::settings::walker_settings;
-use crate::run::survey_recorder::MOST_LOOKED_FOR;
-use crate::run::survey_recorder::absence;
+use crate::run::survey_recorder::{MOST_LOOKED_FOR, absence};
+use crate::run::{RunError, RunRequest, new_run};
 use crate::store;
-use crate::store::Draft;
-use crate::store::IfMissing;
-use crate::store::PlanRow;
-use crate::store::PlanTotals;
-use crate::store::Purpose;
-use crate::store::RunDirectory;
-use crate::store::Surveyed;
-use crate::survey::Gap;
-use crate::survey::PageSink;
-use crate::survey::WalkEnd;
-use crate::survey::WalkStep;
-use crate::survey::Walker;
+use crate::store::{Draft, IfMissing, PlanRow, PlanTotals, Purpose, RunDirectory, Surveyed};
+use crate::survey::{Gap, PageSink, WalkEnd, WalkStep, Walker};
 use crate::task::TaskId;
 use std::collections::HashSet;
 

@@ -3,10 +3,7 @@
 //! A list that was cut short, or is another one, shows by its size before anything is sent.
 
 use crate::run::runs_in;
-use crate::store::RunDirectory;
-use crate::store::RunId;
-use crate::store::RunReader;
-use crate::store::StoreError;
+use crate::store::{RunDirectory, RunId, RunReader, StoreError};
 use crate::task::Outcome;
 use std::path::Path;
 

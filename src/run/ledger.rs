@@ -1,19 +1,12 @@
 //! Joins the engine to the store, and shows what the store has committed to who watches.
 
 use crate::clock::Timestamp;
-use crate::engine::Claim;
-use crate::engine::Ledger;
-use crate::engine::LedgerError;
-use crate::event::AttemptSeq;
-use crate::event::Event;
-use crate::event::EventKind;
-use crate::event::RunStats;
+use crate::engine::{Claim, Ledger, LedgerError};
+use crate::event::{AttemptSeq, Event, EventKind, RunStats};
 use crate::policy::AttemptHistory;
 use crate::run::RunError;
 use crate::run::watchers::WatcherChannel;
-use crate::store::RunWriter;
-use crate::store::StoreError;
-use crate::store::UnsettledTask;
+use crate::store::{RunWriter, StoreError, UnsettledTask};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use std::sync::Arc;

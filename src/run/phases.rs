@@ -3,30 +3,21 @@
 //!
 //! The three parts follow one another and share the rate: each knows when the one before it sent.
 
-use crate::api::ListFilter;
-use crate::api::TaskApi;
-use crate::clock::Clock;
-use crate::clock::Instant;
+use crate::api::{ListFilter, TaskApi};
+use crate::clock::{Clock, Instant};
 use crate::engine;
 use crate::engine::EngineSettings;
-use crate::event::EventKind;
-use crate::event::RunStats;
-use crate::event::StopReason;
+use crate::event::{EventKind, RunStats, StopReason};
 use crate::run::RunError;
 use crate::run::control_router::ControlRouter;
 use crate::run::ledger::StoreLedger;
 use crate::run::settings::{remembered_sendings, walker_settings};
-use crate::run::survey_recorder::SurveyRecorder;
-use crate::run::survey_recorder::absence;
+use crate::run::survey_recorder::{SurveyRecorder, absence};
 use crate::run::verify::Settling;
-use crate::settings::OnUnknown;
-use crate::settings::RunSettings;
+use crate::settings::{OnUnknown, RunSettings};
 use crate::store;
-use crate::store::IfMissing;
-use crate::store::Purpose;
-use crate::store::TaskSelection;
-use crate::survey::WalkEnd;
-use crate::survey::Walker;
+use crate::store::{IfMissing, Purpose, TaskSelection};
+use crate::survey::{WalkEnd, Walker};
 use std::time::Duration;
 use tokio::time::sleep_until;
 

@@ -5,12 +5,7 @@
 
 use crate::clock::Timestamp;
 use crate::store;
-use crate::store::RateKey;
-use crate::store::RunDirectory;
-use crate::store::RunId;
-use crate::store::RunReader;
-use crate::store::RunRecord;
-use crate::store::StoreError;
+use crate::store::{RateKey, RunDirectory, RunId, RunReader, RunRecord, StoreError};
 
 /// What one run takes over and hands on.
 pub(crate) struct Learning<'a> {

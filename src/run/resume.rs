@@ -1,15 +1,9 @@
 //! Goes on with a run from its own copy of the plan; the inputs may be gone or changed.
 
 use crate::clock::Clock;
-use crate::run::Planned;
-use crate::run::RunError;
-use crate::run::holder;
+use crate::run::{Planned, RunError, holder};
 use crate::settings::RunSettings;
-use crate::store::PlanTotals;
-use crate::store::RunDirectory;
-use crate::store::RunId;
-use crate::store::RunReader;
-use crate::store::RunRecord;
+use crate::store::{PlanTotals, RunDirectory, RunId, RunReader, RunRecord};
 use std::path::Path;
 
 /// What became of the wish to go on with a run.

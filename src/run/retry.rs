@@ -1,25 +1,14 @@
 //! Plans a run of what did not succeed in another.
 
-use crate::clock::Clock;
-use crate::clock::Timestamp;
-use crate::report::FailureGroup;
-use crate::report::GroupLabel;
-use crate::report::Grouping;
-use crate::run::Planned;
-use crate::run::RunError;
-use crate::run::holder;
+use crate::clock::{Clock, Timestamp};
+use crate::report::{FailureGroup, GroupLabel, Grouping};
+use crate::run::{Planned, RunError, holder};
 use crate::settings::RunSettings;
 use crate::store;
-use crate::store::NewRun;
-use crate::store::PlanTotals;
-use crate::store::PlannedRun;
-use crate::store::RunDirectory;
-use crate::store::RunId;
-use crate::store::RunReader;
-use crate::store::RunRecord;
-use crate::store::TaskRow;
-use crate::task::FailureKind;
-use crate::task::Outcome;
+use crate::store::{
+    NewRun, PlanTotals, PlannedRun, RunDirectory, RunId, RunReader, RunRecord, TaskRow,
+};
+use crate::task::{FailureKind, Outcome};
 use std::path::Path;
 
 /// Which tasks of a run are wanted again. What is empty does not narrow.

@@ -4,40 +4,18 @@
 //! touched if a sub-task is now where the opposite command leads. Keeps the ids of the tasks that
 //! were changed in memory, some hundred bytes each.
 
-use crate::api::ListFilter;
-use crate::api::ListedTask;
-use crate::api::Page;
-use crate::api::TaskApi;
-use crate::clock::Clock;
-use crate::clock::Timestamp;
-use crate::run::Planned;
-use crate::run::RunError;
-use crate::run::holder;
+use crate::api::{ListFilter, ListedTask, Page, TaskApi};
+use crate::clock::{Clock, Timestamp};
 use crate::run::settings::walker_settings;
+use crate::run::{Planned, RunError, holder};
 use crate::settings::RunSettings;
 use crate::store;
-use crate::store::NewRun;
-use crate::store::PlannedRun;
-use crate::store::RunDirectory;
-use crate::store::RunId;
-use crate::store::RunReader;
-use crate::store::RunRecord;
-use crate::store::StoreError;
-use crate::store::TaskRow;
-use crate::survey::Gap;
-use crate::survey::PageSink;
-use crate::survey::WalkEnd;
-use crate::survey::WalkStep;
-use crate::survey::Walker;
-use crate::task::Command;
-use crate::task::ObservedState;
-use crate::task::Ordinal;
-use crate::task::Outcome;
-use crate::task::TaskId;
-use crate::task::TaskState;
-use crate::task::Toward;
-use std::collections::HashMap;
-use std::collections::HashSet;
+use crate::store::{
+    NewRun, PlannedRun, RunDirectory, RunId, RunReader, RunRecord, StoreError, TaskRow,
+};
+use crate::survey::{Gap, PageSink, WalkEnd, WalkStep, Walker};
+use crate::task::{Command, ObservedState, Ordinal, Outcome, TaskId, TaskState, Toward};
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
 /// A run that is to be taken back.

@@ -1,17 +1,12 @@
 //! Looks at the states of a run's tasks: walks through the list into the run's own store.
 
-use crate::api::ListedTask;
-use crate::api::Page;
-use crate::clock::Clock;
-use crate::clock::Timestamp;
+use crate::api::{ListedTask, Page};
+use crate::clock::{Clock, Timestamp};
 use crate::event::EventKind;
 use crate::run::RunError;
 use crate::run::ledger::StoreLedger;
-use crate::store::IfMissing;
-use crate::store::TaskSelection;
-use crate::survey::PageSink;
-use crate::survey::WalkEnd;
-use crate::survey::WalkStep;
+use crate::store::{IfMissing, TaskSelection};
+use crate::survey::{PageSink, WalkEnd, WalkStep};
 use crate::task::TaskId;
 use std::collections::HashSet;
 

@@ -4,15 +4,11 @@
 //! is shown nothing more, who falls too far behind misses events; both are counted.
 
 use crate::clock::Clock;
-use crate::event::Event;
-use crate::event::Watch;
-use std::panic::AssertUnwindSafe;
-use std::panic::catch_unwind;
-use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
-use std::sync::atomic::Ordering;
-use std::sync::mpsc;
+use crate::event::{Event, Watch};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::RecvTimeoutError;
+use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::Duration;
 

@@ -2,12 +2,8 @@
 
 use crate::clock::Timestamp;
 use crate::store::codes;
-use crate::store::rows::AttemptRow;
-use crate::store::rows::SeenRow;
-use crate::task::Failure;
-use crate::task::FailureKind;
-use crate::task::Outcome;
-use crate::task::TaskState;
+use crate::store::rows::{AttemptRow, SeenRow};
+use crate::task::{Failure, FailureKind, Outcome, TaskState};
 use rusqlite::Row;
 
 /// What became of a task.

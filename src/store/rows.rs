@@ -2,14 +2,7 @@
 
 use crate::clock::Timestamp;
 use crate::event::AttemptSeq;
-use crate::task::Command;
-use crate::task::Counts;
-use crate::task::Failure;
-use crate::task::FailureKind;
-use crate::task::Ordinal;
-use crate::task::Outcome;
-use crate::task::TaskId;
-use crate::task::TaskState;
+use crate::task::{Command, Counts, Failure, FailureKind, Ordinal, Outcome, TaskId, TaskState};
 use std::time::Duration;
 
 /// One task of a plan, as it was read.

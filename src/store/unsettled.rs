@@ -5,10 +5,8 @@
 
 use crate::store::files::Departed;
 use crate::store::ordinal_set::OrdinalSet;
-use crate::task::Ordinal;
-use crate::task::Outcome;
-use rusqlite::Connection;
-use rusqlite::Row;
+use crate::task::{Ordinal, Outcome};
+use rusqlite::{Connection, Row};
 use std::collections::BTreeMap;
 
 /// What the attempts of a task without an outcome amount to.

@@ -1,25 +1,17 @@
 //! Where runs are kept, how one is found by its id, and who works on it.
 
 use crate::clock::Timestamp;
-use crate::store::error::StoreError;
-use crate::store::error::file;
+use crate::store::error::{StoreError, file};
 use crate::store::files::network_check::refuse_network;
 use crate::store::files::watermark;
-use std::fmt;
-use std::fs;
-use std::fs::File;
-use std::fs::TryLockError;
-use std::io;
+use std::fs::{File, TryLockError};
 use std::io::Write;
-use std::os::unix::fs::DirBuilderExt;
-use std::os::unix::fs::MetadataExt;
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
-use std::path::PathBuf;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
-use std::thread;
 use std::time::Duration;
+use std::{fmt, fs, io, thread};
 
 /// How often a held lock is asked for, and at what distance: who only looks whether it is held
 /// holds it for a moment, too.

@@ -3,14 +3,11 @@
 //! The process could go on writing to what has no name any more, and all of it would vanish with
 //! its end. Asked before every commit, for nothing may be sent that nobody can find afterwards.
 
-use crate::store::error::StoreError;
-use crate::store::error::file;
+use crate::store::error::{StoreError, file};
 use crate::store::files::directory::beside;
-use std::fs;
-use std::io;
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::{fs, io};
 
 /// A run's file and its log, as they were when the run was opened.
 #[derive(Debug)]

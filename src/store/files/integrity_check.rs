@@ -2,8 +2,7 @@
 //!
 //! Every page of every table and every value in it is looked at; nothing is changed.
 
-use crate::store::error::StoreError;
-use crate::store::error::sqlite;
+use crate::store::error::{StoreError, sqlite};
 use crate::store::schema;
 use std::path::Path;
 use std::thread;

@@ -3,20 +3,14 @@
 //! `flock` on a file for each job in the state directory. The kernel frees it when its holder
 //! dies, so it can never be stale; what the file says is only for messages.
 
-use crate::store::error::StoreError;
-use crate::store::error::file;
-use std::fmt;
-use std::fs;
-use std::fs::File;
-use std::fs::TryLockError;
-use std::io::Read;
-use std::io::Write;
-use std::os::unix::fs::DirBuilderExt;
-use std::os::unix::fs::OpenOptionsExt;
+use crate::store::error::{StoreError, file};
+use std::fs::{File, TryLockError};
+use std::io::{Read, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
 use std::str::FromStr;
-use std::thread;
 use std::time::Duration;
+use std::{fmt, fs, thread};
 
 /// How often a held lock is asked for again.
 const STEP: Duration = Duration::from_millis(100);

@@ -5,16 +5,13 @@
 //! forgotten. Holds no secret, and no run depends on it.
 
 use crate::clock::Timestamp;
-use crate::store::error::StoreError;
-use crate::store::error::file;
+use crate::store::error::{StoreError, file};
 use crate::store::files::directory::RunDirectory;
-use serde::Deserialize;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::fs;
 use std::io::Write;
-use std::path::Path;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use tempfile::NamedTempFile;
 
 /// The most limits that are kept; the oldest go first.

@@ -4,8 +4,7 @@
 //! machines cannot, and locks may hold on one of them only. FUSE is taken for local, for most of
 //! what it is used for is.
 
-use crate::store::error::StoreError;
-use crate::store::error::file;
+use crate::store::error::{StoreError, file};
 use std::path::Path;
 
 /// The network file systems by the number that `statfs` tells, see statfs(2).

@@ -10,18 +10,13 @@
 //! that was begun in it may have left.
 
 use crate::event::AttemptSeq;
-use crate::store::error::StoreError;
-use crate::store::error::file;
-use crate::store::error::sqlite;
+use crate::store::error::{StoreError, file, sqlite};
 use crate::store::files::directory::beside;
 use rusqlite::Connection;
-use std::fs;
 use std::fs::File;
-use std::io;
-use std::os::unix::fs::FileExt;
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
-use std::path::PathBuf;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::{fs, io};
 
 /// The ending of the file, behind the name of the run's.
 const ENDING: &str = "-mark";

@@ -1,17 +1,13 @@
 //! Leaves out of a plan what an earlier run has done: by id and command, never by position.
 
 use crate::store::codes;
-use crate::store::error::StoreError;
-use crate::store::error::sqlite;
-use crate::store::files::RunDirectory;
-use crate::store::files::RunId;
+use crate::store::error::{StoreError, sqlite};
+use crate::store::files::{RunDirectory, RunId};
 use crate::store::ordinal_set::OrdinalSet;
 use crate::store::planning::load::remove_tasks;
 use crate::store::reading::RunReader;
 use crate::task::Ordinal;
-use rusqlite::Connection;
-use rusqlite::Rows;
-use rusqlite::params;
+use rusqlite::{Connection, Rows, params};
 use std::path::Path;
 
 /// Returns a run and those it follows itself, the latest first.

@@ -2,25 +2,16 @@
 
 use crate::clock::Timestamp;
 use crate::plan::Problems;
-use crate::store::error::StoreError;
-use crate::store::error::sqlite;
+use crate::store::error::{StoreError, sqlite};
 use crate::store::files::RunDirectory;
-use crate::store::planning::load::NewPlan;
-use crate::store::planning::load::PlanTotals;
-use crate::store::planning::load::load;
-use crate::store::reading::NewRun;
-use crate::store::reading::first_rows;
+use crate::store::planning::load::{NewPlan, PlanTotals, load};
+use crate::store::reading::{NewRun, first_rows};
 use crate::store::rows::PlanRow;
 use crate::store::schema;
-use crate::store::writing::Purpose;
-use crate::store::writing::Survey;
-use crate::store::writing::Surveyed;
-use crate::store::writing::survey;
-use crate::task::ObservedState;
-use crate::task::TaskId;
+use crate::store::writing::{Purpose, Survey, Surveyed, survey};
+use crate::task::{ObservedState, TaskId};
 use rusqlite::Connection;
-use std::collections::BTreeMap;
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 
 /// What stands in the place of a file's name.

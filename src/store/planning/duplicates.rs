@@ -4,17 +4,11 @@
 //! first problems. An index over the ids would do as well, but nobody needs it afterwards, and it
 //! would be as large as the plan.
 
-use crate::plan::OnDuplicate;
-use crate::plan::PlanProblem;
-use crate::plan::Problems;
-use crate::plan::SHOWN_PROBLEMS;
-use crate::plan::SourcePosition;
+use crate::plan::{OnDuplicate, PlanProblem, Problems, SHOWN_PROBLEMS, SourcePosition};
 use crate::store::codes;
 use crate::store::ordinal_set::OrdinalSet;
 use crate::store::planning::load::remove_tasks;
-use crate::task::Command;
-use crate::task::Ordinal;
-use crate::task::TaskId;
+use crate::task::{Command, Ordinal, TaskId};
 use rusqlite::Connection;
 use std::collections::BTreeMap;
 

@@ -3,32 +3,19 @@
 //! The file appears under its name only when the plan is complete, so there is no such thing
 //! as half a run, and never over another one. Memory does not grow with the number of rows.
 
-use crate::input::InputOptions;
-use crate::input::Source;
+use crate::input::{InputOptions, Source};
 use crate::plan;
-use crate::plan::OnDuplicate;
-use crate::plan::PlannedRow;
-use crate::plan::Problems;
-use crate::plan::Reading;
-use crate::store::codes;
-use crate::store::error::StoreError;
-use crate::store::error::file;
-use crate::store::error::sqlite;
-use crate::store::files::RunDirectory;
-use crate::store::files::RunId;
-use crate::store::files::RunLock;
+use crate::plan::{OnDuplicate, PlannedRow, Problems, Reading};
+use crate::store::error::{StoreError, file, sqlite};
+use crate::store::files::{RunDirectory, RunId, RunLock};
 use crate::store::ordinal_set::OrdinalSet;
-use crate::store::planning::already_done::follow;
-use crate::store::planning::already_done::leave_out_done;
+use crate::store::planning::already_done::{follow, leave_out_done};
 use crate::store::planning::dry_run::draft;
 use crate::store::planning::duplicates::Duplicates;
 use crate::store::reading::NewRun;
 use crate::store::rows::PlanRow;
-use crate::store::schema;
-use rusqlite::Connection;
-use rusqlite::OptionalExtension;
-use rusqlite::Statement;
-use rusqlite::params;
+use crate::store::{codes, schema};
+use rusqlite::{Connection, OptionalExtension, Statement, params};
 use std::fs;
 use std::fs::File;
 use std::path::Path;

@@ -8,11 +8,6 @@ mod duplicates;
 mod load;
 mod plan_from_run;
 
-pub use dry_run::Draft;
-pub use dry_run::draft;
-pub use load::NewPlan;
-pub use load::PlanTotals;
-pub use load::PlannedRun;
-pub use load::plan_only;
-pub use load::plan_run;
+pub use dry_run::{Draft, draft};
+pub use load::{NewPlan, PlanTotals, PlannedRun, plan_only, plan_run};
 pub use plan_from_run::plan_again;

@@ -1,20 +1,14 @@
 //! Makes the plan of a run out of another run's tasks.
 
 use crate::plan::PlannedRow;
-use crate::store::error::StoreError;
-use crate::store::error::sqlite;
+use crate::store::error::{StoreError, sqlite};
 use crate::store::files::RunDirectory;
-use crate::store::planning::load::INSERT_TASK;
-use crate::store::planning::load::PlanTotals;
-use crate::store::planning::load::PlannedRun;
-use crate::store::planning::load::insert_run;
-use crate::store::planning::load::insert_task;
-use crate::store::planning::load::store_plan;
-use crate::store::reading::NewRun;
-use crate::store::reading::RunReader;
+use crate::store::planning::load::{
+    INSERT_TASK, PlanTotals, PlannedRun, insert_run, insert_task, store_plan,
+};
+use crate::store::reading::{NewRun, RunReader};
 use crate::store::rows::TaskRow;
-use rusqlite::Connection;
-use rusqlite::params;
+use rusqlite::{Connection, params};
 use std::path::Path;
 
 /// Stores the plan of a run that does what `pick` makes of another run's tasks.

@@ -1,7 +1,6 @@
 //! What operators changed while a run was under way, as it is read back.
 
-use crate::store::error::StoreError;
-use crate::store::error::sqlite;
+use crate::store::error::{StoreError, sqlite};
 use crate::store::reading::reader::RunReader;
 use crate::store::rows::ChangeRow;
 

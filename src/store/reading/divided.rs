@@ -3,8 +3,7 @@
 //! A reader sees one state of its run, and so finds it out once.
 
 use crate::store::reading::reader::RunReader;
-use crate::store::unsettled::OpenTask;
-use crate::store::unsettled::open_tasks;
+use crate::store::unsettled::{OpenTask, open_tasks};
 use crate::store::writing::Settled;
 use crate::task::Ordinal;
 use std::cell::OnceCell;

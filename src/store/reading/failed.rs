@@ -5,16 +5,11 @@
 //! leaves it to that one whether the sums add up.
 
 use crate::store::codes;
-use crate::store::error::StoreError;
-use crate::store::error::sqlite;
-use crate::store::reading::reader::ATTEMPT;
-use crate::store::reading::reader::RunReader;
-use crate::store::reading::reader::TASK;
-use crate::store::reading::reader::TASKS;
+use crate::store::error::{StoreError, sqlite};
+use crate::store::reading::reader::{ATTEMPT, RunReader, TASK, TASKS};
 use crate::store::rows::TaskRow;
 use crate::task::Outcome;
-use rusqlite::Row;
-use rusqlite::params;
+use rusqlite::{Row, params};
 
 impl RunReader {
     /// Hands every task that is partial, failed or ambiguous, in the order of the input, to `take`.

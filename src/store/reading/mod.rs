@@ -8,12 +8,7 @@ mod reader;
 mod record;
 mod sendings;
 
-pub use compare::TaskPair;
-pub use compare::for_each_pair;
+pub use compare::{TaskPair, for_each_pair};
 pub use reader::RunReader;
 pub(crate) use reader::first_rows;
-pub use record::NewRun;
-pub use record::RunRecord;
-pub use record::SessionRecord;
-pub use record::SourceRecord;
-pub use record::StoredEnd;
+pub use record::{NewRun, RunRecord, SessionRecord, SourceRecord, StoredEnd};

@@ -5,36 +5,19 @@
 
 use crate::clock::Timestamp;
 use crate::event::AttemptSeq;
-use crate::store::codes;
-use crate::store::error::StoreError;
-use crate::store::error::sqlite;
-use crate::store::fate::SeenCells;
-use crate::store::fate::TaskResult;
-use crate::store::files::Departed;
-use crate::store::files::Remembered;
-use crate::store::files::RunDirectory;
-use crate::store::files::RunId;
+use crate::store::error::{StoreError, sqlite};
+use crate::store::fate::{SeenCells, TaskResult};
+use crate::store::files::{Departed, Remembered, RunDirectory, RunId};
 use crate::store::reading::divided::Divided;
-use crate::store::reading::record::RunRecord;
-use crate::store::reading::record::SessionRecord;
-use crate::store::reading::record::SourceRecord;
-use crate::store::reading::record::StoredEnd;
-use crate::store::reading::record::run_record;
-use crate::store::rows::AttemptRow;
-use crate::store::rows::HoldRow;
-use crate::store::rows::PlanRow;
-use crate::store::rows::TaskRow;
-use crate::store::schema;
+use crate::store::reading::record::{
+    RunRecord, SessionRecord, SourceRecord, StoredEnd, run_record,
+};
+use crate::store::rows::{AttemptRow, HoldRow, PlanRow, TaskRow};
 use crate::store::unsettled::OpenTask;
-use crate::store::writing::Settled;
-use crate::store::writing::resume_point;
-use crate::task::Command;
-use crate::task::Ordinal;
-use crate::task::Outcome;
-use crate::task::OutcomeCounts;
-use rusqlite::Connection;
-use rusqlite::Params;
-use rusqlite::Row;
+use crate::store::writing::{Settled, resume_point};
+use crate::store::{codes, schema};
+use crate::task::{Command, Ordinal, Outcome, OutcomeCounts};
+use rusqlite::{Connection, Params, Row};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 

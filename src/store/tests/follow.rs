@@ -1,21 +1,10 @@
 //! Runs that follow others: what they leave out, and what they do again.
 
-use super::Fixture;
-use super::claim;
-use super::commit;
-use super::new_plan;
-use super::new_run;
-use super::script::refused;
-use super::script::settled;
-use super::script::succeeds;
-use crate::store::PlanTotals;
-use crate::store::PlannedRun;
-use crate::store::RunId;
-use crate::store::RunReader;
-use crate::store::RunWriter;
-use crate::store::StoreError;
-use crate::store::plan_again;
-use crate::store::plan_run;
+use super::script::{refused, settled, succeeds};
+use super::{Fixture, claim, commit, new_plan, new_run};
+use crate::store::{
+    PlanTotals, PlannedRun, RunId, RunReader, RunWriter, StoreError, plan_again, plan_run,
+};
 use crate::task::Outcome;
 use proptest::prelude::*;
 

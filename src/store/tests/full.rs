@@ -1,22 +1,14 @@
 //! Disks that are full and commits that fail.
 
-use super::Fixture;
-use super::RECALL;
-use super::at;
-use super::claim;
-use super::commit;
 use super::script::succeeds;
-use super::wait;
+use super::{Fixture, RECALL, at, claim, commit, wait};
 use crate::event::Event;
-use crate::store::RunWriter;
-use crate::store::StoreError;
-use crate::store::writing::thread::Part;
-use crate::store::writing::thread::WriterThread;
+use crate::store::writing::thread::{Part, WriterThread};
+use crate::store::{RunWriter, StoreError};
 use crate::task::Outcome;
 use rusqlite::Connection;
 use std::sync::Mutex;
-use std::sync::atomic::AtomicU32;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 const TASKS: u32 = 500;

@@ -1,16 +1,9 @@
 //! Processes that are killed and power that fails: the run is what the last commit made it.
 
-use super::Fixture;
-use super::claim;
-use super::commit;
-use super::rows;
-use super::script::ended;
-use super::script::lost;
-use super::script::started;
-use super::script::succeeds;
+use super::script::{ended, lost, started, succeeds};
+use super::{Fixture, claim, commit, rows};
 use crate::store::TaskRow;
-use crate::task::Outcome;
-use crate::task::Task;
+use crate::task::{Outcome, Task};
 use std::fs;
 
 const TASKS: u32 = 24;

@@ -1,34 +1,15 @@
 //! Compares the store with a plain model, over random plans, events, kills and reopenings.
 
-use super::Fixture;
-use super::RECALL;
-use super::claim;
-use super::commit_only;
-use super::script::answered;
-use super::script::ended;
-use super::script::event;
-use super::script::lost;
-use super::script::refused;
-use super::script::run_ended;
-use super::script::started;
-use super::script::throttled;
-use super::script::withdrawn;
+use super::script::{
+    answered, ended, event, lost, refused, run_ended, started, throttled, withdrawn,
+};
+use super::{Fixture, RECALL, claim, commit_only};
 use crate::clock::Timestamp;
-use crate::event::AttemptResult;
-use crate::event::AttemptSeq;
-use crate::event::Event;
-use crate::event::EventKind;
-use crate::store::ResumePoint;
-use crate::store::RunWriter;
-use crate::store::UnsettledTask;
-use crate::task::FailureKind;
-use crate::task::Ordinal;
-use crate::task::Outcome;
-use crate::task::OutcomeCounts;
-use crate::task::Task;
+use crate::event::{AttemptResult, AttemptSeq, Event, EventKind};
+use crate::store::{ResumePoint, RunWriter, UnsettledTask};
+use crate::task::{FailureKind, Ordinal, Outcome, OutcomeCounts, Task};
 use proptest::prelude::*;
-use std::collections::BTreeMap;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// What a run does, or what happens to it. A number picks one of what there is.
@@ -53,10 +34,7 @@ enum Step {
 }
 
 fn step() -> impl Strategy<Value = Step> {
-    use Outcome::Ambiguous;
-    use Outcome::Failed;
-    use Outcome::Partial;
-    use Outcome::Succeeded;
+    use Outcome::{Ambiguous, Failed, Partial, Succeeded};
     let any = 0..100_usize;
     prop_oneof![
         4 => (1..6_usize).prop_map(Step::Claim),

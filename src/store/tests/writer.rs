@@ -1,31 +1,13 @@
 //! The writer: what it hands out, what it makes durable, and who may hold it.
 
-use super::Fixture;
-use super::RECALL;
-use super::at;
-use super::claim;
-use super::commit;
-use super::rows;
-use super::script::answered;
-use super::script::ended;
-use super::script::event;
-use super::script::leaves;
-use super::script::lost;
-use super::script::refused;
-use super::script::run_ended;
-use super::script::started;
-use super::script::succeeds;
-use super::script::throttled;
-use super::script::withdrawn;
-use super::wait;
-use crate::event::EventKind;
-use crate::event::HoldReason;
-use crate::event::StopReason;
-use crate::store::RunWriter;
-use crate::store::StoreError;
-use crate::store::UnsettledTask;
-use crate::task::Outcome;
-use crate::task::Task;
+use super::script::{
+    answered, ended, event, leaves, lost, refused, run_ended, started, succeeds, throttled,
+    withdrawn,
+};
+use super::{Fixture, RECALL, at, claim, commit, rows, wait};
+use crate::event::{EventKind, HoldReason, StopReason};
+use crate::store::{RunWriter, StoreError, UnsettledTask};
+use crate::task::{Outcome, Task};
 use std::time::Duration;
 
 fn tasks(claimed: Vec<UnsettledTask>) -> Vec<Task> {

@@ -4,23 +4,14 @@
 //! future only tells when it is done.
 
 use crate::clock::Timestamp;
-use crate::event::AttemptSeq;
-use crate::event::Event;
-use crate::store::error::StoreError;
-use crate::store::error::file;
-use crate::store::files::Departures;
-use crate::store::files::RunDirectory;
-use crate::store::files::RunLock;
-use crate::store::files::Watermark;
+use crate::event::{AttemptSeq, Event};
+use crate::store::error::{StoreError, file};
+use crate::store::files::{Departures, RunDirectory, RunLock, Watermark};
 use crate::store::writing::resume_point::ResumePoint;
 use crate::store::writing::task_queue::UnsettledTask;
-use crate::store::writing::thread::Job;
-use crate::store::writing::thread::Part;
-use crate::store::writing::thread::WriterThread;
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
-use std::sync::atomic::Ordering;
-use std::sync::mpsc;
+use crate::store::writing::thread::{Job, Part, WriterThread};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, mpsc};
 use std::thread;
 use tokio::sync::oneshot;
 

@@ -5,23 +5,16 @@
 
 use crate::clock::Timestamp;
 use crate::event::ArrivalCounts;
-use crate::store::error::StoreError;
-use crate::store::error::sqlite;
+use crate::store::error::{StoreError, sqlite};
 use crate::store::files::Departed;
 use crate::store::writing::handle::RunWriter;
-use crate::store::writing::resume_point;
 use crate::store::writing::resume_point::Settled;
-use crate::store::writing::survey;
-use crate::store::writing::survey::Purpose;
-use crate::store::writing::survey::Survey;
-use crate::store::writing::survey::Surveyed;
+use crate::store::writing::survey::{Purpose, Survey, Surveyed};
 use crate::store::writing::task_queue::TaskQueue;
 use crate::store::writing::thread::WriterThread;
-use crate::store::writing::verify::Arrivals;
-use crate::store::writing::verify::VerifyRound;
-use crate::task::ObservedState;
-use crate::task::OutcomeCounts;
-use crate::task::TaskId;
+use crate::store::writing::verify::{Arrivals, VerifyRound};
+use crate::store::writing::{resume_point, survey};
+use crate::task::{ObservedState, OutcomeCounts, TaskId};
 use std::collections::HashSet;
 
 /// Which tasks are looked for.

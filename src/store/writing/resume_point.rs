@@ -6,11 +6,8 @@ use crate::clock::Timestamp;
 use crate::store::codes;
 use crate::store::files::Departed;
 use crate::store::ordinal_set::OrdinalSet;
-use crate::task::Ordinal;
-use crate::task::OutcomeCounts;
-use rusqlite::Connection;
-use rusqlite::OptionalExtension;
-use rusqlite::params;
+use crate::task::{Ordinal, OutcomeCounts};
+use rusqlite::{Connection, OptionalExtension, params};
 
 /// How much later an attempt that never ended may have left than it says: its time was noted
 /// before it was made durable.

@@ -7,12 +7,9 @@ use crate::event::AttemptSeq;
 use crate::store::codes;
 use crate::store::files::Departed;
 use crate::store::ordinal_set::OrdinalSet;
-use crate::store::unsettled::OpenTask;
-use crate::store::unsettled::open_tasks;
-use crate::task::Ordinal;
-use crate::task::Task;
-use rusqlite::Connection;
-use rusqlite::Row;
+use crate::store::unsettled::{OpenTask, open_tasks};
+use crate::task::{Ordinal, Task};
+use rusqlite::{Connection, Row};
 use std::collections::BTreeMap;
 
 /// How many settled tasks in a row are stepped over one by one; more are skipped by their number.

@@ -5,17 +5,10 @@
 use crate::clock::Timestamp;
 use crate::event::ArrivalCounts;
 use crate::store::codes;
-use crate::store::error::StoreError;
-use crate::store::error::sqlite;
+use crate::store::error::{StoreError, sqlite};
 use crate::store::reading::RunReader;
-use crate::store::writing::survey::AWAITED;
-use crate::store::writing::survey::After;
-use crate::store::writing::survey::IfMissing;
-use crate::store::writing::survey::Observation;
-use crate::store::writing::survey::keep_after;
-use crate::task::Ordinal;
-use crate::task::Outcome;
-use crate::task::TaskState;
+use crate::store::writing::survey::{AWAITED, After, IfMissing, Observation, keep_after};
+use crate::task::{Ordinal, Outcome, TaskState};
 use rusqlite::Connection;
 
 /// Whether a wait goes on after this look.
