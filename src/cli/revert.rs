@@ -22,6 +22,7 @@ use crate::cli::take_up;
 use crate::cli::take_up::Launch;
 use batchctl::clock::Clock;
 use batchctl::report::ExitStatus;
+use batchctl::report::Target;
 use batchctl::run;
 use batchctl::run::Revert;
 use batchctl::run::Reverted;
@@ -61,7 +62,8 @@ pub(crate) fn revert(args: &RevertArgs, context: &Context) -> Result<ExitStatus,
     }
     documents.iter().try_for_each(Document::try_out)?;
     let log_file = log_file::open(&args.how.unattended)?;
-    let target = (place.endpoint.to_string(), place.project.to_string());
+    let target =
+        Target { endpoint: place.endpoint.to_string(), project_id: place.project.to_string() };
     let planned = revert.plan(target, clock)?;
     let how = Launch {
         args: &args.how,

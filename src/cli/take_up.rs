@@ -27,6 +27,7 @@ use crate::cli::runs;
 use crate::cli::settings;
 use batchctl::clock::Clock;
 use batchctl::report::ExitStatus;
+use batchctl::report::Target;
 use batchctl::run;
 use batchctl::run::Planned;
 use batchctl::run::Resumption;
@@ -104,7 +105,8 @@ pub(crate) fn retry(args: &RetryArgs, context: &Context) -> Result<ExitStatus, F
         JobAccess::Ours(lock) => lock,
         JobAccess::Skipped => return Ok(ExitStatus::Ok),
     };
-    let target = (place.endpoint.to_string(), place.project.to_string());
+    let target =
+        Target { endpoint: place.endpoint.to_string(), project_id: place.project.to_string() };
     let planned = retry.plan(target, clock)?;
     if planned.totals().is_empty() {
         planned.discard()?;

@@ -1,6 +1,6 @@
 //! What can be wrong with the store, in words that say what to do.
 
-use crate::store::files::{JobName, RunId};
+use crate::store::ids::{JobName, RunId};
 use rusqlite::{Error, ErrorCode};
 use std::io;
 use std::path::{Path, PathBuf};

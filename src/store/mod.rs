@@ -7,8 +7,8 @@
 
 mod codes;
 mod error;
-mod fate;
 mod files;
+mod ids;
 mod ordinal_set;
 mod planning;
 mod reading;
@@ -20,12 +20,10 @@ mod unsettled;
 mod writing;
 
 pub use error::StoreError;
-pub use files::{
-    JobLock, JobName, JobNameError, RateKey, RunDirectory, RunId, RunIdError, RunLock,
-    keep_learnt_rate, learnt_rate, lock_job,
-};
+pub use files::{JobLock, RateKey, RunDirectory, RunLock, keep_learnt_rate, learnt_rate, lock_job};
+pub use ids::{JobName, JobNameError, RunId, RunIdError};
 pub use planning::{
-    Draft, NewPlan, PlanTotals, PlannedRun, draft, plan_again, plan_only, plan_run,
+    Draft, NewPlan, PlanTotals, PlannedRun, draft, plan_from_run, plan_only, plan_run,
 };
 pub use reading::{
     NewRun, RunReader, RunRecord, SessionRecord, SourceRecord, StoredEnd, TaskPair, for_each_pair,

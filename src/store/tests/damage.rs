@@ -204,7 +204,7 @@ fn read_all(fixture: &Fixture) -> Result<Vec<TaskRow>, StoreError> {
 fn take_up(fixture: &Fixture) -> Result<u64, StoreError> {
     let writer = fixture.open()?;
     let left = wait(writer.claim(9_999))?;
-    Ok(writer.standing().settled.selected() + left.len() as u64)
+    Ok(writer.resume_point().settled.selected() + left.len() as u64)
 }
 
 #[test]

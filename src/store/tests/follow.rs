@@ -3,7 +3,7 @@
 use super::script::{refused, settled, succeeds};
 use super::{Fixture, claim, commit, new_plan, new_run};
 use crate::store::{
-    PlanTotals, PlannedRun, RunId, RunReader, RunWriter, StoreError, plan_again, plan_run,
+    PlanTotals, PlannedRun, RunId, RunReader, RunWriter, StoreError, plan_from_run, plan_run,
 };
 use crate::task::Outcome;
 use proptest::prelude::*;
@@ -120,7 +120,7 @@ fn a_run_again_has_the_tasks_that_were_asked_for_at_their_places() {
     let of = RunReader::open(&fixture.runs, &run_id(1)).unwrap();
     let run = crate::store::NewRun { id: run_id(3), ..new_run() };
     let wants = |row: crate::store::TaskRow| (row.outcome != Outcome::Succeeded).then_some(row);
-    let planned = plan_again(&fixture.runs, &run, &of, wants, "a test").unwrap();
+    let planned = plan_from_run(&fixture.runs, &run, &of, wants, "a test").unwrap();
     let PlannedRun::Ready { totals, .. } = planned else { panic!("the tasks are right") };
     assert_eq!((totals.rows, totals.selected), (3, 3));
     let reader = RunReader::open(&fixture.runs, &run_id(3)).unwrap();
@@ -141,7 +141,7 @@ fn a_damaged_run_is_neither_followed_nor_done_again() {
     assert!(matches!(error, StoreError::Damaged { .. }), "{error}");
     let of = RunReader::open(&fixture.runs, &run_id(1)).unwrap();
     let run = crate::store::NewRun { id: run_id(4), ..new_run() };
-    let error = plan_again(&fixture.runs, &run, &of, Some, "a test").unwrap_err();
+    let error = plan_from_run(&fixture.runs, &run, &of, Some, "a test").unwrap_err();
     assert!(matches!(error, StoreError::Damaged { .. }), "{error}");
     assert_eq!(fixture.runs.list().unwrap(), [run_id(1), run_id(2)]);
 }

@@ -135,5 +135,5 @@ fn a_writer_that_failed_leaves_the_log_as_it_is() {
     drop(writer);
     assert_eq!(std::fs::read(fixture.file()).unwrap(), file);
     assert!(fixture.log().exists());
-    assert_eq!(fixture.writer().standing().settled.selected(), 1);
+    assert_eq!(fixture.writer().resume_point().settled.selected(), 1);
 }

@@ -99,14 +99,14 @@ impl Known {
 struct Model {
     tasks: BTreeMap<Ordinal, Known>,
     /// The last attempt that may have left.
-    departed: u64,
+    may_have_left: u64,
     sessions: Vec<bool>,
 }
 
 impl Model {
     /// Forgets what was begun and cannot have left.
     fn forget(&mut self) {
-        let last = self.departed;
+        let last = self.may_have_left;
         for known in self.tasks.values_mut() {
             known.attempts.retain(|attempt| attempt.result.is_some() || attempt.seq <= last);
         }
@@ -206,7 +206,7 @@ impl Test {
         let ordinal = |place: usize| Ordinal(u32::try_from(place).unwrap());
         let places = (0..ids.len()).filter(first).map(ordinal);
         let tasks = places.map(|ordinal| (ordinal, Known::default())).collect();
-        let mut model = Model { tasks, departed: 0, sessions: Vec::new() };
+        let mut model = Model { tasks, may_have_left: 0, sessions: Vec::new() };
         let process = Self::open(&fixture, &mut model);
         Self { fixture, model, process }
     }
@@ -216,9 +216,9 @@ impl Test {
         let writer = fixture.writer();
         model.sessions.push(false);
         model.forget();
-        assert_eq!(*writer.standing(), model.standing());
-        model.departed = writer.standing().attempts;
-        let next_seq = writer.standing().attempts + 1;
+        assert_eq!(*writer.resume_point(), model.standing());
+        model.may_have_left = writer.resume_point().attempts;
+        let next_seq = writer.resume_point().attempts + 1;
         Process { writer: Some(writer), next_seq, ..Process::default() }
     }
 
@@ -256,7 +256,7 @@ impl Test {
             Step::PowerFailure => {
                 self.fixture = self.fixture.copy();
                 // Nobody can tell any more what has left.
-                self.model.departed = u64::MAX;
+                self.model.may_have_left = u64::MAX;
                 self.reopen();
             }
         }
@@ -274,7 +274,7 @@ impl Test {
         let leaving = std::mem::take(&mut self.process.cleared);
         if let Some(last) = leaving.iter().map(|live| live.seq).max() {
             assert!(self.process.writer().may_leave(AttemptSeq(last)));
-            self.model.departed = self.model.departed.max(last);
+            self.model.may_have_left = self.model.may_have_left.max(last);
         }
         self.process.on_wire.extend(leaving);
     }

@@ -243,7 +243,7 @@ fn a_plan_is_read_before_it_is_carried_out_without_being_in_the_way() {
     let fixture = Fixture::with_tasks(3);
     let reader = fixture.reader();
     let writer = fixture.writer();
-    assert_eq!(writer.standing().selected, 3);
+    assert_eq!(writer.resume_point().selected, 3);
     assert_eq!(reader.first_rows(2).unwrap().len(), 2);
     assert_eq!(fixture.reader().record().unwrap().sessions[0].started, at(100));
 }
