@@ -123,7 +123,7 @@ impl Delimited {
         for index in self.layout.others() {
             json.push(if json.is_empty() { b'[' } else { b',' });
             // Cells of results.csv may have a guard; without it they are as they were read.
-            serde_json::to_writer(&mut json, unguarded(self.text(index)?))
+            serde_json::to_writer(&mut json, &unguarded(self.text(index)?))
                 .expect("a string is written to memory without fail");
         }
         json.push(b']');

@@ -57,7 +57,8 @@ impl Layout {
         let mut layout = Self { id, command, width: first.len(), columns: Vec::new() };
         layout.columns = match options.header {
             Header::Present => {
-                unique(&layout.others().map(|index| unguarded(&first[index])).collect::<Vec<_>>())
+                let names: Vec<_> = layout.others().map(|index| unguarded(&first[index])).collect();
+                unique(&names.iter().map(|name| &**name).collect::<Vec<_>>())
             }
             Header::Absent => layout.others().map(numbered_name).collect(),
         };
