@@ -120,7 +120,7 @@ impl Delimited {
         // The buffer leaves `self`, because `self.text` borrows it; it returns at the end.
         let mut json = std::mem::take(&mut self.json);
         json.clear();
-        for index in self.layout.others() {
+        for &index in &self.layout.others {
             json.push(if json.is_empty() { b'[' } else { b',' });
             // Cells of results.csv may have a guard; without it they are as they were read.
             serde_json::to_writer(&mut json, &unguarded(self.text(index)?))

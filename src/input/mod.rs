@@ -14,6 +14,7 @@ mod list;
 mod locate;
 mod options;
 mod record;
+mod results_header;
 mod row;
 mod sniff;
 mod source;

@@ -7,6 +7,7 @@ mod failure;
 mod id;
 mod outcome;
 mod rate;
+mod results_columns;
 mod state;
 
 pub use failure::Failure;
@@ -20,6 +21,7 @@ pub use outcome::OutcomeCounts;
 pub use outcome::UnknownOutcome;
 pub use rate::InvalidRate;
 pub use rate::Rate;
+pub use results_columns::RESULTS_COLUMNS;
 pub use state::ObservedState;
 pub use state::StateCounts;
 pub use state::TaskState;
