@@ -45,11 +45,13 @@ pub enum InputError {
         /// The kind of file that the bytes suggest.
         kind: FileKind,
     },
-    /// The lines end with CR alone, as in files of old Macs.
-    #[error("cannot read `{}`: its lines end with CR alone", shown(name))]
-    LoneCarriageReturns {
+    /// It is JSON.
+    #[error("cannot read `{}`: it is JSON, not a table or a list", shown(name))]
+    Json {
         /// The input.
         name: Arc<str>,
+        /// What takes the ids out of it, if they were found.
+        filter: Option<JqFilter>,
     },
     /// Reading failed before the end.
     #[error("cannot read `{}` to its end", shown(name))]
@@ -95,6 +97,16 @@ pub enum InputError {
     },
 }
 
+/// A filter of `jq` that makes a list or a table of the JSON that was given.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JqFilter {
+    /// The filter itself.
+    pub filter: String,
+    /// Whether its output is a table without a header, with commands in the second column, and
+    /// not a list.
+    pub has_commands: bool,
+}
+
 impl InputError {
     /// Returns whether the error ends the input, so that no row follows it.
     pub fn is_fatal(&self) -> bool {
@@ -103,7 +115,7 @@ impl InputError {
             Self::Open { .. }
             | Self::Directory { .. }
             | Self::NotText { .. }
-            | Self::LoneCarriageReturns { .. }
+            | Self::Json { .. }
             | Self::Read { .. }
             | Self::NoCommands { .. }
             | Self::Delimiter { .. }
@@ -118,7 +130,7 @@ impl InputError {
             Self::Open { .. }
             | Self::Directory { .. }
             | Self::NotText { .. }
-            | Self::LoneCarriageReturns { .. }
+            | Self::Json { .. }
             | Self::Read { .. }
             | Self::NoCommands { .. }
             | Self::Delimiter { .. } => None,
@@ -251,6 +263,8 @@ pub enum RowProblem {
         found: usize,
         /// The number of cells in the first row.
         expected: usize,
+        /// The probable reason, if there is one.
+        reason: Option<WidthReason>,
     },
     /// Text follows a closing quote.
     #[error(
@@ -276,6 +290,34 @@ pub enum RowProblem {
     /// A NUL byte.
     #[error("a NUL byte, which no text contains")]
     Nul,
+}
+
+/// Why a row has the wrong number of cells; a guess, for hints only.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WidthReason {
+    /// It is not a row of the table at all.
+    StrayLine(StrayLine),
+    /// A cell contains the delimiter and is not quoted.
+    Delimiter,
+    /// A cell contains a line break and is not quoted.
+    LineBreak,
+    /// The last cells were left out, because they are empty.
+    LastCells,
+}
+
+/// A line beside the rows of a table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StrayLine {
+    /// A comment.
+    Comment,
+    /// The number of rows, as clients of databases print it.
+    RowCount,
+    /// Totals of the columns.
+    Total,
+    /// A drawn line.
+    Rule,
+    /// A line with Ctrl-Z, the end mark of DOS, that other lines follow.
+    EndMark,
 }
 
 impl RowProblem {

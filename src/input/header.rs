@@ -17,7 +17,7 @@ use std::collections::HashMap;
 use std::collections::HashSet;
 
 /// The default names of the ids' column, in this order.
-const ID_NAMES: [&str; 3] = ["id", "batch_task_id", "task_id"];
+pub(super) const ID_NAMES: [&str; 3] = ["id", "batch_task_id", "task_id"];
 /// The default name of the commands' column.
 const COMMAND_NAME: &str = "command";
 /// The default index of the commands' column if there is no header.
