@@ -7,7 +7,7 @@ use batchctl::engine::Claim;
 use batchctl::engine::EngineSettings;
 use batchctl::engine::Ledger;
 use batchctl::engine::LedgerError;
-use batchctl::engine::Origin;
+use batchctl::engine::StartingPoint;
 use batchctl::engine::run;
 use batchctl::event::AttemptSeq;
 use batchctl::event::Event;
@@ -125,6 +125,6 @@ fn settings(tasks: usize) -> EngineSettings {
         max_duration: None,
         outage_timeout: Duration::from_secs(600),
         drain_timeout: Duration::from_secs(30),
-        origin: Origin { selected: tasks as u64, ..Origin::default() },
+        origin: StartingPoint { selected: tasks as u64, ..StartingPoint::default() },
     }
 }

@@ -22,7 +22,7 @@ use batchctl::engine::Claim;
 use batchctl::engine::EngineSettings;
 use batchctl::engine::Ledger;
 use batchctl::engine::LedgerError;
-use batchctl::engine::Origin;
+use batchctl::engine::StartingPoint;
 use batchctl::engine::run;
 use batchctl::event::AttemptSeq;
 use batchctl::event::Event;
@@ -224,7 +224,7 @@ fn settings(rate: Rate, tasks: u32) -> EngineSettings {
         max_duration: None,
         outage_timeout: Duration::from_secs(600),
         drain_timeout: Duration::from_secs(30),
-        origin: Origin { selected: u64::from(tasks), ..Origin::default() },
+        origin: StartingPoint { selected: u64::from(tasks), ..StartingPoint::default() },
     }
 }
 

@@ -14,7 +14,6 @@ use super::wire::read_body;
 use crate::clock::system_time;
 use crate::policy::Answer;
 use crate::policy::Body;
-use crate::policy::Delivery;
 use crate::policy::NoResponse;
 use crate::policy::RateHint;
 use crate::policy::Response;
@@ -23,7 +22,6 @@ use crate::policy::may_tell_rate;
 use crate::policy::quota_in_message;
 use crate::policy::rate_hint;
 use crate::policy::retry_after;
-use crate::task::FailureKind;
 use hyper::header::CONTENT_ENCODING;
 use hyper::header::DATE;
 use hyper::header::HeaderMap;
@@ -75,9 +73,7 @@ pub(super) async fn check(
 ) -> Checked {
     let checked = tokio::time::timeout(timeout, compare(transport, request, sent)).await;
     checked.unwrap_or_else(|_| {
-        let message = format!("no answer within {timeout:?}");
-        let (kind, delivery) = (FailureKind::Timeout, Delivery::Possible);
-        let answer = Answer::NoResponse(NoResponse { kind, delivery, message });
+        let answer = Answer::NoResponse(NoResponse::timed_out(timeout));
         Checked { listed: Listed::Answer(answer), skew: None }
     })
 }

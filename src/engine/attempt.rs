@@ -1,15 +1,13 @@
-//! One HTTP exchange, from the moment its bytes may leave until its answer is there.
+//! One HTTP exchange, from the moment its bytes may leave until its answer has arrived.
 
-use super::Claim;
 use crate::api::TaskApi;
 use crate::clock::Clock;
 use crate::clock::Instant;
+use crate::engine::ledger::Claim;
 use crate::event::AttemptSeq;
 use crate::policy::Answer;
-use crate::policy::Delivery;
 use crate::policy::Generation;
 use crate::policy::NoResponse;
-use crate::task::FailureKind;
 use futures::FutureExt;
 use std::any::Any;
 use std::panic::AssertUnwindSafe;
@@ -18,31 +16,34 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// A time-out that fires later than this was not slept through: the process stood still.
+/// If a time-out fires later than this, the process was stopped while it waited.
 const LATE: Duration = Duration::from_millis(500);
-/// How long an answer that arrived while the process stood still may take to be read.
+/// The time for reading an answer that arrived while the process was stopped.
 const GRACE: Duration = Duration::from_secs(5);
 
-/// An attempt that was admitted.
+/// An admitted attempt.
 #[derive(Debug)]
 pub(super) struct Attempt {
     pub(super) claim: Claim,
     pub(super) seq: AttemptSeq,
 }
 
-/// An attempt that came to its end.
+/// The end of an attempt.
 #[derive(Debug)]
 pub(super) struct Completion {
     pub(super) attempt: Attempt,
     pub(super) answer: Answer,
-    /// The credentials that the call was sent with.
+    /// The credentials with which the call was sent.
     pub(super) used: Generation,
     pub(super) sent: Instant,
     pub(super) ended: Instant,
 }
 
-/// Sends one attempt and waits for its answer; a panic in the call is an answer, too.
-#[expect(clippy::manual_async_fn, reason = "an `async fn` keeps its arguments twice, call by call")]
+/// Sends one attempt and waits for its answer. A panic in the call counts as an answer.
+#[expect(
+    clippy::manual_async_fn,
+    reason = "an `async fn` stores its arguments twice in every call"
+)]
 pub(super) fn send<A: TaskApi>(
     api: &A,
     clock: Clock,
@@ -52,25 +53,26 @@ pub(super) fn send<A: TaskApi>(
     async move {
         let sent = clock.instant();
         let task = Arc::clone(&attempt.claim.task);
-        // The call takes its credentials when it is first polled, and that is now.
+        // Read before the first poll, in which the call takes its credentials: nothing runs
+        // in between, so both see the same generation.
         let used = api.authority().generation();
         let call = pin!(AssertUnwindSafe(async { api.call(task).await }).catch_unwind());
         let answer = match within(clock, sent.checked_add(timeout), call).await {
             Some(Ok(answer)) => answer,
             Some(Err(panic)) => Answer::Panicked(panic_message(panic.as_ref())),
-            None => timed_out(timeout),
+            None => Answer::NoResponse(NoResponse::timed_out(timeout)),
         };
         Completion { attempt, answer, used, sent, ended: clock.instant() }
     }
 }
 
-/// Awaits `future`, but no longer than to the deadline, if there is one, in time in which this
-/// process ran.
+/// Awaits `future` until the deadline, if there is one.
 ///
-/// A process that was stopped (SIGSTOP, a suspended laptop) finds all its time-outs over when it
-/// goes on, and answers in its socket buffers. They are read before anything is given up.
+/// Time in which the process was stopped (SIGSTOP, a suspended laptop) does not count: when the
+/// process continues, all its time-outs are over, but answers may wait in the socket buffers.
+/// They are read before anything is given up.
 ///
-/// The future stays where it is: a copy of it would make every attempt twice as large.
+/// The future is borrowed, because moving it here would double the size of every attempt.
 async fn within<F: Future>(
     clock: Clock,
     deadline: Option<Instant>,
@@ -82,18 +84,11 @@ async fn within<F: Future>(
     loop {
         match tokio::time::timeout_at(deadline, future.as_mut()).await {
             Ok(output) => return Some(output),
+            // One second chance: the new deadline is kept unless the process is stopped again.
             Err(_) if clock.instant() > deadline + LATE => deadline = clock.instant() + GRACE,
             Err(_) => return None,
         }
     }
-}
-
-fn timed_out(timeout: Duration) -> Answer {
-    Answer::NoResponse(NoResponse {
-        kind: FailureKind::Timeout,
-        delivery: Delivery::Possible,
-        message: format!("no answer within {timeout:?}"),
-    })
 }
 
 fn panic_message(panic: &(dyn Any + Send)) -> String {
@@ -109,14 +104,14 @@ mod tests {
 
     const TIMEOUT: Duration = Duration::from_secs(10);
 
-    /// Carries out a call under a time-out, and stands still for `stopped` before it is over.
+    /// Stops the process for `stopped` seconds in the middle of a call with a time-out.
     ///
-    /// Then the answer comes, if it does, after so many seconds more.
+    /// If there is an answer, it arrives `answer_after` seconds later.
     async fn check(stopped: u64, answer_after: Option<u64>, expected: (Option<u8>, u64)) {
         let clock = Clock::start();
         let begun = clock.instant();
         let (answer, answered) = oneshot::channel();
-        let call = pin!(async { answered.await.expect("an answer, or none for ever") });
+        let call = pin!(async { answered.await.expect("the sender outlives the call") });
         let mut call = pin!(within(clock, Some(begun + TIMEOUT), call));
         assert_eq!(call.as_mut().now_or_never(), None, "the time-out has begun");
         tokio::time::advance(Duration::from_secs(stopped)).await;
@@ -132,28 +127,28 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn an_answer_in_time_is_taken() {
+    async fn an_answer_before_the_time_out_is_taken() {
         check(0, Some(9), (Some(7), 9)).await;
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_call_is_given_up_when_its_time_is_over() {
+    async fn a_call_is_given_up_at_its_time_out() {
         check(0, None, (None, 10)).await;
     }
 
     #[tokio::test(start_paused = true)]
-    async fn an_answer_that_waits_while_the_process_stood_still_is_read() {
+    async fn an_answer_that_arrived_while_the_process_was_stopped_is_read() {
         check(600, Some(0), (Some(7), 600)).await;
         check(600, Some(4), (Some(7), 604)).await;
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_process_that_stood_still_waits_five_seconds_more_and_no_longer() {
+    async fn a_stopped_process_waits_at_most_five_seconds_more() {
         check(600, None, (None, 605)).await;
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_time_out_that_is_noticed_a_little_late_is_one() {
+    async fn a_time_out_that_fires_a_little_late_still_counts() {
         check(10, None, (None, 10)).await;
     }
 }

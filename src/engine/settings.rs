@@ -1,4 +1,4 @@
-//! What an engine is told before it begins.
+//! The settings of an engine.
 
 use crate::clock::Timestamp;
 use crate::policy::AutoRate;
@@ -8,46 +8,46 @@ use std::num::NonZeroU64;
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
-/// How a run is carried out. A span of time that is longer than instants reach is endless.
+/// How a run is carried out. A duration beyond the range of instants means no limit.
 #[derive(Debug, Clone)]
 pub struct EngineSettings {
-    /// The most calls on the wire at a time.
+    /// The maximum number of calls on the wire.
     pub concurrency: NonZeroUsize,
-    /// The most sendings in a window; without one only the service slows the run down.
+    /// The maximum number of sendings in a window; without it only the service limits the run.
     pub rate: Option<Rate>,
-    /// What a search for the rate sets out with, if there is one; it stays at or below `rate`.
+    /// The start of a search for the rate, if there is one; the search never exceeds `rate`.
     pub auto: Option<AutoRate>,
-    /// How long one attempt may take, connecting included.
+    /// The time-out of one attempt, connecting included.
     pub timeout: Duration,
-    /// How often a task is sent again.
+    /// When and how often a task is sent again.
     pub retry: RetryPolicy,
-    /// Over which span the rate grows to its limit, if it does.
+    /// The duration over which the rate grows to its limit, if it does.
     pub ramp: Option<Duration>,
-    /// How many tasks must succeed before the rest is sent, if any must.
+    /// The number of tasks that must succeed before the others are sent.
     pub canary: Option<NonZeroU64>,
-    /// How many failed tasks are tolerated; the one after them stops new sendings.
+    /// The number of tolerated failures; one more stops new sendings.
     pub tolerated_failures: u64,
-    /// How long the service may be away before the run stops.
+    /// The duration of an outage after which the run stops.
     pub outage_timeout: Duration,
-    /// How long new sendings go on at the most.
+    /// The duration after which new sendings stop.
     pub max_duration: Option<Duration>,
-    /// How long calls on the wire may take to finish after a stop.
+    /// The time for calls on the wire to finish after a stop.
     pub drain_timeout: Duration,
-    /// Where the run stands.
-    pub origin: Origin,
+    /// The work of earlier processes of the run.
+    pub origin: StartingPoint,
 }
 
-/// Where a run stands when this process takes it up.
+/// The work of earlier processes of a run.
 #[derive(Debug, Clone, Default)]
-pub struct Origin {
-    /// How many tasks were selected in all.
+pub struct StartingPoint {
+    /// The number of selected tasks.
     pub selected: u64,
-    /// How many of them have their outcome.
+    /// The number of them that are settled.
     pub settled: u64,
-    /// How many of them failed.
+    /// The number of them that failed.
     pub failed: u64,
-    /// How many attempts were made.
+    /// The number of attempts.
     pub attempts: u64,
-    /// The last of their sending times, oldest first: as many as a window may hold.
+    /// The latest sending times, oldest first: as many as a window may hold.
     pub last_sent: Vec<Timestamp>,
 }

@@ -1,13 +1,13 @@
-//! What came back for one attempt, free of any HTTP client's types.
+//! The answer to one attempt, free of any HTTP client's types.
 
 use crate::policy::pace::RateHint;
 use crate::task::FailureKind;
 use std::time::Duration;
 
-/// What one attempt brought back.
+/// The answer to one attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Answer {
-    /// A response, read to its end or as far as it could be.
+    /// A response, read to its end or as far as possible.
     Response(Response),
     /// No response.
     NoResponse(NoResponse),
@@ -28,21 +28,32 @@ impl Answer {
 /// Whether any byte of an attempt can have reached the service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Delivery {
-    /// None can: the name, the connection or the handshake failed.
+    /// No: the name look-up, the connection or the handshake failed.
     NeverLeft,
-    /// It may have been received, and carried out.
+    /// Yes: the service may have received the call and carried it out.
     Possible,
 }
 
 /// An attempt without a response.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NoResponse {
-    /// Where it failed.
+    /// The step that failed.
     pub kind: FailureKind,
-    /// Whether it may have reached the service.
+    /// Whether the call may have reached the service.
     pub delivery: Delivery,
-    /// What the transport said.
+    /// The transport's message.
     pub message: String,
+}
+
+impl NoResponse {
+    /// Returns the answer of a call that was given up after `timeout`: it is in doubt.
+    pub fn timed_out(timeout: Duration) -> Self {
+        Self {
+            kind: FailureKind::Timeout,
+            delivery: Delivery::Possible,
+            message: format!("no answer within {timeout:?}"),
+        }
+    }
 }
 
 /// A response to an attempt.
@@ -52,26 +63,26 @@ pub struct Response {
     pub status: u16,
     /// The service's own id of the request.
     pub request_id: Option<String>,
-    /// How long the service asks to wait, from its `Retry-After` header.
+    /// The wait that the service asks for in its `Retry-After` header.
     pub retry_after: Option<Duration>,
-    /// What it says of the service's quota; hardly any answer does.
+    /// The service's quota. Rare, and so boxed: it does not enlarge every answer.
     pub rate_hint: Option<Box<RateHint>>,
-    /// What the body says.
+    /// The parsed body.
     pub body: Body,
 }
 
-/// What the body of a response says.
+/// The parsed body of a response.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Body {
     /// The answer to an action.
     Result(ActionResult),
     /// An error in one of the shapes of service, gateway and IAM.
     Error(ServiceError),
-    /// Neither; the text says what was seen instead.
+    /// Neither; the text describes the body instead.
     Unreadable(String),
 }
 
-/// The answer to an action. No field is sure to be there.
+/// The result of an action. Every field may be missing.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ActionResult {
     /// `id`.
@@ -86,7 +97,7 @@ pub struct ActionResult {
     pub error_list: Vec<String>,
 }
 
-/// An error of the service, its gateway or IAM. Texts are empty where it sent none.
+/// An error of the service, its gateway or IAM. Missing texts are empty.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ServiceError {
     /// `error_code`, such as `VIAS.00010012` or `APIGW.0308`.
@@ -99,6 +110,6 @@ pub struct ServiceError {
     pub reason: String,
     /// `advice`.
     pub advice: String,
-    /// `request_id`, which only the gateway puts into the body.
+    /// `request_id`; only the gateway puts it into the body.
     pub request_id: String,
 }

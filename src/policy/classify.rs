@@ -1,7 +1,7 @@
-//! Tells what an answer means for its task.
+//! Decides what an answer means for its task.
 //!
-//! Decides on the HTTP status and on the last four digits of the error code, because the
-//! prefixes differ between the gateway's generations. What is not known for sure is in doubt:
+//! Uses the HTTP status and the last four digits of the error code, because the prefixes differ
+//! between the gateway's generations. Every uncertain answer is in doubt (see `docs/GLOSSARY.md`):
 //! a wrong "failed" makes an operator start a running camera group twice.
 
 use crate::policy::answer::ActionResult;
@@ -19,38 +19,38 @@ use crate::task::Outcome;
 use crate::task::TaskId;
 use std::time::Duration;
 
-/// What an answer means.
+/// The meaning of an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
     /// The service carried the command out, with this outcome.
     Done(Outcome),
     /// No byte of the attempt left this machine.
     NeverLeft,
-    /// The service wants fewer calls, and perhaps says for how long to hold.
+    /// The service wants fewer calls.
     Throttled {
-        /// How long it asks to wait, if it says so.
+        /// The wait that it asks for, if any.
         hold: Option<Duration>,
     },
-    /// It may have been carried out, nothing trustworthy says so.
+    /// The command may have been carried out; no trustworthy answer confirms it.
     InDoubt,
     /// The credentials were refused; the command was not carried out.
     Unauthorised,
-    /// Service or gateway refused this call, and would refuse it again.
+    /// The service or its gateway refused this call, and would refuse it again.
     Refused,
-    /// The service failed for now, and says that it did not carry the command out.
+    /// The service failed for now, and did not carry the command out.
     Transient,
-    /// The call panicked on this side; nobody knows how far it came.
+    /// The call panicked on this side; it may have reached the service.
     Panicked,
 }
 
-/// A verdict with what the reports need to tell about it.
+/// A verdict, with the details that reports show.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
-    /// What the answer means.
+    /// The meaning of the answer.
     pub verdict: Verdict,
-    /// The counts the service sent.
+    /// The counts from the service.
     pub counts: Option<Counts>,
-    /// Why it did not succeed, wholly or in part.
+    /// The reason if the attempt did not fully succeed.
     pub failure: Option<Failure>,
 }
 
@@ -60,7 +60,7 @@ impl Finding {
     }
 }
 
-/// Tells what `answer` means for the task `id`.
+/// Decides what `answer` means for the task `id`.
 ///
 /// The classes are those of `ARCHITECTURE.md`, "What an answer means"; the codes are from the
 /// public error tables of the service (VIAS) and its API gateway.
@@ -78,9 +78,9 @@ pub fn classify(id: &TaskId, answer: &Answer) -> Finding {
     }
 }
 
-/// Tells what an answer means that was to be a page of a list and is none.
+/// Decides what an answer means that should have been a page of a list.
 ///
-/// Nothing is carried out by asking: what came back and cannot be used may be asked for again.
+/// Reading changes nothing on the service, so an unusable 2xx answer is transient, not in doubt.
 pub fn classify_read(answer: &Answer) -> Finding {
     match answer {
         Answer::Response(response) if (200..300).contains(&response.status) => {
@@ -121,8 +121,9 @@ fn success_status(id: &TaskId, response: &Response) -> Finding {
     }
 }
 
-/// Settles from the counts, if they are there, add up and speak of this task.
+/// Settles from the counts, if they are complete, add up and belong to this task.
 fn action_result(id: &TaskId, result: &ActionResult) -> Finding {
+    // The counts are kept even if the answer is distrusted, because reports show them.
     let counts = complete_counts(result);
     let distrust = |message: String| Finding {
         verdict: Verdict::InDoubt,
@@ -132,6 +133,8 @@ fn action_result(id: &TaskId, result: &ActionResult) -> Finding {
             ..Failure::seen(FailureKind::Body, message)
         }),
     };
+    // An answer without an id is believed, because no field is guaranteed. Another id shows that
+    // the answer belongs to another call.
     if let Some(other) = result.id.as_deref().filter(|&other| other != id.as_str()) {
         return distrust(format!("the answer is for another id: {other}"));
     }
@@ -151,7 +154,7 @@ fn action_result(id: &TaskId, result: &ActionResult) -> Finding {
     }
 }
 
-/// Returns the three counts; one that is missing follows from the other two.
+/// Returns the three counts; a missing one follows from the other two.
 fn complete_counts(result: &ActionResult) -> Option<Counts> {
     let (total, failed, succeeded) = match (result.total, result.failed, result.succeeded) {
         (Some(total), Some(failed), Some(succeeded)) => (total, failed, succeeded),
@@ -194,6 +197,8 @@ fn error_status(status: u16, response: &Response) -> Finding {
 fn error_verdict(status: u16, retry_after: Option<Duration>, error: &ServiceError) -> Verdict {
     let throttled =
         || Verdict::Throttled { hold: retry_after.or_else(|| window_in_message(&error.message)) };
+    // The order of the arms matters: throttling comes before the generic 5xx, and the service's
+    // own codes come before the gateway's meaning of the same status.
     match (status, code_suffix(&error.code)) {
         (429, _) | (_, "0308") => throttled(),
         (401, "0301" | "0307") => Verdict::Unauthorised,
@@ -203,14 +208,15 @@ fn error_verdict(status: u16, retry_after: Option<Duration>, error: &ServiceErro
             Verdict::Transient
         }
         (503, _) if retry_after.is_some() || is_gateway_code(&error.code) => throttled(),
-        // No request reached a backend, and none was begun: both are safe to send again.
+        // The request was not forwarded to a backend, so the command was not carried out.
         (408 | 503, _) => Verdict::Transient,
+        // The service may have failed after it had carried the command out.
         (500.., _) => Verdict::InDoubt,
         (_, _) => Verdict::Refused,
     }
 }
 
-/// Returns the last four digits of a code, which all its prefixes share.
+/// Returns the last four digits of a code, or nothing if it does not end in four digits.
 fn code_suffix(code: &str) -> &str {
     let start = code.len().saturating_sub(4);
     code.get(start..).filter(|tail| tail.bytes().all(|b| b.is_ascii_digit())).unwrap_or("")

@@ -1,4 +1,4 @@
-//! The table of answers: what came, what is decided.
+//! The table of answers and their verdicts.
 
 use super::*;
 
@@ -52,7 +52,7 @@ fn a_200_settles_from_counts_that_add_up() {
 }
 
 #[test]
-fn a_200_that_cannot_be_trusted_is_in_doubt() {
+fn an_untrustworthy_200_is_in_doubt() {
     let doubtful = |body| check(200, body, Verdict::InDoubt, Some(FailureKind::Body));
     doubtful(Body::Result(result(3, 1, 1)));
     doubtful(Body::Result(result(3, -1, 4)));
@@ -86,7 +86,7 @@ fn an_answer_without_an_id_is_believed() {
 }
 
 #[test]
-fn error_answers_are_decided_on_status_and_the_last_four_digits() {
+fn the_status_and_the_last_four_digits_decide_error_answers() {
     use FailureKind::*;
     let throttled = Verdict::Throttled { hold: None };
     check_error(400, "VIAS.00010001", Verdict::Refused, Refused);
@@ -116,7 +116,7 @@ fn error_answers_are_decided_on_status_and_the_last_four_digits() {
 }
 
 #[test]
-fn the_wait_comes_from_the_header_before_the_message() {
+fn the_header_wins_over_the_message() {
     let words = "policy user over ratelimit,limit:200,time:5 minute";
     let mut throttle = response(429, error("APIGW.0308", words));
     let hold = |response: &Response| {
@@ -144,21 +144,21 @@ fn an_attempt_without_a_response_is_in_doubt_unless_it_never_left() {
 }
 
 #[test]
-fn a_call_that_panicked_is_known_as_such() {
+fn a_panic_has_a_verdict_of_its_own() {
     let finding = classify(&id(), &Answer::Panicked("index out of bounds".into()));
     assert_eq!(finding.verdict, Verdict::Panicked);
     assert_eq!(finding.failure.unwrap().message, "the call panicked: index out of bounds");
 }
 
 #[test]
-fn a_refusal_without_words_still_says_something() {
+fn a_refusal_without_a_message_gets_one() {
     let answer = Answer::Response(response(400, error("", "")));
     let failure = classify(&id(), &answer).failure.unwrap();
     assert_eq!(failure.message, "status 400 without an error message");
 }
 
 #[test]
-fn a_list_that_cannot_be_read_is_never_in_doubt_for_good() {
+fn an_unreadable_list_is_never_in_doubt() {
     let check = |answer: Answer, expected: Verdict| {
         assert_eq!(classify_read(&answer).verdict, expected, "{answer:?}");
     };

@@ -1,70 +1,72 @@
-//! Decides what follows when a service refuses the credentials of a call.
+//! Decides what follows when the service refuses the credentials of a call.
 //!
-//! One renewal serves all calls that were refused with the same credentials, and what was renewed
-//! and is refused all the same ends the run: a wrong password or key must never be tried over and
-//! over. Pure: renews nothing and waits for nothing.
+//! One renewal serves all calls that were refused with the same credentials. If renewed credentials
+//! are refused as well, the run ends, because a wrong password or key must never be tried again and
+//! again. Pure: renews nothing and waits for nothing.
 
-/// How often one task may be refused before its run ends, whatever others are told.
-const MOST_REFUSALS: u32 = 3;
+/// The number of refusals of one task after which the run ends, even if other tasks are accepted.
+const MAX_REFUSALS: u32 = 3;
 
-/// The number of credentials within a process: those that replace others have the next one.
+/// The number of a set of credentials within a process; each renewal gets the next one.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Generation(pub u64);
 
 impl Generation {
-    /// Returns the number of what replaces these.
+    /// Returns the number of the next set.
     #[must_use]
     pub const fn next(self) -> Self {
         Self(self.0 + 1)
     }
 }
 
-/// What follows a refusal.
+/// The reaction to a refusal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Remedy {
-    /// Other credentials are in force by now: send the call with those.
+    /// Newer credentials are in force: send the call again with them.
     SendAgain,
-    /// Renew them, then send the call again.
+    /// Renew the credentials, then send the call again.
     Renew,
-    /// Nothing can help: end the run.
+    /// A renewal cannot help: end the run.
     Stop,
 }
 
-/// What the service thinks of this process's credentials, as far as it has said.
+/// Which of this process's credentials the service has accepted so far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Trust {
-    /// Those the process began with.
+pub struct CredentialsTrust {
+    /// The credentials that the process began with.
     first: Generation,
-    /// The latest that were accepted.
+    /// The newest accepted credentials.
     accepted: Option<Generation>,
 }
 
-impl Trust {
-    /// Returns what is known before the first call.
+impl CredentialsTrust {
+    /// Returns the state before the first call.
     pub const fn new(first: Generation) -> Self {
         Self { first, accepted: None }
     }
 
-    /// Takes note that a call with these credentials was let through.
+    /// Records that a call with these credentials was accepted.
     pub fn accept(&mut self, used: Generation) {
+        // The maximum, because answers to older credentials may arrive late.
         self.accepted = self.accepted.max(Some(used));
     }
 
-    /// Tells whether any credentials were ever accepted.
+    /// Returns whether any credentials were ever accepted.
     pub const fn is_proven(&self) -> bool {
         self.accepted.is_some()
     }
 
-    /// Decides what follows a refusal of `used`, the `refusals`-th that its task met with, while
-    /// `in_force` is what a call would be sent with now.
+    /// Decides what follows the `refusals`-th refusal of a task, sent with `used` while `in_force`
+    /// are the present credentials.
     pub fn refuse(&self, used: Generation, in_force: Generation, refusals: u32) -> Remedy {
-        if refusals > MOST_REFUSALS {
+        // First, because a task that is always refused would otherwise renew without end.
+        if refusals > MAX_REFUSALS {
             return Remedy::Stop;
         }
         if used < in_force {
             return Remedy::SendAgain;
         }
-        // What was renewed and is refused at once would be refused after the next renewal, too.
+        // Renewed credentials that were never accepted would be refused after the next renewal, too.
         let renewed_in_vain = used > self.first && self.accepted < Some(used);
         if renewed_in_vain { Remedy::Stop } else { Remedy::Renew }
     }
@@ -74,9 +76,9 @@ impl Trust {
 mod tests {
     use super::*;
 
-    /// Refuses a call after those of the generations `accepted` were let through.
+    /// Refuses a call after calls of the generations `accepted` succeeded.
     fn check(accepted: &[u64], used: u64, in_force: u64, refusals: u32, expected: Remedy) {
-        let mut trust = Trust::new(Generation(1));
+        let mut trust = CredentialsTrust::new(Generation(1));
         accepted.iter().for_each(|&number| trust.accept(Generation(number)));
         let remedy = trust.refuse(Generation(used), Generation(in_force), refusals);
         assert_eq!(remedy, expected, "accepted {accepted:?}, used {used}, in force {in_force}");
@@ -90,27 +92,27 @@ mod tests {
     }
 
     #[test]
-    fn what_was_renewed_by_others_meanwhile_is_only_sent_again() {
+    fn calls_refused_before_a_renewal_are_only_sent_again() {
         check(&[1], 1, 2, 1, Remedy::SendAgain);
         check(&[1, 2], 1, 3, 2, Remedy::SendAgain);
     }
 
     #[test]
-    fn what_was_renewed_and_worked_is_renewed_again_when_it_dies() {
+    fn renewed_credentials_that_worked_are_renewed_again_when_they_expire() {
         check(&[1, 2], 2, 2, 1, Remedy::Renew);
         check(&[1], 2, 2, 1, Remedy::Stop);
     }
 
     #[test]
-    fn a_task_that_is_refused_whatever_others_are_told_ends_the_run() {
+    fn a_task_that_is_refused_again_and_again_ends_the_run() {
         check(&[1, 2, 3], 3, 3, 3, Remedy::Renew);
         check(&[1, 2, 3, 4], 4, 4, 4, Remedy::Stop);
         check(&[1, 2, 3], 3, 4, 4, Remedy::Stop);
     }
 
     #[test]
-    fn late_answers_to_older_credentials_take_no_trust_away() {
-        let mut trust = Trust::new(Generation(1));
+    fn late_answers_to_older_credentials_do_not_reduce_trust() {
+        let mut trust = CredentialsTrust::new(Generation(1));
         assert!(!trust.is_proven());
         trust.accept(Generation(2));
         trust.accept(Generation(1));

@@ -1,27 +1,28 @@
-//! By how much a job's list may differ from the last one that went well.
+//! The maximum difference between the size of a job's list and that of its last good run.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// By how much the number of tasks may differ from that of the last good run.
+/// The maximum difference between the number of tasks and that of the last good run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MaxDelta {
-    /// By so many percent of what there were.
+    /// A percentage of the earlier number.
     Percent(u32),
-    /// By so many tasks.
+    /// A number of tasks.
     Tasks(u64),
-    /// By any number.
+    /// No limit.
     Any,
 }
 
-/// The text says no such thing.
+/// The text is not a valid difference.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("it looks like `50%` or `200`; `none` lets any number pass")]
 pub struct InvalidMaxDelta;
 
 impl MaxDelta {
-    /// Tells whether a number of tasks may follow another.
+    /// Returns whether `now` tasks are permitted after `before`.
     pub fn allows(self, before: u64, now: u64) -> bool {
+        // In 128 bits, because a large number of tasks times 100 overflows 64.
         let delta = u128::from(now.abs_diff(before));
         match self {
             Self::Percent(percent) => delta * 100 <= u128::from(before) * u128::from(percent),
@@ -65,7 +66,7 @@ mod tests {
     }
 
     #[test]
-    fn a_number_may_differ_by_so_much_and_no_more() {
+    fn the_difference_is_limited_in_both_directions() {
         check("50%", 100, 150, true);
         check("50%", 100, 151, false);
         check("50%", 100, 50, true);
@@ -80,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_delta_is_refused() {
+    fn other_texts_are_refused() {
         for text in ["", "%", "-1", "half", "1.5%"] {
             assert!(text.parse::<MaxDelta>().is_err(), "{text}");
         }

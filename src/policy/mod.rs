@@ -1,7 +1,7 @@
-//! Pure decisions: what an answer means, whether to send again, when the next sending may go.
+//! Pure decisions: the meaning of an answer, whether to send again, when the next call may go.
 //!
-//! Time and randomness are arguments, nothing here waits. Must not know HTTP clients, stores,
-//! displays or tasks beyond their words.
+//! Time and randomness are arguments; nothing here waits. Must not know HTTP clients, stores,
+//! displays, or more of a task than its words. The terms are explained in `docs/GLOSSARY.md`.
 
 mod answer;
 mod classify;
@@ -27,9 +27,9 @@ pub use classify::Finding;
 pub use classify::Verdict;
 pub use classify::classify;
 pub use classify::classify_read;
+pub use credentials_trust::CredentialsTrust;
 pub use credentials_trust::Generation;
 pub use credentials_trust::Remedy;
-pub use credentials_trust::Trust;
 pub use max_delta::InvalidMaxDelta;
 pub use max_delta::MaxDelta;
 pub use outage::Attribution;
@@ -68,6 +68,6 @@ pub use stop::FinishBy;
 pub use stop::InvalidFinishBy;
 pub use stop::InvalidMaxFailures;
 pub use stop::MaxFailures;
-pub use tuning_hints::Advice;
 pub use tuning_hints::RunFigures;
-pub use tuning_hints::advice;
+pub use tuning_hints::TuningHint;
+pub use tuning_hints::tuning_hints;

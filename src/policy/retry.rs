@@ -1,8 +1,8 @@
-//! Decides what happens to a task after an attempt: settle it, or send it again, and when.
+//! Decides what follows an attempt: settle the task, or send it again, and when.
 //!
-//! Never sleeps and draws no random number; it answers with a duration and the dispatcher
-//! waits. A task is given up only for its own sake: what the service asks of everyone
-//! (throttling) uses up no attempt of any task.
+//! Never sleeps and draws no random number: it answers with a duration and the dispatcher waits.
+//! Only a task's own failures are charged to it; throttling affects all tasks and charges none
+//! ("charge" is explained in `docs/GLOSSARY.md`).
 
 use crate::policy::classify::Verdict;
 use crate::policy::outage::WitnessTrust;
@@ -13,47 +13,47 @@ use std::time::Duration;
 
 /// The first wait between attempts; it doubles with each, up to [`LONGEST_WAIT`].
 const FIRST_WAIT: Duration = Duration::from_millis(500);
-/// The first hold after a throttled answer that does not say how long.
+/// The first hold after a throttled answer without a duration.
 const FIRST_HOLD: Duration = Duration::from_secs(1);
 /// The longest wait between attempts.
 const LONGEST_WAIT: Duration = Duration::from_secs(20);
 
-/// What to do with a call that may have been carried out.
+/// The policy for calls that may have been carried out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum OnDoubt {
-    /// Send it again: start and stop name a state, so a second one changes nothing.
+    /// Send it again: start and stop are idempotent, so a second call changes nothing.
     Retry,
     /// Leave it, as `ambiguous`.
     Hold,
 }
 
-/// How often, and after which doubts, a task is sent again.
+/// When and how often a task is sent again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RetryPolicy {
-    /// The most attempts of one task; throttled ones do not count.
+    /// The maximum number of attempts charged to one task; throttled ones are free.
     pub max_attempts: NonZeroU32,
-    /// What to do with a call that may have been carried out.
+    /// The policy for calls that may have been carried out.
     pub on_doubt: OnDoubt,
 }
 
-/// What a task has been through, this attempt included.
+/// The summary of a task's attempts so far.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct AttemptHistory {
-    /// Attempts that count against the most there may be.
+    /// Attempts that count towards the maximum.
     pub charged: u32,
-    /// Throttled answers so far.
+    /// Throttled answers.
     pub throttled: u32,
-    /// How often the credentials were refused so far.
+    /// Answers that refused the credentials.
     pub refusals: u32,
     /// Whether any attempt was left in doubt.
     pub doubted: bool,
-    /// What the task's word about the service is worth.
+    /// Whether the task's failures count as evidence about the service.
     pub trust: WitnessTrust,
 }
 
 impl AttemptHistory {
-    /// Returns the standing after one more attempt that ended with `verdict`.
+    /// Returns the history after one more attempt that ended with `verdict`.
     #[must_use]
     pub fn after(self, verdict: Verdict) -> Self {
         match verdict {
@@ -69,30 +69,30 @@ impl AttemptHistory {
         }
     }
 
-    /// Returns the standing after one more attempt that is held against nobody: the service was
-    /// away, or the attempt probed whether it is. What it leaves in doubt stays in doubt.
+    /// Returns the history after one more attempt that is not charged, because the service was
+    /// away or the attempt probed it. A doubt remains a doubt.
     #[must_use]
     pub fn after_uncharged(self, verdict: Verdict) -> Self {
         Self { charged: self.charged, ..self.after(verdict) }
     }
 }
 
-/// What happens to a task next.
+/// The next step of a task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Decision {
-    /// It has its outcome.
+    /// The task has its outcome.
     Settle(Outcome),
-    /// It waits that long, without a slot, and is sent again.
+    /// The task waits, without a slot, and is sent again.
     SendAgain {
-        /// How long it waits.
+        /// The wait.
         after: Duration,
     },
-    /// The whole run sends nothing for that long, then this task goes again.
+    /// The whole run sends nothing for a while, then this task is sent again.
     HoldRun {
-        /// How long the run waits.
+        /// The duration of the hold.
         wait: Duration,
     },
-    /// The whole run waits for other credentials, then this task goes again; or the run ends.
+    /// The whole run waits for new credentials, then this task is sent again; or the run ends.
     Reauthorise,
 }
 
@@ -107,7 +107,7 @@ impl RetryPolicy {
             Verdict::Refused => Decision::Settle(unsuccessful(history)),
             Verdict::Unauthorised => Decision::Reauthorise,
             Verdict::Throttled { hold } => Decision::HoldRun { wait: held(hold, history, jitter) },
-            // The same code on the same task would panic again.
+            // Another attempt would panic again, because the same code meets the same task.
             Verdict::Panicked => Decision::Settle(Outcome::Ambiguous),
             Verdict::InDoubt if self.on_doubt == OnDoubt::Hold => {
                 Decision::Settle(Outcome::Ambiguous)
@@ -127,22 +127,25 @@ impl RetryPolicy {
     }
 }
 
-/// A refusal after a doubt does not undo the doubt: the first attempt may have been carried out.
+/// Returns the outcome of a task without success. A refusal after a doubt does not undo the
+/// doubt: the earlier attempt may have been carried out.
 fn unsuccessful(history: AttemptHistory) -> Outcome {
     if history.doubted { Outcome::Ambiguous } else { Outcome::Failed }
 }
 
-/// Returns how long the run holds: never less than asked, and a tenth more at most, so that
-/// several clients told the same do not come back at the same moment.
+/// Returns how long the run holds: never less than the service asks for, and at most a tenth more,
+/// so that several clients with the same wait do not come back at the same moment.
 fn held(asked: Option<Duration>, history: AttemptHistory, jitter: f64) -> Duration {
     match asked {
         Some(wait) => wait.mul_f64(1.0 + jitter / 10.0),
+        // "Equal jitter" (AWS): at least half, because a hold of almost nothing would not help.
         None => ceiling(FIRST_HOLD, history.throttled).mul_f64(0.5 + jitter / 2.0),
     }
 }
 
 /// Returns `first` doubled for each attempt after the first, within [`LONGEST_WAIT`].
 fn ceiling(first: Duration, attempt: u32) -> Duration {
+    // Limited to 16, because a larger shift would overflow; the longest wait is reached long before.
     let doublings = attempt.saturating_sub(1).min(16);
     first.saturating_mul(1 << doublings).min(LONGEST_WAIT)
 }
@@ -192,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn an_uncharged_attempt_uses_up_nothing_but_leaves_its_doubt() {
+    fn an_uncharged_attempt_keeps_its_doubt() {
         let before = history(3);
         assert_eq!(before.after_uncharged(Verdict::NeverLeft), before);
         let doubted = before.after_uncharged(Verdict::InDoubt);
@@ -201,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_after_a_doubt_leaves_the_doubt() {
+    fn a_refusal_after_a_doubt_keeps_the_doubt() {
         check(Verdict::Refused, history(1), Decision::Settle(Outcome::Failed));
         let doubted = AttemptHistory { doubted: true, ..history(2) };
         check(Verdict::Refused, doubted, Decision::Settle(Outcome::Ambiguous));
@@ -209,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn a_held_doubt_is_ambiguous_at_once() {
+    fn with_on_doubt_hold_a_doubt_is_ambiguous_at_once() {
         let hold = RetryPolicy { on_doubt: OnDoubt::Hold, ..FOUR };
         let decided = hold.decide(Verdict::InDoubt, history(1), 0.5);
         assert_eq!(decided, Decision::Settle(Outcome::Ambiguous));
@@ -222,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn throttling_holds_the_run_and_uses_up_no_attempt() {
+    fn throttling_holds_the_run_and_charges_no_attempt() {
         let mut history = AttemptHistory::default();
         for _ in 0..100 {
             history = history.after(Verdict::Throttled { hold: None });
@@ -232,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn the_run_never_goes_on_earlier_than_asked() {
+    fn a_hold_is_never_shorter_than_the_service_asks_for() {
         let asked = Verdict::Throttled { hold: Some(Duration::from_secs(20)) };
         let held = |jitter| FOUR.decide(asked, AttemptHistory::default(), jitter);
         assert_eq!(held(0.0), Decision::HoldRun { wait: Duration::from_secs(20) });

@@ -1,15 +1,15 @@
-//! Reads how long the service asks to wait.
+//! Reads the wait that the service asks for.
 
 use std::time::Duration;
 use std::time::SystemTime;
 
-/// The longest wait that is taken from the service's word; longer ones are cut to it.
+/// The longest wait that is accepted from the service; longer ones are cut to it.
 pub const LONGEST_HOLD: Duration = Duration::from_secs(300);
 
 /// Reads a `Retry-After` header (RFC 9110, section 10.2.3): an HTTP-date or whole seconds.
 ///
 /// A date counts from the response's own `Date`, so that a wrong clock on either side does not
-/// matter. Nonsense is as good as absent; a date in the past is no wait.
+/// matter. An invalid value counts as absent; a date in the past means no wait.
 ///
 /// ```
 /// use batchctl::policy::retry_after;
@@ -37,7 +37,7 @@ pub fn window_in_message(message: &str) -> Option<Duration> {
     span_in_words(span).map(|span| span.min(LONGEST_HOLD))
 }
 
-/// Reads a span such as `5 minute`, and nothing of what follows it.
+/// Reads a span such as `5 minute` at the beginning of a text.
 pub(crate) fn span_in_words(text: &str) -> Option<Duration> {
     let mut words = text.trim_start().split(|c: char| !c.is_ascii_alphanumeric());
     let count = whole_number(words.next()?)?;
@@ -81,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn nonsense_is_absent() {
+    fn invalid_values_count_as_absent() {
         for value in ["", "-1", "+1", "1.0", "²", "this is not a date", "1e3", "20s"] {
             check(value, None);
         }
@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn a_date_without_the_answers_own_date_is_absent() {
+    fn a_date_without_the_answers_own_date_counts_as_absent() {
         assert_eq!(retry_after("Sun, 06 Nov 1994 08:49:57 GMT", None), None);
     }
 

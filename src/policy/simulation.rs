@@ -1,7 +1,7 @@
-//! A run in simulated time: the deciders together, asked as a dispatcher asks them.
+//! A run in simulated time: all deciders together, called as the dispatcher calls them.
 //!
-//! For tests alone. Sendings are durable at once, timers tick in milliseconds, and the service
-//! is a function of the time and the task.
+//! For tests only. Starts are durable at once, timers tick in milliseconds, and the service is a
+//! function of the time and the task.
 
 use crate::policy::*;
 use crate::task::FailureKind;
@@ -15,19 +15,19 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 use std::time::Instant;
 
-/// What a service answers to a call of a task at some time, and how long it takes.
+/// Returns the answer to a call of a task at some time, and its latency.
 pub(crate) type Service<'a> = &'a mut dyn FnMut(Duration, usize) -> (Answer, Duration);
 
-/// Something that happens at a later instant.
+/// An event at a later instant.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Later {
+enum SimulatedEvent {
     Due(usize),
-    Landing(u64),
+    Completion(u64),
 }
 
 /// A call on the wire.
 #[derive(Debug, Clone, Copy)]
-struct Flight {
+struct SimulatedCall {
     task: usize,
     sent: Instant,
 }
@@ -46,9 +46,9 @@ pub(crate) struct Simulation {
     start: Instant,
     now: Instant,
     wake: Option<Instant>,
-    later: BinaryHeap<Reverse<(Instant, Later)>>,
-    on_wire: Vec<(u64, Flight, Answer)>,
-    /// Resent after a throttled answer, and after a failure.
+    later: BinaryHeap<Reverse<(Instant, SimulatedEvent)>>,
+    on_wire: Vec<(u64, SimulatedCall, Answer)>,
+    /// Tasks to send again after a throttled answer, and after a failure.
     throttled: VecDeque<usize>,
     due: VecDeque<usize>,
     waiting: usize,
@@ -57,9 +57,9 @@ pub(crate) struct Simulation {
     trust: Vec<WitnessTrust>,
 
     pub(crate) outcomes: Vec<Option<Outcome>>,
-    /// When each call was sent.
+    /// The sending times of all calls.
     pub(crate) sent: Vec<Duration>,
-    /// When each answer came, and what it meant.
+    /// The times of all answers, and their verdicts.
     pub(crate) answers: Vec<(Duration, Verdict)>,
     pub(crate) changes: Vec<(Duration, BreakerChange)>,
 }
@@ -97,7 +97,7 @@ impl Simulation {
         }
     }
 
-    /// Lets the rate be found, from what an earlier run learnt.
+    /// Searches for the rate, starting from the one that an earlier run learnt.
     pub(crate) fn with_auto_rate(mut self, learnt: Option<f64>) -> Self {
         let bounds = RateBounds { least: 0.5, most: 30_000.0 };
         let adaptive = AdaptiveRate::new(AutoRate { bounds, learnt }, self.start);
@@ -106,14 +106,14 @@ impl Simulation {
         self
     }
 
-    /// Runs until every task is settled, or until then.
+    /// Runs until every task is settled, or until `end`.
     pub(crate) fn run(&mut self, end: Duration, service: Service<'_>) {
         while self.outcomes.iter().any(Option::is_none) && self.now < self.start + end {
             self.run_one_step(service);
         }
     }
 
-    /// Runs until then.
+    /// Runs until `end`.
     pub(crate) fn run_until(&mut self, end: Duration, service: Service<'_>) {
         while self.now < self.start + end {
             self.run_one_step(service);
@@ -149,7 +149,7 @@ impl Simulation {
             match self.breaker.ask(self.now) {
                 Passage::Now => {}
                 Passage::NotBefore(due) => return self.wake_at(due),
-                Passage::AfterLanding => return,
+                Passage::AfterCompletion => return,
             }
             let Some(task) = self.next_task() else { return };
             match self.pacer.admit(self.now) {
@@ -160,7 +160,7 @@ impl Simulation {
         }
     }
 
-    /// Chooses what would go next, without taking it out: the first of its queue.
+    /// Returns the next task without taking it out of its queue.
     fn next_task(&mut self) -> Option<usize> {
         if self.breaker.away_since().is_some() {
             return self.next_witness();
@@ -179,7 +179,7 @@ impl Simulation {
         }
     }
 
-    /// Chooses a task whose word counts, if there is one: it probes whether the service is back.
+    /// Returns the task that probes whether the service is back; a trusted witness, if possible.
     fn next_witness(&mut self) -> Option<usize> {
         let fresh = (!self.fresh.is_empty()).then_some(self.fresh.start);
         let clean = self.due.iter().position(|&task| self.trust[task] != WitnessTrust::Bad);
@@ -188,7 +188,7 @@ impl Simulation {
     }
 
     fn send(&mut self, task: usize, service: Service<'_>) {
-        // What is admitted ahead of its window leaves when that is free.
+        // A call admitted ahead of its window leaves when the window has room.
         while let Admission::NotBefore(due) = self.pacer.release(self.now) {
             self.now = due;
         }
@@ -208,8 +208,8 @@ impl Simulation {
         }
         let (answer, latency) = service(self.elapsed(), task);
         self.sent.push(self.elapsed());
-        self.on_wire.push((number, Flight { task, sent: self.now }, answer));
-        self.later.push(Reverse((self.now + latency, Later::Landing(number))));
+        self.on_wire.push((number, SimulatedCall { task, sent: self.now }, answer));
+        self.later.push(Reverse((self.now + latency, SimulatedEvent::Completion(number))));
     }
 
     fn attribute_remaining(&mut self) {
@@ -217,7 +217,7 @@ impl Simulation {
         if others == 0 && self.fresh.is_empty() {
             for (task, verdict) in self.suspects.take_all() {
                 let attribution = self.breaker.attribute_without_witness(verdict);
-                self.follow(task, verdict, attribution);
+                self.settle_or_retry(task, verdict, attribution);
             }
         }
     }
@@ -233,59 +233,59 @@ impl Simulation {
                 break;
             }
             match self.later.pop().unwrap().0.1 {
-                Later::Due(task) => {
+                SimulatedEvent::Due(task) => {
                     self.waiting -= 1;
                     self.due.push_back(task);
                 }
-                Later::Landing(number) => self.land(number),
+                SimulatedEvent::Completion(number) => self.complete(number),
             }
         }
     }
 
-    fn land(&mut self, number: u64) {
+    fn complete(&mut self, number: u64) {
         let index = self.on_wire.iter().position(|&(other, ..)| other == number).unwrap();
-        let (_, flight, answer) = self.on_wire.swap_remove(index);
+        let (_, call, answer) = self.on_wire.swap_remove(index);
         let id = "0d47bbf52962414bb7ae27fb6ea24230".parse::<TaskId>().unwrap();
         let verdict = classify(&id, &answer).verdict;
-        let health = Health::of(&answer, verdict);
+        let health = Health::from_answer(&answer, verdict);
         self.answers.push((self.elapsed(), verdict));
-        self.tell_breaker(number, self.trust[flight.task].health_signal(health));
+        self.record_health(number, self.trust[call.task].health_signal(health));
         let throttled = matches!(verdict, Verdict::Throttled { .. });
         if let Some(adaptive) = self.adaptive.as_mut().filter(|_| throttled) {
-            adaptive.throttled(flight.sent);
+            adaptive.throttled(call.sent);
         }
-        let spared = self.history[flight.task].after_uncharged(verdict);
+        let spared = self.history[call.task].after_uncharged(verdict);
         match self.retry.decide(verdict, spared, 1.0) {
             Decision::SendAgain { .. } if health == Health::Away => {
-                self.suspects.insert(number, (flight.task, verdict));
+                self.suspects.insert(number, (call.task, verdict));
             }
-            _ => self.follow(flight.task, verdict, Attribution::Presumed),
+            _ => self.settle_or_retry(call.task, verdict, Attribution::Presumed),
         }
         for (attribution, (task, verdict)) in self.suspects.explained(&self.breaker) {
-            self.follow(task, verdict, attribution);
+            self.settle_or_retry(task, verdict, attribution);
         }
     }
 
-    fn tell_breaker(&mut self, number: u64, health: Health) {
+    fn record_health(&mut self, number: u64, health: Health) {
         let jitter = self.rng.f64();
         if let Some(change) = self.breaker.completed(number, health, self.now, jitter) {
             self.changes.push((self.elapsed(), change));
         }
     }
 
-    fn follow(&mut self, task: usize, verdict: Verdict, attribution: Attribution) {
+    fn settle_or_retry(&mut self, task: usize, verdict: Verdict, attribution: Attribution) {
         self.trust[task] = self.trust[task].after(attribution, self.breaker.outage());
         let before = self.history[task];
         self.history[task] = match attribution {
             Attribution::Task | Attribution::Presumed => before.after(verdict),
             Attribution::Service => before.after_uncharged(verdict),
-            Attribution::Unknown => unreachable!("only what is explained follows"),
+            Attribution::Unknown => unreachable!("only explained attempts get here"),
         };
         match self.retry.decide(verdict, self.history[task], self.rng.f64()) {
             Decision::Settle(outcome) => self.outcomes[task] = Some(outcome),
             Decision::SendAgain { after } => {
                 self.waiting += 1;
-                self.later.push(Reverse((self.now + after, Later::Due(task))));
+                self.later.push(Reverse((self.now + after, SimulatedEvent::Due(task))));
             }
             Decision::HoldRun { wait } => {
                 self.pacer.hold(self.now + wait);
@@ -300,13 +300,13 @@ impl Simulation {
     }
 }
 
-/// The answer of a service that carried the command out.
+/// Returns the answer of a service that carried the command out.
 pub(crate) fn done() -> Answer {
     let result = ActionResult { succeeded: Some(1), failed: Some(0), ..ActionResult::default() };
     answer(200, Body::Result(result))
 }
 
-/// An error without a code.
+/// Returns an error without a code.
 pub(crate) fn status(status: u16) -> Answer {
     answer(status, Body::Error(ServiceError::default()))
 }
@@ -321,7 +321,7 @@ fn answer(status: u16, body: Body) -> Answer {
     })
 }
 
-/// No connection was made.
+/// Returns the answer of a refused connection.
 pub(crate) fn refused() -> Answer {
     Answer::NoResponse(NoResponse {
         kind: FailureKind::Connect,
@@ -330,7 +330,7 @@ pub(crate) fn refused() -> Answer {
     })
 }
 
-/// A throttled answer, with the gateway's words or without any.
+/// Returns a throttled answer, with the gateway's message or an empty one.
 pub(crate) fn throttled(words: &str) -> Answer {
     let error = ServiceError { message: words.into(), ..ServiceError::default() };
     answer(429, Body::Error(error))

@@ -1,4 +1,4 @@
-//! Decides what ends a run early: how many failures, and which time of day.
+//! The limits that end a run early: a number of failures, and a time of day.
 
 use jiff::ZonedDateTime;
 use jiff::civil;
@@ -6,13 +6,13 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-/// A share of the tasks never tolerates fewer failures than this: a short list with a few bad
-/// ids is not an outage.
-const LEAST_OF_A_SHARE: u64 = 10;
+/// The minimum that a share of the tasks tolerates, because a few bad ids in a short list are not
+/// an outage.
+const MIN_OF_A_SHARE: u64 = 10;
 
-/// How many failed tasks a run tolerates; the one after them stops new sendings.
+/// The number of failed tasks that a run tolerates; one more stops new sendings.
 ///
-/// Only the outcome `failed` counts: a task that is partial or ambiguous was reached.
+/// Only the outcome `failed` counts, because partial and ambiguous tasks were reached.
 ///
 /// ```
 /// use batchctl::policy::MaxFailures;
@@ -23,9 +23,9 @@ const LEAST_OF_A_SHARE: u64 = 10;
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MaxFailures {
-    /// That many.
+    /// A number of tasks.
     Count(u64),
-    /// That many of every hundred selected tasks, rounded down, and never less than 10.
+    /// A percentage of the selected tasks, rounded down, and never less than 10.
     Percent(u8),
 }
 
@@ -35,8 +35,9 @@ impl MaxFailures {
         match self {
             Self::Count(count) => count,
             Self::Percent(percent) => {
+                // In 128 bits, because the product of a large selection overflows 64.
                 let share = u128::from(selected) * u128::from(percent) / 100;
-                u64::try_from(share).unwrap_or(u64::MAX).max(LEAST_OF_A_SHARE)
+                u64::try_from(share).unwrap_or(u64::MAX).max(MIN_OF_A_SHARE)
             }
         }
     }
@@ -87,8 +88,8 @@ pub struct FinishBy(civil::Time);
 impl FinishBy {
     /// Returns when that time of day comes next after `now`, in the time zone of `now`.
     ///
-    /// Where clocks are put forward over it, it comes as much later; where they are put back
-    /// over it, the first of the two counts.
+    /// If clocks skip this time of day, it comes as much later; if they repeat it, the first one
+    /// counts.
     pub fn next(self, now: &ZonedDateTime) -> ZonedDateTime {
         let today = Some(now.date());
         let tomorrow = now.date().tomorrow().ok();
@@ -96,7 +97,7 @@ impl FinishBy {
         let mut times = days.filter_map(|day| {
             day.to_datetime(self.0).to_zoned_datetime(now.time_zone().clone()).ok()
         });
-        // Only on the last day of the calendar there is no tomorrow, and so no time left.
+        // There is always a tomorrow, except on the calendar's last day: then no time is left.
         times.find(|time| time > now).unwrap_or_else(|| now.clone())
     }
 
@@ -106,7 +107,7 @@ impl FinishBy {
     }
 }
 
-/// The text is no time of day.
+/// The text is not a time of day.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("a time of day is hours and minutes, from `00:00` to `23:59`")]
 pub struct InvalidFinishBy;
@@ -118,9 +119,10 @@ impl FromStr for FinishBy {
     fn from_str(text: &str) -> Result<Self, InvalidFinishBy> {
         let (hours, minutes) = text.trim().split_once(':').ok_or(InvalidFinishBy)?;
         let number = |digits: &str, shortest: usize| {
-            let is_one = digits.bytes().all(|b| b.is_ascii_digit());
+            // `parse` alone would accept a sign.
+            let is_digits = digits.bytes().all(|b| b.is_ascii_digit());
             let has_length = (shortest..=2).contains(&digits.len());
-            digits.parse::<i8>().ok().filter(|_| is_one && has_length).ok_or(InvalidFinishBy)
+            digits.parse::<i8>().ok().filter(|_| is_digits && has_length).ok_or(InvalidFinishBy)
         };
         let time = civil::Time::new(number(hours, 1)?, number(minutes, 2)?, 0, 0);
         time.map(Self).map_err(|_| InvalidFinishBy)
@@ -143,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn a_count_is_taken_as_it_is_and_a_share_is_rounded_down() {
+    fn a_count_is_exact_and_a_share_is_rounded_down() {
         check("0", 1_000, Some(0));
         check("40", 10, Some(40));
         check("25%", 199, Some(49));
@@ -153,19 +155,19 @@ mod tests {
     }
 
     #[test]
-    fn a_share_tolerates_ten_at_least() {
+    fn a_share_tolerates_at_least_ten() {
         check("25%", 4, Some(10));
         check("1%", 999, Some(10));
     }
 
     #[test]
-    fn what_is_no_limit_is_refused() {
+    fn other_texts_are_refused() {
         for text in ["", "-1", "101%", "2.5%", "%", "few"] {
             check(text, 100, None);
         }
     }
 
-    /// A time zone with summer time, written out so that no machine's tables matter.
+    /// A time zone with summer time, written out so that it does not depend on the machine's tables.
     fn berlin(local: &str) -> ZonedDateTime {
         let zone = jiff::tz::TimeZone::posix("CET-1CEST,M3.5.0,M10.5.0/3").unwrap();
         local.parse::<civil::DateTime>().unwrap().to_zoned_datetime(zone).unwrap()
@@ -177,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn a_time_of_day_is_the_next_one() {
+    fn a_time_of_day_means_its_next_occurrence() {
         check_finish("06:00", "2026-07-27T22:30:00", 7.5);
         check_finish("06:00", "2026-07-27T05:59:59", 1.0 / 3_600.0);
         check_finish("06:00", "2026-07-27T06:00:00", 24.0);
@@ -186,10 +188,10 @@ mod tests {
     }
 
     #[test]
-    fn a_night_in_which_clocks_are_put_forward_or_back_is_shorter_or_longer() {
+    fn a_change_of_the_clocks_makes_the_night_shorter_or_longer() {
         check_finish("06:00", "2026-03-28T22:00:00", 7.0);
         check_finish("06:00", "2026-10-24T22:00:00", 9.0);
-        // 02:30 is skipped, and comes as 03:30; or comes twice, and the first one counts.
+        // 02:30 is skipped and counts as 03:30; or it comes twice and the first one counts.
         check_finish("02:30", "2026-03-29T01:30:00", 1.0);
         check_finish("02:30", "2026-10-25T01:30:00", 1.0);
     }

@@ -1,70 +1,70 @@
-//! Says after a run what would have made it better, from the run's own numbers.
+//! Suggests flags that would have made a run faster or safer, from the run's own figures.
 //!
-//! Pure functions over a few figures. An advice names a flag and a value, and only where the
-//! figures show that it would help; what is shown of it is for others to word.
+//! Pure functions over a few figures. A hint names a flag and a value, and only if the figures show
+//! that it would help; reports word the reasons.
 
 use crate::task::Rate;
 use std::fmt;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-/// From how many throttled answers on, and from which share of all, a lower rate is advised.
-const LEAST_THROTTLED: u64 = 5;
+/// The minimum number of throttled answers for which a lower rate is suggested.
+const MIN_THROTTLED: u64 = 5;
+/// The minimum share of throttled answers for which a lower rate is suggested.
 const THROTTLED_SHARE: f64 = 0.01;
-/// A run that reached this share of its rate was not limited by anything else.
+/// The share of its rate from which on a run was limited by nothing else.
 const REACHED: f64 = 0.9;
-/// A run that was held back for more than this share of its time was limited by the service.
+/// The share of its time in holds above which a run was limited by the service.
 const HELD_SHARE: f64 = 0.1;
-/// By how much more than what is needed at the mean the calls on the wire should be, for
-/// latencies vary.
+/// The factor on the mean number of calls on the wire, because latencies vary.
 const HEADROOM: f64 = 1.25;
-/// A run with this share of its calls on the wire, on average, was limited by their number.
+/// The mean share of used slots above which a run was limited by their number.
 const FULL: f64 = 0.8;
-/// From how many time-outs on a longer one is advised.
-const LEAST_TIMED_OUT: u64 = 3;
-/// An answer that took this share of the time-out shows that it is too short, and not that the
-/// service was away.
+/// The minimum number of time-outs for which a longer one is suggested.
+const MIN_TIMED_OUT: u64 = 3;
+/// The share of the time-out from which on the slowest answer shows that the time-out is too short.
+/// If all answers are faster, the service was away instead.
 const NEARLY_TIMED_OUT: f64 = 0.5;
 
-/// What a run came to, as far as advice needs it.
+/// The figures of a run from which hints follow.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RunFigures {
-    /// Attempts of every kind.
+    /// The number of all attempts.
     pub attempts: u64,
-    /// How many of them were throttled.
+    /// The number of throttled attempts.
     pub throttled: u64,
-    /// How many of them timed out.
+    /// The number of timed-out attempts.
     pub timed_out: u64,
-    /// From the first sending to the last answer.
+    /// The time from the first sending to the last answer.
     pub elapsed: Duration,
-    /// For how long of it the run was held back by the service.
+    /// The part of that time in which the service held the run.
     pub held: Duration,
-    /// The limit, if there was one that was set.
+    /// The rate limit, if one was set.
     pub rate: Option<Rate>,
-    /// Whether the rate was found by what the service answered.
+    /// Whether the run searched for its rate.
     pub finds_rate: bool,
-    /// The most calls on the wire at a time.
+    /// The maximum number of calls on the wire.
     pub concurrency: usize,
-    /// How long an answer took, on average.
+    /// The mean time until an answer.
     pub mean_latency: Duration,
-    /// How long the slowest answer took that came in time.
+    /// The time until the slowest answer that was not timed out.
     pub slowest: Duration,
-    /// The most an attempt could take.
+    /// The time-out of an attempt.
     pub timeout: Duration,
 }
 
-/// What would make the next run better.
+/// A flag that would improve the next run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Advice {
-    /// The service throttled a good deal: send at this rate.
+pub enum TuningHint {
+    /// The service throttled many calls: send at this rate.
     LowerRate(Rate),
-    /// Answers take too long for the rate with so few calls on the wire: allow this many.
+    /// Answers take too long to reach the rate: allow this many calls on the wire.
     MoreConcurrency(usize),
-    /// Calls that were about to be answered timed out: wait this long.
+    /// Calls timed out shortly before their answers: wait this long.
     LongerTimeout(Duration),
 }
 
-impl fmt::Display for Advice {
+impl fmt::Display for TuningHint {
     /// Writes the flag and its value, such as `--rate 80/s`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -75,10 +75,10 @@ impl fmt::Display for Advice {
     }
 }
 
-/// Returns all that would have helped a run, the most important first.
+/// Returns all hints for a run, the most important first.
 ///
 /// ```
-/// use batchctl::policy::{RunFigures, advice};
+/// use batchctl::policy::{RunFigures, tuning_hints};
 /// use std::time::Duration;
 ///
 /// let figures = RunFigures {
@@ -94,27 +94,27 @@ impl fmt::Display for Advice {
 ///     slowest: Duration::from_millis(90),
 ///     timeout: Duration::from_secs(60),
 /// };
-/// let flags: Vec<String> = advice(&figures).iter().map(ToString::to_string).collect();
+/// let flags: Vec<String> = tuning_hints(&figures).iter().map(ToString::to_string).collect();
 /// assert_eq!(flags, ["--rate 90/s"]);
 /// ```
-pub fn advice(figures: &RunFigures) -> Vec<Advice> {
-    // More calls on the wire are of no use where the service wants fewer.
+pub fn tuning_hints(figures: &RunFigures) -> Vec<TuningHint> {
+    // More calls on the wire do not help if the service wants fewer.
     let pace = lower_rate(figures).or_else(|| more_concurrency(figures));
     pace.into_iter().chain(longer_timeout(figures)).collect()
 }
 
-/// Advises the pace at which calls were accepted on the whole, waits included.
-fn lower_rate(figures: &RunFigures) -> Option<Advice> {
+/// Suggests the rate at which calls were accepted over the whole run, waits included.
+fn lower_rate(figures: &RunFigures) -> Option<TuningHint> {
     let share = figures.throttled as f64 / figures.attempts as f64;
-    // A search is throttled now and then, and lowers its rate by itself.
-    if figures.finds_rate || figures.throttled < LEAST_THROTTLED || share < THROTTLED_SHARE {
+    // A search for the rate is throttled now and then, and lowers its rate by itself.
+    if figures.finds_rate || figures.throttled < MIN_THROTTLED || share < THROTTLED_SHARE {
         return None;
     }
     let accepted = figures.attempts.saturating_sub(figures.throttled);
     let sustained = accepted as f64 / figures.elapsed.as_secs_f64();
     let advised = round_rate(sustained)?;
     let is_lower = figures.rate.is_none_or(|rate| advised.per_second() < rate.per_second());
-    is_lower.then_some(Advice::LowerRate(advised))
+    is_lower.then_some(TuningHint::LowerRate(advised))
 }
 
 /// Rounds down to a whole number a second, or else a minute or an hour.
@@ -125,8 +125,8 @@ fn round_rate(per_second: f64) -> Option<Rate> {
     })
 }
 
-/// Advises what Little's law asks for: on the wire is the rate times the latency.
-fn more_concurrency(figures: &RunFigures) -> Option<Advice> {
+/// Suggests the number of slots by Little's law: calls on the wire = rate × latency.
+fn more_concurrency(figures: &RunFigures) -> Option<TuningHint> {
     if figures.finds_rate {
         return room_to_search(figures);
     }
@@ -138,24 +138,24 @@ fn more_concurrency(figures: &RunFigures) -> Option<Advice> {
     if was_held || reached >= wanted * REACHED || needed <= figures.concurrency as f64 {
         return None;
     }
-    Some(Advice::MoreConcurrency((needed * HEADROOM).ceil() as usize))
+    Some(TuningHint::MoreConcurrency((needed * HEADROOM).ceil() as usize))
 }
 
-/// Advises twice as many where nearly all were on the wire all the time and the service had
-/// nothing against it: a search never learns what it would bear beyond them.
-fn room_to_search(figures: &RunFigures) -> Option<Advice> {
+/// Suggests twice the slots if nearly all were in use and the service throttled nothing: a search
+/// cannot find a rate beyond its slots.
+fn room_to_search(figures: &RunFigures) -> Option<TuningHint> {
     let calls = figures.attempts as f64;
     let on_wire = calls * figures.mean_latency.as_secs_f64() / figures.elapsed.as_secs_f64();
     let was_full = on_wire >= figures.concurrency as f64 * FULL;
     (was_full && figures.throttled == 0)
-        .then_some(Advice::MoreConcurrency(figures.concurrency.saturating_mul(2)))
+        .then_some(TuningHint::MoreConcurrency(figures.concurrency.saturating_mul(2)))
 }
 
-/// Advises twice the time, where answers nearly took what they were given.
-fn longer_timeout(figures: &RunFigures) -> Option<Advice> {
+/// Suggests twice the time-out if the slowest answers nearly reached it.
+fn longer_timeout(figures: &RunFigures) -> Option<TuningHint> {
     let nearly = figures.slowest >= figures.timeout.mul_f64(NEARLY_TIMED_OUT);
     let advised = Duration::from_secs((figures.timeout.as_secs_f64() * 2.0).ceil() as u64);
-    (figures.timed_out >= LEAST_TIMED_OUT && nearly).then_some(Advice::LongerTimeout(advised))
+    (figures.timed_out >= MIN_TIMED_OUT && nearly).then_some(TuningHint::LongerTimeout(advised))
 }
 
 #[cfg(test)]
@@ -180,19 +180,19 @@ mod tests {
     }
 
     fn check(figures: &RunFigures, expected: &[&str]) {
-        let flags: Vec<String> = advice(figures).iter().map(ToString::to_string).collect();
+        let flags: Vec<String> = tuning_hints(figures).iter().map(ToString::to_string).collect();
         assert_eq!(flags, expected, "{figures:?}");
     }
 
     #[test]
-    fn a_run_without_trouble_needs_no_advice() {
+    fn a_run_without_trouble_has_no_hints() {
         check(&figures(), &[]);
         check(&RunFigures { attempts: 0, elapsed: Duration::ZERO, ..figures() }, &[]);
         check(&RunFigures { rate: None, ..figures() }, &[]);
     }
 
     #[test]
-    fn a_run_that_was_throttled_is_told_the_pace_that_was_accepted() {
+    fn a_throttled_run_gets_the_rate_that_was_accepted() {
         let throttled = RunFigures { throttled: 2_000, ..figures() };
         check(&throttled, &["--rate 80/s"]);
         check(&RunFigures { rate: None, ..throttled.clone() }, &["--rate 80/s"]);
@@ -204,13 +204,13 @@ mod tests {
     }
 
     #[test]
-    fn a_few_throttled_answers_are_what_finding_the_limit_costs() {
+    fn a_few_throttled_answers_are_no_reason_for_a_lower_rate() {
         check(&RunFigures { throttled: 99, ..figures() }, &[]);
         check(&RunFigures { attempts: 100, throttled: 4, ..figures() }, &[]);
     }
 
     #[test]
-    fn a_rate_that_slow_answers_kept_from_being_reached_needs_more_calls_on_the_wire() {
+    fn slow_answers_that_limit_the_rate_need_more_calls_on_the_wire() {
         let slow =
             RunFigures { attempts: 3_200, mean_latency: Duration::from_millis(500), ..figures() };
         check(&slow, &["--concurrency 63"]);
@@ -221,10 +221,10 @@ mod tests {
     }
 
     #[test]
-    fn a_search_is_told_no_rate_and_more_calls_on_the_wire_where_all_were_taken() {
+    fn a_search_gets_no_rate_but_more_slots_if_all_were_in_use() {
         let search = RunFigures { rate: None, finds_rate: true, ..figures() };
         check(&RunFigures { throttled: 2_000, ..search.clone() }, &[]);
-        // 100/s at 130 ms each are 13 of 16 on the wire.
+        // 100/s at 130 ms each keep 13 of 16 slots busy.
         let full = RunFigures { mean_latency: Duration::from_millis(130), ..search.clone() };
         check(&full, &["--concurrency 32"]);
         check(&RunFigures { throttled: 1, ..full.clone() }, &[]);
@@ -233,16 +233,16 @@ mod tests {
     }
 
     #[test]
-    fn time_outs_where_answers_nearly_came_too_late_need_more_time() {
+    fn answers_just_below_the_time_out_need_a_longer_one() {
         let large = RunFigures { timed_out: 3, slowest: Duration::from_secs(45), ..figures() };
         check(&large, &["--timeout 120s"]);
         check(&RunFigures { timed_out: 2, ..large.clone() }, &[]);
-        // All other answers were quick: the service was away, and waiting would not have helped.
+        // All answers were fast: the service was away, and a longer time-out would not have helped.
         check(&RunFigures { slowest: Duration::from_secs(2), ..large }, &[]);
     }
 
     #[test]
-    fn several_advices_come_with_the_most_important_first() {
+    fn the_most_important_hint_comes_first() {
         let all = RunFigures {
             attempts: 3_200,
             throttled: 40,

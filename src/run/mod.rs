@@ -40,7 +40,7 @@ use crate::clock::Clock;
 use crate::clock::Timestamp;
 use crate::engine::Control;
 use crate::engine::LedgerError;
-use crate::engine::Origin;
+use crate::engine::StartingPoint;
 use crate::event::RunStats;
 use crate::event::Watch;
 use crate::plan::Problems;
@@ -309,9 +309,9 @@ impl Planned {
     }
 }
 
-fn origin(writer: &RunWriter) -> Origin {
+fn origin(writer: &RunWriter) -> StartingPoint {
     let standing = writer.standing();
-    Origin {
+    StartingPoint {
         selected: standing.selected,
         settled: standing.settled.selected(),
         // Each process tolerates anew: who goes on with a run has seen what failed so far.

@@ -1,6 +1,6 @@
 //! What the engine and the reader of lists need of a run's settings.
 
-use crate::engine::{EngineSettings, Origin};
+use crate::engine::{EngineSettings, StartingPoint};
 use crate::policy::{AutoRate, RateBounds, RetryPolicy};
 use crate::settings::{RateSetting, RunSettings};
 use crate::survey::WalkerSettings;
@@ -20,7 +20,7 @@ pub(crate) fn walker_settings(settings: &RunSettings) -> WalkerSettings {
 }
 
 /// Returns what the engine needs to know.
-pub(crate) fn engine_settings(settings: &RunSettings, origin: Origin) -> EngineSettings {
+pub(crate) fn engine_settings(settings: &RunSettings, origin: StartingPoint) -> EngineSettings {
     // Without `..`: a new setting does not compile until it is decided here whether the engine
     // needs it.
     let &RunSettings {

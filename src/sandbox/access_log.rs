@@ -1,12 +1,11 @@
-//! The access log: one line for each request, in the order in which the requests were read.
+//! The access log: one line per request, in the order in which the requests were read.
 //!
-//! The format is told in the module above. Lines are handed to a thread that writes what has
-//! gathered every few milliseconds, so that a slow disk holds up no answer; each write is of
-//! whole lines. Nothing is lost but by the end of the process, and then at most what gathered in
-//! one interval. A log that can no longer be written ends the sandbox: a witness that has
-//! forgotten something must not go on testifying.
+//! The module above documents the format. A thread writes the gathered lines every few
+//! milliseconds, so that a slow disk delays no answer; each write consists of whole lines. Only the
+//! end of the process can lose lines, at most those of one interval. If the log can no longer be
+//! written, the sandbox ends, because an incomplete witness is worthless.
 
-use crate::sandbox::SandboxError;
+use crate::sandbox::error::SandboxError;
 use std::fs::File;
 use std::fs::OpenOptions;
 use std::io;
@@ -24,10 +23,10 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 use tokio::sync::oneshot;
 
-/// How long lines gather before they are written.
+/// The time for which lines gather before they are written.
 const INTERVAL: Duration = Duration::from_millis(20);
 
-/// A log that is being written.
+/// An open log.
 pub(crate) struct AccessLog {
     path: PathBuf,
     shared: Arc<Shared>,
@@ -37,24 +36,24 @@ pub(crate) struct AccessLog {
 /// Completes when the writer has ended, which it does by itself only after an error.
 pub(crate) type WriterEnded = oneshot::Receiver<()>;
 
-/// What the requests and the writer share.
+/// The state shared by the requests and the writer.
 #[derive(Default)]
 struct Shared {
     pending: Mutex<Pending>,
     changed: Condvar,
 }
 
-/// What is still to be written.
+/// The lines still to be written.
 #[derive(Default)]
 struct Pending {
     lines: Vec<u8>,
     closing: bool,
 }
 
-/// What one line says.
+/// The content of one line.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Line<'a> {
-    /// When the request had been read, since the sandbox began.
+pub(crate) struct AccessRecord<'a> {
+    /// The time from the sandbox's start until the request had been read.
     pub(crate) at: Duration,
     /// The method.
     pub(crate) method: &'a str,
@@ -62,23 +61,23 @@ pub(crate) struct Line<'a> {
     pub(crate) id: Option<&'a str>,
     /// The operation, if it is one.
     pub(crate) command: Option<&'a str>,
-    /// How it ended.
+    /// The status of the answer.
     pub(crate) status: Status,
 }
 
-/// How a request ended, as the log has it.
+/// The end of a request, as written to the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Status {
     /// With an answer.
     Code(u16),
     /// With a reset connection.
     Dropped,
-    /// Without an end.
+    /// Without an answer.
     Silent,
 }
 
 impl AccessLog {
-    /// Opens the file, which is kept and added to if it exists, and starts the writer.
+    /// Opens the file, to append to it if it exists, and starts the writer.
     pub(crate) fn open(path: &Path) -> Result<(Self, WriterEnded), SandboxError> {
         let (ended, when_ended) = oneshot::channel();
         let shared = Arc::new(Shared::default());
@@ -87,7 +86,7 @@ impl AccessLog {
         let mut file = open_at_line_start(path).map_err(error)?;
         let writer = move || {
             let result = write_all(&mut file, &at_writer);
-            // Nobody may be listening any more.
+            // The server may be gone already.
             let _ = ended.send(());
             result
         };
@@ -98,18 +97,20 @@ impl AccessLog {
     }
 
     /// Adds a line; it is in the file within an interval.
-    pub(crate) fn write(&self, line: &Line<'_>) {
+    pub(crate) fn write(&self, line: &AccessRecord<'_>) {
         let mut pending = self.shared.pending();
         let was_empty = pending.lines.is_empty();
         line.write_to(&mut pending.lines);
         drop(pending);
+        // The writer sleeps only while there are no lines, so later ones need no signal.
         if was_empty {
             self.shared.changed.notify_one();
         }
     }
 
-    /// Writes what is left and ends the writer, whose error is returned the first time.
+    /// Writes the remaining lines and ends the writer. Its error is returned by the first call.
     pub(crate) fn close(&self) -> Result<(), SandboxError> {
+        // Set under the lock, because the writer checks it there before it sleeps.
         self.shared.pending().closing = true;
         self.shared.changed.notify_one();
         let writer = self.writer.lock().expect("no holder panics").take();
@@ -123,18 +124,18 @@ impl AccessLog {
 
 impl Drop for AccessLog {
     fn drop(&mut self) {
-        // Whoever wants to know of an error closes the log before.
+        // A destructor cannot return an error; the server closes the log before.
         let _ = self.close();
     }
 }
 
 impl Shared {
-    /// Locks what is still to be written.
+    /// Locks the lines still to be written.
     fn pending(&self) -> MutexGuard<'_, Pending> {
         self.pending.lock().expect("no holder of the lock panics")
     }
 
-    /// Waits for lines, lets more of them gather, and takes them; nothing at the end.
+    /// Waits for lines, lets more of them gather, and takes them. Returns false at the end.
     fn take(&self, taken: &mut Vec<u8>) -> bool {
         let none = |pending: &mut Pending| pending.lines.is_empty() && !pending.closing;
         let open = |pending: &mut Pending| !pending.closing;
@@ -142,6 +143,7 @@ impl Shared {
         let first = first.expect("no holder of the lock panics");
         let gathered = self.changed.wait_timeout_while(first, INTERVAL, open);
         let (mut gathered, _) = gathered.expect("no holder of the lock panics");
+        // Swapping keeps both buffers' capacity, so that writing allocates nothing in the long run.
         taken.clear();
         std::mem::swap(taken, &mut gathered.lines);
         !taken.is_empty()
@@ -157,7 +159,7 @@ fn write_all(file: &mut File, shared: &Shared) -> io::Result<()> {
     Ok(())
 }
 
-/// Opens a log to be added to, and ends the line that a killed process may have left open.
+/// Opens a log to append to, and ends a line that a killed process may have left incomplete.
 fn open_at_line_start(path: &Path) -> io::Result<File> {
     let mut file = OpenOptions::new().read(true).append(true).create(true).open(path)?;
     if file.metadata()?.len() == 0 {
@@ -172,7 +174,7 @@ fn open_at_line_start(path: &Path) -> io::Result<File> {
     Ok(file)
 }
 
-impl Line<'_> {
+impl AccessRecord<'_> {
     /// Writes the line with its end.
     fn write_to(&self, lines: &mut Vec<u8>) {
         let micros = self.at.as_micros();
@@ -192,8 +194,8 @@ impl Line<'_> {
 mod tests {
     use super::*;
 
-    fn line(micros: u64, id: Option<&str>, status: Status) -> Line<'_> {
-        Line {
+    fn line(micros: u64, id: Option<&str>, status: Status) -> AccessRecord<'_> {
+        AccessRecord {
             at: Duration::from_micros(micros),
             method: "PUT",
             id,
@@ -202,7 +204,7 @@ mod tests {
         }
     }
 
-    fn check(line: &Line<'_>, expected: &str) {
+    fn check(line: &AccessRecord<'_>, expected: &str) {
         let mut text = Vec::new();
         line.write_to(&mut text);
         assert_eq!(str::from_utf8(&text), Ok(expected));
@@ -218,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn all_lines_are_in_the_file_after_it_was_closed() {
+    fn a_closed_log_has_all_lines() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("access.log");
         let (log, _ended) = AccessLog::open(&path).unwrap();
@@ -232,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn an_older_log_is_kept_and_its_open_line_ended() {
+    fn an_existing_log_is_kept_and_its_last_line_is_ended() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("access.log");
         std::fs::write(&path, "1\tPUT\tga").unwrap();
@@ -245,7 +247,7 @@ mod tests {
 
     #[cfg(target_os = "linux")]
     #[tokio::test]
-    async fn a_log_that_cannot_be_written_tells_so() {
+    async fn a_log_that_cannot_be_written_reports_the_error() {
         let (log, ended) = AccessLog::open(Path::new("/dev/full")).unwrap();
         log.write(&line(1, None, Status::Code(404)));
         ended.await.unwrap();

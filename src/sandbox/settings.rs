@@ -1,8 +1,8 @@
-//! What a sandbox is told before it starts: where it listens, what it knows, how it misbehaves.
+//! The settings of a sandbox: its address, its batch tasks and its faults.
 //!
-//! Checked once, before anything is opened. Holds no state of a running sandbox.
+//! They are checked once, before anything is opened. They hold no state of a running sandbox.
 
-use crate::sandbox::SandboxError;
+use crate::sandbox::error::SandboxError;
 use std::net::Ipv4Addr;
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
@@ -24,54 +24,53 @@ use std::time::Duration;
 /// ```
 #[derive(Clone)]
 pub struct SandboxSettings {
-    /// Where it listens; only loopback addresses are accepted. Default: `127.0.0.1:0`, a free port.
+    /// The address; only loopback addresses are accepted. Default: `127.0.0.1:0`, a free port.
     pub listen: SocketAddr,
-    /// How many batch tasks it knows from the start, see [`generated_id`](super::generated_id).
+    /// The number of batch tasks at the start, see [`generated_id`](super::generated_id).
     /// Default: 1000.
     pub tasks: u32,
-    /// How long an answer takes, evenly spread. Default: 5 ms to 30 ms.
+    /// The latency of answers, evenly distributed. Default: 5 ms to 30 ms.
     pub latency: RangeInclusive<Duration>,
-    /// How long the answer to an id ending in `-slow` takes. Default: 3 s.
+    /// The latency for an id ending in `-slow`. Default: 3 s.
     pub slow: Duration,
-    /// How long sub-tasks are on their way to the state they were sent to. Default: 1 s.
+    /// The time that sub-tasks need to reach their new state. Default: 1 s.
     pub settle: Duration,
-    /// How late the list tells what has become of tasks. Default: not at all.
+    /// The delay of the list behind the real states. Default: none.
     pub stale: Duration,
-    /// The share of the tasks it knows from the start that run then. Default: 0.
+    /// The share of the batch tasks that run at the start. Default: 0.
     pub running: f64,
-    /// The share of tasks that never arrive where they are sent. Default: 0.
+    /// The share of batch tasks that never reach their new state. Default: 0.
     pub stuck: f64,
     /// The gateway's throttling. Default: none.
-    pub limit: Option<Limit>,
+    pub limit: Option<SandboxLimit>,
     /// The `Retry-After` of every 429, in whole seconds. Default: none, as the real gateway.
     pub retry_after: Option<Duration>,
     /// The share of actions that the service fails with a 400 or a 500. Default: 0.
     pub fail: f64,
     /// The share of actions that end with a 200 in which some sub-tasks failed. Default: 0.
     pub partial: f64,
-    /// The share of actions that are carried out and never answered, because the connection is
-    /// reset. Default: 0.
+    /// The share of actions that are carried out but answered with a reset connection. Default: 0.
     pub drop: f64,
-    /// What all chance is drawn from. Default: 0.
+    /// The seed of all randomness. Default: 0.
     pub seed: u64,
-    /// The file the access log is appended to. Default: none.
+    /// The file for the access log, which is appended to. Default: none.
     pub access_log: Option<PathBuf>,
-    /// Which credentials it asks for. Default: a token, whichever.
-    pub auth: Auth,
-    /// The right token, beside those given out at logins. Default: any that is not empty.
+    /// The credentials that it demands. Default: any token.
+    pub auth: SandboxAuth,
+    /// The valid token, in addition to those issued at logins. Default: any that is not empty.
     pub token: Option<String>,
-    /// Who may log in.
+    /// The user that may log in.
     pub account: Account,
 }
 
-/// Which credentials a sandbox asks for.
+/// The credentials that a sandbox demands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Auth {
-    /// None at all.
+pub enum SandboxAuth {
+    /// No credentials.
     None,
     /// A token: [`SandboxSettings::token`], or any that is not empty.
     AnyToken,
-    /// A token that a login gave out, or [`SandboxSettings::token`].
+    /// A token issued at a login, or [`SandboxSettings::token`].
     Token,
     /// A signature with the account's key.
     Signature,
@@ -79,14 +78,14 @@ pub enum Auth {
 
 /// The gateway's throttling: more than `count` requests within any `window` are refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limit {
-    /// How many.
+pub struct SandboxLimit {
+    /// The number of requests.
     pub count: u32,
-    /// In which span of time.
+    /// The length of the window.
     pub window: Duration,
 }
 
-/// The one IAM user that a sandbox knows.
+/// The only IAM user of a sandbox.
 #[derive(Clone)]
 pub struct Account {
     /// The name of the user. Default: `sandbox`.
@@ -95,18 +94,18 @@ pub struct Account {
     pub password: String,
     /// The name of the account the user belongs to. Default: `sandbox`.
     pub domain: String,
-    /// The id of the project that a login by project name leads to. Default: `sandbox`.
+    /// The id of the project for a login by project name. Default: `sandbox`.
     pub project_id: String,
-    /// The projects of the account, by name and id. Default: none, and then every name leads to
+    /// The projects of the account, as names and ids. Default: none; then every name means
     /// `project_id`.
     pub projects: Vec<(String, String)>,
-    /// The passcode that a login asks for beside the password. Default: none.
+    /// The passcode that a login needs in addition to the password. Default: none.
     pub passcode: Option<String>,
-    /// The key that signs. Default: `sandbox`.
+    /// The id of the access key. Default: `sandbox`.
     pub access_key: String,
     /// The secret of that key. Default: `sandbox`.
     pub secret_key: String,
-    /// How long a token is good for. Default: 24 h.
+    /// The lifetime of a token. Default: 24 h.
     pub token_life: Duration,
 }
 
@@ -128,7 +127,7 @@ impl Default for SandboxSettings {
             drop: 0.0,
             seed: 0,
             access_log: None,
-            auth: Auth::AnyToken,
+            auth: SandboxAuth::AnyToken,
             token: None,
             account: Account::default(),
         }
@@ -152,7 +151,7 @@ impl Default for Account {
 }
 
 impl SandboxSettings {
-    /// Checks what the types cannot.
+    /// Checks the rules that the types do not express.
     pub(crate) fn check(&self) -> Result<(), SandboxError> {
         if !self.listen.ip().is_loopback() {
             return Err(SandboxError::NotLoopback { address: self.listen });
@@ -166,12 +165,12 @@ impl SandboxSettings {
         self.check_shares()
     }
 
-    /// Checks that each share is one, and that together they leave none below zero.
+    /// Checks that each share is from 0 to 1, and that the three faults add up to at most 1.
     fn check_shares(&self) -> Result<(), SandboxError> {
         let shares = [self.fail, self.partial, self.drop];
         let others = [self.running, self.stuck];
         let is_share = |share: &f64| (0.0..=1.0).contains(share);
-        // Ten times 0.1 is a little more than 1 in binary; nobody means that as an error.
+        // In binary, ten times 0.1 is slightly more than 1; that must not be an error.
         let sum_is_share = shares.iter().sum::<f64>() <= 1.0 + 1e-9;
         if shares.iter().chain(&others).all(is_share) && sum_is_share {
             return Ok(());
@@ -207,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn shares_are_parts_of_one_whole() {
+    fn shares_add_up_to_at_most_one() {
         check(&shares(0.2, 0.3, 0.5), true);
         check(&shares(1.0, 0.0, 0.0), true);
         check(&shares(0.7, 0.2, 0.2), false);
@@ -217,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn a_latency_the_wrong_way_round_is_refused() {
+    fn a_reversed_latency_is_refused() {
         let reversed = SandboxSettings {
             latency: Duration::from_millis(30)..=Duration::from_millis(5),
             ..SandboxSettings::default()

@@ -1,29 +1,29 @@
-//! The operations, from the gateway to the task and back to an answer.
+//! Carries out requests: from the gateway to the batch task and back to a response.
 //!
-//! Everything that changes from request to request is in here; nothing in here waits.
+//! Owns all state that changes from request to request; nothing here waits.
 
 use crate::clock::Clock;
 use crate::clock::Instant;
-use crate::sandbox::SandboxSettings;
 use crate::sandbox::access_log::Status;
-use crate::sandbox::faults::Delivery;
-use crate::sandbox::faults::Fault;
+use crate::sandbox::faults::ResponseDelivery;
 use crate::sandbox::faults::Roll;
 use crate::sandbox::faults::SeededRandom;
+use crate::sandbox::faults::ServiceFault;
 use crate::sandbox::http::ActionPath;
-use crate::sandbox::http::Answer;
-use crate::sandbox::http::Ending;
 use crate::sandbox::http::Gateway;
+use crate::sandbox::http::HttpResponse;
 use crate::sandbox::http::ListQuery;
 use crate::sandbox::http::Refusal;
-use crate::sandbox::http::Route;
+use crate::sandbox::http::SandboxReply;
+use crate::sandbox::http::SandboxRoute;
 use crate::sandbox::http::is_project_id;
 use crate::sandbox::service::CallResult;
 use crate::sandbox::service::Denial;
-use crate::sandbox::service::Iam;
-use crate::sandbox::service::Project;
+use crate::sandbox::service::SandboxIam;
+use crate::sandbox::service::SandboxProject;
 use crate::sandbox::service::list;
-use crate::sandbox::witness::Tally;
+use crate::sandbox::settings::SandboxSettings;
+use crate::sandbox::tally::SandboxTally;
 use crate::task::Command;
 use crate::task::Counts;
 use crate::task::TaskId;
@@ -31,19 +31,19 @@ use hyper::StatusCode;
 use hyper::http::request::Parts;
 use serde::Serialize;
 
-/// Everything that changes from request to request.
-pub(crate) struct State {
+/// All state that changes from request to request.
+pub(crate) struct SandboxState {
     gateway: Gateway,
-    project: Project,
-    iam: Iam,
-    tally: Tally,
+    project: SandboxProject,
+    iam: SandboxIam,
+    tally: SandboxTally,
 }
 
-/// A request as far as it matters.
+/// The parts of a request that matter.
 #[derive(Clone, Copy)]
-pub(crate) struct Asked<'a> {
+pub(crate) struct SandboxRequest<'a> {
     /// The operation.
-    pub(crate) route: Route<'a>,
+    pub(crate) route: SandboxRoute<'a>,
     /// The query, still encoded.
     pub(crate) query: &'a str,
     /// The request itself, without its body.
@@ -52,31 +52,31 @@ pub(crate) struct Asked<'a> {
     pub(crate) body: &'a [u8],
     /// The id of the request.
     pub(crate) request_id: &'a str,
-    /// How long the answer takes unless the call has a time of its own.
+    /// The latency, unless the call has its own.
     pub(crate) latency: Roll,
-    /// When it had been read.
+    /// The instant at which it had been read.
     pub(crate) now: Instant,
 }
 
-/// How long an answer takes.
+/// The delay of a reply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Delay {
-    /// As far between the least and the most as the roll has it.
+    /// Within the usual range, at the point that the roll selects.
     Usual(Roll),
-    /// Very long.
+    /// The delay of ids ending in `-slow`.
     Late,
 }
 
-/// Who refused a request, and why.
+/// A refusal by one of the three parties.
 enum Rejection {
     Gateway(Refusal),
-    Service(Fault),
+    Service(ServiceFault),
     Iam(Denial),
 }
 
 /// The body of a 200 to an action.
 #[derive(Serialize)]
-struct ActionResult<'a> {
+struct ActionBody<'a> {
     total_count: u8,
     failed_count: u8,
     succeed_count: u8,
@@ -84,126 +84,138 @@ struct ActionResult<'a> {
     error_list: Vec<String>,
 }
 
-impl State {
-    /// Returns the state of a sandbox that has seen nothing yet.
+impl SandboxState {
+    /// Returns the state of a sandbox without any requests.
     pub(crate) fn new(settings: &SandboxSettings, clock: Clock) -> Self {
-        let dice = SeededRandom::new(settings.seed);
+        let random = SeededRandom::new(settings.seed);
         Self {
             gateway: Gateway::new(settings, clock),
-            project: Project::new(settings),
-            iam: Iam::new(settings.account.clone(), clock, dice),
-            tally: Tally::default(),
+            project: SandboxProject::new(settings),
+            iam: SandboxIam::new(settings.account.clone(), clock, random),
+            tally: SandboxTally::default(),
         }
     }
 
-    /// Returns what was counted so far.
-    pub(crate) const fn tally(&self) -> &Tally {
+    /// Returns the counts so far.
+    pub(crate) const fn tally(&self) -> &SandboxTally {
         &self.tally
     }
 
     /// Returns the simulated project.
-    pub(crate) const fn project(&self) -> &Project {
+    pub(crate) const fn project(&self) -> &SandboxProject {
         &self.project
     }
 
-    /// Takes note of how a request ended.
-    pub(crate) fn count(&mut self, route: Route<'_>, status: Status) {
+    /// Counts a request by its operation and status.
+    pub(crate) fn count(&mut self, route: SandboxRoute<'_>, status: Status) {
         self.tally.count_ending(status);
         match route {
-            Route::Action(_) => self.tally.actions += 1,
-            Route::List { .. } => self.tally.lists += 1,
-            Route::Login => self.tally.logins += 1,
-            Route::Projects | Route::Unknown => {}
+            SandboxRoute::Action(_) => self.tally.actions += 1,
+            SandboxRoute::List { .. } => self.tally.lists += 1,
+            SandboxRoute::Login => self.tally.logins += 1,
+            SandboxRoute::Projects | SandboxRoute::Unknown => {}
         }
     }
 
     /// Carries out a request, or refuses it.
-    pub(crate) fn answer(&mut self, asked: &Asked<'_>) -> (Ending, Delay) {
-        let usual = |answer| (Ending::Answered(answer), Delay::Usual(asked.latency));
-        let decided = match asked.route {
-            Route::Action(path) => self.action(asked, path),
-            Route::List { project } => self.list(asked, project).map(usual),
-            Route::Login => self.login(asked).map(usual),
-            Route::Projects => self.projects(asked).map(usual),
-            Route::Unknown => Err(Refusal::UnknownApi.into()),
+    pub(crate) fn respond(&mut self, request: &SandboxRequest<'_>) -> (SandboxReply, Delay) {
+        let usual = |response| (SandboxReply::Answered(response), Delay::Usual(request.latency));
+        let decided = match request.route {
+            SandboxRoute::Action(path) => self.action(request, path),
+            SandboxRoute::List { project } => self.list(request, project).map(usual),
+            SandboxRoute::Login => self.login(request).map(usual),
+            SandboxRoute::Projects => self.projects(request).map(usual),
+            // Before any credential check: the gateway cannot know which ones an unknown API needs.
+            SandboxRoute::Unknown => Err(Refusal::UnknownApi.into()),
         };
-        decided.unwrap_or_else(|rejection| usual(rejection.answer(asked.request_id)))
+        decided.unwrap_or_else(|rejection| usual(rejection.response(request.request_id)))
     }
 
     /// Starts or stops a batch task.
     fn action(
         &mut self,
-        asked: &Asked<'_>,
+        request: &SandboxRequest<'_>,
         path: ActionPath<'_>,
-    ) -> Result<(Ending, Delay), Rejection> {
-        self.gateway.admit(asked.head, asked.body, asked.now)?;
+    ) -> Result<(SandboxReply, Delay), Rejection> {
+        // The gateway comes first, because it does not know the service's patterns, and because a
+        // refused request must not count as a call of its id.
+        self.gateway.admit(request.head, request.body, request.now)?;
         let command = checked(path)?;
-        let call = self.project.call(path.id, command, asked.now);
+        let call = self.project.call(path.id, command, request.now);
         match call.result {
             CallResult::CarriedOut { total, failed, delivery } => {
                 self.tally.carried_out += 1;
-                let result = ActionResult::new(path.id, total, failed);
+                let result = ActionBody::new(path.id, total, failed);
                 Ok(self.deliver(&result, delivery, call.latency))
             }
             CallResult::Faulted(fault) => {
-                let ending = Ending::Answered(fault.answer());
-                Ok((ending, Delay::Usual(call.latency)))
+                let reply = SandboxReply::Answered(fault.response());
+                Ok((reply, Delay::Usual(call.latency)))
             }
+            // Only the id asks for this refusal; the real limit has admitted the request.
             CallResult::Throttled => Err(self.gateway.throttled().into()),
         }
     }
 
-    /// Tells the client of an action that was carried out, if the delivery lets it.
+    /// Returns the reply to an action that was carried out.
     fn deliver(
         &mut self,
-        result: &ActionResult<'_>,
-        delivery: Delivery,
+        result: &ActionBody<'_>,
+        delivery: ResponseDelivery,
         latency: Roll,
-    ) -> (Ending, Delay) {
+    ) -> (SandboxReply, Delay) {
         let usual = Delay::Usual(latency);
+        // Counts are added to the tally only if the client can read them, so that the witness can be
+        // compared with the client's own sums.
         match delivery {
-            Delivery::Prompt => (self.tell(result), usual),
-            Delivery::Late => (self.tell(result), Delay::Late),
-            Delivery::Garbled => (Ending::Answered(Answer::garbled()), usual),
-            Delivery::Dropped => (Ending::Dropped, usual),
-            Delivery::Silent => (Ending::Silent, usual),
+            ResponseDelivery::Prompt => (self.with_counts(result), usual),
+            ResponseDelivery::Late => (self.with_counts(result), Delay::Late),
+            ResponseDelivery::Garbled => (SandboxReply::Answered(HttpResponse::garbled()), usual),
+            ResponseDelivery::Dropped => (SandboxReply::Dropped, usual),
+            ResponseDelivery::Silent => (SandboxReply::Silent, usual),
         }
     }
 
-    /// Answers with the counts of an action, and adds them up.
-    fn tell(&mut self, result: &ActionResult<'_>) -> Ending {
+    /// Answers with the counts of an action, and adds them to the tally.
+    fn with_counts(&mut self, result: &ActionBody<'_>) -> SandboxReply {
         self.tally.counts += Counts {
             total: result.total_count.into(),
             failed: result.failed_count.into(),
             succeeded: result.succeed_count.into(),
         };
-        Ending::Answered(Answer::json(StatusCode::OK, result))
+        SandboxReply::Answered(HttpResponse::json(StatusCode::OK, result))
     }
 
     /// Lists a page of batch tasks.
-    fn list(&mut self, asked: &Asked<'_>, project: &str) -> Result<Answer, Rejection> {
-        self.gateway.admit(asked.head, asked.body, asked.now)?;
+    fn list(
+        &mut self,
+        request: &SandboxRequest<'_>,
+        project: &str,
+    ) -> Result<HttpResponse, Rejection> {
+        self.gateway.admit(request.head, request.body, request.now)?;
         check_project(project)?;
-        let query = ListQuery::parse(asked.query)?;
-        Ok(list::page(&mut self.project, &query, asked.now))
+        let query = ListQuery::parse(request.query)?;
+        Ok(list::page(&mut self.project, &query, request.now))
     }
 
     /// Logs a user in.
-    fn login(&mut self, asked: &Asked<'_>) -> Result<Answer, Rejection> {
-        let grant = self.iam.login(asked.body, asked.query, asked.now)?;
+    fn login(&mut self, request: &SandboxRequest<'_>) -> Result<HttpResponse, Rejection> {
+        // Logins bypass the gateway, because their clients have no token yet.
+        let grant = self.iam.login(request.body, request.query, request.now)?;
         self.gateway.issue(grant.token, grant.expires);
-        Ok(grant.answer)
+        Ok(grant.response)
     }
 
     /// Lists the projects of the account.
-    fn projects(&mut self, asked: &Asked<'_>) -> Result<Answer, Rejection> {
-        self.gateway.authorise(asked.head, asked.body, asked.now)?;
-        Ok(self.iam.projects(asked.query))
+    fn projects(&mut self, request: &SandboxRequest<'_>) -> Result<HttpResponse, Rejection> {
+        // Not throttled, because IAM is not behind the limit of the service.
+        self.gateway.authorise(request.head, request.body, request.now)?;
+        Ok(self.iam.projects(request.query))
     }
 }
 
-impl<'a> ActionResult<'a> {
-    /// Returns the result of an action; the last sub-tasks are those that fail.
+impl<'a> ActionBody<'a> {
+    /// Returns the result of an action. By convention the last sub-tasks fail.
     fn new(id: &'a str, total: u8, failed: u8) -> Self {
         let succeeded = total - failed;
         let error = |number: u8| format!("sub-task {number} of {id}: the video source is offline");
@@ -218,31 +230,31 @@ impl<'a> ActionResult<'a> {
 }
 
 /// Checks the parts of an action's path against the service's patterns.
-fn checked(path: ActionPath<'_>) -> Result<Command, Fault> {
+fn checked(path: ActionPath<'_>) -> Result<Command, ServiceFault> {
     check_project(path.project)?;
-    TaskId::check(path.id).map_err(|_| Fault::InvalidParameter("id"))?;
+    TaskId::check(path.id).map_err(|_| ServiceFault::InvalidParameter("id"))?;
     match path.command {
         "start" => Ok(Command::Start),
         "stop" => Ok(Command::Stop),
-        _ => Err(Fault::InvalidParameter("command")),
+        _ => Err(ServiceFault::InvalidParameter("command")),
     }
 }
 
 /// Checks the id of a project against the service's pattern.
-fn check_project(project: &str) -> Result<(), Fault> {
+fn check_project(project: &str) -> Result<(), ServiceFault> {
     if is_project_id(project) {
         return Ok(());
     }
-    Err(Fault::InvalidParameter("project_id"))
+    Err(ServiceFault::InvalidParameter("project_id"))
 }
 
 impl Rejection {
-    /// Returns the answer that tells of it, in the words of who refused.
-    fn answer(&self, request_id: &str) -> Answer {
+    /// Returns the response, in the format of the refusing party.
+    fn response(&self, request_id: &str) -> HttpResponse {
         match self {
-            Self::Gateway(refusal) => refusal.answer(request_id),
-            Self::Service(fault) => fault.answer(),
-            Self::Iam(denial) => denial.answer(),
+            Self::Gateway(refusal) => refusal.response(request_id),
+            Self::Service(fault) => fault.response(),
+            Self::Iam(denial) => denial.response(),
         }
     }
 }
@@ -253,8 +265,8 @@ impl From<Refusal> for Rejection {
     }
 }
 
-impl From<Fault> for Rejection {
-    fn from(fault: Fault) -> Self {
+impl From<ServiceFault> for Rejection {
+    fn from(fault: ServiceFault) -> Self {
         Self::Service(fault)
     }
 }

@@ -1,17 +1,17 @@
-//! A sandbox on a thread of its own, for a program that is busy with something else.
+//! A sandbox on a thread of its own, beside the caller's work.
 //!
-//! Runs as long as the value lives; nothing of it is left behind afterwards.
+//! It runs as long as the value lives, and leaves nothing behind.
 
-use crate::sandbox::Sandbox;
-use crate::sandbox::SandboxError;
-use crate::sandbox::SandboxSettings;
-use crate::sandbox::Witness;
+use crate::sandbox::error::SandboxError;
+use crate::sandbox::server::Sandbox;
+use crate::sandbox::settings::SandboxSettings;
+use crate::sandbox::witness::Witness;
 use std::sync::mpsc;
 use std::thread::JoinHandle;
 use tokio::runtime::Builder;
 use tokio::sync::oneshot;
 
-/// A running sandbox; stopped, and its log written, when this is dropped.
+/// A running sandbox. Dropping it stops the sandbox and completes its log.
 ///
 /// ```
 /// use batchctl::sandbox::{SandboxSettings, SandboxThread};
@@ -28,7 +28,7 @@ pub struct SandboxThread {
     thread: Option<JoinHandle<Result<(), SandboxError>>>,
 }
 
-/// What the thread tells once it listens.
+/// The message of the thread once it listens.
 struct Listening {
     url: String,
     witness: Witness,
@@ -42,6 +42,7 @@ impl SandboxThread {
     /// All of [`Sandbox::bind`], and a thread that cannot be started.
     pub fn start(settings: SandboxSettings) -> Result<Self, SandboxError> {
         let (shutdown, when_shut_down) = oneshot::channel();
+        // Room for the one message, so that the thread never waits for its starter.
         let (listening, when_listening) = mpsc::sync_channel(1);
         let thread = std::thread::Builder::new()
             .name("sandbox".into())
@@ -51,45 +52,49 @@ impl SandboxThread {
             Ok(Listening { url, witness }) => {
                 Ok(Self { url, witness, shutdown: Some(shutdown), thread: Some(thread) })
             }
-            // It ended before it listened, so there is an error to hand on.
+            // The thread ended before it listened, so it has returned an error.
             Err(mpsc::RecvError) => Err(joined(thread).expect_err("it never listened")),
         }
     }
 
-    /// Returns where it listens, such as `http://127.0.0.1:40123`.
+    /// Returns its endpoint, such as `http://127.0.0.1:40123`.
     pub fn url(&self) -> &str {
         &self.url
     }
 
-    /// Returns a witness of what it sees, which outlives it.
+    /// Returns a witness of its requests, which outlives it.
     pub fn witness(&self) -> Witness {
         self.witness.clone()
     }
 
-    /// Stops the sandbox and writes its log to the end.
+    /// Stops the sandbox and completes its log.
     ///
     /// # Errors
     ///
-    /// What the sandbox met with while it ran, such as a log that could not be written.
+    /// The error that ended the sandbox, such as a log that could not be written.
     pub fn stop(mut self) -> Result<(), SandboxError> {
         self.end()
     }
 
     /// Stops the thread the first time it is called.
     fn end(&mut self) -> Result<(), SandboxError> {
+        // Dropping the sender is the signal: it also arrives if this thread unwinds.
         drop(self.shutdown.take());
-        self.thread.take().map_or(Ok(()), joined)
+        match self.thread.take() {
+            Some(thread) => joined(thread),
+            None => Ok(()),
+        }
     }
 }
 
 impl Drop for SandboxThread {
     fn drop(&mut self) {
-        // Whoever wants to know of an error calls `stop`.
+        // A destructor cannot return an error; callers who need it use `stop`.
         let _ = self.end();
     }
 }
 
-/// Runs a sandbox on the present thread until the other end of `shutdown` is dropped.
+/// Runs a sandbox on the current thread until the other end of `shutdown` is dropped.
 fn run(
     settings: SandboxSettings,
     listening: &mpsc::SyncSender<Listening>,
@@ -102,8 +107,8 @@ fn run(
         .map_err(|source| SandboxError::Thread { source })?;
     runtime.block_on(async {
         let sandbox = Sandbox::bind(settings).await?;
-        let told = listening.send(Listening { url: sandbox.url(), witness: sandbox.witness() });
-        told.expect("the starter waits for it");
+        let received = listening.send(Listening { url: sandbox.url(), witness: sandbox.witness() });
+        received.expect("the starter waits for the message");
         let until_dropped = async {
             let _ = shutdown.await;
         };

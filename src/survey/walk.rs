@@ -16,7 +16,6 @@ use crate::policy::Admission;
 use crate::policy::Answer;
 use crate::policy::AttemptHistory;
 use crate::policy::Decision;
-use crate::policy::Delivery;
 use crate::policy::NoResponse;
 use crate::policy::OnDoubt;
 use crate::policy::Pacer;
@@ -197,16 +196,11 @@ impl<'a, A: TaskApi> Walker<'a, A> {
             Poll::Ready(answered) => answered,
             Poll::Pending => call.await,
         };
-        answered.unwrap_or_else(|_| Listed::Answer(timed_out(self.settings.timeout)))
+        answered.unwrap_or_else(|_| {
+            let answer = NoResponse::timed_out(self.settings.timeout);
+            Listed::Answer(Answer::NoResponse(answer))
+        })
     }
-}
-
-fn timed_out(timeout: Duration) -> Answer {
-    Answer::NoResponse(NoResponse {
-        kind: FailureKind::Timeout,
-        delivery: Delivery::Possible,
-        message: format!("no answer within {timeout:?}"),
-    })
 }
 
 #[cfg(test)]

@@ -1,9 +1,9 @@
 //! The simulated service over real HTTP, called by a client that knows nothing of batchctl.
 
 use batchctl::sandbox::Account;
-use batchctl::sandbox::Limit;
 use batchctl::sandbox::Sandbox;
 use batchctl::sandbox::SandboxError;
+use batchctl::sandbox::SandboxLimit;
 use batchctl::sandbox::SandboxSettings;
 use batchctl::sandbox::SandboxThread;
 use batchctl::sandbox::generated_id;
@@ -309,7 +309,7 @@ async fn spoiled_by(settings: SandboxSettings) -> Spoiled {
 
 #[tokio::test]
 async fn above_the_limit_the_gateway_asks_for_fewer_calls() {
-    let limit = Some(Limit { count: 2, window: AN_HOUR });
+    let limit = Some(SandboxLimit { count: 2, window: AN_HOUR });
     let retry_after = Some(Duration::from_millis(1500));
     let client = SandboxClient::new(SandboxSettings { limit, retry_after, ..prompt() });
     assert_eq!(client.action("gate-1", "start").await.status, 200);

@@ -205,7 +205,7 @@ fn long_functions(code: &str) -> Vec<String> {
         // The code is formatted, so a function ends at the first brace of its own indentation.
         let ends =
             |later: &&str| indent(later) == indent(line) && later.trim_start().starts_with('}');
-        let length = lines[start..].iter().position(|later| ends(later)).unwrap_or(0) + 1;
+        let length = lines[start..].iter().position(ends).unwrap_or(0) + 1;
         if length > MOST_LINES_OF_A_FUNCTION {
             found.push(format!("{} ({length} lines)", line.trim()));
         }

@@ -2,8 +2,8 @@
 
 use crate::cli::args::values;
 use batchctl::sandbox::Account;
-use batchctl::sandbox::Auth;
-use batchctl::sandbox::Limit;
+use batchctl::sandbox::SandboxAuth;
+use batchctl::sandbox::SandboxLimit;
 use batchctl::sandbox::SandboxSettings;
 use batchctl::task::Rate;
 use clap::Args;
@@ -90,7 +90,7 @@ enum AuthChoice {
     Signature,
 }
 
-impl From<AuthChoice> for Auth {
+impl From<AuthChoice> for SandboxAuth {
     fn from(choice: AuthChoice) -> Self {
         match choice {
             AuthChoice::None => Self::None,
@@ -111,7 +111,9 @@ impl From<SandboxArgs> for SandboxSettings {
             stale: args.stale,
             running: args.running,
             stuck: args.stuck,
-            limit: args.limit.map(|rate| Limit { count: rate.limit.get(), window: rate.window }),
+            limit: args
+                .limit
+                .map(|rate| SandboxLimit { count: rate.limit.get(), window: rate.window }),
             retry_after: args.retry_after,
             fail: args.fail,
             partial: args.partial,

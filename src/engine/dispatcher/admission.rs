@@ -1,13 +1,15 @@
-//! What goes next, and when: every gate is asked before an attempt is begun.
+//! Decides which task goes next, and when: every gate is asked before an attempt is begun.
+//!
+//! Admitted, durable and released are explained in `docs/GLOSSARY.md`.
 
 use super::Dispatcher;
-use super::LEAST_CLAIM;
-use super::MOST_WAITING;
+use super::MAX_WAITING;
+use super::MIN_CLAIM;
 use crate::clock::Instant;
-use crate::engine::Claim;
-use crate::engine::Ledger;
 use crate::engine::attempt::Attempt;
 use crate::engine::attempt::Completion;
+use crate::engine::ledger::Claim;
+use crate::engine::ledger::Ledger;
 use crate::event::AttemptSeq;
 use crate::event::EventKind;
 use crate::policy::Admission;
@@ -20,14 +22,14 @@ use crate::task::Outcome;
 use std::sync::Arc;
 use std::task::Poll;
 
-/// Where the next task is taken from.
+/// The queue from which the next task is taken.
 #[derive(Debug, Clone, Copy)]
-enum Choice {
-    /// Those that the service told to wait: its word paces them, they cost no retry.
+enum NextSource {
+    /// Tasks held with the run. They cost no retry, because the service itself sets their pace.
     Held,
-    /// Those whose own wait is over.
+    /// Tasks whose wait for a retry is over.
     Due,
-    /// Those that this process has not sent yet.
+    /// Tasks that this process has not sent yet.
     Fresh,
 }
 
@@ -37,61 +39,66 @@ where
     S: Fn(Attempt) -> F,
     F: Future<Output = Completion>,
 {
+    /// Claims more tasks if fewer than one per slot are left.
     pub(super) fn refill(&mut self) {
-        let wanted = self.desk.concurrency.get();
+        let wanted = self.operator.concurrency.get();
         let stopped = self.stopping.is_some() || self.exhausted;
         if stopped || self.claiming.is_some() || self.fresh.len() >= wanted {
             return;
         }
-        self.claiming = Some(self.ledger.claim(wanted.max(LEAST_CLAIM)));
+        self.claiming = Some(self.ledger.claim(wanted.max(MIN_CLAIM)));
     }
 
+    /// Queues claimed tasks.
     pub(super) fn take_claimed(&mut self, claimed: Vec<Claim>) {
         self.exhausted = claimed.is_empty();
         let hold = self.settings.retry.on_doubt == OnDoubt::Hold;
         let now = self.clock.instant();
         for claim in claimed {
             match claim.last_seq.filter(|_| hold && claim.history.doubted) {
-                // Left on the wire by a process that died: it is not to be sent again.
+                // An earlier process died with this call on the wire; `--on-doubt hold` forbids
+                // another one.
                 Some(seq) => self.settle(claim, seq, Outcome::Ambiguous, now),
                 None => self.fresh.push_back(claim),
             }
         }
     }
 
-    /// Admits whatever is due and fits.
+    /// Begins attempts as long as a slot is free and every gate permits it.
     pub(super) fn admit(&mut self) {
         let now = self.clock.instant();
-        while self.stopping.is_none() && self.begun() < self.slots() + self.most_ahead() {
+        while self.stopping.is_none() && self.begun() < self.slots() + self.max_ahead() {
+            // The pacer comes last, because its permission counts the attempt as admitted. The
+            // breaker and the choice of a task count nothing and may be asked in vain.
             match self.breaker.ask(now.into()) {
                 Passage::Now => {}
                 Passage::NotBefore(due) => return self.wake_at(due.into()),
-                Passage::AfterLanding => return,
+                Passage::AfterCompletion => return,
             }
-            let Some(choice) = self.choose(now) else { return };
+            let Some(source) = self.choose_next(now) else { return };
             match self.pacer.admit(now.into()) {
-                Admission::Now => self.begin(choice, now),
+                Admission::Now => self.begin(source, now),
                 Admission::NotBefore(due) => return self.wake_at(due.into()),
                 Admission::AfterRelease => return,
             }
         }
     }
 
-    /// Chooses what goes next: what the service told to wait, what it is a retry's turn for, or
-    /// what was never sent.
-    fn choose(&mut self, now: Instant) -> Option<Choice> {
-        let fresh = self.has_fresh().then_some(Choice::Fresh);
+    /// Chooses the next task: a held one, a due one if the budget permits a retry, or a fresh one.
+    fn choose_next(&mut self, now: Instant) -> Option<NextSource> {
+        let fresh = self.has_fresh().then_some(NextSource::Fresh);
         if self.breaker.away_since().is_some() {
+            // A probe needs no retry permit: it is the only call during an outage.
             return self.choose_probe(fresh);
         }
-        if self.waiting.has_held() {
-            return Some(Choice::Held);
+        if self.retry_queue.has_held() {
+            return Some(NextSource::Held);
         }
-        if !self.waiting.has_due() {
+        if !self.retry_queue.has_due() {
             return fresh;
         }
         match self.budget.ask(now.into()) {
-            RetryPermit::Now => Some(Choice::Due),
+            RetryPermit::Now => Some(NextSource::Due),
             RetryPermit::NotBefore(turn) => {
                 self.wake_at(turn.into());
                 fresh
@@ -99,121 +106,130 @@ where
         }
     }
 
-    /// Chooses a task whose word counts, if there is one: it probes whether the service is back.
-    fn choose_probe(&mut self, fresh: Option<Choice>) -> Option<Choice> {
-        self.waiting.bring_forward(|claim| claim.history.trust != WitnessTrust::Bad);
-        let due = self.waiting.has_due().then_some(Choice::Due);
-        let held = self.waiting.has_held().then_some(Choice::Held);
+    /// Chooses the task that probes whether the service is back; a trusted witness, if there is one.
+    fn choose_probe(&mut self, fresh: Option<NextSource>) -> Option<NextSource> {
+        self.retry_queue.bring_forward(|claim| claim.history.trust != WitnessTrust::Bad);
+        let due = self.retry_queue.has_due().then_some(NextSource::Due);
+        let held = self.retry_queue.has_held().then_some(NextSource::Held);
+        // A fresh task has never failed, so its answer is the clearest evidence.
         fresh.or(due).or(held)
     }
 
     fn has_fresh(&self) -> bool {
-        let set_aside = self.waiting.len() + self.suspects.len();
-        !self.fresh.is_empty() && set_aside < MOST_WAITING && self.canary_lets_begin()
+        let set_aside = self.retry_queue.len() + self.suspects.len();
+        !self.fresh.is_empty() && set_aside < MAX_WAITING && self.canary_lets_begin()
     }
 
-    /// Tells whether the canary, if there is one, lets a task begin that was never sent.
+    /// Returns whether the canary, if there is one, lets a fresh task begin.
     pub(super) fn canary_lets_begin(&self) -> bool {
         self.canary.as_ref().is_none_or(Canary::may_begin)
     }
 
-    /// Counts what is between admission and end.
+    /// Returns the number of attempts between admission and completion.
     pub(super) fn begun(&self) -> usize {
         self.admitted.len() + self.in_commit.len() + self.durable.len() + self.on_wire.len()
     }
 
-    fn begin(&mut self, choice: Choice, now: Instant) {
-        let claim = match choice {
-            Choice::Held => self.waiting.take_held(),
-            Choice::Due => {
+    fn begin(&mut self, source: NextSource, now: Instant) {
+        let claim = match source {
+            NextSource::Held => self.retry_queue.take_held(),
+            NextSource::Due => {
                 self.budget.count_retry(now.into());
-                self.waiting.take_due()
+                self.retry_queue.take_due()
             }
-            Choice::Fresh => {
+            NextSource::Fresh => {
                 self.budget.count_first(now.into());
-                self.canary.as_mut().into_iter().for_each(Canary::begin);
+                if let Some(canary) = &mut self.canary {
+                    canary.begin();
+                }
                 self.fresh.pop_front()
             }
         };
-        let mut claim = claim.expect("only a task that is there is chosen");
+        let mut claim = claim.expect("the chosen queue has a task");
         claim.attempts += 1;
         let seq = AttemptSeq(self.next_seq);
         self.next_seq += 1;
         self.breaker.begin(seq.0);
         let (task, number) = (Arc::clone(&claim.task), claim.attempts);
+        // Stored with the start: after a kill the window counts this attempt from then on.
         let leaves = self.clock.label(self.pacer.earliest_release(now.into()).into());
-        self.tell_of(now, EventKind::AttemptStarted { seq, task, number, leaves });
+        self.emit_at(now, EventKind::AttemptStarted { seq, task, number, leaves });
         self.admitted.push(Attempt { claim, seq });
     }
 
-    /// Begins to make durable what has happened, unless an earlier commit is still under way.
+    /// Begins to make the gathered events durable, unless an earlier commit is still under way.
     ///
-    /// Whatever happens meanwhile is the next batch: commits grow with the load by themselves.
+    /// Events that come meanwhile are the next batch, so commits grow with the load by themselves.
     pub(super) fn commit(&mut self) {
         if self.committing.is_some() || self.batch.is_empty() {
             return;
         }
-        // The next is as large, more or less: it need not grow to it step by step.
+        // Batches are similar in size: reserving the same avoids growing step by step.
         let next = Vec::with_capacity(self.batch.len());
         let batch = std::mem::replace(&mut self.batch, next);
         self.committing = Some(self.ledger.on_events(batch));
-        self.desk.being_recorded();
+        self.operator.commit_began();
         self.in_commit.append(&mut self.admitted);
-        self.ahead.commit_begins(self.clock.instant());
+        self.lookahead.commit_started(self.clock.instant());
     }
 
-    /// The starts of a batch are durable: its attempts may go, unless the run stops.
-    pub(super) fn clear_for_release(&mut self) {
+    /// Moves the attempts of a finished commit to the durable ones, unless the run stops or pauses.
+    pub(super) fn mark_durable(&mut self) {
         self.durable.extend(self.in_commit.drain(..));
         if self.stopping.is_some() {
-            self.take_back();
-        } else if self.desk.is_paused() {
-            self.keep_all_back();
+            self.withdraw_all();
+        } else if self.operator.is_paused() {
+            self.withdraw_all_for_later();
         }
     }
 
-    /// Lets durable attempts go, as far as there are slots and the pacer allows.
+    /// Releases durable attempts, as far as there are slots and the pacer allows.
     ///
-    /// Each is polled at once, and the pacer told when that was done: no stall of this process
-    /// comes between the sending and the time it is counted at.
+    /// Each call is polled at once, and its sending time is read right after that poll. So no stall
+    /// of this process comes between a sending and the time at which the pacer counts it.
     pub(super) async fn release(&mut self) {
         let mut now = self.clock.instant();
-        // What is durable and would be refused is kept back until there are other credentials.
+        // Without a slot, and so while credentials are renewed, durable attempts stay where they are.
         while self.has_slot()
             && let Some(attempt) = self.next_durable()
         {
+            // Announced after the pacer has agreed: an announced attempt counts as possibly sent
+            // after a kill, so nothing is announced that would wait.
             match self.pacer.release(now.into()) {
-                Admission::Now if self.is_announced(&attempt) => now = self.let_go(attempt).await,
+                Admission::Now if self.ensure_announced(&attempt) => {
+                    now = self.send_now(attempt).await;
+                }
                 Admission::Now => return self.durable.push_front(attempt),
                 Admission::NotBefore(due) => {
                     self.durable.push_front(attempt);
                     return self.wake_at(due.into());
                 }
-                Admission::AfterRelease => unreachable!("a release waits for no other"),
+                Admission::AfterRelease => unreachable!("a release waits for no other release"),
             }
         }
     }
 
-    /// Takes the next durable attempt; those for which the service went away are kept back.
+    /// Takes the next durable attempt, and withdraws those begun before an outage was detected.
     fn next_durable(&mut self) -> Option<Attempt> {
         loop {
             let attempt = self.durable.pop_front()?;
             if !self.breaker.overtook(attempt.seq.0) {
                 return Some(attempt);
             }
-            self.keep_back(attempt);
+            self.withdraw_for_later(attempt);
         }
     }
 
     fn has_slot(&self) -> bool {
-        !self.is_kept_back() && self.on_wire.len() < self.slots()
+        !self.is_sending_blocked() && self.on_wire.len() < self.slots()
     }
 
-    /// Lets an attempt go, and returns when that was done.
-    async fn let_go(&mut self, attempt: Attempt) -> Instant {
+    /// Sends an attempt, and returns when it had left.
+    async fn send_now(&mut self, attempt: Attempt) -> Instant {
         let mut call = Box::pin((self.send)(attempt));
         let answered = futures::poll!(call.as_mut());
         let left = self.clock.instant();
+        // Counted at the end of the poll: an earlier time could let a window hold too many.
         self.pacer.left_by(left.into());
         self.pace.sent(left);
         match answered {

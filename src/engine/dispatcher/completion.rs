@@ -1,14 +1,14 @@
-//! What follows an attempt: its task is settled, waits by itself, or holds the whole run.
+//! The completion of an attempt: its task is settled, waits for a retry, or holds the whole run.
 
 use super::Dispatcher;
-use super::outage::Attempted;
+use super::outage::EndedAttempt;
 use super::pace::Heard;
 use crate::clock::Instant;
 use crate::clock::Timestamp;
-use crate::engine::Claim;
-use crate::engine::Ledger;
 use crate::engine::attempt::Attempt;
 use crate::engine::attempt::Completion;
+use crate::engine::ledger::Claim;
+use crate::engine::ledger::Ledger;
 use crate::event::AttemptResult;
 use crate::event::AttemptSeq;
 use crate::event::EventKind;
@@ -34,7 +34,7 @@ where
     S: Fn(Attempt) -> F,
     F: Future<Output = Completion>,
 {
-    /// Takes note of every call that has ended by now, so that one commit settles them all.
+    /// Completes every call that has ended by now, so that one commit settles them all.
     pub(super) fn complete_all(&mut self, first: Completion) {
         self.complete(first);
         while let Some(Some(completion)) = self.on_wire.next().now_or_never() {
@@ -42,63 +42,83 @@ where
         }
     }
 
+    /// Records the end of an attempt and decides what follows for its task, breaker and pace.
     pub(super) fn complete(&mut self, completion: Completion) {
         let Completion { attempt: Attempt { mut claim, seq }, answer, used, sent, ended } =
             completion;
-        self.ahead.completed(ended - sent);
+        self.lookahead.completed(ended - sent);
         let finding = classify(&claim.task.id, &answer);
         let verdict = finding.verdict;
         let heard = Heard::of(&answer);
-        let health = Health::of(&answer, verdict);
+        let health = Health::from_answer(&answer, verdict);
         let status = answer.status();
         let sent_at = self.clock.label(sent);
         claim.first_sent = claim.first_sent.or(Some(sent_at));
         let mut result = attempt_result(answer, finding, sent_at);
         result.duration = ended - sent;
         let task = Arc::clone(&claim.task);
-        self.tell_of(ended, EventKind::AttemptEnded { seq, task, result });
-        self.hear_of(seq, claim.history.trust.health_signal(health), ended);
-        self.hear_of_credentials(verdict, status, used);
+        self.emit_at(ended, EventKind::AttemptEnded { seq, task, result });
+        // The evidence comes before the decision: an attempt may open the breaker itself, and then
+        // its own failure belongs to the outage. Its task's trust is the one before this attempt.
+        self.record_health(seq, claim.history.trust.health_signal(health), ended);
+        // Before `reauthorise`, which asks whether these credentials were ever accepted.
+        self.record_acceptance(verdict, status, used);
         self.pace.completed(verdict, sent);
-        let spared = claim.history.after_uncharged(verdict);
-        match self.settings.retry.decide(verdict, spared, 1.0) {
+        // Asked as if uncharged: a suspect is charged only once its failure is explained. The jitter
+        // is irrelevant here, because only the kind of decision is used.
+        let uncharged = claim.history.after_uncharged(verdict);
+        match self.settings.retry.decide(verdict, uncharged, 1.0) {
             Decision::SendAgain { .. } if health == Health::Away => {
-                self.suspects.insert(seq.0, Attempted { claim, seq, verdict });
+                self.suspects.insert(seq.0, EndedAttempt { claim, seq, verdict });
             }
-            Decision::Reauthorise => self.reauthorise(Claim { history: spared, ..claim }, used),
-            _ => self.follow(Attempted { claim, seq, verdict }, Attribution::Presumed, ended),
+            Decision::Reauthorise => self.reauthorise(Claim { history: uncharged, ..claim }, used),
+            _ => self.settle_or_retry(
+                EndedAttempt { claim, seq, verdict },
+                Attribution::Presumed,
+                ended,
+            ),
         }
-        self.follow_explained();
-        heard.into_iter().for_each(|heard| self.hear_quota(heard));
+        // Only now, because this completion may be the witness that earlier suspects wait for, or
+        // have opened the breaker for them and for itself.
+        self.resolve_suspects();
+        // Last, because the pace follows from how many tasks are left to send.
+        if let Some(heard) = heard {
+            self.hear_quota(heard);
+        }
     }
 
-    /// Goes on with a task, now that it is known whose failure its attempt was, if it was one.
-    pub(super) fn follow(&mut self, attempted: Attempted, attribution: Attribution, now: Instant) {
-        let Attempted { mut claim, seq, verdict } = attempted;
+    /// Settles a task or sends it again, now that its attempt's failure, if any, is attributed.
+    pub(super) fn settle_or_retry(
+        &mut self,
+        attempted: EndedAttempt,
+        attribution: Attribution,
+        now: Instant,
+    ) {
+        let EndedAttempt { mut claim, seq, verdict } = attempted;
         let trust = claim.history.trust.after(attribution, self.breaker.outage());
         claim.history = match attribution {
             Attribution::Task | Attribution::Presumed => claim.history.after(verdict),
             Attribution::Service => claim.history.after_uncharged(verdict),
-            Attribution::Unknown => unreachable!("only what is explained is followed"),
+            Attribution::Unknown => unreachable!("only explained attempts get here"),
         };
         claim.history.trust = trust;
         let jitter = self.jitter.f64();
         match self.settings.retry.decide(verdict, claim.history, jitter) {
             Decision::Settle(outcome) => {
                 self.settle(claim, seq, outcome, now);
-                self.judge_canary(outcome);
+                self.update_canary(outcome);
             }
             Decision::SendAgain { after } => self.send_again(claim, after),
-            Decision::HoldRun { wait } => self.hold(claim, wait),
-            Decision::Reauthorise => unreachable!("who refuses credentials is not away"),
+            Decision::HoldRun { wait } => self.hold_for(claim, wait),
+            Decision::Reauthorise => unreachable!("a service that refuses credentials is not away"),
         }
     }
 
     pub(super) fn settle(&mut self, claim: Claim, seq: AttemptSeq, outcome: Outcome, now: Instant) {
         let Claim { task, attempts, first_sent, .. } = claim;
-        let first_sent = first_sent.expect("a task that ended was sent");
+        let first_sent = first_sent.expect("a settled task was sent");
         let kind = EventKind::TaskSettled { task, outcome, seq, attempts, first_sent };
-        self.tell_of(now, kind);
+        self.emit_at(now, kind);
         self.settled += 1;
         if outcome == Outcome::Failed {
             self.failed += 1;
@@ -108,8 +128,8 @@ where
         }
     }
 
-    /// Stops the run if the canary, of which this may be a part, did not succeed.
-    fn judge_canary(&mut self, outcome: Outcome) {
+    /// Stops the run if this task belongs to the canary and did not succeed.
+    fn update_canary(&mut self, outcome: Outcome) {
         let state = self.canary.as_mut().map(|canary| canary.settled(outcome));
         if state == Some(CanaryState::Failed) {
             self.stop(StopReason::CanaryFailed);
@@ -119,16 +139,16 @@ where
     pub(super) fn send_again(&mut self, claim: Claim, after: Duration) {
         let due = self.clock.instant() + after;
         let task = Arc::clone(&claim.task);
-        self.tell(EventKind::RetryScheduled { task, due: self.clock.label(due) });
-        self.waiting.until(due, claim);
+        self.emit(EventKind::RetryScheduled { task, due: self.clock.label(due) });
+        self.retry_queue.push_until(due, claim);
     }
 
-    /// Holds the whole run; the task that was told so goes first afterwards.
-    pub(super) fn hold(&mut self, claim: Claim, wait: Duration) {
+    /// Holds the whole run for a throttled task, which goes first afterwards.
+    pub(super) fn hold_for(&mut self, claim: Claim, wait: Duration) {
         let until = self.clock.instant() + wait;
         let task = Arc::clone(&claim.task);
-        self.tell(EventKind::RetryScheduled { task, due: self.clock.label(until) });
-        self.waiting.hold(claim);
+        self.emit(EventKind::RetryScheduled { task, due: self.clock.label(until) });
+        self.retry_queue.push_held_first(claim);
         // A run that stops sends nothing anyway: there is nothing to hold.
         if self.stopping.is_none() {
             self.hold_run(until);
@@ -139,9 +159,10 @@ where
         let now = self.clock.instant();
         self.pacer.hold(until.into());
         self.held_since.get_or_insert(now);
+        // An earlier hold may last longer; the event names the later end.
         let until = self.pacer.held_until(now.into()).map_or(until, Instant::from);
         let reason = HoldReason::Throttled;
-        self.tell(EventKind::RunHeld { until: self.clock.label(until), reason });
+        self.emit(EventKind::RunHeld { until: self.clock.label(until), reason });
     }
 
     pub(super) fn continue_after_hold(&mut self) {
@@ -150,16 +171,17 @@ where
         }
         match self.pacer.held_until(self.clock.instant().into()) {
             Some(until) => self.wake_at(until.into()),
-            None if self.breaker.away_since().is_some() || self.is_kept_back() => {}
+            // The pacer is free, but another reason still holds the run.
+            None if self.breaker.away_since().is_some() || self.is_sending_blocked() => {}
             None => {
                 self.end_hold();
-                self.desk.paused_while_away = Duration::ZERO;
-                self.tell(EventKind::RunContinued);
+                self.operator.paused_while_away = Duration::ZERO;
+                self.emit(EventKind::RunContinued);
             }
         }
     }
 
-    /// Adds the present hold, if there is one, to those that are over.
+    /// Adds the present hold, if there is one, to the total time held.
     pub(super) fn end_hold(&mut self) {
         if let Some(since) = self.held_since.take() {
             self.held += self.clock.instant() - since;
@@ -167,7 +189,7 @@ where
     }
 }
 
-/// Returns what is to be kept of an answer; the caller adds when it came.
+/// Returns the part of an answer that is recorded; the caller adds the duration.
 fn attempt_result(answer: Answer, finding: Finding, sent: Timestamp) -> AttemptResult {
     let (http_status, request_id) = match answer {
         Answer::Response(response) => (Some(response.status), response.request_id),

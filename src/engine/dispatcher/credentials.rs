@@ -1,17 +1,17 @@
-//! What the run does about its credentials: renews them ahead of their end, or holds every
-//! sending when they were refused until others are there.
+//! Renews the run's credentials before they expire. If they are refused, all sendings are held
+//! until new ones are there.
 //!
-//! Invariant: at most one renewal is under way, whoever asks. What is renewed, and how, the
-//! authority knows; nothing here sees a secret.
+//! Invariant: at most one renewal is under way, however many calls ask for it. The authority
+//! performs the renewal; nothing here sees a secret.
 
 use super::Dispatcher;
 use crate::api::FirstUse;
 use crate::api::NotRenewed;
 use crate::clock::Instant;
-use crate::engine::Claim;
-use crate::engine::Ledger;
 use crate::engine::attempt::Attempt;
 use crate::engine::attempt::Completion;
+use crate::engine::ledger::Claim;
+use crate::engine::ledger::Ledger;
 use crate::event::EventKind;
 use crate::event::HoldReason;
 use crate::event::StopReason;
@@ -23,11 +23,11 @@ use futures::future::LocalBoxFuture;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How long a renewal is expected to take at the most; only for whoever watches.
-const EXPECTED: Duration = Duration::from_secs(30);
+/// The expected maximum duration of a renewal; it is only shown to watchers.
+const EXPECTED_RENEWAL: Duration = Duration::from_secs(30);
 
 /// A renewal under way.
-pub(super) struct Renewing<'a> {
+pub(super) struct Renewal<'a> {
     future: LocalBoxFuture<'a, Result<(), NotRenewed>>,
     urgency: Urgency,
 }
@@ -35,9 +35,9 @@ pub(super) struct Renewing<'a> {
 /// Whether calls can go on while credentials are renewed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Urgency {
-    /// They are still good.
+    /// The credentials are still accepted: calls continue.
     Ahead,
-    /// They were refused: nothing is sent until there are others.
+    /// The credentials were refused: nothing is sent until there are new ones.
     Refused,
 }
 
@@ -47,33 +47,34 @@ where
     S: Fn(Attempt) -> F,
     F: Future<Output = Completion>,
 {
-    /// Returns how many calls may be under way: a single one where a refusal of many at once
-    /// could lock the key, until the service has accepted it.
+    /// Returns how many calls may be on the wire.
+    ///
+    /// If several refusals could lock the key, only one call goes until the service has accepted it.
     pub(super) fn slots(&self) -> usize {
-        if self.is_kept_back() {
+        if self.is_sending_blocked() {
             return 0;
         }
         match self.authority.first_use() {
             FirstUse::Alone if !self.trust.is_proven() => 1,
-            FirstUse::Alone | FirstUse::Together => self.desk.concurrency.get(),
+            FirstUse::Alone | FirstUse::Together => self.operator.concurrency.get(),
         }
     }
 
-    /// Takes note of what an answer says of the credentials it was asked with.
-    pub(super) fn hear_of_credentials(
+    /// Records that the service accepted the credentials of a call, if its answer proves that.
+    pub(super) fn record_acceptance(
         &mut self,
         verdict: Verdict,
         status: Option<u16>,
         used: Generation,
     ) {
         let succeeded = status.is_some_and(|status| (200..300).contains(&status));
-        // Other answers may come from whoever stands before the one that checks credentials.
+        // Other answers may come from a proxy or gateway in front of the credential check.
         if succeeded || matches!(verdict, Verdict::Done(_) | Verdict::Refused) {
             self.trust.accept(used);
         }
     }
 
-    /// Sends a task again that was refused for its credentials, once there are others; or ends
+    /// Sends a task again once there are new credentials, because its own were refused; or ends
     /// the run.
     pub(super) fn reauthorise(&mut self, claim: Claim, used: Generation) {
         let in_force = self.authority.generation();
@@ -87,11 +88,11 @@ where
         }
     }
 
-    /// Keeps a task that goes first once the run goes on.
+    /// Holds a task, which goes first once the run continues.
     fn keep_for_credentials(&mut self, claim: Claim) {
         let due = self.clock.label(self.clock.instant());
-        self.tell(EventKind::RetryScheduled { task: Arc::clone(&claim.task), due });
-        self.waiting.hold(claim);
+        self.emit(EventKind::RetryScheduled { task: Arc::clone(&claim.task), due });
+        self.retry_queue.push_held_first(claim);
     }
 
     fn renew_refused(&mut self, refused: Generation) {
@@ -99,17 +100,17 @@ where
             return;
         }
         self.begin_renewal(refused, Urgency::Refused);
-        // What is decided at once holds nobody.
+        // If the renewal is already done, do not hold the run.
         if let Some(decided) = renewed(&mut self.renewing).now_or_never() {
             return self.take_renewed(decided);
         }
         let now = self.clock.instant();
         self.held_since.get_or_insert(now);
-        let until = self.clock.label(now + EXPECTED);
-        self.tell(EventKind::RunHeld { until, reason: HoldReason::Credentials });
+        let until = self.clock.label(now + EXPECTED_RENEWAL);
+        self.emit(EventKind::RunHeld { until, reason: HoldReason::Credentials });
     }
 
-    /// Begins to renew credentials whose end is near; calls go on meanwhile.
+    /// Begins to renew credentials that will expire soon; calls continue meanwhile.
     pub(super) fn renew_ahead(&mut self) {
         let now = self.clock.instant();
         if self.renewal_due().is_some_and(|due| now >= due) {
@@ -117,24 +118,27 @@ where
         }
     }
 
-    /// Returns when credentials are to be renewed ahead of their end.
+    /// Returns when credentials are to be renewed before they expire.
     pub(super) fn renewal_due(&self) -> Option<Instant> {
         let idle = self.stopping.is_none() && self.renewing.is_none();
         self.authority.renewal_due().filter(|_| idle)
     }
 
     fn begin_renewal(&mut self, refused: Generation, urgency: Urgency) {
+        // A renewal begun ahead may now be urgent: its future is kept, its urgency replaced. Another
+        // login would be a second use of a password that may lock the account.
         let under_way = self.renewing.take().map(|renewing| renewing.future);
         let future = under_way.unwrap_or_else(|| self.authority.renew(refused));
-        self.renewing = Some(Renewing { future, urgency });
+        self.renewing = Some(Renewal { future, urgency });
     }
 
-    /// Tells whether nothing may be sent until credentials are renewed.
+    /// Returns whether nothing may be sent until credentials are renewed.
     pub(super) fn waits_for_credentials(&self) -> bool {
         self.renewing.as_ref().is_some_and(|renewing| renewing.urgency == Urgency::Refused)
     }
 
-    /// Goes on after a renewal; one that failed ahead of need may yet succeed when it is needed.
+    /// Continues after a renewal. If it failed while the credentials are still good, the next
+    /// refusal tries again.
     pub(super) fn take_renewed(&mut self, (result, urgency): (Result<(), NotRenewed>, Urgency)) {
         if result.is_err() && urgency == Urgency::Refused {
             self.stop(StopReason::NotAuthorised);
@@ -142,11 +146,11 @@ where
     }
 }
 
-/// Awaits the renewal under way and takes it out; waits for ever where there is none.
+/// Awaits the renewal under way and takes it out; waits forever if there is none.
 ///
-/// Nothing is lost when this is dropped: the renewal stays where it is.
+/// Cancel safe: the renewal stays where it is when this future is dropped.
 pub(super) async fn renewed(
-    under_way: &mut Option<Renewing<'_>>,
+    under_way: &mut Option<Renewal<'_>>,
 ) -> (Result<(), NotRenewed>, Urgency) {
     let Some(renewing) = under_way else { return std::future::pending().await };
     let result = (&mut renewing.future).await;

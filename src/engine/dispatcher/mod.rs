@@ -1,15 +1,15 @@
 //! The one loop of a run: admit, make durable, release, classify.
 //!
-//! Invariants: an attempt is polled only after its start is durable; at most `concurrency`
-//! attempts are on the wire, and a bounded number more is begun ahead of them; a waiting task is
-//! none of them. Only this loop waits; everything it asks answers with an instant. Must not know
-//! stores, displays or HTTP.
+//! Invariants: an attempt is polled only after its start is durable. At most `concurrency` attempts
+//! are on the wire, plus a bounded number begun ahead of them; a waiting task holds no slot. Only this
+//! loop waits; every decider it asks answers with an instant. Must not know stores, displays or
+//! HTTP. Admission, commit, release and completion are explained in `docs/GLOSSARY.md`.
 
 mod admission;
-pub(super) mod ahead;
 mod completion;
 mod credentials;
-mod operator;
+pub(super) mod lookahead;
+mod operator_changes;
 mod outage;
 mod pace;
 mod stopping;
@@ -17,14 +17,14 @@ mod stopping;
 use crate::api::Authority;
 use crate::clock::Clock;
 use crate::clock::Instant;
-use crate::engine::Claim;
-use crate::engine::Control;
-use crate::engine::Ledger;
-use crate::engine::LedgerError;
 use crate::engine::attempt::Attempt;
 use crate::engine::attempt::Completion;
+use crate::engine::control::Control;
+use crate::engine::ledger::Claim;
+use crate::engine::ledger::Ledger;
+use crate::engine::ledger::LedgerError;
+use crate::engine::retry_queue::RetryQueue;
 use crate::engine::settings::EngineSettings;
-use crate::engine::waiting::Waiting;
 use crate::event::Event;
 use crate::event::EventKind;
 use crate::event::RunStarted;
@@ -32,17 +32,17 @@ use crate::event::RunStats;
 use crate::event::StopReason;
 use crate::policy::Breaker;
 use crate::policy::Canary;
+use crate::policy::CredentialsTrust;
 use crate::policy::Pacer;
 use crate::policy::RetryBudget;
 use crate::policy::SuspectQueue;
-use crate::policy::Trust;
-use ahead::Lookahead;
-use credentials::Renewing;
+use credentials::Renewal;
 use futures::StreamExt;
 use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
-use operator::OperatorChanges;
-use outage::Attempted;
+use lookahead::Lookahead;
+use operator_changes::OperatorChanges;
+use outage::EndedAttempt;
 use pace::Pace;
 use std::collections::VecDeque;
 use std::pin::Pin;
@@ -50,14 +50,14 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::Sleep;
 
-/// How many tasks may wait for another attempt before no new ones are begun: what keeps memory
-/// flat while a service refuses everything.
-pub(super) const MOST_WAITING: usize = 10_000;
-/// How many tasks are claimed at a time, at least.
-const LEAST_CLAIM: usize = 256;
+/// The number of tasks waiting for a retry at which no fresh ones are begun. This keeps memory flat
+/// while a service refuses everything.
+pub(super) const MAX_WAITING: usize = 10_000;
+/// The minimum number of tasks to claim at a time.
+const MIN_CLAIM: usize = 256;
 
-/// How long the timer lies that is there for the others.
-const LONGEST_ANCHOR: Duration = Duration::from_secs(30);
+/// The longest span of [`Dispatcher::far_timer`].
+const LONGEST_FAR_TIMER: Duration = Duration::from_secs(30);
 
 type Commit = BoxFuture<'static, Result<(), LedgerError>>;
 type Claiming = BoxFuture<'static, Result<Vec<Claim>, LedgerError>>;
@@ -70,35 +70,35 @@ pub(super) struct Dispatcher<'a, L, S, F> {
     clock: Clock,
     pacer: Pacer,
     pace: Pace,
-    desk: OperatorChanges,
+    operator: OperatorChanges,
     breaker: Breaker,
     budget: RetryBudget,
     canary: Option<Canary>,
     jitter: fastrand::Rng,
     authority: &'a dyn Authority,
-    trust: Trust,
-    renewing: Option<Renewing<'a>>,
+    trust: CredentialsTrust,
+    renewing: Option<Renewal<'a>>,
 
     /// Claimed and never admitted by this process.
     fresh: VecDeque<Claim>,
     claiming: Option<Claiming>,
     exhausted: bool,
-    waiting: Waiting<Claim>,
-    /// Their last attempt did not reach the service, and nobody can tell yet why.
-    suspects: SuspectQueue<Attempted>,
+    retry_queue: RetryQueue<Claim>,
+    /// Tasks whose last attempt did not reach the service, for a reason not yet known.
+    suspects: SuspectQueue<EndedAttempt>,
 
-    /// What happened since the last commit began, and the attempts whose start is part of it.
+    /// Events since the last commit began, and the attempts whose start is among them.
     batch: Vec<Event>,
     admitted: Vec<Attempt>,
     /// The commit under way, and the attempts whose start it makes durable.
     committing: Option<Commit>,
     in_commit: Vec<Attempt>,
-    /// Durable, not yet released by the pacer, or without a slot.
+    /// Attempts that are durable, but wait for the pacer or a slot.
     durable: VecDeque<Attempt>,
-    ahead: Lookahead,
+    lookahead: Lookahead,
     on_wire: FuturesUnordered<Pin<Box<F>>>,
-    /// A timer that is due before the time-outs of all calls to come: the runtime wakes itself up
-    /// for every one that is due before all there are.
+    /// Kept earlier than every call's time-out, because tokio writes to its wake-up pipe whenever a
+    /// new timer becomes the earliest.
     far_timer: Pin<Box<Sleep>>,
 
     next_seq: u64,
@@ -133,25 +133,25 @@ where
             clock,
             pacer: recalling(settings, clock),
             pace: Pace::new(settings, now),
-            desk: OperatorChanges::new(settings.concurrency),
+            operator: OperatorChanges::new(settings.concurrency),
             breaker: Breaker::new(),
             budget: RetryBudget::new(now.into()),
             canary: settings.canary.map(Canary::new),
             jitter: fastrand::Rng::new(),
             authority,
-            trust: Trust::new(authority.generation()),
+            trust: CredentialsTrust::new(authority.generation()),
             renewing: None,
             fresh: VecDeque::new(),
             claiming: None,
             exhausted: false,
-            waiting: Waiting::new(),
+            retry_queue: RetryQueue::new(),
             suspects: SuspectQueue::default(),
             batch: Vec::new(),
             admitted: Vec::new(),
             committing: None,
             in_commit: Vec::new(),
             durable: VecDeque::new(),
-            ahead: Lookahead::default(),
+            lookahead: Lookahead::default(),
             on_wire: FuturesUnordered::new(),
             far_timer: Box::pin(tokio::time::sleep_until(now)),
             next_seq: settings.origin.attempts + 1,
@@ -169,16 +169,19 @@ where
         mut self,
         mut control: mpsc::UnboundedReceiver<Control>,
     ) -> Result<RunStats, LedgerError> {
-        self.tell(EventKind::RunStarted(self.started()));
+        self.emit(EventKind::RunStarted(self.started()));
+        // The order within a turn: first everything that may change a decision (stops, holds, the
+        // pace), then the admissions, then the commit that lets them go.
         loop {
             self.wake = None;
-            self.attend(&mut control);
+            self.take_input(&mut control);
             self.continue_after_hold();
             self.keep_pace();
             self.refill();
             self.admit();
             self.attribute_remaining();
-            // The next commit goes on while calls are written; one may answer at once.
+            // The first commit runs while calls are written. The second one takes the results of
+            // calls that were answered within their first poll, if no commit is under way.
             self.commit();
             self.release().await;
             self.commit();
@@ -190,21 +193,23 @@ where
         self.end().await
     }
 
-    /// Takes note of what a run that never has to wait would not hear of in [`Self::step`].
+    /// Takes control messages, deadlines and due retries without waiting.
     ///
-    /// All calls that were released have been polled by now, so a stop overtakes none of them.
-    fn attend(&mut self, control: &mut mpsc::UnboundedReceiver<Control>) {
-        while let Ok(asked) = control.try_recv() {
-            self.obey(asked);
+    /// A run whose calls always answer at once never gets to these branches of [`Self::step`]. All
+    /// released calls have been polled by now, so a stop overtakes none of them.
+    fn take_input(&mut self, control: &mut mpsc::UnboundedReceiver<Control>) {
+        while let Ok(request) = control.try_recv() {
+            self.handle(request);
         }
         self.check_deadline();
         self.renew_ahead();
-        self.waiting.gather_due();
+        self.retry_queue.gather_due();
     }
 
-    /// Waits for the next thing to happen, and takes note of it.
+    /// Waits for the next completion, commit, claim, timer or control message, and handles it.
     ///
-    /// Calls come first: they are polled, and so sent, as soon as they are released.
+    /// Completions come first, because they free slots and their times must not be delayed. Dropping
+    /// the losing branches is safe: each awaited future stays in its field.
     async fn step(
         &mut self,
         control: &mut mpsc::UnboundedReceiver<Control>,
@@ -215,14 +220,14 @@ where
             Some(completion) = self.on_wire.next() => self.complete_all(completion),
             committed = finished(&mut self.committing) => {
                 committed?;
-                self.ahead.committed(self.clock.instant());
-                self.desk.tell_recorded();
-                self.clear_for_release();
+                self.lookahead.committed(self.clock.instant());
+                self.operator.notify_committed();
+                self.mark_durable();
             }
             claimed = finished(&mut self.claiming) => self.take_claimed(claimed?),
-            () = self.waiting.fall_due() => {}
+            () = self.retry_queue.fall_due() => {}
             renewed = credentials::renewed(&mut self.renewing) => self.take_renewed(renewed),
-            Some(asked) = control.recv() => self.obey(asked),
+            Some(request) = control.recv() => self.handle(request),
             () = sleep_until(wake) => {}
             () = self.far_timer.as_mut(), if !self.on_wire.is_empty() => self.reset_far_timer(),
         }
@@ -230,16 +235,16 @@ where
     }
 
     fn reset_far_timer(&mut self) {
-        let span = (self.settings.timeout / 2).min(LONGEST_ANCHOR);
+        let span = (self.settings.timeout / 2).min(LONGEST_FAR_TIMER);
         self.far_timer.as_mut().reset(self.clock.instant() + span);
     }
 
-    fn tell(&mut self, kind: EventKind) {
-        self.tell_of(self.clock.instant(), kind);
+    fn emit(&mut self, kind: EventKind) {
+        self.emit_at(self.clock.instant(), kind);
     }
 
-    /// Tells what happened at an instant that has just been read: a clock takes its time, too.
-    fn tell_of(&mut self, at: Instant, kind: EventKind) {
+    /// Emits an event with an instant that has just been read, because reading the clock costs time.
+    fn emit_at(&mut self, at: Instant, kind: EventKind) {
         self.batch.push(Event { at: self.clock.label(at), kind });
     }
 
@@ -264,9 +269,9 @@ where
     }
 }
 
-/// Awaits a future that is under way and takes it out; waits for ever where there is none.
+/// Awaits a future that is under way and takes it out; waits forever if there is none.
 ///
-/// Nothing is lost when this is dropped: the future stays where it is.
+/// Cancel safe: the future stays where it is when this one is dropped.
 async fn finished<T>(under_way: &mut Option<BoxFuture<'static, T>>) -> T {
     let Some(future) = under_way else { return std::future::pending().await };
     let output = future.await;
@@ -281,7 +286,7 @@ async fn sleep_until(due: Option<Instant>) {
     }
 }
 
-/// Returns a pacer that knows the sendings of earlier processes of the run.
+/// Returns a pacer that counts the sendings of earlier processes of the run.
 fn recalling(settings: &EngineSettings, clock: Clock) -> Pacer {
     let mut pacer = Pacer::new(settings.rate, clock.instant().into());
     let sent = settings.origin.last_sent.iter();

@@ -1,11 +1,13 @@
-//! Whether the service is there, and whose failure it is when a call did not reach it.
+//! Whether the service works, and whose failure it is when a call did not reach it.
+//!
+//! Suspect, witness and breaker are explained in `docs/GLOSSARY.md`.
 
 use super::Dispatcher;
 use crate::clock::Instant;
-use crate::engine::Claim;
-use crate::engine::Ledger;
 use crate::engine::attempt::Attempt;
 use crate::engine::attempt::Completion;
+use crate::engine::ledger::Claim;
+use crate::engine::ledger::Ledger;
 use crate::event::AttemptSeq;
 use crate::event::EventKind;
 use crate::event::HoldReason;
@@ -15,8 +17,8 @@ use crate::policy::Health;
 use crate::policy::Verdict;
 use std::sync::Arc;
 
-/// A task, and what its last attempt came to.
-pub(super) struct Attempted {
+/// A task and the verdict on its last attempt.
+pub(super) struct EndedAttempt {
     pub(super) claim: Claim,
     pub(super) seq: AttemptSeq,
     pub(super) verdict: Verdict,
@@ -28,58 +30,62 @@ where
     S: Fn(Attempt) -> F,
     F: Future<Output = Completion>,
 {
-    /// Takes note of what an answer says of the service.
-    pub(super) fn hear_of(&mut self, seq: AttemptSeq, health: Health, now: Instant) {
+    /// Passes the service's health, as an answer shows it, to the breaker.
+    pub(super) fn record_health(&mut self, seq: AttemptSeq, health: Health, now: Instant) {
         let jitter = self.jitter.f64();
         let change = self.breaker.completed(seq.0, health, now.into(), jitter);
         let Some(BreakerChange::Opened { until }) = change else { return };
+        // A run that stops sends nothing anyway: there is nothing to hold.
         if self.stopping.is_none() {
             self.held_since.get_or_insert(now);
             let until = self.clock.label(until.into());
-            self.tell(EventKind::RunHeld { until, reason: HoldReason::Away });
+            self.emit(EventKind::RunHeld { until, reason: HoldReason::Away });
         }
     }
 
-    /// Takes back an attempt that was begun before the service was found to be away. It has been
-    /// counted as a first one or a retry, and is not again when it goes.
-    pub(super) fn keep_back(&mut self, attempt: Attempt) {
+    /// Withdraws an attempt and holds its task until the run continues.
+    ///
+    /// The budget has counted it already and does not count it again: held tasks are free.
+    pub(super) fn withdraw_for_later(&mut self, attempt: Attempt) {
         let Attempt { mut claim, seq } = attempt;
         self.pacer.withdraw();
         self.breaker.withdraw(seq.0);
-        self.tell(EventKind::AttemptWithdrawn { seq, task: Arc::clone(&claim.task) });
+        self.emit(EventKind::AttemptWithdrawn { seq, task: Arc::clone(&claim.task) });
+        // The attempt never left, so its number is free for the next one.
         claim.attempts -= 1;
-        self.waiting.keep_back(claim);
+        self.retry_queue.push_held_last(claim);
     }
 
-    /// Goes on with those whose failure is explained by now.
-    pub(super) fn follow_explained(&mut self) {
+    /// Settles or retries the suspects whose failure is explained by now.
+    pub(super) fn resolve_suspects(&mut self) {
         for (attribution, suspect) in self.suspects.explained(&self.breaker) {
-            self.follow(suspect, attribution, self.clock.instant());
+            self.settle_or_retry(suspect, attribution, self.clock.instant());
         }
     }
 
-    /// Goes on with the last ones where nothing else is left that could explain their failure.
+    /// When no other call can show the cause, attributes the remaining suspects' failures.
     pub(super) fn attribute_remaining(&mut self) {
         let more_to_begin = !self.fresh.is_empty() || !self.exhausted;
-        // What the canary holds back cannot be a witness: it waits for the suspects itself.
+        // Tasks behind the canary cannot be witnesses: they wait for the suspects themselves.
         let fresh_to_come = more_to_begin && self.canary_lets_begin();
-        let others = self.begun() + self.waiting.len();
+        let others = self.begun() + self.retry_queue.len();
         if others > 0 || fresh_to_come || self.stopping.is_some() {
             return;
         }
+        // Without this a run would wait forever: suspects wait for a witness that never comes.
         for suspect in self.suspects.take_all() {
             let attribution = self.breaker.attribute_without_witness(suspect.verdict);
-            self.follow(suspect, attribution, self.clock.instant());
+            self.settle_or_retry(suspect, attribution, self.clock.instant());
         }
     }
 
-    /// Returns when the present outage ends the run, if there is one.
+    /// Returns when the present outage, if there is one, ends the run.
     pub(super) fn outage_ends(&self) -> Option<Instant> {
-        // A run that is paused does not ask for the service: it cannot know.
-        if self.stopping.is_some() || self.desk.is_paused() {
+        // A paused run sends nothing, so it cannot know whether the service is back.
+        if self.stopping.is_some() || self.operator.is_paused() {
             return None;
         }
-        let patience = self.settings.outage_timeout.saturating_add(self.desk.paused_while_away);
+        let patience = self.settings.outage_timeout.saturating_add(self.operator.paused_while_away);
         self.breaker.outage_ends(patience).map(Instant::from)
     }
 

@@ -7,9 +7,9 @@
 
 use super::Dispatcher;
 use crate::clock::Instant;
-use crate::engine::Ledger;
 use crate::engine::attempt::Attempt;
 use crate::engine::attempt::Completion;
+use crate::engine::ledger::Ledger;
 use crate::engine::settings::EngineSettings;
 use crate::event::EventKind;
 use crate::policy::AdaptiveRate;
@@ -155,7 +155,7 @@ where
         if let Some(search) = &mut self.pace.search {
             search.decide(now.into());
         }
-        self.pace.news().into_iter().for_each(|news| self.tell(news));
+        self.pace.news().into_iter().for_each(|news| self.emit(news));
         self.set_pace(now);
     }
 
@@ -191,7 +191,7 @@ where
         if rate != self.pacer.rate() {
             if self.pacer.rate().is_none() {
                 // What was begun ahead would leave later than its record says.
-                self.keep_all_back();
+                self.withdraw_all_for_later();
             }
             self.pacer.set_rate(rate, now.into());
         }

@@ -1,11 +1,11 @@
-//! How a run ends: nothing new is sent, what is on the wire may finish, the end is recorded.
+//! How a run ends: nothing new is sent, calls on the wire may finish, the end is recorded.
 
 use super::Dispatcher;
-use crate::engine::Control;
-use crate::engine::Ledger;
-use crate::engine::LedgerError;
 use crate::engine::attempt::Attempt;
 use crate::engine::attempt::Completion;
+use crate::engine::control::Control;
+use crate::engine::ledger::Ledger;
+use crate::engine::ledger::LedgerError;
 use crate::event::EventKind;
 use crate::event::RunStats;
 use crate::event::StopReason;
@@ -16,8 +16,8 @@ where
     S: Fn(Attempt) -> F,
     F: Future<Output = Completion>,
 {
-    pub(super) fn obey(&mut self, asked: Control) {
-        match asked {
+    pub(super) fn handle(&mut self, request: Control) {
+        match request {
             Control::Stop(reason) => self.stop(reason),
             Control::Abandon => {
                 self.stop(StopReason::Interrupted);
@@ -25,35 +25,38 @@ where
                 self.ledger.hurry();
             }
             Control::Change { change, by, answer } => {
-                let became = self.change(change, by);
-                self.desk.answer_later(answer, became);
+                let outcome = self.change(change, by);
+                self.operator.answer_later(answer, outcome);
             }
         }
     }
 
-    /// Sends nothing new. What was admitted and has not left is taken back.
+    /// Stops new sendings, and withdraws attempts that have not left.
     pub(super) fn stop(&mut self, reason: StopReason) {
         if self.stopping.is_some() {
             return;
         }
+        // The event comes first: the withdrawals and holds below are consequences of the stop.
         let on_wire = self.on_wire.len();
-        self.tell(EventKind::RunStopping { reason, on_wire });
+        self.emit(EventKind::RunStopping { reason, on_wire });
         self.stopping = Some(reason);
-        self.desk.paused_since = None;
+        self.operator.paused_since = None;
         self.end_hold();
+        // No call will use renewed credentials any more.
         self.renewing = None;
         self.deadline = self.clock.instant().checked_add(self.settings.drain_timeout);
-        self.take_back();
+        self.withdraw_all();
     }
 
-    /// Withdraws what was admitted and has not left; what is being committed follows later.
-    pub(super) fn take_back(&mut self) {
-        let kept_back: Vec<Attempt> =
+    /// Withdraws admitted and durable attempts. Those in a commit follow when it is done, because
+    /// their start cannot be taken out of it.
+    pub(super) fn withdraw_all(&mut self) {
+        let withdrawn: Vec<Attempt> =
             self.admitted.drain(..).chain(self.durable.drain(..)).collect();
-        for Attempt { claim, seq } in kept_back {
+        for Attempt { claim, seq } in withdrawn {
             self.pacer.withdraw();
             self.breaker.withdraw(seq.0);
-            self.tell(EventKind::AttemptWithdrawn { seq, task: claim.task });
+            self.emit(EventKind::AttemptWithdrawn { seq, task: claim.task });
         }
     }
 
@@ -63,10 +66,11 @@ where
         if !over {
             return;
         }
-        // A deadline is met once; left behind, it would wake the loop for ever.
+        // A deadline that stayed set would wake the loop without end.
         self.deadline = None;
         match self.stopping {
             None => self.stop(StopReason::OutOfTime),
+            // The drain is over: dropping the calls closes their connections.
             Some(_) => self.on_wire.clear(),
         }
     }
@@ -75,13 +79,13 @@ where
         let nothing_left = self.stopping.is_some()
             || (self.exhausted
                 && self.fresh.is_empty()
-                && self.waiting.len() == 0
+                && self.retry_queue.len() == 0
                 && self.suspects.is_empty());
         nothing_left && self.begun() == 0 && self.batch.is_empty() && self.committing.is_none()
     }
 
-    /// Tells why tasks were left without an outcome, if any were: a stop that came when the last
-    /// ones were on the wire has cut nothing short.
+    /// Returns the stop reason if tasks are left without an outcome. A stop that came while the
+    /// last tasks were on the wire has cut nothing short.
     fn cut_short(&self) -> Option<StopReason> {
         let all_settled = self.settled == self.settings.origin.selected;
         self.stopping.filter(|_| !all_settled)
@@ -89,9 +93,9 @@ where
 
     pub(super) async fn end(mut self) -> Result<RunStats, LedgerError> {
         let stats = RunStats { stopped: self.cut_short(), held: self.held };
-        self.tell(EventKind::RunEnded(stats.clone()));
+        self.emit(EventKind::RunEnded(stats.clone()));
         self.ledger.on_events(std::mem::take(&mut self.batch)).await?;
-        self.desk.tell_all();
+        self.operator.notify_all();
         Ok(stats)
     }
 }

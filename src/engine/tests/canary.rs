@@ -1,4 +1,4 @@
-//! The first tasks go ahead: the rest follows once they have succeeded.
+//! The canary: the first tasks go alone, the others follow once these have succeeded.
 
 use super::scene::SOME_DAY;
 use super::scene::Scene;
@@ -17,7 +17,7 @@ use crate::policy::OnDoubt;
 use crate::task::Outcome;
 use std::num::NonZeroU64;
 
-/// A run of 20 tasks, four at a time, whose canary is so many of them.
+/// A run of 20 tasks, four at a time, with a canary of `tasks`.
 fn canary(tasks: u64) -> Scene {
     let mut scene = Scene::of(20);
     scene.settings.canary = NonZeroU64::new(tasks);
@@ -70,7 +70,7 @@ async fn a_task_of_the_canary_is_sent_again_while_the_rest_waits() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_canary_that_never_reaches_the_service_does_not_wait_for_a_witness_it_holds_back() {
+async fn an_unreachable_canary_does_not_wait_for_witnesses_that_it_holds_back() {
     let scene = canary(1).max_attempts(2);
     let script = |ordinal, _| at_once(if ordinal == 0 { never_left() } else { done() });
     let seen = scene.answering(script).run().await;
@@ -79,20 +79,20 @@ async fn a_canary_that_never_reaches_the_service_does_not_wait_for_a_witness_it_
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_fails_after_the_canary_does_not_stop_the_run() {
+async fn failures_after_the_canary_do_not_stop_the_run() {
     let script = |ordinal, _| at_once(if ordinal < 3 { done() } else { refused() });
     let seen = canary(3).answering(script).run().await;
     assert_eq!((seen.count(Outcome::Failed), seen.stopped()), (17, None));
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_canary_larger_than_the_run_is_the_run() {
+async fn a_canary_larger_than_the_run_covers_all_tasks() {
     let seen = canary(50).run().await;
     assert_eq!((seen.count(Outcome::Succeeded), seen.stopped()), (20, None));
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_task_held_as_ambiguous_without_being_sent_is_no_canary() {
+async fn a_task_settled_without_being_sent_does_not_count_for_the_canary() {
     let mut scene = canary(1);
     scene.settings.retry.on_doubt = OnDoubt::Hold;
     scene.settings.origin.attempts = 1;

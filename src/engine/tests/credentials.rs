@@ -1,4 +1,4 @@
-//! Credentials that die on the way: one renewal, whoever waits for it, and no failed task.
+//! Credentials that expire during a run: one renewal for all calls, and no failed task.
 
 use super::scene::SOME_DAY;
 use super::scene::Scene;
@@ -32,7 +32,7 @@ struct Keyring {
     first_use: FirstUse,
     /// How many renewals succeed.
     renewable: usize,
-    ahead: Option<Duration>,
+    lookahead: Option<Duration>,
     begun: Instant,
     state: Mutex<Keys>,
 }
@@ -40,7 +40,7 @@ struct Keyring {
 struct Keys {
     generation: u64,
     since: Instant,
-    /// When they were, after the beginning.
+    /// The times of the renewals since the beginning.
     renewals: Vec<Duration>,
 }
 
@@ -52,7 +52,7 @@ fn keyring(life: Duration) -> Keyring {
         life,
         first_use: FirstUse::Together,
         renewable: usize::MAX,
-        ahead: None,
+        lookahead: None,
         begun: clock.instant(),
         state: Mutex::new(state),
     }
@@ -79,11 +79,11 @@ impl Authority for Keyring {
 
     fn renewal_due(&self) -> Option<Instant> {
         let since = self.state.lock().unwrap().since;
-        self.ahead.map(|ahead| since + self.life - ahead)
+        self.lookahead.map(|lookahead| since + self.life - lookahead)
     }
 
     fn renew(&self, refused: Generation) -> LocalBoxFuture<'_, Result<(), NotRenewed>> {
-        assert_eq!(refused, self.generation(), "only what is in force is renewed");
+        assert_eq!(refused, self.generation(), "only the credentials in force are renewed");
         async move {
             tokio::time::sleep(millis(500)).await;
             let mut keys = self.state.lock().unwrap();
@@ -100,7 +100,7 @@ impl Authority for Keyring {
     }
 }
 
-/// Carries out a run whose calls take 100 ms and are refused when their credentials are dead.
+/// Carries out a run whose calls take 100 ms and are refused if their credentials have expired.
 async fn run(scene: Scene, keyring: Keyring) -> (Seen, Arc<Keyring>) {
     let keyring = Arc::new(keyring);
     let service = Arc::clone(&keyring);
@@ -148,7 +148,7 @@ async fn nothing_is_sent_while_refused_credentials_are_renewed() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn credentials_that_die_again_and_again_are_renewed_each_time() {
+async fn credentials_are_renewed_each_time_they_expire() {
     let scene = Scene::of(400).concurrency(10).max_attempts(1);
     let (seen, keyring) = run(scene, keyring(secs(1))).await;
     assert_eq!(seen.count(Outcome::Succeeded), 400);
@@ -165,7 +165,7 @@ async fn credentials_that_cannot_be_renewed_stop_the_run() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_renewed_and_refused_at_once_stops_the_run() {
+async fn renewed_credentials_that_are_refused_stop_the_run() {
     let (seen, keyring) = run(Scene::of(1_000).concurrency(10), keyring(Duration::ZERO)).await;
     assert_eq!(seen.stopped(), Some(&StopReason::NotAuthorised));
     assert_eq!(seen.settled(), []);
@@ -173,7 +173,7 @@ async fn what_is_renewed_and_refused_at_once_stops_the_run() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_key_that_a_few_refusals_lock_is_tried_by_one_call_alone() {
+async fn a_key_that_refusals_may_lock_is_tried_by_one_call_alone() {
     let keys = Keyring { first_use: FirstUse::Alone, renewable: 0, ..keyring(Duration::ZERO) };
     let (seen, _) = run(Scene::of(100).concurrency(64), keys).await;
     assert_eq!(seen.stopped(), Some(&StopReason::NotAuthorised));
@@ -181,7 +181,7 @@ async fn a_key_that_a_few_refusals_lock_is_tried_by_one_call_alone() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn after_the_first_call_was_accepted_the_others_go_side_by_side() {
+async fn after_the_first_accepted_call_the_others_run_in_parallel() {
     let keys = Keyring { first_use: FirstUse::Alone, ..keyring(secs(60)) };
     let (seen, _) = run(Scene::of(65).concurrency(64), keys).await;
     assert_eq!((seen.count(Outcome::Succeeded), seen.lasted()), (65, millis(200)));
@@ -201,12 +201,12 @@ async fn a_first_call_that_never_arrived_proves_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_renewal_ahead_of_the_end_holds_nothing() {
-    let keys = Keyring { ahead: Some(secs(1)), ..keyring(secs(2)) };
+async fn a_renewal_before_the_end_holds_nothing() {
+    let keys = Keyring { lookahead: Some(secs(1)), ..keyring(secs(2)) };
     let (seen, keyring) = run(Scene::of(500).concurrency(10), keys).await;
     assert_eq!((seen.count(Outcome::Succeeded), seen.sendings().len()), (500, 500));
     assert_eq!(seen.lasted(), secs(5));
-    // A second before each end it begins, and takes half of one.
+    // Each renewal begins a second before the end and takes half a second.
     assert_eq!(keyring.renewals(), [millis(1_500), millis(3_000), millis(4_500)]);
     assert_eq!(holds(&seen), []);
 }

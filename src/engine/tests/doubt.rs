@@ -1,4 +1,4 @@
-//! What becomes of calls that may have been carried out.
+//! How calls that may have been carried out are settled.
 
 use super::scene::Scene;
 use super::seen::Settled;
@@ -30,12 +30,12 @@ async fn a_call_in_doubt_is_sent_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_call_in_doubt_to_the_last_is_ambiguous() {
+async fn a_call_in_doubt_after_its_last_attempt_is_ambiguous() {
     check(OnDoubt::Retry, |_, _| at_once(in_doubt()), Outcome::Ambiguous, 4).await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_doubt_that_is_held_is_ambiguous_at_once() {
+async fn with_on_doubt_hold_a_doubt_is_ambiguous_at_once() {
     check(OnDoubt::Hold, |_, _| at_once(in_doubt()), Outcome::Ambiguous, 1).await;
 }
 
@@ -46,7 +46,7 @@ async fn a_refusal_after_a_doubt_is_ambiguous() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_doubt_is_not_forgotten_over_later_failures() {
+async fn later_failures_do_not_undo_a_doubt() {
     let script = |_, number| at_once(if number == 1 { in_doubt() } else { transient() });
     check(OnDoubt::Retry, script, Outcome::Ambiguous, 4).await;
 }

@@ -1,4 +1,4 @@
-//! The ledger comes first, and it alone can fail a run.
+//! Durability comes before sending, and only the ledger can fail a run.
 
 use super::scene::Scene;
 use super::scene::millis;
@@ -9,21 +9,21 @@ use super::service::done;
 use super::service::in_doubt;
 use super::service::throttled;
 use super::service::transient;
-use crate::engine::dispatcher::MOST_WAITING;
-use crate::engine::dispatcher::ahead::MOST_PER_SLOT;
+use crate::engine::dispatcher::MAX_WAITING;
+use crate::engine::dispatcher::lookahead::MAX_PER_SLOT;
 use crate::event::EventKind;
 use crate::task::Outcome;
 
 #[tokio::test(start_paused = true)]
 async fn nothing_is_sent_before_its_start_is_durable() {
     let seen = Scene::of(4).committing_in(&[1_000]).run().await;
-    // The first commit tells that the run began, the second that the attempts did.
+    // The first commit has the start of the run, the second those of the attempts.
     assert!(seen.sendings().iter().all(|&(_, at)| at == secs(2)));
     assert_eq!(seen.sendings().len(), 4);
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_happens_during_a_commit_is_the_next_batch() {
+async fn events_during_a_commit_are_the_next_batch() {
     let script = |ordinal, _| after_millis(u64::from(ordinal), done());
     let seen = Scene::of(200).concurrency(200).committing_in(&[500]).answering(script).run().await;
     assert_eq!(seen.count(Outcome::Succeeded), 200);
@@ -32,7 +32,7 @@ async fn what_happens_during_a_commit_is_the_next_batch() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_ledger_that_cannot_record_ends_the_run_and_nothing_more_is_sent() {
+async fn a_failing_commit_ends_the_run_and_nothing_more_is_sent() {
     for broken in 0..6 {
         let mut scene = Scene::of(50).committing_in(&[10]);
         scene.ledger.broken_commit = Some(broken);
@@ -45,7 +45,7 @@ async fn a_ledger_that_cannot_record_ends_the_run_and_nothing_more_is_sent() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_ledger_that_cannot_hand_out_tasks_ends_the_run() {
+async fn a_failing_claim_ends_the_run() {
     let mut scene = Scene::of(50).claiming(10);
     scene.ledger.broken_claim = Some(2);
     let seen = scene.run().await;
@@ -62,14 +62,14 @@ async fn the_end_of_a_run_is_durable_before_it_returns() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_ledger_that_cannot_record_the_end_is_told_of() {
+async fn a_failing_last_commit_is_reported() {
     let mut scene = Scene::of(0);
     scene.ledger.broken_commit = Some(1);
     assert!(scene.run().await.result.is_err());
 }
 
 #[tokio::test(start_paused = true)]
-async fn tasks_are_claimed_in_chunks_until_there_are_none() {
+async fn tasks_are_claimed_in_chunks_until_none_is_left() {
     for most in [1, 3, 7, 100] {
         let mut scene = Scene::of(100).claiming(most);
         scene.ledger.claim_delay = millis(40);
@@ -81,8 +81,8 @@ async fn tasks_are_claimed_in_chunks_until_there_are_none() {
 
 #[tokio::test(start_paused = true)]
 async fn no_new_tasks_are_begun_while_too_many_wait() {
-    // Every third fails: were it half of them, the service would seem to be away.
-    let tasks = 3 * (u32::try_from(MOST_WAITING).unwrap() + 2_000);
+    // Every third task fails: with half of them the service would seem to be away.
+    let tasks = 3 * (u32::try_from(MAX_WAITING).unwrap() + 2_000);
     let script = |ordinal, number| match (ordinal % 3, number) {
         (0, 1) => at_once(transient()),
         (0, _) => at_once(in_doubt()),
@@ -95,7 +95,7 @@ async fn no_new_tasks_are_begun_while_too_many_wait() {
         begun -= usize::from(matches!(event.kind, EventKind::TaskSettled { .. }));
         most = most.max(begun);
     }
-    assert!((MOST_WAITING..MOST_WAITING + (1 + MOST_PER_SLOT) * 64).contains(&most), "{most}");
+    assert!((MAX_WAITING..MAX_WAITING + (1 + MAX_PER_SLOT) * 64).contains(&most), "{most}");
     assert_eq!(seen.count(Outcome::Ambiguous), tasks as usize / 3);
 }
 

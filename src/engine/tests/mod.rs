@@ -1,13 +1,14 @@
-//! The engine against a ledger and a service in memory, under a clock that only waits move.
+//! Tests of the engine with a ledger and a service in memory, under a paused clock.
 
-mod ahead;
 mod auto;
 mod canary;
 mod credentials;
 mod doubt;
 mod durability;
+mod early_stop;
 mod hold;
-mod operator;
+mod lookahead;
+mod operator_changes;
 mod origin;
 mod outage;
 mod pace;
@@ -19,4 +20,3 @@ mod seen;
 mod service;
 mod settling;
 mod stop;
-mod stop_early;

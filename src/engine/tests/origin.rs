@@ -1,4 +1,4 @@
-//! A run that goes on where an earlier process left it.
+//! A run that continues the work of an earlier process.
 
 use super::scene::SOME_DAY;
 use super::scene::Scene;
@@ -24,19 +24,19 @@ async fn earlier_sendings_count_in_the_window() {
     let mut scene = Scene::of(3).rate("1/s");
     scene.settings.origin.last_sent = vec![SOME_DAY.plus_micros(-300_000)];
     let seen = scene.run().await;
-    // A window of 1 s is widened by 5 ms, for calls do not arrive as evenly as they leave.
+    // A window of 1 s is widened by 5 ms, because calls do not arrive as evenly as they leave.
     assert_eq!(seen.sendings(), [(0, millis(705)), (1, millis(1_710)), (2, millis(2_715))]);
 }
 
 #[tokio::test(start_paused = true)]
-async fn sendings_that_seem_to_lie_in_the_future_delay_by_one_window_at_the_most() {
+async fn sendings_that_seem_to_be_in_the_future_delay_by_at_most_one_window() {
     let mut scene = Scene::of(1).rate("1/s");
     scene.settings.origin.last_sent = vec![SOME_DAY.plus_micros(86_400_000_000)];
     assert_eq!(scene.run_unchecked().await.sendings(), [(0, millis(1_005))]);
 }
 
 #[tokio::test(start_paused = true)]
-async fn attempts_are_counted_on() {
+async fn attempt_numbers_continue() {
     let mut scene = Scene::of(3);
     scene.settings.origin.attempts = 41;
     let seen = scene.run().await;
@@ -48,7 +48,7 @@ async fn attempts_are_counted_on() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_start_tells_where_the_run_stands() {
+async fn the_start_event_has_the_state_of_the_run() {
     let mut scene = Scene::of(3).concurrency(5).rate("600/m");
     scene.settings.origin.selected = 10;
     scene.settings.origin.settled = 7;
@@ -65,7 +65,7 @@ async fn the_start_tells_where_the_run_stands() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_task_that_was_sent_before_keeps_its_standing() {
+async fn a_task_that_was_sent_before_keeps_its_history() {
     let first_sent = SOME_DAY.plus_micros(-3_600_000_000);
     let history =
         AttemptHistory { charged: 3, throttled: 2, doubted: true, ..AttemptHistory::default() };
@@ -93,7 +93,7 @@ async fn a_task_that_was_sent_before_keeps_its_standing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_doubt_of_an_earlier_process_is_held_without_sending() {
+async fn with_on_doubt_hold_a_doubt_of_an_earlier_process_settles_without_sending() {
     let mut scene = Scene::of(1).answering(|_, _| at_once(done()));
     scene.settings.retry.on_doubt = OnDoubt::Hold;
     scene.claims = vec![Claim {
@@ -123,7 +123,7 @@ async fn earlier_failures_count_among_the_tolerated() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_sending_longer_ago_than_instants_reach_is_of_no_account() {
+async fn a_sending_before_the_range_of_instants_does_not_count() {
     let mut scene = Scene::of(1).rate("1/h").answering(|_, _| at_once(done()));
     scene.settings.origin.last_sent = vec![SOME_DAY.plus_micros(-i64::MAX / 2)];
     assert_eq!(scene.run().await.sendings(), [(0, secs(0))]);

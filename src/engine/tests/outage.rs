@@ -1,4 +1,4 @@
-//! The service goes away and comes back: no task fails for it, and few calls are made meanwhile.
+//! Outages: no task fails because of one, and few calls are made meanwhile.
 
 use super::scene::SOME_DAY;
 use super::scene::Scene;
@@ -19,7 +19,7 @@ use crate::task::Outcome;
 use std::ops::Range;
 use std::time::Duration;
 
-/// A service that is away in that span of the run: refuses connections, then answers 503.
+/// A service that is away during `span`: it refuses connections, then answers 503.
 fn away(span: Range<Duration>) -> impl Fn(u32, u32) -> Reply {
     let clock = Clock::start();
     let begin = clock.instant();
@@ -41,7 +41,7 @@ async fn a_service_that_is_away_for_90_seconds_costs_no_task_and_at_most_150_sec
     let seen = Scene::of(1_000).rate("20/s").answering(away(outage.clone())).run().await;
     assert_eq!(seen.count(Outcome::Succeeded), 1_000);
     assert!(seen.lasted() <= secs(50 + 150), "{:?}", seen.lasted());
-    assert!(sendings_in(&seen, outage) < 60, "what opens the breaker, and a few probes");
+    assert!(sendings_in(&seen, outage) < 60, "until the breaker opens, and a few probes");
     let held = seen.pick(|event| {
         let EventKind::RunHeld { reason, .. } = event.kind else { return None };
         Some(reason)
@@ -70,7 +70,7 @@ async fn an_outage_that_lasts_too_long_ends_the_run_and_fails_no_task() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_was_begun_when_the_service_went_away_is_taken_back_and_goes_first_afterwards() {
+async fn attempts_begun_before_an_outage_are_withdrawn_and_sent_after_it() {
     let scene = Scene::of(400).concurrency(100).rate("2000/s").committing_in(&[20]);
     let seen = scene.answering(away(millis(0)..secs(20))).run().await;
     let is_away =
@@ -83,7 +83,7 @@ async fn what_was_begun_when_the_service_went_away_is_taken_back_and_goes_first_
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_task_in_ten_that_fails_by_itself_is_no_outage() {
+async fn one_bad_task_in_ten_does_not_look_like_an_outage() {
     let script =
         |ordinal, _| after_millis(20, if ordinal % 10 == 0 { transient() } else { done() });
     let seen = Scene::of(300).rate("50/s").answering(script).run().await;
@@ -93,8 +93,8 @@ async fn one_task_in_ten_that_fails_by_itself_is_no_outage() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn retries_wait_for_the_budget_and_no_task_fails_for_it() {
-    // Every third fails once: more retries than one for five first attempts and 10 a second.
+async fn retries_wait_for_the_budget_and_no_task_fails_because_of_it() {
+    // Every third task fails once: more retries than one per five first attempts plus 10 a second.
     let script = |ordinal, number| {
         at_once(if ordinal % 3 == 0 && number == 1 { transient() } else { done() })
     };
@@ -104,7 +104,7 @@ async fn retries_wait_for_the_budget_and_no_task_fails_for_it() {
         let EventKind::AttemptStarted { number, leaves, .. } = event.kind else { return None };
         Some((number, leaves))
     });
-    // In any ten seconds: 100 free ones, and one for five first attempts of twice that span.
+    // In any ten seconds: 100 free retries, plus one per five first attempts of twice that span.
     for (index, (_, from)) in firsts.iter().enumerate() {
         let span = firsts[index..].iter().take_while(|(_, at)| at.since(*from) < secs(10));
         let retries = span.filter(|(number, _)| *number > 1).count();

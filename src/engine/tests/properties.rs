@@ -1,6 +1,6 @@
-//! What holds whatever the service answers, however long the ledger takes, whenever it stops.
+//! Invariants under random answers, commit times and stops.
 //!
-//! Most of it is checked in every scene, by `Seen::check`.
+//! `Seen::check` checks most of them in every scene.
 
 use super::scene::Scene;
 use super::seen::Seen;
@@ -22,7 +22,7 @@ use proptest::prelude::*;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-/// What a service answers to the first attempts of a task; it succeeds afterwards.
+/// The answers to the first attempts of a task; later attempts succeed.
 type Answers = Vec<(u8, u64)>;
 
 fn answers(longest: usize) -> impl Strategy<Value = Vec<Answers>> {
@@ -118,7 +118,7 @@ proptest! {
     }
 
     #[test]
-    fn no_more_fail_than_are_tolerated_and_were_on_the_wire(
+    fn at_most_the_tolerated_and_those_on_the_wire_fail(
         answers in answers(60),
         tolerated in 0_u64..8,
         concurrency in 1_usize..12,
@@ -154,7 +154,7 @@ proptest! {
     }
 
     #[test]
-    fn only_what_was_on_the_wire_is_in_doubt_after_an_abandonment(
+    fn after_abandoning_only_calls_on_the_wire_are_in_doubt(
         answers in answers(30),
         commits in prop::collection::vec(0_u64..300, 1..5),
         stop in 0_u64..4_000,

@@ -1,4 +1,4 @@
-//! A run set up in a few words, and carried out under a paused clock.
+//! Sets up a run in a few words, and carries it out under a paused clock.
 
 use super::seen::Seen;
 use super::service::LedgerScript;
@@ -16,7 +16,7 @@ use crate::clock::Timestamp;
 use crate::engine::Claim;
 use crate::engine::Control;
 use crate::engine::EngineSettings;
-use crate::engine::Origin;
+use crate::engine::StartingPoint;
 use crate::engine::run;
 use crate::event::StopReason;
 use crate::policy::OnDoubt;
@@ -32,10 +32,10 @@ use std::sync::Mutex;
 use std::time::Duration;
 use tokio::sync::mpsc;
 
-/// When every scene begins.
+/// The time at which every scene begins.
 pub(super) const SOME_DAY: Timestamp = Timestamp::from_micros(1_720_180_800_000_000);
-/// A scene that takes longer hangs.
-const FOR_EVER: Duration = Duration::from_secs(400 * 24 * 3600);
+/// A scene that takes longer than this hangs.
+const TOO_LONG: Duration = Duration::from_secs(400 * 24 * 3600);
 
 /// A run that is about to be carried out.
 pub(super) struct Scene {
@@ -50,7 +50,7 @@ pub(super) struct Scene {
     doubt: Doubt,
 }
 
-/// Whether attempts are given up on the wire, and so have no end.
+/// Whether attempts are abandoned on the wire, and so never end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Doubt {
     None,
@@ -72,7 +72,7 @@ pub(super) fn secs(seconds: u64) -> Duration {
 }
 
 impl Scene {
-    /// Returns a run of that many fresh tasks, which all succeed within 100 ms.
+    /// Returns a run of `tasks` fresh tasks, which all succeed within 100 ms.
     pub(super) fn of(tasks: u32) -> Self {
         let (remote, control) = mpsc::unbounded_channel();
         Self {
@@ -135,9 +135,9 @@ impl Scene {
         self
     }
 
-    /// Lets the operator ask for something so long after the beginning.
-    pub(super) fn asking(mut self, after: Duration, asked: Control) -> Self {
-        self.controls.push((after, asked));
+    /// Sends a control message `after` the beginning.
+    pub(super) fn asking(mut self, after: Duration, request: Control) -> Self {
+        self.controls.push((after, request));
         self
     }
 
@@ -145,24 +145,24 @@ impl Scene {
         self.asking(after, Control::Stop(StopReason::Interrupted))
     }
 
-    /// Expects that some attempts are given up on the wire.
+    /// Expects that some attempts are abandoned on the wire.
     pub(super) fn leaving_doubt(mut self) -> Self {
         self.doubt = Doubt::Some;
         self
     }
 
-    /// Does not know whether attempts are given up on the wire.
+    /// Permits attempts to be abandoned on the wire.
     pub(super) fn perhaps_leaving_doubt(mut self) -> Self {
         self.doubt = Doubt::Perhaps;
         self
     }
 
-    /// Returns what a script needs to stop the run from within a call.
+    /// Returns a sender with which a script can stop the run from within a call.
     pub(super) fn remote(&self) -> mpsc::UnboundedSender<Control> {
         self.remote.clone()
     }
 
-    /// Carries out the run and checks all that holds in every run.
+    /// Carries out the run and checks the invariants of every run.
     pub(super) async fn run(self) -> Seen {
         let doubt = self.doubt;
         let settings = self.settings.clone();
@@ -190,12 +190,12 @@ impl Scene {
             claims: 0,
             commits: 0,
         };
-        // The run outlives its operator: the last sender is gone after the last wish.
+        // The last sender is dropped after the last message, so that runs outlive their operator.
         let remote = self.remote;
         let operator = async move {
-            for (after, asked) in self.controls {
+            for (after, request) in self.controls {
                 tokio::time::sleep_until(begun + after).await;
-                let _ = remote.send(asked);
+                let _ = remote.send(request);
             }
         };
         let mut polls = 0;
@@ -217,8 +217,7 @@ impl Scene {
             );
             result
         };
-        let (result, ended) =
-            tokio::time::timeout(FOR_EVER, both).await.expect("a run comes to its end");
+        let (result, ended) = tokio::time::timeout(TOO_LONG, both).await.expect("a run ends");
         let claims = ledger.claims;
         let witness = std::mem::take(&mut *witness.lock().unwrap());
         Seen { result, ended, polls, claims, witness }
@@ -238,6 +237,6 @@ fn settings(tasks: u32) -> EngineSettings {
         tolerated_failures: u64::MAX,
         max_duration: None,
         drain_timeout: secs(30),
-        origin: Origin { selected: u64::from(tasks), ..Origin::default() },
+        origin: StartingPoint { selected: u64::from(tasks), ..StartingPoint::default() },
     }
 }

@@ -1,4 +1,4 @@
-//! What a run left behind, and what holds of every run.
+//! The record of a finished run, and the invariants of every run.
 
 use super::scene::Doubt;
 use super::scene::SOME_DAY;
@@ -6,7 +6,7 @@ use super::service::Witness;
 use crate::clock::Timestamp;
 use crate::engine::EngineSettings;
 use crate::engine::LedgerError;
-use crate::engine::dispatcher::ahead::MOST_PER_SLOT;
+use crate::engine::dispatcher::lookahead::MAX_PER_SLOT;
 use crate::event::AttemptResult;
 use crate::event::Change;
 use crate::event::Event;
@@ -19,7 +19,7 @@ use std::collections::HashMap;
 use std::collections::HashSet;
 use std::time::Duration;
 
-/// A run that is over.
+/// The record of a finished run.
 #[derive(Debug)]
 pub(super) struct Seen {
     pub(super) result: Result<RunStats, LedgerError>,
@@ -31,7 +31,7 @@ pub(super) struct Seen {
     pub(super) witness: Witness,
 }
 
-/// How the task with that ordinal was settled.
+/// How one task was settled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Settled {
     pub(super) ordinal: u32,
@@ -52,7 +52,7 @@ impl Seen {
         self.witness.commits.iter().flat_map(|(_, events)| events)
     }
 
-    /// Returns what `pick` finds among the durable events, in their order.
+    /// Returns what `pick` selects from the durable events, in their order.
     pub(super) fn pick<'a, T>(&'a self, pick: impl Fn(&'a Event) -> Option<T>) -> Vec<T> {
         self.events().filter_map(pick).collect()
     }
@@ -85,7 +85,7 @@ impl Seen {
         })
     }
 
-    /// Returns when the run was told to stop and how many calls were on the wire then.
+    /// Returns when the run began to stop and how many calls were on the wire then.
     pub(super) fn stopping(&self) -> Option<(Duration, usize)> {
         let stopping = self.pick(|event| {
             let EventKind::RunStopping { on_wire, .. } = &event.kind else { return None };
@@ -95,13 +95,13 @@ impl Seen {
         stopping.first().copied()
     }
 
-    /// Returns the ordinals in the order in which they were sent, and when.
+    /// Returns the ordinals and times of all sendings, in order.
     pub(super) fn sendings(&self) -> Vec<(u32, Duration)> {
         let sendings = self.witness.sendings.iter();
         sendings.map(|sending| (sending.ordinal, sending.at.since(SOME_DAY))).collect()
     }
 
-    /// Returns when the task with that ordinal was sent.
+    /// Returns when a task was sent.
     pub(super) fn sent_at(&self, ordinal: u32) -> Vec<Duration> {
         let sendings = self.sendings().into_iter();
         sendings.filter(|&(sent, _)| sent == ordinal).map(|(_, at)| at).collect()
@@ -111,7 +111,7 @@ impl Seen {
         self.ended.since(SOME_DAY)
     }
 
-    /// Checks what holds of every run.
+    /// Checks the invariants of every run.
     pub(super) fn check(&self, settings: &EngineSettings, doubt: Doubt) {
         assert_eq!(self.witness.undurable, [], "sent before its start was durable");
         assert_eq!(self.witness.on_wire, 0, "nothing goes on after the end");
@@ -134,8 +134,8 @@ impl Seen {
         }
     }
 
-    /// Every attempt that was started has one end; no more are between the two than may be, those
-    /// that are begun ahead included.
+    /// Checks that every started attempt has one end, and that never too many are open, including
+    /// those begun ahead of the slots.
     fn check_attempts(&self, settings: &EngineSettings, doubt: Doubt) {
         let most_slots = self.most_slots(settings);
         let mut open = HashSet::new();
@@ -145,7 +145,7 @@ impl Seen {
                 assert_eq!(seq.0, next, "attempts are counted without a gap");
                 next += 1;
                 open.insert(*seq);
-                assert!(open.len() <= (1 + MOST_PER_SLOT) * most_slots, "too many admitted");
+                assert!(open.len() <= (1 + MAX_PER_SLOT) * most_slots, "too many admitted");
             }
             if let EventKind::AttemptEnded { seq, .. } | EventKind::AttemptWithdrawn { seq, .. } =
                 &event.kind
@@ -159,9 +159,9 @@ impl Seen {
                 Doubt::Some => assert!(!open.is_empty()),
                 Doubt::Perhaps => {}
             }
-            let kept_back = self.withdrawn().len() as u64;
+            let withdrawn = self.withdrawn().len() as u64;
             let sent = self.witness.sendings.len() as u64;
-            assert_eq!(next - settings.origin.attempts - 1, sent + kept_back);
+            assert_eq!(next - settings.origin.attempts - 1, sent + withdrawn);
         }
     }
 
@@ -192,7 +192,7 @@ impl Seen {
         }
     }
 
-    /// Returns what operators changed, and when.
+    /// Returns the operators' changes and their times.
     pub(super) fn changes(&self) -> Vec<(Timestamp, Change)> {
         self.pick(|event| {
             let EventKind::RunChanged { change, .. } = &event.kind else { return None };
@@ -200,7 +200,7 @@ impl Seen {
         })
     }
 
-    /// Returns the limits that were in force, and since when.
+    /// Returns the limits and when each came into force.
     fn limits(&self, settings: &EngineSettings) -> Vec<(Timestamp, Option<Rate>)> {
         let set = self.changes().into_iter().filter_map(|(at, change)| match change {
             Change::Rate(limit) => Some((at, limit)),
@@ -209,7 +209,7 @@ impl Seen {
         [(Timestamp::from_micros(0), settings.rate)].into_iter().chain(set).collect()
     }
 
-    /// Returns the most slots there were at any time.
+    /// Returns the largest number of slots at any time.
     fn most_slots(&self, settings: &EngineSettings) -> usize {
         let set = self.changes().into_iter().filter_map(|(_, change)| match change {
             Change::Concurrency(most) => Some(most.get()),

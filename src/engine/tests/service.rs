@@ -1,4 +1,4 @@
-//! A service that answers by a script, and a ledger in memory; both tell a common witness.
+//! A service that answers by a script, and a ledger in memory; both report to a common witness.
 
 use crate::api::Authority;
 use crate::api::TaskApi;
@@ -28,7 +28,7 @@ use std::sync::Arc;
 use std::sync::Mutex;
 use std::time::Duration;
 
-/// What a service does with one call.
+/// How a service answers one call.
 #[derive(Debug, Clone)]
 pub(super) struct Reply {
     pub(super) after: Duration,
@@ -42,7 +42,7 @@ pub(super) enum Then {
     Silence,
 }
 
-/// Tells how the `number`-th call for the task with that ordinal is answered, from 1.
+/// Returns the reply to the `number`-th call, counted from 1, for the task with an ordinal.
 pub(super) type Script = Box<dyn Fn(u32, u32) -> Reply>;
 
 pub(super) fn at_once(answer: Answer) -> Reply {
@@ -98,7 +98,7 @@ pub(super) fn unauthorised() -> Answer {
     response(401, Body::Error(ServiceError { code, ..ServiceError::default() }))
 }
 
-/// Asks for fewer calls, and says for how long.
+/// Returns an answer that asks for fewer calls for some seconds.
 pub(super) fn throttled(seconds: u64) -> Answer {
     Answer::Response(Response {
         status: 429,
@@ -109,12 +109,12 @@ pub(super) fn throttled(seconds: u64) -> Answer {
     })
 }
 
-/// Asks for fewer calls, and does not say for how long.
+/// Returns an answer that asks for fewer calls without a duration.
 pub(super) fn throttled_somehow() -> Answer {
     response(429, Body::Error(ServiceError::default()))
 }
 
-/// Adds to an answer what the service says of its quota.
+/// Adds the service's quota to an answer.
 pub(super) fn telling(answer: Answer, hint: RateHint) -> Answer {
     let Answer::Response(response) = answer else { panic!("only a response has headers") };
     Answer::Response(Response { rate_hint: Some(Box::new(hint)), ..response })
@@ -144,20 +144,20 @@ pub(super) struct Sending {
     pub(super) number: u32,
 }
 
-/// What service and ledger have seen so far.
+/// The record of what service and ledger have seen so far.
 #[derive(Debug, Default)]
 pub(super) struct Witness {
     pub(super) sendings: Vec<Sending>,
-    /// Every batch of events, and when it was durable.
+    /// Every batch of events and the time at which it was durable.
     pub(super) commits: Vec<(Timestamp, Vec<Event>)>,
     /// How often each task's start was made durable, and how often it was called.
     starts: HashMap<u32, u32>,
     calls: HashMap<u32, u32>,
     /// The last attempt of each task whose start is durable.
     begun: HashMap<u32, AttemptSeq>,
-    /// The last attempt that was told to be leaving.
+    /// The last attempt that was announced to the ledger.
     departing: Option<AttemptSeq>,
-    /// Sendings whose start was not durable, or that were not told: there must be none.
+    /// Sendings whose start was not durable or not announced: there must be none.
     pub(super) undurable: Vec<Sending>,
     pub(super) on_wire: usize,
     pub(super) most_on_wire: usize,
@@ -183,8 +183,8 @@ impl Service {
         witness.sendings.push(sending);
         let is_durable =
             witness.starts.get(&ordinal).is_some_and(|&starts| starts >= sending.number);
-        let is_told = witness.begun.get(&ordinal).copied() <= witness.departing;
-        if !is_durable || !is_told {
+        let is_announced = witness.begun.get(&ordinal).copied() <= witness.departing;
+        if !is_durable || !is_announced {
             witness.undurable.push(sending);
         }
         witness.on_wire += 1;
@@ -193,7 +193,7 @@ impl Service {
     }
 }
 
-/// One call on the wire; ends with the future of the call, however that ends.
+/// Counts a call as on the wire until its future is dropped or done.
 struct OnWire(Shared);
 
 impl Drop for OnWire {
@@ -225,15 +225,15 @@ impl TaskApi for Service {
 /// How the ledger behaves.
 #[derive(Debug, Clone)]
 pub(super) struct LedgerScript {
-    /// The most it hands out at a time.
+    /// The maximum number of tasks to hand out at a time.
     pub(super) most_claimed: usize,
     pub(super) claim_delay: Duration,
-    /// How long commits take, one after the other and then over again.
+    /// The durations of commits, in turn and then from the start again.
     pub(super) commit_delays: Vec<Duration>,
     /// The commit that fails, and the claim, counted from 0.
     pub(super) broken_commit: Option<usize>,
     pub(super) broken_claim: Option<usize>,
-    /// How often it cannot take note of what leaves.
+    /// How many announcements it cannot record.
     pub(super) deaf: usize,
 }
 

@@ -1,4 +1,4 @@
-//! What becomes of single tasks: one outcome each, after as many attempts as they get.
+//! How single tasks are settled: one outcome each, after a limited number of attempts.
 
 use super::scene::SOME_DAY;
 use super::scene::Scene;
@@ -20,7 +20,7 @@ use crate::task::FailureKind;
 use crate::task::Ordinal;
 use crate::task::Outcome;
 
-/// Checks what becomes of one task that is answered like this each time.
+/// Checks how one task is settled by the replies of a script.
 async fn check(script: impl Fn(u32, u32) -> Reply + 'static, outcome: Outcome, attempts: u32) {
     let seen = Scene::of(1).answering(script).run().await;
     assert_eq!(seen.settled(), [Settled { ordinal: 0, outcome, attempts }]);
@@ -36,7 +36,7 @@ async fn a_run_without_tasks_begins_and_ends() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_task_is_settled_by_what_the_service_says() {
+async fn a_task_is_settled_by_the_services_answer() {
     check(|_, _| after_millis(10, done()), Outcome::Succeeded, 1).await;
     check(|_, _| after_millis(10, partial()), Outcome::Partial, 1).await;
     check(|_, _| after_millis(10, refused()), Outcome::Failed, 1).await;
@@ -55,7 +55,7 @@ async fn a_task_that_gets_through_at_last_succeeds() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn waits_between_attempts_double_and_are_never_longer_than_their_ceiling() {
+async fn waits_between_attempts_double_and_never_exceed_their_ceiling() {
     let script = |ordinal, _| at_once(if ordinal % 3 == 0 { transient() } else { done() });
     let seen = Scene::of(60).answering(script).run().await;
     let waits = seen.pick(|event| {
@@ -77,7 +77,7 @@ async fn waits_between_attempts_double_and_are_never_longer_than_their_ceiling()
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_retry_is_due_when_it_was_told_to_be() {
+async fn a_retry_is_sent_at_its_announced_time() {
     let script = |_, number| at_once(if number == 1 { transient() } else { done() });
     let seen = Scene::of(1).answering(script).run().await;
     let due = seen.pick(|event| {
@@ -101,14 +101,14 @@ async fn a_waiting_task_holds_no_slot() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn all_slots_are_used_and_no_more() {
+async fn exactly_all_slots_are_used() {
     let seen = Scene::of(100).concurrency(7).run().await;
     assert_eq!(seen.witness.most_on_wire, 7);
     assert_eq!(seen.lasted(), millis(1_500), "15 times seven calls of 100 ms");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_panic_is_its_calls_own_and_the_run_goes_on() {
+async fn a_panic_affects_only_its_own_call() {
     let script = |ordinal, _| if ordinal == 1 { panicking() } else { after_millis(10, done()) };
     let seen = Scene::of(20).answering(script).run().await;
     let ambiguous = Settled { ordinal: 1, outcome: Outcome::Ambiguous, attempts: 1 };
@@ -121,7 +121,7 @@ async fn a_panic_is_its_calls_own_and_the_run_goes_on() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_call_without_an_answer_is_given_up_in_time_and_in_doubt() {
+async fn a_call_without_an_answer_times_out_and_is_in_doubt() {
     let script = |_, number| if number == 1 { silence() } else { after_millis(100, done()) };
     let mut scene = Scene::of(1).answering(script);
     scene.settings.timeout = secs(5);
@@ -134,7 +134,7 @@ async fn a_call_without_an_answer_is_given_up_in_time_and_in_doubt() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_result_tells_when_it_was_sent_and_how_long_it_took() {
+async fn a_result_has_its_sending_time_and_duration() {
     let seen = Scene::of(2).concurrency(1).committing_in(&[30]).run().await;
     let results = seen.results();
     // 30 ms until the run's start is durable, 30 ms until the attempt's is.

@@ -1,4 +1,4 @@
-//! A stop that is asked for: nothing new is sent, and nothing gets lost.
+//! A requested stop: nothing new is sent, and nothing gets lost.
 
 use super::scene::Scene;
 use super::scene::millis;
@@ -9,12 +9,12 @@ use super::service::done;
 use super::service::silence;
 use super::service::transient;
 use crate::engine::Control;
-use crate::engine::dispatcher::ahead::MOST_PER_SLOT;
+use crate::engine::dispatcher::lookahead::MAX_PER_SLOT;
 use crate::event::StopReason;
 use crate::task::Outcome;
 
 #[tokio::test(start_paused = true)]
-async fn what_is_on_the_wire_finishes_after_a_stop() {
+async fn calls_on_the_wire_finish_after_a_stop() {
     let scene = Scene::of(10).answering(|_, _| after_millis(1_000, done()));
     let seen = scene.interrupted_after(millis(1_500)).run().await;
     assert_eq!(seen.stopping(), Some((millis(1_500), 4)));
@@ -24,7 +24,7 @@ async fn what_is_on_the_wire_finishes_after_a_stop() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_being_committed_during_a_stop_is_withdrawn() {
+async fn attempts_in_a_commit_are_withdrawn_after_a_stop() {
     // The attempts' starts are committed from 1 s to 2 s.
     let seen = Scene::of(10).committing_in(&[1_000]).interrupted_after(millis(1_500)).run().await;
     assert_eq!(seen.sendings(), []);
@@ -34,8 +34,8 @@ async fn what_is_being_committed_during_a_stop_is_withdrawn() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_admitted_or_durable_during_a_stop_is_withdrawn() {
-    // The pace lets the first two go at 0 s; the ledger stalls, so that others gather behind.
+async fn admitted_and_durable_attempts_are_withdrawn_at_a_stop() {
+    // The rate permits two calls at 0 s; the ledger stalls, so that others gather behind them.
     for stop in [5, 100, 500, 900, 1_000, 1_010, 1_300, 1_990, 2_020] {
         let scene = Scene::of(20).rate("2/s").committing_in(&[0, 0, 900, 3]);
         let seen = scene.interrupted_after(millis(stop)).run().await;
@@ -45,7 +45,7 @@ async fn what_is_admitted_or_durable_during_a_stop_is_withdrawn() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn tasks_that_wait_are_left_when_the_run_stops() {
+async fn waiting_tasks_stay_unsettled_when_the_run_stops() {
     let seen = Scene::of(4)
         .max_attempts(u32::MAX)
         .answering(|_, _| at_once(transient()))
@@ -57,7 +57,7 @@ async fn tasks_that_wait_are_left_when_the_run_stops() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn tasks_that_are_handed_out_after_a_stop_are_left() {
+async fn tasks_claimed_after_a_stop_stay_unsettled() {
     let mut scene = Scene::of(10).interrupted_after(secs(1));
     scene.ledger.claim_delay = secs(3);
     let seen = scene.run().await;
@@ -66,7 +66,7 @@ async fn tasks_that_are_handed_out_after_a_stop_are_left() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn calls_that_outlast_the_drain_are_left_in_doubt() {
+async fn calls_that_outlast_the_drain_stay_in_doubt() {
     let script = |ordinal, _| if ordinal == 0 { silence() } else { after_millis(500, done()) };
     let mut scene = Scene::of(4).answering(script).interrupted_after(millis(200)).leaving_doubt();
     scene.settings.drain_timeout = secs(10);
@@ -76,7 +76,7 @@ async fn calls_that_outlast_the_drain_are_left_in_doubt() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_drain_that_is_over_during_a_commit_waits_for_that_alone() {
+async fn a_drain_that_ends_during_a_commit_waits_only_for_that_commit() {
     // Sent at 2 s. Task 0 ends at 3 s, and its end is being committed when the drain is over.
     let script = |ordinal, _| if ordinal == 0 { after_millis(1_000, done()) } else { silence() };
     let scene = Scene::of(4).committing_in(&[1_000]).answering(script).leaving_doubt();
@@ -89,14 +89,14 @@ async fn a_drain_that_is_over_during_a_commit_waits_for_that_alone() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_drain_of_no_time_gives_up_at_once() {
+async fn a_drain_of_zero_seconds_abandons_calls_at_once() {
     let mut scene = Scene::of(4).interrupted_after(millis(50)).leaving_doubt();
     scene.settings.drain_timeout = secs(0);
     assert_eq!(scene.run().await.lasted(), millis(50));
 }
 
 #[tokio::test(start_paused = true)]
-async fn abandoned_calls_are_left_in_doubt() {
+async fn abandoned_calls_stay_in_doubt() {
     let scene = Scene::of(10).answering(|_, _| silence()).leaving_doubt();
     let seen = scene.asking(secs(3), Control::Abandon).run().await;
     assert_eq!((seen.lasted(), seen.results().len()), (secs(3), 0));
@@ -104,7 +104,7 @@ async fn abandoned_calls_are_left_in_doubt() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_second_wish_abandons_what_the_first_let_finish() {
+async fn a_second_signal_abandons_calls_that_the_first_let_finish() {
     let reason = StopReason::Terminated;
     let seen = Scene::of(10)
         .answering(|_, _| silence())
@@ -117,9 +117,9 @@ async fn a_second_wish_abandons_what_the_first_let_finish() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn calls_abandoned_while_others_are_committed_end_the_run_with_the_commit() {
-    // Sent at 2 s; tasks 1 to 3 end at 2.1 s; their successors, and all that is left ahead of the
-    // slots, are being committed until 3.1 s.
+async fn calls_abandoned_during_a_commit_end_the_run_with_that_commit() {
+    // Sent at 2 s; tasks 1 to 3 end at 2.1 s; their successors, and the attempts begun ahead of the
+    // slots, are in a commit until 3.1 s.
     let script = |ordinal, _| if ordinal == 0 { silence() } else { after_millis(100, done()) };
     let scene = Scene::of(10).answering(script).committing_in(&[1_000]).leaving_doubt();
     let seen = scene.asking(millis(2_500), Control::Abandon).run().await;
@@ -129,7 +129,7 @@ async fn calls_abandoned_while_others_are_committed_end_the_run_with_the_commit(
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_stop_is_heard_by_a_run_that_never_has_to_wait() {
+async fn a_stop_reaches_a_run_that_never_has_to_wait() {
     let scene = Scene::of(5_000);
     let remote = scene.remote();
     let script = move |ordinal, _| {
@@ -140,19 +140,19 @@ async fn a_stop_is_heard_by_a_run_that_never_has_to_wait() {
     };
     let seen = scene.answering(script).run().await;
     assert_eq!(seen.stopped(), Some(&StopReason::Interrupted));
-    // What was begun ahead of the four slots may answer before it is heard.
-    assert!(seen.sendings().len() <= 104 + 4 * MOST_PER_SLOT, "{} sent", seen.sendings().len());
+    // Attempts begun ahead of the four slots may be answered before the stop is read.
+    assert!(seen.sendings().len() <= 104 + 4 * MAX_PER_SLOT, "{} sent", seen.sendings().len());
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_run_goes_through_although_nobody_is_left_to_stop_it() {
+async fn a_run_completes_after_its_control_channel_is_closed() {
     let scene = Scene::of(10).rate("1/s");
     let seen = scene.run().await;
     assert_eq!(seen.count(Outcome::Succeeded), 10);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_stop_that_leaves_no_task_is_none() {
+async fn a_stop_that_leaves_no_task_unsettled_is_not_reported() {
     let seen = Scene::of(4).interrupted_after(millis(50)).run().await;
     assert_eq!(seen.count(Outcome::Succeeded), 4);
     assert_eq!(seen.stopped(), None);

@@ -1,94 +1,48 @@
-//! Decides whose failure it is when an attempt did not reach a service that works.
+//! Decides whether the task or the service is responsible for a failed attempt.
 //!
-//! An outage fails every call, a task that is bad fails its own. One failure alone cannot tell
-//! them apart, so it is charged to nobody until there is evidence: a call that was sent later
-//! and was served shows that the service works, and the breaker opening shows that it does not.
-//! Until then the attempt is a suspect, and its task is neither settled nor sent again: what was
-//! never sent tells as much about the service and loses nothing. So an outage costs no task an
-//! attempt, however few it has left.
+//! An outage fails every call, a bad task fails only its own. A single failure cannot distinguish
+//! the two, so it is not charged until there is evidence: a call that was sent later and was served
+//! shows that the service works; the breaker opening shows that it does not. Until then the attempt
+//! is a *suspect* (see `docs/GLOSSARY.md`), and its task is neither settled nor sent again: a task
+//! that was never sent gives the same evidence and loses nothing. So an outage charges no task,
+//! even if it has only one attempt left.
 
-use crate::policy::answer::Answer;
-use crate::policy::classify::Verdict;
 use crate::policy::outage::breaker::Breaker;
+use crate::policy::outage::health::Attribution;
+use crate::policy::outage::health::Health;
 use std::collections::BTreeMap;
 
-/// What an answer says of the service, whatever it says of its task.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Health {
-    /// It works: it carried the call out or refused it.
-    Served,
-    /// It was not reached, or could not work.
-    Away,
-    /// Nothing: it wants fewer calls, or the call went wrong on this side.
-    Unsaid,
-}
-
-impl Health {
-    /// Tells what `answer`, which means `verdict` for its task, says of the service.
-    pub fn of(answer: &Answer, verdict: Verdict) -> Self {
-        match (answer, verdict) {
-            (Answer::Panicked(_), _) => Self::Unsaid,
-            (Answer::NoResponse(_), _) => Self::Away,
-            (Answer::Response(response), Verdict::Throttled { .. }) => match response.status {
-                503 => Self::Away,
-                _ => Self::Unsaid,
-            },
-            // A 200 that cannot be trusted is in doubt, too, but somebody sent it.
-            (Answer::Response(response), Verdict::InDoubt | Verdict::Transient) => {
-                match response.status {
-                    408 | 500.. => Self::Away,
-                    _ => Self::Served,
-                }
-            }
-            (Answer::Response(_), _) => Self::Served,
-        }
-    }
-}
-
-/// Whose failure an attempt was that found the service away.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Attribution {
-    /// The task's own: the service served a later call. It uses up an attempt.
-    Task,
-    /// The task's, as far as anyone can tell. It uses up an attempt.
-    Presumed,
-    /// The service's, or that of the way there. It uses up no attempt.
-    Service,
-    /// Nobody can tell yet.
-    Unknown,
-}
-
-/// What a task's word about the service is worth.
+/// Whether a task's failures count as evidence about the service.
 ///
-/// What fails by itself is no witness: a list with one bad task in ten, each sent four times,
-/// must not look like a service that is away, and a probe must not be such a task where there is
-/// another.
+/// A task that fails by itself is not a witness: a list with one bad task in ten, each sent four
+/// times, must not look like an outage, and such a task should not be the probe.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum WitnessTrust {
-    /// It counts.
+    /// They count.
     #[default]
     Clean,
-    /// It counts, but the task failed when the service went away for that time.
+    /// They count, but the task's last failure belongs to an outage.
     Spared {
         /// The number of the outage.
         outage: u32,
     },
-    /// It does not count: the task failed while the service served others, or each time the
-    /// service seemed to go away.
+    /// They do not count: the task failed while the service served others, or in two different
+    /// outages.
     Bad,
 }
 
 impl WitnessTrust {
-    /// Returns the service's health by the word of such a task.
+    /// Returns the service's health as an answer to such a task shows it.
     #[must_use]
     pub fn health_signal(self, health: Health) -> Health {
         match (self, health) {
-            (Self::Bad, Health::Away) => Health::Unsaid,
+            (Self::Bad, Health::Away) => Health::Unknown,
             (_, _) => health,
         }
     }
 
-    /// Returns the repute after an attempt with that blame, by [`Breaker::outage`].
+    /// Returns the trust after an attempt with that attribution, during the given
+    /// [`Breaker::outage`].
     #[must_use]
     pub fn after(self, attribution: Attribution, outage: u32) -> Self {
         match (attribution, self) {
@@ -102,7 +56,7 @@ impl WitnessTrust {
     }
 }
 
-/// Attempts that found the service away, until it is known whose failure they were.
+/// The attempts that found the service away, until their failure is attributed.
 #[derive(Debug, Clone)]
 pub struct SuspectQueue<T> {
     by_number: BTreeMap<u64, T>,
@@ -115,27 +69,27 @@ impl<T> Default for SuspectQueue<T> {
 }
 
 impl<T> SuspectQueue<T> {
-    /// Keeps the attempt of that number in the run.
+    /// Adds an attempt under its number in the run.
     pub fn insert(&mut self, number: u64, attempt: T) {
         self.by_number.insert(number, attempt);
     }
 
-    /// Returns how many are kept.
+    /// Returns the number of suspects.
     pub fn len(&self) -> usize {
         self.by_number.len()
     }
 
-    /// Tells whether there are none.
+    /// Returns whether there are no suspects.
     pub fn is_empty(&self) -> bool {
         self.by_number.is_empty()
     }
 
-    /// Takes out, in the order of their sending, those whose failure is explained by now.
+    /// Takes out the suspects whose failure is explained by now, in the order of their sending.
     pub fn explained(&mut self, breaker: &Breaker) -> Vec<(Attribution, T)> {
         let mut explained = Vec::new();
         while let Some(first) = self.by_number.first_entry() {
             match breaker.attribute(*first.key()) {
-                // Evidence against a later one would be evidence against this one.
+                // A call served after a later suspect was also served after this one.
                 Attribution::Unknown => break,
                 attribution => explained.push((attribution, first.remove())),
             }
@@ -143,8 +97,8 @@ impl<T> SuspectQueue<T> {
         explained
     }
 
-    /// Takes out all, once nothing else is left to send that could explain them; whose failure
-    /// they are then says [`Breaker::attribute_without_witness`].
+    /// Takes out all suspects once no other call is left that could explain them. Then
+    /// [`Breaker::attribute_without_witness`] attributes their failures.
     pub fn take_all(&mut self) -> Vec<T> {
         std::mem::take(&mut self.by_number).into_values().collect()
     }

@@ -1,66 +1,12 @@
-//! What an answer says of the service, and when a failure is explained.
+//! When a failure is explained, and whose it is.
 
 use super::*;
-use crate::policy::simulation::done;
-use crate::policy::simulation::refused;
-use crate::policy::simulation::status;
-use crate::task::FailureKind;
+use crate::policy::Verdict;
 use crate::task::Outcome;
 use std::time::Instant;
 
-fn check(answer: &Answer, expected: Health) {
-    let id = "0d47bbf52962414bb7ae27fb6ea24230".parse().unwrap();
-    let verdict = crate::policy::classify(&id, answer).verdict;
-    assert_eq!(Health::of(answer, verdict), expected, "{verdict:?} {answer:?}");
-}
-
-fn error(http_status: u16, code: &str) -> Answer {
-    let mut answer = status(http_status);
-    if let Answer::Response(response) = &mut answer {
-        let error = crate::policy::ServiceError { code: code.into(), ..Default::default() };
-        response.body = crate::policy::Body::Error(error);
-    }
-    answer
-}
-
 #[test]
-fn a_service_that_answers_for_itself_works_whatever_it_says() {
-    check(&done(), Health::Served);
-    check(&status(400), Health::Served);
-    check(&status(401), Health::Served);
-    check(&status(404), Health::Served);
-    check(&status(307), Health::Served);
-    // A 200 without counts is in doubt for its task, and yet the service sent it.
-    check(&status(200), Health::Served);
-    check(&error(500, "VIAS.00010012"), Health::Served);
-    check(&error(500, "VIAS.00010023"), Health::Served);
-}
-
-#[test]
-fn a_service_that_is_not_reached_or_cannot_work_is_away() {
-    check(&refused(), Health::Away);
-    for http_status in [408, 500, 502, 503, 504, 599] {
-        check(&status(http_status), Health::Away);
-    }
-    check(&error(500, "VIAS.00010016"), Health::Away);
-    check(&error(503, "APIGW.0201"), Health::Away);
-    let timed_out = Answer::NoResponse(crate::policy::NoResponse {
-        kind: FailureKind::Timeout,
-        delivery: crate::policy::Delivery::Possible,
-        message: "no answer within 60s".into(),
-    });
-    check(&timed_out, Health::Away);
-}
-
-#[test]
-fn throttling_and_faults_of_this_side_say_nothing() {
-    check(&status(429), Health::Unsaid);
-    check(&error(400, "APIGW.0308"), Health::Unsaid);
-    check(&Answer::Panicked("index out of bounds".into()), Health::Unsaid);
-}
-
-#[test]
-fn a_failure_is_explained_once_a_later_call_is_served() {
+fn a_later_served_call_explains_a_failure() {
     let (mut breaker, mut suspects) = (Breaker::new(), SuspectQueue::default());
     let now = origin();
     (1..=4).for_each(|number| breaker.begin(number));
@@ -77,7 +23,7 @@ fn a_failure_is_explained_once_a_later_call_is_served() {
 }
 
 #[test]
-fn once_the_breaker_opens_all_failures_are_the_services() {
+fn once_the_breaker_opens_all_failures_belong_to_the_service() {
     let (mut breaker, mut suspects) = (Breaker::new(), SuspectQueue::default());
     let now = origin();
     for number in 1..=25 {
@@ -105,7 +51,7 @@ fn without_a_witness_a_service_that_was_reached_before_is_away() {
 }
 
 #[test]
-fn what_failed_by_itself_or_in_two_outages_is_no_witness() {
+fn a_task_that_failed_by_itself_or_in_two_outages_is_not_a_witness() {
     let check = |attributions: &[(Attribution, u32)], expected: Health| {
         let trust =
             attributions.iter().fold(WitnessTrust::default(), |trust, &(attribution, outage)| {
@@ -116,10 +62,10 @@ fn what_failed_by_itself_or_in_two_outages_is_no_witness() {
     };
     check(&[], Health::Away);
     check(&[(Attribution::Presumed, 0), (Attribution::Unknown, 0)], Health::Away);
-    check(&[(Attribution::Task, 0)], Health::Unsaid);
-    check(&[(Attribution::Task, 0), (Attribution::Service, 1)], Health::Unsaid);
+    check(&[(Attribution::Task, 0)], Health::Unknown);
+    check(&[(Attribution::Task, 0), (Attribution::Service, 1)], Health::Unknown);
     check(&[(Attribution::Service, 1), (Attribution::Service, 1)], Health::Away);
-    check(&[(Attribution::Service, 1), (Attribution::Service, 2)], Health::Unsaid);
+    check(&[(Attribution::Service, 1), (Attribution::Service, 2)], Health::Unknown);
 }
 
 #[expect(clippy::disallowed_methods, reason = "an arbitrary origin of simulated time")]

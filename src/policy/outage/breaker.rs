@@ -1,49 +1,49 @@
-//! Decides whether the service is there at all, and keeps the run from calling one that is away.
+//! The circuit breaker: decides whether the service works, and stops calls during an outage.
 //!
-//! Opens when half or more of the last 50 attempts found the service away, then lets one call
-//! probe after 5, 10, 20, 40, 60, 60 … seconds. A probe that is served lets five calls follow,
-//! and those let all follow; with hundreds on the wire one lucky answer must not release a
-//! stampede. While it is not closed, no failure is charged to a task. It never waits; it answers
-//! with an instant, and knows attempts by their number in the run alone.
+//! It opens when at least half of the last 50 attempts found the service away. Then it permits one
+//! probe after 5, 10, 20, 40, 60, 60 … seconds. A served probe permits five more calls, and these
+//! permit all: with hundreds of slots, one lucky answer must not release a stampede. While it is
+//! not closed, no failure is charged to a task. It never waits: it answers with an instant, and
+//! knows attempts only by their number in the run.
 
 use crate::policy::classify::Verdict;
-use crate::policy::outage::attribution::Attribution;
-use crate::policy::outage::attribution::Health;
+use crate::policy::outage::health::Attribution;
+use crate::policy::outage::health::Health;
 use std::time::Duration;
 use std::time::Instant;
 
-/// How many attempts are looked back at.
+/// The number of latest attempts that count.
 const WINDOW: u32 = 50;
-/// How many of them must have found the service away. Attempts that were not made yet count as
-/// served: a handful of failures is no outage.
-const MOST_AWAY: u32 = WINDOW / 2;
-/// How many calls follow a probe that was served, before all may.
+/// The number of failures among them that opens the breaker. Attempts not made yet count as served,
+/// because a few failures are not an outage.
+const AWAY_TO_OPEN: u32 = WINDOW / 2;
+/// The number of trial calls after a served probe.
 const TRIAL: u32 = 5;
-/// How many of these must find the service away for the breaker to open again.
-const MOST_AWAY_IN_TRIAL: u32 = TRIAL.div_ceil(2);
+/// The number of failures among them that opens the breaker again.
+const AWAY_TO_REOPEN: u32 = TRIAL.div_ceil(2);
 /// The wait before the first probe; it doubles with each.
 const FIRST_WAIT: Duration = Duration::from_secs(5);
-/// The longest wait before a probe, its jitter included: the run goes on at most so long after
-/// the service does.
+/// The longest wait before a probe, jitter included. The run continues at most this long after the
+/// service is back.
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
 
 /// Whether a call may go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Passage {
-    /// It may.
+    /// It may go.
     Now,
-    /// Not before then, when one call may probe.
+    /// Not yet: one call may probe at this instant.
     NotBefore(Instant),
-    /// Not before a call that tells how the service is has landed.
-    AfterLanding,
+    /// Not until a call on the wire has shown whether the service works.
+    AfterCompletion,
 }
 
-/// What an answer made of the breaker.
+/// A change of the breaker's state by an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BreakerChange {
-    /// The service is away, or is so still; the next probe may go then.
+    /// The service is away, or still away.
     Opened {
-        /// When.
+        /// The time of the next probe.
         until: Instant,
     },
     /// The service is back.
@@ -51,33 +51,35 @@ pub enum BreakerChange {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum State {
-    /// The service works, as far as anyone knows.
+enum BreakerState {
+    /// The service works, as far as is known.
     Closed,
-    /// It is away; the next probe may go then.
+    /// The service is away; the next probe may go at `until`.
     Open { until: Instant },
-    /// A probe is on its way, which might have gone since then.
+    /// A probe is under way, permitted from `since`.
     Probing { since: Instant },
-    /// A probe was served; a few calls follow it.
-    Trial { begun: u32, present: u32, away: u32 },
+    /// A probe was served; a few trial calls follow it.
+    Trial { begun: u32, served_calls: u32, away: u32 },
 }
 
-/// Watches how attempts end, and holds all back while the service is away.
+/// Counts how attempts end, and permits no calls but probes while the service is away.
 #[derive(Debug, Clone)]
 pub struct Breaker {
-    state: State,
+    state: BreakerState,
     recent: Recent,
     /// The highest number of an attempt so far.
     newest: u64,
-    /// Attempts before this one were sent to a service in another state, and tell nothing.
+    /// The first attempt of the present state; results of earlier ones are outdated.
     from: u64,
     /// The highest number of an attempt that was served.
     served: Option<u64>,
-    /// How many outages there were, and how many probes the present one has had.
+    /// The number of outages so far.
     outages: u32,
+    /// The number of probes in the present outage.
     probes: u32,
-    /// Since when nothing has been served, and since when the present outage lasts.
-    silent_since: Option<Instant>,
+    /// The first failure after the last served call.
+    failing_since: Option<Instant>,
+    /// The beginning of the present outage.
     away_since: Option<Instant>,
 }
 
@@ -88,17 +90,17 @@ impl Default for Breaker {
 }
 
 impl Breaker {
-    /// Returns a closed breaker that knows of no attempt yet.
+    /// Returns a closed breaker without any attempts.
     pub fn new() -> Self {
         Self {
-            state: State::Closed,
+            state: BreakerState::Closed,
             recent: Recent::default(),
             newest: 0,
             from: 0,
             served: None,
             outages: 0,
             probes: 0,
-            silent_since: None,
+            failing_since: None,
             away_since: None,
         }
     }
@@ -106,40 +108,41 @@ impl Breaker {
     /// Asks whether one more call may be begun.
     pub fn ask(&self, now: Instant) -> Passage {
         match self.state {
-            State::Closed => Passage::Now,
-            State::Open { until } if until <= now => Passage::Now,
-            State::Open { until } => Passage::NotBefore(until),
-            State::Trial { begun, .. } if begun < TRIAL => Passage::Now,
-            State::Probing { .. } | State::Trial { .. } => Passage::AfterLanding,
+            BreakerState::Closed => Passage::Now,
+            BreakerState::Open { until } if until <= now => Passage::Now,
+            BreakerState::Open { until } => Passage::NotBefore(until),
+            BreakerState::Trial { begun, .. } if begun < TRIAL => Passage::Now,
+            BreakerState::Probing { .. } | BreakerState::Trial { .. } => Passage::AfterCompletion,
         }
     }
 
-    /// Takes note that the attempt of that number is begun; numbers grow.
+    /// Records the begin of an attempt; numbers must grow.
     pub fn begin(&mut self, number: u64) {
         self.newest = number;
         match &mut self.state {
-            State::Closed | State::Probing { .. } => {}
-            State::Open { until } => {
-                self.state = State::Probing { since: *until };
+            BreakerState::Closed | BreakerState::Probing { .. } => {}
+            BreakerState::Open { until } => {
+                self.state = BreakerState::Probing { since: *until };
                 self.from = number;
             }
-            State::Trial { begun, .. } => *begun += 1,
+            BreakerState::Trial { begun, .. } => *begun += 1,
         }
     }
 
-    /// Takes note that an attempt was taken back before a byte of it left.
+    /// Records that an attempt was withdrawn before a byte of it left.
     pub fn withdraw(&mut self, number: u64) {
         if number < self.from {
             return;
         }
         match &mut self.state {
-            State::Closed | State::Open { .. } => {}
-            State::Probing { since } => self.state = State::Open { until: *since },
-            State::Trial { begun, .. } => *begun = begun.saturating_sub(1),
+            BreakerState::Closed | BreakerState::Open { .. } => {}
+            // Another call takes the probe's turn, without a new wait.
+            BreakerState::Probing { since } => self.state = BreakerState::Open { until: *since },
+            BreakerState::Trial { begun, .. } => *begun = begun.saturating_sub(1),
         }
     }
 
-    /// Takes note of how an attempt ended, with `jitter` drawn evenly from 0 to 1.
+    /// Records how an attempt ended, with `jitter` drawn evenly from 0 to 1.
     pub fn completed(
         &mut self,
         number: u64,
@@ -147,6 +150,7 @@ impl Breaker {
         now: Instant,
         jitter: f64,
     ) -> Option<BreakerChange> {
+        // Before the check below: even an outdated success explains earlier suspects.
         if health == Health::Served {
             self.served = self.served.max(Some(number));
         }
@@ -154,46 +158,47 @@ impl Breaker {
             return None;
         }
         match self.state {
-            State::Closed => self.landed_while_closed(health, now, jitter),
-            State::Open { .. } => None,
-            State::Probing { .. } if health == Health::Away => Some(self.open(now, jitter)),
-            State::Probing { .. } => {
-                self.state = State::Trial { begun: 0, present: 0, away: 0 };
+            BreakerState::Closed => self.completed_while_closed(health, now, jitter),
+            BreakerState::Open { .. } => None,
+            BreakerState::Probing { .. } if health == Health::Away => Some(self.open(now, jitter)),
+            // Not only a served probe: a throttled one was answered by the service, too.
+            BreakerState::Probing { .. } => {
+                self.state = BreakerState::Trial { begun: 0, served_calls: 0, away: 0 };
                 self.from = self.newest + 1;
                 None
             }
-            State::Trial { begun, present, away } => {
+            BreakerState::Trial { begun, served_calls, away } => {
                 let is_away = u32::from(health == Health::Away);
-                let (present, away) = (present + 1 - is_away, away + is_away);
-                self.state = State::Trial { begun, present, away };
-                self.end_trial(present, away, now, jitter)
+                let (served_calls, away) = (served_calls + 1 - is_away, away + is_away);
+                self.state = BreakerState::Trial { begun, served_calls, away };
+                self.end_trial(served_calls, away, now, jitter)
             }
         }
     }
 
-    /// Tells whether an attempt of that number, which has not left, was begun before the service
-    /// was found to be away: it must not be sent.
+    /// Returns whether an unsent attempt was begun before the present outage was detected. Then it
+    /// must not be sent.
     pub fn overtook(&self, number: u64) -> bool {
         number < self.from && self.away_since.is_some()
     }
 
-    /// Returns whose failure the attempt of that number was, which found the service away.
+    /// Attributes the failure of an attempt that found the service away.
     pub fn attribute(&self, number: u64) -> Attribution {
-        if number < self.from || self.state != State::Closed {
+        if number < self.from || self.state != BreakerState::Closed {
             return Attribution::Service;
         }
-        match self.served.is_some_and(|served| served > number) {
-            true => Attribution::Task,
-            false => Attribution::Unknown,
+        // A call with a higher number was sent later, so the service worked after the failure.
+        if self.served.is_some_and(|served| served > number) {
+            return Attribution::Task;
         }
+        Attribution::Unknown
     }
 
-    /// Returns whose failure an attempt with that verdict was, once nothing else is left to send
-    /// that could tell.
+    /// Attributes the failure of an attempt when no other call is left that could show its cause.
     ///
-    /// A service that was reached before and is not reached now is away, for no task has a way
-    /// to it of its own. All else is taken as the task's: a run must not wait at its end for a
-    /// service that works.
+    /// If the service was reached before and cannot be reached now, it is away, because all tasks
+    /// share the same way to it. Any other failure is presumed to be the task's: a run must not
+    /// wait at its end for a service that works.
     pub fn attribute_without_witness(&self, verdict: Verdict) -> Attribution {
         match (verdict, self.served) {
             (Verdict::NeverLeft, Some(_)) => Attribution::Service,
@@ -201,82 +206,83 @@ impl Breaker {
         }
     }
 
-    /// Returns since when the service is away; nothing while the breaker is closed.
+    /// Returns the beginning of the outage; nothing while the breaker is closed.
     pub fn away_since(&self) -> Option<Instant> {
         self.away_since
     }
 
-    /// Returns the number of the present outage, or of the next while there is none.
+    /// Returns the number of the present outage, or of the next one if there is none.
     pub fn outage(&self) -> u32 {
         self.outages + u32::from(self.away_since.is_none())
     }
 
-    /// Returns when an outage that lasts `timeout` shall end the run; nothing while there is none.
+    /// Returns when the present outage, if there is one, will have lasted for `timeout`.
     pub fn outage_ends(&self, timeout: Duration) -> Option<Instant> {
         self.away_since.map(|since| since + timeout)
     }
 
-    fn landed_while_closed(
+    fn completed_while_closed(
         &mut self,
         health: Health,
         now: Instant,
         jitter: f64,
     ) -> Option<BreakerChange> {
         match health {
-            Health::Unsaid => return None,
-            Health::Served => self.silent_since = None,
-            Health::Away => self.silent_since = self.silent_since.or(Some(now)),
+            Health::Unknown => return None,
+            Health::Served => self.failing_since = None,
+            Health::Away => self.failing_since = self.failing_since.or(Some(now)),
         }
         self.recent.push(health);
-        (self.recent.away() >= MOST_AWAY).then(|| self.open(now, jitter))
+        (self.recent.away() >= AWAY_TO_OPEN).then(|| self.open(now, jitter))
     }
 
     fn end_trial(
         &mut self,
-        present: u32,
+        served_calls: u32,
         away: u32,
         now: Instant,
         jitter: f64,
     ) -> Option<BreakerChange> {
-        if away >= MOST_AWAY_IN_TRIAL {
+        if away >= AWAY_TO_REOPEN {
             return Some(self.open(now, jitter));
         }
-        (present + away >= TRIAL).then(|| self.close())
+        (served_calls + away >= TRIAL).then(|| self.close())
     }
 
     fn open(&mut self, now: Instant, jitter: f64) -> BreakerChange {
-        let until = now + wait(self.probes, jitter);
+        let until = now + probe_wait(self.probes, jitter);
         self.outages += u32::from(self.away_since.is_none());
         self.probes += 1;
-        self.away_since = self.away_since.or(self.silent_since).or(Some(now));
-        self.enter(State::Open { until });
+        // An outage begins with its first failure, not with the one that opened the breaker.
+        self.away_since = self.away_since.or(self.failing_since).or(Some(now));
+        self.enter(BreakerState::Open { until });
         BreakerChange::Opened { until }
     }
 
     fn close(&mut self) -> BreakerChange {
         self.probes = 0;
         self.away_since = None;
-        self.enter(State::Closed);
+        self.enter(BreakerState::Closed);
         BreakerChange::Closed
     }
 
-    /// Enters a state of which no attempt so far can tell anything.
-    fn enter(&mut self, state: State) {
+    /// Enters a state about which no earlier attempt has evidence.
+    fn enter(&mut self, state: BreakerState) {
         self.state = state;
         self.from = self.newest + 1;
         self.recent = Recent::default();
-        self.silent_since = None;
+        self.failing_since = None;
     }
 }
 
-/// Returns the wait before a probe: never shorter than its turn, and a tenth longer at most, so
-/// that clients that lost the service together do not come back together.
-fn wait(probes_before: u32, jitter: f64) -> Duration {
+/// Returns the wait before a probe: never shorter than its base, and at most a tenth longer, so that
+/// clients that lost the service together do not come back together.
+fn probe_wait(probes_before: u32, jitter: f64) -> Duration {
     let ceiling = FIRST_WAIT.saturating_mul(1 << probes_before.min(16));
     ceiling.mul_f64(1.0 + jitter / 10.0).min(LONGEST_WAIT)
 }
 
-/// The last attempts: a bit for each, the newest lowest, set where the service was away.
+/// The latest attempts: one bit each, the newest lowest, set if the service was away.
 #[derive(Debug, Clone, Copy, Default)]
 struct Recent(u64);
 

@@ -9,7 +9,7 @@ use crate::policy::simulation::status;
 use crate::task::Outcome;
 use proptest::prelude::*;
 
-/// A breaker with its own idea of time, which numbers the calls.
+/// A breaker with simulated time, which numbers the calls.
 struct Bench {
     breaker: Breaker,
     start: Instant,
@@ -31,16 +31,16 @@ impl Bench {
         self.number
     }
 
-    fn land(&mut self, number: u64, health: Health) -> Option<BreakerChange> {
+    fn complete(&mut self, number: u64, health: Health) -> Option<BreakerChange> {
         self.breaker.completed(number, health, self.now, 0.0)
     }
 
-    /// Makes calls one after the other that all end so, and returns what the last one changed.
+    /// Makes calls one after the other with the same result, and returns the last change.
     fn calls(&mut self, count: usize, health: Health) -> Option<BreakerChange> {
         let mut change = None;
         for _ in 0..count {
             let number = self.begin();
-            change = self.land(number, health);
+            change = self.complete(number, health);
         }
         change
     }
@@ -59,7 +59,7 @@ impl Bench {
 }
 
 #[test]
-fn it_opens_once_half_of_the_last_fifty_found_the_service_away() {
+fn it_opens_when_half_of_the_last_fifty_calls_found_the_service_away() {
     let mut bench = Bench::new();
     bench.calls(100, Health::Served);
     assert_eq!(bench.calls(24, Health::Away), None);
@@ -70,14 +70,14 @@ fn it_opens_once_half_of_the_last_fifty_found_the_service_away() {
 }
 
 #[test]
-fn it_stays_closed_while_less_than_half_do() {
+fn it_stays_closed_while_fewer_than_half_do() {
     let mut bench = Bench::new();
     for _ in 0..100 {
         assert_eq!(bench.calls(12, Health::Away), None);
         assert_eq!(bench.calls(13, Health::Served), None);
     }
     for _ in 0..100 {
-        assert_eq!(bench.calls(1, Health::Unsaid), None);
+        assert_eq!(bench.calls(1, Health::Unknown), None);
     }
 }
 
@@ -85,20 +85,20 @@ fn it_stays_closed_while_less_than_half_do() {
 fn probes_come_after_5_10_20_40_60_and_60_seconds() {
     let mut bench = Bench::opened(0);
     bench.pass(5);
-    for wait in [10, 20, 40, 60, 60] {
+    for probe_wait in [10, 20, 40, 60, 60] {
         let probe = bench.begin();
-        assert_eq!(bench.breaker.ask(bench.now), Passage::AfterLanding);
-        let until = bench.now + Duration::from_secs(wait);
-        assert_eq!(bench.land(probe, Health::Away), Some(BreakerChange::Opened { until }));
+        assert_eq!(bench.breaker.ask(bench.now), Passage::AfterCompletion);
+        let until = bench.now + Duration::from_secs(probe_wait);
+        assert_eq!(bench.complete(probe, Health::Away), Some(BreakerChange::Opened { until }));
         assert_eq!(bench.breaker.ask(until - Duration::from_millis(1)), Passage::NotBefore(until));
-        bench.pass(wait);
+        bench.pass(probe_wait);
     }
 }
 
 #[test]
-fn jitter_makes_a_wait_longer_and_never_longer_than_a_minute() {
+fn jitter_lengthens_a_wait_to_at_most_a_minute() {
     let check = |probes: u32, jitter: f64, millis: u64| {
-        assert_eq!(wait(probes, jitter), Duration::from_millis(millis), "{probes} {jitter}");
+        assert_eq!(probe_wait(probes, jitter), Duration::from_millis(millis), "{probes} {jitter}");
     };
     check(0, 0.0, 5_000);
     check(0, 1.0, 5_500);
@@ -109,25 +109,25 @@ fn jitter_makes_a_wait_longer_and_never_longer_than_a_minute() {
 }
 
 #[test]
-fn a_probe_that_is_served_lets_five_follow_and_those_let_all() {
+fn a_served_probe_permits_five_calls_and_those_permit_all() {
     let mut bench = Bench::opened(0);
     bench.pass(5);
     assert_eq!(bench.calls(1, Health::Served), None);
     let trial: Vec<u64> = (0..5).map(|_| bench.begin()).collect();
-    assert_eq!(bench.breaker.ask(bench.now), Passage::AfterLanding);
+    assert_eq!(bench.breaker.ask(bench.now), Passage::AfterCompletion);
     for &number in &trial[..2] {
-        assert_eq!(bench.land(number, Health::Away), None);
+        assert_eq!(bench.complete(number, Health::Away), None);
     }
     for &number in &trial[2..4] {
-        assert_eq!(bench.land(number, Health::Served), None);
+        assert_eq!(bench.complete(number, Health::Served), None);
     }
-    assert_eq!(bench.land(trial[4], Health::Served), Some(BreakerChange::Closed));
+    assert_eq!(bench.complete(trial[4], Health::Served), Some(BreakerChange::Closed));
     assert_eq!(bench.breaker.ask(bench.now), Passage::Now);
     assert_eq!(bench.calls(24, Health::Away), None, "what was before is forgotten");
 }
 
 #[test]
-fn a_trial_that_fails_opens_it_for_longer() {
+fn a_failed_trial_opens_it_for_longer() {
     let mut bench = Bench::opened(0);
     bench.pass(5);
     bench.calls(1, Health::Served);
@@ -137,15 +137,15 @@ fn a_trial_that_fails_opens_it_for_longer() {
 }
 
 #[test]
-fn a_throttled_probe_shows_that_somebody_is_there() {
+fn a_throttled_probe_shows_that_the_service_works() {
     let mut bench = Bench::opened(0);
     bench.pass(5);
-    bench.calls(1, Health::Unsaid);
+    bench.calls(1, Health::Unknown);
     assert_eq!(bench.calls(5, Health::Served), Some(BreakerChange::Closed));
 }
 
 #[test]
-fn a_probe_that_was_taken_back_leaves_its_turn_to_another() {
+fn a_withdrawn_probe_leaves_its_turn_to_another() {
     let mut bench = Bench::opened(0);
     bench.pass(5);
     let probe = bench.begin();
@@ -158,25 +158,25 @@ fn a_probe_that_was_taken_back_leaves_its_turn_to_another() {
 }
 
 #[test]
-fn calls_from_before_tell_nothing_of_the_present() {
+fn calls_begun_before_the_present_state_are_no_evidence() {
     let mut bench = Bench::new();
     let late: Vec<u64> = (0..40).map(|_| bench.begin()).collect();
     bench.calls(25, Health::Away);
-    assert_eq!(bench.land(late[0], Health::Served), None);
+    assert_eq!(bench.complete(late[0], Health::Served), None);
     bench.pass(5);
     let probe = bench.begin();
-    assert_eq!(bench.land(late[1], Health::Served), None);
-    assert_eq!(bench.breaker.ask(bench.now), Passage::AfterLanding, "the probe is still out");
-    bench.land(probe, Health::Served);
+    assert_eq!(bench.complete(late[1], Health::Served), None);
+    assert_eq!(bench.breaker.ask(bench.now), Passage::AfterCompletion, "the probe is still out");
+    bench.complete(probe, Health::Served);
     bench.calls(5, Health::Served);
     for &number in &late[2..] {
-        assert_eq!(bench.land(number, Health::Away), None);
+        assert_eq!(bench.complete(number, Health::Away), None);
         assert_eq!(bench.breaker.attribute(number), Attribution::Service);
     }
 }
 
 #[test]
-fn an_outage_lasts_from_the_first_of_its_failures_until_all_may_go() {
+fn an_outage_lasts_from_its_first_failure_until_all_calls_may_go() {
     let mut bench = Bench::new();
     let timeout = Duration::from_secs(600);
     bench.calls(10, Health::Served);
@@ -195,7 +195,7 @@ fn an_outage_lasts_from_the_first_of_its_failures_until_all_may_go() {
 }
 
 #[test]
-fn probes_and_outages_are_counted_anew_after_it_closed() {
+fn after_closing_probes_and_outages_are_counted_from_the_start() {
     let mut bench = Bench::opened(0);
     bench.pass(5);
     bench.calls(1, Health::Away);
@@ -209,14 +209,14 @@ fn probes_and_outages_are_counted_anew_after_it_closed() {
 
 proptest! {
     #[test]
-    fn while_it_is_open_one_call_goes_at_a_time_and_none_before_its_turn(
+    fn while_it_is_open_at_most_one_call_goes_at_a_time_and_none_too_early(
         steps in prop::collection::vec((0_u64..20_000, 0_u8..3, 0.0_f64..1.0), 1..300),
     ) {
         let mut bench = Bench::opened(0);
         let mut not_before = bench.start + Duration::from_secs(5);
         let mut probe = None;
-        for (wait, health, jitter) in steps {
-            bench.now += Duration::from_millis(wait);
+        for (probe_wait, health, jitter) in steps {
+            bench.now += Duration::from_millis(probe_wait);
             match (probe, bench.breaker.ask(bench.now)) {
                 (None, Passage::Now) => {
                     prop_assert!(bench.now >= not_before);
@@ -224,7 +224,7 @@ proptest! {
                 }
                 (None, passage) => prop_assert_eq!(passage, Passage::NotBefore(not_before)),
                 (Some(number), passage) => {
-                    prop_assert_eq!(passage, Passage::AfterLanding);
+                    prop_assert_eq!(passage, Passage::AfterCompletion);
                     if health == 0 {
                         let completed = bench.breaker.completed(number, Health::Away, bench.now, jitter);
                         let Some(BreakerChange::Opened { until }) = completed else { panic!() };
@@ -242,7 +242,7 @@ proptest! {
 const SECOND: Duration = Duration::from_secs(1);
 const LATENCY: Duration = Duration::from_millis(20);
 
-/// Answers with refused connections, then with 503, for 90 seconds.
+/// Refuses connections, then answers 503, for 90 seconds.
 fn away_for_90_seconds(begin: Duration) -> impl FnMut(Duration, usize) -> (Answer, Duration) {
     move |at, _| match at.checked_sub(begin) {
         Some(away) if away < 45 * SECOND => (refused(), LATENCY / 10),
@@ -251,7 +251,7 @@ fn away_for_90_seconds(begin: Duration) -> impl FnMut(Duration, usize) -> (Answe
     }
 }
 
-/// Runs through such an outage in mid-run: no task may fail, and little be lost.
+/// Runs through such an outage in mid-run: no task may fail, and little time may be lost.
 fn check_outage(tasks: usize, rate: f64, seed: u64) {
     let begin = Duration::from_secs_f64(tasks as f64 / rate / 2.0).min(30 * SECOND);
     let back = begin + 90 * SECOND;
@@ -281,7 +281,7 @@ fn a_service_that_is_away_for_90_seconds_costs_no_task_and_at_most_150_seconds()
 }
 
 #[test]
-fn an_outage_costs_no_task_where_few_are_left() {
+fn an_outage_fails_no_task_near_the_end_of_a_run() {
     for tasks in 7..40 {
         let mut run = Simulation::new(tasks, "10/s", 7);
         run.run(3_600 * SECOND, &mut away_for_90_seconds(Duration::ZERO));
@@ -296,12 +296,12 @@ fn an_outage_costs_no_task_where_few_are_left() {
 }
 
 #[test]
-fn an_outage_that_comes_upon_tasks_with_one_attempt_left_fails_none_of_them() {
+fn an_outage_fails_no_task_with_one_attempt_left() {
     let mut failures = vec![0; 2_000];
     let mut outage = away_for_90_seconds(10 * SECOND);
     let mut run = Simulation::new(2_000, "100/s", 3);
     run.run(3_600 * SECOND, &mut |at, task| {
-        // Every third task fails three times of its own.
+        // Every third task fails three times by itself.
         if task % 3 == 0 && failures[task] < 3 && at < 10 * SECOND {
             failures[task] += 1;
             return (status(500), LATENCY);
@@ -325,7 +325,7 @@ fn a_minute_of_nothing_but_503_costs_at_most_a_tenth_more_sendings() {
 }
 
 #[test]
-fn one_call_in_ten_failing_at_random_is_no_outage_and_costs_hardly_a_task() {
+fn one_random_failure_in_ten_calls_does_not_look_like_an_outage() {
     for seed in 0..3 {
         let mut random = fastrand::Rng::with_seed(seed);
         let mut run = Simulation::new(10_000, "1000/s", seed);
@@ -340,7 +340,7 @@ fn one_call_in_ten_failing_at_random_is_no_outage_and_costs_hardly_a_task() {
 }
 
 #[test]
-fn tasks_that_fail_by_themselves_are_settled_and_look_like_no_outage() {
+fn bad_tasks_are_settled_and_do_not_look_like_an_outage() {
     let mut run = Simulation::new(2_000, "100/s", 1);
     run.run(3_600 * SECOND, &mut |_, task| match task % 5 {
         0 => (status(504), 10 * LATENCY),

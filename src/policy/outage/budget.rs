@@ -1,37 +1,36 @@
-//! Decides whether the run can afford to send a task again.
+//! The retry budget: decides when a task may be sent again after a failure.
 //!
-//! Holds that the ten seconds before a retry have no more retries in them than one for every five
-//! first attempts, and ten a second on top (as `RetryBudget` of Twitter's Finagle has it). What is
-//! not affordable waits its turn: no task fails for it. Only sendings after a failure are retries
-//! here. What follows a throttled answer costs nothing, for the service's word paces it, and
-//! neither does a probe.
+//! Allows, in any ten seconds, one retry per five first attempts, plus ten a second, like
+//! `RetryBudget` of Twitter's Finagle. A retry beyond the budget waits; no task fails because of it.
+//! Only sendings after a failure count as retries. A sending after a throttled answer is free,
+//! because the service sets its pace, and so is a probe. "Budget": see `docs/GLOSSARY.md`.
 
 use std::time::Duration;
 use std::time::Instant;
 
-/// How many first attempts pay for one retry.
+/// The number of first attempts that pay for one retry.
 const FIRSTS_PER_RETRY: u64 = 5;
-/// How many retries a second are free.
+/// The number of free retries a second.
 const FREE_PER_SECOND: u64 = 10;
-/// How far back attempts count, in seconds.
+/// The number of seconds for which attempts count.
 const MEMORY_SECONDS: u64 = 10;
-/// A bucket counts the attempts of so many milliseconds.
+/// The length of a bucket in milliseconds.
 const BUCKET_MILLIS: u64 = 500;
-/// As many buckets as cover the memory from any instant in the newest of them.
+/// The number of buckets that cover the memory from any instant in the newest of them.
 const BUCKETS: usize = (MEMORY_SECONDS * 1_000 / BUCKET_MILLIS) as usize + 1;
 
 /// Whether a retry may go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RetryPermit {
-    /// It may.
+    /// It may go.
     Now,
-    /// Not before then, unless more first attempts are made meanwhile.
+    /// Not before this instant, unless more first attempts are made meanwhile.
     NotBefore(Instant),
 }
 
-/// What was sent in one span of time.
+/// The attempts of one span of time.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-struct Bucket {
+struct BudgetBucket {
     firsts: u64,
     retries: u64,
 }
@@ -43,7 +42,7 @@ pub struct RetryBudget {
     /// The number of the newest bucket since `start`.
     newest: u64,
     /// A ring: bucket `n` is at `n` modulo the number of buckets.
-    buckets: [Bucket; BUCKETS],
+    buckets: [BudgetBucket; BUCKETS],
     /// The retries in all buckets.
     retries: u64,
     /// The first attempts in all buckets but the oldest, which may reach too far back.
@@ -51,39 +50,40 @@ pub struct RetryBudget {
 }
 
 impl RetryBudget {
-    /// Returns a budget that knows of no attempt yet.
+    /// Returns a budget without any attempts.
     pub fn new(now: Instant) -> Self {
-        let buckets = [Bucket::default(); BUCKETS];
+        let buckets = [BudgetBucket::default(); BUCKETS];
         Self { start: now, newest: 0, buckets, retries: 0, firsts: 0 }
     }
 
-    /// Takes note of the first attempt of a task.
+    /// Counts the first attempt of a task.
     pub fn count_first(&mut self, now: Instant) {
         self.advance(now);
         self.bucket(self.newest).firsts += 1;
         self.firsts += 1;
     }
 
-    /// Takes note of a retry, whether or not it was its turn.
+    /// Counts a retry, whether or not the budget permitted it.
     pub fn count_retry(&mut self, now: Instant) {
         self.advance(now);
         self.bucket(self.newest).retries += 1;
         self.retries += 1;
     }
 
-    /// Asks whether one more retry may go; it counts only once it is counted.
+    /// Asks whether one more retry may go, without counting it.
     pub fn ask(&mut self, now: Instant) -> RetryPermit {
         self.advance(now);
-        match affordable(self.firsts, self.retries) {
-            true => RetryPermit::Now,
-            false => RetryPermit::NotBefore(self.next_turn()),
+        if affordable(self.firsts, self.retries) {
+            return RetryPermit::Now;
         }
+        RetryPermit::NotBefore(self.next_turn())
     }
 
-    /// Forgets the buckets that are too old by now.
+    /// Drops the buckets that are too old.
     fn advance(&mut self, now: Instant) {
         let millis = now.saturating_duration_since(self.start).as_millis();
         let current = u64::try_from(millis).unwrap_or(u64::MAX) / BUCKET_MILLIS;
+        // After a long pause all buckets are empty; the loop below would visit each span of it.
         if current.saturating_sub(self.newest) >= BUCKETS as u64 {
             let start = self.start;
             *self = Self { newest: current, ..Self::new(start) };
@@ -92,15 +92,17 @@ impl RetryBudget {
             self.newest += 1;
             let oldest = std::mem::take(self.bucket(self.newest));
             self.retries -= oldest.retries;
+            // The oldest bucket reaches too far back: its first attempts no longer pay, although
+            // its retries still count. Both errors are on the safe side.
             self.firsts -= self.bucket(self.newest + 1).firsts;
         }
     }
 
-    fn bucket(&mut self, number: u64) -> &mut Bucket {
+    fn bucket(&mut self, number: u64) -> &mut BudgetBucket {
         &mut self.buckets[(number % BUCKETS as u64) as usize]
     }
 
-    /// Returns when the first bucket begins in which a retry is affordable, were nothing sent
+    /// Returns the beginning of the first bucket in which a retry is affordable if nothing is sent
     /// until then.
     fn next_turn(&self) -> Instant {
         let mut later = self.clone();

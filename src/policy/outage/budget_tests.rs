@@ -16,7 +16,7 @@ fn recent(sent: &[Instant], now: Instant) -> usize {
     sent.iter().filter(|&&at| at + Duration::from_secs(10) > now).count()
 }
 
-/// Counts retries until one may not go, and returns how many did.
+/// Counts retries until the budget is used up, and returns their number.
 fn spend_all(budget: &mut RetryBudget, now: Instant) -> usize {
     let mut count = 0;
     while budget.ask(now) == RetryPermit::Now {
@@ -48,7 +48,7 @@ fn five_first_attempts_pay_for_one_retry() {
 }
 
 #[test]
-fn first_attempts_of_more_than_ten_seconds_ago_pay_for_nothing() {
+fn first_attempts_older_than_ten_seconds_pay_for_nothing() {
     let start = origin();
     let mut budget = RetryBudget::new(start);
     (0..500).for_each(|_| budget.count_first(start));
@@ -57,7 +57,7 @@ fn first_attempts_of_more_than_ten_seconds_ago_pay_for_nothing() {
 }
 
 #[test]
-fn retries_that_came_one_by_one_make_room_one_by_one() {
+fn retries_made_one_by_one_expire_one_by_one() {
     let start = origin();
     let mut budget = RetryBudget::new(start);
     for tick in 0..100 {
@@ -78,7 +78,7 @@ fn a_long_pause_forgets_everything() {
 }
 
 #[test]
-fn an_instant_before_the_last_one_is_taken_as_the_last_one() {
+fn an_earlier_instant_counts_as_the_last_one() {
     let start = origin();
     let mut budget = RetryBudget::new(start);
     budget.count_retry(start + millis(5_000));
@@ -88,7 +88,7 @@ fn an_instant_before_the_last_one_is_taken_as_the_last_one() {
 
 proptest! {
     #[test]
-    fn no_ten_seconds_that_end_with_a_retry_hold_more_than_their_first_attempts_pay_for(
+    fn no_ten_seconds_before_a_retry_exceed_the_budget(
         steps in prop::collection::vec((0_u64..700, 0_usize..60, any::<bool>()), 1..120),
     ) {
         let start = origin();
@@ -112,7 +112,7 @@ proptest! {
     }
 
     #[test]
-    fn a_turn_that_was_named_is_kept_and_is_at_most_the_memory_away(
+    fn a_promised_turn_is_kept_and_comes_within_the_memory_and_a_bucket(
         steps in prop::collection::vec((0_u64..2_000, 1_usize..150), 1..40),
     ) {
         let start = origin();

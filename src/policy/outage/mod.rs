@@ -1,11 +1,10 @@
-//! Whether the service is away, whose failure an attempt was, and how many retries it may be sent.
+//! Outages: the breaker, the attribution of failures, and the budget of retries.
 
 mod attribution;
 mod breaker;
 mod budget;
+mod health;
 
-pub use attribution::Attribution;
-pub use attribution::Health;
 pub use attribution::SuspectQueue;
 pub use attribution::WitnessTrust;
 pub use breaker::Breaker;
@@ -13,3 +12,5 @@ pub use breaker::BreakerChange;
 pub use breaker::Passage;
 pub use budget::RetryBudget;
 pub use budget::RetryPermit;
+pub use health::Attribution;
+pub use health::Health;

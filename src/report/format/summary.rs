@@ -3,7 +3,7 @@
 //! 80 columns, and what is nought is left out. Colour only stresses what the words say. All
 //! foreign text is made safe to show.
 
-use crate::policy::Advice;
+use crate::policy::TuningHint;
 use crate::report::ExitStatus;
 use crate::report::format::failure_lines::failures;
 use crate::report::format::next_commands::Hint;
@@ -242,7 +242,7 @@ fn origin(page: &mut TerminalText, label: &str, text: Option<&str>) {
     }
 }
 
-fn advised(page: &mut TerminalText, advice: &[Advice]) {
+fn advised(page: &mut TerminalText, advice: &[TuningHint]) {
     if advice.is_empty() {
         return;
     }
@@ -255,11 +255,11 @@ fn advised(page: &mut TerminalText, advice: &[Advice]) {
 }
 
 /// Says what speaks for an advice.
-pub(crate) fn advice_reason(advice: &Advice) -> &'static str {
+pub(crate) fn advice_reason(advice: &TuningHint) -> &'static str {
     match advice {
-        Advice::LowerRate(_) => "the service throttled: this is what it accepted",
-        Advice::MoreConcurrency(_) => "answers took too long for the rate",
-        Advice::LongerTimeout(_) => "calls that were about to be answered timed out",
+        TuningHint::LowerRate(_) => "the service throttled: this is what it accepted",
+        TuningHint::MoreConcurrency(_) => "answers took too long for the rate",
+        TuningHint::LongerTimeout(_) => "calls that were about to be answered timed out",
     }
 }
 

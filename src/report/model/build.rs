@@ -2,7 +2,7 @@
 //!
 //! Memory does not grow with the number of tasks. What it returns follows from the file alone.
 
-use crate::policy::Advice;
+use crate::policy::TuningHint;
 use crate::report::model::Arrivals;
 use crate::report::model::Calls;
 use crate::report::model::InputPart;
@@ -75,7 +75,7 @@ fn is_changed(report: &Report, what: &str) -> bool {
 /// Takes back what was concluded from settings that did not hold all the time.
 fn drop_advice_for_changed(report: &mut Report) {
     if is_changed(report, "rate") || is_changed(report, "concurrency") {
-        report.advice.retain(|advice| matches!(advice, Advice::LongerTimeout(_)));
+        report.advice.retain(|advice| matches!(advice, TuningHint::LongerTimeout(_)));
     }
 }
 

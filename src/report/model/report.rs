@@ -1,7 +1,7 @@
 //! What a run came to: the one model that every format shows.
 
 use crate::clock::Timestamp;
-use crate::policy::Advice;
+use crate::policy::TuningHint;
 use crate::report::model::ExitStatus;
 use crate::report::model::FailureGroup;
 use crate::report::model::build;
@@ -53,7 +53,7 @@ pub struct Report {
     /// Why tasks are not where the operator wants them, by cause, the most frequent first.
     pub failures: Vec<FailureGroup>,
     /// What would make the next run better, the most important first.
-    pub advice: Vec<Advice>,
+    pub advice: Vec<TuningHint>,
     /// What operators changed while it was under way, in order.
     pub changes: Vec<ChangeRow>,
     /// What stopped it before every task had its outcome, if anything did.

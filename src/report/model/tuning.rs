@@ -1,10 +1,10 @@
 //! Draws from a run's own numbers what would make the next one better.
 //!
-//! Collects the figures; what follows from them is decided by `policy::advice`.
+//! Collects the figures; what follows from them is decided by `policy::tuning_hints`.
 
-use crate::policy::Advice;
 use crate::policy::RunFigures;
-use crate::policy::advice;
+use crate::policy::TuningHint;
+use crate::policy::tuning_hints;
 use crate::report::model::Calls;
 use crate::report::model::active_time::ActiveTime;
 use crate::settings::RunSettings;
@@ -40,8 +40,8 @@ impl Answered {
         worked: &ActiveTime,
         held: Duration,
         settings: &RunSettings,
-    ) -> Vec<Advice> {
-        advice(&RunFigures {
+    ) -> Vec<TuningHint> {
+        tuning_hints(&RunFigures {
             attempts: calls.attempts,
             throttled: calls.throttled,
             timed_out: self.timed_out,

@@ -1,14 +1,14 @@
-//! What becomes of a call: by the ending of the id, else by chance.
+//! How the sandbox treats a call: by the ending of the id, otherwise at random.
 //!
-//! Pure: the roll is an argument. Knows neither HTTP nor the state of any task.
+//! Pure: the random number is an argument. Knows neither HTTP nor the state of any batch task.
 
-use crate::sandbox::SandboxSettings;
-use crate::sandbox::faults::fault::Fault;
+use crate::sandbox::faults::fault::ServiceFault;
+use crate::sandbox::settings::SandboxSettings;
 
-/// How an id always behaves, told by what follows its last `-`.
+/// How calls of an id are always treated, by the word after its last `-`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Habit {
-    /// As chance will have it.
+    /// No such word: at random.
     Plain,
     /// `-partial`: some sub-tasks fail.
     Partial,
@@ -18,32 +18,32 @@ pub(crate) enum Habit {
     Refused,
     /// `-missing`: no such task.
     Missing,
-    /// `-slow`: right, but late.
+    /// `-slow`: carried out, answered late.
     Slow,
-    /// `-drop`: carried out, the connection reset.
+    /// `-drop`: carried out, then the connection is reset.
     Drop,
     /// `-silent`: carried out, never answered.
     Silent,
     /// `-flaky`: the first call of each command fails.
     Flaky,
-    /// `-garbled`: carried out, the answer unreadable.
+    /// `-garbled`: carried out, with an unreadable answer.
     Garbled,
-    /// `-stuck`: carried out, and on its way for ever.
+    /// `-stuck`: carried out, but its sub-tasks never reach the new state.
     Stuck,
-    /// `-throttled`: the first call of each command is one too many.
+    /// `-throttled`: the first call of each command is throttled.
     Throttled,
 }
 
-/// What becomes of one call.
+/// How one call is treated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum CallBehaviour {
-    /// It is carried out, whether or not the client gets to know.
-    CarriedOut(Failures, Delivery),
+    /// It is carried out, whether or not the client learns of it.
+    CarriedOut(Failures, ResponseDelivery),
     /// The service answers with an error and does nothing.
-    Faulted(Fault),
-    /// The service fails for a reason that is still to be drawn, and does nothing.
+    Faulted(ServiceFault),
+    /// The service answers with a random error and does nothing.
     FaultedByChance,
-    /// One request too many.
+    /// The gateway throttles it.
     Throttled,
 }
 
@@ -52,28 +52,28 @@ pub(crate) enum CallBehaviour {
 pub(crate) enum Failures {
     /// None of them.
     None,
-    /// At least one; where there are two or more, not all.
+    /// At least one; not all, if there are two or more.
     Some,
     /// All of them.
     All,
 }
 
-/// How the answer to a call that was carried out reaches the client.
+/// How the client receives the answer to a call that was carried out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Delivery {
-    /// As it should.
+pub(crate) enum ResponseDelivery {
+    /// Normally.
     Prompt,
     /// Late.
     Late,
-    /// As a page that is no JSON.
+    /// As a page that is not JSON.
     Garbled,
-    /// Not: the connection is reset.
+    /// Not at all: the connection is reset.
     Dropped,
-    /// Not: nothing comes.
+    /// Not at all: there is no answer.
     Silent,
 }
 
-/// The shares of calls that chance spoils.
+/// The shares of calls with random faults.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Shares {
     drop: f64,
@@ -82,8 +82,8 @@ pub(crate) struct Shares {
 }
 
 impl Habit {
-    /// Tells the habit of an id.
-    pub(crate) fn of(id: &str) -> Self {
+    /// Returns the habit of an id.
+    pub(crate) fn from_id(id: &str) -> Self {
         match id.rsplit_once('-').map(|(_, ending)| ending) {
             Some("partial") => Self::Partial,
             Some("failed") => Self::Failed,
@@ -100,46 +100,48 @@ impl Habit {
         }
     }
 
-    /// Returns what becomes of the `number`-th call of a command, counted from 1.
+    /// Returns how the `number`-th call of a command, counted from 1, is treated.
     ///
-    /// The share is a roll between 0 and 1; it matters only to plain ids.
-    pub(crate) fn fate(self, number: u32, shares: Shares, share: f64) -> CallBehaviour {
+    /// `share` is a random number from 0 to 1; only plain ids use it.
+    pub(crate) fn behaviour(self, number: u32, shares: Shares, share: f64) -> CallBehaviour {
         let well = |delivery| CallBehaviour::CarriedOut(Failures::None, delivery);
         match self {
-            Self::Plain => shares.fate(share),
-            Self::Partial => CallBehaviour::CarriedOut(Failures::Some, Delivery::Prompt),
-            Self::Failed => CallBehaviour::CarriedOut(Failures::All, Delivery::Prompt),
-            Self::Refused => CallBehaviour::Faulted(Fault::NotAllowed),
-            Self::Missing => CallBehaviour::Faulted(Fault::NoSuchTask),
-            Self::Slow => well(Delivery::Late),
-            Self::Drop => well(Delivery::Dropped),
-            Self::Silent => well(Delivery::Silent),
-            Self::Garbled => well(Delivery::Garbled),
-            Self::Flaky if number == 1 => CallBehaviour::Faulted(Fault::Downstream),
+            Self::Plain => shares.behaviour(share),
+            Self::Partial => CallBehaviour::CarriedOut(Failures::Some, ResponseDelivery::Prompt),
+            Self::Failed => CallBehaviour::CarriedOut(Failures::All, ResponseDelivery::Prompt),
+            Self::Refused => CallBehaviour::Faulted(ServiceFault::NotAllowed),
+            Self::Missing => CallBehaviour::Faulted(ServiceFault::NoSuchTask),
+            Self::Slow => well(ResponseDelivery::Late),
+            Self::Drop => well(ResponseDelivery::Dropped),
+            Self::Silent => well(ResponseDelivery::Silent),
+            Self::Garbled => well(ResponseDelivery::Garbled),
+            // Only the first call: a client that retries must succeed in the end.
+            Self::Flaky if number == 1 => CallBehaviour::Faulted(ServiceFault::Downstream),
             Self::Throttled if number == 1 => CallBehaviour::Throttled,
-            Self::Flaky | Self::Throttled | Self::Stuck => well(Delivery::Prompt),
+            Self::Flaky | Self::Throttled | Self::Stuck => well(ResponseDelivery::Prompt),
         }
     }
 }
 
 impl Shares {
-    /// Takes the shares from the settings, where they have been checked.
-    pub(crate) const fn of(settings: &SandboxSettings) -> Self {
+    /// Returns the shares of the settings, which have been checked.
+    pub(crate) const fn from_settings(settings: &SandboxSettings) -> Self {
         Self { drop: settings.drop, fail: settings.fail, partial: settings.partial }
     }
 
-    /// Returns what becomes of a call of a plain id.
-    fn fate(self, share: f64) -> CallBehaviour {
+    /// Returns how a call of a plain id is treated.
+    fn behaviour(self, share: f64) -> CallBehaviour {
+        // The shares lie side by side on the line from 0 to 1, so that each has its exact size.
         if share < self.drop {
-            return CallBehaviour::CarriedOut(Failures::None, Delivery::Dropped);
+            return CallBehaviour::CarriedOut(Failures::None, ResponseDelivery::Dropped);
         }
         if share < self.drop + self.fail {
             return CallBehaviour::FaultedByChance;
         }
         if share < self.drop + self.fail + self.partial {
-            return CallBehaviour::CarriedOut(Failures::Some, Delivery::Prompt);
+            return CallBehaviour::CarriedOut(Failures::Some, ResponseDelivery::Prompt);
         }
-        CallBehaviour::CarriedOut(Failures::None, Delivery::Prompt)
+        CallBehaviour::CarriedOut(Failures::None, ResponseDelivery::Prompt)
     }
 }
 
@@ -148,30 +150,30 @@ mod tests {
     use super::*;
 
     const NO_FAULTS: Shares = Shares { drop: 0.0, fail: 0.0, partial: 0.0 };
-    const WELL: CallBehaviour = CallBehaviour::CarriedOut(Failures::None, Delivery::Prompt);
+    const WELL: CallBehaviour = CallBehaviour::CarriedOut(Failures::None, ResponseDelivery::Prompt);
 
     fn check(id: &str, number: u32, expected: CallBehaviour) {
-        assert_eq!(Habit::of(id).fate(number, NO_FAULTS, 0.0), expected, "{id}");
+        assert_eq!(Habit::from_id(id).behaviour(number, NO_FAULTS, 0.0), expected, "{id}");
     }
 
     #[test]
-    fn the_ending_of_an_id_decides() {
+    fn the_ending_of_an_id_selects_the_behaviour() {
         let carried_out = |delivery| CallBehaviour::CarriedOut(Failures::None, delivery);
-        let some = CallBehaviour::CarriedOut(Failures::Some, Delivery::Prompt);
+        let some = CallBehaviour::CarriedOut(Failures::Some, ResponseDelivery::Prompt);
         check("gate-partial", 1, some);
-        check("gate-failed", 1, CallBehaviour::CarriedOut(Failures::All, Delivery::Prompt));
-        check("gate-refused", 1, CallBehaviour::Faulted(Fault::NotAllowed));
-        check("gate-missing", 1, CallBehaviour::Faulted(Fault::NoSuchTask));
-        check("gate-slow", 1, carried_out(Delivery::Late));
-        check("gate-drop", 1, carried_out(Delivery::Dropped));
-        check("gate-silent", 1, carried_out(Delivery::Silent));
-        check("gate-garbled", 1, carried_out(Delivery::Garbled));
+        check("gate-failed", 1, CallBehaviour::CarriedOut(Failures::All, ResponseDelivery::Prompt));
+        check("gate-refused", 1, CallBehaviour::Faulted(ServiceFault::NotAllowed));
+        check("gate-missing", 1, CallBehaviour::Faulted(ServiceFault::NoSuchTask));
+        check("gate-slow", 1, carried_out(ResponseDelivery::Late));
+        check("gate-drop", 1, carried_out(ResponseDelivery::Dropped));
+        check("gate-silent", 1, carried_out(ResponseDelivery::Silent));
+        check("gate-garbled", 1, carried_out(ResponseDelivery::Garbled));
         check("gate-stuck", 1, WELL);
     }
 
     #[test]
     fn flaky_and_throttled_ids_fail_once() {
-        check("gate-flaky", 1, CallBehaviour::Faulted(Fault::Downstream));
+        check("gate-flaky", 1, CallBehaviour::Faulted(ServiceFault::Downstream));
         check("gate-flaky", 2, WELL);
         check("gate-throttled", 1, CallBehaviour::Throttled);
         check("gate-throttled", 2, WELL);
@@ -186,10 +188,10 @@ mod tests {
     }
 
     #[test]
-    fn shares_stand_side_by_side_and_never_overlap() {
+    fn shares_never_overlap() {
         let shares = Shares { drop: 0.1, fail: 0.2, partial: 0.3 };
-        let dropped = CallBehaviour::CarriedOut(Failures::None, Delivery::Dropped);
-        let partial = CallBehaviour::CarriedOut(Failures::Some, Delivery::Prompt);
+        let dropped = CallBehaviour::CarriedOut(Failures::None, ResponseDelivery::Dropped);
+        let partial = CallBehaviour::CarriedOut(Failures::Some, ResponseDelivery::Prompt);
         let expected = [
             (0.05, dropped),
             (0.15, CallBehaviour::FaultedByChance),
@@ -199,13 +201,13 @@ mod tests {
             (0.61, WELL),
             (0.99, WELL),
         ];
-        for (share, fate) in expected {
-            assert_eq!(Habit::Plain.fate(1, shares, share), fate, "{share}");
+        for (share, behaviour) in expected {
+            assert_eq!(Habit::Plain.behaviour(1, shares, share), behaviour, "{share}");
         }
     }
 
     #[test]
-    fn without_shares_chance_spoils_nothing() {
-        assert_eq!(NO_FAULTS.fate(0.0), WELL);
+    fn without_shares_there_are_no_faults() {
+        assert_eq!(NO_FAULTS.behaviour(0.0), WELL);
     }
 }

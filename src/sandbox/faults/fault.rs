@@ -1,33 +1,34 @@
-//! The errors of the service itself, with all six fields of its error body.
+//! The errors of the simulated service, with all six fields of its error body.
 //!
-//! Restated from the service's documentation, not from the client's reading of it.
+//! Written from the service's documentation, not from the client's parser, so that a mistake in
+//! one is not repeated in the other.
 
-use crate::sandbox::http::Answer;
+use crate::sandbox::http::HttpResponse;
 use hyper::StatusCode;
 use serde::Serialize;
 
-/// An error that the service answers with; nothing was carried out.
+/// An error of the service; the command was not carried out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Fault {
-    /// A part of the request does not match its pattern.
+pub(crate) enum ServiceFault {
+    /// A parameter of the request does not match its pattern.
     InvalidParameter(&'static str),
-    /// There is no task of that id.
+    /// There is no task with this id.
     NoSuchTask,
-    /// The service is in no mood to tell more.
+    /// An internal error without details.
     Internal,
-    /// Something behind the service failed.
+    /// A service behind this one failed.
     Downstream,
-    /// The operation is not allowed, which the service calls a 500.
+    /// The operation is not allowed; the service really answers with 500.
     NotAllowed,
-    /// The call of the service to IAM failed.
+    /// The service could not reach IAM.
     IamUnreachable,
-    /// No more tasks may run. The code has seven digits at the service, too.
+    /// The maximum number of tasks is running. Its code has only seven digits, as at the service.
     QuotaReached,
 }
 
-/// The six fields.
+/// The error body.
 #[derive(Serialize)]
-struct Body<'a> {
+struct FaultBody<'a> {
     error_code: &'a str,
     error_msg: String,
     detail: &'a str,
@@ -36,8 +37,8 @@ struct Body<'a> {
     advice: &'a str,
 }
 
-impl Fault {
-    /// The faults that strike by chance.
+impl ServiceFault {
+    /// The faults that are drawn at random.
     pub(crate) const BY_CHANCE: [Self; 5] = [
         Self::Internal,
         Self::Downstream,
@@ -46,7 +47,7 @@ impl Fault {
         Self::QuotaReached,
     ];
 
-    /// Returns the status it comes with.
+    /// Returns the HTTP status.
     pub(crate) const fn status(self) -> StatusCode {
         match self {
             Self::InvalidParameter(_) | Self::NoSuchTask | Self::QuotaReached => {
@@ -58,7 +59,7 @@ impl Fault {
         }
     }
 
-    /// Returns its code.
+    /// Returns the error code.
     pub(crate) const fn code(self) -> &'static str {
         match self {
             Self::InvalidParameter(_) => "VIAS.00010001",
@@ -104,8 +105,8 @@ impl Fault {
         }
     }
 
-    /// Returns the answer that tells of it.
-    pub(crate) fn answer(self) -> Answer {
+    /// Returns the response with this fault.
+    pub(crate) fn response(self) -> HttpResponse {
         let (reason, advice) = self.explanation();
         let params = match self {
             Self::InvalidParameter(name) => vec![name],
@@ -116,7 +117,7 @@ impl Fault {
             | Self::IamUnreachable
             | Self::QuotaReached => Vec::new(),
         };
-        let body = Body {
+        let body = FaultBody {
             error_code: self.code(),
             error_msg: self.message(),
             detail: reason,
@@ -124,7 +125,7 @@ impl Fault {
             reason,
             advice,
         };
-        Answer::json(self.status(), &body)
+        HttpResponse::json(self.status(), &body)
     }
 }
 
@@ -132,10 +133,10 @@ impl Fault {
 mod tests {
     use super::*;
 
-    fn check(fault: Fault, status: u16, code: &str) {
-        let answer = fault.answer();
-        let body = answer.body();
-        assert_eq!(answer.status().as_u16(), status, "{fault:?}");
+    fn check(fault: ServiceFault, status: u16, code: &str) {
+        let response = fault.response();
+        let body = response.body();
+        assert_eq!(response.status().as_u16(), status, "{fault:?}");
         assert_eq!(body["error_code"], code);
         for field in ["error_msg", "detail", "reason", "advice"] {
             assert!(!body[field].as_str().unwrap().is_empty(), "{field}");
@@ -146,18 +147,18 @@ mod tests {
 
     #[test]
     fn every_fault_has_all_six_fields() {
-        check(Fault::InvalidParameter("id"), 400, "VIAS.00010001");
-        check(Fault::NoSuchTask, 400, "VIAS.00010008");
-        check(Fault::Internal, 500, "VIAS.00010006");
-        check(Fault::Downstream, 500, "VIAS.00010009");
-        check(Fault::NotAllowed, 500, "VIAS.00010012");
-        check(Fault::IamUnreachable, 500, "VIAS.00010037");
-        check(Fault::QuotaReached, 400, "VIAS.0010048");
+        check(ServiceFault::InvalidParameter("id"), 400, "VIAS.00010001");
+        check(ServiceFault::NoSuchTask, 400, "VIAS.00010008");
+        check(ServiceFault::Internal, 500, "VIAS.00010006");
+        check(ServiceFault::Downstream, 500, "VIAS.00010009");
+        check(ServiceFault::NotAllowed, 500, "VIAS.00010012");
+        check(ServiceFault::IamUnreachable, 500, "VIAS.00010037");
+        check(ServiceFault::QuotaReached, 400, "VIAS.0010048");
     }
 
     #[test]
     fn an_invalid_parameter_is_named() {
-        let body = Fault::InvalidParameter("page_size").answer().body();
+        let body = ServiceFault::InvalidParameter("page_size").response().body();
         assert_eq!(body["error_msg"], "Invalid parameter: page_size.");
         assert_eq!(body["params"][0], "page_size");
     }

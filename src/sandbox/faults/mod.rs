@@ -1,4 +1,4 @@
-//! The faults that the simulated service makes, all drawn from one seed.
+//! The faults of the simulated service, all drawn from one seed.
 
 mod behaviour;
 mod fault;
@@ -6,11 +6,11 @@ mod seeded_random;
 mod throttle;
 
 pub(crate) use behaviour::CallBehaviour;
-pub(crate) use behaviour::Delivery;
 pub(crate) use behaviour::Failures;
 pub(crate) use behaviour::Habit;
+pub(crate) use behaviour::ResponseDelivery;
 pub(crate) use behaviour::Shares;
-pub(crate) use fault::Fault;
+pub(crate) use fault::ServiceFault;
 pub(crate) use seeded_random::Question;
 pub(crate) use seeded_random::Roll;
 pub(crate) use seeded_random::SeededRandom;

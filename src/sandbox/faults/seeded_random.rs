@@ -1,83 +1,84 @@
-//! All chance of the sandbox: numbers that follow from the seed and from what they are for.
+//! The sandbox's random numbers: each follows from the seed and its purpose.
 //!
-//! Nothing is drawn from a sequence, so a result never depends on the order in which requests
-//! arrive. The hash is fixed here: the same seed means the same faults in every version and on
-//! every machine, which `std`'s hasher does not promise.
+//! They are hashes, not a sequence, so a result never depends on the order in which requests
+//! arrive. The hash is fixed here: the same seed gives the same faults in every version and on every
+//! machine, which the hasher of `std` does not promise.
 
-/// What a roll decides; rolls for different questions are independent of each other.
+/// The purpose of a random number; numbers for different purposes are independent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Question {
-    /// How many sub-tasks a batch task has.
+    /// The number of sub-tasks of a batch task.
     Size,
-    /// Which group of cameras it watches.
+    /// Its group of cameras.
     Group,
-    /// When it was created.
+    /// Its time of creation.
     Age,
-    /// What becomes of a call.
+    /// The treatment of a call.
     CallBehaviour,
-    /// Which error the service answers with.
+    /// The error of a failed call.
     Fault,
-    /// How many sub-tasks fail.
+    /// The number of failed sub-tasks.
     Failures,
-    /// How long the answer takes.
+    /// The latency of a response.
     Latency,
-    /// How a request is named.
+    /// The id of a request.
     RequestId,
-    /// How a token is named.
+    /// The text of a token.
     Token,
-    /// Whether it runs at first.
+    /// Whether a batch task runs at the start.
     Running,
-    /// Whether it never arrives where it is sent.
+    /// Whether a batch task never reaches its new state.
     Stuck,
 }
 
-/// Answers questions by hash.
+/// A source of random numbers by hashing.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct SeededRandom {
     seed: u64,
 }
 
-/// The answer to one question: 64 even bits.
+/// One random number: 64 evenly distributed bits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Roll(u64);
 
 impl SeededRandom {
-    /// Returns the dice of a seed.
+    /// Returns the source for a seed.
     pub(crate) const fn new(seed: u64) -> Self {
         Self { seed: mix(seed) }
     }
 
-    /// Answers a question about a numbered thing; different numbers get different rolls.
+    /// Returns the random number for a purpose and a number; different numbers give different rolls.
     pub(crate) const fn roll(self, question: Question, number: u64) -> Roll {
-        let asked = mix(self.seed ^ (question as u64 + 1));
-        Roll(mix(asked ^ number))
+        let purpose = mix(self.seed ^ (question as u64 + 1));
+        Roll(mix(purpose ^ number))
     }
 
-    /// Answers a question about a named thing.
+    /// Returns the random number for a purpose and a name.
     pub(crate) fn roll_for(self, question: Question, name: &str) -> Roll {
         self.roll(question, key(name))
     }
 }
 
 impl Roll {
-    /// Returns the roll as it is.
+    /// Returns all bits.
     pub(crate) const fn bits(self) -> u64 {
         self.0
     }
 
-    /// Returns the roll as a share of one, 1 excluded.
+    /// Returns a number from 0 to 1, without 1 itself.
     pub(crate) fn share(self) -> f64 {
+        // A double has 53 bits of precision; more would round some results up to 1.
         (self.0 >> 11) as f64 / (1_u64 << 53) as f64
     }
 
-    /// Returns a number from 0 to `bound`, which is excluded.
+    /// Returns a number from 0 to `bound`, without `bound` itself.
     pub(crate) const fn below(self, bound: u64) -> u64 {
-        // The high half of the product is even without a division.
+        // Lemire's method: the high half of the product is evenly distributed, without a division.
         ((self.0 as u128 * bound as u128) >> 64) as u64
     }
 }
 
-/// Returns the number of the n-th call of a thing, to ask questions about that call alone.
+/// Returns the key of the n-th call of a name, for random numbers of that call only.
 pub(crate) fn call_key(name: &str, kind: u64, number: u32) -> u64 {
     mix(key(name) ^ (kind << 32 | u64::from(number)))
 }
@@ -88,7 +89,7 @@ fn key(name: &str) -> u64 {
     name.bytes().fold(0xcbf2_9ce4_8422_2325, step)
 }
 
-/// Spreads each bit over all bits; one to one (the finaliser of splitmix64).
+/// Mixes all bits, one to one (the finaliser of splitmix64).
 const fn mix(value: u64) -> u64 {
     let value = value.wrapping_add(0x9e37_79b9_7f4a_7c15);
     let value = (value ^ (value >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -111,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn questions_names_and_seeds_are_independent() {
+    fn purposes_names_and_seeds_are_independent() {
         let roll = SeededRandom::new(1).roll_for(Question::CallBehaviour, "gate-1");
         assert_ne!(roll, SeededRandom::new(2).roll_for(Question::CallBehaviour, "gate-1"));
         assert_ne!(roll, SeededRandom::new(1).roll_for(Question::Size, "gate-1"));
@@ -121,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn rolls_stay_within_their_bounds_and_reach_both_ends() {
+    fn rolls_reach_both_ends_of_their_bounds() {
         assert_eq!(Roll(0).below(8), 0);
         assert_eq!(Roll(u64::MAX).below(8), 7);
         assert!(Roll(0).share() <= 0.0);

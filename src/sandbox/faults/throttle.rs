@@ -1,31 +1,31 @@
-//! The gateway's throttling: at most so many requests within a sliding window.
+//! The gateway's throttling: a maximum number of requests in a sliding window.
 //!
-//! Refused requests count as well, as they do at the real gateway: who goes on sending above the
-//! limit stays refused. Keeps the last `count` arrivals and nothing else.
+//! Refused requests count as well, as at the real gateway: a client that keeps sending above the
+//! limit stays refused. Only the last `count` arrivals are kept.
 
 use crate::clock::Instant;
-use crate::sandbox::Limit;
+use crate::sandbox::settings::SandboxLimit;
 use std::collections::VecDeque;
 
 /// Counts arrivals against one limit.
 #[derive(Debug)]
 pub(crate) struct Throttle {
-    limit: Limit,
+    limit: SandboxLimit,
     arrivals: VecDeque<Instant>,
 }
 
 impl Throttle {
-    /// Returns a throttle that has seen nothing yet.
-    pub(crate) fn new(limit: Limit) -> Self {
+    /// Returns a throttle without any requests.
+    pub(crate) fn new(limit: SandboxLimit) -> Self {
         Self { limit, arrivals: VecDeque::new() }
     }
 
-    /// Returns the limit it holds.
-    pub(crate) const fn limit(&self) -> Limit {
+    /// Returns the limit.
+    pub(crate) const fn limit(&self) -> SandboxLimit {
         self.limit
     }
 
-    /// Takes note of a request and tells whether it is within the limit.
+    /// Counts a request, and returns whether it is within the limit.
     pub(crate) fn admits(&mut self, now: Instant) -> bool {
         let count = self.limit.count as usize;
         if self.arrivals.len() < count {
@@ -35,6 +35,7 @@ impl Throttle {
         let Some(oldest) = self.arrivals.pop_front() else {
             return false;
         };
+        // Pushed even if it is refused, because refused requests count as well.
         self.arrivals.push_back(now);
         now.duration_since(oldest) >= self.limit.window
     }
@@ -46,11 +47,11 @@ mod tests {
     use crate::clock::Clock;
     use std::time::Duration;
 
-    /// Sends requests at these milliseconds and compares which of them are admitted.
+    /// Sends requests at the given milliseconds and checks which of them are admitted.
     fn check(count: u32, window_ms: u64, arrivals_and_admissions: &[(u64, bool)]) {
         let start = Clock::start().instant();
         let window = Duration::from_millis(window_ms);
-        let mut throttle = Throttle::new(Limit { count, window });
+        let mut throttle = Throttle::new(SandboxLimit { count, window });
         for &(millis, expected) in arrivals_and_admissions {
             let now = start + Duration::from_millis(millis);
             assert_eq!(throttle.admits(now), expected, "at {millis} ms");
@@ -72,7 +73,7 @@ mod tests {
     }
 
     #[test]
-    fn a_limit_of_none_admits_nothing() {
+    fn a_limit_of_zero_admits_nothing() {
         check(0, 1000, &[(0, false), (5000, false)]);
     }
 }

@@ -1,7 +1,7 @@
-//! One connection: HTTP/1.1 over a socket, and the reset that a dropped request calls for.
+//! One connection: HTTP/1.1 over a socket, with a reset for dropped requests.
 //!
-//! The reset is why this speaks to hyper itself: a framework above it would answer whatever the
-//! handler returned, or close in good order.
+//! It uses hyper directly because of the reset: a framework above it would send a response whatever
+//! the handler returned, or close the connection in order.
 
 use crate::sandbox::service::Service;
 use hyper::server::conn::http1;
@@ -12,9 +12,9 @@ use tokio::net::TcpStream;
 
 /// Serves one connection until the client closes it or a request is dropped.
 ///
-/// Dropped halfway, the connection closes with whatever is on it.
+/// Dropping the future closes the connection.
 pub(crate) async fn serve(stream: TcpStream, service: Arc<Service>) {
-    // An answer is one small write; to hold it back for more would only cost time.
+    // A response is one small write: Nagle's algorithm would only delay it.
     if stream.set_nodelay(true).is_err() {
         return;
     }
@@ -26,14 +26,14 @@ pub(crate) async fn serve(stream: TcpStream, service: Arc<Service>) {
         .header_read_timeout(None)
         .serve_connection(TokioIo::new(stream), respond);
     let ended = (&mut connection).await;
-    // Other errors are the client's: it went away, or spoke no HTTP.
+    // Other errors are caused by the client: it closed the connection, or did not speak HTTP.
     if ended.is_err_and(|error| error.is_user()) {
         reset(&connection.into_parts().io.into_inner());
     }
 }
 
-/// Makes the socket close with a reset, at once and without what is still to be sent.
+/// Makes the socket close with a reset, at once and without sending the rest.
 fn reset(stream: &TcpStream) {
-    // Where it fails, the connection still ends without an answer.
+    // If this fails, the connection still ends without a response.
     let _ = stream.set_zero_linger();
 }

@@ -1,16 +1,16 @@
 //! The gateway in front of the service: unknown paths, credentials, throttling.
 //!
-//! What it refuses, the service never sees: such a request adopts no task and counts as no call.
+//! A refused request never reaches the service: it adds no batch task and counts as no call.
 
 use crate::clock::Clock;
 use crate::clock::Instant;
-use crate::sandbox::Auth;
-use crate::sandbox::Limit;
-use crate::sandbox::SandboxSettings;
 use crate::sandbox::faults::Throttle;
-use crate::sandbox::http::response::Answer;
+use crate::sandbox::http::response::HttpResponse;
 use crate::sandbox::http::signature::Flaw;
-use crate::sandbox::http::signature::Key;
+use crate::sandbox::http::signature::SandboxKey;
+use crate::sandbox::settings::SandboxAuth;
+use crate::sandbox::settings::SandboxLimit;
+use crate::sandbox::settings::SandboxSettings;
 use hyper::StatusCode;
 use hyper::header::HeaderValue;
 use hyper::header::RETRY_AFTER;
@@ -19,19 +19,19 @@ use serde::Serialize;
 use std::collections::HashMap;
 use std::time::Duration;
 
-/// What the gateway says of an operation it does not know.
+/// The gateway's message for an unknown operation.
 const UNKNOWN_API: &str = "The API does not exist or has not been published in the environment";
 
-/// The limit that an id ending in `-throttled` is told of where the settings have none: the
-/// gateway's usual one, which slows down nobody who keeps within it.
-const SOME_LIMIT: Limit = Limit { count: 200, window: Duration::from_secs(1) };
+/// The limit in the answer to an id ending in `-throttled` if the settings have none. It is the
+/// gateway's usual one, so a client that adapts to it is hardly slowed down.
+const SOME_LIMIT: SandboxLimit = SandboxLimit { count: 200, window: Duration::from_secs(1) };
 
 /// Decides which requests reach the service.
 #[derive(Debug)]
 pub(crate) struct Gateway {
     clock: Clock,
-    auth: Auth,
-    key: Key,
+    auth: SandboxAuth,
+    key: SandboxKey,
     token: Option<String>,
     issued: HashMap<String, Instant>,
     throttle: Option<Throttle>,
@@ -41,31 +41,31 @@ pub(crate) struct Gateway {
 /// Why the gateway refused a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Refusal {
-    /// No such operation.
+    /// The operation is unknown.
     UnknownApi,
-    /// No token came with it.
+    /// The token is missing.
     TokenMissing,
-    /// The token is not one of ours.
+    /// The token is unknown.
     TokenWrong,
-    /// The token is past its life.
+    /// The token has expired.
     TokenExpired {
-        /// When that ended, as IAM writes times.
+        /// The time at which it expired, in IAM's format.
         expires_at: String,
     },
-    /// The signature is not good.
+    /// The signature is invalid.
     Signature(Flaw),
-    /// Too many requests.
+    /// There were too many requests.
     Throttled {
         /// The limit.
-        limit: Limit,
-        /// The `Retry-After` to send along.
+        limit: SandboxLimit,
+        /// The value for `Retry-After`.
         retry_after: Option<Duration>,
     },
 }
 
 /// The gateway's error body.
 #[derive(Serialize)]
-struct Body<'a> {
+struct GatewayErrorBody<'a> {
     error_msg: &'a str,
     error_code: &'a str,
     request_id: &'a str,
@@ -77,7 +77,7 @@ impl Gateway {
         Self {
             clock,
             auth: settings.auth,
-            key: key_of(settings, clock),
+            key: access_key(settings, clock),
             token: settings.token.clone(),
             issued: HashMap::new(),
             throttle: settings.limit.map(Throttle::new),
@@ -85,13 +85,14 @@ impl Gateway {
         }
     }
 
-    /// Takes note of a token that a login gave out.
+    /// Records a token that a login issued.
     pub(crate) fn issue(&mut self, token: String, expires: Instant) {
         self.issued.insert(token, expires);
     }
 
     /// Decides whether a request to the service may pass.
     pub(crate) fn admit(&mut self, head: &Parts, body: &[u8], now: Instant) -> Result<(), Refusal> {
+        // Only authorised requests count for the limit: without credentials there is no user to count.
         self.authorise(head, body, now)?;
         let throttle = self.throttle.as_mut();
         if throttle.is_none_or(|throttle| throttle.admits(now)) {
@@ -100,7 +101,7 @@ impl Gateway {
         Err(self.throttled())
     }
 
-    /// Returns a refusal for too many requests, whether or not there were.
+    /// Returns a refusal for too many requests, whatever their number.
     pub(crate) fn throttled(&self) -> Refusal {
         Refusal::Throttled {
             limit: self.throttle.as_ref().map_or(SOME_LIMIT, Throttle::limit),
@@ -108,7 +109,7 @@ impl Gateway {
         }
     }
 
-    /// Decides whether a request comes with the credentials that are asked for.
+    /// Decides whether a request has the demanded credentials.
     pub(crate) fn authorise(
         &mut self,
         head: &Parts,
@@ -117,28 +118,30 @@ impl Gateway {
     ) -> Result<(), Refusal> {
         let token = head.headers.get("x-auth-token").map(HeaderValue::as_bytes);
         match self.auth {
-            Auth::None => Ok(()),
-            Auth::AnyToken | Auth::Token => self.check_token(token, now),
-            Auth::Signature => self.key.check(head, body, now).map_err(Refusal::Signature),
+            SandboxAuth::None => Ok(()),
+            SandboxAuth::AnyToken | SandboxAuth::Token => self.check_token(token, now),
+            SandboxAuth::Signature => self.key.check(head, body, now).map_err(Refusal::Signature),
         }
     }
 
-    /// Decides whether a token is right.
+    /// Decides whether a token is valid.
     fn check_token(&self, token: Option<&[u8]>, now: Instant) -> Result<(), Refusal> {
         let Some(token) = token.filter(|token| !token.is_empty()) else {
             return Err(Refusal::TokenMissing);
         };
+        // Issued tokens come first, because they expire even if any token is accepted.
         if let Some(&expires) = str::from_utf8(token).ok().and_then(|t| self.issued.get(t)) {
             return self.within_life(expires, now);
         }
         match &self.token {
-            Some(right) if right.as_bytes() == token => Ok(()),
-            None if self.auth == Auth::AnyToken => Ok(()),
+            Some(valid) if valid.as_bytes() == token => Ok(()),
+            // With `Token` and no configured one, only issued tokens are valid.
+            None if self.auth == SandboxAuth::AnyToken => Ok(()),
             Some(_) | None => Err(Refusal::TokenWrong),
         }
     }
 
-    /// Decides whether a token that ends at `expires` is still good.
+    /// Decides whether a token that expires at `expires` is still valid.
     fn within_life(&self, expires: Instant, now: Instant) -> Result<(), Refusal> {
         if now < expires {
             return Ok(());
@@ -149,25 +152,25 @@ impl Gateway {
 }
 
 impl Refusal {
-    /// Returns the answer that tells of it.
-    pub(crate) fn answer(&self, request_id: &str) -> Answer {
+    /// Returns the response with this refusal.
+    pub(crate) fn response(&self, request_id: &str) -> HttpResponse {
         let (status, error_code) = self.code();
-        let body = Body { error_msg: &self.message(), error_code, request_id };
-        let answer = Answer::json(status, &body);
+        let body = GatewayErrorBody { error_msg: &self.message(), error_code, request_id };
+        let response = HttpResponse::json(status, &body);
         match self {
             Self::Throttled { retry_after: Some(wait), .. } => {
-                answer.with_header(RETRY_AFTER, HeaderValue::from(whole_seconds(*wait)))
+                response.with_header(RETRY_AFTER, HeaderValue::from(whole_seconds(*wait)))
             }
             Self::Throttled { .. }
             | Self::UnknownApi
             | Self::TokenMissing
             | Self::TokenWrong
             | Self::TokenExpired { .. }
-            | Self::Signature(_) => answer,
+            | Self::Signature(_) => response,
         }
     }
 
-    /// Returns the status and the code it comes with.
+    /// Returns the HTTP status and the error code.
     const fn code(&self) -> (StatusCode, &'static str) {
         match self {
             Self::UnknownApi => (StatusCode::NOT_FOUND, "APIGW.0101"),
@@ -199,13 +202,13 @@ impl Refusal {
     }
 }
 
-/// Returns the key that the account of a sandbox signs with.
-fn key_of(settings: &SandboxSettings, clock: Clock) -> Key {
+/// Returns the access key of a sandbox's account.
+fn access_key(settings: &SandboxSettings, clock: Clock) -> SandboxKey {
     let account = &settings.account;
-    Key::new(account.access_key.clone(), account.secret_key.clone(), clock)
+    SandboxKey::new(account.access_key.clone(), account.secret_key.clone(), clock)
 }
 
-/// Says what is wrong with a signature, in the gateway's words as far as they are known.
+/// Returns the message for an invalid signature, in the gateway's words as far as they are known.
 fn flaw_text(flaw: &Flaw) -> String {
     match flaw {
         Flaw::Missing => "verify aksk signature fail, authorization header or date missing".into(),
@@ -218,7 +221,7 @@ fn flaw_text(flaw: &Flaw) -> String {
     }
 }
 
-/// Writes a window as the gateway does: in whole minutes where it can, else in whole seconds.
+/// Writes a window like the gateway: in whole minutes if possible, otherwise in whole seconds.
 fn window_text(window: Duration) -> String {
     match whole_seconds(window).max(1) {
         seconds if seconds % 60 == 0 => format!("{} minute", seconds / 60),
@@ -226,7 +229,7 @@ fn window_text(window: Duration) -> String {
     }
 }
 
-/// Returns a span in seconds, rounded up so that nobody comes back too early.
+/// Returns a span in seconds, rounded up so that no client comes back too early.
 fn whole_seconds(span: Duration) -> u64 {
     span.as_secs() + u64::from(span.subsec_nanos() > 0)
 }
@@ -239,7 +242,7 @@ mod tests {
     const NOON: Timestamp = Timestamp::from_micros(1_720_180_800_000_000);
     const AN_HOUR: Duration = Duration::from_secs(3600);
 
-    /// A gateway that knows the token `right`, and `issued` for an hour from noon.
+    /// A gateway with the token `right`, and the token `issued` for an hour from noon.
     fn gateway() -> (Gateway, Instant) {
         let clock = Clock::starting_at(NOON);
         let settings =
@@ -266,7 +269,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_token_is_right_missing_wrong_or_expired() {
+    async fn a_token_is_valid_missing_wrong_or_expired() {
         let missing = "Incorrect IAM authentication information: x-auth-token not found";
         let wrong = "Incorrect IAM authentication information: decrypt token fail";
         let expired = "Incorrect IAM authentication information: token expires, \
@@ -280,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_right_token_any_is_right() {
+    fn without_a_configured_token_any_is_valid() {
         let clock = Clock::start();
         let mut gateway = Gateway::new(&SandboxSettings::default(), clock);
         let mut admit = |token| gateway.admit(&with_token(token), b"", clock.instant());
@@ -289,21 +292,22 @@ mod tests {
     }
 
     #[test]
-    fn it_asks_for_nothing_or_for_a_token_of_a_login_if_it_is_told_to() {
+    fn the_settings_select_the_demanded_credentials() {
         let clock = Clock::start();
         let admit = |auth, token| {
             let settings = SandboxSettings { auth, ..SandboxSettings::default() };
             Gateway::new(&settings, clock).admit(&with_token(token), b"", clock.instant())
         };
-        assert_eq!(admit(Auth::None, None), Ok(()));
-        assert_eq!(admit(Auth::Token, Some("anything")), Err(Refusal::TokenWrong));
-        let unsigned = admit(Auth::Signature, Some("anything"));
+        assert_eq!(admit(SandboxAuth::None, None), Ok(()));
+        assert_eq!(admit(SandboxAuth::Token, Some("anything")), Err(Refusal::TokenWrong));
+        let unsigned = admit(SandboxAuth::Signature, Some("anything"));
         assert_eq!(unsigned, Err(Refusal::Signature(Flaw::Missing)));
     }
 
     fn check_throttled(window: Duration, expected_end: &str) {
-        let refusal = Refusal::Throttled { limit: Limit { count: 9, window }, retry_after: None };
-        let body = refusal.answer("r-1").body();
+        let refusal =
+            Refusal::Throttled { limit: SandboxLimit { count: 9, window }, retry_after: None };
+        let body = refusal.response("r-1").body();
         let message = format!(
             "The throttling threshold has been reached: \
              policy user over ratelimit,limit:9,time:{expected_end}"
@@ -314,7 +318,7 @@ mod tests {
     }
 
     #[test]
-    fn the_window_is_told_in_the_gateways_units() {
+    fn the_message_has_the_window_in_the_gateways_units() {
         check_throttled(Duration::from_millis(100), "1 second");
         check_throttled(Duration::from_secs(1), "1 second");
         check_throttled(Duration::from_millis(1500), "2 second");

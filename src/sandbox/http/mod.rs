@@ -1,4 +1,4 @@
-//! The gateway of the simulated service: connections, routes, queries, signatures, answers.
+//! The HTTP side of the sandbox: connections, gateway, routes, queries, signatures, responses.
 
 mod connection;
 mod gateway;
@@ -12,10 +12,10 @@ pub(crate) use gateway::Gateway;
 pub(crate) use gateway::Refusal;
 pub(crate) use query::Column;
 pub(crate) use query::ListQuery;
-pub(crate) use query::Order;
 pub(crate) use query::Sort;
-pub(crate) use response::Answer;
-pub(crate) use response::Ending;
+pub(crate) use query::SortOrder;
+pub(crate) use response::HttpResponse;
+pub(crate) use response::SandboxReply;
 pub(crate) use route::ActionPath;
-pub(crate) use route::Route;
+pub(crate) use route::SandboxRoute;
 pub(crate) use route::is_project_id;

@@ -1,73 +1,73 @@
-//! The query of the list operation, checked as the service's definition has it.
+//! The query of the list operation, checked against the service's definition.
 //!
-//! Parameters that the definition does not know are ignored; of repeated ones the last counts.
+//! Unknown parameters are ignored; of repeated ones the last counts.
 
-use crate::sandbox::faults::Fault;
+use crate::sandbox::faults::ServiceFault;
 use crate::sandbox::service::STATES;
 use std::ops::RangeInclusive;
 use url::form_urlencoded;
 
-/// Which batch tasks, and which page of them.
+/// A filter and order of the batch tasks, and the page to return.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ListQuery {
     paging: Option<Paging>,
-    /// Which way.
-    pub(crate) order: Order,
-    /// By what.
+    /// The direction.
+    pub(crate) order: SortOrder,
+    /// The sort key.
     pub(crate) sort: Sort,
     /// Only these groups of cameras.
     pub(crate) groups: Option<Vec<String>>,
-    /// Only with a sub-task in this state.
+    /// Only batch tasks with a sub-task in this state.
     pub(crate) state: Option<&'static str>,
-    /// Only with this part in this column.
+    /// Only batch tasks with this text in this column.
     pub(crate) name_like: Option<(Column, String)>,
-    /// Only of this maker.
+    /// Only batch tasks of this manufacturer.
     pub(crate) manufacturer: Option<String>,
-    /// Only of this algorithm.
+    /// Only batch tasks of this algorithm.
     pub(crate) title: Option<String>,
 }
 
-/// Which page.
+/// The size and number of a page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Paging {
     size: usize,
     number: usize,
 }
 
-/// Which way a list is ordered.
+/// The direction of a list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Order {
+pub(crate) enum SortOrder {
     /// Smallest or oldest first.
     Ascending,
     /// Largest or youngest first.
     Descending,
 }
 
-/// By what a list is ordered.
+/// The sort key of a list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Sort {
-    /// When they were created.
+    /// The time of creation.
     CreatedAt,
-    /// How many sub-tasks they have.
+    /// The number of sub-tasks.
     TaskCount,
 }
 
-/// Where a part of a name is looked for.
+/// The column in which a part of a name is searched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Column {
     /// The name of the batch task.
     BatchTaskName,
-    /// The name under which the algorithm is published.
+    /// The published name of the algorithm.
     PublishServiceName,
 }
 
 impl ListQuery {
-    /// Reads the query of a request, percent-encoded as it stands in the address.
-    pub(crate) fn parse(query: &str) -> Result<Self, Fault> {
-        let parameters = Parameters::of(query);
+    /// Parses the percent-encoded query of a request.
+    pub(crate) fn parse(query: &str) -> Result<Self, ServiceFault> {
+        let parameters = Parameters::parse(query);
         Ok(Self {
             paging: parameters.paging()?,
-            order: parameters.word("order_by", &ORDERS, Order::Descending)?,
+            order: parameters.word("order_by", &ORDERS, SortOrder::Descending)?,
             sort: parameters.word("sort_name", &SORTS, Sort::CreatedAt)?,
             groups: parameters.text("video_group", 1..=1000)?.map(groups_of),
             state: parameters.state()?,
@@ -77,7 +77,7 @@ impl ListQuery {
         })
     }
 
-    /// Tells whether it asks for all batch tasks, page by page or not.
+    /// Returns whether it selects all batch tasks, in pages or not.
     pub(crate) const fn takes_all(&self) -> bool {
         self.groups.is_none()
             && self.state.is_none()
@@ -86,7 +86,7 @@ impl ListQuery {
             && self.title.is_none()
     }
 
-    /// Cuts its page out of everything it asks for.
+    /// Returns its page out of all selected ids.
     pub(crate) fn cut<'a>(
         &self,
         all: impl Iterator<Item = &'a str>,
@@ -95,12 +95,14 @@ impl ListQuery {
             Some(page) => ((page.number - 1) * page.size, page.size),
             None => (0, usize::MAX),
         };
+        // A page beyond the end is empty, not an error: batch tasks may disappear between two pages.
         all.skip(skipped).take(size)
     }
 }
 
 /// The words of `order_by`.
-const ORDERS: [(&str, Order); 2] = [("asc", Order::Ascending), ("desc", Order::Descending)];
+const ORDERS: [(&str, SortOrder); 2] =
+    [("asc", SortOrder::Ascending), ("desc", SortOrder::Descending)];
 /// The words of `sort_name`.
 const SORTS: [(&str, Sort); 2] = [("task_count", Sort::TaskCount), ("created_at", Sort::CreatedAt)];
 /// The words of `is_paged`.
@@ -121,7 +123,7 @@ struct Parameters(Vec<(String, String)>);
 
 impl Parameters {
     /// Decodes a query.
-    fn of(query: &str) -> Self {
+    fn parse(query: &str) -> Self {
         let pairs = form_urlencoded::parse(query.as_bytes());
         Self(pairs.into_owned().collect())
     }
@@ -132,70 +134,71 @@ impl Parameters {
         named.map(|(_, value)| value.as_str())
     }
 
-    /// Returns the text of a parameter, whose length in characters must be right.
+    /// Returns the text of a parameter, whose number of characters must be within `length`.
     fn text(
         &self,
         name: &'static str,
         length: RangeInclusive<usize>,
-    ) -> Result<Option<&str>, Fault> {
+    ) -> Result<Option<&str>, ServiceFault> {
         let Some(text) = self.get(name) else {
             return Ok(None);
         };
         if length.contains(&text.chars().count()) {
             return Ok(Some(text));
         }
-        Err(Fault::InvalidParameter(name))
+        Err(ServiceFault::InvalidParameter(name))
     }
 
-    /// Returns what the word of a parameter stands for.
+    /// Returns the meaning of a parameter's word.
     fn word<T: Copy>(
         &self,
         name: &'static str,
         words: &[(&str, T)],
         default: T,
-    ) -> Result<T, Fault> {
+    ) -> Result<T, ServiceFault> {
         let Some(text) = self.get(name) else {
             return Ok(default);
         };
         let known = words.iter().find(|(word, _)| *word == text);
-        known.map(|&(_, meaning)| meaning).ok_or(Fault::InvalidParameter(name))
+        known.map(|&(_, meaning)| meaning).ok_or(ServiceFault::InvalidParameter(name))
     }
 
-    /// Returns the number of a parameter, which must be within its range.
+    /// Returns the number of a parameter, which must be within `range`.
     fn number(
         &self,
         name: &'static str,
         range: RangeInclusive<usize>,
         default: usize,
-    ) -> Result<usize, Fault> {
+    ) -> Result<usize, ServiceFault> {
         let Some(text) = self.get(name) else {
             return Ok(default);
         };
         let number = text.parse().ok().filter(|number| range.contains(number));
-        number.ok_or(Fault::InvalidParameter(name))
+        number.ok_or(ServiceFault::InvalidParameter(name))
     }
 
-    /// Returns which page is asked for, if pages are.
-    fn paging(&self) -> Result<Option<Paging>, Fault> {
+    /// Returns the page to return, unless paging is off.
+    fn paging(&self) -> Result<Option<Paging>, ServiceFault> {
         let paging = Paging {
             size: self.number("page_size", 5..=200, 10)?,
             number: self.number("page_num", 1..=10_000, 1)?,
         };
+        // Checked last, because wrong numbers are refused even without paging.
         let is_paged = self.word("is_paged", &BOOLEANS, true)?;
         Ok(is_paged.then_some(paging))
     }
 
-    /// Returns the state asked for. The definition has lower case, newer pages have upper case.
-    fn state(&self) -> Result<Option<&'static str>, Fault> {
+    /// Returns the requested state. The definition has lower case, newer documents have upper case.
+    fn state(&self) -> Result<Option<&'static str>, ServiceFault> {
         let Some(text) = self.get("task_state") else {
             return Ok(None);
         };
         let known = STATES.iter().find(|state| state.eq_ignore_ascii_case(text));
-        known.map(|&state| Some(state)).ok_or(Fault::InvalidParameter("task_state"))
+        known.map(|&state| Some(state)).ok_or(ServiceFault::InvalidParameter("task_state"))
     }
 
-    /// Returns the part of a name asked for; without `type_like` there is none.
-    fn name_like(&self) -> Result<Option<(Column, String)>, Fault> {
+    /// Returns the part of a name to search; without `type_like` there is none.
+    fn name_like(&self) -> Result<Option<(Column, String)>, ServiceFault> {
         let part = self.text("name_like", 0..=100)?;
         let column = self.word("type_like", &COLUMNS, None)?;
         Ok(column.zip(part.map(Into::into)))
@@ -207,16 +210,16 @@ mod tests {
     use super::*;
 
     fn check_refused(query: &str, parameter: &'static str) {
-        let fault = Fault::InvalidParameter(parameter);
+        let fault = ServiceFault::InvalidParameter(parameter);
         assert_eq!(ListQuery::parse(query), Err(fault), "{query}");
     }
 
     #[test]
-    fn the_default_is_the_first_ten_youngest_first() {
+    fn the_default_is_the_youngest_ten() {
         let query = ListQuery::parse("").unwrap();
         let first_ten = Paging { size: 10, number: 1 };
         assert_eq!(query.paging, Some(first_ten));
-        assert_eq!(query.order, Order::Descending);
+        assert_eq!(query.order, SortOrder::Descending);
         assert_eq!(query.sort, Sort::CreatedAt);
         assert!(query.takes_all());
         assert_eq!(ListQuery::parse("no=such&page_size=10"), Ok(query));

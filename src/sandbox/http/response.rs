@@ -1,6 +1,6 @@
-//! What goes back to the client: an answer, or none.
+//! The reply to the client: a response, a reset or nothing.
 //!
-//! A value that was decided earlier; nothing here decides.
+//! Plain values; the decisions are made elsewhere.
 
 use bytes::Bytes;
 use http_body_util::Full;
@@ -11,37 +11,37 @@ use hyper::header::HeaderName;
 use hyper::header::HeaderValue;
 use serde::Serialize;
 
-/// The name of the header that carries the id of a request.
+/// The header with the id of a request.
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// An HTTP answer.
+/// An HTTP response.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Answer {
+pub(crate) struct HttpResponse {
     status: StatusCode,
     content_type: &'static str,
     header: Option<(HeaderName, HeaderValue)>,
     body: Bytes,
 }
 
-/// How a request ends for the client.
+/// The reply that the client gets.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Ending {
-    /// With an answer.
-    Answered(Answer),
-    /// With a connection that is reset.
+pub(crate) enum SandboxReply {
+    /// A response.
+    Answered(HttpResponse),
+    /// A connection reset.
     Dropped,
-    /// Not at all.
+    /// None.
     Silent,
 }
 
-impl Answer {
-    /// Returns an answer with a JSON body.
+impl HttpResponse {
+    /// Returns a response with a JSON body.
     pub(crate) fn json(status: StatusCode, body: &impl Serialize) -> Self {
         let body = serde_json::to_vec(body).expect("bodies have text keys and plain values");
         Self { status, content_type: "application/json", header: None, body: body.into() }
     }
 
-    /// Returns a 200 that no client of the service understands.
+    /// Returns a 200 that is not an answer of the service, like the page of a proxy.
     pub(crate) fn garbled() -> Self {
         let page = "<html><head><title>Maintenance</title></head><body>Back soon.</body></html>\n";
         Self {
@@ -52,7 +52,7 @@ impl Answer {
         }
     }
 
-    /// Adds a header to the answer, in the place of the one added before.
+    /// Sets the one additional header.
     pub(crate) fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
         self.header = Some((name, value));
         self
@@ -69,7 +69,7 @@ impl Answer {
         serde_json::from_slice(&self.body).unwrap()
     }
 
-    /// Turns the answer into what goes over the wire; hyper adds `Date`.
+    /// Returns the response for hyper, which adds `Date`.
     pub(crate) fn into_response(self, request_id: HeaderValue) -> Response<Full<Bytes>> {
         let mut response = Response::new(Full::new(self.body));
         *response.status_mut() = self.status;

@@ -1,12 +1,12 @@
-//! Which operation a request asks for, told by method and path alone.
+//! The operation of a request, by its method and path only.
 //!
-//! Exact, as the gateway is: a slash too many is another path. Knows no headers, no state.
+//! Exact like the gateway: an additional slash makes another path. Knows no headers and no state.
 
 use hyper::Method;
 
-/// What is asked for; texts as they stand in the path, still unchecked.
+/// An operation; its texts come from the path as they are, unchecked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Route<'a> {
+pub(crate) enum SandboxRoute<'a> {
     /// Start or stop one batch task.
     Action(ActionPath<'a>),
     /// One page of the batch tasks of a project.
@@ -18,24 +18,24 @@ pub(crate) enum Route<'a> {
     Login,
     /// The projects of the account.
     Projects,
-    /// Nothing that the gateway knows.
+    /// An operation that the gateway does not know.
     Unknown,
 }
 
-/// What stands in the path of an action.
+/// The variable parts in the path of an action.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct ActionPath<'a> {
     /// The project.
     pub(crate) project: &'a str,
     /// The batch task.
     pub(crate) id: &'a str,
-    /// What to do to it.
+    /// The command.
     pub(crate) command: &'a str,
 }
 
-impl<'a> Route<'a> {
-    /// Finds the operation of a method and a path.
-    pub(crate) fn of(method: &Method, path: &'a str) -> Self {
+impl<'a> SandboxRoute<'a> {
+    /// Returns the operation of a method and a path.
+    pub(crate) fn parse(method: &Method, path: &'a str) -> Self {
         if path == "/v3/auth/tokens" && method == Method::POST {
             return Self::Login;
         }
@@ -43,12 +43,14 @@ impl<'a> Route<'a> {
             return Self::Projects;
         }
         path.strip_prefix("/v2/")
-            .and_then(|rest| Self::of_service(method, rest))
+            .and_then(|rest| Self::parse_service_path(method, rest))
             .unwrap_or(Self::Unknown)
     }
 
-    /// Finds the operation of a path below `/v2/`.
-    fn of_service(method: &Method, rest: &'a str) -> Option<Self> {
+    /// Returns the operation of a path below `/v2/`.
+    fn parse_service_path(method: &Method, rest: &'a str) -> Option<Self> {
+        // Not checked against the service's patterns here: a bad id is the service's error, which has
+        // another format than that of an unknown path.
         let (project, rest) = rest.split_once("/batch-tasks")?;
         if project.is_empty() || project.contains('/') {
             return None;
@@ -70,8 +72,8 @@ impl<'a> Route<'a> {
         }
     }
 
-    /// Returns the word that the access log has for the operation, if the request is well-formed.
-    pub(crate) fn word(&self) -> Option<&'a str> {
+    /// Returns the operation's word in the access log, if the request is well-formed.
+    pub(crate) fn log_name(&self) -> Option<&'a str> {
         match *self {
             Self::Action(path) => matches!(path.command, "start" | "stop").then_some(path.command),
             Self::List { .. } => Some("list"),
@@ -82,7 +84,7 @@ impl<'a> Route<'a> {
     }
 }
 
-/// Tells whether a text matches the service's pattern for projects, `^[a-zA-Z0-9-]{1,64}$`.
+/// Returns whether a text matches the service's pattern for projects, `^[a-zA-Z0-9-]{1,64}$`.
 pub(crate) fn is_project_id(text: &str) -> bool {
     let belongs = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
     (1..=64).contains(&text.len()) && text.bytes().all(belongs)
@@ -92,23 +94,24 @@ pub(crate) fn is_project_id(text: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn check(method: &Method, path: &str, expected: Route<'_>) {
-        assert_eq!(Route::of(method, path), expected, "{method} {path}");
+    fn check(method: &Method, path: &str, expected: SandboxRoute<'_>) {
+        assert_eq!(SandboxRoute::parse(method, path), expected, "{method} {path}");
     }
 
     #[test]
     fn the_four_operations_have_their_paths() {
-        let action = Route::Action(ActionPath { project: "p-1", id: "gate-1", command: "start" });
+        let action =
+            SandboxRoute::Action(ActionPath { project: "p-1", id: "gate-1", command: "start" });
         check(&Method::PUT, "/v2/p-1/batch-tasks/gate-1/action/start", action);
-        let list = Route::List { project: "p-1" };
+        let list = SandboxRoute::List { project: "p-1" };
         check(&Method::GET, "/v2/p-1/batch-tasks", list);
-        check(&Method::POST, "/v3/auth/tokens", Route::Login);
-        check(&Method::GET, "/v3/projects", Route::Projects);
+        check(&Method::POST, "/v3/auth/tokens", SandboxRoute::Login);
+        check(&Method::GET, "/v3/projects", SandboxRoute::Projects);
     }
 
     #[test]
     fn every_other_method_or_path_is_unknown() {
-        let unknown = |method, path| check(method, path, Route::Unknown);
+        let unknown = |method, path| check(method, path, SandboxRoute::Unknown);
         unknown(&Method::POST, "/v2/p/batch-tasks/gate/action/start");
         unknown(&Method::PUT, "/v2/p/batch-tasks/gate/action/start/");
         unknown(&Method::PUT, "/v2/p/batch-tasks/gate/action/");
@@ -127,8 +130,9 @@ mod tests {
     }
 
     #[test]
-    fn what_stands_in_a_path_is_not_decoded() {
-        let action = Route::Action(ActionPath { project: "..", id: "a%2Fb", command: "restart" });
+    fn the_parts_of_a_path_are_not_decoded() {
+        let action =
+            SandboxRoute::Action(ActionPath { project: "..", id: "a%2Fb", command: "restart" });
         check(&Method::PUT, "/v2/../batch-tasks/a%2Fb/action/restart", action);
     }
 

@@ -1,8 +1,7 @@
-//! Checks signatures (SDK-HMAC-SHA256) from the bytes that arrived, and locks a key after five
-//! that were wrong.
+//! Checks signatures (SDK-HMAC-SHA256) of the received bytes, and locks a key after five wrong ones.
 //!
-//! Written from the signing guide alone and shares nothing with the client, so that a mistake of
-//! the one is not one of the other.
+//! Written from the signing guide only and shares nothing with the client, so that a mistake in one
+//! is not repeated in the other.
 
 use crate::clock::Clock;
 use crate::clock::Instant;
@@ -17,18 +16,18 @@ use ring::hmac;
 use std::time::Duration;
 use url::form_urlencoded;
 
-/// The bytes that RFC 3986 does not call unreserved.
+/// All bytes except the unreserved ones of RFC 3986.
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
-/// How many wrong signatures one after the other lock a key.
-const MOST_WRONG: u32 = 5;
-/// For how long.
+/// The number of consecutive wrong signatures that lock a key.
+const MAX_WRONG: u32 = 5;
+/// The duration of the lock.
 const LOCKED_FOR: Duration = Duration::from_secs(300);
-/// How far the time of a signature may be from the gateway's.
-const MOST_SKEW: Duration = Duration::from_secs(15 * 60);
+/// The maximum difference between the time of a signature and the gateway's time.
+const MAX_SKEW: Duration = Duration::from_secs(15 * 60);
 
-/// The key of the sandbox's account, and what has happened to it.
+/// The access key of the sandbox's account, with its recent failures.
 #[derive(Debug)]
-pub(crate) struct Key {
+pub(crate) struct SandboxKey {
     access: String,
     secret: String,
     clock: Clock,
@@ -36,21 +35,21 @@ pub(crate) struct Key {
     locked_until: Option<Instant>,
 }
 
-/// Why a signature was refused.
+/// The reason for refusing a signature.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Flaw {
-    /// There is none, or it cannot be read.
+    /// The signature is missing or malformed.
     Missing,
-    /// Nobody has that key.
+    /// The access key is unknown.
     UnknownKey,
-    /// It is of another time.
+    /// The signature is too old, or from the future.
     OutOfTime,
-    /// It is not the one that the gateway computes.
+    /// The signature differs from the one that the gateway computes.
     Mismatch {
-        /// What the gateway computed it from, with bars for line ends.
+        /// The gateway's canonical request, with bars instead of line ends.
         canonical: String,
     },
-    /// There were too many wrong ones.
+    /// The key is locked after too many wrong signatures.
     Locked,
 }
 
@@ -61,8 +60,8 @@ struct Claimed<'a> {
     signature: &'a str,
 }
 
-impl Key {
-    /// Returns a key that was never used.
+impl SandboxKey {
+    /// Returns an unused key.
     pub(crate) const fn new(access: String, secret: String, clock: Clock) -> Self {
         Self { access, secret, clock, wrong: 0, locked_until: None }
     }
@@ -74,7 +73,8 @@ impl Key {
         }
         let checked = self.verify(head, body, now);
         self.wrong = if checked.is_ok() { 0 } else { self.wrong + 1 };
-        if self.wrong >= MOST_WRONG {
+        if self.wrong >= MAX_WRONG {
+            // The count restarts, because one wrong signature after the lock must not lock again.
             self.wrong = 0;
             self.locked_until = Some(now + LOCKED_FOR);
         }
@@ -85,26 +85,28 @@ impl Key {
         let header = head.headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
         let claimed = header.and_then(Claimed::read).ok_or(Flaw::Missing)?;
         let date = text_of(head, "x-sdk-date").ok_or(Flaw::Missing)?;
+        // An unsigned date could be replaced, and the signature would be valid forever.
         if !claimed.signed.contains(&"x-sdk-date") {
             return Err(Flaw::Missing);
         }
         if claimed.access != self.access {
             return Err(Flaw::UnknownKey);
         }
-        if self.skew(date, now).is_none_or(|skew| skew > MOST_SKEW) {
+        if self.skew(date, now).is_none_or(|skew| skew > MAX_SKEW) {
             return Err(Flaw::OutOfTime);
         }
         let canonical = canonical(head, &claimed.signed, body).ok_or(Flaw::Missing)?;
         let to_sign = format!("SDK-HMAC-SHA256\n{date}\n{}", hash(canonical.as_bytes()));
         let key = hmac::Key::new(hmac::HMAC_SHA256, self.secret.as_bytes());
         let signature = hmac::sign(&key, to_sign.as_bytes());
+        // A plain comparison: its duration may leak, but a sandbox protects nothing.
         if hexadecimal(signature.as_ref()) == claimed.signature {
             return Ok(());
         }
         Err(Flaw::Mismatch { canonical: canonical.replace('\n', "|") })
     }
 
-    /// Returns how far a date is from the present.
+    /// Returns the difference between a date and the present.
     fn skew(&self, date: &str, now: Instant) -> Option<Duration> {
         let date = jiff::civil::DateTime::strptime("%Y%m%dT%H%M%SZ", date).ok()?;
         let date = jiff::tz::TimeZone::UTC.to_timestamp(date).ok()?.as_microsecond();
@@ -125,7 +127,7 @@ impl<'a> Claimed<'a> {
     }
 }
 
-/// Returns the canonical request; nothing, if a signed header did not come with it.
+/// Returns the canonical request; nothing if a signed header is missing.
 fn canonical(head: &Parts, signed: &[&str], body: &[u8]) -> Option<String> {
     let mut text = format!("{}\n{}\n", head.method, path(head.uri.path())?);
     text += &query(head.uri.query().unwrap_or_default());
@@ -144,6 +146,7 @@ fn path(raw: &str) -> Option<String> {
         let segment = percent_decode_str(segment).decode_utf8().ok()?;
         path += &format!("/{}", utf8_percent_encode(&segment, RESERVED));
     }
+    // The canonical path ends with a slash, even if the path of the request does not.
     Some(path + "/")
 }
 
@@ -180,12 +183,12 @@ mod tests {
     const ACCESS: &str = "EXAMPLEAK00000000001";
     const SECRET: &str = "ExampleSecretKey0000000000000000000000001";
     const PATH: &str = "/v2/0123456789abcdef0123456789abcdef/batch-tasks/0d47bbf52962414bb7ae27fb6ea24230/action/start";
-    /// Of the official SDK, for a request with `host` and `x-sdk-date`.
+    /// Computed by the official SDK for a request with `host` and `x-sdk-date`.
     const RIGHT: &str = "4af358a217721ffccec6f0b72b2a1bcdc54e3f4e02e47751e3b54e3c4fdbd405";
 
-    fn key() -> (Key, Instant) {
+    fn key() -> (SandboxKey, Instant) {
         let clock = Clock::starting_at(NOON);
-        (Key::new(ACCESS.into(), SECRET.into(), clock), clock.instant())
+        (SandboxKey::new(ACCESS.into(), SECRET.into(), clock), clock.instant())
     }
 
     fn request(access: &str, signed: &str, signature: &str) -> Parts {
@@ -210,18 +213,18 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn the_signature_of_the_official_sdk_is_right() {
+    async fn the_signature_of_the_official_sdk_is_accepted() {
         check(&right(), Duration::ZERO, &Ok(()));
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_signature_is_good_for_a_quarter_of_an_hour() {
-        check(&right(), MOST_SKEW, &Ok(()));
-        check(&right(), MOST_SKEW + Duration::from_secs(1), &Err(Flaw::OutOfTime));
+    async fn a_signature_is_valid_for_a_quarter_of_an_hour() {
+        check(&right(), MAX_SKEW, &Ok(()));
+        check(&right(), MAX_SKEW + Duration::from_secs(1), &Err(Flaw::OutOfTime));
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_is_missing_unknown_or_wrong_is_refused() {
+    async fn missing_unknown_and_wrong_signatures_are_refused() {
         let (without, _) = Request::put(PATH).body(()).unwrap().into_parts();
         check(&without, Duration::ZERO, &Err(Flaw::Missing));
         check(&request(ACCESS, "host", RIGHT), Duration::ZERO, &Err(Flaw::Missing));
@@ -237,7 +240,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn five_wrong_ones_lock_the_key_for_five_minutes() {
+    async fn five_wrong_signatures_lock_the_key_for_five_minutes() {
         let (mut key, noon) = key();
         let wrong = request(ACCESS, "host;x-sdk-date", "4af3");
         for _ in 0..4 {

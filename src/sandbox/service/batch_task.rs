@@ -1,23 +1,23 @@
 //! One batch task of the simulated project: its sub-tasks and the states they move through.
 //!
-//! States are worked out from the time of the last action when somebody asks; there are no timers.
+//! A state is computed from the time of the last action when it is read; there are no timers.
 
 use crate::clock::Instant;
 use crate::task::Command;
 use std::time::Duration;
 
-/// On its way up.
+/// Changing to running.
 const STARTING: &str = "starting";
-/// Up.
+/// Started.
 const RUNNING: &str = "running";
-/// On its way down.
+/// Changing to stopped.
 const STOPPING: &str = "stopping";
-/// Down.
+/// Not started.
 const STOPPED: &str = "stopped";
-/// Should be up and is not.
+/// Should be running, but is not.
 const START_FAILED: &str = "start_failed";
 
-/// Every state that the service knows of, in the order of its definition.
+/// All states of the service, in the order of its definition.
 pub(crate) const STATES: [&str; 18] = [
     "pending",
     "recovering",
@@ -39,7 +39,7 @@ pub(crate) const STATES: [&str; 18] = [
     "lack_of_resources",
 ];
 
-/// How many sub-tasks are in which state; a state may have none.
+/// The number of sub-tasks by state; a number may be zero.
 pub(crate) type Histogram = [(&'static str, u8); 2];
 
 /// A batch task.
@@ -48,7 +48,7 @@ pub(crate) struct BatchTask {
     size: u8,
     failed: u8,
     heading: Command,
-    /// Where it was heading before, and how many sub-tasks had failed then.
+    /// The previous target, and the number of sub-tasks that had failed then.
     before: (Command, u8),
     moved: Option<Instant>,
     created_at: i64,
@@ -57,7 +57,7 @@ pub(crate) struct BatchTask {
 }
 
 impl BatchTask {
-    /// Returns a batch task whose sub-tasks have long been where `heading` leads to.
+    /// Returns a batch task whose sub-tasks have long reached the state of `heading`.
     pub(crate) const fn at_rest(size: u8, heading: Command, created_at: i64) -> Self {
         Self {
             size,
@@ -71,43 +71,44 @@ impl BatchTask {
         }
     }
 
-    /// Returns how many sub-tasks it has.
+    /// Returns the number of sub-tasks.
     pub(crate) const fn size(&self) -> u8 {
         self.size
     }
 
-    /// Returns when it was created, in milliseconds since the Unix epoch.
+    /// Returns the time of creation in milliseconds since the Unix epoch.
     pub(crate) const fn created_at(&self) -> i64 {
         self.created_at
     }
 
-    /// Returns how many actions of a command were carried out.
+    /// Returns how often a command was carried out.
     pub(crate) const fn carried_out(&self, command: Command) -> u32 {
         self.carried_out[command as usize]
     }
 
-    /// Takes note of a call and returns its number, counted from 1 for each command.
+    /// Counts a call and returns its number, from 1 for each command.
     pub(crate) const fn count_call(&mut self, command: Command) -> u32 {
         self.calls[command as usize] += 1;
         self.calls[command as usize]
     }
 
-    /// Sends all sub-tasks on their way, except `failed` of them.
+    /// Starts the change of all sub-tasks except `failed` of them.
     ///
-    /// Those that are already going there go on as they were.
+    /// A repeated command changes nothing: a change under way continues undisturbed.
     pub(crate) fn carry_out(&mut self, command: Command, failed: u8, now: Instant) {
         self.carried_out[command as usize] += 1;
         if self.heading == command && self.failed == failed {
             return;
         }
+        // Kept for stale lists, which show the states before this change.
         self.before = (self.heading, self.failed);
         self.heading = command;
         self.failed = failed;
         self.moved = Some(now);
     }
 
-    /// Returns the states as somebody sees them who is told late by `stale`: those before the last
-    /// move, until it is older than that.
+    /// Returns the states with a delay of `stale`: those before the last change, until the change is
+    /// older than the delay.
     pub(crate) fn stale_states(
         &self,
         now: Instant,
@@ -117,13 +118,15 @@ impl BatchTask {
         if self.moved.is_none_or(|moved| now.duration_since(moved) >= stale) {
             return self.states(now.checked_sub(stale).unwrap_or(now), settle);
         }
+        // Only one earlier target is kept, so two changes within `stale` show the state between them.
         let (heading, failed) = self.before;
         Self { heading, failed, moved: None, ..*self }.states(now, settle)
     }
 
-    /// Returns the states at an instant, where sub-tasks take `settle` to change theirs.
+    /// Returns the states at an instant; a change takes `settle`.
     pub(crate) fn states(&self, now: Instant, settle: Duration) -> Histogram {
         let on_the_way = |moved: Instant| now.duration_since(moved) < settle;
+        // A failed start has a state of its own; after a failed stop the sub-task simply runs on.
         let (state, left_behind) = match (self.heading, self.moved.is_some_and(on_the_way)) {
             (Command::Start, true) => (STARTING, START_FAILED),
             (Command::Start, false) => (RUNNING, START_FAILED),
@@ -146,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn sub_tasks_pass_through_the_state_between() {
+    fn sub_tasks_pass_through_an_intermediate_state() {
         let now = Clock::start().instant();
         let mut task = BatchTask::at_rest(3, Command::Stop, 0);
         check(&task, now, [(STOPPED, 3), (RUNNING, 0)]);
@@ -159,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn failed_sub_tasks_stay_behind() {
+    fn failed_sub_tasks_keep_their_state() {
         let now = Clock::start().instant();
         let mut task = BatchTask::at_rest(3, Command::Stop, 0);
         task.carry_out(Command::Start, 1, now);
@@ -169,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn who_is_told_late_sees_what_was() {
+    fn a_stale_list_shows_earlier_states() {
         let now = Clock::start().instant();
         let stale = Duration::from_secs(2);
         let mut task = BatchTask::at_rest(3, Command::Stop, 0);
@@ -182,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn a_command_said_twice_delays_nothing() {
+    fn a_repeated_command_delays_nothing() {
         let now = Clock::start().instant();
         let mut task = BatchTask::at_rest(3, Command::Stop, 0);
         task.carry_out(Command::Start, 0, now);

@@ -1,14 +1,14 @@
-//! IAM: a user's name and password for a token of one project, and the projects there are.
+//! The simulated IAM: issues tokens for a user's name and password, and lists projects.
 //!
-//! Speaks IAM's own error shape, the third after the service's and the gateway's.
+//! IAM has an error format of its own, the third after those of the service and the gateway.
 
 use crate::clock::Clock;
 use crate::clock::Instant;
 use crate::clock::Timestamp;
-use crate::sandbox::Account;
 use crate::sandbox::faults::Question;
 use crate::sandbox::faults::SeededRandom;
-use crate::sandbox::http::Answer;
+use crate::sandbox::http::HttpResponse;
+use crate::sandbox::settings::Account;
 use hyper::StatusCode;
 use hyper::header::HeaderName;
 use hyper::header::HeaderValue;
@@ -17,53 +17,53 @@ use serde::Serialize;
 use serde_json::json;
 use url::form_urlencoded;
 
-/// The header that carries the token, which the body does not.
+/// The header with the token; the body does not have it.
 const SUBJECT_TOKEN: HeaderName = HeaderName::from_static("x-subject-token");
 
-/// Gives out tokens.
-pub(crate) struct Iam {
+/// Issues tokens to one user.
+pub(crate) struct SandboxIam {
     account: Account,
     clock: Clock,
-    dice: SeededRandom,
-    given_out: u64,
+    random: SeededRandom,
+    issued_tokens: u64,
 }
 
-/// A login that was granted.
+/// A successful login.
 #[derive(Debug)]
 pub(crate) struct Grant {
     /// The token.
     pub(crate) token: String,
-    /// When it ends.
+    /// The instant at which it expires.
     pub(crate) expires: Instant,
-    /// What to answer.
-    pub(crate) answer: Answer,
+    /// The response.
+    pub(crate) response: HttpResponse,
 }
 
-/// Why a login was refused.
+/// The reason for refusing a login.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Denial {
     /// The body is not a password login to a project.
     Malformed,
-    /// No such user, or not this password.
+    /// The user is unknown, or the password or passcode is wrong.
     WrongPassword,
-    /// No such project.
+    /// The project does not exist.
     NoSuchProject,
 }
 
-/// The body of a login; what else it may hold is ignored.
+/// The body of a login; other fields are ignored.
 #[derive(Deserialize)]
-struct Request {
-    auth: Auth,
+struct LoginRequest {
+    auth: LoginAuth,
 }
 
 #[derive(Deserialize)]
-struct Auth {
-    identity: Identity,
-    scope: Scope,
+struct LoginAuth {
+    identity: LoginIdentity,
+    scope: LoginScope,
 }
 
 #[derive(Deserialize)]
-struct Identity {
+struct LoginIdentity {
     methods: Vec<String>,
     password: Password,
     totp: Option<Totp>,
@@ -98,28 +98,28 @@ struct Domain {
 }
 
 #[derive(Deserialize)]
-struct Scope {
-    project: Project,
+struct LoginScope {
+    project: ProjectScope,
 }
 
 /// A project, by its id or by its name.
 #[derive(Deserialize)]
-struct Project {
+struct ProjectScope {
     id: Option<String>,
     name: Option<String>,
 }
 
-/// A project as the answer has it.
+/// A project in a response.
 #[derive(Serialize)]
 struct ProjectFound {
     id: String,
     name: String,
 }
 
-impl Iam {
-    /// Returns an IAM that knows one user.
-    pub(crate) const fn new(account: Account, clock: Clock, dice: SeededRandom) -> Self {
-        Self { account, clock, dice, given_out: 0 }
+impl SandboxIam {
+    /// Returns an IAM with one user.
+    pub(crate) const fn new(account: Account, clock: Clock, random: SeededRandom) -> Self {
+        Self { account, clock, random, issued_tokens: 0 }
     }
 
     /// Decides a login.
@@ -129,36 +129,39 @@ impl Iam {
         query: &str,
         now: Instant,
     ) -> Result<Grant, Denial> {
-        let request: Request = serde_json::from_slice(body).map_err(|_| Denial::Malformed)?;
+        let request: LoginRequest = serde_json::from_slice(body).map_err(|_| Denial::Malformed)?;
         let identity = request.auth.identity;
         if !identity.methods.iter().any(|method| method == "password") {
             return Err(Denial::Malformed);
         }
+        // One denial for password and passcode: a client must not learn which of them was right.
         if !self.knows(&identity.password.user) || !self.has_passcode(identity.totp.as_ref()) {
             return Err(Denial::WrongPassword);
         }
+        // After the password, because strangers must not learn which projects exist.
         let project = self.project(request.auth.scope.project)?;
         Ok(self.grant(&project, has_nocatalog(query), now))
     }
 
-    /// Tells whether a user is the one.
+    /// Returns whether a user is the account's, with the right password.
     fn knows(&self, user: &User) -> bool {
         user.name == self.account.user
             && user.password == self.account.password
             && user.domain.name == self.account.domain
     }
 
-    /// Tells whether the passcode came along, where one is asked for.
+    /// Returns whether the passcode is right, if the account has one.
     fn has_passcode(&self, totp: Option<&Totp>) -> bool {
         let given = totp.map(|totp| &totp.user.passcode);
         self.account.passcode.is_none() || self.account.passcode.as_ref() == given
     }
 
-    /// Lists the projects of a name, or all.
-    pub(crate) fn projects(&self, query: &str) -> Answer {
+    /// Lists the projects with a name, or all.
+    pub(crate) fn projects(&self, query: &str) -> HttpResponse {
         let name = form_urlencoded::parse(query.as_bytes()).find(|(key, _)| key == "name");
         let wanted = name.map(|(_, name)| name.into_owned());
         let fits = |found: &&(String, String)| wanted.as_ref().is_none_or(|name| *name == found.0);
+        // Without configured projects every name exists, so that any region can be rehearsed.
         let any = [(wanted.clone().unwrap_or("sandbox".into()), self.account.project_id.clone())];
         let known =
             if self.account.projects.is_empty() { &any[..] } else { &self.account.projects };
@@ -167,12 +170,13 @@ impl Iam {
             .filter(fits)
             .map(|(name, id)| ProjectFound { id: id.clone(), name: name.clone() })
             .collect();
-        Answer::json(StatusCode::OK, &json!({ "projects": found, "links": {} }))
+        HttpResponse::json(StatusCode::OK, &json!({ "projects": found, "links": {} }))
     }
 
-    /// Finds the project a login is for: the id that was given, or the account's for any name.
-    fn project(&self, asked: Project) -> Result<ProjectFound, Denial> {
-        match (asked.id, asked.name) {
+    /// Returns the project of a login: by its id, or by its name among the account's projects.
+    fn project(&self, request: ProjectScope) -> Result<ProjectFound, Denial> {
+        match (request.id, request.name) {
+            // An id needs no look-up, because every id leads to the same simulated project.
             (Some(id), name) => {
                 let name = name.unwrap_or_else(|| id.clone());
                 Ok(ProjectFound { id, name })
@@ -190,10 +194,10 @@ impl Iam {
         }
     }
 
-    /// Gives out one more token.
+    /// Issues one more token.
     fn grant(&mut self, project: &ProjectFound, catalog: Catalog, now: Instant) -> Grant {
-        self.given_out += 1;
-        let roll = self.dice.roll(Question::Token, self.given_out);
+        self.issued_tokens += 1;
+        let roll = self.random.roll(Question::Token, self.issued_tokens);
         let token = format!("sandbox-token-{:016x}", roll.bits());
         let expires = now + self.account.token_life;
         let body = self.body(project, catalog, now, expires);
@@ -201,11 +205,12 @@ impl Iam {
         Grant {
             token,
             expires,
-            answer: Answer::json(StatusCode::CREATED, &body).with_header(SUBJECT_TOKEN, header),
+            response: HttpResponse::json(StatusCode::CREATED, &body)
+                .with_header(SUBJECT_TOKEN, header),
         }
     }
 
-    /// Returns the body of the answer to a login.
+    /// Returns the response body of a login.
     fn body(
         &self,
         project: &ProjectFound,
@@ -234,14 +239,14 @@ impl Iam {
     }
 }
 
-/// Whether the answer lists the services.
+/// Whether the response lists the services.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Catalog {
     Sent,
     LeftOut,
 }
 
-/// Reads the one parameter of a login: any value that is not empty leaves the catalog out.
+/// Reads the only parameter of a login: any value that is not empty leaves the catalog out.
 fn has_nocatalog(query: &str) -> Catalog {
     let mut parameters = form_urlencoded::parse(query.as_bytes());
     if parameters.any(|(name, value)| name == "nocatalog" && !value.is_empty()) {
@@ -250,7 +255,7 @@ fn has_nocatalog(query: &str) -> Catalog {
     Catalog::Sent
 }
 
-/// Writes a time as IAM does: RFC 3339 in UTC with microseconds.
+/// Writes a time like IAM: RFC 3339 in UTC with microseconds.
 pub(crate) fn time_text(time: Timestamp) -> String {
     let time = jiff::Timestamp::from_microsecond(time.as_micros())
         .expect("a sandbox runs within the years that a calendar has");
@@ -258,8 +263,8 @@ pub(crate) fn time_text(time: Timestamp) -> String {
 }
 
 impl Denial {
-    /// Returns the answer that tells of it.
-    pub(crate) fn answer(self) -> Answer {
+    /// Returns the response with this denial.
+    pub(crate) fn response(self) -> HttpResponse {
         let (status, message, title) = match self {
             Self::Malformed => (
                 StatusCode::BAD_REQUEST,
@@ -275,7 +280,7 @@ impl Denial {
         };
         let code = status.as_u16();
         let error = json!({ "code": code, "message": message, "title": title });
-        Answer::json(status, &json!({ "error": error }))
+        HttpResponse::json(status, &json!({ "error": error }))
     }
 }
 
@@ -285,9 +290,9 @@ mod tests {
 
     const NOON: Timestamp = Timestamp::from_micros(1_720_180_800_000_000);
 
-    fn iam() -> (Iam, Instant) {
+    fn iam() -> (SandboxIam, Instant) {
         let clock = Clock::starting_at(NOON);
-        let iam = Iam::new(Account::default(), clock, SeededRandom::new(0));
+        let iam = SandboxIam::new(Account::default(), clock, SeededRandom::new(0));
         (iam, clock.instant())
     }
 
@@ -305,13 +310,13 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_login_gives_a_token_of_the_project_for_its_life() {
+    async fn a_login_issues_a_token_of_the_project_for_its_lifetime() {
         let (mut iam, now) = iam();
         let body = request("sandbox", "sandbox", &json!({ "name": "cn-north-4" }));
         let grant = iam.login(body.as_bytes(), "nocatalog=true", now).expect("all is right");
         assert_eq!(grant.expires, now + Account::default().token_life);
-        let token = &grant.answer.body()["token"];
-        assert_eq!(grant.answer.status(), StatusCode::CREATED);
+        let token = &grant.response.body()["token"];
+        assert_eq!(grant.response.status(), StatusCode::CREATED);
         assert_eq!(token["issued_at"], "2024-07-05T12:00:00.000000Z");
         assert_eq!(token["expires_at"], "2024-07-06T12:00:00.000000Z");
         assert_eq!(token["project"]["id"], "sandbox");
@@ -320,21 +325,21 @@ mod tests {
     }
 
     #[test]
-    fn every_login_gives_another_token() {
+    fn every_login_issues_another_token() {
         let (mut iam, now) = iam();
         let body = request("sandbox", "sandbox", &json!({ "id": "p-1" }));
         let first = iam.login(body.as_bytes(), "", now).unwrap();
         let second = iam.login(body.as_bytes(), "", now).unwrap();
         assert_ne!(first.token, second.token);
-        assert_eq!(first.answer.body()["token"]["project"]["id"], "p-1");
-        assert_eq!(first.answer.body()["token"]["catalog"], json!([]));
+        assert_eq!(first.response.body()["token"]["project"]["id"], "p-1");
+        assert_eq!(first.response.body()["token"]["catalog"], json!([]));
     }
 
     #[test]
-    fn a_login_asks_for_a_passcode_if_the_account_has_one() {
+    fn a_login_needs_a_passcode_if_the_account_has_one() {
         let account = Account { passcode: Some("123456".into()), ..Account::default() };
         let clock = Clock::starting_at(NOON);
-        let mut iam = Iam::new(account, clock, SeededRandom::new(0));
+        let mut iam = SandboxIam::new(account, clock, SeededRandom::new(0));
         let mut check = |passcode: Option<&str>, granted: bool| {
             let body = request("sandbox", "sandbox", &json!({ "id": "p-1" }));
             let mut body: serde_json::Value = serde_json::from_str(&body).unwrap();
@@ -351,13 +356,13 @@ mod tests {
     }
 
     #[test]
-    fn an_account_with_projects_has_no_others() {
+    fn an_account_with_listed_projects_has_no_others() {
         let named = |name: &str, id: &str| (name.to_owned(), id.to_owned());
         let projects = vec![named("north", "p-1"), named("south", "p-2"), named("south", "p-3")];
         let account = Account { projects, ..Account::default() };
         let clock = Clock::starting_at(NOON);
-        let mut iam = Iam::new(account, clock, SeededRandom::new(0));
-        let ids = |iam: &Iam, query: &str| {
+        let mut iam = SandboxIam::new(account, clock, SeededRandom::new(0));
+        let ids = |iam: &SandboxIam, query: &str| {
             let found = iam.projects(query).body()["projects"].clone();
             let ids = found.as_array().unwrap().iter().map(|project| project["id"].clone());
             serde_json::Value::from_iter(ids)
@@ -368,20 +373,20 @@ mod tests {
         assert_eq!(ids(&iam, ""), json!(["p-1", "p-2", "p-3"]));
         let login = |name| request("sandbox", "sandbox", &json!({ "name": name }));
         let north = iam.login(login("north").as_bytes(), "", clock.instant()).unwrap();
-        assert_eq!(north.answer.body()["token"]["project"]["id"], "p-1");
+        assert_eq!(north.response.body()["token"]["project"]["id"], "p-1");
         let west = iam.login(login("west").as_bytes(), "", clock.instant());
         assert_eq!(west.map(|grant| grant.token), Err(Denial::NoSuchProject));
     }
 
     #[test]
-    fn logins_are_denied_in_iams_own_words() {
+    fn denied_logins_get_iams_error_format() {
         let project = json!({ "id": "p-1" });
         check_denied(&request("sandbox", "wrong", &project), Denial::WrongPassword);
         check_denied(&request("nobody", "sandbox", &project), Denial::WrongPassword);
         check_denied(&request("sandbox", "sandbox", &json!({})), Denial::Malformed);
         check_denied("{}", Denial::Malformed);
         check_denied("", Denial::Malformed);
-        let error = Denial::WrongPassword.answer().body();
+        let error = Denial::WrongPassword.response().body();
         assert_eq!(error["error"]["code"], 401);
         assert_eq!(error["error"]["title"], "Unauthorized");
     }

@@ -1,50 +1,38 @@
-//! One page of the batch tasks: which, in what order, and how they are written.
-//!
-//! The orders are kept and rebuilt only when tasks have joined, so that walking through very
-//! many pages costs no sorting.
+//! One page of the batch tasks: their selection, order and JSON.
 
 use crate::clock::Instant;
 use crate::sandbox::faults::Habit;
 use crate::sandbox::faults::Question;
 use crate::sandbox::faults::SeededRandom;
-use crate::sandbox::http::Answer;
 use crate::sandbox::http::Column;
+use crate::sandbox::http::HttpResponse;
 use crate::sandbox::http::ListQuery;
-use crate::sandbox::http::Order;
-use crate::sandbox::http::Sort;
+use crate::sandbox::http::SortOrder;
 use crate::sandbox::service::batch_task::BatchTask;
 use crate::sandbox::service::batch_task::Histogram;
-use crate::sandbox::service::project::Project;
+use crate::sandbox::service::project::SandboxProject;
 use hyper::StatusCode;
 use serde::Serialize;
 use std::collections::BTreeMap;
-use std::collections::HashMap;
 use std::time::Duration;
 
-/// What all batch tasks run; the name under which it is published is the same.
+/// The algorithm of all batch tasks; its published name is the same.
 const ALGORITHM: &str = "intrusion-detection";
-/// Who made it.
+/// The manufacturer of the algorithm.
 const COMPANY: &str = "sandbox";
 /// The groups of cameras.
 const GROUPS: [&str; 4] = ["gate", "hall", "yard", "dock"];
 
-/// The ids of all batch tasks, ascending in each order they can be listed in.
-#[derive(Debug, Default)]
-pub(crate) struct Catalogue {
-    by_creation: Vec<Box<str>>,
-    by_size: Vec<Box<str>>,
-}
-
-/// The body of the answer.
+/// The body of the response.
 #[derive(Serialize)]
 struct ListBody<'a> {
     count: usize,
-    batch_task_list: Vec<Entry<'a>>,
+    batch_task_list: Vec<BatchTaskEntry<'a>>,
 }
 
-/// One batch task, as the service writes it.
+/// One batch task in the service's format.
 #[derive(Serialize)]
-struct Entry<'a> {
+struct BatchTaskEntry<'a> {
     id: &'a str,
     batch_task_name: String,
     alg_name: &'a str,
@@ -55,53 +43,23 @@ struct Entry<'a> {
     video_group_name: &'a str,
     video_source_name: String,
     batch_task_status_info: BTreeMap<&'static str, u8>,
-    // In no definition, but the real service sends it; clients must not stumble over it.
+    // Undocumented, but sent by the real service; clients must tolerate it.
     priority: u8,
 }
 
-/// What else is needed to look at a task.
+/// The settings of the project that affect how batch tasks are listed.
 struct View {
-    dice: SeededRandom,
+    random: SeededRandom,
     settle: Duration,
     stale: Duration,
     stuck: f64,
     now: Instant,
 }
 
-impl Catalogue {
-    /// Rebuilds the orders if tasks have joined since.
-    pub(crate) fn refresh(&mut self, tasks: &HashMap<Box<str>, BatchTask>) {
-        // Tasks only ever join: as many as before are the same as before.
-        if self.by_creation.len() == tasks.len() {
-            return;
-        }
-        self.by_creation = sorted_by(tasks, BatchTask::created_at);
-        self.by_size = sorted_by(tasks, |task| i64::from(task.size()));
-    }
-
-    /// Returns the ids in ascending order.
-    fn ids(&self, sort: Sort) -> &[Box<str>] {
-        match sort {
-            Sort::CreatedAt => &self.by_creation,
-            Sort::TaskCount => &self.by_size,
-        }
-    }
-}
-
-/// Returns all ids ordered by a number, then by themselves.
-fn sorted_by(
-    tasks: &HashMap<Box<str>, BatchTask>,
-    number: impl Fn(&BatchTask) -> i64,
-) -> Vec<Box<str>> {
-    let mut ids: Vec<(i64, &str)> = tasks.iter().map(|(id, task)| (number(task), &**id)).collect();
-    ids.sort_unstable();
-    ids.into_iter().map(|(_, id)| id.into()).collect()
-}
-
-/// Returns the answer to a query.
-pub(crate) fn page(project: &mut Project, query: &ListQuery, now: Instant) -> Answer {
+/// Returns the response to a query.
+pub(crate) fn page(project: &mut SandboxProject, query: &ListQuery, now: Instant) -> HttpResponse {
     let view = View {
-        dice: project.dice(),
+        random: project.random(),
         settle: project.settle(),
         stale: project.stale(),
         stuck: project.stuck(),
@@ -110,10 +68,11 @@ pub(crate) fn page(project: &mut Project, query: &ListQuery, now: Instant) -> An
     let (tasks, catalogue) = project.catalogued();
     let ids = catalogue.ids(query.sort);
     let ordered: Box<dyn Iterator<Item = &str>> = match query.order {
-        Order::Ascending => Box::new(ids.iter().map(|id| &**id)),
-        Order::Descending => Box::new(ids.iter().rev().map(|id| &**id)),
+        SortOrder::Ascending => Box::new(ids.iter().map(|id| &**id)),
+        SortOrder::Descending => Box::new(ids.iter().rev().map(|id| &**id)),
     };
     let entry = |id| view.entry(id, &tasks[id]);
+    // Without a filter only the entries of the page are computed: a project may have very many.
     let body = if query.takes_all() {
         ListBody { count: ids.len(), batch_task_list: query.cut(ordered).map(entry).collect() }
     } else {
@@ -124,14 +83,14 @@ pub(crate) fn page(project: &mut Project, query: &ListQuery, now: Instant) -> An
             batch_task_list: query.cut(taken.into_iter()).map(entry).collect(),
         }
     };
-    Answer::json(StatusCode::OK, &body)
+    HttpResponse::json(StatusCode::OK, &body)
 }
 
 impl View {
-    /// Tells whether a query asks for a task.
+    /// Returns whether a query selects a batch task.
     fn is_asked_for(&self, query: &ListQuery, id: &str, task: &BatchTask) -> bool {
         let in_state = |state: &str| {
-            self.states(id, task).iter().any(|&(word, count)| count > 0 && word == state)
+            self.states(id, task).iter().any(|&(name, count)| count > 0 && name == state)
         };
         let is_named = |column, part: &str| match column {
             Column::BatchTaskName => self.name(id).contains(part),
@@ -145,10 +104,10 @@ impl View {
             && query.title.as_ref().is_none_or(|title| title == ALGORITHM)
     }
 
-    /// Writes one task.
-    fn entry<'a>(&self, id: &'a str, task: &BatchTask) -> Entry<'a> {
+    /// Returns the entry of one batch task.
+    fn entry<'a>(&self, id: &'a str, task: &BatchTask) -> BatchTaskEntry<'a> {
         let states = self.states(id, task);
-        Entry {
+        BatchTaskEntry {
             id,
             batch_task_name: self.name(id),
             alg_name: ALGORITHM,
@@ -163,21 +122,22 @@ impl View {
         }
     }
 
-    /// Returns the states that the list tells of a task.
+    /// Returns the states of a batch task as the list shows them.
     fn states(&self, id: &str, task: &BatchTask) -> Histogram {
-        let is_stuck = Habit::of(id) == Habit::Stuck
-            || self.dice.roll_for(Question::Stuck, id).share() < self.stuck;
+        let is_stuck = Habit::from_id(id) == Habit::Stuck
+            || self.random.roll_for(Question::Stuck, id).share() < self.stuck;
+        // A change that takes the maximum duration never ends.
         let settle = if is_stuck { Duration::MAX } else { self.settle };
         task.stale_states(self.now, self.stale, settle)
     }
 
-    /// Returns the group of cameras that a task watches.
+    /// Returns the group of cameras of a batch task.
     fn group(&self, id: &str) -> &'static str {
-        let roll = self.dice.roll_for(Question::Group, id);
+        let roll = self.random.roll_for(Question::Group, id);
         GROUPS[roll.below(GROUPS.len() as u64) as usize]
     }
 
-    /// Returns the name of a task.
+    /// Returns the name of a batch task.
     fn name(&self, id: &str) -> String {
         format!("{} {id}", self.group(id))
     }
@@ -187,21 +147,21 @@ impl View {
 mod tests {
     use super::*;
     use crate::clock::Clock;
-    use crate::sandbox::SandboxSettings;
+    use crate::sandbox::settings::SandboxSettings;
     use crate::task::Command;
     use serde_json::Value;
 
-    fn project(tasks: u32) -> Project {
-        Project::new(&SandboxSettings { tasks, ..SandboxSettings::default() })
+    fn project(tasks: u32) -> SandboxProject {
+        SandboxProject::new(&SandboxSettings { tasks, ..SandboxSettings::default() })
     }
 
-    fn list(project: &mut Project, query: &str, now: Instant) -> Value {
+    fn list(project: &mut SandboxProject, query: &str, now: Instant) -> Value {
         let query = ListQuery::parse(query).unwrap();
         page(project, &query, now).body()
     }
 
-    /// Compares the number of all entries, and the ids on the page.
-    fn check(project: &mut Project, query: &str, count: u64, expected: &[&str]) {
+    /// Checks the number of all entries, and the ids on the page.
+    fn check(project: &mut SandboxProject, query: &str, count: u64, expected: &[&str]) {
         let body = list(project, query, Clock::start().instant());
         let entries = body["batch_task_list"].as_array().unwrap();
         let ids: Vec<&str> = entries.iter().map(|e| e["id"].as_str().unwrap()).collect();
@@ -226,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn the_order_can_be_turned_round() {
+    fn the_order_can_be_reversed() {
         let oldest = ["task-000003", "task-000002", "task-000001"];
         check(&mut project(3), "order_by=asc", 3, &oldest);
     }
@@ -258,24 +218,24 @@ mod tests {
     }
 
     #[test]
-    fn stuck_tasks_are_on_their_way_for_ever() {
+    fn stuck_tasks_never_reach_their_new_state() {
         let mut project = project(1);
         let now = Clock::start().instant();
         project.call("gate-stuck", Command::Start, now);
         let later = now + Duration::from_secs(86_400);
         assert_eq!(list(&mut project, "task_state=starting", later)["count"], 1);
         let settings = SandboxSettings { tasks: 3, stuck: 1.0, ..SandboxSettings::default() };
-        let mut project = Project::new(&settings);
+        let mut project = SandboxProject::new(&settings);
         project.call("task-000001", Command::Start, now);
         assert_eq!(list(&mut project, "task_state=starting", later)["count"], 1);
         assert_eq!(list(&mut project, "task_state=stopped", later)["count"], 2);
     }
 
     #[test]
-    fn a_share_of_the_tasks_runs_at_first() {
+    fn a_share_of_the_tasks_runs_at_the_start() {
         let running = |share| {
             let settings = SandboxSettings { running: share, ..SandboxSettings::default() };
-            let mut project = Project::new(&settings);
+            let mut project = SandboxProject::new(&settings);
             list(&mut project, "task_state=running", Clock::start().instant())["count"].clone()
         };
         assert_eq!((running(0.0), running(1.0)), (0.into(), 1_000.into()));
@@ -283,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn names_groups_and_makers_are_filtered() {
+    fn names_groups_and_manufacturers_are_filtered() {
         let like = "type_like=batch_task_name&name_like=000002";
         check(&mut project(3), like, 1, &["task-000002"]);
         check(&mut project(3), "type_like=publish_service_name&name_like=face", 0, &[]);
@@ -296,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn an_entry_has_the_services_fields_and_one_more() {
+    fn an_entry_has_the_documented_fields_and_one_more() {
         let mut project = project(1);
         let now = Clock::start().instant();
         let body = list(&mut project, "", now);
@@ -309,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn tasks_that_join_later_are_listed_too() {
+    fn tasks_added_later_are_listed_too() {
         let mut project = project(1);
         check(&mut project, "", 1, &["task-000001"]);
         project.call("gate-1", Command::Start, Clock::start().instant());

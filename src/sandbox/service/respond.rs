@@ -1,21 +1,21 @@
-//! Answers requests: everything is decided the moment a request has been read, then delivered.
+//! Answers requests: each is decided when it has been read, and then delivered.
 //!
-//! One lock is held while a request is decided, and its log line is added under it; so the log,
-//! the counts and the states never contradict each other. Nothing waits under that lock.
+//! The decision and its log line are made under one lock, so the log, the counts and the states
+//! never contradict each other. Nothing waits under that lock.
 
 use crate::clock::Clock;
 use crate::clock::Instant;
-use crate::sandbox::SandboxSettings;
 use crate::sandbox::access_log::AccessLog;
-use crate::sandbox::access_log::Line;
+use crate::sandbox::access_log::AccessRecord;
 use crate::sandbox::access_log::Status;
 use crate::sandbox::faults::Question;
 use crate::sandbox::faults::SeededRandom;
-use crate::sandbox::http::Ending;
-use crate::sandbox::http::Route;
-use crate::sandbox::state::Asked;
+use crate::sandbox::http::SandboxReply;
+use crate::sandbox::http::SandboxRoute;
+use crate::sandbox::settings::SandboxSettings;
 use crate::sandbox::state::Delay;
-use crate::sandbox::state::State;
+use crate::sandbox::state::SandboxRequest;
+use crate::sandbox::state::SandboxState;
 use crate::sandbox::witness::OnWire;
 use crate::sandbox::witness::Witness;
 use crate::task::TaskId;
@@ -35,67 +35,68 @@ use std::sync::Arc;
 use std::sync::Mutex;
 use std::time::Duration;
 
-/// The longest body of a login that is read.
+/// The maximum size of a login's body.
 const LONGEST_BODY: usize = 64 * 1024;
 
 /// The simulated service, shared by all connections.
 pub(crate) struct Service {
     clock: Clock,
     began: Instant,
-    dice: SeededRandom,
-    latency: Latency,
+    random: SeededRandom,
+    latency: LatencyRange,
     log: Option<AccessLog>,
-    state: Arc<Mutex<State>>,
+    state: Arc<Mutex<SandboxState>>,
     on_wire: Arc<OnWire>,
 }
 
-/// The connection is to be reset in place of an answer.
+/// The connection must be reset instead of a response.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the connection is reset in place of an answer")]
 pub(crate) struct Dropped;
 
-/// How long answers take.
-struct Latency {
+/// The range of latencies.
+struct LatencyRange {
     least: Duration,
     span: Duration,
     late: Duration,
 }
 
-/// How a request will end, and when.
-struct Decision {
-    ending: Ending,
+/// A reply, and its delay.
+struct ScheduledReply {
+    reply: SandboxReply,
     delay: Duration,
     request_id: HeaderValue,
 }
 
 impl Service {
-    /// Returns the service of a sandbox that begins now.
+    /// Returns the service of a sandbox that starts now.
     pub(crate) fn new(settings: &SandboxSettings, log: Option<AccessLog>) -> Self {
         let clock = Clock::start();
         Self {
             clock,
             began: clock.instant(),
-            dice: SeededRandom::new(settings.seed),
-            latency: Latency::of(settings),
+            random: SeededRandom::new(settings.seed),
+            latency: LatencyRange::from_settings(settings),
             log,
-            state: Arc::new(Mutex::new(State::new(settings, clock))),
+            state: Arc::new(Mutex::new(SandboxState::new(settings, clock))),
             on_wire: Arc::default(),
         }
     }
 
-    /// Returns a witness of what this service sees.
+    /// Returns a witness of this service's requests.
     pub(crate) fn witness(&self) -> Witness {
         Witness::new(Arc::clone(&self.state), Arc::clone(&self.on_wire))
     }
 
-    /// Returns the access log, if one is kept.
+    /// Returns the access log, if there is one.
     pub(crate) const fn log(&self) -> Option<&AccessLog> {
         self.log.as_ref()
     }
 
-    /// Answers a request, or asks for the connection to be reset, or never completes.
+    /// Answers a request, fails so that the connection is reset, or never completes.
     ///
-    /// Dropped halfway, the client gets no answer; what was decided stays done and logged.
+    /// Dropping the future leaves the client without an answer; a decision stays in effect and in
+    /// the log.
     pub(crate) async fn respond<B>(
         &self,
         request: Request<B>,
@@ -106,88 +107,92 @@ impl Service {
     {
         let _on_wire = self.on_wire.enter();
         let (head, body) = request.into_parts();
-        let body = match Route::of(&head.method, head.uri.path()) {
-            Route::Login => read(body).await,
-            Route::Action(_) | Route::List { .. } | Route::Projects | Route::Unknown => {
-                Bytes::new()
-            }
+        // Only logins have a body that matters. Waiting for others would let a slow client delay the
+        // decision, and with it the order of the log.
+        let body = match SandboxRoute::parse(&head.method, head.uri.path()) {
+            SandboxRoute::Login => read(body).await,
+            SandboxRoute::Action(_)
+            | SandboxRoute::List { .. }
+            | SandboxRoute::Projects
+            | SandboxRoute::Unknown => Bytes::new(),
         };
         self.decide(&head, &body).deliver().await
     }
 
-    /// Decides how a request ends, and takes note of it.
-    fn decide(&self, head: &Parts, body: &[u8]) -> Decision {
+    /// Decides the reply to a request, and records it.
+    fn decide(&self, head: &Parts, body: &[u8]) -> ScheduledReply {
         let mut state = self.state.lock().expect("no holder of the lock panics");
-        // The clock is read under the lock so that the lines of the log are in its order.
+        // The clock is read under the lock, so that the lines of the log are in the order of time.
         let now = self.clock.instant();
+        // The tally counts this request below; until then its number is one more.
         let number = state.tally().requests + 1;
         let request_id = self.request_id(number);
-        let asked = Asked {
-            route: Route::of(&head.method, head.uri.path()),
+        let request = SandboxRequest {
+            route: SandboxRoute::parse(&head.method, head.uri.path()),
             query: head.uri.query().unwrap_or_default(),
             head,
             body,
             request_id: &request_id,
-            latency: self.dice.roll(Question::Latency, number),
+            latency: self.random.roll(Question::Latency, number),
             now,
         };
-        let (ending, delay) = state.answer(&asked);
-        state.count(asked.route, status_of(&ending));
-        self.write_log(&asked, head, status_of(&ending));
-        Decision {
-            delay: self.latency.of_delay(delay),
-            ending,
+        let (reply, delay) = state.respond(&request);
+        state.count(request.route, status_of(&reply));
+        self.write_log(&request, head, status_of(&reply));
+        ScheduledReply {
+            delay: self.latency.duration(delay),
+            reply,
             request_id: HeaderValue::try_from(request_id).expect("hexadecimal digits"),
         }
     }
 
     /// Returns the id of a request, different for each number.
     fn request_id(&self, number: u64) -> String {
-        let roll = self.dice.roll(Question::RequestId, number);
+        let roll = self.random.roll(Question::RequestId, number);
         format!("{:016x}{number:016x}", roll.bits())
     }
 
-    /// Adds the line of a request to the log.
-    fn write_log(&self, asked: &Asked<'_>, head: &Parts, status: Status) {
+    /// Adds a request to the log.
+    fn write_log(&self, request: &SandboxRequest<'_>, head: &Parts, status: Status) {
         let Some(log) = &self.log else {
             return;
         };
-        log.write(&Line {
-            at: asked.now.duration_since(self.began),
+        log.write(&AccessRecord {
+            at: request.now.duration_since(self.began),
             method: head.method.as_str(),
-            id: asked.route.id().filter(|id| TaskId::check(id).is_ok()),
-            command: asked.route.word(),
+            id: request.route.id().filter(|id| TaskId::check(id).is_ok()),
+            command: request.route.log_name(),
             status,
         });
     }
 }
 
-impl Decision {
-    /// Waits and answers, or does not.
+impl ScheduledReply {
+    /// Delivers the reply after its delay; never completes if there is none.
     async fn deliver(self) -> Result<Response<Full<Bytes>>, Dropped> {
-        if self.ending == Ending::Silent {
+        if self.reply == SandboxReply::Silent {
             return future::pending().await;
         }
-        // Even a sleep of no time would cost a turn of the timer.
+        // Even a sleep of zero costs a tick of the timer.
         if !self.delay.is_zero() {
             tokio::time::sleep(self.delay).await;
         }
-        match self.ending {
-            Ending::Answered(answer) => Ok(answer.into_response(self.request_id)),
-            Ending::Dropped | Ending::Silent => Err(Dropped),
+        match self.reply {
+            SandboxReply::Answered(response) => Ok(response.into_response(self.request_id)),
+            SandboxReply::Dropped | SandboxReply::Silent => Err(Dropped),
         }
     }
 }
 
-impl Latency {
-    /// Takes the times from the settings.
-    fn of(settings: &SandboxSettings) -> Self {
+impl LatencyRange {
+    /// Returns the latencies of the settings.
+    fn from_settings(settings: &SandboxSettings) -> Self {
         let least = *settings.latency.start();
         Self { least, span: settings.latency.end().saturating_sub(least), late: settings.slow }
     }
 
-    /// Returns how long a delay is.
-    fn of_delay(&self, delay: Delay) -> Duration {
+    /// Returns the duration of a delay.
+    fn duration(&self, delay: Delay) -> Duration {
         match delay {
             Delay::Usual(roll) => self.least + self.span.mul_f64(roll.share()),
             Delay::Late => self.late,
@@ -195,7 +200,7 @@ impl Latency {
     }
 }
 
-/// Reads a body; one that is too long or breaks off is as good as none.
+/// Reads a body; one that is too long or incomplete counts as empty.
 async fn read<B>(body: B) -> Bytes
 where
     B: Body,
@@ -205,12 +210,12 @@ where
     read.map(Collected::to_bytes).unwrap_or_default()
 }
 
-/// Returns what the log and the tally have of an ending.
-fn status_of(ending: &Ending) -> Status {
-    match ending {
-        Ending::Answered(answer) => Status::Code(answer.status().as_u16()),
-        Ending::Dropped => Status::Dropped,
-        Ending::Silent => Status::Silent,
+/// Returns the status of a reply for log and tally.
+fn status_of(reply: &SandboxReply) -> Status {
+    match reply {
+        SandboxReply::Answered(response) => Status::Code(response.status().as_u16()),
+        SandboxReply::Dropped => Status::Dropped,
+        SandboxReply::Silent => Status::Silent,
     }
 }
 
@@ -230,7 +235,7 @@ mod tests {
             .unwrap()
     }
 
-    /// Calls one id and compares after how many milliseconds it is answered.
+    /// Calls one id and checks the latency in milliseconds.
     async fn check_delay(settings: &SandboxSettings, id: &str, millis: u64) {
         let service = service(settings);
         let before = service.clock.instant();
@@ -245,7 +250,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn answers_take_their_time() {
+    async fn responses_have_the_configured_latency() {
         check_delay(&always_after(0), "gate-1", 0).await;
         check_delay(&always_after(20), "gate-1", 20).await;
         check_delay(&always_after(20), "gate-drop", 20).await;
@@ -254,11 +259,11 @@ mod tests {
     }
 
     #[test]
-    fn latency_is_spread_over_its_range() {
-        let latency = Latency::of(&SandboxSettings::default());
-        let dice = SeededRandom::new(0);
+    fn latencies_cover_their_range() {
+        let latency = LatencyRange::from_settings(&SandboxSettings::default());
+        let random = SeededRandom::new(0);
         let delays: Vec<Duration> = (0..1000)
-            .map(|number| latency.of_delay(Delay::Usual(dice.roll(Question::Latency, number))))
+            .map(|number| latency.duration(Delay::Usual(random.roll(Question::Latency, number))))
             .collect();
         let least = *delays.iter().min().unwrap();
         let most = *delays.iter().max().unwrap();
@@ -266,7 +271,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_request_counts_as_on_the_wire_until_it_is_given_up() {
+    async fn a_request_counts_as_on_the_wire_until_its_client_gives_up() {
         let service = service(&always_after(0));
         let silent = service.respond(start("gate-silent"));
         let given_up = tokio::time::timeout(Duration::ZERO, silent).await;

@@ -7,7 +7,7 @@ use crate::support::reply::Reply;
 use crate::support::server::Request;
 use crate::support::server::Server;
 use batchctl::sandbox::Account;
-use batchctl::sandbox::Auth;
+use batchctl::sandbox::SandboxAuth;
 use batchctl::sandbox::SandboxSettings;
 use batchctl::sandbox::SandboxThread;
 use serde_json::Value;
@@ -22,7 +22,7 @@ const PASSWORD: &str = "hunter2-hunter2";
 const SECRET_KEY: &str = "ExampleSecretKey0000000000000000000000001";
 
 /// A sandbox with an account of its own, and a scene that knows where it is.
-fn sandbox(auth: Auth, change: impl FnOnce(&mut Account)) -> (SandboxThread, Scene) {
+fn sandbox(auth: SandboxAuth, change: impl FnOnce(&mut Account)) -> (SandboxThread, Scene) {
     let mut account = Account {
         user: "night".into(),
         password: PASSWORD.into(),
@@ -163,7 +163,7 @@ fn a_user_logs_in_to_the_project_of_a_name_and_again_before_the_token_ends() {
         account.token_life = Duration::from_secs(2);
         account.projects = vec![("cn-north-4".into(), "p-north".into())];
     };
-    let (sandbox, mut scene) = sandbox(Auth::Token, short);
+    let (sandbox, mut scene) = sandbox(SandboxAuth::Token, short);
     as_user(&mut scene, PASSWORD);
     write_tasks(&scene, 40);
     let ended = scene.call(&["stop", "tasks.txt", "--rate", "10/s", "--json"]).expect(0);
@@ -175,7 +175,7 @@ fn a_user_logs_in_to_the_project_of_a_name_and_again_before_the_token_ends() {
 
 #[test]
 fn a_wrong_password_is_tried_once() {
-    let (sandbox, mut scene) = sandbox(Auth::Token, |_| {});
+    let (sandbox, mut scene) = sandbox(SandboxAuth::Token, |_| {});
     as_user(&mut scene, "wrong-password");
     write_tasks(&scene, 3);
     let ended = scene.call(&["stop", "tasks.txt"]).expect(77);
@@ -261,7 +261,7 @@ fn a_login_follows_no_redirect() {
 
 #[test]
 fn a_password_goes_nowhere_unencrypted_and_nowhere_on_a_guess() {
-    let (_sandbox, mut scene) = sandbox(Auth::Token, |_| {});
+    let (_sandbox, mut scene) = sandbox(SandboxAuth::Token, |_| {});
     as_user(&mut scene, PASSWORD);
     scene.set("BATCHCTL_IAM_ENDPOINT", "http://iam.example.com");
     scene.call(&["auth", "check"]).expect(2).says("unencrypted");
@@ -271,7 +271,7 @@ fn a_password_goes_nowhere_unencrypted_and_nowhere_on_a_guess() {
 
 #[test]
 fn a_passcode_is_asked_for_beside_the_password() {
-    let (_sandbox, mut scene) = sandbox(Auth::Token, |account| {
+    let (_sandbox, mut scene) = sandbox(SandboxAuth::Token, |account| {
         account.passcode = Some("123456".into());
     });
     as_user(&mut scene, PASSWORD);
@@ -284,7 +284,7 @@ fn a_passcode_is_asked_for_beside_the_password() {
 
 #[test]
 fn a_password_may_stand_in_a_file() {
-    let (_sandbox, mut scene) = sandbox(Auth::Token, |_| {});
+    let (_sandbox, mut scene) = sandbox(SandboxAuth::Token, |_| {});
     as_user(&mut scene, "");
     scene.call(&["auth", "check"]).expect(77).says("--iam-password-file FILE");
     scene.write("password", format!("{PASSWORD}\n"));
@@ -296,7 +296,7 @@ fn a_password_may_stand_in_a_file() {
 
 #[test]
 fn every_call_is_signed_and_the_project_looked_up() {
-    let (sandbox, mut scene) = sandbox(Auth::Signature, |account| {
+    let (sandbox, mut scene) = sandbox(SandboxAuth::Signature, |account| {
         account.projects = vec![("cn-north-4".into(), "p-north".into())];
     });
     with_key(&mut scene, SECRET_KEY);
@@ -313,7 +313,7 @@ fn every_call_is_signed_and_the_project_looked_up() {
 
 #[test]
 fn a_refused_signature_is_sent_once_and_resume_goes_on_with_the_right_key() {
-    let (sandbox, mut scene) = sandbox(Auth::Signature, |_| {});
+    let (sandbox, mut scene) = sandbox(SandboxAuth::Signature, |_| {});
     scene.set("BATCHCTL_PROJECT_ID", "p-1");
     with_key(&mut scene, "wrong-secret-key");
     write_tasks(&scene, 100);
@@ -352,7 +352,7 @@ fn a_clock_that_is_wrong_is_told_where_a_signature_was_refused_for_it() {
 
 #[test]
 fn none_or_several_projects_of_a_name_are_listed() {
-    let (sandbox, mut scene) = sandbox(Auth::Signature, |account| {
+    let (sandbox, mut scene) = sandbox(SandboxAuth::Signature, |account| {
         let named = |name: &str, id: &str| (name.to_owned(), id.to_owned());
         account.projects =
             vec![named("north", "p-1"), named("south", "p-2"), named("south", "p-3")];
@@ -370,7 +370,7 @@ fn none_or_several_projects_of_a_name_are_listed() {
 
 #[test]
 fn a_plan_is_shown_without_asking_anybody_for_the_project() {
-    let (sandbox, mut scene) = sandbox(Auth::Token, |_| {});
+    let (sandbox, mut scene) = sandbox(SandboxAuth::Token, |_| {});
     as_user(&mut scene, PASSWORD);
     write_tasks(&scene, 3);
     scene.call(&["stop", "tasks.txt", "-n"]).expect(0).prints("the-project-of-the-login");
@@ -379,7 +379,7 @@ fn a_plan_is_shown_without_asking_anybody_for_the_project() {
 
 #[test]
 fn a_plan_against_the_live_state_looks_the_project_up() {
-    let (sandbox, mut scene) = sandbox(Auth::Token, |_| {});
+    let (sandbox, mut scene) = sandbox(SandboxAuth::Token, |_| {});
     as_user(&mut scene, PASSWORD);
     write_tasks(&scene, 3);
     let call = ["stop", "tasks.txt", "-n", "--skip-unchanged", "--on-unknown", "send"];
@@ -390,7 +390,7 @@ fn a_plan_against_the_live_state_looks_the_project_up() {
 
 #[test]
 fn a_login_that_is_kept_serves_later_commands_for_that_endpoint_alone() {
-    let (sandbox, mut scene) = sandbox(Auth::Token, |_| {});
+    let (sandbox, mut scene) = sandbox(SandboxAuth::Token, |_| {});
     as_user(&mut scene, PASSWORD);
     scene.call(&["auth", "login"]).expect(0).prints("logged in as night to project sandbox until");
     for variable in ["BATCHCTL_IAM_USER", "BATCHCTL_IAM_DOMAIN", "BATCHCTL_IAM_PASSWORD"] {
@@ -417,7 +417,7 @@ fn a_login_that_is_kept_serves_later_commands_for_that_endpoint_alone() {
 
 #[test]
 fn a_kept_login_that_has_ended_is_told_of() {
-    let (_sandbox, mut scene) = sandbox(Auth::Token, |account| {
+    let (_sandbox, mut scene) = sandbox(SandboxAuth::Token, |account| {
         account.token_life = Duration::from_millis(1);
     });
     as_user(&mut scene, PASSWORD);
@@ -429,7 +429,7 @@ fn a_kept_login_that_has_ended_is_told_of() {
 
 #[test]
 fn check_says_who_and_what_in_words_and_in_json() {
-    let (_sandbox, mut scene) = sandbox(Auth::Token, |_| {});
+    let (_sandbox, mut scene) = sandbox(SandboxAuth::Token, |_| {});
     as_user(&mut scene, PASSWORD);
     let text = scene.call(&["auth", "check"]).expect(0).stdout;
     let words: Vec<&str> = text.lines().map(|line| line.split(' ').next().unwrap()).collect();

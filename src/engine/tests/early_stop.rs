@@ -1,4 +1,4 @@
-//! Stops that a run decides on by itself.
+//! Stops that the run itself decides on.
 
 use super::scene::Scene;
 use super::scene::millis;
@@ -25,7 +25,7 @@ async fn the_failure_after_the_tolerated_ones_stops_the_run() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn only_the_outcome_failed_is_a_failure() {
+async fn only_the_outcome_failed_counts_as_a_failure() {
     let script = |ordinal, _| at_once(if ordinal % 2 == 0 { partial() } else { in_doubt() });
     let seen = Scene::of(20).tolerating(0).answering(script).run().await;
     assert_eq!(seen.stopped(), None);
@@ -33,7 +33,7 @@ async fn only_the_outcome_failed_is_a_failure() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_on_the_wire_when_too_many_failed_is_counted() {
+async fn calls_on_the_wire_at_the_failure_limit_are_counted() {
     let script = |ordinal, _| after_millis(100 + 10 * u64::from(ordinal), refused());
     let seen = Scene::of(20).tolerating(0).answering(script).run().await;
     assert_eq!(seen.stopping(), Some((millis(100), 3)));
@@ -41,7 +41,7 @@ async fn what_is_on_the_wire_when_too_many_failed_is_counted() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_failure_too_many_that_is_the_last_task_stops_nothing() {
+async fn one_failure_too_many_stops_nothing_if_it_is_the_last_task() {
     let seen = Scene::of(1).tolerating(0).answering(|_, _| at_once(refused())).run().await;
     assert_eq!(seen.count(Outcome::Failed), 1);
     assert_eq!(seen.stopped(), None);
@@ -79,7 +79,7 @@ async fn refused_credentials_stop_the_run() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn endless_limits_are_no_limits() {
+async fn infinite_durations_are_no_limits() {
     let mut scene = Scene::of(3).interrupted_after(millis(50));
     scene.settings.max_duration = Some(Duration::MAX);
     scene.settings.drain_timeout = Duration::MAX;

@@ -1,4 +1,4 @@
-//! Operators change a run under way.
+//! Changes that operators make to a run under way.
 
 use super::scene::SOME_DAY;
 use super::scene::Scene;
@@ -35,7 +35,7 @@ fn concurrency(most: usize) -> Control {
     change(Change::Concurrency(NonZeroUsize::new(most).unwrap()))
 }
 
-/// Returns a run of that many tasks that is paused from one time to another.
+/// Returns a run of `tasks` that is paused between two times.
 fn paused(tasks: u32, from: Duration, to: Duration) -> Scene {
     let scene = Scene::of(tasks).asking(from, change(Change::Paused));
     scene.asking(to, change(Change::Resumed))
@@ -50,20 +50,20 @@ async fn a_paused_run_sends_nothing_and_lets_calls_on_the_wire_finish() {
     let seen = paused(12, millis(150), secs(3_600)).run().await;
     assert_eq!(count_between(&seen, millis(150), secs(3_600)), 0);
     assert_eq!(count_between(&seen, millis(0), millis(150)), 8);
-    // What was on the wire at 150 ms is settled at 200 ms; the rest goes at once afterwards.
+    // Calls on the wire at 150 ms are settled at 200 ms; the others go right after the pause.
     assert_eq!(count_between(&seen, secs(3_600), secs(3_601)), 4);
     assert_eq!(seen.count(Outcome::Succeeded), 12);
     assert_eq!(seen.stats().held, secs(3_600) - millis(150));
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_paused_run_sleeps() {
+async fn a_paused_run_does_not_spin() {
     let seen = paused(12, millis(150), secs(3_600)).run().await;
     assert!(seen.polls < 60, "{} polls", seen.polls);
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_durable_or_being_committed_when_a_run_is_paused_is_taken_back_and_sent_later() {
+async fn pausing_withdraws_unsent_attempts_and_sends_them_after_resuming() {
     for from in [500, 1_000, 1_005, 1_100] {
         let scene = paused(20, millis(from), secs(60)).rate("2/s");
         let seen = scene.committing_in(&[0, 0, 900, 3]).run().await;
@@ -81,7 +81,7 @@ async fn retries_wait_while_a_run_is_paused() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_pause_does_not_shorten_what_the_service_asked_for() {
+async fn a_pause_does_not_shorten_the_wait_that_the_service_asked_for() {
     let script = |_, number| at_once(if number == 1 { throttled(20) } else { done() });
     let seen = paused(1, secs(1), secs(5)).answering(script).run().await;
     assert!(seen.sent_at(0)[1] >= secs(20));
@@ -101,7 +101,7 @@ async fn a_stop_ends_a_paused_run_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_paused_run_keeps_to_its_time() {
+async fn a_pause_does_not_extend_the_maximum_duration() {
     let mut scene = Scene::of(50).asking(millis(250), change(Change::Paused));
     scene.settings.max_duration = Some(secs(30));
     let seen = scene.run().await;
@@ -109,8 +109,8 @@ async fn a_paused_run_keeps_to_its_time() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_pause_is_not_counted_as_a_time_in_which_the_service_was_away() {
-    // Away from the beginning; paused long before the ten minutes of patience are over.
+async fn a_pause_does_not_count_as_part_of_an_outage() {
+    // The service is away from the beginning; the pause comes long before the ten minutes end.
     let script = |_, _| at_once(never_left());
     let scene = paused(200, secs(60), secs(7_200)).answering(script).max_attempts(u32::MAX);
     let seen = scene.run().await;
@@ -119,14 +119,14 @@ async fn a_pause_is_not_counted_as_a_time_in_which_the_service_was_away() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_run_that_is_paused_with_its_last_calls_on_the_wire_ends() {
+async fn a_run_paused_with_its_last_calls_on_the_wire_ends() {
     let scene = Scene::of(4).asking(millis(50), change(Change::Paused));
     let seen = scene.run().await;
     assert_eq!((seen.lasted(), seen.stopped()), (millis(100), None));
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_new_rate_holds_from_the_next_sending_on() {
+async fn a_new_rate_applies_from_the_next_sending() {
     let seen = Scene::of(300).rate("10/s").asking(secs(5), rate("50/s")).run().await;
     assert_eq!(count_between(&seen, secs(0), secs(5)), 50);
     let faster = count_between(&seen, secs(5), secs(7));
@@ -138,14 +138,14 @@ async fn a_new_rate_holds_from_the_next_sending_on() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_rate_with_a_longer_window_counts_what_was_sent_before() {
-    // 100 were sent in the first ten seconds: the minute has room for 20 more.
+async fn a_rate_with_a_longer_window_counts_earlier_sendings() {
+    // 100 calls were sent in the first ten seconds: the minute has room for 20 more.
     let seen = Scene::of(200).rate("10/s").asking(secs(10), rate("120/m")).run().await;
     assert_eq!(count_between(&seen, secs(0), secs(60)), 120);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_rate_where_there_was_none_counts_what_was_sent_before() {
+async fn a_first_rate_counts_earlier_sendings() {
     let scene = Scene::of(100).rate("none").concurrency(5).asking(millis(450), rate("30/s"));
     let seen = scene.run().await;
     assert_eq!(count_between(&seen, secs(0), millis(450)), 25);
@@ -159,7 +159,7 @@ async fn a_limit_can_be_lifted() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_rate_that_is_set_ends_the_search_for_one() {
+async fn setting_a_rate_ends_the_search_for_one() {
     let mut scene = Scene::of(200).rate("1000/s").asking(secs(2), rate("4/s"));
     scene.settings.auto = Some(crate::policy::AutoRate {
         bounds: crate::policy::RateBounds { least: 1.0, most: 1_000.0 },
@@ -171,7 +171,7 @@ async fn a_rate_that_is_set_ends_the_search_for_one() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn fewer_slots_are_reached_by_waiting_and_more_are_used_at_once() {
+async fn fewer_slots_wait_for_running_calls_and_more_are_used_at_once() {
     let script = |_, _| after_millis(1_000, done());
     let scene = Scene::of(40).answering(script).asking(millis(500), concurrency(1));
     let seen = scene.asking(millis(4_500), concurrency(10)).run().await;
@@ -188,7 +188,7 @@ async fn a_drain_lets_calls_on_the_wire_finish_and_ends_the_run() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn every_change_is_an_event_and_what_changes_nothing_is_none() {
+async fn only_real_changes_are_events() {
     let seen = Scene::of(20)
         .rate("10/s")
         .asking(millis(100), change(Change::Resumed))
@@ -202,27 +202,27 @@ async fn every_change_is_an_event_and_what_changes_nothing_is_none() {
         .asking(millis(800), change(Change::Paused))
         .run()
         .await;
-    let told: Vec<(Duration, String)> = seen
+    let changes: Vec<(Duration, String)> = seen
         .changes()
         .iter()
         .map(|(at, change)| (at.since(SOME_DAY), change.to_string()))
         .collect();
     let expected = [(400, "concurrency 3"), (500, "paused"), (700, "resumed"), (800, "drained")];
-    assert_eq!(told, expected.map(|(at, change)| (millis(at), change.to_owned())));
+    assert_eq!(changes, expected.map(|(at, change)| (millis(at), change.to_owned())));
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_pause_is_followed_by_going_on() {
+async fn resuming_after_a_pause_is_an_event() {
     let seen = paused(12, millis(150), secs(5)).run().await;
     let continued = seen.pick(|event| (event.kind == EventKind::RunContinued).then_some(event.at));
     assert_eq!(continued, [SOME_DAY.plus_micros(5_000_000)]);
 }
 
-/// Asks a run with slow commits for a change, and returns the answer and when it came.
-async fn answered(asked: Vec<(Duration, Change)>) -> Vec<(Option<ChangeAnswer>, Duration)> {
+/// Requests changes from a run with slow commits, and returns the answers and their times.
+async fn answered(requests: Vec<(Duration, Change)>) -> Vec<(Option<ChangeAnswer>, Duration)> {
     let mut scene = Scene::of(10).committing_in(&[100]);
     let mut answers = Vec::new();
-    for (after, change) in asked {
+    for (after, change) in requests {
         let (answer, answered) = oneshot::channel();
         scene = scene.asking(
             after,
@@ -235,16 +235,16 @@ async fn answered(asked: Vec<(Duration, Change)>) -> Vec<(Option<ChangeAnswer>, 
         }));
     }
     drop(scene.run().await);
-    let mut told = Vec::new();
+    let mut received = Vec::new();
     for answer in answers {
-        told.push(answer.await.unwrap());
+        received.push(answer.await.unwrap());
     }
-    told
+    received
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_change_is_answered_once_it_is_on_record() {
-    let told = answered(vec![
+    let answers = answered(vec![
         (millis(50), Change::Rate(None)),
         (millis(150), Change::Paused),
         (millis(450), Change::Drained),
@@ -252,10 +252,10 @@ async fn a_change_is_answered_once_it_is_on_record() {
     ])
     .await;
     assert_eq!(
-        told,
+        answers,
         [
             (Some(ChangeAnswer::AsBefore), millis(50)),
-            // A commit is under way until 200 ms; the next takes it up.
+            // A commit is under way until 200 ms; the next one includes the change.
             (Some(ChangeAnswer::Changed), millis(300)),
             (Some(ChangeAnswer::Changed), millis(550)),
             (Some(ChangeAnswer::Stopping), millis(460)),

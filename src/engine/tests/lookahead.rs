@@ -1,4 +1,4 @@
-//! What is begun ahead, so that a slot does not wait for a commit.
+//! Attempts begun ahead of the slots, so that no slot waits for a commit.
 
 use super::scene::Scene;
 use super::scene::secs;
@@ -6,17 +6,17 @@ use super::seen::Seen;
 use super::service::after_millis;
 use super::service::done;
 use super::service::refused;
-use crate::engine::dispatcher::ahead::MOST_PER_SLOT;
+use crate::engine::dispatcher::lookahead::MAX_PER_SLOT;
 use crate::event::EventKind;
 use crate::task::Outcome;
 use std::time::Duration;
 
-/// Calls that end ten times as fast as commits.
+/// A service whose calls take a tenth of a commit.
 fn fast_service(tasks: u32) -> Scene {
     Scene::of(tasks).concurrency(8).committing_in(&[100]).answering(|_, _| after_millis(10, done()))
 }
 
-/// Returns the most attempts that were begun and not ended at any time.
+/// Returns the largest number of attempts that were open at any time.
 fn most_begun(seen: &Seen) -> usize {
     let (mut begun, mut most) = (0_usize, 0);
     for event in seen.events() {
@@ -35,9 +35,9 @@ fn most_begun(seen: &Seen) -> usize {
 async fn a_service_that_is_faster_than_the_disk_is_kept_busy() {
     let seen = fast_service(160).run().await;
     assert_eq!(seen.count(Outcome::Succeeded), 160);
-    let most = 8 * (1 + MOST_PER_SLOT);
+    let most = 8 * (1 + MAX_PER_SLOT);
     assert_eq!((most_begun(&seen), seen.witness.most_on_wire), (most, 8));
-    // With eight begun at a time every other commit would let them go, in four seconds.
+    // With eight begun at a time, only every other commit would release calls: four seconds.
     assert!(seen.lasted() <= secs(2), "{:?}", seen.lasted());
 }
 
@@ -49,13 +49,13 @@ async fn nothing_is_begun_ahead_of_a_slow_service() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn nothing_is_begun_ahead_under_a_limit() {
+async fn nothing_is_begun_ahead_under_a_rate_limit() {
     let seen = fast_service(160).rate("1000/s").run().await;
     assert_eq!(most_begun(&seen), 8);
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_was_begun_ahead_is_taken_back_when_the_run_stops() {
+async fn attempts_begun_ahead_are_withdrawn_when_the_run_stops() {
     let seen = fast_service(400).interrupted_after(Duration::from_millis(1_005)).run().await;
     let (_, on_wire) = seen.stopping().expect("it was stopped");
     assert!(on_wire <= 8 && !seen.withdrawn().is_empty());
@@ -63,7 +63,7 @@ async fn what_was_begun_ahead_is_taken_back_when_the_run_stops() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn no_more_fail_than_were_on_the_wire_after_the_last_one_tolerated() {
+async fn after_the_failure_limit_only_calls_on_the_wire_can_fail() {
     let refusing = |_, _| after_millis(10, refused());
     let seen = fast_service(400).answering(refusing).tolerating(100).run().await;
     let (_, on_wire) = seen.stopping().expect("it was stopped");
@@ -71,7 +71,7 @@ async fn no_more_fail_than_were_on_the_wire_after_the_last_one_tolerated() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_cannot_be_told_does_not_leave() {
+async fn an_attempt_that_cannot_be_announced_does_not_leave() {
     let mut scene = Scene::of(4);
     scene.ledger.deaf = 3;
     let seen = scene.run().await;
