@@ -6,8 +6,7 @@
 mod guard;
 mod invisible;
 
-pub use guard::guarded;
-pub use guard::unguarded;
+pub use guard::{guarded, unguarded};
 pub use invisible::is_invisible;
 pub(crate) use invisible::is_misleading;
 
