@@ -3,13 +3,12 @@
 //! A byte becomes a byte, so positions stay. A CR before a LF is left alone.
 
 use std::io;
-use std::io::BufRead;
-use std::io::Read;
+use std::io::{BufRead, Read};
 
 /// Returns whether the lines of a text end with CR alone, as far as its beginning shows.
 ///
 /// The first line end outside quotes decides, because a cell may hold line ends of another kind.
-pub(super) fn ends_lines(head: &[u8]) -> bool {
+pub(crate) fn ends_lines(head: &[u8]) -> bool {
     let mut is_quoted = false;
     for (index, byte) in head.iter().enumerate() {
         match byte {
@@ -24,7 +23,7 @@ pub(super) fn ends_lines(head: &[u8]) -> bool {
 }
 
 /// A stream in which every lone CR is a LF.
-pub(super) struct LineFeeds<R> {
+pub(crate) struct LineFeeds<R> {
     inner: R,
     /// Whether a CR was read whose successor is not known yet.
     is_held: bool,
@@ -32,7 +31,7 @@ pub(super) struct LineFeeds<R> {
 
 impl<R: BufRead> LineFeeds<R> {
     /// Returns the stream.
-    pub(super) fn new(inner: R) -> Self {
+    pub(crate) fn new(inner: R) -> Self {
         Self { inner, is_held: false }
     }
 }

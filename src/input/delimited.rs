@@ -2,21 +2,12 @@
 //!
 //! Checks each row against the layout that the first row defines. `record` finds the cells.
 
-use super::Header;
-use super::InputOptions;
-use super::Row;
-use super::error::ColumnProblem;
-use super::error::ReadFault;
-use super::error::RowProblem;
-use super::error::WidthReason;
-use super::header::CommandCell;
-use super::header::Layout;
-use super::id_cell;
+use super::error::{ColumnProblem, ReadFault, RowProblem, WidthReason};
+use super::header::{CommandCell, Layout};
 use super::record::Records;
 use super::source::Bytes;
-use super::stray_line;
-use crate::task::Command;
-use crate::task::Position;
+use super::{Header, InputOptions, Row, id_cell, stray_line};
+use crate::task::{Command, Position};
 use crate::text::unguarded;
 use std::str;
 

@@ -4,8 +4,7 @@
 //! an error of its row: DOS would drop all rows behind it in silence.
 
 use std::io;
-use std::io::BufRead;
-use std::io::Read;
+use std::io::{BufRead, Read};
 
 /// The end mark, SUB in ASCII.
 const END_MARK: u8 = 0x1a;
@@ -13,7 +12,7 @@ const END_MARK: u8 = 0x1a;
 const MAX_HELD: usize = 64 << 10;
 
 /// A stream without the end marks at its end.
-pub(super) struct WithoutEndMark<R> {
+pub(crate) struct WithoutEndMark<R> {
     inner: R,
     /// Marks, and the blanks and line ends among them, that may be the end of the text.
     held: Vec<u8>,
@@ -23,7 +22,7 @@ pub(super) struct WithoutEndMark<R> {
 
 impl<R: BufRead> WithoutEndMark<R> {
     /// Returns the stream.
-    pub(super) fn new(inner: R) -> Self {
+    pub(crate) fn new(inner: R) -> Self {
         Self { inner, held: Vec::new(), ready: io::Cursor::default() }
     }
 

@@ -3,14 +3,10 @@
 //! Errors keep the text exactly as it was read; it is made safe only when it is shown. `hint`
 //! adds what helps against an error. Nothing here may import it, or the two would form a cycle.
 
-use crate::task::Position;
-use crate::task::TaskIdError;
-use crate::text::grouped;
-use crate::text::plural;
-use crate::text::printable;
-use std::fmt;
-use std::io;
+use crate::task::{Position, TaskIdError};
+use crate::text::{grouped, plural, printable};
 use std::sync::Arc;
+use std::{fmt, io};
 
 /// How much of a foreign text a message shows, in columns.
 const SHOWN_COLUMNS: usize = 60;

@@ -3,18 +3,12 @@
 //! Pure. Names are compared without case, blanks and underscores. If two columns match, that
 //! is an error: the wrong column would stop the wrong tasks.
 
-use super::CommandSource;
-use super::Header;
-use super::InputOptions;
-use super::error::ColumnProblem;
-use super::error::Role;
-use super::id_cell;
-use super::results_header;
+use super::error::{ColumnProblem, Role};
+use super::{CommandSource, Header, InputOptions, id_cell, results_header};
 use crate::task::Command;
 use crate::text::unguarded;
 use std::borrow::Cow;
-use std::collections::HashMap;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 /// The default names of the ids' column, in this order.
 pub(super) const ID_NAMES: [&str; 3] = ["id", "batch_task_id", "task_id"];

@@ -3,20 +3,12 @@
 //! A hint is a guess about what was meant, and nothing else may depend on one. Pure. Hints are
 //! computed only for errors that are shown, so they may be slow.
 
-use super::error::ColumnProblem;
-use super::error::FileKind;
-use super::error::InputError;
-use super::error::JqFilter;
-use super::error::Role;
-use super::error::RowProblem;
-use super::error::StrayLine;
-use super::error::WidthReason;
-use super::error::shown;
-use super::header;
+use super::error::{
+    ColumnProblem, FileKind, InputError, JqFilter, Role, RowProblem, StrayLine, WidthReason, shown,
+};
 use super::likely_id::likely_id;
-use super::stray_line;
-use crate::task::TaskId;
-use crate::task::TaskIdError;
+use super::{header, stray_line};
+use crate::task::{TaskId, TaskIdError};
 use std::io;
 
 /// The name of standard input, which `jq` would take for a file.

@@ -4,8 +4,7 @@
 //! each id is exactly one that the input contains.
 
 use super::error::RowProblem;
-use crate::task::TaskId;
-use crate::task::TaskIdError;
+use crate::task::{TaskId, TaskIdError};
 use crate::text::is_invisible;
 
 /// A text that is not an id.

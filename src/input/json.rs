@@ -4,23 +4,16 @@
 //! filter of `jq` that fits what is there. Only the beginning is looked at, so the text may end
 //! anywhere.
 
-use super::CommandSource;
-use super::InputOptions;
-use super::error::JqFilter;
-use super::header;
-use super::options::Header;
+use crate::input::error::JqFilter;
+use crate::input::options::Header;
+use crate::input::{CommandSource, InputOptions, header};
 use crate::task::TaskId;
-use serde::de::DeserializeSeed;
-use serde::de::Deserializer;
-use serde::de::IgnoredAny;
-use serde::de::MapAccess;
-use serde::de::SeqAccess;
-use serde::de::Visitor;
+use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use std::collections::HashSet;
 use std::fmt;
 
 /// Returns `None` if the text is not JSON, otherwise the filter, if the ids were found.
-pub(super) fn detect(text: &[u8], options: &InputOptions) -> Option<Option<JqFilter>> {
+pub(crate) fn detect(text: &[u8], options: &InputOptions) -> Option<Option<JqFilter>> {
     let text = text.trim_ascii_start();
     if !text.starts_with(b"{") && !text.starts_with(b"[") {
         return None;

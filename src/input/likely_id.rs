@@ -2,11 +2,11 @@
 //!
 //! Serves hints only: an id that was changed is never called on a guess.
 
-use super::id_cell;
+use crate::input::id_cell;
 use crate::task::TaskId;
 
 /// Returns the id that the text becomes if everything that does not belong to ids is removed.
-pub(super) fn likely_id(text: &str) -> Option<String> {
+pub(crate) fn likely_id(text: &str) -> Option<String> {
     let is_wrapping = |c: char| is_quote(c) || ",;:.!{}[]()<>（）［］【】｛｝".contains(c);
     let likely: String = text
         .trim_matches(|c| is_wrapping(c) || id_cell::is_blank(c))
@@ -19,7 +19,7 @@ pub(super) fn likely_id(text: &str) -> Option<String> {
 }
 
 /// Returns whether a character is a quotation mark or a prime of any language or keyboard.
-pub(super) fn is_quote(character: char) -> bool {
+pub(crate) fn is_quote(character: char) -> bool {
     matches!(
         character,
         '"' | '\'' | '`' | '´' | '¨' | '«' | '»' | 'ʹ'..='ʼ' | 'ˋ' | '‘'..='‟' | '′'..='‷'

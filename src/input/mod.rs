@@ -27,26 +27,16 @@ mod stray_line;
 mod tests;
 mod window;
 
-pub use error::ColumnProblem;
-pub use error::FileKind;
-pub use error::InputError;
-pub use error::JqFilter;
-pub use error::Role;
-pub use error::RowProblem;
-pub use error::StrayLine;
-pub use error::WidthReason;
-pub use options::CommandSource;
-pub use options::Format;
-pub use options::Header;
-pub use options::InputOptions;
-pub use options::Source;
+pub use error::{
+    ColumnProblem, FileKind, InputError, JqFilter, Role, RowProblem, StrayLine, WidthReason,
+};
+pub use options::{CommandSource, Format, Header, InputOptions, Source};
 pub use row::Row;
 
 use crate::task::Command;
 use delimited::Delimited;
 use error::ReadFault;
-use list::Given;
-use list::List;
+use list::{Given, List};
 use sniff::Shape;
 use source::Content;
 use std::fmt;

@@ -4,16 +4,13 @@
 //! after a closing quote, and a quote that is never closed, and so swallows rows. Both are
 //! errors here.
 
-use super::error::ReadFault;
-use super::error::RowProblem;
+use super::error::{ReadFault, RowProblem};
 use super::locate;
-use super::locate::Quoting;
-use super::locate::RawCell;
+use super::locate::{Quoting, RawCell};
 use super::source::Bytes;
 use super::window::Window;
 use crate::task::Position;
-use csv::ByteRecord;
-use csv::ReaderBuilder;
+use csv::{ByteRecord, ReaderBuilder};
 
 /// The bytes that are read at a time.
 const CHUNK_BYTES: usize = 64 << 10;

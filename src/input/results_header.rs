@@ -20,7 +20,7 @@ const TELLING_NAMES: [&str; 6] =
 ///
 /// The order of the columns does not matter, because users move them. Of two columns of one name
 /// only the first is ours: the other was added by the user.
-pub(super) fn written_by_us(header: &[String]) -> Vec<bool> {
+pub(crate) fn written_by_us(header: &[String]) -> Vec<bool> {
     let mut found: HashSet<&str> = HashSet::new();
     let ours: Vec<bool> = header
         .iter()

@@ -3,15 +3,9 @@
 //! Pure. Looks only at the first meaningful line, which would be the header. A flag wins over
 //! the name's ending, and the ending wins over the content.
 
-use super::Format;
-use super::Header;
-use super::InputOptions;
 use super::error::InputError;
-use super::header;
-use super::id_cell;
-use super::json;
-use super::locate;
 use super::source::Content;
+use super::{Format, Header, InputOptions, header, id_cell, json, locate};
 use std::path::Path;
 use std::sync::Arc;
 

@@ -3,23 +3,17 @@
 //! The result is UTF-8, as far as the byte order mark shows, and has no mark. Binary files are
 //! refused here with their kind, before anything searches for rows in them.
 
-use super::carriage_returns;
 use super::carriage_returns::LineFeeds;
 use super::end_mark::WithoutEndMark;
-use super::error::FileKind;
-use super::error::InputError;
-use super::hint;
-use super::locate;
+use super::error::{FileKind, InputError};
+use super::{carriage_returns, hint, locate};
 use crate::task::Position;
 use encoding_rs_io::DecodeReaderBytesBuilder;
-use std::fs;
 use std::fs::File;
-use std::io;
-use std::io::BufReader;
-use std::io::Cursor;
-use std::io::Read;
+use std::io::{BufReader, Cursor, Read};
 use std::path::Path;
 use std::sync::Arc;
+use std::{fs, io};
 
 /// The bytes that are read to detect a binary file.
 const KIND_BYTES: usize = 8 << 10;

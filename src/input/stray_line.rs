@@ -2,13 +2,13 @@
 //!
 //! Serves hints only. The line stays an error, because a guess must not drop a row.
 
-use super::error::StrayLine;
+use crate::input::error::StrayLine;
 
 /// The longest text that is looked at, in bytes; longer lines are none of these.
 const MAX_BYTES: usize = 200;
 
 /// Returns what a line is, judged by its first text.
-pub(super) fn of(text: &str) -> Option<StrayLine> {
+pub(crate) fn of(text: &str) -> Option<StrayLine> {
     let text = text.trim();
     if text.starts_with('\u{1a}') {
         return Some(StrayLine::EndMark);
@@ -31,7 +31,7 @@ pub(super) fn of(text: &str) -> Option<StrayLine> {
 }
 
 /// Returns whether a text is what a spreadsheet shows for a failed formula, such as `#N/A`.
-pub(super) fn is_error_value(text: &str) -> bool {
+pub(crate) fn is_error_value(text: &str) -> bool {
     let belongs = |c: char| c.is_ascii_uppercase() || "/0?!".contains(c);
     text.strip_prefix('#').is_some_and(|name| name.len() > 2 && name.chars().all(belongs))
 }

@@ -4,8 +4,7 @@ mod any_bytes;
 
 use super::*;
 use crate::task::Position;
-use std::io::Cursor;
-use std::io::Read;
+use std::io::{Cursor, Read};
 
 /// A source whose every read gives one byte, as the slowest pipe would.
 struct Trickle(Cursor<Vec<u8>>);

@@ -5,24 +5,13 @@
 //! column of the input can be taken for one of ours. Foreign cells are guarded against
 //! spreadsheets, and those of the service are cut to what spreadsheets can hold.
 
-use crate::clock::Timestamp;
-use crate::clock::TimestampText;
+use crate::clock::{Timestamp, TimestampText};
 use crate::report::format::csv_dialect::CsvDialect;
 use crate::report::format::cut::cut;
 use crate::report::format::other_columns::OtherColumns;
-use crate::report::model::Grouping;
-use crate::report::model::failure_of;
-use crate::store::AttemptRow;
-use crate::store::RunReader;
-use crate::store::SeenRow;
-use crate::store::SourceRecord;
-use crate::store::StoreError;
-use crate::store::TaskRow;
-use crate::task::Failure;
-use crate::task::Outcome;
-use crate::task::OutcomeCounts;
-use crate::task::RESULTS_COLUMNS;
-use crate::task::TaskState;
+use crate::report::model::{Grouping, failure_of};
+use crate::store::{AttemptRow, RunReader, SeenRow, SourceRecord, StoreError, TaskRow};
+use crate::task::{Failure, Outcome, OutcomeCounts, RESULTS_COLUMNS, TaskState};
 use crate::text::guarded;
 use csv::ByteRecord;
 use std::borrow::Cow;

@@ -7,8 +7,7 @@
 use crate::store::SourceRecord;
 use crate::text::guarded;
 use csv::ByteRecord;
-use std::collections::HashMap;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 /// What a name gets that clashes with another.
 const PREFIX: &str = "in_";
