@@ -3,6 +3,7 @@
 //! Errors keep the text exactly as it was read; it is made safe only when it is shown. `hint`
 //! adds what helps against an error. Nothing here may import it, or the two would form a cycle.
 
+use super::stray_line::StrayLine;
 use crate::task::{Position, TaskIdError};
 use crate::text::{grouped, plural, printable};
 use std::sync::Arc;
@@ -299,21 +300,6 @@ pub enum WidthReason {
     LineBreak,
     /// The last cells were left out, because they are empty.
     LastCells,
-}
-
-/// A line beside the rows of a table.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum StrayLine {
-    /// A comment.
-    Comment,
-    /// The number of rows, as clients of databases print it.
-    RowCount,
-    /// Totals of the columns.
-    Total,
-    /// A drawn line.
-    Rule,
-    /// A line with Ctrl-Z, the end mark of DOS, that other lines follow.
-    EndMark,
 }
 
 impl RowProblem {

@@ -4,9 +4,10 @@
 //! computed only for errors that are shown, so they may be slow.
 
 use super::error::{
-    ColumnProblem, FileKind, InputError, JqFilter, Role, RowProblem, StrayLine, WidthReason, shown,
+    ColumnProblem, FileKind, InputError, JqFilter, Role, RowProblem, WidthReason, shown,
 };
 use super::likely_id::likely_id;
+use super::stray_line::StrayLine;
 use super::{header, stray_line};
 use crate::task::{TaskId, TaskIdError};
 use std::io;

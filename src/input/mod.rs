@@ -27,11 +27,10 @@ mod stray_line;
 mod tests;
 mod window;
 
-pub use error::{
-    ColumnProblem, FileKind, InputError, JqFilter, Role, RowProblem, StrayLine, WidthReason,
-};
+pub use error::{ColumnProblem, FileKind, InputError, JqFilter, Role, RowProblem, WidthReason};
 pub use options::{CommandSource, Format, Header, InputOptions, Source};
 pub use row::Row;
+pub use stray_line::StrayLine;
 
 use crate::task::Command;
 use delimited::Delimited;

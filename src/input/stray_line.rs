@@ -2,10 +2,23 @@
 //!
 //! Serves hints only. The line stays an error, because a guess must not drop a row.
 
-use crate::input::error::StrayLine;
-
 /// The longest text that is looked at, in bytes; longer lines are none of these.
 const MAX_BYTES: usize = 200;
+
+/// A line beside the rows of a table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StrayLine {
+    /// A comment.
+    Comment,
+    /// The number of rows, as clients of databases print it.
+    RowCount,
+    /// Totals of the columns.
+    Total,
+    /// A drawn line.
+    Rule,
+    /// A line with Ctrl-Z, the end mark of DOS, that other lines follow.
+    EndMark,
+}
 
 /// Returns what a line is, judged by its first text.
 pub(crate) fn of(text: &str) -> Option<StrayLine> {
