@@ -1,12 +1,9 @@
 //! What can be wrong with the store, in words that say what to do.
 
-use crate::store::files::JobName;
-use crate::store::files::RunId;
-use rusqlite::Error;
-use rusqlite::ErrorCode;
+use crate::store::ids::{JobName, RunId};
+use rusqlite::{Error, ErrorCode};
 use std::io;
-use std::path::Path;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Why the store cannot be used, or not any longer.
 #[derive(Debug, thiserror::Error)]
@@ -19,6 +16,16 @@ pub enum StoreError {
         path: PathBuf,
         /// Why.
         source: io::Error,
+    },
+    /// Somebody else owns it or can replace it, or it is a link.
+    #[error("cannot trust `{}`: {reason}", path.display())]
+    Untrusted {
+        /// The file or directory.
+        path: PathBuf,
+        /// Why not.
+        reason: String,
+        /// What to do about it.
+        remedy: String,
     },
     /// No space is left.
     #[error("no space is left for the run store `{}`", path.display())]
@@ -127,6 +134,7 @@ impl StoreError {
             Self::File { .. } | Self::Foreign { .. } => {
                 "name another place with `--state-dir DIR`".into()
             }
+            Self::Untrusted { remedy, .. } => remedy.clone(),
             Self::Network { .. } => "name a local directory with `--state-dir DIR`".into(),
             Self::Full { .. } => {
                 "free some space there; `batchctl resume` goes on with a run that had begun".into()

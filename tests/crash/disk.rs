@@ -16,7 +16,7 @@ use std::thread;
 use std::time::Duration;
 
 /// Says why a test that needs more rights than there are did nothing.
-fn skip(why: &str) {
+pub(crate) fn skip(why: &str) {
     let _ = writeln!(std::io::stderr(), "not tested here: {why}");
 }
 

@@ -15,7 +15,7 @@ use crate::cli::run::job_lock::JobAccess;
 use crate::cli::run::launch::Launch;
 use crate::cli::run::{launch, log_file, settings};
 use batchctl::clock::Clock;
-use batchctl::report::{ExitStatus, GroupLabel};
+use batchctl::report::{ExitStatus, GroupLabel, Target};
 use batchctl::run;
 use batchctl::run::{Retry, RetryFilter};
 use batchctl::store::{PlanRow, PlanTotals, RunRecord, TaskRow};
@@ -96,7 +96,8 @@ pub(crate) fn retry(args: &RetryArgs, context: &Context) -> Result<ExitStatus, F
         JobAccess::Ours(lock) => lock,
         JobAccess::Skipped => return Ok(ExitStatus::Ok),
     };
-    let target = (place.endpoint.to_string(), place.project.to_string());
+    let target =
+        Target { endpoint: place.endpoint.to_string(), project_id: place.project.to_string() };
     let planned = retry.plan(target, clock)?;
     if planned.totals().is_empty() {
         planned.discard()?;

@@ -15,6 +15,7 @@ use crate::cli::run::launch::Launch;
 use crate::cli::run::{execute, launch, log_file, settings};
 use batchctl::clock::Clock;
 use batchctl::report::ExitStatus;
+use batchctl::report::Target;
 use batchctl::run;
 use batchctl::run::{Revert, Reverted};
 use batchctl::store::PlanTotals;
@@ -74,7 +75,8 @@ pub(crate) fn revert(args: &RevertArgs, context: &Context) -> Result<ExitStatus,
     }
     documents.iter().try_for_each(Document::try_out)?;
     let log_file = log_file::open(&args.how.unattended)?;
-    let target = (place.endpoint.to_string(), place.project.to_string());
+    let target =
+        Target { endpoint: place.endpoint.to_string(), project_id: place.project.to_string() };
     let planned = revert.plan(target, clock)?;
     let how = Launch {
         args: &args.how,

@@ -1,27 +1,22 @@
-//! Lets a run with `--rate auto` begin with what earlier ones learnt, and keeps what it learns.
+//! Starts a run with `--rate auto` from a rate that was learnt before, and keeps the rate it learns.
 //!
-//! What a process of the same run has learnt comes before what others have. Only saves a search:
-//! nothing that goes wrong here stops a run.
+//! The rate of an earlier process of the same run comes before that of other runs. The memory only
+//! saves a search, so no failure here stops a run.
 
 use crate::clock::Timestamp;
 use crate::store;
-use crate::store::RateKey;
-use crate::store::RunDirectory;
-use crate::store::RunId;
-use crate::store::RunReader;
-use crate::store::RunRecord;
-use crate::store::StoreError;
+use crate::store::{RateKey, RunDirectory, RunId, RunReader, RunRecord, StoreError};
 
-/// What one run takes over and hands on.
-pub(crate) struct Learning<'a> {
+/// The memory of one run.
+pub(crate) struct RateMemory<'a> {
     pub(crate) runs: &'a RunDirectory,
     pub(crate) run: &'a RunId,
-    /// For whom it is kept; without one it stays with the run.
+    /// The profile that shares the rate with later runs; without one it stays in the run.
     pub(crate) profile: Option<&'a str>,
 }
 
-impl Learning<'_> {
-    /// Returns the sendings a second at which the service throttled before, if that is known.
+impl RateMemory<'_> {
+    /// Returns the requests per second at which the service throttled before, if that is known.
     pub(crate) fn before(&self) -> Result<Option<f64>, StoreError> {
         let record = self.record()?;
         let key = self.key(&record);
@@ -29,7 +24,7 @@ impl Learning<'_> {
         Ok(last_learnt(&record).or_else(kept))
     }
 
-    /// Keeps what the run has learnt for the next one.
+    /// Keeps the rate that the run has learnt for the next one.
     pub(crate) fn keep(&self, now: Timestamp) -> Result<(), StoreError> {
         let record = self.record()?;
         let Some(key) = self.key(&record) else { return Ok(()) };
