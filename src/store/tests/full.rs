@@ -3,7 +3,7 @@
 use super::script::succeeds;
 use super::{Fixture, RECALL, at, claim, commit, wait};
 use crate::event::Event;
-use crate::store::writing::thread::{Part, WriterThread};
+use crate::store::writing::thread::{SessionStart, WriterThread};
 use crate::store::{RunWriter, StoreError};
 use crate::task::Outcome;
 use rusqlite::Connection;
@@ -16,7 +16,7 @@ const TASKS: u32 = 500;
 /// A writer whose connection was changed before it began.
 fn writer_with(fixture: &Fixture, change: impl FnOnce(&mut WriterThread)) -> RunWriter {
     let (mut writing, standing) =
-        WriterThread::open(&fixture.file(), Part::Own(at(100)), RECALL).unwrap();
+        WriterThread::open(&fixture.file(), SessionStart::New(at(100)), RECALL).unwrap();
     change(&mut writing);
     RunWriter::start(writing, standing, &fixture.lock()).unwrap()
 }

@@ -3,15 +3,15 @@
 //! Everything here goes through the public door and looks at the files from outside, except where
 //! a disk has to be full at a given moment.
 
+mod already_done;
 mod damage;
-mod follow;
 mod full;
 mod killed;
-mod looking;
 mod model;
 mod plan;
 mod reader;
 mod script;
+mod survey;
 mod writer;
 
 use super::{

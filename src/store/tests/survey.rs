@@ -1,10 +1,11 @@
-//! What follows from looking at states: one outcome for each task, whatever is seen and in which
-//! order, and nothing of what its call came to is lost.
+//! Survey and verify rounds: each task has one outcome, whatever is seen and in which order, and the
+//! outcome of its call is never lost.
 
 use super::script::{answered, ended, lost, settled, started};
 use super::{Fixture, at, claim, commit, wait};
 use crate::event::{ArrivalCounts, SurveyCounts};
-use crate::store::{IfMissing, Purpose, RunWriter, TaskRow, TaskSelection, VerifyRound};
+use crate::policy::{IfMissing, Purpose, VerifyRound, first_look, last_look};
+use crate::store::{RunWriter, TaskRow, TaskSelection};
 use crate::task::{FailureKind, ObservedState, Outcome, StateCounts, TaskState};
 use proptest::prelude::*;
 
@@ -23,12 +24,14 @@ fn id(number: u32) -> String {
 
 fn survey(writer: &RunWriter, purpose: Purpose, states: &[(u32, &str)]) -> SurveyCounts {
     see(writer, TaskSelection::Unsettled, states);
-    wait(writer.survey(purpose, at(101))).unwrap().counts
+    let decide = move |seen, earlier| first_look(seen, earlier, purpose);
+    wait(writer.survey(decide, at(101))).unwrap().counts
 }
 
-fn arrivals(writer: &RunWriter, look: VerifyRound, states: &[(u32, &str)]) -> ArrivalCounts {
+fn arrivals(writer: &RunWriter, round: VerifyRound, states: &[(u32, &str)]) -> ArrivalCounts {
     see(writer, TaskSelection::Awaited, states);
-    wait(writer.arrivals(look, at(200))).unwrap()
+    let decide = move |called, seen| last_look(called, seen, round);
+    wait(writer.verify(decide, at(200))).unwrap()
 }
 
 fn outcomes(fixture: &Fixture) -> Vec<Outcome> {
