@@ -5,8 +5,7 @@
 
 mod guard;
 
-pub use guard::guarded;
-pub use guard::unguarded;
+pub use guard::{guarded, unguarded};
 
 use std::time::Duration;
 use unicode_width::UnicodeWidthChar;
