@@ -89,7 +89,7 @@ impl<A: TaskApi> RunPhases<'_, A> {
         Ok(stats)
     }
 
-    /// Reads the states of all tasks without an outcome, and settles those that are there already.
+    /// Surveys all tasks without an outcome, and settles the tasks that are already there.
     ///
     /// Returns the reason to stop the run, if an order came in meanwhile.
     async fn survey(
@@ -190,8 +190,7 @@ impl<A: TaskApi> RunPhases<'_, A> {
         Ok(Verified::AllArrived)
     }
 
-    /// Looks once at the tasks whose calls are in doubt: those that are where their commands lead
-    /// have succeeded.
+    /// Looks once at the tasks in doubt. Tasks that are where their commands lead have succeeded.
     pub(crate) async fn settle(&mut self, ago: Duration) -> Result<Settling, RunError> {
         let sent = self.ledger.writer.last_sent(remembered_sendings(self.settings)).await?;
         let mut walker = Walker::new(self.api, walker_settings(self.settings), self.clock, &sent);

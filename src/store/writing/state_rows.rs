@@ -107,7 +107,8 @@ pub(crate) fn keep_before(
 /// The state of a task after its call, as it is stored.
 pub(crate) struct AfterRow {
     pub(crate) state: TaskState,
-    /// When the task was seen where its command leads, in microseconds after the origin.
+    /// The time at which the task was seen where its command leads, in microseconds after the
+    /// origin.
     pub(crate) verified_us: Option<i64>,
     /// The outcome of the task, if it is not that of its call.
     pub(crate) verdict: Option<Outcome>,
