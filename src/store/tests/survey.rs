@@ -12,10 +12,10 @@ use proptest::prelude::*;
 /// Looks at the tasks with these numbers, each in a state of the service; all are to be stopped.
 fn see(writer: &RunWriter, wanted: TaskSelection, states: &[(u32, &str)]) {
     wait(writer.look_for(wanted, 100)).unwrap();
-    let sighting = |&(number, state): &(u32, &str)| {
+    let observed = |&(number, state): &(u32, &str)| {
         ObservedState::of(id(number).parse().unwrap(), &StateCounts::of([(state, 1)]))
     };
-    wait(writer.see(states.iter().map(sighting).collect())).unwrap();
+    wait(writer.see(states.iter().map(observed).collect())).unwrap();
 }
 
 fn id(number: u32) -> String {
@@ -57,7 +57,7 @@ fn call_all(writer: &RunWriter) {
 }
 
 #[test]
-fn what_is_there_is_left_alone_and_the_rest_is_handed_out() {
+fn tasks_that_are_there_are_left_alone_and_the_others_are_handed_out() {
     let fixture = Fixture::with_tasks(5);
     let writer = fixture.writer();
     let states = [(0, "stopped"), (1, "running"), (2, "failed"), (3, "odd")];
@@ -77,7 +77,7 @@ fn what_is_there_is_left_alone_and_the_rest_is_handed_out() {
 }
 
 #[test]
-fn what_the_project_does_not_know_can_be_left_out() {
+fn unknown_tasks_can_be_skipped() {
     let fixture = Fixture::with_tasks(2);
     let writer = fixture.writer();
     let counts = survey(&writer, Purpose::LeaveAlone(IfMissing::Skipped), &[(0, "running")]);
@@ -107,7 +107,7 @@ fn a_survey_for_the_record_settles_only_doubts() {
 }
 
 #[test]
-fn what_was_seen_does_not_outlive_a_process_that_drew_no_conclusion() {
+fn observed_states_vanish_with_a_process_that_drew_no_conclusion() {
     let fixture = Fixture::with_tasks(2);
     see(&fixture.writer(), TaskSelection::Unsettled, &[(0, "stopped"), (1, "stopped")]);
     assert_eq!(outcomes(&fixture), [Outcome::NotAttempted; 2]);
@@ -134,7 +134,7 @@ fn check_last(
 }
 
 #[test]
-fn the_last_look_decides() {
+fn the_last_round_decides() {
     use Outcome::{Ambiguous, Failed, Succeeded};
     let (timeout, hung) = (Some(FailureKind::Timeout), Some(FailureKind::NotReached));
     let unknown = IfMissing::Unknown;
@@ -146,7 +146,7 @@ fn the_last_look_decides() {
 }
 
 #[test]
-fn an_interim_look_records_arrivals_alone_and_none_twice() {
+fn an_interim_round_records_only_arrivals_and_none_twice() {
     let fixture = Fixture::with_tasks(3);
     let writer = fixture.writer();
     call_all(&writer);
@@ -161,7 +161,7 @@ fn an_interim_look_records_arrivals_alone_and_none_twice() {
 }
 
 #[test]
-fn one_that_did_not_arrive_may_do_so_later() {
+fn a_task_that_did_not_arrive_may_arrive_later() {
     let fixture = Fixture::with_tasks(2);
     let writer = fixture.writer();
     call_all(&writer);
@@ -176,7 +176,7 @@ fn one_that_did_not_arrive_may_do_so_later() {
 }
 
 #[test]
-fn a_reopened_run_keeps_its_sessions_and_its_mark() {
+fn a_reopened_run_keeps_its_sessions_and_its_watermark() {
     let fixture = Fixture::with_tasks(2);
     call_all(&fixture.writer());
     let sessions = fixture.reader().record().unwrap().sessions.len();

@@ -61,7 +61,7 @@ pub(crate) fn last_sent(
     limit: u32,
     may_have_left: MayHaveLeft,
 ) -> rusqlite::Result<Vec<Timestamp>> {
-    // A time that is too late is safe: the rate counts the request in the window of now.
+    // A time that is too late is safe: the request then counts longer against the rate.
     let mut query = connection.prepare(
         "SELECT * FROM (SELECT sent_us + iif(duration_us IS NULL, ?1, 0) FROM attempt
                        WHERE duration_us IS NOT NULL OR seq <= ?3 ORDER BY seq DESC LIMIT ?2)
