@@ -4,9 +4,11 @@
 //! before it reaches a terminal or a log. Pure; imports nothing of the crate.
 
 mod guard;
+mod style;
 
 pub use guard::guarded;
 pub use guard::unguarded;
+pub use style::{Colour, Style};
 
 use std::time::Duration;
 use unicode_width::UnicodeWidthChar;
@@ -77,6 +79,22 @@ fn is_misleading(character: char) -> bool {
                 | '\u{2066}'..='\u{2069}'
                 | '\u{feff}'
         )
+}
+
+/// Returns the beginning of a text that fits into this many bytes, with whole characters only.
+///
+/// ```
+/// use batchctl::text::cut;
+///
+/// assert_eq!(cut("aäb", 2), "a");
+/// ```
+pub fn cut(text: &str, max_bytes: usize) -> &str {
+    let mut end = text.len().min(max_bytes);
+    // Ends at the latest at 0, which is a boundary.
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    &text[..end]
 }
 
 /// Escapes what is not printable ASCII in JSON: the same value, harmless wherever it is shown.
@@ -184,6 +202,18 @@ mod tests {
         check("abc", 1, "…");
         check("abc", 0, "");
         check("", 0, "");
+    }
+
+    fn check_cut(text: &str, max_bytes: usize, expected: &str) {
+        assert_eq!(cut(text, max_bytes), expected, "{text:?}");
+    }
+
+    #[test]
+    fn a_character_is_kept_whole_or_not_at_all() {
+        check_cut("abc", 5, "abc");
+        check_cut("abc", 2, "ab");
+        check_cut("aäb", 2, "a");
+        check_cut("äb", 0, "");
     }
 
     #[test]

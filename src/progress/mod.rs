@@ -19,7 +19,6 @@ mod test_events;
 pub use bar::Above;
 pub use bar::Bar;
 pub use events::Events;
-pub use layout::Style;
 pub use lines::Lines;
 pub use log::Log;
 pub use log::LogFormat;

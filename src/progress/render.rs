@@ -3,10 +3,8 @@
 //! Pure: the same tally at the same time gives the same text. A bar never exceeds its width, and
 //! omits nothing: figures that do not fit beside the bar go below it.
 
-use super::layout::Colour;
 use super::layout::DisplayLine;
 use super::layout::Piece;
-use super::layout::Style;
 use super::layout::flow;
 use super::layout::sentence;
 use super::tally::Hold;
@@ -19,6 +17,8 @@ use crate::event::Operator;
 use crate::event::StopReason;
 use crate::event::SurveyCounts;
 use crate::task::Outcome;
+use crate::text::Colour;
+use crate::text::Style;
 use crate::text::grouped;
 use crate::text::plural;
 use crate::text::printable;

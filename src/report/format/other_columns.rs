@@ -1,41 +1,41 @@
-//! Arranges the other columns of all inputs beside ours: none is lost, none is mistaken.
+//! Arranges the other columns of all inputs after our own, so that none is lost or misread.
 //!
-//! A column is the same in two inputs if its name is. A name that could be taken for one of
-//! ours when the results are read as an input gets a prefix.
+//! Columns with the same name in two inputs are one column. A name gets a prefix if it could be
+//! mistaken for one of ours when the results are read as an input.
 
 use crate::store::SourceRecord;
 use crate::text::guarded;
 use csv::ByteRecord;
 
-/// What a name gets that clashes with another.
+/// The prefix of a name that clashes with another.
 const PREFIX: &str = "in_";
 
 /// The other columns of all inputs, in the order in which they first appear.
 #[derive(Debug)]
 pub(crate) struct OtherColumns {
     names: Vec<String>,
-    /// For each source, where each of its columns goes.
-    places: Vec<Vec<usize>>,
-    /// The cells of the row at hand.
+    /// For each source, the index in `names` of each of its columns.
+    indices: Vec<Vec<usize>>,
+    /// The cells of the current row; kept, so that their memory is used again.
     cells: Vec<String>,
 }
 
 impl OtherColumns {
-    /// Arranges the columns of `sources` beside those called `ours`.
-    pub(crate) fn of(sources: &[SourceRecord], ours: &[&str]) -> Self {
+    /// Arranges the columns of `sources` after those named `ours`.
+    pub(crate) fn new(sources: &[SourceRecord], ours: &[&str]) -> Self {
         let mut given: Vec<&str> = Vec::new();
-        let mut places = Vec::with_capacity(sources.len());
+        let mut indices = Vec::with_capacity(sources.len());
         for source in sources {
-            let places_of_source = source.columns.iter().map(|name| place(&mut given, name));
-            places.push(places_of_source.collect());
+            indices.push(source.columns.iter().map(|name| index_of(&mut given, name)).collect());
         }
+        // Only now, because a prefix must not clash with a name of a later source either.
         let mut names: Vec<String> = Vec::with_capacity(given.len());
         for name in given {
             let name = distinct(name, &names, ours);
             names.push(name);
         }
         let cells = vec![String::new(); names.len()];
-        Self { names, places, cells }
+        Self { names, indices, cells }
     }
 
     /// Returns the names, in order.
@@ -43,17 +43,17 @@ impl OtherColumns {
         &self.names
     }
 
-    /// Adds the other cells of a row, which are stored as a JSON array, guarded; empty ones
-    /// for the columns that its source has not.
+    /// Adds the other cells of a row, guarded, from their stored JSON array. Columns that its
+    /// source lacks are empty.
     pub(crate) fn fill(&mut self, source: u32, others: Option<&str>, row: &mut ByteRecord) {
         self.cells.iter_mut().for_each(String::clear);
-        // The store holds what was written as JSON; a damaged row loses its cells, not its outcome.
+        // A damaged cell loses the other columns of its row, but not the outcome of the task.
         let cells: Vec<String> =
             others.and_then(|json| serde_json::from_str(json).ok()).unwrap_or_default();
         let number = usize::try_from(source).expect("a u32 fits a usize");
-        let places = self.places.get(number).map_or(&[][..], Vec::as_slice);
-        for (&place, cell) in places.iter().zip(cells) {
-            self.cells[place] = cell;
+        let indices = self.indices.get(number).map_or(&[][..], Vec::as_slice);
+        for (&index, cell) in indices.iter().zip(cells) {
+            self.cells[index] = cell;
         }
         for cell in &self.cells {
             row.push_field(guarded(cell).as_bytes());
@@ -61,15 +61,15 @@ impl OtherColumns {
     }
 }
 
-/// Returns where the column of that name is, after adding it if it is new.
-fn place<'a>(given: &mut Vec<&'a str>, name: &'a str) -> usize {
+/// Returns the index of the column with this name; adds it if it is new.
+fn index_of<'a>(given: &mut Vec<&'a str>, name: &'a str) -> usize {
     given.iter().position(|&known| known == name).unwrap_or_else(|| {
         given.push(name);
         given.len() - 1
     })
 }
 
-/// Returns the name with as many prefixes as make it unlike ours and those before it.
+/// Returns the name with as many prefixes as it takes to differ from ours and those before it.
 fn distinct(name: &str, before: &[String], ours: &[&str]) -> String {
     let mut chosen = name.to_owned();
     while before.contains(&chosen) || ours.iter().any(|our| is_read_as(&chosen, our)) {
@@ -78,8 +78,8 @@ fn distinct(name: &str, before: &[String], ours: &[&str]) -> String {
     chosen
 }
 
-/// Tells whether whoever reads the results may take one name for the other: neither case nor
-/// blanks, joints and quotes matter to it.
+/// Returns whether `input` would read one name as the other: it ignores case, blanks, joints and
+/// quotes in names of columns.
 fn is_read_as(name: &str, our: &str) -> bool {
     let plain = |text: &str| -> String {
         text.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
@@ -100,7 +100,7 @@ mod tests {
     }
 
     fn check(columns: &[&[&str]], expected: &[&str]) {
-        let others = OtherColumns::of(&sources(columns), &["id", "http_status"]);
+        let others = OtherColumns::new(&sources(columns), &["id", "http_status"]);
         assert_eq!(others.names(), expected, "{columns:?}");
     }
 
@@ -121,7 +121,7 @@ mod tests {
     #[test]
     fn cells_go_where_their_column_is() {
         let sources = sources(&[&["site", "node"], &["node"]]);
-        let mut others = OtherColumns::of(&sources, &[]);
+        let mut others = OtherColumns::new(&sources, &[]);
         let mut row = ByteRecord::new();
         others.fill(0, Some(r#"["north","=1"]"#), &mut row);
         others.fill(1, Some(r#"["7"]"#), &mut row);

@@ -46,7 +46,7 @@ fn a_report_tells_outcomes_causes_and_what_to_type() {
 
 #[test]
 fn a_run_in_which_all_is_well_is_short() {
-    let mut run = TestRun::of(1);
+    let mut run = TestRun::with_tasks(1);
     run.begin();
     run.settle(0, counted(0, 4), Outcome::Succeeded);
     run.end(None);
@@ -72,7 +72,7 @@ fn a_run_in_which_all_is_well_is_short() {
 
 #[test]
 fn what_the_service_says_is_one_cell_of_the_table() {
-    let mut run = TestRun::of(1);
+    let mut run = TestRun::with_tasks(1);
     run.begin();
     run.settle(0, refused("a|b\n\n# @all `x` <img src=//evil>"), Outcome::Failed);
     run.end(None);

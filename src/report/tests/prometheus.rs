@@ -1,10 +1,8 @@
 //! The Prometheus text file: its metrics, the rules they keep, and when a job last succeeded.
 
 use super::*;
-use crate::report::last_success;
-use crate::report::prometheus;
-use std::collections::BTreeMap;
-use std::collections::BTreeSet;
+use crate::report::{last_success, prometheus};
+use std::collections::{BTreeMap, BTreeSet};
 
 #[test]
 fn a_report_becomes_gauges() {
@@ -147,7 +145,7 @@ fn check_name(name: &str, kind: &str) {
 #[test]
 fn the_rules_of_the_format_are_kept() {
     check(&prometheus(&every_outcome().report(), None));
-    let running = Report::read(&TestRun::of(1).reader(), StillRunning::Yes).unwrap();
+    let running = Report::read(&TestRun::with_tasks(1).reader(), StillRunning::Yes).unwrap();
     check(&prometheus(&running, None));
     let odd = TestRun::planned(&[("a.txt", "aaaa\n")], |run, _| {
         run.job = Some("a\"b\\c\nd{}".into());
@@ -159,7 +157,7 @@ fn the_rules_of_the_format_are_kept() {
 
 /// Returns the series of the groups' sizes, of a run whose tasks all failed with these replies.
 fn group_series(replies: Vec<Reply>) -> Vec<String> {
-    let mut run = TestRun::of(replies.len());
+    let mut run = TestRun::with_tasks(replies.len());
     run.begin();
     let replies = replies.into_iter().enumerate();
     replies.for_each(|(task, reply)| run.settle(task, reply, Outcome::Failed));
@@ -202,7 +200,7 @@ fn a_group_is_told_by_what_is_bounded() {
 
 #[test]
 fn a_group_names_examples_in_comments_that_nothing_ends() {
-    let mut run = TestRun::of(4);
+    let mut run = TestRun::with_tasks(4);
     run.begin();
     for task in 0..4 {
         run.settle(task, refused("no\nbatchctl_evil 1\u{2028}# TYPE a b"), Outcome::Failed);
@@ -223,7 +221,7 @@ fn a_group_names_examples_in_comments_that_nothing_ends() {
 
 #[test]
 fn a_run_without_failures_has_no_series_of_groups() {
-    let mut run = TestRun::of(1);
+    let mut run = TestRun::with_tasks(1);
     run.begin();
     run.settle(0, counted(0, 1), Outcome::Succeeded);
     run.end(None);

@@ -1,9 +1,7 @@
 //! What a report adds up: tasks, counts, calls, times and causes of failure.
 
 use super::*;
-use crate::report::FailureGroup;
-use crate::report::Grouping;
-use crate::report::MOST_GROUPS;
+use crate::report::{FailureGroup, Grouping, MAX_GROUPS};
 use crate::store::StoreError;
 use crate::task::TaskId;
 use proptest::prelude::*;
@@ -19,7 +17,7 @@ fn every_outcome_is_counted_once() {
 
 #[test]
 fn counts_that_could_not_be_believed_are_not_summed() {
-    let mut run = TestRun::of(2);
+    let mut run = TestRun::with_tasks(2);
     run.begin();
     run.settle(0, counted(1, 2), Outcome::Partial);
     run.settle(1, Reply { in_doubt: true, ..counted(5, 5) }, Outcome::Ambiguous);
@@ -41,7 +39,7 @@ fn calls_count_every_exchange() {
 
 #[test]
 fn a_task_that_was_on_the_wire_when_its_process_died_is_ambiguous() {
-    let mut run = TestRun::of(2);
+    let mut run = TestRun::with_tasks(2);
     run.begin();
     run.send(1);
     run.kill();
@@ -66,7 +64,7 @@ fn a_run_works_while_a_process_does_but_lasts_from_its_first_to_its_last() {
 
 /// Sends tasks one after the other, so many milliseconds apart, under a limit of 10/s.
 fn average_of(gaps: &[i64]) -> Option<f64> {
-    let mut run = TestRun::of(gaps.len() + 1);
+    let mut run = TestRun::with_tasks(gaps.len() + 1);
     run.begin();
     run.send(0);
     for (task, gap) in (1..).zip(gaps) {
@@ -87,7 +85,7 @@ fn an_average_is_not_above_a_limit_that_held() {
 
 #[test]
 fn a_process_that_was_killed_worked_until_the_last_that_is_known_of_it() {
-    let mut run = TestRun::of(3);
+    let mut run = TestRun::with_tasks(3);
     run.begin();
     run.settle(0, counted(0, 1), Outcome::Succeeded);
     run.hold(60_000);
@@ -105,13 +103,13 @@ fn latencies_are_those_of_the_attempts_that_ended() {
     assert_eq!(latency.min, Duration::from_millis(17));
     assert_eq!(latency.p50, Duration::from_millis(17));
     assert_eq!(latency.max, Duration::from_millis(17));
-    assert_eq!(TestRun::of(1).report().latency, None);
+    assert_eq!(TestRun::with_tasks(1).report().latency, None);
 }
 
 /// Lets every task fail in its own way and returns the causes with their numbers.
 fn causes(replies: impl IntoIterator<Item = Reply>) -> Vec<FailureGroup> {
     let replies: Vec<Reply> = replies.into_iter().collect();
-    let mut run = TestRun::of(replies.len());
+    let mut run = TestRun::with_tasks(replies.len());
     run.begin();
     let outcomes = replies.into_iter().enumerate();
     outcomes.for_each(|(task, reply)| run.settle(task, reply, Outcome::Failed));
@@ -180,15 +178,15 @@ fn every_failed_task_belongs_to_the_group_that_counts_it() {
     let word = |number: usize| -> String {
         number.to_string().bytes().map(|digit| char::from(digit - b'0' + b'k')).collect()
     };
-    let mut run = TestRun::of(MOST_GROUPS + 30);
+    let mut run = TestRun::with_tasks(MAX_GROUPS + 30);
     run.begin();
-    (0..MOST_GROUPS + 20)
+    (0..MAX_GROUPS + 20)
         .for_each(|task| run.settle(task, refused(&word(task % 1_010)), Outcome::Failed));
-    run.settle(MOST_GROUPS + 20, counted(0, 1), Outcome::Succeeded);
+    run.settle(MAX_GROUPS + 20, counted(0, 1), Outcome::Succeeded);
     run.end(None);
     let (groups, reader) = (run.report().failures, run.reader());
     let grouping = Grouping::read(&reader).unwrap();
-    assert_eq!((grouping.groups(), groups.len()), (groups.as_slice(), MOST_GROUPS + 1));
+    assert_eq!((grouping.groups(), groups.len()), (groups.as_slice(), MAX_GROUPS + 1));
     let mut counted = vec![0; groups.len()];
     reader
         .for_each_task::<StoreError>(|task| {
@@ -205,8 +203,8 @@ fn causes_beyond_the_most_are_one_group_at_the_end() {
     let word = |number: usize| -> String {
         number.to_string().bytes().map(|digit| char::from(digit - b'0' + b'k')).collect()
     };
-    let groups = causes((0..MOST_GROUPS + 5).map(|number| refused(&word(number))));
-    assert_eq!(groups.len(), MOST_GROUPS + 1);
+    let groups = causes((0..MAX_GROUPS + 5).map(|number| refused(&word(number))));
+    assert_eq!(groups.len(), MAX_GROUPS + 1);
     let rest = groups.last().unwrap();
     assert_eq!((rest.kind, rest.count, rest.examples.len()), (None, 5, 3));
 }
@@ -239,7 +237,7 @@ proptest! {
         stories in prop::collection::vec(story(), 0..12),
         is_killed: bool,
     ) {
-        let mut run = TestRun::of(stories.len());
+        let mut run = TestRun::with_tasks(stories.len());
         run.begin();
         for (task, (mut replies, outcome)) in stories.into_iter().enumerate() {
             let last = replies.pop();

@@ -7,8 +7,7 @@ use crate::report::format::html::write_part;
 use crate::report::write_html;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use ring::digest::SHA256;
-use ring::digest::digest;
+use ring::digest::{SHA256, digest};
 use serde_json::Value;
 
 fn page(run: &TestRun) -> String {
@@ -284,7 +283,7 @@ fn hostile_texts_stay_texts() {
 
 #[test]
 fn of_too_many_tasks_those_that_did_not_succeed_come_first() {
-    let mut run = TestRun::of(12);
+    let mut run = TestRun::with_tasks(12);
     run.begin();
     (0..6).for_each(|task| run.settle(task, counted(0, 1), Outcome::Succeeded));
     (6..9).for_each(|task| run.settle(task, refused("no"), Outcome::Failed));
@@ -306,7 +305,7 @@ fn of_too_many_tasks_those_that_did_not_succeed_come_first() {
 
 #[test]
 fn attempts_are_there_for_tasks_that_were_sent_more_than_once_up_to_a_limit() {
-    let mut run = TestRun::of(3);
+    let mut run = TestRun::with_tasks(3);
     run.begin();
     run.settle(0, counted(0, 1), Outcome::Succeeded);
     (0..4).for_each(|_| run.call(2, throttled()));
@@ -325,7 +324,7 @@ fn attempts_are_there_for_tasks_that_were_sent_more_than_once_up_to_a_limit() {
 
 #[test]
 fn a_run_that_sent_nothing_says_so_in_place_of_charts_and_failures() {
-    let run = TestRun::of(3);
+    let run = TestRun::with_tasks(3);
     let unsent = page(&run);
     for text in [
         "stop: none of 3 tasks succeeded",
@@ -336,13 +335,13 @@ fn a_run_that_sent_nothing_says_so_in_place_of_charts_and_failures() {
     ] {
         assert!(unsent.contains(text), "{text}");
     }
-    let empty = page(&TestRun::of_table("id\n"));
+    let empty = page(&TestRun::from_table("id\n"));
     assert!(empty.contains("No task was selected."), "{empty}");
 }
 
 #[test]
 fn a_run_in_which_everything_succeeded_says_that_nothing_failed() {
-    let mut run = TestRun::of(2);
+    let mut run = TestRun::with_tasks(2);
     run.begin();
     (0..2).for_each(|task| run.settle(task, counted(0, 3), Outcome::Succeeded));
     run.end(None);
@@ -354,7 +353,7 @@ fn a_run_in_which_everything_succeeded_says_that_nothing_failed() {
 
 #[test]
 fn a_running_run_offers_nothing_to_type_for_its_groups() {
-    let mut run = TestRun::of(3);
+    let mut run = TestRun::with_tasks(3);
     run.begin();
     run.settle(0, refused("no"), Outcome::Failed);
     let reader = run.reader();
