@@ -4,11 +4,7 @@
 //! commits each batch first; only committed events are shown. See `docs/GLOSSARY.md`: event.
 
 use crate::clock::Timestamp;
-use crate::task::Counts;
-use crate::task::Failure;
-use crate::task::Outcome;
-use crate::task::Rate;
-use crate::task::Task;
+use crate::task::{Counts, Failure, Outcome, Rate, Task};
 use std::fmt;
 use std::num::NonZeroUsize;
 use std::str::FromStr;

@@ -6,8 +6,7 @@
 mod guard;
 mod style;
 
-pub use guard::guarded;
-pub use guard::unguarded;
+pub use guard::{guarded, unguarded};
 pub use style::{Colour, Style};
 
 use std::time::Duration;

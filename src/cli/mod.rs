@@ -3,67 +3,26 @@
 //! Uses the public library alone. The only part of the program that reads the environment,
 //! opens standard streams and decides how the process ends.
 
-mod action;
-mod afterwards;
-mod args;
-mod auth;
-mod completions;
-mod config;
-mod credentials;
-mod ctl;
-mod delta;
-mod descriptors;
-mod diff;
-mod digest;
-mod display;
-mod documents;
-mod dry_run;
-mod execute;
-mod failure;
-mod guard;
-mod job;
-mod keys;
-mod list;
-mod live;
-mod log_file;
-mod man;
-mod ping;
-mod place;
-mod project;
-mod prompt;
-mod rank;
-mod report;
-mod revert;
-mod runs;
-mod sandbox;
-mod schema;
-mod settings;
-mod signals;
-mod splay;
-mod stream;
-mod surroundings;
-mod take_up;
-mod target;
-mod unattended;
+mod app;
+mod commands;
+mod connect;
+mod flags;
+mod output;
+mod process;
+mod run;
 
-use crate::cli::args::Cli;
-use crate::cli::args::ColorChoice;
-use crate::cli::args::Command;
-use crate::cli::args::GlobalArgs;
-use crate::cli::config::ConfigFile;
-use crate::cli::failure::Failure;
-use crate::cli::stream::Audience;
-use crate::cli::stream::Colour;
-use crate::cli::stream::Stderr;
-use crate::cli::surroundings::Surroundings;
-use crate::cli::unattended::Unattended;
+use crate::cli::app::{Cli, ColorChoice, Command, GlobalArgs};
+use crate::cli::flags::config_file::ConfigFile;
+use crate::cli::flags::{precedence, sources};
+use crate::cli::output::failure::Failure;
+use crate::cli::output::stream::{Audience, Colour, Stderr};
+use crate::cli::process::environment::Surroundings;
+use crate::cli::process::hardening;
+use crate::cli::run::unattended::Unattended;
 use batchctl::api::Redactor;
 use batchctl::report::ExitStatus;
 use batchctl::task;
-use clap::Arg;
-use clap::ArgAction;
-use clap::CommandFactory;
-use clap::FromArgMatches;
+use clap::{Arg, ArgAction, CommandFactory, FromArgMatches};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -84,12 +43,12 @@ struct Context {
 
 /// Runs the program.
 pub(crate) fn main() -> ExitCode {
-    guard::forbid_dumps();
+    hardening::forbid_dumps();
     let surroundings = Surroundings::read();
     let redactor: &'static Redactor = Box::leak(Box::default());
     surroundings.tell_secrets(redactor);
     let mut stderr = Stderr { colour: Colour::No, audience: Audience::Person, redactor };
-    guard::tell_panics(stderr);
+    hardening::tell_panics(stderr);
     let status = match parse(&surroundings) {
         Ok(understood) => carry_out(understood, surroundings, stderr),
         Err(Parsed::Clap(error, origin)) => return told_by_clap(&error, origin, stderr),
@@ -113,13 +72,13 @@ fn command() -> clap::Command {
         .mut_subcommand("retry", own_defaults)
         .mut_subcommand("revert", own_defaults)
         .mut_subcommand("settle", own_defaults);
-    config::with_all_flags(command)
+    commands::config::show::with_all_flags(command)
 }
 
 impl Context {
     /// Tells whether a flag was given, on the command line or by its variable.
     fn is_given(&self, flag: &str) -> bool {
-        rank::rank(flag, &self.matches) >= 2
+        precedence::rank(flag, &self.matches) >= 2
     }
 }
 
@@ -138,17 +97,17 @@ struct Understood {
 }
 
 fn parse(surroundings: &Surroundings) -> Result<Understood, Parsed> {
-    let command = config::with_variables(command(), surroundings);
+    let command = sources::with_variables(command(), surroundings);
     // Parsed twice: the first time tells the profile, the second has its defaults.
     let first = command.clone().try_get_matches().map_err(refused)?;
-    let config = config::load(&command, &first, surroundings)
+    let config = sources::load(&command, &first, surroundings)
         .map_err(|error| Parsed::Failure(error.into()))?;
     let command = match &config {
-        Some(file) => config::with_defaults(command, file),
+        Some(file) => sources::with_defaults(command, file),
         None => command,
     };
     let in_file = |error| {
-        let origin = config::origin_in_file(&error, config.as_ref());
+        let origin = sources::origin_in_file(&error, config.as_ref());
         Parsed::Clap(error, origin)
     };
     let matches = command.try_get_matches().map_err(in_file)?;
@@ -159,7 +118,7 @@ fn parse(surroundings: &Surroundings) -> Result<Understood, Parsed> {
 /// Tells what was typed wrong from what stands wrong in a variable.
 fn refused(error: clap::Error) -> Parsed {
     let typed_wrong = command().try_get_matches().is_err();
-    let origin = if typed_wrong { None } else { config::origin_in_variable(&error) };
+    let origin = if typed_wrong { None } else { sources::origin_in_variable(&error) };
     Parsed::Clap(error, origin)
 }
 
@@ -222,7 +181,7 @@ fn carry_out(understood: Understood, surroundings: Surroundings, mut stderr: Std
         Some(_) | None => stderr,
     };
     if let Some(file) = &config {
-        config::warn_of_writers(file, &mut talk.clone());
+        sources::warn_of_writers(file, &mut talk.clone());
     }
     let profile = cli.global.profile.clone();
     let context =
@@ -241,24 +200,28 @@ fn carry_out(understood: Understood, surroundings: Surroundings, mut stderr: Std
 
 fn dispatch(command: Command, context: &Context) -> Result<ExitStatus, Failure> {
     match command {
-        Command::Start(args) => action::start_or_stop(args, task::Command::Start, context),
-        Command::Stop(args) => action::start_or_stop(args, task::Command::Stop, context),
-        Command::Run(args) => action::run(args, context),
-        Command::Report(args) => report::show(&args, context),
-        Command::Resume(args) => take_up::resume(&args, context),
-        Command::Retry(args) => take_up::retry(&args, context),
-        Command::Revert(args) => revert::revert(&args, context),
-        Command::Wait(args) => afterwards::wait(&args, context),
-        Command::Settle(args) => afterwards::settle(&args, context),
-        Command::Ctl(args) => ctl::order(&args, context),
-        Command::List(args) => list::list(&args, context),
-        Command::Runs { command } => runs::carry_out(&command, context),
-        Command::Config { command } => config::carry_out(&command, context),
-        Command::Auth { command } => auth::carry_out(&command, context),
-        Command::Sandbox(args) => sandbox::serve(args),
-        Command::Schema(args) => schema::print(&args),
-        Command::Completions { shell } => completions::print(shell),
-        Command::Man(args) => man::show(&args),
+        Command::Start(args) => {
+            commands::start_stop::start_or_stop(args, task::Command::Start, context)
+        }
+        Command::Stop(args) => {
+            commands::start_stop::start_or_stop(args, task::Command::Stop, context)
+        }
+        Command::Run(args) => commands::start_stop::run(args, context),
+        Command::Report(args) => commands::report::show(&args, context),
+        Command::Resume(args) => commands::resume::resume(&args, context),
+        Command::Retry(args) => commands::retry::retry(&args, context),
+        Command::Revert(args) => commands::revert::revert(&args, context),
+        Command::Wait(args) => commands::verify::wait(&args, context),
+        Command::Settle(args) => commands::verify::settle(&args, context),
+        Command::Ctl(args) => commands::ctl::order(&args, context),
+        Command::List(args) => commands::list::list(&args, context),
+        Command::Runs { command } => commands::runs::carry_out(&command, context),
+        Command::Config { command } => commands::config::carry_out(&command, context),
+        Command::Auth { command } => commands::auth::carry_out(&command, context),
+        Command::Sandbox(args) => commands::sandbox::serve(args),
+        Command::Schema(args) => commands::shell::print_schema(&args),
+        Command::Completions { shell } => commands::shell::print_completions(shell),
+        Command::Man(args) => commands::shell::show(&args),
     }
 }
 
@@ -284,6 +247,6 @@ mod tests {
 
     #[test]
     fn the_command_line_is_sound() {
-        config::with_variables(command(), &Surroundings::read()).debug_assert();
+        sources::with_variables(command(), &Surroundings::read()).debug_assert();
     }
 }

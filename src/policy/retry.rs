@@ -133,8 +133,8 @@ fn unsuccessful(history: AttemptHistory) -> Outcome {
     if history.doubted { Outcome::Ambiguous } else { Outcome::Failed }
 }
 
-/// Returns how long the run holds: never less than the service asks for, and at most a tenth more,
-/// so that several clients with the same wait do not come back at the same moment.
+/// Returns how long the run holds: never less than the service asks for, and at most a tenth more.
+/// The jitter keeps several clients with the same wait from coming back at the same moment.
 fn held(asked: Option<Duration>, history: AttemptHistory, jitter: f64) -> Duration {
     match asked {
         Some(wait) => wait.mul_f64(1.0 + jitter / 10.0),

@@ -1,7 +1,6 @@
 //! Reads the wait that the service asks for.
 
-use std::time::Duration;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 /// The longest wait that is accepted from the service; longer ones are cut to it.
 pub const LONGEST_HOLD: Duration = Duration::from_secs(300);

@@ -7,24 +7,14 @@
 use super::render::render_bar;
 use super::tally::Tally;
 use crate::clock::Clock;
-use crate::event::Event;
-use crate::event::Watch;
+use crate::event::{Event, Watch};
 use crate::text::Style;
 use console::measure_text_width;
-use indicatif::ProgressBar;
-use indicatif::ProgressDrawTarget;
-use indicatif::ProgressState;
-use indicatif::ProgressStyle;
-use indicatif::TermLike;
-use std::fmt;
-use std::io;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle, TermLike};
 use std::io::Write;
-use std::sync::Arc;
-use std::sync::Mutex;
-use std::sync::MutexGuard;
-use std::sync::OnceLock;
-use std::sync::PoisonError;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
+use std::{fmt, io};
 
 /// The most drawings of the bar per second.
 const DRAWINGS_PER_SECOND: u8 = 10;

@@ -1,10 +1,8 @@
 //! The lines of an events document, and what hostile text becomes in them.
 
 use super::*;
-use crate::progress::test_events::TestRun;
-use crate::progress::test_events::service_failed;
-use crate::task::Failure;
-use crate::task::FailureKind;
+use crate::progress::test_events::{TestRun, service_failed};
+use crate::task::{Failure, FailureKind};
 use insta::assert_snapshot;
 use std::io;
 use std::sync::mpsc;

@@ -1,11 +1,8 @@
 //! The lines of a log, as text and as JSON.
 
 use super::*;
-use crate::progress::test_events::TestRun;
-use crate::progress::test_events::answered;
-use crate::progress::test_events::service_failed;
-use crate::task::Failure;
-use crate::task::FailureKind;
+use crate::progress::test_events::{TestRun, answered, service_failed};
+use crate::task::{Failure, FailureKind};
 use insta::assert_snapshot;
 use std::io;
 use std::sync::mpsc;

@@ -1,17 +1,9 @@
 //! What is shown of a run, state by state and width by width.
 
 use super::*;
-use crate::event::ArrivalCounts;
-use crate::event::AttemptResult;
-use crate::event::Event;
-use crate::event::EventKind;
-use crate::event::RunStarted;
-use crate::progress::test_events::NOON;
-use crate::progress::test_events::TestRun;
-use crate::progress::test_events::answered;
-use crate::progress::test_events::service_failed;
-use crate::task::Failure;
-use crate::task::FailureKind;
+use crate::event::{ArrivalCounts, AttemptResult, Event, EventKind, RunStarted};
+use crate::progress::test_events::{NOON, TestRun, answered, service_failed};
+use crate::task::{Failure, FailureKind};
 use insta::assert_snapshot;
 use proptest::prelude::*;
 use unicode_width::UnicodeWidthStr;

@@ -3,13 +3,9 @@
 //! Only checked values are ever written, so one that does not fit is damage: it is an error and
 //! never guessed at. A flipped bit must not turn a `start` into a `stop`.
 
-use crate::task::Command;
-use crate::task::Counts;
-use crate::task::Failure;
-use crate::task::Outcome;
-use rusqlite::Error;
-use rusqlite::Row;
+use crate::task::{Command, Counts, Failure, Outcome};
 use rusqlite::types::Type;
+use rusqlite::{Error, Row};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::str::FromStr;

@@ -1,12 +1,9 @@
 //! What can be wrong with the store, in words that say what to do.
 
-use crate::store::files::JobName;
-use crate::store::files::RunId;
-use rusqlite::Error;
-use rusqlite::ErrorCode;
+use crate::store::ids::{JobName, RunId};
+use rusqlite::{Error, ErrorCode};
 use std::io;
-use std::path::Path;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Why the store cannot be used, or not any longer.
 #[derive(Debug, thiserror::Error)]

@@ -12,11 +12,8 @@
 //! before and after its call is in `state`; an outcome there is what became of the task where that
 //! is not what became of its call. A `poll` is a request for a page of the list.
 
-use crate::store::error::StoreError;
-use crate::store::error::file;
-use crate::store::error::sqlite;
-use rusqlite::Connection;
-use rusqlite::OpenFlags;
+use crate::store::error::{StoreError, file, sqlite};
+use rusqlite::{Connection, OpenFlags};
 use std::fs::File;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;

@@ -3,12 +3,10 @@
 //! One walk in key order and one bit per row of the plan; it does not matter how many tasks are
 //! settled already.
 
-use crate::store::files::Departed;
+use crate::store::files::MayHaveLeft;
 use crate::store::ordinal_set::OrdinalSet;
-use crate::task::Ordinal;
-use crate::task::Outcome;
-use rusqlite::Connection;
-use rusqlite::Row;
+use crate::task::{Ordinal, Outcome};
+use rusqlite::{Connection, Row};
 use std::collections::BTreeMap;
 
 /// What the attempts of a task without an outcome amount to.
@@ -40,7 +38,7 @@ impl OpenTask {
 pub(crate) fn open_tasks(
     connection: &Connection,
     settled: &OrdinalSet,
-    departed: Departed,
+    may_have_left: MayHaveLeft,
 ) -> rusqlite::Result<BTreeMap<Ordinal, OpenTask>> {
     let mut open: BTreeMap<Ordinal, OpenTask> = BTreeMap::new();
     let mut all = connection.prepare("SELECT seq, ordinal FROM attempt ORDER BY seq")?;
@@ -54,7 +52,7 @@ pub(crate) fn open_tasks(
         let (seq, ordinal) = (row.get(0)?, Ordinal(row.get(1)?));
         if !settled.contains(ordinal) {
             one.query_row([seq], |row| {
-                if row.get(3)? && !departed.may_include(seq) {
+                if row.get(3)? && !may_have_left.includes(seq) {
                     return Ok(());
                 }
                 add(open.entry(ordinal).or_default(), seq, row)

@@ -3,34 +3,19 @@
 //! The second loop of the library, beside the dispatcher's. It is sequential, so it needs neither
 //! slots nor a breaker. Dropping a walk ends it; the pages passed on so far stay valid.
 
-use super::pages::Gap;
-use super::pages::Next;
-use super::pages::Pages;
-use crate::api::ListFilter;
-use crate::api::Listed;
-use crate::api::Page;
-use crate::api::TaskApi;
-use crate::clock::Clock;
-use crate::clock::Timestamp;
-use crate::policy::Admission;
-use crate::policy::Answer;
-use crate::policy::AttemptHistory;
-use crate::policy::Decision;
-use crate::policy::NoResponse;
-use crate::policy::OnDoubt;
-use crate::policy::Pacer;
-use crate::policy::RetryPolicy;
-use crate::policy::classify_read;
-use crate::task::Failure;
-use crate::task::FailureKind;
-use crate::task::Rate;
+use super::pages::{Gap, Next, Pages};
+use crate::api::{ListFilter, Listed, Page, TaskApi};
+use crate::clock::{Clock, Timestamp};
+use crate::policy::{
+    Admission, Answer, AttemptHistory, Decision, NoResponse, OnDoubt, Pacer, RetryPolicy,
+    classify_read,
+};
+use crate::task::{Failure, FailureKind, Rate};
 use std::num::NonZeroU32;
 use std::pin::pin;
 use std::task::Poll;
 use std::time::Duration;
-use tokio::time::sleep;
-use tokio::time::sleep_until;
-use tokio::time::timeout;
+use tokio::time::{sleep, sleep_until, timeout};
 
 /// Makes requests durable, and takes the pages of a walk.
 pub trait PageSink {

@@ -9,22 +9,11 @@ mod outcome;
 mod rate;
 mod state;
 
-pub use failure::Failure;
-pub use failure::FailureKind;
-pub use failure::UnknownFailureKind;
-pub use id::TaskId;
-pub use id::TaskIdError;
-pub use outcome::Counts;
-pub use outcome::Outcome;
-pub use outcome::OutcomeCounts;
-pub use outcome::UnknownOutcome;
-pub use rate::InvalidRate;
-pub use rate::Rate;
-pub use state::ObservedState;
-pub use state::StateCounts;
-pub use state::TaskState;
-pub use state::Toward;
-pub use state::UnknownTaskState;
+pub use failure::{Failure, FailureKind, UnknownFailureKind};
+pub use id::{TaskId, TaskIdError};
+pub use outcome::{Counts, Outcome, OutcomeCounts, UnknownOutcome};
+pub use rate::{InvalidRate, Rate};
+pub use state::{ObservedState, StateCounts, TaskState, Toward, UnknownTaskState};
 
 use std::fmt;
 use std::str::FromStr;

@@ -166,7 +166,7 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
     ("io::stdout()", &["src/cli/"]),
     ("io::stderr()", &["src/cli/"]),
     ("io::stdin()", &["src/cli/"]),
-    ("env::var", &["src/cli/surroundings.rs"]),
+    ("env::var", &["src/cli/process/environment.rs"]),
     ("Instant::now(", &["src/clock.rs"]),
     ("SystemTime::now(", &["src/clock.rs"]),
     ("process::exit(", &[]),

@@ -3,28 +3,15 @@
 use super::Dispatcher;
 use super::outage::EndedAttempt;
 use super::pace::Heard;
-use crate::clock::Instant;
-use crate::clock::Timestamp;
-use crate::engine::attempt::Attempt;
-use crate::engine::attempt::Completion;
-use crate::engine::ledger::Claim;
-use crate::engine::ledger::Ledger;
-use crate::event::AttemptResult;
-use crate::event::AttemptSeq;
-use crate::event::EventKind;
-use crate::event::HoldReason;
-use crate::event::StopReason;
-use crate::policy::Answer;
-use crate::policy::Attribution;
-use crate::policy::CanaryState;
-use crate::policy::Decision;
-use crate::policy::Finding;
-use crate::policy::Health;
-use crate::policy::Verdict;
-use crate::policy::classify;
+use crate::clock::{Instant, Timestamp};
+use crate::engine::attempt::{Attempt, Completion};
+use crate::engine::ledger::{Claim, Ledger};
+use crate::event::{AttemptResult, AttemptSeq, EventKind, HoldReason, StopReason};
+use crate::policy::{
+    Answer, Attribution, CanaryState, Decision, Finding, Health, Verdict, classify,
+};
 use crate::task::Outcome;
-use futures::FutureExt;
-use futures::StreamExt;
+use futures::{FutureExt, StreamExt};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -90,11 +77,11 @@ where
     /// Settles a task or sends it again, now that its attempt's failure, if any, is attributed.
     pub(super) fn settle_or_retry(
         &mut self,
-        attempted: EndedAttempt,
+        ended: EndedAttempt,
         attribution: Attribution,
         now: Instant,
     ) {
-        let EndedAttempt { mut claim, seq, verdict } = attempted;
+        let EndedAttempt { mut claim, seq, verdict } = ended;
         let trust = claim.history.trust.after(attribution, self.breaker.outage());
         claim.history = match attribution {
             Attribution::Task | Attribution::Presumed => claim.history.after(verdict),

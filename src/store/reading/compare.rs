@@ -4,18 +4,11 @@
 //! number: SQLite sorts in what its cache holds, and in temporary files beyond that.
 
 use crate::store::codes;
-use crate::store::error::StoreError;
-use crate::store::error::sqlite;
+use crate::store::error::{StoreError, sqlite};
 use crate::store::reading::reader::RunReader;
 use crate::store::unsettled::OpenTask;
-use crate::task::Command;
-use crate::task::Failure;
-use crate::task::Ordinal;
-use crate::task::Outcome;
-use crate::task::TaskId;
-use rusqlite::OptionalExtension;
-use rusqlite::Row;
-use rusqlite::Rows;
+use crate::task::{Command, Failure, Ordinal, Outcome, TaskId};
+use rusqlite::{OptionalExtension, Row, Rows};
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 

@@ -1,19 +1,8 @@
 //! Files that are not what was written: refused with words that help, and never touched.
 
-use super::Fixture;
-use super::claim;
-use super::commit;
-use super::rows;
-use super::script::ended;
-use super::script::lost;
-use super::script::refused;
-use super::script::run_ended;
-use super::script::started;
-use super::script::succeeds;
-use super::wait;
-use crate::store::RunReader;
-use crate::store::StoreError;
-use crate::store::TaskRow;
+use super::script::{ended, lost, refused, run_ended, started, succeeds};
+use super::{Fixture, claim, commit, rows, wait};
+use crate::store::{RunReader, StoreError, TaskRow};
 use crate::task::Task;
 use rusqlite::Connection;
 use std::fs;
@@ -215,7 +204,7 @@ fn read_all(fixture: &Fixture) -> Result<Vec<TaskRow>, StoreError> {
 fn take_up(fixture: &Fixture) -> Result<u64, StoreError> {
     let writer = fixture.open()?;
     let left = wait(writer.claim(9_999))?;
-    Ok(writer.standing().settled.selected() + left.len() as u64)
+    Ok(writer.resume_point().settled.selected() + left.len() as u64)
 }
 
 #[test]

@@ -1,21 +1,10 @@
 //! Runs that follow others: what they leave out, and what they do again.
 
-use super::Fixture;
-use super::claim;
-use super::commit;
-use super::new_plan;
-use super::new_run;
-use super::script::refused;
-use super::script::settled;
-use super::script::succeeds;
-use crate::store::PlanTotals;
-use crate::store::PlannedRun;
-use crate::store::RunId;
-use crate::store::RunReader;
-use crate::store::RunWriter;
-use crate::store::StoreError;
-use crate::store::plan_again;
-use crate::store::plan_run;
+use super::script::{refused, settled, succeeds};
+use super::{Fixture, claim, commit, new_plan, new_run};
+use crate::store::{
+    PlanTotals, PlannedRun, RunId, RunReader, RunWriter, StoreError, plan_from_run, plan_run,
+};
 use crate::task::Outcome;
 use proptest::prelude::*;
 
@@ -131,7 +120,7 @@ fn a_run_again_has_the_tasks_that_were_asked_for_at_their_places() {
     let of = RunReader::open(&fixture.runs, &run_id(1)).unwrap();
     let run = crate::store::NewRun { id: run_id(3), ..new_run() };
     let wants = |row: crate::store::TaskRow| (row.outcome != Outcome::Succeeded).then_some(row);
-    let planned = plan_again(&fixture.runs, &run, &of, wants, "a test").unwrap();
+    let planned = plan_from_run(&fixture.runs, &run, &of, wants, "a test").unwrap();
     let PlannedRun::Ready { totals, .. } = planned else { panic!("the tasks are right") };
     assert_eq!((totals.rows, totals.selected), (3, 3));
     let reader = RunReader::open(&fixture.runs, &run_id(3)).unwrap();
@@ -152,7 +141,7 @@ fn a_damaged_run_is_neither_followed_nor_done_again() {
     assert!(matches!(error, StoreError::Damaged { .. }), "{error}");
     let of = RunReader::open(&fixture.runs, &run_id(1)).unwrap();
     let run = crate::store::NewRun { id: run_id(4), ..new_run() };
-    let error = plan_again(&fixture.runs, &run, &of, Some, "a test").unwrap_err();
+    let error = plan_from_run(&fixture.runs, &run, &of, Some, "a test").unwrap_err();
     assert!(matches!(error, StoreError::Damaged { .. }), "{error}");
     assert_eq!(fixture.runs.list().unwrap(), [run_id(1), run_id(2)]);
 }

@@ -1,22 +1,14 @@
 //! Disks that are full and commits that fail.
 
-use super::Fixture;
-use super::RECALL;
-use super::at;
-use super::claim;
-use super::commit;
 use super::script::succeeds;
-use super::wait;
+use super::{Fixture, RECALL, at, claim, commit, wait};
 use crate::event::Event;
-use crate::store::RunWriter;
-use crate::store::StoreError;
-use crate::store::writing::thread::Part;
-use crate::store::writing::thread::WriterThread;
+use crate::store::writing::thread::{Part, WriterThread};
+use crate::store::{RunWriter, StoreError};
 use crate::task::Outcome;
 use rusqlite::Connection;
 use std::sync::Mutex;
-use std::sync::atomic::AtomicU32;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 const TASKS: u32 = 500;
@@ -143,5 +135,5 @@ fn a_writer_that_failed_leaves_the_log_as_it_is() {
     drop(writer);
     assert_eq!(std::fs::read(fixture.file()).unwrap(), file);
     assert!(fixture.log().exists());
-    assert_eq!(fixture.writer().standing().settled.selected(), 1);
+    assert_eq!(fixture.writer().resume_point().settled.selected(), 1);
 }

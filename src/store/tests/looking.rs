@@ -1,29 +1,11 @@
 //! What follows from looking at states: one outcome for each task, whatever is seen and in which
 //! order, and nothing of what its call came to is lost.
 
-use super::Fixture;
-use super::at;
-use super::claim;
-use super::commit;
-use super::script::answered;
-use super::script::ended;
-use super::script::lost;
-use super::script::settled;
-use super::script::started;
-use super::wait;
-use crate::event::ArrivalCounts;
-use crate::event::SurveyCounts;
-use crate::store::IfMissing;
-use crate::store::Purpose;
-use crate::store::RunWriter;
-use crate::store::TaskRow;
-use crate::store::TaskSelection;
-use crate::store::VerifyRound;
-use crate::task::FailureKind;
-use crate::task::ObservedState;
-use crate::task::Outcome;
-use crate::task::StateCounts;
-use crate::task::TaskState;
+use super::script::{answered, ended, lost, settled, started};
+use super::{Fixture, at, claim, commit, wait};
+use crate::event::{ArrivalCounts, SurveyCounts};
+use crate::store::{IfMissing, Purpose, RunWriter, TaskRow, TaskSelection, VerifyRound};
+use crate::task::{FailureKind, ObservedState, Outcome, StateCounts, TaskState};
 use proptest::prelude::*;
 
 /// Looks at the tasks with these numbers, each in a state of the service; all are to be stopped.
@@ -150,9 +132,7 @@ fn check_last(
 
 #[test]
 fn the_last_look_decides() {
-    use Outcome::Ambiguous;
-    use Outcome::Failed;
-    use Outcome::Succeeded;
+    use Outcome::{Ambiguous, Failed, Succeeded};
     let (timeout, hung) = (Some(FailureKind::Timeout), Some(FailureKind::NotReached));
     let unknown = IfMissing::Unknown;
     check_last(Some("stopped"), unknown, [(Succeeded, None), (Succeeded, None)]);

@@ -14,32 +14,19 @@ mod reader;
 mod script;
 mod writer;
 
-use super::NewPlan;
-use super::NewRun;
-use super::PlannedRun;
-use super::RunDirectory;
-use super::RunId;
-use super::RunLock;
-use super::RunReader;
-use super::RunWriter;
-use super::StoreError;
-use super::TaskRow;
-use super::UnsettledTask;
-use super::plan_run;
+use super::{
+    NewPlan, NewRun, PlannedRun, RunDirectory, RunId, RunLock, RunReader, RunWriter, StoreError,
+    TaskRow, UnsettledTask, plan_run,
+};
 use crate::clock::Timestamp;
-use crate::event::Event;
-use crate::event::EventKind;
-use crate::input::CommandSource;
-use crate::input::InputOptions;
-use crate::input::Source;
+use crate::event::{Event, EventKind};
+use crate::input::{CommandSource, InputOptions, Source};
 use crate::plan::OnDuplicate;
 use crate::settings::RunSettings;
-use crate::task::Command;
-use crate::task::Outcome;
+use crate::task::{Command, Outcome};
 use std::fs;
 use std::io::Cursor;
-use std::path::Path;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
 /// When every run of these tests was planned.

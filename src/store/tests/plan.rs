@@ -1,20 +1,9 @@
 //! Plans: what is stored, what is refused, and that nothing is left behind.
 
-use super::Fixture;
-use super::RUN;
-use super::at;
-use super::claim;
-use super::mode;
-use super::new_plan;
-use super::new_run;
+use super::{Fixture, RUN, at, claim, mode, new_plan, new_run};
 use crate::input::CommandSource;
 use crate::plan::OnDuplicate;
-use crate::store::NewPlan;
-use crate::store::PlanTotals;
-use crate::store::PlannedRun;
-use crate::store::SourceRecord;
-use crate::store::StoreError;
-use crate::store::plan_only;
+use crate::store::{NewPlan, PlanTotals, PlannedRun, SourceRecord, StoreError, plan_only};
 use crate::task::Command;
 use std::fs;
 
@@ -254,7 +243,7 @@ fn a_plan_is_read_before_it_is_carried_out_without_being_in_the_way() {
     let fixture = Fixture::with_tasks(3);
     let reader = fixture.reader();
     let writer = fixture.writer();
-    assert_eq!(writer.standing().selected, 3);
+    assert_eq!(writer.resume_point().selected, 3);
     assert_eq!(reader.first_rows(2).unwrap().len(), 2);
     assert_eq!(fixture.reader().record().unwrap().sessions[0].started, at(100));
 }

@@ -1,30 +1,12 @@
 //! The reader: what it makes of attempts and outcomes, while a writer works and afterwards.
 
-use super::Fixture;
-use super::RUN;
-use super::claim;
-use super::commit;
-use super::failed_rows;
-use super::rows;
-use super::script::answered;
-use super::script::ended;
-use super::script::event;
-use super::script::leaves;
-use super::script::lost;
-use super::script::refused;
-use super::script::settled;
-use super::script::started;
-use super::script::succeeds;
-use super::script::throttled;
-use crate::event::AttemptResult;
-use crate::event::AttemptSeq;
-use crate::event::EventKind;
-use crate::store::AttemptRow;
-use crate::store::RunReader;
-use crate::store::SendingRow;
-use crate::store::StoreError;
-use crate::task::Outcome;
-use crate::task::Task;
+use super::script::{
+    answered, ended, event, leaves, lost, refused, settled, started, succeeds, throttled,
+};
+use super::{Fixture, RUN, claim, commit, failed_rows, rows};
+use crate::event::{AttemptResult, AttemptSeq, EventKind};
+use crate::store::{AttemptRow, RunReader, SendingRow, StoreError};
+use crate::task::{Outcome, Task};
 use std::sync::Arc;
 
 fn attempts(reader: &RunReader) -> Vec<AttemptRow> {

@@ -2,17 +2,8 @@
 
 use super::at;
 use crate::clock::Timestamp;
-use crate::event::AttemptResult;
-use crate::event::AttemptSeq;
-use crate::event::Event;
-use crate::event::EventKind;
-use crate::event::RunStats;
-use crate::event::StopReason;
-use crate::task::Counts;
-use crate::task::Failure;
-use crate::task::FailureKind;
-use crate::task::Outcome;
-use crate::task::Task;
+use crate::event::{AttemptResult, AttemptSeq, Event, EventKind, RunStats, StopReason};
+use crate::task::{Counts, Failure, FailureKind, Outcome, Task};
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -1,18 +1,10 @@
 //! Writes events into the tables, inside the transaction of their batch.
 
 use crate::clock::Timestamp;
-use crate::event::AttemptResult;
-use crate::event::AttemptSeq;
-use crate::event::Event;
-use crate::event::EventKind;
-use crate::event::RunStats;
-use crate::event::StopReason;
+use crate::event::{AttemptResult, AttemptSeq, Event, EventKind, RunStats, StopReason};
 use crate::store::codes;
-use crate::task::Failure;
-use crate::task::Ordinal;
-use rusqlite::CachedStatement;
-use rusqlite::Connection;
-use rusqlite::params;
+use crate::task::{Failure, Ordinal};
+use rusqlite::{CachedStatement, Connection, params};
 use std::cell::RefCell;
 use std::time::Duration;
 

@@ -4,23 +4,14 @@
 //! future only tells when it is done.
 
 use crate::clock::Timestamp;
-use crate::event::AttemptSeq;
-use crate::event::Event;
-use crate::store::error::StoreError;
-use crate::store::error::file;
-use crate::store::files::Departures;
-use crate::store::files::RunDirectory;
-use crate::store::files::RunLock;
-use crate::store::files::Watermark;
+use crate::event::{AttemptSeq, Event};
+use crate::store::error::{StoreError, file};
+use crate::store::files::{CommitWriter, DepartureWriter, RunDirectory, RunLock};
 use crate::store::writing::resume_point::ResumePoint;
 use crate::store::writing::task_queue::UnsettledTask;
-use crate::store::writing::thread::Job;
-use crate::store::writing::thread::Part;
-use crate::store::writing::thread::WriterThread;
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
-use std::sync::atomic::Ordering;
-use std::sync::mpsc;
+use crate::store::writing::thread::{Job, Part, WriterThread};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, mpsc};
 use std::thread;
 use tokio::sync::oneshot;
 
@@ -30,7 +21,7 @@ pub struct RunWriter {
     jobs: Option<mpsc::Sender<Job>>,
     thread: Option<thread::JoinHandle<()>>,
     hurried: Arc<AtomicBool>,
-    departures: Option<Departures>,
+    departures: Option<DepartureWriter>,
     standing: ResumePoint,
 }
 
@@ -74,7 +65,7 @@ impl RunWriter {
         let failed = file(&writing.path);
         let (jobs, queue) = mpsc::channel();
         let lock = lock.hold();
-        let departures = writing.mark.as_ref().map(Watermark::departures);
+        let departures = writing.mark.as_ref().map(CommitWriter::departures);
         let departures = departures.transpose().map_err(&failed)?;
         let hurried = Arc::clone(&writing.hurried);
         let thread = thread::Builder::new().name("store".into());
@@ -83,7 +74,7 @@ impl RunWriter {
     }
 
     /// Returns where the run stood when it was opened.
-    pub fn standing(&self) -> &ResumePoint {
+    pub fn resume_point(&self) -> &ResumePoint {
         &self.standing
     }
 

@@ -5,23 +5,16 @@
 
 use crate::clock::Timestamp;
 use crate::event::ArrivalCounts;
-use crate::store::error::StoreError;
-use crate::store::error::sqlite;
-use crate::store::files::Departed;
+use crate::store::error::{StoreError, sqlite};
+use crate::store::files::MayHaveLeft;
 use crate::store::writing::handle::RunWriter;
-use crate::store::writing::resume_point;
-use crate::store::writing::resume_point::Settled;
-use crate::store::writing::survey;
-use crate::store::writing::survey::Purpose;
-use crate::store::writing::survey::Survey;
-use crate::store::writing::survey::Surveyed;
+use crate::store::writing::resume_point::SettledTasks;
+use crate::store::writing::survey::{Purpose, Survey, Surveyed};
 use crate::store::writing::task_queue::TaskQueue;
 use crate::store::writing::thread::WriterThread;
-use crate::store::writing::verify::Arrivals;
-use crate::store::writing::verify::VerifyRound;
-use crate::task::ObservedState;
-use crate::task::OutcomeCounts;
-use crate::task::TaskId;
+use crate::store::writing::verify::{Arrivals, VerifyRound};
+use crate::store::writing::{resume_point, survey};
+use crate::task::{ObservedState, OutcomeCounts, TaskId};
 use std::collections::HashSet;
 
 /// Which tasks are looked for.
@@ -104,7 +97,7 @@ impl RunWriter {
     ) -> impl Future<Output = Result<Vec<Timestamp>, StoreError>> + Send + 'static {
         self.with(move |writing| {
             // What never left was forgotten when the run was opened.
-            resume_point::last_sent(&writing.connection, writing.origin, most, Departed::Any)
+            resume_point::last_sent(&writing.connection, writing.origin, most, MayHaveLeft::Any)
                 .map_err(sqlite(&writing.path))
         })
     }
@@ -114,7 +107,7 @@ impl RunWriter {
         &self,
     ) -> impl Future<Output = Result<OutcomeCounts, StoreError>> + Send + 'static {
         self.with(move |writing| {
-            let settled = Settled::read(&writing.connection).map_err(sqlite(&writing.path))?;
+            let settled = SettledTasks::read(&writing.connection).map_err(sqlite(&writing.path))?;
             Ok(settled.counts)
         })
     }
@@ -123,9 +116,9 @@ impl RunWriter {
 impl WriterThread {
     /// Begins to hand out anew what is not settled; nothing may have been handed out.
     fn begin_claims(&mut self) -> rusqlite::Result<()> {
-        let settled = Settled::read(&self.connection)?;
+        let settled = SettledTasks::read(&self.connection)?;
         self.queue =
-            TaskQueue::new(&self.connection, settled.ordinals, self.origin, Departed::Any)?;
+            TaskQueue::new(&self.connection, settled.ordinals, self.origin, MayHaveLeft::Any)?;
         Ok(())
     }
 }

@@ -4,13 +4,10 @@
 
 use crate::clock::Timestamp;
 use crate::store::codes;
-use crate::store::files::Departed;
+use crate::store::files::MayHaveLeft;
 use crate::store::ordinal_set::OrdinalSet;
-use crate::task::Ordinal;
-use crate::task::OutcomeCounts;
-use rusqlite::Connection;
-use rusqlite::OptionalExtension;
-use rusqlite::params;
+use crate::task::{Ordinal, OutcomeCounts};
+use rusqlite::{Connection, OptionalExtension, params};
 
 /// How much later an attempt that never ended may have left than it says: its time was noted
 /// before it was made durable.
@@ -33,9 +30,9 @@ impl ResumePoint {
     /// Reads it; `recall` is how many of the last sending times are wanted.
     pub(crate) fn read(
         connection: &Connection,
-        settled: &Settled,
+        settled: &SettledTasks,
         recall: u32,
-        departed: Departed,
+        may_have_left: MayHaveLeft,
     ) -> rusqlite::Result<Self> {
         let (origin, selected) = origin_and_selected(connection)?;
         let highest = "SELECT ifnull(max(seq), 0) FROM attempt
@@ -43,8 +40,8 @@ impl ResumePoint {
         Ok(Self {
             selected,
             settled: settled.counts,
-            attempts: connection.query_row(highest, [departed.last()], |row| row.get(0))?,
-            last_sent: last_sent(connection, origin, recall, departed)?,
+            attempts: connection.query_row(highest, [may_have_left.last()], |row| row.get(0))?,
+            last_sent: last_sent(connection, origin, recall, may_have_left)?,
         })
     }
 }
@@ -61,7 +58,7 @@ pub(crate) fn last_sent(
     connection: &Connection,
     origin: Timestamp,
     most: u32,
-    departed: Departed,
+    may_have_left: MayHaveLeft,
 ) -> rusqlite::Result<Vec<Timestamp>> {
     let mut query = connection.prepare(
         "SELECT * FROM (SELECT sent_us + iif(duration_us IS NULL, ?1, 0) FROM attempt
@@ -69,7 +66,7 @@ pub(crate) fn last_sent(
          UNION ALL
          SELECT * FROM (SELECT sent_us + ?1 FROM poll ORDER BY rowid DESC LIMIT ?2)",
     )?;
-    let values = params![LATEST_START_MICROS, most, departed.last()];
+    let values = params![LATEST_START_MICROS, most, may_have_left.last()];
     let rows = query.query_map(values, |row| row.get::<_, i64>(0))?;
     let mut sent: Vec<i64> = rows.collect::<Result<_, _>>()?;
     sent.sort_unstable();
@@ -80,14 +77,14 @@ pub(crate) fn last_sent(
 
 /// The tasks that have an outcome.
 #[derive(Debug, Default)]
-pub(crate) struct Settled {
+pub(crate) struct SettledTasks {
     /// Which.
     pub(crate) ordinals: OrdinalSet,
     /// How many with which one.
     pub(crate) counts: OutcomeCounts,
 }
 
-impl Settled {
+impl SettledTasks {
     /// Reads them in one walk.
     pub(crate) fn read(connection: &Connection) -> rusqlite::Result<Self> {
         let mut settled = Self::default();

@@ -8,18 +8,9 @@ use crate::clock::Timestamp;
 use crate::event::SurveyCounts;
 use crate::store::codes;
 use crate::store::unsettled::OpenTask;
-use crate::task::Command;
-use crate::task::ObservedState;
-use crate::task::Ordinal;
-use crate::task::Outcome;
-use crate::task::TaskId;
-use crate::task::TaskState;
-use crate::task::Toward;
-use rusqlite::Connection;
-use rusqlite::Row;
-use rusqlite::params;
-use std::collections::BTreeMap;
-use std::collections::HashSet;
+use crate::task::{Command, ObservedState, Ordinal, Outcome, TaskId, TaskState, Toward};
+use rusqlite::{Connection, Row, params};
+use std::collections::{BTreeMap, HashSet};
 
 /// The most tasks that are shown as examples.
 const MOST_EXAMPLES: usize = 5;

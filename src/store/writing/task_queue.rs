@@ -5,14 +5,11 @@
 use crate::clock::Timestamp;
 use crate::event::AttemptSeq;
 use crate::store::codes;
-use crate::store::files::Departed;
+use crate::store::files::MayHaveLeft;
 use crate::store::ordinal_set::OrdinalSet;
-use crate::store::unsettled::OpenTask;
-use crate::store::unsettled::open_tasks;
-use crate::task::Ordinal;
-use crate::task::Task;
-use rusqlite::Connection;
-use rusqlite::Row;
+use crate::store::unsettled::{OpenTask, open_tasks};
+use crate::task::{Ordinal, Task};
+use rusqlite::{Connection, Row};
 use std::collections::BTreeMap;
 
 /// How many settled tasks in a row are stepped over one by one; more are skipped by their number.
@@ -53,9 +50,9 @@ impl TaskQueue {
         connection: &Connection,
         settled: OrdinalSet,
         origin: Timestamp,
-        departed: Departed,
+        may_have_left: MayHaveLeft,
     ) -> rusqlite::Result<Self> {
-        let open = open_tasks(connection, &settled, departed)?;
+        let open = open_tasks(connection, &settled, may_have_left)?;
         Ok(Self { settled, open, origin, cursor: 0, handed_out: 0 })
     }
 

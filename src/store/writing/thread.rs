@@ -7,29 +7,19 @@
 
 use crate::clock::Timestamp;
 use crate::event::Event;
-use crate::store::error::StoreError;
-use crate::store::error::sqlite;
-use crate::store::files::Departed;
-use crate::store::files::FileIdentity;
-use crate::store::files::Remembered;
-use crate::store::files::Watermark;
-use crate::store::files::integrity_check;
+use crate::store::error::{StoreError, sqlite};
+use crate::store::files::{CommitWriter, FileIdentity, MayHaveLeft, Watermark, integrity_check};
 use crate::store::schema;
 use crate::store::writing::event_writer::EventWriter;
 use crate::store::writing::resume_point;
-use crate::store::writing::resume_point::ResumePoint;
-use crate::store::writing::resume_point::Settled;
-use crate::store::writing::task_queue::TaskQueue;
-use crate::store::writing::task_queue::UnsettledTask;
+use crate::store::writing::resume_point::{ResumePoint, SettledTasks};
+use crate::store::writing::task_queue::{TaskQueue, UnsettledTask};
 use rusqlite::Connection;
 use rusqlite::config::DbConfig;
 use std::fs::File;
-use std::path::Path;
-use std::path::PathBuf;
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
-use std::sync::atomic::Ordering;
-use std::sync::mpsc;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::Duration;
 use tokio::sync::oneshot;
@@ -86,7 +76,7 @@ pub(crate) struct WriterThread {
     session: i64,
     /// Both are there once there is a session.
     presence: Option<FileIdentity>,
-    pub(crate) mark: Option<Watermark>,
+    pub(crate) mark: Option<CommitWriter>,
     pub(crate) queue: TaskQueue,
 }
 
@@ -97,25 +87,25 @@ impl WriterThread {
         part: Part,
         recall: u32,
     ) -> Result<(Self, ResumePoint), StoreError> {
-        let remembered = Remembered::of(path);
+        let watermark = Watermark::read(path);
         let connection = schema::open_writer(path)?;
-        remembered.check(path, &connection)?;
-        let departed = Departed::of(path);
+        watermark.check(path, &connection)?;
+        let may_have_left = watermark.may_have_left;
         let failed = sqlite(path);
         let clean = resume_point::ended_cleanly(&connection).map_err(&failed)?;
         // Both read the whole file; together they take as long as one of them.
         let (healthy, taken_up) = thread::scope(|scope| {
             let check = (!clean).then(|| scope.spawn(|| integrity_check::check(path)));
-            let taken_up = Self::take_up(connection, path, recall, departed);
+            let taken_up = Self::take_up(connection, path, recall, may_have_left);
             let healthy = check.map_or(Ok(()), |check| check.join().expect("checks do not panic"));
             (healthy, taken_up)
         });
         healthy?;
         let (mut writing, standing) = taken_up.map_err(&failed)?;
-        writing.forget_what_never_left(departed).map_err(&failed)?;
+        writing.forget_what_never_left(may_have_left).map_err(&failed)?;
         writing.begin_part(part).map_err(&failed)?;
-        writing.presence = Some(FileIdentity::of(path)?);
-        writing.mark = Some(Watermark::open(path, &writing.connection, standing.attempts)?);
+        writing.presence = Some(FileIdentity::read(path)?);
+        writing.mark = Some(CommitWriter::open(path, &writing.connection, standing.attempts)?);
         Ok((writing, standing))
     }
 
@@ -123,12 +113,12 @@ impl WriterThread {
         connection: Connection,
         path: &Path,
         recall: u32,
-        departed: Departed,
+        may_have_left: MayHaveLeft,
     ) -> rusqlite::Result<(Self, ResumePoint)> {
         let (origin, selected) = resume_point::origin_and_selected(&connection)?;
-        let settled = Settled::read(&connection)?;
-        let standing = ResumePoint::read(&connection, &settled, recall, departed)?;
-        let queue = TaskQueue::new(&connection, settled.ordinals, origin, departed)?;
+        let settled = SettledTasks::read(&connection)?;
+        let standing = ResumePoint::read(&connection, &settled, recall, may_have_left)?;
+        let queue = TaskQueue::new(&connection, settled.ordinals, origin, may_have_left)?;
         let writing = Self {
             connection,
             patience: PATIENCE,
@@ -145,9 +135,9 @@ impl WriterThread {
     }
 
     /// Takes back what an earlier process had begun and not sent, as it would have done itself.
-    fn forget_what_never_left(&self, departed: Departed) -> rusqlite::Result<()> {
+    fn forget_what_never_left(&self, may_have_left: MayHaveLeft) -> rusqlite::Result<()> {
         let begun = "DELETE FROM attempt WHERE duration_us IS NULL AND seq > ?";
-        self.connection.execute(begun, [departed.last()]).map(|_| ())
+        self.connection.execute(begun, [may_have_left.last()]).map(|_| ())
     }
 
     fn begin_part(&mut self, part: Part) -> rusqlite::Result<()> {

@@ -5,17 +5,8 @@
 use crate::clock::Timestamp;
 use crate::event::ArrivalCounts;
 use crate::store::codes;
-use crate::store::error::StoreError;
-use crate::store::error::sqlite;
-use crate::store::reading::RunReader;
-use crate::store::writing::survey::AWAITED;
-use crate::store::writing::survey::After;
-use crate::store::writing::survey::IfMissing;
-use crate::store::writing::survey::Observation;
-use crate::store::writing::survey::keep_after;
-use crate::task::Ordinal;
-use crate::task::Outcome;
-use crate::task::TaskState;
+use crate::store::writing::survey::{AWAITED, After, IfMissing, Observation, keep_after};
+use crate::task::{Ordinal, Outcome, TaskState};
 use rusqlite::Connection;
 
 /// Whether a wait goes on after this look.
@@ -103,24 +94,5 @@ impl Arrivals<'_> {
             (VerifyRound::Last(_), _) => Some(Outcome::Failed),
         };
         Some(After { state, verified: None, verdict })
-    }
-}
-
-impl RunReader {
-    /// Counts the tasks that were sent and that nobody has looked for to the end; those that
-    /// failed in part are not waited for.
-    pub fn unverified(&self) -> Result<u64, StoreError> {
-        self.count(&format!(
-            "SELECT count(*) FROM {AWAITED} AND outcome.outcome IN (3, 9) AND state.after IS NULL"
-        ))
-    }
-
-    /// Counts the pages of the list that were asked for.
-    pub fn pages(&self) -> Result<u64, StoreError> {
-        self.count("SELECT count(*) FROM poll")
-    }
-
-    fn count(&self, sql: &str) -> Result<u64, StoreError> {
-        self.connection.query_row(sql, [], |row| row.get(0)).map_err(sqlite(&self.path))
     }
 }

@@ -1,0 +1,125 @@
+//! Where a flag's value comes from: flag, then variable, then config file, then default.
+//!
+//! The config file becomes the flags' defaults before the command line is parsed, so that clap
+//! alone ranks the sources, and every flag there is has its variable and its key by itself.
+
+use crate::cli::flags::config_file;
+use crate::cli::flags::config_file::{ConfigError, ConfigFile, Flags, Takes};
+use crate::cli::output::stream::Stderr;
+use crate::cli::process::environment::Surroundings;
+use clap::builder::BoolishValueParser;
+use clap::error::{ContextKind, ContextValue};
+use clap::{Arg, ArgAction, ArgMatches, Command};
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+
+/// What is told of flags, but set by none of their ways.
+const NO_SETTINGS: [&str; 4] = ["help", "version", "profile", "origin"];
+
+/// Gives every flag its variable, if that is set to something.
+pub(crate) fn with_variables(command: Command, surroundings: &Surroundings) -> Command {
+    command
+        .mut_args(|arg| with_variable(arg, surroundings))
+        .mut_subcommands(|command| with_variables(command, surroundings))
+}
+
+fn with_variable(arg: Arg, surroundings: &Surroundings) -> Arg {
+    let told = matches!(arg.get_action(), ArgAction::Help | ArgAction::Version);
+    let Some(long) = arg.get_long().filter(|_| !told) else { return arg };
+    let variable = variable_of(long);
+    let is_set = surroundings.variable(&variable).is_some();
+    let arg = match arg.get_action() {
+        ArgAction::SetTrue => arg.value_parser(BoolishValueParser::new()),
+        _ => arg,
+    };
+    // An empty variable says nothing; clap would take it for a value.
+    if is_set { arg.env(variable).hide_env(true) } else { arg }
+}
+
+pub(crate) fn variable_of(flag: &str) -> String {
+    format!("BATCHCTL_{}", flag.to_uppercase().replace('-', "_"))
+}
+
+/// Says where to look for a value that clap refuses, if it stands in a variable.
+pub(crate) fn origin_in_variable(refused: &clap::Error) -> Option<String> {
+    Some(format!("the value is that of {}", variable_of(&refused_flag(refused)?)))
+}
+
+/// Says where to look for a value that clap refuses, if it stands in the file.
+pub(crate) fn origin_in_file(refused: &clap::Error, file: Option<&ConfigFile>) -> Option<String> {
+    let flag = refused_flag(refused)?;
+    let file = file?;
+    let (key, line) = (flag.replace('-', "_"), file.settings.get(&flag)?.line);
+    Some(format!("the value is that of `{key}` in {}:{line}", file.path.display()))
+}
+
+fn refused_flag(refused: &clap::Error) -> Option<String> {
+    let Some(ContextValue::String(usage)) = refused.get(ContextKind::InvalidArg) else {
+        return None;
+    };
+    usage.trim_start_matches('-').split([' ', '=', '.']).next().map(str::to_owned)
+}
+
+/// Reads the config file for the profile that `matches` names, if there is one.
+pub(crate) fn load(
+    command: &Command,
+    matches: &ArgMatches,
+    surroundings: &Surroundings,
+) -> Result<Option<ConfigFile>, ConfigError> {
+    let Some(path) = surroundings.config_file() else { return Ok(None) };
+    if mends_config(matches) {
+        return Ok(None);
+    }
+    config_file::load(&path, &chosen_profile(matches), &flags_of(command))
+}
+
+/// Tells whether a command is one for a file that may be wrong, or not there yet.
+fn mends_config(matches: &ArgMatches) -> bool {
+    let Some(("config", matches)) = matches.subcommand() else { return false };
+    matches!(matches.subcommand_name(), Some("init" | "path"))
+}
+
+fn chosen_profile(matches: &ArgMatches) -> String {
+    let of = |matches: &ArgMatches| matches.try_get_one::<String>("profile").ok()?.cloned();
+    let below = matches.subcommand().and_then(|(_, matches)| of(matches));
+    below.or_else(|| of(matches)).unwrap_or_else(|| "default".into())
+}
+
+/// Collects the names of all flags of a command and its subcommands, without the profile's.
+pub(crate) fn flags_of(command: &Command) -> Flags {
+    let takes = |arg: &Arg| match arg.get_action() {
+        ArgAction::Append => Takes::Many,
+        _ => Takes::One,
+    };
+    let own = command.get_arguments();
+    let mut flags: Flags =
+        own.filter_map(|arg| Some((arg.get_long()?.to_owned(), takes(arg)))).collect();
+    flags.extend(command.get_subcommands().flat_map(flags_of));
+    for not_a_setting in NO_SETTINGS {
+        flags.remove(not_a_setting);
+    }
+    flags
+}
+
+/// Warns of a file that others may change: what stands in it may be a command that is run.
+pub(crate) fn warn_of_writers(file: &ConfigFile, stderr: &mut Stderr) {
+    let mode = fs::metadata(&file.path).map_or(0, |metadata| metadata.permissions().mode());
+    if mode & 0o022 != 0 {
+        let path = file.path.display();
+        stderr
+            .say("warning", &format!("others may change `{path}`; `chmod go-w {path}` ends that"));
+    }
+}
+
+/// Gives flags the defaults of the config file.
+pub(crate) fn with_defaults(command: Command, file: &ConfigFile) -> Command {
+    command
+        .mut_args(|arg| {
+            let setting = arg.get_long().and_then(|long| file.settings.get(long));
+            match setting {
+                Some(setting) => arg.default_values(setting.values.clone()),
+                None => arg,
+            }
+        })
+        .mut_subcommands(|command| with_defaults(command, file))
+}
