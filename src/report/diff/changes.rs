@@ -54,6 +54,7 @@ impl TaskChange {
 
     /// Classifies the change of a task from its outcomes in both runs, if it is in them.
     pub fn classify(before: Option<Outcome>, after: Option<Outcome>) -> Self {
+        // By good and failing alone: a task that fails in another way is still failing.
         match (before.map(Outcome::is_good), after.map(Outcome::is_good)) {
             (Some(true), Some(false)) => Self::NewlyFailing,
             (Some(false), Some(true)) => Self::Fixed,

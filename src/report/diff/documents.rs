@@ -30,6 +30,7 @@ pub fn write_diff_csv(
     writer.write_record(COLUMNS).map_err(not_written)?;
     for_each_change(before, after, |row| {
         let id = format!("{}{}", dialect.id_prefix(&row.pair.id), row.pair.id);
+        // The message of a failure is foreign text, here as in results.csv.
         let code = fitting(row.error_code.unwrap_or_default());
         let message = fitting(row.error_msg.unwrap_or_default());
         let cells = [
@@ -71,6 +72,7 @@ pub fn write_diff_json(
     // Without its closing brace, because the changes are streamed into the object one by one.
     let open = head.strip_suffix('}').expect("an object ends with a brace");
     write!(out, "{open},\"changes\":[").map_err(failed)?;
+    // One row a line, so that line-based tools can read the document too.
     let mut separator = "\n";
     for_each_change(before, after, |row| {
         let row = serde_json::to_string(row).expect("texts are JSON");
@@ -120,6 +122,7 @@ fn for_each_change(
 ) -> Result<(), ResultsError> {
     for_each_pair(before, after, |pair| {
         let change = TaskChange::classify(pair.before, pair.after);
+        // Most tasks of most runs; listing them would hide the changes.
         if change == TaskChange::StillGood {
             return Ok(());
         }

@@ -40,6 +40,7 @@ fn section(f: &mut fmt::Formatter<'_>, diff: &Diff, change: TaskChange) -> fmt::
     let mut title = label.to_owned();
     title[..1].make_ascii_uppercase();
     writeln!(f, "\n{title}")?;
+    // Ids are ASCII, so their bytes are their columns.
     let width = examples.iter().map(|it| it.task.id.as_str().len()).max().unwrap_or_default();
     for ChangedTask { task, failure } in examples {
         let outcome = |outcome: Option<Outcome>| outcome.map_or("-", Outcome::as_str);
@@ -58,6 +59,7 @@ fn section(f: &mut fmt::Formatter<'_>, diff: &Diff, change: TaskChange) -> fmt::
 }
 
 fn failure_words(failure: &Failure) -> String {
+    // The kind only if the service sent nothing better.
     let words = match (failure.code.as_str(), failure.message.as_str()) {
         ("", "") => failure.kind.to_string(),
         ("", message) => message.to_owned(),

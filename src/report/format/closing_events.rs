@@ -23,6 +23,7 @@ const SCHEMA_VERSION: u32 = 1;
 ///
 /// Those of `out`.
 pub fn write_closing_events(report: &Report, at: Timestamp, mut out: impl Write) -> io::Result<()> {
+    // One time for all lines: they describe the same moment.
     let at = at.to_string();
     let mut write = |kind| {
         let run = report.run.id.as_str();

@@ -90,6 +90,7 @@ pub fn write_results(
 ) -> Result<ResultsSummary, ResultsError> {
     let sources = run.record()?.sources;
     let mut writer = options.dialect.begin(out).map_err(ResultsError::Write)?;
+    // The groups first: the label of a task depends on all failures, also on later ones.
     let mut row = ResultRow::new(sources, Grouping::read(run)?, options.dialect);
     let mut summary = ResultsSummary::default();
     row.fill_header();
@@ -113,6 +114,7 @@ pub fn write_results(
 pub(crate) fn not_written(error: csv::Error) -> ResultsError {
     ResultsError::Write(match error.into_kind() {
         csv::ErrorKind::Io(error) => error,
+        // Nothing else is expected: records of bytes have neither UTF-8 nor length errors here.
         other => io::Error::other(format!("{other:?}")),
     })
 }
@@ -148,6 +150,7 @@ impl ResultRow {
     fn fill_header(&mut self) {
         self.cells.clear();
         self.cells.extend(COLUMNS);
+        // Names of columns are foreign too: a spreadsheet would run a formula in a header.
         for name in self.others.names() {
             self.cells.push_field(guarded(name).as_bytes());
         }
@@ -195,6 +198,7 @@ impl ResultRow {
         self.word(failure.kind.as_str());
         self.service_text(&failure.code);
         self.service_text(&failure.message);
+        // Joined only if there is something to join, to save an allocation a row.
         match failure.error_list.as_slice() {
             [] => self.word(""),
             list => self.service_text(&list.join("; ")),
@@ -204,6 +208,7 @@ impl ResultRow {
     fn times(&mut self, first_sent: Option<Timestamp>, settled: Option<Timestamp>) {
         self.time(first_sent);
         self.time(settled);
+        // A task settled without being sent, such as an unchanged one, has no duration.
         let duration = first_sent.zip(settled).map(|(first, settled)| settled.since(first));
         self.number(duration.map(|duration| duration.as_millis()));
     }
@@ -211,6 +216,7 @@ impl ResultRow {
     fn source(&mut self, task: &TaskRow) {
         let number = usize::try_from(task.source).expect("a u32 fits a usize");
         let name = self.sources.get(number).map_or("", |source| source.name.as_str());
+        // `file:line`, as in the messages about invalid rows.
         self.text.clear();
         self.text.extend([name, ":", self.digits.format(task.line)]);
         self.cells.push_field(guarded(&self.text).as_bytes());
@@ -254,6 +260,7 @@ impl ResultRow {
 /// Returns the beginning of a text that fits a cell, without the NUL that no input may hold.
 pub(crate) fn fitting(text: &str) -> Cow<'_, str> {
     let text = cut(text, MAX_TEXT_BYTES);
+    // The common case borrows.
     if text.contains('\0') {
         return Cow::Owned(text.replace('\0', "\u{fffd}"));
     }

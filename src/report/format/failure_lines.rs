@@ -89,6 +89,7 @@ fn details(group: &FailureGroup, report: &Report, columns: usize) -> Vec<String>
         ("", format!("{}; {}", failure_times(group), retry_prospect(group))),
         ("", report.retry_command(group).unwrap_or_default()),
     ];
+    // The examples before the times: an id is the first thing that an operator looks up.
     let known = texts.iter().filter(|(_, text)| !text.trim().is_empty());
     known
         .flat_map(|(lead, text)| wrapped(&format!("{lead}{text}"), columns, MAX_TEXT_LINES))

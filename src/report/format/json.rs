@@ -119,6 +119,7 @@ fn write_outcome_counts<S: Serializer>(
     counts: &OutcomeCounts,
     serializer: S,
 ) -> Result<S::Ok, S::Error> {
+    // A map, so that an outcome that is added later cannot be forgotten here.
     let mut map = serializer.serialize_map(Some(1 + Outcome::ALL.len()))?;
     map.serialize_entry("selected", &counts.selected())?;
     for outcome in Outcome::ALL {
@@ -178,6 +179,7 @@ struct LatencyJson {
 
 impl LatencyJson {
     fn from_latency(latency: Latency) -> Self {
+        // Options, so that one type also writes the `null`s of a run without attempts.
         let known = |span| Some(millis(span));
         Self {
             min: known(latency.min),
@@ -271,6 +273,7 @@ struct ChangeJson<'a> {
 
 impl<'a> ChangeJson<'a> {
     fn from_row(row: &'a ChangeRow) -> Self {
+        // The column is named `what` in the store, and `change` in events and documents.
         let (change, value, by) = (&row.what, row.value.as_deref(), &row.by);
         Self { at: row.at.to_string(), change, value, by }
     }
@@ -298,10 +301,12 @@ fn written_time(at: Option<Timestamp>) -> Option<String> {
 }
 
 fn three_decimals(rate: f64) -> f64 {
+    // Finer digits would only show how floats divide.
     (rate * 1_000.0).round() / 1_000.0
 }
 
 fn millis(span: Duration) -> f64 {
+    // Microseconds are how attempts are measured; a float of milliseconds keeps them.
     span.as_micros() as f64 / 1_000.0
 }
 

@@ -50,6 +50,7 @@ fn begin<W: Write>(xml: &mut Xml<W>, report: &Report, totals: &SuiteTotals) -> i
     let run = &report.run;
     let all = Element::new("testsuites").with("name", "batchctl");
     xml.open(&totals.on(all))?;
+    // CI servers list suites by name, so the job makes runs of one purpose comparable.
     let name = run.job.as_deref().unwrap_or(&run.command);
     let mut suite = Element::new("testsuite").with("name", name);
     if let Some(started) = run.started_at {
@@ -178,6 +179,7 @@ fn case<W: Write>(xml: &mut Xml<W>, task: &TaskRow, sources: &[String]) -> io::R
         Outcome::Ambiguous => ("error", "sent, and nothing trustworthy came back"),
     };
     xml.open(&case)?;
+    // A task that was not attempted has a failure of its own, but it is skipped and not failed.
     match failure_of(task).filter(|_| tag != "skipped") {
         None => xml.empty(&Element::new(tag).with("message", said))?,
         Some(failure) => {
@@ -212,6 +214,7 @@ fn details(task: &TaskRow, failure: &Failure) -> String {
         ("attempts", Some(attempts.as_str())),
         ("request id", last.and_then(|last| last.request_id.as_deref())),
     ];
+    // Unknown and empty values are left out, as everywhere in the document.
     let known = known.into_iter().filter_map(|(name, value)| Some((name, value?)));
     let errors = failure.error_list.iter().map(|error| ("sub-task", error.as_str()));
     let said = known.chain(errors).filter(|(_, value)| !value.is_empty());

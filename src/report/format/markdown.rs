@@ -75,6 +75,7 @@ fn mark(report: &Report) -> char {
 fn outcomes(text: &mut String, report: &Report) -> Written {
     writeln!(text, "\n| outcome | tasks |\n|---|--:|")?;
     let counted = Outcome::ALL.map(|outcome| (outcome.as_str(), report.tasks[outcome]));
+    // Outcomes that did not occur are left out, unlike in documents for programs.
     for (outcome, count) in counted.into_iter().filter(|&(_, count)| count > 0) {
         writeln!(text, "| {} | {} |", outcome.replace('_', " "), grouped(count))?;
     }

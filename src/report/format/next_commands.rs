@@ -36,6 +36,7 @@ fn resume(report: &Report, _: &[PathBuf]) -> Option<NextCommand> {
 }
 
 fn retry(report: &Report, _: &[PathBuf]) -> Option<NextCommand> {
+    // Not before the run is complete: `resume` comes first, because it costs no second run.
     let is_wanted = report.run.complete && !report.tasks.all_good();
     is_wanted.then(|| NextCommand {
         command: format!("batchctl retry {}", report.run.id),
@@ -76,6 +77,7 @@ fn results(report: &Report, documents: &[PathBuf]) -> Option<NextCommand> {
 }
 
 fn json(report: &Report, documents: &[PathBuf]) -> Option<NextCommand> {
+    // The summary shows the largest groups only, and the document all of them.
     let is_wanted = !report.failures.is_empty() && !has(documents, "json");
     is_wanted.then(|| NextCommand {
         command: format!("batchctl report {} --json", report.run.id),
@@ -84,6 +86,7 @@ fn json(report: &Report, documents: &[PathBuf]) -> Option<NextCommand> {
 }
 
 fn has(documents: &[PathBuf], ending: &str) -> bool {
+    // By ending, because a document for standard output has no path and is not listed.
     let is_of_kind = |path: &Path| path.extension().is_some_and(|found| found == ending);
     documents.iter().any(|path| is_of_kind(path))
 }

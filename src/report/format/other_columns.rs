@@ -71,6 +71,7 @@ fn index_of<'a>(given: &mut Vec<&'a str>, name: &'a str) -> usize {
 
 /// Returns the name with as many prefixes as it takes to differ from ours and those before it.
 fn distinct(name: &str, before: &[String], ours: &[&str]) -> String {
+    // Ends, because each round makes the name longer and there are finitely many others.
     let mut chosen = name.to_owned();
     while before.contains(&chosen) || ours.iter().any(|our| is_read_as(&chosen, our)) {
         chosen.insert_str(0, PREFIX);

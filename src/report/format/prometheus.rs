@@ -36,6 +36,7 @@ pub fn prometheus(report: &Report, last_success: Option<Timestamp>) -> String {
 
 fn ending(metrics: &mut MetricsText, report: &Report, last_success: Option<Timestamp>) {
     let run = &report.run;
+    // First, because it is the one metric that every alert needs.
     metrics.gauge(
         "last_success_timestamp_seconds",
         "When the latest run ended in which every task got where it was sent, 0 if none did.",
@@ -61,6 +62,7 @@ fn ending(metrics: &mut MetricsText, report: &Report, last_success: Option<Times
         "Whether every task of the run has its outcome.",
         &[(&[], u8::from(run.complete).to_string())],
     );
+    // No metric while the run goes on, because any number could be mistaken for a status.
     if let Some(exit) = report.exit {
         metrics.gauge(
             "last_run_exit_status",
@@ -106,6 +108,7 @@ fn tasks(metrics: &mut MetricsText, report: &Report) {
 }
 
 fn groups(metrics: &mut MetricsText, report: &Report) {
+    // The groups are ordered by size.
     let shown = &report.failures[..report.failures.len().min(MAX_SHOWN)];
     if shown.is_empty() {
         return;
@@ -230,6 +233,7 @@ struct MetricsText {
 impl MetricsText {
     fn for_run(report: &Report) -> Self {
         let run = &report.run;
+        // Always both labels, because series with different sets of labels cannot be joined.
         let job = label("job", run.job.as_deref().unwrap_or_default());
         let labels = format!("{job},{}", label("command", &run.command));
         Self { text: String::new(), labels }
@@ -265,6 +269,7 @@ fn label(name: &str, value: &str) -> String {
 }
 
 fn timestamp(at: Option<Timestamp>) -> String {
+    // In integers, so that no rounding moves a time.
     let millis = at.map_or(0, |at| at.as_micros().max(0) / 1_000);
     format!("{}.{:03}", millis / 1_000, millis % 1_000)
 }

@@ -41,6 +41,7 @@ fn outcome_rows(report: &Report) -> Vec<NumberRow> {
         quiet("duplicates", Some(input.duplicates), "rows like an earlier one".into()),
         quiet("invalid", Some(input.invalid), "rows that name no task".into()),
     ];
+    // Zeros are left out, except for outstanding tasks: zero is the good news of a retry.
     let rows = outcomes.chain(left_out).filter(|row| row.number != Some(0));
     rows.chain(outstanding_row(report)).collect()
 }
@@ -108,6 +109,7 @@ fn call_rows(report: &Report) -> Vec<NumberRow> {
 fn changes_row(report: &Report) -> Option<NumberRow> {
     let last = report.changes.last()?;
     let value = last.value.as_ref().map_or_else(String::new, |value| format!(" {value}"));
+    // The value is from the store, so a damaged file could hold any text.
     let what = printable(&format!("{}{value}", last.what), 30);
     let note = format!("by hand, the last: {what} at {}", last.at);
     Some(quiet("changes", Some(report.changes.len() as u64), note))
@@ -115,6 +117,7 @@ fn changes_row(report: &Report) -> Option<NumberRow> {
 
 /// Returns how the sub-tasks ended, in words.
 pub(crate) fn sub_tasks_note(counts: Counts) -> String {
+    // "10 succeeded, 0 failed" takes longer to read.
     if counts.succeeded == counts.total {
         return "all succeeded".into();
     }
@@ -142,6 +145,7 @@ fn latency_note(latency: &Latency) -> String {
 pub(crate) fn title(report: &Report) -> String {
     let (selected, skipped) = (report.tasks.selected(), report.tasks[Outcome::NotAttempted]);
     let command = printable(&report.run.command, 10);
+    // Without tasks, a duration and a rate would say nothing.
     if selected == 0 {
         return format!("{command}: no task was selected");
     }
@@ -171,6 +175,7 @@ fn limit(report: &Report) -> Option<String> {
 
 /// Returns a rate with one decimal, or without one if it is zero or the rate is large.
 pub(crate) fn rounded(rate: f64) -> String {
+    // Three digits are enough to compare rates.
     if rate >= 100.0 {
         return grouped(rate.round() as u64);
     }
@@ -184,6 +189,7 @@ pub(crate) fn verdict(report: &Report) -> Option<(Tone, &'static str, String)> {
         return Some((Tone::Doubtful, "Still running", "this is what is known so far".into()));
     };
     let stopped = report.stopped.as_ref()?;
+    // An interruption was wanted by an operator, so it is not worded as a failure.
     let (tone, word) = match exit {
         ExitStatus::Interrupted | ExitStatus::Terminated => (Tone::Doubtful, "Interrupted"),
         ExitStatus::NotAuthorised => (Tone::Bad, "Not authorised"),
@@ -235,6 +241,7 @@ fn tuning_hints(page: &mut TerminalText, hints: &[TuningHint]) {
     }
     page.section("Hints");
     let flags: Vec<String> = hints.iter().map(ToString::to_string).collect();
+    // Aligned, so that the reasons can be read down the page.
     let width = flags.iter().map(String::len).max().unwrap_or_default();
     for (flag, hint) in flags.iter().zip(hints) {
         page.line(&format!("  {flag:width$}   {}", hint_reason(*hint)));

@@ -112,6 +112,7 @@ impl TerminalText {
     pub(crate) fn rows(&mut self, blocks: &[Vec<NumberRow>]) {
         let width = blocks.iter().flatten().map(|row| row.written_number().len());
         let width = width.fold(MIN_NUMBER_COLUMNS, usize::max);
+        // An empty block would leave two empty lines.
         for block in blocks.iter().filter(|block| !block.is_empty()) {
             self.line("");
             for row in block {

@@ -30,6 +30,7 @@ pub(crate) fn failure_times(group: &FailureGroup) -> String {
         return "at an unknown time".into();
     };
     let ((day, from), (last_day, until)) = (day_and_time(first), day_and_time(last));
+    // The day is repeated only if it differs.
     match (day == last_day, from == until) {
         (true, true) => format!("{day} {from} UTC"),
         (true, false) => format!("{day} {from} to {until} UTC"),

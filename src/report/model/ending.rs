@@ -82,7 +82,7 @@ impl EndingFacts<'_> {
     fn cut_short(&self, end: &StoredEnd) -> RunEnding {
         let (exit, detail) = match end.stopped {
             Some(reason) => self.because(reason),
-            // An end without a reason and without all outcomes: a word of a later version, perhaps.
+            // No reason was recorded, or one that this version does not know.
             None => (ExitStatus::StoppedEarly, "it ended before every task had its outcome".into()),
         };
         let reason = end.stopped.as_ref().map_or("unknown", StopReason::as_str);

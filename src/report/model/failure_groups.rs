@@ -72,6 +72,7 @@ impl Grouping {
     ///
     /// The store's.
     pub fn read(run: &RunReader) -> Result<Self, StoreError> {
+        // Only failed tasks are read, which is quick for a large run with few failures.
         let mut groups = FailureGroups::default();
         run.for_each_failed_task::<StoreError>(|task| {
             groups.add(&task);
@@ -169,6 +170,7 @@ impl OpenGroup {
             kind: Some(cause.kind),
             http_status: cause.http_status,
             error_code: cause.code.clone(),
+            // The texts of the first task stand for all, because they have one template.
             error_msg: kept(&failure.message).to_owned(),
             message_template: template(kept(&failure.message), &task.id),
             sub_task_error: sub_task_error.to_owned(),
@@ -194,6 +196,7 @@ impl OpenGroup {
         if group.examples.len() < MAX_EXAMPLES {
             group.examples.push(task.id.clone());
         }
+        // Compared with the first message alone: if all are equal to it, all are the same.
         if group.error_msg != kept(&failure.message) {
             self.messages = Messages::Differ;
         }

@@ -40,6 +40,7 @@ impl AnswerTotals {
         held: Duration,
         settings: &RunSettings,
     ) -> Vec<TuningHint> {
+        // A found rate is not a setting that a hint could lower, so only a fixed one is passed on.
         tuning_hints(&RunFigures {
             attempts: calls.attempts,
             throttled: calls.throttled,

@@ -1,4 +1,4 @@
-//! What became of tasks from one run to another.
+//! The changes of tasks from one run to another.
 
 use super::*;
 use crate::report::{CsvDialect, Diff, TaskChange, write_diff_csv, write_diff_json};

@@ -76,7 +76,7 @@ fn every_reason_to_stop_has_its_status_and_says_why() {
 }
 
 #[test]
-fn refused_credentials_are_told_in_the_words_of_the_service() {
+fn refused_credentials_are_reported_in_the_words_of_the_service() {
     let failure = Failure {
         code: "APIGW.0301".into(),
         ..Failure::seen(FailureKind::Auth, "decrypt token fail")

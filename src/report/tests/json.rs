@@ -15,7 +15,7 @@ fn a_report_has_every_field_in_the_order_of_the_documentation() {
 }
 
 #[test]
-fn what_is_not_known_is_null() {
+fn unknown_values_are_null() {
     let report = Report::read(&TestRun::with_tasks(1).reader(), StillRunning::Yes).unwrap();
     let json: serde_json::Value = serde_json::from_str(&document(&report)).unwrap();
     for path in ["/run/started_at", "/latency_ms/p99", "/pace/rate_average", "/stopped", "/exit"] {

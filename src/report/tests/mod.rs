@@ -1,4 +1,4 @@
-//! Makes small runs with every outcome, through the store's own front door.
+//! Small runs with every outcome, made through the public functions of the store.
 
 mod diff;
 mod endings;
@@ -28,14 +28,14 @@ use std::sync::Arc;
 use std::time::Duration;
 use tempfile::TempDir;
 
-/// When every run here is planned: 2024-07-05, noon.
+/// When every run of the tests is planned: 2024-07-05, noon.
 const NOON: Timestamp = Timestamp::from_micros(1_720_180_800_000_000);
-/// How runs here are carried out.
+/// The settings of the runs.
 fn settings() -> RunSettings {
     RunSettings { max_duration: Some(Duration::from_secs(5)), ..RunSettings::default() }
 }
 
-/// What one attempt brings back.
+/// The result of one attempt.
 #[derive(Debug, Clone)]
 struct Reply {
     http_status: Option<u16>,
@@ -65,7 +65,7 @@ fn refused(message: &str) -> Reply {
     Reply { http_status: Some(500), counts: None, failure: Some(failure), in_doubt: false }
 }
 
-/// An attempt that no answer came for.
+/// An attempt without an answer.
 fn lost(kind: FailureKind) -> Reply {
     let failure = Failure::seen(kind, "no answer in 60 s");
     Reply { http_status: None, counts: None, failure: Some(failure), in_doubt: true }
@@ -117,7 +117,7 @@ impl TestRun {
         run
     }
 
-    /// Plans a stop of that many tasks.
+    /// Plans a stop of this many tasks.
     fn with_tasks(tasks: usize) -> Self {
         Self::from_table(&ids(tasks))
     }
@@ -183,7 +183,7 @@ impl TestRun {
         block_on(writer.commit(vec![Event { at: self.now, kind }])).unwrap();
     }
 
-    /// Sends a task; nothing comes back yet.
+    /// Sends a task; its answer is still to come.
     fn send(&mut self, task: usize) {
         let sent = self.sent.entry(task).or_insert((0, self.now));
         sent.0 += 1;
@@ -227,7 +227,7 @@ impl TestRun {
         self.record(EventKind::RunHeld { until, reason: HoldReason::Throttled });
     }
 
-    /// Ends the session as a process does that lives to tell.
+    /// Ends the session as a process does that records its end.
     fn end(&mut self, stopped: Option<StopReason>) {
         let held = Duration::from_millis(1_500);
         self.record(EventKind::RunEnded(RunStats { stopped, held }));
@@ -255,7 +255,7 @@ impl TestRun {
     }
 }
 
-/// Six tasks, one for each way to end.
+/// A run of six tasks, one for each outcome.
 fn every_outcome() -> TestRun {
     let table = "id,site\ngate-north,north\ngate-south,south\ndock-1,\"a, b\"\ndock-2,=1+1\n\
                  ramp-1,-5\nramp-2,\ngate-north,again\n";
@@ -271,7 +271,7 @@ fn every_outcome() -> TestRun {
     run
 }
 
-/// A table of that many ids.
+/// Returns a table of this many ids.
 fn ids(count: usize) -> String {
     let rows = (0..count).map(|number| format!("task-{number:04}\n"));
     std::iter::once("id\n".to_owned()).chain(rows).collect()

@@ -90,7 +90,7 @@ fn only_the_ten_largest_groups_of_failures_have_series() {
 }
 
 #[test]
-fn a_group_is_told_by_what_is_bounded() {
+fn the_labels_of_a_group_are_bounded() {
     let mut reply = refused("a message with a \"name\"");
     reply.failure.as_mut().unwrap().code = format!("A\"{}", "ä".repeat(1_000));
     let series = group_series(vec![reply]);

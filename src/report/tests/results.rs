@@ -53,7 +53,7 @@ fn the_other_columns_of_all_inputs_follow_ours() {
 }
 
 #[test]
-fn what_the_service_says_is_guarded_cut_and_free_of_nul() {
+fn texts_of_the_service_are_guarded_cut_and_free_of_nul() {
     let mut run = TestRun::with_tasks(2);
     run.begin();
     run.settle(0, refused("=cmd|'/c calc'!A0\0"), Outcome::Failed);
@@ -117,7 +117,7 @@ impl std::io::Write for Closed {
 }
 
 #[test]
-fn a_reader_that_has_gone_can_be_told_from_other_errors() {
+fn a_closed_reader_is_distinguished_from_other_errors() {
     for tasks in [1, 2_000] {
         let error =
             write_results(&TestRun::with_tasks(tasks).reader(), &ResultsOptions::default(), Closed)
@@ -164,7 +164,7 @@ proptest! {
             prop_assert_eq!(row.id.as_str(), format!("task-{number:04}"));
             prop_assert_eq!(row.command, Command::Stop);
             let others: Vec<String> = serde_json::from_str(row.others.as_ref().unwrap()).unwrap();
-            // What was guarded before is read the same with or without that guard.
+            // A cell that was guarded before is read the same with or without that guard.
             let expected = [one, other].map(|cell| unguarded(cell));
             prop_assert_eq!(&others[19..], expected);
         }

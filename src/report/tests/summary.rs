@@ -1,4 +1,4 @@
-//! The summary, as somebody reads it.
+//! The summary on the terminal.
 
 use super::*;
 use crate::report::{next_commands, summary};
@@ -35,7 +35,7 @@ fn a_run_in_which_everything_succeeded_is_short() {
 }
 
 #[test]
-fn a_run_with_failures_tells_their_causes_and_what_to_type_next() {
+fn a_summary_shows_failure_groups_and_the_next_commands() {
     let mut run = TestRun::with_tasks(30);
     run.begin();
     (0..20).for_each(|task| run.settle(task, counted(0, 3), Outcome::Succeeded));
@@ -84,7 +84,7 @@ fn a_run_with_failures_tells_their_causes_and_what_to_type_next() {
 }
 
 #[test]
-fn what_is_in_doubt_or_late_can_be_looked_at_unless_it_was_a_rehearsal() {
+fn settle_and_wait_are_offered_unless_the_run_was_a_rehearsal() {
     let offered = |report: &Report| {
         let commands = next_commands(report, &[]).into_iter().map(|next| next.command);
         let words = commands.filter_map(|command| command.split(' ').nth(1).map(str::to_owned));
@@ -165,7 +165,7 @@ fn an_interrupted_run_says_how_much_is_left() {
 }
 
 #[test]
-fn a_killed_run_tells_what_is_in_doubt() {
+fn a_killed_run_shows_tasks_in_doubt() {
     let mut run = TestRun::with_tasks(3);
     run.begin();
     run.settle(0, counted(0, 2), Outcome::Succeeded);

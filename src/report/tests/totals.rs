@@ -1,4 +1,4 @@
-//! What a report adds up: tasks, counts, calls, times and causes of failure.
+//! The sums of a report: tasks, counts, calls, times and failure groups.
 
 use super::*;
 use crate::report::{FailureGroup, Grouping, MAX_GROUPS};
@@ -62,7 +62,7 @@ fn a_run_works_while_a_process_does_but_lasts_from_its_first_to_its_last() {
     assert_eq!(report.run.finished_at, Some(NOON.plus_micros(3_602_000_000)));
 }
 
-/// Sends tasks one after the other, so many milliseconds apart, under a limit of 10/s.
+/// Sends tasks one after the other, with this many milliseconds between them, under a limit of 10/s.
 fn average_of(gaps: &[i64]) -> Option<f64> {
     let mut run = TestRun::with_tasks(gaps.len() + 1);
     run.begin();
@@ -122,7 +122,7 @@ fn sizes(groups: &[FailureGroup]) -> Vec<(&str, u64)> {
 }
 
 #[test]
-fn failures_of_one_cause_are_one_group_whatever_ids_and_numbers_they_name() {
+fn failures_of_one_cause_are_one_group_despite_ids_and_numbers() {
     let mut number = 0;
     let mut numbered = |message: &str| {
         number += 1;
@@ -146,7 +146,7 @@ fn failures_of_one_cause_are_one_group_whatever_ids_and_numbers_they_name() {
 }
 
 #[test]
-fn partial_tasks_are_grouped_by_what_their_first_sub_task_says() {
+fn partial_tasks_are_grouped_by_the_error_of_their_first_sub_task() {
     let groups = causes([counted(1, 1), counted(2, 1), counted(3, 0)]);
     assert_eq!(sizes(&groups), [("some sub-tasks failed", 3)]);
     assert_eq!(groups[0].sub_task_error, "camera cam-1: no licence");
@@ -162,7 +162,7 @@ fn groups_come_by_size_and_those_of_one_size_as_they_were_seen() {
 }
 
 #[test]
-fn a_group_tells_its_share_and_when_it_was_first_and_last_seen() {
+fn a_group_has_its_share_and_the_times_of_its_first_and_last_task() {
     let groups = causes([refused("a 1"), throttled(), refused("a 2"), refused("a 3")]);
     let group = &groups[0];
     assert_eq!((group.share, group.count, group.settled), (0.75, 3, 3));
@@ -218,7 +218,7 @@ fn reply() -> impl Strategy<Value = Reply> {
     ]
 }
 
-/// What happens to a task: some calls, and perhaps an outcome.
+/// The calls of a task, and perhaps its outcome.
 fn story() -> impl Strategy<Value = (Vec<Reply>, Option<Outcome>)> {
     let outcome = prop::sample::select(Outcome::ALL[..5].to_vec());
     (prop::collection::vec(reply(), 0..3), prop::option::of(outcome))

@@ -1,4 +1,4 @@
-//! What would make the next run better, from the numbers of this one.
+//! The tuning hints that follow from the figures of a run.
 
 use super::*;
 use crate::report::summary;
@@ -12,7 +12,8 @@ fn full() -> RunSettings {
     RunSettings { concurrency, timeout: Duration::from_secs(1), ..RunSettings::default() }
 }
 
-/// A run of ten tasks, a tenth of a second for each, the first so many of them throttled once.
+/// A run of ten tasks, a tenth of a second for each. The first `throttled` of them are throttled
+/// once.
 fn throttled_run(throttled_tasks: usize, settings: RunSettings) -> TestRun {
     let mut run = TestRun::planned(&[("a.txt", &ids(10))], |run, _| run.settings = settings);
     run.begin();
@@ -28,7 +29,7 @@ fn check(run: &TestRun, expected: &[&str]) {
 }
 
 #[test]
-fn a_run_that_was_throttled_a_lot_is_told_a_rate() {
+fn a_run_that_was_throttled_a_lot_has_a_hint_for_a_lower_rate() {
     // Ten of twenty calls were accepted in two seconds.
     check(&throttled_run(10, full()), &["--rate 5/s"]);
     check(&throttled_run(0, full()), &[]);
@@ -48,7 +49,7 @@ fn auto() -> RunSettings {
 }
 
 #[test]
-fn a_run_that_finds_its_rate_by_itself_is_told_none() {
+fn a_run_that_finds_its_rate_has_no_hint_for_one() {
     check(&throttled_run(10, auto()), &[]);
 }
 

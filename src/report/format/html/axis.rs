@@ -69,6 +69,7 @@ impl Axis {
                     <= MAX_SPANS.max(worked.len() as u128)
         };
         let longest = shortest.max(Duration::from_millis(LENGTHS[LENGTHS.len() - 1]));
+        // The limit's window may be longer than every listed length.
         let length = LENGTHS.map(Duration::from_millis).into_iter().find(fits).unwrap_or(longest);
         let mut next = 0;
         let process = |worked: Range<Timestamp>| {
@@ -101,6 +102,7 @@ impl Axis {
         let Some(process) = self.process_at(time.start) else { return };
         let until = time.end.min(process.worked.end);
         let from = time.start.max(process.worked.start);
+        // A hold may begin after the last record of a killed process.
         if until <= from {
             return;
         }

@@ -18,6 +18,7 @@ const MAX_TIMES_BELOW: usize = 5;
 
 /// Returns the charts of a run; none if it sent nothing.
 pub(crate) fn charts(report: &Report, series: &TimeSeries) -> Vec<Chart> {
+    // Without a process there are no spans to draw in, even if a damaged file has attempts.
     if report.calls.attempts == 0 || series.pace_axis.spans() == 0 {
         return Vec::new();
     }
@@ -78,6 +79,7 @@ fn pace(report: &Report, series: &TimeSeries) -> Chart {
     let axis = &series.pace_axis;
     let limit = report.pace.rate_limit;
     let (window, unit) = window_of(limit);
+    // A span may be longer than the window: then the column shows the mean over its windows.
     let per_window = |sent: u64| sent as f64 * window.as_secs_f64() / axis.length().as_secs_f64();
     let most = series.sent.iter().map(|&sent| per_window(sent)).fold(0.0, f64::max);
     let allowed = limit.map_or(0.0, |limit| f64::from(limit.limit.get()));
@@ -138,6 +140,7 @@ fn throttling(report: &Report, series: &TimeSeries) -> Chart {
         text: throttling_text(report, held),
         ..Chart::default()
     };
+    // No rows: the template then leaves out drawing, legend and table.
     if most == 0 && series.held.iter().all(Duration::is_zero) {
         return chart;
     }
@@ -234,6 +237,7 @@ fn write_latencies(chart: &mut Chart, first: Duration, classes: usize) {
         return;
     }
     chart.write_below(0.0, latency_words(first));
+    // The end of the last class, from the width of a factor of ten on this axis.
     let factor = 10_f64.powf(classes as f64 / LatencyClasses::position(first * 10, first));
     chart.write_below(1.0, latency_words(first.mul_f64(factor)));
 }
@@ -259,6 +263,7 @@ fn time_in_table(axis: &Axis, at: Timestamp) -> String {
 /// Writes some times below a chart, and marks the spans in which the run was resumed.
 fn write_times(chart: &mut Chart, axis: &Axis) {
     let spans = axis.spans();
+    // One less than the maximum, because the first span has a time too.
     let step = spans.div_ceil(MAX_TIMES_BELOW - 1).max(1);
     let mut last = String::new();
     for index in (0..spans).step_by(step) {

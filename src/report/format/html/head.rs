@@ -97,12 +97,14 @@ impl HtmlHead {
     /// Returns the values of a report for the template.
     pub(crate) fn new(report: &Report, series: &TimeSeries, limits: Limits) -> Self {
         let groups = report.failures.as_slice();
+        // The table has all failed tasks; more groups here would only be scrolled past.
         let (shown, more) = groups.split_at(groups.len().min(MAX_SHOWN));
         Self {
             policy: content_policy(),
             style: STYLE,
             headline: headline(report),
             tone: tone(report),
+            // Without its command, which is in the headline already.
             title: title(report).split_once(": ").map_or_else(String::new, |(_, rest)| rest.into()),
             status: status(report),
             verdict: verdict(report).map(|(_, word, why)| (word, foreign(&why))),
@@ -143,6 +145,7 @@ fn content_policy() -> String {
 
 /// Returns a foreign text on one line, without characters that mislead the eye.
 fn foreign(text: &str) -> String {
+    // Line ends become blanks, because HTML shows them as blanks anyway, and not as escapes.
     printable(&text.replace(['\n', '\r'], " "), MAX_TEXT_COLUMNS)
 }
 
@@ -151,6 +154,7 @@ fn headline(report: &Report) -> String {
     let tasks = &report.tasks;
     let (selected, good) =
         (tasks.selected(), tasks[Outcome::Succeeded] + tasks[Outcome::Unchanged]);
+    // The order matters: a run of one task or of none needs its own grammar.
     match (selected, good) {
         (0, _) => format!("{command}: no task was selected"),
         (1, 1) => format!("{command}: the task succeeded"),
@@ -164,6 +168,7 @@ fn headline(report: &Report) -> String {
 }
 
 fn tone(report: &Report) -> &'static str {
+    // A run that stopped early is doubtful, not bad: its remaining tasks may still succeed.
     match (report.exit, report.tasks.all_good()) {
         (None, _) => "running",
         (Some(_), true) => "good",
@@ -221,6 +226,7 @@ fn bar(report: &Report) -> Vec<Share> {
     let all = report.tasks.selected() as f64;
     let mut x = 0.0;
     let mut shares = Vec::new();
+    // Outcomes without tasks are left out, because a part of no width would still draw its border.
     for outcome in Outcome::ALL.into_iter().filter(|&outcome| report.tasks[outcome] > 0) {
         let width = report.tasks[outcome] as f64 / all * 1_000.0;
         let class = outcome.as_str();
@@ -232,6 +238,7 @@ fn bar(report: &Report) -> Vec<Share> {
 
 fn outcome_tile(outcome: Outcome, report: &Report) -> Tile {
     let number = report.tasks[outcome];
+    // "The run ended before their turn" would be wrong while it goes on.
     let still_running = outcome == Outcome::NotAttempted && report.exit.is_none();
     let note = if still_running { "not sent so far" } else { outcome_meaning(outcome) };
     Tile {
@@ -289,6 +296,7 @@ fn worked(report: &Report) -> Duration {
 }
 
 fn worked_note(report: &Report) -> String {
+    // The span from first to last is of interest only if it includes a pause between processes.
     match report.run.worked.len() {
         0 => "no process began".into(),
         1 => String::new(),
@@ -332,6 +340,7 @@ fn tuning_hints(report: &Report) -> Vec<(String, &'static str)> {
 
 /// Returns the settings, each with its name and value in the store.
 fn settings(report: &Report) -> Vec<(String, String)> {
+    // By their stored form, so that a setting added later appears here without a line of code.
     let settings = serde_json::to_value(&report.settings);
     let settings = settings.expect("settings have a form in JSON");
     let settings = settings.as_object().expect("settings are an object");

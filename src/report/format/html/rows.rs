@@ -78,6 +78,7 @@ pub(crate) fn write_rows(
     limits: Limits,
     mut out: impl Write,
 ) -> Result<(), ResultsError> {
+    // Times are written as offsets, which are a third as long as timestamps.
     let base = report.run.started_at.unwrap_or(Timestamp::from_micros(0));
     let mut rows = HtmlRows {
         grouping: Grouping::read(run)?,
@@ -139,8 +140,7 @@ impl HtmlRows {
         report: &Report,
         out: &mut impl Write,
     ) -> Result<(), ResultsError> {
-        // One pass over all tasks for each share: the store has no order by outcome, and a pass costs
-        // less than the memory for 200,000 rows.
+        // One pass over all tasks for each share, because sorting them would need all in memory.
         let shares: &[RowShare] = if report.tasks.selected() <= self.limits.tasks {
             &[RowShare::All]
         } else {
@@ -153,6 +153,7 @@ impl HtmlRows {
         };
         for &share in shares.iter().filter(|&&share| has_any(share)) {
             let walked = run.for_each_task::<PassEnd>(|task| {
+                // Ends the pass with an error, because a pass has no other way to stop early.
                 if self.written >= self.limits.tasks {
                     return Err(PassEnd::Full);
                 }
@@ -196,6 +197,7 @@ impl HtmlRows {
             }
             None => write_in_script(&row, out)?,
         }
+        // Only these need their attempts below the row, and only their rows are kept in memory.
         if task.attempts > 1 {
             self.sent_again.insert(task.ordinal, self.written);
         }
@@ -224,6 +226,7 @@ impl HtmlRows {
         run: &RunReader,
         out: &mut impl Write,
     ) -> Result<(), ResultsError> {
+        // Saves a pass over all attempts of a run in which nothing was retried.
         if self.sent_again.is_empty() {
             return Ok(());
         }

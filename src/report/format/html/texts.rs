@@ -33,6 +33,7 @@ impl Texts {
 
     /// Returns the form in which a text is written.
     pub(crate) fn text(&mut self, text: &str) -> Text {
+        // Cut before the lookup, so that texts that are shown the same have one number.
         let text = cut(text, MAX_TEXT_BYTES);
         if let Some(&number) = self.numbers.get(text) {
             return Text::Kept(number);

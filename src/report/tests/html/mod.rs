@@ -20,7 +20,7 @@ fn page_of(reader: &RunReader, report: &Report) -> String {
     String::from_utf8(page).unwrap()
 }
 
-/// Returns what stands between two marks, and the text with `…` in its place.
+/// Returns the text between two marks, and the whole text with `…` in its place.
 fn cut_out<'a>(page: &'a str, from: &str, until: &str) -> (&'a str, String) {
     let begin = page.find(from).unwrap_or_else(|| panic!("no {from}")) + from.len();
     let end = begin + page[begin..].find(until).unwrap_or_else(|| panic!("no {until}"));
@@ -32,8 +32,7 @@ fn data(page: &str) -> Value {
     serde_json::from_str(json).unwrap()
 }
 
-/// Returns the tags and texts of a part of the page, a line each; drawings and numbers of charts
-/// left out.
+/// Returns the tags and texts of a part of the page, one a line, without drawings and details.
 fn outline(part: &str) -> String {
     let mut outline = String::new();
     let mut hidden = 0;
