@@ -64,6 +64,7 @@ pub fn keep_learnt_rate(
     let path = path(runs);
     let mut rates = entries(&path);
     let known = rates.iter().any(|entry| entry.key == key);
+    // Most runs learn nothing, and an unchanged file needs no replacement.
     if per_second.is_none() && !known {
         return Ok(());
     }

@@ -59,6 +59,7 @@ impl Watermark {
     fn parse(text: &str, boot: Option<&str>) -> Self {
         let mut lines = text.lines();
         let commits = lines.next().and_then(|line| line.parse().ok()).unwrap_or(0);
+        // Half-written or damaged numbers differ from their copy.
         let twice = lines.next().and_then(|line| line.split_once(' '));
         let last = twice.filter(|(one, other)| one == other);
         let last = last.and_then(|(last, _)| last.parse().ok());
@@ -74,6 +75,7 @@ impl Watermark {
     /// The watermark must be read before the run is opened, or a commit in between looks missing.
     pub(crate) fn check(self, run: &Path, connection: &Connection) -> Result<(), StoreError> {
         let found = commits(connection).map_err(sqlite(run))?;
+        // More commits than remembered are normal: the watermark may have lost its last writes.
         if found >= self.commits {
             return Ok(());
         }
