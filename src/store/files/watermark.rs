@@ -15,7 +15,7 @@
 use crate::event::AttemptSeq;
 use crate::store::error::{StoreError, sqlite};
 use crate::store::files::paths::{beside, remove_if_there};
-use crate::store::files::trusted::{open_to_write, text_of};
+use crate::store::files::trusted::{open_to_write, read_text};
 use rusqlite::Connection;
 use std::fs::File;
 use std::os::unix::fs::FileExt;
@@ -52,7 +52,7 @@ pub(crate) enum MayHaveLeft {
 impl Watermark {
     /// Reads the watermark of a run; a part that cannot be read claims nothing.
     pub(crate) fn read(run: &Path) -> Self {
-        let text = text_of(&path_of(run)).unwrap_or_default();
+        let text = read_text(&path_of(run)).unwrap_or_default();
         Self::parse(&text, boot().as_deref())
     }
 
