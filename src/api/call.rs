@@ -40,6 +40,9 @@ const COMPRESSIONS: [&str; 7] = ["gzip", "compress", "deflate", "br", "zstd", "d
 /// The longest text of the service that is kept, in characters.
 const MAX_TEXT: usize = 500;
 
+/// The longest part of a text that secrets are searched in, in bytes.
+const MAX_SEARCHED: usize = 16 * MAX_TEXT;
+
 /// Sends a request and tells what came back.
 pub(super) async fn exchange(
     transport: &Transport,
@@ -265,7 +268,10 @@ fn trimmed(body: Body, sent: &Authorisation) -> Body {
 }
 
 /// Returns what is kept of a text: first without secrets, which a cut could hide from sight.
-fn kept(text: String, sent: &Authorisation) -> String {
+fn kept(mut text: String, sent: &Authorisation) -> String {
+    // What lies far behind the cut is not searched. A secret in front of it shortens the text, so
+    // that more than the cut has to be.
+    text.truncate(text.floor_char_boundary(MAX_SEARCHED));
     let mut text = sent.redact(text);
     if let Some((end, _)) = text.char_indices().nth(MAX_TEXT) {
         text.truncate(end);

@@ -14,6 +14,9 @@ use std::fmt;
 /// How much of a body that is not understood is shown, in characters.
 const MAX_EXCERPT: usize = 80;
 
+/// The longest beginning of a body that an excerpt is taken from, in bytes.
+const MAX_SEARCHED: usize = 4_096;
+
 /// The fields that are read; everything else is passed over.
 const NAMES: [&str; 20] = [
     "total_count",
@@ -58,7 +61,8 @@ pub(crate) fn read_body(
         return Body::Unreadable(broken_off.map_or_else(without, str::to_owned));
     }
     let fields = Fields::read(bytes, &text, broken_off.is_some());
-    let excerpt = |what: &str| excerpt(what, &redact(text.clone().into_owned()));
+    let beginning = &text[..text.floor_char_boundary(MAX_SEARCHED)];
+    let excerpt = |what: &str| excerpt(what, &redact(beginning.to_owned()));
     let strange =
         |what: &str| Body::Unreadable(broken_off.map_or_else(|| excerpt(what), str::to_owned));
     if !text.starts_with('{') {
