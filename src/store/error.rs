@@ -17,6 +17,16 @@ pub enum StoreError {
         /// Why.
         source: io::Error,
     },
+    /// Somebody else owns it or can replace it, or it is a link.
+    #[error("cannot trust `{}`: {reason}", path.display())]
+    Untrusted {
+        /// The file or directory.
+        path: PathBuf,
+        /// Why not.
+        reason: String,
+        /// What to do about it.
+        remedy: String,
+    },
     /// No space is left.
     #[error("no space is left for the run store `{}`", path.display())]
     Full {
@@ -124,6 +134,7 @@ impl StoreError {
             Self::File { .. } | Self::Foreign { .. } => {
                 "name another place with `--state-dir DIR`".into()
             }
+            Self::Untrusted { remedy, .. } => remedy.clone(),
             Self::Network { .. } => "name a local directory with `--state-dir DIR`".into(),
             Self::Full { .. } => {
                 "free some space there; `batchctl resume` goes on with a run that had begun".into()

@@ -20,7 +20,10 @@ mod unsettled;
 mod writing;
 
 pub use error::StoreError;
-pub use files::{JobLock, RateKey, RunDirectory, RunLock, keep_learnt_rate, learnt_rate, lock_job};
+pub use files::{
+    JobLock, RateKey, RunDirectory, RunLock, keep_learnt_rate, learnt_rate, lock_job,
+    private_directory,
+};
 pub use ids::{JobName, JobNameError, RunId, RunIdError};
 pub use planning::{
     Draft, NewPlan, PlanTotals, PlannedRun, draft, plan_from_run, plan_only, plan_run,

@@ -13,6 +13,8 @@
 //! is not what became of its call. A `poll` is a request for a page of the list.
 
 use crate::store::error::{StoreError, file, sqlite};
+use crate::store::files::{beside, check_file};
+use rusqlite::limits::Limit;
 use rusqlite::{Connection, OpenFlags};
 use std::fs::File;
 use std::os::unix::fs::OpenOptionsExt;
@@ -31,6 +33,9 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 const LOADING_CACHE: i64 = 8_192;
 /// How many threads sort a piece while the next one is read; what fits one piece needs none.
 const SORTERS: i64 = 1;
+/// The maximum size of a cell that is read, in bytes. The largest that is written is a row of the
+/// input, at most 1 MiB, as JSON.
+const MAX_CELL_BYTES: i32 = 16 << 20;
 /// How long the write-ahead log stays when nobody needs it any more.
 const LOG_BYTES: i64 = 16 << 20;
 
@@ -207,7 +212,10 @@ pub(crate) fn open_reader(path: &Path) -> Result<Connection, StoreError> {
 }
 
 fn open(path: &Path, access: OpenFlags) -> Result<Connection, StoreError> {
-    let flags = access | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    for path in [path.to_owned(), beside(path, "-wal"), beside(path, "-shm")] {
+        check_file(&path)?;
+    }
+    let flags = access | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_NOFOLLOW;
     let connection = Connection::open_with_flags(path, flags).map_err(sqlite(path))?;
     let set_up = || {
         connection.busy_timeout(BUSY_TIMEOUT)?;
@@ -215,6 +223,8 @@ fn open(path: &Path, access: OpenFlags) -> Result<Connection, StoreError> {
         connection.pragma_update(None, "cell_size_check", true)?;
         connection.pragma_update(None, "threads", SORTERS)?;
         connection.set_prepared_statement_cache_capacity(32);
+        // A cell of a file that somebody made could be as large as memory.
+        connection.set_limit(Limit::SQLITE_LIMIT_LENGTH, MAX_CELL_BYTES)?;
         Ok(())
     };
     set_up().map_err(sqlite(path))?;
@@ -228,7 +238,11 @@ fn check(connection: &Connection, path: &Path) -> Result<(), StoreError> {
         return Err(StoreError::Foreign { path: path.into() });
     }
     match number("user_version").map_err(sqlite(path))? {
-        VERSION => Ok(()),
-        found => Err(StoreError::Newer { path: path.into(), found, known: VERSION }),
+        VERSION => {}
+        found => return Err(StoreError::Newer { path: path.into(), found, known: VERSION }),
     }
+    // A view in the place of a table could make rows without end.
+    let others = "SELECT count(*) FROM sqlite_schema WHERE type NOT IN ('table', 'index')";
+    let others: i64 = connection.query_row(others, [], |row| row.get(0)).map_err(sqlite(path))?;
+    if others == 0 { Ok(()) } else { Err(StoreError::Foreign { path: path.into() }) }
 }

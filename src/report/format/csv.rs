@@ -10,37 +10,13 @@ use crate::report::format::csv_dialect::CsvDialect;
 use crate::report::format::other_columns::OtherColumns;
 use crate::report::model::{Grouping, failure_of};
 use crate::store::{AttemptRow, RunReader, SeenRow, SourceRecord, StoreError, TaskRow};
-use crate::task::{Failure, Outcome, OutcomeCounts, TaskState};
+use crate::task::{Failure, Outcome, OutcomeCounts, RESULTS_COLUMNS, TaskState};
 use crate::text::{cut, guarded};
 use csv::ByteRecord;
 use std::borrow::Cow;
 use std::io;
 use std::io::Write;
 
-/// The columns that batchctl writes, in order; the input's other columns follow.
-const COLUMNS: [&str; 21] = [
-    "id",
-    "command",
-    "outcome",
-    "http_status",
-    "total_count",
-    "failed_count",
-    "succeed_count",
-    "error_kind",
-    "error_code",
-    "error_msg",
-    "error_list",
-    "attempts",
-    "started_at",
-    "finished_at",
-    "duration_ms",
-    "request_id",
-    "source",
-    "state_before",
-    "state_after",
-    "verified_at",
-    "failure_group",
-];
 /// The most bytes of a text of the service in a cell. Spreadsheets hold 32,767 characters, and a
 /// row must stay short enough for `input`.
 const MAX_TEXT_BYTES: usize = 32_000;
@@ -134,7 +110,7 @@ struct ResultRow {
 
 impl ResultRow {
     fn new(sources: Vec<SourceRecord>, grouping: Grouping, dialect: CsvDialect) -> Self {
-        let others = OtherColumns::new(&sources, &COLUMNS);
+        let others = OtherColumns::new(&sources, RESULTS_COLUMNS);
         Self {
             dialect,
             sources,
@@ -149,7 +125,7 @@ impl ResultRow {
 
     fn fill_header(&mut self) {
         self.cells.clear();
-        self.cells.extend(COLUMNS);
+        self.cells.extend(RESULTS_COLUMNS);
         // Names of columns are foreign too: a spreadsheet would run a formula in a header.
         for name in self.others.names() {
             self.cells.push_field(guarded(name).as_bytes());
@@ -157,7 +133,7 @@ impl ResultRow {
     }
 
     fn fill(&mut self, task: &TaskRow) {
-        // One call for each column or group of columns, in the order of `COLUMNS`.
+        // One call for each column or group of columns, in the order of `RESULTS_COLUMNS`.
         self.cells.clear();
         self.id(task);
         self.word(task.command.as_str());
@@ -253,7 +229,9 @@ impl ResultRow {
 
     /// Adds a text of the service or its gateway.
     fn service_text(&mut self, text: &str) {
-        self.cells.push_field(guarded(&fitting(text)).as_bytes());
+        // Guards make a text longer, and a guarded text is still one when it is cut.
+        let text = fitting(text);
+        self.cells.push_field(cut(&guarded(&text), MAX_TEXT_BYTES).as_bytes());
     }
 }
 
