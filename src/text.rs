@@ -9,9 +9,8 @@ mod style;
 
 pub use guard::{guarded, unguarded};
 pub use invisible::is_invisible;
-pub use style::{Colour, Style};
-
 pub(crate) use invisible::is_misleading;
+pub use style::{Colour, Style};
 
 use std::time::Duration;
 use unicode_width::UnicodeWidthChar;
