@@ -122,6 +122,8 @@ pub(crate) fn failure(row: &Row<'_>, first: usize) -> rusqlite::Result<Option<Fa
         kind,
         code: text(1)?,
         message: text(2)?,
+        detail: String::new(),
+        params: Vec::new(),
         reason: text(3)?,
         advice: text(4)?,
         error_list: texts(row, first + 5)?,

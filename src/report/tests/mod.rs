@@ -48,6 +48,8 @@ struct Reply {
 fn counted(failed: u64, succeeded: u64) -> Reply {
     let counts = Counts { total: failed + succeeded, failed, succeeded };
     let failure = (failed > 0).then(|| Failure {
+        detail: String::new(),
+        params: Vec::new(),
         error_list: vec![format!("camera cam-{failed}: no licence"), "camera 9: off".into()],
         ..Failure::seen(FailureKind::Service, "some sub-tasks failed")
     });
