@@ -11,7 +11,7 @@ use super::transport::Outgoing;
 use super::transport::Reply;
 use super::transport::Transport;
 use super::transport::TransportError;
-use super::wire::read_body;
+use super::wire::{boundary, read_body};
 use crate::clock::system_time;
 use crate::policy::Answer;
 use crate::policy::Body;
@@ -271,7 +271,7 @@ fn trimmed(body: Body, sent: &Authorisation) -> Body {
 fn kept(mut text: String, sent: &Authorisation) -> String {
     // What lies far behind the cut is not searched. A secret in front of it shortens the text, so
     // that more than the cut has to be.
-    text.truncate(text.floor_char_boundary(MAX_SEARCHED));
+    text.truncate(boundary(&text, MAX_SEARCHED));
     let mut text = sent.redact(text);
     if let Some((end, _)) = text.char_indices().nth(MAX_TEXT) {
         text.truncate(end);
