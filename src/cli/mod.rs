@@ -14,7 +14,7 @@ mod run;
 use crate::cli::app::{Cli, ColorChoice, Command, GlobalArgs};
 use crate::cli::flags::config_file::ConfigFile;
 use crate::cli::flags::{precedence, sources};
-use crate::cli::output::failure::Failure;
+use crate::cli::output::error::CommandError;
 use crate::cli::output::stream::{Audience, Colour, Stderr};
 use crate::cli::process::environment::Surroundings;
 use crate::cli::process::hardening;
@@ -46,15 +46,15 @@ pub(crate) fn main() -> ExitCode {
     hardening::forbid_dumps();
     let surroundings = Surroundings::read();
     let redactor: &'static Redactor = Box::leak(Box::default());
-    surroundings.tell_secrets(redactor);
-    let mut stderr = Stderr { colour: Colour::No, audience: Audience::Person, redactor };
-    hardening::tell_panics(stderr);
+    surroundings.register_secrets(redactor);
+    let stderr = Stderr { colour: Colour::No, audience: Audience::Person, redactor };
+    hardening::report_panics(stderr);
     let status = match parse(&surroundings) {
         Ok(understood) => carry_out(understood, surroundings, stderr),
-        Err(Parsed::Clap(error, origin)) => return told_by_clap(&error, origin, stderr),
-        Err(Parsed::Failure(failure)) => {
-            failure.tell(&mut stderr);
-            failure.status
+        Err(Parsed::Clap(error, origin)) => return print_clap_error(&error, origin, stderr),
+        Err(Parsed::Command(error)) => {
+            error.print(&stderr);
+            error.status
         }
     };
     ExitCode::from(status.code())
@@ -86,7 +86,7 @@ impl Context {
 enum Parsed {
     /// With where the value that is wrong was found, if it was not typed.
     Clap(clap::Error, Option<String>),
-    Failure(Failure),
+    Command(CommandError),
 }
 
 /// A command line that is understood.
@@ -101,7 +101,7 @@ fn parse(surroundings: &Surroundings) -> Result<Understood, Parsed> {
     // Parsed twice: the first time tells the profile, the second has its defaults.
     let first = command.clone().try_get_matches().map_err(refused)?;
     let config = sources::load(&command, &first, surroundings)
-        .map_err(|error| Parsed::Failure(error.into()))?;
+        .map_err(|error| Parsed::Command(error.into()))?;
     let command = match &config {
         Some(file) => sources::with_defaults(command, file),
         None => command,
@@ -123,10 +123,10 @@ fn refused(error: clap::Error) -> Parsed {
 }
 
 /// Prints help, a version or a usage error, which clap words and colours itself.
-fn told_by_clap(error: &clap::Error, origin: Option<String>, mut stderr: Stderr) -> ExitCode {
-    let told = error.render().to_string();
-    let redacted = stderr.redactor.redact(told.clone());
-    if redacted == told {
+fn print_clap_error(error: &clap::Error, origin: Option<String>, stderr: Stderr) -> ExitCode {
+    let text = error.render().to_string();
+    let redacted = stderr.redactor.redact(text.clone());
+    if redacted == text {
         // A reader that has gone does not want the help.
         let _ = error.print();
     } else {
@@ -169,10 +169,10 @@ fn carry_out(understood: Understood, surroundings: Surroundings, mut stderr: Std
     let stdout_colour = colour(surroundings.stdout_is_terminal);
     let state = state_directory(&cli.global, &surroundings);
     if state.is_none() && keeps_runs(&cli.command) {
-        let failure = Failure::usage("there is no directory to keep runs in: HOME is not set")
-            .with_hint("name one with `--state-dir DIR`".to_owned());
-        failure.tell(&mut stderr);
-        return failure.status;
+        let error = CommandError::usage("there is no directory to keep runs in: HOME is not set")
+            .with_hint("name one with `--state-dir DIR`");
+        error.print(&stderr);
+        return error.status;
     }
     let state = state.unwrap_or_default();
     let unattended = Unattended::of(&cli.command);
@@ -181,24 +181,24 @@ fn carry_out(understood: Understood, surroundings: Surroundings, mut stderr: Std
         Some(_) | None => stderr,
     };
     if let Some(file) = &config {
-        sources::warn_of_writers(file, &mut talk.clone());
+        sources::warn_of_writers(file, &talk);
     }
     let profile = cli.global.profile.clone();
     let context =
         Context { surroundings, stdout_colour, stderr: talk, state, profile, matches, config };
     let work = || {
-        dispatch(cli.command, &context).unwrap_or_else(|failure| {
-            failure.tell(&mut stderr);
-            failure.status
+        dispatch(cli.command, &context).unwrap_or_else(|error| {
+            error.print(&stderr);
+            error.status
         })
     };
     match unattended {
-        Some(run) => run.around(&mut talk.clone(), work),
+        Some(run) => run.around(&talk, work),
         None => work(),
     }
 }
 
-fn dispatch(command: Command, context: &Context) -> Result<ExitStatus, Failure> {
+fn dispatch(command: Command, context: &Context) -> Result<ExitStatus, CommandError> {
     match command {
         Command::Start(args) => {
             commands::start_stop::start_or_stop(args, task::Command::Start, context)

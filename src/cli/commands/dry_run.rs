@@ -5,7 +5,7 @@ use crate::cli::commands::list;
 use crate::cli::commands::start_stop::{CommonArgs, Order};
 use crate::cli::connect::credentials;
 use crate::cli::connect::destination::Destination;
-use crate::cli::output::failure::Failure;
+use crate::cli::output::error::CommandError;
 use crate::cli::output::stream;
 use crate::cli::run::execute;
 use crate::cli::run::execute::ConnectionSettings;
@@ -30,7 +30,7 @@ pub(crate) fn against_live_state(
     place: &Destination,
     args: &CommonArgs,
     context: &Context,
-) -> Result<ExitStatus, Failure> {
+) -> Result<ExitStatus, CommandError> {
     let token = credentials::source(&args.credentials, place, context)?;
     let runtime = list::runtime()?;
     let connect_timeout = order.settings.connect_timeout;
@@ -38,9 +38,8 @@ pub(crate) fn against_live_state(
     let client = execute::client(place, &token, wires, &runtime, context)?;
     let looking = run::dry_run_live(request, &client, Clock::start(), SHOWN_ROWS);
     let live = runtime.block_on(looking)?;
-    let mut stderr = context.stderr;
     if let Some(gap) = &live.gap {
-        stderr.say("warning", &printable(&gap.to_string(), 300));
+        context.stderr.say("warning", &printable(&gap.to_string(), 300));
     }
     let counts = live.surveyed.counts;
     let totals = PlanTotals {
@@ -61,7 +60,7 @@ pub(crate) fn against_live_state(
         let such_as = if ids.is_empty() { "" } else { "   such as " };
         let _ = writeln!(text, "  {label:<13}  {:>3}{such_as}{}", grouped(count), ids.join(", "));
     }
-    stream::print(&text).map_err(|error| Failure::new(ExitStatus::InputOutput, error))?;
+    stream::print(&text).map_err(CommandError::io)?;
     if counts.unknown > 0 && order.settings.on_unknown == OnUnknown::Fail {
         let examples = live.surveyed.unknown;
         return Err(RunError::UnknownTasks { count: counts.unknown, examples }.into());

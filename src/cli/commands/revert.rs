@@ -9,7 +9,7 @@ use crate::cli::flags::run::TakeUpArgs;
 use crate::cli::flags::which_run::WhichRunArgs;
 use crate::cli::output::documents;
 use crate::cli::output::documents::Document;
-use crate::cli::output::failure::Failure;
+use crate::cli::output::error::CommandError;
 use crate::cli::run::execute::{ConnectionSettings, IfNotStarted};
 use crate::cli::run::launch::Launch;
 use crate::cli::run::{execute, launch, log_file, settings};
@@ -47,7 +47,7 @@ pub(crate) struct RevertArgs {
 /// How many tasks that are left alone are listed.
 const SHOWN_TASKS: usize = 20;
 
-pub(crate) fn revert(args: &RevertArgs, context: &Context) -> Result<ExitStatus, Failure> {
+pub(crate) fn revert(args: &RevertArgs, context: &Context) -> Result<ExitStatus, CommandError> {
     let documents = documents::parse(&args.how.documents, &[])?;
     let id = runs::find(&args.which, context)?;
     let clock = Clock::start();
@@ -59,15 +59,14 @@ pub(crate) fn revert(args: &RevertArgs, context: &Context) -> Result<ExitStatus,
     destination::outlives_run(&place)?;
     revert.settings.sandbox = place.sandbox.is_some();
     let reverted = choose(&mut revert, &args.how, &place, clock, context)?;
-    tell_left_alone(&reverted, context);
+    print_left_alone(&reverted, context);
     let order = Order {
         word: revert.command(),
         pattern: place.pattern(),
         settings: revert.settings.clone(),
     };
     if reverted.selected == 0 {
-        let mut stderr = context.stderr;
-        stderr.line(&format!("there is nothing to take back of run {id}"));
+        context.stderr.line(&format!("there is nothing to take back of run {id}"));
         return Ok(ExitStatus::Ok);
     }
     if !args.how.yes {
@@ -96,7 +95,7 @@ fn choose(
     place: &Destination,
     clock: Clock,
     context: &Context,
-) -> Result<Reverted, Failure> {
+) -> Result<Reverted, CommandError> {
     let credentials = credentials::source(&args.credentials, place, context)?;
     let runtime = list::runtime()?;
     let connect_timeout = revert.settings.connect_timeout;
@@ -112,40 +111,38 @@ fn show(
     reverted: Reverted,
     order: &Order,
     context: &Context,
-) -> Result<ExitStatus, Failure> {
+) -> Result<ExitStatus, CommandError> {
     let selected = reverted.selected;
     let totals = PlanTotals { rows: selected, selected, ..PlanTotals::default() };
     let rows = crate::cli::commands::retry::plan_rows(reverted.first, &revert.record);
     let status = dry_run::show(order, totals, &rows);
-    let mut stderr = context.stderr;
     let run = &revert.record.run.id;
-    stderr.say("hint", &format!("`batchctl revert {run} -y` carries it out"));
+    context.stderr.say("hint", &format!("`batchctl revert {run} -y` carries it out"));
     Ok(status)
 }
 
 /// Lists what is not called, and why.
-fn tell_left_alone(reverted: &Reverted, context: &Context) {
-    let mut stderr = context.stderr;
+fn print_left_alone(reverted: &Reverted, context: &Context) {
     if let Some(gap) = &reverted.gap {
-        stderr.say("warning", &printable(&gap.to_string(), 300));
+        context.stderr.say("warning", &printable(&gap.to_string(), 300));
     }
     for (id, state) in reverted.touched.iter().take(SHOWN_TASKS) {
-        stderr.line(&format!("not called: {id} is {state}, touched since"));
+        context.stderr.line(&format!("not called: {id} is {state}, touched since"));
     }
     let more = reverted.touched.len().saturating_sub(SHOWN_TASKS);
     if more > 0 {
-        stderr.line(&format!("not called: {more} more were touched since"));
+        context.stderr.line(&format!("not called: {more} more were touched since"));
     }
     for id in reverted.gone.iter().take(SHOWN_TASKS) {
-        stderr.line(&format!("not called: {id} was not seen in the list"));
+        context.stderr.line(&format!("not called: {id} was not seen in the list"));
     }
     let more = reverted.gone.len().saturating_sub(SHOWN_TASKS);
     if more > 0 {
-        stderr.line(&format!("not called: {more} more were not seen in the list"));
+        context.stderr.line(&format!("not called: {more} more were not seen in the list"));
     }
     if reverted.other_before > 0 {
         let tasks = plural(reverted.other_before, "task was", "tasks were");
         let why = "not at rest before, or the run did not look (`--skip-unchanged`, `--wait`)";
-        stderr.line(&format!("not called: {tasks} {why}"));
+        context.stderr.line(&format!("not called: {tasks} {why}"));
     }
 }

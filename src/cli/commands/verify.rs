@@ -11,8 +11,8 @@ use crate::cli::flags::values;
 use crate::cli::flags::which_run::WhichRunArgs;
 use crate::cli::output::documents;
 use crate::cli::output::documents::Document;
+use crate::cli::output::error::CommandError;
 use crate::cli::output::event_documents::{Beginning, Live};
-use crate::cli::output::failure::Failure;
 use crate::cli::output::present::{ReportRequest, present};
 use crate::cli::run::display::Displays;
 use crate::cli::run::execute::ConnectionSettings;
@@ -100,7 +100,7 @@ struct VerifyForecast {
     _place: Destination,
 }
 
-pub(crate) fn wait(args: &WaitArgs, context: &Context) -> Result<ExitStatus, Failure> {
+pub(crate) fn wait(args: &WaitArgs, context: &Context) -> Result<ExitStatus, CommandError> {
     let documents = documents::parse(&args.how.documents, &[])?;
     let outlook = open(&args.how, documents, context)?;
     let Displays { mut watchers, talk, .. } =
@@ -109,10 +109,10 @@ pub(crate) fn wait(args: &WaitArgs, context: &Context) -> Result<ExitStatus, Fai
     live.watch(&mut watchers);
     let (control, orders) = mpsc::unbounded_channel();
     let obey = async { signals::obey(&context.surroundings, control, talk, NO_CALLS) };
-    outlook.runtime.block_on(obey).map_err(not_set_up)?;
+    outlook.runtime.block_on(obey).map_err(CommandError::io)?;
     let waited = outlook.run.wait(&outlook.client, args.wait_timeout, watchers, orders);
     let stopped = outlook.runtime.block_on(waited)?;
-    signals::obey_no_longer(&context.surroundings).map_err(not_set_up)?;
+    signals::obey_no_longer(&context.surroundings).map_err(CommandError::io)?;
     let wanted = ReportRequest {
         documents: &outlook.documents,
         options: &documents::options(&args.how.documents),
@@ -127,13 +127,13 @@ pub(crate) fn wait(args: &WaitArgs, context: &Context) -> Result<ExitStatus, Fai
     Ok(stopped.map_or(status, |reason| status_of(&reason)))
 }
 
-pub(crate) fn settle(args: &SettleArgs, context: &Context) -> Result<ExitStatus, Failure> {
+pub(crate) fn settle(args: &SettleArgs, context: &Context) -> Result<ExitStatus, CommandError> {
     let documents = documents::of_the_past(documents::parse(&args.how.documents, &[])?)?;
     let outlook = open(&args.how, documents, context)?;
     let unsettled = outlook.run.unsettled;
     let (_control, orders) = mpsc::unbounded_channel();
     let settling = outlook.runtime.block_on(outlook.run.settle(&outlook.client, orders))?;
-    tell(&settling, unsettled, context);
+    print_settling(&settling, unsettled, context);
     let wanted = ReportRequest {
         documents: &outlook.documents,
         options: &documents::options(&args.how.documents),
@@ -148,7 +148,7 @@ fn open(
     args: &AfterwardsArgs,
     documents: Vec<Document>,
     context: &Context,
-) -> Result<VerifyForecast, Failure> {
+) -> Result<VerifyForecast, CommandError> {
     let id = runs::find(&args.which, context)?;
     let clock = Clock::start();
     documents.iter().try_for_each(Document::try_out)?;
@@ -181,10 +181,6 @@ pub(crate) fn adjust(settings: &mut RunSettings, args: &ReadingArgs, context: &C
     }
 }
 
-fn not_set_up(error: std::io::Error) -> Failure {
-    Failure::new(ExitStatus::InputOutput, error)
-}
-
 fn status_of(reason: &StopReason) -> ExitStatus {
     match reason {
         StopReason::Terminated => ExitStatus::Terminated,
@@ -192,23 +188,24 @@ fn status_of(reason: &StopReason) -> ExitStatus {
     }
 }
 
-fn tell(settling: &Settling, unsettled: u64, context: &Context) {
-    let mut stderr = context.stderr;
+fn print_settling(settling: &Settling, unsettled: u64, context: &Context) {
     if let Settling::Done { succeeded, doubtful, end } = settling {
         let (one, many) =
             ("task in doubt is where it was sent", "tasks in doubt are where they were sent");
         match (*succeeded, *doubtful) {
-            (0, 0) => stderr.line("no task is in doubt"),
+            (0, 0) => context.stderr.line("no task is in doubt"),
             (seen, left) => {
-                stderr.line(&format!("{}; {left} left in doubt", plural(seen, one, many)));
+                context.stderr.line(&format!("{}; {left} left in doubt", plural(seen, one, many)));
             }
         }
         if let WalkEnd::Gap(gap) = end {
-            stderr.say("warning", &printable(&gap.to_string(), 300));
+            context.stderr.say("warning", &printable(&gap.to_string(), 300));
         }
     }
     if unsettled > 0 {
         let tasks = plural(unsettled, "task has", "tasks have");
-        stderr.say("hint", &format!("{tasks} no outcome yet: `batchctl resume` goes on with them"));
+        context
+            .stderr
+            .say("hint", &format!("{tasks} no outcome yet: `batchctl resume` goes on with them"));
     }
 }

@@ -1,6 +1,6 @@
 //! Which of two flags holds that say two things about one: flag, variable, file, in this order.
 
-use crate::cli::output::failure::Failure;
+use crate::cli::output::error::CommandError;
 use clap::ArgMatches;
 use clap::parser::ValueSource;
 
@@ -19,11 +19,11 @@ pub(crate) fn stronger(
     first: &str,
     second: &str,
     matches: &ArgMatches,
-) -> Result<Stronger, Failure> {
+) -> Result<Stronger, CommandError> {
     let (rank_of_first, rank_of_second) = (rank(first, matches), rank(second, matches));
     if rank_of_first == rank_of_second {
         let error = format!("`--{first}` and `--{second}` say two things about one");
-        return Err(Failure::usage(error).with_hint("give one of them".to_owned()));
+        return Err(CommandError::usage(error).with_hint("give one of them"));
     }
     Ok(if rank_of_first > rank_of_second { Stronger::First } else { Stronger::Second })
 }

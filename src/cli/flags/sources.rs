@@ -24,8 +24,8 @@ pub(crate) fn with_variables(command: Command, surroundings: &Surroundings) -> C
 }
 
 fn with_variable(arg: Arg, surroundings: &Surroundings) -> Arg {
-    let told = matches!(arg.get_action(), ArgAction::Help | ArgAction::Version);
-    let Some(long) = arg.get_long().filter(|_| !told) else { return arg };
+    let is_about = matches!(arg.get_action(), ArgAction::Help | ArgAction::Version);
+    let Some(long) = arg.get_long().filter(|_| !is_about) else { return arg };
     let variable = variable_of(long);
     let is_set = surroundings.variable(&variable).is_some();
     let arg = match arg.get_action() {
@@ -102,7 +102,7 @@ pub(crate) fn flags_of(command: &Command) -> Flags {
 }
 
 /// Warns of a file that others may change: what stands in it may be a command that is run.
-pub(crate) fn warn_of_writers(file: &ConfigFile, stderr: &mut Stderr) {
+pub(crate) fn warn_of_writers(file: &ConfigFile, stderr: &Stderr) {
     let mode = fs::metadata(&file.path).map_or(0, |metadata| metadata.permissions().mode());
     if mode & 0o022 != 0 {
         let path = file.path.display();

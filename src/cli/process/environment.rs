@@ -42,7 +42,7 @@ impl Surroundings {
     }
 
     /// Makes known every secret there is among the variables, whether or not it will be used.
-    pub(crate) fn tell_secrets(&self, redactor: &Redactor) {
+    pub(crate) fn register_secrets(&self, redactor: &Redactor) {
         for (variable, name) in SECRETS {
             if let Some(secret) = self.variable(variable).and_then(|value| value.to_str()) {
                 redactor.learn(name, secret.trim());

@@ -5,7 +5,7 @@ use crate::cli::commands::auth::CheckArgs;
 use crate::cli::commands::list;
 use crate::cli::connect::destination::Lookup;
 use crate::cli::connect::{credentials, destination};
-use crate::cli::output::failure::Failure;
+use crate::cli::output::error::CommandError;
 use crate::cli::output::stream;
 use crate::cli::run::execute;
 use crate::cli::run::execute::ConnectionSettings;
@@ -42,7 +42,7 @@ struct ListFailure {
     refusal: Box<Refusal>,
 }
 
-pub(crate) fn check(args: &CheckArgs, context: &Context) -> Result<ExitStatus, Failure> {
+pub(crate) fn check(args: &CheckArgs, context: &Context) -> Result<ExitStatus, CommandError> {
     let place = destination::resolve(&args.place, &args.credentials, Lookup::Allowed, context)?;
     let source = credentials::source(&args.credentials, &place, context)?;
     let runtime = list::runtime()?;
@@ -60,7 +60,7 @@ pub(crate) fn check(args: &CheckArgs, context: &Context) -> Result<ExitStatus, F
         list: list_of(listed),
     };
     let text = if args.json { findings.json() } else { findings.text() };
-    stream::print(&text).map_err(|error| Failure::new(ExitStatus::InputOutput, error))?;
+    stream::print(&text).map_err(CommandError::io)?;
     Ok(findings.exit())
 }
 

@@ -9,7 +9,7 @@ use crate::cli::commands::ctl::protocol::{Answer, Order, Reply, Request, VERSION
 use crate::cli::commands::runs;
 use crate::cli::flags::values;
 use crate::cli::flags::which_run::WhichRunArgs;
-use crate::cli::output::failure::Failure;
+use crate::cli::output::error::CommandError;
 use crate::cli::output::stream;
 pub(crate) use crate::cli::run::control_socket::{ControlState, Served, serve};
 use batchctl::report::ExitStatus;
@@ -112,7 +112,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// The most bytes of an answer.
 const LONGEST_ANSWER: u64 = 1 << 16;
 
-pub(crate) fn order(args: &CtlArgs, context: &Context) -> Result<ExitStatus, Failure> {
+pub(crate) fn order(args: &CtlArgs, context: &Context) -> Result<ExitStatus, CommandError> {
     let runs = run::runs_in(&context.state);
     let id = runs::find(&args.which, context)?;
     let answer = match ask(&runs.socket(&id), Order::from(&args.order)) {
@@ -120,27 +120,25 @@ pub(crate) fn order(args: &CtlArgs, context: &Context) -> Result<ExitStatus, Fai
         Err(error) => return Err(unreachable(&error, &id, context)),
     };
     let answer: Answer = serde_json::from_str(&answer)
-        .map_err(|_| Failure::new(ExitStatus::Busy, other_version(&id)))?;
+        .map_err(|_| CommandError::new(ExitStatus::Busy, other_version(&id)))?;
     let text = match answer.reply {
-        Reply::Status { status } => told(&status, &args.order, &id),
+        Reply::Status { status } => status_text(&status, &args.order, &id),
         Reply::Changed => format!("run {id}: {}\n", done(&args.order)),
         Reply::AsBefore => format!("run {id}: nothing changed, it was like that before\n"),
         Reply::NotNow => {
             let error = format!("run {id} looks at the states of its tasks now and sends nothing");
-            return Err(
-                Failure::new(ExitStatus::Busy, error).with_hint("try once more later".to_owned())
-            );
+            return Err(CommandError::new(ExitStatus::Busy, error).with_hint("try once more later"));
         }
         Reply::Stopping => {
             let error = format!("run {id} is coming to its end, nothing is changed any more");
-            return Err(Failure::new(ExitStatus::Busy, error));
+            return Err(CommandError::new(ExitStatus::Busy, error));
         }
         Reply::Refused { reason } => {
             let error = format!("run {id} refused the order: {reason}");
-            return Err(Failure::new(ExitStatus::Busy, error));
+            return Err(CommandError::new(ExitStatus::Busy, error));
         }
     };
-    stream::print(&text).map_err(|error| Failure::new(ExitStatus::InputOutput, error))?;
+    stream::print(&text).map_err(CommandError::io)?;
     Ok(ExitStatus::Ok)
 }
 
@@ -161,27 +159,28 @@ fn ask(socket: &Path, order: Order) -> io::Result<String> {
 }
 
 /// Says why there is no answer.
-fn unreachable(error: &io::Error, id: &RunId, context: &Context) -> Failure {
+fn unreachable(error: &io::Error, id: &RunId, context: &Context) -> CommandError {
     let is_held = run::runs_in(&context.state).is_locked(id).unwrap_or(false);
     match error.kind() {
-        io::ErrorKind::PermissionDenied => {
-            Failure::new(ExitStatus::NotAuthorised, format!("run {id} belongs to another user"))
-        }
+        io::ErrorKind::PermissionDenied => CommandError::new(
+            ExitStatus::NotAuthorised,
+            format!("run {id} belongs to another user"),
+        ),
         io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut if is_held => {
             let error = format!("run {id} gave no answer within 2 s");
-            Failure::new(ExitStatus::Busy, error).with_hint(format!(
+            CommandError::new(ExitStatus::Busy, error).with_hint(format!(
                 "what was ordered may still be done; see `batchctl ctl {id} status`"
             ))
         }
         _ if is_held => {
             let error = format!("run {id} takes no orders: it is just beginning or ending");
-            Failure::new(ExitStatus::Busy, error).with_hint("try once more".to_owned())
+            CommandError::new(ExitStatus::Busy, error).with_hint("try once more")
         }
         _ => not_running(id, context),
     }
 }
 
-fn not_running(id: &RunId, context: &Context) -> Failure {
+fn not_running(id: &RunId, context: &Context) -> CommandError {
     let (state, hint) = match runs::state_of(id, context) {
         Ok(runs::Resumability::Finished) => {
             ("it is finished", format!("`batchctl report {id}` tells what it came to"))
@@ -191,7 +190,7 @@ fn not_running(id: &RunId, context: &Context) -> Failure {
         }
         Err(failure) => return failure,
     };
-    Failure::usage(format!("run {id} is not running: {state}"))
+    CommandError::usage(format!("run {id} is not running: {state}"))
         .with_hint(format!("{hint}; `batchctl runs list --state running` shows what runs"))
 }
 
@@ -209,7 +208,7 @@ fn done(order: &OrderArgs) -> String {
     }
 }
 
-fn told(status: &Value, order: &OrderArgs, id: &RunId) -> String {
+fn status_text(status: &Value, order: &OrderArgs, id: &RunId) -> String {
     if matches!(order, OrderArgs::Status { json: true }) {
         let mut status = status.clone();
         status["run"] = id.as_str().into();

@@ -12,7 +12,7 @@ use crate::cli::connect::destination::Lookup;
 use crate::cli::connect::{credentials, destination};
 use crate::cli::flags::connection::{CredentialArgs, PlaceArgs};
 use crate::cli::flags::reading::ReadingArgs;
-use crate::cli::output::failure::Failure;
+use crate::cli::output::error::CommandError;
 use crate::cli::run::execute;
 use crate::cli::run::execute::ConnectionSettings;
 use batchctl::api::{ListFilter, Page, TaskApi};
@@ -85,7 +85,7 @@ pub(crate) struct WhichTasksArgs {
 /// How often a list is walked through that becomes shorter meanwhile.
 const MOST_WALKS: u32 = 3;
 
-pub(crate) fn list(args: &ListArgs, context: &Context) -> Result<ExitStatus, Failure> {
+pub(crate) fn list(args: &ListArgs, context: &Context) -> Result<ExitStatus, CommandError> {
     let choice = Choice::of(&args.which)?;
     let place = destination::resolve(&args.place, &args.credentials, Lookup::Allowed, context)?;
     let credentials = credentials::source(&args.credentials, &place, context)?;
@@ -102,15 +102,15 @@ pub(crate) fn list(args: &ListArgs, context: &Context) -> Result<ExitStatus, Fai
     };
     let read = read(&client, &choice, &args.reading, || Rows::new(format));
     let rows = runtime.block_on(read)?;
-    tell_uncallable(&rows, context);
-    rows.print().map_err(|error| Failure::new(ExitStatus::InputOutput, error))?;
+    print_uncallable(&rows, context);
+    rows.print().map_err(CommandError::io)?;
     Ok(ExitStatus::Ok)
 }
 
 /// Returns a runtime for the few requests of a list.
-pub(crate) fn runtime() -> Result<Runtime, Failure> {
+pub(crate) fn runtime() -> Result<Runtime, CommandError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    runtime.map_err(|error| Failure::new(ExitStatus::InputOutput, error))
+    runtime.map_err(CommandError::io)
 }
 
 /// Walks through the list until that succeeds, or cannot.
@@ -119,7 +119,7 @@ async fn read<A: TaskApi>(
     choice: &Choice,
     reading: &ReadingArgs,
     rows: impl Fn() -> Rows,
-) -> Result<Rows, Failure> {
+) -> Result<Rows, CommandError> {
     let mut walker = Walker::new(api, reading.settings(), Clock::start(), &[]);
     let mut filter = choice.filter();
     let mut gap = Gap::Shrank;
@@ -146,21 +146,22 @@ fn in_other_case(filter: &ListFilter) -> Option<ListFilter> {
     (capitals != *state).then(|| ListFilter { state: Some(capitals), ..filter.clone() })
 }
 
-fn failed(gap: &Gap) -> Failure {
+fn failed(gap: &Gap) -> CommandError {
     let status = match gap {
         Gap::Unauthorised(_) => ExitStatus::NotAuthorised,
         _ => ExitStatus::IncompleteSuccess,
     };
-    Failure::new(status, gap.to_string())
+    CommandError::new(status, gap.to_string())
 }
 
 /// Says which of the tasks cannot be called: their ids are not what the service says ids are.
-fn tell_uncallable(rows: &Rows, context: &Context) {
+fn print_uncallable(rows: &Rows, context: &Context) {
     let Some(example) = rows.uncallable_example() else { return };
-    let mut stderr = context.stderr;
     let tasks = plural(rows.uncallable(), "task has", "tasks have");
     let example = printable(example, 60);
-    stderr.say("warning", &format!("{tasks} an id that cannot be called, such as `{example}`"));
+    context
+        .stderr
+        .say("warning", &format!("{tasks} an id that cannot be called, such as `{example}`"));
 }
 
 /// Keeps the tasks that are asked for.

@@ -8,7 +8,7 @@ use crate::cli::commands::runs::find;
 use crate::cli::flags::output::DocumentArgs;
 use crate::cli::flags::which_run::WhichRunArgs;
 use crate::cli::output::documents;
-use crate::cli::output::failure::Failure;
+use crate::cli::output::error::CommandError;
 use crate::cli::output::present::{ReportRequest, present};
 use batchctl::report::ExitStatus;
 use batchctl::run;
@@ -40,7 +40,7 @@ pub(crate) struct ReportArgs {
     pub(crate) output: DocumentArgs,
 }
 
-pub(crate) fn show(args: &ReportArgs, context: &Context) -> Result<ExitStatus, Failure> {
+pub(crate) fn show(args: &ReportArgs, context: &Context) -> Result<ExitStatus, CommandError> {
     if let Some(ReportCommand::Diff(args)) = &args.command {
         return diff::show(args, context);
     }

@@ -5,7 +5,7 @@ pub(crate) mod prune;
 use crate::cli::Context;
 use crate::cli::flags::values;
 use crate::cli::flags::which_run::WhichRunArgs;
-use crate::cli::output::failure::Failure;
+use crate::cli::output::error::CommandError;
 use crate::cli::output::present::{ReportRequest, present};
 use crate::cli::output::stream;
 use batchctl::report::{ExitStatus, ResultsOptions};
@@ -127,7 +127,10 @@ pub(crate) struct Listed {
     outcomes: OutcomeCounts,
 }
 
-pub(crate) fn carry_out(command: &RunsCommand, context: &Context) -> Result<ExitStatus, Failure> {
+pub(crate) fn carry_out(
+    command: &RunsCommand,
+    context: &Context,
+) -> Result<ExitStatus, CommandError> {
     match command {
         RunsCommand::List(args) => list(args, context),
         RunsCommand::Show(args) => show(args, context),
@@ -140,7 +143,7 @@ pub(crate) fn carry_out(command: &RunsCommand, context: &Context) -> Result<Exit
 }
 
 /// Finds the run that is meant.
-pub(crate) fn find(which: &WhichRunArgs, context: &Context) -> Result<RunId, Failure> {
+pub(crate) fn find(which: &WhichRunArgs, context: &Context) -> Result<RunId, CommandError> {
     let runs = run::runs_in(&context.state);
     let Some(job) = &which.job else { return Ok(runs.find(&which.run)?) };
     for id in runs.list()?.into_iter().rev() {
@@ -155,7 +158,7 @@ pub(crate) fn find(which: &WhichRunArgs, context: &Context) -> Result<RunId, Fai
     Err(StoreError::NoSuchRun { wanted }.into())
 }
 
-fn list(args: &RunsListArgs, context: &Context) -> Result<ExitStatus, Failure> {
+fn list(args: &RunsListArgs, context: &Context) -> Result<ExitStatus, CommandError> {
     let mut listed = read_all(args.job.as_deref(), context)?;
     if !args.state.is_empty() {
         listed.retain(|run| args.state.contains(&run.state));
@@ -164,7 +167,7 @@ fn list(args: &RunsListArgs, context: &Context) -> Result<ExitStatus, Failure> {
     print(&if args.json { as_json(&listed) } else { as_table(&listed) })
 }
 
-fn show(args: &ShowArgs, context: &Context) -> Result<ExitStatus, Failure> {
+fn show(args: &ShowArgs, context: &Context) -> Result<ExitStatus, CommandError> {
     let runs = run::runs_in(&context.state);
     let id = find(&args.which, context)?;
     let options = ResultsOptions::default();
@@ -177,7 +180,7 @@ fn show(args: &ShowArgs, context: &Context) -> Result<ExitStatus, Failure> {
     };
     if !args.json {
         let listed = read(&runs, &id)?;
-        stream::print(&head(&listed, &runs)).map_err(not_printed)?;
+        stream::print(&head(&listed, &runs)).map_err(CommandError::io)?;
     }
     present(&runs, &id, &wanted, context)?;
     Ok(ExitStatus::Ok)
@@ -215,15 +218,14 @@ fn head(run: &Listed, runs: &RunDirectory) -> String {
 }
 
 /// Reads all runs, the latest first; one that is damaged does not hide the others.
-pub(crate) fn read_all(job: Option<&str>, context: &Context) -> Result<Vec<Listed>, Failure> {
+pub(crate) fn read_all(job: Option<&str>, context: &Context) -> Result<Vec<Listed>, CommandError> {
     let runs = run::runs_in(&context.state);
     let mut listed = Vec::new();
     for id in runs.list()?.into_iter().rev() {
         match read(&runs, &id) {
             Ok(run) => listed.push(run),
             Err(error) => {
-                let mut stderr = context.stderr;
-                stderr.say("warning", &printable(&error.to_string(), 300));
+                context.stderr.say("warning", &printable(&error.to_string(), 300));
             }
         }
     }
@@ -249,7 +251,7 @@ pub(crate) enum Resumability {
 }
 
 /// Says whether a run has tasks without an outcome.
-pub(crate) fn state_of(id: &RunId, context: &Context) -> Result<Resumability, Failure> {
+pub(crate) fn state_of(id: &RunId, context: &Context) -> Result<Resumability, CommandError> {
     let reader = RunReader::open(&run::runs_in(&context.state), id)?;
     Ok(if reader.unsettled()? == 0 { Resumability::Finished } else { Resumability::Open })
 }
@@ -310,13 +312,9 @@ fn as_table(listed: &[Listed]) -> String {
     text
 }
 
-fn print(text: &str) -> Result<ExitStatus, Failure> {
-    stream::print(text).map_err(not_printed)?;
+fn print(text: &str) -> Result<ExitStatus, CommandError> {
+    stream::print(text).map_err(CommandError::io)?;
     Ok(ExitStatus::Ok)
-}
-
-fn not_printed(error: std::io::Error) -> Failure {
-    Failure::new(ExitStatus::InputOutput, error)
 }
 
 fn as_json(listed: &[Listed]) -> String {

@@ -31,8 +31,7 @@ pub(crate) fn warn_if_shared(path: &Path, context: &Context) {
     if !metadata.is_file() || metadata.permissions().mode() & READABLE_BY_OTHERS == 0 {
         return;
     }
-    let mut stderr = context.stderr;
     let path = path.display();
-    stderr.say("warning", &format!("`{path}` holds a secret and others can read it"));
-    stderr.say("hint", &format!("chmod 600 '{path}'"));
+    context.stderr.say("warning", &format!("`{path}` holds a secret and others can read it"));
+    context.stderr.say("hint", &format!("chmod 600 '{path}'"));
 }
