@@ -16,7 +16,7 @@ use crate::cli::flags::config_file::ConfigFile;
 use crate::cli::flags::{precedence, sources};
 use crate::cli::output::error::CommandError;
 use crate::cli::output::stream::{Audience, Colour, Stderr};
-use crate::cli::process::environment::Surroundings;
+use crate::cli::process::environment::Environment;
 use crate::cli::process::hardening;
 use crate::cli::run::unattended::Unattended;
 use batchctl::api::Redactor;
@@ -29,7 +29,7 @@ use std::process::ExitCode;
 /// What every command needs to know.
 #[derive(Debug)]
 struct Context {
-    surroundings: Surroundings,
+    environment: Environment,
     stdout_colour: Colour,
     stderr: Stderr,
     state: PathBuf,
@@ -44,13 +44,13 @@ struct Context {
 /// Runs the program.
 pub(crate) fn main() -> ExitCode {
     hardening::forbid_dumps();
-    let surroundings = Surroundings::read();
+    let environment = Environment::read();
     let redactor: &'static Redactor = Box::leak(Box::default());
-    surroundings.register_secrets(redactor);
+    environment.register_secrets(redactor);
     let stderr = Stderr { colour: Colour::No, audience: Audience::Person, redactor };
     hardening::report_panics(stderr);
-    let status = match parse(&surroundings) {
-        Ok(understood) => carry_out(understood, surroundings, stderr),
+    let status = match parse(&environment) {
+        Ok(understood) => carry_out(understood, environment, stderr),
         Err(Parsed::Clap(error, origin)) => return print_clap_error(&error, origin, stderr),
         Err(Parsed::Command(error)) => {
             error.print(&stderr);
@@ -96,11 +96,11 @@ struct Understood {
     config: Option<ConfigFile>,
 }
 
-fn parse(surroundings: &Surroundings) -> Result<Understood, Parsed> {
-    let command = sources::with_variables(command(), surroundings);
+fn parse(environment: &Environment) -> Result<Understood, Parsed> {
+    let command = sources::with_variables(command(), environment);
     // Parsed twice: the first time tells the profile, the second has its defaults.
     let first = command.clone().try_get_matches().map_err(refused)?;
-    let config = sources::load(&command, &first, surroundings)
+    let config = sources::load(&command, &first, environment)
         .map_err(|error| Parsed::Command(error.into()))?;
     let command = match &config {
         Some(file) => sources::with_defaults(command, file),
@@ -162,12 +162,12 @@ fn keeps_runs(command: &Command) -> bool {
     }
 }
 
-fn carry_out(understood: Understood, surroundings: Surroundings, mut stderr: Stderr) -> ExitStatus {
+fn carry_out(understood: Understood, environment: Environment, mut stderr: Stderr) -> ExitStatus {
     let Understood { cli, matches, config } = understood;
-    let colour = |is_terminal| wants_colour(&cli.global, &surroundings, is_terminal);
-    stderr.colour = colour(surroundings.stderr_is_terminal);
-    let stdout_colour = colour(surroundings.stdout_is_terminal);
-    let state = state_directory(&cli.global, &surroundings);
+    let colour = |is_terminal| wants_colour(&cli.global, &environment, is_terminal);
+    stderr.colour = colour(environment.stderr_is_terminal);
+    let stdout_colour = colour(environment.stdout_is_terminal);
+    let state = state_directory(&cli.global, &environment);
     if state.is_none() && keeps_runs(&cli.command) {
         let error = CommandError::usage("there is no directory to keep runs in: HOME is not set")
             .with_hint("name one with `--state-dir DIR`");
@@ -185,7 +185,7 @@ fn carry_out(understood: Understood, surroundings: Surroundings, mut stderr: Std
     }
     let profile = cli.global.profile.clone();
     let context =
-        Context { surroundings, stdout_colour, stderr: talk, state, profile, matches, config };
+        Context { environment, stdout_colour, stderr: talk, state, profile, matches, config };
     let work = || {
         dispatch(cli.command, &context).unwrap_or_else(|error| {
             error.print(&stderr);
@@ -226,9 +226,9 @@ fn dispatch(command: Command, context: &Context) -> Result<ExitStatus, CommandEr
 }
 
 /// Decides about colour: the flag, then `NO_COLOR` (<https://no-color.org>), then the terminal.
-fn wants_colour(global: &GlobalArgs, surroundings: &Surroundings, is_terminal: bool) -> Colour {
-    let dumb = surroundings.variable("TERM").is_some_and(|term| term == "dumb");
-    let refused = surroundings.variable("NO_COLOR").is_some() || dumb;
+fn wants_colour(global: &GlobalArgs, environment: &Environment, is_terminal: bool) -> Colour {
+    let dumb = environment.variable("TERM").is_some_and(|term| term == "dumb");
+    let refused = environment.variable("NO_COLOR").is_some() || dumb;
     let yes = match global.color {
         ColorChoice::Always => true,
         ColorChoice::Never => false,
@@ -237,8 +237,8 @@ fn wants_colour(global: &GlobalArgs, surroundings: &Surroundings, is_terminal: b
     if yes { Colour::Yes } else { Colour::No }
 }
 
-fn state_directory(global: &GlobalArgs, surroundings: &Surroundings) -> Option<PathBuf> {
-    global.state_dir.clone().or_else(|| surroundings.state_directory())
+fn state_directory(global: &GlobalArgs, environment: &Environment) -> Option<PathBuf> {
+    global.state_dir.clone().or_else(|| environment.state_directory())
 }
 
 #[cfg(test)]
@@ -247,6 +247,6 @@ mod tests {
 
     #[test]
     fn the_command_line_is_sound() {
-        sources::with_variables(command(), &Surroundings::read()).debug_assert();
+        sources::with_variables(command(), &Environment::read()).debug_assert();
     }
 }

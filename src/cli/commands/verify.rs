@@ -108,11 +108,11 @@ pub(crate) fn wait(args: &WaitArgs, context: &Context) -> Result<ExitStatus, Com
     let live = Live::open(&outlook.documents, Beginning::GoesOn, &outlook.id, outlook.clock)?;
     live.watch(&mut watchers);
     let (control, orders) = mpsc::unbounded_channel();
-    let obey = async { signals::obey(&context.surroundings, control, talk, NO_CALLS) };
+    let obey = async { signals::obey(&context.environment, control, talk, NO_CALLS) };
     outlook.runtime.block_on(obey).map_err(CommandError::io)?;
     let waited = outlook.run.wait(&outlook.client, args.wait_timeout, watchers, orders);
     let stopped = outlook.runtime.block_on(waited)?;
-    signals::obey_no_longer(&context.surroundings).map_err(CommandError::io)?;
+    signals::obey_no_longer(&context.environment).map_err(CommandError::io)?;
     let wanted = ReportRequest {
         documents: &outlook.documents,
         options: &documents::options(&args.how.documents),

@@ -6,7 +6,7 @@
 use crate::cli::flags::config_file;
 use crate::cli::flags::config_file::{ConfigError, ConfigFile, Flags, Takes};
 use crate::cli::output::stream::Stderr;
-use crate::cli::process::environment::Surroundings;
+use crate::cli::process::environment::Environment;
 use clap::builder::BoolishValueParser;
 use clap::error::{ContextKind, ContextValue};
 use clap::{Arg, ArgAction, ArgMatches, Command};
@@ -17,17 +17,17 @@ use std::os::unix::fs::PermissionsExt;
 const NO_SETTINGS: [&str; 4] = ["help", "version", "profile", "origin"];
 
 /// Gives every flag its variable, if that is set to something.
-pub(crate) fn with_variables(command: Command, surroundings: &Surroundings) -> Command {
+pub(crate) fn with_variables(command: Command, environment: &Environment) -> Command {
     command
-        .mut_args(|arg| with_variable(arg, surroundings))
-        .mut_subcommands(|command| with_variables(command, surroundings))
+        .mut_args(|arg| with_variable(arg, environment))
+        .mut_subcommands(|command| with_variables(command, environment))
 }
 
-fn with_variable(arg: Arg, surroundings: &Surroundings) -> Arg {
+fn with_variable(arg: Arg, environment: &Environment) -> Arg {
     let is_about = matches!(arg.get_action(), ArgAction::Help | ArgAction::Version);
     let Some(long) = arg.get_long().filter(|_| !is_about) else { return arg };
     let variable = variable_of(long);
-    let is_set = surroundings.variable(&variable).is_some();
+    let is_set = environment.variable(&variable).is_some();
     let arg = match arg.get_action() {
         ArgAction::SetTrue => arg.value_parser(BoolishValueParser::new()),
         _ => arg,
@@ -64,9 +64,9 @@ fn refused_flag(refused: &clap::Error) -> Option<String> {
 pub(crate) fn load(
     command: &Command,
     matches: &ArgMatches,
-    surroundings: &Surroundings,
+    environment: &Environment,
 ) -> Result<Option<ConfigFile>, ConfigError> {
-    let Some(path) = surroundings.config_file() else { return Ok(None) };
+    let Some(path) = environment.config_file() else { return Ok(None) };
     if mends_config(matches) {
         return Ok(None);
     }

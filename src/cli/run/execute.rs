@@ -91,7 +91,7 @@ pub(crate) fn carry_out(
     let drain_timeout = planned.settings().drain_timeout;
     runtime
         .block_on(async {
-            signals::obey(&context.surroundings, control.clone(), talk, drain_timeout)
+            signals::obey(&context.environment, control.clone(), talk, drain_timeout)
         })
         .map_err(CommandError::io)?;
     let client = match connect(&mut planned, &how, &runtime, context) {
@@ -109,7 +109,7 @@ pub(crate) fn carry_out(
     live.watch(&mut watchers);
     let crew = Observers { watchers, live_status, keys_to, control, orders };
     let ended = crew.work(planned, &client, &runtime, context);
-    signals::obey_no_longer(&context.surroundings).map_err(CommandError::io)?;
+    signals::obey_no_longer(&context.environment).map_err(CommandError::io)?;
     let ended = match ended {
         Err(error @ RunError::UnknownTasks { .. }) if unbegun == IfNotStarted::Discard => {
             run::remove(&context.state, &id)?;
@@ -181,7 +181,7 @@ impl Observers {
             let board =
                 KeyContext { control: control.clone(), live_status: live_status.clone(), out };
             // Without keys a run goes on as well as with them.
-            runtime.block_on(async { keys::listen(board, &context.surroundings) }).ok()
+            runtime.block_on(async { keys::listen(board, &context.environment) }).ok()
         });
         let socket = planned.runs().socket(planned.id());
         let served = serve(&socket, ControlState { control, live_status }, runtime, context);

@@ -6,7 +6,7 @@ pub(crate) mod show;
 use crate::cli::Context;
 use crate::cli::output::error::CommandError;
 use crate::cli::output::stream;
-use crate::cli::process::environment::Surroundings;
+use crate::cli::process::environment::Environment;
 use batchctl::report::ExitStatus;
 use clap::{Args, Subcommand};
 use std::path::PathBuf;
@@ -66,15 +66,15 @@ pub(crate) fn carry_out(
 ) -> Result<ExitStatus, CommandError> {
     let text = match command {
         ConfigCommand::Show(args) => show::show(args, context),
-        ConfigCommand::Init => init::init(&path(&context.surroundings)?)?,
-        ConfigCommand::Path => format!("{}\n", path(&context.surroundings)?.display()),
+        ConfigCommand::Init => init::init(&path(&context.environment)?)?,
+        ConfigCommand::Path => format!("{}\n", path(&context.environment)?.display()),
     };
     stream::print(&text).map_err(CommandError::io)?;
     Ok(ExitStatus::Ok)
 }
 
-fn path(surroundings: &Surroundings) -> Result<PathBuf, CommandError> {
-    surroundings.config_file().ok_or_else(|| {
+fn path(environment: &Environment) -> Result<PathBuf, CommandError> {
+    environment.config_file().ok_or_else(|| {
         CommandError::usage("there is no place for a config file: HOME is not set")
             .with_hint("set XDG_CONFIG_HOME to an absolute path")
     })

@@ -137,7 +137,7 @@ fn as_toml(shown: &[Shown], args: &ConfigShowArgs, context: &Context) -> String 
             false => writeln!(text, "{line}"),
         };
     }
-    for variable in context.surroundings.secrets() {
+    for variable in context.environment.secrets() {
         let _ = writeln!(text, "# {variable} is set {NOT_SHOWN}");
     }
     text
@@ -170,9 +170,9 @@ fn as_json(shown: &[Shown], context: &Context) -> String {
     let settings = shown.iter().map(|shown| (shown.flag.replace('-', "_"), setting(shown)));
     let settings: serde_json::Map<String, Value> = settings.collect();
     let json = json!({
-        "file": context.surroundings.config_file(),
+        "file": context.environment.config_file(),
         "settings": settings,
-        "secrets": context.surroundings.secrets().collect::<Vec<_>>(),
+        "secrets": context.environment.secrets().collect::<Vec<_>>(),
     });
     format!("{json:#}\n")
 }

@@ -95,7 +95,7 @@ pub(crate) fn list(args: &ListArgs, context: &Context) -> Result<ExitStatus, Com
         concurrency: NonZeroUsize::MIN,
     };
     let client = execute::client(&place, &credentials, wires, &runtime, context)?;
-    let format = match (args.json, context.surroundings.stdout_is_terminal) {
+    let format = match (args.json, context.environment.stdout_is_terminal) {
         (true, _) => Format::Json,
         (false, true) => Format::Table,
         (false, false) => Format::Csv,

@@ -44,10 +44,10 @@ pub(crate) fn of_official_file(
 }
 
 fn official_path(context: &Context) -> Option<PathBuf> {
-    let named = context.surroundings.variable("HUAWEICLOUD_SDK_CREDENTIALS_FILE");
+    let named = context.environment.variable("HUAWEICLOUD_SDK_CREDENTIALS_FILE");
     let path = match named {
         Some(path) => PathBuf::from(path),
-        None => context.surroundings.home()?.join(".huaweicloud").join("credentials"),
+        None => context.environment.home()?.join(".huaweicloud").join("credentials"),
     };
     path.is_file().then_some(path)
 }

@@ -136,7 +136,7 @@ fn token_of_flags(
     Ok(match (file.filter(|_| use_file), command) {
         (Some(path), _) => Some(token_file(path, context)),
         (None, Some(line)) => {
-            let environment = context.surroundings.for_commands();
+            let environment = context.environment.for_commands();
             Some(TokenSource::Command { line: line.clone(), environment }.into())
         }
         (None, None) => None,
@@ -161,7 +161,7 @@ fn token_of_variable(context: &Context) -> Result<Option<CredentialSource>, Comm
 
 /// Returns what a variable holds that may be secret, if it holds something.
 fn text_of<'a>(variable: &str, context: &'a Context) -> Result<Option<&'a str>, CommandError> {
-    let Some(value) = context.surroundings.variable(variable) else { return Ok(None) };
+    let Some(value) = context.environment.variable(variable) else { return Ok(None) };
     value.to_str().map(Some).ok_or_else(|| {
         let error = format!("{variable} contains what no secret of the service has");
         CommandError::new(ExitStatus::NotAuthorised, error)
