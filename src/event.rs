@@ -332,6 +332,8 @@ pub enum StopReason {
     OutOfTime,
     /// The credentials were refused.
     NotAuthorised,
+    /// The proxy refused to pass calls on.
+    ProxyRefused,
     /// The service was away for longer than `--outage-timeout`.
     Outage,
     /// One of the tasks of `--canary` did not succeed.
@@ -355,12 +357,13 @@ impl FromStr for StopReason {
 
 impl StopReason {
     /// Every reason, in the order of the enum.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Interrupted,
         Self::Terminated,
         Self::TooManyFailures,
         Self::OutOfTime,
         Self::NotAuthorised,
+        Self::ProxyRefused,
         Self::Outage,
         Self::CanaryFailed,
         Self::Drained,
@@ -374,6 +377,7 @@ impl StopReason {
             Self::TooManyFailures => "too_many_failures",
             Self::OutOfTime => "out_of_time",
             Self::NotAuthorised => "not_authorised",
+            Self::ProxyRefused => "proxy_refused",
             Self::Outage => "outage",
             Self::CanaryFailed => "canary_failed",
             Self::Drained => "drained",

@@ -2,8 +2,11 @@
 //!
 //! One connection writes, on a thread of its own and under a lock that the kernel frees when the
 //! process dies; other processes may read a live run. An event is durable when its commit
-//! returned, so after a kill every task is exactly one of settled, in doubt and never sent.
-//! Must not know the engine, displays or reports, and never overwrites a file it did not make.
+//! returned, so after a kill every task is exactly one of settled, in doubt and never sent. Outcomes
+//! that follow from states are decided by functions that the caller passes in.
+//!
+//! Must not know the engine, displays or reports, and never overwrites a file it did not make. The
+//! words are explained in `docs/GLOSSARY.md`, the format and its reasons in `docs/design/store.md`.
 
 mod codes;
 mod error;
@@ -32,6 +35,4 @@ pub use reading::{
     NewRun, RunReader, RunRecord, SessionRecord, SourceRecord, StoredEnd, TaskPair, for_each_pair,
 };
 pub use rows::{AttemptRow, ChangeRow, HoldRow, PlanRow, SeenRow, SendingRow, TaskRow};
-pub use writing::{
-    IfMissing, Purpose, ResumePoint, RunWriter, Surveyed, TaskSelection, UnsettledTask, VerifyRound,
-};
+pub use writing::{ResumePoint, RunWriter, Surveyed, TaskSelection, UnsettledTask};

@@ -75,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lock_that_is_given_up_in_time_is_taken() {
+    fn a_lock_that_is_released_in_time_is_taken() {
         let state = tempfile::tempdir().unwrap();
         let job: JobName = "nightly".parse().unwrap();
         let first = lock_job(state.path(), &job, "first", Duration::ZERO).unwrap();

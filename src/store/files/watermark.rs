@@ -106,7 +106,7 @@ pub(crate) struct CommitWriter {
 }
 
 impl CommitWriter {
-    /// Opens the watermark of a run that this process writes to and that has so many attempts.
+    /// Opens the watermark of a run that this process writes to, given the number of its attempts.
     pub(crate) fn open(
         run: &Path,
         connection: &Connection,

@@ -13,7 +13,7 @@ pub(crate) fn started(task: &Task, seq: u64, number: u32) -> Event {
     event(seq, EventKind::AttemptStarted { seq: AttemptSeq(seq), task, number, leaves })
 }
 
-/// When an attempt could leave: a little later than it was admitted.
+/// The time at which an attempt may leave: a little later than it was admitted.
 pub(crate) fn leaves(seq: u64) -> Timestamp {
     time(seq).plus_micros(90)
 }
@@ -72,6 +72,8 @@ pub(crate) fn refused(seq: u64) -> AttemptResult {
         code: "VIAS.00010012".into(),
         reason: "the task\u{1b}[2J is locked".into(),
         advice: "unlock it".into(),
+        detail: String::new(),
+        params: Vec::new(),
         error_list: vec!["a; b".into(), "\"c\"".into()],
         ..Failure::seen(FailureKind::Refused, "not allowed")
     };
