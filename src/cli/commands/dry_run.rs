@@ -1,14 +1,11 @@
 //! What `-n` prints: what would be called, how fast, and how long it takes at least.
 
 use crate::cli::Context;
-use crate::cli::commands::list;
 use crate::cli::commands::start_stop::{CommonArgs, Order};
-use crate::cli::connect::credentials;
+use crate::cli::connect::client::{ReadingClient, client_for_reading};
 use crate::cli::connect::destination::Destination;
 use crate::cli::output::error::CommandError;
 use crate::cli::output::stream;
-use crate::cli::run::execute;
-use crate::cli::run::execute::ConnectionSettings;
 use batchctl::clock::Clock;
 use batchctl::report::ExitStatus;
 use batchctl::run;
@@ -18,7 +15,6 @@ use batchctl::store::{PlanRow, PlanTotals};
 use batchctl::task::TaskId;
 use batchctl::text::{grouped, plural, printable, span};
 use std::fmt::Write;
-use std::num::NonZeroUsize;
 
 /// How many tasks are shown.
 pub(crate) const SHOWN_ROWS: u32 = 5;
@@ -31,11 +27,9 @@ pub(crate) fn against_live_state(
     args: &CommonArgs,
     context: &Context,
 ) -> Result<ExitStatus, CommandError> {
-    let token = credentials::source(&args.credentials, place, context)?;
-    let runtime = list::runtime()?;
     let connect_timeout = order.settings.connect_timeout;
-    let wires = ConnectionSettings { connect_timeout, concurrency: NonZeroUsize::MIN };
-    let client = execute::client(place, &token, wires, &runtime, context)?;
+    let ReadingClient { runtime, client, .. } =
+        client_for_reading(&args.credentials, place, connect_timeout, context)?;
     let looking = run::dry_run_live(request, &client, Clock::start(), SHOWN_ROWS);
     let live = runtime.block_on(looking)?;
     if let Some(gap) = &live.gap {

@@ -2,17 +2,18 @@
 
 use crate::cli::Context;
 use crate::cli::commands::start_stop::Order;
-use crate::cli::commands::{dry_run, list, runs};
+use crate::cli::commands::{dry_run, runs};
+use crate::cli::connect::client::{ReadingClient, client_for_reading};
+use crate::cli::connect::destination;
 use crate::cli::connect::destination::Destination;
-use crate::cli::connect::{credentials, destination};
 use crate::cli::flags::run::TakeUpArgs;
 use crate::cli::flags::which_run::WhichRunArgs;
 use crate::cli::output::documents;
 use crate::cli::output::documents::Document;
 use crate::cli::output::error::CommandError;
-use crate::cli::run::execute::{ConnectionSettings, IfNotStarted};
+use crate::cli::run::execute::IfNotStarted;
 use crate::cli::run::launch::Launch;
-use crate::cli::run::{execute, launch, log_file, settings};
+use crate::cli::run::{launch, log_file, settings};
 use batchctl::clock::Clock;
 use batchctl::report::ExitStatus;
 use batchctl::report::Target;
@@ -21,7 +22,6 @@ use batchctl::run::{Revert, Reverted};
 use batchctl::store::PlanTotals;
 use batchctl::text::{plural, printable};
 use clap::Args;
-use std::num::NonZeroUsize;
 
 const REVERT_HELP: &str = "\
 Makes a plan of the opposite command for exactly the tasks that the run changed, as far as it looked
@@ -96,11 +96,9 @@ fn choose(
     clock: Clock,
     context: &Context,
 ) -> Result<Reverted, CommandError> {
-    let credentials = credentials::source(&args.credentials, place, context)?;
-    let runtime = list::runtime()?;
     let connect_timeout = revert.settings.connect_timeout;
-    let wires = ConnectionSettings { connect_timeout, concurrency: NonZeroUsize::MIN };
-    let client = execute::client(place, &credentials, wires, &runtime, context)?;
+    let ReadingClient { runtime, client, .. } =
+        client_for_reading(&args.credentials, place, connect_timeout, context)?;
     let shown = usize::try_from(dry_run::SHOWN_ROWS).expect("a few rows fit");
     Ok(runtime.block_on(revert.choose(&client, clock, shown))?)
 }

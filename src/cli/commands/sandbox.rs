@@ -1,5 +1,6 @@
 //! `sandbox`: serves until it is told to stop.
 
+use crate::cli::connect::client;
 use crate::cli::flags::values;
 use crate::cli::output::error::CommandError;
 use crate::cli::output::stream;
@@ -134,10 +135,7 @@ impl From<SandboxArgs> for SandboxSettings {
 
 pub(crate) fn serve(args: SandboxArgs) -> Result<ExitStatus, CommandError> {
     open_files::make_most_room();
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(CommandError::io)?;
+    let runtime = client::runtime()?;
     runtime.block_on(async {
         let mut interrupt = signal(SignalKind::interrupt()).map_err(CommandError::io)?;
         let mut terminate = signal(SignalKind::terminate()).map_err(CommandError::io)?;

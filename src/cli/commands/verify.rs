@@ -1,9 +1,10 @@
 //! `wait` and `settle`: look at the tasks of a run after its end, and tell what it has come to.
 
 use crate::cli::Context;
-use crate::cli::commands::{list, runs};
+use crate::cli::commands::runs;
+use crate::cli::connect::client::{ReadingClient, client_for_reading};
+use crate::cli::connect::destination;
 use crate::cli::connect::destination::Destination;
-use crate::cli::connect::{credentials, destination};
 use crate::cli::flags::connection::{CredentialArgs, PlaceArgs};
 use crate::cli::flags::output::{DisplayArgs, DocumentArgs};
 use crate::cli::flags::reading::ReadingArgs;
@@ -15,8 +16,7 @@ use crate::cli::output::error::CommandError;
 use crate::cli::output::event_documents::{Beginning, Live};
 use crate::cli::output::present::{ReportRequest, present};
 use crate::cli::run::display::Displays;
-use crate::cli::run::execute::ConnectionSettings;
-use crate::cli::run::{display, execute, signals};
+use crate::cli::run::{display, signals};
 use batchctl::api::ViasClient;
 use batchctl::clock::Clock;
 use batchctl::event::StopReason;
@@ -28,7 +28,6 @@ use batchctl::store::RunId;
 use batchctl::survey::WalkEnd;
 use batchctl::text::{plural, printable};
 use clap::Args;
-use std::num::NonZeroUsize;
 use std::time::Duration;
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
@@ -156,11 +155,9 @@ fn open(
     adjust(&mut run.settings, &args.reading, context);
     let place = destination::of_run(&args.place, &run.record, &run.settings, context)?;
     destination::outlives_run(&place)?;
-    let token = credentials::source(&args.credentials, &place, context)?;
-    let runtime = list::runtime()?;
     let connect_timeout = run.settings.connect_timeout;
-    let wires = ConnectionSettings { connect_timeout, concurrency: NonZeroUsize::MIN };
-    let client = execute::client(&place, &token, wires, &runtime, context)?;
+    let ReadingClient { runtime, client, .. } =
+        client_for_reading(&args.credentials, &place, connect_timeout, context)?;
     Ok(VerifyForecast { id, run, documents, client, runtime, clock, _place: place })
 }
 

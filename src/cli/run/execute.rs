@@ -4,7 +4,8 @@
 use crate::cli::Context;
 use crate::cli::commands::ctl;
 use crate::cli::commands::ctl::{ControlState, Served};
-use crate::cli::connect::credentials;
+use crate::cli::connect::client;
+use crate::cli::connect::client::ConnectionSettings;
 use crate::cli::connect::destination::Destination;
 use crate::cli::flags::output::DisplayArgs;
 use crate::cli::output::documents::Document;
@@ -16,7 +17,7 @@ use crate::cli::run::keys::KeyContext;
 use crate::cli::run::log_file::{LogFile, LogTrouble};
 use crate::cli::run::open_files::Sockets;
 use crate::cli::run::{display, keys, open_files, signals};
-use batchctl::api::{ClientSettings, CredentialSource, ViasClient};
+use batchctl::api::{CredentialSource, ViasClient};
 use batchctl::clock::Clock;
 use batchctl::engine::Control;
 use batchctl::event::{StopReason, Watch};
@@ -27,10 +28,8 @@ use batchctl::text::plural;
 use jiff::ZonedDateTime;
 use jiff::tz::TimeZone;
 use std::io::Write;
-use std::num::NonZeroUsize;
 use std::path::Path;
-use std::time::Duration;
-use tokio::runtime::{Builder, Runtime};
+use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 
@@ -44,14 +43,6 @@ pub(crate) struct Execution<'a> {
     pub(crate) json: bool,
     pub(crate) log_file: Option<LogFile>,
     pub(crate) clock: Clock,
-}
-
-/// How a client connects.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct ConnectionSettings {
-    pub(crate) connect_timeout: Duration,
-    /// The most connections at a time.
-    pub(crate) concurrency: NonZeroUsize,
 }
 
 /// What becomes of a run that could not be begun.
@@ -81,7 +72,7 @@ pub(crate) fn carry_out(
     unbegun: IfNotStarted,
     context: &Context,
 ) -> Result<ExitStatus, CommandError> {
-    let runtime = Builder::new_current_thread().enable_all().build().map_err(CommandError::io)?;
+    let runtime = client::runtime()?;
     let log_file = how.log_file.take();
     let log_trouble = log_file.as_ref().map(LogFile::trouble);
     let Displays { mut watchers, talk, live_status, keys_to } =
@@ -145,7 +136,7 @@ fn connect(
         connect_timeout: planned.settings().connect_timeout,
         concurrency: planned.settings().concurrency,
     };
-    client(how.place, how.credentials, wires, runtime, context)
+    client::client(how.place, how.credentials, wires, runtime, context)
 }
 
 /// Gives the run what is only known now, after a token command may have taken its time.
@@ -212,25 +203,6 @@ fn serve(
 fn here(clock: Clock) -> ZonedDateTime {
     let now = jiff::Timestamp::from_microsecond(clock.now().as_micros());
     now.expect("the present is a time").to_zoned_datetime(TimeZone::system())
-}
-
-/// Makes the client of a place, with a token got for it now.
-pub(crate) fn client(
-    place: &Destination,
-    source: &CredentialSource,
-    wires: ConnectionSettings,
-    runtime: &Runtime,
-    context: &Context,
-) -> Result<ViasClient, CommandError> {
-    let credentials = runtime.block_on(credentials::load(place, source, context))?;
-    let settings = ClientSettings {
-        endpoint: place.endpoint.clone(),
-        project: place.project.clone(),
-        route: place.route.clone(),
-        connect_timeout: wires.connect_timeout,
-        concurrency: wires.concurrency,
-    };
-    ViasClient::new(settings, credentials).map_err(CommandError::io)
 }
 
 /// Says why credentials were not renewed, if a run ended for it.

@@ -8,13 +8,12 @@ pub(crate) mod rows;
 use crate::cli::Context;
 use crate::cli::commands::list::filter::Choice;
 use crate::cli::commands::list::rows::{Format, Rows};
+use crate::cli::connect::client::{ReadingClient, client_for_reading};
+use crate::cli::connect::destination;
 use crate::cli::connect::destination::Lookup;
-use crate::cli::connect::{credentials, destination};
 use crate::cli::flags::connection::{CredentialArgs, PlaceArgs};
 use crate::cli::flags::reading::ReadingArgs;
 use crate::cli::output::error::CommandError;
-use crate::cli::run::execute;
-use crate::cli::run::execute::ConnectionSettings;
 use batchctl::api::{ListFilter, Page, TaskApi};
 use batchctl::clock::{Clock, Timestamp};
 use batchctl::report::ExitStatus;
@@ -23,8 +22,6 @@ use batchctl::text::{plural, printable};
 use clap::Args;
 use glob::Pattern;
 use std::convert::Infallible;
-use std::num::NonZeroUsize;
-use tokio::runtime::Runtime;
 
 const LIST_HELP: &str = "\
 A table on a terminal, CSV elsewhere, and that CSV is an input of start, stop and run. The state is
@@ -88,13 +85,9 @@ const MOST_WALKS: u32 = 3;
 pub(crate) fn list(args: &ListArgs, context: &Context) -> Result<ExitStatus, CommandError> {
     let choice = Choice::of(&args.which)?;
     let place = destination::resolve(&args.place, &args.credentials, Lookup::Allowed, context)?;
-    let credentials = credentials::source(&args.credentials, &place, context)?;
-    let runtime = runtime()?;
-    let wires = ConnectionSettings {
-        connect_timeout: args.reading.connect_timeout,
-        concurrency: NonZeroUsize::MIN,
-    };
-    let client = execute::client(&place, &credentials, wires, &runtime, context)?;
+    let connect_timeout = args.reading.connect_timeout;
+    let ReadingClient { runtime, client, .. } =
+        client_for_reading(&args.credentials, &place, connect_timeout, context)?;
     let format = match (args.json, context.environment.stdout_is_terminal) {
         (true, _) => Format::Json,
         (false, true) => Format::Table,
@@ -105,12 +98,6 @@ pub(crate) fn list(args: &ListArgs, context: &Context) -> Result<ExitStatus, Com
     print_uncallable(&rows, context);
     rows.print().map_err(CommandError::io)?;
     Ok(ExitStatus::Ok)
-}
-
-/// Returns a runtime for the few requests of a list.
-pub(crate) fn runtime() -> Result<Runtime, CommandError> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    runtime.map_err(CommandError::io)
 }
 
 /// Walks through the list until that succeeds, or cannot.
