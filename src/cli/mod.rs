@@ -72,7 +72,7 @@ fn command() -> clap::Command {
         .mut_subcommand("retry", own_defaults)
         .mut_subcommand("revert", own_defaults)
         .mut_subcommand("settle", own_defaults);
-    commands::config::show::with_all_flags(command)
+    sources::with_all_flags(command)
 }
 
 impl Context {

@@ -1,7 +1,6 @@
 //! `resume`: goes on with a run that was cut short.
 
 use crate::cli::Context;
-use crate::cli::commands::runs;
 use crate::cli::connect::destination;
 use crate::cli::flags::run::TakeUpArgs;
 use crate::cli::flags::which_run::WhichRunArgs;
@@ -41,7 +40,7 @@ pub(crate) struct ResumeArgs {
 
 pub(crate) fn resume(args: &ResumeArgs, context: &Context) -> Result<ExitStatus, CommandError> {
     let documents = documents::parse(&args.how.documents, &[])?;
-    let id = runs::find(&args.which, context)?;
+    let id = args.which.find(&context.state)?;
     let clock = Clock::start();
     documents.iter().try_for_each(Document::try_out)?;
     let log_file = log_file::open(&args.how.unattended)?;

@@ -1,8 +1,8 @@
 //! `retry`: makes a new run of the tasks that did not succeed.
 
 use crate::cli::Context;
+use crate::cli::commands::dry_run;
 use crate::cli::commands::start_stop::Order;
-use crate::cli::commands::{dry_run, runs};
 use crate::cli::connect::destination;
 use crate::cli::flags::run::TakeUpArgs;
 use crate::cli::flags::values;
@@ -70,7 +70,7 @@ pub(crate) struct RetryArgs {
 
 pub(crate) fn retry(args: &RetryArgs, context: &Context) -> Result<ExitStatus, CommandError> {
     let documents = documents::parse(&args.how.documents, &[])?;
-    let id = runs::find(&args.which, context)?;
+    let id = args.which.find(&context.state)?;
     let clock = Clock::start();
     let mut retry = run::retry(&context.state, &id)?;
     retry.narrow(RetryFilter {

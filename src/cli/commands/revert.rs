@@ -1,8 +1,8 @@
 //! `revert`: takes back what a run has changed.
 
 use crate::cli::Context;
+use crate::cli::commands::dry_run;
 use crate::cli::commands::start_stop::Order;
-use crate::cli::commands::{dry_run, runs};
 use crate::cli::connect::client::{ReadingClient, client_for_reading};
 use crate::cli::connect::destination;
 use crate::cli::connect::destination::Destination;
@@ -49,7 +49,7 @@ const SHOWN_TASKS: usize = 20;
 
 pub(crate) fn revert(args: &RevertArgs, context: &Context) -> Result<ExitStatus, CommandError> {
     let documents = documents::parse(&args.how.documents, &[])?;
-    let id = runs::find(&args.which, context)?;
+    let id = args.which.find(&context.state)?;
     let clock = Clock::start();
     let mut revert = run::revert(&context.state, &id)?;
     revert.reason = args.reason.clone();

@@ -1,7 +1,6 @@
 //! `wait` and `settle`: look at the tasks of a run after its end, and tell what it has come to.
 
 use crate::cli::Context;
-use crate::cli::commands::runs;
 use crate::cli::connect::client::{ReadingClient, client_for_reading};
 use crate::cli::connect::destination;
 use crate::cli::connect::destination::Destination;
@@ -148,7 +147,7 @@ fn open(
     documents: Vec<Document>,
     context: &Context,
 ) -> Result<VerifyForecast, CommandError> {
-    let id = runs::find(&args.which, context)?;
+    let id = args.which.find(&context.state)?;
     let clock = Clock::start();
     documents.iter().try_for_each(Document::try_out)?;
     let mut run = run::afterwards(&context.state, &id, clock)?;

@@ -262,6 +262,16 @@ fn values_of(value: &DeValue<'_>) -> Option<Vec<String>> {
     })
 }
 
+/// Writes a value as TOML: numbers and switches as they are, everything else as a text.
+pub(crate) fn quoted(value: &str) -> String {
+    let is_number = value.len() < 16 && value.bytes().all(|byte| byte.is_ascii_digit());
+    let is_plain = matches!(value, "true" | "false") || (is_number && !value.is_empty());
+    match is_plain && (value == "0" || !value.starts_with('0')) {
+        true => value.into(),
+        false => toml::Value::String(value.into()).to_string(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -123,3 +123,32 @@ pub(crate) fn with_defaults(command: Command, file: &ConfigFile) -> Command {
         })
         .mut_subcommands(|command| with_defaults(command, file))
 }
+
+/// Returns the flags of a run and of the program, which are what is worth setting.
+pub(crate) fn settings_of(command: &Command) -> Vec<Arg> {
+    let runs = ["stop", "run"].into_iter().filter_map(|name| command.find_subcommand(name));
+    let all = runs.flat_map(Command::get_arguments).chain(command.get_arguments());
+    let mut settings: Vec<Arg> = Vec::new();
+    for arg in all {
+        let is_about = matches!(arg.get_action(), ArgAction::Help | ArgAction::Version);
+        let is_setting = arg.get_long().is_some_and(|long| !["profile", "id"].contains(&long));
+        let is_new = settings.iter().all(|other| other.get_id() != arg.get_id());
+        if is_setting && is_new && !is_about {
+            settings.push(arg.clone());
+        }
+    }
+    settings
+}
+
+/// Lets `config show` take the flags of a run, so that it can say what they would come to.
+pub(crate) fn with_all_flags(command: Command) -> Command {
+    let flags = settings_of(&command).into_iter().filter(|arg| !arg.is_global_set());
+    let flags: Vec<_> = flags.map(|arg| arg.hide(true)).collect();
+    command.mut_subcommand("config", |config| {
+        config.mut_subcommand("show", |show| {
+            let has = |long: Option<&str>| show.get_arguments().any(|own| own.get_long() == long);
+            let others: Vec<_> = flags.into_iter().filter(|arg| !has(arg.get_long())).collect();
+            show.args(others)
+        })
+    })
+}

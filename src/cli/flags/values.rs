@@ -1,6 +1,5 @@
 //! Values of flags that need reading, with messages that show a right one.
 
-use crate::cli::commands::ctl::FixedRate;
 use batchctl::api::{Endpoint, ProjectId};
 use batchctl::task::{FailureKind, Outcome, Rate};
 use clap::ValueEnum;
@@ -26,6 +25,10 @@ pub(crate) enum RateChoice {
     Auto,
     None,
 }
+
+/// A rate, or none at all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct FixedRate(pub(crate) Option<Rate>);
 
 pub(crate) fn rate(text: &str) -> Result<RateChoice, String> {
     match text {

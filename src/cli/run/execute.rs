@@ -2,8 +2,6 @@
 //! then its report.
 
 use crate::cli::Context;
-use crate::cli::commands::ctl;
-use crate::cli::commands::ctl::{ControlState, Served};
 use crate::cli::connect::client;
 use crate::cli::connect::client::ConnectionSettings;
 use crate::cli::connect::destination::Destination;
@@ -12,11 +10,12 @@ use crate::cli::output::documents::Document;
 use crate::cli::output::error::CommandError;
 use crate::cli::output::event_documents::{Beginning, Live};
 use crate::cli::output::present::{ReportRequest, present};
+use crate::cli::run::control_socket::{ControlState, Served};
 use crate::cli::run::display::{Displays, LiveStatus};
 use crate::cli::run::keys::KeyContext;
 use crate::cli::run::log_file::{LogFile, LogTrouble};
 use crate::cli::run::open_files::Sockets;
-use crate::cli::run::{display, keys, open_files, signals};
+use crate::cli::run::{control_socket, display, keys, open_files, signals};
 use batchctl::api::{CredentialSource, ViasClient};
 use batchctl::clock::Clock;
 use batchctl::engine::Control;
@@ -189,7 +188,7 @@ fn serve(
     runtime: &Runtime,
     context: &Context,
 ) -> Option<Served> {
-    let served = runtime.block_on(async { ctl::serve(socket, desk) });
+    let served = runtime.block_on(async { control_socket::serve(socket, desk) });
     served
         .inspect_err(|error| {
             context

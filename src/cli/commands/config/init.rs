@@ -1,6 +1,7 @@
 //! `config init`: writes a config file in which everything is a comment, to be chosen from.
 
-use crate::cli::commands::config::show::quoted;
+use crate::cli::flags::config_file::quoted;
+use crate::cli::flags::sources::settings_of;
 use crate::cli::output::error::CommandError;
 use clap::{Arg, ArgAction, Command};
 use std::fmt::Write as _;
@@ -57,22 +58,6 @@ fn write(path: &Path, text: &str) -> io::Result<()> {
     let mut file = options.write(true).create_new(true).mode(0o600).open(path)?;
     file.write_all(text.as_bytes())?;
     file.sync_all()
-}
-
-/// Returns the flags of a run and of the program, which are what is worth setting.
-pub(crate) fn settings_of(command: &Command) -> Vec<Arg> {
-    let runs = ["stop", "run"].into_iter().filter_map(|name| command.find_subcommand(name));
-    let all = runs.flat_map(Command::get_arguments).chain(command.get_arguments());
-    let mut settings: Vec<Arg> = Vec::new();
-    for arg in all {
-        let is_about = matches!(arg.get_action(), ArgAction::Help | ArgAction::Version);
-        let is_setting = arg.get_long().is_some_and(|long| !["profile", "id"].contains(&long));
-        let is_new = settings.iter().all(|other| other.get_id() != arg.get_id());
-        if is_setting && is_new && !is_about {
-            settings.push(arg.clone());
-        }
-    }
-    settings
 }
 
 /// Writes all keys with their help, below the headings that the help has.

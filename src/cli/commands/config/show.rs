@@ -4,11 +4,10 @@
 
 use crate::cli::Context;
 use crate::cli::commands::config::ConfigShowArgs;
-use crate::cli::commands::config::init::settings_of;
-use crate::cli::flags::config_file::{ConfigFile, Setting};
-use crate::cli::flags::sources::variable_of;
+use crate::cli::flags::config_file::{ConfigFile, Setting, quoted};
+use crate::cli::flags::sources::{settings_of, variable_of};
+use clap::ArgMatches;
 use clap::parser::ValueSource;
-use clap::{ArgMatches, Command};
 use serde_json::{Value, json};
 use std::fmt;
 use std::fmt::Write;
@@ -48,19 +47,6 @@ impl fmt::Display for Origin {
             Self::Unset => f.write_str("not set"),
         }
     }
-}
-
-/// Lets `config show` take the flags of a run, so that it can say what they would come to.
-pub(crate) fn with_all_flags(command: Command) -> Command {
-    let flags = settings_of(&command).into_iter().filter(|arg| !arg.is_global_set());
-    let flags: Vec<_> = flags.map(|arg| arg.hide(true)).collect();
-    command.mut_subcommand("config", |config| {
-        config.mut_subcommand("show", |show| {
-            let has = |long: Option<&str>| show.get_arguments().any(|own| own.get_long() == long);
-            let others: Vec<_> = flags.into_iter().filter(|arg| !has(arg.get_long())).collect();
-            show.args(others)
-        })
-    })
 }
 
 pub(crate) fn show(args: &ConfigShowArgs, context: &Context) -> String {
@@ -153,16 +139,6 @@ fn line(shown: &Shown) -> String {
             let values: Vec<String> = many.iter().map(|value| quoted(value)).collect();
             format!("{key} = [{}]", values.join(", "))
         }
-    }
-}
-
-/// Writes a value as TOML: numbers and switches as they are, everything else as a text.
-pub(crate) fn quoted(value: &str) -> String {
-    let is_number = value.len() < 16 && value.bytes().all(|byte| byte.is_ascii_digit());
-    let is_plain = matches!(value, "true" | "false") || (is_number && !value.is_empty());
-    match is_plain && (value == "0" || !value.starts_with('0')) {
-        true => value.into(),
-        false => toml::Value::String(value.into()).to_string(),
     }
 }
 

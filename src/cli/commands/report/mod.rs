@@ -4,7 +4,6 @@ pub(crate) mod diff;
 
 use crate::cli::Context;
 use crate::cli::commands::report::diff::DiffArgs;
-use crate::cli::commands::runs::find;
 use crate::cli::flags::output::DocumentArgs;
 use crate::cli::flags::which_run::WhichRunArgs;
 use crate::cli::output::documents;
@@ -47,7 +46,7 @@ pub(crate) fn show(args: &ReportArgs, context: &Context) -> Result<ExitStatus, C
     let documents = documents::of_the_past(documents::parse(&args.output, &[])?)?;
     let options = documents::options(&args.output);
     let runs = run::runs_in(&context.state);
-    let id = find(&args.which, context)?;
+    let id = args.which.find(&context.state)?;
     let wanted = ReportRequest {
         documents: &documents,
         options: &options,

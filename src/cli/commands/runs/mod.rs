@@ -135,27 +135,11 @@ pub(crate) fn carry_out(
         RunsCommand::List(args) => list(args, context),
         RunsCommand::Show(args) => show(args, context),
         RunsCommand::Path(which) => {
-            let path = run::runs_in(&context.state).file(&find(which, context)?);
+            let path = run::runs_in(&context.state).file(&which.find(&context.state)?);
             print(&format!("{}\n", path.display()))
         }
         RunsCommand::Prune(args) => prune::prune(args, context),
     }
-}
-
-/// Finds the run that is meant.
-pub(crate) fn find(which: &WhichRunArgs, context: &Context) -> Result<RunId, CommandError> {
-    let runs = run::runs_in(&context.state);
-    let Some(job) = &which.job else { return Ok(runs.find(&which.run)?) };
-    for id in runs.list()?.into_iter().rev() {
-        let is_meant = which.run == "latest" || id.as_str().starts_with(&which.run);
-        let of_job = |id| Ok::<_, StoreError>(RunReader::open(&runs, id)?.record()?.run.job);
-        // A damaged run is not the one that is meant; whoever asks for it by name is told.
-        if is_meant && of_job(&id).is_ok_and(|found| found.as_ref() == Some(job)) {
-            return Ok(id);
-        }
-    }
-    let wanted = format!("{} of job {}", which.run, printable(job, 64));
-    Err(StoreError::NoSuchRun { wanted }.into())
 }
 
 fn list(args: &RunsListArgs, context: &Context) -> Result<ExitStatus, CommandError> {
@@ -169,7 +153,7 @@ fn list(args: &RunsListArgs, context: &Context) -> Result<ExitStatus, CommandErr
 
 fn show(args: &ShowArgs, context: &Context) -> Result<ExitStatus, CommandError> {
     let runs = run::runs_in(&context.state);
-    let id = find(&args.which, context)?;
+    let id = args.which.find(&context.state)?;
     let options = ResultsOptions::default();
     let wanted = ReportRequest {
         documents: &[],
@@ -241,19 +225,6 @@ fn read(runs: &RunDirectory, id: &RunId) -> Result<Listed, StoreError> {
     let (record, outcomes) = (reader.record()?, reader.outcomes()?);
     let unsettled = record.selected.saturating_sub(outcomes.selected());
     Ok(Listed { id: id.clone(), state: state(&record, unsettled, is_held), record, outcomes })
-}
-
-/// Whether a run that no process works on can be gone on with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Resumability {
-    Finished,
-    Open,
-}
-
-/// Says whether a run has tasks without an outcome.
-pub(crate) fn state_of(id: &RunId, context: &Context) -> Result<Resumability, CommandError> {
-    let reader = RunReader::open(&run::runs_in(&context.state), id)?;
-    Ok(if reader.unsettled()? == 0 { Resumability::Finished } else { Resumability::Open })
 }
 
 /// Says how a run stands: from its last session, what is missing, and whether a process holds it.
