@@ -13,7 +13,8 @@ mod run;
 
 use crate::cli::app::{Cli, ColorChoice, Command, GlobalArgs};
 use crate::cli::flags::config_file::ConfigFile;
-use crate::cli::flags::{precedence, sources};
+use crate::cli::flags::precedence::GivenFlags;
+use crate::cli::flags::sources;
 use crate::cli::output::error::CommandError;
 use crate::cli::output::stream::{Audience, Colour, Stderr};
 use crate::cli::process::environment::Environment;
@@ -35,8 +36,7 @@ struct Context {
     state: PathBuf,
     /// The name of the profile in use.
     profile: String,
-    /// Where the values of flags came from.
-    matches: clap::ArgMatches,
+    given: GivenFlags,
     /// What the config file says for the profile in use.
     config: Option<ConfigFile>,
 }
@@ -73,13 +73,6 @@ fn command() -> clap::Command {
         .mut_subcommand("revert", own_defaults)
         .mut_subcommand("settle", own_defaults);
     sources::with_all_flags(command)
-}
-
-impl Context {
-    /// Tells whether a flag was given, on the command line or by its variable.
-    fn is_given(&self, flag: &str) -> bool {
-        precedence::rank(flag, &self.matches) >= 2
-    }
 }
 
 /// Why the command line leads to no command.
@@ -184,8 +177,9 @@ fn carry_out(understood: Understood, environment: Environment, mut stderr: Stder
         sources::warn_of_writers(file, &talk);
     }
     let profile = cli.global.profile.clone();
+    let given = GivenFlags::new(matches);
     let context =
-        Context { environment, stdout_colour, stderr: talk, state, profile, matches, config };
+        Context { environment, stdout_colour, stderr: talk, state, profile, given, config };
     let work = || {
         dispatch(cli.command, &context).unwrap_or_else(|error| {
             error.print(&stderr);

@@ -52,8 +52,8 @@ pub(crate) fn resume(args: &ResumeArgs, context: &Context) -> Result<ExitStatus,
         JobAccess::Ours(lock) => lock,
         JobAccess::Skipped => return Ok(ExitStatus::Ok),
     };
-    args.how.setting_flags().apply(&mut resumable.settings, |flag| context.is_given(flag));
-    settings::check(&resumable.settings, context)?;
+    args.how.setting_flags().apply(&mut resumable.settings, |flag| context.given.is_given(flag));
+    settings::check(&resumable.settings, &context.given)?;
     let place =
         destination::of_run(&args.how.place, &resumable.record, &resumable.settings, context)?;
     resumable.settings.sandbox = place.sandbox.is_some();

@@ -81,8 +81,8 @@ pub(crate) fn retry(args: &RetryArgs, context: &Context) -> Result<ExitStatus, C
         groups: args.group.clone(),
     })?;
     retry.reason = args.reason.clone();
-    args.how.setting_flags().apply(&mut retry.settings, |flag| context.is_given(flag));
-    settings::check(&retry.settings, context)?;
+    args.how.setting_flags().apply(&mut retry.settings, |flag| context.given.is_given(flag));
+    settings::check(&retry.settings, &context.given)?;
     let place = destination::of_run(&args.how.place, &retry.record, &retry.settings, context)?;
     retry.settings.sandbox = place.sandbox.is_some();
     let order = launch::order(&retry.record, &place, &retry.settings);

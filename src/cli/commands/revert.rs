@@ -53,8 +53,8 @@ pub(crate) fn revert(args: &RevertArgs, context: &Context) -> Result<ExitStatus,
     let clock = Clock::start();
     let mut revert = run::revert(&context.state, &id)?;
     revert.reason = args.reason.clone();
-    args.how.setting_flags().apply(&mut revert.settings, |flag| context.is_given(flag));
-    settings::check(&revert.settings, context)?;
+    args.how.setting_flags().apply(&mut revert.settings, |flag| context.given.is_given(flag));
+    settings::check(&revert.settings, &context.given)?;
     let place = destination::of_run(&args.how.place, &revert.record, &revert.settings, context)?;
     destination::outlives_run(&place)?;
     revert.settings.sandbox = place.sandbox.is_some();

@@ -170,7 +170,7 @@ fn act(
     let place = destination::resolve(&args.place, &args.credentials, lookup, context)?;
     let mut settings = args.setting_flags().of_new_run();
     settings.sandbox = place.sandbox.is_some();
-    settings::check(&settings, context)?;
+    settings::check(&settings, &context.given)?;
     let order = Order { word: word.into(), pattern: place.pattern(), settings };
     let request = request(&order, plan, &place, args, context);
     let guard = ListSizeGuard::of(&request, &order, args.before.max_delta);

@@ -163,16 +163,16 @@ fn open(
 /// Changes the settings that flags or variables give; the others stay as the run had them.
 pub(crate) fn adjust(settings: &mut RunSettings, args: &ReadingArgs, context: &Context) {
     let given = args.settings();
-    if context.is_given("rate") {
+    if context.given.is_given("rate") {
         settings.rate = args.rate();
     }
-    if context.is_given("timeout") {
+    if context.given.is_given("timeout") {
         settings.timeout = given.timeout;
     }
-    if context.is_given("connect_timeout") {
+    if context.given.is_given("connect_timeout") {
         settings.connect_timeout = args.connect_timeout;
     }
-    if context.is_given("max_attempts") {
+    if context.given.is_given("max_attempts") {
         settings.max_attempts = given.max_attempts;
     }
 }

@@ -5,8 +5,7 @@ use crate::cli::connect::credentials::Target;
 use crate::cli::connect::project;
 use crate::cli::connect::project::Asked;
 use crate::cli::flags::connection::{CredentialArgs, PlaceArgs};
-use crate::cli::flags::precedence;
-use crate::cli::flags::precedence::Stronger;
+use crate::cli::flags::precedence::{Rank, Stronger};
 use crate::cli::output::error::CommandError;
 use batchctl::api::{Credentials, Endpoint, ProjectId, ProxyAddress, Roots, Route};
 use batchctl::sandbox::{SandboxSettings, SandboxThread};
@@ -72,12 +71,12 @@ pub(crate) fn of_run(
     settings: &RunSettings,
     context: &Context,
 ) -> Result<Destination, CommandError> {
-    let elsewhere = context.is_given("endpoint") || context.is_given("region");
-    let project = match context.is_given("project_id") {
+    let elsewhere = context.given.is_given("endpoint") || context.given.is_given("region");
+    let project = match context.given.is_given("project_id") {
         true => args.project_id.clone(),
         false => record.run.project_id.parse().ok(),
     };
-    if context.is_given("sandbox") || (settings.sandbox && !elsewhere) {
+    if context.given.is_given("sandbox") || (settings.sandbox && !elsewhere) {
         return embedded(&PlaceArgs { project_id: project, ..args.clone() });
     }
     let endpoint = match elsewhere {
@@ -99,7 +98,7 @@ pub(crate) fn route(
         allow_insecure(args, endpoint, context)?;
     }
     let has_password = args.proxy.as_ref().is_some_and(ProxyAddress::has_password);
-    if has_password && precedence::rank("proxy", &context.matches) != precedence::VARIABLE {
+    if has_password && context.given.rank("proxy") != Rank::Variable {
         let error = "the password of the proxy can be read by others where it stands";
         let hint = "put the address with the password into BATCHCTL_PROXY";
         return Err(CommandError::usage(error).with_hint(hint));
@@ -167,11 +166,9 @@ pub(crate) fn endpoint(args: &PlaceArgs, context: &Context) -> Result<Endpoint, 
         (None, None) => Err(CommandError::usage("the endpoint is missing").with_hint(
             "name it with `--region NAME` or `--endpoint URL`, or try it with `--sandbox`",
         )),
-        (Some(endpoint), Some(region)) => {
-            match precedence::stronger("endpoint", "region", &context.matches)? {
-                Stronger::First => Ok(endpoint.clone()),
-                Stronger::Second => regional(region),
-            }
-        }
+        (Some(endpoint), Some(region)) => match context.given.stronger("endpoint", "region")? {
+            Stronger::First => Ok(endpoint.clone()),
+            Stronger::Second => regional(region),
+        },
     }
 }

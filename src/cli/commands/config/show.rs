@@ -59,9 +59,7 @@ pub(crate) fn show(args: &ConfigShowArgs, context: &Context) -> String {
 
 /// Collects all flags of a run, and what the file sets of other commands' besides.
 fn all(context: &Context) -> Vec<Shown> {
-    let matches = context.matches.subcommand_matches("config");
-    let matches = matches.and_then(|matches| matches.subcommand_matches("show"));
-    let matches = matches.expect("the command is `config show`");
+    let matches = context.given.subcommand().expect("the command is `config show`");
     let command = crate::cli::command();
     let file = context.config.as_ref();
     let settings = settings_of(&command);

@@ -18,8 +18,7 @@ pub(crate) mod stored;
 use crate::cli::Context;
 use crate::cli::connect::destination::Destination;
 use crate::cli::flags::connection::CredentialArgs;
-use crate::cli::flags::precedence;
-use crate::cli::flags::precedence::Stronger;
+use crate::cli::flags::precedence::{Rank, Stronger};
 use crate::cli::output::error::CommandError;
 use batchctl::api::{CredentialSource, Credentials, Endpoint, ProjectId, Route, TokenSource};
 use batchctl::clock::Clock;
@@ -110,10 +109,10 @@ fn missing() -> CommandError {
 
 /// Tells whether a flag has its value from there.
 fn is_said(flag: &str, said: Said, context: &Context) -> bool {
-    let rank = precedence::rank(flag, &context.matches);
+    let rank = context.given.rank(flag);
     match said {
-        Said::Here => rank >= 2,
-        Said::InProfile => rank == 1,
+        Said::Here => rank >= Rank::Variable,
+        Said::InProfile => rank == Rank::File,
     }
 }
 
@@ -129,8 +128,7 @@ fn token_of_flags(
         (Some(_), None) => true,
         (None, Some(_)) => false,
         (Some(_), Some(_)) => {
-            precedence::stronger("token-file", "token-command", &context.matches)?
-                == Stronger::First
+            context.given.stronger("token-file", "token-command")? == Stronger::First
         }
     };
     Ok(match (file.filter(|_| use_file), command) {
