@@ -7,9 +7,7 @@
 use std::fmt;
 use std::fmt::Write as _;
 use std::str::FromStr;
-use std::time::Duration;
-use std::time::SystemTime;
-use std::time::UNIX_EPOCH;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// A monotonic instant; in a paused runtime it stands still.
 pub type Instant = tokio::time::Instant;

@@ -3,12 +3,13 @@
 //! Nothing outside this module (and the sandbox, which shares no type with it) knows VIAS.
 
 mod authority;
+mod body;
 mod call;
 mod client;
 mod credentials;
 mod endpoint;
 mod error_chain;
-mod http;
+mod json_text;
 mod list;
 mod redactor;
 mod route;

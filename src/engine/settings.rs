@@ -1,12 +1,9 @@
 //! The settings of an engine.
 
 use crate::clock::Timestamp;
-use crate::policy::PaceStart;
-use crate::policy::RetryPolicy;
-use crate::policy::SharedSlots;
+use crate::policy::{PaceStart, RetryPolicy, SharedSlots};
 use crate::task::Rate;
-use std::num::NonZeroU64;
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU64, NonZeroUsize};
 use std::time::Duration;
 
 /// How a run is carried out. A duration beyond the range of instants means no limit.

@@ -66,6 +66,8 @@ impl AttemptHistory {
             }
             // The credentials were refused, not this task.
             Verdict::Unauthorised => Self { refusals: self.refusals + 1, ..self },
+            // The call did not get past the proxy.
+            Verdict::ProxyRefused => self,
             Verdict::Done(_) | Verdict::NeverLeft | Verdict::Refused | Verdict::Transient => {
                 Self { charged: self.charged + 1, ..self }
             }
@@ -103,6 +105,8 @@ pub enum Decision {
     },
     /// The whole run waits for new credentials, then this task is sent again; or the run ends.
     Reauthorise,
+    /// The run ends and the task stays unsettled, because no call can reach the service.
+    StopRun,
 }
 
 impl RetryPolicy {
@@ -115,6 +119,7 @@ impl RetryPolicy {
             Verdict::Done(outcome) => Decision::Settle(outcome),
             Verdict::Refused => Decision::Settle(unsuccessful(history)),
             Verdict::Unauthorised => Decision::Reauthorise,
+            Verdict::ProxyRefused => Decision::StopRun,
             Verdict::Throttled { hold } => match hold.filter(|hold| !hold.is_zero()) {
                 Some(asked) => Decision::HoldRun { wait: held(asked, jitter) },
                 // "Equal jitter" (AWS): at least half, because almost nothing would not help.

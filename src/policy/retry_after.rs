@@ -1,7 +1,6 @@
 //! Reads the wait that the service asks for.
 
-use std::time::Duration;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 /// The longest gap between two calls that a hint about the pace leaves; a quota that is used up for
 /// longer is asked about that often.

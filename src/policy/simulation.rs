@@ -4,16 +4,11 @@
 //! function of the time and the task.
 
 use crate::policy::*;
-use crate::task::FailureKind;
-use crate::task::Outcome;
-use crate::task::Rate;
-use crate::task::TaskId;
+use crate::task::{FailureKind, Outcome, Rate, TaskId};
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
-use std::collections::VecDeque;
+use std::collections::{BinaryHeap, VecDeque};
 use std::num::NonZeroU32;
-use std::time::Duration;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Returns the answer to a call of a task at some time, and its latency.
 pub(crate) type Service<'a> = &'a mut dyn FnMut(Duration, usize) -> (Answer, Duration);
@@ -256,7 +251,9 @@ impl Simulation {
                 self.pacer.hold(self.now + wait);
                 self.throttled.push_front(task);
             }
-            Decision::Reauthorise => panic!("no simulated service refuses credentials"),
+            Decision::StopRun | Decision::Reauthorise => {
+                panic!("no simulated service refuses credentials")
+            }
         }
     }
 

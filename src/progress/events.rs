@@ -7,14 +7,8 @@
 
 use super::log::result_of;
 use crate::clock::Timestamp;
-use crate::event::AttemptResult;
-use crate::event::Event;
-use crate::event::EventKind;
-use crate::event::StopReason;
-use crate::event::Watch;
-use crate::task::Outcome;
-use crate::task::Rate;
-use crate::task::Task;
+use crate::event::{AttemptResult, Event, EventKind, StopReason, Watch};
+use crate::task::{Outcome, Rate, Task};
 use crate::text::ascii_json;
 use serde::Serialize;
 use std::fmt;

@@ -3,26 +3,12 @@
 //! Pure: the same tally at the same time gives the same text. A bar never exceeds its width, and
 //! omits nothing: figures that do not fit beside the bar go below it.
 
-use super::layout::Colour;
-use super::layout::DisplayLine;
-use super::layout::Piece;
-use super::layout::Style;
-use super::layout::flow;
-use super::layout::sentence;
-use super::tally::Hold;
-use super::tally::Tally;
-use super::tally::Trouble;
+use super::layout::{DisplayLine, Piece, flow, sentence};
+use super::tally::{Hold, Tally, Trouble};
 use crate::clock::Timestamp;
-use crate::event::Change;
-use crate::event::HoldReason;
-use crate::event::Operator;
-use crate::event::StopReason;
-use crate::event::SurveyCounts;
+use crate::event::{Change, HoldReason, Operator, StopReason, SurveyCounts};
 use crate::task::Outcome;
-use crate::text::grouped;
-use crate::text::plural;
-use crate::text::printable;
-use crate::text::span;
+use crate::text::{Colour, Style, grouped, plural, printable, span};
 use std::time::Duration;
 
 /// The fewest columns in which anything is shown.
@@ -316,6 +302,7 @@ fn why_stopped(reason: &StopReason) -> &'static str {
         StopReason::TooManyFailures => "too many tasks failed",
         StopReason::OutOfTime => "out of time",
         StopReason::NotAuthorised => "the credentials were refused",
+        StopReason::ProxyRefused => "the proxy refused to pass calls on",
         StopReason::Outage => "the service was away for too long",
         StopReason::Throttled => "the service throttled for too long",
         StopReason::CanaryFailed => "a task of the canary did not succeed",

@@ -3,23 +3,13 @@
 //! A pure value: its answers depend only on the events it took and on the given time. It counts
 //! each settled task exactly once, and formats nothing.
 
-use super::estimate::Sendings;
-use super::estimate::SettlingRate;
+use super::estimate::{Sendings, SettlingRate};
 use crate::clock::Timestamp;
-use crate::event::ArrivalCounts;
-use crate::event::AttemptResult;
-use crate::event::Change;
-use crate::event::Event;
-use crate::event::EventKind;
-use crate::event::HoldReason;
-use crate::event::RunStarted;
-use crate::event::RunStats;
-use crate::event::StopReason;
-use crate::event::SurveyCounts;
-use crate::task::Ordinal;
-use crate::task::Outcome;
-use crate::task::OutcomeCounts;
-use crate::task::Rate;
+use crate::event::{
+    ArrivalCounts, AttemptResult, Change, Event, EventKind, HoldReason, RunStarted, RunStats,
+    StopReason, SurveyCounts,
+};
+use crate::task::{Ordinal, Outcome, OutcomeCounts, Rate};
 use std::collections::HashSet;
 use std::time::Duration;
 

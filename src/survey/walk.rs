@@ -3,36 +3,19 @@
 //! The second loop of the library, beside the dispatcher's. It is sequential, so it needs neither
 //! slots nor a breaker. Dropping a walk ends it; the pages passed on so far stay valid.
 
-use super::pages::Gap;
-use super::pages::Next;
-use super::pages::Pages;
-use crate::api::ListFilter;
-use crate::api::Listed;
-use crate::api::Page;
-use crate::api::TaskApi;
-use crate::clock::Clock;
-use crate::clock::Timestamp;
-use crate::policy::Admission;
-use crate::policy::Answer;
-use crate::policy::AttemptHistory;
-use crate::policy::Decision;
-use crate::policy::NoResponse;
-use crate::policy::OnDoubt;
-use crate::policy::Pacer;
-use crate::policy::RetryPolicy;
-use crate::policy::SharedSlots;
-use crate::policy::SlotGate;
-use crate::policy::classify_read;
-use crate::task::Failure;
-use crate::task::FailureKind;
-use crate::task::Rate;
+use super::pages::{Gap, Next, Pages};
+use crate::api::{ListFilter, Listed, Page, TaskApi};
+use crate::clock::{Clock, Timestamp};
+use crate::policy::{
+    Admission, Answer, AttemptHistory, Decision, NoResponse, OnDoubt, Pacer, RetryPolicy,
+    SharedSlots, SlotGate, classify_read,
+};
+use crate::task::{Failure, FailureKind, Rate};
 use std::num::NonZeroU32;
 use std::pin::pin;
 use std::task::Poll;
 use std::time::Duration;
-use tokio::time::sleep;
-use tokio::time::sleep_until;
-use tokio::time::timeout;
+use tokio::time::{sleep, sleep_until, timeout};
 
 /// Makes requests durable, and takes the pages of a walk.
 pub trait PageSink {
@@ -166,16 +149,18 @@ impl<'a, A: TaskApi> Walker<'a, A> {
                 Listed::Page(page) => return Ok(Ok(page)),
                 Listed::Answer(answer) => answer,
             };
+            let asked_wait = answer.retry_after().unwrap_or_default();
             let finding = classify_read(&answer);
             let failure = finding.failure.unwrap_or_else(|| Failure::seen(FailureKind::Body, ""));
             history = history.after(finding.verdict);
             match policy.decide(finding.verdict, history, self.jitter.f64()) {
-                Decision::SendAgain { after } | Decision::Wait { after } => sleep(after).await,
+                Decision::SendAgain { after } => sleep(after.max(asked_wait)).await,
+                Decision::Wait { after } => sleep(after).await,
                 // The pacer holds, and `await_turn` waits for it: one place waits for everything.
                 Decision::HoldRun { wait } => {
                     self.pacer.hold((self.clock.instant() + wait).into());
                 }
-                Decision::Settle(_) => return Ok(Err(Gap::Unread(failure))),
+                Decision::Settle(_) | Decision::StopRun => return Ok(Err(Gap::Unread(failure))),
                 // Renewed credentials that are refused at once would be refused again.
                 Decision::Reauthorise if history.refusals > 1 => {
                     return Ok(Err(Gap::Unauthorised(failure)));

@@ -79,13 +79,18 @@ impl Drop for Group {
 async fn finish(mut child: Child) -> io::Result<(ExitStatus, Vec<u8>, Vec<u8>)> {
     let stdout = child.stdout.take().expect("standard output was asked for");
     let stderr = child.stderr.take().expect("standard error was asked for");
-    let (output, said) =
-        tokio::try_join!(up_to(COMMAND_OUTPUT, stdout), up_to(COMMAND_SAYS, stderr))?;
+    let (output, said) = tokio::try_join!(
+        read_beginning(COMMAND_OUTPUT, stdout),
+        read_beginning(COMMAND_SAYS, stderr)
+    )?;
     Ok((child.wait().await?, output, said))
 }
 
-async fn up_to(most: u64, from: impl AsyncRead + Unpin) -> io::Result<Vec<u8>> {
-    let mut text = Vec::new();
-    from.take(most).read_to_end(&mut text).await?;
+/// Reads to the end and keeps the beginning. A pipe that is closed earlier would kill a command
+/// that is still writing its log.
+async fn read_beginning(most: u64, from: impl AsyncRead + Unpin) -> io::Result<Vec<u8>> {
+    let (mut text, mut from) = (Vec::new(), from.take(most));
+    from.read_to_end(&mut text).await?;
+    tokio::io::copy(&mut from.into_inner(), &mut tokio::io::sink()).await?;
     Ok(text)
 }

@@ -5,7 +5,7 @@ use super::access_key::AccessKey;
 use super::command::output_of;
 use super::error::CredentialError;
 use super::login::Login;
-use super::token::LONGEST_TOKEN;
+use super::token::MAX_TOKEN;
 use super::token::Token;
 use crate::api::endpoint::ProjectId;
 use crate::api::redactor::Redactor;
@@ -173,9 +173,9 @@ impl TokenSource {
     }
 }
 
-/// Reads a file, as far as a token can reach.
+/// Reads a file as far as a token and what may stand around it can reach, in UTF-16 as well.
 fn read(path: &Path) -> io::Result<Vec<u8>> {
-    let most = u64::try_from(LONGEST_TOKEN).expect("a small number") + 3;
+    let most = u64::try_from(3 * MAX_TOKEN).expect("a small number");
     let mut text = Vec::new();
     File::open(path)?.take(most).read_to_end(&mut text)?;
     Ok(text)

@@ -2,22 +2,12 @@
 //!
 //! Admitted, durable and released are explained in `docs/GLOSSARY.md`.
 
-use super::Dispatcher;
-use super::MAX_WAITING;
-use super::MIN_CLAIM;
+use super::{Dispatcher, MAX_WAITING, MIN_CLAIM};
 use crate::clock::Instant;
-use crate::engine::attempt::Attempt;
-use crate::engine::attempt::Completion;
-use crate::engine::ledger::Claim;
-use crate::engine::ledger::Ledger;
-use crate::event::AttemptSeq;
-use crate::event::EventKind;
-use crate::policy::Admission;
-use crate::policy::Canary;
-use crate::policy::OnDoubt;
-use crate::policy::Passage;
-use crate::policy::RetryPermit;
-use crate::policy::WitnessTrust;
+use crate::engine::attempt::{Attempt, Completion};
+use crate::engine::ledger::{Claim, Ledger};
+use crate::event::{AttemptSeq, EventKind};
+use crate::policy::{Admission, Canary, OnDoubt, Passage, RetryPermit, WitnessTrust};
 use crate::task::Outcome;
 use std::sync::Arc;
 use std::task::Poll;
@@ -111,7 +101,7 @@ where
         self.retry_queue.bring_forward(|claim| claim.history.trust != WitnessTrust::Bad);
         let due = self.retry_queue.has_due().then_some(NextSource::Due);
         let held = self.retry_queue.has_held().then_some(NextSource::Held);
-        // A fresh task has never failed, so its answer is the clearest evidence.
+        // A fresh task has not failed in this process, so its answer is the clearest evidence.
         fresh.or(due).or(held)
     }
 

@@ -3,28 +3,15 @@
 use super::Dispatcher;
 use super::outage::EndedAttempt;
 use super::pace::Heard;
-use crate::clock::Instant;
-use crate::clock::Timestamp;
-use crate::engine::attempt::Attempt;
-use crate::engine::attempt::Completion;
-use crate::engine::ledger::Claim;
-use crate::engine::ledger::Ledger;
-use crate::event::AttemptResult;
-use crate::event::AttemptSeq;
-use crate::event::EventKind;
-use crate::event::HoldReason;
-use crate::event::StopReason;
-use crate::policy::Answer;
-use crate::policy::Attribution;
-use crate::policy::CanaryState;
-use crate::policy::Decision;
-use crate::policy::Finding;
-use crate::policy::Health;
-use crate::policy::Verdict;
-use crate::policy::classify;
+use crate::clock::{Instant, Timestamp};
+use crate::engine::attempt::{Attempt, Completion};
+use crate::engine::ledger::{Claim, Ledger};
+use crate::event::{AttemptResult, AttemptSeq, EventKind, HoldReason, StopReason};
+use crate::policy::{
+    Answer, Attribution, CanaryState, Decision, Finding, Health, Verdict, classify,
+};
 use crate::task::Outcome;
-use futures::FutureExt;
-use futures::StreamExt;
+use futures::{FutureExt, StreamExt};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -51,7 +38,7 @@ where
         let verdict = finding.verdict;
         let heard = Heard::of(&answer);
         let health = Health::from_answer(&answer, verdict);
-        let status = answer.status();
+        let (status, asked_wait) = (answer.status(), answer.retry_after());
         let sent_at = self.clock.label(sent);
         claim.first_sent = claim.first_sent.or(Some(sent_at));
         let mut result = attempt_result(answer, finding, sent_at);
@@ -69,11 +56,12 @@ where
         let uncharged = claim.history.after_uncharged(verdict);
         match self.settings.retry.decide(verdict, uncharged, 1.0) {
             Decision::SendAgain { .. } if health == Health::Away => {
-                self.suspects.insert(seq.0, EndedAttempt { claim, seq, verdict });
+                self.suspects.insert(seq.0, EndedAttempt { claim, seq, verdict, asked_wait });
             }
+            Decision::StopRun => self.stop(StopReason::ProxyRefused),
             Decision::Reauthorise => self.reauthorise(Claim { history: uncharged, ..claim }, used),
             _ => self.settle_or_retry(
-                EndedAttempt { claim, seq, verdict },
+                EndedAttempt { claim, seq, verdict, asked_wait },
                 Attribution::Presumed,
                 ended,
             ),
@@ -90,11 +78,11 @@ where
     /// Settles a task or sends it again, now that its attempt's failure, if any, is attributed.
     pub(super) fn settle_or_retry(
         &mut self,
-        attempted: EndedAttempt,
+        ended: EndedAttempt,
         attribution: Attribution,
         now: Instant,
     ) {
-        let EndedAttempt { mut claim, seq, verdict } = attempted;
+        let EndedAttempt { mut claim, seq, verdict, asked_wait } = ended;
         let trust = claim.history.trust.after(attribution, self.breaker.outage());
         claim.history = match attribution {
             Attribution::Task | Attribution::Presumed => claim.history.after(verdict),
@@ -108,10 +96,14 @@ where
                 self.settle(claim, seq, outcome, now);
                 self.update_canary(outcome);
             }
-            Decision::SendAgain { after } => self.send_again(claim, after),
+            Decision::SendAgain { after } => {
+                self.send_again(claim, after.max(asked_wait.unwrap_or_default()));
+            }
             Decision::Wait { after } => self.send_again_first(claim, after),
             Decision::HoldRun { wait } => self.hold_for(claim, wait),
-            Decision::Reauthorise => unreachable!("a service that refuses credentials is not away"),
+            Decision::Reauthorise | Decision::StopRun => {
+                unreachable!("a service that refuses credentials or a proxy is not away")
+            }
         }
     }
 
@@ -214,7 +206,7 @@ fn attempt_result(answer: Answer, finding: Finding, sent: Timestamp) -> AttemptR
         http_status,
         request_id,
         counts: finding.counts,
-        failure: finding.failure,
+        failure: finding.failure.map(Box::new),
         in_doubt: matches!(finding.verdict, Verdict::InDoubt | Verdict::Panicked),
     }
 }

@@ -8,8 +8,7 @@
 
 use super::Dispatcher;
 use crate::clock::Instant;
-use crate::engine::attempt::Attempt;
-use crate::engine::attempt::Completion;
+use crate::engine::attempt::{Attempt, Completion};
 use crate::engine::ledger::Ledger;
 use crate::event::AttemptSeq;
 use std::time::Duration;

@@ -15,29 +15,16 @@ mod pace;
 mod stopping;
 
 use crate::api::Authority;
-use crate::clock::Clock;
-use crate::clock::Instant;
-use crate::engine::attempt::Attempt;
-use crate::engine::attempt::Completion;
+use crate::clock::{Clock, Instant};
+use crate::engine::attempt::{Attempt, Completion};
 use crate::engine::control::Control;
-use crate::engine::ledger::Claim;
-use crate::engine::ledger::Ledger;
-use crate::engine::ledger::LedgerError;
+use crate::engine::ledger::{Claim, Ledger, LedgerError};
 use crate::engine::retry_queue::RetryQueue;
 use crate::engine::settings::EngineSettings;
-use crate::event::Event;
-use crate::event::EventKind;
-use crate::event::RunStarted;
-use crate::event::RunStats;
-use crate::event::StopReason;
-use crate::policy::Breaker;
-use crate::policy::Canary;
-use crate::policy::CredentialsTrust;
-use crate::policy::Opening;
-use crate::policy::Pacer;
-use crate::policy::RetryBudget;
-use crate::policy::SlotGate;
-use crate::policy::SuspectQueue;
+use crate::event::{Event, EventKind, RunStarted, RunStats, StopReason};
+use crate::policy::{
+    Breaker, Canary, CredentialsTrust, Opening, Pacer, RetryBudget, SlotGate, SuspectQueue,
+};
 use credentials::Renewal;
 use futures::StreamExt;
 use futures::future::BoxFuture;
@@ -50,6 +37,7 @@ use std::collections::VecDeque;
 use std::pin::Pin;
 use std::time::Duration;
 use tokio::sync::mpsc;
+use tokio::task::unconstrained;
 use tokio::time::Sleep;
 
 /// The number of tasks waiting for a retry at which no fresh ones are begun. This keeps memory flat
@@ -222,7 +210,9 @@ where
         let wake = self.next_wake();
         tokio::select! {
             biased;
-            Some(completion) = self.on_wire.next() => self.complete_all(completion),
+            // Without the runtime's budget: calls that always have something to read would use it up,
+            // and timers and signals would starve. A connection yields by itself.
+            Some(completion) = unconstrained(self.on_wire.next()) => self.complete_all(completion),
             committed = finished(&mut self.committing) => {
                 committed?;
                 self.lookahead.committed(self.clock.instant());

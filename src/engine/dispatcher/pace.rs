@@ -99,7 +99,7 @@ impl EffectivePace {
             Verdict::Done(_) | Verdict::Refused | Verdict::Transient | Verdict::Unauthorised => {
                 self.controller.served(sent.into(), now.into());
             }
-            Verdict::NeverLeft | Verdict::InDoubt | Verdict::Panicked => {}
+            Verdict::NeverLeft | Verdict::ProxyRefused | Verdict::InDoubt | Verdict::Panicked => {}
         }
     }
 

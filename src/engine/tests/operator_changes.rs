@@ -1,23 +1,11 @@
 //! Changes that operators make to a run under way.
 
-use super::scene::SOME_DAY;
-use super::scene::Scene;
-use super::scene::millis;
-use super::scene::secs;
+use super::scene::{SOME_DAY, Scene, millis, secs};
 use super::seen::Seen;
-use super::service::after_millis;
-use super::service::at_once;
-use super::service::done;
-use super::service::never_left;
-use super::service::throttled;
-use super::service::transient;
+use super::service::{after_millis, at_once, done, never_left, throttled, transient};
 use crate::clock::Clock;
-use crate::engine::ChangeAnswer;
-use crate::engine::Control;
-use crate::event::Change;
-use crate::event::EventKind;
-use crate::event::Operator;
-use crate::event::StopReason;
+use crate::engine::{ChangeAnswer, Control};
+use crate::event::{Change, EventKind, Operator, StopReason};
 use crate::task::Outcome;
 use std::num::NonZeroUsize;
 use std::time::Duration;

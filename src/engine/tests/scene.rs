@@ -1,35 +1,18 @@
 //! Sets up a run in a few words, and carries it out under a paused clock.
 
 use super::seen::Seen;
-use super::service::LedgerScript;
-use super::service::MemoryLedger;
-use super::service::Reply;
-use super::service::Script;
-use super::service::Service;
-use super::service::Witness;
-use super::service::after_millis;
-use super::service::done;
-use crate::api::Authority;
-use crate::api::Unchanging;
-use crate::clock::Clock;
-use crate::clock::Timestamp;
-use crate::engine::Claim;
-use crate::engine::Control;
-use crate::engine::EngineSettings;
-use crate::engine::StartingPoint;
-use crate::engine::run;
+use super::service::{
+    LedgerScript, MemoryLedger, Reply, Script, Service, Witness, after_millis, done,
+};
+use crate::api::{Authority, Unchanging};
+use crate::clock::{Clock, Timestamp};
+use crate::engine::{Claim, Control, EngineSettings, StartingPoint, run};
 use crate::event::StopReason;
-use crate::policy::OnDoubt;
-use crate::policy::PaceStart;
-use crate::policy::RetryPolicy;
-use crate::task::Command;
-use crate::task::Ordinal;
-use crate::task::Task;
-use std::num::NonZeroU32;
-use std::num::NonZeroUsize;
+use crate::policy::{OnDoubt, PaceStart, RetryPolicy};
+use crate::task::{Command, Ordinal, Task};
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::pin::pin;
-use std::sync::Arc;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::mpsc;
 

@@ -1,0 +1,37 @@
+//! Files that hold a secret: where they are looked for, and who else can read them.
+
+use crate::cli::Context;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+/// The bits of a mode that let others than the owner read.
+const READABLE_BY_OTHERS: u32 = 0o044;
+
+/// Returns where a named file is: a bare name that systemd has a credential of is that one.
+pub(crate) fn located(path: &Path, context: &Context) -> PathBuf {
+    let bare = path.file_name().filter(|name| path.as_os_str() == *name);
+    let name = bare.and_then(|name| name.to_str());
+    name.and_then(|name| of_systemd(name, context)).unwrap_or_else(|| path.to_owned())
+}
+
+/// Returns the file of a credential that systemd hands this unit, if there is one.
+pub(crate) fn of_systemd(name: &str, context: &Context) -> Option<PathBuf> {
+    let directory = context.environment.variable("CREDENTIALS_DIRECTORY")?;
+    Some(Path::new(directory).join(name)).filter(|path| path.is_file())
+}
+
+/// Warns of a file that others can read, and says what to type. What systemd made is its affair.
+pub(crate) fn warn_if_shared(path: &Path, context: &Context) {
+    let directory = context.environment.variable("CREDENTIALS_DIRECTORY");
+    if directory.is_some_and(|directory| path.starts_with(directory)) {
+        return;
+    }
+    let Ok(metadata) = fs::metadata(path) else { return };
+    if !metadata.is_file() || metadata.permissions().mode() & READABLE_BY_OTHERS == 0 {
+        return;
+    }
+    let path = path.display();
+    context.stderr.say("warning", &format!("`{path}` holds a secret and others can read it"));
+    context.stderr.say("hint", &format!("chmod 600 '{path}'"));
+}

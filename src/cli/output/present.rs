@@ -1,0 +1,197 @@
+//! Presents a run when it ends and when it is asked for: the same, from the same store.
+
+use crate::cli::Context;
+use crate::cli::output::documents::{Document, Material};
+use crate::cli::output::error::CommandError;
+use crate::cli::output::event_documents::Live;
+use crate::cli::output::stream;
+use crate::cli::output::stream::{Audience, Colour, Stderr};
+use batchctl::report::{ExitStatus, Report, ResultsOptions, StillRunning, summary, write_json};
+use batchctl::store::{RunDirectory, RunId, RunReader};
+use batchctl::text::Style;
+use std::collections::VecDeque;
+use std::panic::resume_unwind;
+use std::path::PathBuf;
+use std::thread;
+
+/// What became of each table that was written beside the report, in their order.
+type Tables = VecDeque<Result<(), CommandError>>;
+
+/// What is to be told of a run.
+pub(crate) struct ReportRequest<'a> {
+    pub(crate) documents: &'a [Document],
+    pub(crate) options: &'a ResultsOptions,
+    pub(crate) json: bool,
+    pub(crate) summary: bool,
+    /// The documents that were written while this process carried the run out.
+    pub(crate) live: Option<&'a Live>,
+}
+
+/// Writes the documents, prints the result, and returns the run's exit status.
+pub(crate) fn present(
+    runs: &RunDirectory,
+    id: &RunId,
+    wanted: &ReportRequest<'_>,
+    context: &Context,
+) -> Result<ExitStatus, CommandError> {
+    let running = if runs.is_locked(id)? { StillRunning::Yes } else { StillRunning::No };
+    let reader = RunReader::open(runs, id)?;
+    let (report, tables) = thread::scope(|scope| {
+        // What is told of a run that goes on is of one moment, and so of one reader.
+        let ended = running == StillRunning::No;
+        let tables = ended.then(|| scope.spawn(|| write_tables(runs, id, wanted)));
+        let report = Report::read(&reader, running);
+        (report, tables.map(|tables| tables.join().unwrap_or_else(|panic| resume_unwind(panic))))
+    });
+    let report = report?;
+    let material = Material { runs, reader: &reader, report: &report, options: wanted.options };
+    let (written, unwritten) = write_all(wanted.documents, tables.transpose()?, &material);
+    if let Some(live) = wanted.live {
+        live.close(&report);
+    }
+    let output_is_taken = wanted.documents.iter().any(Document::is_on_output);
+    if wanted.json {
+        print_json(&report)?;
+    } else if wanted.summary && context.stderr.audience == Audience::Cron {
+        print_for_cron(&report, &written, context);
+    } else if wanted.summary {
+        print_summary(&report, &written, output_is_taken, context)?;
+    }
+    print_unwritten(unwritten, context)?;
+    Ok(report.exit.map_or(ExitStatus::Ok, |exit| exit))
+}
+
+/// Tells on standard error what did not go well; nothing at all if everything did.
+fn print_for_cron(report: &Report, written: &[PathBuf], context: &Context) {
+    if report.exit.is_none_or(|exit| exit == ExitStatus::Ok) {
+        return;
+    }
+    let stderr = context.stderr.of_failures();
+    let text = summary(report, written, style(context.stderr.colour));
+    stderr.line(&digest(&text, &report.run.id));
+}
+
+/// Writes the tables of an ended run, beside the report: that takes as long, and they need none of
+/// it.
+fn write_tables(
+    runs: &RunDirectory,
+    id: &RunId,
+    wanted: &ReportRequest<'_>,
+) -> Result<Tables, CommandError> {
+    let tables = wanted.documents.iter().filter(|document| document.is_csv());
+    let mut tables = tables.peekable();
+    if tables.peek().is_none() {
+        return Ok(Tables::default());
+    }
+    let reader = RunReader::open(runs, id)?;
+    Ok(tables.map(|table| table.write_table(&reader, wanted.options)).collect())
+}
+
+/// Writes every other document, whatever becomes of the others; returns the files that are there
+/// now.
+fn write_all(
+    documents: &[Document],
+    tables: Option<Tables>,
+    material: &Material<'_>,
+) -> (Vec<PathBuf>, Vec<CommandError>) {
+    let (mut written, mut unwritten) = (Vec::new(), Vec::new());
+    let mut tables = tables.unwrap_or_default();
+    for document in documents {
+        let table = document.is_csv().then(|| tables.pop_front()).flatten();
+        match table.unwrap_or_else(|| document.write(material)) {
+            Ok(()) => written.extend(document.path().map(PathBuf::from)),
+            Err(failure) => unwritten.push(failure),
+        }
+    }
+    (written, unwritten)
+}
+
+/// Tells of the documents that could not be written; the last of them is left to the caller.
+fn print_unwritten(
+    mut unwritten: Vec<CommandError>,
+    context: &Context,
+) -> Result<(), CommandError> {
+    let Some(last) = unwritten.pop() else { return Ok(()) };
+    let stderr = Stderr { audience: Audience::Person, ..context.stderr };
+    for error in &unwritten {
+        error.print(&stderr);
+    }
+    Err(last)
+}
+
+fn print_json(report: &Report) -> Result<(), CommandError> {
+    let mut text = Vec::new();
+    write_json(report, &mut text).map_err(CommandError::io)?;
+    stream::print(&String::from_utf8_lossy(&text)).map_err(CommandError::io)
+}
+
+/// Prints the summary; to standard error where standard output carries a document.
+fn print_summary(
+    report: &Report,
+    written: &[PathBuf],
+    output_is_taken: bool,
+    context: &Context,
+) -> Result<(), CommandError> {
+    if output_is_taken {
+        context.stderr.line(summary(report, written, style(context.stderr.colour)).trim_end());
+        return Ok(());
+    }
+    let text = summary(report, written, style(context.stdout_colour));
+    stream::print(&text).map_err(CommandError::io)
+}
+
+fn style(colour: Colour) -> Style {
+    match colour {
+        Colour::Yes => Style::Coloured,
+        Colour::No => Style::Plain,
+    }
+}
+
+/// The most lines of a digest.
+const LINES: usize = 60;
+/// How many of them are the end of the report, which says what to type next.
+const LAST: usize = 19;
+
+/// Returns the report in at most 60 lines.
+pub(crate) fn digest(report: &str, run: &RunId) -> String {
+    let lines: Vec<&str> = report.trim_end().lines().collect();
+    if lines.len() <= LINES {
+        return lines.join("\n");
+    }
+    let (first, rest) = lines.split_at(LINES - LAST - 1);
+    let (left_out, last) = rest.split_at(rest.len() - LAST);
+    let between = format!("… {} more lines: batchctl report {run}", left_out.len());
+    let whole: Vec<&str> =
+        first.iter().copied().chain([&*between]).chain(last.iter().copied()).collect();
+    whole.join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(lines: usize, expected: usize) -> String {
+        let report: String = (1..=lines).map(|line| format!("line {line}\n")).collect();
+        let digest = digest(&report, &"20240705-120000-aaaa".parse().unwrap());
+        assert_eq!(digest.lines().count(), expected, "{lines}");
+        digest
+    }
+
+    #[test]
+    fn a_short_report_is_its_own_digest() {
+        check(0, 0);
+        check(1, 1);
+        check(60, 60);
+    }
+
+    #[test]
+    fn a_long_one_keeps_its_beginning_and_its_end() {
+        let digest = check(61, 60);
+        assert!(
+            digest
+                .contains("line 40\n… 2 more lines: batchctl report 20240705-120000-aaaa\nline 43")
+        );
+        assert!(digest.ends_with("line 61"));
+        check(1_000, 60);
+    }
+}

@@ -1,0 +1,124 @@
+//! What people at a terminal are asked: whether to begin, and for secrets. Nobody else is.
+
+use crate::cli::Context;
+use crate::cli::output::stream::Audience;
+use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
+use std::io::{BufRead, Write};
+use std::{io, thread};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::oneshot;
+
+/// What was answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Answer {
+    Yes,
+    No,
+}
+
+/// Asks on standard error, if there is a person to answer; otherwise the answer is yes.
+///
+/// Ctrl-C is an answer, too: whoever asks has something to clear away then.
+pub(crate) fn ask(question: &str, context: &Context) -> io::Result<Answer> {
+    if context.stderr.audience == Audience::Cron {
+        return Ok(Answer::Yes);
+    }
+    if !context.environment.stdin_is_terminal || !context.environment.stderr_is_terminal {
+        return Ok(Answer::Yes);
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        // Listened for before the question is there to be interrupted.
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        let answered = answer_to(question);
+        tokio::select! {
+            answer = answered => Ok(answer.unwrap_or(Answer::No)),
+            _ = interrupt.recv() => {
+                // The terminal has written `^C` after the question.
+                let _ = writeln!(io::stderr().lock());
+                Ok(Answer::No)
+            }
+        }
+    })
+}
+
+/// What came of asking for a secret.
+pub(crate) enum Secret {
+    Given(String),
+    /// There is no person to ask.
+    Nobody,
+    Interrupted,
+}
+
+/// Asks for a secret, which is not shown while it is typed.
+pub(crate) fn secret(question: &str, context: &Context) -> io::Result<Secret> {
+    let environment = &context.environment;
+    let cron = context.stderr.audience == Audience::Cron;
+    if cron || !environment.stdin_is_terminal || !environment.stderr_is_terminal {
+        return Ok(Secret::Nobody);
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        // Shown again whichever way this ends.
+        let _hidden = Hidden::begin()?;
+        let mut stderr = io::stderr().lock();
+        write!(stderr, "{question}").and_then(|()| stderr.flush())?;
+        drop(stderr);
+        let (answer, answered) = oneshot::channel();
+        thread::spawn(move || {
+            let mut line = String::new();
+            let read = io::stdin().lock().read_line(&mut line);
+            let _ = answer.send(read.map(|_| line.trim_end_matches(['\r', '\n']).to_owned()));
+        });
+        let given = tokio::select! {
+            given = answered => given.map_or(Ok(Secret::Nobody), |line| line.map(Secret::Given)),
+            _ = interrupt.recv() => Ok(Secret::Interrupted),
+        };
+        // The end of the line was typed unseen.
+        let _ = writeln!(io::stderr().lock());
+        given
+    })
+}
+
+/// A terminal that shows nothing of what is typed, until this is dropped.
+struct Hidden {
+    before: Termios,
+}
+
+impl Hidden {
+    fn begin() -> io::Result<Self> {
+        let before = tcgetattr(io::stdin())?;
+        let mut hidden = before.clone();
+        hidden.local_modes.remove(LocalModes::ECHO);
+        tcsetattr(io::stdin(), OptionalActions::Flush, &hidden)?;
+        Ok(Self { before })
+    }
+}
+
+impl Drop for Hidden {
+    fn drop(&mut self) {
+        // A terminal that has gone shows nothing to anybody.
+        let _ = tcsetattr(io::stdin(), OptionalActions::Now, &self.before);
+    }
+}
+
+/// Asks on a thread of its own, for nothing ends a `read` but an answer.
+fn answer_to(question: &str) -> oneshot::Receiver<Answer> {
+    let mut stderr = io::stderr().lock();
+    // A terminal that takes no question gives no answer: `read_answer` tells.
+    let _ = write!(stderr, "{question} [y/N] ").and_then(|()| stderr.flush());
+    let (answer, answered) = oneshot::channel();
+    thread::spawn(move || {
+        // Nobody waits for it any longer if Ctrl-C was first.
+        let _ = answer.send(read_answer());
+    });
+    answered
+}
+
+fn read_answer() -> Answer {
+    let mut line = String::new();
+    match io::stdin().lock().read_line(&mut line) {
+        Ok(_) if matches!(line.trim(), "y" | "Y" | "yes" | "Yes") => Answer::Yes,
+        Ok(_) | Err(_) => Answer::No,
+    }
+}

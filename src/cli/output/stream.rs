@@ -1,0 +1,82 @@
+//! Standard output and standard error, whose readers may go at any time.
+//!
+//! Standard output is data, standard error is talk. Neither's end ends a run: what cannot be
+//! written any longer is dropped, for the store has it.
+
+use batchctl::api::Redactor;
+use std::io;
+use std::io::Write;
+
+/// Whether text may carry colour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Colour {
+    Yes,
+    No,
+}
+
+/// Who reads standard error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Audience {
+    /// Somebody who is told what goes on.
+    Person,
+    /// Cron, which mails whatever it reads: it is told of nothing but a failure.
+    Cron,
+}
+
+/// Standard error.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Stderr {
+    pub(crate) colour: Colour,
+    pub(crate) audience: Audience,
+    /// Takes out what no message may contain: one for the process, for as long as it lives.
+    pub(crate) redactor: &'static Redactor,
+}
+
+impl Stderr {
+    /// Returns standard error for what everybody has to know.
+    pub(crate) fn of_failures(self) -> Self {
+        Self { audience: Audience::Person, ..self }
+    }
+
+    /// Writes a message with its kind in front.
+    pub(crate) fn say(&self, kind: &str, message: &str) {
+        let code = match kind {
+            "error" => "\x1b[1;31m",
+            "warning" => "\x1b[1;33m",
+            _ => "\x1b[1m",
+        };
+        match self.colour {
+            Colour::Yes => self.line(&format!("{code}{kind}:\x1b[0m {message}")),
+            Colour::No => self.line(&format!("{kind}: {message}")),
+        }
+    }
+
+    /// Writes a line, if it is for whoever reads.
+    pub(crate) fn line(&self, text: &str) {
+        if self.audience == Audience::Cron {
+            return;
+        }
+        let text = self.redactor.redact(text.to_owned());
+        // There is nobody left to be told that standard error is gone.
+        let _ = writeln!(io::stderr().lock(), "{text}");
+    }
+}
+
+/// Writes the result to standard output. A reader that has gone (`| head`) is no failure.
+pub(crate) fn print(text: &str) -> io::Result<()> {
+    print_bytes(text.as_bytes())
+}
+
+/// Writes a result that is no text of its own to standard output, as [`print`] does.
+pub(crate) fn print_bytes(bytes: &[u8]) -> io::Result<()> {
+    let mut stdout = io::stdout().lock();
+    forgive_closed(stdout.write_all(bytes).and_then(|()| stdout.flush()))
+}
+
+/// Turns the end of a pipe's reader into success.
+pub(crate) fn forgive_closed(result: io::Result<()>) -> io::Result<()> {
+    match result {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        result => result,
+    }
+}

@@ -1,0 +1,236 @@
+//! Carries a planned run out: credentials, client, displays and signals around the library's run,
+//! then its report.
+
+use crate::cli::Context;
+use crate::cli::connect::client;
+use crate::cli::connect::client::ConnectionSettings;
+use crate::cli::connect::destination::Destination;
+use crate::cli::flags::output::DisplayArgs;
+use crate::cli::output::documents::Document;
+use crate::cli::output::error::CommandError;
+use crate::cli::output::event_documents::{Beginning, Live};
+use crate::cli::output::present::{ReportRequest, present};
+use crate::cli::run::control_socket::{ControlState, Served};
+use crate::cli::run::display::{Displays, LiveStatus};
+use crate::cli::run::keys::KeyContext;
+use crate::cli::run::log_file::{LogFile, LogTrouble};
+use crate::cli::run::open_files::Sockets;
+use crate::cli::run::{control_socket, display, keys, open_files, signals};
+use batchctl::api::{CredentialSource, ViasClient};
+use batchctl::clock::Clock;
+use batchctl::engine::Control;
+use batchctl::event::{StopReason, Watch};
+use batchctl::report::{ExitStatus, ResultsOptions};
+use batchctl::run;
+use batchctl::run::{Ended, Planned, RunError};
+use batchctl::text::plural;
+use jiff::ZonedDateTime;
+use jiff::tz::TimeZone;
+use std::io::Write;
+use std::path::Path;
+use tokio::runtime::Runtime;
+use tokio::sync::mpsc;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
+
+/// How a run is carried out and reported.
+pub(crate) struct Execution<'a> {
+    pub(crate) place: &'a Destination,
+    pub(crate) credentials: &'a CredentialSource,
+    pub(crate) display: &'a DisplayArgs,
+    pub(crate) documents: &'a [Document],
+    pub(crate) options: &'a ResultsOptions,
+    pub(crate) json: bool,
+    pub(crate) log_file: Option<LogFile>,
+    pub(crate) clock: Clock,
+}
+
+/// What becomes of a run that could not be begun.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum IfNotStarted {
+    /// It is forgotten: nobody knows of it yet.
+    Discard,
+    /// It stays as it was: it has been begun before.
+    Keep,
+}
+
+impl IfNotStarted {
+    /// Returns what becomes of the lines in documents of events: a run that nobody knows of has
+    /// none there.
+    fn beginning(self) -> Beginning {
+        match self {
+            Self::Discard => Beginning::Anew,
+            Self::Keep => Beginning::GoesOn,
+        }
+    }
+}
+
+/// Carries a run out on a runtime of its own, and tells what it came to.
+pub(crate) fn carry_out(
+    mut planned: Planned,
+    mut how: Execution<'_>,
+    unbegun: IfNotStarted,
+    context: &Context,
+) -> Result<ExitStatus, CommandError> {
+    let runtime = client::runtime()?;
+    let log_file = how.log_file.take();
+    let log_trouble = log_file.as_ref().map(LogFile::trouble);
+    let Displays { mut watchers, talk, live_status, keys_to } =
+        display::open(how.display, log_file, context, how.clock);
+    // From here on a signal ends the run in good order, also while a token command works.
+    let (control, orders) = mpsc::unbounded_channel();
+    let drain_timeout = planned.settings().drain_timeout;
+    runtime
+        .block_on(async {
+            signals::obey(&context.environment, control.clone(), talk, drain_timeout)
+        })
+        .map_err(CommandError::io)?;
+    let client = match connect(&mut planned, &how, &runtime, context) {
+        Ok(client) => client,
+        Err(failure) => {
+            if unbegun == IfNotStarted::Discard {
+                planned.discard()?;
+            }
+            return Err(failure);
+        }
+    };
+    let (runs, id) = (planned.runs().clone(), planned.id().clone());
+    prepare(&mut planned, &how, context);
+    let live = Live::open(how.documents, unbegun.beginning(), &id, how.clock)?;
+    live.watch(&mut watchers);
+    let crew = Observers { watchers, live_status, keys_to, control, orders };
+    let ended = crew.work(planned, &client, &runtime, context);
+    signals::obey_no_longer(&context.environment).map_err(CommandError::io)?;
+    let ended = match ended {
+        Err(error @ RunError::UnknownTasks { .. }) if unbegun == IfNotStarted::Discard => {
+            run::remove(&context.state, &id)?;
+            return Err(error.into());
+        }
+        ended => ended?,
+    };
+    print_trouble(&ended, context);
+    print_credential_trouble(&ended, &client, context);
+    print_log_trouble(log_trouble.as_ref(), context);
+    let wanted = ReportRequest {
+        documents: how.documents,
+        options: how.options,
+        json: how.json,
+        summary: !how.display.quiet,
+        live: Some(&live),
+    };
+    let status = present(&runs, &id, &wanted, context)?;
+    live.failure().map_or(Ok(status), Err)
+}
+
+/// Makes the run's client, for no more calls at a time than there can be sockets.
+fn connect(
+    planned: &mut Planned,
+    how: &Execution<'_>,
+    runtime: &Runtime,
+    context: &Context,
+) -> Result<ViasClient, CommandError> {
+    let sockets = how.place.sandbox.as_ref().map_or(Sockets::Ours, |_| Sockets::BothEnds);
+    let wanted = planned.settings().concurrency;
+    planned.narrow(open_files::make_room(wanted, sockets, &context.stderr));
+    let wires = ConnectionSettings {
+        connect_timeout: planned.settings().connect_timeout,
+        concurrency: planned.settings().concurrency,
+    };
+    client::client(how.place, how.credentials, wires, runtime, context)
+}
+
+/// Gives the run what is only known now, after a token command may have taken its time.
+fn prepare(planned: &mut Planned, how: &Execution<'_>, context: &Context) {
+    if let Some(finish_by) = planned.settings().finish_by {
+        planned.finish_within(finish_by.time_left(&here(how.clock)));
+    }
+    if !planned.settings().sandbox {
+        planned.learn_for(&context.profile);
+    }
+}
+
+/// Whoever watches the run or has a say in it.
+struct Observers {
+    watchers: Vec<Box<dyn Watch>>,
+    live_status: LiveStatus,
+    keys_to: Option<Box<dyn Write + Send>>,
+    control: UnboundedSender<Control>,
+    orders: UnboundedReceiver<Control>,
+}
+
+impl Observers {
+    /// Carries the run out, watched and under control from the keyboard, by `ctl` and by signals.
+    fn work(
+        self,
+        planned: Planned,
+        client: &ViasClient,
+        runtime: &Runtime,
+        context: &Context,
+    ) -> Result<Ended, RunError> {
+        let Self { watchers, live_status, keys_to, control, orders } = self;
+        let keys = keys_to.and_then(|out| {
+            let board =
+                KeyContext { control: control.clone(), live_status: live_status.clone(), out };
+            // Without keys a run goes on as well as with them.
+            runtime.block_on(async { keys::listen(board, &context.environment) }).ok()
+        });
+        let socket = planned.runs().socket(planned.id());
+        let served = serve(&socket, ControlState { control, live_status }, runtime, context);
+        let ended = runtime.block_on(planned.carry_out(client, watchers, orders));
+        drop((served, keys));
+        ended
+    }
+}
+
+/// Lets `ctl` ask and change the run; one that cannot be reached goes on all the same.
+fn serve(
+    socket: &Path,
+    desk: ControlState,
+    runtime: &Runtime,
+    context: &Context,
+) -> Option<Served> {
+    let served = runtime.block_on(async { control_socket::serve(socket, desk) });
+    served
+        .inspect_err(|error| {
+            context
+                .stderr
+                .say("warning", &format!("`batchctl ctl` cannot reach this run: {error}"));
+        })
+        .ok()
+}
+
+/// Returns the present time where this process is.
+fn here(clock: Clock) -> ZonedDateTime {
+    let now = jiff::Timestamp::from_microsecond(clock.now().as_micros());
+    now.expect("the present is a time").to_zoned_datetime(TimeZone::system())
+}
+
+/// Says why credentials were not renewed, if a run ended for it.
+fn print_credential_trouble(ended: &Ended, client: &ViasClient, context: &Context) {
+    if ended.stats.stopped != Some(StopReason::NotAuthorised) {
+        return;
+    }
+    if let Some(error) = client.credentials().take_trouble() {
+        CommandError::from(error).print(&context.stderr);
+    }
+}
+
+fn print_trouble(ended: &Ended, context: &Context) {
+    let trouble = ended.watch_trouble;
+    if trouble.panicked > 0 {
+        context.stderr.say("warning", "the display failed; the run was not touched by it");
+    }
+    if trouble.missed_events > 0 {
+        let events = plural(trouble.missed_events, "event", "events");
+        context.stderr.say("warning", &format!("the display was too slow and missed {events}"));
+    }
+    if let Some(error) = &ended.learning_trouble {
+        context.stderr.say("warning", &format!("the next run will not know the rate: {error}"));
+    }
+}
+
+/// Says what the log file lacks, if it lacks anything.
+fn print_log_trouble(trouble: Option<&LogTrouble>, context: &Context) {
+    if let Some(message) = trouble.and_then(LogTrouble::message) {
+        context.stderr.say("warning", &format!("the log file is not whole: {message}"));
+    }
+}
