@@ -226,7 +226,7 @@ pub struct AttemptResult {
     /// The counts the service sent, whether or not they add up.
     pub counts: Option<Counts>,
     /// The reason why it failed, wholly or in part.
-    pub failure: Option<Failure>,
+    pub failure: Option<Box<Failure>>,
     /// Whether the service may have carried it out although no trustworthy answer came back.
     pub in_doubt: bool,
 }

@@ -11,7 +11,7 @@ use super::transport::Outgoing;
 use super::transport::Reply;
 use super::transport::Transport;
 use super::transport::TransportError;
-use super::wire::read_body;
+use super::wire::{boundary, read_body};
 use crate::clock::system_time;
 use crate::policy::Answer;
 use crate::policy::Body;
@@ -39,6 +39,9 @@ const MAX_PAGE: usize = 8 * 1024 * 1024;
 const COMPRESSIONS: [&str; 7] = ["gzip", "compress", "deflate", "br", "zstd", "dcb", "dcz"];
 /// The longest text of the service that is kept, in characters.
 const MAX_TEXT: usize = 500;
+
+/// The longest part of a text that secrets are searched in, in bytes.
+const MAX_SEARCHED: usize = 16 * MAX_TEXT;
 
 /// Sends a request and tells what came back.
 pub(super) async fn exchange(
@@ -265,7 +268,10 @@ fn trimmed(body: Body, sent: &Authorisation) -> Body {
 }
 
 /// Returns what is kept of a text: first without secrets, which a cut could hide from sight.
-fn kept(text: String, sent: &Authorisation) -> String {
+fn kept(mut text: String, sent: &Authorisation) -> String {
+    // What lies far behind the cut is not searched. A secret in front of it shortens the text, so
+    // that more than the cut has to be.
+    text.truncate(boundary(&text, MAX_SEARCHED));
     let mut text = sent.redact(text);
     if let Some((end, _)) = text.char_indices().nth(MAX_TEXT) {
         text.truncate(end);

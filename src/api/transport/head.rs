@@ -134,7 +134,7 @@ fn check_protocol(received: &[u8]) -> Result<(), HeadError> {
 /// Returns the status in a status line, or nothing if there is none.
 pub(super) fn status(head: &[u8]) -> Option<u16> {
     let line = head.split(|&byte| byte == b'\n').next()?;
-    let code = line.split(|byte| byte.is_ascii_whitespace()).filter(|word| !word.is_empty()).nth(1);
+    let code = line.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty()).nth(1);
     std::str::from_utf8(code?).ok()?.parse().ok()
 }
 
@@ -238,8 +238,8 @@ impl<'a> Header<'a> {
 
 fn is_used(name: &str) -> bool {
     let named = |used: &&str| name.eq_ignore_ascii_case(used);
-    FRAMING.iter().any(|used| named(&used))
-        || USED.iter().any(|used| named(&used))
+    FRAMING.iter().any(&named)
+        || USED.iter().any(named)
         || may_tell_rate(&name.to_ascii_lowercase())
 }
 

@@ -5,11 +5,9 @@ use crate::cli::connect::credentials::Target;
 use crate::cli::connect::project;
 use crate::cli::connect::project::Asked;
 use crate::cli::flags::connection::{CredentialArgs, PlaceArgs};
-use crate::cli::flags::precedence;
-use crate::cli::flags::precedence::Stronger;
-use crate::cli::output::failure::Failure;
+use crate::cli::flags::precedence::{Rank, Stronger};
+use crate::cli::output::error::CommandError;
 use batchctl::api::{Credentials, Endpoint, ProjectId, ProxyAddress, Roots, Route};
-use batchctl::report::ExitStatus;
 use batchctl::sandbox::{SandboxSettings, SandboxThread};
 use batchctl::settings::RunSettings;
 use batchctl::store::RunRecord;
@@ -47,7 +45,7 @@ pub(crate) fn resolve(
     credentials: &CredentialArgs,
     lookup: Lookup,
     context: &Context,
-) -> Result<Destination, Failure> {
+) -> Result<Destination, CommandError> {
     if args.sandbox {
         return embedded(args);
     }
@@ -72,21 +70,21 @@ pub(crate) fn of_run(
     record: &RunRecord,
     settings: &RunSettings,
     context: &Context,
-) -> Result<Destination, Failure> {
-    let elsewhere = context.is_given("endpoint") || context.is_given("region");
-    let project = match context.is_given("project_id") {
+) -> Result<Destination, CommandError> {
+    let elsewhere = context.given.is_given("endpoint") || context.given.is_given("region");
+    let project = match context.given.is_given("project_id") {
         true => args.project_id.clone(),
         false => record.run.project_id.parse().ok(),
     };
-    if context.is_given("sandbox") || (settings.sandbox && !elsewhere) {
+    if context.given.is_given("sandbox") || (settings.sandbox && !elsewhere) {
         return embedded(&PlaceArgs { project_id: project, ..args.clone() });
     }
     let endpoint = match elsewhere {
         true => endpoint(args, context)?,
-        false => Endpoint::insecure(&record.run.endpoint).map_err(Failure::usage)?,
+        false => Endpoint::insecure(&record.run.endpoint).map_err(CommandError::usage)?,
     };
     let route = route(args, &endpoint, context)?;
-    let project = project.ok_or_else(|| Failure::usage("the project is missing"))?;
+    let project = project.ok_or_else(|| CommandError::usage("the project is missing"))?;
     Ok(Destination { endpoint, project, route, sandbox: None, loaded: None })
 }
 
@@ -95,31 +93,35 @@ pub(crate) fn route(
     args: &PlaceArgs,
     endpoint: &Endpoint,
     context: &Context,
-) -> Result<Route, Failure> {
+) -> Result<Route, CommandError> {
     if endpoint.is_insecure() {
         allow_insecure(args, endpoint, context)?;
     }
     let has_password = args.proxy.as_ref().is_some_and(ProxyAddress::has_password);
-    if has_password && precedence::rank("proxy", &context.matches) != precedence::VARIABLE {
+    if has_password && context.given.rank("proxy") != Rank::Variable {
         let error = "the password of the proxy can be read by others where it stands";
         let hint = "put the address with the password into BATCHCTL_PROXY";
-        return Err(Failure::usage(error).with_hint(hint.to_owned()));
+        return Err(CommandError::usage(error).with_hint(hint));
     }
     if let Some(proxy) = &args.proxy {
         proxy.tell(context.stderr.redactor);
     }
-    let roots = args.ca_file.as_deref().map(Roots::read).transpose().map_err(Failure::usage)?;
+    let roots =
+        args.ca_file.as_deref().map(Roots::read).transpose().map_err(CommandError::usage)?;
     Ok(Route { roots: roots.unwrap_or_default(), proxy: args.proxy.clone() })
 }
 
-fn allow_insecure(args: &PlaceArgs, endpoint: &Endpoint, context: &Context) -> Result<(), Failure> {
+fn allow_insecure(
+    args: &PlaceArgs,
+    endpoint: &Endpoint,
+    context: &Context,
+) -> Result<(), CommandError> {
     if !args.insecure_http {
         let error = format!("`{endpoint}` would be sent the token unencrypted");
         let hint = "use https, or let it pass with `--insecure-http`";
-        return Err(Failure::usage(error).with_hint(hint.to_owned()));
+        return Err(CommandError::usage(error).with_hint(hint));
     }
-    let mut stderr = context.stderr;
-    stderr.say("warning", &format!("`{endpoint}` is sent the token unencrypted"));
+    context.stderr.say("warning", &format!("`{endpoint}` is sent the token unencrypted"));
     Ok(())
 }
 
@@ -136,17 +138,18 @@ impl Destination {
 
 /// Refuses a look at the tasks of a rehearsal: its sandbox has gone with the process, and another
 /// knows nothing of what it did.
-pub(crate) fn outlives_run(place: &Destination) -> Result<(), Failure> {
+pub(crate) fn outlives_run(place: &Destination) -> Result<(), CommandError> {
     match place.sandbox {
         None => Ok(()),
-        Some(_) => Err(Failure::usage("the sandbox of that run is gone, and its tasks with it")
-            .with_hint("rehearse this with `batchctl sandbox` and `--endpoint URL`".to_owned())),
+        Some(_) => {
+            Err(CommandError::usage("the sandbox of that run is gone, and its tasks with it")
+                .with_hint("rehearse this with `batchctl sandbox` and `--endpoint URL`"))
+        }
     }
 }
 
-fn embedded(args: &PlaceArgs) -> Result<Destination, Failure> {
-    let sandbox = SandboxThread::start(SandboxSettings::default())
-        .map_err(|error| Failure::new(ExitStatus::InputOutput, error))?;
+fn embedded(args: &PlaceArgs) -> Result<Destination, CommandError> {
+    let sandbox = SandboxThread::start(SandboxSettings::default()).map_err(CommandError::io)?;
     let endpoint = sandbox.url().parse().expect("the sandbox listens on a loopback address");
     let fallback = || SANDBOX_PROJECT.parse().expect("the name is a project id");
     let project = args.project_id.clone().unwrap_or_else(fallback);
@@ -155,20 +158,17 @@ fn embedded(args: &PlaceArgs) -> Result<Destination, Failure> {
 }
 
 /// Takes the endpoint or the region, whichever was said with more authority.
-pub(crate) fn endpoint(args: &PlaceArgs, context: &Context) -> Result<Endpoint, Failure> {
-    let regional = |region: &str| Endpoint::of_region(region).map_err(Failure::usage);
+pub(crate) fn endpoint(args: &PlaceArgs, context: &Context) -> Result<Endpoint, CommandError> {
+    let regional = |region: &str| Endpoint::of_region(region).map_err(CommandError::usage);
     match (&args.endpoint, &args.region) {
         (Some(endpoint), None) => Ok(endpoint.clone()),
         (None, Some(region)) => regional(region),
-        (None, None) => Err(Failure::usage("the endpoint is missing").with_hint(
-            "name it with `--region NAME` or `--endpoint URL`, or try it with `--sandbox`"
-                .to_owned(),
+        (None, None) => Err(CommandError::usage("the endpoint is missing").with_hint(
+            "name it with `--region NAME` or `--endpoint URL`, or try it with `--sandbox`",
         )),
-        (Some(endpoint), Some(region)) => {
-            match precedence::stronger("endpoint", "region", &context.matches)? {
-                Stronger::First => Ok(endpoint.clone()),
-                Stronger::Second => regional(region),
-            }
-        }
+        (Some(endpoint), Some(region)) => match context.given.stronger("endpoint", "region")? {
+            Stronger::First => Ok(endpoint.clone()),
+            Stronger::Second => regional(region),
+        },
     }
 }

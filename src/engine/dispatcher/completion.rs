@@ -193,7 +193,7 @@ fn attempt_result(answer: Answer, finding: Finding, sent: Timestamp) -> AttemptR
         http_status,
         request_id,
         counts: finding.counts,
-        failure: finding.failure,
+        failure: finding.failure.map(Box::new),
         in_doubt: matches!(finding.verdict, Verdict::InDoubt | Verdict::Panicked),
     }
 }

@@ -17,13 +17,13 @@ pub(crate) fn located(path: &Path, context: &Context) -> PathBuf {
 
 /// Returns the file of a credential that systemd hands this unit, if there is one.
 pub(crate) fn of_systemd(name: &str, context: &Context) -> Option<PathBuf> {
-    let directory = context.surroundings.variable("CREDENTIALS_DIRECTORY")?;
+    let directory = context.environment.variable("CREDENTIALS_DIRECTORY")?;
     Some(Path::new(directory).join(name)).filter(|path| path.is_file())
 }
 
 /// Warns of a file that others can read, and says what to type. What systemd made is its affair.
 pub(crate) fn warn_if_shared(path: &Path, context: &Context) {
-    let directory = context.surroundings.variable("CREDENTIALS_DIRECTORY");
+    let directory = context.environment.variable("CREDENTIALS_DIRECTORY");
     if directory.is_some_and(|directory| path.starts_with(directory)) {
         return;
     }
@@ -31,8 +31,7 @@ pub(crate) fn warn_if_shared(path: &Path, context: &Context) {
     if !metadata.is_file() || metadata.permissions().mode() & READABLE_BY_OTHERS == 0 {
         return;
     }
-    let mut stderr = context.stderr;
     let path = path.display();
-    stderr.say("warning", &format!("`{path}` holds a secret and others can read it"));
-    stderr.say("hint", &format!("chmod 600 '{path}'"));
+    context.stderr.say("warning", &format!("`{path}` holds a secret and others can read it"));
+    context.stderr.say("hint", &format!("chmod 600 '{path}'"));
 }
