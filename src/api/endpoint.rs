@@ -3,13 +3,11 @@
 use crate::task::Task;
 use hyper::Uri;
 use hyper::header::HeaderValue;
-use hyper::http::uri::Authority;
-use hyper::http::uri::Scheme;
+use hyper::http::uri::{Authority, Scheme};
 use std::fmt;
 use std::net::IpAddr;
 use std::str::FromStr;
-use url::Host;
-use url::Url;
+use url::{Host, Url};
 
 /// The base of all calls, such as `https://vias.cn-north-4.myhuaweicloud.com`.
 ///
@@ -29,11 +27,11 @@ pub struct Endpoint {
     authority: Authority,
 }
 
-/// Why a text is no endpoint.
+/// Why a text is not an endpoint.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum EndpointError {
-    /// It is no absolute URL.
+    /// It is not an absolute URL.
     #[error("`{text}` is no URL such as `https://vias.cn-north-4.myhuaweicloud.com`")]
     NotAUrl {
         /// What was given.
@@ -91,12 +89,12 @@ impl Endpoint {
         }
     }
 
-    /// Tells whether the token could be read on the way: over plain HTTP to another machine.
+    /// Returns whether the token could be read on the way: over plain HTTP to another machine.
     pub fn is_insecure(&self) -> bool {
         self.is_plain() && !is_loopback(&self.base)
     }
 
-    /// Tells whether calls go over plain HTTP, which only loopback addresses may.
+    /// Returns whether calls go over plain HTTP, which only loopback addresses may.
     pub(super) fn is_plain(&self) -> bool {
         self.base.scheme() == "http"
     }
@@ -205,7 +203,7 @@ fn is_loopback(url: &Url) -> bool {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProjectId(String);
 
-/// The text is no project id.
+/// The text is not a project id.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "a project id has 1 to 64 letters, digits and `-`, such as \
@@ -233,8 +231,7 @@ impl fmt::Display for ProjectId {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::task::Command;
-    use crate::task::Ordinal;
+    use crate::task::{Command, Ordinal};
 
     fn check_refused(text: &str, expected: &str) {
         let error = text.parse::<Endpoint>().unwrap_err();

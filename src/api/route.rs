@@ -8,21 +8,14 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use hyper::Uri;
 use hyper::header::HeaderValue;
-use reqwest::Certificate;
-use reqwest::Client;
-use reqwest::ClientBuilder;
-use reqwest::Proxy;
+use reqwest::{Certificate, Client, ClientBuilder, Proxy};
 use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
-use secrecy::ExposeSecret;
-use secrecy::SecretString;
-use std::fmt;
-use std::fs;
-use std::io;
-use std::path::Path;
-use std::path::PathBuf;
+use secrecy::{ExposeSecret, SecretString};
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::{fmt, fs, io};
 use url::Url;
 
 /// The way to a host. By default no proxy, and the system's authorities alone.
@@ -89,7 +82,7 @@ pub enum RootsError {
         /// What converts it.
         command: &'static str,
     },
-    /// One of them is no certificate of an authority.
+    /// One of them is not the certificate of an authority.
     #[error("certificate {number} in `{}` cannot be used: {reason}", path.display())]
     Unusable {
         /// The file.
@@ -117,7 +110,7 @@ impl Roots {
                 RootsError::Unusable { path: path.into(), number, reason }
             };
             let der = der.map_err(|error| unusable(error.to_string()))?;
-            // The builder of a client would tell of it, but not of which.
+            // The builder of a client reports it too, but not which certificate.
             let usable = RootCertStore::empty().add(der.clone());
             usable.map_err(|error| unusable(error.to_string()))?;
             roots.push(der);
@@ -143,7 +136,7 @@ impl Roots {
 
 /// Recognises the binary forms in which authorities are handed out, with what converts each.
 ///
-/// All are an ASN.1 sequence (X.690); its first element tells them apart: a certificate begins with
+/// All are an ASN.1 sequence (X.690); the first element distinguishes them: a certificate begins with
 /// another sequence, PKCS #7 with an object identifier, PKCS #12 with a version number.
 fn der_form(bytes: &[u8]) -> Option<(&'static str, &'static str)> {
     let [0x30, length, rest @ ..] = bytes else { return None };
@@ -185,13 +178,13 @@ pub struct ProxyAddress {
     password: Option<SecretString>,
 }
 
-/// The text is no address of a proxy.
+/// The text is not the address of a proxy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a proxy looks like `http://proxy.example.com:3128`, with http or https and no path")]
 pub struct ProxyAddressError;
 
 impl ProxyAddress {
-    /// Tells whether it holds a password.
+    /// Returns whether it holds a password.
     pub fn has_password(&self) -> bool {
         self.password.is_some()
     }

@@ -2,23 +2,19 @@
 
 use super::error::CredentialError;
 use crate::api::redactor::Redactor;
-use rustix::process::Pid;
-use rustix::process::Signal;
-use rustix::process::kill_process_group;
+use rustix::process::{Pid, Signal, kill_process_group};
 use std::ffi::OsString;
 use std::io;
-use std::process::ExitStatus;
-use std::process::Stdio;
+use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
-use tokio::io::AsyncRead;
-use tokio::io::AsyncReadExt;
+use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::Child;
 
 /// How long a token command may take.
 pub(super) const COMMAND_TIMEOUT: Duration = Duration::from_secs(10);
 /// How much a token command may print.
 const COMMAND_OUTPUT: u64 = 64 * 1024;
-/// How much of what it writes to standard error is told.
+/// The maximum length of its standard error that a message quotes.
 const COMMAND_SAYS: u64 = 500;
 
 /// Runs a token command and returns what it prints.
@@ -44,7 +40,10 @@ pub(super) async fn output_of(
     drop(group);
     let (status, output, said) = match finished {
         Ok(ended) => ended.map_err(failed)?,
-        Err(_) => return Err(CredentialError::CommandTimeout { line: line.into() }),
+        Err(_) => {
+            let (line, limit) = (line.into(), COMMAND_TIMEOUT);
+            return Err(CredentialError::CommandTimeout { line, limit });
+        }
     };
     if !status.success() {
         let said = without_lines_of(&output, String::from_utf8_lossy(&said).trim().to_owned());

@@ -6,8 +6,7 @@
 use super::access_key::AccessKey;
 use super::error::CredentialError;
 use crate::api::endpoint::ProjectId;
-use configparser::ini::Ini;
-use configparser::ini::IniDefault;
+use configparser::ini::{Ini, IniDefault};
 use std::fs;
 use std::path::Path;
 

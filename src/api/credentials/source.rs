@@ -5,19 +5,16 @@ use super::access_key::AccessKey;
 use super::command::output_of;
 use super::error::CredentialError;
 use super::login::Login;
-use super::token::MAX_TOKEN;
-use super::token::Token;
+use super::token::{MAX_TOKEN, Token};
 use crate::api::endpoint::ProjectId;
 use crate::api::redactor::Redactor;
 use crate::clock::Timestamp;
-use secrecy::ExposeSecret;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use std::ffi::OsString;
 use std::fs::File;
 use std::io;
 use std::io::Read;
-use std::path::Path;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -87,7 +84,7 @@ impl CredentialSource {
         }
     }
 
-    /// Tells whether to ask once more can bring others.
+    /// Returns whether to ask once more can bring others.
     pub(super) fn can_change(&self) -> bool {
         match self {
             Self::Token(source) => source.can_change(),
@@ -110,7 +107,7 @@ pub enum TokenSource {
         /// The variables it sees.
         environment: Vec<(OsString, OsString)>,
     },
-    /// It is here, and there is no other.
+    /// The token itself. It cannot be renewed.
     Given {
         /// The token.
         token: SecretString,
@@ -162,7 +159,7 @@ impl TokenSource {
         }
     }
 
-    /// Tells whether to ask once more can bring another token.
+    /// Returns whether to ask once more can bring another token.
     pub(super) fn can_change(&self) -> bool {
         match self {
             // A pipe is read once, and would be waited for for ever.

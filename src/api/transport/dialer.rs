@@ -3,26 +3,20 @@
 use super::tunnel::Tunnel;
 use super::wire::Wire;
 use crate::api::endpoint::Endpoint;
-use crate::api::route::ProxyAddress;
-use crate::api::route::Roots;
-use crate::api::route::Route;
-use futures::FutureExt;
-use futures::TryFutureExt;
+use crate::api::route::{ProxyAddress, Roots, Route};
 use futures::future::BoxFuture;
+use futures::{FutureExt, TryFutureExt};
 use hyper::Uri;
 use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::client::legacy::connect::dns::GaiAddrs;
-use hyper_util::client::legacy::connect::dns::GaiResolver;
-use hyper_util::client::legacy::connect::dns::Name;
+use hyper_util::client::legacy::connect::dns::{GaiAddrs, GaiResolver, Name};
 use rustls::ClientConfig;
 use rustls::crypto::CryptoProvider;
 use rustls_platform_verifier::Verifier;
 use std::error::Error;
 use std::io;
 use std::sync::Arc;
-use std::task::Context;
-use std::task::Poll;
+use std::task::{Context, Poll};
 use std::time::Duration;
 use tower_service::Service;
 
@@ -92,7 +86,7 @@ impl Dialer {
 
 fn socket(connect_timeout: Duration) -> Socket {
     let mut socket = HttpConnector::new_with_resolver(Resolver(GaiResolver::new()));
-    // Which of them is right is decided by whoever wraps this.
+    // The connector around this one decides which of them is right.
     socket.enforce_http(false);
     socket.set_nodelay(true);
     socket.set_keepalive(Some(KEEP_ALIVE));
@@ -125,7 +119,7 @@ fn tls(roots: Option<&Roots>) -> Result<ClientConfig, rustls::Error> {
     Ok(config)
 }
 
-/// The system's look-up of names, whose failures can be told from those of connecting.
+/// The system's look-up of names, with an error type that differs from that of connecting.
 #[derive(Debug, Clone)]
 struct Resolver(GaiResolver);
 
