@@ -3,6 +3,7 @@
 //! Nothing is taken from the environment: a proxy sees who is called and when, so it is used only
 //! when it is asked for.
 
+use super::file_reader::{MAX_CERTIFICATE_BYTES, read_bytes};
 use super::redactor::Redactor;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
@@ -18,7 +19,6 @@ use rustls::pki_types::pem::PemObject;
 use secrecy::ExposeSecret;
 use secrecy::SecretString;
 use std::fmt;
-use std::fs;
 use std::io;
 use std::path::Path;
 use std::path::PathBuf;
@@ -95,8 +95,8 @@ impl Roots {
     ///
     /// The file cannot be read, or does not hold certificates alone that can be used.
     pub fn read(path: &Path) -> Result<Self, RootsError> {
-        let pem =
-            fs::read(path).map_err(|source| RootsError::Read { path: path.into(), source })?;
+        let pem = read_bytes(path, MAX_CERTIFICATE_BYTES)
+            .map_err(|source| RootsError::Read { path: path.into(), source })?;
         let mut roots = Vec::new();
         for (index, der) in CertificateDer::pem_slice_iter(&pem).enumerate() {
             let unusable = |reason| {
@@ -228,6 +228,7 @@ impl fmt::Debug for ProxyAddress {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
 
     #[test]
     fn a_proxy_is_an_address_without_a_path() {

@@ -48,7 +48,7 @@ pub enum CredentialError {
         /// Where it came from.
         origin: String,
         /// What is wrong with it; nothing of the text itself.
-        reason: &'static str,
+        reason: String,
     },
     /// A source gave the same token once more, after the service had refused it.
     #[error("{origin} still holds the token that was refused")]

@@ -1,6 +1,7 @@
 //! A token: checked once, sent as a header, shown nowhere.
 
 use super::error::CredentialError;
+use crate::api::file_reader::{decoded, foreign_character, trimmed};
 use crate::api::redactor::Redactor;
 use hyper::header::HeaderValue;
 use secrecy::ExposeSecret;
@@ -22,20 +23,12 @@ impl Token {
         text: &[u8],
         origin: impl FnOnce() -> String,
     ) -> Result<Self, CredentialError> {
-        let text = without_line_end(text);
-        let refuse = |reason| Err(CredentialError::NotAToken { origin: origin(), reason });
-        if text.is_empty() {
-            return refuse("it is empty");
-        }
-        if text.len() > LONGEST_TOKEN {
-            return refuse("it is longer than 32,768 characters");
-        }
-        if !text.iter().all(u8::is_ascii_graphic) {
-            return refuse("it contains a blank, a line break or another character no token has");
-        }
-        let mut header = HeaderValue::from_bytes(text).expect("visible ASCII fits a header");
+        let text = checked(text).map_err(|reason| {
+            // The reason names a place and a code point, and never quotes the text.
+            CredentialError::NotAToken { origin: origin(), reason }
+        })?;
+        let mut header = HeaderValue::from_str(&text).expect("visible ASCII fits a header");
         header.set_sensitive(true);
-        let text = String::from_utf8(text.to_vec()).expect("ASCII is UTF-8");
         Ok(Self { header, text: text.into() })
     }
 
@@ -64,10 +57,20 @@ impl std::fmt::Debug for Token {
     }
 }
 
-/// Drops one line end, which editors and `echo` leave; anything else is part of the token.
-fn without_line_end(text: &[u8]) -> &[u8] {
-    let text = text.strip_suffix(b"\n").unwrap_or(text);
-    text.strip_suffix(b"\r").unwrap_or(text)
+/// Returns a token without what editors, shells and other systems leave around it.
+fn checked(bytes: &[u8]) -> Result<String, String> {
+    let text = decoded(bytes)?;
+    let token = trimmed(&text);
+    if token.is_empty() {
+        return Err("it is empty".into());
+    }
+    if let Some(character) = foreign_character(&text, |character| character.is_ascii_graphic()) {
+        return Err(format!("{character} is not part of a token"));
+    }
+    if token.len() > LONGEST_TOKEN {
+        return Err("it is longer than 32,768 characters".into());
+    }
+    Ok(token.to_owned())
 }
 
 #[cfg(test)]
@@ -83,19 +86,29 @@ mod tests {
     }
 
     #[test]
-    fn one_line_end_is_no_part_of_a_token() {
-        for text in [&b"abc"[..], b"abc\n", b"abc\r\n"] {
+    fn marks_and_white_space_at_the_ends_are_no_part_of_a_token() {
+        let texts: [&[u8]; 7] = [
+            b"abc",
+            b"abc\r\n",
+            b"abc\n\n",
+            b" \tabc \n",
+            b"\xef\xbb\xbfabc\n",
+            b"\xff\xfea\0b\0c\0\r\0\n\0",
+            b"\xfe\xff\0a\0b\0c",
+        ];
+        for text in texts {
             assert_eq!(token(text).unwrap().header().as_bytes(), b"abc");
         }
-        check_refused(b"abc\n\n", "line break");
     }
 
     #[test]
     fn what_is_no_token_is_refused_without_showing_it() {
         check_refused(b"", "empty");
         check_refused(b"\n", "empty");
-        check_refused(b"hunter2 hunter2", "a blank");
-        check_refused("hünter2".as_bytes(), "no token has");
+        check_refused(b"hunter2 hunter2", "U+0020 in line 1, column 8 is not part of a token");
+        check_refused(b"hunter2\nhunter2\n", "U+000A in line 1, column 8");
+        check_refused("hünter2".as_bytes(), "U+00FC in line 1, column 2");
+        check_refused(b"hunter2\xfc", "byte 8 is not UTF-8");
         check_refused(&[b'a'; LONGEST_TOKEN + 1], "longer");
         let error = token(b"hunter2 hunter2").unwrap_err();
         assert!(!format!("{error} {error:?}").contains("hunter2"));

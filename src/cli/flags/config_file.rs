@@ -4,9 +4,10 @@
 //! checked, not only the one in use: a typo shows on the first day. No secret may stand in it.
 
 use crate::cli::output::failure::Failure;
+use batchctl::api::read_text;
 use std::collections::BTreeMap;
+use std::io;
 use std::path::{Path, PathBuf};
-use std::{fs, io};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
@@ -104,7 +105,7 @@ pub(crate) fn load(
     profile: &str,
     flags: &Flags,
 ) -> Result<Option<ConfigFile>, ConfigError> {
-    match fs::read_to_string(path) {
+    match read_text(path) {
         Ok(text) => Reader { text: &text, path, flags }.read(profile).map(Some),
         Err(error) if error.kind() == io::ErrorKind::NotFound => match profile {
             DEFAULT_PROFILE => Ok(None),

@@ -5,9 +5,8 @@ use crate::cli::connect::credentials::{Said, Target, is_said, secret_file, text_
 use crate::cli::flags::connection::CredentialArgs;
 use crate::cli::output::failure::Failure;
 use crate::cli::output::prompt;
-use batchctl::api::{CredentialSource, Endpoint, Iam, Login, Scope, SecondFactor};
+use batchctl::api::{CredentialSource, Endpoint, Iam, Login, Scope, SecondFactor, read_text};
 use batchctl::report::ExitStatus;
-use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -98,16 +97,22 @@ fn password(args: &CredentialArgs, user: &str, context: &Context) -> Result<Stri
     })
 }
 
-/// Reads a password: the first line of a file.
+/// Reads a password: the first line of a file that is not blank, without white space at its ends.
 fn of_file(path: &Path) -> Result<String, Failure> {
     let refuse = |why: &str| {
         let error = format!("cannot read a password from `{}`: {why}", path.display());
         Failure::new(ExitStatus::NotAuthorised, error)
     };
-    let text = fs::read_to_string(path).map_err(|error| refuse(&error.to_string()))?;
-    let password = text.lines().next().unwrap_or_default();
+    let text = read_text(path).map_err(|error| refuse(&error.to_string()))?;
+    // Further lines are notes of whoever keeps the file.
+    let password = text.trim().lines().next().unwrap_or_default().trim();
     if password.is_empty() || password.len() > LONGEST_PASSWORD {
         return Err(refuse("its first line is empty or too long"));
+    }
+    let control = password.chars().position(char::is_control);
+    if let Some((place, code)) = control.zip(password.chars().find(|c| c.is_control())) {
+        let code = u32::from(code);
+        return Err(refuse(&format!("character {} is the control U+{code:04X}", place + 1)));
     }
     Ok(password.to_owned())
 }

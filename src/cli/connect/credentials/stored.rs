@@ -5,7 +5,7 @@
 use crate::cli::Context;
 use crate::cli::connect::credentials::Target;
 use crate::cli::output::failure::Failure;
-use batchctl::api::{CredentialSource, TokenSource};
+use batchctl::api::{CredentialSource, TokenSource, read_text};
 use batchctl::clock::{Clock, Timestamp};
 use batchctl::report::ExitStatus;
 use serde_json::{Value, json};
@@ -54,7 +54,7 @@ fn path(context: &Context) -> PathBuf {
 
 fn read(context: &Context) -> Result<Option<StoredLogin>, Failure> {
     let path = path(context);
-    let text = match fs::read_to_string(&path) {
+    let text = match read_text(&path) {
         Ok(text) => text,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(unusable(&path, &error.to_string())),
