@@ -1,10 +1,9 @@
-//! The HTTP client of what is asked seldom, set up so that it does nothing by itself: no resend and
-//! no redirect. Calls of the service go over `transport`.
+//! The HTTP client of what is asked seldom, set up so that it does nothing by itself: no resend,
+//! and no redirect, as [`Route::client`] has it. Calls of the service go over `transport`.
 
 use super::endpoint::Endpoint;
 use super::route::Route;
 use reqwest::Client;
-use reqwest::redirect;
 use std::time::Duration;
 
 /// The most headers of an answer.
@@ -19,8 +18,6 @@ pub(super) fn http_client(
     route
         .client()?
         .retry(reqwest::retry::never())
-        // A redirect would carry what is secret to another host.
-        .redirect(redirect::Policy::none())
         .https_only(!endpoint.is_plain())
         .tls_version_min(reqwest::tls::Version::TLS_1_2)
         .connect_timeout(connect_timeout)

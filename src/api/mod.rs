@@ -11,6 +11,7 @@ mod error_chain;
 mod file_reader;
 mod http;
 mod list;
+mod loopback;
 mod redactor;
 mod route;
 mod skew;

@@ -4,6 +4,7 @@
 //! when it is asked for.
 
 use super::file_reader::{MAX_CERTIFICATE_BYTES, read_bytes};
+use super::loopback;
 use super::redactor::Redactor;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
@@ -13,6 +14,7 @@ use reqwest::Certificate;
 use reqwest::Client;
 use reqwest::ClientBuilder;
 use reqwest::Proxy;
+use reqwest::redirect;
 use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
@@ -46,6 +48,10 @@ impl Route {
         let builder = Client::builder()
             .user_agent(concat!("batchctl/", env!("CARGO_PKG_VERSION")))
             .no_proxy()
+            // A redirect, or the `Referer` of one, would carry what is secret to another host.
+            .redirect(redirect::Policy::none())
+            .referer(false)
+            .resolve_to_addrs("localhost", &loopback::addresses(0))
             .tls_certs_merge(self.roots.for_login()?);
         match &self.proxy {
             Some(proxy) => Ok(builder.proxy(proxy.to_proxy()?)),

@@ -2,6 +2,7 @@
 
 use super::connection::Wire;
 use crate::api::endpoint::Endpoint;
+use crate::api::loopback;
 use crate::api::route::ProxyAddress;
 use crate::api::route::Roots;
 use crate::api::route::Route;
@@ -11,7 +12,6 @@ use futures::future::BoxFuture;
 use hyper::Uri;
 use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::client::legacy::connect::dns::GaiAddrs;
 use hyper_util::client::legacy::connect::dns::GaiResolver;
 use hyper_util::client::legacy::connect::dns::Name;
 use hyper_util::client::legacy::connect::proxy::Tunnel;
@@ -19,11 +19,14 @@ use rustls::ClientConfig;
 use rustls::crypto::CryptoProvider;
 use rustls_platform_verifier::Verifier;
 use std::error::Error;
+use std::future;
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::task::Context;
 use std::task::Poll;
 use std::time::Duration;
+use std::vec;
 use tower_service::Service;
 
 /// How often a connection on which nothing comes is asked whether it is still there.
@@ -138,15 +141,21 @@ struct Resolver(GaiResolver);
 pub(super) struct DnsError(#[source] io::Error);
 
 impl Service<Name> for Resolver {
-    type Response = GaiAddrs;
+    type Response = vec::IntoIter<SocketAddr>;
     type Error = DnsError;
-    type Future = BoxFuture<'static, Result<GaiAddrs, DnsError>>;
+    type Future = BoxFuture<'static, Result<Self::Response, DnsError>>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), DnsError>> {
         self.0.poll_ready(cx).map_err(DnsError)
     }
 
     fn call(&mut self, name: Name) -> Self::Future {
-        self.0.call(name).map_err(DnsError).boxed()
+        // No name server is asked for this machine.
+        if loopback::is_name(name.as_str()) {
+            let addresses = Vec::from(loopback::addresses(0)).into_iter();
+            return future::ready(Ok(addresses)).boxed();
+        }
+        let found = self.0.call(name).map_ok(|addresses| addresses.collect::<Vec<_>>().into_iter());
+        found.map_err(DnsError).boxed()
     }
 }
