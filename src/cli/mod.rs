@@ -13,7 +13,7 @@ mod run;
 
 use crate::cli::app::{Cli, ColorChoice, Command, GlobalArgs};
 use crate::cli::flags::config_file::ConfigFile;
-use crate::cli::flags::{precedence, sources};
+use crate::cli::flags::{precedence, refusal, sources};
 use crate::cli::output::failure::Failure;
 use crate::cli::output::stream::{Audience, Colour, Stderr};
 use crate::cli::process::environment::Surroundings;
@@ -125,7 +125,8 @@ fn refused(error: clap::Error) -> Parsed {
 /// Prints help, a version or a usage error, which clap words and colours itself.
 fn told_by_clap(error: &clap::Error, origin: Option<String>, mut stderr: Stderr) -> ExitCode {
     let told = error.render().to_string();
-    let redacted = stderr.redactor.redact(told.clone());
+    let shown = refusal::without_secret(error).unwrap_or_else(|| told.clone());
+    let redacted = stderr.redactor.redact(shown);
     if redacted == told {
         // A reader that has gone does not want the help.
         let _ = error.print();

@@ -96,9 +96,6 @@ pub(crate) fn route(
     endpoint: &Endpoint,
     context: &Context,
 ) -> Result<Route, Failure> {
-    if endpoint.is_insecure() {
-        allow_insecure(args, endpoint, context)?;
-    }
     let has_password = args.proxy.as_ref().is_some_and(ProxyAddress::has_password);
     if has_password && precedence::rank("proxy", &context.matches) != precedence::VARIABLE {
         let error = "the password of the proxy can be read by others where it stands";
@@ -109,17 +106,32 @@ pub(crate) fn route(
         proxy.tell(context.stderr.redactor);
     }
     let roots = args.ca_file.as_deref().map(Roots::read).transpose().map_err(Failure::usage)?;
-    Ok(Route { roots: roots.unwrap_or_default(), proxy: args.proxy.clone() })
+    let route = Route { roots: roots.unwrap_or_default(), proxy: args.proxy.clone() };
+    if endpoint.is_insecure_over(&route) {
+        allow_insecure(endpoint, "the token", context)?;
+    }
+    Ok(route)
 }
 
-fn allow_insecure(args: &PlaceArgs, endpoint: &Endpoint, context: &Context) -> Result<(), Failure> {
-    if !args.insecure_http {
-        let error = format!("`{endpoint}` would be sent the token unencrypted");
-        let hint = "use https, or let it pass with `--insecure-http`";
+/// Lets a secret go unencrypted to an address, if `--insecure-http` says so.
+pub(crate) fn allow_insecure(
+    endpoint: &Endpoint,
+    secret: &str,
+    context: &Context,
+) -> Result<(), Failure> {
+    if !precedence::is_on("insecure-http", &context.matches) {
+        let error = format!("`{endpoint}` would be sent {secret} unencrypted");
+        let hint = match endpoint.is_insecure() {
+            true => "use https, or let it pass with `--insecure-http`",
+            false => {
+                "the proxy would read it: call without `--proxy`, use https, or let it pass with \
+                 `--insecure-http`"
+            }
+        };
         return Err(Failure::usage(error).with_hint(hint.to_owned()));
     }
     let mut stderr = context.stderr;
-    stderr.say("warning", &format!("`{endpoint}` is sent the token unencrypted"));
+    stderr.say("warning", &format!("`{endpoint}` is sent {secret} unencrypted"));
     Ok(())
 }
 

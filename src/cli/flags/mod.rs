@@ -9,6 +9,7 @@ pub(crate) mod output;
 pub(crate) mod pace;
 pub(crate) mod precedence;
 pub(crate) mod reading;
+pub(crate) mod refusal;
 pub(crate) mod run;
 pub(crate) mod sources;
 pub(crate) mod values;

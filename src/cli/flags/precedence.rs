@@ -42,6 +42,13 @@ pub(crate) fn rank(flag: &str, matches: &ArgMatches) -> u8 {
     }
 }
 
+/// Returns whether a flag without a value is on, wherever that was said.
+pub(crate) fn is_on(flag: &str, matches: &ArgMatches) -> bool {
+    let argument = flag.replace('-', "_");
+    let value = deepest(matches).and_then(|matches| matches.try_get_one::<bool>(&argument).ok()?);
+    value.copied().unwrap_or(false)
+}
+
 /// Returns the matches of the subcommand, or of the one below it.
 fn deepest(matches: &ArgMatches) -> Option<&ArgMatches> {
     let (_, below) = matches.subcommand()?;

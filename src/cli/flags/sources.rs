@@ -5,10 +5,10 @@
 
 use crate::cli::flags::config_file;
 use crate::cli::flags::config_file::{ConfigError, ConfigFile, Flags, Takes};
+use crate::cli::flags::refusal::refused_flag;
 use crate::cli::output::stream::Stderr;
 use crate::cli::process::environment::Surroundings;
 use clap::builder::BoolishValueParser;
-use clap::error::{ContextKind, ContextValue};
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -51,13 +51,6 @@ pub(crate) fn origin_in_file(refused: &clap::Error, file: Option<&ConfigFile>) -
     let file = file?;
     let (key, line) = (flag.replace('-', "_"), file.settings.get(&flag)?.line);
     Some(format!("the value is that of `{key}` in {}:{line}", file.path.display()))
-}
-
-fn refused_flag(refused: &clap::Error) -> Option<String> {
-    let Some(ContextValue::String(usage)) = refused.get(ContextKind::InvalidArg) else {
-        return None;
-    };
-    usage.trim_start_matches('-').split([' ', '=', '.']).next().map(str::to_owned)
 }
 
 /// Reads the config file for the profile that `matches` names, if there is one.

@@ -2,6 +2,7 @@
 
 use crate::cli::Context;
 use crate::cli::connect::credentials::{Said, Target, is_said, secret_file, text_of};
+use crate::cli::connect::destination;
 use crate::cli::flags::connection::CredentialArgs;
 use crate::cli::output::failure::Failure;
 use crate::cli::output::prompt;
@@ -40,7 +41,7 @@ pub(crate) fn login(
     let user = args.iam_user.clone().ok_or_else(|| missing("the IAM user", "--iam-user NAME"))?;
     let domain = args.iam_domain.clone();
     let domain = domain.ok_or_else(|| missing("the IAM user's account", "--iam-domain NAME"))?;
-    let iam = iam(args.iam_endpoint.as_ref(), target)?;
+    let iam = iam(args.iam_endpoint.as_ref(), target, context)?;
     let scope = scope(args, target)?;
     let password = password(args, &user, context)?;
     let second_factor = second_factor(args, context)?;
@@ -53,14 +54,18 @@ fn missing(what: &str, flag: &str) -> Failure {
 }
 
 /// Returns the IAM that belongs to an endpoint.
-pub(crate) fn iam(named: Option<&Endpoint>, target: &Target<'_>) -> Result<Iam, Failure> {
-    let of_region = || {
-        let region = target.region.or_else(|| target.endpoint.region())?;
-        Endpoint::iam_of_region(region).ok()
-    };
-    let endpoint = named.cloned().or_else(of_region);
-    // A password is not sent anywhere on a guess.
+pub(crate) fn iam(
+    named: Option<&Endpoint>,
+    target: &Target<'_>,
+    context: &Context,
+) -> Result<Iam, Failure> {
+    // A password is not sent anywhere on a guess: a region that was named beside another
+    // endpoint says nothing about who runs that.
+    let endpoint = named.cloned().or_else(|| target.endpoint.iam());
     let endpoint = endpoint.ok_or_else(|| missing("the address of IAM", "--iam-endpoint URL"))?;
+    if endpoint.is_insecure_over(target.route) {
+        destination::allow_insecure(&endpoint, "the password", context)?;
+    }
     Ok(Iam { endpoint, route: target.route.clone(), connect_timeout: CONNECT_TIMEOUT })
 }
 
