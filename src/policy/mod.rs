@@ -15,6 +15,7 @@ mod retry_after;
 mod simulation;
 mod stop;
 mod tuning_hints;
+mod verify;
 
 pub use answer::{ActionResult, Answer, Body, Delivery, NoResponse, Response, ServiceError};
 pub use classify::{Finding, Verdict, classify, classify_read};
@@ -33,3 +34,7 @@ pub use retry::{AttemptHistory, Decision, OnDoubt, RetryPolicy};
 pub use retry_after::{LONGEST_HOLD, retry_after, window_in_message};
 pub use stop::{FinishBy, InvalidFinishBy, InvalidMaxFailures, MaxFailures};
 pub use tuning_hints::{RunFigures, TuningHint, tuning_hints};
+pub use verify::{
+    AfterCall, ArrivalProgress, CallResult, EarlierCalls, FirstLook, IfMissing, LastLook,
+    Observation, Purpose, VerifyRound, first_look, last_look,
+};

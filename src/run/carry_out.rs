@@ -73,7 +73,7 @@ impl Planned {
         let watch_trouble = thread.close();
         let stats = ran?;
         let learning_trouble = if is_auto { memory.keep(self.clock.now()).err() } else { None };
-        // Last: whoever waits for the lock finds the learnt rate as well.
+        // Last, so that the next holder of the lock finds the learnt rate as well.
         drop(self.lock);
         Ok(Ended { stats, watch_trouble, learning_trouble })
     }

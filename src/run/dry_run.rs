@@ -2,12 +2,13 @@
 
 use crate::api::{ListFilter, ListedTask, Page, TaskApi};
 use crate::clock::{Clock, Timestamp};
+use crate::policy::{IfMissing, Purpose, first_look};
 use crate::run::error::RunError;
 use crate::run::plan::{RunRequest, new_run};
 use crate::run::settings::walker_settings;
 use crate::run::survey_recorder::{MAX_LOOKED_FOR, WantedTasks, if_missing};
 use crate::store;
-use crate::store::{Draft, IfMissing, PlanRow, PlanTotals, Purpose, RunDirectory, Surveyed};
+use crate::store::{Draft, PlanRow, PlanTotals, RunDirectory, Surveyed};
 use crate::survey::{Gap, PageSink, WalkEnd, WalkStep, Walker};
 
 /// A run as it would be, given the present states of its tasks.
@@ -45,7 +46,8 @@ pub async fn dry_run_live<A: TaskApi>(
     let end = walker.walk(&ListFilter::default(), &mut recorder).await?;
     // A dry run shows every task that is unknown, whatever the run would do with it.
     let purpose = Purpose::LeaveAlone(if_missing(&end, IfMissing::Unknown));
-    let surveyed = draft.survey(purpose, clock.now())?;
+    let decide = |seen, earlier| first_look(seen, earlier, purpose);
+    let surveyed = draft.survey(decide, clock.now())?;
     let gap = match end {
         WalkEnd::Whole => None,
         WalkEnd::Gap(gap) => Some(gap),

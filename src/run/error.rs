@@ -27,7 +27,7 @@ pub enum RunError {
     #[error(transparent)]
     Store(#[from] StoreError),
     /// The store ended the run.
-    #[error("the run stopped, for what happens could not be recorded any longer")]
+    #[error("the run stopped because its events could not be recorded any longer")]
     Ledger(#[source] LedgerError),
     /// The project does not know some of the tasks; nothing was sent.
     #[error("the project does not know {count} of the tasks")]

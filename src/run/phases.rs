@@ -4,17 +4,18 @@
 //! `docs/GLOSSARY.md`: phase, survey, verify round.
 
 use crate::api::{ListFilter, TaskApi};
-use crate::clock::{Clock, Instant};
+use crate::clock::{Clock, Instant, Timestamp};
 use crate::engine;
 use crate::engine::EngineSettings;
-use crate::event::{EventKind, RunStats, StopReason};
+use crate::event::{ArrivalCounts, EventKind, RunStats, StopReason};
+use crate::policy::{IfMissing, Purpose, VerifyRound, first_look, last_look};
 use crate::run::control_router::ControlRouter;
 use crate::run::error::RunError;
 use crate::run::ledger::StoreLedger;
 use crate::run::settings::{remembered_sendings, walker_settings};
 use crate::run::survey_recorder::{SurveyRecorder, if_missing};
 use crate::settings::{OnUnknown, RunSettings};
-use crate::store::{IfMissing, Purpose, TaskSelection, VerifyRound};
+use crate::store::TaskSelection;
 use crate::survey::{WalkEnd, Walker};
 use std::time::Duration;
 use tokio::time::sleep_until;
@@ -88,7 +89,7 @@ impl<A: TaskApi> RunPhases<'_, A> {
         Ok(stats)
     }
 
-    /// Reads the states of all tasks without an outcome, and settles those that are there already.
+    /// Surveys all tasks without an outcome, and settles the tasks that are already there.
     ///
     /// Returns the reason to stop the run, if an order came in meanwhile.
     async fn survey(
@@ -114,7 +115,8 @@ impl<A: TaskApi> RunPhases<'_, A> {
         } else {
             Purpose::Record
         };
-        let surveyed = self.ledger.writer.survey(purpose, now).await?;
+        let decide = move |seen, earlier| first_look(seen, earlier, purpose);
+        let surveyed = self.ledger.writer.survey(decide, now).await?;
         let refuses = on_unknown == OnUnknown::Fail && unknown == UnknownTasks::MayBeRefused;
         if refuses && surveyed.counts.unknown > 0 {
             return Err(RunError::UnknownTasks {
@@ -177,19 +179,18 @@ impl<A: TaskApi> RunPhases<'_, A> {
         let last = VerifyRound::Last(if_missing(&end, IfMissing::Unknown));
         let now = self.clock.now();
         let kind = if round == Round::Last { last } else { VerifyRound::Interim };
-        let counts = self.ledger.writer.arrivals(kind, now).await?;
+        let counts = self.record(kind, now).await?;
         self.ledger.emit(now, EventKind::Verified(counts)).await?;
         if counts.on_the_way + counts.stuck > 0 {
             return Ok(Verified::SomeMissing);
         }
         // All have arrived before the last round. So this one is the last, which also records the
         // tasks that are not waited for, such as those that failed in part.
-        self.ledger.writer.arrivals(last, now).await?;
+        self.record(last, now).await?;
         Ok(Verified::AllArrived)
     }
 
-    /// Looks once at the tasks whose calls are in doubt: those that are where their commands lead
-    /// have succeeded.
+    /// Looks once at the tasks in doubt. Tasks that are where their commands lead have succeeded.
     pub(crate) async fn settle(&mut self, ago: Duration) -> Result<Settling, RunError> {
         let sent = self.ledger.writer.last_sent(remembered_sendings(self.settings)).await?;
         let mut walker = Walker::new(self.api, walker_settings(self.settings), self.clock, &sent);
@@ -206,9 +207,19 @@ impl<A: TaskApi> RunPhases<'_, A> {
             Ok(end) => end,
             Err(reason) => return Ok(Settling::Stopped(reason)),
         };
-        let counts = self.ledger.writer.arrivals(VerifyRound::Doubts, self.clock.now()).await?;
+        let counts = self.record(VerifyRound::Doubts, self.clock.now()).await?;
         let doubtful = counts.on_the_way + counts.stuck;
         Ok(Settling::Done { succeeded: counts.arrived, doubtful, end })
+    }
+
+    /// Records the conclusions from the observed states, in one commit.
+    async fn record(
+        &mut self,
+        round: VerifyRound,
+        now: Timestamp,
+    ) -> Result<ArrivalCounts, RunError> {
+        let decide = move |called, seen| last_look(called, seen, round);
+        Ok(self.ledger.writer.verify(decide, now).await?)
     }
 }
 

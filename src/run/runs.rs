@@ -1,4 +1,4 @@
-//! The runs and jobs of a state directory, for those who do not carry one out.
+//! The runs and jobs of a state directory: locks a job, removes a run, opens the directory.
 
 use crate::clock::Clock;
 use crate::run::plan::holder;

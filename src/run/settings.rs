@@ -1,4 +1,4 @@
-//! What the engine and the reader of lists need of a run's settings.
+//! Converts a run's settings to those of the engine and of walks through the list.
 
 use crate::engine::{EngineSettings, StartingPoint};
 use crate::policy::{AutoRate, RateBounds, RetryPolicy};

@@ -3,9 +3,10 @@
 use crate::api::{ListedTask, Page};
 use crate::clock::{Clock, Timestamp};
 use crate::event::EventKind;
+use crate::policy::IfMissing;
 use crate::run::error::RunError;
 use crate::run::ledger::StoreLedger;
-use crate::store::{IfMissing, TaskSelection};
+use crate::store::TaskSelection;
 use crate::survey::{PageSink, WalkEnd, WalkStep};
 use crate::task::{ObservedState, TaskId};
 use std::collections::HashSet;

@@ -2,8 +2,11 @@
 //!
 //! One connection writes, on a thread of its own and under a lock that the kernel frees when the
 //! process dies; other processes may read a live run. An event is durable when its commit
-//! returned, so after a kill every task is exactly one of settled, in doubt and never sent.
-//! Must not know the engine, displays or reports, and never overwrites a file it did not make.
+//! returned, so after a kill every task is exactly one of settled, in doubt and never sent. Outcomes
+//! that follow from states are decided by functions that the caller passes in.
+//!
+//! Must not know the engine, displays or reports, and never overwrites a file it did not make. The
+//! words are explained in `docs/GLOSSARY.md`, the format and its reasons in `docs/design/store.md`.
 
 mod codes;
 mod error;
@@ -20,7 +23,10 @@ mod unsettled;
 mod writing;
 
 pub use error::StoreError;
-pub use files::{JobLock, RateKey, RunDirectory, RunLock, keep_learnt_rate, learnt_rate, lock_job};
+pub use files::{
+    JobLock, RateKey, RunDirectory, RunLock, keep_learnt_rate, learnt_rate, lock_job,
+    private_directory,
+};
 pub use ids::{JobName, JobNameError, RunId, RunIdError};
 pub use planning::{
     Draft, NewPlan, PlanTotals, PlannedRun, draft, plan_from_run, plan_only, plan_run,
@@ -29,6 +35,4 @@ pub use reading::{
     NewRun, RunReader, RunRecord, SessionRecord, SourceRecord, StoredEnd, TaskPair, for_each_pair,
 };
 pub use rows::{AttemptRow, ChangeRow, HoldRow, PlanRow, SeenRow, SendingRow, TaskRow};
-pub use writing::{
-    IfMissing, Purpose, ResumePoint, RunWriter, Surveyed, TaskSelection, UnsettledTask, VerifyRound,
-};
+pub use writing::{ResumePoint, RunWriter, Surveyed, TaskSelection, UnsettledTask};

@@ -7,12 +7,14 @@ mod failure;
 mod id;
 mod outcome;
 mod rate;
+mod results_columns;
 mod state;
 
 pub use failure::{Failure, FailureKind, UnknownFailureKind};
 pub use id::{TaskId, TaskIdError};
 pub use outcome::{Counts, Outcome, OutcomeCounts, UnknownOutcome};
 pub use rate::{InvalidRate, Rate};
+pub use results_columns::RESULTS_COLUMNS;
 pub use state::{ObservedState, StateCounts, TaskState, Toward, UnknownTaskState};
 
 use std::fmt;

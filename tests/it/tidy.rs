@@ -19,7 +19,8 @@ const TABLE: &[(&str, &[&str])] = &[
     ("plan", &["task", "text", "input"]),
     ("engine", &["task", "clock", "policy", "event", "api"]),
     // `input` only as what a plan is made of: a load reads its sources row by row.
-    ("store", &["task", "clock", "settings", "event", "input", "plan"]),
+    // `policy` only for the questions and answers of its deciders, which `run` passes in.
+    ("store", &["task", "clock", "policy", "settings", "event", "input", "plan"]),
     ("report", &["task", "clock", "text", "policy", "settings", "event", "store"]),
     ("progress", &["task", "clock", "text", "event"]),
     ("sandbox", &["task", "clock"]),

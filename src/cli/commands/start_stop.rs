@@ -168,7 +168,8 @@ fn act(
     let on_paper = args.before.dry_run && !args.state.skip_unchanged;
     let lookup = if on_paper { Lookup::Never } else { Lookup::Allowed };
     let place = destination::resolve(&args.place, &args.credentials, lookup, context)?;
-    let settings = args.setting_flags().of_new_run();
+    let mut settings = args.setting_flags().of_new_run();
+    settings.sandbox = place.sandbox.is_some();
     settings::check(&settings, context)?;
     let order = Order { word: word.into(), pattern: place.pattern(), settings };
     let request = request(&order, plan, &place, args, context);

@@ -5,53 +5,19 @@
 //! column of the input can be taken for one of ours. Foreign cells are guarded against
 //! spreadsheets, and those of the service are cut to what spreadsheets can hold.
 
-use crate::clock::Timestamp;
-use crate::clock::TimestampText;
+use crate::clock::{Timestamp, TimestampText};
 use crate::report::format::csv_dialect::CsvDialect;
 use crate::report::format::cut::cut;
 use crate::report::format::other_columns::OtherColumns;
-use crate::report::model::Grouping;
-use crate::report::model::failure_of;
-use crate::store::AttemptRow;
-use crate::store::RunReader;
-use crate::store::SeenRow;
-use crate::store::SourceRecord;
-use crate::store::StoreError;
-use crate::store::TaskRow;
-use crate::task::Failure;
-use crate::task::Outcome;
-use crate::task::OutcomeCounts;
-use crate::task::TaskState;
+use crate::report::model::{Grouping, failure_of};
+use crate::store::{AttemptRow, RunReader, SeenRow, SourceRecord, StoreError, TaskRow};
+use crate::task::{Failure, Outcome, OutcomeCounts, RESULTS_COLUMNS, TaskState};
 use crate::text::guarded;
 use csv::ByteRecord;
 use std::borrow::Cow;
 use std::io;
 use std::io::Write;
 
-/// The columns that batchctl writes, in order; the input's other columns follow.
-const COLUMNS: [&str; 21] = [
-    "id",
-    "command",
-    "outcome",
-    "http_status",
-    "total_count",
-    "failed_count",
-    "succeed_count",
-    "error_kind",
-    "error_code",
-    "error_msg",
-    "error_list",
-    "attempts",
-    "started_at",
-    "finished_at",
-    "duration_ms",
-    "request_id",
-    "source",
-    "state_before",
-    "state_after",
-    "verified_at",
-    "failure_group",
-];
 /// The longest text of the service in a cell, in bytes: spreadsheets hold 32,767 characters, and
 /// a row must stay short enough to be read back.
 const LONGEST_TEXT: usize = 32_000;
@@ -140,7 +106,7 @@ struct ResultRow {
 
 impl ResultRow {
     fn new(sources: Vec<SourceRecord>, grouping: Grouping, dialect: CsvDialect) -> Self {
-        let others = OtherColumns::of(&sources, &COLUMNS);
+        let others = OtherColumns::of(&sources, RESULTS_COLUMNS);
         Self {
             dialect,
             sources,
@@ -155,7 +121,7 @@ impl ResultRow {
 
     fn fill_header(&mut self) {
         self.cells.clear();
-        self.cells.extend(COLUMNS);
+        self.cells.extend(RESULTS_COLUMNS);
         for name in self.others.names() {
             self.cells.push_field(guarded(name).as_bytes());
         }
@@ -252,7 +218,9 @@ impl ResultRow {
 
     /// Adds what the service or its gateway sent.
     fn service_text(&mut self, text: &str) {
-        self.cells.push_field(guarded(&fitting(text)).as_bytes());
+        // Guards make a text longer, and a guarded text is still one when it is cut.
+        let text = fitting(text);
+        self.cells.push_field(cut(&guarded(&text), LONGEST_TEXT).as_bytes());
     }
 }
 

@@ -9,6 +9,7 @@ use crate::store::TaskRow;
 use crate::task::Failure;
 use crate::task::FailureKind;
 use crate::task::Outcome;
+use crate::task::TaskState;
 use std::sync::LazyLock;
 
 /// How many bytes of a foreign text a group keeps.
@@ -84,9 +85,44 @@ pub(crate) fn failure_of(task: &TaskRow) -> Option<&Failure> {
         Outcome::NotAttempted => Some(&NOT_SENT),
         Outcome::Partial | Outcome::Failed | Outcome::Ambiguous => {
             let known = task.last.as_ref().and_then(|last| last.failure.as_ref());
-            Some(known.unwrap_or(&NO_ANSWER))
+            match known {
+                Some(known) if known.kind == FailureKind::NotReached => Some(not_reached(task)),
+                known => Some(known.unwrap_or(&NO_ANSWER)),
+            }
         }
     }
+}
+
+/// Returns the failure of an accepted call whose task did not reach the state of the command.
+///
+/// The store knows the states and has no words for them.
+fn not_reached(task: &TaskRow) -> &'static Failure {
+    static UNREAD: LazyLock<Failure> = LazyLock::new(|| because("its state could not be read"));
+    static UNKNOWN: LazyLock<Failure> = LazyLock::new(|| because("its state is not known"));
+    static RUNNING: LazyLock<Failure> = LazyLock::new(|| because_it_is(TaskState::Running));
+    static STOPPED: LazyLock<Failure> = LazyLock::new(|| because_it_is(TaskState::Stopped));
+    static CHANGING: LazyLock<Failure> = LazyLock::new(|| because_it_is(TaskState::Changing));
+    static MIXED: LazyLock<Failure> = LazyLock::new(|| because_it_is(TaskState::Mixed));
+    static BAD: LazyLock<Failure> = LazyLock::new(|| because_it_is(TaskState::Bad));
+
+    match task.seen.after {
+        // After a walk with a gap: the task may have arrived.
+        None | Some(TaskState::Unknown) if task.outcome == Outcome::Ambiguous => &UNREAD,
+        None | Some(TaskState::Unknown) => &UNKNOWN,
+        Some(TaskState::Running) => &RUNNING,
+        Some(TaskState::Stopped) => &STOPPED,
+        Some(TaskState::Changing) => &CHANGING,
+        Some(TaskState::Mixed) => &MIXED,
+        Some(TaskState::Bad) => &BAD,
+    }
+}
+
+fn because(reason: &str) -> Failure {
+    Failure::seen(FailureKind::NotReached, format!("accepted, but {reason}"))
+}
+
+fn because_it_is(state: TaskState) -> Failure {
+    because(&format!("it is `{state}`"))
 }
 
 /// Returns the failure of a task that was sent: one that was not is missing, and did not fail.
@@ -97,4 +133,64 @@ pub(crate) fn failure_of_sent(task: &TaskRow) -> Option<&Failure> {
 /// Returns what a group keeps of a text.
 pub(crate) fn kept(text: &str) -> &str {
     cut(text, LONGEST_TEXT)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::Timestamp;
+    use crate::event::AttemptSeq;
+    use crate::store::{AttemptRow, SeenRow};
+    use crate::task::{Command, Ordinal};
+
+    /// A task whose call was accepted, with what a verify round found out about it.
+    fn verified(outcome: Outcome, after: Option<TaskState>) -> TaskRow {
+        let (ordinal, sent) = (Ordinal(0), Timestamp::from_micros(0));
+        let last = AttemptRow {
+            seq: AttemptSeq(1),
+            ordinal,
+            number: 1,
+            sent,
+            duration: None,
+            in_doubt: false,
+            http_status: Some(200),
+            counts: None,
+            request_id: None,
+            failure: Some(Failure::seen(FailureKind::NotReached, "")),
+        };
+        let seen = SeenRow { after, call: Some(Outcome::Succeeded), ..SeenRow::default() };
+        TaskRow {
+            ordinal,
+            id: "aaaa".parse().unwrap(),
+            command: Command::Stop,
+            source: 0,
+            line: 1,
+            others: None,
+            outcome,
+            attempts: 1,
+            first_sent: Some(sent),
+            settled: Some(sent),
+            last: Some(last),
+            seen,
+        }
+    }
+
+    #[test]
+    fn a_task_that_was_not_reached_is_explained_by_its_state() {
+        let check = |outcome, after, expected: &str| {
+            let task = verified(outcome, after);
+            let failure = failure_of(&task).unwrap();
+            assert_eq!(failure.kind, FailureKind::NotReached);
+            assert_eq!(failure.message, format!("accepted, but {expected}"), "{after:?}");
+        };
+        for after in [None, Some(TaskState::Unknown)] {
+            check(Outcome::Ambiguous, after, "its state could not be read");
+            check(Outcome::Failed, after, "its state is not known");
+        }
+        check(Outcome::Failed, Some(TaskState::Running), "it is `running`");
+        check(Outcome::Failed, Some(TaskState::Stopped), "it is `stopped`");
+        check(Outcome::Failed, Some(TaskState::Changing), "it is `changing`");
+        check(Outcome::Failed, Some(TaskState::Mixed), "it is `mixed`");
+        check(Outcome::Failed, Some(TaskState::Bad), "it is `bad`");
+    }
 }

@@ -140,7 +140,7 @@ proptest! {
     fn results_are_an_input_again_with_the_same_ids_and_cells(
         names in prop::collection::vec("[Ii][Dd]|'?[=a-zä #_]{1,6}", 2),
         cells in prop::collection::vec(
-            ("['=+@ -]?[\\PC]{0,6}", "\\PC{0,6}[\r\n,\"]?\\PC{0,3}"),
+            ("['=+@ -]?[\\PC]{0,6}", "\\PC{0,6}[\r\n\t;,\"]?['=+@-]?\\PC{0,3}"),
             1..6,
         ),
     ) {
@@ -166,7 +166,7 @@ proptest! {
             let others: Vec<String> = serde_json::from_str(row.others.as_ref().unwrap()).unwrap();
             // What was guarded before is read the same with or without that guard.
             let expected = [one, other].map(|cell| unguarded(cell));
-            prop_assert_eq!(&others[19..], expected);
+            prop_assert_eq!(others, expected);
         }
     }
 }

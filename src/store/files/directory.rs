@@ -5,11 +5,12 @@
 use crate::store::error::{StoreError, file};
 use crate::store::files::network_check::refuse_network;
 use crate::store::files::paths::{beside, remove_if_there};
+use crate::store::files::trusted::{open_to_read, open_to_write, private_directory};
 use crate::store::files::watermark;
 use crate::store::ids::RunId;
 use std::fs::{File, TryLockError};
-use std::io::Write;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::io::{Read, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,6 +21,10 @@ use std::{fs, io, thread};
 const LOCK_TRIES: u32 = 10;
 const LOCK_STEP: Duration = Duration::from_millis(20);
 
+/// The directory of the runs, below the state directory.
+const RUNS: &str = "runs";
+/// The maximum length of a holder's name, in bytes.
+const MAX_HOLDER_BYTES: u64 = 4 << 10;
 /// The ending of the file of a plan that is not complete.
 const UNFINISHED: &str = ".planning";
 
@@ -33,8 +38,8 @@ impl RunDirectory {
     /// Uses `runs` in the state directory and creates both if they are missing, for their owner
     /// alone.
     pub fn open(state: &Path) -> Result<Self, StoreError> {
+        private_directory(&absolute(state), RUNS)?;
         let path = runs_in(state);
-        fs::DirBuilder::new().recursive(true).mode(0o700).create(&path).map_err(file(&path))?;
         refuse_network(&path)?;
         Ok(Self { path })
     }
@@ -134,13 +139,16 @@ impl RunDirectory {
             thread::sleep(LOCK_STEP);
         }
         let path = self.lock_file(run);
-        let holder = fs::read_to_string(&path).map_err(file(&path))?;
+        let holder = match open_to_read(&path)? {
+            Some(handle) => holder_named_in(&handle).map_err(file(&path))?,
+            None => String::new(),
+        };
         Err(StoreError::Busy { run: run.clone(), holder })
     }
 
     fn try_lock(&self, run: &RunId, holder: &str) -> Result<Option<RunLock>, StoreError> {
         let path = self.lock_file(run);
-        let mut handle = open_lock(&path).map_err(file(&path))?;
+        let mut handle = open_to_write(&path)?;
         match handle.try_lock() {
             // The last holder may have removed the run, and the lock's file with it.
             Ok(()) if !is_file_at(&handle, &path).map_err(file(&path))? => Ok(None),
@@ -156,14 +164,11 @@ impl RunDirectory {
     /// Returns whether some process holds the lock of a run.
     pub fn is_locked(&self, run: &RunId) -> Result<bool, StoreError> {
         let path = self.lock_file(run);
-        match File::open(&path) {
-            Ok(handle) => match handle.try_lock_shared() {
-                Ok(()) => Ok(false),
-                Err(TryLockError::WouldBlock) => Ok(true),
-                Err(TryLockError::Error(error)) => Err(file(&path)(error)),
-            },
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
-            Err(error) => Err(file(&path)(error)),
+        let Some(handle) = open_to_read(&path)? else { return Ok(false) };
+        match handle.try_lock_shared() {
+            Ok(()) => Ok(false),
+            Err(TryLockError::WouldBlock) => Ok(true),
+            Err(TryLockError::Error(error)) => Err(file(&path)(error)),
         }
     }
 
@@ -187,13 +192,12 @@ impl RunDirectory {
 }
 
 fn runs_in(state: &Path) -> PathBuf {
-    let path = state.join("runs");
-    // Absolute, because SQLite would read a relative `file:x` as a URL.
-    std::path::absolute(&path).unwrap_or(path)
+    absolute(state).join(RUNS)
 }
 
-fn open_lock(path: &Path) -> io::Result<File> {
-    File::options().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)
+/// Returns the path from the root, because SQLite would read a relative `file:x` as a URL.
+fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }
 
 /// Returns whether the opened file still has its name.
@@ -204,6 +208,13 @@ fn is_file_at(handle: &File, path: &Path) -> io::Result<bool> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
         Err(error) => Err(error),
     }
+}
+
+/// Returns the text by which the holder of a lock is known.
+pub(crate) fn holder_named_in(handle: &File) -> io::Result<String> {
+    let mut holder = Vec::new();
+    handle.take(MAX_HOLDER_BYTES).read_to_end(&mut holder)?;
+    Ok(String::from_utf8_lossy(&holder).into_owned())
 }
 
 fn name_holder(handle: &mut File, holder: &str) -> io::Result<()> {
@@ -277,11 +288,11 @@ mod tests {
     fn a_lock_on_a_removed_file_does_not_count() {
         let (state, _runs) = directory();
         let path = state.path().join("x.lock");
-        let held = open_lock(&path).unwrap();
+        let held = open_to_write(&path).unwrap();
         assert!(is_file_at(&held, &path).unwrap());
         fs::remove_file(&path).unwrap();
         assert!(!is_file_at(&held, &path).unwrap());
-        open_lock(&path).unwrap();
+        open_to_write(&path).unwrap();
         assert!(!is_file_at(&held, &path).unwrap());
     }
 

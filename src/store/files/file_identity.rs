@@ -59,12 +59,12 @@ mod tests {
     }
 
     #[test]
-    fn files_that_are_written_to_are_there() {
+    fn writing_to_a_file_does_not_change_its_identity() {
         check(|path| fs::write(path, "more").unwrap(), true);
     }
 
     #[test]
-    fn a_file_that_was_removed_or_replaced_is_missed() {
+    fn a_removed_or_replaced_file_is_noticed() {
         check(|path| fs::remove_file(path).unwrap(), false);
         check(|path| fs::remove_file(beside(path, "-wal")).unwrap(), false);
         check(

@@ -4,13 +4,14 @@
 //! dies, so it can never be stale. The text in the file is only for messages.
 
 use crate::store::error::{StoreError, file};
+use crate::store::files::directory::holder_named_in;
+use crate::store::files::trusted::{open_to_write, private_directory};
 use crate::store::ids::JobName;
 use std::fs::{File, TryLockError};
-use std::io::{Read, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::io::Write;
 use std::path::Path;
+use std::thread;
 use std::time::Duration;
-use std::{fs, thread};
 
 /// The interval at which a held lock is tried again.
 const STEP: Duration = Duration::from_millis(100);
@@ -32,16 +33,9 @@ pub fn lock_job(
     holder: &str,
     patience: Duration,
 ) -> Result<JobLock, StoreError> {
-    let directory = state.join("jobs");
-    fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(&directory)
-        .map_err(file(&directory))?;
+    let directory = private_directory(state, "jobs")?;
     let path = directory.join(format!("{job}.lock"));
-    let mut options = File::options();
-    options.read(true).write(true).create(true).truncate(false).mode(0o600);
-    let mut handle = options.open(&path).map_err(file(&path))?;
+    let mut handle = open_to_write(&path)?;
     let mut waited = Duration::ZERO;
     loop {
         match handle.try_lock() {
@@ -53,8 +47,7 @@ pub fn lock_job(
                 waited += step;
             }
             Err(TryLockError::WouldBlock) => {
-                let mut holder = String::new();
-                handle.read_to_string(&mut holder).map_err(file(&path))?;
+                let holder = holder_named_in(&handle).map_err(file(&path))?;
                 return Err(StoreError::JobBusy { job: job.clone(), holder });
             }
             Err(TryLockError::Error(error)) => return Err(file(&path)(error)),
@@ -82,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lock_that_is_given_up_in_time_is_taken() {
+    fn a_lock_that_is_released_in_time_is_taken() {
         let state = tempfile::tempdir().unwrap();
         let job: JobName = "nightly".parse().unwrap();
         let first = lock_job(state.path(), &job, "first", Duration::ZERO).unwrap();

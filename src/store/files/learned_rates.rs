@@ -7,9 +7,9 @@
 use crate::clock::Timestamp;
 use crate::store::error::{StoreError, file};
 use crate::store::files::directory::RunDirectory;
+use crate::store::files::trusted::text_of;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use tempfile::NamedTempFile;
@@ -81,7 +81,7 @@ fn path(runs: &RunDirectory) -> PathBuf {
 
 /// Reads all valid entries, the latest first.
 fn entries(path: &Path) -> Vec<Entry> {
-    let text = fs::read_to_string(path).unwrap_or_default();
+    let text = text_of(path).unwrap_or_default();
     let document: Value = serde_json::from_str(&text).unwrap_or_default();
     let Some(rates) = document["rates"].as_array() else { return Vec::new() };
     rates.iter().filter_map(|entry| Entry::deserialize(entry).ok()).collect()
@@ -102,6 +102,7 @@ fn replace(path: &Path, document: &RatesFile) -> Result<(), StoreError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
 
     const SOME_DAY: Timestamp = Timestamp::from_micros(1_720_180_800_000_000);
 

@@ -10,10 +10,14 @@ mod job_lock;
 mod learned_rates;
 mod network_check;
 mod paths;
+mod trusted;
 mod watermark;
 
 pub use directory::{RunDirectory, RunLock};
 pub(crate) use file_identity::FileIdentity;
 pub use job_lock::{JobLock, lock_job};
 pub use learned_rates::{RateKey, keep_learnt_rate, learnt_rate};
+pub(crate) use paths::beside;
+pub(crate) use trusted::check_file;
+pub use trusted::private_directory;
 pub(crate) use watermark::{CommitWriter, DepartureWriter, MayHaveLeft, Watermark};

@@ -13,11 +13,12 @@
 //! without a watermark. See `docs/GLOSSARY.md`: watermark.
 
 use crate::event::AttemptSeq;
-use crate::store::error::{StoreError, file, sqlite};
+use crate::store::error::{StoreError, sqlite};
 use crate::store::files::paths::{beside, remove_if_there};
+use crate::store::files::trusted::{open_to_write, text_of};
 use rusqlite::Connection;
 use std::fs::File;
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
@@ -51,7 +52,7 @@ pub(crate) enum MayHaveLeft {
 impl Watermark {
     /// Reads the watermark of a run; a part that cannot be read claims nothing.
     pub(crate) fn read(run: &Path) -> Self {
-        let text = fs::read_to_string(path_of(run)).unwrap_or_default();
+        let text = text_of(&path_of(run)).unwrap_or_default();
         Self::parse(&text, boot().as_deref())
     }
 
@@ -105,16 +106,14 @@ pub(crate) struct CommitWriter {
 }
 
 impl CommitWriter {
-    /// Opens the watermark of a run that this process writes to and that has so many attempts.
+    /// Opens the watermark of a run that this process writes to, given the number of its attempts.
     pub(crate) fn open(
         run: &Path,
         connection: &Connection,
         attempts: u64,
     ) -> Result<Self, StoreError> {
         let path = path_of(run);
-        let mut options = File::options();
-        options.read(true).write(true).create(true).truncate(false).mode(0o600);
-        let file = options.open(&path).map_err(file(&path))?;
+        let file = open_to_write(&path)?;
         let commits = commits(connection).map_err(sqlite(run))?;
         let writer = Self { file, path, commits };
         // In one write: the name of this boot must not stand beside a number of an earlier one.

@@ -2,6 +2,7 @@
 
 use crate::clock::Timestamp;
 use crate::plan::Problems;
+use crate::policy::{EarlierCalls, FirstLook, Observation};
 use crate::store::error::{StoreError, sqlite};
 use crate::store::files::RunDirectory;
 use crate::store::planning::load::{NewPlan, load};
@@ -9,8 +10,8 @@ use crate::store::planning::tables::{PlanFile, PlanTotals};
 use crate::store::reading::{NewRun, first_rows};
 use crate::store::rows::PlanRow;
 use crate::store::schema;
-use crate::store::writing::survey;
-use crate::store::writing::{Purpose, Survey, Surveyed};
+use crate::store::writing::state_rows;
+use crate::store::writing::{Survey, Surveyed, TaskSelection};
 use crate::task::{ObservedState, TaskId};
 use rusqlite::Connection;
 use std::collections::{BTreeMap, HashSet};
@@ -68,20 +69,24 @@ impl Draft {
     /// Forgets all observed states and returns the ids of the tasks, unless there are more than
     /// `limit`.
     pub fn look_for(&self, limit: usize) -> Result<Option<HashSet<TaskId>>, StoreError> {
-        survey::forget(&self.connection).map_err(failed)?;
-        survey::unsettled_ids(&self.connection, limit).map_err(failed)
+        state_rows::forget(&self.connection).map_err(failed)?;
+        state_rows::selected_ids(&self.connection, TaskSelection::Unsettled, limit).map_err(failed)
     }
 
     /// Keeps observed states.
     pub fn see(&self, states: &[ObservedState]) -> Result<(), StoreError> {
-        survey::see(&self.connection, states).map_err(failed)
+        state_rows::see(&self.connection, states).map_err(failed)
     }
 
     /// Counts the tasks by their states; a task that would be left alone is not called any more.
-    pub fn survey(&self, purpose: Purpose, now: Timestamp) -> Result<Surveyed, StoreError> {
+    pub fn survey(
+        &self,
+        decide: impl Fn(Option<Observation>, EarlierCalls) -> FirstLook,
+        now: Timestamp,
+    ) -> Result<Surveyed, StoreError> {
         let open = BTreeMap::new();
         let (connection, origin) = (&self.connection, self.origin);
-        Survey { connection, open: &open, origin, now, purpose }.carry_out().map_err(failed)
+        Survey { connection, open: &open, origin, now }.carry_out(decide).map_err(failed)
     }
 }
 

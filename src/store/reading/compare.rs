@@ -1,7 +1,7 @@
-//! Lays the tasks of two runs side by side.
+//! Pairs the tasks of two runs.
 //!
-//! Both are read in the order of their ids and merged, so that memory does not grow with their
-//! number: SQLite sorts in what its cache holds, and in temporary files beyond that.
+//! A merge join in the order of ids, so that memory does not grow with the number of tasks. SQLite
+//! sorts within its cache, and in temporary files beyond that.
 
 use crate::store::codes;
 use crate::store::error::{StoreError, sqlite};
@@ -17,17 +17,17 @@ use std::collections::BTreeMap;
 pub struct TaskPair {
     /// The batch task.
     pub id: TaskId,
-    /// What was to be done to it.
+    /// The command for it.
     pub command: Command,
-    /// What became of it in the one run, if it has it.
+    /// Its outcome in the first run, if that has it.
     pub before: Option<Outcome>,
-    /// What became of it in the other, if it has it.
+    /// Its outcome in the second run, if that has it.
     pub after: Option<Outcome>,
-    /// Its places in the two.
+    /// Its places in both runs.
     ordinals: (Option<Ordinal>, Option<Ordinal>),
 }
 
-/// Hands every task of two runs, in the order of their ids, to `take`.
+/// Calls `take` for every task of two runs, in the order of their ids.
 ///
 /// A task without an outcome has the one that follows from its attempts.
 ///
@@ -55,6 +55,7 @@ pub fn for_each_pair<E: From<StoreError>>(
             (None, Some(_)) => Ordering::Greater,
             (Some(one), Some(other)) => one.key().cmp(&other.key()),
         };
+        // The smaller key goes; of equal keys both go, as one pair.
         let (mut left, mut right) = (None, None);
         if order.is_le() {
             let following = next(&mut rows_before, open_before).map_err(&failed_before)?;
@@ -71,9 +72,9 @@ pub fn for_each_pair<E: From<StoreError>>(
 }
 
 impl TaskPair {
-    /// Returns why the task is not where it was sent: now, or before if it is or has no place now.
+    /// Returns why the task failed in the second run, or in the first if it did not fail there.
     ///
-    /// Nothing for a task that has no outcome of its own.
+    /// `None` for a task without an outcome of its own.
     ///
     /// # Errors
     ///
@@ -92,7 +93,7 @@ impl TaskPair {
     }
 }
 
-/// What is sorted is as narrow as can be: all else is looked up where it is asked for.
+/// The sorted rows are narrow; everything else is looked up only if it is needed.
 const BY_ID: &str = "SELECT task.id, task.command, task.ordinal, outcome.outcome
     FROM task LEFT JOIN outcome ON outcome.ordinal = task.ordinal
     ORDER BY task.id, task.command";
@@ -100,7 +101,7 @@ const BY_ID: &str = "SELECT task.id, task.command, task.ordinal, outcome.outcome
 /// A task of one run.
 struct Sorted {
     id: TaskId,
-    /// As it is stored, for that is what it is sorted by.
+    /// The command as it is stored, because rows are sorted by it.
     command_code: i64,
     command: Command,
     ordinal: Ordinal,

@@ -10,7 +10,7 @@ use std::fs;
 const TASKS: u32 = 400;
 const PAGE: usize = 4096;
 
-/// A run that was carried out in part, by a process that came to its end or did not.
+/// A run that was carried out in part, by a process with this end.
 fn carried_out(end: &[crate::event::Event]) -> Fixture {
     let fixture = Fixture::with_tasks(TASKS);
     let writer = fixture.writer();
@@ -92,7 +92,7 @@ fn damage_outside_the_tasks_is_an_error_where_it_is_read() {
 }
 
 #[test]
-fn a_writer_tells_when_tasks_went_missing_instead_of_coming_to_an_end() {
+fn a_writer_reports_missing_tasks_as_damage_instead_of_finishing() {
     let fixture = ended_run();
     change(&fixture, "DELETE FROM task WHERE ordinal > 390");
     let writer = fixture.writer();
@@ -101,7 +101,7 @@ fn a_writer_tells_when_tasks_went_missing_instead_of_coming_to_an_end() {
 }
 
 #[test]
-fn a_writer_hands_out_no_id_that_was_changed_into_nonsense() {
+fn a_writer_never_hands_out_an_invalid_id() {
     let fixture = ended_run();
     change(&fixture, "UPDATE task SET id = '../../x' WHERE ordinal = 350");
     let writer = fixture.writer();
@@ -142,7 +142,7 @@ fn after_a_clean_end_a_run_is_opened_without_a_search() {
 }
 
 #[test]
-fn a_file_of_something_else_is_refused_and_left_alone() {
+fn a_file_of_another_program_is_refused_and_left_alone() {
     let fixture = Fixture::empty();
     let database = |sql: &str| {
         let path = fixture.state.path().join("other");
@@ -177,7 +177,7 @@ fn a_newer_version_is_refused_and_left_alone() {
 }
 
 #[test]
-fn a_file_that_was_cut_short_is_damaged_or_no_run() {
+fn a_truncated_file_is_damaged_or_not_a_run() {
     let whole = ended_run();
     let bytes = fs::read(whole.file()).unwrap();
     for length in (0..bytes.len()).step_by(PAGE) {

@@ -92,7 +92,7 @@ fn a_log_that_was_lost_whole_leaves_the_run_as_its_file_has_it() {
 }
 
 #[test]
-fn a_process_that_is_killed_again_and_again_gets_on() {
+fn a_run_makes_progress_although_every_process_is_killed() {
     let mut fixture = Fixture::with_tasks(TASKS);
     for round in 1..=u64::from(TASKS) {
         let writer = fixture.writer();

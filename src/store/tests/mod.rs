@@ -3,15 +3,15 @@
 //! Everything here goes through the public door and looks at the files from outside, except where
 //! a disk has to be full at a given moment.
 
+mod already_done;
 mod damage;
-mod follow;
 mod full;
 mod killed;
-mod looking;
 mod model;
 mod plan;
 mod reader;
 mod script;
+mod survey;
 mod writer;
 
 use super::{
@@ -29,11 +29,11 @@ use std::io::Cursor;
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
-/// When every run of these tests was planned.
+/// The time at which every run of these tests was planned.
 const ORIGIN: Timestamp = Timestamp::from_micros(1_720_180_800_000_000);
 /// The id of every run of these tests.
 const RUN: &str = "20240705-120000-aaaa";
-/// How many of the last sending times a writer is asked for.
+/// The number of last sending times that a writer returns.
 const RECALL: u32 = 5;
 
 fn at(seconds: i64) -> Timestamp {

@@ -12,7 +12,7 @@ use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-/// What a run does, or what happens to it. A number picks one of what there is.
+/// A step of a run, or an accident. A number picks one of the present candidates.
 #[derive(Debug, Clone, Copy)]
 enum Step {
     Claim(usize),
@@ -21,11 +21,11 @@ enum Step {
     SettleAfter(usize, fn(u64) -> AttemptResult, Outcome),
     RetryAfter(usize, fn(u64) -> AttemptResult),
     Commit,
-    /// What is durable leaves.
+    /// The durable attempts leave.
     Leave,
     Read,
     EndRun,
-    /// The process is killed and what was not committed is lost.
+    /// The process is killed; what was not committed is lost.
     Kill,
     /// The process is killed while nobody has waited for its last commit.
     KillInCommit,
@@ -57,7 +57,7 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// What is known of one attempt.
+/// An attempt, as far as it was committed.
 #[derive(Debug, Clone, PartialEq)]
 struct Attempt {
     seq: u64,
@@ -76,7 +76,7 @@ impl Attempt {
     }
 }
 
-/// What is known of one task.
+/// A task, as far as it was committed.
 #[derive(Debug, Clone, Default, PartialEq)]
 struct Known {
     attempts: Vec<Attempt>,
@@ -255,7 +255,7 @@ impl Test {
             }
             Step::PowerFailure => {
                 self.fixture = self.fixture.copy();
-                // Nobody can tell any more what has left.
+                // It is not known any more which attempts have left.
                 self.model.may_have_left = u64::MAX;
                 self.reopen();
             }
@@ -279,7 +279,7 @@ impl Test {
         self.process.on_wire.extend(leaving);
     }
 
-    /// What is handed out is the next of what has no outcome and was not handed out.
+    /// The next tasks without an outcome are handed out, each once.
     fn claim(&mut self, most: usize) {
         let claimed = claim(self.process.writer(), most);
         let left = self.model.tasks.iter().filter(|(ordinal, known)| {
@@ -385,7 +385,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
 
     #[test]
-    fn the_store_says_what_was_committed_whatever_happens(
+    fn the_store_returns_exactly_what_was_committed(
         ids in prop::collection::vec(0..40_u8, 1..30),
         steps in prop::collection::vec(step(), 0..150),
     ) {

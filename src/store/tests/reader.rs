@@ -108,7 +108,7 @@ fn a_task_of_several_attempts_shows_its_first_sending_and_its_last_attempt() {
 }
 
 #[test]
-fn a_reader_keeps_seeing_the_state_it_was_opened_at() {
+fn a_reader_keeps_its_snapshot() {
     let fixture = Fixture::with_tasks(3);
     let writer = fixture.writer();
     let all = claim(&writer, 3);
@@ -146,7 +146,7 @@ fn the_failed_tasks_are_those_that_were_sent_and_did_not_succeed() {
 }
 
 #[test]
-fn an_error_of_the_taker_ends_the_reading() {
+fn an_error_of_the_callback_ends_the_walk() {
     let fixture = Fixture::with_tasks(3);
     let mut seen = 0;
     let ended = fixture.reader().for_each_task(|_| {
@@ -174,7 +174,7 @@ fn reading_changes_nothing() {
 }
 
 #[test]
-fn a_run_that_is_not_there_cannot_be_read() {
+fn a_missing_run_cannot_be_read() {
     let fixture = Fixture::empty();
     let error = RunReader::open(&fixture.runs, &fixture.run()).unwrap_err();
     assert_eq!(error.to_string(), format!("there is no run `{RUN}`"));

@@ -13,7 +13,7 @@ pub(crate) fn started(task: &Task, seq: u64, number: u32) -> Event {
     event(seq, EventKind::AttemptStarted { seq: AttemptSeq(seq), task, number, leaves })
 }
 
-/// When an attempt could leave: a little later than it was admitted.
+/// The time at which an attempt may leave: a little later than it was admitted.
 pub(crate) fn leaves(seq: u64) -> Timestamp {
     time(seq).plus_micros(90)
 }

@@ -32,7 +32,7 @@ fn a_fresh_run_is_handed_out_in_order_and_each_task_once() {
 }
 
 #[test]
-fn what_was_committed_is_there_for_a_reader_at_once() {
+fn a_commit_is_visible_to_readers_at_once() {
     let fixture = Fixture::with_tasks(2);
     let writer = fixture.writer();
     let task = &tasks(claim(&writer, 1))[0];
@@ -95,7 +95,7 @@ fn a_task_cannot_be_settled_twice() {
 }
 
 #[test]
-fn an_open_task_comes_back_with_all_that_is_known_of_it() {
+fn an_open_task_is_handed_out_with_its_attempts() {
     let fixture = Fixture::with_tasks(5);
     let writer = fixture.writer();
     let [sent, lost_once, held, wrong, fresh] = &tasks(claim(&writer, 9))[..] else {
@@ -131,7 +131,7 @@ fn an_open_task_comes_back_with_all_that_is_known_of_it() {
 }
 
 #[test]
-fn the_last_sending_times_are_known_and_doubtful_ones_are_taken_later() {
+fn doubtful_sending_times_are_taken_later_than_recorded() {
     let fixture = Fixture::with_tasks(9);
     let writer = fixture.writer();
     let all = tasks(claim(&writer, 9));
@@ -147,7 +147,7 @@ fn the_last_sending_times_are_known_and_doubtful_ones_are_taken_later() {
 }
 
 #[test]
-fn a_commit_that_nobody_waits_for_is_a_commit() {
+fn dropping_the_future_of_a_commit_does_not_undo_it() {
     let fixture = Fixture::with_tasks(1);
     let writer = fixture.writer();
     let task = &tasks(claim(&writer, 1))[0];
@@ -157,7 +157,7 @@ fn a_commit_that_nobody_waits_for_is_a_commit() {
 }
 
 #[test]
-fn commits_and_claims_are_carried_out_in_the_order_they_were_asked_for() {
+fn commits_and_claims_are_carried_out_in_the_order_of_the_requests() {
     let fixture = Fixture::with_tasks(40);
     let writer = fixture.writer();
     let all = tasks(claim(&writer, 40));
@@ -237,7 +237,7 @@ fn a_writer_does_not_wait_for_a_reader_and_loses_nothing_by_it() {
 }
 
 #[test]
-fn a_run_that_is_not_there_cannot_be_opened() {
+fn a_missing_run_cannot_be_opened() {
     let fixture = Fixture::empty();
     let lock = fixture.lock();
     let error = RunWriter::open(&fixture.runs, &lock, at(0), 0).unwrap_err();

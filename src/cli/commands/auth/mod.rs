@@ -115,7 +115,7 @@ fn login(args: &LoginArgs, context: &Context) -> Result<ExitStatus, Failure> {
         project: project.to_string(),
         user: user.clone(),
     };
-    let path = credentials::keep_login(&stored, context).map_err(told)?;
+    let path = credentials::keep_login(&stored, context)?;
     let until = granted.expires_at().map(|at| format!(" until {at}")).unwrap_or_default();
     let kept = path.display();
     let text = format!("logged in as {user} to project {project}{until}; kept in {kept}\n");

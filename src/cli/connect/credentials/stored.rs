@@ -8,6 +8,7 @@ use crate::cli::output::failure::Failure;
 use batchctl::api::{CredentialSource, TokenSource, read_text};
 use batchctl::clock::{Clock, Timestamp};
 use batchctl::report::ExitStatus;
+use batchctl::store::private_directory;
 use serde_json::{Value, json};
 use std::io::Write;
 use std::path::PathBuf;
@@ -82,9 +83,13 @@ fn unusable(path: &std::path::Path, why: &str) -> Failure {
 }
 
 /// Keeps a login in the place of the one before, whole or not at all.
-pub(crate) fn keep(stored: &StoredLogin, context: &Context) -> io::Result<PathBuf> {
+pub(crate) fn keep(stored: &StoredLogin, context: &Context) -> Result<PathBuf, Failure> {
+    private_directory(&context.state, "")?;
+    write(stored, context).map_err(|error| Failure::new(ExitStatus::InputOutput, error))
+}
+
+fn write(stored: &StoredLogin, context: &Context) -> io::Result<PathBuf> {
     let path = path(context);
-    fs::create_dir_all(&context.state)?;
     let json = json!({
         "token": stored.token,
         "expires_at": stored.expires_at.map(|at| at.to_string()),

@@ -11,10 +11,16 @@
   const ROW_HEIGHT = 37;
   const PRINTED = 200;
   // What acts on its neighbours or cannot be seen is shown by its number.
-  const MISLEADING = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g;
+  const MISLEADING = new RegExp(
+    "[\\u{0}-\\u{8}\\u{b}-\\u{1f}\\u{7f}-\\u{9f}\\u{ad}\\u{34f}\\u{61c}\\u{115f}-\\u{1160}\\u{17b4}-\\u{17b5}" +
+      "\\u{180b}-\\u{180f}\\u{200b}-\\u{200f}\\u{2028}-\\u{202e}\\u{2060}-\\u{206f}\\u{3164}\\u{fe00}-\\u{fe0f}" +
+      "\\u{feff}\\u{ffa0}\\u{fff0}-\\u{fffb}\\u{13430}-\\u{1343f}\\u{1bca0}-\\u{1bca3}\\u{1d173}-\\u{1d17a}" +
+      "\\u{e0000}-\\u{e0fff}]",
+    "gu",
+  );
 
   const byId = (id) => document.getElementById(id);
-  const shown = (text) => String(text).replace(MISLEADING, (c) => `\\u{${c.charCodeAt(0).toString(16)}}`);
+  const shown = (text) => String(text).replace(MISLEADING, (c) => `\\u{${c.codePointAt(0).toString(16)}}`);
   const text = (value) => (typeof value === "number" ? texts[value] : value) || "";
   const count = (n, one, many) => `${n.toLocaleString("en-US")} ${n === 1 ? one : many}`;
   const outcome = (row) => head.outcomes[row[2]].replace("_", " ");

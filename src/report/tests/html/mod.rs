@@ -380,3 +380,28 @@ fn a_run_that_was_resumed_leaves_out_the_time_between_and_marks_it() {
     <td> 10
     ");
 }
+
+#[test]
+fn the_script_escapes_the_characters_that_every_display_escapes() {
+    let script = include_str!("../../format/html/page.js");
+    let class = script.split_once("const MISLEADING").unwrap().1.split_once("\"gu\"").unwrap().0;
+    // The number of every `\\u{…}`, and whether it begins a range.
+    let numbers: Vec<(u32, bool)> = class
+        .split(r"\\u{")
+        .skip(1)
+        .map(|part| part.split_once('}').unwrap())
+        .map(|(digits, rest)| (u32::from_str_radix(digits, 16).unwrap(), rest.starts_with('-')))
+        .collect();
+    let mut escaped = std::collections::BTreeSet::new();
+    let mut begins = None;
+    for (number, is_begin) in numbers {
+        escaped.extend(begins.take().unwrap_or(number)..=number);
+        begins = is_begin.then_some(number);
+    }
+    // Tabs and line feeds are left alone, because the page's styles show them.
+    let expected = ('\0'..=char::MAX)
+        .filter(|&c| crate::text::is_misleading(c) && !matches!(c, '\t' | '\n'))
+        .map(u32::from)
+        .collect();
+    assert_eq!(escaped, expected);
+}

@@ -59,7 +59,7 @@ fn chain() -> Fixture {
 }
 
 #[test]
-fn what_the_chain_has_done_is_left_out_wherever_it_stands() {
+fn tasks_done_by_the_chain_are_left_out_at_any_position() {
     let fixture = chain();
     assert_eq!(ids(&fixture, 2), ["dddd", "cccc", "bbbb"]);
     let totals = plan_after(&fixture, 3, Some(run_id(2)), "aaaa\ncccc\ndddd\neeee\naaaa\n");
@@ -78,7 +78,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(32))]
 
     #[test]
-    fn what_was_done_is_left_out_whatever_the_order(
+    fn done_tasks_are_left_out_in_any_order(
         earlier in some_ids(),
         good in 0..10_usize,
         later in some_ids(),
@@ -94,7 +94,7 @@ proptest! {
 }
 
 #[test]
-fn an_older_run_of_the_chain_may_be_gone_but_not_the_one_that_is_followed() {
+fn an_older_run_of_the_chain_may_be_missing_but_not_the_followed_one() {
     let fixture = chain();
     fixture.runs.remove(fixture.runs.lock(&run_id(1), "a test").unwrap()).unwrap();
     let totals = plan_after(&fixture, 3, Some(run_id(2)), "aaaa\ndddd\n").unwrap();
@@ -105,7 +105,7 @@ fn an_older_run_of_the_chain_may_be_gone_but_not_the_one_that_is_followed() {
 }
 
 #[test]
-fn a_chain_that_bites_its_tail_comes_to_an_end() {
+fn a_circular_chain_ends() {
     let fixture = chain();
     let file = rusqlite::Connection::open(fixture.runs.file(&run_id(1))).unwrap();
     file.execute("UPDATE run SET parent = ?", [run_id(2).as_str()]).unwrap();
@@ -115,7 +115,7 @@ fn a_chain_that_bites_its_tail_comes_to_an_end() {
 }
 
 #[test]
-fn a_run_again_has_the_tasks_that_were_asked_for_at_their_places() {
+fn a_plan_from_a_run_keeps_the_places_of_the_picked_tasks() {
     let fixture = chain();
     let of = RunReader::open(&fixture.runs, &run_id(1)).unwrap();
     let run = crate::store::NewRun { id: run_id(3), ..new_run() };
@@ -132,7 +132,7 @@ fn a_run_again_has_the_tasks_that_were_asked_for_at_their_places() {
 }
 
 #[test]
-fn a_damaged_run_is_neither_followed_nor_done_again() {
+fn a_damaged_run_can_be_neither_followed_nor_planned_from() {
     let fixture = chain();
     let file = rusqlite::Connection::open(fixture.runs.file(&run_id(1))).unwrap();
     file.execute("UPDATE task SET command = 7, id = 'X'", []).unwrap();

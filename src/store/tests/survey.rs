@@ -1,20 +1,21 @@
-//! What follows from looking at states: one outcome for each task, whatever is seen and in which
-//! order, and nothing of what its call came to is lost.
+//! Survey and verify rounds: each task has one outcome, whatever is seen and in which order, and the
+//! outcome of its call is never lost.
 
 use super::script::{answered, ended, lost, settled, started};
 use super::{Fixture, at, claim, commit, wait};
 use crate::event::{ArrivalCounts, SurveyCounts};
-use crate::store::{IfMissing, Purpose, RunWriter, TaskRow, TaskSelection, VerifyRound};
+use crate::policy::{IfMissing, Purpose, VerifyRound, first_look, last_look};
+use crate::store::{RunWriter, TaskRow, TaskSelection};
 use crate::task::{FailureKind, ObservedState, Outcome, StateCounts, TaskState};
 use proptest::prelude::*;
 
 /// Looks at the tasks with these numbers, each in a state of the service; all are to be stopped.
 fn see(writer: &RunWriter, wanted: TaskSelection, states: &[(u32, &str)]) {
     wait(writer.look_for(wanted, 100)).unwrap();
-    let sighting = |&(number, state): &(u32, &str)| {
+    let observed = |&(number, state): &(u32, &str)| {
         ObservedState::of(id(number).parse().unwrap(), &StateCounts::of([(state, 1)]))
     };
-    wait(writer.see(states.iter().map(sighting).collect())).unwrap();
+    wait(writer.see(states.iter().map(observed).collect())).unwrap();
 }
 
 fn id(number: u32) -> String {
@@ -23,12 +24,14 @@ fn id(number: u32) -> String {
 
 fn survey(writer: &RunWriter, purpose: Purpose, states: &[(u32, &str)]) -> SurveyCounts {
     see(writer, TaskSelection::Unsettled, states);
-    wait(writer.survey(purpose, at(101))).unwrap().counts
+    let decide = move |seen, earlier| first_look(seen, earlier, purpose);
+    wait(writer.survey(decide, at(101))).unwrap().counts
 }
 
-fn arrivals(writer: &RunWriter, look: VerifyRound, states: &[(u32, &str)]) -> ArrivalCounts {
+fn arrivals(writer: &RunWriter, round: VerifyRound, states: &[(u32, &str)]) -> ArrivalCounts {
     see(writer, TaskSelection::Awaited, states);
-    wait(writer.arrivals(look, at(200))).unwrap()
+    let decide = move |called, seen| last_look(called, seen, round);
+    wait(writer.verify(decide, at(200))).unwrap()
 }
 
 fn outcomes(fixture: &Fixture) -> Vec<Outcome> {
@@ -54,7 +57,7 @@ fn call_all(writer: &RunWriter) {
 }
 
 #[test]
-fn what_is_there_is_left_alone_and_the_rest_is_handed_out() {
+fn tasks_that_are_there_are_left_alone_and_the_others_are_handed_out() {
     let fixture = Fixture::with_tasks(5);
     let writer = fixture.writer();
     let states = [(0, "stopped"), (1, "running"), (2, "failed"), (3, "odd")];
@@ -74,7 +77,7 @@ fn what_is_there_is_left_alone_and_the_rest_is_handed_out() {
 }
 
 #[test]
-fn what_the_project_does_not_know_can_be_left_out() {
+fn unknown_tasks_can_be_skipped() {
     let fixture = Fixture::with_tasks(2);
     let writer = fixture.writer();
     let counts = survey(&writer, Purpose::LeaveAlone(IfMissing::Skipped), &[(0, "running")]);
@@ -104,7 +107,7 @@ fn a_survey_for_the_record_settles_only_doubts() {
 }
 
 #[test]
-fn what_was_seen_does_not_outlive_a_process_that_drew_no_conclusion() {
+fn observed_states_vanish_with_a_process_that_drew_no_conclusion() {
     let fixture = Fixture::with_tasks(2);
     see(&fixture.writer(), TaskSelection::Unsettled, &[(0, "stopped"), (1, "stopped")]);
     assert_eq!(outcomes(&fixture), [Outcome::NotAttempted; 2]);
@@ -131,7 +134,7 @@ fn check_last(
 }
 
 #[test]
-fn the_last_look_decides() {
+fn the_last_round_decides() {
     use Outcome::{Ambiguous, Failed, Succeeded};
     let (timeout, hung) = (Some(FailureKind::Timeout), Some(FailureKind::NotReached));
     let unknown = IfMissing::Unknown;
@@ -143,7 +146,7 @@ fn the_last_look_decides() {
 }
 
 #[test]
-fn an_interim_look_records_arrivals_alone_and_none_twice() {
+fn an_interim_round_records_only_arrivals_and_none_twice() {
     let fixture = Fixture::with_tasks(3);
     let writer = fixture.writer();
     call_all(&writer);
@@ -158,7 +161,7 @@ fn an_interim_look_records_arrivals_alone_and_none_twice() {
 }
 
 #[test]
-fn one_that_did_not_arrive_may_do_so_later() {
+fn a_task_that_did_not_arrive_may_arrive_later() {
     let fixture = Fixture::with_tasks(2);
     let writer = fixture.writer();
     call_all(&writer);
@@ -173,7 +176,7 @@ fn one_that_did_not_arrive_may_do_so_later() {
 }
 
 #[test]
-fn a_reopened_run_keeps_its_sessions_and_its_mark() {
+fn a_reopened_run_keeps_its_sessions_and_its_watermark() {
     let fixture = Fixture::with_tasks(2);
     call_all(&fixture.writer());
     let sessions = fixture.reader().record().unwrap().sessions.len();
