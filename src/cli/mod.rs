@@ -182,7 +182,7 @@ fn carry_out(understood: Understood, surroundings: Surroundings, mut stderr: Std
         Some(_) | None => stderr,
     };
     if let Some(file) = &config {
-        sources::warn_of_writers(file, &mut talk.clone());
+        sources::warn_of_writers(file, talk);
     }
     let profile = cli.global.profile.clone();
     let context =

@@ -3,6 +3,8 @@
 //! What holds for all stands at the top, a profile's own in `[profile.NAME]`. Every profile is
 //! checked, not only the one in use: a typo shows on the first day. No secret may stand in it.
 
+use crate::cli::flags::config_trust;
+use crate::cli::flags::config_trust::Distrust;
 use crate::cli::output::failure::Failure;
 use batchctl::api::read_text;
 use std::collections::BTreeMap;
@@ -97,6 +99,8 @@ pub(crate) struct ConfigFile {
     pub(crate) path: PathBuf,
     /// By the names of the flags.
     pub(crate) settings: BTreeMap<String, Setting>,
+    /// Why others can change it, if they can.
+    pub(crate) distrust: Option<Distrust>,
 }
 
 /// Reads the file, if there is one.
@@ -106,7 +110,12 @@ pub(crate) fn load(
     flags: &Flags,
 ) -> Result<Option<ConfigFile>, ConfigError> {
     match read_text(path) {
-        Ok(text) => Reader { text: &text, path, flags }.read(profile).map(Some),
+        Ok(text) => {
+            let read = Reader { text: &text, path, flags }.read(profile)?;
+            let distrust = config_trust::distrust(path)
+                .map_err(|source| ConfigError::Read { path: path.into(), source })?;
+            Ok(Some(ConfigFile { distrust, ..read }))
+        }
         Err(error) if error.kind() == io::ErrorKind::NotFound => match profile {
             DEFAULT_PROFILE => Ok(None),
             name => Err(unknown_profile(path, name, [])),
@@ -167,7 +176,7 @@ impl Reader<'_> {
                 return Err(unknown_profile(self.path, profile, names));
             }
         }
-        Ok(ConfigFile { path: self.path.into(), settings })
+        Ok(ConfigFile { path: self.path.into(), settings, distrust: None })
     }
 
     fn table<'t>(

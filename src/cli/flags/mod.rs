@@ -3,6 +3,7 @@
 #![expect(clippy::doc_markdown, reason = "doc comments here are help texts for a terminal")]
 
 pub(crate) mod config_file;
+pub(crate) mod config_trust;
 pub(crate) mod connection;
 pub(crate) mod input;
 pub(crate) mod output;

@@ -10,8 +10,6 @@ use crate::cli::output::stream::Stderr;
 use crate::cli::process::environment::Surroundings;
 use clap::builder::BoolishValueParser;
 use clap::{Arg, ArgAction, ArgMatches, Command};
-use std::fs;
-use std::os::unix::fs::PermissionsExt;
 
 /// What is told of flags, but set by none of their ways.
 const NO_SETTINGS: [&str; 4] = ["help", "version", "profile", "origin"];
@@ -94,13 +92,13 @@ pub(crate) fn flags_of(command: &Command) -> Flags {
     flags
 }
 
-/// Warns of a file that others may change: what stands in it may be a command that is run.
-pub(crate) fn warn_of_writers(file: &ConfigFile, stderr: &mut Stderr) {
-    let mode = fs::metadata(&file.path).map_or(0, |metadata| metadata.permissions().mode());
-    if mode & 0o022 != 0 {
-        let path = file.path.display();
-        stderr
-            .say("warning", &format!("others may change `{path}`; `chmod go-w {path}` ends that"));
+/// Warns of a file that others can change: what stands in it decides what is done.
+pub(crate) fn warn_of_writers(file: &ConfigFile, stderr: Stderr) {
+    if let Some(distrust) = &file.distrust {
+        // Nobody sees it at a run of cron unless it is in the mail.
+        let mut stderr = stderr.of_failures();
+        stderr.say("warning", &distrust.message());
+        stderr.say("hint", distrust.remedy());
     }
 }
 

@@ -6,6 +6,7 @@ use crate::cli::Context;
 use crate::cli::commands::list;
 use crate::cli::connect::credentials::{StoredLogin, Target};
 use crate::cli::connect::{credentials, destination};
+use crate::cli::flags::config_trust;
 use crate::cli::flags::connection::{CredentialArgs, PlaceArgs};
 use crate::cli::output::failure::Failure;
 use crate::cli::output::stream;
@@ -91,6 +92,7 @@ pub(crate) fn carry_out(command: &AuthCommand, context: &Context) -> Result<Exit
 /// Logs in and keeps the token.
 fn login(args: &LoginArgs, context: &Context) -> Result<ExitStatus, Failure> {
     let told = |error: std::io::Error| Failure::new(ExitStatus::InputOutput, error);
+    config_trust::require(context)?;
     let endpoint = destination::endpoint(&args.place, context)?;
     let route = destination::route(&args.place, &endpoint, context)?;
     let target = Target {

@@ -17,6 +17,7 @@ pub(crate) mod stored;
 
 use crate::cli::Context;
 use crate::cli::connect::destination::Destination;
+use crate::cli::flags::config_trust;
 use crate::cli::flags::connection::CredentialArgs;
 use crate::cli::flags::precedence;
 use crate::cli::flags::precedence::Stronger;
@@ -82,6 +83,7 @@ pub(crate) fn find(
     target: &Target<'_>,
     context: &Context,
 ) -> Result<CredentialSource, Failure> {
+    config_trust::require(context)?;
     let order: [&dyn Fn() -> Result<Option<CredentialSource>, Failure>; 9] = [
         &|| token_of_flags(args, Said::Here, context),
         &|| Ok(token_of_systemd(context)),

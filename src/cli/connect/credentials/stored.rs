@@ -3,7 +3,7 @@
 //! It knows which endpoint it is for and is sent to no other.
 
 use crate::cli::Context;
-use crate::cli::connect::credentials::Target;
+use crate::cli::connect::credentials::{Target, secret_file};
 use crate::cli::output::failure::Failure;
 use batchctl::api::{CredentialSource, TokenSource, read_text};
 use batchctl::clock::{Clock, Timestamp};
@@ -55,6 +55,7 @@ fn path(context: &Context) -> PathBuf {
 
 fn read(context: &Context) -> Result<Option<StoredLogin>, Failure> {
     let path = path(context);
+    secret_file::require_own(&path)?;
     let text = match read_text(&path) {
         Ok(text) => text,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
