@@ -5,10 +5,12 @@
 
 mod guard;
 mod invisible;
+mod style;
 
 pub use guard::{guarded, unguarded};
 pub use invisible::is_invisible;
 pub(crate) use invisible::is_misleading;
+pub use style::{Colour, Style};
 
 use std::time::Duration;
 use unicode_width::UnicodeWidthChar;
@@ -62,6 +64,22 @@ fn as_shown(character: char) -> impl Iterator<Item = char> {
         _ => (Some(character), None),
     };
     plain.into_iter().chain(escape.into_iter().flatten())
+}
+
+/// Returns the beginning of a text that fits into this many bytes, with whole characters only.
+///
+/// ```
+/// use batchctl::text::cut;
+///
+/// assert_eq!(cut("aäb", 2), "a");
+/// ```
+pub fn cut(text: &str, max_bytes: usize) -> &str {
+    let mut end = text.len().min(max_bytes);
+    // Ends at the latest at 0, which is a boundary.
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    &text[..end]
 }
 
 /// Escapes what is not printable ASCII in JSON: the same value, harmless wherever it is shown.
@@ -169,6 +187,18 @@ mod tests {
         check("abc", 1, "…");
         check("abc", 0, "");
         check("", 0, "");
+    }
+
+    fn check_cut(text: &str, max_bytes: usize, expected: &str) {
+        assert_eq!(cut(text, max_bytes), expected, "{text:?}");
+    }
+
+    #[test]
+    fn a_character_is_kept_whole_or_not_at_all() {
+        check_cut("abc", 5, "abc");
+        check_cut("abc", 2, "ab");
+        check_cut("aäb", 2, "a");
+        check_cut("äb", 0, "");
     }
 
     #[test]

@@ -4,11 +4,11 @@
 //! picture, not the run. The bar always leaves the terminal clean, also after a panic. `render`
 //! decides the text; nothing here does.
 
-use super::layout::Style;
 use super::render::render_bar;
 use super::tally::Tally;
 use crate::clock::Clock;
 use crate::event::{Event, Watch};
+use crate::text::Style;
 use console::measure_text_width;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle, TermLike};
 use std::io::Write;
@@ -27,7 +27,8 @@ const DRAWINGS_PER_SECOND: u8 = 10;
 /// ```no_run
 /// use batchctl::clock::Clock;
 /// use batchctl::event::Watch;
-/// use batchctl::progress::{Bar, Style};
+/// use batchctl::progress::Bar;
+/// use batchctl::text::Style;
 /// use std::io::Write;
 ///
 /// let mut bar = Bar::new(console::Term::buffered_stderr(), Style::Coloured, Clock::start());

@@ -18,7 +18,6 @@ mod test_events;
 
 pub use bar::{Above, Bar};
 pub use events::Events;
-pub use layout::Style;
 pub use lines::Lines;
 pub use log::{Log, LogFormat, Verbosity};
 pub use render::{render_bar, render_line};

@@ -3,12 +3,12 @@
 //! Pure: the same tally at the same time gives the same text. A bar never exceeds its width, and
 //! omits nothing: figures that do not fit beside the bar go below it.
 
-use super::layout::{Colour, DisplayLine, Piece, Style, flow, sentence};
+use super::layout::{DisplayLine, Piece, flow, sentence};
 use super::tally::{Hold, Tally, Trouble};
 use crate::clock::Timestamp;
 use crate::event::{Change, HoldReason, Operator, StopReason, SurveyCounts};
 use crate::task::Outcome;
-use crate::text::{grouped, plural, printable, span};
+use crate::text::{Colour, Style, grouped, plural, printable, span};
 use std::time::Duration;
 
 /// The fewest columns in which anything is shown.

@@ -6,10 +6,9 @@ use crate::cli::output::event_documents::Live;
 use crate::cli::output::failure::Failure;
 use crate::cli::output::stream;
 use crate::cli::output::stream::{Audience, Colour, Stderr};
-use batchctl::report::{
-    ExitStatus, Report, ResultsOptions, StillRunning, Style, summary, write_json,
-};
+use batchctl::report::{ExitStatus, Report, ResultsOptions, StillRunning, summary, write_json};
 use batchctl::store::{RunDirectory, RunId, RunReader};
+use batchctl::text::Style;
 use std::collections::VecDeque;
 use std::panic::resume_unwind;
 use std::path::PathBuf;

@@ -1,4 +1,4 @@
-//! Arranges the other columns of all inputs beside ours: none is lost, none is mistaken.
+//! Arranges the other columns of all inputs after our own, so that none is lost or misread.
 //!
 //! A column is the same in two inputs if its name is. A name that could be taken for one of
 //! ours when the results are read as an input gets a prefix; every other name stays as it is.
@@ -9,22 +9,22 @@ use crate::text::guarded;
 use csv::ByteRecord;
 use std::collections::{HashMap, HashSet};
 
-/// What a name gets that clashes with another.
+/// The prefix of a name that clashes with another.
 const PREFIX: &str = "in_";
 
 /// The other columns of all inputs, in the order in which they first appear.
 #[derive(Debug)]
 pub(crate) struct OtherColumns {
     names: Vec<String>,
-    /// For each source, where each of its columns goes.
-    places: Vec<Vec<usize>>,
-    /// The cells of the row at hand.
+    /// For each source, the index in `names` of each of its columns.
+    indices: Vec<Vec<usize>>,
+    /// The cells of the current row; kept, so that their memory is used again.
     cells: Vec<String>,
 }
 
 impl OtherColumns {
     /// Arranges the columns of `sources` beside those called `ours`.
-    pub(crate) fn of(sources: &[SourceRecord], ours: &[&str]) -> Self {
+    pub(crate) fn new(sources: &[SourceRecord], ours: &[&str]) -> Self {
         let given = GivenNames::of(sources);
         let written = given.written(ours);
         let mut names: Vec<String> = Vec::new();
@@ -41,7 +41,7 @@ impl OtherColumns {
         let places = given.of_sources.iter();
         let places = places.map(|numbers| numbers.iter().map(|&it| place_by_number[it]).collect());
         let cells = vec![String::new(); names.len()];
-        Self { names, places: places.collect(), cells }
+        Self { names, indices: places.collect(), cells }
     }
 
     /// Returns the names, in order.
@@ -49,17 +49,17 @@ impl OtherColumns {
         &self.names
     }
 
-    /// Adds the other cells of a row, which are stored as a JSON array, guarded; empty ones
-    /// for the columns that its source has not.
+    /// Adds the other cells of a row, guarded, from their stored JSON array. Columns that its
+    /// source lacks are empty.
     pub(crate) fn fill(&mut self, source: u32, others: Option<&str>, row: &mut ByteRecord) {
         self.cells.iter_mut().for_each(String::clear);
-        // The store holds what was written as JSON; a damaged row loses its cells, not its outcome.
+        // A damaged cell loses the other columns of its row, but not the outcome of the task.
         let cells: Vec<String> =
             others.and_then(|json| serde_json::from_str(json).ok()).unwrap_or_default();
         let number = usize::try_from(source).expect("a u32 fits a usize");
-        let places = self.places.get(number).map_or(&[][..], Vec::as_slice);
-        for (&place, cell) in places.iter().zip(cells) {
-            self.cells[place] = cell;
+        let indices = self.indices.get(number).map_or(&[][..], Vec::as_slice);
+        for (&index, cell) in indices.iter().zip(cells) {
+            self.cells[index] = cell;
         }
         for cell in &self.cells {
             row.push_field(guarded(cell).as_bytes());
@@ -157,7 +157,7 @@ mod tests {
     }
 
     fn check(columns: &[&[&str]], expected: &[&str]) {
-        let others = OtherColumns::of(&sources(columns), &["id", "http_status"]);
+        let others = OtherColumns::new(&sources(columns), &["id", "http_status"]);
         assert_eq!(others.names(), expected, "{columns:?}");
     }
 
@@ -187,13 +187,13 @@ mod tests {
         // A search in a list for each name would take minutes here.
         let columns: Vec<String> = (0..400_000).map(|number| format!("c{number}")).collect();
         let source = SourceRecord { name: "a.csv".into(), columns: columns.clone() };
-        assert_eq!(OtherColumns::of(&[source], &["id"]).names(), columns);
+        assert_eq!(OtherColumns::new(&[source], &["id"]).names(), columns);
     }
 
     #[test]
     fn cells_go_where_their_column_is() {
         let sources = sources(&[&["site", "node"], &["node"]]);
-        let mut others = OtherColumns::of(&sources, &[]);
+        let mut others = OtherColumns::new(&sources, &[]);
         let mut row = ByteRecord::new();
         others.fill(0, Some(r#"["north","=1"]"#), &mut row);
         others.fill(1, Some(r#"["7"]"#), &mut row);

@@ -1,24 +1,21 @@
-//! Tells why a task is not where the operator wants it, and what failures have in common.
+//! Finds why a task is not where its command leads, and which failures share a cause.
 //!
-//! A cause is kind, HTTP status, code and the shape of the messages. Pure.
+//! A cause is the kind, HTTP status, code and message template of a failure. Pure. See
+//! `docs/GLOSSARY.md`: failure group, message template.
 
-use crate::report::format::cut;
-use crate::report::model::message_template::shape;
-use crate::report::model::message_template::without_plurals;
+use crate::report::model::message_template::{template, without_plurals};
 use crate::store::TaskRow;
-use crate::task::Failure;
-use crate::task::FailureKind;
-use crate::task::Outcome;
-use crate::task::TaskState;
+use crate::task::{Failure, FailureKind, Outcome, TaskState};
+use crate::text::cut;
 use std::sync::LazyLock;
 
-/// How many bytes of a foreign text a group keeps.
-const LONGEST_TEXT: usize = 2_000;
+/// The most bytes that a group keeps of a text of the service.
+const MAX_TEXT_BYTES: usize = 2_000;
 
-/// What failures of one cause have in common.
+/// The part of a failure that is the same for all tasks with this cause.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Cause {
-    /// Where they failed.
+    /// At which step they failed.
     pub(crate) kind: FailureKind,
     /// The status of the last answer.
     pub(crate) http_status: Option<u16>,
@@ -30,29 +27,31 @@ pub(crate) struct Cause {
 
 impl Cause {
     /// Returns the cause of a task's failure.
-    pub(crate) fn of(task: &TaskRow, failure: &Failure) -> Self {
-        let shape_of = |text: &str| without_plurals(&shape(kept(text), &task.id));
+    pub(crate) fn from_failure(task: &TaskRow, failure: &Failure) -> Self {
+        // Cut first, so that what a report shows of a message decides alone which group it is in.
+        let comparable = |text: &str| without_plurals(&template(kept(text), &task.id));
         Self {
             kind: failure.kind,
             http_status: task.last.as_ref().and_then(|last| last.http_status),
             code: kept(&failure.code).to_owned(),
-            message: shape_of(&failure.message),
-            sub_task: failure.error_list.first().map_or_else(String::new, |error| shape_of(error)),
+            message: comparable(&failure.message),
+            // The first sub-task alone: how many failed differs between tasks of one cause.
+            sub_task: failure.error_list.first().map_or_else(String::new, |it| comparable(it)),
         }
     }
 
-    /// Tells whether sending a task again, as it is, may help.
+    /// Returns whether sending a task again, as it is, may help.
     ///
     /// | kind | may help |
     /// |---|---|
-    /// | `dns` `connect` `tls` `timeout` `reset` | yes: the network may be better |
+    /// | `dns` `connect` `tls` `timeout` `reset` | yes: the network may have recovered |
     /// | `throttled` | yes: the service only wanted fewer calls |
-    /// | `body` | yes: nothing trustworthy came back |
-    /// | `service`, status 500 and above | yes: the service failed for now |
+    /// | `body` | yes: the answer could not be trusted |
+    /// | `service`, status 500 and above | yes: the service may have recovered |
     /// | `service`, status 200 | no: it was carried out, and the failed sub-tasks have reasons |
     /// | `not_reached` `not_sent` | yes: the command did not arrive |
     /// | `refused` `auth` | no: the task, or the credentials, must change first |
-    pub(crate) const fn may_be_gone_next_time(&self) -> bool {
+    pub(crate) const fn is_retryable(&self) -> bool {
         match self.kind {
             FailureKind::Dns
             | FailureKind::Connect
@@ -69,18 +68,19 @@ impl Cause {
     }
 }
 
-/// Returns why a task is not where the operator wants it, if it is not.
+/// Returns why a task is not where its command leads; `None` if it is there.
 pub(crate) fn failure_of(task: &TaskRow) -> Option<&Failure> {
     static NOT_SENT: LazyLock<Failure> = LazyLock::new(|| Failure::seen(FailureKind::NotSent, ""));
-    // What was on the wire when its process died: the connection ended before an answer came.
-    // What was left out with `--on-unknown skip`.
+    // Left out by `--on-unknown skip`.
     static UNKNOWN: LazyLock<Failure> =
         LazyLock::new(|| Failure::seen(FailureKind::NotSent, "the project has no such batch task"));
+    // On the wire when its process died: the connection ended before an answer came.
     static NO_ANSWER: LazyLock<Failure> =
         LazyLock::new(|| Failure::seen(FailureKind::Reset, "no answer was recorded"));
 
     match task.outcome {
         Outcome::Succeeded | Outcome::Unchanged => None,
+        // Only a task that the project does not know fails without an attempt.
         Outcome::Failed if task.attempts == 0 => Some(&UNKNOWN),
         Outcome::NotAttempted => Some(&NOT_SENT),
         Outcome::Partial | Outcome::Failed | Outcome::Ambiguous => {
@@ -125,14 +125,14 @@ fn because_it_is(state: TaskState) -> Failure {
     because(&format!("it is `{state}`"))
 }
 
-/// Returns the failure of a task that was sent: one that was not is missing, and did not fail.
+/// Returns the failure of a task, unless it was not attempted: such a task did not fail.
 pub(crate) fn failure_of_sent(task: &TaskRow) -> Option<&Failure> {
     failure_of(task).filter(|_| task.outcome != Outcome::NotAttempted)
 }
 
-/// Returns what a group keeps of a text.
+/// Returns the part of a text that a group keeps.
 pub(crate) fn kept(text: &str) -> &str {
-    cut(text, LONGEST_TEXT)
+    cut(text, MAX_TEXT_BYTES)
 }
 
 #[cfg(test)]

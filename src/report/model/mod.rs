@@ -1,4 +1,4 @@
-//! What a run came to, read from the store: totals, causes, ending, pace, latency.
+//! The account of a run, read from the store: totals, failure groups, ending, pace, latency.
 //!
 //! Every format shows this model and adds nothing to it. Must not know a format.
 
@@ -16,11 +16,12 @@ mod report;
 mod tuning;
 
 pub use exit_status::ExitStatus;
-pub use failure_groups::{FailureGroup, Grouping, MOST_GROUPS};
+pub use failure_groups::{FailureGroup, Grouping, MAX_GROUPS};
 pub use group_label::{GroupLabel, GroupLabelError};
 pub use last_success::last_success;
 pub use report::{
-    Arrivals, Calls, InputPart, Latency, Pace, Report, RunPart, StillRunning, Stopped, Target,
+    Calls, InputPart, Latency, PacePart, Report, RunPart, StillRunning, Stopped, Target,
+    VerifyCounts,
 };
 
 pub(crate) use cause::failure_of;

@@ -116,7 +116,7 @@ fn the_numbers_of_a_suite_are_the_sums_over_its_cases() {
     for outcome in Outcome::ALL {
         check_sums(&junit(&run, &[outcome]));
     }
-    check_sums(&junit(&TestRun::of_table("id\n"), &[]));
+    check_sums(&junit(&TestRun::from_table("id\n"), &[]));
 }
 
 proptest! {

@@ -2,8 +2,7 @@
 
 use super::*;
 use crate::input;
-use crate::report::CsvDialect;
-use crate::report::ResultsError;
+use crate::report::{CsvDialect, ResultsError};
 use crate::text::unguarded;
 use proptest::prelude::*;
 
@@ -22,7 +21,7 @@ fn every_task_has_a_row_in_the_order_of_the_input() {
 
 #[test]
 fn a_run_of_nothing_has_a_header() {
-    let results = TestRun::of_table("id,site\n").results();
+    let results = TestRun::from_table("id,site\n").results();
     assert_eq!(results.lines().count(), 1);
     assert!(results.starts_with("id,command,outcome,"), "{results}");
     assert!(results.ends_with(",verified_at,failure_group,site\n"), "{results}");
@@ -30,7 +29,7 @@ fn a_run_of_nothing_has_a_header() {
 
 /// Returns the cells of the first row after our columns.
 fn others(tables: &[(&str, &str)], row: usize) -> Vec<(String, String)> {
-    let results = TestRun::of_tables(tables).results();
+    let results = TestRun::from_tables(tables).results();
     let mut reader = csv::Reader::from_reader(results.as_bytes());
     let header = reader.headers().unwrap().clone();
     let row = reader.records().nth(row).unwrap().unwrap();
@@ -54,8 +53,8 @@ fn the_other_columns_of_all_inputs_follow_ours() {
 }
 
 #[test]
-fn what_the_service_says_is_guarded_cut_and_free_of_nul() {
-    let mut run = TestRun::of(2);
+fn texts_of_the_service_are_guarded_cut_and_free_of_nul() {
+    let mut run = TestRun::with_tasks(2);
     run.begin();
     run.settle(0, refused("=cmd|'/c calc'!A0\0"), Outcome::Failed);
     run.settle(1, refused(&"ä".repeat(1 << 20)), Outcome::Failed);
@@ -67,7 +66,7 @@ fn what_the_service_says_is_guarded_cut_and_free_of_nul() {
 
 #[test]
 fn a_task_that_waited_for_another_attempt_has_no_end() {
-    let mut run = TestRun::of(1);
+    let mut run = TestRun::with_tasks(1);
     run.begin();
     run.call(0, throttled());
     run.end(Some(StopReason::Interrupted));
@@ -94,7 +93,7 @@ fn only_tasks_with_the_outcomes_that_are_asked_for_have_rows() {
 
 #[test]
 fn for_excel_there_is_a_mark_and_ids_stay_text() {
-    let run = TestRun::of_table("id,note\n0047,\"a\nb\"\ngate-north,0047\n");
+    let run = TestRun::from_table("id,note\n0047,\"a\nb\"\ngate-north,0047\n");
     let options = ResultsOptions { dialect: CsvDialect::Excel, ..ResultsOptions::default() };
     let text = written(&run, &options);
     assert!(text.starts_with("\u{feff}id,command,"), "{text}");
@@ -118,10 +117,11 @@ impl std::io::Write for Closed {
 }
 
 #[test]
-fn a_reader_that_has_gone_can_be_told_from_other_errors() {
+fn a_closed_reader_is_distinguished_from_other_errors() {
     for tasks in [1, 2_000] {
-        let error = write_results(&TestRun::of(tasks).reader(), &ResultsOptions::default(), Closed)
-            .unwrap_err();
+        let error =
+            write_results(&TestRun::with_tasks(tasks).reader(), &ResultsOptions::default(), Closed)
+                .unwrap_err();
         let ResultsError::Write(error) = error else { panic!("{error}") };
         assert_eq!(error.kind(), std::io::ErrorKind::BrokenPipe);
     }
@@ -164,7 +164,7 @@ proptest! {
             prop_assert_eq!(row.id.as_str(), format!("task-{number:04}"));
             prop_assert_eq!(row.command, Command::Stop);
             let others: Vec<String> = serde_json::from_str(row.others.as_ref().unwrap()).unwrap();
-            // What was guarded before is read the same with or without that guard.
+            // A cell that was guarded before is read the same with or without that guard.
             let expected = [one, other].map(|cell| unguarded(cell));
             prop_assert_eq!(others, expected);
         }

@@ -1,9 +1,9 @@
-//! What would make the next run better, from the numbers of this one.
+//! The tuning hints that follow from the figures of a run.
 
 use super::*;
-use crate::report::Style;
 use crate::report::summary;
 use crate::settings::RunSettings;
+use crate::text::Style;
 use std::num::NonZeroUsize;
 
 /// How the runs here are carried out: 10/s on one connection, a second for each answer.
@@ -12,7 +12,8 @@ fn full() -> RunSettings {
     RunSettings { concurrency, timeout: Duration::from_secs(1), ..RunSettings::default() }
 }
 
-/// A run of ten tasks, a tenth of a second for each, the first so many of them throttled once.
+/// A run of ten tasks, a tenth of a second for each. The first `throttled` of them are throttled
+/// once.
 fn throttled_run(throttled_tasks: usize, settings: RunSettings) -> TestRun {
     let mut run = TestRun::planned(&[("a.txt", &ids(10))], |run, _| run.settings = settings);
     run.begin();
@@ -23,12 +24,12 @@ fn throttled_run(throttled_tasks: usize, settings: RunSettings) -> TestRun {
 }
 
 fn check(run: &TestRun, expected: &[&str]) {
-    let advice: Vec<String> = run.report().advice.iter().map(ToString::to_string).collect();
-    assert_eq!(advice, expected);
+    let hints: Vec<String> = run.report().tuning_hints.iter().map(ToString::to_string).collect();
+    assert_eq!(hints, expected);
 }
 
 #[test]
-fn a_run_that_was_throttled_a_lot_is_told_a_rate() {
+fn a_run_that_was_throttled_a_lot_has_a_hint_for_a_lower_rate() {
     // Ten of twenty calls were accepted in two seconds.
     check(&throttled_run(10, full()), &["--rate 5/s"]);
     check(&throttled_run(0, full()), &[]);
@@ -48,7 +49,7 @@ fn auto() -> RunSettings {
 }
 
 #[test]
-fn a_run_that_finds_its_rate_by_itself_is_told_none() {
+fn a_run_that_finds_its_rate_has_no_hint_for_one() {
     check(&throttled_run(10, auto()), &[]);
 }
 
@@ -56,9 +57,9 @@ fn a_run_that_finds_its_rate_by_itself_is_told_none() {
 fn the_rate_that_was_found_last_is_shown_rounded() {
     let mut run = TestRun::planned(&[("a.txt", &ids(1))], |run, _| run.settings = auto());
     run.begin();
-    run.tell(EventKind::RateLearnt { per_second: Some(40.0) });
+    run.record(EventKind::RateLearnt { per_second: Some(40.0) });
     run.settle(0, counted(0, 1), Outcome::Succeeded);
-    run.tell(EventKind::RateLearnt { per_second: Some(97.123_456) });
+    run.record(EventKind::RateLearnt { per_second: Some(97.123_456) });
     run.end(None);
     let text = summary(&run.report(), &[], Style::Plain);
     assert!(text.contains(" (limit auto) "), "{text}");
@@ -70,8 +71,8 @@ fn the_rate_that_was_found_last_is_shown_rounded() {
 fn a_rate_that_no_longer_holds_is_not_shown() {
     let mut run = TestRun::planned(&[("a.txt", &ids(1))], |run, _| run.settings = auto());
     run.begin();
-    run.tell(EventKind::RateLearnt { per_second: Some(40.0) });
-    run.tell(EventKind::RateLearnt { per_second: None });
+    run.record(EventKind::RateLearnt { per_second: Some(40.0) });
+    run.record(EventKind::RateLearnt { per_second: None });
     run.settle(0, counted(0, 1), Outcome::Succeeded);
     run.end(None);
     assert_eq!(run.report().pace.rate_learnt, None);
