@@ -13,6 +13,7 @@ mod run;
 
 use crate::cli::app::{Cli, ColorChoice, Command, GlobalArgs};
 use crate::cli::flags::config_file::ConfigFile;
+use crate::cli::flags::which_run::WhichRunArgs;
 use crate::cli::flags::{precedence, refusal, sources};
 use crate::cli::output::failure::Failure;
 use crate::cli::output::stream::{Audience, Colour, Stderr};
@@ -49,7 +50,9 @@ pub(crate) fn main() -> ExitCode {
     surroundings.tell_secrets(redactor);
     let mut stderr = Stderr { colour: Colour::No, audience: Audience::Person, redactor };
     hardening::tell_panics(stderr);
-    let status = match parse(&surroundings) {
+    let parsed = parse(&surroundings, None);
+    let parsed = parsed.and_then(|understood| with_profile_of_run(understood, &surroundings));
+    let status = match parsed {
         Ok(understood) => carry_out(understood, surroundings, stderr),
         Err(Parsed::Clap(error, origin)) => return told_by_clap(&error, origin, stderr),
         Err(Parsed::Failure(failure)) => {
@@ -96,8 +99,16 @@ struct Understood {
     config: Option<ConfigFile>,
 }
 
-fn parse(surroundings: &Surroundings) -> Result<Understood, Parsed> {
+/// Parses the command line, for a profile that holds unless another is named.
+fn parse(surroundings: &Surroundings, profile: Option<&str>) -> Result<Understood, Parsed> {
     let command = sources::with_variables(command(), surroundings);
+    let command = match profile {
+        Some(profile) => {
+            let profile = profile.to_owned();
+            command.mut_arg("profile", |arg| arg.default_value(profile))
+        }
+        None => command,
+    };
     // Parsed twice: the first time tells the profile, the second has its defaults.
     let first = command.clone().try_get_matches().map_err(refused)?;
     let config = sources::load(&command, &first, surroundings)
@@ -113,6 +124,36 @@ fn parse(surroundings: &Surroundings) -> Result<Understood, Parsed> {
     let matches = command.try_get_matches().map_err(in_file)?;
     let cli = Cli::from_arg_matches(&matches).map_err(|error| Parsed::Clap(error, None))?;
     Ok(Understood { cli, matches, config })
+}
+
+/// Parses the command line again with the profile of the run that it takes up, unless a profile
+/// is named: the configuration of the run's profile holds the run's endpoint and credentials.
+fn with_profile_of_run(
+    understood: Understood,
+    surroundings: &Surroundings,
+) -> Result<Understood, Parsed> {
+    let Understood { cli, matches, .. } = &understood;
+    let is_named = precedence::rank("profile", matches) >= precedence::VARIABLE;
+    let Some(which) = run_taken_up(&cli.command).filter(|_| !is_named) else {
+        return Ok(understood);
+    };
+    let state = state_directory(&cli.global, surroundings).unwrap_or_default();
+    match commands::runs::profile_of(which, &state) {
+        Some(profile) if profile != cli.global.profile => parse(surroundings, Some(&profile)),
+        Some(_) | None => Ok(understood),
+    }
+}
+
+/// Returns which run a command takes up.
+fn run_taken_up(command: &Command) -> Option<&WhichRunArgs> {
+    match command {
+        Command::Resume(args) => Some(&args.which),
+        Command::Retry(args) => Some(&args.which),
+        Command::Revert(args) => Some(&args.which),
+        Command::Wait(args) => Some(&args.how.which),
+        Command::Settle(args) => Some(&args.how.which),
+        _ => None,
+    }
 }
 
 /// Tells what was typed wrong from what stands wrong in a variable.

@@ -3,7 +3,7 @@
 use crate::cli::Context;
 use crate::cli::commands::start_stop::Order;
 use crate::cli::commands::{dry_run, runs};
-use crate::cli::connect::destination;
+use crate::cli::connect::{credentials, destination};
 use crate::cli::flags::run::TakeUpArgs;
 use crate::cli::flags::values;
 use crate::cli::flags::which_run::WhichRunArgs;
@@ -85,6 +85,9 @@ pub(crate) fn retry(args: &RetryArgs, context: &Context) -> Result<ExitStatus, F
     settings::check(&retry.settings, context)?;
     let place = destination::of_run(&args.how.place, &retry.record, &retry.settings, context)?;
     retry.settings.sandbox = place.sandbox.is_some();
+    retry.settings.profile = context.profile.clone();
+    retry.settings.credentials =
+        credentials::kind::of_follower(retry.settings.credentials, context);
     let order = launch::order(&retry.record, &place, &retry.settings);
     tell_groups(&retry, &args.how, context);
     if args.dry_run {

@@ -58,6 +58,9 @@ pub(crate) fn revert(args: &RevertArgs, context: &Context) -> Result<ExitStatus,
     let place = destination::of_run(&args.how.place, &revert.record, &revert.settings, context)?;
     destination::outlives_run(&place)?;
     revert.settings.sandbox = place.sandbox.is_some();
+    revert.settings.profile = context.profile.clone();
+    revert.settings.credentials =
+        credentials::kind::of_follower(revert.settings.credentials, context);
     let reverted = choose(&mut revert, &args.how, &place, clock, context)?;
     tell_left_alone(&reverted, context);
     let order = Order {

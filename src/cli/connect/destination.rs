@@ -4,6 +4,8 @@ use crate::cli::Context;
 use crate::cli::connect::credentials::Target;
 use crate::cli::connect::project;
 use crate::cli::connect::project::Asked;
+use crate::cli::connect::trust;
+use crate::cli::connect::trust::Recorded;
 use crate::cli::flags::connection::{CredentialArgs, PlaceArgs};
 use crate::cli::flags::precedence;
 use crate::cli::flags::precedence::Stronger;
@@ -30,6 +32,8 @@ pub(crate) struct Destination {
     pub(crate) sandbox: Option<SandboxThread>,
     /// The credentials, if they had to be got to find out the project.
     pub(crate) loaded: Option<Arc<Credentials>>,
+    /// What the run says about its credentials, if one is taken up.
+    pub(crate) recorded: Option<Recorded>,
 }
 
 /// Whether IAM may be asked for the id of a project that was not named.
@@ -54,16 +58,31 @@ pub(crate) fn resolve(
     let endpoint = endpoint(args, context)?;
     let route = route(args, &endpoint, context)?;
     if let Some(project) = args.project_id.clone() {
-        return Ok(Destination { endpoint, project, route, sandbox: None, loaded: None });
+        return Ok(Destination {
+            endpoint,
+            project,
+            route,
+            sandbox: None,
+            loaded: None,
+            recorded: None,
+        });
     }
     if lookup == Lookup::Never {
         let project = UNKNOWN_PROJECT.parse().expect("the name is a project id");
-        return Ok(Destination { endpoint, project, route, sandbox: None, loaded: None });
+        return Ok(Destination {
+            endpoint,
+            project,
+            route,
+            sandbox: None,
+            loaded: None,
+            recorded: None,
+        });
     }
     let region = args.region.as_deref();
-    let target = Target { endpoint: &endpoint, project: None, region, route: &route };
+    let target =
+        Target { endpoint: &endpoint, project: None, region, route: &route, recorded: None };
     let Asked { project, loaded } = project::ask(credentials, &target, context)?;
-    Ok(Destination { endpoint, project, route, sandbox: None, loaded })
+    Ok(Destination { endpoint, project, route, sandbox: None, loaded, recorded: None })
 }
 
 /// Decides where the calls of an earlier run go now: as then, unless a flag says otherwise.
@@ -81,13 +100,17 @@ pub(crate) fn of_run(
     if context.is_given("sandbox") || (settings.sandbox && !elsewhere) {
         return embedded(&PlaceArgs { project_id: project, ..args.clone() });
     }
-    let endpoint = match elsewhere {
-        true => endpoint(args, context)?,
-        false => Endpoint::insecure(&record.run.endpoint).map_err(Failure::usage)?,
+    let names_one = args.endpoint.is_some() || args.region.is_some();
+    let beside = names_one.then(|| endpoint(args, context)).transpose()?;
+    let recorded = trust::of_run(record, beside.as_ref(), context)?;
+    let endpoint = match beside {
+        Some(endpoint) if elsewhere => endpoint,
+        Some(_) | None => Endpoint::insecure(&record.run.endpoint).map_err(Failure::usage)?,
     };
     let route = route(args, &endpoint, context)?;
     let project = project.ok_or_else(|| Failure::usage("the project is missing"))?;
-    Ok(Destination { endpoint, project, route, sandbox: None, loaded: None })
+    let recorded = Some(recorded);
+    Ok(Destination { endpoint, project, route, sandbox: None, loaded: None, recorded })
 }
 
 /// Decides which way calls take, and whether that is one for a token.
@@ -163,7 +186,14 @@ fn embedded(args: &PlaceArgs) -> Result<Destination, Failure> {
     let fallback = || SANDBOX_PROJECT.parse().expect("the name is a project id");
     let project = args.project_id.clone().unwrap_or_else(fallback);
     let route = Route::default();
-    Ok(Destination { endpoint, project, route, sandbox: Some(sandbox), loaded: None })
+    Ok(Destination {
+        endpoint,
+        project,
+        route,
+        sandbox: Some(sandbox),
+        loaded: None,
+        recorded: None,
+    })
 }
 
 /// Takes the endpoint or the region, whichever was said with more authority.

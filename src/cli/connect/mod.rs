@@ -3,3 +3,4 @@
 pub(crate) mod credentials;
 pub(crate) mod destination;
 pub(crate) mod project;
+pub(crate) mod trust;

@@ -100,6 +100,7 @@ fn login(args: &LoginArgs, context: &Context) -> Result<ExitStatus, Failure> {
         route: &route,
         project: args.place.project_id.as_ref(),
         region: args.place.region.as_deref(),
+        recorded: None,
     };
     let login = credentials::login(&args.credentials, &target, context)?;
     let user = login.user.clone();

@@ -16,6 +16,7 @@ use batchctl::text::{grouped, printable};
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::{Value, json};
 use std::fmt::Write;
+use std::path::Path;
 use std::time::Duration;
 
 pub(crate) const RUNS_HELP: &str = "\
@@ -139,13 +140,24 @@ pub(crate) fn carry_out(command: &RunsCommand, context: &Context) -> Result<Exit
     }
 }
 
+/// Returns the profile that a run was made with, if the run can be read.
+pub(crate) fn profile_of(which: &WhichRunArgs, state: &Path) -> Option<String> {
+    let runs = run::runs_in(state);
+    // Why a run cannot be read is said by the command that needs it.
+    let id = find_among(which, &runs).ok()?;
+    Some(RunReader::open(&runs, &id).ok()?.record().ok()?.run.settings.profile)
+}
+
 /// Finds the run that is meant.
 pub(crate) fn find(which: &WhichRunArgs, context: &Context) -> Result<RunId, Failure> {
-    let runs = run::runs_in(&context.state);
+    find_among(which, &run::runs_in(&context.state))
+}
+
+fn find_among(which: &WhichRunArgs, runs: &RunDirectory) -> Result<RunId, Failure> {
     let Some(job) = &which.job else { return Ok(runs.find(&which.run)?) };
     for id in runs.list()?.into_iter().rev() {
         let is_meant = which.run == "latest" || id.as_str().starts_with(&which.run);
-        let of_job = |id| Ok::<_, StoreError>(RunReader::open(&runs, id)?.record()?.run.job);
+        let of_job = |id| Ok::<_, StoreError>(RunReader::open(runs, id)?.record()?.run.job);
         // A damaged run is not the one that is meant; whoever asks for it by name is told.
         if is_meant && of_job(&id).is_ok_and(|found| found.as_ref() == Some(job)) {
             return Ok(id);
@@ -194,6 +206,11 @@ fn head(run: &Listed, runs: &RunDirectory) -> String {
         if let Some(value) = value {
             let _ = writeln!(text, "{name:<8}  {}", printable(value, 200));
         }
+    }
+    let settings = &record.run.settings;
+    let _ = writeln!(text, "profile   {}", printable(&settings.profile, 200));
+    if let Some(kind) = settings.credentials {
+        let _ = writeln!(text, "secret    from {}", kind.as_str());
     }
     if let Some(parent) = &record.run.parent {
         let _ = writeln!(text, "follows   {parent}");
@@ -335,6 +352,7 @@ fn row(run: &Listed) -> Value {
         "reason": run.record.run.reason,
         "parent": run.record.run.parent.as_ref().map(RunId::as_str),
         "command": run.record.run.command,
+        "profile": run.record.run.settings.profile,
         "state": word(run.state),
         "planned_at": run.record.run.origin.to_string(),
         "selected": run.record.selected,

@@ -41,7 +41,7 @@ pub(crate) fn of_official_file(context: &Context) -> Result<Option<CredentialSou
     Ok(Some(CredentialSource::Key(Arc::new(key))))
 }
 
-fn official_path(context: &Context) -> Option<PathBuf> {
+pub(crate) fn official_path(context: &Context) -> Option<PathBuf> {
     let named = context.surroundings.variable("HUAWEICLOUD_SDK_CREDENTIALS_FILE");
     let path = match named {
         Some(path) => PathBuf::from(path),
