@@ -91,7 +91,7 @@ pub(crate) fn retry(args: &RetryArgs, context: &Context) -> Result<ExitStatus, F
     let order = launch::order(&retry.record, &place, &retry.settings);
     tell_groups(&retry, &args.how, context);
     if args.dry_run {
-        return preview(&retry, &order);
+        return preview(&retry, &order, context);
     }
     documents.iter().try_for_each(Document::try_out)?;
     let log_file = log_file::open(&args.how.unattended)?;
@@ -132,12 +132,12 @@ fn tell_groups(retry: &Retry, args: &TakeUpArgs, context: &Context) {
     }
 }
 
-fn preview(retry: &Retry, order: &Order) -> Result<ExitStatus, Failure> {
+fn preview(retry: &Retry, order: &Order, context: &Context) -> Result<ExitStatus, Failure> {
     let shown = usize::try_from(dry_run::SHOWN_ROWS).expect("a few rows fit");
     let (selected, first) = retry.preview(shown)?;
     let totals = PlanTotals { rows: selected, selected, ..PlanTotals::default() };
     let rows = plan_rows(first, &retry.record);
-    Ok(dry_run::show(order, totals, &rows))
+    Ok(dry_run::show(order, totals, &rows, context))
 }
 
 /// Returns tasks of a run as a plan shows them.

@@ -119,7 +119,7 @@ fn show(
     let selected = reverted.selected;
     let totals = PlanTotals { rows: selected, selected, ..PlanTotals::default() };
     let rows = crate::cli::commands::retry::plan_rows(reverted.first, &revert.record);
-    let status = dry_run::show(order, totals, &rows);
+    let status = dry_run::show(order, totals, &rows, context);
     let mut stderr = context.stderr;
     let run = &revert.record.run.id;
     stderr.say("hint", &format!("`batchctl revert {run} -y` carries it out"));

@@ -198,7 +198,7 @@ impl Ordered<'_> {
         if totals.selected == 0 {
             return nothing_to_do(totals, self.args.input.if_empty, context);
         }
-        let status = dry_run::show(&self.order, totals, &rows);
+        let status = dry_run::show(&self.order, totals, &rows, context);
         self.check(totals).map(|()| status)
     }
 

@@ -12,4 +12,5 @@ pub(crate) mod open_files;
 pub(crate) mod ping;
 pub(crate) mod settings;
 pub(crate) mod signals;
+pub(crate) mod time_check;
 pub(crate) mod unattended;
