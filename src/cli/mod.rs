@@ -14,14 +14,14 @@ mod run;
 use crate::cli::app::{Cli, ColorChoice, Command, GlobalArgs};
 use crate::cli::flags::config_file::ConfigFile;
 use crate::cli::flags::which_run::WhichRunArgs;
-use crate::cli::flags::{precedence, refusal, sources};
+use crate::cli::flags::{precedence, refusal, sources, unknown_variables};
 use crate::cli::output::failure::Failure;
 use crate::cli::output::stream::{Audience, Colour, Stderr};
 use crate::cli::process::environment::Surroundings;
 use crate::cli::process::hardening;
 use crate::cli::run::unattended::Unattended;
 use batchctl::api::Redactor;
-use batchctl::report::ExitStatus;
+use batchctl::report::{ExitStatus, profile_flag};
 use batchctl::task;
 use clap::{Arg, ArgAction, CommandFactory, FromArgMatches};
 use std::path::PathBuf;
@@ -48,7 +48,8 @@ pub(crate) fn main() -> ExitCode {
     let surroundings = Surroundings::read();
     let redactor: &'static Redactor = Box::leak(Box::default());
     surroundings.tell_secrets(redactor);
-    let mut stderr = Stderr { colour: Colour::No, audience: Audience::Person, redactor };
+    let mut stderr =
+        Stderr { colour: Colour::No, audience: Audience::Person, redactor, profile_flag: "" };
     hardening::tell_panics(stderr);
     let parsed = parse(&surroundings, None);
     let parsed = parsed.and_then(|understood| with_profile_of_run(understood, &surroundings));
@@ -209,6 +210,8 @@ fn carry_out(understood: Understood, surroundings: Surroundings, mut stderr: Std
     let colour = |is_terminal| wants_colour(&cli.global, &surroundings, is_terminal);
     stderr.colour = colour(surroundings.stderr_is_terminal);
     let stdout_colour = colour(surroundings.stdout_is_terminal);
+    // For as long as the process lives, as the redactor.
+    stderr.profile_flag = profile_flag(&cli.global.profile).map_or("", |flag| String::leak(flag));
     let state = state_directory(&cli.global, &surroundings);
     if state.is_none() && keeps_runs(&cli.command) {
         let failure = Failure::usage("there is no directory to keep runs in: HOME is not set")
@@ -222,6 +225,7 @@ fn carry_out(understood: Understood, surroundings: Surroundings, mut stderr: Std
         Some(run) if run.is_for_cron() => Stderr { audience: Audience::Cron, ..stderr },
         Some(_) | None => stderr,
     };
+    unknown_variables::warn(&sources::flags_of(&command()), &surroundings, talk);
     if let Some(file) = &config {
         sources::warn_of_writers(file, talk);
     }

@@ -13,5 +13,6 @@ pub(crate) mod reading;
 pub(crate) mod refusal;
 pub(crate) mod run;
 pub(crate) mod sources;
+pub(crate) mod unknown_variables;
 pub(crate) mod values;
 pub(crate) mod which_run;
