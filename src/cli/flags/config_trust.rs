@@ -46,7 +46,7 @@ pub(crate) struct Distrust {
 impl Distrust {
     /// Says in a sentence what is wrong.
     pub(crate) fn message(&self) -> String {
-        format!("others can change `{}`", self.path.display())
+        format!("others may change `{}`", self.path.display())
     }
 
     pub(crate) fn remedy(&self) -> &str {
