@@ -118,7 +118,7 @@ impl Endpoint {
     }
 
     /// Tells whether calls go over plain HTTP, which only loopback addresses may.
-    pub(super) fn is_plain(&self) -> bool {
+    pub fn is_plain(&self) -> bool {
         self.base.scheme() == "http"
     }
 

@@ -1,7 +1,8 @@
 //! The way to a host: which authorities vouch for it besides the system's, and through which proxy.
 //!
-//! Nothing is taken from the environment: a proxy sees who is called and when, so it is used only
-//! when it is asked for.
+//! A proxy sees who is called and when, so it is used only when it is named: no variable of the
+//! environment names one. The system's authorities are those of `SSL_CERT_FILE` and `SSL_CERT_DIR`
+//! where these are set, because the platform reads them.
 
 use super::file_reader::{MAX_CERTIFICATE_BYTES, read_bytes};
 use super::loopback;

@@ -133,7 +133,26 @@ pub(crate) fn route(
     if endpoint.is_insecure_over(&route) {
         allow_insecure(endpoint, "the token", context)?;
     }
+    if !endpoint.is_plain() {
+        tell_authorities(context);
+    }
     Ok(route)
+}
+
+/// The variables that replace the authorities of this machine, for every program that uses OpenSSL
+/// or its conventions.
+const AUTHORITIES: [&str; 2] = ["SSL_CERT_FILE", "SSL_CERT_DIR"];
+
+/// Names the variables that decide who vouches for the service.
+fn tell_authorities(context: &Context) {
+    let set = AUTHORITIES.iter().filter(|name| context.surroundings.variable(name).is_some());
+    let set: Vec<String> = set.map(|name| format!("`{name}`")).collect();
+    if !set.is_empty() {
+        let mut stderr = context.stderr;
+        let names = set.join(" and ");
+        let message = format!("{names} replaces the certificate authorities of this machine");
+        stderr.say("warning", &message);
+    }
 }
 
 /// Lets a secret go unencrypted to an address, if `--insecure-http` says so.

@@ -265,3 +265,17 @@ fn check_not_quoted(mut command: std::process::Command) {
     assert_eq!(output.status.code(), Some(2), "{command:?}: {said}");
     assert!(!said.contains("hunter2"), "{command:?}: {said}");
 }
+
+#[test]
+fn authorities_of_the_environment_are_obeyed_and_named() {
+    let (server, _front, mut scene) = behind_tls();
+    scene.set("SSL_CERT_FILE", scene.path("ca.pem").to_str().unwrap().to_owned().as_str());
+    let warning = "`SSL_CERT_FILE` replaces the certificate authorities of this machine";
+    scene.call(&STOP).expect(0).says(warning);
+    assert_eq!(server.count(), 1);
+    scene.unset("SSL_CERT_FILE");
+    let untrusted = [&STOP[..], &["--outage-timeout", "1ms"]].concat();
+    let ended = scene.call(&untrusted).expect(1);
+    assert!(!ended.stderr.contains("SSL_CERT"), "{}", ended.stderr);
+    assert_eq!(server.count(), 1);
+}
