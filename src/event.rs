@@ -226,7 +226,7 @@ pub struct AttemptResult {
     /// The counts the service sent, whether or not they add up.
     pub counts: Option<Counts>,
     /// The reason why it failed, wholly or in part.
-    pub failure: Option<Failure>,
+    pub failure: Option<Box<Failure>>,
     /// Whether the service may have carried it out although no trustworthy answer came back.
     pub in_doubt: bool,
 }
@@ -332,6 +332,8 @@ pub enum StopReason {
     OutOfTime,
     /// The credentials were refused.
     NotAuthorised,
+    /// The proxy refused to pass calls on.
+    ProxyRefused,
     /// The service was away for longer than `--outage-timeout`.
     Outage,
     /// One of the tasks of `--canary` did not succeed.
@@ -355,12 +357,13 @@ impl FromStr for StopReason {
 
 impl StopReason {
     /// Every reason, in the order of the enum.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Interrupted,
         Self::Terminated,
         Self::TooManyFailures,
         Self::OutOfTime,
         Self::NotAuthorised,
+        Self::ProxyRefused,
         Self::Outage,
         Self::CanaryFailed,
         Self::Drained,
@@ -374,6 +377,7 @@ impl StopReason {
             Self::TooManyFailures => "too_many_failures",
             Self::OutOfTime => "out_of_time",
             Self::NotAuthorised => "not_authorised",
+            Self::ProxyRefused => "proxy_refused",
             Self::Outage => "outage",
             Self::CanaryFailed => "canary_failed",
             Self::Drained => "drained",

@@ -1,5 +1,6 @@
 //! One exchange over HTTP, read within limits whatever the other side sends.
 
+use super::body::{BodyBuffer, MAX_ENTRIES};
 use super::credentials::Authorisation;
 use super::error_chain::innermost;
 use super::list::Checked;
@@ -10,7 +11,7 @@ use super::transport::Outgoing;
 use super::transport::Reply;
 use super::transport::Transport;
 use super::transport::TransportError;
-use super::wire::read_body;
+use super::wire::{boundary, read_body};
 use crate::clock::system_time;
 use crate::policy::Answer;
 use crate::policy::Body;
@@ -28,18 +29,19 @@ use hyper::header::HeaderMap;
 use hyper::header::HeaderName;
 use hyper::header::LOCATION;
 use hyper::header::RETRY_AFTER;
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 /// The service's id of a request.
 static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-/// The largest body that is read.
-const LARGEST_BODY: usize = 1024 * 1024;
 /// The largest page of a list that is read: 200 entries of 40 KiB.
-const LARGEST_PAGE: usize = 8 * 1024 * 1024;
+const MAX_PAGE: usize = 8 * 1024 * 1024;
+/// The encodings of a body that make it unreadable (RFC 9110, section 8.4.1, and its registry).
+const COMPRESSIONS: [&str; 7] = ["gzip", "compress", "deflate", "br", "zstd", "dcb", "dcz"];
 /// The longest text of the service that is kept, in characters.
-const LONGEST_TEXT: usize = 500;
-/// The most entries of an error list that are kept.
-const LONGEST_LIST: usize = 100;
+const MAX_TEXT: usize = 500;
+
+/// The longest part of a text that secrets are searched in, in bytes.
+const MAX_SEARCHED: usize = 16 * MAX_TEXT;
 
 /// Sends a request and tells what came back.
 pub(super) async fn exchange(
@@ -93,11 +95,12 @@ async fn page_of(response: &mut Reply<'_>, sent: &Authorisation) -> Listed {
         let body = body_of(response, sent).await;
         return Listed::Answer(answer(response, body, sent));
     }
-    let text = text_of(response, LARGEST_PAGE, sent).await;
-    match text.and_then(|text| read_page(&text)) {
+    let bytes = page_text(response).await;
+    let page = bytes.and_then(|bytes| read_page(&bytes, &|text| sent.redact(text)));
+    match page {
         Ok(page) => Listed::Page(page.map_texts(|text| sent.redact(text))),
         Err(seen) => {
-            let body = Body::Unreadable(kept(seen, sent));
+            let body = encoded(Body::Unreadable(kept(seen, sent)), &response.headers);
             Listed::Answer(answer(response, body, sent))
         }
     }
@@ -141,41 +144,57 @@ async fn body_of(response: &mut Reply<'_>, sent: &Authorisation) -> Body {
     if response.status.is_redirection() {
         return Body::Error(redirected(status, &response.headers, sent));
     }
-    match text_of(response, LARGEST_BODY, sent).await {
-        // Redacted again after it was read, for JSON has many ways to write one text.
-        Ok(text) => trimmed(read_body(status, &text), sent),
-        Err(seen) => Body::Unreadable(kept(seen, sent)),
+    let mut buffer = BodyBuffer::default();
+    let broken_off = receive(response, &mut buffer).await.err();
+    let redact = |text| sent.redact(text);
+    let body = read_body(status, &buffer.bytes(), broken_off.as_deref(), &redact);
+    trimmed(encoded(body, &response.headers), sent)
+}
+
+/// Reads a body into the buffer, or returns why its rest is missing.
+async fn receive(response: &mut Reply<'_>, buffer: &mut BodyBuffer) -> Result<(), String> {
+    loop {
+        match response.chunk().await {
+            Ok(Some(chunk)) if buffer.push(&chunk).is_err() => {
+                return Err("the answer is longer than 64 MiB".into());
+            }
+            Ok(Some(_)) => {}
+            Ok(None) => return Ok(()),
+            Err(error) => return Err(format!("the answer broke off: {}", innermost(&error))),
+        }
     }
 }
 
-/// Reads a body of so many bytes at the most, or tells what was seen instead.
-async fn text_of(
-    response: &mut Reply<'_>,
-    most: usize,
-    sent: &Authorisation,
-) -> Result<String, String> {
-    if let Some(encoding) = header(&response.headers, &CONTENT_ENCODING) {
-        return Err(kept(format!("the answer is encoded, as `{encoding}`"), sent));
-    }
-    let bytes = read_all(response, most).await?;
-    let text = String::from_utf8(bytes).map_err(|_| "the answer is not UTF-8".to_owned())?;
-    // Redacted before it is read, for a part of it may be shown that cuts a secret in two.
-    Ok(sent.redact(text))
+/// Says that a body which could not be read is compressed, if a header says so.
+///
+/// The header alone means nothing: services announce `identity`, `utf-8` or nothing at all.
+fn encoded(body: Body, headers: &HeaderMap) -> Body {
+    let Body::Unreadable(seen) = body else { return body };
+    let encodings = headers.get_all(CONTENT_ENCODING).into_iter().filter_map(|v| v.to_str().ok());
+    let mut compressed = encodings.flat_map(|value| value.split(',')).map(str::trim);
+    let compressed = compressed.find(|name| {
+        let name = name.to_ascii_lowercase();
+        COMPRESSIONS.contains(&name.strip_prefix("x-").unwrap_or(&name))
+    });
+    Body::Unreadable(match compressed {
+        Some(name) => format!(
+            "the answer is compressed with `{name}`, which was not asked for, and cannot be read"
+        ),
+        None => seen,
+    })
 }
 
-/// Reads a body in chunks, so that none can be larger than what is read of it.
-async fn read_all(response: &mut Reply<'_>, most: usize) -> Result<Vec<u8>, String> {
+/// Reads the body of a page, or tells what was seen instead.
+async fn page_text(response: &mut Reply<'_>) -> Result<Vec<u8>, String> {
     let mut body = Vec::new();
     loop {
         match response.chunk().await {
-            Ok(Some(chunk)) if body.len() + chunk.len() > most => {
-                return Err(format!("the answer is longer than {} MiB", most >> 20));
+            Ok(Some(chunk)) if body.len() + chunk.len() > MAX_PAGE => {
+                return Err(format!("the page is longer than {} MiB", MAX_PAGE >> 20));
             }
             Ok(Some(chunk)) => body.extend_from_slice(&chunk),
             Ok(None) => return Ok(body),
-            Err(error) => {
-                return Err(format!("the answer broke off: {}", innermost(&error)));
-            }
+            Err(error) => return Err(format!("the answer broke off: {}", innermost(&error))),
         }
     }
 }
@@ -197,7 +216,9 @@ fn redirected(status: u16, headers: &HeaderMap, sent: &Authorisation) -> Service
 
 fn hold(headers: &HeaderMap) -> Option<Duration> {
     let values = headers.get_all(RETRY_AFTER).into_iter().filter_map(|value| value.to_str().ok());
-    values.filter_map(|value| retry_after(value, header(headers, &DATE))).max()
+    let date = header(headers, &DATE);
+    let here = || UNIX_EPOCH + Duration::from_micros(system_time().as_micros().unsigned_abs());
+    values.filter_map(|value| retry_after(value, date, here())).max()
 }
 
 /// Returns what headers, or else the gateway's message, say of the service's quota.
@@ -228,7 +249,7 @@ fn trimmed(body: Body, sent: &Authorisation) -> Body {
     let kept = |text| kept(text, sent);
     match body {
         Body::Result(mut result) => {
-            result.error_list.truncate(LONGEST_LIST);
+            result.error_list.truncate(MAX_ENTRIES);
             result.error_list = result.error_list.into_iter().map(kept).collect();
             result.id = result.id.map(kept);
             Body::Result(result)
@@ -237,6 +258,7 @@ fn trimmed(body: Body, sent: &Authorisation) -> Body {
             code: kept(error.code),
             message: kept(error.message),
             detail: kept(error.detail),
+            params: error.params.into_iter().take(MAX_ENTRIES).map(kept).collect(),
             reason: kept(error.reason),
             advice: kept(error.advice),
             request_id: kept(error.request_id),
@@ -246,9 +268,12 @@ fn trimmed(body: Body, sent: &Authorisation) -> Body {
 }
 
 /// Returns what is kept of a text: first without secrets, which a cut could hide from sight.
-fn kept(text: String, sent: &Authorisation) -> String {
+fn kept(mut text: String, sent: &Authorisation) -> String {
+    // What lies far behind the cut is not searched. A secret in front of it shortens the text, so
+    // that more than the cut has to be.
+    text.truncate(boundary(&text, MAX_SEARCHED));
     let mut text = sent.redact(text);
-    if let Some((end, _)) = text.char_indices().nth(LONGEST_TEXT) {
+    if let Some((end, _)) = text.char_indices().nth(MAX_TEXT) {
         text.truncate(end);
         text.push('…');
     }

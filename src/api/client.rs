@@ -18,6 +18,7 @@ use crate::policy::Delivery;
 use crate::policy::NoResponse;
 use crate::task::FailureKind;
 use crate::task::Task;
+use bytes::Bytes;
 use hyper::Request;
 use hyper::header::CONTENT_LENGTH;
 use hyper::header::HeaderValue;
@@ -98,7 +99,7 @@ impl ViasClient {
     /// Gives a request its credentials and the form that it is written in.
     fn authorised(&self, mut request: Request<()>) -> (Outgoing, Authorisation) {
         let sent = self.credentials.authorise(&mut request, Some(&self.settings.project));
-        (self.transport.outgoing(request), sent)
+        (self.transport.outgoing(request.map(|()| Bytes::new())), sent)
     }
 
     /// Builds the request for a page of the list.

@@ -85,23 +85,6 @@ fn utf16(bytes: &[u8], unit: fn([u8; 2]) -> u16) -> Result<String, String> {
     if rest.is_empty() { Ok(text) } else { Err("it is UTF-16 and ends within a character".into()) }
 }
 
-/// Returns a text without the white space and the marks at both its ends.
-pub(crate) fn trimmed(text: &str) -> &str {
-    text.trim_matches(|character: char| character.is_whitespace() || character == '\u{feff}')
-}
-
-/// Names the first character that does not belong into the trimmed text, and its place in the
-/// whole.
-pub(crate) fn foreign_character(text: &str, belongs: fn(char) -> bool) -> Option<String> {
-    let inner = trimmed(text);
-    let start = text.find(inner).unwrap_or_default();
-    let (offset, character) = inner.char_indices().find(|&(_, character)| !belongs(character))?;
-    let before = &text[..start + offset];
-    let line = before.matches('\n').count() + 1;
-    let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
-    Some(format!("U+{:04X} in line {line}, column {column}", u32::from(character)))
-}
-
 fn invalid(why: String) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, why)
 }
@@ -126,18 +109,6 @@ mod tests {
         check(b"\xff\xfea", Err("it is UTF-16 and ends within a character"));
         check(b"\xff\xfea\0\0\xd8b\0", Err("character 2 is not UTF-16"));
         check(b"abc\xfc", Err("byte 4 is not UTF-8"));
-    }
-
-    #[test]
-    fn a_foreign_character_is_named_with_its_place() {
-        let check = |text, expected: Option<&str>| {
-            let found = foreign_character(text, |character| character.is_ascii_graphic());
-            assert_eq!(found.as_deref(), expected, "{text:?}");
-        };
-        check(" \u{feff}abc \r\n\r\n", None);
-        check("abc def", Some("U+0020 in line 1, column 4"));
-        check("\n\n abc\u{200b}d", Some("U+200B in line 3, column 5"));
-        check("abc\ndef\n", Some("U+000A in line 1, column 4"));
     }
 
     #[track_caller]

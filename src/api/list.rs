@@ -3,6 +3,7 @@
 //! Reads leniently: a field that is missing or has another type is absent, one that nobody knows
 //! is kept. What a page claims is never believed here; who walks through pages judges it.
 
+use super::json_text::{decode, decode_double_byte, mend_strings};
 use super::skew::ClockSkew;
 use super::wire::excerpt;
 use super::wire::loose_text;
@@ -11,8 +12,12 @@ use crate::policy::Answer;
 use crate::task::ObservedState;
 use crate::task::StateCounts;
 use crate::task::TaskId;
+use serde::de::{DeserializeSeed, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use serde_json::Map;
 use serde_json::Value;
+use std::borrow::Cow;
+use std::fmt;
 use url::Url;
 
 /// How many batch tasks are asked for at a time: as many as the service gives.
@@ -23,6 +28,10 @@ pub const LAST_PAGE: u32 = 10_000;
 const LONGEST_NAME: usize = 100;
 /// The longest text of an entry that is kept, in characters.
 const LONGEST_TEXT: usize = 500;
+/// The most fields of a page, counted by its commas: 1,000 for each entry.
+const MAX_FIELDS: usize = 1_000 * PAGE_SIZE;
+/// What the reader of entries says of a page with too many.
+const TOO_MANY: &str = "more entries than asked for";
 /// The most states that are told apart: the service knows 18.
 const MOST_STATES: usize = 64;
 
@@ -146,18 +155,105 @@ impl ListedTask {
     }
 }
 
-/// Reads the body of a 200, or tells what was seen instead.
-pub(super) fn read_page(text: &str) -> Result<Page, String> {
-    let strange = || excerpt("no list of batch tasks is in", text);
-    let Ok(Value::Object(mut fields)) = serde_json::from_str(text) else { return Err(strange()) };
-    let Some(Value::Array(entries)) = fields.remove("batch_task_list") else {
-        return Err(strange());
-    };
-    let total = fields.get("count").and_then(whole).and_then(|count| u64::try_from(count).ok());
-    let all = entries.len();
-    let tasks: Vec<ListedTask> = entries.into_iter().filter_map(entry).collect();
-    let nameless = u64::try_from(all - tasks.len()).unwrap_or(u64::MAX);
-    Ok(Page { total, tasks, nameless })
+/// Reads the body of a 200, or tells what was seen instead; `redact` takes secrets out of that.
+///
+/// Entries are read one by one, because a page that is out of proportion would fill the memory.
+pub(super) fn read_page(bytes: &[u8], redact: &dyn Fn(String) -> String) -> Result<Page, String> {
+    let text = decode(bytes);
+    let strange =
+        |text: Cow<'_, str>| excerpt("no list of batch tasks is in", &redact(text.into_owned()));
+    // Whatever it is that fills the memory, commas stand between it.
+    if bytes.iter().filter(|&&byte| byte == b',').count() > MAX_FIELDS {
+        let length = serde_json::from_str::<ListLength>(&text);
+        return Err(match length {
+            Ok(ListLength { batch_task_list }) if batch_task_list.len() > PAGE_SIZE => too_many(),
+            Ok(_) | Err(_) => format!("the page has more than {MAX_FIELDS} fields"),
+        });
+    }
+    let page = parsed(&text).or_else(|error| match error.is_data() {
+        // What JSON allows was read, so no other way to read it helps.
+        true => Err(error),
+        false => parsed(&mend_strings(&text))
+            .or_else(|_| parsed(&mend_strings(&decode_double_byte(bytes)))),
+    });
+    match page {
+        Ok(Some(page)) => Ok(page),
+        Err(error) if error.to_string().starts_with(TOO_MANY) => Err(too_many()),
+        Ok(None) | Err(_) => Err(strange(text)),
+    }
+}
+
+/// The length of a list. An entry that is ignored takes no memory.
+#[derive(Deserialize)]
+struct ListLength {
+    batch_task_list: Vec<IgnoredAny>,
+}
+
+fn too_many() -> String {
+    format!("the page has more entries than the {PAGE_SIZE} that were asked for")
+}
+
+fn parsed(text: &str) -> serde_json::Result<Option<Page>> {
+    let mut reader = serde_json::Deserializer::from_str(text);
+    reader.deserialize_map(PageVisitor)
+}
+
+struct PageVisitor;
+
+impl<'de> Visitor<'de> for PageVisitor {
+    /// Nothing if the object has no list.
+    type Value = Option<Page>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object with a list of batch tasks")
+    }
+
+    fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Option<Page>, M::Error> {
+        let (mut page, mut total) = (None, None);
+        while let Some(name) = map.next_key::<String>()? {
+            match name.as_str() {
+                "batch_task_list" => page = Some(map.next_value_seed(Entries)?),
+                "count" => total = whole(&map.next_value()?),
+                _ => drop(map.next_value::<IgnoredAny>()?),
+            }
+        }
+        let total = total.and_then(|count| u64::try_from(count).ok());
+        Ok(page.map(|page| Page { total, ..page }))
+    }
+}
+
+/// Reads the entries of a page.
+struct Entries;
+
+impl<'de> DeserializeSeed<'de> for Entries {
+    type Value = Page;
+
+    fn deserialize<D: Deserializer<'de>>(self, from: D) -> Result<Page, D::Error> {
+        from.deserialize_seq(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Entries {
+    type Value = Page;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list of batch tasks")
+    }
+
+    fn visit_seq<S: SeqAccess<'de>>(self, mut entries: S) -> Result<Page, S::Error> {
+        let mut page = Page::default();
+        for _ in 0..PAGE_SIZE {
+            let Some(value) = entries.next_element()? else { return Ok(page) };
+            match entry(value) {
+                Some(task) => page.tasks.push(task),
+                None => page.nameless += 1,
+            }
+        }
+        match entries.next_element::<IgnoredAny>()? {
+            None => Ok(page),
+            Some(_) => Err(S::Error::custom(TOO_MANY)),
+        }
+    }
 }
 
 fn entry(value: Value) -> Option<ListedTask> {
@@ -202,8 +298,12 @@ mod tests {
     use crate::task::TaskState;
     use proptest::prelude::*;
 
+    fn read_text(text: &str) -> Result<Page, String> {
+        read_page(text.as_bytes(), &|text| text)
+    }
+
     fn task(entry: &str) -> ListedTask {
-        let page = read_page(&format!(r#"{{"count":1,"batch_task_list":[{entry}]}}"#)).unwrap();
+        let page = read_text(&format!(r#"{{"count":1,"batch_task_list":[{entry}]}}"#)).unwrap();
         assert_eq!(page.tasks.len(), 1, "{entry}");
         page.tasks.into_iter().next().unwrap()
     }
@@ -252,7 +352,7 @@ mod tests {
 
     #[test]
     fn entries_without_an_id_are_counted() {
-        let page = read_page(r#"{"count":4,"batch_task_list":[{},null,{"id":""},{"id":"abcd"}]}"#);
+        let page = read_text(r#"{"count":4,"batch_task_list":[{},null,{"id":""},{"id":"abcd"}]}"#);
         let page = page.unwrap();
         assert_eq!((page.tasks.len(), page.nameless, page.total), (1, 3, Some(4)));
     }
@@ -260,9 +360,38 @@ mod tests {
     #[test]
     fn what_is_no_page_is_told_in_part() {
         for text in ["", "null", "[]", "{}", r#"{"batch_task_list":{}}"#, "<html>", "{\"a\":"] {
-            let seen = read_page(text).unwrap_err();
+            let seen = read_text(text).unwrap_err();
             assert!(seen.starts_with("no list of batch tasks is in"), "{seen}");
         }
+    }
+
+    #[test]
+    fn a_page_with_more_entries_than_were_asked_for_is_refused() {
+        let page = |entries: usize| {
+            read_text(&format!(
+                r#"{{"batch_task_list":[{}]}}"#,
+                vec![r#"{"id":1}"#; entries].join(",")
+            ))
+        };
+        assert_eq!(page(PAGE_SIZE).unwrap().tasks.len(), PAGE_SIZE);
+        let message = "the page has more entries than the 200 that were asked for";
+        assert_eq!(page(PAGE_SIZE + 1).unwrap_err(), message);
+        assert_eq!(page(300_000).unwrap_err(), message);
+        let fields = vec![r#""a":1"#; MAX_FIELDS + 2].join(",");
+        let wide = read_text(&format!(r#"{{"batch_task_list":[{{"id":"abcd",{fields}}}]}}"#));
+        assert!(wide.unwrap_err().contains("more than 200000 fields"));
+    }
+
+    #[test]
+    fn entries_are_read_whatever_their_texts_are_made_of() {
+        let texts: [&[u8]; 5] = [b"\xe4\xbd", b"\xd5\\", b"a\nb", br"\ud83d", br"\x"];
+        for text in texts {
+            let before = br#"{"batch_task_list":[{"batch_task_name":""#;
+            let bytes = [before, text, br#"","id":"abcd"}],"count":1}"#].concat();
+            let page = read_page(&bytes, &|text| text).unwrap();
+            assert_eq!((page.tasks[0].id.as_str(), page.total), ("abcd", Some(1)), "{text:x?}");
+        }
+        assert!(read_text("\u{feff}{\"batch_task_list\":[]}").is_ok());
     }
 
     #[test]
@@ -283,8 +412,8 @@ mod tests {
     proptest! {
         #[test]
         fn no_page_is_too_strange_to_read(text in ".{0,200}", entry in ".{0,40}") {
-            let _ = read_page(&text);
-            let _ = read_page(&format!("{{\"batch_task_list\":[{entry}]}}"));
+            let _ = read_text(&text);
+            let _ = read_text(&format!("{{\"batch_task_list\":[{entry}]}}"));
         }
     }
 }

@@ -3,13 +3,14 @@
 //! Nothing outside this module (and the sandbox, which shares no type with it) knows VIAS.
 
 mod authority;
+mod body;
 mod call;
 mod client;
 mod credentials;
 mod endpoint;
 mod error_chain;
 mod file_reader;
-mod http;
+mod json_text;
 mod list;
 mod loopback;
 mod redactor;

@@ -83,6 +83,19 @@ pub enum RootsError {
         /// The file.
         path: PathBuf,
     },
+    /// It is in the binary form.
+    #[error(
+        "`{}` is {form} in DER form and PEM is needed: {command} -in {} -out ca.pem",
+        path.display(), quoted(path)
+    )]
+    Der {
+        /// The file.
+        path: PathBuf,
+        /// What is in it.
+        form: &'static str,
+        /// What converts it.
+        command: &'static str,
+    },
     /// One of them is no certificate of an authority.
     #[error("certificate {number} in `{}` cannot be used: {reason}", path.display())]
     Unusable {
@@ -117,7 +130,11 @@ impl Roots {
             roots.push(der);
         }
         if roots.is_empty() {
-            return Err(RootsError::Empty { path: path.into() });
+            let path = path.into();
+            return Err(match der_form(&pem) {
+                Some((form, command)) => RootsError::Der { path, form, command },
+                None => RootsError::Empty { path },
+            });
         }
         Ok(Self(roots))
     }
@@ -128,6 +145,31 @@ impl Roots {
 
     fn for_login(&self) -> Result<Vec<Certificate>, reqwest::Error> {
         self.0.iter().map(|root| Certificate::from_der(root)).collect()
+    }
+}
+
+/// Recognises the binary forms in which authorities are handed out, with what converts each.
+///
+/// All are an ASN.1 sequence (X.690); its first element tells them apart: a certificate begins with
+/// another sequence, PKCS #7 with an object identifier, PKCS #12 with a version number.
+fn der_form(bytes: &[u8]) -> Option<(&'static str, &'static str)> {
+    let [0x30, length, rest @ ..] = bytes else { return None };
+    let longer = usize::from(length.checked_sub(0x80).unwrap_or_default());
+    match rest.get(longer)? {
+        0x30 => Some(("a certificate", "openssl x509 -inform der")),
+        0x06 => Some(("a PKCS #7 bundle", "openssl pkcs7 -inform der -print_certs")),
+        0x02 => Some(("a PKCS #12 bundle", "openssl pkcs12 -nokeys -cacerts")),
+        _ => None,
+    }
+}
+
+/// Returns a path as a shell takes it.
+fn quoted(path: &Path) -> String {
+    let text = path.display().to_string();
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/._-+@%=:,".contains(&byte);
+    match text.bytes().all(is_plain) {
+        true => text,
+        false => format!("'{}'", text.replace('\'', r"'\''")),
     }
 }
 
@@ -201,7 +243,7 @@ impl FromStr for ProxyAddress {
         let cleared = shown.set_username("").and_then(|()| shown.set_password(None));
         cleared.map_err(|()| ProxyAddressError)?;
         let user = (!whole.username().is_empty()).then(|| percent_decoded(whole.username()));
-        // What names its host in the one way must do so in the other.
+        // Both URL parsers (reqwest's and hyper's) must accept it.
         shown.as_str().parse::<Uri>().map_err(|_| ProxyAddressError)?;
         Ok(Self {
             shown: shown.as_str().trim_end_matches('/').to_owned(),
@@ -214,10 +256,7 @@ impl FromStr for ProxyAddress {
 
 /// Returns a user or a password as it was meant: the redactor finds its spellings by itself.
 fn percent_decoded(text: &str) -> String {
-    // A form's `+` is a blank, an address's is not.
-    let pair = format!("={}", text.replace('+', "%2B"));
-    let decoded = url::form_urlencoded::parse(pair.as_bytes()).next();
-    decoded.map(|(_, value)| value.into_owned()).unwrap_or_default()
+    percent_encoding::percent_decode_str(text).decode_utf8_lossy().into_owned()
 }
 
 impl fmt::Display for ProxyAddress {
@@ -263,6 +302,21 @@ mod tests {
         fs::write(&path, content).unwrap();
         let error = Roots::read(&path).unwrap_err().to_string();
         assert!(error.contains(expected), "{error}");
+    }
+
+    #[test]
+    fn authorities_in_binary_form_are_named_with_the_command_that_converts_them() {
+        let check = |bytes: &[u8], expected: &str| {
+            let directory = tempfile::tempdir().unwrap();
+            let path = directory.path().join("my ca.der");
+            fs::write(&path, bytes).unwrap();
+            let error = Roots::read(&path).unwrap_err().to_string();
+            assert!(error.contains("in DER form") && error.contains(expected), "{error}");
+            assert!(error.contains("my ca.der' -out ca.pem"), "{error}");
+        };
+        check(b"\x30\x82\x01\x00\x30\x81", "openssl x509 -inform der -in '");
+        check(b"\x30\x82\x01\x00\x06\x09", "openssl pkcs7 -inform der -print_certs");
+        check(b"\x30\x82\x01\x00\x02\x01\x03", "openssl pkcs12 -nokeys -cacerts");
     }
 
     #[test]

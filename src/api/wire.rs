@@ -1,121 +1,288 @@
-//! Reads the bodies that service, gateway and IAM send, however they are spelt.
+//! Reads the fields of the bodies that service, gateway and IAM send.
 //!
 //! Reads leniently and judges nothing: a field that is missing or has another type is absent, an
-//! unknown one is ignored. A body that says two things about one field is not understood.
+//! unknown one is ignored. Fields are used as far as they can be read, whatever is wrong with the
+//! texts beside or behind them. A body that gives one field two values is not understood.
 
-use crate::policy::ActionResult;
-use crate::policy::Body;
-use crate::policy::ServiceError;
-use serde::Deserialize;
+use super::json_text::{decode, decode_double_byte, mend_strings};
+use crate::policy::{ActionResult, Body, ServiceError};
 use serde::Deserializer;
-use serde_json::Map;
-use serde_json::Value;
+use serde::de::{DeserializeSeed, Error, IgnoredAny, MapAccess, Visitor};
+use serde_json::{Map, Value};
+use std::fmt;
 
-/// How much of a body that is not understood is told, in characters.
-const EXCERPT: usize = 80;
+/// How much of a body that is not understood is shown, in characters.
+const MAX_EXCERPT: usize = 80;
+
+/// The longest beginning of a body that an excerpt is taken from, in bytes.
+const MAX_SEARCHED: usize = 4_096;
+
+/// The fields that are read; everything else is passed over.
+const NAMES: [&str; 20] = [
+    "total_count",
+    "failed_count",
+    "succeed_count",
+    "id",
+    "error_list",
+    "error_code",
+    "errorCode",
+    "code",
+    "error_msg",
+    "errorMsg",
+    "error_message",
+    "message",
+    "detail",
+    "params",
+    "reason",
+    "title",
+    "advice",
+    "request_id",
+    "error",
+    "errors",
+];
+
+/// The counts of a result.
+const COUNTS: [&str; 3] = ["total_count", "failed_count", "succeed_count"];
+
+/// Fields that decide what follows: two values for one of them leave open which is meant.
+const DECIDING: [&str; 6] =
+    ["total_count", "failed_count", "succeed_count", "id", "error_code", "errorCode"];
 
 /// Reads the body of an answer with this status.
-pub(super) fn read_body(status: u16, text: &str) -> Body {
+///
+/// `broken_off` says why the rest of the body is missing, if it is; `redact` takes secrets out of
+/// the excerpt that describes a body that is not understood.
+pub(crate) fn read_body(
+    status: u16,
+    bytes: &[u8],
+    broken_off: Option<&str>,
+    redact: &dyn Fn(String) -> String,
+) -> Body {
+    let text = decode(bytes);
     if text.trim().is_empty() {
-        return Body::Unreadable(format!("status {status} came without a body"));
+        let without = || format!("status {status} came without a body");
+        return Body::Unreadable(broken_off.map_or_else(without, str::to_owned));
     }
-    // serde would read the fields of a struct from a list as well.
-    if !text.trim_start().starts_with('{') {
-        return Body::Unreadable(excerpt("no JSON object is", text));
+    let mut fields = Fields::read(bytes, &text, broken_off.is_some());
+    let beginning = &text[..boundary(&text, MAX_SEARCHED)];
+    let excerpt = |what: &str| excerpt(what, &redact(beginning.to_owned()));
+    let strange =
+        |what: &str| Body::Unreadable(broken_off.map_or_else(|| excerpt(what), str::to_owned));
+    if !text.starts_with('{') {
+        return strange("no JSON object is");
     }
-    if (200..300).contains(&status) { read_result(text) } else { read_error(text) }
-}
-
-/// The 200 of an action. The service marks no field as required.
-#[derive(Deserialize)]
-struct ResultWire {
-    #[serde(default, deserialize_with = "whole_number")]
-    total_count: Option<i64>,
-    #[serde(default, deserialize_with = "whole_number")]
-    failed_count: Option<i64>,
-    #[serde(default, deserialize_with = "whole_number")]
-    succeed_count: Option<i64>,
-    #[serde(default, deserialize_with = "text")]
-    id: Option<String>,
-    #[serde(default, deserialize_with = "texts")]
-    error_list: Vec<String>,
-}
-
-fn read_result(text: &str) -> Body {
-    let wire: ResultWire = match serde_json::from_str(text) {
-        Ok(wire) => wire,
-        Err(error) => return not_understood(text, &error),
-    };
-    let counts = [wire.total_count, wire.failed_count, wire.succeed_count];
-    if counts.iter().all(Option::is_none)
-        && let Body::Error(error) = read_error(text)
+    if let Some(contradiction) = &fields.contradiction {
+        return Body::Unreadable(format!("{} ({contradiction})", excerpt("no JSON is")));
+    }
+    if (200..300).contains(&status)
+        && let Some(result) = fields.result()
     {
+        return Body::Result(result);
+    }
+    if let Some(error) = fields.error().or_else(|| nested_error(&text)) {
         return Body::Error(error);
     }
-    Body::Result(ActionResult {
-        id: wire.id,
-        total: wire.total_count,
-        failed: wire.failed_count,
-        succeeded: wire.succeed_count,
-        error_list: wire.error_list,
-    })
+    match (&fields.problem, status) {
+        (Some(_), _) if broken_off.is_some() => strange("no JSON is"),
+        (Some(problem), _) => Body::Unreadable(format!("{} ({problem})", excerpt("no JSON is"))),
+        // The service marks no field as required: an object without any is a result.
+        (None, 200..300) => Body::Result(fields.bare_result()),
+        (None, _) => strange("no error is in"),
+    }
+}
+
+/// What was read of the outermost object of a body.
+#[derive(Debug, Default)]
+struct Fields {
+    values: [Option<Value>; NAMES.len()],
+    /// Why the object could not be read to its end, if it could not.
+    problem: Option<String>,
+    /// Why the body says two things at once, if it does.
+    contradiction: Option<String>,
+}
+
+impl Fields {
+    /// Reads an object as it is, else with its strings mended, else as text of another encoding.
+    fn read(bytes: &[u8], text: &str, is_cut: bool) -> Self {
+        let first = Self::parse(text, is_cut);
+        if first.problem.is_none() {
+            return first;
+        }
+        let mended = Self::parse(&mend_strings(text), is_cut);
+        if mended.problem.is_none() || text.is_ascii() {
+            return mended;
+        }
+        let other = Self::parse(&mend_strings(&decode_double_byte(bytes)), is_cut);
+        if other.problem.is_none() { other } else { mended }
+    }
+
+    fn parse(text: &str, is_cut: bool) -> Self {
+        let mut fields = Self::default();
+        // A number at the end of a text that was cut may have had more digits.
+        let text = if is_cut || !text.trim_end().ends_with('}') {
+            text.trim_end_matches(|c: char| c.is_ascii_alphanumeric() || "+-.".contains(c))
+        } else {
+            text
+        };
+        let mut reader = serde_json::Deserializer::from_str(text);
+        let read = reader.deserialize_map(&mut fields);
+        // Whatever follows the object is ignored, unless it may be another object.
+        if read.is_ok() && reader.end().is_err() && after_first_value(text).contains('{') {
+            fields.contradiction = Some("more than one object".into());
+        }
+        fields.problem = read.err().map(|error| error.to_string());
+        fields
+    }
+
+    fn get(&self, name: &str) -> Option<&Value> {
+        let index = NAMES.iter().position(|&known| known == name)?;
+        self.values[index].as_ref()
+    }
+
+    fn take(&mut self, name: &str) -> Option<Value> {
+        let index = NAMES.iter().position(|&known| known == name)?;
+        self.values[index].take()
+    }
+
+    fn count(&self, name: &str) -> Option<i64> {
+        self.get(name).and_then(whole)
+    }
+
+    /// Returns the result of an action, if the counts that were read are all there are.
+    fn result(&mut self) -> Option<ActionResult> {
+        let counts = COUNTS.map(|name| self.count(name));
+        let known = counts.iter().flatten().count();
+        // A count that follows from two others must not stand in for one that was cut off.
+        let needed = if self.problem.is_some() { counts.len() } else { 1 };
+        (known >= needed).then(|| self.bare_result())
+    }
+
+    fn bare_result(&mut self) -> ActionResult {
+        let id = match self.take("id") {
+            Some(Value::String(id)) => Some(id),
+            other => other.as_ref().and_then(loose_text),
+        };
+        ActionResult {
+            id,
+            total: self.count("total_count"),
+            failed: self.count("failed_count"),
+            succeeded: self.count("succeed_count"),
+            error_list: self.get("error_list").map(texts).unwrap_or_default(),
+        }
+    }
+
+    fn error(&self) -> Option<ServiceError> {
+        let own = service_error(&|name| self.get(name));
+        let nested = ["error", "errors"].into_iter().filter_map(|name| self.get(name));
+        own.or_else(|| nested.filter_map(Value::as_object).find_map(error_in))
+    }
+}
+
+/// Returns what follows the first JSON value of a text.
+fn after_first_value(text: &str) -> &str {
+    let mut values = serde_json::Deserializer::from_str(text).into_iter::<IgnoredAny>();
+    let _ = values.next();
+    text.get(values.byte_offset()..).unwrap_or_default()
+}
+
+impl<'de> Visitor<'de> for &mut Fields {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<(), M::Error> {
+        while let Some(index) = map.next_key_seed(KnownName)? {
+            let Some(index) = index else {
+                // Skipped without recursion, so that no depth of nesting hides other fields.
+                map.next_value::<IgnoredAny>()?;
+                continue;
+            };
+            let value = map.next_value()?;
+            match &self.values[index] {
+                Some(first) if *first != value && DECIDING.contains(&NAMES[index]) => {
+                    self.contradiction = Some(format!("duplicate field `{}`", NAMES[index]));
+                }
+                Some(_) => {}
+                None => self.values[index] = Some(value),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Reads the name of a field as its index in `NAMES`.
+struct KnownName;
+
+impl<'de> DeserializeSeed<'de> for KnownName {
+    type Value = Option<usize>;
+
+    fn deserialize<D: Deserializer<'de>>(self, from: D) -> Result<Self::Value, D::Error> {
+        from.deserialize_str(self)
+    }
+}
+
+impl Visitor<'_> for KnownName {
+    type Value = Option<usize>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the name of a field")
+    }
+
+    fn visit_str<E: Error>(self, name: &str) -> Result<Self::Value, E> {
+        Ok(NAMES.iter().position(|&known| known == name))
+    }
+}
+
+/// Finds an error one level down in an object, under a name that is not known.
+fn nested_error(text: &str) -> Option<ServiceError> {
+    let fields: Map<String, Value> = serde_json::from_str(text).ok()?;
+    fields.values().filter_map(Value::as_object).find_map(error_in)
+}
+
+pub(crate) fn error_in(fields: &Map<String, Value>) -> Option<ServiceError> {
+    service_error(&|name| fields.get(name))
 }
 
 /// Reads an error in any of the shapes seen: the service's six fields, the gateway's three,
 /// IAM's nested one, and the spellings the official SDKs accept.
-fn read_error(text: &str) -> Body {
-    match serde_json::from_str::<Value>(text) {
-        Ok(Value::Object(fields)) => {
-            let strange = || Body::Unreadable(excerpt("no error is in", text));
-            find_error(&fields).map_or_else(strange, Body::Error)
-        }
-        Ok(_) => Body::Unreadable(excerpt("no JSON object is", text)),
-        Err(error) => not_understood(text, &error),
-    }
-}
-
-/// Finds an error in an object, or one level down in it.
-fn find_error(fields: &Map<String, Value>) -> Option<ServiceError> {
-    error_of(fields).or_else(|| fields.values().filter_map(Value::as_object).find_map(error_of))
-}
-
-fn error_of(fields: &Map<String, Value>) -> Option<ServiceError> {
+fn service_error<'a>(get: &dyn Fn(&str) -> Option<&'a Value>) -> Option<ServiceError> {
     let first = |names: &[&str]| {
-        let texts = names.iter().filter_map(|name| fields.get(*name)).filter_map(loose_text);
-        texts.into_iter().next().unwrap_or_default()
+        let texts = names.iter().filter_map(|name| get(name)).filter_map(loose_text);
+        texts.into_iter().find(|text| !text.is_empty()).unwrap_or_default()
     };
     let error = ServiceError {
         code: first(&["error_code", "errorCode", "code"]),
         message: first(&["error_msg", "errorMsg", "error_message", "message"]),
-        detail: first(&["detail"]),
+        detail: get("detail").map(any_text_or_empty).unwrap_or_default(),
+        params: get("params").map(texts).unwrap_or_default(),
         reason: first(&["reason", "title"]),
         advice: first(&["advice"]),
         request_id: first(&["request_id"]),
     };
-    let says_something = !error.code.is_empty() || !error.message.is_empty();
+    let says_something =
+        [&error.code, &error.message, &error.detail].into_iter().any(|text| !text.is_empty());
     says_something.then_some(error)
 }
 
-fn not_understood(text: &str, error: &serde_json::Error) -> Body {
-    Body::Unreadable(format!("{} ({error})", excerpt("no JSON is", text)))
+/// Returns the last place in a text, up to `most`, at which a character begins.
+pub(crate) fn boundary(text: &str, most: usize) -> usize {
+    let most = most.min(text.len());
+    (0..=most).rev().find(|&at| text.is_char_boundary(at)).unwrap_or(0)
 }
 
 /// Returns the beginning of a body with a word on what it is not.
-pub(super) fn excerpt(what: &str, text: &str) -> String {
+pub(crate) fn excerpt(what: &str, text: &str) -> String {
     let text = text.trim();
-    match text.char_indices().nth(EXCERPT) {
+    match text.char_indices().nth(MAX_EXCERPT) {
         Some((end, _)) => format!("{what} `{}…`", &text[..end]),
         None => format!("{what} `{text}`"),
     }
 }
 
-/// Reads a whole number from a number or its text; anything else is absent.
-fn whole_number<'de, D: Deserializer<'de>>(from: D) -> Result<Option<i64>, D::Error> {
-    Ok(whole(&Value::deserialize(from)?))
-}
-
 /// Returns the whole number that a value is, or that its text says.
-pub(super) fn whole(value: &Value) -> Option<i64> {
+pub(crate) fn whole(value: &Value) -> Option<i64> {
     match value {
         Value::Number(number) => number.as_i64().or_else(|| number.as_f64().and_then(integral)),
         Value::String(text) => text.trim().parse().ok(),
@@ -131,29 +298,26 @@ fn integral(number: f64) -> Option<i64> {
     whole.then_some(number as i64)
 }
 
-fn text<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
-    Ok(match Value::deserialize(from)? {
-        Value::String(text) => Some(text),
-        other => loose_text(&other),
-    })
-}
-
-/// Reads a list of texts; what is in it that is no text is kept as JSON, a lone text is a list.
-fn texts<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<String>, D::Error> {
-    Ok(match Value::deserialize(from)? {
+/// Reads a list of texts: an entry that is no text is kept as JSON, and a lone value is a list.
+fn texts(value: &Value) -> Vec<String> {
+    match value {
         Value::Array(items) => items.iter().map(any_text).collect(),
         Value::Null => Vec::new(),
         other @ (Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Object(_)) => {
-            vec![any_text(&other)]
+            vec![any_text(other)]
         }
-    })
+    }
 }
 
 fn any_text(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
-pub(super) fn loose_text(value: &Value) -> Option<String> {
+fn any_text_or_empty(value: &Value) -> String {
+    if value.is_null() { String::new() } else { any_text(value) }
+}
+
+pub(crate) fn loose_text(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text.clone()),
         Value::Number(number) => Some(number.to_string()),
@@ -166,22 +330,26 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    fn read_text(status: u16, text: &str) -> Body {
+        read_body(status, text.as_bytes(), None, &|text| text)
+    }
+
     fn result(text: &str) -> ActionResult {
-        match read_body(200, text) {
+        match read_text(200, text) {
             Body::Result(result) => result,
             other @ (Body::Error(_) | Body::Unreadable(_)) => panic!("{text}: {other:?}"),
         }
     }
 
     fn error(text: &str) -> ServiceError {
-        match read_body(400, text) {
+        match read_text(400, text) {
             Body::Error(error) => error,
             other @ (Body::Result(_) | Body::Unreadable(_)) => panic!("{text}: {other:?}"),
         }
     }
 
     fn check_unreadable(status: u16, text: &str, expected: &str) {
-        let Body::Unreadable(seen) = read_body(status, text) else { panic!("{text} was read") };
+        let Body::Unreadable(seen) = read_text(status, text) else { panic!("{text} was read") };
         assert!(seen.contains(expected), "{seen}");
     }
 
@@ -226,6 +394,7 @@ mod tests {
         );
         assert_eq!(service.code, "VIAS.00010012");
         assert_eq!((service.reason.as_str(), service.advice.as_str()), ("r", "a"));
+        assert_eq!((service.detail.as_str(), service.params), ("d", vec!["p".to_owned()]));
         let gateway = error(r#"{"error_msg":"m","error_code":"APIGW.0308","request_id":"q"}"#);
         assert_eq!((gateway.code.as_str(), gateway.request_id.as_str()), ("APIGW.0308", "q"));
         let iam = error(r#"{"error":{"code":401,"message":"wrong","title":"Unauthorized"}}"#);
@@ -238,25 +407,128 @@ mod tests {
     fn what_is_not_understood_is_told_in_part() {
         check_unreadable(200, "", "without a body");
         check_unreadable(200, "<html><body>Bad gateway</body></html>", "no JSON object is `<html>");
+        check_unreadable(400, &"{\"a\":".repeat(100_000), "EOF");
         check_unreadable(200, "[3, 0, 3]", "no JSON object is `[3, 0, 3]`");
         check_unreadable(200, "{\"total_count\":", "no JSON is `{");
         check_unreadable(400, "null", "no JSON object is `null`");
         check_unreadable(400, "{}", "no error is in `{}`");
         check_unreadable(200, &"{\"a\":".repeat(100_000), "no JSON is");
-        check_unreadable(400, &"{\"a\":".repeat(100_000), "recursion limit");
+        check_unreadable(400, &format!("{{\"error\":{}", "[".repeat(100_000)), "recursion limit");
         check_unreadable(400, &"é".repeat(100), "…`");
+    }
+
+    #[test]
+    fn params_that_are_no_texts_are_kept_as_json() {
+        let check = |params: &str, expected: &[&str]| {
+            assert_eq!(
+                error(&format!(r#"{{"error_code":"c","params":{params}}}"#)).params,
+                expected
+            );
+        };
+        check("null", &[]);
+        check("[]", &[]);
+        check(r#"["a","b"]"#, &["a", "b"]);
+        check(r#"[1,{"a":[]},null]"#, &["1", r#"{"a":[]}"#, "null"]);
+        check(r#"{"a":"b"}"#, &[r#"{"a":"b"}"#]);
+        check(r#""one""#, &["one"]);
+    }
+
+    /// A result of 3 sub-tasks that all succeeded, with this text in its list of errors.
+    fn result_with(text: &[u8]) -> Vec<u8> {
+        let before = br#"{"error_list":[""#;
+        let after = br#""],"total_count":3,"failed_count":0,"succeed_count":3,"id":"abcd"}"#;
+        [before.as_slice(), text, after].concat()
+    }
+
+    fn check_result(bytes: &[u8], broken_off: Option<&str>) {
+        let body = read_body(200, bytes, broken_off, &|text| text);
+        let Body::Result(result) = body else { panic!("{bytes:x?}: {body:?}") };
+        let counts = (result.total, result.failed, result.succeeded);
+        assert_eq!(counts, (Some(3), Some(0), Some(3)), "{bytes:x?}");
+    }
+
+    #[test]
+    fn counts_are_read_whatever_the_texts_beside_them_are_made_of() {
+        let texts: [&[u8]; 9] = [
+            b"\xe4\xbd",
+            b"caf\xe9",
+            b"\xd5\\",
+            b"line\nbreak\x01\x7f",
+            br"\ud83d",
+            br"\ude00\ud83d",
+            br"\x41\'",
+            b"\xff\xfe\x00",
+            "\u{feff}".as_bytes(),
+        ];
+        for text in texts {
+            check_result(&result_with(text), None);
+            let body = [br#"{"error_msg":""#, text, br#"","error_code":"VIAS.00010012"}"#].concat();
+            let body = read_body(500, &body, None, &|text| text);
+            let Body::Error(error) = body else { panic!("{text:x?}: {body:?}") };
+            assert_eq!(error.code, "VIAS.00010012", "{text:x?}");
+        }
+        let plain = String::from_utf8(result_with(b"")).unwrap();
+        let units = |swap: bool| {
+            plain.encode_utf16().flat_map(move |unit| match swap {
+                true => unit.to_be_bytes(),
+                false => unit.to_le_bytes(),
+            })
+        };
+        check_result(&[vec![0xff, 0xfe], units(false).collect()].concat(), None);
+        check_result(&[vec![0xfe, 0xff], units(true).collect()].concat(), None);
+        check_result(&units(false).collect::<Vec<_>>(), None);
+        check_result(format!("\u{feff}{plain}").as_bytes(), None);
+        check_result(format!("{plain}\0\n-- end").as_bytes(), None);
+    }
+
+    #[test]
+    fn an_answer_that_was_cut_is_used_as_far_as_it_says_everything() {
+        let cut = Some("the answer broke off");
+        let whole = br#"{"total_count":3,"failed_count":0,"succeed_count":3,"error_list":["a"#;
+        check_result(whole, cut);
+        check_result(whole, None);
+        for text in [
+            r#"{"total_count":3,"failed_count":0,"succeed_count":3"#,
+            r#"{"total_count":3,"failed_count":0,"#,
+            r#"{"total_count":3"#,
+        ] {
+            let body = read_body(200, text.as_bytes(), cut, &|text| text);
+            assert_eq!(body, Body::Unreadable("the answer broke off".into()), "{text}");
+        }
+        let error = br#"{"error_code":"VIAS.00010012","error_msg":"This opera"#;
+        let body = read_body(500, error, cut, &|text| text);
+        assert!(matches!(body, Body::Error(error) if error.code == "VIAS.00010012"));
+    }
+
+    #[test]
+    fn two_objects_leave_open_which_of_them_counts() {
+        let one = r#"{"total_count":1,"failed_count":0,"succeed_count":1}"#;
+        let body = read_text(200, &format!("{one}\n{one}"));
+        assert!(matches!(body, Body::Unreadable(_)), "{body:?}");
     }
 
     #[test]
     fn an_error_inside_a_200_is_an_error() {
         let text = r#"{"error_code":"VIAS.00010001","error_msg":"m"}"#;
-        assert!(matches!(read_body(200, text), Body::Error(_)));
+        assert!(matches!(read_text(200, text), Body::Error(_)));
     }
 
     proptest! {
         #[test]
         fn no_body_is_too_strange_to_read(status in 200_u16..600, text in ".{0,200}") {
-            let _ = read_body(status, &text);
+            let _ = read_text(status, &text);
+        }
+
+        #[test]
+        fn no_bytes_are_too_strange_to_read(bytes in any::<Vec<u8>>(), status in 200_u16..600) {
+            let _ = read_body(status, &bytes, None, &|text| text);
+        }
+
+        #[test]
+        fn any_bytes_in_a_text_leave_the_counts_readable(text in any::<Vec<u8>>()) {
+            // A quote would end the text; a lead byte before it takes it for its second one.
+            let text: Vec<u8> = text.into_iter().filter(|&byte| byte != b'"' && byte != b'\\').collect();
+            check_result(&result_with(&text), None);
         }
 
         #[test]
@@ -264,7 +536,7 @@ mod tests {
             let fields = ["total_count", "failed_count", "id"];
             let pairs: Vec<String> =
                 fields.iter().zip(numbers).map(|(name, n)| format!("\"{name}\":{n}")).collect();
-            let _ = read_body(status, &format!("{{{}}}", pairs.join(",")));
+            let _ = read_text(status, &format!("{{{}}}", pairs.join(",")));
         }
     }
 }

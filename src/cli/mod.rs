@@ -13,31 +13,32 @@ mod run;
 
 use crate::cli::app::{Cli, ColorChoice, Command, GlobalArgs};
 use crate::cli::flags::config_file::ConfigFile;
+use crate::cli::flags::precedence::GivenFlags;
 use crate::cli::flags::which_run::WhichRunArgs;
-use crate::cli::flags::{precedence, refusal, sources, unknown_variables};
-use crate::cli::output::failure::Failure;
+use crate::cli::flags::{refusal, sources, unknown_variables};
+use crate::cli::output::error::CommandError;
 use crate::cli::output::stream::{Audience, Colour, Stderr};
-use crate::cli::process::environment::Surroundings;
+use crate::cli::process::environment::Environment;
 use crate::cli::process::hardening;
 use crate::cli::run::unattended::Unattended;
 use batchctl::api::Redactor;
 use batchctl::report::{ExitStatus, profile_flag};
+use batchctl::store::RunReader;
 use batchctl::task;
 use clap::{Arg, ArgAction, CommandFactory, FromArgMatches};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// What every command needs to know.
 #[derive(Debug)]
 struct Context {
-    surroundings: Surroundings,
+    environment: Environment,
     stdout_colour: Colour,
     stderr: Stderr,
     state: PathBuf,
     /// The name of the profile in use.
     profile: String,
-    /// Where the values of flags came from.
-    matches: clap::ArgMatches,
+    given: GivenFlags,
     /// What the config file says for the profile in use.
     config: Option<ConfigFile>,
 }
@@ -45,20 +46,20 @@ struct Context {
 /// Runs the program.
 pub(crate) fn main() -> ExitCode {
     hardening::forbid_dumps();
-    let surroundings = Surroundings::read();
+    let environment = Environment::read();
     let redactor: &'static Redactor = Box::leak(Box::default());
-    surroundings.tell_secrets(redactor);
-    let mut stderr =
+    environment.register_secrets(redactor);
+    let stderr =
         Stderr { colour: Colour::No, audience: Audience::Person, redactor, profile_flag: "" };
-    hardening::tell_panics(stderr);
-    let parsed = parse(&surroundings, None);
-    let parsed = parsed.and_then(|understood| with_profile_of_run(understood, &surroundings));
+    hardening::report_panics(stderr);
+    let parsed = parse(&environment, None);
+    let parsed = parsed.and_then(|understood| with_profile_of_run(understood, &environment));
     let status = match parsed {
-        Ok(understood) => carry_out(understood, surroundings, stderr),
-        Err(Parsed::Clap(error, origin)) => return told_by_clap(&error, origin, stderr),
-        Err(Parsed::Failure(failure)) => {
-            failure.tell(&mut stderr);
-            failure.status
+        Ok(understood) => carry_out(understood, environment, stderr),
+        Err(Parsed::Clap(error, origin)) => return print_clap_error(&error, origin, stderr),
+        Err(Parsed::Command(error)) => {
+            error.print(&stderr);
+            error.status
         }
     };
     ExitCode::from(status.code())
@@ -76,21 +77,14 @@ fn command() -> clap::Command {
         .mut_subcommand("retry", own_defaults)
         .mut_subcommand("revert", own_defaults)
         .mut_subcommand("settle", own_defaults);
-    commands::config::show::with_all_flags(command)
-}
-
-impl Context {
-    /// Tells whether a flag was given, on the command line or by its variable.
-    fn is_given(&self, flag: &str) -> bool {
-        precedence::rank(flag, &self.matches) >= 2
-    }
+    sources::with_all_flags(command)
 }
 
 /// Why the command line leads to no command.
 enum Parsed {
     /// With where the value that is wrong was found, if it was not typed.
     Clap(clap::Error, Option<String>),
-    Failure(Failure),
+    Command(CommandError),
 }
 
 /// A command line that is understood.
@@ -101,8 +95,8 @@ struct Understood {
 }
 
 /// Parses the command line, for a profile that holds unless another is named.
-fn parse(surroundings: &Surroundings, profile: Option<&str>) -> Result<Understood, Parsed> {
-    let command = sources::with_variables(command(), surroundings);
+fn parse(environment: &Environment, profile: Option<&str>) -> Result<Understood, Parsed> {
+    let command = sources::with_variables(command(), environment);
     let command = match profile {
         Some(profile) => {
             let profile = profile.to_owned();
@@ -112,8 +106,8 @@ fn parse(surroundings: &Surroundings, profile: Option<&str>) -> Result<Understoo
     };
     // Parsed twice: the first time tells the profile, the second has its defaults.
     let first = command.clone().try_get_matches().map_err(refused)?;
-    let config = sources::load(&command, &first, surroundings)
-        .map_err(|error| Parsed::Failure(error.into()))?;
+    let config = sources::load(&command, &first, environment)
+        .map_err(|error| Parsed::Command(error.into()))?;
     let command = match &config {
         Some(file) => sources::with_defaults(command, file),
         None => command,
@@ -131,18 +125,26 @@ fn parse(surroundings: &Surroundings, profile: Option<&str>) -> Result<Understoo
 /// is named: the configuration of the run's profile holds the run's endpoint and credentials.
 fn with_profile_of_run(
     understood: Understood,
-    surroundings: &Surroundings,
+    environment: &Environment,
 ) -> Result<Understood, Parsed> {
     let Understood { cli, matches, .. } = &understood;
-    let is_named = precedence::rank("profile", matches) >= precedence::VARIABLE;
+    let is_named = GivenFlags::new(matches.clone()).is_given("profile");
     let Some(which) = run_taken_up(&cli.command).filter(|_| !is_named) else {
         return Ok(understood);
     };
-    let state = state_directory(&cli.global, surroundings).unwrap_or_default();
-    match commands::runs::profile_of(which, &state) {
-        Some(profile) if profile != cli.global.profile => parse(surroundings, Some(&profile)),
+    let state = state_directory(&cli.global, environment).unwrap_or_default();
+    match profile_of(which, &state) {
+        Some(profile) if profile != cli.global.profile => parse(environment, Some(&profile)),
         Some(_) | None => Ok(understood),
     }
+}
+
+/// Returns the profile that a run was made with, if the run can be read.
+fn profile_of(which: &WhichRunArgs, state: &Path) -> Option<String> {
+    // Why a run cannot be read is said by the command that needs it.
+    let id = which.find(state).ok()?;
+    let reader = RunReader::open(&batchctl::run::runs_in(state), &id).ok()?;
+    Some(reader.record().ok()?.run.settings.profile)
 }
 
 /// Returns which run a command takes up.
@@ -165,11 +167,11 @@ fn refused(error: clap::Error) -> Parsed {
 }
 
 /// Prints help, a version or a usage error, which clap words and colours itself.
-fn told_by_clap(error: &clap::Error, origin: Option<String>, mut stderr: Stderr) -> ExitCode {
-    let told = error.render().to_string();
-    let shown = refusal::without_secret(error).unwrap_or_else(|| told.clone());
+fn print_clap_error(error: &clap::Error, origin: Option<String>, stderr: Stderr) -> ExitCode {
+    let text = error.render().to_string();
+    let shown = refusal::without_secret(error).unwrap_or_else(|| text.clone());
     let redacted = stderr.redactor.redact(shown);
-    if redacted == told {
+    if redacted == text {
         // A reader that has gone does not want the help.
         let _ = error.print();
     } else {
@@ -205,19 +207,19 @@ fn keeps_runs(command: &Command) -> bool {
     }
 }
 
-fn carry_out(understood: Understood, surroundings: Surroundings, mut stderr: Stderr) -> ExitStatus {
+fn carry_out(understood: Understood, environment: Environment, mut stderr: Stderr) -> ExitStatus {
     let Understood { cli, matches, config } = understood;
-    let colour = |is_terminal| wants_colour(&cli.global, &surroundings, is_terminal);
-    stderr.colour = colour(surroundings.stderr_is_terminal);
-    let stdout_colour = colour(surroundings.stdout_is_terminal);
+    let colour = |is_terminal| wants_colour(&cli.global, &environment, is_terminal);
+    stderr.colour = colour(environment.stderr_is_terminal);
+    let stdout_colour = colour(environment.stdout_is_terminal);
     // For as long as the process lives, as the redactor.
     stderr.profile_flag = profile_flag(&cli.global.profile).map_or("", |flag| String::leak(flag));
-    let state = state_directory(&cli.global, &surroundings);
+    let state = state_directory(&cli.global, &environment);
     if state.is_none() && keeps_runs(&cli.command) {
-        let failure = Failure::usage("there is no directory to keep runs in: HOME is not set")
-            .with_hint("name one with `--state-dir DIR`".to_owned());
-        failure.tell(&mut stderr);
-        return failure.status;
+        let error = CommandError::usage("there is no directory to keep runs in: HOME is not set")
+            .with_hint("name one with `--state-dir DIR`");
+        error.print(&stderr);
+        return error.status;
     }
     let state = state.unwrap_or_default();
     let unattended = Unattended::of(&cli.command);
@@ -225,26 +227,27 @@ fn carry_out(understood: Understood, surroundings: Surroundings, mut stderr: Std
         Some(run) if run.is_for_cron() => Stderr { audience: Audience::Cron, ..stderr },
         Some(_) | None => stderr,
     };
-    unknown_variables::warn(&sources::flags_of(&command()), &surroundings, talk);
+    unknown_variables::warn(&sources::flags_of(&command()), &environment, talk);
     if let Some(file) = &config {
-        sources::warn_of_writers(file, talk);
+        sources::warn_of_writers(file, &talk);
     }
     let profile = cli.global.profile.clone();
+    let given = GivenFlags::new(matches);
     let context =
-        Context { surroundings, stdout_colour, stderr: talk, state, profile, matches, config };
+        Context { environment, stdout_colour, stderr: talk, state, profile, given, config };
     let work = || {
-        dispatch(cli.command, &context).unwrap_or_else(|failure| {
-            failure.tell(&mut stderr);
-            failure.status
+        dispatch(cli.command, &context).unwrap_or_else(|error| {
+            error.print(&stderr);
+            error.status
         })
     };
     match unattended {
-        Some(run) => run.around(&mut talk.clone(), work),
+        Some(run) => run.around(&talk, work),
         None => work(),
     }
 }
 
-fn dispatch(command: Command, context: &Context) -> Result<ExitStatus, Failure> {
+fn dispatch(command: Command, context: &Context) -> Result<ExitStatus, CommandError> {
     match command {
         Command::Start(args) => {
             commands::start_stop::start_or_stop(args, task::Command::Start, context)
@@ -272,9 +275,9 @@ fn dispatch(command: Command, context: &Context) -> Result<ExitStatus, Failure> 
 }
 
 /// Decides about colour: the flag, then `NO_COLOR` (<https://no-color.org>), then the terminal.
-fn wants_colour(global: &GlobalArgs, surroundings: &Surroundings, is_terminal: bool) -> Colour {
-    let dumb = surroundings.variable("TERM").is_some_and(|term| term == "dumb");
-    let refused = surroundings.variable("NO_COLOR").is_some() || dumb;
+fn wants_colour(global: &GlobalArgs, environment: &Environment, is_terminal: bool) -> Colour {
+    let dumb = environment.variable("TERM").is_some_and(|term| term == "dumb");
+    let refused = environment.variable("NO_COLOR").is_some() || dumb;
     let yes = match global.color {
         ColorChoice::Always => true,
         ColorChoice::Never => false,
@@ -283,8 +286,8 @@ fn wants_colour(global: &GlobalArgs, surroundings: &Surroundings, is_terminal: b
     if yes { Colour::Yes } else { Colour::No }
 }
 
-fn state_directory(global: &GlobalArgs, surroundings: &Surroundings) -> Option<PathBuf> {
-    global.state_dir.clone().or_else(|| surroundings.state_directory())
+fn state_directory(global: &GlobalArgs, environment: &Environment) -> Option<PathBuf> {
+    global.state_dir.clone().or_else(|| environment.state_directory())
 }
 
 #[cfg(test)]
@@ -293,6 +296,6 @@ mod tests {
 
     #[test]
     fn the_command_line_is_sound() {
-        sources::with_variables(command(), &Surroundings::read()).debug_assert();
+        sources::with_variables(command(), &Environment::read()).debug_assert();
     }
 }

@@ -16,6 +16,14 @@ pub enum Answer {
 }
 
 impl Answer {
+    /// Returns the wait that the service asks for, whatever the status.
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Response(response) => response.retry_after,
+            Self::NoResponse(_) | Self::Panicked(_) => None,
+        }
+    }
+
     /// Returns the HTTP status, if there is a response.
     pub const fn status(&self) -> Option<u16> {
         match self {
@@ -30,6 +38,8 @@ impl Answer {
 pub enum Delivery {
     /// No: the name look-up, the connection or the handshake failed.
     NeverLeft,
+    /// No: the proxy refused to pass the call on, as it would refuse every other one.
+    ProxyRefused,
     /// Yes: the service may have received the call and carried it out.
     Possible,
 }
@@ -106,6 +116,8 @@ pub struct ServiceError {
     pub message: String,
     /// `detail`.
     pub detail: String,
+    /// `params`; an entry that is no text is its JSON.
+    pub params: Vec<String>,
     /// `reason`.
     pub reason: String,
     /// `advice`.

@@ -27,6 +27,8 @@ pub enum Verdict {
     InDoubt,
     /// The credentials were refused; the command was not carried out.
     Unauthorised,
+    /// The proxy refused to pass calls on; none of them can reach the service.
+    ProxyRefused,
     /// The service or its gateway refused this call, and would refuse it again.
     Refused,
     /// The service failed for now, and did not carry the command out.
@@ -94,6 +96,7 @@ pub fn classify_read(answer: &Answer) -> Finding {
 fn no_response(gone: &NoResponse) -> Finding {
     let verdict = match gone.delivery {
         Delivery::NeverLeft => Verdict::NeverLeft,
+        Delivery::ProxyRefused => Verdict::ProxyRefused,
         Delivery::Possible => Verdict::InDoubt,
     };
     Finding::failed(verdict, Failure::seen(gone.kind, gone.message.clone()))
@@ -185,15 +188,34 @@ fn error_status(status: u16, response: &Response) -> Finding {
     Finding::failed(verdict, described(status, verdict, error))
 }
 
-/// The table of error answers, by status and then by the last four digits of the code.
+/// Classifies an error answer by its status and by the last four digits of its code.
+///
+/// | status | verdict | source |
+/// |---|---|---|
+/// | 401 | credentials | RFC 9110, 15.5.2, whatever the body says; gateway 0301 and 0307 |
+/// | 407 | the proxy refused | RFC 9110, 15.5.8: the next proxy asks who calls |
+/// | 429, any with 0308 | throttled | RFC 6585, 4; gateway 0308 |
+/// | 503 of the gateway or with a wait | throttled | RFC 9110, 15.6.4 |
+/// | 500 VIAS 0023 | credentials | VIAS error codes |
+/// | 500 VIAS 0009, 0016, 0020, 0037 | send again | VIAS error codes: a service behind it failed |
+/// | 500 VIAS 0012 | refused | VIAS error codes: not allowed |
+/// | 408 | send again | RFC 9110, 15.5.9: the request did not arrive whole |
+/// | 421 | send again | RFC 9110, 15.5.20: over another connection |
+/// | 425 | send again | RFC 8470, 5.2: the request was not processed |
+/// | 511 | send again | RFC 6585, 6: from a network in between, not from the service |
+/// | other 503 | send again | RFC 9110, 15.6.4: not handled for now |
+/// | 501, 505 | refused | RFC 9110, 15.6.2 and 15.6.6: not supported, so not carried out |
+/// | 1xx, other 5xx and above | in doubt | the failure may have come after the command |
+/// | 3xx, other 4xx | refused | RFC 9110, 15.4 and 15.5: a redirect is not followed |
 fn error_verdict(status: u16, retry_after: Option<Duration>, error: &ServiceError) -> Verdict {
     let throttled =
         || Verdict::Throttled { hold: retry_after.or_else(|| window_in_message(&error.message)) };
     // The order of the arms matters: throttling comes before the generic 5xx, and the service's
     // own codes come before the gateway's meaning of the same status.
     match (status, code_suffix(&error.code)) {
+        (401, _) => Verdict::Unauthorised,
+        (407, _) => Verdict::ProxyRefused,
         (429, _) | (_, "0308") => throttled(),
-        (401, "0301" | "0307") => Verdict::Unauthorised,
         (500, "0023") if is_service_code(&error.code) => Verdict::Unauthorised,
         (500, "0012") if is_service_code(&error.code) => Verdict::Refused,
         (500, "0009" | "0016" | "0020" | "0037") if is_service_code(&error.code) => {
@@ -201,9 +223,10 @@ fn error_verdict(status: u16, retry_after: Option<Duration>, error: &ServiceErro
         }
         (503, _) if retry_after.is_some() || is_gateway_code(&error.code) => throttled(),
         // The request was not forwarded to a backend, so the command was not carried out.
-        (408 | 503, _) => Verdict::Transient,
+        (408 | 421 | 425 | 503 | 511, _) => Verdict::Transient,
+        (501 | 505, _) => Verdict::Refused,
         // The service may have failed after it had carried the command out.
-        (500.., _) => Verdict::InDoubt,
+        (..200 | 500.., _) => Verdict::InDoubt,
         (_, _) => Verdict::Refused,
     }
 }
@@ -225,13 +248,15 @@ fn is_gateway_code(code: &str) -> bool {
 fn described(status: u16, verdict: Verdict, error: ServiceError) -> Failure {
     let message = match (error.message.is_empty(), error.detail.is_empty()) {
         (false, _) => error.message,
-        (true, false) => error.detail,
+        (true, false) => error.detail.clone(),
         (true, true) => format!("status {status} without an error message"),
     };
     Failure {
         kind: kind_of(status, verdict),
         code: error.code,
         message,
+        detail: error.detail,
+        params: error.params,
         reason: error.reason,
         advice: error.advice,
         error_list: Vec::new(),

@@ -93,10 +93,14 @@ fn the_status_and_the_last_four_digits_decide_error_answers() {
     check_error(400, "APIGW.0201", Verdict::Refused, Refused);
     check_error(401, "APIGW.0301", Verdict::Unauthorised, Auth);
     check_error(401, "APIG.0307", Verdict::Unauthorised, Auth);
-    check_error(401, "VIAS.00010005", Verdict::Refused, Auth);
+    check_error(401, "VIAS.00010005", Verdict::Unauthorised, Auth);
+    check_error(401, "401", Verdict::Unauthorised, Auth);
+    check(401, super::Body::Unreadable("<html>".into()), Verdict::Unauthorised, Some(Auth));
     check_error(403, "APIGW.0302", Verdict::Refused, Auth);
     check_error(404, "APIGW.0101", Verdict::Refused, Refused);
     check_error(408, "", Verdict::Transient, Service);
+    check_error(421, "", Verdict::Transient, Service);
+    check_error(425, "", Verdict::Transient, Service);
     check_error(429, "APIG.0308", throttled, Throttled);
     check_error(429, "", throttled, Throttled);
     check_error(494, "APIGW.0201", Verdict::Refused, Refused);
@@ -108,6 +112,10 @@ fn the_status_and_the_last_four_digits_decide_error_answers() {
     check_error(500, "VIAS.00010037", Verdict::Transient, Service);
     check_error(500, "OTHER.00010012", Verdict::InDoubt, Service);
     check_error(500, "", Verdict::InDoubt, Service);
+    check_error(501, "", Verdict::Refused, Refused);
+    check_error(505, "", Verdict::Refused, Refused);
+    check_error(511, "", Verdict::Transient, Service);
+    check_error(101, "", Verdict::InDoubt, Service);
     check_error(502, "APIGW.0201", Verdict::InDoubt, Service);
     check_error(503, "APIGW.0201", throttled, Throttled);
     check_error(503, "", Verdict::Transient, Service);

@@ -35,6 +35,6 @@ pub use retry_after::{LONGEST_HOLD, retry_after, window_in_message};
 pub use stop::{FinishBy, InvalidFinishBy, InvalidMaxFailures, MaxFailures};
 pub use tuning_hints::{RunFigures, TuningHint, tuning_hints};
 pub use verify::{
-    AfterCall, ArrivalProgress, CallResult, EarlierCalls, FirstLook, IfMissing, LastLook,
+    AfterCall, ArrivalProgress, CalledTask, EarlierCalls, FirstLook, IfMissing, LastLook,
     Observation, Purpose, VerifyRound, first_look, last_look,
 };

@@ -63,6 +63,8 @@ impl AttemptHistory {
             }
             // The credentials were refused, not this task.
             Verdict::Unauthorised => Self { refusals: self.refusals + 1, ..self },
+            // The call did not get past the proxy.
+            Verdict::ProxyRefused => self,
             Verdict::Done(_) | Verdict::NeverLeft | Verdict::Refused | Verdict::Transient => {
                 Self { charged: self.charged + 1, ..self }
             }
@@ -94,6 +96,8 @@ pub enum Decision {
     },
     /// The whole run waits for new credentials, then this task is sent again; or the run ends.
     Reauthorise,
+    /// The run ends and the task stays unsettled, because no call can reach the service.
+    StopRun,
 }
 
 impl RetryPolicy {
@@ -106,6 +110,7 @@ impl RetryPolicy {
             Verdict::Done(outcome) => Decision::Settle(outcome),
             Verdict::Refused => Decision::Settle(unsuccessful(history)),
             Verdict::Unauthorised => Decision::Reauthorise,
+            Verdict::ProxyRefused => Decision::StopRun,
             Verdict::Throttled { hold } => Decision::HoldRun { wait: held(hold, history, jitter) },
             // Another attempt would panic again, because the same code meets the same task.
             Verdict::Panicked => Decision::Settle(Outcome::Ambiguous),

@@ -5,28 +5,40 @@ use std::time::{Duration, SystemTime};
 /// The longest wait that is accepted from the service; longer ones are cut to it.
 pub const LONGEST_HOLD: Duration = Duration::from_secs(300);
 
-/// Reads a `Retry-After` header (RFC 9110, section 10.2.3): an HTTP-date or whole seconds.
+/// Reads a `Retry-After` header (RFC 9110, section 10.2.3): an HTTP-date or seconds.
 ///
 /// A date counts from the response's own `Date`, so that a wrong clock on either side does not
-/// matter. An invalid value counts as absent; a date in the past means no wait.
+/// matter; without one it counts from `here`, this machine's time. A fraction of a second is
+/// rounded up, because the wait must never be shorter than the service asks for. An invalid value
+/// counts as absent; a date in the past means no wait.
 ///
 /// ```
 /// use batchctl::policy::retry_after;
-/// use std::time::Duration;
+/// use std::time::{Duration, SystemTime};
 ///
-/// assert_eq!(retry_after("20", None), Some(Duration::from_secs(20)));
-/// assert_eq!(retry_after("soon", None), None);
+/// let now = SystemTime::UNIX_EPOCH;
+/// assert_eq!(retry_after("20", None, now), Some(Duration::from_secs(20)));
+/// assert_eq!(retry_after("4.5", None, now), Some(Duration::from_secs(5)));
+/// assert_eq!(retry_after("soon", None, now), None);
 /// ```
-pub fn retry_after(value: &str, date: Option<&str>) -> Option<Duration> {
+pub fn retry_after(value: &str, date: Option<&str>, here: SystemTime) -> Option<Duration> {
     let value = value.trim();
     // The date first: one of its forms begins with a digit.
     if let Ok(until) = httpdate::parse_http_date(value) {
-        let now: SystemTime = httpdate::parse_http_date(date?.trim()).ok()?;
+        let now = date.and_then(|date| httpdate::parse_http_date(date.trim()).ok()).unwrap_or(here);
         let wait = until.duration_since(now).unwrap_or(Duration::ZERO);
         return Some(wait.min(LONGEST_HOLD));
     }
-    let seconds = whole_number(value)?;
+    let seconds = seconds_rounded_up(value)?;
     Some(Duration::from_secs(seconds).min(LONGEST_HOLD))
+}
+
+/// Reads seconds with or without a fraction, such as `4.5`.
+fn seconds_rounded_up(text: &str) -> Option<u64> {
+    let Some((whole, fraction)) = text.split_once('.') else { return whole_number(text) };
+    whole_number(fraction)?;
+    let is_more = fraction.bytes().any(|digit| digit != b'0');
+    Some(whole_number(whole)?.saturating_add(is_more.into()))
 }
 
 /// Reads the window in the gateway's message, `…,limit:200,time:5 minute`.
@@ -64,8 +76,11 @@ mod tests {
 
     const NOW: Option<&str> = Some("Sun, 06 Nov 1994 08:49:37 GMT");
 
+    /// Another time than that of the answers.
+    const HERE: SystemTime = SystemTime::UNIX_EPOCH;
+
     fn check(value: &str, seconds: Option<u64>) {
-        assert_eq!(retry_after(value, NOW), seconds.map(Duration::from_secs), "{value:?}");
+        assert_eq!(retry_after(value, NOW, HERE), seconds.map(Duration::from_secs), "{value:?}");
     }
 
     #[test]
@@ -81,7 +96,9 @@ mod tests {
 
     #[test]
     fn invalid_values_count_as_absent() {
-        for value in ["", "-1", "+1", "1.0", "²", "this is not a date", "1e3", "20s"] {
+        for value in
+            ["", "-1", "+1", "1.", ".5", "1.5.2", "1,5", "²", "this is not a date", "1e3", "20s"]
+        {
             check(value, None);
         }
     }
@@ -94,8 +111,20 @@ mod tests {
     }
 
     #[test]
-    fn a_date_without_the_answers_own_date_counts_as_absent() {
-        assert_eq!(retry_after("Sun, 06 Nov 1994 08:49:57 GMT", None), None);
+    fn a_fraction_of_a_second_is_rounded_up() {
+        check("4.5", Some(5));
+        check("4.0", Some(4));
+        check("0.001", Some(1));
+        check("99999999999999999999.9", Some(300));
+    }
+
+    #[test]
+    fn a_date_without_a_usable_date_of_the_answer_counts_from_here() {
+        for date in [None, Some("yesterday"), Some("")] {
+            let ahead = HERE + Duration::from_secs(5);
+            let asked = retry_after(&httpdate::fmt_http_date(ahead), date, HERE);
+            assert_eq!(asked, Some(Duration::from_secs(5)), "{date:?}");
+        }
     }
 
     #[test]

@@ -286,7 +286,9 @@ impl Simulation {
                 self.pacer.hold(self.now + wait);
                 self.throttled.push_front(task);
             }
-            Decision::Reauthorise => panic!("no simulated service refuses credentials"),
+            Decision::StopRun | Decision::Reauthorise => {
+                panic!("no simulated service refuses credentials")
+            }
         }
     }
 

@@ -294,6 +294,7 @@ fn why_stopped(reason: &StopReason) -> &'static str {
         StopReason::TooManyFailures => "too many tasks failed",
         StopReason::OutOfTime => "out of time",
         StopReason::NotAuthorised => "the credentials were refused",
+        StopReason::ProxyRefused => "the proxy refused to pass calls on",
         StopReason::Outage => "the service was away for too long",
         StopReason::CanaryFailed => "a task of the canary did not succeed",
         StopReason::Drained => "asked to drain",

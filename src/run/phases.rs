@@ -68,15 +68,18 @@ impl<A: TaskApi> RunPhases<'_, A> {
             let unknown =
                 if nothing_sent { UnknownTasks::MayBeRefused } else { UnknownTasks::AreSent };
             if let Some(reason) = self.survey(unknown, &mut engine).await? {
+                // Nothing was sent, and no engine ran that could emit the end.
                 let stats = RunStats { stopped: Some(reason), held: Duration::ZERO };
                 return self.end(stats).await;
             }
         }
         let (api, ledger, clock) = (self.api, &mut self.ledger, self.clock);
+        // The engine answers orders itself: a pause needs its knowledge of attempts under way.
         let ran = self
             .control_router
             .beside(async |control| engine::run(api, ledger, &engine, clock, control).await);
         let mut stats = ran.await.map_err(RunError::Ledger)?;
+        // Without `--wait` the engine has emitted the end already.
         let Some(patience) = self.settings.wait else { return Ok(stats) };
         if stats.stopped.is_none() {
             stats.stopped = self.wait(patience, Duration::ZERO).await?;
@@ -118,6 +121,7 @@ impl<A: TaskApi> RunPhases<'_, A> {
         let decide = move |seen, earlier| first_look(seen, earlier, purpose);
         let surveyed = self.ledger.writer.survey(decide, now).await?;
         let refuses = on_unknown == OnUnknown::Fail && unknown == UnknownTasks::MayBeRefused;
+        // Only the recorded survey has counted the unknown tasks.
         if refuses && surveyed.counts.unknown > 0 {
             return Err(RunError::UnknownTasks {
                 count: surveyed.counts.unknown,
@@ -146,6 +150,7 @@ impl<A: TaskApi> RunPhases<'_, A> {
         let mut walker = Walker::new(self.api, walker_settings(self.settings), self.clock, &sent);
         let mut due = now + LIST_DELAY.saturating_sub(ago);
         for number in 0.. {
+            // A round that would be due after the deadline is held at the deadline, as the last.
             let is_last = deadline.is_some_and(|deadline| deadline <= due);
             let at = deadline.map_or(due, |deadline| deadline.min(due));
             if let Err(reason) = self.control_router.unless_stopped(sleep_until(at)).await {
@@ -194,6 +199,7 @@ impl<A: TaskApi> RunPhases<'_, A> {
     pub(crate) async fn settle(&mut self, ago: Duration) -> Result<Settling, RunError> {
         let sent = self.ledger.writer.last_sent(remembered_sendings(self.settings)).await?;
         let mut walker = Walker::new(self.api, walker_settings(self.settings), self.clock, &sent);
+        // A run that ended long ago is looked at without any wait.
         let due = self.clock.instant() + LIST_DELAY.saturating_sub(ago);
         if let Err(reason) = self.control_router.unless_stopped(sleep_until(due)).await {
             return Ok(Settling::Stopped(reason));

@@ -20,6 +20,7 @@ impl RateMemory<'_> {
     pub(crate) fn before(&self) -> Result<Option<f64>, StoreError> {
         let record = self.record()?;
         let key = self.key(&record);
+        // A run without a profile, such as a rehearsal, shares no rate with others.
         let kept = || store::learnt_rate(self.runs, &key?);
         Ok(last_learnt(&record).or_else(kept))
     }

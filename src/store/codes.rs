@@ -109,6 +109,7 @@ fn known_outcome(number: i64, index: usize) -> rusqlite::Result<Outcome> {
 
 /// Reads the counts of the service from three cells.
 pub(crate) fn counts(row: &Row<'_>, first: usize) -> rusqlite::Result<Option<Counts>> {
+    // The three are stored together or not at all.
     let Some(total) = row.get(first)? else { return Ok(None) };
     let (failed, succeeded) = (row.get(first + 1)?, row.get(first + 2)?);
     Ok(Some(Counts { total, failed, succeeded }))
@@ -122,6 +123,8 @@ pub(crate) fn failure(row: &Row<'_>, first: usize) -> rusqlite::Result<Option<Fa
         kind,
         code: text(1)?,
         message: text(2)?,
+        detail: String::new(),
+        params: Vec::new(),
         reason: text(3)?,
         advice: text(4)?,
         error_list: texts(row, first + 5)?,

@@ -131,16 +131,17 @@ impl<'a, A: TaskApi> Walker<'a, A> {
                 Listed::Page(page) => return Ok(Ok(page)),
                 Listed::Answer(answer) => answer,
             };
+            let asked_wait = answer.retry_after().unwrap_or_default();
             let finding = classify_read(&answer);
             let failure = finding.failure.unwrap_or_else(|| Failure::seen(FailureKind::Body, ""));
             history = history.after(finding.verdict);
             match policy.decide(finding.verdict, history, self.jitter.f64()) {
-                Decision::SendAgain { after } => sleep(after).await,
+                Decision::SendAgain { after } => sleep(after.max(asked_wait)).await,
                 // The pacer holds, and `await_turn` waits for it: one place waits for everything.
                 Decision::HoldRun { wait } => {
                     self.pacer.hold((self.clock.instant() + wait).into());
                 }
-                Decision::Settle(_) => return Ok(Err(Gap::Unread(failure))),
+                Decision::Settle(_) | Decision::StopRun => return Ok(Err(Gap::Unread(failure))),
                 // Renewed credentials that are refused at once would be refused again.
                 Decision::Reauthorise if history.refusals > 1 => {
                     return Ok(Err(Gap::Unauthorised(failure)));

@@ -99,6 +99,10 @@ pub struct Failure {
     pub code: String,
     /// The message of the service, or batchctl's own if the service sent none.
     pub message: String,
+    /// The service's `detail`, empty if it gave none. In some errors it alone says what is wrong.
+    pub detail: String,
+    /// The service's `params`; an entry that is no text is its JSON.
+    pub params: Vec<String>,
     /// The service's reason, empty if it gave none.
     pub reason: String,
     /// The service's advice, empty if it gave none.
@@ -114,6 +118,8 @@ impl Failure {
             kind,
             code: String::new(),
             message: message.into(),
+            detail: String::new(),
+            params: Vec::new(),
             reason: String::new(),
             advice: String::new(),
             error_list: Vec::new(),

@@ -80,8 +80,10 @@ impl Running {
     async fn finish(&mut self) -> io::Result<(ExitStatus, Vec<u8>, Vec<u8>)> {
         let stdout = self.child.stdout.take().expect("standard output was asked for");
         let stderr = self.child.stderr.take().expect("standard error was asked for");
-        let (output, said) =
-            tokio::try_join!(up_to(COMMAND_OUTPUT, stdout), up_to(COMMAND_SAYS, stderr))?;
+        let (output, said) = tokio::try_join!(
+            read_beginning(COMMAND_OUTPUT, stdout),
+            read_beginning(COMMAND_SAYS, stderr)
+        )?;
         if let Some(id) = self.id()
             && has_ended(id).await
         {
@@ -130,9 +132,12 @@ async fn has_ended(id: Pid) -> bool {
     thread.is_ok() && waiting.await.is_ok()
 }
 
-async fn up_to(most: u64, from: impl AsyncRead + Unpin) -> io::Result<Vec<u8>> {
-    let mut text = Vec::new();
-    from.take(most).read_to_end(&mut text).await?;
+/// Reads to the end and keeps the beginning. A pipe that is closed earlier would kill a command
+/// that is still writing its log.
+async fn read_beginning(most: u64, from: impl AsyncRead + Unpin) -> io::Result<Vec<u8>> {
+    let (mut text, mut from) = (Vec::new(), from.take(most));
+    from.read_to_end(&mut text).await?;
+    tokio::io::copy(&mut from.into_inner(), &mut tokio::io::sink()).await?;
     Ok(text)
 }
 

@@ -4,30 +4,31 @@
 //! carries a password is sent once: its answer decides.
 
 use super::error::CredentialError;
-use crate::api::endpoint::Endpoint;
-use crate::api::endpoint::ProjectId;
-use crate::api::http::http_client;
+use crate::api::body::BodyBuffer;
+use crate::api::endpoint::{Endpoint, ProjectId};
+use crate::api::json_text::{decode, mend_strings};
 use crate::api::redactor::Redactor;
 use crate::api::route::Route;
+use crate::api::transport::Transport;
+use crate::api::wire::error_in;
 use crate::clock::Timestamp;
-use reqwest::Body;
-use reqwest::Method;
-use reqwest::Request;
-use reqwest::StatusCode;
-use reqwest::header::CONTENT_TYPE;
-use reqwest::header::HeaderMap;
-use reqwest::header::HeaderValue;
+use crate::policy::NoResponse;
+use bytes::Bytes;
+use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue};
+use hyper::{Request, StatusCode};
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
+use std::num::NonZeroUsize;
 use std::time::Duration;
 use url::Url;
 
 /// How long one answer may take.
-const TIMEOUT: Duration = Duration::from_secs(30);
-/// The largest answer that is read.
-const LARGEST_BODY: usize = 1024 * 1024;
-/// The longest text of IAM that is told, in characters.
-const LONGEST_TEXT: usize = 300;
+const IAM_TIMEOUT: Duration = Duration::from_secs(30);
+/// The longest answer of which everything is kept: it may list the projects of a large account.
+const MAX_BODY: usize = 4 * 1024 * 1024;
+/// The longest text of IAM that is shown, in characters.
+const MAX_TEXT: usize = 300;
 
 /// Where IAM is, and how it is reached.
 #[derive(Debug, Clone)]
@@ -76,10 +77,11 @@ struct ProjectsWire {
 }
 
 /// An answer of IAM, read to its end.
-struct Answer {
+struct IamResponse {
     status: StatusCode,
     headers: HeaderMap,
-    body: Vec<u8>,
+    /// Nothing if it is not JSON.
+    body: Value,
 }
 
 impl Iam {
@@ -90,14 +92,13 @@ impl Iam {
         redactor: &Redactor,
     ) -> Result<Granted, CredentialError> {
         let url = self.address("/v3/auth/tokens", &[("nocatalog", "true")]);
-        let mut request = Request::new(Method::POST, url);
         let json = HeaderValue::from_static("application/json;charset=utf8");
-        request.headers_mut().insert(CONTENT_TYPE, json);
-        *request.body_mut() = Some(body.to_string().into());
-        let answer = self.send(request, redactor).await?;
+        let body = Bytes::from(body.to_string());
+        let request = Request::post(url.as_str()).header(CONTENT_TYPE, json);
+        let request = request.header(CONTENT_LENGTH, body.len()).body(body);
+        let answer = self.send(request.expect("a URL is an address"), redactor).await?;
         let token = answer.headers.get("x-subject-token").map(|token| token.as_bytes().to_vec());
-        let wire = serde_json::from_slice::<LoginWire>(&answer.body);
-        let (Some(token), Ok(LoginWire { token: wire })) = (token, wire) else {
+        let (Some(token), Some(LoginWire { token: wire })) = (token, answer.read()) else {
             return Err(self.strange("its answer to the login holds no token"));
         };
         let time = |text: Option<String>| text.and_then(|text| text.parse::<Timestamp>().ok());
@@ -114,19 +115,16 @@ impl Iam {
     pub(super) async fn projects(
         &self,
         name: Option<&str>,
-        authorise: impl FnOnce(&mut hyper::Request<()>),
+        authorise: impl FnOnce(&mut Request<()>),
         redactor: &Redactor,
     ) -> Result<Vec<Project>, CredentialError> {
         let query: Vec<_> = name.map(|name| ("name", name)).into_iter().collect();
         let url = self.address("/v3/projects", &query);
-        let request = hyper::Request::get(url.as_str()).body(());
-        let mut request = request.expect("a URL is an address");
+        let mut request = Request::get(url.as_str()).body(()).expect("a URL is an address");
         authorise(&mut request);
-        let request = Request::try_from(request.map(|()| Body::default()));
-        let request = request.expect("what was one is still an address");
-        let answer = self.send(request, redactor).await?;
-        let projects = serde_json::from_slice::<ProjectsWire>(&answer.body);
-        projects.map(|wire| wire.projects).map_err(|_| self.strange("it lists no projects"))
+        let answer = self.send(request.map(|()| Bytes::new()), redactor).await?;
+        let projects = answer.read::<ProjectsWire>();
+        projects.map(|wire| wire.projects).ok_or_else(|| self.strange("it lists no projects"))
     }
 
     fn address(&self, path: &str, query: &[(&str, &str)]) -> Url {
@@ -140,40 +138,52 @@ impl Iam {
     /// Sends a request; only an answer that grants it comes back.
     async fn send(
         &self,
-        mut request: Request,
+        request: Request<Bytes>,
         redactor: &Redactor,
-    ) -> Result<Answer, CredentialError> {
-        *request.timeout_mut() = Some(TIMEOUT);
-        // A client of its own: IAM is asked once in a day.
-        let http = http_client(&self.endpoint, &self.route, self.connect_timeout);
-        let http = http.map_err(|error| self.away(&error))?;
-        let mut response = http.execute(request).await.map_err(|error| self.away(&error))?;
-        let (status, headers) = (response.status(), response.headers().clone());
-        let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(|error| self.away(&error))? {
-            if body.len() + chunk.len() > LARGEST_BODY {
-                return Err(self.strange("its answer is longer than 1 MiB"));
-            }
-            body.extend_from_slice(&chunk);
-        }
-        let answer = Answer { status, headers, body };
-        if status.is_success() { Ok(answer) } else { Err(self.refused(&answer, redactor)) }
+    ) -> Result<IamResponse, CredentialError> {
+        let answered = tokio::time::timeout(IAM_TIMEOUT, self.exchange(request)).await;
+        let late = || self.away(format!("no answer within {IAM_TIMEOUT:?}"));
+        let answer = answered.map_err(|_| late())??;
+        if answer.status.is_success() { Ok(answer) } else { Err(self.refused(&answer, redactor)) }
     }
 
-    fn refused(&self, answer: &Answer, redactor: &Redactor) -> CredentialError {
+    async fn exchange(&self, request: Request<Bytes>) -> Result<IamResponse, CredentialError> {
+        // A transport of its own, because IAM is asked once in a day.
+        let (route, one) = (&self.route, NonZeroUsize::MIN);
+        let transport = Transport::new(&self.endpoint, route, self.connect_timeout, one);
+        let transport = transport.map_err(|error| self.away(error.to_string()))?;
+        let request = transport.outgoing(request);
+        let sent = transport.send(request).await.map_err(NoResponse::from);
+        let mut reply = sent.map_err(|gone| self.away(gone.message))?;
+        let mut body = BodyBuffer::keeping(MAX_BODY);
+        loop {
+            match reply.chunk().await {
+                Ok(Some(chunk)) if body.push(&chunk).is_err() => {
+                    return Err(self.strange("its answer does not end"));
+                }
+                Ok(Some(_)) => {}
+                Ok(None) => break,
+                Err(error) => return Err(self.away(format!("the answer broke off: {error}"))),
+            }
+        }
+        let text = decode(&body.bytes()).into_owned();
+        let json =
+            serde_json::from_str(&text).or_else(|_| serde_json::from_str(&mend_strings(&text)));
+        let body = json.unwrap_or_default();
+        Ok(IamResponse { status: reply.status, headers: reply.headers.clone(), body })
+    }
+
+    fn refused(&self, answer: &IamResponse, redactor: &Redactor) -> CredentialError {
         let (endpoint, status) = (self.endpoint.to_string(), answer.status.as_u16());
-        let said = redactor.redact(said(&answer.body)).chars().take(LONGEST_TEXT).collect();
-        if status == 429 || answer.status.is_server_error() {
-            return CredentialError::IamAway {
-                endpoint,
-                reason: format!("status {status}: {said}"),
-            };
+        let said = redactor.redact(answer.reason()).chars().take(MAX_TEXT).collect();
+        // 408, 425 and 429 ask to be sent again; so does a failure of IAM itself.
+        if matches!(status, 408 | 425 | 429) || answer.status.is_server_error() {
+            return self.away(format!("status {status}: {said}"));
         }
         CredentialError::IamRefused { endpoint, status, said }
     }
 
-    fn away(&self, error: &reqwest::Error) -> CredentialError {
-        let reason = crate::api::error_chain::innermost(error);
+    fn away(&self, reason: String) -> CredentialError {
         CredentialError::IamAway { endpoint: self.endpoint.to_string(), reason }
     }
 
@@ -182,9 +192,18 @@ impl Iam {
     }
 }
 
-/// Returns what an error of IAM or its gateway says.
-fn said(body: &[u8]) -> String {
-    let json: Value = serde_json::from_slice(body).unwrap_or_default();
-    let message = json["error"]["message"].as_str().or(json["error_msg"].as_str());
-    message.unwrap_or("no reason was told").to_owned()
+impl IamResponse {
+    /// Reads the body, if it has these fields.
+    fn read<T: DeserializeOwned>(&self) -> Option<T> {
+        T::deserialize(&self.body).ok()
+    }
+
+    /// Returns the message of an error of IAM or its gateway.
+    fn reason(&self) -> String {
+        let fields = self.body.as_object();
+        let nested = fields.and_then(|fields| fields.get("error")).and_then(Value::as_object);
+        let error = nested.and_then(error_in).or_else(|| fields.and_then(error_in));
+        let message = error.map(|error| error.message).filter(|message| !message.is_empty());
+        message.unwrap_or_else(|| "no reason was given".into())
+    }
 }

@@ -1,14 +1,14 @@
 //! A token: checked once, sent as a header, shown nowhere.
 
 use super::error::CredentialError;
-use crate::api::file_reader::{decoded, foreign_character, trimmed};
+use crate::api::json_text::decode;
 use crate::api::redactor::Redactor;
 use hyper::header::HeaderValue;
 use secrecy::ExposeSecret;
 use secrecy::SecretString;
 
 /// The longest token the service takes, in bytes.
-pub(super) const LONGEST_TOKEN: usize = 32_768;
+pub(super) const MAX_TOKEN: usize = 32_768;
 
 /// A token that can be sent as a header.
 #[derive(Clone)]
@@ -23,11 +23,25 @@ impl Token {
         text: &[u8],
         origin: impl FnOnce() -> String,
     ) -> Result<Self, CredentialError> {
-        let text = checked(text).map_err(|reason| {
-            // The reason names a place and a code point, and never quotes the text.
-            CredentialError::NotAToken { origin: origin(), reason }
-        })?;
-        let mut header = HeaderValue::from_str(&text).expect("visible ASCII fits a header");
+        let text = decode(text);
+        let text = text.trim_matches(is_padding);
+        let refuse = |reason| Err(CredentialError::NotAToken { origin: origin(), reason });
+        if text.is_empty() {
+            return refuse("it is empty".into());
+        }
+        if text.len() > MAX_TOKEN {
+            return refuse("it is longer than 32,768 characters".into());
+        }
+        // The place and the kind of a character give nothing of a secret away, its text would.
+        let strange = text.chars().enumerate().find(|(_, character)| !character.is_ascii_graphic());
+        if let Some((index, character)) = strange {
+            let (place, code) = (index + 1, u32::from(character));
+            let kind = describe(character);
+            return refuse(format!(
+                "character {place} is U+{code:04X}, {kind}, and no token has one"
+            ));
+        }
+        let mut header = HeaderValue::from_str(text).expect("visible ASCII fits a header");
         header.set_sensitive(true);
         Ok(Self { header, text: text.into() })
     }
@@ -57,20 +71,20 @@ impl std::fmt::Debug for Token {
     }
 }
 
-/// Returns a token without what editors, shells and other systems leave around it.
-fn checked(bytes: &[u8]) -> Result<String, String> {
-    let text = decoded(bytes)?;
-    let token = trimmed(&text);
-    if token.is_empty() {
-        return Err("it is empty".into());
+/// Tells whether a character at either end is what editors, shells and word processors leave there.
+fn is_padding(character: char) -> bool {
+    character.is_whitespace() || matches!(character, '\u{feff}' | '\u{200b}' | '\0')
+}
+
+fn describe(character: char) -> &'static str {
+    match character {
+        '\r' | '\n' => "a line break",
+        ' ' | '\t' => "a blank",
+        char::REPLACEMENT_CHARACTER => "a byte that is no text",
+        control if control.is_control() => "a control character",
+        blank if blank.is_whitespace() => "a blank",
+        _ => "a character outside ASCII",
     }
-    if let Some(character) = foreign_character(&text, |character| character.is_ascii_graphic()) {
-        return Err(format!("{character} is not part of a token"));
-    }
-    if token.len() > LONGEST_TOKEN {
-        return Err("it is longer than 32,768 characters".into());
-    }
-    Ok(token.to_owned())
 }
 
 #[cfg(test)]
@@ -86,32 +100,39 @@ mod tests {
     }
 
     #[test]
-    fn marks_and_white_space_at_the_ends_are_no_part_of_a_token() {
-        let texts: [&[u8]; 7] = [
+    fn what_stands_around_a_token_is_no_part_of_it() {
+        let texts: [&[u8]; 9] = [
             b"abc",
+            b"abc\n",
             b"abc\r\n",
-            b"abc\n\n",
-            b" \tabc \n",
-            b"\xef\xbb\xbfabc\n",
-            b"\xff\xfea\0b\0c\0\r\0\n\0",
+            b"abc\n\n \t",
+            b"  abc",
+            b"\xef\xbb\xbfabc\r\n",
+            b"\xff\xfea\0b\0c\0\n\0",
             b"\xfe\xff\0a\0b\0c",
+            "\u{a0}abc\u{2028}".as_bytes(),
         ];
         for text in texts {
-            assert_eq!(token(text).unwrap().header().as_bytes(), b"abc");
+            assert_eq!(token(text).unwrap().header().as_bytes(), b"abc", "{text:x?}");
         }
     }
 
     #[test]
     fn what_is_no_token_is_refused_without_showing_it() {
         check_refused(b"", "empty");
-        check_refused(b"\n", "empty");
-        check_refused(b"hunter2 hunter2", "U+0020 in line 1, column 8 is not part of a token");
-        check_refused(b"hunter2\nhunter2\n", "U+000A in line 1, column 8");
-        check_refused("hünter2".as_bytes(), "U+00FC in line 1, column 2");
-        check_refused(b"hunter2\xfc", "byte 8 is not UTF-8");
-        check_refused(&[b'a'; LONGEST_TOKEN + 1], "longer");
-        let error = token(b"hunter2 hunter2").unwrap_err();
-        assert!(!format!("{error} {error:?}").contains("hunter2"));
+        check_refused(b"\n\xef\xbb\xbf", "empty");
+        check_refused(b"hunter2 hunter2", "character 8 is U+0020, a blank");
+        check_refused(b"abc\ndef", "character 4 is U+000A, a line break");
+        check_refused(
+            "h\u{fc}nter2".as_bytes(),
+            "character 2 is U+00FC, a character outside ASCII",
+        );
+        check_refused(b"ab\xff", "character 3 is U+FFFD, a byte that is no text");
+        check_refused(&[b'a'; MAX_TOKEN + 1], "longer");
+        for text in ["hunter2 hunter2", "hunter2\u{e9}"] {
+            let error = token(text.as_bytes()).unwrap_err();
+            assert!(!format!("{error} {error:?}").contains("hunter2"));
+        }
     }
 
     #[test]

@@ -3,42 +3,36 @@
 //! Whoever has an exchange with it drives it: nothing runs beside the calls, a call that is dropped
 //! takes its connection with it, and one that nobody uses does nothing at all.
 
+use super::wire::{GuardedWire, Signals, Wire};
 use bytes::Bytes;
 use futures::future::poll_fn;
-use http_body_util::Empty;
+use http_body_util::Full;
 use hyper::Request;
 use hyper::Response;
 use hyper::body::Body;
 use hyper::body::Incoming;
 use hyper::client::conn::http1::Builder;
 use hyper::client::conn::http1::SendRequest;
-use hyper::rt::Read;
-use hyper::rt::Write;
 use std::pin::Pin;
 use std::pin::pin;
+use std::sync::Arc;
 use std::task::Context;
 use std::task::Poll;
+use std::task::Waker;
 
-/// The most headers of an answer.
-const MOST_HEADERS: usize = 64;
-
-/// A request as it is written; those of the service have no body.
+/// A request as it is written. Those of the service have no body.
 ///
 /// In a box, for every future that it passes through has room for it, and there is one a call.
-pub(in super::super) struct Outgoing(pub(super) Box<Request<Empty<Bytes>>>);
+pub(in super::super) struct Outgoing(pub(super) Box<Request<Full<Bytes>>>);
 
-/// What bytes go over: a socket, TLS, or TLS in a tunnel.
-pub(super) trait Wire: Read + Write + Send + Unpin {}
-
-impl<T: Read + Write + Send + Unpin> Wire for T {}
-
-type Driver = hyper::client::conn::http1::Connection<Box<dyn Wire>, Empty<Bytes>>;
+type Driver = hyper::client::conn::http1::Connection<GuardedWire, Full<Bytes>>;
 
 /// A connection to one host. It moves from call to call, and so is small.
 pub(super) struct Connection {
-    sender: SendRequest<Empty<Bytes>>,
+    sender: SendRequest<Full<Bytes>>,
     /// Reads and writes; gone once the connection is closed.
     driver: Option<Box<Driver>>,
+    signals: Arc<Signals>,
 }
 
 /// Why there is no answer.
@@ -53,9 +47,11 @@ impl Connection {
     pub(super) async fn over(wire: Box<dyn Wire>) -> Result<Self, hyper::Error> {
         let mut builder = Builder::new();
         // A request without a body is one piece, which `write` takes with less ado than `writev`.
-        builder.max_headers(MOST_HEADERS).writev(false);
+        builder.writev(false);
+        let signals = Arc::<Signals>::default();
+        let wire = GuardedWire::new(wire, Arc::clone(&signals));
         let (sender, driver) = builder.handshake(wire).await?;
-        Ok(Self { sender, driver: Some(Box::new(driver)) })
+        Ok(Self { sender, driver: Some(Box::new(driver)), signals })
     }
 
     /// Tells whether another request can follow the last one.
@@ -63,11 +59,22 @@ impl Connection {
         self.driver.is_some() && self.sender.is_ready()
     }
 
+    /// Tells whether nothing has come since the last answer: neither bytes nor the end.
+    ///
+    /// Bytes that came before a request would be taken for its answer.
+    pub(super) fn is_quiet(&mut self) -> bool {
+        self.signals.set_idle(true);
+        drive(&mut self.driver, &mut Context::from_waker(Waker::noop()));
+        self.signals.set_idle(false);
+        self.is_free()
+    }
+
     /// Writes a request at once, and waits for the head of its answer.
     pub(super) async fn send(
         &mut self,
         request: Outgoing,
     ) -> Result<Response<Incoming>, Unanswered> {
+        self.signals.begin_exchange();
         let mut answer = pin!(self.sender.try_send_request(*request.0));
         let driver = &mut self.driver;
         let answered = poll_fn(|cx| {

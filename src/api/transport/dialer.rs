@@ -1,6 +1,7 @@
 //! Makes connections to the service: directly, or through the proxy that was asked for.
 
-use super::connection::Wire;
+use super::tunnel::Tunnel;
+use super::wire::Wire;
 use crate::api::endpoint::Endpoint;
 use crate::api::loopback;
 use crate::api::route::ProxyAddress;
@@ -14,7 +15,6 @@ use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::connect::dns::GaiResolver;
 use hyper_util::client::legacy::connect::dns::Name;
-use hyper_util::client::legacy::connect::proxy::Tunnel;
 use rustls::ClientConfig;
 use rustls::crypto::CryptoProvider;
 use rustls_platform_verifier::Verifier;
@@ -106,12 +106,9 @@ fn socket(connect_timeout: Duration) -> Socket {
     socket
 }
 
-fn tunnel(proxy: &ProxyAddress, uri: Uri, through: Secured<Socket>) -> Tunnel<Secured<Socket>> {
-    let tunnel = Tunnel::new(uri, through);
-    match proxy.authorization() {
-        Some(authorization) => tunnel.with_auth(authorization),
-        None => tunnel,
-    }
+fn tunnel(proxy: &ProxyAddress, uri: Uri, connector: Secured<Socket>) -> Tunnel<Secured<Socket>> {
+    let shown = proxy.to_string().into();
+    Tunnel { proxy: uri, shown, authorization: proxy.authorization(), connector }
 }
 
 /// Sets TLS up with the system's authorities and these; without any where no TLS is spoken.

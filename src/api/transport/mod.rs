@@ -6,7 +6,10 @@
 
 mod connection;
 mod dialer;
+mod head;
 mod trouble;
+mod tunnel;
+mod wire;
 
 use super::endpoint::Endpoint;
 use super::route::Route;
@@ -17,7 +20,7 @@ use connection::Connection;
 pub(super) use connection::Outgoing;
 use connection::Unanswered;
 use dialer::Dialer;
-use http_body_util::Empty;
+use http_body_util::Full;
 use hyper::HeaderMap;
 use hyper::Request;
 use hyper::StatusCode;
@@ -109,8 +112,8 @@ impl Transport {
     }
 
     /// Puts a request into the form it is written in.
-    pub(super) fn outgoing(&self, request: Request<()>) -> Outgoing {
-        let mut request = request.map(|()| Empty::new());
+    pub(super) fn outgoing(&self, request: Request<Bytes>) -> Outgoing {
+        let mut request = request.map(Full::new);
         let headers = request.headers_mut();
         headers.insert(HOST, self.host.clone());
         headers.insert(USER_AGENT, HeaderValue::from_static(AGENT));
@@ -137,15 +140,19 @@ impl Transport {
         connection.map_err(TransportError::Unsent)
     }
 
-    /// Takes the connection that was used last, if it is young enough.
+    /// Takes the connection that was used last, if it is young enough and nothing came over it.
     fn take(&self) -> Option<Connection> {
         let mut idle = self.idle();
-        let (connection, since) = idle.pop()?;
-        if self.clock.instant() - since <= MOST_IDLE {
-            return Some(connection);
+        while let Some((mut connection, since)) = idle.pop() {
+            if self.clock.instant() - since > MOST_IDLE {
+                // All others are older.
+                idle.clear();
+                return None;
+            }
+            if connection.is_quiet() {
+                return Some(connection);
+            }
         }
-        // All others are older.
-        idle.clear();
         None
     }
 

@@ -22,6 +22,12 @@ enum Manner {
     AnswerAndClose,
     /// Answers, and says that it closes the connection.
     LastAnswer,
+    /// Writes this instead of an answer.
+    Says(&'static str),
+    /// Writes the first text, and then the second one without end.
+    Floods(&'static str, &'static str),
+    /// Answers, and a moment later once more, although nobody asked.
+    AnswerTwice,
     /// Breaks the answer off after this many bytes.
     BreakOff(usize),
 }
@@ -85,6 +91,17 @@ impl Manner {
         let answer = "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello";
         let last = answer.replace("\r\n\r\n", "\r\nconnection: close\r\n\r\n");
         let (text, goes_on) = match self {
+            Self::Says(text) => (text, true),
+            Self::Floods(first, then) => {
+                stream.write_all(first.as_bytes()).await.unwrap();
+                while stream.write_all(then.as_bytes()).await.is_ok() {}
+                return false;
+            }
+            Self::AnswerTwice => {
+                stream.write_all(answer.as_bytes()).await.unwrap();
+                tokio::time::sleep(Duration::from_millis(5)).await;
+                (answer, true)
+            }
             Self::Answer => (answer, true),
             Self::AnswerAndClose => (answer, false),
             Self::LastAnswer => (last.as_str(), false),
@@ -105,7 +122,7 @@ async fn head(stream: &mut TcpStream) -> Option<String> {
 
 fn put(transport: &Transport) -> Outgoing {
     let uri = format!("http://{}/task/stop", transport.host.to_str().unwrap());
-    transport.outgoing(Request::put(uri).body(()).unwrap())
+    transport.outgoing(Request::put(uri).body(Bytes::new()).unwrap())
 }
 
 /// Makes a call, and returns the body of its answer.
@@ -154,6 +171,158 @@ async fn a_request_that_finds_its_connection_closed_goes_once_over_another() {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
         assert_eq!(host.requests().len(), 3, "{manner:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_nobody_asked_for_is_never_taken_for_one() {
+    let host = Host::start(Manner::AnswerTwice).await;
+    let transport = host.direct();
+    for number in 0..3 {
+        assert_eq!(call(&transport).await.unwrap(), "hello");
+        assert_eq!(host.connections(), (0..=number).collect::<Vec<_>>());
+        // The second answer is on its way.
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+#[tokio::test]
+async fn bytes_that_the_runtime_has_not_noticed_yet_are_found_as_well() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let (ask, asked) = std::sync::mpsc::channel::<()>();
+    let (say, said) = std::sync::mpsc::channel::<()>();
+    let server = std::thread::spawn(move || {
+        use std::io::{Read, Write};
+        let (mut stream, _) = listener.accept().unwrap();
+        let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello";
+        let _ = stream.read(&mut [0; 1_024]).unwrap();
+        stream.write_all(answer).unwrap();
+        asked.recv().unwrap();
+        stream.write_all(answer).unwrap();
+        say.send(()).unwrap();
+        // The connection stays open until the test is over.
+        asked.recv().unwrap_err();
+    });
+    let host = Host { address, requests: Arc::default(), closed: Arc::default() };
+    let transport = host.direct();
+    assert_eq!(call(&transport).await.unwrap(), "hello");
+    // The runtime does not run from here on, and so hears of nothing.
+    ask.send(()).unwrap();
+    said.recv().unwrap();
+    assert!(transport.take().is_none());
+    drop(ask);
+    server.join().unwrap();
+}
+
+async fn check_head(said: &'static str, expected: Result<(u16, &str), &str>) {
+    let host = Host::start(Manner::Says(said)).await;
+    let transport = host.direct();
+    let reply = transport.send(put(&transport)).await.map_err(NoResponse::from);
+    match (reply, expected) {
+        (Ok(reply), Ok((status, retry_after))) => {
+            assert_eq!(reply.status.as_u16(), status, "{said}");
+            assert_eq!(reply.headers["retry-after"], retry_after, "{said}");
+        }
+        (Err(gone), Err(message)) => assert!(gone.message.contains(message), "{}", gone.message),
+        (Ok(reply), Err(_)) => panic!("{said}: {}", reply.status),
+        (Err(gone), Ok(_)) => panic!("{said}: {gone:?}"),
+    }
+}
+
+#[tokio::test]
+async fn old_heads_are_read_and_ambiguous_ones_are_refused() {
+    let end = "Content-Length: 0\r\n\r\n";
+    let leak = |text: String| -> &'static str { text.leak() };
+    let check = async |lines: &str, expected| {
+        check_head(leak(format!("HTTP/1.1 503 No\r\n{lines}{end}")), expected).await;
+    };
+    check("Retry-After:\r\n 7\r\n", Ok((503, "7"))).await;
+    check("Retry-After : 7\r\nX: a\r\n\tb\r\n", Ok((503, "7"))).await;
+    check(&format!("{}Retry-After: 7\r\n", "X: 1\r\n".repeat(500)), Ok((503, "7"))).await;
+    check("Content-Length : 0\r\n", Err("ambiguous")).await;
+    check("Content-Length: 5\r\n", Err("content-length")).await;
+    check(&format!("X: {}\r\n", "x".repeat(70_000)), Err("longer than 64 KiB")).await;
+    check_head("SSH-2.0-host\r\n", Err("not HTTP")).await;
+}
+
+#[tokio::test]
+async fn a_port_that_speaks_tls_is_named_and_nothing_was_carried_out() {
+    let host = Host::start(Manner::Says("\u{15}\u{3}\u{1}\0\u{2}\u{2}\n")).await;
+    let gone = call(&host.direct()).await.unwrap_err();
+    assert_eq!((gone.kind, gone.delivery), (FailureKind::Tls, Delivery::NeverLeft));
+    assert!(gone.message.contains("use https"), "{}", gone.message);
+}
+
+#[tokio::test]
+async fn a_port_that_speaks_plain_http_is_named() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await.unwrap();
+        let _ = stream.read(&mut [0; 64]).await;
+    });
+    let endpoint = format!("https://{address}").parse().unwrap();
+    let one = NonZeroUsize::MIN;
+    let transport = Transport::new(&endpoint, &Route::default(), TIMEOUT, one).unwrap();
+    let gone = call(&transport).await.unwrap_err();
+    assert_eq!((gone.kind, gone.delivery), (FailureKind::Tls, Delivery::NeverLeft));
+    assert!(gone.message.contains("use http"), "{}", gone.message);
+}
+
+#[tokio::test]
+async fn a_proxy_that_refuses_is_named_with_its_status() {
+    let check = async |said: &'static str, user: &str, delivery: Delivery, expected: &str| {
+        let proxy = Host::start(Manner::Says(said)).await;
+        let address = format!("http://{user}{}", proxy.address);
+        let route = Route { proxy: Some(address.parse().unwrap()), ..Route::default() };
+        let endpoint = "https://vias.example.com".parse().unwrap();
+        let one = NonZeroUsize::MIN;
+        let transport = Transport::new(&endpoint, &route, TIMEOUT, one).unwrap();
+        let gone = call(&transport).await.unwrap_err();
+        assert_eq!((gone.kind, gone.delivery), (FailureKind::Connect, delivery), "{gone:?}");
+        let host = format!("the proxy http://{}", proxy.address);
+        assert!(gone.message.starts_with(&host) && gone.message.contains(expected), "{gone:?}");
+        assert!(proxy.requests()[0].1.starts_with("CONNECT vias.example.com:443 HTTP/1.1\r\n"));
+    };
+    let (refused, away) = (Delivery::ProxyRefused, Delivery::NeverLeft);
+    check("HTTP/1.1 403 No\r\n\r\n", "", refused, "status 403").await;
+    check("HTTP/1.1 407 Who\r\n\r\n", "", refused, "status 407; name the user").await;
+    check("HTTP/1.1 407 Who\r\n\r\n", "me:pw@", refused, "check the user and").await;
+    check("HTTP/1.1 407 Who\r\n\r\n", "", refused, "BATCHCTL_PROXY").await;
+    check("HTTP/1.1 502 Away\r\n\r\n", "", away, "status 502").await;
+}
+
+#[tokio::test]
+async fn a_server_that_never_stops_sending_leaves_the_others_their_turn() {
+    for (first, then) in [
+        ("", "HTTP/1.1 100 Continue\r\n\r\n"),
+        ("", "x"),
+        ("HTTP/1.1 200 OK\r\n", "X: 1\r\n"),
+        ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", "1\r\nx\r\n"),
+        ("HTTP/1.1 200 OK\r\nContent-Length: 99999999999\r\n\r\n", "xxxxxxxx"),
+    ] {
+        let host = Host::start(Manner::Floods(first, then)).await;
+        let transport = host.direct();
+        let flooded = async {
+            loop {
+                let _ = call(&transport).await;
+            }
+        };
+        let mut turns = 0;
+        let others = async {
+            for _ in 0..100 {
+                tokio::task::yield_now().await;
+                turns += 1;
+            }
+        };
+        tokio::select! {
+            biased;
+            () = flooded => unreachable!("it never ends"),
+            () = others => {}
+        }
+        assert_eq!(turns, 100, "{first}{then}");
     }
 }
 
@@ -237,8 +406,10 @@ async fn a_connection_that_was_idle_for_long_is_not_used_again() {
     let most = NonZeroUsize::new(4).unwrap();
     let transport = Transport::new(&endpoint, &Route::default(), TIMEOUT, most).unwrap();
     let check = async |idle: Duration, expected: bool| {
+        let mut others = Vec::new();
         for _ in 0..2 {
-            let (wire, _) = tokio::io::duplex(64);
+            let (wire, other) = tokio::io::duplex(64);
+            others.push(other);
             let wire = Box::new(hyper_util::rt::TokioIo::new(wire));
             let connection = Connection::over(wire).await.unwrap();
             let now = transport.clock.instant();

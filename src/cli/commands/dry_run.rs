@@ -1,14 +1,12 @@
 //! What `-n` prints: what would be called, how fast, and how long it takes at least.
 
 use crate::cli::Context;
-use crate::cli::commands::list;
 use crate::cli::commands::start_stop::{CommonArgs, Order};
-use crate::cli::connect::credentials;
+use crate::cli::connect::client::{ReadingClient, client_for_reading};
 use crate::cli::connect::destination::Destination;
-use crate::cli::output::failure::Failure;
+use crate::cli::output::error::CommandError;
 use crate::cli::output::stream;
-use crate::cli::run::execute::ConnectionSettings;
-use crate::cli::run::{execute, time_check};
+use crate::cli::run::time_check;
 use batchctl::clock::Clock;
 use batchctl::report::ExitStatus;
 use batchctl::run;
@@ -18,7 +16,6 @@ use batchctl::store::{PlanRow, PlanTotals};
 use batchctl::task::TaskId;
 use batchctl::text::{grouped, plural, printable, span};
 use std::fmt::Write;
-use std::num::NonZeroUsize;
 
 /// How many tasks are shown.
 pub(crate) const SHOWN_ROWS: u32 = 5;
@@ -30,17 +27,14 @@ pub(crate) fn against_live_state(
     place: &Destination,
     args: &CommonArgs,
     context: &Context,
-) -> Result<ExitStatus, Failure> {
-    let token = credentials::source(&args.credentials, place, context)?;
-    let runtime = list::runtime()?;
+) -> Result<ExitStatus, CommandError> {
     let connect_timeout = order.settings.connect_timeout;
-    let wires = ConnectionSettings { connect_timeout, concurrency: NonZeroUsize::MIN };
-    let client = execute::client(place, &token, wires, &runtime, context)?;
+    let ReadingClient { runtime, client, .. } =
+        client_for_reading(&args.credentials, place, connect_timeout, context)?;
     let looking = run::dry_run_live(request, &client, Clock::start(), SHOWN_ROWS);
     let live = runtime.block_on(looking)?;
-    let mut stderr = context.stderr;
     if let Some(gap) = &live.gap {
-        stderr.say("warning", &printable(&gap.to_string(), 300));
+        context.stderr.say("warning", &printable(&gap.to_string(), 300));
     }
     let counts = live.surveyed.counts;
     let totals = PlanTotals {
@@ -62,7 +56,7 @@ pub(crate) fn against_live_state(
         let such_as = if ids.is_empty() { "" } else { "   such as " };
         let _ = writeln!(text, "  {label:<13}  {:>3}{such_as}{}", grouped(count), ids.join(", "));
     }
-    stream::print(&text).map_err(|error| Failure::new(ExitStatus::InputOutput, error))?;
+    stream::print(&text).map_err(CommandError::io)?;
     if counts.unknown > 0 && order.settings.on_unknown == OnUnknown::Fail {
         let examples = live.surveyed.unknown;
         return Err(RunError::UnknownTasks { count: counts.unknown, examples }.into());

@@ -1,14 +1,13 @@
 //! `resume`: goes on with a run that was cut short.
 
 use crate::cli::Context;
-use crate::cli::commands::runs;
 use crate::cli::connect::destination;
 use crate::cli::flags::run::TakeUpArgs;
 use crate::cli::flags::which_run::WhichRunArgs;
 use crate::cli::output::documents;
 use crate::cli::output::documents::Document;
+use crate::cli::output::error::CommandError;
 use crate::cli::output::event_documents::{Beginning, Live};
-use crate::cli::output::failure::Failure;
 use crate::cli::output::present::{ReportRequest, present};
 use crate::cli::run::execute::IfNotStarted;
 use crate::cli::run::job_lock::JobAccess;
@@ -39,22 +38,22 @@ pub(crate) struct ResumeArgs {
     pub(crate) how: TakeUpArgs,
 }
 
-pub(crate) fn resume(args: &ResumeArgs, context: &Context) -> Result<ExitStatus, Failure> {
+pub(crate) fn resume(args: &ResumeArgs, context: &Context) -> Result<ExitStatus, CommandError> {
     let documents = documents::parse(&args.how.documents, &[])?;
-    let id = runs::find(&args.which, context)?;
+    let id = args.which.find(&context.state)?;
     let clock = Clock::start();
     documents.iter().try_for_each(Document::try_out)?;
     let log_file = log_file::open(&args.how.unattended)?;
     let mut resumable = match run::resume(&context.state, &id, clock)? {
         Resumption::Ready(resumable) => resumable,
-        Resumption::Finished => return tell_finished(&id, &documents, &args.how, clock, context),
+        Resumption::Finished => return report_finished(&id, &documents, &args.how, clock, context),
     };
     let _job = match launch::turn(&resumable.record, &args.how, context, clock)? {
         JobAccess::Ours(lock) => lock,
         JobAccess::Skipped => return Ok(ExitStatus::Ok),
     };
-    args.how.setting_flags().apply(&mut resumable.settings, |flag| context.is_given(flag));
-    settings::check(&resumable.settings, context)?;
+    args.how.setting_flags().apply(&mut resumable.settings, |flag| context.given.is_given(flag));
+    settings::check(&resumable.settings, &context.given)?;
     let place =
         destination::of_run(&args.how.place, &resumable.record, &resumable.settings, context)?;
     resumable.settings.sandbox = place.sandbox.is_some();
@@ -73,15 +72,14 @@ pub(crate) fn resume(args: &ResumeArgs, context: &Context) -> Result<ExitStatus,
 }
 
 /// Says that there is nothing to go on with, and ends as the run did.
-fn tell_finished(
+fn report_finished(
     id: &RunId,
     documents: &[Document],
     args: &TakeUpArgs,
     clock: Clock,
     context: &Context,
-) -> Result<ExitStatus, Failure> {
-    let mut stderr = context.stderr;
-    stderr.line(&format!("run {id} is finished: every task has its outcome"));
+) -> Result<ExitStatus, CommandError> {
+    context.stderr.line(&format!("run {id} is finished: every task has its outcome"));
     let runs = run::runs_in(&context.state);
     let options = documents::options(&args.documents);
     let live = Live::open(documents, Beginning::GoesOn, id, clock)?;

@@ -1,15 +1,15 @@
 //! `retry`: makes a new run of the tasks that did not succeed.
 
 use crate::cli::Context;
+use crate::cli::commands::dry_run;
 use crate::cli::commands::start_stop::Order;
-use crate::cli::commands::{dry_run, runs};
 use crate::cli::connect::{credentials, destination};
 use crate::cli::flags::run::TakeUpArgs;
 use crate::cli::flags::values;
 use crate::cli::flags::which_run::WhichRunArgs;
 use crate::cli::output::documents;
 use crate::cli::output::documents::Document;
-use crate::cli::output::failure::Failure;
+use crate::cli::output::error::CommandError;
 use crate::cli::run::execute::IfNotStarted;
 use crate::cli::run::job_lock::JobAccess;
 use crate::cli::run::launch::Launch;
@@ -68,9 +68,9 @@ pub(crate) struct RetryArgs {
     pub(crate) how: TakeUpArgs,
 }
 
-pub(crate) fn retry(args: &RetryArgs, context: &Context) -> Result<ExitStatus, Failure> {
+pub(crate) fn retry(args: &RetryArgs, context: &Context) -> Result<ExitStatus, CommandError> {
     let documents = documents::parse(&args.how.documents, &[])?;
-    let id = runs::find(&args.which, context)?;
+    let id = args.which.find(&context.state)?;
     let clock = Clock::start();
     let mut retry = run::retry(&context.state, &id)?;
     retry.narrow(RetryFilter {
@@ -81,15 +81,15 @@ pub(crate) fn retry(args: &RetryArgs, context: &Context) -> Result<ExitStatus, F
         groups: args.group.clone(),
     })?;
     retry.reason = args.reason.clone();
-    args.how.setting_flags().apply(&mut retry.settings, |flag| context.is_given(flag));
-    settings::check(&retry.settings, context)?;
+    args.how.setting_flags().apply(&mut retry.settings, |flag| context.given.is_given(flag));
+    settings::check(&retry.settings, &context.given)?;
     let place = destination::of_run(&args.how.place, &retry.record, &retry.settings, context)?;
     retry.settings.sandbox = place.sandbox.is_some();
     retry.settings.profile = context.profile.clone();
     retry.settings.credentials =
         credentials::kind::of_follower(retry.settings.credentials, context);
     let order = launch::order(&retry.record, &place, &retry.settings);
-    tell_groups(&retry, &args.how, context);
+    print_groups(&retry, &args.how, context);
     if args.dry_run {
         return preview(&retry, &order, context);
     }
@@ -104,8 +104,7 @@ pub(crate) fn retry(args: &RetryArgs, context: &Context) -> Result<ExitStatus, F
     let planned = retry.plan(target, clock)?;
     if planned.totals().is_empty() {
         planned.discard()?;
-        let mut stderr = context.stderr;
-        stderr.line(&format!("there is nothing to retry in run {id}"));
+        context.stderr.line(&format!("there is nothing to retry in run {id}"));
         return Ok(ExitStatus::Ok);
     }
     let how = Launch {
@@ -122,17 +121,16 @@ pub(crate) fn retry(args: &RetryArgs, context: &Context) -> Result<ExitStatus, F
 
 /// Says what the groups are that were asked for: a label alone does not tell whether the run has
 /// gone on since somebody read it in a report.
-fn tell_groups(retry: &Retry, args: &TakeUpArgs, context: &Context) {
+fn print_groups(retry: &Retry, args: &TakeUpArgs, context: &Context) {
     if args.display.quiet || args.unattended.cron {
         return;
     }
-    let mut stderr = context.stderr;
     for group in retry.groups() {
-        stderr.line(&printable(&group.in_a_line(), LONGEST_LINE));
+        context.stderr.line(&printable(&group.in_a_line(), LONGEST_LINE));
     }
 }
 
-fn preview(retry: &Retry, order: &Order, context: &Context) -> Result<ExitStatus, Failure> {
+fn preview(retry: &Retry, order: &Order, context: &Context) -> Result<ExitStatus, CommandError> {
     let shown = usize::try_from(dry_run::SHOWN_ROWS).expect("a few rows fit");
     let (selected, first) = retry.preview(shown)?;
     let totals = PlanTotals { rows: selected, selected, ..PlanTotals::default() };

@@ -1,18 +1,19 @@
 //! `revert`: takes back what a run has changed.
 
 use crate::cli::Context;
+use crate::cli::commands::dry_run;
 use crate::cli::commands::start_stop::Order;
-use crate::cli::commands::{dry_run, list, runs};
+use crate::cli::connect::client::{ReadingClient, client_for_reading};
 use crate::cli::connect::destination::Destination;
 use crate::cli::connect::{credentials, destination};
 use crate::cli::flags::run::TakeUpArgs;
 use crate::cli::flags::which_run::WhichRunArgs;
 use crate::cli::output::documents;
 use crate::cli::output::documents::Document;
-use crate::cli::output::failure::Failure;
-use crate::cli::run::execute::{ConnectionSettings, IfNotStarted};
+use crate::cli::output::error::CommandError;
+use crate::cli::run::execute::IfNotStarted;
 use crate::cli::run::launch::Launch;
-use crate::cli::run::{execute, launch, log_file, settings};
+use crate::cli::run::{launch, log_file, settings};
 use batchctl::clock::Clock;
 use batchctl::report::ExitStatus;
 use batchctl::report::Target;
@@ -21,7 +22,6 @@ use batchctl::run::{Revert, Reverted};
 use batchctl::store::PlanTotals;
 use batchctl::text::{plural, printable};
 use clap::Args;
-use std::num::NonZeroUsize;
 
 const REVERT_HELP: &str = "\
 Makes a plan of the opposite command for exactly the tasks that the run changed, as far as it looked
@@ -47,14 +47,14 @@ pub(crate) struct RevertArgs {
 /// How many tasks that are left alone are listed.
 const SHOWN_TASKS: usize = 20;
 
-pub(crate) fn revert(args: &RevertArgs, context: &Context) -> Result<ExitStatus, Failure> {
+pub(crate) fn revert(args: &RevertArgs, context: &Context) -> Result<ExitStatus, CommandError> {
     let documents = documents::parse(&args.how.documents, &[])?;
-    let id = runs::find(&args.which, context)?;
+    let id = args.which.find(&context.state)?;
     let clock = Clock::start();
     let mut revert = run::revert(&context.state, &id)?;
     revert.reason = args.reason.clone();
-    args.how.setting_flags().apply(&mut revert.settings, |flag| context.is_given(flag));
-    settings::check(&revert.settings, context)?;
+    args.how.setting_flags().apply(&mut revert.settings, |flag| context.given.is_given(flag));
+    settings::check(&revert.settings, &context.given)?;
     let place = destination::of_run(&args.how.place, &revert.record, &revert.settings, context)?;
     destination::outlives_run(&place)?;
     revert.settings.sandbox = place.sandbox.is_some();
@@ -62,15 +62,14 @@ pub(crate) fn revert(args: &RevertArgs, context: &Context) -> Result<ExitStatus,
     revert.settings.credentials =
         credentials::kind::of_follower(revert.settings.credentials, context);
     let reverted = choose(&mut revert, &args.how, &place, clock, context)?;
-    tell_left_alone(&reverted, context);
+    print_left_alone(&reverted, context);
     let order = Order {
         word: revert.command(),
         pattern: place.pattern(),
         settings: revert.settings.clone(),
     };
     if reverted.selected == 0 {
-        let mut stderr = context.stderr;
-        stderr.line(&format!("there is nothing to take back of run {id}"));
+        context.stderr.line(&format!("there is nothing to take back of run {id}"));
         return Ok(ExitStatus::Ok);
     }
     if !args.how.yes {
@@ -99,12 +98,10 @@ fn choose(
     place: &Destination,
     clock: Clock,
     context: &Context,
-) -> Result<Reverted, Failure> {
-    let credentials = credentials::source(&args.credentials, place, context)?;
-    let runtime = list::runtime()?;
+) -> Result<Reverted, CommandError> {
     let connect_timeout = revert.settings.connect_timeout;
-    let wires = ConnectionSettings { connect_timeout, concurrency: NonZeroUsize::MIN };
-    let client = execute::client(place, &credentials, wires, &runtime, context)?;
+    let ReadingClient { runtime, client, .. } =
+        client_for_reading(&args.credentials, place, connect_timeout, context)?;
     let shown = usize::try_from(dry_run::SHOWN_ROWS).expect("a few rows fit");
     Ok(runtime.block_on(revert.choose(&client, clock, shown))?)
 }
@@ -115,40 +112,38 @@ fn show(
     reverted: Reverted,
     order: &Order,
     context: &Context,
-) -> Result<ExitStatus, Failure> {
+) -> Result<ExitStatus, CommandError> {
     let selected = reverted.selected;
     let totals = PlanTotals { rows: selected, selected, ..PlanTotals::default() };
     let rows = crate::cli::commands::retry::plan_rows(reverted.first, &revert.record);
     let status = dry_run::show(order, totals, &rows, context);
-    let mut stderr = context.stderr;
     let run = &revert.record.run.id;
-    stderr.say("hint", &format!("`batchctl revert {run} -y` carries it out"));
+    context.stderr.say("hint", &format!("`batchctl revert {run} -y` carries it out"));
     Ok(status)
 }
 
 /// Lists what is not called, and why.
-fn tell_left_alone(reverted: &Reverted, context: &Context) {
-    let mut stderr = context.stderr;
+fn print_left_alone(reverted: &Reverted, context: &Context) {
     if let Some(gap) = &reverted.gap {
-        stderr.say("warning", &printable(&gap.to_string(), 300));
+        context.stderr.say("warning", &printable(&gap.to_string(), 300));
     }
     for (id, state) in reverted.touched.iter().take(SHOWN_TASKS) {
-        stderr.line(&format!("not called: {id} is {state}, touched since"));
+        context.stderr.line(&format!("not called: {id} is {state}, touched since"));
     }
     let more = reverted.touched.len().saturating_sub(SHOWN_TASKS);
     if more > 0 {
-        stderr.line(&format!("not called: {more} more were touched since"));
+        context.stderr.line(&format!("not called: {more} more were touched since"));
     }
     for id in reverted.gone.iter().take(SHOWN_TASKS) {
-        stderr.line(&format!("not called: {id} was not seen in the list"));
+        context.stderr.line(&format!("not called: {id} was not seen in the list"));
     }
     let more = reverted.gone.len().saturating_sub(SHOWN_TASKS);
     if more > 0 {
-        stderr.line(&format!("not called: {more} more were not seen in the list"));
+        context.stderr.line(&format!("not called: {more} more were not seen in the list"));
     }
     if reverted.other_before > 0 {
         let tasks = plural(reverted.other_before, "task was", "tasks were");
         let why = "not at rest before, or the run did not look (`--skip-unchanged`, `--wait`)";
-        stderr.line(&format!("not called: {tasks} {why}"));
+        context.stderr.line(&format!("not called: {tasks} {why}"));
     }
 }

@@ -1,13 +1,12 @@
 //! `sandbox`: serves until it is told to stop.
 
+use crate::cli::connect::client;
 use crate::cli::flags::values;
-use crate::cli::output::failure::Failure;
+use crate::cli::output::error::CommandError;
 use crate::cli::output::stream;
 use crate::cli::run::open_files;
 use batchctl::report::ExitStatus;
-use batchctl::sandbox::{
-    Account, Sandbox, SandboxAuth, SandboxError, SandboxLimit, SandboxSettings,
-};
+use batchctl::sandbox::{Account, Sandbox, SandboxAuth, SandboxLimit, SandboxSettings};
 use batchctl::task::Rate;
 use clap::{Args, ValueEnum};
 use std::net::SocketAddr;
@@ -134,33 +133,21 @@ impl From<SandboxArgs> for SandboxSettings {
     }
 }
 
-pub(crate) fn serve(args: SandboxArgs) -> Result<ExitStatus, Failure> {
+pub(crate) fn serve(args: SandboxArgs) -> Result<ExitStatus, CommandError> {
     open_files::make_most_room();
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| Failure::new(ExitStatus::InputOutput, error))?;
+    let runtime = client::runtime()?;
     runtime.block_on(async {
-        let told = |error: std::io::Error| Failure::new(ExitStatus::InputOutput, error);
-        let mut interrupt = signal(SignalKind::interrupt()).map_err(told)?;
-        let mut terminate = signal(SignalKind::terminate()).map_err(told)?;
-        let sandbox = Sandbox::bind(args.into()).await.map_err(failed)?;
-        stream::print(&format!("{}\n", sandbox.url())).map_err(told)?;
+        let mut interrupt = signal(SignalKind::interrupt()).map_err(CommandError::io)?;
+        let mut terminate = signal(SignalKind::terminate()).map_err(CommandError::io)?;
+        let sandbox = Sandbox::bind(args.into()).await?;
+        stream::print(&format!("{}\n", sandbox.url())).map_err(CommandError::io)?;
         let stopped = async move {
             tokio::select! {
                 _ = interrupt.recv() => {}
                 _ = terminate.recv() => {}
             }
         };
-        sandbox.serve(stopped).await.map_err(failed)?;
+        sandbox.serve(stopped).await?;
         Ok(ExitStatus::Ok)
     })
-}
-
-fn failed(error: SandboxError) -> Failure {
-    let status = match error {
-        SandboxError::NotLoopback { .. } | SandboxError::Shares { .. } => ExitStatus::Usage,
-        _ => ExitStatus::InputOutput,
-    };
-    Failure::new(status, error)
 }

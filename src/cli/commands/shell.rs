@@ -1,6 +1,6 @@
 //! `man`, `completions` and `schema`: what a shell and programs need to know of the command line.
 
-use crate::cli::output::failure::Failure;
+use crate::cli::output::error::CommandError;
 use crate::cli::output::stream;
 use batchctl::report::{ExitStatus, Schema};
 use clap::{Args, Command, ValueEnum};
@@ -47,7 +47,7 @@ struct NotWritten {
 }
 
 /// Prints one page, or writes all of them to a directory.
-pub(crate) fn show(args: &ManArgs) -> Result<ExitStatus, Failure> {
+pub(crate) fn show(args: &ManArgs) -> Result<ExitStatus, CommandError> {
     let mut root = without_help(crate::cli::command());
     root.build();
     match &args.dir {
@@ -61,19 +61,17 @@ fn without_help(command: Command) -> Command {
     command.disable_help_subcommand(true).mut_subcommands(without_help)
 }
 
-fn print(root: &Command, words: &[String]) -> Result<ExitStatus, Failure> {
+fn print(root: &Command, words: &[String]) -> Result<ExitStatus, CommandError> {
     let command = words
         .iter()
         .try_fold(root, |command, word| command.find_subcommand(word))
         .ok_or_else(|| {
-            Failure::usage(NoSuchCommand { words: words.join(" ") })
-                .with_hint("`batchctl --help` lists the commands".to_owned())
+            CommandError::usage(NoSuchCommand { words: words.join(" ") })
+                .with_hint("`batchctl --help` lists the commands")
         })?;
     let mut page = Vec::new();
     let written = Man::new(titled(command)).render(&mut page);
-    written
-        .and_then(|()| stream::print_bytes(&page))
-        .map_err(|error| Failure::new(ExitStatus::InputOutput, error))?;
+    written.and_then(|()| stream::print_bytes(&page)).map_err(CommandError::io)?;
     Ok(ExitStatus::Ok)
 }
 
@@ -83,21 +81,21 @@ fn titled(command: &Command) -> Command {
     command.clone().display_name(name.to_owned())
 }
 
-fn write_all(root: Command, directory: &Path) -> Result<ExitStatus, Failure> {
+fn write_all(root: Command, directory: &Path) -> Result<ExitStatus, CommandError> {
     fs::create_dir_all(directory)
         .and_then(|()| clap_mangen::generate_to(root, directory))
         .map_err(|source| {
             let error = NotWritten { directory: directory.into(), source };
-            Failure::new(ExitStatus::InputOutput, error)
+            CommandError::io(error)
         })?;
     Ok(ExitStatus::Ok)
 }
 
 /// Prints the completions for a shell.
-pub(crate) fn print_completions(shell: Shell) -> Result<ExitStatus, Failure> {
+pub(crate) fn print_completions(shell: Shell) -> Result<ExitStatus, CommandError> {
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut crate::cli::command(), "batchctl", &mut script);
-    stream::print_bytes(&script).map_err(|error| Failure::new(ExitStatus::InputOutput, error))?;
+    stream::print_bytes(&script).map_err(CommandError::io)?;
     Ok(ExitStatus::Ok)
 }
 
@@ -137,8 +135,7 @@ impl From<DocumentChoice> for Schema {
     }
 }
 
-pub(crate) fn print_schema(args: &SchemaArgs) -> Result<ExitStatus, Failure> {
-    stream::print(Schema::from(args.document).text())
-        .map_err(|error| Failure::new(ExitStatus::InputOutput, error))?;
+pub(crate) fn print_schema(args: &SchemaArgs) -> Result<ExitStatus, CommandError> {
+    stream::print(Schema::from(args.document).text()).map_err(CommandError::io)?;
     Ok(ExitStatus::Ok)
 }

@@ -11,7 +11,7 @@ use crate::cli::flags::pace::{PaceArgs, StartSmallArgs};
 use crate::cli::flags::run::{BeforeArgs, CallArgs, StateArgs, StopArgs, UnattendedArgs};
 use crate::cli::flags::values::EmptyInput;
 use crate::cli::output::documents::Document;
-use crate::cli::output::failure::Failure;
+use crate::cli::output::error::CommandError;
 use crate::cli::output::{documents, prompt};
 use crate::cli::run::execute::{Execution, IfNotStarted};
 use crate::cli::run::job_lock::JobAccess;
@@ -129,13 +129,13 @@ pub(crate) fn start_or_stop(
     args: ActionArgs,
     command: Command,
     context: &Context,
-) -> Result<ExitStatus, Failure> {
+) -> Result<ExitStatus, CommandError> {
     let command_source = CommandSource::Fixed(command);
     let inputs = Inputs { paths: args.inputs, ids: args.ids, command: command_source };
     act(command.as_str(), inputs, &args.common, context)
 }
 
-pub(crate) fn run(args: RunArgs, context: &Context) -> Result<ExitStatus, Failure> {
+pub(crate) fn run(args: RunArgs, context: &Context) -> Result<ExitStatus, CommandError> {
     let command = CommandSource::Column(args.command_column);
     let inputs = Inputs { paths: args.inputs, ids: Vec::new(), command };
     act("run", inputs, &args.common, context)
@@ -155,7 +155,7 @@ fn act(
     inputs: Inputs,
     args: &CommonArgs,
     context: &Context,
-) -> Result<ExitStatus, Failure> {
+) -> Result<ExitStatus, CommandError> {
     let documents = documents::parse(&args.documents, &inputs.paths)?;
     let plan = NewPlan {
         options: input_options(&args.input, inputs.command.clone()),
@@ -171,7 +171,7 @@ fn act(
     let mut settings = args.setting_flags().of_new_run();
     settings.sandbox = place.sandbox.is_some();
     settings.profile = context.profile.clone();
-    settings::check(&settings, context)?;
+    settings::check(&settings, &context.given)?;
     let order = Order { word: word.into(), pattern: place.pattern(), settings };
     let request = request(&order, plan, &place, args, context);
     let guard = ListSizeGuard::of(&request, &order, args.before.max_delta);
@@ -184,7 +184,7 @@ fn act(
 
 impl Ordered<'_> {
     /// Says what would be called; sends nothing.
-    fn preview(&self, request: RunRequest, context: &Context) -> Result<ExitStatus, Failure> {
+    fn preview(&self, request: RunRequest, context: &Context) -> Result<ExitStatus, CommandError> {
         if self.order.settings.skip_unchanged {
             return dry_run::against_live_state(
                 request,
@@ -208,7 +208,7 @@ impl Ordered<'_> {
         mut request: RunRequest,
         documents: &[Document],
         context: &Context,
-    ) -> Result<ExitStatus, Failure> {
+    ) -> Result<ExitStatus, CommandError> {
         let Self { place, args, clock, .. } = self;
         documents.iter().try_for_each(Document::try_out)?;
         let log_file = log_file::open(&args.unattended)?;
@@ -253,7 +253,7 @@ impl Ordered<'_> {
         planned: &Planned,
         documents: &[Document],
         context: &Context,
-    ) -> Result<MayBegin, Failure> {
+    ) -> Result<MayBegin, CommandError> {
         let (totals, args) = (planned.totals(), self.args);
         if totals.selected == 0 {
             nothing_to_do(totals, args.input.if_empty, context)?;
@@ -266,12 +266,12 @@ impl Ordered<'_> {
         self.check(totals)?;
         let asks = !args.before.yes && self.place.sandbox.is_none();
         if asks && !confirmed(&self.order, planned, context)? {
-            return Err(Failure::new(ExitStatus::Interrupted, "nothing was sent"));
+            return Err(CommandError::new(ExitStatus::Interrupted, "nothing was sent"));
         }
         Ok(MayBegin::Yes)
     }
 
-    fn check(&self, totals: PlanTotals) -> Result<(), Failure> {
+    fn check(&self, totals: PlanTotals) -> Result<(), CommandError> {
         self.guard.as_ref().map_or(Ok(()), |guard| guard.check(totals))
     }
 }
@@ -284,7 +284,7 @@ enum MayBegin {
 }
 
 /// Finds the run that `--after` names.
-fn followed(wanted: Option<&str>, context: &Context) -> Result<Option<RunId>, Failure> {
+fn followed(wanted: Option<&str>, context: &Context) -> Result<Option<RunId>, CommandError> {
     let runs = run::runs_in(&context.state);
     Ok(wanted.map(|wanted| runs.find(wanted)).transpose()?)
 }
@@ -299,14 +299,13 @@ fn input_options(args: &InputArgs, command: CommandSource) -> InputOptions {
     }
 }
 
-fn sources(inputs: Inputs) -> Result<Vec<Source>, Failure> {
+fn sources(inputs: Inputs) -> Result<Vec<Source>, CommandError> {
     if inputs.paths.is_empty() && inputs.ids.is_empty() {
-        return Err(Failure::usage("there is no input").with_hint(
-            "name a file of ids, `-` for standard input, or an id with `--id ID`".to_owned(),
-        ));
+        return Err(CommandError::usage("there is no input")
+            .with_hint("name a file of ids, `-` for standard input, or an id with `--id ID`"));
     }
     if inputs.paths.iter().filter(|path| is_stdin(path)).count() > 1 {
-        return Err(Failure::usage("standard input can be read only once"));
+        return Err(CommandError::usage("standard input can be read only once"));
     }
     let mut sources: Vec<Source> = inputs.paths.into_iter().map(source).collect();
     if !inputs.ids.is_empty() {
@@ -349,19 +348,18 @@ fn nothing_to_do(
     totals: PlanTotals,
     if_empty: EmptyInput,
     context: &Context,
-) -> Result<ExitStatus, Failure> {
+) -> Result<ExitStatus, CommandError> {
     match if_empty {
         // What was asked for is done: that is not an empty input.
         _ if totals.already_done > 0 => {
-            let mut stderr = context.stderr;
             let tasks = plural(totals.already_done, "task", "tasks");
-            stderr.line(&format!("nothing is left to do: {tasks} done already"));
+            context.stderr.line(&format!("nothing is left to do: {tasks} done already"));
             Ok(ExitStatus::Ok)
         }
         EmptyInput::Ok => Ok(ExitStatus::Ok),
         EmptyInput::Fail => {
-            Err(Failure::new(ExitStatus::BadInput, "there is no task in the input")
-                .with_hint("use `--if-empty ok` if that is right".to_owned()))
+            Err(CommandError::new(ExitStatus::BadInput, "there is no task in the input")
+                .with_hint("use `--if-empty ok` if that is right"))
         }
     }
 }
@@ -370,11 +368,10 @@ pub(crate) fn confirmed(
     order: &Order,
     planned: &Planned,
     context: &Context,
-) -> Result<bool, Failure> {
+) -> Result<bool, CommandError> {
     let tasks = plural(planned.totals().selected, "batch task", "batch tasks");
     let verb = if order.word == "run" { "start or stop" } else { &order.word };
     let question = format!("{verb} {tasks} with {}?", order.pattern);
-    let answer = prompt::ask(&question, context)
-        .map_err(|error| Failure::new(ExitStatus::InputOutput, error))?;
+    let answer = prompt::ask(&question, context).map_err(CommandError::io)?;
     Ok(answer == prompt::Answer::Yes)
 }

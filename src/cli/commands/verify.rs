@@ -1,9 +1,9 @@
 //! `wait` and `settle`: look at the tasks of a run after its end, and tell what it has come to.
 
 use crate::cli::Context;
-use crate::cli::commands::{list, runs};
+use crate::cli::connect::client::{ReadingClient, client_for_reading};
+use crate::cli::connect::destination;
 use crate::cli::connect::destination::Destination;
-use crate::cli::connect::{credentials, destination};
 use crate::cli::flags::connection::{CredentialArgs, PlaceArgs};
 use crate::cli::flags::output::{DisplayArgs, DocumentArgs};
 use crate::cli::flags::reading::ReadingArgs;
@@ -11,24 +11,22 @@ use crate::cli::flags::values;
 use crate::cli::flags::which_run::WhichRunArgs;
 use crate::cli::output::documents;
 use crate::cli::output::documents::Document;
+use crate::cli::output::error::CommandError;
 use crate::cli::output::event_documents::{Beginning, Live};
-use crate::cli::output::failure::Failure;
 use crate::cli::output::present::{ReportRequest, present};
 use crate::cli::run::display::Displays;
-use crate::cli::run::execute::ConnectionSettings;
-use crate::cli::run::{display, execute, signals};
+use crate::cli::run::{display, signals};
 use batchctl::api::ViasClient;
 use batchctl::clock::Clock;
 use batchctl::event::StopReason;
 use batchctl::report::ExitStatus;
 use batchctl::run;
-use batchctl::run::{Afterwards, Settling};
+use batchctl::run::{ReopenedRun, Settling};
 use batchctl::settings::RunSettings;
 use batchctl::store::RunId;
 use batchctl::survey::WalkEnd;
 use batchctl::text::{plural, printable};
 use clap::Args;
-use std::num::NonZeroUsize;
 use std::time::Duration;
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
@@ -91,7 +89,7 @@ const NO_CALLS: Duration = Duration::ZERO;
 /// A run that is about to be looked at.
 struct VerifyForecast {
     id: RunId,
-    run: Afterwards,
+    run: ReopenedRun,
     documents: Vec<Document>,
     client: ViasClient,
     runtime: Runtime,
@@ -100,7 +98,7 @@ struct VerifyForecast {
     _place: Destination,
 }
 
-pub(crate) fn wait(args: &WaitArgs, context: &Context) -> Result<ExitStatus, Failure> {
+pub(crate) fn wait(args: &WaitArgs, context: &Context) -> Result<ExitStatus, CommandError> {
     let documents = documents::parse(&args.how.documents, &[])?;
     let outlook = open(&args.how, documents, context)?;
     let Displays { mut watchers, talk, .. } =
@@ -108,11 +106,11 @@ pub(crate) fn wait(args: &WaitArgs, context: &Context) -> Result<ExitStatus, Fai
     let live = Live::open(&outlook.documents, Beginning::GoesOn, &outlook.id, outlook.clock)?;
     live.watch(&mut watchers);
     let (control, orders) = mpsc::unbounded_channel();
-    let obey = async { signals::obey(&context.surroundings, control, talk, NO_CALLS) };
-    outlook.runtime.block_on(obey).map_err(not_set_up)?;
+    let obey = async { signals::obey(&context.environment, control, talk, NO_CALLS) };
+    outlook.runtime.block_on(obey).map_err(CommandError::io)?;
     let waited = outlook.run.wait(&outlook.client, args.wait_timeout, watchers, orders);
     let stopped = outlook.runtime.block_on(waited)?;
-    signals::obey_no_longer(&context.surroundings).map_err(not_set_up)?;
+    signals::obey_no_longer(&context.environment).map_err(CommandError::io)?;
     let wanted = ReportRequest {
         documents: &outlook.documents,
         options: &documents::options(&args.how.documents),
@@ -127,13 +125,13 @@ pub(crate) fn wait(args: &WaitArgs, context: &Context) -> Result<ExitStatus, Fai
     Ok(stopped.map_or(status, |reason| status_of(&reason)))
 }
 
-pub(crate) fn settle(args: &SettleArgs, context: &Context) -> Result<ExitStatus, Failure> {
+pub(crate) fn settle(args: &SettleArgs, context: &Context) -> Result<ExitStatus, CommandError> {
     let documents = documents::of_the_past(documents::parse(&args.how.documents, &[])?)?;
     let outlook = open(&args.how, documents, context)?;
     let unsettled = outlook.run.unsettled;
     let (_control, orders) = mpsc::unbounded_channel();
     let settling = outlook.runtime.block_on(outlook.run.settle(&outlook.client, orders))?;
-    tell(&settling, unsettled, context);
+    print_settling(&settling, unsettled, context);
     let wanted = ReportRequest {
         documents: &outlook.documents,
         options: &documents::options(&args.how.documents),
@@ -148,41 +146,35 @@ fn open(
     args: &AfterwardsArgs,
     documents: Vec<Document>,
     context: &Context,
-) -> Result<VerifyForecast, Failure> {
-    let id = runs::find(&args.which, context)?;
+) -> Result<VerifyForecast, CommandError> {
+    let id = args.which.find(&context.state)?;
     let clock = Clock::start();
     documents.iter().try_for_each(Document::try_out)?;
-    let mut run = run::afterwards(&context.state, &id, clock)?;
+    let mut run = run::reopen(&context.state, &id, clock)?;
     adjust(&mut run.settings, &args.reading, context);
     let place = destination::of_run(&args.place, &run.record, &run.settings, context)?;
     destination::outlives_run(&place)?;
-    let token = credentials::source(&args.credentials, &place, context)?;
-    let runtime = list::runtime()?;
     let connect_timeout = run.settings.connect_timeout;
-    let wires = ConnectionSettings { connect_timeout, concurrency: NonZeroUsize::MIN };
-    let client = execute::client(&place, &token, wires, &runtime, context)?;
+    let ReadingClient { runtime, client, .. } =
+        client_for_reading(&args.credentials, &place, connect_timeout, context)?;
     Ok(VerifyForecast { id, run, documents, client, runtime, clock, _place: place })
 }
 
 /// Changes the settings that flags or variables give; the others stay as the run had them.
 pub(crate) fn adjust(settings: &mut RunSettings, args: &ReadingArgs, context: &Context) {
     let given = args.settings();
-    if context.is_given("rate") {
+    if context.given.is_given("rate") {
         settings.rate = args.rate();
     }
-    if context.is_given("timeout") {
+    if context.given.is_given("timeout") {
         settings.timeout = given.timeout;
     }
-    if context.is_given("connect_timeout") {
+    if context.given.is_given("connect_timeout") {
         settings.connect_timeout = args.connect_timeout;
     }
-    if context.is_given("max_attempts") {
+    if context.given.is_given("max_attempts") {
         settings.max_attempts = given.max_attempts;
     }
-}
-
-fn not_set_up(error: std::io::Error) -> Failure {
-    Failure::new(ExitStatus::InputOutput, error)
 }
 
 fn status_of(reason: &StopReason) -> ExitStatus {
@@ -192,23 +184,24 @@ fn status_of(reason: &StopReason) -> ExitStatus {
     }
 }
 
-fn tell(settling: &Settling, unsettled: u64, context: &Context) {
-    let mut stderr = context.stderr;
+fn print_settling(settling: &Settling, unsettled: u64, context: &Context) {
     if let Settling::Done { succeeded, doubtful, end } = settling {
         let (one, many) =
             ("task in doubt is where it was sent", "tasks in doubt are where they were sent");
         match (*succeeded, *doubtful) {
-            (0, 0) => stderr.line("no task is in doubt"),
+            (0, 0) => context.stderr.line("no task is in doubt"),
             (seen, left) => {
-                stderr.line(&format!("{}; {left} left in doubt", plural(seen, one, many)));
+                context.stderr.line(&format!("{}; {left} left in doubt", plural(seen, one, many)));
             }
         }
         if let WalkEnd::Gap(gap) = end {
-            stderr.say("warning", &printable(&gap.to_string(), 300));
+            context.stderr.say("warning", &printable(&gap.to_string(), 300));
         }
     }
     if unsettled > 0 {
         let tasks = plural(unsettled, "task has", "tasks have");
-        stderr.say("hint", &format!("{tasks} no outcome yet: `batchctl resume` goes on with them"));
+        context
+            .stderr
+            .say("hint", &format!("{tasks} no outcome yet: `batchctl resume` goes on with them"));
     }
 }

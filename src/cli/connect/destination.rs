@@ -7,11 +7,9 @@ use crate::cli::connect::project::Asked;
 use crate::cli::connect::trust;
 use crate::cli::connect::trust::Recorded;
 use crate::cli::flags::connection::{CredentialArgs, PlaceArgs};
-use crate::cli::flags::precedence;
-use crate::cli::flags::precedence::Stronger;
-use crate::cli::output::failure::Failure;
+use crate::cli::flags::precedence::{Rank, Stronger};
+use crate::cli::output::error::CommandError;
 use batchctl::api::{Credentials, Endpoint, ProjectId, ProxyAddress, Roots, Route};
-use batchctl::report::ExitStatus;
 use batchctl::sandbox::{SandboxSettings, SandboxThread};
 use batchctl::settings::RunSettings;
 use batchctl::store::RunRecord;
@@ -51,7 +49,7 @@ pub(crate) fn resolve(
     credentials: &CredentialArgs,
     lookup: Lookup,
     context: &Context,
-) -> Result<Destination, Failure> {
+) -> Result<Destination, CommandError> {
     if args.sandbox {
         return embedded(args);
     }
@@ -91,13 +89,13 @@ pub(crate) fn of_run(
     record: &RunRecord,
     settings: &RunSettings,
     context: &Context,
-) -> Result<Destination, Failure> {
-    let elsewhere = context.is_given("endpoint") || context.is_given("region");
-    let project = match context.is_given("project_id") {
+) -> Result<Destination, CommandError> {
+    let elsewhere = context.given.is_given("endpoint") || context.given.is_given("region");
+    let project = match context.given.is_given("project_id") {
         true => args.project_id.clone(),
         false => record.run.project_id.parse().ok(),
     };
-    if context.is_given("sandbox") || (settings.sandbox && !elsewhere) {
+    if context.given.is_given("sandbox") || (settings.sandbox && !elsewhere) {
         return embedded(&PlaceArgs { project_id: project, ..args.clone() });
     }
     let names_one = args.endpoint.is_some() || args.region.is_some();
@@ -105,10 +103,10 @@ pub(crate) fn of_run(
     let recorded = trust::of_run(record, beside.as_ref(), context)?;
     let endpoint = match beside {
         Some(endpoint) if elsewhere => endpoint,
-        Some(_) | None => Endpoint::insecure(&record.run.endpoint).map_err(Failure::usage)?,
+        Some(_) | None => Endpoint::insecure(&record.run.endpoint).map_err(CommandError::usage)?,
     };
     let route = route(args, &endpoint, context)?;
-    let project = project.ok_or_else(|| Failure::usage("the project is missing"))?;
+    let project = project.ok_or_else(|| CommandError::usage("the project is missing"))?;
     let recorded = Some(recorded);
     Ok(Destination { endpoint, project, route, sandbox: None, loaded: None, recorded })
 }
@@ -118,17 +116,18 @@ pub(crate) fn route(
     args: &PlaceArgs,
     endpoint: &Endpoint,
     context: &Context,
-) -> Result<Route, Failure> {
+) -> Result<Route, CommandError> {
     let has_password = args.proxy.as_ref().is_some_and(ProxyAddress::has_password);
-    if has_password && precedence::rank("proxy", &context.matches) != precedence::VARIABLE {
+    if has_password && context.given.rank("proxy") != Rank::Variable {
         let error = "the password of the proxy can be read by others where it stands";
         let hint = "put the address with the password into BATCHCTL_PROXY";
-        return Err(Failure::usage(error).with_hint(hint.to_owned()));
+        return Err(CommandError::usage(error).with_hint(hint));
     }
     if let Some(proxy) = &args.proxy {
         proxy.tell(context.stderr.redactor);
     }
-    let roots = args.ca_file.as_deref().map(Roots::read).transpose().map_err(Failure::usage)?;
+    let roots =
+        args.ca_file.as_deref().map(Roots::read).transpose().map_err(CommandError::usage)?;
     let route = Route { roots: roots.unwrap_or_default(), proxy: args.proxy.clone() };
     if endpoint.is_insecure_over(&route) {
         allow_insecure(endpoint, "the token", context)?;
@@ -145,10 +144,10 @@ const AUTHORITIES: [&str; 2] = ["SSL_CERT_FILE", "SSL_CERT_DIR"];
 
 /// Names the variables that decide who vouches for the service.
 fn tell_authorities(context: &Context) {
-    let set = AUTHORITIES.iter().filter(|name| context.surroundings.variable(name).is_some());
+    let set = AUTHORITIES.iter().filter(|name| context.environment.variable(name).is_some());
     let set: Vec<String> = set.map(|name| format!("`{name}`")).collect();
     if !set.is_empty() {
-        let mut stderr = context.stderr;
+        let stderr = context.stderr;
         let names = set.join(" and ");
         let message = format!("{names} replaces the certificate authorities of this machine");
         stderr.say("warning", &message);
@@ -160,8 +159,8 @@ pub(crate) fn allow_insecure(
     endpoint: &Endpoint,
     secret: &str,
     context: &Context,
-) -> Result<(), Failure> {
-    if !precedence::is_on("insecure-http", &context.matches) {
+) -> Result<(), CommandError> {
+    if !context.given.is_on("insecure-http") {
         let error = format!("`{endpoint}` would be sent {secret} unencrypted");
         let hint = match endpoint.is_insecure() {
             true => "use https, or let it pass with `--insecure-http`",
@@ -170,9 +169,9 @@ pub(crate) fn allow_insecure(
                  `--insecure-http`"
             }
         };
-        return Err(Failure::usage(error).with_hint(hint.to_owned()));
+        return Err(CommandError::usage(error).with_hint(hint));
     }
-    let mut stderr = context.stderr;
+    let stderr = context.stderr;
     stderr.say("warning", &format!("`{endpoint}` is sent {secret} unencrypted"));
     Ok(())
 }
@@ -190,17 +189,18 @@ impl Destination {
 
 /// Refuses a look at the tasks of a rehearsal: its sandbox has gone with the process, and another
 /// knows nothing of what it did.
-pub(crate) fn outlives_run(place: &Destination) -> Result<(), Failure> {
+pub(crate) fn outlives_run(place: &Destination) -> Result<(), CommandError> {
     match place.sandbox {
         None => Ok(()),
-        Some(_) => Err(Failure::usage("the sandbox of that run is gone, and its tasks with it")
-            .with_hint("rehearse this with `batchctl sandbox` and `--endpoint URL`".to_owned())),
+        Some(_) => {
+            Err(CommandError::usage("the sandbox of that run is gone, and its tasks with it")
+                .with_hint("rehearse this with `batchctl sandbox` and `--endpoint URL`"))
+        }
     }
 }
 
-fn embedded(args: &PlaceArgs) -> Result<Destination, Failure> {
-    let sandbox = SandboxThread::start(SandboxSettings::default())
-        .map_err(|error| Failure::new(ExitStatus::InputOutput, error))?;
+fn embedded(args: &PlaceArgs) -> Result<Destination, CommandError> {
+    let sandbox = SandboxThread::start(SandboxSettings::default()).map_err(CommandError::io)?;
     let endpoint = sandbox.url().parse().expect("the sandbox listens on a loopback address");
     let fallback = || SANDBOX_PROJECT.parse().expect("the name is a project id");
     let project = args.project_id.clone().unwrap_or_else(fallback);
@@ -216,20 +216,17 @@ fn embedded(args: &PlaceArgs) -> Result<Destination, Failure> {
 }
 
 /// Takes the endpoint or the region, whichever was said with more authority.
-pub(crate) fn endpoint(args: &PlaceArgs, context: &Context) -> Result<Endpoint, Failure> {
-    let regional = |region: &str| Endpoint::of_region(region).map_err(Failure::usage);
+pub(crate) fn endpoint(args: &PlaceArgs, context: &Context) -> Result<Endpoint, CommandError> {
+    let regional = |region: &str| Endpoint::of_region(region).map_err(CommandError::usage);
     match (&args.endpoint, &args.region) {
         (Some(endpoint), None) => Ok(endpoint.clone()),
         (None, Some(region)) => regional(region),
-        (None, None) => Err(Failure::usage("the endpoint is missing").with_hint(
-            "name it with `--region NAME` or `--endpoint URL`, or try it with `--sandbox`"
-                .to_owned(),
+        (None, None) => Err(CommandError::usage("the endpoint is missing").with_hint(
+            "name it with `--region NAME` or `--endpoint URL`, or try it with `--sandbox`",
         )),
-        (Some(endpoint), Some(region)) => {
-            match precedence::stronger("endpoint", "region", &context.matches)? {
-                Stronger::First => Ok(endpoint.clone()),
-                Stronger::Second => regional(region),
-            }
-        }
+        (Some(endpoint), Some(region)) => match context.given.stronger("endpoint", "region")? {
+            Stronger::First => Ok(endpoint.clone()),
+            Stronger::Second => regional(region),
+        },
     }
 }

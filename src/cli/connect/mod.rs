@@ -1,5 +1,6 @@
 //! Where calls go and with which credentials: destination, project, client.
 
+pub(crate) mod client;
 pub(crate) mod credentials;
 pub(crate) mod destination;
 pub(crate) mod project;

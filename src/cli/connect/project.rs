@@ -1,11 +1,10 @@
 //! Which project it is when none was named: what comes with the credentials tells, or IAM.
 
 use crate::cli::Context;
-use crate::cli::commands::list;
-use crate::cli::connect::credentials;
 use crate::cli::connect::credentials::Target;
+use crate::cli::connect::{client, credentials};
 use crate::cli::flags::connection::CredentialArgs;
-use crate::cli::output::failure::Failure;
+use crate::cli::output::error::CommandError;
 use batchctl::api::{CredentialSource, Credentials, ProjectId, TokenSource};
 use std::sync::Arc;
 
@@ -20,7 +19,7 @@ pub(crate) fn ask(
     args: &CredentialArgs,
     target: &Target<'_>,
     context: &Context,
-) -> Result<Asked, Failure> {
+) -> Result<Asked, CommandError> {
     match credentials::find(args, target, context)? {
         source @ CredentialSource::Login(_) => of_login(source, context),
         source @ CredentialSource::Key(_) => of_key(source, args, target, context),
@@ -32,13 +31,13 @@ pub(crate) fn ask(
     }
 }
 
-fn missing() -> Failure {
-    Failure::usage("the project is missing")
-        .with_hint("name it with `--project-id ID`, or try it with `--sandbox`".to_owned())
+fn missing() -> CommandError {
+    CommandError::usage("the project is missing")
+        .with_hint("name it with `--project-id ID`, or try it with `--sandbox`")
 }
 
-fn of_login(source: CredentialSource, context: &Context) -> Result<Asked, Failure> {
-    let loaded = list::runtime()?.block_on(credentials::load_from(source, context))?;
+fn of_login(source: CredentialSource, context: &Context) -> Result<Asked, CommandError> {
+    let loaded = client::runtime()?.block_on(credentials::load_from(source, context))?;
     let project = loaded.project().ok_or_else(missing)?;
     Ok(Asked { project, loaded: Some(Arc::new(loaded)) })
 }
@@ -48,19 +47,19 @@ fn of_key(
     args: &CredentialArgs,
     target: &Target<'_>,
     context: &Context,
-) -> Result<Asked, Failure> {
+) -> Result<Asked, CommandError> {
     let companions = credentials::companions(context)?;
     if let Some(project) = companions.project {
-        let loaded = list::runtime()?.block_on(credentials::load_from(source, context))?;
+        let loaded = client::runtime()?.block_on(credentials::load_from(source, context))?;
         return Ok(Asked { project, loaded: Some(Arc::new(loaded)) });
     }
     let named = companions.iam_endpoint.map(|text| text.parse()).transpose();
-    let named = args.iam_endpoint.clone().or(named.map_err(Failure::usage)?);
+    let named = args.iam_endpoint.clone().or(named.map_err(CommandError::usage)?);
     let iam = credentials::iam(named.as_ref(), target, context)?;
     let name = credentials::project_name(args, target).ok_or_else(missing)?;
-    list::runtime()?.block_on(async {
+    client::runtime()?.block_on(async {
         let loaded = credentials::load_from(source, context).await?;
-        let project = loaded.find_project(&iam, &name).await.map_err(credentials::failure)?;
+        let project = loaded.find_project(&iam, &name).await?;
         Ok(Asked { project, loaded: Some(Arc::new(loaded)) })
     })
 }

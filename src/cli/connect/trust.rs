@@ -5,8 +5,8 @@
 //! credentials in the configuration, or be typed, or the credentials are given for this command.
 
 use crate::cli::Context;
-use crate::cli::flags::precedence;
-use crate::cli::output::failure::Failure;
+use crate::cli::flags::precedence::Rank;
+use crate::cli::output::error::CommandError;
 use batchctl::api::Endpoint;
 use batchctl::report::{ExitStatus, profile_flag};
 use batchctl::settings::{CredentialKind, DEFAULT_PROFILE};
@@ -29,9 +29,6 @@ pub(crate) enum Accepts {
     Given,
 }
 
-/// The rank of what stands on the command line.
-const TYPED: u8 = 3;
-
 /// Decides which credentials a run may be sent. `beside` is the endpoint of flags, variables and
 /// the profile.
 ///
@@ -42,34 +39,34 @@ pub(crate) fn of_run(
     record: &RunRecord,
     beside: Option<&Endpoint>,
     context: &Context,
-) -> Result<Recorded, Failure> {
-    let rank = |flag| precedence::rank(flag, &context.matches);
+) -> Result<Recorded, CommandError> {
+    let rank = |flag| context.given.rank(flag);
     let endpoint_rank = rank("endpoint").max(rank("region"));
     let accepts = match beside {
-        _ if endpoint_rank == TYPED => Accepts::All,
+        _ if endpoint_rank == Rank::CommandLine => Accepts::All,
         Some(endpoint) if endpoint.to_string() == record.run.endpoint => Accepts::All,
         // The calls go where the variable says, and not where the run went.
-        Some(_) if endpoint_rank == precedence::VARIABLE => Accepts::Given,
+        Some(_) if endpoint_rank == Rank::Variable => Accepts::Given,
         Some(endpoint) => return Err(elsewhere(record, endpoint, context)),
         None => Accepts::Given,
     };
     Ok(Recorded { kind: record.run.settings.credentials, accepts })
 }
 
-fn elsewhere(record: &RunRecord, beside: &Endpoint, context: &Context) -> Failure {
+fn elsewhere(record: &RunRecord, beside: &Endpoint, context: &Context) -> CommandError {
     let profile = &context.profile;
     let error = format!(
         "run {} goes to `{}`, and the credentials of the profile `{profile}` are for `{beside}`",
         record.run.id, record.run.endpoint
     );
-    Failure::new(ExitStatus::NotAuthorised, error).with_hint(hint(record, context))
+    CommandError::new(ExitStatus::NotAuthorised, error).with_hint(hint(record, context))
 }
 
 /// Refuses credentials that nobody gave for the endpoint of a run.
-pub(crate) fn not_given(target: &Endpoint) -> Failure {
+pub(crate) fn not_given(target: &Endpoint) -> CommandError {
     let error = format!("no credentials in force are known to be for `{target}`");
     let hint = format!("`--endpoint {target}`, if they are meant for it");
-    Failure::new(ExitStatus::NotAuthorised, error).with_hint(hint)
+    CommandError::new(ExitStatus::NotAuthorised, error).with_hint(hint)
 }
 
 fn hint(record: &RunRecord, context: &Context) -> String {

@@ -5,7 +5,7 @@
 
 use crate::cli::flags::config_trust;
 use crate::cli::flags::config_trust::Distrust;
-use crate::cli::output::failure::Failure;
+use crate::cli::output::error::CommandError;
 use batchctl::api::read_text;
 use std::collections::BTreeMap;
 use std::io;
@@ -47,10 +47,10 @@ pub(crate) enum ConfigError {
     UnknownProfile { path: PathBuf, name: String, near: Option<String> },
 }
 
-impl From<ConfigError> for Failure {
+impl From<ConfigError> for CommandError {
     fn from(error: ConfigError) -> Self {
         let hint = hint(&error);
-        Self::usage(error).with_hint(hint)
+        Self::usage(error).with_optional_hint(hint)
     }
 }
 
@@ -272,6 +272,16 @@ fn values_of(value: &DeValue<'_>) -> Option<Vec<String>> {
     })
 }
 
+/// Writes a value as TOML: numbers and switches as they are, everything else as a text.
+pub(crate) fn quoted(value: &str) -> String {
+    let is_number = value.len() < 16 && value.bytes().all(|byte| byte.is_ascii_digit());
+    let is_plain = matches!(value, "true" | "false") || (is_number && !value.is_empty());
+    match is_plain && (value == "0" || !value.starts_with('0')) {
+        true => value.into(),
+        false => toml::Value::String(value.into()).to_string(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -291,12 +301,12 @@ mod tests {
     #[track_caller]
     fn check(text: &str, profile: &str, expected: &str) {
         let file = read(text, profile).unwrap();
-        let told = file.settings.iter().map(|(flag, setting)| {
+        let shown = file.settings.iter().map(|(flag, setting)| {
             let profile = setting.profile.as_deref().map(|name| format!("/{name}"));
             let profile = profile.unwrap_or_default();
             format!("{flag}={}@{}{profile}", setting.values.join("|"), setting.line)
         });
-        assert_eq!(told.collect::<Vec<_>>().join(" "), expected, "{text}");
+        assert_eq!(shown.collect::<Vec<_>>().join(" "), expected, "{text}");
     }
 
     #[track_caller]

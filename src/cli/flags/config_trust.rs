@@ -5,8 +5,8 @@
 
 use crate::cli::Context;
 use crate::cli::flags::config_file::ConfigFile;
-use crate::cli::flags::precedence;
-use crate::cli::output::failure::Failure;
+use crate::cli::flags::precedence::Rank;
+use crate::cli::output::error::CommandError;
 use batchctl::report::ExitStatus;
 use rustix::process::geteuid;
 use std::fs;
@@ -83,7 +83,7 @@ pub(crate) fn distrust(file: &Path) -> io::Result<Option<Distrust>> {
 /// # Errors
 ///
 /// 77, before anything is run or sent, with the command that makes the file one's own.
-pub(crate) fn require(context: &Context) -> Result<(), Failure> {
+pub(crate) fn require(context: &Context) -> Result<(), CommandError> {
     let Some(file) = &context.config else { return Ok(()) };
     let Some(distrust) = &file.distrust else { return Ok(()) };
     match key_in_force(file, context) {
@@ -91,7 +91,7 @@ pub(crate) fn require(context: &Context) -> Result<(), Failure> {
         Some(flag) => {
             let key = flag.replace('-', "_");
             let error = format!("{}, which decides about `{key}`", distrust.message());
-            let failure = Failure::new(ExitStatus::NotAuthorised, error);
+            let failure = CommandError::new(ExitStatus::NotAuthorised, error);
             Err(failure.with_hint(distrust.remedy.clone()))
         }
     }
@@ -99,9 +99,8 @@ pub(crate) fn require(context: &Context) -> Result<(), Failure> {
 
 /// Returns a sensitive flag whose value is that of the file.
 fn key_in_force(file: &ConfigFile, context: &Context) -> Option<&'static str> {
-    let is_of_file = |flag: &&&str| {
-        file.settings.contains_key(**flag) && precedence::rank(flag, &context.matches) == 1
-    };
+    let is_of_file =
+        |flag: &&&str| file.settings.contains_key(**flag) && context.given.rank(flag) == Rank::File;
     SENSITIVE.iter().find(is_of_file).copied()
 }
 

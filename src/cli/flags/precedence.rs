@@ -1,56 +1,76 @@
-//! Which of two flags holds that say two things about one: flag, variable, file, in this order.
+//! Decides which of two conflicting flags wins: command line over variable over file.
 
-use crate::cli::output::failure::Failure;
+use crate::cli::output::error::CommandError;
 use clap::ArgMatches;
 use clap::parser::ValueSource;
 
-/// Which of two flags was said with more authority.
+/// The flags of one invocation, with the source of each value.
+#[derive(Debug)]
+pub(crate) struct GivenFlags(ArgMatches);
+
+/// The source of a flag's value; a later one takes precedence.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Rank {
+    /// The flag has no value, or the command has no such flag.
+    Absent,
+    /// The config file or the default.
+    File,
+    Variable,
+    CommandLine,
+}
+
+/// Which of two flags takes precedence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Stronger {
     First,
     Second,
 }
 
-/// The rank of what stands in a variable.
-pub(crate) const VARIABLE: u8 = 2;
-
-/// Decides between two flags that both have a value; with the same authority they contradict.
-pub(crate) fn stronger(
-    first: &str,
-    second: &str,
-    matches: &ArgMatches,
-) -> Result<Stronger, Failure> {
-    let (rank_of_first, rank_of_second) = (rank(first, matches), rank(second, matches));
-    if rank_of_first == rank_of_second {
-        let error = format!("`--{first}` and `--{second}` say two things about one");
-        return Err(Failure::usage(error).with_hint("give one of them".to_owned()));
+impl GivenFlags {
+    pub(crate) fn new(matches: ArgMatches) -> Self {
+        Self(matches)
     }
-    Ok(if rank_of_first > rank_of_second { Stronger::First } else { Stronger::Second })
-}
 
-/// Ranks where the value of a flag of the subcommand came from: 3 for the command line, 2 for its
-/// variable, 1 for the file or a default, 0 if it has none.
-pub(crate) fn rank(flag: &str, matches: &ArgMatches) -> u8 {
-    let argument = flag.replace('-', "_");
-    // A flag that this command does not have was not given either.
-    let known = deepest(matches).filter(|matches| matches.try_contains_id(&argument).is_ok());
-    match known.and_then(|matches| matches.value_source(&argument)) {
-        Some(ValueSource::CommandLine) => 3,
-        Some(ValueSource::EnvVariable) => VARIABLE,
-        Some(_) => 1,
-        None => 0,
+    /// Returns the source of the value of a flag of the subcommand.
+    pub(crate) fn rank(&self, flag: &str) -> Rank {
+        let argument = flag.replace('-', "_");
+        // Clap panics when it is asked for a flag that the subcommand does not have.
+        let matches = self.subcommand().filter(|own| own.try_contains_id(&argument).is_ok());
+        match matches.and_then(|matches| matches.value_source(&argument)) {
+            Some(ValueSource::CommandLine) => Rank::CommandLine,
+            Some(ValueSource::EnvVariable) => Rank::Variable,
+            Some(_) => Rank::File,
+            None => Rank::Absent,
+        }
     }
-}
 
-/// Returns whether a flag without a value is on, wherever that was said.
-pub(crate) fn is_on(flag: &str, matches: &ArgMatches) -> bool {
-    let argument = flag.replace('-', "_");
-    let value = deepest(matches).and_then(|matches| matches.try_get_one::<bool>(&argument).ok()?);
-    value.copied().unwrap_or(false)
-}
+    /// Returns whether a flag was given on the command line or by its variable.
+    pub(crate) fn is_given(&self, flag: &str) -> bool {
+        self.rank(flag) >= Rank::Variable
+    }
 
-/// Returns the matches of the subcommand, or of the one below it.
-fn deepest(matches: &ArgMatches) -> Option<&ArgMatches> {
-    let (_, below) = matches.subcommand()?;
-    Some(deepest(below).unwrap_or(below))
+    /// Decides between two flags that both have a value; of equal rank they contradict.
+    pub(crate) fn stronger(&self, first: &str, second: &str) -> Result<Stronger, CommandError> {
+        let (rank_of_first, rank_of_second) = (self.rank(first), self.rank(second));
+        if rank_of_first == rank_of_second {
+            let error = format!("`--{first}` and `--{second}` contradict each other");
+            return Err(CommandError::usage(error).with_hint("give one of them"));
+        }
+        Ok(if rank_of_first > rank_of_second { Stronger::First } else { Stronger::Second })
+    }
+
+    /// Returns the matches of the subcommand, or of the one below it.
+    pub(crate) fn subcommand(&self) -> Option<&ArgMatches> {
+        fn deepest(matches: &ArgMatches) -> Option<&ArgMatches> {
+            let (_, below) = matches.subcommand()?;
+            Some(deepest(below).unwrap_or(below))
+        }
+        deepest(&self.0)
+    }
+    /// Returns whether a flag without a value is on, whatever its source.
+    pub(crate) fn is_on(&self, flag: &str) -> bool {
+        let argument = flag.replace('-', "_");
+        let value = self.subcommand().and_then(|own| own.try_get_one::<bool>(&argument).ok()?);
+        value.copied().unwrap_or(false)
+    }
 }

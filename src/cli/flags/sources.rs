@@ -7,7 +7,7 @@ use crate::cli::flags::config_file;
 use crate::cli::flags::config_file::{ConfigError, ConfigFile, Flags, Takes};
 use crate::cli::flags::refusal::refused_flag;
 use crate::cli::output::stream::Stderr;
-use crate::cli::process::environment::Surroundings;
+use crate::cli::process::environment::Environment;
 use clap::builder::BoolishValueParser;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
@@ -15,17 +15,17 @@ use clap::{Arg, ArgAction, ArgMatches, Command};
 const NO_SETTINGS: [&str; 4] = ["help", "version", "profile", "origin"];
 
 /// Gives every flag its variable, if that is set to something.
-pub(crate) fn with_variables(command: Command, surroundings: &Surroundings) -> Command {
+pub(crate) fn with_variables(command: Command, environment: &Environment) -> Command {
     command
-        .mut_args(|arg| with_variable(arg, surroundings))
-        .mut_subcommands(|command| with_variables(command, surroundings))
+        .mut_args(|arg| with_variable(arg, environment))
+        .mut_subcommands(|command| with_variables(command, environment))
 }
 
-fn with_variable(arg: Arg, surroundings: &Surroundings) -> Arg {
-    let told = matches!(arg.get_action(), ArgAction::Help | ArgAction::Version);
-    let Some(long) = arg.get_long().filter(|_| !told) else { return arg };
+fn with_variable(arg: Arg, environment: &Environment) -> Arg {
+    let is_about = matches!(arg.get_action(), ArgAction::Help | ArgAction::Version);
+    let Some(long) = arg.get_long().filter(|_| !is_about) else { return arg };
     let variable = variable_of(long);
-    let is_set = surroundings.variable(&variable).is_some();
+    let is_set = environment.variable(&variable).is_some();
     let arg = match arg.get_action() {
         ArgAction::SetTrue => arg.value_parser(BoolishValueParser::new()),
         _ => arg,
@@ -55,9 +55,9 @@ pub(crate) fn origin_in_file(refused: &clap::Error, file: Option<&ConfigFile>) -
 pub(crate) fn load(
     command: &Command,
     matches: &ArgMatches,
-    surroundings: &Surroundings,
+    environment: &Environment,
 ) -> Result<Option<ConfigFile>, ConfigError> {
-    let Some(path) = surroundings.config_file() else { return Ok(None) };
+    let Some(path) = environment.config_file() else { return Ok(None) };
     if mends_config(matches) {
         return Ok(None);
     }
@@ -93,10 +93,10 @@ pub(crate) fn flags_of(command: &Command) -> Flags {
 }
 
 /// Warns of a file that others can change: what stands in it decides what is done.
-pub(crate) fn warn_of_writers(file: &ConfigFile, stderr: Stderr) {
+pub(crate) fn warn_of_writers(file: &ConfigFile, stderr: &Stderr) {
     if let Some(distrust) = &file.distrust {
         // Nobody sees it at a run of cron unless it is in the mail.
-        let mut stderr = stderr.of_failures();
+        let stderr = stderr.of_failures();
         stderr.say("warning", &distrust.message());
         stderr.say("hint", distrust.remedy());
     }
@@ -113,4 +113,33 @@ pub(crate) fn with_defaults(command: Command, file: &ConfigFile) -> Command {
             }
         })
         .mut_subcommands(|command| with_defaults(command, file))
+}
+
+/// Returns the flags of a run and of the program, which are what is worth setting.
+pub(crate) fn settings_of(command: &Command) -> Vec<Arg> {
+    let runs = ["stop", "run"].into_iter().filter_map(|name| command.find_subcommand(name));
+    let all = runs.flat_map(Command::get_arguments).chain(command.get_arguments());
+    let mut settings: Vec<Arg> = Vec::new();
+    for arg in all {
+        let is_about = matches!(arg.get_action(), ArgAction::Help | ArgAction::Version);
+        let is_setting = arg.get_long().is_some_and(|long| !["profile", "id"].contains(&long));
+        let is_new = settings.iter().all(|other| other.get_id() != arg.get_id());
+        if is_setting && is_new && !is_about {
+            settings.push(arg.clone());
+        }
+    }
+    settings
+}
+
+/// Lets `config show` take the flags of a run, so that it can say what they would come to.
+pub(crate) fn with_all_flags(command: Command) -> Command {
+    let flags = settings_of(&command).into_iter().filter(|arg| !arg.is_global_set());
+    let flags: Vec<_> = flags.map(|arg| arg.hide(true)).collect();
+    command.mut_subcommand("config", |config| {
+        config.mut_subcommand("show", |show| {
+            let has = |long: Option<&str>| show.get_arguments().any(|own| own.get_long() == long);
+            let others: Vec<_> = flags.into_iter().filter(|arg| !has(arg.get_long())).collect();
+            show.args(others)
+        })
+    })
 }

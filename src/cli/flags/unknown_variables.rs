@@ -6,7 +6,7 @@
 use crate::cli::flags::config_file::Flags;
 use crate::cli::flags::sources::variable_of;
 use crate::cli::output::stream::Stderr;
-use crate::cli::process::environment::{SECRETS, Surroundings};
+use crate::cli::process::environment::{Environment, SECRETS};
 use batchctl::text::printable;
 
 /// What the names of all variables of this program begin with.
@@ -15,9 +15,9 @@ const PREFIX: &str = "BATCHCTL_";
 const MAX_TYPOS: usize = 2;
 
 /// Warns of each variable that is misspelt, and names the one that is nearest.
-pub(crate) fn warn(flags: &Flags, surroundings: &Surroundings, stderr: Stderr) {
+pub(crate) fn warn(flags: &Flags, surroundings: &Environment, stderr: Stderr) {
     // Nobody sees it at a run of cron unless it is in the mail.
-    let mut stderr = stderr.of_failures();
+    let stderr = stderr.of_failures();
     let known = known(flags);
     for name in surroundings.names() {
         if let Some(nearest) = misspelt(name, &known) {

@@ -1,6 +1,5 @@
 //! Values of flags that need reading, with messages that show a right one.
 
-use crate::cli::commands::ctl::FixedRate;
 use batchctl::api::{Endpoint, ProjectId};
 use batchctl::task::{FailureKind, Outcome, Rate};
 use clap::ValueEnum;
@@ -27,13 +26,17 @@ pub(crate) enum RateChoice {
     None,
 }
 
+/// A rate, or none at all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct FixedRate(pub(crate) Option<Rate>);
+
 pub(crate) fn rate(text: &str) -> Result<RateChoice, String> {
     match text {
         "auto" => Ok(RateChoice::Auto),
         "none" => Ok(RateChoice::None),
         rate => {
-            let told = |error| format!("{error}, or `auto` or `none`");
-            rate.parse().map(RateChoice::Limit).map_err(told)
+            let with_words = |error| format!("{error}, or `auto` or `none`");
+            rate.parse().map(RateChoice::Limit).map_err(with_words)
         }
     }
 }
@@ -43,8 +46,8 @@ pub(crate) fn fixed_rate(text: &str) -> Result<FixedRate, String> {
     if text == "none" {
         return Ok(FixedRate(None));
     }
-    let told = |error| format!("{error}, or `none`");
-    text.parse().map(|rate| FixedRate(Some(rate))).map_err(told)
+    let with_words = |error| format!("{error}, or `none`");
+    text.parse().map(|rate| FixedRate(Some(rate))).map_err(with_words)
 }
 
 /// Reads an outcome; the words are shown in help and completed by shells.
@@ -202,14 +205,14 @@ mod tests {
     }
 
     #[test]
-    fn numbers_are_whole_and_what_is_wrong_with_others_is_told() {
+    fn numbers_are_whole_and_others_are_refused_with_the_reason() {
         assert_eq!(whole_number(" 16 "), Ok(16_u32));
         assert_eq!(whole_number("0"), Ok(0_u32));
-        let told = |text| whole_number::<NonZeroU32>(text).unwrap_err();
-        assert_eq!(told("0"), "it has to be 1 or more");
-        assert_eq!(told("4294967296"), "it is too large");
+        let message = |text| whole_number::<NonZeroU32>(text).unwrap_err();
+        assert_eq!(message("0"), "it has to be 1 or more");
+        assert_eq!(message("4294967296"), "it is too large");
         for text in ["", "-1", "1.5", "many"] {
-            assert_eq!(told(text), "it has to be a whole number", "{text}");
+            assert_eq!(message(text), "it has to be a whole number", "{text}");
         }
     }
 

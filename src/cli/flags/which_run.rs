@@ -1,6 +1,11 @@
 //! The flags that name a run.
 
+use crate::cli::output::error::CommandError;
+use batchctl::run;
+use batchctl::store::{RunId, RunReader, StoreError};
+use batchctl::text::printable;
 use clap::Args;
+use std::path::Path;
 
 /// Which run is meant.
 #[derive(Debug, Args)]
@@ -11,4 +16,22 @@ pub(crate) struct WhichRunArgs {
     /// Look only among the runs of this job
     #[arg(long = "job", id = "of_job", value_name = "NAME")]
     pub(crate) job: Option<String>,
+}
+
+impl WhichRunArgs {
+    /// Finds the run among those of a state directory.
+    pub(crate) fn find(&self, state: &Path) -> Result<RunId, CommandError> {
+        let runs = run::runs_in(state);
+        let Some(job) = &self.job else { return Ok(runs.find(&self.run)?) };
+        for id in runs.list()?.into_iter().rev() {
+            let matches = self.run == "latest" || id.as_str().starts_with(&self.run);
+            let job_of = |id| Ok::<_, StoreError>(RunReader::open(&runs, id)?.record()?.run.job);
+            // A damaged run is passed over: its job is unknown, and its id still finds it.
+            if matches && job_of(&id).is_ok_and(|found| found.as_ref() == Some(job)) {
+                return Ok(id);
+            }
+        }
+        let wanted = format!("{} of job {}", self.run, printable(job, 64));
+        Err(StoreError::NoSuchRun { wanted }.into())
+    }
 }

@@ -1,8 +1,7 @@
 //! Where a document goes: to standard output, or whole over its target or not at all.
 
-use crate::cli::output::failure::Failure;
+use crate::cli::output::error::CommandError;
 use crate::cli::output::stream::forgive_closed;
-use batchctl::report::ExitStatus;
 use std::io::{BufWriter, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -49,23 +48,23 @@ impl Target {
     /// What `fill` returns tells what it could not read from what it could not write.
     pub(crate) fn write(
         &self,
-        fill: impl FnOnce(&mut dyn Write) -> Result<io::Result<()>, Failure>,
-    ) -> Result<(), Failure> {
+        fill: impl FnOnce(&mut dyn Write) -> Result<io::Result<()>, CommandError>,
+    ) -> Result<(), CommandError> {
         let Some(path) = self.path() else {
             let mut out = BufWriter::with_capacity(CHUNK_BYTES, io::stdout().lock());
             let filled = fill(&mut out)?.and_then(|()| out.flush());
             return forgive_closed(filled).map_err(not_printed);
         };
-        let told = |source| {
+        let with_hint = |source| {
             let hint = "the run is kept: `batchctl report -o FILE.csv` writes it again, any time";
-            not_written(path, source).with_hint(hint.to_owned())
+            not_written(path, source).with_hint(hint)
         };
-        let mut file = beside(path).map_err(told)?;
+        let mut file = beside(path).map_err(with_hint)?;
         let mut out = BufWriter::with_capacity(CHUNK_BYTES, file.as_file_mut());
-        fill(&mut out)?.and_then(|()| out.flush()).map_err(told)?;
+        fill(&mut out)?.and_then(|()| out.flush()).map_err(with_hint)?;
         drop(out);
-        file.as_file().sync_all().map_err(told)?;
-        file.persist(path).map_err(|error| told(error.error))?;
+        file.as_file().sync_all().map_err(with_hint)?;
+        file.persist(path).map_err(|error| with_hint(error.error))?;
         Ok(())
     }
 }
@@ -94,17 +93,17 @@ fn directory_of(path: &Path) -> &Path {
 
 /// Takes out of an error the name of a temporary file, which nobody knows.
 fn without_place(error: io::Error) -> io::Error {
-    let told = error.to_string();
-    match told.split_once(" at path ") {
+    let text = error.to_string();
+    match text.split_once(" at path ") {
         Some((cause, _)) => io::Error::new(error.kind(), cause),
         None => error,
     }
 }
 
-pub(crate) fn not_written(path: &Path, source: io::Error) -> Failure {
+pub(crate) fn not_written(path: &Path, source: io::Error) -> CommandError {
     let hint = remedy(path, &source);
     let error = TargetError::Write { path: path.into(), source };
-    Failure::new(ExitStatus::InputOutput, error).with_hint(hint)
+    CommandError::io(error).with_hint(hint)
 }
 
 /// Returns what helps against an error of writing.
@@ -121,8 +120,8 @@ pub(crate) fn remedy(path: &Path, error: &io::Error) -> String {
     }
 }
 
-pub(crate) fn not_printed(source: io::Error) -> Failure {
-    Failure::new(ExitStatus::InputOutput, TargetError::Output { source })
+pub(crate) fn not_printed(source: io::Error) -> CommandError {
+    CommandError::io(TargetError::Output { source })
 }
 
 #[cfg(test)]
@@ -130,19 +129,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_cannot_be_opened_is_told_without_a_name_that_nobody_knows() {
+    fn an_error_of_opening_does_not_name_the_temporary_file() {
         let folder = tempfile::tempdir().unwrap();
-        let told = |path: &Path| beside(path).unwrap_err().to_string();
+        let message = |path: &Path| beside(path).unwrap_err().to_string();
         let missing = folder.path().join("nowhere/results.csv");
-        assert_eq!(told(&missing), "No such file or directory (os error 2)");
+        assert_eq!(message(&missing), "No such file or directory (os error 2)");
         let file = folder.path().join("file");
         fs::write(&file, "").unwrap();
-        assert_eq!(told(&file.join("results.csv")), "Not a directory (os error 20)");
-        assert_eq!(told(folder.path()), "is a directory");
+        assert_eq!(message(&file.join("results.csv")), "Not a directory (os error 20)");
+        assert_eq!(message(folder.path()), "is a directory");
     }
 
     #[test]
-    fn what_helps_is_told_with_what_is_wrong() {
+    fn each_kind_of_error_has_its_own_hint() {
         let folder = tempfile::tempdir().unwrap();
         let missing = folder.path().join("nowhere/results.csv");
         let mkdir = format!("make its directory: `mkdir -p {}/nowhere`", folder.path().display());
@@ -155,8 +154,8 @@ mod tests {
             (io::ErrorKind::StorageFull, "free some space there"),
             (io::ErrorKind::NotFound, "name a file"),
         ] {
-            let told = remedy(&there, kind);
-            assert!(told.contains(expected), "{kind:?}: {told}");
+            let advice = remedy(&there, kind);
+            assert!(advice.contains(expected), "{kind:?}: {advice}");
         }
     }
 }

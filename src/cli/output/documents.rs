@@ -2,7 +2,7 @@
 
 use crate::cli::flags::output::DocumentArgs;
 use crate::cli::output::atomic_file::{Target, beside, not_written};
-use crate::cli::output::failure::Failure;
+use crate::cli::output::error::CommandError;
 use batchctl::report::{
     Report, ResultsError, ResultsOptions, last_success, markdown, prometheus, write_html,
     write_json, write_junit, write_results,
@@ -57,24 +57,27 @@ enum DocumentError {
 }
 
 /// Reads all `-o` values, and makes sure that nothing else is written where one will be.
-pub(crate) fn parse(args: &DocumentArgs, inputs: &[PathBuf]) -> Result<Vec<Document>, Failure> {
+pub(crate) fn parse(
+    args: &DocumentArgs,
+    inputs: &[PathBuf],
+) -> Result<Vec<Document>, CommandError> {
     let documents = args.output.iter().map(|text| one(text)).collect::<Result<Vec<_>, _>>()?;
     let has_rows = |document: &Document| matches!(document.kind, Kind::Results | Kind::JUnit);
     if !args.only.is_empty() && !documents.iter().any(has_rows) {
-        let hint = "name one: `-o tasks.csv --only failed`".to_owned();
-        return Err(Failure::usage(DocumentError::NothingToNarrow).with_hint(hint));
+        let hint = "name one: `-o tasks.csv --only failed`";
+        return Err(CommandError::usage(DocumentError::NothingToNarrow).with_hint(hint));
     }
     let on_output = documents.iter().filter(|document| document.is_on_output()).count();
     if on_output + usize::from(args.json) > 1 {
-        return Err(Failure::usage(DocumentError::TwoOnOutput));
+        return Err(CommandError::usage(DocumentError::TwoOnOutput));
     }
     let mut earlier: Vec<&Path> = Vec::new();
     for path in documents.iter().filter_map(Document::path) {
         if inputs.iter().any(|input| is_same_file(input, path)) {
-            return Err(Failure::usage(DocumentError::IsInput { path: path.into() }));
+            return Err(CommandError::usage(DocumentError::IsInput { path: path.into() }));
         }
         if earlier.contains(&path) {
-            return Err(Failure::usage(DocumentError::SameFile { path: path.into() }));
+            return Err(CommandError::usage(DocumentError::SameFile { path: path.into() }));
         }
         earlier.push(path);
     }
@@ -82,23 +85,23 @@ pub(crate) fn parse(args: &DocumentArgs, inputs: &[PathBuf]) -> Result<Vec<Docum
 }
 
 /// Refuses what can be written only while a run goes on.
-pub(crate) fn of_the_past(documents: Vec<Document>) -> Result<Vec<Document>, Failure> {
+pub(crate) fn of_the_past(documents: Vec<Document>) -> Result<Vec<Document>, CommandError> {
     if documents.iter().any(Document::is_live) {
         let hint = "`-o events.ndjson` belongs to start, stop, run, resume, retry and wait; \
                     every task's outcome is in `-o results.csv`";
-        return Err(Failure::usage(DocumentError::EventsAreOver).with_hint(hint.to_owned()));
+        return Err(CommandError::usage(DocumentError::EventsAreOver).with_hint(hint));
     }
     Ok(documents)
 }
 
 /// Reads the `-o` values of a comparison, which is written as CSV or as JSON.
-pub(crate) fn of_changes(output: &[String], json: bool) -> Result<Vec<Document>, Failure> {
+pub(crate) fn of_changes(output: &[String], json: bool) -> Result<Vec<Document>, CommandError> {
     let args = DocumentArgs { output: output.to_vec(), json, ..DocumentArgs::default() };
     let documents = parse(&args, &[])?;
     let fits = |document: &Document| matches!(document.kind, Kind::Results | Kind::Report);
     if !documents.iter().all(fits) {
-        return Err(Failure::usage("a comparison is written as CSV or as JSON")
-            .with_hint("name it FILE.csv or FILE.json".to_owned()));
+        return Err(CommandError::usage("a comparison is written as CSV or as JSON")
+            .with_hint("name it FILE.csv or FILE.json"));
     }
     Ok(documents)
 }
@@ -108,7 +111,7 @@ pub(crate) fn options(args: &DocumentArgs) -> ResultsOptions {
     ResultsOptions { dialect: args.csv_dialect.into(), only: args.only.clone() }
 }
 
-fn one(text: &str) -> Result<Document, Failure> {
+fn one(text: &str) -> Result<Document, CommandError> {
     let prefixed = text.split_once(':').and_then(|(kind, rest)| Some((kind_of(kind)?, rest)));
     let ending = || Path::new(text).extension().and_then(|ending| kind_of(ending.to_str()?));
     let (kind, place) = match prefixed {
@@ -118,7 +121,7 @@ fn one(text: &str) -> Result<Document, Failure> {
             None => {
                 let hint = "name it FILE.csv, .html, .json, .md, .xml, .prom or .ndjson, or put `csv:` before";
                 let error = DocumentError::Kind { text: text.into() };
-                return Err(Failure::usage(error).with_hint(hint.to_owned()));
+                return Err(CommandError::usage(error).with_hint(hint));
             }
         },
     };
@@ -172,13 +175,13 @@ impl Document {
     }
 
     /// Makes sure that the document can be written, before anything is sent.
-    pub(crate) fn try_out(&self) -> Result<(), Failure> {
+    pub(crate) fn try_out(&self) -> Result<(), CommandError> {
         let Some(path) = self.path() else { return Ok(()) };
         beside(path).map(|_| ()).map_err(|source| not_written(path, source))
     }
 
     /// Writes the document: to standard output, or beside its target and renamed over it.
-    pub(crate) fn write(&self, material: &Material<'_>) -> Result<(), Failure> {
+    pub(crate) fn write(&self, material: &Material<'_>) -> Result<(), CommandError> {
         if self.is_live() {
             return Ok(());
         }
@@ -190,7 +193,7 @@ impl Document {
         &self,
         reader: &RunReader,
         options: &ResultsOptions,
-    ) -> Result<(), Failure> {
+    ) -> Result<(), CommandError> {
         self.target.write(|out| of_rows(write_results(reader, options, out).map(|_| ())))
     }
 
@@ -198,7 +201,7 @@ impl Document {
         &self,
         out: &mut dyn Write,
         material: &Material<'_>,
-    ) -> Result<io::Result<()>, Failure> {
+    ) -> Result<io::Result<()>, CommandError> {
         let Material { runs, reader, report, options } = *material;
         Ok(match self.kind {
             Kind::Report => write_json(report, out),
@@ -216,7 +219,7 @@ impl Document {
 }
 
 /// Tells what the store could not read from what could not be written.
-pub(crate) fn of_rows(written: Result<(), ResultsError>) -> Result<io::Result<()>, Failure> {
+pub(crate) fn of_rows(written: Result<(), ResultsError>) -> Result<io::Result<()>, CommandError> {
     match written {
         Ok(()) => Ok(Ok(())),
         Err(ResultsError::Write(source)) => Ok(Err(source)),
@@ -256,7 +259,7 @@ mod tests {
     }
 
     /// Reads `-o` values, with `--json` if they begin with it.
-    fn parsed(values: &[&str], inputs: &[PathBuf]) -> Result<Vec<Document>, Failure> {
+    fn parsed(values: &[&str], inputs: &[PathBuf]) -> Result<Vec<Document>, CommandError> {
         let (json, output) = match values {
             ["--json", output @ ..] => (true, output),
             output => (false, output),

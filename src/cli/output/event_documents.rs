@@ -7,7 +7,7 @@
 
 use crate::cli::output::atomic_file::{not_printed, not_written};
 use crate::cli::output::documents::Document;
-use crate::cli::output::failure::Failure;
+use crate::cli::output::error::CommandError;
 use batchctl::clock::Clock;
 use batchctl::event::Watch;
 use batchctl::progress::Events;
@@ -45,7 +45,7 @@ impl Live {
         beginning: Beginning,
         run: &RunId,
         clock: Clock,
-    ) -> Result<Self, Failure> {
+    ) -> Result<Self, CommandError> {
         let live = documents.iter().filter(|document| document.is_live());
         let sinks = live.map(|document| Sink::open(document.path(), beginning));
         Ok(Self { run: run.to_string(), sinks: sinks.collect::<Result<_, _>>()?, clock })
@@ -67,7 +67,7 @@ impl Live {
     }
 
     /// Returns the first thing that went wrong with a document, if anything did.
-    pub(crate) fn failure(self) -> Option<Failure> {
+    pub(crate) fn failure(self) -> Option<CommandError> {
         self.sinks.into_iter().find_map(Sink::failure)
     }
 }
@@ -88,7 +88,7 @@ struct State {
 }
 
 impl Sink {
-    fn open(path: Option<&Path>, beginning: Beginning) -> Result<Self, Failure> {
+    fn open(path: Option<&Path>, beginning: Beginning) -> Result<Self, CommandError> {
         let out: Box<dyn Write + Send> = match path {
             None => Box::new(io::stdout()),
             Some(path) => {
@@ -105,7 +105,7 @@ impl Sink {
     }
 
     /// Returns what went wrong, if anything did.
-    fn failure(self) -> Option<Failure> {
+    fn failure(self) -> Option<CommandError> {
         let error = self.state().error.take()?;
         Some(match &self.path {
             Some(path) => not_written(path, error),

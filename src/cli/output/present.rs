@@ -3,8 +3,8 @@
 use crate::cli::Context;
 use crate::cli::output::command_hint;
 use crate::cli::output::documents::{Document, Material};
+use crate::cli::output::error::CommandError;
 use crate::cli::output::event_documents::Live;
-use crate::cli::output::failure::Failure;
 use crate::cli::output::stream;
 use crate::cli::output::stream::{Audience, Colour, Stderr};
 use batchctl::report::{ExitStatus, Report, ResultsOptions, StillRunning, summary, write_json};
@@ -16,7 +16,7 @@ use std::path::PathBuf;
 use std::thread;
 
 /// What became of each table that was written beside the report, in their order.
-type Tables = VecDeque<Result<(), Failure>>;
+type Tables = VecDeque<Result<(), CommandError>>;
 
 /// What is to be told of a run.
 pub(crate) struct ReportRequest<'a> {
@@ -34,7 +34,7 @@ pub(crate) fn present(
     id: &RunId,
     wanted: &ReportRequest<'_>,
     context: &Context,
-) -> Result<ExitStatus, Failure> {
+) -> Result<ExitStatus, CommandError> {
     let running = if runs.is_locked(id)? { StillRunning::Yes } else { StillRunning::No };
     let reader = RunReader::open(runs, id)?;
     let (report, tables) = thread::scope(|scope| {
@@ -54,21 +54,21 @@ pub(crate) fn present(
     if wanted.json {
         print_json(&report)?;
     } else if wanted.summary && context.stderr.audience == Audience::Cron {
-        tell_cron(&report, &written, context);
+        print_for_cron(&report, &written, context);
     } else if wanted.summary {
         print_summary(&report, &written, output_is_taken, context)?;
     }
-    tell_unwritten(unwritten, context)?;
+    print_unwritten(unwritten, context)?;
     Ok(report.exit.map_or(ExitStatus::Ok, |exit| exit))
 }
 
 /// Tells on standard error what did not go well; nothing at all if everything did.
-fn tell_cron(report: &Report, written: &[PathBuf], context: &Context) {
+fn print_for_cron(report: &Report, written: &[PathBuf], context: &Context) {
     if report.exit.is_none_or(|exit| exit == ExitStatus::Ok) {
         return;
     }
-    let mut stderr = context.stderr.of_failures();
-    let text = summary(report, written, style(stderr.colour));
+    let stderr = context.stderr.of_failures();
+    let text = summary(report, written, style(context.stderr.colour));
     stderr.line(&digest(&text, &report.run.id, stderr.profile_flag));
 }
 
@@ -78,7 +78,7 @@ fn write_tables(
     runs: &RunDirectory,
     id: &RunId,
     wanted: &ReportRequest<'_>,
-) -> Result<Tables, Failure> {
+) -> Result<Tables, CommandError> {
     let tables = wanted.documents.iter().filter(|document| document.is_csv());
     let mut tables = tables.peekable();
     if tables.peek().is_none() {
@@ -94,7 +94,7 @@ fn write_all(
     documents: &[Document],
     tables: Option<Tables>,
     material: &Material<'_>,
-) -> (Vec<PathBuf>, Vec<Failure>) {
+) -> (Vec<PathBuf>, Vec<CommandError>) {
     let (mut written, mut unwritten) = (Vec::new(), Vec::new());
     let mut tables = tables.unwrap_or_default();
     for document in documents {
@@ -108,17 +108,22 @@ fn write_all(
 }
 
 /// Tells of the documents that could not be written; the last of them is left to the caller.
-fn tell_unwritten(mut unwritten: Vec<Failure>, context: &Context) -> Result<(), Failure> {
+fn print_unwritten(
+    mut unwritten: Vec<CommandError>,
+    context: &Context,
+) -> Result<(), CommandError> {
     let Some(last) = unwritten.pop() else { return Ok(()) };
-    let mut stderr = Stderr { audience: Audience::Person, ..context.stderr };
-    unwritten.iter().for_each(|failure| failure.tell(&mut stderr));
+    let stderr = Stderr { audience: Audience::Person, ..context.stderr };
+    for error in &unwritten {
+        error.print(&stderr);
+    }
     Err(last)
 }
 
-fn print_json(report: &Report) -> Result<(), Failure> {
+fn print_json(report: &Report) -> Result<(), CommandError> {
     let mut text = Vec::new();
-    write_json(report, &mut text).map_err(not_printed)?;
-    stream::print(&String::from_utf8_lossy(&text)).map_err(not_printed)
+    write_json(report, &mut text).map_err(CommandError::io)?;
+    stream::print(&String::from_utf8_lossy(&text)).map_err(CommandError::io)
 }
 
 /// Prints the summary; to standard error where standard output carries a document.
@@ -127,18 +132,13 @@ fn print_summary(
     written: &[PathBuf],
     output_is_taken: bool,
     context: &Context,
-) -> Result<(), Failure> {
+) -> Result<(), CommandError> {
     if output_is_taken {
-        let mut stderr = context.stderr;
-        stderr.line(summary(report, written, style(stderr.colour)).trim_end());
+        context.stderr.line(summary(report, written, style(context.stderr.colour)).trim_end());
         return Ok(());
     }
     let text = summary(report, written, style(context.stdout_colour));
-    stream::print(&text).map_err(not_printed)
-}
-
-fn not_printed(error: std::io::Error) -> Failure {
-    Failure::new(ExitStatus::InputOutput, error)
+    stream::print(&text).map_err(CommandError::io)
 }
 
 fn style(colour: Colour) -> Style {

@@ -22,7 +22,7 @@ pub(crate) fn ask(question: &str, context: &Context) -> io::Result<Answer> {
     if context.stderr.audience == Audience::Cron {
         return Ok(Answer::Yes);
     }
-    if !context.surroundings.stdin_is_terminal || !context.surroundings.stderr_is_terminal {
+    if !context.environment.stdin_is_terminal || !context.environment.stderr_is_terminal {
         return Ok(Answer::Yes);
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -51,9 +51,9 @@ pub(crate) enum Secret {
 
 /// Asks for a secret, which is not shown while it is typed.
 pub(crate) fn secret(question: &str, context: &Context) -> io::Result<Secret> {
-    let surroundings = &context.surroundings;
+    let environment = &context.environment;
     let cron = context.stderr.audience == Audience::Cron;
-    if cron || !surroundings.stdin_is_terminal || !surroundings.stderr_is_terminal {
+    if cron || !environment.stdin_is_terminal || !environment.stderr_is_terminal {
         return Ok(Secret::Nobody);
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;

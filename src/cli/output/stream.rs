@@ -42,7 +42,7 @@ impl Stderr {
     }
 
     /// Writes a message with its kind in front.
-    pub(crate) fn say(&mut self, kind: &str, message: &str) {
+    pub(crate) fn say(&self, kind: &str, message: &str) {
         let code = match kind {
             "error" => "\x1b[1;31m",
             "warning" => "\x1b[1;33m",
@@ -63,7 +63,7 @@ impl Stderr {
     }
 
     /// Writes a line, if it is for whoever reads.
-    pub(crate) fn line(&mut self, text: &str) {
+    pub(crate) fn line(&self, text: &str) {
         if self.audience == Audience::Cron {
             return;
         }

@@ -19,9 +19,9 @@ pub(crate) const SECRETS: [(&str, &str); 5] = [
     ("HUAWEICLOUD_SDK_SECURITY_TOKEN", "security token"),
 ];
 
-/// The surroundings of this process, read once.
+/// The environment of this process, read once.
 #[derive(Debug)]
-pub(crate) struct Surroundings {
+pub(crate) struct Environment {
     variables: Vec<(OsString, OsString)>,
     /// One bit for each signal that is ignored, the lowest for signal 1.
     ignored_signals: u64,
@@ -30,7 +30,7 @@ pub(crate) struct Surroundings {
     pub(crate) stderr_is_terminal: bool,
 }
 
-impl Surroundings {
+impl Environment {
     pub(crate) fn read() -> Self {
         Self {
             variables: env::vars_os().collect(),
@@ -42,7 +42,7 @@ impl Surroundings {
     }
 
     /// Makes known every secret there is among the variables, whether or not it will be used.
-    pub(crate) fn tell_secrets(&self, redactor: &Redactor) {
+    pub(crate) fn register_secrets(&self, redactor: &Redactor) {
         for (variable, name) in SECRETS {
             if let Some(secret) = self.variable(variable).and_then(|value| value.to_str()) {
                 redactor.learn(name, secret.trim());

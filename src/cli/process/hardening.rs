@@ -19,11 +19,10 @@ pub(crate) fn forbid_dumps() {
     let _ = set_dumpable_behavior(DumpableBehavior::NotDumpable);
 }
 
-/// Tells a panic on standard error, without the secrets it may have had in its hands.
-pub(crate) fn tell_panics(stderr: Stderr) {
+/// Prints panics on standard error, without the secrets it may have had in its hands.
+pub(crate) fn report_panics(stderr: Stderr) {
     panic::set_hook(Box::new(move |panic| {
-        let mut stderr = stderr;
-        stderr.say("error", &told(panic, stderr.redactor));
+        stderr.say("error", &panic_message(panic, stderr.redactor));
         let backtrace = Backtrace::capture();
         if backtrace.status() == BacktraceStatus::Captured {
             stderr.line(&backtrace.to_string());
@@ -32,7 +31,7 @@ pub(crate) fn tell_panics(stderr: Stderr) {
     }));
 }
 
-fn told(panic: &PanicHookInfo<'_>, redactor: &Redactor) -> String {
+fn panic_message(panic: &PanicHookInfo<'_>, redactor: &Redactor) -> String {
     let message = payload(panic).unwrap_or("no message");
     let place = panic.location().map(ToString::to_string).unwrap_or_default();
     let message = redactor.redact(message.to_owned());
@@ -57,7 +56,9 @@ mod tests {
         redactor.learn("token", "hunter2-hunter2");
         let seen = Arc::new(Mutex::new(String::new()));
         let (to, before) = (Arc::clone(&seen), panic::take_hook());
-        panic::set_hook(Box::new(move |panic| *to.lock().unwrap() = told(panic, &redactor)));
+        panic::set_hook(Box::new(move |panic| {
+            *to.lock().unwrap() = panic_message(panic, &redactor)
+        }));
         let panicked = panic::catch_unwind(|| panic!("no such token: {}", "hunter2-hunter2"));
         panic::set_hook(before);
         assert!(panicked.is_err());

@@ -3,10 +3,10 @@
 //! Serves this user alone, whoever may open the file. Whatever comes over it, and whatever becomes
 //! of it, the run goes on.
 
-use crate::cli::commands::ctl::address::Address;
-use crate::cli::commands::ctl::protocol;
-use crate::cli::commands::ctl::protocol::{Answer, LONGEST_REQUEST, Reply, VERSION};
+use crate::cli::run::control_protocol;
+use crate::cli::run::control_protocol::{ControlReply, LONGEST_REQUEST, ReplyKind, VERSION};
 use crate::cli::run::display::LiveStatus;
+use crate::cli::run::socket_address::Address;
 use batchctl::engine::Control;
 use batchctl::event::Operator;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -98,7 +98,7 @@ async fn attend(stream: UnixStream, desk: &ControlState) -> io::Result<()> {
     let mut reader = BufReader::new(reader);
     if !is_ours {
         let reason = "the run belongs to another user".into();
-        return say(&mut writer, Reply::Refused { reason }).await;
+        return say(&mut writer, ReplyKind::Refused { reason }).await;
     }
     loop {
         let mut line = Vec::new();
@@ -109,7 +109,7 @@ async fn attend(stream: UnixStream, desk: &ControlState) -> io::Result<()> {
             return Ok(());
         }
         let reply = reply(&line, by, desk).await;
-        let is_over = matches!(reply, Reply::Refused { .. });
+        let is_over = matches!(reply, ReplyKind::Refused { .. });
         say(&mut writer, reply).await?;
         if is_over {
             return Ok(());
@@ -117,21 +117,21 @@ async fn attend(stream: UnixStream, desk: &ControlState) -> io::Result<()> {
     }
 }
 
-async fn say(writer: &mut (impl AsyncWriteExt + Unpin), reply: Reply) -> io::Result<()> {
-    let line = protocol::line(&Answer { version: VERSION, reply });
+async fn say(writer: &mut (impl AsyncWriteExt + Unpin), reply: ReplyKind) -> io::Result<()> {
+    let line = control_protocol::line(&ControlReply { version: VERSION, reply });
     let written = writer.write_all(line.as_bytes());
     // Who does not listen is not waited for.
     tokio::time::timeout(PATIENCE, written).await.unwrap_or(Ok(()))
 }
 
-async fn reply(line: &[u8], by: Operator, desk: &ControlState) -> Reply {
-    let change = match protocol::read(line).and_then(|order| order.change()) {
+async fn reply(line: &[u8], by: Operator, desk: &ControlState) -> ReplyKind {
+    let change = match control_protocol::read(line).and_then(|order| order.change()) {
         Ok(Some(change)) => change,
-        Ok(None) => return Reply::Status { status: desk.live_status.status() },
-        Err(reason) => return Reply::Refused { reason },
+        Ok(None) => return ReplyKind::Status { status: desk.live_status.status() },
+        Err(reason) => return ReplyKind::Refused { reason },
     };
     let (answer, answered) = oneshot::channel();
     // Where the run has ended meanwhile, either fails.
     let _ = desk.control.send(Control::Change { change, by, answer: Some(answer) });
-    answered.await.map_or(Reply::Stopping, Reply::from)
+    answered.await.map_or(ReplyKind::Stopping, ReplyKind::from)
 }

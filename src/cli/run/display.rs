@@ -168,7 +168,7 @@ fn lock(tally: &Mutex<Tally>) -> MutexGuard<'_, Tally> {
 
 /// Tells whether somebody sees the bar and can answer it.
 fn has_keys(context: &Context) -> bool {
-    context.surroundings.stdin_is_terminal && context.surroundings.stderr_is_terminal
+    context.environment.stdin_is_terminal && context.environment.stderr_is_terminal
 }
 
 enum Choice {
@@ -178,8 +178,8 @@ enum Choice {
 }
 
 fn choice(args: &DisplayArgs, context: &Context) -> Choice {
-    let dumb = context.surroundings.variable("TERM").is_none_or(|term| term == "dumb");
-    let is_terminal = context.surroundings.stderr_is_terminal && !dumb;
+    let dumb = context.environment.variable("TERM").is_none_or(|term| term == "dumb");
+    let is_terminal = context.environment.stderr_is_terminal && !dumb;
     // A log that machines read is not mixed with lines for people.
     let machine_log = args.verbose > 0 && LogFormat::from(args.log_format) == LogFormat::Json;
     match args.progress {

@@ -2,21 +2,21 @@
 //! then its report.
 
 use crate::cli::Context;
-use crate::cli::commands::ctl;
-use crate::cli::commands::ctl::{ControlState, Served};
-use crate::cli::connect::credentials;
+use crate::cli::connect::client;
+use crate::cli::connect::client::ConnectionSettings;
 use crate::cli::connect::destination::Destination;
 use crate::cli::flags::output::DisplayArgs;
 use crate::cli::output::documents::Document;
+use crate::cli::output::error::CommandError;
 use crate::cli::output::event_documents::{Beginning, Live};
-use crate::cli::output::failure::Failure;
 use crate::cli::output::present::{ReportRequest, present};
+use crate::cli::run::control_socket::{ControlState, Served};
 use crate::cli::run::display::{Displays, LiveStatus};
 use crate::cli::run::keys::KeyContext;
 use crate::cli::run::log_file::{LogFile, LogTrouble};
 use crate::cli::run::open_files::Sockets;
-use crate::cli::run::{display, keys, open_files, signals, time_check};
-use batchctl::api::{ClientSettings, CredentialSource, ViasClient};
+use crate::cli::run::{control_socket, display, keys, open_files, signals, time_check};
+use batchctl::api::{CredentialSource, ViasClient};
 use batchctl::clock::Clock;
 use batchctl::engine::Control;
 use batchctl::event::{StopReason, Watch};
@@ -24,16 +24,13 @@ use batchctl::report::{ExitStatus, ResultsOptions};
 use batchctl::run;
 use batchctl::run::{Ended, Planned, RunError};
 use batchctl::text::plural;
-use std::io;
 use std::io::Write;
-use std::num::NonZeroUsize;
 use std::path::Path;
-use std::time::Duration;
-use tokio::runtime::{Builder, Runtime};
+use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 
-/// How a run is carried out and told.
+/// How a run is carried out and reported.
 pub(crate) struct Execution<'a> {
     pub(crate) place: &'a Destination,
     pub(crate) credentials: &'a CredentialSource,
@@ -43,14 +40,6 @@ pub(crate) struct Execution<'a> {
     pub(crate) json: bool,
     pub(crate) log_file: Option<LogFile>,
     pub(crate) clock: Clock,
-}
-
-/// How a client connects.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct ConnectionSettings {
-    pub(crate) connect_timeout: Duration,
-    /// The most connections at a time.
-    pub(crate) concurrency: NonZeroUsize,
 }
 
 /// What becomes of a run that could not be begun.
@@ -79,8 +68,8 @@ pub(crate) fn carry_out(
     mut how: Execution<'_>,
     unbegun: IfNotStarted,
     context: &Context,
-) -> Result<ExitStatus, Failure> {
-    let runtime = Builder::new_current_thread().enable_all().build().map_err(input_output)?;
+) -> Result<ExitStatus, CommandError> {
+    let runtime = client::runtime()?;
     let log_file = how.log_file.take();
     let log_trouble = log_file.as_ref().map(LogFile::trouble);
     let Displays { mut watchers, talk, live_status, keys_to } =
@@ -90,9 +79,9 @@ pub(crate) fn carry_out(
     let drain_timeout = planned.settings().drain_timeout;
     runtime
         .block_on(async {
-            signals::obey(&context.surroundings, control.clone(), talk, drain_timeout)
+            signals::obey(&context.environment, control.clone(), talk, drain_timeout)
         })
-        .map_err(input_output)?;
+        .map_err(CommandError::io)?;
     let client = match connect(&mut planned, &how, &runtime, context) {
         Ok(client) => client,
         Err(failure) => {
@@ -108,7 +97,7 @@ pub(crate) fn carry_out(
     live.watch(&mut watchers);
     let crew = Observers { watchers, live_status, keys_to, control, orders };
     let ended = crew.work(planned, &client, &runtime, context);
-    signals::obey_no_longer(&context.surroundings).map_err(input_output)?;
+    signals::obey_no_longer(&context.environment).map_err(CommandError::io)?;
     let ended = match ended {
         Err(error @ RunError::UnknownTasks { .. }) if unbegun == IfNotStarted::Discard => {
             run::remove(&context.state, &id)?;
@@ -116,9 +105,9 @@ pub(crate) fn carry_out(
         }
         ended => ended?,
     };
-    tell_trouble(&ended, context);
-    tell_credentials(&ended, &client, context);
-    tell_log_trouble(log_trouble.as_ref(), context);
+    print_trouble(&ended, context);
+    print_credential_trouble(&ended, &client, context);
+    print_log_trouble(log_trouble.as_ref(), context);
     let wanted = ReportRequest {
         documents: how.documents,
         options: how.options,
@@ -136,16 +125,15 @@ fn connect(
     how: &Execution<'_>,
     runtime: &Runtime,
     context: &Context,
-) -> Result<ViasClient, Failure> {
+) -> Result<ViasClient, CommandError> {
     let sockets = how.place.sandbox.as_ref().map_or(Sockets::Ours, |_| Sockets::BothEnds);
-    let mut stderr = context.stderr;
     let wanted = planned.settings().concurrency;
-    planned.narrow(open_files::make_room(wanted, sockets, &mut stderr));
+    planned.narrow(open_files::make_room(wanted, sockets, &context.stderr));
     let wires = ConnectionSettings {
         connect_timeout: planned.settings().connect_timeout,
         concurrency: planned.settings().concurrency,
     };
-    client(how.place, how.credentials, wires, runtime, context)
+    client::client(how.place, how.credentials, wires, runtime, context)
 }
 
 /// Gives the run what is only known now, after a token command may have taken its time.
@@ -182,7 +170,7 @@ impl Observers {
             let board =
                 KeyContext { control: control.clone(), live_status: live_status.clone(), out };
             // Without keys a run goes on as well as with them.
-            runtime.block_on(async { keys::listen(board, &context.surroundings) }).ok()
+            runtime.block_on(async { keys::listen(board, &context.environment) }).ok()
         });
         let socket = planned.runs().socket(planned.id());
         let served = serve(&socket, ControlState { control, live_status }, runtime, context);
@@ -192,10 +180,6 @@ impl Observers {
     }
 }
 
-fn input_output(error: io::Error) -> Failure {
-    Failure::new(ExitStatus::InputOutput, error)
-}
-
 /// Lets `ctl` ask and change the run; one that cannot be reached goes on all the same.
 fn serve(
     socket: &Path,
@@ -203,65 +187,43 @@ fn serve(
     runtime: &Runtime,
     context: &Context,
 ) -> Option<Served> {
-    let served = runtime.block_on(async { ctl::serve(socket, desk) });
+    let served = runtime.block_on(async { control_socket::serve(socket, desk) });
     served
         .inspect_err(|error| {
-            let mut stderr = context.stderr;
-            stderr.say("warning", &format!("`batchctl ctl` cannot reach this run: {error}"));
+            context
+                .stderr
+                .say("warning", &format!("`batchctl ctl` cannot reach this run: {error}"));
         })
         .ok()
 }
 
-/// Makes the client of a place, with a token got for it now.
-pub(crate) fn client(
-    place: &Destination,
-    source: &CredentialSource,
-    wires: ConnectionSettings,
-    runtime: &Runtime,
-    context: &Context,
-) -> Result<ViasClient, Failure> {
-    let credentials = runtime.block_on(credentials::load(place, source, context))?;
-    let settings = ClientSettings {
-        endpoint: place.endpoint.clone(),
-        project: place.project.clone(),
-        route: place.route.clone(),
-        connect_timeout: wires.connect_timeout,
-        concurrency: wires.concurrency,
-    };
-    ViasClient::new(settings, credentials)
-        .map_err(|error| Failure::new(ExitStatus::InputOutput, error))
-}
-
 /// Says why credentials were not renewed, if a run ended for it.
-fn tell_credentials(ended: &Ended, client: &ViasClient, context: &Context) {
+fn print_credential_trouble(ended: &Ended, client: &ViasClient, context: &Context) {
     if ended.stats.stopped != Some(StopReason::NotAuthorised) {
         return;
     }
     if let Some(error) = client.credentials().take_trouble() {
-        let mut stderr = context.stderr;
-        credentials::failure(error).tell(&mut stderr);
+        CommandError::from(error).print(&context.stderr);
     }
 }
 
-fn tell_trouble(ended: &Ended, context: &Context) {
-    let mut stderr = context.stderr;
+fn print_trouble(ended: &Ended, context: &Context) {
     let trouble = ended.watch_trouble;
     if trouble.panicked > 0 {
-        stderr.say("warning", "the display failed; the run was not touched by it");
+        context.stderr.say("warning", "the display failed; the run was not touched by it");
     }
     if trouble.missed_events > 0 {
         let events = plural(trouble.missed_events, "event", "events");
-        stderr.say("warning", &format!("the display was too slow and missed {events}"));
+        context.stderr.say("warning", &format!("the display was too slow and missed {events}"));
     }
     if let Some(error) = &ended.learning_trouble {
-        stderr.say("warning", &format!("the next run will not know the rate: {error}"));
+        context.stderr.say("warning", &format!("the next run will not know the rate: {error}"));
     }
 }
 
 /// Says what the log file lacks, if it lacks anything.
-fn tell_log_trouble(trouble: Option<&LogTrouble>, context: &Context) {
+fn print_log_trouble(trouble: Option<&LogTrouble>, context: &Context) {
     if let Some(message) = trouble.and_then(LogTrouble::message) {
-        let mut stderr = context.stderr;
-        stderr.say("warning", &format!("the log file is not whole: {message}"));
+        context.stderr.say("warning", &format!("the log file is not whole: {message}"));
     }
 }

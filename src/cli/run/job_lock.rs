@@ -2,7 +2,7 @@
 
 use crate::cli::Context;
 use crate::cli::flags::run::{IfBusy, LockArgs};
-use crate::cli::output::failure::Failure;
+use crate::cli::output::error::CommandError;
 use batchctl::clock::Clock;
 use batchctl::run;
 use batchctl::store::{JobLock, JobName, StoreError};
@@ -21,13 +21,12 @@ pub(crate) fn take(
     args: &LockArgs,
     context: &Context,
     clock: Clock,
-) -> Result<JobAccess, Failure> {
+) -> Result<JobAccess, CommandError> {
     let Some(job) = job else { return Ok(JobAccess::Ours(None)) };
     match run::lock_job(&context.state, job, args.lock_wait, clock) {
         Ok(lock) => Ok(JobAccess::Ours(Some(lock))),
         Err(busy @ StoreError::JobBusy { .. }) if args.if_busy == IfBusy::Skip => {
-            let mut stderr = context.stderr;
-            stderr.line(&format!("skipped: {busy}"));
+            context.stderr.line(&format!("skipped: {busy}"));
             Ok(JobAccess::Skipped)
         }
         Err(error) => Err(error.into()),

@@ -8,7 +8,7 @@ use crate::cli::connect::destination::Destination;
 use crate::cli::flags::run::TakeUpArgs;
 use crate::cli::output::documents;
 use crate::cli::output::documents::Document;
-use crate::cli::output::failure::Failure;
+use crate::cli::output::error::CommandError;
 use crate::cli::run::execute::{Execution, IfNotStarted};
 use crate::cli::run::job_lock::JobAccess;
 use crate::cli::run::log_file::LogFile;
@@ -26,7 +26,7 @@ pub(crate) fn turn(
     args: &TakeUpArgs,
     context: &Context,
     clock: Clock,
-) -> Result<JobAccess, Failure> {
+) -> Result<JobAccess, CommandError> {
     // A name that was checked when the run was planned.
     let job = record.run.job.as_deref().and_then(|name| name.parse().ok());
     job_lock::take(job.as_ref(), &args.lock, context, clock)
@@ -52,7 +52,7 @@ pub(crate) fn carry_out(
     planned: Planned,
     how: Launch<'_>,
     context: &Context,
-) -> Result<ExitStatus, Failure> {
+) -> Result<ExitStatus, CommandError> {
     let Launch { args, order, place, documents, log_file, unbegun, clock } = how;
     let credentials = match credentials::source(&args.credentials, place, context) {
         Ok(source) => source,
@@ -66,13 +66,12 @@ pub(crate) fn carry_out(
     let asks = !args.yes && place.sandbox.is_none() && unbegun == IfNotStarted::Discard;
     if asks && !start_stop::confirmed(order, &planned, context)? {
         planned.discard()?;
-        return Err(Failure::new(ExitStatus::Interrupted, "nothing was sent"));
+        return Err(CommandError::new(ExitStatus::Interrupted, "nothing was sent"));
     }
     let is_told = !args.display.quiet && !args.unattended.cron;
     if unbegun == IfNotStarted::Keep && is_told {
-        let mut stderr = context.stderr;
         let tasks = plural(planned.totals().selected, "task", "tasks");
-        stderr.line(&format!("going on with run {} of {tasks}", planned.id()));
+        context.stderr.line(&format!("going on with run {} of {tasks}", planned.id()));
     }
     let how = Execution {
         place,

@@ -2,7 +2,7 @@
 //! was when the job last went well is not sent.
 
 use crate::cli::commands::start_stop::Order;
-use crate::cli::output::failure::Failure;
+use crate::cli::output::error::CommandError;
 use batchctl::policy::MaxDelta;
 use batchctl::report::ExitStatus;
 use batchctl::run;
@@ -31,7 +31,7 @@ impl ListSizeGuard {
     }
 
     /// Refuses a plan whose number of tasks is too far from that of the last good run.
-    pub(crate) fn check(&self, totals: PlanTotals) -> Result<(), Failure> {
+    pub(crate) fn check(&self, totals: PlanTotals) -> Result<(), CommandError> {
         if self.max_delta == MaxDelta::Any {
             return Ok(());
         }
@@ -43,7 +43,7 @@ impl ListSizeGuard {
         Err(self.refused(&before, now))
     }
 
-    fn refused(&self, before: &GoodRun, now: u64) -> Failure {
+    fn refused(&self, before: &GoodRun, now: u64) -> CommandError {
         let job = &self.comparable.job;
         let tasks = |count| plural(count, "task", "tasks");
         let error = format!(
@@ -55,6 +55,6 @@ impl ListSizeGuard {
             self.max_delta,
         );
         let hint = "if the list is right, let it pass with `--max-delta none`";
-        Failure::new(ExitStatus::StoppedEarly, error).with_hint(hint.to_owned())
+        CommandError::new(ExitStatus::StoppedEarly, error).with_hint(hint)
     }
 }

@@ -5,8 +5,7 @@
 
 use crate::cli::flags::run::UnattendedArgs;
 use crate::cli::output::atomic_file::remedy;
-use crate::cli::output::failure::Failure;
-use batchctl::report::ExitStatus;
+use crate::cli::output::error::CommandError;
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::Write;
@@ -36,7 +35,7 @@ impl LogTrouble {
 }
 
 /// Opens the log file that the flags ask for.
-pub(crate) fn open(args: &UnattendedArgs) -> Result<Option<LogFile>, Failure> {
+pub(crate) fn open(args: &UnattendedArgs) -> Result<Option<LogFile>, CommandError> {
     args.log_file.as_deref().map(|path| LogFile::open(path, args.log_file_size)).transpose()
 }
 
@@ -52,14 +51,14 @@ pub(crate) struct LogFile {
 
 impl LogFile {
     /// Opens a log file to go on with it, or makes a new one.
-    pub(crate) fn open(path: &Path, most: u64) -> Result<Self, Failure> {
-        let told = |source| {
+    pub(crate) fn open(path: &Path, most: u64) -> Result<Self, CommandError> {
+        let not_opened = |source| {
             let hint = remedy(path, &source);
             let error = LogFileError { path: path.into(), source };
-            Failure::new(ExitStatus::InputOutput, error).with_hint(hint)
+            CommandError::io(error).with_hint(hint)
         };
-        let file = append_to(path).map_err(told)?;
-        let size = file.metadata().map_err(told)?.len();
+        let file = append_to(path).map_err(not_opened)?;
+        let size = file.metadata().map_err(not_opened)?.len();
         let trouble = LogTrouble::default();
         Ok(Self { path: path.into(), file, size, most, trouble })
     }

@@ -1,5 +1,6 @@
 //! Carries out a run: from its settings to its end, with displays, keys, signals and control.
 
+pub(crate) mod control_protocol;
 pub(crate) mod control_socket;
 pub(crate) mod display;
 pub(crate) mod execute;
@@ -12,5 +13,6 @@ pub(crate) mod open_files;
 pub(crate) mod ping;
 pub(crate) mod settings;
 pub(crate) mod signals;
+pub(crate) mod socket_address;
 pub(crate) mod time_check;
 pub(crate) mod unattended;

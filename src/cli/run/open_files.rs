@@ -22,11 +22,7 @@ pub(crate) enum Sockets {
 }
 
 /// Makes room for so many calls at a time, and returns for how many there is room.
-pub(crate) fn make_room(
-    wanted: NonZeroUsize,
-    sockets: Sockets,
-    stderr: &mut Stderr,
-) -> NonZeroUsize {
+pub(crate) fn make_room(wanted: NonZeroUsize, sockets: Sockets, stderr: &Stderr) -> NonZeroUsize {
     let needed = needed(wanted, sockets);
     let Some(limit) = raise_to(needed).filter(|&limit| limit < needed) else { return wanted };
     let fits = fitting(limit, sockets);

@@ -47,20 +47,20 @@ impl Ping {
     /// Tells the monitor that the run begins. It is told beside the run, which does not wait.
     pub(crate) fn start(url: &Url, route: Route) -> Self {
         let (target, way) = (below(url, "start"), route.clone());
-        Self { url: url.clone(), route, begun: thread::spawn(move || tell(&target, &way)) }
+        Self { url: url.clone(), route, begun: thread::spawn(move || send(&target, &way)) }
     }
 
     /// Tells the monitor how the run ended; warns of what it was not told.
-    pub(crate) fn end(self, status: ExitStatus, stderr: &mut Stderr) {
+    pub(crate) fn end(self, status: ExitStatus, stderr: &Stderr) {
         let target = match status {
             ExitStatus::Ok => self.url.clone(),
             status => below(&self.url, &status.code().to_string()),
         };
         // A monitor must not hear of the beginning after the end.
         let begun = self.begun.join();
-        let ended = tell(&target, &self.route);
-        for told in begun.into_iter().chain([ended]) {
-            if let Err(error) = told {
+        let ended = send(&target, &self.route);
+        for sent in begun.into_iter().chain([ended]) {
+            if let Err(error) = sent {
                 let host = self.url.host_str().unwrap_or("the monitor");
                 stderr.say("warning", &format!("{host} was not pinged: {error}"));
             }
@@ -77,7 +77,7 @@ fn below(url: &Url, part: &str) -> Url {
     url
 }
 
-fn tell(url: &Url, route: &Route) -> Result<(), PingError> {
+fn send(url: &Url, route: &Route) -> Result<(), PingError> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

@@ -4,12 +4,11 @@
 //! taken up takes only those that were given. A flag that would have no effect is refused, because
 //! the person who gave it counts on it.
 
-use crate::cli::Context;
 use crate::cli::flags::pace::{PaceArgs, StartSmallArgs};
-use crate::cli::flags::precedence::rank;
+use crate::cli::flags::precedence::{GivenFlags, Rank};
 use crate::cli::flags::run::{CallArgs, StateArgs, StopArgs};
 use crate::cli::flags::values::RateChoice;
-use crate::cli::output::failure::Failure;
+use crate::cli::output::error::CommandError;
 use batchctl::settings::{RateSetting, RunSettings};
 use batchctl::task::Rate;
 
@@ -91,30 +90,33 @@ fn rate_setting(
 }
 
 /// Refuses settings that contradict each other, and flags that would have no effect.
-pub(crate) fn check(settings: &RunSettings, context: &Context) -> Result<(), Failure> {
+pub(crate) fn check(settings: &RunSettings, given: &GivenFlags) -> Result<(), CommandError> {
     if settings.ramp.is_some() && settings.rate == RateSetting::Unlimited {
-        return Err(Failure::usage("`--ramp` has no rate to grow to, for there is `--rate none`")
-            .with_hint("give a rate such as `--rate 10/s`, or `--ramp 0s`".to_owned()));
+        return Err(CommandError::usage(
+            "`--ramp` has no rate to grow to, for there is `--rate none`",
+        )
+        .with_hint("give a rate such as `--rate 10/s`, or `--ramp 0s`"));
     }
     match settings.rate {
         RateSetting::Auto { least, most } => check_bounds(least, most),
-        RateSetting::Fixed(_) | RateSetting::Unlimited => check_unbounded(context),
+        RateSetting::Fixed(_) | RateSetting::Unlimited => check_unbounded(given),
     }
 }
 
-fn check_bounds(least: Rate, most: Rate) -> Result<(), Failure> {
+fn check_bounds(least: Rate, most: Rate) -> Result<(), CommandError> {
     if least.per_second() <= most.per_second() {
         return Ok(());
     }
     let error = format!("`--rate-min {least}` is above `--rate-max {most}`");
-    Err(Failure::usage(error).with_hint(format!("give a `--rate-min` of {most} or less")))
+    Err(CommandError::usage(error).with_hint(format!("give a `--rate-min` of {most} or less")))
 }
 
 /// Refuses bounds of a search beside a fixed rate, but only where they were typed: a variable or a
 /// file holds them for the runs whose rate is found.
-fn check_unbounded(context: &Context) -> Result<(), Failure> {
-    let typed = |bound: &&str| rank(bound, &context.matches) == 3;
+fn check_unbounded(given: &GivenFlags) -> Result<(), CommandError> {
+    let typed = |bound: &&str| given.rank(bound) == Rank::CommandLine;
     let Some(bound) = ["rate-min", "rate-max"].into_iter().find(typed) else { return Ok(()) };
     let error = format!("`--{bound}` bounds what `--rate auto` finds, and the rate is fixed");
-    Err(Failure::usage(error).with_hint(format!("use `--rate auto`, or leave `--{bound}` out")))
+    Err(CommandError::usage(error)
+        .with_hint(format!("use `--rate auto`, or leave `--{bound}` out")))
 }

@@ -3,7 +3,7 @@
 //! Says at once what it does. SIGHUP stays ignored if it was when the process started (`nohup`);
 //! SIGINT does not: a script's background job would else never hear of it.
 
-use crate::cli::process::environment::Surroundings;
+use crate::cli::process::environment::Environment;
 use crate::cli::run::display::Talk;
 use batchctl::engine::Control;
 use batchctl::event::StopReason;
@@ -34,7 +34,7 @@ enum Asked {
 ///
 /// Must be called within a runtime.
 pub(crate) fn obey(
-    surroundings: &Surroundings,
+    environment: &Environment,
     control: mpsc::UnboundedSender<Control>,
     talk: Talk,
     drain_timeout: Duration,
@@ -43,7 +43,7 @@ pub(crate) fn obey(
     let signals = Signals {
         interrupt: signal(SignalKind::interrupt())?,
         terminate: signal(SignalKind::terminate())?,
-        hang_up: match surroundings.ignores(hang_up.as_raw_value()) {
+        hang_up: match environment.ignores(hang_up.as_raw_value()) {
             true => None,
             false => Some(signal(hang_up)?),
         },
@@ -56,10 +56,10 @@ pub(crate) fn obey(
 /// Lets signals end the process at once again, as they end one that does not listen for them.
 ///
 /// A run that is over has nothing to lose: its report can be had again, any time.
-pub(crate) fn obey_no_longer(surroundings: &Surroundings) -> io::Result<()> {
+pub(crate) fn obey_no_longer(environment: &Environment) -> io::Result<()> {
     let over = Arc::new(AtomicBool::new(true));
     let hang_up = SignalKind::hangup().as_raw_value();
-    let hang_up = (!surroundings.ignores(hang_up)).then_some(hang_up);
+    let hang_up = (!environment.ignores(hang_up)).then_some(hang_up);
     let ends = [SignalKind::interrupt(), SignalKind::terminate()].map(|kind| kind.as_raw_value());
     for signal in ends.into_iter().chain(hang_up) {
         signal_hook::flag::register_conditional_default(signal, Arc::clone(&over))?;

@@ -19,7 +19,7 @@ pub(crate) fn warn(settings: &RunSettings, selected: u64, clock: Clock, context:
     let now = here(clock);
     let limits = limits(settings, &now);
     if let Some(message) = message(settings, selected, limits) {
-        let mut stderr = context.stderr;
+        let stderr = context.stderr;
         stderr.say("warning", &message);
     }
 }

@@ -53,11 +53,7 @@ impl Unattended {
     }
 
     /// Waits for the splay, and does the work between two pings.
-    pub(crate) fn around(
-        &self,
-        stderr: &mut Stderr,
-        work: impl FnOnce() -> ExitStatus,
-    ) -> ExitStatus {
+    pub(crate) fn around(&self, stderr: &Stderr, work: impl FnOnce() -> ExitStatus) -> ExitStatus {
         self.wait(stderr);
         let ping = self.args.ping.as_ref().map(|url| Ping::start(url, self.route()));
         let status = work();
@@ -74,7 +70,7 @@ impl Unattended {
     }
 
     /// A signal ends the process here as it ends any other: nothing was begun.
-    fn wait(&self, stderr: &mut Stderr) {
+    fn wait(&self, stderr: &Stderr) {
         let host = rustix::system::uname();
         let wait = wait(self.args.splay, host.nodename().to_bytes(), &self.job);
         if !wait.is_zero() {

@@ -38,7 +38,7 @@ where
         let verdict = finding.verdict;
         let heard = Heard::of(&answer);
         let health = Health::from_answer(&answer, verdict);
-        let status = answer.status();
+        let (status, asked_wait) = (answer.status(), answer.retry_after());
         let sent_at = self.clock.label(sent);
         claim.first_sent = claim.first_sent.or(Some(sent_at));
         let mut result = attempt_result(answer, finding, sent_at);
@@ -56,11 +56,12 @@ where
         let uncharged = claim.history.after_uncharged(verdict);
         match self.settings.retry.decide(verdict, uncharged, 1.0) {
             Decision::SendAgain { .. } if health == Health::Away => {
-                self.suspects.insert(seq.0, EndedAttempt { claim, seq, verdict });
+                self.suspects.insert(seq.0, EndedAttempt { claim, seq, verdict, asked_wait });
             }
+            Decision::StopRun => self.stop(StopReason::ProxyRefused),
             Decision::Reauthorise => self.reauthorise(Claim { history: uncharged, ..claim }, used),
             _ => self.settle_or_retry(
-                EndedAttempt { claim, seq, verdict },
+                EndedAttempt { claim, seq, verdict, asked_wait },
                 Attribution::Presumed,
                 ended,
             ),
@@ -81,7 +82,7 @@ where
         attribution: Attribution,
         now: Instant,
     ) {
-        let EndedAttempt { mut claim, seq, verdict } = ended;
+        let EndedAttempt { mut claim, seq, verdict, asked_wait } = ended;
         let trust = claim.history.trust.after(attribution, self.breaker.outage());
         claim.history = match attribution {
             Attribution::Task | Attribution::Presumed => claim.history.after(verdict),
@@ -95,9 +96,13 @@ where
                 self.settle(claim, seq, outcome, now);
                 self.update_canary(outcome);
             }
-            Decision::SendAgain { after } => self.send_again(claim, after),
+            Decision::SendAgain { after } => {
+                self.send_again(claim, after.max(asked_wait.unwrap_or_default()));
+            }
             Decision::HoldRun { wait } => self.hold_for(claim, wait),
-            Decision::Reauthorise => unreachable!("a service that refuses credentials is not away"),
+            Decision::Reauthorise | Decision::StopRun => {
+                unreachable!("a service that refuses credentials or a proxy is not away")
+            }
         }
     }
 
@@ -188,7 +193,7 @@ fn attempt_result(answer: Answer, finding: Finding, sent: Timestamp) -> AttemptR
         http_status,
         request_id,
         counts: finding.counts,
-        failure: finding.failure,
+        failure: finding.failure.map(Box::new),
         in_doubt: matches!(finding.verdict, Verdict::InDoubt | Verdict::Panicked),
     }
 }

@@ -35,6 +35,7 @@ use std::collections::VecDeque;
 use std::pin::Pin;
 use std::time::Duration;
 use tokio::sync::mpsc;
+use tokio::task::unconstrained;
 use tokio::time::Sleep;
 
 /// The number of tasks waiting for a retry at which no fresh ones are begun. This keeps memory flat
@@ -204,7 +205,9 @@ where
         let wake = self.next_wake();
         tokio::select! {
             biased;
-            Some(completion) = self.on_wire.next() => self.complete_all(completion),
+            // Without the runtime's budget: calls that always have something to read would use it up,
+            // and timers and signals would starve. A connection yields by itself.
+            Some(completion) = unconstrained(self.on_wire.next()) => self.complete_all(completion),
             committed = finished(&mut self.committing) => {
                 committed?;
                 self.lookahead.committed(self.clock.instant());

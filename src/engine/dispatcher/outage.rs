@@ -9,12 +9,15 @@ use crate::engine::ledger::{Claim, Ledger};
 use crate::event::{AttemptSeq, EventKind, HoldReason, StopReason};
 use crate::policy::{BreakerChange, Health, Verdict};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// A task and the verdict on its last attempt.
 pub(super) struct EndedAttempt {
     pub(super) claim: Claim,
     pub(super) seq: AttemptSeq,
     pub(super) verdict: Verdict,
+    /// The wait that the service asked for.
+    pub(super) asked_wait: Option<Duration>,
 }
 
 impl<L, S, F> Dispatcher<'_, L, S, F>

@@ -99,6 +99,7 @@ impl EndingFacts<'_> {
             StopReason::TooManyFailures => (ExitStatus::StoppedEarly, self.too_many_failures()),
             StopReason::OutOfTime => (ExitStatus::StoppedEarly, self.out_of_time()),
             StopReason::NotAuthorised => (ExitStatus::NotAuthorised, self.not_authorised()),
+            StopReason::ProxyRefused => (ExitStatus::NotAuthorised, self.proxy_refused()),
             StopReason::CanaryFailed => (ExitStatus::StoppedEarly, self.canary_failed()),
             StopReason::Drained => (
                 ExitStatus::StoppedEarly,
@@ -137,6 +138,12 @@ impl EndingFacts<'_> {
     fn outage(&self) -> String {
         let patience = span(self.settings.outage_timeout);
         format!("the service was away for longer than `--outage-timeout`, {patience}")
+    }
+
+    fn proxy_refused(&self) -> String {
+        let refused = self.failures.iter().find(|group| group.error_msg.contains("proxy"));
+        let words = refused.map_or_else(String::new, |group| format!(": {}", group.error_msg));
+        format!("no call gets through the proxy{words}")
     }
 
     fn not_authorised(&self) -> String {

@@ -48,6 +48,8 @@ struct Reply {
 fn counted(failed: u64, succeeded: u64) -> Reply {
     let counts = Counts { total: failed + succeeded, failed, succeeded };
     let failure = (failed > 0).then(|| Failure {
+        detail: String::new(),
+        params: Vec::new(),
         error_list: vec![format!("camera cam-{failed}: no licence"), "camera 9: off".into()],
         ..Failure::seen(FailureKind::Service, "some sub-tasks failed")
     });
@@ -207,7 +209,7 @@ impl TestRun {
             http_status,
             request_id: http_status.map(|_| format!("request-{}", self.last_seq)),
             counts,
-            failure,
+            failure: failure.map(Box::new),
             in_doubt,
         };
         let (seq, task) = (AttemptSeq(self.last_seq), Arc::clone(&self.tasks[task]));

@@ -72,6 +72,8 @@ pub(crate) fn refused(seq: u64) -> AttemptResult {
         code: "VIAS.00010012".into(),
         reason: "the task\u{1b}[2J is locked".into(),
         advice: "unlock it".into(),
+        detail: String::new(),
+        params: Vec::new(),
         error_list: vec!["a; b".into(), "\"c\"".into()],
         ..Failure::seen(FailureKind::Refused, "not allowed")
     };
@@ -79,7 +81,7 @@ pub(crate) fn refused(seq: u64) -> AttemptResult {
 }
 
 fn failed(seq: u64, http_status: Option<u16>, failure: Failure) -> AttemptResult {
-    AttemptResult { http_status, counts: None, failure: Some(failure), ..answered(seq) }
+    AttemptResult { http_status, counts: None, failure: Some(failure.into()), ..answered(seq) }
 }
 
 pub(crate) fn event(seq: u64, kind: EventKind) -> Event {

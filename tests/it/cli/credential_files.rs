@@ -64,10 +64,10 @@ fn what_is_wrong_in_a_secret_file_is_named_by_its_place() {
         let ended = stop(&scene, &["--token-file", "token"]).expect(77).says(expected);
         assert!(!ended.stderr.contains("hunter2"), "{}", ended.stderr);
     };
-    check(b"hunter2 hunter2", "U+0020 in line 1, column 8");
-    check(b"hunter2\nhunter2", "U+000A in line 1, column 8");
-    check("hunter2\u{200b}hunter2".as_bytes(), "U+200B in line 1, column 8");
-    check(b"hunter2\xff", "byte 8 is not UTF-8");
+    check(b"hunter2 hunter2", "character 8 is U+0020");
+    check(b"hunter2\nhunter2", "character 8 is U+000A");
+    check("hunter2\u{200b}hunter2".as_bytes(), "character 8 is U+200B");
+    check(b"hunter2\xff", "character 8 is U+FFFD");
     check(b"\xef\xbb\xbf \n", "it is empty");
     assert_eq!(server.count(), 0);
 }

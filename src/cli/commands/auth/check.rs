@@ -2,13 +2,11 @@
 
 use crate::cli::Context;
 use crate::cli::commands::auth::CheckArgs;
-use crate::cli::commands::list;
+use crate::cli::connect::client::{ReadingClient, client_for_reading};
+use crate::cli::connect::destination;
 use crate::cli::connect::destination::Lookup;
-use crate::cli::connect::{credentials, destination};
-use crate::cli::output::failure::Failure;
+use crate::cli::output::error::CommandError;
 use crate::cli::output::stream;
-use crate::cli::run::execute;
-use crate::cli::run::execute::ConnectionSettings;
 use batchctl::api::{Checked, ClockSkew, Listed};
 use batchctl::clock::{Clock, Timestamp};
 use batchctl::policy::classify_read;
@@ -16,7 +14,6 @@ use batchctl::report::ExitStatus;
 use batchctl::task::{Failure as Refusal, FailureKind};
 use batchctl::text::{grouped, printable, span};
 use serde_json::{Value, json};
-use std::num::NonZeroUsize;
 use std::time::Duration;
 
 /// How long connecting may take.
@@ -42,13 +39,10 @@ struct ListFailure {
     refusal: Box<Refusal>,
 }
 
-pub(crate) fn check(args: &CheckArgs, context: &Context) -> Result<ExitStatus, Failure> {
+pub(crate) fn check(args: &CheckArgs, context: &Context) -> Result<ExitStatus, CommandError> {
     let place = destination::resolve(&args.place, &args.credentials, Lookup::Allowed, context)?;
-    let source = credentials::source(&args.credentials, &place, context)?;
-    let runtime = list::runtime()?;
-    let wires =
-        ConnectionSettings { connect_timeout: CONNECT_TIMEOUT, concurrency: NonZeroUsize::MIN };
-    let client = execute::client(&place, &source, wires, &runtime, context)?;
+    let ReadingClient { runtime, client, source } =
+        client_for_reading(&args.credentials, &place, CONNECT_TIMEOUT, context)?;
     let Checked { listed, skew } = runtime.block_on(client.check());
     let findings = Findings {
         source: source.origin(),
@@ -60,7 +54,7 @@ pub(crate) fn check(args: &CheckArgs, context: &Context) -> Result<ExitStatus, F
         list: list_of(listed),
     };
     let text = if args.json { findings.json() } else { findings.text() };
-    stream::print(&text).map_err(|error| Failure::new(ExitStatus::InputOutput, error))?;
+    stream::print(&text).map_err(CommandError::io)?;
     Ok(findings.exit())
 }
 

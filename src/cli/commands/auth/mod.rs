@@ -3,12 +3,11 @@
 pub(crate) mod check;
 
 use crate::cli::Context;
-use crate::cli::commands::list;
 use crate::cli::connect::credentials::{StoredLogin, Target};
-use crate::cli::connect::{credentials, destination};
+use crate::cli::connect::{client, credentials, destination};
 use crate::cli::flags::config_trust;
 use crate::cli::flags::connection::{CredentialArgs, PlaceArgs};
-use crate::cli::output::failure::Failure;
+use crate::cli::output::error::CommandError;
 use crate::cli::output::stream;
 use batchctl::api::CredentialSource;
 use batchctl::report::ExitStatus;
@@ -81,7 +80,10 @@ pub(crate) struct LoginArgs {
     pub(crate) credentials: CredentialArgs,
 }
 
-pub(crate) fn carry_out(command: &AuthCommand, context: &Context) -> Result<ExitStatus, Failure> {
+pub(crate) fn carry_out(
+    command: &AuthCommand,
+    context: &Context,
+) -> Result<ExitStatus, CommandError> {
     match command {
         AuthCommand::Check(args) => check::check(args, context),
         AuthCommand::Login(args) => login(args, context),
@@ -90,8 +92,7 @@ pub(crate) fn carry_out(command: &AuthCommand, context: &Context) -> Result<Exit
 }
 
 /// Logs in and keeps the token.
-fn login(args: &LoginArgs, context: &Context) -> Result<ExitStatus, Failure> {
-    let told = |error: std::io::Error| Failure::new(ExitStatus::InputOutput, error);
+fn login(args: &LoginArgs, context: &Context) -> Result<ExitStatus, CommandError> {
     config_trust::require(context)?;
     let endpoint = destination::endpoint(&args.place, context)?;
     let route = destination::route(&args.place, &endpoint, context)?;
@@ -105,10 +106,10 @@ fn login(args: &LoginArgs, context: &Context) -> Result<ExitStatus, Failure> {
     let login = credentials::login(&args.credentials, &target, context)?;
     let user = login.user.clone();
     let source = CredentialSource::Login(Arc::new(login));
-    let granted = list::runtime()?.block_on(credentials::load_from(source, context))?;
+    let granted = client::runtime()?.block_on(credentials::load_from(source, context))?;
     let project = granted.project().or(args.place.project_id.clone()).ok_or_else(|| {
-        Failure::usage("IAM did not say which project the token is for")
-            .with_hint("name it with `--project-id ID`".to_owned())
+        CommandError::usage("IAM did not say which project the token is for")
+            .with_hint("name it with `--project-id ID`")
     })?;
     let token = granted.token().expect("a login gives a token");
     let stored = StoredLogin {
@@ -122,17 +123,16 @@ fn login(args: &LoginArgs, context: &Context) -> Result<ExitStatus, Failure> {
     let until = granted.expires_at().map(|at| format!(" until {at}")).unwrap_or_default();
     let kept = path.display();
     let text = format!("logged in as {user} to project {project}{until}; kept in {kept}\n");
-    stream::print(&text).map_err(told)?;
+    stream::print(&text).map_err(CommandError::io)?;
     Ok(ExitStatus::Ok)
 }
 
 /// Forgets the token that was kept; the service is not asked to end it.
-fn logout(context: &Context) -> Result<ExitStatus, Failure> {
-    let told = |error: std::io::Error| Failure::new(ExitStatus::InputOutput, error);
-    let text = match credentials::forget_login(context).map_err(told)? {
+fn logout(context: &Context) -> Result<ExitStatus, CommandError> {
+    let text = match credentials::forget_login(context).map_err(CommandError::io)? {
         true => "the kept login is forgotten; its token is good until it ends\n",
         false => "no login was kept\n",
     };
-    stream::print(text).map_err(told)?;
+    stream::print(text).map_err(CommandError::io)?;
     Ok(ExitStatus::Ok)
 }

@@ -1,8 +1,8 @@
 //! `config init`: writes a config file in which everything is a comment, to be chosen from.
 
-use crate::cli::commands::config::show::quoted;
-use crate::cli::output::failure::Failure;
-use batchctl::report::ExitStatus;
+use crate::cli::flags::config_file::quoted;
+use crate::cli::flags::sources::settings_of;
+use crate::cli::output::error::CommandError;
 use clap::{Arg, ArgAction, Command};
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -36,16 +36,16 @@ enum InitError {
 }
 
 /// Writes the file, and says where it is.
-pub(crate) fn init(path: &Path) -> Result<String, Failure> {
+pub(crate) fn init(path: &Path) -> Result<String, CommandError> {
     match write(path, &template(&crate::cli::command())) {
         Ok(()) => Ok(format!("wrote {}\n", path.display())),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-            Err(Failure::usage(InitError::Exists { path: path.into() })
-                .with_hint("`batchctl config show --origin` says what it sets".to_owned()))
+            Err(CommandError::usage(InitError::Exists { path: path.into() })
+                .with_hint("`batchctl config show --origin` says what it sets"))
         }
         Err(source) => {
             let error = InitError::Write { path: path.into(), source };
-            Err(Failure::new(ExitStatus::InputOutput, error))
+            Err(CommandError::io(error))
         }
     }
 }
@@ -58,22 +58,6 @@ fn write(path: &Path, text: &str) -> io::Result<()> {
     let mut file = options.write(true).create_new(true).mode(0o600).open(path)?;
     file.write_all(text.as_bytes())?;
     file.sync_all()
-}
-
-/// Returns the flags of a run and of the program, which are what is worth setting.
-pub(crate) fn settings_of(command: &Command) -> Vec<Arg> {
-    let runs = ["stop", "run"].into_iter().filter_map(|name| command.find_subcommand(name));
-    let all = runs.flat_map(Command::get_arguments).chain(command.get_arguments());
-    let mut settings: Vec<Arg> = Vec::new();
-    for arg in all {
-        let told = matches!(arg.get_action(), ArgAction::Help | ArgAction::Version);
-        let is_setting = arg.get_long().is_some_and(|long| !["profile", "id"].contains(&long));
-        let is_new = settings.iter().all(|other| other.get_id() != arg.get_id());
-        if is_setting && is_new && !told {
-            settings.push(arg.clone());
-        }
-    }
-    settings
 }
 
 /// Writes all keys with their help, below the headings that the help has.

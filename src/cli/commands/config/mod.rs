@@ -4,9 +4,9 @@ pub(crate) mod init;
 pub(crate) mod show;
 
 use crate::cli::Context;
-use crate::cli::output::failure::Failure;
+use crate::cli::output::error::CommandError;
 use crate::cli::output::stream;
-use crate::cli::process::environment::Surroundings;
+use crate::cli::process::environment::Environment;
 use batchctl::report::ExitStatus;
 use clap::{Args, Subcommand};
 use std::path::PathBuf;
@@ -60,19 +60,22 @@ pub(crate) struct ConfigShowArgs {
 }
 
 /// Carries out `config`.
-pub(crate) fn carry_out(command: &ConfigCommand, context: &Context) -> Result<ExitStatus, Failure> {
+pub(crate) fn carry_out(
+    command: &ConfigCommand,
+    context: &Context,
+) -> Result<ExitStatus, CommandError> {
     let text = match command {
         ConfigCommand::Show(args) => show::show(args, context),
-        ConfigCommand::Init => init::init(&path(&context.surroundings)?)?,
-        ConfigCommand::Path => format!("{}\n", path(&context.surroundings)?.display()),
+        ConfigCommand::Init => init::init(&path(&context.environment)?)?,
+        ConfigCommand::Path => format!("{}\n", path(&context.environment)?.display()),
     };
-    stream::print(&text).map_err(|error| Failure::new(ExitStatus::InputOutput, error))?;
+    stream::print(&text).map_err(CommandError::io)?;
     Ok(ExitStatus::Ok)
 }
 
-fn path(surroundings: &Surroundings) -> Result<PathBuf, Failure> {
-    surroundings.config_file().ok_or_else(|| {
-        Failure::usage("there is no place for a config file: HOME is not set")
-            .with_hint("set XDG_CONFIG_HOME to an absolute path".to_owned())
+fn path(environment: &Environment) -> Result<PathBuf, CommandError> {
+    environment.config_file().ok_or_else(|| {
+        CommandError::usage("there is no place for a config file: HOME is not set")
+            .with_hint("set XDG_CONFIG_HOME to an absolute path")
     })
 }

@@ -4,11 +4,10 @@
 
 use crate::cli::Context;
 use crate::cli::commands::config::ConfigShowArgs;
-use crate::cli::commands::config::init::settings_of;
-use crate::cli::flags::config_file::{ConfigFile, Setting};
-use crate::cli::flags::sources::variable_of;
+use crate::cli::flags::config_file::{ConfigFile, Setting, quoted};
+use crate::cli::flags::sources::{settings_of, variable_of};
+use clap::ArgMatches;
 use clap::parser::ValueSource;
-use clap::{ArgMatches, Command};
 use serde_json::{Value, json};
 use std::fmt;
 use std::fmt::Write;
@@ -50,19 +49,6 @@ impl fmt::Display for Origin {
     }
 }
 
-/// Lets `config show` take the flags of a run, so that it can say what they would come to.
-pub(crate) fn with_all_flags(command: Command) -> Command {
-    let flags = settings_of(&command).into_iter().filter(|arg| !arg.is_global_set());
-    let flags: Vec<_> = flags.map(|arg| arg.hide(true)).collect();
-    command.mut_subcommand("config", |config| {
-        config.mut_subcommand("show", |show| {
-            let has = |long: Option<&str>| show.get_arguments().any(|own| own.get_long() == long);
-            let others: Vec<_> = flags.into_iter().filter(|arg| !has(arg.get_long())).collect();
-            show.args(others)
-        })
-    })
-}
-
 pub(crate) fn show(args: &ConfigShowArgs, context: &Context) -> String {
     let shown = all(context);
     match args.json {
@@ -73,9 +59,7 @@ pub(crate) fn show(args: &ConfigShowArgs, context: &Context) -> String {
 
 /// Collects all flags of a run, and what the file sets of other commands' besides.
 fn all(context: &Context) -> Vec<Shown> {
-    let matches = context.matches.subcommand_matches("config");
-    let matches = matches.and_then(|matches| matches.subcommand_matches("show"));
-    let matches = matches.expect("the command is `config show`");
+    let matches = context.given.subcommand().expect("the command is `config show`");
     let command = crate::cli::command();
     let file = context.config.as_ref();
     let settings = settings_of(&command);
@@ -137,7 +121,7 @@ fn as_toml(shown: &[Shown], args: &ConfigShowArgs, context: &Context) -> String 
             false => writeln!(text, "{line}"),
         };
     }
-    for variable in context.surroundings.secrets() {
+    for variable in context.environment.secrets() {
         let _ = writeln!(text, "# {variable} is set {NOT_SHOWN}");
     }
     text
@@ -156,23 +140,13 @@ fn line(shown: &Shown) -> String {
     }
 }
 
-/// Writes a value as TOML: numbers and switches as they are, everything else as a text.
-pub(crate) fn quoted(value: &str) -> String {
-    let is_number = value.len() < 16 && value.bytes().all(|byte| byte.is_ascii_digit());
-    let is_plain = matches!(value, "true" | "false") || (is_number && !value.is_empty());
-    match is_plain && (value == "0" || !value.starts_with('0')) {
-        true => value.into(),
-        false => toml::Value::String(value.into()).to_string(),
-    }
-}
-
 fn as_json(shown: &[Shown], context: &Context) -> String {
     let settings = shown.iter().map(|shown| (shown.flag.replace('-', "_"), setting(shown)));
     let settings: serde_json::Map<String, Value> = settings.collect();
     let json = json!({
-        "file": context.surroundings.config_file(),
+        "file": context.environment.config_file(),
         "settings": settings,
-        "secrets": context.surroundings.secrets().collect::<Vec<_>>(),
+        "secrets": context.environment.secrets().collect::<Vec<_>>(),
     });
     format!("{json:#}\n")
 }

@@ -3,7 +3,7 @@
 //! The service may narrow less than it is asked to, so everything that can be is checked here, too.
 
 use crate::cli::commands::list::WhichTasksArgs;
-use crate::cli::output::failure::Failure;
+use crate::cli::output::error::CommandError;
 use batchctl::api::{ListFilter, ListedTask};
 use batchctl::task::TaskState;
 use glob::Pattern;
@@ -19,7 +19,7 @@ pub(crate) struct Choice {
 }
 
 impl Choice {
-    pub(crate) fn of(args: &WhichTasksArgs) -> Result<Self, Failure> {
+    pub(crate) fn of(args: &WhichTasksArgs) -> Result<Self, CommandError> {
         let given = args.state.iter().map(|state| state.trim().to_lowercase());
         let (mut words, mut states) = (Vec::new(), Vec::new());
         for state in given {
@@ -27,10 +27,9 @@ impl Choice {
                 Ok(word) => words.push(word),
                 Err(_) if is_a_state(&state) => states.push(state),
                 Err(_) => {
-                    return Err(Failure::usage(format!("`{state}` is not a state")).with_hint(
+                    return Err(CommandError::usage(format!("`{state}` is not a state")).with_hint(
                         "use running, stopped, changing, mixed, bad, unknown, or a state of the \
-                         service such as start_failed"
-                            .to_owned(),
+                         service such as start_failed",
                     ));
                 }
             }

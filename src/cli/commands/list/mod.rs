@@ -8,13 +8,12 @@ pub(crate) mod rows;
 use crate::cli::Context;
 use crate::cli::commands::list::filter::Choice;
 use crate::cli::commands::list::rows::{Format, Rows};
+use crate::cli::connect::client::{ReadingClient, client_for_reading};
+use crate::cli::connect::destination;
 use crate::cli::connect::destination::Lookup;
-use crate::cli::connect::{credentials, destination};
 use crate::cli::flags::connection::{CredentialArgs, PlaceArgs};
 use crate::cli::flags::reading::ReadingArgs;
-use crate::cli::output::failure::Failure;
-use crate::cli::run::execute;
-use crate::cli::run::execute::ConnectionSettings;
+use crate::cli::output::error::CommandError;
 use batchctl::api::{ListFilter, Page, TaskApi};
 use batchctl::clock::{Clock, Timestamp};
 use batchctl::report::ExitStatus;
@@ -23,8 +22,6 @@ use batchctl::text::{plural, printable};
 use clap::Args;
 use glob::Pattern;
 use std::convert::Infallible;
-use std::num::NonZeroUsize;
-use tokio::runtime::Runtime;
 
 const LIST_HELP: &str = "\
 A table on a terminal, CSV elsewhere, and that CSV is an input of start, stop and run. The state is
@@ -85,32 +82,22 @@ pub(crate) struct WhichTasksArgs {
 /// How often a list is walked through that becomes shorter meanwhile.
 const MOST_WALKS: u32 = 3;
 
-pub(crate) fn list(args: &ListArgs, context: &Context) -> Result<ExitStatus, Failure> {
+pub(crate) fn list(args: &ListArgs, context: &Context) -> Result<ExitStatus, CommandError> {
     let choice = Choice::of(&args.which)?;
     let place = destination::resolve(&args.place, &args.credentials, Lookup::Allowed, context)?;
-    let credentials = credentials::source(&args.credentials, &place, context)?;
-    let runtime = runtime()?;
-    let wires = ConnectionSettings {
-        connect_timeout: args.reading.connect_timeout,
-        concurrency: NonZeroUsize::MIN,
-    };
-    let client = execute::client(&place, &credentials, wires, &runtime, context)?;
-    let format = match (args.json, context.surroundings.stdout_is_terminal) {
+    let connect_timeout = args.reading.connect_timeout;
+    let ReadingClient { runtime, client, .. } =
+        client_for_reading(&args.credentials, &place, connect_timeout, context)?;
+    let format = match (args.json, context.environment.stdout_is_terminal) {
         (true, _) => Format::Json,
         (false, true) => Format::Table,
         (false, false) => Format::Csv,
     };
     let read = read(&client, &choice, &args.reading, || Rows::new(format));
     let rows = runtime.block_on(read)?;
-    tell_uncallable(&rows, context);
-    rows.print().map_err(|error| Failure::new(ExitStatus::InputOutput, error))?;
+    print_uncallable(&rows, context);
+    rows.print().map_err(CommandError::io)?;
     Ok(ExitStatus::Ok)
-}
-
-/// Returns a runtime for the few requests of a list.
-pub(crate) fn runtime() -> Result<Runtime, Failure> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    runtime.map_err(|error| Failure::new(ExitStatus::InputOutput, error))
 }
 
 /// Walks through the list until that succeeds, or cannot.
@@ -119,7 +106,7 @@ async fn read<A: TaskApi>(
     choice: &Choice,
     reading: &ReadingArgs,
     rows: impl Fn() -> Rows,
-) -> Result<Rows, Failure> {
+) -> Result<Rows, CommandError> {
     let mut walker = Walker::new(api, reading.settings(), Clock::start(), &[]);
     let mut filter = choice.filter();
     let mut gap = Gap::Shrank;
@@ -146,21 +133,22 @@ fn in_other_case(filter: &ListFilter) -> Option<ListFilter> {
     (capitals != *state).then(|| ListFilter { state: Some(capitals), ..filter.clone() })
 }
 
-fn failed(gap: &Gap) -> Failure {
+fn failed(gap: &Gap) -> CommandError {
     let status = match gap {
         Gap::Unauthorised(_) => ExitStatus::NotAuthorised,
         _ => ExitStatus::IncompleteSuccess,
     };
-    Failure::new(status, gap.to_string())
+    CommandError::new(status, gap.to_string())
 }
 
 /// Says which of the tasks cannot be called: their ids are not what the service says ids are.
-fn tell_uncallable(rows: &Rows, context: &Context) {
+fn print_uncallable(rows: &Rows, context: &Context) {
     let Some(example) = rows.uncallable_example() else { return };
-    let mut stderr = context.stderr;
     let tasks = plural(rows.uncallable(), "task has", "tasks have");
     let example = printable(example, 60);
-    stderr.say("warning", &format!("{tasks} an id that cannot be called, such as `{example}`"));
+    context
+        .stderr
+        .say("warning", &format!("{tasks} an id that cannot be called, such as `{example}`"));
 }
 
 /// Keeps the tasks that are asked for.

@@ -3,7 +3,7 @@
 use crate::cli::Context;
 use crate::cli::flags::output::CsvDialect;
 use crate::cli::output::documents::Document;
-use crate::cli::output::failure::Failure;
+use crate::cli::output::error::CommandError;
 use crate::cli::output::{documents, stream};
 use batchctl::report::{Diff, ExitStatus, write_diff_csv, write_diff_json};
 use batchctl::run;
@@ -39,7 +39,7 @@ pub(crate) struct DiffArgs {
     pub(crate) csv_dialect: CsvDialect,
 }
 
-pub(crate) fn show(args: &DiffArgs, context: &Context) -> Result<ExitStatus, Failure> {
+pub(crate) fn show(args: &DiffArgs, context: &Context) -> Result<ExitStatus, CommandError> {
     let documents = documents::of_changes(&args.output, args.json)?;
     let runs = run::runs_in(&context.state);
     let before = RunReader::open(&runs, &runs.find(&args.before)?)?;
@@ -58,8 +58,7 @@ pub(crate) fn show(args: &DiffArgs, context: &Context) -> Result<ExitStatus, Fai
         let output = crate::cli::output::atomic_file::Target::StandardOutput;
         output.write(|out| documents::of_rows(write_diff_json(&diff, &before, &after, out)))?;
     } else if documents.iter().any(Document::is_on_output) {
-        let mut stderr = context.stderr;
-        stderr.line(diff.to_string().trim_end());
+        context.stderr.line(diff.to_string().trim_end());
     } else {
         stream::print(&diff.to_string()).map_err(crate::cli::output::atomic_file::not_printed)?;
     }

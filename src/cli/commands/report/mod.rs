@@ -4,11 +4,10 @@ pub(crate) mod diff;
 
 use crate::cli::Context;
 use crate::cli::commands::report::diff::DiffArgs;
-use crate::cli::commands::runs::find;
 use crate::cli::flags::output::DocumentArgs;
 use crate::cli::flags::which_run::WhichRunArgs;
 use crate::cli::output::documents;
-use crate::cli::output::failure::Failure;
+use crate::cli::output::error::CommandError;
 use crate::cli::output::present::{ReportRequest, present};
 use batchctl::report::ExitStatus;
 use batchctl::run;
@@ -40,14 +39,14 @@ pub(crate) struct ReportArgs {
     pub(crate) output: DocumentArgs,
 }
 
-pub(crate) fn show(args: &ReportArgs, context: &Context) -> Result<ExitStatus, Failure> {
+pub(crate) fn show(args: &ReportArgs, context: &Context) -> Result<ExitStatus, CommandError> {
     if let Some(ReportCommand::Diff(args)) = &args.command {
         return diff::show(args, context);
     }
     let documents = documents::of_the_past(documents::parse(&args.output, &[])?)?;
     let options = documents::options(&args.output);
     let runs = run::runs_in(&context.state);
-    let id = find(&args.which, context)?;
+    let id = args.which.find(&context.state)?;
     let wanted = ReportRequest {
         documents: &documents,
         options: &options,

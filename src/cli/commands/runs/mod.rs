@@ -5,7 +5,7 @@ pub(crate) mod prune;
 use crate::cli::Context;
 use crate::cli::flags::values;
 use crate::cli::flags::which_run::WhichRunArgs;
-use crate::cli::output::failure::Failure;
+use crate::cli::output::error::CommandError;
 use crate::cli::output::present::{ReportRequest, present};
 use crate::cli::output::stream;
 use batchctl::report::{ExitStatus, ResultsOptions};
@@ -16,7 +16,6 @@ use batchctl::text::{grouped, printable};
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::{Value, json};
 use std::fmt::Write;
-use std::path::Path;
 use std::time::Duration;
 
 pub(crate) const RUNS_HELP: &str = "\
@@ -128,46 +127,22 @@ pub(crate) struct Listed {
     outcomes: OutcomeCounts,
 }
 
-pub(crate) fn carry_out(command: &RunsCommand, context: &Context) -> Result<ExitStatus, Failure> {
+pub(crate) fn carry_out(
+    command: &RunsCommand,
+    context: &Context,
+) -> Result<ExitStatus, CommandError> {
     match command {
         RunsCommand::List(args) => list(args, context),
         RunsCommand::Show(args) => show(args, context),
         RunsCommand::Path(which) => {
-            let path = run::runs_in(&context.state).file(&find(which, context)?);
+            let path = run::runs_in(&context.state).file(&which.find(&context.state)?);
             print(&format!("{}\n", path.display()))
         }
         RunsCommand::Prune(args) => prune::prune(args, context),
     }
 }
 
-/// Returns the profile that a run was made with, if the run can be read.
-pub(crate) fn profile_of(which: &WhichRunArgs, state: &Path) -> Option<String> {
-    let runs = run::runs_in(state);
-    // Why a run cannot be read is said by the command that needs it.
-    let id = find_among(which, &runs).ok()?;
-    Some(RunReader::open(&runs, &id).ok()?.record().ok()?.run.settings.profile)
-}
-
-/// Finds the run that is meant.
-pub(crate) fn find(which: &WhichRunArgs, context: &Context) -> Result<RunId, Failure> {
-    find_among(which, &run::runs_in(&context.state))
-}
-
-fn find_among(which: &WhichRunArgs, runs: &RunDirectory) -> Result<RunId, Failure> {
-    let Some(job) = &which.job else { return Ok(runs.find(&which.run)?) };
-    for id in runs.list()?.into_iter().rev() {
-        let is_meant = which.run == "latest" || id.as_str().starts_with(&which.run);
-        let of_job = |id| Ok::<_, StoreError>(RunReader::open(runs, id)?.record()?.run.job);
-        // A damaged run is not the one that is meant; whoever asks for it by name is told.
-        if is_meant && of_job(&id).is_ok_and(|found| found.as_ref() == Some(job)) {
-            return Ok(id);
-        }
-    }
-    let wanted = format!("{} of job {}", which.run, printable(job, 64));
-    Err(StoreError::NoSuchRun { wanted }.into())
-}
-
-fn list(args: &RunsListArgs, context: &Context) -> Result<ExitStatus, Failure> {
+fn list(args: &RunsListArgs, context: &Context) -> Result<ExitStatus, CommandError> {
     let mut listed = read_all(args.job.as_deref(), context)?;
     if !args.state.is_empty() {
         listed.retain(|run| args.state.contains(&run.state));
@@ -176,9 +151,9 @@ fn list(args: &RunsListArgs, context: &Context) -> Result<ExitStatus, Failure> {
     print(&if args.json { as_json(&listed) } else { as_table(&listed) })
 }
 
-fn show(args: &ShowArgs, context: &Context) -> Result<ExitStatus, Failure> {
+fn show(args: &ShowArgs, context: &Context) -> Result<ExitStatus, CommandError> {
     let runs = run::runs_in(&context.state);
-    let id = find(&args.which, context)?;
+    let id = args.which.find(&context.state)?;
     let options = ResultsOptions::default();
     let wanted = ReportRequest {
         documents: &[],
@@ -189,7 +164,7 @@ fn show(args: &ShowArgs, context: &Context) -> Result<ExitStatus, Failure> {
     };
     if !args.json {
         let listed = read(&runs, &id)?;
-        stream::print(&head(&listed, &runs)).map_err(not_printed)?;
+        stream::print(&head(&listed, &runs)).map_err(CommandError::io)?;
     }
     present(&runs, &id, &wanted, context)?;
     Ok(ExitStatus::Ok)
@@ -232,15 +207,14 @@ fn head(run: &Listed, runs: &RunDirectory) -> String {
 }
 
 /// Reads all runs, the latest first; one that is damaged does not hide the others.
-pub(crate) fn read_all(job: Option<&str>, context: &Context) -> Result<Vec<Listed>, Failure> {
+pub(crate) fn read_all(job: Option<&str>, context: &Context) -> Result<Vec<Listed>, CommandError> {
     let runs = run::runs_in(&context.state);
     let mut listed = Vec::new();
     for id in runs.list()?.into_iter().rev() {
         match read(&runs, &id) {
             Ok(run) => listed.push(run),
             Err(error) => {
-                let mut stderr = context.stderr;
-                stderr.say("warning", &printable(&error.to_string(), 300));
+                context.stderr.say("warning", &printable(&error.to_string(), 300));
             }
         }
     }
@@ -256,19 +230,6 @@ fn read(runs: &RunDirectory, id: &RunId) -> Result<Listed, StoreError> {
     let (record, outcomes) = (reader.record()?, reader.outcomes()?);
     let unsettled = record.selected.saturating_sub(outcomes.selected());
     Ok(Listed { id: id.clone(), state: state(&record, unsettled, is_held), record, outcomes })
-}
-
-/// Whether a run that no process works on can be gone on with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Resumability {
-    Finished,
-    Open,
-}
-
-/// Says whether a run has tasks without an outcome.
-pub(crate) fn state_of(id: &RunId, context: &Context) -> Result<Resumability, Failure> {
-    let reader = RunReader::open(&run::runs_in(&context.state), id)?;
-    Ok(if reader.unsettled()? == 0 { Resumability::Finished } else { Resumability::Open })
 }
 
 /// Says how a run stands: from its last session, what is missing, and whether a process holds it.
@@ -327,13 +288,9 @@ fn as_table(listed: &[Listed]) -> String {
     text
 }
 
-fn print(text: &str) -> Result<ExitStatus, Failure> {
-    stream::print(text).map_err(not_printed)?;
+fn print(text: &str) -> Result<ExitStatus, CommandError> {
+    stream::print(text).map_err(CommandError::io)?;
     Ok(ExitStatus::Ok)
-}
-
-fn not_printed(error: std::io::Error) -> Failure {
-    Failure::new(ExitStatus::InputOutput, error)
 }
 
 fn as_json(listed: &[Listed]) -> String {

@@ -2,7 +2,7 @@
 
 use crate::cli::Context;
 use crate::cli::commands::runs::{Listed, PruneArgs, StateChoice, read_all};
-use crate::cli::output::failure::Failure;
+use crate::cli::output::error::CommandError;
 use crate::cli::output::stream;
 use batchctl::clock::{Clock, Timestamp};
 use batchctl::report::ExitStatus;
@@ -12,10 +12,10 @@ use batchctl::text::plural;
 use std::fmt::Write;
 use std::fs;
 
-pub(crate) fn prune(args: &PruneArgs, context: &Context) -> Result<ExitStatus, Failure> {
+pub(crate) fn prune(args: &PruneArgs, context: &Context) -> Result<ExitStatus, CommandError> {
     if args.older_than.is_none() && args.keep.is_none() && args.max_size.is_none() {
-        return Err(Failure::usage("nothing says which runs are old")
-            .with_hint("give `--older-than AGE`, `--keep N` or `--max-size SIZE`".to_owned()));
+        return Err(CommandError::usage("nothing says which runs are old")
+            .with_hint("give `--older-than AGE`, `--keep N` or `--max-size SIZE`"));
     }
     let runs = run::runs_in(&context.state);
     let listed = read_all(args.job.as_deref(), context)?;
@@ -30,7 +30,7 @@ pub(crate) fn prune(args: &PruneArgs, context: &Context) -> Result<ExitStatus, F
     let removed = plural(u64::try_from(chosen.len()).unwrap_or(u64::MAX), "run", "runs");
     let verb = if args.dry_run { "would be removed" } else { "removed" };
     let _ = writeln!(text, "{removed} {verb}");
-    stream::print(&text).map_err(|error| Failure::new(ExitStatus::InputOutput, error))?;
+    stream::print(&text).map_err(CommandError::io)?;
     Ok(ExitStatus::Ok)
 }
 

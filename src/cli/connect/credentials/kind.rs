@@ -1,7 +1,6 @@
 //! The kind of source that credentials come from, which a run keeps for whoever takes it up.
 
 use crate::cli::Context;
-use crate::cli::flags::precedence;
 use batchctl::api::{CredentialSource, TokenSource};
 use batchctl::settings::CredentialKind;
 use std::path::Path;
@@ -21,7 +20,7 @@ pub(crate) fn of_source(source: &CredentialSource, context: &Context) -> Credent
         CredentialSource::Token(TokenSource::Given { .. }) => CredentialKind::Variable,
         CredentialSource::Login(_) => CredentialKind::IamUser,
         CredentialSource::Key(_)
-            if context.surroundings.variable("HUAWEICLOUD_SDK_AK").is_some() =>
+            if context.environment.variable("HUAWEICLOUD_SDK_AK").is_some() =>
         {
             CredentialKind::AccessKey
         }
@@ -30,7 +29,7 @@ pub(crate) fn of_source(source: &CredentialSource, context: &Context) -> Credent
 }
 
 fn is_of_systemd(path: &Path, context: &Context) -> bool {
-    let directory = context.surroundings.variable("CREDENTIALS_DIRECTORY");
+    let directory = context.environment.variable("CREDENTIALS_DIRECTORY");
     directory.is_some_and(|directory| path.starts_with(directory))
 }
 
@@ -44,6 +43,6 @@ pub(crate) fn of_follower(
         ("token_command", CredentialKind::TokenCommand),
         ("iam_user", CredentialKind::IamUser),
     ];
-    let named = flags.into_iter().find(|(flag, _)| precedence::rank(flag, &context.matches) >= 2);
+    let named = flags.into_iter().find(|(flag, _)| context.given.is_given(flag));
     named.map(|(_, kind)| kind).or(recorded)
 }

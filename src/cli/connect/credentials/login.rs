@@ -4,7 +4,7 @@ use crate::cli::Context;
 use crate::cli::connect::credentials::{Said, Target, is_said, secret_file, text_of};
 use crate::cli::connect::destination;
 use crate::cli::flags::connection::CredentialArgs;
-use crate::cli::output::failure::Failure;
+use crate::cli::output::error::CommandError;
 use crate::cli::output::prompt;
 use batchctl::api::{CredentialSource, Endpoint, Iam, Login, Scope, SecondFactor, read_text};
 use batchctl::report::ExitStatus;
@@ -25,7 +25,7 @@ pub(crate) fn of_flags(
     said: Said,
     target: &Target<'_>,
     context: &Context,
-) -> Result<Option<CredentialSource>, Failure> {
+) -> Result<Option<CredentialSource>, CommandError> {
     if args.iam_user.is_none() || !is_said("iam_user", said, context) {
         return Ok(None);
     }
@@ -37,7 +37,7 @@ pub(crate) fn login(
     args: &CredentialArgs,
     target: &Target<'_>,
     context: &Context,
-) -> Result<Login, Failure> {
+) -> Result<Login, CommandError> {
     let user = args.iam_user.clone().ok_or_else(|| missing("the IAM user", "--iam-user NAME"))?;
     let domain = args.iam_domain.clone();
     let domain = domain.ok_or_else(|| missing("the IAM user's account", "--iam-domain NAME"))?;
@@ -48,8 +48,8 @@ pub(crate) fn login(
     Ok(Login { iam, user, domain, password: password.into(), second_factor, scope })
 }
 
-fn missing(what: &str, flag: &str) -> Failure {
-    let failure = Failure::new(ExitStatus::NotAuthorised, format!("{what} is missing"));
+fn missing(what: &str, flag: &str) -> CommandError {
+    let failure = CommandError::new(ExitStatus::NotAuthorised, format!("{what} is missing"));
     failure.with_hint(format!("name it with `{flag}`"))
 }
 
@@ -58,7 +58,7 @@ pub(crate) fn iam(
     named: Option<&Endpoint>,
     target: &Target<'_>,
     context: &Context,
-) -> Result<Iam, Failure> {
+) -> Result<Iam, CommandError> {
     // A password is not sent anywhere on a guess: a region that was named beside another
     // endpoint says nothing about who runs that.
     let endpoint = named.cloned().or_else(|| target.endpoint.iam());
@@ -69,7 +69,7 @@ pub(crate) fn iam(
     Ok(Iam { endpoint, route: target.route.clone(), connect_timeout: CONNECT_TIMEOUT })
 }
 
-fn scope(args: &CredentialArgs, target: &Target<'_>) -> Result<Scope, Failure> {
+fn scope(args: &CredentialArgs, target: &Target<'_>) -> Result<Scope, CommandError> {
     match (target.project, project_name(args, target)) {
         (Some(id), _) => Ok(Scope::Id(id.clone())),
         (None, Some(name)) => Ok(Scope::Name(name)),
@@ -83,7 +83,7 @@ pub(crate) fn project_name(args: &CredentialArgs, target: &Target<'_>) -> Option
     args.iam_project.clone().or_else(of_region)
 }
 
-fn password(args: &CredentialArgs, user: &str, context: &Context) -> Result<String, Failure> {
+fn password(args: &CredentialArgs, user: &str, context: &Context) -> Result<String, CommandError> {
     if let Some(password) = text_of("BATCHCTL_IAM_PASSWORD", context)? {
         return Ok(password.to_owned());
     }
@@ -94,19 +94,19 @@ fn password(args: &CredentialArgs, user: &str, context: &Context) -> Result<Stri
         return of_file(&path);
     }
     asked(&format!("password of `{user}`"), context)?.ok_or_else(|| {
-        let failure = Failure::new(ExitStatus::NotAuthorised, "the IAM user's password is missing");
+        let failure =
+            CommandError::new(ExitStatus::NotAuthorised, "the IAM user's password is missing");
         failure.with_hint(
-            "put it into BATCHCTL_IAM_PASSWORD, or name a file with `--iam-password-file FILE`"
-                .to_owned(),
+            "put it into BATCHCTL_IAM_PASSWORD, or name a file with `--iam-password-file FILE`",
         )
     })
 }
 
 /// Reads a password: the first line of a file that is not blank, without white space at its ends.
-fn of_file(path: &Path) -> Result<String, Failure> {
+fn of_file(path: &Path) -> Result<String, CommandError> {
     let refuse = |why: &str| {
         let error = format!("cannot read a password from `{}`: {why}", path.display());
-        Failure::new(ExitStatus::NotAuthorised, error)
+        CommandError::new(ExitStatus::NotAuthorised, error)
     };
     let text = read_text(path).map_err(|error| refuse(&error.to_string()))?;
     // Further lines are notes of whoever keeps the file.
@@ -126,27 +126,27 @@ fn of_file(path: &Path) -> Result<String, Failure> {
 fn second_factor(
     args: &CredentialArgs,
     context: &Context,
-) -> Result<Option<SecondFactor>, Failure> {
+) -> Result<Option<SecondFactor>, CommandError> {
     let Some(user_id) = args.iam_user_id.clone() else { return Ok(None) };
     let passcode = match text_of("BATCHCTL_IAM_PASSCODE", context)? {
         Some(passcode) => Some(passcode.to_owned()),
         None => asked("passcode of the MFA device", context)?,
     };
     let passcode = passcode.ok_or_else(|| {
-        let failure = Failure::new(ExitStatus::NotAuthorised, "the passcode is missing");
-        failure.with_hint("put it into BATCHCTL_IAM_PASSCODE".to_owned())
+        let failure = CommandError::new(ExitStatus::NotAuthorised, "the passcode is missing");
+        failure.with_hint("put it into BATCHCTL_IAM_PASSCODE")
     })?;
     Ok(Some(SecondFactor { user_id, passcode: passcode.into() }))
 }
 
 /// Asks a person; nothing, if there is none.
-fn asked(what: &str, context: &Context) -> Result<Option<String>, Failure> {
+fn asked(what: &str, context: &Context) -> Result<Option<String>, CommandError> {
     let answer = prompt::secret(&format!("{what}: "), context);
-    match answer.map_err(|error| Failure::new(ExitStatus::InputOutput, error))? {
+    match answer.map_err(CommandError::io)? {
         prompt::Secret::Given(text) => Ok(Some(text)),
         prompt::Secret::Nobody => Ok(None),
         prompt::Secret::Interrupted => {
-            Err(Failure::new(ExitStatus::Interrupted, "nothing was sent"))
+            Err(CommandError::new(ExitStatus::Interrupted, "nothing was sent"))
         }
     }
 }

@@ -22,12 +22,9 @@ use crate::cli::connect::trust;
 use crate::cli::connect::trust::{Accepts, Recorded};
 use crate::cli::flags::config_trust;
 use crate::cli::flags::connection::CredentialArgs;
-use crate::cli::flags::precedence;
-use crate::cli::flags::precedence::Stronger;
-use crate::cli::output::failure::Failure;
-use batchctl::api::{
-    CredentialError, CredentialSource, Credentials, Endpoint, ProjectId, Route, TokenSource,
-};
+use crate::cli::flags::precedence::{Rank, Stronger};
+use crate::cli::output::error::CommandError;
+use batchctl::api::{CredentialSource, Credentials, Endpoint, ProjectId, Route, TokenSource};
 use batchctl::clock::Clock;
 use batchctl::report::ExitStatus;
 use batchctl::settings::CredentialKind;
@@ -66,7 +63,7 @@ pub(crate) fn source(
     args: &CredentialArgs,
     place: &Destination,
     context: &Context,
-) -> Result<CredentialSource, Failure> {
+) -> Result<CredentialSource, CommandError> {
     if place.sandbox.is_some() {
         return Ok(TokenSource::given(SANDBOX_TOKEN, "the embedded sandbox").into());
     }
@@ -89,7 +86,7 @@ pub(crate) fn find(
     args: &CredentialArgs,
     target: &Target<'_>,
     context: &Context,
-) -> Result<CredentialSource, Failure> {
+) -> Result<CredentialSource, CommandError> {
     config_trust::require(context)?;
     let given: [Look<'_>; 5] = [
         &|| token_of_flags(args, Said::Here, context),
@@ -131,7 +128,7 @@ pub(crate) fn find(
 }
 
 /// Looks for credentials in one place.
-type Look<'a> = &'a dyn Fn() -> Result<Option<CredentialSource>, Failure>;
+type Look<'a> = &'a dyn Fn() -> Result<Option<CredentialSource>, CommandError>;
 
 /// Returns whether this machine has credentials that nobody gave for this command.
 fn is_any_here(args: &CredentialArgs, context: &Context) -> bool {
@@ -139,21 +136,20 @@ fn is_any_here(args: &CredentialArgs, context: &Context) -> bool {
     of_profile || args.iam_user.is_some() || key::official_path(context).is_some()
 }
 
-fn missing() -> Failure {
-    Failure::new(ExitStatus::NotAuthorised, "there are no credentials").with_hint(
+fn missing() -> CommandError {
+    CommandError::new(ExitStatus::NotAuthorised, "there are no credentials").with_hint(
         "name a file with `--token-file FILE`, a command with `--token-command CMD`, or an IAM \
          user with `--iam-user NAME`; or put a token into BATCHCTL_TOKEN, or a key into \
-         HUAWEICLOUD_SDK_AK and HUAWEICLOUD_SDK_SK"
-            .to_owned(),
+         HUAWEICLOUD_SDK_AK and HUAWEICLOUD_SDK_SK",
     )
 }
 
 /// Tells whether a flag has its value from there.
 fn is_said(flag: &str, said: Said, context: &Context) -> bool {
-    let rank = precedence::rank(flag, &context.matches);
+    let rank = context.given.rank(flag);
     match said {
-        Said::Here => rank >= 2,
-        Said::InProfile => rank == 1,
+        Said::Here => rank >= Rank::Variable,
+        Said::InProfile => rank == Rank::File,
     }
 }
 
@@ -161,7 +157,7 @@ fn token_of_flags(
     args: &CredentialArgs,
     said: Said,
     context: &Context,
-) -> Result<Option<CredentialSource>, Failure> {
+) -> Result<Option<CredentialSource>, CommandError> {
     let file = args.token_file.as_ref().filter(|_| is_said("token_file", said, context));
     let command = args.token_command.as_ref().filter(|_| is_said("token_command", said, context));
     let use_file = match (file, command) {
@@ -169,14 +165,13 @@ fn token_of_flags(
         (Some(_), None) => true,
         (None, Some(_)) => false,
         (Some(_), Some(_)) => {
-            precedence::stronger("token-file", "token-command", &context.matches)?
-                == Stronger::First
+            context.given.stronger("token-file", "token-command")? == Stronger::First
         }
     };
     Ok(match (file.filter(|_| use_file), command) {
         (Some(path), _) => Some(token_file(path, context)),
         (None, Some(line)) => {
-            let environment = context.surroundings.for_commands();
+            let environment = context.environment.for_commands();
             Some(TokenSource::Command { line: line.clone(), environment }.into())
         }
         (None, None) => None,
@@ -194,17 +189,17 @@ fn token_of_systemd(context: &Context) -> Option<CredentialSource> {
     Some(TokenSource::File(path).into())
 }
 
-fn token_of_variable(context: &Context) -> Result<Option<CredentialSource>, Failure> {
+fn token_of_variable(context: &Context) -> Result<Option<CredentialSource>, CommandError> {
     let Some(token) = text_of("BATCHCTL_TOKEN", context)? else { return Ok(None) };
     Ok(Some(TokenSource::given(token, "BATCHCTL_TOKEN").into()))
 }
 
 /// Returns what a variable holds that may be secret, if it holds something.
-fn text_of<'a>(variable: &str, context: &'a Context) -> Result<Option<&'a str>, Failure> {
-    let Some(value) = context.surroundings.variable(variable) else { return Ok(None) };
+fn text_of<'a>(variable: &str, context: &'a Context) -> Result<Option<&'a str>, CommandError> {
+    let Some(value) = context.environment.variable(variable) else { return Ok(None) };
     value.to_str().map(Some).ok_or_else(|| {
         let error = format!("{variable} contains what no secret of the service has");
-        Failure::new(ExitStatus::NotAuthorised, error)
+        CommandError::new(ExitStatus::NotAuthorised, error)
     })
 }
 
@@ -213,7 +208,7 @@ pub(crate) async fn load(
     place: &Destination,
     source: &CredentialSource,
     context: &Context,
-) -> Result<Arc<Credentials>, Failure> {
+) -> Result<Arc<Credentials>, CommandError> {
     match &place.loaded {
         Some(loaded) => Ok(Arc::clone(loaded)),
         None => Ok(Arc::new(load_from(source.clone(), context).await?)),
@@ -224,28 +219,7 @@ pub(crate) async fn load(
 pub(crate) async fn load_from(
     source: CredentialSource,
     context: &Context,
-) -> Result<Credentials, Failure> {
+) -> Result<Credentials, CommandError> {
     let loaded = Credentials::load(source, Clock::start(), context.stderr.redactor.clone()).await;
-    loaded.map_err(failure)
-}
-
-/// Tells why there are no credentials, and what to do about it.
-pub(crate) fn failure(error: CredentialError) -> Failure {
-    let hint = match &error {
-        CredentialError::LoginRefused { .. } => {
-            Some("it was tried once and will not be again: a few wrong passwords lock the user")
-        }
-        CredentialError::SignatureRefused { .. } => {
-            Some("check the access key, the secret key and the clock; five bad ones lock the key")
-        }
-        CredentialError::SameToken { .. } | CredentialError::Final { .. } => {
-            Some("get a new token, then `batchctl resume`")
-        }
-        CredentialError::NoProject { .. } | CredentialError::SeveralProjects { .. } => {
-            Some("name one with `--project-id ID`")
-        }
-        CredentialError::IamAway { .. } => Some("check `--iam-endpoint URL`"),
-        _ => None,
-    };
-    Failure::new(ExitStatus::NotAuthorised, error).with_hint(hint.map(str::to_owned))
+    Ok(loaded?)
 }

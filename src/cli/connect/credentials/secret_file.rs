@@ -1,7 +1,7 @@
 //! Files that hold a secret: where they are looked for, and who else can read them.
 
 use crate::cli::Context;
-use crate::cli::output::failure::Failure;
+use crate::cli::output::error::CommandError;
 use batchctl::report::ExitStatus;
 use rustix::process::geteuid;
 use std::fs;
@@ -23,12 +23,12 @@ pub(crate) fn located(path: &Path, context: &Context) -> PathBuf {
 
 /// Returns the file of a credential that systemd hands this unit, if there is one.
 pub(crate) fn of_systemd(name: &str, context: &Context) -> Option<PathBuf> {
-    let directory = context.surroundings.variable("CREDENTIALS_DIRECTORY")?;
+    let directory = context.environment.variable("CREDENTIALS_DIRECTORY")?;
     Some(Path::new(directory).join(name)).filter(|path| path.is_file())
 }
 
 /// Refuses a file of this program's own making that others can read, write or put there.
-pub(crate) fn require_own(path: &Path) -> Result<(), Failure> {
+pub(crate) fn require_own(path: &Path) -> Result<(), CommandError> {
     // What cannot be looked at cannot be read either, and the reader says why.
     let Ok(metadata) = fs::metadata(path) else { return Ok(()) };
     let owner = metadata.uid();
@@ -40,12 +40,12 @@ pub(crate) fn require_own(path: &Path) -> Result<(), Failure> {
         return Ok(());
     };
     let error = format!("`{}` holds a secret and is not yours alone", path.display());
-    Err(Failure::new(ExitStatus::NotAuthorised, error).with_hint(remedy))
+    Err(CommandError::new(ExitStatus::NotAuthorised, error).with_hint(remedy))
 }
 
 /// Warns of a file that others can read, and says what to type. What systemd made is its affair.
 pub(crate) fn warn_if_shared(path: &Path, context: &Context) {
-    let directory = context.surroundings.variable("CREDENTIALS_DIRECTORY");
+    let directory = context.environment.variable("CREDENTIALS_DIRECTORY");
     if directory.is_some_and(|directory| path.starts_with(directory)) {
         return;
     }
@@ -54,7 +54,7 @@ pub(crate) fn warn_if_shared(path: &Path, context: &Context) {
         return;
     }
     // Nobody sees it at a run of cron unless it is in the mail.
-    let mut stderr = context.stderr.of_failures();
+    let stderr = context.stderr.of_failures();
     let path = path.display();
     stderr.say("warning", &format!("`{path}` holds a secret and others can read it"));
     stderr.say("hint", &format!("chmod 600 '{path}'"));

@@ -4,7 +4,7 @@
 
 use crate::cli::Context;
 use crate::cli::connect::credentials::{Target, secret_file};
-use crate::cli::output::failure::Failure;
+use crate::cli::output::error::CommandError;
 use batchctl::api::{CredentialSource, TokenSource, read_text};
 use batchctl::clock::{Clock, Timestamp};
 use batchctl::report::ExitStatus;
@@ -29,7 +29,7 @@ pub(crate) struct StoredLogin {
 pub(crate) fn source(
     target: &Target<'_>,
     context: &Context,
-) -> Result<Option<CredentialSource>, Failure> {
+) -> Result<Option<CredentialSource>, CommandError> {
     let Some(stored) = read(context)? else { return Ok(None) };
     if stored.endpoint != target.endpoint.to_string() {
         return Ok(None);
@@ -38,8 +38,8 @@ pub(crate) fn source(
         && Clock::start().now() >= expires_at
     {
         let error = format!("the login of `{}` that was kept ended at {expires_at}", stored.user);
-        let failure = Failure::new(ExitStatus::NotAuthorised, error);
-        return Err(failure.with_hint("batchctl auth login".to_owned()));
+        let failure = CommandError::new(ExitStatus::NotAuthorised, error);
+        return Err(failure.with_hint("batchctl auth login"));
     }
     let origin = format!("the login of `{}` that was kept", stored.user);
     let token = stored.token.into();
@@ -53,7 +53,7 @@ fn path(context: &Context) -> PathBuf {
     context.state.join(format!("login-{profile}.json"))
 }
 
-fn read(context: &Context) -> Result<Option<StoredLogin>, Failure> {
+fn read(context: &Context) -> Result<Option<StoredLogin>, CommandError> {
     let path = path(context);
     secret_file::require_own(&path)?;
     let text = match read_text(&path) {
@@ -77,16 +77,16 @@ fn read(context: &Context) -> Result<Option<StoredLogin>, Failure> {
     Ok(Some(stored))
 }
 
-fn unusable(path: &std::path::Path, why: &str) -> Failure {
+fn unusable(path: &std::path::Path, why: &str) -> CommandError {
     let error = format!("cannot use the login kept in `{}`: {why}", path.display());
-    let hint = "batchctl auth logout, then batchctl auth login".to_owned();
-    Failure::new(ExitStatus::NotAuthorised, error).with_hint(hint)
+    let hint = "batchctl auth logout, then batchctl auth login";
+    CommandError::new(ExitStatus::NotAuthorised, error).with_hint(hint)
 }
 
 /// Keeps a login in the place of the one before, whole or not at all.
-pub(crate) fn keep(stored: &StoredLogin, context: &Context) -> Result<PathBuf, Failure> {
+pub(crate) fn keep(stored: &StoredLogin, context: &Context) -> Result<PathBuf, CommandError> {
     private_directory(&context.state, "")?;
-    write(stored, context).map_err(|error| Failure::new(ExitStatus::InputOutput, error))
+    write(stored, context).map_err(CommandError::io)
 }
 
 fn write(stored: &StoredLogin, context: &Context) -> io::Result<PathBuf> {

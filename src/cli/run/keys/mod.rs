@@ -5,7 +5,7 @@
 
 pub(crate) mod terminal;
 
-use crate::cli::process::environment::Surroundings;
+use crate::cli::process::environment::Environment;
 use crate::cli::run::display::LiveStatus;
 use crate::cli::run::keys::terminal::{Terminal, Typed};
 use batchctl::engine::Control;
@@ -42,9 +42,9 @@ pub(crate) struct Keys {
 /// Listens to the keys from now on.
 ///
 /// Must be called within a runtime.
-pub(crate) fn listen(board: KeyContext, surroundings: &Surroundings) -> io::Result<Keys> {
+pub(crate) fn listen(board: KeyContext, environment: &Environment) -> io::Result<Keys> {
     let terminal = Arc::new(Terminal::default());
-    let following = follow_job_control(Arc::clone(&terminal), surroundings)?;
+    let following = follow_job_control(Arc::clone(&terminal), environment)?;
     let keys = Keys { terminal: Arc::clone(&terminal), following };
     thread::Builder::new().name("keys".into()).spawn(move || board.attend(&terminal))?;
     keys.terminal.enter();
@@ -69,10 +69,10 @@ fn stop_key() -> SignalKind {
 /// Puts the terminal back before this process is stopped, and sets it up when it goes on.
 fn follow_job_control(
     terminal: Arc<Terminal>,
-    surroundings: &Surroundings,
+    environment: &Environment,
 ) -> io::Result<JoinHandle<()>> {
     let mut goes_on = signal(SignalKind::from_raw(Signal::CONT.as_raw()))?;
-    let ignored = surroundings.ignores(stop_key().as_raw_value());
+    let ignored = environment.ignores(stop_key().as_raw_value());
     let mut stops = if ignored { None } else { Some(signal(stop_key())?) };
     Ok(tokio::spawn(async move {
         loop {

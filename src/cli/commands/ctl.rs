@@ -1,21 +1,20 @@
 //! `ctl`: asks or changes a run that another process carries out.
 
-pub(crate) mod address;
-pub(crate) mod protocol;
-
 use crate::cli::Context;
-use crate::cli::commands::ctl::address::Address;
-use crate::cli::commands::ctl::protocol::{Answer, Order, Reply, Request, VERSION};
-use crate::cli::commands::runs;
 use crate::cli::flags::values;
+use crate::cli::flags::values::FixedRate;
 use crate::cli::flags::which_run::WhichRunArgs;
-use crate::cli::output::failure::Failure;
+use crate::cli::output::error::CommandError;
 use crate::cli::output::stream;
-pub(crate) use crate::cli::run::control_socket::{ControlState, Served, serve};
+use crate::cli::run::control_protocol;
+use crate::cli::run::control_protocol::{
+    ControlOrder, ControlReply, ControlRequest, ReplyKind, VERSION,
+};
+use crate::cli::run::socket_address::Address;
+use batchctl::event::Change;
 use batchctl::report::ExitStatus;
 use batchctl::run;
-use batchctl::store::RunId;
-use batchctl::task::Rate;
+use batchctl::store::{RunDirectory, RunId, RunReader};
 use batchctl::text::printable;
 use clap::{Args, Subcommand};
 use serde_json::Value;
@@ -103,44 +102,54 @@ pub(crate) enum OrderArgs {
     Drain,
 }
 
-/// A rate, or none at all.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct FixedRate(pub(crate) Option<Rate>);
+impl From<&OrderArgs> for ControlOrder {
+    fn from(args: &OrderArgs) -> Self {
+        match args {
+            OrderArgs::Status { .. } => Self::Status,
+            OrderArgs::Pause => Self::Pause,
+            OrderArgs::Resume => Self::Resume,
+            OrderArgs::Rate { limit } => {
+                let limit = Change::Rate(limit.0).value();
+                Self::Rate { limit: limit.expect("a rate has a value") }
+            }
+            OrderArgs::Concurrency { most } => Self::Concurrency { most: *most },
+            OrderArgs::Drain => Self::Drain,
+        }
+    }
+}
 
 /// How long an answer may take.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// The most bytes of an answer.
 const LONGEST_ANSWER: u64 = 1 << 16;
 
-pub(crate) fn order(args: &CtlArgs, context: &Context) -> Result<ExitStatus, Failure> {
+pub(crate) fn order(args: &CtlArgs, context: &Context) -> Result<ExitStatus, CommandError> {
     let runs = run::runs_in(&context.state);
-    let id = runs::find(&args.which, context)?;
-    let answer = match ask(&runs.socket(&id), Order::from(&args.order)) {
+    let id = args.which.find(&context.state)?;
+    let answer = match ask(&runs.socket(&id), ControlOrder::from(&args.order)) {
         Ok(answer) => answer,
-        Err(error) => return Err(unreachable(&error, &id, context)),
+        Err(error) => return Err(unreachable(&error, &id, &runs)),
     };
-    let answer: Answer = serde_json::from_str(&answer)
-        .map_err(|_| Failure::new(ExitStatus::Busy, other_version(&id)))?;
+    let answer: ControlReply = serde_json::from_str(&answer)
+        .map_err(|_| CommandError::new(ExitStatus::Busy, other_version(&id)))?;
     let text = match answer.reply {
-        Reply::Status { status } => told(&status, &args.order, &id),
-        Reply::Changed => format!("run {id}: {}\n", done(&args.order)),
-        Reply::AsBefore => format!("run {id}: nothing changed, it was like that before\n"),
-        Reply::NotNow => {
+        ReplyKind::Status { status } => status_text(&status, &args.order, &id),
+        ReplyKind::Changed => format!("run {id}: {}\n", done(&args.order)),
+        ReplyKind::AsBefore => format!("run {id}: nothing changed, it was like that before\n"),
+        ReplyKind::NotNow => {
             let error = format!("run {id} looks at the states of its tasks now and sends nothing");
-            return Err(
-                Failure::new(ExitStatus::Busy, error).with_hint("try once more later".to_owned())
-            );
+            return Err(CommandError::new(ExitStatus::Busy, error).with_hint("try once more later"));
         }
-        Reply::Stopping => {
+        ReplyKind::Stopping => {
             let error = format!("run {id} is coming to its end, nothing is changed any more");
-            return Err(Failure::new(ExitStatus::Busy, error));
+            return Err(CommandError::new(ExitStatus::Busy, error));
         }
-        Reply::Refused { reason } => {
+        ReplyKind::Refused { reason } => {
             let error = format!("run {id} refused the order: {reason}");
-            return Err(Failure::new(ExitStatus::Busy, error));
+            return Err(CommandError::new(ExitStatus::Busy, error));
         }
     };
-    stream::print(&text).map_err(|error| Failure::new(ExitStatus::InputOutput, error))?;
+    stream::print(&text).map_err(CommandError::io)?;
     Ok(ExitStatus::Ok)
 }
 
@@ -148,11 +157,13 @@ fn other_version(id: &RunId) -> String {
     format!("run {id} answered what this version of batchctl does not understand")
 }
 
-fn ask(socket: &Path, order: Order) -> io::Result<String> {
+fn ask(socket: &Path, order: ControlOrder) -> io::Result<String> {
     let mut stream = UnixStream::connect(Address::of(socket)?.path())?;
     stream.set_read_timeout(Some(PATIENCE))?;
     stream.set_write_timeout(Some(PATIENCE))?;
-    stream.write_all(protocol::line(&Request { version: VERSION, order }).as_bytes())?;
+    stream.write_all(
+        control_protocol::line(&ControlRequest { version: VERSION, order }).as_bytes(),
+    )?;
     let mut answer = String::new();
     match BufReader::new(stream.take(LONGEST_ANSWER)).read_line(&mut answer)? {
         0 => Err(io::ErrorKind::UnexpectedEof.into()),
@@ -161,37 +172,35 @@ fn ask(socket: &Path, order: Order) -> io::Result<String> {
 }
 
 /// Says why there is no answer.
-fn unreachable(error: &io::Error, id: &RunId, context: &Context) -> Failure {
-    let is_held = run::runs_in(&context.state).is_locked(id).unwrap_or(false);
+fn unreachable(error: &io::Error, id: &RunId, runs: &RunDirectory) -> CommandError {
+    let is_held = runs.is_locked(id).unwrap_or(false);
     match error.kind() {
-        io::ErrorKind::PermissionDenied => {
-            Failure::new(ExitStatus::NotAuthorised, format!("run {id} belongs to another user"))
-        }
+        io::ErrorKind::PermissionDenied => CommandError::new(
+            ExitStatus::NotAuthorised,
+            format!("run {id} belongs to another user"),
+        ),
         io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut if is_held => {
             let error = format!("run {id} gave no answer within 2 s");
-            Failure::new(ExitStatus::Busy, error).with_hint(format!(
+            CommandError::new(ExitStatus::Busy, error).with_hint(format!(
                 "what was ordered may still be done; see `batchctl ctl {id} status`"
             ))
         }
         _ if is_held => {
             let error = format!("run {id} takes no orders: it is just beginning or ending");
-            Failure::new(ExitStatus::Busy, error).with_hint("try once more".to_owned())
+            CommandError::new(ExitStatus::Busy, error).with_hint("try once more")
         }
-        _ => not_running(id, context),
+        _ => not_running(id, runs),
     }
 }
 
-fn not_running(id: &RunId, context: &Context) -> Failure {
-    let (state, hint) = match runs::state_of(id, context) {
-        Ok(runs::Resumability::Finished) => {
-            ("it is finished", format!("`batchctl report {id}` tells what it came to"))
-        }
-        Ok(runs::Resumability::Open) => {
-            ("it was cut short", format!("`batchctl resume {id}` goes on with it"))
-        }
-        Err(failure) => return failure,
+fn not_running(id: &RunId, runs: &RunDirectory) -> CommandError {
+    let unsettled = RunReader::open(runs, id).and_then(|reader| reader.unsettled());
+    let (state, hint) = match unsettled {
+        Ok(0) => ("it is finished", format!("`batchctl report {id}` tells what it came to")),
+        Ok(_) => ("it was cut short", format!("`batchctl resume {id}` goes on with it")),
+        Err(error) => return error.into(),
     };
-    Failure::usage(format!("run {id} is not running: {state}"))
+    CommandError::usage(format!("run {id} is not running: {state}"))
         .with_hint(format!("{hint}; `batchctl runs list --state running` shows what runs"))
 }
 
@@ -209,7 +218,7 @@ fn done(order: &OrderArgs) -> String {
     }
 }
 
-fn told(status: &Value, order: &OrderArgs, id: &RunId) -> String {
+fn status_text(status: &Value, order: &OrderArgs, id: &RunId) -> String {
     if matches!(order, OrderArgs::Status { json: true }) {
         let mut status = status.clone();
         status["run"] = id.as_str().into();

@@ -2,7 +2,6 @@
 //!
 //! Fields are only ever added; another meaning is another version. Holds no secret.
 
-use crate::cli::commands::ctl::OrderArgs;
 use batchctl::engine::ChangeAnswer;
 use batchctl::event::Change;
 use serde::{Deserialize, Serialize};
@@ -16,15 +15,15 @@ pub(crate) const LONGEST_REQUEST: u64 = 4_096;
 
 /// What is asked of a run.
 #[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct Request {
+pub(crate) struct ControlRequest {
     pub(crate) version: u32,
     #[serde(flatten)]
-    pub(crate) order: Order,
+    pub(crate) order: ControlOrder,
 }
 
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "order", rename_all = "snake_case")]
-pub(crate) enum Order {
+pub(crate) enum ControlOrder {
     Status,
     Pause,
     Resume,
@@ -35,15 +34,15 @@ pub(crate) enum Order {
 
 /// What is answered.
 #[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct Answer {
+pub(crate) struct ControlReply {
     pub(crate) version: u32,
     #[serde(flatten)]
-    pub(crate) reply: Reply,
+    pub(crate) reply: ReplyKind,
 }
 
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "reply", rename_all = "snake_case")]
-pub(crate) enum Reply {
+pub(crate) enum ReplyKind {
     /// It is in effect and on record.
     Changed,
     /// It was like that before.
@@ -61,23 +60,7 @@ pub(crate) enum Reply {
     },
 }
 
-impl From<&OrderArgs> for Order {
-    fn from(args: &OrderArgs) -> Self {
-        match args {
-            OrderArgs::Status { .. } => Self::Status,
-            OrderArgs::Pause => Self::Pause,
-            OrderArgs::Resume => Self::Resume,
-            OrderArgs::Rate { limit } => {
-                let limit = Change::Rate(limit.0).value();
-                Self::Rate { limit: limit.expect("a rate has a value") }
-            }
-            OrderArgs::Concurrency { most } => Self::Concurrency { most: *most },
-            OrderArgs::Drain => Self::Drain,
-        }
-    }
-}
-
-impl From<ChangeAnswer> for Reply {
+impl From<ChangeAnswer> for ReplyKind {
     fn from(answer: ChangeAnswer) -> Self {
         match answer {
             ChangeAnswer::Changed => Self::Changed,
@@ -88,7 +71,7 @@ impl From<ChangeAnswer> for Reply {
     }
 }
 
-impl Order {
+impl ControlOrder {
     /// Returns what is to be changed; nothing if it only asks. The reason is a refusal's.
     pub(crate) fn change(&self) -> Result<Option<Change>, String> {
         Ok(match self {
@@ -112,13 +95,13 @@ pub(crate) fn line(said: &impl Serialize) -> String {
 }
 
 /// Reads a request; the reason is a refusal's.
-pub(crate) fn read(line: &[u8]) -> Result<Order, String> {
+pub(crate) fn read(line: &[u8]) -> Result<ControlOrder, String> {
     let value: Value = serde_json::from_slice(line).map_err(|_| "that is no JSON".to_owned())?;
     match value["version"].as_u64() {
         Some(version) if version == u64::from(VERSION) => {}
         _ => return Err(format!("this run understands version {VERSION} of orders")),
     }
-    let request = Request::deserialize(value);
+    let request = ControlRequest::deserialize(value);
     request.map(|request| request.order).map_err(|_| "that is no order".to_owned())
 }
 
@@ -156,8 +139,9 @@ mod tests {
     #[test]
     fn what_is_written_is_read_again() {
         let most = NonZeroUsize::new(3).unwrap();
-        for order in [Order::Status, Order::Drain, Order::Concurrency { most }] {
-            let written = line(&Request { version: VERSION, order });
+        for order in [ControlOrder::Status, ControlOrder::Drain, ControlOrder::Concurrency { most }]
+        {
+            let written = line(&ControlRequest { version: VERSION, order });
             assert!(read(written.as_bytes()).is_ok(), "{written}");
         }
     }

@@ -1,13 +1,15 @@
-//! How a failure is told, and with which exit status.
+//! Words an error of a command, and gives it its exit status.
 //!
 //! `error:` says what is wrong, `caused by:` why, `hint:` what to type instead.
 
 use crate::cli::output::stream::Stderr;
+use batchctl::api::CredentialError;
 use batchctl::engine::LedgerError;
 use batchctl::input::InputError;
 use batchctl::plan::{PlanProblem, Problems};
 use batchctl::report::ExitStatus;
 use batchctl::run::RunError;
+use batchctl::sandbox::SandboxError;
 use batchctl::store::StoreError;
 use batchctl::text::{plural, printable};
 use std::error::Error;
@@ -17,15 +19,20 @@ const MESSAGE_COLUMNS: usize = 600;
 
 /// Why a command ends without having done its job.
 #[derive(Debug)]
-pub(crate) struct Failure {
+pub(crate) struct CommandError {
     pub(crate) status: ExitStatus,
     error: Box<dyn Error + Send + Sync>,
     hint: Option<String>,
 }
 
-impl Failure {
+impl CommandError {
     pub(crate) fn new(status: ExitStatus, error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self { status, error: error.into(), hint: None }
+    }
+
+    /// Standard output, a document or the system could not be written or read.
+    pub(crate) fn io(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self::new(ExitStatus::InputOutput, error)
     }
 
     /// The command line or the configuration is wrong.
@@ -33,14 +40,20 @@ impl Failure {
         Self::new(ExitStatus::Usage, error)
     }
 
-    pub(crate) fn with_hint(self, hint: impl Into<Option<String>>) -> Self {
-        Self { hint: hint.into(), ..self }
+    /// Adds what to type instead.
+    pub(crate) fn with_hint(self, hint: impl Into<String>) -> Self {
+        Self { hint: Some(hint.into()), ..self }
     }
 
-    /// Tells the failure on standard error.
-    pub(crate) fn tell(&self, stderr: &mut Stderr) {
+    /// Adds the hint of a library error, if that has one.
+    pub(crate) fn with_optional_hint(self, hint: Option<impl Into<String>>) -> Self {
+        Self { hint: hint.map(Into::into), ..self }
+    }
+
+    /// Prints the error, its causes and its hint on standard error.
+    pub(crate) fn print(&self, stderr: &Stderr) {
         if let Some(problems) = self.error.downcast_ref::<Problems>() {
-            tell_problems(problems, stderr);
+            print_problems(problems, stderr);
         }
         stderr.say("error", &line(&self.error.to_string()));
         let mut cause = self.error.source();
@@ -54,16 +67,16 @@ impl Failure {
     }
 }
 
-/// Tells each kept problem with its place, its causes and its hint.
-fn tell_problems(problems: &Problems, stderr: &mut Stderr) {
+/// Prints each kept problem with its place, its causes and its hint.
+fn print_problems(problems: &Problems, stderr: &Stderr) {
     for problem in &problems.shown {
-        let mut told = problem.to_string();
+        let mut text = problem.to_string();
         let mut cause = problem.source();
         while let Some(error) = cause {
-            told = format!("{told}: {error}");
+            text = format!("{text}: {error}");
             cause = error.source();
         }
-        stderr.line(&line(&told));
+        stderr.line(&line(&text));
         if let Some(hint) = problem.hint() {
             stderr.line(&format!("  hint: {}", line(&hint)));
         }
@@ -79,7 +92,7 @@ fn line(text: &str) -> String {
     printable(text, MESSAGE_COLUMNS)
 }
 
-impl From<StoreError> for Failure {
+impl From<StoreError> for CommandError {
     fn from(error: StoreError) -> Self {
         let hint = error.hint();
         let status = match &error {
@@ -91,7 +104,7 @@ impl From<StoreError> for Failure {
     }
 }
 
-impl From<RunError> for Failure {
+impl From<RunError> for CommandError {
     fn from(error: RunError) -> Self {
         match error {
             RunError::Store(error) => error.into(),
@@ -102,7 +115,7 @@ impl From<RunError> for Failure {
             RunError::Ledger(LedgerError(cause)) => {
                 let hint = cause.downcast_ref().map(StoreError::hint);
                 let error = RunError::Ledger(LedgerError(cause));
-                Self::new(ExitStatus::InputOutput, error).with_hint(hint)
+                Self::io(error).with_optional_hint(hint)
             }
             RunError::NoSuchGroup { ref run, .. } => {
                 let hint = format!("`batchctl report {run}` tells the groups of its failures");
@@ -121,8 +134,40 @@ impl From<RunError> for Failure {
                 );
                 Self::new(ExitStatus::BadInput, error).with_hint(hint)
             }
-            error => Self::new(ExitStatus::InputOutput, error),
+            error => Self::io(error),
         }
+    }
+}
+
+impl From<CredentialError> for CommandError {
+    fn from(error: CredentialError) -> Self {
+        let hint = match &error {
+            CredentialError::LoginRefused { .. } => {
+                Some("it was tried once and will not be again: a few wrong passwords lock the user")
+            }
+            CredentialError::SignatureRefused { .. } => Some(
+                "check the access key, the secret key and the clock; five bad ones lock the key",
+            ),
+            CredentialError::SameToken { .. } | CredentialError::Final { .. } => {
+                Some("get a new token, then `batchctl resume`")
+            }
+            CredentialError::NoProject { .. } | CredentialError::SeveralProjects { .. } => {
+                Some("name one with `--project-id ID`")
+            }
+            CredentialError::IamAway { .. } => Some("check `--iam-endpoint URL`"),
+            _ => None,
+        };
+        Self::new(ExitStatus::NotAuthorised, error).with_optional_hint(hint)
+    }
+}
+
+impl From<SandboxError> for CommandError {
+    fn from(error: SandboxError) -> Self {
+        let status = match error {
+            SandboxError::NotLoopback { .. } | SandboxError::Shares { .. } => ExitStatus::Usage,
+            _ => ExitStatus::InputOutput,
+        };
+        Self::new(status, error)
     }
 }
 

@@ -1,0 +1,368 @@
+//! Reads the head of an answer, bounds it, and writes it in the form of today.
+//!
+//! Old servers fold header lines and put blanks before the colon (RFC 9112, sections 5.1 and 5.2).
+//! Both are read, except in the two headers that say where the body ends: two readers that disagree
+//! about these let one answer smuggle another, so they stay refused.
+
+use crate::policy::may_tell_rate;
+
+/// The longest head that is read.
+const MAX_HEAD: usize = 64 * 1024;
+/// The most interim answers before the final one.
+const MAX_INTERIM: u32 = 16;
+/// The most headers of any name; behind them only those that are used are kept.
+const MAX_HEADERS: usize = 64;
+/// The most headers in all; the HTTP library takes 100.
+const MAX_USED_HEADERS: usize = 96;
+/// How much of an answer that is not HTTP is shown, in bytes.
+const MAX_EXCERPT: usize = 40;
+/// The first two bytes of a TLS record: an alert or a handshake message.
+const TLS_RECORDS: [[u8; 2]; 2] = [[0x15, 0x03], [0x16, 0x03]];
+/// The headers that say where the body ends.
+const FRAMING: [&str; 2] = ["content-length", "transfer-encoding"];
+/// The other headers that are used.
+const USED: [&str; 8] = [
+    "connection",
+    "content-encoding",
+    "date",
+    "location",
+    "retry-after",
+    "x-request-id",
+    "x-subject-token",
+    "proxy-authenticate",
+];
+
+/// Why a head cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum HeadError {
+    #[error("the head of the answer is longer than 64 KiB")]
+    TooLong,
+    #[error("more than {MAX_INTERIM} interim answers came and no final one")]
+    TooManyInterim,
+    #[error("this port speaks TLS and the address says http: use https")]
+    Tls,
+    #[error("the answer is not HTTP: `{0}`")]
+    NotHttp(String),
+    #[error("the header `{name}` is ambiguous: {reason}")]
+    Framing { name: String, reason: &'static str },
+}
+
+/// Receives the head of one answer, after any interim answers.
+#[derive(Debug, Default)]
+pub(super) struct HeadReader {
+    received: Vec<u8>,
+    /// Up to where no end of the head was found.
+    searched: usize,
+    interim: u32,
+}
+
+impl HeadReader {
+    /// Forgets everything, because another answer begins.
+    pub(super) fn restart(&mut self) {
+        self.received.clear();
+        self.received.shrink_to(4_096);
+        (self.searched, self.interim) = (0, 0);
+    }
+
+    /// Takes bytes. Once the head is complete, writes it and what follows it to `out`.
+    pub(super) fn push(&mut self, bytes: &[u8], out: &mut Vec<u8>) -> Result<bool, HeadError> {
+        self.received.extend_from_slice(bytes);
+        loop {
+            self.skip_blank_lines();
+            check_protocol(&self.received)?;
+            let Some(end) = self.find_end() else {
+                let is_short = self.received.len() <= MAX_HEAD;
+                return if is_short { Ok(false) } else { Err(HeadError::TooLong) };
+            };
+            if end > MAX_HEAD {
+                return Err(HeadError::TooLong);
+            }
+            let (head, rest) = self.received.split_at(end);
+            if !is_interim(head) {
+                rewrite(head, out)?;
+                out.extend_from_slice(rest);
+                return Ok(true);
+            }
+            self.interim += 1;
+            if self.interim > MAX_INTERIM {
+                return Err(HeadError::TooManyInterim);
+            }
+            self.received.drain(..end);
+            self.searched = 0;
+        }
+    }
+
+    /// Skips blank lines before the first line, which some servers leave behind a body.
+    fn skip_blank_lines(&mut self) {
+        let blank = self.received.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
+        self.received.drain(..blank);
+        self.searched = self.searched.saturating_sub(blank);
+    }
+
+    /// Returns where the blank line after the head ends. Searches no byte twice, however slowly
+    /// they come.
+    fn find_end(&mut self) -> Option<usize> {
+        while let Some(line) = self.received[self.searched..].iter().position(|&b| b == b'\n') {
+            let next = self.searched + line + 1;
+            match &self.received[next..] {
+                [b'\n', ..] => return Some(next + 1),
+                [b'\r', b'\n', ..] => return Some(next + 2),
+                // Whether the next line is blank is not known yet.
+                [] | [b'\r'] => return None,
+                [..] => self.searched = next,
+            }
+        }
+        self.searched = self.received.len();
+        None
+    }
+}
+
+/// Checks the first bytes, so that another protocol is named before its time-out.
+fn check_protocol(received: &[u8]) -> Result<(), HeadError> {
+    let resembles = |record: &[u8]| received.iter().zip(record).all(|(found, byte)| found == byte);
+    if TLS_RECORDS.iter().any(|record| resembles(record)) {
+        // A single byte decides nothing yet.
+        return if received.len() < 2 { Ok(()) } else { Err(HeadError::Tls) };
+    }
+    if resembles(b"HTTP/") {
+        return Ok(());
+    }
+    let excerpt = String::from_utf8_lossy(&received[..received.len().min(MAX_EXCERPT)]);
+    Err(HeadError::NotHttp(excerpt.trim().escape_debug().to_string()))
+}
+
+/// Returns the status in a status line, or nothing if there is none.
+pub(super) fn status(head: &[u8]) -> Option<u16> {
+    let line = head.split(|&byte| byte == b'\n').next()?;
+    let code = line.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty()).nth(1);
+    std::str::from_utf8(code?).ok()?.parse().ok()
+}
+
+/// Tells whether an answer is an interim one; 101 is final, because another protocol follows it.
+fn is_interim(head: &[u8]) -> bool {
+    matches!(status(head), Some(100 | 102..=199))
+}
+
+/// A header whose lines are being put together.
+struct Header<'a> {
+    name: &'a str,
+    value: Vec<u8>,
+    is_used: bool,
+}
+
+/// Writes a head without folded lines, blanks before colons, and lines that are no headers.
+fn rewrite(head: &[u8], out: &mut Vec<u8>) -> Result<(), HeadError> {
+    let mut lines = head.split(|&byte| byte == b'\n').map(<[u8]>::trim_ascii_end);
+    out.extend_from_slice(lines.next().unwrap_or_default());
+    out.extend_from_slice(b"\r\n");
+    let (mut written, mut open): (usize, Option<Header<'_>>) = (0, None);
+    for line in lines.take_while(|line| !line.is_empty()) {
+        if line.starts_with(b" ") || line.starts_with(b"\t") {
+            if let Some(header) = &mut open {
+                header.fold(line.trim_ascii())?;
+            }
+            continue;
+        }
+        if let Some(header) = open.take() {
+            header.write(&mut written, out)?;
+        }
+        open = Header::parse(line)?;
+    }
+    if let Some(header) = open {
+        header.write(&mut written, out)?;
+    }
+    out.extend_from_slice(b"\r\n");
+    Ok(())
+}
+
+impl<'a> Header<'a> {
+    /// Reads the first line of a header. Returns nothing for a line that is none.
+    fn parse(line: &'a [u8]) -> Result<Option<Self>, HeadError> {
+        let colon = line.iter().position(|&byte| byte == b':').unwrap_or(line.len());
+        let (before, after) = line.split_at(colon);
+        let name = std::str::from_utf8(before.trim_ascii_end()).unwrap_or_default();
+        let is_name = !name.is_empty() && name.bytes().all(is_token);
+        if is_name && !after.is_empty() {
+            let header =
+                Self { name, value: clean(after[1..].trim_ascii()), is_used: is_used(name) };
+            return match header.is_framing() && name.len() != before.len() {
+                true => Err(header.ambiguous("a blank stands before its colon")),
+                false => Ok(Some(header)),
+            };
+        }
+        // Another reader may take such a line for the header that it resembles.
+        let text = String::from_utf8_lossy(before).to_ascii_lowercase();
+        match FRAMING.into_iter().find(|framing| text.contains(framing)) {
+            Some(name) => {
+                Err(HeadError::Framing { name: name.into(), reason: "its line is no header" })
+            }
+            None => Ok(None),
+        }
+    }
+
+    /// Adds a folded line, which is read as a blank and its text.
+    fn fold(&mut self, line: &[u8]) -> Result<(), HeadError> {
+        if self.is_framing() {
+            return Err(self.ambiguous("its line is folded"));
+        }
+        if !self.value.is_empty() {
+            self.value.push(b' ');
+        }
+        self.value.extend(clean(line));
+        Ok(())
+    }
+
+    fn write(&self, written: &mut usize, out: &mut Vec<u8>) -> Result<(), HeadError> {
+        let is_kept = *written < MAX_HEADERS || (self.is_used && *written < MAX_USED_HEADERS);
+        if !is_kept {
+            return match self.is_framing() {
+                true => Err(self.ambiguous("too many headers stand before it")),
+                false => Ok(()),
+            };
+        }
+        *written += 1;
+        for part in [self.name.as_bytes(), b": ", &self.value, b"\r\n"] {
+            out.extend_from_slice(part);
+        }
+        Ok(())
+    }
+
+    fn is_framing(&self) -> bool {
+        FRAMING.iter().any(|framing| self.name.eq_ignore_ascii_case(framing))
+    }
+
+    fn ambiguous(&self, reason: &'static str) -> HeadError {
+        HeadError::Framing { name: self.name.into(), reason }
+    }
+}
+
+fn is_used(name: &str) -> bool {
+    let named = |used: &&str| name.eq_ignore_ascii_case(used);
+    FRAMING.iter().any(&named)
+        || USED.iter().any(named)
+        || may_tell_rate(&name.to_ascii_lowercase())
+}
+
+/// Tells whether a byte belongs into a name (RFC 9110, section 5.6.2).
+fn is_token(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+}
+
+/// Returns a value with a blank in place of each control character.
+fn clean(value: &[u8]) -> Vec<u8> {
+    let blank = |byte: &u8| if byte.is_ascii_control() { b' ' } else { *byte };
+    value.iter().map(blank).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// Feeds an answer in parts of this length, and returns what is handed on.
+    fn read(answer: &[u8], part: usize) -> Result<String, HeadError> {
+        let (mut reader, mut out) = (HeadReader::default(), Vec::new());
+        let mut is_complete = false;
+        for bytes in answer.chunks(part) {
+            match is_complete {
+                true => out.extend_from_slice(bytes),
+                false => is_complete = reader.push(bytes, &mut out)?,
+            }
+        }
+        assert!(is_complete, "{:?}", String::from_utf8_lossy(answer));
+        Ok(String::from_utf8(out).unwrap())
+    }
+
+    #[track_caller]
+    fn check(answer: &str, expected: &str) {
+        for part in [1, 2, 7, answer.len()] {
+            assert_eq!(read(answer.as_bytes(), part).as_deref(), Ok(expected), "{part}");
+        }
+    }
+
+    #[track_caller]
+    fn check_refused(answer: &str, expected: &str) {
+        for part in [1, answer.len()] {
+            let error = read(answer.as_bytes(), part).unwrap_err().to_string();
+            assert!(error.contains(expected), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_head_of_today_stays_as_it_is_and_its_body_follows() {
+        let answer = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nX-A: b: c\r\n\r\nhel\n\nlo";
+        check(answer, answer);
+    }
+
+    #[test]
+    fn folded_lines_blanks_before_colons_and_bare_line_feeds_are_read() {
+        check("HTTP/1.1 200\nX-A: a\n  b\n\tc\n\n", "HTTP/1.1 200\r\nX-A: a b c\r\n\r\n");
+        check(
+            "\r\nHTTP/1.1 429 No\r\nRetry-After:\r\n 5\r\nDate \t: x\r\n\r\n",
+            "HTTP/1.1 429 No\r\nRetry-After: 5\r\nDate: x\r\n\r\n",
+        );
+        check(
+            "HTTP/1.1 200 OK\r\nX: a\x01b\r\nno header\r\n: x\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nX: a b\r\n\r\n",
+        );
+    }
+
+    #[test]
+    fn headers_that_could_smuggle_an_answer_are_refused() {
+        for header in [
+            "Content-Length : 5",
+            "transfer-encoding\t: chunked",
+            "Content-Length: 5\r\n 6",
+            "Transfer-Encoding:\r\n chunked",
+            "\u{b}Content-Length: 5",
+            "Transfer-Encoding",
+        ] {
+            check_refused(&format!("HTTP/1.1 200 OK\r\n{header}\r\n\r\n"), "is ambiguous");
+        }
+    }
+
+    #[test]
+    fn interim_answers_are_skipped_and_bounded() {
+        let interim = "HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\nHTTP/1.1 100 Continue\r\n\r\n";
+        let last = "HTTP/1.1 200 OK\r\n\r\n";
+        check(&format!("{}{last}", interim.repeat(8)), last);
+        check_refused(&format!("{}{last}", interim.repeat(9)), "more than 16 interim answers");
+        check("HTTP/1.1 101 Switch\r\n\r\n", "HTTP/1.1 101 Switch\r\n\r\n");
+    }
+
+    #[test]
+    fn heads_are_bounded_by_bytes_and_many_headers_are_not_too_many() {
+        let many = "X-Filler: 1\r\n".repeat(1_000);
+        let head = read(
+            format!("HTTP/1.1 429 No\r\n{many}Retry-After: 5\r\nDate: x\r\n\r\n").as_bytes(),
+            999,
+        );
+        let head = head.unwrap();
+        assert!(head.ends_with("Retry-After: 5\r\nDate: x\r\n\r\n"), "{head}");
+        assert_eq!(head.lines().count(), 1 + MAX_HEADERS + 2 + 1);
+        let long = "x".repeat(MAX_HEAD);
+        check_refused(&format!("HTTP/1.1 200 OK\r\nX: {long}\r\n\r\n"), "longer than 64 KiB");
+        check_refused(
+            &format!("HTTP/1.1 200 OK\r\n{}\r\n", "X: 1\r\n".repeat(12_000)),
+            "longer than 64 KiB",
+        );
+    }
+
+    #[test]
+    fn other_protocols_are_named() {
+        check_refused("\u{15}\u{3}\u{1}\0\u{2}\u{2}\n", "use https");
+        check_refused("SSH-2.0-server\r\n\r\n", "the answer is not HTTP: `S");
+    }
+
+    proptest! {
+        #[test]
+        fn no_head_is_too_strange_to_read(answer in "HTTP/1.1 [ -~\r\n\t]{0,80}", part in 1_usize..9) {
+            let (mut reader, mut out) = (HeadReader::default(), Vec::new());
+            for bytes in answer.as_bytes().chunks(part) {
+                if reader.push(bytes, &mut out) != Ok(false) {
+                    break;
+                }
+            }
+        }
+    }
+}

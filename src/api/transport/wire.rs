@@ -1,0 +1,178 @@
+//! The bytes of a connection, looked at on their way to the HTTP library.
+//!
+//! Keeps three promises that the library does not: heads are bounded and read in old forms, a
+//! server that never stops sending does not starve the other calls, and an idle connection on which
+//! anything has come can be recognised.
+
+use super::head::HeadReader;
+use hyper::rt::{Read, ReadBuf, ReadBufCursor, Write};
+use hyper_rustls::MaybeHttpsStream;
+use hyper_util::rt::TokioIo;
+use rustix::net::RecvFlags;
+use std::io;
+use std::mem::MaybeUninit;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll};
+use tokio::net::TcpStream;
+
+/// How much is read at a time.
+const READ_SIZE: usize = 16 * 1024;
+/// How many reads follow each other before the other calls, timers and signals get a turn.
+const MAX_READS: u32 = 16;
+
+/// A connection's bytes: a socket, TLS, or TLS in a tunnel.
+pub(super) trait Wire: Read + Write + Send + Unpin {
+    /// Tells whether the socket holds bytes that nobody has read, or has come to its end.
+    ///
+    /// Asks the system: what the runtime knows of a socket may be older than the last answer.
+    fn has_unread(&self) -> bool;
+}
+
+impl Wire for TokioIo<TcpStream> {
+    fn has_unread(&self) -> bool {
+        let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT;
+        let peeked = rustix::net::recv(self.inner(), &mut [0; 1], flags);
+        !matches!(peeked, Err(error) if error == rustix::io::Errno::WOULDBLOCK)
+    }
+}
+
+impl<T: Wire> Wire for MaybeHttpsStream<T> {
+    fn has_unread(&self) -> bool {
+        match self {
+            Self::Http(wire) => wire.has_unread(),
+            Self::Https(tls) => tls.inner().get_ref().0.inner().has_unread(),
+        }
+    }
+}
+
+#[cfg(test)]
+impl Wire for TokioIo<tokio::io::DuplexStream> {
+    fn has_unread(&self) -> bool {
+        false
+    }
+}
+
+/// What a connection says to the wire below the HTTP library.
+#[derive(Debug, Default)]
+pub(super) struct Signals {
+    /// A request is about to be written: the next byte begins an answer.
+    begins: AtomicBool,
+    /// No request is under way: nothing may be there to be read.
+    is_idle: AtomicBool,
+}
+
+impl Signals {
+    pub(super) fn begin_exchange(&self) {
+        self.begins.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn set_idle(&self, is_idle: bool) {
+        self.is_idle.store(is_idle, Ordering::Relaxed);
+    }
+}
+
+/// A wire that reads the heads of answers by itself.
+pub(super) struct GuardedWire {
+    wire: Box<dyn Wire>,
+    signals: Arc<Signals>,
+    head: HeadReader,
+    is_in_head: bool,
+    /// A rewritten head and what came with it, as far as it was not handed on.
+    pending: Vec<u8>,
+    handed_on: usize,
+    /// How many reads there were since the last turn of the others.
+    reads: u32,
+}
+
+impl GuardedWire {
+    pub(super) fn new(wire: Box<dyn Wire>, signals: Arc<Signals>) -> Self {
+        Self {
+            wire,
+            signals,
+            head: HeadReader::default(),
+            is_in_head: false,
+            pending: Vec::new(),
+            handed_on: 0,
+            reads: 0,
+        }
+    }
+
+    fn hand_on(&mut self, to: &mut ReadBufCursor<'_>) {
+        let rest = &self.pending[self.handed_on..];
+        let part = &rest[..rest.len().min(to.remaining())];
+        to.put_slice(part);
+        self.handed_on += part.len();
+        if self.handed_on == self.pending.len() {
+            self.pending.clear();
+            self.handed_on = 0;
+        }
+    }
+}
+
+impl Read for GuardedWire {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        mut to: ReadBufCursor<'_>,
+    ) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        if this.signals.begins.swap(false, Ordering::Relaxed) {
+            this.head.restart();
+            this.is_in_head = true;
+        }
+        let is_idle = this.signals.is_idle.load(Ordering::Relaxed);
+        loop {
+            if !this.pending.is_empty() {
+                this.hand_on(&mut to);
+                return Poll::Ready(Ok(()));
+            }
+            // A server that always has more to send would never let this return otherwise.
+            if this.reads >= MAX_READS && !is_idle {
+                this.reads = 0;
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            let size = if this.is_in_head { READ_SIZE } else { READ_SIZE.min(to.remaining()) };
+            let mut bytes = [const { MaybeUninit::uninit() }; READ_SIZE];
+            let mut part = ReadBuf::uninit(&mut bytes[..size]);
+            match Pin::new(&mut *this.wire).poll_read(cx, part.unfilled()) {
+                // Reading first lets TLS take its own messages, which are no answer.
+                Poll::Pending if is_idle && this.wire.has_unread() => {
+                    return Poll::Ready(Err(io::Error::other("an answer nobody asked for")));
+                }
+                Poll::Pending => {
+                    this.reads = 0;
+                    return Poll::Pending;
+                }
+                Poll::Ready(read) => read?,
+            }
+            this.reads += 1;
+            if !this.is_in_head || part.filled().is_empty() {
+                to.put_slice(part.filled());
+                return Poll::Ready(Ok(()));
+            }
+            let is_complete = this.head.push(part.filled(), &mut this.pending);
+            this.is_in_head = !is_complete.map_err(io::Error::other)?;
+        }
+    }
+}
+
+impl Write for GuardedWire {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut *self.get_mut().wire).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut *self.get_mut().wire).poll_flush(cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut *self.get_mut().wire).poll_shutdown(cx)
+    }
+}
