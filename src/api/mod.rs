@@ -9,8 +9,10 @@ mod client;
 mod credentials;
 mod endpoint;
 mod error_chain;
+mod file_reader;
 mod json_text;
 mod list;
+mod loopback;
 mod redactor;
 mod route;
 mod skew;
@@ -24,6 +26,7 @@ pub use credentials::{
     Scope, SecondFactor, TokenSource, official_file,
 };
 pub use endpoint::{Endpoint, EndpointError, ProjectId, ProjectIdError};
+pub use file_reader::read_text;
 pub use list::{Checked, LAST_PAGE, ListFilter, Listed, ListedTask, PAGE_SIZE, Page};
 pub use redactor::Redactor;
 pub use route::{ProxyAddress, ProxyAddressError, Roots, RootsError, Route};

@@ -1,21 +1,24 @@
 //! The way to a host: which authorities vouch for it besides the system's, and through which proxy.
 //!
-//! Nothing is taken from the environment: a proxy sees who is called and when, so it is used only
-//! when it is asked for.
+//! A proxy sees who is called and when, so it is used only when it is named: no variable of the
+//! environment names one. The system's authorities are those of `SSL_CERT_FILE` and `SSL_CERT_DIR`
+//! where these are set, because the platform reads them.
 
+use super::file_reader::{MAX_CERTIFICATE_BYTES, read_bytes};
+use super::loopback;
 use super::redactor::Redactor;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use hyper::Uri;
 use hyper::header::HeaderValue;
-use reqwest::{Certificate, Client, ClientBuilder, Proxy};
+use reqwest::{Certificate, Client, ClientBuilder, Proxy, redirect};
 use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use secrecy::{ExposeSecret, SecretString};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
-use std::{fmt, fs, io};
+use std::{fmt, io};
 use url::Url;
 
 /// The way to a host. By default no proxy, and the system's authorities alone.
@@ -39,6 +42,10 @@ impl Route {
         let builder = Client::builder()
             .user_agent(concat!("batchctl/", env!("CARGO_PKG_VERSION")))
             .no_proxy()
+            // A redirect, or the `Referer` of one, would carry what is secret to another host.
+            .redirect(redirect::Policy::none())
+            .referer(false)
+            .resolve_to_addrs("localhost", &loopback::addresses(0))
             .tls_certs_merge(self.roots.for_login()?);
         match &self.proxy {
             Some(proxy) => Ok(builder.proxy(proxy.to_proxy()?)),
@@ -101,8 +108,8 @@ impl Roots {
     ///
     /// The file cannot be read, or does not hold certificates alone that can be used.
     pub fn read(path: &Path) -> Result<Self, RootsError> {
-        let pem =
-            fs::read(path).map_err(|source| RootsError::Read { path: path.into(), source })?;
+        let pem = read_bytes(path, MAX_CERTIFICATE_BYTES)
+            .map_err(|source| RootsError::Read { path: path.into(), source })?;
         let mut roots = Vec::new();
         for (index, der) in CertificateDer::pem_slice_iter(&pem).enumerate() {
             let unusable = |reason| {
@@ -260,6 +267,7 @@ impl fmt::Debug for ProxyAddress {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
 
     #[test]
     fn a_proxy_is_an_address_without_a_path() {

@@ -5,16 +5,14 @@ use super::access_key::AccessKey;
 use super::command::output_of;
 use super::error::CredentialError;
 use super::login::Login;
-use super::token::{MAX_TOKEN, Token};
+use super::token::Token;
 use crate::api::endpoint::ProjectId;
+use crate::api::file_reader::{MAX_TEXT_BYTES, read_bytes};
 use crate::api::redactor::Redactor;
 use crate::clock::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
 use std::ffi::OsString;
-use std::fs::File;
-use std::io;
-use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -140,7 +138,7 @@ impl TokenSource {
         let origin = || self.origin();
         match self {
             Self::File(path) => {
-                let text = read(path)
+                let text = read_bytes(path, MAX_TEXT_BYTES)
                     .map_err(|source| CredentialError::File { path: path.clone(), source })?;
                 Token::new(&text, origin)
             }
@@ -162,20 +160,10 @@ impl TokenSource {
     /// Returns whether to ask once more can bring another token.
     pub(super) fn can_change(&self) -> bool {
         match self {
-            // A pipe is read once, and would be waited for for ever.
-            Self::File(path) => path.is_file(),
-            Self::Command { .. } => true,
+            Self::File(_) | Self::Command { .. } => true,
             Self::Given { .. } => false,
         }
     }
-}
-
-/// Reads a file as far as a token and what may stand around it can reach, in UTF-16 as well.
-fn read(path: &Path) -> io::Result<Vec<u8>> {
-    let most = u64::try_from(3 * MAX_TOKEN).expect("a small number");
-    let mut text = Vec::new();
-    File::open(path)?.take(most).read_to_end(&mut text)?;
-    Ok(text)
 }
 
 #[cfg(test)]

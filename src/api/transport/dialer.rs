@@ -3,21 +3,23 @@
 use super::tunnel::Tunnel;
 use super::wire::Wire;
 use crate::api::endpoint::Endpoint;
+use crate::api::loopback;
 use crate::api::route::{ProxyAddress, Roots, Route};
 use futures::future::BoxFuture;
 use futures::{FutureExt, TryFutureExt};
 use hyper::Uri;
 use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::client::legacy::connect::dns::{GaiAddrs, GaiResolver, Name};
+use hyper_util::client::legacy::connect::dns::{GaiResolver, Name};
 use rustls::ClientConfig;
 use rustls::crypto::CryptoProvider;
 use rustls_platform_verifier::Verifier;
 use std::error::Error;
-use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
+use std::{future, io, vec};
 use tower_service::Service;
 
 /// How often a connection on which nothing comes is asked whether it is still there.
@@ -129,15 +131,21 @@ struct Resolver(GaiResolver);
 pub(super) struct DnsError(#[source] io::Error);
 
 impl Service<Name> for Resolver {
-    type Response = GaiAddrs;
+    type Response = vec::IntoIter<SocketAddr>;
     type Error = DnsError;
-    type Future = BoxFuture<'static, Result<GaiAddrs, DnsError>>;
+    type Future = BoxFuture<'static, Result<Self::Response, DnsError>>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), DnsError>> {
         self.0.poll_ready(cx).map_err(DnsError)
     }
 
     fn call(&mut self, name: Name) -> Self::Future {
-        self.0.call(name).map_err(DnsError).boxed()
+        // No name server is asked for this machine.
+        if loopback::is_name(name.as_str()) {
+            let addresses = Vec::from(loopback::addresses(0)).into_iter();
+            return future::ready(Ok(addresses)).boxed();
+        }
+        let found = self.0.call(name).map_ok(|addresses| addresses.collect::<Vec<_>>().into_iter());
+        found.map_err(DnsError).boxed()
     }
 }
