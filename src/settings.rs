@@ -35,6 +35,8 @@ pub struct RunSettings {
     /// How fast calls are sent. By default at 10 a second.
     #[serde(flatten)]
     pub rate: RateSetting,
+    /// The group whose processes keep the rate together, on this machine. By default there is none.
+    pub rate_group: Option<String>,
     /// The most calls on the wire at a time. By default 16.
     pub concurrency: NonZeroUsize,
     /// How long one attempt may take. By default 60 s.
@@ -58,6 +60,10 @@ pub struct RunSettings {
     /// How long the service may be away before the run stops. By default 10 minutes.
     #[serde(rename = "outage_timeout_ms", with = "millis")]
     pub outage_timeout: Duration,
+    /// How long the service may throttle every call, or ask the run to wait, before the run stops. By
+    /// default 10 minutes.
+    #[serde(rename = "throttle_timeout_ms", with = "millis")]
+    pub throttle_timeout: Duration,
     /// How long new calls are sent. By default without end.
     #[serde(rename = "max_duration_ms", with = "optional_millis")]
     pub max_duration: Option<Duration>,
@@ -136,6 +142,7 @@ impl Default for RunSettings {
     fn default() -> Self {
         Self {
             rate: RateSetting::default(),
+            rate_group: None,
             concurrency: NonZeroUsize::new(16).expect("sixteen is not zero"),
             timeout: Duration::from_secs(60),
             connect_timeout: Duration::from_secs(5),
@@ -145,6 +152,7 @@ impl Default for RunSettings {
             canary: None,
             max_failures: MaxFailures::Percent(25),
             outage_timeout: Duration::from_secs(600),
+            throttle_timeout: Duration::from_secs(600),
             max_duration: None,
             finish_by: None,
             drain_timeout: Duration::from_secs(30),

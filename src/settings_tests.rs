@@ -10,6 +10,8 @@ fn read(stored: &str) -> RunSettings {
 fn unusual() -> RunSettings {
     RunSettings {
         rate: RateSetting::Fixed("600/m".parse().unwrap()),
+        // Nor this one.
+        rate_group: None,
         concurrency: NonZeroUsize::new(3).unwrap(),
         timeout: Duration::from_millis(1_500),
         connect_timeout: Duration::from_secs(1),
@@ -19,6 +21,8 @@ fn unusual() -> RunSettings {
         canary: NonZeroU64::new(5),
         max_failures: MaxFailures::Count(7),
         outage_timeout: Duration::from_secs(90),
+        // Version 0.1.0 had no such setting.
+        throttle_timeout: Duration::from_secs(600),
         max_duration: Some(Duration::from_secs(60)),
         finish_by: "06:00".parse().ok(),
         drain_timeout: Duration::from_secs(2),
@@ -40,7 +44,12 @@ fn settings_come_back_as_they_were_stored() {
         credentials: Some(CredentialKind::TokenFile),
         ..RunSettings::default()
     };
-    for settings in [RunSettings::default(), unusual(), auto, unlimited, profile] {
+    let patient = RunSettings {
+        throttle_timeout: Duration::from_secs(90),
+        rate_group: Some("night".into()),
+        ..RunSettings::default()
+    };
+    for settings in [RunSettings::default(), unusual(), auto, unlimited, profile, patient] {
         let stored = serde_json::to_string(&settings).unwrap();
         assert_eq!(read(&stored), settings);
     }
@@ -60,7 +69,9 @@ fn settings_of_earlier_versions_are_read_as_they_were_meant() {
         [RunSettings::default(), unusual(), RunSettings { rate: auto, ..RunSettings::default() }];
     for (stored, expected) in OF_0_1_0.into_iter().zip(expected) {
         assert_eq!(read(stored), expected, "{stored}");
-        let stored: serde_json::Value = serde_json::from_str(stored).unwrap();
+        let mut stored: serde_json::Value = serde_json::from_str(stored).unwrap();
+        stored["throttle_timeout_ms"] = 600_000.into();
+        stored["rate_group"] = serde_json::Value::Null;
         assert_eq!(serde_json::to_value(expected).unwrap(), stored);
     }
 }

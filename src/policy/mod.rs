@@ -26,9 +26,10 @@ pub use outage::{
     WitnessTrust,
 };
 pub use pace::{
-    AdaptiveRate, Admission, AutoRate, Canary, CanaryState, HintedPace, Pacer, Quota,
-    REMEMBERED_SENDINGS, Ramp, RateBounds, RateHint, may_tell_rate, quota_in_message, rate_hint,
-    rate_per_second,
+    Admission, Canary, CanaryState, Grant, HintedPace, Opening, PaceController, PaceStart,
+    PaceWindow, Pacer, ProcessSlots, Quota, REMEMBERED_SENDINGS, Ramp, RateBounds, RateHint,
+    Reservation, SharedSlots, SlotGate, SlotSource, SlotSpacing, SlotTimeline, may_tell_rate,
+    quota_in_message, rate_hint, rate_per_second,
 };
 pub use retry::{AttemptHistory, Decision, OnDoubt, RetryPolicy};
 pub use retry_after::{LONGEST_HOLD, retry_after, window_in_message};

@@ -8,7 +8,7 @@ use crate::clock::{Clock, Instant, Timestamp};
 use crate::engine;
 use crate::engine::EngineSettings;
 use crate::event::{ArrivalCounts, EventKind, RunStats, StopReason};
-use crate::policy::{IfMissing, Purpose, VerifyRound, first_look, last_look};
+use crate::policy::{IfMissing, Purpose, SharedSlots, VerifyRound, first_look, last_look};
 use crate::run::control_router::ControlRouter;
 use crate::run::error::RunError;
 use crate::run::ledger::StoreLedger;
@@ -55,12 +55,20 @@ pub enum Settling {
 pub(crate) struct RunPhases<'a, A> {
     pub(crate) api: &'a A,
     pub(crate) settings: &'a RunSettings,
+    /// The slots that the run shares with the others of its rate group.
+    pub(crate) slots: Option<SharedSlots>,
     pub(crate) clock: Clock,
     pub(crate) ledger: StoreLedger,
     pub(crate) control_router: ControlRouter,
 }
 
-impl<A: TaskApi> RunPhases<'_, A> {
+impl<'a, A: TaskApi> RunPhases<'a, A> {
+    /// Returns a walker that shares the rate of the run, and the slots of its group.
+    fn walker(&self, sent: &[Timestamp]) -> Walker<'a, A> {
+        let walker = Walker::new(self.api, walker_settings(self.settings), self.clock, sent);
+        walker.sharing(self.slots.clone())
+    }
+
     /// Carries out all phases that the settings ask for.
     pub(crate) async fn run(mut self, mut engine: EngineSettings) -> Result<RunStats, RunError> {
         if self.settings.looks_first() {
@@ -101,7 +109,7 @@ impl<A: TaskApi> RunPhases<'_, A> {
         engine: &mut EngineSettings,
     ) -> Result<Option<StopReason>, RunError> {
         let sent = &engine.origin.last_sent;
-        let mut walker = Walker::new(self.api, walker_settings(self.settings), self.clock, sent);
+        let mut walker = self.walker(sent);
         let mut recorder =
             SurveyRecorder::begin(&mut self.ledger, TaskSelection::Unsettled, self.clock).await?;
         let end = match walk(&mut walker, &mut recorder, &mut self.control_router).await? {
@@ -147,7 +155,7 @@ impl<A: TaskApi> RunPhases<'_, A> {
         // A patience beyond what an instant can express has no end.
         let deadline = now.checked_add(patience);
         let sent = self.ledger.writer.last_sent(remembered_sendings(self.settings)).await?;
-        let mut walker = Walker::new(self.api, walker_settings(self.settings), self.clock, &sent);
+        let mut walker = self.walker(&sent);
         let mut due = now + LIST_DELAY.saturating_sub(ago);
         for number in 0.. {
             // A round that would be due after the deadline is held at the deadline, as the last.
@@ -198,7 +206,7 @@ impl<A: TaskApi> RunPhases<'_, A> {
     /// Looks once at the tasks in doubt. Tasks that are where their commands lead have succeeded.
     pub(crate) async fn settle(&mut self, ago: Duration) -> Result<Settling, RunError> {
         let sent = self.ledger.writer.last_sent(remembered_sendings(self.settings)).await?;
-        let mut walker = Walker::new(self.api, walker_settings(self.settings), self.clock, &sent);
+        let mut walker = self.walker(&sent);
         // A run that ended long ago is looked at without any wait.
         let due = self.clock.instant() + LIST_DELAY.saturating_sub(ago);
         if let Err(reason) = self.control_router.unless_stopped(sleep_until(due)).await {

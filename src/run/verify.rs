@@ -7,6 +7,7 @@ use crate::api::TaskApi;
 use crate::clock::Clock;
 use crate::engine::Control;
 use crate::event::{EventKind, RunStarted, StopReason, Watch};
+use crate::run::carry_out::group_slots;
 use crate::run::control_router::ControlRouter;
 use crate::run::error::RunError;
 use crate::run::ledger::{RunEndedBy, StoreLedger};
@@ -104,6 +105,7 @@ impl ReopenedRun {
         Ok(RunPhases {
             api,
             settings: &self.settings,
+            slots: group_slots(&self.runs, &self.settings)?,
             clock: self.clock,
             ledger: StoreLedger { writer, watcher_channel, ended_by: RunEndedBy::Phases },
             control_router: ControlRouter::new(control),

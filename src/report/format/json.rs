@@ -201,6 +201,7 @@ struct PaceJson {
     rate_peak_1s: u64,
     paused_ms: u64,
     rate_learnt: Option<f64>,
+    set_by_service: Option<f64>,
 }
 
 impl PaceJson {
@@ -211,6 +212,7 @@ impl PaceJson {
             rate_peak_1s: pace.rate_peak_1s,
             paused_ms: whole_millis(pace.paused),
             rate_learnt: pace.rate_learnt.map(three_decimals),
+            set_by_service: pace.rate_learnt.map(three_decimals),
         }
     }
 }
