@@ -84,6 +84,58 @@ pub struct RunSettings {
     pub wait: Option<Duration>,
     /// Whether the run is a rehearsal against the embedded sandbox. By default it is not.
     pub sandbox: bool,
+    /// The profile whose configuration it uses, and which commands that take it up use again. By
+    /// default `default`.
+    #[serde(skip_serializing_if = "is_default_profile")]
+    pub profile: String,
+    /// Where its credentials come from; a secret is never stored. By default that is not known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub credentials: Option<CredentialKind>,
+}
+
+/// The profile of whoever names none.
+pub const DEFAULT_PROFILE: &str = "default";
+
+fn is_default_profile(profile: &str) -> bool {
+    profile == DEFAULT_PROFILE
+}
+
+/// The kind of source that credentials come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CredentialKind {
+    /// A file with a token.
+    TokenFile,
+    /// A command that prints a token.
+    TokenCommand,
+    /// A token that systemd hands a unit.
+    Systemd,
+    /// A token in a variable.
+    Variable,
+    /// An IAM user who logs in.
+    IamUser,
+    /// An access key in the official variables.
+    AccessKey,
+    /// A login that was kept.
+    KeptLogin,
+    /// An access key in the file of the official tools.
+    OfficialFile,
+}
+
+impl CredentialKind {
+    /// Says it in a few words.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::TokenFile => "a token file",
+            Self::TokenCommand => "a token command",
+            Self::Systemd => "a credential of systemd",
+            Self::Variable => "a variable",
+            Self::IamUser => "an IAM user",
+            Self::AccessKey => "an access key",
+            Self::KeptLogin => "a kept login",
+            Self::OfficialFile => "the file of the official tools",
+        }
+    }
 }
 
 impl Default for RunSettings {
@@ -108,6 +160,8 @@ impl Default for RunSettings {
             on_unknown: OnUnknown::Fail,
             wait: None,
             sandbox: false,
+            profile: DEFAULT_PROFILE.into(),
+            credentials: None,
         }
     }
 }

@@ -30,6 +30,7 @@ fn unusual() -> RunSettings {
         on_unknown: OnUnknown::Skip,
         wait: Some(Duration::from_secs(90)),
         sandbox: true,
+        ..RunSettings::default()
     }
 }
 
@@ -38,12 +39,17 @@ fn settings_come_back_as_they_were_stored() {
     let auto = RateSetting::Auto { least: "30/h".parse().unwrap(), most: "600/m".parse().unwrap() };
     let auto = RunSettings { rate: auto, ..RunSettings::default() };
     let unlimited = RunSettings { rate: RateSetting::Unlimited, ..RunSettings::default() };
+    let profile = RunSettings {
+        profile: "staging".into(),
+        credentials: Some(CredentialKind::TokenFile),
+        ..RunSettings::default()
+    };
     let patient = RunSettings {
         throttle_timeout: Duration::from_secs(90),
         rate_group: Some("night".into()),
         ..RunSettings::default()
     };
-    for settings in [RunSettings::default(), unusual(), auto, unlimited, patient] {
+    for settings in [RunSettings::default(), unusual(), auto, unlimited, profile, patient] {
         let stored = serde_json::to_string(&settings).unwrap();
         assert_eq!(read(&stored), settings);
     }

@@ -46,6 +46,9 @@ pub(crate) fn engine_settings(settings: &RunSettings, origin: StartingPoint) -> 
         skip_unchanged: _,
         on_unknown: _,
         wait: _,
+        // The credentials'.
+        profile: _,
+        credentials: _,
         // Where calls go.
         sandbox: _,
     } = settings;

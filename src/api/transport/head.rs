@@ -138,7 +138,7 @@ pub(super) fn status(head: &[u8]) -> Option<u16> {
     std::str::from_utf8(code?).ok()?.parse().ok()
 }
 
-/// Tells whether an answer is an interim one; 101 is final, because another protocol follows it.
+/// Returns whether an answer is an interim one; 101 is final, because another protocol follows it.
 fn is_interim(head: &[u8]) -> bool {
     matches!(status(head), Some(100 | 102..=199))
 }
@@ -243,7 +243,7 @@ fn is_used(name: &str) -> bool {
         || may_tell_rate(&name.to_ascii_lowercase())
 }
 
-/// Tells whether a byte belongs into a name (RFC 9110, section 5.6.2).
+/// Returns whether a byte belongs into a name (RFC 9110, section 5.6.2).
 fn is_token(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }

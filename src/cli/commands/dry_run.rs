@@ -6,6 +6,7 @@ use crate::cli::connect::client::{ReadingClient, client_for_reading};
 use crate::cli::connect::destination::Destination;
 use crate::cli::output::error::CommandError;
 use crate::cli::output::stream;
+use crate::cli::run::time_check;
 use batchctl::clock::Clock;
 use batchctl::report::ExitStatus;
 use batchctl::run;
@@ -41,6 +42,7 @@ pub(crate) fn against_live_state(
         already_done: live.totals.already_done + counts.unchanged,
         ..live.totals
     };
+    time_check::warn(&order.settings, totals.selected, Clock::start(), context);
     let mut text = render(order, totals, &live.rows);
     text.push('\n');
     for (label, count, examples) in [
@@ -146,7 +148,13 @@ fn grouped_usize(n: usize) -> String {
 }
 
 /// Prints the plan.
-pub(crate) fn show(order: &Order, totals: PlanTotals, rows: &[PlanRow]) -> ExitStatus {
+pub(crate) fn show(
+    order: &Order,
+    totals: PlanTotals,
+    rows: &[PlanRow],
+    context: &Context,
+) -> ExitStatus {
+    time_check::warn(&order.settings, totals.selected, Clock::start(), context);
     match stream::print(&render(order, totals, rows)) {
         Ok(()) => ExitStatus::Ok,
         Err(_) => ExitStatus::InputOutput,

@@ -3,7 +3,7 @@
 use crate::cli::Context;
 use crate::cli::commands::dry_run;
 use crate::cli::commands::start_stop::Order;
-use crate::cli::connect::destination;
+use crate::cli::connect::{credentials, destination};
 use crate::cli::flags::run::TakeUpArgs;
 use crate::cli::flags::values;
 use crate::cli::flags::which_run::WhichRunArgs;
@@ -85,10 +85,13 @@ pub(crate) fn retry(args: &RetryArgs, context: &Context) -> Result<ExitStatus, C
     settings::check(&retry.settings, &context.given)?;
     let place = destination::of_run(&args.how.place, &retry.record, &retry.settings, context)?;
     retry.settings.sandbox = place.sandbox.is_some();
+    retry.settings.profile = context.profile.clone();
+    retry.settings.credentials =
+        credentials::kind::of_follower(retry.settings.credentials, context);
     let order = launch::order(&retry.record, &place, &retry.settings);
     print_groups(&retry, &args.how, context);
     if args.dry_run {
-        return preview(&retry, &order);
+        return preview(&retry, &order, context);
     }
     documents.iter().try_for_each(Document::try_out)?;
     let log_file = log_file::open(&args.how.unattended)?;
@@ -127,12 +130,12 @@ fn print_groups(retry: &Retry, args: &TakeUpArgs, context: &Context) {
     }
 }
 
-fn preview(retry: &Retry, order: &Order) -> Result<ExitStatus, CommandError> {
+fn preview(retry: &Retry, order: &Order, context: &Context) -> Result<ExitStatus, CommandError> {
     let shown = usize::try_from(dry_run::SHOWN_ROWS).expect("a few rows fit");
     let (selected, first) = retry.preview(shown)?;
     let totals = PlanTotals { rows: selected, selected, ..PlanTotals::default() };
     let rows = plan_rows(first, &retry.record);
-    Ok(dry_run::show(order, totals, &rows))
+    Ok(dry_run::show(order, totals, &rows, context))
 }
 
 /// Returns tasks of a run as a plan shows them.

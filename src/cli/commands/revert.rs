@@ -4,8 +4,8 @@ use crate::cli::Context;
 use crate::cli::commands::dry_run;
 use crate::cli::commands::start_stop::Order;
 use crate::cli::connect::client::{ReadingClient, client_for_reading};
-use crate::cli::connect::destination;
 use crate::cli::connect::destination::Destination;
+use crate::cli::connect::{credentials, destination};
 use crate::cli::flags::run::TakeUpArgs;
 use crate::cli::flags::which_run::WhichRunArgs;
 use crate::cli::output::documents;
@@ -58,6 +58,9 @@ pub(crate) fn revert(args: &RevertArgs, context: &Context) -> Result<ExitStatus,
     let place = destination::of_run(&args.how.place, &revert.record, &revert.settings, context)?;
     destination::outlives_run(&place)?;
     revert.settings.sandbox = place.sandbox.is_some();
+    revert.settings.profile = context.profile.clone();
+    revert.settings.credentials =
+        credentials::kind::of_follower(revert.settings.credentials, context);
     let reverted = choose(&mut revert, &args.how, &place, clock, context)?;
     print_left_alone(&reverted, context);
     let order = Order {
@@ -113,7 +116,7 @@ fn show(
     let selected = reverted.selected;
     let totals = PlanTotals { rows: selected, selected, ..PlanTotals::default() };
     let rows = crate::cli::commands::retry::plan_rows(reverted.first, &revert.record);
-    let status = dry_run::show(order, totals, &rows);
+    let status = dry_run::show(order, totals, &rows, context);
     let run = &revert.record.run.id;
     context.stderr.say("hint", &format!("`batchctl revert {run} -y` carries it out"));
     Ok(status)

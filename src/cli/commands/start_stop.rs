@@ -170,6 +170,7 @@ fn act(
     let place = destination::resolve(&args.place, &args.credentials, lookup, context)?;
     let mut settings = args.setting_flags().of_new_run();
     settings.sandbox = place.sandbox.is_some();
+    settings.profile = context.profile.clone();
     settings::check(&settings, &context.given)?;
     let order = Order { word: word.into(), pattern: place.pattern(), settings };
     let request = request(&order, plan, &place, args, context);
@@ -197,14 +198,14 @@ impl Ordered<'_> {
         if totals.selected == 0 {
             return nothing_to_do(totals, self.args.input.if_empty, context);
         }
-        let status = dry_run::show(&self.order, totals, &rows);
+        let status = dry_run::show(&self.order, totals, &rows, context);
         self.check(totals).map(|()| status)
     }
 
     /// Plans the run in its job's turn, and carries it out unless somebody says no.
     fn begin(
         &self,
-        request: RunRequest,
+        mut request: RunRequest,
         documents: &[Document],
         context: &Context,
     ) -> Result<ExitStatus, CommandError> {
@@ -218,6 +219,10 @@ impl Ordered<'_> {
             };
         // Asked for before a plan of millions is made, and before anybody has to say yes.
         let credentials = credentials::source(&args.credentials, place, context)?;
+        if place.sandbox.is_none() {
+            let kind = credentials::kind::of_source(&credentials, context);
+            request.settings.credentials = Some(kind);
+        }
         let planned = run::plan(request, *clock)?;
         match self.may_begin(&planned, documents, context) {
             Ok(MayBegin::Yes) => {}

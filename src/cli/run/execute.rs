@@ -15,7 +15,7 @@ use crate::cli::run::display::{Displays, LiveStatus};
 use crate::cli::run::keys::KeyContext;
 use crate::cli::run::log_file::{LogFile, LogTrouble};
 use crate::cli::run::open_files::Sockets;
-use crate::cli::run::{control_socket, display, keys, open_files, signals};
+use crate::cli::run::{control_socket, display, keys, open_files, signals, time_check};
 use batchctl::api::{CredentialSource, ViasClient};
 use batchctl::clock::Clock;
 use batchctl::engine::Control;
@@ -24,8 +24,6 @@ use batchctl::report::{ExitStatus, ResultsOptions};
 use batchctl::run;
 use batchctl::run::{Ended, Planned, RunError};
 use batchctl::text::plural;
-use jiff::ZonedDateTime;
-use jiff::tz::TimeZone;
 use std::io::Write;
 use std::path::Path;
 use tokio::runtime::Runtime;
@@ -141,8 +139,9 @@ fn connect(
 /// Gives the run what is only known now, after a token command may have taken its time.
 fn prepare(planned: &mut Planned, how: &Execution<'_>, context: &Context) {
     if let Some(finish_by) = planned.settings().finish_by {
-        planned.finish_within(finish_by.time_left(&here(how.clock)));
+        planned.finish_within(finish_by.time_left(&time_check::here(how.clock)));
     }
+    time_check::warn(planned.settings(), planned.totals().selected, how.clock, context);
     if !planned.settings().sandbox {
         planned.learn_for(&context.profile);
     }
@@ -196,12 +195,6 @@ fn serve(
                 .say("warning", &format!("`batchctl ctl` cannot reach this run: {error}"));
         })
         .ok()
-}
-
-/// Returns the present time where this process is.
-fn here(clock: Clock) -> ZonedDateTime {
-    let now = jiff::Timestamp::from_microsecond(clock.now().as_micros());
-    now.expect("the present is a time").to_zoned_datetime(TimeZone::system())
 }
 
 /// Says why credentials were not renewed, if a run ended for it.

@@ -14,4 +14,5 @@ pub(crate) mod ping;
 pub(crate) mod settings;
 pub(crate) mod signals;
 pub(crate) mod socket_address;
+pub(crate) mod time_check;
 pub(crate) mod unattended;
