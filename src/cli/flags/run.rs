@@ -5,7 +5,6 @@ use crate::cli::flags::connection::{CredentialArgs, PlaceArgs};
 use crate::cli::flags::output::{DisplayArgs, DocumentArgs};
 use crate::cli::flags::pace::{PaceArgs, StartSmallArgs};
 use crate::cli::flags::values;
-use crate::cli::run::settings::SettingFlags;
 use batchctl::policy;
 use batchctl::policy::{FinishBy, MaxDelta, MaxFailures};
 use batchctl::settings;
@@ -199,17 +198,4 @@ pub(crate) struct TakeUpArgs {
     pub(crate) display: DisplayArgs,
     #[command(flatten)]
     pub(crate) unattended: UnattendedArgs,
-}
-
-impl TakeUpArgs {
-    /// Returns the flags that become settings of the run.
-    pub(crate) fn setting_flags(&self) -> SettingFlags<'_> {
-        SettingFlags {
-            pace: &self.pace,
-            small: &self.small,
-            call: &self.call,
-            stop: &self.stop,
-            state: &self.state,
-        }
-    }
 }

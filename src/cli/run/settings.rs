@@ -29,13 +29,6 @@ fn take<T>(setting: &mut T, value: T, counts: bool) {
 }
 
 impl SettingFlags<'_> {
-    /// Returns the settings of a new run.
-    pub(crate) fn of_new_run(&self) -> RunSettings {
-        let mut settings = RunSettings::default();
-        self.apply(&mut settings, |_| true);
-        settings
-    }
-
     /// Changes settings by the flags for which `is_given` holds; the others stay as they are.
     pub(crate) fn apply(&self, settings: &mut RunSettings, is_given: impl Fn(&str) -> bool) {
         let Self { pace, small, call, stop, state } = self;
