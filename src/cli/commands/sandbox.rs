@@ -1,9 +1,9 @@
 //! `sandbox`: serves until it is told to stop.
 
-use crate::cli::connect::client;
 use crate::cli::flags::values;
 use crate::cli::output::error::CommandError;
 use crate::cli::output::stream;
+use crate::cli::process::runtime::runtime;
 use crate::cli::run::open_files;
 use batchctl::report::ExitStatus;
 use batchctl::sandbox::{Account, Sandbox, SandboxAuth, SandboxLimit, SandboxSettings};
@@ -135,7 +135,7 @@ impl From<SandboxArgs> for SandboxSettings {
 
 pub(crate) fn serve(args: SandboxArgs) -> Result<ExitStatus, CommandError> {
     open_files::make_most_room();
-    let runtime = client::runtime()?;
+    let runtime = runtime()?;
     runtime.block_on(async {
         let mut interrupt = signal(SignalKind::interrupt()).map_err(CommandError::io)?;
         let mut terminate = signal(SignalKind::terminate()).map_err(CommandError::io)?;

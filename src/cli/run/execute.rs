@@ -10,6 +10,7 @@ use crate::cli::output::documents::Document;
 use crate::cli::output::error::CommandError;
 use crate::cli::output::event_documents::Live;
 use crate::cli::output::present::{ReportRequest, present};
+use crate::cli::process::runtime::runtime;
 use crate::cli::run::control_socket::{ControlState, Served};
 use crate::cli::run::display::{Displays, LiveStatus};
 use crate::cli::run::keys::KeyContext;
@@ -51,7 +52,7 @@ pub(crate) fn carry_out(
     mut how: Execution<'_>,
     context: &Context,
 ) -> Result<ExitStatus, CommandError> {
-    let runtime = client::runtime()?;
+    let runtime = runtime()?;
     let log_file = how.log_file.take();
     let log_trouble = log_file.as_ref().map(LogFile::trouble);
     let Displays { mut watchers, talk, live_status, keys_to } =
