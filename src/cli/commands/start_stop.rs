@@ -139,7 +139,7 @@ fn act(
     let plan = NewPlan {
         options: input_options(&args.input, inputs.command.clone()),
         sources: sources(inputs)?,
-        on_duplicate: args.input.on_duplicate.into(),
+        on_duplicate: args.input.on_duplicate,
         after: find_after(args.input.after.as_deref(), &context.state)?,
         limit: args.input.limit,
     };
@@ -158,7 +158,7 @@ fn input_options(args: &InputArgs, command: CommandSource) -> InputOptions {
     InputOptions {
         id_column: args.id_column.clone(),
         command,
-        format: args.format.into(),
+        format: args.format,
         delimiter: args.delimiter,
         header: if args.no_header { Header::Absent } else { Header::Present },
     }
