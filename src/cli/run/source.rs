@@ -51,7 +51,7 @@ pub(crate) struct NewRun<'a> {
 
 /// A source that was read, with the settings of the run to be.
 pub(crate) enum Opened<'a> {
-    New { run: Box<NewRun<'a>>, settings: RunSettings },
+    New { run: Box<NewRun<'a>>, settings: Box<RunSettings> },
     Resume(Box<Resumable>),
     Retry { retry: Box<Retry>, dry_run: bool },
     Revert(Box<Revert>),
@@ -73,7 +73,7 @@ impl<'a> Source<'a> {
     ) -> Result<ControlFlow<RunId, Opened<'a>>, CommandError> {
         let state = &context.state;
         Ok(ControlFlow::Continue(match self {
-            Self::New(run) => Opened::New { run: Box::new(run), settings: RunSettings::default() },
+            Self::New(run) => Opened::New { run: Box::new(run), settings: Box::default() },
             Self::Resume(which) => {
                 let id = which.find(state)?;
                 match run::resume(state, &id, clock)? {
