@@ -5,7 +5,7 @@
 //! forgets: what is measured is the pace alone. A sending is counted when the service is called.
 //!
 //! - `used`: sendings a second from the first to the last, as a share of the limit. The pacer
-//!   widens its window by half a percent (50 ms at the most), so 99.5 % is all there is; the
+//!   widens its window by half a percent (at most 50 ms), so 99.5 % is all there is; the
 //!   first two may go together, which shows where there are few. A place in a window is free again
 //!   a whole window after it was used, so what a wake-up is late is lost for good: on a machine
 //!   whose processors are taken this measures the machine.
@@ -91,7 +91,7 @@ fn main() {
     }
 }
 
-#[expect(clippy::print_stdout, reason = "a bench tells what it measured")]
+#[expect(clippy::print_stdout, reason = "a bench prints what it measured")]
 fn measure_all() {
     let only_followed = std::env::args().any(|argument| argument == "followed");
     if !only_followed {
@@ -105,7 +105,7 @@ fn measure_all() {
     }
 }
 
-#[expect(clippy::print_stdout, reason = "a bench tells what it measured")]
+#[expect(clippy::print_stdout, reason = "a bench prints what it measured")]
 fn measure_rates() {
     let [limit, sendings, used] = ["limit", "sendings", "used"];
     let [running, peak, cpu] = ["running", "peak", "cpu"];

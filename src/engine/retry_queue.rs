@@ -4,6 +4,7 @@ use crate::clock::Instant;
 use futures::FutureExt;
 use std::collections::VecDeque;
 use tokio_util::time::DelayQueue;
+use tokio_util::time::delay_queue::Expired;
 
 /// Three queues: tasks due later, tasks due now, and tasks held until the whole run continues.
 ///
@@ -85,7 +86,7 @@ impl<T> RetryQueue<T> {
     /// Cancel safe: no task is lost when the future is dropped.
     pub(super) async fn fall_due(&mut self) {
         let expired = std::future::poll_fn(|context| self.later.poll_expired(context)).await;
-        match expired.map(tokio_util::time::delay_queue::Expired::into_inner) {
+        match expired.map(Expired::into_inner) {
             Some((Joins::Due, task)) => self.due.push_back(task),
             Some((Joins::Held, task)) => self.held.push_back(task),
             None => std::future::pending().await,

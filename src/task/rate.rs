@@ -69,7 +69,7 @@ fn whole(number: &str, seconds: u64) -> Option<Rate> {
     let number: f64 = number.trim().parse().ok().filter(|number| *number > 0.0)?;
     [1, 60, 3_600_u64].into_iter().find_map(|window| {
         let limit = number * window as f64 / seconds as f64;
-        let is_whole = limit >= 1.0 && limit < 1e9 && (limit - limit.round()).abs() < 1e-9;
+        let is_whole = (1.0..1e9).contains(&limit) && (limit - limit.round()).abs() < 1e-9;
         #[expect(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,

@@ -5,7 +5,7 @@
 pub(crate) mod auth;
 pub(crate) mod config;
 pub(crate) mod ctl;
-pub(crate) mod dry_run;
+
 pub(crate) mod list;
 pub(crate) mod report;
 pub(crate) mod resume;

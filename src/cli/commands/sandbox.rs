@@ -1,14 +1,14 @@
 //! `sandbox`: serves until it is told to stop.
 
-use crate::cli::connect::client;
 use crate::cli::flags::values;
 use crate::cli::output::error::CommandError;
 use crate::cli::output::stream;
+use crate::cli::process::runtime::runtime;
 use crate::cli::run::open_files;
 use batchctl::report::ExitStatus;
 use batchctl::sandbox::{Account, Sandbox, SandboxAuth, SandboxLimit, SandboxSettings};
 use batchctl::task::Rate;
-use clap::{Args, ValueEnum};
+use clap::Args;
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
@@ -68,8 +68,9 @@ pub(crate) struct SandboxArgs {
     #[arg(long, value_name = "SHARE", default_value = "0%", value_parser = values::share)]
     drop: f64,
     /// Which credentials to ask for
-    #[arg(long, value_name = "KIND", default_value = "any-token")]
-    auth: AuthChoice,
+    #[arg(long, value_name = "KIND", default_value = "any-token",
+        value_parser = values::sandbox_auth())]
+    auth: SandboxAuth,
     /// How long a token of a login is good for
     #[arg(long, value_name = "SPAN", default_value = "24h", value_parser = values::positive_span)]
     token_life: Duration,
@@ -82,25 +83,6 @@ pub(crate) struct SandboxArgs {
     /// Write one line per request: microseconds, method, id, command, status
     #[arg(long, value_name = "FILE")]
     access_log: Option<PathBuf>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum AuthChoice {
-    None,
-    AnyToken,
-    Token,
-    Signature,
-}
-
-impl From<AuthChoice> for SandboxAuth {
-    fn from(choice: AuthChoice) -> Self {
-        match choice {
-            AuthChoice::None => Self::None,
-            AuthChoice::AnyToken => Self::AnyToken,
-            AuthChoice::Token => Self::Token,
-            AuthChoice::Signature => Self::Signature,
-        }
-    }
 }
 
 impl From<SandboxArgs> for SandboxSettings {
@@ -122,7 +104,7 @@ impl From<SandboxArgs> for SandboxSettings {
             drop: args.drop,
             seed: args.seed,
             access_log: args.access_log,
-            auth: args.auth.into(),
+            auth: args.auth,
             account: Account {
                 token_life: args.token_life,
                 projects: args.project,
@@ -135,7 +117,7 @@ impl From<SandboxArgs> for SandboxSettings {
 
 pub(crate) fn serve(args: SandboxArgs) -> Result<ExitStatus, CommandError> {
     open_files::make_most_room();
-    let runtime = client::runtime()?;
+    let runtime = runtime()?;
     runtime.block_on(async {
         let mut interrupt = signal(SignalKind::interrupt()).map_err(CommandError::io)?;
         let mut terminate = signal(SignalKind::terminate()).map_err(CommandError::io)?;

@@ -1,9 +1,10 @@
 //! `man`, `completions` and `schema`: what a shell and programs need to know of the command line.
 
+use crate::cli::flags::values;
 use crate::cli::output::error::CommandError;
 use crate::cli::output::stream;
 use batchctl::report::{ExitStatus, Schema};
-use clap::{Args, Command, ValueEnum};
+use clap::{Args, Command};
 use clap_complete::Shell;
 use clap_mangen::Man;
 use std::path::{Path, PathBuf};
@@ -108,34 +109,11 @@ Examples:
 #[command(after_help = SCHEMA_HELP)]
 pub(crate) struct SchemaArgs {
     /// The document it describes
-    pub(crate) document: DocumentChoice,
-}
-
-/// A document with a schema.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum DocumentChoice {
-    /// report.json
-    Report,
-    /// A line of events.ndjson
-    Events,
-    /// A row of results.csv, its cells by their columns
-    Results,
-    /// The JSON of `report diff`
-    Diff,
-}
-
-impl From<DocumentChoice> for Schema {
-    fn from(document: DocumentChoice) -> Self {
-        match document {
-            DocumentChoice::Report => Self::Report,
-            DocumentChoice::Events => Self::Events,
-            DocumentChoice::Results => Self::Results,
-            DocumentChoice::Diff => Self::Diff,
-        }
-    }
+    #[arg(value_parser = values::schema())]
+    pub(crate) document: Schema,
 }
 
 pub(crate) fn print_schema(args: &SchemaArgs) -> Result<ExitStatus, CommandError> {
-    stream::print(Schema::from(args.document).text()).map_err(CommandError::io)?;
+    stream::print(args.document.text()).map_err(CommandError::io)?;
     Ok(ExitStatus::Ok)
 }

@@ -5,10 +5,11 @@ use crate::cli::connect::credentials;
 use crate::cli::connect::destination::Destination;
 use crate::cli::flags::connection::CredentialArgs;
 use crate::cli::output::error::CommandError;
+use crate::cli::process::runtime::runtime;
 use batchctl::api::{ClientSettings, CredentialSource, ViasClient};
 use std::num::NonZeroUsize;
 use std::time::Duration;
-use tokio::runtime::{Builder, Runtime};
+use tokio::runtime::Runtime;
 
 /// How a client connects.
 #[derive(Debug, Clone, Copy)]
@@ -24,11 +25,6 @@ pub(crate) struct ReadingClient {
     pub(crate) client: ViasClient,
     /// Where its credentials come from.
     pub(crate) source: CredentialSource,
-}
-
-/// Returns a runtime on this thread: batchctl waits for the network and computes little.
-pub(crate) fn runtime() -> Result<Runtime, CommandError> {
-    Builder::new_current_thread().enable_all().build().map_err(CommandError::io)
 }
 
 /// Makes a client that sends one request at a time, for all that only reads.

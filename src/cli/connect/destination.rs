@@ -2,10 +2,9 @@
 
 use crate::cli::Context;
 use crate::cli::connect::credentials::Target;
-use crate::cli::connect::project;
 use crate::cli::connect::project::Asked;
-use crate::cli::connect::trust;
 use crate::cli::connect::trust::Recorded;
+use crate::cli::connect::{project, trust};
 use crate::cli::flags::connection::{CredentialArgs, PlaceArgs};
 use crate::cli::flags::precedence::{Rank, Stronger};
 use crate::cli::output::error::CommandError;

@@ -1,10 +1,11 @@
 //! Which project it is when none was named: what comes with the credentials tells, or IAM.
 
 use crate::cli::Context;
+use crate::cli::connect::credentials;
 use crate::cli::connect::credentials::Target;
-use crate::cli::connect::{client, credentials};
 use crate::cli::flags::connection::CredentialArgs;
 use crate::cli::output::error::CommandError;
+use crate::cli::process::runtime::runtime;
 use batchctl::api::{CredentialSource, Credentials, ProjectId, TokenSource};
 use std::sync::Arc;
 
@@ -37,7 +38,7 @@ fn missing() -> CommandError {
 }
 
 fn of_login(source: CredentialSource, context: &Context) -> Result<Asked, CommandError> {
-    let loaded = client::runtime()?.block_on(credentials::load_from(source, context))?;
+    let loaded = runtime()?.block_on(credentials::load_from(source, context))?;
     let project = loaded.project().ok_or_else(missing)?;
     Ok(Asked { project, loaded: Some(Arc::new(loaded)) })
 }
@@ -50,14 +51,14 @@ fn of_key(
 ) -> Result<Asked, CommandError> {
     let companions = credentials::companions(context)?;
     if let Some(project) = companions.project {
-        let loaded = client::runtime()?.block_on(credentials::load_from(source, context))?;
+        let loaded = runtime()?.block_on(credentials::load_from(source, context))?;
         return Ok(Asked { project, loaded: Some(Arc::new(loaded)) });
     }
     let named = companions.iam_endpoint.map(|text| text.parse()).transpose();
     let named = args.iam_endpoint.clone().or(named.map_err(CommandError::usage)?);
     let iam = credentials::iam(named.as_ref(), target, context)?;
     let name = credentials::project_name(args, target).ok_or_else(missing)?;
-    client::runtime()?.block_on(async {
+    runtime()?.block_on(async {
         let loaded = credentials::load_from(source, context).await?;
         let project = loaded.find_project(&iam, &name).await?;
         Ok(Asked { project, loaded: Some(Arc::new(loaded)) })

@@ -9,10 +9,9 @@ use crate::cli::flags::precedence::Rank;
 use crate::cli::output::error::CommandError;
 use batchctl::report::ExitStatus;
 use rustix::process::geteuid;
-use std::fs;
-use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::{fs, io};
 
 /// The keys that run something, name a secret, or say where a secret is sent.
 const SENSITIVE: [&str; 12] = [

@@ -3,8 +3,8 @@
 use crate::cli::flags::values;
 use crate::cli::flags::values::EmptyInput;
 use batchctl::input::Format;
-use batchctl::plan;
-use clap::{Args, ValueEnum};
+use batchctl::plan::OnDuplicate;
+use clap::Args;
 
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Input")]
@@ -13,8 +13,9 @@ pub(crate) struct InputArgs {
     #[arg(long, value_name = "NAME")]
     pub(crate) id_column: Option<String>,
     /// How files are arranged
-    #[arg(long, value_name = "FORMAT", default_value = "auto")]
-    pub(crate) format: InputFormat,
+    #[arg(long, value_name = "FORMAT", default_value = "auto",
+        value_parser = values::input_format())]
+    pub(crate) format: Format,
     /// What separates cells [default: told by the content]
     #[arg(long, value_name = "C", value_parser = values::delimiter)]
     pub(crate) delimiter: Option<u8>,
@@ -22,7 +23,8 @@ pub(crate) struct InputArgs {
     #[arg(long)]
     pub(crate) no_header: bool,
     /// What to do with an id that stands more than once
-    #[arg(long, value_name = "DO", default_value = "collapse")]
+    #[arg(long, value_name = "DO", default_value = "collapse",
+        value_parser = values::on_duplicate())]
     pub(crate) on_duplicate: OnDuplicate,
     /// Take only the first N tasks
     #[arg(long, value_name = "N", value_parser = values::whole_number::<u64>)]
@@ -33,38 +35,4 @@ pub(crate) struct InputArgs {
     /// What to do if there is no task in the input
     #[arg(long, value_name = "DO", default_value = "fail")]
     pub(crate) if_empty: EmptyInput,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum InputFormat {
-    Auto,
-    Csv,
-    Tsv,
-    List,
-}
-
-impl From<InputFormat> for Format {
-    fn from(format: InputFormat) -> Self {
-        match format {
-            InputFormat::Auto => Self::Auto,
-            InputFormat::Csv => Self::Csv,
-            InputFormat::Tsv => Self::Tsv,
-            InputFormat::List => Self::List,
-        }
-    }
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum OnDuplicate {
-    Collapse,
-    Error,
-}
-
-impl From<OnDuplicate> for plan::OnDuplicate {
-    fn from(choice: OnDuplicate) -> Self {
-        match choice {
-            OnDuplicate::Collapse => Self::Collapse,
-            OnDuplicate::Error => Self::Error,
-        }
-    }
 }

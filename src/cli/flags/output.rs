@@ -1,7 +1,8 @@
 //! The flags for what is shown while a run goes on.
 
 use crate::cli::flags::values;
-use batchctl::progress;
+use batchctl::progress::LogFormat;
+use batchctl::report::CsvDialect;
 use batchctl::task::Outcome;
 use clap::{ArgAction, Args, ValueEnum};
 
@@ -18,7 +19,8 @@ pub(crate) struct DisplayArgs {
     #[arg(short, long, action = ArgAction::Count)]
     pub(crate) verbose: u8,
     /// How -v tells it
-    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    #[arg(long, value_name = "FORMAT", default_value = "text",
+        value_parser = values::log_format())]
     pub(crate) log_format: LogFormat,
 }
 
@@ -28,38 +30,6 @@ pub(crate) enum ProgressChoice {
     Bar,
     Lines,
     None,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum LogFormat {
-    Text,
-    Json,
-}
-
-impl From<LogFormat> for progress::LogFormat {
-    fn from(format: LogFormat) -> Self {
-        match format {
-            LogFormat::Text => Self::Text,
-            LogFormat::Json => Self::Json,
-        }
-    }
-}
-
-/// Whom a CSV is for.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
-pub(crate) enum CsvDialect {
-    #[default]
-    Plain,
-    Excel,
-}
-
-impl From<CsvDialect> for batchctl::report::CsvDialect {
-    fn from(dialect: CsvDialect) -> Self {
-        match dialect {
-            CsvDialect::Plain => Self::Plain,
-            CsvDialect::Excel => Self::Excel,
-        }
-    }
 }
 
 /// Which documents are written.
@@ -74,7 +44,8 @@ pub(crate) struct DocumentArgs {
     #[arg(long, value_name = "OUTCOME", value_delimiter = ',', value_parser = values::outcome())]
     pub(crate) only: Vec<Outcome>,
     /// Whom results are for: programs, or Excel (byte order mark, CR LF, ids marked as text)
-    #[arg(long, value_name = "DIALECT", default_value = "plain")]
+    #[arg(long, value_name = "DIALECT", default_value = "plain",
+        value_parser = values::csv_dialect())]
     pub(crate) csv_dialect: CsvDialect,
     /// Print the report as JSON instead of the summary
     #[arg(long)]

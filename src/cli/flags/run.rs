@@ -5,10 +5,8 @@ use crate::cli::flags::connection::{CredentialArgs, PlaceArgs};
 use crate::cli::flags::output::{DisplayArgs, DocumentArgs};
 use crate::cli::flags::pace::{PaceArgs, StartSmallArgs};
 use crate::cli::flags::values;
-use crate::cli::run::settings::SettingFlags;
-use batchctl::policy;
-use batchctl::policy::{FinishBy, MaxDelta, MaxFailures};
-use batchctl::settings;
+use batchctl::policy::{FinishBy, MaxDelta, MaxFailures, OnDoubt};
+use batchctl::settings::OnUnknown;
 use batchctl::store::JobName;
 use clap::{Args, ValueEnum};
 use std::num::NonZeroU32;
@@ -70,23 +68,9 @@ pub(crate) struct CallArgs {
         value_parser = values::whole_number::<NonZeroU32>)]
     pub(crate) max_attempts: NonZeroU32,
     /// Send a call again that may have been carried out, or hold it as ambiguous
-    #[arg(long, value_name = "DO", default_value = "retry")]
+    #[arg(long, value_name = "DO", default_value = "retry",
+        value_parser = values::on_doubt())]
     pub(crate) on_doubt: OnDoubt,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum OnDoubt {
-    Retry,
-    Hold,
-}
-
-impl From<OnDoubt> for policy::OnDoubt {
-    fn from(choice: OnDoubt) -> Self {
-        match choice {
-            OnDoubt::Retry => Self::Retry,
-            OnDoubt::Hold => Self::Hold,
-        }
-    }
 }
 
 #[derive(Debug, Args)]
@@ -120,7 +104,8 @@ pub(crate) struct StateArgs {
     pub(crate) skip_unchanged: bool,
     /// What to do then if the project does not know a task: send nothing and end with 65, send it
     /// all the same, or leave it out as failed
-    #[arg(long, value_name = "DO", default_value = "fail")]
+    #[arg(long, value_name = "DO", default_value = "fail",
+        value_parser = values::on_unknown())]
     pub(crate) on_unknown: OnUnknown,
     /// Wait until each task is where it was sent; one that never is has failed (not_reached)
     #[arg(long)]
@@ -130,27 +115,10 @@ pub(crate) struct StateArgs {
     pub(crate) wait_timeout: Duration,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum OnUnknown {
-    Fail,
-    Send,
-    Skip,
-}
-
 impl StateArgs {
     /// Returns how long tasks are waited for, if they are.
     pub(crate) fn wait(&self) -> Option<Duration> {
         self.wait.then_some(self.wait_timeout)
-    }
-}
-
-impl From<OnUnknown> for settings::OnUnknown {
-    fn from(choice: OnUnknown) -> Self {
-        match choice {
-            OnUnknown::Fail => Self::Fail,
-            OnUnknown::Send => Self::Send,
-            OnUnknown::Skip => Self::Skip,
-        }
     }
 }
 
@@ -202,17 +170,4 @@ pub(crate) struct TakeUpArgs {
     pub(crate) display: DisplayArgs,
     #[command(flatten)]
     pub(crate) unattended: UnattendedArgs,
-}
-
-impl TakeUpArgs {
-    /// Returns the flags that become settings of the run.
-    pub(crate) fn setting_flags(&self) -> SettingFlags<'_> {
-        SettingFlags {
-            pace: &self.pace,
-            small: &self.small,
-            call: &self.call,
-            stop: &self.stop,
-            state: &self.state,
-        }
-    }
 }

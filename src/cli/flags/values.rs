@@ -1,10 +1,17 @@
 //! Values of flags that need reading, with messages that show a right one.
 
 use batchctl::api::{Endpoint, ProjectId};
+use batchctl::input::Format;
+use batchctl::plan::OnDuplicate;
+use batchctl::policy::OnDoubt;
+use batchctl::progress::LogFormat;
+use batchctl::report::{CsvDialect, Schema};
+use batchctl::sandbox::SandboxAuth;
+use batchctl::settings::OnUnknown;
 use batchctl::store::JobName;
 use batchctl::task::{FailureKind, Outcome, Rate};
 use clap::ValueEnum;
-use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use jiff::SignedDuration;
 use std::num::{IntErrorKind, ParseIntError};
 use std::ops::RangeInclusive;
@@ -57,6 +64,73 @@ pub(crate) fn fixed_rate(text: &str) -> Result<FixedRate, String> {
     }
     let with_words = |error| format!("{error}, or `none`");
     text.parse().map(|rate| FixedRate(Some(rate))).map_err(with_words)
+}
+
+/// Reads one of a few words; help shows them and shells complete them.
+fn word<T: Copy + Send + Sync + 'static, const N: usize>(
+    table: [(&'static str, T); N],
+) -> impl TypedValueParser<Value = T> {
+    let words = PossibleValuesParser::new(table.map(|(word, _)| word));
+    words.map(move |typed| {
+        let found = table.into_iter().find(|(word, _)| *word == typed);
+        found.expect("the parser accepts words of the table alone").1
+    })
+}
+
+/// Reads what happens to a call that may have been carried out.
+pub(crate) fn on_doubt() -> impl TypedValueParser<Value = OnDoubt> {
+    word([("retry", OnDoubt::Retry), ("hold", OnDoubt::Hold)])
+}
+
+/// Reads what happens to tasks that the project does not know.
+pub(crate) fn on_unknown() -> impl TypedValueParser<Value = OnUnknown> {
+    word([("fail", OnUnknown::Fail), ("send", OnUnknown::Send), ("skip", OnUnknown::Skip)])
+}
+
+/// Reads what happens to a duplicate.
+pub(crate) fn on_duplicate() -> impl TypedValueParser<Value = OnDuplicate> {
+    word([("collapse", OnDuplicate::Collapse), ("error", OnDuplicate::Error)])
+}
+
+/// Reads the format of an input.
+pub(crate) fn input_format() -> impl TypedValueParser<Value = Format> {
+    let (csv, tsv) = (("csv", Format::Csv), ("tsv", Format::Tsv));
+    word([("auto", Format::Auto), csv, tsv, ("list", Format::List)])
+}
+
+/// Reads the format of a log.
+pub(crate) fn log_format() -> impl TypedValueParser<Value = LogFormat> {
+    word([("text", LogFormat::Text), ("json", LogFormat::Json)])
+}
+
+/// Reads the readers that a CSV is written for.
+pub(crate) fn csv_dialect() -> impl TypedValueParser<Value = CsvDialect> {
+    word([("plain", CsvDialect::Plain), ("excel", CsvDialect::Excel)])
+}
+
+/// Reads the credentials that a sandbox demands.
+pub(crate) fn sandbox_auth() -> impl TypedValueParser<Value = SandboxAuth> {
+    word([
+        ("none", SandboxAuth::None),
+        ("any-token", SandboxAuth::AnyToken),
+        ("token", SandboxAuth::Token),
+        ("signature", SandboxAuth::Signature),
+    ])
+}
+
+/// Reads the name of a document with a schema; help explains each.
+pub(crate) fn schema() -> impl TypedValueParser<Value = Schema> {
+    let table = [
+        ("report", "report.json", Schema::Report),
+        ("events", "A line of events.ndjson", Schema::Events),
+        ("results", "A row of results.csv, its cells by their columns", Schema::Results),
+        ("diff", "The JSON of `report diff`", Schema::Diff),
+    ];
+    let words = table.map(|(word, help, _)| PossibleValue::new(word).help(help));
+    PossibleValuesParser::new(words).map(move |typed| {
+        let found = table.into_iter().find(|(word, ..)| *word == typed);
+        found.expect("the parser accepts words of the table alone").2
+    })
 }
 
 /// Reads an outcome; the words are shown in help and completed by shells.

@@ -108,7 +108,7 @@ pub(crate) fn of_changes(output: &[String], json: bool) -> Result<Vec<Document>,
 
 /// Reads how rows are written.
 pub(crate) fn options(args: &DocumentArgs) -> ResultsOptions {
-    ResultsOptions { dialect: args.csv_dialect.into(), only: args.only.clone() }
+    ResultsOptions { dialect: args.csv_dialect, only: args.only.clone() }
 }
 
 fn one(text: &str) -> Result<Document, CommandError> {

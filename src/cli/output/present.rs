@@ -1,12 +1,11 @@
 //! Presents a run when it ends and when it is asked for: the same, from the same store.
 
 use crate::cli::Context;
-use crate::cli::output::command_hint;
 use crate::cli::output::documents::{Document, Material};
 use crate::cli::output::error::CommandError;
 use crate::cli::output::event_documents::Live;
-use crate::cli::output::stream;
 use crate::cli::output::stream::{Audience, Colour, Stderr};
+use crate::cli::output::{command_hint, stream};
 use batchctl::report::{ExitStatus, Report, ResultsOptions, StillRunning, summary, write_json};
 use batchctl::store::{RunDirectory, RunId, RunReader};
 use batchctl::text::Style;

@@ -1,7 +1,7 @@
 //! What people at a terminal are asked: whether to begin, and for secrets. Nobody else is.
 
-use crate::cli::Context;
-use crate::cli::output::stream::Audience;
+use crate::cli::output::stream::{Audience, Stderr};
+use crate::cli::process::environment::Environment;
 use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
 use std::io::{BufRead, Write};
 use std::{io, thread};
@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 
 /// What was answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Answer {
+pub(crate) enum Confirmation {
     Yes,
     No,
 }
@@ -18,12 +18,13 @@ pub(crate) enum Answer {
 /// Asks on standard error, if there is a person to answer; otherwise the answer is yes.
 ///
 /// Ctrl-C is an answer, too: whoever asks has something to clear away then.
-pub(crate) fn ask(question: &str, context: &Context) -> io::Result<Answer> {
-    if context.stderr.audience == Audience::Cron {
-        return Ok(Answer::Yes);
-    }
-    if !context.environment.stdin_is_terminal || !context.environment.stderr_is_terminal {
-        return Ok(Answer::Yes);
+pub(crate) fn ask(
+    question: &str,
+    environment: &Environment,
+    stderr: &Stderr,
+) -> io::Result<Confirmation> {
+    if !has_person(environment, stderr) {
+        return Ok(Confirmation::Yes);
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
@@ -31,14 +32,20 @@ pub(crate) fn ask(question: &str, context: &Context) -> io::Result<Answer> {
         let mut interrupt = signal(SignalKind::interrupt())?;
         let answered = answer_to(question);
         tokio::select! {
-            answer = answered => Ok(answer.unwrap_or(Answer::No)),
+            answer = answered => Ok(answer.unwrap_or(Confirmation::No)),
             _ = interrupt.recv() => {
                 // The terminal has written `^C` after the question.
                 let _ = writeln!(io::stderr().lock());
-                Ok(Answer::No)
+                Ok(Confirmation::No)
             }
         }
     })
+}
+
+/// Returns whether a person can read a question and answer it.
+fn has_person(environment: &Environment, stderr: &Stderr) -> bool {
+    let is_terminal = environment.stdin_is_terminal && environment.stderr_is_terminal;
+    is_terminal && stderr.audience == Audience::Person
 }
 
 /// What came of asking for a secret.
@@ -50,10 +57,12 @@ pub(crate) enum Secret {
 }
 
 /// Asks for a secret, which is not shown while it is typed.
-pub(crate) fn secret(question: &str, context: &Context) -> io::Result<Secret> {
-    let environment = &context.environment;
-    let cron = context.stderr.audience == Audience::Cron;
-    if cron || !environment.stdin_is_terminal || !environment.stderr_is_terminal {
+pub(crate) fn secret(
+    question: &str,
+    environment: &Environment,
+    stderr: &Stderr,
+) -> io::Result<Secret> {
+    if !has_person(environment, stderr) {
         return Ok(Secret::Nobody);
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -103,7 +112,7 @@ impl Drop for Hidden {
 }
 
 /// Asks on a thread of its own, for nothing ends a `read` but an answer.
-fn answer_to(question: &str) -> oneshot::Receiver<Answer> {
+fn answer_to(question: &str) -> oneshot::Receiver<Confirmation> {
     let mut stderr = io::stderr().lock();
     // A terminal that takes no question gives no answer: `read_answer` tells.
     let _ = write!(stderr, "{question} [y/N] ").and_then(|()| stderr.flush());
@@ -115,10 +124,10 @@ fn answer_to(question: &str) -> oneshot::Receiver<Answer> {
     answered
 }
 
-fn read_answer() -> Answer {
+fn read_answer() -> Confirmation {
     let mut line = String::new();
     match io::stdin().lock().read_line(&mut line) {
-        Ok(_) if matches!(line.trim(), "y" | "Y" | "yes" | "Yes") => Answer::Yes,
-        Ok(_) | Err(_) => Answer::No,
+        Ok(_) if matches!(line.trim(), "y" | "Y" | "yes" | "Yes") => Confirmation::Yes,
+        Ok(_) | Err(_) => Confirmation::No,
     }
 }

@@ -2,3 +2,4 @@
 
 pub(crate) mod environment;
 pub(crate) mod hardening;
+pub(crate) mod runtime;

@@ -155,7 +155,7 @@ pub(crate) fn open(
     }
     let verbosity = verbosity(args.verbose).filter(|_| !for_cron(context));
     if let Some(verbosity) = verbosity {
-        watchers.push(Box::new(Log::new(log_to, verbosity, args.log_format.into())));
+        watchers.push(Box::new(Log::new(log_to, verbosity, args.log_format)));
     }
     let live_status = LiveStatus { tally, clock };
     let talk = Talk { out: talk_to, live_status: live_status.clone() };
@@ -182,7 +182,7 @@ fn choice(args: &DisplayArgs, context: &Context) -> Choice {
     let dumb = context.environment.variable("TERM").is_none_or(|term| term == "dumb");
     let is_terminal = context.environment.stderr_is_terminal && !dumb;
     // A log that machines read is not mixed with lines for people.
-    let machine_log = args.verbose > 0 && LogFormat::from(args.log_format) == LogFormat::Json;
+    let machine_log = args.verbose > 0 && args.log_format == LogFormat::Json;
     match args.progress {
         _ if for_cron(context) => Choice::Nothing,
         ProgressChoice::None => Choice::Nothing,

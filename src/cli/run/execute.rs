@@ -8,13 +8,15 @@ use crate::cli::connect::destination::Destination;
 use crate::cli::flags::output::DisplayArgs;
 use crate::cli::output::documents::Document;
 use crate::cli::output::error::CommandError;
-use crate::cli::output::event_documents::{Beginning, Live};
+use crate::cli::output::event_documents::Live;
 use crate::cli::output::present::{ReportRequest, present};
+use crate::cli::process::runtime::runtime;
 use crate::cli::run::control_socket::{ControlState, Served};
 use crate::cli::run::display::{Displays, LiveStatus};
 use crate::cli::run::keys::KeyContext;
 use crate::cli::run::log_file::{LogFile, LogTrouble};
 use crate::cli::run::open_files::Sockets;
+use crate::cli::run::pending_plan::{IfNotStarted, PendingPlan};
 use crate::cli::run::{control_socket, display, keys, open_files, signals, time_check};
 use batchctl::api::{CredentialSource, ViasClient};
 use batchctl::clock::Clock;
@@ -32,7 +34,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 
 /// How a run is carried out and reported.
 pub(crate) struct Execution<'a> {
-    pub(crate) place: &'a Destination,
+    pub(crate) destination: &'a Destination,
     pub(crate) credentials: &'a CredentialSource,
     pub(crate) display: &'a DisplayArgs,
     pub(crate) documents: &'a [Document],
@@ -42,34 +44,13 @@ pub(crate) struct Execution<'a> {
     pub(crate) clock: Clock,
 }
 
-/// What becomes of a run that could not be begun.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum IfNotStarted {
-    /// It is forgotten: nobody knows of it yet.
-    Discard,
-    /// It stays as it was: it has been begun before.
-    Keep,
-}
-
-impl IfNotStarted {
-    /// Returns what becomes of the lines in documents of events: a run that nobody knows of has
-    /// none there.
-    fn beginning(self) -> Beginning {
-        match self {
-            Self::Discard => Beginning::Anew,
-            Self::Keep => Beginning::GoesOn,
-        }
-    }
-}
-
 /// Carries a run out on a runtime of its own, and tells what it came to.
 pub(crate) fn carry_out(
-    mut planned: Planned,
+    mut planned: PendingPlan,
     mut how: Execution<'_>,
-    unbegun: IfNotStarted,
     context: &Context,
 ) -> Result<ExitStatus, CommandError> {
-    let runtime = client::runtime()?;
+    let runtime = runtime()?;
     let log_file = how.log_file.take();
     let log_trouble = log_file.as_ref().map(LogFile::trouble);
     let Displays { mut watchers, talk, live_status, keys_to } =
@@ -82,24 +63,17 @@ pub(crate) fn carry_out(
             signals::obey(&context.environment, control.clone(), talk, drain_timeout)
         })
         .map_err(CommandError::io)?;
-    let client = match connect(&mut planned, &how, &runtime, context) {
-        Ok(client) => client,
-        Err(failure) => {
-            if unbegun == IfNotStarted::Discard {
-                planned.discard()?;
-            }
-            return Err(failure);
-        }
-    };
+    let client = connect(&mut planned, &how, &runtime, context)?;
     let (runs, id) = (planned.runs().clone(), planned.id().clone());
     prepare(&mut planned, &how, context);
-    let live = Live::open(how.documents, unbegun.beginning(), &id, how.clock)?;
+    let if_not_started = planned.if_not_started;
+    let live = Live::open(how.documents, if_not_started.beginning(), &id, how.clock)?;
     live.watch(&mut watchers);
-    let crew = Observers { watchers, live_status, keys_to, control, orders };
-    let ended = crew.work(planned, &client, &runtime, context);
+    let observers = Observers { watchers, live_status, keys_to, control, orders };
+    let ended = observers.work(planned.begin(), &client, &runtime, context);
     signals::obey_no_longer(&context.environment).map_err(CommandError::io)?;
     let ended = match ended {
-        Err(error @ RunError::UnknownTasks { .. }) if unbegun == IfNotStarted::Discard => {
+        Err(error @ RunError::UnknownTasks { .. }) if if_not_started == IfNotStarted::Discard => {
             run::remove(&context.state, &id)?;
             return Err(error.into());
         }
@@ -126,14 +100,14 @@ fn connect(
     runtime: &Runtime,
     context: &Context,
 ) -> Result<ViasClient, CommandError> {
-    let sockets = how.place.sandbox.as_ref().map_or(Sockets::Ours, |_| Sockets::BothEnds);
+    let sockets = how.destination.sandbox.as_ref().map_or(Sockets::Ours, |_| Sockets::BothEnds);
     let wanted = planned.settings().concurrency;
     planned.narrow(open_files::make_room(wanted, sockets, &context.stderr));
     let wires = ConnectionSettings {
         connect_timeout: planned.settings().connect_timeout,
         concurrency: planned.settings().concurrency,
     };
-    client::client(how.place, how.credentials, wires, runtime, context)
+    client::client(how.destination, how.credentials, wires, runtime, context)
 }
 
 /// Gives the run what is only known now, after a token command may have taken its time.

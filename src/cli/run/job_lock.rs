@@ -1,11 +1,12 @@
 //! The turn of a job: taken, waited for, or left to whoever has it.
 
-use crate::cli::Context;
 use crate::cli::flags::run::{IfBusy, LockArgs};
 use crate::cli::output::error::CommandError;
+use crate::cli::output::stream::Stderr;
 use batchctl::clock::Clock;
 use batchctl::run;
 use batchctl::store::{JobLock, JobName, StoreError};
+use std::path::Path;
 
 /// Whose turn it is.
 pub(crate) enum JobAccess {
@@ -19,14 +20,15 @@ pub(crate) enum JobAccess {
 pub(crate) fn take(
     job: Option<&JobName>,
     args: &LockArgs,
-    context: &Context,
+    state: &Path,
     clock: Clock,
+    stderr: &Stderr,
 ) -> Result<JobAccess, CommandError> {
     let Some(job) = job else { return Ok(JobAccess::Ours(None)) };
-    match run::lock_job(&context.state, job, args.lock_wait, clock) {
+    match run::lock_job(state, job, args.lock_wait, clock) {
         Ok(lock) => Ok(JobAccess::Ours(Some(lock))),
         Err(busy @ StoreError::JobBusy { .. }) if args.if_busy == IfBusy::Skip => {
-            context.stderr.line(&format!("skipped: {busy}"));
+            stderr.line(&format!("skipped: {busy}"));
             Ok(JobAccess::Skipped)
         }
         Err(error) => Err(error.into()),

@@ -1,87 +1,113 @@
-//! `resume` and `retry`: what a run remembers, and what the flags change of it.
+//! Launches a run: the same steps in the same order for new runs and for runs made from earlier
+//! ones.
+//!
+//! Nothing is sent, and nobody is asked, before all that can be checked has been checked. A plan
+//! that is not carried out is removed again.
 
 use crate::cli::Context;
-use crate::cli::commands::start_stop;
-use crate::cli::commands::start_stop::Order;
 use crate::cli::connect::credentials;
-use crate::cli::connect::destination::Destination;
-use crate::cli::flags::run::TakeUpArgs;
 use crate::cli::output::documents;
 use crate::cli::output::documents::Document;
 use crate::cli::output::error::CommandError;
-use crate::cli::run::execute::{Execution, IfNotStarted};
+use crate::cli::output::event_documents::{Beginning, Live};
+use crate::cli::output::present::{ReportRequest, present};
+use crate::cli::run::execute::Execution;
 use crate::cli::run::job_lock::JobAccess;
-use crate::cli::run::log_file::LogFile;
-use crate::cli::run::{execute, job_lock};
+use crate::cli::run::pending_plan::PendingPlan;
+use crate::cli::run::scene::{LaunchFlags, Scene};
+use crate::cli::run::source::Source;
+use crate::cli::run::{execute, job_lock, log_file, settings};
 use batchctl::clock::Clock;
 use batchctl::report::ExitStatus;
-use batchctl::run::Planned;
-use batchctl::settings::RunSettings;
-use batchctl::store::RunRecord;
-use batchctl::text::plural;
+use batchctl::run;
+use batchctl::store::RunId;
+use std::ops::ControlFlow;
 
-/// Takes the turn of the run's job, if it has one.
-pub(crate) fn turn(
-    record: &RunRecord,
-    args: &TakeUpArgs,
-    context: &Context,
-    clock: Clock,
-) -> Result<JobAccess, CommandError> {
-    // A name that was checked when the run was planned.
-    let job = record.run.job.as_deref().and_then(|name| name.parse().ok());
-    job_lock::take(job.as_ref(), &args.lock, context, clock)
-}
-
-pub(crate) fn order(record: &RunRecord, place: &Destination, settings: &RunSettings) -> Order {
-    let pattern = place.pattern();
-    Order { word: record.run.command.clone(), pattern, settings: settings.clone() }
-}
-
-/// A run that is about to be taken up.
-pub(crate) struct Launch<'a> {
-    pub(crate) args: &'a TakeUpArgs,
-    pub(crate) order: &'a Order,
-    pub(crate) place: &'a Destination,
-    pub(crate) documents: &'a [Document],
-    pub(crate) log_file: Option<LogFile>,
-    pub(crate) unbegun: IfNotStarted,
-    pub(crate) clock: Clock,
-}
-
-pub(crate) fn carry_out(
-    planned: Planned,
-    how: Launch<'_>,
+/// Launches a run, and reports it when it has ended.
+pub(crate) fn launch(
+    source: Source<'_>,
+    flags: &LaunchFlags<'_>,
     context: &Context,
 ) -> Result<ExitStatus, CommandError> {
-    let Launch { args, order, place, documents, log_file, unbegun, clock } = how;
-    let credentials = match credentials::source(&args.credentials, place, context) {
-        Ok(source) => source,
-        Err(failure) => {
-            if unbegun == IfNotStarted::Discard {
-                planned.discard()?;
-            }
-            return Err(failure);
+    let documents = documents::parse(flags.documents, source.inputs())?;
+    let clock = Clock::start();
+    let mut opened = match source.open(clock, context)? {
+        ControlFlow::Continue(opened) => opened,
+        ControlFlow::Break(finished) => {
+            return report_finished(&finished, &documents, flags, clock, context);
         }
     };
-    let asks = !args.yes && place.sandbox.is_none() && unbegun == IfNotStarted::Discard;
-    if asks && !start_stop::confirmed(order, &planned, context)? {
+    opened.adjust(&flags.settings, &context.given);
+    settings::check(opened.settings(), &context.given)?;
+    let destination = opened.resolve(flags, context)?;
+    let action = opened.action(&destination);
+    let mut scene = Scene { action, destination, flags, clock, context };
+    let opened = match opened.preview(&scene)? {
+        ControlFlow::Continue(opened) => opened,
+        ControlFlow::Break(status) => return Ok(status),
+    };
+    try_out(&documents)?;
+    let log_file = log_file::open(flags.unattended)?;
+    let job = opened.job();
+    let _lock =
+        match job_lock::take(job.as_ref(), flags.lock, &context.state, clock, &context.stderr)? {
+            JobAccess::Ours(lock) => lock,
+            JobAccess::Skipped => return Ok(ExitStatus::Ok),
+        };
+    // Looked for before a plan of millions is made, and before anybody has to say yes.
+    let credentials = match credentials::source(flags.credentials, &scene.destination, context) {
+        // A run without a task needs no credentials.
+        Err(_) if opened.has_nothing_to_retry()? => return Ok(ExitStatus::Ok),
+        found => found?,
+    };
+    if opened.is_new() && scene.destination.sandbox.is_none() {
+        let kind = credentials::kind::of_source(&credentials, context);
+        scene.action.settings.credentials = Some(kind);
+    }
+    let terms = opened.terms(&scene);
+    let planned = PendingPlan::new(opened.plan(&scene)?, terms.if_not_started);
+    let is_reported = !documents.is_empty() || flags.documents.json;
+    if let ControlFlow::Break(status) = terms.decide(&planned, &scene, is_reported)? {
         planned.discard()?;
-        return Err(CommandError::new(ExitStatus::Interrupted, "nothing was sent"));
+        return Ok(status);
     }
-    let is_told = !args.display.quiet && !args.unattended.cron;
-    if unbegun == IfNotStarted::Keep && is_told {
-        let tasks = plural(planned.totals().selected, "task", "tasks");
-        context.stderr.line(&format!("going on with run {} of {tasks}", planned.id()));
-    }
-    let how = Execution {
-        place,
+    let execution = Execution {
+        destination: &scene.destination,
         credentials: &credentials,
-        display: &args.display,
-        documents,
-        options: &documents::options(&args.documents),
-        json: args.documents.json,
+        display: flags.display,
+        documents: &documents,
+        options: &documents::options(flags.documents),
+        json: flags.documents.json,
         log_file,
         clock,
     };
-    execute::carry_out(planned, how, unbegun, context)
+    execute::carry_out(planned, execution, context)
+}
+
+/// Makes sure that the documents can be written, before anything is sent.
+fn try_out(documents: &[Document]) -> Result<(), CommandError> {
+    documents.iter().try_for_each(Document::try_out)
+}
+
+/// Reports a run that has nothing to go on with, and ends as the run did.
+fn report_finished(
+    id: &RunId,
+    documents: &[Document],
+    flags: &LaunchFlags<'_>,
+    clock: Clock,
+    context: &Context,
+) -> Result<ExitStatus, CommandError> {
+    try_out(documents)?;
+    context.stderr.line(&format!("run {id} is finished: every task has its outcome"));
+    let options = documents::options(flags.documents);
+    let live = Live::open(documents, Beginning::GoesOn, id, clock)?;
+    let wanted = ReportRequest {
+        documents,
+        options: &options,
+        json: false,
+        summary: false,
+        live: Some(&live),
+    };
+    let status = present(&run::runs_in(&context.state), id, &wanted, context)?;
+    live.failure().map_or(Ok(status), Err)
 }

@@ -1,12 +1,13 @@
 //! The guard against the wrong list: a job's list that has become much longer or shorter than it
 //! was when the job last went well is not sent.
 
-use crate::cli::commands::start_stop::Order;
+use crate::cli::flags::run::BeforeArgs;
 use crate::cli::output::error::CommandError;
+use crate::cli::run::scene::Scene;
 use batchctl::policy::MaxDelta;
 use batchctl::report::ExitStatus;
 use batchctl::run;
-use batchctl::run::{Comparable, GoodRun, RunRequest};
+use batchctl::run::{Comparable, GoodRun};
 use batchctl::store::PlanTotals;
 use batchctl::text::plural;
 use std::path::PathBuf;
@@ -20,14 +21,15 @@ pub(crate) struct ListSizeGuard {
 
 impl ListSizeGuard {
     /// Guards a run that is one of a job.
-    pub(crate) fn of(request: &RunRequest, order: &Order, max_delta: MaxDelta) -> Option<Self> {
+    pub(crate) fn new(before: &BeforeArgs, scene: &Scene<'_>) -> Option<Self> {
         let comparable = Comparable {
-            job: request.job.clone()?,
-            command: request.command.clone(),
-            project_id: request.project_id.clone(),
-            sandbox: order.settings.sandbox,
+            job: before.job.as_ref()?.to_string(),
+            command: scene.action.word.clone(),
+            project_id: scene.target().project_id,
+            sandbox: scene.action.settings.sandbox,
         };
-        Some(Self { max_delta, state: request.state.clone(), comparable })
+        let state = scene.context.state.clone();
+        Some(Self { max_delta: before.max_delta, state, comparable })
     }
 
     /// Refuses a plan whose number of tasks is too far from that of the last good run.

@@ -29,13 +29,6 @@ fn take<T>(setting: &mut T, value: T, counts: bool) {
 }
 
 impl SettingFlags<'_> {
-    /// Returns the settings of a new run.
-    pub(crate) fn of_new_run(&self) -> RunSettings {
-        let mut settings = RunSettings::default();
-        self.apply(&mut settings, |_| true);
-        settings
-    }
-
     /// Changes settings by the flags for which `is_given` holds; the others stay as they are.
     pub(crate) fn apply(&self, settings: &mut RunSettings, is_given: impl Fn(&str) -> bool) {
         let Self { pace, small, call, stop, state } = self;
@@ -57,7 +50,7 @@ impl SettingFlags<'_> {
         take(&mut settings.timeout, *timeout, is_given("timeout"));
         take(&mut settings.connect_timeout, *connect_timeout, is_given("connect_timeout"));
         take(&mut settings.max_attempts, *max_attempts, is_given("max_attempts"));
-        take(&mut settings.on_doubt, (*on_doubt).into(), is_given("on_doubt"));
+        take(&mut settings.on_doubt, *on_doubt, is_given("on_doubt"));
         take(&mut settings.ramp, small.ramp(), is_given("ramp"));
         take(&mut settings.canary, small.canary(), is_given("canary"));
         take(&mut settings.max_failures, *max_failures, is_given("max_failures"));
@@ -67,7 +60,7 @@ impl SettingFlags<'_> {
         take(&mut settings.finish_by, *finish_by, is_given("finish_by"));
         take(&mut settings.drain_timeout, *drain_timeout, is_given("drain_timeout"));
         take(&mut settings.skip_unchanged, *skip_unchanged, is_given("skip_unchanged"));
-        take(&mut settings.on_unknown, (*on_unknown).into(), is_given("on_unknown"));
+        take(&mut settings.on_unknown, *on_unknown, is_given("on_unknown"));
         if is_given("wait") {
             settings.wait = state.wait();
         } else if is_given("wait_timeout") {

@@ -1,4 +1,4 @@
-//! `--rate auto`: the dispatcher finds a limit that the service tells to nobody.
+//! `--rate auto`: the dispatcher finds a limit that the service does not name.
 
 use super::scene::SOME_DAY;
 use super::scene::Scene;
@@ -78,7 +78,7 @@ fn check_found(seen: &Seen, span: Range<Duration>, limit: f64) {
     assert!(share < 0.02, "{what}");
 }
 
-/// Returns what was told of the search, rounded.
+/// Returns the reported limits, rounded.
 fn learnt(seen: &Seen) -> Vec<Option<u64>> {
     seen.pick(|event| {
         let EventKind::RateLearnt { per_second } = event.kind else { return None };
@@ -98,7 +98,7 @@ async fn a_hidden_limit_is_found_within_a_minute_and_again_when_it_halves() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_was_learnt_is_used_at_once_and_told_again() {
+async fn a_learnt_limit_is_used_at_once_and_reported_again() {
     let scene = searching(3_000, Some(100.0)).answering(accepting(|_| 100));
     let seen = scene.run().await;
     assert!(sendings_in(&seen, secs(0)..secs(10)) >= 950);
@@ -134,7 +134,7 @@ async fn a_rate_that_the_service_lowers_by_a_hint_does_not_grow() {
     let seen = scene.answering(move |_, _| after_millis(20, telling(done(), hint))).run().await;
     assert!(sendings_in(&seen, secs(30)..secs(40)) <= 200);
     assert!(seen.lasted() >= secs(58), "{:?}", seen.lasted());
-    assert_eq!(learnt(&seen), [Some(20)], "what the service tells need not be found");
+    assert_eq!(learnt(&seen), [Some(20)], "a quota in the headers need not be found");
 }
 
 #[tokio::test(start_paused = true)]

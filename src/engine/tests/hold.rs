@@ -17,8 +17,8 @@ use crate::event::StopReason;
 use crate::task::Outcome;
 use std::time::Duration;
 
-/// Returns when the run was told to wait and when it went on.
-fn told(seen: &Seen) -> (Vec<Duration>, Vec<Duration>) {
+/// Returns when holds of the run began and ended.
+fn holds_of(seen: &Seen) -> (Vec<Duration>, Vec<Duration>) {
     let times = |wanted: fn(&EventKind) -> bool| {
         seen.pick(|event| wanted(&event.kind).then(|| event.at.since(SOME_DAY)))
     };
@@ -68,7 +68,7 @@ async fn a_hold_is_told_and_adds_up() {
         _ => at_once(done()),
     };
     let seen = Scene::of(1).answering(script).run().await;
-    let (held, continued) = told(&seen);
+    let (held, continued) = holds_of(&seen);
     assert_eq!((held.len(), continued.len()), (2, 2));
     let first = continued[0] - held[0];
     let second = continued[1] - held[1];
@@ -87,7 +87,7 @@ async fn holds_that_overlap_are_counted_once_and_the_longest_wins() {
     };
     let seen = Scene::of(3).answering(script).run().await;
     check_silent(&seen, millis(300));
-    let (held, continued) = told(&seen);
+    let (held, continued) = holds_of(&seen);
     assert_eq!((held.len(), continued.len()), (3, 1));
     assert_eq!(seen.stats().held, continued[0] - held[0]);
     assert_eq!(seen.stats().stopped, None);
@@ -131,7 +131,7 @@ async fn a_throttled_call_without_a_duration_backs_off_by_itself_and_holds_nobod
         let wait = pair[1] - pair[0];
         assert!(wait >= millis(ceiling / 2), "{wait:?}");
     }
-    assert_eq!(told(&seen), (vec![], vec![]));
+    assert_eq!(holds_of(&seen), (vec![], vec![]));
     assert!(seen.lasted() < secs(6), "{:?}", seen.lasted());
 }
 
@@ -198,6 +198,6 @@ async fn a_run_that_stops_is_not_held_any_more() {
     };
     let scene = Scene::of(2).answering(script).interrupted_after(secs(1)).leaving_doubt();
     let seen = scene.run().await;
-    assert_eq!(told(&seen), (vec![], vec![]));
+    assert_eq!(holds_of(&seen), (vec![], vec![]));
     assert_eq!(seen.stats().held, secs(0));
 }

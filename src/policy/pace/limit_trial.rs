@@ -196,3 +196,7 @@ fn likelihood_ratio(counts: Counts, given: f64, chance: f64) -> f64 {
     let served = counts.calls - counts.throttled;
     counts.throttled * (chance / limited).ln() + served * ((1.0 - chance) / (1.0 - limited)).ln()
 }
+
+#[cfg(test)]
+#[path = "limit_trial_tests.rs"]
+mod tests;

@@ -76,7 +76,7 @@ enum Phase {
     Open { since: Instant, was_served: bool },
     /// Calls were throttled: by a limit, or by chance?
     Trying(Trial),
-    /// The service asked the run to hold; what was on the wire then tells the share it throttles.
+    /// The service asked the run to hold; calls on the wire then show the throttled share.
     Held { since: Instant, until: Instant },
     /// Nothing is accepted: one call at a time asks whether that has changed.
     Exhausted { since: Instant, interval: f64, next: Instant },
@@ -84,6 +84,24 @@ enum Phase {
     Resting { since: Instant, until: Instant, lowered: u32 },
     /// Above the limit, or on the way to one that is roughly known.
     Growing { since: Instant, is_rough: bool, step: f64, grown: Instant },
+}
+
+/// A rest at the limit.
+#[derive(Debug, Clone, Copy)]
+struct Rest {
+    since: Instant,
+    until: Instant,
+    /// How often the pace was lowered meanwhile.
+    lowered: u32,
+}
+
+/// The way up: how large the steps are, and when the last one was.
+#[derive(Debug, Clone, Copy)]
+struct Growth {
+    since: Instant,
+    is_rough: bool,
+    step: f64,
+    grown: Instant,
 }
 
 /// Raises and lowers the pace by what the service answers.
@@ -243,7 +261,7 @@ impl PaceController {
             _ if !self.chance.is_exceeded() => {}
             Phase::Open { .. } => self.throttled_in_the_open(sent, now),
             Phase::Resting { since, until, lowered } => {
-                self.throttled_at_rest(since, until, lowered, sent, now);
+                self.throttled_at_rest(Rest { since, until, lowered }, sent, now);
             }
             Phase::Growing { is_rough, .. } => self.throttled_while_growing(is_rough, sent, now),
         }
@@ -269,7 +287,7 @@ impl PaceController {
             Phase::Held { since, until } if now >= until => self.end_hold(since, until, now),
             Phase::Resting { until, .. } if now >= until => self.end_rest(now),
             Phase::Growing { since, is_rough, step, grown } => {
-                self.grow(since, is_rough, step, grown, now);
+                self.grow(Growth { since, is_rough, step, grown }, now);
             }
             Phase::Held { .. } | Phase::Exhausted { .. } | Phase::Resting { .. } => {}
         }

@@ -221,7 +221,7 @@ fn since(times: &[f64], begin: f64) -> f64 {
 fn shares(run: &Run<'_>, limit: f64) -> (f64, f64, f64) {
     let seeds = 1..=4;
     let count = seeds.clone().count() as f64;
-    let sum = seeds.fold((0.0, 0.0, 0.0), |(whole, late, throttled), seed| {
+    seeds.fold((0.0, 0.0, 0.0), |(whole, late, throttled), seed| {
         let clients = simulate(run, seed);
         let served: Vec<f64> = clients.iter().flat_map(|client| client.served.clone()).collect();
         let refused: f64 = clients.iter().map(|client| client.throttled.len() as f64).sum();
@@ -231,8 +231,7 @@ fn shares(run: &Run<'_>, limit: f64) -> (f64, f64, f64) {
             late + since(&served, 10.0) / (limit * (run.seconds - 10.0)) / count,
             throttled + refused / all / count,
         )
-    });
-    sum
+    })
 }
 
 /// The kinds of limiters, each with its level and a ceiling above it.

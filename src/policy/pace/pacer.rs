@@ -19,7 +19,7 @@ use std::time::Instant;
 const AHEAD: Duration = Duration::from_millis(25);
 /// The longest span by which a window is widened.
 const LARGEST_MARGIN: Duration = Duration::from_millis(50);
-/// How many sendings are remembered at the least, whatever the rate: a rate that is set later
+/// The least number of sendings that is remembered, whatever the rate: a rate that is set later
 /// may have a longer window.
 pub const REMEMBERED_SENDINGS: u32 = 10_000;
 const KEPT: usize = REMEMBERED_SENDINGS as usize;
@@ -127,7 +127,7 @@ impl Pacer {
     /// Changes the rate from now on.
     ///
     /// Sendings before it count in the new rate's windows: as many as any rate before it needed,
-    /// and [`REMEMBERED_SENDINGS`] at the least.
+    /// and at least [`REMEMBERED_SENDINGS`].
     pub fn set_rate(&mut self, rate: Option<Rate>, now: Instant) {
         self.is_unlimited = rate.is_none();
         self.set_rate_in_force(rate, now);

@@ -27,7 +27,7 @@ fn the_drafts_fields_are_read_by_the_name_of_their_policy() {
         hint(900, Some(80_000), quota(1_000, 86_400)),
     );
     check(&[("ratelimit", r#""any";r=5;t=10"#)], hint(5, Some(10), None));
-    // Without a window's end the quota alone tells the pace.
+    // Without a window's end the pace follows from the quota alone.
     check(&[policy, ("ratelimit", r#""burst";r=50"#)], daily());
     let sent_twice = [("ratelimit", r#""a";r=5;t=10"#), ("ratelimit", r#""b";r=4;t=10"#)];
     check(&sent_twice, hint(4, Some(10), None));

@@ -2,7 +2,7 @@
 //!
 //! A source reserves slots on one timeline, an interval apart over all senders. A slot is used at
 //! its time or a little later, and given up after that. So a window W holds at most
-//! ⌈(W + lateness) ÷ interval⌉ sendings, whoever joins, leaves or dies; [`SlotSpacing`] chooses the
+//! ⌈(W + lateness) ÷ interval⌉ sendings, whichever sender joins, leaves or dies; [`SlotSpacing`] chooses the
 //! interval such that this is the limit. Slots lie at most [`HORIZON`] ahead: that is all a sender
 //! that dies can waste.
 

@@ -242,7 +242,7 @@ fn of_endpoint_and_region_the_one_said_with_more_authority_holds() {
     assert!(typed.starts_with("PUT https://typed.example.com/base/v2/p-1/"), "{typed}");
     let both = ["--endpoint", "https://a.example.com", "--region", "x", "-n", "--id", "gate-1"];
     let ended = scene.call(&[&["stop"], &both[..]].concat()).expect(2);
-    ended.says("`--endpoint` and `--region` contradict");
+    ended.says("`--endpoint` and `--region` contradict each other");
     let bad = ["stop", "--id", "gate-1", "-n", "--region", "evil.example.com/"];
     scene.call(&bad).expect(2).says("`cn-north-4`");
 }
@@ -271,7 +271,7 @@ fn of_the_tokens_the_one_said_with_more_authority_holds() {
     assert_eq!(token(&scene, &server, &[]), "of-variable-command");
     assert_eq!(token(&scene, &server, &["--token-file", "file"]), "of-file");
     let both = [&["stop", "--id", "gate-1", "--token-file", "file"], &command[..]].concat();
-    scene.call(&both).expect(2).says("`--token-file` and `--token-command` contradict");
+    scene.call(&both).expect(2).says("`--token-file` and `--token-command` contradict each other");
 }
 
 #[test]

@@ -4,11 +4,12 @@ pub(crate) mod check;
 
 use crate::cli::Context;
 use crate::cli::connect::credentials::{StoredLogin, Target};
-use crate::cli::connect::{client, credentials, destination};
+use crate::cli::connect::{credentials, destination};
 use crate::cli::flags::config_trust;
 use crate::cli::flags::connection::{CredentialArgs, PlaceArgs};
 use crate::cli::output::error::CommandError;
 use crate::cli::output::stream;
+use crate::cli::process::runtime::runtime;
 use batchctl::api::CredentialSource;
 use batchctl::report::ExitStatus;
 use clap::{Args, Subcommand};
@@ -106,7 +107,7 @@ fn login(args: &LoginArgs, context: &Context) -> Result<ExitStatus, CommandError
     let login = credentials::login(&args.credentials, &target, context)?;
     let user = login.user.clone();
     let source = CredentialSource::Login(Arc::new(login));
-    let granted = client::runtime()?.block_on(credentials::load_from(source, context))?;
+    let granted = runtime()?.block_on(credentials::load_from(source, context))?;
     let project = granted.project().or(args.place.project_id.clone()).ok_or_else(|| {
         CommandError::usage("IAM did not say which project the token is for")
             .with_hint("name it with `--project-id ID`")

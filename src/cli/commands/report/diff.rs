@@ -1,11 +1,11 @@
 //! `report diff`: what became of tasks from one run to another.
 
 use crate::cli::Context;
-use crate::cli::flags::output::CsvDialect;
+use crate::cli::flags::values;
 use crate::cli::output::documents::Document;
 use crate::cli::output::error::CommandError;
 use crate::cli::output::{documents, stream};
-use batchctl::report::{Diff, ExitStatus, write_diff_csv, write_diff_json};
+use batchctl::report::{CsvDialect, Diff, ExitStatus, write_diff_csv, write_diff_json};
 use batchctl::run;
 use batchctl::store::RunReader;
 use clap::Args;
@@ -35,7 +35,8 @@ pub(crate) struct DiffArgs {
     #[arg(long)]
     pub(crate) json: bool,
     /// Whom the CSV is for: programs, or Excel
-    #[arg(long, value_name = "DIALECT", default_value = "plain")]
+    #[arg(long, value_name = "DIALECT", default_value = "plain",
+        value_parser = values::csv_dialect())]
     pub(crate) csv_dialect: CsvDialect,
 }
 
@@ -48,7 +49,7 @@ pub(crate) fn show(args: &DiffArgs, context: &Context) -> Result<ExitStatus, Com
     for document in &documents {
         document.target().write(|out| {
             documents::of_rows(if document.is_csv() {
-                write_diff_csv(&before, &after, args.csv_dialect.into(), out)
+                write_diff_csv(&before, &after, args.csv_dialect, out)
             } else {
                 write_diff_json(&diff, &before, &after, out)
             })

@@ -141,7 +141,7 @@ fn second_factor(
 
 /// Asks a person; nothing, if there is none.
 fn asked(what: &str, context: &Context) -> Result<Option<String>, CommandError> {
-    let answer = prompt::secret(&format!("{what}: "), context);
+    let answer = prompt::secret(&format!("{what}: "), &context.environment, &context.stderr);
     match answer.map_err(CommandError::io)? {
         prompt::Secret::Given(text) => Ok(Some(text)),
         prompt::Secret::Nobody => Ok(None),

@@ -1,6 +1,6 @@
 //! How the pace grows: a search that doubles, looks just above a known limit, and what follows them.
 
-use super::{Opening, PaceController, Phase};
+use super::{Growth, Opening, PaceController, Phase};
 use crate::policy::pace::call_history::{before, seconds};
 use crate::policy::pace::limit_trial::TrialKind;
 use std::time::Instant;
@@ -50,7 +50,7 @@ impl PaceController {
         if sent >= SEARCH_STEP_CALLS && sent >= USED * self.rate * span - 1.0 {
             self.open(2.0 * self.rate, now);
         } else if span > 3.0 {
-            // Only what was sent lately tells whether the pace is used.
+            // Only the latest sendings show whether the pace is used.
             self.phase = Phase::Open { since: now, was_served: false };
         }
     }
@@ -66,17 +66,11 @@ impl PaceController {
         self.enter(phase, LOOKING * limit, now);
     }
 
-    pub(super) fn grow(
-        &mut self,
-        since: Instant,
-        is_rough: bool,
-        step: f64,
-        grown: Instant,
-        now: Instant,
-    ) {
+    pub(super) fn grow(&mut self, growth: Growth, now: Instant) {
+        let Growth { since, is_rough, step, grown: _ } = growth;
         let limit = self.known_limit();
         let is_look = !is_rough && self.rate <= LOOKING * limit + 1e-9;
-        if !self.is_growth_due(since, is_rough, is_look, grown, now) {
+        if !self.is_growth_due(growth, is_look, now) {
             return;
         }
         let step = match is_rough {
@@ -100,14 +94,8 @@ impl PaceController {
         }
     }
 
-    pub(super) fn is_growth_due(
-        &self,
-        since: Instant,
-        is_rough: bool,
-        is_look: bool,
-        grown: Instant,
-        now: Instant,
-    ) -> bool {
+    fn is_growth_due(&self, growth: Growth, is_look: bool, now: Instant) -> bool {
+        let Growth { since, is_rough, step: _, grown } = growth;
         let age = seconds(grown, now);
         let span = age.min(1.0);
         let sent = self.history.sent_between(before(now, span), now);

@@ -1,7 +1,7 @@
 //! What follows a throttled call: a trial, a rest at a lower limit, or a pause until one is accepted.
 
 use super::growth::NEAR_STEP;
-use super::{Opening, PaceController, Phase, after};
+use super::{Opening, PaceController, Phase, Rest, after};
 use crate::policy::pace::call_history::seconds;
 use crate::policy::pace::limit_trial::{Counts, DECISIVE, Finding, Trial, TrialKind};
 use std::time::{Duration, Instant};
@@ -21,6 +21,13 @@ const DRAIN: Duration = Duration::from_millis(1_300);
 const TOO_FAR: f64 = 1.1;
 /// How often the pace is lowered while it rests before the limit is measured anew.
 const RESTS_LOWERED: u32 = 3;
+/// What a lower pace is to decide between: a limit and a share by chance.
+struct Tested {
+    given: f64,
+    chance: f64,
+    step: u32,
+}
+
 impl PaceController {
     pub(super) fn throttled_in_trial(&mut self, trial: Trial, sent: Instant, now: Instant) {
         let suspected = match trial.kind {
@@ -48,14 +55,8 @@ impl PaceController {
         }
     }
 
-    pub(super) fn throttled_at_rest(
-        &mut self,
-        since: Instant,
-        until: Instant,
-        lowered: u32,
-        sent: Instant,
-        now: Instant,
-    ) {
+    pub(super) fn throttled_at_rest(&mut self, rest: Rest, sent: Instant, now: Instant) {
+        let Rest { since, until, lowered } = rest;
         if self.accepts_nothing(self.chance.share()) {
             return self.exhaust(now);
         }
@@ -105,7 +106,7 @@ impl PaceController {
     }
 
     /// Begins below the level that was throttled: at what was accepted of the calls that were on
-    /// the wire when the hold began, or at half if those are too few to tell.
+    /// the wire when the hold began, or at half if those are too few.
     pub(super) fn end_hold(&mut self, since: Instant, until: Instant, now: Instant) {
         let calls = self.history.sent_between(since, now);
         let share = self.history.throttled_between(since, now) / calls.max(1.0);
@@ -251,7 +252,7 @@ impl PaceController {
             }
             Finding::TestAt { rate, given, chance, step } => {
                 self.mark(last, now);
-                self.test(rate, given, chance, step, now);
+                self.test(rate, Tested { given, chance, step }, now);
             }
             Finding::Near { limit } => self.approach(limit, self.rate, self.cycle, now),
             Finding::At { limit } => self.rest(limit, now, now),
@@ -260,7 +261,8 @@ impl PaceController {
         }
     }
 
-    pub(super) fn test(&mut self, rate: f64, given: f64, chance: f64, step: u32, now: Instant) {
+    fn test(&mut self, rate: f64, tested: Tested, now: Instant) {
+        let Tested { given, chance, step } = tested;
         if step == 1 {
             let second = self.history.accepted_per_second(1.0, self.cycle);
             self.hint = self.hint.max(second.min(self.throttled_at));

@@ -1,18 +1,15 @@
-//! What `-n` prints: what would be called, how fast, and how long it takes at least.
+//! Previews a run: what would be called, how fast, and how long it takes at least.
 
-use crate::cli::Context;
-use crate::cli::commands::start_stop::{CommonArgs, Order};
 use crate::cli::connect::client::{ReadingClient, client_for_reading};
-use crate::cli::connect::destination::Destination;
 use crate::cli::output::error::CommandError;
 use crate::cli::output::stream;
+use crate::cli::run::scene::{ActionRequest, Scene};
 use crate::cli::run::time_check;
-use batchctl::clock::Clock;
 use batchctl::report::ExitStatus;
 use batchctl::run;
 use batchctl::run::{RunError, RunRequest};
 use batchctl::settings::{OnUnknown, RateSetting};
-use batchctl::store::{PlanRow, PlanTotals};
+use batchctl::store::{PlanRow, PlanTotals, RunRecord, TaskRow};
 use batchctl::task::TaskId;
 use batchctl::text::{grouped, plural, printable, span};
 use std::fmt::Write;
@@ -23,15 +20,13 @@ pub(crate) const SHOWN_ROWS: u32 = 5;
 /// Prints the plan of a run that leaves alone what is there already.
 pub(crate) fn against_live_state(
     request: RunRequest,
-    order: &Order,
-    place: &Destination,
-    args: &CommonArgs,
-    context: &Context,
+    scene: &Scene<'_>,
 ) -> Result<ExitStatus, CommandError> {
-    let connect_timeout = order.settings.connect_timeout;
+    let (action, context) = (&scene.action, scene.context);
+    let connect_timeout = action.settings.connect_timeout;
     let ReadingClient { runtime, client, .. } =
-        client_for_reading(&args.credentials, place, connect_timeout, context)?;
-    let looking = run::dry_run_live(request, &client, Clock::start(), SHOWN_ROWS);
+        client_for_reading(scene.flags.credentials, &scene.destination, connect_timeout, context)?;
+    let looking = run::dry_run_live(request, &client, scene.clock, SHOWN_ROWS);
     let live = runtime.block_on(looking)?;
     if let Some(gap) = &live.gap {
         context.stderr.say("warning", &printable(&gap.to_string(), 300));
@@ -42,8 +37,8 @@ pub(crate) fn against_live_state(
         already_done: live.totals.already_done + counts.unchanged,
         ..live.totals
     };
-    time_check::warn(&order.settings, totals.selected, Clock::start(), context);
-    let mut text = render(order, totals, &live.rows);
+    time_check::warn(&action.settings, totals.selected, scene.clock, context);
+    let mut text = render(action, totals, &live.rows);
     text.push('\n');
     for (label, count, examples) in [
         ("will change", counts.will_change, &[][..]),
@@ -57,7 +52,7 @@ pub(crate) fn against_live_state(
         let _ = writeln!(text, "  {label:<13}  {:>3}{such_as}{}", grouped(count), ids.join(", "));
     }
     stream::print(&text).map_err(CommandError::io)?;
-    if counts.unknown > 0 && order.settings.on_unknown == OnUnknown::Fail {
+    if counts.unknown > 0 && action.settings.on_unknown == OnUnknown::Fail {
         let examples = live.surveyed.unknown;
         return Err(RunError::UnknownTasks { count: counts.unknown, examples }.into());
     }
@@ -65,20 +60,20 @@ pub(crate) fn against_live_state(
 }
 
 /// Renders the plan.
-pub(crate) fn render(order: &Order, totals: PlanTotals, rows: &[PlanRow]) -> String {
+pub(crate) fn render(action: &ActionRequest, totals: PlanTotals, rows: &[PlanRow]) -> String {
     let mut text = String::new();
     let tasks = plural(totals.selected, "batch task", "batch tasks");
-    let word = &order.word;
+    let word = &action.word;
     let _ = writeln!(text, "{word}: {tasks} would be called; nothing was sent");
     let _ = writeln!(text);
     let _ = writeln!(text, "  rows        {}", rows_line(totals));
-    let _ = writeln!(text, "  calls       PUT {}", order.pattern);
-    let _ = writeln!(text, "  pace        {}", pace_line(order, totals.selected));
-    if let Some(canary) = order.settings.canary {
+    let _ = writeln!(text, "  calls       PUT {}", action.pattern);
+    let _ = writeln!(text, "  pace        {}", pace_line(action, totals.selected));
+    if let Some(canary) = action.settings.canary {
         let _ = writeln!(text, "  canary      {}", canary_line(canary.get()));
     }
-    let _ = writeln!(text, "  stops       {}", stops_line(order, totals.selected));
-    if let Some(finish_by) = order.settings.finish_by {
+    let _ = writeln!(text, "  stops       {}", stops_line(action, totals.selected));
+    if let Some(finish_by) = action.settings.finish_by {
         let _ = writeln!(text, "  ends        at {finish_by}, whatever is left");
     }
     let _ = writeln!(text);
@@ -113,14 +108,14 @@ fn rows_line(totals: PlanTotals) -> String {
     }
 }
 
-fn pace_line(order: &Order, selected: u64) -> String {
-    let wire = format!("{} on the wire at most", grouped_usize(order.settings.concurrency.get()));
-    let (found, rate) = match order.settings.rate {
+fn pace_line(action: &ActionRequest, selected: u64) -> String {
+    let wire = format!("{} on the wire at most", grouped_usize(action.settings.concurrency.get()));
+    let (found, rate) = match action.settings.rate {
         RateSetting::Unlimited => return format!("no limit of sendings, {wire}"),
         RateSetting::Fixed(rate) => (String::new(), rate),
         RateSetting::Auto { least, most } => (format!("auto, from {least} to "), most),
     };
-    let ramp = order.settings.ramp;
+    let ramp = action.settings.ramp;
     let ramp = ramp.map_or_else(String::new, |over| format!(" after {}", span(over)));
     let shortest = span(rate.shortest_time(selected));
     format!("{found}{rate}{ramp}, {wire}; takes {shortest} at least")
@@ -130,9 +125,9 @@ fn canary_line(canary: u64) -> String {
     format!("the first {} must succeed before the rest is sent", plural(canary, "task", "tasks"))
 }
 
-fn stops_line(order: &Order, selected: u64) -> String {
-    let tolerated = order.settings.max_failures.tolerated(selected);
-    let others = order.settings.concurrency.get().saturating_sub(1);
+fn stops_line(action: &ActionRequest, selected: u64) -> String {
+    let tolerated = action.settings.max_failures.tolerated(selected);
+    let others = action.settings.concurrency.get().saturating_sub(1);
     if tolerated >= selected {
         return "never for failures: all may fail".into();
     }
@@ -148,15 +143,44 @@ fn grouped_usize(n: usize) -> String {
 }
 
 /// Prints the plan.
-pub(crate) fn show(
-    order: &Order,
-    totals: PlanTotals,
-    rows: &[PlanRow],
-    context: &Context,
-) -> ExitStatus {
-    time_check::warn(&order.settings, totals.selected, Clock::start(), context);
-    match stream::print(&render(order, totals, rows)) {
+pub(crate) fn show(scene: &Scene<'_>, totals: PlanTotals, rows: &[PlanRow]) -> ExitStatus {
+    let action = &scene.action;
+    time_check::warn(&action.settings, totals.selected, scene.clock, scene.context);
+    match stream::print(&render(action, totals, rows)) {
         Ok(()) => ExitStatus::Ok,
         Err(_) => ExitStatus::InputOutput,
     }
+}
+
+/// Prints the plan of tasks from an earlier run.
+pub(crate) fn show_tasks(
+    selected: u64,
+    first: Vec<TaskRow>,
+    record: &RunRecord,
+    scene: &Scene<'_>,
+) -> ExitStatus {
+    let totals = PlanTotals { rows: selected, selected, ..PlanTotals::default() };
+    show(scene, totals, &plan_rows(first, record))
+}
+
+/// Returns how many tasks are shown, as a size.
+pub(crate) fn shown_rows() -> usize {
+    usize::try_from(SHOWN_ROWS).expect("a few rows fit")
+}
+
+/// Returns tasks of a run as a plan shows them.
+fn plan_rows(tasks: Vec<TaskRow>, record: &RunRecord) -> Vec<PlanRow> {
+    let name = |source: u32| {
+        let index = usize::try_from(source).expect("a u32 fits a usize");
+        record.sources.get(index).map(|source| source.name.clone()).unwrap_or_default()
+    };
+    tasks
+        .into_iter()
+        .map(|task| PlanRow {
+            id: task.id,
+            command: task.command,
+            source: name(task.source),
+            line: task.line,
+        })
+        .collect()
 }
