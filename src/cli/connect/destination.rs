@@ -1,9 +1,9 @@
 //! Where calls go: an endpoint, a region or the sandbox, and the project.
 
 use crate::cli::Context;
-use crate::cli::connect::credentials::Target;
+use crate::cli::connect::credentials::PartialDestination;
 use crate::cli::connect::project;
-use crate::cli::connect::project::Asked;
+use crate::cli::connect::project::FoundProject;
 use crate::cli::flags::connection::{CredentialArgs, PlaceArgs};
 use crate::cli::flags::precedence::{Rank, Stronger};
 use crate::cli::output::error::CommandError;
@@ -59,8 +59,8 @@ pub(crate) fn resolve(
         return Ok(Destination { endpoint, project, route, sandbox: None, loaded: None });
     }
     let region = args.region.as_deref();
-    let target = Target { endpoint: &endpoint, project: None, region, route: &route };
-    let Asked { project, loaded } = project::ask(credentials, &target, context)?;
+    let target = PartialDestination { endpoint: &endpoint, project: None, region, route: &route };
+    let FoundProject { project, loaded } = project::ask(credentials, &target, context)?;
     Ok(Destination { endpoint, project, route, sandbox: None, loaded })
 }
 

@@ -4,15 +4,9 @@
 //! written any longer is dropped, for the store has it.
 
 use batchctl::api::Redactor;
+use batchctl::text::Style;
 use std::io;
 use std::io::Write;
-
-/// Whether text may carry colour.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Colour {
-    Yes,
-    No,
-}
 
 /// Who reads standard error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,7 +20,7 @@ pub(crate) enum Audience {
 /// Standard error.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Stderr {
-    pub(crate) colour: Colour,
+    pub(crate) style: Style,
     pub(crate) audience: Audience,
     /// Takes out what no message may contain: one for the process, for as long as it lives.
     pub(crate) redactor: &'static Redactor,
@@ -45,9 +39,9 @@ impl Stderr {
             "warning" => "\x1b[1;33m",
             _ => "\x1b[1m",
         };
-        match self.colour {
-            Colour::Yes => self.line(&format!("{code}{kind}:\x1b[0m {message}")),
-            Colour::No => self.line(&format!("{kind}: {message}")),
+        match self.style {
+            Style::Coloured => self.line(&format!("{code}{kind}:\x1b[0m {message}")),
+            Style::Plain => self.line(&format!("{kind}: {message}")),
         }
     }
 
