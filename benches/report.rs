@@ -161,10 +161,10 @@ fn reply(number: u64, sent: Timestamp) -> (AttemptResult, Outcome) {
     let message = format!("task {number:032x} is not allowed to do this");
     result.http_status = Some(500);
     result.counts = None;
-    result.failure = Some(Failure {
+    result.failure = Some(Box::new(Failure {
         code: "VIAS.00010012".into(),
         ..Failure::seen(FailureKind::Refused, message)
-    });
+    }));
     (result, Outcome::Failed)
 }
 

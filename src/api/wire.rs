@@ -14,6 +14,9 @@ use std::fmt;
 /// How much of a body that is not understood is shown, in characters.
 const MAX_EXCERPT: usize = 80;
 
+/// The longest beginning of a body that an excerpt is taken from, in bytes.
+const MAX_SEARCHED: usize = 4_096;
+
 /// The fields that are read; everything else is passed over.
 const NAMES: [&str; 20] = [
     "total_count",
@@ -38,6 +41,9 @@ const NAMES: [&str; 20] = [
     "errors",
 ];
 
+/// The counts of a result.
+const COUNTS: [&str; 3] = ["total_count", "failed_count", "succeed_count"];
+
 /// Fields that decide what follows: two values for one of them leave open which is meant.
 const DECIDING: [&str; 6] =
     ["total_count", "failed_count", "succeed_count", "id", "error_code", "errorCode"];
@@ -57,8 +63,9 @@ pub(crate) fn read_body(
         let without = || format!("status {status} came without a body");
         return Body::Unreadable(broken_off.map_or_else(without, str::to_owned));
     }
-    let fields = Fields::read(bytes, &text, broken_off.is_some());
-    let excerpt = |what: &str| excerpt(what, &redact(text.clone().into_owned()));
+    let mut fields = Fields::read(bytes, &text, broken_off.is_some());
+    let beginning = &text[..boundary(&text, MAX_SEARCHED)];
+    let excerpt = |what: &str| excerpt(what, &redact(beginning.to_owned()));
     let strange =
         |what: &str| Body::Unreadable(broken_off.map_or_else(|| excerpt(what), str::to_owned));
     if !text.starts_with('{') {
@@ -67,8 +74,9 @@ pub(crate) fn read_body(
     if let Some(contradiction) = &fields.contradiction {
         return Body::Unreadable(format!("{} ({contradiction})", excerpt("no JSON is")));
     }
-    let result = fields.result().filter(|_| (200..300).contains(&status));
-    if let Some(result) = result {
+    if (200..300).contains(&status)
+        && let Some(result) = fields.result()
+    {
         return Body::Result(result);
     }
     if let Some(error) = fields.error().or_else(|| nested_error(&text)) {
@@ -131,23 +139,31 @@ impl Fields {
         self.values[index].as_ref()
     }
 
+    fn take(&mut self, name: &str) -> Option<Value> {
+        let index = NAMES.iter().position(|&known| known == name)?;
+        self.values[index].take()
+    }
+
     fn count(&self, name: &str) -> Option<i64> {
         self.get(name).and_then(whole)
     }
 
     /// Returns the result of an action, if the counts that were read are all there are.
-    fn result(&self) -> Option<ActionResult> {
-        let result = self.bare_result();
-        let counts = [result.total, result.failed, result.succeeded];
+    fn result(&mut self) -> Option<ActionResult> {
+        let counts = COUNTS.map(|name| self.count(name));
         let known = counts.iter().flatten().count();
         // A count that follows from two others must not stand in for one that was cut off.
         let needed = if self.problem.is_some() { counts.len() } else { 1 };
-        (known >= needed).then_some(result)
+        (known >= needed).then(|| self.bare_result())
     }
 
-    fn bare_result(&self) -> ActionResult {
+    fn bare_result(&mut self) -> ActionResult {
+        let id = match self.take("id") {
+            Some(Value::String(id)) => Some(id),
+            other => other.as_ref().and_then(loose_text),
+        };
         ActionResult {
-            id: self.get("id").and_then(loose_text),
+            id,
             total: self.count("total_count"),
             failed: self.count("failed_count"),
             succeeded: self.count("succeed_count"),
@@ -250,6 +266,12 @@ fn service_error<'a>(get: &dyn Fn(&str) -> Option<&'a Value>) -> Option<ServiceE
     says_something.then_some(error)
 }
 
+/// Returns the last place in a text, up to `most`, at which a character begins.
+pub(crate) fn boundary(text: &str, most: usize) -> usize {
+    let most = most.min(text.len());
+    (0..=most).rev().find(|&at| text.is_char_boundary(at)).unwrap_or(0)
+}
+
 /// Returns the beginning of a body with a word on what it is not.
 pub(crate) fn excerpt(what: &str, text: &str) -> String {
     let text = text.trim();
@@ -276,7 +298,7 @@ fn integral(number: f64) -> Option<i64> {
     whole.then_some(number as i64)
 }
 
-/// Reads a list of texts: an entry that is no text is kept as JSON, and a lone value is a list.
+/// Reads a list of texts: any other entry is kept as JSON, and a lone value is a list.
 fn texts(value: &Value) -> Vec<String> {
     match value {
         Value::Array(items) => items.iter().map(any_text).collect(),

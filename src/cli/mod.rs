@@ -14,18 +14,20 @@ mod run;
 use crate::cli::app::{Cli, ColorChoice, GlobalArgs, Verb};
 use crate::cli::flags::config_file::ConfigFile;
 use crate::cli::flags::precedence::GivenFlags;
-use crate::cli::flags::sources;
+use crate::cli::flags::which_run::WhichRunArgs;
+use crate::cli::flags::{refusal, sources, unknown_variables};
 use crate::cli::output::error::CommandError;
 use crate::cli::output::stream::{Audience, Stderr};
 use crate::cli::process::environment::Environment;
 use crate::cli::process::hardening;
 use crate::cli::run::unattended::Unattended;
 use batchctl::api::Redactor;
-use batchctl::report::ExitStatus;
+use batchctl::report::{ExitStatus, profile_flag};
+use batchctl::store::RunReader;
 use batchctl::task;
 use batchctl::text::Style;
 use clap::{Arg, ArgAction, CommandFactory, FromArgMatches};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// What every command needs to know.
@@ -48,9 +50,12 @@ pub(crate) fn main() -> ExitCode {
     let environment = Environment::read();
     let redactor: &'static Redactor = Box::leak(Box::default());
     environment.register_secrets(redactor);
-    let stderr = Stderr { style: Style::Plain, audience: Audience::Person, redactor };
+    let stderr =
+        Stderr { style: Style::Plain, audience: Audience::Person, redactor, profile_flag: "" };
     hardening::report_panics(stderr);
-    let status = match parse(&environment) {
+    let parsed = parse(&environment, None);
+    let parsed = parsed.and_then(|understood| with_profile_of_run(understood, &environment));
+    let status = match parsed {
         Ok(understood) => carry_out(understood, environment, stderr),
         Err(Parsed::Clap(error, origin)) => return print_clap_error(&error, origin, stderr),
         Err(Parsed::Command(error)) => {
@@ -90,8 +95,16 @@ struct Understood {
     config: Option<ConfigFile>,
 }
 
-fn parse(environment: &Environment) -> Result<Understood, Parsed> {
+/// Parses the command line, for a profile that holds unless another is named.
+fn parse(environment: &Environment, profile: Option<&str>) -> Result<Understood, Parsed> {
     let command = sources::with_variables(command(), environment);
+    let command = match profile {
+        Some(profile) => {
+            let profile = profile.to_owned();
+            command.mut_arg("profile", |arg| arg.default_value(profile))
+        }
+        None => command,
+    };
     // Parsed twice: the first time tells the profile, the second has its defaults.
     let first = command.clone().try_get_matches().map_err(refused)?;
     let config = sources::load(&command, &first, environment)
@@ -109,6 +122,44 @@ fn parse(environment: &Environment) -> Result<Understood, Parsed> {
     Ok(Understood { cli, matches, config })
 }
 
+/// Parses the command line again with the profile of the run that it takes up, unless a profile
+/// is named: the configuration of the run's profile holds the run's endpoint and credentials.
+fn with_profile_of_run(
+    understood: Understood,
+    environment: &Environment,
+) -> Result<Understood, Parsed> {
+    let Understood { cli, matches, .. } = &understood;
+    let is_named = GivenFlags::new(matches.clone()).is_given("profile");
+    let Some(which) = run_taken_up(&cli.verb).filter(|_| !is_named) else {
+        return Ok(understood);
+    };
+    let state = state_directory(&cli.global, environment).unwrap_or_default();
+    match profile_of(which, &state) {
+        Some(profile) if profile != cli.global.profile => parse(environment, Some(&profile)),
+        Some(_) | None => Ok(understood),
+    }
+}
+
+/// Returns the profile that a run was made with, if the run can be read.
+fn profile_of(which: &WhichRunArgs, state: &Path) -> Option<String> {
+    // Why a run cannot be read is said by the command that needs it.
+    let id = which.find(state).ok()?;
+    let reader = RunReader::open(&batchctl::run::runs_in(state), &id).ok()?;
+    Some(reader.record().ok()?.run.settings.profile)
+}
+
+/// Returns which run a command takes up.
+fn run_taken_up(verb: &Verb) -> Option<&WhichRunArgs> {
+    match verb {
+        Verb::Resume(args) => Some(&args.which),
+        Verb::Retry(args) => Some(&args.which),
+        Verb::Revert(args) => Some(&args.which),
+        Verb::Wait(args) => Some(&args.how.which),
+        Verb::Settle(args) => Some(&args.how.which),
+        _ => None,
+    }
+}
+
 /// Tells what was typed wrong from what stands wrong in a variable.
 fn refused(error: clap::Error) -> Parsed {
     let typed_wrong = command().try_get_matches().is_err();
@@ -119,7 +170,8 @@ fn refused(error: clap::Error) -> Parsed {
 /// Prints help, a version or a usage error, which clap words and colours itself.
 fn print_clap_error(error: &clap::Error, origin: Option<String>, stderr: Stderr) -> ExitCode {
     let text = error.render().to_string();
-    let redacted = stderr.redactor.redact(text.clone());
+    let shown = refusal::without_secret(error).unwrap_or_else(|| text.clone());
+    let redacted = stderr.redactor.redact(shown);
     if redacted == text {
         // A reader that has gone does not want the help.
         let _ = error.print();
@@ -161,6 +213,8 @@ fn carry_out(understood: Understood, environment: Environment, mut stderr: Stder
     let style = |is_terminal| style_of(&cli.global, &environment, is_terminal);
     stderr.style = style(environment.stderr_is_terminal);
     let stdout_style = style(environment.stdout_is_terminal);
+    // For as long as the process lives, as the redactor.
+    stderr.profile_flag = profile_flag(&cli.global.profile).map_or("", |flag| String::leak(flag));
     let state = state_directory(&cli.global, &environment);
     if state.is_none() && keeps_runs(&cli.verb) {
         let error = CommandError::usage("there is no directory to keep runs in: HOME is not set")
@@ -174,6 +228,7 @@ fn carry_out(understood: Understood, environment: Environment, mut stderr: Stder
         Some(run) if run.is_for_cron() => Stderr { audience: Audience::Cron, ..stderr },
         Some(_) | None => stderr,
     };
+    unknown_variables::warn(&sources::flags_of(&command()), &environment, talk);
     if let Some(file) = &config {
         sources::warn_of_writers(file, &talk);
     }

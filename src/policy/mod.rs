@@ -26,15 +26,16 @@ pub use outage::{
     WitnessTrust,
 };
 pub use pace::{
-    AdaptiveRate, Admission, AutoRate, Canary, CanaryState, HintedPace, Pacer, Quota,
-    REMEMBERED_SENDINGS, Ramp, RateBounds, RateHint, may_tell_rate, quota_in_message, rate_hint,
-    rate_per_second,
+    Admission, Canary, CanaryState, Grant, HintedPace, Opening, PaceController, PaceStart,
+    PaceWindow, Pacer, ProcessSlots, Quota, REMEMBERED_SENDINGS, Ramp, RateBounds, RateHint,
+    Reservation, SharedSlots, SlotGate, SlotSource, SlotSpacing, SlotTimeline, may_tell_rate,
+    quota_in_message, rate_hint, rate_per_second,
 };
 pub use retry::{AttemptHistory, Decision, OnDoubt, RetryPolicy};
 pub use retry_after::{LONGEST_HOLD, retry_after, window_in_message};
 pub use stop::{FinishBy, InvalidFinishBy, InvalidMaxFailures, MaxFailures};
 pub use tuning_hints::{RunFigures, TuningHint, tuning_hints};
 pub use verify::{
-    AfterCall, ArrivalProgress, CallResult, EarlierCalls, FirstLook, IfMissing, LastLook,
+    AfterCall, ArrivalProgress, CalledTask, EarlierCalls, FirstLook, IfMissing, LastLook,
     Observation, Purpose, VerifyRound, first_look, last_look,
 };

@@ -120,9 +120,9 @@ fn first_look_missing(earlier: EarlierCalls, purpose: Purpose) -> FirstLook {
     }
 }
 
-/// The outcome of a task's call, and what became of the task so far.
+/// A task that was called: the outcome of its call, and what became of the task so far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct CallResult {
+pub struct CalledTask {
     /// The outcome of the call.
     pub outcome: Outcome,
     /// The outcome of the task, if an earlier round found another one.
@@ -163,7 +163,7 @@ pub struct LastLook {
 /// Decides what a verify round makes of a task that was sent.
 ///
 /// The outcome of the call is never changed: a verdict stands beside it.
-pub fn last_look(called: CallResult, seen: Option<Observation>, round: VerifyRound) -> LastLook {
+pub fn last_look(called: CalledTask, seen: Option<Observation>, round: VerifyRound) -> LastLook {
     let is_doubtful = called.verdict.unwrap_or(called.outcome) == Outcome::Ambiguous;
     if round == VerifyRound::Doubts && !is_doubtful {
         return LastLook { progress: None, record: None };

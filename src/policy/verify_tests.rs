@@ -155,7 +155,7 @@ fn a_verify_round_decides_by_call_state_and_round_whatever_the_verdict_was() {
         for (observation, verdict) in
             seen.observations().into_iter().flat_map(|seen| verdicts().map(move |v| (seen, v)))
         {
-            let called = CallResult { outcome, verdict };
+            let called = CalledTask { outcome, verdict };
             let rounds = [VerifyRound::Interim].into_iter().chain(last);
             for (round, cell) in rounds.zip(cells) {
                 check(last_look(called, observation, round), progress, cell, observation);
@@ -170,7 +170,7 @@ fn a_round_for_doubts_confirms_arrivals_and_leaves_every_other_verdict_as_it_is(
         for (observation, verdict) in
             seen.observations().into_iter().flat_map(|seen| verdicts().map(move |v| (seen, v)))
         {
-            let called = CallResult { outcome, verdict };
+            let called = CalledTask { outcome, verdict };
             let found = last_look(called, observation, VerifyRound::Doubts);
             if verdict.unwrap_or(outcome) != Ambiguous {
                 check(found, None, NOTHING, observation);

@@ -71,7 +71,7 @@ fn hostile_text_cannot_end_its_line() {
     let hostile = "a\n{\"event\":\"run_ended\"}\u{2028}\u{1b}[31m\u{202e}\"";
     let mut run = TestRun::new(1, 0);
     run.send(1, 1);
-    let failure = Some(Failure::seen(FailureKind::Refused, hostile));
+    let failure = Some(Box::new(Failure::seen(FailureKind::Refused, hostile)));
     run.end(1, AttemptResult { failure, ..service_failed() });
     let text = output_of(|events| events.on_events(&run.events));
     assert_eq!(text.lines().count(), run.events.len());

@@ -117,8 +117,16 @@ fn done(tally: &Tally) -> String {
     format!("{:>1$}/{selected}", grouped(tally.done()), selected.len())
 }
 
-/// Returns the rate and its limit, such as `9.9/s of 10/s`.
+/// Returns the rate and its limit, such as `9.9/s of 10/s`, and the limit of the service below it.
 fn rate(tally: &Tally, now: Timestamp) -> String {
+    let own = own_rate(tally, now);
+    match tally.service_limit() {
+        Some(limit) => format!("{own} (service: {}/s)", decimal(limit)),
+        None => own,
+    }
+}
+
+fn own_rate(tally: &Tally, now: Timestamp) -> String {
     let rate = tally.rate(now);
     let Some(limit) = tally.rate_limit() else { return format!("{}/s", decimal(rate)) };
     let per = match limit.window.as_secs() {
@@ -296,6 +304,7 @@ fn why_stopped(reason: &StopReason) -> &'static str {
         StopReason::NotAuthorised => "the credentials were refused",
         StopReason::ProxyRefused => "the proxy refused to pass calls on",
         StopReason::Outage => "the service was away for too long",
+        StopReason::Throttled => "the service throttled for too long",
         StopReason::CanaryFailed => "a task of the canary did not succeed",
         StopReason::Drained => "asked to drain",
     }

@@ -127,7 +127,7 @@ fn a_run_that_is_held_says_why_and_until_when() {
 fn a_service_that_is_away_is_told_with_how_that_was_seen() {
     let mut run = waiting();
     let refused = "tcp connect error: Connection refused (os error 111)";
-    let failure = Some(Failure::seen(FailureKind::Connect, refused));
+    let failure = Some(Box::new(Failure::seen(FailureKind::Connect, refused)));
     run.end(24_310, AttemptResult { http_status: None, failure, ..answered() });
     let until = run.now().plus_micros(5_000_000);
     run.emit(EventKind::RunHeld { until, reason: HoldReason::Away });

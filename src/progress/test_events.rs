@@ -36,7 +36,7 @@ pub(super) fn service_failed() -> AttemptResult {
         code: "VIAS.00010009".into(),
         ..Failure::seen(FailureKind::Service, "Internal error.")
     };
-    AttemptResult { http_status: Some(500), failure: Some(failure), ..answered() }
+    AttemptResult { http_status: Some(500), failure: Some(failure.into()), ..answered() }
 }
 
 /// The answer of a service that did what it was asked.

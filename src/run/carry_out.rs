@@ -3,7 +3,7 @@
 use crate::api::TaskApi;
 use crate::engine::{Control, StartingPoint};
 use crate::event::{RunStats, Watch};
-use crate::policy::REMEMBERED_SENDINGS;
+use crate::policy::{REMEMBERED_SENDINGS, SharedSlots};
 use crate::run::control_router::ControlRouter;
 use crate::run::error::RunError;
 use crate::run::ledger::{RunEndedBy, StoreLedger};
@@ -13,7 +13,9 @@ use crate::run::rate_memory::RateMemory;
 use crate::run::settings::{engine_settings, remembered_sendings};
 use crate::run::watchers;
 use crate::run::watchers::WatchTrouble;
-use crate::store::{RunWriter, StoreError};
+use crate::settings::RunSettings;
+use crate::slots::FileSlots;
+use crate::store::{RunDirectory, RunWriter, StoreError};
 use tokio::sync::mpsc;
 
 /// The end of this process's part in a run; the rest is in the report.
@@ -44,15 +46,14 @@ impl Planned {
     ) -> Result<Ended, RunError> {
         let profile = self.profile.as_deref();
         let memory = RateMemory { runs: &self.runs, run: &self.id, profile };
-        let is_auto = self.settings.rate.is_auto();
-        let learnt = if is_auto { memory.before()? } else { None };
+        let learnt = memory.before()?;
         // Also without a rate limit: an operator may set one while the run is under way.
         let recall = remembered_sendings(&self.settings).max(REMEMBERED_SENDINGS);
         let writer = RunWriter::open(&self.runs, &self.lock, self.clock.now(), recall)?;
         let mut settings = engine_settings(&self.settings, starting_point(&writer));
-        if let Some(search) = &mut settings.auto {
-            search.learnt = learnt;
-        }
+        settings.pace.learnt = learnt;
+        let slots = group_slots(&self.runs, &self.settings)?;
+        settings.slots = slots.clone();
         settings.max_duration = settings.max_duration.into_iter().chain(self.time_left).min();
         let (watcher_channel, thread) =
             watchers::open(watchers, self.clock).map_err(RunError::Thread)?;
@@ -64,6 +65,7 @@ impl Planned {
         let phases = RunPhases {
             api,
             settings: &self.settings,
+            slots,
             clock: self.clock,
             ledger: StoreLedger { writer, watcher_channel, ended_by },
             control_router: ControlRouter::new(control),
@@ -72,11 +74,22 @@ impl Planned {
         let ran = phases.run(settings).await;
         let watch_trouble = thread.close();
         let stats = ran?;
-        let learning_trouble = if is_auto { memory.keep(self.clock.now()).err() } else { None };
+        let learning_trouble = memory.keep(self.clock.now()).err();
         // Last, so that the next holder of the lock finds the learnt rate as well.
         drop(self.lock);
         Ok(Ended { stats, watch_trouble, learning_trouble })
     }
+}
+
+/// Opens the slots of the run's rate group, if it belongs to one.
+pub(crate) fn group_slots(
+    runs: &RunDirectory,
+    settings: &RunSettings,
+) -> Result<Option<SharedSlots>, RunError> {
+    let Some(group) = &settings.rate_group else { return Ok(None) };
+    let slots = FileSlots::open(runs.state(), group);
+    let failed = |source| RunError::RateGroup { group: group.clone(), source };
+    slots.map(|slots| Some(SharedSlots::new(slots))).map_err(failed)
 }
 
 fn starting_point(writer: &RunWriter) -> StartingPoint {

@@ -66,6 +66,7 @@ impl PageSink for DraftRecorder<'_> {
     type Error = RunError;
 
     async fn request(&mut self, _: Timestamp) -> Result<(), RunError> {
+        // A dry run has no record that could keep its requests.
         Ok(())
     }
 

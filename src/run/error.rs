@@ -37,6 +37,14 @@ pub enum RunError {
         /// Some of them.
         examples: Vec<TaskId>,
     },
+    /// The slots of a rate group cannot be used.
+    #[error("cannot share the rate of the group `{group}`")]
+    RateGroup {
+        /// The name of the group.
+        group: String,
+        /// Why not.
+        source: std::io::Error,
+    },
     /// A thread could not be started.
     #[error("cannot start a thread")]
     Thread(#[source] std::io::Error),

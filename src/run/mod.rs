@@ -31,5 +31,5 @@ pub use resume::{Resumable, Resumption, resume};
 pub use retry::{Retry, RetryFilter, retry};
 pub use revert::{Revert, Reverted, revert};
 pub use runs::{lock_job, remove, runs_in};
-pub use verify::{Afterwards, afterwards};
+pub use verify::{ReopenedRun, reopen};
 pub use watchers::WatchTrouble;

@@ -8,7 +8,7 @@ use crate::clock::{Clock, Instant, Timestamp};
 use crate::engine;
 use crate::engine::EngineSettings;
 use crate::event::{ArrivalCounts, EventKind, RunStats, StopReason};
-use crate::policy::{IfMissing, Purpose, VerifyRound, first_look, last_look};
+use crate::policy::{IfMissing, Purpose, SharedSlots, VerifyRound, first_look, last_look};
 use crate::run::control_router::ControlRouter;
 use crate::run::error::RunError;
 use crate::run::ledger::StoreLedger;
@@ -55,12 +55,20 @@ pub enum Settling {
 pub(crate) struct RunPhases<'a, A> {
     pub(crate) api: &'a A,
     pub(crate) settings: &'a RunSettings,
+    /// The slots that the run shares with the others of its rate group.
+    pub(crate) slots: Option<SharedSlots>,
     pub(crate) clock: Clock,
     pub(crate) ledger: StoreLedger,
     pub(crate) control_router: ControlRouter,
 }
 
-impl<A: TaskApi> RunPhases<'_, A> {
+impl<'a, A: TaskApi> RunPhases<'a, A> {
+    /// Returns a walker that shares the rate of the run, and the slots of its group.
+    fn walker(&self, sent: &[Timestamp]) -> Walker<'a, A> {
+        let walker = Walker::new(self.api, walker_settings(self.settings), self.clock, sent);
+        walker.sharing(self.slots.clone())
+    }
+
     /// Carries out all phases that the settings ask for.
     pub(crate) async fn run(mut self, mut engine: EngineSettings) -> Result<RunStats, RunError> {
         if self.settings.looks_first() {
@@ -68,15 +76,18 @@ impl<A: TaskApi> RunPhases<'_, A> {
             let unknown =
                 if nothing_sent { UnknownTasks::MayBeRefused } else { UnknownTasks::AreSent };
             if let Some(reason) = self.survey(unknown, &mut engine).await? {
+                // Nothing was sent, and no engine ran that could emit the end.
                 let stats = RunStats { stopped: Some(reason), held: Duration::ZERO };
                 return self.end(stats).await;
             }
         }
         let (api, ledger, clock) = (self.api, &mut self.ledger, self.clock);
+        // The engine answers orders itself: a pause needs its knowledge of attempts under way.
         let ran = self
             .control_router
             .beside(async |control| engine::run(api, ledger, &engine, clock, control).await);
         let mut stats = ran.await.map_err(RunError::Ledger)?;
+        // Without `--wait` the engine has emitted the end already.
         let Some(patience) = self.settings.wait else { return Ok(stats) };
         if stats.stopped.is_none() {
             stats.stopped = self.wait(patience, Duration::ZERO).await?;
@@ -98,7 +109,7 @@ impl<A: TaskApi> RunPhases<'_, A> {
         engine: &mut EngineSettings,
     ) -> Result<Option<StopReason>, RunError> {
         let sent = &engine.origin.last_sent;
-        let mut walker = Walker::new(self.api, walker_settings(self.settings), self.clock, sent);
+        let mut walker = self.walker(sent);
         let mut recorder =
             SurveyRecorder::begin(&mut self.ledger, TaskSelection::Unsettled, self.clock).await?;
         let end = match walk(&mut walker, &mut recorder, &mut self.control_router).await? {
@@ -118,6 +129,7 @@ impl<A: TaskApi> RunPhases<'_, A> {
         let decide = move |seen, earlier| first_look(seen, earlier, purpose);
         let surveyed = self.ledger.writer.survey(decide, now).await?;
         let refuses = on_unknown == OnUnknown::Fail && unknown == UnknownTasks::MayBeRefused;
+        // Only the recorded survey has counted the unknown tasks.
         if refuses && surveyed.counts.unknown > 0 {
             return Err(RunError::UnknownTasks {
                 count: surveyed.counts.unknown,
@@ -143,9 +155,10 @@ impl<A: TaskApi> RunPhases<'_, A> {
         // A patience beyond what an instant can express has no end.
         let deadline = now.checked_add(patience);
         let sent = self.ledger.writer.last_sent(remembered_sendings(self.settings)).await?;
-        let mut walker = Walker::new(self.api, walker_settings(self.settings), self.clock, &sent);
+        let mut walker = self.walker(&sent);
         let mut due = now + LIST_DELAY.saturating_sub(ago);
         for number in 0.. {
+            // A round that would be due after the deadline is held at the deadline, as the last.
             let is_last = deadline.is_some_and(|deadline| deadline <= due);
             let at = deadline.map_or(due, |deadline| deadline.min(due));
             if let Err(reason) = self.control_router.unless_stopped(sleep_until(at)).await {
@@ -193,7 +206,8 @@ impl<A: TaskApi> RunPhases<'_, A> {
     /// Looks once at the tasks in doubt. Tasks that are where their commands lead have succeeded.
     pub(crate) async fn settle(&mut self, ago: Duration) -> Result<Settling, RunError> {
         let sent = self.ledger.writer.last_sent(remembered_sendings(self.settings)).await?;
-        let mut walker = Walker::new(self.api, walker_settings(self.settings), self.clock, &sent);
+        let mut walker = self.walker(&sent);
+        // A run that ended long ago is looked at without any wait.
         let due = self.clock.instant() + LIST_DELAY.saturating_sub(ago);
         if let Err(reason) = self.control_router.unless_stopped(sleep_until(due)).await {
             return Ok(Settling::Stopped(reason));

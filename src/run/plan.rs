@@ -57,6 +57,7 @@ pub struct Planned {
 /// Invalid inputs, with all their problems; a store that cannot be used.
 pub fn plan(request: RunRequest, clock: Clock) -> Result<Planned, RunError> {
     let runs = RunDirectory::open(&request.state)?;
+    // The id is fixed before the inputs are read, because the plan is written to the run's own file.
     let run = new_run(&request, clock.now());
     let planned = store::plan_run(&runs, &run, request.plan, &holder(clock.now()))?;
     Planned::from_stored(planned, runs, request.settings, clock)
@@ -71,6 +72,7 @@ pub fn dry_run(
     max_rows: u32,
 ) -> Result<(PlanTotals, Vec<PlanRow>), RunError> {
     let run = new_run(&request, clock.now());
+    // An existing directory: a dry run must not create one.
     store::plan_only(&RunDirectory::existing(&request.state), &run, request.plan, max_rows)?
         .map_err(RunError::Input)
 }
@@ -128,6 +130,7 @@ impl Planned {
         settings: RunSettings,
         clock: Clock,
     ) -> Self {
+        // From the lock, so that nobody can carry out a run that another process holds.
         let id = lock.run().clone();
         Self { runs, id, lock, settings, time_left: None, profile: None, clock, totals }
     }
@@ -185,6 +188,7 @@ impl Planned {
 
     /// Lowers the number of calls on the wire at a time, for this process.
     pub fn narrow(&mut self, concurrency: NonZeroUsize) {
+        // The stored settings keep the wish: another process may have room for more.
         self.settings.concurrency = self.settings.concurrency.min(concurrency);
     }
 

@@ -1,7 +1,7 @@
-//! Starts a run with `--rate auto` from a rate that was learnt before, and keeps the rate it learns.
+//! Lets a run begin with the limit of the service that earlier ones learnt, and keeps what it learns.
 //!
-//! The rate of an earlier process of the same run comes before that of other runs. The memory only
-//! saves a search, so no failure here stops a run.
+//! What a process of the same run has learnt comes before what others have. Both only save time:
+//! nothing that goes wrong here stops a run.
 
 use crate::clock::Timestamp;
 use crate::store;
@@ -20,6 +20,7 @@ impl RateMemory<'_> {
     pub(crate) fn before(&self) -> Result<Option<f64>, StoreError> {
         let record = self.record()?;
         let key = self.key(&record);
+        // A run without a profile, such as a rehearsal, shares no rate with others.
         let kept = || store::learnt_rate(self.runs, &key?);
         Ok(last_learnt(&record).or_else(kept))
     }

@@ -31,6 +31,7 @@ impl RetryFilter {
     pub fn wants(&self, task: &TaskRow) -> bool {
         let failure = task.last.as_ref().and_then(|last| last.failure.as_ref());
         let status = task.last.as_ref().and_then(|last| last.http_status);
+        // Every condition must hold; a condition on the answer excludes tasks without one.
         task.settled.is_some()
             && self.wants_outcome(task.outcome)
             && (self.statuses.is_empty() || status.is_some_and(|s| self.statuses.contains(&s)))
@@ -112,6 +113,7 @@ impl Retry {
         let (mut count, mut first) = (0, Vec::new());
         self.reader.for_each_task::<StoreError>(|task| {
             if self.wants(&task) {
+                // All are counted, but a preview of millions of rows would help nobody.
                 count += 1;
                 if first.len() < max_rows {
                     first.push(task);
@@ -128,6 +130,7 @@ impl Retry {
         let child = child_run(parent, target, self.reason.clone(), &self.settings, clock.now());
         let run = NewRun { outstanding_before: Some(self.outstanding()?), ..child };
         let pick = |task: TaskRow| self.wants(&task).then_some(task);
+        // The filter is applied once more, because nothing of the preview is kept.
         let holder = holder(clock.now());
         let planned = store::plan_from_run(&self.runs, &run, &self.reader, pick, &holder)?;
         Planned::from_stored(planned, self.runs, self.settings, clock)

@@ -78,6 +78,7 @@ impl Effect {
         }
         match task.seen.before {
             Some(before) if before == TaskState::after(task.command.opposite()) => Self::Changed,
+            // It was there before, so its call changed nothing.
             Some(before) if before == TaskState::after(task.command) => Self::Untouched,
             Some(_) | None => Self::OtherBefore,
         }
@@ -108,6 +109,8 @@ impl Revert {
             WalkEnd::Gap(gap) => Some(gap),
         };
         let mut reverted = Reverted { gap, ..Reverted::default() };
+        // A second walk over the run, so that the tasks come in the order of its plan and not in
+        // that of the list.
         let mut chosen = HashSet::new();
         self.reader.for_each_task::<StoreError>(|task| {
             if reverted.takes(&task, &recorder.seen) {
@@ -136,6 +139,7 @@ impl Revert {
     /// Returns the command of the new run: the opposite of this run's, or `run` for a mixed run.
     pub fn command(&self) -> String {
         let command: Result<Command, _> = self.record.run.command.parse();
+        // `run` is not a command of its own: it means that the rows name their commands.
         command.map_or_else(|_| "run".into(), |command| command.opposite().to_string())
     }
 

@@ -71,10 +71,12 @@ impl PageSink for SurveyRecorder<'_> {
     type Error = RunError;
 
     async fn request(&mut self, leaves: Timestamp) -> Result<(), RunError> {
+        // Durable before the request leaves, so that it counts against the rate after a kill as well.
         self.ledger.emit(self.clock.now(), EventKind::PollStarted { leaves }).await
     }
 
     async fn page(&mut self, page: Page) -> Result<WalkStep, RunError> {
+        // Entries without a valid id cannot be tasks of this run.
         let seen: Vec<_> = page.tasks.iter().filter_map(ListedTask::sighting).collect();
         self.wanted.remove(&seen);
         self.ledger.writer.see(seen).await?;

@@ -7,6 +7,7 @@ use crate::api::TaskApi;
 use crate::clock::Clock;
 use crate::engine::Control;
 use crate::event::{EventKind, RunStarted, StopReason, Watch};
+use crate::run::carry_out::group_slots;
 use crate::run::control_router::ControlRouter;
 use crate::run::error::RunError;
 use crate::run::ledger::{RunEndedBy, StoreLedger};
@@ -22,7 +23,7 @@ use tokio::sync::mpsc;
 
 /// A run whose tasks are looked at.
 #[derive(Debug)]
-pub struct Afterwards {
+pub struct ReopenedRun {
     /// The record of the run.
     pub record: RunRecord,
     /// How lists are read; changes hold for this time alone.
@@ -39,16 +40,17 @@ pub struct Afterwards {
 /// # Errors
 ///
 /// Another process works on it; the store cannot be used.
-pub fn afterwards(state: &Path, id: &RunId, clock: Clock) -> Result<Afterwards, RunError> {
+pub fn reopen(state: &Path, id: &RunId, clock: Clock) -> Result<ReopenedRun, RunError> {
     let runs = RunDirectory::open(state)?;
     let lock = runs.lock(id, &holder(clock.now()))?;
+    // Under the lock: no other process adds outcomes after they were counted.
     let reader = RunReader::open(&runs, id)?;
     let (record, unsettled) = (reader.record()?, reader.unsettled()?);
     let settings = record.run.settings.clone();
-    Ok(Afterwards { record, settings, unsettled, runs, lock, clock })
+    Ok(ReopenedRun { record, settings, unsettled, runs, lock, clock })
 }
 
-impl Afterwards {
+impl ReopenedRun {
     /// Waits until the tasks that were sent are where their commands lead, at most for `patience`.
     ///
     /// Returns the reason why it ended before, if an order stopped it.
@@ -69,6 +71,7 @@ impl Afterwards {
             concurrency: 1,
             finds_rate: false,
         };
+        // The display takes the figures of a run from this event, as in a run that sends.
         phases.ledger.emit(self.clock.now(), EventKind::RunStarted(started)).await?;
         let waited = phases.wait(patience, self.ago()).await;
         // Closes the watchers' channel, without which their thread never ends.
@@ -102,6 +105,7 @@ impl Afterwards {
         Ok(RunPhases {
             api,
             settings: &self.settings,
+            slots: group_slots(&self.runs, &self.settings)?,
             clock: self.clock,
             ledger: StoreLedger { writer, watcher_channel, ended_by: RunEndedBy::Phases },
             control_router: ControlRouter::new(control),

@@ -69,6 +69,7 @@ impl WatcherChannel {
 impl WatcherThread {
     /// Waits until everything has been shown.
     pub(crate) fn close(self) -> WatchTrouble {
+        // Each watcher's panic is caught; one that ends the thread itself counts as one.
         let panicked = self.thread.join().unwrap_or(1);
         WatchTrouble { missed_events: self.missed.load(Ordering::Relaxed), panicked }
     }
@@ -85,6 +86,7 @@ fn show_all(
     let mut reported = 0;
     let mut next_tick = clock.instant() + TICK;
     loop {
+        // The time goes on although no event comes: the display must not look frozen.
         let wait = next_tick.saturating_duration_since(clock.instant());
         match queue.recv_timeout(wait) {
             Ok(events) => {

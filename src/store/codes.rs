@@ -109,6 +109,7 @@ fn known_outcome(number: i64, index: usize) -> rusqlite::Result<Outcome> {
 
 /// Reads the counts of the service from three cells.
 pub(crate) fn counts(row: &Row<'_>, first: usize) -> rusqlite::Result<Option<Counts>> {
+    // The three are stored together or not at all.
     let Some(total) = row.get(first)? else { return Ok(None) };
     let (failed, succeeded) = (row.get(first + 1)?, row.get(first + 2)?);
     Ok(Some(Counts { total, failed, succeeded }))

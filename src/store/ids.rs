@@ -23,6 +23,7 @@ impl RunId {
     pub fn new(now: Timestamp, letters: &mut fastrand::Rng) -> Self {
         // The digits of 2024-07-05T12:00:00.000Z, to the second.
         let digits: String = now.to_string().chars().filter(char::is_ascii_digit).collect();
+        // Three letters keep the order within a second; the fourth separates simultaneous runs.
         let [first, second, third] = within_second(now);
         let last = letters.char('a'..='z');
         Self(format!("{}-{}-{first}{second}{third}{last}", &digits[..8], &digits[8..14]))
@@ -44,6 +45,7 @@ impl FromStr for RunId {
     type Err = RunIdError;
 
     fn from_str(text: &str) -> Result<Self, RunIdError> {
+        // No dot and no slash, so that an id from a command line cannot leave the directory.
         let belongs = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
         let fits = text.len() == 20 && text.bytes().all(belongs);
         if fits { Ok(Self(text.into())) } else { Err(RunIdError) }

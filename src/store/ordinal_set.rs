@@ -42,6 +42,7 @@ impl OrdinalSet {
             return ordinal;
         }
         let mut later = (word + 1..).zip(&self.words[word + 1..]);
+        // A whole word at a time: a resumed run may have millions of settled tasks in a row.
         let absent = later.find_map(|(word, &bits)| first_zero(word, bits));
         absent.unwrap_or_else(|| first_of(self.words.len()))
     }

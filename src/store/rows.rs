@@ -158,6 +158,7 @@ pub(crate) struct SeenCells {
 impl SeenCells {
     /// Reads four columns starting at `first + 1`; column `first` is NULL if there is no row.
     pub(crate) fn read(row: &Row<'_>, first: usize) -> rusqlite::Result<Self> {
+        // A run without a survey has no such rows at all.
         if row.get::<_, Option<u32>>(first)?.is_none() {
             return Ok(Self::default());
         }

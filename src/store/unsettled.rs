@@ -56,6 +56,7 @@ pub(crate) fn open_tasks(
     let mut rows = all.query([])?;
     while let Some(row) = rows.next()? {
         let (seq, ordinal) = (row.get(0)?, Ordinal(row.get(1)?));
+        // A set in memory instead of a join: the settled tasks are most of a large plan.
         if !settled.contains(ordinal) {
             one.query_row([seq], |row| {
                 // It was begun and not sent; its task may have no other attempt.

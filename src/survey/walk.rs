@@ -8,7 +8,7 @@ use crate::api::{ListFilter, Listed, Page, TaskApi};
 use crate::clock::{Clock, Timestamp};
 use crate::policy::{
     Admission, Answer, AttemptHistory, Decision, NoResponse, OnDoubt, Pacer, RetryPolicy,
-    classify_read,
+    SharedSlots, SlotGate, classify_read,
 };
 use crate::task::{Failure, FailureKind, Rate};
 use std::num::NonZeroU32;
@@ -63,6 +63,7 @@ pub struct Walker<'a, A> {
     api: &'a A,
     settings: WalkerSettings,
     pacer: Pacer,
+    group: Option<SlotGate>,
     clock: Clock,
     jitter: fastrand::Rng,
     sent: Vec<Timestamp>,
@@ -75,7 +76,24 @@ impl<'a, A: TaskApi> Walker<'a, A> {
         // The rate counts across phases and sessions, so a new pacer must not begin empty.
         let past = sent.iter().filter_map(|&at| clock.past_instant(at));
         past.for_each(|at| pacer.recall(at.into()));
-        Self { api, settings, pacer, clock, jitter: fastrand::Rng::new(), sent: Vec::new() }
+        Self {
+            api,
+            settings,
+            pacer,
+            group: None,
+            clock,
+            jitter: fastrand::Rng::new(),
+            sent: Vec::new(),
+        }
+    }
+
+    /// Lets the walker share the slots of a rate group, if there are any.
+    #[must_use]
+    pub fn sharing(mut self, slots: Option<SharedSlots>) -> Self {
+        let now = self.clock.instant();
+        let shared = slots.zip(self.settings.rate);
+        self.group = shared.map(|(slots, rate)| SlotGate::new(slots, rate, now.into()));
+        self
     }
 
     /// Takes the times of the requests since the last call, the oldest first.
@@ -137,6 +155,7 @@ impl<'a, A: TaskApi> Walker<'a, A> {
             history = history.after(finding.verdict);
             match policy.decide(finding.verdict, history, self.jitter.f64()) {
                 Decision::SendAgain { after } => sleep(after.max(asked_wait)).await,
+                Decision::Wait { after } => sleep(after).await,
                 // The pacer holds, and `await_turn` waits for it: one place waits for everything.
                 Decision::HoldRun { wait } => {
                     self.pacer.hold((self.clock.instant() + wait).into());
@@ -164,6 +183,11 @@ impl<'a, A: TaskApi> Walker<'a, A> {
         }
         let leaves = self.pacer.earliest_release(self.clock.instant().into());
         notes.request(self.clock.label(leaves.into())).await?;
+        while let Some(group) = &mut self.group
+            && let Some(due) = group.due(1, self.clock.instant().into(), self.jitter.f64())
+        {
+            sleep_until(due.into()).await;
+        }
         while let Admission::NotBefore(due) = self.pacer.release(self.clock.instant().into()) {
             sleep_until(due.into()).await;
         }
@@ -177,6 +201,9 @@ impl<'a, A: TaskApi> Walker<'a, A> {
         let first = futures::poll!(call.as_mut());
         let now = self.clock.instant();
         self.pacer.left_by(now.into());
+        if let Some(group) = &mut self.group {
+            group.take();
+        }
         self.sent.push(self.clock.label(now));
         let answered = match first {
             Poll::Ready(answered) => answered,

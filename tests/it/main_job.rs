@@ -59,9 +59,59 @@ fn common_kinds() -> Vec<Kind> {
         kind("html", doubtful, |_| Reply::answer(200, "<html><h1>It works!</h1></html>")),
         kind("list", doubtful, |_| Reply::answer(200, "[1,0,1]")),
         kind("latin1", doubtful, |_| Reply::answer(200, b"{\"id\":\"\xe4\"}")),
+        kind("cut-character", ("failed", "500", "refused", 1), |_| {
+            Reply::answer(500, b"{\"error_msg\":\"\xe4\xbd\",\"error_code\":\"VIAS.00010012\"}")
+        }),
+        kind("double-byte", ("failed", "500", "refused", 1), |_| {
+            Reply::answer(500, b"{\"error_msg\":\"\xd5\\\",\"error_code\":\"VIAS.00010012\"}")
+        }),
+        kind("lone-surrogate", ("failed", "500", "refused", 1), |_| {
+            Reply::answer(500, r#"{"error_msg":"\ud83d","error_code":"VIAS.00010012"}"#)
+        }),
+        kind("byte-order-mark", ("succeeded", "200", "", 1), |r| {
+            well(r).with_body(|body| [b"\xef\xbb\xbf", body].concat())
+        }),
+        kind("utf16", ("succeeded", "200", "", 1), |r| {
+            well(r).with_body(|body| {
+                let units = String::from_utf8_lossy(body).into_owned();
+                [0xff, 0xfe]
+                    .into_iter()
+                    .chain(units.encode_utf16().flat_map(u16::to_le_bytes))
+                    .collect()
+            })
+        }),
+        kind("trailing-bytes", ("succeeded", "200", "", 1), |r| {
+            well(r).with_body(|body| [body, b"\n\0-- end"].concat())
+        }),
+        kind("folded-head", ("succeeded", "200", "", 1), |r| {
+            well(r).with_header("x-a", "a\r\n  b").with_header("x-b ", "c")
+        }),
+        kind("many-headers", ("succeeded", "200", "", 1), |r| {
+            (0..150).fold(well(r), |reply, _| reply.with_header("x-filler", "1"))
+        }),
+        kind("interim", ("succeeded", "200", "", 1), |r| {
+            well(r).with_before("HTTP/1.1 103 Early Hints\r\nlink: x\r\n\r\n")
+        }),
+        kind("blank-before-colon-of-length", ("ambiguous", "", "body", ATTEMPTS), |_| {
+            Reply::raw("HTTP/1.1 200 OK\r\ncontent-length : 2\r\n\r\n{}")
+        }),
+        kind("long-head", ("ambiguous", "", "body", ATTEMPTS), |_| {
+            Reply::answer(200, "{}").with_header("x-a", &"x".repeat(70_000))
+        }),
+        kind("identity", ("succeeded", "200", "", 1), |r| {
+            well(r).with_header("content-encoding", "identity")
+        }),
+        kind("not-compressed", ("succeeded", "200", "", 1), |r| {
+            well(r).with_header("content-encoding", "gzip")
+        }),
+        kind("tls-alert", ("failed", "", "tls", ATTEMPTS), |_| {
+            Reply::raw(b"\x15\x03\x01\x00\x02\x02\x0a")
+        }),
         kind("error-in-200", doubtful, |_| Reply::service(200, "VIAS.00010001", "no")),
         kind("gzip", doubtful, |r| {
-            Reply::counted(&r.id, 1, 0, 1).with_header("content-encoding", "gzip")
+            Reply::counted(&r.id, 1, 0, 1)
+                .with_header("content-encoding", "gzip")
+                .with_body(|_| b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03\xab\xae\x05\x00".to_vec())
         }),
         kind("cut", doubtful, |_| Reply::cut(r#"{"total_count":3,"#)),
         kind("bad-request", ("failed", "400", "refused", 1), |_| {
@@ -113,6 +163,19 @@ fn rare_kinds() -> Vec<Kind> {
         kind("trickle", ("ambiguous", "", "timeout", ATTEMPTS), |_| Reply::trickle()),
         kind("huge", ("ambiguous", "200", "body", ATTEMPTS), |_| {
             Reply::answer(200, vec![b' '; 2 << 20])
+        }),
+        kind("ten-thousand-texts", ("failed", "200", "service", 1), |r| {
+            Reply::long_list(&r.id, 10_000, 120)
+        }),
+        kind("interim-flood", ("ambiguous", "", "body", ATTEMPTS), |_| {
+            Reply::flood("", "HTTP/1.1 100 Continue\r\n\r\n")
+        }),
+        kind("tiny-chunks", ("ambiguous", "200", "body", ATTEMPTS), |_| {
+            Reply::flood("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n", "1\r\nx\r\n")
+        }),
+        kind("too-early", ("succeeded", "200", "", 2), |request| match request.attempt {
+            1 => Reply::answer(425, ""),
+            _ => well(request),
         }),
         // Throttled answers use up no attempt.
         kind("throttled", ("succeeded", "200", "", 4), |request| match request.attempt {

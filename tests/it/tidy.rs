@@ -24,12 +24,13 @@ const TABLE: &[(&str, &[&str])] = &[
     ("report", &["task", "clock", "text", "policy", "settings", "event", "store"]),
     ("progress", &["task", "clock", "text", "event"]),
     ("sandbox", &["task", "clock"]),
+    ("slots", &["task", "clock", "policy"]),
     ("survey", &["task", "clock", "policy", "api"]),
     (
         "run",
         &[
             "task", "clock", "policy", "settings", "event", "api", "plan", "engine", "store",
-            "report", "survey",
+            "report", "slots", "survey",
         ],
     ),
 ];

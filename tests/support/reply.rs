@@ -19,6 +19,12 @@ pub(crate) struct Reply {
 pub(super) enum Manner {
     /// An answer with a length that is right.
     Whole(Head, Vec<u8>),
+    /// Exactly these bytes, and then the next request.
+    Raw(Vec<u8>),
+    /// The first bytes, and then the second ones without end.
+    Flood(Vec<u8>, Vec<u8>),
+    /// An answer, and a moment later another one that nobody asked for.
+    Twice(Vec<u8>, Vec<u8>),
     /// An answer that ends before the length it announced.
     Cut(Head, Vec<u8>),
     /// An answer whose body never comes to its end, a byte at a time.
@@ -81,6 +87,28 @@ impl Reply {
         Self::answer(status, body.to_string())
     }
 
+    /// Exactly these bytes.
+    pub(crate) fn raw(bytes: impl Into<Vec<u8>>) -> Self {
+        Self::new(Manner::Raw(bytes.into()))
+    }
+
+    /// Bytes that never end.
+    pub(crate) fn flood(first: &str, then: &str) -> Self {
+        Self::new(Manner::Flood(first.into(), then.into()))
+    }
+
+    /// Another answer 20 ms after this one, which nobody asked for.
+    #[must_use]
+    pub(crate) fn and_then_unasked(self, other: &Self) -> Self {
+        let (Manner::Whole(head, body), Manner::Whole(next, last)) = (&self.manner, &other.manner)
+        else {
+            panic!("both are answers")
+        };
+        let first = [head.text(body.len()), body.clone()].concat();
+        let second = [next.text(last.len()), last.clone()].concat();
+        Self { manner: Manner::Twice(first, second), ..self }
+    }
+
     /// An answer whose body is shorter than it says.
     pub(crate) fn cut(body: impl Into<Vec<u8>>) -> Self {
         Self::new(Manner::Cut(Head { status: 200, headers: Vec::new() }, body.into()))
@@ -113,11 +141,44 @@ impl Reply {
             Manner::Whole(head, _) | Manner::Cut(head, _) | Manner::Trickle(head) => {
                 head.headers.push((name.into(), value.into()));
             }
-            Manner::Reset | Manner::Close | Manner::Silence => {
+            Manner::Raw(_)
+            | Manner::Flood(..)
+            | Manner::Twice(..)
+            | Manner::Reset
+            | Manner::Close
+            | Manner::Silence => {
                 panic!("without an answer there is no header")
             }
         }
         self
+    }
+
+    /// Changes the body of an answer.
+    #[must_use]
+    pub(crate) fn with_body(mut self, change: impl Fn(&[u8]) -> Vec<u8>) -> Self {
+        let Manner::Whole(_, body) = &mut self.manner else { panic!("there is no body") };
+        *body = change(body);
+        self
+    }
+
+    /// Puts bytes in front of an answer.
+    #[must_use]
+    pub(crate) fn with_before(mut self, bytes: &str) -> Self {
+        let Manner::Whole(head, body) = &self.manner else { panic!("there is no answer") };
+        let answer = [bytes.as_bytes(), &head.text(body.len()), body].concat();
+        self.manner = Manner::Raw(answer);
+        self
+    }
+
+    /// An answer whose sub-tasks all failed, with a text of this length for each.
+    pub(crate) fn long_list(id: &str, failed: u64, length: usize) -> Self {
+        let errors: Vec<String> = (1..=failed).map(|n| format!("{n:0length$}")).collect();
+        let body = json!({
+            "total_count": failed, "error_list": errors, "failed_count": failed,
+            "succeed_count": 0, "id": id,
+        });
+        let trusted = Some(Counts { total: failed, failed, succeeded: 0 });
+        Self { trusted, ..Self::answer(200, body.to_string()) }
     }
 
     /// Lets the reply take a while.

@@ -198,6 +198,23 @@ async fn carry_out(stream: &mut TcpStream, manner: Manner) -> std::io::Result<bo
             stream.write_all(&[head.text(body.len()), body].concat()).await?;
             return Ok(true);
         }
+        Manner::Raw(bytes) => {
+            stream.write_all(&bytes).await?;
+            return Ok(true);
+        }
+        Manner::Flood(first, then) => {
+            stream.write_all(&first).await?;
+            let then = then.repeat(1_000);
+            loop {
+                stream.write_all(&then).await?;
+            }
+        }
+        Manner::Twice(first, second) => {
+            stream.write_all(&first).await?;
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            stream.write_all(&second).await?;
+            return Ok(true);
+        }
         Manner::Cut(head, body) => {
             stream.write_all(&[head.text(body.len() + 100), body].concat()).await?;
         }

@@ -134,11 +134,11 @@ fn check_protocol(received: &[u8]) -> Result<(), HeadError> {
 /// Returns the status in a status line, or nothing if there is none.
 pub(super) fn status(head: &[u8]) -> Option<u16> {
     let line = head.split(|&byte| byte == b'\n').next()?;
-    let code = line.split(|byte| byte.is_ascii_whitespace()).filter(|word| !word.is_empty()).nth(1);
+    let code = line.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty()).nth(1);
     std::str::from_utf8(code?).ok()?.parse().ok()
 }
 
-/// Tells whether an answer is an interim one; 101 is final, because another protocol follows it.
+/// Returns whether an answer is an interim one; 101 is final, because another protocol follows it.
 fn is_interim(head: &[u8]) -> bool {
     matches!(status(head), Some(100 | 102..=199))
 }
@@ -238,12 +238,12 @@ impl<'a> Header<'a> {
 
 fn is_used(name: &str) -> bool {
     let named = |used: &&str| name.eq_ignore_ascii_case(used);
-    FRAMING.iter().any(|used| named(&used))
-        || USED.iter().any(|used| named(&used))
+    FRAMING.iter().any(&named)
+        || USED.iter().any(named)
         || may_tell_rate(&name.to_ascii_lowercase())
 }
 
-/// Tells whether a byte belongs into a name (RFC 9110, section 5.6.2).
+/// Returns whether a byte belongs into a name (RFC 9110, section 5.6.2).
 fn is_token(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }

@@ -24,7 +24,7 @@ const MAX_READS: u32 = 16;
 
 /// A connection's bytes: a socket, TLS, or TLS in a tunnel.
 pub(super) trait Wire: Read + Write + Send + Unpin {
-    /// Tells whether the socket holds bytes that nobody has read, or has come to its end.
+    /// Returns whether the socket holds bytes that nobody has read, or has come to its end.
     ///
     /// Asks the system: what the runtime knows of a socket may be older than the last answer.
     fn has_unread(&self) -> bool;

@@ -228,8 +228,11 @@ fn status_text(status: &Value, order: &OrderArgs, id: &RunId) -> String {
     let limit = status["rate_limit"]
         .as_str()
         .map_or_else(|| "no fixed rate".to_owned(), |limit| printable(limit, 40));
+    let service = status["set_by_service"]
+        .as_f64()
+        .map_or_else(String::new, |limit| format!(", the service sets the pace: {limit:.1}/s"));
     format!(
-        "run       {id} ({})\nstanding  {}\nlimits    {limit}, {} at a time\n",
+        "run       {id} ({})\nstanding  {}\nlimits    {limit}, {} at a time{service}\n",
         text("state"),
         text("line"),
         status["concurrency"]

@@ -23,7 +23,7 @@ use batchctl::clock::Clock;
 use batchctl::event::StopReason;
 use batchctl::report::ExitStatus;
 use batchctl::run;
-use batchctl::run::{Afterwards, Settling};
+use batchctl::run::{ReopenedRun, Settling};
 use batchctl::settings::RunSettings;
 use batchctl::store::RunId;
 use batchctl::survey::WalkEnd;
@@ -91,7 +91,7 @@ const NO_CALLS: Duration = Duration::ZERO;
 /// A run that is about to be looked at.
 struct VerifyForecast {
     id: RunId,
-    run: Afterwards,
+    run: ReopenedRun,
     documents: Vec<Document>,
     client: ViasClient,
     runtime: Runtime,
@@ -164,7 +164,7 @@ fn open(
     let id = args.which.find(&context.state)?;
     let clock = Clock::start();
     documents.iter().try_for_each(Document::try_out)?;
-    let mut run = run::afterwards(&context.state, &id, clock)?;
+    let mut run = run::reopen(&context.state, &id, clock)?;
     adjust(&mut run.settings, &args.reading, &context.given);
     let place = destination::of_run(&args.place, &run.record, &run.settings, context)?;
     destination::outlives_run(&place)?;

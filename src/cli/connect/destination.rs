@@ -2,8 +2,9 @@
 
 use crate::cli::Context;
 use crate::cli::connect::credentials::PartialDestination;
-use crate::cli::connect::project;
 use crate::cli::connect::project::FoundProject;
+use crate::cli::connect::trust::Recorded;
+use crate::cli::connect::{project, trust};
 use crate::cli::flags::connection::{CredentialArgs, PlaceArgs};
 use crate::cli::flags::precedence::{Rank, Stronger};
 use crate::cli::output::error::CommandError;
@@ -28,6 +29,8 @@ pub(crate) struct Destination {
     pub(crate) sandbox: Option<SandboxThread>,
     /// The credentials, if they had to be got to find out the project.
     pub(crate) loaded: Option<Arc<Credentials>>,
+    /// What the run says about its credentials, if one is taken up.
+    pub(crate) recorded: Option<Recorded>,
 }
 
 /// Whether IAM may be asked for the id of a project that was not named.
@@ -52,16 +55,36 @@ pub(crate) fn resolve(
     let endpoint = endpoint(args, context)?;
     let route = route(args, &endpoint, context)?;
     if let Some(project) = args.project_id.clone() {
-        return Ok(Destination { endpoint, project, route, sandbox: None, loaded: None });
+        return Ok(Destination {
+            endpoint,
+            project,
+            route,
+            sandbox: None,
+            loaded: None,
+            recorded: None,
+        });
     }
     if lookup == Lookup::Never {
         let project = UNKNOWN_PROJECT.parse().expect("the name is a project id");
-        return Ok(Destination { endpoint, project, route, sandbox: None, loaded: None });
+        return Ok(Destination {
+            endpoint,
+            project,
+            route,
+            sandbox: None,
+            loaded: None,
+            recorded: None,
+        });
     }
     let region = args.region.as_deref();
-    let target = PartialDestination { endpoint: &endpoint, project: None, region, route: &route };
+    let target = PartialDestination {
+        endpoint: &endpoint,
+        project: None,
+        region,
+        route: &route,
+        recorded: None,
+    };
     let FoundProject { project, loaded } = project::ask(credentials, &target, context)?;
-    Ok(Destination { endpoint, project, route, sandbox: None, loaded })
+    Ok(Destination { endpoint, project, route, sandbox: None, loaded, recorded: None })
 }
 
 /// Decides where the calls of an earlier run go now: as then, unless a flag says otherwise.
@@ -79,13 +102,17 @@ pub(crate) fn of_run(
     if context.given.is_given("sandbox") || (settings.sandbox && !elsewhere) {
         return embedded(&PlaceArgs { project_id: project, ..args.clone() });
     }
-    let endpoint = match elsewhere {
-        true => endpoint(args, context)?,
-        false => Endpoint::insecure(&record.run.endpoint).map_err(CommandError::usage)?,
+    let names_one = args.endpoint.is_some() || args.region.is_some();
+    let beside = names_one.then(|| endpoint(args, context)).transpose()?;
+    let recorded = trust::of_run(record, beside.as_ref(), context)?;
+    let endpoint = match beside {
+        Some(endpoint) if elsewhere => endpoint,
+        Some(_) | None => Endpoint::insecure(&record.run.endpoint).map_err(CommandError::usage)?,
     };
     let route = route(args, &endpoint, context)?;
     let project = project.ok_or_else(|| CommandError::usage("the project is missing"))?;
-    Ok(Destination { endpoint, project, route, sandbox: None, loaded: None })
+    let recorded = Some(recorded);
+    Ok(Destination { endpoint, project, route, sandbox: None, loaded: None, recorded })
 }
 
 /// Decides which way calls take, and whether that is one for a token.
@@ -94,9 +121,6 @@ pub(crate) fn route(
     endpoint: &Endpoint,
     context: &Context,
 ) -> Result<Route, CommandError> {
-    if endpoint.is_insecure() {
-        allow_insecure(args, endpoint, context)?;
-    }
     let has_password = args.proxy.as_ref().is_some_and(ProxyAddress::has_password);
     if has_password && context.given.rank("proxy") != Rank::Variable {
         let error = "the password of the proxy can be read by others where it stands";
@@ -108,20 +132,51 @@ pub(crate) fn route(
     }
     let roots =
         args.ca_file.as_deref().map(Roots::read).transpose().map_err(CommandError::usage)?;
-    Ok(Route { roots: roots.unwrap_or_default(), proxy: args.proxy.clone() })
+    let route = Route { roots: roots.unwrap_or_default(), proxy: args.proxy.clone() };
+    if endpoint.is_insecure_over(&route) {
+        allow_insecure(endpoint, "the token", context)?;
+    }
+    if !endpoint.is_plain() {
+        tell_authorities(context);
+    }
+    Ok(route)
 }
 
-fn allow_insecure(
-    args: &PlaceArgs,
+/// The variables that replace the authorities of this machine, for every program that uses OpenSSL
+/// or its conventions.
+const AUTHORITIES: [&str; 2] = ["SSL_CERT_FILE", "SSL_CERT_DIR"];
+
+/// Names the variables that decide who vouches for the service.
+fn tell_authorities(context: &Context) {
+    let set = AUTHORITIES.iter().filter(|name| context.environment.variable(name).is_some());
+    let set: Vec<String> = set.map(|name| format!("`{name}`")).collect();
+    if !set.is_empty() {
+        let stderr = context.stderr;
+        let names = set.join(" and ");
+        let message = format!("{names} replaces the certificate authorities of this machine");
+        stderr.say("warning", &message);
+    }
+}
+
+/// Lets a secret go unencrypted to an address, if `--insecure-http` says so.
+pub(crate) fn allow_insecure(
     endpoint: &Endpoint,
+    secret: &str,
     context: &Context,
 ) -> Result<(), CommandError> {
-    if !args.insecure_http {
-        let error = format!("`{endpoint}` would be sent the token unencrypted");
-        let hint = "use https, or let it pass with `--insecure-http`";
+    if !context.given.is_on("insecure-http") {
+        let error = format!("`{endpoint}` would be sent {secret} unencrypted");
+        let hint = match endpoint.is_insecure() {
+            true => "use https, or let it pass with `--insecure-http`",
+            false => {
+                "the proxy would read it: call without `--proxy`, use https, or let it pass with \
+                 `--insecure-http`"
+            }
+        };
         return Err(CommandError::usage(error).with_hint(hint));
     }
-    context.stderr.say("warning", &format!("`{endpoint}` is sent the token unencrypted"));
+    let stderr = context.stderr;
+    stderr.say("warning", &format!("`{endpoint}` is sent {secret} unencrypted"));
     Ok(())
 }
 
@@ -154,7 +209,14 @@ fn embedded(args: &PlaceArgs) -> Result<Destination, CommandError> {
     let fallback = || SANDBOX_PROJECT.parse().expect("the name is a project id");
     let project = args.project_id.clone().unwrap_or_else(fallback);
     let route = Route::default();
-    Ok(Destination { endpoint, project, route, sandbox: Some(sandbox), loaded: None })
+    Ok(Destination {
+        endpoint,
+        project,
+        route,
+        sandbox: Some(sandbox),
+        loaded: None,
+        recorded: None,
+    })
 }
 
 /// Takes the endpoint or the region, whichever was said with more authority.

@@ -4,3 +4,4 @@ pub(crate) mod client;
 pub(crate) mod credentials;
 pub(crate) mod destination;
 pub(crate) mod project;
+pub(crate) mod trust;

@@ -56,7 +56,7 @@ fn of_key(
     }
     let named = companions.iam_endpoint.map(|text| text.parse()).transpose();
     let named = args.iam_endpoint.clone().or(named.map_err(CommandError::usage)?);
-    let iam = credentials::iam(named.as_ref(), target)?;
+    let iam = credentials::iam(named.as_ref(), target, context)?;
     let name = credentials::project_name(args, target).ok_or_else(missing)?;
     runtime()?.block_on(async {
         let loaded = credentials::load_from(source, context).await?;

@@ -3,10 +3,13 @@
 //! What holds for all stands at the top, a profile's own in `[profile.NAME]`. Every profile is
 //! checked, not only the one in use: a typo shows on the first day. No secret may stand in it.
 
+use crate::cli::flags::config_trust;
+use crate::cli::flags::config_trust::Distrust;
 use crate::cli::output::error::CommandError;
+use batchctl::api::read_text;
 use std::collections::BTreeMap;
+use std::io;
 use std::path::{Path, PathBuf};
-use std::{fs, io};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
@@ -96,6 +99,8 @@ pub(crate) struct ConfigFile {
     pub(crate) path: PathBuf,
     /// By the names of the flags.
     pub(crate) settings: BTreeMap<String, Setting>,
+    /// Why others can change it, if they can.
+    pub(crate) distrust: Option<Distrust>,
 }
 
 /// Reads the file, if there is one.
@@ -104,8 +109,13 @@ pub(crate) fn load(
     profile: &str,
     flags: &Flags,
 ) -> Result<Option<ConfigFile>, ConfigError> {
-    match fs::read_to_string(path) {
-        Ok(text) => Reader { text: &text, path, flags }.read(profile).map(Some),
+    match read_text(path) {
+        Ok(text) => {
+            let read = Reader { text: &text, path, flags }.read(profile)?;
+            let distrust = config_trust::distrust(path)
+                .map_err(|source| ConfigError::Read { path: path.into(), source })?;
+            Ok(Some(ConfigFile { distrust, ..read }))
+        }
         Err(error) if error.kind() == io::ErrorKind::NotFound => match profile {
             DEFAULT_PROFILE => Ok(None),
             name => Err(unknown_profile(path, name, [])),
@@ -166,7 +176,7 @@ impl Reader<'_> {
                 return Err(unknown_profile(self.path, profile, names));
             }
         }
-        Ok(ConfigFile { path: self.path.into(), settings })
+        Ok(ConfigFile { path: self.path.into(), settings, distrust: None })
     }
 
     fn table<'t>(

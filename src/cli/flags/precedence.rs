@@ -67,4 +67,10 @@ impl GivenFlags {
         }
         deepest(&self.0)
     }
+    /// Returns whether a flag without a value is on, whatever its source.
+    pub(crate) fn is_on(&self, flag: &str) -> bool {
+        let argument = flag.replace('-', "_");
+        let value = self.subcommand().and_then(|own| own.try_get_one::<bool>(&argument).ok()?);
+        value.copied().unwrap_or(false)
+    }
 }

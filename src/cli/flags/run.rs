@@ -82,6 +82,9 @@ pub(crate) struct StopArgs {
     /// How long the service may be away before the run stops
     #[arg(long, value_name = "SPAN", default_value = "10m", value_parser = values::positive_span)]
     pub(crate) outage_timeout: Duration,
+    /// How long the service may throttle every call, or ask to wait, before the run stops
+    #[arg(long, value_name = "SPAN", default_value = "10m", value_parser = values::positive_span)]
+    pub(crate) throttle_timeout: Duration,
     /// How long new calls are sent at the most
     #[arg(long, value_name = "SPAN", value_parser = values::positive_span)]
     pub(crate) max_duration: Option<Duration>,

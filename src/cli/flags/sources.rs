@@ -5,13 +5,11 @@
 
 use crate::cli::flags::config_file;
 use crate::cli::flags::config_file::{ConfigError, ConfigFile, Flags, Takes};
+use crate::cli::flags::refusal::refused_flag;
 use crate::cli::output::stream::Stderr;
 use crate::cli::process::environment::Environment;
 use clap::builder::BoolishValueParser;
-use clap::error::{ContextKind, ContextValue};
 use clap::{Arg, ArgAction, ArgMatches, Command};
-use std::fs;
-use std::os::unix::fs::PermissionsExt;
 
 /// What is told of flags, but set by none of their ways.
 const NO_SETTINGS: [&str; 4] = ["help", "version", "profile", "origin"];
@@ -51,13 +49,6 @@ pub(crate) fn origin_in_file(refused: &clap::Error, file: Option<&ConfigFile>) -
     let file = file?;
     let (key, line) = (flag.replace('-', "_"), file.settings.get(&flag)?.line);
     Some(format!("the value is that of `{key}` in {}:{line}", file.path.display()))
-}
-
-fn refused_flag(refused: &clap::Error) -> Option<String> {
-    let Some(ContextValue::String(usage)) = refused.get(ContextKind::InvalidArg) else {
-        return None;
-    };
-    usage.trim_start_matches('-').split([' ', '=', '.']).next().map(str::to_owned)
 }
 
 /// Reads the config file for the profile that `matches` names, if there is one.
@@ -101,13 +92,13 @@ pub(crate) fn flags_of(command: &Command) -> Flags {
     flags
 }
 
-/// Warns of a file that others may change: what stands in it may be a command that is run.
+/// Warns of a file that others can change: what stands in it decides what is done.
 pub(crate) fn warn_of_writers(file: &ConfigFile, stderr: &Stderr) {
-    let mode = fs::metadata(&file.path).map_or(0, |metadata| metadata.permissions().mode());
-    if mode & 0o022 != 0 {
-        let path = file.path.display();
-        stderr
-            .say("warning", &format!("others may change `{path}`; `chmod go-w {path}` ends that"));
+    if let Some(distrust) = &file.distrust {
+        // Nobody sees it at a run of cron unless it is in the mail.
+        let stderr = stderr.of_failures();
+        stderr.say("warning", &distrust.message());
+        stderr.say("hint", distrust.remedy());
     }
 }
 

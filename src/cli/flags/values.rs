@@ -8,6 +8,7 @@ use batchctl::progress::LogFormat;
 use batchctl::report::{CsvDialect, Schema};
 use batchctl::sandbox::SandboxAuth;
 use batchctl::settings::OnUnknown;
+use batchctl::store::JobName;
 use batchctl::task::{FailureKind, Outcome, Rate};
 use clap::ValueEnum;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
@@ -46,6 +47,14 @@ pub(crate) fn rate(text: &str) -> Result<RateChoice, String> {
             rate.parse().map(RateChoice::Limit).map_err(with_words)
         }
     }
+}
+
+/// Reads the name of a rate group, which is also that of its file.
+pub(crate) fn group(text: &str) -> Result<String, String> {
+    let name: Result<JobName, _> = text.parse();
+    let reason =
+        "a group's name has 1 to 64 letters, digits, `.`, `_` and `-`, and begins with no dot";
+    name.map(|name| name.to_string()).map_err(|_| reason.to_owned())
 }
 
 /// Reads a rate that is not to be found.

@@ -3,8 +3,8 @@
 use crate::cli::output::documents::{Document, Material};
 use crate::cli::output::error::CommandError;
 use crate::cli::output::event_documents::Live;
-use crate::cli::output::stream;
 use crate::cli::output::stream::{Audience, Stderr};
+use crate::cli::output::{command_hint, stream};
 use batchctl::report::{ExitStatus, Report, ResultsOptions, StillRunning, summary, write_json};
 use batchctl::store::{RunDirectory, RunId, RunReader};
 use batchctl::text::Style;
@@ -71,7 +71,7 @@ fn print_for_cron(report: &Report, written: &[PathBuf], stderr: &Stderr) {
         return;
     }
     let text = summary(report, written, stderr.style);
-    stderr.of_failures().line(&digest(&text, &report.run.id));
+    stderr.of_failures().line(&digest(&text, &report.run.id, stderr.profile_flag));
 }
 
 /// Writes the tables of an ended run, beside the report: that takes as long, and they need none of
@@ -131,14 +131,15 @@ const LINES: usize = 60;
 const LAST: usize = 19;
 
 /// Returns the report in at most 60 lines.
-pub(crate) fn digest(report: &str, run: &RunId) -> String {
+pub(crate) fn digest(report: &str, run: &RunId, profile_flag: &str) -> String {
     let lines: Vec<&str> = report.trim_end().lines().collect();
     if lines.len() <= LINES {
         return lines.join("\n");
     }
     let (first, rest) = lines.split_at(LINES - LAST - 1);
     let (left_out, last) = rest.split_at(rest.len() - LAST);
-    let between = format!("… {} more lines: batchctl report {run}", left_out.len());
+    let command = command_hint::with_flag(&format!("batchctl report {run}"), profile_flag);
+    let between = format!("… {} more lines: {command}", left_out.len());
     let whole: Vec<&str> =
         first.iter().copied().chain([&*between]).chain(last.iter().copied()).collect();
     whole.join("\n")
@@ -150,7 +151,7 @@ mod tests {
 
     fn check(lines: usize, expected: usize) -> String {
         let report: String = (1..=lines).map(|line| format!("line {line}\n")).collect();
-        let digest = digest(&report, &"20240705-120000-aaaa".parse().unwrap());
+        let digest = digest(&report, &"20240705-120000-aaaa".parse().unwrap(), "");
         assert_eq!(digest.lines().count(), expected, "{lines}");
         digest
     }

@@ -3,6 +3,7 @@
 //! Standard output is data, standard error is talk. Neither's end ends a run: what cannot be
 //! written any longer is dropped, for the store has it.
 
+use crate::cli::output::command_hint;
 use batchctl::api::Redactor;
 use batchctl::text::Style;
 use std::io;
@@ -24,6 +25,8 @@ pub(crate) struct Stderr {
     pub(crate) audience: Audience,
     /// Takes out what no message may contain: one for the process, for as long as it lives.
     pub(crate) redactor: &'static Redactor,
+    /// What commands in hints are completed with: the flag of the profile, or nothing.
+    pub(crate) profile_flag: &'static str,
 }
 
 impl Stderr {
@@ -38,6 +41,14 @@ impl Stderr {
             "error" => "\x1b[1;31m",
             "warning" => "\x1b[1;33m",
             _ => "\x1b[1m",
+        };
+        let completed;
+        let message = match kind {
+            "hint" => {
+                completed = command_hint::with_flag(message, self.profile_flag);
+                &completed
+            }
+            _ => message,
         };
         match self.style {
             Style::Coloured => self.line(&format!("{code}{kind}:\x1b[0m {message}")),

@@ -11,7 +11,7 @@ const PASSED_ON: [&str; 8] =
     ["PATH", "HOME", "USER", "LOGNAME", "LANG", "LC_ALL", "TMPDIR", "XDG_RUNTIME_DIR"];
 
 /// The variables that hold a secret, with what it is called.
-const SECRETS: [(&str, &str); 5] = [
+pub(crate) const SECRETS: [(&str, &str); 5] = [
     ("BATCHCTL_TOKEN", "token"),
     ("BATCHCTL_IAM_PASSWORD", "password"),
     ("BATCHCTL_IAM_PASSCODE", "passcode"),
@@ -59,6 +59,11 @@ impl Environment {
     /// Tells whether a signal was ignored when the process started.
     pub(crate) fn ignores(&self, signal: i32) -> bool {
         (1..=64).contains(&signal) && self.ignored_signals & (1 << (signal - 1)) != 0
+    }
+
+    /// Returns the names of all variables, as far as they are text.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.variables.iter().filter_map(|(name, _)| name.to_str())
     }
 
     /// Returns a variable that is set and not empty.

@@ -57,7 +57,7 @@ mod tests {
         let seen = Arc::new(Mutex::new(String::new()));
         let (to, before) = (Arc::clone(&seen), panic::take_hook());
         panic::set_hook(Box::new(move |panic| {
-            *to.lock().unwrap() = panic_message(panic, &redactor)
+            *to.lock().unwrap() = panic_message(panic, &redactor);
         }));
         let panicked = panic::catch_unwind(|| panic!("no such token: {}", "hunter2-hunter2"));
         panic::set_hook(before);

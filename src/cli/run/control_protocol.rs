@@ -132,7 +132,7 @@ mod tests {
         check(r#"{"version":2,"order":"pause"}"#, Err("this run understands version 1 of orders"));
         check(r#"{"version":1,"order":"explode"}"#, Err("that is no order"));
         check(r#"{"version":1,"order":"concurrency","most":0}"#, Err("that is no order"));
-        let reason = batchctl::task::InvalidRate.to_string();
+        let reason = batchctl::task::InvalidRate::default().to_string();
         check(r#"{"version":1,"order":"rate","limit":"0"}"#, Err(&reason));
     }
 

@@ -71,6 +71,7 @@ impl LiveStatus {
             "waiting": tally.waiting(),
             "rate_limit": tally.rate_limit().map(|limit| limit.to_string()),
             "rate_per_second": (tally.rate(now) / window * 1_000.0).round() / 1_000.0,
+            "set_by_service": tally.service_limit().map(|limit| (limit * 1_000.0).round() / 1_000.0),
             "concurrency": tally.concurrency(),
             "held": hold,
             "paused_since": tally.paused_since().map(|since| since.to_string()),

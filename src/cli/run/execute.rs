@@ -19,7 +19,7 @@ use crate::cli::run::keys::KeyContext;
 use crate::cli::run::log_file::{LogFile, LogTrouble};
 use crate::cli::run::open_files::Sockets;
 use crate::cli::run::pending_plan::{IfNotStarted, PendingPlan};
-use crate::cli::run::{control_socket, display, keys, open_files, signals};
+use crate::cli::run::{control_socket, display, keys, open_files, signals, time_check};
 use batchctl::api::{CredentialSource, ViasClient};
 use batchctl::clock::Clock;
 use batchctl::engine::Control;
@@ -28,8 +28,6 @@ use batchctl::report::{ExitStatus, ResultsOptions};
 use batchctl::run;
 use batchctl::run::{Ended, Planned, RunError};
 use batchctl::text::plural;
-use jiff::ZonedDateTime;
-use jiff::tz::TimeZone;
 use std::io::Write;
 use std::path::Path;
 use tokio::runtime::Runtime;
@@ -69,7 +67,7 @@ pub(crate) fn carry_out(
         .map_err(CommandError::io)?;
     let client = connect(planned, &how, &runtime, context)?;
     let (runs, id) = (planned.runs().clone(), planned.id().clone());
-    prepare(planned, &how, &context.profile);
+    prepare(planned, &how, context);
     let if_not_started = pending.if_not_started;
     let live = Live::open(how.documents, if_not_started.beginning(), &id, how.clock)?;
     live.watch(&mut watchers);
@@ -93,7 +91,7 @@ pub(crate) fn carry_out(
         summary: !how.display.quiet,
         live: Some(&live),
     };
-    let status = present(&runs, &id, &wanted, &context.stderr, context.stdout_style)?;
+    let status = present(&runs, &id, &wanted, stderr, context.stdout_style)?;
     live.failure().map_or(Ok(status), Err)
 }
 
@@ -115,12 +113,13 @@ fn connect(
 }
 
 /// Gives the run what is only known now, after a token command may have taken its time.
-fn prepare(planned: &mut Planned, how: &Execution<'_>, profile: &str) {
+fn prepare(planned: &mut Planned, how: &Execution<'_>, context: &Context) {
     if let Some(finish_by) = planned.settings().finish_by {
-        planned.finish_within(finish_by.time_left(&here(how.clock)));
+        planned.finish_within(finish_by.time_left(&time_check::here(how.clock)));
     }
+    time_check::warn(planned.settings(), planned.totals().selected, how.clock, &context.stderr);
     if !planned.settings().sandbox {
-        planned.learn_for(profile);
+        planned.learn_for(&context.profile);
     }
 }
 
@@ -168,19 +167,13 @@ fn serve(socket: &Path, desk: ControlState, runtime: &Runtime, stderr: &Stderr) 
         .ok()
 }
 
-/// Returns the present time where this process is.
-fn here(clock: Clock) -> ZonedDateTime {
-    let now = jiff::Timestamp::from_microsecond(clock.now().as_micros());
-    now.expect("the present is a time").to_zoned_datetime(TimeZone::system())
-}
-
 /// Says why credentials were not renewed, if a run ended for it.
 fn print_credential_trouble(ended: &Ended, client: &ViasClient, stderr: &Stderr) {
     if ended.stats.stopped != Some(StopReason::NotAuthorised) {
         return;
     }
     if let Some(error) = client.credentials().take_trouble() {
-        CommandError::from(error).print(&stderr);
+        CommandError::from(error).print(stderr);
     }
 }
 

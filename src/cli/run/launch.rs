@@ -41,7 +41,7 @@ pub(crate) fn launch(
     settings::check(opened.settings(), &context.given)?;
     let destination = opened.resolve(flags, context)?;
     let action = opened.action(&destination);
-    let scene = Scene { action, destination, flags, clock, context };
+    let mut scene = Scene { action, destination, flags, clock, context };
     let opened = match opened.preview(&scene)? {
         ControlFlow::Continue(opened) => opened,
         ControlFlow::Break(status) => return Ok(status),
@@ -60,6 +60,10 @@ pub(crate) fn launch(
         Err(_) if opened.has_nothing_to_retry()? => return Ok(ExitStatus::Ok),
         found => found?,
     };
+    if opened.is_new() && scene.destination.sandbox.is_none() {
+        let kind = credentials::kind::of_source(&credentials, context);
+        scene.action.settings.credentials = Some(kind);
+    }
     let terms = opened.terms(&scene);
     let pending = PendingPlan::new(opened.plan(&scene)?, terms.if_not_started);
     let is_reported = !documents.is_empty() || flags.documents.json;

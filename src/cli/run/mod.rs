@@ -20,4 +20,5 @@ pub(crate) mod signals;
 pub(crate) mod socket_address;
 pub(crate) mod source;
 pub(crate) mod terms;
+pub(crate) mod time_check;
 pub(crate) mod unattended;

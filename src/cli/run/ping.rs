@@ -7,7 +7,7 @@
 use crate::cli::output::stream::Stderr;
 use batchctl::api::Route;
 use batchctl::report::ExitStatus;
-use reqwest::{Client, redirect};
+use reqwest::Client;
 use std::thread::JoinHandle;
 use std::time::Duration;
 use std::{io, thread};
@@ -31,6 +31,9 @@ enum PingError {
     Unreachable(String),
     #[error("it answered {0}")]
     Answered(u16),
+    /// The address is a secret, so it is not followed to another host.
+    #[error("it answered {0}, a redirect, which is not followed; name the address it leads to")]
+    Redirected(u16),
 }
 
 /// A monitor that was told of the beginning and waits for the end.
@@ -81,7 +84,7 @@ fn send(url: &Url, route: &Route) -> Result<(), PingError> {
         .map_err(PingError::Runtime)?;
     let client = route
         .client()
-        .and_then(|client| client.redirect(redirect::Policy::limited(3)).timeout(PATIENCE).build())
+        .and_then(|client| client.timeout(PATIENCE).build())
         .map_err(PingError::Client)?;
     runtime.block_on(try_often(&client, url))
 }
@@ -89,7 +92,7 @@ fn send(url: &Url, route: &Route) -> Result<(), PingError> {
 async fn try_often(client: &Client, url: &Url) -> Result<(), PingError> {
     let mut result = once(client, url).await;
     for _ in 1..TRIES {
-        if result.is_ok() {
+        if matches!(result, Ok(()) | Err(PingError::Redirected(_))) {
             break;
         }
         tokio::time::sleep(PAUSE).await;
@@ -104,6 +107,7 @@ async fn once(client: &Client, url: &Url) -> Result<(), PingError> {
     let answer = answer.map_err(|error| PingError::Unreachable(error.without_url().to_string()))?;
     match answer.status() {
         status if status.is_success() => Ok(()),
+        status if status.is_redirection() => Err(PingError::Redirected(status.as_u16())),
         status => Err(PingError::Answered(status.as_u16())),
     }
 }

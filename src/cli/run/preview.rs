@@ -4,6 +4,7 @@ use crate::cli::connect::client::{ReadingClient, client_for_reading};
 use crate::cli::output::error::CommandError;
 use crate::cli::output::stream;
 use crate::cli::run::scene::{ActionRequest, Scene};
+use crate::cli::run::time_check;
 use batchctl::report::ExitStatus;
 use batchctl::run;
 use batchctl::run::{RunError, RunRequest};
@@ -36,6 +37,7 @@ pub(crate) fn against_live_state(
         already_done: live.totals.already_done + counts.unchanged,
         ..live.totals
     };
+    time_check::warn(&action.settings, totals.selected, scene.clock, &context.stderr);
     let mut text = render(action, totals, &live.rows);
     text.push('\n');
     for (label, count, examples) in [
@@ -141,7 +143,9 @@ fn grouped_usize(n: usize) -> String {
 }
 
 /// Prints the plan.
-pub(crate) fn show(action: &ActionRequest, totals: PlanTotals, rows: &[PlanRow]) -> ExitStatus {
+pub(crate) fn show(scene: &Scene<'_>, totals: PlanTotals, rows: &[PlanRow]) -> ExitStatus {
+    let action = &scene.action;
+    time_check::warn(&action.settings, totals.selected, scene.clock, &scene.context.stderr);
     match stream::print(&render(action, totals, rows)) {
         Ok(()) => ExitStatus::Ok,
         Err(_) => ExitStatus::InputOutput,
@@ -153,10 +157,10 @@ pub(crate) fn show_tasks(
     selected: u64,
     first: Vec<TaskRow>,
     record: &RunRecord,
-    action: &ActionRequest,
+    scene: &Scene<'_>,
 ) -> ExitStatus {
     let totals = PlanTotals { rows: selected, selected, ..PlanTotals::default() };
-    show(action, totals, &plan_rows(first, record))
+    show(scene, totals, &plan_rows(first, record))
 }
 
 /// Returns how many tasks are shown, as a size.

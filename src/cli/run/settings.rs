@@ -33,12 +33,19 @@ impl SettingFlags<'_> {
     pub(crate) fn apply(&self, settings: &mut RunSettings, is_given: impl Fn(&str) -> bool) {
         let Self { pace, small, call, stop, state } = self;
         // Without `..`: a new flag does not compile until it is taken over here.
-        let PaceArgs { rate: _, rate_min: _, rate_max: _, concurrency } = pace;
+        let PaceArgs { rate: _, rate_min: _, rate_max: _, rate_group, concurrency } = pace;
         let CallArgs { timeout, connect_timeout, max_attempts, on_doubt } = call;
-        let StopArgs { max_failures, outage_timeout, max_duration, finish_by, drain_timeout } =
-            stop;
+        let StopArgs {
+            max_failures,
+            outage_timeout,
+            throttle_timeout,
+            max_duration,
+            finish_by,
+            drain_timeout,
+        } = stop;
         let StateArgs { skip_unchanged, on_unknown, wait: _, wait_timeout: _ } = state;
         settings.rate = rate_setting(settings.rate, pace, &is_given);
+        take(&mut settings.rate_group, rate_group.clone(), is_given("rate_group"));
         take(&mut settings.concurrency, *concurrency, is_given("concurrency"));
         take(&mut settings.timeout, *timeout, is_given("timeout"));
         take(&mut settings.connect_timeout, *connect_timeout, is_given("connect_timeout"));
@@ -48,6 +55,7 @@ impl SettingFlags<'_> {
         take(&mut settings.canary, small.canary(), is_given("canary"));
         take(&mut settings.max_failures, *max_failures, is_given("max_failures"));
         take(&mut settings.outage_timeout, *outage_timeout, is_given("outage_timeout"));
+        take(&mut settings.throttle_timeout, *throttle_timeout, is_given("throttle_timeout"));
         take(&mut settings.max_duration, *max_duration, is_given("max_duration"));
         take(&mut settings.finish_by, *finish_by, is_given("finish_by"));
         take(&mut settings.drain_timeout, *drain_timeout, is_given("drain_timeout"));
@@ -89,6 +97,12 @@ pub(crate) fn check(settings: &RunSettings, given: &GivenFlags) -> Result<(), Co
             "`--ramp` has no rate to grow to, for there is `--rate none`",
         )
         .with_hint("give a rate such as `--rate 10/s`, or `--ramp 0s`"));
+    }
+    if settings.rate_group.is_some() && settings.rate == RateSetting::Unlimited {
+        return Err(CommandError::usage(
+            "`--rate-group` has no rate to share, for there is `--rate none`",
+        )
+        .with_hint("give a rate such as `--rate 10/s`".to_owned()));
     }
     match settings.rate {
         RateSetting::Auto { least, most } => check_bounds(least, most),

@@ -4,8 +4,8 @@
 //! launch's.
 
 use crate::cli::Context;
-use crate::cli::connect::destination;
 use crate::cli::connect::destination::{Destination, Lookup};
+use crate::cli::connect::{credentials, destination};
 use crate::cli::flags::precedence::GivenFlags;
 use crate::cli::flags::run::BeforeArgs;
 use crate::cli::flags::values::EmptyInput;
@@ -119,7 +119,7 @@ impl<'a> OpenedSource<'a> {
 
     /// Takes the flags into the settings: all of them for a new run, the given ones for others.
     pub(crate) fn adjust(&mut self, flags: &SettingFlags<'_>, given: &GivenFlags) {
-        let is_new = matches!(self, Self::New { .. });
+        let is_new = self.is_new();
         flags.apply(self.settings_mut(), |flag| is_new || given.is_given(flag));
     }
 
@@ -149,7 +149,19 @@ impl<'a> OpenedSource<'a> {
                 destination
             }
         };
-        self.settings_mut().sandbox = destination.sandbox.is_some();
+        let is_resumed = matches!(self, Self::Resume(_));
+        let is_new = self.is_new();
+        let settings = self.settings_mut();
+        settings.sandbox = destination.sandbox.is_some();
+        // A resumed run keeps the profile and the credentials that it was begun with. A run that
+        // follows another has the credentials of that one, unless flags name others.
+        if !is_resumed {
+            settings.profile = context.profile.clone();
+        }
+        if !is_resumed && !is_new {
+            settings.credentials =
+                credentials::kind::of_follower(settings.credentials.take(), context);
+        }
         Ok(destination)
     }
 
@@ -178,7 +190,7 @@ impl<'a> OpenedSource<'a> {
                 if dry_run {
                     let (selected, first) = retry.preview(preview::shown_rows())?;
                     let record = &retry.record;
-                    let status = preview::show_tasks(selected, first, record, &scene.action);
+                    let status = preview::show_tasks(selected, first, record, scene);
                     return Ok(ControlFlow::Break(status));
                 }
                 Ok(ControlFlow::Continue(Self::Retry { retry, dry_run }))
@@ -202,6 +214,11 @@ impl<'a> OpenedSource<'a> {
             // A revert belongs to no job.
             Self::Revert(_) => None,
         }
+    }
+
+    /// Returns whether the run is made from inputs.
+    pub(crate) fn is_new(&self) -> bool {
+        matches!(self, Self::New { .. })
     }
 
     /// Returns whether this is a retry without a task.
@@ -260,7 +277,7 @@ fn preview_new(run: InputRun<'_>, scene: &Scene<'_>) -> Result<ExitStatus, Comma
     if totals.is_empty() {
         return nothing_to_do(totals, if_empty, &scene.context.stderr);
     }
-    let status = preview::show(&scene.action, totals, &rows);
+    let status = preview::show(scene, totals, &rows);
     // After the plan is shown: it is what one compares the last good run with.
     if let Some(guard) = guard {
         guard.check(totals)?;

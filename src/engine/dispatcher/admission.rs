@@ -183,6 +183,10 @@ where
         while self.has_slot()
             && let Some(attempt) = self.next_durable()
         {
+            if let Some(due) = self.group_slot_due(now) {
+                self.durable.push_front(attempt);
+                return self.wake_at(due);
+            }
             // Announced after the pacer has agreed: an announced attempt counts as possibly sent
             // after a kill, so nothing is announced that would wait.
             match self.pacer.release(now.into()) {
@@ -197,6 +201,14 @@ where
                 Admission::AfterRelease => unreachable!("a release waits for no other release"),
             }
         }
+    }
+
+    /// Returns when the rate group has a slot for the next attempt; nothing if it has one now, or
+    /// there is no group.
+    fn group_slot_due(&mut self, now: Instant) -> Option<Instant> {
+        let ready = self.durable.len() + 1;
+        let group = self.group.as_mut()?;
+        group.due(ready, now.into(), self.jitter.f64()).map(Instant::from)
     }
 
     /// Takes the next durable attempt, and withdraws those begun before an outage was detected.
@@ -221,6 +233,9 @@ where
         let left = self.clock.instant();
         // Counted at the end of the poll: an earlier time could let a window hold too many.
         self.pacer.left_by(left.into());
+        if let Some(group) = &mut self.group {
+            group.take();
+        }
         self.pace.sent(left);
         match answered {
             Poll::Ready(completion) => self.complete(completion),

@@ -50,7 +50,7 @@ where
         self.record_health(seq, claim.history.trust.health_signal(health), ended);
         // Before `reauthorise`, which asks whether these credentials were ever accepted.
         self.record_acceptance(verdict, status, used);
-        self.pace.completed(verdict, sent);
+        self.follow_pace(verdict, sent, ended);
         // Asked as if uncharged: a suspect is charged only once its failure is explained. The jitter
         // is irrelevant here, because only the kind of decision is used.
         let uncharged = claim.history.after_uncharged(verdict);
@@ -99,6 +99,7 @@ where
             Decision::SendAgain { after } => {
                 self.send_again(claim, after.max(asked_wait.unwrap_or_default()));
             }
+            Decision::Wait { after } => self.send_again_first(claim, after),
             Decision::HoldRun { wait } => self.hold_for(claim, wait),
             Decision::Reauthorise | Decision::StopRun => {
                 unreachable!("a service that refuses credentials or a proxy is not away")
@@ -135,6 +136,14 @@ where
         self.retry_queue.push_until(due, claim);
     }
 
+    /// Lets a throttled task wait by itself; it goes before others afterwards.
+    fn send_again_first(&mut self, claim: Claim, after: Duration) {
+        let due = self.clock.instant() + after;
+        let task = Arc::clone(&claim.task);
+        self.emit(EventKind::RetryScheduled { task, due: self.clock.label(due) });
+        self.retry_queue.push_throttled_until(due, claim);
+    }
+
     /// Holds the whole run for a throttled task, which goes first afterwards.
     pub(super) fn hold_for(&mut self, claim: Claim, wait: Duration) {
         let until = self.clock.instant() + wait;
@@ -145,11 +154,15 @@ where
         if self.stopping.is_none() {
             self.hold_run(until);
         }
+        self.check_hold();
     }
 
     pub(super) fn hold_run(&mut self, until: Instant) {
         let now = self.clock.instant();
         self.pacer.hold(until.into());
+        if let Some(group) = &mut self.group {
+            group.hold(until.into(), now.into());
+        }
         self.held_since.get_or_insert(now);
         // An earlier hold may last longer; the event names the later end.
         let until = self.pacer.held_until(now.into()).map_or(until, Instant::from);
@@ -193,7 +206,7 @@ fn attempt_result(answer: Answer, finding: Finding, sent: Timestamp) -> AttemptR
         http_status,
         request_id,
         counts: finding.counts,
-        failure: finding.failure,
+        failure: finding.failure.map(Box::new),
         in_doubt: matches!(finding.verdict, Verdict::InDoubt | Verdict::Panicked),
     }
 }

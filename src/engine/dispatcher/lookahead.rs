@@ -89,7 +89,7 @@ where
     pub(super) fn max_ahead(&self) -> usize {
         let most = self.operator.concurrency.get();
         let is_held = self.breaker.away_since().is_some() || self.held_since.is_some();
-        if self.pacer.rate().is_some() || is_held || self.slots() < most {
+        if self.pacer.is_limited() || is_held || self.slots() < most {
             return 0;
         }
         self.lookahead.extra_attempts(most)

@@ -134,6 +134,7 @@ where
             let paused = self.clock.instant() - since.max(away.into());
             self.operator.paused_while_away += paused;
         }
+        self.forget_throttling();
     }
 
     /// Withdraws the attempts that have not left, and holds their tasks.

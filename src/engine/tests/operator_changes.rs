@@ -149,10 +149,11 @@ async fn a_limit_can_be_lifted() {
 #[tokio::test(start_paused = true)]
 async fn setting_a_rate_ends_the_search_for_one() {
     let mut scene = Scene::of(200).rate("1000/s").asking(secs(2), rate("4/s"));
-    scene.settings.auto = Some(crate::policy::AutoRate {
+    scene.settings.pace = crate::policy::PaceStart {
         bounds: crate::policy::RateBounds { least: 1.0, most: 1_000.0 },
+        opening: crate::policy::Opening::Doubling,
         learnt: None,
-    });
+    };
     let seen = scene.run().await;
     assert!(count_between(&seen, secs(10), secs(20)) <= 40);
     assert_eq!(seen.count(Outcome::Succeeded), 200);

@@ -26,7 +26,7 @@ async fn the_rate_grows_in_a_straight_line_and_then_holds() {
         let straight = (second * second) as f64 / 6.0;
         let sent = sendings_in(&seen, secs(0)..secs(second)) as f64;
         // Two go at once where none went before, and one that waits gains by each step.
-        assert!(sent <= straight + 4.0, "{sent} in {second} s, {straight} at the most");
+        assert!(sent <= straight + 4.0, "{sent} in {second} s, at most {straight}");
         assert!(sent >= straight * 0.9 - 2.0, "{sent} in {second} s of {straight}");
     }
     assert_eq!(sendings_in(&seen, secs(31)..secs(41)), 99, "each second has room for 9.95");

@@ -8,7 +8,7 @@ use crate::api::{Authority, Unchanging};
 use crate::clock::{Clock, Timestamp};
 use crate::engine::{Claim, Control, EngineSettings, StartingPoint, run};
 use crate::event::StopReason;
-use crate::policy::{OnDoubt, RetryPolicy};
+use crate::policy::{OnDoubt, PaceStart, RetryPolicy};
 use crate::task::{Command, Ordinal, Task};
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::pin::pin;
@@ -96,6 +96,7 @@ impl Scene {
 
     pub(super) fn rate(mut self, rate: &str) -> Self {
         self.settings.rate = (rate != "none").then(|| rate.parse().unwrap());
+        self.settings.pace = PaceStart::below(self.settings.rate);
         self
     }
 
@@ -211,9 +212,11 @@ impl Scene {
 fn settings(tasks: u32) -> EngineSettings {
     EngineSettings {
         outage_timeout: Duration::from_secs(600),
+        throttle_timeout: Duration::from_secs(600),
         concurrency: NonZeroUsize::new(4).unwrap(),
         rate: None,
-        auto: None,
+        pace: PaceStart::below(None),
+        slots: None,
         timeout: secs(60),
         retry: RetryPolicy { max_attempts: NonZeroU32::new(4).unwrap(), on_doubt: OnDoubt::Retry },
         ramp: None,

@@ -23,7 +23,7 @@ pub(super) struct Reply {
 
 #[derive(Debug, Clone)]
 pub(super) enum Then {
-    Answer(Answer),
+    Answer(Box<Answer>),
     Panic,
     Silence,
 }
@@ -36,7 +36,7 @@ pub(super) fn at_once(answer: Answer) -> Reply {
 }
 
 pub(super) fn after_millis(millis: u64, answer: Answer) -> Reply {
-    Reply { after: Duration::from_millis(millis), then: Then::Answer(answer) }
+    Reply { after: Duration::from_millis(millis), then: Then::Answer(Box::new(answer)) }
 }
 
 pub(super) fn panicking() -> Reply {
@@ -197,7 +197,7 @@ impl TaskApi for Service {
             tokio::time::sleep(reply.after).await;
         }
         match reply.then {
-            Then::Answer(answer) => answer,
+            Then::Answer(answer) => *answer,
             Then::Panic => panic!("the script says so"),
             Then::Silence => std::future::pending().await,
         }

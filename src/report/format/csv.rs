@@ -133,7 +133,7 @@ impl ResultRow {
     }
 
     fn fill(&mut self, task: &TaskRow) {
-        // One call for each column or group of columns, in the order of `COLUMNS`.
+        // One call for each column or group of columns, in the order of `RESULTS_COLUMNS`.
         self.cells.clear();
         self.id(task);
         self.word(task.command.as_str());

@@ -63,7 +63,7 @@ impl<'a> ReportJson<'a> {
         let groups = report.failures.iter();
         Self {
             schema_version: SCHEMA_VERSION,
-            run: RunJson::from_part(&report.run),
+            run: RunJson::from_part(&report.run, &report.settings.profile),
             target: &report.target,
             input: &report.input,
             // Through a `Value`, because it sorts the fields by name, whatever their order in code.
@@ -90,6 +90,7 @@ struct RunJson<'a> {
     job: Option<&'a str>,
     reason: Option<&'a str>,
     command: &'a str,
+    profile: &'a str,
     started_at: Option<String>,
     finished_at: Option<String>,
     duration_ms: u64,
@@ -98,13 +99,14 @@ struct RunJson<'a> {
 }
 
 impl<'a> RunJson<'a> {
-    fn from_part(run: &'a RunPart) -> Self {
+    fn from_part(run: &'a RunPart, profile: &'a str) -> Self {
         Self {
             id: run.id.as_str(),
             parent: run.parent.as_ref().map(RunId::as_str),
             job: run.job.as_deref(),
             reason: run.reason.as_deref(),
             command: &run.command,
+            profile,
             started_at: written_time(run.started_at),
             finished_at: written_time(run.finished_at),
             duration_ms: whole_millis(run.duration),
@@ -199,6 +201,7 @@ struct PaceJson {
     rate_peak_1s: u64,
     paused_ms: u64,
     rate_learnt: Option<f64>,
+    set_by_service: Option<f64>,
 }
 
 impl PaceJson {
@@ -209,6 +212,7 @@ impl PaceJson {
             rate_peak_1s: pace.rate_peak_1s,
             paused_ms: whole_millis(pace.paused),
             rate_learnt: pace.rate_learnt.map(three_decimals),
+            set_by_service: pace.rate_learnt.map(three_decimals),
         }
     }
 }

@@ -1,8 +1,8 @@
 //! Arranges the other columns of all inputs after our own, so that none is lost or misread.
 //!
-//! A column is the same in two inputs if its name is. A name that could be taken for one of
-//! ours when the results are read as an input gets a prefix; every other name stays as it is.
-//! So results that are fed in again keep their width, round after round.
+//! Columns with the same name in two inputs are one column. A name gets a prefix if it could be
+//! mistaken for one of ours when the results are read as an input; every other name stays as it is.
+//! So results that are used as an input again and again keep their width.
 
 use crate::store::SourceRecord;
 use crate::text::guarded;
@@ -23,25 +23,26 @@ pub(crate) struct OtherColumns {
 }
 
 impl OtherColumns {
-    /// Arranges the columns of `sources` beside those called `ours`.
+    /// Arranges the columns of `sources` after those named `ours`.
     pub(crate) fn new(sources: &[SourceRecord], ours: &[&str]) -> Self {
-        let given = GivenNames::of(sources);
+        let given = GivenNames::new(sources);
         let written = given.written(ours);
         let mut names: Vec<String> = Vec::new();
-        let mut place_of: HashMap<&str, usize> = HashMap::with_capacity(written.len());
-        // The place of each given name, by its number.
-        let mut place_by_number: Vec<usize> = Vec::with_capacity(written.len());
+        let mut index_by_name: HashMap<&str, usize> = HashMap::with_capacity(written.len());
+        // Two given names may be written as one, so the numbers of given names are not the indices.
+        let mut index_by_number: Vec<usize> = Vec::with_capacity(written.len());
         for name in &written {
-            let place = *place_of.entry(name).or_insert_with(|| {
+            let index = *index_by_name.entry(name).or_insert_with(|| {
                 names.push(name.clone());
                 names.len() - 1
             });
-            place_by_number.push(place);
+            index_by_number.push(index);
         }
-        let places = given.of_sources.iter();
-        let places = places.map(|numbers| numbers.iter().map(|&it| place_by_number[it]).collect());
+        let indices = given.of_sources.iter();
+        let indices =
+            indices.map(|numbers| numbers.iter().map(|&it| index_by_number[it]).collect());
         let cells = vec![String::new(); names.len()];
-        Self { names, indices: places.collect(), cells }
+        Self { names, indices: indices.collect(), cells }
     }
 
     /// Returns the names, in order.
@@ -52,7 +53,9 @@ impl OtherColumns {
     /// Adds the other cells of a row, guarded, from their stored JSON array. Columns that its
     /// source lacks are empty.
     pub(crate) fn fill(&mut self, source: u32, others: Option<&str>, row: &mut ByteRecord) {
-        self.cells.iter_mut().for_each(String::clear);
+        for cell in &mut self.cells {
+            cell.clear();
+        }
         // A damaged cell loses the other columns of its row, but not the outcome of the task.
         let cells: Vec<String> =
             others.and_then(|json| serde_json::from_str(json).ok()).unwrap_or_default();
@@ -73,12 +76,12 @@ struct GivenNames<'a> {
     numbers: HashMap<&'a str, usize>,
     /// For each source, the numbers of its columns' names.
     of_sources: Vec<Vec<usize>>,
-    /// For each name, which sources have it, in ascending order.
+    /// For each name, the sources that have it, in ascending order.
     sources_of: Vec<Vec<usize>>,
 }
 
 impl<'a> GivenNames<'a> {
-    fn of(sources: &'a [SourceRecord]) -> Self {
+    fn new(sources: &'a [SourceRecord]) -> Self {
         let mut given = Self {
             names: Vec::new(),
             numbers: HashMap::new(),
@@ -105,12 +108,12 @@ impl<'a> GivenNames<'a> {
     /// Returns the name that is written for each given name.
     fn written(&self, ours: &[&str]) -> Vec<String> {
         let ours: HashSet<String> = ours.iter().map(|name| plain(name)).collect();
-        // Names that are written already, with the numbers of the given names behind them.
+        // The names that are written already, each with the numbers of its given names.
         let mut users: HashMap<String, Vec<usize>> = HashMap::new();
         let mut written: Vec<String> = self.names.iter().map(|&name| name.into()).collect();
         let (clashing, free): (Vec<usize>, Vec<usize>) =
             (0..self.names.len()).partition(|&number| ours.contains(&plain(self.names[number])));
-        // Free names come first: they keep their name even if a clashing one comes before them.
+        // Free names first, because they keep their name even if a clashing name is before them.
         for number in free {
             users.insert(self.names[number].into(), vec![number]);
         }
@@ -125,10 +128,10 @@ impl<'a> GivenNames<'a> {
         written
     }
 
-    /// Returns whether a source that has the name also has one that is written as `chosen`.
+    /// Returns whether a source with the name has another one that is written as `chosen`.
     ///
-    /// Where no source has both they are one column: `source` of a list and `in_source` of the
-    /// results that were made of this list.
+    /// If no source has both, they are one column: `source` of a list, and `in_source` of the
+    /// results of a run of this list.
     fn is_taken(&self, chosen: &str, number: usize, users: &HashMap<String, Vec<usize>>) -> bool {
         let others = users.get(chosen).map_or(&[][..], Vec::as_slice);
         let own = &self.sources_of[number];
@@ -139,7 +142,7 @@ impl<'a> GivenNames<'a> {
     }
 }
 
-/// Returns what a reader of the results compares: neither case nor blanks, joints and quotes.
+/// Returns a name as `input` compares it: without case, blanks, joints and quotes.
 fn plain(text: &str) -> String {
     text.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
 }

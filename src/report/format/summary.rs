@@ -90,8 +90,11 @@ fn call_rows(report: &Report) -> Vec<NumberRow> {
         rows.push(quiet("pace", None, peak));
     }
     if let Some(learnt) = pace.rate_learnt {
-        let learnt = format!("the service throttles at about {}/s", rounded(learnt));
-        rows.push(quiet("rate found", None, learnt));
+        let limit = rounded(learnt);
+        rows.push(match report.settings.rate.is_auto() {
+            true => quiet("rate found", None, format!("the service throttles at about {limit}/s")),
+            false => quiet("service", None, format!("sets the pace, at about {limit}/s")),
+        });
     }
     if !pace.paused.is_zero() {
         let who = if report.is_changed("paused") { " or by hand" } else { "" };

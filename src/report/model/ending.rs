@@ -106,7 +106,13 @@ impl EndingFacts<'_> {
                 "it was asked to drain, so that the rest was not sent".into(),
             ),
             StopReason::Outage => (ExitStatus::StoppedEarly, self.outage()),
+            StopReason::Throttled => (ExitStatus::StoppedEarly, self.throttled()),
         }
+    }
+
+    fn throttled(&self) -> String {
+        let longest = span(self.settings.throttle_timeout);
+        format!("the service throttles for longer than `--throttle-timeout {longest}`")
     }
 
     fn too_many_failures(&self) -> String {

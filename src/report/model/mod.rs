@@ -5,6 +5,7 @@
 mod active_time;
 mod build;
 mod cause;
+mod command;
 mod ending;
 mod exit_status;
 mod failure_groups;
@@ -15,6 +16,7 @@ mod peak_rate;
 mod report;
 mod tuning;
 
+pub use command::profile_flag;
 pub use exit_status::ExitStatus;
 pub use failure_groups::{FailureGroup, Grouping, MAX_GROUPS};
 pub use group_label::{GroupLabel, GroupLabelError};
@@ -25,3 +27,4 @@ pub use report::{
 };
 
 pub(crate) use cause::failure_of;
+pub(crate) use command::command;

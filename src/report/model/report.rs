@@ -4,6 +4,7 @@
 
 use crate::clock::Timestamp;
 use crate::policy::TuningHint;
+use crate::report::model::command::command;
 use crate::report::model::{ExitStatus, FailureGroup};
 use crate::settings::RunSettings;
 use crate::store::{ChangeRow, RunId};
@@ -64,7 +65,9 @@ impl Report {
     /// `None` if it would find no task, or while the run goes on, because groups still change.
     pub fn retry_command(&self, group: &FailureGroup) -> Option<String> {
         let is_offered = group.settled > 0 && self.exit.is_some();
-        is_offered.then(|| format!("batchctl retry {} --group {}", self.run.id, group.label))
+        is_offered.then(|| {
+            command(&self.run, &self.settings, "retry", &format!("--group {}", group.label))
+        })
     }
 
     /// Returns whether an operator changed a setting while the run was under way.

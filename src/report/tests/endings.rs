@@ -160,7 +160,7 @@ fn a_run_that_never_began_was_killed() {
 
 #[test]
 fn a_run_that_is_out_of_time_names_the_limit_it_was_given() {
-    let told = |settings: &str| {
+    let detail = |settings: &str| {
         let settings: RunSettings = serde_json::from_str(settings).unwrap();
         let adjust = |run: &mut NewRun, _: &mut InputOptions| run.settings = settings;
         let mut run = TestRun::planned(&[("a.txt", "aaaa\nbbbb\n")], adjust);
@@ -168,8 +168,8 @@ fn a_run_that_is_out_of_time_names_the_limit_it_was_given() {
         run.end(Some(StopReason::OutOfTime));
         run.report().stopped.unwrap().detail
     };
-    assert_eq!(told(r#"{"finish_by":"06:00"}"#), "it is past `--finish-by 06:00`");
-    let both = told(r#"{"finish_by":"06:00","max_duration_ms":5000}"#);
+    assert_eq!(detail(r#"{"finish_by":"06:00"}"#), "it is past `--finish-by 06:00`");
+    let both = detail(r#"{"finish_by":"06:00","max_duration_ms":5000}"#);
     assert_eq!(
         both,
         "the time of `--max-duration`, 5s, is over, or it is past `--finish-by 06:00`"

@@ -209,7 +209,7 @@ impl TestRun {
             http_status,
             request_id: http_status.map(|_| format!("request-{}", self.last_seq)),
             counts,
-            failure,
+            failure: failure.map(Box::new),
             in_doubt,
         };
         let (seq, task) = (AttemptSeq(self.last_seq), Arc::clone(&self.tasks[task]));

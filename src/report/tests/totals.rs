@@ -194,8 +194,8 @@ fn every_failed_task_belongs_to_the_group_that_counts_it() {
             Ok(())
         })
         .unwrap();
-    let told: Vec<u64> = groups.iter().map(|group| group.count).collect();
-    assert_eq!(counted, told);
+    let reported: Vec<u64> = groups.iter().map(|group| group.count).collect();
+    assert_eq!(counted, reported);
 }
 
 #[test]

@@ -30,6 +30,7 @@ impl FileIdentity {
 
     /// Checks that both files still have their names.
     pub(crate) fn check(&self) -> Result<(), StoreError> {
+        // A file that cannot be looked at counts as changed: what is written might be lost.
         let changed = |(path, noted): &&(PathBuf, Identity)| {
             !identity(path).is_ok_and(|found| found == *noted)
         };

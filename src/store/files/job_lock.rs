@@ -53,6 +53,7 @@ pub fn lock_job(
             Err(TryLockError::Error(error)) => return Err(file(&path)(error)),
         }
     }
+    // Only the holder writes, so the text always names the present one.
     let written = handle.set_len(0).and_then(|()| handle.write_all(holder.as_bytes()));
     written.map_err(file(&path))?;
     Ok(JobLock { _handle: handle })

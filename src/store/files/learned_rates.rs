@@ -7,7 +7,7 @@
 use crate::clock::Timestamp;
 use crate::store::error::{StoreError, file};
 use crate::store::files::directory::RunDirectory;
-use crate::store::files::trusted::text_of;
+use crate::store::files::trusted::read_text;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::io::Write;
@@ -64,6 +64,7 @@ pub fn keep_learnt_rate(
     let path = path(runs);
     let mut rates = entries(&path);
     let known = rates.iter().any(|entry| entry.key == key);
+    // Most runs learn nothing, and an unchanged file needs no replacement.
     if per_second.is_none() && !known {
         return Ok(());
     }
@@ -81,7 +82,7 @@ fn path(runs: &RunDirectory) -> PathBuf {
 
 /// Reads all valid entries, the latest first.
 fn entries(path: &Path) -> Vec<Entry> {
-    let text = text_of(path).unwrap_or_default();
+    let text = read_text(path).unwrap_or_default();
     let document: Value = serde_json::from_str(&text).unwrap_or_default();
     let Some(rates) = document["rates"].as_array() else { return Vec::new() };
     rates.iter().filter_map(|entry| Entry::deserialize(entry).ok()).collect()

@@ -1,10 +1,10 @@
-//! Which files and directories the store trusts: only what nobody else can have put there.
+//! Checks that nobody else can have put a file or a directory where the store uses it.
 //!
-//! A directory that others can write may hold a link in the place of a file, and a process that
-//! writes through it destroys the file that the link leads to, with the rights of its user. So a
-//! directory must be this user's and closed to writing by others, and a file must be a regular one
-//! of this user, never a link. Opening never waits, because a pipe without a writer would hold
-//! the program before any signal is heard.
+//! A directory that others can write may hold a link in the place of a file. A process that writes
+//! through the link destroys another file, with the rights of its user. So a directory must belong
+//! to this user and be closed to writing by others. A file must be a regular one of this user and
+//! never a link. Opening never waits: a pipe without a writer would block the program before any
+//! signal is handled.
 
 use crate::store::error::{StoreError, file};
 use rustix::fs::OFlags;
@@ -22,8 +22,9 @@ const MAX_TEXT_BYTES: u64 = 1 << 20;
 /// The bits of a mode that let others write.
 const WRITABLE_BY_OTHERS: u32 = 0o022;
 
-/// Makes a directory below the state directory if it is missing, and makes sure that it and the
-/// directories between are this user's alone to write.
+/// Creates a directory below the state directory if it is missing, and checks both.
+///
+/// Only this user may be able to write them.
 ///
 /// # Errors
 ///
@@ -47,10 +48,10 @@ fn make(path: &Path) -> Result<(), StoreError> {
     DirBuilder::new().recursive(true).mode(PRIVATE).create(path).map_err(file(path))
 }
 
-/// Makes sure that nobody else can replace what is in a directory.
+/// Checks that nobody else can replace a file in a directory.
 ///
-/// The sticky bit does not help: it keeps others from removing a file, not from being the first
-/// to make one of that name.
+/// The sticky bit does not help: it keeps others from removing a file, not from creating one of
+/// that name first.
 pub(crate) fn check_directory(path: &Path) -> Result<(), StoreError> {
     let found = fs::metadata(path).map_err(file(path))?;
     if let Some(uid) = other_owner(&found) {
@@ -70,14 +71,14 @@ pub(crate) fn check_directory(path: &Path) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Opens a file of ours to write to it, or makes it.
+/// Opens a file of this user to write to it, or creates it.
 pub(crate) fn open_to_write(path: &Path) -> Result<File, StoreError> {
     let mut options = File::options();
     options.read(true).write(true).create(true).truncate(false).mode(0o600);
     open(path, &mut options)
 }
 
-/// Opens a file of ours to read it; nothing if there is none.
+/// Opens a file of this user to read it; `None` if it is missing.
 pub(crate) fn open_to_read(path: &Path) -> Result<Option<File>, StoreError> {
     match open(path, File::options().read(true)) {
         Ok(file) => Ok(Some(file)),
@@ -88,18 +89,18 @@ pub(crate) fn open_to_read(path: &Path) -> Result<Option<File>, StoreError> {
     }
 }
 
-/// Reads a small file of ours; nothing if there is none, or if it cannot be trusted or read.
+/// Reads a small file of this user; `None` if it is missing, untrusted or unreadable.
 ///
 /// For files that only save work: a run does not depend on them.
-pub(crate) fn text_of(path: &Path) -> Option<String> {
+pub(crate) fn read_text(path: &Path) -> Option<String> {
     let mut text = String::new();
     open_to_read(path).ok()??.take(MAX_TEXT_BYTES).read_to_string(&mut text).ok()?;
     Some(text)
 }
 
-/// Makes sure that a file, if it exists, is a regular one of this user.
+/// Checks that a file, if it exists, is a regular one of this user.
 ///
-/// For SQLite, which opens files by their names. The directory is checked before, so that nobody
+/// For SQLite, which opens files by their names. The directory is checked first, so that nobody
 /// else can put another file there in between.
 pub(crate) fn check_file(path: &Path) -> Result<(), StoreError> {
     match fs::symlink_metadata(path) {

@@ -15,7 +15,7 @@
 use crate::event::AttemptSeq;
 use crate::store::error::{StoreError, sqlite};
 use crate::store::files::paths::{beside, remove_if_there};
-use crate::store::files::trusted::{open_to_write, text_of};
+use crate::store::files::trusted::{open_to_write, read_text};
 use rusqlite::Connection;
 use std::fs::File;
 use std::os::unix::fs::FileExt;
@@ -52,13 +52,14 @@ pub(crate) enum MayHaveLeft {
 impl Watermark {
     /// Reads the watermark of a run; a part that cannot be read claims nothing.
     pub(crate) fn read(run: &Path) -> Self {
-        let text = text_of(&path_of(run)).unwrap_or_default();
+        let text = read_text(&path_of(run)).unwrap_or_default();
         Self::parse(&text, boot().as_deref())
     }
 
     fn parse(text: &str, boot: Option<&str>) -> Self {
         let mut lines = text.lines();
         let commits = lines.next().and_then(|line| line.parse().ok()).unwrap_or(0);
+        // Half-written or damaged numbers differ from their copy.
         let twice = lines.next().and_then(|line| line.split_once(' '));
         let last = twice.filter(|(one, other)| one == other);
         let last = last.and_then(|(last, _)| last.parse().ok());
@@ -74,6 +75,7 @@ impl Watermark {
     /// The watermark must be read before the run is opened, or a commit in between looks missing.
     pub(crate) fn check(self, run: &Path, connection: &Connection) -> Result<(), StoreError> {
         let found = commits(connection).map_err(sqlite(run))?;
+        // More commits than remembered are normal: the watermark may have lost its last writes.
         if found >= self.commits {
             return Ok(());
         }

@@ -45,6 +45,7 @@ impl Duplicates {
                 (first.ordinal, first.command) = (ordinal, Some(command));
                 continue;
             }
+            // A row with another command is a duplicate of the id and a contradiction as well.
             duplicates.rows.insert(Ordinal(ordinal));
             if on == OnDuplicate::Error || first.command != Some(command) {
                 duplicates.add_bad(Ordinal(ordinal), Ordinal(first.ordinal));

@@ -147,6 +147,7 @@ fn read_rows(
     let (reading, mut problems) = insert_rows(connection, sources, options)?;
     let read = reading.sources.iter().map(|source| (source.name.as_str(), &source.columns[..]));
     tables::insert_sources(connection, read)?;
+    // With invalid rows the search for duplicates is spared: it sorts the whole plan.
     if !problems.is_empty() {
         return Ok(Err(problems));
     }

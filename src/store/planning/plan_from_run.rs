@@ -45,6 +45,7 @@ fn copy_tasks(
     let mut insert = plan.connection.prepare(tables::INSERT_TASK).map_err(plan.failed())?;
     parent.for_each_task::<StoreError>(|task| {
         if let Some(task) = pick(task) {
+            // Every row of such a plan is a task: its parent has no duplicates.
             totals.rows += 1;
             totals.selected += 1;
             tables::insert_task(&mut insert, planned(task)).map_err(sqlite(plan.path))?;

@@ -54,6 +54,7 @@ pub(crate) const INSERT_TASK: &str =
 /// Adds a task, with the prepared [`INSERT_TASK`].
 pub(crate) fn insert_task(insert: &mut Statement<'_>, row: PlannedRow) -> rusqlite::Result<()> {
     let PlannedRow { ordinal, id, command, source, line, column, others } = row;
+    // SQLite's integers are signed; no input has that many lines.
     let line = i64::try_from(line).unwrap_or(i64::MAX);
     insert.execute(params![
         ordinal.0,
@@ -113,6 +114,7 @@ pub(crate) fn insert_run(
     run: &NewRun,
     totals: PlanTotals,
 ) -> rusqlite::Result<()> {
+    // `invalid` is 0 for ever: a plan with invalid rows is refused.
     connection.execute(
         "INSERT INTO run VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0)",
         params![

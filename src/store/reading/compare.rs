@@ -42,6 +42,8 @@ pub fn for_each_pair<E: From<StoreError>>(
     let (failed_before, failed_after) = (sqlite(&before.path), sqlite(&after.path));
     let open_before = before.open_tasks().map_err(&failed_before)?;
     let open_after = after.open_tasks().map_err(&failed_after)?;
+    // One statement per run, stepped in turn: joining two files in SQLite would need one connection
+    // with two snapshots.
     let mut query_before = before.connection.prepare(BY_ID).map_err(&failed_before)?;
     let mut query_after = after.connection.prepare(BY_ID).map_err(&failed_after)?;
     let mut rows_before = query_before.query([]).map_err(&failed_before)?;
@@ -85,6 +87,7 @@ impl TaskPair {
         after: &RunReader,
     ) -> Result<Option<Failure>, StoreError> {
         let is_bad = |outcome: Option<Outcome>| outcome.is_some_and(|outcome| !outcome.is_good());
+        // The present failure is the more useful one.
         match (self.ordinals, is_bad(self.before), is_bad(self.after)) {
             ((_, Some(ordinal)), _, true) => failure_in(after, ordinal),
             ((Some(ordinal), _), true, _) => failure_in(before, ordinal),
@@ -125,6 +128,7 @@ fn sorted(row: &Row<'_>, open: &BTreeMap<Ordinal, OpenTask>) -> rusqlite::Result
     let ordinal = Ordinal(row.get(2)?);
     let outcome = match row.get::<_, Option<i64>>(3)? {
         Some(_) => codes::outcome(row, 3)?,
+        // The outcome that follows from its attempts, as in every other walk.
         None => open.get(&ordinal).map_or(Outcome::NotAttempted, OpenTask::outcome),
     };
     let (command_code, command) = (row.get(1)?, codes::command(row, 1)?);

@@ -69,6 +69,7 @@ impl RunReader {
                  WHERE ifnull(state.outcome, outcome.outcome) IN (?, ?)
                  ORDER BY task.id",
             )?;
+            // By the task's own outcome: an accepted call whose task never arrived is not done.
             let good = [Outcome::Succeeded, Outcome::Unchanged].map(codes::outcome_code);
             let mut rows = query.query(good)?;
             while let Some(row) = rows.next()? {
@@ -90,6 +91,7 @@ impl RunReader {
         );
         let read = |row: &Row<'_>| {
             let attempt = self.attempt_row(row, 0)?;
+            // An attempt that was begun and never left is not one for a reader.
             let may_have_left =
                 attempt.duration.is_some() || self.may_have_left.includes(attempt.seq.0);
             Ok(may_have_left.then_some(attempt))
@@ -157,6 +159,7 @@ impl RunReader {
 
     /// Returns the changes by operators while the run was under way, in order.
     pub fn changes(&self) -> Result<Vec<ChangeRow>, StoreError> {
+        // By row id: two changes may have the same microsecond.
         let sql = "SELECT at_us, what, value, by FROM change ORDER BY rowid";
         let mut changes = Vec::new();
         let read = |row: &Row<'_>| {

@@ -97,6 +97,7 @@ pub(crate) fn read(connection: &Connection) -> rusqlite::Result<RunRecord> {
         [],
         run_record,
     )?;
+    // Sources and sessions are tables of their own, with as many rows as there are.
     record.sources = sources(connection)?;
     record.sessions = sessions(connection, record.run.origin)?;
     Ok(record)
@@ -141,6 +142,7 @@ fn sessions(connection: &Connection, origin: Timestamp) -> rusqlite::Result<Vec<
          FROM session ORDER BY number",
     )?;
     let rows = query.query_map([], |row| {
+        // NULL for a session under way, and for one whose process was killed.
         let ended: Option<i64> = row.get(1)?;
         let held = codes::span(row.get::<_, Option<i64>>(3)?.unwrap_or(0));
         let stopped = codes::parsed_or_null(row, 2)?;

@@ -370,7 +370,8 @@ fn check_rows(fixture: &Fixture, model: &Model) {
         assert_eq!(row.first_sent, known.attempts.first().map(|attempt| attempt.sent));
         let last = row.last.as_ref().map(|last| (last.seq.0, last.sent, last.failure.clone()));
         let expected = known.attempts.last().map(|attempt| {
-            let failure = attempt.result.as_ref().and_then(|result| result.failure.clone());
+            let failure =
+                attempt.result.as_ref().and_then(|result| result.failure.as_deref().cloned());
             (attempt.seq, attempt.sent, failure)
         });
         assert_eq!(last, expected);

@@ -48,7 +48,7 @@ fn row_of(task: &Task, seq: u64, number: u32, result: AttemptResult) -> AttemptR
         http_status: result.http_status,
         counts: result.counts,
         request_id: result.request_id,
-        failure: result.failure,
+        failure: result.failure.map(|failure| *failure),
     }
 }
 

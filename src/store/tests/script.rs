@@ -81,7 +81,7 @@ pub(crate) fn refused(seq: u64) -> AttemptResult {
 }
 
 fn failed(seq: u64, http_status: Option<u16>, failure: Failure) -> AttemptResult {
-    AttemptResult { http_status, counts: None, failure: Some(failure), ..answered(seq) }
+    AttemptResult { http_status, counts: None, failure: Some(failure.into()), ..answered(seq) }
 }
 
 pub(crate) fn event(seq: u64, kind: EventKind) -> Event {

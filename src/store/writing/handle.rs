@@ -5,7 +5,7 @@
 
 use crate::clock::Timestamp;
 use crate::event::{ArrivalCounts, AttemptSeq, Event};
-use crate::policy::{CallResult, EarlierCalls, FirstLook, LastLook, Observation};
+use crate::policy::{CalledTask, EarlierCalls, FirstLook, LastLook, Observation};
 use crate::store::error::{StoreError, file, sqlite};
 use crate::store::files::{CommitWriter, DepartureWriter, MayHaveLeft, RunDirectory, RunLock};
 use crate::store::writing::resume_point;
@@ -180,7 +180,7 @@ impl RunWriter {
     /// Records for the tasks that were sent what `decide` makes of their observed states.
     pub fn verify(
         &self,
-        decide: impl Fn(CallResult, Option<Observation>) -> LastLook + Send + 'static,
+        decide: impl Fn(CalledTask, Option<Observation>) -> LastLook + Send + 'static,
         now: Timestamp,
     ) -> impl Future<Output = Result<ArrivalCounts, StoreError>> + Send + 'static {
         self.with(move |writer| {

@@ -70,6 +70,7 @@ pub(crate) fn last_sent(
     )?;
     let values = params![LATEST_START_MICROS, limit, may_have_left.last()];
     let rows = query.query_map(values, |row| row.get::<_, i64>(0))?;
+    // Attempts and requests for pages share the rate, so the last of both together count.
     let mut sent: Vec<i64> = rows.collect::<Result<_, _>>()?;
     sent.sort_unstable();
     let older = sent.len().saturating_sub(usize::try_from(limit).expect("a u32 fits a usize"));
@@ -118,6 +119,7 @@ impl SettledTasks {
 /// Returns whether the last process that worked on the run ended in order.
 pub(crate) fn ended_cleanly(connection: &Connection) -> rusqlite::Result<bool> {
     let last = "SELECT ended_us IS NOT NULL FROM session ORDER BY number DESC LIMIT 1";
+    // A run without a session was not written to since its plan was published.
     let ended = connection.query_row(last, [], |row| row.get(0)).optional()?;
     Ok(ended.unwrap_or(true))
 }
@@ -129,6 +131,7 @@ pub(crate) fn last_session(connection: &Connection) -> rusqlite::Result<Option<i
 
 /// Begins the session of this process and returns its number.
 pub(crate) fn begin_session(connection: &Connection, started_us: i64) -> rusqlite::Result<i64> {
+    // Its own insertion is the first commit of the session.
     connection.execute(
         "INSERT INTO session (started_us, process, version, commits) VALUES (?, ?, ?, 1)",
         params![started_us, std::process::id(), env!("CARGO_PKG_VERSION")],

@@ -62,6 +62,7 @@ pub(crate) fn observation(
     command: Command,
 ) -> rusqlite::Result<Option<Observation>> {
     let Some(state) = codes::parsed_or_null(row, first)? else { return Ok(None) };
+    // The list shows both directions; the plan knows which one counts.
     let toward: i64 = match command {
         Command::Start => row.get(first + 1)?,
         Command::Stop => row.get(first + 2)?,

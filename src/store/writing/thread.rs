@@ -101,7 +101,10 @@ impl WriterThread {
         let (healthy, resumed) = thread::scope(|scope| {
             let check = (!clean).then(|| scope.spawn(|| integrity_check::check(path)));
             let resumed = Self::resume(connection, path, recall, may_have_left);
-            let healthy = check.map_or(Ok(()), |check| check.join().expect("checks do not panic"));
+            let healthy = match check {
+                Some(check) => check.join().expect("checks do not panic"),
+                None => Ok(()),
+            };
             (healthy, resumed)
         });
         healthy?;

@@ -6,7 +6,7 @@
 
 use crate::clock::Timestamp;
 use crate::event::ArrivalCounts;
-use crate::policy::{ArrivalProgress, CallResult, LastLook, Observation};
+use crate::policy::{ArrivalProgress, CalledTask, LastLook, Observation};
 use crate::store::codes;
 use crate::store::writing::state_rows;
 use crate::store::writing::state_rows::{AWAITED, AfterRow};
@@ -24,7 +24,7 @@ impl Verification<'_> {
     /// Asks `decide` about every task, counts its answers and records them.
     pub(crate) fn carry_out(
         &self,
-        decide: impl Fn(CallResult, Option<Observation>) -> LastLook,
+        decide: impl Fn(CalledTask, Option<Observation>) -> LastLook,
     ) -> rusqlite::Result<ArrivalCounts> {
         let sql = format!(
             "SELECT awaited.ordinal, awaited.command, awaited.outcome,
@@ -42,13 +42,14 @@ impl Verification<'_> {
             let ordinal = Ordinal(row.get(0)?);
             let (outcome, verdict) = (codes::outcome(row, 2)?, codes::outcome_or_null(row, 6)?);
             let seen = state_rows::observation(row, 3, codes::command(row, 1)?)?;
-            let LastLook { progress, record } = decide(CallResult { outcome, verdict }, seen);
+            let LastLook { progress, record } = decide(CalledTask { outcome, verdict }, seen);
             match progress {
                 Some(ArrivalProgress::Arrived) => counts.arrived += 1,
                 Some(ArrivalProgress::OnTheWay) => counts.on_the_way += 1,
                 Some(ArrivalProgress::Stuck) => counts.stuck += 1,
                 None => {}
             }
+            // The time of arrival is that of this round: the list shows no times.
             found.extend(record.map(|record| {
                 let verified_us = record.has_arrived.then_some(now);
                 let (state, verdict) = (record.state, record.verdict);

@@ -5,6 +5,7 @@ pub(crate) mod check;
 use crate::cli::Context;
 use crate::cli::connect::credentials::{PartialDestination, StoredLogin};
 use crate::cli::connect::{credentials, destination};
+use crate::cli::flags::config_trust;
 use crate::cli::flags::connection::{CredentialArgs, PlaceArgs};
 use crate::cli::output::error::CommandError;
 use crate::cli::output::stream;
@@ -93,6 +94,7 @@ pub(crate) fn carry_out(
 
 /// Logs in and keeps the token.
 fn login(args: &LoginArgs, context: &Context) -> Result<ExitStatus, CommandError> {
+    config_trust::require(context)?;
     let endpoint = destination::endpoint(&args.place, context)?;
     let route = destination::route(&args.place, &endpoint, context)?;
     let target = PartialDestination {
@@ -100,6 +102,7 @@ fn login(args: &LoginArgs, context: &Context) -> Result<ExitStatus, CommandError
         route: &route,
         project: args.place.project_id.as_ref(),
         region: args.place.region.as_deref(),
+        recorded: None,
     };
     let login = credentials::login(&args.credentials, &target, context)?;
     let user = login.user.clone();

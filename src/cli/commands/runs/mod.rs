@@ -184,6 +184,11 @@ fn head(run: &ListedRun, runs: &RunDirectory) -> String {
             let _ = writeln!(text, "{name:<8}  {}", printable(value, 200));
         }
     }
+    let settings = &record.run.settings;
+    let _ = writeln!(text, "profile   {}", printable(&settings.profile, 200));
+    if let Some(kind) = settings.credentials {
+        let _ = writeln!(text, "secret    from {}", kind.as_str());
+    }
     if let Some(parent) = &record.run.parent {
         let _ = writeln!(text, "follows   {parent}");
     }
@@ -310,6 +315,7 @@ fn row(run: &ListedRun) -> Value {
         "reason": run.record.run.reason,
         "parent": run.record.run.parent.as_ref().map(RunId::as_str),
         "command": run.record.run.command,
+        "profile": run.record.run.settings.profile,
         "state": word(run.state),
         "planned_at": run.record.run.origin.to_string(),
         "selected": run.record.selected,

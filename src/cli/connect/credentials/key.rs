@@ -43,7 +43,7 @@ pub(crate) fn of_official_file(
     Ok(Some(CredentialSource::Key(Arc::new(key))))
 }
 
-fn official_path(context: &Context) -> Option<PathBuf> {
+pub(crate) fn official_path(context: &Context) -> Option<PathBuf> {
     let named = context.environment.variable("HUAWEICLOUD_SDK_CREDENTIALS_FILE");
     let path = match named {
         Some(path) => PathBuf::from(path),

@@ -2,12 +2,12 @@
 
 use crate::cli::Context;
 use crate::cli::connect::credentials::{PartialDestination, Said, is_said, secret_file, text_of};
+use crate::cli::connect::destination;
 use crate::cli::flags::connection::CredentialArgs;
 use crate::cli::output::error::CommandError;
 use crate::cli::output::prompt;
-use batchctl::api::{CredentialSource, Endpoint, Iam, Login, Scope, SecondFactor};
+use batchctl::api::{CredentialSource, Endpoint, Iam, Login, Scope, SecondFactor, read_text};
 use batchctl::report::ExitStatus;
-use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -41,7 +41,7 @@ pub(crate) fn login(
     let user = args.iam_user.clone().ok_or_else(|| missing("the IAM user", "--iam-user NAME"))?;
     let domain = args.iam_domain.clone();
     let domain = domain.ok_or_else(|| missing("the IAM user's account", "--iam-domain NAME"))?;
-    let iam = iam(args.iam_endpoint.as_ref(), target)?;
+    let iam = iam(args.iam_endpoint.as_ref(), target, context)?;
     let scope = scope(args, target)?;
     let password = password(args, &user, context)?;
     let second_factor = second_factor(args, context)?;
@@ -57,14 +57,15 @@ fn missing(what: &str, flag: &str) -> CommandError {
 pub(crate) fn iam(
     named: Option<&Endpoint>,
     target: &PartialDestination<'_>,
+    context: &Context,
 ) -> Result<Iam, CommandError> {
-    let of_region = || {
-        let region = target.region.or_else(|| target.endpoint.region())?;
-        Endpoint::iam_of_region(region).ok()
-    };
-    let endpoint = named.cloned().or_else(of_region);
-    // A password is not sent anywhere on a guess.
+    // A password is not sent anywhere on a guess: a region that was named beside another
+    // endpoint says nothing about who runs that.
+    let endpoint = named.cloned().or_else(|| target.endpoint.iam());
     let endpoint = endpoint.ok_or_else(|| missing("the address of IAM", "--iam-endpoint URL"))?;
+    if endpoint.is_insecure_over(target.route) {
+        destination::allow_insecure(&endpoint, "the password", context)?;
+    }
     Ok(Iam { endpoint, route: target.route.clone(), connect_timeout: CONNECT_TIMEOUT })
 }
 
@@ -104,16 +105,22 @@ fn password(args: &CredentialArgs, user: &str, context: &Context) -> Result<Stri
     })
 }
 
-/// Reads a password: the first line of a file.
+/// Reads a password: the first line of a file that is not blank, without white space at its ends.
 fn of_file(path: &Path) -> Result<String, CommandError> {
     let refuse = |why: &str| {
         let error = format!("cannot read a password from `{}`: {why}", path.display());
         CommandError::new(ExitStatus::NotAuthorised, error)
     };
-    let text = fs::read_to_string(path).map_err(|error| refuse(&error.to_string()))?;
-    let password = text.lines().next().unwrap_or_default();
+    let text = read_text(path).map_err(|error| refuse(&error.to_string()))?;
+    // Further lines are notes of whoever keeps the file.
+    let password = text.trim().lines().next().unwrap_or_default().trim();
     if password.is_empty() || password.len() > LONGEST_PASSWORD {
         return Err(refuse("its first line is empty or too long"));
+    }
+    let control = password.chars().position(char::is_control);
+    if let Some((place, code)) = control.zip(password.chars().find(|c| c.is_control())) {
+        let code = u32::from(code);
+        return Err(refuse(&format!("character {} is the control U+{code:04X}", place + 1)));
     }
     Ok(password.to_owned())
 }

@@ -11,18 +11,23 @@ pub(crate) use crate::cli::connect::credentials::stored::{
 };
 
 pub(crate) mod key;
+pub(crate) mod kind;
 pub(crate) mod login;
 pub(crate) mod secret_file;
 pub(crate) mod stored;
 
 use crate::cli::Context;
 use crate::cli::connect::destination::Destination;
+use crate::cli::connect::trust;
+use crate::cli::connect::trust::{Accepts, Recorded};
+use crate::cli::flags::config_trust;
 use crate::cli::flags::connection::CredentialArgs;
 use crate::cli::flags::precedence::{Rank, Stronger};
 use crate::cli::output::error::CommandError;
 use batchctl::api::{CredentialSource, Credentials, Endpoint, ProjectId, Route, TokenSource};
 use batchctl::clock::Clock;
 use batchctl::report::ExitStatus;
+use batchctl::settings::CredentialKind;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -40,6 +45,8 @@ pub(crate) struct PartialDestination<'a> {
     pub(crate) project: Option<&'a ProjectId>,
     /// The name of the region, if one was named.
     pub(crate) region: Option<&'a str>,
+    /// What the run says, if one is taken up.
+    pub(crate) recorded: Option<Recorded>,
 }
 
 /// From where a flag may have its value to be looked at.
@@ -69,6 +76,7 @@ pub(crate) fn source(
         route: &place.route,
         project: Some(&place.project),
         region: None,
+        recorded: place.recorded,
     };
     find(args, &target, context)
 }
@@ -79,24 +87,53 @@ pub(crate) fn find(
     target: &PartialDestination<'_>,
     context: &Context,
 ) -> Result<CredentialSource, CommandError> {
-    let order: [&dyn Fn() -> Result<Option<CredentialSource>, CommandError>; 9] = [
+    config_trust::require(context)?;
+    let given: [Look<'_>; 5] = [
         &|| token_of_flags(args, Said::Here, context),
         &|| Ok(token_of_systemd(context)),
         &|| token_of_variable(context),
         &|| login::of_flags(args, Said::Here, target, context),
         &|| key::of_variables(context),
-        &|| token_of_flags(args, Said::InProfile, context),
-        &|| login::of_flags(args, Said::InProfile, target, context),
-        &|| stored::source(target, context),
-        &|| key::of_official_file(context),
     ];
+    let of_token: Look<'_> = &|| token_of_flags(args, Said::InProfile, context);
+    let of_user: Look<'_> = &|| login::of_flags(args, Said::InProfile, target, context);
+    let of_login: Look<'_> = &|| stored::source(target, context);
+    let of_file: Look<'_> = &|| key::of_official_file(context);
+    let found_here = match target.recorded {
+        // A kept login knows by itself which endpoint it is for.
+        Some(Recorded { accepts: Accepts::Given, .. }) => vec![of_login],
+        Some(Recorded { kind: Some(CredentialKind::KeptLogin), .. }) => {
+            vec![of_login, of_token, of_user, of_file]
+        }
+        Some(Recorded { kind: Some(CredentialKind::OfficialFile), .. }) => {
+            vec![of_file, of_token, of_user, of_login]
+        }
+        Some(Recorded { kind: Some(CredentialKind::IamUser), .. }) => {
+            vec![of_user, of_token, of_login, of_file]
+        }
+        Some(_) | None => vec![of_token, of_user, of_login, of_file],
+    };
     // One after the other: a source that is not used must not ask for its password.
-    for look in order {
+    for look in given.into_iter().chain(found_here) {
         if let Some(source) = look()? {
             return Ok(source);
         }
     }
-    Err(missing())
+    match target.recorded {
+        Some(Recorded { accepts: Accepts::Given, .. }) if is_any_here(args, context) => {
+            Err(trust::not_given(target.endpoint))
+        }
+        Some(_) | None => Err(missing()),
+    }
+}
+
+/// Looks for credentials in one place.
+type Look<'a> = &'a dyn Fn() -> Result<Option<CredentialSource>, CommandError>;
+
+/// Returns whether this machine has credentials that nobody gave for this command.
+fn is_any_here(args: &CredentialArgs, context: &Context) -> bool {
+    let of_profile = args.token_file.is_some() || args.token_command.is_some();
+    of_profile || args.iam_user.is_some() || key::official_path(context).is_some()
 }
 
 fn missing() -> CommandError {

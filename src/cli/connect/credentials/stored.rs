@@ -3,9 +3,9 @@
 //! It knows which endpoint it is for and is sent to no other.
 
 use crate::cli::Context;
-use crate::cli::connect::credentials::PartialDestination;
+use crate::cli::connect::credentials::{PartialDestination, secret_file};
 use crate::cli::output::error::CommandError;
-use batchctl::api::{CredentialSource, TokenSource};
+use batchctl::api::{CredentialSource, TokenSource, read_text};
 use batchctl::clock::{Clock, Timestamp};
 use batchctl::report::ExitStatus;
 use batchctl::store::private_directory;
@@ -55,7 +55,8 @@ fn path(context: &Context) -> PathBuf {
 
 fn read(context: &Context) -> Result<Option<StoredLogin>, CommandError> {
     let path = path(context);
-    let text = match fs::read_to_string(&path) {
+    secret_file::require_own(&path)?;
+    let text = match read_text(&path) {
         Ok(text) => text,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(unusable(&path, &error.to_string())),

@@ -1,8 +1,8 @@
-// The table of all tasks: search, filters, order, and a task's attempts on a click.
+// The table of all tasks: search, filters, order, and the attempts of a task on a click.
 //
-// Whatever came from outside is shown by textContent alone. Only the rows in sight are in the
-// document, so that a hundred thousand are as quick as ten. The fragment of the address holds
-// what is looked for: #q=…&outcome=…&group=…&sort=…&dir=…&task=…
+// Foreign text is shown by textContent only. Only visible rows are in the document, so that a
+// hundred thousand rows are as quick as ten. The fragment of the address holds the search:
+// #q=…&outcome=…&group=…&sort=…&dir=…&task=…
 "use strict";
 (() => {
   const data = JSON.parse(document.getElementById("data").textContent);
@@ -10,7 +10,7 @@
   const MARKS = ["✓", "◐", "✕", "?", "=", "○"];
   const ROW_HEIGHT = 37;
   const PRINTED = 200;
-  // What acts on its neighbours or cannot be seen is shown by its number.
+  // Characters that act on their neighbours or are invisible are shown by their numbers.
   const MISLEADING = new RegExp(
     "[\\u{0}-\\u{8}\\u{b}-\\u{1f}\\u{7f}-\\u{9f}\\u{ad}\\u{34f}\\u{61c}\\u{115f}-\\u{1160}\\u{17b4}-\\u{17b5}" +
       "\\u{180b}-\\u{180f}\\u{200b}-\\u{200f}\\u{2028}-\\u{202e}\\u{2060}-\\u{206f}\\u{3164}\\u{fe00}-\\u{fe0f}" +
@@ -43,7 +43,7 @@
     return made;
   };
 
-  // Column: name, title, what it is sorted by, what is shown, whether it is a number.
+  // Column: name, title, sort key, shown text, and whether it is a number.
   const COLUMNS = [
     ["id", "Task", (r) => r[0], (r) => r[0]],
     ["outcome", "Outcome", (r) => r[2], outcome],
@@ -162,7 +162,7 @@
     const last = Math.min(found.length, all ? PRINTED : first + inSight);
     const now = `${first}-${last}`;
     if (now === drawn) return;
-    // The row that has the focus keeps it while it is in sight.
+    // The focused row keeps the focus while it is visible.
     const focused = document.activeElement?.closest?.("tr")?.getAttribute("aria-rowindex");
     const lines = [];
     if (first > 0) lines.push(spacer(first * ROW_HEIGHT));
@@ -197,7 +197,7 @@
     table.tHead.rows[0].cells[index].querySelector("button").focus();
   }
 
-  // A task's attempts: those of tasks that were sent once are told by the row itself.
+  // The attempts of a task. The row itself has the only attempt of a task that was sent once.
   function attemptsOf(index) {
     const row = rows[index];
     const several = attempts.filter((attempt) => attempt[0] === index);
@@ -267,7 +267,7 @@
     try {
       history.replaceState(null, "", `#${wanted}`);
     } catch {
-      // Some browsers keep files from it; the page works without.
+      // Some browsers do not allow this for files; the page works without it.
     }
   }
 
@@ -345,7 +345,7 @@
         try {
           await navigator.clipboard.writeText(command.textContent);
         } catch {
-          // A file may have no clipboard: what is selected can be copied by hand or by the old way.
+          // A file may have no clipboard. Then the text is selected, and copied the old way or by hand.
           getSelection().selectAllChildren(command);
           document.execCommand("copy");
         }
