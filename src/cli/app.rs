@@ -40,13 +40,13 @@ key in $XDG_CONFIG_HOME/batchctl/config.toml. Flag beats environment beats file 
 #[command(propagate_version = true, arg_required_else_help = true)]
 pub(crate) struct Cli {
     #[command(subcommand)]
-    pub(crate) command: Command,
+    pub(crate) verb: Verb,
     #[command(flatten)]
     pub(crate) global: GlobalArgs,
 }
 
 #[derive(Debug, Subcommand)]
-pub(crate) enum Command {
+pub(crate) enum Verb {
     /// Start every batch task in the input
     Start(ActionArgs),
     /// Stop every batch task in the input

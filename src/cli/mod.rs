@@ -11,13 +11,13 @@ mod output;
 mod process;
 mod run;
 
-use crate::cli::app::{Cli, ColorChoice, Command, GlobalArgs};
+use crate::cli::app::{Cli, ColorChoice, GlobalArgs, Verb};
 use crate::cli::flags::config_file::ConfigFile;
 use crate::cli::flags::precedence::GivenFlags;
 use crate::cli::flags::which_run::WhichRunArgs;
 use crate::cli::flags::{refusal, sources, unknown_variables};
 use crate::cli::output::error::CommandError;
-use crate::cli::output::stream::{Audience, Colour, Stderr};
+use crate::cli::output::stream::{Audience, Stderr};
 use crate::cli::process::environment::Environment;
 use crate::cli::process::hardening;
 use crate::cli::run::unattended::Unattended;
@@ -25,6 +25,7 @@ use batchctl::api::Redactor;
 use batchctl::report::{ExitStatus, profile_flag};
 use batchctl::store::RunReader;
 use batchctl::task;
+use batchctl::text::Style;
 use clap::{Arg, ArgAction, CommandFactory, FromArgMatches};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -33,7 +34,7 @@ use std::process::ExitCode;
 #[derive(Debug)]
 struct Context {
     environment: Environment,
-    stdout_colour: Colour,
+    stdout_style: Style,
     stderr: Stderr,
     state: PathBuf,
     /// The name of the profile in use.
@@ -50,7 +51,7 @@ pub(crate) fn main() -> ExitCode {
     let redactor: &'static Redactor = Box::leak(Box::default());
     environment.register_secrets(redactor);
     let stderr =
-        Stderr { colour: Colour::No, audience: Audience::Person, redactor, profile_flag: "" };
+        Stderr { style: Style::Plain, audience: Audience::Person, redactor, profile_flag: "" };
     hardening::report_panics(stderr);
     let parsed = parse(&environment, None);
     let parsed = parsed.and_then(|understood| with_profile_of_run(understood, &environment));
@@ -129,7 +130,7 @@ fn with_profile_of_run(
 ) -> Result<Understood, Parsed> {
     let Understood { cli, matches, .. } = &understood;
     let is_named = GivenFlags::new(matches.clone()).is_given("profile");
-    let Some(which) = run_taken_up(&cli.command).filter(|_| !is_named) else {
+    let Some(which) = run_taken_up(&cli.verb).filter(|_| !is_named) else {
         return Ok(understood);
     };
     let state = state_directory(&cli.global, environment).unwrap_or_default();
@@ -148,13 +149,13 @@ fn profile_of(which: &WhichRunArgs, state: &Path) -> Option<String> {
 }
 
 /// Returns which run a command takes up.
-fn run_taken_up(command: &Command) -> Option<&WhichRunArgs> {
-    match command {
-        Command::Resume(args) => Some(&args.which),
-        Command::Retry(args) => Some(&args.which),
-        Command::Revert(args) => Some(&args.which),
-        Command::Wait(args) => Some(&args.how.which),
-        Command::Settle(args) => Some(&args.how.which),
+fn run_taken_up(verb: &Verb) -> Option<&WhichRunArgs> {
+    match verb {
+        Verb::Resume(args) => Some(&args.which),
+        Verb::Retry(args) => Some(&args.which),
+        Verb::Revert(args) => Some(&args.which),
+        Verb::Wait(args) => Some(&args.how.which),
+        Verb::Settle(args) => Some(&args.how.which),
         _ => None,
     }
 }
@@ -184,45 +185,45 @@ fn print_clap_error(error: &clap::Error, origin: Option<String>, stderr: Stderr)
 }
 
 /// Tells whether a command reads or writes runs.
-fn keeps_runs(command: &Command) -> bool {
-    match command {
-        Command::Sandbox(_)
-        | Command::List(_)
-        | Command::Config { .. }
-        | Command::Schema(_)
-        | Command::Completions { .. }
-        | Command::Man(_) => false,
-        Command::Start(_)
-        | Command::Stop(_)
-        | Command::Run(_)
-        | Command::Resume(_)
-        | Command::Retry(_)
-        | Command::Revert(_)
-        | Command::Report(_)
-        | Command::Ctl(_)
-        | Command::Auth { .. }
-        | Command::Wait(_)
-        | Command::Settle(_)
-        | Command::Runs { .. } => true,
+fn keeps_runs(verb: &Verb) -> bool {
+    match verb {
+        Verb::Sandbox(_)
+        | Verb::List(_)
+        | Verb::Config { .. }
+        | Verb::Schema(_)
+        | Verb::Completions { .. }
+        | Verb::Man(_) => false,
+        Verb::Start(_)
+        | Verb::Stop(_)
+        | Verb::Run(_)
+        | Verb::Resume(_)
+        | Verb::Retry(_)
+        | Verb::Revert(_)
+        | Verb::Report(_)
+        | Verb::Ctl(_)
+        | Verb::Auth { .. }
+        | Verb::Wait(_)
+        | Verb::Settle(_)
+        | Verb::Runs { .. } => true,
     }
 }
 
 fn carry_out(understood: Understood, environment: Environment, mut stderr: Stderr) -> ExitStatus {
     let Understood { cli, matches, config } = understood;
-    let colour = |is_terminal| wants_colour(&cli.global, &environment, is_terminal);
-    stderr.colour = colour(environment.stderr_is_terminal);
-    let stdout_colour = colour(environment.stdout_is_terminal);
+    let style = |is_terminal| style_of(&cli.global, &environment, is_terminal);
+    stderr.style = style(environment.stderr_is_terminal);
+    let stdout_style = style(environment.stdout_is_terminal);
     // For as long as the process lives, as the redactor.
     stderr.profile_flag = profile_flag(&cli.global.profile).map_or("", |flag| String::leak(flag));
     let state = state_directory(&cli.global, &environment);
-    if state.is_none() && keeps_runs(&cli.command) {
+    if state.is_none() && keeps_runs(&cli.verb) {
         let error = CommandError::usage("there is no directory to keep runs in: HOME is not set")
             .with_hint("name one with `--state-dir DIR`");
         error.print(&stderr);
         return error.status;
     }
     let state = state.unwrap_or_default();
-    let unattended = Unattended::of(&cli.command);
+    let unattended = Unattended::from_verb(&cli.verb);
     let talk = match &unattended {
         Some(run) if run.is_for_cron() => Stderr { audience: Audience::Cron, ..stderr },
         Some(_) | None => stderr,
@@ -234,9 +235,9 @@ fn carry_out(understood: Understood, environment: Environment, mut stderr: Stder
     let profile = cli.global.profile.clone();
     let given = GivenFlags::new(matches);
     let context =
-        Context { environment, stdout_colour, stderr: talk, state, profile, given, config };
+        Context { environment, stdout_style, stderr: talk, state, profile, given, config };
     let work = || {
-        dispatch(cli.command, &context).unwrap_or_else(|error| {
+        dispatch(cli.verb, &context).unwrap_or_else(|error| {
             error.print(&stderr);
             error.status
         })
@@ -247,35 +248,33 @@ fn carry_out(understood: Understood, environment: Environment, mut stderr: Stder
     }
 }
 
-fn dispatch(command: Command, context: &Context) -> Result<ExitStatus, CommandError> {
-    match command {
-        Command::Start(args) => {
+fn dispatch(verb: Verb, context: &Context) -> Result<ExitStatus, CommandError> {
+    match verb {
+        Verb::Start(args) => {
             commands::start_stop::start_or_stop(args, task::Command::Start, context)
         }
-        Command::Stop(args) => {
-            commands::start_stop::start_or_stop(args, task::Command::Stop, context)
-        }
-        Command::Run(args) => commands::start_stop::run(args, context),
-        Command::Report(args) => commands::report::show(&args, context),
-        Command::Resume(args) => commands::resume::resume(&args, context),
-        Command::Retry(args) => commands::retry::retry(&args, context),
-        Command::Revert(args) => commands::revert::revert(&args, context),
-        Command::Wait(args) => commands::verify::wait(&args, context),
-        Command::Settle(args) => commands::verify::settle(&args, context),
-        Command::Ctl(args) => commands::ctl::order(&args, context),
-        Command::List(args) => commands::list::list(&args, context),
-        Command::Runs { command } => commands::runs::carry_out(&command, context),
-        Command::Config { command } => commands::config::carry_out(&command, context),
-        Command::Auth { command } => commands::auth::carry_out(&command, context),
-        Command::Sandbox(args) => commands::sandbox::serve(args),
-        Command::Schema(args) => commands::shell::print_schema(&args),
-        Command::Completions { shell } => commands::shell::print_completions(shell),
-        Command::Man(args) => commands::shell::show(&args),
+        Verb::Stop(args) => commands::start_stop::start_or_stop(args, task::Command::Stop, context),
+        Verb::Run(args) => commands::start_stop::run(args, context),
+        Verb::Report(args) => commands::report::show(&args, context),
+        Verb::Resume(args) => commands::resume::resume(&args, context),
+        Verb::Retry(args) => commands::retry::retry(&args, context),
+        Verb::Revert(args) => commands::revert::revert(&args, context),
+        Verb::Wait(args) => commands::verify::wait(&args, context),
+        Verb::Settle(args) => commands::verify::settle(&args, context),
+        Verb::Ctl(args) => commands::ctl::order(&args, context),
+        Verb::List(args) => commands::list::list(&args, context),
+        Verb::Runs { command } => commands::runs::carry_out(&command, context),
+        Verb::Config { command } => commands::config::carry_out(&command, context),
+        Verb::Auth { command } => commands::auth::carry_out(&command, context),
+        Verb::Sandbox(args) => commands::sandbox::serve(args),
+        Verb::Schema(args) => commands::shell::print_schema(&args),
+        Verb::Completions { shell } => commands::shell::print_completions(shell),
+        Verb::Man(args) => commands::shell::show(&args),
     }
 }
 
 /// Decides about colour: the flag, then `NO_COLOR` (<https://no-color.org>), then the terminal.
-fn wants_colour(global: &GlobalArgs, environment: &Environment, is_terminal: bool) -> Colour {
+fn style_of(global: &GlobalArgs, environment: &Environment, is_terminal: bool) -> Style {
     let dumb = environment.variable("TERM").is_some_and(|term| term == "dumb");
     let refused = environment.variable("NO_COLOR").is_some() || dumb;
     let yes = match global.color {
@@ -283,7 +282,7 @@ fn wants_colour(global: &GlobalArgs, environment: &Environment, is_terminal: boo
         ColorChoice::Never => false,
         ColorChoice::Auto => is_terminal && !refused,
     };
-    if yes { Colour::Yes } else { Colour::No }
+    if yes { Style::Coloured } else { Style::Plain }
 }
 
 fn state_directory(global: &GlobalArgs, environment: &Environment) -> Option<PathBuf> {

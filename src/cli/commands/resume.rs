@@ -5,7 +5,7 @@ use crate::cli::flags::run::TakeUpArgs;
 use crate::cli::flags::which_run::WhichRunArgs;
 use crate::cli::output::error::CommandError;
 use crate::cli::run::launch::launch;
-use crate::cli::run::source::Source;
+use crate::cli::run::source::RunSource;
 use batchctl::report::ExitStatus;
 use clap::Args;
 
@@ -28,5 +28,5 @@ pub(crate) struct ResumeArgs {
 }
 
 pub(crate) fn resume(args: &ResumeArgs, context: &Context) -> Result<ExitStatus, CommandError> {
-    launch(Source::Resume(&args.which), &(&args.how).into(), context)
+    launch(RunSource::Resume(&args.which), &(&args.how).into(), context)
 }

@@ -6,7 +6,7 @@ use crate::cli::flags::values;
 use crate::cli::flags::which_run::WhichRunArgs;
 use crate::cli::output::error::CommandError;
 use crate::cli::run::launch::launch;
-use crate::cli::run::source::Source;
+use crate::cli::run::source::RunSource;
 use batchctl::report::{ExitStatus, GroupLabel};
 use batchctl::run::RetryFilter;
 use batchctl::task::{FailureKind, Outcome};
@@ -63,6 +63,6 @@ pub(crate) fn retry(args: &RetryArgs, context: &Context) -> Result<ExitStatus, C
         groups: args.group.clone(),
     };
     let (reason, dry_run) = (args.reason.clone(), args.dry_run);
-    let source = Source::Retry { which: &args.which, filter, reason, dry_run };
+    let source = RunSource::Retry { which: &args.which, filter, reason, dry_run };
     launch(source, &(&args.how).into(), context)
 }

@@ -5,7 +5,7 @@ use crate::cli::flags::run::TakeUpArgs;
 use crate::cli::flags::which_run::WhichRunArgs;
 use crate::cli::output::error::CommandError;
 use crate::cli::run::launch::launch;
-use crate::cli::run::source::Source;
+use crate::cli::run::source::RunSource;
 use batchctl::report::ExitStatus;
 use clap::Args;
 
@@ -31,6 +31,6 @@ pub(crate) struct RevertArgs {
 }
 
 pub(crate) fn revert(args: &RevertArgs, context: &Context) -> Result<ExitStatus, CommandError> {
-    let source = Source::Revert { which: &args.which, reason: args.reason.clone() };
+    let source = RunSource::Revert { which: &args.which, reason: args.reason.clone() };
     launch(source, &(&args.how).into(), context)
 }

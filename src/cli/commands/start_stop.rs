@@ -10,9 +10,8 @@ use crate::cli::output::error::CommandError;
 use crate::cli::run::launch::launch;
 use crate::cli::run::scene::LaunchFlags;
 use crate::cli::run::settings::SettingFlags;
-use crate::cli::run::source::{NewRun, Source};
-use batchctl::input;
-use batchctl::input::{CommandSource, Header, InputOptions};
+use crate::cli::run::source::{InputRun, RunSource};
+use batchctl::input::{CommandSource, Header, InputOptions, Source};
 use batchctl::report::ExitStatus;
 use batchctl::store::{NewPlan, RunId};
 use batchctl::task::Command;
@@ -144,7 +143,8 @@ fn act(
         limit: args.input.limit,
     };
     let if_empty = args.input.if_empty;
-    let source = Source::New(NewRun { word, inputs: files, plan, before: &args.before, if_empty });
+    let source =
+        RunSource::New(InputRun { word, inputs: files, plan, before: &args.before, if_empty });
     launch(source, &args.launch_flags(), context)
 }
 
@@ -164,7 +164,7 @@ fn input_options(args: &InputArgs, command: CommandSource) -> InputOptions {
     }
 }
 
-fn sources(inputs: Inputs) -> Result<Vec<input::Source>, CommandError> {
+fn sources(inputs: Inputs) -> Result<Vec<Source>, CommandError> {
     if inputs.paths.is_empty() && inputs.ids.is_empty() {
         return Err(CommandError::usage("there is no input")
             .with_hint("name a file of ids, `-` for standard input, or an id with `--id ID`"));
@@ -172,18 +172,18 @@ fn sources(inputs: Inputs) -> Result<Vec<input::Source>, CommandError> {
     if inputs.paths.iter().filter(|path| is_stdin(path)).count() > 1 {
         return Err(CommandError::usage("standard input can be read only once"));
     }
-    let mut sources: Vec<input::Source> = inputs.paths.into_iter().map(source).collect();
+    let mut sources: Vec<Source> = inputs.paths.into_iter().map(source).collect();
     if !inputs.ids.is_empty() {
-        sources.push(input::Source::Ids(inputs.ids));
+        sources.push(Source::Ids(inputs.ids));
     }
     Ok(sources)
 }
 
-fn source(path: PathBuf) -> input::Source {
+fn source(path: PathBuf) -> Source {
     if is_stdin(&path) {
-        return input::Source::Stream { name: "-".into(), reader: Box::new(std::io::stdin()) };
+        return Source::Stream { name: "-".into(), reader: Box::new(std::io::stdin()) };
     }
-    input::Source::File(path)
+    Source::File(path)
 }
 
 fn is_stdin(path: &Path) -> bool {

@@ -6,6 +6,7 @@ use crate::cli::connect::destination;
 use crate::cli::connect::destination::Destination;
 use crate::cli::flags::connection::{CredentialArgs, PlaceArgs};
 use crate::cli::flags::output::{DisplayArgs, DocumentArgs};
+use crate::cli::flags::precedence::GivenFlags;
 use crate::cli::flags::reading::ReadingArgs;
 use crate::cli::flags::values;
 use crate::cli::flags::which_run::WhichRunArgs;
@@ -14,6 +15,7 @@ use crate::cli::output::documents::Document;
 use crate::cli::output::error::CommandError;
 use crate::cli::output::event_documents::{Beginning, Live};
 use crate::cli::output::present::{ReportRequest, present};
+use crate::cli::output::stream::Stderr;
 use crate::cli::run::display::Displays;
 use crate::cli::run::{display, signals};
 use batchctl::api::ViasClient;
@@ -102,7 +104,7 @@ pub(crate) fn wait(args: &WaitArgs, context: &Context) -> Result<ExitStatus, Com
     let documents = documents::parse(&args.how.documents, &[])?;
     let outlook = open(&args.how, documents, context)?;
     let Displays { mut watchers, talk, .. } =
-        display::open(&args.display, None, context, outlook.clock);
+        display::open(&args.display, None, &context.environment, &context.stderr, outlook.clock);
     let live = Live::open(&outlook.documents, Beginning::GoesOn, &outlook.id, outlook.clock)?;
     live.watch(&mut watchers);
     let (control, orders) = mpsc::unbounded_channel();
@@ -118,7 +120,13 @@ pub(crate) fn wait(args: &WaitArgs, context: &Context) -> Result<ExitStatus, Com
         summary: !args.display.quiet,
         live: Some(&live),
     };
-    let status = present(&run::runs_in(&context.state), &outlook.id, &wanted, context)?;
+    let status = present(
+        &run::runs_in(&context.state),
+        &outlook.id,
+        &wanted,
+        &context.stderr,
+        context.stdout_style,
+    )?;
     if let Some(failure) = live.failure() {
         return Err(failure);
     }
@@ -131,7 +139,7 @@ pub(crate) fn settle(args: &SettleArgs, context: &Context) -> Result<ExitStatus,
     let unsettled = outlook.run.unsettled;
     let (_control, orders) = mpsc::unbounded_channel();
     let settling = outlook.runtime.block_on(outlook.run.settle(&outlook.client, orders))?;
-    print_settling(&settling, unsettled, context);
+    print_settling(&settling, unsettled, &context.stderr);
     let wanted = ReportRequest {
         documents: &outlook.documents,
         options: &documents::options(&args.how.documents),
@@ -139,7 +147,13 @@ pub(crate) fn settle(args: &SettleArgs, context: &Context) -> Result<ExitStatus,
         summary: true,
         live: None,
     };
-    present(&run::runs_in(&context.state), &outlook.id, &wanted, context)
+    present(
+        &run::runs_in(&context.state),
+        &outlook.id,
+        &wanted,
+        &context.stderr,
+        context.stdout_style,
+    )
 }
 
 fn open(
@@ -151,7 +165,7 @@ fn open(
     let clock = Clock::start();
     documents.iter().try_for_each(Document::try_out)?;
     let mut run = run::reopen(&context.state, &id, clock)?;
-    adjust(&mut run.settings, &args.reading, context);
+    adjust(&mut run.settings, &args.reading, &context.given);
     let place = destination::of_run(&args.place, &run.record, &run.settings, context)?;
     destination::outlives_run(&place)?;
     let connect_timeout = run.settings.connect_timeout;
@@ -161,18 +175,18 @@ fn open(
 }
 
 /// Changes the settings that flags or variables give; the others stay as the run had them.
-pub(crate) fn adjust(settings: &mut RunSettings, args: &ReadingArgs, context: &Context) {
+fn adjust(settings: &mut RunSettings, args: &ReadingArgs, flags: &GivenFlags) {
     let given = args.settings();
-    if context.given.is_given("rate") {
+    if flags.is_given("rate") {
         settings.rate = args.rate();
     }
-    if context.given.is_given("timeout") {
+    if flags.is_given("timeout") {
         settings.timeout = given.timeout;
     }
-    if context.given.is_given("connect_timeout") {
+    if flags.is_given("connect_timeout") {
         settings.connect_timeout = args.connect_timeout;
     }
-    if context.given.is_given("max_attempts") {
+    if flags.is_given("max_attempts") {
         settings.max_attempts = given.max_attempts;
     }
 }
@@ -184,24 +198,22 @@ fn status_of(reason: &StopReason) -> ExitStatus {
     }
 }
 
-fn print_settling(settling: &Settling, unsettled: u64, context: &Context) {
+fn print_settling(settling: &Settling, unsettled: u64, stderr: &Stderr) {
     if let Settling::Done { succeeded, doubtful, end } = settling {
         let (one, many) =
             ("task in doubt is where it was sent", "tasks in doubt are where they were sent");
         match (*succeeded, *doubtful) {
-            (0, 0) => context.stderr.line("no task is in doubt"),
+            (0, 0) => stderr.line("no task is in doubt"),
             (seen, left) => {
-                context.stderr.line(&format!("{}; {left} left in doubt", plural(seen, one, many)));
+                stderr.line(&format!("{}; {left} left in doubt", plural(seen, one, many)));
             }
         }
         if let WalkEnd::Gap(gap) = end {
-            context.stderr.say("warning", &printable(&gap.to_string(), 300));
+            stderr.say("warning", &printable(&gap.to_string(), 300));
         }
     }
     if unsettled > 0 {
         let tasks = plural(unsettled, "task has", "tasks have");
-        context
-            .stderr
-            .say("hint", &format!("{tasks} no outcome yet: `batchctl resume` goes on with them"));
+        stderr.say("hint", &format!("{tasks} no outcome yet: `batchctl resume` goes on with them"));
     }
 }

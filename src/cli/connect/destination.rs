@@ -1,8 +1,8 @@
 //! Where calls go: an endpoint, a region or the sandbox, and the project.
 
 use crate::cli::Context;
-use crate::cli::connect::credentials::Target;
-use crate::cli::connect::project::Asked;
+use crate::cli::connect::credentials::PartialDestination;
+use crate::cli::connect::project::FoundProject;
 use crate::cli::connect::trust::Recorded;
 use crate::cli::connect::{project, trust};
 use crate::cli::flags::connection::{CredentialArgs, PlaceArgs};
@@ -76,9 +76,14 @@ pub(crate) fn resolve(
         });
     }
     let region = args.region.as_deref();
-    let target =
-        Target { endpoint: &endpoint, project: None, region, route: &route, recorded: None };
-    let Asked { project, loaded } = project::ask(credentials, &target, context)?;
+    let target = PartialDestination {
+        endpoint: &endpoint,
+        project: None,
+        region,
+        route: &route,
+        recorded: None,
+    };
+    let FoundProject { project, loaded } = project::ask(credentials, &target, context)?;
     Ok(Destination { endpoint, project, route, sandbox: None, loaded, recorded: None })
 }
 

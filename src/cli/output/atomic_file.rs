@@ -13,7 +13,7 @@ const CHUNK_BYTES: usize = 64 << 10;
 
 /// Where a document goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Target {
+pub(crate) enum OutputTarget {
     StandardOutput,
     File(PathBuf),
 }
@@ -26,7 +26,7 @@ enum TargetError {
     Output { source: io::Error },
 }
 
-impl Target {
+impl OutputTarget {
     /// Reads a place; `-` is standard output.
     pub(crate) fn of(place: &str) -> Self {
         match place {

@@ -1,7 +1,7 @@
 //! The documents that `-o` asks for: told apart by ending or prefix, written whole or not at all.
 
 use crate::cli::flags::output::DocumentArgs;
-use crate::cli::output::atomic_file::{Target, beside, not_written};
+use crate::cli::output::atomic_file::{OutputTarget, beside, not_written};
 use crate::cli::output::error::CommandError;
 use batchctl::report::{
     Report, ResultsError, ResultsOptions, last_success, markdown, prometheus, write_html,
@@ -28,7 +28,7 @@ enum Kind {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Document {
     kind: Kind,
-    target: Target,
+    target: OutputTarget,
 }
 
 /// What documents are made from.
@@ -125,7 +125,7 @@ fn one(text: &str) -> Result<Document, CommandError> {
             }
         },
     };
-    Ok(Document { kind, target: Target::of(place) })
+    Ok(Document { kind, target: OutputTarget::of(place) })
 }
 
 fn kind_of(name: &str) -> Option<Kind> {
@@ -160,13 +160,13 @@ impl Document {
     }
 
     /// Returns where it goes.
-    pub(crate) fn target(&self) -> &Target {
+    pub(crate) fn target(&self) -> &OutputTarget {
         &self.target
     }
 
     /// Tells whether this one is what standard output carries.
     pub(crate) fn is_on_output(&self) -> bool {
-        self.target == Target::StandardOutput
+        self.target == OutputTarget::StandardOutput
     }
 
     /// Returns the file it goes to.
@@ -233,20 +233,20 @@ mod tests {
     use super::*;
     use batchctl::report::ExitStatus;
 
-    fn check(text: &str, kind: Kind, target: Target) {
+    fn check(text: &str, kind: Kind, target: OutputTarget) {
         assert_eq!(one(text).unwrap(), Document { kind, target }, "{text}");
     }
 
     #[test]
     fn a_document_is_told_by_its_prefix_or_its_ending() {
-        let file = |path: &str| Target::File(path.into());
+        let file = |path: &str| OutputTarget::File(path.into());
         check("results.csv", Kind::Results, file("results.csv"));
         check("a/b.json", Kind::Report, file("a/b.json"));
         check("notes.md", Kind::Markdown, file("notes.md"));
         check("junit.xml", Kind::JUnit, file("junit.xml"));
         check("batchctl.prom", Kind::Prometheus, file("batchctl.prom"));
         check("events.ndjson", Kind::Events, file("events.ndjson"));
-        check("csv:-", Kind::Results, Target::StandardOutput);
+        check("csv:-", Kind::Results, OutputTarget::StandardOutput);
         check("json:out.txt", Kind::Report, file("out.txt"));
         check("c:x.csv", Kind::Results, file("c:x.csv"));
     }

@@ -78,10 +78,10 @@ impl Live {
 #[derive(Clone)]
 struct Sink {
     path: Option<PathBuf>,
-    state: Arc<Mutex<State>>,
+    state: Arc<Mutex<StreamState>>,
 }
 
-struct State {
+struct StreamState {
     out: Box<dyn Write + Send>,
     error: Option<io::Error>,
     is_over: bool,
@@ -95,12 +95,12 @@ impl Sink {
                 Box::new(open(path, beginning).map_err(|source| not_written(path, source))?)
             }
         };
-        let state = State { out, error: None, is_over: false };
+        let state = StreamState { out, error: None, is_over: false };
         Ok(Self { path: path.map(PathBuf::from), state: Arc::new(Mutex::new(state)) })
     }
 
     /// Takes the state even after a panic elsewhere: it is whole at every step.
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, StreamState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -125,7 +125,7 @@ impl Write for Sink {
     }
 }
 
-impl State {
+impl StreamState {
     fn write(&mut self, lines: &[u8]) {
         if self.is_over {
             return;

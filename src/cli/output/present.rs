@@ -1,10 +1,9 @@
 //! Presents a run when it ends and when it is asked for: the same, from the same store.
 
-use crate::cli::Context;
 use crate::cli::output::documents::{Document, Material};
 use crate::cli::output::error::CommandError;
 use crate::cli::output::event_documents::Live;
-use crate::cli::output::stream::{Audience, Colour, Stderr};
+use crate::cli::output::stream::{Audience, Stderr};
 use crate::cli::output::{command_hint, stream};
 use batchctl::report::{ExitStatus, Report, ResultsOptions, StillRunning, summary, write_json};
 use batchctl::store::{RunDirectory, RunId, RunReader};
@@ -32,7 +31,8 @@ pub(crate) fn present(
     runs: &RunDirectory,
     id: &RunId,
     wanted: &ReportRequest<'_>,
-    context: &Context,
+    stderr: &Stderr,
+    stdout_style: Style,
 ) -> Result<ExitStatus, CommandError> {
     let running = if runs.is_locked(id)? { StillRunning::Yes } else { StillRunning::No };
     let reader = RunReader::open(runs, id)?;
@@ -52,23 +52,26 @@ pub(crate) fn present(
     let output_is_taken = wanted.documents.iter().any(Document::is_on_output);
     if wanted.json {
         print_json(&report)?;
-    } else if wanted.summary && context.stderr.audience == Audience::Cron {
-        print_for_cron(&report, &written, context);
+    } else if wanted.summary && stderr.audience == Audience::Cron {
+        print_for_cron(&report, &written, stderr);
     } else if wanted.summary {
-        print_summary(&report, &written, output_is_taken, context)?;
+        if output_is_taken {
+            stderr.line(summary(&report, &written, stderr.style).trim_end());
+        } else {
+            stream::print(&summary(&report, &written, stdout_style)).map_err(CommandError::io)?;
+        }
     }
-    print_unwritten(unwritten, context)?;
+    print_unwritten(unwritten, stderr)?;
     Ok(report.exit.map_or(ExitStatus::Ok, |exit| exit))
 }
 
 /// Tells on standard error what did not go well; nothing at all if everything did.
-fn print_for_cron(report: &Report, written: &[PathBuf], context: &Context) {
+fn print_for_cron(report: &Report, written: &[PathBuf], stderr: &Stderr) {
     if report.exit.is_none_or(|exit| exit == ExitStatus::Ok) {
         return;
     }
-    let stderr = context.stderr.of_failures();
-    let text = summary(report, written, style(context.stderr.colour));
-    stderr.line(&digest(&text, &report.run.id, stderr.profile_flag));
+    let text = summary(report, written, stderr.style);
+    stderr.of_failures().line(&digest(&text, &report.run.id, stderr.profile_flag));
 }
 
 /// Writes the tables of an ended run, beside the report: that takes as long, and they need none of
@@ -107,12 +110,9 @@ fn write_all(
 }
 
 /// Tells of the documents that could not be written; the last of them is left to the caller.
-fn print_unwritten(
-    mut unwritten: Vec<CommandError>,
-    context: &Context,
-) -> Result<(), CommandError> {
+fn print_unwritten(mut unwritten: Vec<CommandError>, stderr: &Stderr) -> Result<(), CommandError> {
     let Some(last) = unwritten.pop() else { return Ok(()) };
-    let stderr = Stderr { audience: Audience::Person, ..context.stderr };
+    let stderr = stderr.of_failures();
     for error in &unwritten {
         error.print(&stderr);
     }
@@ -123,28 +123,6 @@ fn print_json(report: &Report) -> Result<(), CommandError> {
     let mut text = Vec::new();
     write_json(report, &mut text).map_err(CommandError::io)?;
     stream::print(&String::from_utf8_lossy(&text)).map_err(CommandError::io)
-}
-
-/// Prints the summary; to standard error where standard output carries a document.
-fn print_summary(
-    report: &Report,
-    written: &[PathBuf],
-    output_is_taken: bool,
-    context: &Context,
-) -> Result<(), CommandError> {
-    if output_is_taken {
-        context.stderr.line(summary(report, written, style(context.stderr.colour)).trim_end());
-        return Ok(());
-    }
-    let text = summary(report, written, style(context.stdout_colour));
-    stream::print(&text).map_err(CommandError::io)
-}
-
-fn style(colour: Colour) -> Style {
-    match colour {
-        Colour::Yes => Style::Coloured,
-        Colour::No => Style::Plain,
-    }
 }
 
 /// The most lines of a digest.

@@ -5,15 +5,9 @@
 
 use crate::cli::output::command_hint;
 use batchctl::api::Redactor;
+use batchctl::text::Style;
 use std::io;
 use std::io::Write;
-
-/// Whether text may carry colour.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Colour {
-    Yes,
-    No,
-}
 
 /// Who reads standard error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,7 +21,7 @@ pub(crate) enum Audience {
 /// Standard error.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Stderr {
-    pub(crate) colour: Colour,
+    pub(crate) style: Style,
     pub(crate) audience: Audience,
     /// Takes out what no message may contain: one for the process, for as long as it lives.
     pub(crate) redactor: &'static Redactor,
@@ -56,9 +50,9 @@ impl Stderr {
             }
             _ => message,
         };
-        match self.colour {
-            Colour::Yes => self.line(&format!("{code}{kind}:\x1b[0m {message}")),
-            Colour::No => self.line(&format!("{kind}: {message}")),
+        match self.style {
+            Style::Coloured => self.line(&format!("{code}{kind}:\x1b[0m {message}")),
+            Style::Plain => self.line(&format!("{kind}: {message}")),
         }
     }
 

@@ -1,14 +1,13 @@
 //! Which displays watch a run: a bar on a terminal, lines elsewhere, a log if asked for.
 
-use crate::cli::Context;
 use crate::cli::flags::output::{DisplayArgs, ProgressChoice};
-use crate::cli::output::stream::{Audience, Colour};
+use crate::cli::output::stream::{Audience, Stderr};
+use crate::cli::process::environment::Environment;
 use crate::cli::run::log_file::LogFile;
 use batchctl::clock::Clock;
 use batchctl::event::{Event, StopReason, Watch};
 use batchctl::progress::{Bar, Lines, Log, LogFormat, Tally, Verbosity, render_line};
 use batchctl::task::{Outcome, Rate};
-use batchctl::text::Style;
 use console::Term;
 use serde_json::{Map, Value, json};
 use std::io;
@@ -122,7 +121,8 @@ impl Talk {
 pub(crate) fn open(
     args: &DisplayArgs,
     log_file: Option<LogFile>,
-    context: &Context,
+    environment: &Environment,
+    stderr: &Stderr,
     clock: Clock,
 ) -> Displays {
     let tally = Arc::new(Mutex::new(Tally::default()));
@@ -131,11 +131,10 @@ pub(crate) fn open(
     let mut watchers: Vec<Box<dyn Watch>> = vec![Box::new(count)];
     let mut keys_to: Option<Box<dyn Write + Send>> = None;
     let (log_to, talk_to): (Box<dyn Write + Send>, Box<dyn Write + Send>) =
-        match choice(args, context) {
-            Choice::Bar => {
-                let mut bar =
-                    Bar::new(Term::buffered_stderr(), style(context.stderr.colour), clock);
-                if has_keys(context) {
+        match mode(args, environment, stderr) {
+            DisplayMode::Bar => {
+                let mut bar = Bar::new(Term::buffered_stderr(), stderr.style, clock);
+                if has_keys(environment) {
                     bar.remark("? for keys");
                     keys_to = Some(Box::new(bar.above()));
                 }
@@ -143,17 +142,17 @@ pub(crate) fn open(
                 watchers.push(Box::new(bar));
                 (Box::new(log_to), Box::new(talk_to))
             }
-            Choice::Lines => {
+            DisplayMode::Lines => {
                 watchers.push(Box::new(Lines::new(Box::new(io::stderr()))));
                 (Box::new(io::stderr()), Box::new(io::stderr()))
             }
-            Choice::Nothing => (Box::new(io::stderr()), Box::new(io::stderr())),
+            DisplayMode::Nothing => (Box::new(io::stderr()), Box::new(io::stderr())),
         };
     if let Some(log_file) = log_file {
         let log = Log::new(Box::new(log_file), Verbosity::Attempts, LogFormat::Json);
         watchers.push(Box::new(log));
     }
-    let verbosity = verbosity(args.verbose).filter(|_| !for_cron(context));
+    let verbosity = verbosity(args.verbose).filter(|_| !is_for_cron(stderr));
     if let Some(verbosity) = verbosity {
         watchers.push(Box::new(Log::new(log_to, verbosity, args.log_format)));
     }
@@ -168,33 +167,33 @@ fn lock(tally: &Mutex<Tally>) -> MutexGuard<'_, Tally> {
 }
 
 /// Tells whether somebody sees the bar and can answer it.
-fn has_keys(context: &Context) -> bool {
-    context.environment.stdin_is_terminal && context.environment.stderr_is_terminal
+fn has_keys(environment: &Environment) -> bool {
+    environment.stdin_is_terminal && environment.stderr_is_terminal
 }
 
-enum Choice {
+enum DisplayMode {
     Bar,
     Lines,
     Nothing,
 }
 
-fn choice(args: &DisplayArgs, context: &Context) -> Choice {
-    let dumb = context.environment.variable("TERM").is_none_or(|term| term == "dumb");
-    let is_terminal = context.environment.stderr_is_terminal && !dumb;
+fn mode(args: &DisplayArgs, environment: &Environment, stderr: &Stderr) -> DisplayMode {
+    let dumb = environment.variable("TERM").is_none_or(|term| term == "dumb");
+    let is_terminal = environment.stderr_is_terminal && !dumb;
     // A log that machines read is not mixed with lines for people.
     let machine_log = args.verbose > 0 && args.log_format == LogFormat::Json;
     match args.progress {
-        _ if for_cron(context) => Choice::Nothing,
-        ProgressChoice::None => Choice::Nothing,
-        ProgressChoice::Bar => Choice::Bar,
-        ProgressChoice::Auto if args.quiet || machine_log => Choice::Nothing,
-        ProgressChoice::Auto if is_terminal => Choice::Bar,
-        ProgressChoice::Auto | ProgressChoice::Lines => Choice::Lines,
+        _ if is_for_cron(stderr) => DisplayMode::Nothing,
+        ProgressChoice::None => DisplayMode::Nothing,
+        ProgressChoice::Bar => DisplayMode::Bar,
+        ProgressChoice::Auto if args.quiet || machine_log => DisplayMode::Nothing,
+        ProgressChoice::Auto if is_terminal => DisplayMode::Bar,
+        ProgressChoice::Auto | ProgressChoice::Lines => DisplayMode::Lines,
     }
 }
 
-fn for_cron(context: &Context) -> bool {
-    context.stderr.audience == Audience::Cron
+fn is_for_cron(stderr: &Stderr) -> bool {
+    stderr.audience == Audience::Cron
 }
 
 fn verbosity(count: u8) -> Option<Verbosity> {
@@ -202,12 +201,5 @@ fn verbosity(count: u8) -> Option<Verbosity> {
         0 => None,
         1 => Some(Verbosity::Tasks),
         2.. => Some(Verbosity::Attempts),
-    }
-}
-
-fn style(colour: Colour) -> Style {
-    match colour {
-        Colour::Yes => Style::Coloured,
-        Colour::No => Style::Plain,
     }
 }

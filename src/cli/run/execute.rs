@@ -10,6 +10,7 @@ use crate::cli::output::documents::Document;
 use crate::cli::output::error::CommandError;
 use crate::cli::output::event_documents::Live;
 use crate::cli::output::present::{ReportRequest, present};
+use crate::cli::output::stream::Stderr;
 use crate::cli::process::runtime::runtime;
 use crate::cli::run::control_socket::{ControlState, Served};
 use crate::cli::run::display::{Displays, LiveStatus};
@@ -46,32 +47,32 @@ pub(crate) struct Execution<'a> {
 
 /// Carries a run out on a runtime of its own, and tells what it came to.
 pub(crate) fn carry_out(
-    mut planned: PendingPlan,
+    mut pending: PendingPlan,
     mut how: Execution<'_>,
     context: &Context,
 ) -> Result<ExitStatus, CommandError> {
+    let (environment, stderr) = (&context.environment, &context.stderr);
     let runtime = runtime()?;
     let log_file = how.log_file.take();
     let log_trouble = log_file.as_ref().map(LogFile::trouble);
     let Displays { mut watchers, talk, live_status, keys_to } =
-        display::open(how.display, log_file, context, how.clock);
+        display::open(how.display, log_file, environment, stderr, how.clock);
     // From here on a signal ends the run in good order, also while a token command works.
     let (control, orders) = mpsc::unbounded_channel();
+    let planned = pending.planned_mut();
     let drain_timeout = planned.settings().drain_timeout;
     runtime
-        .block_on(async {
-            signals::obey(&context.environment, control.clone(), talk, drain_timeout)
-        })
+        .block_on(async { signals::obey(environment, control.clone(), talk, drain_timeout) })
         .map_err(CommandError::io)?;
-    let client = connect(&mut planned, &how, &runtime, context)?;
+    let client = connect(planned, &how, &runtime, context)?;
     let (runs, id) = (planned.runs().clone(), planned.id().clone());
-    prepare(&mut planned, &how, context);
-    let if_not_started = planned.if_not_started;
+    prepare(planned, &how, context);
+    let if_not_started = pending.if_not_started;
     let live = Live::open(how.documents, if_not_started.beginning(), &id, how.clock)?;
     live.watch(&mut watchers);
     let observers = Observers { watchers, live_status, keys_to, control, orders };
-    let ended = observers.work(planned.begin(), &client, &runtime, context);
-    signals::obey_no_longer(&context.environment).map_err(CommandError::io)?;
+    let ended = observers.work(pending.begin(), &client, &runtime, context);
+    signals::obey_no_longer(environment).map_err(CommandError::io)?;
     let ended = match ended {
         Err(error @ RunError::UnknownTasks { .. }) if if_not_started == IfNotStarted::Discard => {
             run::remove(&context.state, &id)?;
@@ -79,9 +80,9 @@ pub(crate) fn carry_out(
         }
         ended => ended?,
     };
-    print_trouble(&ended, context);
-    print_credential_trouble(&ended, &client, context);
-    print_log_trouble(log_trouble.as_ref(), context);
+    print_trouble(&ended, stderr);
+    print_credential_trouble(&ended, &client, stderr);
+    print_log_trouble(log_trouble.as_ref(), stderr);
     let wanted = ReportRequest {
         documents: how.documents,
         options: how.options,
@@ -89,7 +90,7 @@ pub(crate) fn carry_out(
         summary: !how.display.quiet,
         live: Some(&live),
     };
-    let status = present(&runs, &id, &wanted, context)?;
+    let status = present(&runs, &id, &wanted, stderr, context.stdout_style)?;
     live.failure().map_or(Ok(status), Err)
 }
 
@@ -115,7 +116,7 @@ fn prepare(planned: &mut Planned, how: &Execution<'_>, context: &Context) {
     if let Some(finish_by) = planned.settings().finish_by {
         planned.finish_within(finish_by.time_left(&time_check::here(how.clock)));
     }
-    time_check::warn(planned.settings(), planned.totals().selected, how.clock, context);
+    time_check::warn(planned.settings(), planned.totals().selected, how.clock, &context.stderr);
     if !planned.settings().sandbox {
         planned.learn_for(&context.profile);
     }
@@ -139,15 +140,16 @@ impl Observers {
         runtime: &Runtime,
         context: &Context,
     ) -> Result<Ended, RunError> {
+        let Context { environment, stderr, .. } = context;
         let Self { watchers, live_status, keys_to, control, orders } = self;
         let keys = keys_to.and_then(|out| {
             let board =
                 KeyContext { control: control.clone(), live_status: live_status.clone(), out };
             // Without keys a run goes on as well as with them.
-            runtime.block_on(async { keys::listen(board, &context.environment) }).ok()
+            runtime.block_on(async { keys::listen(board, environment) }).ok()
         });
         let socket = planned.runs().socket(planned.id());
-        let served = serve(&socket, ControlState { control, live_status }, runtime, context);
+        let served = serve(&socket, ControlState { control, live_status }, runtime, stderr);
         let ended = runtime.block_on(planned.carry_out(client, watchers, orders));
         drop((served, keys));
         ended
@@ -155,49 +157,42 @@ impl Observers {
 }
 
 /// Lets `ctl` ask and change the run; one that cannot be reached goes on all the same.
-fn serve(
-    socket: &Path,
-    desk: ControlState,
-    runtime: &Runtime,
-    context: &Context,
-) -> Option<Served> {
+fn serve(socket: &Path, desk: ControlState, runtime: &Runtime, stderr: &Stderr) -> Option<Served> {
     let served = runtime.block_on(async { control_socket::serve(socket, desk) });
     served
         .inspect_err(|error| {
-            context
-                .stderr
-                .say("warning", &format!("`batchctl ctl` cannot reach this run: {error}"));
+            stderr.say("warning", &format!("`batchctl ctl` cannot reach this run: {error}"));
         })
         .ok()
 }
 
 /// Says why credentials were not renewed, if a run ended for it.
-fn print_credential_trouble(ended: &Ended, client: &ViasClient, context: &Context) {
+fn print_credential_trouble(ended: &Ended, client: &ViasClient, stderr: &Stderr) {
     if ended.stats.stopped != Some(StopReason::NotAuthorised) {
         return;
     }
     if let Some(error) = client.credentials().take_trouble() {
-        CommandError::from(error).print(&context.stderr);
+        CommandError::from(error).print(stderr);
     }
 }
 
-fn print_trouble(ended: &Ended, context: &Context) {
+fn print_trouble(ended: &Ended, stderr: &Stderr) {
     let trouble = ended.watch_trouble;
     if trouble.panicked > 0 {
-        context.stderr.say("warning", "the display failed; the run was not touched by it");
+        stderr.say("warning", "the display failed; the run was not touched by it");
     }
     if trouble.missed_events > 0 {
         let events = plural(trouble.missed_events, "event", "events");
-        context.stderr.say("warning", &format!("the display was too slow and missed {events}"));
+        stderr.say("warning", &format!("the display was too slow and missed {events}"));
     }
     if let Some(error) = &ended.learning_trouble {
-        context.stderr.say("warning", &format!("the next run will not know the rate: {error}"));
+        stderr.say("warning", &format!("the next run will not know the rate: {error}"));
     }
 }
 
 /// Says what the log file lacks, if it lacks anything.
-fn print_log_trouble(trouble: Option<&LogTrouble>, context: &Context) {
+fn print_log_trouble(trouble: Option<&LogTrouble>, stderr: &Stderr) {
     if let Some(message) = trouble.and_then(LogTrouble::message) {
-        context.stderr.say("warning", &format!("the log file is not whole: {message}"));
+        stderr.say("warning", &format!("the log file is not whole: {message}"));
     }
 }

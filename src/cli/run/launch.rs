@@ -15,7 +15,7 @@ use crate::cli::run::execute::Execution;
 use crate::cli::run::job_lock::JobAccess;
 use crate::cli::run::pending_plan::PendingPlan;
 use crate::cli::run::scene::{LaunchFlags, Scene};
-use crate::cli::run::source::Source;
+use crate::cli::run::source::RunSource;
 use crate::cli::run::{execute, job_lock, log_file, settings};
 use batchctl::clock::Clock;
 use batchctl::report::ExitStatus;
@@ -25,7 +25,7 @@ use std::ops::ControlFlow;
 
 /// Launches a run, and reports it when it has ended.
 pub(crate) fn launch(
-    source: Source<'_>,
+    source: RunSource<'_>,
     flags: &LaunchFlags<'_>,
     context: &Context,
 ) -> Result<ExitStatus, CommandError> {
@@ -65,10 +65,10 @@ pub(crate) fn launch(
         scene.action.settings.credentials = Some(kind);
     }
     let terms = opened.terms(&scene);
-    let planned = PendingPlan::new(opened.plan(&scene)?, terms.if_not_started);
+    let pending = PendingPlan::new(opened.plan(&scene)?, terms.if_not_started);
     let is_reported = !documents.is_empty() || flags.documents.json;
-    if let ControlFlow::Break(status) = terms.decide(&planned, &scene, is_reported)? {
-        planned.discard()?;
+    if let ControlFlow::Break(status) = terms.decide(pending.planned(), &scene, is_reported)? {
+        pending.discard()?;
         return Ok(status);
     }
     let execution = Execution {
@@ -81,7 +81,7 @@ pub(crate) fn launch(
         log_file,
         clock,
     };
-    execute::carry_out(planned, execution, context)
+    execute::carry_out(pending, execution, context)
 }
 
 /// Makes sure that the documents can be written, before anything is sent.
@@ -108,6 +108,7 @@ fn report_finished(
         summary: false,
         live: Some(&live),
     };
-    let status = present(&run::runs_in(&context.state), id, &wanted, context)?;
+    let status =
+        present(&run::runs_in(&context.state), id, &wanted, &context.stderr, context.stdout_style)?;
     live.failure().map_or(Ok(status), Err)
 }

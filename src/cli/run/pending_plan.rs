@@ -3,7 +3,6 @@
 use crate::cli::output::event_documents::Beginning;
 use batchctl::run::Planned;
 use batchctl::store::StoreError;
-use std::ops::{Deref, DerefMut};
 
 /// What becomes of a run that could not be begun.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,6 +37,14 @@ impl PendingPlan {
         Self { planned: Some(planned), if_not_started }
     }
 
+    pub(crate) fn planned(&self) -> &Planned {
+        self.planned.as_ref().expect(IS_THERE)
+    }
+
+    pub(crate) fn planned_mut(&mut self) -> &mut Planned {
+        self.planned.as_mut().expect(IS_THERE)
+    }
+
     /// Returns the run to be carried out; from now on it stays, whatever happens.
     pub(crate) fn begin(mut self) -> Planned {
         self.planned.take().expect(IS_THERE)
@@ -50,20 +57,6 @@ impl PendingPlan {
 }
 
 const IS_THERE: &str = "only `begin` and `discard` take the plan, and they consume the guard";
-
-impl Deref for PendingPlan {
-    type Target = Planned;
-
-    fn deref(&self) -> &Planned {
-        self.planned.as_ref().expect(IS_THERE)
-    }
-}
-
-impl DerefMut for PendingPlan {
-    fn deref_mut(&mut self) -> &mut Planned {
-        self.planned.as_mut().expect(IS_THERE)
-    }
-}
 
 impl Drop for PendingPlan {
     fn drop(&mut self) {

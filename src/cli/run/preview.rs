@@ -37,7 +37,7 @@ pub(crate) fn against_live_state(
         already_done: live.totals.already_done + counts.unchanged,
         ..live.totals
     };
-    time_check::warn(&action.settings, totals.selected, scene.clock, context);
+    time_check::warn(&action.settings, totals.selected, scene.clock, &context.stderr);
     let mut text = render(action, totals, &live.rows);
     text.push('\n');
     for (label, count, examples) in [
@@ -145,7 +145,7 @@ fn grouped_usize(n: usize) -> String {
 /// Prints the plan.
 pub(crate) fn show(scene: &Scene<'_>, totals: PlanTotals, rows: &[PlanRow]) -> ExitStatus {
     let action = &scene.action;
-    time_check::warn(&action.settings, totals.selected, scene.clock, scene.context);
+    time_check::warn(&action.settings, totals.selected, scene.clock, &scene.context.stderr);
     match stream::print(&render(action, totals, rows)) {
         Ok(()) => ExitStatus::Ok,
         Err(_) => ExitStatus::InputOutput,

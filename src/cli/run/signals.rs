@@ -16,7 +16,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 
 /// The signals that are obeyed while a run is carried out.
-struct Signals {
+struct ObeyedSignals {
     interrupt: Signal,
     terminate: Signal,
     hang_up: Option<Signal>,
@@ -24,7 +24,7 @@ struct Signals {
 }
 
 /// What a signal asks for.
-enum Asked {
+enum SignalRequest {
     Stop(StopReason, &'static str),
     Status,
 }
@@ -40,7 +40,7 @@ pub(crate) fn obey(
     drain_timeout: Duration,
 ) -> io::Result<()> {
     let hang_up = SignalKind::hangup();
-    let signals = Signals {
+    let signals = ObeyedSignals {
         interrupt: signal(SignalKind::interrupt())?,
         terminate: signal(SignalKind::terminate())?,
         hang_up: match environment.ignores(hang_up.as_raw_value()) {
@@ -68,7 +68,7 @@ pub(crate) fn obey_no_longer(environment: &Environment) -> io::Result<()> {
 }
 
 async fn relay(
-    mut signals: Signals,
+    mut signals: ObeyedSignals,
     control: mpsc::UnboundedSender<Control>,
     mut talk: Talk,
     drain_timeout: Duration,
@@ -76,17 +76,17 @@ async fn relay(
     let mut stopping = false;
     loop {
         let order = match signals.next().await {
-            Asked::Status => {
+            SignalRequest::Status => {
                 talk.status();
                 continue;
             }
-            Asked::Stop(_, name) if stopping => {
+            SignalRequest::Stop(_, name) if stopping => {
                 talk.line(&format!(
                     "{name} again: stopping at once; what is on the wire stays in doubt"
                 ));
                 Control::Abandon
             }
-            Asked::Stop(reason, name) => {
+            SignalRequest::Stop(reason, name) => {
                 let patience = span(drain_timeout);
                 talk.line(&format!(
                     "{name}: nothing new is sent; up to {patience} for what is on the wire; \
@@ -103,13 +103,13 @@ async fn relay(
     }
 }
 
-impl Signals {
-    async fn next(&mut self) -> Asked {
+impl ObeyedSignals {
+    async fn next(&mut self) -> SignalRequest {
         tokio::select! {
-            _ = self.interrupt.recv() => Asked::Stop(StopReason::Interrupted, "SIGINT"),
-            _ = self.terminate.recv() => Asked::Stop(StopReason::Terminated, "SIGTERM"),
-            () = arrival(&mut self.hang_up) => Asked::Stop(StopReason::Terminated, "SIGHUP"),
-            _ = self.status.recv() => Asked::Status,
+            _ = self.interrupt.recv() => SignalRequest::Stop(StopReason::Interrupted, "SIGINT"),
+            _ = self.terminate.recv() => SignalRequest::Stop(StopReason::Terminated, "SIGTERM"),
+            () = arrival(&mut self.hang_up) => SignalRequest::Stop(StopReason::Terminated, "SIGHUP"),
+            _ = self.status.recv() => SignalRequest::Status,
         }
     }
 }

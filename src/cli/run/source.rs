@@ -31,15 +31,15 @@ use std::path::PathBuf;
 const LONGEST_LINE: usize = 200;
 
 /// The source of a run, before it is read.
-pub(crate) enum Source<'a> {
-    New(NewRun<'a>),
+pub(crate) enum RunSource<'a> {
+    New(InputRun<'a>),
     Resume(&'a WhichRunArgs),
     Retry { which: &'a WhichRunArgs, filter: RetryFilter, reason: Option<String>, dry_run: bool },
     Revert { which: &'a WhichRunArgs, reason: Option<String> },
 }
 
 /// A run of inputs.
-pub(crate) struct NewRun<'a> {
+pub(crate) struct InputRun<'a> {
     /// `start`, `stop` or `run`.
     pub(crate) word: &'static str,
     /// The files among the inputs, which no document may overwrite.
@@ -50,14 +50,14 @@ pub(crate) struct NewRun<'a> {
 }
 
 /// A source that was read, with the settings of the run to be.
-pub(crate) enum Opened<'a> {
-    New { run: Box<NewRun<'a>>, settings: Box<RunSettings> },
+pub(crate) enum OpenedSource<'a> {
+    New { run: Box<InputRun<'a>>, settings: Box<RunSettings> },
     Resume(Box<Resumable>),
     Retry { retry: Box<Retry>, dry_run: bool },
     Revert(Box<Revert>),
 }
 
-impl<'a> Source<'a> {
+impl<'a> RunSource<'a> {
     pub(crate) fn inputs(&self) -> &[PathBuf] {
         match self {
             Self::New(run) => &run.inputs,
@@ -70,14 +70,14 @@ impl<'a> Source<'a> {
         self,
         clock: Clock,
         context: &Context,
-    ) -> Result<ControlFlow<RunId, Opened<'a>>, CommandError> {
+    ) -> Result<ControlFlow<RunId, OpenedSource<'a>>, CommandError> {
         let state = &context.state;
         Ok(ControlFlow::Continue(match self {
-            Self::New(run) => Opened::New { run: Box::new(run), settings: Box::default() },
+            Self::New(run) => OpenedSource::New { run: Box::new(run), settings: Box::default() },
             Self::Resume(which) => {
                 let id = which.find(state)?;
                 match run::resume(state, &id, clock)? {
-                    Resumption::Ready(resumable) => Opened::Resume(resumable),
+                    Resumption::Ready(resumable) => OpenedSource::Resume(resumable),
                     Resumption::Finished => return Ok(ControlFlow::Break(id)),
                 }
             }
@@ -85,18 +85,18 @@ impl<'a> Source<'a> {
                 let mut retry = run::retry(state, &which.find(state)?)?;
                 retry.narrow(filter)?;
                 retry.reason = reason;
-                Opened::Retry { retry: Box::new(retry), dry_run }
+                OpenedSource::Retry { retry: Box::new(retry), dry_run }
             }
             Self::Revert { which, reason } => {
                 let mut revert = run::revert(state, &which.find(state)?)?;
                 revert.reason = reason;
-                Opened::Revert(Box::new(revert))
+                OpenedSource::Revert(Box::new(revert))
             }
         }))
     }
 }
 
-impl<'a> Opened<'a> {
+impl<'a> OpenedSource<'a> {
     pub(crate) fn settings(&self) -> &RunSettings {
         match self {
             Self::New { settings, .. } => settings,
@@ -265,7 +265,7 @@ impl<'a> Opened<'a> {
 }
 
 /// Shows the plan of a new run; sends nothing.
-fn preview_new(run: NewRun<'_>, scene: &Scene<'_>) -> Result<ExitStatus, CommandError> {
+fn preview_new(run: InputRun<'_>, scene: &Scene<'_>) -> Result<ExitStatus, CommandError> {
     let (if_empty, guard) = (run.if_empty, ListSizeGuard::new(run.before, scene));
     let request = run_request(run, scene);
     if scene.action.settings.skip_unchanged {
@@ -283,7 +283,7 @@ fn preview_new(run: NewRun<'_>, scene: &Scene<'_>) -> Result<ExitStatus, Command
     Ok(status)
 }
 
-fn run_request(run: NewRun<'_>, scene: &Scene<'_>) -> RunRequest {
+fn run_request(run: InputRun<'_>, scene: &Scene<'_>) -> RunRequest {
     let target = scene.target();
     RunRequest {
         state: scene.context.state.clone(),

@@ -1,6 +1,6 @@
 //! Whether a plan can be carried out in the time that it has.
 
-use crate::cli::Context;
+use crate::cli::output::stream::Stderr;
 use batchctl::clock::Clock;
 use batchctl::settings::RunSettings;
 use batchctl::text::{plural, span};
@@ -15,11 +15,10 @@ struct Limit {
 }
 
 /// Warns of a run whose time ends before its rate lets all tasks out.
-pub(crate) fn warn(settings: &RunSettings, selected: u64, clock: Clock, context: &Context) {
+pub(crate) fn warn(settings: &RunSettings, selected: u64, clock: Clock, stderr: &Stderr) {
     let now = here(clock);
     let limits = limits(settings, &now);
     if let Some(message) = message(settings, selected, limits) {
-        let stderr = context.stderr;
         stderr.say("warning", &message);
     }
 }

@@ -1,6 +1,6 @@
 //! What surrounds a run that nobody watches: its splay before, its pings on both sides.
 
-use crate::cli::app::Command;
+use crate::cli::app::Verb;
 use crate::cli::commands::start_stop::CommonArgs;
 use crate::cli::flags::connection::PlaceArgs;
 use crate::cli::flags::run::{TakeUpArgs, UnattendedArgs};
@@ -24,25 +24,25 @@ pub(crate) struct Unattended {
 
 impl Unattended {
     /// Returns what the flags of a run ask for; a dry run is none.
-    pub(crate) fn of(command: &Command) -> Option<Self> {
-        match command {
-            Command::Start(args) => Self::of_action(&args.common, "start"),
-            Command::Stop(args) => Self::of_action(&args.common, "stop"),
-            Command::Run(args) => Self::of_action(&args.common, "run"),
-            Command::Resume(args) => Some(Self::following(&args.which, &args.how, "resume")),
-            Command::Retry(args) if args.dry_run => None,
-            Command::Retry(args) => Some(Self::following(&args.which, &args.how, "retry")),
+    pub(crate) fn from_verb(verb: &Verb) -> Option<Self> {
+        match verb {
+            Verb::Start(args) => Self::from_action(&args.common, "start"),
+            Verb::Stop(args) => Self::from_action(&args.common, "stop"),
+            Verb::Run(args) => Self::from_action(&args.common, "run"),
+            Verb::Resume(args) => Some(Self::from_earlier_run(&args.which, &args.how, "resume")),
+            Verb::Retry(args) if args.dry_run => None,
+            Verb::Retry(args) => Some(Self::from_earlier_run(&args.which, &args.how, "retry")),
             _ => None,
         }
     }
 
-    fn of_action(args: &CommonArgs, word: &str) -> Option<Self> {
+    fn from_action(args: &CommonArgs, word: &str) -> Option<Self> {
         let job = args.before.job.as_ref().map_or_else(|| word.to_owned(), ToString::to_string);
         let (unattended, place) = (args.unattended.clone(), args.place.clone());
         (!args.before.dry_run).then_some(Self { args: unattended, place, job })
     }
 
-    fn following(which: &WhichRunArgs, how: &TakeUpArgs, word: &str) -> Self {
+    fn from_earlier_run(which: &WhichRunArgs, how: &TakeUpArgs, word: &str) -> Self {
         let job = which.job.clone().unwrap_or_else(|| word.to_owned());
         Self { args: how.unattended.clone(), place: how.place.clone(), job }
     }

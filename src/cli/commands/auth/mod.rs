@@ -3,7 +3,7 @@
 pub(crate) mod check;
 
 use crate::cli::Context;
-use crate::cli::connect::credentials::{StoredLogin, Target};
+use crate::cli::connect::credentials::{PartialDestination, StoredLogin};
 use crate::cli::connect::{credentials, destination};
 use crate::cli::flags::config_trust;
 use crate::cli::flags::connection::{CredentialArgs, PlaceArgs};
@@ -97,7 +97,7 @@ fn login(args: &LoginArgs, context: &Context) -> Result<ExitStatus, CommandError
     config_trust::require(context)?;
     let endpoint = destination::endpoint(&args.place, context)?;
     let route = destination::route(&args.place, &endpoint, context)?;
-    let target = Target {
+    let target = PartialDestination {
         endpoint: &endpoint,
         route: &route,
         project: args.place.project_id.as_ref(),

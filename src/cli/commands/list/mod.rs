@@ -6,14 +6,15 @@ pub(crate) mod filter;
 pub(crate) mod rows;
 
 use crate::cli::Context;
-use crate::cli::commands::list::filter::Choice;
-use crate::cli::commands::list::rows::{Format, Rows};
+use crate::cli::commands::list::filter::TaskFilter;
+use crate::cli::commands::list::rows::{ListFormat, ListTable};
 use crate::cli::connect::client::{ReadingClient, client_for_reading};
 use crate::cli::connect::destination;
 use crate::cli::connect::destination::Lookup;
 use crate::cli::flags::connection::{CredentialArgs, PlaceArgs};
 use crate::cli::flags::reading::ReadingArgs;
 use crate::cli::output::error::CommandError;
+use crate::cli::output::stream::Stderr;
 use batchctl::api::{ListFilter, Page, TaskApi};
 use batchctl::clock::{Clock, Timestamp};
 use batchctl::report::ExitStatus;
@@ -83,19 +84,19 @@ pub(crate) struct WhichTasksArgs {
 const MOST_WALKS: u32 = 3;
 
 pub(crate) fn list(args: &ListArgs, context: &Context) -> Result<ExitStatus, CommandError> {
-    let choice = Choice::of(&args.which)?;
+    let choice = TaskFilter::of(&args.which)?;
     let place = destination::resolve(&args.place, &args.credentials, Lookup::Allowed, context)?;
     let connect_timeout = args.reading.connect_timeout;
     let ReadingClient { runtime, client, .. } =
         client_for_reading(&args.credentials, &place, connect_timeout, context)?;
     let format = match (args.json, context.environment.stdout_is_terminal) {
-        (true, _) => Format::Json,
-        (false, true) => Format::Table,
-        (false, false) => Format::Csv,
+        (true, _) => ListFormat::Json,
+        (false, true) => ListFormat::Table,
+        (false, false) => ListFormat::Csv,
     };
-    let read = read(&client, &choice, &args.reading, || Rows::new(format));
+    let read = read(&client, &choice, &args.reading, || ListTable::new(format));
     let rows = runtime.block_on(read)?;
-    print_uncallable(&rows, context);
+    print_uncallable(&rows, &context.stderr);
     rows.print().map_err(CommandError::io)?;
     Ok(ExitStatus::Ok)
 }
@@ -103,10 +104,10 @@ pub(crate) fn list(args: &ListArgs, context: &Context) -> Result<ExitStatus, Com
 /// Walks through the list until that succeeds, or cannot.
 async fn read<A: TaskApi>(
     api: &A,
-    choice: &Choice,
+    choice: &TaskFilter,
     reading: &ReadingArgs,
-    rows: impl Fn() -> Rows,
-) -> Result<Rows, CommandError> {
+    rows: impl Fn() -> ListTable,
+) -> Result<ListTable, CommandError> {
     let mut walker = Walker::new(api, reading.settings(), Clock::start(), &[]);
     let mut filter = choice.filter();
     let mut gap = Gap::Shrank;
@@ -142,19 +143,17 @@ fn failed(gap: &Gap) -> CommandError {
 }
 
 /// Says which of the tasks cannot be called: their ids are not what the service says ids are.
-fn print_uncallable(rows: &Rows, context: &Context) {
+fn print_uncallable(rows: &ListTable, stderr: &Stderr) {
     let Some(example) = rows.uncallable_example() else { return };
     let tasks = plural(rows.uncallable(), "task has", "tasks have");
     let example = printable(example, 60);
-    context
-        .stderr
-        .say("warning", &format!("{tasks} an id that cannot be called, such as `{example}`"));
+    stderr.say("warning", &format!("{tasks} an id that cannot be called, such as `{example}`"));
 }
 
 /// Keeps the tasks that are asked for.
 struct Notes<'a> {
-    choice: &'a Choice,
-    rows: Rows,
+    choice: &'a TaskFilter,
+    rows: ListTable,
 }
 
 impl PageSink for Notes<'_> {

@@ -22,7 +22,7 @@ const WIDEST: usize = 48;
 
 /// How rows are printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Format {
+pub(crate) enum ListFormat {
     Table,
     Csv,
     Json,
@@ -30,8 +30,8 @@ pub(crate) enum Format {
 
 /// The rows so far.
 #[derive(Debug)]
-pub(crate) struct Rows {
-    format: Format,
+pub(crate) struct ListTable {
+    format: ListFormat,
     count: u64,
     table: Vec<[String; COLUMNS.len()]>,
     text: SpooledTempFile,
@@ -41,8 +41,8 @@ pub(crate) struct Rows {
     example: Option<String>,
 }
 
-impl Rows {
-    pub(crate) fn new(format: Format) -> Self {
+impl ListTable {
+    pub(crate) fn new(format: ListFormat) -> Self {
         let mut rows = Self {
             format,
             count: 0,
@@ -53,9 +53,9 @@ impl Rows {
             example: None,
         };
         match format {
-            Format::Table => {}
-            Format::Csv => rows.write(&format!("{}\n", COLUMNS.join(","))),
-            Format::Json => rows.write("["),
+            ListFormat::Table => {}
+            ListFormat::Csv => rows.write(&format!("{}\n", COLUMNS.join(","))),
+            ListFormat::Json => rows.write("["),
         }
         rows
     }
@@ -67,12 +67,12 @@ impl Rows {
             self.example.get_or_insert_with(|| task.id.clone());
         }
         match self.format {
-            Format::Table => self.table.push(cells(task)),
-            Format::Csv => {
+            ListFormat::Table => self.table.push(cells(task)),
+            ListFormat::Csv => {
                 let line = csv_line(task);
                 self.write(&line);
             }
-            Format::Json => {
+            ListFormat::Json => {
                 let gap = if self.count > 0 { "," } else { "" };
                 self.write(&format!("{gap}\n  {}", object(task)));
             }
@@ -93,9 +93,9 @@ impl Rows {
     /// Prints all rows to standard output.
     pub(crate) fn print(mut self) -> io::Result<()> {
         match self.format {
-            Format::Table => return stream::print(&aligned(&self.table)),
-            Format::Csv => {}
-            Format::Json => self.write(if self.count > 0 { "\n]\n" } else { "]\n" }),
+            ListFormat::Table => return stream::print(&aligned(&self.table)),
+            ListFormat::Csv => {}
+            ListFormat::Json => self.write(if self.count > 0 { "\n]\n" } else { "]\n" }),
         }
         if let Some(error) = self.failed {
             return Err(error);
@@ -230,7 +230,7 @@ mod tests {
 
     #[test]
     fn ids_that_cannot_be_called_are_counted() {
-        let mut rows = Rows::new(Format::Csv);
+        let mut rows = ListTable::new(ListFormat::Csv);
         rows.add(&gate());
         rows.add(&ListedTask { id: "../x".into(), ..gate() });
         assert_eq!((rows.uncallable(), rows.uncallable_example()), (1, Some("../x")));

@@ -56,7 +56,7 @@ pub(crate) fn show(args: &DiffArgs, context: &Context) -> Result<ExitStatus, Com
         })?;
     }
     if args.json {
-        let output = crate::cli::output::atomic_file::Target::StandardOutput;
+        let output = crate::cli::output::atomic_file::OutputTarget::StandardOutput;
         output.write(|out| documents::of_rows(write_diff_json(&diff, &before, &after, out)))?;
     } else if documents.iter().any(Document::is_on_output) {
         context.stderr.line(diff.to_string().trim_end());

@@ -54,7 +54,7 @@ pub(crate) fn show(args: &ReportArgs, context: &Context) -> Result<ExitStatus, C
         summary: true,
         live: None,
     };
-    present(&runs, &id, &wanted, context)?;
+    present(&runs, &id, &wanted, &context.stderr, context.stdout_style)?;
     // Asking for a report succeeds whatever the run came to.
     Ok(ExitStatus::Ok)
 }

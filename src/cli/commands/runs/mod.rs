@@ -8,6 +8,7 @@ use crate::cli::flags::which_run::WhichRunArgs;
 use crate::cli::output::error::CommandError;
 use crate::cli::output::present::{ReportRequest, present};
 use crate::cli::output::stream;
+use crate::cli::output::stream::Stderr;
 use batchctl::report::{ExitStatus, ResultsOptions};
 use batchctl::run;
 use batchctl::store::{RunDirectory, RunId, RunReader, RunRecord, StoreError};
@@ -16,6 +17,7 @@ use batchctl::text::{grouped, printable};
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::{Value, json};
 use std::fmt::Write;
+use std::path::Path;
 use std::time::Duration;
 
 pub(crate) const RUNS_HELP: &str = "\
@@ -120,7 +122,7 @@ pub(crate) struct PruneArgs {
 }
 
 /// One line of the table.
-pub(crate) struct Listed {
+pub(crate) struct ListedRun {
     pub(crate) id: RunId,
     pub(crate) state: StateChoice,
     pub(crate) record: RunRecord,
@@ -143,7 +145,7 @@ pub(crate) fn carry_out(
 }
 
 fn list(args: &RunsListArgs, context: &Context) -> Result<ExitStatus, CommandError> {
-    let mut listed = read_all(args.job.as_deref(), context)?;
+    let mut listed = read_all(args.job.as_deref(), &context.state, &context.stderr)?;
     if !args.state.is_empty() {
         listed.retain(|run| args.state.contains(&run.state));
     }
@@ -166,12 +168,12 @@ fn show(args: &ShowArgs, context: &Context) -> Result<ExitStatus, CommandError> 
         let listed = read(&runs, &id)?;
         stream::print(&head(&listed, &runs)).map_err(CommandError::io)?;
     }
-    present(&runs, &id, &wanted, context)?;
+    present(&runs, &id, &wanted, &context.stderr, context.stdout_style)?;
     Ok(ExitStatus::Ok)
 }
 
 /// Says what the report does not: who carried the run out, and where it is kept.
-fn head(run: &Listed, runs: &RunDirectory) -> String {
+fn head(run: &ListedRun, runs: &RunDirectory) -> String {
     let mut text = String::new();
     let record = &run.record;
     let _ = writeln!(text, "run       {} ({})", run.id, word(run.state));
@@ -207,14 +209,18 @@ fn head(run: &Listed, runs: &RunDirectory) -> String {
 }
 
 /// Reads all runs, the latest first; one that is damaged does not hide the others.
-pub(crate) fn read_all(job: Option<&str>, context: &Context) -> Result<Vec<Listed>, CommandError> {
-    let runs = run::runs_in(&context.state);
+pub(crate) fn read_all(
+    job: Option<&str>,
+    state: &Path,
+    stderr: &Stderr,
+) -> Result<Vec<ListedRun>, CommandError> {
+    let runs = run::runs_in(state);
     let mut listed = Vec::new();
     for id in runs.list()?.into_iter().rev() {
         match read(&runs, &id) {
             Ok(run) => listed.push(run),
             Err(error) => {
-                context.stderr.say("warning", &printable(&error.to_string(), 300));
+                stderr.say("warning", &printable(&error.to_string(), 300));
             }
         }
     }
@@ -224,12 +230,12 @@ pub(crate) fn read_all(job: Option<&str>, context: &Context) -> Result<Vec<Liste
     Ok(listed)
 }
 
-fn read(runs: &RunDirectory, id: &RunId) -> Result<Listed, StoreError> {
+fn read(runs: &RunDirectory, id: &RunId) -> Result<ListedRun, StoreError> {
     let is_held = runs.is_locked(id)?;
     let reader = RunReader::open(runs, id)?;
     let (record, outcomes) = (reader.record()?, reader.outcomes()?);
     let unsettled = record.selected.saturating_sub(outcomes.selected());
-    Ok(Listed { id: id.clone(), state: state(&record, unsettled, is_held), record, outcomes })
+    Ok(ListedRun { id: id.clone(), state: state(&record, unsettled, is_held), record, outcomes })
 }
 
 /// Says how a run stands: from its last session, what is missing, and whether a process holds it.
@@ -255,7 +261,7 @@ fn word(state: StateChoice) -> &'static str {
 }
 
 /// Counts the tasks of each outcome in a few words: only what there is.
-fn outcomes(run: &Listed) -> String {
+fn outcomes(run: &ListedRun) -> String {
     let settled = run.outcomes.selected();
     let open = run.record.selected.saturating_sub(settled);
     let counts = Outcome::ALL.into_iter().map(|outcome| (run.outcomes[outcome], outcome.as_str()));
@@ -265,7 +271,7 @@ fn outcomes(run: &Listed) -> String {
     words.join(", ")
 }
 
-fn as_table(listed: &[Listed]) -> String {
+fn as_table(listed: &[ListedRun]) -> String {
     let mut text = String::new();
     let _ = writeln!(
         text,
@@ -293,14 +299,14 @@ fn print(text: &str) -> Result<ExitStatus, CommandError> {
     Ok(ExitStatus::Ok)
 }
 
-fn as_json(listed: &[Listed]) -> String {
+fn as_json(listed: &[ListedRun]) -> String {
     let rows: Vec<Value> = listed.iter().map(row).collect();
     let mut text = serde_json::to_string_pretty(&rows).expect("texts and numbers are JSON");
     text.push('\n');
     text
 }
 
-fn row(run: &Listed) -> Value {
+fn row(run: &ListedRun) -> Value {
     let settled =
         Outcome::ALL.map(|outcome| (outcome.as_str().into(), run.outcomes[outcome].into()));
     json!({

@@ -1,7 +1,7 @@
 //! `runs prune`: removes old runs, and never one that is in use.
 
 use crate::cli::Context;
-use crate::cli::commands::runs::{Listed, PruneArgs, StateChoice, read_all};
+use crate::cli::commands::runs::{ListedRun, PruneArgs, StateChoice, read_all};
 use crate::cli::output::error::CommandError;
 use crate::cli::output::stream;
 use batchctl::clock::{Clock, Timestamp};
@@ -18,7 +18,7 @@ pub(crate) fn prune(args: &PruneArgs, context: &Context) -> Result<ExitStatus, C
             .with_hint("give `--older-than AGE`, `--keep N` or `--max-size SIZE`"));
     }
     let runs = run::runs_in(&context.state);
-    let listed = read_all(args.job.as_deref(), context)?;
+    let listed = read_all(args.job.as_deref(), &context.state, &context.stderr)?;
     let chosen = choose(&listed, args, &runs, Clock::start().now());
     let mut text = String::new();
     for run in &chosen {
@@ -36,11 +36,11 @@ pub(crate) fn prune(args: &PruneArgs, context: &Context) -> Result<ExitStatus, C
 
 /// Chooses what goes; `listed` is the latest first.
 fn choose<'a>(
-    listed: &'a [Listed],
+    listed: &'a [ListedRun],
     args: &PruneArgs,
     runs: &RunDirectory,
     now: Timestamp,
-) -> Vec<&'a Listed> {
+) -> Vec<&'a ListedRun> {
     let mut size = 0;
     let mut chosen = Vec::new();
     for (index, run) in listed.iter().enumerate() {

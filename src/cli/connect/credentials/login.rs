@@ -1,7 +1,7 @@
 //! IAM users: what the flags, variables, files and a terminal tell of one.
 
 use crate::cli::Context;
-use crate::cli::connect::credentials::{Said, Target, is_said, secret_file, text_of};
+use crate::cli::connect::credentials::{PartialDestination, Said, is_said, secret_file, text_of};
 use crate::cli::connect::destination;
 use crate::cli::flags::connection::CredentialArgs;
 use crate::cli::output::error::CommandError;
@@ -23,7 +23,7 @@ const OF_SYSTEMD: &str = "batchctl-iam-password";
 pub(crate) fn of_flags(
     args: &CredentialArgs,
     said: Said,
-    target: &Target<'_>,
+    target: &PartialDestination<'_>,
     context: &Context,
 ) -> Result<Option<CredentialSource>, CommandError> {
     if args.iam_user.is_none() || !is_said("iam_user", said, context) {
@@ -35,7 +35,7 @@ pub(crate) fn of_flags(
 /// Puts a login together; asks a person at a terminal for what only they know.
 pub(crate) fn login(
     args: &CredentialArgs,
-    target: &Target<'_>,
+    target: &PartialDestination<'_>,
     context: &Context,
 ) -> Result<Login, CommandError> {
     let user = args.iam_user.clone().ok_or_else(|| missing("the IAM user", "--iam-user NAME"))?;
@@ -56,7 +56,7 @@ fn missing(what: &str, flag: &str) -> CommandError {
 /// Returns the IAM that belongs to an endpoint.
 pub(crate) fn iam(
     named: Option<&Endpoint>,
-    target: &Target<'_>,
+    target: &PartialDestination<'_>,
     context: &Context,
 ) -> Result<Iam, CommandError> {
     // A password is not sent anywhere on a guess: a region that was named beside another
@@ -69,7 +69,7 @@ pub(crate) fn iam(
     Ok(Iam { endpoint, route: target.route.clone(), connect_timeout: CONNECT_TIMEOUT })
 }
 
-fn scope(args: &CredentialArgs, target: &Target<'_>) -> Result<Scope, CommandError> {
+fn scope(args: &CredentialArgs, target: &PartialDestination<'_>) -> Result<Scope, CommandError> {
     match (target.project, project_name(args, target)) {
         (Some(id), _) => Ok(Scope::Id(id.clone())),
         (None, Some(name)) => Ok(Scope::Name(name)),
@@ -78,7 +78,10 @@ fn scope(args: &CredentialArgs, target: &Target<'_>) -> Result<Scope, CommandErr
 }
 
 /// Returns the name of the project: by default it is the region's.
-pub(crate) fn project_name(args: &CredentialArgs, target: &Target<'_>) -> Option<String> {
+pub(crate) fn project_name(
+    args: &CredentialArgs,
+    target: &PartialDestination<'_>,
+) -> Option<String> {
     let of_region = || target.region.or_else(|| target.endpoint.region()).map(str::to_owned);
     args.iam_project.clone().or_else(of_region)
 }

@@ -37,7 +37,7 @@ const SANDBOX_TOKEN: &str = "any-token";
 const OF_SYSTEMD: &str = "batchctl-token";
 
 /// Where calls will go, as far as it is known before there are credentials.
-pub(crate) struct Target<'a> {
+pub(crate) struct PartialDestination<'a> {
     pub(crate) endpoint: &'a Endpoint,
     /// The way there, which is the way to IAM as well.
     pub(crate) route: &'a Route,
@@ -71,7 +71,7 @@ pub(crate) fn source(
     if let Some(loaded) = &place.loaded {
         return Ok(loaded.source().clone());
     }
-    let target = Target {
+    let target = PartialDestination {
         endpoint: &place.endpoint,
         route: &place.route,
         project: Some(&place.project),
@@ -84,7 +84,7 @@ pub(crate) fn source(
 /// Decides where credentials are to be had: the first source there is, in the documented order.
 pub(crate) fn find(
     args: &CredentialArgs,
-    target: &Target<'_>,
+    target: &PartialDestination<'_>,
     context: &Context,
 ) -> Result<CredentialSource, CommandError> {
     config_trust::require(context)?;

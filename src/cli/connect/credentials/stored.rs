@@ -3,7 +3,7 @@
 //! It knows which endpoint it is for and is sent to no other.
 
 use crate::cli::Context;
-use crate::cli::connect::credentials::{Target, secret_file};
+use crate::cli::connect::credentials::{PartialDestination, secret_file};
 use crate::cli::output::error::CommandError;
 use batchctl::api::{CredentialSource, TokenSource, read_text};
 use batchctl::clock::{Clock, Timestamp};
@@ -27,7 +27,7 @@ pub(crate) struct StoredLogin {
 
 /// Returns the kept login for an endpoint, if there is one.
 pub(crate) fn source(
-    target: &Target<'_>,
+    target: &PartialDestination<'_>,
     context: &Context,
 ) -> Result<Option<CredentialSource>, CommandError> {
     let Some(stored) = read(context)? else { return Ok(None) };

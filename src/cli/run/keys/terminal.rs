@@ -14,12 +14,12 @@ const TURN: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
 /// Standard input as a terminal.
 #[derive(Debug, Default)]
 pub(crate) struct Terminal {
-    state: Mutex<State>,
+    state: Mutex<KeyMode>,
 }
 
 /// Whether the terminal is set up for keys.
 #[derive(Debug, Default)]
-enum State {
+enum KeyMode {
     /// It is as it was found.
     #[default]
     AsFound,
@@ -44,38 +44,38 @@ impl Terminal {
     /// Sets the terminal up for keys, if this process is the one that it is for now.
     pub(crate) fn enter(&self) {
         let mut state = self.lock();
-        if !matches!(*state, State::AsFound) || !is_in_foreground() {
+        if !matches!(*state, KeyMode::AsFound) || !is_in_foreground() {
             return;
         }
         let Ok(found) = rustix::termios::tcgetattr(io::stdin()) else { return };
         if set(&for_keys(&found)).is_ok() {
-            *state = State::ForKeys(Box::new(found));
+            *state = KeyMode::ForKeys(Box::new(found));
         }
     }
 
     /// Puts the terminal back before this process is stopped.
     pub(crate) fn leave(&self) {
-        self.put_back(State::Stopping);
+        self.put_back(KeyMode::Stopping);
     }
 
     /// Takes note that this process goes on: whoever had the terminal may have set it anew.
     pub(crate) fn come_back(&self) {
-        self.put_back(State::AsFound);
+        self.put_back(KeyMode::AsFound);
     }
 
     /// Puts the terminal back for good.
     pub(crate) fn end(&self) {
-        self.put_back(State::Over);
+        self.put_back(KeyMode::Over);
     }
 
-    fn put_back(&self, next: State) {
+    fn put_back(&self, next: KeyMode) {
         let mut state = self.lock();
-        if matches!(*state, State::Over) {
+        if matches!(*state, KeyMode::Over) {
             return;
         }
         let before = std::mem::replace(&mut *state, next);
         // In the background it belongs to somebody else, who has set it as they like.
-        if let State::ForKeys(found) = before
+        if let KeyMode::ForKeys(found) = before
             && is_in_foreground()
         {
             // A terminal that is gone needs nothing put back.
@@ -88,7 +88,7 @@ impl Terminal {
         // A shell brings a process to the foreground without a word.
         self.enter();
         let stdin = io::stdin();
-        let is_ours = matches!(*self.lock(), State::ForKeys(_));
+        let is_ours = matches!(*self.lock(), KeyMode::ForKeys(_));
         // What is typed to somebody else is not looked at.
         let mut watched = [PollFd::new(&stdin, PollFlags::IN)];
         let watched = if is_ours { &mut watched[..] } else { &mut [] };
@@ -96,18 +96,18 @@ impl Terminal {
         let ready = rustix::event::poll(watched, Some(&TURN)).unwrap_or(0);
         let mut state = self.lock();
         match *state {
-            State::Over => Typed::Over,
-            State::ForKeys(_) if !is_in_foreground() => {
-                *state = State::AsFound;
+            KeyMode::Over => Typed::Over,
+            KeyMode::ForKeys(_) if !is_in_foreground() => {
+                *state = KeyMode::AsFound;
                 Typed::Nothing
             }
-            State::ForKeys(_) if ready > 0 => read(),
-            State::AsFound | State::ForKeys(_) | State::Stopping => Typed::Nothing,
+            KeyMode::ForKeys(_) if ready > 0 => read(),
+            KeyMode::AsFound | KeyMode::ForKeys(_) | KeyMode::Stopping => Typed::Nothing,
         }
     }
 
     /// Takes the state even after a panic elsewhere: it is whole at every step.
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, KeyMode> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
