@@ -4,7 +4,6 @@
 //! file, or put another in its place, has the credentials of its owner.
 
 use crate::cli::Context;
-use crate::cli::flags::config_file::ConfigFile;
 use crate::cli::flags::precedence::Rank;
 use crate::cli::output::error::CommandError;
 use batchctl::report::ExitStatus;
@@ -85,7 +84,8 @@ pub(crate) fn distrust(file: &Path) -> io::Result<Option<Distrust>> {
 pub(crate) fn require(context: &Context) -> Result<(), CommandError> {
     let Some(file) = &context.config else { return Ok(()) };
     let Some(distrust) = &file.distrust else { return Ok(()) };
-    match key_in_force(file, context) {
+    let is_in_file = |flag: &str| file.settings.contains_key(flag);
+    match key_in_force(is_in_file, context) {
         None => Ok(()),
         Some(flag) => {
             let key = flag.replace('-', "_");
@@ -97,9 +97,8 @@ pub(crate) fn require(context: &Context) -> Result<(), CommandError> {
 }
 
 /// Returns a sensitive flag whose value is that of the file.
-fn key_in_force(file: &ConfigFile, context: &Context) -> Option<&'static str> {
-    let is_of_file =
-        |flag: &&&str| file.settings.contains_key(**flag) && context.given.rank(flag) == Rank::File;
+fn key_in_force(is_in_file: impl Fn(&str) -> bool, context: &Context) -> Option<&'static str> {
+    let is_of_file = |flag: &&&str| is_in_file(flag) && context.given.rank(flag) == Rank::File;
     SENSITIVE.iter().find(is_of_file).copied()
 }
 
