@@ -2,6 +2,7 @@
 //!
 //! Fields are only ever added; another meaning is another version. Holds no secret.
 
+use crate::cli::run::control_object;
 use batchctl::engine::ChangeAnswer;
 use batchctl::event::Change;
 use serde::{Deserialize, Serialize};
@@ -12,6 +13,8 @@ use std::num::NonZeroUsize;
 pub(crate) const VERSION: u32 = 1;
 /// The most bytes of a request.
 pub(crate) const LONGEST_REQUEST: u64 = 4_096;
+/// The most calls in flight that can be asked for. A machine has 65,535 ports for one address.
+const MAX_CONCURRENCY: usize = 65_535;
 
 /// What is asked of a run.
 #[derive(Debug, Serialize, Deserialize)]
@@ -83,6 +86,9 @@ impl ControlOrder {
                 let limit = limit.parse().map_err(|error| format!("{error}"))?;
                 Some(Change::Rate(Some(limit)))
             }
+            Self::Concurrency { most } if most.get() > MAX_CONCURRENCY => {
+                return Err(format!("at most {MAX_CONCURRENCY} calls can be in flight"));
+            }
             Self::Concurrency { most } => Some(Change::Concurrency(*most)),
             Self::Drain => Some(Change::Drained),
         })
@@ -96,7 +102,7 @@ pub(crate) fn line(said: &impl Serialize) -> String {
 
 /// Reads a request; the reason is a refusal's.
 pub(crate) fn read(line: &[u8]) -> Result<ControlOrder, String> {
-    let value: Value = serde_json::from_slice(line).map_err(|_| "that is no JSON".to_owned())?;
+    let value = control_object::read(line)?;
     match value["version"].as_u64() {
         Some(version) if version == u64::from(VERSION) => {}
         _ => return Err(format!("this run understands version {VERSION} of orders")),
@@ -134,6 +140,28 @@ mod tests {
         check(r#"{"version":1,"order":"concurrency","most":0}"#, Err("that is no order"));
         let reason = batchctl::task::InvalidRate::default().to_string();
         check(r#"{"version":1,"order":"rate","limit":"0"}"#, Err(&reason));
+    }
+
+    #[test]
+    fn a_repeated_key_is_refused_whichever_it_is() {
+        for line in [
+            r#"{"version":1,"order":"pause","order":"drain"}"#,
+            r#"{"version":1,"version":1,"order":"pause"}"#,
+            r#"{"version":1,"order":"rate","limit":"5/s","limi\u0074":"9/s"}"#,
+            r#"{"version":1,"order":"status","more":1,"more":1}"#,
+        ] {
+            check(line, Err("a key stands in it more than once"));
+        }
+    }
+
+    #[test]
+    fn concurrency_out_of_proportion_is_refused_with_the_bound() {
+        let ask = |most: &str| format!(r#"{{"version":1,"order":"concurrency","most":{most}}}"#);
+        let most = NonZeroUsize::new(65_535).unwrap();
+        check(&ask("65535"), Ok(Some(Change::Concurrency(most))));
+        for most in ["65536", "18446744073709551615"] {
+            check(&ask(most), Err("at most 65535 calls can be in flight"));
+        }
     }
 
     #[test]
