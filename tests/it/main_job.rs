@@ -171,7 +171,9 @@ fn rare_kinds() -> Vec<Kind> {
             Reply::flood("", "HTTP/1.1 100 Continue\r\n\r\n")
         }),
         kind("tiny-chunks", ("ambiguous", "200", "body", ATTEMPTS), |_| {
-            Reply::flood("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n", "1\r\nx\r\n")
+            // Small enough to be many, large enough to reach the bound before the time-out.
+            let chunk = format!("40\r\n{}\r\n", "x".repeat(0x40));
+            Reply::flood("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n", &chunk)
         }),
         kind("too-early", ("succeeded", "200", "", 2), |request| match request.attempt {
             1 => Reply::answer(425, ""),
