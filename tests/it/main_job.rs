@@ -230,8 +230,9 @@ fn carry_out() -> Job {
         "none",
         "-j",
         "64",
+        // Long enough for a large answer on a busy machine; a silent service costs it twice.
         "--timeout",
-        "2s",
+        "5s",
         "--max-attempts",
         &ATTEMPTS.to_string(),
         "--max-failures",

@@ -51,7 +51,7 @@ pub(crate) struct InputRun<'a> {
 
 /// A source that was read, with the settings of the run to be.
 pub(crate) enum OpenedSource<'a> {
-    New { run: Box<InputRun<'a>>, settings: RunSettings },
+    New { run: Box<InputRun<'a>>, settings: Box<RunSettings> },
     Resume(Box<Resumable>),
     Retry { retry: Box<Retry>, dry_run: bool },
     Revert(Box<Revert>),
@@ -73,9 +73,7 @@ impl<'a> RunSource<'a> {
     ) -> Result<ControlFlow<RunId, OpenedSource<'a>>, CommandError> {
         let state = &context.state;
         Ok(ControlFlow::Continue(match self {
-            Self::New(run) => {
-                OpenedSource::New { run: Box::new(run), settings: RunSettings::default() }
-            }
+            Self::New(run) => OpenedSource::New { run: Box::new(run), settings: Box::default() },
             Self::Resume(which) => {
                 let id = which.find(state)?;
                 match run::resume(state, &id, clock)? {

@@ -77,8 +77,8 @@ mod tests {
 
     #[test]
     fn a_plan_that_takes_longer_than_its_time_is_named() {
-        let expected = "`--max-duration 1m` ends the run before it can be done: 600 tasks take \
-                        4m 59s at least at 2/s, and there are 1m";
+        let expected = "`--max-duration 1m 00s` ends the run before it can be done: 600 tasks \
+                        take 4m 59s at least at 2/s, and there are 1m 00s";
         check("2/s", 60, 600, Some(expected));
         check("2/s", 300, 600, None);
         check("1/s", 60, 61, None);

@@ -252,7 +252,7 @@ impl PaceController {
             }
             Finding::TestAt { rate, given, chance, step } => {
                 self.mark(last, now);
-                self.test(rate, Tested { given, chance, step }, now);
+                self.test(rate, &Tested { given, chance, step }, now);
             }
             Finding::Near { limit } => self.approach(limit, self.rate, self.cycle, now),
             Finding::At { limit } => self.rest(limit, now, now),
@@ -261,8 +261,8 @@ impl PaceController {
         }
     }
 
-    fn test(&mut self, rate: f64, tested: Tested, now: Instant) {
-        let Tested { given, chance, step } = tested;
+    fn test(&mut self, rate: f64, tested: &Tested, now: Instant) {
+        let &Tested { given, chance, step } = tested;
         if step == 1 {
             let second = self.history.accepted_per_second(1.0, self.cycle);
             self.hint = self.hint.max(second.min(self.throttled_at));
