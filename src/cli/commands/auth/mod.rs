@@ -3,9 +3,9 @@
 pub(crate) mod check;
 
 use crate::cli::Context;
+use crate::cli::connect::config_keys;
 use crate::cli::connect::credentials::{PartialDestination, StoredLogin};
 use crate::cli::connect::{credentials, destination};
-use crate::cli::flags::config_trust;
 use crate::cli::flags::connection::{CredentialArgs, PlaceArgs};
 use crate::cli::output::error::CommandError;
 use crate::cli::output::stream;
@@ -94,7 +94,7 @@ pub(crate) fn carry_out(
 
 /// Logs in and keeps the token.
 fn login(args: &LoginArgs, context: &Context) -> Result<ExitStatus, CommandError> {
-    config_trust::require(context)?;
+    config_keys::require_trusted(context)?;
     let endpoint = destination::endpoint(&args.place, context)?;
     let route = destination::route(&args.place, &endpoint, context)?;
     let target = PartialDestination {

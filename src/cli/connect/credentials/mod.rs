@@ -17,10 +17,10 @@ pub(crate) mod secret_file;
 pub(crate) mod stored;
 
 use crate::cli::Context;
+use crate::cli::connect::config_keys;
 use crate::cli::connect::destination::Destination;
 use crate::cli::connect::trust;
 use crate::cli::connect::trust::{Accepts, Recorded};
-use crate::cli::flags::config_trust;
 use crate::cli::flags::connection::CredentialArgs;
 use crate::cli::flags::precedence::{Rank, Stronger};
 use crate::cli::output::error::CommandError;
@@ -87,7 +87,7 @@ pub(crate) fn find(
     target: &PartialDestination<'_>,
     context: &Context,
 ) -> Result<CredentialSource, CommandError> {
-    config_trust::require(context)?;
+    config_keys::require_trusted(context)?;
     let given: [Look<'_>; 5] = [
         &|| token_of_flags(args, Said::Here, context),
         &|| Ok(token_of_systemd(context)),
