@@ -1,4 +1,4 @@
-//! `auth`: who one is, for how long, and what is wrong; and a token for later commands.
+//! `auth`: checks credentials, and keeps a token for later commands.
 
 pub(crate) mod check;
 
@@ -130,9 +130,10 @@ fn login(args: &LoginArgs, context: &Context) -> Result<ExitStatus, CommandError
 
 /// Forgets the token that was kept; the service is not asked to end it.
 fn logout(context: &Context) -> Result<ExitStatus, CommandError> {
-    let text = match credentials::forget_login(context).map_err(CommandError::io)? {
-        true => "the kept login is forgotten; its token is good until it ends\n",
-        false => "no login was kept\n",
+    let text = if credentials::forget_login(context).map_err(CommandError::io)? {
+        "the kept login is forgotten; its token is good until it ends\n"
+    } else {
+        "no login was kept\n"
     };
     stream::print(text).map_err(CommandError::io)?;
     Ok(ExitStatus::Ok)

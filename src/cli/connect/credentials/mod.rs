@@ -1,4 +1,4 @@
-//! Which credentials are used: one order for all commands, told in the README.
+//! Chooses the credentials, in the same documented order for all commands.
 //!
 //! What was said on the command line or in a variable comes first, then the profile, then what
 //! was left on this machine. Finds them and asks nobody yet; the embedded sandbox is never sent
@@ -41,7 +41,7 @@ pub(crate) struct PartialDestination<'a> {
     pub(crate) endpoint: &'a Endpoint,
     /// The way there, which is the way to IAM as well.
     pub(crate) route: &'a Route,
-    /// The project, unless the credentials are to tell it.
+    /// The project; `None` if it follows from the credentials.
     pub(crate) project: Option<&'a ProjectId>,
     /// The name of the region, if one was named.
     pub(crate) region: Option<&'a str>,
@@ -144,7 +144,7 @@ fn missing() -> CommandError {
     )
 }
 
-/// Tells whether a flag has its value from there.
+/// Returns whether a flag has its value from there.
 fn is_said(flag: &str, said: Said, context: &Context) -> bool {
     let rank = context.given.rank(flag);
     match said {
