@@ -2,6 +2,8 @@
 //!
 //! The table is the one of `ARCHITECTURE.md`; a change of either is a change of both.
 
+mod cycles;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};

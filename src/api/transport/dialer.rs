@@ -1,7 +1,7 @@
 //! Makes connections to the service: directly, or through the proxy that was asked for.
 
 use super::tunnel::Tunnel;
-use super::wire::Wire;
+use super::wire::{AnyError, Wire};
 use crate::api::endpoint::Endpoint;
 use crate::api::loopback;
 use crate::api::route::{ProxyAddress, Roots, Route};
@@ -14,7 +14,6 @@ use hyper_util::client::legacy::connect::dns::{GaiResolver, Name};
 use rustls::ClientConfig;
 use rustls::crypto::CryptoProvider;
 use rustls_platform_verifier::Verifier;
-use std::error::Error;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -29,8 +28,6 @@ const KEEP_ALIVE_TRIES: u32 = 3;
 
 type Secured<C> = HttpsConnector<C>;
 type Socket = HttpConnector<Resolver>;
-pub(super) type AnyError = Box<dyn Error + Send + Sync>;
-
 /// Makes connections to one host.
 #[derive(Debug, Clone)]
 pub(super) struct Dialer {

@@ -1,8 +1,9 @@
 //! How far a call without an answer came.
 
-use super::dialer::{AnyError, DnsError};
+use super::dialer::DnsError;
 use super::head::HeadError;
 use super::tunnel::{ProxyAway, ProxyRefusal};
+use super::wire::AnyError;
 use crate::api::error_chain::{causes, innermost};
 use crate::policy::{Delivery, NoResponse};
 use crate::task::FailureKind;

@@ -3,8 +3,8 @@
 //! A refusal says who answered with which status, because it is the proxy's word and not the
 //! service's.
 
-use super::dialer::AnyError;
 use super::head::{HeadReader, status};
+use super::wire::AnyError;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use hyper::Uri;

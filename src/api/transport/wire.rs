@@ -9,6 +9,7 @@ use hyper::rt::{Read, ReadBuf, ReadBufCursor, Write};
 use hyper_rustls::MaybeHttpsStream;
 use hyper_util::rt::TokioIo;
 use rustix::net::RecvFlags;
+use std::error::Error;
 use std::io;
 use std::mem::MaybeUninit;
 use std::pin::Pin;
@@ -16,6 +17,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 use tokio::net::TcpStream;
+
+/// An error of any step of connecting.
+pub(super) type AnyError = Box<dyn Error + Send + Sync>;
 
 /// How much is read at a time.
 const READ_SIZE: usize = 16 * 1024;

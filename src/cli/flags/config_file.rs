@@ -357,7 +357,7 @@ mod tests {
     fn what_no_flag_takes_is_refused() {
         check_refused("rate = { a = 1 }", "default", "config.toml:1: ", "");
         check_refused("profile = 3", "default", "invalid value for `profile`", "");
-        check_refused("rate = ['1', '2']", "default", "no flag takes", "");
+        check_refused("rate = ['1', '2']", "default", "invalid value for `rate`", "");
         check_refused("yes = true\nrate =", "default", "config.toml:2:7: ", "TOML");
     }
 }

@@ -11,7 +11,6 @@ use crate::cli::output::error::CommandError;
 use crate::cli::output::event_documents::Live;
 use crate::cli::output::present::{ReportRequest, present};
 use crate::cli::output::stream::Stderr;
-use crate::cli::process::environment::Environment;
 use crate::cli::process::runtime::runtime;
 use crate::cli::run::control_socket::{ControlState, Served};
 use crate::cli::run::display::{Displays, LiveStatus};
@@ -77,7 +76,7 @@ pub(crate) fn carry_out(
     live.watch(&mut watchers);
     let observers = Observers { watchers, live_status, keys_to, control, orders };
     // From here on the run has begun and stays, whatever happens.
-    let ended = observers.work(pending.begin(), &client, &runtime, environment, stderr);
+    let ended = observers.work(pending.begin(), &client, &runtime, context);
     // Writing the report may take long, and the run has nothing left to lose.
     signals::obey_no_longer(environment).map_err(CommandError::io)?;
     let ended = match ended {
@@ -151,9 +150,9 @@ impl Observers {
         planned: Planned,
         client: &ViasClient,
         runtime: &Runtime,
-        environment: &Environment,
-        stderr: &Stderr,
+        context: &Context,
     ) -> Result<Ended, RunError> {
+        let Context { environment, stderr, .. } = context;
         let Self { watchers, live_status, keys_to, control, orders } = self;
         let keys = keys_to.and_then(|out| {
             let board =

@@ -8,23 +8,14 @@
 
 use super::Dispatcher;
 use crate::clock::Instant;
-use crate::engine::attempt::Attempt;
-use crate::engine::attempt::Completion;
+use crate::engine::attempt::{Attempt, Completion};
 use crate::engine::ledger::Ledger;
 use crate::engine::settings::EngineSettings;
-use crate::event::EventKind;
-use crate::event::StopReason;
-use crate::policy::Answer;
-use crate::policy::HintedPace;
-use crate::policy::Opening;
-use crate::policy::PaceController;
-use crate::policy::PaceStart;
-use crate::policy::PaceWindow;
-use crate::policy::Ramp;
-use crate::policy::RateBounds;
-use crate::policy::RateHint;
-use crate::policy::Verdict;
-use crate::policy::rate_per_second;
+use crate::event::{EventKind, StopReason};
+use crate::policy::{
+    Answer, HintedPace, Opening, PaceController, PaceStart, PaceWindow, Ramp, RateBounds, RateHint,
+    Verdict, rate_per_second,
+};
 use crate::task::Rate;
 use std::time::Duration;
 

@@ -1,23 +1,11 @@
 //! `--rate auto`: the dispatcher finds a limit that the service does not name.
 
-use super::scene::SOME_DAY;
-use super::scene::Scene;
-use super::scene::millis;
-use super::scene::secs;
+use super::scene::{SOME_DAY, Scene, millis, secs};
 use super::seen::Seen;
-use super::service::Reply;
-use super::service::after_millis;
-use super::service::done;
-use super::service::telling;
-use super::service::throttled;
-use super::service::throttled_somehow;
+use super::service::{Reply, after_millis, done, telling, throttled, throttled_somehow};
 use crate::clock::Clock;
 use crate::event::EventKind;
-use crate::policy::Opening;
-use crate::policy::PaceStart;
-use crate::policy::Quota;
-use crate::policy::RateBounds;
-use crate::policy::RateHint;
+use crate::policy::{Opening, PaceStart, Quota, RateBounds, RateHint};
 use crate::task::FailureKind;
 use std::cell::RefCell;
 use std::collections::VecDeque;

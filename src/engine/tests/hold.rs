@@ -1,19 +1,11 @@
 //! The service asks for fewer calls, and the whole run waits.
 
-use super::scene::SOME_DAY;
-use super::scene::Scene;
-use super::scene::millis;
-use super::scene::secs;
+use super::scene::{SOME_DAY, Scene, millis, secs};
 use super::seen::Seen;
-use super::service::after_millis;
-use super::service::at_once;
-use super::service::done;
-use super::service::silence;
-use super::service::throttled;
-use super::service::throttled_somehow;
-use super::service::transient;
-use crate::event::EventKind;
-use crate::event::StopReason;
+use super::service::{
+    after_millis, at_once, done, silence, throttled, throttled_somehow, transient,
+};
+use crate::event::{EventKind, StopReason};
 use crate::task::Outcome;
 use std::time::Duration;
 

@@ -1,18 +1,10 @@
 //! What the service says of its quota: it only ever lowers the pace.
 
-use super::scene::SOME_DAY;
-use super::scene::Scene;
-use super::scene::millis;
-use super::scene::secs;
+use super::scene::{SOME_DAY, Scene, millis, secs};
 use super::seen::Seen;
-use super::service::after_millis;
-use super::service::done;
-use super::service::telling;
-use super::service::throttled;
-use crate::event::EventKind;
-use crate::event::HoldReason;
-use crate::policy::Quota;
-use crate::policy::RateHint;
+use super::service::{after_millis, done, telling, throttled};
+use crate::event::{EventKind, HoldReason};
+use crate::policy::{Quota, RateHint};
 use crate::task::Outcome;
 use std::ops::Range;
 use std::time::Duration;

@@ -1,10 +1,8 @@
 //! The rate grows from almost nothing to the whole limit.
 
-use super::scene::Scene;
-use super::scene::secs;
+use super::scene::{Scene, secs};
 use super::seen::Seen;
-use super::service::after_millis;
-use super::service::done;
+use super::service::{after_millis, done};
 use crate::task::Outcome;
 use std::ops::Range;
 use std::time::Duration;

@@ -2,17 +2,13 @@
 //!
 //! A small burst lets a late timer catch up; what a longer stall owes is forgotten.
 
-use governor::Quota;
-use governor::RateLimiter;
-use governor::clock::Clock;
-use governor::clock::FakeRelativeClock;
+use governor::clock::{Clock, FakeRelativeClock};
 use governor::middleware::NoOpMiddleware;
 use governor::nanos::Nanos;
-use governor::state::InMemoryState;
-use governor::state::NotKeyed;
+use governor::state::{InMemoryState, NotKeyed};
+use governor::{Quota, RateLimiter};
 use std::num::NonZeroU32;
-use std::time::Duration;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// How much lateness may be caught up, where sendings are closer together than that.
 const CATCH_UP: Duration = Duration::from_millis(10);

@@ -12,8 +12,7 @@ use crate::policy::pace::even_spacing::EvenSpacing;
 use crate::task::Rate;
 use std::collections::VecDeque;
 use std::num::NonZeroU32;
-use std::time::Duration;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// How long before its window is free a sending may be admitted: what making it durable takes.
 const AHEAD: Duration = Duration::from_millis(25);

@@ -4,17 +4,11 @@
 //! IETF, the `X-RateLimit-*` family, VIAS's own and those of the gateway's debug mode. All of
 //! them only ever lower the pace. Nonsense is as good as absent.
 
-use crate::policy::pace::structured_field::Bare;
-use crate::policy::pace::structured_field::Item;
-use crate::policy::pace::structured_field::list;
-use crate::policy::retry_after::LONGEST_HOLD;
-use crate::policy::retry_after::is_sane;
-use crate::policy::retry_after::seconds_rounded_up;
-use crate::policy::retry_after::span_in_words;
-use crate::policy::retry_after::whole_number;
-use std::time::Duration;
-use std::time::Instant;
-use std::time::UNIX_EPOCH;
+use crate::policy::pace::structured_field::{Bare, Item, list};
+use crate::policy::retry_after::{
+    LONGEST_HOLD, is_sane, seconds_rounded_up, span_in_words, whole_number,
+};
+use std::time::{Duration, Instant, UNIX_EPOCH};
 
 /// What a service said of its quota. Nothing of it promises that a call will be served.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

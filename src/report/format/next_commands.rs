@@ -30,7 +30,7 @@ pub fn next_commands(report: &Report, documents: &[PathBuf]) -> Vec<NextCommand>
 fn resume(report: &Report, _: &[PathBuf]) -> Option<NextCommand> {
     let is_wanted = !report.run.complete && report.exit.is_some();
     is_wanted.then(|| NextCommand {
-        command: command(&report.run, &report.settings, "resume", ""),
+        command: command(&report.run.id, &report.settings, "resume", ""),
         purpose: "goes on with the rest",
     })
 }
@@ -39,7 +39,7 @@ fn retry(report: &Report, _: &[PathBuf]) -> Option<NextCommand> {
     // Not before the run is complete: `resume` comes first, because it costs no second run.
     let is_wanted = report.run.complete && !report.tasks.all_good();
     is_wanted.then(|| NextCommand {
-        command: command(&report.run, &report.settings, "retry", ""),
+        command: command(&report.run.id, &report.settings, "retry", ""),
         purpose: "what did not succeed",
     })
 }
@@ -48,7 +48,7 @@ fn retry(report: &Report, _: &[PathBuf]) -> Option<NextCommand> {
 fn settle(report: &Report, _: &[PathBuf]) -> Option<NextCommand> {
     let is_wanted = can_be_verified(report) && report.tasks[Outcome::Ambiguous] > 0;
     is_wanted.then(|| NextCommand {
-        command: command(&report.run, &report.settings, "settle", ""),
+        command: command(&report.run.id, &report.settings, "settle", ""),
         purpose: "what is in doubt",
     })
 }
@@ -58,7 +58,7 @@ fn wait(report: &Report, _: &[PathBuf]) -> Option<NextCommand> {
     let not_reached = |group: &FailureGroup| group.kind == Some(FailureKind::NotReached);
     let is_wanted = can_be_verified(report) && report.failures.iter().any(not_reached);
     is_wanted.then(|| NextCommand {
-        command: command(&report.run, &report.settings, "wait", ""),
+        command: command(&report.run.id, &report.settings, "wait", ""),
         purpose: "what has not arrived",
     })
 }
@@ -71,7 +71,7 @@ fn can_be_verified(report: &Report) -> bool {
 fn results(report: &Report, documents: &[PathBuf]) -> Option<NextCommand> {
     let is_wanted = report.tasks.selected() > 0 && !has(documents, "csv");
     is_wanted.then(|| NextCommand {
-        command: command(&report.run, &report.settings, "report", "-o results.csv"),
+        command: command(&report.run.id, &report.settings, "report", "-o results.csv"),
         purpose: "every task's outcome",
     })
 }
@@ -80,7 +80,7 @@ fn json(report: &Report, documents: &[PathBuf]) -> Option<NextCommand> {
     // The summary shows the largest groups only, and the document all of them.
     let is_wanted = !report.failures.is_empty() && !has(documents, "json");
     is_wanted.then(|| NextCommand {
-        command: command(&report.run, &report.settings, "report", "--json"),
+        command: command(&report.run.id, &report.settings, "report", "--json"),
         purpose: "every cause of failure",
     })
 }

@@ -1,14 +1,14 @@
 //! A command about a run, as it is typed.
 
-use crate::report::model::report::RunPart;
 use crate::settings::{DEFAULT_PROFILE, RunSettings};
+use crate::store::RunId;
 
 /// Returns a command about a run, with flags behind it.
 ///
 /// Names the profile unless it is the default one: the credentials of another profile are meant
 /// for another service.
-pub(crate) fn command(run: &RunPart, settings: &RunSettings, verb: &str, flags: &str) -> String {
-    let mut words = vec!["batchctl".to_owned(), verb.to_owned(), run.id.to_string()];
+pub(crate) fn command(run: &RunId, settings: &RunSettings, verb: &str, flags: &str) -> String {
+    let mut words = vec!["batchctl".to_owned(), verb.to_owned(), run.to_string()];
     words.extend((!flags.is_empty()).then(|| flags.to_owned()));
     words.extend(profile_flag(&settings.profile));
     words.join(" ")

@@ -66,7 +66,7 @@ impl Report {
     pub fn retry_command(&self, group: &FailureGroup) -> Option<String> {
         let is_offered = group.settled > 0 && self.exit.is_some();
         is_offered.then(|| {
-            command(&self.run, &self.settings, "retry", &format!("--group {}", group.label))
+            command(&self.run.id, &self.settings, "retry", &format!("--group {}", group.label))
         })
     }
 

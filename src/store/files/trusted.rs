@@ -9,11 +9,10 @@
 use crate::store::error::{StoreError, file};
 use rustix::fs::OFlags;
 use std::fs::{DirBuilder, File, Metadata, OpenOptions};
-use std::io;
 use std::io::Read;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
-use std::{fs, path::PathBuf};
+use std::{fs, io, path::PathBuf};
 
 /// The rights of directories: all for their owner, none for others.
 const PRIVATE: u32 = 0o700;

@@ -5,17 +5,15 @@
 
 use crate::clock::Timestamp;
 use crate::event::AttemptSeq;
-use crate::store::codes;
 use crate::store::error::{StoreError, sqlite};
 use crate::store::files::{MayHaveLeft, RunDirectory, Watermark};
 use crate::store::ids::RunId;
 use crate::store::reading::record;
 use crate::store::reading::record::RunRecord;
 use crate::store::rows::{AttemptRow, SeenCells, TaskResult, TaskRow};
-use crate::store::schema;
 use crate::store::unsettled::{OpenTask, open_tasks};
-use crate::store::writing::SettledTasks;
-use crate::store::writing::resume_point;
+use crate::store::writing::{SettledTasks, resume_point};
+use crate::store::{codes, schema};
 use crate::task::{Ordinal, OutcomeCounts};
 use rusqlite::{Connection, Params, Row};
 use std::cell::OnceCell;
