@@ -1,6 +1,6 @@
 //! The command line as it is typed: every flag with its default, its variable and its key.
 //!
-//! Parses and does nothing else. What a value means across flags is decided by who uses it.
+//! Parses and does nothing else. The meaning of a value beside other flags is decided where it is used.
 
 #![expect(clippy::doc_markdown, reason = "doc comments here are help texts for a terminal")]
 
@@ -81,7 +81,7 @@ pub(crate) enum Verb {
         #[command(subcommand)]
         command: ConfigCommand,
     },
-    /// Say who one is and what is wrong; log in for later
+    /// Check credentials; log in
     #[command(after_help = auth::AUTH_HELP, arg_required_else_help = true)]
     Auth {
         #[command(subcommand)]

@@ -105,7 +105,7 @@ fn parse(environment: &Environment, profile: Option<&str>) -> Result<Understood,
         }
         None => command,
     };
-    // Parsed twice: the first time tells the profile, the second has its defaults.
+    // Parsed twice: only the first result names the profile whose defaults the second one takes.
     let first = command.clone().try_get_matches().map_err(refused)?;
     let config = sources::load(&command, &first, environment)
         .map_err(|error| Parsed::Command(error.into()))?;
@@ -160,7 +160,7 @@ fn run_taken_up(verb: &Verb) -> Option<&WhichRunArgs> {
     }
 }
 
-/// Tells what was typed wrong from what stands wrong in a variable.
+/// Adds the variable that holds the refused value, if the value was not typed.
 fn refused(error: clap::Error) -> Parsed {
     let typed_wrong = command().try_get_matches().is_err();
     let origin = if typed_wrong { None } else { sources::origin_in_variable(&error) };
@@ -184,7 +184,7 @@ fn print_clap_error(error: &clap::Error, origin: Option<String>, stderr: Stderr)
     if error.use_stderr() { ExitCode::from(ExitStatus::Usage.code()) } else { ExitCode::SUCCESS }
 }
 
-/// Tells whether a command reads or writes runs.
+/// Returns whether a command reads or writes runs.
 fn keeps_runs(verb: &Verb) -> bool {
     match verb {
         Verb::Sandbox(_)

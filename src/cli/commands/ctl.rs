@@ -159,6 +159,7 @@ fn other_version(id: &RunId) -> String {
 
 fn ask(socket: &Path, order: ControlOrder) -> io::Result<String> {
     let mut stream = UnixStream::connect(Address::of(socket)?.path())?;
+    // A stopped process (SIGSTOP) accepts connections and never answers.
     stream.set_read_timeout(Some(PATIENCE))?;
     stream.set_write_timeout(Some(PATIENCE))?;
     stream.write_all(
@@ -171,8 +172,9 @@ fn ask(socket: &Path, order: ControlOrder) -> io::Result<String> {
     }
 }
 
-/// Says why there is no answer.
+/// Explains a missing answer.
 fn unreachable(error: &io::Error, id: &RunId, runs: &RunDirectory) -> CommandError {
+    // The lock tells a run that is busy from one that has ended: both refuse connections.
     let is_held = runs.is_locked(id).unwrap_or(false);
     match error.kind() {
         io::ErrorKind::PermissionDenied => CommandError::new(

@@ -1,4 +1,4 @@
-//! `sandbox`: serves until it is told to stop.
+//! `sandbox`: serves a simulated service until a signal stops it.
 
 use crate::cli::flags::values;
 use crate::cli::output::error::CommandError;
@@ -119,6 +119,7 @@ pub(crate) fn serve(args: SandboxArgs) -> Result<ExitStatus, CommandError> {
     open_files::make_most_room();
     let runtime = runtime()?;
     runtime.block_on(async {
+        // Before the URL is printed: a script may stop the sandbox as soon as it has read it.
         let mut interrupt = signal(SignalKind::interrupt()).map_err(CommandError::io)?;
         let mut terminate = signal(SignalKind::terminate()).map_err(CommandError::io)?;
         let sandbox = Sandbox::bind(args.into()).await?;

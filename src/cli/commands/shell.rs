@@ -50,6 +50,7 @@ struct NotWritten {
 /// Prints one page, or writes all of them to a directory.
 pub(crate) fn show(args: &ManArgs) -> Result<ExitStatus, CommandError> {
     let mut root = without_help(crate::cli::command());
+    // Fills in the inherited flags and names, which `render` does not do.
     root.build();
     match &args.dir {
         Some(directory) => write_all(root, directory),

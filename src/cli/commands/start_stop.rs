@@ -134,6 +134,7 @@ fn act(
     args: &CommonArgs,
     context: &Context,
 ) -> Result<ExitStatus, CommandError> {
+    // `sources` consumes the paths, and the documents are compared with them later.
     let files = inputs.paths.clone();
     let plan = NewPlan {
         options: input_options(&args.input, inputs.command.clone()),

@@ -1,4 +1,4 @@
-//! `wait` and `settle`: look at the tasks of a run after its end, and tell what it has come to.
+//! `wait` and `settle`: verify the tasks of a run after its end, and report the outcomes.
 
 use crate::cli::Context;
 use crate::cli::connect::client::{ReadingClient, client_for_reading};
@@ -105,6 +105,7 @@ pub(crate) fn wait(args: &WaitArgs, context: &Context) -> Result<ExitStatus, Com
     let outlook = open(&args.how, documents, context)?;
     let Displays { mut watchers, talk, .. } =
         display::open(&args.display, None, &context.environment, &context.stderr, outlook.clock);
+    // Opened before the signals, so that an error of a document ends the command at once.
     let live = Live::open(&outlook.documents, Beginning::GoesOn, &outlook.id, outlook.clock)?;
     live.watch(&mut watchers);
     let (control, orders) = mpsc::unbounded_channel();
@@ -137,6 +138,7 @@ pub(crate) fn settle(args: &SettleArgs, context: &Context) -> Result<ExitStatus,
     let documents = documents::of_the_past(documents::parse(&args.how.documents, &[])?)?;
     let outlook = open(&args.how, documents, context)?;
     let unsettled = outlook.run.unsettled;
+    // `settle` reads the list once, so it takes no orders; the sender keeps the channel open.
     let (_control, orders) = mpsc::unbounded_channel();
     let settling = outlook.runtime.block_on(outlook.run.settle(&outlook.client, orders))?;
     print_settling(&settling, unsettled, &context.stderr);

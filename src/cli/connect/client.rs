@@ -27,7 +27,7 @@ pub(crate) struct ReadingClient {
     pub(crate) source: CredentialSource,
 }
 
-/// Makes a client that sends one request at a time, for all that only reads.
+/// Makes a client that sends one request at a time, for verbs that only read.
 pub(crate) fn client_for_reading(
     args: &CredentialArgs,
     destination: &Destination,

@@ -17,7 +17,7 @@ use std::sync::Arc;
 /// The project of the embedded sandbox, which accepts any.
 const SANDBOX_PROJECT: &str = "sandbox";
 
-/// What stands for a project that is not looked up.
+/// The placeholder for a project that is not looked up.
 const UNKNOWN_PROJECT: &str = "the-project-of-the-login";
 
 /// Where calls go.
@@ -94,10 +94,12 @@ pub(crate) fn of_run(
     settings: &RunSettings,
     context: &Context,
 ) -> Result<Destination, CommandError> {
+    // A flag or its variable wins over the record; a default or the file does not.
     let elsewhere = context.given.is_given("endpoint") || context.given.is_given("region");
-    let project = match context.given.is_given("project_id") {
-        true => args.project_id.clone(),
-        false => record.run.project_id.parse().ok(),
+    let project = if context.given.is_given("project_id") {
+        args.project_id.clone()
+    } else {
+        record.run.project_id.parse().ok()
     };
     if context.given.is_given("sandbox") || (settings.sandbox && !elsewhere) {
         return embedded(&PlaceArgs { project_id: project, ..args.clone() });
@@ -146,7 +148,7 @@ pub(crate) fn route(
 /// or its conventions.
 const AUTHORITIES: [&str; 2] = ["SSL_CERT_FILE", "SSL_CERT_DIR"];
 
-/// Names the variables that decide who vouches for the service.
+/// Names the variables that replace the certificate authorities.
 fn tell_authorities(context: &Context) {
     let set = AUTHORITIES.iter().filter(|name| context.environment.variable(name).is_some());
     let set: Vec<String> = set.map(|name| format!("`{name}`")).collect();
@@ -166,12 +168,11 @@ pub(crate) fn allow_insecure(
 ) -> Result<(), CommandError> {
     if !context.given.is_on("insecure-http") {
         let error = format!("`{endpoint}` would be sent {secret} unencrypted");
-        let hint = match endpoint.is_insecure() {
-            true => "use https, or let it pass with `--insecure-http`",
-            false => {
-                "the proxy would read it: call without `--proxy`, use https, or let it pass with \
-                 `--insecure-http`"
-            }
+        let hint = if endpoint.is_insecure() {
+            "use https, or let it pass with `--insecure-http`"
+        } else {
+            "the proxy would read it: call without `--proxy`, use https, or let it pass with \
+             `--insecure-http`"
         };
         return Err(CommandError::usage(error).with_hint(hint));
     }

@@ -1,4 +1,4 @@
-//! Which project it is when none was named: what comes with the credentials tells, or IAM.
+//! Finds the project when none was given: from the credentials, otherwise by asking IAM.
 
 use crate::cli::Context;
 use crate::cli::connect::credentials;

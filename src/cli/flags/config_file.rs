@@ -1,7 +1,7 @@
-//! Reads `config.toml`: every key is that of a flag, and an error tells its line.
+//! Reads `config.toml`: every key is the name of a flag, and errors name the line.
 //!
-//! What holds for all stands at the top, a profile's own in `[profile.NAME]`. Every profile is
-//! checked, not only the one in use: a typo shows on the first day. No secret may stand in it.
+//! Common settings are at the top, those of a profile in `[profile.NAME]`. Every profile is
+//! checked, not only the one in use: a typo shows on the first day. No secret may be in it.
 
 use crate::cli::flags::config_trust;
 use crate::cli::flags::config_trust::Distrust;
@@ -37,7 +37,7 @@ pub(crate) enum ConfigError {
     Syntax { path: PathBuf, line: usize, column: usize, message: String },
     #[error("{}:{line}: there is no key `{key}`", path.display())]
     UnknownKey { path: PathBuf, line: usize, key: String, near: Option<String> },
-    #[error("{}:{line}: the value of `{key}` is one that no flag takes", path.display())]
+    #[error("{}:{line}: invalid value for `{key}`", path.display())]
     Kind { path: PathBuf, line: usize, key: String },
     #[error("{}:{line}: `{key}` stands twice", path.display())]
     Twice { path: PathBuf, line: usize, key: String },
@@ -89,7 +89,7 @@ pub(crate) type Flags = BTreeMap<String, Takes>;
 pub(crate) struct Setting {
     pub(crate) values: Vec<String>,
     pub(crate) line: usize,
-    /// The profile it stands in, if it does not hold for all.
+    /// The profile that sets it; `None` for a common setting.
     pub(crate) profile: Option<String>,
 }
 
@@ -133,7 +133,7 @@ fn unknown_profile<'a>(
     ConfigError::UnknownProfile { path: path.into(), name: name.into(), near }
 }
 
-/// Returns what is most like a text that was probably mistyped.
+/// Returns the name that is most similar to a mistyped one.
 fn nearest<'a>(text: &str, others: impl IntoIterator<Item = &'a str>) -> Option<String> {
     let rated = others.into_iter().map(|other| (strsim::jaro_winkler(text, other), other));
     let (closeness, near) = rated.max_by(|(one, _), (other, _)| one.total_cmp(other))?;
@@ -248,7 +248,7 @@ impl Reader<'_> {
         }
     }
 
-    /// Returns the number of the line in which a byte stands.
+    /// Returns the number of the line that contains a byte.
     fn line(&self, byte: usize) -> usize {
         self.text.bytes().take(byte).filter(|&byte| byte == b'\n').count() + 1
     }
@@ -276,10 +276,11 @@ fn values_of(value: &DeValue<'_>) -> Option<Vec<String>> {
 pub(crate) fn quoted(value: &str) -> String {
     let is_number = value.len() < 16 && value.bytes().all(|byte| byte.is_ascii_digit());
     let is_plain = matches!(value, "true" | "false") || (is_number && !value.is_empty());
-    match is_plain && (value == "0" || !value.starts_with('0')) {
-        true => value.into(),
-        false => toml::Value::String(value.into()).to_string(),
+    // A leading zero is no number in TOML, and an id such as `0047` must keep it.
+    if is_plain && (value == "0" || !value.starts_with('0')) {
+        return value.into();
     }
+    toml::Value::String(value.into()).to_string()
 }
 
 #[cfg(test)]
@@ -355,8 +356,8 @@ mod tests {
     #[test]
     fn what_no_flag_takes_is_refused() {
         check_refused("rate = { a = 1 }", "default", "config.toml:1: ", "");
-        check_refused("profile = 3", "default", "`profile` is one that no flag takes", "");
-        check_refused("rate = ['1', '2']", "default", "no flag takes", "");
+        check_refused("profile = 3", "default", "invalid value for `profile`", "");
+        check_refused("rate = ['1', '2']", "default", "invalid value for `rate`", "");
         check_refused("yes = true\nrate =", "default", "config.toml:2:7: ", "TOML");
     }
 }

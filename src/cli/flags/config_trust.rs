@@ -1,32 +1,10 @@
-//! Whether others can change the config file, and what it may then not decide.
-//!
-//! A command of the file is run, and an address of it is sent the token. So whoever can write the
-//! file, or put another in its place, has the credentials of its owner.
+//! Judges whether others can change a file: by its mode, its owner, or a directory above it.
 
-use crate::cli::Context;
-use crate::cli::flags::precedence::Rank;
-use crate::cli::output::error::CommandError;
-use batchctl::report::ExitStatus;
 use rustix::process::geteuid;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
-/// The keys that run something, name a secret, or say where a secret is sent.
-const SENSITIVE: [&str; 12] = [
-    "token-command",
-    "token-file",
-    "iam-password-file",
-    "iam-user",
-    "iam-domain",
-    "iam-endpoint",
-    "endpoint",
-    "region",
-    "proxy",
-    "ca-file",
-    "insecure-http",
-    "state-dir",
-];
 /// The bits of a mode that let others than the owner write.
 const WRITABLE_BY_OTHERS: u32 = 0o022;
 /// The bit of a directory in which everybody may only remove their own files.
@@ -74,32 +52,6 @@ pub(crate) fn distrust(file: &Path) -> io::Result<Option<Distrust>> {
         }
     }
     Ok(None)
-}
-
-/// Refuses credentials if a config file that others can change decides about them.
-///
-/// # Errors
-///
-/// 77, before anything is run or sent, with the command that makes the file one's own.
-pub(crate) fn require(context: &Context) -> Result<(), CommandError> {
-    let Some(file) = &context.config else { return Ok(()) };
-    let Some(distrust) = &file.distrust else { return Ok(()) };
-    let is_in_file = |flag: &str| file.settings.contains_key(flag);
-    match key_in_force(is_in_file, context) {
-        None => Ok(()),
-        Some(flag) => {
-            let key = flag.replace('-', "_");
-            let error = format!("{}, which decides about `{key}`", distrust.message());
-            let failure = CommandError::new(ExitStatus::NotAuthorised, error);
-            Err(failure.with_hint(distrust.remedy.clone()))
-        }
-    }
-}
-
-/// Returns a sensitive flag whose value is that of the file.
-fn key_in_force(is_in_file: impl Fn(&str) -> bool, context: &Context) -> Option<&'static str> {
-    let is_of_file = |flag: &&&str| is_in_file(flag) && context.given.rank(flag) == Rank::File;
-    SENSITIVE.iter().find(is_of_file).copied()
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! The flags that say where the service is and who asks it.
+//! The flags for the service's address and the credentials.
 
 use crate::cli::flags::values;
 use batchctl::api::{Endpoint, ProjectId, ProxyAddress};

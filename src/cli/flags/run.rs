@@ -1,5 +1,5 @@
 //! The flags of a run: before the first call, for each call, for when new calls end, for states,
-//! and for runs that nobody watches.
+//! and for unattended runs.
 
 use crate::cli::flags::connection::{CredentialArgs, PlaceArgs};
 use crate::cli::flags::output::{DisplayArgs, DocumentArgs};

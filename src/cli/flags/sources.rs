@@ -11,7 +11,7 @@ use crate::cli::process::environment::Environment;
 use clap::builder::BoolishValueParser;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
-/// What is told of flags, but set by none of their ways.
+/// Flags that are no settings: neither a variable nor the config file sets them.
 const NO_SETTINGS: [&str; 4] = ["help", "version", "profile", "origin"];
 
 /// Gives every flag its variable, if that is set to something.
@@ -64,7 +64,7 @@ pub(crate) fn load(
     config_file::load(&path, &chosen_profile(matches), &flags_of(command))
 }
 
-/// Tells whether a command is one for a file that may be wrong, or not there yet.
+/// Returns whether a command is one for a file that may be wrong, or not there yet.
 fn mends_config(matches: &ArgMatches) -> bool {
     let Some(("config", matches)) = matches.subcommand() else { return false };
     matches!(matches.subcommand_name(), Some("init" | "path"))
@@ -92,10 +92,10 @@ pub(crate) fn flags_of(command: &Command) -> Flags {
     flags
 }
 
-/// Warns of a file that others can change: what stands in it decides what is done.
+/// Warns of a file that others can change, because its keys decide what is done.
 pub(crate) fn warn_of_writers(file: &ConfigFile, stderr: &Stderr) {
     if let Some(distrust) = &file.distrust {
-        // Nobody sees it at a run of cron unless it is in the mail.
+        // Under cron only messages about failures are mailed, and this one must be read.
         let stderr = stderr.of_failures();
         stderr.say("warning", &distrust.message());
         stderr.say("hint", distrust.remedy());
@@ -115,7 +115,7 @@ pub(crate) fn with_defaults(command: Command, file: &ConfigFile) -> Command {
         .mut_subcommands(|command| with_defaults(command, file))
 }
 
-/// Returns the flags of a run and of the program, which are what is worth setting.
+/// Returns the flags that are settings: those of a run and the global ones.
 pub(crate) fn settings_of(command: &Command) -> Vec<Arg> {
     let runs = ["stop", "run"].into_iter().filter_map(|name| command.find_subcommand(name));
     let all = runs.flat_map(Command::get_arguments).chain(command.get_arguments());
@@ -131,7 +131,7 @@ pub(crate) fn settings_of(command: &Command) -> Vec<Arg> {
     settings
 }
 
-/// Lets `config show` take the flags of a run, so that it can say what they would come to.
+/// Lets `config show` take the flags of a run, so that it can show their effect.
 pub(crate) fn with_all_flags(command: Command) -> Command {
     let flags = settings_of(&command).into_iter().filter(|arg| !arg.is_global_set());
     let flags: Vec<_> = flags.map(|arg| arg.hide(true)).collect();

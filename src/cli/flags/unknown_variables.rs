@@ -15,11 +15,11 @@ const PREFIX: &str = "BATCHCTL_";
 const MAX_TYPOS: usize = 2;
 
 /// Warns of each variable that is misspelt, and names the one that is nearest.
-pub(crate) fn warn(flags: &Flags, surroundings: &Environment, stderr: Stderr) {
-    // Nobody sees it at a run of cron unless it is in the mail.
+pub(crate) fn warn(flags: &Flags, environment: &Environment, stderr: Stderr) {
+    // Under cron only messages about failures are mailed, and this one must be read.
     let stderr = stderr.of_failures();
     let known = known(flags);
-    for name in surroundings.names() {
+    for name in environment.names() {
         if let Some(nearest) = misspelt(name, &known) {
             let shown = printable(name, 80);
             stderr.say("warning", &format!("there is no variable `{shown}`; it has no effect"));

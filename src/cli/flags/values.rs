@@ -159,6 +159,7 @@ pub(crate) fn whole_number<T: FromStr<Err = ParseIntError>>(text: &str) -> Resul
 /// Reads `60s`, `500ms`, `1h 30m` and the like.
 pub(crate) fn span(text: &str) -> Result<Duration, String> {
     let wrong = || "a span of time looks like `500ms`, `60s`, `10m` or `1h 30m`".to_owned();
+    // jiff reads a sign as well; a negative span fails in the next line.
     let span: SignedDuration = text.trim().parse().map_err(|_| wrong())?;
     Duration::try_from(span).map_err(|_| wrong())
 }
@@ -260,6 +261,7 @@ pub(crate) fn ping(text: &str) -> Result<Url, String> {
 /// Reads the name of a region, which becomes part of a host name.
 pub(crate) fn region(text: &str) -> Result<String, String> {
     let belongs = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    // A dot or a slash would turn the name into another host.
     if !text.is_empty() && text.chars().all(belongs) {
         return Ok(text.into());
     }

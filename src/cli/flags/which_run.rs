@@ -23,6 +23,7 @@ impl WhichRunArgs {
     pub(crate) fn find(&self, state: &Path) -> Result<RunId, CommandError> {
         let runs = run::runs_in(state);
         let Some(job) = &self.job else { return Ok(runs.find(&self.run)?) };
+        // The latest first: `latest` means the latest of the job.
         for id in runs.list()?.into_iter().rev() {
             let matches = self.run == "latest" || id.as_str().starts_with(&self.run);
             let job_of = |id| Ok::<_, StoreError>(RunReader::open(&runs, id)?.record()?.run.job);

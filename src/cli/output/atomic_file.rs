@@ -45,7 +45,7 @@ impl OutputTarget {
 
     /// Has a document written: to standard output, or beside the target and renamed over it.
     ///
-    /// What `fill` returns tells what it could not read from what it could not write.
+    /// `fill` separates the errors: the outer one is of reading, the inner one of writing.
     pub(crate) fn write(
         &self,
         fill: impl FnOnce(&mut dyn Write) -> Result<io::Result<()>, CommandError>,
@@ -59,10 +59,13 @@ impl OutputTarget {
             let hint = "the run is kept: `batchctl report -o FILE.csv` writes it again, any time";
             not_written(path, source).with_hint(hint)
         };
+        // In the same directory, because a rename cannot cross file systems.
         let mut file = beside(path).map_err(with_hint)?;
         let mut out = BufWriter::with_capacity(CHUNK_BYTES, file.as_file_mut());
         fill(&mut out)?.and_then(|()| out.flush()).map_err(with_hint)?;
+        // The buffer borrows the file.
         drop(out);
+        // Before the rename: after a power failure the target must not be an empty file.
         file.as_file().sync_all().map_err(with_hint)?;
         file.persist(path).map_err(|error| with_hint(error.error))?;
         Ok(())
@@ -71,7 +74,7 @@ impl OutputTarget {
 
 /// Opens a file beside its target, with the rights that a new file has.
 pub(crate) fn beside(path: &Path) -> io::Result<NamedTempFile> {
-    // A rename would put a file in the place of a device or a pipe, for whoever uses it next.
+    // A rename would replace a device or a pipe that other programs use.
     match fs::metadata(path) {
         Ok(target) if target.is_dir() => return Err(io::ErrorKind::IsADirectory.into()),
         Ok(target) if !target.is_file() => {
@@ -91,7 +94,7 @@ fn directory_of(path: &Path) -> &Path {
     directory.unwrap_or(Path::new("."))
 }
 
-/// Takes out of an error the name of a temporary file, which nobody knows.
+/// Removes the name of the temporary file from an error: the user has never seen it.
 fn without_place(error: io::Error) -> io::Error {
     let text = error.to_string();
     match text.split_once(" at path ") {

@@ -1,4 +1,4 @@
-//! The documents that `-o` asks for: told apart by ending or prefix, written whole or not at all.
+//! The documents of `-o`: the ending or a prefix decides the kind; written whole or not at all.
 
 use crate::cli::flags::output::DocumentArgs;
 use crate::cli::output::atomic_file::{OutputTarget, beside, not_written};
@@ -67,12 +67,14 @@ pub(crate) fn parse(
         let hint = "name one: `-o tasks.csv --only failed`";
         return Err(CommandError::usage(DocumentError::NothingToNarrow).with_hint(hint));
     }
+    // `--json` prints the report to standard output, so it counts as a document there.
     let on_output = documents.iter().filter(|document| document.is_on_output()).count();
     if on_output + usize::from(args.json) > 1 {
         return Err(CommandError::usage(DocumentError::TwoOnOutput));
     }
     let mut earlier: Vec<&Path> = Vec::new();
     for path in documents.iter().filter_map(Document::path) {
+        // Compared as files, so that `./tasks.csv` and a link to it are found as well.
         if inputs.iter().any(|input| is_same_file(input, path)) {
             return Err(CommandError::usage(DocumentError::IsInput { path: path.into() }));
         }
@@ -149,12 +151,12 @@ fn is_same_file(a: &Path, b: &Path) -> bool {
 }
 
 impl Document {
-    /// Tells whether it is written while the run goes on, and not from what the store has of it.
+    /// Returns whether it is written while the run goes on, and not from what the store has of it.
     pub(crate) fn is_live(&self) -> bool {
         self.kind == Kind::Events
     }
 
-    /// Tells whether it is a table.
+    /// Returns whether it is a table.
     pub(crate) fn is_csv(&self) -> bool {
         self.kind == Kind::Results
     }
@@ -164,7 +166,7 @@ impl Document {
         &self.target
     }
 
-    /// Tells whether this one is what standard output carries.
+    /// Returns whether this one is what standard output carries.
     pub(crate) fn is_on_output(&self) -> bool {
         self.target == OutputTarget::StandardOutput
     }
@@ -218,7 +220,7 @@ impl Document {
     }
 }
 
-/// Tells what the store could not read from what could not be written.
+/// Separates errors of reading the store from errors of writing.
 pub(crate) fn of_rows(written: Result<(), ResultsError>) -> Result<io::Result<()>, CommandError> {
     match written {
         Ok(()) => Ok(Ok(())),

@@ -52,6 +52,7 @@ impl CommandError {
 
     /// Prints the error, its causes and its hint on standard error.
     pub(crate) fn print(&self, stderr: &Stderr) {
+        // Each problem is a line of its own, before the line that counts them.
         if let Some(problems) = self.error.downcast_ref::<Problems>() {
             print_problems(problems, stderr);
         }

@@ -1,9 +1,9 @@
 //! The documents that are written while a run goes on: its events.
 //!
-//! Unlike all others they are written to their target itself, line by line, for whoever follows
-//! it. A new run begins them anew; a run that is resumed goes on with them. What the run came to
-//! closes them, once the report is read. What cannot be written is told in the end: a document
-//! has no say in the run.
+//! Unlike other documents they are appended to their target line by line, so that other programs
+//! can follow the run. A new run truncates them; a resumed run appends. The result of the run
+//! closes them, once the report is read. A write error is reported at the end, because a document
+//! must not stop a run.
 
 use crate::cli::output::atomic_file::{not_printed, not_written};
 use crate::cli::output::documents::Document;
@@ -58,7 +58,7 @@ impl Live {
         }
     }
 
-    /// Closes them with what the run came to, when all of it is known.
+    /// Closes them with the result of the run.
     pub(crate) fn close(&self, report: &Report) {
         for sink in &self.sinks {
             // The sink keeps its own trouble.
@@ -74,7 +74,7 @@ impl Live {
 
 /// Where the lines of a document go; the first error is kept, and nothing is written after it.
 ///
-/// The watcher on its thread writes to it while the run goes on, and nobody else until then.
+/// Only the watcher's thread writes to it during the run; the report closes it afterwards.
 #[derive(Clone)]
 struct Sink {
     path: Option<PathBuf>,
@@ -144,6 +144,7 @@ fn open(path: &Path, beginning: Beginning) -> io::Result<File> {
     let mut file = options.open(path)?;
     match beginning {
         Beginning::Anew => file.set_len(0)?,
+        // A killed process may have left a torn line, which would spoil the next one.
         Beginning::GoesOn => {
             let length = whole_lines(&mut file)?;
             file.set_len(length)?;
@@ -162,6 +163,7 @@ fn whole_lines(file: &mut File) -> io::Result<u64> {
         file.seek(SeekFrom::Start(start))?;
         chunk.clear();
         Read::by_ref(file).take(end - start).read_to_end(&mut chunk)?;
+        // Read from the end, because such a file may have gigabytes.
         if let Some(at) = chunk.iter().rposition(|&byte| byte == b'\n') {
             return Ok(start + at as u64 + 1);
         }

@@ -16,7 +16,7 @@ use std::thread;
 /// What became of each table that was written beside the report, in their order.
 type Tables = VecDeque<Result<(), CommandError>>;
 
-/// What is to be told of a run.
+/// The outputs that are requested of a run.
 pub(crate) struct ReportRequest<'a> {
     pub(crate) documents: &'a [Document],
     pub(crate) options: &'a ResultsOptions,
@@ -34,10 +34,11 @@ pub(crate) fn present(
     stderr: &Stderr,
     stdout_style: Style,
 ) -> Result<ExitStatus, CommandError> {
+    // Before the reader: a run that ends in between is then reported as running, not as cut short.
     let running = if runs.is_locked(id)? { StillRunning::Yes } else { StillRunning::No };
     let reader = RunReader::open(runs, id)?;
     let (report, tables) = thread::scope(|scope| {
-        // What is told of a run that goes on is of one moment, and so of one reader.
+        // For a live run, report and tables must show the same moment, so they share one reader.
         let ended = running == StillRunning::No;
         let tables = ended.then(|| scope.spawn(|| write_tables(runs, id, wanted)));
         let report = Report::read(&reader, running);
@@ -65,7 +66,7 @@ pub(crate) fn present(
     Ok(report.exit.map_or(ExitStatus::Ok, |exit| exit))
 }
 
-/// Tells on standard error what did not go well; nothing at all if everything did.
+/// Prints a digest on standard error, unless every task succeeded.
 fn print_for_cron(report: &Report, written: &[PathBuf], stderr: &Stderr) {
     if report.exit.is_none_or(|exit| exit == ExitStatus::Ok) {
         return;
@@ -109,7 +110,7 @@ fn write_all(
     (written, unwritten)
 }
 
-/// Tells of the documents that could not be written; the last of them is left to the caller.
+/// Prints the errors of documents, except for the last, which the caller returns.
 fn print_unwritten(mut unwritten: Vec<CommandError>, stderr: &Stderr) -> Result<(), CommandError> {
     let Some(last) = unwritten.pop() else { return Ok(()) };
     let stderr = stderr.of_failures();

@@ -1,4 +1,4 @@
-//! What people at a terminal are asked: whether to begin, and for secrets. Nobody else is.
+//! Asks the operator at a terminal: whether to begin, and for secrets. A script is never asked.
 
 use crate::cli::output::stream::{Audience, Stderr};
 use crate::cli::process::environment::Environment;
@@ -17,7 +17,7 @@ pub(crate) enum Confirmation {
 
 /// Asks on standard error, if there is a person to answer; otherwise the answer is yes.
 ///
-/// Ctrl-C is an answer, too: whoever asks has something to clear away then.
+/// Ctrl-C counts as no, because the caller has a plan to remove.
 pub(crate) fn ask(
     question: &str,
     environment: &Environment,
@@ -111,14 +111,14 @@ impl Drop for Hidden {
     }
 }
 
-/// Asks on a thread of its own, for nothing ends a `read` but an answer.
+/// Asks on a thread of its own, because a blocked `read` cannot be cancelled.
 fn answer_to(question: &str) -> oneshot::Receiver<Confirmation> {
     let mut stderr = io::stderr().lock();
-    // A terminal that takes no question gives no answer: `read_answer` tells.
+    // If the question cannot be written, `read_answer` fails too and means no.
     let _ = write!(stderr, "{question} [y/N] ").and_then(|()| stderr.flush());
     let (answer, answered) = oneshot::channel();
     thread::spawn(move || {
-        // Nobody waits for it any longer if Ctrl-C was first.
+        // The receiver is gone if Ctrl-C came first.
         let _ = answer.send(read_answer());
     });
     answered

@@ -1,7 +1,7 @@
 //! Standard output and standard error, whose readers may go at any time.
 //!
-//! Standard output is data, standard error is talk. Neither's end ends a run: what cannot be
-//! written any longer is dropped, for the store has it.
+//! Standard output is data, standard error is talk. A closed stream does not end a run: further
+//! output is dropped, because the store has all of it.
 
 use crate::cli::output::command_hint;
 use batchctl::api::Redactor;
@@ -12,9 +12,9 @@ use std::io::Write;
 /// Who reads standard error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Audience {
-    /// Somebody who is told what goes on.
+    /// A person, who reads what is going on.
     Person,
-    /// Cron, which mails whatever it reads: it is told of nothing but a failure.
+    /// Cron, which mails all output: it gets failures only.
     Cron,
 }
 
@@ -23,7 +23,7 @@ pub(crate) enum Audience {
 pub(crate) struct Stderr {
     pub(crate) style: Style,
     pub(crate) audience: Audience,
-    /// Takes out what no message may contain: one for the process, for as long as it lives.
+    /// Removes secrets from messages; one for the whole process.
     pub(crate) redactor: &'static Redactor,
     /// What commands in hints are completed with: the flag of the profile, or nothing.
     pub(crate) profile_flag: &'static str,
@@ -56,18 +56,18 @@ impl Stderr {
         }
     }
 
-    /// Writes a line, if it is for whoever reads.
+    /// Writes a line, if the audience gets such lines.
     pub(crate) fn line(&self, text: &str) {
         if self.audience == Audience::Cron {
             return;
         }
         let text = self.redactor.redact(text.to_owned());
-        // There is nobody left to be told that standard error is gone.
+        // If standard error is gone, there is no stream left to report that on.
         let _ = writeln!(io::stderr().lock(), "{text}");
     }
 }
 
-/// Writes the result to standard output. A reader that has gone (`| head`) is no failure.
+/// Writes the result to standard output. A closed pipe (`| head`) is not an error.
 pub(crate) fn print(text: &str) -> io::Result<()> {
     print_bytes(text.as_bytes())
 }

@@ -56,7 +56,7 @@ impl Environment {
         names.filter(|variable| self.variable(variable).is_some())
     }
 
-    /// Tells whether a signal was ignored when the process started.
+    /// Returns whether a signal was ignored when the process started.
     pub(crate) fn ignores(&self, signal: i32) -> bool {
         (1..=64).contains(&signal) && self.ignored_signals & (1 << (signal - 1)) != 0
     }
@@ -103,8 +103,7 @@ impl Environment {
     }
 }
 
-/// Reads which signals are ignored from `/proc` (proc(5), `SigIgn`); none where there is no such
-/// file. Asking the system itself takes code that is not safe.
+/// Reads the ignored signals from `/proc` (proc(5), `SigIgn`); none if the file does not exist. Asking the system itself takes code that is not safe.
 fn ignored_signals() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));

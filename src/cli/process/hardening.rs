@@ -14,7 +14,7 @@ const MESSAGE_COLUMNS: usize = 600;
 /// Forbids core dumps, to this process and what it starts, and other processes of the same user a
 /// look at its memory.
 pub(crate) fn forbid_dumps() {
-    // Whoever cannot be refused either has not been granted it in the first place.
+    // Best effort: if this fails, core dumps were not possible anyway.
     let _ = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) });
     let _ = set_dumpable_behavior(DumpableBehavior::NotDumpable);
 }

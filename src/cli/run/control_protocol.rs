@@ -1,4 +1,4 @@
-//! What is said over a run's socket: one JSON object a line, an answer for each request.
+//! The protocol of a run's control socket: one JSON object a line, one reply for each request.
 //!
 //! Fields are only ever added; another meaning is another version. Holds no secret.
 
@@ -16,7 +16,7 @@ pub(crate) const LONGEST_REQUEST: u64 = 4_096;
 /// The most calls in flight that can be asked for. A machine has 65,535 ports for one address.
 const MAX_CONCURRENCY: usize = 65_535;
 
-/// What is asked of a run.
+/// A request to a run.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct ControlRequest {
     pub(crate) version: u32,
@@ -35,7 +35,7 @@ pub(crate) enum ControlOrder {
     Drain,
 }
 
-/// What is answered.
+/// The reply to a request.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct ControlReply {
     pub(crate) version: u32,
@@ -75,7 +75,7 @@ impl From<ChangeAnswer> for ReplyKind {
 }
 
 impl ControlOrder {
-    /// Returns what is to be changed; nothing if it only asks. The reason is a refusal's.
+    /// Returns the change, or `None` for a question. An error is the reason of a refusal.
     pub(crate) fn change(&self) -> Result<Option<Change>, String> {
         Ok(match self {
             Self::Status => None,
@@ -102,10 +102,13 @@ pub(crate) fn line(said: &impl Serialize) -> String {
 
 /// Reads a request; the reason is a refusal's.
 pub(crate) fn read(line: &[u8]) -> Result<ControlOrder, String> {
+    // The version is read first: an order of another version may have other fields.
     let value = control_object::read(line)?;
     match value["version"].as_u64() {
         Some(version) if version == u64::from(VERSION) => {}
-        _ => return Err(format!("this run understands version {VERSION} of orders")),
+        _ => {
+            return Err(format!("unsupported protocol version; this run speaks version {VERSION}"));
+        }
     }
     let request = ControlRequest::deserialize(value);
     request.map(|request| request.order).map_err(|_| "that is no order".to_owned())
@@ -133,9 +136,15 @@ mod tests {
     fn nonsense_is_refused_with_a_reason() {
         check("", Err("that is no JSON"));
         check("pause", Err("that is no JSON"));
-        check("[]", Err("this run understands version 1 of orders"));
-        check(r#"{"order":"pause"}"#, Err("this run understands version 1 of orders"));
-        check(r#"{"version":2,"order":"pause"}"#, Err("this run understands version 1 of orders"));
+        check("[]", Err("unsupported protocol version; this run speaks version 1"));
+        check(
+            r#"{"order":"pause"}"#,
+            Err("unsupported protocol version; this run speaks version 1"),
+        );
+        check(
+            r#"{"version":2,"order":"pause"}"#,
+            Err("unsupported protocol version; this run speaks version 1"),
+        );
         check(r#"{"version":1,"order":"explode"}"#, Err("that is no order"));
         check(r#"{"version":1,"order":"concurrency","most":0}"#, Err("that is no order"));
         let reason = batchctl::task::InvalidRate::default().to_string();

@@ -1,7 +1,7 @@
-//! The socket of a run under way: answers where it stands, and hands on what is to change.
+//! The control socket of a live run: answers status requests and forwards changes.
 //!
-//! Serves this user alone, whoever may open the file. Whatever comes over it, and whatever becomes
-//! of it, the run goes on.
+//! Serves only the user of this process, even if others can open the file. No request and no
+//! error of the socket ends the run.
 
 use crate::cli::run::control_protocol;
 use crate::cli::run::control_protocol::{ControlReply, LONGEST_REQUEST, ReplyKind, VERSION};
@@ -21,9 +21,9 @@ use tokio::task::JoinHandle;
 
 /// How many are served at a time; the others wait.
 const MOST_CLIENTS: usize = 16;
-/// How long somebody who says nothing is listened to.
+/// The time-out for a silent client.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// How long to wait after nobody could be let in: this process has too many files open.
+/// The pause after `accept` failed, because this process has too many files open.
 const BREATH: Duration = Duration::from_millis(200);
 
 /// A socket that is served; dropping it ends that and removes it.
@@ -40,8 +40,8 @@ pub(crate) struct ControlState {
     pub(crate) live_status: LiveStatus,
 }
 
-/// Serves a socket from now on. Whoever asks for that holds the run's lock, so that one which is
-/// there already was left behind by a process that was killed.
+/// Serves a socket from now on. The caller holds the run's lock, so an existing socket was left
+/// behind by a killed process.
 ///
 /// Must be called within a runtime.
 pub(crate) fn serve(path: &Path, desk: ControlState) -> io::Result<Served> {
@@ -49,8 +49,11 @@ pub(crate) fn serve(path: &Path, desk: ControlState) -> io::Result<Served> {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         Ok(()) | Err(_) => {}
     }
+    // A leftover socket must go first, because `bind` refuses an existing path.
     let listener = UnixListener::bind(Address::of(path)?.path())?;
+    // Before the first `accept`; `attend` checks the user again for the time between.
     fs::set_permissions(path, fs::Permissions::from_mode(0o600))?;
+    // Remembered, so that only this socket is removed in the end.
     let identity = identity(path)?;
     let accepting = tokio::spawn(accept(listener, desk));
     Ok(Served { path: path.to_owned(), identity, accepting })
@@ -74,6 +77,7 @@ impl Drop for Served {
 async fn accept(listener: UnixListener, desk: ControlState) {
     let places = Arc::new(Semaphore::new(MOST_CLIENTS));
     loop {
+        // Taken before `accept`: further clients wait in the kernel's queue.
         let place = Arc::clone(&places).acquire_owned().await;
         let place = place.expect("the semaphore is never closed");
         let Ok((stream, _)) = listener.accept().await else {
@@ -89,7 +93,7 @@ async fn accept(listener: UnixListener, desk: ControlState) {
     }
 }
 
-/// Serves one client until it goes, or says what is no request.
+/// Serves one client until it disconnects or sends an invalid request.
 async fn attend(stream: UnixStream, desk: &ControlState) -> io::Result<()> {
     let peer = stream.peer_cred()?;
     let is_ours = peer.uid() == rustix::process::geteuid().as_raw();
@@ -102,6 +106,7 @@ async fn attend(stream: UnixStream, desk: &ControlState) -> io::Result<()> {
     }
     loop {
         let mut line = Vec::new();
+        // A client could otherwise fill the memory with one endless line.
         let mut limited = (&mut reader).take(LONGEST_REQUEST);
         let read = limited.read_until(b'\n', &mut line);
         let read = tokio::time::timeout(PATIENCE, read).await;
@@ -111,6 +116,7 @@ async fn attend(stream: UnixStream, desk: &ControlState) -> io::Result<()> {
         let reply = reply(&line, by, desk).await;
         let is_over = matches!(reply, ReplyKind::Refused { .. });
         say(&mut writer, reply).await?;
+        // After an invalid request the position in the stream is unknown.
         if is_over {
             return Ok(());
         }
@@ -120,7 +126,7 @@ async fn attend(stream: UnixStream, desk: &ControlState) -> io::Result<()> {
 async fn say(writer: &mut (impl AsyncWriteExt + Unpin), reply: ReplyKind) -> io::Result<()> {
     let line = control_protocol::line(&ControlReply { version: VERSION, reply });
     let written = writer.write_all(line.as_bytes());
-    // Who does not listen is not waited for.
+    // A client that does not read must not block the others.
     tokio::time::timeout(PATIENCE, written).await.unwrap_or(Ok(()))
 }
 
@@ -131,7 +137,7 @@ async fn reply(line: &[u8], by: Operator, desk: &ControlState) -> ReplyKind {
         Err(reason) => return ReplyKind::Refused { reason },
     };
     let (answer, answered) = oneshot::channel();
-    // Where the run has ended meanwhile, either fails.
+    // If the run has ended meanwhile, both the sending and the answer fail.
     let _ = desk.control.send(Control::Change { change, by, answer: Some(answer) });
     answered.await.map_or(ReplyKind::Stopping, ReplyKind::from)
 }

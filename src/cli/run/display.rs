@@ -24,7 +24,7 @@ pub(crate) struct Displays {
     pub(crate) keys_to: Option<Box<dyn Write + Send>>,
 }
 
-/// Where the run stands, as far as it is on record.
+/// The state of the run, as far as it is recorded.
 #[derive(Clone)]
 pub(crate) struct LiveStatus {
     tally: Arc<Mutex<Tally>>,
@@ -49,6 +49,7 @@ impl LiveStatus {
     pub(crate) fn status(&self) -> Value {
         let (tally, now) = (lock(&self.tally), self.clock.now());
         let millis = |span: Duration| u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
+        // The tally counts per window of the limit; programs get calls per second.
         let window = tally.rate_limit().map_or(1.0, |limit| limit.window.as_secs_f64());
         let outcomes =
             Outcome::ALL.map(|outcome| (outcome.as_str().into(), tally.outcomes()[outcome].into()));
@@ -86,6 +87,7 @@ fn state(tally: &Tally) -> &'static str {
     if !tally.has_started() {
         return "starting";
     }
+    // A stopping run may still be paused or held; that it ends is the news.
     if tally.stopping().is_some() || tally.ended().is_some() {
         return "stopping";
     }
@@ -104,11 +106,11 @@ pub(crate) struct Talk {
 
 impl Talk {
     pub(crate) fn line(&mut self, text: &str) {
-        // There is nobody left to be told that standard error is gone.
+        // If standard error is gone, there is no stream left to report that on.
         let _ = writeln!(self.out, "{text}").and_then(|()| self.out.flush());
     }
 
-    /// Says where the run stands.
+    /// Prints the state of the run.
     pub(crate) fn status(&mut self) {
         let line = self.live_status.line();
         self.line(&line);
@@ -117,7 +119,7 @@ impl Talk {
 
 /// Returns the displays that the flags ask for.
 ///
-/// The log file is one more of them; it tells every attempt, to machines.
+/// The log file is one of them: it records every attempt as JSON.
 pub(crate) fn open(
     args: &DisplayArgs,
     log_file: Option<LogFile>,
@@ -128,6 +130,7 @@ pub(crate) fn open(
     let tally = Arc::new(Mutex::new(Tally::default()));
     let counted = Arc::clone(&tally);
     let count = move |events: &[Event]| lock(&counted).take(events);
+    // The tally comes first, so that keys and `ctl` see an event before it is drawn.
     let mut watchers: Vec<Box<dyn Watch>> = vec![Box::new(count)];
     let mut keys_to: Option<Box<dyn Write + Send>> = None;
     let (log_to, talk_to): (Box<dyn Write + Send>, Box<dyn Write + Send>) =
@@ -138,6 +141,7 @@ pub(crate) fn open(
                     bar.remark("? for keys");
                     keys_to = Some(Box::new(bar.above()));
                 }
+                // Lines must go above the bar, because it redraws its own lines in place.
                 let (log_to, talk_to) = (bar.above(), bar.above());
                 watchers.push(Box::new(bar));
                 (Box::new(log_to), Box::new(talk_to))
@@ -166,7 +170,7 @@ fn lock(tally: &Mutex<Tally>) -> MutexGuard<'_, Tally> {
     tally.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Tells whether somebody sees the bar and can answer it.
+/// Returns whether a person sees the bar and can press keys.
 fn has_keys(environment: &Environment) -> bool {
     environment.stdin_is_terminal && environment.stderr_is_terminal
 }

@@ -45,7 +45,7 @@ pub(crate) struct Execution<'a> {
     pub(crate) clock: Clock,
 }
 
-/// Carries a run out on a runtime of its own, and tells what it came to.
+/// Carries a run out on a runtime of its own, and reports it.
 pub(crate) fn carry_out(
     mut pending: PendingPlan,
     mut how: Execution<'_>,
@@ -54,6 +54,7 @@ pub(crate) fn carry_out(
     let (environment, stderr) = (&context.environment, &context.stderr);
     let runtime = runtime()?;
     let log_file = how.log_file.take();
+    // The display takes the log file over; its errors are read here when the run has ended.
     let log_trouble = log_file.as_ref().map(LogFile::trouble);
     let Displays { mut watchers, talk, live_status, keys_to } =
         display::open(how.display, log_file, environment, stderr, how.clock);
@@ -64,22 +65,29 @@ pub(crate) fn carry_out(
     runtime
         .block_on(async { signals::obey(environment, control.clone(), talk, drain_timeout) })
         .map_err(CommandError::io)?;
+    // The credentials may take long (a command, IAM), so this comes after the signals.
     let client = connect(planned, &how, &runtime, context)?;
     let (runs, id) = (planned.runs().clone(), planned.id().clone());
+    // After the credentials, because the time left is counted from now.
     prepare(planned, &how, context);
     let if_not_started = pending.if_not_started;
+    // The last step that can fail: a truncated document of events belongs to this run.
     let live = Live::open(how.documents, if_not_started.beginning(), &id, how.clock)?;
     live.watch(&mut watchers);
     let observers = Observers { watchers, live_status, keys_to, control, orders };
+    // From here on the run has begun and stays, whatever happens.
     let ended = observers.work(pending.begin(), &client, &runtime, context);
+    // Writing the report may take long, and the run has nothing left to lose.
     signals::obey_no_longer(environment).map_err(CommandError::io)?;
     let ended = match ended {
+        // Nothing was sent, so a new run leaves no trace; a resumed one stays as it was.
         Err(error @ RunError::UnknownTasks { .. }) if if_not_started == IfNotStarted::Discard => {
             run::remove(&context.state, &id)?;
             return Err(error.into());
         }
         ended => ended?,
     };
+    // Before the report, whose last lines say what to type next.
     print_trouble(&ended, stderr);
     print_credential_trouble(&ended, &client, stderr);
     print_log_trouble(log_trouble.as_ref(), stderr);
@@ -91,10 +99,13 @@ pub(crate) fn carry_out(
         live: Some(&live),
     };
     let status = present(&runs, &id, &wanted, stderr, context.stdout_style)?;
-    live.failure().map_or(Ok(status), Err)
+    if let Some(error) = live.failure() {
+        return Err(error);
+    }
+    Ok(status)
 }
 
-/// Makes the run's client, for no more calls at a time than there can be sockets.
+/// Makes the run's client, with at most as many calls at a time as sockets can be open.
 fn connect(
     planned: &mut Planned,
     how: &Execution<'_>,
@@ -103,6 +114,7 @@ fn connect(
 ) -> Result<ViasClient, CommandError> {
     let sockets = how.destination.sandbox.as_ref().map_or(Sockets::Ours, |_| Sockets::BothEnds);
     let wanted = planned.settings().concurrency;
+    // Fewer calls at a time are slow; calls without a socket would look like an outage.
     planned.narrow(open_files::make_room(wanted, sockets, &context.stderr));
     let wires = ConnectionSettings {
         connect_timeout: planned.settings().connect_timeout,
@@ -111,7 +123,7 @@ fn connect(
     client::client(how.destination, how.credentials, wires, runtime, context)
 }
 
-/// Gives the run what is only known now, after a token command may have taken its time.
+/// Sets the limits that depend on the time: a token command may have taken long.
 fn prepare(planned: &mut Planned, how: &Execution<'_>, context: &Context) {
     if let Some(finish_by) = planned.settings().finish_by {
         planned.finish_within(finish_by.time_left(&time_check::here(how.clock)));
@@ -122,7 +134,7 @@ fn prepare(planned: &mut Planned, how: &Execution<'_>, context: &Context) {
     }
 }
 
-/// Whoever watches the run or has a say in it.
+/// Everything that watches the run or controls it.
 struct Observers {
     watchers: Vec<Box<dyn Watch>>,
     live_status: LiveStatus,
@@ -151,6 +163,7 @@ impl Observers {
         let socket = planned.runs().socket(planned.id());
         let served = serve(&socket, ControlState { control, live_status }, runtime, stderr);
         let ended = runtime.block_on(planned.carry_out(client, watchers, orders));
+        // Both act on the run; the terminal must be restored before the report is printed.
         drop((served, keys));
         ended
     }

@@ -1,4 +1,4 @@
-//! The turn of a job: taken, waited for, or left to whoever has it.
+//! Takes the job's lock, waits for it, or skips the run.
 
 use crate::cli::flags::run::{IfBusy, LockArgs};
 use crate::cli::output::error::CommandError;

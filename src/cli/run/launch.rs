@@ -1,7 +1,7 @@
 //! Launches a run: the same steps in the same order for new runs and for runs made from earlier
 //! ones.
 //!
-//! Nothing is sent, and nobody is asked, before all that can be checked has been checked. A plan
+//! Everything that can be checked is checked before a call is sent or the operator is asked. A plan
 //! that is not carried out is removed again.
 
 use crate::cli::Context;
@@ -31,23 +31,28 @@ pub(crate) fn launch(
 ) -> Result<ExitStatus, CommandError> {
     let documents = documents::parse(flags.documents, source.inputs())?;
     let clock = Clock::start();
+    // A resumed run is locked from here on, so no other process changes it meanwhile.
     let mut opened = match source.open(clock, context)? {
         ControlFlow::Continue(opened) => opened,
         ControlFlow::Break(finished) => {
             return report_finished(&finished, &documents, flags, clock, context);
         }
     };
+    // Contradictory flags are refused before the destination may ask for a password.
     opened.adjust(&flags.settings, &context.given);
     settings::check(opened.settings(), &context.given)?;
     let destination = opened.resolve(flags, context)?;
     let action = opened.action(&destination);
     let mut scene = Scene { action, destination, flags, clock, context };
+    // After the destination: a preview shows the URLs, and a revert reads the states there.
     let opened = match opened.preview(&scene)? {
         ControlFlow::Continue(opened) => opened,
         ControlFlow::Break(status) => return Ok(status),
     };
+    // A document that cannot be written would otherwise be noticed after the last call.
     try_out(&documents)?;
     let log_file = log_file::open(flags.unattended)?;
+    // After all checks: a run that has waited for its job must not fail for its flags then.
     let job = opened.job();
     let _lock =
         match job_lock::take(job.as_ref(), flags.lock, &context.state, clock, &context.stderr)? {
@@ -65,6 +70,7 @@ pub(crate) fn launch(
         scene.action.settings.credentials = Some(kind);
     }
     let terms = opened.terms(&scene);
+    // The guard removes a new plan at every early return below.
     let pending = PendingPlan::new(opened.plan(&scene)?, terms.if_not_started);
     let is_reported = !documents.is_empty() || flags.documents.json;
     if let ControlFlow::Break(status) = terms.decide(pending.planned(), &scene, is_reported)? {
@@ -110,5 +116,8 @@ fn report_finished(
     };
     let status =
         present(&run::runs_in(&context.state), id, &wanted, &context.stderr, context.stdout_style)?;
-    live.failure().map_or(Ok(status), Err)
+    if let Some(error) = live.failure() {
+        return Err(error);
+    }
+    Ok(status)
 }

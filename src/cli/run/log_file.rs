@@ -1,7 +1,7 @@
 //! A log file that does not grow without end: above its size it is renamed and begun anew.
 //!
 //! Only whole lines are written, and none is torn by a renaming. What cannot be written is
-//! dropped and told in the end: a log has no say in the run.
+//! dropped and reported at the end, because a log must not stop a run.
 
 use crate::cli::flags::run::UnattendedArgs;
 use crate::cli::output::atomic_file::remedy;
@@ -23,7 +23,7 @@ struct LogFileError {
     source: io::Error,
 }
 
-/// The first thing that went wrong with a log file, known to whoever opened it.
+/// The first thing that went wrong with a log file, shared with the code that opened it.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct LogTrouble(Arc<OnceLock<String>>);
 
@@ -63,7 +63,7 @@ impl LogFile {
         Ok(Self { path: path.into(), file, size, most, trouble })
     }
 
-    /// Returns where trouble with this file will be told.
+    /// Returns the handle that will hold the first error.
     pub(crate) fn trouble(&self) -> LogTrouble {
         self.trouble.clone()
     }
@@ -81,7 +81,7 @@ impl LogFile {
     fn rotate(&mut self) -> io::Result<()> {
         for number in (1..KEPT).rev() {
             let (younger, older) = (numbered(&self.path, number), numbered(&self.path, number + 1));
-            // There are not always so many.
+            // Fewer older files may exist.
             let _ = fs::rename(younger, older);
         }
         fs::rename(&self.path, numbered(&self.path, 1))?;

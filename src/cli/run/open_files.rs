@@ -21,9 +21,10 @@ pub(crate) enum Sockets {
     BothEnds,
 }
 
-/// Makes room for so many calls at a time, and returns for how many there is room.
+/// Makes room for `wanted` calls at a time, and returns the number that fits.
 pub(crate) fn make_room(wanted: NonZeroUsize, sockets: Sockets, stderr: &Stderr) -> NonZeroUsize {
     let needed = needed(wanted, sockets);
+    // A limit that cannot be raised is only reported if the calls do not fit.
     let Some(limit) = raise_to(needed).filter(|&limit| limit < needed) else { return wanted };
     let fits = fitting(limit, sockets);
     let files = grouped(limit);
@@ -39,12 +40,12 @@ pub(crate) fn make_room(wanted: NonZeroUsize, sockets: Sockets, stderr: &Stderr)
     fits
 }
 
-/// Raises the soft limit as far as the hard one allows, for a process that serves whoever comes.
+/// Raises the soft limit as far as the hard one allows, for a process that accepts any number of clients.
 pub(crate) fn make_most_room() {
     raise_to(u64::MAX);
 }
 
-/// Raises the soft limit to what is needed, and returns the limit in force; none is endless.
+/// Raises the soft limit to what is needed, and returns the limit in force; `None` means no limit.
 fn raise_to(needed: u64) -> Option<u64> {
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
     let current = current?;

@@ -7,15 +7,15 @@ use batchctl::store::StoreError;
 /// What becomes of a run that could not be begun.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum IfNotStarted {
-    /// It is removed: nobody knows of it yet.
+    /// It is removed: no other process and no document has its id yet.
     Discard,
     /// It stays as it was: it has been begun before.
     Keep,
 }
 
 impl IfNotStarted {
-    /// Returns what becomes of the lines in documents of events: a run that nobody knows of has
-    /// none there.
+    /// Returns what happens to existing lines in events documents: those before a new run belong
+    /// to another one.
     pub(crate) fn beginning(self) -> Beginning {
         match self {
             Self::Discard => Beginning::Anew,
@@ -24,7 +24,7 @@ impl IfNotStarted {
     }
 }
 
-/// A planned run; dropped before it begins, it is removed if nobody knows of it yet.
+/// A planned run; if it is new and dropped before it begins, its plan is removed.
 #[derive(Debug)]
 pub(crate) struct PendingPlan {
     /// `None` once the run has begun or is removed.
@@ -47,6 +47,7 @@ impl PendingPlan {
 
     /// Returns the run to be carried out; from now on it stays, whatever happens.
     pub(crate) fn begin(mut self) -> Planned {
+        // Taken out first, so that `drop` finds nothing to remove.
         self.planned.take().expect(IS_THERE)
     }
 

@@ -1,7 +1,7 @@
 //! Tells a monitor that a run begins and how it ended, as healthchecks.io has it
 //! (<https://healthchecks.io/docs/http_api/>): `URL/start`, then `URL` or `URL/STATUS`.
 //!
-//! Never has a say in the run: what cannot be told is a warning. The address is a secret of its
+//! Pings never affect the run: one that fails is a warning. The address is a secret of its
 //! kind, whoever has it can speak for the job, so no message shows more than its host.
 
 use crate::cli::output::stream::Stderr;
@@ -20,7 +20,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// How long it waits between two tries.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// Why a monitor was not told.
+/// Why a ping failed.
 #[derive(Debug, thiserror::Error)]
 enum PingError {
     #[error("the HTTP client cannot be set up")]
@@ -36,7 +36,7 @@ enum PingError {
     Redirected(u16),
 }
 
-/// A monitor that was told of the beginning and waits for the end.
+/// A monitor that was sent the start ping.
 pub(crate) struct Ping {
     url: Url,
     route: Route,
@@ -44,13 +44,13 @@ pub(crate) struct Ping {
 }
 
 impl Ping {
-    /// Tells the monitor that the run begins. It is told beside the run, which does not wait.
+    /// Sends the start ping on a thread of its own, so that the run does not wait for it.
     pub(crate) fn start(url: &Url, route: Route) -> Self {
         let (target, way) = (below(url, "start"), route.clone());
         Self { url: url.clone(), route, begun: thread::spawn(move || send(&target, &way)) }
     }
 
-    /// Tells the monitor how the run ended; warns of what it was not told.
+    /// Sends the exit status; warns of pings that failed.
     pub(crate) fn end(self, status: ExitStatus, stderr: &Stderr) {
         let target = match status {
             ExitStatus::Ok => self.url.clone(),

@@ -17,7 +17,7 @@ use std::fmt::Write;
 /// How many tasks are shown.
 pub(crate) const SHOWN_ROWS: u32 = 5;
 
-/// Prints the plan of a run that leaves alone what is there already.
+/// Prints the plan of a run that skips tasks in the wanted state.
 pub(crate) fn against_live_state(
     request: RunRequest,
     scene: &Scene<'_>,
@@ -31,6 +31,7 @@ pub(crate) fn against_live_state(
     if let Some(gap) = &live.gap {
         context.stderr.say("warning", &printable(&gap.to_string(), 300));
     }
+    // Tasks in the wanted state are not called, so they count as done.
     let counts = live.surveyed.counts;
     let totals = PlanTotals {
         selected: live.totals.selected - counts.unchanged,
@@ -94,6 +95,7 @@ pub(crate) fn render(action: &ActionRequest, totals: PlanTotals, rows: &[PlanRow
 }
 
 fn rows_line(totals: PlanTotals) -> String {
+    // What no other reason explains was cut off by `--limit`.
     let beyond = totals.rows - totals.duplicates - totals.already_done - totals.selected;
     let left_out = [
         (totals.duplicates, plural(totals.duplicates, "duplicate", "duplicates")),
@@ -117,6 +119,7 @@ fn pace_line(action: &ActionRequest, selected: u64) -> String {
     };
     let ramp = action.settings.ramp;
     let ramp = ramp.map_or_else(String::new, |over| format!(" after {}", span(over)));
+    // Retries and slow answers only add to it.
     let shortest = span(rate.shortest_time(selected));
     format!("{found}{rate}{ramp}, {wire}; takes {shortest} at least")
 }
@@ -127,6 +130,7 @@ fn canary_line(canary: u64) -> String {
 
 fn stops_line(action: &ActionRequest, selected: u64) -> String {
     let tolerated = action.settings.max_failures.tolerated(selected);
+    // Calls on the wire when the limit is reached still finish, and can fail as well.
     let others = action.settings.concurrency.get().saturating_sub(1);
     if tolerated >= selected {
         return "never for failures: all may fail".into();

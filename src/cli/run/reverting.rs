@@ -23,9 +23,11 @@ pub(crate) fn choose_and_show(
     let connect_timeout = revert.settings.connect_timeout;
     let ReadingClient { runtime, client, .. } =
         client_for_reading(scene.flags.credentials, &scene.destination, connect_timeout, context)?;
+    // Reads the list even for a preview: tasks touched since must not be reverted.
     let reverted = runtime.block_on(revert.choose(&client, scene.clock, preview::shown_rows()))?;
     print_left_alone(&reverted, &context.stderr);
     let run = &revert.record.run.id;
+    // Before the question of `--yes`: an empty plan needs no consent.
     if reverted.selected == 0 {
         context.stderr.line(&format!("there is nothing to take back of run {run}"));
         return Ok(ControlFlow::Break(ExitStatus::Ok));

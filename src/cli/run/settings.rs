@@ -61,6 +61,7 @@ impl SettingFlags<'_> {
         take(&mut settings.drain_timeout, *drain_timeout, is_given("drain_timeout"));
         take(&mut settings.skip_unchanged, *skip_unchanged, is_given("skip_unchanged"));
         take(&mut settings.on_unknown, *on_unknown, is_given("on_unknown"));
+        // `--wait` brings its time-out along; `--wait-timeout` alone changes only a run that waits.
         if is_given("wait") {
             settings.wait = state.wait();
         } else if is_given("wait_timeout") {

@@ -1,4 +1,4 @@
-//! Turns signals into what is asked of the engine: stop, then stop at once.
+//! Turns signals into control messages for the engine: stop, then stop at once.
 //!
 //! Says at once what it does. SIGHUP stays ignored if it was when the process started (`nohup`);
 //! SIGINT does not: a script's background job would else never hear of it.
@@ -39,13 +39,15 @@ pub(crate) fn obey(
     talk: Talk,
     drain_timeout: Duration,
 ) -> io::Result<()> {
+    // `nohup` ignores SIGHUP, and a handler would undo that.
     let hang_up = SignalKind::hangup();
     let signals = ObeyedSignals {
         interrupt: signal(SignalKind::interrupt())?,
         terminate: signal(SignalKind::terminate())?,
-        hang_up: match environment.ignores(hang_up.as_raw_value()) {
-            true => None,
-            false => Some(signal(hang_up)?),
+        hang_up: if environment.ignores(hang_up.as_raw_value()) {
+            None
+        } else {
+            Some(signal(hang_up)?)
         },
         status: signal(SignalKind::user_defined1())?,
     };

@@ -83,6 +83,7 @@ impl<'a> RunSource<'a> {
             }
             Self::Retry { which, filter, reason, dry_run } => {
                 let mut retry = run::retry(state, &which.find(state)?)?;
+                // Before the plan: an unknown group is a wrong flag.
                 retry.narrow(filter)?;
                 retry.reason = reason;
                 OpenedSource::Retry { retry: Box::new(retry), dry_run }
@@ -117,6 +118,7 @@ impl<'a> OpenedSource<'a> {
 
     /// Takes the flags into the settings: all of them for a new run, the given ones for others.
     pub(crate) fn adjust(&mut self, flags: &SettingFlags<'_>, given: &GivenFlags) {
+        // A new run starts from the default settings, so it takes the defaults of the flags too.
         let is_new = self.is_new();
         flags.apply(self.settings_mut(), |flag| is_new || given.is_given(flag));
     }
@@ -129,7 +131,7 @@ impl<'a> OpenedSource<'a> {
     ) -> Result<Destination, CommandError> {
         let destination = match &*self {
             Self::New { run, settings } => {
-                // A plan on paper asks nobody, one against the live state has to.
+                // A dry run sends nothing, unless it compares with the live state.
                 let on_paper = run.before.dry_run && !settings.skip_unchanged;
                 let lookup = if on_paper { Lookup::Never } else { Lookup::Allowed };
                 destination::resolve(flags.place, flags.credentials, lookup, context)?
@@ -150,6 +152,7 @@ impl<'a> OpenedSource<'a> {
         let is_resumed = matches!(self, Self::Resume(_));
         let is_new = self.is_new();
         let settings = self.settings_mut();
+        // Recorded, because a rehearsal must be resumed as a rehearsal.
         settings.sandbox = destination.sandbox.is_some();
         // A resumed run keeps the profile and the credentials that it was begun with. A run that
         // follows another has the credentials of that one, unless flags name others.
@@ -184,6 +187,7 @@ impl<'a> OpenedSource<'a> {
                 preview_new(*run, scene).map(ControlFlow::Break)
             }
             Self::Retry { retry, dry_run } => {
+                // Also with `--dry-run`: the operator checks the groups before the real run.
                 print_groups(&retry, scene);
                 if dry_run {
                     let (selected, first) = retry.preview(preview::shown_rows())?;
@@ -222,6 +226,7 @@ impl<'a> OpenedSource<'a> {
     /// Returns whether this is a retry without a task.
     pub(crate) fn has_nothing_to_retry(&self) -> Result<bool, CommandError> {
         match self {
+            // Counting reads all tasks, so this is asked only when credentials are missing.
             Self::Retry { retry, .. } => Ok(retry.preview(0)?.0 == 0),
             Self::New { .. } | Self::Resume(_) | Self::Revert(_) => Ok(false),
         }

@@ -33,7 +33,7 @@ pub(crate) enum IfEmpty {
 impl Terms {
     /// Decides whether the run begins; breaks with the exit status of one that does not.
     ///
-    /// `is_reported` says that somebody waits for documents of the run.
+    /// `is_reported`: the command line asks for documents of the run.
     pub(crate) fn decide(
         &self,
         planned: &Planned,
@@ -44,7 +44,7 @@ impl Terms {
         match &self.if_empty {
             IfEmpty::Input(if_empty) if totals.is_empty() => {
                 let status = nothing_to_do(totals, *if_empty, stderr)?;
-                // The documents of yesterday must not stand for the empty list of today.
+                // Yesterday's documents must not pass for those of today's empty list.
                 return Ok(if is_reported {
                     ControlFlow::Continue(())
                 } else {
@@ -61,7 +61,7 @@ impl Terms {
         }
         match self.if_not_started {
             IfNotStarted::Discard => confirm(planned, scene)?,
-            // Whoever resumes a run has said yes to it before.
+            // The operator confirmed the run when it was new.
             IfNotStarted::Keep if scene.flags.is_talkative() => {
                 let tasks = plural(totals.selected, "task", "tasks");
                 stderr.line(&format!("going on with run {} of {tasks}", planned.id()));

@@ -1,4 +1,4 @@
-//! What surrounds a run that nobody watches: its splay before, its pings on both sides.
+//! Wraps an unattended run: the splay before it, the pings before and after it.
 
 use crate::cli::app::Verb;
 use crate::cli::commands::start_stop::CommonArgs;
@@ -47,13 +47,14 @@ impl Unattended {
         Self { args: how.unattended.clone(), place: how.place.clone(), job }
     }
 
-    /// Tells whether standard error is read by cron.
+    /// Returns whether cron reads standard error.
     pub(crate) fn is_for_cron(&self) -> bool {
         self.args.cron
     }
 
     /// Waits for the splay, and does the work between two pings.
     pub(crate) fn around(&self, stderr: &Stderr, work: impl FnOnce() -> ExitStatus) -> ExitStatus {
+        // Before the start ping: the monitor measures the run, not the splay.
         self.wait(stderr);
         let ping = self.args.ping.as_ref().map(|url| Ping::start(url, self.route()));
         let status = work();
@@ -63,7 +64,7 @@ impl Unattended {
         status
     }
 
-    /// A monitor is reached as the service is. What is wrong with that way is told by the run.
+    /// Returns the route to the monitor: the one to the service. The run reports errors in it.
     fn route(&self) -> Route {
         let roots = self.place.ca_file.as_deref().and_then(|path| Roots::read(path).ok());
         Route { roots: roots.unwrap_or_default(), proxy: self.place.proxy.clone() }
@@ -89,6 +90,7 @@ pub(crate) fn wait(span: Duration, host: &[u8], job: &str) -> Duration {
     let hash = digest(&SHA256, &names);
     let first = hash.as_ref().first_chunk().expect("a SHA-256 has 32 bytes");
     let fraction = u128::from(u64::from_be_bytes(*first));
+    // The upper half of the product is `span × fraction / 2⁶⁴`, without rounding up.
     let nanos = span.as_nanos().saturating_mul(fraction) >> 64;
     Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
 }

@@ -81,10 +81,7 @@ fn what_is_wrong_with_a_config_file_is_told_with_what_helps() {
         &["invalid value 'fast'", "hint: ", "`rate` in ", "config.toml:1"],
     );
     check_refused("yes = 'perhaps'", &["invalid value 'perhaps'", "`yes` in ", "config.toml:1"]);
-    check_refused(
-        "rate = ['1/s', '2/s']",
-        &["config.toml:1: ", "`rate`", "one that no flag takes"],
-    );
+    check_refused("rate = ['1/s', '2/s']", &["config.toml:1: ", "invalid value for `rate`"]);
     check_refused("yes = true\nrate = ", &["config.toml:2:8: ", "hint: the file is TOML"]);
     check_refused("[profile.night]\nrat = 5", &["config.toml:2: there is no key `rat`"]);
 }

@@ -1,4 +1,4 @@
-//! `auth check`: one cheap call, and what it and the credentials themselves tell.
+//! `auth check`: makes one cheap call, and prints what it and the credentials show.
 
 use crate::cli::Context;
 use crate::cli::commands::auth::CheckArgs;
@@ -29,7 +29,7 @@ struct Findings {
     expires_at: Option<Timestamp>,
     now: Timestamp,
     skew: Option<ClockSkew>,
-    /// How many batch tasks there are, if the service tells; or why there is no list.
+    /// The number of batch tasks, if the service sends it; or the failure.
     list: Result<Option<u64>, ListFailure>,
 }
 

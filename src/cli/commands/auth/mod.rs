@@ -1,11 +1,11 @@
-//! `auth`: who one is, for how long, and what is wrong; and a token for later commands.
+//! `auth`: checks credentials, and keeps a token for later commands.
 
 pub(crate) mod check;
 
 use crate::cli::Context;
+use crate::cli::connect::config_keys;
 use crate::cli::connect::credentials::{PartialDestination, StoredLogin};
 use crate::cli::connect::{credentials, destination};
-use crate::cli::flags::config_trust;
 use crate::cli::flags::connection::{CredentialArgs, PlaceArgs};
 use crate::cli::output::error::CommandError;
 use crate::cli::output::stream;
@@ -94,7 +94,7 @@ pub(crate) fn carry_out(
 
 /// Logs in and keeps the token.
 fn login(args: &LoginArgs, context: &Context) -> Result<ExitStatus, CommandError> {
-    config_trust::require(context)?;
+    config_keys::require_trusted(context)?;
     let endpoint = destination::endpoint(&args.place, context)?;
     let route = destination::route(&args.place, &endpoint, context)?;
     let target = PartialDestination {
@@ -130,9 +130,10 @@ fn login(args: &LoginArgs, context: &Context) -> Result<ExitStatus, CommandError
 
 /// Forgets the token that was kept; the service is not asked to end it.
 fn logout(context: &Context) -> Result<ExitStatus, CommandError> {
-    let text = match credentials::forget_login(context).map_err(CommandError::io)? {
-        true => "the kept login is forgotten; its token is good until it ends\n",
-        false => "no login was kept\n",
+    let text = if credentials::forget_login(context).map_err(CommandError::io)? {
+        "the kept login is forgotten; its token is good until it ends\n"
+    } else {
+        "no login was kept\n"
     };
     stream::print(text).map_err(CommandError::io)?;
     Ok(ExitStatus::Ok)

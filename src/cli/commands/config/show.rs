@@ -12,9 +12,9 @@ use serde_json::{Value, json};
 use std::fmt;
 use std::fmt::Write;
 
-/// Flags whose values are secrets of their kind: whoever knows the address can speak for the job.
+/// Flags whose values are secrets: with the address of a monitor, anybody can report for the job.
 const HIDDEN: [&str; 1] = ["ping"];
-/// What stands in the place of a secret.
+/// The replacement for a secret.
 const NOT_SHOWN: &str = "[hidden]";
 
 /// A flag with what it is at present.
@@ -51,10 +51,7 @@ impl fmt::Display for Origin {
 
 pub(crate) fn show(args: &ConfigShowArgs, context: &Context) -> String {
     let shown = all(context);
-    match args.json {
-        true => as_json(&shown, context),
-        false => as_toml(&shown, args, context),
-    }
+    if args.json { as_json(&shown, context) } else { as_toml(&shown, args, context) }
 }
 
 /// Collects all flags of a run, and what the file sets of other commands' besides.
@@ -67,6 +64,7 @@ fn all(context: &Context) -> Vec<Shown> {
         .iter()
         .filter_map(|arg| Some(one(arg.get_long()?, arg.get_id().as_str(), matches, file)))
         .collect();
+    // The file may set flags of other commands; they are part of the configuration too.
     let others = file.into_iter().flat_map(|file| &file.settings);
     let others: Vec<_> =
         others.filter(|(flag, _)| !shown.iter().any(|shown| shown.flag == **flag)).collect();
@@ -103,9 +101,10 @@ fn in_file(file: &ConfigFile, setting: &Setting) -> Origin {
 fn redacted(mut shown: Shown, context: &Context) -> Shown {
     let is_hidden = HIDDEN.contains(&&*shown.flag);
     for value in &mut shown.values {
-        *value = match is_hidden {
-            true => NOT_SHOWN.into(),
-            false => context.stderr.redactor.redact(std::mem::take(value)),
+        *value = if is_hidden {
+            NOT_SHOWN.into()
+        } else {
+            context.stderr.redactor.redact(std::mem::take(value))
         };
     }
     shown
@@ -116,9 +115,10 @@ fn as_toml(shown: &[Shown], args: &ConfigShowArgs, context: &Context) -> String 
     let lines: Vec<String> = shown.iter().map(line).collect();
     let width = lines.iter().map(|line| line.chars().count()).max().unwrap_or(0).min(40);
     for (line, shown) in lines.iter().zip(shown) {
-        let _ = match args.origin {
-            true => writeln!(text, "{line:<width$}  # {}", shown.origin),
-            false => writeln!(text, "{line}"),
+        let _ = if args.origin {
+            writeln!(text, "{line:<width$}  # {}", shown.origin)
+        } else {
+            writeln!(text, "{line}")
         };
     }
     for variable in context.environment.secrets() {

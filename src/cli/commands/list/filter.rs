@@ -1,4 +1,4 @@
-//! Which batch tasks are listed: what the service is asked for, and what is picked from that.
+//! Chooses the batch tasks that are listed: by the service's filter and by one of our own.
 //!
 //! The service may narrow less than it is asked to, so everything that can be is checked here, too.
 
@@ -50,7 +50,7 @@ impl TaskFilter {
         self.filter.clone()
     }
 
-    /// Tells whether a task of the list is one that is asked for.
+    /// Returns whether a task of the list is one that is asked for.
     pub(crate) fn takes(&self, task: &ListedTask) -> bool {
         let any = self.words.is_empty() && self.states.is_empty();
         let in_word = || self.words.contains(&task.states.state());
@@ -60,14 +60,14 @@ impl TaskFilter {
     }
 }
 
-/// Tells whether a text can be a state of the service: there may be new ones.
+/// Returns whether a text can be a state of the service: there may be new ones.
 fn is_a_state(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_')
 }
 
-/// Returns the longest part of a pattern that stands for itself.
+/// Returns the longest literal part of a pattern.
 fn longest_part(pattern: &Pattern) -> Option<String> {
-    // What stands in brackets stands for one character of many.
+    // Brackets match one of several characters, so they are not literal.
     let text = pattern.as_str();
     if text.contains('[') {
         return None;

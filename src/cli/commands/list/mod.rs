@@ -1,6 +1,6 @@
 //! `list`: the batch tasks of the project, as a table, CSV or JSON.
 //!
-//! Prints all of it or nothing: what stands behind a pipe would act on half a list.
+//! Prints all of it or nothing, because a command behind a pipe would act on half a list.
 
 pub(crate) mod filter;
 pub(crate) mod rows;
@@ -116,6 +116,7 @@ async fn read<A: TaskApi>(
         let Ok(end) = walker.walk(&filter, &mut notes).await;
         match end {
             WalkEnd::Whole => return Ok(notes.rows),
+            // Tasks that moved to an earlier page were missed: walk again.
             WalkEnd::Gap(Gap::Shrank) => {}
             WalkEnd::Gap(Gap::Unread(failure)) if in_other_case(&filter).is_some() => {
                 gap = Gap::Unread(failure);

@@ -35,7 +35,7 @@ pub(crate) struct ListTable {
     count: u64,
     table: Vec<[String; COLUMNS.len()]>,
     text: SpooledTempFile,
-    /// What went wrong with the text; told when it is printed.
+    /// The first error of the text, returned when it is printed.
     failed: Option<io::Error>,
     uncallable: u64,
     example: Option<String>,

@@ -81,7 +81,7 @@ pub(crate) struct RunsListArgs {
     pub(crate) json: bool,
 }
 
-/// How a run stands.
+/// The state of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum StateChoice {
     Planned,
@@ -172,7 +172,7 @@ fn show(args: &ShowArgs, context: &Context) -> Result<ExitStatus, CommandError> 
     Ok(ExitStatus::Ok)
 }
 
-/// Says what the report does not: who carried the run out, and where it is kept.
+/// Returns what the report lacks: the processes of the run and its file.
 fn head(run: &ListedRun, runs: &RunDirectory) -> String {
     let mut text = String::new();
     let record = &run.record;
@@ -238,7 +238,7 @@ fn read(runs: &RunDirectory, id: &RunId) -> Result<ListedRun, StoreError> {
     Ok(ListedRun { id: id.clone(), state: state(&record, unsettled, is_held), record, outcomes })
 }
 
-/// Says how a run stands: from its last session, what is missing, and whether a process holds it.
+/// Derives the state of a run from its last session, its open tasks and its lock.
 fn state(record: &RunRecord, unsettled: u64, is_held: bool) -> StateChoice {
     match record.sessions.last().map(|session| &session.end) {
         _ if is_held => StateChoice::Running,

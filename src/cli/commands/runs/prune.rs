@@ -22,6 +22,7 @@ pub(crate) fn prune(args: &PruneArgs, context: &Context) -> Result<ExitStatus, C
     let chosen = choose(&listed, args, &runs, Clock::start().now());
     let mut text = String::new();
     for run in &chosen {
+        // The library refuses to remove a run that a process has locked since.
         if !args.dry_run {
             run::remove(&context.state, &run.id)?;
         }
@@ -44,6 +45,7 @@ fn choose<'a>(
     let mut size = 0;
     let mut chosen = Vec::new();
     for (index, run) in listed.iter().enumerate() {
+        // Counted for runs that stay as well: the limit is for the whole directory.
         size += fs::metadata(runs.file(&run.id)).map_or(0, |metadata| metadata.len());
         let too_old = args.older_than.is_some_and(|age| now.since(run.record.run.origin) > age);
         let too_many = args.keep.is_some_and(|keep| index >= keep);

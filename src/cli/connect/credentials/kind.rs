@@ -1,4 +1,4 @@
-//! The kind of source that credentials come from, which a run keeps for whoever takes it up.
+//! The kind of source that credentials come from, which a run keeps for its later sessions.
 
 use crate::cli::Context;
 use batchctl::api::{CredentialSource, TokenSource};

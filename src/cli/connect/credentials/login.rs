@@ -1,4 +1,4 @@
-//! IAM users: what the flags, variables, files and a terminal tell of one.
+//! Puts the login of an IAM user together from flags, variables, files and the terminal.
 
 use crate::cli::Context;
 use crate::cli::connect::credentials::{PartialDestination, Said, is_said, secret_file, text_of};
@@ -112,7 +112,7 @@ fn of_file(path: &Path) -> Result<String, CommandError> {
         CommandError::new(ExitStatus::NotAuthorised, error)
     };
     let text = read_text(path).map_err(|error| refuse(&error.to_string()))?;
-    // Further lines are notes of whoever keeps the file.
+    // Further lines are notes of the owner.
     let password = text.trim().lines().next().unwrap_or_default().trim();
     if password.is_empty() || password.len() > LONGEST_PASSWORD {
         return Err(refuse("its first line is empty or too long"));

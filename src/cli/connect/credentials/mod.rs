@@ -1,4 +1,4 @@
-//! Which credentials are used: one order for all commands, told in the README.
+//! Chooses the credentials, in the same documented order for all commands.
 //!
 //! What was said on the command line or in a variable comes first, then the profile, then what
 //! was left on this machine. Finds them and asks nobody yet; the embedded sandbox is never sent
@@ -17,10 +17,10 @@ pub(crate) mod secret_file;
 pub(crate) mod stored;
 
 use crate::cli::Context;
+use crate::cli::connect::config_keys;
 use crate::cli::connect::destination::Destination;
 use crate::cli::connect::trust;
 use crate::cli::connect::trust::{Accepts, Recorded};
-use crate::cli::flags::config_trust;
 use crate::cli::flags::connection::CredentialArgs;
 use crate::cli::flags::precedence::{Rank, Stronger};
 use crate::cli::output::error::CommandError;
@@ -41,7 +41,7 @@ pub(crate) struct PartialDestination<'a> {
     pub(crate) endpoint: &'a Endpoint,
     /// The way there, which is the way to IAM as well.
     pub(crate) route: &'a Route,
-    /// The project, unless the credentials are to tell it.
+    /// The project; `None` if it follows from the credentials.
     pub(crate) project: Option<&'a ProjectId>,
     /// The name of the region, if one was named.
     pub(crate) region: Option<&'a str>,
@@ -87,7 +87,7 @@ pub(crate) fn find(
     target: &PartialDestination<'_>,
     context: &Context,
 ) -> Result<CredentialSource, CommandError> {
-    config_trust::require(context)?;
+    config_keys::require_trusted(context)?;
     let given: [Look<'_>; 5] = [
         &|| token_of_flags(args, Said::Here, context),
         &|| Ok(token_of_systemd(context)),
@@ -144,7 +144,7 @@ fn missing() -> CommandError {
     )
 }
 
-/// Tells whether a flag has its value from there.
+/// Returns whether a flag has its value from there.
 fn is_said(flag: &str, said: Said, context: &Context) -> bool {
     let rank = context.given.rank(flag);
     match said {

@@ -1,4 +1,4 @@
-//! Files that hold a secret: where they are looked for, and who else can read them.
+//! Finds files that hold a secret, and checks whether others can read them.
 
 use crate::cli::Context;
 use crate::cli::output::error::CommandError;
@@ -53,7 +53,7 @@ pub(crate) fn warn_if_shared(path: &Path, context: &Context) {
     if !metadata.is_file() || metadata.permissions().mode() & READABLE_BY_OTHERS == 0 {
         return;
     }
-    // Nobody sees it at a run of cron unless it is in the mail.
+    // Under cron only messages about failures are mailed, and this one must be read.
     let stderr = context.stderr.of_failures();
     let path = path.display();
     stderr.say("warning", &format!("`{path}` holds a secret and others can read it"));

@@ -31,6 +31,7 @@ pub(crate) fn source(
     context: &Context,
 ) -> Result<Option<CredentialSource>, CommandError> {
     let Some(stored) = read(context)? else { return Ok(None) };
+    // A token must not reach another host than the one it was issued for.
     if stored.endpoint != target.endpoint.to_string() {
         return Ok(None);
     }
@@ -106,7 +107,7 @@ fn write(stored: &StoredLogin, context: &Context) -> io::Result<PathBuf> {
     Ok(path)
 }
 
-/// Forgets the kept login, and tells whether there was one.
+/// Removes the kept login, and returns whether there was one.
 pub(crate) fn forget(context: &Context) -> io::Result<bool> {
     match fs::remove_file(path(context)) {
         Ok(()) => Ok(true),

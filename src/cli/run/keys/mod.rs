@@ -1,6 +1,6 @@
 //! Keys on the terminal of a run: pause, a faster or slower rate, help.
 //!
-//! Read on a thread of their own, for a terminal may block. They ask for the same changes as
+//! A thread of its own reads them, because a terminal may block. They ask for the same changes as
 //! `ctl`, and nothing depends on them.
 
 pub(crate) mod terminal;
@@ -47,12 +47,14 @@ pub(crate) fn listen(board: KeyContext, environment: &Environment) -> io::Result
     let following = follow_job_control(Arc::clone(&terminal), environment)?;
     let keys = Keys { terminal: Arc::clone(&terminal), following };
     thread::Builder::new().name("keys".into()).spawn(move || board.attend(&terminal))?;
+    // Last: if the thread cannot be spawned, the terminal stays as it was.
     keys.terminal.enter();
     Ok(keys)
 }
 
 impl Drop for Keys {
     fn drop(&mut self) {
+        // First, so that a late signal does not set the terminal up again.
         self.following.abort();
         self.terminal.end();
         // From now on Ctrl-Z stops the process by itself again.
@@ -84,6 +86,7 @@ fn follow_job_control(
             };
             tokio::select! {
                 _ = stop => {
+                    // The shell must find the terminal as it was while this process is stopped.
                     terminal.leave();
                     let this = rustix::process::getpid();
                     // Who may not stop itself goes on as it is.
@@ -131,7 +134,7 @@ impl KeyContext {
     }
 
     fn say(&mut self, text: &str) {
-        // There is nobody left to be told that the terminal is gone.
+        // If the terminal is gone, there is no stream left to report that on.
         let _ = writeln!(self.out, "{text}").and_then(|()| self.out.flush());
     }
 }

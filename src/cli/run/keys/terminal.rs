@@ -25,9 +25,9 @@ enum KeyMode {
     AsFound,
     /// It is set up; this is how it was found.
     ForKeys(Box<Termios>),
-    /// It was put back, for this process is about to be stopped.
+    /// It was restored, because this process is about to be stopped.
     Stopping,
-    /// Nobody wants keys any more.
+    /// Keys are no longer read.
     Over,
 }
 
@@ -48,6 +48,7 @@ impl Terminal {
             return;
         }
         let Ok(found) = rustix::termios::tcgetattr(io::stdin()) else { return };
+        // Remembered only on success: otherwise there is nothing to restore.
         if set(&for_keys(&found)).is_ok() {
             *state = KeyMode::ForKeys(Box::new(found));
         }
@@ -58,7 +59,7 @@ impl Terminal {
         self.put_back(KeyMode::Stopping);
     }
 
-    /// Takes note that this process goes on: whoever had the terminal may have set it anew.
+    /// Notes that this process continues: the shell may have changed the terminal meanwhile.
     pub(crate) fn come_back(&self) {
         self.put_back(KeyMode::AsFound);
     }
@@ -74,7 +75,7 @@ impl Terminal {
             return;
         }
         let before = std::mem::replace(&mut *state, next);
-        // In the background it belongs to somebody else, who has set it as they like.
+        // In the background the terminal belongs to another process, with its own modes.
         if let KeyMode::ForKeys(found) = before
             && is_in_foreground()
         {
@@ -89,7 +90,7 @@ impl Terminal {
         self.enter();
         let stdin = io::stdin();
         let is_ours = matches!(*self.lock(), KeyMode::ForKeys(_));
-        // What is typed to somebody else is not looked at.
+        // Keys typed for another process are not read.
         let mut watched = [PollFd::new(&stdin, PollFlags::IN)];
         let watched = if is_ours { &mut watched[..] } else { &mut [] };
         // An error is a signal that came in between.
@@ -130,12 +131,13 @@ fn set(termios: &Termios) -> rustix::io::Result<()> {
 fn for_keys(found: &Termios) -> Termios {
     let mut wanted = found.clone();
     wanted.local_modes.remove(LocalModes::ICANON | LocalModes::ECHO);
+    // With 0 and 0 a read returns at once (termios(3)); `poll` does the waiting.
     wanted.special_codes[SpecialCodeIndex::VMIN] = 0;
     wanted.special_codes[SpecialCodeIndex::VTIME] = 0;
     wanted
 }
 
-/// Tells whether this process may use the terminal. One that does not control it always may.
+/// Returns whether this process may use the terminal. One that does not control it always may.
 fn is_in_foreground() -> bool {
     let group = rustix::termios::tcgetpgrp(io::stdin());
     group.map_or(true, |group| group == rustix::process::getpgrp())
