@@ -197,8 +197,6 @@ struct AnswerPart<'a> {
     error_list: &'a [String],
     reason: Option<&'a str>,
     advice: Option<&'a str>,
-    error_detail: Option<&'a str>,
-    error_params: &'a [String],
 }
 
 impl<'a> EventBody<'a> {
@@ -304,8 +302,6 @@ impl<'a> From<&'a AttemptResult> for AnswerPart<'a> {
             error_list: failure.map_or(&[], |failure| &failure.error_list),
             reason: failure.and_then(|failure| known(&failure.reason)),
             advice: failure.and_then(|failure| known(&failure.advice)),
-            error_detail: failure.and_then(|failure| known(&failure.detail)),
-            error_params: failure.map_or(&[], |failure| &failure.params),
         }
     }
 }

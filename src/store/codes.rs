@@ -123,11 +123,11 @@ pub(crate) fn failure(row: &Row<'_>, first: usize) -> rusqlite::Result<Option<Fa
         kind,
         code: text(1)?,
         message: text(2)?,
+        detail: String::new(),
+        params: Vec::new(),
         reason: text(3)?,
         advice: text(4)?,
         error_list: texts(row, first + 5)?,
-        detail: text(6)?,
-        params: texts(row, first + 7)?,
     }))
 }
 

@@ -103,9 +103,7 @@ CREATE TABLE failure (
     error_msg TEXT,
     reason TEXT,
     advice TEXT,
-    error_list TEXT,
-    detail TEXT,
-    params TEXT
+    error_list TEXT
 ) STRICT;
 CREATE TABLE outcome (
     ordinal INTEGER PRIMARY KEY,

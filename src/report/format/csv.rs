@@ -147,7 +147,6 @@ impl ResultRow {
         self.source(task);
         self.seen(&task.seen);
         self.group(task);
-        self.error_texts(failure_of(task));
         self.others.fill(task.source, task.others.as_deref(), &mut self.cells);
     }
 
@@ -209,18 +208,6 @@ impl ResultRow {
     fn group(&mut self, task: &TaskRow) {
         let label = self.grouping.group_of(task).map(|label| label.to_string());
         self.word(label.as_deref().unwrap_or_default());
-    }
-
-    /// Adds the texts of the service's error beside its message: they may say more than it does.
-    fn error_texts(&mut self, failure: Option<&Failure>) {
-        let Some(failure) = failure else { return (0..4).for_each(|_| self.word("")) };
-        self.service_text(&failure.detail);
-        match failure.params.as_slice() {
-            [] => self.word(""),
-            params => self.service_text(&params.join("; ")),
-        }
-        self.service_text(&failure.reason);
-        self.service_text(&failure.advice);
     }
 
     /// Adds a cell with a word of our own, which needs no guard.

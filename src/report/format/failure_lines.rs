@@ -83,8 +83,6 @@ fn details(group: &FailureGroup, report: &Report, columns: usize) -> Vec<String>
     let examples: Vec<&str> = group.examples.iter().map(TaskId::as_str).collect();
     let texts = [
         ("", group.sub_task_error.clone()),
-        ("detail: ", group.detail.clone()),
-        ("params: ", group.params.clone()),
         ("reason: ", group.reason.clone()),
         ("advice: ", group.advice.clone()),
         ("e.g. ", examples.join(", ")),

@@ -232,10 +232,6 @@ pub(crate) struct FailureGroupJson<'a> {
     reason: Option<&'a str>,
     /// The service's advice.
     advice: Option<&'a str>,
-    /// The service's detail, a template like the message.
-    detail: Option<&'a str>,
-    /// The parameters of the service's error.
-    params: Option<&'a str>,
     label: String,
     /// The message with `…` in place of parts that differ between tasks.
     message_template: &'a str,
@@ -259,8 +255,6 @@ impl<'a> FailureGroupJson<'a> {
             sub_task_error: known(&group.sub_task_error),
             reason: known(&group.reason),
             advice: known(&group.advice),
-            detail: known(&group.detail),
-            params: known(&group.params),
             label: group.label.to_string(),
             message_template: &group.message_template,
             // Four decimals: finer shares would only show how floats divide.

@@ -22,7 +22,6 @@ pub(crate) struct Cause {
     /// The code, empty if none was sent.
     pub(crate) code: String,
     message: String,
-    detail: String,
     sub_task: String,
 }
 
@@ -36,7 +35,6 @@ impl Cause {
             http_status: task.last.as_ref().and_then(|last| last.http_status),
             code: kept(&failure.code).to_owned(),
             message: comparable(&failure.message),
-            detail: comparable(&failure.detail),
             // The first sub-task alone: how many failed differs between tasks of one cause.
             sub_task: failure.error_list.first().map_or_else(String::new, |it| comparable(it)),
         }

@@ -36,10 +36,6 @@ pub struct FailureGroup {
     pub message_template: String,
     /// The service's error for the first failed sub-task of its first task, or empty.
     pub sub_task_error: String,
-    /// The service's detail, with `…` in place of parts that differ between its tasks; or empty.
-    pub detail: String,
-    /// The service's parameters of the error for its first task, joined; or empty.
-    pub params: String,
     /// The service's reason for its first task, or empty.
     pub reason: String,
     /// The service's advice for its first task, or empty.
@@ -178,8 +174,6 @@ impl OpenGroup {
             error_msg: kept(&failure.message).to_owned(),
             message_template: template(kept(&failure.message), &task.id),
             sub_task_error: sub_task_error.to_owned(),
-            detail: kept(&failure.detail).to_owned(),
-            params: kept(&failure.params.join("; ")).to_owned(),
             reason: kept(&failure.reason).to_owned(),
             advice: kept(&failure.advice).to_owned(),
             ..FailureGroup::empty()
@@ -206,10 +200,6 @@ impl OpenGroup {
         if group.error_msg != kept(&failure.message) {
             self.messages = Messages::Differ;
         }
-        // Details of one cause have one template, so it may take the place of the first one.
-        if group.detail != kept(&failure.detail) {
-            group.detail = template(kept(&failure.detail), &task.id);
-        }
     }
 
     /// Closes the group, with its label and its share of all failures.
@@ -235,8 +225,6 @@ impl FailureGroup {
             error_msg: String::new(),
             message_template: String::new(),
             sub_task_error: String::new(),
-            detail: String::new(),
-            params: String::new(),
             reason: String::new(),
             advice: String::new(),
             count: 0,

@@ -122,9 +122,8 @@ impl<'a> EventWriter<'a> {
         // NULL instead of an empty text: most failures have only two of these.
         let known = |text: &str| (!text.is_empty()).then(|| text.to_owned());
         self.execute(
-            "INSERT INTO failure (seq, error_kind, error_code, error_msg, reason, advice, error_list,
-                 detail, params)
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO failure (seq, error_kind, error_code, error_msg, reason, advice, error_list)
+             VALUES (?, ?, ?, ?, ?, ?, ?)",
             params![
                 seq.0,
                 failure.kind.as_str(),
@@ -133,8 +132,6 @@ impl<'a> EventWriter<'a> {
                 known(&failure.reason),
                 known(&failure.advice),
                 (!failure.error_list.is_empty()).then_some(list),
-                known(&failure.detail),
-                (!failure.params.is_empty()).then(|| codes::to_json(&failure.params)),
             ],
         )
     }

@@ -359,8 +359,6 @@ impl FailureGroupHtml {
         let cause = std::iter::once(group.kind_word().to_owned()).chain(status).chain(code);
         let details = [
             ("Sub-task", &group.sub_task_error),
-            ("Detail", &group.detail),
-            ("Parameters", &group.params),
             ("Reason", &group.reason),
             ("Advice", &group.advice),
         ];
