@@ -115,7 +115,7 @@ pub(crate) fn counts(row: &Row<'_>, first: usize) -> rusqlite::Result<Option<Cou
     Ok(Some(Counts { total, failed, succeeded }))
 }
 
-/// Reads a failure from its six cells.
+/// Reads a failure from its eight cells.
 pub(crate) fn failure(row: &Row<'_>, first: usize) -> rusqlite::Result<Option<Failure>> {
     let Some(kind) = parsed_or_null(row, first)? else { return Ok(None) };
     let text = |index| row.get::<_, Option<String>>(first + index).map(Option::unwrap_or_default);
@@ -123,8 +123,8 @@ pub(crate) fn failure(row: &Row<'_>, first: usize) -> rusqlite::Result<Option<Fa
         kind,
         code: text(1)?,
         message: text(2)?,
-        detail: String::new(),
-        params: Vec::new(),
+        detail: text(6)?,
+        params: texts(row, first + 7)?,
         reason: text(3)?,
         advice: text(4)?,
         error_list: texts(row, first + 5)?,

@@ -103,7 +103,9 @@ CREATE TABLE failure (
     error_msg TEXT,
     reason TEXT,
     advice TEXT,
-    error_list TEXT
+    error_list TEXT,
+    detail TEXT,
+    params TEXT
 ) STRICT;
 CREATE TABLE outcome (
     ordinal INTEGER PRIMARY KEY,

@@ -26,4 +26,8 @@ pub const RESULTS_COLUMNS: &[&str] = &[
     "state_after",
     "verified_at",
     "failure_group",
+    "error_detail",
+    "error_params",
+    "error_reason",
+    "error_advice",
 ];

@@ -147,6 +147,7 @@ impl ResultRow {
         self.source(task);
         self.seen(&task.seen);
         self.group(task);
+        self.explanation(failure_of(task));
         self.others.fill(task.source, task.others.as_deref(), &mut self.cells);
     }
 
@@ -174,11 +175,16 @@ impl ResultRow {
         self.word(failure.kind.as_str());
         self.service_text(&failure.code);
         self.service_text(&failure.message);
-        // Joined only if there is something to join, to save an allocation a row.
-        match failure.error_list.as_slice() {
-            [] => self.word(""),
-            list => self.service_text(&list.join("; ")),
-        }
+        self.service_texts(&failure.error_list);
+    }
+
+    /// Adds what the service said beside its message: detail, params, reason and advice.
+    fn explanation(&mut self, failure: Option<&Failure>) {
+        let Some(failure) = failure else { return (0..4).for_each(|_| self.word("")) };
+        self.service_text(&failure.detail);
+        self.service_texts(&failure.params);
+        self.service_text(&failure.reason);
+        self.service_text(&failure.advice);
     }
 
     fn times(&mut self, first_sent: Option<Timestamp>, settled: Option<Timestamp>) {
@@ -225,6 +231,15 @@ impl ResultRow {
     fn number(&mut self, number: Option<impl itoa::Integer>) {
         let text = number.map_or("", |number| self.digits.format(number));
         self.cells.push_field(text.as_bytes());
+    }
+
+    /// Adds a list of texts of the service as one cell.
+    fn service_texts(&mut self, texts: &[String]) {
+        // Joined only if there is something to join, to save an allocation a row.
+        match texts {
+            [] => self.word(""),
+            texts => self.service_text(&texts.join("; ")),
+        }
     }
 
     /// Adds a text of the service or its gateway.

@@ -206,9 +206,12 @@ fn details(task: &TaskRow, failure: &Failure) -> String {
     let last = task.last.as_ref();
     let status = last.and_then(|last| last.http_status).map(|status| status.to_string());
     let attempts = task.attempts.to_string();
+    let params = failure.params.join("; ");
     let known = [
         ("outcome", Some(task.outcome.as_str())),
         ("http status", status.as_deref()),
+        ("detail", Some(failure.detail.as_str())),
+        ("params", Some(params.as_str())),
         ("reason", Some(failure.reason.as_str())),
         ("advice", Some(failure.advice.as_str())),
         ("attempts", Some(attempts.as_str())),

@@ -21,7 +21,7 @@ pub(crate) fn percent(share: f64) -> String {
 
 /// Returns the words for whether sending the tasks of a group again, as they are, may help.
 pub(crate) fn retry_prospect(group: &FailureGroup) -> &'static str {
-    if group.retryable { "sending again may help" } else { "sending again alone will not help" }
+    if group.retryable { "sending again may help" } else { "remove the cause, then send again" }
 }
 
 /// Returns when the tasks of a group failed, in words.

@@ -9,13 +9,13 @@ use proptest::prelude::*;
 #[test]
 fn every_task_has_a_row_in_the_order_of_the_input() {
     insta::assert_snapshot!(every_outcome().results(), @r#"
-    id,command,outcome,http_status,total_count,failed_count,succeed_count,error_kind,error_code,error_msg,error_list,attempts,started_at,finished_at,duration_ms,request_id,source,state_before,state_after,verified_at,failure_group,site
-    gate-north,stop,succeeded,200,4,0,4,,,,,1,2024-07-05T12:00:00.000Z,2024-07-05T12:00:00.100Z,100,request-1,cameras.csv:2,,,,,north
-    gate-south,stop,partial,200,4,1,3,service,,some sub-tasks failed,camera cam-1: no licence; camera 9: off,1,2024-07-05T12:00:00.100Z,2024-07-05T12:00:00.200Z,100,request-2,cameras.csv:3,,,,F1,south
-    dock-1,stop,failed,500,,,,refused,VIAS.00010012,This operation is not allowed.,,1,2024-07-05T12:00:00.200Z,2024-07-05T12:00:00.300Z,100,request-3,cameras.csv:4,,,,F2,"a, b"
-    dock-2,stop,ambiguous,,,,,timeout,,no answer in 60 s,,2,2024-07-05T12:00:00.300Z,2024-07-05T12:00:00.500Z,200,,cameras.csv:5,,,,F3,'=1+1
-    ramp-1,stop,unchanged,200,2,0,2,,,,,1,2024-07-05T12:00:00.500Z,2024-07-05T12:00:00.600Z,100,request-6,cameras.csv:6,,,,,-5
-    ramp-2,stop,not_attempted,,,,,not_sent,,,,0,,,,,cameras.csv:7,,,,,
+    id,command,outcome,http_status,total_count,failed_count,succeed_count,error_kind,error_code,error_msg,error_list,attempts,started_at,finished_at,duration_ms,request_id,source,state_before,state_after,verified_at,failure_group,error_detail,error_params,error_reason,error_advice,site
+    gate-north,stop,succeeded,200,4,0,4,,,,,1,2024-07-05T12:00:00.000Z,2024-07-05T12:00:00.100Z,100,request-1,cameras.csv:2,,,,,,,,,north
+    gate-south,stop,partial,200,4,1,3,service,,some sub-tasks failed,camera cam-1: no licence; camera 9: off,1,2024-07-05T12:00:00.100Z,2024-07-05T12:00:00.200Z,100,request-2,cameras.csv:3,,,,F1,,,,,south
+    dock-1,stop,failed,500,,,,refused,VIAS.00010012,This operation is not allowed.,,1,2024-07-05T12:00:00.200Z,2024-07-05T12:00:00.300Z,100,request-3,cameras.csv:4,,,,F2,,,The task is being deleted.,Wait until it is gone.,"a, b"
+    dock-2,stop,ambiguous,,,,,timeout,,no answer in 60 s,,2,2024-07-05T12:00:00.300Z,2024-07-05T12:00:00.500Z,200,,cameras.csv:5,,,,F3,,,,,'=1+1
+    ramp-1,stop,unchanged,200,2,0,2,,,,,1,2024-07-05T12:00:00.500Z,2024-07-05T12:00:00.600Z,100,request-6,cameras.csv:6,,,,,,,,,-5
+    ramp-2,stop,not_attempted,,,,,not_sent,,,,0,,,,,cameras.csv:7,,,,,,,,,
     "#);
 }
 
@@ -24,7 +24,38 @@ fn a_run_of_nothing_has_a_header() {
     let results = TestRun::from_table("id,site\n").results();
     assert_eq!(results.lines().count(), 1);
     assert!(results.starts_with("id,command,outcome,"), "{results}");
-    assert!(results.ends_with(",verified_at,failure_group,site\n"), "{results}");
+    assert!(
+        results.ends_with(
+            ",verified_at,failure_group,error_detail,error_params,error_reason,error_advice,site\n"
+        ),
+        "{results}"
+    );
+}
+
+#[test]
+fn every_text_of_the_services_error_has_a_guarded_column() {
+    let mut run = TestRun::with_tasks(2);
+    run.begin();
+    let mut reply = refused("An internal error occurs.");
+    let failure = reply.failure.as_mut().unwrap();
+    failure.detail = "=Request method 'GET' not supported".into();
+    failure.params = vec!["@a".into(), "{\"n\":1}".into()];
+    failure.reason = "-r".into();
+    failure.advice = "+d".into();
+    run.settle(0, reply, Outcome::Failed);
+    run.settle(1, lost(FailureKind::Timeout), Outcome::Ambiguous);
+    let results = run.results();
+    let mut reader = csv::Reader::from_reader(results.as_bytes());
+    let header = reader.headers().unwrap().clone();
+    let rows: Vec<_> = reader.records().map(Result::unwrap).collect();
+    let last_four = |row: &csv::StringRecord| row.iter().skip(21).map(str::to_owned).collect();
+    let names: Vec<String> = last_four(&header);
+    assert_eq!(names, ["error_detail", "error_params", "error_reason", "error_advice"]);
+    let full: Vec<String> = last_four(&rows[0]);
+    let expected = ["'=Request method 'GET' not supported", "'@a; {\"n\":1}", "'-r", "'+d"];
+    assert_eq!(full, expected);
+    let empty: Vec<String> = last_four(&rows[1]);
+    assert_eq!(empty, [""; 4]);
 }
 
 /// Returns the cells of the first row after our columns.
@@ -33,7 +64,7 @@ fn others(tables: &[(&str, &str)], row: usize) -> Vec<(String, String)> {
     let mut reader = csv::Reader::from_reader(results.as_bytes());
     let header = reader.headers().unwrap().clone();
     let row = reader.records().nth(row).unwrap().unwrap();
-    let pairs = header.iter().zip(&row).skip(21);
+    let pairs = header.iter().zip(&row).skip(25);
     pairs.map(|(name, cell)| (name.to_owned(), cell.to_owned())).collect()
 }
 
@@ -73,7 +104,10 @@ fn a_task_that_waited_for_another_attempt_has_no_end() {
     let results = run.results();
     let row = results.lines().nth(1).unwrap();
     assert!(row.starts_with("task-0000,stop,failed,429,,,,throttled,APIGW.0308,"), "{row}");
-    assert!(row.ends_with(",1,2024-07-05T12:00:00.000Z,,,request-1,cameras.csv:2,,,,F1"), "{row}");
+    assert!(
+        row.ends_with(",1,2024-07-05T12:00:00.000Z,,,request-1,cameras.csv:2,,,,F1,,,,"),
+        "{row}"
+    );
 }
 
 fn written(run: &TestRun, options: &ResultsOptions) -> String {

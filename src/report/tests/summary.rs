@@ -63,12 +63,12 @@ fn a_summary_shows_failure_groups_and_the_next_commands() {
           reason: The task is being deleted.
           advice: Wait until it is gone.
           e.g. task-0023, task-0024, task-0025
-          2024-07-05 12:00:02 UTC; sending again alone will not help
+          2024-07-05 12:00:02 UTC; remove the cause, then send again
           batchctl retry 20240705-120000-kfzq --group F1
       F2  3   30%  service  200  some sub-tasks failed
           camera cam-1: no licence
           e.g. task-0020, task-0021, task-0022
-          2024-07-05 12:00:02 UTC; sending again alone will not help
+          2024-07-05 12:00:02 UTC; remove the cause, then send again
           batchctl retry 20240705-120000-kfzq --group F2
       F3  3   30%  timeout       no answer in 60 s
           e.g. task-0027, task-0028, task-0029
@@ -129,7 +129,7 @@ fn a_run_that_was_stopped_early_says_why() {
           reason: The task is being deleted.
           advice: Wait until it is gone.
           e.g. task-0000, task-0001, task-0002
-          2024-07-05 12:00:00 to 12:00:01 UTC; sending again alone will not help
+          2024-07-05 12:00:00 to 12:00:01 UTC; remove the cause, then send again
           batchctl retry 20240705-120000-kfzq --group F1
 
     Next

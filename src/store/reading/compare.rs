@@ -147,7 +147,7 @@ fn paired(before: Option<Sorted>, after: Option<Sorted>) -> Option<TaskPair> {
 fn failure_in(run: &RunReader, ordinal: Ordinal) -> Result<Option<Failure>, StoreError> {
     let read = || {
         let mut query = run.connection.prepare_cached(
-            "SELECT error_kind, error_code, error_msg, reason, advice, error_list
+            "SELECT error_kind, error_code, error_msg, reason, advice, error_list, detail, params
              FROM outcome JOIN failure USING (seq) WHERE outcome.ordinal = ?",
         )?;
         query.query_row([ordinal.0], |row| codes::failure(row, 0)).optional()

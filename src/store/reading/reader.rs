@@ -273,7 +273,8 @@ impl RunReader {
 pub(crate) const ATTEMPT: &str = "attempt.seq, attempt.ordinal, attempt.number, attempt.sent_us,
     attempt.duration_us, attempt.in_doubt, attempt.http_status, attempt.total_count,
     attempt.failed_count, attempt.succeed_count, attempt.request_id, failure.error_kind,
-    failure.error_code, failure.error_msg, failure.reason, failure.advice, failure.error_list";
+    failure.error_code, failure.error_msg, failure.reason, failure.advice, failure.error_list,
+    failure.detail, failure.params";
 
 /// The columns of a task in front of those of its last attempt.
 pub(crate) const TASK: &str =

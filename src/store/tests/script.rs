@@ -72,8 +72,8 @@ pub(crate) fn refused(seq: u64) -> AttemptResult {
         code: "VIAS.00010012".into(),
         reason: "the task\u{1b}[2J is locked".into(),
         advice: "unlock it".into(),
-        detail: String::new(),
-        params: Vec::new(),
+        detail: "it was locked by ops".into(),
+        params: vec!["a; b".into(), "{\"n\":1}".into()],
         error_list: vec!["a; b".into(), "\"c\"".into()],
         ..Failure::seen(FailureKind::Refused, "not allowed")
     };

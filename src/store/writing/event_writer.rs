@@ -117,13 +117,15 @@ impl<'a> EventWriter<'a> {
     }
 
     fn attempt_failed(&self, seq: AttemptSeq, failure: &Failure) -> rusqlite::Result<()> {
-        let list = &failure.error_list;
-        let list = serde_json::to_string(list).expect("texts are JSON");
-        // NULL instead of an empty text: most failures have only two of these.
+        // NULL instead of an empty text or list: most failures have only two of these.
         let known = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+        let list = |texts: &[String]| {
+            let json = || serde_json::to_string(texts).expect("texts are JSON");
+            (!texts.is_empty()).then(json)
+        };
         self.execute(
-            "INSERT INTO failure (seq, error_kind, error_code, error_msg, reason, advice, error_list)
-             VALUES (?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO failure (seq, error_kind, error_code, error_msg, reason, advice,
+             error_list, detail, params) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
             params![
                 seq.0,
                 failure.kind.as_str(),
@@ -131,7 +133,9 @@ impl<'a> EventWriter<'a> {
                 known(&failure.message),
                 known(&failure.reason),
                 known(&failure.advice),
-                (!failure.error_list.is_empty()).then_some(list),
+                list(&failure.error_list),
+                known(&failure.detail),
+                list(&failure.params),
             ],
         )
     }

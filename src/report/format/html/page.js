@@ -216,7 +216,7 @@
 
   function open(index) {
     const row = rows[index];
-    const [kind, , , reason, advice, errors, request, counts] = failure(row);
+    const [kind, , , reason, advice, errors, request, counts, , detail, params] = failure(row);
     byId("task-title").textContent = shown(row[0]);
     const facts = element("dl", "facts");
     fact(facts, "Outcome", `${MARKS[row[2]]} ${outcome(row)}`);
@@ -229,6 +229,8 @@
     fact(facts, "Request", request);
     fact(facts, "Message", message(row), true);
     fact(facts, "Sub-tasks said", text(errors), true);
+    fact(facts, "Detail", text(detail), true);
+    fact(facts, "Params", text(params), true);
     fact(facts, "Reason", text(reason), true);
     fact(facts, "Advice", text(advice), true);
     const list = attemptsOf(index);

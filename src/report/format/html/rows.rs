@@ -7,7 +7,7 @@
 //! A row is an array without names, because a page has very many rows: `[id, command, outcome,
 //! attempts, started, duration, status, group, source, line, failure]`. Times are in milliseconds
 //! after `base`, words are numbers, and groups count from 1. The failure, if there is one, is
-//! `[kind, code, message, reason, advice, errors, request, counts, latency]`. An attempt is `[row,
+//! `[kind, code, message, reason, advice, errors, request, counts, latency, detail, params]`. An attempt is `[row,
 //! started, duration, status, kind, code, message]`. A task with one attempt has no attempt of its
 //! own here, because its row says the same.
 
@@ -217,6 +217,8 @@ impl HtmlRows {
             last.and_then(|last| last.request_id.clone()),
             counts.map(|Counts { total, failed, succeeded }| [total, failed, succeeded]),
             last.and_then(|last| last.duration).map(millis),
+            self.texts.text(&failure.detail),
+            self.texts.text(&failure.params.join("; ")),
         )
     }
 
@@ -270,7 +272,7 @@ impl HtmlRows {
 
 /// The cells of a failure.
 type FailureCells =
-    (u8, Text, Text, Text, Text, Text, Option<String>, Option<[u64; 3]>, Option<u64>);
+    (u8, Text, Text, Text, Text, Text, Option<String>, Option<[u64; 3]>, Option<u64>, Text, Text);
 
 /// The cells of an attempt.
 type AttemptCells = (u64, i64, Option<u64>, Option<u16>, Option<u8>, Text, Text);

@@ -64,9 +64,9 @@ fn every_task_is_in_the_data_in_the_order_of_the_input() {
     {"head":{"run":"20240705-120000-kfzq","base":1720180800000,"tasks":6,"commands":["start","stop"],"outcomes":["succeeded","partial","failed","ambiguous","unchanged","not_attempted"],"kinds":["dns","connect","tls","timeout","reset","throttled","auth","refused","service","body","not_reached","not_sent"],"groups":["F1","F2","F3"],"sources":["cameras.csv"]},
     "rows":[
     ["gate-north",1,0,1,0,100,200,0,0,2],
-    ["gate-south",1,1,1,100,100,200,1,0,3,[8,0,1,0,0,2,"request-2",[4,1,3],17]],
-    ["dock-1",1,2,1,200,100,500,2,0,4,[7,3,4,5,6,0,"request-3",null,17]],
-    ["dock-2",1,3,2,300,200,null,3,0,5,[3,0,7,0,0,0,null,null,17]],
+    ["gate-south",1,1,1,100,100,200,1,0,3,[8,0,1,0,0,2,"request-2",[4,1,3],17,0,0]],
+    ["dock-1",1,2,1,200,100,500,2,0,4,[7,3,4,5,6,0,"request-3",null,17,0,0]],
+    ["dock-2",1,3,2,300,200,null,3,0,5,[3,0,7,0,0,0,null,null,17,0,0]],
     ["ramp-1",1,4,1,500,100,200,0,0,6],
     ["ramp-2",1,5,0,null,null,null,0,0,7]],
     "attempts":[
