@@ -88,17 +88,17 @@ pub(crate) fn find(
     context: &Context,
 ) -> Result<CredentialSource, CommandError> {
     config_keys::require_trusted(context)?;
-    let given: [Look<'_>; 5] = [
+    let given: [CredentialSearch<'_>; 5] = [
         &|| token_of_flags(args, Said::Here, context),
         &|| Ok(token_of_systemd(context)),
         &|| token_of_variable(context),
         &|| login::of_flags(args, Said::Here, target, context),
         &|| key::of_variables(context),
     ];
-    let of_token: Look<'_> = &|| token_of_flags(args, Said::InProfile, context);
-    let of_user: Look<'_> = &|| login::of_flags(args, Said::InProfile, target, context);
-    let of_login: Look<'_> = &|| stored::source(target, context);
-    let of_file: Look<'_> = &|| key::of_official_file(context);
+    let of_token: CredentialSearch<'_> = &|| token_of_flags(args, Said::InProfile, context);
+    let of_user: CredentialSearch<'_> = &|| login::of_flags(args, Said::InProfile, target, context);
+    let of_login: CredentialSearch<'_> = &|| stored::source(target, context);
+    let of_file: CredentialSearch<'_> = &|| key::of_official_file(context);
     let found_here = match target.recorded {
         // A kept login knows by itself which endpoint it is for.
         Some(Recorded { accepts: Accepts::Given, .. }) => vec![of_login],
@@ -128,7 +128,7 @@ pub(crate) fn find(
 }
 
 /// Looks for credentials in one place.
-type Look<'a> = &'a dyn Fn() -> Result<Option<CredentialSource>, CommandError>;
+type CredentialSearch<'a> = &'a dyn Fn() -> Result<Option<CredentialSource>, CommandError>;
 
 /// Returns whether this machine has credentials that nobody gave for this command.
 fn is_any_here(args: &CredentialArgs, context: &Context) -> bool {
