@@ -16,6 +16,7 @@ use batchctl::policy::ActionResult;
 use batchctl::policy::Answer;
 use batchctl::policy::Body;
 use batchctl::policy::OnDoubt;
+use batchctl::policy::PaceStart;
 use batchctl::policy::Response;
 use batchctl::policy::RetryPolicy;
 use batchctl::task::Command;
@@ -116,7 +117,8 @@ fn settings(tasks: usize) -> EngineSettings {
     EngineSettings {
         concurrency: CONCURRENCY,
         rate: None,
-        auto: None,
+        pace: PaceStart::below(None),
+        slots: None,
         timeout: Duration::from_secs(60),
         retry: RetryPolicy { max_attempts: ATTEMPTS, on_doubt: OnDoubt::Retry },
         ramp: None,
@@ -124,6 +126,7 @@ fn settings(tasks: usize) -> EngineSettings {
         tolerated_failures: 0,
         max_duration: None,
         outage_timeout: Duration::from_secs(600),
+        throttle_timeout: Duration::from_secs(600),
         drain_timeout: Duration::from_secs(30),
         origin: StartingPoint { selected: tasks as u64, ..StartingPoint::default() },
     }

@@ -1,15 +1,16 @@
 //! Measures what each decision costs: all of them are made once for every call.
 
 use batchctl::policy::ActionResult;
-use batchctl::policy::AdaptiveRate;
 use batchctl::policy::Admission;
 use batchctl::policy::Answer;
 use batchctl::policy::AttemptHistory;
-use batchctl::policy::AutoRate;
 use batchctl::policy::Body;
 use batchctl::policy::Breaker;
 use batchctl::policy::Health;
 use batchctl::policy::OnDoubt;
+use batchctl::policy::Opening;
+use batchctl::policy::PaceController;
+use batchctl::policy::PaceStart;
 use batchctl::policy::Pacer;
 use batchctl::policy::RateBounds;
 use batchctl::policy::Response;
@@ -152,9 +153,9 @@ fn ask_and_tell_the_breaker(bencher: Bencher<'_, '_>) {
 }
 
 #[divan::bench]
-fn count_a_sending_for_the_adaptive_rate(bencher: Bencher<'_, '_>) {
+fn count_a_sending_for_the_pace(bencher: Bencher<'_, '_>) {
     let mut now = origin();
-    let mut rate = adaptive(now);
+    let mut rate = controller(now);
     bencher.bench_local(|| {
         now += Duration::from_micros(33);
         rate.sent(now);
@@ -162,20 +163,20 @@ fn count_a_sending_for_the_adaptive_rate(bencher: Bencher<'_, '_>) {
 }
 
 #[divan::bench]
-fn decide_on_the_adaptive_rate(bencher: Bencher<'_, '_>) {
+fn decide_on_the_pace(bencher: Bencher<'_, '_>) {
     let mut now = origin();
-    let mut rate = adaptive(now);
+    let mut rate = controller(now);
     bencher.bench_local(|| {
         rate.sent(now);
-        rate.throttled(now);
+        rate.throttled(now, now);
         now += Duration::from_secs(1);
         rate.decide(now)
     });
 }
 
-fn adaptive(now: Instant) -> AdaptiveRate {
+fn controller(now: Instant) -> PaceController {
     let bounds = RateBounds { least: 1.0, most: 10_000.0 };
-    AdaptiveRate::new(AutoRate { bounds, learnt: None }, now)
+    PaceController::new(PaceStart { bounds, opening: Opening::Doubling, learnt: None }, now)
 }
 
 #[divan::bench]

@@ -5,7 +5,7 @@
 //! forgets: what is measured is the pace alone. A sending is counted when the service is called.
 //!
 //! - `used`: sendings a second from the first to the last, as a share of the limit. The pacer
-//!   widens its window by half a percent (50 ms at the most), so 99.5 % is all there is; the
+//!   widens its window by half a percent (at most 50 ms), so 99.5 % is all there is; the
 //!   first two may go together, which shows where there are few. A place in a window is free again
 //!   a whole window after it was used, so what a wake-up is late is lost for good: on a machine
 //!   whose processors are taken this measures the machine.
@@ -14,6 +14,10 @@
 //!   the same burst and the same gap, and a server with a small bucket would throttle it.
 //! - `peak`: the most sendings in any window of the limit's length; above 100 % would be a defect.
 //! - `cpu`: the processor time of the engine's thread, for each sending.
+//!
+//! The second table is about services whose limit lies below the rate (`-- followed` for it alone).
+//! They answer after 20 ms, and throttle after 5 ms without saying for how long. `served` is the
+//! share of what the service would have served in that time, `throttled` that of all answers.
 
 use batchctl::api::TaskApi;
 use batchctl::clock::Clock;
@@ -30,6 +34,9 @@ use batchctl::policy::ActionResult;
 use batchctl::policy::Answer;
 use batchctl::policy::Body;
 use batchctl::policy::OnDoubt;
+use batchctl::policy::Opening;
+use batchctl::policy::PaceStart;
+use batchctl::policy::RateBounds;
 use batchctl::policy::Response;
 use batchctl::policy::RetryPolicy;
 use batchctl::policy::ServiceError;
@@ -41,7 +48,8 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use rustix::time::ClockId;
 use rustix::time::clock_gettime;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
 use std::num::NonZeroU32;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
@@ -83,8 +91,22 @@ fn main() {
     }
 }
 
-#[expect(clippy::print_stdout, reason = "a bench tells what it measured")]
+#[expect(clippy::print_stdout, reason = "a bench prints what it measured")]
 fn measure_all() {
+    let only_followed = std::env::args().any(|argument| argument == "followed");
+    if !only_followed {
+        measure_rates();
+    }
+    println!("{:>8}  {:32} {:>8} {:>9}", "rate", "", "served", "throttled");
+    let rows: Vec<_> =
+        FOLLOWED.iter().map(|followed| thread::spawn(move || followed.measured())).collect();
+    for row in rows {
+        println!("{}", row.join().expect("a measurement comes to its end"));
+    }
+}
+
+#[expect(clippy::print_stdout, reason = "a bench prints what it measured")]
+fn measure_rates() {
     let [limit, sendings, used] = ["limit", "sendings", "used"];
     let [running, peak, cpu] = ["running", "peak", "cpu"];
     println!("{limit:>8}  {:32} {sendings:>8} {used:>8} {running:>8} {peak:>8} {cpu:>9}", "");
@@ -124,6 +146,162 @@ fn measured(limit: &str, seconds: u64, (trouble, name): (Trouble, &str)) -> Stri
     let cpu = seen.cpu.as_secs_f64() * 1e6 / sent as f64;
     let shares = format!("{used:>7.2}% {running:>7.2}% {peak:>7.2}%");
     format!("{limit:>8}  {name:32} {sent:>8} {shares} {cpu:>6.1} µs")
+}
+
+/// How a service limits calls.
+#[derive(Debug, Clone, Copy)]
+enum Limiter {
+    /// So many tokens a second, and as many stored at most.
+    Bucket(f64, f64),
+    /// So many in each second.
+    FixedSecond(f64),
+    /// So many in any second.
+    SlidingSecond(f64),
+    /// This share is throttled by chance; the rate is what could be served.
+    Chance(f64, f64),
+}
+
+/// A service whose limit lies below the rate of the run.
+struct Followed {
+    name: &'static str,
+    limiter: Limiter,
+    rate: &'static str,
+}
+
+const FOLLOWED_SECONDS: f64 = 30.0;
+const FOLLOWED: [Followed; 7] = [
+    Followed {
+        name: "bucket 100/s, burst 10",
+        limiter: Limiter::Bucket(100.0, 10.0),
+        rate: "400/s",
+    },
+    Followed {
+        name: "bucket 300/s, burst 300",
+        limiter: Limiter::Bucket(300.0, 300.0),
+        rate: "320/s",
+    },
+    Followed {
+        name: "sliding window 200/s",
+        limiter: Limiter::SlidingSecond(200.0),
+        rate: "800/s",
+    },
+    Followed { name: "fixed window 300/s", limiter: Limiter::FixedSecond(300.0), rate: "400/s" },
+    Followed {
+        name: "bucket 100/s, burst 10",
+        limiter: Limiter::Bucket(100.0, 10.0),
+        rate: "auto",
+    },
+    Followed { name: "fixed window 300/s", limiter: Limiter::FixedSecond(300.0), rate: "auto" },
+    Followed { name: "10 % by chance", limiter: Limiter::Chance(400.0, 0.1), rate: "400/s" },
+];
+
+impl Followed {
+    /// Runs for half a minute, and returns a row of the table.
+    fn measured(&self) -> String {
+        let could = match self.limiter {
+            Limiter::Bucket(limit, _)
+            | Limiter::FixedSecond(limit)
+            | Limiter::SlidingSecond(limit) => limit,
+            Limiter::Chance(rate, share) => rate * (1.0 - share),
+        };
+        let tasks = (could * FOLLOWED_SECONDS) as u32;
+        let runtime =
+            tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
+        let clock = Clock::start();
+        let service = LimitedService::new(self.limiter, clock);
+        let claims: Vec<Claim> = (0..tasks).map(|ordinal| Claim::fresh(task(ordinal))).collect();
+        let mut ledger = Forgetful { left: claims.into_iter() };
+        let (_operator, control) = mpsc::unbounded_channel();
+        let begun = clock.instant();
+        let settings = self.settings(tasks);
+        let ended = runtime.block_on(run(&service, &mut ledger, &settings, clock, control));
+        ended.expect("the ledger never fails");
+        let seconds = (clock.instant() - begun).as_secs_f64();
+        let (served, throttled) = (f64::from(tasks), f64::from(service.throttled.get()));
+        let used = served / (could * seconds) * 100.0;
+        let share = throttled / (served + throttled) * 100.0;
+        format!("{:>8}  {:32} {used:>7.1}% {share:>8.2}%", self.rate, self.name)
+    }
+
+    fn settings(&self, tasks: u32) -> EngineSettings {
+        let most = "1000/s".parse().expect("the limits here are rates");
+        let rate = self.rate.parse().unwrap_or(most);
+        let mut settings = settings(rate, tasks);
+        if self.rate == "auto" {
+            let bounds = RateBounds { least: 1.0, most: rate.per_second() };
+            settings.pace = PaceStart { bounds, opening: Opening::Doubling, learnt: None };
+        }
+        settings
+    }
+}
+
+/// A service that throttles what is above its limit.
+struct LimitedService {
+    limiter: Limiter,
+    clock: Clock,
+    begun: Instant,
+    state: RefCell<LimiterState>,
+    throttled: Cell<u32>,
+}
+
+#[derive(Default)]
+struct LimiterState {
+    at: f64,
+    count: f64,
+    accepted: VecDeque<f64>,
+}
+
+impl LimitedService {
+    fn new(limiter: Limiter, clock: Clock) -> Self {
+        let count = if let Limiter::Bucket(_, burst) = limiter { burst } else { 0.0 };
+        let state = RefCell::new(LimiterState { count, ..LimiterState::default() });
+        Self { limiter, clock, begun: clock.instant(), state, throttled: Cell::new(0) }
+    }
+
+    fn accepts(&self) -> bool {
+        let now = (self.clock.instant() - self.begun).as_secs_f64();
+        let mut state = self.state.borrow_mut();
+        match self.limiter {
+            Limiter::Bucket(limit, burst) => {
+                state.count = (state.count + (now - state.at) * limit).min(burst);
+                state.at = now;
+                let accepts = state.count >= 1.0;
+                state.count -= f64::from(u8::from(accepts));
+                accepts
+            }
+            Limiter::FixedSecond(limit) => {
+                if now.floor() > state.at {
+                    (state.at, state.count) = (now.floor(), 0.0);
+                }
+                let accepts = state.count < limit;
+                state.count += f64::from(u8::from(accepts));
+                accepts
+            }
+            Limiter::SlidingSecond(limit) => {
+                while state.accepted.front().is_some_and(|first| first + 1.0 <= now) {
+                    state.accepted.pop_front();
+                }
+                let accepts = (state.accepted.len() as f64) < limit;
+                if accepts {
+                    state.accepted.push_back(now);
+                }
+                accepts
+            }
+            Limiter::Chance(_, share) => fastrand::f64() >= share,
+        }
+    }
+}
+
+impl TaskApi for LimitedService {
+    async fn call(&self, _: Arc<Task>) -> Answer {
+        if self.accepts() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            return done();
+        }
+        self.throttled.set(self.throttled.get() + 1);
+        tokio::time::sleep(Duration::from_millis(5)).await;
+        answer(429, None, Body::Error(ServiceError::default()))
+    }
 }
 
 /// What came of one run.
@@ -215,7 +393,8 @@ fn settings(rate: Rate, tasks: u32) -> EngineSettings {
     EngineSettings {
         concurrency: CONCURRENCY,
         rate: Some(rate),
-        auto: None,
+        pace: PaceStart::below(Some(rate)),
+        slots: None,
         timeout: Duration::from_secs(60),
         retry: RetryPolicy { max_attempts: ATTEMPTS, on_doubt: OnDoubt::Retry },
         ramp: None,
@@ -223,6 +402,7 @@ fn settings(rate: Rate, tasks: u32) -> EngineSettings {
         tolerated_failures: 0,
         max_duration: None,
         outage_timeout: Duration::from_secs(600),
+        throttle_timeout: Duration::from_secs(600),
         drain_timeout: Duration::from_secs(30),
         origin: StartingPoint { selected: u64::from(tasks), ..StartingPoint::default() },
     }

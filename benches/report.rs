@@ -10,11 +10,11 @@ use batchctl::input::CommandSource;
 use batchctl::input::InputOptions;
 use batchctl::input::Source;
 use batchctl::plan::OnDuplicate;
-use batchctl::report::Change;
 use batchctl::report::Diff;
 use batchctl::report::Report;
 use batchctl::report::ResultsOptions;
 use batchctl::report::StillRunning;
+use batchctl::report::TaskChange;
 use batchctl::report::write_results;
 use batchctl::store::NewPlan;
 use batchctl::store::NewRun;
@@ -77,7 +77,7 @@ fn diff(bencher: Bencher<'_, '_>) {
     let run = stored_run();
     bencher.counter(ItemsCount::new(TASKS)).bench(|| {
         let diff = Diff::read(&run.reader(), &run.reader()).expect("the run can be read");
-        assert_eq!(diff.count(Change::StillFailing), TASKS / ONE_FAILS_OF);
+        assert_eq!(diff.count(TaskChange::StillFailing), TASKS / ONE_FAILS_OF);
     });
 }
 
@@ -161,10 +161,10 @@ fn reply(number: u64, sent: Timestamp) -> (AttemptResult, Outcome) {
     let message = format!("task {number:032x} is not allowed to do this");
     result.http_status = Some(500);
     result.counts = None;
-    result.failure = Some(Failure {
+    result.failure = Some(Box::new(Failure {
         code: "VIAS.00010012".into(),
         ..Failure::seen(FailureKind::Refused, message)
-    });
+    }));
     (result, Outcome::Failed)
 }
 

@@ -7,9 +7,7 @@
 use std::fmt;
 use std::fmt::Write as _;
 use std::str::FromStr;
-use std::time::Duration;
-use std::time::SystemTime;
-use std::time::UNIX_EPOCH;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// A monotonic instant; in a paused runtime it stands still.
 pub type Instant = tokio::time::Instant;
@@ -142,6 +140,45 @@ impl Clock {
             None => self.wall.plus_micros(-micros(self.anchor - instant)),
         }
     }
+}
+
+/// The time since this machine was started, its sleep included: one for all of its processes.
+#[derive(Debug, Clone)]
+pub struct BootClock {
+    boot: String,
+}
+
+impl BootClock {
+    /// Reads the clock, and the name of this boot.
+    ///
+    /// # Errors
+    ///
+    /// This machine does not name its boots.
+    pub fn start() -> std::io::Result<Self> {
+        let named = std::fs::read_to_string("/proc/sys/kernel/random/boot_id")?;
+        Ok(Self { boot: named.trim().to_owned() })
+    }
+
+    /// Returns the name of this boot.
+    pub fn boot(&self) -> &str {
+        &self.boot
+    }
+
+    /// Returns the nanoseconds from the boot to an instant.
+    ///
+    /// Instants stand still while the machine sleeps, so the difference is read each time.
+    #[expect(clippy::disallowed_methods, reason = "this module is the one that reads clocks")]
+    pub fn nanos(&self, at: std::time::Instant) -> u64 {
+        let now: std::time::Instant = Instant::now().into();
+        let ago = now.saturating_duration_since(at).as_nanos();
+        boot_nanos().saturating_sub(u64::try_from(ago).unwrap_or(u64::MAX))
+    }
+}
+
+fn boot_nanos() -> u64 {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+    let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
+    seconds * 1_000_000_000 + u64::try_from(time.tv_nsec).unwrap_or(0)
 }
 
 /// Reads the system's wall clock, which may jump; for times that other machines will compare.

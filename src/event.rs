@@ -4,11 +4,7 @@
 //! commits each batch first; only committed events are shown. See `docs/GLOSSARY.md`: event.
 
 use crate::clock::Timestamp;
-use crate::task::Counts;
-use crate::task::Failure;
-use crate::task::Outcome;
-use crate::task::Rate;
-use crate::task::Task;
+use crate::task::{Counts, Failure, Outcome, Rate, Task};
 use std::fmt;
 use std::num::NonZeroUsize;
 use std::str::FromStr;
@@ -230,7 +226,7 @@ pub struct AttemptResult {
     /// The counts the service sent, whether or not they add up.
     pub counts: Option<Counts>,
     /// The reason why it failed, wholly or in part.
-    pub failure: Option<Failure>,
+    pub failure: Option<Box<Failure>>,
     /// Whether the service may have carried it out although no trustworthy answer came back.
     pub in_doubt: bool,
 }
@@ -340,6 +336,8 @@ pub enum StopReason {
     ProxyRefused,
     /// The service was away for longer than `--outage-timeout`.
     Outage,
+    /// The service throttled every call, or asked to wait, for longer than `--throttle-timeout`.
+    Throttled,
     /// One of the tasks of `--canary` did not succeed.
     CanaryFailed,
     /// An operator asked the run to drain.
@@ -361,7 +359,7 @@ impl FromStr for StopReason {
 
 impl StopReason {
     /// Every reason, in the order of the enum.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Interrupted,
         Self::Terminated,
         Self::TooManyFailures,
@@ -369,6 +367,7 @@ impl StopReason {
         Self::NotAuthorised,
         Self::ProxyRefused,
         Self::Outage,
+        Self::Throttled,
         Self::CanaryFailed,
         Self::Drained,
     ];
@@ -383,6 +382,7 @@ impl StopReason {
             Self::NotAuthorised => "not_authorised",
             Self::ProxyRefused => "proxy_refused",
             Self::Outage => "outage",
+            Self::Throttled => "throttled",
             Self::CanaryFailed => "canary_failed",
             Self::Drained => "drained",
         }

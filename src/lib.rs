@@ -18,6 +18,7 @@ pub mod report;
 pub mod run;
 pub mod sandbox;
 pub mod settings;
+pub mod slots;
 pub mod store;
 pub mod survey;
 pub mod task;

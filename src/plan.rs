@@ -5,14 +5,9 @@
 //! worded here. See `docs/GLOSSARY.md`: plan, duplicate.
 
 use crate::input;
-use crate::input::InputError;
-use crate::input::InputOptions;
-use crate::input::Source;
-use crate::task::Command;
-use crate::task::Ordinal;
-use crate::task::TaskId;
-use crate::text::plural;
-use crate::text::printable;
+use crate::input::{InputError, InputOptions, Source};
+use crate::task::{Command, Ordinal, TaskId};
+use crate::text::{plural, printable};
 use std::fmt;
 
 /// The most problems that are kept; the others are only counted.

@@ -35,6 +35,8 @@ pub struct RunSettings {
     /// How fast calls are sent. By default at 10 a second.
     #[serde(flatten)]
     pub rate: RateSetting,
+    /// The group whose processes keep the rate together, on this machine. By default there is none.
+    pub rate_group: Option<String>,
     /// The most calls on the wire at a time. By default 16.
     pub concurrency: NonZeroUsize,
     /// How long one attempt may take. By default 60 s.
@@ -58,6 +60,10 @@ pub struct RunSettings {
     /// How long the service may be away before the run stops. By default 10 minutes.
     #[serde(rename = "outage_timeout_ms", with = "millis")]
     pub outage_timeout: Duration,
+    /// How long the service may throttle every call, or ask the run to wait, before the run stops. By
+    /// default 10 minutes.
+    #[serde(rename = "throttle_timeout_ms", with = "millis")]
+    pub throttle_timeout: Duration,
     /// How long new calls are sent. By default without end.
     #[serde(rename = "max_duration_ms", with = "optional_millis")]
     pub max_duration: Option<Duration>,
@@ -78,12 +84,65 @@ pub struct RunSettings {
     pub wait: Option<Duration>,
     /// Whether the run is a rehearsal against the embedded sandbox. By default it is not.
     pub sandbox: bool,
+    /// The profile whose configuration it uses, and which commands that take it up use again. By
+    /// default `default`.
+    #[serde(skip_serializing_if = "is_default_profile")]
+    pub profile: String,
+    /// Where its credentials come from; a secret is never stored. By default that is not known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub credentials: Option<CredentialKind>,
+}
+
+/// The profile of whoever names none.
+pub const DEFAULT_PROFILE: &str = "default";
+
+fn is_default_profile(profile: &str) -> bool {
+    profile == DEFAULT_PROFILE
+}
+
+/// The kind of source that credentials come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CredentialKind {
+    /// A file with a token.
+    TokenFile,
+    /// A command that prints a token.
+    TokenCommand,
+    /// A token that systemd hands a unit.
+    Systemd,
+    /// A token in a variable.
+    Variable,
+    /// An IAM user who logs in.
+    IamUser,
+    /// An access key in the official variables.
+    AccessKey,
+    /// A login that was kept.
+    KeptLogin,
+    /// An access key in the file of the official tools.
+    OfficialFile,
+}
+
+impl CredentialKind {
+    /// Says it in a few words.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::TokenFile => "a token file",
+            Self::TokenCommand => "a token command",
+            Self::Systemd => "a credential of systemd",
+            Self::Variable => "a variable",
+            Self::IamUser => "an IAM user",
+            Self::AccessKey => "an access key",
+            Self::KeptLogin => "a kept login",
+            Self::OfficialFile => "the file of the official tools",
+        }
+    }
 }
 
 impl Default for RunSettings {
     fn default() -> Self {
         Self {
             rate: RateSetting::default(),
+            rate_group: None,
             concurrency: NonZeroUsize::new(16).expect("sixteen is not zero"),
             timeout: Duration::from_secs(60),
             connect_timeout: Duration::from_secs(5),
@@ -93,6 +152,7 @@ impl Default for RunSettings {
             canary: None,
             max_failures: MaxFailures::Percent(25),
             outage_timeout: Duration::from_secs(600),
+            throttle_timeout: Duration::from_secs(600),
             max_duration: None,
             finish_by: None,
             drain_timeout: Duration::from_secs(30),
@@ -100,6 +160,8 @@ impl Default for RunSettings {
             on_unknown: OnUnknown::Fail,
             wait: None,
             sandbox: false,
+            profile: DEFAULT_PROFILE.into(),
+            credentials: None,
         }
     }
 }

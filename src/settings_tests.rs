@@ -10,6 +10,8 @@ fn read(stored: &str) -> RunSettings {
 fn unusual() -> RunSettings {
     RunSettings {
         rate: RateSetting::Fixed("600/m".parse().unwrap()),
+        // Nor this one.
+        rate_group: None,
         concurrency: NonZeroUsize::new(3).unwrap(),
         timeout: Duration::from_millis(1_500),
         connect_timeout: Duration::from_secs(1),
@@ -19,6 +21,8 @@ fn unusual() -> RunSettings {
         canary: NonZeroU64::new(5),
         max_failures: MaxFailures::Count(7),
         outage_timeout: Duration::from_secs(90),
+        // Version 0.1.0 had no such setting.
+        throttle_timeout: Duration::from_secs(600),
         max_duration: Some(Duration::from_secs(60)),
         finish_by: "06:00".parse().ok(),
         drain_timeout: Duration::from_secs(2),
@@ -26,6 +30,7 @@ fn unusual() -> RunSettings {
         on_unknown: OnUnknown::Skip,
         wait: Some(Duration::from_secs(90)),
         sandbox: true,
+        ..RunSettings::default()
     }
 }
 
@@ -34,7 +39,17 @@ fn settings_come_back_as_they_were_stored() {
     let auto = RateSetting::Auto { least: "30/h".parse().unwrap(), most: "600/m".parse().unwrap() };
     let auto = RunSettings { rate: auto, ..RunSettings::default() };
     let unlimited = RunSettings { rate: RateSetting::Unlimited, ..RunSettings::default() };
-    for settings in [RunSettings::default(), unusual(), auto, unlimited] {
+    let profile = RunSettings {
+        profile: "staging".into(),
+        credentials: Some(CredentialKind::TokenFile),
+        ..RunSettings::default()
+    };
+    let patient = RunSettings {
+        throttle_timeout: Duration::from_secs(90),
+        rate_group: Some("night".into()),
+        ..RunSettings::default()
+    };
+    for settings in [RunSettings::default(), unusual(), auto, unlimited, profile, patient] {
         let stored = serde_json::to_string(&settings).unwrap();
         assert_eq!(read(&stored), settings);
     }
@@ -54,7 +69,9 @@ fn settings_of_earlier_versions_are_read_as_they_were_meant() {
         [RunSettings::default(), unusual(), RunSettings { rate: auto, ..RunSettings::default() }];
     for (stored, expected) in OF_0_1_0.into_iter().zip(expected) {
         assert_eq!(read(stored), expected, "{stored}");
-        let stored: serde_json::Value = serde_json::from_str(stored).unwrap();
+        let mut stored: serde_json::Value = serde_json::from_str(stored).unwrap();
+        stored["throttle_timeout_ms"] = 600_000.into();
+        stored["rate_group"] = serde_json::Value::Null;
         assert_eq!(serde_json::to_value(expected).unwrap(), stored);
     }
 }

@@ -4,21 +4,29 @@
 //! before it reaches a terminal or a log. Pure; imports nothing of the crate.
 
 mod guard;
+mod invisible;
+mod style;
 
-pub use guard::guarded;
-pub use guard::unguarded;
+pub use guard::{guarded, unguarded};
+pub use invisible::is_invisible;
+pub(crate) use invisible::is_misleading;
+pub use style::{Colour, Style};
 
 use std::time::Duration;
 use unicode_width::UnicodeWidthChar;
 
 /// Replaces the part that was cut off.
 const ELLIPSIS: char = '…';
+/// The most characters that may share one column: a letter with three combining marks. Without
+/// this bound a text of combining marks, which take no column, would be shown at any length.
+const MAX_CHARACTERS_PER_COLUMN: usize = 4;
 
 /// Returns the text in at most that many terminal columns, without characters that could
 /// mislead a terminal, a log or a reader.
 ///
 /// A tab becomes a blank; other controls, bidirectional controls, invisible characters and
-/// line separators become escapes such as `\u{1b}`. A second application changes nothing.
+/// line separators become escapes such as `\u{1b}`. The number of characters is bounded, too,
+/// because combining marks take no column. A second application changes nothing.
 ///
 /// ```
 /// use batchctl::text::printable;
@@ -27,19 +35,21 @@ const ELLIPSIS: char = '…';
 /// assert_eq!(printable("a long story", 7), "a long…");
 /// ```
 pub fn printable(text: &str, max_columns: usize) -> String {
-    let mut shown = String::with_capacity(text.len().min(4 * max_columns));
-    let mut columns = 0;
-    // The length at which one column is left for the ellipsis, in case the text is too long.
+    let max_characters = max_columns.saturating_mul(MAX_CHARACTERS_PER_COLUMN);
+    let mut shown = String::with_capacity(text.len().min(max_characters));
+    let (mut columns, mut characters) = (0, 0);
+    // The length at which room is left for the ellipsis, in case the text is too long.
     let mut cut = 0;
     for character in text.chars().flat_map(as_shown) {
-        columns += width(character);
-        if columns > max_columns {
+        columns += character.width().unwrap_or(0);
+        characters += 1;
+        if columns > max_columns || characters > max_characters {
             shown.truncate(cut);
             shown.extend((max_columns > 0).then_some(ELLIPSIS));
             return shown;
         }
         shown.push(character);
-        if columns < max_columns {
+        if columns < max_columns && characters < max_characters {
             cut = shown.len();
         }
     }
@@ -56,27 +66,20 @@ fn as_shown(character: char) -> impl Iterator<Item = char> {
     plain.into_iter().chain(escape.into_iter().flatten())
 }
 
-/// Returns the columns of a character; if in doubt, one too many rather than one too few.
-fn width(character: char) -> usize {
-    // The selector turns the character before it into an emoji, which takes a second column.
-    const EMOJI_SELECTOR: char = '\u{fe0f}';
-    if character == EMOJI_SELECTOR {
-        return 1;
+/// Returns the beginning of a text that fits into this many bytes, with whole characters only.
+///
+/// ```
+/// use batchctl::text::cut;
+///
+/// assert_eq!(cut("aäb", 2), "a");
+/// ```
+pub fn cut(text: &str, max_bytes: usize) -> &str {
+    let mut end = text.len().min(max_bytes);
+    // Ends at the latest at 0, which is a boundary.
+    while !text.is_char_boundary(end) {
+        end -= 1;
     }
-    character.width().unwrap_or(0)
-}
-
-/// Returns whether a character acts on the terminal or on its neighbours, or cannot be seen.
-fn is_misleading(character: char) -> bool {
-    character.is_control()
-        || matches!(
-            character,
-            '\u{61c}'
-                | '\u{200b}'..='\u{200f}'
-                | '\u{2028}'..='\u{202e}'
-                | '\u{2066}'..='\u{2069}'
-                | '\u{feff}'
-        )
+    &text[..end]
 }
 
 /// Escapes what is not printable ASCII in JSON: the same value, harmless wherever it is shown.
@@ -186,6 +189,27 @@ mod tests {
         check("", 0, "");
     }
 
+    fn check_cut(text: &str, max_bytes: usize, expected: &str) {
+        assert_eq!(cut(text, max_bytes), expected, "{text:?}");
+    }
+
+    #[test]
+    fn a_character_is_kept_whole_or_not_at_all() {
+        check_cut("abc", 5, "abc");
+        check_cut("abc", 2, "ab");
+        check_cut("aäb", 2, "a");
+        check_cut("äb", 0, "");
+    }
+
+    #[test]
+    fn a_text_is_bounded_in_characters_where_it_takes_no_columns() {
+        let marks = "\u{301}".repeat(400_000);
+        let shown = printable(&format!("a{marks}"), 60);
+        assert_eq!(shown.chars().count(), 240);
+        assert!(shown.starts_with("a\u{301}") && shown.ends_with("\u{301}…"), "{shown}");
+        check("e\u{301}e\u{301}", 2, "e\u{301}e\u{301}");
+    }
+
     #[test]
     fn thousands_are_set_apart() {
         assert_eq!(grouped(0), "0");
@@ -225,6 +249,7 @@ mod tests {
             let shown = printable(&text, columns);
             prop_assert!(!shown.chars().any(is_misleading), "{shown:?}");
             prop_assert!(shown.width() <= columns, "{shown:?}");
+            prop_assert!(shown.chars().count() <= 4 * columns, "{shown:?}");
         }
 
         #[test]

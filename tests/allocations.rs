@@ -54,7 +54,9 @@ struct Committed {
     call: f64,
 }
 
-const COMMITTED: Committed = Committed { plan: 1.0, carry_out: 4.1, call: 11.0 };
+// Two of the allocations of a call buy the reading of odd answers: a look at the head, and the
+// named fields of the body.
+const COMMITTED: Committed = Committed { plan: 1.0, carry_out: 4.1, call: 13.0 };
 /// Batches are a little larger or smaller from run to run.
 const TOLERANCE: f64 = 0.1;
 

@@ -28,7 +28,7 @@ mod tests {
     use std::time::Duration;
 
     const SECOND: u64 = 1_000_000;
-    /// How often a run is done at the most until its arrivals are as they should be.
+    /// At most how often a run is repeated until its arrivals are as they should be.
     const TRIES: usize = 4;
     /// How much closer together than they were sent calls may arrive on a machine that did not
     /// stand still, in microseconds: threads take turns on few processors without a stall.

@@ -14,7 +14,7 @@ pub enum FirstUse {
     Together,
 }
 
-/// There are no other credentials; whoever holds them knows why.
+/// There are no other credentials. The authority keeps the reason.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the credentials cannot be renewed")]
 pub struct NotRenewed;
@@ -24,7 +24,7 @@ pub trait Authority {
     /// Returns the number of those that a call is sent with now.
     fn generation(&self) -> Generation;
 
-    /// Tells whether the first call with them goes alone.
+    /// Returns whether the first call with them goes alone.
     fn first_use(&self) -> FirstUse;
 
     /// Returns when they are best renewed, ahead of their end, if that is known.

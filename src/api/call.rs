@@ -3,32 +3,16 @@
 use super::body::{BodyBuffer, MAX_ENTRIES};
 use super::credentials::Authorisation;
 use super::error_chain::innermost;
-use super::list::Checked;
-use super::list::Listed;
-use super::list::read_page;
+use super::list::{Checked, Listed, read_page};
 use super::skew::ClockSkew;
-use super::transport::Outgoing;
-use super::transport::Reply;
-use super::transport::Transport;
-use super::transport::TransportError;
+use super::transport::{Outgoing, Reply, Transport, TransportError};
 use super::wire::{boundary, read_body};
 use crate::clock::system_time;
-use crate::policy::Answer;
-use crate::policy::Body;
-use crate::policy::NoResponse;
-use crate::policy::RateHint;
-use crate::policy::Response;
-use crate::policy::ServiceError;
-use crate::policy::may_tell_rate;
-use crate::policy::quota_in_message;
-use crate::policy::rate_hint;
-use crate::policy::retry_after;
-use hyper::header::CONTENT_ENCODING;
-use hyper::header::DATE;
-use hyper::header::HeaderMap;
-use hyper::header::HeaderName;
-use hyper::header::LOCATION;
-use hyper::header::RETRY_AFTER;
+use crate::policy::{
+    Answer, Body, NoResponse, RateHint, Response, ServiceError, may_tell_rate, quota_in_message,
+    rate_hint, retry_after,
+};
+use hyper::header::{CONTENT_ENCODING, DATE, HeaderMap, HeaderName, LOCATION, RETRY_AFTER};
 use std::time::{Duration, UNIX_EPOCH};
 
 /// The service's id of a request.
@@ -43,7 +27,7 @@ const MAX_TEXT: usize = 500;
 /// The longest part of a text that secrets are searched in, in bytes.
 const MAX_SEARCHED: usize = 16 * MAX_TEXT;
 
-/// Sends a request and tells what came back.
+/// Sends a request and returns the answer.
 pub(super) async fn exchange(
     transport: &Transport,
     request: Outgoing,
@@ -57,7 +41,7 @@ pub(super) async fn exchange(
     answer(&response, body, sent)
 }
 
-/// Sends a request for a page of a list and tells what came back.
+/// Sends a request for a page of a list and returns the page or the failure.
 pub(super) async fn fetch_page(
     transport: &Transport,
     request: Outgoing,
@@ -120,7 +104,7 @@ fn answer(response: &Reply<'_>, body: Body, sent: &Authorisation) -> Answer {
         status,
         request_id: request_id(headers, &body).map(|id| kept(id, sent)),
         retry_after,
-        // Where both are sent, the wait that is asked for in so many words wins.
+        // `Retry-After` wins over a quota, because it asks for a wait explicitly.
         rate_hint: quota_hint(headers, &body).filter(|_| retry_after.is_none()).map(Box::new),
         body,
     })
@@ -184,7 +168,7 @@ fn encoded(body: Body, headers: &HeaderMap) -> Body {
     })
 }
 
-/// Reads the body of a page, or tells what was seen instead.
+/// Reads the body of a page, or returns what came instead.
 async fn page_text(response: &mut Reply<'_>) -> Result<Vec<u8>, String> {
     let mut body = Vec::new();
     loop {

@@ -1,27 +1,17 @@
 //! The HTTP client of the service, set up so that nothing is sent behind the engine's back.
 
-use super::TaskApi;
 use super::authority::Authority;
-use super::call;
-use super::credentials::Authorisation;
-use super::credentials::Credentials;
-use super::endpoint::Endpoint;
-use super::endpoint::ProjectId;
-use super::list::Checked;
-use super::list::ListFilter;
-use super::list::Listed;
+use super::credentials::{Authorisation, Credentials};
+use super::endpoint::{Endpoint, ProjectId};
+use super::list::{Checked, ListFilter, Listed};
 use super::route::Route;
-use super::transport::Outgoing;
-use super::transport::Transport;
-use crate::policy::Answer;
-use crate::policy::Delivery;
-use crate::policy::NoResponse;
-use crate::task::FailureKind;
-use crate::task::Task;
+use super::transport::{Outgoing, Transport};
+use super::{TaskApi, call};
+use crate::policy::{Answer, Delivery, NoResponse};
+use crate::task::{FailureKind, Task};
 use bytes::Bytes;
 use hyper::Request;
-use hyper::header::CONTENT_LENGTH;
-use hyper::header::HeaderValue;
+use hyper::header::{CONTENT_LENGTH, HeaderValue};
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,7 +22,7 @@ const SMALLEST_PAGE: &str = "page_num=1&page_size=5";
 /// How long a check may take.
 const CHECK_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// What a client is told before its first call.
+/// The settings of a client.
 #[derive(Debug, Clone)]
 pub struct ClientSettings {
     /// Where calls go.

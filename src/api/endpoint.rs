@@ -1,15 +1,17 @@
 //! Where calls go: an endpoint, a project, and paths that no id can change.
 
+use super::route::Route;
 use crate::task::Task;
 use hyper::Uri;
 use hyper::header::HeaderValue;
-use hyper::http::uri::Authority;
-use hyper::http::uri::Scheme;
+use hyper::http::uri::{Authority, Scheme};
 use std::fmt;
 use std::net::IpAddr;
 use std::str::FromStr;
-use url::Host;
-use url::Url;
+use url::{Host, Url};
+
+/// What the names of hosts of the public cloud end with.
+const CLOUDS: [&str; 2] = [".myhuaweicloud.com", ".myhuaweicloud.cn"];
 
 /// The base of all calls, such as `https://vias.cn-north-4.myhuaweicloud.com`.
 ///
@@ -29,27 +31,30 @@ pub struct Endpoint {
     authority: Authority,
 }
 
-/// Why a text is no endpoint.
+/// Why a text is not an endpoint.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum EndpointError {
-    /// It is no absolute URL.
-    #[error("`{text}` is no URL such as `https://vias.cn-north-4.myhuaweicloud.com`")]
-    NotAUrl {
-        /// What was given.
-        text: String,
-        /// Why not.
-        source: url::ParseError,
-    },
+    /// It is not an absolute URL.
+    ///
+    /// The text itself is not shown: a token may stand in it, in any place.
+    #[error("it is no URL such as `https://vias.cn-north-4.myhuaweicloud.com` ({0})")]
+    NotAUrl(url::ParseError),
     /// No request can name its host.
-    #[error("`{0}` has a host that no request can name")]
-    Host(Url),
+    #[error("its host is one that no request can name")]
+    Host,
     /// It is neither HTTPS, nor HTTP on this machine.
-    #[error("`{0}` would send the token unencrypted; plain http is for loopback addresses only")]
-    Unencrypted(Url),
+    #[error(
+        "plain http to host `{host}` would send the token unencrypted; plain http is for \
+         loopback addresses only"
+    )]
+    Unencrypted {
+        /// Its host; the rest may be secret.
+        host: String,
+    },
     /// It is neither HTTP nor HTTPS.
-    #[error("`{0}` is neither https nor http")]
-    Scheme(Url),
+    #[error("its scheme is neither https nor http")]
+    Scheme,
     /// It contains a user name, a password, a query or a fragment.
     #[error("the endpoint of host `{host}` contains {part}, which does not belong there")]
     ForeignPart {
@@ -66,15 +71,21 @@ impl Endpoint {
         format!("https://vias.{region}.myhuaweicloud.com").parse()
     }
 
-    /// Returns the address of IAM in a region of the public cloud.
-    pub fn iam_of_region(region: &str) -> Result<Self, EndpointError> {
-        format!("https://iam.{region}.myhuaweicloud.com").parse()
+    /// Returns the address of IAM beside the service's, in the public cloud.
+    ///
+    /// It has the same domain: a password is never sent to another on a guess.
+    pub fn iam(&self) -> Option<Self> {
+        let host = self.base.host_str()?.strip_prefix("vias.")?;
+        self.region()?;
+        format!("https://iam.{host}").parse().ok()
     }
 
     /// Returns the region of the public cloud that it is the service's address in.
     pub fn region(&self) -> Option<&str> {
         let rest = self.base.host_str()?.strip_prefix("vias.")?;
-        rest.strip_suffix(".myhuaweicloud.com").or_else(|| rest.strip_suffix(".myhuaweicloud.cn"))
+        let region = CLOUDS.iter().find_map(|cloud| rest.strip_suffix(cloud));
+        // The address of a region has one more name, and its usual port.
+        region.filter(|region| !region.contains('.') && self.base.port().is_none())
     }
 
     /// Reads an endpoint that may be any host's over plain HTTP: the token goes to it unencrypted.
@@ -83,21 +94,29 @@ impl Endpoint {
         let scheme = match base.scheme() {
             "https" => Scheme::HTTPS,
             "http" => Scheme::HTTP,
-            _ => return Err(EndpointError::Scheme(base)),
+            _ => return Err(EndpointError::Scheme),
         };
         match base.authority().parse() {
             Ok(authority) => Ok(Self { base, scheme, authority }),
-            Err(_) => Err(EndpointError::Host(base)),
+            Err(_) => Err(EndpointError::Host),
         }
     }
 
-    /// Tells whether the token could be read on the way: over plain HTTP to another machine.
+    /// Returns whether the token could be read on the way: over plain HTTP to another machine.
     pub fn is_insecure(&self) -> bool {
         self.is_plain() && !is_loopback(&self.base)
     }
 
-    /// Tells whether calls go over plain HTTP, which only loopback addresses may.
-    pub(super) fn is_plain(&self) -> bool {
+    /// Returns whether the token could be read on this way to it.
+    ///
+    /// A proxy reads what is not encrypted, wherever it forwards that to. So a loopback address
+    /// behind a proxy is not this machine.
+    pub fn is_insecure_over(&self, route: &Route) -> bool {
+        self.is_insecure() || (self.is_plain() && route.proxy.is_some())
+    }
+
+    /// Returns whether calls go over plain HTTP, which only loopback addresses may.
+    pub fn is_plain(&self) -> bool {
         self.base.scheme() == "http"
     }
 
@@ -166,15 +185,15 @@ impl FromStr for Endpoint {
     fn from_str(text: &str) -> Result<Self, EndpointError> {
         let endpoint = Self::insecure(text)?;
         if endpoint.is_insecure() {
-            return Err(EndpointError::Unencrypted(endpoint.base));
+            let host = endpoint.base.host_str().unwrap_or_default().to_owned();
+            return Err(EndpointError::Unencrypted { host });
         }
         Ok(endpoint)
     }
 }
 
 fn base(text: &str) -> Result<Url, EndpointError> {
-    let base = Url::parse(text.trim())
-        .map_err(|source| EndpointError::NotAUrl { text: text.into(), source })?;
+    let base = Url::parse(text.trim()).map_err(EndpointError::NotAUrl)?;
     if let Some(part) = foreign_part(&base) {
         let host = base.host_str().unwrap_or_default().to_owned();
         return Err(EndpointError::ForeignPart { host, part });
@@ -205,7 +224,7 @@ fn is_loopback(url: &Url) -> bool {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProjectId(String);
 
-/// The text is no project id.
+/// The text is not a project id.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "a project id has 1 to 64 letters, digits and `-`, such as \
@@ -233,8 +252,7 @@ impl fmt::Display for ProjectId {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::task::Command;
-    use crate::task::Ordinal;
+    use crate::task::{Command, Ordinal};
 
     fn check_refused(text: &str, expected: &str) {
         let error = text.parse::<Endpoint>().unwrap_err();
@@ -285,6 +303,56 @@ mod tests {
         check_refused("https://example.com#hunter2", "a fragment");
         let error = "https://user:hunter2@example.com".parse::<Endpoint>().unwrap_err();
         assert!(!format!("{error} {error:?}").contains("hunter2"));
+    }
+
+    #[test]
+    fn iam_has_the_domain_of_the_service() {
+        let check = |text: &str, expected: Option<&str>| {
+            let iam = text.parse::<Endpoint>().unwrap().iam();
+            assert_eq!(iam.map(|iam| iam.to_string()).as_deref(), expected, "{text}");
+        };
+        check("https://vias.x.myhuaweicloud.com", Some("https://iam.x.myhuaweicloud.com"));
+        check("https://vias.x.myhuaweicloud.com/base", Some("https://iam.x.myhuaweicloud.com"));
+        check("https://vias.x.myhuaweicloud.cn", Some("https://iam.x.myhuaweicloud.cn"));
+        check("https://vias.x.myhuaweicloud.com.example.com", None);
+        check("https://vias.x.myhuaweicloud.eu", None);
+        check("https://vias.a.b.myhuaweicloud.com", None);
+        check("https://vias.x.myhuaweicloud.com:8443", None);
+        check("https://gateway.example.com", None);
+    }
+
+    #[test]
+    fn no_plain_address_is_this_machine_behind_a_proxy() {
+        let route = |proxy: Option<&str>| {
+            let proxy = proxy.map(|proxy| proxy.parse().unwrap());
+            Route { proxy, ..Route::default() }
+        };
+        let behind = route(Some("http://127.0.0.1:3128"));
+        for text in ["http://127.0.0.1:8080", "http://[::1]", "http://localhost"] {
+            let endpoint: Endpoint = text.parse().unwrap();
+            assert!(!endpoint.is_insecure_over(&route(None)), "{text}");
+            assert!(endpoint.is_insecure_over(&behind), "{text}");
+        }
+        let encrypted: Endpoint = "https://vias.example.com".parse().unwrap();
+        assert!(!encrypted.is_insecure_over(&behind));
+    }
+
+    #[test]
+    fn no_refusal_shows_what_may_be_secret() {
+        for text in [
+            "https://hunter2@h",
+            "https://h:hunter2@h:99999/",
+            "https://h/?token=hunter2",
+            "https://h/#hunter2",
+            "h?token=hunter2",
+            "hunter2",
+            "ftp://h/hunter2",
+            "http://vias.example.com/hunter2",
+            "https://h o s t/hunter2",
+        ] {
+            let error = text.parse::<Endpoint>().unwrap_err();
+            assert!(!format!("{error} {error:?}").contains("hunter2"), "{text}: {error:?}");
+        }
     }
 
     #[test]

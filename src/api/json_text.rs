@@ -34,7 +34,7 @@ fn utf16(bytes: &[u8], unit: fn([u8; 2]) -> u16) -> String {
     skip_marks(&text.collect::<String>()).to_owned()
 }
 
-/// Decodes a body as if each byte that is no ASCII led a character of two bytes, as in GBK, Big5
+/// Decodes a body as if each byte outside ASCII led a character of two bytes, as in GBK, Big5
 /// and Shift JIS: the second byte may look like a backslash and must not escape what follows.
 pub(crate) fn decode_double_byte(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(bytes.len());

@@ -5,17 +5,12 @@
 
 use super::json_text::{decode, decode_double_byte, mend_strings};
 use super::skew::ClockSkew;
-use super::wire::excerpt;
-use super::wire::loose_text;
-use super::wire::whole;
+use super::wire::{excerpt, loose_text, whole};
 use crate::policy::Answer;
-use crate::task::ObservedState;
-use crate::task::StateCounts;
-use crate::task::TaskId;
+use crate::task::{ObservedState, StateCounts, TaskId};
 use serde::de::{DeserializeSeed, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
-use serde_json::Map;
-use serde_json::Value;
+use serde_json::{Map, Value};
 use std::borrow::Cow;
 use std::fmt;
 use url::Url;
@@ -32,7 +27,7 @@ const LONGEST_TEXT: usize = 500;
 const MAX_FIELDS: usize = 1_000 * PAGE_SIZE;
 /// What the reader of entries says of a page with too many.
 const TOO_MANY: &str = "more entries than asked for";
-/// The most states that are told apart: the service knows 18.
+/// The maximum number of different states that are kept. The service has 18.
 const MOST_STATES: usize = 64;
 
 /// Which batch tasks the service is asked for. What is empty does not narrow.
@@ -59,12 +54,12 @@ pub enum Listed {
     Answer(Answer),
 }
 
-/// What one cheap call tells of the service and of this machine.
+/// The result of one cheap call: facts about the service and this machine.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Checked {
     /// A small page, or why there is none.
     pub listed: Listed,
-    /// How far the clocks are apart, if the service tells its time.
+    /// The difference of the clocks, if the answer has a `Date`.
     pub skew: Option<ClockSkew>,
 }
 
@@ -75,7 +70,7 @@ pub struct Page {
     pub total: Option<u64>,
     /// Those on this page.
     pub tasks: Vec<ListedTask>,
-    /// How many entries have no id, and so cannot be told apart.
+    /// The number of entries without an id, which cannot be distinguished.
     pub nameless: u64,
 }
 
@@ -155,7 +150,7 @@ impl ListedTask {
     }
 }
 
-/// Reads the body of a 200, or tells what was seen instead; `redact` takes secrets out of that.
+/// Reads the body of a 200, or returns what came instead, without secrets.
 ///
 /// Entries are read one by one, because a page that is out of proportion would fill the memory.
 pub(super) fn read_page(bytes: &[u8], redact: &dyn Fn(String) -> String) -> Result<Page, String> {
@@ -274,7 +269,7 @@ fn entry(value: Value) -> Option<ListedTask> {
     })
 }
 
-/// Reads the counters; one that is no number is left out, and so nothing is concluded from it.
+/// Reads the counters. One that is not a number is left out, so nothing follows from it.
 fn states(value: Option<Value>) -> StateCounts {
     let Some(Value::Object(fields)) = value else { return StateCounts::default() };
     let counters = fields.iter().take(MOST_STATES).filter_map(|(state, count)| {

@@ -9,64 +9,38 @@ mod client;
 mod credentials;
 mod endpoint;
 mod error_chain;
+mod file_reader;
 mod json_text;
 mod list;
+mod loopback;
 mod redactor;
 mod route;
 mod skew;
 mod transport;
 mod wire;
 
-pub use authority::Authority;
-pub use authority::FirstUse;
-pub use authority::NotRenewed;
-pub use authority::Unchanging;
-pub use client::ClientError;
-pub use client::ClientSettings;
-pub use client::ViasClient;
-pub use credentials::AccessKey;
-pub use credentials::CredentialError;
-pub use credentials::CredentialSource;
-pub use credentials::Credentials;
-pub use credentials::Iam;
-pub use credentials::Login;
-pub use credentials::OfficialFile;
-pub use credentials::Project;
-pub use credentials::Scope;
-pub use credentials::SecondFactor;
-pub use credentials::TokenSource;
-pub use credentials::official_file;
-pub use endpoint::Endpoint;
-pub use endpoint::EndpointError;
-pub use endpoint::ProjectId;
-pub use endpoint::ProjectIdError;
-pub use list::Checked;
-pub use list::LAST_PAGE;
-pub use list::ListFilter;
-pub use list::Listed;
-pub use list::ListedTask;
-pub use list::PAGE_SIZE;
-pub use list::Page;
+pub use authority::{Authority, FirstUse, NotRenewed, Unchanging};
+pub use client::{ClientError, ClientSettings, ViasClient};
+pub use credentials::{
+    AccessKey, CredentialError, CredentialSource, Credentials, Iam, Login, OfficialFile, Project,
+    Scope, SecondFactor, TokenSource, official_file,
+};
+pub use endpoint::{Endpoint, EndpointError, ProjectId, ProjectIdError};
+pub use file_reader::read_text;
+pub use list::{Checked, LAST_PAGE, ListFilter, Listed, ListedTask, PAGE_SIZE, Page};
 pub use redactor::Redactor;
-pub use route::ProxyAddress;
-pub use route::ProxyAddressError;
-pub use route::Roots;
-pub use route::RootsError;
-pub use route::Route;
+pub use route::{ProxyAddress, ProxyAddressError, Roots, RootsError, Route};
 pub use skew::ClockSkew;
 
-use crate::policy::Answer;
-use crate::policy::Delivery;
-use crate::policy::NoResponse;
-use crate::task::FailureKind;
-use crate::task::Task;
+use crate::policy::{Answer, Delivery, NoResponse};
+use crate::task::{FailureKind, Task};
 use std::sync::Arc;
 
 /// A service that carries out one command on one task per call.
 ///
 /// Implement it to run another service's tasks, or a test's, through the same engine.
 pub trait TaskApi {
-    /// Carries out the task once, and tells what came back.
+    /// Carries out the task once, and returns the answer.
     ///
     /// Dropping the future gives the call up: the service may still carry it out.
     ///

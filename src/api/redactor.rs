@@ -153,7 +153,7 @@ impl KnownSecrets {
         false
     }
 
-    /// Tells whether bytes that were just read end with a key.
+    /// Returns whether bytes that were just read end with a key.
     fn holds(&self, key: u64) -> bool {
         let is_in = |key: u64| {
             self.filter[filter_word(key)] & filter_bit(key) != 0 && self.keys.contains_key(&key)
@@ -249,7 +249,7 @@ impl Probe {
     }
 }
 
-/// Tells whether decoded bytes are a key, or look as if they could be decoded once more.
+/// Returns whether decoded bytes are a key, or look as if they could be decoded once more.
 fn is_suspect(bytes: u64, known: &KnownSecrets) -> bool {
     let decoded = bytes.to_be_bytes();
     let is_full_width = decoded.windows(2).any(|two| matches!(two, [0xef, 0xbc | 0xbd]));

@@ -1,28 +1,24 @@
 //! The way to a host: which authorities vouch for it besides the system's, and through which proxy.
 //!
-//! Nothing is taken from the environment: a proxy sees who is called and when, so it is used only
-//! when it is asked for.
+//! A proxy sees who is called and when, so it is used only when it is named: no variable of the
+//! environment names one. The system's authorities are those of `SSL_CERT_FILE` and `SSL_CERT_DIR`
+//! where these are set, because the platform reads them.
 
+use super::file_reader::{MAX_CERTIFICATE_BYTES, read_bytes};
+use super::loopback;
 use super::redactor::Redactor;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use hyper::Uri;
 use hyper::header::HeaderValue;
-use reqwest::Certificate;
-use reqwest::Client;
-use reqwest::ClientBuilder;
-use reqwest::Proxy;
+use reqwest::{Certificate, Client, ClientBuilder, Proxy, redirect};
 use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
-use secrecy::ExposeSecret;
-use secrecy::SecretString;
-use std::fmt;
-use std::fs;
-use std::io;
-use std::path::Path;
-use std::path::PathBuf;
+use secrecy::{ExposeSecret, SecretString};
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::{fmt, io};
 use url::Url;
 
 /// The way to a host. By default no proxy, and the system's authorities alone.
@@ -46,6 +42,10 @@ impl Route {
         let builder = Client::builder()
             .user_agent(concat!("batchctl/", env!("CARGO_PKG_VERSION")))
             .no_proxy()
+            // A redirect, or the `Referer` of one, would carry what is secret to another host.
+            .redirect(redirect::Policy::none())
+            .referer(false)
+            .resolve_to_addrs("localhost", &loopback::addresses(0))
             .tls_certs_merge(self.roots.for_login()?);
         match &self.proxy {
             Some(proxy) => Ok(builder.proxy(proxy.to_proxy()?)),
@@ -89,7 +89,7 @@ pub enum RootsError {
         /// What converts it.
         command: &'static str,
     },
-    /// One of them is no certificate of an authority.
+    /// One of them is not the certificate of an authority.
     #[error("certificate {number} in `{}` cannot be used: {reason}", path.display())]
     Unusable {
         /// The file.
@@ -108,8 +108,8 @@ impl Roots {
     ///
     /// The file cannot be read, or does not hold certificates alone that can be used.
     pub fn read(path: &Path) -> Result<Self, RootsError> {
-        let pem =
-            fs::read(path).map_err(|source| RootsError::Read { path: path.into(), source })?;
+        let pem = read_bytes(path, MAX_CERTIFICATE_BYTES)
+            .map_err(|source| RootsError::Read { path: path.into(), source })?;
         let mut roots = Vec::new();
         for (index, der) in CertificateDer::pem_slice_iter(&pem).enumerate() {
             let unusable = |reason| {
@@ -117,7 +117,7 @@ impl Roots {
                 RootsError::Unusable { path: path.into(), number, reason }
             };
             let der = der.map_err(|error| unusable(error.to_string()))?;
-            // The builder of a client would tell of it, but not of which.
+            // The builder of a client reports it too, but not which certificate.
             let usable = RootCertStore::empty().add(der.clone());
             usable.map_err(|error| unusable(error.to_string()))?;
             roots.push(der);
@@ -143,7 +143,7 @@ impl Roots {
 
 /// Recognises the binary forms in which authorities are handed out, with what converts each.
 ///
-/// All are an ASN.1 sequence (X.690); its first element tells them apart: a certificate begins with
+/// All are an ASN.1 sequence (X.690); the first element distinguishes them: a certificate begins with
 /// another sequence, PKCS #7 with an object identifier, PKCS #12 with a version number.
 fn der_form(bytes: &[u8]) -> Option<(&'static str, &'static str)> {
     let [0x30, length, rest @ ..] = bytes else { return None };
@@ -185,13 +185,13 @@ pub struct ProxyAddress {
     password: Option<SecretString>,
 }
 
-/// The text is no address of a proxy.
+/// The text is not the address of a proxy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a proxy looks like `http://proxy.example.com:3128`, with http or https and no path")]
 pub struct ProxyAddressError;
 
 impl ProxyAddress {
-    /// Tells whether it holds a password.
+    /// Returns whether it holds a password.
     pub fn has_password(&self) -> bool {
         self.password.is_some()
     }
@@ -267,6 +267,7 @@ impl fmt::Debug for ProxyAddress {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
 
     #[test]
     fn a_proxy_is_an_address_without_a_path() {

@@ -1,6 +1,6 @@
 //! How far this machine's clock is from the service's, by the `Date` header of an answer.
 //!
-//! A signature tells when it was made, and the gateway refuses one that is a quarter of an hour
+//! A signature contains its time, and the gateway refuses one that is a quarter of an hour
 //! off: a wrong clock looks like a wrong key unless somebody compares.
 
 use crate::clock::Timestamp;
@@ -28,7 +28,7 @@ impl ClockSkew {
         self.0.as_secs()
     }
 
-    /// Tells whether a signature would be refused for it.
+    /// Returns whether a signature would be refused for it.
     pub fn spoils_signatures(self) -> bool {
         self.0.abs() > EXPLAINS
     }

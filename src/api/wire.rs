@@ -298,7 +298,7 @@ fn integral(number: f64) -> Option<i64> {
     whole.then_some(number as i64)
 }
 
-/// Reads a list of texts: an entry that is no text is kept as JSON, and a lone value is a list.
+/// Reads a list of texts: any other entry is kept as JSON, and a lone value is a list.
 fn texts(value: &Value) -> Vec<String> {
     match value {
         Value::Array(items) => items.iter().map(any_text).collect(),

@@ -3,99 +3,64 @@
 //! Uses the public library alone. The only part of the program that reads the environment,
 //! opens standard streams and decides how the process ends.
 
-mod action;
-mod afterwards;
-mod args;
-mod auth;
-mod completions;
-mod config;
-mod credentials;
-mod ctl;
-mod delta;
-mod descriptors;
-mod diff;
-mod digest;
-mod display;
-mod documents;
-mod dry_run;
-mod execute;
-mod failure;
-mod guard;
-mod job;
-mod keys;
-mod list;
-mod live;
-mod log_file;
-mod man;
-mod ping;
-mod place;
-mod project;
-mod prompt;
-mod rank;
-mod report;
-mod revert;
-mod runs;
-mod sandbox;
-mod schema;
-mod settings;
-mod signals;
-mod splay;
-mod stream;
-mod surroundings;
-mod take_up;
-mod target;
-mod unattended;
+mod app;
+mod commands;
+mod connect;
+mod flags;
+mod output;
+mod process;
+mod run;
 
-use crate::cli::args::Cli;
-use crate::cli::args::ColorChoice;
-use crate::cli::args::Command;
-use crate::cli::args::GlobalArgs;
-use crate::cli::config::ConfigFile;
-use crate::cli::failure::Failure;
-use crate::cli::stream::Audience;
-use crate::cli::stream::Colour;
-use crate::cli::stream::Stderr;
-use crate::cli::surroundings::Surroundings;
-use crate::cli::unattended::Unattended;
+use crate::cli::app::{Cli, ColorChoice, GlobalArgs, Verb};
+use crate::cli::flags::config_file::ConfigFile;
+use crate::cli::flags::precedence::GivenFlags;
+use crate::cli::flags::which_run::WhichRunArgs;
+use crate::cli::flags::{refusal, sources, unknown_variables};
+use crate::cli::output::error::CommandError;
+use crate::cli::output::stream::{Audience, Stderr};
+use crate::cli::process::environment::Environment;
+use crate::cli::process::hardening;
+use crate::cli::run::unattended::Unattended;
 use batchctl::api::Redactor;
-use batchctl::report::ExitStatus;
+use batchctl::report::{ExitStatus, profile_flag};
+use batchctl::store::RunReader;
 use batchctl::task;
-use clap::Arg;
-use clap::ArgAction;
-use clap::CommandFactory;
-use clap::FromArgMatches;
-use std::path::PathBuf;
+use batchctl::text::Style;
+use clap::{Arg, ArgAction, CommandFactory, FromArgMatches};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// What every command needs to know.
 #[derive(Debug)]
 struct Context {
-    surroundings: Surroundings,
-    stdout_colour: Colour,
+    environment: Environment,
+    stdout_style: Style,
     stderr: Stderr,
     state: PathBuf,
     /// The name of the profile in use.
     profile: String,
-    /// Where the values of flags came from.
-    matches: clap::ArgMatches,
+    given: GivenFlags,
     /// What the config file says for the profile in use.
     config: Option<ConfigFile>,
 }
 
 /// Runs the program.
 pub(crate) fn main() -> ExitCode {
-    guard::forbid_dumps();
-    let surroundings = Surroundings::read();
+    hardening::forbid_dumps();
+    let environment = Environment::read();
     let redactor: &'static Redactor = Box::leak(Box::default());
-    surroundings.tell_secrets(redactor);
-    let mut stderr = Stderr { colour: Colour::No, audience: Audience::Person, redactor };
-    guard::tell_panics(stderr);
-    let status = match parse(&surroundings) {
-        Ok(understood) => carry_out(understood, surroundings, stderr),
-        Err(Parsed::Clap(error, origin)) => return told_by_clap(&error, origin, stderr),
-        Err(Parsed::Failure(failure)) => {
-            failure.tell(&mut stderr);
-            failure.status
+    environment.register_secrets(redactor);
+    let stderr =
+        Stderr { style: Style::Plain, audience: Audience::Person, redactor, profile_flag: "" };
+    hardening::report_panics(stderr);
+    let parsed = parse(&environment, None);
+    let parsed = parsed.and_then(|understood| with_profile_of_run(understood, &environment));
+    let status = match parsed {
+        Ok(understood) => carry_out(understood, environment, stderr),
+        Err(Parsed::Clap(error, origin)) => return print_clap_error(&error, origin, stderr),
+        Err(Parsed::Command(error)) => {
+            error.print(&stderr);
+            error.status
         }
     };
     ExitCode::from(status.code())
@@ -113,21 +78,14 @@ fn command() -> clap::Command {
         .mut_subcommand("retry", own_defaults)
         .mut_subcommand("revert", own_defaults)
         .mut_subcommand("settle", own_defaults);
-    config::with_all_flags(command)
-}
-
-impl Context {
-    /// Tells whether a flag was given, on the command line or by its variable.
-    fn is_given(&self, flag: &str) -> bool {
-        rank::rank(flag, &self.matches) >= 2
-    }
+    sources::with_all_flags(command)
 }
 
 /// Why the command line leads to no command.
 enum Parsed {
     /// With where the value that is wrong was found, if it was not typed.
     Clap(clap::Error, Option<String>),
-    Failure(Failure),
+    Command(CommandError),
 }
 
 /// A command line that is understood.
@@ -137,18 +95,26 @@ struct Understood {
     config: Option<ConfigFile>,
 }
 
-fn parse(surroundings: &Surroundings) -> Result<Understood, Parsed> {
-    let command = config::with_variables(command(), surroundings);
-    // Parsed twice: the first time tells the profile, the second has its defaults.
+/// Parses the command line, for a profile that holds unless another is named.
+fn parse(environment: &Environment, profile: Option<&str>) -> Result<Understood, Parsed> {
+    let command = sources::with_variables(command(), environment);
+    let command = match profile {
+        Some(profile) => {
+            let profile = profile.to_owned();
+            command.mut_arg("profile", |arg| arg.default_value(profile))
+        }
+        None => command,
+    };
+    // Parsed twice: only the first result names the profile whose defaults the second one takes.
     let first = command.clone().try_get_matches().map_err(refused)?;
-    let config = config::load(&command, &first, surroundings)
-        .map_err(|error| Parsed::Failure(error.into()))?;
+    let config = sources::load(&command, &first, environment)
+        .map_err(|error| Parsed::Command(error.into()))?;
     let command = match &config {
-        Some(file) => config::with_defaults(command, file),
+        Some(file) => sources::with_defaults(command, file),
         None => command,
     };
     let in_file = |error| {
-        let origin = config::origin_in_file(&error, config.as_ref());
+        let origin = sources::origin_in_file(&error, config.as_ref());
         Parsed::Clap(error, origin)
     };
     let matches = command.try_get_matches().map_err(in_file)?;
@@ -156,18 +122,57 @@ fn parse(surroundings: &Surroundings) -> Result<Understood, Parsed> {
     Ok(Understood { cli, matches, config })
 }
 
-/// Tells what was typed wrong from what stands wrong in a variable.
+/// Parses the command line again with the profile of the run that it takes up, unless a profile
+/// is named: the configuration of the run's profile holds the run's endpoint and credentials.
+fn with_profile_of_run(
+    understood: Understood,
+    environment: &Environment,
+) -> Result<Understood, Parsed> {
+    let Understood { cli, matches, .. } = &understood;
+    let is_named = GivenFlags::new(matches.clone()).is_given("profile");
+    let Some(which) = run_taken_up(&cli.verb).filter(|_| !is_named) else {
+        return Ok(understood);
+    };
+    let state = state_directory(&cli.global, environment).unwrap_or_default();
+    match profile_of(which, &state) {
+        Some(profile) if profile != cli.global.profile => parse(environment, Some(&profile)),
+        Some(_) | None => Ok(understood),
+    }
+}
+
+/// Returns the profile that a run was made with, if the run can be read.
+fn profile_of(which: &WhichRunArgs, state: &Path) -> Option<String> {
+    // Why a run cannot be read is said by the command that needs it.
+    let id = which.find(state).ok()?;
+    let reader = RunReader::open(&batchctl::run::runs_in(state), &id).ok()?;
+    Some(reader.record().ok()?.run.settings.profile)
+}
+
+/// Returns which run a command takes up.
+fn run_taken_up(verb: &Verb) -> Option<&WhichRunArgs> {
+    match verb {
+        Verb::Resume(args) => Some(&args.which),
+        Verb::Retry(args) => Some(&args.which),
+        Verb::Revert(args) => Some(&args.which),
+        Verb::Wait(args) => Some(&args.how.which),
+        Verb::Settle(args) => Some(&args.how.which),
+        _ => None,
+    }
+}
+
+/// Adds the variable that holds the refused value, if the value was not typed.
 fn refused(error: clap::Error) -> Parsed {
     let typed_wrong = command().try_get_matches().is_err();
-    let origin = if typed_wrong { None } else { config::origin_in_variable(&error) };
+    let origin = if typed_wrong { None } else { sources::origin_in_variable(&error) };
     Parsed::Clap(error, origin)
 }
 
 /// Prints help, a version or a usage error, which clap words and colours itself.
-fn told_by_clap(error: &clap::Error, origin: Option<String>, mut stderr: Stderr) -> ExitCode {
-    let told = error.render().to_string();
-    let redacted = stderr.redactor.redact(told.clone());
-    if redacted == told {
+fn print_clap_error(error: &clap::Error, origin: Option<String>, stderr: Stderr) -> ExitCode {
+    let text = error.render().to_string();
+    let shown = refusal::without_secret(error).unwrap_or_else(|| text.clone());
+    let redacted = stderr.redactor.redact(shown);
+    if redacted == text {
         // A reader that has gone does not want the help.
         let _ = error.print();
     } else {
@@ -179,103 +184,109 @@ fn told_by_clap(error: &clap::Error, origin: Option<String>, mut stderr: Stderr)
     if error.use_stderr() { ExitCode::from(ExitStatus::Usage.code()) } else { ExitCode::SUCCESS }
 }
 
-/// Tells whether a command reads or writes runs.
-fn keeps_runs(command: &Command) -> bool {
-    match command {
-        Command::Sandbox(_)
-        | Command::List(_)
-        | Command::Config { .. }
-        | Command::Schema(_)
-        | Command::Completions { .. }
-        | Command::Man(_) => false,
-        Command::Start(_)
-        | Command::Stop(_)
-        | Command::Run(_)
-        | Command::Resume(_)
-        | Command::Retry(_)
-        | Command::Revert(_)
-        | Command::Report(_)
-        | Command::Ctl(_)
-        | Command::Auth { .. }
-        | Command::Wait(_)
-        | Command::Settle(_)
-        | Command::Runs { .. } => true,
+/// Returns whether a command reads or writes runs.
+fn keeps_runs(verb: &Verb) -> bool {
+    match verb {
+        Verb::Sandbox(_)
+        | Verb::List(_)
+        | Verb::Config { .. }
+        | Verb::Schema(_)
+        | Verb::Completions { .. }
+        | Verb::Man(_) => false,
+        Verb::Start(_)
+        | Verb::Stop(_)
+        | Verb::Run(_)
+        | Verb::Resume(_)
+        | Verb::Retry(_)
+        | Verb::Revert(_)
+        | Verb::Report(_)
+        | Verb::Ctl(_)
+        | Verb::Auth { .. }
+        | Verb::Wait(_)
+        | Verb::Settle(_)
+        | Verb::Runs { .. } => true,
     }
 }
 
-fn carry_out(understood: Understood, surroundings: Surroundings, mut stderr: Stderr) -> ExitStatus {
+fn carry_out(understood: Understood, environment: Environment, mut stderr: Stderr) -> ExitStatus {
     let Understood { cli, matches, config } = understood;
-    let colour = |is_terminal| wants_colour(&cli.global, &surroundings, is_terminal);
-    stderr.colour = colour(surroundings.stderr_is_terminal);
-    let stdout_colour = colour(surroundings.stdout_is_terminal);
-    let state = state_directory(&cli.global, &surroundings);
-    if state.is_none() && keeps_runs(&cli.command) {
-        let failure = Failure::usage("there is no directory to keep runs in: HOME is not set")
-            .with_hint("name one with `--state-dir DIR`".to_owned());
-        failure.tell(&mut stderr);
-        return failure.status;
+    let style = |is_terminal| style_of(&cli.global, &environment, is_terminal);
+    stderr.style = style(environment.stderr_is_terminal);
+    let stdout_style = style(environment.stdout_is_terminal);
+    // For as long as the process lives, as the redactor.
+    stderr.profile_flag = profile_flag(&cli.global.profile).map_or("", |flag| String::leak(flag));
+    let state = state_directory(&cli.global, &environment);
+    if state.is_none() && keeps_runs(&cli.verb) {
+        let error = CommandError::usage("there is no directory to keep runs in: HOME is not set")
+            .with_hint("name one with `--state-dir DIR`");
+        error.print(&stderr);
+        return error.status;
     }
     let state = state.unwrap_or_default();
-    let unattended = Unattended::of(&cli.command);
+    let unattended = Unattended::from_verb(&cli.verb);
     let talk = match &unattended {
         Some(run) if run.is_for_cron() => Stderr { audience: Audience::Cron, ..stderr },
         Some(_) | None => stderr,
     };
+    unknown_variables::warn(&sources::flags_of(&command()), &environment, talk);
     if let Some(file) = &config {
-        config::warn_of_writers(file, &mut talk.clone());
+        sources::warn_of_writers(file, &talk);
     }
     let profile = cli.global.profile.clone();
+    let given = GivenFlags::new(matches);
     let context =
-        Context { surroundings, stdout_colour, stderr: talk, state, profile, matches, config };
+        Context { environment, stdout_style, stderr: talk, state, profile, given, config };
     let work = || {
-        dispatch(cli.command, &context).unwrap_or_else(|failure| {
-            failure.tell(&mut stderr);
-            failure.status
+        dispatch(cli.verb, &context).unwrap_or_else(|error| {
+            error.print(&stderr);
+            error.status
         })
     };
     match unattended {
-        Some(run) => run.around(&mut talk.clone(), work),
+        Some(run) => run.around(&talk, work),
         None => work(),
     }
 }
 
-fn dispatch(command: Command, context: &Context) -> Result<ExitStatus, Failure> {
-    match command {
-        Command::Start(args) => action::start_or_stop(args, task::Command::Start, context),
-        Command::Stop(args) => action::start_or_stop(args, task::Command::Stop, context),
-        Command::Run(args) => action::run(args, context),
-        Command::Report(args) => report::show(&args, context),
-        Command::Resume(args) => take_up::resume(&args, context),
-        Command::Retry(args) => take_up::retry(&args, context),
-        Command::Revert(args) => revert::revert(&args, context),
-        Command::Wait(args) => afterwards::wait(&args, context),
-        Command::Settle(args) => afterwards::settle(&args, context),
-        Command::Ctl(args) => ctl::order(&args, context),
-        Command::List(args) => list::list(&args, context),
-        Command::Runs { command } => runs::carry_out(&command, context),
-        Command::Config { command } => config::carry_out(&command, context),
-        Command::Auth { command } => auth::carry_out(&command, context),
-        Command::Sandbox(args) => sandbox::serve(args),
-        Command::Schema(args) => schema::print(&args),
-        Command::Completions { shell } => completions::print(shell),
-        Command::Man(args) => man::show(&args),
+fn dispatch(verb: Verb, context: &Context) -> Result<ExitStatus, CommandError> {
+    match verb {
+        Verb::Start(args) => {
+            commands::start_stop::start_or_stop(args, task::Command::Start, context)
+        }
+        Verb::Stop(args) => commands::start_stop::start_or_stop(args, task::Command::Stop, context),
+        Verb::Run(args) => commands::start_stop::run(args, context),
+        Verb::Report(args) => commands::report::show(&args, context),
+        Verb::Resume(args) => commands::resume::resume(&args, context),
+        Verb::Retry(args) => commands::retry::retry(&args, context),
+        Verb::Revert(args) => commands::revert::revert(&args, context),
+        Verb::Wait(args) => commands::verify::wait(&args, context),
+        Verb::Settle(args) => commands::verify::settle(&args, context),
+        Verb::Ctl(args) => commands::ctl::order(&args, context),
+        Verb::List(args) => commands::list::list(&args, context),
+        Verb::Runs { command } => commands::runs::carry_out(&command, context),
+        Verb::Config { command } => commands::config::carry_out(&command, context),
+        Verb::Auth { command } => commands::auth::carry_out(&command, context),
+        Verb::Sandbox(args) => commands::sandbox::serve(args),
+        Verb::Schema(args) => commands::shell::print_schema(&args),
+        Verb::Completions { shell } => commands::shell::print_completions(shell),
+        Verb::Man(args) => commands::shell::show(&args),
     }
 }
 
 /// Decides about colour: the flag, then `NO_COLOR` (<https://no-color.org>), then the terminal.
-fn wants_colour(global: &GlobalArgs, surroundings: &Surroundings, is_terminal: bool) -> Colour {
-    let dumb = surroundings.variable("TERM").is_some_and(|term| term == "dumb");
-    let refused = surroundings.variable("NO_COLOR").is_some() || dumb;
+fn style_of(global: &GlobalArgs, environment: &Environment, is_terminal: bool) -> Style {
+    let dumb = environment.variable("TERM").is_some_and(|term| term == "dumb");
+    let refused = environment.variable("NO_COLOR").is_some() || dumb;
     let yes = match global.color {
         ColorChoice::Always => true,
         ColorChoice::Never => false,
         ColorChoice::Auto => is_terminal && !refused,
     };
-    if yes { Colour::Yes } else { Colour::No }
+    if yes { Style::Coloured } else { Style::Plain }
 }
 
-fn state_directory(global: &GlobalArgs, surroundings: &Surroundings) -> Option<PathBuf> {
-    global.state_dir.clone().or_else(|| surroundings.state_directory())
+fn state_directory(global: &GlobalArgs, environment: &Environment) -> Option<PathBuf> {
+    global.state_dir.clone().or_else(|| environment.state_directory())
 }
 
 #[cfg(test)]
@@ -284,6 +295,6 @@ mod tests {
 
     #[test]
     fn the_command_line_is_sound() {
-        config::with_variables(command(), &Surroundings::read()).debug_assert();
+        sources::with_variables(command(), &Environment::read()).debug_assert();
     }
 }

@@ -1,18 +1,14 @@
 //! One HTTP exchange, from the moment its bytes may leave until its answer has arrived.
 
 use crate::api::TaskApi;
-use crate::clock::Clock;
-use crate::clock::Instant;
+use crate::clock::{Clock, Instant};
 use crate::engine::ledger::Claim;
 use crate::event::AttemptSeq;
-use crate::policy::Answer;
-use crate::policy::Generation;
-use crate::policy::NoResponse;
+use crate::policy::{Answer, Generation, NoResponse};
 use futures::FutureExt;
 use std::any::Any;
 use std::panic::AssertUnwindSafe;
-use std::pin::Pin;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -1,8 +1,6 @@
 //! Requests to a run under way, and the answers to them.
 
-use crate::event::Change;
-use crate::event::Operator;
-use crate::event::StopReason;
+use crate::event::{Change, Operator, StopReason};
 use tokio::sync::oneshot;
 
 /// A request to a run under way.

@@ -1,8 +1,7 @@
 //! The contract with the store: tasks come from a ledger, events go to it.
 
 use crate::clock::Timestamp;
-use crate::event::AttemptSeq;
-use crate::event::Event;
+use crate::event::{AttemptSeq, Event};
 use crate::policy::AttemptHistory;
 use crate::task::Task;
 use futures::future::BoxFuture;

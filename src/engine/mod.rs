@@ -15,11 +15,7 @@ mod settings;
 #[cfg(test)]
 mod tests;
 
-pub use control::ChangeAnswer;
-pub use control::Control;
-pub use ledger::Claim;
-pub use ledger::Ledger;
-pub use ledger::LedgerError;
+pub use control::{ChangeAnswer, Control};
+pub use ledger::{Claim, Ledger, LedgerError};
 pub use run::run;
-pub use settings::EngineSettings;
-pub use settings::StartingPoint;
+pub use settings::{EngineSettings, StartingPoint};

@@ -4,12 +4,22 @@ use crate::clock::Instant;
 use futures::FutureExt;
 use std::collections::VecDeque;
 use tokio_util::time::DelayQueue;
+use tokio_util::time::delay_queue::Expired;
 
 /// Three queues: tasks due later, tasks due now, and tasks held until the whole run continues.
+///
+/// A throttled task joins the held ones when its own wait is over: it goes before others.
 pub(super) struct RetryQueue<T> {
-    later: DelayQueue<T>,
+    later: DelayQueue<(Joins, T)>,
     due: VecDeque<T>,
     held: VecDeque<T>,
+}
+
+/// The queue that a task joins when its wait is over.
+#[derive(Debug, Clone, Copy)]
+enum Joins {
+    Due,
+    Held,
 }
 
 impl<T> RetryQueue<T> {
@@ -19,7 +29,12 @@ impl<T> RetryQueue<T> {
 
     /// Keeps a task until `due`.
     pub(super) fn push_until(&mut self, due: Instant, task: T) {
-        self.later.insert_at(task, due);
+        self.later.insert_at((Joins::Due, task), due);
+    }
+
+    /// Keeps a throttled task until `due`.
+    pub(super) fn push_throttled_until(&mut self, due: Instant, task: T) {
+        self.later.insert_at((Joins::Held, task), due);
     }
 
     /// Holds a task until the run continues; the task held last goes first.
@@ -71,8 +86,9 @@ impl<T> RetryQueue<T> {
     /// Cancel safe: no task is lost when the future is dropped.
     pub(super) async fn fall_due(&mut self) {
         let expired = std::future::poll_fn(|context| self.later.poll_expired(context)).await;
-        match expired {
-            Some(expired) => self.due.push_back(expired.into_inner()),
+        match expired.map(Expired::into_inner) {
+            Some((Joins::Due, task)) => self.due.push_back(task),
+            Some((Joins::Held, task)) => self.held.push_back(task),
             None => std::future::pending().await,
         }
     }

@@ -1,11 +1,9 @@
 //! The settings of an engine.
 
 use crate::clock::Timestamp;
-use crate::policy::AutoRate;
-use crate::policy::RetryPolicy;
+use crate::policy::{PaceStart, RetryPolicy, SharedSlots};
 use crate::task::Rate;
-use std::num::NonZeroU64;
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU64, NonZeroUsize};
 use std::time::Duration;
 
 /// How a run is carried out. A duration beyond the range of instants means no limit.
@@ -15,8 +13,10 @@ pub struct EngineSettings {
     pub concurrency: NonZeroUsize,
     /// The maximum number of sendings in a window; without it only the service limits the run.
     pub rate: Option<Rate>,
-    /// The start of a search for the rate, if there is one; the search never exceeds `rate`.
-    pub auto: Option<AutoRate>,
+    /// The bounds of the pace that follows the service, and where it begins; it never exceeds `rate`.
+    pub pace: PaceStart,
+    /// The slots that the run shares with other processes, if it does; it needs a rate then.
+    pub slots: Option<SharedSlots>,
     /// The time-out of one attempt, connecting included.
     pub timeout: Duration,
     /// When and how often a task is sent again.
@@ -29,6 +29,8 @@ pub struct EngineSettings {
     pub tolerated_failures: u64,
     /// The duration of an outage after which the run stops.
     pub outage_timeout: Duration,
+    /// The time for which the service may throttle every call before the run stops.
+    pub throttle_timeout: Duration,
     /// The duration after which new sendings stop.
     pub max_duration: Option<Duration>,
     /// The time for calls on the wire to finish after a stop.

@@ -2,19 +2,12 @@
 //!
 //! Checks each row against the layout that the first row defines. `record` finds the cells.
 
-use super::Header;
-use super::InputOptions;
-use super::Row;
-use super::error::ColumnProblem;
-use super::error::ReadFault;
-use super::error::RowProblem;
-use super::header::CommandCell;
-use super::header::Layout;
-use super::id_cell;
+use super::error::{ColumnProblem, ReadFault, RowProblem, WidthReason};
+use super::header::{CommandCell, Layout};
 use super::record::Records;
 use super::source::Bytes;
-use crate::task::Command;
-use crate::task::Position;
+use super::{Header, InputOptions, Row, id_cell, stray_line};
+use crate::task::{Command, Position};
 use crate::text::unguarded;
 use std::str;
 
@@ -22,6 +15,8 @@ use std::str;
 pub(super) struct Delimited {
     records: Records,
     layout: Layout,
+    /// The number of cells in the row before, if it had too few.
+    short_before: Option<usize>,
     /// A buffer for the JSON of the other cells, reused for each row.
     json: Vec<u8>,
     /// Whether the current record is a row that was not returned yet.
@@ -44,6 +39,7 @@ impl Delimited {
         Ok(Some(Self {
             records,
             layout,
+            short_before: None,
             json: Vec::new(),
             // Without a header the first record defines the width, and is a row as well.
             is_row_at_hand: options.header == Header::Absent,
@@ -87,17 +83,53 @@ impl Delimited {
         })
     }
 
-    /// Refuses rows with too few or too many cells; surplus empty cells are harmless.
-    fn check_width(&self) -> Result<(), ReadFault> {
-        // Spreadsheets often write empty cells behind the last column of some rows.
+    /// Refuses rows whose cells could be in the wrong columns. Empty surplus cells are allowed,
+    /// because spreadsheets add them.
+    fn check_width(&mut self) -> Result<(), ReadFault> {
         let (found, expected) = (self.records.cells().len(), self.layout.width);
         let mut surplus = self.records.cells().iter().skip(expected);
         let position = match surplus.position(|cell| !cell.trim_ascii().is_empty()) {
             Some(index) => self.records.cell_start(expected + index),
             None if found < expected => self.records.end(),
-            None => return Ok(()),
+            None => {
+                self.short_before = None;
+                return Ok(());
+            }
         };
-        Err(ReadFault::Row(position, RowProblem::Cells { found, expected }))
+        let reason = self.width_reason();
+        self.short_before = (found < expected).then_some(found);
+        Err(ReadFault::Row(position, RowProblem::Cells { found, expected, reason }))
+    }
+
+    /// Guesses why the row has the wrong number of cells.
+    #[cold]
+    fn width_reason(&self) -> Option<WidthReason> {
+        let (found, expected) = (self.records.cells().len(), self.layout.width);
+        let cell = |index: usize| self.records.cells().get(index).map(String::from_utf8_lossy);
+        if let Some(line) = stray_line::of(&cell(0).unwrap_or_default()) {
+            return Some(WidthReason::StrayLine(line));
+        }
+        if found > expected {
+            return Some(WidthReason::Delimiter);
+        }
+        let makes_a_row = |first: usize, second: usize| first + second - 1 == expected;
+        let begins_a_row = |id: &str| id_cell::task_id(id).is_ok();
+        let has_digit = |id: &str| id.bytes().any(|byte| byte.is_ascii_digit());
+        let id = cell(self.layout.id);
+        if !id.is_some_and(|id| begins_a_row(&id)) {
+            let is_rest = self.short_before.is_some_and(|before| makes_a_row(before, found));
+            return is_rest.then_some(WidthReason::LineBreak);
+        }
+        // The next row decides: the other half of this one, or a row of its own.
+        let next = self.records.next_cells();
+        if next.is_empty() || !makes_a_row(found, next.len()) {
+            return Some(WidthReason::LastCells);
+        }
+        match next.get(self.layout.id) {
+            // A word may be an id or the rest of a text, so there is no guess.
+            Some(id) if begins_a_row(id) => has_digit(id).then_some(WidthReason::LastCells),
+            Some(_) | None => Some(WidthReason::LineBreak),
+        }
     }
 
     fn command(&self) -> Result<Command, ReadFault> {
@@ -120,10 +152,10 @@ impl Delimited {
         // The buffer leaves `self`, because `self.text` borrows it; it returns at the end.
         let mut json = std::mem::take(&mut self.json);
         json.clear();
-        for index in self.layout.others() {
+        for &index in &self.layout.others {
             json.push(if json.is_empty() { b'[' } else { b',' });
             // Cells of results.csv may have a guard; without it they are as they were read.
-            serde_json::to_writer(&mut json, unguarded(self.text(index)?))
+            serde_json::to_writer(&mut json, &unguarded(self.text(index)?))
                 .expect("a string is written to memory without fail");
         }
         json.push(b']');

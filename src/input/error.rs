@@ -3,14 +3,11 @@
 //! Errors keep the text exactly as it was read; it is made safe only when it is shown. `hint`
 //! adds what helps against an error. Nothing here may import it, or the two would form a cycle.
 
-use crate::task::Position;
-use crate::task::TaskIdError;
-use crate::text::grouped;
-use crate::text::plural;
-use crate::text::printable;
-use std::fmt;
-use std::io;
+use super::stray_line::StrayLine;
+use crate::task::{Position, TaskIdError};
+use crate::text::{grouped, plural, printable};
 use std::sync::Arc;
+use std::{fmt, io};
 
 /// How much of a foreign text a message shows, in columns.
 const SHOWN_COLUMNS: usize = 60;
@@ -45,11 +42,13 @@ pub enum InputError {
         /// The kind of file that the bytes suggest.
         kind: FileKind,
     },
-    /// The lines end with CR alone, as in files of old Macs.
-    #[error("cannot read `{}`: its lines end with CR alone", shown(name))]
-    LoneCarriageReturns {
+    /// It is JSON.
+    #[error("cannot read `{}`: it is JSON, not a table or a list", shown(name))]
+    Json {
         /// The input.
         name: Arc<str>,
+        /// What takes the ids out of it, if they were found.
+        filter: Option<JqFilter>,
     },
     /// Reading failed before the end.
     #[error("cannot read `{}` to its end", shown(name))]
@@ -95,6 +94,16 @@ pub enum InputError {
     },
 }
 
+/// A filter of `jq` that makes a list or a table of the JSON that was given.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JqFilter {
+    /// The filter itself.
+    pub filter: String,
+    /// Whether its output is a table without a header, with commands in the second column, and
+    /// not a list.
+    pub has_commands: bool,
+}
+
 impl InputError {
     /// Returns whether the error ends the input, so that no row follows it.
     pub fn is_fatal(&self) -> bool {
@@ -103,7 +112,7 @@ impl InputError {
             Self::Open { .. }
             | Self::Directory { .. }
             | Self::NotText { .. }
-            | Self::LoneCarriageReturns { .. }
+            | Self::Json { .. }
             | Self::Read { .. }
             | Self::NoCommands { .. }
             | Self::Delimiter { .. }
@@ -118,7 +127,7 @@ impl InputError {
             Self::Open { .. }
             | Self::Directory { .. }
             | Self::NotText { .. }
-            | Self::LoneCarriageReturns { .. }
+            | Self::Json { .. }
             | Self::Read { .. }
             | Self::NoCommands { .. }
             | Self::Delimiter { .. } => None,
@@ -251,6 +260,8 @@ pub enum RowProblem {
         found: usize,
         /// The number of cells in the first row.
         expected: usize,
+        /// The probable reason, if there is one.
+        reason: Option<WidthReason>,
     },
     /// Text follows a closing quote.
     #[error(
@@ -276,6 +287,19 @@ pub enum RowProblem {
     /// A NUL byte.
     #[error("a NUL byte, which no text contains")]
     Nul,
+}
+
+/// Why a row has the wrong number of cells; a guess, for hints only.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WidthReason {
+    /// It is not a row of the table at all.
+    StrayLine(StrayLine),
+    /// A cell contains the delimiter and is not quoted.
+    Delimiter,
+    /// A cell contains a line break and is not quoted.
+    LineBreak,
+    /// The last cells were left out, because they are empty.
+    LastCells,
 }
 
 impl RowProblem {

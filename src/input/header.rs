@@ -3,19 +3,15 @@
 //! Pure. Names are compared without case, blanks and underscores. If two columns match, that
 //! is an error: the wrong column would stop the wrong tasks.
 
-use super::CommandSource;
-use super::Header;
-use super::InputOptions;
-use super::error::ColumnProblem;
-use super::error::Role;
-use super::id_cell;
+use super::error::{ColumnProblem, Role};
+use super::{CommandSource, Header, InputOptions, id_cell, results_header};
 use crate::task::Command;
 use crate::text::unguarded;
-use std::collections::HashMap;
-use std::collections::HashSet;
+use std::borrow::Cow;
+use std::collections::{HashMap, HashSet};
 
 /// The default names of the ids' column, in this order.
-const ID_NAMES: [&str; 3] = ["id", "batch_task_id", "task_id"];
+pub(super) const ID_NAMES: [&str; 3] = ["id", "batch_task_id", "task_id"];
 /// The default name of the commands' column.
 const COMMAND_NAME: &str = "command";
 /// The default index of the commands' column if there is no header.
@@ -30,6 +26,8 @@ pub(super) struct Layout {
     pub(super) command: CommandCell,
     /// The number of cells in a row.
     pub(super) width: usize,
+    /// The indices of the other columns, without those that batchctl wrote in an earlier run.
+    pub(super) others: Vec<usize>,
     /// The names of the other columns.
     pub(super) columns: Vec<String>,
 }
@@ -53,21 +51,25 @@ impl Layout {
         if command == CommandCell::At(id) {
             return Err(ColumnProblem::Shared { index: id });
         }
-        // `others` needs the layout, and the names of the columns need `others`.
-        let mut layout = Self { id, command, width: first.len(), columns: Vec::new() };
-        layout.columns = match options.header {
+        let is_read = |index: usize| index == id || command == CommandCell::At(index);
+        let (others, columns) = match options.header {
             Header::Present => {
-                unique(&layout.others().map(|index| unguarded(&first[index])).collect::<Vec<_>>())
+                let ours = results_header::written_by_us(first);
+                let others = (0..first.len()).filter(|&index| !is_read(index) && !ours[index]);
+                let others: Vec<usize> = others.collect();
+                let names: Vec<Cow<'_, str>> =
+                    others.iter().map(|&index| unguarded(&first[index])).collect();
+                let columns = unique(&names.iter().map(|name| &**name).collect::<Vec<_>>());
+                (others, columns)
             }
-            Header::Absent => layout.others().map(numbered_name).collect(),
+            Header::Absent => {
+                let others: Vec<usize> =
+                    (0..first.len()).filter(|&index| !is_read(index)).collect();
+                let columns = others.iter().copied().map(numbered_name).collect();
+                (others, columns)
+            }
         };
-        Ok(layout)
-    }
-
-    /// Returns the indices of the other columns.
-    pub(super) fn others(&self) -> impl Iterator<Item = usize> + use<> {
-        let (id, command) = (self.id, self.command);
-        (0..self.width).filter(move |&index| index != id && command != CommandCell::At(index))
+        Ok(Self { id, command, width: first.len(), others, columns })
     }
 }
 

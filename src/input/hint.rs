@@ -3,16 +3,17 @@
 //! A hint is a guess about what was meant, and nothing else may depend on one. Pure. Hints are
 //! computed only for errors that are shown, so they may be slow.
 
-use super::error::ColumnProblem;
-use super::error::FileKind;
-use super::error::InputError;
-use super::error::Role;
-use super::error::RowProblem;
-use super::error::shown;
-use super::header;
-use crate::task::TaskId;
-use crate::task::TaskIdError;
+use super::error::{
+    ColumnProblem, FileKind, InputError, JqFilter, Role, RowProblem, WidthReason, shown,
+};
+use super::likely_id::likely_id;
+use super::stray_line::StrayLine;
+use super::{header, stray_line};
+use crate::task::{TaskId, TaskIdError};
 use std::io;
+
+/// The name of standard input, which `jq` would take for a file.
+const STANDARD_INPUT: &str = "-";
 
 /// The length of the longest text that is compared. A longer one is not a misspelt name, and the
 /// comparison takes memory for the product of both lengths.
@@ -38,9 +39,7 @@ fn about(error: &InputError) -> Option<String> {
             Some(format!("name its files, such as `{}/*.csv`", shown(name)))
         }
         InputError::NotText { name, kind } => Some(about_kind(name, *kind)),
-        InputError::LoneCarriageReturns { name } => {
-            Some(format!("convert it: `tr '\\r' '\\n' < {} | batchctl … -`", word(name)))
-        }
+        InputError::Json { name, filter } => Some(about_json(name, filter.as_ref())),
         InputError::Read { .. } => None,
         InputError::NoCommands { column, .. } => Some(format!(
             "give a CSV with a column `{}`, or use `batchctl start` or `batchctl stop`",
@@ -91,9 +90,6 @@ fn about_columns(problem: &ColumnProblem) -> Option<String> {
 fn about_missing(role: Role, wanted: &[String], columns: &[String]) -> String {
     // From the surest sign to the vaguest: a wrong kind of file explains every missing column.
     let first = columns.first().map_or("", |name| name.trim_start());
-    if let Some(hint) = about_json(first) {
-        return hint;
-    }
     if first.starts_with('<') {
         return "this looks like a web page; give a CSV file".into();
     }
@@ -109,11 +105,17 @@ fn about_missing(role: Role, wanted: &[String], columns: &[String]) -> String {
     }
 }
 
-/// Returns the hint for a text that begins like JSON.
-fn about_json(text: &str) -> Option<String> {
-    text.starts_with(['{', '[']).then(|| {
-        "this looks like JSON; take the ids out of it: `jq -r '.[].id' FILE | batchctl … -`".into()
-    })
+/// Returns the command that makes an input of JSON.
+fn about_json(name: &str, filter: Option<&JqFilter>) -> String {
+    let Some(JqFilter { filter, has_commands }) = filter else {
+        return "give a CSV file or a list with one id a line; `jq` takes ids out of JSON".into();
+    };
+    let flags = if *has_commands { " --no-header" } else { "" };
+    if name == STANDARD_INPUT {
+        return format!("take the ids out of it: `… | jq -r '{filter}' | batchctl … -{flags}`");
+    }
+    let name = word(name);
+    format!("take the ids out of it: `jq -r '{filter}' {name} | batchctl … -{flags}`")
 }
 
 /// Returns whether a text is an id, and not a plausible name of a column.
@@ -172,12 +174,7 @@ fn about_row(name: &str, problem: &RowProblem) -> Option<String> {
     match problem {
         RowProblem::Id { text, error } => about_id(text, *error),
         RowProblem::Command { text } => about_command(text),
-        RowProblem::Cells { found, expected } if found > expected => {
-            Some("a cell that contains the delimiter must stand in quotes".into())
-        }
-        RowProblem::Cells { .. } => {
-            Some("a cell that contains a line break must stand in quotes".into())
-        }
+        RowProblem::Cells { reason, .. } => Some(about_width((*reason)?).into()),
         RowProblem::TextAfterQuote { .. } => {
             Some("a quote inside a quoted cell is written twice: `\"\"`".into())
         }
@@ -193,6 +190,31 @@ fn about_row(name: &str, problem: &RowProblem) -> Option<String> {
     }
 }
 
+fn about_width(reason: WidthReason) -> &'static str {
+    match reason {
+        WidthReason::StrayLine(line) => about_stray_line(line),
+        WidthReason::Delimiter => "a cell that contains the delimiter must stand in quotes",
+        WidthReason::LineBreak => "a cell that contains a line break must stand in quotes",
+        WidthReason::LastCells => {
+            "its last cells are missing; an empty cell needs its delimiter, too"
+        }
+    }
+}
+
+fn about_stray_line(line: StrayLine) -> &'static str {
+    match line {
+        StrayLine::Comment => {
+            "this looks like a comment; delete the line, because only lists have comments"
+        }
+        StrayLine::RowCount => {
+            "this looks like the row count of a database client; delete the line"
+        }
+        StrayLine::Total => "this looks like a line of totals; delete it",
+        StrayLine::Rule => "this line only separates others; delete it",
+        StrayLine::EndMark => "this is Ctrl-Z, the end mark of DOS; delete the character",
+    }
+}
+
 fn about_command(text: &str) -> Option<String> {
     let wanted = text.trim().to_ascii_lowercase();
     let nearest = nearest(&wanted, ["start", "stop"].into_iter())?;
@@ -205,7 +227,7 @@ fn about_id(text: &str, error: TaskIdError) -> Option<String> {
     if text.is_empty() {
         return Some("every row needs an id; delete the row if it is not meant".into());
     }
-    if is_error_value(text) {
+    if stray_line::is_error_value(text) {
         return Some("a formula of the spreadsheet came to nothing; repair it".into());
     }
     if is_no_value(text) {
@@ -218,17 +240,13 @@ fn about_id(text: &str, error: TaskIdError) -> Option<String> {
     if text.bytes().all(|byte| byte.is_ascii_digit()) && text.len() < SHORTEST_CERTAIN_ID {
         return Some(format!("a spreadsheet may have taken its leading zeros; {FORMAT_AS_TEXT}"));
     }
+    if let Some(line) = stray_line::of(text) {
+        return Some(about_stray_line(line).into());
+    }
     about_path(text)
         .or_else(|| about_several(text))
-        .or_else(|| did_you_mean(text))
-        .or_else(|| about_json(text))
+        .or_else(|| likely_id(text).map(|id| format!("did you mean `{id}`?")))
         .or_else(|| about_character(error))
-}
-
-/// Returns whether a text is what a spreadsheet shows for a failed formula, such as `#N/A`.
-fn is_error_value(text: &str) -> bool {
-    let belongs = |c: char| c.is_ascii_uppercase() || "/0?!".contains(c);
-    text.strip_prefix('#').is_some_and(|name| name.len() > 2 && name.chars().all(belongs))
 }
 
 /// Returns whether a text is a program's word for a missing value.
@@ -269,44 +287,6 @@ fn about_several(text: &str) -> Option<String> {
     // Words of a sentence are separated like ids; only parts that cannot be words count.
     (is_certainly_id(first) && parts.all(is_certainly_id))
         .then(|| "these are several ids; write one a row".into())
-}
-
-/// Returns the id that remains when wrapping, blanks and look-alike characters are replaced.
-fn did_you_mean(text: &str) -> Option<String> {
-    let is_wrapping = |c: char| "\"'`,;:{}[]()<>".contains(c);
-    let likely: String = text
-        .trim_matches(is_wrapping)
-        .chars()
-        .filter(|c| !super::id_cell::is_blank(*c))
-        .map(lookalike)
-        .flat_map(char::to_lowercase)
-        .collect();
-    TaskId::check(&likely).is_ok().then(|| format!("did you mean `{likely}`?"))
-}
-
-/// Returns the ASCII character that another one looks like.
-fn lookalike(character: char) -> char {
-    // Dashes and full-width forms come from word processors and input methods; Cyrillic and Greek
-    // letters come from a keyboard with the wrong layout. Unicode's confusables list has far more.
-    match character {
-        '‐'..='―' | '−' | '﹣' | '－' => '-',
-        '＿' => '_',
-        '０'..='９' | 'ａ'..='ｚ' | 'Ａ'..='Ｚ' => {
-            // U+FF01 to U+FF5E repeat ASCII from `!` to `~` in the same order.
-            let code = u32::from(character) - u32::from('！') + u32::from('!');
-            char::from_u32(code).unwrap_or(character)
-        }
-        'а' | 'А' => 'a',
-        'е' | 'Е' => 'e',
-        'о' | 'О' | 'ο' | 'Ο' => 'o',
-        'р' | 'Р' => 'p',
-        'с' | 'С' => 'c',
-        'у' | 'У' => 'y',
-        'х' | 'Х' => 'x',
-        'і' | 'І' => 'i',
-        'В' => 'b',
-        _ => character,
-    }
 }
 
 fn about_character(error: TaskIdError) -> Option<String> {
@@ -355,6 +335,8 @@ mod tests {
         check("0d47bbf5,", Some("did you mean `0d47bbf5`?"));
         check("саmera-1", Some("did you mean `camera-1`?"));
         check("cam−１", Some("did you mean `cam-1`?"));
+        check("“0d47bbf5”", Some("did you mean `0d47bbf5`?"));
+        check("0d47\u{ad}bbf5", Some("did you mean `0d47bbf5`?"));
         check("https://vias/v1/p/batch-tasks/0d47bbf5?x=1", Some("did you mean `0d47bbf5`?"));
     }
 
@@ -362,7 +344,9 @@ mod tests {
     fn what_is_no_single_id_is_told() {
         check("./tasks.csv", Some("a path or an address"));
         check("0d47bbf5, 0d47bbf6", Some("several ids"));
-        check("[{\"id\":1}]", Some("jq"));
+        check("(2 rows)", Some("row count"));
+        check("Total", Some("line of totals"));
+        check("# gate-1", Some("comment"));
         check("äbcd", Some("U+00E4"));
         check("ab$cd", None);
         check("xyz", None);
@@ -375,7 +359,6 @@ mod tests {
         assert_eq!(hint(&["name", "Camera ID"]), "did you mean `--id-column 'Camera ID'`?");
         assert_eq!(hint(&["a", "b"]), "`--id-column NAME` says which column it is");
         assert!(hint(&["0d47bbf5", "x"]).contains("--no-header"));
-        assert!(hint(&["{\"id\": 1", "x"]).contains("jq"));
         assert!(hint(&["<!DOCTYPE html>"]).contains("web page"));
     }
 

@@ -4,8 +4,8 @@
 //! each id is exactly one that the input contains.
 
 use super::error::RowProblem;
-use crate::task::TaskId;
-use crate::task::TaskIdError;
+use crate::task::{TaskId, TaskIdError};
+use crate::text::is_invisible;
 
 /// A text that is not an id.
 #[derive(Debug, PartialEq, Eq)]
@@ -74,17 +74,9 @@ fn peeled(text: &str) -> Option<&str> {
         .or_else(|| text.strip_prefix('\''))
 }
 
-/// Returns whether a character is invisible: white space, zero-width or a direction mark.
+/// Returns whether a character shows nothing, whether it takes room or not.
 pub(super) fn is_blank(character: char) -> bool {
-    character.is_whitespace()
-        || matches!(
-            character,
-            '\u{200b}'..='\u{200f}'
-                | '\u{202a}'..='\u{202e}'
-                | '\u{2060}'
-                | '\u{2066}'..='\u{2069}'
-                | '\u{feff}'
-        )
+    character.is_whitespace() || is_invisible(character)
 }
 
 #[cfg(test)]

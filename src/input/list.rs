@@ -3,20 +3,13 @@
 //! A list has one id per line. `#` starts a comment at the start of a line or after a blank.
 //! Empty lines are ignored.
 
-use super::Row;
-use super::error::ReadFault;
-use super::error::RowProblem;
-use super::id_cell;
-use super::locate;
+use super::error::{ReadFault, RowProblem};
 use super::source::Bytes;
 use super::window::LONGEST_RECORD;
-use crate::task::Command;
-use crate::task::Position;
-use std::io::BufRead;
-use std::io::BufReader;
-use std::io::Read;
-use std::str;
-use std::vec;
+use super::{Row, id_cell, locate};
+use crate::task::{Command, Position};
+use std::io::{BufRead, BufReader, Read};
+use std::{str, vec};
 
 /// The bytes that are read at a time.
 const CHUNK_BYTES: usize = 64 << 10;

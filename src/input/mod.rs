@@ -5,39 +5,37 @@
 //! meaning of a bad row is never guessed, except in a hint. Must not send anything, drop a row
 //! silently or open standard input by itself. See `docs/GLOSSARY.md`: input.
 
+mod carriage_returns;
 mod delimited;
+mod end_mark;
 mod error;
 mod header;
 mod hint;
 mod id_cell;
+mod json;
+mod likely_id;
 mod list;
 mod locate;
 mod options;
 mod record;
+mod results_header;
 mod row;
 mod sniff;
 mod source;
+mod stray_line;
 #[cfg(test)]
 mod tests;
 mod window;
 
-pub use error::ColumnProblem;
-pub use error::FileKind;
-pub use error::InputError;
-pub use error::Role;
-pub use error::RowProblem;
-pub use options::CommandSource;
-pub use options::Format;
-pub use options::Header;
-pub use options::InputOptions;
-pub use options::Source;
+pub use error::{ColumnProblem, FileKind, InputError, JqFilter, Role, RowProblem, WidthReason};
+pub use options::{CommandSource, Format, Header, InputOptions, Source};
 pub use row::Row;
+pub use stray_line::StrayLine;
 
 use crate::task::Command;
 use delimited::Delimited;
 use error::ReadFault;
-use list::Given;
-use list::List;
+use list::{Given, List};
 use sniff::Shape;
 use source::Content;
 use std::fmt;
@@ -88,14 +86,14 @@ fn given(ids: Vec<String>, options: &InputOptions) -> Result<Rows, InputError> {
 }
 
 fn read(opened: source::Opened, options: &InputOptions) -> Result<Rows, InputError> {
-    let content = source::decode(opened)?;
+    let mut content = source::decode(opened)?;
     let name = Arc::clone(&content.name);
-    let reader = match sniff::shape(&content, options)? {
+    let reader = match sniff::shape(&mut content, options)? {
         Shape::Empty => RowReader::Empty,
         Shape::List { skip } => list(content, skip, options)?,
-        Shape::Delimited { skip, delimiter } => {
+        Shape::Delimited { delimiter } => {
             // `content` is consumed here, so errors take the name from its clone.
-            let (start, bytes) = content.skip(skip);
+            let (start, bytes) = content.skip(0);
             let delimited = Delimited::open(bytes, start, delimiter, options)
                 .map_err(|fault| fault.in_input(&name))?;
             delimited.map_or(RowReader::Empty, |table| RowReader::Delimited(Box::new(table)))
@@ -106,7 +104,8 @@ fn read(opened: source::Opened, options: &InputOptions) -> Result<Rows, InputErr
 
 fn list(content: Content, skip: usize, options: &InputOptions) -> Result<RowReader, InputError> {
     let command = the_command(&content.name, options)?;
-    let (start, bytes) = content.skip(skip);
+    // A table's parser knows lone carriage returns; a list has no parser.
+    let (start, bytes) = content.with_line_feeds()?.skip(skip);
     Ok(RowReader::List(List::new(bytes, start, command)))
 }
 

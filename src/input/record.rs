@@ -4,16 +4,13 @@
 //! after a closing quote, and a quote that is never closed, and so swallows rows. Both are
 //! errors here.
 
-use super::error::ReadFault;
-use super::error::RowProblem;
+use super::error::{ReadFault, RowProblem};
 use super::locate;
-use super::locate::Quoting;
-use super::locate::RawCell;
+use super::locate::{Quoting, RawCell};
 use super::source::Bytes;
 use super::window::Window;
 use crate::task::Position;
-use csv::ByteRecord;
-use csv::ReaderBuilder;
+use csv::{ByteRecord, ReaderBuilder};
 
 /// The bytes that are read at a time.
 const CHUNK_BYTES: usize = 64 << 10;
@@ -42,7 +39,7 @@ impl Records {
             .flexible(true)
             .delimiter(delimiter)
             .buffer_capacity(CHUNK_BYTES)
-            .from_reader(Window::new(bytes));
+            .from_reader(Window::new(bytes, start));
         Self { reader, delimiter, record: ByteRecord::new(), end: 0, lead: 0, start, next: start }
     }
 
@@ -61,6 +58,18 @@ impl Records {
     /// Returns the cells of the record.
     pub(super) fn cells(&self) -> &ByteRecord {
         &self.record
+    }
+
+    /// Returns the cells of the record after this one, as far as they were read already.
+    pub(super) fn next_cells(&self) -> Vec<String> {
+        let rest = self.reader.get_ref().after(self.end);
+        let next = &rest[locate::leading_line_ends(rest)..];
+        if next.is_empty() {
+            return Vec::new();
+        }
+        let text =
+            |cell: RawCell| String::from_utf8_lossy(&next[cell.start..cell.end]).into_owned();
+        locate::cells(next, self.delimiter).map(text).collect()
     }
 
     /// Returns the start of the record.
@@ -108,7 +117,7 @@ impl Records {
 
     fn read(&mut self) -> Result<bool, ReadFault> {
         // The window may now drop the previous record; this one is kept from its first byte.
-        self.reader.get_mut().keep_from(self.end);
+        self.reader.get_mut().keep_from(self.end, self.next);
         match self.reader.read_byte_record(&mut self.record) {
             Ok(true) => {}
             Ok(false) => return Ok(false),
@@ -119,7 +128,7 @@ impl Records {
         let raw = self.reader.get_ref().up_to(self.end);
         self.lead = locate::leading_line_ends(raw);
         let (lead, record) = raw.split_at(self.lead);
-        self.start = locate::after(self.next, lead);
+        self.start = locate::after(self.reader.get_ref().position(), lead);
         self.next = locate::after(self.start, record);
         Ok(true)
     }
@@ -133,7 +142,7 @@ impl Records {
         // The most probable reason for an endless record is a quote that is never closed.
         let raw = window.rest();
         let (lead, record) = raw.split_at(locate::leading_line_ends(raw));
-        let start = locate::after(self.next, lead);
+        let start = locate::after(window.position(), lead);
         let open =
             locate::cells(record, self.delimiter).find(|cell| cell.quoting == Quoting::Unclosed);
         match open {

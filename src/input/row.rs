@@ -1,8 +1,6 @@
 //! The result of reading: one valid row, which names a task.
 
-use crate::task::Command;
-use crate::task::Position;
-use crate::task::TaskId;
+use crate::task::{Command, Position, TaskId};
 
 /// A valid row.
 #[derive(Debug, Clone, PartialEq, Eq)]

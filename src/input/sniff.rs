@@ -3,15 +3,11 @@
 //! Pure. Looks only at the first meaningful line, which would be the header. A flag wins over
 //! the name's ending, and the ending wins over the content.
 
-use super::Format;
-use super::Header;
-use super::InputOptions;
 use super::error::InputError;
-use super::header;
-use super::id_cell;
-use super::locate;
 use super::source::Content;
+use super::{Format, Header, InputOptions, header, id_cell, json, locate};
 use std::path::Path;
+use std::sync::Arc;
 
 /// The bytes that may separate cells, the most usual first.
 const DELIMITERS: [u8; 4] = [b',', b';', b'\t', b'|'];
@@ -28,30 +24,100 @@ pub(super) enum Shape {
     },
     /// Cells between delimiters.
     Delimited {
-        /// The bytes before the first row.
-        skip: usize,
         /// The byte that separates cells.
         delimiter: u8,
     },
 }
 
 /// Detects the format of a text.
-pub(super) fn shape(content: &Content, options: &InputOptions) -> Result<Shape, InputError> {
+pub(super) fn shape(content: &mut Content, options: &InputOptions) -> Result<Shape, InputError> {
     if let Some(delimiter) = options.delimiter {
         check_delimiter(delimiter)?;
     }
-    let Some(first) = FirstLine::find(&content.head, options) else {
-        // A head of comments alone does not make a long file empty: it is read as a list.
-        let shape = if content.is_whole { Shape::Empty } else { Shape::List { skip: 0 } };
-        return Ok(shape);
+    let declared = match to_first_line(content, options)? {
+        Start::Found { declared } => declared,
+        Start::Nowhere => return Ok(Shape::Empty),
+        // One line of blanks or a comment, longer than the head: the list's reader bounds it.
+        Start::Beyond => return Ok(Shape::List { skip: 0 }),
     };
-    if is_table(&content.name, &first, options) {
-        return Ok(Shape::Delimited {
-            skip: first.start,
-            delimiter: delimiter(&content.name, &first, options),
-        });
+    if let Some(filter) = json::detect(&content.head, options) {
+        return Err(InputError::Json { name: Arc::clone(&content.name), filter });
     }
-    Ok(Shape::List { skip: first.start + heading_of_list(first.record, options) })
+    let first = FirstLine { record: &content.head, declared };
+    if is_table(&content.name, &first, options) {
+        let delimiter = delimiter(&content.name, &first, options);
+        return Ok(Shape::Delimited { delimiter });
+    }
+    Ok(Shape::List { skip: heading_of_list(first.record, options) })
+}
+
+/// Where the first meaningful line is.
+enum Start {
+    /// At the start of the head.
+    Found {
+        /// The delimiter of a line `sep=;` before it.
+        declared: Option<u8>,
+    },
+    /// The text has none.
+    Nowhere,
+    /// The head is a single line, as far as it goes, that means nothing.
+    Beyond,
+}
+
+/// Drops the lines before the first meaningful one, however many there are.
+fn to_first_line(content: &mut Content, options: &InputOptions) -> Result<Start, InputError> {
+    let mut declared = None;
+    loop {
+        let passed = pass_over(&content.head, content.is_whole, &mut declared, options);
+        let is_at_start = passed == 0;
+        let is_at_end = passed == content.head.len() && content.is_whole;
+        if is_at_end {
+            return Ok(Start::Nowhere);
+        }
+        if is_at_start {
+            let means_nothing = is_passed_over(first_line(&content.head), declared, options);
+            return Ok(if means_nothing { Start::Beyond } else { Start::Found { declared } });
+        }
+        // The head is filled again, so that the first line is in it as far as possible.
+        content.advance(passed)?;
+    }
+}
+
+/// Returns the bytes of the lines at the start of the head that mean nothing.
+fn pass_over(
+    head: &[u8],
+    is_whole: bool,
+    declared: &mut Option<u8>,
+    options: &InputOptions,
+) -> usize {
+    let mut passed = 0;
+    for line in head.split_inclusive(is_line_end) {
+        // What follows a line that the end of the head cuts off is not known.
+        let is_cut_off = !is_whole && !line.ends_with(b"\n") && !line.ends_with(b"\r");
+        if is_cut_off || !is_passed_over(line, *declared, options) {
+            break;
+        }
+        *declared = declared.or_else(|| declaration(line.trim_ascii()));
+        passed += line.len();
+    }
+    passed
+}
+
+/// Returns whether a line before the first row means nothing or declares the delimiter.
+fn is_passed_over(line: &[u8], declared: Option<u8>, options: &InputOptions) -> bool {
+    let text = line.trim_ascii();
+    // Only the first such line counts: a later one could be data.
+    let declares = declared.is_none() && declaration(text).is_some();
+    declares || is_blank(text) || is_comment(text, options)
+}
+
+fn is_line_end(byte: &u8) -> bool {
+    matches!(byte, b'\n' | b'\r')
+}
+
+/// Returns the text up to the first line end.
+fn first_line(text: &[u8]) -> &[u8] {
+    text.split(is_line_end).next().unwrap_or_default()
 }
 
 /// Refuses delimiters that would make quotes, line ends or characters ambiguous.
@@ -65,8 +131,6 @@ fn check_delimiter(delimiter: u8) -> Result<(), InputError> {
 
 /// The first meaningful line of a text, and the text from there on.
 struct FirstLine<'a> {
-    /// The bytes before it.
-    start: usize,
     /// The text from there on.
     record: &'a [u8],
     /// The delimiter of a line `sep=;` before it.
@@ -74,27 +138,9 @@ struct FirstLine<'a> {
 }
 
 impl<'a> FirstLine<'a> {
-    fn find(head: &'a [u8], options: &InputOptions) -> Option<Self> {
-        let mut declared = None;
-        let mut start = 0;
-        for line in head.split_inclusive(|&byte| byte == b'\n') {
-            let text = line.trim_ascii();
-            // Only the first such line counts: a later one could be data.
-            if declared.is_none() && declaration(text).is_some() {
-                declared = declaration(text);
-            } else if !is_blank(text) && !is_comment(text, options) {
-                let record = &head[start..];
-                return Some(Self { start, record, declared });
-            }
-            start += line.len();
-        }
-        None
-    }
-
     /// Returns the line itself, without the comment that a list may have.
     fn line(&self) -> &'a [u8] {
-        let line = self.record.split(|&byte| byte == b'\n').next();
-        let line = line.unwrap_or_default();
+        let line = first_line(self.record);
         let is_note = |pair: &[u8]| pair[0].is_ascii_whitespace() && pair[1] == b'#';
         let end = line.windows(2).position(is_note).unwrap_or(line.len());
         line[..end].trim_ascii()
@@ -191,7 +237,7 @@ fn names_ids_among_others(record: &[u8], options: &InputOptions) -> bool {
 ///
 /// Without this, the heading `batch_task_id` would be called as a task: it is a valid id.
 fn heading_of_list(record: &[u8], options: &InputOptions) -> usize {
-    let line = record.split_inclusive(|&byte| byte == b'\n').next();
+    let line = record.split_inclusive(is_line_end).next();
     let line = line.unwrap_or_default();
     if is_heading(line, options) { line.len() } else { 0 }
 }

@@ -3,24 +3,24 @@
 //! The result is UTF-8, as far as the byte order mark shows, and has no mark. Binary files are
 //! refused here with their kind, before anything searches for rows in them.
 
-use super::error::FileKind;
-use super::error::InputError;
-use super::hint;
-use super::locate;
+use super::carriage_returns::LineFeeds;
+use super::end_mark::WithoutEndMark;
+use super::error::{FileKind, InputError};
+use super::{carriage_returns, hint, locate};
 use crate::task::Position;
 use encoding_rs_io::DecodeReaderBytesBuilder;
-use std::fs;
 use std::fs::File;
-use std::io;
-use std::io::Cursor;
-use std::io::Read;
+use std::io::{BufReader, Cursor, Read};
 use std::path::Path;
 use std::sync::Arc;
+use std::{fs, io};
 
 /// The bytes that are read to detect a binary file.
 const KIND_BYTES: usize = 8 << 10;
 /// The bytes of text that are read to detect the format.
 const HEAD_BYTES: usize = 64 << 10;
+/// The bytes that are read at a time.
+const CHUNK_BYTES: usize = 64 << 10;
 /// The byte order mark of UTF-8, which some programs write more than once.
 const BOM: &[u8] = b"\xef\xbb\xbf";
 
@@ -38,19 +38,42 @@ pub(super) struct Content {
     pub(super) name: Arc<str>,
     /// The beginning.
     pub(super) head: Vec<u8>,
-    /// Whether the head is the whole text.
+    /// Whether nothing comes after the head.
     pub(super) is_whole: bool,
+    /// The position of the head's first byte.
+    start: Position,
     rest: Bytes,
 }
 
 impl Content {
     /// Returns the text after that many bytes of the head, and the position of its start.
     pub(super) fn skip(self, length: usize) -> (Position, Bytes) {
-        let top = Position { line: 1, column: 1 };
-        let start = locate::after(top, &self.head[..length]);
+        let start = locate::after(self.start, &self.head[..length]);
         let mut head = Cursor::new(self.head);
         head.set_position(length as u64);
         (start, Box::new(head.chain(self.rest)))
+    }
+
+    /// Drops that many bytes of the head, and reads on until it has its full length again.
+    pub(super) fn advance(&mut self, length: usize) -> Result<(), InputError> {
+        self.start = locate::after(self.start, &self.head[..length]);
+        self.head.drain(..length);
+        let missing = HEAD_BYTES - self.head.len();
+        let more = beginning(&mut self.rest, missing)
+            .map_err(|source| InputError::Read { name: Arc::clone(&self.name), source })?;
+        self.is_whole |= more.len() < missing;
+        self.head.extend(more);
+        Ok(())
+    }
+
+    /// Returns the text with a LF for each lone CR.
+    pub(super) fn with_line_feeds(self) -> Result<Self, InputError> {
+        let Self { name, head, is_whole: _, start, rest } = self;
+        let bytes = BufReader::with_capacity(CHUNK_BYTES, Cursor::new(head).chain(rest));
+        let rest: Bytes = Box::new(LineFeeds::new(bytes));
+        let mut content = Self { name, head: Vec::new(), is_whole: false, start, rest };
+        content.advance(0)?;
+        Ok(content)
     }
 }
 
@@ -94,17 +117,17 @@ pub(super) fn decode(opened: Opened) -> Result<Content, InputError> {
     if let Some(kind) = kind_of_binary(&raw) {
         return Err(InputError::NotText { name, kind });
     }
-    let mut rest = decoder(raw, reader);
+    let decoded = BufReader::with_capacity(CHUNK_BYTES, decoder(raw, reader));
+    let mut rest: Bytes = Box::new(WithoutEndMark::new(decoded));
     let mut head = beginning(&mut rest, HEAD_BYTES).map_err(broken)?;
     let is_whole = head.len() < HEAD_BYTES;
     while head.starts_with(BOM) {
         head.drain(..BOM.len());
     }
-    // The whole file would be one line: a comment or a bad row, with a useless position.
-    if head.contains(&b'\r') && !head.contains(&b'\n') {
-        return Err(InputError::LoneCarriageReturns { name });
-    }
-    Ok(Content { name, head, is_whole, rest })
+    let start = Position { line: 1, column: 1 };
+    let is_old = carriage_returns::ends_lines(&head);
+    let content = Content { name, head, is_whole, start, rest };
+    if is_old { content.with_line_feeds() } else { Ok(content) }
 }
 
 /// Returns up to `length` bytes from the start of a stream.

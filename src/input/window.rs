@@ -4,6 +4,8 @@
 //! with the records, so memory stays flat. A record that outgrows it ends the reading, because
 //! a quote that is never closed looks like that.
 
+use super::locate;
+use crate::task::Position;
 use std::io;
 use std::io::Read;
 
@@ -16,20 +18,28 @@ pub(super) struct Window<R> {
     kept: Vec<u8>,
     /// The offset in the stream of the first kept byte.
     base: u64,
-    /// The offset in the stream of the current record.
+    /// The offset in the stream of the current record, or of the line ends before it.
     mark: u64,
+    /// The position of the mark.
+    position: Position,
     outgrown: bool,
 }
 
 impl<R: Read> Window<R> {
-    /// Returns a window at the start of the stream.
-    pub(super) fn new(inner: R) -> Self {
-        Self { inner, kept: Vec::new(), base: 0, mark: 0, outgrown: false }
+    /// Returns a window at the start of a stream that begins at `position`.
+    pub(super) fn new(inner: R, position: Position) -> Self {
+        Self { inner, kept: Vec::new(), base: 0, mark: 0, position, outgrown: false }
     }
 
     /// Allows everything before `offset` to be dropped; the offset never moves back.
-    pub(super) fn keep_from(&mut self, offset: u64) {
+    pub(super) fn keep_from(&mut self, offset: u64, position: Position) {
         self.mark = offset;
+        self.position = position;
+    }
+
+    /// Returns the position of the mark, which moves on over dropped line ends.
+    pub(super) fn position(&self) -> Position {
+        self.position
     }
 
     /// Returns the kept bytes from the mark up to `end`.
@@ -40,6 +50,11 @@ impl<R: Read> Window<R> {
     /// Returns every byte from the mark on.
     pub(super) fn rest(&self) -> &[u8] {
         &self.kept[self.index(self.mark)..]
+    }
+
+    /// Returns the bytes after `offset` that were read already.
+    pub(super) fn after(&self, offset: u64) -> &[u8] {
+        &self.kept[self.index(offset)..]
     }
 
     /// Returns whether the reading ended because a record was too long.
@@ -57,6 +72,12 @@ impl<R: Read> Window<R> {
         // Here and not in `keep_from`: once per chunk read, and not once per record.
         let dead = self.index(self.mark);
         self.kept.drain(..dead);
+        self.base = self.mark;
+        // Blank lines belong to no record: millions of them must not make one outgrow the window.
+        let blank = locate::leading_line_ends(&self.kept);
+        self.position = locate::after(self.position, &self.kept[..blank]);
+        self.kept.drain(..blank);
+        self.mark += blank as u64;
         self.base = self.mark;
     }
 }
@@ -90,12 +111,14 @@ fn read_undisturbed(reader: &mut impl Read, buffer: &mut [u8]) -> io::Result<usi
 mod tests {
     use super::*;
 
+    const TOP: Position = Position { line: 1, column: 1 };
+
     #[test]
     fn only_bytes_since_the_mark_are_kept() {
-        let mut window = Window::new(&b"abcdefgh"[..]);
+        let mut window = Window::new(&b"abcdefgh"[..], TOP);
         let mut buffer = [0; 4];
         assert_eq!(window.read(&mut buffer).unwrap(), 4);
-        window.keep_from(3);
+        window.keep_from(3, Position { line: 1, column: 4 });
         assert_eq!(window.read(&mut buffer).unwrap(), 4);
         assert_eq!(window.rest(), b"defgh");
         assert_eq!(window.up_to(5), b"de");
@@ -104,10 +127,21 @@ mod tests {
 
     #[test]
     fn a_record_that_outgrows_the_window_ends_the_reading() {
-        let mut window = Window::new(io::repeat(b'x'));
+        let mut window = Window::new(io::repeat(b'x'), TOP);
         let copied = io::copy(&mut window, &mut io::sink());
         assert!(copied.is_err());
         assert!(window.is_outgrown());
         assert!(window.rest().len() < 2 * LONGEST_RECORD);
+    }
+
+    #[test]
+    fn blank_lines_do_not_fill_the_window() {
+        let lines = io::repeat(b'\n').take(3 * LONGEST_RECORD as u64);
+        let mut window = Window::new(lines.chain(&b"\r\nab"[..]), TOP);
+        io::copy(&mut window, &mut io::sink()).unwrap();
+        assert!(window.kept.capacity() < LONGEST_RECORD);
+        window.slide();
+        let line = 3 * LONGEST_RECORD as u64 + 2;
+        assert_eq!((window.position(), window.rest()), (Position { line, column: 1 }, &b"ab"[..]));
     }
 }

@@ -4,19 +4,11 @@
 //! between the gateway's generations. Every uncertain answer is in doubt (see `docs/GLOSSARY.md`):
 //! a wrong "failed" makes an operator start a running camera group twice.
 
-use crate::policy::answer::ActionResult;
-use crate::policy::answer::Answer;
-use crate::policy::answer::Body;
-use crate::policy::answer::Delivery;
-use crate::policy::answer::NoResponse;
-use crate::policy::answer::Response;
-use crate::policy::answer::ServiceError;
+use crate::policy::answer::{
+    ActionResult, Answer, Body, Delivery, NoResponse, Response, ServiceError,
+};
 use crate::policy::retry_after::window_in_message;
-use crate::task::Counts;
-use crate::task::Failure;
-use crate::task::FailureKind;
-use crate::task::Outcome;
-use crate::task::TaskId;
+use crate::task::{Counts, Failure, FailureKind, Outcome, TaskId};
 use std::time::Duration;
 
 /// The meaning of an answer.

@@ -13,8 +13,11 @@ use std::time::Duration;
 
 /// The first wait between attempts; it doubles with each, up to [`LONGEST_WAIT`].
 const FIRST_WAIT: Duration = Duration::from_millis(500);
-/// The first hold after a throttled answer without a duration.
-const FIRST_HOLD: Duration = Duration::from_secs(1);
+/// The first wait of a throttled call whose answer names no duration. The pace controller spares
+/// the service; the wait only keeps a call that is throttled by chance from coming back at once.
+const FIRST_THROTTLED_WAIT: Duration = Duration::from_millis(100);
+/// By how much a hold is at most longer than the service asks for.
+const MAX_JITTER: Duration = Duration::from_secs(30);
 /// The longest wait between attempts.
 const LONGEST_WAIT: Duration = Duration::from_secs(20);
 
@@ -89,6 +92,12 @@ pub enum Decision {
         /// The wait.
         after: Duration,
     },
+    /// Only the task waits, without a slot; it is sent again before others and needs no retry
+    /// budget, because the pace follows from throttled calls already.
+    Wait {
+        /// The wait.
+        after: Duration,
+    },
     /// The whole run sends nothing for a while, then this task is sent again.
     HoldRun {
         /// The duration of the hold.
@@ -111,7 +120,14 @@ impl RetryPolicy {
             Verdict::Refused => Decision::Settle(unsuccessful(history)),
             Verdict::Unauthorised => Decision::Reauthorise,
             Verdict::ProxyRefused => Decision::StopRun,
-            Verdict::Throttled { hold } => Decision::HoldRun { wait: held(hold, history, jitter) },
+            Verdict::Throttled { hold } => match hold.filter(|hold| !hold.is_zero()) {
+                Some(asked) => Decision::HoldRun { wait: held(asked, jitter) },
+                // "Equal jitter" (AWS): at least half, because almost nothing would not help.
+                None => {
+                    let longest = ceiling(FIRST_THROTTLED_WAIT, history.throttled);
+                    Decision::Wait { after: longest.mul_f64(0.5 + jitter / 2.0) }
+                }
+            },
             // Another attempt would panic again, because the same code meets the same task.
             Verdict::Panicked => Decision::Settle(Outcome::Ambiguous),
             Verdict::InDoubt if self.on_doubt == OnDoubt::Hold => {
@@ -140,12 +156,8 @@ fn unsuccessful(history: AttemptHistory) -> Outcome {
 
 /// Returns how long the run holds: never less than the service asks for, and at most a tenth more,
 /// so that several clients with the same wait do not come back at the same moment.
-fn held(asked: Option<Duration>, history: AttemptHistory, jitter: f64) -> Duration {
-    match asked {
-        Some(wait) => wait.mul_f64(1.0 + jitter / 10.0),
-        // "Equal jitter" (AWS): at least half, because a hold of almost nothing would not help.
-        None => ceiling(FIRST_HOLD, history.throttled).mul_f64(0.5 + jitter / 2.0),
-    }
+fn held(asked: Duration, jitter: f64) -> Duration {
+    asked.saturating_add((asked / 10).min(MAX_JITTER).mul_f64(jitter))
 }
 
 /// Returns `first` doubled for each attempt after the first, within [`LONGEST_WAIT`].
@@ -236,7 +248,9 @@ mod tests {
             history = history.after(Verdict::Throttled { hold: None });
         }
         assert_eq!(history.charged, 0);
-        check(Verdict::Throttled { hold: None }, history, Decision::HoldRun { wait: LONGEST_WAIT });
+        let waits = Decision::Wait { after: LONGEST_WAIT };
+        check(Verdict::Throttled { hold: None }, history, waits);
+        check(Verdict::Throttled { hold: Some(Duration::ZERO) }, history, waits);
     }
 
     #[test]

@@ -1,17 +1,19 @@
 //! Reads the wait that the service asks for.
 
-use std::time::Duration;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
-/// The longest wait that is accepted from the service; longer ones are cut to it.
+/// The longest gap between two calls that a hint about the pace leaves; a quota that is used up for
+/// longer is asked about that often.
 pub const LONGEST_HOLD: Duration = Duration::from_secs(300);
+/// A longer wait is taken for a mistake of the service, such as a time in other units.
+const LONGEST_SANE: Duration = Duration::from_secs(366 * 86_400);
 
-/// Reads a `Retry-After` header (RFC 9110, section 10.2.3): an HTTP-date or seconds.
+/// Reads a `Retry-After` header (RFC 9110, section 10.2.3): an HTTP-date, or seconds.
 ///
 /// A date counts from the response's own `Date`, so that a wrong clock on either side does not
-/// matter; without one it counts from `here`, this machine's time. A fraction of a second is
-/// rounded up, because the wait must never be shorter than the service asks for. An invalid value
-/// counts as absent; a date in the past means no wait.
+/// matter, and from `now` where there is none. A fraction of a second is no valid value but has only
+/// one meaning: it is rounded up, because a call must never come sooner than asked. Nonsense counts
+/// as absent; a date in the past means no wait.
 ///
 /// ```
 /// use batchctl::policy::retry_after;
@@ -22,31 +24,38 @@ pub const LONGEST_HOLD: Duration = Duration::from_secs(300);
 /// assert_eq!(retry_after("4.5", None, now), Some(Duration::from_secs(5)));
 /// assert_eq!(retry_after("soon", None, now), None);
 /// ```
-pub fn retry_after(value: &str, date: Option<&str>, here: SystemTime) -> Option<Duration> {
+pub fn retry_after(value: &str, date: Option<&str>, now: SystemTime) -> Option<Duration> {
     let value = value.trim();
     // The date first: one of its forms begins with a digit.
-    if let Ok(until) = httpdate::parse_http_date(value) {
-        let now = date.and_then(|date| httpdate::parse_http_date(date.trim()).ok()).unwrap_or(here);
-        let wait = until.duration_since(now).unwrap_or(Duration::ZERO);
-        return Some(wait.min(LONGEST_HOLD));
-    }
-    let seconds = seconds_rounded_up(value)?;
-    Some(Duration::from_secs(seconds).min(LONGEST_HOLD))
-}
-
-/// Reads seconds with or without a fraction, such as `4.5`.
-fn seconds_rounded_up(text: &str) -> Option<u64> {
-    let Some((whole, fraction)) = text.split_once('.') else { return whole_number(text) };
-    whole_number(fraction)?;
-    let is_more = fraction.bytes().any(|digit| digit != b'0');
-    Some(whole_number(whole)?.saturating_add(is_more.into()))
+    let wait = match httpdate::parse_http_date(value) {
+        Ok(until) => {
+            let sent = date.and_then(|date| httpdate::parse_http_date(date.trim()).ok());
+            until.duration_since(sent.unwrap_or(now)).unwrap_or(Duration::ZERO)
+        }
+        Err(_) => Duration::from_secs(seconds_rounded_up(value)?),
+    };
+    (wait <= LONGEST_SANE).then_some(wait)
 }
 
 /// Reads the window in the gateway's message, `…,limit:200,time:5 minute`.
 pub fn window_in_message(message: &str) -> Option<Duration> {
     let (_, after) = message.split_once("limit:")?;
     let (_, span) = after.split_once("time:")?;
-    span_in_words(span).map(|span| span.min(LONGEST_HOLD))
+    span_in_words(span).filter(|&span| span <= LONGEST_SANE)
+}
+
+/// Returns whether a span can be meant by a service.
+pub(crate) fn is_sane(span: Duration) -> bool {
+    span <= LONGEST_SANE
+}
+
+/// Reads seconds, with a fraction or without.
+pub(crate) fn seconds_rounded_up(text: &str) -> Option<u64> {
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
+    let whole = whole_number(whole)?;
+    whole_number(fraction)?;
+    let is_more = fraction.bytes().any(|digit| digit != b'0');
+    Some(whole.saturating_add(u64::from(is_more)))
 }
 
 /// Reads a span such as `5 minute` at the beginning of a text.
@@ -77,11 +86,12 @@ mod tests {
 
     const NOW: Option<&str> = Some("Sun, 06 Nov 1994 08:49:37 GMT");
 
-    /// Another time than that of the answers.
-    const HERE: SystemTime = SystemTime::UNIX_EPOCH;
-
     fn check(value: &str, seconds: Option<u64>) {
-        assert_eq!(retry_after(value, NOW, HERE), seconds.map(Duration::from_secs), "{value:?}");
+        assert_eq!(
+            retry_after(value, NOW, SystemTime::UNIX_EPOCH),
+            seconds.map(Duration::from_secs),
+            "{value:?}"
+        );
     }
 
     #[test]
@@ -97,35 +107,34 @@ mod tests {
 
     #[test]
     fn invalid_values_count_as_absent() {
-        for value in
-            ["", "-1", "+1", "1.", ".5", "1.5.2", "1,5", "²", "this is not a date", "1e3", "20s"]
+        for value in ["", "-1", "+1", "1.", ".5", "1.0.0", "²", "this is not a date", "1e3", "20s"]
         {
             check(value, None);
         }
     }
 
     #[test]
-    fn waits_are_capped() {
-        check("99999999999999999999999999", Some(300));
-        check("301", Some(300));
-        check("Mon, 07 Nov 1994 08:49:37 GMT", Some(300));
-    }
-
-    #[test]
-    fn a_fraction_of_a_second_is_rounded_up() {
+    fn a_fraction_is_rounded_up() {
         check("4.5", Some(5));
-        check("4.0", Some(4));
+        check("4.000", Some(4));
         check("0.001", Some(1));
-        check("99999999999999999999.9", Some(300));
     }
 
     #[test]
-    fn a_date_without_a_usable_date_of_the_answer_counts_from_here() {
-        for date in [None, Some("yesterday"), Some("")] {
-            let ahead = HERE + Duration::from_secs(5);
-            let asked = retry_after(&httpdate::fmt_http_date(ahead), date, HERE);
-            assert_eq!(asked, Some(Duration::from_secs(5)), "{date:?}");
-        }
+    fn a_wait_of_hours_is_taken_as_it_is_and_one_of_years_for_a_mistake() {
+        check("3600", Some(3_600));
+        check("Mon, 07 Nov 1994 08:49:37 GMT", Some(86_400));
+        check("99999999999999999999999999", None);
+        check("784111807000", None);
+        check("Fri, 31 Dec 9999 23:59:59 GMT", None);
+    }
+
+    #[test]
+    fn a_date_without_the_answers_own_date_counts_from_the_clock_of_this_machine() {
+        let date = "Sun, 06 Nov 1994 08:49:57 GMT";
+        let now = httpdate::parse_http_date("Sun, 06 Nov 1994 08:49:52 GMT").unwrap();
+        assert_eq!(retry_after(date, None, now), Some(Duration::from_secs(5)));
+        assert_eq!(retry_after(date, Some("nonsense"), now), Some(Duration::from_secs(5)));
     }
 
     #[test]
@@ -137,7 +146,8 @@ mod tests {
         check(&format!("{prefix}limit:200,time:5 minute"), Some(300));
         check(&format!("{prefix}limit:100,time:1 second"), Some(1));
         check(&format!("{prefix}limit:100,time:30 seconds."), Some(30));
-        check(&format!("{prefix}limit:100,time:1 day"), Some(300));
+        check(&format!("{prefix}limit:100,time:1 day"), Some(86_400));
+        check(&format!("{prefix}limit:100,time:1000 day"), None);
         check(&format!("{prefix}limit:100,time:soon"), None);
         check("something else", None);
     }

@@ -4,16 +4,11 @@
 //! function of the time and the task.
 
 use crate::policy::*;
-use crate::task::FailureKind;
-use crate::task::Outcome;
-use crate::task::Rate;
-use crate::task::TaskId;
+use crate::task::{FailureKind, Outcome, Rate, TaskId};
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
-use std::collections::VecDeque;
+use std::collections::{BinaryHeap, VecDeque};
 use std::num::NonZeroU32;
-use std::time::Duration;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Returns the answer to a call of a task at some time, and its latency.
 pub(crate) type Service<'a> = &'a mut dyn FnMut(Duration, usize) -> (Answer, Duration);
@@ -29,14 +24,12 @@ enum SimulatedEvent {
 #[derive(Debug, Clone, Copy)]
 struct SimulatedCall {
     task: usize,
-    sent: Instant,
 }
 
 /// A run of tasks, all claimed at once.
 pub(crate) struct Simulation {
     pub(crate) concurrency: usize,
     pub(crate) retry: RetryPolicy,
-    pub(crate) adaptive: Option<AdaptiveRate>,
     pub(crate) pacer: Pacer,
     pub(crate) breaker: Breaker,
     budget: RetryBudget,
@@ -73,7 +66,6 @@ impl Simulation {
         Self {
             concurrency: 16,
             retry: RetryPolicy { max_attempts, on_doubt: OnDoubt::Retry },
-            adaptive: None,
             pacer: Pacer::new(rate, start),
             breaker: Breaker::new(),
             budget: RetryBudget::new(start),
@@ -97,15 +89,6 @@ impl Simulation {
         }
     }
 
-    /// Searches for the rate, starting from the one that an earlier run learnt.
-    pub(crate) fn with_auto_rate(mut self, learnt: Option<f64>) -> Self {
-        let bounds = RateBounds { least: 0.5, most: 30_000.0 };
-        let adaptive = AdaptiveRate::new(AutoRate { bounds, learnt }, self.start);
-        self.pacer.set_rate(Some(rate_per_second(adaptive.per_second())), self.start);
-        self.adaptive = Some(adaptive);
-        self
-    }
-
     /// Runs until every task is settled, or until `end`.
     pub(crate) fn run(&mut self, end: Duration, service: Service<'_>) {
         while self.outcomes.iter().any(Option::is_none) && self.now < self.start + end {
@@ -113,16 +96,8 @@ impl Simulation {
         }
     }
 
-    /// Runs until `end`.
-    pub(crate) fn run_until(&mut self, end: Duration, service: Service<'_>) {
-        while self.now < self.start + end {
-            self.run_one_step(service);
-        }
-    }
-
     fn run_one_step(&mut self, service: Service<'_>) {
         self.wake = None;
-        self.adapt();
         self.admit(service);
         self.attribute_remaining();
         self.pass_time();
@@ -134,14 +109,6 @@ impl Simulation {
 
     pub(crate) fn count(&self, outcome: Outcome) -> usize {
         self.outcomes.iter().filter(|&&settled| settled == Some(outcome)).count()
-    }
-
-    fn adapt(&mut self) {
-        let Some(adaptive) = &mut self.adaptive else { return };
-        let rate = adaptive.decide(self.now);
-        let next = adaptive.next_decision();
-        self.pacer.set_rate(Some(rate_per_second(rate)), self.now);
-        self.wake_at(next);
     }
 
     fn admit(&mut self, service: Service<'_>) {
@@ -203,12 +170,9 @@ impl Simulation {
         }
         let number = self.sent.len() as u64 + 1;
         self.breaker.begin(number);
-        if let Some(adaptive) = &mut self.adaptive {
-            adaptive.sent(self.now);
-        }
         let (answer, latency) = service(self.elapsed(), task);
         self.sent.push(self.elapsed());
-        self.on_wire.push((number, SimulatedCall { task, sent: self.now }, answer));
+        self.on_wire.push((number, SimulatedCall { task }, answer));
         self.later.push(Reverse((self.now + latency, SimulatedEvent::Completion(number))));
     }
 
@@ -250,10 +214,6 @@ impl Simulation {
         let health = Health::from_answer(&answer, verdict);
         self.answers.push((self.elapsed(), verdict));
         self.record_health(number, self.trust[call.task].health_signal(health));
-        let throttled = matches!(verdict, Verdict::Throttled { .. });
-        if let Some(adaptive) = self.adaptive.as_mut().filter(|_| throttled) {
-            adaptive.throttled(call.sent);
-        }
         let spared = self.history[call.task].after_uncharged(verdict);
         match self.retry.decide(verdict, spared, 1.0) {
             Decision::SendAgain { .. } if health == Health::Away => {
@@ -283,7 +243,7 @@ impl Simulation {
         };
         match self.retry.decide(verdict, self.history[task], self.rng.f64()) {
             Decision::Settle(outcome) => self.outcomes[task] = Some(outcome),
-            Decision::SendAgain { after } => {
+            Decision::SendAgain { after } | Decision::Wait { after } => {
                 self.waiting += 1;
                 self.later.push(Reverse((self.now + after, SimulatedEvent::Due(task))));
             }
@@ -330,10 +290,4 @@ pub(crate) fn refused() -> Answer {
         delivery: Delivery::NeverLeft,
         message: "connection refused".into(),
     })
-}
-
-/// Returns a throttled answer, with the gateway's message or an empty one.
-pub(crate) fn throttled(words: &str) -> Answer {
-    let error = ServiceError { message: words.into(), ..ServiceError::default() };
-    answer(429, Body::Error(error))
 }

@@ -1,7 +1,6 @@
 //! The limits that end a run early: a number of failures, and a time of day.
 
-use jiff::ZonedDateTime;
-use jiff::civil;
+use jiff::{ZonedDateTime, civil};
 use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;

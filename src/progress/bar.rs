@@ -4,27 +4,17 @@
 //! picture, not the run. The bar always leaves the terminal clean, also after a panic. `render`
 //! decides the text; nothing here does.
 
-use super::layout::Style;
 use super::render::render_bar;
 use super::tally::Tally;
 use crate::clock::Clock;
-use crate::event::Event;
-use crate::event::Watch;
+use crate::event::{Event, Watch};
+use crate::text::Style;
 use console::measure_text_width;
-use indicatif::ProgressBar;
-use indicatif::ProgressDrawTarget;
-use indicatif::ProgressState;
-use indicatif::ProgressStyle;
-use indicatif::TermLike;
-use std::fmt;
-use std::io;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle, TermLike};
 use std::io::Write;
-use std::sync::Arc;
-use std::sync::Mutex;
-use std::sync::MutexGuard;
-use std::sync::OnceLock;
-use std::sync::PoisonError;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
+use std::{fmt, io};
 
 /// The most drawings of the bar per second.
 const DRAWINGS_PER_SECOND: u8 = 10;
@@ -37,7 +27,8 @@ const DRAWINGS_PER_SECOND: u8 = 10;
 /// ```no_run
 /// use batchctl::clock::Clock;
 /// use batchctl::event::Watch;
-/// use batchctl::progress::{Bar, Style};
+/// use batchctl::progress::Bar;
+/// use batchctl::text::Style;
 /// use std::io::Write;
 ///
 /// let mut bar = Bar::new(console::Term::buffered_stderr(), Style::Coloured, Clock::start());

@@ -2,8 +2,7 @@
 
 use super::*;
 use crate::event::EventKind;
-use crate::progress::test_events::NOON;
-use crate::progress::test_events::TestRun;
+use crate::progress::test_events::{NOON, TestRun};
 use crate::task::Outcome;
 use insta::assert_snapshot;
 

@@ -7,14 +7,8 @@
 
 use super::log::result_of;
 use crate::clock::Timestamp;
-use crate::event::AttemptResult;
-use crate::event::Event;
-use crate::event::EventKind;
-use crate::event::StopReason;
-use crate::event::Watch;
-use crate::task::Outcome;
-use crate::task::Rate;
-use crate::task::Task;
+use crate::event::{AttemptResult, Event, EventKind, StopReason, Watch};
+use crate::task::{Outcome, Rate, Task};
 use crate::text::ascii_json;
 use serde::Serialize;
 use std::fmt;
@@ -201,6 +195,8 @@ struct AnswerPart<'a> {
     error_code: Option<&'a str>,
     error_msg: Option<&'a str>,
     error_list: &'a [String],
+    detail: Option<&'a str>,
+    params: &'a [String],
     reason: Option<&'a str>,
     advice: Option<&'a str>,
 }
@@ -306,6 +302,8 @@ impl<'a> From<&'a AttemptResult> for AnswerPart<'a> {
             error_code: failure.and_then(|failure| known(&failure.code)),
             error_msg: failure.and_then(|failure| known(&failure.message)),
             error_list: failure.map_or(&[], |failure| &failure.error_list),
+            detail: failure.and_then(|failure| known(&failure.detail)),
+            params: failure.map_or(&[], |failure| &failure.params),
             reason: failure.and_then(|failure| known(&failure.reason)),
             advice: failure.and_then(|failure| known(&failure.advice)),
         }

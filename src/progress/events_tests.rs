@@ -1,10 +1,8 @@
 //! The lines of an events document, and what hostile text becomes in them.
 
 use super::*;
-use crate::progress::test_events::TestRun;
-use crate::progress::test_events::service_failed;
-use crate::task::Failure;
-use crate::task::FailureKind;
+use crate::progress::test_events::{TestRun, service_failed};
+use crate::task::{Failure, FailureKind};
 use insta::assert_snapshot;
 use std::io;
 use std::sync::mpsc;
@@ -46,14 +44,14 @@ fn every_event_is_a_line() {
     assert_snapshot!(output_of(|events| events.on_events(&run.events)), @r#"
     {"schema_version":1,"run":"20240705-120000-kfzq","at":"2024-07-05T12:00:00.000Z","event":"run_started","selected":2,"settled":0,"rate_limit":"10/s","finds_rate":false,"concurrency":16}
     {"schema_version":1,"run":"20240705-120000-kfzq","at":"2024-07-05T12:00:00.000Z","event":"attempt_started","seq":1,"id":"00000000000000000000000000000001","command":"stop","attempt":1}
-    {"schema_version":1,"run":"20240705-120000-kfzq","at":"2024-07-05T12:00:00.000Z","event":"attempt_ended","seq":1,"id":"00000000000000000000000000000001","command":"stop","sent_at":"2024-07-05T12:00:00.000Z","duration_ms":213,"in_doubt":false,"request_id":null,"http_status":200,"total_count":null,"failed_count":null,"succeed_count":null,"error_kind":null,"error_code":null,"error_msg":null,"error_list":[],"reason":null,"advice":null}
-    {"schema_version":1,"run":"20240705-120000-kfzq","at":"2024-07-05T12:00:00.000Z","event":"task_settled","id":"00000000000000000000000000000001","command":"stop","outcome":"succeeded","seq":1,"attempts":1,"first_sent_at":"2024-07-05T12:00:00.000Z","duration_ms":0,"http_status":200,"total_count":null,"failed_count":null,"succeed_count":null,"error_kind":null,"error_code":null,"error_msg":null,"error_list":[],"reason":null,"advice":null}
+    {"schema_version":1,"run":"20240705-120000-kfzq","at":"2024-07-05T12:00:00.000Z","event":"attempt_ended","seq":1,"id":"00000000000000000000000000000001","command":"stop","sent_at":"2024-07-05T12:00:00.000Z","duration_ms":213,"in_doubt":false,"request_id":null,"http_status":200,"total_count":null,"failed_count":null,"succeed_count":null,"error_kind":null,"error_code":null,"error_msg":null,"error_list":[],"detail":null,"params":[],"reason":null,"advice":null}
+    {"schema_version":1,"run":"20240705-120000-kfzq","at":"2024-07-05T12:00:00.000Z","event":"task_settled","id":"00000000000000000000000000000001","command":"stop","outcome":"succeeded","seq":1,"attempts":1,"first_sent_at":"2024-07-05T12:00:00.000Z","duration_ms":0,"http_status":200,"total_count":null,"failed_count":null,"succeed_count":null,"error_kind":null,"error_code":null,"error_msg":null,"error_list":[],"detail":null,"params":[],"reason":null,"advice":null}
     {"schema_version":1,"run":"20240705-120000-kfzq","at":"2024-07-05T12:00:00.000Z","event":"attempt_started","seq":2,"id":"00000000000000000000000000000002","command":"stop","attempt":1}
-    {"schema_version":1,"run":"20240705-120000-kfzq","at":"2024-07-05T12:00:00.213Z","event":"attempt_ended","seq":2,"id":"00000000000000000000000000000002","command":"stop","sent_at":"2024-07-05T12:00:00.000Z","duration_ms":213,"in_doubt":false,"request_id":null,"http_status":500,"total_count":null,"failed_count":null,"succeed_count":null,"error_kind":"service","error_code":"VIAS.00010009","error_msg":"Internal error.","error_list":[],"reason":null,"advice":null}
+    {"schema_version":1,"run":"20240705-120000-kfzq","at":"2024-07-05T12:00:00.213Z","event":"attempt_ended","seq":2,"id":"00000000000000000000000000000002","command":"stop","sent_at":"2024-07-05T12:00:00.000Z","duration_ms":213,"in_doubt":false,"request_id":null,"http_status":500,"total_count":null,"failed_count":null,"succeed_count":null,"error_kind":"service","error_code":"VIAS.00010009","error_msg":"Internal error.","error_list":[],"detail":null,"params":[],"reason":null,"advice":null}
     {"schema_version":1,"run":"20240705-120000-kfzq","at":"2024-07-05T12:00:00.213Z","event":"retry_scheduled","id":"00000000000000000000000000000002","command":"stop","due_at":"2024-07-05T12:00:00.713Z"}
     {"schema_version":1,"run":"20240705-120000-kfzq","at":"2024-07-05T12:00:00.713Z","event":"attempt_started","seq":3,"id":"00000000000000000000000000000002","command":"stop","attempt":2}
-    {"schema_version":1,"run":"20240705-120000-kfzq","at":"2024-07-05T12:00:00.713Z","event":"attempt_ended","seq":3,"id":"00000000000000000000000000000002","command":"stop","sent_at":"2024-07-05T12:00:00.000Z","duration_ms":213,"in_doubt":false,"request_id":null,"http_status":500,"total_count":null,"failed_count":null,"succeed_count":null,"error_kind":"service","error_code":"VIAS.00010009","error_msg":"Internal error.","error_list":[],"reason":null,"advice":null}
-    {"schema_version":1,"run":"20240705-120000-kfzq","at":"2024-07-05T12:00:00.713Z","event":"task_settled","id":"00000000000000000000000000000002","command":"stop","outcome":"failed","seq":3,"attempts":2,"first_sent_at":"2024-07-05T12:00:00.000Z","duration_ms":713,"http_status":500,"total_count":null,"failed_count":null,"succeed_count":null,"error_kind":"service","error_code":"VIAS.00010009","error_msg":"Internal error.","error_list":[],"reason":null,"advice":null}
+    {"schema_version":1,"run":"20240705-120000-kfzq","at":"2024-07-05T12:00:00.713Z","event":"attempt_ended","seq":3,"id":"00000000000000000000000000000002","command":"stop","sent_at":"2024-07-05T12:00:00.000Z","duration_ms":213,"in_doubt":false,"request_id":null,"http_status":500,"total_count":null,"failed_count":null,"succeed_count":null,"error_kind":"service","error_code":"VIAS.00010009","error_msg":"Internal error.","error_list":[],"detail":null,"params":[],"reason":null,"advice":null}
+    {"schema_version":1,"run":"20240705-120000-kfzq","at":"2024-07-05T12:00:00.713Z","event":"task_settled","id":"00000000000000000000000000000002","command":"stop","outcome":"failed","seq":3,"attempts":2,"first_sent_at":"2024-07-05T12:00:00.000Z","duration_ms":713,"http_status":500,"total_count":null,"failed_count":null,"succeed_count":null,"error_kind":"service","error_code":"VIAS.00010009","error_msg":"Internal error.","error_list":[],"detail":null,"params":[],"reason":null,"advice":null}
     "#);
 }
 
@@ -73,7 +71,7 @@ fn hostile_text_cannot_end_its_line() {
     let hostile = "a\n{\"event\":\"run_ended\"}\u{2028}\u{1b}[31m\u{202e}\"";
     let mut run = TestRun::new(1, 0);
     run.send(1, 1);
-    let failure = Some(Failure::seen(FailureKind::Refused, hostile));
+    let failure = Some(Box::new(Failure::seen(FailureKind::Refused, hostile)));
     run.end(1, AttemptResult { failure, ..service_failed() });
     let text = output_of(|events| events.on_events(&run.events));
     assert_eq!(text.lines().count(), run.events.len());

@@ -2,43 +2,11 @@
 //!
 //! Knows columns and colours, not the meaning of the text. A piece stays on one line if it fits.
 
-use crate::text::printable;
+use crate::text::{Colour, Style, printable};
 use unicode_width::UnicodeWidthStr;
 
 /// The indent of the lines below the first.
 const INDENT: &str = "  ";
-
-/// Whether colour may be used. Colour alone never carries meaning.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Style {
-    /// Text without colours.
-    #[default]
-    Plain,
-    /// Text with ANSI colours.
-    Coloured,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Colour {
-    Green,
-    Yellow,
-    Red,
-    Magenta,
-    Cyan,
-}
-
-impl Colour {
-    /// Returns the number that selects the foreground (ECMA-48, SGR).
-    const fn code(self) -> u8 {
-        match self {
-            Self::Red => 31,
-            Self::Green => 32,
-            Self::Yellow => 33,
-            Self::Magenta => 35,
-            Self::Cyan => 36,
-        }
-    }
-}
 
 /// Text that stays together on a line.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,12 +33,7 @@ impl Piece {
     }
 
     fn painted(&self, style: Style) -> String {
-        match (style, self.colour) {
-            (Style::Coloured, Some(colour)) => {
-                format!("\u{1b}[{}m{}\u{1b}[0m", colour.code(), self.text)
-            }
-            (Style::Coloured, None) | (Style::Plain, _) => self.text.clone(),
-        }
+        self.colour.map_or_else(|| self.text.clone(), |colour| style.paint(&self.text, colour))
     }
 
     fn cut_to(self, columns: usize) -> Self {

@@ -7,12 +7,8 @@
 use super::render;
 use super::tally::Tally;
 use crate::clock::Timestamp;
-use crate::event::Event;
-use crate::event::EventKind;
-use crate::event::RunStarted;
-use crate::event::Watch;
-use crate::text::grouped;
-use crate::text::plural;
+use crate::event::{Event, EventKind, RunStarted, Watch};
+use crate::text::{grouped, plural};
 use std::fmt;
 use std::io::Write;
 use std::time::Duration;

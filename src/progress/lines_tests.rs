@@ -2,13 +2,11 @@
 
 use super::*;
 use crate::event::StopReason;
-use crate::progress::test_events::TestRun;
-use crate::progress::test_events::noon_plus;
+use crate::progress::test_events::{TestRun, noon_plus};
 use crate::task::Outcome;
 use insta::assert_snapshot;
 use std::io;
-use std::sync::Arc;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 /// A writer whose text can be read while it is in use.
 #[derive(Clone, Default)]

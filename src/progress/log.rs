@@ -4,19 +4,9 @@
 //! and in ASCII. Errors of the writer are ignored.
 
 use crate::clock::Timestamp;
-use crate::event::AttemptResult;
-use crate::event::AttemptSeq;
-use crate::event::Change;
-use crate::event::Event;
-use crate::event::EventKind;
-use crate::event::Operator;
-use crate::event::Watch;
-use crate::task::Outcome;
-use crate::task::Task;
-use crate::text::ascii_json;
-use crate::text::grouped;
-use crate::text::plural;
-use crate::text::printable;
+use crate::event::{AttemptResult, AttemptSeq, Change, Event, EventKind, Operator, Watch};
+use crate::task::{Outcome, Task};
+use crate::text::{ascii_json, grouped, plural, printable};
 use serde::Serialize;
 use std::collections::HashMap;
 use std::fmt;

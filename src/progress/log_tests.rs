@@ -1,11 +1,8 @@
 //! The lines of a log, as text and as JSON.
 
 use super::*;
-use crate::progress::test_events::TestRun;
-use crate::progress::test_events::answered;
-use crate::progress::test_events::service_failed;
-use crate::task::Failure;
-use crate::task::FailureKind;
+use crate::progress::test_events::{TestRun, answered, service_failed};
+use crate::task::{Failure, FailureKind};
 use insta::assert_snapshot;
 use std::io;
 use std::sync::mpsc;
@@ -35,7 +32,7 @@ fn output_of(run: &TestRun, verbosity: Verbosity, format: LogFormat) -> String {
 fn unanswered() -> AttemptResult {
     AttemptResult {
         http_status: None,
-        failure: Some(Failure::seen(FailureKind::Timeout, "no answer within 60s")),
+        failure: Some(Box::new(Failure::seen(FailureKind::Timeout, "no answer within 60s"))),
         in_doubt: true,
         duration: Duration::from_secs(60),
         ..answered()
@@ -121,7 +118,8 @@ fn hostile() -> TestRun {
             "a \"b\"\nstop \u{202e}x\u{9b}31m 限流 \u{1f4a5}\u{7f}",
         )
     };
-    let result = AttemptResult { http_status: Some(400), failure: Some(failure), ..answered() };
+    let result =
+        AttemptResult { http_status: Some(400), failure: Some(failure.into()), ..answered() };
     let mut run = TestRun::new(10, 0);
     run.send(1, 1);
     run.end(1, result);

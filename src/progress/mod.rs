@@ -16,16 +16,9 @@ mod tally;
 #[cfg(test)]
 mod test_events;
 
-pub use bar::Above;
-pub use bar::Bar;
+pub use bar::{Above, Bar};
 pub use events::Events;
-pub use layout::Style;
 pub use lines::Lines;
-pub use log::Log;
-pub use log::LogFormat;
-pub use log::Verbosity;
-pub use render::render_bar;
-pub use render::render_line;
-pub use tally::Hold;
-pub use tally::Tally;
-pub use tally::Trouble;
+pub use log::{Log, LogFormat, Verbosity};
+pub use render::{render_bar, render_line};
+pub use tally::{Hold, Tally, Trouble};

@@ -3,26 +3,12 @@
 //! Pure: the same tally at the same time gives the same text. A bar never exceeds its width, and
 //! omits nothing: figures that do not fit beside the bar go below it.
 
-use super::layout::Colour;
-use super::layout::DisplayLine;
-use super::layout::Piece;
-use super::layout::Style;
-use super::layout::flow;
-use super::layout::sentence;
-use super::tally::Hold;
-use super::tally::Tally;
-use super::tally::Trouble;
+use super::layout::{DisplayLine, Piece, flow, sentence};
+use super::tally::{Hold, Tally, Trouble};
 use crate::clock::Timestamp;
-use crate::event::Change;
-use crate::event::HoldReason;
-use crate::event::Operator;
-use crate::event::StopReason;
-use crate::event::SurveyCounts;
+use crate::event::{Change, HoldReason, Operator, StopReason, SurveyCounts};
 use crate::task::Outcome;
-use crate::text::grouped;
-use crate::text::plural;
-use crate::text::printable;
-use crate::text::span;
+use crate::text::{Colour, Style, grouped, plural, printable, span};
 use std::time::Duration;
 
 /// The fewest columns in which anything is shown.
@@ -131,8 +117,16 @@ fn done(tally: &Tally) -> String {
     format!("{:>1$}/{selected}", grouped(tally.done()), selected.len())
 }
 
-/// Returns the rate and its limit, such as `9.9/s of 10/s`.
+/// Returns the rate and its limit, such as `9.9/s of 10/s`, and the limit of the service below it.
 fn rate(tally: &Tally, now: Timestamp) -> String {
+    let own = own_rate(tally, now);
+    match tally.service_limit() {
+        Some(limit) => format!("{own} (service: {}/s)", decimal(limit)),
+        None => own,
+    }
+}
+
+fn own_rate(tally: &Tally, now: Timestamp) -> String {
     let rate = tally.rate(now);
     let Some(limit) = tally.rate_limit() else { return format!("{}/s", decimal(rate)) };
     let per = match limit.window.as_secs() {
@@ -310,6 +304,7 @@ fn why_stopped(reason: &StopReason) -> &'static str {
         StopReason::NotAuthorised => "the credentials were refused",
         StopReason::ProxyRefused => "the proxy refused to pass calls on",
         StopReason::Outage => "the service was away for too long",
+        StopReason::Throttled => "the service throttled for too long",
         StopReason::CanaryFailed => "a task of the canary did not succeed",
         StopReason::Drained => "asked to drain",
     }

@@ -1,17 +1,9 @@
 //! What is shown of a run, state by state and width by width.
 
 use super::*;
-use crate::event::ArrivalCounts;
-use crate::event::AttemptResult;
-use crate::event::Event;
-use crate::event::EventKind;
-use crate::event::RunStarted;
-use crate::progress::test_events::NOON;
-use crate::progress::test_events::TestRun;
-use crate::progress::test_events::answered;
-use crate::progress::test_events::service_failed;
-use crate::task::Failure;
-use crate::task::FailureKind;
+use crate::event::{ArrivalCounts, AttemptResult, Event, EventKind, RunStarted};
+use crate::progress::test_events::{NOON, TestRun, answered, service_failed};
+use crate::task::{Failure, FailureKind};
 use insta::assert_snapshot;
 use proptest::prelude::*;
 use unicode_width::UnicodeWidthStr;
@@ -135,7 +127,7 @@ fn a_run_that_is_held_says_why_and_until_when() {
 fn a_service_that_is_away_is_told_with_how_that_was_seen() {
     let mut run = waiting();
     let refused = "tcp connect error: Connection refused (os error 111)";
-    let failure = Some(Failure::seen(FailureKind::Connect, refused));
+    let failure = Some(Box::new(Failure::seen(FailureKind::Connect, refused)));
     run.end(24_310, AttemptResult { http_status: None, failure, ..answered() });
     let until = run.now().plus_micros(5_000_000);
     run.emit(EventKind::RunHeld { until, reason: HoldReason::Away });

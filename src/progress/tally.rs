@@ -3,23 +3,13 @@
 //! A pure value: its answers depend only on the events it took and on the given time. It counts
 //! each settled task exactly once, and formats nothing.
 
-use super::estimate::Sendings;
-use super::estimate::SettlingRate;
+use super::estimate::{Sendings, SettlingRate};
 use crate::clock::Timestamp;
-use crate::event::ArrivalCounts;
-use crate::event::AttemptResult;
-use crate::event::Change;
-use crate::event::Event;
-use crate::event::EventKind;
-use crate::event::HoldReason;
-use crate::event::RunStarted;
-use crate::event::RunStats;
-use crate::event::StopReason;
-use crate::event::SurveyCounts;
-use crate::task::Ordinal;
-use crate::task::Outcome;
-use crate::task::OutcomeCounts;
-use crate::task::Rate;
+use crate::event::{
+    ArrivalCounts, AttemptResult, Change, Event, EventKind, HoldReason, RunStarted, RunStats,
+    StopReason, SurveyCounts,
+};
+use crate::task::{Ordinal, Outcome, OutcomeCounts, Rate};
 use std::collections::HashSet;
 use std::time::Duration;
 
@@ -60,6 +50,7 @@ pub struct Tally {
     hold: Option<Hold>,
     trouble: Option<Trouble>,
     paused_since: Option<Timestamp>,
+    service_limit: Option<f64>,
     stopping: Option<StopReason>,
     ended: Option<(Timestamp, RunStats)>,
 }
@@ -111,8 +102,11 @@ impl Baseline {
 
 /// Returns the window in which calls are counted.
 fn window_of(set_out: &RunStarted) -> Duration {
-    let limit = set_out.rate_limit.filter(|_| !set_out.finds_rate);
-    limit.map_or(SECOND, |rate| rate.window)
+    fixed_limit(set_out).map_or(SECOND, |rate| rate.window)
+}
+
+fn fixed_limit(set_out: &RunStarted) -> Option<Rate> {
+    set_out.rate_limit.filter(|_| !set_out.finds_rate)
 }
 
 impl Tally {
@@ -138,7 +132,7 @@ impl Tally {
             EventKind::TaskSettled { outcome, .. } => self.task_settled(at, *outcome),
             EventKind::RunHeld { until, reason } => self.run_held(at, *until, *reason),
             EventKind::RunContinued => self.run_continued(at),
-            EventKind::RateLearnt { .. } => {}
+            EventKind::RateLearnt { per_second } => self.service_limit = *per_second,
             EventKind::RunChanged { change, .. } => self.run_changed(at, *change),
             EventKind::RunStopping { reason, .. } => self.stopping = Some(*reason),
             EventKind::RunEnded(stats) => self.ended = Some((at, stats.clone())),
@@ -327,8 +321,12 @@ impl Tally {
 
     /// Returns the rate limit, if there is a fixed one.
     pub fn rate_limit(&self) -> Option<Rate> {
-        let set_out = &self.baseline.as_ref()?.set_out;
-        set_out.rate_limit.filter(|_| !set_out.finds_rate)
+        self.baseline.as_ref().and_then(|baseline| fixed_limit(&baseline.set_out))
+    }
+
+    /// Returns the limit that the service sets below the operator's, if it sets the pace.
+    pub fn service_limit(&self) -> Option<f64> {
+        self.service_limit
     }
 
     /// Returns the calls just sent per window of the limit, or per second without one.

@@ -1,10 +1,7 @@
 //! The counts of a tally, after short runs.
 
 use super::*;
-use crate::progress::test_events::NOON;
-use crate::progress::test_events::TestRun;
-use crate::progress::test_events::noon_plus;
-use crate::progress::test_events::service_failed;
+use crate::progress::test_events::{NOON, TestRun, noon_plus, service_failed};
 
 fn tally(run: &TestRun) -> Tally {
     let mut tally = Tally::default();

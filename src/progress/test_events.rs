@@ -1,20 +1,10 @@
 //! Builds the events of runs for the tests of this folder, with short calls and exact times.
 
 use crate::clock::Timestamp;
-use crate::event::AttemptResult;
-use crate::event::AttemptSeq;
-use crate::event::Event;
-use crate::event::EventKind;
-use crate::event::HoldReason;
-use crate::event::RunStarted;
-use crate::event::RunStats;
-use crate::event::StopReason;
-use crate::task::Command;
-use crate::task::Failure;
-use crate::task::FailureKind;
-use crate::task::Ordinal;
-use crate::task::Outcome;
-use crate::task::Task;
+use crate::event::{
+    AttemptResult, AttemptSeq, Event, EventKind, HoldReason, RunStarted, RunStats, StopReason,
+};
+use crate::task::{Command, Failure, FailureKind, Ordinal, Outcome, Task};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -46,7 +36,7 @@ pub(super) fn service_failed() -> AttemptResult {
         code: "VIAS.00010009".into(),
         ..Failure::seen(FailureKind::Service, "Internal error.")
     };
-    AttemptResult { http_status: Some(500), failure: Some(failure), ..answered() }
+    AttemptResult { http_status: Some(500), failure: Some(failure.into()), ..answered() }
 }
 
 /// The answer of a service that did what it was asked.

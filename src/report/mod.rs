@@ -1,8 +1,9 @@
-//! Tells what a run came to: one [`Report`], read from the store, and one file per format.
+//! Builds the [`Report`] of a run from its store, and writes it in every format.
 //!
 //! A report follows from the store alone. It knows no present time, no environment and no
-//! terminal, so the one printed when a run ends and the one asked for next month are the same
-//! bytes. Must not know the engine, and never writes to the store.
+//! terminal. So the report printed at the end of a run and the one printed next month are the
+//! same bytes. Must not know the engine, and never writes to the store. See `docs/GLOSSARY.md`:
+//! report, document, exit status, failure group.
 
 mod diff;
 mod format;
@@ -10,12 +11,14 @@ mod model;
 #[cfg(test)]
 mod tests;
 
-pub use diff::{Change, Diff, write_diff_csv, write_diff_json};
+pub use diff::{Diff, TaskChange, write_diff_csv, write_diff_json};
 pub use format::{
-    CsvDialect, Hint, ResultsError, ResultsOptions, ResultsSummary, Schema, Style, hints, markdown,
-    prometheus, summary, write_closing_events, write_html, write_json, write_junit, write_results,
+    CsvDialect, NextCommand, ResultsError, ResultsOptions, ResultsSummary, Schema, markdown,
+    next_commands, prometheus, summary, write_closing_events, write_html, write_json, write_junit,
+    write_results,
 };
 pub use model::{
-    Arrivals, Calls, ExitStatus, FailureGroup, GroupLabel, GroupLabelError, Grouping, InputPart,
-    Latency, MOST_GROUPS, Pace, Report, RunPart, StillRunning, Stopped, Target, last_success,
+    Calls, ExitStatus, FailureGroup, GroupLabel, GroupLabelError, Grouping, InputPart, Latency,
+    MAX_GROUPS, PacePart, Report, RunPart, StillRunning, Stopped, Target, VerifyCounts,
+    last_success, profile_flag,
 };

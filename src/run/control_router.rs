@@ -1,13 +1,10 @@
-//! Passes on what is asked of a run to whichever part of it is at work.
+//! Routes control messages (stop, pause, …) to the phase that is running.
 
-use crate::engine::ChangeAnswer;
-use crate::engine::Control;
-use crate::event::Change;
-use crate::event::StopReason;
-use tokio::sync::mpsc;
-use tokio::sync::oneshot;
+use crate::engine::{ChangeAnswer, Control};
+use crate::event::{Change, StopReason};
+use tokio::sync::{mpsc, oneshot};
 
-/// Where what is asked of a run comes in.
+/// The receiver of a run's control messages.
 pub(crate) struct ControlRouter {
     orders: mpsc::UnboundedReceiver<Control>,
 }
@@ -17,12 +14,13 @@ impl ControlRouter {
         Self { orders }
     }
 
-    /// Does some work until somebody asks the run to stop: then it is dropped.
+    /// Does some work until an order stops the run; the work is dropped then.
     pub(crate) async fn unless_stopped<T>(
         &mut self,
         work: impl Future<Output = T>,
     ) -> Result<T, StopReason> {
         tokio::select! {
+            // An order that came in while the work ended still stops the run.
             biased;
             reason = self.stopped() => Err(reason),
             done = work => Ok(done),
@@ -35,41 +33,44 @@ impl ControlRouter {
                 Some(Control::Stop(reason)) => return reason,
                 Some(Control::Abandon) => return StopReason::Interrupted,
                 Some(Control::Change { change: Change::Drained, answer, .. }) => {
-                    tell(answer, ChangeAnswer::Changed);
+                    notify(answer, ChangeAnswer::Changed);
                     return StopReason::Drained;
                 }
-                Some(Control::Change { answer, .. }) => tell(answer, ChangeAnswer::NotNow),
+                Some(Control::Change { answer, .. }) => notify(answer, ChangeAnswer::NotNow),
+                // All senders are gone: no order can come any more, and the work goes on.
                 None => std::future::pending().await,
             }
         }
     }
 
-    /// Does some work that takes what is asked by itself.
+    /// Does some work that receives the orders itself.
     pub(crate) async fn beside<T>(
         &mut self,
         work: impl AsyncFnOnce(mpsc::UnboundedReceiver<Control>) -> T,
     ) -> T {
-        let (way_in, orders) = mpsc::unbounded_channel();
+        let (sender, orders) = mpsc::unbounded_channel();
         tokio::select! {
             biased;
-            () = pass_on(&mut self.orders, way_in) => unreachable!("orders are passed on for ever"),
+            () = pass_on(&mut self.orders, sender) => unreachable!("orders are passed on for ever"),
             done = work(orders) => done,
         }
     }
 }
 
-fn tell(asker: Option<oneshot::Sender<ChangeAnswer>>, answer: ChangeAnswer) {
-    // Who asked may have gone meanwhile.
-    asker.map(|asker| asker.send(answer));
+fn notify(client: Option<oneshot::Sender<ChangeAnswer>>, answer: ChangeAnswer) {
+    if let Some(client) = client {
+        // The client may have gone meanwhile.
+        let _ = client.send(answer);
+    }
 }
 
 async fn pass_on(
     orders: &mut mpsc::UnboundedReceiver<Control>,
-    way_in: mpsc::UnboundedSender<Control>,
+    receiver: mpsc::UnboundedSender<Control>,
 ) {
     while let Some(order) = orders.recv().await {
-        // Whoever does not take it any more has come to its end.
-        let _ = way_in.send(order);
+        // A phase that receives nothing any more is about to end.
+        let _ = receiver.send(order);
     }
     std::future::pending::<()>().await;
 }

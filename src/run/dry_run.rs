@@ -1,43 +1,26 @@
 //! A dry run against the live state: what would be called, and what is there already.
 
-use crate::api::ListFilter;
-use crate::api::ListedTask;
-use crate::api::Page;
-use crate::api::TaskApi;
-use crate::clock::Clock;
-use crate::clock::Timestamp;
-use crate::run::RunError;
-use crate::run::RunRequest;
-use crate::run::new_run;
+use crate::api::{ListFilter, ListedTask, Page, TaskApi};
+use crate::clock::{Clock, Timestamp};
+use crate::policy::{IfMissing, Purpose, first_look};
+use crate::run::error::RunError;
+use crate::run::plan::{RunRequest, new_run};
 use crate::run::settings::walker_settings;
-use crate::run::survey_recorder::MOST_LOOKED_FOR;
-use crate::run::survey_recorder::absence;
+use crate::run::survey_recorder::{MAX_LOOKED_FOR, WantedTasks, if_missing};
 use crate::store;
-use crate::store::Draft;
-use crate::store::IfMissing;
-use crate::store::PlanRow;
-use crate::store::PlanTotals;
-use crate::store::Purpose;
-use crate::store::RunDirectory;
-use crate::store::Surveyed;
-use crate::survey::Gap;
-use crate::survey::PageSink;
-use crate::survey::WalkEnd;
-use crate::survey::WalkStep;
-use crate::survey::Walker;
-use crate::task::TaskId;
-use std::collections::HashSet;
+use crate::store::{Draft, PlanRow, PlanTotals, RunDirectory, Surveyed};
+use crate::survey::{Gap, PageSink, WalkEnd, WalkStep, Walker};
 
-/// What a run would be, as the tasks are now.
+/// A run as it would be, given the present states of its tasks.
 #[derive(Debug)]
 pub struct LivePlan {
-    /// How many rows and tasks there are.
+    /// The numbers of rows and tasks.
     pub totals: PlanTotals,
     /// The first tasks that would be called.
     pub rows: Vec<PlanRow>,
-    /// What the tasks are.
+    /// The states of the tasks.
     pub surveyed: Surveyed,
-    /// Why tasks may have been missed, if they may.
+    /// The reason why tasks may have been missed, if there is one.
     pub gap: Option<Gap>,
 }
 
@@ -47,48 +30,50 @@ pub struct LivePlan {
 ///
 /// # Errors
 ///
-/// Inputs that are not right; a list that cannot be read is a gap.
+/// Invalid inputs. A list that cannot be read is a gap and not an error.
 pub async fn dry_run_live<A: TaskApi>(
     request: RunRequest,
     api: &A,
     clock: Clock,
-    most_rows: u32,
+    max_rows: u32,
 ) -> Result<LivePlan, RunError> {
     let run = new_run(&request, clock.now());
     let runs = RunDirectory::existing(&request.state);
     let draft = store::draft(&runs, &run, request.plan)?.map_err(RunError::Input)?;
-    let wanted = draft.look_for(MOST_LOOKED_FOR)?;
-    let mut look = DraftLook { draft: &draft, wanted };
+    let wanted = WantedTasks(draft.look_for(MAX_LOOKED_FOR)?);
+    let mut recorder = DraftRecorder { draft: &draft, wanted };
     let mut walker = Walker::new(api, walker_settings(&request.settings), clock, &[]);
-    let end = walker.walk(&ListFilter::default(), &mut look).await?;
-    let purpose = Purpose::LeaveAlone(absence(&end, IfMissing::Unknown));
-    let surveyed = draft.survey(purpose, clock.now())?;
+    let end = walker.walk(&ListFilter::default(), &mut recorder).await?;
+    // A dry run shows every task that is unknown, whatever the run would do with it.
+    let purpose = Purpose::LeaveAlone(if_missing(&end, IfMissing::Unknown));
+    let decide = |seen, earlier| first_look(seen, earlier, purpose);
+    let surveyed = draft.survey(decide, clock.now())?;
     let gap = match end {
         WalkEnd::Whole => None,
         WalkEnd::Gap(gap) => Some(gap),
     };
-    let rows = draft.first_rows(most_rows)?;
+    let rows = draft.first_rows(max_rows)?;
     Ok(LivePlan { totals: draft.totals(), rows, surveyed, gap })
 }
 
-/// Notes what a walk sees in a draft.
-struct DraftLook<'a> {
+/// Records the pages of a walk in a draft.
+struct DraftRecorder<'a> {
     draft: &'a Draft,
-    wanted: Option<HashSet<TaskId>>,
+    wanted: WantedTasks,
 }
 
-impl PageSink for DraftLook<'_> {
+impl PageSink for DraftRecorder<'_> {
     type Error = RunError;
 
     async fn request(&mut self, _: Timestamp) -> Result<(), RunError> {
+        // A dry run has no record that could keep its requests.
         Ok(())
     }
 
     async fn page(&mut self, page: Page) -> Result<WalkStep, RunError> {
         let seen: Vec<_> = page.tasks.iter().filter_map(ListedTask::sighting).collect();
         self.draft.see(&seen)?;
-        let Some(wanted) = &mut self.wanted else { return Ok(WalkStep::More) };
-        seen.iter().for_each(|sighting| drop(wanted.take(&sighting.id)));
-        Ok(if wanted.is_empty() { WalkStep::Enough } else { WalkStep::More })
+        self.wanted.remove(&seen);
+        Ok(self.wanted.step())
     }
 }

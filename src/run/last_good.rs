@@ -1,41 +1,38 @@
-//! Finds what a new run of a job is compared with: the last one that went well.
+//! Finds the last successful run of a job, with which a new run is compared.
 //!
 //! A list that was cut short, or is another one, shows by its size before anything is sent.
 
-use crate::run::runs_in;
-use crate::store::RunDirectory;
-use crate::store::RunId;
-use crate::store::RunReader;
-use crate::store::StoreError;
+use crate::run::runs::runs_in;
+use crate::store::{RunDirectory, RunId, RunReader, StoreError};
 use crate::task::Outcome;
 use std::path::Path;
 
-/// Which runs are comparable with a new one.
+/// The properties of the runs that are comparable with a new one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Comparable {
-    /// Runs of this job,
+    /// The job.
     pub job: String,
-    /// with this command,
+    /// The command.
     pub command: String,
-    /// in this project,
+    /// The project.
     pub project_id: String,
-    /// and rehearsals only if this is one.
+    /// Whether the run is a rehearsal.
     pub sandbox: bool,
 }
 
-/// A run in which every task succeeded or was left as it was.
+/// A run in which every task succeeded or was left unchanged.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GoodRun {
     /// Its id.
     pub id: RunId,
-    /// How many tasks its input named, whatever a limit left out.
+    /// The number of tasks in its input, before any limit.
     pub tasks: u64,
 }
 
-/// Returns the last run of a job that went well, if one did.
+/// Returns the last comparable run in which every task succeeded, if there is one.
 ///
-/// A retry is none, for it has but a part of a list. A run that cannot be read is passed over: it
-/// must not keep tonight's from being begun.
+/// Retries are left out, because they have only a part of a list. A run that cannot be read is
+/// skipped: it must not keep tonight's run from starting.
 pub fn last_good(state: &Path, wanted: &Comparable) -> Result<Option<GoodRun>, StoreError> {
     let runs = runs_in(state);
     let ids = runs.list()?.into_iter().rev();
@@ -55,12 +52,13 @@ fn good(
         && run.command == wanted.command
         && run.project_id == wanted.project_id
         && run.settings.sandbox == wanted.sandbox;
+    // The record is one row; the outcomes are as many rows as there are tasks.
     if !is_comparable {
         return Ok(None);
     }
     let outcomes = reader.outcomes()?;
-    let well = Outcome::ALL.into_iter().filter(|outcome| outcome.is_good());
-    let well: u64 = well.map(|outcome| outcomes[outcome]).sum();
+    let good = Outcome::ALL.into_iter().filter(|outcome| outcome.is_good());
+    let good: u64 = good.map(|outcome| outcomes[outcome]).sum();
     let tasks = record.rows - record.duplicates;
-    Ok((well == record.selected).then(|| GoodRun { id: id.clone(), tasks }))
+    Ok((good == record.selected).then(|| GoodRun { id: id.clone(), tasks }))
 }

@@ -1,19 +1,12 @@
-//! Joins the engine to the store, and shows what the store has committed to who watches.
+//! The engine's view of the store, and the place where committed events go to the watchers.
 
 use crate::clock::Timestamp;
-use crate::engine::Claim;
-use crate::engine::Ledger;
-use crate::engine::LedgerError;
-use crate::event::AttemptSeq;
-use crate::event::Event;
-use crate::event::EventKind;
-use crate::event::RunStats;
+use crate::engine::{Claim, Ledger, LedgerError};
+use crate::event::{AttemptSeq, Event, EventKind, RunStats};
 use crate::policy::AttemptHistory;
-use crate::run::RunError;
+use crate::run::error::RunError;
 use crate::run::watchers::WatcherChannel;
-use crate::store::RunWriter;
-use crate::store::StoreError;
-use crate::store::UnsettledTask;
+use crate::store::{RunWriter, StoreError, UnsettledTask};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use std::sync::Arc;
@@ -22,29 +15,29 @@ use std::sync::Arc;
 pub(crate) struct StoreLedger {
     pub(crate) writer: RunWriter,
     pub(crate) watcher_channel: WatcherChannel,
-    pub(crate) ending: Ending,
+    pub(crate) ended_by: RunEndedBy,
 }
 
-/// Who tells that the process has ended its part in the run.
+/// The part that emits the end of the session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Ending {
+pub(crate) enum RunEndedBy {
     /// The engine.
-    OfEngine,
-    /// Whoever goes on after the engine, see [`StoreLedger::end`].
-    Later,
+    Engine,
+    /// The phases, which continue after the engine: see [`StoreLedger::end`].
+    Phases,
 }
 
 impl StoreLedger {
     /// Makes one event durable and shows it.
-    pub(crate) async fn tell(&mut self, at: Timestamp, kind: EventKind) -> Result<(), RunError> {
+    pub(crate) async fn emit(&mut self, at: Timestamp, kind: EventKind) -> Result<(), RunError> {
         let committed = self.writer.commit(vec![Event { at, kind }]).await?;
         self.watcher_channel.show(committed);
         Ok(())
     }
 
-    /// Tells that the process has ended its part in the run.
+    /// Emits the end of the session.
     pub(crate) async fn end(&mut self, at: Timestamp, stats: RunStats) -> Result<(), RunError> {
-        self.tell(at, EventKind::RunEnded(stats)).await
+        self.emit(at, EventKind::RunEnded(stats)).await
     }
 }
 
@@ -59,10 +52,12 @@ impl Ledger for StoreLedger {
     }
 
     fn on_events(&mut self, mut events: Vec<Event>) -> BoxFuture<'static, Result<(), LedgerError>> {
-        events.retain(|event| self.ending == Ending::OfEngine || !is_end(event));
+        // The session goes on after the engine, so its end is not one yet.
+        events.retain(|event| self.ended_by == RunEndedBy::Engine || !is_end(event));
         let committed = self.writer.commit(events);
         let watcher_channel = self.watcher_channel.clone();
         async move {
+            // Watchers see only durable events.
             watcher_channel.show(committed.await.map_err(ledger_error)?);
             Ok(())
         }
@@ -88,6 +83,7 @@ fn ledger_error(error: StoreError) -> LedgerError {
 
 fn claim(unsettled: UnsettledTask) -> Claim {
     let UnsettledTask { task, attempts, throttled, in_doubt, first_sent, last_seq } = unsettled;
+    // The store counts refused credentials as throttled; neither is charged to a task.
     let charged = attempts.saturating_sub(throttled);
     Claim {
         task: Arc::new(task),

@@ -1,76 +1,93 @@
-//! The course of a run: looks at the states first if that is wanted, sends, and looks again until
-//! every task is where it was sent.
+//! The phases of a run: survey, send, verify, in this order.
 //!
-//! The three parts follow one another and share the rate: each knows when the one before it sent.
+//! The phases share the rate limit: each knows when the one before it sent something. See
+//! `docs/GLOSSARY.md`: phase, survey, verify round.
 
-use crate::api::ListFilter;
-use crate::api::TaskApi;
-use crate::clock::Clock;
-use crate::clock::Instant;
+use crate::api::{ListFilter, TaskApi};
+use crate::clock::{Clock, Instant, Timestamp};
 use crate::engine;
 use crate::engine::EngineSettings;
-use crate::event::EventKind;
-use crate::event::RunStats;
-use crate::event::StopReason;
-use crate::run::RunError;
+use crate::event::{ArrivalCounts, EventKind, RunStats, StopReason};
+use crate::policy::{IfMissing, Purpose, SharedSlots, VerifyRound, first_look, last_look};
 use crate::run::control_router::ControlRouter;
+use crate::run::error::RunError;
 use crate::run::ledger::StoreLedger;
 use crate::run::settings::{remembered_sendings, walker_settings};
-use crate::run::survey_recorder::SurveyRecorder;
-use crate::run::survey_recorder::absence;
-use crate::run::verify::Settling;
-use crate::settings::OnUnknown;
-use crate::settings::RunSettings;
-use crate::store;
-use crate::store::IfMissing;
-use crate::store::Purpose;
+use crate::run::survey_recorder::{SurveyRecorder, if_missing};
+use crate::settings::{OnUnknown, RunSettings};
 use crate::store::TaskSelection;
-use crate::survey::WalkEnd;
-use crate::survey::Walker;
+use crate::survey::{WalkEnd, Walker};
 use std::time::Duration;
 use tokio::time::sleep_until;
 
-/// How long after a call the list is not believed to tell what became of it: it may be late, and
-/// an older state may look like arrival.
-const LATE: Duration = Duration::from_secs(3);
-/// The longest time between two looks.
-const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+/// How long after a call the list is not believed: it may be late, and an older state may look
+/// like arrival.
+const LIST_DELAY: Duration = Duration::from_secs(3);
+/// The longest time between two verify rounds.
+const MAX_PAUSE: Duration = Duration::from_secs(10);
 
-/// Whether the run's file says of tasks not in the project what the operator wants.
+/// Whether unknown tasks may still be refused: only if nothing was sent before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum UnknownTasks {
-    /// Nothing was sent before: it may be refused.
+    /// Nothing was sent: the run may be refused because of them.
     MayBeRefused,
-    /// Something was, by an earlier process: what is unknown now is sent, as it was meant to be.
+    /// An earlier process has sent something, so they are sent as they were meant to be.
     AreSent,
+}
+
+/// The result of looking once at the calls in doubt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Settling {
+    /// All of them were looked at.
+    Done {
+        /// The number of tasks that are where their commands lead.
+        succeeded: u64,
+        /// The number of tasks that are not, or were not seen.
+        doubtful: u64,
+        /// Whether the whole list was read.
+        end: WalkEnd,
+    },
+    /// The operator stopped it.
+    Stopped(StopReason),
 }
 
 /// A run under way.
 pub(crate) struct RunPhases<'a, A> {
     pub(crate) api: &'a A,
     pub(crate) settings: &'a RunSettings,
+    /// The slots that the run shares with the others of its rate group.
+    pub(crate) slots: Option<SharedSlots>,
     pub(crate) clock: Clock,
     pub(crate) ledger: StoreLedger,
     pub(crate) control_router: ControlRouter,
 }
 
-impl<A: TaskApi> RunPhases<'_, A> {
-    /// Takes the run from its first look to its last.
+impl<'a, A: TaskApi> RunPhases<'a, A> {
+    /// Returns a walker that shares the rate of the run, and the slots of its group.
+    fn walker(&self, sent: &[Timestamp]) -> Walker<'a, A> {
+        let walker = Walker::new(self.api, walker_settings(self.settings), self.clock, sent);
+        walker.sharing(self.slots.clone())
+    }
+
+    /// Carries out all phases that the settings ask for.
     pub(crate) async fn run(mut self, mut engine: EngineSettings) -> Result<RunStats, RunError> {
         if self.settings.looks_first() {
             let nothing_sent = engine.origin.attempts == 0 && engine.origin.settled == 0;
-            let first =
+            let unknown =
                 if nothing_sent { UnknownTasks::MayBeRefused } else { UnknownTasks::AreSent };
-            if let Some(reason) = self.survey(first, &mut engine).await? {
+            if let Some(reason) = self.survey(unknown, &mut engine).await? {
+                // Nothing was sent, and no engine ran that could emit the end.
                 let stats = RunStats { stopped: Some(reason), held: Duration::ZERO };
                 return self.end(stats).await;
             }
         }
         let (api, ledger, clock) = (self.api, &mut self.ledger, self.clock);
+        // The engine answers orders itself: a pause needs its knowledge of attempts under way.
         let ran = self
             .control_router
             .beside(async |control| engine::run(api, ledger, &engine, clock, control).await);
         let mut stats = ran.await.map_err(RunError::Ledger)?;
+        // Without `--wait` the engine has emitted the end already.
         let Some(patience) = self.settings.wait else { return Ok(stats) };
         if stats.stopped.is_none() {
             stats.stopped = self.wait(patience, Duration::ZERO).await?;
@@ -83,147 +100,171 @@ impl<A: TaskApi> RunPhases<'_, A> {
         Ok(stats)
     }
 
-    /// Reads the states of all tasks without an outcome, and settles what is there already.
+    /// Surveys all tasks without an outcome, and settles the tasks that are already there.
     ///
-    /// Returns why the run is to stop, if somebody asked for that meanwhile.
+    /// Returns the reason to stop the run, if an order came in meanwhile.
     async fn survey(
         &mut self,
-        first: UnknownTasks,
+        unknown: UnknownTasks,
         engine: &mut EngineSettings,
     ) -> Result<Option<StopReason>, RunError> {
         let sent = &engine.origin.last_sent;
-        let mut walker = Walker::new(self.api, walker_settings(self.settings), self.clock, sent);
-        let mut look =
+        let mut walker = self.walker(sent);
+        let mut recorder =
             SurveyRecorder::begin(&mut self.ledger, TaskSelection::Unsettled, self.clock).await?;
-        let filter = ListFilter::default();
-        let walk = walker.walk(&filter, &mut look);
-        let end = match self.control_router.unless_stopped(walk).await {
-            Ok(end) => end?,
+        let end = match walk(&mut walker, &mut recorder, &mut self.control_router).await? {
+            Ok(end) => end,
             Err(reason) => return Ok(Some(reason)),
         };
         let (on_unknown, now) = (self.settings.on_unknown, self.clock.now());
-        let refuses = on_unknown == OnUnknown::Fail && first == UnknownTasks::MayBeRefused;
-        let unknown = match on_unknown {
+        let if_unknown = match on_unknown {
             OnUnknown::Skip => IfMissing::Skipped,
             OnUnknown::Fail | OnUnknown::Send => IfMissing::Unknown,
         };
-        let purpose = match self.settings.skip_unchanged {
-            true => Purpose::LeaveAlone(absence(&end, unknown)),
-            false => Purpose::Record,
+        let purpose = if self.settings.skip_unchanged {
+            Purpose::LeaveAlone(if_missing(&end, if_unknown))
+        } else {
+            Purpose::Record
         };
-        let surveyed = self.ledger.writer.survey(purpose, now).await?;
+        let decide = move |seen, earlier| first_look(seen, earlier, purpose);
+        let surveyed = self.ledger.writer.survey(decide, now).await?;
+        let refuses = on_unknown == OnUnknown::Fail && unknown == UnknownTasks::MayBeRefused;
+        // Only the recorded survey has counted the unknown tasks.
         if refuses && surveyed.counts.unknown > 0 {
             return Err(RunError::UnknownTasks {
                 count: surveyed.counts.unknown,
                 examples: surveyed.unknown,
             });
         }
-        self.ledger.tell(now, EventKind::Surveyed(surveyed.counts)).await?;
+        self.ledger.emit(now, EventKind::Surveyed(surveyed.counts)).await?;
+        // The engine starts where the survey ended: with fewer tasks, and later by its requests.
         engine.origin.settled = self.ledger.writer.outcomes().await?.selected();
         engine.origin.last_sent.extend(walker.take_sent());
         Ok(None)
     }
 
-    /// Looks at the tasks that were sent until all of them have arrived, or for that long.
+    /// Verifies the tasks that were sent until all of them have arrived, at most for `patience`.
     ///
-    /// The last calls ended `ago`. Returns why the run is to stop, if somebody asked for that.
+    /// The last calls ended `ago`. Returns the reason to stop the run, if an order came in.
     pub(crate) async fn wait(
         &mut self,
         patience: Duration,
         ago: Duration,
     ) -> Result<Option<StopReason>, RunError> {
         let now = self.clock.instant();
+        // A patience beyond what an instant can express has no end.
         let deadline = now.checked_add(patience);
         let sent = self.ledger.writer.last_sent(remembered_sendings(self.settings)).await?;
-        let mut walker = Walker::new(self.api, walker_settings(self.settings), self.clock, &sent);
-        let mut due = now + LATE.saturating_sub(ago);
+        let mut walker = self.walker(&sent);
+        let mut due = now + LIST_DELAY.saturating_sub(ago);
         for number in 0.. {
+            // A round that would be due after the deadline is held at the deadline, as the last.
             let is_last = deadline.is_some_and(|deadline| deadline <= due);
             let at = deadline.map_or(due, |deadline| deadline.min(due));
             if let Err(reason) = self.control_router.unless_stopped(sleep_until(at)).await {
                 return Ok(Some(reason));
             }
-            let last = if is_last { Round::Last } else { Round::Earlier };
-            match self.look_again(&mut walker, last).await? {
-                Looked::Stopped(reason) => return Ok(Some(reason)),
-                Looked::AllThere => break,
-                Looked::SomeMissing if is_last => break,
-                Looked::SomeMissing => due = after(self.clock.instant(), number),
+            let round = if is_last { Round::Last } else { Round::Earlier };
+            match self.verify(&mut walker, round).await? {
+                Verified::Stopped(reason) => return Ok(Some(reason)),
+                Verified::AllArrived => break,
+                Verified::SomeMissing if is_last => break,
+                Verified::SomeMissing => due = next_round(self.clock.instant(), number),
             }
         }
         Ok(None)
     }
 
-    async fn look_again(
+    async fn verify(
         &mut self,
         walker: &mut Walker<'_, A>,
-        last: Round,
-    ) -> Result<Looked, RunError> {
-        let mut look =
+        round: Round,
+    ) -> Result<Verified, RunError> {
+        let mut recorder =
             SurveyRecorder::begin(&mut self.ledger, TaskSelection::Awaited, self.clock).await?;
-        if look.is_idle() {
-            return Ok(Looked::AllThere);
+        if recorder.is_idle() {
+            return Ok(Verified::AllArrived);
         }
-        let filter = ListFilter::default();
-        let walk = walker.walk(&filter, &mut look);
-        let end = match self.control_router.unless_stopped(walk).await {
-            Ok(end) => end?,
-            Err(reason) => return Ok(Looked::Stopped(reason)),
+        let end = match walk(walker, &mut recorder, &mut self.control_router).await? {
+            Ok(end) => end,
+            Err(reason) => return Ok(Verified::Stopped(reason)),
         };
-        let of_last = store::VerifyRound::Last(absence(&end, IfMissing::Unknown));
+        let last = VerifyRound::Last(if_missing(&end, IfMissing::Unknown));
         let now = self.clock.now();
-        let kind = if last == Round::Last { of_last } else { store::VerifyRound::Interim };
-        let counts = self.ledger.writer.arrivals(kind, now).await?;
-        self.ledger.tell(now, EventKind::Verified(counts)).await?;
+        let kind = if round == Round::Last { last } else { VerifyRound::Interim };
+        let counts = self.record(kind, now).await?;
+        self.ledger.emit(now, EventKind::Verified(counts)).await?;
         if counts.on_the_way + counts.stuck > 0 {
-            return Ok(Looked::SomeMissing);
+            return Ok(Verified::SomeMissing);
         }
-        // What nobody waits for, such as tasks that failed in part, is recorded with the rest.
-        self.ledger.writer.arrivals(of_last, now).await?;
-        Ok(Looked::AllThere)
+        // All have arrived before the last round. So this one is the last, which also records the
+        // tasks that are not waited for, such as those that failed in part.
+        self.record(last, now).await?;
+        Ok(Verified::AllArrived)
     }
 
-    /// Looks once at the tasks whose calls are in doubt: those that are where they were sent
-    /// have succeeded.
+    /// Looks once at the tasks in doubt. Tasks that are where their commands lead have succeeded.
     pub(crate) async fn settle(&mut self, ago: Duration) -> Result<Settling, RunError> {
         let sent = self.ledger.writer.last_sent(remembered_sendings(self.settings)).await?;
-        let mut walker = Walker::new(self.api, walker_settings(self.settings), self.clock, &sent);
-        let due = self.clock.instant() + LATE.saturating_sub(ago);
+        let mut walker = self.walker(&sent);
+        // A run that ended long ago is looked at without any wait.
+        let due = self.clock.instant() + LIST_DELAY.saturating_sub(ago);
         if let Err(reason) = self.control_router.unless_stopped(sleep_until(due)).await {
             return Ok(Settling::Stopped(reason));
         }
-        let mut look =
+        let mut recorder =
             SurveyRecorder::begin(&mut self.ledger, TaskSelection::Doubtful, self.clock).await?;
-        if look.is_idle() {
+        if recorder.is_idle() {
             return Ok(Settling::Done { succeeded: 0, doubtful: 0, end: WalkEnd::Whole });
         }
-        let filter = ListFilter::default();
-        let walk = walker.walk(&filter, &mut look);
-        let end = match self.control_router.unless_stopped(walk).await {
-            Ok(end) => end?,
+        let end = match walk(&mut walker, &mut recorder, &mut self.control_router).await? {
+            Ok(end) => end,
             Err(reason) => return Ok(Settling::Stopped(reason)),
         };
-        let now = self.clock.now();
-        let counts = self.ledger.writer.arrivals(store::VerifyRound::Doubts, now).await?;
+        let counts = self.record(VerifyRound::Doubts, self.clock.now()).await?;
         let doubtful = counts.on_the_way + counts.stuck;
         Ok(Settling::Done { succeeded: counts.arrived, doubtful, end })
     }
+
+    /// Records the conclusions from the observed states, in one commit.
+    async fn record(
+        &mut self,
+        round: VerifyRound,
+        now: Timestamp,
+    ) -> Result<ArrivalCounts, RunError> {
+        let decide = move |called, seen| last_look(called, seen, round);
+        Ok(self.ledger.writer.verify(decide, now).await?)
+    }
 }
 
-/// Whether there will be no further look.
+/// Whether there will be another verify round.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Round {
     Last,
     Earlier,
 }
 
-enum Looked {
-    AllThere,
+enum Verified {
+    AllArrived,
     SomeMissing,
     Stopped(StopReason),
 }
 
-/// Returns when the look after the n-th is due, counted from 0: the pauses double from a second.
-fn after(now: Instant, number: u32) -> Instant {
-    now + Duration::from_secs(1 << number.min(4)).min(LONGEST_PAUSE)
+/// Walks through the list until the recorder has seen enough, or an order stops the run.
+async fn walk<A: TaskApi>(
+    walker: &mut Walker<'_, A>,
+    recorder: &mut SurveyRecorder<'_>,
+    router: &mut ControlRouter,
+) -> Result<Result<WalkEnd, StopReason>, RunError> {
+    let filter = ListFilter::default();
+    let walk = walker.walk(&filter, recorder);
+    match router.unless_stopped(walk).await {
+        Ok(end) => Ok(Ok(end?)),
+        Err(reason) => Ok(Err(reason)),
+    }
+}
+
+/// Returns when the round after the n-th is due, counted from 0: the pauses double from a second.
+fn next_round(now: Instant, number: u32) -> Instant {
+    now + Duration::from_secs(1 << number.min(4)).min(MAX_PAUSE)
 }

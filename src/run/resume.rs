@@ -1,32 +1,27 @@
-//! Goes on with a run from its own copy of the plan; the inputs may be gone or changed.
+//! Resumes a run from its own copy of the plan; the inputs may be gone or changed.
 
 use crate::clock::Clock;
-use crate::run::Planned;
-use crate::run::RunError;
-use crate::run::holder;
+use crate::run::error::RunError;
+use crate::run::plan::{Planned, holder};
 use crate::settings::RunSettings;
-use crate::store::PlanTotals;
-use crate::store::RunDirectory;
-use crate::store::RunId;
-use crate::store::RunReader;
-use crate::store::RunRecord;
+use crate::store::{PlanTotals, RunDirectory, RunId, RunReader, RunRecord};
 use std::path::Path;
 
-/// What became of the wish to go on with a run.
+/// The answer to the request to resume a run.
 #[derive(Debug)]
 pub enum Resumption {
-    /// It is locked for this process and can be carried out.
+    /// The run is locked for this process and can be carried out.
     Ready(Box<Resumable>),
-    /// Every task has its outcome: there is nothing to go on with.
+    /// Every task has its outcome: nothing is left to do.
     Finished,
 }
 
-/// A run to go on with.
+/// A run that can be resumed.
 #[derive(Debug)]
 pub struct Resumable {
-    /// What is known of the run.
+    /// The record of the run.
     pub record: RunRecord,
-    /// How it was carried out so far; what is changed here holds from now on.
+    /// How it was carried out so far; changes hold from now on.
     pub settings: RunSettings,
     planned: Planned,
 }
@@ -49,6 +44,7 @@ pub fn resume(state: &Path, id: &RunId, clock: Clock) -> Result<Resumption, RunE
     let reader = RunReader::open(&runs, id)?;
     let record = reader.record()?;
     let settings = record.run.settings.clone();
+    // With `--wait` a run is finished only when its tasks were verified as well.
     let is_awaited = settings.wait.is_some() && reader.unverified()? > 0;
     if reader.unsettled()? == 0 && !is_awaited {
         return Ok(Resumption::Finished);
@@ -59,15 +55,6 @@ pub fn resume(state: &Path, id: &RunId, clock: Clock) -> Result<Resumption, RunE
         duplicates: record.duplicates,
         already_done: record.already_done,
     };
-    let planned = Planned {
-        runs,
-        id: id.clone(),
-        lock,
-        totals,
-        settings: settings.clone(),
-        time_left: None,
-        profile: None,
-        clock,
-    };
+    let planned = Planned::new(runs, lock, totals, settings.clone(), clock);
     Ok(Resumption::Ready(Box::new(Resumable { record, settings, planned })))
 }

@@ -1,48 +1,37 @@
-//! Plans a run of what did not succeed in another.
+//! Plans a run of the tasks that did not succeed in another run.
 
 use crate::clock::Clock;
-use crate::clock::Timestamp;
-use crate::report::FailureGroup;
-use crate::report::GroupLabel;
-use crate::report::Grouping;
-use crate::run::Planned;
-use crate::run::RunError;
-use crate::run::holder;
+use crate::report::{FailureGroup, GroupLabel, Grouping, Target};
+use crate::run::error::RunError;
+use crate::run::plan::{Planned, child_run, holder};
 use crate::settings::RunSettings;
 use crate::store;
-use crate::store::NewRun;
-use crate::store::PlanTotals;
-use crate::store::PlannedRun;
-use crate::store::RunDirectory;
-use crate::store::RunId;
-use crate::store::RunReader;
-use crate::store::RunRecord;
-use crate::store::TaskRow;
-use crate::task::FailureKind;
-use crate::task::Outcome;
+use crate::store::{NewRun, RunDirectory, RunId, RunReader, RunRecord, StoreError, TaskRow};
+use crate::task::{FailureKind, Outcome};
 use std::path::Path;
 
-/// Which tasks of a run are wanted again. What is empty does not narrow.
+/// The tasks of a run that are called again. An empty list does not narrow the choice.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RetryFilter {
-    /// With one of these outcomes; by default partial, failed and ambiguous.
+    /// The outcomes; by default partial, failed and ambiguous.
     pub outcomes: Vec<Outcome>,
-    /// With one of these statuses in the last answer.
+    /// The statuses of the last answer.
     pub statuses: Vec<u16>,
-    /// With one of these kinds of failure.
+    /// The kinds of failure.
     pub kinds: Vec<FailureKind>,
-    /// With one of these error codes.
+    /// The error codes.
     pub codes: Vec<String>,
-    /// In one of these groups of failures; [`Retry::narrow`] makes sure that there are such.
+    /// The groups of failures; [`Retry::narrow`] checks that they exist.
     pub groups: Vec<GroupLabel>,
 }
 
 impl RetryFilter {
-    /// Tells whether a task is wanted again, groups left aside. One without an outcome belongs to
-    /// its own run still.
+    /// Returns whether a task is called again, groups left aside. A task without an outcome still
+    /// belongs to its own run.
     pub fn wants(&self, task: &TaskRow) -> bool {
         let failure = task.last.as_ref().and_then(|last| last.failure.as_ref());
         let status = task.last.as_ref().and_then(|last| last.http_status);
+        // Every condition must hold; a condition on the answer excludes tasks without one.
         task.settled.is_some()
             && self.wants_outcome(task.outcome)
             && (self.statuses.is_empty() || status.is_some_and(|s| self.statuses.contains(&s)))
@@ -63,18 +52,18 @@ impl RetryFilter {
 pub struct Retry {
     /// The run whose tasks are taken.
     pub record: RunRecord,
-    /// How that run was carried out; what is changed here holds for the new one.
+    /// How that run was carried out; changes hold for the new run.
     pub settings: RunSettings,
     filter: RetryFilter,
-    /// Tells the groups that tasks belong to, where the filter asks for them.
+    /// The groups of the tasks, if the filter asks for groups.
     grouping: Option<Grouping>,
-    /// Why, for the record.
+    /// The reason for the run, for the record.
     pub reason: Option<String>,
     reader: RunReader,
     runs: RunDirectory,
 }
 
-/// Opens a run to retry what did not succeed in it.
+/// Opens a run to retry the tasks that did not succeed in it.
 pub fn retry(state: &Path, parent: &RunId) -> Result<Retry, RunError> {
     let runs = RunDirectory::open(state)?;
     let reader = RunReader::open(&runs, parent)?;
@@ -85,12 +74,13 @@ pub fn retry(state: &Path, parent: &RunId) -> Result<Retry, RunError> {
 }
 
 impl Retry {
-    /// Takes only tasks that a filter wants.
+    /// Takes only the tasks of a filter.
     ///
     /// # Errors
     ///
     /// A group that the run does not have; the store's.
     pub fn narrow(&mut self, filter: RetryFilter) -> Result<(), RunError> {
+        // Groups are found by a walk over all failures, which a filter without groups spares.
         let grouping = match filter.groups.as_slice() {
             [] => None,
             _ => Some(Grouping::read(&self.reader)?),
@@ -105,7 +95,7 @@ impl Retry {
         Ok(())
     }
 
-    /// Returns the groups of failures that the filter asks for.
+    /// Returns the groups of failures in the filter.
     pub fn groups(&self) -> Vec<&FailureGroup> {
         let all = self.grouping.as_ref().map_or(&[][..], Grouping::groups);
         all.iter().filter(|group| self.filter.groups.contains(&group.label)).collect()
@@ -118,13 +108,14 @@ impl Retry {
         self.filter.wants(task) && self.grouping.as_ref().is_none_or(is_of_group)
     }
 
-    /// Counts what would be taken, and returns the first of it; stores nothing.
-    pub fn preview(&self, most: usize) -> Result<(u64, Vec<TaskRow>), RunError> {
+    /// Counts the tasks of the new run and returns the first of them; stores nothing.
+    pub fn preview(&self, max_rows: usize) -> Result<(u64, Vec<TaskRow>), RunError> {
         let (mut count, mut first) = (0, Vec::new());
-        self.reader.for_each_task::<store::StoreError>(|task| {
+        self.reader.for_each_task::<StoreError>(|task| {
             if self.wants(&task) {
+                // All are counted, but a preview of millions of rows would help nobody.
                 count += 1;
-                if first.len() < most {
+                if first.len() < max_rows {
                     first.push(task);
                 }
             }
@@ -133,61 +124,25 @@ impl Retry {
         Ok((count, first))
     }
 
-    /// Stores the plan of the new run, for the place that its tasks are called at now.
-    pub fn plan(self, place: (String, String), clock: Clock) -> Result<Planned, RunError> {
-        let outstanding = self.outstanding()?;
-        let run = self.new_run(place, outstanding, clock.now());
+    /// Stores the plan of the new run, whose tasks are called at `target`.
+    pub fn plan(self, target: Target, clock: Clock) -> Result<Planned, RunError> {
+        let parent = &self.record.run;
+        let child = child_run(parent, target, self.reason.clone(), &self.settings, clock.now());
+        let run = NewRun { outstanding_before: Some(self.outstanding()?), ..child };
         let pick = |task: TaskRow| self.wants(&task).then_some(task);
+        // The filter is applied once more, because nothing of the preview is kept.
         let holder = holder(clock.now());
-        match store::plan_again(&self.runs, &run, &self.reader, pick, &holder)? {
-            PlannedRun::Ready { totals, lock } => {
-                let (id, runs, settings) = (run.id, self.runs, self.settings);
-                Ok(Planned {
-                    runs,
-                    id,
-                    lock,
-                    totals,
-                    settings,
-                    time_left: None,
-                    profile: None,
-                    clock,
-                })
-            }
-            PlannedRun::Refused(problems) => Err(RunError::Input(problems)),
-        }
+        let planned = store::plan_from_run(&self.runs, &run, &self.reader, pick, &holder)?;
+        Planned::from_stored(planned, self.runs, self.settings, clock)
     }
 
-    /// Counts the tasks of the whole chain that are not where they were sent.
+    /// Counts the tasks of the whole chain that are not where their commands lead.
     fn outstanding(&self) -> Result<u64, RunError> {
         let outcomes = self.reader.outcomes()?;
-        let good: u64 =
-            Outcome::ALL.into_iter().filter(|o| o.is_good()).map(|outcome| outcomes[outcome]).sum();
-        // What this run took over from the chain before it is in that count already.
+        let good = Outcome::ALL.into_iter().filter(|outcome| outcome.is_good());
+        let good: u64 = good.map(|outcome| outcomes[outcome]).sum();
+        // The tasks that this run took over from the chain before it are in that count already.
         let before = self.record.run.outstanding_before.unwrap_or(self.record.selected);
         Ok(before.saturating_sub(good))
-    }
-
-    fn new_run(&self, place: (String, String), outstanding: u64, now: Timestamp) -> NewRun {
-        let parent = &self.record.run;
-        let (endpoint, project_id) = place;
-        NewRun {
-            id: RunId::new(now, &mut fastrand::Rng::new()),
-            parent: Some(parent.id.clone()),
-            outstanding_before: Some(outstanding),
-            job: parent.job.clone(),
-            reason: self.reason.clone(),
-            command: parent.command.clone(),
-            origin: now,
-            endpoint,
-            project_id,
-            settings: self.settings.clone(),
-        }
-    }
-}
-
-impl PlanTotals {
-    /// Tells whether there is no task.
-    pub fn is_empty(&self) -> bool {
-        self.selected == 0
     }
 }

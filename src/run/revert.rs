@@ -1,77 +1,55 @@
 //! Plans the opposite of a run, for exactly the tasks that it changed and nobody has touched since.
 //!
-//! A task was changed if its call was accepted and it was at rest on the other side before. It was
-//! touched if a sub-task is now where the opposite command leads. Keeps the ids of the tasks that
-//! were changed in memory, some hundred bytes each.
+//! A run changed a task if its call was accepted and the task was at rest on the other side before.
+//! A task was touched if a sub-task is now where the opposite command leads. The ids of the changed
+//! tasks are kept in memory, some hundred bytes each.
 
-use crate::api::ListFilter;
-use crate::api::ListedTask;
-use crate::api::Page;
-use crate::api::TaskApi;
-use crate::clock::Clock;
-use crate::clock::Timestamp;
-use crate::run::Planned;
-use crate::run::RunError;
-use crate::run::holder;
+use crate::api::{ListFilter, ListedTask, Page, TaskApi};
+use crate::clock::{Clock, Timestamp};
+use crate::report::Target;
+use crate::run::error::RunError;
+use crate::run::plan::{Planned, child_run, holder};
 use crate::run::settings::walker_settings;
 use crate::settings::RunSettings;
 use crate::store;
-use crate::store::NewRun;
-use crate::store::PlannedRun;
-use crate::store::RunDirectory;
-use crate::store::RunId;
-use crate::store::RunReader;
-use crate::store::RunRecord;
-use crate::store::StoreError;
-use crate::store::TaskRow;
-use crate::survey::Gap;
-use crate::survey::PageSink;
-use crate::survey::WalkEnd;
-use crate::survey::WalkStep;
-use crate::survey::Walker;
-use crate::task::Command;
-use crate::task::ObservedState;
-use crate::task::Ordinal;
-use crate::task::Outcome;
-use crate::task::TaskId;
-use crate::task::TaskState;
-use crate::task::Toward;
-use std::collections::HashMap;
-use std::collections::HashSet;
+use crate::store::{NewRun, RunDirectory, RunId, RunReader, RunRecord, StoreError, TaskRow};
+use crate::survey::{Gap, PageSink, WalkEnd, WalkStep, Walker};
+use crate::task::{Command, ObservedState, Ordinal, Outcome, TaskId, TaskState, Toward};
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
-/// A run that is to be taken back.
+/// A run that is reverted, before it is planned.
 #[derive(Debug)]
 pub struct Revert {
-    /// The run.
+    /// The record of the run.
     pub record: RunRecord,
-    /// How it was carried out; what is changed here holds for the new one.
+    /// How it was carried out; changes hold for the new run.
     pub settings: RunSettings,
-    /// Why, for the record.
+    /// The reason for the revert, for the record.
     pub reason: Option<String>,
     reader: RunReader,
     runs: RunDirectory,
     chosen: HashSet<Ordinal>,
 }
 
-/// What can be taken back of a run, and what cannot.
+/// The tasks of a run that can be reverted, and those that cannot.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Reverted {
-    /// How many tasks are sent back.
+    /// The number of tasks that are reverted.
     pub selected: u64,
     /// The first of them.
     pub first: Vec<TaskRow>,
-    /// Those that somebody else has touched since, with the state they are in.
+    /// The tasks that somebody else has touched since, with their states.
     pub touched: Vec<(TaskId, TaskState)>,
-    /// Those that were changed and that the list does not show any more.
+    /// The changed tasks that the list does not show any more.
     pub gone: Vec<TaskId>,
-    /// How many were called and were not at rest on the other side before, or nobody knows.
+    /// The number of called tasks that were not at rest on the other side before, as far as known.
     pub other_before: u64,
-    /// Why tasks may have been missed in the list, if they may.
+    /// The reason why tasks may have been missed in the list, if there is one.
     pub gap: Option<Gap>,
 }
 
-/// Opens a run to take it back.
+/// Opens a run to revert it.
 pub fn revert(state: &Path, parent: &RunId) -> Result<Revert, RunError> {
     let runs = RunDirectory::open(state)?;
     let reader = RunReader::open(&runs, parent)?;
@@ -80,26 +58,27 @@ pub fn revert(state: &Path, parent: &RunId) -> Result<Revert, RunError> {
     Ok(Revert { record, settings, reason: None, reader, runs, chosen: HashSet::new() })
 }
 
-/// What is known of a task of the run.
-enum Past {
-    /// It was called, and was at rest on the other side before.
+/// The effect of the run on a task.
+enum Effect {
+    /// The task was called, and was at rest on the other side before.
     Changed,
-    /// It was called, and was elsewhere before.
+    /// The task was called, and was elsewhere before.
     OtherBefore,
-    /// It was not changed.
+    /// The run did not change it.
     Untouched,
 }
 
-impl Past {
-    fn of(task: &TaskRow) -> Self {
+impl Effect {
+    fn from_row(task: &TaskRow) -> Self {
         let was_accepted = matches!(task.outcome, Outcome::Succeeded | Outcome::Partial);
-        // One that never arrived was accepted, too.
+        // A task that never arrived was accepted as well: only its outcome is another one.
         let was_accepted = was_accepted || task.seen.call == Some(Outcome::Succeeded);
         if !was_accepted || task.attempts == 0 {
             return Self::Untouched;
         }
         match task.seen.before {
             Some(before) if before == TaskState::after(task.command.opposite()) => Self::Changed,
+            // It was there before, so its call changed nothing.
             Some(before) if before == TaskState::after(task.command) => Self::Untouched,
             Some(_) | None => Self::OtherBefore,
         }
@@ -107,33 +86,36 @@ impl Past {
 }
 
 impl Revert {
-    /// Reads the states of the tasks that the run changed, and chooses those that are sent back.
+    /// Reads the states of the tasks that the run changed, and chooses those to be reverted.
     ///
     /// # Errors
     ///
-    /// The store's; a list that cannot be read is a gap.
+    /// The store's. A list that cannot be read is a gap and not an error.
     pub async fn choose<A: TaskApi>(
         &mut self,
         api: &A,
         clock: Clock,
-        most_rows: usize,
+        max_rows: usize,
     ) -> Result<Reverted, RunError> {
-        let mut sights = Sights { wanted: self.changed()?, seen: HashMap::new() };
+        let mut recorder = ChangedTasks { wanted: self.changed()?, seen: HashMap::new() };
         let mut walker = Walker::new(api, walker_settings(&self.settings), clock, &[]);
-        let end = match sights.wanted.is_empty() {
-            true => WalkEnd::Whole,
-            false => walker.walk(&ListFilter::default(), &mut sights).await?,
+        let end = if recorder.wanted.is_empty() {
+            WalkEnd::Whole
+        } else {
+            walker.walk(&ListFilter::default(), &mut recorder).await?
         };
         let gap = match end {
             WalkEnd::Whole => None,
             WalkEnd::Gap(gap) => Some(gap),
         };
         let mut reverted = Reverted { gap, ..Reverted::default() };
+        // A second walk over the run, so that the tasks come in the order of its plan and not in
+        // that of the list.
         let mut chosen = HashSet::new();
         self.reader.for_each_task::<StoreError>(|task| {
-            if reverted.takes(&task, &sights.seen) {
+            if reverted.takes(&task, &recorder.seen) {
                 chosen.insert(task.ordinal);
-                if reverted.first.len() < most_rows {
+                if reverted.first.len() < max_rows {
                     reverted.first.push(reversed(task));
                 }
             }
@@ -146,7 +128,7 @@ impl Revert {
     fn changed(&self) -> Result<HashSet<TaskId>, RunError> {
         let mut changed = HashSet::new();
         self.reader.for_each_task::<StoreError>(|task| {
-            if matches!(Past::of(&task), Past::Changed) {
+            if matches!(Effect::from_row(&task), Effect::Changed) {
                 changed.insert(task.id);
             }
             Ok(())
@@ -154,47 +136,23 @@ impl Revert {
         Ok(changed)
     }
 
-    /// Returns the word for what is done: the opposite of the run's.
+    /// Returns the command of the new run: the opposite of this run's, or `run` for a mixed run.
     pub fn command(&self) -> String {
         let command: Result<Command, _> = self.record.run.command.parse();
+        // `run` is not a command of its own: it means that the rows name their commands.
         command.map_or_else(|_| "run".into(), |command| command.opposite().to_string())
     }
 
-    /// Stores the plan of the new run, for the place that its tasks are called at now.
-    pub fn plan(self, place: (String, String), clock: Clock) -> Result<Planned, RunError> {
-        let run = self.new_run(place, clock.now());
+    /// Stores the plan of the new run, whose tasks are called at `target`.
+    pub fn plan(self, target: Target, clock: Clock) -> Result<Planned, RunError> {
+        let parent = &self.record.run;
+        let child = child_run(parent, target, self.reason.clone(), &self.settings, clock.now());
+        // Without the job: the job's next run must not be compared with a revert.
+        let run = NewRun { job: None, command: self.command(), ..child };
         let pick = |task: TaskRow| self.chosen.contains(&task.ordinal).then(|| reversed(task));
         let holder = holder(clock.now());
-        match store::plan_again(&self.runs, &run, &self.reader, pick, &holder)? {
-            PlannedRun::Ready { totals, lock } => Ok(Planned {
-                runs: self.runs,
-                id: run.id,
-                lock,
-                totals,
-                settings: self.settings,
-                time_left: None,
-                profile: None,
-                clock,
-            }),
-            PlannedRun::Refused(problems) => Err(RunError::Input(problems)),
-        }
-    }
-
-    fn new_run(&self, (endpoint, project_id): (String, String), now: Timestamp) -> NewRun {
-        let parent = &self.record.run;
-        NewRun {
-            id: RunId::new(now, &mut fastrand::Rng::new()),
-            parent: Some(parent.id.clone()),
-            outstanding_before: None,
-            // It is no run of the job: the next one must not be measured against it.
-            job: None,
-            reason: self.reason.clone(),
-            command: self.command(),
-            origin: now,
-            endpoint,
-            project_id,
-            settings: self.settings.clone(),
-        }
+        let planned = store::plan_from_run(&self.runs, &run, &self.reader, pick, &holder)?;
+        Planned::from_stored(planned, self.runs, self.settings, clock)
     }
 }
 
@@ -203,20 +161,21 @@ fn reversed(task: TaskRow) -> TaskRow {
 }
 
 impl Reverted {
-    /// Decides about a task of the run, and counts it.
+    /// Returns whether a task is reverted, and counts it.
     fn takes(&mut self, task: &TaskRow, seen: &HashMap<TaskId, ObservedState>) -> bool {
-        match Past::of(task) {
-            Past::Untouched => return false,
-            Past::OtherBefore => {
+        match Effect::from_row(task) {
+            Effect::Untouched => return false,
+            Effect::OtherBefore => {
                 self.other_before += 1;
                 return false;
             }
-            Past::Changed => {}
+            Effect::Changed => {}
         }
         let Some(seen) = seen.get(&task.id) else {
             self.gone.push(task.id.clone());
             return false;
         };
+        // Somebody has already reverted it, or is about to: that must not be undone by a call.
         if seen.toward(task.command) == Toward::Against {
             self.touched.push((task.id.clone(), seen.state));
             return false;
@@ -226,13 +185,13 @@ impl Reverted {
     }
 }
 
-/// Keeps what is seen of the tasks that were changed.
-struct Sights {
+/// Keeps the observed states of the tasks that were changed.
+struct ChangedTasks {
     wanted: HashSet<TaskId>,
     seen: HashMap<TaskId, ObservedState>,
 }
 
-impl PageSink for Sights {
+impl PageSink for ChangedTasks {
     type Error = RunError;
 
     async fn request(&mut self, _: Timestamp) -> Result<(), RunError> {
@@ -240,9 +199,9 @@ impl PageSink for Sights {
     }
 
     async fn page(&mut self, page: Page) -> Result<WalkStep, RunError> {
-        for sighting in page.tasks.iter().filter_map(ListedTask::sighting) {
-            if self.wanted.contains(&sighting.id) {
-                self.seen.insert(sighting.id.clone(), sighting);
+        for state in page.tasks.iter().filter_map(ListedTask::sighting) {
+            if self.wanted.contains(&state.id) {
+                self.seen.insert(state.id.clone(), state);
             }
         }
         Ok(if self.seen.len() == self.wanted.len() { WalkStep::Enough } else { WalkStep::More })

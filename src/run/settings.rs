@@ -1,7 +1,7 @@
-//! What the engine and the reader of lists need of a run's settings.
+//! Converts a run's settings to those of the engine and of walks through the list.
 
 use crate::engine::{EngineSettings, StartingPoint};
-use crate::policy::{AutoRate, RateBounds, RetryPolicy};
+use crate::policy::{Opening, PaceStart, RateBounds, RetryPolicy};
 use crate::settings::{RateSetting, RunSettings};
 use crate::survey::WalkerSettings;
 
@@ -33,38 +33,47 @@ pub(crate) fn engine_settings(settings: &RunSettings, origin: StartingPoint) -> 
         canary,
         max_failures,
         outage_timeout,
+        throttle_timeout,
         max_duration,
         drain_timeout,
         // The client's.
         connect_timeout: _,
+        // The slots', see `Planned::carry_out`.
+        rate_group: _,
         // A span that depends on the time zone: see `Planned::finish_within`.
         finish_by: _,
         // The phases'.
         skip_unchanged: _,
         on_unknown: _,
         wait: _,
+        // The credentials'.
+        profile: _,
+        credentials: _,
         // Where calls go.
         sandbox: _,
     } = settings;
     EngineSettings {
         concurrency,
         rate: rate.limit(),
-        auto: search(rate),
+        pace: pace_start(rate),
+        // Opened by the run, which knows the state directory.
+        slots: None,
         timeout,
         retry: RetryPolicy { max_attempts, on_doubt },
         ramp,
         canary,
         tolerated_failures: max_failures.tolerated(origin.selected),
         outage_timeout,
+        throttle_timeout,
         max_duration,
         drain_timeout,
         origin,
     }
 }
 
-/// Returns what a search for the rate begins with, if the rate is to be found.
-fn search(rate: RateSetting) -> Option<AutoRate> {
-    let RateSetting::Auto { least, most } = rate else { return None };
+/// Returns the bounds of the pace, and where it begins.
+fn pace_start(rate: RateSetting) -> PaceStart {
+    let RateSetting::Auto { least, most } = rate else { return PaceStart::below(rate.limit()) };
     let bounds = RateBounds { least: least.per_second(), most: most.per_second() };
-    Some(AutoRate { bounds, learnt: None })
+    PaceStart { bounds, opening: Opening::Doubling, learnt: None }
 }

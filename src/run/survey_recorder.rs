@@ -1,52 +1,68 @@
-//! Looks at the states of a run's tasks: walks through the list into the run's own store.
+//! Records the states that a walk through the list shows, in the run's own store.
 
-use crate::api::ListedTask;
-use crate::api::Page;
-use crate::clock::Clock;
-use crate::clock::Timestamp;
+use crate::api::{ListedTask, Page};
+use crate::clock::{Clock, Timestamp};
 use crate::event::EventKind;
-use crate::run::RunError;
+use crate::policy::IfMissing;
+use crate::run::error::RunError;
 use crate::run::ledger::StoreLedger;
-use crate::store::IfMissing;
 use crate::store::TaskSelection;
-use crate::survey::PageSink;
-use crate::survey::WalkEnd;
-use crate::survey::WalkStep;
-use crate::task::TaskId;
+use crate::survey::{PageSink, WalkEnd, WalkStep};
+use crate::task::{ObservedState, TaskId};
 use std::collections::HashSet;
 
-/// How many tasks are looked for one by one, so that a walk can end when all of them are seen.
-/// For more than that nearly the whole list is read anyway.
-pub(crate) const MOST_LOOKED_FOR: usize = 10_000;
+/// The maximum number of tasks that are looked for one by one, so that a walk can end when all of
+/// them were seen. For more tasks nearly the whole list is read anyway.
+pub(crate) const MAX_LOOKED_FOR: usize = 10_000;
 
-/// Notes what a walk sees in the store of a run.
+/// Records the pages of a walk in the store of a run.
 pub(crate) struct SurveyRecorder<'a> {
     ledger: &'a mut StoreLedger,
     clock: Clock,
-    wanted: Option<HashSet<TaskId>>,
+    wanted: WantedTasks,
 }
 
 impl<'a> SurveyRecorder<'a> {
     /// Begins to look for tasks of a run.
     pub(crate) async fn begin(
         ledger: &'a mut StoreLedger,
-        wanted: TaskSelection,
+        selection: TaskSelection,
         clock: Clock,
     ) -> Result<Self, RunError> {
-        let wanted = ledger.writer.look_for(wanted, MOST_LOOKED_FOR).await?;
-        Ok(Self { ledger, clock, wanted })
+        let wanted = ledger.writer.look_for(selection, MAX_LOOKED_FOR).await?;
+        Ok(Self { ledger, clock, wanted: WantedTasks(wanted) })
     }
 
-    /// Tells whether there is nothing to look for, before a page was seen.
+    /// Returns whether no task is left to look for.
     pub(crate) fn is_idle(&self) -> bool {
-        self.wanted.as_ref().is_some_and(HashSet::is_empty)
+        self.wanted.step() == WalkStep::Enough
     }
 }
 
-/// Returns what a task is that a walk with this end has not seen.
-pub(crate) fn absence(end: &WalkEnd, of_unknown: IfMissing) -> IfMissing {
+/// The tasks that a walk still has to see; `None` if there are too many to count them off.
+pub(crate) struct WantedTasks(pub(crate) Option<HashSet<TaskId>>);
+
+impl WantedTasks {
+    /// Counts off the tasks of a page.
+    pub(crate) fn remove(&mut self, seen: &[ObservedState]) {
+        if let Some(wanted) = &mut self.0 {
+            for state in seen {
+                wanted.remove(&state.id);
+            }
+        }
+    }
+
+    /// Returns whether the walk needs another page.
+    pub(crate) fn step(&self) -> WalkStep {
+        let all_seen = self.0.as_ref().is_some_and(HashSet::is_empty);
+        if all_seen { WalkStep::Enough } else { WalkStep::More }
+    }
+}
+
+/// Returns what is known of the tasks that a walk with this end has not seen.
+pub(crate) fn if_missing(end: &WalkEnd, if_whole: IfMissing) -> IfMissing {
     match end {
-        WalkEnd::Whole => of_unknown,
+        WalkEnd::Whole => if_whole,
         WalkEnd::Gap(_) => IfMissing::Unread,
     }
 }
@@ -55,15 +71,15 @@ impl PageSink for SurveyRecorder<'_> {
     type Error = RunError;
 
     async fn request(&mut self, leaves: Timestamp) -> Result<(), RunError> {
-        self.ledger.tell(self.clock.now(), EventKind::PollStarted { leaves }).await
+        // Durable before the request leaves, so that it counts against the rate after a kill as well.
+        self.ledger.emit(self.clock.now(), EventKind::PollStarted { leaves }).await
     }
 
     async fn page(&mut self, page: Page) -> Result<WalkStep, RunError> {
+        // Entries without a valid id cannot be tasks of this run.
         let seen: Vec<_> = page.tasks.iter().filter_map(ListedTask::sighting).collect();
-        if let Some(wanted) = &mut self.wanted {
-            seen.iter().for_each(|sighting| drop(wanted.take(&sighting.id)));
-        }
+        self.wanted.remove(&seen);
         self.ledger.writer.see(seen).await?;
-        Ok(if self.is_idle() { WalkStep::Enough } else { WalkStep::More })
+        Ok(self.wanted.step())
     }
 }

@@ -1,63 +1,38 @@
 //! Looks at the tasks of a run after its process has ended: waits for them, or settles doubts.
 //!
-//! Nothing is started or stopped. What is seen is added to the run's record; what its calls came
-//! to stays there.
+//! Nothing is started or stopped. The observed states are added to the run's record; the outcomes
+//! of its calls stay there.
 
 use crate::api::TaskApi;
 use crate::clock::Clock;
 use crate::engine::Control;
-use crate::event::EventKind;
-use crate::event::RunStarted;
-use crate::event::StopReason;
-use crate::event::Watch;
-use crate::run::RunError;
+use crate::event::{EventKind, RunStarted, StopReason, Watch};
+use crate::run::carry_out::group_slots;
 use crate::run::control_router::ControlRouter;
-use crate::run::holder;
-use crate::run::ledger::Ending;
-use crate::run::ledger::StoreLedger;
-use crate::run::phases::RunPhases;
+use crate::run::error::RunError;
+use crate::run::ledger::{RunEndedBy, StoreLedger};
+use crate::run::phases::{RunPhases, Settling};
+use crate::run::plan::holder;
 use crate::run::settings::walker_settings;
 use crate::run::watchers;
 use crate::settings::RunSettings;
-use crate::store::RunDirectory;
-use crate::store::RunId;
-use crate::store::RunLock;
-use crate::store::RunReader;
-use crate::store::RunRecord;
-use crate::store::RunWriter;
-use crate::survey::WalkEnd;
+use crate::store::{RunDirectory, RunId, RunLock, RunReader, RunRecord, RunWriter};
 use std::path::Path;
 use std::time::Duration;
 use tokio::sync::mpsc;
 
-/// A run whose tasks are to be looked at.
+/// A run whose tasks are looked at.
 #[derive(Debug)]
-pub struct Afterwards {
-    /// What is known of the run.
+pub struct ReopenedRun {
+    /// The record of the run.
     pub record: RunRecord,
-    /// How lists are read; what is changed here holds for this time alone.
+    /// How lists are read; changes hold for this time alone.
     pub settings: RunSettings,
-    /// How many of its tasks have no outcome.
+    /// The number of its tasks without an outcome.
     pub unsettled: u64,
     runs: RunDirectory,
     lock: RunLock,
     clock: Clock,
-}
-
-/// What looking at the calls in doubt came to.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Settling {
-    /// All of them were looked at.
-    Done {
-        /// How many are where they were sent.
-        succeeded: u64,
-        /// How many are not, or were not seen.
-        doubtful: u64,
-        /// Whether the whole list was read.
-        end: WalkEnd,
-    },
-    /// Somebody asked to stop.
-    Stopped(StopReason),
 }
 
 /// Takes a run to look at its tasks.
@@ -65,19 +40,20 @@ pub enum Settling {
 /// # Errors
 ///
 /// Another process works on it; the store cannot be used.
-pub fn afterwards(state: &Path, id: &RunId, clock: Clock) -> Result<Afterwards, RunError> {
+pub fn reopen(state: &Path, id: &RunId, clock: Clock) -> Result<ReopenedRun, RunError> {
     let runs = RunDirectory::open(state)?;
     let lock = runs.lock(id, &holder(clock.now()))?;
+    // Under the lock: no other process adds outcomes after they were counted.
     let reader = RunReader::open(&runs, id)?;
     let (record, unsettled) = (reader.record()?, reader.unsettled()?);
     let settings = record.run.settings.clone();
-    Ok(Afterwards { record, settings, unsettled, runs, lock, clock })
+    Ok(ReopenedRun { record, settings, unsettled, runs, lock, clock })
 }
 
-impl Afterwards {
-    /// Waits until the tasks that were sent are where they were sent, for that long at the most.
+impl ReopenedRun {
+    /// Waits until the tasks that were sent are where their commands lead, at most for `patience`.
     ///
-    /// Returns why it ended before, if somebody asked for that.
+    /// Returns the reason why it ended before, if an order stopped it.
     pub async fn wait<A: TaskApi>(
         self,
         api: &A,
@@ -87,17 +63,19 @@ impl Afterwards {
     ) -> Result<Option<StopReason>, RunError> {
         let (watcher_channel, thread) =
             watchers::open(watchers, self.clock).map_err(RunError::Thread)?;
-        let mut course = self.course(api, watcher_channel, control)?;
+        let mut phases = self.phases(api, watcher_channel, control)?;
         let started = RunStarted {
             selected: self.record.selected,
             settled: self.record.selected.saturating_sub(self.unsettled),
-            rate_limit: walker_settings(course.settings).rate,
+            rate_limit: walker_settings(phases.settings).rate,
             concurrency: 1,
             finds_rate: false,
         };
-        course.ledger.tell(self.clock.now(), EventKind::RunStarted(started)).await?;
-        let waited = course.wait(patience, self.ago()).await;
-        drop(course);
+        // The display takes the figures of a run from this event, as in a run that sends.
+        phases.ledger.emit(self.clock.now(), EventKind::RunStarted(started)).await?;
+        let waited = phases.wait(patience, self.ago()).await;
+        // Closes the watchers' channel, without which their thread never ends.
+        drop(phases);
         thread.close();
         waited
     }
@@ -110,14 +88,14 @@ impl Afterwards {
     ) -> Result<Settling, RunError> {
         let (watcher_channel, thread) =
             watchers::open(Vec::new(), self.clock).map_err(RunError::Thread)?;
-        let mut course = self.course(api, watcher_channel, control)?;
-        let settled = course.settle(self.ago()).await;
-        drop(course);
+        let mut phases = self.phases(api, watcher_channel, control)?;
+        let settled = phases.settle(self.ago()).await;
+        drop(phases);
         thread.close();
         settled
     }
 
-    fn course<'a, A: TaskApi>(
+    fn phases<'a, A: TaskApi>(
         &'a self,
         api: &'a A,
         watcher_channel: watchers::WatcherChannel,
@@ -127,15 +105,17 @@ impl Afterwards {
         Ok(RunPhases {
             api,
             settings: &self.settings,
+            slots: group_slots(&self.runs, &self.settings)?,
             clock: self.clock,
-            ledger: StoreLedger { writer, watcher_channel, ending: Ending::Later },
+            ledger: StoreLedger { writer, watcher_channel, ended_by: RunEndedBy::Phases },
             control_router: ControlRouter::new(control),
         })
     }
 
-    /// Returns how long ago the run's last call can have ended.
+    /// Returns how long ago the run's last call ended, at least.
     fn ago(&self) -> Duration {
         let last = self.record.sessions.last();
+        // A session that was killed has no end; its start is the only time that is certain.
         let ended = last.map(|last| last.end.as_ref().map_or(last.started, |end| end.at));
         ended.map_or(Duration::MAX, |ended| self.clock.now().since(ended))
     }

@@ -1,54 +1,50 @@
-//! Shows committed events to who watches, on a thread where nothing can hold the run up.
+//! Shows committed events to the watchers, on a thread where nothing can hold the run up.
 //!
-//! A terminal may block for hours (Ctrl-S) and a watcher may panic; the run goes on. Who panics
-//! is shown nothing more, who falls too far behind misses events; both are counted.
+//! A terminal may block for hours (Ctrl-S) and a watcher may panic; the run goes on. A watcher that
+//! panics is dropped, and one that is too slow misses events. Both are counted.
 
 use crate::clock::Clock;
-use crate::event::Event;
-use crate::event::Watch;
-use std::panic::AssertUnwindSafe;
-use std::panic::catch_unwind;
-use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
-use std::sync::atomic::Ordering;
-use std::sync::mpsc;
+use crate::event::{Event, Watch};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::RecvTimeoutError;
+use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::Duration;
 
-/// How many batches may wait to be shown.
-const MOST_BATCHES: usize = 4_096;
-/// How often watchers are told the time.
+/// The maximum number of batches that wait to be shown.
+const MAX_BATCHES: usize = 4_096;
+/// The interval at which watchers learn the time.
 const TICK: Duration = Duration::from_secs(1);
 
-/// The way to the watchers.
+/// The channel to the watchers.
 #[derive(Clone)]
 pub(crate) struct WatcherChannel {
     batches: mpsc::SyncSender<Vec<Event>>,
     missed: Arc<AtomicU64>,
 }
 
-/// The thread on which the watchers are.
-pub(crate) struct GalleryThread {
+/// The thread of the watchers.
+pub(crate) struct WatcherThread {
     thread: thread::JoinHandle<u64>,
     missed: Arc<AtomicU64>,
 }
 
-/// What went wrong with watching. None of it touched the run.
+/// The trouble of the watchers. None of it touched the run.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct WatchTrouble {
-    /// How many events were not shown because a watcher was too slow.
+    /// The number of events that were not shown because a watcher was too slow.
     pub missed_events: u64,
-    /// How many watchers panicked.
+    /// The number of watchers that panicked.
     pub panicked: u64,
 }
 
-/// Opens the gallery. It closes when the last way to it is dropped.
+/// Starts the thread of the watchers. It ends when the last channel to it is dropped.
 pub(crate) fn open(
     watchers: Vec<Box<dyn Watch>>,
     clock: Clock,
-) -> std::io::Result<(WatcherChannel, GalleryThread)> {
-    let (batches, queue) = mpsc::sync_channel(MOST_BATCHES);
+) -> std::io::Result<(WatcherChannel, WatcherThread)> {
+    let (batches, queue) = mpsc::sync_channel(MAX_BATCHES);
     let missed = Arc::new(AtomicU64::new(0));
     let name = thread::Builder::new().name("watch".into());
     let thread = {
@@ -56,28 +52,30 @@ pub(crate) fn open(
         name.spawn(move || show_all(&queue, &missed, watchers, clock))?
     };
     let watcher_channel = WatcherChannel { batches, missed: Arc::clone(&missed) };
-    Ok((watcher_channel, GalleryThread { thread, missed }))
+    Ok((watcher_channel, WatcherThread { thread, missed }))
 }
 
 impl WatcherChannel {
-    /// Has events shown, or counts them as missed.
+    /// Shows events, or counts them as missed.
     pub(crate) fn show(&self, events: Vec<Event>) {
         let count = u64::try_from(events.len()).unwrap_or(u64::MAX);
+        // Without waiting for room: a blocked watcher must not block the engine.
         if self.batches.try_send(events).is_err() {
             self.missed.fetch_add(count, Ordering::Relaxed);
         }
     }
 }
 
-impl GalleryThread {
+impl WatcherThread {
     /// Waits until everything has been shown.
     pub(crate) fn close(self) -> WatchTrouble {
+        // Each watcher's panic is caught; one that ends the thread itself counts as one.
         let panicked = self.thread.join().unwrap_or(1);
         WatchTrouble { missed_events: self.missed.load(Ordering::Relaxed), panicked }
     }
 }
 
-/// Shows batch after batch, and tells the time; returns how many watchers panicked.
+/// Shows batch after batch and passes the time on; returns how many watchers panicked.
 fn show_all(
     queue: &mpsc::Receiver<Vec<Event>>,
     missed: &AtomicU64,
@@ -85,14 +83,15 @@ fn show_all(
     clock: Clock,
 ) -> u64 {
     let before = watchers.len();
-    let mut told_missed = 0;
+    let mut reported = 0;
     let mut next_tick = clock.instant() + TICK;
     loop {
+        // The time goes on although no event comes: the display must not look frozen.
         let wait = next_tick.saturating_duration_since(clock.instant());
         match queue.recv_timeout(wait) {
             Ok(events) => {
                 each(&mut watchers, |watcher| watcher.on_events(&events));
-                tell_missed(&mut watchers, missed, &mut told_missed);
+                report_missed(&mut watchers, missed, &mut reported);
             }
             Err(RecvTimeoutError::Timeout) => {
                 let now = clock.now();
@@ -102,23 +101,24 @@ fn show_all(
             Err(RecvTimeoutError::Disconnected) => break,
         }
     }
-    tell_missed(&mut watchers, missed, &mut told_missed);
+    report_missed(&mut watchers, missed, &mut reported);
     each(&mut watchers, |watcher| watcher.finish());
     u64::try_from(before - watchers.len()).unwrap_or(u64::MAX)
 }
 
-/// Tells watchers what they were not shown since they were last told.
-fn tell_missed(watchers: &mut Vec<Box<dyn Watch>>, missed: &AtomicU64, told: &mut u64) {
+/// Passes on how many events were missed since the last report.
+fn report_missed(watchers: &mut Vec<Box<dyn Watch>>, missed: &AtomicU64, reported: &mut u64) {
     let all = missed.load(Ordering::Relaxed);
-    let more = all - std::mem::replace(told, all);
+    let more = all - std::mem::replace(reported, all);
     if more > 0 {
         each(watchers, |watcher| watcher.missed(more));
     }
 }
 
-/// Asks every watcher; one that panics is not asked again.
-fn each(watchers: &mut Vec<Box<dyn Watch>>, mut ask: impl FnMut(&mut dyn Watch)) {
-    watchers.retain_mut(|watcher| catch_unwind(AssertUnwindSafe(|| ask(watcher.as_mut()))).is_ok());
+/// Calls every watcher; one that panics is dropped.
+fn each(watchers: &mut Vec<Box<dyn Watch>>, mut call: impl FnMut(&mut dyn Watch)) {
+    watchers
+        .retain_mut(|watcher| catch_unwind(AssertUnwindSafe(|| call(watcher.as_mut()))).is_ok());
 }
 
 #[cfg(test)]
@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_missed_is_told_before_the_end() {
+    fn missed_events_are_reported_before_the_end() {
         struct Counting(mpsc::Sender<u64>);
         impl Watch for Counting {
             fn on_events(&mut self, _: &[Event]) {}
@@ -154,13 +154,13 @@ mod tests {
                 self.0.send(events).unwrap();
             }
         }
-        let (told, counts) = mpsc::channel();
-        let mut watchers: Vec<Box<dyn Watch>> = vec![Box::new(Counting(told))];
-        let (missed, mut told_missed) = (AtomicU64::new(3), 0);
-        tell_missed(&mut watchers, &missed, &mut told_missed);
-        tell_missed(&mut watchers, &missed, &mut told_missed);
+        let (sender, counts) = mpsc::channel();
+        let mut watchers: Vec<Box<dyn Watch>> = vec![Box::new(Counting(sender))];
+        let (missed, mut reported) = (AtomicU64::new(3), 0);
+        report_missed(&mut watchers, &missed, &mut reported);
+        report_missed(&mut watchers, &missed, &mut reported);
         missed.store(5, Ordering::Relaxed);
-        tell_missed(&mut watchers, &missed, &mut told_missed);
+        report_missed(&mut watchers, &missed, &mut reported);
         drop(watchers);
         assert_eq!(counts.iter().collect::<Vec<_>>(), [3, 2]);
     }
@@ -176,7 +176,7 @@ mod tests {
         let (watcher_channel, thread) = open(vec![Box::new(blocked)], Clock::start()).unwrap();
         watcher_channel.show(continued());
         is_blocked.recv().unwrap();
-        for _ in 0..MOST_BATCHES + 10 {
+        for _ in 0..MAX_BATCHES + 10 {
             watcher_channel.show(continued());
         }
         drop(release);

@@ -1,8 +1,8 @@
 //! A simulated VIAS service on loopback: real HTTP, no account, no cameras.
 //!
 //! It is an independent witness of batchctl: it shares no wire types with the client and imports only
-//! `task` and `clock`. It listens on loopback addresses only, all randomness follows from a seed,
-//! and each answer is decided at the moment when its request has been read.
+//! `task` and `clock`. It listens on loopback addresses only, and all randomness follows from a seed.
+//! Each answer is decided at the moment when its request has been read.
 //!
 //! # Operations
 //!
@@ -31,9 +31,9 @@
 //! | `-stuck` | 200, but its sub-tasks never arrive in the new state |
 //! | `-throttled` | 429 at the first call of each command, then 200 |
 //!
-//! The behaviour of other ids follows from the seed, the id, the command and the number of the call
-//! (counted for each id and command, behind the gateway). So the order in which different ids are
-//! called changes nothing.
+//! The behaviour of other ids follows from the seed, the id, the command and the number of the call.
+//! Calls are counted for each id and command, behind the gateway. So the order in which different
+//! ids are called changes nothing.
 //!
 //! # Access log
 //!
@@ -67,10 +67,7 @@ mod witness;
 pub use error::SandboxError;
 pub use server::Sandbox;
 pub use service::generated_id;
-pub use settings::Account;
-pub use settings::SandboxAuth;
-pub use settings::SandboxLimit;
-pub use settings::SandboxSettings;
+pub use settings::{Account, SandboxAuth, SandboxLimit, SandboxSettings};
 pub use tally::SandboxTally;
 pub use thread::SandboxThread;
 pub use witness::Witness;

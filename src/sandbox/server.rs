@@ -1,20 +1,17 @@
 //! The sandbox's server: listens on loopback and serves connections until it is shut down.
 
-use crate::sandbox::access_log::AccessLog;
-use crate::sandbox::access_log::WriterEnded;
+use crate::sandbox::access_log::{AccessLog, WriterEnded};
 use crate::sandbox::error::SandboxError;
 use crate::sandbox::http::serve;
 use crate::sandbox::service::Service;
 use crate::sandbox::settings::SandboxSettings;
 use crate::sandbox::witness::Witness;
-use std::future;
-use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::net::TcpListener;
-use tokio::net::TcpSocket;
+use std::{future, io};
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::task::JoinSet;
 
 /// The number of connections that may wait to be accepted; the kernel may lower it.

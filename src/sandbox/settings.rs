@@ -3,8 +3,7 @@
 //! They are checked once, before anything is opened. They hold no state of a running sandbox.
 
 use crate::sandbox::error::SandboxError;
-use std::net::Ipv4Addr;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;

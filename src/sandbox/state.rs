@@ -2,31 +2,17 @@
 //!
 //! Owns all state that changes from request to request; nothing here waits.
 
-use crate::clock::Clock;
-use crate::clock::Instant;
+use crate::clock::{Clock, Instant};
 use crate::sandbox::access_log::Status;
-use crate::sandbox::faults::ResponseDelivery;
-use crate::sandbox::faults::Roll;
-use crate::sandbox::faults::SeededRandom;
-use crate::sandbox::faults::ServiceFault;
-use crate::sandbox::http::ActionPath;
-use crate::sandbox::http::Gateway;
-use crate::sandbox::http::HttpResponse;
-use crate::sandbox::http::ListQuery;
-use crate::sandbox::http::Refusal;
-use crate::sandbox::http::SandboxReply;
-use crate::sandbox::http::SandboxRoute;
-use crate::sandbox::http::is_project_id;
-use crate::sandbox::service::CallResult;
-use crate::sandbox::service::Denial;
-use crate::sandbox::service::SandboxIam;
-use crate::sandbox::service::SandboxProject;
-use crate::sandbox::service::list;
+use crate::sandbox::faults::{ResponseDelivery, Roll, SeededRandom, ServiceFault};
+use crate::sandbox::http::{
+    ActionPath, Gateway, HttpResponse, ListQuery, Refusal, SandboxReply, SandboxRoute,
+    is_project_id,
+};
+use crate::sandbox::service::{CallResult, Denial, SandboxIam, SandboxProject, list};
 use crate::sandbox::settings::SandboxSettings;
 use crate::sandbox::tally::SandboxTally;
-use crate::task::Command;
-use crate::task::Counts;
-use crate::task::TaskId;
+use crate::task::{Command, Counts, TaskId};
 use hyper::StatusCode;
 use hyper::http::request::Parts;
 use serde::Serialize;
@@ -137,8 +123,8 @@ impl SandboxState {
         request: &SandboxRequest<'_>,
         path: ActionPath<'_>,
     ) -> Result<(SandboxReply, Delay), Rejection> {
-        // The gateway comes first, because it does not know the service's patterns, and because a
-        // refused request must not count as a call of its id.
+        // The gateway comes first, because it does not know the service's patterns. A request that
+        // it refuses must not count as a call of its id.
         self.gateway.admit(request.head, request.body, request.now)?;
         let command = checked(path)?;
         let call = self.project.call(path.id, command, request.now);

@@ -6,11 +6,8 @@ use crate::sandbox::state::SandboxState;
 use crate::sandbox::tally::SandboxTally;
 use crate::task::Command;
 use std::collections::BTreeMap;
-use std::sync::Arc;
-use std::sync::Mutex;
-use std::sync::MutexGuard;
-use std::sync::atomic::AtomicU64;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 /// A view of the sandbox's record; it stays readable after the sandbox has stopped.
 #[derive(Clone)]

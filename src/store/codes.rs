@@ -1,29 +1,25 @@
 //! Reads the cells of stored rows back into the words of the domain.
 //!
-//! Only checked values are ever written, so one that does not fit is damage: it is an error and
-//! never guessed at. A flipped bit must not turn a `start` into a `stop`.
+//! Only checked values are ever written, so a value that does not fit is damage. It is an error and
+//! never guessed at: a flipped bit must not turn a `start` into a `stop`.
 
-use crate::task::Command;
-use crate::task::Counts;
-use crate::task::Failure;
-use crate::task::Outcome;
-use rusqlite::Error;
-use rusqlite::Row;
+use crate::task::{Command, Counts, Failure, Outcome};
 use rusqlite::types::Type;
+use rusqlite::{Error, Row};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::str::FromStr;
 use std::time::Duration;
 
-/// The number stands for nothing that any version wrote.
+/// No version writes this number.
 #[derive(Debug, thiserror::Error)]
-#[error("{number} is no {what}")]
+#[error("{number} is not the number of {what}")]
 struct UnknownNumber {
     number: i64,
     what: &'static str,
 }
 
-/// Reads a text that stands for a value, such as an id.
+/// Parses a text, such as an id.
 pub(crate) fn parsed<T>(row: &Row<'_>, index: usize) -> rusqlite::Result<T>
 where
     T: FromStr<Err: std::error::Error + Send + Sync + 'static>,
@@ -31,7 +27,7 @@ where
     value(row.get_ref(index)?.as_str()?, index)
 }
 
-/// Reads a text that stands for a value, if there is one.
+/// Parses a text, if there is one.
 pub(crate) fn parsed_or_null<T>(row: &Row<'_>, index: usize) -> rusqlite::Result<Option<T>>
 where
     T: FromStr<Err: std::error::Error + Send + Sync + 'static>,
@@ -64,10 +60,10 @@ pub(crate) fn to_json(value: &impl Serialize) -> String {
     serde_json::to_value(value).expect("a value of ours has a form in JSON").to_string()
 }
 
-/// Returns the number that stands for a command.
+/// Returns the number of a command.
 ///
-/// Not 0 and 1, which SQLite stores as two kinds of cell that differ in one bit: one flip would
-/// turn a stop into a start.
+/// 0 and 1 were rejected. SQLite stores them as two kinds of cell that differ in one bit, so one
+/// flip would turn a stop into a start.
 pub(crate) fn command_code(command: Command) -> i64 {
     match command {
         Command::Start => 0b0011,
@@ -75,7 +71,7 @@ pub(crate) fn command_code(command: Command) -> i64 {
     }
 }
 
-/// Returns the number that stands for an outcome; any two differ in two bits.
+/// Returns the number of an outcome; any two differ in two bits, so that one flip is noticed.
 pub(crate) fn outcome_code(outcome: Outcome) -> i64 {
     match outcome {
         Outcome::Succeeded => 0b0011,
@@ -90,34 +86,36 @@ pub(crate) fn outcome_code(outcome: Outcome) -> i64 {
 /// Reads a command.
 pub(crate) fn command(row: &Row<'_>, index: usize) -> rusqlite::Result<Command> {
     let number: i64 = row.get(index)?;
+    // From the numbers themselves: a second table could contradict the first.
     let known = [Command::Start, Command::Stop].into_iter().find(|&c| command_code(c) == number);
-    known.ok_or_else(|| unfit(index, Type::Integer, UnknownNumber { number, what: "command" }))
+    known.ok_or_else(|| unfit(index, Type::Integer, UnknownNumber { number, what: "a command" }))
 }
 
 /// Reads an outcome.
 pub(crate) fn outcome(row: &Row<'_>, index: usize) -> rusqlite::Result<Outcome> {
-    outcome_of(row.get(index)?, index)
+    known_outcome(row.get(index)?, index)
 }
 
 /// Reads an outcome, if there is one.
 pub(crate) fn outcome_or_null(row: &Row<'_>, index: usize) -> rusqlite::Result<Option<Outcome>> {
     let number: Option<i64> = row.get(index)?;
-    number.map(|number| outcome_of(number, index)).transpose()
+    number.map(|number| known_outcome(number, index)).transpose()
 }
 
-fn outcome_of(number: i64, index: usize) -> rusqlite::Result<Outcome> {
+fn known_outcome(number: i64, index: usize) -> rusqlite::Result<Outcome> {
     let known = Outcome::ALL.into_iter().find(|&outcome| outcome_code(outcome) == number);
-    known.ok_or_else(|| unfit(index, Type::Integer, UnknownNumber { number, what: "outcome" }))
+    known.ok_or_else(|| unfit(index, Type::Integer, UnknownNumber { number, what: "an outcome" }))
 }
 
 /// Reads the counts of the service from three cells.
 pub(crate) fn counts(row: &Row<'_>, first: usize) -> rusqlite::Result<Option<Counts>> {
+    // The three are stored together or not at all.
     let Some(total) = row.get(first)? else { return Ok(None) };
     let (failed, succeeded) = (row.get(first + 1)?, row.get(first + 2)?);
     Ok(Some(Counts { total, failed, succeeded }))
 }
 
-/// Reads a failure from its six cells.
+/// Reads a failure from its eight cells.
 pub(crate) fn failure(row: &Row<'_>, first: usize) -> rusqlite::Result<Option<Failure>> {
     let Some(kind) = parsed_or_null(row, first)? else { return Ok(None) };
     let text = |index| row.get::<_, Option<String>>(first + index).map(Option::unwrap_or_default);
@@ -125,15 +123,15 @@ pub(crate) fn failure(row: &Row<'_>, first: usize) -> rusqlite::Result<Option<Fa
         kind,
         code: text(1)?,
         message: text(2)?,
-        detail: String::new(),
-        params: Vec::new(),
+        detail: text(6)?,
+        params: texts(row, first + 7)?,
         reason: text(3)?,
         advice: text(4)?,
         error_list: texts(row, first + 5)?,
     }))
 }
 
-/// Turns microseconds into a span; a negative one is none.
+/// Returns a span of microseconds; a negative number is damage of no consequence and counts as 0.
 pub(crate) fn span(micros: i64) -> Duration {
     Duration::from_micros(u64::try_from(micros).unwrap_or(0))
 }

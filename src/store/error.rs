@@ -1,24 +1,31 @@
-//! What can be wrong with the store, in words that say what to do.
+//! The errors of the store, with hints that say what to do.
 
-use crate::store::files::JobName;
-use crate::store::files::RunId;
-use rusqlite::Error;
-use rusqlite::ErrorCode;
+use crate::store::ids::{JobName, RunId};
+use rusqlite::{Error, ErrorCode};
 use std::io;
-use std::path::Path;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Why the store cannot be used, or not any longer.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StoreError {
-    /// A file or directory cannot be made, read or written.
+    /// A file or directory cannot be created, read or written.
     #[error("cannot use `{}`", path.display())]
     File {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The reason.
         source: io::Error,
+    },
+    /// Somebody else owns it or can replace it, or it is a link.
+    #[error("cannot trust `{}`: {reason}", path.display())]
+    Untrusted {
+        /// The file or directory.
+        path: PathBuf,
+        /// Why not.
+        reason: String,
+        /// What to do about it.
+        remedy: String,
     },
     /// No space is left.
     #[error("no space is left for the run store `{}`", path.display())]
@@ -26,21 +33,21 @@ pub enum StoreError {
         /// The file.
         path: PathBuf,
     },
-    /// Its content is damaged.
+    /// The content of a file is damaged.
     #[error("the run store `{}` is damaged: {detail}", path.display())]
     Damaged {
         /// The file.
         path: PathBuf,
-        /// What was found.
+        /// The damage that was found.
         detail: String,
     },
-    /// It is a file of something else.
+    /// The file belongs to another program.
     #[error("`{}` is not a run of batchctl", path.display())]
     Foreign {
         /// The file.
         path: PathBuf,
     },
-    /// A newer version made it.
+    /// A newer version of batchctl made the file.
     #[error(
         "the run store `{}` has version {found}; this batchctl knows versions up to {known}",
         path.display()
@@ -50,29 +57,29 @@ pub enum StoreError {
         path: PathBuf,
         /// Its version.
         found: i64,
-        /// The newest known.
+        /// The newest version that is known.
         known: i64,
     },
-    /// Runs cannot be kept there.
+    /// The directory is on a network file system.
     #[error("`{}` is on {kind}, where a run store does not work", path.display())]
     Network {
         /// The directory.
         path: PathBuf,
-        /// Which network file system it is.
+        /// The name of the file system.
         kind: &'static str,
     },
-    /// It was removed, or put somewhere else, by somebody else.
+    /// Somebody removed or moved the file while it was in use.
     #[error("the run store `{}` is gone: it was removed or replaced", path.display())]
     Gone {
         /// The file.
         path: PathBuf,
     },
-    /// Another process works on it.
+    /// Another process works on the run.
     #[error("run {run} is in use by {holder}")]
     Busy {
         /// The run.
         run: RunId,
-        /// Who holds it.
+        /// The process that holds it.
         holder: String,
     },
     /// Another run of the job is under way.
@@ -80,13 +87,13 @@ pub enum StoreError {
     JobBusy {
         /// The job.
         job: JobName,
-        /// Who runs it.
+        /// The process that runs it.
         holder: String,
     },
-    /// There is no such run.
+    /// The run does not exist.
     #[error("there is no run `{wanted}`")]
     NoSuchRun {
-        /// What was asked for.
+        /// The text that was asked for.
         wanted: String,
     },
     /// The id of a new run is taken.
@@ -95,12 +102,12 @@ pub enum StoreError {
         /// The run.
         run: RunId,
     },
-    /// Several runs begin like this.
+    /// Several runs have ids that begin like this.
     #[error("`{wanted}` fits {count} runs, such as {first} and {second}")]
     AmbiguousRun {
-        /// What was asked for.
+        /// The text that was asked for.
         wanted: String,
-        /// How many it fits.
+        /// The number of such runs.
         count: usize,
         /// One of them.
         first: RunId,
@@ -112,21 +119,22 @@ pub enum StoreError {
     Sqlite {
         /// The file.
         path: PathBuf,
-        /// How.
+        /// The failure.
         source: Error,
     },
-    /// The thread that writes is gone.
+    /// The thread of the writer is gone.
     #[error("the writer of the run store ended before the run did")]
     WriterGone,
 }
 
 impl StoreError {
-    /// Returns what helps against it, if something does.
+    /// Returns what the operator can do about it.
     pub fn hint(&self) -> String {
         match self {
             Self::File { .. } | Self::Foreign { .. } => {
                 "name another place with `--state-dir DIR`".into()
             }
+            Self::Untrusted { remedy, .. } => remedy.clone(),
             Self::Network { .. } => "name a local directory with `--state-dir DIR`".into(),
             Self::Full { .. } => {
                 "free some space there; `batchctl resume` goes on with a run that had begun".into()
@@ -155,8 +163,9 @@ impl StoreError {
     }
 }
 
-/// Tells apart the failures of SQLite that need different words.
+/// Returns the conversion of SQLite's failures that names a file.
 pub(crate) fn sqlite(path: &Path) -> impl Fn(Error) -> StoreError + use<> {
+    // Owned, so that the conversion may outlive the borrow of the connection's path.
     let path = path.to_owned();
     move |source| match source.sqlite_error_code() {
         Some(ErrorCode::DiskFull) => StoreError::Full { path: path.clone() },
@@ -168,11 +177,11 @@ pub(crate) fn sqlite(path: &Path) -> impl Fn(Error) -> StoreError + use<> {
     }
 }
 
-/// Tells whether an error says that the file does not hold what was written to it.
+/// Returns whether an error means that the file does not hold what was written to it.
 fn is_damage(error: &Error) -> bool {
     match error {
-        // A value that is missing or was never stored like this; a statement that does not fit
-        // the tables, for all fit those that were made.
+        // A value that is missing or that no version stores; a statement that does not fit the
+        // tables, because every statement fits the tables of an undamaged file.
         Error::FromSqlConversionFailure(..)
         | Error::IntegralValueOutOfRange(..)
         | Error::InvalidColumnType(..)
@@ -184,6 +193,7 @@ fn is_damage(error: &Error) -> bool {
     }
 }
 
+/// Returns the conversion of the failures of files that names a file.
 pub(crate) fn file(path: &Path) -> impl Fn(io::Error) -> StoreError + use<> {
     let path = path.to_owned();
     move |source| match source.kind() {

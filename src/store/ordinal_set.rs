@@ -4,7 +4,7 @@
 
 use crate::task::Ordinal;
 
-/// Which of the rows of a plan have something in common.
+/// A set of rows of a plan.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct OrdinalSet {
     words: Vec<u64>,
@@ -12,7 +12,7 @@ pub(crate) struct OrdinalSet {
 }
 
 impl OrdinalSet {
-    /// Adds an ordinal; again, if it is there already.
+    /// Adds an ordinal, if it is missing.
     pub(crate) fn insert(&mut self, ordinal: Ordinal) {
         let (word, bit) = place(ordinal.0);
         if self.words.len() <= word {
@@ -22,13 +22,13 @@ impl OrdinalSet {
         self.words[word] |= bit;
     }
 
-    /// Tells whether an ordinal is in the set.
+    /// Returns whether an ordinal is in the set.
     pub(crate) fn contains(&self, ordinal: Ordinal) -> bool {
         let (word, bit) = place(ordinal.0);
         self.words.get(word).is_some_and(|bits| bits & bit != 0)
     }
 
-    /// Returns how many there are.
+    /// Returns the number of ordinals.
     pub(crate) fn len(&self) -> u64 {
         self.len
     }
@@ -37,16 +37,17 @@ impl OrdinalSet {
     pub(crate) fn first_absent(&self, from: u32) -> u32 {
         let (word, bit) = place(from);
         let Some(bits) = self.words.get(word) else { return from };
-        // The bits before `from` count as there.
+        // The bits before `from` count as present, so that the search begins there.
         if let Some(ordinal) = first_zero(word, bits | (bit - 1)) {
             return ordinal;
         }
         let mut later = (word + 1..).zip(&self.words[word + 1..]);
+        // A whole word at a time: a resumed run may have millions of settled tasks in a row.
         let absent = later.find_map(|(word, &bits)| first_zero(word, bits));
         absent.unwrap_or_else(|| first_of(self.words.len()))
     }
 
-    /// Returns the ordinals, the lowest first.
+    /// Returns the ordinals in ascending order.
     pub(crate) fn iter(&self) -> impl Iterator<Item = Ordinal> {
         (0..).zip(&self.words).flat_map(|(word, &bits)| {
             let there = move |bit: &u32| bits & (1 << bit) != 0;
@@ -94,7 +95,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn it_holds_what_a_plain_set_holds(
+        fn it_holds_the_same_as_a_plain_set(
             ordinals in prop::collection::vec(0..300_u32, 0..400),
             from in 0..400_u32,
         ) {

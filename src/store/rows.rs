@@ -1,15 +1,10 @@
-//! What is read back of a run, row by row.
+//! The rows that are read back of a run, and what becomes of stored cells on the way there.
 
 use crate::clock::Timestamp;
 use crate::event::AttemptSeq;
-use crate::task::Command;
-use crate::task::Counts;
-use crate::task::Failure;
-use crate::task::FailureKind;
-use crate::task::Ordinal;
-use crate::task::Outcome;
-use crate::task::TaskId;
-use crate::task::TaskState;
+use crate::store::codes;
+use crate::task::{Command, Counts, Failure, FailureKind, Ordinal, Outcome, TaskId, TaskState};
+use rusqlite::Row;
 use std::time::Duration;
 
 /// One task of a plan, as it was read.
@@ -17,53 +12,54 @@ use std::time::Duration;
 pub struct PlanRow {
     /// The batch task.
     pub id: TaskId,
-    /// What is to be done to it.
+    /// The command for it.
     pub command: Command,
-    /// The input it stands in.
+    /// The name of its input.
     pub source: String,
-    /// The line it stands on.
+    /// Its line in the input.
     pub line: u64,
 }
 
-/// One task of a run with what became of it.
+/// One task of a run with its outcome.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TaskRow {
     /// Its place in the run.
     pub ordinal: Ordinal,
     /// The batch task.
     pub id: TaskId,
-    /// What was to be done to it.
+    /// The command for it.
     pub command: Command,
-    /// The input it came from, as an index into the run's sources.
+    /// Its input, as an index into the run's sources.
     pub source: u32,
-    /// The line it stood on.
+    /// Its line in the input.
     pub line: u64,
-    /// The other cells, as a JSON array.
+    /// The other cells of its row, as a JSON array.
     pub others: Option<String>,
-    /// What became of it.
+    /// Its outcome.
     pub outcome: Outcome,
-    /// How often it was sent.
+    /// The number of its attempts.
     pub attempts: u32,
-    /// When the first attempt was sent.
+    /// The time of its first attempt.
     pub first_sent: Option<Timestamp>,
-    /// When it was settled.
+    /// The time at which it was settled.
     pub settled: Option<Timestamp>,
-    /// Its last attempt.
+    /// Its last attempt. Its failure is `not_reached`, without a message, for an accepted call
+    /// whose task did not reach the state of the command.
     pub last: Option<AttemptRow>,
-    /// What was seen of it.
+    /// Its observed states.
     pub seen: SeenRow,
 }
 
-/// What was seen of a task before and after its call.
+/// The observed states of a task before and after its call.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct SeenRow {
-    /// The state it was in before anything was sent.
+    /// The state before anything was sent.
     pub before: Option<TaskState>,
-    /// The state it was last seen in after its call.
+    /// The last state after the call.
     pub after: Option<TaskState>,
-    /// When it was seen where it was sent.
+    /// The time at which the task was first seen where its command leads.
     pub verified: Option<Timestamp>,
-    /// What its call came to, where something else became of the task.
+    /// The outcome of its call, if the task has another one.
     pub call: Option<Outcome>,
 }
 
@@ -74,59 +70,126 @@ pub struct AttemptRow {
     pub seq: AttemptSeq,
     /// Its task.
     pub ordinal: Ordinal,
-    /// Which attempt of its task it was.
+    /// Its number among the attempts of its task.
     pub number: u32,
-    /// When it was sent.
+    /// The time at which it was sent.
     pub sent: Timestamp,
-    /// How long it took; nothing if it never came to its end.
+    /// How long it took; `None` if it never ended.
     pub duration: Option<Duration>,
-    /// Whether it may have been carried out although nothing trustworthy came back.
+    /// Whether it may have been carried out although no trustworthy answer came back.
     pub in_doubt: bool,
     /// The status of the answer.
     pub http_status: Option<u16>,
-    /// The counts the service sent.
+    /// The counts in the answer.
     pub counts: Option<Counts>,
     /// The service's id of the request.
     pub request_id: Option<String>,
-    /// Why it did not succeed.
+    /// The reason why it did not succeed.
     pub failure: Option<Failure>,
 }
 
-/// One attempt, as far as its time and how it ended are concerned.
+/// The time and the end of one attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SendingRow {
-    /// Which attempt of its task it was.
+    /// Its number among the attempts of its task.
     pub number: u32,
-    /// When it was sent.
+    /// The time at which it was sent.
     pub sent: Timestamp,
-    /// How long it took; nothing if it never came to its end.
+    /// How long it took; `None` if it never ended.
     pub duration: Option<Duration>,
     /// The status of the answer.
     pub http_status: Option<u16>,
-    /// Where it failed, if it did.
+    /// The step at which it failed, if it did.
     pub failed: Option<FailureKind>,
 }
 
-/// Something that an operator changed while the run was under way.
+/// A change by an operator while the run was under way.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ChangeRow {
-    /// When.
+    /// The time of the change.
     pub at: Timestamp,
-    /// What, in a word, as [`Change`](crate::event::Change) says it.
+    /// The kind of change, in the word of [`Change`](crate::event::Change).
     pub what: String,
-    /// Its new value, if it has one.
+    /// The new value, if it has one.
     pub value: Option<String>,
-    /// Who wanted it.
+    /// The operator.
     pub by: String,
 }
 
 /// A time in which the whole run waited.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HoldRow {
-    /// When it began.
+    /// The beginning.
     pub from: Timestamp,
-    /// Until when.
+    /// The end.
     pub until: Timestamp,
-    /// Why, in a word.
+    /// The reason, in a word.
     pub reason: String,
+}
+
+/// The outcome of a task's call, before its observed states are taken into account.
+pub(crate) struct TaskResult {
+    pub(crate) outcome: Outcome,
+    pub(crate) attempts: u32,
+    pub(crate) first_sent_us: Option<i64>,
+    pub(crate) settled_us: Option<i64>,
+    pub(crate) last: Option<AttemptRow>,
+}
+
+impl TaskResult {
+    pub(crate) const NEVER_SENT: Self = Self {
+        outcome: Outcome::NotAttempted,
+        attempts: 0,
+        first_sent_us: None,
+        settled_us: None,
+        last: None,
+    };
+}
+
+/// The observed states of a task, as they are stored.
+#[derive(Default)]
+pub(crate) struct SeenCells {
+    before: Option<TaskState>,
+    after: Option<TaskState>,
+    verified_us: Option<i64>,
+    verdict: Option<Outcome>,
+}
+
+impl SeenCells {
+    /// Reads four columns starting at `first + 1`; column `first` is NULL if there is no row.
+    pub(crate) fn read(row: &Row<'_>, first: usize) -> rusqlite::Result<Self> {
+        // A run without a survey has no such rows at all.
+        if row.get::<_, Option<u32>>(first)?.is_none() {
+            return Ok(Self::default());
+        }
+        Ok(Self {
+            before: codes::parsed_or_null(row, first + 1)?,
+            after: codes::parsed_or_null(row, first + 2)?,
+            verified_us: row.get(first + 3)?,
+            verdict: codes::outcome_or_null(row, first + 4)?,
+        })
+    }
+
+    /// Returns the outcome of the task, given that of its call.
+    pub(crate) fn outcome(&self, called: Outcome) -> Outcome {
+        self.verdict.unwrap_or(called)
+    }
+
+    /// Replaces the failure of the call by that of the task, if they differ.
+    pub(crate) fn amend(&self, last: &mut Option<AttemptRow>) {
+        let (Some(verdict), Some(last)) = (self.verdict, last) else { return };
+        // Without a message: the words follow from the states, and finding them is the report's.
+        let not_reached = || Failure::seen(FailureKind::NotReached, "");
+        last.failure = (!verdict.is_good()).then(not_reached);
+    }
+
+    /// Returns the states in the words of the domain.
+    pub(crate) fn row(&self, origin: Timestamp, called: Outcome) -> SeenRow {
+        SeenRow {
+            before: self.before,
+            after: self.after,
+            verified: self.verified_us.map(|micros| origin.plus_micros(micros)),
+            call: self.verdict.map(|_| called),
+        }
+    }
 }

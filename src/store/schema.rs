@@ -4,19 +4,19 @@
 //! |---|---|---|
 //! | 1 | 0.1.0 | first |
 //!
-//! Times are microseconds after `run.origin_us`; commands and outcomes are numbers of which any two
-//! differ in two bits, see `codes`. A task without a row in `outcome` is not settled; an
-//! attempt without a duration never came to its end. An outcome's duration counts from the first
-//! sending; when that was is told by the attempt where there was only one. An outcome without an
-//! attempt has the time at which it was settled as its first sending. What was seen of a task
-//! before and after its call is in `state`; an outcome there is what became of the task where that
-//! is not what became of its call. A `poll` is a request for a page of the list.
+//! - Times are microseconds after `run.origin_us`.
+//! - Commands and outcomes are numbers of which any two differ in two bits, see `codes`.
+//! - A task without a row in `outcome` is not settled. An attempt without a duration has no end.
+//! - An outcome's duration counts from the first sending. Its time is in the outcome, except if
+//!   there was one attempt, which has it. Without an attempt it is the time of settling.
+//! - The observed states of a task before and after its call are in `state`. An outcome there is
+//!   that of the task, if it is not that of its call.
+//! - A `poll` is a request for a page of the list.
 
-use crate::store::error::StoreError;
-use crate::store::error::file;
-use crate::store::error::sqlite;
-use rusqlite::Connection;
-use rusqlite::OpenFlags;
+use crate::store::error::{StoreError, file, sqlite};
+use crate::store::files::{beside, check_file};
+use rusqlite::limits::Limit;
+use rusqlite::{Connection, OpenFlags};
 use std::fs::File;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
@@ -26,15 +26,18 @@ use std::time::Duration;
 const APPLICATION_ID: i64 = 0x6263_746c;
 /// The version of the format.
 const VERSION: i64 = 1;
-/// How long a reader waits for a writer that is just committing.
+/// How long a reader waits for a commit under way.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
-/// How much of a plan is kept in memory while it is loaded, in KiB. It is sorted in pieces of this
-/// size, and those that fit the processor's cache are sorted faster: a million ids take three
-/// quarters of the time that they take in pieces of 32 MiB.
+/// The memory for a plan while it is loaded, in KiB. The plan is sorted in pieces of this size.
+/// Pieces that fit the processor's cache are sorted faster: a million ids take three quarters of
+/// the time of pieces of 32 MiB.
 const LOADING_CACHE: i64 = 8_192;
-/// How many threads sort a piece while the next one is read; what fits one piece needs none.
+/// The number of threads that sort a piece while the next one is read.
 const SORTERS: i64 = 1;
-/// How long the write-ahead log stays when nobody needs it any more.
+/// The maximum size of a cell that is read, in bytes. The largest that is written is a row of the
+/// input, at most 1 MiB, as JSON.
+const MAX_CELL_BYTES: i32 = 16 << 20;
+/// The size to which the write-ahead log shrinks when no reader needs it any more.
 const LOG_BYTES: i64 = 16 << 20;
 
 const TABLES: &str = "
@@ -100,7 +103,9 @@ CREATE TABLE failure (
     error_msg TEXT,
     reason TEXT,
     advice TEXT,
-    error_list TEXT
+    error_list TEXT,
+    detail TEXT,
+    params TEXT
 ) STRICT;
 CREATE TABLE outcome (
     ordinal INTEGER PRIMARY KEY,
@@ -133,9 +138,9 @@ CREATE TABLE change (
 ) STRICT;
 ";
 
-/// Makes a new file for its owner alone and its tables in it, set up for one bulk load.
+/// Creates a new file for its owner alone, with its tables, set up for one bulk load.
 ///
-/// Until the load is complete the file has no journal: it is thrown away if anything fails.
+/// Until the load is complete the file has no journal, because it is removed if anything fails.
 pub(crate) fn create(path: &Path) -> Result<Connection, StoreError> {
     File::options().write(true).create_new(true).mode(0o600).open(path).map_err(file(path))?;
     let connection = open(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
@@ -147,30 +152,32 @@ pub(crate) fn create(path: &Path) -> Result<Connection, StoreError> {
     Ok(connection)
 }
 
-/// Makes what is sorted spill beside the run: there is space for it, or else there is none for
-/// the run either. By default it is `/var/tmp` or `/tmp`, which may be memory, small or read-only.
+/// Places the temporary files of a sort beside the run, where the run itself needs space as well.
 ///
-/// SQLite has no other way to say so than this setting of the whole process. It calls it
-/// deprecated, but guards it by a mutex, and every run of a process has the same directory.
+/// The default, `/var/tmp` or `/tmp`, may be memory, small or read-only. SQLite has only this
+/// setting of the whole process for it. The setting is deprecated but guarded by a mutex, and
+/// every run of a process has the same directory.
 fn sort_beside(connection: &Connection, path: &Path) -> rusqlite::Result<()> {
     let directory = path.parent().and_then(Path::to_str);
-    directory.map_or(Ok(()), |directory| {
-        connection.pragma_update(None, "temp_store_directory", directory)
-    })
+    // A directory whose name is not UTF-8 keeps the default: SQLite takes no other name.
+    match directory {
+        Some(directory) => connection.pragma_update(None, "temp_store_directory", directory),
+        None => Ok(()),
+    }
 }
 
-/// Prepares a loaded plan for being carried out.
+/// Prepares a loaded plan to be carried out.
 pub(crate) fn finish(connection: &Connection) -> rusqlite::Result<()> {
     let count = |pragma| connection.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0));
-    // Pages that are empty are used again, but where most of them are, few will be.
+    // Empty pages are used again. If most pages are empty, few of them ever will be.
     if count("freelist_count")? > count("page_count")? / 2 {
         connection.execute_batch("VACUUM")?;
     }
-    // Later it would need the file for itself, and somebody may be reading.
+    // Now, because a later change of the journal would need the file without any reader.
     connection.pragma_update(None, "journal_mode", "wal")
 }
 
-/// Returns a store in a temporary file that vanishes with it, for plans that only look.
+/// Returns a store in a temporary file that vanishes with it: the plan of a dry run.
 pub(crate) fn temporary() -> rusqlite::Result<Connection> {
     let connection = Connection::open("")?;
     connection.pragma_update(None, "threads", SORTERS)?;
@@ -194,7 +201,7 @@ pub(crate) fn open_writer(path: &Path) -> Result<Connection, StoreError> {
     let set_up = || {
         connection.pragma_update(None, "journal_mode", "wal")?;
         connection.pragma_update(None, "synchronous", "full")?;
-        // A long report keeps the log from being started anew; afterwards it shrinks to this.
+        // A long report keeps the log from starting anew; afterwards it shrinks to this size.
         connection.pragma_update(None, "journal_size_limit", LOG_BYTES)?;
         connection.pragma_update(None, "cache_size", -8_192)
     };
@@ -210,28 +217,39 @@ pub(crate) fn open_reader(path: &Path) -> Result<Connection, StoreError> {
 }
 
 fn open(path: &Path, access: OpenFlags) -> Result<Connection, StoreError> {
-    let flags = access | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    for path in [path.to_owned(), beside(path, "-wal"), beside(path, "-shm")] {
+        check_file(&path)?;
+    }
+    let flags = access | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_NOFOLLOW;
     let connection = Connection::open_with_flags(path, flags).map_err(sqlite(path))?;
     let set_up = || {
         connection.busy_timeout(BUSY_TIMEOUT)?;
+        // The file may be damaged or crafted: its schema must not call functions, and cells must
+        // not point outside their pages.
         connection.pragma_update(None, "trusted_schema", false)?;
         connection.pragma_update(None, "cell_size_check", true)?;
         connection.pragma_update(None, "threads", SORTERS)?;
         connection.set_prepared_statement_cache_capacity(32);
+        // A cell of a file that somebody made could be as large as memory.
+        connection.set_limit(Limit::SQLITE_LIMIT_LENGTH, MAX_CELL_BYTES)?;
         Ok(())
     };
     set_up().map_err(sqlite(path))?;
     Ok(connection)
 }
 
-/// Makes sure that the file is a run, and one that this version understands.
+/// Checks that the file is a run, of a version that is known.
 fn check(connection: &Connection, path: &Path) -> Result<(), StoreError> {
     let number = |pragma| connection.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0));
     if number("application_id").map_err(sqlite(path))? != APPLICATION_ID {
         return Err(StoreError::Foreign { path: path.into() });
     }
     match number("user_version").map_err(sqlite(path))? {
-        VERSION => Ok(()),
-        found => Err(StoreError::Newer { path: path.into(), found, known: VERSION }),
+        VERSION => {}
+        found => return Err(StoreError::Newer { path: path.into(), found, known: VERSION }),
     }
+    // A view in the place of a table could make rows without end.
+    let others = "SELECT count(*) FROM sqlite_schema WHERE type NOT IN ('table', 'index')";
+    let others: i64 = connection.query_row(others, [], |row| row.get(0)).map_err(sqlite(path))?;
+    if others == 0 { Ok(()) } else { Err(StoreError::Foreign { path: path.into() }) }
 }

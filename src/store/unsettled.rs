@@ -1,32 +1,36 @@
-//! Finds the tasks that were begun and have no outcome: what a killed process left behind.
+//! Finds the tasks that were begun and have no outcome, because their process was killed or stopped.
 //!
-//! One walk in key order and one bit per row of the plan; it does not matter how many tasks are
-//! settled already.
+//! One walk in key order and one bit per row of the plan, however many tasks are settled already.
 
-use crate::store::files::Departed;
+use crate::policy::EarlierCalls;
+use crate::store::files::MayHaveLeft;
 use crate::store::ordinal_set::OrdinalSet;
-use crate::task::Ordinal;
-use crate::task::Outcome;
-use rusqlite::Connection;
-use rusqlite::Row;
+use crate::task::{Ordinal, Outcome};
+use rusqlite::{Connection, Row};
 use std::collections::BTreeMap;
 
-/// What the attempts of a task without an outcome amount to.
+/// The attempts of a task without an outcome, in sum.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct OpenTask {
-    /// The last attempt.
+    /// The number of its last attempt.
     pub(crate) last_seq: u64,
-    /// How many there are.
+    /// The number of its attempts.
     pub(crate) attempts: u32,
-    /// How many of them were throttled, or refused for their credentials: nothing of the task's.
+    /// The number of attempts that were throttled, or refused for their credentials. Neither is
+    /// charged to the task.
     pub(crate) throttled: u32,
-    /// When the first was sent, in microseconds after the origin.
+    /// The time of the first attempt, in microseconds after the origin.
     pub(crate) first_sent_us: i64,
     /// Whether any of them may have been carried out.
     pub(crate) in_doubt: bool,
 }
 
 impl OpenTask {
+    /// Returns what its attempts are to a survey.
+    pub(crate) fn earlier_calls(&self) -> EarlierCalls {
+        if self.in_doubt { EarlierCalls::InDoubt } else { EarlierCalls::Refused }
+    }
+
     /// Returns the outcome that follows from the attempts.
     pub(crate) fn outcome(&self) -> Outcome {
         if self.in_doubt { Outcome::Ambiguous } else { Outcome::Failed }
@@ -35,26 +39,28 @@ impl OpenTask {
 
 /// Finds the tasks with attempts and without an outcome.
 ///
-/// Only their attempts are read whole: most of a run's belong to tasks that are settled. One that
-/// never left is none.
+/// Only their attempts are read whole, because most attempts of a run belong to settled tasks. An
+/// attempt that never left does not count.
 pub(crate) fn open_tasks(
     connection: &Connection,
     settled: &OrdinalSet,
-    departed: Departed,
+    may_have_left: MayHaveLeft,
 ) -> rusqlite::Result<BTreeMap<Ordinal, OpenTask>> {
     let mut open: BTreeMap<Ordinal, OpenTask> = BTreeMap::new();
     let mut all = connection.prepare("SELECT seq, ordinal FROM attempt ORDER BY seq")?;
     let mut one = connection.prepare(
-        "SELECT sent_us, duration_us IS NULL OR in_doubt IS NOT NULL, error_kind IS 'throttled' OR error_kind IS 'auth',
-             duration_us IS NULL
+        "SELECT sent_us, duration_us IS NULL OR in_doubt IS NOT NULL,
+             error_kind IS 'throttled' OR error_kind IS 'auth', duration_us IS NULL
          FROM attempt LEFT JOIN failure ON failure.seq = attempt.seq WHERE attempt.seq = ?",
     )?;
     let mut rows = all.query([])?;
     while let Some(row) = rows.next()? {
         let (seq, ordinal) = (row.get(0)?, Ordinal(row.get(1)?));
+        // A set in memory instead of a join: the settled tasks are most of a large plan.
         if !settled.contains(ordinal) {
             one.query_row([seq], |row| {
-                if row.get(3)? && !departed.may_include(seq) {
+                // It was begun and not sent; its task may have no other attempt.
+                if row.get(3)? && !may_have_left.includes(seq) {
                     return Ok(());
                 }
                 add(open.entry(ordinal).or_default(), seq, row)

@@ -9,8 +9,4 @@ mod pages;
 mod walk;
 
 pub use pages::Gap;
-pub use walk::PageSink;
-pub use walk::WalkEnd;
-pub use walk::WalkStep;
-pub use walk::Walker;
-pub use walk::WalkerSettings;
+pub use walk::{PageSink, WalkEnd, WalkStep, Walker, WalkerSettings};

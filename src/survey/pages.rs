@@ -4,15 +4,11 @@
 //! walk always ends, and is never called whole if it may have missed a task. See
 //! `docs/GLOSSARY.md`: gap.
 
-use crate::api::LAST_PAGE;
-use crate::api::PAGE_SIZE;
-use crate::api::Page;
+use crate::api::{LAST_PAGE, PAGE_SIZE, Page};
 use crate::task::Failure;
 use std::collections::HashSet;
 use std::fmt;
-use std::hash::DefaultHasher;
-use std::hash::Hash;
-use std::hash::Hasher;
+use std::hash::{DefaultHasher, Hash, Hasher};
 
 /// The reason why a walk may have missed tasks.
 #[derive(Debug, Clone, PartialEq, Eq)]

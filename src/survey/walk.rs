@@ -3,34 +3,19 @@
 //! The second loop of the library, beside the dispatcher's. It is sequential, so it needs neither
 //! slots nor a breaker. Dropping a walk ends it; the pages passed on so far stay valid.
 
-use super::pages::Gap;
-use super::pages::Next;
-use super::pages::Pages;
-use crate::api::ListFilter;
-use crate::api::Listed;
-use crate::api::Page;
-use crate::api::TaskApi;
-use crate::clock::Clock;
-use crate::clock::Timestamp;
-use crate::policy::Admission;
-use crate::policy::Answer;
-use crate::policy::AttemptHistory;
-use crate::policy::Decision;
-use crate::policy::NoResponse;
-use crate::policy::OnDoubt;
-use crate::policy::Pacer;
-use crate::policy::RetryPolicy;
-use crate::policy::classify_read;
-use crate::task::Failure;
-use crate::task::FailureKind;
-use crate::task::Rate;
+use super::pages::{Gap, Next, Pages};
+use crate::api::{ListFilter, Listed, Page, TaskApi};
+use crate::clock::{Clock, Timestamp};
+use crate::policy::{
+    Admission, Answer, AttemptHistory, Decision, NoResponse, OnDoubt, Pacer, RetryPolicy,
+    SharedSlots, SlotGate, classify_read,
+};
+use crate::task::{Failure, FailureKind, Rate};
 use std::num::NonZeroU32;
 use std::pin::pin;
 use std::task::Poll;
 use std::time::Duration;
-use tokio::time::sleep;
-use tokio::time::sleep_until;
-use tokio::time::timeout;
+use tokio::time::{sleep, sleep_until, timeout};
 
 /// Makes requests durable, and takes the pages of a walk.
 pub trait PageSink {
@@ -78,6 +63,7 @@ pub struct Walker<'a, A> {
     api: &'a A,
     settings: WalkerSettings,
     pacer: Pacer,
+    group: Option<SlotGate>,
     clock: Clock,
     jitter: fastrand::Rng,
     sent: Vec<Timestamp>,
@@ -90,7 +76,24 @@ impl<'a, A: TaskApi> Walker<'a, A> {
         // The rate counts across phases and sessions, so a new pacer must not begin empty.
         let past = sent.iter().filter_map(|&at| clock.past_instant(at));
         past.for_each(|at| pacer.recall(at.into()));
-        Self { api, settings, pacer, clock, jitter: fastrand::Rng::new(), sent: Vec::new() }
+        Self {
+            api,
+            settings,
+            pacer,
+            group: None,
+            clock,
+            jitter: fastrand::Rng::new(),
+            sent: Vec::new(),
+        }
+    }
+
+    /// Lets the walker share the slots of a rate group, if there are any.
+    #[must_use]
+    pub fn sharing(mut self, slots: Option<SharedSlots>) -> Self {
+        let now = self.clock.instant();
+        let shared = slots.zip(self.settings.rate);
+        self.group = shared.map(|(slots, rate)| SlotGate::new(slots, rate, now.into()));
+        self
     }
 
     /// Takes the times of the requests since the last call, the oldest first.
@@ -152,6 +155,7 @@ impl<'a, A: TaskApi> Walker<'a, A> {
             history = history.after(finding.verdict);
             match policy.decide(finding.verdict, history, self.jitter.f64()) {
                 Decision::SendAgain { after } => sleep(after.max(asked_wait)).await,
+                Decision::Wait { after } => sleep(after).await,
                 // The pacer holds, and `await_turn` waits for it: one place waits for everything.
                 Decision::HoldRun { wait } => {
                     self.pacer.hold((self.clock.instant() + wait).into());
@@ -179,6 +183,11 @@ impl<'a, A: TaskApi> Walker<'a, A> {
         }
         let leaves = self.pacer.earliest_release(self.clock.instant().into());
         notes.request(self.clock.label(leaves.into())).await?;
+        while let Some(group) = &mut self.group
+            && let Some(due) = group.due(1, self.clock.instant().into(), self.jitter.f64())
+        {
+            sleep_until(due.into()).await;
+        }
         while let Admission::NotBefore(due) = self.pacer.release(self.clock.instant().into()) {
             sleep_until(due.into()).await;
         }
@@ -192,6 +201,9 @@ impl<'a, A: TaskApi> Walker<'a, A> {
         let first = futures::poll!(call.as_mut());
         let now = self.clock.instant();
         self.pacer.left_by(now.into());
+        if let Some(group) = &mut self.group {
+            group.take();
+        }
         self.sent.push(self.clock.label(now));
         let answered = match first {
             Poll::Ready(answered) => answered,

@@ -1,16 +1,12 @@
 //! Walks through scripted lists, under a clock that stands still.
 
 use super::*;
-use crate::api::ListedTask;
-use crate::api::PAGE_SIZE;
+use crate::api::{ListedTask, PAGE_SIZE};
 use crate::clock::Instant;
-use crate::policy::Body;
-use crate::policy::Response;
-use crate::policy::ServiceError;
+use crate::policy::{Body, Response, ServiceError};
 use crate::task::Task;
 use std::convert::Infallible;
-use std::sync::Arc;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 type Script = Box<dyn Fn(u32, usize) -> Listed>;
 

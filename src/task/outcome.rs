@@ -1,10 +1,7 @@
 //! The outcomes of tasks and their counts. See `docs/GLOSSARY.md`: outcome, counts.
 
 use std::fmt;
-use std::ops::Add;
-use std::ops::AddAssign;
-use std::ops::Index;
-use std::ops::IndexMut;
+use std::ops::{Add, AddAssign, Index, IndexMut};
 use std::str::FromStr;
 
 /// The outcome of a task. Every selected task ends with exactly one.

@@ -23,9 +23,15 @@ pub struct Rate {
 }
 
 /// The text is not a rate.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("a rate is a whole number above 0, by itself or with `/s`, `/m` or `/h`, such as `10/s`")]
-pub struct InvalidRate;
+#[derive(Debug, Clone, Default, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "a rate is a whole number above 0, by itself or with `/s`, `/m` or `/h`, such as `10/s`{}",
+    .instead.map_or_else(String::new, |rate| format!("; write `{rate}` for that"))
+)]
+pub struct InvalidRate {
+    /// The same rate in a form that is read, if there is one.
+    pub instead: Option<Rate>,
+}
 
 impl Rate {
     /// Returns the limit as requests per second.
@@ -50,11 +56,28 @@ impl FromStr for Rate {
             "s" => 1,
             "m" => 60,
             "h" => 3600,
-            _ => return Err(InvalidRate),
+            _ => return Err(InvalidRate::default()),
         };
-        let limit = number.trim().parse().map_err(|_| InvalidRate)?;
+        let invalid = |_| InvalidRate { instead: whole(number, seconds) };
+        let limit = number.trim().parse().map_err(invalid)?;
         Ok(Self { limit, window: Duration::from_secs(seconds) })
     }
+}
+
+/// Returns the rate of a number with a fraction in the shortest window that makes it a whole one.
+fn whole(number: &str, seconds: u64) -> Option<Rate> {
+    let number: f64 = number.trim().parse().ok().filter(|number| *number > 0.0)?;
+    [1, 60, 3_600_u64].into_iter().find_map(|window| {
+        let limit = number * window as f64 / seconds as f64;
+        let is_whole = (1.0..1e9).contains(&limit) && (limit - limit.round()).abs() < 1e-9;
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "it lies between 1 and a billion"
+        )]
+        let limit = is_whole.then_some(limit.round() as u32)?;
+        Some(Rate { limit: NonZeroU32::new(limit)?, window: Duration::from_secs(window) })
+    })
 }
 
 impl fmt::Display for Rate {
@@ -99,5 +122,22 @@ mod tests {
         assert_eq!(rate.shortest_time(61), Duration::from_secs(6));
         assert_eq!(rate.shortest_time(1), Duration::ZERO);
         assert_eq!(rate.shortest_time(0), Duration::ZERO);
+    }
+
+    #[test]
+    fn a_rate_with_a_fraction_is_refused_with_the_form_that_is_read() {
+        let instead = |text: &str| {
+            let error = text.parse::<Rate>().unwrap_err();
+            error.instead.map(|rate| rate.to_string())
+        };
+        assert_eq!(instead("0.5/s").as_deref(), Some("30/m"));
+        assert_eq!(instead("0.5").as_deref(), Some("30/m"));
+        assert_eq!(instead("2.5/m").as_deref(), Some("150/h"));
+        assert_eq!(instead("2.0/s").as_deref(), Some("2/s"));
+        for text in ["0.0001/s", "-0.5/s", "NaN", "fast", "1/d"] {
+            assert_eq!(instead(text), None, "{text}");
+        }
+        let error = "0.5/s".parse::<Rate>().unwrap_err();
+        assert!(error.to_string().ends_with("; write `30/m` for that"), "{error}");
     }
 }

@@ -3,8 +3,7 @@
 //! Pure. An unknown state is kept and counted, and never treated as a known one: such a task is
 //! not where its command leads. See `docs/GLOSSARY.md`: state, observed state.
 
-use super::Command;
-use super::TaskId;
+use super::{Command, TaskId};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
@@ -259,13 +258,8 @@ mod tests {
 
     #[test]
     fn every_state_of_the_service_has_its_word() {
-        use TaskState::Bad;
-        use TaskState::Changing;
-        use TaskState::Running;
-        use TaskState::Stopped;
-        use Toward::Against;
-        use Toward::Open;
-        use Toward::Reached;
+        use TaskState::{Bad, Changing, Running, Stopped};
+        use Toward::{Against, Open, Reached};
         for (state, expected) in [
             ("pending", (Changing, Open, Against)),
             ("recovering", (Changing, Open, Against)),

@@ -1,60 +1,124 @@
-//! Prevents spreadsheets from running foreign cells as formulas, in a way that can be undone.
+//! Keeps spreadsheets from running foreign cells as formulas, in a way that can be undone.
 //!
-//! A guarded cell begins with `'`, so spreadsheets show it as text. Plain numbers such as `-5`
-//! are unchanged: they are not run as formulas, and calculations need them as numbers.
+//! A guarded cell has a `'` before it, which spreadsheets show as text. Plain numbers such as
+//! `-5` stay as they are: nothing runs them, and calculations need them as numbers.
+//!
+//! A cell is guarded inside, too. In many countries the separator of spreadsheets is `;`, and a
+//! user may choose the tab. Such a spreadsheet knows no quotes inside a line, because the line
+//! does not begin with one, so it begins a cell after each of its separators and line breaks.
 
+use crate::text::is_invisible;
 use std::borrow::Cow;
 
-/// The prefix of a guarded cell; to spreadsheets it means "this is text".
+/// The prefix of a guarded cell; spreadsheets take it as "this is text".
 const GUARD: char = '\'';
+/// The characters at which a spreadsheet may begin a new cell inside one of ours.
+const SEPARATORS: [char; 4] = [';', '\t', '\r', '\n'];
 
-/// Returns the cell with a guard, if a spreadsheet would run it as a formula.
+/// Returns the cell with guards, wherever a spreadsheet would run a part of it as a formula.
 ///
-/// A cell that looks guarded already gets one more guard, so that [`unguarded`] always restores
-/// the original cell.
+/// A part that looks guarded already gets one more guard, so that [`unguarded`] always finds
+/// the cell as it was.
 ///
 /// ```
 /// use batchctl::text::guarded;
 ///
 /// assert_eq!(guarded("=HYPERLINK(\"x\")"), "'=HYPERLINK(\"x\")");
+/// assert_eq!(guarded("full;=HYPERLINK(\"x\")"), "full;'=HYPERLINK(\"x\")");
 /// assert_eq!(guarded("-5"), "-5");
 /// assert_eq!(guarded("north gate"), "north gate");
 /// ```
 pub fn guarded(cell: &str) -> Cow<'_, str> {
-    if needs_guard(cell) { Cow::Owned(format!("{GUARD}{cell}")) } else { Cow::Borrowed(cell) }
+    if !needs_guards(cell) {
+        return Cow::Borrowed(cell);
+    }
+    let mut text = String::with_capacity(cell.len() + 1);
+    if needs_guard(cell) {
+        text.push(GUARD);
+    }
+    let mut parts = cell.split_inclusive(SEPARATORS);
+    text.extend(parts.next());
+    for part in parts {
+        if needs_guard_inside(part) {
+            text.push(GUARD);
+        }
+        text.push_str(part);
+    }
+    Cow::Owned(text)
 }
 
-/// Returns the original cell of a guarded one.
-pub fn unguarded(cell: &str) -> &str {
-    cell.strip_prefix(GUARD).filter(|inner| needs_guard(inner)).unwrap_or(cell)
+/// Returns the cell that [`guarded`] was given.
+pub fn unguarded(cell: &str) -> Cow<'_, str> {
+    // A guarded part stays one that needs a guard, so the same question finds it again.
+    if !cell.contains(GUARD) || !needs_guards(cell) {
+        return Cow::Borrowed(cell);
+    }
+    let mut text = String::with_capacity(cell.len());
+    let is_guarded = cell.starts_with(GUARD) && needs_guard(cell);
+    let mut parts = cell.split_inclusive(SEPARATORS);
+    let first = parts.next().unwrap_or_default();
+    text.push_str(if is_guarded { without_guard(first) } else { first });
+    for part in parts {
+        text.push_str(if needs_guard_inside(part) { without_guard(part) } else { part });
+    }
+    Cow::Owned(text)
 }
 
-/// Returns whether the cell is a formula, possibly behind guards.
+fn without_guard(part: &str) -> &str {
+    part.strip_prefix(GUARD).unwrap_or(part)
+}
+
+/// Returns whether the cell needs a guard at its start or inside.
+fn needs_guards(cell: &str) -> bool {
+    needs_guard(cell)
+        || (cell.contains(SEPARATORS)
+            && cell.split_inclusive(SEPARATORS).skip(1).any(needs_guard_inside))
+}
+
+/// Returns whether the cell is a formula, under no or any number of guards.
 fn needs_guard(cell: &str) -> bool {
     is_formula(cell.trim_start_matches(GUARD))
 }
 
+/// Returns whether a part that follows a separator is a formula, under any number of guards.
+fn needs_guard_inside(part: &str) -> bool {
+    is_formula_inside(part.trim_start_matches(GUARD))
+}
+
 fn is_formula(text: &str) -> bool {
-    // Fast path for nearly every cell.
+    // Nearly every cell ends here.
     if text.bytes().next().is_none_or(|first| first.is_ascii_alphanumeric()) {
         return false;
     }
     let starts = text.trim_start_matches(is_skipped);
     match starts.chars().next() {
-        // OWASP's list for CSV injection, full-width forms included.
         Some('+' | '-') => !is_plain_number(starts),
-        Some('=' | '@' | '\t' | '\r' | '\n' | '＝' | '＋' | '－' | '＠') => true,
-        Some(_) | None => false,
+        Some('\t' | '\r' | '\n') => true,
+        Some(first) => begins_formula(first),
+        None => false,
     }
 }
 
-/// Returns whether spreadsheets may skip a character in front of a formula.
+/// Returns whether a spreadsheet would run a part that follows a separator.
+///
+/// Numbers with a sign are no exception: the part of the line up to the next separator, which is
+/// the cell to such a spreadsheet, goes on behind our cell.
+fn is_formula_inside(text: &str) -> bool {
+    // Our own quotes are doubled, and a pair of them at the start of a cell is an empty text.
+    let starts = text.trim_start_matches(|c| c == '"' || is_skipped(c));
+    starts.chars().next().is_some_and(begins_formula)
+}
+
+fn begins_formula(character: char) -> bool {
+    matches!(character, '=' | '+' | '-' | '@' | '＝' | '＋' | '－' | '＠')
+}
+
+/// Returns whether spreadsheets may pass over a character before a formula.
 fn is_skipped(character: char) -> bool {
-    let begins_a_formula = matches!(character, '\t' | '\r' | '\n');
-    let shows_nothing = character.is_whitespace()
-        || character.is_control()
-        || matches!(character, '\u{200b}'..='\u{200f}' | '\u{2060}' | '\u{feff}');
-    shows_nothing && !begins_a_formula
+    let starts_formula = matches!(character, '\t' | '\r' | '\n');
+    let shows_nothing =
+        character.is_whitespace() || character.is_control() || is_invisible(character);
+    shows_nothing && !starts_formula
 }
 
 /// Returns whether a text is a sign, digits, and at most one dot with digits after it.
@@ -85,6 +149,7 @@ mod tests {
         check("@SUM(A1)", "'@SUM(A1)");
         check("  =1", "'  =1");
         check("\u{a0}\u{feff}=1", "'\u{a0}\u{feff}=1");
+        check("\u{ad}=1", "'\u{ad}=1");
         check("\t", "'\t");
         check(" \tx", "' \tx");
         check("\r\nx", "'\r\nx");
@@ -93,9 +158,41 @@ mod tests {
     }
 
     #[test]
+    fn formulas_behind_a_separator_or_a_line_break_are_guarded() {
+        check("boom;=HYPERLINK(\"x\")", "boom;'=HYPERLINK(\"x\")");
+        check("boom\t@SUM(A1)", "boom\t'@SUM(A1)");
+        check("boom\r\n+1", "boom\r\n'+1");
+        check("boom; \u{200b}=1;-5", "boom;' \u{200b}=1;'-5");
+        check("boom;\"=1\"", "boom;'\"=1\"");
+        check("=1;=2", "'=1;'=2");
+        check("-5;=1", "'-5;'=1");
+        check("\t=1", "'\t'=1");
+        check("boom;'=1", "boom;''=1");
+    }
+
+    #[test]
     fn plain_numbers_and_words_are_left_alone() {
-        for cell in ["", "-5", "+1", "3.14", "-0.5", "  -5", "a=b", "north gate", "'tis", "'", "ä"]
-        {
+        let cells = [
+            "",
+            "-5",
+            "+1",
+            "3.14",
+            "-0.5",
+            "  -5",
+            "a=b",
+            "north gate",
+            "'tis",
+            "'",
+            "ä",
+            "a; b; c",
+            "a;'b",
+            ";",
+            "a;",
+            "x;1=2",
+            "a,=1",
+            "a|=1",
+        ];
+        for cell in cells {
             check(cell, cell);
         }
         check("-5e3", "'-5e3");
@@ -110,12 +207,24 @@ mod tests {
         check("'-5", "'-5");
     }
 
+    /// Returns the cells that a spreadsheet with another separator finds in a line of ours.
+    fn cells_elsewhere(line: &str) -> Vec<String> {
+        let bare = |part: &str| part.trim_start_matches(|c| c == '"' || is_skipped(c)).to_owned();
+        line.split(SEPARATORS).skip(1).map(bare).collect()
+    }
+
     proptest! {
         #[test]
-        fn every_cell_comes_back(cell in "['=+@\t\r\n \\-0-9.a＝]{0,6}") {
+        fn every_cell_comes_back(cell in "['=+@\t\r\n \\-0-9.a＝;\"\u{ad}]{0,9}") {
             let written = guarded(&cell);
-            prop_assert_eq!(unguarded(&written), &cell);
+            prop_assert_eq!(&unguarded(&written), &cell);
             prop_assert!(!is_formula(&written));
+            let mut line = csv::Writer::from_writer(Vec::new());
+            line.write_record(["gate-1", &written, "x"]).unwrap();
+            let line = String::from_utf8(line.into_inner().unwrap()).unwrap();
+            for found in cells_elsewhere(line.trim_end()) {
+                prop_assert!(!found.starts_with(begins_formula), "{line:?}: {found:?}");
+            }
         }
     }
 }

@@ -16,7 +16,7 @@ use std::thread;
 use std::time::Duration;
 
 /// Says why a test that needs more rights than there are did nothing.
-fn skip(why: &str) {
+pub(crate) fn skip(why: &str) {
     let _ = writeln!(std::io::stderr(), "not tested here: {why}");
 }
 
@@ -69,7 +69,7 @@ fn check_nothing_lost(rehearsal: &Rehearsal, tasks: usize) {
 #[test]
 fn a_full_disk_holds_the_run_until_there_is_room() {
     let rehearsal = Rehearsal::answering_in(5..=10);
-    let Some(_disk) = SmallDisk::mount(&rehearsal.state, "size=8m") else {
+    let Some(_disk) = SmallDisk::mount(&rehearsal.state, "mode=700,size=8m") else {
         return skip("a small tmpfs cannot be mounted");
     };
     let mut process = rehearsal.start(&rehearsal.input(&plain_ids(300)), &["--rate", "100/s"]);
@@ -100,7 +100,7 @@ fn a_full_disk_holds_the_run_until_there_is_room() {
 #[test]
 fn a_disk_too_small_for_the_plan_refuses_it_and_keeps_nothing() {
     let rehearsal = Rehearsal::answering_in(5..=10);
-    let Some(_disk) = SmallDisk::mount(&rehearsal.state, "size=256k") else {
+    let Some(_disk) = SmallDisk::mount(&rehearsal.state, "mode=700,size=256k") else {
         return skip("a small tmpfs cannot be mounted");
     };
     let ended = rehearsal.start(&rehearsal.input(&plain_ids(20_000)), &[]).ended();
@@ -129,7 +129,7 @@ fn a_file_that_may_not_grow_stops_the_run_at_once() {
 #[test]
 fn a_disk_that_may_only_be_read_is_refused_before_anything_is_sent() {
     let rehearsal = Rehearsal::answering_in(5..=10);
-    let Some(disk) = SmallDisk::mount(&rehearsal.state, "size=2m") else {
+    let Some(disk) = SmallDisk::mount(&rehearsal.state, "mode=700,size=2m") else {
         return skip("a small tmpfs cannot be mounted");
     };
     let input = rehearsal.input(&plain_ids(10));
@@ -161,6 +161,8 @@ fn a_directory_without_the_rights_is_refused() {
         let Some(unprivileged) = as_nobody(&rehearsal, &args) else {
             return skip("no other user can be taken on");
         };
+        // The directory is this user's own, and closed even to its owner.
+        std::os::unix::fs::chown(&rehearsal.state, Some(65_534), Some(65_534)).unwrap();
         command = unprivileged;
     }
     check_refused(&Running::spawn(command).ended(), &["Permission denied", "--state-dir"]);
@@ -197,7 +199,7 @@ fn a_store_that_is_removed_under_a_run_stops_it() {
 #[test]
 fn a_full_disk_does_not_keep_a_second_signal_waiting() {
     let rehearsal = Rehearsal::answering_in(5..=10);
-    let Some(_disk) = SmallDisk::mount(&rehearsal.state, "size=8m") else {
+    let Some(_disk) = SmallDisk::mount(&rehearsal.state, "mode=700,size=8m") else {
         return skip("a small tmpfs cannot be mounted");
     };
     let mut process = rehearsal.start(&rehearsal.input(&plain_ids(300)), &["--rate", "100/s"]);

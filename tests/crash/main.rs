@@ -18,6 +18,8 @@ mod locks;
 #[cfg(test)]
 mod looking;
 #[cfg(test)]
+mod planted;
+#[cfg(test)]
 mod signals;
 #[cfg(test)]
 #[path = "../support/mod.rs"]

@@ -5,6 +5,7 @@ use crate::support::documents::report;
 use crate::support::documents::results;
 use crate::support::program::Ended;
 use crate::support::program::Scene;
+use crate::support::reply::Reply;
 use crate::support::server::Server;
 
 /// Calls the program on an input that is wrong; nothing may be sent and nothing be kept.
@@ -63,7 +64,7 @@ fn rows_of_another_length_are_told() {
             "tasks.csv:2:14: the row has 3 cells, the first row has 2",
             "  hint: a cell that contains the delimiter must stand in quotes",
             "tasks.csv:3:7: the row has 1 cell, the first row has 2",
-            "  hint: a cell that contains a line break must stand in quotes",
+            "  hint: its last cells are missing; an empty cell needs its delimiter, too",
             "error: the input has 2 problems; nothing was sent",
         ],
     );
@@ -358,4 +359,214 @@ fn each_row_of_a_run_gets_its_own_command() {
     let path = |id, command| format!("/v2/project-1/batch-tasks/{id}/action/{command}");
     assert_eq!(called, [path("gate-1", "start"), path("gate-2", "stop"), path("gate-3", "stop")]);
     assert_eq!(column(&results(&scene.read("r.csv")), "command"), ["start", "stop", "stop"]);
+}
+
+/// The flags of a run that sends all at once and writes its results.
+const EAGER: [&str; 5] = ["--rate", "none", "--max-failures", "100%", "-q"];
+
+fn header(scene: &Scene, name: &str) -> String {
+    let text = scene.read(name);
+    text.trim_start_matches('\u{feff}').lines().next().unwrap().to_owned()
+}
+
+#[test]
+fn results_keep_their_width_however_often_they_are_fed_in_again() {
+    let server = Server::start(|request| match request.id.as_str() {
+        "gate-1" => Reply::counted("gate-1", 1, 0, 1),
+        _ => Reply::service(400, "VIAS.1", "no;=HYPERLINK(1)"),
+    });
+    let scene = Scene::with(&server);
+    scene.write(
+        "tasks.csv",
+        "id,source,in_source,in_in_note,note,Outcome\n\
+         gate-1,a;=1,b,c,\"d\n=1\",e\ngate-2,'=f,g,h,i,j\n",
+    );
+    let first = [&["stop", "tasks.csv", "-o", "round.csv"], &EAGER[..]].concat();
+    scene.call(&first).expect(1);
+    let names = header(&scene, "round.csv");
+    let own = "in_in_source,in_source,in_in_note,note,in_Outcome";
+    assert!(names.ends_with(own), "{names}");
+    let cells = |name: &str| -> Vec<String> {
+        let rows = results(&scene.read(name));
+        own.split(',').flat_map(|it| column(&rows, it)).map(str::to_owned).collect()
+    };
+    let own_cells = cells("round.csv");
+    for round in 0..4 {
+        let dialect = ["plain", "excel"][round % 2];
+        let call = ["stop", "round.csv", "-o", "next.csv", "--csv-dialect", dialect];
+        scene.call(&[&call[..], &EAGER].concat()).expect(1);
+        assert_eq!(header(&scene, "next.csv"), names, "round {round}");
+        let text = scene.read("next.csv");
+        scene.write("next.csv", text.trim_start_matches('\u{feff}'));
+        assert_eq!(cells("next.csv"), own_cells, "round {round}");
+        scene.write("round.csv", text);
+    }
+    for call in [
+        &["run", "round.csv", "-o", "next.csv"][..],
+        &["retry", "latest", "-o", "next.csv"],
+        &["stop", "round.csv", "--after", "latest", "-o", "next.csv"],
+        // Together with the file it was made of.
+        &["stop", "round.csv", "tasks.csv", "-o", "next.csv"],
+    ] {
+        let ended = scene.call(&[call, &EAGER].concat());
+        assert!(scene.path("next.csv").exists(), "{call:?}: {}", ended.stderr);
+        assert_eq!(header(&scene, "next.csv"), names, "{call:?}");
+        std::fs::remove_file(scene.path("next.csv")).unwrap();
+    }
+}
+
+#[test]
+fn results_that_a_user_rearranged_keep_the_users_columns_alone() {
+    let server = Server::obliging();
+    let scene = Scene::with(&server);
+    let table = "site,failure_group,outcome,id,error_kind,source,in_id\n\
+                 north,F1,failed,gate-1,refused,x.csv:2,mine\n";
+    scene.write("tasks.csv", table);
+    scene.call(&[&["stop", "tasks.csv", "-o", "r.csv"], &EAGER[..]].concat()).expect(0);
+    let names = header(&scene, "r.csv");
+    assert!(names.ends_with(",failure_group,site,in_id"), "{names}");
+    let rows = results(&scene.read("r.csv"));
+    assert_eq!(column(&rows, "source"), ["tasks.csv:2"]);
+    // A file of another program may have a few of our names.
+    scene.write("own.csv", "id,source,attempts,outcome\ngate-1,mine,7,good\n");
+    scene.call(&[&["stop", "own.csv", "-o", "r.csv"], &EAGER[..]].concat()).expect(0);
+    let names = header(&scene, "r.csv");
+    assert!(names.ends_with(",in_source,in_attempts,in_outcome"), "{names}");
+}
+
+#[test]
+fn every_line_end_and_end_mark_is_read_from_a_file_and_from_standard_input() {
+    let forms: [(&str, &[u8], &[&str]); 6] = [
+        ("old.csv", b"id,x\rold-1,a\rold-2,b\r", &["old-1", "old-2"]),
+        ("old.txt", b"# tonight\rold-3 # gate\r\rold-4", &["old-3", "old-4"]),
+        ("mark.csv", b"id,x\r\nmark-1,a\x1a", &["mark-1"]),
+        ("mark.txt", b"mark-2\r\n\x1a\x1a", &["mark-2"]),
+        ("mixed.txt", b"mix-1\nmix-2\rmix-3\r\n", &["mix-1", "mix-2", "mix-3"]),
+        ("rows.csv", b"id,x\nrow-1,a\n\n\n,,\nrow-2,b\n", &["row-1", "row-2"]),
+    ];
+    for (name, content, expected) in forms {
+        for (argument, input) in [(name, &b""[..]), ("-", content)] {
+            let server = Server::obliging();
+            let scene = Scene::with(&server);
+            scene.write(name, content);
+            check_called(&scene, &server, &[argument], input, expected);
+        }
+    }
+    check_refused(
+        "old.csv",
+        "id,x\rgate-1,north\rGATE,south\r",
+        &[
+            "old.csv:3:1: `GATE` is not an id: the id contains 'G'; only a-z, 0-9, `_` and `-` occur in ids",
+            "  hint: did you mean `gate`?",
+            ONE_PROBLEM,
+        ],
+    );
+}
+
+#[test]
+fn two_million_blank_lines_are_no_row() {
+    let server = Server::obliging();
+    let scene = Scene::with(&server);
+    let blank = "\n".repeat(2_000_000);
+    scene.write("tasks.csv", format!("{blank}id,x\n{blank}gate-1,north\n"));
+    check_called(&scene, &server, &["tasks.csv", "-o", "r.csv"], b"", &["gate-1"]);
+    assert_eq!(column(&results(&scene.read("r.csv")), "source"), ["tasks.csv:4000002"]);
+}
+
+#[test]
+fn json_is_told_once_with_a_filter_that_works() {
+    let forms = [
+        ("{\"id\":\"gate-1\"}\n{\"id\":\"gate-2\"}\n", ".id"),
+        ("[{\"id\":\"gate-1\"},{\"id\":\"gate-2\"}]", ".[].id"),
+        ("[\n  \"gate-1\",\n  \"gate-2\"\n]\n", ".[]"),
+        ("{\"count\":2,\"batch-tasks\":[{\"task_id\":\"gate-1\"}]}", ".\"batch-tasks\"[].task_id"),
+    ];
+    for (text, filter) in forms {
+        for name in ["tasks.json", "tasks.txt", "tasks.csv"] {
+            check_refused(
+                name,
+                text,
+                &[
+                    &format!("cannot read `{name}`: it is JSON, not a table or a list"),
+                    &format!(
+                        "  hint: take the ids out of it: `jq -r '{filter}' {name} | batchctl … -`"
+                    ),
+                    ONE_PROBLEM,
+                ],
+            );
+        }
+    }
+}
+
+#[test]
+fn rows_of_the_wrong_width_get_a_hint_for_what_they_are() {
+    let hint = |row: &str| {
+        let server = Server::obliging();
+        let scene = Scene::with(&server);
+        scene.write("tasks.csv", format!("id,site,floor\ngate-1,north,1\n{row}\n"));
+        let said = refused(&scene, &server, &["stop", "tasks.csv"]).stderr;
+        said.lines().find_map(|line| line.strip_prefix("  hint: ")).unwrap_or_default().to_owned()
+    };
+    assert_eq!(
+        hint("gate-2,north"),
+        "its last cells are missing; an empty cell needs its delimiter, too"
+    );
+    assert_eq!(
+        hint("# tonight"),
+        "this looks like a comment; delete the line, because only lists have comments"
+    );
+    assert_eq!(
+        hint("(1 row)"),
+        "this looks like the row count of a database client; delete the line"
+    );
+    assert_eq!(
+        hint("(12 rows)"),
+        "this looks like the row count of a database client; delete the line"
+    );
+    assert_eq!(hint("Total,2"), "this looks like a line of totals; delete it");
+    assert_eq!(
+        hint("gate-2,the\nsouth gate,2"),
+        "a cell that contains a line break must stand in quotes"
+    );
+    assert_eq!(hint("Gate 2"), "");
+}
+
+#[test]
+fn an_id_from_a_word_processor_is_guessed() {
+    for id in
+        ["ga\u{ad}te-1", "“gate-1”", "«gate-1»", "‘gate-1’", "gate–1", "ga\u{2060}te\u{2011}1"]
+    {
+        let server = Server::obliging();
+        let scene = Scene::with(&server);
+        scene.write("tasks.csv", format!("id\n{id}\n"));
+        let ended = refused(&scene, &server, &["stop", "tasks.csv"]);
+        ended.says("  hint: did you mean `gate-1`?");
+        refused(&scene, &server, &["stop", "--id", id]).says("did you mean `gate-1`?");
+    }
+}
+
+#[test]
+fn invisible_characters_are_shown_by_number_and_messages_are_bounded() {
+    let server = Server::obliging();
+    let scene = Scene::with(&server);
+    scene.write("tasks.txt", "Ä\u{ad}\u{2064}\u{206a}\u{fffb}\u{e0041}x\n");
+    refused(&scene, &server, &["stop", "tasks.txt"])
+        .says(r"`Ä\u{ad}\u{2064}\u{206a}\u{fffb}\u{e0041}x` is not an id");
+    let marks = "\u{301}".repeat(400_000);
+    scene.write("marks.csv", format!("id,{marks}\na{marks},x\n"));
+    let said = refused(&scene, &server, &["stop", "marks.csv"]).stderr;
+    assert!(said.chars().count() < 1_000, "{} characters", said.chars().count());
+    scene.write("marks.csv", format!("name,{marks}\na{marks},x\n"));
+    let said = refused(&scene, &server, &["stop", "marks.csv"]).stderr;
+    assert!(said.chars().count() < 1_000, "{} characters", said.chars().count());
+}
+
+#[test]
+fn very_many_other_columns_are_kept() {
+    let server = Server::obliging();
+    let scene = Scene::with(&server);
+    let names: Vec<String> = (0..80_000).map(|number| format!("c{number}")).collect();
+    scene.write("tasks.csv", format!("id,{}\ngate-1{}\n", names.join(","), ",x".repeat(80_000)));
+    check_called(&scene, &server, &["tasks.csv", "-o", "r.csv"], b"", &["gate-1"]);
+    assert!(header(&scene, "r.csv").ends_with(&format!(",{}", names.join(","))));
 }

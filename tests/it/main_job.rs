@@ -168,6 +168,7 @@ fn rare_kinds() -> Vec<Kind> {
             Reply::flood("", "HTTP/1.1 100 Continue\r\n\r\n")
         }),
         kind("tiny-chunks", ("ambiguous", "", "timeout", ATTEMPTS), |_| {
+            // So small that the bound of a body is not reached before the time-out.
             Reply::flood("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n", "1\r\nx\r\n")
         }),
         kind("too-early", ("succeeded", "200", "", 2), |request| match request.attempt {
@@ -227,8 +228,9 @@ fn carry_out() -> Job {
         "none",
         "-j",
         "64",
+        // Long enough for a large answer on a busy machine; a silent service costs it twice.
         "--timeout",
-        "2s",
+        "5s",
         "--max-attempts",
         &ATTEMPTS.to_string(),
         "--max-failures",

@@ -99,7 +99,7 @@ impl Reply {
 
     /// Another answer 20 ms after this one, which nobody asked for.
     #[must_use]
-    pub(crate) fn and_then_unasked(self, other: Self) -> Self {
+    pub(crate) fn and_then_unasked(self, other: &Self) -> Self {
         let (Manner::Whole(head, body), Manner::Whole(next, last)) = (&self.manner, &other.manner)
         else {
             panic!("both are answers")

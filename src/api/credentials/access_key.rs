@@ -1,19 +1,13 @@
 //! A key that signs calls in the place of a token.
 
 use super::error::CredentialError;
-use super::signature::Signable;
-use super::signature::canonical_query;
+use super::signature::{Signable, canonical_query};
 use crate::api::endpoint::ProjectId;
 use crate::api::redactor::Redactor;
 use crate::clock::Timestamp;
-use hyper::Request;
-use hyper::Uri;
-use hyper::header::AUTHORIZATION;
-use hyper::header::HeaderMap;
-use hyper::header::HeaderName;
-use hyper::header::HeaderValue;
-use secrecy::ExposeSecret;
-use secrecy::SecretString;
+use hyper::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
+use hyper::{Request, Uri};
+use secrecy::{ExposeSecret, SecretString};
 use std::fmt;
 
 const DATE: HeaderName = HeaderName::from_static("x-sdk-date");
@@ -64,7 +58,7 @@ impl AccessKey {
         }
     }
 
-    /// Signs a request without a body as of that time: every attempt anew, for a signature ages.
+    /// Signs a request without a body as of that time. Each attempt is signed anew, because a signature expires.
     pub(super) fn sign(
         &self,
         request: &mut Request<()>,

@@ -1,10 +1,10 @@
 //! Why there are no credentials, or no others. No message holds a secret.
 
-use super::command::COMMAND_TIMEOUT;
-use super::iam::Project;
+use super::project::Project;
 use std::io;
 use std::path::PathBuf;
 use std::process::ExitStatus;
+use std::time::Duration;
 
 /// Why there are no credentials.
 #[derive(Debug, thiserror::Error)]
@@ -37,12 +37,14 @@ pub enum CredentialError {
         said: String,
     },
     /// The command did not end in time.
-    #[error("the token command `{line}` took longer than {COMMAND_TIMEOUT:?}")]
+    #[error("the token command `{line}` took longer than {limit:?}")]
     CommandTimeout {
         /// The command line.
         line: String,
+        /// The time that it had.
+        limit: Duration,
     },
-    /// What was found is no token.
+    /// The text that was found is not a token.
     #[error("{origin} holds no usable token: {reason}")]
     NotAToken {
         /// Where it came from.
@@ -131,12 +133,12 @@ pub enum CredentialError {
 }
 
 impl CredentialError {
-    /// Tells whether it may come right by itself.
+    /// Returns whether it may come right by itself.
     pub(super) const fn is_transient(&self) -> bool {
         matches!(self, Self::IamAway { .. })
     }
 
-    /// Tells whether to ask once more could do harm: a user is locked after a few wrong logins.
+    /// Returns whether to ask once more could do harm: a user is locked after a few wrong logins.
     pub(super) const fn is_final(&self) -> bool {
         matches!(self, Self::LoginRefused { .. } | Self::IamRefused { .. })
     }

@@ -4,6 +4,7 @@
 //! carries a password is sent once: its answer decides.
 
 use super::error::CredentialError;
+use super::project::Project;
 use crate::api::body::BodyBuffer;
 use crate::api::endpoint::{Endpoint, ProjectId};
 use crate::api::json_text::{decode, mend_strings};
@@ -39,15 +40,6 @@ pub struct Iam {
     pub route: Route,
     /// How long connecting may take.
     pub connect_timeout: Duration,
-}
-
-/// A project of an account.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub struct Project {
-    /// Its id.
-    pub id: String,
-    /// Its name, which is the region's for the first of a region.
-    pub name: String,
 }
 
 /// A token that IAM gave out.

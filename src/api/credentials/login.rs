@@ -1,14 +1,11 @@
 //! A user who can log in to IAM, and what a login asks for.
 
 use super::error::CredentialError;
-use super::iam::Granted;
-use super::iam::Iam;
+use super::iam::{Granted, Iam};
 use crate::api::endpoint::ProjectId;
 use crate::api::redactor::Redactor;
-use secrecy::ExposeSecret;
-use secrecy::SecretString;
-use serde_json::Value;
-use serde_json::json;
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::{Value, json};
 use std::fmt;
 
 /// An IAM user with what a login needs.
@@ -40,7 +37,7 @@ pub struct SecondFactor {
 pub enum Scope {
     /// By its id.
     Id(ProjectId),
-    /// By its name; the answer tells the id.
+    /// By its name. The answer has the id.
     Name(String),
 }
 
@@ -50,7 +47,7 @@ impl Login {
         format!("the login of `{}` of `{}` at {}", self.user, self.domain, self.iam.endpoint)
     }
 
-    /// Tells whether it can be repeated: a passcode is good once.
+    /// Returns whether it can be repeated: a passcode is good once.
     pub(super) const fn can_repeat(&self) -> bool {
         self.second_factor.is_none()
     }

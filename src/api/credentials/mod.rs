@@ -9,6 +9,7 @@ mod error;
 mod iam;
 mod login;
 mod official;
+mod project;
 mod signature;
 mod source;
 mod token;
@@ -16,24 +17,15 @@ mod token;
 pub use access_key::AccessKey;
 pub use error::CredentialError;
 pub use iam::Iam;
-pub use iam::Project;
-pub use login::Login;
-pub use login::Scope;
-pub use login::SecondFactor;
-pub use official::OfficialFile;
-pub use official::official_file;
-pub use source::CredentialSource;
-pub use source::TokenSource;
+pub use login::{Login, Scope, SecondFactor};
+pub use official::{OfficialFile, official_file};
+pub use project::Project;
+pub use source::{CredentialSource, TokenSource};
 
-use super::authority::Authority;
-use super::authority::FirstUse;
-use super::authority::NotRenewed;
+use super::authority::{Authority, FirstUse, NotRenewed};
 use super::endpoint::ProjectId;
 use super::redactor::Redactor;
-use crate::clock::Clock;
-use crate::clock::Instant;
-use crate::clock::Timestamp;
-use crate::clock::system_time;
+use crate::clock::{Clock, Instant, Timestamp, system_time};
 use crate::policy::Generation;
 use futures::FutureExt;
 use futures::future::LocalBoxFuture;
@@ -42,10 +34,7 @@ use hyper::header::HeaderName;
 use secrecy::SecretString;
 use source::Found;
 use std::fmt;
-use std::sync::Arc;
-use std::sync::Mutex;
-use std::sync::MutexGuard;
-use std::sync::PoisonError;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use token::Token;
 
@@ -56,7 +45,7 @@ const SPARE_PART: u32 = 5;
 const MOST_SPARE: Duration = Duration::from_secs(30 * 60);
 /// When a renewal ahead of need is tried again that failed for now.
 const AGAIN_AFTER: Duration = Duration::from_secs(30);
-/// How long a renewal waits between its tries, as long as whoever has to be asked is away.
+/// How long a renewal waits between its tries while IAM cannot be reached.
 const PATIENCE: [Duration; 4] = [
     Duration::from_secs(1),
     Duration::from_secs(2),
@@ -69,7 +58,7 @@ pub struct Credentials {
     source: CredentialSource,
     clock: Clock,
     current: Mutex<Current>,
-    /// Held by whoever renews; others wait for it and find that it has been done.
+    /// Held during a renewal. Concurrent requests wait for it and then find new credentials.
     renewal: tokio::sync::Mutex<()>,
     trouble: Mutex<Option<CredentialError>>,
     redactor: Redactor,
@@ -143,7 +132,7 @@ impl Credentials {
         self.current().expires_at
     }
 
-    /// Returns the project they are for, if a login told it.
+    /// Returns the project they are for, if they came from a login.
     pub fn project(&self) -> Option<ProjectId> {
         self.current().project.clone()
     }
@@ -273,7 +262,7 @@ impl Current {
 }
 
 impl Proof {
-    /// Tells whether two are the same token.
+    /// Returns whether two are the same token.
     fn is_same(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Token(one), Self::Token(other)) => one.is_same(other),
@@ -304,7 +293,7 @@ impl Authority for Credentials {
             let mut trouble = unpoisoned(&self.trouble);
             match renewed {
                 Ok(()) => *trouble = None,
-                // The first failure tells why; those after it only that it is the last word.
+                // The first failure has the cause. Later ones only say that it is final.
                 Err(error) => drop(trouble.get_or_insert(error)),
             }
             trouble.as_ref().map_or(Ok(()), |_| Err(NotRenewed))

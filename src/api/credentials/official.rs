@@ -6,9 +6,8 @@
 use super::access_key::AccessKey;
 use super::error::CredentialError;
 use crate::api::endpoint::ProjectId;
-use configparser::ini::Ini;
-use configparser::ini::IniDefault;
-use std::fs;
+use crate::api::file_reader::read_text;
+use configparser::ini::{Ini, IniDefault};
 use std::path::Path;
 
 /// The section for services with projects.
@@ -31,8 +30,8 @@ pub struct OfficialFile {
 ///
 /// It cannot be read or understood, or holds no key.
 pub fn official_file(path: &Path) -> Result<OfficialFile, CredentialError> {
-    let text = fs::read_to_string(path)
-        .map_err(|source| CredentialError::File { path: path.into(), source })?;
+    let text =
+        read_text(path).map_err(|source| CredentialError::File { path: path.into(), source })?;
     parse(&text, &format!("`{}`", path.display()))
 }
 

@@ -3,8 +3,7 @@
 //! Pure: the request and the time are arguments. The algorithm and its test vectors are those of
 //! the public signing guide and of the official SDKs.
 
-use ring::digest;
-use ring::hmac;
+use ring::{digest, hmac};
 use std::fmt::Write;
 
 /// The name of the algorithm, as it stands in the header.

@@ -5,18 +5,13 @@ use super::access_key::AccessKey;
 use super::command::output_of;
 use super::error::CredentialError;
 use super::login::Login;
-use super::token::MAX_TOKEN;
 use super::token::Token;
 use crate::api::endpoint::ProjectId;
+use crate::api::file_reader::{MAX_TEXT_BYTES, read_bytes};
 use crate::api::redactor::Redactor;
 use crate::clock::Timestamp;
-use secrecy::ExposeSecret;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use std::ffi::OsString;
-use std::fs::File;
-use std::io;
-use std::io::Read;
-use std::path::Path;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -87,7 +82,7 @@ impl CredentialSource {
         }
     }
 
-    /// Tells whether to ask once more can bring others.
+    /// Returns whether to ask once more can bring others.
     pub(super) fn can_change(&self) -> bool {
         match self {
             Self::Token(source) => source.can_change(),
@@ -110,7 +105,7 @@ pub enum TokenSource {
         /// The variables it sees.
         environment: Vec<(OsString, OsString)>,
     },
-    /// It is here, and there is no other.
+    /// The token itself. It cannot be renewed.
     Given {
         /// The token.
         token: SecretString,
@@ -143,7 +138,7 @@ impl TokenSource {
         let origin = || self.origin();
         match self {
             Self::File(path) => {
-                let text = read(path)
+                let text = read_bytes(path, MAX_TEXT_BYTES)
                     .map_err(|source| CredentialError::File { path: path.clone(), source })?;
                 Token::new(&text, origin)
             }
@@ -162,23 +157,13 @@ impl TokenSource {
         }
     }
 
-    /// Tells whether to ask once more can bring another token.
+    /// Returns whether to ask once more can bring another token.
     pub(super) fn can_change(&self) -> bool {
         match self {
-            // A pipe is read once, and would be waited for for ever.
-            Self::File(path) => path.is_file(),
-            Self::Command { .. } => true,
+            Self::File(_) | Self::Command { .. } => true,
             Self::Given { .. } => false,
         }
     }
-}
-
-/// Reads a file as far as a token and what may stand around it can reach, in UTF-16 as well.
-fn read(path: &Path) -> io::Result<Vec<u8>> {
-    let most = u64::try_from(3 * MAX_TOKEN).expect("a small number");
-    let mut text = Vec::new();
-    File::open(path)?.take(most).read_to_end(&mut text)?;
-    Ok(text)
 }
 
 #[cfg(test)]

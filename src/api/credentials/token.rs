@@ -4,8 +4,7 @@ use super::error::CredentialError;
 use crate::api::json_text::decode;
 use crate::api::redactor::Redactor;
 use hyper::header::HeaderValue;
-use secrecy::ExposeSecret;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 
 /// The longest token the service takes, in bytes.
 pub(super) const MAX_TOKEN: usize = 32_768;
@@ -18,7 +17,7 @@ pub(in crate::api) struct Token {
 }
 
 impl Token {
-    /// Checks a text; `origin` names where it came from if it is no token.
+    /// Checks a text; `origin` names its source in the error.
     pub(super) fn new(
         text: &[u8],
         origin: impl FnOnce() -> String,
@@ -46,7 +45,7 @@ impl Token {
         Ok(Self { header, text: text.into() })
     }
 
-    /// Tells whether two are the same text.
+    /// Returns whether two are the same text.
     pub(super) fn is_same(&self, other: &Self) -> bool {
         self.header == other.header
     }
@@ -71,7 +70,7 @@ impl std::fmt::Debug for Token {
     }
 }
 
-/// Tells whether a character at either end is what editors, shells and word processors leave there.
+/// Returns whether a character at either end is what editors, shells and word processors leave there.
 fn is_padding(character: char) -> bool {
     character.is_whitespace() || matches!(character, '\u{feff}' | '\u{200b}' | '\0')
 }

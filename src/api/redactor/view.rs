@@ -100,7 +100,7 @@ fn push(view: &mut View, character: char, start: usize, end: usize) {
     }
 }
 
-/// Tells whether a character may stand between the parts of a secret without being seen.
+/// Returns whether a character may stand between the parts of a secret without being seen.
 pub(super) fn is_invisible(character: char) -> bool {
     character.is_whitespace()
         || character.is_control()
@@ -276,7 +276,7 @@ fn hex_runs(view: &[Unit]) -> Vec<View> {
     runs.flat_map(|run| [decode(run), decode(&run[1..])]).collect()
 }
 
-/// Tells whether a byte stands between the bytes of a hexadecimal dump.
+/// Returns whether a byte stands between the bytes of a hexadecimal dump.
 pub(super) fn is_hex_separator(byte: u8) -> bool {
     matches!(byte, b':' | b'-' | b',' | b'x' | b'X' | b'\\' | b'.')
 }

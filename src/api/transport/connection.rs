@@ -1,24 +1,18 @@
 //! One connection, and the exchange that is going on over it.
 //!
-//! Whoever has an exchange with it drives it: nothing runs beside the calls, a call that is dropped
+//! The exchange drives its connection: nothing runs beside the calls, and a call that is dropped
 //! takes its connection with it, and one that nobody uses does nothing at all.
 
 use super::wire::{GuardedWire, Signals, Wire};
 use bytes::Bytes;
 use futures::future::poll_fn;
 use http_body_util::Full;
-use hyper::Request;
-use hyper::Response;
-use hyper::body::Body;
-use hyper::body::Incoming;
-use hyper::client::conn::http1::Builder;
-use hyper::client::conn::http1::SendRequest;
-use std::pin::Pin;
-use std::pin::pin;
+use hyper::body::{Body, Incoming};
+use hyper::client::conn::http1::{Builder, SendRequest};
+use hyper::{Request, Response};
+use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::Context;
-use std::task::Poll;
-use std::task::Waker;
+use std::task::{Context, Poll, Waker};
 
 /// A request as it is written. Those of the service have no body.
 ///
@@ -35,7 +29,7 @@ pub(super) struct Connection {
     signals: Arc<Signals>,
 }
 
-/// Why there is no answer.
+/// The reason for a missing answer.
 pub(super) enum Unanswered {
     /// The connection was closed before a byte was written: the request is as it was.
     Unsent(Outgoing, hyper::Error),
@@ -54,12 +48,12 @@ impl Connection {
         Ok(Self { sender, driver: Some(Box::new(driver)), signals })
     }
 
-    /// Tells whether another request can follow the last one.
+    /// Returns whether another request can follow the last one.
     pub(super) fn is_free(&self) -> bool {
         self.driver.is_some() && self.sender.is_ready()
     }
 
-    /// Tells whether nothing has come since the last answer: neither bytes nor the end.
+    /// Returns whether nothing has come since the last answer: neither bytes nor the end.
     ///
     /// Bytes that came before a request would be taken for its answer.
     pub(super) fn is_quiet(&mut self) -> bool {
@@ -97,7 +91,7 @@ impl Connection {
                 drive(&mut self.driver, cx);
                 Pin::new(&mut *body).poll_frame(cx)
             });
-            // What is no part of the body are its trailers, which nobody asked for.
+            // Frames beside the body are trailers, which batchctl does not request.
             match frame.await.transpose()?.map(hyper::body::Frame::into_data) {
                 Some(Ok(chunk)) => return Ok(Some(chunk)),
                 Some(Err(_trailers)) => {}
@@ -109,10 +103,10 @@ impl Connection {
 
 /// Lets a connection read and write what can be.
 ///
-/// One that is closed is dropped at once, for what it had not begun comes back only then.
+/// A closed connection is dropped at once, because only then hyper returns unsent requests.
 fn drive(driver: &mut Option<Box<Driver>>, cx: &mut Context<'_>) {
     let polled = driver.as_mut().map(|driver| Pin::new(driver).poll(cx));
-    // Why it was closed is told to whoever waits for an answer.
+    // The exchange that waits for an answer gets the reason.
     if let Some(Poll::Ready(_)) = polled {
         *driver = None;
     }

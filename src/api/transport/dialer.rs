@@ -1,29 +1,24 @@
 //! Makes connections to the service: directly, or through the proxy that was asked for.
 
 use super::tunnel::Tunnel;
-use super::wire::Wire;
+use super::wire::{AnyError, Wire};
 use crate::api::endpoint::Endpoint;
-use crate::api::route::ProxyAddress;
-use crate::api::route::Roots;
-use crate::api::route::Route;
-use futures::FutureExt;
-use futures::TryFutureExt;
+use crate::api::loopback;
+use crate::api::route::{ProxyAddress, Roots, Route};
 use futures::future::BoxFuture;
+use futures::{FutureExt, TryFutureExt};
 use hyper::Uri;
 use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::client::legacy::connect::dns::GaiAddrs;
-use hyper_util::client::legacy::connect::dns::GaiResolver;
-use hyper_util::client::legacy::connect::dns::Name;
+use hyper_util::client::legacy::connect::dns::{GaiResolver, Name};
 use rustls::ClientConfig;
 use rustls::crypto::CryptoProvider;
 use rustls_platform_verifier::Verifier;
-use std::error::Error;
-use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
-use std::task::Context;
-use std::task::Poll;
+use std::task::{Context, Poll};
 use std::time::Duration;
+use std::{future, io, vec};
 use tower_service::Service;
 
 /// How often a connection on which nothing comes is asked whether it is still there.
@@ -33,8 +28,6 @@ const KEEP_ALIVE_TRIES: u32 = 3;
 
 type Secured<C> = HttpsConnector<C>;
 type Socket = HttpConnector<Resolver>;
-pub(super) type AnyError = Box<dyn Error + Send + Sync>;
-
 /// Makes connections to one host.
 #[derive(Debug, Clone)]
 pub(super) struct Dialer {
@@ -92,7 +85,7 @@ impl Dialer {
 
 fn socket(connect_timeout: Duration) -> Socket {
     let mut socket = HttpConnector::new_with_resolver(Resolver(GaiResolver::new()));
-    // Which of them is right is decided by whoever wraps this.
+    // The connector around this one decides which of them is right.
     socket.enforce_http(false);
     socket.set_nodelay(true);
     socket.set_keepalive(Some(KEEP_ALIVE));
@@ -125,7 +118,7 @@ fn tls(roots: Option<&Roots>) -> Result<ClientConfig, rustls::Error> {
     Ok(config)
 }
 
-/// The system's look-up of names, whose failures can be told from those of connecting.
+/// The system's look-up of names, with an error type that differs from that of connecting.
 #[derive(Debug, Clone)]
 struct Resolver(GaiResolver);
 
@@ -135,15 +128,21 @@ struct Resolver(GaiResolver);
 pub(super) struct DnsError(#[source] io::Error);
 
 impl Service<Name> for Resolver {
-    type Response = GaiAddrs;
+    type Response = vec::IntoIter<SocketAddr>;
     type Error = DnsError;
-    type Future = BoxFuture<'static, Result<GaiAddrs, DnsError>>;
+    type Future = BoxFuture<'static, Result<Self::Response, DnsError>>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), DnsError>> {
         self.0.poll_ready(cx).map_err(DnsError)
     }
 
     fn call(&mut self, name: Name) -> Self::Future {
-        self.0.call(name).map_err(DnsError).boxed()
+        // No name server is asked for this machine.
+        if loopback::is_name(name.as_str()) {
+            let addresses = Vec::from(loopback::addresses(0)).into_iter();
+            return future::ready(Ok(addresses)).boxed();
+        }
+        let found = self.0.call(name).map_ok(|addresses| addresses.collect::<Vec<_>>().into_iter());
+        found.map_err(DnsError).boxed()
     }
 }

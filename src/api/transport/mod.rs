@@ -13,28 +13,18 @@ mod wire;
 
 use super::endpoint::Endpoint;
 use super::route::Route;
-use crate::clock::Clock;
-use crate::clock::Instant;
+use crate::clock::{Clock, Instant};
 use bytes::Bytes;
-use connection::Connection;
 pub(super) use connection::Outgoing;
-use connection::Unanswered;
+use connection::{Connection, Unanswered};
 use dialer::Dialer;
 use http_body_util::Full;
-use hyper::HeaderMap;
-use hyper::Request;
-use hyper::StatusCode;
 use hyper::body::Incoming;
-use hyper::header::ACCEPT;
-use hyper::header::HOST;
-use hyper::header::HeaderValue;
-use hyper::header::PROXY_AUTHORIZATION;
-use hyper::header::USER_AGENT;
+use hyper::header::{ACCEPT, HOST, HeaderValue, PROXY_AUTHORIZATION, USER_AGENT};
 use hyper::http::uri::PathAndQuery;
+use hyper::{HeaderMap, Request, StatusCode};
 use std::num::NonZeroUsize;
-use std::sync::Mutex;
-use std::sync::MutexGuard;
-use std::sync::PoisonError;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::Semaphore;
 pub(super) use trouble::TransportError;
@@ -54,7 +44,7 @@ pub(super) struct Transport {
     dialer: Dialer,
     connect_timeout: Duration,
     host: HeaderValue,
-    /// Whether requests are handed to a proxy, which has to be told the whole address.
+    /// Whether requests go to a proxy, which needs the absolute address.
     forwarding: Option<Forwarding>,
     most: NonZeroUsize,
     clock: Clock,
@@ -68,7 +58,7 @@ struct Forwarding {
 }
 
 impl Transport {
-    /// Prepares at most so many connections to an endpoint. Makes none.
+    /// Prepares for a number of connections to an endpoint. Makes none yet.
     ///
     /// # Errors
     ///

@@ -1,16 +1,13 @@
 //! Requests over connections that are kept, closed, broken off and handed to proxies.
 
 use super::*;
-use crate::policy::Delivery;
-use crate::policy::NoResponse;
+use crate::policy::{Delivery, NoResponse};
 use crate::task::FailureKind;
 use futures::future::join_all;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use tokio::io::AsyncReadExt;
-use tokio::io::AsyncWriteExt;
-use tokio::net::TcpListener;
-use tokio::net::TcpStream;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
 
 const TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -86,7 +83,7 @@ impl Host {
 }
 
 impl Manner {
-    /// Answers a request; tells whether another can follow on the connection.
+    /// Answers a request. Returns whether another can follow on the connection.
     async fn carry_out(self, stream: &mut TcpStream) -> bool {
         let answer = "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello";
         let last = answer.replace("\r\n\r\n", "\r\nconnection: close\r\n\r\n");

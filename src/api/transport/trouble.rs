@@ -1,22 +1,20 @@
-//! Tells how far a call came that brought back no answer.
+//! How far a call without an answer came.
 
-use super::dialer::AnyError;
 use super::dialer::DnsError;
 use super::head::HeadError;
 use super::tunnel::{ProxyAway, ProxyRefusal};
-use crate::api::error_chain::causes;
-use crate::api::error_chain::innermost;
-use crate::policy::Delivery;
-use crate::policy::NoResponse;
+use super::wire::AnyError;
+use crate::api::error_chain::{causes, innermost};
+use crate::policy::{Delivery, NoResponse};
 use crate::task::FailureKind;
 use rustls::InvalidMessage;
 use std::error::Error;
 use std::io;
 use std::time::Duration;
 
-/// Why there is no answer, by how far the call came.
+/// The reason for a missing answer, by how far the call came.
 pub(in crate::api) enum TransportError {
-    /// There is no connection.
+    /// No connection was made.
     Unreached(AnyError),
     /// There was none after that time.
     TooSlow(Duration),
@@ -77,7 +75,7 @@ fn unreached(error: &(dyn Error + 'static)) -> Description {
     (kind, Delivery::NeverLeft, message)
 }
 
-/// Tells whether the other side answered a TLS handshake in another protocol.
+/// Returns whether the other side answered a TLS handshake in another protocol.
 fn is_plain_answer(error: &rustls::Error) -> bool {
     matches!(error, rustls::Error::InvalidMessage(InvalidMessage::InvalidContentType))
 }

@@ -3,8 +3,8 @@
 //! A refusal says who answered with which status, because it is the proxy's word and not the
 //! service's.
 
-use super::dialer::AnyError;
 use super::head::{HeadReader, status};
+use super::wire::AnyError;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use hyper::Uri;
@@ -27,7 +27,7 @@ pub(super) struct Tunnel<C> {
     pub(super) connector: C,
 }
 
-/// There is no connection to the proxy itself.
+/// The proxy itself cannot be reached.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot connect to the proxy {proxy}")]
 pub(crate) struct ProxyAway {
@@ -46,7 +46,7 @@ pub(crate) struct ProxyRefusal {
 }
 
 impl ProxyRefusal {
-    /// Tells whether every other call would be refused as well. A status of 500 and above says
+    /// Returns whether every other call would be refused as well. A status of 500 and above says
     /// that the proxy could not reach the host for now.
     pub(crate) fn is_final(&self) -> bool {
         self.status < 500

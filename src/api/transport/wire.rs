@@ -9,6 +9,7 @@ use hyper::rt::{Read, ReadBuf, ReadBufCursor, Write};
 use hyper_rustls::MaybeHttpsStream;
 use hyper_util::rt::TokioIo;
 use rustix::net::RecvFlags;
+use std::error::Error;
 use std::io;
 use std::mem::MaybeUninit;
 use std::pin::Pin;
@@ -17,6 +18,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 use tokio::net::TcpStream;
 
+/// An error of any step of connecting.
+pub(super) type AnyError = Box<dyn Error + Send + Sync>;
+
 /// How much is read at a time.
 const READ_SIZE: usize = 16 * 1024;
 /// How many reads follow each other before the other calls, timers and signals get a turn.
@@ -24,7 +28,7 @@ const MAX_READS: u32 = 16;
 
 /// A connection's bytes: a socket, TLS, or TLS in a tunnel.
 pub(super) trait Wire: Read + Write + Send + Unpin {
-    /// Tells whether the socket holds bytes that nobody has read, or has come to its end.
+    /// Returns whether the socket holds bytes that nobody has read, or has come to its end.
     ///
     /// Asks the system: what the runtime knows of a socket may be older than the last answer.
     fn has_unread(&self) -> bool;

@@ -2,22 +2,12 @@
 //!
 //! Admitted, durable and released are explained in `docs/GLOSSARY.md`.
 
-use super::Dispatcher;
-use super::MAX_WAITING;
-use super::MIN_CLAIM;
+use super::{Dispatcher, MAX_WAITING, MIN_CLAIM};
 use crate::clock::Instant;
-use crate::engine::attempt::Attempt;
-use crate::engine::attempt::Completion;
-use crate::engine::ledger::Claim;
-use crate::engine::ledger::Ledger;
-use crate::event::AttemptSeq;
-use crate::event::EventKind;
-use crate::policy::Admission;
-use crate::policy::Canary;
-use crate::policy::OnDoubt;
-use crate::policy::Passage;
-use crate::policy::RetryPermit;
-use crate::policy::WitnessTrust;
+use crate::engine::attempt::{Attempt, Completion};
+use crate::engine::ledger::{Claim, Ledger};
+use crate::event::{AttemptSeq, EventKind};
+use crate::policy::{Admission, Canary, OnDoubt, Passage, RetryPermit, WitnessTrust};
 use crate::task::Outcome;
 use std::sync::Arc;
 use std::task::Poll;
@@ -111,7 +101,7 @@ where
         self.retry_queue.bring_forward(|claim| claim.history.trust != WitnessTrust::Bad);
         let due = self.retry_queue.has_due().then_some(NextSource::Due);
         let held = self.retry_queue.has_held().then_some(NextSource::Held);
-        // A fresh task has never failed, so its answer is the clearest evidence.
+        // A fresh task has not failed in this process, so its answer is the clearest evidence.
         fresh.or(due).or(held)
     }
 
@@ -193,6 +183,10 @@ where
         while self.has_slot()
             && let Some(attempt) = self.next_durable()
         {
+            if let Some(due) = self.group_slot_due(now) {
+                self.durable.push_front(attempt);
+                return self.wake_at(due);
+            }
             // Announced after the pacer has agreed: an announced attempt counts as possibly sent
             // after a kill, so nothing is announced that would wait.
             match self.pacer.release(now.into()) {
@@ -207,6 +201,14 @@ where
                 Admission::AfterRelease => unreachable!("a release waits for no other release"),
             }
         }
+    }
+
+    /// Returns when the rate group has a slot for the next attempt; nothing if it has one now, or
+    /// there is no group.
+    fn group_slot_due(&mut self, now: Instant) -> Option<Instant> {
+        let ready = self.durable.len() + 1;
+        let group = self.group.as_mut()?;
+        group.due(ready, now.into(), self.jitter.f64()).map(Instant::from)
     }
 
     /// Takes the next durable attempt, and withdraws those begun before an outage was detected.
@@ -231,6 +233,9 @@ where
         let left = self.clock.instant();
         // Counted at the end of the poll: an earlier time could let a window hold too many.
         self.pacer.left_by(left.into());
+        if let Some(group) = &mut self.group {
+            group.take();
+        }
         self.pace.sent(left);
         match answered {
             Poll::Ready(completion) => self.complete(completion),

@@ -3,28 +3,15 @@
 use super::Dispatcher;
 use super::outage::EndedAttempt;
 use super::pace::Heard;
-use crate::clock::Instant;
-use crate::clock::Timestamp;
-use crate::engine::attempt::Attempt;
-use crate::engine::attempt::Completion;
-use crate::engine::ledger::Claim;
-use crate::engine::ledger::Ledger;
-use crate::event::AttemptResult;
-use crate::event::AttemptSeq;
-use crate::event::EventKind;
-use crate::event::HoldReason;
-use crate::event::StopReason;
-use crate::policy::Answer;
-use crate::policy::Attribution;
-use crate::policy::CanaryState;
-use crate::policy::Decision;
-use crate::policy::Finding;
-use crate::policy::Health;
-use crate::policy::Verdict;
-use crate::policy::classify;
+use crate::clock::{Instant, Timestamp};
+use crate::engine::attempt::{Attempt, Completion};
+use crate::engine::ledger::{Claim, Ledger};
+use crate::event::{AttemptResult, AttemptSeq, EventKind, HoldReason, StopReason};
+use crate::policy::{
+    Answer, Attribution, CanaryState, Decision, Finding, Health, Verdict, classify,
+};
 use crate::task::Outcome;
-use futures::FutureExt;
-use futures::StreamExt;
+use futures::{FutureExt, StreamExt};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -63,7 +50,7 @@ where
         self.record_health(seq, claim.history.trust.health_signal(health), ended);
         // Before `reauthorise`, which asks whether these credentials were ever accepted.
         self.record_acceptance(verdict, status, used);
-        self.pace.completed(verdict, sent);
+        self.follow_pace(verdict, sent, ended);
         // Asked as if uncharged: a suspect is charged only once its failure is explained. The jitter
         // is irrelevant here, because only the kind of decision is used.
         let uncharged = claim.history.after_uncharged(verdict);
@@ -91,11 +78,11 @@ where
     /// Settles a task or sends it again, now that its attempt's failure, if any, is attributed.
     pub(super) fn settle_or_retry(
         &mut self,
-        attempted: EndedAttempt,
+        ended: EndedAttempt,
         attribution: Attribution,
         now: Instant,
     ) {
-        let EndedAttempt { mut claim, seq, verdict, asked_wait } = attempted;
+        let EndedAttempt { mut claim, seq, verdict, asked_wait } = ended;
         let trust = claim.history.trust.after(attribution, self.breaker.outage());
         claim.history = match attribution {
             Attribution::Task | Attribution::Presumed => claim.history.after(verdict),
@@ -112,6 +99,7 @@ where
             Decision::SendAgain { after } => {
                 self.send_again(claim, after.max(asked_wait.unwrap_or_default()));
             }
+            Decision::Wait { after } => self.send_again_first(claim, after),
             Decision::HoldRun { wait } => self.hold_for(claim, wait),
             Decision::Reauthorise | Decision::StopRun => {
                 unreachable!("a service that refuses credentials or a proxy is not away")
@@ -148,6 +136,14 @@ where
         self.retry_queue.push_until(due, claim);
     }
 
+    /// Lets a throttled task wait by itself; it goes before others afterwards.
+    fn send_again_first(&mut self, claim: Claim, after: Duration) {
+        let due = self.clock.instant() + after;
+        let task = Arc::clone(&claim.task);
+        self.emit(EventKind::RetryScheduled { task, due: self.clock.label(due) });
+        self.retry_queue.push_throttled_until(due, claim);
+    }
+
     /// Holds the whole run for a throttled task, which goes first afterwards.
     pub(super) fn hold_for(&mut self, claim: Claim, wait: Duration) {
         let until = self.clock.instant() + wait;
@@ -158,11 +154,15 @@ where
         if self.stopping.is_none() {
             self.hold_run(until);
         }
+        self.check_hold();
     }
 
     pub(super) fn hold_run(&mut self, until: Instant) {
         let now = self.clock.instant();
         self.pacer.hold(until.into());
+        if let Some(group) = &mut self.group {
+            group.hold(until.into(), now.into());
+        }
         self.held_since.get_or_insert(now);
         // An earlier hold may last longer; the event names the later end.
         let until = self.pacer.held_until(now.into()).map_or(until, Instant::from);
@@ -206,7 +206,7 @@ fn attempt_result(answer: Answer, finding: Finding, sent: Timestamp) -> AttemptR
         http_status,
         request_id,
         counts: finding.counts,
-        failure: finding.failure,
+        failure: finding.failure.map(Box::new),
         in_doubt: matches!(finding.verdict, Verdict::InDoubt | Verdict::Panicked),
     }
 }

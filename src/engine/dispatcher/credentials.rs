@@ -5,19 +5,12 @@
 //! performs the renewal; nothing here sees a secret.
 
 use super::Dispatcher;
-use crate::api::FirstUse;
-use crate::api::NotRenewed;
+use crate::api::{FirstUse, NotRenewed};
 use crate::clock::Instant;
-use crate::engine::attempt::Attempt;
-use crate::engine::attempt::Completion;
-use crate::engine::ledger::Claim;
-use crate::engine::ledger::Ledger;
-use crate::event::EventKind;
-use crate::event::HoldReason;
-use crate::event::StopReason;
-use crate::policy::Generation;
-use crate::policy::Remedy;
-use crate::policy::Verdict;
+use crate::engine::attempt::{Attempt, Completion};
+use crate::engine::ledger::{Claim, Ledger};
+use crate::event::{EventKind, HoldReason, StopReason};
+use crate::policy::{Generation, Remedy, Verdict};
 use futures::FutureExt;
 use futures::future::LocalBoxFuture;
 use std::sync::Arc;

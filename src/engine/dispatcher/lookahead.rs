@@ -8,8 +8,7 @@
 
 use super::Dispatcher;
 use crate::clock::Instant;
-use crate::engine::attempt::Attempt;
-use crate::engine::attempt::Completion;
+use crate::engine::attempt::{Attempt, Completion};
 use crate::engine::ledger::Ledger;
 use crate::event::AttemptSeq;
 use std::time::Duration;
@@ -90,7 +89,7 @@ where
     pub(super) fn max_ahead(&self) -> usize {
         let most = self.operator.concurrency.get();
         let is_held = self.breaker.away_since().is_some() || self.held_since.is_some();
-        if self.pacer.rate().is_some() || is_held || self.slots() < most {
+        if self.pacer.is_limited() || is_held || self.slots() < most {
             return 0;
         }
         self.lookahead.extra_attempts(most)

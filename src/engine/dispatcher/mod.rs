@@ -15,27 +15,16 @@ mod pace;
 mod stopping;
 
 use crate::api::Authority;
-use crate::clock::Clock;
-use crate::clock::Instant;
-use crate::engine::attempt::Attempt;
-use crate::engine::attempt::Completion;
+use crate::clock::{Clock, Instant};
+use crate::engine::attempt::{Attempt, Completion};
 use crate::engine::control::Control;
-use crate::engine::ledger::Claim;
-use crate::engine::ledger::Ledger;
-use crate::engine::ledger::LedgerError;
+use crate::engine::ledger::{Claim, Ledger, LedgerError};
 use crate::engine::retry_queue::RetryQueue;
 use crate::engine::settings::EngineSettings;
-use crate::event::Event;
-use crate::event::EventKind;
-use crate::event::RunStarted;
-use crate::event::RunStats;
-use crate::event::StopReason;
-use crate::policy::Breaker;
-use crate::policy::Canary;
-use crate::policy::CredentialsTrust;
-use crate::policy::Pacer;
-use crate::policy::RetryBudget;
-use crate::policy::SuspectQueue;
+use crate::event::{Event, EventKind, RunStarted, RunStats, StopReason};
+use crate::policy::{
+    Breaker, Canary, CredentialsTrust, Opening, Pacer, RetryBudget, SlotGate, SuspectQueue,
+};
 use credentials::Renewal;
 use futures::StreamExt;
 use futures::future::BoxFuture;
@@ -43,7 +32,7 @@ use futures::stream::FuturesUnordered;
 use lookahead::Lookahead;
 use operator_changes::OperatorChanges;
 use outage::EndedAttempt;
-use pace::Pace;
+use pace::EffectivePace;
 use std::collections::VecDeque;
 use std::pin::Pin;
 use std::time::Duration;
@@ -70,7 +59,9 @@ pub(super) struct Dispatcher<'a, L, S, F> {
     settings: &'a EngineSettings,
     clock: Clock,
     pacer: Pacer,
-    pace: Pace,
+    /// The slots of the rate group, if the run belongs to one.
+    group: Option<SlotGate>,
+    pace: EffectivePace,
     operator: OperatorChanges,
     breaker: Breaker,
     budget: RetryBudget,
@@ -133,7 +124,8 @@ where
             settings,
             clock,
             pacer: recalling(settings, clock),
-            pace: Pace::new(settings, now),
+            group: group_gate(settings, now),
+            pace: EffectivePace::new(settings, now),
             operator: OperatorChanges::new(settings.concurrency),
             breaker: Breaker::new(),
             budget: RetryBudget::new(now.into()),
@@ -256,7 +248,7 @@ where
             selected: self.settings.origin.selected,
             settled: self.settings.origin.settled,
             rate_limit: self.settings.rate,
-            finds_rate: self.settings.auto.is_some(),
+            finds_rate: self.settings.pace.opening == Opening::Doubling,
             concurrency: self.settings.concurrency.get(),
         }
     }
@@ -267,7 +259,8 @@ where
 
     fn next_wake(&self) -> Option<Instant> {
         let gates = self.wake.into_iter().chain(self.pace.changes());
-        let ends = gates.chain(self.deadline).chain(self.outage_ends());
+        let ends =
+            gates.chain(self.deadline).chain(self.outage_ends()).chain(self.throttling_ends());
         ends.chain(self.renewal_due()).min()
     }
 }
@@ -287,6 +280,12 @@ async fn sleep_until(due: Option<Instant>) {
         Some(due) => tokio::time::sleep_until(due).await,
         None => std::future::pending().await,
     }
+}
+
+/// Returns the gate to the slots of the run's group, if it belongs to one.
+fn group_gate(settings: &EngineSettings, now: Instant) -> Option<SlotGate> {
+    let (slots, rate) = settings.slots.clone().zip(settings.rate)?;
+    Some(SlotGate::new(slots, rate, now.into()))
 }
 
 /// Returns a pacer that counts the sendings of earlier processes of the run.

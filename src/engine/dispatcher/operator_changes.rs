@@ -5,14 +5,10 @@
 
 use super::Dispatcher;
 use crate::clock::Instant;
-use crate::engine::attempt::Attempt;
-use crate::engine::attempt::Completion;
+use crate::engine::attempt::{Attempt, Completion};
 use crate::engine::control::ChangeAnswer;
 use crate::engine::ledger::Ledger;
-use crate::event::Change;
-use crate::event::EventKind;
-use crate::event::Operator;
-use crate::event::StopReason;
+use crate::event::{Change, EventKind, Operator, StopReason};
 use std::num::NonZeroUsize;
 use std::time::Duration;
 use tokio::sync::oneshot;
@@ -138,6 +134,7 @@ where
             let paused = self.clock.instant() - since.max(away.into());
             self.operator.paused_while_away += paused;
         }
+        self.forget_throttling();
     }
 
     /// Withdraws the attempts that have not left, and holds their tasks.

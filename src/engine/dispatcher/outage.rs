@@ -4,17 +4,10 @@
 
 use super::Dispatcher;
 use crate::clock::Instant;
-use crate::engine::attempt::Attempt;
-use crate::engine::attempt::Completion;
-use crate::engine::ledger::Claim;
-use crate::engine::ledger::Ledger;
-use crate::event::AttemptSeq;
-use crate::event::EventKind;
-use crate::event::HoldReason;
-use crate::event::StopReason;
-use crate::policy::BreakerChange;
-use crate::policy::Health;
-use crate::policy::Verdict;
+use crate::engine::attempt::{Attempt, Completion};
+use crate::engine::ledger::{Claim, Ledger};
+use crate::event::{AttemptSeq, EventKind, HoldReason, StopReason};
+use crate::policy::{BreakerChange, Health, Verdict};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -54,7 +47,7 @@ where
         self.pacer.withdraw();
         self.breaker.withdraw(seq.0);
         self.emit(EventKind::AttemptWithdrawn { seq, task: Arc::clone(&claim.task) });
-        // The attempt never left, so its number is free for the next one.
+        // The attempt never left, so it does not count among those of the task.
         claim.attempts -= 1;
         self.retry_queue.push_held_last(claim);
     }

@@ -1,97 +1,129 @@
-//! The rate in force: what the operator allows or a search has found, as far as the ramp has grown
-//! and the service's hints leave room.
+//! The rate in force, and the pace below it.
 //!
-//! Invariant: it is never above the operator's. It changes only when one of its parts does; the
-//! pacer holds it and is told so at once. What keeps the rate from being used (a hold, an outage,
-//! the ramp, a hint, too few slots) keeps the search from raising it: that counts what was sent.
+//! The rate is what the operator allows, as far as the ramp has grown and the service's hints leave
+//! room; the pacer keeps it exactly. The pace is what the service accepts of it, as the controller
+//! finds it. Invariants: neither is ever above the operator's rate. Whatever keeps the rate from being
+//! used (a hold, an outage, the ramp, a hint, too few slots) does not raise the pace, because the
+//! controller counts what was sent.
 
 use super::Dispatcher;
 use crate::clock::Instant;
-use crate::engine::attempt::Attempt;
-use crate::engine::attempt::Completion;
+use crate::engine::attempt::{Attempt, Completion};
 use crate::engine::ledger::Ledger;
 use crate::engine::settings::EngineSettings;
-use crate::event::EventKind;
-use crate::policy::AdaptiveRate;
-use crate::policy::Answer;
-use crate::policy::HintedPace;
-use crate::policy::Ramp;
-use crate::policy::RateHint;
-use crate::policy::Verdict;
-use crate::policy::rate_per_second;
+use crate::event::{EventKind, StopReason};
+use crate::policy::{
+    Answer, HintedPace, Opening, PaceController, PaceStart, PaceWindow, Ramp, RateBounds, RateHint,
+    Verdict, rate_per_second,
+};
 use crate::task::Rate;
 use std::time::Duration;
 
-/// The parts of the rate in force.
-pub(super) struct Pace {
+/// How often and from which change on the limit of the service is reported.
+const REPORT_PERIOD: Duration = Duration::from_secs(1);
+const REPORTED_CHANGE: f64 = 0.02;
+
+/// The parts of the rate in force and of the pace.
+pub(super) struct EffectivePace {
     limit: Option<Rate>,
-    search: Option<AdaptiveRate>,
-    /// What was told last of what the search has learnt.
-    told: Option<f64>,
+    controller: PaceController,
+    is_search: bool,
+    /// The limit of the service that was reported last, and when.
+    reported: Option<f64>,
+    reported_at: Option<Instant>,
+    /// Whether the last hint was a quota without an end.
+    is_quota: bool,
     ramp: Option<Ramp>,
     began: Instant,
     hinted: HintedPace,
-    /// The last quota that was told and lowered the pace, in sendings a second.
-    quota: Option<f64>,
+    /// Since when every call has been throttled.
+    throttled_since: Option<Instant>,
     /// When a part changes by itself, if one does.
     changes: Option<Instant>,
 }
 
-impl Pace {
+impl EffectivePace {
     pub(super) fn new(settings: &EngineSettings, now: Instant) -> Self {
         Self {
             limit: settings.rate,
-            search: settings.auto.map(|auto| AdaptiveRate::new(auto, now.into())),
-            told: None,
+            controller: PaceController::new(settings.pace, now.into()),
+            is_search: settings.pace.opening == Opening::Doubling,
+            reported: None,
+            reported_at: None,
+            is_quota: false,
             ramp: settings.ramp.map(Ramp::new),
             began: now,
             hinted: HintedPace::default(),
-            quota: None,
+            throttled_since: None,
             changes: Some(now),
         }
     }
 
-    /// Returns when the rate in force changes by itself.
+    /// Returns when the rate or the pace changes by itself.
     pub(super) fn changes(&self) -> Option<Instant> {
         self.changes
     }
 
-    /// Takes note of a sending of any kind.
+    /// Records a sending of any kind.
     pub(super) fn sent(&mut self, at: Instant) {
-        if let Some(search) = &mut self.search {
-            search.sent(at.into());
+        self.controller.sent(at.into());
+        if self.changes.is_none() {
+            self.changes = self.next_change(at);
         }
     }
 
-    /// Takes note of what the answer to a call meant that was sent then.
-    pub(super) fn completed(&mut self, verdict: Verdict, sent: Instant) {
-        if let (Some(search), Verdict::Throttled { .. }) = (&mut self.search, verdict) {
-            search.throttled(sent.into());
+    /// Records what the answer to a call meant that was sent at `sent`.
+    fn completed(&mut self, verdict: Verdict, sent: Instant, now: Instant) {
+        self.throttled_since = match verdict {
+            Verdict::Throttled { .. } => self.throttled_since.or(Some(now)),
+            _ => None,
+        };
+        match verdict {
+            Verdict::Throttled { hold } => match hold.filter(|hold| !hold.is_zero()) {
+                Some(hold) => {
+                    let until = now.checked_add(hold).unwrap_or(now);
+                    self.controller.hold(sent.into(), until.into(), now.into());
+                }
+                None => self.controller.throttled(sent.into(), now.into()),
+            },
+            // The call got past every limit, whatever became of it.
+            Verdict::Done(_) | Verdict::Refused | Verdict::Transient | Verdict::Unauthorised => {
+                self.controller.served(sent.into(), now.into());
+            }
+            Verdict::NeverLeft | Verdict::ProxyRefused | Verdict::InDoubt | Verdict::Panicked => {}
         }
     }
 
-    /// Returns what is to be told of what the search has learnt, if it is not what was told last.
-    fn news(&mut self) -> Option<EventKind> {
-        let found = self.search.as_ref()?.learnt();
-        // A burst may be served beyond a quota of a minute or an hour: what was told is lower.
-        let per_second = found.into_iter().chain(self.quota).reduce(f64::min);
-        let is_new = per_second != self.told;
-        self.told = per_second;
-        is_new.then_some(EventKind::RateLearnt { per_second })
+    /// Returns the limit that the service sets below the operator's rate, in sendings a second.
+    fn set_by_service(&self, now: Instant) -> Option<f64> {
+        let limit = self.limit.map_or(f64::INFINITY, Rate::per_second);
+        let hinted = self.hinted.per_second(now.into());
+        let lowest = hinted.into_iter().chain(self.controller.limit()).reduce(f64::min);
+        lowest.filter(|&lowest| lowest < limit)
     }
 
-    /// Takes note of a hint, and returns for how long the run shall hold, if at all.
-    fn hear(&mut self, hint: RateHint, to_send: u64, now: Instant) -> Option<Duration> {
-        let wait = self.hinted.hear(hint, to_send, now.into());
-        let lasting = self.hinted.until(now.into()).is_none();
-        let quota = self.hinted.per_second(now.into()).filter(|_| lasting);
-        self.quota = quota.or(self.quota);
-        wait
+    /// Returns the event for a limit of the service that differs from the one reported last.
+    fn report_limit(&mut self, now: Instant) -> Option<EventKind> {
+        let mut per_second = self.set_by_service(now);
+        if per_second.is_none() && self.is_quota {
+            // A quota that is enough for the tasks that are left is still the service's limit.
+            per_second = self.reported;
+        }
+        let is_known = match (self.reported, per_second) {
+            (Some(before), Some(now)) => (now / before - 1.0).abs() < REPORTED_CHANGE,
+            (before, now) => before == now,
+        };
+        if is_known || self.reported_at.is_some_and(|at| now - at < REPORT_PERIOD) {
+            return None;
+        }
+        (self.reported, self.reported_at) = (per_second, Some(now));
+        Some(EventKind::RateLearnt { per_second })
     }
 
+    /// Returns the rate in force, without the pace.
     fn rate(&self, now: Instant) -> Option<Rate> {
         let share = self.ramp.map_or(1.0, |ramp| ramp.share(now - self.began));
-        match (self.allowed(), self.hinted.per_second(now.into())) {
+        match (self.limit, self.hinted.per_second(now.into())) {
             (None, hinted) => hinted.map(rate_per_second),
             (Some(limit), Some(hinted)) if hinted < limit.per_second() => {
                 Some(rate_per_second(hinted * share))
@@ -100,27 +132,29 @@ impl Pace {
         }
     }
 
-    /// Returns what the operator allows, or what was found below it.
-    fn allowed(&self) -> Option<Rate> {
-        let found = self.search.as_ref().map(AdaptiveRate::per_second);
-        match (self.limit, found) {
-            (Some(limit), Some(found)) if found >= limit.per_second() => Some(limit),
-            (limit, None) => limit,
-            (_, Some(found)) => Some(rate_per_second(found)),
-        }
+    /// Returns the pace below the rate, and what it counts.
+    fn pace(&self, now: Instant) -> Option<(f64, PaceWindow)> {
+        let ceiling = self.limit.map_or(f64::INFINITY, Rate::per_second);
+        let share = self.ramp.map_or(1.0, |ramp| ramp.share(now - self.began));
+        let window = match self.controller.is_windowed() {
+            true => PaceWindow::LastSecond,
+            false => PaceWindow::None,
+        };
+        let per_second = self.controller.per_second();
+        (per_second < ceiling).then_some((per_second * share, window))
     }
 
     fn next_change(&self, now: Instant) -> Option<Instant> {
         let step = self.ramp.and_then(|ramp| ramp.next_step(now - self.began));
         let step = step.and_then(|step| self.began.checked_add(step));
         let over = self.hinted.until(now.into()).map(Instant::from);
-        let decision = self.search.as_ref().map(|search| search.next_decision().into());
+        let decision = self.controller.next_decision().map(Instant::from);
         step.into_iter().chain(over).chain(decision).min()
     }
 }
 
-/// Returns that share of a rate: as many sendings, in a longer window. What a pacer remembers
-/// for the one is enough for the other.
+/// Returns a share of a rate: as many sendings, in a longer window. What a pacer remembers for the
+/// rate is then enough for its share.
 fn stretched(limit: Rate, share: f64) -> Rate {
     Rate { window: limit.window.div_f64(share), ..limit }
 }
@@ -146,29 +180,75 @@ where
     S: Fn(Attempt) -> F,
     F: Future<Output = Completion>,
 {
-    /// Changes the rate in force where one of its parts has changed by itself.
+    /// Changes rate and pace where one of their parts has changed by itself.
     pub(super) fn keep_pace(&mut self) {
         let now = self.clock.instant();
         if self.pace.changes.is_none_or(|due| now < due) {
             return;
         }
-        if let Some(search) = &mut self.pace.search {
-            search.decide(now.into());
+        self.pace.controller.decide(now.into());
+        if let Some(limit) = self.pace.report_limit(now) {
+            self.emit(limit);
         }
-        self.pace.news().into_iter().for_each(|news| self.emit(news));
         self.set_pace(now);
     }
 
-    /// Replaces the operator's limit; a search for a rate ends with it.
-    pub(super) fn limit_rate(&mut self, limit: Option<Rate>) {
-        self.pace.limit = limit;
-        self.pace.search = None;
-        self.set_pace(self.clock.instant());
+    /// Lets the pace follow what the answer to a call meant.
+    pub(super) fn follow_pace(&mut self, verdict: Verdict, sent: Instant, now: Instant) {
+        self.pace.completed(verdict, sent, now);
+        self.set_pace(now);
     }
 
-    /// Tells whether that is the operator's limit already.
+    /// Replaces the operator's limit; a search for a rate ends with it. What is known of the
+    /// service's limit stays known.
+    pub(super) fn limit_rate(&mut self, limit: Option<Rate>) {
+        let now = self.clock.instant();
+        let most = limit.map_or(f64::INFINITY, Rate::per_second);
+        let least = self.settings.pace.bounds.least.min(most);
+        let learnt = self.pace.controller.limit().filter(|_| !self.pace.is_search);
+        let bounds = RateBounds { least, most };
+        let start = PaceStart { bounds, opening: Opening::AtCeiling, learnt };
+        if let (Some(group), Some(rate)) = (&mut self.group, limit) {
+            group.set_rate(rate);
+        }
+        self.pace.limit = limit;
+        self.pace.is_search = false;
+        self.pace.controller = PaceController::new(start, now.into());
+        self.set_pace(now);
+    }
+
+    /// Returns whether that is the operator's limit already.
     pub(super) fn is_limited_to(&self, limit: Option<Rate>) -> bool {
-        self.pace.search.is_none() && self.pace.limit == limit
+        !self.pace.is_search && self.pace.limit == limit
+    }
+
+    /// Returns when the run ends if every call is throttled until then.
+    pub(super) fn throttling_ends(&self) -> Option<Instant> {
+        // A paused run sends nothing, so it cannot know whether the service accepts calls again.
+        if self.stopping.is_some() || self.operator.is_paused() {
+            return None;
+        }
+        self.pace.throttled_since?.checked_add(self.settings.throttle_timeout)
+    }
+
+    pub(super) fn check_throttling(&mut self) {
+        if self.throttling_ends().is_some_and(|end| self.clock.instant() >= end) {
+            self.stop(StopReason::Throttled);
+        }
+    }
+
+    /// Ends the run at once where the service asks for a longer hold than the run may last: to wait
+    /// would only keep a process waiting.
+    pub(super) fn check_hold(&mut self) {
+        let held = self.pacer.held_until(self.clock.instant().into()).map(Instant::from);
+        if held.zip(self.throttling_ends()).is_some_and(|(held, end)| held > end) {
+            self.stop(StopReason::Throttled);
+        }
+    }
+
+    /// Begins anew to count how long every call is throttled, after a pause.
+    pub(super) fn forget_throttling(&mut self) {
+        self.pace.throttled_since = None;
     }
 
     /// Takes note of what an answer says of the quota: it only ever lowers the pace.
@@ -178,7 +258,10 @@ where
             return;
         }
         let now = self.clock.instant();
-        let wait = self.pace.hear(heard.hint, to_send, now);
+        let wait = self.pace.hinted.hear(heard.hint, to_send, now.into());
+        let hinted = self.pace.hinted.per_second(now.into());
+        self.pace.is_quota |= hinted.is_some();
+        self.pace.is_quota &= self.pace.hinted.until(now.into()).is_none();
         self.set_pace(now);
         // Its own word on how long to wait counts more than what its quota leaves to conclude.
         if let Some(wait) = wait.filter(|_| !heard.names_wait) {
@@ -195,6 +278,11 @@ where
             }
             self.pacer.set_rate(rate, now.into());
         }
+        let pace = self.pace.pace(now);
+        if pace.is_some() && !self.pacer.is_limited() {
+            self.withdraw_all_for_later();
+        }
+        self.pacer.set_pace(pace, now.into());
         self.pace.changes = self.pace.next_change(now);
     }
 

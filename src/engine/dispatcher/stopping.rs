@@ -1,14 +1,10 @@
 //! How a run ends: nothing new is sent, calls on the wire may finish, the end is recorded.
 
 use super::Dispatcher;
-use crate::engine::attempt::Attempt;
-use crate::engine::attempt::Completion;
+use crate::engine::attempt::{Attempt, Completion};
 use crate::engine::control::Control;
-use crate::engine::ledger::Ledger;
-use crate::engine::ledger::LedgerError;
-use crate::event::EventKind;
-use crate::event::RunStats;
-use crate::event::StopReason;
+use crate::engine::ledger::{Ledger, LedgerError};
+use crate::event::{EventKind, RunStats, StopReason};
 
 impl<L, S, F> Dispatcher<'_, L, S, F>
 where
@@ -62,6 +58,7 @@ where
 
     pub(super) fn check_deadline(&mut self) {
         self.check_outage();
+        self.check_throttling();
         let over = self.deadline.is_some_and(|deadline| self.clock.instant() >= deadline);
         if !over {
             return;

@@ -1,18 +1,8 @@
 //! The canary: the first tasks go alone, the others follow once these have succeeded.
 
-use super::scene::SOME_DAY;
-use super::scene::Scene;
-use super::scene::millis;
-use super::scene::secs;
-use super::service::after_millis;
-use super::service::at_once;
-use super::service::done;
-use super::service::never_left;
-use super::service::partial;
-use super::service::refused;
-use super::service::transient;
-use crate::event::AttemptSeq;
-use crate::event::StopReason;
+use super::scene::{SOME_DAY, Scene, millis, secs};
+use super::service::{after_millis, at_once, done, never_left, partial, refused, transient};
+use crate::event::{AttemptSeq, StopReason};
 use crate::policy::OnDoubt;
 use crate::task::Outcome;
 use std::num::NonZeroU64;

@@ -1,28 +1,16 @@
 //! Credentials that expire during a run: one renewal for all calls, and no failed task.
 
-use super::scene::SOME_DAY;
-use super::scene::Scene;
-use super::scene::millis;
-use super::scene::secs;
+use super::scene::{SOME_DAY, Scene, millis, secs};
 use super::seen::Seen;
-use super::service::after_millis;
-use super::service::done;
-use super::service::never_left;
-use super::service::unauthorised;
-use crate::api::Authority;
-use crate::api::FirstUse;
-use crate::api::NotRenewed;
-use crate::clock::Clock;
-use crate::clock::Instant;
-use crate::event::EventKind;
-use crate::event::HoldReason;
-use crate::event::StopReason;
+use super::service::{after_millis, done, never_left, unauthorised};
+use crate::api::{Authority, FirstUse, NotRenewed};
+use crate::clock::{Clock, Instant};
+use crate::event::{EventKind, HoldReason, StopReason};
 use crate::policy::Generation;
 use crate::task::Outcome;
 use futures::FutureExt;
 use futures::future::LocalBoxFuture;
-use std::sync::Arc;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 /// Credentials with a life, and an authority that renews them in half a second.

@@ -2,12 +2,7 @@
 
 use super::scene::Scene;
 use super::seen::Settled;
-use super::service::Reply;
-use super::service::at_once;
-use super::service::done;
-use super::service::in_doubt;
-use super::service::refused;
-use super::service::transient;
+use super::service::{Reply, at_once, done, in_doubt, refused, transient};
 use crate::policy::OnDoubt;
 use crate::task::Outcome;
 

@@ -1,14 +1,7 @@
 //! Durability comes before sending, and only the ledger can fail a run.
 
-use super::scene::Scene;
-use super::scene::millis;
-use super::scene::secs;
-use super::service::after_millis;
-use super::service::at_once;
-use super::service::done;
-use super::service::in_doubt;
-use super::service::throttled;
-use super::service::transient;
+use super::scene::{Scene, millis, secs};
+use super::service::{after_millis, at_once, done, in_doubt, throttled, transient};
 use crate::engine::dispatcher::MAX_WAITING;
 use crate::engine::dispatcher::lookahead::MAX_PER_SLOT;
 use crate::event::EventKind;

@@ -1,15 +1,7 @@
 //! Stops that the run itself decides on.
 
-use super::scene::Scene;
-use super::scene::millis;
-use super::scene::secs;
-use super::service::after_millis;
-use super::service::at_once;
-use super::service::done;
-use super::service::in_doubt;
-use super::service::partial;
-use super::service::refused;
-use super::service::unauthorised;
+use super::scene::{Scene, millis, secs};
+use super::service::{after_millis, at_once, done, in_doubt, partial, refused, unauthorised};
 use crate::event::StopReason;
 use crate::task::Outcome;
 use std::time::Duration;

@@ -1,24 +1,16 @@
 //! The service asks for fewer calls, and the whole run waits.
 
-use super::scene::SOME_DAY;
-use super::scene::Scene;
-use super::scene::millis;
-use super::scene::secs;
+use super::scene::{SOME_DAY, Scene, millis, secs};
 use super::seen::Seen;
-use super::service::after_millis;
-use super::service::at_once;
-use super::service::done;
-use super::service::silence;
-use super::service::throttled;
-use super::service::throttled_somehow;
-use super::service::transient;
-use crate::event::EventKind;
-use crate::event::StopReason;
+use super::service::{
+    after_millis, at_once, done, silence, throttled, throttled_somehow, transient,
+};
+use crate::event::{EventKind, StopReason};
 use crate::task::Outcome;
 use std::time::Duration;
 
-/// Returns when the run was told to wait and when it went on.
-fn told(seen: &Seen) -> (Vec<Duration>, Vec<Duration>) {
+/// Returns when holds of the run began and ended.
+fn holds_of(seen: &Seen) -> (Vec<Duration>, Vec<Duration>) {
     let times = |wanted: fn(&EventKind) -> bool| {
         seen.pick(|event| wanted(&event.kind).then(|| event.at.since(SOME_DAY)))
     };
@@ -68,7 +60,7 @@ async fn a_hold_is_told_and_adds_up() {
         _ => at_once(done()),
     };
     let seen = Scene::of(1).answering(script).run().await;
-    let (held, continued) = told(&seen);
+    let (held, continued) = holds_of(&seen);
     assert_eq!((held.len(), continued.len()), (2, 2));
     let first = continued[0] - held[0];
     let second = continued[1] - held[1];
@@ -87,7 +79,7 @@ async fn holds_that_overlap_are_counted_once_and_the_longest_wins() {
     };
     let seen = Scene::of(3).answering(script).run().await;
     check_silent(&seen, millis(300));
-    let (held, continued) = told(&seen);
+    let (held, continued) = holds_of(&seen);
     assert_eq!((held.len(), continued.len()), (3, 1));
     assert_eq!(seen.stats().held, continued[0] - held[0]);
     assert_eq!(seen.stats().stopped, None);
@@ -120,14 +112,56 @@ async fn what_was_durable_when_the_hold_began_waits_too() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_hold_that_does_not_say_how_long_backs_off() {
-    let script = |_, number| at_once(if number < 4 { throttled_somehow() } else { done() });
-    let seen = Scene::of(1).answering(script).run().await;
+async fn a_throttled_call_without_a_duration_backs_off_by_itself_and_holds_nobody() {
+    let script = |ordinal, number| match ordinal {
+        0 if number < 4 => at_once(throttled_somehow()),
+        _ => after_millis(10, done()),
+    };
+    let seen = Scene::of(40).rate("10/s").answering(script).run().await;
     let sent = seen.sent_at(0);
-    for (pair, ceiling) in sent.windows(2).zip([1_000, 2_000, 4_000]) {
+    for (pair, ceiling) in sent.windows(2).zip([100, 200, 400]) {
         let wait = pair[1] - pair[0];
-        assert!(wait >= millis(ceiling / 2) && wait <= millis(ceiling + 1), "{wait:?}");
+        assert!(wait >= millis(ceiling / 2), "{wait:?}");
     }
+    assert_eq!(holds_of(&seen), (vec![], vec![]));
+    assert!(seen.lasted() < secs(6), "{:?}", seen.lasted());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_throttled_task_goes_before_others_once_its_wait_is_over() {
+    let script = |ordinal, number| match (ordinal, number) {
+        (1, 1) => at_once(throttled_somehow()),
+        _ => after_millis(10, done()),
+    };
+    let seen = Scene::of(20).rate("10/s").concurrency(1).answering(script).run().await;
+    let order: Vec<u32> = seen.sendings().iter().map(|&(ordinal, _)| ordinal).collect();
+    let again = order.iter().rposition(|&ordinal| ordinal == 1).unwrap();
+    assert!(again <= 5, "{order:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_longer_hold_than_the_run_may_last_stops_it_at_once() {
+    let script = |_, number| at_once(if number == 1 { throttled(3_600) } else { done() });
+    let seen = Scene::of(5).answering(script).run().await;
+    assert_eq!(seen.stopped(), Some(&StopReason::Throttled));
+    assert_eq!(seen.lasted(), secs(0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_long_hold_within_the_time_of_throttling_is_kept_to() {
+    let script = |_, number| at_once(if number == 1 { throttled(420) } else { done() });
+    let seen = Scene::of(1).answering(script).run().await;
+    let wait = seen.sent_at(0)[1];
+    assert!(wait >= secs(420) && wait <= secs(451), "{wait:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_service_that_throttles_every_call_ends_the_run() {
+    let mut scene = Scene::of(5).rate("10/s");
+    scene.settings.throttle_timeout = secs(60);
+    let seen = scene.answering(|_, _| at_once(throttled_somehow())).run().await;
+    assert_eq!(seen.stopped(), Some(&StopReason::Throttled));
+    assert_eq!(seen.lasted(), secs(60));
 }
 
 #[tokio::test(start_paused = true)]
@@ -156,6 +190,6 @@ async fn a_run_that_stops_is_not_held_any_more() {
     };
     let scene = Scene::of(2).answering(script).interrupted_after(secs(1)).leaving_doubt();
     let seen = scene.run().await;
-    assert_eq!(told(&seen), (vec![], vec![]));
+    assert_eq!(holds_of(&seen), (vec![], vec![]));
     assert_eq!(seen.stats().held, secs(0));
 }

@@ -1,11 +1,8 @@
 //! Attempts begun ahead of the slots, so that no slot waits for a commit.
 
-use super::scene::Scene;
-use super::scene::secs;
+use super::scene::{Scene, secs};
 use super::seen::Seen;
-use super::service::after_millis;
-use super::service::done;
-use super::service::refused;
+use super::service::{after_millis, done, refused};
 use crate::engine::dispatcher::lookahead::MAX_PER_SLOT;
 use crate::event::EventKind;
 use crate::task::Outcome;

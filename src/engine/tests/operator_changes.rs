@@ -1,23 +1,11 @@
 //! Changes that operators make to a run under way.
 
-use super::scene::SOME_DAY;
-use super::scene::Scene;
-use super::scene::millis;
-use super::scene::secs;
+use super::scene::{SOME_DAY, Scene, millis, secs};
 use super::seen::Seen;
-use super::service::after_millis;
-use super::service::at_once;
-use super::service::done;
-use super::service::never_left;
-use super::service::throttled;
-use super::service::transient;
+use super::service::{after_millis, at_once, done, never_left, throttled, transient};
 use crate::clock::Clock;
-use crate::engine::ChangeAnswer;
-use crate::engine::Control;
-use crate::event::Change;
-use crate::event::EventKind;
-use crate::event::Operator;
-use crate::event::StopReason;
+use crate::engine::{ChangeAnswer, Control};
+use crate::event::{Change, EventKind, Operator, StopReason};
 use crate::task::Outcome;
 use std::num::NonZeroUsize;
 use std::time::Duration;
@@ -161,10 +149,11 @@ async fn a_limit_can_be_lifted() {
 #[tokio::test(start_paused = true)]
 async fn setting_a_rate_ends_the_search_for_one() {
     let mut scene = Scene::of(200).rate("1000/s").asking(secs(2), rate("4/s"));
-    scene.settings.auto = Some(crate::policy::AutoRate {
+    scene.settings.pace = crate::policy::PaceStart {
         bounds: crate::policy::RateBounds { least: 1.0, most: 1_000.0 },
+        opening: crate::policy::Opening::Doubling,
         learnt: None,
-    });
+    };
     let seen = scene.run().await;
     assert!(count_between(&seen, secs(10), secs(20)) <= 40);
     assert_eq!(seen.count(Outcome::Succeeded), 200);

@@ -1,21 +1,10 @@
 //! A run that continues the work of an earlier process.
 
-use super::scene::SOME_DAY;
-use super::scene::Scene;
-use super::scene::millis;
-use super::scene::secs;
-use super::scene::task;
-use super::service::at_once;
-use super::service::done;
-use super::service::refused;
-use super::service::transient;
+use super::scene::{SOME_DAY, Scene, millis, secs, task};
+use super::service::{at_once, done, refused, transient};
 use crate::engine::Claim;
-use crate::event::AttemptSeq;
-use crate::event::EventKind;
-use crate::event::RunStarted;
-use crate::event::StopReason;
-use crate::policy::AttemptHistory;
-use crate::policy::OnDoubt;
+use crate::event::{AttemptSeq, EventKind, RunStarted, StopReason};
+use crate::policy::{AttemptHistory, OnDoubt};
 use crate::task::Outcome;
 use std::sync::Arc;
 

@@ -1,20 +1,10 @@
 //! Outages: no task fails because of one, and few calls are made meanwhile.
 
-use super::scene::SOME_DAY;
-use super::scene::Scene;
-use super::scene::millis;
-use super::scene::secs;
+use super::scene::{SOME_DAY, Scene, millis, secs};
 use super::seen::Seen;
-use super::service::Reply;
-use super::service::after_millis;
-use super::service::at_once;
-use super::service::done;
-use super::service::never_left;
-use super::service::transient;
+use super::service::{Reply, after_millis, at_once, done, never_left, transient};
 use crate::clock::Clock;
-use crate::event::EventKind;
-use crate::event::HoldReason;
-use crate::event::StopReason;
+use crate::event::{EventKind, HoldReason, StopReason};
 use crate::task::Outcome;
 use std::ops::Range;
 use std::time::Duration;

@@ -1,13 +1,8 @@
 //! The rate: never exceeded, and used.
 
-use super::scene::Scene;
-use super::scene::secs;
-use super::service::after_millis;
-use super::service::at_once;
-use super::service::done;
-use super::service::in_doubt;
-use crate::task::Outcome;
-use crate::task::Rate;
+use super::scene::{Scene, secs};
+use super::service::{after_millis, at_once, done, in_doubt};
+use crate::task::{Outcome, Rate};
 
 /// Checks that 99 % of the rate are used by a run of that many tasks.
 async fn check_used(rate: &str, tasks: u32, commit_millis: &[u64]) {

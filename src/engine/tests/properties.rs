@@ -4,19 +4,12 @@
 
 use super::scene::Scene;
 use super::seen::Seen;
-use super::service::Reply;
-use super::service::after_millis;
-use super::service::done;
-use super::service::in_doubt;
-use super::service::never_left;
-use super::service::panicking;
-use super::service::partial;
-use super::service::refused;
-use super::service::throttled;
-use super::service::transient;
+use super::service::{
+    Reply, after_millis, done, in_doubt, never_left, panicking, partial, refused, throttled,
+    transient,
+};
 use crate::engine::Control;
-use crate::event::EventKind;
-use crate::event::StopReason;
+use crate::event::{EventKind, StopReason};
 use crate::task::Outcome;
 use proptest::prelude::*;
 use std::collections::BTreeSet;

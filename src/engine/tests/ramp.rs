@@ -1,10 +1,8 @@
 //! The rate grows from almost nothing to the whole limit.
 
-use super::scene::Scene;
-use super::scene::secs;
+use super::scene::{Scene, secs};
 use super::seen::Seen;
-use super::service::after_millis;
-use super::service::done;
+use super::service::{after_millis, done};
 use crate::task::Outcome;
 use std::ops::Range;
 use std::time::Duration;
@@ -26,7 +24,7 @@ async fn the_rate_grows_in_a_straight_line_and_then_holds() {
         let straight = (second * second) as f64 / 6.0;
         let sent = sendings_in(&seen, secs(0)..secs(second)) as f64;
         // Two go at once where none went before, and one that waits gains by each step.
-        assert!(sent <= straight + 4.0, "{sent} in {second} s, {straight} at the most");
+        assert!(sent <= straight + 4.0, "{sent} in {second} s, at most {straight}");
         assert!(sent >= straight * 0.9 - 2.0, "{sent} in {second} s of {straight}");
     }
     assert_eq!(sendings_in(&seen, secs(31)..secs(41)), 99, "each second has room for 9.95");

@@ -1,34 +1,18 @@
 //! Sets up a run in a few words, and carries it out under a paused clock.
 
 use super::seen::Seen;
-use super::service::LedgerScript;
-use super::service::MemoryLedger;
-use super::service::Reply;
-use super::service::Script;
-use super::service::Service;
-use super::service::Witness;
-use super::service::after_millis;
-use super::service::done;
-use crate::api::Authority;
-use crate::api::Unchanging;
-use crate::clock::Clock;
-use crate::clock::Timestamp;
-use crate::engine::Claim;
-use crate::engine::Control;
-use crate::engine::EngineSettings;
-use crate::engine::StartingPoint;
-use crate::engine::run;
+use super::service::{
+    LedgerScript, MemoryLedger, Reply, Script, Service, Witness, after_millis, done,
+};
+use crate::api::{Authority, Unchanging};
+use crate::clock::{Clock, Timestamp};
+use crate::engine::{Claim, Control, EngineSettings, StartingPoint, run};
 use crate::event::StopReason;
-use crate::policy::OnDoubt;
-use crate::policy::RetryPolicy;
-use crate::task::Command;
-use crate::task::Ordinal;
-use crate::task::Task;
-use std::num::NonZeroU32;
-use std::num::NonZeroUsize;
+use crate::policy::{OnDoubt, PaceStart, RetryPolicy};
+use crate::task::{Command, Ordinal, Task};
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::pin::pin;
-use std::sync::Arc;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::mpsc;
 
@@ -112,6 +96,7 @@ impl Scene {
 
     pub(super) fn rate(mut self, rate: &str) -> Self {
         self.settings.rate = (rate != "none").then(|| rate.parse().unwrap());
+        self.settings.pace = PaceStart::below(self.settings.rate);
         self
     }
 
@@ -227,9 +212,11 @@ impl Scene {
 fn settings(tasks: u32) -> EngineSettings {
     EngineSettings {
         outage_timeout: Duration::from_secs(600),
+        throttle_timeout: Duration::from_secs(600),
         concurrency: NonZeroUsize::new(4).unwrap(),
         rate: None,
-        auto: None,
+        pace: PaceStart::below(None),
+        slots: None,
         timeout: secs(60),
         retry: RetryPolicy { max_attempts: NonZeroU32::new(4).unwrap(), on_doubt: OnDoubt::Retry },
         ramp: None,

@@ -1,22 +1,13 @@
 //! The record of a finished run, and the invariants of every run.
 
-use super::scene::Doubt;
-use super::scene::SOME_DAY;
+use super::scene::{Doubt, SOME_DAY};
 use super::service::Witness;
 use crate::clock::Timestamp;
-use crate::engine::EngineSettings;
-use crate::engine::LedgerError;
 use crate::engine::dispatcher::lookahead::MAX_PER_SLOT;
-use crate::event::AttemptResult;
-use crate::event::Change;
-use crate::event::Event;
-use crate::event::EventKind;
-use crate::event::RunStats;
-use crate::event::StopReason;
-use crate::task::Outcome;
-use crate::task::Rate;
-use std::collections::HashMap;
-use std::collections::HashSet;
+use crate::engine::{EngineSettings, LedgerError};
+use crate::event::{AttemptResult, Change, Event, EventKind, RunStats, StopReason};
+use crate::task::{Outcome, Rate};
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 /// The record of a finished run.

@@ -1,31 +1,17 @@
 //! A service that answers by a script, and a ledger in memory; both report to a common witness.
 
-use crate::api::Authority;
-use crate::api::TaskApi;
-use crate::clock::Clock;
-use crate::clock::Timestamp;
-use crate::engine::Claim;
-use crate::engine::Ledger;
-use crate::engine::LedgerError;
-use crate::event::AttemptSeq;
-use crate::event::Event;
-use crate::event::EventKind;
-use crate::policy::ActionResult;
-use crate::policy::Answer;
-use crate::policy::Body;
-use crate::policy::Delivery;
-use crate::policy::NoResponse;
-use crate::policy::RateHint;
-use crate::policy::Response;
-use crate::policy::ServiceError;
-use crate::task::FailureKind;
-use crate::task::Task;
+use crate::api::{Authority, TaskApi};
+use crate::clock::{Clock, Timestamp};
+use crate::engine::{Claim, Ledger, LedgerError};
+use crate::event::{AttemptSeq, Event, EventKind};
+use crate::policy::{
+    ActionResult, Answer, Body, Delivery, NoResponse, RateHint, Response, ServiceError,
+};
+use crate::task::{FailureKind, Task};
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use std::collections::HashMap;
-use std::collections::VecDeque;
-use std::sync::Arc;
-use std::sync::Mutex;
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 /// How a service answers one call.
@@ -37,7 +23,7 @@ pub(super) struct Reply {
 
 #[derive(Debug, Clone)]
 pub(super) enum Then {
-    Answer(Answer),
+    Answer(Box<Answer>),
     Panic,
     Silence,
 }
@@ -50,7 +36,7 @@ pub(super) fn at_once(answer: Answer) -> Reply {
 }
 
 pub(super) fn after_millis(millis: u64, answer: Answer) -> Reply {
-    Reply { after: Duration::from_millis(millis), then: Then::Answer(answer) }
+    Reply { after: Duration::from_millis(millis), then: Then::Answer(Box::new(answer)) }
 }
 
 pub(super) fn panicking() -> Reply {
@@ -211,7 +197,7 @@ impl TaskApi for Service {
             tokio::time::sleep(reply.after).await;
         }
         match reply.then {
-            Then::Answer(answer) => answer,
+            Then::Answer(answer) => *answer,
             Then::Panic => panic!("the script says so"),
             Then::Silence => std::future::pending().await,
         }

@@ -1,24 +1,12 @@
 //! How single tasks are settled: one outcome each, after a limited number of attempts.
 
-use super::scene::SOME_DAY;
-use super::scene::Scene;
-use super::scene::millis;
-use super::scene::secs;
+use super::scene::{SOME_DAY, Scene, millis, secs};
 use super::seen::Settled;
-use super::service::Reply;
-use super::service::after_millis;
-use super::service::at_once;
-use super::service::done;
-use super::service::never_left;
-use super::service::panicking;
-use super::service::partial;
-use super::service::refused;
-use super::service::silence;
-use super::service::transient;
+use super::service::{
+    Reply, after_millis, at_once, done, never_left, panicking, partial, refused, silence, transient,
+};
 use crate::event::EventKind;
-use crate::task::FailureKind;
-use crate::task::Ordinal;
-use crate::task::Outcome;
+use crate::task::{FailureKind, Ordinal, Outcome};
 
 /// Checks how one task is settled by the replies of a script.
 async fn check(script: impl Fn(u32, u32) -> Reply + 'static, outcome: Outcome, attempts: u32) {

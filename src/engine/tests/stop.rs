@@ -1,13 +1,7 @@
 //! A requested stop: nothing new is sent, and nothing gets lost.
 
-use super::scene::Scene;
-use super::scene::millis;
-use super::scene::secs;
-use super::service::after_millis;
-use super::service::at_once;
-use super::service::done;
-use super::service::silence;
-use super::service::transient;
+use super::scene::{Scene, millis, secs};
+use super::service::{after_millis, at_once, done, silence, transient};
 use crate::engine::Control;
 use crate::engine::dispatcher::lookahead::MAX_PER_SLOT;
 use crate::event::StopReason;

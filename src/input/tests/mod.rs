@@ -4,8 +4,7 @@ mod any_bytes;
 
 use super::*;
 use crate::task::Position;
-use std::io::Cursor;
-use std::io::Read;
+use std::io::{Cursor, Read};
 
 /// A source whose every read gives one byte, as the slowest pipe would.
 struct Trickle(Cursor<Vec<u8>>);
@@ -135,8 +134,159 @@ fn every_encoding_with_a_mark_is_read() {
 fn line_ends_of_every_kind_are_read() {
     check("-", "id\r\nabcd\r\nefgh", &["2:1 abcd", "3:1 efgh"]);
     check("-", "id\n\n\nabcd\n\n", &["4:1 abcd"]);
-    check("-", "id\rabcd\r", &["cannot read `-`: its lines end with CR alone"]);
-    check_hint("id\rabcd\r", "tr '\\r' '\\n'");
+}
+
+#[test]
+fn lines_that_end_with_cr_alone_are_read() {
+    check("-", "id,x\rabcd,1\r\refgh,2", &["2:1 abcd [\"1\"]", "4:1 efgh [\"2\"]"]);
+    check("t.csv", "# by\r# me\rx,id\r\"a\nb\",abcd\r", &[r#"5:4 abcd ["a\nb"]"#]);
+    check("t.csv", "id,\"a\nb\"\rabcd,1\refgh,2\r", &["3:1 abcd [\"1\"]", "4:1 efgh [\"2\"]"]);
+    check("t.txt", "# by night\r\rabcd # gate\r  efgh\r", &["3:1 abcd", "4:3 efgh"]);
+    check("-", "task_id\rabcd\refgh\r", &["2:1 abcd", "3:1 efgh"]);
+    // Several kinds of line ends in one file.
+    check("t.txt", "# by night\nabcd\refgh\r\nijkl", &["2:1 abcd", "3:1 efgh", "4:1 ijkl"]);
+    check("t.csv", "id,x\r\nabcd,1\refgh,2\r\n", &["2:1 abcd [\"1\"]", "2:8 efgh [\"2\"]"]);
+    let utf16: Vec<u8> = "\u{feff}id\rabcd\r".encode_utf16().flat_map(u16::to_le_bytes).collect();
+    check_bytes("-", &utf16, &["2:1 abcd"]);
+}
+
+#[test]
+fn very_many_rows_that_end_with_cr_alone_have_their_positions() {
+    let text = format!("id,x\r{}", "abcd,\"y\rz\"\r".repeat(30_000));
+    let reader = Box::new(Cursor::new(text));
+    let rows = open(Source::Stream { name: "-".into(), reader }, &stop()).unwrap();
+    for (index, row) in rows.enumerate() {
+        let line = 2 + 2 * index as u64;
+        assert_eq!(row.unwrap().position, Position { line, column: 1 });
+    }
+}
+
+#[test]
+fn end_marks_of_dos_are_passed_over_at_the_end_alone() {
+    for end in ["\u{1a}", "\u{1a}\u{1a}\u{1a}", "\n\u{1a}", "\r\n\u{1a}\r\n", "\r\u{1a}"] {
+        check("-", &format!("id,x\nabcd,1{end}"), &["2:1 abcd [\"1\"]"]);
+        check("t.txt", &format!("abcd{end}"), &["1:1 abcd"]);
+    }
+    check("-", "\u{1a}", &[]);
+    check(
+        "t.txt",
+        "abcd\n\u{1a}efgh\n",
+        &[
+            "1:1 abcd",
+            "t.txt:2:1: `\\u{1a}efgh` is not an id: the id contains '\\u{1a}'; only a-z, 0-9, `_` and `-` occur in ids",
+        ],
+    );
+    check_hint("id,x\nabcd,1\n\u{1a}\nefgh,2\n", "Ctrl-Z");
+}
+
+fn read_text(text: String) -> Vec<String> {
+    let reader = Box::new(Cursor::new(text));
+    let rows = open(Source::Stream { name: "-".into(), reader }, &stop()).unwrap();
+    rows.map(|row| row.map_or_else(|error| error.to_string(), |row| shown_row(&row))).collect()
+}
+
+#[test]
+fn lines_that_mean_nothing_are_no_part_of_a_row_however_many_there_are() {
+    for line in ["\n", "\r\n", "\r", " \n", ",,\n"] {
+        // More than the longest row may have.
+        let count = (1 << 20) / line.len() + 9;
+        let lines = line.repeat(count);
+        let rows = read_text(format!("id,x\nabcd,1\n{lines}efgh,2\n"));
+        // In a file with other line ends, a lone CR is no line end of its own.
+        let position = match line {
+            "\r" => format!("3:{}", count + 1),
+            _ => format!("{}:1", count + 3),
+        };
+        assert_eq!(rows, ["2:1 abcd [\"1\"]", &format!("{position} efgh [\"2\"]")]);
+        let rows = read_text(format!("{lines}id,x\nabcd,1\n"));
+        assert_eq!(rows, [format!("{}:1 abcd [\"1\"]", count + 2)]);
+        assert_eq!(read_text(format!("id,x\n{lines}")), [""; 0]);
+        assert_eq!(read_text(lines), [""; 0]);
+    }
+    for line in ["\n", "\r\n", "# by night\n", "\r"] {
+        let lines = line.repeat(200_000);
+        assert_eq!(read_text(format!("{lines}abcd\n")), ["200001:1 abcd"], "{line:?}");
+        assert_eq!(read_text(format!("{lines}id;x\nabcd;1\n")), ["200002:1 abcd [\"1\"]"]);
+    }
+    let rows = read_text(format!("sep=;\n{}id;x\nabcd;1\n", ";;\n".repeat(100_000)));
+    assert_eq!(rows, ["100003:1 abcd [\"1\"]"]);
+}
+
+#[test]
+fn a_header_is_found_wherever_the_head_ends() {
+    for blank in 65_500..65_560 {
+        let rows = read_text(format!("{}x,task_id\n1,abcd\n", "\n".repeat(blank)));
+        assert_eq!(rows, [format!("{}:3 abcd [\"1\"]", blank + 2)]);
+    }
+}
+
+#[test]
+fn json_is_one_error_with_the_filter_that_fits() {
+    for (text, filter) in [
+        ("{\"id\":\"abcd\"}\n{\"id\":\"efgh\"}\n", "'.id'"),
+        ("[{\"id\":\"abcd\"}]", "'.[].id'"),
+        ("\u{feff}\r\n  [\"abcd\"]", "'.[]'"),
+        ("{\"tasks\":[{\"id\":\"abcd\"}]}", "'.tasks[].id'"),
+    ] {
+        for name in ["-", "t.csv", "t.txt", "t.json"] {
+            let expected = format!("cannot read `{name}`: it is JSON, not a table or a list");
+            check(name, text, &[&expected]);
+        }
+        check_hint(text, &format!("`… | jq -r {filter} | batchctl … -`"));
+    }
+    let error = open_bytes("my tasks.json", b"[\"abcd\"]", &stop()).unwrap_err();
+    assert!(error.hint().unwrap().contains("`jq -r '.[]' 'my tasks.json' | batchctl … -`"));
+    let rows = b"[{\"id\":\"abcd\",\"command\":\"stop\"}]";
+    let error = open_bytes("t.json", rows, &by_row()).unwrap_err();
+    let expected = "`jq -r '.[] | [.id, .command] | @csv' t.json | batchctl … - --no-header`";
+    assert!(error.hint().unwrap().contains(expected));
+}
+
+fn check_width_hint(row: &str, expected: Option<&str>) {
+    let text = format!("id,site,floor\ngate-1,north,1\n{row}");
+    let mut rows = open_bytes("-", text.as_bytes(), &stop()).unwrap();
+    let hint = rows.find_map(Result::err).unwrap().hint();
+    match expected {
+        Some(part) => assert!(hint.clone().unwrap_or_default().contains(part), "{row:?}: {hint:?}"),
+        None => assert_eq!(hint, None, "{row:?}"),
+    }
+}
+
+#[test]
+fn a_row_of_the_wrong_width_gets_a_hint_for_what_it_is() {
+    check_width_hint("gate-2,south\n", Some("last cells are missing"));
+    check_width_hint("gate-2,south\ngate-3,south\n", Some("last cells are missing"));
+    check_width_hint("gate-2\ngate-3,south,3\n", Some("last cells are missing"));
+    check_width_hint("gate-2,the\nsouth gate,2\n", Some("line break"));
+    check_width_hint("gate-2,the\nsouth,2\n", None);
+    check_width_hint("Gate 2\n", None);
+    check_width_hint("gate-2,a,b,c\n", Some("delimiter must stand in quotes"));
+    check_width_hint("# by night\n", Some("comment"));
+    check_width_hint("# by night, by day, by me, too\n", Some("comment"));
+    check_width_hint("(1 row)\n", Some("row count of a database client"));
+    check_width_hint("(12 rows)", Some("row count of a database client"));
+    check_width_hint("2 rows in set (0.00 sec)\n", Some("row count of a database client"));
+    check_width_hint("Total,7\n", Some("line of totals"));
+    check_width_hint("------+------+----\n", Some("only separates"));
+}
+
+#[test]
+fn the_rest_of_a_row_that_a_line_break_cut_in_two_gets_the_same_hint() {
+    let text = b"id,site,floor\ngate-2,the\nsouth gate,2\n";
+    let rows = open_bytes("-", text, &stop()).unwrap();
+    let hints: Vec<String> = rows.filter_map(Result::err).filter_map(|it| it.hint()).collect();
+    assert_eq!(hints.len(), 2);
+    assert!(hints.iter().all(|hint| hint.contains("line break")), "{hints:?}");
+}
+
+#[test]
+fn results_are_read_without_the_columns_that_batchctl_wrote() {
+    let ours = crate::task::RESULTS_COLUMNS.join(",");
+    let values = ",x".repeat(crate::task::RESULTS_COLUMNS.len() - 1);
+    let text = format!("{ours},site,in_source\nabcd{values},north,a.csv:2\n");
+    let rows = open_bytes("-", text.as_bytes(), &stop()).unwrap();
+    assert_eq!(rows.columns(), ["site", "in_source"]);
+    check("-", &text, &[r#"2:1 abcd ["north","a.csv:2"]"#]);
 }
 
 #[test]

@@ -8,14 +8,13 @@
 //! even if it has only one attempt left.
 
 use crate::policy::outage::breaker::Breaker;
-use crate::policy::outage::health::Attribution;
-use crate::policy::outage::health::Health;
+use crate::policy::outage::health::{Attribution, Health};
 use std::collections::BTreeMap;
 
 /// Whether a task's failures count as evidence about the service.
 ///
-/// A task that fails by itself is not a witness: a list with one bad task in ten, each sent four
-/// times, must not look like an outage, and such a task should not be the probe.
+/// A task that fails by itself is not a witness. A list with one bad task in ten, each sent four
+/// times, must not look like an outage. Such a task should not be the probe either.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum WitnessTrust {
     /// They count.

@@ -7,10 +7,8 @@
 //! knows attempts only by their number in the run.
 
 use crate::policy::classify::Verdict;
-use crate::policy::outage::health::Attribution;
-use crate::policy::outage::health::Health;
-use std::time::Duration;
-use std::time::Instant;
+use crate::policy::outage::health::{Attribution, Health};
+use std::time::{Duration, Instant};
 
 /// The number of latest attempts that count.
 const WINDOW: u32 = 50;

@@ -2,10 +2,7 @@
 
 use super::*;
 use crate::policy::Answer;
-use crate::policy::simulation::Simulation;
-use crate::policy::simulation::done;
-use crate::policy::simulation::refused;
-use crate::policy::simulation::status;
+use crate::policy::simulation::{Simulation, done, refused, status};
 use crate::task::Outcome;
 use proptest::prelude::*;
 

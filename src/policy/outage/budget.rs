@@ -5,8 +5,7 @@
 //! Only sendings after a failure count as retries. A sending after a throttled answer is free,
 //! because the service sets its pace, and so is a probe. "Budget": see `docs/GLOSSARY.md`.
 
-use std::time::Duration;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// The number of first attempts that pay for one retry.
 const FIRSTS_PER_RETRY: u64 = 5;

@@ -1,9 +1,7 @@
 //! Which answers show that the service works, and which that it is away.
 
 use super::*;
-use crate::policy::simulation::done;
-use crate::policy::simulation::refused;
-use crate::policy::simulation::status;
+use crate::policy::simulation::{done, refused, status};
 
 fn check(answer: &Answer, expected: Health) {
     let id = "0d47bbf52962414bb7ae27fb6ea24230".parse().unwrap();

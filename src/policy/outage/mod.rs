@@ -5,12 +5,7 @@ mod breaker;
 mod budget;
 mod health;
 
-pub use attribution::SuspectQueue;
-pub use attribution::WitnessTrust;
-pub use breaker::Breaker;
-pub use breaker::BreakerChange;
-pub use breaker::Passage;
-pub use budget::RetryBudget;
-pub use budget::RetryPermit;
-pub use health::Attribution;
-pub use health::Health;
+pub use attribution::{SuspectQueue, WitnessTrust};
+pub use breaker::{Breaker, BreakerChange, Passage};
+pub use budget::{RetryBudget, RetryPermit};
+pub use health::{Attribution, Health};

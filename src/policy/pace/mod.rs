@@ -1,24 +1,20 @@
 //! How fast calls may be sent: the pacer, the ramp, what the service says about its quota, the search for a rate.
 
+mod call_history;
+mod chance_throttling;
+mod even_spacing;
+mod limit_trial;
+mod pace_controller;
 mod pacer;
 mod ramp;
 mod rate_hint;
-mod rate_search;
+mod shared_slots;
 mod structured_field;
 
-pub use pacer::Admission;
-pub use pacer::Pacer;
-pub use pacer::REMEMBERED_SENDINGS;
-pub use pacer::rate_per_second;
-pub use ramp::Canary;
-pub use ramp::CanaryState;
-pub use ramp::Ramp;
-pub use rate_hint::HintedPace;
-pub use rate_hint::Quota;
-pub use rate_hint::RateHint;
-pub use rate_hint::may_tell_rate;
-pub use rate_hint::quota_in_message;
-pub use rate_hint::rate_hint;
-pub use rate_search::AdaptiveRate;
-pub use rate_search::AutoRate;
-pub use rate_search::RateBounds;
+pub use pace_controller::{Opening, PaceController, PaceStart, RateBounds};
+pub use pacer::{Admission, PaceWindow, Pacer, REMEMBERED_SENDINGS, rate_per_second};
+pub use ramp::{Canary, CanaryState, Ramp};
+pub use rate_hint::{HintedPace, Quota, RateHint, may_tell_rate, quota_in_message, rate_hint};
+pub use shared_slots::{
+    Grant, ProcessSlots, Reservation, SharedSlots, SlotGate, SlotSource, SlotSpacing, SlotTimeline,
+};

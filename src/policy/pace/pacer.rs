@@ -8,32 +8,37 @@
 //! The rate may change while the run is under way. What was sent before still counts: every
 //! window that ends with a sending holds no more than the limit in force at that sending.
 
+use crate::policy::pace::even_spacing::EvenSpacing;
 use crate::task::Rate;
-use governor::Quota;
-use governor::RateLimiter;
-use governor::clock::Clock;
-use governor::clock::FakeRelativeClock;
-use governor::middleware::NoOpMiddleware;
-use governor::nanos::Nanos;
-use governor::state::InMemoryState;
-use governor::state::NotKeyed;
 use std::collections::VecDeque;
 use std::num::NonZeroU32;
-use std::time::Duration;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-/// How much lateness may be caught up, where sendings are closer together than that.
-const CATCH_UP: Duration = Duration::from_millis(10);
 /// How long before its window is free a sending may be admitted: what making it durable takes.
 const AHEAD: Duration = Duration::from_millis(25);
 /// The longest span by which a window is widened.
 const LARGEST_MARGIN: Duration = Duration::from_millis(50);
-/// How many sendings are remembered at the least, whatever the rate: a rate that is set later
+/// The least number of sendings that is remembered, whatever the rate: a rate that is set later
 /// may have a longer window.
 pub const REMEMBERED_SENDINGS: u32 = 10_000;
 const KEPT: usize = REMEMBERED_SENDINGS as usize;
 /// The fewest sendings a second that [`rate_per_second`] gives.
 pub(crate) const SLOWEST: f64 = 0.01;
+
+/// The rate at which an unlimited run counts its sendings once it keeps to a pace: beyond reach.
+const UNLIMITED: Rate = Rate {
+    limit: NonZeroU32::new(100_000).expect("100,000 is not zero"),
+    window: Duration::from_secs(1),
+};
+
+/// What a pace counts besides the time since the last sending.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PaceWindow {
+    /// Nothing.
+    None,
+    /// All sendings of the last second.
+    LastSecond,
+}
 
 /// Whether a sending may go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,7 +77,9 @@ pub fn rate_per_second(per_second: f64) -> Rate {
 /// Holds the rate, and the service's wish that the run waits.
 #[derive(Debug)]
 pub struct Pacer {
-    limit: Option<Limit>,
+    limit: Option<RateLimit>,
+    /// Whether the operator sets no limit, so that only a pace is kept to.
+    is_unlimited: bool,
     /// The last sendings for which there was no limit, the oldest first.
     unlimited: VecDeque<Instant>,
     held_until: Option<Instant>,
@@ -83,25 +90,54 @@ pub struct Pacer {
 impl Pacer {
     /// Returns a pacer that knows of no sending yet. Without a rate, only holds delay a sending.
     pub fn new(rate: Option<Rate>, now: Instant) -> Self {
-        let limit = rate.map(|rate| Limit::new(rate, now));
-        Self { limit, unlimited: VecDeque::new(), held_until: None, admitted: 0 }
+        let limit = rate.map(|rate| RateLimit::new(rate, now));
+        Self {
+            is_unlimited: rate.is_none(),
+            limit,
+            unlimited: VecDeque::new(),
+            held_until: None,
+            admitted: 0,
+        }
     }
 
-    /// Returns the rate in force.
+    /// Returns the rate in force, apart from the pace.
     pub fn rate(&self) -> Option<Rate> {
-        self.limit.as_ref().map(|limit| limit.rate)
+        self.limit.as_ref().filter(|_| !self.is_unlimited).map(|limit| limit.rate)
+    }
+
+    /// Returns whether a rate or a pace spreads the sendings.
+    pub fn is_limited(&self) -> bool {
+        self.limit.is_some()
+    }
+
+    /// Spreads sendings at this pace, a second, below the rate; `None` for the rate alone.
+    ///
+    /// A pace is kept to from one sending to the next, and what was sent before does not count,
+    /// unless it is [`PaceWindow::LastSecond`]: then no second holds more than the pace.
+    pub fn set_pace(&mut self, pace: Option<(f64, PaceWindow)>, now: Instant) {
+        if self.is_unlimited {
+            self.set_rate_in_force(pace.map(|_| UNLIMITED), now);
+        }
+        if let Some(limit) = &mut self.limit {
+            limit.keep_pace(pace, now);
+        }
     }
 
     /// Changes the rate from now on.
     ///
     /// Sendings before it count in the new rate's windows: as many as any rate before it needed,
-    /// and [`REMEMBERED_SENDINGS`] at the least.
+    /// and at least [`REMEMBERED_SENDINGS`].
     pub fn set_rate(&mut self, rate: Option<Rate>, now: Instant) {
+        self.is_unlimited = rate.is_none();
+        self.set_rate_in_force(rate, now);
+    }
+
+    fn set_rate_in_force(&mut self, rate: Option<Rate>, now: Instant) {
         match (&mut self.limit, rate) {
             (Some(limit), Some(rate)) => limit.change(rate, now),
             (None, Some(rate)) => {
                 let sent = std::mem::take(&mut self.unlimited);
-                self.limit = Some(Limit::after(sent, rate, now));
+                self.limit = Some(RateLimit::after(sent, rate, now));
             }
             (limit, None) => {
                 let before = limit.take().map(|limit| limit.sent);
@@ -191,9 +227,9 @@ impl Pacer {
 
 /// A rate, and what its two gates remember.
 #[derive(Debug)]
-struct Limit {
+struct RateLimit {
     rate: Rate,
-    spread: Spread,
+    spacing: EvenSpacing,
     /// The rate's window and a margin: calls that leave evenly do not arrive evenly, and a
     /// server counts arrivals.
     window: Duration,
@@ -203,18 +239,20 @@ struct Limit {
     /// rate may be raised, or get a longer window, before they are old.
     sent: VecDeque<Instant>,
     last_admitted: Option<Instant>,
+    pace: Option<(f64, PaceWindow)>,
 }
 
-impl Limit {
+impl RateLimit {
     fn new(rate: Rate, now: Instant) -> Self {
         let window = widened(rate.window);
         Self {
             rate,
-            spread: Spread::new(rate.limit, window, now),
+            spacing: EvenSpacing::new(rate.limit, window, now),
             window,
             most: most(rate),
             sent: VecDeque::new(),
             last_admitted: None,
+            pace: None,
         }
     }
 
@@ -223,7 +261,7 @@ impl Limit {
         let last = sent.back().copied();
         let mut limit = Self { sent, ..Self::new(rate, now) };
         if let Some(last) = last {
-            limit.spread = Spread::after(last, rate.limit, limit.window);
+            limit.spacing = EvenSpacing::after(last, rate.limit, limit.window);
         }
         limit
     }
@@ -233,11 +271,31 @@ impl Limit {
             return;
         }
         self.rate = rate;
-        self.window = widened(rate.window);
-        self.most = most(rate);
-        self.spread = match self.last_admitted {
-            Some(last) => Spread::after(last, rate.limit, self.window),
-            None => Spread::new(rate.limit, self.window, now),
+        self.respace(now);
+    }
+
+    fn keep_pace(&mut self, pace: Option<(f64, PaceWindow)>, now: Instant) {
+        if pace == self.pace {
+            return;
+        }
+        self.pace = pace;
+        self.respace(now);
+    }
+
+    /// Sets both gates anew. The pace moves the spacing alone, unless it has a window.
+    fn respace(&mut self, now: Instant) {
+        let pace = self.pace.filter(|&(pace, _)| pace < self.rate.per_second());
+        let spaced = pace.map_or(self.rate, |(pace, _)| rate_per_second(pace));
+        let counted = match pace {
+            Some((_, PaceWindow::LastSecond)) => spaced,
+            Some((_, PaceWindow::None)) | None => self.rate,
+        };
+        self.window = widened(counted.window);
+        self.most = most(counted);
+        let window = widened(spaced.window);
+        self.spacing = match self.last_admitted {
+            Some(last) => EvenSpacing::after(last, spaced.limit, window),
+            None => EvenSpacing::new(spaced.limit, window, now),
         };
     }
 
@@ -252,7 +310,7 @@ impl Limit {
         if let Some(free) = free.filter(|&free| free > now + AHEAD) {
             return Admission::NotBefore(free - AHEAD);
         }
-        match self.spread.check(now) {
+        match self.spacing.check(now) {
             Some(due) => Admission::NotBefore(due),
             None => {
                 self.last_admitted = Some(now);
@@ -294,59 +352,12 @@ fn most(rate: Rate) -> usize {
 }
 
 fn widened(window: Duration) -> Duration {
-    window + (window / 200).min(LARGEST_MARGIN)
+    window + margin(window)
 }
 
-/// Spreads sendings evenly over the window.
-struct Spread {
-    limiter: RateLimiter<NotKeyed, InMemoryState, FakeRelativeClock, NoOpMiddleware<Nanos>>,
-    /// The limiter's clock, which shows the instant it was last asked about.
-    dial: FakeRelativeClock,
-    shown: Instant,
-}
-
-impl Spread {
-    fn new(limit: NonZeroU32, window: Duration, now: Instant) -> Self {
-        let dial = FakeRelativeClock::default();
-        let limiter = RateLimiter::direct_with_clock(quota(limit, window), dial.clone());
-        Self { limiter, dial, shown: now }
-    }
-
-    /// Returns a spread whose next sending follows `last` by a whole period: each change of the
-    /// rate would otherwise let one through at once.
-    fn after(last: Instant, limit: NonZeroU32, window: Duration) -> Self {
-        let spread = Self::new(limit, window, last);
-        let whole_burst = quota(limit, window).burst_size();
-        let used_up = spread.limiter.check_n(whole_burst);
-        debug_assert_eq!(used_up, Ok(Ok(())), "an unused limiter grants its burst");
-        spread
-    }
-
-    /// Counts a sending, or returns when one may be counted.
-    fn check(&mut self, now: Instant) -> Option<Instant> {
-        self.dial.advance(now.saturating_duration_since(self.shown));
-        self.shown = self.shown.max(now);
-        let refused = self.limiter.check().err()?;
-        // A wait of nothing would make the dispatcher spin without the limiter's clock moving.
-        let wait = refused.wait_time_from(self.dial.now()).max(Duration::from_nanos(1));
-        Some(self.shown + wait)
-    }
-}
-
-fn quota(limit: NonZeroU32, window: Duration) -> Quota {
-    // Rounded up: `window / limit` rounds down, which would be a hair above the rate.
-    let nanos = window.as_nanos().div_ceil(u128::from(limit.get()));
-    let period = Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX));
-    let burst = CATCH_UP.as_nanos().div_ceil(nanos) + 1;
-    let burst = NonZeroU32::new(u32::try_from(burst).unwrap_or(u32::MAX))
-        .expect("one more than a count is not zero");
-    Quota::with_period(period).expect("a window is not empty").allow_burst(burst)
-}
-
-impl std::fmt::Debug for Spread {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Spread").field("shown", &self.shown).finish_non_exhaustive()
-    }
+/// Returns by how much a window is widened.
+pub(super) fn margin(window: Duration) -> Duration {
+    (window / 200).min(LARGEST_MARGIN)
 }
 
 #[cfg(test)]

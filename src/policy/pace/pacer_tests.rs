@@ -1,4 +1,4 @@
-//! Exact simulated times: a dispatcher that wakes late, stalls and is told to wait.
+//! Exact simulated times: a dispatcher that wakes late, stalls and has to wait.
 
 use super::*;
 use proptest::prelude::*;
@@ -12,7 +12,7 @@ fn origin() -> Instant {
     Instant::now()
 }
 
-/// A dispatcher with its own idea of time: sends all it may, then sleeps until told, and wakes
+/// A dispatcher with its own idea of time: sends all it may, then sleeps until the answer, and wakes
 /// up at the next whole millisecond as tokio's timer does.
 struct Simulation {
     pacer: Pacer,

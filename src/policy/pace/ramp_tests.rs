@@ -1,9 +1,7 @@
 //! Exact shares and steps of a ramp, what a pacer makes of it, and a canary's course.
 
 use super::*;
-use crate::policy::Admission;
-use crate::policy::Pacer;
-use crate::policy::rate_per_second;
+use crate::policy::{Admission, Pacer, rate_per_second};
 use std::time::Instant;
 
 const RAMP: Duration = Duration::from_secs(30);

@@ -4,15 +4,11 @@
 //! IETF, the `X-RateLimit-*` family, VIAS's own and those of the gateway's debug mode. All of
 //! them only ever lower the pace. Nonsense is as good as absent.
 
-use crate::policy::pace::structured_field::Bare;
-use crate::policy::pace::structured_field::Item;
-use crate::policy::pace::structured_field::list;
-use crate::policy::retry_after::LONGEST_HOLD;
-use crate::policy::retry_after::span_in_words;
-use crate::policy::retry_after::whole_number;
-use std::time::Duration;
-use std::time::Instant;
-use std::time::UNIX_EPOCH;
+use crate::policy::pace::structured_field::{Bare, Item, list};
+use crate::policy::retry_after::{
+    LONGEST_HOLD, is_sane, seconds_rounded_up, span_in_words, whole_number,
+};
+use std::time::{Duration, Instant, UNIX_EPOCH};
 
 /// What a service said of its quota. Nothing of it promises that a call will be served.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -58,7 +54,7 @@ impl RateHint {
     fn room(&self) -> Option<Room> {
         let quota = self.quota.map(Quota::per_second);
         let of_quota = quota.map(|per_second| Room { per_second, lasts: None });
-        let reset = self.reset.filter(|reset| !reset.is_zero());
+        let reset = self.reset.filter(|&reset| !reset.is_zero() && is_sane(reset));
         let Some((remaining, reset)) = self.remaining.zip(reset) else { return of_quota };
         let per_second = remaining as f64 / reset.as_secs_f64();
         // Seconds are rounded up: what is used evenly seems to run short at each window's end.
@@ -171,17 +167,23 @@ fn counts_requests(policies: &[Item<'_>], name: &Bare) -> bool {
 /// `X-RateLimit-Remaining` and `-Reset`, which is in seconds or a Unix time.
 fn usual(headers: &Headers<'_>, prefix: &str, date: Option<&str>) -> Option<RateHint> {
     let remaining = whole_number(value(headers, &format!("{prefix}remaining"))?)?;
-    let reset = whole_number(value(headers, &format!("{prefix}reset"))?)?;
+    let reset = seconds_rounded_up(value(headers, &format!("{prefix}reset"))?)?;
     let reset = Duration::from_secs(seconds_until(reset, date)?);
     Some(RateHint { remaining: Some(remaining), reset: Some(reset), quota: None })
 }
 
-/// A number of seconds beyond 30 years is a Unix time.
+/// A number of seconds beyond 30 years is a Unix time: in seconds, or in thousandths, millionths or
+/// billionths of them, which lie too far apart to be confused.
 fn seconds_until(reset: u64, date: Option<&str>) -> Option<u64> {
     if reset < 1_000_000_000 {
         return Some(reset);
     }
     let now = httpdate::parse_http_date(date?.trim()).ok()?;
+    let mut reset = reset;
+    // The year 5138 in seconds is the year 1973 in thousandths.
+    while reset >= 100_000_000_000 {
+        reset /= 1_000;
+    }
     Some(reset.saturating_sub(now.duration_since(UNIX_EPOCH).ok()?.as_secs()))
 }
 
@@ -222,11 +224,11 @@ fn words_after<'a>(text: &'a str, key: &str) -> Option<&'a str> {
 /// The pace that the service's hints leave room for.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct HintedPace {
-    spread: Option<Spread>,
+    rate: Option<HintedRate>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
-struct Spread {
+struct HintedRate {
     per_second: f64,
     /// Until when; a quota without an end of its window holds until the next hint.
     until: Option<Instant>,
@@ -240,28 +242,30 @@ impl HintedPace {
     /// be sent, nothing is lowered. Nothing left holds the run until the window's end, which is
     /// taken to be [`LONGEST_HOLD`] away at most.
     pub fn hear(&mut self, hint: RateHint, to_send: u64, now: Instant) -> Option<Duration> {
-        self.spread = None;
+        self.rate = None;
         let Room { per_second, lasts } = hint.room()?;
         if per_second == 0.0 {
             return lasts.map(|lasts| lasts.min(LONGEST_HOLD));
         }
         let left = hint.remaining.or(hint.quota.map(|quota| quota.limit));
         if left.is_some_and(|left| left < to_send) {
+            // However little is left, one call asks now and then whether that still holds.
+            let per_second = per_second.max(1.0 / LONGEST_HOLD.as_secs_f64());
             let until = lasts.and_then(|lasts| now.checked_add(lasts));
-            self.spread = Some(Spread { per_second, until });
+            self.rate = Some(HintedRate { per_second, until });
         }
         None
     }
 
     /// Returns the most sendings a second the hints leave room for; nothing if they do not say.
     pub fn per_second(&self, now: Instant) -> Option<f64> {
-        let in_force = self.spread.filter(|spread| spread.until.is_none_or(|until| now < until));
-        in_force.map(|spread| spread.per_second)
+        let in_force = self.rate.filter(|rate| rate.until.is_none_or(|until| now < until));
+        in_force.map(|rate| rate.per_second)
     }
 
     /// Returns when the present hint is over, if it has an end.
     pub fn until(&self, now: Instant) -> Option<Instant> {
-        self.spread.and_then(|spread| spread.until).filter(|&until| now < until)
+        self.rate.and_then(|rate| rate.until).filter(|&until| now < until)
     }
 }
 

@@ -27,7 +27,7 @@ fn the_drafts_fields_are_read_by_the_name_of_their_policy() {
         hint(900, Some(80_000), quota(1_000, 86_400)),
     );
     check(&[("ratelimit", r#""any";r=5;t=10"#)], hint(5, Some(10), None));
-    // Without a window's end the quota alone tells the pace.
+    // Without a window's end the pace follows from the quota alone.
     check(&[policy, ("ratelimit", r#""burst";r=50"#)], daily());
     let sent_twice = [("ratelimit", r#""a";r=5;t=10"#), ("ratelimit", r#""b";r=4;t=10"#)];
     check(&sent_twice, hint(4, Some(10), None));
@@ -60,7 +60,8 @@ fn a_malformed_field_is_ignored_as_a_whole() {
 fn remaining_and_reset_are_read_in_seconds_and_as_unix_time() {
     let remaining = ("x-ratelimit-remaining", "7");
     check(&[remaining, ("x-ratelimit-reset", "30")], hint(7, Some(30), None));
-    check(&[remaining, ("x-ratelimit-reset", "784111807")], hint(7, Some(784_111_807), None));
+    // A window of 24 years is a mistake.
+    check(&[remaining, ("x-ratelimit-reset", "784111807")], None);
     let in_2001 = Some("Sun, 09 Sep 2001 01:46:40 GMT");
     let headers = [remaining, ("x-ratelimit-reset", "1000000030")];
     assert_eq!(rate_hint(headers, in_2001), hint(7, Some(30), None));
@@ -68,6 +69,12 @@ fn remaining_and_reset_are_read_in_seconds_and_as_unix_time() {
     check(&[("ratelimit-remaining", "7"), ("ratelimit-reset", "3")], hint(7, Some(3), None));
     check(&[remaining], None);
     check(&[remaining, ("x-ratelimit-reset", "soon")], None);
+    check(&[remaining, ("x-ratelimit-reset", "29.5")], hint(7, Some(30), None));
+    for scale in ["000", "000000", "000000000"] {
+        let reset = format!("1000000030{scale}");
+        let headers = [remaining, ("x-ratelimit-reset", reset.as_str())];
+        assert_eq!(rate_hint(headers, in_2001), hint(7, Some(30), None), "{reset}");
+    }
 }
 
 #[test]
@@ -205,4 +212,16 @@ fn check_sane(hint: Option<RateHint>, to_send: u64) {
     assert!(hold.is_none_or(|hold| !hold.is_zero() && hold <= LONGEST_HOLD), "{hold:?}");
     let per_second = pace.per_second(now);
     assert!(per_second.is_none_or(|pace| pace.is_finite() && pace > 0.0), "{per_second:?}");
+}
+
+#[test]
+fn however_small_a_quota_is_a_call_asks_every_five_minutes() {
+    let day = 86_400;
+    check_pace(
+        hint(1, Some(10 * day), None).unwrap(),
+        1_000,
+        (None, Some(1.0 / 300.0), Some(1.0 / 300.0)),
+    );
+    let alone = RateHint { quota: quota(1, day), ..RateHint::default() };
+    check_pace(alone, 1_000, (None, Some(1.0 / 300.0), Some(1.0 / 300.0)));
 }

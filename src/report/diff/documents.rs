@@ -1,29 +1,21 @@
-//! Writes every task that changed, as CSV and as JSON, for programs.
+//! Writes all tasks that changed, as CSV and as JSON, for programs.
 //!
 //! Tasks that are still good are counted and not listed.
 
-use crate::report::diff::Change;
-use crate::report::diff::Diff;
-use crate::report::format::CsvDialect;
-use crate::report::format::ResultsError;
-use crate::report::format::fitting;
-use crate::report::format::not_written;
-use crate::store::RunReader;
-use crate::store::TaskPair;
-use crate::store::for_each_pair;
-use crate::task::Failure;
-use crate::task::FailureKind;
-use crate::task::Outcome;
+use crate::report::diff::{Diff, TaskChange};
+use crate::report::format::{CsvDialect, ResultsError, fitting, not_written};
+use crate::store::{RunReader, TaskPair, for_each_pair};
+use crate::task::{Failure, FailureKind, Outcome};
 use crate::text::guarded;
 use serde::Serialize;
 use std::io::Write;
 
-/// The version of the fields; it changes only if one of them changed its meaning.
+/// The version of the fields; it changes only if the meaning of one changes.
 const SCHEMA_VERSION: u32 = 1;
 const COLUMNS: [&str; 8] =
     ["id", "command", "change", "before", "after", "error_kind", "error_code", "error_msg"];
 
-/// Writes the changes as CSV, by id; it is an input again.
+/// Writes the changes as CSV, ordered by id. The document is a valid input again.
 ///
 /// # Errors
 ///
@@ -37,7 +29,8 @@ pub fn write_diff_csv(
     let mut writer = dialect.begin(out).map_err(ResultsError::Write)?;
     writer.write_record(COLUMNS).map_err(not_written)?;
     for_each_change(before, after, |row| {
-        let id = format!("{}{}", dialect.before_id(&row.pair.id), row.pair.id);
+        let id = format!("{}{}", dialect.id_prefix(&row.pair.id), row.pair.id);
+        // The message of a failure is foreign text, here as in results.csv.
         let code = fitting(row.error_code.unwrap_or_default());
         let message = fitting(row.error_msg.unwrap_or_default());
         let cells = [
@@ -67,7 +60,8 @@ pub fn write_diff_json(
     mut out: impl Write,
 ) -> Result<(), ResultsError> {
     let failed = ResultsError::Write;
-    let counts = Change::ALL.map(|change| (change.as_str().to_owned(), diff.count(change).into()));
+    let counts =
+        TaskChange::ALL.map(|change| (change.as_str().to_owned(), diff.count(change).into()));
     let head = serde_json::json!({
         "schema_version": SCHEMA_VERSION,
         "before": diff.before.as_str(),
@@ -75,9 +69,10 @@ pub fn write_diff_json(
         "tasks": serde_json::Map::from_iter(counts),
     })
     .to_string();
-    // Everything but the brace that closes it: the changes come one by one.
+    // Without its closing brace, because the changes are streamed into the object one by one.
     let open = head.strip_suffix('}').expect("an object ends with a brace");
     write!(out, "{open},\"changes\":[").map_err(failed)?;
+    // One row a line, so that line-based tools can read the document too.
     let mut separator = "\n";
     for_each_change(before, after, |row| {
         let row = serde_json::to_string(row).expect("texts are JSON");
@@ -88,9 +83,9 @@ pub fn write_diff_json(
     writeln!(out, "]}}").map_err(failed)
 }
 
-/// A task that changed.
+/// A task that changed, with the fields of both documents.
 #[derive(Serialize)]
-struct ChangeRow<'a> {
+struct DiffRow<'a> {
     change: &'static str,
     id: &'a str,
     command: &'static str,
@@ -103,8 +98,8 @@ struct ChangeRow<'a> {
     pair: &'a TaskPair,
 }
 
-impl<'a> ChangeRow<'a> {
-    fn of(pair: &'a TaskPair, change: Change, failure: Option<&'a Failure>) -> Self {
+impl<'a> DiffRow<'a> {
+    fn new(pair: &'a TaskPair, change: TaskChange, failure: Option<&'a Failure>) -> Self {
         let known = |text: &'a String| Some(text.as_str()).filter(|text| !text.is_empty());
         Self {
             change: change.as_str(),
@@ -123,14 +118,15 @@ impl<'a> ChangeRow<'a> {
 fn for_each_change(
     before: &RunReader,
     after: &RunReader,
-    mut take: impl FnMut(&ChangeRow<'_>) -> Result<(), ResultsError>,
+    mut take: impl FnMut(&DiffRow<'_>) -> Result<(), ResultsError>,
 ) -> Result<(), ResultsError> {
     for_each_pair(before, after, |pair| {
-        let change = Change::of(pair.before, pair.after);
-        if change == Change::StillGood {
+        let change = TaskChange::classify(pair.before, pair.after);
+        // Most tasks of most runs; listing them would hide the changes.
+        if change == TaskChange::StillGood {
             return Ok(());
         }
         let failure = pair.failure(before, after)?;
-        take(&ChangeRow::of(&pair, change, failure.as_ref()))
+        take(&DiffRow::new(&pair, change, failure.as_ref()))
     })
 }

@@ -1,13 +1,8 @@
-//! Shows how two runs differ, for people.
+//! Writes the differences between two runs as text, for people.
 
-use crate::report::diff::Change;
-use crate::report::diff::Changed;
-use crate::report::diff::Diff;
-use crate::task::Failure;
-use crate::task::Outcome;
-use crate::text::grouped;
-use crate::text::plural;
-use crate::text::printable;
+use crate::report::diff::changes::{ChangedTask, Diff, TaskChange};
+use crate::task::{Failure, Outcome};
+use crate::text::{grouped, plural, printable};
 use std::fmt;
 
 /// The most columns of a failure.
@@ -16,39 +11,42 @@ const FAILURE_COLUMNS: usize = 60;
 impl fmt::Display for Diff {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "from run {} to run {}\n", self.before, self.after)?;
-        for change in Change::ALL {
+        for change in TaskChange::ALL {
             let (label, note) = words(change);
             writeln!(f, "  {label:<14} {:>11}   {note}", grouped(self.count(change)))?;
         }
-        for change in [Change::NewlyFailing, Change::StillFailing, Change::Fixed] {
+        // Tasks that are new or gone are no news about the service, so they are only counted.
+        for change in [TaskChange::NewlyFailing, TaskChange::StillFailing, TaskChange::Fixed] {
             section(f, self, change)?;
         }
         Ok(())
     }
 }
 
-fn words(change: Change) -> (&'static str, &'static str) {
+fn words(change: TaskChange) -> (&'static str, &'static str) {
     match change {
-        Change::NewlyFailing => ("newly failing", "where it was sent before, and not now"),
-        Change::Fixed => ("fixed", "where it was sent now, and not before"),
-        Change::StillFailing => ("still failing", "in neither"),
-        Change::StillGood => ("still good", "in both"),
-        Change::New => ("new", "only in the second run"),
-        Change::Gone => ("gone", "only in the first run"),
+        TaskChange::NewlyFailing => ("newly failing", "where it was sent before, and not now"),
+        TaskChange::Fixed => ("fixed", "where it was sent now, and not before"),
+        TaskChange::StillFailing => ("still failing", "in neither"),
+        TaskChange::StillGood => ("still good", "in both"),
+        TaskChange::New => ("new", "only in the second run"),
+        TaskChange::Gone => ("gone", "only in the first run"),
     }
 }
 
-fn section(f: &mut fmt::Formatter<'_>, diff: &Diff, change: Change) -> fmt::Result {
+fn section(f: &mut fmt::Formatter<'_>, diff: &Diff, change: TaskChange) -> fmt::Result {
     let Some(examples) = diff.examples.get(&change) else { return Ok(()) };
     let (label, _) = words(change);
     let mut title = label.to_owned();
     title[..1].make_ascii_uppercase();
     writeln!(f, "\n{title}")?;
+    // Ids are ASCII, so their bytes are their columns.
     let width = examples.iter().map(|it| it.task.id.as_str().len()).max().unwrap_or_default();
-    for Changed { task, failure } in examples {
+    for ChangedTask { task, failure } in examples {
         let outcome = |outcome: Option<Outcome>| outcome.map_or("-", Outcome::as_str);
         let (before, after) = (outcome(task.before), outcome(task.after));
-        let why = failure.as_ref().map_or_else(String::new, |it| format!("   {}", said(it)));
+        let why =
+            failure.as_ref().map_or_else(String::new, |it| format!("   {}", failure_words(it)));
         writeln!(f, "  {:width$}  {:5}  {before} → {after}{why}", task.id, task.command)?;
     }
     let shown = u64::try_from(examples.len()).unwrap_or(u64::MAX);
@@ -60,11 +58,12 @@ fn section(f: &mut fmt::Formatter<'_>, diff: &Diff, change: Change) -> fmt::Resu
     }
 }
 
-fn said(failure: &Failure) -> String {
-    let said = match (failure.code.as_str(), failure.message.as_str()) {
+fn failure_words(failure: &Failure) -> String {
+    // The kind only if the service sent nothing better.
+    let words = match (failure.code.as_str(), failure.message.as_str()) {
         ("", "") => failure.kind.to_string(),
         ("", message) => message.to_owned(),
         (code, message) => format!("{code}: {message}"),
     };
-    printable(&said, FAILURE_COLUMNS)
+    printable(&words, FAILURE_COLUMNS)
 }

@@ -1,79 +1,44 @@
 //! Writes results.csv: one row for each selected task, in the order of the input.
 //!
-//! Streams, after one walk over the failures for their groups; memory does not grow with the number
-//! of tasks. What it writes is a valid input again: ids can be told as they were given, and no
-//! column of the input can be taken for one of ours. Foreign cells are guarded against
-//! spreadsheets, and those of the service are cut to what spreadsheets can hold.
+//! Streams, after one pass over the failures for their groups; memory does not grow with the
+//! number of tasks. The document is a valid input again: ids are read as they were given, and no
+//! column of the input is mistaken for one of ours. Foreign cells are guarded against spreadsheets,
+//! and cells of the service are cut to what spreadsheets can hold.
 
-use crate::clock::Timestamp;
-use crate::clock::TimestampText;
+use crate::clock::{Timestamp, TimestampText};
 use crate::report::format::csv_dialect::CsvDialect;
-use crate::report::format::cut::cut;
 use crate::report::format::other_columns::OtherColumns;
-use crate::report::model::Grouping;
-use crate::report::model::failure_of;
-use crate::store::AttemptRow;
-use crate::store::RunReader;
-use crate::store::SeenRow;
-use crate::store::SourceRecord;
-use crate::store::StoreError;
-use crate::store::TaskRow;
-use crate::task::Failure;
-use crate::task::Outcome;
-use crate::task::OutcomeCounts;
-use crate::task::TaskState;
-use crate::text::guarded;
+use crate::report::model::{Grouping, failure_of};
+use crate::store::{AttemptRow, RunReader, SeenRow, SourceRecord, StoreError, TaskRow};
+use crate::task::{Failure, Outcome, OutcomeCounts, RESULTS_COLUMNS, TaskState};
+use crate::text::{cut, guarded};
 use csv::ByteRecord;
 use std::borrow::Cow;
 use std::io;
 use std::io::Write;
 
-/// The columns that batchctl writes, in order; the input's other columns follow.
-const COLUMNS: [&str; 21] = [
-    "id",
-    "command",
-    "outcome",
-    "http_status",
-    "total_count",
-    "failed_count",
-    "succeed_count",
-    "error_kind",
-    "error_code",
-    "error_msg",
-    "error_list",
-    "attempts",
-    "started_at",
-    "finished_at",
-    "duration_ms",
-    "request_id",
-    "source",
-    "state_before",
-    "state_after",
-    "verified_at",
-    "failure_group",
-];
-/// The longest text of the service in a cell, in bytes: spreadsheets hold 32,767 characters, and
-/// a row must stay short enough to be read back.
-const LONGEST_TEXT: usize = 32_000;
+/// The most bytes of a text of the service in a cell. Spreadsheets hold 32,767 characters, and a
+/// row must stay short enough for `input`.
+const MAX_TEXT_BYTES: usize = 32_000;
 
-/// What is written, and how.
+/// Which tasks are written, and how.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ResultsOptions {
-    /// Whom it is for.
+    /// The dialect, by default plain.
     pub dialect: CsvDialect,
     /// Only tasks with one of these outcomes; all if it is empty.
     pub only: Vec<Outcome>,
 }
 
-/// Tells whether tasks of an outcome are among those that are asked for; none named means all.
-pub(crate) fn is_wanted(outcome: Outcome, only: &[Outcome]) -> bool {
+/// Returns whether tasks with an outcome are selected; an empty selection means all.
+pub(crate) fn is_selected(outcome: Outcome, only: &[Outcome]) -> bool {
     only.is_empty() || only.contains(&outcome)
 }
 
-/// What was written.
+/// The numbers of the written rows.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ResultsSummary {
-    /// How many rows, by outcome; the header is not one of them.
+    /// The rows by outcome, without the header.
     pub rows: OutcomeCounts,
 }
 
@@ -93,7 +58,7 @@ pub enum ResultsError {
 ///
 /// # Errors
 ///
-/// Those of the store and of `out`; what was written until then is not complete.
+/// Those of the store and of `out`; then the document is not complete.
 pub fn write_results(
     run: &RunReader,
     options: &ResultsOptions,
@@ -101,12 +66,13 @@ pub fn write_results(
 ) -> Result<ResultsSummary, ResultsError> {
     let sources = run.record()?.sources;
     let mut writer = options.dialect.begin(out).map_err(ResultsError::Write)?;
+    // The groups first: the label of a task depends on all failures, also on later ones.
     let mut row = ResultRow::new(sources, Grouping::read(run)?, options.dialect);
     let mut summary = ResultsSummary::default();
     row.fill_header();
     writer.write_byte_record(&row.cells).map_err(not_written)?;
     run.for_each_task::<ResultsError>(|task| {
-        if !is_wanted(task.outcome, &options.only) {
+        if !is_selected(task.outcome, &options.only) {
             return Ok(());
         }
         row.fill(&task);
@@ -117,16 +83,20 @@ pub fn write_results(
     Ok(summary)
 }
 
-/// Returns the error of the writer underneath: whether its reader has gone is told by its kind,
-/// which `csv` hides when it makes an `io::Error` of its own.
+/// Returns the error of the writer underneath.
+///
+/// Its kind says whether the reader has gone, and `csv` hides that kind when it converts its error
+/// to an `io::Error`.
 pub(crate) fn not_written(error: csv::Error) -> ResultsError {
     ResultsError::Write(match error.into_kind() {
         csv::ErrorKind::Io(error) => error,
+        // Nothing else is expected: records of bytes have neither UTF-8 nor length errors here.
         other => io::Error::other(format!("{other:?}")),
     })
 }
 
-/// The row that is being written; its memory is used again for the next.
+/// The row that is being written. Its memory is used again for the next, because a run may have
+/// millions of rows.
 struct ResultRow {
     dialect: CsvDialect,
     sources: Vec<SourceRecord>,
@@ -140,7 +110,7 @@ struct ResultRow {
 
 impl ResultRow {
     fn new(sources: Vec<SourceRecord>, grouping: Grouping, dialect: CsvDialect) -> Self {
-        let others = OtherColumns::of(&sources, &COLUMNS);
+        let others = OtherColumns::new(&sources, RESULTS_COLUMNS);
         Self {
             dialect,
             sources,
@@ -155,13 +125,15 @@ impl ResultRow {
 
     fn fill_header(&mut self) {
         self.cells.clear();
-        self.cells.extend(COLUMNS);
+        self.cells.extend(RESULTS_COLUMNS);
+        // Names of columns are foreign too: a spreadsheet would run a formula in a header.
         for name in self.others.names() {
             self.cells.push_field(guarded(name).as_bytes());
         }
     }
 
     fn fill(&mut self, task: &TaskRow) {
+        // One call for each column or group of columns, in the order of `RESULTS_COLUMNS`.
         self.cells.clear();
         self.id(task);
         self.word(task.command.as_str());
@@ -175,11 +147,13 @@ impl ResultRow {
         self.source(task);
         self.seen(&task.seen);
         self.group(task);
+        self.explanation(failure_of(task));
         self.others.fill(task.source, task.others.as_deref(), &mut self.cells);
     }
 
     fn id(&mut self, task: &TaskRow) {
-        match self.dialect.before_id(&task.id) {
+        match self.dialect.id_prefix(&task.id) {
+            // Nearly every id: without formatting, which would cost an allocation a row.
             "" => self.word(task.id.as_str()),
             mark => self.word(&format!("{mark}{}", task.id)),
         }
@@ -195,20 +169,28 @@ impl ResultRow {
 
     fn failure(&mut self, failure: Option<&Failure>) {
         let Some(failure) = failure else {
+            // Kind, code, message and list.
             return (0..4).for_each(|_| self.word(""));
         };
         self.word(failure.kind.as_str());
         self.service_text(&failure.code);
         self.service_text(&failure.message);
-        match failure.error_list.as_slice() {
-            [] => self.word(""),
-            list => self.service_text(&list.join("; ")),
-        }
+        self.service_texts(&failure.error_list);
+    }
+
+    /// Adds what the service said beside its message: detail, params, reason and advice.
+    fn explanation(&mut self, failure: Option<&Failure>) {
+        let Some(failure) = failure else { return (0..4).for_each(|_| self.word("")) };
+        self.service_text(&failure.detail);
+        self.service_texts(&failure.params);
+        self.service_text(&failure.reason);
+        self.service_text(&failure.advice);
     }
 
     fn times(&mut self, first_sent: Option<Timestamp>, settled: Option<Timestamp>) {
         self.time(first_sent);
         self.time(settled);
+        // A task settled without being sent, such as an unchanged one, has no duration.
         let duration = first_sent.zip(settled).map(|(first, settled)| settled.since(first));
         self.number(duration.map(|duration| duration.as_millis()));
     }
@@ -216,6 +198,7 @@ impl ResultRow {
     fn source(&mut self, task: &TaskRow) {
         let number = usize::try_from(task.source).expect("a u32 fits a usize");
         let name = self.sources.get(number).map_or("", |source| source.name.as_str());
+        // `file:line`, as in the messages about invalid rows.
         self.text.clear();
         self.text.extend([name, ":", self.digits.format(task.line)]);
         self.cells.push_field(guarded(&self.text).as_bytes());
@@ -227,13 +210,13 @@ impl ResultRow {
         self.time(seen.verified);
     }
 
-    /// Adds the label that the report has for why the task failed.
+    /// Adds the label of the failure group of the task, or an empty cell.
     fn group(&mut self, task: &TaskRow) {
         let label = self.grouping.group_of(task).map(|label| label.to_string());
         self.word(label.as_deref().unwrap_or_default());
     }
 
-    /// Adds a cell that batchctl chose.
+    /// Adds a cell with a word of our own, which needs no guard.
     fn word(&mut self, word: &str) {
         self.cells.push_field(word.as_bytes());
     }
@@ -250,15 +233,27 @@ impl ResultRow {
         self.cells.push_field(text.as_bytes());
     }
 
-    /// Adds what the service or its gateway sent.
+    /// Adds a list of texts of the service as one cell.
+    fn service_texts(&mut self, texts: &[String]) {
+        // Joined only if there is something to join, to save an allocation a row.
+        match texts {
+            [] => self.word(""),
+            texts => self.service_text(&texts.join("; ")),
+        }
+    }
+
+    /// Adds a text of the service or its gateway.
     fn service_text(&mut self, text: &str) {
-        self.cells.push_field(guarded(&fitting(text)).as_bytes());
+        // Guards make a text longer, and a guarded text is still one when it is cut.
+        let text = fitting(text);
+        self.cells.push_field(cut(&guarded(&text), MAX_TEXT_BYTES).as_bytes());
     }
 }
 
-/// Returns as much of a text as fits a cell. No input may hold a NUL, so none is written.
+/// Returns the beginning of a text that fits a cell, without the NUL that no input may hold.
 pub(crate) fn fitting(text: &str) -> Cow<'_, str> {
-    let text = cut(text, LONGEST_TEXT);
+    let text = cut(text, MAX_TEXT_BYTES);
+    // The common case borrows.
     if text.contains('\0') {
         return Cow::Owned(text.replace('\0', "\u{fffd}"));
     }

@@ -1,36 +1,34 @@
-//! What a spreadsheet needs of a CSV beside what every reader of one needs.
+//! The dialects of CSV: for programs, and for spreadsheets.
 //!
-//! Pure. Nothing it adds is lost on an input: byte order mark, line ends and the `'` before an
-//! id are taken off again when results are read as tasks.
+//! Pure. `input` undoes all that a dialect adds: byte order mark, line ends and the `'` before an
+//! id are removed when results are read as tasks.
 
 use crate::task::TaskId;
-use csv::Terminator;
-use csv::Writer;
-use csv::WriterBuilder;
+use csv::{Terminator, Writer, WriterBuilder};
 use std::io;
 use std::io::Write;
 
-/// How much is written at a time.
+/// The size of the write buffer.
 const CHUNK_BYTES: usize = 64 << 10;
-/// Tells Excel that the text is UTF-8.
+/// Without it Excel reads the text in the code page of the system, not as UTF-8.
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
-/// Whom a CSV is for.
+/// The readers that a CSV is written for.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum CsvDialect {
     /// Programs: RFC 4180 with lines that end with LF.
     #[default]
     Plain,
-    /// Excel and its like: with a byte order mark, lines that end with CR LF, and a `'` before
-    /// each id that might be taken for a number, a date or a truth value.
+    /// Excel and other spreadsheets: with a byte order mark, lines that end with CR LF, and a `'`
+    /// before each id that might be read as a number, a date or a truth value.
     ///
-    /// Not `="0047"`: that keeps the zeros, too, but is a formula, which every other reader would
-    /// have to know how to evaluate.
+    /// Not `="0047"`: that keeps the zeros too, but it is a formula, and no other reader evaluates
+    /// formulas.
     Excel,
 }
 
 impl CsvDialect {
-    /// Begins a CSV.
+    /// Begins a CSV document.
     pub(crate) fn begin<W: Write>(self, mut out: W) -> io::Result<Writer<W>> {
         let terminator = match self {
             Self::Plain => Terminator::Any(b'\n'),
@@ -43,20 +41,19 @@ impl CsvDialect {
         Ok(builder.terminator(terminator).buffer_capacity(CHUNK_BYTES).from_writer(out))
     }
 
-    /// Returns what stands before an id.
-    pub(crate) fn before_id(self, id: &TaskId) -> &'static str {
+    /// Returns the prefix of an id.
+    pub(crate) fn id_prefix(self, id: &TaskId) -> &'static str {
         match self {
-            Self::Excel if may_be_taken_for_a_value(id.as_str()) => "'",
+            Self::Excel if may_be_read_as_value(id.as_str()) => "'",
             Self::Plain | Self::Excel => "",
         }
     }
 }
 
-/// Tells whether an id may be a number, a date or a truth value to somebody's spreadsheet.
-///
-/// None of them has more than one run of letters in any language: `12e5`, `mar-2024`, `wahr`.
-/// What begins with a minus is a formula, as far as spreadsheets are concerned.
-fn may_be_taken_for_a_value(id: &str) -> bool {
+/// Returns whether a spreadsheet may read an id as a number, a date or a truth value.
+fn may_be_read_as_value(id: &str) -> bool {
+    // In no language does such a value have more than one run of letters: `12e5`, `mar-2024`,
+    // `wahr`. An id that begins with a minus would be a formula.
     let is_letter = |c: char| c.is_ascii_alphabetic();
     let runs = id.split(|c| !is_letter(c)).filter(|run| !run.is_empty()).count();
     id.starts_with('-') || runs < 2
@@ -68,8 +65,8 @@ mod tests {
 
     fn check(id: &str, expected: &str) {
         let id: TaskId = id.parse().unwrap();
-        assert_eq!(format!("{}{id}", CsvDialect::Excel.before_id(&id)), expected);
-        assert_eq!(CsvDialect::Plain.before_id(&id), "");
+        assert_eq!(format!("{}{id}", CsvDialect::Excel.id_prefix(&id)), expected);
+        assert_eq!(CsvDialect::Plain.id_prefix(&id), "");
     }
 
     #[test]

@@ -1,23 +1,15 @@
-//! Writes the groups of failures into the summary: the most frequent, in a few lines each.
+//! Writes the largest failure groups into the summary, in a few lines each.
 
-use crate::report::FailureGroup;
-use crate::report::format::terminal::COLUMNS;
-use crate::report::format::terminal::TerminalText;
-use crate::report::format::terminal::Tone;
-use crate::report::format::words::kind;
-use crate::report::format::words::may_help;
-use crate::report::format::words::percent;
-use crate::report::format::words::when;
-use crate::report::format::wrap::wrapped;
-use crate::report::model::Report;
+use crate::report::format::terminal::{COLUMNS, TerminalText, Tone, wrapped};
+use crate::report::format::words::{failure_times, percent, retry_prospect};
+use crate::report::model::{FailureGroup, Report};
 use crate::task::TaskId;
-use crate::text::grouped;
-use crate::text::plural;
+use crate::text::{grouped, plural};
 
-/// How many causes of failure are shown.
-const SHOWN_FAILURES: usize = 10;
-/// How many lines one text of the service takes at the most.
-const LINES_OF_TEXT: usize = 3;
+/// The most groups that are shown.
+const MAX_SHOWN: usize = 10;
+/// The most lines of one text of the service.
+const MAX_TEXT_LINES: usize = 3;
 
 /// Writes the section, if anything failed.
 pub(crate) fn failures(page: &mut TerminalText, report: &Report) {
@@ -26,8 +18,8 @@ pub(crate) fn failures(page: &mut TerminalText, report: &Report) {
         return;
     }
     page.section("Failures");
-    let (shown, more) = groups.split_at(groups.len().min(SHOWN_FAILURES));
-    let columns = FailureColumns::of(shown);
+    let (shown, more) = groups.split_at(groups.len().min(MAX_SHOWN));
+    let columns = FailureColumns::for_groups(shown);
     for group in shown {
         columns.write(page, group, report);
     }
@@ -38,7 +30,7 @@ pub(crate) fn failures(page: &mut TerminalText, report: &Report) {
     }
 }
 
-/// How wide the columns of the failures are.
+/// The widths of the columns, the same for all groups that are shown.
 struct FailureColumns {
     label: usize,
     count: usize,
@@ -46,13 +38,13 @@ struct FailureColumns {
 }
 
 impl FailureColumns {
-    fn of(groups: &[FailureGroup]) -> Self {
+    fn for_groups(groups: &[FailureGroup]) -> Self {
         let widest =
             |width: fn(&FailureGroup) -> usize| groups.iter().map(width).max().unwrap_or_default();
         Self {
             label: widest(|group| group.label.to_string().len()),
             count: widest(|group| grouped(group.count).len()),
-            kind: widest(|group| kind(group).len()),
+            kind: widest(|group| group.kind_word().len()),
         }
     }
 
@@ -60,12 +52,13 @@ impl FailureColumns {
         let Self { label, count, .. } = *self;
         let status = group.http_status.map_or_else(String::new, |status| status.to_string());
         let (number, share) = (grouped(group.count), percent(group.share));
-        let kind = page.toned(kind(group), self.kind, Tone::Bad);
+        let kind = page.toned(group.kind_word(), self.kind, Tone::Bad);
         let name = group.label;
         let mut lead =
             format!("  {name:label$}  {number:>count$}  {share:>4}  {kind}  {status:3}  ");
+        // 19 columns of the lead never vary: six gaps of two, the share of four, the status of three.
         let indent = label + count + self.kind + 19;
-        for line in wrapped(&code_and_message(group), COLUMNS - indent, LINES_OF_TEXT) {
+        for line in wrapped(&code_and_message(group), COLUMNS - indent, MAX_TEXT_LINES) {
             page.line(&format!("{lead}{line}"));
             lead = " ".repeat(indent);
         }
@@ -78,14 +71,14 @@ impl FailureColumns {
 
 fn code_and_message(group: &FailureGroup) -> String {
     match (group.error_code.as_str(), group.message_template.as_str()) {
-        // A line of its own is needed for the numbers that stand before it.
+        // Never empty, because the numbers of the group are written in front of this text.
         ("", message) if message.trim().is_empty() => "no message".into(),
         ("", message) => message.into(),
         (code, message) => format!("{code}: {message}"),
     }
 }
 
-/// Returns what there is to say about a cause beyond its message.
+/// Returns the lines below the message of a group: service texts, examples, times, command.
 fn details(group: &FailureGroup, report: &Report, columns: usize) -> Vec<String> {
     let examples: Vec<&str> = group.examples.iter().map(TaskId::as_str).collect();
     let texts = [
@@ -93,11 +86,12 @@ fn details(group: &FailureGroup, report: &Report, columns: usize) -> Vec<String>
         ("reason: ", group.reason.clone()),
         ("advice: ", group.advice.clone()),
         ("e.g. ", examples.join(", ")),
-        ("", format!("{}; {}", when(group), may_help(group))),
-        ("", group.retry_command(report).unwrap_or_default()),
+        ("", format!("{}; {}", failure_times(group), retry_prospect(group))),
+        ("", report.retry_command(group).unwrap_or_default()),
     ];
+    // The examples before the times: an id is the first thing that an operator looks up.
     let known = texts.iter().filter(|(_, text)| !text.trim().is_empty());
     known
-        .flat_map(|(lead, text)| wrapped(&format!("{lead}{text}"), columns, LINES_OF_TEXT))
+        .flat_map(|(lead, text)| wrapped(&format!("{lead}{text}"), columns, MAX_TEXT_LINES))
         .collect()
 }

@@ -1,30 +1,28 @@
 //! Writes a report as one JSON object, for programs.
 //!
-//! Fields are only ever added. Names, order and units are those of the documentation; a value
-//! that is not known is `null`, and its field is there all the same.
+//! Fields are only ever added. Their names, order and units are those of `schema/report.json`. A
+//! value that is not known is `null`; its field is never left out. Parts of the model whose fields
+//! are those of the document derive `Serialize` themselves; the others have a type here, because
+//! their units or types differ.
 
 use crate::clock::Timestamp;
-use crate::report::ExitStatus;
-use crate::report::FailureGroup;
-use crate::report::model::Latency;
-use crate::report::model::Report;
-use crate::store::ChangeRow;
-use crate::store::RunId;
-use crate::task::FailureKind;
-use crate::task::Outcome;
-use crate::task::OutcomeCounts;
-use crate::task::Rate;
-use crate::task::TaskId;
-use serde::Serialize;
+use crate::report::model::{
+    Calls, ExitStatus, FailureGroup, InputPart, Latency, PacePart, Report, RunPart, Stopped,
+    Target, VerifyCounts,
+};
+use crate::store::{ChangeRow, RunId};
+use crate::task::{Counts, FailureKind, Outcome, OutcomeCounts, Rate, TaskId};
+use serde::ser::SerializeMap;
+use serde::{Serialize, Serializer};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::io;
 use std::io::Write;
 use std::time::Duration;
 
-/// The version of the fields; it changes only if one of them changed its meaning.
+/// The version of the fields; it changes only if the meaning of one changes.
 const SCHEMA_VERSION: u32 = 1;
-/// What attempts without a status are counted under.
+/// The key under which attempts without an HTTP status are counted.
 const WITHOUT_ANSWER: &str = "none";
 
 /// Writes the report as pretty-printed JSON with a line end after it.
@@ -33,78 +31,66 @@ const WITHOUT_ANSWER: &str = "none";
 ///
 /// Those of `out`.
 pub fn write_json(report: &Report, mut out: impl Write) -> io::Result<()> {
-    serde_json::to_writer_pretty(&mut out, &Document::of(report))?;
+    serde_json::to_writer_pretty(&mut out, &ReportJson::from_report(report))?;
     out.write_all(b"\n")
 }
 
 #[derive(Serialize)]
-struct Document<'a> {
+struct ReportJson<'a> {
     schema_version: u32,
-    run: Run<'a>,
-    target: Target<'a>,
-    input: Input<'a>,
+    run: RunJson<'a>,
+    target: &'a Target,
+    input: &'a InputPart,
     settings: Value,
-    tasks: Tasks,
+    #[serde(serialize_with = "write_outcome_counts")]
+    tasks: &'a OutcomeCounts,
+    #[serde(with = "SubTaskCountsJson")]
     counts: Counts,
-    calls: Calls,
-    arrivals: Arrivals,
-    latency_ms: LatencyMs,
-    pace: Pace,
-    failures: Vec<Failure<'a>>,
+    calls: CallsJson,
+    arrivals: VerifyCounts,
+    latency_ms: LatencyJson,
+    pace: PaceJson,
+    failures: Vec<FailureGroupJson<'a>>,
+    /// The tuning hints; the name is that of the first version.
     advice: Vec<String>,
-    changes: Vec<Changed<'a>>,
-    stopped: Option<Stopped<'a>>,
-    exit: Option<Exit>,
+    changes: Vec<ChangeJson<'a>>,
+    stopped: Option<&'a Stopped>,
+    exit: Option<ExitJson>,
 }
 
-/// Returns the settings with the names of their fields in alphabetical order.
-fn settings(report: &Report) -> Value {
-    serde_json::to_value(&report.settings).expect("settings have a form in JSON")
-}
-
-impl<'a> Document<'a> {
-    fn of(report: &'a Report) -> Self {
+impl<'a> ReportJson<'a> {
+    fn from_report(report: &'a Report) -> Self {
+        let groups = report.failures.iter();
         Self {
             schema_version: SCHEMA_VERSION,
-            run: Run::of(report),
-            target: Target {
-                endpoint: &report.target.endpoint,
-                project_id: &report.target.project_id,
-            },
-            input: Input::of(report),
-            settings: settings(report),
-            tasks: Tasks::of(&report.tasks),
-            counts: Counts {
-                total_count: report.counts.total,
-                failed_count: report.counts.failed,
-                succeed_count: report.counts.succeeded,
-            },
-            calls: Calls::of(report),
-            arrivals: Arrivals {
-                verified: report.arrivals.verified,
-                unverified: report.arrivals.unverified,
-            },
-            latency_ms: report.latency.as_ref().map(LatencyMs::of).unwrap_or_default(),
-            pace: Pace::of(report),
-            failures: report.failures.iter().map(|group| Failure::of(group, report)).collect(),
-            advice: report.advice.iter().map(ToString::to_string).collect(),
-            changes: report.changes.iter().map(Changed::of).collect(),
-            stopped: report
-                .stopped
-                .as_ref()
-                .map(|stopped| Stopped { reason: &stopped.reason, detail: &stopped.detail }),
-            exit: report.exit.map(Exit::of),
+            run: RunJson::from_part(&report.run, &report.settings.profile),
+            target: &report.target,
+            input: &report.input,
+            // Through a `Value`, because it sorts the fields by name, whatever their order in code.
+            settings: serde_json::to_value(&report.settings).expect("settings have a form in JSON"),
+            tasks: &report.tasks,
+            counts: report.counts,
+            calls: CallsJson::from_calls(&report.calls),
+            arrivals: report.arrivals,
+            latency_ms: report.latency.map(LatencyJson::from_latency).unwrap_or_default(),
+            pace: PaceJson::from_part(&report.pace),
+            failures: groups.map(|group| FailureGroupJson::from_group(group, report)).collect(),
+            advice: report.tuning_hints.iter().map(ToString::to_string).collect(),
+            changes: report.changes.iter().map(ChangeJson::from_row).collect(),
+            stopped: report.stopped.as_ref(),
+            exit: report.exit.map(ExitJson::from_status),
         }
     }
 }
 
 #[derive(Serialize)]
-struct Run<'a> {
+struct RunJson<'a> {
     id: &'a str,
     parent: Option<&'a str>,
     job: Option<&'a str>,
     reason: Option<&'a str>,
     command: &'a str,
+    profile: &'a str,
     started_at: Option<String>,
     finished_at: Option<String>,
     duration_ms: u64,
@@ -112,18 +98,17 @@ struct Run<'a> {
     outstanding: u64,
 }
 
-impl<'a> Run<'a> {
-    fn of(report: &'a Report) -> Self {
-        let run = &report.run;
-        let written = |at: Option<Timestamp>| at.map(|at| at.to_string());
+impl<'a> RunJson<'a> {
+    fn from_part(run: &'a RunPart, profile: &'a str) -> Self {
         Self {
             id: run.id.as_str(),
             parent: run.parent.as_ref().map(RunId::as_str),
             job: run.job.as_deref(),
             reason: run.reason.as_deref(),
             command: &run.command,
-            started_at: written(run.started_at),
-            finished_at: written(run.finished_at),
+            profile,
+            started_at: written_time(run.started_at),
+            finished_at: written_time(run.finished_at),
             duration_ms: whole_millis(run.duration),
             complete: run.complete,
             outstanding: run.outstanding,
@@ -131,83 +116,47 @@ impl<'a> Run<'a> {
     }
 }
 
-#[derive(Serialize)]
-struct Target<'a> {
-    endpoint: &'a str,
-    project_id: &'a str,
-}
-
-#[derive(Serialize)]
-struct Input<'a> {
-    sources: &'a [String],
-    rows: u64,
-    selected: u64,
-    duplicates: u64,
-    already_done: u64,
-    invalid: u64,
-}
-
-impl<'a> Input<'a> {
-    fn of(report: &'a Report) -> Self {
-        let input = &report.input;
-        Self {
-            sources: &input.sources,
-            rows: input.rows,
-            selected: input.selected,
-            duplicates: input.duplicates,
-            already_done: input.already_done,
-            invalid: input.invalid,
-        }
+/// Writes one field for each outcome, after their sum.
+fn write_outcome_counts<S: Serializer>(
+    counts: &OutcomeCounts,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    // A map, so that an outcome that is added later cannot be forgotten here.
+    let mut map = serializer.serialize_map(Some(1 + Outcome::ALL.len()))?;
+    map.serialize_entry("selected", &counts.selected())?;
+    for outcome in Outcome::ALL {
+        map.serialize_entry(outcome.as_str(), &counts[outcome])?;
     }
+    map.end()
 }
 
+/// The service's own names for its counts of sub-tasks.
 #[derive(Serialize)]
-struct Tasks {
-    selected: u64,
-    succeeded: u64,
-    partial: u64,
+#[serde(remote = "Counts")]
+struct SubTaskCountsJson {
+    #[serde(rename = "total_count")]
+    total: u64,
+    #[serde(rename = "failed_count")]
     failed: u64,
-    ambiguous: u64,
-    unchanged: u64,
-    not_attempted: u64,
-}
-
-impl Tasks {
-    fn of(tasks: &OutcomeCounts) -> Self {
-        Self {
-            selected: tasks.selected(),
-            succeeded: tasks[Outcome::Succeeded],
-            partial: tasks[Outcome::Partial],
-            failed: tasks[Outcome::Failed],
-            ambiguous: tasks[Outcome::Ambiguous],
-            unchanged: tasks[Outcome::Unchanged],
-            not_attempted: tasks[Outcome::NotAttempted],
-        }
-    }
+    #[serde(rename = "succeed_count")]
+    succeeded: u64,
 }
 
 #[derive(Serialize)]
-struct Counts {
-    total_count: u64,
-    failed_count: u64,
-    succeed_count: u64,
-}
-
-#[derive(Serialize)]
-struct Calls {
+struct CallsJson {
     attempts: u64,
     retries: u64,
     throttled: u64,
-    /// The sum is the number of attempts.
+    /// Attempts by HTTP status; their sum is the number of attempts.
     by_status: BTreeMap<String, u64>,
-    /// Pages of the list, beside the attempts.
+    /// Pages of the list, which are not attempts.
     pages: u64,
 }
 
-impl Calls {
-    fn of(report: &Report) -> Self {
-        let calls = &report.calls;
+impl CallsJson {
+    fn from_calls(calls: &Calls) -> Self {
         let answered = calls.by_status.iter().map(|(status, count)| (status.to_string(), *count));
+        // No entry for zero, because the other statuses have none either.
         let unanswered =
             (calls.without_answer > 0).then(|| (WITHOUT_ANSWER.to_owned(), calls.without_answer));
         Self {
@@ -220,14 +169,9 @@ impl Calls {
     }
 }
 
-#[derive(Serialize)]
-struct Arrivals {
-    verified: u64,
-    unverified: u64,
-}
-
+/// Latencies in milliseconds; all `null` if no attempt ended.
 #[derive(Default, Serialize)]
-struct LatencyMs {
+struct LatencyJson {
     min: Option<f64>,
     p50: Option<f64>,
     p90: Option<f64>,
@@ -235,8 +179,9 @@ struct LatencyMs {
     max: Option<f64>,
 }
 
-impl LatencyMs {
-    fn of(latency: &Latency) -> Self {
+impl LatencyJson {
+    fn from_latency(latency: Latency) -> Self {
+        // Options, so that one type also writes the `null`s of a run without attempts.
         let known = |span| Some(millis(span));
         Self {
             min: known(latency.min),
@@ -249,36 +194,33 @@ impl LatencyMs {
 }
 
 #[derive(Serialize)]
-struct Pace {
-    /// Sendings a second, like the others; the settings have it as it was given.
+struct PaceJson {
+    /// Calls a second, as the other rates; the settings have the limit as it was given.
     rate_limit: Option<f64>,
     rate_average: Option<f64>,
     rate_peak_1s: u64,
     paused_ms: u64,
     rate_learnt: Option<f64>,
+    set_by_service: Option<f64>,
 }
 
-impl Pace {
-    fn of(report: &Report) -> Self {
-        let pace = &report.pace;
+impl PaceJson {
+    fn from_part(pace: &PacePart) -> Self {
         Self {
             rate_limit: pace.rate_limit.map(Rate::per_second),
             rate_average: pace.rate_average.map(three_decimals),
             rate_peak_1s: pace.rate_peak_1s,
             paused_ms: whole_millis(pace.paused),
             rate_learnt: pace.rate_learnt.map(three_decimals),
+            set_by_service: pace.rate_learnt.map(three_decimals),
         }
     }
 }
 
-fn three_decimals(rate: f64) -> f64 {
-    (rate * 1_000.0).round() / 1_000.0
-}
-
-/// A group of failures, with the fields it has in every document of lines and objects.
+/// A failure group, with the same fields in report.json and in the closing events.
 #[derive(Serialize)]
-pub(crate) struct Failure<'a> {
-    /// Nothing in the group of all causes beyond the most that are told apart.
+pub(crate) struct FailureGroupJson<'a> {
+    /// `None` for the group of all causes beyond the limit.
     kind: Option<&'static str>,
     http_status: Option<u16>,
     error_code: Option<&'a str>,
@@ -288,20 +230,20 @@ pub(crate) struct Failure<'a> {
     examples: Vec<&'a str>,
     sub_task_error: Option<&'a str>,
     reason: Option<&'a str>,
+    /// The service's advice.
     advice: Option<&'a str>,
     label: String,
-    /// The message with `…` for what differs from one task to the next.
+    /// The message with `…` in place of parts that differ between tasks.
     message_template: &'a str,
-    /// Of all failures, between 0 and 1.
+    /// The share of all failures, between 0 and 1.
     share: f64,
     first_at: Option<String>,
     last_at: Option<String>,
     retry_command: Option<String>,
 }
 
-impl<'a> Failure<'a> {
-    pub(crate) fn of(group: &'a FailureGroup, report: &Report) -> Self {
-        let written = |at: Option<Timestamp>| at.map(|at| at.to_string());
+impl<'a> FailureGroupJson<'a> {
+    pub(crate) fn from_group(group: &'a FailureGroup, report: &Report) -> Self {
         Self {
             kind: group.kind.map(FailureKind::as_str),
             http_status: group.http_status,
@@ -315,53 +257,60 @@ impl<'a> Failure<'a> {
             advice: known(&group.advice),
             label: group.label.to_string(),
             message_template: &group.message_template,
+            // Four decimals: finer shares would only show how floats divide.
             share: (group.share * 10_000.0).round() / 10_000.0,
-            first_at: written(group.first_at),
-            last_at: written(group.last_at),
-            retry_command: group.retry_command(report),
+            first_at: written_time(group.first_at),
+            last_at: written_time(group.last_at),
+            retry_command: report.retry_command(group),
         }
     }
 }
 
-/// What an operator changed; the words are those of `batchctl ctl`'s record.
+/// A change that an operator made; the words are those of the `run_changed` event.
 #[derive(Serialize)]
-struct Changed<'a> {
+struct ChangeJson<'a> {
     at: String,
     change: &'a str,
     value: Option<&'a str>,
     by: &'a str,
 }
 
-impl<'a> Changed<'a> {
-    fn of(row: &'a ChangeRow) -> Self {
+impl<'a> ChangeJson<'a> {
+    fn from_row(row: &'a ChangeRow) -> Self {
+        // The column is named `what` in the store, and `change` in events and documents.
         let (change, value, by) = (&row.what, row.value.as_deref(), &row.by);
         Self { at: row.at.to_string(), change, value, by }
     }
 }
 
 #[derive(Serialize)]
-struct Stopped<'a> {
-    reason: &'a str,
-    detail: &'a str,
-}
-
-#[derive(Serialize)]
-pub(crate) struct Exit {
+pub(crate) struct ExitJson {
     code: u8,
     name: &'static str,
 }
 
-impl Exit {
-    pub(crate) fn of(exit: ExitStatus) -> Self {
+impl ExitJson {
+    pub(crate) fn from_status(exit: ExitStatus) -> Self {
         Self { code: exit.code(), name: exit.name() }
     }
 }
 
+/// Returns `None` for an empty text, which means that the service sent none.
 fn known(text: &str) -> Option<&str> {
     (!text.is_empty()).then_some(text)
 }
 
+fn written_time(at: Option<Timestamp>) -> Option<String> {
+    at.map(|at| at.to_string())
+}
+
+fn three_decimals(rate: f64) -> f64 {
+    // Finer digits would only show how floats divide.
+    (rate * 1_000.0).round() / 1_000.0
+}
+
 fn millis(span: Duration) -> f64 {
+    // Microseconds are how attempts are measured; a float of milliseconds keeps them.
     span.as_micros() as f64 / 1_000.0
 }
 

@@ -3,40 +3,29 @@
 //! One test case for each task. Streams; memory does not grow with the number of tasks. The
 //! numbers of the suite are the sums over its cases.
 
-use crate::report::FailureGroup;
-use crate::report::format::csv::ResultsError;
-use crate::report::format::csv::is_wanted;
-use crate::report::format::words::kind;
-use crate::report::format::words::may_help;
-use crate::report::format::words::percent;
-use crate::report::format::words::when;
-use crate::report::format::xml::Element;
-use crate::report::format::xml::Xml;
-use crate::report::model::Report;
-use crate::report::model::failure_of;
-use crate::store::RunId;
-use crate::store::RunReader;
-use crate::store::TaskRow;
-use crate::task::Failure;
-use crate::task::Outcome;
-use crate::task::TaskId;
+use crate::report::format::csv::{ResultsError, is_selected};
+use crate::report::format::words::{decimal_seconds, failure_times, percent, retry_prospect};
+use crate::report::format::xml::{Element, Xml};
+use crate::report::model::{FailureGroup, Report, failure_of};
+use crate::store::{RunId, RunReader, TaskRow};
+use crate::task::{Failure, Outcome, TaskId};
 use crate::text::grouped;
 use std::io;
 use std::io::Write;
 use std::time::Duration;
 
-/// Writes the tasks of a run with one of the outcomes in `only`, or all if that is empty.
+/// Writes the tasks with one of the outcomes in `only`, or all tasks if it is empty.
 ///
 /// | outcome | becomes |
 /// |---|---|
 /// | `succeeded` | a case that passed |
 /// | `partial` `failed` | a failure |
-/// | `ambiguous` | an error: nobody knows |
+/// | `ambiguous` | an error: the result is unknown |
 /// | `unchanged` `not_attempted` | skipped |
 ///
 /// # Errors
 ///
-/// Those of the store and of `out`; what was written until then is not complete.
+/// Those of the store and of `out`; then the document is not complete.
 pub fn write_junit(
     run: &RunReader,
     report: &Report,
@@ -44,40 +33,38 @@ pub fn write_junit(
     out: impl Write,
 ) -> Result<(), ResultsError> {
     let sources: Vec<String> = run.record()?.sources.into_iter().map(|it| it.name).collect();
-    let sums = Sums::of(run, report, only)?;
-    let mut xml = Xml::begin(out).map_err(failed)?;
-    begin(&mut xml, report, &sums).map_err(failed)?;
+    // A pass of its own, because the sums stand in front of the cases.
+    let totals = SuiteTotals::from_run(run, report, only)?;
+    let mut xml = Xml::begin(out).map_err(ResultsError::Write)?;
+    begin(&mut xml, report, &totals).map_err(ResultsError::Write)?;
     run.for_each_task(|task| {
-        if !is_wanted(task.outcome, only) {
+        if !is_selected(task.outcome, only) {
             return Ok(());
         }
-        case(&mut xml, &task, &sources).map_err(failed)
+        case(&mut xml, &task, &sources).map_err(ResultsError::Write)
     })?;
-    end(xml, report).map_err(failed)
+    end(xml, report).map_err(ResultsError::Write)
 }
 
-fn failed(error: io::Error) -> ResultsError {
-    ResultsError::Write(error)
-}
-
-fn begin<W: Write>(xml: &mut Xml<W>, report: &Report, sums: &Sums) -> io::Result<()> {
+fn begin<W: Write>(xml: &mut Xml<W>, report: &Report, totals: &SuiteTotals) -> io::Result<()> {
     let run = &report.run;
     let all = Element::new("testsuites").with("name", "batchctl");
-    xml.open(&sums.on(all))?;
+    xml.open(&totals.on(all))?;
+    // CI servers list suites by name, so the job makes runs of one purpose comparable.
     let name = run.job.as_deref().unwrap_or(&run.command);
     let mut suite = Element::new("testsuite").with("name", name);
     if let Some(started) = run.started_at {
-        // Without the part of a second and the zone, as the format wants it; it is UTC.
+        // The schema allows neither a fraction of a second nor a zone; the time is in UTC.
         let started: String = started.to_string().chars().take(19).collect();
         suite = suite.with("timestamp", &started);
     }
-    xml.open(&sums.on(suite))?;
+    xml.open(&totals.on(suite))?;
     properties(xml, report)
 }
 
 fn end<W: Write>(mut xml: Xml<W>, report: &Report) -> io::Result<()> {
     if !report.failures.is_empty() {
-        let groups: Vec<String> = report.failures.iter().map(|it| group(it, report)).collect();
+        let groups: Vec<String> = report.failures.iter().map(|it| group_line(it, report)).collect();
         xml.text(&Element::new("system-out"), &groups.join("\n"))?;
     }
     if let Some(stopped) = &report.stopped {
@@ -89,27 +76,27 @@ fn end<W: Write>(mut xml: Xml<W>, report: &Report) -> io::Result<()> {
     xml.finish()
 }
 
-/// Returns a group of failures on a line, with the command that sends just these again.
-fn group(group: &FailureGroup, report: &Report) -> String {
+/// Returns a failure group on one line, with the command that sends only its tasks again.
+fn group_line(group: &FailureGroup, report: &Report) -> String {
     let code = &group.error_code;
     let cause = if code.is_empty() { String::new() } else { format!("{code}: ") };
     let examples: Vec<&str> = group.examples.iter().map(TaskId::as_str).collect();
-    let again = group.retry_command(report).map_or_else(String::new, |it| format!("; {it}"));
+    let again = report.retry_command(group).map_or_else(String::new, |it| format!("; {it}"));
     format!(
         "{} {} {} {} {cause}{}; e.g. {}; {}; {}{again}",
         group.label,
         grouped(group.count),
         percent(group.share),
-        kind(group),
+        group.kind_word(),
         group.message_template,
         examples.join(", "),
-        when(group),
-        may_help(group),
+        failure_times(group),
+        retry_prospect(group),
     )
 }
 
-/// What the cases come to.
-struct Sums {
+/// The sums over all cases of the suite.
+struct SuiteTotals {
     tests: u64,
     failures: u64,
     errors: u64,
@@ -117,17 +104,17 @@ struct Sums {
     time: Duration,
 }
 
-impl Sums {
-    /// Adds up the cases: their sums stand before them.
-    fn of(run: &RunReader, report: &Report, only: &[Outcome]) -> Result<Self, ResultsError> {
+impl SuiteTotals {
+    /// Adds up the selected tasks of a run.
+    fn from_run(run: &RunReader, report: &Report, only: &[Outcome]) -> Result<Self, ResultsError> {
         let sum = |outcomes: &[Outcome]| -> u64 {
-            let wanted = outcomes.iter().filter(|&&outcome| is_wanted(outcome, only));
+            let wanted = outcomes.iter().filter(|&&outcome| is_selected(outcome, only));
             wanted.map(|&outcome| report.tasks[outcome]).sum()
         };
         let mut time = Duration::ZERO;
         run.for_each_task::<ResultsError>(|task| {
-            if is_wanted(task.outcome, only) {
-                time = time.saturating_add(took(&task));
+            if is_selected(task.outcome, only) {
+                time = time.saturating_add(time_of(&task));
             }
             Ok(())
         })?;
@@ -146,14 +133,14 @@ impl Sums {
             .with("failures", &self.failures.to_string())
             .with("errors", &self.errors.to_string())
             .with("skipped", &self.skipped.to_string())
-            .with("time", &seconds(self.time))
+            .with("time", &decimal_seconds(self.time))
     }
 }
 
 fn properties<W: Write>(xml: &mut Xml<W>, report: &Report) -> io::Result<()> {
     let run = &report.run;
     let exit = report.exit.map(|exit| exit.code().to_string());
-    let duration = seconds(run.duration);
+    let duration = decimal_seconds(run.duration);
     let known = [
         ("run", Some(run.id.as_str())),
         ("parent", run.parent.as_ref().map(RunId::as_str)),
@@ -179,10 +166,11 @@ fn case<W: Write>(xml: &mut Xml<W>, task: &TaskRow, sources: &[String]) -> io::R
     let case = Element::new("testcase")
         .with("name", task.id.as_str())
         .with("classname", &format!("batchctl.{}", task.command))
-        .with("time", &seconds(took(task)))
+        .with("time", &decimal_seconds(time_of(task)))
         .with("file", file)
         .with("line", &task.line.to_string());
     let (tag, said) = match task.outcome {
+        // A case without a child has passed.
         Outcome::Succeeded => return xml.empty(&case),
         Outcome::Unchanged => ("skipped", "already in that state, no call was made"),
         Outcome::NotAttempted => ("skipped", "the run ended before its turn"),
@@ -191,6 +179,7 @@ fn case<W: Write>(xml: &mut Xml<W>, task: &TaskRow, sources: &[String]) -> io::R
         Outcome::Ambiguous => ("error", "sent, and nothing trustworthy came back"),
     };
     xml.open(&case)?;
+    // A task that was not attempted has a failure of its own, but it is skipped and not failed.
     match failure_of(task).filter(|_| tag != "skipped") {
         None => xml.empty(&Element::new(tag).with("message", said))?,
         Some(failure) => {
@@ -202,7 +191,7 @@ fn case<W: Write>(xml: &mut Xml<W>, task: &TaskRow, sources: &[String]) -> io::R
     xml.close("testcase")
 }
 
-/// Returns the line that CI servers show beside a case.
+/// Returns the line that CI servers show next to a case.
 fn message(failure: &Failure, said: &str) -> String {
     match (failure.code.as_str(), failure.message.as_str()) {
         ("", "") => said.to_owned(),
@@ -212,33 +201,33 @@ fn message(failure: &Failure, said: &str) -> String {
     }
 }
 
-/// Returns what they show when it is opened.
+/// Returns the text that CI servers show when a case is opened.
 fn details(task: &TaskRow, failure: &Failure) -> String {
     let last = task.last.as_ref();
     let status = last.and_then(|last| last.http_status).map(|status| status.to_string());
     let attempts = task.attempts.to_string();
+    let params = failure.params.join("; ");
     let known = [
         ("outcome", Some(task.outcome.as_str())),
         ("http status", status.as_deref()),
+        ("detail", Some(failure.detail.as_str())),
+        ("params", Some(params.as_str())),
         ("reason", Some(failure.reason.as_str())),
         ("advice", Some(failure.advice.as_str())),
         ("attempts", Some(attempts.as_str())),
         ("request id", last.and_then(|last| last.request_id.as_deref())),
     ];
+    // Unknown and empty values are left out, as everywhere in the document.
     let known = known.into_iter().filter_map(|(name, value)| Some((name, value?)));
     let errors = failure.error_list.iter().map(|error| ("sub-task", error.as_str()));
     let said = known.chain(errors).filter(|(_, value)| !value.is_empty());
     said.map(|(name, value)| format!("{name}: {value}")).collect::<Vec<_>>().join("\n")
 }
 
-/// Returns how long a task took from its first sending, to the millisecond, so that sums of what
-/// is written are what is written of sums.
-fn took(task: &TaskRow) -> Duration {
+/// Returns the time of a task from its first sending to its outcome, in whole milliseconds.
+fn time_of(task: &TaskRow) -> Duration {
     let times = task.first_sent.zip(task.settled);
     let took = times.map_or(Duration::ZERO, |(first, settled)| settled.since(first));
+    // Cut before it is added up, so that the written sum equals the sum of the written times.
     Duration::from_millis(u64::try_from(took.as_millis()).unwrap_or(u64::MAX))
-}
-
-fn seconds(time: Duration) -> String {
-    format!("{}.{:03}", time.as_secs(), time.subsec_millis())
 }

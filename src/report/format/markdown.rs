@@ -1,33 +1,26 @@
-//! Writes a report as Markdown that fits an issue, a merge request or a chat.
+//! Writes a report as Markdown for an issue, a merge request or a chat.
 //!
-//! Foreign text stands in code spans alone, where it makes no link, mention, image or table cell
-//! of its own. What is nought is left out.
+//! Foreign text is written in code spans only, where it cannot become a link, mention, image or
+//! table cell. Figures that are zero are left out.
 
-use crate::report::FailureGroup;
-use crate::report::format::next_commands::Hint;
-use crate::report::format::next_commands::hints;
+use crate::report::format::next_commands::{NextCommand, next_commands};
 use crate::report::format::summary::title;
-use crate::report::format::words::kind;
-use crate::report::format::words::percent;
-use crate::report::format::words::when;
-use crate::report::model::Report;
+use crate::report::format::words::{failure_times, percent};
+use crate::report::model::{FailureGroup, Report};
 use crate::store::RunId;
-use crate::task::Outcome;
-use crate::task::TaskId;
-use crate::text::grouped;
-use crate::text::plural;
-use crate::text::printable;
-use crate::text::span;
+use crate::task::{Outcome, TaskId};
+use crate::text::{grouped, plural, printable, span};
 use std::fmt::Write;
 
-/// How many causes of failure are shown.
-const SHOWN_FAILURES: usize = 20;
+/// The most failure groups that are shown.
+const MAX_SHOWN: usize = 20;
 /// The most columns of a foreign text.
-const TEXT_COLUMNS: usize = 200;
+const MAX_TEXT_COLUMNS: usize = 200;
 
 /// Returns the report as Markdown.
 pub fn markdown(report: &Report) -> String {
     let mut text = String::new();
+    // In a closure, so that `?` can be used, although writing to a `String` never fails.
     let mut write = || {
         heading(&mut text, report)?;
         outcomes(&mut text, report)?;
@@ -70,7 +63,7 @@ fn heading(text: &mut String, report: &Report) -> Written {
     }
 }
 
-/// Returns what tells at a glance how it went; the words beside it say the same.
+/// Returns a symbol for the result, to be seen at a glance. The words next to it say the same.
 fn mark(report: &Report) -> char {
     match (report.exit.is_some(), report.tasks.all_good()) {
         (false, _) => '⏳',
@@ -82,6 +75,7 @@ fn mark(report: &Report) -> char {
 fn outcomes(text: &mut String, report: &Report) -> Written {
     writeln!(text, "\n| outcome | tasks |\n|---|--:|")?;
     let counted = Outcome::ALL.map(|outcome| (outcome.as_str(), report.tasks[outcome]));
+    // Outcomes that did not occur are left out, unlike in documents for programs.
     for (outcome, count) in counted.into_iter().filter(|&(_, count)| count > 0) {
         writeln!(text, "| {} | {} |", outcome.replace('_', " "), grouped(count))?;
     }
@@ -99,6 +93,7 @@ fn numbers(text: &mut String, report: &Report) -> Written {
         let throttled = grouped(calls.throttled);
         format!("Calls: {}, {retries}, {throttled} throttled", grouped(calls.attempts))
     };
+    // Rows are listed only if some of them became no task.
     let left_out = input.duplicates + input.already_done + input.invalid;
     let rows = || {
         let twice = plural(input.duplicates, "duplicate", "duplicates");
@@ -131,7 +126,7 @@ fn failures(text: &mut String, report: &Report) -> Written {
         "| | tasks | share | kind | status | cause | advice | again? | when | for example |"
     )?;
     writeln!(text, "|---|--:|--:|---|---|---|---|---|---|---|")?;
-    let (shown, more) = groups.split_at(groups.len().min(SHOWN_FAILURES));
+    let (shown, more) = groups.split_at(groups.len().min(MAX_SHOWN));
     for group in shown {
         failure(text, group)?;
     }
@@ -153,25 +148,26 @@ fn failure(text: &mut String, group: &FailureGroup) -> Written {
         group.label,
         grouped(group.count),
         percent(group.share),
-        kind(group),
+        group.kind_word(),
         cause.iter().filter_map(|part| known(part)).collect::<Vec<_>>().join(" "),
         known(&group.advice).unwrap_or_default(),
         if group.retryable { "yes" } else { "no" },
-        when(group),
+        failure_times(group),
         examples.join(" "),
     )
 }
 
 fn next(text: &mut String, report: &Report) -> Written {
-    let mut hints = hints(report, &[]);
-    let of_one_group = |command| Hint { command, purpose: "the most frequent cause alone" };
-    hints.extend(report.failures.first().and_then(|it| it.retry_command(report)).map(of_one_group));
-    if hints.is_empty() {
+    let mut commands = next_commands(report, &[]);
+    let of_one_group = |command| NextCommand { command, purpose: "the most frequent cause alone" };
+    let largest = report.failures.first();
+    commands.extend(largest.and_then(|group| report.retry_command(group)).map(of_one_group));
+    if commands.is_empty() {
         return Ok(());
     }
-    let width = hints.iter().map(|hint| hint.command.len()).max().unwrap_or_default();
+    let width = commands.iter().map(|next| next.command.len()).max().unwrap_or_default();
     writeln!(text, "\n```sh")?;
-    for Hint { command, purpose } in &hints {
+    for NextCommand { command, purpose } in &commands {
         writeln!(text, "{command:width$}   # {purpose}")?;
     }
     writeln!(text, "```")
@@ -181,34 +177,33 @@ fn known(text: &str) -> Option<String> {
     (!text.trim().is_empty()).then(|| code(text))
 }
 
-/// Returns a foreign text as code, on one line and cut if it is long.
-///
-/// A span of backticks is understood by all that show Markdown. Only a `|` has to be told from
-/// a table's: how a backslash before it is read differs among them, so that a text with one
-/// becomes an element, in which every mark is written by its number.
+/// Returns a foreign text as code, on one line, and cut if it is long.
 fn code(text: &str) -> String {
-    let text = printable(text, TEXT_COLUMNS);
+    let text = printable(text, MAX_TEXT_COLUMNS);
+    // Every renderer understands a span of backticks, but they disagree about `\|` in a table. So a
+    // text with a bar becomes an element in which every mark is a character reference.
     if text.contains('|') {
-        return format!("<code>{}</code>", numbered(&text));
+        return format!("<code>{}</code>", with_references(&text));
     }
+    // CommonMark: the fence must be longer than every run of backticks inside.
     let longest = text.split(|c| c != '`').map(str::len).max().unwrap_or_default();
     let fence = "`".repeat(longest + 1);
-    // One blank on either side is taken off again, so that a backtick or a blank may be first.
+    // A renderer removes one blank on either side, so that a backtick or a blank may be first.
     let needs_room = text.starts_with(['`', ' ']) || text.ends_with(['`', ' ']) || text.is_empty();
     let room = if needs_room { " " } else { "" };
     format!("{fence}{room}{text}{room}{fence}")
 }
 
-fn numbered(text: &str) -> String {
-    let mut numbered = String::with_capacity(2 * text.len());
+fn with_references(text: &str) -> String {
+    let mut written = String::with_capacity(2 * text.len());
     for character in text.chars() {
         if character.is_ascii_punctuation() {
-            write!(numbered, "&#{};", u32::from(character)).expect("a String takes all text");
+            write!(written, "&#{};", u32::from(character)).expect("a String takes all text");
         } else {
-            numbered.push(character);
+            written.push(character);
         }
     }
-    numbered
+    written
 }
 
 #[cfg(test)]
@@ -231,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bar_ends_no_cell() {
+    fn a_bar_does_not_end_a_cell() {
         check("a|b", "<code>a&#124;b</code>");
         check(r"\|`@x", "<code>&#92;&#124;&#96;&#64;x</code>");
     }

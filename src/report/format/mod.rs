@@ -5,7 +5,6 @@
 mod closing_events;
 mod csv;
 mod csv_dialect;
-mod cut;
 mod failure_lines;
 pub(crate) mod html;
 mod json;
@@ -18,7 +17,6 @@ mod schema;
 mod summary;
 mod terminal;
 mod words;
-mod wrap;
 mod xml;
 
 pub use self::csv::{ResultsError, ResultsOptions, ResultsSummary, write_results};
@@ -28,12 +26,9 @@ pub use html::write_html;
 pub use json::write_json;
 pub use junit::write_junit;
 pub use markdown::markdown;
-pub use next_commands::{Hint, hints};
+pub use next_commands::{NextCommand, next_commands};
 pub use prometheus::prometheus;
 pub use schema::Schema;
 pub use summary::summary;
-pub use terminal::Style;
 
 pub(crate) use self::csv::{fitting, not_written};
-pub(crate) use cut::cut;
-pub(crate) use words::kind;

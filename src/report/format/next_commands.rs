@@ -1,92 +1,92 @@
-//! Says what to type next, judging from what a run came to.
+//! Chooses the commands that are worth typing after a run, from its report.
 //!
 //! Pure. Offers only commands that have something to do.
 
-use crate::report::model::FailureGroup;
-use crate::report::model::Report;
-use crate::task::FailureKind;
-use crate::task::Outcome;
-use std::path::Path;
-use std::path::PathBuf;
+use crate::report::model::{FailureGroup, Report, command};
+use crate::task::{FailureKind, Outcome};
+use std::path::{Path, PathBuf};
 
-/// A command to type next, and what it is for.
+/// A command to type next, and its purpose.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Hint {
+pub struct NextCommand {
     /// The command, as it is typed.
     pub command: String,
-    /// What it brings, in a few words.
+    /// What it does, in a few words.
     pub purpose: &'static str,
 }
 
 /// Decides for one command whether it is worth typing.
-type Offer = fn(&Report, &[PathBuf]) -> Option<Hint>;
+type Offer = fn(&Report, &[PathBuf]) -> Option<NextCommand>;
 
-/// Every command there may be a reason for, the most useful first.
+/// All commands that can be offered, the most useful first.
 const OFFERS: [Offer; 6] = [resume, retry, settle, wait, results, json];
 
-/// Returns the commands to type next. `documents` are those that were written already.
-pub fn hints(report: &Report, documents: &[PathBuf]) -> Vec<Hint> {
+/// Returns the commands to type next. `documents` are those that are written already.
+pub fn next_commands(report: &Report, documents: &[PathBuf]) -> Vec<NextCommand> {
     OFFERS.iter().filter_map(|offer| offer(report, documents)).collect()
 }
 
-/// What was cut short goes on; a run that is still under way needs no second hand.
-fn resume(report: &Report, _: &[PathBuf]) -> Option<Hint> {
+/// Only for a run that ended too early: one that is under way needs no second process.
+fn resume(report: &Report, _: &[PathBuf]) -> Option<NextCommand> {
     let is_wanted = !report.run.complete && report.exit.is_some();
-    is_wanted.then(|| Hint {
-        command: format!("batchctl resume {}", report.run.id),
+    is_wanted.then(|| NextCommand {
+        command: command(&report.run.id, &report.settings, "resume", ""),
         purpose: "goes on with the rest",
     })
 }
 
-fn retry(report: &Report, _: &[PathBuf]) -> Option<Hint> {
+fn retry(report: &Report, _: &[PathBuf]) -> Option<NextCommand> {
+    // Not before the run is complete: `resume` comes first, because it costs no second run.
     let is_wanted = report.run.complete && !report.tasks.all_good();
-    is_wanted.then(|| Hint {
-        command: format!("batchctl retry {}", report.run.id),
+    is_wanted.then(|| NextCommand {
+        command: command(&report.run.id, &report.settings, "retry", ""),
         purpose: "what did not succeed",
     })
 }
 
-/// Whether a call in doubt was carried out can be seen at the task, and nothing need be sent.
-fn settle(report: &Report, _: &[PathBuf]) -> Option<Hint> {
-    let is_wanted = can_be_looked_at(report) && report.tasks[Outcome::Ambiguous] > 0;
-    is_wanted.then(|| Hint {
-        command: format!("batchctl settle {}", report.run.id),
+/// The state of a task shows whether a call in doubt was carried out, so nothing is sent.
+fn settle(report: &Report, _: &[PathBuf]) -> Option<NextCommand> {
+    let is_wanted = can_be_verified(report) && report.tasks[Outcome::Ambiguous] > 0;
+    is_wanted.then(|| NextCommand {
+        command: command(&report.run.id, &report.settings, "settle", ""),
         purpose: "what is in doubt",
     })
 }
 
-/// What was accepted may only be slow.
-fn wait(report: &Report, _: &[PathBuf]) -> Option<Hint> {
+/// An accepted command may only be slow to take effect.
+fn wait(report: &Report, _: &[PathBuf]) -> Option<NextCommand> {
     let not_reached = |group: &FailureGroup| group.kind == Some(FailureKind::NotReached);
-    let is_wanted = can_be_looked_at(report) && report.failures.iter().any(not_reached);
-    is_wanted.then(|| Hint {
-        command: format!("batchctl wait {}", report.run.id),
+    let is_wanted = can_be_verified(report) && report.failures.iter().any(not_reached);
+    is_wanted.then(|| NextCommand {
+        command: command(&report.run.id, &report.settings, "wait", ""),
         purpose: "what has not arrived",
     })
 }
 
-/// Tells whether the tasks of a run that is over are still there: those of a rehearsal are not.
-fn can_be_looked_at(report: &Report) -> bool {
+/// Returns whether states can still be read: the sandbox of a rehearsal ends with its process.
+fn can_be_verified(report: &Report) -> bool {
     report.run.complete && !report.settings.sandbox
 }
 
-fn results(report: &Report, documents: &[PathBuf]) -> Option<Hint> {
+fn results(report: &Report, documents: &[PathBuf]) -> Option<NextCommand> {
     let is_wanted = report.tasks.selected() > 0 && !has(documents, "csv");
-    is_wanted.then(|| Hint {
-        command: format!("batchctl report {} -o results.csv", report.run.id),
+    is_wanted.then(|| NextCommand {
+        command: command(&report.run.id, &report.settings, "report", "-o results.csv"),
         purpose: "every task's outcome",
     })
 }
 
-fn json(report: &Report, documents: &[PathBuf]) -> Option<Hint> {
+fn json(report: &Report, documents: &[PathBuf]) -> Option<NextCommand> {
+    // The summary shows the largest groups only, and the document all of them.
     let is_wanted = !report.failures.is_empty() && !has(documents, "json");
-    is_wanted.then(|| Hint {
-        command: format!("batchctl report {} --json", report.run.id),
+    is_wanted.then(|| NextCommand {
+        command: command(&report.run.id, &report.settings, "report", "--json"),
         purpose: "every cause of failure",
     })
 }
 
 fn has(documents: &[PathBuf], ending: &str) -> bool {
+    // By ending, because a document for standard output has no path and is not listed.
     let is_of_kind = |path: &Path| path.extension().is_some_and(|found| found == ending);
     documents.iter().any(|path| is_of_kind(path))
 }

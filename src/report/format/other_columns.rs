@@ -1,41 +1,48 @@
-//! Arranges the other columns of all inputs beside ours: none is lost, none is mistaken.
+//! Arranges the other columns of all inputs after our own, so that none is lost or misread.
 //!
-//! A column is the same in two inputs if its name is. A name that could be taken for one of
-//! ours when the results are read as an input gets a prefix.
+//! Columns with the same name in two inputs are one column. A name gets a prefix if it could be
+//! mistaken for one of ours when the results are read as an input; every other name stays as it is.
+//! So results that are used as an input again and again keep their width.
 
 use crate::store::SourceRecord;
 use crate::text::guarded;
 use csv::ByteRecord;
+use std::collections::{HashMap, HashSet};
 
-/// What a name gets that clashes with another.
+/// The prefix of a name that clashes with another.
 const PREFIX: &str = "in_";
 
 /// The other columns of all inputs, in the order in which they first appear.
 #[derive(Debug)]
 pub(crate) struct OtherColumns {
     names: Vec<String>,
-    /// For each source, where each of its columns goes.
-    places: Vec<Vec<usize>>,
-    /// The cells of the row at hand.
+    /// For each source, the index in `names` of each of its columns.
+    indices: Vec<Vec<usize>>,
+    /// The cells of the current row; kept, so that their memory is used again.
     cells: Vec<String>,
 }
 
 impl OtherColumns {
-    /// Arranges the columns of `sources` beside those called `ours`.
-    pub(crate) fn of(sources: &[SourceRecord], ours: &[&str]) -> Self {
-        let mut given: Vec<&str> = Vec::new();
-        let mut places = Vec::with_capacity(sources.len());
-        for source in sources {
-            let places_of_source = source.columns.iter().map(|name| place(&mut given, name));
-            places.push(places_of_source.collect());
+    /// Arranges the columns of `sources` after those named `ours`.
+    pub(crate) fn new(sources: &[SourceRecord], ours: &[&str]) -> Self {
+        let given = GivenNames::new(sources);
+        let written = given.written(ours);
+        let mut names: Vec<String> = Vec::new();
+        let mut index_by_name: HashMap<&str, usize> = HashMap::with_capacity(written.len());
+        // Two given names may be written as one, so the numbers of given names are not the indices.
+        let mut index_by_number: Vec<usize> = Vec::with_capacity(written.len());
+        for name in &written {
+            let index = *index_by_name.entry(name).or_insert_with(|| {
+                names.push(name.clone());
+                names.len() - 1
+            });
+            index_by_number.push(index);
         }
-        let mut names: Vec<String> = Vec::with_capacity(given.len());
-        for name in given {
-            let name = distinct(name, &names, ours);
-            names.push(name);
-        }
+        let indices = given.of_sources.iter();
+        let indices =
+            indices.map(|numbers| numbers.iter().map(|&it| index_by_number[it]).collect());
         let cells = vec![String::new(); names.len()];
-        Self { names, places, cells }
+        Self { names, indices: indices.collect(), cells }
     }
 
     /// Returns the names, in order.
@@ -43,17 +50,19 @@ impl OtherColumns {
         &self.names
     }
 
-    /// Adds the other cells of a row, which are stored as a JSON array, guarded; empty ones
-    /// for the columns that its source has not.
+    /// Adds the other cells of a row, guarded, from their stored JSON array. Columns that its
+    /// source lacks are empty.
     pub(crate) fn fill(&mut self, source: u32, others: Option<&str>, row: &mut ByteRecord) {
-        self.cells.iter_mut().for_each(String::clear);
-        // The store holds what was written as JSON; a damaged row loses its cells, not its outcome.
+        for cell in &mut self.cells {
+            cell.clear();
+        }
+        // A damaged cell loses the other columns of its row, but not the outcome of the task.
         let cells: Vec<String> =
             others.and_then(|json| serde_json::from_str(json).ok()).unwrap_or_default();
         let number = usize::try_from(source).expect("a u32 fits a usize");
-        let places = self.places.get(number).map_or(&[][..], Vec::as_slice);
-        for (&place, cell) in places.iter().zip(cells) {
-            self.cells[place] = cell;
+        let indices = self.indices.get(number).map_or(&[][..], Vec::as_slice);
+        for (&index, cell) in indices.iter().zip(cells) {
+            self.cells[index] = cell;
         }
         for cell in &self.cells {
             row.push_field(guarded(cell).as_bytes());
@@ -61,30 +70,81 @@ impl OtherColumns {
     }
 }
 
-/// Returns where the column of that name is, after adding it if it is new.
-fn place<'a>(given: &mut Vec<&'a str>, name: &'a str) -> usize {
-    given.iter().position(|&known| known == name).unwrap_or_else(|| {
-        given.push(name);
-        given.len() - 1
-    })
+/// The different names of the columns of all sources, numbered in the order of their appearance.
+struct GivenNames<'a> {
+    names: Vec<&'a str>,
+    numbers: HashMap<&'a str, usize>,
+    /// For each source, the numbers of its columns' names.
+    of_sources: Vec<Vec<usize>>,
+    /// For each name, the sources that have it, in ascending order.
+    sources_of: Vec<Vec<usize>>,
 }
 
-/// Returns the name with as many prefixes as make it unlike ours and those before it.
-fn distinct(name: &str, before: &[String], ours: &[&str]) -> String {
-    let mut chosen = name.to_owned();
-    while before.contains(&chosen) || ours.iter().any(|our| is_read_as(&chosen, our)) {
-        chosen.insert_str(0, PREFIX);
+impl<'a> GivenNames<'a> {
+    fn new(sources: &'a [SourceRecord]) -> Self {
+        let mut given = Self {
+            names: Vec::new(),
+            numbers: HashMap::new(),
+            of_sources: Vec::with_capacity(sources.len()),
+            sources_of: Vec::new(),
+        };
+        for (source, record) in sources.iter().enumerate() {
+            let numbers = record.columns.iter().map(|name| given.add(name, source)).collect();
+            given.of_sources.push(numbers);
+        }
+        given
     }
-    chosen
+
+    fn add(&mut self, name: &'a str, source: usize) -> usize {
+        let number = *self.numbers.entry(name).or_insert_with(|| {
+            self.names.push(name);
+            self.sources_of.push(Vec::new());
+            self.names.len() - 1
+        });
+        self.sources_of[number].push(source);
+        number
+    }
+
+    /// Returns the name that is written for each given name.
+    fn written(&self, ours: &[&str]) -> Vec<String> {
+        let ours: HashSet<String> = ours.iter().map(|name| plain(name)).collect();
+        // The names that are written already, each with the numbers of its given names.
+        let mut users: HashMap<String, Vec<usize>> = HashMap::new();
+        let mut written: Vec<String> = self.names.iter().map(|&name| name.into()).collect();
+        let (clashing, free): (Vec<usize>, Vec<usize>) =
+            (0..self.names.len()).partition(|&number| ours.contains(&plain(self.names[number])));
+        // Free names first, because they keep their name even if a clashing name is before them.
+        for number in free {
+            users.insert(self.names[number].into(), vec![number]);
+        }
+        for number in clashing {
+            let mut chosen = format!("{PREFIX}{}", self.names[number]);
+            while ours.contains(&plain(&chosen)) || self.is_taken(&chosen, number, &users) {
+                chosen.insert_str(0, PREFIX);
+            }
+            users.entry(chosen.clone()).or_default().push(number);
+            written[number] = chosen;
+        }
+        written
+    }
+
+    /// Returns whether a source with the name has another one that is written as `chosen`.
+    ///
+    /// If no source has both, they are one column: `source` of a list, and `in_source` of the
+    /// results of a run of this list.
+    fn is_taken(&self, chosen: &str, number: usize, users: &HashMap<String, Vec<usize>>) -> bool {
+        let others = users.get(chosen).map_or(&[][..], Vec::as_slice);
+        let own = &self.sources_of[number];
+        let shares = |other: &usize| {
+            own.iter().any(|source| self.sources_of[*other].binary_search(source).is_ok())
+        };
+        others.iter().any(shares)
+    }
 }
 
-/// Tells whether whoever reads the results may take one name for the other: neither case nor
-/// blanks, joints and quotes matter to it.
-fn is_read_as(name: &str, our: &str) -> bool {
-    let plain = |text: &str| -> String {
-        text.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
-    };
-    plain(name) == plain(our)
+/// Returns a name as `input` compares it: without case, blanks, joints and quotes.
+fn plain(text: &str) -> String {
+    text.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
 }
 
 #[cfg(test)]
@@ -100,7 +160,7 @@ mod tests {
     }
 
     fn check(columns: &[&[&str]], expected: &[&str]) {
-        let others = OtherColumns::of(&sources(columns), &["id", "http_status"]);
+        let others = OtherColumns::new(&sources(columns), &["id", "http_status"]);
         assert_eq!(others.names(), expected, "{columns:?}");
     }
 
@@ -114,14 +174,29 @@ mod tests {
     #[test]
     fn a_name_that_clashes_gets_a_prefix() {
         check(&[&["ID", "HTTP Status", "#id"]], &["in_ID", "in_HTTP Status", "in_#id"]);
-        check(&[&["id", "in_id"]], &["in_id", "in_in_id"]);
-        check(&[&["id"], &["in_id", "id"]], &["in_id", "in_in_id"]);
+        check(&[&["id", "in_id"]], &["in_in_id", "in_id"]);
+        check(&[&["id"], &["in_id", "id"]], &["in_in_id", "in_id"]);
+        check(&[&["id", "in_id", "in_in_id"]], &["in_in_in_id", "in_id", "in_in_id"]);
+    }
+
+    #[test]
+    fn a_column_and_the_one_made_of_it_before_are_one() {
+        check(&[&["in_id", "site"], &["id", "site"]], &["in_id", "site"]);
+        check(&[&["id"], &["in_id"]], &["in_id"]);
+    }
+
+    #[test]
+    fn very_many_columns_are_arranged_in_linear_time() {
+        // A search in a list for each name would take minutes here.
+        let columns: Vec<String> = (0..400_000).map(|number| format!("c{number}")).collect();
+        let source = SourceRecord { name: "a.csv".into(), columns: columns.clone() };
+        assert_eq!(OtherColumns::new(&[source], &["id"]).names(), columns);
     }
 
     #[test]
     fn cells_go_where_their_column_is() {
         let sources = sources(&[&["site", "node"], &["node"]]);
-        let mut others = OtherColumns::of(&sources, &[]);
+        let mut others = OtherColumns::new(&sources, &[]);
         let mut row = ByteRecord::new();
         others.fill(0, Some(r#"["north","=1"]"#), &mut row);
         others.fill(1, Some(r#"["7"]"#), &mut row);

@@ -1,71 +1,70 @@
 //! Writes a report as a text file for Prometheus' node exporter.
 //!
-//! Everything is a gauge: the numbers of one run start anew with the next. Base units, one
-//! `HELP` and one `TYPE` for each metric, no series twice; nothing that differs from run to run,
-//! such as an id, is a label. Groups of failures are told by what they have in common, and only
-//! the largest: a message, or a label for every cause, would make series without end. Examples of
-//! their tasks stand in comments.
+//! Every metric is a gauge, because the numbers of one run start anew with the next. Units are base
+//! units; each metric has one `HELP` and one `TYPE`, and no series occurs twice. Nothing that
+//! differs from run to run, such as an id, is a label. Only the largest failure groups have series,
+//! labelled by kind, status and code: a label with the message, or a series for every cause, would
+//! create series without end. Examples of their tasks are in comments.
 
 use crate::clock::Timestamp;
-use crate::report::FailureGroup;
-use crate::report::format::cut::cut;
-use crate::report::format::words::kind;
-use crate::report::model::Report;
-use crate::task::FailureKind;
-use crate::task::Outcome;
-use crate::task::TaskId;
-use crate::text::printable;
+use crate::report::format::words::decimal_seconds;
+use crate::report::model::{FailureGroup, Report};
+use crate::task::{FailureKind, Outcome, TaskId};
+use crate::text::{cut, printable};
 use std::collections::BTreeMap;
 use std::fmt::Write;
-use std::time::Duration;
 
-/// How many groups of failures have series of their own.
-const SHOWN_GROUPS: usize = 10;
-/// How many columns a comment takes at the most.
-const LONGEST_REMARK: usize = 300;
-/// How many bytes of the service's code are a label.
-const LONGEST_CODE: usize = 64;
+/// The most failure groups with series of their own.
+const MAX_SHOWN: usize = 10;
+/// The most columns of a comment.
+const MAX_COMMENT_COLUMNS: usize = 300;
+/// The most bytes of the service's code in a label.
+const MAX_CODE_BYTES: usize = 64;
 
-/// Returns the report as Prometheus text. `last_success` is when the job last succeeded; nothing
-/// is written as 0, so that an alert on its age also fires for a job that never did.
+/// Returns the report as Prometheus text. `last_success` is when the job last succeeded.
+///
+/// An unknown time is written as 0, so that an alert on the age of the last success also fires for
+/// a job that never succeeded.
 pub fn prometheus(report: &Report, last_success: Option<Timestamp>) -> String {
-    let mut page = MetricsText::of(report);
-    ending(&mut page, report, last_success);
-    tasks(&mut page, report);
-    groups(&mut page, report);
-    calls(&mut page, report);
-    page.text
+    let mut metrics = MetricsText::for_run(report);
+    ending(&mut metrics, report, last_success);
+    tasks(&mut metrics, report);
+    groups(&mut metrics, report);
+    calls(&mut metrics, report);
+    metrics.text
 }
 
-fn ending(page: &mut MetricsText, report: &Report, last_success: Option<Timestamp>) {
+fn ending(metrics: &mut MetricsText, report: &Report, last_success: Option<Timestamp>) {
     let run = &report.run;
-    page.metric(
+    // First, because it is the one metric that every alert needs.
+    metrics.gauge(
         "last_success_timestamp_seconds",
         "When the latest run ended in which every task got where it was sent, 0 if none did.",
         &[(&[], timestamp(last_success))],
     );
-    page.metric(
+    metrics.gauge(
         "last_run_start_timestamp_seconds",
         "When the run began, 0 if it did not.",
         &[(&[], timestamp(run.started_at))],
     );
-    page.metric(
+    metrics.gauge(
         "last_run_end_timestamp_seconds",
         "When the run ended, 0 if it is under way or was killed.",
         &[(&[], timestamp(run.finished_at))],
     );
-    page.metric(
+    metrics.gauge(
         "last_run_duration_seconds",
         "How long the run took.",
-        &[(&[], seconds(run.duration))],
+        &[(&[], decimal_seconds(run.duration))],
     );
-    page.metric(
+    metrics.gauge(
         "last_run_complete",
         "Whether every task of the run has its outcome.",
         &[(&[], u8::from(run.complete).to_string())],
     );
+    // No metric while the run goes on, because any number could be mistaken for a status.
     if let Some(exit) = report.exit {
-        page.metric(
+        metrics.gauge(
             "last_run_exit_status",
             "The exit status of the run: 0 is success.",
             &[(&[], exit.code().to_string())],
@@ -73,26 +72,27 @@ fn ending(page: &mut MetricsText, report: &Report, last_success: Option<Timestam
     }
 }
 
-fn tasks(page: &mut MetricsText, report: &Report) {
+fn tasks(metrics: &mut MetricsText, report: &Report) {
     let outcomes = Outcome::ALL.map(|outcome| {
         let label = [("outcome", outcome.as_str())];
         (label, report.tasks[outcome].to_string())
     });
-    let outcomes: Vec<Series<'_>> = borrowed(&outcomes);
-    page.metric("last_run_tasks", "Tasks of the run by their outcome.", &outcomes);
+    let outcomes: Vec<Sample<'_>> = borrowed(&outcomes);
+    metrics.gauge("last_run_tasks", "Tasks of the run by their outcome.", &outcomes);
+    // Every kind has a sample, also with 0, because an absent series cannot trigger an alert.
     let mut kinds: BTreeMap<&str, u64> =
         FailureKind::ALL.into_iter().map(|kind| (kind.as_str(), 0)).collect();
     for group in &report.failures {
-        *kinds.entry(group.kind.map_or("other", FailureKind::as_str)).or_default() += group.count;
+        *kinds.entry(group.kind_word()).or_default() += group.count;
     }
     let kinds: Vec<_> =
         kinds.into_iter().map(|(kind, count)| ([("kind", kind)], count.to_string())).collect();
-    page.metric(
+    metrics.gauge(
         "last_run_failures",
         "Tasks of the run that were sent and are partial, failed or ambiguous, by kind.",
         &borrowed(&kinds),
     );
-    page.metric(
+    metrics.gauge(
         "last_run_outstanding_tasks",
         "Tasks of the run, and of those it retries, that are not where they were sent.",
         &[(&[], report.run.outstanding.to_string())],
@@ -100,60 +100,60 @@ fn tasks(page: &mut MetricsText, report: &Report) {
     let counts = report.counts;
     let results = [("succeeded", counts.succeeded), ("failed", counts.failed)];
     let results = results.map(|(result, count)| ([("result", result)], count.to_string()));
-    page.metric(
+    metrics.gauge(
         "last_run_sub_tasks",
         "Sub-tasks as the service counted them.",
         &borrowed(&results),
     );
 }
 
-fn groups(page: &mut MetricsText, report: &Report) {
-    let shown = &report.failures[..report.failures.len().min(SHOWN_GROUPS)];
+fn groups(metrics: &mut MetricsText, report: &Report) {
+    // The groups are ordered by size.
+    let shown = &report.failures[..report.failures.len().min(MAX_SHOWN)];
     if shown.is_empty() {
         return;
     }
     for group in shown {
-        page.remark(&examples(group));
-        let command = group.retry_command(report);
-        command.iter().for_each(|command| page.remark(&format!("{}: {command}", group.label)));
+        metrics.comment(&examples(group));
+        if let Some(command) = report.retry_command(group) {
+            metrics.comment(&format!("{}: {command}", group.label));
+        }
     }
-    let told: Vec<Told<'_>> = shown.iter().map(Told::of).collect();
-    let mut metric = |name, help, value: fn(&FailureGroup) -> String| {
-        let series: Vec<_> =
-            shown.iter().zip(&told).map(|(group, told)| (told.labels(), value(group))).collect();
-        page.metric(name, help, &borrowed(&series));
+    let labels: Vec<GroupLabels<'_>> = shown.iter().map(GroupLabels::from_group).collect();
+    let mut gauge = |name, help, value: fn(&FailureGroup) -> String| {
+        let samples = shown.iter().zip(&labels).map(|(group, it)| (it.pairs(), value(group)));
+        metrics.gauge(name, help, &borrowed(&samples.collect::<Vec<_>>()));
     };
-    metric(
+    gauge(
         "last_run_failure_group_tasks",
         "Tasks of the run in its ten largest groups of failures with the same cause.",
         |group| group.count.to_string(),
     );
-    metric(
+    gauge(
         "last_run_failure_group_ratio",
         "Which part of all failures the group is, between 0 and 1.",
         |group| format!("{:.4}", group.share),
     );
-    metric(
+    gauge(
         "last_run_failure_group_first_timestamp_seconds",
         "When the first task of the group failed, 0 if that is not known.",
         |group| timestamp(group.first_at),
     );
-    metric(
+    gauge(
         "last_run_failure_group_last_timestamp_seconds",
         "When the last task of the group failed, 0 if that is not known.",
         |group| timestamp(group.last_at),
     );
 }
 
-/// Names some tasks of a group: in a remark, for whoever reads the file, because an id that were
-/// a label would make a series for each.
+/// Returns some tasks of a group for a comment. As a label, each id would create a series.
 fn examples(group: &FailureGroup) -> String {
     let ids: Vec<&str> = group.examples.iter().map(TaskId::as_str).collect();
     format!("{}, such as {}: {}", group.label, ids.join(", "), group.message_template)
 }
 
-/// What a group of failures is told by.
-struct Told<'a> {
+/// The labels of a failure group.
+struct GroupLabels<'a> {
     group: String,
     kind: &'static str,
     http_status: String,
@@ -161,18 +161,18 @@ struct Told<'a> {
     retryable: &'static str,
 }
 
-impl<'a> Told<'a> {
-    fn of(group: &'a FailureGroup) -> Self {
+impl<'a> GroupLabels<'a> {
+    fn from_group(group: &'a FailureGroup) -> Self {
         Self {
             group: group.label.to_string(),
-            kind: kind(group),
+            kind: group.kind_word(),
             http_status: group.http_status.map_or_else(String::new, |status| status.to_string()),
-            error_code: cut(&group.error_code, LONGEST_CODE),
+            error_code: cut(&group.error_code, MAX_CODE_BYTES),
             retryable: if group.retryable { "true" } else { "false" },
         }
     }
 
-    fn labels(&self) -> [(&str, &str); 5] {
+    fn pairs(&self) -> [(&str, &str); 5] {
         [
             ("group", &self.group),
             ("kind", self.kind),
@@ -183,7 +183,7 @@ impl<'a> Told<'a> {
     }
 }
 
-fn calls(page: &mut MetricsText, report: &Report) {
+fn calls(metrics: &mut MetricsText, report: &Report) {
     let (calls, pace) = (&report.calls, &report.pace);
     let numbers = [
         ("last_run_attempts", "Calls that the run sent.", calls.attempts),
@@ -196,60 +196,62 @@ fn calls(page: &mut MetricsText, report: &Report) {
         ),
     ];
     for (name, help, number) in numbers {
-        page.metric(name, help, &[(&[], number.to_string())]);
+        metrics.gauge(name, help, &[(&[], number.to_string())]);
     }
-    page.metric(
+    metrics.gauge(
         "last_run_paused_seconds",
         "How long the service held the run back.",
-        &[(&[], seconds(pace.paused))],
+        &[(&[], decimal_seconds(pace.paused))],
     );
     let Some(latency) = &report.latency else { return };
-    // The label `quantile` belongs to summaries, which this is not: it has neither sum nor count.
+    // Not the label `quantile`, which belongs to summaries: those have a sum and a count too.
     let shares = [("50", latency.p50), ("90", latency.p90), ("99", latency.p99)];
-    let shares = shares.map(|(share, time)| ([("percentile", share)], seconds(time)));
-    page.metric(
+    let shares = shares.map(|(share, time)| ([("percentile", share)], decimal_seconds(time)));
+    metrics.gauge(
         "last_run_call_latency_seconds",
         "How long calls took, by the share of them that took no longer.",
         &borrowed(&shares),
     );
 }
 
-/// The labels of a series beside those that all have, and its value.
-type Series<'a> = (&'a [(&'a str, &'a str)], String);
+/// The own labels of a sample, and its value. The labels of the run are added to all samples.
+type Sample<'a> = (&'a [(&'a str, &'a str)], String);
 
 fn borrowed<'a, const LABELS: usize>(
-    series: &'a [([(&'a str, &'a str); LABELS], String)],
-) -> Vec<Series<'a>> {
-    series.iter().map(|(labels, value)| (&labels[..], value.clone())).collect()
+    samples: &'a [([(&'a str, &'a str); LABELS], String)],
+) -> Vec<Sample<'a>> {
+    samples.iter().map(|(labels, value)| (&labels[..], value.clone())).collect()
 }
 
-/// The text as far as it is written.
+/// A text that grows metric by metric.
 struct MetricsText {
     text: String,
-    /// The labels that every series has.
+    /// The labels that every sample has.
     labels: String,
 }
 
 impl MetricsText {
-    fn of(report: &Report) -> Self {
+    fn for_run(report: &Report) -> Self {
         let run = &report.run;
+        // Always both labels, because series with different sets of labels cannot be joined.
         let job = label("job", run.job.as_deref().unwrap_or_default());
         let labels = format!("{job},{}", label("command", &run.command));
         Self { text: String::new(), labels }
     }
 
-    /// Writes a comment; nothing in it can end its line.
-    fn remark(&mut self, text: &str) {
-        writeln!(self.text, "# {}", printable(text, LONGEST_REMARK))
+    /// Writes a comment of one line.
+    fn comment(&mut self, text: &str) {
+        // A line end in a text of the service would begin a line that Prometheus reads.
+        writeln!(self.text, "# {}", printable(text, MAX_COMMENT_COLUMNS))
             .expect("a String takes all text");
     }
 
-    fn metric(&mut self, name: &str, help: &str, series: &[Series<'_>]) {
+    fn gauge(&mut self, name: &str, help: &str, samples: &[Sample<'_>]) {
         let text = &mut self.text;
         let mut write = || {
             writeln!(text, "# HELP batchctl_{name} {help}")?;
             writeln!(text, "# TYPE batchctl_{name} gauge")?;
-            for (labels, value) in series {
+            for (labels, value) in samples {
                 let own: String =
                     labels.iter().map(|(name, value)| format!(",{}", label(name, value))).collect();
                 writeln!(text, "batchctl_{name}{{{}{own}}} {value}", self.labels)?;
@@ -261,15 +263,13 @@ impl MetricsText {
 }
 
 fn label(name: &str, value: &str) -> String {
+    // The backslash first, because the other escapes contain one.
     let value = value.replace('\\', r"\\").replace('"', r#"\""#).replace('\n', r"\n");
     format!("{name}=\"{value}\"")
 }
 
-fn seconds(time: Duration) -> String {
-    format!("{}.{:03}", time.as_secs(), time.subsec_millis())
-}
-
 fn timestamp(at: Option<Timestamp>) -> String {
+    // In integers, so that no rounding moves a time.
     let millis = at.map_or(0, |at| at.as_micros().max(0) / 1_000);
     format!("{}.{:03}", millis / 1_000, millis % 1_000)
 }

@@ -1,7 +1,7 @@
 //! The JSON Schemas (draft 2020-12) of the documents, as they are published.
 //!
-//! They allow fields that they do not name, for those are only ever added; that they name every
-//! field there is, is the business of the tests.
+//! They allow fields that they do not name, because fields are only ever added. The tests check
+//! that every field has its name in them.
 
 /// A document with a schema.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

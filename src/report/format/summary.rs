@@ -1,51 +1,38 @@
-//! Writes a report as text, for somebody who wants to know at a glance.
+//! Writes a report as text for a terminal: the summary after a run.
 //!
-//! 80 columns, and what is nought is left out. Colour only stresses what the words say. All
+//! 80 columns; figures that are zero are left out. Colour only stresses what the words say. All
 //! foreign text is made safe to show.
 
 use crate::policy::TuningHint;
-use crate::report::ExitStatus;
 use crate::report::format::failure_lines::failures;
-use crate::report::format::next_commands::Hint;
-use crate::report::format::next_commands::hints;
-use crate::report::format::terminal::COLUMNS;
-use crate::report::format::terminal::LABEL;
-use crate::report::format::terminal::NumberRow;
-use crate::report::format::terminal::Style;
-use crate::report::format::terminal::TerminalText;
-use crate::report::format::terminal::Tone;
-use crate::report::model::Calls;
-use crate::report::model::Latency;
-use crate::report::model::Report;
+use crate::report::format::next_commands::{NextCommand, next_commands};
+use crate::report::format::terminal::{COLUMNS, LABEL_COLUMNS, NumberRow, TerminalText, Tone};
+use crate::report::format::words::latency_millis;
+use crate::report::model::{Calls, ExitStatus, Latency, Report};
 use crate::settings::RateSetting;
 use crate::store::RunId;
-use crate::task::Counts;
-use crate::task::Outcome;
-use crate::text::grouped;
-use crate::text::plural;
-use crate::text::printable;
-use crate::text::span;
+use crate::task::{Counts, Outcome};
+use crate::text::{Style, grouped, plural, printable, span};
 use std::path::PathBuf;
-use std::time::Duration;
 use unicode_width::UnicodeWidthStr;
 
-/// Returns the report as text. `documents` are those that were written, to be named in it.
+/// Returns the report as text. `documents` are the files that were written; the text names them.
 pub fn summary(report: &Report, documents: &[PathBuf], style: Style) -> String {
     let mut page = TerminalText::new(style);
     heading(&mut page, report);
     page.rows(&[outcome_rows(report), call_rows(report)]);
     failures(&mut page, report);
-    advised(&mut page, &report.advice);
-    written(&mut page, documents);
+    tuning_hints(&mut page, &report.tuning_hints);
+    documents_written(&mut page, documents);
     next(&mut page, report, documents);
-    page.finish()
+    page.into_text()
 }
 
 fn quiet(label: &'static str, number: Option<u64>, note: String) -> NumberRow {
     NumberRow { tone: Tone::Quiet, label, number, note }
 }
 
-/// Returns what became of the tasks, and of the rows that are none.
+/// Returns the outcomes of the tasks, and the rows that became no tasks.
 fn outcome_rows(report: &Report) -> Vec<NumberRow> {
     let outcomes = Outcome::ALL.into_iter().map(|outcome| outcome_row(outcome, report));
     let input = &report.input;
@@ -54,11 +41,12 @@ fn outcome_rows(report: &Report) -> Vec<NumberRow> {
         quiet("duplicates", Some(input.duplicates), "rows like an earlier one".into()),
         quiet("invalid", Some(input.invalid), "rows that name no task".into()),
     ];
+    // Zeros are left out, except for outstanding tasks: zero is the good news of a retry.
     let rows = outcomes.chain(left_out).filter(|row| row.number != Some(0));
     rows.chain(outstanding_row(report)).collect()
 }
 
-/// Returns what a retry leaves for the next one: also what it did not take up.
+/// Returns the number of tasks that a retry leaves for the next one, also those that it left out.
 fn outstanding_row(report: &Report) -> Option<NumberRow> {
     let row = || quiet("outstanding", Some(report.run.outstanding), "with the runs before".into());
     report.run.is_retry.then(row)
@@ -80,7 +68,7 @@ fn not_attempted_note(report: &Report) -> &'static str {
     if report.exit.is_none() { "not sent so far" } else { "the run ended before their turn" }
 }
 
-/// Returns what it took.
+/// Returns the effort of the run: calls, rates, pauses, latency.
 fn call_rows(report: &Report) -> Vec<NumberRow> {
     let (counts, calls, pace) = (report.counts, &report.calls, &report.pace);
     let mut rows = Vec::new();
@@ -95,17 +83,21 @@ fn call_rows(report: &Report) -> Vec<NumberRow> {
         let note = "of the list, to see states".into();
         rows.push(quiet("pages", Some(calls.pages), note));
     }
+    // The pace has no number of its own in the column, because its unit differs from all others.
     if calls.attempts > 0 {
         let peak = format!("{} in the busiest second", grouped(pace.rate_peak_1s));
         rows.push(quiet("calls", Some(calls.attempts), calls_note(calls)));
         rows.push(quiet("pace", None, peak));
     }
     if let Some(learnt) = pace.rate_learnt {
-        let learnt = format!("the service throttles at about {}/s", rounded(learnt));
-        rows.push(quiet("rate found", None, learnt));
+        let limit = rounded(learnt);
+        rows.push(match report.settings.rate.is_auto() {
+            true => quiet("rate found", None, format!("the service throttles at about {limit}/s")),
+            false => quiet("service", None, format!("sets the pace, at about {limit}/s")),
+        });
     }
     if !pace.paused.is_zero() {
-        let who = if changed(report, "paused") { " or by hand" } else { "" };
+        let who = if report.is_changed("paused") { " or by hand" } else { "" };
         let note = format!("{}, held back by the service{who}", span(pace.paused));
         rows.push(quiet("paused", None, note));
     }
@@ -116,28 +108,26 @@ fn call_rows(report: &Report) -> Vec<NumberRow> {
     rows
 }
 
-/// Returns what operators changed: how often, and what was last.
+/// Returns how often operators changed the run, and the last change.
 fn changes_row(report: &Report) -> Option<NumberRow> {
     let last = report.changes.last()?;
     let value = last.value.as_ref().map_or_else(String::new, |value| format!(" {value}"));
+    // The value is from the store, so a damaged file could hold any text.
     let what = printable(&format!("{}{value}", last.what), 30);
     let note = format!("by hand, the last: {what} at {}", last.at);
     Some(quiet("changes", Some(report.changes.len() as u64), note))
 }
 
-fn changed(report: &Report, what: &str) -> bool {
-    report.changes.iter().any(|change| change.what == what)
-}
-
-/// Says how the sub-tasks fared.
+/// Returns how the sub-tasks ended, in words.
 pub(crate) fn sub_tasks_note(counts: Counts) -> String {
+    // "10 succeeded, 0 failed" takes longer to read.
     if counts.succeeded == counts.total {
         return "all succeeded".into();
     }
     format!("{} succeeded, {} failed", grouped(counts.succeeded), grouped(counts.failed))
 }
 
-/// Says what the calls were besides first ones.
+/// Returns how many calls were retries or throttled, in words.
 pub(crate) fn calls_note(calls: &Calls) -> String {
     let retries = (calls.retries > 0).then(|| plural(calls.retries, "retry", "retries"));
     let throttled =
@@ -146,20 +136,19 @@ pub(crate) fn calls_note(calls: &Calls) -> String {
 }
 
 fn latency_note(latency: &Latency) -> String {
-    format!("p50 {}, p99 {}, max {}", millis(latency.p50), millis(latency.p99), millis(latency.max))
+    format!(
+        "p50 {}, p99 {}, max {}",
+        latency_millis(latency.p50),
+        latency_millis(latency.p99),
+        latency_millis(latency.max)
+    )
 }
 
-fn millis(span: Duration) -> String {
-    if span < Duration::from_millis(10) {
-        return format!("{:.1} ms", span.as_secs_f64() * 1_000.0);
-    }
-    format!("{} ms", grouped(u64::try_from(span.as_millis()).unwrap_or(u64::MAX)))
-}
-
-/// Returns what was done, how long it took and how fast it was.
+/// Returns the command, the number of tasks, the duration and the rate of a run.
 pub(crate) fn title(report: &Report) -> String {
     let (selected, skipped) = (report.tasks.selected(), report.tasks[Outcome::NotAttempted]);
     let command = printable(&report.run.command, 10);
+    // Without tasks, a duration and a rate would say nothing.
     if selected == 0 {
         return format!("{command}: no task was selected");
     }
@@ -172,13 +161,14 @@ pub(crate) fn title(report: &Report) -> String {
         title.push_str(&format!(", {}/s", rounded(rate)));
     }
     if let Some(limit) = limit(report) {
-        let at_first = if changed(report, "rate") { " at first" } else { "" };
+        // Settings are those of the beginning; an operator may have changed the limit since.
+        let at_first = if report.is_changed("rate") { " at first" } else { "" };
         title.push_str(&format!(" (limit {limit}{at_first})"));
     }
     title
 }
 
-/// Returns what limited the rate, if anything did.
+/// Returns the limit of the rate as it was given, if there was one.
 fn limit(report: &Report) -> Option<String> {
     match report.settings.rate {
         RateSetting::Fixed(_) | RateSetting::Auto { .. } => Some(report.settings.rate.to_string()),
@@ -186,8 +176,9 @@ fn limit(report: &Report) -> Option<String> {
     }
 }
 
-/// Returns a rate with one decimal, or with none where that would say nothing.
+/// Returns a rate with one decimal, or without one if it is zero or the rate is large.
 pub(crate) fn rounded(rate: f64) -> String {
+    // Three digits are enough to compare rates.
     if rate >= 100.0 {
         return grouped(rate.round() as u64);
     }
@@ -195,12 +186,13 @@ pub(crate) fn rounded(rate: f64) -> String {
     text.strip_suffix(".0").unwrap_or(&text).to_owned()
 }
 
-/// Returns why it is not complete, and the tone to say it in; nothing if it is.
+/// Returns a word and a reason why the run is not complete, with their tone; `None` if it is.
 pub(crate) fn verdict(report: &Report) -> Option<(Tone, &'static str, String)> {
     let Some(exit) = report.exit else {
         return Some((Tone::Doubtful, "Still running", "this is what is known so far".into()));
     };
     let stopped = report.stopped.as_ref()?;
+    // An interruption was wanted by an operator, so it is not worded as a failure.
     let (tone, word) = match exit {
         ExitStatus::Interrupted | ExitStatus::Terminated => (Tone::Doubtful, "Interrupted"),
         ExitStatus::NotAuthorised => (Tone::Bad, "Not authorised"),
@@ -218,6 +210,7 @@ pub(crate) fn verdict(report: &Report) -> Option<(Tone, &'static str, String)> {
 
 fn heading(page: &mut TerminalText, report: &Report) {
     let (title, run) = (title(report), format!("run {}", report.run.id));
+    // On one line if both fit with a gap that separates them.
     match COLUMNS.checked_sub(title.width() + run.width()) {
         Some(gap @ 2..) => page.line(&format!("{title}{}{run}", " ".repeat(gap))),
         Some(_) | None => {
@@ -235,35 +228,39 @@ fn heading(page: &mut TerminalText, report: &Report) {
     }
 }
 
-/// Says where the run comes from, if it is known.
+/// Writes a line about the origin of the run, if it is known.
 fn origin(page: &mut TerminalText, label: &str, text: Option<&str>) {
     if let Some(text) = text {
-        page.line(&format!("  {label:LABEL$}  {}", printable(text, COLUMNS - LABEL - 4)));
+        page.line(&format!(
+            "  {label:LABEL_COLUMNS$}  {}",
+            printable(text, COLUMNS - LABEL_COLUMNS - 4)
+        ));
     }
 }
 
-fn advised(page: &mut TerminalText, advice: &[TuningHint]) {
-    if advice.is_empty() {
+fn tuning_hints(page: &mut TerminalText, hints: &[TuningHint]) {
+    if hints.is_empty() {
         return;
     }
     page.section("Hints");
-    let flags: Vec<String> = advice.iter().map(ToString::to_string).collect();
+    let flags: Vec<String> = hints.iter().map(ToString::to_string).collect();
+    // Aligned, so that the reasons can be read down the page.
     let width = flags.iter().map(String::len).max().unwrap_or_default();
-    for (flag, advice) in flags.iter().zip(advice) {
-        page.line(&format!("  {flag:width$}   {}", advice_reason(advice)));
+    for (flag, hint) in flags.iter().zip(hints) {
+        page.line(&format!("  {flag:width$}   {}", hint_reason(*hint)));
     }
 }
 
-/// Says what speaks for an advice.
-pub(crate) fn advice_reason(advice: &TuningHint) -> &'static str {
-    match advice {
+/// Returns the reason for a tuning hint, in words.
+pub(crate) const fn hint_reason(hint: TuningHint) -> &'static str {
+    match hint {
         TuningHint::LowerRate(_) => "the service throttled: this is what it accepted",
         TuningHint::MoreConcurrency(_) => "answers took too long for the rate",
         TuningHint::LongerTimeout(_) => "calls that were about to be answered timed out",
     }
 }
 
-fn written(page: &mut TerminalText, documents: &[PathBuf]) {
+fn documents_written(page: &mut TerminalText, documents: &[PathBuf]) {
     if documents.is_empty() {
         return;
     }
@@ -274,13 +271,13 @@ fn written(page: &mut TerminalText, documents: &[PathBuf]) {
 }
 
 fn next(page: &mut TerminalText, report: &Report, documents: &[PathBuf]) {
-    let hints = hints(report, documents);
-    if hints.is_empty() {
+    let commands = next_commands(report, documents);
+    if commands.is_empty() {
         return;
     }
     page.section("Next");
-    let width = hints.iter().map(|hint| hint.command.len()).max().unwrap_or_default();
-    for Hint { command, purpose } in &hints {
+    let width = commands.iter().map(|next| next.command.len()).max().unwrap_or_default();
+    for NextCommand { command, purpose } in &commands {
         page.line(&format!("  {command:width$}   {purpose}"));
     }
 }

@@ -1,13 +1,16 @@
-//! How every format words shares, times and groups of failures.
+//! The words that formats share: shares, times, durations, outcomes and failure groups.
 //!
-//! Pure.
+//! Pure. Every outcome has a mark and a word, because colour never says anything alone.
 
 use crate::clock::Timestamp;
-use crate::report::FailureGroup;
-use crate::task::FailureKind;
+use crate::report::model::FailureGroup;
+use crate::task::Outcome;
+use crate::text::grouped;
+use std::time::Duration;
 
-/// Returns a share in percent; what is too little for one is `<1%`, and not all is never `100%`.
+/// Returns a share in percent; a share below one percent is `<1%`.
 pub(crate) fn percent(share: f64) -> String {
+    // `0%` and `100%` would say "none" and "all", so rounding never reaches them.
     let percent = (share * 100.0).round();
     match share {
         _ if share > 0.0 && percent < 1.0 => "<1%".into(),
@@ -16,22 +19,18 @@ pub(crate) fn percent(share: f64) -> String {
     }
 }
 
-/// Returns where failures of a group happened, in a word.
-pub(crate) fn kind(group: &FailureGroup) -> &'static str {
-    group.kind.map_or("other", FailureKind::as_str)
+/// Returns the words for whether sending the tasks of a group again, as they are, may help.
+pub(crate) fn retry_prospect(group: &FailureGroup) -> &'static str {
+    if group.retryable { "sending again may help" } else { "remove the cause, then send again" }
 }
 
-/// Says whether sending the tasks of a group again, as they are, may help.
-pub(crate) fn may_help(group: &FailureGroup) -> &'static str {
-    if group.retryable { "sending again may help" } else { "sending again alone will not help" }
-}
-
-/// Says when the tasks of a group failed.
-pub(crate) fn when(group: &FailureGroup) -> String {
+/// Returns when the tasks of a group failed, in words.
+pub(crate) fn failure_times(group: &FailureGroup) -> String {
     let (Some(first), Some(last)) = (group.first_at, group.last_at) else {
         return "at an unknown time".into();
     };
     let ((day, from), (last_day, until)) = (day_and_time(first), day_and_time(last));
+    // The day is repeated only if it differs.
     match (day == last_day, from == until) {
         (true, true) => format!("{day} {from} UTC"),
         (true, false) => format!("{day} {from} to {until} UTC"),
@@ -45,6 +44,52 @@ pub(crate) fn day_and_time(at: Timestamp) -> (String, String) {
     let (day, time) = text.split_once('T').unwrap_or((&text, ""));
     let second = time.split_once('.').map_or(time, |(second, _)| second);
     (day.to_owned(), second.trim_end_matches('Z').to_owned())
+}
+
+/// Returns a number of seconds with its milliseconds, as JUnit and Prometheus want it.
+pub(crate) fn decimal_seconds(time: Duration) -> String {
+    format!("{}.{:03}", time.as_secs(), time.subsec_millis())
+}
+
+/// Returns a latency in milliseconds, with a decimal only below ten.
+pub(crate) fn latency_millis(time: Duration) -> String {
+    if time < Duration::from_millis(10) {
+        return format!("{:.1} ms", time.as_secs_f64() * 1_000.0);
+    }
+    format!("{} ms", grouped(u64::try_from(time.as_millis()).unwrap_or(u64::MAX)))
+}
+
+/// Returns a latency with as many digits as a reader needs: in seconds from ten on.
+pub(crate) fn latency_words(time: Duration) -> String {
+    if time >= Duration::from_secs(10) {
+        return format!("{:.1} s", time.as_secs_f64());
+    }
+    latency_millis(time)
+}
+
+/// Returns the mark of an outcome.
+pub(crate) const fn outcome_mark(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Succeeded => "✓",
+        Outcome::Partial => "◐",
+        Outcome::Failed => "✕",
+        Outcome::Ambiguous => "?",
+        Outcome::Unchanged => "=",
+        Outcome::NotAttempted => "○",
+    }
+}
+
+/// Returns the words for an outcome.
+pub(crate) const fn outcome_words(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::NotAttempted => "not attempted",
+        // The others are one word, the same as in files.
+        Outcome::Succeeded
+        | Outcome::Partial
+        | Outcome::Failed
+        | Outcome::Ambiguous
+        | Outcome::Unchanged => outcome.as_str(),
+    }
 }
 
 #[cfg(test)]
@@ -66,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn a_time_is_told_to_the_second() {
+    fn a_time_is_cut_to_the_second() {
         let at = Timestamp::from_micros(1_720_180_800_999_000);
         assert_eq!(day_and_time(at), ("2024-07-05".into(), "12:00:00".into()));
     }

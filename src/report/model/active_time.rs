@@ -1,123 +1,124 @@
 //! Measures the time in which processes worked on a run.
 //!
-//! A run that was cut short and resumed the next day worked for minutes, not for a day. A
-//! process that was killed worked until the last thing that is known of it.
+//! A run that was stopped and resumed the next day worked for minutes, not for a day. A process
+//! that was killed worked until its last record.
 
 use crate::clock::Timestamp;
-use crate::store::HoldRow;
-use crate::store::SessionRecord;
+use crate::store::{HoldRow, SessionRecord};
 use std::ops::Range;
 use std::time::Duration;
 
-/// The parts of all processes in a run, in order.
+/// The spans in which processes worked on a run, in order.
 #[derive(Debug)]
 pub(crate) struct ActiveTime {
-    stretches: Vec<ActiveSpan>,
+    spans: Vec<ActiveSpan>,
 }
 
+/// The span of one process.
 #[derive(Debug)]
 struct ActiveSpan {
     from: Timestamp,
-    /// The end, or the last thing that is known.
+    /// The recorded end, or else the last record.
     until: Timestamp,
-    /// How long the service held it back, if it lived to tell.
+    /// How long the service held the process back; `None` if it recorded no end.
     held: Option<Duration>,
-    /// Its first and its last sending.
+    /// When its first and its last attempt left.
     sent: Option<(Timestamp, Timestamp)>,
-    sendings: u64,
+    attempts: u64,
 }
 
 impl ActiveTime {
     pub(crate) fn new(sessions: &[SessionRecord]) -> Self {
-        let stretch = |session: &SessionRecord| ActiveSpan {
+        let span = |session: &SessionRecord| ActiveSpan {
             from: session.started,
             until: session.end.as_ref().map_or(session.started, |end| end.at),
             held: session.end.as_ref().map(|end| end.held),
             sent: None,
-            sendings: 0,
+            attempts: 0,
         };
-        Self { stretches: sessions.iter().map(stretch).collect() }
+        Self { spans: sessions.iter().map(span).collect() }
     }
 
-    /// Takes note of a sending.
-    pub(crate) fn see_sending(&mut self, at: Timestamp) {
-        self.see(at);
-        if let Some(stretch) = self.stretch_of(at) {
-            let (first, last) = stretch.sent.unwrap_or((at, at));
-            stretch.sent = Some((first.min(at), last.max(at)));
-            stretch.sendings += 1;
+    /// Adds an attempt that left at this time.
+    pub(crate) fn add_sending(&mut self, at: Timestamp) {
+        self.add_sign_of_life(at);
+        if let Some(span) = self.span_at(at) {
+            let (first, last) = span.sent.unwrap_or((at, at));
+            span.sent = Some((first.min(at), last.max(at)));
+            span.attempts += 1;
         }
     }
 
-    /// Takes note of something that happened: a process that recorded no end still lived then.
-    pub(crate) fn see(&mut self, at: Timestamp) {
-        if let Some(ActiveSpan { until, held: None, .. }) = self.stretch_of(at) {
+    /// Extends the span of a process to a time at which it was alive, unless it recorded its end.
+    pub(crate) fn add_sign_of_life(&mut self, at: Timestamp) {
+        if let Some(ActiveSpan { until, held: None, .. }) = self.span_at(at) {
             *until = at.max(*until);
         }
     }
 
-    fn stretch_of(&mut self, at: Timestamp) -> Option<&mut ActiveSpan> {
-        self.stretches.iter_mut().rev().find(|stretch| stretch.from <= at)
+    fn span_at(&mut self, at: Timestamp) -> Option<&mut ActiveSpan> {
+        // The last process that began before: two never work on a run at the same time.
+        self.spans.iter_mut().rev().find(|span| span.from <= at)
     }
 
-    /// Returns the time from the first beginning to the last thing that is known.
+    /// Returns the time from the beginning of the first process to the end of the last.
     pub(crate) fn span(&self) -> Duration {
-        match (self.stretches.first(), self.stretches.last()) {
+        match (self.spans.first(), self.spans.last()) {
             (Some(first), Some(last)) => last.until.since(first.from),
             (_, _) => Duration::ZERO,
         }
     }
 
-    /// Returns the times in which processes worked on the run, in order.
-    pub(crate) fn stretches(&self) -> Vec<Range<Timestamp>> {
-        self.stretches.iter().map(|stretch| stretch.from..stretch.until).collect()
+    /// Returns the spans as ranges of time, in order.
+    pub(crate) fn ranges(&self) -> Vec<Range<Timestamp>> {
+        self.spans.iter().map(|span| span.from..span.until).collect()
     }
 
-    /// Returns how long processes worked on the run, pauses between them left out.
+    /// Returns how long processes worked on the run, without the pauses between them.
     pub(crate) fn time(&self) -> Duration {
-        self.stretches.iter().map(|stretch| stretch.until.since(stretch.from)).sum()
+        self.spans.iter().map(|span| span.until.since(span.from)).sum()
     }
 
-    /// Returns how many sendings a second there were between the first and the last of each
-    /// process; nothing if there was no time between them.
-    ///
-    /// The gaps are counted, not the sendings: n sendings at 10/s take n - 1 tenths of a second,
-    /// and an average above the limit would be a lie.
-    pub(crate) fn average(&self) -> Option<f64> {
+    /// Returns the attempts a second between the first and the last of each process; `None` if no
+    /// time passed between them.
+    pub(crate) fn average_rate(&self) -> Option<f64> {
         let mut gaps = 0;
         let mut time = Duration::ZERO;
-        for stretch in &self.stretches {
-            let Some((first, last)) = stretch.sent else { continue };
-            gaps += stretch.sendings - 1;
+        for span in &self.spans {
+            let Some((first, last)) = span.sent else { continue };
+            // Gaps, not attempts: n attempts at 10/s take n - 1 tenths of a second, and an average
+            // above the limit would be wrong.
+            gaps += span.attempts - 1;
             time += last.since(first);
         }
         (!time.is_zero()).then(|| gaps as f64 / time.as_secs_f64())
     }
 
-    /// Tells whether a process recorded no end, so that its waits must be found elsewhere.
+    /// Returns whether a process recorded no end, so that its held time follows from the holds.
     pub(crate) fn has_open_end(&self) -> bool {
-        self.stretches.iter().any(|stretch| stretch.held.is_none())
+        self.spans.iter().any(|span| span.held.is_none())
     }
 
-    /// Returns how long the service held the run back. `holds` are in order of their beginnings.
+    /// Returns how long the service held the run back. The holds are ordered by their beginnings.
     pub(crate) fn held(&self, holds: &[HoldRow]) -> Duration {
-        let held_in = |stretch: &ActiveSpan| {
-            stretch.held.unwrap_or_else(|| covered(holds, stretch.from, stretch.until))
+        let held_in = |span: &ActiveSpan| {
+            span.held.unwrap_or_else(|| sum_of_holds(holds, span.from, span.until))
         };
-        self.stretches.iter().map(held_in).sum()
+        self.spans.iter().map(held_in).sum()
     }
 }
 
-/// Returns how much of a time is covered by holds, which may overlap.
-fn covered(holds: &[HoldRow], from: Timestamp, until: Timestamp) -> Duration {
-    let mut covered = Duration::ZERO;
+/// Returns how long at least one hold was in force between two times.
+fn sum_of_holds(holds: &[HoldRow], from: Timestamp, until: Timestamp) -> Duration {
+    let mut sum = Duration::ZERO;
+    // Holds may overlap, so each counts only from where the ones before it end.
     let mut reached = from;
     for hold in holds.iter().filter(|hold| (from..until).contains(&hold.from)) {
         let end = hold.until.min(until);
-        covered += end.since(hold.from.max(reached));
+        sum += end.since(hold.from.max(reached));
         reached = reached.max(end);
     }
-    covered
+    sum
 }
 
 #[cfg(test)]
@@ -134,7 +135,7 @@ mod tests {
 
     fn check(holds: &[HoldRow], expected: u64) {
         let (from, until) = (Timestamp::from_micros(100), Timestamp::from_micros(200));
-        assert_eq!(covered(holds, from, until), Duration::from_micros(expected), "{holds:?}");
+        assert_eq!(sum_of_holds(holds, from, until), Duration::from_micros(expected), "{holds:?}");
     }
 
     #[test]
@@ -147,11 +148,11 @@ mod tests {
             rate_learnt: None,
         };
         let mut worked = ActiveTime::new(&[session(0), session(90_000_000)]);
-        assert_eq!(worked.average(), None);
+        assert_eq!(worked.average_rate(), None);
         for at in [100_000, 200_000, 300_000, 90_000_000] {
-            worked.see_sending(Timestamp::from_micros(at));
+            worked.add_sending(Timestamp::from_micros(at));
         }
-        assert_eq!(worked.average(), Some(10.0));
+        assert_eq!(worked.average_rate(), Some(10.0));
         assert_eq!(worked.span(), Duration::from_secs(90));
     }
 

@@ -1,123 +1,113 @@
-//! Reads a run's file once, from its first record to its last, and adds up what it says.
+//! Builds the report: reads a run's file from its first record to its last and adds up.
 //!
-//! Memory does not grow with the number of tasks. What it returns follows from the file alone.
+//! Memory does not grow with the number of tasks. The result follows from the file alone.
 
 use crate::policy::TuningHint;
-use crate::report::model::Arrivals;
-use crate::report::model::Calls;
-use crate::report::model::InputPart;
-use crate::report::model::Latency;
-use crate::report::model::Pace;
-use crate::report::model::Report;
-use crate::report::model::RunPart;
-use crate::report::model::StillRunning;
-use crate::report::model::Target;
 use crate::report::model::active_time::ActiveTime;
-use crate::report::model::ending::Evidence;
+use crate::report::model::ending::EndingFacts;
 use crate::report::model::failure_groups::FailureGroups;
-use crate::report::model::peak_rate::Peak;
-use crate::report::model::tuning::Answered;
-use crate::store::AttemptRow;
-use crate::store::RunReader;
-use crate::store::RunRecord;
-use crate::store::SendingRow;
-use crate::store::StoreError;
-use crate::store::TaskRow;
-use crate::task::Counts;
-use crate::task::FailureKind;
-use crate::task::Outcome;
-use crate::task::OutcomeCounts;
-use crate::task::Rate;
+use crate::report::model::peak_rate::PeakRate;
+use crate::report::model::tuning::AnswerTotals;
+use crate::report::model::{
+    Calls, InputPart, Latency, PacePart, Report, RunPart, StillRunning, Target, VerifyCounts,
+};
+use crate::store::{AttemptRow, RunReader, RunRecord, SendingRow, StoreError, TaskRow};
+use crate::task::{Counts, FailureKind, Outcome, OutcomeCounts, Rate};
 use hdrhistogram::Histogram;
 use std::time::Duration;
 
-/// Reads the report of a run.
-pub(crate) fn report(run: &RunReader, still_running: StillRunning) -> Result<Report, StoreError> {
-    let record = run.record()?;
-    let mut sent = Sent::new(&record);
-    run.for_each_sending::<StoreError>(|sending| {
-        sent.add(&sending);
-        Ok(())
-    })?;
-    let mut settled = Settled::default();
-    run.for_each_task::<StoreError>(|task| {
-        settled.add(&task);
-        Ok(())
-    })?;
-    sent.calls.pages = run.pages()?;
-    // Every answer that throttles makes a hold, so they are read only where they are needed.
-    let holds = if sent.worked.has_open_end() { run.holds()? } else { Vec::new() };
-    let paused = sent.worked.held(&holds);
-    let mut report = assembled(record, still_running, sent, settled, paused);
-    report.changes = run.changes()?;
-    drop_advice_for_changed(&mut report);
-    if !is_changed(&report, "rate") {
-        cap_average(&mut report.pace);
+impl Report {
+    /// Reads the report of a run, which may still be running or have been killed.
+    ///
+    /// # Errors
+    ///
+    /// The store's: it can no longer be read, or is damaged.
+    pub fn read(run: &RunReader, still_running: StillRunning) -> Result<Self, StoreError> {
+        let record = run.record()?;
+        let mut sent = SendingTotals::new(&record);
+        run.for_each_sending::<StoreError>(|sending| {
+            sent.add(&sending);
+            Ok(())
+        })?;
+        let mut totals = TaskTotals::default();
+        run.for_each_task::<StoreError>(|task| {
+            totals.add(&task);
+            Ok(())
+        })?;
+        sent.calls.pages = run.pages()?;
+        // A process records its held time when it ends. The holds are many, one for each throttled
+        // answer, so they are read only if a process recorded no end.
+        let holds = if sent.worked.has_open_end() { run.holds()? } else { Vec::new() };
+        let paused = sent.worked.held(&holds);
+        let mut report = assemble(record, still_running, sent, totals, paused);
+        report.changes = run.changes()?;
+        drop_hints_for_changed(&mut report);
+        if !report.is_changed("rate") {
+            cap_average(&mut report.pace);
+        }
+        Ok(report)
     }
-    Ok(report)
 }
 
-/// Keeps the average at the limit at the most, where that held. No window is fuller, but the first two
-/// sendings of a run go together: what is late may be made up for, and that counts in a short run.
+/// Keeps the average at the limit at most, provided that the limit held.
 ///
-/// A process that took the run up at a higher rate of its own is known by its busiest second.
-fn cap_average(pace: &mut Pace) {
+/// No window is fuller than the limit. But the first two calls of a run leave together, because a
+/// late call may catch up, and in a short run that lifts the average above the limit.
+fn cap_average(pace: &mut PacePart) {
     let limit = pace.rate_limit.map_or(f64::INFINITY, Rate::per_second);
+    // A process that resumed the run at a higher rate shows in the busiest second: then the stored
+    // limit was not the one in force, and the average is the truth.
     let held = pace.rate_peak_1s as f64 <= limit + 1.0;
     pace.rate_average =
         pace.rate_average.map(|average| if held { average.min(limit) } else { average });
 }
 
-fn is_changed(report: &Report, what: &str) -> bool {
-    report.changes.iter().any(|change| change.what == what)
-}
-
-/// Takes back what was concluded from settings that did not hold all the time.
-fn drop_advice_for_changed(report: &mut Report) {
-    if is_changed(report, "rate") || is_changed(report, "concurrency") {
-        report.advice.retain(|advice| matches!(advice, TuningHint::LongerTimeout(_)));
+/// Drops hints that were concluded from settings that an operator changed on the way.
+fn drop_hints_for_changed(report: &mut Report) {
+    if report.is_changed("rate") || report.is_changed("concurrency") {
+        report.tuning_hints.retain(|hint| matches!(hint, TuningHint::LongerTimeout(_)));
     }
 }
 
-fn assembled(
+fn assemble(
     record: RunRecord,
     still_running: StillRunning,
-    sent: Sent,
-    settled: Settled,
+    sent: SendingTotals,
+    totals: TaskTotals,
     paused: Duration,
 ) -> Report {
     let settings = record.run.settings.clone();
-    let failures = settled.failures.finish().into_groups();
-    let evidence = Evidence {
+    let failures = totals.failures.finish().into_groups();
+    let facts = EndingFacts {
         last: record.sessions.last(),
         still_running,
-        tasks: &settled.tasks,
-        unsettled: settled.unsettled,
-        unverified: settled.arrivals.unverified,
+        tasks: &totals.tasks,
+        unsettled: totals.unsettled,
+        unverified: totals.arrivals.unverified,
         failures: &failures,
         settings: &settings,
     };
-    let ending = evidence.decide();
-    let advice = sent.answered.advice(&sent.calls, &sent.worked, paused, &settings);
+    let ending = facts.decide();
+    let tuning_hints = sent.answers.hints(&sent.calls, &sent.worked, paused, &settings);
     Report {
-        pace: Pace {
+        pace: PacePart {
             rate_limit: settings.rate.fixed(),
-            rate_average: sent.worked.average(),
+            rate_average: sent.worked.average_rate(),
             rate_peak_1s: sent.peak.finish(),
             rate_learnt: record.sessions.last().and_then(|session| session.rate_learnt),
             paused,
         },
-        run: run_part(&record, &settled.tasks, &sent.worked, ending.complete),
+        run: run_part(&record, &totals.tasks, &sent.worked, ending.complete),
         input: input_part(&record),
         target: Target { endpoint: record.run.endpoint, project_id: record.run.project_id },
         settings,
-        tasks: settled.tasks,
-        counts: settled.counts,
+        tasks: totals.tasks,
+        counts: totals.counts,
         calls: sent.calls,
-        arrivals: settled.arrivals,
+        arrivals: totals.arrivals,
         latency: sent.latency.finish(),
         failures,
-        advice,
+        tuning_hints,
         changes: Vec::new(),
         stopped: ending.stopped,
         exit: ending.exit,
@@ -131,6 +121,7 @@ fn run_part(
     complete: bool,
 ) -> RunPart {
     let run = record.run.clone();
+    // A retry counts from all that was outstanding before it, also tasks that `--group` left out.
     let before = run.outstanding_before.unwrap_or(record.selected);
     let good = tasks[Outcome::Succeeded] + tasks[Outcome::Unchanged];
     let last_end = record.sessions.last().and_then(|session| session.end.as_ref());
@@ -143,7 +134,7 @@ fn run_part(
         started_at: record.sessions.first().map(|session| session.started),
         finished_at: last_end.map(|end| end.at),
         duration: worked.span(),
-        worked: worked.stretches(),
+        worked: worked.ranges(),
         complete,
         outstanding: before.saturating_sub(good),
         is_retry: run.outstanding_before.is_some(),
@@ -161,34 +152,35 @@ fn input_part(record: &RunRecord) -> InputPart {
     }
 }
 
-/// What the attempts add up to.
-struct Sent {
+/// The sums over all attempts that were sent.
+struct SendingTotals {
     calls: Calls,
-    latency: LatencyCount,
-    peak: Peak,
+    latency: LatencyHistogram,
+    peak: PeakRate,
     worked: ActiveTime,
-    answered: Answered,
+    answers: AnswerTotals,
 }
 
-impl Sent {
+impl SendingTotals {
     fn new(record: &RunRecord) -> Self {
         Self {
             calls: Calls::default(),
-            latency: LatencyCount::new(),
-            peak: Peak::default(),
+            latency: LatencyHistogram::new(),
+            peak: PeakRate::default(),
             worked: ActiveTime::new(&record.sessions),
-            answered: Answered::default(),
+            answers: AnswerTotals::default(),
         }
     }
 
     fn add(&mut self, sending: &SendingRow) {
         self.count(sending);
-        self.answered.add(sending);
+        self.answers.add(sending);
         self.peak.add(sending.sent);
-        self.worked.see_sending(sending.sent);
+        self.worked.add_sending(sending.sent);
+        // An attempt without a duration was on the wire when its process was killed.
         if let Some(duration) = sending.duration {
             let micros = i64::try_from(duration.as_micros()).unwrap_or(i64::MAX);
-            self.worked.see(sending.sent.plus_micros(micros));
+            self.worked.add_sign_of_life(sending.sent.plus_micros(micros));
             self.latency.add(duration);
         }
     }
@@ -204,22 +196,24 @@ impl Sent {
     }
 }
 
-/// How long the attempts took that came to their end.
-struct LatencyCount {
+/// How long the attempts took that ended.
+struct LatencyHistogram {
     micros: Histogram<u64>,
     min: Duration,
     max: Duration,
 }
 
-impl LatencyCount {
+impl LatencyHistogram {
     fn new() -> Self {
-        const AN_HOUR_MICROS: u64 = 3_600_000_000;
-        let micros = Histogram::new_with_bounds(1, AN_HOUR_MICROS, 3)
+        const HOUR_MICROS: u64 = 3_600_000_000;
+        // Three digits take some 200 KB, whatever the number of attempts.
+        let micros = Histogram::new_with_bounds(1, HOUR_MICROS, 3)
             .expect("the bounds are in order and three digits are allowed");
         Self { micros, min: Duration::MAX, max: Duration::ZERO }
     }
 
     fn add(&mut self, duration: Duration) {
+        // Saturating, because a longer duration than the histogram's bound must not be lost.
         self.micros.saturating_record(u64::try_from(duration.as_micros()).unwrap_or(u64::MAX));
         self.min = self.min.min(duration);
         self.max = self.max.max(duration);
@@ -229,26 +223,29 @@ impl LatencyCount {
         if self.micros.is_empty() {
             return None;
         }
-        // The histogram knows three digits; the ends are known exactly.
         let (min, max) = (self.min, self.max);
+        // The histogram rounds to three digits, while both ends are exact: without the clamp a
+        // percentile could lie outside them.
         let at =
             |share| Duration::from_micros(self.micros.value_at_quantile(share)).clamp(min, max);
         Some(Latency { min, p50: at(0.5), p90: at(0.9), p99: at(0.99), max })
     }
 }
 
-/// What the tasks add up to.
+/// The sums over all tasks.
 #[derive(Default)]
-struct Settled {
+struct TaskTotals {
     tasks: OutcomeCounts,
     unsettled: u64,
-    arrivals: Arrivals,
+    arrivals: VerifyCounts,
     counts: Counts,
     failures: FailureGroups,
 }
 
-impl Settled {
+impl TaskTotals {
     fn add(&mut self, task: &TaskRow) {
+        // A task without a recorded outcome has the one that it would have if the run ended now,
+        // so that the sum over all outcomes is always the number of selected tasks.
         self.tasks[task.outcome] += 1;
         self.unsettled += u64::from(task.settled.is_none());
         self.arrivals.verified += u64::from(task.seen.verified.is_some());
@@ -258,14 +255,15 @@ impl Settled {
     }
 }
 
-/// Tells whether a task may have been carried out and nobody has looked for it to the end.
+/// Returns whether a task may have been carried out and was not verified to the end.
 fn is_unverified(task: &TaskRow) -> bool {
     let may_be_there = matches!(task.outcome, Outcome::Succeeded | Outcome::Ambiguous);
     may_be_there && task.settled.is_some() && task.attempts > 0 && task.seen.after.is_none()
 }
 
-/// Returns the counts of an attempt, unless they were not to be believed: those that do not add
-/// up, or that are of another task, would make the sum one that does not add up either.
+/// Returns the counts of an attempt, unless the attempt is in doubt.
 fn trusted_counts(attempt: &AttemptRow) -> Option<Counts> {
+    // Counts in doubt do not add up, or belong to another task. One of them would make a sum that
+    // does not add up either.
     attempt.counts.filter(|_| !attempt.in_doubt)
 }

@@ -1,23 +1,21 @@
-//! Tells why a task is not where the operator wants it, and what failures have in common.
+//! Finds why a task is not where its command leads, and which failures share a cause.
 //!
-//! A cause is kind, HTTP status, code and the shape of the messages. Pure.
+//! A cause is the kind, HTTP status, code and message template of a failure. Pure. See
+//! `docs/GLOSSARY.md`: failure group, message template.
 
-use crate::report::format::cut;
-use crate::report::model::message_template::shape;
-use crate::report::model::message_template::without_plurals;
+use crate::report::model::message_template::{template, without_plurals};
 use crate::store::TaskRow;
-use crate::task::Failure;
-use crate::task::FailureKind;
-use crate::task::Outcome;
+use crate::task::{Failure, FailureKind, Outcome, TaskState};
+use crate::text::cut;
 use std::sync::LazyLock;
 
-/// How many bytes of a foreign text a group keeps.
-const LONGEST_TEXT: usize = 2_000;
+/// The most bytes that a group keeps of a text of the service.
+const MAX_TEXT_BYTES: usize = 2_000;
 
-/// What failures of one cause have in common.
+/// The part of a failure that is the same for all tasks with this cause.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Cause {
-    /// Where they failed.
+    /// At which step they failed.
     pub(crate) kind: FailureKind,
     /// The status of the last answer.
     pub(crate) http_status: Option<u16>,
@@ -29,29 +27,31 @@ pub(crate) struct Cause {
 
 impl Cause {
     /// Returns the cause of a task's failure.
-    pub(crate) fn of(task: &TaskRow, failure: &Failure) -> Self {
-        let shape_of = |text: &str| without_plurals(&shape(kept(text), &task.id));
+    pub(crate) fn from_failure(task: &TaskRow, failure: &Failure) -> Self {
+        // Cut first, so that what a report shows of a message decides alone which group it is in.
+        let comparable = |text: &str| without_plurals(&template(kept(text), &task.id));
         Self {
             kind: failure.kind,
             http_status: task.last.as_ref().and_then(|last| last.http_status),
             code: kept(&failure.code).to_owned(),
-            message: shape_of(&failure.message),
-            sub_task: failure.error_list.first().map_or_else(String::new, |error| shape_of(error)),
+            message: comparable(&failure.message),
+            // The first sub-task alone: how many failed differs between tasks of one cause.
+            sub_task: failure.error_list.first().map_or_else(String::new, |it| comparable(it)),
         }
     }
 
-    /// Tells whether sending a task again, as it is, may help.
+    /// Returns whether sending a task again, as it is, may help.
     ///
     /// | kind | may help |
     /// |---|---|
-    /// | `dns` `connect` `tls` `timeout` `reset` | yes: the network may be better |
+    /// | `dns` `connect` `tls` `timeout` `reset` | yes: the network may have recovered |
     /// | `throttled` | yes: the service only wanted fewer calls |
-    /// | `body` | yes: nothing trustworthy came back |
-    /// | `service`, status 500 and above | yes: the service failed for now |
+    /// | `body` | yes: the answer could not be trusted |
+    /// | `service`, status 500 and above | yes: the service may have recovered |
     /// | `service`, status 200 | no: it was carried out, and the failed sub-tasks have reasons |
     /// | `not_reached` `not_sent` | yes: the command did not arrive |
     /// | `refused` `auth` | no: the task, or the credentials, must change first |
-    pub(crate) const fn may_be_gone_next_time(&self) -> bool {
+    pub(crate) const fn is_retryable(&self) -> bool {
         match self.kind {
             FailureKind::Dns
             | FailureKind::Connect
@@ -68,33 +68,129 @@ impl Cause {
     }
 }
 
-/// Returns why a task is not where the operator wants it, if it is not.
+/// Returns why a task is not where its command leads; `None` if it is there.
 pub(crate) fn failure_of(task: &TaskRow) -> Option<&Failure> {
     static NOT_SENT: LazyLock<Failure> = LazyLock::new(|| Failure::seen(FailureKind::NotSent, ""));
-    // What was on the wire when its process died: the connection ended before an answer came.
-    // What was left out with `--on-unknown skip`.
+    // Left out by `--on-unknown skip`.
     static UNKNOWN: LazyLock<Failure> =
         LazyLock::new(|| Failure::seen(FailureKind::NotSent, "the project has no such batch task"));
+    // On the wire when its process died: the connection ended before an answer came.
     static NO_ANSWER: LazyLock<Failure> =
         LazyLock::new(|| Failure::seen(FailureKind::Reset, "no answer was recorded"));
 
     match task.outcome {
         Outcome::Succeeded | Outcome::Unchanged => None,
+        // Only a task that the project does not know fails without an attempt.
         Outcome::Failed if task.attempts == 0 => Some(&UNKNOWN),
         Outcome::NotAttempted => Some(&NOT_SENT),
         Outcome::Partial | Outcome::Failed | Outcome::Ambiguous => {
             let known = task.last.as_ref().and_then(|last| last.failure.as_ref());
-            Some(known.unwrap_or(&NO_ANSWER))
+            match known {
+                Some(known) if known.kind == FailureKind::NotReached => Some(not_reached(task)),
+                known => Some(known.unwrap_or(&NO_ANSWER)),
+            }
         }
     }
 }
 
-/// Returns the failure of a task that was sent: one that was not is missing, and did not fail.
+/// Returns the failure of an accepted call whose task did not reach the state of the command.
+///
+/// The store knows the states and has no words for them.
+fn not_reached(task: &TaskRow) -> &'static Failure {
+    static UNREAD: LazyLock<Failure> = LazyLock::new(|| because("its state could not be read"));
+    static UNKNOWN: LazyLock<Failure> = LazyLock::new(|| because("its state is not known"));
+    static RUNNING: LazyLock<Failure> = LazyLock::new(|| because_it_is(TaskState::Running));
+    static STOPPED: LazyLock<Failure> = LazyLock::new(|| because_it_is(TaskState::Stopped));
+    static CHANGING: LazyLock<Failure> = LazyLock::new(|| because_it_is(TaskState::Changing));
+    static MIXED: LazyLock<Failure> = LazyLock::new(|| because_it_is(TaskState::Mixed));
+    static BAD: LazyLock<Failure> = LazyLock::new(|| because_it_is(TaskState::Bad));
+
+    match task.seen.after {
+        // After a walk with a gap: the task may have arrived.
+        None | Some(TaskState::Unknown) if task.outcome == Outcome::Ambiguous => &UNREAD,
+        None | Some(TaskState::Unknown) => &UNKNOWN,
+        Some(TaskState::Running) => &RUNNING,
+        Some(TaskState::Stopped) => &STOPPED,
+        Some(TaskState::Changing) => &CHANGING,
+        Some(TaskState::Mixed) => &MIXED,
+        Some(TaskState::Bad) => &BAD,
+    }
+}
+
+fn because(reason: &str) -> Failure {
+    Failure::seen(FailureKind::NotReached, format!("accepted, but {reason}"))
+}
+
+fn because_it_is(state: TaskState) -> Failure {
+    because(&format!("it is `{state}`"))
+}
+
+/// Returns the failure of a task, unless it was not attempted: such a task did not fail.
 pub(crate) fn failure_of_sent(task: &TaskRow) -> Option<&Failure> {
     failure_of(task).filter(|_| task.outcome != Outcome::NotAttempted)
 }
 
-/// Returns what a group keeps of a text.
+/// Returns the part of a text that a group keeps.
 pub(crate) fn kept(text: &str) -> &str {
-    cut(text, LONGEST_TEXT)
+    cut(text, MAX_TEXT_BYTES)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::Timestamp;
+    use crate::event::AttemptSeq;
+    use crate::store::{AttemptRow, SeenRow};
+    use crate::task::{Command, Ordinal};
+
+    /// A task whose call was accepted, with what a verify round found out about it.
+    fn verified(outcome: Outcome, after: Option<TaskState>) -> TaskRow {
+        let (ordinal, sent) = (Ordinal(0), Timestamp::from_micros(0));
+        let last = AttemptRow {
+            seq: AttemptSeq(1),
+            ordinal,
+            number: 1,
+            sent,
+            duration: None,
+            in_doubt: false,
+            http_status: Some(200),
+            counts: None,
+            request_id: None,
+            failure: Some(Failure::seen(FailureKind::NotReached, "")),
+        };
+        let seen = SeenRow { after, call: Some(Outcome::Succeeded), ..SeenRow::default() };
+        TaskRow {
+            ordinal,
+            id: "aaaa".parse().unwrap(),
+            command: Command::Stop,
+            source: 0,
+            line: 1,
+            others: None,
+            outcome,
+            attempts: 1,
+            first_sent: Some(sent),
+            settled: Some(sent),
+            last: Some(last),
+            seen,
+        }
+    }
+
+    #[test]
+    fn a_task_that_was_not_reached_is_explained_by_its_state() {
+        let check = |outcome, after, expected: &str| {
+            let task = verified(outcome, after);
+            let failure = failure_of(&task).unwrap();
+            assert_eq!(failure.kind, FailureKind::NotReached);
+            assert_eq!(failure.message, format!("accepted, but {expected}"), "{after:?}");
+        };
+        for after in [None, Some(TaskState::Unknown)] {
+            check(Outcome::Ambiguous, after, "its state could not be read");
+            check(Outcome::Failed, after, "its state is not known");
+        }
+        check(Outcome::Failed, Some(TaskState::Running), "it is `running`");
+        check(Outcome::Failed, Some(TaskState::Stopped), "it is `stopped`");
+        check(Outcome::Failed, Some(TaskState::Changing), "it is `changing`");
+        check(Outcome::Failed, Some(TaskState::Mixed), "it is `mixed`");
+        check(Outcome::Failed, Some(TaskState::Bad), "it is `bad`");
+    }
 }

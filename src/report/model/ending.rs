@@ -1,57 +1,51 @@
-//! Decides from the records how a run ended: complete or not, what stopped it, which status.
+//! Decides from the records how a run ended: complete or not, what stopped it, which exit status.
 //!
-//! Pure. What was asked to stop does not count if nothing was left to do: such a run is complete.
+//! Pure. A request to stop does not count if nothing was left to do: such a run is complete.
 
 use crate::event::StopReason;
-use crate::report::ExitStatus;
-use crate::report::FailureGroup;
-use crate::report::model::StillRunning;
-use crate::report::model::Stopped;
+use crate::report::model::{ExitStatus, FailureGroup, StillRunning, Stopped};
 use crate::settings::RunSettings;
-use crate::store::SessionRecord;
-use crate::store::StoredEnd;
-use crate::task::FailureKind;
-use crate::task::Outcome;
-use crate::task::OutcomeCounts;
-use crate::text::plural;
-use crate::text::span;
+use crate::store::{SessionRecord, StoredEnd};
+use crate::task::{FailureKind, Outcome, OutcomeCounts};
+use crate::text::{plural, span};
 
 /// How a run ended.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct Ending {
-    /// Whether every task has its outcome and nothing is going on.
+pub(crate) struct RunEnding {
+    /// Whether every task has its outcome and no process works on the run.
     pub(crate) complete: bool,
     /// What stopped it, if it is not complete.
     pub(crate) stopped: Option<Stopped>,
-    /// The exit status; nothing while it runs.
+    /// The exit status; `None` while it runs.
     pub(crate) exit: Option<ExitStatus>,
 }
 
-/// What an ending is decided from.
+/// The facts that an ending follows from.
 #[derive(Debug)]
-pub(crate) struct Evidence<'a> {
+pub(crate) struct EndingFacts<'a> {
     /// The last process that worked on the run.
     pub(crate) last: Option<&'a SessionRecord>,
     /// Whether a process works on it now.
     pub(crate) still_running: StillRunning,
-    /// How many tasks have which outcome.
+    /// The number of tasks with each outcome.
     pub(crate) tasks: &'a OutcomeCounts,
-    /// How many tasks have no outcome on record.
+    /// The number of tasks without a recorded outcome.
     pub(crate) unsettled: u64,
-    /// How many tasks were sent and not looked for to the end.
+    /// The number of sent tasks that were not verified to the end.
     pub(crate) unverified: u64,
-    /// The failures by cause.
+    /// The failed tasks by cause.
     pub(crate) failures: &'a [FailureGroup],
-    /// How the run is carried out.
+    /// The settings of the run.
     pub(crate) settings: &'a RunSettings,
 }
 
-impl Evidence<'_> {
+impl EndingFacts<'_> {
     /// Decides how the run ended.
-    pub(crate) fn decide(&self) -> Ending {
+    pub(crate) fn decide(&self) -> RunEnding {
         let Some(end) = self.last.and_then(|session| session.end.as_ref()) else {
             return self.without_an_end();
         };
+        // A stop while the run only waited for arrivals still leaves something undone.
         let was_stopped = end.stopped.is_some() && self.is_awaited();
         if self.unsettled == 0 && self.tasks[Outcome::NotAttempted] == 0 && !was_stopped {
             return self.completed();
@@ -59,11 +53,11 @@ impl Evidence<'_> {
         self.cut_short(end)
     }
 
-    fn without_an_end(&self) -> Ending {
+    fn without_an_end(&self) -> RunEnding {
         if self.still_running == StillRunning::Yes {
-            return Ending::default();
+            return RunEnding::default();
         }
-        // Killed after its last outcome, or before it began to do nothing: nothing is missing.
+        // Killed after its last outcome was recorded, or a run without tasks: nothing is missing.
         if self.unsettled == 0 && !self.is_awaited() {
             return self.completed();
         }
@@ -71,32 +65,34 @@ impl Evidence<'_> {
             reason: "killed".into(),
             detail: "the process ended without recording it".into(),
         };
-        Ending { complete: false, stopped: Some(stopped), exit: Some(ExitStatus::Killed) }
+        RunEnding { complete: false, stopped: Some(stopped), exit: Some(ExitStatus::Killed) }
     }
 
-    /// Tells whether tasks are to be waited for that nobody has looked for to the end.
+    /// Returns whether the run was to wait for tasks that are not verified yet.
     fn is_awaited(&self) -> bool {
         self.unverified > 0 && self.settings.wait.is_some()
     }
 
-    fn completed(&self) -> Ending {
+    fn completed(&self) -> RunEnding {
         let all_good = self.tasks.all_good();
         let exit = if all_good { ExitStatus::Ok } else { ExitStatus::IncompleteSuccess };
-        Ending { complete: true, stopped: None, exit: Some(exit) }
+        RunEnding { complete: true, stopped: None, exit: Some(exit) }
     }
 
-    fn cut_short(&self, end: &StoredEnd) -> Ending {
+    fn cut_short(&self, end: &StoredEnd) -> RunEnding {
         let (exit, detail) = match end.stopped {
             Some(reason) => self.because(reason),
+            // No reason was recorded, or one that this version does not know.
             None => (ExitStatus::StoppedEarly, "it ended before every task had its outcome".into()),
         };
         let reason = end.stopped.as_ref().map_or("unknown", StopReason::as_str);
         let stopped = Stopped { reason: reason.into(), detail };
-        Ending { complete: false, stopped: Some(stopped), exit: Some(exit) }
+        RunEnding { complete: false, stopped: Some(stopped), exit: Some(exit) }
     }
 
-    /// Returns the exit status of a run that stopped for this reason, and the reason in words.
+    /// Returns the exit status for a reason, and the reason in a sentence.
     fn because(&self, reason: StopReason) -> (ExitStatus, String) {
+        // No catch-all: a new reason does not compile until it is worded here.
         match reason {
             StopReason::Interrupted => (ExitStatus::Interrupted, "by SIGINT".into()),
             StopReason::Terminated => (ExitStatus::Terminated, "by SIGTERM or SIGHUP".into()),
@@ -110,7 +106,13 @@ impl Evidence<'_> {
                 "it was asked to drain, so that the rest was not sent".into(),
             ),
             StopReason::Outage => (ExitStatus::StoppedEarly, self.outage()),
+            StopReason::Throttled => (ExitStatus::StoppedEarly, self.throttled()),
         }
+    }
+
+    fn throttled(&self) -> String {
+        let longest = span(self.settings.throttle_timeout);
+        format!("the service throttles for longer than `--throttle-timeout {longest}`")
     }
 
     fn too_many_failures(&self) -> String {
@@ -129,7 +131,7 @@ impl Evidence<'_> {
                 "the time of `--max-duration`, {}, is over, or it is past `--finish-by {finish_by}`",
                 span(longest)
             ),
-            // The flag of a resumption is not kept with the run.
+            // `--max-duration` given to `resume` limits that process and is not stored.
             (None, None) => "the time of `--max-duration` is over".into(),
         }
     }
@@ -151,6 +153,7 @@ impl Evidence<'_> {
     }
 
     fn not_authorised(&self) -> String {
+        // The service says best what is wrong with the credentials.
         let refused = self.failures.iter().find(|group| group.kind == Some(FailureKind::Auth));
         let words = refused.map_or_else(String::new, |group| {
             format!(": {} {}", group.error_code, group.error_msg)

@@ -1,27 +1,28 @@
-//! The exit status of the program: every code it ends with, and what each stands for.
+//! The exit status of the program: every code and its meaning.
 //!
-//! Scripts rely on these numbers; they are never given another meaning.
+//! Scripts rely on these numbers, so their meaning never changes. See `docs/GLOSSARY.md`: exit
+//! status.
 
-/// How the program ends, as a process tells it.
+/// The number with which the program ends.
 ///
 /// | code | name | when |
 /// |---|---|---|
 /// | 0 | ok | every selected task succeeded or was unchanged |
-/// | 1 | incomplete success | the run went through; some tasks are partial, failed or ambiguous |
+/// | 1 | incomplete success | every task has its outcome; some tasks are partial, failed or ambiguous |
 /// | 2 | usage | the command line or the configuration is wrong; nothing was sent |
 /// | 3 | stopped early | too many failures, out of time, or asked to drain; some tasks were not attempted |
 /// | 65 | bad input | the input is invalid; nothing was sent |
 /// | 74 | input/output | the run store or a document could not be written |
 /// | 75 | busy | another run holds the lock |
 /// | 77 | not authorised | credentials were missing, refused or could not be renewed |
-/// | 130 | interrupted | by SIGINT, after the calls on the wire were let finish |
+/// | 130 | interrupted | by SIGINT, after the calls on the wire had time to finish |
 /// | 137 | killed | the process died without recording an end; found in a report, never returned |
-/// | 143 | interrupted | by SIGTERM, after the calls on the wire were let finish |
+/// | 143 | interrupted | by SIGTERM, after the calls on the wire had time to finish |
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ExitStatus {
     /// Every selected task succeeded or was unchanged.
     Ok,
-    /// The run went through; some tasks are partial, failed or ambiguous.
+    /// Every task has its outcome; some tasks are partial, failed or ambiguous.
     IncompleteSuccess,
     /// The command line or the configuration is wrong; nothing was sent.
     Usage,
@@ -35,16 +36,16 @@ pub enum ExitStatus {
     Busy,
     /// Credentials were missing, refused or could not be renewed.
     NotAuthorised,
-    /// SIGINT, after the calls on the wire were let finish.
+    /// By SIGINT, after the calls on the wire had time to finish.
     Interrupted,
-    /// The process died without recording an end. Only reports have it.
+    /// The process died without recording an end. Only reports show it.
     Killed,
-    /// SIGTERM, after the calls on the wire were let finish.
+    /// By SIGTERM, after the calls on the wire had time to finish.
     Terminated,
 }
 
 impl ExitStatus {
-    /// Every status, by its code.
+    /// Every status, ordered by its code.
     pub const ALL: [Self; 11] = [
         Self::Ok,
         Self::IncompleteSuccess,
@@ -66,10 +67,12 @@ impl ExitStatus {
             Self::IncompleteSuccess => 1,
             Self::Usage => 2,
             Self::StoppedEarly => 3,
+            // The next four are those of sysexits.h: EX_DATAERR, EX_IOERR, EX_TEMPFAIL, EX_NOPERM.
             Self::BadInput => 65,
             Self::InputOutput => 74,
             Self::Busy => 75,
             Self::NotAuthorised => 77,
+            // 128 plus the number of the signal, as shells report it.
             Self::Interrupted => 130,
             Self::Killed => 137,
             Self::Terminated => 143,

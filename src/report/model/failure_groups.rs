@@ -1,86 +1,78 @@
-//! Groups failures by their cause, so that ten thousand of seven causes are seven groups.
+//! Groups failures by their cause: ten thousand failures with seven causes are seven groups.
 //!
-//! Memory does not grow with the number of failures: there are at most [`MOST_GROUPS`], and
-//! texts are cut. Which group a task belongs to follows from the run's file alone, so that a
-//! label in a report can be given back to `retry`.
+//! Memory does not grow with the number of failures: there are at most [`MAX_GROUPS`], and texts
+//! are cut. The group of a task follows from the run's file alone, so that `retry --group` finds the
+//! same tasks as the report. See `docs/GLOSSARY.md`: failure group.
 
 use crate::clock::Timestamp;
-use crate::report::format::kind;
-use crate::report::model::Report;
-use crate::report::model::cause::Cause;
-use crate::report::model::cause::failure_of_sent;
-use crate::report::model::cause::kept;
+use crate::report::model::cause::{Cause, failure_of_sent, kept};
 use crate::report::model::group_label::GroupLabel;
-use crate::report::model::message_template::shape;
-use crate::store::RunReader;
-use crate::store::StoreError;
-use crate::store::TaskRow;
-use crate::task::Failure;
-use crate::task::FailureKind;
-use crate::task::Ordinal;
-use crate::task::TaskId;
+use crate::report::model::message_template::template;
+use crate::store::{RunReader, StoreError, TaskRow};
+use crate::task::{Failure, FailureKind, Ordinal, TaskId};
 use crate::text::plural;
 use std::cmp::Reverse;
 use std::collections::HashMap;
 
-/// How many causes are told apart; whatever comes with yet another is counted together.
-pub const MOST_GROUPS: usize = 1_000;
-/// How many ids a group names.
-const EXAMPLES: usize = 3;
+/// The most causes that have a group of their own; all failures beyond them share one group.
+pub const MAX_GROUPS: usize = 1_000;
+/// The most ids that a group names.
+const MAX_EXAMPLES: usize = 3;
 
 /// The failures of one cause.
 #[derive(Debug, Clone, PartialEq)]
 pub struct FailureGroup {
-    /// What it is called: the largest group is `F1`, among equals the one seen first.
+    /// Its label: the largest group is `F1`; among equals, the one that failed first is before.
     pub label: GroupLabel,
-    /// Where they failed; nothing for the group of all causes beyond [`MOST_GROUPS`].
+    /// At which step they failed; `None` for the group of all causes beyond [`MAX_GROUPS`].
     pub kind: Option<FailureKind>,
     /// The status of the last answer.
     pub http_status: Option<u16>,
     /// The code, empty if none was sent.
     pub error_code: String,
-    /// The message of the first of them.
+    /// The message of its first task.
     pub error_msg: String,
-    /// The message of all of them, with `…` for what differs from one to the next.
+    /// The message of all its tasks, with `…` in place of parts that differ between them.
     pub message_template: String,
-    /// What the service said of the first failed sub-task of the first of them, or nothing.
+    /// The service's error for the first failed sub-task of its first task, or empty.
     pub sub_task_error: String,
-    /// The service's reason in the first of them, or nothing.
+    /// The service's reason for its first task, or empty.
     pub reason: String,
-    /// The service's advice in the first of them, or nothing.
+    /// The service's advice for its first task, or empty.
     pub advice: String,
-    /// How many tasks there are.
+    /// The number of its tasks.
     pub count: u64,
-    /// How many of them have their outcome: those that a retry takes.
+    /// The number of its tasks with a recorded outcome, which are those that a retry takes.
     pub settled: u64,
-    /// Which part of all failures they are, between 0 and 1.
+    /// Its share of all failures, between 0 and 1.
     pub share: f64,
-    /// Whether sending them again, as they are, may help.
+    /// Whether sending its tasks again, as they are, may help.
     pub retryable: bool,
-    /// When the first of them failed.
+    /// When its first task failed.
     pub first_at: Option<Timestamp>,
-    /// When the last of them failed.
+    /// When its last task failed.
     pub last_at: Option<Timestamp>,
-    /// The first of them, in the order of the input.
+    /// Its first tasks, in the order of the input.
     pub examples: Vec<TaskId>,
 }
 
-/// Tells to which group a task belongs.
+/// The failure groups of a run, and the group of each task.
 #[derive(Debug)]
 pub struct Grouping {
     labels: HashMap<Cause, GroupLabel>,
-    /// The group of all other causes, if there are any.
+    /// The group of all causes beyond the limit, if there are any.
     rest: Option<GroupLabel>,
     groups: Vec<FailureGroup>,
 }
 
 impl Grouping {
-    /// Reads the groups of a run; those of a finished run never change.
+    /// Reads the groups of a run. The groups of a finished run never change.
     ///
     /// # Errors
     ///
     /// The store's.
     pub fn read(run: &RunReader) -> Result<Self, StoreError> {
+        // Only failed tasks are read, which is quick for a large run with few failures.
         let mut groups = FailureGroups::default();
         run.for_each_failed_task::<StoreError>(|task| {
             groups.add(&task);
@@ -89,10 +81,10 @@ impl Grouping {
         Ok(groups.finish())
     }
 
-    /// Returns the group of a task, if it was sent and is not where the operator wants it.
+    /// Returns the group of a task, if the task failed.
     pub fn group_of(&self, task: &TaskRow) -> Option<GroupLabel> {
         let failure = failure_of_sent(task)?;
-        self.labels.get(&Cause::of(task, failure)).copied().or(self.rest)
+        self.labels.get(&Cause::from_failure(task, failure)).copied().or(self.rest)
     }
 
     /// Returns the groups, in the order of their labels.
@@ -100,21 +92,22 @@ impl Grouping {
         &self.groups
     }
 
-    /// Returns the groups alone.
+    /// Returns the groups without their causes.
     pub(crate) fn into_groups(self) -> Vec<FailureGroup> {
         self.groups
     }
 }
 
-/// A group that is still growing.
+/// A group to which failures are still added.
 #[derive(Debug)]
-struct Growing {
+struct OpenGroup {
     group: FailureGroup,
+    /// Its first task, which decides the order among groups of one size and time.
     first: Ordinal,
     messages: Messages,
 }
 
-/// Whether the messages of a group are all the same.
+/// Whether all messages of a group are the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Messages {
     Same,
@@ -124,36 +117,41 @@ enum Messages {
 /// Collects failures, task by task.
 #[derive(Debug, Default)]
 pub(crate) struct FailureGroups {
-    groups: HashMap<Cause, Growing>,
-    rest: Option<Growing>,
+    groups: HashMap<Cause, OpenGroup>,
+    rest: Option<OpenGroup>,
     count: u64,
 }
 
 impl FailureGroups {
-    /// Adds a task, if it was sent and is not where the operator wants it.
+    /// Adds a task, if it failed.
     pub(crate) fn add(&mut self, task: &TaskRow) {
         let Some(failure) = failure_of_sent(task) else { return };
-        let cause = Cause::of(task, failure);
-        let may_help = cause.may_be_gone_next_time();
-        let is_full = self.groups.len() >= MOST_GROUPS && !self.groups.contains_key(&cause);
-        let growing = if is_full {
-            self.rest.get_or_insert_with(|| Growing::all_others(task))
+        let cause = Cause::from_failure(task, failure);
+        let is_retryable = cause.is_retryable();
+        // The first causes keep their groups: the limit never moves a task to another group later.
+        let is_full = self.groups.len() >= MAX_GROUPS && !self.groups.contains_key(&cause);
+        let open = if is_full {
+            self.rest.get_or_insert_with(|| OpenGroup::all_others(task))
         } else {
-            self.groups.entry(cause).or_insert_with_key(|cause| Growing::new(cause, task, failure))
+            self.groups
+                .entry(cause)
+                .or_insert_with_key(|cause| OpenGroup::new(cause, task, failure))
         };
         self.count += 1;
-        growing.group.retryable |= may_help;
-        growing.add(task, failure);
+        // The group of all other causes may mix both kinds; one that may help is reason enough.
+        open.group.retryable |= is_retryable;
+        open.add(task, failure);
     }
 
     /// Returns the groups, the largest first and the one of all other causes last.
     pub(crate) fn finish(self) -> Grouping {
         let all = self.count;
-        let mut growing: Vec<(Cause, Growing)> = self.groups.into_iter().collect();
-        growing
-            .sort_unstable_by_key(|(_, it)| (Reverse(it.group.count), it.group.first_at, it.first));
+        let mut open: Vec<(Cause, OpenGroup)> = self.groups.into_iter().collect();
+        // The ordinal makes the order total. A label must mean the same group in every reading, and
+        // the map has no order of its own.
+        open.sort_unstable_by_key(|(_, it)| (Reverse(it.group.count), it.group.first_at, it.first));
         let (mut groups, mut labels) = (Vec::new(), HashMap::new());
-        for (cause, it) in growing {
+        for (cause, it) in open {
             let group = it.finish(groups.len(), all);
             labels.insert(cause, group.label);
             groups.push(group);
@@ -165,15 +163,16 @@ impl FailureGroups {
     }
 }
 
-impl Growing {
+impl OpenGroup {
     fn new(cause: &Cause, task: &TaskRow, failure: &Failure) -> Self {
         let sub_task_error = failure.error_list.first().map_or("", |error| kept(error));
         let group = FailureGroup {
             kind: Some(cause.kind),
             http_status: cause.http_status,
             error_code: cause.code.clone(),
+            // The texts of the first task stand for all, because they have one template.
             error_msg: kept(&failure.message).to_owned(),
-            message_template: shape(kept(&failure.message), &task.id),
+            message_template: template(kept(&failure.message), &task.id),
             sub_task_error: sub_task_error.to_owned(),
             reason: kept(&failure.reason).to_owned(),
             advice: kept(&failure.advice).to_owned(),
@@ -194,22 +193,23 @@ impl Growing {
         group.settled += u64::from(task.settled.is_some());
         group.first_at = group.first_at.into_iter().chain(at).min();
         group.last_at = group.last_at.into_iter().chain(at).max();
-        if group.examples.len() < EXAMPLES {
+        if group.examples.len() < MAX_EXAMPLES {
             group.examples.push(task.id.clone());
         }
+        // Compared with the first message alone: if all are equal to it, all are the same.
         if group.error_msg != kept(&failure.message) {
             self.messages = Messages::Differ;
         }
     }
 
-    /// Gives the group its place among all.
+    /// Closes the group, with its label and its share of all failures.
     fn finish(self, index: usize, all: u64) -> FailureGroup {
         let mut group = self.group;
-        // Where nothing differs, a number in the message is as much part of it as the words.
+        // If all messages are the same, a number in them is part of the message, not a blank.
         if self.messages == Messages::Same || group.kind.is_none() {
             group.message_template.clone_from(&group.error_msg);
         }
-        group.label = GroupLabel::of_index(index);
+        group.label = GroupLabel::from_index(index);
         group.share = group.count as f64 / all as f64;
         group
     }
@@ -218,7 +218,7 @@ impl Growing {
 impl FailureGroup {
     const fn empty() -> Self {
         Self {
-            label: GroupLabel::of_index(0),
+            label: GroupLabel::from_index(0),
             kind: None,
             http_status: None,
             error_code: String::new(),
@@ -237,29 +237,26 @@ impl FailureGroup {
         }
     }
 
-    /// Says in a line what the group is, for whoever named it by its label.
+    /// Returns the word for the step at which its tasks failed: `other` if there are several.
+    pub(crate) fn kind_word(&self) -> &'static str {
+        self.kind.map_or("other", FailureKind::as_str)
+    }
+
+    /// Returns a line with the label, size, cause and message template of the group.
     ///
-    /// The texts are the service's; whoever shows the line makes it safe first.
+    /// The texts are the service's: the line must be made safe before it is shown.
     pub fn in_a_line(&self) -> String {
         let status = self.http_status.map(|status| status.to_string());
-        let place: Vec<&str> = std::iter::once(kind(self))
+        let cause: Vec<&str> = std::iter::once(self.kind_word())
             .chain(status.as_deref())
             .chain(Some(self.error_code.as_str()).filter(|code| !code.is_empty()))
             .collect();
         let tasks = plural(self.count, "task", "tasks");
-        format!("{}: {tasks}, {}: {}", self.label, place.join(" "), self.message_template)
-    }
-
-    /// Returns the command that sends just these tasks again.
-    ///
-    /// Nothing where it would find none, and while the run goes on: its groups still change.
-    pub fn retry_command(&self, report: &Report) -> Option<String> {
-        let is_offered = self.settled > 0 && report.exit.is_some();
-        is_offered.then(|| format!("batchctl retry {} --group {}", report.run.id, self.label))
+        format!("{}: {tasks}, {}: {}", self.label, cause.join(" "), self.message_template)
     }
 }
 
-/// Returns when a task failed: when it was settled, or else when the last thing of it is known.
+/// Returns when a task failed: when it was settled, or else when its last attempt ended.
 fn failed_at(task: &TaskRow) -> Option<Timestamp> {
     let last_known = || {
         let last = task.last.as_ref()?;

@@ -1,10 +1,10 @@
-//! What a group of failures is called: `F1`, `F2` and so on.
+//! The labels of failure groups: `F1`, `F2` and so on.
 
 use std::fmt;
 use std::num::NonZeroUsize;
 use std::str::FromStr;
 
-/// The name of a group of failures within its run.
+/// The label of a failure group within its run.
 ///
 /// ```
 /// use batchctl::report::GroupLabel;
@@ -16,18 +16,18 @@ use std::str::FromStr;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct GroupLabel(NonZeroUsize);
 
-/// The text is no name of a group.
+/// The text is not the label of a failure group.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("a group of failures is called as in the report, such as `F2`")]
+#[error("not a label of a failure group as the report shows it, such as `F2`")]
 pub struct GroupLabelError;
 
 impl GroupLabel {
-    /// Returns the label of the group at that place, counted from 0.
-    pub(crate) const fn of_index(index: usize) -> Self {
+    /// Returns the label of the group with this index, counted from 0.
+    pub(crate) const fn from_index(index: usize) -> Self {
         Self(NonZeroUsize::MIN.saturating_add(index))
     }
 
-    /// Returns the place of the group among all groups of its run, counted from 0.
+    /// Returns the index of the group among all groups of its run, counted from 0.
     pub const fn index(self) -> usize {
         self.0.get() - 1
     }
@@ -45,6 +45,7 @@ impl FromStr for GroupLabel {
     /// Reads `F2`, also as `f2`.
     fn from_str(text: &str) -> Result<Self, GroupLabelError> {
         let digits = text.strip_prefix(['F', 'f']).ok_or(GroupLabelError)?;
+        // Rust also parses `+2` as a number, but no report writes it.
         let is_plain = !digits.starts_with('+');
         digits.parse().ok().filter(|_| is_plain).map(Self).ok_or(GroupLabelError)
     }
@@ -66,7 +67,7 @@ mod tests {
         for text in ["", "F", "F0", "2", "F-1", "F+1", "F1 ", "G1", "F99999999999999999999999"] {
             check(text, None);
         }
-        assert_eq!(GroupLabel::of_index(1).to_string(), "F2");
-        assert_eq!(GroupLabel::of_index(1).index(), 1);
+        assert_eq!(GroupLabel::from_index(1).to_string(), "F2");
+        assert_eq!(GroupLabel::from_index(1).index(), 1);
     }
 }

@@ -1,21 +1,15 @@
-//! Finds when a job last succeeded, for whoever is woken if that was too long ago.
+//! Finds when a job last succeeded, so that monitoring can alert if that was too long ago.
 
 use crate::clock::Timestamp;
-use crate::report::ExitStatus;
-use crate::report::model::Report;
-use crate::report::model::StillRunning;
-use crate::store::RunDirectory;
-use crate::store::RunId;
-use crate::store::RunReader;
-use crate::store::RunRecord;
-use crate::store::StoreError;
+use crate::report::model::{ExitStatus, Report, StillRunning};
+use crate::store::{RunDirectory, RunId, RunReader, RunRecord, StoreError};
 
-/// Returns when the latest successful run ended that is this one or came before it, and that
-/// is of its job, command and project; nothing if none is kept.
+/// Returns when the latest successful run ended: this one, or an earlier one with the same job,
+/// command and project. `None` if no such run is kept.
 ///
-/// A rehearsal in the sandbox counts for rehearsals only. A run has succeeded if every task is
-/// where it was sent; a retry, if that holds for the runs before it, too. A run that cannot be
-/// read is passed over.
+/// A rehearsal in the sandbox counts for rehearsals only. A run succeeded if every task is where
+/// its command leads. For a retry this must also hold for the runs before it. A run that cannot be
+/// read is skipped.
 ///
 /// # Errors
 ///
@@ -24,6 +18,7 @@ pub fn last_success(runs: &RunDirectory, report: &Report) -> Result<Option<Times
     if let Some(at) = success(report) {
         return Ok(Some(at));
     }
+    // Ids sort by the time of planning.
     let earlier = runs.list()?.into_iter().rev().filter(|id| *id < report.run.id);
     Ok(earlier.filter_map(|id| success_of(runs, &id, report).ok().flatten()).next())
 }
@@ -38,7 +33,7 @@ fn success_of(
     if !is_alike(&record, report) {
         return Ok(None);
     }
-    // Counting is quick; the whole report is read only of a run that may be the one.
+    // Counting is quick. The whole report is read only if the counts allow a success.
     let outcomes = run.outcomes()?;
     if !outcomes.all_good() || outcomes.selected() != record.selected || runs.is_locked(id)? {
         return Ok(None);
@@ -53,10 +48,11 @@ fn is_alike(record: &RunRecord, report: &Report) -> bool {
         && record.run.settings.sandbox == report.settings.sandbox
 }
 
-/// Returns when a run ended, if it succeeded.
+/// Returns when the run of a report ended, if it succeeded.
 fn success(report: &Report) -> Option<Timestamp> {
     let run = &report.run;
     let is_success = report.exit == Some(ExitStatus::Ok) && run.outstanding == 0;
+    // A run killed after its last outcome recorded no end; its last record stands in for it.
     let last_known = || {
         let micros = i64::try_from(run.duration.as_micros()).ok()?;
         Some(run.started_at?.plus_micros(micros))

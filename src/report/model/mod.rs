@@ -1,10 +1,11 @@
-//! What a run came to, read from the store: totals, causes, ending, pace, latency.
+//! The account of a run, read from the store: totals, failure groups, ending, pace, latency.
 //!
 //! Every format shows this model and adds nothing to it. Must not know a format.
 
 mod active_time;
 mod build;
 mod cause;
+mod command;
 mod ending;
 mod exit_status;
 mod failure_groups;
@@ -15,12 +16,15 @@ mod peak_rate;
 mod report;
 mod tuning;
 
+pub use command::profile_flag;
 pub use exit_status::ExitStatus;
-pub use failure_groups::{FailureGroup, Grouping, MOST_GROUPS};
+pub use failure_groups::{FailureGroup, Grouping, MAX_GROUPS};
 pub use group_label::{GroupLabel, GroupLabelError};
 pub use last_success::last_success;
 pub use report::{
-    Arrivals, Calls, InputPart, Latency, Pace, Report, RunPart, StillRunning, Stopped, Target,
+    Calls, InputPart, Latency, PacePart, Report, RunPart, StillRunning, Stopped, Target,
+    VerifyCounts,
 };
 
 pub(crate) use cause::failure_of;
+pub(crate) use command::command;

@@ -1,37 +1,36 @@
-//! Counts the most sendings that any window of one second holds.
+//! Counts the most attempts that were sent in any window of one second.
 //!
-//! Exact for sendings that come nearly in order: a buffer puts them in order before they are
-//! counted. Memory grows with the rate, not with the number of sendings.
+//! Exact for attempts that are added nearly in order: a buffer sorts them before they are counted.
+//! Memory grows with the rate, not with the number of attempts.
 
 use crate::clock::Timestamp;
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
-use std::collections::VecDeque;
+use std::collections::{BinaryHeap, VecDeque};
 use std::time::Duration;
 
-/// A window holds sendings that are less than this apart.
+/// All attempts of a window are less than this apart.
 const WINDOW: Duration = Duration::from_secs(1);
-/// How much later than its successors a sending may be handed in.
+/// How far out of order attempts may be added. They are read in the order in which they were
+/// begun, and one that waited for a slot may leave after the next ones.
 const DISORDER: Duration = Duration::from_secs(10);
 
-/// The most sendings in one second so far.
+/// The most attempts in one second so far.
 #[derive(Debug, Default)]
-pub(crate) struct Peak {
-    /// Not counted yet: an earlier one may still come.
+pub(crate) struct PeakRate {
+    /// Not counted yet, because an earlier one may still be added.
     pending: BinaryHeap<Reverse<Timestamp>>,
     newest: Option<Timestamp>,
-    /// The last window, in order.
+    /// The counted attempts of the last window, in order.
     window: VecDeque<Timestamp>,
     most: usize,
 }
 
-impl Peak {
-    /// Takes note of a sending.
-    ///
-    /// One that is earlier than what was counted long ago shows that the system's clock was set
-    /// back between two processes: a new stretch begins, for what the two clocks call the same
-    /// second was not the same time.
+impl PeakRate {
+    /// Adds an attempt.
     pub(crate) fn add(&mut self, sent: Timestamp) {
+        // Earlier than an attempt that is counted already: the system's clock was set back between
+        // two processes. The windows begin anew, because the same second on both clocks was not
+        // the same time.
         if self.window.back().is_some_and(|&counted| sent < counted) {
             self.count_all();
             self.window.clear();
@@ -48,7 +47,7 @@ impl Peak {
         }
     }
 
-    /// Returns the most sendings that any window of one second holds.
+    /// Returns the most attempts in any window of one second.
     pub(crate) fn finish(mut self) -> u64 {
         self.count_all();
         u64::try_from(self.most).expect("a usize fits a u64")
@@ -62,6 +61,8 @@ impl Peak {
 
     /// Moves the window so that it ends with `sent`.
     fn count(&mut self, sent: Timestamp) {
+        // The fullest window can be moved so that it ends with an attempt, so no other window
+        // needs to be looked at.
         self.window.push_back(sent);
         while self.window.front().is_some_and(|&first| sent.since(first) >= WINDOW) {
             self.window.pop_front();
@@ -76,7 +77,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn peak(micros: &[i64]) -> u64 {
-        let mut peak = Peak::default();
+        let mut peak = PeakRate::default();
         for &at in micros {
             peak.add(Timestamp::from_micros(at));
         }
@@ -89,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn two_sendings_a_second_apart_are_in_no_window_together() {
+    fn two_attempts_a_second_apart_share_no_window() {
         check(&[], 0);
         check(&[0], 1);
         check(&[0, 999], 2);
@@ -102,13 +103,13 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_that_was_set_back_begins_a_new_stretch() {
+    fn windows_begin_anew_after_a_clock_was_set_back() {
         check(&[0, 60_000, 60_500, 120_000, 60_100, 60_200, 60_300], 3);
     }
 
     proptest! {
         #[test]
-        fn the_count_is_that_of_looking_at_every_window(
+        fn the_peak_equals_the_fullest_of_all_windows(
             steps in prop::collection::vec((0..700_000i64, -2_000_000..2_000_000i64), 0..200),
         ) {
             let mut base = 0;

@@ -1,18 +1,15 @@
-//! What a run came to: the one model that every format shows.
+//! The model that every format shows: one value for each figure and each fact of a run.
+//!
+//! Data alone: `build` reads it from the store.
 
 use crate::clock::Timestamp;
 use crate::policy::TuningHint;
-use crate::report::model::ExitStatus;
-use crate::report::model::FailureGroup;
-use crate::report::model::build;
+use crate::report::model::command::command;
+use crate::report::model::{ExitStatus, FailureGroup};
 use crate::settings::RunSettings;
-use crate::store::ChangeRow;
-use crate::store::RunId;
-use crate::store::RunReader;
-use crate::store::StoreError;
-use crate::task::Counts;
-use crate::task::OutcomeCounts;
-use crate::task::Rate;
+use crate::store::{ChangeRow, RunId};
+use crate::task::{Counts, OutcomeCounts, Rate};
+use serde::Serialize;
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::time::Duration;
@@ -22,54 +19,60 @@ use std::time::Duration;
 pub enum StillRunning {
     /// A process holds the lock of the run.
     Yes,
-    /// None does: what has no end now will have none.
+    /// No process does. A session without a recorded end was killed.
     No,
 }
 
-/// What a run came to.
+/// The account of a run, as far as its file has it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Report {
-    /// Which run, and when.
+    /// Which run it is, and its times.
     pub run: RunPart,
-    /// Where its calls went.
+    /// The service and project that its calls went to.
     pub target: Target,
-    /// What it was made from.
+    /// The input that it was planned from.
     pub input: InputPart,
-    /// How it was carried out, as it was stored.
+    /// The settings that it was carried out with.
     pub settings: RunSettings,
-    /// How many tasks ended with each outcome; the sum is the number of selected tasks.
+    /// The number of tasks with each outcome; the sum is the number of selected tasks.
     pub tasks: OutcomeCounts,
-    /// The service's counts of sub-tasks, summed over the last attempts of all tasks; counts that
-    /// could not be believed are left out.
+    /// The service's counts of sub-tasks, summed over the last attempts of all tasks. Counts that
+    /// could not be trusted are left out.
     pub counts: Counts,
-    /// How many calls it took.
+    /// The number of attempts, in all and by answer.
     pub calls: Calls,
-    /// What was seen of the tasks that were sent.
-    pub arrivals: Arrivals,
-    /// How long they took; nothing if none came to its end.
+    /// The number of tasks that were seen, or not, where their commands lead.
+    pub arrivals: VerifyCounts,
+    /// The time that attempts took; `None` if no attempt ended.
     pub latency: Option<Latency>,
-    /// How fast they were sent.
-    pub pace: Pace,
-    /// Why tasks are not where the operator wants them, by cause, the most frequent first.
+    /// The rates at which attempts were sent.
+    pub pace: PacePart,
+    /// The failed tasks by cause, the most frequent cause first.
     pub failures: Vec<FailureGroup>,
-    /// What would make the next run better, the most important first.
-    pub advice: Vec<TuningHint>,
-    /// What operators changed while it was under way, in order.
+    /// Settings that would make the next run better, the most important first.
+    pub tuning_hints: Vec<TuningHint>,
+    /// The changes that operators made while it was under way, in order.
     pub changes: Vec<ChangeRow>,
     /// What stopped it before every task had its outcome, if anything did.
     pub stopped: Option<Stopped>,
-    /// How it ended; nothing while it runs.
+    /// How it ended; `None` while it runs.
     pub exit: Option<ExitStatus>,
 }
 
 impl Report {
-    /// Reads the report of a run, which may still be running or have been killed.
+    /// Returns the command that sends the tasks of one failure group again.
     ///
-    /// # Errors
-    ///
-    /// Only the store's: it cannot be read any longer, or is damaged.
-    pub fn read(run: &RunReader, still_running: StillRunning) -> Result<Self, StoreError> {
-        build::report(run, still_running)
+    /// `None` if it would find no task, or while the run goes on, because groups still change.
+    pub fn retry_command(&self, group: &FailureGroup) -> Option<String> {
+        let is_offered = group.settled > 0 && self.exit.is_some();
+        is_offered.then(|| {
+            command(&self.run.id, &self.settings, "retry", &format!("--group {}", group.label))
+        })
+    }
+
+    /// Returns whether an operator changed a setting while the run was under way.
+    pub(crate) fn is_changed(&self, setting: &str) -> bool {
+        self.changes.iter().any(|change| change.what == setting)
     }
 }
 
@@ -80,7 +83,7 @@ pub struct RunPart {
     pub id: RunId,
     /// The run that it retries, or whose successful tasks it leaves out.
     pub parent: Option<RunId>,
-    /// The job it is one run of.
+    /// Its job, if it has one.
     pub job: Option<String>,
     /// Why it was started, in the operator's words.
     pub reason: Option<String>,
@@ -90,22 +93,22 @@ pub struct RunPart {
     pub started_at: Option<Timestamp>,
     /// When its last process ended, if it recorded an end.
     pub finished_at: Option<Timestamp>,
-    /// From the beginning of its first process to the end of its last, pauses between them
-    /// included; where that recorded no end, to the last thing that is known of it.
+    /// The time from the start of its first process to the end of its last, pauses between them
+    /// included. If the last recorded no end, the time of its last record counts.
     pub duration: Duration,
     /// The times in which its processes worked on it.
     pub worked: Vec<Range<Timestamp>>,
     /// Whether every selected task has its outcome and the last process has ended.
     pub complete: bool,
-    /// How many tasks are not where they were sent: those of this run, and for a retry also
-    /// those of the runs before it that it did not take up.
+    /// The number of tasks that are not where their commands lead: those of this run, and for a
+    /// retry also tasks of the runs before it that it did not take up.
     pub outstanding: u64,
-    /// Whether it retries its parent; otherwise it leaves out what that one has done.
+    /// Whether it retries its parent; otherwise it leaves out what its parent has done.
     pub is_retry: bool,
 }
 
-/// Where the calls of a run went.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// The service and project that the calls of a run went to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Target {
     /// The endpoint.
     pub endpoint: String,
@@ -113,85 +116,85 @@ pub struct Target {
     pub project_id: String,
 }
 
-/// What a run was made from.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// The input that a run was planned from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct InputPart {
-    /// What the inputs are called, in order.
+    /// The names of the inputs, in order.
     pub sources: Vec<String>,
-    /// How many rows they held.
+    /// The number of rows in them.
     pub rows: u64,
-    /// How many tasks were selected.
+    /// The number of selected tasks.
     pub selected: u64,
-    /// How many rows said the same as an earlier one.
+    /// The number of rows that repeat an earlier one.
     pub duplicates: u64,
-    /// How many rows name a task that the run this one follows has done already.
+    /// The number of rows whose task an earlier run, which this one follows, has done already.
     pub already_done: u64,
-    /// How many rows were invalid.
+    /// The number of invalid rows.
     pub invalid: u64,
 }
 
-/// How many HTTP exchanges a run took.
+/// The number of attempts of a run, in all and by answer.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Calls {
-    /// All sendings.
+    /// All attempts that were sent.
     pub attempts: u64,
-    /// Those that were not the first of their task.
+    /// Attempts after the first of their task.
     pub retries: u64,
-    /// Those that the service throttled.
+    /// Attempts that the service throttled.
     pub throttled: u64,
-    /// How many were answered with each HTTP status.
+    /// Attempts by the HTTP status of their answer.
     pub by_status: BTreeMap<u16, u64>,
-    /// Those that no status came back for.
+    /// Attempts without an HTTP status.
     pub without_answer: u64,
-    /// How many pages of the list were asked for beside them, to see states.
+    /// Pages of the list that were requested to read states. They are not attempts.
     pub pages: u64,
 }
 
-/// What was seen of the tasks that were sent.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Arrivals {
-    /// Those that were seen where they were sent.
+/// The number of tasks that were seen, or not, where their commands lead.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct VerifyCounts {
+    /// Tasks that were seen where their commands lead.
     pub verified: u64,
-    /// Those that nobody has looked for to the end.
+    /// Sent tasks that may have arrived and were not verified to the end.
     pub unverified: u64,
 }
 
-/// How long the attempts took, from sending to the end of the answer or of the wait for it.
+/// The time that attempts took, from sending to the end of the answer or of the wait for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Latency {
     /// The shortest.
     pub min: Duration,
-    /// Half of them took no longer.
+    /// The median.
     pub p50: Duration,
-    /// Nine of ten took no longer.
+    /// 90 % took no longer.
     pub p90: Duration,
-    /// 99 of 100 took no longer.
+    /// 99 % took no longer.
     pub p99: Duration,
     /// The longest.
     pub max: Duration,
 }
 
-/// How fast a run was sent. Retries count as every other sending.
+/// The rates at which a run was sent. Retries count like first attempts.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Pace {
-    /// The limit that was set, if one was.
+pub struct PacePart {
+    /// The operator's limit, if there was one.
     pub rate_limit: Option<Rate>,
-    /// Sendings a second between the first and the last of each process; nothing if there was
-    /// no time between them. What passed between two processes is left out.
+    /// Attempts a second between the first and the last of each process. The time between two
+    /// processes is left out. `None` if there was no time between first and last.
     pub rate_average: Option<f64>,
-    /// The most sendings that any window of one second holds.
+    /// The most attempts in any window of one second.
     pub rate_peak_1s: u64,
-    /// The sendings a second at which the service throttles, if `--rate auto` has found that.
+    /// The rate, in attempts a second, at which the service throttles, if `--rate auto` found it.
     pub rate_learnt: Option<f64>,
     /// How long the service held the run back.
     pub paused: Duration,
 }
 
 /// What stopped a run before every task had its outcome.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Stopped {
-    /// The word for it, such as `too_many_failures`; `killed` if no end was recorded.
+    /// Its word in documents, such as `too_many_failures`; `killed` if no end was recorded.
     pub reason: String,
-    /// What there is to say about it; may hold words of the service.
+    /// The reason in a sentence, for people; may contain words of the service.
     pub detail: String,
 }

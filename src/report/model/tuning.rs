@@ -1,10 +1,8 @@
-//! Draws from a run's own numbers what would make the next one better.
+//! Collects the figures of a run from which tuning hints follow.
 //!
-//! Collects the figures; what follows from them is decided by `policy::tuning_hints`.
+//! `policy::tuning_hints` decides which hints follow. See `docs/GLOSSARY.md`: tuning hint.
 
-use crate::policy::RunFigures;
-use crate::policy::TuningHint;
-use crate::policy::tuning_hints;
+use crate::policy::{RunFigures, TuningHint, tuning_hints};
 use crate::report::model::Calls;
 use crate::report::model::active_time::ActiveTime;
 use crate::settings::RunSettings;
@@ -12,35 +10,37 @@ use crate::store::SendingRow;
 use crate::task::FailureKind;
 use std::time::Duration;
 
-/// What the attempts tell about time-outs and answers.
+/// The sums over answered and timed-out attempts.
 #[derive(Debug, Default)]
-pub(crate) struct Answered {
+pub(crate) struct AnswerTotals {
     timed_out: u64,
     answered: u32,
-    total: Duration,
+    time: Duration,
     slowest: Duration,
 }
 
-impl Answered {
-    /// Takes note of an attempt.
+impl AnswerTotals {
+    /// Adds an attempt.
     pub(crate) fn add(&mut self, sending: &SendingRow) {
         self.timed_out += u64::from(sending.failed == Some(FailureKind::Timeout));
+        // The duration of a time-out says how long we waited, not how long the service takes.
         let answered = sending.duration.filter(|_| sending.http_status.is_some());
         if let Some(duration) = answered {
             self.answered = self.answered.saturating_add(1);
-            self.total = self.total.saturating_add(duration);
+            self.time = self.time.saturating_add(duration);
             self.slowest = self.slowest.max(duration);
         }
     }
 
-    /// Returns the advice, as far as it follows from the figures.
-    pub(crate) fn advice(
+    /// Returns the hints that follow from the figures.
+    pub(crate) fn hints(
         &self,
         calls: &Calls,
         worked: &ActiveTime,
         held: Duration,
         settings: &RunSettings,
     ) -> Vec<TuningHint> {
+        // A found rate is not a setting that a hint could lower, so only a fixed one is passed on.
         tuning_hints(&RunFigures {
             attempts: calls.attempts,
             throttled: calls.throttled,
@@ -50,7 +50,7 @@ impl Answered {
             rate: settings.rate.fixed(),
             finds_rate: settings.rate.is_auto(),
             concurrency: settings.concurrency.get(),
-            mean_latency: self.total.checked_div(self.answered).unwrap_or_default(),
+            mean_latency: self.time.checked_div(self.answered).unwrap_or_default(),
             slowest: self.slowest,
             timeout: settings.timeout,
         })

@@ -1,34 +1,30 @@
-//! What became of tasks from one run to another.
+//! The changes of tasks from one run to another.
 
 use super::*;
-use crate::report::Change;
-use crate::report::CsvDialect;
-use crate::report::Diff;
-use crate::report::write_diff_csv;
-use crate::report::write_diff_json;
+use crate::report::{CsvDialect, Diff, TaskChange, write_diff_csv, write_diff_json};
 use proptest::prelude::*;
 
-fn check(before: Option<Outcome>, after: Option<Outcome>, expected: Change) {
-    assert_eq!(Change::of(before, after), expected, "{before:?} to {after:?}");
+fn check(before: Option<Outcome>, after: Option<Outcome>, expected: TaskChange) {
+    assert_eq!(TaskChange::classify(before, after), expected, "{before:?} to {after:?}");
 }
 
 #[test]
 fn a_task_that_is_not_where_it_was_sent_is_failing() {
     use Outcome::*;
-    check(Some(Succeeded), Some(Failed), Change::NewlyFailing);
-    check(Some(Unchanged), Some(NotAttempted), Change::NewlyFailing);
-    check(Some(Ambiguous), Some(Unchanged), Change::Fixed);
-    check(Some(Partial), Some(Failed), Change::StillFailing);
-    check(Some(Succeeded), Some(Unchanged), Change::StillGood);
-    check(None, Some(Failed), Change::New);
-    check(Some(Failed), None, Change::Gone);
+    check(Some(Succeeded), Some(Failed), TaskChange::NewlyFailing);
+    check(Some(Unchanged), Some(NotAttempted), TaskChange::NewlyFailing);
+    check(Some(Ambiguous), Some(Unchanged), TaskChange::Fixed);
+    check(Some(Partial), Some(Failed), TaskChange::StillFailing);
+    check(Some(Succeeded), Some(Unchanged), TaskChange::StillGood);
+    check(None, Some(Failed), TaskChange::New);
+    check(Some(Failed), None, TaskChange::Gone);
 }
 
 /// Plans and carries out a run of ids, each of which succeeds or is refused.
 fn run_of(tasks: &[(&str, Outcome)]) -> TestRun {
     let rows = tasks.iter().map(|(id, _)| format!("{id}\n"));
     let table: String = std::iter::once("id\n".to_owned()).chain(rows).collect();
-    let mut run = TestRun::of_table(&table);
+    let mut run = TestRun::from_table(&table);
     run.begin();
     for (index, (_, outcome)) in tasks.iter().enumerate() {
         match outcome {
@@ -127,10 +123,10 @@ proptest! {
         };
         let (before, after) = (run_of(&side(|fate| fate.0)), run_of(&side(|fate| fate.1)));
         let diff = Diff::read(&before.reader(), &after.reader()).unwrap();
-        for change in Change::ALL {
+        for change in TaskChange::ALL {
             let expected = fates.values().filter(|fate| {
                 let (before, after) = (outcome(fate.0), outcome(fate.1));
-                (before, after) != (None, None) && Change::of(before, after) == change
+                (before, after) != (None, None) && TaskChange::classify(before, after) == change
             });
             prop_assert_eq!(diff.count(change), expected.count() as u64, "{:?}", change);
         }

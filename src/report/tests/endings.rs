@@ -6,7 +6,7 @@ use crate::settings::RunSettings;
 
 /// A run of three tasks: one succeeded, one got this reply, and the third was not sent.
 fn cut_short(reply: Reply, stopped: StopReason) -> TestRun {
-    let mut run = TestRun::of(3);
+    let mut run = TestRun::with_tasks(3);
     run.begin();
     run.settle(0, counted(0, 1), Outcome::Succeeded);
     run.settle(1, reply, Outcome::Failed);
@@ -23,13 +23,13 @@ fn check(report: &Report, exit: Option<ExitStatus>, reason: Option<&str>) {
 
 #[test]
 fn a_run_that_went_through_ends_by_its_outcomes() {
-    let mut run = TestRun::of(1);
+    let mut run = TestRun::with_tasks(1);
     run.begin();
     run.settle(0, counted(0, 1), Outcome::Succeeded);
     run.end(None);
     check(&run.report(), Some(ExitStatus::Ok), None);
 
-    let mut run = TestRun::of(1);
+    let mut run = TestRun::with_tasks(1);
     run.begin();
     run.settle(0, counted(1, 1), Outcome::Partial);
     run.end(None);
@@ -76,7 +76,7 @@ fn every_reason_to_stop_has_its_status_and_says_why() {
 }
 
 #[test]
-fn refused_credentials_are_told_in_the_words_of_the_service() {
+fn refused_credentials_are_reported_in_the_words_of_the_service() {
     let failure = Failure {
         code: "APIGW.0301".into(),
         ..Failure::seen(FailureKind::Auth, "decrypt token fail")
@@ -90,7 +90,7 @@ fn refused_credentials_are_told_in_the_words_of_the_service() {
 
 #[test]
 fn a_wish_to_stop_does_not_count_if_nothing_was_left_to_do() {
-    let mut run = TestRun::of(1);
+    let mut run = TestRun::with_tasks(1);
     run.begin();
     run.settle(0, counted(0, 1), Outcome::Succeeded);
     run.end(Some(StopReason::Interrupted));
@@ -99,7 +99,7 @@ fn a_wish_to_stop_does_not_count_if_nothing_was_left_to_do() {
 
 #[test]
 fn a_run_without_an_end_was_killed_unless_somebody_works_on_it() {
-    let mut run = TestRun::of(2);
+    let mut run = TestRun::with_tasks(2);
     run.begin();
     run.send(0);
     run.kill();
@@ -111,7 +111,7 @@ fn a_run_without_an_end_was_killed_unless_somebody_works_on_it() {
 
 #[test]
 fn a_run_that_was_killed_after_its_last_outcome_is_complete() {
-    let mut run = TestRun::of(1);
+    let mut run = TestRun::with_tasks(1);
     run.begin();
     run.settle(0, counted(0, 1), Outcome::Succeeded);
     run.kill();
@@ -126,7 +126,7 @@ fn a_run_that_has_ended_reads_the_same_while_its_lock_is_still_held() {
 
 #[test]
 fn the_last_process_decides_how_a_resumed_run_ended() {
-    let mut run = TestRun::of(2);
+    let mut run = TestRun::with_tasks(2);
     run.begin();
     run.settle(0, counted(0, 1), Outcome::Succeeded);
     run.end(Some(StopReason::Interrupted));
@@ -138,7 +138,7 @@ fn the_last_process_decides_how_a_resumed_run_ended() {
 
 #[test]
 fn a_run_of_nothing_is_complete_whether_or_not_it_began() {
-    let mut run = TestRun::of_table("id\n");
+    let mut run = TestRun::from_table("id\n");
     check(&run.report(), Some(ExitStatus::Ok), None);
     run.begin();
     run.end(None);
@@ -147,7 +147,7 @@ fn a_run_of_nothing_is_complete_whether_or_not_it_began() {
 
 #[test]
 fn a_run_that_ended_without_a_reason_is_not_complete() {
-    let mut run = TestRun::of(1);
+    let mut run = TestRun::with_tasks(1);
     run.begin();
     run.end(None);
     check(&run.report(), Some(ExitStatus::StoppedEarly), Some("unknown"));
@@ -155,12 +155,12 @@ fn a_run_that_ended_without_a_reason_is_not_complete() {
 
 #[test]
 fn a_run_that_never_began_was_killed() {
-    check(&TestRun::of(1).report(), Some(ExitStatus::Killed), Some("killed"));
+    check(&TestRun::with_tasks(1).report(), Some(ExitStatus::Killed), Some("killed"));
 }
 
 #[test]
 fn a_run_that_is_out_of_time_names_the_limit_it_was_given() {
-    let told = |settings: &str| {
+    let detail = |settings: &str| {
         let settings: RunSettings = serde_json::from_str(settings).unwrap();
         let adjust = |run: &mut NewRun, _: &mut InputOptions| run.settings = settings;
         let mut run = TestRun::planned(&[("a.txt", "aaaa\nbbbb\n")], adjust);
@@ -168,8 +168,8 @@ fn a_run_that_is_out_of_time_names_the_limit_it_was_given() {
         run.end(Some(StopReason::OutOfTime));
         run.report().stopped.unwrap().detail
     };
-    assert_eq!(told(r#"{"finish_by":"06:00"}"#), "it is past `--finish-by 06:00`");
-    let both = told(r#"{"finish_by":"06:00","max_duration_ms":5000}"#);
+    assert_eq!(detail(r#"{"finish_by":"06:00"}"#), "it is past `--finish-by 06:00`");
+    let both = detail(r#"{"finish_by":"06:00","max_duration_ms":5000}"#);
     assert_eq!(
         both,
         "the time of `--max-duration`, 5s, is over, or it is past `--finish-by 06:00`"

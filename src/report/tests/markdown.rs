@@ -1,10 +1,10 @@
-//! The report as Markdown: what an issue shows, and that foreign text stays text in it.
+//! The report as Markdown, and that foreign text stays text in it.
 
 use super::*;
 use crate::report::markdown;
 
 #[test]
-fn a_report_tells_outcomes_causes_and_what_to_type() {
+fn a_report_shows_outcomes_failure_groups_and_next_commands() {
     insta::assert_snapshot!(markdown(&every_outcome().report()), @r#"
     ## ❌ stop: 5 of 6 tasks in 0.6s, 10/s (limit 10/s)
 
@@ -46,7 +46,7 @@ fn a_report_tells_outcomes_causes_and_what_to_type() {
 
 #[test]
 fn a_run_in_which_all_is_well_is_short() {
-    let mut run = TestRun::of(1);
+    let mut run = TestRun::with_tasks(1);
     run.begin();
     run.settle(0, counted(0, 4), Outcome::Succeeded);
     run.end(None);
@@ -71,8 +71,8 @@ fn a_run_in_which_all_is_well_is_short() {
 }
 
 #[test]
-fn what_the_service_says_is_one_cell_of_the_table() {
-    let mut run = TestRun::of(1);
+fn a_text_of_the_service_is_one_cell_of_the_table() {
+    let mut run = TestRun::with_tasks(1);
     run.begin();
     run.settle(0, refused("a|b\n\n# @all `x` <img src=//evil>"), Outcome::Failed);
     run.end(None);

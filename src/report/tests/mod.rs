@@ -1,6 +1,5 @@
-//! Makes small runs with every outcome, through the store's own front door.
+//! Small runs with every outcome, made through the public functions of the store.
 
-mod advice;
 mod diff;
 mod endings;
 mod html;
@@ -11,52 +10,32 @@ mod prometheus;
 mod results;
 mod summary;
 mod totals;
+mod tuning_hints;
 
-use super::Report;
-use super::ResultsOptions;
-use super::StillRunning;
-use super::write_results;
+use super::{Report, ResultsOptions, StillRunning, write_results};
 use crate::clock::Timestamp;
-use crate::event::AttemptResult;
-use crate::event::AttemptSeq;
-use crate::event::Event;
-use crate::event::EventKind;
-use crate::event::HoldReason;
-use crate::event::RunStats;
-use crate::event::StopReason;
-use crate::input::CommandSource;
-use crate::input::InputOptions;
-use crate::input::Source;
+use crate::event::{AttemptResult, AttemptSeq, Event, EventKind, HoldReason, RunStats, StopReason};
+use crate::input::{CommandSource, InputOptions, Source};
 use crate::plan::OnDuplicate;
 use crate::settings::RunSettings;
-use crate::store::NewPlan;
-use crate::store::NewRun;
-use crate::store::PlannedRun;
-use crate::store::RunDirectory;
-use crate::store::RunLock;
-use crate::store::RunReader;
-use crate::store::RunWriter;
-use crate::store::plan_run;
-use crate::task::Command;
-use crate::task::Counts;
-use crate::task::Failure;
-use crate::task::FailureKind;
-use crate::task::Outcome;
-use crate::task::Task;
+use crate::store::{
+    NewPlan, NewRun, PlannedRun, RunDirectory, RunLock, RunReader, RunWriter, plan_run,
+};
+use crate::task::{Command, Counts, Failure, FailureKind, Outcome, Task};
 use std::collections::HashMap;
 use std::io::Cursor;
 use std::sync::Arc;
 use std::time::Duration;
 use tempfile::TempDir;
 
-/// When every run here is planned: 2024-07-05, noon.
+/// When every run of the tests is planned: 2024-07-05, noon.
 const NOON: Timestamp = Timestamp::from_micros(1_720_180_800_000_000);
-/// How runs here are carried out.
+/// The settings of the runs.
 fn settings() -> RunSettings {
     RunSettings { max_duration: Some(Duration::from_secs(5)), ..RunSettings::default() }
 }
 
-/// What one attempt brings back.
+/// The result of one attempt.
 #[derive(Debug, Clone)]
 struct Reply {
     http_status: Option<u16>,
@@ -88,7 +67,7 @@ fn refused(message: &str) -> Reply {
     Reply { http_status: Some(500), counts: None, failure: Some(failure), in_doubt: false }
 }
 
-/// An attempt that no answer came for.
+/// An attempt without an answer.
 fn lost(kind: FailureKind) -> Reply {
     let failure = Failure::seen(kind, "no answer in 60 s");
     Reply { http_status: None, counts: None, failure: Some(failure), in_doubt: true }
@@ -119,17 +98,17 @@ struct TestRun {
 
 impl TestRun {
     /// Plans a stop of the ids in a table.
-    fn of_table(table: &str) -> Self {
-        Self::of_tables(&[("cameras.csv", table)])
+    fn from_table(table: &str) -> Self {
+        Self::from_tables(&[("cameras.csv", table)])
     }
 
-    fn of_tables(tables: &[(&str, &str)]) -> Self {
+    fn from_tables(tables: &[(&str, &str)]) -> Self {
         Self::planned(tables, |_, _| {})
     }
 
     /// A run of two processes, each with half of twenty tasks, and an hour between them.
     fn resumed() -> Self {
-        let mut run = Self::of(20);
+        let mut run = Self::with_tasks(20);
         run.begin();
         (0..10).for_each(|task| run.settle(task, counted(0, 1), Outcome::Succeeded));
         run.end(Some(StopReason::Interrupted));
@@ -140,9 +119,9 @@ impl TestRun {
         run
     }
 
-    /// Plans a stop of that many tasks.
-    fn of(tasks: usize) -> Self {
-        Self::of_table(&ids(tasks))
+    /// Plans a stop of this many tasks.
+    fn with_tasks(tasks: usize) -> Self {
+        Self::from_table(&ids(tasks))
     }
 
     fn planned(
@@ -201,19 +180,19 @@ impl TestRun {
         self.now = self.now.plus_micros(millis * 1_000);
     }
 
-    fn tell(&mut self, kind: EventKind) {
+    fn record(&mut self, kind: EventKind) {
         let writer = self.writer.as_ref().expect("a session has begun");
         block_on(writer.commit(vec![Event { at: self.now, kind }])).unwrap();
     }
 
-    /// Sends a task; nothing comes back yet.
+    /// Sends a task; its answer is still to come.
     fn send(&mut self, task: usize) {
         let sent = self.sent.entry(task).or_insert((0, self.now));
         sent.0 += 1;
         let number = sent.0;
         self.last_seq += 1;
         let (seq, task) = (AttemptSeq(self.last_seq), Arc::clone(&self.tasks[task]));
-        self.tell(EventKind::AttemptStarted { seq, task, number, leaves: self.now });
+        self.record(EventKind::AttemptStarted { seq, task, number, leaves: self.now });
         let writer = self.writer.as_ref().expect("a session has begun");
         assert!(writer.may_leave(seq));
     }
@@ -230,11 +209,11 @@ impl TestRun {
             http_status,
             request_id: http_status.map(|_| format!("request-{}", self.last_seq)),
             counts,
-            failure,
+            failure: failure.map(Box::new),
             in_doubt,
         };
         let (seq, task) = (AttemptSeq(self.last_seq), Arc::clone(&self.tasks[task]));
-        self.tell(EventKind::AttemptEnded { seq, task, result });
+        self.record(EventKind::AttemptEnded { seq, task, result });
     }
 
     /// Calls a task and settles it.
@@ -242,18 +221,18 @@ impl TestRun {
         self.call(task, reply);
         let (attempts, first_sent) = self.sent[&task];
         let (seq, task) = (AttemptSeq(self.last_seq), Arc::clone(&self.tasks[task]));
-        self.tell(EventKind::TaskSettled { task, outcome, seq, attempts, first_sent });
+        self.record(EventKind::TaskSettled { task, outcome, seq, attempts, first_sent });
     }
 
     fn hold(&mut self, millis: i64) {
         let until = self.now.plus_micros(millis * 1_000);
-        self.tell(EventKind::RunHeld { until, reason: HoldReason::Throttled });
+        self.record(EventKind::RunHeld { until, reason: HoldReason::Throttled });
     }
 
-    /// Ends the session as a process does that lives to tell.
+    /// Ends the session as a process does that records its end.
     fn end(&mut self, stopped: Option<StopReason>) {
         let held = Duration::from_millis(1_500);
-        self.tell(EventKind::RunEnded(RunStats { stopped, held }));
+        self.record(EventKind::RunEnded(RunStats { stopped, held }));
         self.writer = None;
     }
 
@@ -278,11 +257,11 @@ impl TestRun {
     }
 }
 
-/// Six tasks, one for each way to end.
+/// A run of six tasks, one for each outcome.
 fn every_outcome() -> TestRun {
     let table = "id,site\ngate-north,north\ngate-south,south\ndock-1,\"a, b\"\ndock-2,=1+1\n\
                  ramp-1,-5\nramp-2,\ngate-north,again\n";
-    let mut run = TestRun::of_table(table);
+    let mut run = TestRun::from_table(table);
     run.begin();
     run.settle(0, counted(0, 4), Outcome::Succeeded);
     run.settle(1, counted(1, 3), Outcome::Partial);
@@ -294,7 +273,7 @@ fn every_outcome() -> TestRun {
     run
 }
 
-/// A table of that many ids.
+/// Returns a table of this many ids.
 fn ids(count: usize) -> String {
     let rows = (0..count).map(|number| format!("task-{number:04}\n"));
     std::iter::once("id\n".to_owned()).chain(rows).collect()

@@ -1,109 +1,13 @@
 //! The Prometheus text file: its metrics, the rules they keep, and when a job last succeeded.
 
 use super::*;
-use crate::report::last_success;
-use crate::report::prometheus;
-use std::collections::BTreeMap;
-use std::collections::BTreeSet;
+use crate::report::{last_success, prometheus};
+use std::collections::{BTreeMap, BTreeSet};
 
 #[test]
 fn a_report_becomes_gauges() {
     let report = every_outcome().report();
-    insta::assert_snapshot!(prometheus(&report, Some(NOON)), @r#"
-    # HELP batchctl_last_success_timestamp_seconds When the latest run ended in which every task got where it was sent, 0 if none did.
-    # TYPE batchctl_last_success_timestamp_seconds gauge
-    batchctl_last_success_timestamp_seconds{job="",command="stop"} 1720180800.000
-    # HELP batchctl_last_run_start_timestamp_seconds When the run began, 0 if it did not.
-    # TYPE batchctl_last_run_start_timestamp_seconds gauge
-    batchctl_last_run_start_timestamp_seconds{job="",command="stop"} 1720180800.000
-    # HELP batchctl_last_run_end_timestamp_seconds When the run ended, 0 if it is under way or was killed.
-    # TYPE batchctl_last_run_end_timestamp_seconds gauge
-    batchctl_last_run_end_timestamp_seconds{job="",command="stop"} 1720180800.600
-    # HELP batchctl_last_run_duration_seconds How long the run took.
-    # TYPE batchctl_last_run_duration_seconds gauge
-    batchctl_last_run_duration_seconds{job="",command="stop"} 0.600
-    # HELP batchctl_last_run_complete Whether every task of the run has its outcome.
-    # TYPE batchctl_last_run_complete gauge
-    batchctl_last_run_complete{job="",command="stop"} 0
-    # HELP batchctl_last_run_exit_status The exit status of the run: 0 is success.
-    # TYPE batchctl_last_run_exit_status gauge
-    batchctl_last_run_exit_status{job="",command="stop"} 130
-    # HELP batchctl_last_run_tasks Tasks of the run by their outcome.
-    # TYPE batchctl_last_run_tasks gauge
-    batchctl_last_run_tasks{job="",command="stop",outcome="succeeded"} 1
-    batchctl_last_run_tasks{job="",command="stop",outcome="partial"} 1
-    batchctl_last_run_tasks{job="",command="stop",outcome="failed"} 1
-    batchctl_last_run_tasks{job="",command="stop",outcome="ambiguous"} 1
-    batchctl_last_run_tasks{job="",command="stop",outcome="unchanged"} 1
-    batchctl_last_run_tasks{job="",command="stop",outcome="not_attempted"} 1
-    # HELP batchctl_last_run_failures Tasks of the run that were sent and are partial, failed or ambiguous, by kind.
-    # TYPE batchctl_last_run_failures gauge
-    batchctl_last_run_failures{job="",command="stop",kind="auth"} 0
-    batchctl_last_run_failures{job="",command="stop",kind="body"} 0
-    batchctl_last_run_failures{job="",command="stop",kind="connect"} 0
-    batchctl_last_run_failures{job="",command="stop",kind="dns"} 0
-    batchctl_last_run_failures{job="",command="stop",kind="not_reached"} 0
-    batchctl_last_run_failures{job="",command="stop",kind="not_sent"} 0
-    batchctl_last_run_failures{job="",command="stop",kind="refused"} 1
-    batchctl_last_run_failures{job="",command="stop",kind="reset"} 0
-    batchctl_last_run_failures{job="",command="stop",kind="service"} 1
-    batchctl_last_run_failures{job="",command="stop",kind="throttled"} 0
-    batchctl_last_run_failures{job="",command="stop",kind="timeout"} 1
-    batchctl_last_run_failures{job="",command="stop",kind="tls"} 0
-    # HELP batchctl_last_run_outstanding_tasks Tasks of the run, and of those it retries, that are not where they were sent.
-    # TYPE batchctl_last_run_outstanding_tasks gauge
-    batchctl_last_run_outstanding_tasks{job="",command="stop"} 4
-    # HELP batchctl_last_run_sub_tasks Sub-tasks as the service counted them.
-    # TYPE batchctl_last_run_sub_tasks gauge
-    batchctl_last_run_sub_tasks{job="",command="stop",result="succeeded"} 9
-    batchctl_last_run_sub_tasks{job="",command="stop",result="failed"} 1
-    # F1, such as gate-south: some sub-tasks failed
-    # F1: batchctl retry 20240705-120000-kfzq --group F1
-    # F2, such as dock-1: This operation is not allowed.
-    # F2: batchctl retry 20240705-120000-kfzq --group F2
-    # F3, such as dock-2: no answer in 60 s
-    # F3: batchctl retry 20240705-120000-kfzq --group F3
-    # HELP batchctl_last_run_failure_group_tasks Tasks of the run in its ten largest groups of failures with the same cause.
-    # TYPE batchctl_last_run_failure_group_tasks gauge
-    batchctl_last_run_failure_group_tasks{job="",command="stop",group="F1",kind="service",http_status="200",error_code="",retryable="false"} 1
-    batchctl_last_run_failure_group_tasks{job="",command="stop",group="F2",kind="refused",http_status="500",error_code="VIAS.00010012",retryable="false"} 1
-    batchctl_last_run_failure_group_tasks{job="",command="stop",group="F3",kind="timeout",http_status="",error_code="",retryable="true"} 1
-    # HELP batchctl_last_run_failure_group_ratio Which part of all failures the group is, between 0 and 1.
-    # TYPE batchctl_last_run_failure_group_ratio gauge
-    batchctl_last_run_failure_group_ratio{job="",command="stop",group="F1",kind="service",http_status="200",error_code="",retryable="false"} 0.3333
-    batchctl_last_run_failure_group_ratio{job="",command="stop",group="F2",kind="refused",http_status="500",error_code="VIAS.00010012",retryable="false"} 0.3333
-    batchctl_last_run_failure_group_ratio{job="",command="stop",group="F3",kind="timeout",http_status="",error_code="",retryable="true"} 0.3333
-    # HELP batchctl_last_run_failure_group_first_timestamp_seconds When the first task of the group failed, 0 if that is not known.
-    # TYPE batchctl_last_run_failure_group_first_timestamp_seconds gauge
-    batchctl_last_run_failure_group_first_timestamp_seconds{job="",command="stop",group="F1",kind="service",http_status="200",error_code="",retryable="false"} 1720180800.200
-    batchctl_last_run_failure_group_first_timestamp_seconds{job="",command="stop",group="F2",kind="refused",http_status="500",error_code="VIAS.00010012",retryable="false"} 1720180800.300
-    batchctl_last_run_failure_group_first_timestamp_seconds{job="",command="stop",group="F3",kind="timeout",http_status="",error_code="",retryable="true"} 1720180800.500
-    # HELP batchctl_last_run_failure_group_last_timestamp_seconds When the last task of the group failed, 0 if that is not known.
-    # TYPE batchctl_last_run_failure_group_last_timestamp_seconds gauge
-    batchctl_last_run_failure_group_last_timestamp_seconds{job="",command="stop",group="F1",kind="service",http_status="200",error_code="",retryable="false"} 1720180800.200
-    batchctl_last_run_failure_group_last_timestamp_seconds{job="",command="stop",group="F2",kind="refused",http_status="500",error_code="VIAS.00010012",retryable="false"} 1720180800.300
-    batchctl_last_run_failure_group_last_timestamp_seconds{job="",command="stop",group="F3",kind="timeout",http_status="",error_code="",retryable="true"} 1720180800.500
-    # HELP batchctl_last_run_attempts Calls that the run sent.
-    # TYPE batchctl_last_run_attempts gauge
-    batchctl_last_run_attempts{job="",command="stop"} 6
-    # HELP batchctl_last_run_retries Calls that were not the first of their task.
-    # TYPE batchctl_last_run_retries gauge
-    batchctl_last_run_retries{job="",command="stop"} 1
-    # HELP batchctl_last_run_throttled Calls that the service throttled.
-    # TYPE batchctl_last_run_throttled gauge
-    batchctl_last_run_throttled{job="",command="stop"} 1
-    # HELP batchctl_last_run_duplicate_rows Rows of the input like an earlier one.
-    # TYPE batchctl_last_run_duplicate_rows gauge
-    batchctl_last_run_duplicate_rows{job="",command="stop"} 1
-    # HELP batchctl_last_run_paused_seconds How long the service held the run back.
-    # TYPE batchctl_last_run_paused_seconds gauge
-    batchctl_last_run_paused_seconds{job="",command="stop"} 1.500
-    # HELP batchctl_last_run_call_latency_seconds How long calls took, by the share of them that took no longer.
-    # TYPE batchctl_last_run_call_latency_seconds gauge
-    batchctl_last_run_call_latency_seconds{job="",command="stop",percentile="50"} 0.017
-    batchctl_last_run_call_latency_seconds{job="",command="stop",percentile="90"} 0.017
-    batchctl_last_run_call_latency_seconds{job="",command="stop",percentile="99"} 0.017
-    "#);
+    insta::assert_snapshot!("prometheus", prometheus(&report, Some(NOON)));
 }
 
 /// Keeps the rules of `promtool check metrics` and of the text format.
@@ -147,7 +51,7 @@ fn check_name(name: &str, kind: &str) {
 #[test]
 fn the_rules_of_the_format_are_kept() {
     check(&prometheus(&every_outcome().report(), None));
-    let running = Report::read(&TestRun::of(1).reader(), StillRunning::Yes).unwrap();
+    let running = Report::read(&TestRun::with_tasks(1).reader(), StillRunning::Yes).unwrap();
     check(&prometheus(&running, None));
     let odd = TestRun::planned(&[("a.txt", "aaaa\n")], |run, _| {
         run.job = Some("a\"b\\c\nd{}".into());
@@ -159,7 +63,7 @@ fn the_rules_of_the_format_are_kept() {
 
 /// Returns the series of the groups' sizes, of a run whose tasks all failed with these replies.
 fn group_series(replies: Vec<Reply>) -> Vec<String> {
-    let mut run = TestRun::of(replies.len());
+    let mut run = TestRun::with_tasks(replies.len());
     run.begin();
     let replies = replies.into_iter().enumerate();
     replies.for_each(|(task, reply)| run.settle(task, reply, Outcome::Failed));
@@ -186,7 +90,7 @@ fn only_the_ten_largest_groups_of_failures_have_series() {
 }
 
 #[test]
-fn a_group_is_told_by_what_is_bounded() {
+fn the_labels_of_a_group_are_bounded() {
     let mut reply = refused("a message with a \"name\"");
     reply.failure.as_mut().unwrap().code = format!("A\"{}", "ä".repeat(1_000));
     let series = group_series(vec![reply]);
@@ -202,7 +106,7 @@ fn a_group_is_told_by_what_is_bounded() {
 
 #[test]
 fn a_group_names_examples_in_comments_that_nothing_ends() {
-    let mut run = TestRun::of(4);
+    let mut run = TestRun::with_tasks(4);
     run.begin();
     for task in 0..4 {
         run.settle(task, refused("no\nbatchctl_evil 1\u{2028}# TYPE a b"), Outcome::Failed);
@@ -223,7 +127,7 @@ fn a_group_names_examples_in_comments_that_nothing_ends() {
 
 #[test]
 fn a_run_without_failures_has_no_series_of_groups() {
-    let mut run = TestRun::of(1);
+    let mut run = TestRun::with_tasks(1);
     run.begin();
     run.settle(0, counted(0, 1), Outcome::Succeeded);
     run.end(None);

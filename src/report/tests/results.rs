@@ -2,39 +2,69 @@
 
 use super::*;
 use crate::input;
-use crate::report::CsvDialect;
-use crate::report::ResultsError;
+use crate::report::{CsvDialect, ResultsError};
 use crate::text::unguarded;
 use proptest::prelude::*;
 
 #[test]
 fn every_task_has_a_row_in_the_order_of_the_input() {
     insta::assert_snapshot!(every_outcome().results(), @r#"
-    id,command,outcome,http_status,total_count,failed_count,succeed_count,error_kind,error_code,error_msg,error_list,attempts,started_at,finished_at,duration_ms,request_id,source,state_before,state_after,verified_at,failure_group,site
-    gate-north,stop,succeeded,200,4,0,4,,,,,1,2024-07-05T12:00:00.000Z,2024-07-05T12:00:00.100Z,100,request-1,cameras.csv:2,,,,,north
-    gate-south,stop,partial,200,4,1,3,service,,some sub-tasks failed,camera cam-1: no licence; camera 9: off,1,2024-07-05T12:00:00.100Z,2024-07-05T12:00:00.200Z,100,request-2,cameras.csv:3,,,,F1,south
-    dock-1,stop,failed,500,,,,refused,VIAS.00010012,This operation is not allowed.,,1,2024-07-05T12:00:00.200Z,2024-07-05T12:00:00.300Z,100,request-3,cameras.csv:4,,,,F2,"a, b"
-    dock-2,stop,ambiguous,,,,,timeout,,no answer in 60 s,,2,2024-07-05T12:00:00.300Z,2024-07-05T12:00:00.500Z,200,,cameras.csv:5,,,,F3,'=1+1
-    ramp-1,stop,unchanged,200,2,0,2,,,,,1,2024-07-05T12:00:00.500Z,2024-07-05T12:00:00.600Z,100,request-6,cameras.csv:6,,,,,-5
-    ramp-2,stop,not_attempted,,,,,not_sent,,,,0,,,,,cameras.csv:7,,,,,
+    id,command,outcome,http_status,total_count,failed_count,succeed_count,error_kind,error_code,error_msg,error_list,attempts,started_at,finished_at,duration_ms,request_id,source,state_before,state_after,verified_at,failure_group,error_detail,error_params,error_reason,error_advice,site
+    gate-north,stop,succeeded,200,4,0,4,,,,,1,2024-07-05T12:00:00.000Z,2024-07-05T12:00:00.100Z,100,request-1,cameras.csv:2,,,,,,,,,north
+    gate-south,stop,partial,200,4,1,3,service,,some sub-tasks failed,camera cam-1: no licence; camera 9: off,1,2024-07-05T12:00:00.100Z,2024-07-05T12:00:00.200Z,100,request-2,cameras.csv:3,,,,F1,,,,,south
+    dock-1,stop,failed,500,,,,refused,VIAS.00010012,This operation is not allowed.,,1,2024-07-05T12:00:00.200Z,2024-07-05T12:00:00.300Z,100,request-3,cameras.csv:4,,,,F2,,,The task is being deleted.,Wait until it is gone.,"a, b"
+    dock-2,stop,ambiguous,,,,,timeout,,no answer in 60 s,,2,2024-07-05T12:00:00.300Z,2024-07-05T12:00:00.500Z,200,,cameras.csv:5,,,,F3,,,,,'=1+1
+    ramp-1,stop,unchanged,200,2,0,2,,,,,1,2024-07-05T12:00:00.500Z,2024-07-05T12:00:00.600Z,100,request-6,cameras.csv:6,,,,,,,,,-5
+    ramp-2,stop,not_attempted,,,,,not_sent,,,,0,,,,,cameras.csv:7,,,,,,,,,
     "#);
 }
 
 #[test]
 fn a_run_of_nothing_has_a_header() {
-    let results = TestRun::of_table("id,site\n").results();
+    let results = TestRun::from_table("id,site\n").results();
     assert_eq!(results.lines().count(), 1);
     assert!(results.starts_with("id,command,outcome,"), "{results}");
-    assert!(results.ends_with(",verified_at,failure_group,site\n"), "{results}");
+    assert!(
+        results.ends_with(
+            ",verified_at,failure_group,error_detail,error_params,error_reason,error_advice,site\n"
+        ),
+        "{results}"
+    );
+}
+
+#[test]
+fn every_text_of_the_services_error_has_a_guarded_column() {
+    let mut run = TestRun::with_tasks(2);
+    run.begin();
+    let mut reply = refused("An internal error occurs.");
+    let failure = reply.failure.as_mut().unwrap();
+    failure.detail = "=Request method 'GET' not supported".into();
+    failure.params = vec!["@a".into(), "{\"n\":1}".into()];
+    failure.reason = "-r".into();
+    failure.advice = "+d".into();
+    run.settle(0, reply, Outcome::Failed);
+    run.settle(1, lost(FailureKind::Timeout), Outcome::Ambiguous);
+    let results = run.results();
+    let mut reader = csv::Reader::from_reader(results.as_bytes());
+    let header = reader.headers().unwrap().clone();
+    let rows: Vec<_> = reader.records().map(Result::unwrap).collect();
+    let last_four = |row: &csv::StringRecord| row.iter().skip(21).map(str::to_owned).collect();
+    let names: Vec<String> = last_four(&header);
+    assert_eq!(names, ["error_detail", "error_params", "error_reason", "error_advice"]);
+    let full: Vec<String> = last_four(&rows[0]);
+    let expected = ["'=Request method 'GET' not supported", "'@a; {\"n\":1}", "'-r", "'+d"];
+    assert_eq!(full, expected);
+    let empty: Vec<String> = last_four(&rows[1]);
+    assert_eq!(empty, [""; 4]);
 }
 
 /// Returns the cells of the first row after our columns.
 fn others(tables: &[(&str, &str)], row: usize) -> Vec<(String, String)> {
-    let results = TestRun::of_tables(tables).results();
+    let results = TestRun::from_tables(tables).results();
     let mut reader = csv::Reader::from_reader(results.as_bytes());
     let header = reader.headers().unwrap().clone();
     let row = reader.records().nth(row).unwrap().unwrap();
-    let pairs = header.iter().zip(&row).skip(21);
+    let pairs = header.iter().zip(&row).skip(25);
     pairs.map(|(name, cell)| (name.to_owned(), cell.to_owned())).collect()
 }
 
@@ -54,8 +84,8 @@ fn the_other_columns_of_all_inputs_follow_ours() {
 }
 
 #[test]
-fn what_the_service_says_is_guarded_cut_and_free_of_nul() {
-    let mut run = TestRun::of(2);
+fn texts_of_the_service_are_guarded_cut_and_free_of_nul() {
+    let mut run = TestRun::with_tasks(2);
     run.begin();
     run.settle(0, refused("=cmd|'/c calc'!A0\0"), Outcome::Failed);
     run.settle(1, refused(&"ä".repeat(1 << 20)), Outcome::Failed);
@@ -67,14 +97,17 @@ fn what_the_service_says_is_guarded_cut_and_free_of_nul() {
 
 #[test]
 fn a_task_that_waited_for_another_attempt_has_no_end() {
-    let mut run = TestRun::of(1);
+    let mut run = TestRun::with_tasks(1);
     run.begin();
     run.call(0, throttled());
     run.end(Some(StopReason::Interrupted));
     let results = run.results();
     let row = results.lines().nth(1).unwrap();
     assert!(row.starts_with("task-0000,stop,failed,429,,,,throttled,APIGW.0308,"), "{row}");
-    assert!(row.ends_with(",1,2024-07-05T12:00:00.000Z,,,request-1,cameras.csv:2,,,,F1"), "{row}");
+    assert!(
+        row.ends_with(",1,2024-07-05T12:00:00.000Z,,,request-1,cameras.csv:2,,,,F1,,,,"),
+        "{row}"
+    );
 }
 
 fn written(run: &TestRun, options: &ResultsOptions) -> String {
@@ -94,7 +127,7 @@ fn only_tasks_with_the_outcomes_that_are_asked_for_have_rows() {
 
 #[test]
 fn for_excel_there_is_a_mark_and_ids_stay_text() {
-    let run = TestRun::of_table("id,note\n0047,\"a\nb\"\ngate-north,0047\n");
+    let run = TestRun::from_table("id,note\n0047,\"a\nb\"\ngate-north,0047\n");
     let options = ResultsOptions { dialect: CsvDialect::Excel, ..ResultsOptions::default() };
     let text = written(&run, &options);
     assert!(text.starts_with("\u{feff}id,command,"), "{text}");
@@ -118,10 +151,11 @@ impl std::io::Write for Closed {
 }
 
 #[test]
-fn a_reader_that_has_gone_can_be_told_from_other_errors() {
+fn a_closed_reader_is_distinguished_from_other_errors() {
     for tasks in [1, 2_000] {
-        let error = write_results(&TestRun::of(tasks).reader(), &ResultsOptions::default(), Closed)
-            .unwrap_err();
+        let error =
+            write_results(&TestRun::with_tasks(tasks).reader(), &ResultsOptions::default(), Closed)
+                .unwrap_err();
         let ResultsError::Write(error) = error else { panic!("{error}") };
         assert_eq!(error.kind(), std::io::ErrorKind::BrokenPipe);
     }
@@ -140,7 +174,7 @@ proptest! {
     fn results_are_an_input_again_with_the_same_ids_and_cells(
         names in prop::collection::vec("[Ii][Dd]|'?[=a-zä #_]{1,6}", 2),
         cells in prop::collection::vec(
-            ("['=+@ -]?[\\PC]{0,6}", "\\PC{0,6}[\r\n,\"]?\\PC{0,3}"),
+            ("['=+@ -]?[\\PC]{0,6}", "\\PC{0,6}[\r\n\t;,\"]?['=+@-]?\\PC{0,3}"),
             1..6,
         ),
     ) {
@@ -164,9 +198,9 @@ proptest! {
             prop_assert_eq!(row.id.as_str(), format!("task-{number:04}"));
             prop_assert_eq!(row.command, Command::Stop);
             let others: Vec<String> = serde_json::from_str(row.others.as_ref().unwrap()).unwrap();
-            // What was guarded before is read the same with or without that guard.
+            // A cell that was guarded before is read the same with or without that guard.
             let expected = [one, other].map(|cell| unguarded(cell));
-            prop_assert_eq!(&others[19..], expected);
+            prop_assert_eq!(others, expected);
         }
     }
 }

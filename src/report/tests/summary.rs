@@ -1,9 +1,8 @@
-//! The summary, as somebody reads it.
+//! The summary on the terminal.
 
 use super::*;
-use crate::report::Style;
-use crate::report::hints;
-use crate::report::summary;
+use crate::report::{next_commands, summary};
+use crate::text::Style;
 use std::path::PathBuf;
 use unicode_width::UnicodeWidthStr;
 
@@ -15,7 +14,7 @@ fn text(run: &TestRun) -> String {
 
 #[test]
 fn a_run_in_which_everything_succeeded_is_short() {
-    let mut run = TestRun::of(12);
+    let mut run = TestRun::with_tasks(12);
     run.begin();
     (0..12).for_each(|task| run.settle(task, counted(0, 3), Outcome::Succeeded));
     run.end(None);
@@ -36,8 +35,8 @@ fn a_run_in_which_everything_succeeded_is_short() {
 }
 
 #[test]
-fn a_run_with_failures_tells_their_causes_and_what_to_type_next() {
-    let mut run = TestRun::of(30);
+fn a_summary_shows_failure_groups_and_the_next_commands() {
+    let mut run = TestRun::with_tasks(30);
     run.begin();
     (0..20).for_each(|task| run.settle(task, counted(0, 3), Outcome::Succeeded));
     (20..23).for_each(|task| run.settle(task, counted(1, 3), Outcome::Partial));
@@ -64,12 +63,12 @@ fn a_run_with_failures_tells_their_causes_and_what_to_type_next() {
           reason: The task is being deleted.
           advice: Wait until it is gone.
           e.g. task-0023, task-0024, task-0025
-          2024-07-05 12:00:02 UTC; sending again alone will not help
+          2024-07-05 12:00:02 UTC; remove the cause, then send again
           batchctl retry 20240705-120000-kfzq --group F1
       F2  3   30%  service  200  some sub-tasks failed
           camera cam-1: no licence
           e.g. task-0020, task-0021, task-0022
-          2024-07-05 12:00:02 UTC; sending again alone will not help
+          2024-07-05 12:00:02 UTC; remove the cause, then send again
           batchctl retry 20240705-120000-kfzq --group F2
       F3  3   30%  timeout       no answer in 60 s
           e.g. task-0027, task-0028, task-0029
@@ -85,13 +84,13 @@ fn a_run_with_failures_tells_their_causes_and_what_to_type_next() {
 }
 
 #[test]
-fn what_is_in_doubt_or_late_can_be_looked_at_unless_it_was_a_rehearsal() {
+fn settle_and_wait_are_offered_unless_the_run_was_a_rehearsal() {
     let offered = |report: &Report| {
-        let commands = hints(report, &[]).into_iter().map(|hint| hint.command);
+        let commands = next_commands(report, &[]).into_iter().map(|next| next.command);
         let words = commands.filter_map(|command| command.split(' ').nth(1).map(str::to_owned));
         words.collect::<Vec<_>>().join(" ")
     };
-    let mut run = TestRun::of(2);
+    let mut run = TestRun::with_tasks(2);
     run.begin();
     run.settle(0, lost(FailureKind::Timeout), Outcome::Ambiguous);
     run.settle(1, refused("Quota reached"), Outcome::Failed);
@@ -109,7 +108,7 @@ fn what_is_in_doubt_or_late_can_be_looked_at_unless_it_was_a_rehearsal() {
 
 #[test]
 fn a_run_that_was_stopped_early_says_why() {
-    let mut run = TestRun::of(40);
+    let mut run = TestRun::with_tasks(40);
     run.begin();
     (0..11).for_each(|task| run.settle(task, refused("Quota reached"), Outcome::Failed));
     run.end(Some(StopReason::TooManyFailures));
@@ -130,7 +129,7 @@ fn a_run_that_was_stopped_early_says_why() {
           reason: The task is being deleted.
           advice: Wait until it is gone.
           e.g. task-0000, task-0001, task-0002
-          2024-07-05 12:00:00 to 12:00:01 UTC; sending again alone will not help
+          2024-07-05 12:00:00 to 12:00:01 UTC; remove the cause, then send again
           batchctl retry 20240705-120000-kfzq --group F1
 
     Next
@@ -142,7 +141,7 @@ fn a_run_that_was_stopped_early_says_why() {
 
 #[test]
 fn an_interrupted_run_says_how_much_is_left() {
-    let mut run = TestRun::of(1_200);
+    let mut run = TestRun::with_tasks(1_200);
     run.begin();
     (0..5).for_each(|task| run.settle(task, counted(0, 2), Outcome::Succeeded));
     run.end(Some(StopReason::Interrupted));
@@ -166,8 +165,8 @@ fn an_interrupted_run_says_how_much_is_left() {
 }
 
 #[test]
-fn a_killed_run_tells_what_is_in_doubt() {
-    let mut run = TestRun::of(3);
+fn a_killed_run_shows_tasks_in_doubt() {
+    let mut run = TestRun::with_tasks(3);
     run.begin();
     run.settle(0, counted(0, 2), Outcome::Succeeded);
     run.send(1);
@@ -199,7 +198,7 @@ fn a_killed_run_tells_what_is_in_doubt() {
 
 #[test]
 fn a_running_run_says_so() {
-    let mut run = TestRun::of(3);
+    let mut run = TestRun::with_tasks(3);
     run.begin();
     run.settle(0, counted(0, 2), Outcome::Succeeded);
     let report = Report::read(&run.reader(), StillRunning::Yes).unwrap();
@@ -222,7 +221,7 @@ fn a_running_run_says_so() {
 
 #[test]
 fn an_empty_run_says_so() {
-    insta::assert_snapshot!(text(&TestRun::of_table("id\n")), @"stop: no task was selected                              run 20240705-120000-kfzq");
+    insta::assert_snapshot!(text(&TestRun::from_table("id\n")), @"stop: no task was selected                              run 20240705-120000-kfzq");
 }
 
 #[test]
@@ -266,7 +265,7 @@ fn colour_stresses_words_and_moves_nothing() {
 
 #[test]
 fn many_causes_are_cut_to_the_most_frequent() {
-    let mut run = TestRun::of(12);
+    let mut run = TestRun::with_tasks(12);
     run.begin();
     for (task, word) in ('a'..='l').enumerate() {
         run.settle(task, refused(&word.to_string()), Outcome::Failed);

@@ -1,9 +1,7 @@
-//! What a report adds up: tasks, counts, calls, times and causes of failure.
+//! The sums of a report: tasks, counts, calls, times and failure groups.
 
 use super::*;
-use crate::report::FailureGroup;
-use crate::report::Grouping;
-use crate::report::MOST_GROUPS;
+use crate::report::{FailureGroup, Grouping, MAX_GROUPS};
 use crate::store::StoreError;
 use crate::task::TaskId;
 use proptest::prelude::*;
@@ -19,7 +17,7 @@ fn every_outcome_is_counted_once() {
 
 #[test]
 fn counts_that_could_not_be_believed_are_not_summed() {
-    let mut run = TestRun::of(2);
+    let mut run = TestRun::with_tasks(2);
     run.begin();
     run.settle(0, counted(1, 2), Outcome::Partial);
     run.settle(1, Reply { in_doubt: true, ..counted(5, 5) }, Outcome::Ambiguous);
@@ -41,7 +39,7 @@ fn calls_count_every_exchange() {
 
 #[test]
 fn a_task_that_was_on_the_wire_when_its_process_died_is_ambiguous() {
-    let mut run = TestRun::of(2);
+    let mut run = TestRun::with_tasks(2);
     run.begin();
     run.send(1);
     run.kill();
@@ -64,9 +62,9 @@ fn a_run_works_while_a_process_does_but_lasts_from_its_first_to_its_last() {
     assert_eq!(report.run.finished_at, Some(NOON.plus_micros(3_602_000_000)));
 }
 
-/// Sends tasks one after the other, so many milliseconds apart, under a limit of 10/s.
+/// Sends tasks one after the other, with this many milliseconds between them, under a limit of 10/s.
 fn average_of(gaps: &[i64]) -> Option<f64> {
-    let mut run = TestRun::of(gaps.len() + 1);
+    let mut run = TestRun::with_tasks(gaps.len() + 1);
     run.begin();
     run.send(0);
     for (task, gap) in (1..).zip(gaps) {
@@ -87,7 +85,7 @@ fn an_average_is_not_above_a_limit_that_held() {
 
 #[test]
 fn a_process_that_was_killed_worked_until_the_last_that_is_known_of_it() {
-    let mut run = TestRun::of(3);
+    let mut run = TestRun::with_tasks(3);
     run.begin();
     run.settle(0, counted(0, 1), Outcome::Succeeded);
     run.hold(60_000);
@@ -105,13 +103,13 @@ fn latencies_are_those_of_the_attempts_that_ended() {
     assert_eq!(latency.min, Duration::from_millis(17));
     assert_eq!(latency.p50, Duration::from_millis(17));
     assert_eq!(latency.max, Duration::from_millis(17));
-    assert_eq!(TestRun::of(1).report().latency, None);
+    assert_eq!(TestRun::with_tasks(1).report().latency, None);
 }
 
 /// Lets every task fail in its own way and returns the causes with their numbers.
 fn causes(replies: impl IntoIterator<Item = Reply>) -> Vec<FailureGroup> {
     let replies: Vec<Reply> = replies.into_iter().collect();
-    let mut run = TestRun::of(replies.len());
+    let mut run = TestRun::with_tasks(replies.len());
     run.begin();
     let outcomes = replies.into_iter().enumerate();
     outcomes.for_each(|(task, reply)| run.settle(task, reply, Outcome::Failed));
@@ -124,7 +122,7 @@ fn sizes(groups: &[FailureGroup]) -> Vec<(&str, u64)> {
 }
 
 #[test]
-fn failures_of_one_cause_are_one_group_whatever_ids_and_numbers_they_name() {
+fn failures_of_one_cause_are_one_group_despite_ids_and_numbers() {
     let mut number = 0;
     let mut numbered = |message: &str| {
         number += 1;
@@ -148,7 +146,7 @@ fn failures_of_one_cause_are_one_group_whatever_ids_and_numbers_they_name() {
 }
 
 #[test]
-fn partial_tasks_are_grouped_by_what_their_first_sub_task_says() {
+fn partial_tasks_are_grouped_by_the_error_of_their_first_sub_task() {
     let groups = causes([counted(1, 1), counted(2, 1), counted(3, 0)]);
     assert_eq!(sizes(&groups), [("some sub-tasks failed", 3)]);
     assert_eq!(groups[0].sub_task_error, "camera cam-1: no licence");
@@ -164,7 +162,7 @@ fn groups_come_by_size_and_those_of_one_size_as_they_were_seen() {
 }
 
 #[test]
-fn a_group_tells_its_share_and_when_it_was_first_and_last_seen() {
+fn a_group_has_its_share_and_the_times_of_its_first_and_last_task() {
     let groups = causes([refused("a 1"), throttled(), refused("a 2"), refused("a 3")]);
     let group = &groups[0];
     assert_eq!((group.share, group.count, group.settled), (0.75, 3, 3));
@@ -180,15 +178,15 @@ fn every_failed_task_belongs_to_the_group_that_counts_it() {
     let word = |number: usize| -> String {
         number.to_string().bytes().map(|digit| char::from(digit - b'0' + b'k')).collect()
     };
-    let mut run = TestRun::of(MOST_GROUPS + 30);
+    let mut run = TestRun::with_tasks(MAX_GROUPS + 30);
     run.begin();
-    (0..MOST_GROUPS + 20)
+    (0..MAX_GROUPS + 20)
         .for_each(|task| run.settle(task, refused(&word(task % 1_010)), Outcome::Failed));
-    run.settle(MOST_GROUPS + 20, counted(0, 1), Outcome::Succeeded);
+    run.settle(MAX_GROUPS + 20, counted(0, 1), Outcome::Succeeded);
     run.end(None);
     let (groups, reader) = (run.report().failures, run.reader());
     let grouping = Grouping::read(&reader).unwrap();
-    assert_eq!((grouping.groups(), groups.len()), (groups.as_slice(), MOST_GROUPS + 1));
+    assert_eq!((grouping.groups(), groups.len()), (groups.as_slice(), MAX_GROUPS + 1));
     let mut counted = vec![0; groups.len()];
     reader
         .for_each_task::<StoreError>(|task| {
@@ -196,8 +194,8 @@ fn every_failed_task_belongs_to_the_group_that_counts_it() {
             Ok(())
         })
         .unwrap();
-    let told: Vec<u64> = groups.iter().map(|group| group.count).collect();
-    assert_eq!(counted, told);
+    let reported: Vec<u64> = groups.iter().map(|group| group.count).collect();
+    assert_eq!(counted, reported);
 }
 
 #[test]
@@ -205,8 +203,8 @@ fn causes_beyond_the_most_are_one_group_at_the_end() {
     let word = |number: usize| -> String {
         number.to_string().bytes().map(|digit| char::from(digit - b'0' + b'k')).collect()
     };
-    let groups = causes((0..MOST_GROUPS + 5).map(|number| refused(&word(number))));
-    assert_eq!(groups.len(), MOST_GROUPS + 1);
+    let groups = causes((0..MAX_GROUPS + 5).map(|number| refused(&word(number))));
+    assert_eq!(groups.len(), MAX_GROUPS + 1);
     let rest = groups.last().unwrap();
     assert_eq!((rest.kind, rest.count, rest.examples.len()), (None, 5, 3));
 }
@@ -220,7 +218,7 @@ fn reply() -> impl Strategy<Value = Reply> {
     ]
 }
 
-/// What happens to a task: some calls, and perhaps an outcome.
+/// The calls of a task, and perhaps its outcome.
 fn story() -> impl Strategy<Value = (Vec<Reply>, Option<Outcome>)> {
     let outcome = prop::sample::select(Outcome::ALL[..5].to_vec());
     (prop::collection::vec(reply(), 0..3), prop::option::of(outcome))
@@ -239,7 +237,7 @@ proptest! {
         stories in prop::collection::vec(story(), 0..12),
         is_killed: bool,
     ) {
-        let mut run = TestRun::of(stories.len());
+        let mut run = TestRun::with_tasks(stories.len());
         run.begin();
         for (task, (mut replies, outcome)) in stories.into_iter().enumerate() {
             let last = replies.pop();

@@ -5,9 +5,9 @@
 use crate::sandbox::faults::fault::ServiceFault;
 use crate::sandbox::settings::SandboxSettings;
 
-/// How calls of an id are always treated, by the word after its last `-`.
+/// The word after the last `-` of an id, if it selects a fixed behaviour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Habit {
+pub(crate) enum IdSuffix {
     /// No such word: at random.
     Plain,
     /// `-partial`: some sub-tasks fail.
@@ -81,8 +81,8 @@ pub(crate) struct Shares {
     partial: f64,
 }
 
-impl Habit {
-    /// Returns the habit of an id.
+impl IdSuffix {
+    /// Returns the suffix of an id.
     pub(crate) fn from_id(id: &str) -> Self {
         match id.rsplit_once('-').map(|(_, ending)| ending) {
             Some("partial") => Self::Partial,
@@ -153,7 +153,7 @@ mod tests {
     const WELL: CallBehaviour = CallBehaviour::CarriedOut(Failures::None, ResponseDelivery::Prompt);
 
     fn check(id: &str, number: u32, expected: CallBehaviour) {
-        assert_eq!(Habit::from_id(id).behaviour(number, NO_FAULTS, 0.0), expected, "{id}");
+        assert_eq!(IdSuffix::from_id(id).behaviour(number, NO_FAULTS, 0.0), expected, "{id}");
     }
 
     #[test]
@@ -202,7 +202,7 @@ mod tests {
             (0.99, WELL),
         ];
         for (share, behaviour) in expected {
-            assert_eq!(Habit::Plain.behaviour(1, shares, share), behaviour, "{share}");
+            assert_eq!(IdSuffix::Plain.behaviour(1, shares, share), behaviour, "{share}");
         }
     }
 

@@ -5,14 +5,7 @@ mod fault;
 mod seeded_random;
 mod throttle;
 
-pub(crate) use behaviour::CallBehaviour;
-pub(crate) use behaviour::Failures;
-pub(crate) use behaviour::Habit;
-pub(crate) use behaviour::ResponseDelivery;
-pub(crate) use behaviour::Shares;
+pub(crate) use behaviour::{CallBehaviour, Failures, IdSuffix, ResponseDelivery, Shares};
 pub(crate) use fault::ServiceFault;
-pub(crate) use seeded_random::Question;
-pub(crate) use seeded_random::Roll;
-pub(crate) use seeded_random::SeededRandom;
-pub(crate) use seeded_random::call_key;
+pub(crate) use seeded_random::{Question, Roll, SeededRandom, call_key};
 pub(crate) use throttle::Throttle;

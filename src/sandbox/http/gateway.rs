@@ -2,18 +2,13 @@
 //!
 //! A refused request never reaches the service: it adds no batch task and counts as no call.
 
-use crate::clock::Clock;
-use crate::clock::Instant;
+use crate::clock::{Clock, Instant};
 use crate::sandbox::faults::Throttle;
 use crate::sandbox::http::response::HttpResponse;
-use crate::sandbox::http::signature::Flaw;
-use crate::sandbox::http::signature::SandboxKey;
-use crate::sandbox::settings::SandboxAuth;
-use crate::sandbox::settings::SandboxLimit;
-use crate::sandbox::settings::SandboxSettings;
+use crate::sandbox::http::signature::{Flaw, SandboxKey};
+use crate::sandbox::settings::{SandboxAuth, SandboxLimit, SandboxSettings};
 use hyper::StatusCode;
-use hyper::header::HeaderValue;
-use hyper::header::RETRY_AFTER;
+use hyper::header::{HeaderValue, RETRY_AFTER};
 use hyper::http::request::Parts;
 use serde::Serialize;
 use std::collections::HashMap;

@@ -8,14 +8,7 @@ mod route;
 mod signature;
 
 pub(crate) use connection::serve;
-pub(crate) use gateway::Gateway;
-pub(crate) use gateway::Refusal;
-pub(crate) use query::Column;
-pub(crate) use query::ListQuery;
-pub(crate) use query::Sort;
-pub(crate) use query::SortOrder;
-pub(crate) use response::HttpResponse;
-pub(crate) use response::SandboxReply;
-pub(crate) use route::ActionPath;
-pub(crate) use route::SandboxRoute;
-pub(crate) use route::is_project_id;
+pub(crate) use gateway::{Gateway, Refusal};
+pub(crate) use query::{Column, ListQuery, Sort, SortOrder};
+pub(crate) use response::{HttpResponse, SandboxReply};
+pub(crate) use route::{ActionPath, SandboxRoute, is_project_id};

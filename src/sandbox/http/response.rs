@@ -4,11 +4,8 @@
 
 use bytes::Bytes;
 use http_body_util::Full;
-use hyper::Response;
-use hyper::StatusCode;
-use hyper::header::CONTENT_TYPE;
-use hyper::header::HeaderName;
-use hyper::header::HeaderValue;
+use hyper::header::{CONTENT_TYPE, HeaderName, HeaderValue};
+use hyper::{Response, StatusCode};
 use serde::Serialize;
 
 /// The header with the id of a request.

@@ -3,16 +3,11 @@
 //! Written from the signing guide only and shares nothing with the client, so that a mistake in one
 //! is not repeated in the other.
 
-use crate::clock::Clock;
-use crate::clock::Instant;
+use crate::clock::{Clock, Instant};
 use hyper::header::AUTHORIZATION;
 use hyper::http::request::Parts;
-use percent_encoding::AsciiSet;
-use percent_encoding::NON_ALPHANUMERIC;
-use percent_encoding::percent_decode_str;
-use percent_encoding::utf8_percent_encode;
-use ring::digest;
-use ring::hmac;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+use ring::{digest, hmac};
 use std::time::Duration;
 use url::form_urlencoded;
 

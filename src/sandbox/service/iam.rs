@@ -2,18 +2,13 @@
 //!
 //! IAM has an error format of its own, the third after those of the service and the gateway.
 
-use crate::clock::Clock;
-use crate::clock::Instant;
-use crate::clock::Timestamp;
-use crate::sandbox::faults::Question;
-use crate::sandbox::faults::SeededRandom;
+use crate::clock::{Clock, Instant, Timestamp};
+use crate::sandbox::faults::{Question, SeededRandom};
 use crate::sandbox::http::HttpResponse;
 use crate::sandbox::settings::Account;
 use hyper::StatusCode;
-use hyper::header::HeaderName;
-use hyper::header::HeaderValue;
-use serde::Deserialize;
-use serde::Serialize;
+use hyper::header::{HeaderName, HeaderValue};
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 use url::form_urlencoded;
 

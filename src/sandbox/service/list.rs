@@ -1,15 +1,9 @@
 //! One page of the batch tasks: their selection, order and JSON.
 
 use crate::clock::Instant;
-use crate::sandbox::faults::Habit;
-use crate::sandbox::faults::Question;
-use crate::sandbox::faults::SeededRandom;
-use crate::sandbox::http::Column;
-use crate::sandbox::http::HttpResponse;
-use crate::sandbox::http::ListQuery;
-use crate::sandbox::http::SortOrder;
-use crate::sandbox::service::batch_task::BatchTask;
-use crate::sandbox::service::batch_task::Histogram;
+use crate::sandbox::faults::{IdSuffix, Question, SeededRandom};
+use crate::sandbox::http::{Column, HttpResponse, ListQuery, SortOrder};
+use crate::sandbox::service::batch_task::{BatchTask, Histogram};
 use crate::sandbox::service::project::SandboxProject;
 use hyper::StatusCode;
 use serde::Serialize;
@@ -124,7 +118,7 @@ impl View {
 
     /// Returns the states of a batch task as the list shows them.
     fn states(&self, id: &str, task: &BatchTask) -> Histogram {
-        let is_stuck = Habit::from_id(id) == Habit::Stuck
+        let is_stuck = IdSuffix::from_id(id) == IdSuffix::Stuck
             || self.random.roll_for(Question::Stuck, id).share() < self.stuck;
         // A change that takes the maximum duration never ends.
         let settle = if is_stuck { Duration::MAX } else { self.settle };

@@ -8,10 +8,7 @@ mod project;
 mod respond;
 
 pub(crate) use batch_task::STATES;
-pub(crate) use iam::Denial;
-pub(crate) use iam::SandboxIam;
-pub(crate) use iam::time_text;
-pub(crate) use project::CallResult;
-pub(crate) use project::SandboxProject;
+pub(crate) use iam::{Denial, SandboxIam, time_text};
 pub use project::generated_id;
+pub(crate) use project::{CallResult, SandboxProject};
 pub(crate) use respond::Service;

@@ -4,16 +4,10 @@
 //! added to it, so that operators can rehearse with their own lists.
 
 use crate::clock::Instant;
-use crate::sandbox::faults::CallBehaviour;
-use crate::sandbox::faults::Failures;
-use crate::sandbox::faults::Habit;
-use crate::sandbox::faults::Question;
-use crate::sandbox::faults::ResponseDelivery;
-use crate::sandbox::faults::Roll;
-use crate::sandbox::faults::SeededRandom;
-use crate::sandbox::faults::ServiceFault;
-use crate::sandbox::faults::Shares;
-use crate::sandbox::faults::call_key;
+use crate::sandbox::faults::{
+    CallBehaviour, Failures, IdSuffix, Question, ResponseDelivery, Roll, SeededRandom,
+    ServiceFault, Shares, call_key,
+};
 use crate::sandbox::service::batch_task::BatchTask;
 use crate::sandbox::service::catalogue::Catalogue;
 use crate::sandbox::settings::SandboxSettings;
@@ -135,13 +129,13 @@ impl SandboxProject {
 
     /// Treats one call as its id and the random numbers decide.
     pub(crate) fn call(&mut self, id: &str, command: Command, now: Instant) -> Call {
-        let habit = Habit::from_id(id);
-        let number = self.count_call(habit, id, command);
+        let suffix = IdSuffix::from_id(id);
+        let number = self.count_call(suffix, id, command);
         // All random numbers of this call follow from one key, so that neither other ids nor other
         // commands influence them.
         let key = call_key(id, command as u64, number);
         let share = self.random.roll(Question::CallBehaviour, key).share();
-        let behaviour = habit.behaviour(number, self.shares, share);
+        let behaviour = suffix.behaviour(number, self.shares, share);
         Call {
             result: self.apply(behaviour, key, &Action { id, command, now }),
             latency: self.random.roll(Question::Latency, key),
@@ -149,38 +143,39 @@ impl SandboxProject {
     }
 
     /// Counts a call and returns its number. A missing id is not added, so its number is always 1.
-    fn count_call(&mut self, habit: Habit, id: &str, command: Command) -> u32 {
+    fn count_call(&mut self, suffix: IdSuffix, id: &str, command: Command) -> u32 {
         // Adding it would list an id that does not exist.
-        if habit == Habit::Missing {
+        if suffix == IdSuffix::Missing {
             return 1;
         }
-        self.adopt(id, command).count_call(command)
+        self.get_or_add(id, command).count_call(command)
     }
 
     /// Returns the batch task of an id. An unknown id is added in the state opposite to its first
     /// command, so that this command has an effect.
-    fn adopt(&mut self, id: &str, command: Command) -> &mut BatchTask {
+    fn get_or_add(&mut self, id: &str, command: Command) -> &mut BatchTask {
         if !self.tasks.contains_key(id) {
             let opposite = match command {
                 Command::Start => Command::Stop,
                 Command::Stop => Command::Start,
             };
-            // Younger than all generated ones, so that added batch tasks shift the pages of a list
-            // like at the real service, where the youngest come first.
+            // Younger than all generated ones, because the youngest come first: so an added batch
+            // task shifts the pages of a list, as new ones do at the real service.
             let younger = self.random.roll_for(Question::Age, id).below(YOUNGEST);
             let created_at =
                 FIRST_CREATED_AT + 1 + i64::try_from(younger).expect("thirty days fit");
             let task = BatchTask::at_rest(size(self.random, id), opposite, created_at);
             self.tasks.insert(id.into(), task);
         }
-        self.tasks.get_mut(id).expect("it was put in just now")
+        self.tasks.get_mut(id).expect("it was just inserted")
     }
 
     /// Applies the treatment of a call.
     fn apply(&mut self, behaviour: CallBehaviour, key: u64, action: &Action<'_>) -> CallResult {
         match behaviour {
             CallBehaviour::CarriedOut(failures, delivery) => {
-                let task = self.tasks.get_mut(action.id).expect("it was adopted");
+                let task =
+                    self.tasks.get_mut(action.id).expect("the call was counted, which added it");
                 let roll = self.random.roll(Question::Failures, key);
                 let failed = failed_of(task.size(), failures, roll);
                 task.carry_out(action.command, failed, action.now);
@@ -209,7 +204,7 @@ struct Action<'a> {
 fn size(random: SeededRandom, id: &str) -> u8 {
     let roll = random.roll_for(Question::Size, id);
     // A single sub-task cannot fail partially.
-    let least = 1 + u64::from(Habit::from_id(id) == Habit::Partial);
+    let least = 1 + u64::from(IdSuffix::from_id(id) == IdSuffix::Partial);
     let size = least + roll.below(MAX_SUB_TASKS + 1 - least);
     u8::try_from(size).expect("eight sub-tasks fit")
 }

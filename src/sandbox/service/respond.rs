@@ -3,36 +3,23 @@
 //! The decision and its log line are made under one lock, so the log, the counts and the states
 //! never contradict each other. Nothing waits under that lock.
 
-use crate::clock::Clock;
-use crate::clock::Instant;
-use crate::sandbox::access_log::AccessLog;
-use crate::sandbox::access_log::AccessRecord;
-use crate::sandbox::access_log::Status;
-use crate::sandbox::faults::Question;
-use crate::sandbox::faults::SeededRandom;
-use crate::sandbox::http::SandboxReply;
-use crate::sandbox::http::SandboxRoute;
+use crate::clock::{Clock, Instant};
+use crate::sandbox::access_log::{AccessLog, AccessRecord, Status};
+use crate::sandbox::faults::{Question, SeededRandom};
+use crate::sandbox::http::{SandboxReply, SandboxRoute};
 use crate::sandbox::settings::SandboxSettings;
-use crate::sandbox::state::Delay;
-use crate::sandbox::state::SandboxRequest;
-use crate::sandbox::state::SandboxState;
-use crate::sandbox::witness::OnWire;
-use crate::sandbox::witness::Witness;
+use crate::sandbox::state::{Delay, SandboxRequest, SandboxState};
+use crate::sandbox::witness::{OnWire, Witness};
 use crate::task::TaskId;
 use bytes::Bytes;
-use http_body_util::BodyExt;
-use http_body_util::Collected;
-use http_body_util::Full;
-use http_body_util::Limited;
-use hyper::Request;
-use hyper::Response;
+use http_body_util::{BodyExt, Collected, Full, Limited};
 use hyper::body::Body;
 use hyper::header::HeaderValue;
 use hyper::http::request::Parts;
+use hyper::{Request, Response};
 use std::error::Error;
 use std::future;
-use std::sync::Arc;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 /// The maximum size of a login's body.

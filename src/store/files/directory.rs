@@ -1,84 +1,32 @@
-//! Where runs are kept, how one is found by its id, and who works on it.
+//! The directory of runs: finds a run by its id, and locks it for one process.
+//!
+//! See `docs/GLOSSARY.md`: run, session.
 
-use crate::clock::Timestamp;
-use crate::store::error::StoreError;
-use crate::store::error::file;
+use crate::store::error::{StoreError, file};
 use crate::store::files::network_check::refuse_network;
+use crate::store::files::paths::{beside, remove_if_there};
+use crate::store::files::trusted::{open_to_read, open_to_write, private_directory};
 use crate::store::files::watermark;
-use std::fmt;
-use std::fs;
-use std::fs::File;
-use std::fs::TryLockError;
-use std::io;
-use std::io::Write;
-use std::os::unix::fs::DirBuilderExt;
+use crate::store::ids::RunId;
+use std::fs::{File, TryLockError};
+use std::io::{Read, Write};
 use std::os::unix::fs::MetadataExt;
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
-use std::path::PathBuf;
-use std::str::FromStr;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::thread;
 use std::time::Duration;
+use std::{fs, io, thread};
 
-/// How often a held lock is asked for, and at what distance: who only looks whether it is held
-/// holds it for a moment, too.
+/// How often a held lock is tried, and at which interval: `is_locked` of another process holds it
+/// for a moment as well.
 const LOCK_TRIES: u32 = 10;
 const LOCK_STEP: Duration = Duration::from_millis(20);
 
-/// The ending of a plan that is not complete.
+/// The directory of the runs, below the state directory.
+const RUNS: &str = "runs";
+/// The maximum length of a holder's name, in bytes.
+const MAX_HOLDER_BYTES: u64 = 4 << 10;
+/// The ending of the file of a plan that is not complete.
 const UNFINISHED: &str = ".planning";
-
-/// The id of a run: when it was planned and four letters, such as `20240705-120000-k3f9`.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct RunId(String);
-
-/// The text cannot be the id of a run.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("a run id looks like `20240705-120000-k3f9`")]
-pub struct RunIdError;
-
-impl RunId {
-    /// Returns a new id for a run that is planned now. Ids sort by time, so that a script's
-    /// `report` right after its run finds that run as `latest`.
-    pub fn new(now: Timestamp, letters: &mut fastrand::Rng) -> Self {
-        // 2024-07-05T12:00:00.000Z: the digits without the marks between them, to the second.
-        let digits: String = now.to_string().chars().filter(char::is_ascii_digit).collect();
-        let [first, second, third] = within_second(now);
-        let last = letters.char('a'..='z');
-        Self(format!("{}-{}-{first}{second}{third}{last}", &digits[..8], &digits[8..14]))
-    }
-
-    /// Returns the id as files and messages have it.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Display for RunId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(&self.0)
-    }
-}
-
-impl FromStr for RunId {
-    type Err = RunIdError;
-
-    fn from_str(text: &str) -> Result<Self, RunIdError> {
-        let belongs = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-        let fits = text.len() == 20 && text.bytes().all(belongs);
-        if fits { Ok(Self(text.into())) } else { Err(RunIdError) }
-    }
-}
-
-/// Returns the part of a second in three letters, each step some 57 µs.
-fn within_second(now: Timestamp) -> [char; 3] {
-    const STEPS: i64 = 26 * 26 * 26;
-    let step = now.as_micros().rem_euclid(1_000_000) * STEPS / 1_000_000;
-    [step / (26 * 26), step / 26 % 26, step % 26].map(|digit| {
-        char::from(b'a' + u8::try_from(digit).expect("a digit to the base 26 fits a byte"))
-    })
-}
 
 /// The directory that holds all runs, one file each.
 #[derive(Debug, Clone)]
@@ -87,11 +35,11 @@ pub struct RunDirectory {
 }
 
 impl RunDirectory {
-    /// Uses `runs` in the state directory, and makes both if they are not there, for their
-    /// owner alone.
+    /// Uses `runs` in the state directory and creates both if they are missing, for their owner
+    /// alone.
     pub fn open(state: &Path) -> Result<Self, StoreError> {
+        private_directory(&absolute(state), RUNS)?;
         let path = runs_in(state);
-        fs::DirBuilder::new().recursive(true).mode(0o700).create(&path).map_err(file(&path))?;
         refuse_network(&path)?;
         Ok(Self { path })
     }
@@ -106,17 +54,17 @@ impl RunDirectory {
         self.path.parent().expect("the runs are in a directory of it")
     }
 
-    /// Returns the file of a run.
+    /// Returns the path of a run's file.
     pub fn file(&self, run: &RunId) -> PathBuf {
         self.path.join(format!("{run}.db"))
     }
 
-    /// Returns the file that a plan is written to until it is complete.
+    /// Returns the path that a plan is written to until it is complete.
     pub(crate) fn unfinished_file(&self, run: &RunId) -> PathBuf {
         self.path.join(format!("{run}{UNFINISHED}"))
     }
 
-    /// Returns where the process that carries a run out is to be asked and told things.
+    /// Returns the path of the control socket of the process that carries a run out.
     pub fn socket(&self, run: &RunId) -> PathBuf {
         self.path.join(format!("{run}.sock"))
     }
@@ -146,18 +94,19 @@ impl RunDirectory {
         Ok(runs)
     }
 
-    /// Removes what planners left behind that were killed.
+    /// Removes the leftovers of planners that were killed.
     pub(crate) fn sweep(&self) -> Result<(), StoreError> {
         for run in self.list_files(UNFINISHED)? {
             let lock = self.try_lock(&run, "a planner that cleans up")?;
-            // It may have become complete since it was listed.
-            let left = lock.filter(|_| !self.file(&run).exists());
-            left.map_or(Ok(()), |lock| self.remove(lock))?;
+            // Without the lock its planner is alive; with a file the plan is complete by now.
+            if let Some(lock) = lock.filter(|_| !self.file(&run).exists()) {
+                self.remove(lock)?;
+            }
         }
         Ok(())
     }
 
-    /// Finds a run by its id, by the beginning of it, or as `latest`.
+    /// Finds a run by its id, by the beginning of its id, or as `latest`.
     pub fn find(&self, wanted: &str) -> Result<RunId, StoreError> {
         let mut runs = self.list()?;
         if wanted == "latest" {
@@ -177,11 +126,11 @@ impl RunDirectory {
         }
     }
 
-    /// Takes the lock of a run, or says who has it.
+    /// Takes the lock of a run, or names its holder.
     ///
-    /// It is `flock` on a file beside the run: the kernel frees it when this process dies, so it
-    /// can never be stale. Not on the run's own file, for closing a second handle of that would
-    /// drop SQLite's locks on it.
+    /// The lock is `flock` on a file beside the run. The kernel frees it when this process dies, so
+    /// it can never be stale. A lock on the run's own file was rejected: closing a second handle of
+    /// it would drop SQLite's locks.
     pub fn lock(&self, run: &RunId, holder: &str) -> Result<RunLock, StoreError> {
         for _ in 0..LOCK_TRIES {
             if let Some(lock) = self.try_lock(run, holder)? {
@@ -190,15 +139,18 @@ impl RunDirectory {
             thread::sleep(LOCK_STEP);
         }
         let path = self.lock_file(run);
-        let holder = fs::read_to_string(&path).map_err(file(&path))?;
+        let holder = match open_to_read(&path)? {
+            Some(handle) => holder_named_in(&handle).map_err(file(&path))?,
+            None => String::new(),
+        };
         Err(StoreError::Busy { run: run.clone(), holder })
     }
 
     fn try_lock(&self, run: &RunId, holder: &str) -> Result<Option<RunLock>, StoreError> {
         let path = self.lock_file(run);
-        let mut handle = open_lock(&path).map_err(file(&path))?;
+        let mut handle = open_to_write(&path)?;
         match handle.try_lock() {
-            // Whoever held it may have removed the run, and this file with it.
+            // The last holder may have removed the run, and the lock's file with it.
             Ok(()) if !is_file_at(&handle, &path).map_err(file(&path))? => Ok(None),
             Ok(()) => {
                 name_holder(&mut handle, holder).map_err(file(&path))?;
@@ -209,48 +161,46 @@ impl RunDirectory {
         }
     }
 
-    /// Tells whether some process holds the lock of a run.
+    /// Returns whether some process holds the lock of a run.
     pub fn is_locked(&self, run: &RunId) -> Result<bool, StoreError> {
         let path = self.lock_file(run);
-        match File::open(&path) {
-            Ok(handle) => match handle.try_lock_shared() {
-                Ok(()) => Ok(false),
-                Err(TryLockError::WouldBlock) => Ok(true),
-                Err(TryLockError::Error(error)) => Err(file(&path)(error)),
-            },
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
-            Err(error) => Err(file(&path)(error)),
+        let Some(handle) = open_to_read(&path)? else { return Ok(false) };
+        match handle.try_lock_shared() {
+            Ok(()) => Ok(false),
+            Err(TryLockError::WouldBlock) => Ok(true),
+            Err(TryLockError::Error(error)) => Err(file(&path)(error)),
         }
     }
 
-    /// Removes a run with all that belongs to it; only who may work on it can.
+    /// Removes a run with all its files; the lock proves that no process works on it.
     pub fn remove(&self, lock: RunLock) -> Result<(), StoreError> {
         let RunLock { run, handle } = lock;
         for main in [self.file(&run), self.unfinished_file(&run)] {
-            // The log last: without it the file would be an older state of the run.
+            // The log after the file: without its log the file would be an older state of the run.
             for path in [main.clone(), beside(&main, "-shm"), beside(&main, "-wal")] {
-                remove_file(&path)?;
+                remove_if_there(&path).map_err(file(&path))?;
             }
             watermark::remove(&main).map_err(file(&main))?;
         }
-        remove_file(&self.socket(&run))?;
-        remove_file(&self.lock_file(&run))?;
+        // The lock's file last, and while it is held: until then no other process can take it.
+        for path in [self.socket(&run), self.lock_file(&run)] {
+            remove_if_there(&path).map_err(file(&path))?;
+        }
         drop(handle);
         Ok(())
     }
 }
 
 fn runs_in(state: &Path) -> PathBuf {
-    let path = state.join("runs");
-    // Absolute, for SQLite would read a relative `file:x` as a URL.
-    std::path::absolute(&path).unwrap_or(path)
+    absolute(state).join(RUNS)
 }
 
-fn open_lock(path: &Path) -> io::Result<File> {
-    File::options().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)
+/// Returns the path from the root, because SQLite would read a relative `file:x` as a URL.
+fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }
 
-/// Tells whether the file that was opened still has its name.
+/// Returns whether the opened file still has its name.
 fn is_file_at(handle: &File, path: &Path) -> io::Result<bool> {
     let held = handle.metadata()?;
     match fs::metadata(path) {
@@ -260,23 +210,16 @@ fn is_file_at(handle: &File, path: &Path) -> io::Result<bool> {
     }
 }
 
+/// Returns the text by which the holder of a lock is known.
+pub(crate) fn holder_named_in(handle: &File) -> io::Result<String> {
+    let mut holder = Vec::new();
+    handle.take(MAX_HOLDER_BYTES).read_to_end(&mut holder)?;
+    Ok(String::from_utf8_lossy(&holder).into_owned())
+}
+
 fn name_holder(handle: &mut File, holder: &str) -> io::Result<()> {
     handle.set_len(0)?;
     handle.write_all(holder.as_bytes())
-}
-
-/// Returns the name of a file that SQLite keeps beside its own.
-pub(crate) fn beside(path: &Path, suffix: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(suffix);
-    name.into()
-}
-
-fn remove_file(path: &Path) -> Result<(), StoreError> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(file(path)(error)),
-        Ok(()) | Err(_) => Ok(()),
-    }
 }
 
 /// The right to work on a run; dropping it, or dying, gives it up.
@@ -287,12 +230,12 @@ pub struct RunLock {
 }
 
 impl RunLock {
-    /// Returns the run it is the right to.
+    /// Returns the locked run.
     pub fn run(&self) -> &RunId {
         &self.run
     }
 
-    /// Returns what keeps the lock held until it is dropped, too.
+    /// Returns a handle that keeps the lock held until it is dropped as well.
     pub(crate) fn hold(&self) -> Arc<File> {
         Arc::clone(&self.handle)
     }
@@ -301,8 +244,6 @@ impl RunLock {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    const SOME_DAY: Timestamp = Timestamp::from_micros(1_720_180_800_000_000);
 
     fn directory() -> (tempfile::TempDir, RunDirectory) {
         let state = tempfile::tempdir().unwrap();
@@ -314,24 +255,6 @@ mod tests {
         let id: RunId = id.parse().unwrap();
         fs::write(runs.file(&id), "").unwrap();
         id
-    }
-
-    #[test]
-    fn an_id_tells_when_the_run_was_planned() {
-        let id = RunId::new(SOME_DAY, &mut fastrand::Rng::with_seed(1));
-        assert!(id.as_str().starts_with("20240705-120000-"), "{id}");
-        assert_eq!(id.as_str().parse(), Ok(id));
-        assert!("latest".parse::<RunId>().is_err());
-        assert!("../../etc/passwd-xyz".parse::<RunId>().is_err());
-    }
-
-    #[test]
-    fn ids_sort_by_time_also_within_a_second() {
-        let id = |micros| RunId::new(SOME_DAY.plus_micros(micros), &mut fastrand::Rng::new());
-        let ids: Vec<RunId> = (0..2_000).map(|number| id(number * 1_000)).collect();
-        assert!(ids.is_sorted());
-        assert!(id(0).as_str().starts_with("20240705-120000-aaa"));
-        assert!(id(999_999).as_str().starts_with("20240705-120000-zzz"));
     }
 
     #[test]
@@ -362,19 +285,19 @@ mod tests {
     }
 
     #[test]
-    fn a_lock_on_a_file_that_was_removed_is_no_lock() {
+    fn a_lock_on_a_removed_file_does_not_count() {
         let (state, _runs) = directory();
         let path = state.path().join("x.lock");
-        let held = open_lock(&path).unwrap();
+        let held = open_to_write(&path).unwrap();
         assert!(is_file_at(&held, &path).unwrap());
         fs::remove_file(&path).unwrap();
         assert!(!is_file_at(&held, &path).unwrap());
-        open_lock(&path).unwrap();
+        open_to_write(&path).unwrap();
         assert!(!is_file_at(&held, &path).unwrap());
     }
 
     #[test]
-    fn who_looks_whether_a_run_is_locked_is_not_in_the_way() {
+    fn looking_whether_a_run_is_locked_does_not_block_others() {
         let (_state, runs) = directory();
         let run = add(&runs, "20240705-120000-aaaa");
         drop(runs.lock(&run, "process 7").unwrap());

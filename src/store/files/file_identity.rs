@@ -1,16 +1,13 @@
 //! Notices that a run's files were removed or replaced while a process writes to them.
 //!
-//! The process could go on writing to what has no name any more, and all of it would vanish with
-//! its end. Asked before every commit, for nothing may be sent that nobody can find afterwards.
+//! The process could go on writing to a file without a name, and all of it would vanish with its
+//! end. The check precedes every commit, because nothing may be sent that nobody can find later.
 
-use crate::store::error::StoreError;
-use crate::store::error::file;
-use crate::store::files::directory::beside;
-use std::fs;
-use std::io;
+use crate::store::error::{StoreError, file};
+use crate::store::files::paths::beside;
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::{fs, io};
 
 /// A run's file and its log, as they were when the run was opened.
 #[derive(Debug)]
@@ -18,12 +15,12 @@ pub(crate) struct FileIdentity {
     files: [(PathBuf, Identity); 2],
 }
 
-/// What stays the same for as long as a file is the same: its device and its inode.
+/// The device and the inode, which stay the same as long as the file is the same.
 type Identity = (u64, u64);
 
 impl FileIdentity {
-    /// Takes note of a run that is open and has been written to.
-    pub(crate) fn of(path: &Path) -> Result<Self, StoreError> {
+    /// Notes the files of a run that is open and has been written to, so that its log exists.
+    pub(crate) fn read(path: &Path) -> Result<Self, StoreError> {
         let noted = |path: PathBuf| match identity(&path) {
             Ok(identity) => Ok((path, identity)),
             Err(error) => Err(file(&path)(error)),
@@ -31,8 +28,9 @@ impl FileIdentity {
         Ok(Self { files: [noted(path.to_owned())?, noted(beside(path, "-wal"))?] })
     }
 
-    /// Makes sure that both files still have their names.
+    /// Checks that both files still have their names.
     pub(crate) fn check(&self) -> Result<(), StoreError> {
+        // A file that cannot be looked at counts as changed: what is written might be lost.
         let changed = |(path, noted): &&(PathBuf, Identity)| {
             !identity(path).is_ok_and(|found| found == *noted)
         };
@@ -56,18 +54,18 @@ mod tests {
         let path = folder.path().join("run.db");
         fs::write(&path, "run").unwrap();
         fs::write(beside(&path, "-wal"), "log").unwrap();
-        let presence = FileIdentity::of(&path).unwrap();
+        let noted = FileIdentity::read(&path).unwrap();
         change(&path);
-        assert_eq!(presence.check().is_ok(), expected);
+        assert_eq!(noted.check().is_ok(), expected);
     }
 
     #[test]
-    fn files_that_are_written_to_are_there() {
+    fn writing_to_a_file_does_not_change_its_identity() {
         check(|path| fs::write(path, "more").unwrap(), true);
     }
 
     #[test]
-    fn a_file_that_was_removed_or_replaced_is_missed() {
+    fn a_removed_or_replaced_file_is_noticed() {
         check(|path| fs::remove_file(path).unwrap(), false);
         check(|path| fs::remove_file(beside(path, "-wal")).unwrap(), false);
         check(

@@ -1,14 +1,13 @@
 //! Searches a run's file for damage.
 //!
-//! Every page of every table and every value in it is looked at; nothing is changed.
+//! Checks every page of every table and every value in it; changes nothing.
 
-use crate::store::error::StoreError;
-use crate::store::error::sqlite;
+use crate::store::error::{StoreError, sqlite};
 use crate::store::schema;
 use std::path::Path;
 use std::thread;
 
-/// The tables, in two halves that take about as long.
+/// The tables, in two halves that take about the same time.
 const HALVES: [&[&str]; 2] = [
     &["run", "source", "session", "hold", "poll", "change", "attempt"],
     &["task", "outcome", "state", "failure"],
@@ -18,6 +17,7 @@ const HALVES: [&[&str]; 2] = [
 pub(crate) fn check(path: &Path) -> Result<(), StoreError> {
     let [first, second] = HALVES;
     thread::scope(|scope| {
+        // SQLite checks a table on one thread; two connections halve the time.
         let other = scope.spawn(|| check_tables(path, second));
         let checked = check_tables(path, first);
         checked.and(other.join().expect("checks do not panic"))
@@ -27,6 +27,7 @@ pub(crate) fn check(path: &Path) -> Result<(), StoreError> {
 fn check_tables(path: &Path, tables: &[&str]) -> Result<(), StoreError> {
     let connection = schema::open_reader(path)?;
     for table in tables {
+        // `quick_check` does not compare rows with indexes; these tables have none.
         let sql = format!("PRAGMA quick_check('{table}')");
         let found = connection.query_row(&sql, [], |row| row.get::<_, String>(0));
         let found = found.map_err(sqlite(path))?;

@@ -1,50 +1,20 @@
 //! The lock of a job: two runs of one job never overlap.
 //!
 //! `flock` on a file for each job in the state directory. The kernel frees it when its holder
-//! dies, so it can never be stale; what the file says is only for messages.
+//! dies, so it can never be stale. The text in the file is only for messages.
 
-use crate::store::error::StoreError;
-use crate::store::error::file;
-use std::fmt;
-use std::fs;
-use std::fs::File;
-use std::fs::TryLockError;
-use std::io::Read;
+use crate::store::error::{StoreError, file};
+use crate::store::files::directory::holder_named_in;
+use crate::store::files::trusted::{open_to_write, private_directory};
+use crate::store::ids::JobName;
+use std::fs::{File, TryLockError};
 use std::io::Write;
-use std::os::unix::fs::DirBuilderExt;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
-use std::str::FromStr;
 use std::thread;
 use std::time::Duration;
 
-/// How often a held lock is asked for again.
+/// The interval at which a held lock is tried again.
 const STEP: Duration = Duration::from_millis(100);
-
-/// The name of a job: 1 to 64 letters, digits, `.`, `_` and `-`, not beginning with a dot.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct JobName(String);
-
-/// The text cannot be the name of a job.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("a job's name has 1 to 64 letters, digits, `.`, `_` and `-`, and begins with no dot")]
-pub struct JobNameError;
-
-impl FromStr for JobName {
-    type Err = JobNameError;
-
-    fn from_str(text: &str) -> Result<Self, JobNameError> {
-        let belongs = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-');
-        let fits = (1..=64).contains(&text.len()) && text.bytes().all(belongs);
-        if fits && !text.starts_with('.') { Ok(Self(text.into())) } else { Err(JobNameError) }
-    }
-}
-
-impl fmt::Display for JobName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(&self.0)
-    }
-}
 
 /// The right to run a job; dropping it, or dying, gives it up.
 #[derive(Debug)]
@@ -52,44 +22,38 @@ pub struct JobLock {
     _handle: File,
 }
 
-/// Takes the lock of a job, or waits for it that long at the most.
+/// Takes the lock of a job, or waits for it, at most for `patience`.
 ///
 /// # Errors
 ///
-/// Somebody else has it, and is named.
+/// Another process has it; the error names it.
 pub fn lock_job(
     state: &Path,
     job: &JobName,
     holder: &str,
     patience: Duration,
 ) -> Result<JobLock, StoreError> {
-    let directory = state.join("jobs");
-    fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(&directory)
-        .map_err(file(&directory))?;
+    let directory = private_directory(state, "jobs")?;
     let path = directory.join(format!("{job}.lock"));
-    let mut options = File::options();
-    options.read(true).write(true).create(true).truncate(false).mode(0o600);
-    let mut handle = options.open(&path).map_err(file(&path))?;
+    let mut handle = open_to_write(&path)?;
     let mut waited = Duration::ZERO;
     loop {
         match handle.try_lock() {
             Ok(()) => break,
+            // The kernel has no lock with a time-out, so it is tried again and again.
             Err(TryLockError::WouldBlock) if waited < patience => {
                 let step = STEP.min(patience - waited);
                 thread::sleep(step);
                 waited += step;
             }
             Err(TryLockError::WouldBlock) => {
-                let mut holder = String::new();
-                handle.read_to_string(&mut holder).map_err(file(&path))?;
+                let holder = holder_named_in(&handle).map_err(file(&path))?;
                 return Err(StoreError::JobBusy { job: job.clone(), holder });
             }
             Err(TryLockError::Error(error)) => return Err(file(&path)(error)),
         }
     }
+    // Only the holder writes, so the text always names the present one.
     let written = handle.set_len(0).and_then(|()| handle.write_all(holder.as_bytes()));
     written.map_err(file(&path))?;
     Ok(JobLock { _handle: handle })
@@ -112,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lock_that_is_given_up_in_time_is_taken() {
+    fn a_lock_that_is_released_in_time_is_taken() {
         let state = tempfile::tempdir().unwrap();
         let job: JobName = "nightly".parse().unwrap();
         let first = lock_job(state.path(), &job, "first", Duration::ZERO).unwrap();
@@ -121,13 +85,5 @@ mod tests {
             thread::spawn(move || lock_job(&path, &other, "second", Duration::from_secs(3_600)));
         drop(first);
         waiting.join().unwrap().unwrap();
-    }
-
-    #[test]
-    fn a_name_stays_in_its_directory() {
-        assert!("nightly-stop_2.a".parse::<JobName>().is_ok());
-        for text in ["", ".", "..", ".hidden", "a/b", "a b", "ä", &"a".repeat(65)] {
-            assert!(text.parse::<JobName>().is_err(), "{text}");
-        }
     }
 }

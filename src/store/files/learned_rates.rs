@@ -1,28 +1,25 @@
-//! What runs have learnt of the services' limits, kept from one to the next.
+//! The rates that runs have learnt, kept for later runs.
 //!
-//! One small file in the state directory, replaced as a whole. It only saves a run a search: what
-//! cannot be read is as good as absent, and of two runs that end in the same moment one may be
-//! forgotten. Holds no secret, and no run depends on it.
+//! One small file in the state directory, replaced as a whole. It only saves a run a search: a rate
+//! that cannot be read counts as absent, and of two runs that end at the same moment one may be
+//! forgotten. It holds no secret, and no run depends on it.
 
 use crate::clock::Timestamp;
-use crate::store::error::StoreError;
-use crate::store::error::file;
+use crate::store::error::{StoreError, file};
 use crate::store::files::directory::RunDirectory;
-use serde::Deserialize;
-use serde::Serialize;
+use crate::store::files::trusted::read_text;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use std::fs;
 use std::io::Write;
-use std::path::Path;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use tempfile::NamedTempFile;
 
-/// The most limits that are kept; the oldest go first.
-const MOST: usize = 64;
-/// The version of the fields.
+/// The maximum number of rates that are kept; the oldest go first.
+const MAX_RATES: usize = 64;
+/// The version of the file's fields.
 const SCHEMA_VERSION: u32 = 1;
 
-/// Whose limit it is: services throttle by user, and a profile tells one from the other.
+/// The owner of a rate: services throttle by user, and a profile stands for a user.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RateKey {
     /// The profile.
@@ -34,7 +31,7 @@ pub struct RateKey {
 }
 
 #[derive(Serialize)]
-struct Document {
+struct RatesFile {
     schema_version: u32,
     rates: Vec<Entry>,
 }
@@ -47,14 +44,13 @@ struct Entry {
     learnt_at: String,
 }
 
-/// Returns the sendings a second at which a service throttled an earlier run, if that is known.
+/// Returns the requests per second at which a service throttled an earlier run, if that is known.
 pub fn learnt_rate(runs: &RunDirectory, key: &RateKey) -> Option<f64> {
     let entry = entries(&path(runs)).into_iter().find(|entry| entry.key == *key)?;
     (entry.per_second > 0.0).then_some(entry.per_second)
 }
 
-/// Keeps what a run has learnt for the next one; where it has found that nothing is known, what
-/// was kept is forgotten.
+/// Keeps the rate that a run has learnt; `None` removes the rate that was kept before.
 ///
 /// # Errors
 ///
@@ -68,6 +64,7 @@ pub fn keep_learnt_rate(
     let path = path(runs);
     let mut rates = entries(&path);
     let known = rates.iter().any(|entry| entry.key == key);
+    // Most runs learn nothing, and an unchanged file needs no replacement.
     if per_second.is_none() && !known {
         return Ok(());
     }
@@ -75,23 +72,24 @@ pub fn keep_learnt_rate(
     let learnt_at = now.to_string();
     let latest = per_second.map(|per_second| Entry { key, per_second, learnt_at });
     rates.splice(0..0, latest);
-    rates.truncate(MOST);
-    replace(&path, &Document { schema_version: SCHEMA_VERSION, rates })
+    rates.truncate(MAX_RATES);
+    replace(&path, &RatesFile { schema_version: SCHEMA_VERSION, rates })
 }
 
 fn path(runs: &RunDirectory) -> PathBuf {
     runs.state().join("rates.json")
 }
 
-/// Reads what can be read, the latest first.
+/// Reads all valid entries, the latest first.
 fn entries(path: &Path) -> Vec<Entry> {
-    let text = fs::read_to_string(path).unwrap_or_default();
+    let text = read_text(path).unwrap_or_default();
     let document: Value = serde_json::from_str(&text).unwrap_or_default();
     let Some(rates) = document["rates"].as_array() else { return Vec::new() };
     rates.iter().filter_map(|entry| Entry::deserialize(entry).ok()).collect()
 }
 
-fn replace(path: &Path, document: &Document) -> Result<(), StoreError> {
+fn replace(path: &Path, document: &RatesFile) -> Result<(), StoreError> {
+    // Written beside it and renamed: a process that dies leaves the old file whole.
     let written = || {
         let directory = path.parent().expect("the file is in the state directory");
         let mut file = NamedTempFile::new_in(directory)?;
@@ -105,6 +103,7 @@ fn replace(path: &Path, document: &Document) -> Result<(), StoreError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
 
     const SOME_DAY: Timestamp = Timestamp::from_micros(1_720_180_800_000_000);
 
@@ -136,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn what_no_longer_holds_is_forgotten() {
+    fn a_rate_that_no_longer_holds_is_forgotten() {
         let (_state, runs) = runs();
         keep(&runs, "day", Some(7.0));
         keep(&runs, "day", None);
@@ -151,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn nonsense_is_as_good_as_nothing_and_costs_no_other_rate() {
+    fn an_invalid_entry_counts_as_absent_and_costs_no_other_rate() {
         let (_state, runs) = runs();
         for text in ["", "nonsense", "[]", "{\"rates\": 7}", "{\"rates\": [7, {\"profile\": 7}]}"] {
             fs::write(path(&runs), text).unwrap();
@@ -169,7 +168,7 @@ mod tests {
     fn the_file_stays_small_and_the_latest_stay() {
         let (_state, runs) = runs();
         (0..100).for_each(|number| keep(&runs, &number.to_string(), Some(7.0)));
-        assert_eq!(entries(&path(&runs)).len(), MOST);
+        assert_eq!(entries(&path(&runs)).len(), MAX_RATES);
         assert_eq!(learnt_rate(&runs, &key("99")), Some(7.0));
         assert_eq!(learnt_rate(&runs, &key("0")), None);
     }

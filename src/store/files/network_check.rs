@@ -1,14 +1,12 @@
-//! Tells whether a directory is on a file system that other machines share.
+//! Detects that a directory is on a file system that several machines share.
 //!
-//! There a write-ahead log does not work: its index is memory that all its users share, which two
-//! machines cannot, and locks may hold on one of them only. FUSE is taken for local, for most of
-//! what it is used for is.
+//! A write-ahead log does not work there: its index is shared memory, which two machines do not
+//! have, and a lock may hold on one machine only. FUSE counts as local, because most of its uses are.
 
-use crate::store::error::StoreError;
-use crate::store::error::file;
+use crate::store::error::{StoreError, file};
 use std::path::Path;
 
-/// The network file systems by the number that `statfs` tells, see statfs(2).
+/// The network file systems by their number, see statfs(2).
 const KINDS: [(u32, &str); 10] = [
     (0x6969, "NFS"),
     (0x517B, "SMB"),
@@ -22,11 +20,11 @@ const KINDS: [(u32, &str); 10] = [
     (0x0BD0_0BD0, "Lustre"),
 ];
 
-/// Makes sure that runs can be kept in a directory.
+/// Checks that runs can be kept in a directory.
 ///
 /// # Errors
 ///
-/// It is on a network file system, or cannot be asked.
+/// It is on a network file system, or its file system cannot be determined.
 pub(crate) fn refuse_network(directory: &Path) -> Result<(), StoreError> {
     match network_kind(kind_number(directory).map_err(file(directory))?) {
         None => Ok(()),
@@ -36,19 +34,19 @@ pub(crate) fn refuse_network(directory: &Path) -> Result<(), StoreError> {
 
 #[cfg(target_os = "linux")]
 fn kind_number(directory: &Path) -> std::io::Result<u32> {
-    let told = rustix::fs::statfs(directory)?.f_type;
-    // Four bytes that some machines widen with their sign.
-    let [first, second, third, fourth, ..] = told.to_le_bytes();
+    let number = rustix::fs::statfs(directory)?.f_type;
+    // Some machines extend the sign of the four bytes, so the others must not count.
+    let [first, second, third, fourth, ..] = number.to_le_bytes();
     Ok(u32::from_le_bytes([first, second, third, fourth]))
 }
 
-/// Elsewhere the numbers mean something else, and nothing is refused.
+/// On other systems the numbers mean something else, and nothing is refused.
 #[cfg(not(target_os = "linux"))]
 fn kind_number(_: &Path) -> std::io::Result<u32> {
     Ok(0)
 }
 
-/// Names the network file system that a number stands for; nothing for a local one.
+/// Returns the name of a network file system; `None` for a local one.
 fn network_kind(number: u32) -> Option<&'static str> {
     KINDS.iter().find(|(known, _)| *known == number).map(|&(_, name)| name)
 }

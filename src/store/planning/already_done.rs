@@ -1,27 +1,27 @@
-//! Leaves out of a plan what an earlier run has done: by id and command, never by position.
+//! Leaves out of a plan the tasks that earlier runs have done: by id and command, never by
+//! position.
 
 use crate::store::codes;
 use crate::store::error::StoreError;
-use crate::store::error::sqlite;
 use crate::store::files::RunDirectory;
-use crate::store::files::RunId;
+use crate::store::ids::RunId;
 use crate::store::ordinal_set::OrdinalSet;
-use crate::store::planning::load::remove_tasks;
+use crate::store::planning::tables::{PlanFile, remove_tasks};
 use crate::store::reading::RunReader;
 use crate::task::Ordinal;
-use rusqlite::Connection;
-use rusqlite::Rows;
-use rusqlite::params;
-use std::path::Path;
+use rusqlite::{Connection, Rows, params};
 
-/// Returns a run and those it follows itself, the latest first.
-pub(crate) fn follow(runs: &RunDirectory, run: Option<&RunId>) -> Result<Vec<RunId>, StoreError> {
+/// Returns a run and the runs that it follows, the latest first.
+pub(crate) fn runs_followed(
+    runs: &RunDirectory,
+    run: Option<&RunId>,
+) -> Result<Vec<RunId>, StoreError> {
     let mut chain = Vec::new();
     let mut next = run.cloned();
-    // No run follows itself, but a damaged file may say so.
+    // A run never follows itself, but a damaged file may say so.
     while let Some(run) = next.filter(|run| !chain.contains(run)) {
         let reader = match RunReader::open(runs, &run) {
-            // An older link of the chain may have been pruned; the first one is asked for.
+            // An older run of the chain may have been pruned; only the first one was asked for.
             Err(StoreError::NoSuchRun { .. }) if !chain.is_empty() => break,
             opened => opened?,
         };
@@ -31,27 +31,29 @@ pub(crate) fn follow(runs: &RunDirectory, run: Option<&RunId>) -> Result<Vec<Run
     Ok(chain)
 }
 
-/// Leaves out every task that one of these runs has done, and returns how many there were.
+/// Leaves out every task that one of these runs has done, and returns their number.
 ///
-/// What was done last to a task counts, for the latest run comes first: one that was taken back
-/// is done no more.
+/// The latest run of the chain that has a task decides about it. So a task that was reverted is
+/// not done any more.
 ///
-/// The runs are open one after the other: a job that follows itself every night for years has
-/// more of them than a process may have files.
+/// The runs are opened one after the other: a job that follows itself every night for years has
+/// more runs than a process may have open files.
 pub(crate) fn leave_out_done(
-    (connection, path): (&Connection, &Path),
+    plan: PlanFile<'_>,
     runs: &RunDirectory,
     followed: &[RunId],
 ) -> Result<u64, StoreError> {
     if followed.is_empty() {
         return Ok(0);
     }
-    let failed = sqlite(path);
+    let connection = plan.connection;
+    let failed = plan.failed();
     connection
         .execute_batch(
             "CREATE TEMP TABLE done (id TEXT PRIMARY KEY, command INTEGER) WITHOUT ROWID",
         )
         .map_err(&failed)?;
+    // `OR IGNORE` keeps the row of the latest run, which comes first.
     let mut insert =
         connection.prepare("INSERT OR IGNORE INTO done VALUES (?, ?)").map_err(&failed)?;
     for run in followed {
@@ -67,12 +69,12 @@ pub(crate) fn leave_out_done(
 #[derive(Default)]
 struct Done {
     id: String,
-    /// As it is stored.
+    /// The command as it is stored.
     command_code: i64,
 }
 
 impl Done {
-    /// Reads the next one, into the memory of this one.
+    /// Reads the next task, into the memory of this one.
     fn next(mut self, rows: &mut Rows<'_>) -> rusqlite::Result<Option<Self>> {
         let Some(row) = rows.next()? else { return Ok(None) };
         self.id.replace_range(.., row.get_ref(0)?.as_str()?);
@@ -83,8 +85,8 @@ impl Done {
 
 /// Finds the tasks of the plan that are done.
 ///
-/// Both are walked along once, in the order of their ids: to look each up would read the same pages
-/// of a large table over and over.
+/// A merge join: both tables are read once, in the order of ids. Looking up each task would read
+/// the same pages of a large table over and over.
 fn done_tasks(connection: &Connection) -> rusqlite::Result<OrdinalSet> {
     let mut found = OrdinalSet::default();
     let mut all_done = connection.prepare("SELECT id, command FROM done ORDER BY id")?;

@@ -1,29 +1,22 @@
-//! A plan that only looks: in a temporary file that vanishes with it.
+//! The plan of a dry run: in a temporary file that vanishes with it.
 
 use crate::clock::Timestamp;
 use crate::plan::Problems;
-use crate::store::error::StoreError;
-use crate::store::error::sqlite;
+use crate::policy::{EarlierCalls, FirstLook, Observation};
+use crate::store::error::{StoreError, sqlite};
 use crate::store::files::RunDirectory;
-use crate::store::planning::load::NewPlan;
-use crate::store::planning::load::PlanTotals;
-use crate::store::planning::load::load;
-use crate::store::reading::NewRun;
-use crate::store::reading::first_rows;
+use crate::store::planning::load::{NewPlan, load};
+use crate::store::planning::tables::{PlanFile, PlanTotals};
+use crate::store::reading::{NewRun, first_rows};
 use crate::store::rows::PlanRow;
 use crate::store::schema;
-use crate::store::writing::Purpose;
-use crate::store::writing::Survey;
-use crate::store::writing::Surveyed;
-use crate::store::writing::survey;
-use crate::task::ObservedState;
-use crate::task::TaskId;
+use crate::store::writing::{Survey, Surveyed, TaskSelection, state_rows};
+use crate::task::{ObservedState, TaskId};
 use rusqlite::Connection;
-use std::collections::BTreeMap;
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 
-/// What stands in the place of a file's name.
+/// The path of the temporary file in messages.
 const NOWHERE: &str = "(temporary)";
 
 /// A plan for a dry run.
@@ -34,44 +27,65 @@ pub struct Draft {
     origin: Timestamp,
 }
 
-/// Reads all inputs without storing anything that stays.
+/// Reads all inputs and keeps nothing after the draft is dropped.
 pub fn draft(
     runs: &RunDirectory,
     run: &NewRun,
     new: NewPlan,
 ) -> Result<Result<Draft, Problems>, StoreError> {
     let connection = schema::temporary().map_err(failed)?;
-    let loaded = load((&connection, Path::new(NOWHERE)), runs, run, new)?;
+    let plan = PlanFile { connection: &connection, path: Path::new(NOWHERE) };
+    let loaded = load(plan, runs, run, new)?;
     Ok(loaded.map(|totals| Draft { connection, totals, origin: run.origin }))
 }
 
+/// Reads all inputs for a dry run that does not look at states.
+///
+/// Returns the totals and the first `limit` tasks.
+pub fn plan_only(
+    runs: &RunDirectory,
+    run: &NewRun,
+    new: NewPlan,
+    limit: u32,
+) -> Result<Result<(PlanTotals, Vec<PlanRow>), Problems>, StoreError> {
+    match draft(runs, run, new)? {
+        Ok(draft) => Ok(Ok((draft.totals(), draft.first_rows(limit)?))),
+        Err(problems) => Ok(Err(problems)),
+    }
+}
+
 impl Draft {
-    /// Returns how many rows and tasks there are.
+    /// Returns the numbers of rows and tasks.
     pub fn totals(&self) -> PlanTotals {
         self.totals
     }
 
     /// Returns the first tasks that would be called.
-    pub fn first_rows(&self, most: u32) -> Result<Vec<PlanRow>, StoreError> {
-        first_rows(&self.connection, most).map_err(failed)
+    pub fn first_rows(&self, limit: u32) -> Result<Vec<PlanRow>, StoreError> {
+        first_rows(&self.connection, limit).map_err(failed)
     }
 
-    /// Forgets all sightings, and returns the ids of the tasks, unless there are more than `most`.
-    pub fn look_for(&self, most: usize) -> Result<Option<HashSet<TaskId>>, StoreError> {
-        survey::forget(&self.connection).map_err(failed)?;
-        survey::unsettled_ids(&self.connection, most).map_err(failed)
+    /// Forgets all observed states and returns the ids of the tasks, unless there are more than
+    /// `limit`.
+    pub fn look_for(&self, limit: usize) -> Result<Option<HashSet<TaskId>>, StoreError> {
+        state_rows::forget(&self.connection).map_err(failed)?;
+        state_rows::selected_ids(&self.connection, TaskSelection::Unsettled, limit).map_err(failed)
     }
 
-    /// Keeps what was seen.
-    pub fn see(&self, sightings: &[ObservedState]) -> Result<(), StoreError> {
-        survey::see(&self.connection, sightings).map_err(failed)
+    /// Keeps observed states.
+    pub fn see(&self, states: &[ObservedState]) -> Result<(), StoreError> {
+        state_rows::see(&self.connection, states).map_err(failed)
     }
 
-    /// Counts what the tasks are; what would be left alone is not called any more.
-    pub fn survey(&self, purpose: Purpose, now: Timestamp) -> Result<Surveyed, StoreError> {
+    /// Counts the tasks by their states; a task that would be left alone is not called any more.
+    pub fn survey(
+        &self,
+        decide: impl Fn(Option<Observation>, EarlierCalls) -> FirstLook,
+        now: Timestamp,
+    ) -> Result<Surveyed, StoreError> {
         let open = BTreeMap::new();
         let (connection, origin) = (&self.connection, self.origin);
-        Survey { connection, open: &open, origin, now, purpose }.carry_out().map_err(failed)
+        Survey { connection, open: &open, origin, now }.carry_out(decide).map_err(failed)
     }
 }
 

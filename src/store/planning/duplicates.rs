@@ -1,28 +1,22 @@
-//! Finds the rows of a plan whose id stands more than once.
+//! Finds the rows of a plan that repeat an id.
 //!
-//! One sort on disk and one walk along it; no more is kept in memory than a bit per row and the
-//! first problems. An index over the ids would do as well, but nobody needs it afterwards, and it
-//! would be as large as the plan.
+//! One sort on disk and one walk along it. Memory holds a bit per row and the first problems. An
+//! index over the ids was rejected: nothing needs it afterwards, and it is as large as the plan.
+//! See `docs/GLOSSARY.md`: duplicate.
 
-use crate::plan::OnDuplicate;
-use crate::plan::PlanProblem;
-use crate::plan::Problems;
-use crate::plan::SHOWN_PROBLEMS;
-use crate::plan::SourcePosition;
+use crate::plan::{OnDuplicate, PlanProblem, Problems, SHOWN_PROBLEMS, SourcePosition};
 use crate::store::codes;
 use crate::store::ordinal_set::OrdinalSet;
-use crate::store::planning::load::remove_tasks;
-use crate::task::Command;
-use crate::task::Ordinal;
-use crate::task::TaskId;
+use crate::store::planning::tables::remove_tasks;
+use crate::task::{Command, Ordinal, TaskId};
 use rusqlite::Connection;
 use std::collections::BTreeMap;
 
-/// The rows whose id stands further up already.
+/// The rows whose id an earlier row has.
 #[derive(Debug, Default)]
 pub(crate) struct Duplicates {
     rows: OrdinalSet,
-    /// The first of those that may not be, each with the row it repeats or contradicts.
+    /// The first rows that are not allowed, each with the row it repeats or contradicts.
     bad: BTreeMap<Ordinal, Ordinal>,
     bad_count: u64,
 }
@@ -36,7 +30,7 @@ struct First {
 }
 
 impl Duplicates {
-    /// Finds them in a plan that is loaded.
+    /// Finds the duplicates of a loaded plan.
     pub(crate) fn find(connection: &Connection, on: OnDuplicate) -> rusqlite::Result<Self> {
         let mut duplicates = Self::default();
         let mut first = First::default();
@@ -51,6 +45,7 @@ impl Duplicates {
                 (first.ordinal, first.command) = (ordinal, Some(command));
                 continue;
             }
+            // A row with another command is a duplicate of the id and a contradiction as well.
             duplicates.rows.insert(Ordinal(ordinal));
             if on == OnDuplicate::Error || first.command != Some(command) {
                 duplicates.add_bad(Ordinal(ordinal), Ordinal(first.ordinal));
@@ -61,27 +56,29 @@ impl Duplicates {
 
     fn add_bad(&mut self, later: Ordinal, first: Ordinal) {
         self.bad_count += 1;
+        // Rows come in the order of ids, but the first problems in the order of rows are shown.
         self.bad.insert(later, first);
         if self.bad.len() > SHOWN_PROBLEMS {
             self.bad.pop_last();
         }
     }
 
-    /// Says what is wrong with those that may not be.
-    pub(crate) fn tell(
+    /// Adds the rows that are not allowed to the problems of the inputs.
+    pub(crate) fn report(
         &self,
         connection: &Connection,
         problems: &mut Problems,
     ) -> rusqlite::Result<()> {
-        let told = problems.count;
+        let before = problems.count;
         for (&later, &first) in &self.bad {
             problems.add(problem(connection, later, first)?);
         }
-        problems.count = told + self.bad_count;
+        // `add` counts only what it is given; the rows beyond the shown ones count as well.
+        problems.count = before + self.bad_count;
         Ok(())
     }
 
-    /// Removes them from the plan and returns how many they were.
+    /// Takes the duplicates out of the plan and returns their number.
     pub(crate) fn remove(&self, connection: &Connection) -> rusqlite::Result<u64> {
         remove_tasks(connection, &self.rows)
     }

@@ -1,34 +1,21 @@
-//! Writes a plan: all rows in one load, then what is doubled is found and taken out.
+//! Loads a plan: writes all rows in one pass, then finds the duplicates and takes them out.
 //!
-//! The file appears under its name only when the plan is complete, so there is no such thing
-//! as half a run, and never over another one. Memory does not grow with the number of rows.
+//! The file appears under its name only when the plan is complete, so half a plan is never
+//! visible and no other run is overwritten. Memory does not grow with the number of rows.
 
-use crate::input::InputOptions;
-use crate::input::Source;
+use crate::input::{InputOptions, Source};
 use crate::plan;
-use crate::plan::OnDuplicate;
-use crate::plan::PlannedRow;
-use crate::plan::Problems;
-use crate::plan::Reading;
-use crate::store::codes;
-use crate::store::error::StoreError;
-use crate::store::error::file;
-use crate::store::error::sqlite;
-use crate::store::files::RunDirectory;
-use crate::store::files::RunId;
-use crate::store::files::RunLock;
-use crate::store::ordinal_set::OrdinalSet;
-use crate::store::planning::already_done::follow;
-use crate::store::planning::already_done::leave_out_done;
-use crate::store::planning::dry_run::draft;
+use crate::plan::{OnDuplicate, Problems, Reading};
+use crate::store::error::{StoreError, file, sqlite};
+use crate::store::files::{RunDirectory, RunLock};
+use crate::store::ids::RunId;
+use crate::store::planning::already_done::{leave_out_done, runs_followed};
 use crate::store::planning::duplicates::Duplicates;
+use crate::store::planning::tables;
+use crate::store::planning::tables::{PlanFile, PlanTotals};
 use crate::store::reading::NewRun;
-use crate::store::rows::PlanRow;
 use crate::store::schema;
 use rusqlite::Connection;
-use rusqlite::OptionalExtension;
-use rusqlite::Statement;
-use rusqlite::params;
 use std::fs;
 use std::fs::File;
 use std::path::Path;
@@ -40,35 +27,22 @@ pub struct NewPlan {
     pub sources: Vec<Source>,
     /// How they are read.
     pub options: InputOptions,
-    /// What to do with a row that says the same as an earlier one.
+    /// The policy for a row that repeats the id and command of an earlier row.
     pub on_duplicate: OnDuplicate,
     /// A run whose successful tasks, and those of the runs it follows, are left out.
     pub after: Option<RunId>,
-    /// The most tasks to select, from the first on.
+    /// The maximum number of tasks, counted from the first.
     pub limit: Option<u64>,
 }
 
-/// How many rows a plan has, and of what kind.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct PlanTotals {
-    /// Rows in the inputs.
-    pub rows: u64,
-    /// Tasks to carry out.
-    pub selected: u64,
-    /// Rows that say the same as an earlier one.
-    pub duplicates: u64,
-    /// Rows whose task was done by the run that this one follows.
-    pub already_done: u64,
-}
-
-/// A complete plan, or what is wrong with its inputs.
+/// A complete plan, or the problems of its inputs.
 #[derive(Debug)]
 pub enum PlannedRun {
-    /// The plan is stored, and its run locked for this process.
+    /// The plan is stored, and its run is locked for this process.
     Ready {
-        /// How many rows it has.
+        /// The numbers of rows and tasks.
         totals: PlanTotals,
-        /// The right to carry it out.
+        /// The right to carry the run out.
         lock: RunLock,
     },
     /// Nothing was stored.
@@ -82,23 +56,23 @@ pub fn plan_run(
     new: NewPlan,
     holder: &str,
 ) -> Result<PlannedRun, StoreError> {
-    store_plan(runs, run, holder, |connection, path| load((connection, path), runs, run, new))
+    store_plan(runs, run, holder, |plan| load(plan, runs, run, new))
 }
 
-/// What a plan is filled with: the rows, or what is wrong with them.
-type Filled = Result<Result<PlanTotals, Problems>, StoreError>;
+/// The totals of a plan that was filled, or the problems of its inputs.
+pub(crate) type Filled = Result<Result<PlanTotals, Problems>, StoreError>;
 
-/// Makes the file of a new run, has it filled, and lets it appear when it is complete.
+/// Makes the file of a new run, calls `fill` for it, and publishes the complete file.
 pub(crate) fn store_plan(
     runs: &RunDirectory,
     run: &NewRun,
     holder: &str,
-    fill: impl FnOnce(&Connection, &Path) -> Filled,
+    fill: impl FnOnce(PlanFile<'_>) -> Filled,
 ) -> Result<PlannedRun, StoreError> {
-    // What is left over there is in nobody's way; it only takes up space.
+    // Failing to clean up is harmless: the leftovers only take space.
     let _ = runs.sweep();
     let lock = runs.lock(&run.id, holder)?;
-    // Under the lock nobody else can make it meanwhile.
+    // Under the lock no other process can create the file between this check and the rename.
     if runs.file(&run.id).exists() {
         return Err(StoreError::Exists { run: run.id.clone() });
     }
@@ -109,36 +83,21 @@ pub(crate) fn store_plan(
             Ok(PlannedRun::Refused(problems))
         }
         Err(error) => {
-            // The first error is the one to tell; this one would be its consequence.
+            // The first error is the cause; an error here would only be its consequence.
             let _ = runs.remove(lock);
             Err(error)
         }
     }
 }
 
-/// Reads all inputs without storing anything that stays, for a dry run.
-///
-/// Returns how many rows there are, and the first `most` tasks.
-pub fn plan_only(
-    runs: &RunDirectory,
-    run: &NewRun,
-    new: NewPlan,
-    most: u32,
-) -> Result<Result<(PlanTotals, Vec<PlanRow>), Problems>, StoreError> {
-    match draft(runs, run, new)? {
-        Ok(draft) => Ok(Ok((draft.totals(), draft.first_rows(most)?))),
-        Err(problems) => Ok(Err(problems)),
-    }
-}
-
 fn fill_file(
     runs: &RunDirectory,
     run: &NewRun,
-    fill: impl FnOnce(&Connection, &Path) -> Filled,
+    fill: impl FnOnce(PlanFile<'_>) -> Filled,
 ) -> Filled {
     let unfinished = runs.unfinished_file(&run.id);
     let connection = schema::create(&unfinished)?;
-    let filled = fill(&connection, &unfinished)?;
+    let filled = fill(PlanFile { connection: &connection, path: &unfinished })?;
     if filled.is_err() {
         return Ok(filled);
     }
@@ -152,34 +111,33 @@ fn fill_file(
 fn publish(unfinished: &Path, target: &Path) -> Result<(), StoreError> {
     File::open(unfinished).and_then(|f| f.sync_all()).map_err(file(unfinished))?;
     fs::rename(unfinished, target).map_err(file(target))?;
+    // The name itself is durable only when its directory is.
     let parent = target.parent().expect("a run's file is in the directory of runs");
     File::open(parent).and_then(|d| d.sync_all()).map_err(file(parent))
 }
 
-pub(crate) fn load(
-    (connection, path): (&Connection, &Path),
-    runs: &RunDirectory,
-    run: &NewRun,
-    new: NewPlan,
-) -> Filled {
-    let failed = sqlite(path);
-    let followed = follow(runs, new.after.as_ref())?;
+/// Fills a plan from inputs.
+pub(crate) fn load(plan: PlanFile<'_>, runs: &RunDirectory, run: &NewRun, new: NewPlan) -> Filled {
+    let connection = plan.connection;
+    let failed = plan.failed();
+    // Before anything is read: a run that cannot be followed must not cost the reading of inputs.
+    let followed = runs_followed(runs, new.after.as_ref())?;
     connection.execute_batch("BEGIN").map_err(&failed)?;
-    let mut totals = match read_rows(connection, new.sources, &new.options, new.on_duplicate)
-        .map_err(&failed)?
-    {
+    let read = read_rows(connection, new.sources, &new.options, new.on_duplicate);
+    let mut totals = match read.map_err(&failed)? {
         Ok(totals) => totals,
         Err(problems) => return Ok(Err(problems)),
     };
-    totals.already_done = leave_out_done((connection, path), runs, &followed)?;
+    totals.already_done = leave_out_done(plan, runs, &followed)?;
+    // The limit comes last, so that it counts tasks that are really to be carried out.
     let left = totals.rows - totals.duplicates - totals.already_done;
-    totals.selected = limit(connection, left, new.limit).map_err(&failed)?;
-    insert_run(connection, run, totals).map_err(&failed)?;
+    totals.selected = tables::keep_first(connection, left, new.limit).map_err(&failed)?;
+    tables::insert_run(connection, run, totals).map_err(&failed)?;
     connection.execute_batch("COMMIT").map_err(&failed)?;
     Ok(Ok(totals))
 }
 
-/// Reads all inputs into the store and takes out what is doubled.
+/// Reads all inputs into the plan and takes out the duplicates.
 fn read_rows(
     connection: &Connection,
     sources: Vec<Source>,
@@ -187,12 +145,14 @@ fn read_rows(
     on_duplicate: OnDuplicate,
 ) -> rusqlite::Result<Result<PlanTotals, Problems>> {
     let (reading, mut problems) = insert_rows(connection, sources, options)?;
-    insert_sources(connection, &reading)?;
+    let read = reading.sources.iter().map(|source| (source.name.as_str(), &source.columns[..]));
+    tables::insert_sources(connection, read)?;
+    // With invalid rows the search for duplicates is spared: it sorts the whole plan.
     if !problems.is_empty() {
         return Ok(Err(problems));
     }
     let duplicates = Duplicates::find(connection, on_duplicate)?;
-    duplicates.tell(connection, &mut problems)?;
+    duplicates.report(connection, &mut problems)?;
     if !problems.is_empty() {
         return Ok(Err(problems));
     }
@@ -205,82 +165,6 @@ fn insert_rows(
     sources: Vec<Source>,
     options: &InputOptions,
 ) -> rusqlite::Result<(Reading, Problems)> {
-    let mut insert = connection.prepare(INSERT_TASK)?;
-    plan::read(sources, options, |row| insert_task(&mut insert, row))
-}
-
-/// What puts a task into a plan.
-pub(crate) const INSERT_TASK: &str =
-    "INSERT INTO task (ordinal, id, command, source, line, position, others)
-     VALUES (?, ?, ?, ?, ?, ?, ?)";
-
-pub(crate) fn insert_task(insert: &mut Statement<'_>, row: PlannedRow) -> rusqlite::Result<()> {
-    let PlannedRow { ordinal, id, command, source, line, column, others } = row;
-    let line = i64::try_from(line).unwrap_or(i64::MAX);
-    insert.execute(params![
-        ordinal.0,
-        id.as_str(),
-        codes::command_code(command),
-        source,
-        line,
-        column,
-        others
-    ])?;
-    Ok(())
-}
-
-fn insert_sources(connection: &Connection, reading: &Reading) -> rusqlite::Result<()> {
-    let mut insert =
-        connection.prepare("INSERT INTO source (number, name, columns) VALUES (?, ?, ?)")?;
-    for (number, source) in reading.sources.iter().enumerate() {
-        let columns = serde_json::to_string(&source.columns).expect("texts are JSON");
-        insert.execute(params![number, source.name, columns])?;
-    }
-    Ok(())
-}
-
-/// Takes tasks out of the plan, and returns how many they were.
-pub(crate) fn remove_tasks(connection: &Connection, tasks: &OrdinalSet) -> rusqlite::Result<u64> {
-    let mut delete = connection.prepare("DELETE FROM task WHERE ordinal = ?")?;
-    tasks.iter().try_for_each(|ordinal| delete.execute([ordinal.0]).map(|_| ()))?;
-    Ok(tasks.len())
-}
-
-/// Leaves out all tasks after the first `most`.
-fn limit(connection: &Connection, all: u64, most: Option<u64>) -> rusqlite::Result<u64> {
-    let Some(most) = most.filter(|&most| most < all) else { return Ok(all) };
-    let beyond: Option<i64> = connection
-        .query_row("SELECT ordinal FROM task ORDER BY ordinal LIMIT 1 OFFSET ?", [most], |row| {
-            row.get(0)
-        })
-        .optional()?;
-    connection.execute("DELETE FROM task WHERE ordinal >= ?", [beyond])?;
-    Ok(most)
-}
-
-pub(crate) fn insert_run(
-    connection: &Connection,
-    run: &NewRun,
-    totals: PlanTotals,
-) -> rusqlite::Result<()> {
-    connection.execute(
-        "INSERT INTO run VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0)",
-        params![
-            run.id.as_str(),
-            run.parent.as_ref().map(RunId::as_str),
-            run.outstanding_before,
-            run.job,
-            run.reason,
-            run.command,
-            run.origin.as_micros(),
-            run.endpoint,
-            run.project_id,
-            codes::to_json(&run.settings),
-            totals.rows,
-            totals.selected,
-            totals.duplicates,
-            totals.already_done,
-        ],
-    )?;
-    Ok(())
+    let mut insert = connection.prepare(tables::INSERT_TASK)?;
+    plan::read(sources, options, |row| tables::insert_task(&mut insert, row))
 }

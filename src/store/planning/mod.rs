@@ -1,18 +1,16 @@
-//! Makes plans: loads rows into a run file, and leaves out duplicates and finished tasks.
+//! Makes plans: loads rows into a run's file, and leaves out duplicates and finished tasks.
 //!
-//! A plan becomes visible only when it is complete.
+//! A plan becomes visible only when it is complete. "Plan" and "duplicate" are explained in
+//! `docs/GLOSSARY.md`.
 
 mod already_done;
 mod dry_run;
 mod duplicates;
 mod load;
 mod plan_from_run;
+mod tables;
 
-pub use dry_run::Draft;
-pub use dry_run::draft;
-pub use load::NewPlan;
-pub use load::PlanTotals;
-pub use load::PlannedRun;
-pub use load::plan_only;
-pub use load::plan_run;
-pub use plan_from_run::plan_again;
+pub use dry_run::{Draft, draft, plan_only};
+pub use load::{NewPlan, PlannedRun, plan_run};
+pub use plan_from_run::plan_from_run;
+pub use tables::PlanTotals;

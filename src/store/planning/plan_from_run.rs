@@ -1,74 +1,62 @@
 //! Makes the plan of a run out of another run's tasks.
 
 use crate::plan::PlannedRow;
-use crate::store::error::StoreError;
-use crate::store::error::sqlite;
+use crate::store::error::{StoreError, sqlite};
 use crate::store::files::RunDirectory;
-use crate::store::planning::load::INSERT_TASK;
-use crate::store::planning::load::PlanTotals;
-use crate::store::planning::load::PlannedRun;
-use crate::store::planning::load::insert_run;
-use crate::store::planning::load::insert_task;
-use crate::store::planning::load::store_plan;
-use crate::store::reading::NewRun;
-use crate::store::reading::RunReader;
+use crate::store::planning::load::{PlannedRun, store_plan};
+use crate::store::planning::tables;
+use crate::store::planning::tables::{PlanFile, PlanTotals};
+use crate::store::reading::{NewRun, RunReader};
 use crate::store::rows::TaskRow;
-use rusqlite::Connection;
-use rusqlite::params;
-use std::path::Path;
 
-/// Stores the plan of a run that does what `pick` makes of another run's tasks.
+/// Stores the plan of a run with those tasks of another run that `pick` returns.
 ///
 /// The new run keeps order, sources and other cells, so that its results look like the other's.
-pub fn plan_again(
+pub fn plan_from_run(
     runs: &RunDirectory,
     run: &NewRun,
-    of: &RunReader,
+    parent: &RunReader,
     pick: impl Fn(TaskRow) -> Option<TaskRow>,
     holder: &str,
 ) -> Result<PlannedRun, StoreError> {
-    store_plan(runs, run, holder, |connection, path| {
-        let failed = sqlite(path);
-        connection.execute_batch("BEGIN").map_err(&failed)?;
-        copy_sources(connection, of, path)?;
-        let totals = copy_tasks(connection, of, pick, path)?;
-        insert_run(connection, run, totals).map_err(&failed)?;
-        connection.execute_batch("COMMIT").map_err(&failed)?;
+    store_plan(runs, run, holder, |plan| {
+        let failed = plan.failed();
+        plan.connection.execute_batch("BEGIN").map_err(&failed)?;
+        copy_sources(plan, parent)?;
+        let totals = copy_tasks(plan, parent, pick)?;
+        tables::insert_run(plan.connection, run, totals).map_err(&failed)?;
+        plan.connection.execute_batch("COMMIT").map_err(&failed)?;
         Ok(Ok(totals))
     })
 }
 
-fn copy_sources(connection: &Connection, of: &RunReader, path: &Path) -> Result<(), StoreError> {
-    let failed = sqlite(path);
-    let mut insert = connection
-        .prepare("INSERT INTO source (number, name, columns) VALUES (?, ?, ?)")
-        .map_err(&failed)?;
-    for (number, source) in of.record()?.sources.iter().enumerate() {
-        let columns = serde_json::to_string(&source.columns).expect("texts are JSON");
-        insert.execute(params![number, source.name, columns]).map_err(&failed)?;
-    }
-    Ok(())
+fn copy_sources(plan: PlanFile<'_>, parent: &RunReader) -> Result<(), StoreError> {
+    let record = parent.record()?;
+    let sources = record.sources.iter().map(|source| (source.name.as_str(), &source.columns[..]));
+    tables::insert_sources(plan.connection, sources).map_err(plan.failed())
 }
 
 fn copy_tasks(
-    connection: &Connection,
-    of: &RunReader,
+    plan: PlanFile<'_>,
+    parent: &RunReader,
     pick: impl Fn(TaskRow) -> Option<TaskRow>,
-    path: &Path,
 ) -> Result<PlanTotals, StoreError> {
     let mut totals = PlanTotals::default();
-    let mut insert = connection.prepare(INSERT_TASK).map_err(sqlite(path))?;
-    of.for_each_task::<StoreError>(|task| {
+    let mut insert = plan.connection.prepare(tables::INSERT_TASK).map_err(plan.failed())?;
+    parent.for_each_task::<StoreError>(|task| {
         if let Some(task) = pick(task) {
+            // Every row of such a plan is a task: its parent has no duplicates.
             totals.rows += 1;
             totals.selected += 1;
-            insert_task(&mut insert, planned(task)).map_err(sqlite(path))?;
+            tables::insert_task(&mut insert, planned(task)).map_err(sqlite(plan.path))?;
         }
         Ok(())
     })?;
     Ok(totals)
 }
 
+/// Returns the row of a task in the new plan. Its column in the input is not recorded, because
+/// only the messages of a plan need it.
 fn planned(task: TaskRow) -> PlannedRow {
     let TaskRow { ordinal, id, command, source, line, others, .. } = task;
     PlannedRow { ordinal, id, command, source, line, column: None, others }

@@ -1,21 +1,14 @@
-//! Lays the tasks of two runs side by side.
+//! Pairs the tasks of two runs.
 //!
-//! Both are read in the order of their ids and merged, so that memory does not grow with their
-//! number: SQLite sorts in what its cache holds, and in temporary files beyond that.
+//! A merge join in the order of ids, so that memory does not grow with the number of tasks. SQLite
+//! sorts within its cache, and in temporary files beyond that.
 
 use crate::store::codes;
-use crate::store::error::StoreError;
-use crate::store::error::sqlite;
+use crate::store::error::{StoreError, sqlite};
 use crate::store::reading::reader::RunReader;
 use crate::store::unsettled::OpenTask;
-use crate::task::Command;
-use crate::task::Failure;
-use crate::task::Ordinal;
-use crate::task::Outcome;
-use crate::task::TaskId;
-use rusqlite::OptionalExtension;
-use rusqlite::Row;
-use rusqlite::Rows;
+use crate::task::{Command, Failure, Ordinal, Outcome, TaskId};
+use rusqlite::{OptionalExtension, Row, Rows};
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
@@ -24,17 +17,17 @@ use std::collections::BTreeMap;
 pub struct TaskPair {
     /// The batch task.
     pub id: TaskId,
-    /// What was to be done to it.
+    /// The command for it.
     pub command: Command,
-    /// What became of it in the one run, if it has it.
+    /// Its outcome in the first run, if that has it.
     pub before: Option<Outcome>,
-    /// What became of it in the other, if it has it.
+    /// Its outcome in the second run, if that has it.
     pub after: Option<Outcome>,
-    /// Its places in the two.
+    /// Its places in both runs.
     ordinals: (Option<Ordinal>, Option<Ordinal>),
 }
 
-/// Hands every task of two runs, in the order of their ids, to `take`.
+/// Calls `take` for every task of two runs, in the order of their ids.
 ///
 /// A task without an outcome has the one that follows from its attempts.
 ///
@@ -49,6 +42,8 @@ pub fn for_each_pair<E: From<StoreError>>(
     let (failed_before, failed_after) = (sqlite(&before.path), sqlite(&after.path));
     let open_before = before.open_tasks().map_err(&failed_before)?;
     let open_after = after.open_tasks().map_err(&failed_after)?;
+    // One statement per run, stepped in turn: joining two files in SQLite would need one connection
+    // with two snapshots.
     let mut query_before = before.connection.prepare(BY_ID).map_err(&failed_before)?;
     let mut query_after = after.connection.prepare(BY_ID).map_err(&failed_after)?;
     let mut rows_before = query_before.query([]).map_err(&failed_before)?;
@@ -62,6 +57,7 @@ pub fn for_each_pair<E: From<StoreError>>(
             (None, Some(_)) => Ordering::Greater,
             (Some(one), Some(other)) => one.key().cmp(&other.key()),
         };
+        // The smaller key goes; of equal keys both go, as one pair.
         let (mut left, mut right) = (None, None);
         if order.is_le() {
             let following = next(&mut rows_before, open_before).map_err(&failed_before)?;
@@ -78,9 +74,9 @@ pub fn for_each_pair<E: From<StoreError>>(
 }
 
 impl TaskPair {
-    /// Returns why the task is not where it was sent: now, or before if it is or has no place now.
+    /// Returns why the task failed in the second run, or in the first if it did not fail there.
     ///
-    /// Nothing for a task that has no outcome of its own.
+    /// `None` for a task without an outcome of its own.
     ///
     /// # Errors
     ///
@@ -91,6 +87,7 @@ impl TaskPair {
         after: &RunReader,
     ) -> Result<Option<Failure>, StoreError> {
         let is_bad = |outcome: Option<Outcome>| outcome.is_some_and(|outcome| !outcome.is_good());
+        // The present failure is the more useful one.
         match (self.ordinals, is_bad(self.before), is_bad(self.after)) {
             ((_, Some(ordinal)), _, true) => failure_in(after, ordinal),
             ((Some(ordinal), _), true, _) => failure_in(before, ordinal),
@@ -99,7 +96,7 @@ impl TaskPair {
     }
 }
 
-/// What is sorted is as narrow as can be: all else is looked up where it is asked for.
+/// The sorted rows are narrow; everything else is looked up only if it is needed.
 const BY_ID: &str = "SELECT task.id, task.command, task.ordinal, outcome.outcome
     FROM task LEFT JOIN outcome ON outcome.ordinal = task.ordinal
     ORDER BY task.id, task.command";
@@ -107,7 +104,7 @@ const BY_ID: &str = "SELECT task.id, task.command, task.ordinal, outcome.outcome
 /// A task of one run.
 struct Sorted {
     id: TaskId,
-    /// As it is stored, for that is what it is sorted by.
+    /// The command as it is stored, because rows are sorted by it.
     command_code: i64,
     command: Command,
     ordinal: Ordinal,
@@ -131,6 +128,7 @@ fn sorted(row: &Row<'_>, open: &BTreeMap<Ordinal, OpenTask>) -> rusqlite::Result
     let ordinal = Ordinal(row.get(2)?);
     let outcome = match row.get::<_, Option<i64>>(3)? {
         Some(_) => codes::outcome(row, 3)?,
+        // The outcome that follows from its attempts, as in every other walk.
         None => open.get(&ordinal).map_or(Outcome::NotAttempted, OpenTask::outcome),
     };
     let (command_code, command) = (row.get(1)?, codes::command(row, 1)?);
@@ -149,7 +147,7 @@ fn paired(before: Option<Sorted>, after: Option<Sorted>) -> Option<TaskPair> {
 fn failure_in(run: &RunReader, ordinal: Ordinal) -> Result<Option<Failure>, StoreError> {
     let read = || {
         let mut query = run.connection.prepare_cached(
-            "SELECT error_kind, error_code, error_msg, reason, advice, error_list
+            "SELECT error_kind, error_code, error_msg, reason, advice, error_list, detail, params
              FROM outcome JOIN failure USING (seq) WHERE outcome.ordinal = ?",
         )?;
         query.query_row([ordinal.0], |row| codes::failure(row, 0)).optional()

@@ -1,19 +1,13 @@
 //! Reads a run: rows in order, without writing, from one snapshot.
+//!
+//! The words of states and outcomes are explained in `docs/GLOSSARY.md`.
 
-mod changes;
 mod compare;
-mod divided;
-mod failed;
+mod queries;
 mod reader;
 mod record;
-mod sendings;
 
-pub use compare::TaskPair;
-pub use compare::for_each_pair;
+pub use compare::{TaskPair, for_each_pair};
+pub(crate) use queries::first_rows;
 pub use reader::RunReader;
-pub(crate) use reader::first_rows;
-pub use record::NewRun;
-pub use record::RunRecord;
-pub use record::SessionRecord;
-pub use record::SourceRecord;
-pub use record::StoredEnd;
+pub use record::{NewRun, RunRecord, SessionRecord, SourceRecord, StoredEnd};

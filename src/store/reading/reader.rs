@@ -1,56 +1,40 @@
 //! Reads a run back: while it runs, after it ended, and after it was killed.
 //!
-//! Streams rows in order; memory does not grow with their number. A reader sees one state of the
-//! run, however much is written meanwhile.
+//! Streams rows in order; memory does not grow with their number. A reader sees one snapshot of
+//! the run, however much is written meanwhile. `queries.rs` has the narrower questions.
 
 use crate::clock::Timestamp;
 use crate::event::AttemptSeq;
-use crate::store::codes;
-use crate::store::error::StoreError;
-use crate::store::error::sqlite;
-use crate::store::fate::SeenCells;
-use crate::store::fate::TaskResult;
-use crate::store::files::Departed;
-use crate::store::files::Remembered;
-use crate::store::files::RunDirectory;
-use crate::store::files::RunId;
-use crate::store::reading::divided::Divided;
+use crate::store::error::{StoreError, sqlite};
+use crate::store::files::{MayHaveLeft, RunDirectory, Watermark};
+use crate::store::ids::RunId;
+use crate::store::reading::record;
 use crate::store::reading::record::RunRecord;
-use crate::store::reading::record::SessionRecord;
-use crate::store::reading::record::SourceRecord;
-use crate::store::reading::record::StoredEnd;
-use crate::store::reading::record::run_record;
-use crate::store::rows::AttemptRow;
-use crate::store::rows::HoldRow;
-use crate::store::rows::PlanRow;
-use crate::store::rows::TaskRow;
-use crate::store::schema;
-use crate::store::unsettled::OpenTask;
-use crate::store::writing::Settled;
-use crate::store::writing::resume_point;
-use crate::task::Command;
-use crate::task::Ordinal;
-use crate::task::Outcome;
-use crate::task::OutcomeCounts;
-use rusqlite::Connection;
-use rusqlite::Params;
-use rusqlite::Row;
+use crate::store::rows::{AttemptRow, SeenCells, TaskResult, TaskRow};
+use crate::store::unsettled::{OpenTask, open_tasks};
+use crate::store::writing::{SettledTasks, resume_point};
+use crate::store::{codes, schema};
+use crate::task::{Ordinal, OutcomeCounts};
+use rusqlite::{Connection, Params, Row};
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 /// A run, open for reading.
 ///
-/// It keeps the state it was opened at, and so keeps a live run's log from being started anew:
-/// for as long as it is open that grows by some hundred bytes for each task, and goes back to
-/// its usual 4 MiB afterwards. A report takes seconds; nobody should keep a reader for hours.
+/// It keeps its snapshot, and so keeps the log of a live run from starting anew: while the reader
+/// is open, the log grows by some hundred bytes per task, and then shrinks to its usual size. A
+/// report takes seconds; nobody should keep a reader for hours.
 #[derive(Debug)]
 pub struct RunReader {
     pub(crate) connection: Connection,
     pub(crate) path: PathBuf,
     pub(crate) origin: Timestamp,
-    pub(crate) selected: u64,
-    pub(crate) departed: Departed,
-    pub(crate) divided: Divided,
+    selected: u64,
+    pub(crate) may_have_left: MayHaveLeft,
+    // Every walk needs both, and within one snapshot they never change: so they are read once.
+    settled: OnceCell<SettledTasks>,
+    open: OnceCell<BTreeMap<Ordinal, OpenTask>>,
 }
 
 impl RunReader {
@@ -60,42 +44,38 @@ impl RunReader {
         if !path.exists() {
             return Err(StoreError::NoSuchRun { wanted: run.to_string() });
         }
-        let remembered = Remembered::of(&path);
+        // Before the snapshot: a commit in between would be remembered and not be in it.
+        let before = Watermark::read(&path);
         let connection = schema::open_reader(&path)?;
-        // One state for all that is read: the transaction is never written in.
+        // One snapshot for all that is read: nothing is ever written in this transaction.
         connection.execute_batch("BEGIN").map_err(sqlite(&path))?;
         let (origin, selected) =
             resume_point::origin_and_selected(&connection).map_err(sqlite(&path))?;
-        remembered.check(&path, &connection)?;
-        // After the state that is read: what it has begun and is told to have left only later is
-        // taken for what may have left.
-        let departed = Departed::of(&path);
-        Ok(Self { connection, path, origin, selected, departed, divided: Divided::default() })
+        before.check(&path, &connection)?;
+        // After the snapshot: an attempt that left in between then counts as "may have left",
+        // which is the safe side.
+        let Watermark { may_have_left, .. } = Watermark::read(&path);
+        let (settled, open) = (OnceCell::new(), OnceCell::new());
+        Ok(Self { connection, path, origin, selected, may_have_left, settled, open })
     }
 
-    /// Returns what is known of the run as a whole.
+    /// Returns the record of the run as a whole.
     pub fn record(&self) -> Result<RunRecord, StoreError> {
-        self.read_record().map_err(sqlite(&self.path))
+        record::read(&self.connection).map_err(sqlite(&self.path))
     }
 
-    /// Counts the outcomes there are; what is missing to the selected tasks is not settled.
+    /// Counts the outcomes; the selected tasks that are missing in them are not settled.
     pub fn outcomes(&self) -> Result<OutcomeCounts, StoreError> {
         self.settled().map(|settled| settled.counts).map_err(sqlite(&self.path))
     }
 
-    /// Counts the tasks that have no outcome, without a look at the outcomes there are.
+    /// Counts the tasks without an outcome, and reads none of the outcomes.
     pub fn unsettled(&self) -> Result<u64, StoreError> {
-        let count = "SELECT count(*) FROM outcome";
-        let settled = self.connection.query_row(count, [], |row| row.get::<_, u64>(0));
-        Ok(self.selected.saturating_sub(settled.map_err(sqlite(&self.path))?))
+        let settled = self.count("SELECT count(*) FROM outcome")?;
+        Ok(self.selected.saturating_sub(settled))
     }
 
-    /// Hands out the first tasks of the plan.
-    pub fn first_rows(&self, most: u32) -> Result<Vec<PlanRow>, StoreError> {
-        first_rows(&self.connection, most).map_err(sqlite(&self.path))
-    }
-
-    /// Hands every task, in the order of the input, to `take`.
+    /// Calls `take` for every task, in the order of the input.
     ///
     /// A task without an outcome gets the one that follows from its attempts: in doubt if any
     /// of them may have been carried out, failed if all were refused, otherwise not attempted.
@@ -117,7 +97,7 @@ impl RunReader {
         Ok(self.check_sums(settled, with_outcome, count)?)
     }
 
-    /// Hands what is read of each row to `take`; a row of which nothing is read is passed over.
+    /// Calls `take` for every row of which `read` returns a value.
     pub(crate) fn walk<T, E: From<StoreError>>(
         &self,
         sql: &str,
@@ -136,7 +116,35 @@ impl RunReader {
         Ok(())
     }
 
-    /// Makes sure that the last attempt of a task is one of its own.
+    pub(crate) fn count(&self, sql: &str) -> Result<u64, StoreError> {
+        self.connection.query_row(sql, [], |row| row.get(0)).map_err(sqlite(&self.path))
+    }
+
+    /// Returns the tasks that have an outcome.
+    pub(crate) fn settled(&self) -> rusqlite::Result<&SettledTasks> {
+        if let Some(known) = self.settled.get() {
+            return Ok(known);
+        }
+        let settled = SettledTasks::read(&self.connection)?;
+        Ok(self.settled.get_or_init(|| settled))
+    }
+
+    /// Returns the tasks that were begun and have no outcome, each with its attempts in sum.
+    pub(crate) fn open_tasks(&self) -> rusqlite::Result<&BTreeMap<Ordinal, OpenTask>> {
+        if let Some(known) = self.open.get() {
+            return Ok(known);
+        }
+        let settled = &self.settled()?.ordinals;
+        // A finished run has no open task, and its attempts need not be read to know that.
+        let open = if settled.len() == self.selected {
+            BTreeMap::new()
+        } else {
+            open_tasks(&self.connection, settled, self.may_have_left)?
+        };
+        Ok(self.open.get_or_init(|| open))
+    }
+
+    /// Checks that the last attempt of a task is one of its own.
     pub(crate) fn check_own(&self, task: &TaskRow) -> Result<(), StoreError> {
         if task.last.as_ref().is_none_or(|last| last.ordinal == task.ordinal) {
             return Ok(());
@@ -144,13 +152,15 @@ impl RunReader {
         Err(self.damaged("an attempt is not of the task that ended with it".into()))
     }
 
-    fn damaged(&self, detail: String) -> StoreError {
-        StoreError::Damaged { path: self.path.clone(), detail }
-    }
-
-    /// Makes sure that no task went missing and every outcome is of one, and of another than the
-    /// others: a report whose sums do not add up is worse than none.
-    fn check_sums(&self, settled: &Settled, with_outcome: u64, all: u64) -> Result<(), StoreError> {
+    /// Checks that no task is missing and that each outcome belongs to a task of its own.
+    ///
+    /// A report whose sums do not add up is worse than none.
+    fn check_sums(
+        &self,
+        settled: &SettledTasks,
+        with_outcome: u64,
+        all: u64,
+    ) -> Result<(), StoreError> {
         let outcomes = settled.counts.selected();
         if outcomes != settled.ordinals.len() || outcomes != with_outcome {
             return Err(self.damaged(format!("{with_outcome} tasks have {outcomes} outcomes")));
@@ -161,125 +171,25 @@ impl RunReader {
         Ok(())
     }
 
-    /// Hands every task that is where it was sent, with its command, to `take`; in the order of ids.
-    pub(crate) fn for_each_done(
-        &self,
-        mut take: impl FnMut(&str, Command) -> rusqlite::Result<()>,
-    ) -> Result<(), StoreError> {
-        let mut read = || {
-            let mut query = self.connection.prepare(
-                "SELECT task.id, task.command FROM task JOIN outcome USING (ordinal)
-                 LEFT JOIN state USING (ordinal)
-                 WHERE ifnull(state.outcome, outcome.outcome) IN (?, ?)
-                 ORDER BY task.id",
-            )?;
-            let good = [Outcome::Succeeded, Outcome::Unchanged].map(codes::outcome_code);
-            let mut rows = query.query(good)?;
-            while let Some(row) = rows.next()? {
-                take(row.get_ref(0)?.as_str()?, codes::command(row, 1)?)?;
-            }
-            Ok(())
-        };
-        read().map_err(sqlite(&self.path))
+    fn damaged(&self, detail: String) -> StoreError {
+        StoreError::Damaged { path: self.path.clone(), detail }
     }
 
-    /// Hands every attempt that may have left, in the order of sending, to `take`.
-    pub fn for_each_attempt<E: From<StoreError>>(
-        &self,
-        take: impl FnMut(AttemptRow) -> Result<(), E>,
-    ) -> Result<(), E> {
-        let sql = format!(
-            "SELECT {ATTEMPT} FROM attempt LEFT JOIN failure ON failure.seq = attempt.seq
-             ORDER BY attempt.seq"
-        );
-        let read = |row: &Row<'_>| {
-            let attempt = self.attempt_row(row, 0)?;
-            let may_have_left =
-                attempt.duration.is_some() || self.departed.may_include(attempt.seq.0);
-            Ok(may_have_left.then_some(attempt))
-        };
-        self.walk(&sql, [], read, take)
-    }
-
-    /// Hands every time in which the whole run waited, by its beginning, to `take`.
-    pub fn for_each_hold<E: From<StoreError>>(
-        &self,
-        take: impl FnMut(HoldRow) -> Result<(), E>,
-    ) -> Result<(), E> {
-        let sql = "SELECT from_us, until_us, reason FROM hold ORDER BY from_us";
-        self.walk(sql, [], |row| self.hold_row(row).map(Some), take)
-    }
-
-    /// Returns the times in which the whole run waited.
-    pub fn holds(&self) -> Result<Vec<HoldRow>, StoreError> {
-        let mut holds = Vec::new();
-        self.for_each_hold::<StoreError>(|hold| {
-            holds.push(hold);
-            Ok(())
-        })?;
-        Ok(holds)
-    }
-
-    fn hold_row(&self, row: &Row<'_>) -> rusqlite::Result<HoldRow> {
-        let (from, until) = (self.at(row.get(0)?), self.at(row.get(1)?));
-        Ok(HoldRow { from, until, reason: row.get(2)? })
-    }
-
-    fn read_record(&self) -> rusqlite::Result<RunRecord> {
-        let mut record = self.connection.query_row(
-            "SELECT id, parent, job, reason, command, origin_us, endpoint, project_id, settings,
-                 rows, selected, duplicates, invalid, outstanding_before, already_done FROM run",
-            [],
-            run_record,
-        )?;
-        record.sources = self.sources()?;
-        record.sessions = self.sessions()?;
-        Ok(record)
-    }
-
-    fn sources(&self) -> rusqlite::Result<Vec<SourceRecord>> {
-        let mut query =
-            self.connection.prepare("SELECT name, columns FROM source ORDER BY number")?;
-        let rows = query.query_map([], |row| {
-            Ok(SourceRecord { name: row.get(0)?, columns: codes::texts(row, 1)? })
-        })?;
-        rows.collect()
-    }
-
-    fn sessions(&self) -> rusqlite::Result<Vec<SessionRecord>> {
-        let mut query = self.connection.prepare(
-            "SELECT started_us, ended_us, stopped, held_us, process, version, rate_learnt
-             FROM session ORDER BY number",
-        )?;
-        let rows = query.query_map([], |row| {
-            let ended: Option<i64> = row.get(1)?;
-            let held = codes::span(row.get::<_, Option<i64>>(3)?.unwrap_or(0));
-            let stopped = codes::parsed_or_null(row, 2)?;
-            Ok(SessionRecord {
-                started: self.at(row.get(0)?),
-                end: ended.map(|at| StoredEnd { at: self.at(at), stopped, held }),
-                process: row.get(4)?,
-                version: row.get(5)?,
-                rate_learnt: row.get(6)?,
-            })
-        })?;
-        rows.collect()
-    }
-
+    /// Reads the columns of [`TASK`] and [`ATTEMPT`].
     pub(crate) fn task_row(
         &self,
         row: &Row<'_>,
         open: &BTreeMap<Ordinal, OpenTask>,
     ) -> rusqlite::Result<TaskRow> {
         let ordinal = Ordinal(row.get(0)?);
-        let mut fate = match codes::outcome_or_null(row, 6)? {
-            Some(outcome) => self.settled_fate(row, outcome)?,
-            None => open
-                .get(&ordinal)
-                .map_or(Ok(TaskResult::NEVER_SENT), |task| self.open_fate(task))?,
+        let mut result = match (codes::outcome_or_null(row, 6)?, open.get(&ordinal)) {
+            (Some(_), _) => self.settled_result(row)?,
+            (None, Some(task)) => self.open_result(task)?,
+            (None, None) => TaskResult::NEVER_SENT,
         };
-        let seen = SeenCells::of(row, 10)?;
-        seen.amend(&mut fate.last);
+        // The call's own outcome stays in `result`: the row shows it beside that of the task.
+        let seen = SeenCells::read(row, 10)?;
+        seen.amend(&mut result.last);
         Ok(TaskRow {
             ordinal,
             id: codes::parsed(row, 1)?,
@@ -287,36 +197,38 @@ impl RunReader {
             source: row.get(3)?,
             line: row.get(4)?,
             others: row.get(5)?,
-            outcome: seen.outcome(fate.outcome),
-            attempts: fate.attempts,
-            first_sent: fate.first_sent_us.map(|micros| self.at(micros)),
-            settled: fate.settled_us.map(|micros| self.at(micros)),
-            last: fate.last,
-            seen: seen.row(self.origin, fate.outcome),
+            outcome: seen.outcome(result.outcome),
+            attempts: result.attempts,
+            first_sent: result.first_sent_us.map(|micros| self.at(micros)),
+            settled: result.settled_us.map(|micros| self.at(micros)),
+            last: result.last,
+            seen: seen.row(self.origin, result.outcome),
         })
     }
 
-    fn settled_fate(&self, row: &Row<'_>, outcome: Outcome) -> rusqlite::Result<TaskResult> {
+    fn settled_result(&self, row: &Row<'_>) -> rusqlite::Result<TaskResult> {
         let last = match row.get::<_, Option<i64>>(FIRST_ATTEMPT_COLUMN)? {
             Some(_) => Some(self.attempt_row(row, FIRST_ATTEMPT_COLUMN)?),
             None => None,
         };
-        let first_sent_us = match row.get(8)? {
+        // With one attempt the outcome has no time of its own: see `schema`.
+        let first_sent_us: Option<i64> = match row.get(8)? {
             Some(micros) => Some(micros),
             None => row.get(FIRST_ATTEMPT_COLUMN + 3)?,
         };
         let lasted: i64 = row.get(9)?;
         let attempts = row.get(7)?;
         Ok(TaskResult {
-            outcome,
+            outcome: codes::outcome(row, 6)?,
             attempts,
+            // Without an attempt that time is when the task was settled, not when it was sent.
             first_sent_us: first_sent_us.filter(|_| attempts > 0),
-            settled_us: first_sent_us.map(|first: i64| first.saturating_add(lasted)),
+            settled_us: first_sent_us.map(|first| first.saturating_add(lasted)),
             last,
         })
     }
 
-    fn open_fate(&self, task: &OpenTask) -> rusqlite::Result<TaskResult> {
+    fn open_result(&self, task: &OpenTask) -> rusqlite::Result<TaskResult> {
         Ok(TaskResult {
             outcome: task.outcome(),
             attempts: task.attempts,
@@ -334,8 +246,8 @@ impl RunReader {
         self.connection.prepare_cached(&sql)?.query_row([seq], |row| self.attempt_row(row, 0))
     }
 
-    /// Reads what [`ATTEMPT`] names, from that column on.
-    fn attempt_row(&self, row: &Row<'_>, first: usize) -> rusqlite::Result<AttemptRow> {
+    /// Reads the columns of [`ATTEMPT`], starting at `first`.
+    pub(crate) fn attempt_row(&self, row: &Row<'_>, first: usize) -> rusqlite::Result<AttemptRow> {
         let duration: Option<i64> = row.get(first + 4)?;
         Ok(AttemptRow {
             seq: AttemptSeq(row.get(first)?),
@@ -343,6 +255,7 @@ impl RunReader {
             number: row.get(first + 2)?,
             sent: self.at(row.get(first + 3)?),
             duration: duration.map(codes::span),
+            // An attempt that never ended may have been carried out.
             in_doubt: duration.is_none() || row.get::<_, Option<bool>>(first + 5)?.is_some(),
             http_status: row.get(first + 6)?,
             counts: codes::counts(row, first + 7)?,
@@ -356,43 +269,25 @@ impl RunReader {
     }
 }
 
-/// What is read of an attempt, in this order.
+/// The columns of an attempt, in the order of [`RunReader::attempt_row`].
 pub(crate) const ATTEMPT: &str = "attempt.seq, attempt.ordinal, attempt.number, attempt.sent_us,
     attempt.duration_us, attempt.in_doubt, attempt.http_status, attempt.total_count,
     attempt.failed_count, attempt.succeed_count, attempt.request_id, failure.error_kind,
-    failure.error_code, failure.error_msg, failure.reason, failure.advice, failure.error_list";
+    failure.error_code, failure.error_msg, failure.reason, failure.advice, failure.error_list,
+    failure.detail, failure.params";
 
-/// What is read of a task before its last attempt.
+/// The columns of a task in front of those of its last attempt.
 pub(crate) const TASK: &str =
     "task.ordinal, task.id, task.command, task.source, task.line, task.others,
     outcome.outcome, outcome.attempts, outcome.first_sent_us, outcome.duration_us,
     state.ordinal, state.before, state.after, state.verified_us, state.outcome";
 
-/// Every task beside its outcome and last attempt. `state` stands before `attempt`: whoever wants
-/// tasks of some outcomes needs no look at the attempts of the others.
+/// Every task beside its outcome and last attempt. `state` is joined before `attempt`: a query
+/// for tasks of some outcomes then reads no attempts of the others.
 pub(crate) const TASKS: &str = "task LEFT JOIN outcome ON outcome.ordinal = task.ordinal
     LEFT JOIN state ON state.ordinal = task.ordinal
     LEFT JOIN attempt ON attempt.seq = outcome.seq
     LEFT JOIN failure ON failure.seq = outcome.seq";
 
-/// Where the last attempt begins in a task's row.
+/// The column of a task's row at which its last attempt begins.
 const FIRST_ATTEMPT_COLUMN: usize = 15;
-
-/// Returns the first tasks of a plan.
-pub(crate) fn first_rows(connection: &Connection, most: u32) -> rusqlite::Result<Vec<PlanRow>> {
-    let mut query = connection.prepare(
-        "SELECT task.id, task.command, source.name, task.line
-         FROM task JOIN source ON source.number = task.source
-         WHERE task.ordinal NOT IN (SELECT ordinal FROM outcome)
-         ORDER BY task.ordinal LIMIT ?",
-    )?;
-    let rows = query.query_map([most], |row| {
-        Ok(PlanRow {
-            id: codes::parsed(row, 0)?,
-            command: codes::command(row, 1)?,
-            source: row.get(2)?,
-            line: row.get(3)?,
-        })
-    })?;
-    rows.collect()
-}

@@ -1,29 +1,29 @@
-//! What a run's file says about the run as a whole.
+//! The record of a run as a whole: what it is, its inputs, and the sessions that carried it out.
 
 use crate::clock::Timestamp;
 use crate::event::StopReason;
 use crate::settings::RunSettings;
 use crate::store::codes;
-use crate::store::files::RunId;
-use rusqlite::Row;
+use crate::store::ids::RunId;
+use rusqlite::{Connection, Row};
 use std::time::Duration;
 
-/// What is known of a run before its plan is read.
+/// The facts about a run that are known before its plan is read.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NewRun {
     /// Its id.
     pub id: RunId,
-    /// The run it follows: it retries that one's tasks, or leaves out what that one has done.
+    /// The run it follows: it retries that run's tasks, or leaves out those that it has done.
     pub parent: Option<RunId>,
-    /// For a retry: how many tasks of its chain were outstanding when it was planned.
+    /// For a retry: the number of tasks of its chain that were outstanding when it was planned.
     pub outstanding_before: Option<u64>,
-    /// The job it is one run of.
+    /// Its job, if it has one.
     pub job: Option<String>,
-    /// Why it was started, in the operator's words.
+    /// The reason for the run, in the operator's words.
     pub reason: Option<String>,
-    /// The command line's word: `start`, `stop` or `run`.
+    /// The word of the command line: `start`, `stop` or `run`.
     pub command: String,
-    /// When it was planned; all its times count from here.
+    /// The time at which it was planned; all its times count from here.
     pub origin: Timestamp,
     /// The endpoint.
     pub endpoint: String,
@@ -33,20 +33,20 @@ pub struct NewRun {
     pub settings: RunSettings,
 }
 
-/// What a run's file says about the run.
+/// The record of a run in its file.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RunRecord {
-    /// What was known before its plan was read.
+    /// The facts that were known before its plan was read.
     pub run: NewRun,
-    /// How many rows its inputs held.
+    /// The number of rows in its inputs.
     pub rows: u64,
-    /// How many tasks were selected.
+    /// The number of selected tasks.
     pub selected: u64,
-    /// How many rows said the same as an earlier one.
+    /// The number of rows that repeat the id and command of an earlier row.
     pub duplicates: u64,
-    /// How many rows name a task that the run it follows has done already.
+    /// The number of rows whose task the run it follows has done already.
     pub already_done: u64,
-    /// How many rows were invalid.
+    /// The number of invalid rows.
     pub invalid: u64,
     /// The inputs.
     pub sources: Vec<SourceRecord>,
@@ -57,40 +57,53 @@ pub struct RunRecord {
 /// An input of a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SourceRecord {
-    /// What it is called.
+    /// Its name.
     pub name: String,
     /// Its columns other than id and command.
     pub columns: Vec<String>,
 }
 
-/// One process's part in a run.
+/// The part of one process in a run.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SessionRecord {
-    /// When it began.
+    /// The beginning.
     pub started: Timestamp,
-    /// How it ended, if it did.
+    /// The end, if it ended in order.
     pub end: Option<StoredEnd>,
     /// The number of the process.
     pub process: u32,
     /// The version of batchctl.
     pub version: String,
-    /// The sendings a second at which the service throttled it, if a search found that.
+    /// The requests per second at which the service throttled it, if a search found that.
     pub rate_learnt: Option<f64>,
 }
 
-/// How a process's part in a run ended.
+/// The end of a session.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredEnd {
-    /// When.
+    /// The time.
     pub at: Timestamp,
-    /// Why it ended before every task had its outcome, if it did.
+    /// The reason why it ended before every task had an outcome, if it did.
     pub stopped: Option<StopReason>,
     /// How long the service held it back.
     pub held: Duration,
 }
 
-/// Reads what a run's row says; its sources and sessions are rows of their own.
-pub(crate) fn run_record(row: &Row<'_>) -> rusqlite::Result<RunRecord> {
+/// Reads the record of a run.
+pub(crate) fn read(connection: &Connection) -> rusqlite::Result<RunRecord> {
+    let mut record = connection.query_row(
+        "SELECT id, parent, job, reason, command, origin_us, endpoint, project_id, settings,
+             rows, selected, duplicates, invalid, outstanding_before, already_done FROM run",
+        [],
+        run_record,
+    )?;
+    // Sources and sessions are tables of their own, with as many rows as there are.
+    record.sources = sources(connection)?;
+    record.sessions = sessions(connection, record.run.origin)?;
+    Ok(record)
+}
+
+fn run_record(row: &Row<'_>) -> rusqlite::Result<RunRecord> {
     let run = NewRun {
         id: codes::parsed(row, 0)?,
         parent: codes::parsed_or_null(row, 1)?,
@@ -113,4 +126,33 @@ pub(crate) fn run_record(row: &Row<'_>) -> rusqlite::Result<RunRecord> {
         sources: Vec::new(),
         sessions: Vec::new(),
     })
+}
+
+fn sources(connection: &Connection) -> rusqlite::Result<Vec<SourceRecord>> {
+    let mut query = connection.prepare("SELECT name, columns FROM source ORDER BY number")?;
+    let rows = query.query_map([], |row| {
+        Ok(SourceRecord { name: row.get(0)?, columns: codes::texts(row, 1)? })
+    })?;
+    rows.collect()
+}
+
+fn sessions(connection: &Connection, origin: Timestamp) -> rusqlite::Result<Vec<SessionRecord>> {
+    let mut query = connection.prepare(
+        "SELECT started_us, ended_us, stopped, held_us, process, version, rate_learnt
+         FROM session ORDER BY number",
+    )?;
+    let rows = query.query_map([], |row| {
+        // NULL for a session under way, and for one whose process was killed.
+        let ended: Option<i64> = row.get(1)?;
+        let held = codes::span(row.get::<_, Option<i64>>(3)?.unwrap_or(0));
+        let stopped = codes::parsed_or_null(row, 2)?;
+        Ok(SessionRecord {
+            started: origin.plus_micros(row.get(0)?),
+            end: ended.map(|at| StoredEnd { at: origin.plus_micros(at), stopped, held }),
+            process: row.get(4)?,
+            version: row.get(5)?,
+            rate_learnt: row.get(6)?,
+        })
+    })?;
+    rows.collect()
 }

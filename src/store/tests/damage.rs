@@ -1,19 +1,8 @@
 //! Files that are not what was written: refused with words that help, and never touched.
 
-use super::Fixture;
-use super::claim;
-use super::commit;
-use super::rows;
-use super::script::ended;
-use super::script::lost;
-use super::script::refused;
-use super::script::run_ended;
-use super::script::started;
-use super::script::succeeds;
-use super::wait;
-use crate::store::RunReader;
-use crate::store::StoreError;
-use crate::store::TaskRow;
+use super::script::{ended, lost, refused, run_ended, started, succeeds};
+use super::{Fixture, claim, commit, rows, wait};
+use crate::store::{RunReader, StoreError, TaskRow};
 use crate::task::Task;
 use rusqlite::Connection;
 use std::fs;
@@ -21,7 +10,7 @@ use std::fs;
 const TASKS: u32 = 400;
 const PAGE: usize = 4096;
 
-/// A run that was carried out in part, by a process that came to its end or did not.
+/// A run that was carried out in part, by a process with this end.
 fn carried_out(end: &[crate::event::Event]) -> Fixture {
     let fixture = Fixture::with_tasks(TASKS);
     let writer = fixture.writer();
@@ -103,7 +92,7 @@ fn damage_outside_the_tasks_is_an_error_where_it_is_read() {
 }
 
 #[test]
-fn a_writer_tells_when_tasks_went_missing_instead_of_coming_to_an_end() {
+fn a_writer_reports_missing_tasks_as_damage_instead_of_finishing() {
     let fixture = ended_run();
     change(&fixture, "DELETE FROM task WHERE ordinal > 390");
     let writer = fixture.writer();
@@ -112,7 +101,7 @@ fn a_writer_tells_when_tasks_went_missing_instead_of_coming_to_an_end() {
 }
 
 #[test]
-fn a_writer_hands_out_no_id_that_was_changed_into_nonsense() {
+fn a_writer_never_hands_out_an_invalid_id() {
     let fixture = ended_run();
     change(&fixture, "UPDATE task SET id = '../../x' WHERE ordinal = 350");
     let writer = fixture.writer();
@@ -153,7 +142,7 @@ fn after_a_clean_end_a_run_is_opened_without_a_search() {
 }
 
 #[test]
-fn a_file_of_something_else_is_refused_and_left_alone() {
+fn a_file_of_another_program_is_refused_and_left_alone() {
     let fixture = Fixture::empty();
     let database = |sql: &str| {
         let path = fixture.state.path().join("other");
@@ -188,7 +177,7 @@ fn a_newer_version_is_refused_and_left_alone() {
 }
 
 #[test]
-fn a_file_that_was_cut_short_is_damaged_or_no_run() {
+fn a_truncated_file_is_damaged_or_not_a_run() {
     let whole = ended_run();
     let bytes = fs::read(whole.file()).unwrap();
     for length in (0..bytes.len()).step_by(PAGE) {
@@ -215,7 +204,7 @@ fn read_all(fixture: &Fixture) -> Result<Vec<TaskRow>, StoreError> {
 fn take_up(fixture: &Fixture) -> Result<u64, StoreError> {
     let writer = fixture.open()?;
     let left = wait(writer.claim(9_999))?;
-    Ok(writer.standing().settled.selected() + left.len() as u64)
+    Ok(writer.resume_point().settled.selected() + left.len() as u64)
 }
 
 #[test]

@@ -1,45 +1,37 @@
 //! Disks that are full and commits that fail.
 
-use super::Fixture;
-use super::RECALL;
-use super::at;
-use super::claim;
-use super::commit;
 use super::script::succeeds;
-use super::wait;
+use super::{Fixture, RECALL, at, claim, commit, wait};
 use crate::event::Event;
-use crate::store::RunWriter;
-use crate::store::StoreError;
-use crate::store::writing::thread::Part;
-use crate::store::writing::thread::WriterThread;
+use crate::store::writing::thread::{SessionStart, WriterThread};
+use crate::store::{RunWriter, StoreError};
 use crate::task::Outcome;
 use rusqlite::Connection;
 use std::sync::Mutex;
-use std::sync::atomic::AtomicU32;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 const TASKS: u32 = 500;
 
 /// A writer whose connection was changed before it began.
 fn writer_with(fixture: &Fixture, change: impl FnOnce(&mut WriterThread)) -> RunWriter {
-    let (mut writing, standing) =
-        WriterThread::open(&fixture.file(), Part::Own(at(100)), RECALL).unwrap();
-    change(&mut writing);
-    RunWriter::start(writing, standing, &fixture.lock()).unwrap()
+    let (mut writer, resume_point) =
+        WriterThread::open(&fixture.file(), SessionStart::New(at(100)), RECALL).unwrap();
+    change(&mut writer);
+    RunWriter::start(writer, resume_point, &fixture.lock()).unwrap()
 }
 
-/// Lets the file grow no further: what a disk does that is full.
-fn fill_disk(writing: &mut WriterThread) {
+/// Lets the file grow no further, as on a full disk.
+fn fill_disk(writer: &mut WriterThread) {
     let pages: i64 =
-        writing.connection.pragma_query_value(None, "page_count", |row| row.get(0)).unwrap();
-    writing.connection.pragma_update(None, "max_page_count", pages).unwrap();
+        writer.connection.pragma_query_value(None, "page_count", |row| row.get(0)).unwrap();
+    writer.connection.pragma_update(None, "max_page_count", pages).unwrap();
 }
 
 /// The same, and nobody makes room.
-fn fill_disk_for_good(writing: &mut WriterThread) {
-    fill_disk(writing);
-    writing.patience.pause = |_| {};
+fn fill_disk_for_good(writer: &mut WriterThread) {
+    fill_disk(writer);
+    writer.patience.pause = |_| {};
 }
 
 /// More than fits into the pages there are.
@@ -68,9 +60,9 @@ fn a_commit_waits_until_somebody_makes_room() {
     let filler = "CREATE TABLE filler (x); INSERT INTO filler VALUES (zeroblob(1000000))";
     stranger.execute_batch(filler).unwrap();
     *STRANGER.lock().unwrap() = Some(stranger);
-    let writer = writer_with(&fixture, |writing| {
-        fill_disk(writing);
-        writing.patience.pause = make_room;
+    let writer = writer_with(&fixture, |writer| {
+        fill_disk(writer);
+        writer.patience.pause = make_room;
     });
     commit(&writer, large_batch(&writer));
     check_all(&fixture, Outcome::Succeeded);
@@ -78,12 +70,12 @@ fn a_commit_waits_until_somebody_makes_room() {
 }
 
 #[test]
-fn a_full_disk_is_waited_for_a_minute() {
+fn a_commit_waits_a_minute_for_room() {
     static WAITED: Mutex<Duration> = Mutex::new(Duration::ZERO);
     let fixture = Fixture::with_tasks(TASKS);
-    let writer = writer_with(&fixture, |writing| {
-        fill_disk(writing);
-        writing.patience.pause = |step| *WAITED.lock().unwrap() += step;
+    let writer = writer_with(&fixture, |writer| {
+        fill_disk(writer);
+        writer.patience.pause = |step| *WAITED.lock().unwrap() += step;
     });
     wait(writer.commit(large_batch(&writer))).unwrap_err();
     assert_eq!(*WAITED.lock().unwrap(), Duration::from_secs(60));
@@ -109,16 +101,16 @@ fn a_disk_that_stays_full_ends_the_run_and_loses_nothing_that_was_committed() {
 }
 
 #[test]
-fn nothing_but_a_full_disk_is_tried_again() {
+fn only_a_full_disk_is_retried() {
     static TRIES: AtomicU32 = AtomicU32::new(0);
     let count_try = |_| {
         TRIES.fetch_add(1, Ordering::Relaxed);
         false
     };
     let fixture = Fixture::with_tasks(TASKS);
-    let writer = writer_with(&fixture, |writing| {
-        writing.connection.busy_handler(Some(count_try)).unwrap();
-        writing.patience.pause = |_| {};
+    let writer = writer_with(&fixture, |writer| {
+        writer.connection.busy_handler(Some(count_try)).unwrap();
+        writer.patience.pause = |_| {};
     });
     let batch = large_batch(&writer);
     let stranger = fixture.stranger();
@@ -143,5 +135,5 @@ fn a_writer_that_failed_leaves_the_log_as_it_is() {
     drop(writer);
     assert_eq!(std::fs::read(fixture.file()).unwrap(), file);
     assert!(fixture.log().exists());
-    assert_eq!(fixture.writer().standing().settled.selected(), 1);
+    assert_eq!(fixture.writer().resume_point().settled.selected(), 1);
 }

@@ -1,16 +1,9 @@
 //! Processes that are killed and power that fails: the run is what the last commit made it.
 
-use super::Fixture;
-use super::claim;
-use super::commit;
-use super::rows;
-use super::script::ended;
-use super::script::lost;
-use super::script::started;
-use super::script::succeeds;
+use super::script::{ended, lost, started, succeeds};
+use super::{Fixture, claim, commit, rows};
 use crate::store::TaskRow;
-use crate::task::Outcome;
-use crate::task::Task;
+use crate::task::{Outcome, Task};
 use std::fs;
 
 const TASKS: u32 = 24;
@@ -45,7 +38,7 @@ fn check_accounted_for(fixture: &Fixture) -> Vec<TaskRow> {
     let never_sent = count(Outcome::NotAttempted);
     assert_eq!(settled + doubtful + never_sent, TASKS as usize);
     let writer = fixture.writer();
-    assert_eq!(writer.standing().settled.selected(), settled as u64);
+    assert_eq!(writer.resume_point().settled.selected(), settled as u64);
     let open = claim(&writer, 99);
     assert_eq!(open.len(), doubtful + never_sent);
     assert_eq!(open.iter().filter(|task| task.in_doubt).count(), doubtful);
@@ -99,12 +92,12 @@ fn a_log_that_was_lost_whole_leaves_the_run_as_its_file_has_it() {
 }
 
 #[test]
-fn a_process_that_is_killed_again_and_again_gets_on() {
+fn a_run_makes_progress_although_every_process_is_killed() {
     let mut fixture = Fixture::with_tasks(TASKS);
     for round in 1..=u64::from(TASKS) {
         let writer = fixture.writer();
-        assert_eq!(writer.standing().attempts, round - 1);
-        assert_eq!(writer.standing().settled.selected(), round - 1);
+        assert_eq!(writer.resume_point().attempts, round - 1);
+        assert_eq!(writer.resume_point().settled.selected(), round - 1);
         let first = claim(&writer, 1).remove(0);
         assert_eq!(u64::from(first.task.ordinal.0), round - 1);
         commit(&writer, succeeds(&first.task, round).into());

@@ -3,50 +3,37 @@
 //! Everything here goes through the public door and looks at the files from outside, except where
 //! a disk has to be full at a given moment.
 
+mod already_done;
 mod damage;
-mod follow;
 mod full;
 mod killed;
-mod looking;
 mod model;
 mod plan;
 mod reader;
 mod script;
+mod survey;
 mod writer;
 
-use super::NewPlan;
-use super::NewRun;
-use super::PlannedRun;
-use super::RunDirectory;
-use super::RunId;
-use super::RunLock;
-use super::RunReader;
-use super::RunWriter;
-use super::StoreError;
-use super::TaskRow;
-use super::UnsettledTask;
-use super::plan_run;
+use super::{
+    NewPlan, NewRun, PlannedRun, RunDirectory, RunId, RunLock, RunReader, RunWriter, StoreError,
+    TaskRow, UnsettledTask, plan_run,
+};
 use crate::clock::Timestamp;
-use crate::event::Event;
-use crate::event::EventKind;
-use crate::input::CommandSource;
-use crate::input::InputOptions;
-use crate::input::Source;
+use crate::event::{Event, EventKind};
+use crate::input::{CommandSource, InputOptions, Source};
 use crate::plan::OnDuplicate;
 use crate::settings::RunSettings;
-use crate::task::Command;
-use crate::task::Outcome;
+use crate::task::{Command, Outcome};
 use std::fs;
 use std::io::Cursor;
-use std::path::Path;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
-/// When every run of these tests was planned.
+/// The time at which every run of these tests was planned.
 const ORIGIN: Timestamp = Timestamp::from_micros(1_720_180_800_000_000);
 /// The id of every run of these tests.
 const RUN: &str = "20240705-120000-aaaa";
-/// How many of the last sending times a writer is asked for.
+/// The number of last sending times that a writer returns.
 const RECALL: u32 = 5;
 
 fn at(seconds: i64) -> Timestamp {

@@ -1,37 +1,18 @@
 //! Compares the store with a plain model, over random plans, events, kills and reopenings.
 
-use super::Fixture;
-use super::RECALL;
-use super::claim;
-use super::commit_only;
-use super::script::answered;
-use super::script::ended;
-use super::script::event;
-use super::script::lost;
-use super::script::refused;
-use super::script::run_ended;
-use super::script::started;
-use super::script::throttled;
-use super::script::withdrawn;
+use super::script::{
+    answered, ended, event, lost, refused, run_ended, started, throttled, withdrawn,
+};
+use super::{Fixture, RECALL, claim, commit_only};
 use crate::clock::Timestamp;
-use crate::event::AttemptResult;
-use crate::event::AttemptSeq;
-use crate::event::Event;
-use crate::event::EventKind;
-use crate::store::ResumePoint;
-use crate::store::RunWriter;
-use crate::store::UnsettledTask;
-use crate::task::FailureKind;
-use crate::task::Ordinal;
-use crate::task::Outcome;
-use crate::task::OutcomeCounts;
-use crate::task::Task;
+use crate::event::{AttemptResult, AttemptSeq, Event, EventKind};
+use crate::store::{ResumePoint, RunWriter, UnsettledTask};
+use crate::task::{FailureKind, Ordinal, Outcome, OutcomeCounts, Task};
 use proptest::prelude::*;
-use std::collections::BTreeMap;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-/// What a run does, or what happens to it. A number picks one of what there is.
+/// A step of a run, or an accident. A number picks one of the present candidates.
 #[derive(Debug, Clone, Copy)]
 enum Step {
     Claim(usize),
@@ -40,11 +21,11 @@ enum Step {
     SettleAfter(usize, fn(u64) -> AttemptResult, Outcome),
     RetryAfter(usize, fn(u64) -> AttemptResult),
     Commit,
-    /// What is durable leaves.
+    /// The durable attempts leave.
     Leave,
     Read,
     EndRun,
-    /// The process is killed and what was not committed is lost.
+    /// The process is killed; what was not committed is lost.
     Kill,
     /// The process is killed while nobody has waited for its last commit.
     KillInCommit,
@@ -53,10 +34,7 @@ enum Step {
 }
 
 fn step() -> impl Strategy<Value = Step> {
-    use Outcome::Ambiguous;
-    use Outcome::Failed;
-    use Outcome::Partial;
-    use Outcome::Succeeded;
+    use Outcome::{Ambiguous, Failed, Partial, Succeeded};
     let any = 0..100_usize;
     prop_oneof![
         4 => (1..6_usize).prop_map(Step::Claim),
@@ -79,7 +57,7 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// What is known of one attempt.
+/// An attempt, as far as it was committed.
 #[derive(Debug, Clone, PartialEq)]
 struct Attempt {
     seq: u64,
@@ -98,7 +76,7 @@ impl Attempt {
     }
 }
 
-/// What is known of one task.
+/// A task, as far as it was committed.
 #[derive(Debug, Clone, Default, PartialEq)]
 struct Known {
     attempts: Vec<Attempt>,
@@ -121,14 +99,14 @@ impl Known {
 struct Model {
     tasks: BTreeMap<Ordinal, Known>,
     /// The last attempt that may have left.
-    departed: u64,
+    may_have_left: u64,
     sessions: Vec<bool>,
 }
 
 impl Model {
     /// Forgets what was begun and cannot have left.
     fn forget(&mut self) {
-        let last = self.departed;
+        let last = self.may_have_left;
         for known in self.tasks.values_mut() {
             known.attempts.retain(|attempt| attempt.result.is_some() || attempt.seq <= last);
         }
@@ -228,7 +206,7 @@ impl Test {
         let ordinal = |place: usize| Ordinal(u32::try_from(place).unwrap());
         let places = (0..ids.len()).filter(first).map(ordinal);
         let tasks = places.map(|ordinal| (ordinal, Known::default())).collect();
-        let mut model = Model { tasks, departed: 0, sessions: Vec::new() };
+        let mut model = Model { tasks, may_have_left: 0, sessions: Vec::new() };
         let process = Self::open(&fixture, &mut model);
         Self { fixture, model, process }
     }
@@ -238,9 +216,9 @@ impl Test {
         let writer = fixture.writer();
         model.sessions.push(false);
         model.forget();
-        assert_eq!(*writer.standing(), model.standing());
-        model.departed = writer.standing().attempts;
-        let next_seq = writer.standing().attempts + 1;
+        assert_eq!(*writer.resume_point(), model.standing());
+        model.may_have_left = writer.resume_point().attempts;
+        let next_seq = writer.resume_point().attempts + 1;
         Process { writer: Some(writer), next_seq, ..Process::default() }
     }
 
@@ -277,8 +255,8 @@ impl Test {
             }
             Step::PowerFailure => {
                 self.fixture = self.fixture.copy();
-                // Nobody can tell any more what has left.
-                self.model.departed = u64::MAX;
+                // It is not known any more which attempts have left.
+                self.model.may_have_left = u64::MAX;
                 self.reopen();
             }
         }
@@ -296,12 +274,12 @@ impl Test {
         let leaving = std::mem::take(&mut self.process.cleared);
         if let Some(last) = leaving.iter().map(|live| live.seq).max() {
             assert!(self.process.writer().may_leave(AttemptSeq(last)));
-            self.model.departed = self.model.departed.max(last);
+            self.model.may_have_left = self.model.may_have_left.max(last);
         }
         self.process.on_wire.extend(leaving);
     }
 
-    /// What is handed out is the next of what has no outcome and was not handed out.
+    /// The next tasks without an outcome are handed out, each once.
     fn claim(&mut self, most: usize) {
         let claimed = claim(self.process.writer(), most);
         let left = self.model.tasks.iter().filter(|(ordinal, known)| {
@@ -392,7 +370,8 @@ fn check_rows(fixture: &Fixture, model: &Model) {
         assert_eq!(row.first_sent, known.attempts.first().map(|attempt| attempt.sent));
         let last = row.last.as_ref().map(|last| (last.seq.0, last.sent, last.failure.clone()));
         let expected = known.attempts.last().map(|attempt| {
-            let failure = attempt.result.as_ref().and_then(|result| result.failure.clone());
+            let failure =
+                attempt.result.as_ref().and_then(|result| result.failure.as_deref().cloned());
             (attempt.seq, attempt.sent, failure)
         });
         assert_eq!(last, expected);
@@ -407,7 +386,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
 
     #[test]
-    fn the_store_says_what_was_committed_whatever_happens(
+    fn the_store_returns_exactly_what_was_committed(
         ids in prop::collection::vec(0..40_u8, 1..30),
         steps in prop::collection::vec(step(), 0..150),
     ) {

@@ -1,20 +1,9 @@
 //! Plans: what is stored, what is refused, and that nothing is left behind.
 
-use super::Fixture;
-use super::RUN;
-use super::at;
-use super::claim;
-use super::mode;
-use super::new_plan;
-use super::new_run;
+use super::{Fixture, RUN, at, claim, mode, new_plan, new_run};
 use crate::input::CommandSource;
 use crate::plan::OnDuplicate;
-use crate::store::NewPlan;
-use crate::store::PlanTotals;
-use crate::store::PlannedRun;
-use crate::store::SourceRecord;
-use crate::store::StoreError;
-use crate::store::plan_only;
+use crate::store::{NewPlan, PlanTotals, PlannedRun, SourceRecord, StoreError, plan_only};
 use crate::task::Command;
 use std::fs;
 
@@ -82,7 +71,7 @@ fn a_plan_keeps_its_rows_in_order_with_their_places_and_cells() {
 }
 
 #[test]
-fn a_row_that_says_the_same_again_is_counted_and_left_out() {
+fn a_duplicate_row_is_counted_and_left_out() {
     let fixture = Fixture::empty();
     let inputs = ["aaaa\nbbbb\naaaa\n", "bbbb\ncccc\naaaa\n"];
     check_ready(&fixture, new_plan(&inputs), (6, 3, 3));
@@ -92,7 +81,7 @@ fn a_row_that_says_the_same_again_is_counted_and_left_out() {
 }
 
 #[test]
-fn a_plan_of_one_id_over_and_over_takes_the_room_of_one_task() {
+fn a_plan_of_one_repeated_id_takes_the_space_of_one_task() {
     let fixture = Fixture::empty();
     check_ready(&fixture, new_plan(&[&"aaaa\n".repeat(20_000)]), (20_000, 1, 19_999));
     let size = fs::metadata(fixture.file()).unwrap().len();
@@ -100,7 +89,7 @@ fn a_plan_of_one_id_over_and_over_takes_the_room_of_one_task() {
 }
 
 #[test]
-fn a_row_that_says_the_same_again_is_an_error_if_that_is_asked_for() {
+fn a_duplicate_row_is_an_error_on_request() {
     let mut plan = new_plan(&["bbbb\naaaa\naaaa\n", "bbbb\n"]);
     plan.on_duplicate = OnDuplicate::Error;
     let messages =
@@ -109,7 +98,7 @@ fn a_row_that_says_the_same_again_is_an_error_if_that_is_asked_for() {
 }
 
 #[test]
-fn a_contradiction_names_both_places_whatever_duplicates_may_do() {
+fn a_contradiction_names_both_places_under_every_policy_for_duplicates() {
     let table = "id,command\naaaa,start\nbbbb,stop\naaaa,stop\naaaa,start\n";
     let message = "in1:4:1: conflicting commands for `aaaa`: stop here, start at in1:2:1";
     check_refused(mixed(table), 1, &[message]);
@@ -119,7 +108,7 @@ fn a_contradiction_names_both_places_whatever_duplicates_may_do() {
 }
 
 #[test]
-fn of_very_many_problems_the_first_are_shown_and_all_are_counted() {
+fn the_first_problems_are_shown_and_all_are_counted() {
     // Descending ids, so that the order of the rows is not the order of the ids.
     let once: String = (0..100).rev().map(|n| format!("id-{n:03}\n")).collect();
     let mut plan = new_plan(&[&once, &once]);
@@ -145,7 +134,7 @@ fn a_limit_takes_the_first_tasks_and_counts_no_duplicates_as_such() {
 }
 
 #[test]
-fn a_limit_of_all_or_more_leaves_nothing_out() {
+fn a_limit_of_all_tasks_or_more_leaves_none_out() {
     for limit in [2, 3, u64::MAX] {
         let mut plan = new_plan(&["aaaa\nbbbb\n"]);
         plan.limit = Some(limit);
@@ -184,7 +173,7 @@ fn files_are_for_their_owner_alone() {
 }
 
 #[test]
-fn a_plan_that_was_only_looked_at_leaves_nothing() {
+fn a_dry_run_leaves_no_file() {
     let fixture = Fixture::empty();
     let plan = new_plan(&["id,site\naaaa,x\naaaa,x\n", "bbbb\ncccc\n"]);
     let (totals, rows) = plan_only(&fixture.runs, &new_run(), plan, 2).unwrap().unwrap();
@@ -199,7 +188,7 @@ fn a_plan_that_was_only_looked_at_leaves_nothing() {
 }
 
 #[test]
-fn a_plan_never_takes_the_place_of_another_run() {
+fn a_plan_never_replaces_another_run() {
     let fixture = Fixture::with_tasks(3);
     for input in ["aaaa\n", "not an id\n"] {
         let refused = fixture.plan(new_plan(&[input])).unwrap_err();
@@ -209,7 +198,7 @@ fn a_plan_never_takes_the_place_of_another_run() {
 }
 
 #[test]
-fn what_a_killed_planner_left_is_no_run_and_in_nobodys_way() {
+fn leftovers_of_a_killed_planner_are_not_runs_and_are_removed() {
     let fixture = Fixture::empty();
     let left = ["20240704-120000-dead.planning", "20240704-120000-dead.planning-wal"];
     for name in left.into_iter().chain(["20240704-120000-dead.lock", "notes.txt"]) {
@@ -226,7 +215,7 @@ fn what_a_killed_planner_left_is_no_run_and_in_nobodys_way() {
 }
 
 #[test]
-fn a_planner_that_lives_keeps_its_unfinished_file() {
+fn a_living_planner_keeps_its_unfinished_file() {
     let fixture = Fixture::empty();
     let other = "20240704-120000-live".parse().unwrap();
     let lock = fixture.runs.lock(&other, "a planner").unwrap();
@@ -239,7 +228,7 @@ fn a_planner_that_lives_keeps_its_unfinished_file() {
 }
 
 #[test]
-fn a_new_run_is_locked_for_who_planned_it() {
+fn a_new_run_is_locked_for_its_planner() {
     let fixture = Fixture::empty();
     let PlannedRun::Ready { lock, .. } = fixture.plan(new_plan(&["aaaa\n"])).unwrap() else {
         panic!("the plan is right");
@@ -250,17 +239,17 @@ fn a_new_run_is_locked_for_who_planned_it() {
 }
 
 #[test]
-fn a_plan_is_read_before_it_is_carried_out_without_being_in_the_way() {
+fn a_reader_of_the_plan_does_not_block_the_writer() {
     let fixture = Fixture::with_tasks(3);
     let reader = fixture.reader();
     let writer = fixture.writer();
-    assert_eq!(writer.standing().selected, 3);
+    assert_eq!(writer.resume_point().selected, 3);
     assert_eq!(reader.first_rows(2).unwrap().len(), 2);
     assert_eq!(fixture.reader().record().unwrap().sessions[0].started, at(100));
 }
 
 #[test]
-fn what_is_sorted_spills_beside_the_run() {
+fn sorting_spills_beside_the_run() {
     let fixture = Fixture::with_tasks(1);
     let connection = crate::store::schema::create(&fixture.directory().join("x")).unwrap();
     let directory: String =
@@ -270,7 +259,7 @@ fn what_is_sorted_spills_beside_the_run() {
 }
 
 #[test]
-fn a_row_is_found_to_be_doubled_far_beyond_what_is_sorted_at_a_time() {
+fn a_duplicate_is_found_across_the_pieces_of_a_sort() {
     const DIFFERENT: u64 = 300_000;
     let id = |n: u64| format!("{:08x}-{n}\n", n * 2_654_435_761 % (1 << 32));
     let list: String = (0..DIFFERENT).chain(0..1_000).map(id).collect();

@@ -1,30 +1,12 @@
 //! The reader: what it makes of attempts and outcomes, while a writer works and afterwards.
 
-use super::Fixture;
-use super::RUN;
-use super::claim;
-use super::commit;
-use super::failed_rows;
-use super::rows;
-use super::script::answered;
-use super::script::ended;
-use super::script::event;
-use super::script::leaves;
-use super::script::lost;
-use super::script::refused;
-use super::script::settled;
-use super::script::started;
-use super::script::succeeds;
-use super::script::throttled;
-use crate::event::AttemptResult;
-use crate::event::AttemptSeq;
-use crate::event::EventKind;
-use crate::store::AttemptRow;
-use crate::store::RunReader;
-use crate::store::SendingRow;
-use crate::store::StoreError;
-use crate::task::Outcome;
-use crate::task::Task;
+use super::script::{
+    answered, ended, event, leaves, lost, refused, settled, started, succeeds, throttled,
+};
+use super::{Fixture, RUN, claim, commit, failed_rows, rows};
+use crate::event::{AttemptResult, AttemptSeq, EventKind};
+use crate::store::{AttemptRow, RunReader, SendingRow, StoreError};
+use crate::task::{Outcome, Task};
 use std::sync::Arc;
 
 fn attempts(reader: &RunReader) -> Vec<AttemptRow> {
@@ -66,7 +48,7 @@ fn row_of(task: &Task, seq: u64, number: u32, result: AttemptResult) -> AttemptR
         http_status: result.http_status,
         counts: result.counts,
         request_id: result.request_id,
-        failure: result.failure,
+        failure: result.failure.map(|failure| *failure),
     }
 }
 
@@ -126,7 +108,7 @@ fn a_task_of_several_attempts_shows_its_first_sending_and_its_last_attempt() {
 }
 
 #[test]
-fn a_reader_keeps_seeing_the_state_it_was_opened_at() {
+fn a_reader_keeps_its_snapshot() {
     let fixture = Fixture::with_tasks(3);
     let writer = fixture.writer();
     let all = claim(&writer, 3);
@@ -164,7 +146,7 @@ fn the_failed_tasks_are_those_that_were_sent_and_did_not_succeed() {
 }
 
 #[test]
-fn an_error_of_the_taker_ends_the_reading() {
+fn an_error_of_the_callback_ends_the_walk() {
     let fixture = Fixture::with_tasks(3);
     let mut seen = 0;
     let ended = fixture.reader().for_each_task(|_| {
@@ -192,7 +174,7 @@ fn reading_changes_nothing() {
 }
 
 #[test]
-fn a_run_that_is_not_there_cannot_be_read() {
+fn a_missing_run_cannot_be_read() {
     let fixture = Fixture::empty();
     let error = RunReader::open(&fixture.runs, &fixture.run()).unwrap_err();
     assert_eq!(error.to_string(), format!("there is no run `{RUN}`"));

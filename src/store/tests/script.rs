@@ -2,17 +2,8 @@
 
 use super::at;
 use crate::clock::Timestamp;
-use crate::event::AttemptResult;
-use crate::event::AttemptSeq;
-use crate::event::Event;
-use crate::event::EventKind;
-use crate::event::RunStats;
-use crate::event::StopReason;
-use crate::task::Counts;
-use crate::task::Failure;
-use crate::task::FailureKind;
-use crate::task::Outcome;
-use crate::task::Task;
+use crate::event::{AttemptResult, AttemptSeq, Event, EventKind, RunStats, StopReason};
+use crate::task::{Counts, Failure, FailureKind, Outcome, Task};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,7 +13,7 @@ pub(crate) fn started(task: &Task, seq: u64, number: u32) -> Event {
     event(seq, EventKind::AttemptStarted { seq: AttemptSeq(seq), task, number, leaves })
 }
 
-/// When an attempt could leave: a little later than it was admitted.
+/// The time at which an attempt may leave: a little later than it was admitted.
 pub(crate) fn leaves(seq: u64) -> Timestamp {
     time(seq).plus_micros(90)
 }
@@ -81,8 +72,8 @@ pub(crate) fn refused(seq: u64) -> AttemptResult {
         code: "VIAS.00010012".into(),
         reason: "the task\u{1b}[2J is locked".into(),
         advice: "unlock it".into(),
-        detail: String::new(),
-        params: Vec::new(),
+        detail: "it was locked by ops".into(),
+        params: vec!["a; b".into(), "{\"n\":1}".into()],
         error_list: vec!["a; b".into(), "\"c\"".into()],
         ..Failure::seen(FailureKind::Refused, "not allowed")
     };
@@ -90,7 +81,7 @@ pub(crate) fn refused(seq: u64) -> AttemptResult {
 }
 
 fn failed(seq: u64, http_status: Option<u16>, failure: Failure) -> AttemptResult {
-    AttemptResult { http_status, counts: None, failure: Some(failure), ..answered(seq) }
+    AttemptResult { http_status, counts: None, failure: Some(failure.into()), ..answered(seq) }
 }
 
 pub(crate) fn event(seq: u64, kind: EventKind) -> Event {

@@ -1,31 +1,13 @@
 //! The writer: what it hands out, what it makes durable, and who may hold it.
 
-use super::Fixture;
-use super::RECALL;
-use super::at;
-use super::claim;
-use super::commit;
-use super::rows;
-use super::script::answered;
-use super::script::ended;
-use super::script::event;
-use super::script::leaves;
-use super::script::lost;
-use super::script::refused;
-use super::script::run_ended;
-use super::script::started;
-use super::script::succeeds;
-use super::script::throttled;
-use super::script::withdrawn;
-use super::wait;
-use crate::event::EventKind;
-use crate::event::HoldReason;
-use crate::event::StopReason;
-use crate::store::RunWriter;
-use crate::store::StoreError;
-use crate::store::UnsettledTask;
-use crate::task::Outcome;
-use crate::task::Task;
+use super::script::{
+    answered, ended, event, leaves, lost, refused, run_ended, started, succeeds, throttled,
+    withdrawn,
+};
+use super::{Fixture, RECALL, at, claim, commit, rows, wait};
+use crate::event::{EventKind, HoldReason, StopReason};
+use crate::store::{RunWriter, StoreError, UnsettledTask};
+use crate::task::{Outcome, Task};
 use std::time::Duration;
 
 fn tasks(claimed: Vec<UnsettledTask>) -> Vec<Task> {
@@ -50,7 +32,7 @@ fn a_fresh_run_is_handed_out_in_order_and_each_task_once() {
 }
 
 #[test]
-fn what_was_committed_is_there_for_a_reader_at_once() {
+fn a_commit_is_visible_to_readers_at_once() {
     let fixture = Fixture::with_tasks(2);
     let writer = fixture.writer();
     let task = &tasks(claim(&writer, 1))[0];
@@ -77,7 +59,7 @@ fn a_withdrawn_attempt_leaves_no_trace() {
         assert_eq!((row.outcome, row.attempts, row.last), (Outcome::NotAttempted, 0, None));
     }
     let writer = fixture.writer();
-    assert_eq!(writer.standing().attempts, 0);
+    assert_eq!(writer.resume_point().attempts, 0);
     assert_eq!(claim(&writer, 9).iter().map(|task| task.attempts).sum::<u32>(), 0);
 }
 
@@ -92,7 +74,7 @@ fn settled_tasks_are_never_handed_out_again() {
     commit(&writer, settled.zip(1..).flat_map(|(task, seq)| succeeds(task, seq)).collect());
     drop(writer);
     let writer = fixture.writer();
-    assert_eq!(writer.standing().settled[Outcome::Succeeded], 1_993);
+    assert_eq!(writer.resume_point().settled[Outcome::Succeeded], 1_993);
     assert_eq!(ordinals(&claim(&writer, 3)), open[..3]);
     assert_eq!(ordinals(&claim(&writer, 100)), open[3..]);
     assert_eq!(claim(&writer, 100), []);
@@ -109,11 +91,11 @@ fn a_task_cannot_be_settled_twice() {
     drop(writer);
     let row = &fixture.rows()[0];
     assert_eq!(row.last.as_ref().unwrap().seq.0, 1, "the batch left nothing behind");
-    assert_eq!(fixture.writer().standing().attempts, 1);
+    assert_eq!(fixture.writer().resume_point().attempts, 1);
 }
 
 #[test]
-fn an_open_task_comes_back_with_all_that_is_known_of_it() {
+fn an_open_task_is_handed_out_with_its_attempts() {
     let fixture = Fixture::with_tasks(5);
     let writer = fixture.writer();
     let [sent, lost_once, held, wrong, fresh] = &tasks(claim(&writer, 9))[..] else {
@@ -127,8 +109,8 @@ fn an_open_task_comes_back_with_all_that_is_known_of_it() {
     drop(writer);
 
     let writer = fixture.writer();
-    assert_eq!((writer.standing().attempts, writer.standing().selected), (6, 5));
-    assert_eq!(writer.standing().settled.selected(), 0);
+    assert_eq!((writer.resume_point().attempts, writer.resume_point().selected), (6, 5));
+    assert_eq!(writer.resume_point().settled.selected(), 0);
     let known = |unsettled: &UnsettledTask| {
         let UnsettledTask { attempts, throttled, in_doubt, first_sent, .. } = *unsettled;
         (attempts, throttled, in_doubt, first_sent)
@@ -149,7 +131,7 @@ fn an_open_task_comes_back_with_all_that_is_known_of_it() {
 }
 
 #[test]
-fn the_last_sending_times_are_known_and_doubtful_ones_are_taken_later() {
+fn doubtful_sending_times_are_taken_later_than_recorded() {
     let fixture = Fixture::with_tasks(9);
     let writer = fixture.writer();
     let all = tasks(claim(&writer, 9));
@@ -161,11 +143,11 @@ fn the_last_sending_times_are_known_and_doubtful_ones_are_taken_later() {
     let mut expected: Vec<_> = (4..=7).map(|seq| answered(seq).sent).collect();
     expected.push(leaves(8).plus_micros(2_000_000));
     assert_eq!(expected.len(), RECALL as usize);
-    assert_eq!(writer.standing().last_sent, expected);
+    assert_eq!(writer.resume_point().last_sent, expected);
 }
 
 #[test]
-fn a_commit_that_nobody_waits_for_is_a_commit() {
+fn dropping_the_future_of_a_commit_does_not_undo_it() {
     let fixture = Fixture::with_tasks(1);
     let writer = fixture.writer();
     let task = &tasks(claim(&writer, 1))[0];
@@ -175,7 +157,7 @@ fn a_commit_that_nobody_waits_for_is_a_commit() {
 }
 
 #[test]
-fn commits_and_claims_are_carried_out_in_the_order_they_were_asked_for() {
+fn commits_and_claims_are_carried_out_in_the_order_of_the_requests() {
     let fixture = Fixture::with_tasks(40);
     let writer = fixture.writer();
     let all = tasks(claim(&writer, 40));
@@ -251,11 +233,11 @@ fn a_writer_does_not_wait_for_a_reader_and_loses_nothing_by_it() {
     assert!(before.iter().all(|row| row.outcome == Outcome::NotAttempted), "one state throughout");
     assert!(fixture.rows().iter().all(|row| row.outcome == Outcome::Succeeded));
     drop(reader);
-    assert_eq!(fixture.writer().standing().settled[Outcome::Succeeded], 300);
+    assert_eq!(fixture.writer().resume_point().settled[Outcome::Succeeded], 300);
 }
 
 #[test]
-fn a_run_that_is_not_there_cannot_be_opened() {
+fn a_missing_run_cannot_be_opened() {
     let fixture = Fixture::empty();
     let lock = fixture.lock();
     let error = RunWriter::open(&fixture.runs, &lock, at(0), 0).unwrap_err();

@@ -1,32 +1,25 @@
 //! Writes events into the tables, inside the transaction of their batch.
 
 use crate::clock::Timestamp;
-use crate::event::AttemptResult;
-use crate::event::AttemptSeq;
-use crate::event::Event;
-use crate::event::EventKind;
-use crate::event::RunStats;
-use crate::event::StopReason;
+use crate::event::{AttemptResult, AttemptSeq, Event, EventKind, RunStats, StopReason};
 use crate::store::codes;
-use crate::task::Failure;
-use crate::task::Ordinal;
-use rusqlite::CachedStatement;
-use rusqlite::Connection;
-use rusqlite::params;
+use crate::task::{Failure, Ordinal};
+use rusqlite::{CachedStatement, Connection, params};
 use std::cell::RefCell;
 use std::time::Duration;
 
-/// One transaction, event by event.
+/// Writes the events of one transaction.
 pub(crate) struct EventWriter<'a> {
     connection: &'a Connection,
     origin: Timestamp,
     session: i64,
-    /// Those that were used in it: to find one in the connection's cache takes as long as to run it.
+    /// Statements used in this transaction. Looking one up in the connection's cache costs as much
+    /// as running it.
     statements: RefCell<Vec<(&'static str, CachedStatement<'a>)>>,
 }
 
 impl<'a> EventWriter<'a> {
-    /// Begins to write in a transaction, for that session of the run; all times count from `origin`.
+    /// Returns a writer for a transaction and a session of the run; times count from `origin`.
     pub(crate) fn new(connection: &'a Connection, origin: Timestamp, session: i64) -> Self {
         Self { connection, origin, session, statements: RefCell::default() }
     }
@@ -47,7 +40,7 @@ impl<'a> EventWriter<'a> {
                     codes::outcome_code(*outcome),
                     seq.0,
                     attempts,
-                    // Where there was one attempt, that tells it.
+                    // NULL for one attempt: its own row has the time.
                     (*attempts != 1).then(|| self.micros(*first_sent)),
                     event.at.as_micros().saturating_sub(first_sent.as_micros()),
                 ],
@@ -117,16 +110,22 @@ impl<'a> EventWriter<'a> {
                 counts.map(|counts| stored_count(counts.succeeded)),
             ],
         )?;
-        result.failure.as_ref().map_or(Ok(()), |failure| self.attempt_failed(seq, failure))
+        match &result.failure {
+            Some(failure) => self.attempt_failed(seq, failure),
+            None => Ok(()),
+        }
     }
 
     fn attempt_failed(&self, seq: AttemptSeq, failure: &Failure) -> rusqlite::Result<()> {
-        let list = &failure.error_list;
-        let list = serde_json::to_string(list).expect("texts are JSON");
+        // NULL instead of an empty text or list: most failures have only two of these.
         let known = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+        let list = |texts: &[String]| {
+            let json = || serde_json::to_string(texts).expect("texts are JSON");
+            (!texts.is_empty()).then(json)
+        };
         self.execute(
-            "INSERT INTO failure (seq, error_kind, error_code, error_msg, reason, advice, error_list)
-             VALUES (?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO failure (seq, error_kind, error_code, error_msg, reason, advice,
+             error_list, detail, params) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
             params![
                 seq.0,
                 failure.kind.as_str(),
@@ -134,7 +133,9 @@ impl<'a> EventWriter<'a> {
                 known(&failure.message),
                 known(&failure.reason),
                 known(&failure.advice),
-                (!failure.error_list.is_empty()).then_some(list),
+                list(&failure.error_list),
+                known(&failure.detail),
+                list(&failure.params),
             ],
         )
     }
@@ -153,6 +154,7 @@ impl<'a> EventWriter<'a> {
 
     fn execute(&self, sql: &'static str, values: impl rusqlite::Params) -> rusqlite::Result<()> {
         let mut statements = self.statements.borrow_mut();
+        // By address: each statement is written out in one place, and comparing texts takes longer.
         let known = statements.iter().position(|(known, _)| std::ptr::eq(*known, sql));
         let place = known.unwrap_or(statements.len());
         if known.is_none() {

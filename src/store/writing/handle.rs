@@ -1,49 +1,47 @@
-//! The one writer of a run: a thread that commits batches of events and hands out tasks.
+//! The one writer of a run, as its users hold it: commits events, hands out tasks, keeps states.
 //!
-//! What is asked of it is carried out in the order in which it was asked, and begins at once; a
-//! future only tells when it is done.
+//! Every request is one job of the writer's thread. Jobs are carried out in the order of the
+//! requests and begin at once; a future only waits for the end of its job.
 
 use crate::clock::Timestamp;
-use crate::event::AttemptSeq;
-use crate::event::Event;
-use crate::store::error::StoreError;
-use crate::store::error::file;
-use crate::store::files::Departures;
-use crate::store::files::RunDirectory;
-use crate::store::files::RunLock;
-use crate::store::files::Watermark;
-use crate::store::writing::resume_point::ResumePoint;
+use crate::event::{ArrivalCounts, AttemptSeq, Event};
+use crate::policy::{CalledTask, EarlierCalls, FirstLook, LastLook, Observation};
+use crate::store::error::{StoreError, file, sqlite};
+use crate::store::files::{CommitWriter, DepartureWriter, MayHaveLeft, RunDirectory, RunLock};
+use crate::store::writing::resume_point::{ResumePoint, SettledTasks};
+use crate::store::writing::state_rows::TaskSelection;
+use crate::store::writing::survey::{Survey, Surveyed};
 use crate::store::writing::task_queue::UnsettledTask;
-use crate::store::writing::thread::Job;
-use crate::store::writing::thread::Part;
-use crate::store::writing::thread::WriterThread;
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
-use std::sync::atomic::Ordering;
-use std::sync::mpsc;
+use crate::store::writing::thread::{Job, SessionStart, WriterThread};
+use crate::store::writing::verify::Verification;
+use crate::store::writing::{resume_point, state_rows};
+use crate::task::{ObservedState, OutcomeCounts, TaskId};
+use std::collections::HashSet;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, mpsc};
 use std::thread;
 use tokio::sync::oneshot;
 
-/// The writer of a run, as its users hold it; dropping it ends the thread.
+/// The writer of a run; dropping it ends its thread.
 #[derive(Debug)]
 pub struct RunWriter {
     jobs: Option<mpsc::Sender<Job>>,
     thread: Option<thread::JoinHandle<()>>,
     hurried: Arc<AtomicBool>,
-    departures: Option<Departures>,
-    standing: ResumePoint,
+    departures: Option<DepartureWriter>,
+    resume_point: ResumePoint,
 }
 
 impl RunWriter {
     /// Opens a run and begins a session of this process in it.
     ///
-    /// `recall` is how many of the last sending times are wanted. The lock stays held for as long
+    /// `recall` is the number of last sending times that are needed. The lock stays held as long
     /// as the writer lives, whatever becomes of `lock`.
     ///
     /// # Errors
     ///
-    /// A file that is no run of a version that is known; one that is damaged, for which it is
-    /// searched where the last process did not come to its end. Nothing was changed in it then.
+    /// A file that is not a run of a known version, or is damaged. It is searched for damage if
+    /// the last process did not end in order. Nothing was changed in it then.
     pub fn open(
         runs: &RunDirectory,
         lock: &RunLock,
@@ -54,46 +52,46 @@ impl RunWriter {
         if !path.exists() {
             return Err(StoreError::NoSuchRun { wanted: lock.run().to_string() });
         }
-        let (writing, standing) = WriterThread::open(&path, Part::Own(now), recall)?;
-        Self::start(writing, standing, lock)
+        let (writer, resume_point) = WriterThread::open(&path, SessionStart::New(now), recall)?;
+        Self::start(writer, resume_point, lock)
     }
 
-    /// Opens a run to add to the part of its last process, where there was one: what is learnt
-    /// of its tasks afterwards begins no session.
+    /// Opens a run to add to its last session, if it has one: looking at its tasks afterwards
+    /// begins no session.
     pub fn reopen(runs: &RunDirectory, lock: &RunLock, now: Timestamp) -> Result<Self, StoreError> {
         let path = runs.file(lock.run());
-        let (writing, standing) = WriterThread::open(&path, Part::OfLast(now), 0)?;
-        Self::start(writing, standing, lock)
+        let (writer, resume_point) = WriterThread::open(&path, SessionStart::Last(now), 0)?;
+        Self::start(writer, resume_point, lock)
     }
 
     pub(crate) fn start(
-        writing: WriterThread,
-        standing: ResumePoint,
+        writer: WriterThread,
+        resume_point: ResumePoint,
         lock: &RunLock,
     ) -> Result<Self, StoreError> {
-        let failed = file(&writing.path);
+        let failed = file(&writer.path);
         let (jobs, queue) = mpsc::channel();
         let lock = lock.hold();
-        let departures = writing.mark.as_ref().map(Watermark::departures);
+        let departures = writer.watermark.as_ref().map(CommitWriter::departures);
         let departures = departures.transpose().map_err(&failed)?;
-        let hurried = Arc::clone(&writing.hurried);
+        let hurried = Arc::clone(&writer.hurried);
         let thread = thread::Builder::new().name("store".into());
-        let thread = thread.spawn(move || writing.work(&queue, lock)).map_err(failed)?;
-        Ok(Self { jobs: Some(jobs), thread: Some(thread), hurried, departures, standing })
+        let thread = thread.spawn(move || writer.work(&queue, lock)).map_err(failed)?;
+        Ok(Self { jobs: Some(jobs), thread: Some(thread), hurried, departures, resume_point })
     }
 
     /// Returns where the run stood when it was opened.
-    pub fn standing(&self) -> &ResumePoint {
-        &self.standing
+    pub fn resume_point(&self) -> &ResumePoint {
+        &self.resume_point
     }
 
-    /// Makes events durable and gives them back; the work begins at once.
+    /// Makes events durable and returns them; the work begins at once.
     ///
-    /// Dropping the future changes nothing: they are committed all the same.
+    /// Dropping the future changes nothing: the events are committed all the same.
     ///
     /// # Errors
     ///
-    /// None of them is durable then, and no later ones will be: the run is over.
+    /// None of the events is durable then, and no later ones will be: the run is over.
     pub fn commit(
         &self,
         events: Vec<Event>,
@@ -105,25 +103,26 @@ impl RunWriter {
     /// Hands out the next tasks without an outcome, each once and in the order of the plan; none
     /// if there are no more.
     ///
-    /// What was handed out to a future that is dropped stays unsettled until the run is opened
-    /// again.
+    /// Tasks that were handed out to a dropped future stay unsettled until the run is opened again.
     pub fn claim(
         &self,
-        most: usize,
+        limit: usize,
     ) -> impl Future<Output = Result<Vec<UnsettledTask>, StoreError>> + Send + 'static {
         let (done, answer) = oneshot::channel();
-        self.ask(Job::Claim { most, done }, answer)
+        self.ask(Job::Claim { limit, done }, answer)
     }
 
-    /// Notes, before it happens, that attempts up to this one may leave; none after it has left.
+    /// Records, before it happens, that attempts up to this one may leave. No later attempt has
+    /// left yet.
     ///
-    /// Returns whether they may: if it cannot be noted, they may not. The note outlasts this
-    /// process but not a loss of power, after which all that was begun may have left.
+    /// Returns whether they may: not if it cannot be recorded. The record outlasts this process
+    /// but not a loss of power, after which all attempts that were begun may have left.
     pub fn may_leave(&self, last: AttemptSeq) -> bool {
+        // On the caller's thread and not as a job: a call must not wait for a commit.
         self.departures.as_ref().is_none_or(|departures| departures.may_leave(last))
     }
 
-    /// Waits no longer for room on a full disk, now and later.
+    /// Ends all waiting for room on a full disk, now and later.
     pub fn hurry(&self) {
         self.hurried.store(true, Ordering::Relaxed);
         if let Some(thread) = &self.thread {
@@ -131,14 +130,95 @@ impl RunWriter {
         }
     }
 
-    /// Has the thread do something else; after an error nothing is written any more.
-    pub(crate) fn with<T: Send + 'static>(
+    /// Forgets all observed states and returns the ids of the selected tasks, unless there are
+    /// more than `limit`.
+    pub fn look_for(
+        &self,
+        selection: TaskSelection,
+        limit: usize,
+    ) -> impl Future<Output = Result<Option<HashSet<TaskId>>, StoreError>> + Send + 'static {
+        self.with(move |writer| {
+            let connection = &writer.connection;
+            let ids = state_rows::selected_ids(connection, selection, limit);
+            state_rows::forget(connection).and(ids).map_err(sqlite(&writer.path))
+        })
+    }
+
+    /// Keeps observed states, for this process alone.
+    pub fn see(
+        &self,
+        states: Vec<ObservedState>,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send + 'static {
+        self.with(move |writer| {
+            // One transaction for a page: each one of its own would cost more than the rows.
+            let transaction = writer.connection.transaction().map_err(sqlite(&writer.path))?;
+            let seen = state_rows::see(&transaction, &states);
+            seen.and_then(|()| transaction.commit()).map_err(sqlite(&writer.path))
+        })
+    }
+
+    /// Settles tasks by their observed states as `decide` says, before any task is handed out.
+    pub fn survey(
+        &self,
+        decide: impl Fn(Option<Observation>, EarlierCalls) -> FirstLook + Send + 'static,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<Surveyed, StoreError>> + Send + 'static {
+        self.with(move |writer| {
+            let origin = writer.origin;
+            let open = writer.queue.take_open();
+            let surveyed = writer.commit_patiently(|connection| {
+                Survey { connection, open: &open, origin, now }.carry_out(&decide)
+            })?;
+            // The queue was filled before the survey settled some of its tasks.
+            writer.refill_queue().map_err(sqlite(&writer.path))?;
+            Ok(surveyed)
+        })
+    }
+
+    /// Records for the tasks that were sent what `decide` makes of their observed states.
+    pub fn verify(
+        &self,
+        decide: impl Fn(CalledTask, Option<Observation>) -> LastLook + Send + 'static,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<ArrivalCounts, StoreError>> + Send + 'static {
+        self.with(move |writer| {
+            let origin = writer.origin;
+            writer.commit_patiently(|connection| {
+                Verification { connection, origin, now }.carry_out(&decide)
+            })
+        })
+    }
+
+    /// Returns the last sending times so far, the oldest first.
+    pub fn last_sent(
+        &self,
+        limit: u32,
+    ) -> impl Future<Output = Result<Vec<Timestamp>, StoreError>> + Send + 'static {
+        self.with(move |writer| {
+            // Attempts that never left were deleted when the run was opened.
+            resume_point::last_sent(&writer.connection, writer.origin, limit, MayHaveLeft::Any)
+                .map_err(sqlite(&writer.path))
+        })
+    }
+
+    /// Counts the outcomes so far.
+    pub fn outcomes(
+        &self,
+    ) -> impl Future<Output = Result<OutcomeCounts, StoreError>> + Send + 'static {
+        self.with(move |writer| {
+            let settled = SettledTasks::read(&writer.connection).map_err(sqlite(&writer.path))?;
+            Ok(settled.counts)
+        })
+    }
+
+    /// Lets the thread do some work; after an error nothing is written any more.
+    fn with<T: Send + 'static>(
         &self,
         work: impl FnOnce(&mut WriterThread) -> Result<T, StoreError> + Send + 'static,
     ) -> impl Future<Output = Result<T, StoreError>> + Send + 'static {
         let (done, answer) = oneshot::channel();
-        let job = move |writing: &mut WriterThread| {
-            let worked = work(writing);
+        let job = move |writer: &mut WriterThread| {
+            let worked = work(writer);
             let goes_on = worked.is_ok();
             let _ = done.send(worked);
             goes_on
@@ -151,7 +231,7 @@ impl RunWriter {
         job: Job,
         answer: oneshot::Receiver<Result<T, StoreError>>,
     ) -> impl Future<Output = Result<T, StoreError>> + Send + 'static {
-        // Where the thread is gone the job is dropped, and its answer with it.
+        // If the thread is gone the job is dropped, and the sender of its answer with it.
         let _ = self.jobs.as_ref().expect("taken out only when dropped").send(job);
         async move { answer.await.unwrap_or(Err(StoreError::WriterGone)) }
     }
@@ -159,9 +239,10 @@ impl RunWriter {
 
 impl Drop for RunWriter {
     fn drop(&mut self) {
+        // The thread ends when no job can come any more; all jobs before are carried out.
         drop(self.jobs.take());
         if let Some(thread) = self.thread.take() {
-            // A panic there has been told as `WriterGone` to whoever waited.
+            // A panic there has reached every waiting future as `WriterGone`.
             let _ = thread.join();
         }
     }
@@ -176,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn a_writer_that_panics_fails_the_run_and_what_follows() {
+    fn a_writer_that_panics_fails_the_run_and_all_later_requests() {
         let (jobs, queue) = mpsc::channel();
         let thread = thread::spawn(move || {
             let _job = queue.recv();
@@ -187,7 +268,7 @@ mod tests {
             thread: Some(thread),
             hurried: Arc::default(),
             departures: None,
-            standing: ResumePoint::default(),
+            resume_point: ResumePoint::default(),
         };
         for _ in 0..2 {
             let committed = block_on(writer.commit(Vec::new()));

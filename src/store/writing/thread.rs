@@ -1,80 +1,70 @@
-//! What the thread of a run's writer owns: the file, and what is still to be handed out of it.
+//! The thread of a run's writer, and what it owns: the file, and the tasks that are not handed out.
 //!
-//! Batches are committed whole and in order. When the disk is full nothing new can be sent,
-//! because nothing becomes durable; the outcomes at hand are kept and tried again for a minute.
-//! Any other failure is final: after it nothing is written any more, not even by way of cleaning
-//! up, for a second fsync would report as safe what the first one lost.
+//! Batches are committed whole and in order. On a full disk nothing becomes durable, so nothing new
+//! can be sent; the thread keeps the outcomes at hand and retries for a minute. Any other failure is
+//! final. After it nothing is written any more, not even to clean up, because a second fsync would
+//! report as safe what the first one lost. See `docs/GLOSSARY.md`: commit, durable, session.
 
 use crate::clock::Timestamp;
 use crate::event::Event;
-use crate::store::error::StoreError;
-use crate::store::error::sqlite;
-use crate::store::files::Departed;
-use crate::store::files::FileIdentity;
-use crate::store::files::Remembered;
-use crate::store::files::Watermark;
-use crate::store::files::integrity_check;
+use crate::store::error::{StoreError, sqlite};
+use crate::store::files::{CommitWriter, FileIdentity, MayHaveLeft, Watermark, integrity_check};
 use crate::store::schema;
 use crate::store::writing::event_writer::EventWriter;
 use crate::store::writing::resume_point;
-use crate::store::writing::resume_point::ResumePoint;
-use crate::store::writing::resume_point::Settled;
-use crate::store::writing::task_queue::TaskQueue;
-use crate::store::writing::task_queue::UnsettledTask;
+use crate::store::writing::resume_point::{ResumePoint, SettledTasks};
+use crate::store::writing::task_queue::{TaskQueue, UnsettledTask};
 use rusqlite::Connection;
 use rusqlite::config::DbConfig;
 use std::fs::File;
-use std::path::Path;
-use std::path::PathBuf;
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
-use std::sync::atomic::Ordering;
-use std::sync::mpsc;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::Duration;
 use tokio::sync::oneshot;
 
-/// How long, and in which steps, a full disk is waited for.
+/// How long, and in which steps, the thread waits for room on a full disk.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Patience {
     whole: Duration,
     step: Duration,
-    /// What waits; tests do not.
+    /// The wait itself; tests replace it.
     pub(crate) pause: fn(Duration),
 }
 
-/// A minute: somebody who is told at once can make room in it.
+/// A minute: an operator who sees the message at once can make room in it.
 const PATIENCE: Patience = Patience {
     whole: Duration::from_secs(60),
     step: Duration::from_secs(1),
-    // Ends early when somebody is in a hurry.
+    // Ends early when the operator stops the run a second time.
     pause: thread::park_timeout,
 };
 
-/// What the thread is asked for.
+/// A job for the thread.
 pub(crate) enum Job {
     Commit {
         events: Vec<Event>,
         done: oneshot::Sender<Result<Vec<Event>, StoreError>>,
     },
     Claim {
-        most: usize,
+        limit: usize,
         done: oneshot::Sender<Result<Vec<UnsettledTask>, StoreError>>,
     },
-    /// Anything else; tells whether there may be another job.
+    /// Anything else; returns whether there may be another job.
     Work(Box<dyn FnOnce(&mut WriterThread) -> bool + Send>),
 }
 
-/// Whose part in the run what is written belongs to.
+/// The session that the thread writes to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Part {
+pub(crate) enum SessionStart {
     /// A session that begins now.
-    Own(Timestamp),
-    /// The last session there was, or one that begins now.
-    OfLast(Timestamp),
+    New(Timestamp),
+    /// The last session, or one that begins now if there is none.
+    Last(Timestamp),
 }
 
-/// What the thread owns.
+/// The state of the thread.
 #[derive(Debug)]
 pub(crate) struct WriterThread {
     pub(crate) connection: Connection,
@@ -84,52 +74,60 @@ pub(crate) struct WriterThread {
     pub(crate) origin: Timestamp,
     selected: u64,
     session: i64,
-    /// Both are there once there is a session.
-    presence: Option<FileIdentity>,
-    pub(crate) mark: Option<Watermark>,
+    /// `None` until the session has begun.
+    identity: Option<FileIdentity>,
+    /// `None` until the session has begun.
+    pub(crate) watermark: Option<CommitWriter>,
     pub(crate) queue: TaskQueue,
 }
 
 impl WriterThread {
-    /// Opens the file, looks where the run stands, and only then begins a session.
+    /// Opens the file, reads where the run stands, and only then begins a session.
     pub(crate) fn open(
         path: &Path,
-        part: Part,
+        start: SessionStart,
         recall: u32,
     ) -> Result<(Self, ResumePoint), StoreError> {
-        let remembered = Remembered::of(path);
+        // Under the run's lock nobody else changes the watermark or the file.
+        let watermark = Watermark::read(path);
         let connection = schema::open_writer(path)?;
-        remembered.check(path, &connection)?;
-        let departed = Departed::of(path);
+        watermark.check(path, &connection)?;
+        let may_have_left = watermark.may_have_left;
         let failed = sqlite(path);
         let clean = resume_point::ended_cleanly(&connection).map_err(&failed)?;
-        // Both read the whole file; together they take as long as one of them.
-        let (healthy, taken_up) = thread::scope(|scope| {
+        // The check and the resume point both read the whole file; side by side they take as long
+        // as one of them. Nothing is written before both have succeeded.
+        let (healthy, resumed) = thread::scope(|scope| {
             let check = (!clean).then(|| scope.spawn(|| integrity_check::check(path)));
-            let taken_up = Self::take_up(connection, path, recall, departed);
-            let healthy = check.map_or(Ok(()), |check| check.join().expect("checks do not panic"));
-            (healthy, taken_up)
+            let resumed = Self::resume(connection, path, recall, may_have_left);
+            let healthy = match check {
+                Some(check) => check.join().expect("checks do not panic"),
+                None => Ok(()),
+            };
+            (healthy, resumed)
         });
         healthy?;
-        let (mut writing, standing) = taken_up.map_err(&failed)?;
-        writing.forget_what_never_left(departed).map_err(&failed)?;
-        writing.begin_part(part).map_err(&failed)?;
-        writing.presence = Some(FileIdentity::of(path)?);
-        writing.mark = Some(Watermark::open(path, &writing.connection, standing.attempts)?);
-        Ok((writing, standing))
+        let (mut writer, resume_point) = resumed.map_err(&failed)?;
+        writer.delete_unsent(may_have_left).map_err(&failed)?;
+        writer.begin(start).map_err(&failed)?;
+        // After the first write: only then does the log exist.
+        writer.identity = Some(FileIdentity::read(path)?);
+        let attempts = resume_point.attempts;
+        writer.watermark = Some(CommitWriter::open(path, &writer.connection, attempts)?);
+        Ok((writer, resume_point))
     }
 
-    fn take_up(
+    fn resume(
         connection: Connection,
         path: &Path,
         recall: u32,
-        departed: Departed,
+        may_have_left: MayHaveLeft,
     ) -> rusqlite::Result<(Self, ResumePoint)> {
         let (origin, selected) = resume_point::origin_and_selected(&connection)?;
-        let settled = Settled::read(&connection)?;
-        let standing = ResumePoint::read(&connection, &settled, recall, departed)?;
-        let queue = TaskQueue::new(&connection, settled.ordinals, origin, departed)?;
-        let writing = Self {
+        let settled = SettledTasks::read(&connection)?;
+        let resume_point = ResumePoint::read(&connection, &settled, recall, may_have_left)?;
+        let queue = TaskQueue::new(&connection, settled.ordinals, origin, may_have_left)?;
+        let writer = Self {
             connection,
             patience: PATIENCE,
             hurried: Arc::default(),
@@ -137,23 +135,24 @@ impl WriterThread {
             origin,
             selected,
             session: 0,
-            presence: None,
-            mark: None,
+            identity: None,
+            watermark: None,
             queue,
         };
-        Ok((writing, standing))
+        Ok((writer, resume_point))
     }
 
-    /// Takes back what an earlier process had begun and not sent, as it would have done itself.
-    fn forget_what_never_left(&self, departed: Departed) -> rusqlite::Result<()> {
+    /// Deletes the attempts that an earlier process began and did not send: it would have withdrawn
+    /// them itself.
+    fn delete_unsent(&self, may_have_left: MayHaveLeft) -> rusqlite::Result<()> {
         let begun = "DELETE FROM attempt WHERE duration_us IS NULL AND seq > ?";
-        self.connection.execute(begun, [departed.last()]).map(|_| ())
+        self.connection.execute(begun, [may_have_left.last()]).map(drop)
     }
 
-    fn begin_part(&mut self, part: Part) -> rusqlite::Result<()> {
-        match part {
-            Part::Own(now) => self.begin_session(now),
-            Part::OfLast(now) => match resume_point::last_session(&self.connection)? {
+    fn begin(&mut self, start: SessionStart) -> rusqlite::Result<()> {
+        match start {
+            SessionStart::New(now) => self.begin_session(now),
+            SessionStart::Last(now) => match resume_point::last_session(&self.connection)? {
                 Some(session) => {
                     self.session = session;
                     Ok(())
@@ -169,6 +168,7 @@ impl WriterThread {
         Ok(())
     }
 
+    /// Carries out jobs until no more can come or one has failed; holds the run's lock meanwhile.
     pub(crate) fn work(mut self, queue: &mpsc::Receiver<Job>, _lock: Arc<File>) {
         while let Ok(job) = queue.recv() {
             if !self.carry_out(job) {
@@ -178,9 +178,9 @@ impl WriterThread {
         self.close();
     }
 
-    /// Carries out one job; tells whether there may be another.
+    /// Carries out one job; returns whether there may be another.
     fn carry_out(&mut self, job: Job) -> bool {
-        // Who asked may have gone meanwhile; what was committed stays committed.
+        // The requester may be gone by the time of the answer; a commit stays a commit.
         match job {
             Job::Commit { events, done } => {
                 let (origin, session) = (self.origin, self.session);
@@ -192,8 +192,8 @@ impl WriterThread {
                 let _ = done.send(committed.map(|()| events));
                 goes_on
             }
-            Job::Claim { most, done } => {
-                let claimed = self.claim(most);
+            Job::Claim { limit, done } => {
+                let claimed = self.claim(limit);
                 let goes_on = claimed.is_ok();
                 let _ = done.send(claimed);
                 goes_on
@@ -203,13 +203,18 @@ impl WriterThread {
     }
 
     /// Writes in one commit, and waits for room on a full disk.
+    ///
+    /// `write` may be called several times, each time in a new transaction.
     pub(crate) fn commit_patiently<T>(
         &mut self,
         write: impl Fn(&Connection) -> rusqlite::Result<T>,
     ) -> Result<T, StoreError> {
         let mut waited = Duration::ZERO;
         loop {
-            self.presence.as_ref().map_or(Ok(()), FileIdentity::check)?;
+            // Before every try: somebody who makes room may remove the file itself.
+            if let Some(identity) = &self.identity {
+                identity.check()?;
+            }
             match self.commit(&write).map_err(sqlite(&self.path)) {
                 Err(StoreError::Full { .. }) if self.waits(waited) => {
                     (self.patience.pause)(self.patience.step);
@@ -230,27 +235,39 @@ impl WriterThread {
     ) -> rusqlite::Result<T> {
         let transaction = self.connection.transaction()?;
         let written = write(&transaction)?;
+        // The file counts its commits in the same transaction; the watermark follows. So it never
+        // remembers a commit that the file does not have.
         EventWriter::new(&transaction, self.origin, self.session).count_commit()?;
         transaction.commit()?;
-        if let Some(mark) = &mut self.mark {
-            mark.advance();
+        if let Some(watermark) = &mut self.watermark {
+            watermark.advance();
         }
         Ok(written)
     }
 
-    fn claim(&mut self, most: usize) -> Result<Vec<UnsettledTask>, StoreError> {
-        let claimed = self.queue.take(&self.connection, most).map_err(sqlite(&self.path))?;
+    fn claim(&mut self, limit: usize) -> Result<Vec<UnsettledTask>, StoreError> {
+        let claimed = self.queue.take(&self.connection, limit).map_err(sqlite(&self.path))?;
         let counted = self.queue.accounted_for();
-        if claimed.len() < most && counted != self.selected {
+        // The end of the plan is believed only if every task was accounted for: a row that went
+        // missing must not look like a finished run.
+        if claimed.len() < limit && counted != self.selected {
             let detail = format!("the plan has {counted} of {} tasks", self.selected);
             return Err(StoreError::Damaged { path: self.path.clone(), detail });
         }
         Ok(claimed)
     }
 
-    /// Leaves one file behind instead of three; without it nothing is lost.
+    /// Fills the queue anew with all tasks that are not settled; nothing may have been handed out.
+    pub(crate) fn refill_queue(&mut self) -> rusqlite::Result<()> {
+        let settled = SettledTasks::read(&self.connection)?;
+        self.queue =
+            TaskQueue::new(&self.connection, settled.ordinals, self.origin, MayHaveLeft::Any)?;
+        Ok(())
+    }
+
+    /// Leaves one file behind instead of three; if it fails nothing is lost.
     fn close(self) {
-        // Not worth waiting for a reader.
+        // Without waiting for a reader: the next process does the same.
         let _ = self.connection.busy_timeout(Duration::ZERO);
         let _ = self.connection.pragma_update(None, "wal_checkpoint", "truncate");
     }

@@ -1,6 +1,7 @@
 //! What users and scripts may rely on, through the real binary.
 
 mod configuration;
+mod credential_files;
 mod credentials;
 mod ctl;
 mod delta;
@@ -14,6 +15,7 @@ mod html_page;
 mod install;
 mod keys;
 mod leaks;
+mod profiles;
 mod route;
 mod runs;
 mod sandbox_command;

@@ -141,3 +141,141 @@ fn plain_http_to_another_machine_needs_a_flag_that_is_named() {
         scene.call(&[&STOP[..], &["--insecure-http"]].concat()).expect(2).says(part);
     }
 }
+
+/// Checks that a call is refused because a proxy would read a secret, and that nothing was sent.
+#[track_caller]
+fn check_read_by_proxy(scene: &Scene, server: &Server, proxy: &Server, call: &[&str]) {
+    scene.call(call).expect(2).says("unencrypted").says("`--insecure-http`");
+    assert_eq!((server.count(), proxy.count()), (0, 0), "{call:?}");
+}
+
+#[test]
+fn no_plain_endpoint_is_local_behind_a_proxy() {
+    let (server, proxy) = (Server::obliging(), Server::obliging());
+    let mut scene = Scene::with(&server);
+    let url = proxy.url();
+    let through = ["--proxy", &*url];
+    let calls: [&[&str]; 5] = [
+        &STOP,
+        &["list"],
+        &["auth", "check"],
+        &["stop", "--id", "g", "-n"],
+        &["stop", "--id", "g", "--skip-unchanged"],
+    ];
+    for call in calls {
+        check_read_by_proxy(&scene, &server, &proxy, &[call, &through].concat());
+    }
+    scene.set("BATCHCTL_PROXY", &url);
+    check_read_by_proxy(&scene, &server, &proxy, &STOP);
+    scene.unset("BATCHCTL_PROXY");
+    scene.configure(&format!("proxy = '{url}'"));
+    check_read_by_proxy(&scene, &server, &proxy, &STOP);
+    scene.configure("");
+    for host in ["localhost", "127.0.0.2", "[::1]"] {
+        scene.set("BATCHCTL_ENDPOINT", &format!("http://{host}:9"));
+        check_read_by_proxy(&scene, &server, &proxy, &[&STOP[..], &through].concat());
+    }
+    scene.set("BATCHCTL_ENDPOINT", &server.url());
+    let allowed = [&STOP[..], &through, &["--insecure-http"]].concat();
+    scene.call(&allowed).expect(0).says("is sent the token unencrypted");
+    assert_eq!(proxy.count(), 1);
+}
+
+#[test]
+fn a_password_is_not_shown_to_a_proxy() {
+    let (iam, proxy) = (Server::obliging(), Server::obliging());
+    let mut scene = Scene::new();
+    for (name, value) in [("USER", "u"), ("DOMAIN", "d"), ("PASSWORD", "hunter2-hunter2")] {
+        scene.set(&format!("BATCHCTL_IAM_{name}"), value);
+    }
+    scene.set("BATCHCTL_IAM_ENDPOINT", &iam.url());
+    scene.set("BATCHCTL_ENDPOINT", "https://vias.example.com");
+    scene.set("BATCHCTL_PROJECT_ID", "p-1");
+    scene.set("BATCHCTL_PROXY", &proxy.url());
+    for call in [&STOP[..], &["auth", "login"], &["auth", "check"], &["list"]] {
+        let ended = scene.call(call).expect(2).says("would be sent the password unencrypted");
+        assert!(!ended.stderr.contains("hunter2"), "{}", ended.stderr);
+    }
+    assert_eq!((iam.count(), proxy.count()), (0, 0));
+}
+
+#[test]
+fn a_password_goes_to_no_iam_on_a_guess() {
+    let mut scene = Scene::new();
+    for (name, value) in [("USER", "u"), ("DOMAIN", "d"), ("PASSWORD", "hunter2-hunter2")] {
+        scene.set(&format!("BATCHCTL_IAM_{name}"), value);
+    }
+    scene.set("BATCHCTL_PROJECT_ID", "p-1");
+    let proxy = Proxy::start();
+    scene.set("BATCHCTL_PROXY", &format!("http://{}", proxy.address()));
+    scene
+        .call(&[&STOP[..], &["--endpoint", "https://vias.x.myhuaweicloud.cn"]].concat())
+        .expect(77);
+    let heads = proxy.heads();
+    assert!(heads.iter().all(|head| head.starts_with("CONNECT iam.x.myhuaweicloud.cn:443 ")));
+    assert!(!heads.is_empty());
+    scene.set("BATCHCTL_REGION", "x");
+    for endpoint in ["https://vias.x.myhuaweicloud.eu", "https://gateway.example.com"] {
+        let ended = scene.call(&[&STOP[..], &["--endpoint", endpoint]].concat()).expect(77);
+        ended.says("the address of IAM is missing").says("`--iam-endpoint URL`");
+    }
+    assert_eq!(proxy.heads().len(), heads.len());
+}
+
+#[test]
+fn no_refusal_quotes_an_address_that_may_hold_a_secret() {
+    let scene = Scene::new();
+    for flag in ["endpoint", "iam-endpoint", "proxy", "ping"] {
+        for value in [
+            "https://hunter2@h",
+            "https://me:hunter2@h:99999",
+            "https://h/?token=hunter2",
+            "https://h/#hunter2",
+            "ftp://h/hunter2",
+            "h/hunter2",
+            "hunter2",
+        ] {
+            if flag == "ping" && value.starts_with("https://") && !value.contains("99999") {
+                // A whole address of a monitor is a right one.
+                continue;
+            }
+            check_not_quoted(scene.command(&["stop", "--id", "g", &format!("--{flag}"), value]));
+            check_not_quoted(scene.command(&["stop", "--id", "g", &format!("--{flag}={value}")]));
+            let mut by_variable = scene.command(&["stop", "--id", "g"]);
+            let name = format!("BATCHCTL_{}", flag.to_uppercase().replace('-', "_"));
+            by_variable.env(name, value);
+            check_not_quoted(by_variable);
+            scene.configure(&format!("{} = '{value}'", flag.replace('-', "_")));
+            check_not_quoted(scene.command(&["stop", "--id", "g"]));
+            scene.configure("");
+        }
+    }
+    for flag in ["--region", "--project-id", "--rate", "--color", "--unknown"] {
+        let value = format!("{flag}=https://h/?token=hunter2");
+        check_not_quoted(scene.command(&["stop", "--id", "g", &value]));
+    }
+    check_not_quoted(scene.command(&["https://h/?token=hunter2"]));
+    check_not_quoted(scene.command(&["list", "https://h/?token=hunter2"]));
+}
+
+#[track_caller]
+fn check_not_quoted(mut command: std::process::Command) {
+    let output = command.output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{command:?}: {said}");
+    assert!(!said.contains("hunter2"), "{command:?}: {said}");
+}
+
+#[test]
+fn authorities_of_the_environment_are_obeyed_and_named() {
+    let (server, _front, mut scene) = behind_tls();
+    scene.set("SSL_CERT_FILE", scene.path("ca.pem").to_str().unwrap().to_owned().as_str());
+    let warning = "`SSL_CERT_FILE` replaces the certificate authorities of this machine";
+    scene.call(&STOP).expect(0).says(warning);
+    assert_eq!(server.count(), 1);
+    scene.unset("SSL_CERT_FILE");
+    let untrusted = [&STOP[..], &["--outage-timeout", "1ms"]].concat();
+    let ended = scene.call(&untrusted).expect(1);
+    assert!(!ended.stderr.contains("SSL_CERT"), "{}", ended.stderr);
+    assert_eq!(server.count(), 1);
+}

@@ -12,7 +12,7 @@ use std::process::Command;
 use std::process::Stdio;
 
 /// What a stranger may put into a cell.
-const HOSTILE: [&str; 60] = [
+const HOSTILE: [&str; 68] = [
     "=1+1",
     "=cmd|'/c calc'!A0",
     "=HYPERLINK(\"http://a\",\"b\")",
@@ -47,6 +47,14 @@ const HOSTILE: [&str; 60] = [
     "a;b",
     "a\tb",
     "a|b",
+    "a;=1+1",
+    "a\t=1+1",
+    "a\n=1+1",
+    "a;\"=1+1",
+    "a; @SUM(1;2)",
+    "a;;-1+1\t+1+1",
+    "a;'=1+1",
+    ";=HYPERLINK(\"http://a\";\"b\")",
     "a\nb",
     "a\r\nb",
     "a\rb",
@@ -216,6 +224,52 @@ fn libreoffice_reads_the_same_cells_and_finds_no_formula() {
         converted(&scene, name, [&as_text, written]);
         let rows = self::expected(&scene.path("made").join(name));
         assert_eq!(in_one_line_end(rows), in_one_line_end(expected), "{name}");
+    }
+}
+
+#[test]
+fn a_spreadsheet_with_another_separator_finds_no_formula() {
+    if !is_there("soffice") {
+        return;
+    }
+    let server = hostile();
+    let scene = scene(&server);
+    results(&scene);
+    scene.write("control.csv", "id,note\ngate-1,a;=1+1\n");
+    // The semicolon, the tab, and both of them.
+    for separators in ["59", "9", "59/9"] {
+        let as_it_looks = AS_IT_LOOKS.replacen("44", separators, 1);
+        let control = converted(&scene, "control.csv", [&as_it_looks, "fods"]);
+        let formulas = usize::from(separators != "9");
+        assert_eq!(control.matches("table:formula=").count(), formulas, "{separators}");
+        for name in DIALECTS {
+            let sheet = converted(&scene, name, [&as_it_looks, "fods"]);
+            assert_eq!(sheet.matches("table:formula=").count(), 0, "{name}: {separators}");
+        }
+    }
+}
+
+/// Returns whether a spreadsheet that begins a cell with this text runs it.
+fn runs(cell: &str) -> bool {
+    let text = cell.trim_start_matches(|c: char| c == '"' || c.is_whitespace() || c.is_control());
+    let number = text.strip_prefix(['+', '-']).is_some_and(|rest| rest.parse::<f64>().is_ok());
+    !number && text.starts_with(['=', '+', '-', '@'])
+}
+
+#[test]
+fn no_cell_is_a_formula_whichever_way_a_line_is_cut() {
+    let server = hostile();
+    let scene = scene(&server);
+    results(&scene);
+    let control = "gate-1,a;=1+1";
+    assert!(control.split(';').any(runs));
+    for name in DIALECTS {
+        let text = scene.read(name);
+        for separators in [&[';'][..], &['\t'], &[';', '\t']] {
+            let cells = text.split(|c: char| "\r\n".contains(c) || separators.contains(&c));
+            let formulas: Vec<&str> = cells.filter(|cell| runs(cell)).collect();
+            assert_eq!(formulas, [""; 0], "{name}: {separators:?}");
+        }
     }
 }
 

@@ -161,3 +161,35 @@ fn a_monitor_is_reached_through_the_proxy_that_the_service_is() {
     let paths: Vec<String> = proxy.requests().into_iter().map(|request| request.path).collect();
     assert_eq!(paths, ["http://hc.invalid/uuid-1/start", "http://hc.invalid/uuid-1"]);
 }
+
+#[test]
+fn a_redirect_of_a_monitor_is_not_followed() {
+    let elsewhere = Server::start(|_| Reply::answer(200, "OK"));
+    let target = elsewhere.url();
+    for status in [301, 302, 303, 307, 308] {
+        let to = target.clone();
+        let monitor =
+            Server::start(move |_| Reply::answer(status, "").with_header("Location", &to));
+        let server = Server::obliging();
+        let mut scene = scene(&server, 1);
+        scene.set("BATCHCTL_PING", &format!("{}/uuid-1", monitor.url()));
+        let ended = scene.call(&["stop", "tasks.txt"]).expect(0);
+        let ended = ended.says(&format!("it answered {status}, a redirect, which is not followed"));
+        assert!(!ended.stderr.contains("uuid-1"), "{}", ended.stderr);
+        assert_eq!((monitor.count(), elsewhere.count()), (2, 0));
+    }
+}
+
+#[test]
+fn a_plan_that_cannot_be_done_in_its_time_is_named_before_it_begins() {
+    let server = Server::obliging();
+    let scene = scene(&server, 600);
+    let flags = ["stop", "tasks.txt", "--rate", "2/s", "--max-duration", "1s"];
+    let planned = scene.call(&[&flags[..], &["-n"]].concat()).expect(0);
+    let warning = "warning: `--max-duration 1s` ends the run before it can be done: 600 tasks \
+                   take 4m 59s at least at 2/s";
+    planned.says(warning);
+    scene.call(&flags).expect(3).says(warning);
+    let fits = ["stop", "tasks.txt", "--rate", "none", "--max-duration", "1h", "-n"];
+    assert!(!scene.call(&fits).expect(0).stderr.contains("warning"));
+}

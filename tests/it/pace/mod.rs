@@ -3,4 +3,5 @@
 mod auto;
 mod begin_and_end;
 mod outage;
+mod rate_group;
 mod windows;

@@ -67,10 +67,47 @@ fn a_wait_that_the_service_asks_for_holds_every_call_and_its_own_task_goes_first
     let requests = server.requests();
     let asked = requests.iter().position(|request| request.id == "gate-9").unwrap();
     let again = requests.iter().rposition(|request| request.id == "gate-9").unwrap();
-    // What was on its way already arrives; nothing follows before the task that was told to wait.
+    // What was on its way already arrives; nothing follows before the task that has to wait.
     assert!(again - asked <= 4, "{} calls in between", again - asked - 1);
     let silence = requests[again].micros - requests[asked].micros;
     assert!(silence >= 2_000_000, "{silence} µs");
     let paused = report(&ended.stdout)["pace"]["paused_ms"].as_u64().unwrap();
     assert!(paused >= 2_000, "{paused}");
+}
+
+#[test]
+fn a_wait_that_is_longer_than_the_run_may_last_ends_it_at_once_and_it_can_be_resumed() {
+    let server = Server::start(|request: &Request| {
+        let reply = Reply::trusted(&request.id, 0, 1);
+        match (&*request.id, request.attempt) {
+            ("gate-2", 1) => {
+                Reply::gateway(429, "APIGW.0308", "too many").with_header("retry-after", "3600")
+            }
+            _ => reply,
+        }
+    });
+    let scene = scene_of(&server, 6);
+    let flags = ["--rate", "none", "-j", "1", "--json"];
+    let ended = scene.call(&[&["stop", "tasks.txt"], &flags[..]].concat()).expect(3);
+    let stopped = report(&ended.stdout);
+    assert_eq!(stopped["stopped"]["reason"], "throttled");
+    let detail = stopped["stopped"]["detail"].as_str().unwrap();
+    assert!(detail.contains("`--throttle-timeout"), "{detail}");
+    let resumed = report(&scene.call(&["resume", "--json"]).expect(0).stdout);
+    assert_eq!(resumed["tasks"]["succeeded"], 6);
+}
+
+#[test]
+fn a_fraction_of_a_second_is_rounded_up() {
+    let server = Server::start(|request: &Request| match (&*request.id, request.attempt) {
+        ("gate-0", 1) => {
+            Reply::gateway(429, "APIGW.0308", "too many").with_header("retry-after", "0.5")
+        }
+        _ => Reply::trusted(&request.id, 0, 1),
+    });
+    let scene = scene_of(&server, 2);
+    scene.call(&["stop", "tasks.txt", "--rate", "none", "-j", "1"]).expect(0);
+    let requests = server.requests();
+    let waited = requests[1].micros - requests[0].micros;
+    assert!(waited >= 1_000_000, "{waited} µs");
 }

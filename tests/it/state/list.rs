@@ -139,7 +139,7 @@ fn hostile_texts_are_shown_and_cannot_be_called() {
 fn a_page_that_is_too_long_is_not_read_to_its_end() {
     let server = Server::start(|_| Reply::answer(200, vec![b' '; 9 << 20]));
     let flags = ["list", "--rate", "none", "--max-attempts", "1"];
-    Scene::with(&server).call(&flags).expect(1).says("the answer is longer than 8 MiB");
+    Scene::with(&server).call(&flags).expect(1).says("the page is longer than 8 MiB");
 }
 
 #[test]

@@ -1,17 +1,17 @@
 //! Divides the time in which processes worked on a run into equal spans, for charts.
 //!
-//! The time between two processes is left out: a run that was resumed the next day is not a
-//! line of nothing with two dots. Each process begins a span of its own, so that no span holds
-//! what two of them sent. Pure.
+//! The time between two processes is left out, because a chart of a run that was resumed the next
+//! day would be empty but for two dots. Each process begins a span of its own, so that no span has
+//! calls of two processes. Pure.
 
 use crate::clock::Timestamp;
 use std::ops::Range;
 use std::time::Duration;
 
-/// How many spans there are at the most, unless there are more processes.
-const MOST_SPANS: u128 = 72;
+/// The most spans, unless there are more processes: columns of a chart stay wide enough to see.
+const MAX_SPANS: u128 = 72;
 
-/// Lengths that people count in, in milliseconds.
+/// The lengths of a span, in milliseconds: round numbers of the units that people use.
 const LENGTHS: [u64; 27] = [
     10,
     20,
@@ -45,100 +45,105 @@ const LENGTHS: [u64; 27] = [
 /// The spans of a run, numbered from 0.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Axis {
-    parts: Vec<Part>,
+    processes: Vec<ProcessSpans>,
     length: Duration,
     spans: usize,
 }
 
 /// The spans of one process.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Part {
+struct ProcessSpans {
     worked: Range<Timestamp>,
     spans: Range<usize>,
 }
 
 impl Axis {
-    /// Divides what was worked into spans of a length that is good to read.
+    /// Divides the active time into spans of the shortest length of which there are not too many.
     pub(crate) fn new(worked: &[Range<Timestamp>], shortest: Duration) -> Self {
         let mut worked = worked.to_vec();
-        worked.sort_by_key(|part| part.start);
+        // A clock that was set back between two processes puts them out of order.
+        worked.sort_by_key(|process| process.start);
         let fits = |length: &Duration| {
             *length >= shortest
-                && worked.iter().map(|part| spans(part, *length)).sum::<u128>()
-                    <= MOST_SPANS.max(worked.len() as u128)
+                && worked.iter().map(|process| spans(process, *length)).sum::<u128>()
+                    <= MAX_SPANS.max(worked.len() as u128)
         };
         let longest = shortest.max(Duration::from_millis(LENGTHS[LENGTHS.len() - 1]));
+        // The limit's window may be longer than every listed length.
         let length = LENGTHS.map(Duration::from_millis).into_iter().find(fits).unwrap_or(longest);
         let mut next = 0;
-        let part = |worked: Range<Timestamp>| {
+        let process = |worked: Range<Timestamp>| {
             let first = next;
             next += usize::try_from(spans(&worked, length)).unwrap_or(usize::MAX);
-            Part { worked, spans: first..next }
+            ProcessSpans { worked, spans: first..next }
         };
-        let parts = worked.into_iter().map(part).collect();
-        Self { parts, length, spans: next }
+        let processes = worked.into_iter().map(process).collect();
+        Self { processes, length, spans: next }
     }
 
-    /// Returns how many spans there are.
+    /// Returns the number of spans.
     pub(crate) fn spans(&self) -> usize {
         self.spans
     }
 
-    /// Returns how long each is.
+    /// Returns the length of each span.
     pub(crate) fn length(&self) -> Duration {
         self.length
     }
 
-    /// Returns the span in which something happened: the nearest, if nobody worked then.
+    /// Returns the span of a time: the nearest one, if no process worked then.
     pub(crate) fn span_of(&self, at: Timestamp) -> Option<usize> {
-        let part = self.part_of(at)?;
-        Some(self.span_in(part, at))
+        let process = self.process_at(at)?;
+        Some(self.span_in(process, at))
     }
 
-    /// Hands out how much of a time lies in which span, as far as its process worked.
+    /// Calls `take` with each span that a time overlaps, and for how long, while its process worked.
     pub(crate) fn spread(&self, time: &Range<Timestamp>, mut take: impl FnMut(usize, Duration)) {
-        let Some(part) = self.part_of(time.start) else { return };
-        let until = time.end.min(part.worked.end);
-        let from = time.start.max(part.worked.start);
+        let Some(process) = self.process_at(time.start) else { return };
+        let until = time.end.min(process.worked.end);
+        let from = time.start.max(process.worked.start);
+        // A hold may begin after the last record of a killed process.
         if until <= from {
             return;
         }
-        for span in self.span_in(part, from)..=self.span_in(part, until) {
-            let begin = self.begin_in(part, span);
-            let end = self.begin_in(part, span + 1).min(until);
+        for span in self.span_in(process, from)..=self.span_in(process, until) {
+            let begin = self.begin_in(process, span);
+            let end = self.begin_in(process, span + 1).min(until);
             take(span, end.since(begin.max(from)));
         }
     }
 
     /// Returns when a span begins.
     pub(crate) fn begin(&self, span: usize) -> Option<Timestamp> {
-        let part = self.parts.iter().find(|part| part.spans.contains(&span))?;
-        Some(self.begin_in(part, span))
+        let process = self.processes.iter().find(|process| process.spans.contains(&span))?;
+        Some(self.begin_in(process, span))
     }
 
-    /// Returns the spans with which processes after the first began.
+    /// Returns the first span of each process after the first process.
     pub(crate) fn resumed(&self) -> impl Iterator<Item = usize> {
-        self.parts.iter().skip(1).map(|part| part.spans.start)
+        self.processes.iter().skip(1).map(|process| process.spans.start)
     }
 
-    fn part_of(&self, at: Timestamp) -> Option<&Part> {
-        let begun = self.parts.partition_point(|part| part.worked.start <= at);
-        self.parts.get(begun.saturating_sub(1))
+    fn process_at(&self, at: Timestamp) -> Option<&ProcessSpans> {
+        let begun = self.processes.partition_point(|process| process.worked.start <= at);
+        // A time before all processes belongs to the first.
+        self.processes.get(begun.saturating_sub(1))
     }
 
-    fn span_in(&self, part: &Part, at: Timestamp) -> usize {
-        let index = at.since(part.worked.start).as_micros() / self.length.as_micros();
+    fn span_in(&self, process: &ProcessSpans, at: Timestamp) -> usize {
+        let index = at.since(process.worked.start).as_micros() / self.length.as_micros();
         let index = usize::try_from(index).unwrap_or(usize::MAX);
-        part.spans.start.saturating_add(index).min(part.spans.end - 1)
+        // A time after the end of its process belongs to the last span of the process.
+        process.spans.start.saturating_add(index).min(process.spans.end - 1)
     }
 
-    fn begin_in(&self, part: &Part, span: usize) -> Timestamp {
-        let after = self.length.as_micros() * (span - part.spans.start) as u128;
-        part.worked.start.plus_micros(i64::try_from(after).unwrap_or(i64::MAX))
+    fn begin_in(&self, process: &ProcessSpans, span: usize) -> Timestamp {
+        let after = self.length.as_micros() * (span - process.spans.start) as u128;
+        process.worked.start.plus_micros(i64::try_from(after).unwrap_or(i64::MAX))
     }
 }
 
-/// Returns how many spans a process takes: at least one.
+/// Returns the number of spans of a process, at least one.
 fn spans(worked: &Range<Timestamp>, length: Duration) -> u128 {
     worked.end.since(worked.start).as_micros().div_ceil(length.as_micros()).max(1)
 }
@@ -163,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn spans_are_as_short_as_there_is_room_for() {
+    fn spans_are_as_short_as_their_number_allows() {
         check(&[], 1_000, 1_000, 0);
         check(&[(0, 0)], 1, 10, 1);
         check(&[(0, 7_000)], 1, 100, 70);
@@ -183,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn a_time_is_spread_over_its_spans_as_far_as_its_process_worked() {
+    fn a_time_is_spread_over_the_spans_in_which_its_process_worked() {
         let axis = axis(&[(0, 2_500), (10_000, 11_000)], 1_000);
         let mut parts = Vec::new();
         axis.spread(&(at(500)..at(9_000)), |span, time| parts.push((span, time.as_millis())));

@@ -1,47 +1,47 @@
-//! A chart: what is drawn, and the same as text and as numbers.
+//! A chart: its drawing, and the same as text and as numbers.
 //!
-//! Knows no run. Everything is a position in a fixed frame; colours and patterns belong to the
-//! style sheet, which knows the classes that are given here.
+//! Knows no run. Everything has a position in a fixed frame. Colours and patterns belong to the
+//! style sheet, which knows the classes that are used here.
 
-/// How wide the frame is.
+/// The width of the frame, in units of the drawing.
 pub(crate) const WIDTH: f64 = 480.0;
-/// How high the frame is.
+/// The height of the frame.
 pub(crate) const HEIGHT: f64 = 210.0;
 const LEFT: f64 = 46.0;
 const RIGHT: f64 = 10.0;
 const TOP: f64 = 18.0;
 const BOTTOM: f64 = 26.0;
-/// Bars are this much narrower than their columns.
+/// The share of a column that is left free between two bars.
 const GAP: f64 = 0.18;
 
 /// One chart.
 #[derive(Debug, Default)]
 pub(crate) struct Chart {
-    /// Its name within the page.
+    /// Its id within the page.
     pub(crate) id: &'static str,
     /// Its title.
     pub(crate) title: &'static str,
-    /// What it shows, in a sentence.
+    /// Its content in a sentence, for readers who cannot see it.
     pub(crate) text: String,
-    /// What is drawn as areas.
-    pub(crate) bars: Vec<Bar>,
-    /// What is drawn below all else.
+    /// The areas.
+    pub(crate) bars: Vec<ChartBar>,
+    /// The lines below all else.
     pub(crate) grid: Vec<Line>,
-    /// What is drawn as lines.
+    /// The lines above the areas.
     pub(crate) lines: Vec<Line>,
-    /// What stands in it.
+    /// The texts in the drawing.
     pub(crate) labels: Vec<Label>,
-    /// What the areas mean.
-    pub(crate) key: Vec<Key>,
-    /// The columns of its numbers.
+    /// The meanings of areas and lines.
+    pub(crate) legend: Vec<LegendEntry>,
+    /// The titles of the columns of its table.
     pub(crate) head: Vec<&'static str>,
-    /// Its numbers.
+    /// The rows of its table: the same numbers as text.
     pub(crate) rows: Vec<Vec<String>>,
 }
 
-/// A rectangle.
+/// A rectangle. Positions are texts, because the template writes them as they are.
 #[derive(Debug)]
-pub(crate) struct Bar {
+pub(crate) struct ChartBar {
     pub(crate) class: &'static str,
     pub(crate) x: String,
     pub(crate) y: String,
@@ -59,7 +59,7 @@ pub(crate) struct Line {
     pub(crate) y2: String,
 }
 
-/// A text at a place.
+/// A text at a position.
 #[derive(Debug)]
 pub(crate) struct Label {
     pub(crate) class: &'static str,
@@ -68,22 +68,22 @@ pub(crate) struct Label {
     pub(crate) text: String,
 }
 
-/// What a class of areas means.
+/// The meaning of a class of areas or lines.
 #[derive(Debug)]
-pub(crate) struct Key {
+pub(crate) struct LegendEntry {
     pub(crate) class: &'static str,
     pub(crate) text: String,
 }
 
-/// Where a part of a column ends, and what it is.
+/// A part of a column: its class and its size.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Part {
+pub(crate) struct ChartPart {
     pub(crate) class: &'static str,
     pub(crate) value: f64,
 }
 
 impl Chart {
-    /// Draws the lines that a scale from nought to `max` is read by.
+    /// Draws the lines and numbers of a scale from 0 to `max`.
     pub(crate) fn draw_scale(&mut self, max: f64) {
         for share in [0.0, 0.5, 1.0] {
             self.grid.push(level("grid", share));
@@ -91,30 +91,31 @@ impl Chart {
         }
     }
 
-    /// Draws a line across, at a share of the scale.
+    /// Draws a horizontal line, at a share of the scale.
     pub(crate) fn draw_level(&mut self, class: &'static str, share: f64) {
         self.lines.push(level(class, share));
     }
 
-    /// Draws a column of parts, each on top of the one before, as shares of `max`.
+    /// Draws a column of parts, each on top of the one before, on a scale from 0 to `max`.
     pub(crate) fn draw_column(
         &mut self,
         (column, columns): (usize, usize),
-        parts: impl IntoIterator<Item = Part>,
+        parts: impl IntoIterator<Item = ChartPart>,
         max: f64,
     ) {
         let wide = plot_width() / columns as f64;
+        // A single column as wide as the chart would not look like a column.
         let gap = if columns > 1 { wide * GAP } else { wide * 0.5 };
         let left = LEFT + wide * column as f64 + gap / 2.0;
         let mut below = 0.0;
-        for Part { class, value } in parts {
+        for ChartPart { class, value } in parts {
             if value <= 0.0 {
                 continue;
             }
             let (top, bottom) = (y((below + value) / max), y(below / max));
-            // What is there must be seen, however little it is.
+            // At least one unit, so that one failure among a million tasks can be seen.
             let height = (bottom - top).max(1.0);
-            self.bars.push(Bar {
+            self.bars.push(ChartBar {
                 class,
                 x: number(left),
                 y: number(bottom - height),
@@ -125,7 +126,7 @@ impl Chart {
         }
     }
 
-    /// Draws a line down, at a share of the width.
+    /// Draws a vertical line, at a share of the width.
     pub(crate) fn draw_mark(&mut self, class: &'static str, share: f64) {
         let at = number(x(share));
         let (y1, y2) = (number(y(1.0)), number(y(0.0)));
@@ -144,6 +145,7 @@ impl Chart {
 
     /// Writes a text below the plot, at a share of the width.
     pub(crate) fn write_below(&mut self, share: f64, text: String) {
+        // Texts at either end are aligned inwards, so that they stay inside the frame.
         let class = match share {
             0.9.. => "x last",
             ..=0.05 => "x first",
@@ -171,14 +173,16 @@ fn x(share: f64) -> f64 {
 }
 
 fn y(share: f64) -> f64 {
+    // SVG counts from the top.
     HEIGHT - BOTTOM - (HEIGHT - TOP - BOTTOM) * share.clamp(0.0, 1.0)
 }
 
 fn number(position: f64) -> String {
+    // A tenth of a unit is finer than a pixel, and keeps the page small.
     format!("{position:.1}")
 }
 
-/// Returns a number for a scale, in few characters.
+/// Returns a number for a scale, in the few characters that fit left of it.
 fn short(value: f64) -> String {
     let (value, unit) = match value {
         1_000_000.0.. => (value / 1_000_000.0, "M"),
@@ -189,8 +193,9 @@ fn short(value: f64) -> String {
     format!("{}{unit}", text.strip_suffix(".0").unwrap_or(&text))
 }
 
-/// Returns a number to end a scale with: no smaller, and good to halve.
+/// Returns the end of a scale: a round number that is not smaller and has a round half.
 pub(crate) fn round_up(value: f64) -> f64 {
+    // The least scale is 0, 1, 2: counts have no halves.
     let value = value.max(2.0);
     let decade = 10_f64.powf(value.log10().floor());
     let fits = |top: &f64| *top >= value && top % 2.0 == 0.0;
@@ -203,7 +208,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_scale_ends_at_a_number_that_is_good_to_halve() {
+    fn a_scale_ends_at_a_round_number_with_a_round_half() {
         for (value, expected) in [
             (0.0, 2.0),
             (1.0, 2.0),
@@ -227,9 +232,9 @@ mod tests {
     }
 
     #[test]
-    fn parts_stand_on_top_of_each_other_and_the_least_is_seen() {
+    fn parts_are_stacked_and_the_smallest_stays_visible() {
         let mut chart = Chart::default();
-        let part = |class, value| Part { class, value };
+        let part = |class, value| ChartPart { class, value };
         chart.draw_column((0, 2), [part("a", 50.0), part("b", 0.0), part("c", 0.001)], 100.0);
         let drawn: Vec<_> =
             chart.bars.iter().map(|bar| (bar.class, bar.y.as_str(), bar.height.as_str())).collect();

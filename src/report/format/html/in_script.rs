@@ -1,8 +1,8 @@
-//! Writes JSON that can stand inside a `script` element.
+//! Writes JSON that is safe inside a `script` element.
 //!
-//! HTML ends such an element at `</script`, wherever it stands, and takes `<!--` for something
-//! else. In JSON these characters stand in texts only, where each has an escape: what is written
-//! here has none of them.
+//! HTML ends such an element at the first `</script`, even within a string, and treats `<!--` in a
+//! special way. In JSON these characters occur only in strings, where each has an escape, so the
+//! output contains none of them.
 
 use serde::Serialize;
 use serde_json::Serializer;
@@ -10,7 +10,7 @@ use serde_json::ser::Formatter;
 use std::io;
 use std::io::Write;
 
-/// Writes a value as JSON without `<`, `>`, `&` and the line ends that only JavaScript knows.
+/// Writes a value as JSON without `<`, `>`, `&` and the line separators that only JavaScript knows.
 pub(crate) fn write_in_script(value: &impl Serialize, out: impl Write) -> io::Result<()> {
     value.serialize(&mut Serializer::with_formatter(out, InScript))?;
     Ok(())
@@ -23,6 +23,7 @@ impl Formatter for InScript {
     where
         W: ?Sized + Write,
     {
+        // A fragment has no character that JSON itself escapes: `serde_json` writes those.
         let mut rest = fragment;
         while let Some(at) = rest.find(['<', '>', '&', '\u{2028}', '\u{2029}']) {
             let (plain, special) = rest.split_at(at);
@@ -46,7 +47,7 @@ mod tests {
     }
 
     #[test]
-    fn what_html_would_see_in_a_script_is_escaped() {
+    fn characters_that_html_sees_in_a_script_are_escaped() {
         assert_eq!(
             written("</script><!-- & \u{2028}"),
             r#""\u003c/script\u003e\u003c!-- \u0026 \u2028""#

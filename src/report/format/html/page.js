@@ -1,8 +1,8 @@
-// The table of all tasks: search, filters, order, and a task's attempts on a click.
+// The table of all tasks: search, filters, order, and the attempts of a task on a click.
 //
-// Whatever came from outside is shown by textContent alone. Only the rows in sight are in the
-// document, so that a hundred thousand are as quick as ten. The fragment of the address holds
-// what is looked for: #q=…&outcome=…&group=…&sort=…&dir=…&task=…
+// Foreign text is shown by textContent only. Only visible rows are in the document, so that a
+// hundred thousand rows are as quick as ten. The fragment of the address holds the search:
+// #q=…&outcome=…&group=…&sort=…&dir=…&task=…
 "use strict";
 (() => {
   const data = JSON.parse(document.getElementById("data").textContent);
@@ -10,11 +10,17 @@
   const MARKS = ["✓", "◐", "✕", "?", "=", "○"];
   const ROW_HEIGHT = 37;
   const PRINTED = 200;
-  // What acts on its neighbours or cannot be seen is shown by its number.
-  const MISLEADING = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g;
+  // Characters that act on their neighbours or are invisible are shown by their numbers.
+  const MISLEADING = new RegExp(
+    "[\\u{0}-\\u{8}\\u{b}-\\u{1f}\\u{7f}-\\u{9f}\\u{ad}\\u{34f}\\u{61c}\\u{115f}-\\u{1160}\\u{17b4}-\\u{17b5}" +
+      "\\u{180b}-\\u{180f}\\u{200b}-\\u{200f}\\u{2028}-\\u{202e}\\u{2060}-\\u{206f}\\u{3164}\\u{fe00}-\\u{fe0f}" +
+      "\\u{feff}\\u{ffa0}\\u{fff0}-\\u{fffb}\\u{13430}-\\u{1343f}\\u{1bca0}-\\u{1bca3}\\u{1d173}-\\u{1d17a}" +
+      "\\u{e0000}-\\u{e0fff}]",
+    "gu",
+  );
 
   const byId = (id) => document.getElementById(id);
-  const shown = (text) => String(text).replace(MISLEADING, (c) => `\\u{${c.charCodeAt(0).toString(16)}}`);
+  const shown = (text) => String(text).replace(MISLEADING, (c) => `\\u{${c.codePointAt(0).toString(16)}}`);
   const text = (value) => (typeof value === "number" ? texts[value] : value) || "";
   const count = (n, one, many) => `${n.toLocaleString("en-US")} ${n === 1 ? one : many}`;
   const outcome = (row) => head.outcomes[row[2]].replace("_", " ");
@@ -37,7 +43,7 @@
     return made;
   };
 
-  // Column: name, title, what it is sorted by, what is shown, whether it is a number.
+  // Column: name, title, sort key, shown text, and whether it is a number.
   const COLUMNS = [
     ["id", "Task", (r) => r[0], (r) => r[0]],
     ["outcome", "Outcome", (r) => r[2], outcome],
@@ -156,7 +162,7 @@
     const last = Math.min(found.length, all ? PRINTED : first + inSight);
     const now = `${first}-${last}`;
     if (now === drawn) return;
-    // The row that has the focus keeps it while it is in sight.
+    // The focused row keeps the focus while it is visible.
     const focused = document.activeElement?.closest?.("tr")?.getAttribute("aria-rowindex");
     const lines = [];
     if (first > 0) lines.push(spacer(first * ROW_HEIGHT));
@@ -191,7 +197,7 @@
     table.tHead.rows[0].cells[index].querySelector("button").focus();
   }
 
-  // A task's attempts: those of tasks that were sent once are told by the row itself.
+  // The attempts of a task. The row itself has the only attempt of a task that was sent once.
   function attemptsOf(index) {
     const row = rows[index];
     const several = attempts.filter((attempt) => attempt[0] === index);
@@ -210,7 +216,7 @@
 
   function open(index) {
     const row = rows[index];
-    const [kind, , , reason, advice, errors, request, counts] = failure(row);
+    const [kind, , , reason, advice, errors, request, counts, , detail, params] = failure(row);
     byId("task-title").textContent = shown(row[0]);
     const facts = element("dl", "facts");
     fact(facts, "Outcome", `${MARKS[row[2]]} ${outcome(row)}`);
@@ -223,6 +229,8 @@
     fact(facts, "Request", request);
     fact(facts, "Message", message(row), true);
     fact(facts, "Sub-tasks said", text(errors), true);
+    fact(facts, "Detail", text(detail), true);
+    fact(facts, "Params", text(params), true);
     fact(facts, "Reason", text(reason), true);
     fact(facts, "Advice", text(advice), true);
     const list = attemptsOf(index);
@@ -261,7 +269,7 @@
     try {
       history.replaceState(null, "", `#${wanted}`);
     } catch {
-      // Some browsers keep files from it; the page works without.
+      // Some browsers do not allow this for files; the page works without it.
     }
   }
 
@@ -339,7 +347,7 @@
         try {
           await navigator.clipboard.writeText(command.textContent);
         } catch {
-          // A file may have no clipboard: what is selected can be copied by hand or by the old way.
+          // A file may have no clipboard. Then the text is selected, and copied the old way or by hand.
           getSelection().selectAllChildren(command);
           document.execCommand("copy");
         }

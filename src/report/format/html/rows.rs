@@ -1,53 +1,43 @@
 //! Writes the tasks of a run and their attempts as JSON, for the page's table.
 //!
-//! Row by row from the store: memory grows with the attempts that are shown at the most, not with
-//! the number of tasks. Where there are more tasks than a page can hold, those that did not
-//! succeed come first.
+//! Row by row from the store: memory is bounded by the limit of attempts, and does not grow with
+//! the number of tasks. If there are more tasks than a page can hold, those that did not succeed
+//! come first.
 //!
-//! A row is an array, for a page has very many: `[id, command, outcome, attempts, started,
-//! duration, status, group, source, line, failure]`, times in milliseconds after `base`, words by
-//! their numbers, groups from 1 on, and the failure as `[kind, code, message, reason, advice,
-//! errors, request, counts, latency]` only where there is one. An attempt is `[row, started,
-//! duration, status, kind, code, message]`; those of a task that was sent once are not repeated.
+//! A row is an array without names, because a page has very many rows: `[id, command, outcome,
+//! attempts, started, duration, status, group, source, line, failure]`. Times are in milliseconds
+//! after `base`, words are numbers, and groups count from 1. The failure, if there is one, is
+//! `[kind, code, message, reason, advice, errors, request, counts, latency, detail, params]`. An attempt is `[row,
+//! started, duration, status, kind, code, message]`. A task with one attempt has no attempt of its
+//! own here, because its row says the same.
 
 use crate::clock::Timestamp;
-use crate::report::Grouping;
-use crate::report::ResultsError;
+use crate::report::format::csv::ResultsError;
 use crate::report::format::html::in_script::write_in_script;
-use crate::report::format::html::texts::Text;
-use crate::report::format::html::texts::Texts;
-use crate::report::model::Report;
-use crate::report::model::failure_of;
-use crate::store::AttemptRow;
-use crate::store::RunReader;
-use crate::store::StoreError;
-use crate::store::TaskRow;
-use crate::task::Command;
-use crate::task::Counts;
-use crate::task::Failure;
-use crate::task::FailureKind;
-use crate::task::Ordinal;
-use crate::task::Outcome;
+use crate::report::format::html::texts::{Text, Texts};
+use crate::report::model::{Grouping, Report, failure_of};
+use crate::store::{AttemptRow, RunReader, StoreError, TaskRow};
+use crate::task::{Command, Counts, Failure, FailureKind, Ordinal, Outcome};
 use serde::Serialize;
 use std::collections::HashMap;
 use std::io::Write;
 use std::time::Duration;
 
-/// How much of a run a page holds.
+/// The most that a page holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Limits {
-    /// The most tasks.
+    /// The number of tasks.
     pub(crate) tasks: u64,
-    /// The most attempts of tasks that were sent more than once.
+    /// The number of attempts of tasks that were sent more than once.
     pub(crate) attempts: usize,
 }
 
 impl Limits {
-    /// What browsers cope with: some 30 MB.
+    /// A page of some 30 MB, which browsers can still open.
     pub(crate) const DEFAULT: Self = Self { tasks: 200_000, attempts: 300_000 };
 }
 
-/// Which tasks have their turn, where not all can be shown.
+/// A share of the tasks, written in one pass over all of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum RowShare {
     All,
@@ -57,7 +47,7 @@ enum RowShare {
 }
 
 impl RowShare {
-    const fn takes(self, outcome: Outcome) -> bool {
+    const fn includes(self, outcome: Outcome) -> bool {
         match self {
             Self::All => true,
             Self::NotAttempted => matches!(outcome, Outcome::NotAttempted),
@@ -69,13 +59,13 @@ impl RowShare {
     }
 }
 
-/// Why the walk over the tasks ended before its end.
-enum Ended {
+/// Why a pass over tasks or attempts ended before its last row.
+enum PassEnd {
     Full,
     Error(ResultsError),
 }
 
-impl From<StoreError> for Ended {
+impl From<StoreError> for PassEnd {
     fn from(error: StoreError) -> Self {
         Self::Error(error.into())
     }
@@ -88,6 +78,7 @@ pub(crate) fn write_rows(
     limits: Limits,
     mut out: impl Write,
 ) -> Result<(), ResultsError> {
+    // Times are written as offsets, which are a third as long as timestamps.
     let base = report.run.started_at.unwrap_or(Timestamp::from_micros(0));
     let mut rows = HtmlRows {
         grouping: Grouping::read(run)?,
@@ -118,7 +109,7 @@ pub(crate) fn write_rows(
     Ok(out.write_all(b"}")?)
 }
 
-/// What the rows are read with.
+/// The lists in which the numbers of the rows are looked up.
 #[derive(Serialize)]
 struct Head<'a> {
     run: &'a str,
@@ -138,7 +129,7 @@ struct HtmlRows {
     base: Timestamp,
     texts: Texts,
     written: u64,
-    /// Which row the tasks have that were sent more than once.
+    /// The rows of the tasks that were sent more than once.
     sent_again: HashMap<Ordinal, u64>,
 }
 
@@ -149,28 +140,32 @@ impl HtmlRows {
         report: &Report,
         out: &mut impl Write,
     ) -> Result<(), ResultsError> {
-        let turns: &[RowShare] = if report.tasks.selected() <= self.limits.tasks {
+        // One pass over all tasks for each share, because sorting them would need all in memory.
+        let shares: &[RowShare] = if report.tasks.selected() <= self.limits.tasks {
             &[RowShare::All]
         } else {
             &[RowShare::NotSucceeded, RowShare::NotAttempted, RowShare::Good]
         };
-        let has_any = |turn: RowShare| {
-            Outcome::ALL.into_iter().any(|outcome| turn.takes(outcome) && report.tasks[outcome] > 0)
+        let has_any = |share: RowShare| {
+            Outcome::ALL
+                .into_iter()
+                .any(|outcome| share.includes(outcome) && report.tasks[outcome] > 0)
         };
-        for &turn in turns.iter().filter(|&&turn| has_any(turn)) {
-            let walked = run.for_each_task::<Ended>(|task| {
+        for &share in shares.iter().filter(|&&share| has_any(share)) {
+            let walked = run.for_each_task::<PassEnd>(|task| {
+                // Ends the pass with an error, because a pass has no other way to stop early.
                 if self.written >= self.limits.tasks {
-                    return Err(Ended::Full);
+                    return Err(PassEnd::Full);
                 }
-                if turn.takes(task.outcome) {
-                    self.write_task(&task, out).map_err(Ended::Error)?;
+                if share.includes(task.outcome) {
+                    self.write_task(&task, out).map_err(PassEnd::Error)?;
                 }
                 Ok(())
             });
             match walked {
                 Ok(()) => {}
-                Err(Ended::Full) => break,
-                Err(Ended::Error(error)) => return Err(error),
+                Err(PassEnd::Full) => break,
+                Err(PassEnd::Error(error)) => return Err(error),
             }
         }
         Ok(())
@@ -192,14 +187,17 @@ impl HtmlRows {
             task.line,
         );
         out.write_all(if self.written == 0 { b"\n" } else { b",\n" })?;
+        // A task that was never sent has no answer to show.
         match failure_of(task).filter(|_| task.last.is_some()) {
             Some(failure) => {
+                // One tuple of eleven, because nested tuples would be nested arrays.
                 let (a, b, c, d, e, f, g, h, i, j) = row;
                 let failure = self.failure(task.last.as_ref(), failure);
                 write_in_script(&(a, b, c, d, e, f, g, h, i, j, failure), out)?;
             }
             None => write_in_script(&row, out)?,
         }
+        // Only these need their attempts below the row, and only their rows are kept in memory.
         if task.attempts > 1 {
             self.sent_again.insert(task.ordinal, self.written);
         }
@@ -219,6 +217,8 @@ impl HtmlRows {
             last.and_then(|last| last.request_id.clone()),
             counts.map(|Counts { total, failed, succeeded }| [total, failed, succeeded]),
             last.and_then(|last| last.duration).map(millis),
+            self.texts.text(&failure.detail),
+            self.texts.text(&failure.params.join("; ")),
         )
     }
 
@@ -228,24 +228,25 @@ impl HtmlRows {
         run: &RunReader,
         out: &mut impl Write,
     ) -> Result<(), ResultsError> {
+        // Saves a pass over all attempts of a run in which nothing was retried.
         if self.sent_again.is_empty() {
             return Ok(());
         }
         let mut written = 0;
-        let walked = run.for_each_attempt::<Ended>(|attempt| {
+        let walked = run.for_each_attempt::<PassEnd>(|attempt| {
             let Some(&row) = self.sent_again.get(&attempt.ordinal) else { return Ok(()) };
             if written >= self.limits.attempts {
-                return Err(Ended::Full);
+                return Err(PassEnd::Full);
             }
             let separator: &[u8] = if written == 0 { b"\n" } else { b",\n" };
             written += 1;
             let cells = self.attempt(row, &attempt);
             let line = out.write_all(separator).and_then(|()| write_in_script(&cells, &mut *out));
-            line.map_err(|error| Ended::Error(error.into()))
+            line.map_err(|error| PassEnd::Error(error.into()))
         });
         match walked {
-            Ok(()) | Err(Ended::Full) => Ok(()),
-            Err(Ended::Error(error)) => Err(error),
+            Ok(()) | Err(PassEnd::Full) => Ok(()),
+            Err(PassEnd::Error(error)) => Err(error),
         }
     }
 
@@ -262,18 +263,18 @@ impl HtmlRows {
         )
     }
 
-    /// Returns the milliseconds after the beginning of the run; a clock that was set back makes
-    /// them negative.
+    /// Returns the milliseconds since the beginning of the run.
     fn after_base(&self, at: Timestamp) -> i64 {
+        // Negative if the system's clock was set back during the run.
         at.as_micros().saturating_sub(self.base.as_micros()) / 1_000
     }
 }
 
-/// What is written of a failure.
+/// The cells of a failure.
 type FailureCells =
-    (u8, Text, Text, Text, Text, Text, Option<String>, Option<[u64; 3]>, Option<u64>);
+    (u8, Text, Text, Text, Text, Text, Option<String>, Option<[u64; 3]>, Option<u64>, Text, Text);
 
-/// What is written of an attempt.
+/// The cells of an attempt.
 type AttemptCells = (u64, i64, Option<u64>, Option<u16>, Option<u8>, Text, Text);
 
 fn millis(duration: Duration) -> u64 {

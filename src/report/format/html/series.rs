@@ -1,50 +1,48 @@
-//! Counts what happened in each span of a run, for its charts.
+//! Counts attempts, outcomes and held time in each span of a run, for its charts.
 //!
-//! Reads the run once more, row by row; memory grows with the number of spans alone.
+//! Reads the run once more, row by row; memory grows only with the number of spans.
 
 use crate::report::format::html::axis::Axis;
 use crate::report::model::Report;
-use crate::store::RunReader;
-use crate::store::SendingRow;
-use crate::store::StoreError;
-use crate::task::FailureKind;
-use crate::task::OutcomeCounts;
+use crate::store::{RunReader, SendingRow, StoreError};
+use crate::task::{FailureKind, OutcomeCounts};
 use std::time::Duration;
 
-/// How many classes of latency there are for a factor of ten.
+/// The number of latency classes for a factor of ten.
 const CLASSES_PER_DECADE: f64 = 8.0;
-/// The first class ends here.
+/// The first class begins here and takes all shorter latencies.
 const SHORTEST: Duration = Duration::from_micros(100);
-/// Up to an hour.
+/// The number of classes: up to an hour.
 const CLASSES: usize = 62;
 
-/// What happened in each span.
+/// Counts and times in each span.
 #[derive(Debug)]
-pub(crate) struct Series {
-    /// The spans that outcomes are counted in.
+pub(crate) struct TimeSeries {
+    /// The spans in which outcomes are counted.
     pub(crate) outcome_axis: Axis,
-    /// How many tasks were settled in each.
+    /// Settled tasks in each span.
     pub(crate) outcomes: Vec<OutcomeCounts>,
-    /// The spans that sendings are counted in; none is shorter than the limit's window.
+    /// The spans in which attempts are counted; none is shorter than the limit's window.
     pub(crate) pace_axis: Axis,
-    /// How many sendings there were in each.
+    /// Attempts that were sent in each span.
     pub(crate) sent: Vec<u64>,
-    /// How many answers in each asked for fewer calls, by the time of sending.
+    /// Attempts that were sent in each span and throttled.
     pub(crate) throttled: Vec<u64>,
-    /// How long the whole run was held back in each.
+    /// How long the service held the run back in each span.
     pub(crate) held: Vec<Duration>,
-    /// How many attempts took how long.
+    /// Attempts by latency.
     pub(crate) latency: LatencyClasses,
 }
 
-/// Attempts by how long they took, in classes that grow by a factor.
+/// Attempts by latency, in classes that grow by a constant factor.
 #[derive(Debug)]
 pub(crate) struct LatencyClasses([u64; CLASSES]);
 
-impl Series {
-    /// Counts what happened in a run.
+impl TimeSeries {
+    /// Counts the attempts, outcomes and holds of a run.
     pub(crate) fn read(run: &RunReader, report: &Report) -> Result<Self, StoreError> {
         let window = report.pace.rate_limit.map_or(Duration::from_secs(1), |rate| rate.window);
+        // Spans shorter than the window would show rates above the limit, although it was kept.
         let outcome_axis = Axis::new(&report.run.worked, Duration::from_millis(10));
         let pace_axis = Axis::new(&report.run.worked, window);
         let mut series = Self {
@@ -70,7 +68,9 @@ impl Series {
     }
 
     fn add_sending(&mut self, sending: &SendingRow) {
-        sending.duration.into_iter().for_each(|duration| self.latency.add(duration));
+        if let Some(duration) = sending.duration {
+            self.latency.add(duration);
+        }
         let Some(span) = self.pace_axis.span_of(sending.sent) else { return };
         self.sent[span] += 1;
         self.throttled[span] += u64::from(sending.failed == Some(FailureKind::Throttled));
@@ -78,14 +78,15 @@ impl Series {
 
     fn read_tasks(&mut self, run: &RunReader) -> Result<(), StoreError> {
         run.for_each_task(|task| {
-            let span = task.settled.and_then(|at| self.outcome_axis.span_of(at));
-            span.into_iter().for_each(|span| self.outcomes[span][task.outcome] += 1);
+            if let Some(span) = task.settled.and_then(|at| self.outcome_axis.span_of(at)) {
+                self.outcomes[span][task.outcome] += 1;
+            }
             Ok(())
         })
     }
 
-    /// Holds may overlap; what two of them cover counts once.
     fn read_holds(&mut self, run: &RunReader) -> Result<(), StoreError> {
+        // Holds may overlap and come in the order of their beginnings. Time up to here is counted.
         let mut covered = None;
         run.for_each_hold(|hold| {
             let from = covered.map_or(hold.from, |covered| hold.from.max(covered));
@@ -98,15 +99,16 @@ impl Series {
 
 impl LatencyClasses {
     fn add(&mut self, duration: Duration) {
+        // log10 of the ratio, so that equal factors are equally wide in the chart.
         let decades = (duration.as_secs_f64() / SHORTEST.as_secs_f64()).max(1.0).log10();
-        // A cast saturates, and the last class takes whatever is longer.
+        // The cast saturates, and the last class takes all longer latencies.
         let class = (decades * CLASSES_PER_DECADE) as usize;
         self.0[class.min(CLASSES - 1)] += 1;
     }
 
-    /// Returns the classes from the first to the last that holds anything: from how long on,
-    /// and how many.
-    pub(crate) fn known(&self) -> Vec<(Duration, u64)> {
+    /// Returns the classes from the first to the last with an attempt: where each begins, and its
+    /// number of attempts.
+    pub(crate) fn occupied(&self) -> Vec<(Duration, u64)> {
         let first = self.0.iter().position(|&count| count > 0).unwrap_or(CLASSES);
         let last = self.0.iter().rposition(|&count| count > 0).map_or(first, |last| last + 1);
         (first..last).map(|class| (Self::from(class), self.0[class])).collect()
@@ -117,8 +119,8 @@ impl LatencyClasses {
         SHORTEST.mul_f64(10_f64.powf(class as f64 / CLASSES_PER_DECADE))
     }
 
-    /// Returns where a duration stands among classes of which the first begins at `first`.
-    pub(crate) fn place(duration: Duration, first: Duration) -> f64 {
+    /// Returns the position of a duration on an axis of classes whose first begins at `first`.
+    pub(crate) fn position(duration: Duration, first: Duration) -> f64 {
         (duration.as_secs_f64() / first.as_secs_f64()).max(1.0).log10() * CLASSES_PER_DECADE
     }
 }
@@ -133,18 +135,19 @@ mod tests {
         for millis in [0, 17, 17, 900, 9_999_999] {
             classes.add(Duration::from_millis(millis));
         }
-        let known = classes.known();
-        assert_eq!(known.iter().map(|(_, count)| count).sum::<u64>(), 5);
-        assert_eq!(known.len(), CLASSES);
-        let seventeen = known.iter().rfind(|(from, _)| *from <= Duration::from_millis(17)).unwrap();
+        let occupied = classes.occupied();
+        assert_eq!(occupied.iter().map(|(_, count)| count).sum::<u64>(), 5);
+        assert_eq!(occupied.len(), CLASSES);
+        let seventeen =
+            occupied.iter().rfind(|(from, _)| *from <= Duration::from_millis(17)).unwrap();
         assert_eq!(seventeen.1, 2);
     }
 
     #[test]
     fn a_factor_of_ten_is_as_wide_everywhere() {
         let first = Duration::from_millis(1);
-        assert!((LatencyClasses::place(Duration::from_millis(10), first) - 8.0).abs() < 1e-9);
-        assert!((LatencyClasses::place(Duration::from_millis(100), first) - 16.0).abs() < 1e-9);
-        assert_eq!(LatencyClasses::place(Duration::ZERO, first), 0.0);
+        assert!((LatencyClasses::position(Duration::from_millis(10), first) - 8.0).abs() < 1e-9);
+        assert!((LatencyClasses::position(Duration::from_millis(100), first) - 16.0).abs() < 1e-9);
+        assert_eq!(LatencyClasses::position(Duration::ZERO, first), 0.0);
     }
 }

@@ -1,25 +1,25 @@
-//! Writes texts that come again and again only once, and a number in their places.
+//! Writes each frequent text once, and its number in all other places, to keep the page small.
 
-use crate::report::format::cut::cut;
+use crate::text::cut;
 use serde::Serialize;
 use std::collections::HashMap;
 
-/// How many texts are kept; whatever comes with yet another is written where it stands.
-const MOST_TEXTS: usize = 4_096;
-/// How many bytes of a text the page shows.
-const LONGEST_TEXT: usize = 2_000;
+/// The most texts with a number; all others are written in their places.
+const MAX_TEXTS: usize = 4_096;
+/// The most bytes of a text on the page.
+const MAX_TEXT_BYTES: usize = 2_000;
 
-/// A text, or the number of one that is kept.
+/// A text, or the number of a text that is written elsewhere.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(untagged)]
 pub(crate) enum Text {
-    /// Which of the kept texts it is.
+    /// The number of the text.
     Kept(usize),
-    /// The text.
+    /// The text itself.
     Here(String),
 }
 
-/// The texts that are kept; the first is the empty one.
+/// The texts with a number; number 0 is the empty text.
 #[derive(Debug)]
 pub(crate) struct Texts {
     numbers: HashMap<String, usize>,
@@ -31,13 +31,15 @@ impl Texts {
         Self { numbers: HashMap::from([(String::new(), 0)]), in_order: vec![String::new()] }
     }
 
-    /// Returns what is to be written for a text.
+    /// Returns the form in which a text is written.
     pub(crate) fn text(&mut self, text: &str) -> Text {
-        let text = cut(text, LONGEST_TEXT);
+        // Cut before the lookup, so that texts that are shown the same have one number.
+        let text = cut(text, MAX_TEXT_BYTES);
         if let Some(&number) = self.numbers.get(text) {
             return Text::Kept(number);
         }
-        if self.in_order.len() >= MOST_TEXTS {
+        // Bounded: messages with an id in them are all different.
+        if self.in_order.len() >= MAX_TEXTS {
             return Text::Here(text.to_owned());
         }
         let number = self.in_order.len();
@@ -46,7 +48,7 @@ impl Texts {
         Text::Kept(number)
     }
 
-    /// Returns the kept texts, in the order of their numbers.
+    /// Returns the texts, in the order of their numbers.
     pub(crate) fn finish(self) -> Vec<String> {
         self.in_order
     }
@@ -57,7 +59,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_text_that_comes_again_has_its_number() {
+    fn a_repeated_text_has_the_same_number() {
         let mut texts = Texts::new();
         let numbers = ["a", "b", "", "a"].map(|text| texts.text(text));
         assert_eq!(numbers, [1, 2, 0, 1].map(Text::Kept));
@@ -65,9 +67,9 @@ mod tests {
     }
 
     #[test]
-    fn no_more_texts_are_kept_than_there_is_room_for() {
+    fn texts_beyond_the_limit_are_written_in_their_places() {
         let mut texts = Texts::new();
-        (1..MOST_TEXTS).for_each(|number| drop(texts.text(&number.to_string())));
+        (1..MAX_TEXTS).for_each(|number| drop(texts.text(&number.to_string())));
         assert_eq!(texts.text("one more"), Text::Here("one more".into()));
         assert_eq!(texts.text("17"), Text::Kept(17));
     }

@@ -1,0 +1,242 @@
+//! `ctl`: asks or changes a run that another process carries out.
+
+use crate::cli::Context;
+use crate::cli::flags::values;
+use crate::cli::flags::values::FixedRate;
+use crate::cli::flags::which_run::WhichRunArgs;
+use crate::cli::output::error::CommandError;
+use crate::cli::output::stream;
+use crate::cli::run::control_protocol;
+use crate::cli::run::control_protocol::{
+    ControlOrder, ControlReply, ControlRequest, ReplyKind, VERSION,
+};
+use crate::cli::run::socket_address::Address;
+use batchctl::event::Change;
+use batchctl::report::ExitStatus;
+use batchctl::run;
+use batchctl::store::{RunDirectory, RunId, RunReader};
+use batchctl::text::printable;
+use clap::{Args, Subcommand};
+use serde_json::Value;
+use std::io;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::num::NonZeroUsize;
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::time::Duration;
+
+const CTL_HELP: &str = "\
+For a run of the same user, in whatever terminal or cron job it is. A change is in effect at once,
+stands in the run's record and its report, and holds until the run ends: `resume` goes on with the
+settings the run was planned with. A paused run waits without end, but --max-duration and
+--finish-by go on.
+
+Examples:
+  batchctl ctl status                        where the latest run stands
+  batchctl ctl 20240705 rate 5/s             more gently from now on
+  batchctl ctl latest --job nightly pause";
+
+const STATUS_HELP: &str = "\
+Examples:
+  batchctl ctl status
+  batchctl ctl latest --job nightly status --json";
+
+const PAUSE_HELP: &str = "\
+Examples:
+  batchctl ctl pause
+  batchctl ctl 20240705 resume";
+
+const RATE_HELP: &str = "\
+Examples:
+  batchctl ctl rate 5/s
+  batchctl ctl latest --job nightly rate 300/m";
+
+const CONCURRENCY_HELP: &str = "\
+Examples:
+  batchctl ctl concurrency 2
+  batchctl ctl 20240705 concurrency 64";
+
+const DRAIN_HELP: &str = "\
+Examples:
+  batchctl ctl drain
+  batchctl ctl latest --job nightly drain";
+
+#[derive(Debug, Args)]
+#[command(after_help = CTL_HELP, arg_required_else_help = true)]
+pub(crate) struct CtlArgs {
+    #[command(flatten)]
+    pub(crate) which: WhichRunArgs,
+    #[command(subcommand)]
+    pub(crate) order: OrderArgs,
+}
+
+#[derive(Debug, Clone, Subcommand)]
+pub(crate) enum OrderArgs {
+    /// Say where the run stands
+    #[command(after_help = STATUS_HELP)]
+    Status {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Send nothing new until it is resumed; what is on the wire finishes
+    #[command(after_help = PAUSE_HELP)]
+    Pause,
+    /// Go on after a pause
+    #[command(after_help = PAUSE_HELP)]
+    Resume,
+    /// Set the most sendings: N or N/s a second, N/m, N/h, or `none`
+    #[command(after_help = RATE_HELP)]
+    Rate {
+        #[arg(value_name = "RATE", value_parser = values::fixed_rate)]
+        limit: FixedRate,
+    },
+    /// Set the most calls on the wire at a time
+    #[command(after_help = CONCURRENCY_HELP)]
+    Concurrency {
+        #[arg(value_name = "N", value_parser = values::whole_number::<NonZeroUsize>)]
+        most: NonZeroUsize,
+    },
+    /// End the run as Ctrl-C does, with 3: what is on the wire finishes, the rest can be resumed
+    #[command(after_help = DRAIN_HELP)]
+    Drain,
+}
+
+impl From<&OrderArgs> for ControlOrder {
+    fn from(args: &OrderArgs) -> Self {
+        match args {
+            OrderArgs::Status { .. } => Self::Status,
+            OrderArgs::Pause => Self::Pause,
+            OrderArgs::Resume => Self::Resume,
+            OrderArgs::Rate { limit } => {
+                let limit = Change::Rate(limit.0).value();
+                Self::Rate { limit: limit.expect("a rate has a value") }
+            }
+            OrderArgs::Concurrency { most } => Self::Concurrency { most: *most },
+            OrderArgs::Drain => Self::Drain,
+        }
+    }
+}
+
+/// How long an answer may take.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// The most bytes of an answer.
+const LONGEST_ANSWER: u64 = 1 << 16;
+
+pub(crate) fn order(args: &CtlArgs, context: &Context) -> Result<ExitStatus, CommandError> {
+    let runs = run::runs_in(&context.state);
+    let id = args.which.find(&context.state)?;
+    let answer = match ask(&runs.socket(&id), ControlOrder::from(&args.order)) {
+        Ok(answer) => answer,
+        Err(error) => return Err(unreachable(&error, &id, &runs)),
+    };
+    let answer: ControlReply = serde_json::from_str(&answer)
+        .map_err(|_| CommandError::new(ExitStatus::Busy, other_version(&id)))?;
+    let text = match answer.reply {
+        ReplyKind::Status { status } => status_text(&status, &args.order, &id),
+        ReplyKind::Changed => format!("run {id}: {}\n", done(&args.order)),
+        ReplyKind::AsBefore => format!("run {id}: nothing changed, it was like that before\n"),
+        ReplyKind::NotNow => {
+            let error = format!("run {id} looks at the states of its tasks now and sends nothing");
+            return Err(CommandError::new(ExitStatus::Busy, error).with_hint("try once more later"));
+        }
+        ReplyKind::Stopping => {
+            let error = format!("run {id} is coming to its end, nothing is changed any more");
+            return Err(CommandError::new(ExitStatus::Busy, error));
+        }
+        ReplyKind::Refused { reason } => {
+            let error = format!("run {id} refused the order: {reason}");
+            return Err(CommandError::new(ExitStatus::Busy, error));
+        }
+    };
+    stream::print(&text).map_err(CommandError::io)?;
+    Ok(ExitStatus::Ok)
+}
+
+fn other_version(id: &RunId) -> String {
+    format!("run {id} answered what this version of batchctl does not understand")
+}
+
+fn ask(socket: &Path, order: ControlOrder) -> io::Result<String> {
+    let mut stream = UnixStream::connect(Address::of(socket)?.path())?;
+    // A stopped process (SIGSTOP) accepts connections and never answers.
+    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.set_write_timeout(Some(PATIENCE))?;
+    stream.write_all(
+        control_protocol::line(&ControlRequest { version: VERSION, order }).as_bytes(),
+    )?;
+    let mut answer = String::new();
+    match BufReader::new(stream.take(LONGEST_ANSWER)).read_line(&mut answer)? {
+        0 => Err(io::ErrorKind::UnexpectedEof.into()),
+        _ => Ok(answer),
+    }
+}
+
+/// Explains a missing answer.
+fn unreachable(error: &io::Error, id: &RunId, runs: &RunDirectory) -> CommandError {
+    // The lock tells a run that is busy from one that has ended: both refuse connections.
+    let is_held = runs.is_locked(id).unwrap_or(false);
+    match error.kind() {
+        io::ErrorKind::PermissionDenied => CommandError::new(
+            ExitStatus::NotAuthorised,
+            format!("run {id} belongs to another user"),
+        ),
+        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut if is_held => {
+            let error = format!("run {id} gave no answer within 2 s");
+            CommandError::new(ExitStatus::Busy, error).with_hint(format!(
+                "what was ordered may still be done; see `batchctl ctl {id} status`"
+            ))
+        }
+        _ if is_held => {
+            let error = format!("run {id} takes no orders: it is just beginning or ending");
+            CommandError::new(ExitStatus::Busy, error).with_hint("try once more")
+        }
+        _ => not_running(id, runs),
+    }
+}
+
+fn not_running(id: &RunId, runs: &RunDirectory) -> CommandError {
+    let unsettled = RunReader::open(runs, id).and_then(|reader| reader.unsettled());
+    let (state, hint) = match unsettled {
+        Ok(0) => ("it is finished", format!("`batchctl report {id}` tells what it came to")),
+        Ok(_) => ("it was cut short", format!("`batchctl resume {id}` goes on with it")),
+        Err(error) => return error.into(),
+    };
+    CommandError::usage(format!("run {id} is not running: {state}"))
+        .with_hint(format!("{hint}; `batchctl runs list --state running` shows what runs"))
+}
+
+fn done(order: &OrderArgs) -> String {
+    match order {
+        OrderArgs::Status { .. } => "".into(),
+        OrderArgs::Pause => "paused, nothing new is sent; what is on the wire finishes".into(),
+        OrderArgs::Resume => "going on".into(),
+        OrderArgs::Rate { limit } => match limit.0 {
+            Some(limit) => format!("{limit} from now on"),
+            None => "no rate limit from now on".into(),
+        },
+        OrderArgs::Concurrency { most } => format!("{most} at a time from now on"),
+        OrderArgs::Drain => "draining, it ends once what is on the wire has finished".into(),
+    }
+}
+
+fn status_text(status: &Value, order: &OrderArgs, id: &RunId) -> String {
+    if matches!(order, OrderArgs::Status { json: true }) {
+        let mut status = status.clone();
+        status["run"] = id.as_str().into();
+        return serde_json::to_string_pretty(&status).expect("a value is JSON") + "\n";
+    }
+    let text = |name: &str| printable(status[name].as_str().unwrap_or("unknown"), 500);
+    let limit = status["rate_limit"]
+        .as_str()
+        .map_or_else(|| "no fixed rate".to_owned(), |limit| printable(limit, 40));
+    let service = status["set_by_service"]
+        .as_f64()
+        .map_or_else(String::new, |limit| format!(", the service sets the pace: {limit:.1}/s"));
+    format!(
+        "run       {id} ({})\nstanding  {}\nlimits    {limit}, {} at a time{service}\n",
+        text("state"),
+        text("line"),
+        status["concurrency"]
+    )
+}

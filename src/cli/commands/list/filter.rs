@@ -1,0 +1,137 @@
+//! Chooses the batch tasks that are listed: by the service's filter and by one of our own.
+//!
+//! The service may narrow less than it is asked to, so everything that can be is checked here, too.
+
+use crate::cli::commands::list::WhichTasksArgs;
+use crate::cli::output::error::CommandError;
+use batchctl::api::{ListFilter, ListedTask};
+use batchctl::task::TaskState;
+use glob::Pattern;
+
+/// What is listed.
+#[derive(Debug)]
+pub(crate) struct TaskFilter {
+    words: Vec<TaskState>,
+    /// States of the service, in lower case.
+    states: Vec<String>,
+    name: Option<Pattern>,
+    filter: ListFilter,
+}
+
+impl TaskFilter {
+    pub(crate) fn of(args: &WhichTasksArgs) -> Result<Self, CommandError> {
+        let given = args.state.iter().map(|state| state.trim().to_lowercase());
+        let (mut words, mut states) = (Vec::new(), Vec::new());
+        for state in given {
+            match state.parse() {
+                Ok(word) => words.push(word),
+                Err(_) if is_a_state(&state) => states.push(state),
+                Err(_) => {
+                    return Err(CommandError::usage(format!("`{state}` is not a state")).with_hint(
+                        "use running, stopped, changing, mixed, bad, unknown, or a state of the \
+                         service such as start_failed",
+                    ));
+                }
+            }
+        }
+        let alone = states.first().filter(|_| words.is_empty() && states.len() == 1).cloned();
+        let filter = ListFilter {
+            state: alone,
+            name_part: args.name.as_ref().and_then(longest_part),
+            groups: args.group.clone(),
+            manufacturer: args.manufacturer.clone(),
+            title: args.title.clone(),
+        };
+        Ok(Self { words, states, name: args.name.clone(), filter })
+    }
+
+    /// Returns what the service is asked for.
+    pub(crate) fn filter(&self) -> ListFilter {
+        self.filter.clone()
+    }
+
+    /// Returns whether a task of the list is one that is asked for.
+    pub(crate) fn takes(&self, task: &ListedTask) -> bool {
+        let any = self.words.is_empty() && self.states.is_empty();
+        let in_word = || self.words.contains(&task.states.state());
+        let in_state = || self.states.iter().any(|state| task.states.count(state) > 0);
+        let named = || self.name.as_ref().is_none_or(|name| name.matches(&task.name));
+        (any || in_word() || in_state()) && named()
+    }
+}
+
+/// Returns whether a text can be a state of the service: there may be new ones.
+fn is_a_state(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_')
+}
+
+/// Returns the longest literal part of a pattern.
+fn longest_part(pattern: &Pattern) -> Option<String> {
+    // Brackets match one of several characters, so they are not literal.
+    let text = pattern.as_str();
+    if text.contains('[') {
+        return None;
+    }
+    let parts = text.split(['*', '?']).filter(|part| !part.is_empty());
+    parts.max_by_key(|part| part.chars().count()).map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use batchctl::task::StateCounts;
+
+    fn args(state: &[&str], name: Option<&str>) -> WhichTasksArgs {
+        WhichTasksArgs {
+            state: state.iter().map(ToString::to_string).collect(),
+            name: name.map(|name| Pattern::new(name).unwrap()),
+            group: Vec::new(),
+            manufacturer: None,
+            title: None,
+        }
+    }
+
+    fn check(state: &[&str], name: Option<&str>, task: (&str, &[(&str, u64)]), expected: bool) {
+        let choice = TaskFilter::of(&args(state, name)).unwrap();
+        let states = StateCounts::of(task.1.iter().copied());
+        let listed = ListedTask { name: task.0.into(), states, ..ListedTask::default() };
+        assert_eq!(choice.takes(&listed), expected, "{state:?} {name:?} {task:?}");
+    }
+
+    #[test]
+    fn words_are_for_the_whole_task_and_states_of_the_service_for_a_part() {
+        let mixed: (&str, &[(&str, u64)]) = ("gate", &[("running", 1), ("stopped", 1)]);
+        check(&[], None, mixed, true);
+        check(&["mixed"], None, mixed, true);
+        check(&["running"], None, mixed, false);
+        check(&["RUNNING", "Mixed"], None, mixed, true);
+        let failing: (&str, &[(&str, u64)]) = ("gate", &[("running", 1), ("start_failed", 1)]);
+        check(&["start_failed"], None, failing, true);
+        check(&["bad"], None, failing, true);
+        check(&["abnormal"], None, failing, false);
+    }
+
+    #[test]
+    fn names_match_as_a_whole() {
+        check(&[], Some("gate-*"), ("gate-1", &[]), true);
+        check(&[], Some("gate-?"), ("gate-12", &[]), false);
+        check(&[], Some("gate"), ("gate-1", &[]), false);
+    }
+
+    #[test]
+    fn what_the_service_can_narrow_it_is_asked_to() {
+        let check = |state: &[&str], name, expected: (Option<&str>, Option<&str>)| {
+            let filter = TaskFilter::of(&args(state, name)).unwrap().filter();
+            assert_eq!((filter.state.as_deref(), filter.name_part.as_deref()), expected);
+        };
+        check(&["start_failed"], Some("*-gate-?"), (Some("start_failed"), Some("-gate-")));
+        check(&["start_failed", "bad"], Some("*"), (None, None));
+        check(&["running"], Some("[ab]-gate"), (None, None));
+    }
+
+    #[test]
+    fn what_can_be_no_state_is_refused() {
+        assert!(TaskFilter::of(&args(&["run ning"], None)).is_err());
+        assert!(TaskFilter::of(&args(&[""], None)).is_err());
+    }
+}

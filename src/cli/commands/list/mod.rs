@@ -1,0 +1,173 @@
+//! `list`: the batch tasks of the project, as a table, CSV or JSON.
+//!
+//! Prints all of it or nothing, because a command behind a pipe would act on half a list.
+
+pub(crate) mod filter;
+pub(crate) mod rows;
+
+use crate::cli::Context;
+use crate::cli::commands::list::filter::TaskFilter;
+use crate::cli::commands::list::rows::{ListFormat, ListTable};
+use crate::cli::connect::client::{ReadingClient, client_for_reading};
+use crate::cli::connect::destination;
+use crate::cli::connect::destination::Lookup;
+use crate::cli::flags::connection::{CredentialArgs, PlaceArgs};
+use crate::cli::flags::reading::ReadingArgs;
+use crate::cli::output::error::CommandError;
+use crate::cli::output::stream::Stderr;
+use batchctl::api::{ListFilter, Page, TaskApi};
+use batchctl::clock::{Clock, Timestamp};
+use batchctl::report::ExitStatus;
+use batchctl::survey::{Gap, PageSink, WalkEnd, WalkStep, Walker};
+use batchctl::text::{plural, printable};
+use clap::Args;
+use glob::Pattern;
+use std::convert::Infallible;
+
+const LIST_HELP: &str = "\
+A table on a terminal, CSV elsewhere, and that CSV is an input of start, stop and run. The state is
+one word for all sub-tasks:
+
+  bad       one is in trouble (create_failed, start_failed, abnormal, failed, lack_of_resources, frozen)
+  changing  one is on its way (pending, recovering, starting, upgrading, stopping, scheduling, deleting,
+            freezing)
+  unknown   one is in a state that batchctl does not know, or there is none
+  running   all are up (running, succeeded)
+  stopped   all are down (stopped, stopped_no_service)
+  mixed     some are up and some are down
+
+The first of these that applies. If the list cannot be read to its end, nothing is printed.
+
+Examples:
+  batchctl list --state running --name 'gate-*' | batchctl stop -
+  batchctl list --state bad,unknown
+  batchctl list --group north,south --json";
+
+#[derive(Debug, Args)]
+#[command(after_help = LIST_HELP)]
+pub(crate) struct ListArgs {
+    #[command(flatten)]
+    pub(crate) place: PlaceArgs,
+    #[command(flatten)]
+    pub(crate) credentials: CredentialArgs,
+    #[command(flatten)]
+    pub(crate) which: WhichTasksArgs,
+    #[command(flatten)]
+    pub(crate) reading: ReadingArgs,
+    /// Print JSON, with everything that the service says
+    #[arg(long, help_heading = "Output")]
+    pub(crate) json: bool,
+}
+
+/// Which batch tasks are listed.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Which tasks")]
+pub(crate) struct WhichTasksArgs {
+    /// In one of these states: a word from below, or with a sub-task in a state of the service
+    #[arg(long, value_name = "STATE", value_delimiter = ',')]
+    pub(crate) state: Vec<String>,
+    /// With a name like this; `*` and `?` stand for anything
+    #[arg(long, value_name = "GLOB")]
+    pub(crate) name: Option<Pattern>,
+    /// Of one of these video groups
+    #[arg(long, value_name = "GROUP", value_delimiter = ',')]
+    pub(crate) group: Vec<String>,
+    /// Of this maker of algorithms
+    #[arg(long, value_name = "NAME")]
+    pub(crate) manufacturer: Option<String>,
+    /// With this algorithm
+    #[arg(long, value_name = "NAME")]
+    pub(crate) title: Option<String>,
+}
+
+/// How often a list is walked through that becomes shorter meanwhile.
+const MOST_WALKS: u32 = 3;
+
+pub(crate) fn list(args: &ListArgs, context: &Context) -> Result<ExitStatus, CommandError> {
+    let choice = TaskFilter::of(&args.which)?;
+    let place = destination::resolve(&args.place, &args.credentials, Lookup::Allowed, context)?;
+    let connect_timeout = args.reading.connect_timeout;
+    let ReadingClient { runtime, client, .. } =
+        client_for_reading(&args.credentials, &place, connect_timeout, context)?;
+    let format = match (args.json, context.environment.stdout_is_terminal) {
+        (true, _) => ListFormat::Json,
+        (false, true) => ListFormat::Table,
+        (false, false) => ListFormat::Csv,
+    };
+    let read = read(&client, &choice, &args.reading, || ListTable::new(format));
+    let rows = runtime.block_on(read)?;
+    print_uncallable(&rows, &context.stderr);
+    rows.print().map_err(CommandError::io)?;
+    Ok(ExitStatus::Ok)
+}
+
+/// Walks through the list until that succeeds, or cannot.
+async fn read<A: TaskApi>(
+    api: &A,
+    choice: &TaskFilter,
+    reading: &ReadingArgs,
+    rows: impl Fn() -> ListTable,
+) -> Result<ListTable, CommandError> {
+    let mut walker = Walker::new(api, reading.settings(), Clock::start(), &[]);
+    let mut filter = choice.filter();
+    let mut gap = Gap::Shrank;
+    for _ in 0..MOST_WALKS {
+        let mut notes = Notes { choice, rows: rows() };
+        let Ok(end) = walker.walk(&filter, &mut notes).await;
+        match end {
+            WalkEnd::Whole => return Ok(notes.rows),
+            // Tasks that moved to an earlier page were missed: walk again.
+            WalkEnd::Gap(Gap::Shrank) => {}
+            WalkEnd::Gap(Gap::Unread(failure)) if in_other_case(&filter).is_some() => {
+                gap = Gap::Unread(failure);
+                filter = in_other_case(&filter).unwrap_or_default();
+            }
+            WalkEnd::Gap(found) => return Err(failed(&found)),
+        }
+    }
+    Err(failed(&gap))
+}
+
+/// Returns the filter with the state in capitals, as newer documentation has it, if it is not yet.
+fn in_other_case(filter: &ListFilter) -> Option<ListFilter> {
+    let state = filter.state.as_ref()?;
+    let capitals = state.to_uppercase();
+    (capitals != *state).then(|| ListFilter { state: Some(capitals), ..filter.clone() })
+}
+
+fn failed(gap: &Gap) -> CommandError {
+    let status = match gap {
+        Gap::Unauthorised(_) => ExitStatus::NotAuthorised,
+        _ => ExitStatus::IncompleteSuccess,
+    };
+    CommandError::new(status, gap.to_string())
+}
+
+/// Says which of the tasks cannot be called: their ids are not what the service says ids are.
+fn print_uncallable(rows: &ListTable, stderr: &Stderr) {
+    let Some(example) = rows.uncallable_example() else { return };
+    let tasks = plural(rows.uncallable(), "task has", "tasks have");
+    let example = printable(example, 60);
+    stderr.say("warning", &format!("{tasks} an id that cannot be called, such as `{example}`"));
+}
+
+/// Keeps the tasks that are asked for.
+struct Notes<'a> {
+    choice: &'a TaskFilter,
+    rows: ListTable,
+}
+
+impl PageSink for Notes<'_> {
+    type Error = Infallible;
+
+    async fn request(&mut self, _: Timestamp) -> Result<(), Infallible> {
+        Ok(())
+    }
+
+    async fn page(&mut self, page: Page) -> Result<WalkStep, Infallible> {
+        for task in page.tasks.iter().filter(|task| self.choice.takes(task)) {
+            self.rows.add(task);
+        }
+        Ok(WalkStep::More)
+    }
+}

@@ -1,0 +1,324 @@
+//! `runs`: what is kept, shown and pruned.
+
+pub(crate) mod prune;
+
+use crate::cli::Context;
+use crate::cli::flags::values;
+use crate::cli::flags::which_run::WhichRunArgs;
+use crate::cli::output::error::CommandError;
+use crate::cli::output::present::{ReportRequest, present};
+use crate::cli::output::stream;
+use crate::cli::output::stream::Stderr;
+use batchctl::report::{ExitStatus, ResultsOptions};
+use batchctl::run;
+use batchctl::store::{RunDirectory, RunId, RunReader, RunRecord, StoreError};
+use batchctl::task::{Outcome, OutcomeCounts};
+use batchctl::text::{grouped, printable};
+use clap::{Args, Subcommand, ValueEnum};
+use serde_json::{Value, json};
+use std::fmt::Write;
+use std::path::Path;
+use std::time::Duration;
+
+pub(crate) const RUNS_HELP: &str = "\
+Examples:
+  batchctl runs list                         what is kept, the latest first
+  batchctl runs show 20240705                what one of them came to
+  batchctl runs prune --older-than 30d -n    what would be removed";
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum RunsCommand {
+    /// List the runs that are kept, the latest first
+    List(RunsListArgs),
+    /// Show one run: what was ordered, who carried it out, what it came to
+    Show(ShowArgs),
+    /// Print the path of a run's file
+    #[command(after_help = PATH_HELP)]
+    Path(WhichRunArgs),
+    /// Remove old runs
+    Prune(PruneArgs),
+}
+
+const PATH_HELP: &str = "\
+Examples:
+  batchctl runs path --job nightly
+  sqlite3 \"$(batchctl runs path)\" 'SELECT count(*) FROM attempt'";
+
+const SHOW_HELP: &str = "\
+Examples:
+  batchctl runs show                         the latest
+  batchctl runs show 20240705 --json";
+
+#[derive(Debug, Args)]
+#[command(after_help = SHOW_HELP)]
+pub(crate) struct ShowArgs {
+    #[command(flatten)]
+    pub(crate) which: WhichRunArgs,
+    /// Print the report as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+const LIST_HELP: &str = "\
+Examples:
+  batchctl runs list --state interrupted,killed    what waits to be resumed
+  batchctl runs list --job nightly --json";
+
+#[derive(Debug, Args)]
+#[command(after_help = LIST_HELP)]
+pub(crate) struct RunsListArgs {
+    /// Only runs of this job
+    #[arg(long = "job", id = "of_job", value_name = "NAME")]
+    pub(crate) job: Option<String>,
+    /// Only runs in one of these states
+    #[arg(long, value_name = "STATE", value_delimiter = ',')]
+    pub(crate) state: Vec<StateChoice>,
+    /// Only the latest N
+    #[arg(long, value_name = "N", value_parser = values::whole_number::<usize>)]
+    pub(crate) last: Option<usize>,
+    /// Print JSON instead of a table
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// The state of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum StateChoice {
+    Planned,
+    Running,
+    Finished,
+    Interrupted,
+    Killed,
+}
+
+const PRUNE_HELP: &str = "\
+Runs that can be resumed stay, unless --unfinished is given; a run in use always stays.
+
+Examples:
+  batchctl runs prune --older-than 30d -n      what would be removed
+  batchctl runs prune --keep 20 --max-size 1GiB";
+
+#[derive(Debug, Args)]
+#[command(after_help = PRUNE_HELP)]
+pub(crate) struct PruneArgs {
+    /// Remove runs that were planned longer ago
+    #[arg(long, value_name = "AGE", value_parser = values::age)]
+    pub(crate) older_than: Option<Duration>,
+    /// Remove all but the latest N
+    #[arg(long, value_name = "N", value_parser = values::whole_number::<usize>)]
+    pub(crate) keep: Option<usize>,
+    /// Remove the oldest until the rest takes up no more than this
+    #[arg(long, value_name = "SIZE", value_parser = values::size)]
+    pub(crate) max_size: Option<u64>,
+    /// Only runs of this job
+    #[arg(long = "job", id = "of_job", value_name = "NAME")]
+    pub(crate) job: Option<String>,
+    /// Remove runs that could be resumed, too
+    #[arg(long)]
+    pub(crate) unfinished: bool,
+    /// Say what would be removed, and remove nothing
+    #[arg(short = 'n', long)]
+    pub(crate) dry_run: bool,
+}
+
+/// One line of the table.
+pub(crate) struct ListedRun {
+    pub(crate) id: RunId,
+    pub(crate) state: StateChoice,
+    pub(crate) record: RunRecord,
+    outcomes: OutcomeCounts,
+}
+
+pub(crate) fn carry_out(
+    command: &RunsCommand,
+    context: &Context,
+) -> Result<ExitStatus, CommandError> {
+    match command {
+        RunsCommand::List(args) => list(args, context),
+        RunsCommand::Show(args) => show(args, context),
+        RunsCommand::Path(which) => {
+            let path = run::runs_in(&context.state).file(&which.find(&context.state)?);
+            print(&format!("{}\n", path.display()))
+        }
+        RunsCommand::Prune(args) => prune::prune(args, context),
+    }
+}
+
+fn list(args: &RunsListArgs, context: &Context) -> Result<ExitStatus, CommandError> {
+    let mut listed = read_all(args.job.as_deref(), &context.state, &context.stderr)?;
+    if !args.state.is_empty() {
+        listed.retain(|run| args.state.contains(&run.state));
+    }
+    listed.truncate(args.last.unwrap_or(usize::MAX));
+    print(&if args.json { as_json(&listed) } else { as_table(&listed) })
+}
+
+fn show(args: &ShowArgs, context: &Context) -> Result<ExitStatus, CommandError> {
+    let runs = run::runs_in(&context.state);
+    let id = args.which.find(&context.state)?;
+    let options = ResultsOptions::default();
+    let wanted = ReportRequest {
+        documents: &[],
+        options: &options,
+        json: args.json,
+        summary: true,
+        live: None,
+    };
+    if !args.json {
+        let listed = read(&runs, &id)?;
+        stream::print(&head(&listed, &runs)).map_err(CommandError::io)?;
+    }
+    present(&runs, &id, &wanted, &context.stderr, context.stdout_style)?;
+    Ok(ExitStatus::Ok)
+}
+
+/// Returns what the report lacks: the processes of the run and its file.
+fn head(run: &ListedRun, runs: &RunDirectory) -> String {
+    let mut text = String::new();
+    let record = &run.record;
+    let _ = writeln!(text, "run       {} ({})", run.id, word(run.state));
+    let _ = writeln!(text, "file      {}", runs.file(&run.id).display());
+    let _ = writeln!(text, "target    {}, project {}", record.run.endpoint, record.run.project_id);
+    for (name, value) in [("job", &record.run.job), ("reason", &record.run.reason)] {
+        if let Some(value) = value {
+            let _ = writeln!(text, "{name:<8}  {}", printable(value, 200));
+        }
+    }
+    let settings = &record.run.settings;
+    let _ = writeln!(text, "profile   {}", printable(&settings.profile, 200));
+    if let Some(kind) = settings.credentials {
+        let _ = writeln!(text, "secret    from {}", kind.as_str());
+    }
+    if let Some(parent) = &record.run.parent {
+        let _ = writeln!(text, "follows   {parent}");
+    }
+    for session in &record.sessions {
+        let end = match &session.end {
+            None => "no end was recorded".into(),
+            Some(end) => match &end.stopped {
+                None => format!("went through at {}", end.at),
+                Some(reason) => {
+                    format!("stopped at {}: {}", end.at, reason.as_str().replace('_', " "))
+                }
+            },
+        };
+        let _ = writeln!(text, "process   {} since {}, {end}", session.process, session.started);
+    }
+    text.push('\n');
+    text
+}
+
+/// Reads all runs, the latest first; one that is damaged does not hide the others.
+pub(crate) fn read_all(
+    job: Option<&str>,
+    state: &Path,
+    stderr: &Stderr,
+) -> Result<Vec<ListedRun>, CommandError> {
+    let runs = run::runs_in(state);
+    let mut listed = Vec::new();
+    for id in runs.list()?.into_iter().rev() {
+        match read(&runs, &id) {
+            Ok(run) => listed.push(run),
+            Err(error) => {
+                stderr.say("warning", &printable(&error.to_string(), 300));
+            }
+        }
+    }
+    if let Some(job) = job {
+        listed.retain(|run| run.record.run.job.as_deref() == Some(job));
+    }
+    Ok(listed)
+}
+
+fn read(runs: &RunDirectory, id: &RunId) -> Result<ListedRun, StoreError> {
+    let is_held = runs.is_locked(id)?;
+    let reader = RunReader::open(runs, id)?;
+    let (record, outcomes) = (reader.record()?, reader.outcomes()?);
+    let unsettled = record.selected.saturating_sub(outcomes.selected());
+    Ok(ListedRun { id: id.clone(), state: state(&record, unsettled, is_held), record, outcomes })
+}
+
+/// Derives the state of a run from its last session, its open tasks and its lock.
+fn state(record: &RunRecord, unsettled: u64, is_held: bool) -> StateChoice {
+    match record.sessions.last().map(|session| &session.end) {
+        _ if is_held => StateChoice::Running,
+        _ if unsettled == 0 => StateChoice::Finished,
+        Some(Some(end)) if end.stopped.is_some() => StateChoice::Interrupted,
+        Some(Some(_)) => StateChoice::Finished,
+        Some(None) => StateChoice::Killed,
+        None => StateChoice::Planned,
+    }
+}
+
+fn word(state: StateChoice) -> &'static str {
+    match state {
+        StateChoice::Planned => "planned",
+        StateChoice::Running => "running",
+        StateChoice::Finished => "finished",
+        StateChoice::Interrupted => "interrupted",
+        StateChoice::Killed => "killed",
+    }
+}
+
+/// Counts the tasks of each outcome in a few words: only what there is.
+fn outcomes(run: &ListedRun) -> String {
+    let settled = run.outcomes.selected();
+    let open = run.record.selected.saturating_sub(settled);
+    let counts = Outcome::ALL.into_iter().map(|outcome| (run.outcomes[outcome], outcome.as_str()));
+    let counts = counts.chain([(open, "open")]).filter(|&(count, _)| count > 0);
+    let words: Vec<String> =
+        counts.map(|(count, word)| format!("{} {word}", grouped(count))).collect();
+    words.join(", ")
+}
+
+fn as_table(listed: &[ListedRun]) -> String {
+    let mut text = String::new();
+    let _ = writeln!(
+        text,
+        "{:<20}  {:<12}  {:<5}  {:<11}  {:<19}  TASKS",
+        "RUN", "JOB", "WHAT", "STATE", "PLANNED (UTC)"
+    );
+    for run in listed {
+        let planned: String = run.record.run.origin.to_string().chars().take(19).collect();
+        let _ = writeln!(
+            text,
+            "{:<20}  {:<12}  {:<5}  {:<11}  {:<19}  {}",
+            run.id,
+            printable(run.record.run.job.as_deref().unwrap_or("-"), 12),
+            run.record.run.command,
+            word(run.state),
+            planned.replace('T', " "),
+            outcomes(run),
+        );
+    }
+    text
+}
+
+fn print(text: &str) -> Result<ExitStatus, CommandError> {
+    stream::print(text).map_err(CommandError::io)?;
+    Ok(ExitStatus::Ok)
+}
+
+fn as_json(listed: &[ListedRun]) -> String {
+    let rows: Vec<Value> = listed.iter().map(row).collect();
+    let mut text = serde_json::to_string_pretty(&rows).expect("texts and numbers are JSON");
+    text.push('\n');
+    text
+}
+
+fn row(run: &ListedRun) -> Value {
+    let settled =
+        Outcome::ALL.map(|outcome| (outcome.as_str().into(), run.outcomes[outcome].into()));
+    json!({
+        "id": run.id.as_str(),
+        "job": run.record.run.job,
+        "reason": run.record.run.reason,
+        "parent": run.record.run.parent.as_ref().map(RunId::as_str),
+        "command": run.record.run.command,
+        "profile": run.record.run.settings.profile,
+        "state": word(run.state),
+        "planned_at": run.record.run.origin.to_string(),
+        "selected": run.record.selected,
+        "settled": serde_json::Map::from_iter(settled),
+    })
+}

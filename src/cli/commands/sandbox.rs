@@ -1,0 +1,136 @@
+//! `sandbox`: serves a simulated service until a signal stops it.
+
+use crate::cli::flags::values;
+use crate::cli::output::error::CommandError;
+use crate::cli::output::stream;
+use crate::cli::process::runtime::runtime;
+use crate::cli::run::open_files;
+use batchctl::report::ExitStatus;
+use batchctl::sandbox::{Account, Sandbox, SandboxAuth, SandboxLimit, SandboxSettings};
+use batchctl::task::Rate;
+use clap::Args;
+use std::net::SocketAddr;
+use std::ops::RangeInclusive;
+use std::path::PathBuf;
+use std::time::Duration;
+use tokio::signal::unix::{SignalKind, signal};
+
+const SANDBOX_HELP: &str = "\
+The first line on standard output is its URL. Ids that end with -partial, -failed, -refused,
+-missing, -slow, -drop, -silent, -flaky, -garbled, -stuck or -throttled always behave like that.
+
+Its user, password, domain, access key and secret key are all `sandbox`; it is its own IAM.
+Five wrong signatures lock the key for five minutes.
+
+Examples:
+  batchctl sandbox --listen 127.0.0.1:8080 --latency 5ms..30ms --limit 100/s
+  batchctl sandbox --tasks 10000 --running 50% --settle 20s --stale 2s --stuck 1%
+  batchctl sandbox --fail 2% --partial 5% --drop 1% --seed 7 --access-log access.log
+  batchctl sandbox --auth token --token-life 30s";
+
+#[derive(Debug, Args)]
+#[command(after_help = SANDBOX_HELP)]
+pub(crate) struct SandboxArgs {
+    /// Where to listen: an address of this machine; port 0 takes any
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:0")]
+    listen: SocketAddr,
+    /// How many batch tasks the project has at first
+    #[arg(long, value_name = "N", default_value = "1000", value_parser = values::whole_number::<u32>)]
+    tasks: u32,
+    /// How long answers take
+    #[arg(long, value_name = "SPAN..SPAN", default_value = "5ms..30ms", value_parser = values::spans)]
+    latency: RangeInclusive<Duration>,
+    /// How long sub-tasks are on their way to where they were sent
+    #[arg(long, value_name = "SPAN", default_value = "1s", value_parser = values::span)]
+    settle: Duration,
+    /// How late the list tells what has become of tasks
+    #[arg(long, value_name = "SPAN", default_value = "0s", value_parser = values::span)]
+    stale: Duration,
+    /// The share of the project's tasks that run at first; the others are stopped
+    #[arg(long, value_name = "SHARE", default_value = "0%", value_parser = values::share)]
+    running: f64,
+    /// The share of tasks that never arrive where they are sent
+    #[arg(long, value_name = "SHARE", default_value = "0%", value_parser = values::share)]
+    stuck: f64,
+    /// Throttle above this rate
+    #[arg(long, value_name = "RATE")]
+    limit: Option<Rate>,
+    /// The Retry-After that throttled answers carry
+    #[arg(long, value_name = "SPAN", value_parser = values::span)]
+    retry_after: Option<Duration>,
+    /// The share of calls that fail
+    #[arg(long, value_name = "SHARE", default_value = "0%", value_parser = values::share)]
+    fail: f64,
+    /// The share of calls of which some sub-tasks fail
+    #[arg(long, value_name = "SHARE", default_value = "0%", value_parser = values::share)]
+    partial: f64,
+    /// The share of calls that are carried out and get no answer
+    #[arg(long, value_name = "SHARE", default_value = "0%", value_parser = values::share)]
+    drop: f64,
+    /// Which credentials to ask for
+    #[arg(long, value_name = "KIND", default_value = "any-token",
+        value_parser = values::sandbox_auth())]
+    auth: SandboxAuth,
+    /// How long a token of a login is good for
+    #[arg(long, value_name = "SPAN", default_value = "24h", value_parser = values::positive_span)]
+    token_life: Duration,
+    /// A project of the account (repeatable); without any, every name is one
+    #[arg(long, value_name = "NAME=ID", value_parser = values::named)]
+    project: Vec<(String, String)>,
+    /// Decides which calls fail; the same seed, the same calls
+    #[arg(long, value_name = "N", default_value = "0", value_parser = values::whole_number::<u64>)]
+    seed: u64,
+    /// Write one line per request: microseconds, method, id, command, status
+    #[arg(long, value_name = "FILE")]
+    access_log: Option<PathBuf>,
+}
+
+impl From<SandboxArgs> for SandboxSettings {
+    fn from(args: SandboxArgs) -> Self {
+        Self {
+            listen: args.listen,
+            tasks: args.tasks,
+            latency: args.latency,
+            settle: args.settle,
+            stale: args.stale,
+            running: args.running,
+            stuck: args.stuck,
+            limit: args
+                .limit
+                .map(|rate| SandboxLimit { count: rate.limit.get(), window: rate.window }),
+            retry_after: args.retry_after,
+            fail: args.fail,
+            partial: args.partial,
+            drop: args.drop,
+            seed: args.seed,
+            access_log: args.access_log,
+            auth: args.auth,
+            account: Account {
+                token_life: args.token_life,
+                projects: args.project,
+                ..Account::default()
+            },
+            ..Self::default()
+        }
+    }
+}
+
+pub(crate) fn serve(args: SandboxArgs) -> Result<ExitStatus, CommandError> {
+    open_files::make_most_room();
+    let runtime = runtime()?;
+    runtime.block_on(async {
+        // Before the URL is printed: a script may stop the sandbox as soon as it has read it.
+        let mut interrupt = signal(SignalKind::interrupt()).map_err(CommandError::io)?;
+        let mut terminate = signal(SignalKind::terminate()).map_err(CommandError::io)?;
+        let sandbox = Sandbox::bind(args.into()).await?;
+        stream::print(&format!("{}\n", sandbox.url())).map_err(CommandError::io)?;
+        let stopped = async move {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+        };
+        sandbox.serve(stopped).await?;
+        Ok(ExitStatus::Ok)
+    })
+}

@@ -1,0 +1,192 @@
+//! `start`, `stop` and `run`: carry out a command on every batch task of the input.
+
+use crate::cli::Context;
+use crate::cli::flags::connection::{CredentialArgs, PlaceArgs};
+use crate::cli::flags::input::InputArgs;
+use crate::cli::flags::output::{DisplayArgs, DocumentArgs};
+use crate::cli::flags::pace::{PaceArgs, StartSmallArgs};
+use crate::cli::flags::run::{BeforeArgs, CallArgs, StateArgs, StopArgs, UnattendedArgs};
+use crate::cli::output::error::CommandError;
+use crate::cli::run::launch::launch;
+use crate::cli::run::scene::LaunchFlags;
+use crate::cli::run::settings::SettingFlags;
+use crate::cli::run::source::{InputRun, RunSource};
+use batchctl::input::{CommandSource, Header, InputOptions, Source};
+use batchctl::report::ExitStatus;
+use batchctl::store::{NewPlan, RunId};
+use batchctl::task::Command;
+use clap::Args;
+use std::path::{Path, PathBuf};
+
+const ACTION_HELP: &str = "\
+Examples:
+  batchctl stop tasks.csv --region cn-north-4 --project-id ID --token-file ~/.token
+  batchctl stop --id 0d47bbf52962414bb7ae27fb6ea24230 --dry-run
+  jq -r .id tasks.json | batchctl start - --rate 5/s --yes -o results.csv";
+
+const RUN_HELP: &str = "\
+Examples:
+  batchctl run plan.csv --dry-run            plan.csv has the columns id and command
+  batchctl run plan.csv --command-column todo -o results.csv";
+
+#[derive(Debug, Args)]
+#[command(after_help = ACTION_HELP)]
+pub(crate) struct ActionArgs {
+    /// Files that name batch tasks; `-` for standard input
+    #[arg(value_name = "INPUT")]
+    pub(crate) inputs: Vec<PathBuf>,
+    /// A batch task (repeatable)
+    #[arg(long = "id", value_name = "ID", help_heading = "Input")]
+    pub(crate) ids: Vec<String>,
+    #[command(flatten)]
+    pub(crate) common: CommonArgs,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = RUN_HELP)]
+pub(crate) struct RunArgs {
+    /// Files that name batch tasks and commands; `-` for standard input
+    #[arg(value_name = "INPUT")]
+    pub(crate) inputs: Vec<PathBuf>,
+    /// The column that says `start` or `stop`
+    #[arg(long, value_name = "NAME", default_value = "command", help_heading = "Input")]
+    pub(crate) command_column: String,
+    #[command(flatten)]
+    pub(crate) common: CommonArgs,
+}
+
+/// What `start`, `stop` and `run` share.
+#[derive(Debug, Args)]
+pub(crate) struct CommonArgs {
+    #[command(flatten)]
+    pub(crate) place: PlaceArgs,
+    #[command(flatten)]
+    pub(crate) credentials: CredentialArgs,
+    #[command(flatten)]
+    pub(crate) input: InputArgs,
+    #[command(flatten)]
+    pub(crate) before: BeforeArgs,
+    #[command(flatten)]
+    pub(crate) pace: PaceArgs,
+    #[command(flatten)]
+    pub(crate) small: StartSmallArgs,
+    #[command(flatten)]
+    pub(crate) call: CallArgs,
+    #[command(flatten)]
+    pub(crate) stop: StopArgs,
+    #[command(flatten)]
+    pub(crate) state: StateArgs,
+    #[command(flatten)]
+    pub(crate) documents: DocumentArgs,
+    #[command(flatten)]
+    pub(crate) display: DisplayArgs,
+    #[command(flatten)]
+    pub(crate) unattended: UnattendedArgs,
+}
+
+impl CommonArgs {
+    fn launch_flags(&self) -> LaunchFlags<'_> {
+        LaunchFlags {
+            place: &self.place,
+            credentials: &self.credentials,
+            yes: self.before.yes,
+            lock: &self.before.lock,
+            settings: SettingFlags {
+                pace: &self.pace,
+                small: &self.small,
+                call: &self.call,
+                stop: &self.stop,
+                state: &self.state,
+            },
+            documents: &self.documents,
+            display: &self.display,
+            unattended: &self.unattended,
+        }
+    }
+}
+
+/// Where the tasks come from.
+struct Inputs {
+    paths: Vec<PathBuf>,
+    ids: Vec<String>,
+    command: CommandSource,
+}
+
+pub(crate) fn start_or_stop(
+    args: ActionArgs,
+    command: Command,
+    context: &Context,
+) -> Result<ExitStatus, CommandError> {
+    let command_source = CommandSource::Fixed(command);
+    let inputs = Inputs { paths: args.inputs, ids: args.ids, command: command_source };
+    act(command.as_str(), inputs, &args.common, context)
+}
+
+pub(crate) fn run(args: RunArgs, context: &Context) -> Result<ExitStatus, CommandError> {
+    let command = CommandSource::Column(args.command_column);
+    let inputs = Inputs { paths: args.inputs, ids: Vec::new(), command };
+    act("run", inputs, &args.common, context)
+}
+
+fn act(
+    word: &'static str,
+    inputs: Inputs,
+    args: &CommonArgs,
+    context: &Context,
+) -> Result<ExitStatus, CommandError> {
+    // `sources` consumes the paths, and the documents are compared with them later.
+    let files = inputs.paths.clone();
+    let plan = NewPlan {
+        options: input_options(&args.input, inputs.command.clone()),
+        sources: sources(inputs)?,
+        on_duplicate: args.input.on_duplicate,
+        after: find_after(args.input.after.as_deref(), &context.state)?,
+        limit: args.input.limit,
+    };
+    let if_empty = args.input.if_empty;
+    let source =
+        RunSource::New(InputRun { word, inputs: files, plan, before: &args.before, if_empty });
+    launch(source, &args.launch_flags(), context)
+}
+
+/// Finds the run that `--after` names.
+fn find_after(named: Option<&str>, state: &Path) -> Result<Option<RunId>, CommandError> {
+    let runs = batchctl::run::runs_in(state);
+    Ok(named.map(|named| runs.find(named)).transpose()?)
+}
+
+fn input_options(args: &InputArgs, command: CommandSource) -> InputOptions {
+    InputOptions {
+        id_column: args.id_column.clone(),
+        command,
+        format: args.format,
+        delimiter: args.delimiter,
+        header: if args.no_header { Header::Absent } else { Header::Present },
+    }
+}
+
+fn sources(inputs: Inputs) -> Result<Vec<Source>, CommandError> {
+    if inputs.paths.is_empty() && inputs.ids.is_empty() {
+        return Err(CommandError::usage("there is no input")
+            .with_hint("name a file of ids, `-` for standard input, or an id with `--id ID`"));
+    }
+    if inputs.paths.iter().filter(|path| is_stdin(path)).count() > 1 {
+        return Err(CommandError::usage("standard input can be read only once"));
+    }
+    let mut sources: Vec<Source> = inputs.paths.into_iter().map(source).collect();
+    if !inputs.ids.is_empty() {
+        sources.push(Source::Ids(inputs.ids));
+    }
+    Ok(sources)
+}
+
+fn source(path: PathBuf) -> Source {
+    if is_stdin(&path) {
+        return Source::Stream { name: "-".into(), reader: Box::new(std::io::stdin()) };
+    }
+    Source::File(path)
+}
+
+fn is_stdin(path: &Path) -> bool {
+    path.as_os_str() == "-"
+}

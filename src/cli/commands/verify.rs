@@ -1,0 +1,221 @@
+//! `wait` and `settle`: verify the tasks of a run after its end, and report the outcomes.
+
+use crate::cli::Context;
+use crate::cli::connect::client::{ReadingClient, client_for_reading};
+use crate::cli::connect::destination;
+use crate::cli::connect::destination::Destination;
+use crate::cli::flags::connection::{CredentialArgs, PlaceArgs};
+use crate::cli::flags::output::{DisplayArgs, DocumentArgs};
+use crate::cli::flags::precedence::GivenFlags;
+use crate::cli::flags::reading::ReadingArgs;
+use crate::cli::flags::values;
+use crate::cli::flags::which_run::WhichRunArgs;
+use crate::cli::output::documents;
+use crate::cli::output::documents::Document;
+use crate::cli::output::error::CommandError;
+use crate::cli::output::event_documents::{Beginning, Live};
+use crate::cli::output::present::{ReportRequest, present};
+use crate::cli::output::stream::Stderr;
+use crate::cli::run::display::Displays;
+use crate::cli::run::{display, signals};
+use batchctl::api::ViasClient;
+use batchctl::clock::Clock;
+use batchctl::event::StopReason;
+use batchctl::report::ExitStatus;
+use batchctl::run;
+use batchctl::run::{ReopenedRun, Settling};
+use batchctl::settings::RunSettings;
+use batchctl::store::RunId;
+use batchctl::survey::WalkEnd;
+use batchctl::text::{plural, printable};
+use clap::Args;
+use std::time::Duration;
+use tokio::runtime::Runtime;
+use tokio::sync::mpsc;
+
+const WAIT_HELP: &str = "\
+Reads the list of batch tasks, at the rate of the run, until each task that was sent has been seen
+where it was sent. One that has not by then has failed, with the kind not_reached; it can be waited for
+again. The list is first read three seconds after the last call, for it may be late.
+
+Examples:
+  batchctl wait                             the tasks of the latest run
+  batchctl wait 20240705 --wait-timeout 30m -o results.csv";
+
+const SETTLE_HELP: &str = "\
+Reads the list of batch tasks once: a task whose call is in doubt and that is where it was sent has
+succeeded. Nothing is sent; what the calls came to stays in the record.
+
+Examples:
+  batchctl settle                           what is ambiguous in the latest run
+  batchctl settle 20240705 && batchctl retry 20240705";
+
+#[derive(Debug, Args)]
+#[command(after_help = WAIT_HELP)]
+pub(crate) struct WaitArgs {
+    /// How long to wait
+    #[arg(long, value_name = "SPAN", default_value = "10m", value_parser = values::positive_span)]
+    #[arg(help_heading = "State")]
+    pub(crate) wait_timeout: Duration,
+    #[command(flatten)]
+    pub(crate) how: AfterwardsArgs,
+    #[command(flatten)]
+    pub(crate) display: DisplayArgs,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = SETTLE_HELP)]
+pub(crate) struct SettleArgs {
+    #[command(flatten)]
+    pub(crate) how: AfterwardsArgs,
+}
+
+/// How the tasks of a run are looked at.
+#[derive(Debug, Args)]
+pub(crate) struct AfterwardsArgs {
+    #[command(flatten)]
+    pub(crate) which: WhichRunArgs,
+    #[command(flatten)]
+    pub(crate) place: PlaceArgs,
+    #[command(flatten)]
+    pub(crate) credentials: CredentialArgs,
+    #[command(flatten)]
+    pub(crate) reading: ReadingArgs,
+    #[command(flatten)]
+    pub(crate) documents: DocumentArgs,
+}
+
+/// How long calls on the wire may take after a stop; there are none.
+const NO_CALLS: Duration = Duration::ZERO;
+
+/// A run that is about to be looked at.
+struct VerifyForecast {
+    id: RunId,
+    run: ReopenedRun,
+    documents: Vec<Document>,
+    client: ViasClient,
+    runtime: Runtime,
+    clock: Clock,
+    /// Ends when it is dropped, if it is the embedded sandbox.
+    _place: Destination,
+}
+
+pub(crate) fn wait(args: &WaitArgs, context: &Context) -> Result<ExitStatus, CommandError> {
+    let documents = documents::parse(&args.how.documents, &[])?;
+    let outlook = open(&args.how, documents, context)?;
+    let Displays { mut watchers, talk, .. } =
+        display::open(&args.display, None, &context.environment, &context.stderr, outlook.clock);
+    // Opened before the signals, so that an error of a document ends the command at once.
+    let live = Live::open(&outlook.documents, Beginning::GoesOn, &outlook.id, outlook.clock)?;
+    live.watch(&mut watchers);
+    let (control, orders) = mpsc::unbounded_channel();
+    let obey = async { signals::obey(&context.environment, control, talk, NO_CALLS) };
+    outlook.runtime.block_on(obey).map_err(CommandError::io)?;
+    let waited = outlook.run.wait(&outlook.client, args.wait_timeout, watchers, orders);
+    let stopped = outlook.runtime.block_on(waited)?;
+    signals::obey_no_longer(&context.environment).map_err(CommandError::io)?;
+    let wanted = ReportRequest {
+        documents: &outlook.documents,
+        options: &documents::options(&args.how.documents),
+        json: args.how.documents.json,
+        summary: !args.display.quiet,
+        live: Some(&live),
+    };
+    let status = present(
+        &run::runs_in(&context.state),
+        &outlook.id,
+        &wanted,
+        &context.stderr,
+        context.stdout_style,
+    )?;
+    if let Some(failure) = live.failure() {
+        return Err(failure);
+    }
+    Ok(stopped.map_or(status, |reason| status_of(&reason)))
+}
+
+pub(crate) fn settle(args: &SettleArgs, context: &Context) -> Result<ExitStatus, CommandError> {
+    let documents = documents::of_the_past(documents::parse(&args.how.documents, &[])?)?;
+    let outlook = open(&args.how, documents, context)?;
+    let unsettled = outlook.run.unsettled;
+    // `settle` reads the list once, so it takes no orders; the sender keeps the channel open.
+    let (_control, orders) = mpsc::unbounded_channel();
+    let settling = outlook.runtime.block_on(outlook.run.settle(&outlook.client, orders))?;
+    print_settling(&settling, unsettled, &context.stderr);
+    let wanted = ReportRequest {
+        documents: &outlook.documents,
+        options: &documents::options(&args.how.documents),
+        json: args.how.documents.json,
+        summary: true,
+        live: None,
+    };
+    present(
+        &run::runs_in(&context.state),
+        &outlook.id,
+        &wanted,
+        &context.stderr,
+        context.stdout_style,
+    )
+}
+
+fn open(
+    args: &AfterwardsArgs,
+    documents: Vec<Document>,
+    context: &Context,
+) -> Result<VerifyForecast, CommandError> {
+    let id = args.which.find(&context.state)?;
+    let clock = Clock::start();
+    documents.iter().try_for_each(Document::try_out)?;
+    let mut run = run::reopen(&context.state, &id, clock)?;
+    adjust(&mut run.settings, &args.reading, &context.given);
+    let place = destination::of_run(&args.place, &run.record, &run.settings, context)?;
+    destination::outlives_run(&place)?;
+    let connect_timeout = run.settings.connect_timeout;
+    let ReadingClient { runtime, client, .. } =
+        client_for_reading(&args.credentials, &place, connect_timeout, context)?;
+    Ok(VerifyForecast { id, run, documents, client, runtime, clock, _place: place })
+}
+
+/// Changes the settings that flags or variables give; the others stay as the run had them.
+fn adjust(settings: &mut RunSettings, args: &ReadingArgs, flags: &GivenFlags) {
+    let given = args.settings();
+    if flags.is_given("rate") {
+        settings.rate = args.rate();
+    }
+    if flags.is_given("timeout") {
+        settings.timeout = given.timeout;
+    }
+    if flags.is_given("connect_timeout") {
+        settings.connect_timeout = args.connect_timeout;
+    }
+    if flags.is_given("max_attempts") {
+        settings.max_attempts = given.max_attempts;
+    }
+}
+
+fn status_of(reason: &StopReason) -> ExitStatus {
+    match reason {
+        StopReason::Terminated => ExitStatus::Terminated,
+        _ => ExitStatus::Interrupted,
+    }
+}
+
+fn print_settling(settling: &Settling, unsettled: u64, stderr: &Stderr) {
+    if let Settling::Done { succeeded, doubtful, end } = settling {
+        let (one, many) =
+            ("task in doubt is where it was sent", "tasks in doubt are where they were sent");
+        match (*succeeded, *doubtful) {
+            (0, 0) => stderr.line("no task is in doubt"),
+            (seen, left) => {
+                stderr.line(&format!("{}; {left} left in doubt", plural(seen, one, many)));
+            }
+        }
+        if let WalkEnd::Gap(gap) = end {
+            stderr.say("warning", &printable(&gap.to_string(), 300));
+        }
+    }
+    if unsettled > 0 {
+        let tasks = plural(unsettled, "task has", "tasks have");
+        stderr.say("hint", &format!("{tasks} no outcome yet: `batchctl resume` goes on with them"));
+    }
+}

@@ -1,0 +1,61 @@
+//! Makes clients of the service: the runtime, the credentials got for it now, the connections.
+
+use crate::cli::Context;
+use crate::cli::connect::credentials;
+use crate::cli::connect::destination::Destination;
+use crate::cli::flags::connection::CredentialArgs;
+use crate::cli::output::error::CommandError;
+use crate::cli::process::runtime::runtime;
+use batchctl::api::{ClientSettings, CredentialSource, ViasClient};
+use std::num::NonZeroUsize;
+use std::time::Duration;
+use tokio::runtime::Runtime;
+
+/// How a client connects.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ConnectionSettings {
+    pub(crate) connect_timeout: Duration,
+    /// The most connections at a time.
+    pub(crate) concurrency: NonZeroUsize,
+}
+
+/// A client for requests one after the other, and the runtime that carries them out.
+pub(crate) struct ReadingClient {
+    pub(crate) runtime: Runtime,
+    pub(crate) client: ViasClient,
+    /// Where its credentials come from.
+    pub(crate) source: CredentialSource,
+}
+
+/// Makes a client that sends one request at a time, for verbs that only read.
+pub(crate) fn client_for_reading(
+    args: &CredentialArgs,
+    destination: &Destination,
+    connect_timeout: Duration,
+    context: &Context,
+) -> Result<ReadingClient, CommandError> {
+    let source = credentials::source(args, destination, context)?;
+    let runtime = runtime()?;
+    let settings = ConnectionSettings { connect_timeout, concurrency: NonZeroUsize::MIN };
+    let client = client(destination, &source, settings, &runtime, context)?;
+    Ok(ReadingClient { runtime, client, source })
+}
+
+/// Makes the client of a destination, with credentials got for it now.
+pub(crate) fn client(
+    destination: &Destination,
+    source: &CredentialSource,
+    connection: ConnectionSettings,
+    runtime: &Runtime,
+    context: &Context,
+) -> Result<ViasClient, CommandError> {
+    let credentials = runtime.block_on(credentials::load(destination, source, context))?;
+    let settings = ClientSettings {
+        endpoint: destination.endpoint.clone(),
+        project: destination.project.clone(),
+        route: destination.route.clone(),
+        connect_timeout: connection.connect_timeout,
+        concurrency: connection.concurrency,
+    };
+    ViasClient::new(settings, credentials).map_err(CommandError::io)
+}

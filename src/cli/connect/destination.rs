@@ -1,0 +1,237 @@
+//! Where calls go: an endpoint, a region or the sandbox, and the project.
+
+use crate::cli::Context;
+use crate::cli::connect::credentials::PartialDestination;
+use crate::cli::connect::project::FoundProject;
+use crate::cli::connect::trust::Recorded;
+use crate::cli::connect::{project, trust};
+use crate::cli::flags::connection::{CredentialArgs, PlaceArgs};
+use crate::cli::flags::precedence::{Rank, Stronger};
+use crate::cli::output::error::CommandError;
+use batchctl::api::{Credentials, Endpoint, ProjectId, ProxyAddress, Roots, Route};
+use batchctl::sandbox::{SandboxSettings, SandboxThread};
+use batchctl::settings::RunSettings;
+use batchctl::store::RunRecord;
+use std::sync::Arc;
+
+/// The project of the embedded sandbox, which accepts any.
+const SANDBOX_PROJECT: &str = "sandbox";
+
+/// The placeholder for a project that is not looked up.
+const UNKNOWN_PROJECT: &str = "the-project-of-the-login";
+
+/// Where calls go.
+pub(crate) struct Destination {
+    pub(crate) endpoint: Endpoint,
+    pub(crate) project: ProjectId,
+    pub(crate) route: Route,
+    /// The embedded sandbox, which ends when this is dropped.
+    pub(crate) sandbox: Option<SandboxThread>,
+    /// The credentials, if they had to be got to find out the project.
+    pub(crate) loaded: Option<Arc<Credentials>>,
+    /// What the run says about its credentials, if one is taken up.
+    pub(crate) recorded: Option<Recorded>,
+}
+
+/// Whether IAM may be asked for the id of a project that was not named.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Lookup {
+    /// With the credentials of the run.
+    Allowed,
+    /// Nothing is sent: the project stays unknown.
+    Never,
+}
+
+/// Decides where calls go; starts the embedded sandbox if it is asked for.
+pub(crate) fn resolve(
+    args: &PlaceArgs,
+    credentials: &CredentialArgs,
+    lookup: Lookup,
+    context: &Context,
+) -> Result<Destination, CommandError> {
+    if args.sandbox {
+        return embedded(args);
+    }
+    let endpoint = endpoint(args, context)?;
+    let route = route(args, &endpoint, context)?;
+    if let Some(project) = args.project_id.clone() {
+        return Ok(Destination {
+            endpoint,
+            project,
+            route,
+            sandbox: None,
+            loaded: None,
+            recorded: None,
+        });
+    }
+    if lookup == Lookup::Never {
+        let project = UNKNOWN_PROJECT.parse().expect("the name is a project id");
+        return Ok(Destination {
+            endpoint,
+            project,
+            route,
+            sandbox: None,
+            loaded: None,
+            recorded: None,
+        });
+    }
+    let region = args.region.as_deref();
+    let target = PartialDestination {
+        endpoint: &endpoint,
+        project: None,
+        region,
+        route: &route,
+        recorded: None,
+    };
+    let FoundProject { project, loaded } = project::ask(credentials, &target, context)?;
+    Ok(Destination { endpoint, project, route, sandbox: None, loaded, recorded: None })
+}
+
+/// Decides where the calls of an earlier run go now: as then, unless a flag says otherwise.
+pub(crate) fn of_run(
+    args: &PlaceArgs,
+    record: &RunRecord,
+    settings: &RunSettings,
+    context: &Context,
+) -> Result<Destination, CommandError> {
+    // A flag or its variable wins over the record; a default or the file does not.
+    let elsewhere = context.given.is_given("endpoint") || context.given.is_given("region");
+    let project = if context.given.is_given("project_id") {
+        args.project_id.clone()
+    } else {
+        record.run.project_id.parse().ok()
+    };
+    if context.given.is_given("sandbox") || (settings.sandbox && !elsewhere) {
+        return embedded(&PlaceArgs { project_id: project, ..args.clone() });
+    }
+    let names_one = args.endpoint.is_some() || args.region.is_some();
+    let beside = names_one.then(|| endpoint(args, context)).transpose()?;
+    let recorded = trust::of_run(record, beside.as_ref(), context)?;
+    let endpoint = match beside {
+        Some(endpoint) if elsewhere => endpoint,
+        Some(_) | None => Endpoint::insecure(&record.run.endpoint).map_err(CommandError::usage)?,
+    };
+    let route = route(args, &endpoint, context)?;
+    let project = project.ok_or_else(|| CommandError::usage("the project is missing"))?;
+    let recorded = Some(recorded);
+    Ok(Destination { endpoint, project, route, sandbox: None, loaded: None, recorded })
+}
+
+/// Decides which way calls take, and whether that is one for a token.
+pub(crate) fn route(
+    args: &PlaceArgs,
+    endpoint: &Endpoint,
+    context: &Context,
+) -> Result<Route, CommandError> {
+    let has_password = args.proxy.as_ref().is_some_and(ProxyAddress::has_password);
+    if has_password && context.given.rank("proxy") != Rank::Variable {
+        let error = "the password of the proxy can be read by others where it stands";
+        let hint = "put the address with the password into BATCHCTL_PROXY";
+        return Err(CommandError::usage(error).with_hint(hint));
+    }
+    if let Some(proxy) = &args.proxy {
+        proxy.tell(context.stderr.redactor);
+    }
+    let roots =
+        args.ca_file.as_deref().map(Roots::read).transpose().map_err(CommandError::usage)?;
+    let route = Route { roots: roots.unwrap_or_default(), proxy: args.proxy.clone() };
+    if endpoint.is_insecure_over(&route) {
+        allow_insecure(endpoint, "the token", context)?;
+    }
+    if !endpoint.is_plain() {
+        tell_authorities(context);
+    }
+    Ok(route)
+}
+
+/// The variables that replace the authorities of this machine, for every program that uses OpenSSL
+/// or its conventions.
+const AUTHORITIES: [&str; 2] = ["SSL_CERT_FILE", "SSL_CERT_DIR"];
+
+/// Names the variables that replace the certificate authorities.
+fn tell_authorities(context: &Context) {
+    let set = AUTHORITIES.iter().filter(|name| context.environment.variable(name).is_some());
+    let set: Vec<String> = set.map(|name| format!("`{name}`")).collect();
+    if !set.is_empty() {
+        let stderr = context.stderr;
+        let names = set.join(" and ");
+        let message = format!("{names} replaces the certificate authorities of this machine");
+        stderr.say("warning", &message);
+    }
+}
+
+/// Lets a secret go unencrypted to an address, if `--insecure-http` says so.
+pub(crate) fn allow_insecure(
+    endpoint: &Endpoint,
+    secret: &str,
+    context: &Context,
+) -> Result<(), CommandError> {
+    if !context.given.is_on("insecure-http") {
+        let error = format!("`{endpoint}` would be sent {secret} unencrypted");
+        let hint = if endpoint.is_insecure() {
+            "use https, or let it pass with `--insecure-http`"
+        } else {
+            "the proxy would read it: call without `--proxy`, use https, or let it pass with \
+             `--insecure-http`"
+        };
+        return Err(CommandError::usage(error).with_hint(hint));
+    }
+    let stderr = context.stderr;
+    stderr.say("warning", &format!("`{endpoint}` is sent {secret} unencrypted"));
+    Ok(())
+}
+
+impl Destination {
+    /// Returns the URLs that are called, and through what.
+    pub(crate) fn pattern(&self) -> String {
+        let pattern = self.endpoint.action_pattern(&self.project);
+        match &self.route.proxy {
+            Some(proxy) => format!("{pattern} through {proxy}"),
+            None => pattern,
+        }
+    }
+}
+
+/// Refuses a look at the tasks of a rehearsal: its sandbox has gone with the process, and another
+/// knows nothing of what it did.
+pub(crate) fn outlives_run(place: &Destination) -> Result<(), CommandError> {
+    match place.sandbox {
+        None => Ok(()),
+        Some(_) => {
+            Err(CommandError::usage("the sandbox of that run is gone, and its tasks with it")
+                .with_hint("rehearse this with `batchctl sandbox` and `--endpoint URL`"))
+        }
+    }
+}
+
+fn embedded(args: &PlaceArgs) -> Result<Destination, CommandError> {
+    let sandbox = SandboxThread::start(SandboxSettings::default()).map_err(CommandError::io)?;
+    let endpoint = sandbox.url().parse().expect("the sandbox listens on a loopback address");
+    let fallback = || SANDBOX_PROJECT.parse().expect("the name is a project id");
+    let project = args.project_id.clone().unwrap_or_else(fallback);
+    let route = Route::default();
+    Ok(Destination {
+        endpoint,
+        project,
+        route,
+        sandbox: Some(sandbox),
+        loaded: None,
+        recorded: None,
+    })
+}
+
+/// Takes the endpoint or the region, whichever was said with more authority.
+pub(crate) fn endpoint(args: &PlaceArgs, context: &Context) -> Result<Endpoint, CommandError> {
+    let regional = |region: &str| Endpoint::of_region(region).map_err(CommandError::usage);
+    match (&args.endpoint, &args.region) {
+        (Some(endpoint), None) => Ok(endpoint.clone()),
+        (None, Some(region)) => regional(region),
+        (None, None) => Err(CommandError::usage("the endpoint is missing").with_hint(
+            "name it with `--region NAME` or `--endpoint URL`, or try it with `--sandbox`",
+        )),
+        (Some(endpoint), Some(region)) => match context.given.stronger("endpoint", "region")? {
+            Stronger::First => Ok(endpoint.clone()),
+            Stronger::Second => regional(region),
+        },
+    }
+}

@@ -1,0 +1,8 @@
+//! Where calls go and with which credentials: destination, project, client.
+
+pub(crate) mod client;
+pub(crate) mod config_keys;
+pub(crate) mod credentials;
+pub(crate) mod destination;
+pub(crate) mod project;
+pub(crate) mod trust;

@@ -1,0 +1,38 @@
+//! The flags that say how the input is read.
+
+use crate::cli::flags::values;
+use crate::cli::flags::values::EmptyInput;
+use batchctl::input::Format;
+use batchctl::plan::OnDuplicate;
+use clap::Args;
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Input")]
+pub(crate) struct InputArgs {
+    /// The column of the ids [default: the first of id, batch_task_id, task_id]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) id_column: Option<String>,
+    /// How files are arranged
+    #[arg(long, value_name = "FORMAT", default_value = "auto",
+        value_parser = values::input_format())]
+    pub(crate) format: Format,
+    /// What separates cells [default: told by the content]
+    #[arg(long, value_name = "C", value_parser = values::delimiter)]
+    pub(crate) delimiter: Option<u8>,
+    /// The first row is a task, not the names of the columns
+    #[arg(long)]
+    pub(crate) no_header: bool,
+    /// What to do with an id that stands more than once
+    #[arg(long, value_name = "DO", default_value = "collapse",
+        value_parser = values::on_duplicate())]
+    pub(crate) on_duplicate: OnDuplicate,
+    /// Take only the first N tasks
+    #[arg(long, value_name = "N", value_parser = values::whole_number::<u64>)]
+    pub(crate) limit: Option<u64>,
+    /// Leave out what succeeded in this run and in those it follows
+    #[arg(long, value_name = "RUN")]
+    pub(crate) after: Option<String>,
+    /// What to do if there is no task in the input
+    #[arg(long, value_name = "DO", default_value = "fail")]
+    pub(crate) if_empty: EmptyInput,
+}

@@ -1,0 +1,18 @@
+//! Groups of flags that several verbs share, their values, and where these come from.
+
+#![expect(clippy::doc_markdown, reason = "doc comments here are help texts for a terminal")]
+
+pub(crate) mod config_file;
+pub(crate) mod config_trust;
+pub(crate) mod connection;
+pub(crate) mod input;
+pub(crate) mod output;
+pub(crate) mod pace;
+pub(crate) mod precedence;
+pub(crate) mod reading;
+pub(crate) mod refusal;
+pub(crate) mod run;
+pub(crate) mod sources;
+pub(crate) mod unknown_variables;
+pub(crate) mod values;
+pub(crate) mod which_run;

@@ -1,0 +1,74 @@
+//! A usage error of clap, without the values that may be secret.
+//!
+//! Clap quotes what it refuses. An address may hold a password, a token or a key of a monitor, and
+//! standard error often ends in a mail or in a log.
+
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use std::error::Error;
+
+/// The flags whose values are never quoted.
+const MAY_HOLD_SECRETS: [&str; 12] = [
+    "endpoint",
+    "iam-endpoint",
+    "proxy",
+    "ping",
+    "token-file",
+    "token-command",
+    "iam-password-file",
+    "iam-user",
+    "iam-user-id",
+    "iam-domain",
+    "iam-project",
+    "ca-file",
+];
+/// What stands for a value that is not quoted.
+const HIDDEN: &str = "…";
+
+/// Returns the flag that an error is about, without dashes.
+pub(crate) fn refused_flag(refused: &clap::Error) -> Option<String> {
+    let usage = text_of(refused, ContextKind::InvalidArg)?;
+    usage.trim_start_matches('-').split([' ', '=', '.']).next().map(str::to_owned)
+}
+
+fn text_of(refused: &clap::Error, kind: ContextKind) -> Option<&str> {
+    match refused.get(kind) {
+        Some(ContextValue::String(text)) => Some(text),
+        _ => None,
+    }
+}
+
+/// Renders an error whose value may be secret; `None` if clap may print it as it is.
+pub(crate) fn without_secret(refused: &clap::Error) -> Option<String> {
+    let by_flag = refused_flag(refused).filter(|flag| MAY_HOLD_SECRETS.contains(&flag.as_str()));
+    if let (Some(flag), ErrorKind::ValueValidation) = (by_flag, refused.kind()) {
+        let why = refused.source().map(|error| format!(": {error}")).unwrap_or_default();
+        return Some(format!("error: the value of '--{flag}' cannot be used{why}"));
+    }
+    without_addresses(refused)
+}
+
+/// Hides every address among the values that an error quotes.
+fn without_addresses(refused: &clap::Error) -> Option<String> {
+    let quoted: Vec<&str> = refused.context().flat_map(|(_, value)| texts(value)).collect();
+    let mut addresses: Vec<&str> = quoted.into_iter().filter(|text| text.contains("://")).collect();
+    if addresses.is_empty() {
+        return None;
+    }
+    // The longest first: one may be a part of another.
+    addresses.sort_by_key(|address| std::cmp::Reverse(address.len()));
+    let mut rendered = refused.render().to_string();
+    for address in addresses {
+        rendered = rendered.replace(address, HIDDEN);
+    }
+    // The value may have been rendered in another form than it was given.
+    let is_clean = !rendered.contains("://");
+    Some(if is_clean { rendered } else { "error: an argument cannot be used".into() })
+}
+
+fn texts(value: &ContextValue) -> Vec<&str> {
+    match value {
+        ContextValue::String(text) => vec![text],
+        ContextValue::Strings(texts) => texts.iter().map(String::as_str).collect(),
+        _ => Vec::new(),
+    }
+}

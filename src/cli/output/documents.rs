@@ -1,0 +1,309 @@
+//! The documents of `-o`: the ending or a prefix decides the kind; written whole or not at all.
+
+use crate::cli::flags::output::DocumentArgs;
+use crate::cli::output::atomic_file::{OutputTarget, beside, not_written};
+use crate::cli::output::error::CommandError;
+use batchctl::report::{
+    Report, ResultsError, ResultsOptions, last_success, markdown, prometheus, write_html,
+    write_json, write_junit, write_results,
+};
+use batchctl::store::{RunDirectory, RunReader};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::{fs, io};
+
+/// What a document contains.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Results,
+    Report,
+    Markdown,
+    JUnit,
+    Prometheus,
+    Page,
+    Events,
+}
+
+/// One document to write.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Document {
+    kind: Kind,
+    target: OutputTarget,
+}
+
+/// What documents are made from.
+#[derive(Debug)]
+pub(crate) struct Material<'a> {
+    pub(crate) runs: &'a RunDirectory,
+    pub(crate) reader: &'a RunReader,
+    pub(crate) report: &'a Report,
+    pub(crate) options: &'a ResultsOptions,
+}
+
+#[derive(Debug, thiserror::Error)]
+enum DocumentError {
+    #[error("cannot tell from `{text}` what document it is to be")]
+    Kind { text: String },
+    #[error("only one document can go to standard output")]
+    TwoOnOutput,
+    #[error("`{}` is an input; a document would overwrite it", path.display())]
+    IsInput { path: PathBuf },
+    #[error("two documents cannot both be `{}`", path.display())]
+    SameFile { path: PathBuf },
+    #[error("`--only` narrows results and JUnit documents, and none is to be written")]
+    NothingToNarrow,
+    #[error("events are written while a run goes on, and this one is over")]
+    EventsAreOver,
+}
+
+/// Reads all `-o` values, and makes sure that nothing else is written where one will be.
+pub(crate) fn parse(
+    args: &DocumentArgs,
+    inputs: &[PathBuf],
+) -> Result<Vec<Document>, CommandError> {
+    let documents = args.output.iter().map(|text| one(text)).collect::<Result<Vec<_>, _>>()?;
+    let has_rows = |document: &Document| matches!(document.kind, Kind::Results | Kind::JUnit);
+    if !args.only.is_empty() && !documents.iter().any(has_rows) {
+        let hint = "name one: `-o tasks.csv --only failed`";
+        return Err(CommandError::usage(DocumentError::NothingToNarrow).with_hint(hint));
+    }
+    // `--json` prints the report to standard output, so it counts as a document there.
+    let on_output = documents.iter().filter(|document| document.is_on_output()).count();
+    if on_output + usize::from(args.json) > 1 {
+        return Err(CommandError::usage(DocumentError::TwoOnOutput));
+    }
+    let mut earlier: Vec<&Path> = Vec::new();
+    for path in documents.iter().filter_map(Document::path) {
+        // Compared as files, so that `./tasks.csv` and a link to it are found as well.
+        if inputs.iter().any(|input| is_same_file(input, path)) {
+            return Err(CommandError::usage(DocumentError::IsInput { path: path.into() }));
+        }
+        if earlier.contains(&path) {
+            return Err(CommandError::usage(DocumentError::SameFile { path: path.into() }));
+        }
+        earlier.push(path);
+    }
+    Ok(documents)
+}
+
+/// Refuses what can be written only while a run goes on.
+pub(crate) fn of_the_past(documents: Vec<Document>) -> Result<Vec<Document>, CommandError> {
+    if documents.iter().any(Document::is_live) {
+        let hint = "`-o events.ndjson` belongs to start, stop, run, resume, retry and wait; \
+                    every task's outcome is in `-o results.csv`";
+        return Err(CommandError::usage(DocumentError::EventsAreOver).with_hint(hint));
+    }
+    Ok(documents)
+}
+
+/// Reads the `-o` values of a comparison, which is written as CSV or as JSON.
+pub(crate) fn of_changes(output: &[String], json: bool) -> Result<Vec<Document>, CommandError> {
+    let args = DocumentArgs { output: output.to_vec(), json, ..DocumentArgs::default() };
+    let documents = parse(&args, &[])?;
+    let fits = |document: &Document| matches!(document.kind, Kind::Results | Kind::Report);
+    if !documents.iter().all(fits) {
+        return Err(CommandError::usage("a comparison is written as CSV or as JSON")
+            .with_hint("name it FILE.csv or FILE.json"));
+    }
+    Ok(documents)
+}
+
+/// Reads how rows are written.
+pub(crate) fn options(args: &DocumentArgs) -> ResultsOptions {
+    ResultsOptions { dialect: args.csv_dialect, only: args.only.clone() }
+}
+
+fn one(text: &str) -> Result<Document, CommandError> {
+    let prefixed = text.split_once(':').and_then(|(kind, rest)| Some((kind_of(kind)?, rest)));
+    let ending = || Path::new(text).extension().and_then(|ending| kind_of(ending.to_str()?));
+    let (kind, place) = match prefixed {
+        Some((kind, place)) => (kind, place),
+        None => match ending() {
+            Some(kind) => (kind, text),
+            None => {
+                let hint = "name it FILE.csv, .html, .json, .md, .xml, .prom or .ndjson, or put `csv:` before";
+                let error = DocumentError::Kind { text: text.into() };
+                return Err(CommandError::usage(error).with_hint(hint));
+            }
+        },
+    };
+    Ok(Document { kind, target: OutputTarget::of(place) })
+}
+
+fn kind_of(name: &str) -> Option<Kind> {
+    match name {
+        "csv" => Some(Kind::Results),
+        "json" => Some(Kind::Report),
+        "md" => Some(Kind::Markdown),
+        "xml" => Some(Kind::JUnit),
+        "prom" => Some(Kind::Prometheus),
+        "html" | "htm" => Some(Kind::Page),
+        "ndjson" => Some(Kind::Events),
+        _ => None,
+    }
+}
+
+fn is_same_file(a: &Path, b: &Path) -> bool {
+    match (fs::canonicalize(a), fs::canonicalize(b)) {
+        (Ok(a), Ok(b)) => a == b,
+        _ => false,
+    }
+}
+
+impl Document {
+    /// Returns whether it is written while the run goes on, and not from what the store has of it.
+    pub(crate) fn is_live(&self) -> bool {
+        self.kind == Kind::Events
+    }
+
+    /// Returns whether it is a table.
+    pub(crate) fn is_csv(&self) -> bool {
+        self.kind == Kind::Results
+    }
+
+    /// Returns where it goes.
+    pub(crate) fn target(&self) -> &OutputTarget {
+        &self.target
+    }
+
+    /// Returns whether this one is what standard output carries.
+    pub(crate) fn is_on_output(&self) -> bool {
+        self.target == OutputTarget::StandardOutput
+    }
+
+    /// Returns the file it goes to.
+    pub(crate) fn path(&self) -> Option<&Path> {
+        self.target.path()
+    }
+
+    /// Makes sure that the document can be written, before anything is sent.
+    pub(crate) fn try_out(&self) -> Result<(), CommandError> {
+        let Some(path) = self.path() else { return Ok(()) };
+        beside(path).map(|_| ()).map_err(|source| not_written(path, source))
+    }
+
+    /// Writes the document: to standard output, or beside its target and renamed over it.
+    pub(crate) fn write(&self, material: &Material<'_>) -> Result<(), CommandError> {
+        if self.is_live() {
+            return Ok(());
+        }
+        self.target.write(|out| self.fill(out, material))
+    }
+
+    /// Writes the document, which is a table.
+    pub(crate) fn write_table(
+        &self,
+        reader: &RunReader,
+        options: &ResultsOptions,
+    ) -> Result<(), CommandError> {
+        self.target.write(|out| of_rows(write_results(reader, options, out).map(|_| ())))
+    }
+
+    fn fill(
+        &self,
+        out: &mut dyn Write,
+        material: &Material<'_>,
+    ) -> Result<io::Result<()>, CommandError> {
+        let Material { runs, reader, report, options } = *material;
+        Ok(match self.kind {
+            Kind::Report => write_json(report, out),
+            Kind::Results => of_rows(write_results(reader, options, out).map(|_| ()))?,
+            Kind::JUnit => of_rows(write_junit(reader, report, &options.only, out))?,
+            Kind::Events => Ok(()),
+            Kind::Markdown => out.write_all(markdown(report).as_bytes()),
+            Kind::Prometheus => {
+                let text = prometheus(report, last_success(runs, report)?);
+                out.write_all(text.as_bytes())
+            }
+            Kind::Page => of_rows(write_html(reader, report, out))?,
+        })
+    }
+}
+
+/// Separates errors of reading the store from errors of writing.
+pub(crate) fn of_rows(written: Result<(), ResultsError>) -> Result<io::Result<()>, CommandError> {
+    match written {
+        Ok(()) => Ok(Ok(())),
+        Err(ResultsError::Write(source)) => Ok(Err(source)),
+        Err(ResultsError::Store(error)) => Err(error.into()),
+        Err(error) => Ok(Err(io::Error::other(error))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use batchctl::report::ExitStatus;
+
+    fn check(text: &str, kind: Kind, target: OutputTarget) {
+        assert_eq!(one(text).unwrap(), Document { kind, target }, "{text}");
+    }
+
+    #[test]
+    fn a_document_is_told_by_its_prefix_or_its_ending() {
+        let file = |path: &str| OutputTarget::File(path.into());
+        check("results.csv", Kind::Results, file("results.csv"));
+        check("a/b.json", Kind::Report, file("a/b.json"));
+        check("notes.md", Kind::Markdown, file("notes.md"));
+        check("junit.xml", Kind::JUnit, file("junit.xml"));
+        check("batchctl.prom", Kind::Prometheus, file("batchctl.prom"));
+        check("events.ndjson", Kind::Events, file("events.ndjson"));
+        check("csv:-", Kind::Results, OutputTarget::StandardOutput);
+        check("json:out.txt", Kind::Report, file("out.txt"));
+        check("c:x.csv", Kind::Results, file("c:x.csv"));
+    }
+
+    #[test]
+    fn what_cannot_be_told_is_refused() {
+        for text in ["-", "results", "results.xlsx", "pdf:-", ""] {
+            assert_eq!(one(text).unwrap_err().status, ExitStatus::Usage, "{text}");
+        }
+    }
+
+    /// Reads `-o` values, with `--json` if they begin with it.
+    fn parsed(values: &[&str], inputs: &[PathBuf]) -> Result<Vec<Document>, CommandError> {
+        let (json, output) = match values {
+            ["--json", output @ ..] => (true, output),
+            output => (false, output),
+        };
+        let output = output.iter().map(|&text| text.to_owned()).collect();
+        parse(&DocumentArgs { output, json, ..DocumentArgs::default() }, inputs)
+    }
+
+    #[test]
+    fn only_one_document_goes_to_standard_output() {
+        assert!(parsed(&["csv:-", "json:-"], &[]).is_err());
+        assert!(parsed(&["--json", "csv:-"], &[]).is_err());
+        assert_eq!(parsed(&["csv:-", "report.json"], &[]).unwrap().len(), 2);
+        assert_eq!(parsed(&["--json", "results.csv"], &[]).unwrap().len(), 1);
+    }
+
+    #[test]
+    fn no_document_overwrites_another() {
+        assert!(parsed(&["csv:a.txt", "json:a.txt"], &[]).is_err());
+        assert!(parsed(&["a.csv", "a.json"], &[]).is_ok());
+    }
+
+    #[test]
+    fn an_input_is_not_overwritten() {
+        let directory = tempfile::tempdir().unwrap();
+        let input = directory.path().join("tasks.csv");
+        fs::write(&input, "id\n").unwrap();
+        let same = directory.path().join(".").join("tasks.csv");
+        assert!(parsed(&[same.to_str().unwrap()], &[input]).is_err());
+    }
+
+    #[test]
+    fn only_a_regular_file_is_replaced() {
+        let directory = tempfile::tempdir().unwrap();
+        let (file, pipe) = (directory.path().join("a.csv"), directory.path().join("pipe.csv"));
+        fs::write(&file, "old").unwrap();
+        let mode = rustix::fs::Mode::from_raw_mode(0o600);
+        rustix::fs::mkfifoat(rustix::fs::CWD, &pipe, mode).unwrap();
+        assert!(beside(&file).is_ok());
+        assert!(beside(&directory.path().join("new.csv")).is_ok());
+        assert!(beside(&pipe).is_err());
+        assert!(beside(directory.path()).is_err());
+        assert!(beside(&directory.path().join("nowhere").join("a.csv")).is_err());
+    }
+}

@@ -1,0 +1,180 @@
+//! Words an error of a command, and gives it its exit status.
+//!
+//! `error:` says what is wrong, `caused by:` why, `hint:` what to type instead.
+
+use crate::cli::output::stream::Stderr;
+use batchctl::api::CredentialError;
+use batchctl::engine::LedgerError;
+use batchctl::input::InputError;
+use batchctl::plan::{PlanProblem, Problems};
+use batchctl::report::ExitStatus;
+use batchctl::run::RunError;
+use batchctl::sandbox::SandboxError;
+use batchctl::store::StoreError;
+use batchctl::text::{plural, printable};
+use std::error::Error;
+
+/// The most columns of one line of a message.
+const MESSAGE_COLUMNS: usize = 600;
+
+/// Why a command ends without having done its job.
+#[derive(Debug)]
+pub(crate) struct CommandError {
+    pub(crate) status: ExitStatus,
+    error: Box<dyn Error + Send + Sync>,
+    hint: Option<String>,
+}
+
+impl CommandError {
+    pub(crate) fn new(status: ExitStatus, error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self { status, error: error.into(), hint: None }
+    }
+
+    /// Standard output, a document or the system could not be written or read.
+    pub(crate) fn io(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self::new(ExitStatus::InputOutput, error)
+    }
+
+    /// The command line or the configuration is wrong.
+    pub(crate) fn usage(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self::new(ExitStatus::Usage, error)
+    }
+
+    /// Adds what to type instead.
+    pub(crate) fn with_hint(self, hint: impl Into<String>) -> Self {
+        Self { hint: Some(hint.into()), ..self }
+    }
+
+    /// Adds the hint of a library error, if that has one.
+    pub(crate) fn with_optional_hint(self, hint: Option<impl Into<String>>) -> Self {
+        Self { hint: hint.map(Into::into), ..self }
+    }
+
+    /// Prints the error, its causes and its hint on standard error.
+    pub(crate) fn print(&self, stderr: &Stderr) {
+        // Each problem is a line of its own, before the line that counts them.
+        if let Some(problems) = self.error.downcast_ref::<Problems>() {
+            print_problems(problems, stderr);
+        }
+        stderr.say("error", &line(&self.error.to_string()));
+        let mut cause = self.error.source();
+        while let Some(error) = cause {
+            stderr.say("caused by", &line(&error.to_string()));
+            cause = error.source();
+        }
+        if let Some(hint) = &self.hint {
+            stderr.say("hint", &line(hint));
+        }
+    }
+}
+
+/// Prints each kept problem with its place, its causes and its hint.
+fn print_problems(problems: &Problems, stderr: &Stderr) {
+    for problem in &problems.shown {
+        let mut text = problem.to_string();
+        let mut cause = problem.source();
+        while let Some(error) = cause {
+            text = format!("{text}: {error}");
+            cause = error.source();
+        }
+        stderr.line(&line(&text));
+        if let Some(hint) = problem.hint() {
+            stderr.line(&format!("  hint: {}", line(&hint)));
+        }
+    }
+    let shown = u64::try_from(problems.shown.len()).unwrap_or(u64::MAX);
+    match problems.count.saturating_sub(shown) {
+        0 => {}
+        more => stderr.line(&format!("… and {}", plural(more, "more problem", "more problems"))),
+    }
+}
+
+fn line(text: &str) -> String {
+    printable(text, MESSAGE_COLUMNS)
+}
+
+impl From<StoreError> for CommandError {
+    fn from(error: StoreError) -> Self {
+        let hint = error.hint();
+        let status = match &error {
+            StoreError::Busy { .. } | StoreError::JobBusy { .. } => ExitStatus::Busy,
+            StoreError::NoSuchRun { .. } | StoreError::AmbiguousRun { .. } => ExitStatus::Usage,
+            _ => ExitStatus::InputOutput,
+        };
+        Self::new(status, error).with_hint(hint)
+    }
+}
+
+impl From<RunError> for CommandError {
+    fn from(error: RunError) -> Self {
+        match error {
+            RunError::Store(error) => error.into(),
+            RunError::Input(problems) => {
+                let status = status_of(&problems);
+                Self::new(status, problems)
+            }
+            RunError::Ledger(LedgerError(cause)) => {
+                let hint = cause.downcast_ref().map(StoreError::hint);
+                let error = RunError::Ledger(LedgerError(cause));
+                Self::io(error).with_optional_hint(hint)
+            }
+            RunError::NoSuchGroup { ref run, .. } => {
+                let hint = format!("`batchctl report {run}` tells the groups of its failures");
+                Self::usage(error).with_hint(hint)
+            }
+            RunError::UnknownTasks { count, examples } => {
+                let examples: Vec<String> = examples.iter().map(|id| format!("`{id}`")).collect();
+                let hint = format!(
+                    "such as {}; use `--on-unknown send` to call them all the same, or \
+                     `--on-unknown skip` to leave them out",
+                    examples.join(", ")
+                );
+                let error = format!(
+                    "the project does not know {}; nothing was sent",
+                    plural(count, "task of the input", "tasks of the input")
+                );
+                Self::new(ExitStatus::BadInput, error).with_hint(hint)
+            }
+            error => Self::io(error),
+        }
+    }
+}
+
+impl From<CredentialError> for CommandError {
+    fn from(error: CredentialError) -> Self {
+        let hint = match &error {
+            CredentialError::LoginRefused { .. } => {
+                Some("it was tried once and will not be again: a few wrong passwords lock the user")
+            }
+            CredentialError::SignatureRefused { .. } => Some(
+                "check the access key, the secret key and the clock; five bad ones lock the key",
+            ),
+            CredentialError::SameToken { .. } | CredentialError::Final { .. } => {
+                Some("get a new token, then `batchctl resume`")
+            }
+            CredentialError::NoProject { .. } | CredentialError::SeveralProjects { .. } => {
+                Some("name one with `--project-id ID`")
+            }
+            CredentialError::IamAway { .. } => Some("check `--iam-endpoint URL`"),
+            _ => None,
+        };
+        Self::new(ExitStatus::NotAuthorised, error).with_optional_hint(hint)
+    }
+}
+
+impl From<SandboxError> for CommandError {
+    fn from(error: SandboxError) -> Self {
+        let status = match error {
+            SandboxError::NotLoopback { .. } | SandboxError::Shares { .. } => ExitStatus::Usage,
+            _ => ExitStatus::InputOutput,
+        };
+        Self::new(status, error)
+    }
+}
+
+/// A wrong flag for an input is usage; whatever is wrong with its content is bad input.
+fn status_of(problems: &Problems) -> ExitStatus {
+    let is_usage =
+        |problem: &PlanProblem| matches!(problem, PlanProblem::Input(InputError::Delimiter { .. }));
+    if problems.shown.iter().any(is_usage) { ExitStatus::Usage } else { ExitStatus::BadInput }
+}

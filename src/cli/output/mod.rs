@@ -1,0 +1,10 @@
+//! Everything that is written: streams, prompts, documents, errors.
+
+pub(crate) mod atomic_file;
+pub(crate) mod command_hint;
+pub(crate) mod documents;
+pub(crate) mod error;
+pub(crate) mod event_documents;
+pub(crate) mod present;
+pub(crate) mod prompt;
+pub(crate) mod stream;

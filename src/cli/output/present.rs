@@ -1,0 +1,177 @@
+//! Presents a run when it ends and when it is asked for: the same, from the same store.
+
+use crate::cli::output::documents::{Document, Material};
+use crate::cli::output::error::CommandError;
+use crate::cli::output::event_documents::Live;
+use crate::cli::output::stream::{Audience, Stderr};
+use crate::cli::output::{command_hint, stream};
+use batchctl::report::{ExitStatus, Report, ResultsOptions, StillRunning, summary, write_json};
+use batchctl::store::{RunDirectory, RunId, RunReader};
+use batchctl::text::Style;
+use std::collections::VecDeque;
+use std::panic::resume_unwind;
+use std::path::PathBuf;
+use std::thread;
+
+/// What became of each table that was written beside the report, in their order.
+type Tables = VecDeque<Result<(), CommandError>>;
+
+/// The outputs that are requested of a run.
+pub(crate) struct ReportRequest<'a> {
+    pub(crate) documents: &'a [Document],
+    pub(crate) options: &'a ResultsOptions,
+    pub(crate) json: bool,
+    pub(crate) summary: bool,
+    /// The documents that were written while this process carried the run out.
+    pub(crate) live: Option<&'a Live>,
+}
+
+/// Writes the documents, prints the result, and returns the run's exit status.
+pub(crate) fn present(
+    runs: &RunDirectory,
+    id: &RunId,
+    wanted: &ReportRequest<'_>,
+    stderr: &Stderr,
+    stdout_style: Style,
+) -> Result<ExitStatus, CommandError> {
+    // Before the reader: a run that ends in between is then reported as running, not as cut short.
+    let running = if runs.is_locked(id)? { StillRunning::Yes } else { StillRunning::No };
+    let reader = RunReader::open(runs, id)?;
+    let (report, tables) = thread::scope(|scope| {
+        // For a live run, report and tables must show the same moment, so they share one reader.
+        let ended = running == StillRunning::No;
+        let tables = ended.then(|| scope.spawn(|| write_tables(runs, id, wanted)));
+        let report = Report::read(&reader, running);
+        (report, tables.map(|tables| tables.join().unwrap_or_else(|panic| resume_unwind(panic))))
+    });
+    let report = report?;
+    let material = Material { runs, reader: &reader, report: &report, options: wanted.options };
+    let (written, unwritten) = write_all(wanted.documents, tables.transpose()?, &material);
+    if let Some(live) = wanted.live {
+        live.close(&report);
+    }
+    let output_is_taken = wanted.documents.iter().any(Document::is_on_output);
+    if wanted.json {
+        print_json(&report)?;
+    } else if wanted.summary && stderr.audience == Audience::Cron {
+        print_for_cron(&report, &written, stderr);
+    } else if wanted.summary {
+        if output_is_taken {
+            stderr.line(summary(&report, &written, stderr.style).trim_end());
+        } else {
+            stream::print(&summary(&report, &written, stdout_style)).map_err(CommandError::io)?;
+        }
+    }
+    print_unwritten(unwritten, stderr)?;
+    Ok(report.exit.map_or(ExitStatus::Ok, |exit| exit))
+}
+
+/// Prints a digest on standard error, unless every task succeeded.
+fn print_for_cron(report: &Report, written: &[PathBuf], stderr: &Stderr) {
+    if report.exit.is_none_or(|exit| exit == ExitStatus::Ok) {
+        return;
+    }
+    let text = summary(report, written, stderr.style);
+    stderr.of_failures().line(&digest(&text, &report.run.id, stderr.profile_flag));
+}
+
+/// Writes the tables of an ended run, beside the report: that takes as long, and they need none of
+/// it.
+fn write_tables(
+    runs: &RunDirectory,
+    id: &RunId,
+    wanted: &ReportRequest<'_>,
+) -> Result<Tables, CommandError> {
+    let tables = wanted.documents.iter().filter(|document| document.is_csv());
+    let mut tables = tables.peekable();
+    if tables.peek().is_none() {
+        return Ok(Tables::default());
+    }
+    let reader = RunReader::open(runs, id)?;
+    Ok(tables.map(|table| table.write_table(&reader, wanted.options)).collect())
+}
+
+/// Writes every other document, whatever becomes of the others; returns the files that are there
+/// now.
+fn write_all(
+    documents: &[Document],
+    tables: Option<Tables>,
+    material: &Material<'_>,
+) -> (Vec<PathBuf>, Vec<CommandError>) {
+    let (mut written, mut unwritten) = (Vec::new(), Vec::new());
+    let mut tables = tables.unwrap_or_default();
+    for document in documents {
+        let table = document.is_csv().then(|| tables.pop_front()).flatten();
+        match table.unwrap_or_else(|| document.write(material)) {
+            Ok(()) => written.extend(document.path().map(PathBuf::from)),
+            Err(failure) => unwritten.push(failure),
+        }
+    }
+    (written, unwritten)
+}
+
+/// Prints the errors of documents, except for the last, which the caller returns.
+fn print_unwritten(mut unwritten: Vec<CommandError>, stderr: &Stderr) -> Result<(), CommandError> {
+    let Some(last) = unwritten.pop() else { return Ok(()) };
+    let stderr = stderr.of_failures();
+    for error in &unwritten {
+        error.print(&stderr);
+    }
+    Err(last)
+}
+
+fn print_json(report: &Report) -> Result<(), CommandError> {
+    let mut text = Vec::new();
+    write_json(report, &mut text).map_err(CommandError::io)?;
+    stream::print(&String::from_utf8_lossy(&text)).map_err(CommandError::io)
+}
+
+/// The most lines of a digest.
+const LINES: usize = 60;
+/// How many of them are the end of the report, which says what to type next.
+const LAST: usize = 19;
+
+/// Returns the report in at most 60 lines.
+pub(crate) fn digest(report: &str, run: &RunId, profile_flag: &str) -> String {
+    let lines: Vec<&str> = report.trim_end().lines().collect();
+    if lines.len() <= LINES {
+        return lines.join("\n");
+    }
+    let (first, rest) = lines.split_at(LINES - LAST - 1);
+    let (left_out, last) = rest.split_at(rest.len() - LAST);
+    let command = command_hint::with_flag(&format!("batchctl report {run}"), profile_flag);
+    let between = format!("… {} more lines: {command}", left_out.len());
+    let whole: Vec<&str> =
+        first.iter().copied().chain([&*between]).chain(last.iter().copied()).collect();
+    whole.join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(lines: usize, expected: usize) -> String {
+        let report: String = (1..=lines).map(|line| format!("line {line}\n")).collect();
+        let digest = digest(&report, &"20240705-120000-aaaa".parse().unwrap(), "");
+        assert_eq!(digest.lines().count(), expected, "{lines}");
+        digest
+    }
+
+    #[test]
+    fn a_short_report_is_its_own_digest() {
+        check(0, 0);
+        check(1, 1);
+        check(60, 60);
+    }
+
+    #[test]
+    fn a_long_one_keeps_its_beginning_and_its_end() {
+        let digest = check(61, 60);
+        assert!(
+            digest
+                .contains("line 40\n… 2 more lines: batchctl report 20240705-120000-aaaa\nline 43")
+        );
+        assert!(digest.ends_with("line 61"));
+        check(1_000, 60);
+    }
+}

@@ -1,0 +1,111 @@
+//! What this process finds around it: variables and terminals. Read here and nowhere else.
+
+use batchctl::api::Redactor;
+use std::env;
+use std::ffi::OsString;
+use std::io::IsTerminal;
+use std::path::PathBuf;
+
+/// The variables that a token command sees besides its own.
+const PASSED_ON: [&str; 8] =
+    ["PATH", "HOME", "USER", "LOGNAME", "LANG", "LC_ALL", "TMPDIR", "XDG_RUNTIME_DIR"];
+
+/// The variables that hold a secret, with what it is called.
+pub(crate) const SECRETS: [(&str, &str); 5] = [
+    ("BATCHCTL_TOKEN", "token"),
+    ("BATCHCTL_IAM_PASSWORD", "password"),
+    ("BATCHCTL_IAM_PASSCODE", "passcode"),
+    ("HUAWEICLOUD_SDK_SK", "secret key"),
+    ("HUAWEICLOUD_SDK_SECURITY_TOKEN", "security token"),
+];
+
+/// The environment of this process, read once.
+#[derive(Debug)]
+pub(crate) struct Environment {
+    variables: Vec<(OsString, OsString)>,
+    /// One bit for each signal that is ignored, the lowest for signal 1.
+    ignored_signals: u64,
+    pub(crate) stdin_is_terminal: bool,
+    pub(crate) stdout_is_terminal: bool,
+    pub(crate) stderr_is_terminal: bool,
+}
+
+impl Environment {
+    pub(crate) fn read() -> Self {
+        Self {
+            variables: env::vars_os().collect(),
+            ignored_signals: ignored_signals(),
+            stdin_is_terminal: std::io::stdin().is_terminal(),
+            stdout_is_terminal: std::io::stdout().is_terminal(),
+            stderr_is_terminal: std::io::stderr().is_terminal(),
+        }
+    }
+
+    /// Makes known every secret there is among the variables, whether or not it will be used.
+    pub(crate) fn register_secrets(&self, redactor: &Redactor) {
+        for (variable, name) in SECRETS {
+            if let Some(secret) = self.variable(variable).and_then(|value| value.to_str()) {
+                redactor.learn(name, secret.trim());
+            }
+        }
+    }
+
+    /// Returns the names of the variables that hold a secret.
+    pub(crate) fn secrets(&self) -> impl Iterator<Item = &'static str> {
+        let names = SECRETS.into_iter().map(|(variable, _)| variable);
+        names.filter(|variable| self.variable(variable).is_some())
+    }
+
+    /// Returns whether a signal was ignored when the process started.
+    pub(crate) fn ignores(&self, signal: i32) -> bool {
+        (1..=64).contains(&signal) && self.ignored_signals & (1 << (signal - 1)) != 0
+    }
+
+    /// Returns the names of all variables, as far as they are text.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.variables.iter().filter_map(|(name, _)| name.to_str())
+    }
+
+    /// Returns a variable that is set and not empty.
+    pub(crate) fn variable(&self, name: &str) -> Option<&OsString> {
+        let found = self.variables.iter().find(|(variable, _)| variable == name);
+        found.map(|(_, value)| value).filter(|value| !value.is_empty())
+    }
+
+    /// Returns an absolute path from a variable; others are ignored, as the XDG specification
+    /// wants it.
+    fn directory(&self, name: &str) -> Option<PathBuf> {
+        self.variable(name).map(PathBuf::from).filter(|path| path.is_absolute())
+    }
+
+    pub(crate) fn home(&self) -> Option<PathBuf> {
+        self.directory("HOME")
+    }
+
+    pub(crate) fn config_file(&self) -> Option<PathBuf> {
+        let home = || self.directory("HOME").map(|home| home.join(".config"));
+        let config = self.directory("XDG_CONFIG_HOME").or_else(home)?;
+        Some(config.join("batchctl").join("config.toml"))
+    }
+
+    pub(crate) fn state_directory(&self) -> Option<PathBuf> {
+        let home = || self.directory("HOME").map(|home| home.join(".local").join("state"));
+        let state = self.directory("XDG_STATE_HOME").or_else(home)?;
+        Some(state.join("batchctl"))
+    }
+
+    /// Returns the variables that a token command may see.
+    pub(crate) fn for_commands(&self) -> Vec<(OsString, OsString)> {
+        let passed = |(name, _): &&(OsString, OsString)| {
+            name.to_str().is_some_and(|name| PASSED_ON.contains(&name))
+        };
+        self.variables.iter().filter(passed).cloned().collect()
+    }
+}
+
+/// Reads the ignored signals from `/proc` (proc(5), `SigIgn`); none if the file does not exist. Asking the system itself takes code that is not safe.
+fn ignored_signals() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0)
+}

@@ -1,0 +1,5 @@
+//! The process itself: its environment, and what protects it.
+
+pub(crate) mod environment;
+pub(crate) mod hardening;
+pub(crate) mod runtime;

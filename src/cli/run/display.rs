@@ -1,0 +1,209 @@
+//! Which displays watch a run: a bar on a terminal, lines elsewhere, a log if asked for.
+
+use crate::cli::flags::output::{DisplayArgs, ProgressChoice};
+use crate::cli::output::stream::{Audience, Stderr};
+use crate::cli::process::environment::Environment;
+use crate::cli::run::log_file::LogFile;
+use batchctl::clock::Clock;
+use batchctl::event::{Event, StopReason, Watch};
+use batchctl::progress::{Bar, Lines, Log, LogFormat, Tally, Verbosity, render_line};
+use batchctl::task::{Outcome, Rate};
+use console::Term;
+use serde_json::{Map, Value, json};
+use std::io;
+use std::io::Write;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// What watches a run, and how to say something beside it.
+pub(crate) struct Displays {
+    pub(crate) watchers: Vec<Box<dyn Watch>>,
+    pub(crate) talk: Talk,
+    pub(crate) live_status: LiveStatus,
+    /// Where keys can say something, if there are any.
+    pub(crate) keys_to: Option<Box<dyn Write + Send>>,
+}
+
+/// The state of the run, as far as it is recorded.
+#[derive(Clone)]
+pub(crate) struct LiveStatus {
+    tally: Arc<Mutex<Tally>>,
+    clock: Clock,
+}
+
+impl LiveStatus {
+    pub(crate) fn is_paused(&self) -> bool {
+        lock(&self.tally).paused_since().is_some()
+    }
+
+    pub(crate) fn rate_limit(&self) -> Option<Rate> {
+        lock(&self.tally).rate_limit()
+    }
+
+    /// Says it in a line.
+    fn line(&self) -> String {
+        render_line(&lock(&self.tally), self.clock.now())
+    }
+
+    /// Says it to programs; fields are only ever added.
+    pub(crate) fn status(&self) -> Value {
+        let (tally, now) = (lock(&self.tally), self.clock.now());
+        let millis = |span: Duration| u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
+        // The tally counts per window of the limit; programs get calls per second.
+        let window = tally.rate_limit().map_or(1.0, |limit| limit.window.as_secs_f64());
+        let outcomes =
+            Outcome::ALL.map(|outcome| (outcome.as_str().into(), tally.outcomes()[outcome].into()));
+        let hold = tally.hold().map(|hold| {
+            json!({
+                "reason": hold.reason.as_str(),
+                "since": hold.since.to_string(),
+                "until": hold.until.to_string(),
+            })
+        });
+        json!({
+            "state": state(&tally),
+            "line": render_line(&tally, now),
+            "selected": tally.selected(),
+            "done": tally.done(),
+            "settled_before": tally.settled_before(),
+            "outcomes": Map::from_iter(outcomes),
+            "attempts": tally.attempts(),
+            "on_wire": tally.on_wire(),
+            "waiting": tally.waiting(),
+            "rate_limit": tally.rate_limit().map(|limit| limit.to_string()),
+            "rate_per_second": (tally.rate(now) / window * 1_000.0).round() / 1_000.0,
+            "set_by_service": tally.service_limit().map(|limit| (limit * 1_000.0).round() / 1_000.0),
+            "concurrency": tally.concurrency(),
+            "held": hold,
+            "paused_since": tally.paused_since().map(|since| since.to_string()),
+            "stopping": tally.stopping().map(StopReason::as_str),
+            "elapsed_ms": millis(tally.elapsed(now)),
+            "eta_ms": tally.eta(now).map(millis),
+        })
+    }
+}
+
+fn state(tally: &Tally) -> &'static str {
+    if !tally.has_started() {
+        return "starting";
+    }
+    // A stopping run may still be paused or held; that it ends is the news.
+    if tally.stopping().is_some() || tally.ended().is_some() {
+        return "stopping";
+    }
+    match (tally.paused_since(), tally.hold()) {
+        (Some(_), _) => "paused",
+        (None, Some(_)) => "held",
+        (None, None) => "running",
+    }
+}
+
+/// Says lines to the operator without disturbing the display.
+pub(crate) struct Talk {
+    out: Box<dyn Write + Send>,
+    live_status: LiveStatus,
+}
+
+impl Talk {
+    pub(crate) fn line(&mut self, text: &str) {
+        // If standard error is gone, there is no stream left to report that on.
+        let _ = writeln!(self.out, "{text}").and_then(|()| self.out.flush());
+    }
+
+    /// Prints the state of the run.
+    pub(crate) fn status(&mut self) {
+        let line = self.live_status.line();
+        self.line(&line);
+    }
+}
+
+/// Returns the displays that the flags ask for.
+///
+/// The log file is one of them: it records every attempt as JSON.
+pub(crate) fn open(
+    args: &DisplayArgs,
+    log_file: Option<LogFile>,
+    environment: &Environment,
+    stderr: &Stderr,
+    clock: Clock,
+) -> Displays {
+    let tally = Arc::new(Mutex::new(Tally::default()));
+    let counted = Arc::clone(&tally);
+    let count = move |events: &[Event]| lock(&counted).take(events);
+    // The tally comes first, so that keys and `ctl` see an event before it is drawn.
+    let mut watchers: Vec<Box<dyn Watch>> = vec![Box::new(count)];
+    let mut keys_to: Option<Box<dyn Write + Send>> = None;
+    let (log_to, talk_to): (Box<dyn Write + Send>, Box<dyn Write + Send>) =
+        match mode(args, environment, stderr) {
+            DisplayMode::Bar => {
+                let mut bar = Bar::new(Term::buffered_stderr(), stderr.style, clock);
+                if has_keys(environment) {
+                    bar.remark("? for keys");
+                    keys_to = Some(Box::new(bar.above()));
+                }
+                // Lines must go above the bar, because it redraws its own lines in place.
+                let (log_to, talk_to) = (bar.above(), bar.above());
+                watchers.push(Box::new(bar));
+                (Box::new(log_to), Box::new(talk_to))
+            }
+            DisplayMode::Lines => {
+                watchers.push(Box::new(Lines::new(Box::new(io::stderr()))));
+                (Box::new(io::stderr()), Box::new(io::stderr()))
+            }
+            DisplayMode::Nothing => (Box::new(io::stderr()), Box::new(io::stderr())),
+        };
+    if let Some(log_file) = log_file {
+        let log = Log::new(Box::new(log_file), Verbosity::Attempts, LogFormat::Json);
+        watchers.push(Box::new(log));
+    }
+    let verbosity = verbosity(args.verbose).filter(|_| !is_for_cron(stderr));
+    if let Some(verbosity) = verbosity {
+        watchers.push(Box::new(Log::new(log_to, verbosity, args.log_format)));
+    }
+    let live_status = LiveStatus { tally, clock };
+    let talk = Talk { out: talk_to, live_status: live_status.clone() };
+    Displays { watchers, talk, live_status, keys_to }
+}
+
+/// Takes the tally even after a panic elsewhere: counting leaves it whole at every step.
+fn lock(tally: &Mutex<Tally>) -> MutexGuard<'_, Tally> {
+    tally.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Returns whether a person sees the bar and can press keys.
+fn has_keys(environment: &Environment) -> bool {
+    environment.stdin_is_terminal && environment.stderr_is_terminal
+}
+
+enum DisplayMode {
+    Bar,
+    Lines,
+    Nothing,
+}
+
+fn mode(args: &DisplayArgs, environment: &Environment, stderr: &Stderr) -> DisplayMode {
+    let dumb = environment.variable("TERM").is_none_or(|term| term == "dumb");
+    let is_terminal = environment.stderr_is_terminal && !dumb;
+    // A log that machines read is not mixed with lines for people.
+    let machine_log = args.verbose > 0 && args.log_format == LogFormat::Json;
+    match args.progress {
+        _ if is_for_cron(stderr) => DisplayMode::Nothing,
+        ProgressChoice::None => DisplayMode::Nothing,
+        ProgressChoice::Bar => DisplayMode::Bar,
+        ProgressChoice::Auto if args.quiet || machine_log => DisplayMode::Nothing,
+        ProgressChoice::Auto if is_terminal => DisplayMode::Bar,
+        ProgressChoice::Auto | ProgressChoice::Lines => DisplayMode::Lines,
+    }
+}
+
+fn is_for_cron(stderr: &Stderr) -> bool {
+    stderr.audience == Audience::Cron
+}
+
+fn verbosity(count: u8) -> Option<Verbosity> {
+    match count {
+        0 => None,
+        1 => Some(Verbosity::Tasks),
+        2.. => Some(Verbosity::Attempts),
+    }
+}

@@ -1,0 +1,211 @@
+//! Carries a planned run out: credentials, client, displays and signals around the library's run,
+//! then its report.
+
+use crate::cli::Context;
+use crate::cli::connect::client;
+use crate::cli::connect::client::ConnectionSettings;
+use crate::cli::connect::destination::Destination;
+use crate::cli::flags::output::DisplayArgs;
+use crate::cli::output::documents::Document;
+use crate::cli::output::error::CommandError;
+use crate::cli::output::event_documents::Live;
+use crate::cli::output::present::{ReportRequest, present};
+use crate::cli::output::stream::Stderr;
+use crate::cli::process::runtime::runtime;
+use crate::cli::run::control_socket::{ControlState, Served};
+use crate::cli::run::display::{Displays, LiveStatus};
+use crate::cli::run::keys::KeyContext;
+use crate::cli::run::log_file::{LogFile, LogTrouble};
+use crate::cli::run::open_files::Sockets;
+use crate::cli::run::pending_plan::{IfNotStarted, PendingPlan};
+use crate::cli::run::{control_socket, display, keys, open_files, signals, time_check};
+use batchctl::api::{CredentialSource, ViasClient};
+use batchctl::clock::Clock;
+use batchctl::engine::Control;
+use batchctl::event::{StopReason, Watch};
+use batchctl::report::{ExitStatus, ResultsOptions};
+use batchctl::run;
+use batchctl::run::{Ended, Planned, RunError};
+use batchctl::text::plural;
+use std::io::Write;
+use std::path::Path;
+use tokio::runtime::Runtime;
+use tokio::sync::mpsc;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
+
+/// How a run is carried out and reported.
+pub(crate) struct Execution<'a> {
+    pub(crate) destination: &'a Destination,
+    pub(crate) credentials: &'a CredentialSource,
+    pub(crate) display: &'a DisplayArgs,
+    pub(crate) documents: &'a [Document],
+    pub(crate) options: &'a ResultsOptions,
+    pub(crate) json: bool,
+    pub(crate) log_file: Option<LogFile>,
+    pub(crate) clock: Clock,
+}
+
+/// Carries a run out on a runtime of its own, and reports it.
+pub(crate) fn carry_out(
+    mut pending: PendingPlan,
+    mut how: Execution<'_>,
+    context: &Context,
+) -> Result<ExitStatus, CommandError> {
+    let (environment, stderr) = (&context.environment, &context.stderr);
+    let runtime = runtime()?;
+    let log_file = how.log_file.take();
+    // The display takes the log file over; its errors are read here when the run has ended.
+    let log_trouble = log_file.as_ref().map(LogFile::trouble);
+    let Displays { mut watchers, talk, live_status, keys_to } =
+        display::open(how.display, log_file, environment, stderr, how.clock);
+    // From here on a signal ends the run in good order, also while a token command works.
+    let (control, orders) = mpsc::unbounded_channel();
+    let planned = pending.planned_mut();
+    let drain_timeout = planned.settings().drain_timeout;
+    runtime
+        .block_on(async { signals::obey(environment, control.clone(), talk, drain_timeout) })
+        .map_err(CommandError::io)?;
+    // The credentials may take long (a command, IAM), so this comes after the signals.
+    let client = connect(planned, &how, &runtime, context)?;
+    let (runs, id) = (planned.runs().clone(), planned.id().clone());
+    // After the credentials, because the time left is counted from now.
+    prepare(planned, &how, context);
+    let if_not_started = pending.if_not_started;
+    // The last step that can fail: a truncated document of events belongs to this run.
+    let live = Live::open(how.documents, if_not_started.beginning(), &id, how.clock)?;
+    live.watch(&mut watchers);
+    let observers = Observers { watchers, live_status, keys_to, control, orders };
+    // From here on the run has begun and stays, whatever happens.
+    let ended = observers.work(pending.begin(), &client, &runtime, context);
+    // Writing the report may take long, and the run has nothing left to lose.
+    signals::obey_no_longer(environment).map_err(CommandError::io)?;
+    let ended = match ended {
+        // Nothing was sent, so a new run leaves no trace; a resumed one stays as it was.
+        Err(error @ RunError::UnknownTasks { .. }) if if_not_started == IfNotStarted::Discard => {
+            run::remove(&context.state, &id)?;
+            return Err(error.into());
+        }
+        ended => ended?,
+    };
+    // Before the report, whose last lines say what to type next.
+    print_trouble(&ended, stderr);
+    print_credential_trouble(&ended, &client, stderr);
+    print_log_trouble(log_trouble.as_ref(), stderr);
+    let wanted = ReportRequest {
+        documents: how.documents,
+        options: how.options,
+        json: how.json,
+        summary: !how.display.quiet,
+        live: Some(&live),
+    };
+    let status = present(&runs, &id, &wanted, stderr, context.stdout_style)?;
+    if let Some(error) = live.failure() {
+        return Err(error);
+    }
+    Ok(status)
+}
+
+/// Makes the run's client, with at most as many calls at a time as sockets can be open.
+fn connect(
+    planned: &mut Planned,
+    how: &Execution<'_>,
+    runtime: &Runtime,
+    context: &Context,
+) -> Result<ViasClient, CommandError> {
+    let sockets = how.destination.sandbox.as_ref().map_or(Sockets::Ours, |_| Sockets::BothEnds);
+    let wanted = planned.settings().concurrency;
+    // Fewer calls at a time are slow; calls without a socket would look like an outage.
+    planned.narrow(open_files::make_room(wanted, sockets, &context.stderr));
+    let wires = ConnectionSettings {
+        connect_timeout: planned.settings().connect_timeout,
+        concurrency: planned.settings().concurrency,
+    };
+    client::client(how.destination, how.credentials, wires, runtime, context)
+}
+
+/// Sets the limits that depend on the time: a token command may have taken long.
+fn prepare(planned: &mut Planned, how: &Execution<'_>, context: &Context) {
+    if let Some(finish_by) = planned.settings().finish_by {
+        planned.finish_within(finish_by.time_left(&time_check::here(how.clock)));
+    }
+    time_check::warn(planned.settings(), planned.totals().selected, how.clock, &context.stderr);
+    if !planned.settings().sandbox {
+        planned.learn_for(&context.profile);
+    }
+}
+
+/// Everything that watches the run or controls it.
+struct Observers {
+    watchers: Vec<Box<dyn Watch>>,
+    live_status: LiveStatus,
+    keys_to: Option<Box<dyn Write + Send>>,
+    control: UnboundedSender<Control>,
+    orders: UnboundedReceiver<Control>,
+}
+
+impl Observers {
+    /// Carries the run out, watched and under control from the keyboard, by `ctl` and by signals.
+    fn work(
+        self,
+        planned: Planned,
+        client: &ViasClient,
+        runtime: &Runtime,
+        context: &Context,
+    ) -> Result<Ended, RunError> {
+        let Context { environment, stderr, .. } = context;
+        let Self { watchers, live_status, keys_to, control, orders } = self;
+        let keys = keys_to.and_then(|out| {
+            let board =
+                KeyContext { control: control.clone(), live_status: live_status.clone(), out };
+            // Without keys a run goes on as well as with them.
+            runtime.block_on(async { keys::listen(board, environment) }).ok()
+        });
+        let socket = planned.runs().socket(planned.id());
+        let served = serve(&socket, ControlState { control, live_status }, runtime, stderr);
+        let ended = runtime.block_on(planned.carry_out(client, watchers, orders));
+        // Both act on the run; the terminal must be restored before the report is printed.
+        drop((served, keys));
+        ended
+    }
+}
+
+/// Lets `ctl` ask and change the run; one that cannot be reached goes on all the same.
+fn serve(socket: &Path, desk: ControlState, runtime: &Runtime, stderr: &Stderr) -> Option<Served> {
+    let served = runtime.block_on(async { control_socket::serve(socket, desk) });
+    served
+        .inspect_err(|error| {
+            stderr.say("warning", &format!("`batchctl ctl` cannot reach this run: {error}"));
+        })
+        .ok()
+}
+
+/// Says why credentials were not renewed, if a run ended for it.
+fn print_credential_trouble(ended: &Ended, client: &ViasClient, stderr: &Stderr) {
+    if ended.stats.stopped != Some(StopReason::NotAuthorised) {
+        return;
+    }
+    if let Some(error) = client.credentials().take_trouble() {
+        CommandError::from(error).print(stderr);
+    }
+}
+
+fn print_trouble(ended: &Ended, stderr: &Stderr) {
+    let trouble = ended.watch_trouble;
+    if trouble.panicked > 0 {
+        stderr.say("warning", "the display failed; the run was not touched by it");
+    }
+    if trouble.missed_events > 0 {
+        let events = plural(trouble.missed_events, "event", "events");
+        stderr.say("warning", &format!("the display was too slow and missed {events}"));
+    }
+    if let Some(error) = &ended.learning_trouble {
+        stderr.say("warning", &format!("the next run will not know the rate: {error}"));
+    }
+}
+
+/// Says what the log file lacks, if it lacks anything.
+fn print_log_trouble(trouble: Option<&LogTrouble>, stderr: &Stderr) {
+    if let Some(message) = trouble.and_then(LogTrouble::message) {
+        stderr.say("warning", &format!("the log file is not whole: {message}"));
+    }
+}

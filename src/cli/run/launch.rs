@@ -1,0 +1,123 @@
+//! Launches a run: the same steps in the same order for new runs and for runs made from earlier
+//! ones.
+//!
+//! Everything that can be checked is checked before a call is sent or the operator is asked. A plan
+//! that is not carried out is removed again.
+
+use crate::cli::Context;
+use crate::cli::connect::credentials;
+use crate::cli::output::documents;
+use crate::cli::output::documents::Document;
+use crate::cli::output::error::CommandError;
+use crate::cli::output::event_documents::{Beginning, Live};
+use crate::cli::output::present::{ReportRequest, present};
+use crate::cli::run::execute::Execution;
+use crate::cli::run::job_lock::JobAccess;
+use crate::cli::run::pending_plan::PendingPlan;
+use crate::cli::run::scene::{LaunchFlags, Scene};
+use crate::cli::run::source::RunSource;
+use crate::cli::run::{execute, job_lock, log_file, settings};
+use batchctl::clock::Clock;
+use batchctl::report::ExitStatus;
+use batchctl::run;
+use batchctl::store::RunId;
+use std::ops::ControlFlow;
+
+/// Launches a run, and reports it when it has ended.
+pub(crate) fn launch(
+    source: RunSource<'_>,
+    flags: &LaunchFlags<'_>,
+    context: &Context,
+) -> Result<ExitStatus, CommandError> {
+    let documents = documents::parse(flags.documents, source.inputs())?;
+    let clock = Clock::start();
+    // A resumed run is locked from here on, so no other process changes it meanwhile.
+    let mut opened = match source.open(clock, context)? {
+        ControlFlow::Continue(opened) => opened,
+        ControlFlow::Break(finished) => {
+            return report_finished(&finished, &documents, flags, clock, context);
+        }
+    };
+    // Contradictory flags are refused before the destination may ask for a password.
+    opened.adjust(&flags.settings, &context.given);
+    settings::check(opened.settings(), &context.given)?;
+    let destination = opened.resolve(flags, context)?;
+    let action = opened.action(&destination);
+    let mut scene = Scene { action, destination, flags, clock, context };
+    // After the destination: a preview shows the URLs, and a revert reads the states there.
+    let opened = match opened.preview(&scene)? {
+        ControlFlow::Continue(opened) => opened,
+        ControlFlow::Break(status) => return Ok(status),
+    };
+    // A document that cannot be written would otherwise be noticed after the last call.
+    try_out(&documents)?;
+    let log_file = log_file::open(flags.unattended)?;
+    // After all checks: a run that has waited for its job must not fail for its flags then.
+    let job = opened.job();
+    let _lock =
+        match job_lock::take(job.as_ref(), flags.lock, &context.state, clock, &context.stderr)? {
+            JobAccess::Ours(lock) => lock,
+            JobAccess::Skipped => return Ok(ExitStatus::Ok),
+        };
+    // Looked for before a plan of millions is made, and before anybody has to say yes.
+    let credentials = match credentials::source(flags.credentials, &scene.destination, context) {
+        // A run without a task needs no credentials.
+        Err(_) if opened.has_nothing_to_retry()? => return Ok(ExitStatus::Ok),
+        found => found?,
+    };
+    if opened.is_new() && scene.destination.sandbox.is_none() {
+        let kind = credentials::kind::of_source(&credentials, context);
+        scene.action.settings.credentials = Some(kind);
+    }
+    let terms = opened.terms(&scene);
+    // The guard removes a new plan at every early return below.
+    let pending = PendingPlan::new(opened.plan(&scene)?, terms.if_not_started);
+    let is_reported = !documents.is_empty() || flags.documents.json;
+    if let ControlFlow::Break(status) = terms.decide(pending.planned(), &scene, is_reported)? {
+        pending.discard()?;
+        return Ok(status);
+    }
+    let execution = Execution {
+        destination: &scene.destination,
+        credentials: &credentials,
+        display: flags.display,
+        documents: &documents,
+        options: &documents::options(flags.documents),
+        json: flags.documents.json,
+        log_file,
+        clock,
+    };
+    execute::carry_out(pending, execution, context)
+}
+
+/// Makes sure that the documents can be written, before anything is sent.
+fn try_out(documents: &[Document]) -> Result<(), CommandError> {
+    documents.iter().try_for_each(Document::try_out)
+}
+
+/// Reports a run that has nothing to go on with, and ends as the run did.
+fn report_finished(
+    id: &RunId,
+    documents: &[Document],
+    flags: &LaunchFlags<'_>,
+    clock: Clock,
+    context: &Context,
+) -> Result<ExitStatus, CommandError> {
+    try_out(documents)?;
+    context.stderr.line(&format!("run {id} is finished: every task has its outcome"));
+    let options = documents::options(flags.documents);
+    let live = Live::open(documents, Beginning::GoesOn, id, clock)?;
+    let wanted = ReportRequest {
+        documents,
+        options: &options,
+        json: false,
+        summary: false,
+        live: Some(&live),
+    };
+    let status =
+        present(&run::runs_in(&context.state), id, &wanted, &context.stderr, context.stdout_style)?;
+    if let Some(error) = live.failure() {
+        return Err(error);
+    }
+    Ok(status)
+}

@@ -1,0 +1,67 @@
+//! Chooses the tasks of a revert, and shows which are called and which are left alone.
+
+use crate::cli::connect::client::{ReadingClient, client_for_reading};
+use crate::cli::output::error::CommandError;
+use crate::cli::output::stream::Stderr;
+use crate::cli::run::preview;
+use crate::cli::run::scene::Scene;
+use batchctl::report::ExitStatus;
+use batchctl::run::{Revert, Reverted};
+use batchctl::text::{plural, printable};
+use std::ops::ControlFlow;
+
+/// The most tasks of one kind that are listed.
+const SHOWN_TASKS: usize = 20;
+
+/// Reads the states of the tasks and chooses those to be called; breaks with the exit status if
+/// there is none, or if `--yes` is missing.
+pub(crate) fn choose_and_show(
+    revert: &mut Revert,
+    scene: &Scene<'_>,
+) -> Result<ControlFlow<ExitStatus>, CommandError> {
+    let context = scene.context;
+    let connect_timeout = revert.settings.connect_timeout;
+    let ReadingClient { runtime, client, .. } =
+        client_for_reading(scene.flags.credentials, &scene.destination, connect_timeout, context)?;
+    // Reads the list even for a preview: tasks touched since must not be reverted.
+    let reverted = runtime.block_on(revert.choose(&client, scene.clock, preview::shown_rows()))?;
+    print_left_alone(&reverted, &context.stderr);
+    let run = &revert.record.run.id;
+    // Before the question of `--yes`: an empty plan needs no consent.
+    if reverted.selected == 0 {
+        context.stderr.line(&format!("there is nothing to take back of run {run}"));
+        return Ok(ControlFlow::Break(ExitStatus::Ok));
+    }
+    if scene.flags.yes {
+        return Ok(ControlFlow::Continue(()));
+    }
+    let status = preview::show_tasks(reverted.selected, reverted.first, &revert.record, scene);
+    context.stderr.say("hint", &format!("`batchctl revert {run} -y` carries it out"));
+    Ok(ControlFlow::Break(status))
+}
+
+/// Lists what is not called, and why.
+fn print_left_alone(reverted: &Reverted, stderr: &Stderr) {
+    if let Some(gap) = &reverted.gap {
+        stderr.say("warning", &printable(&gap.to_string(), 300));
+    }
+    for (id, state) in reverted.touched.iter().take(SHOWN_TASKS) {
+        stderr.line(&format!("not called: {id} is {state}, touched since"));
+    }
+    let more = reverted.touched.len().saturating_sub(SHOWN_TASKS);
+    if more > 0 {
+        stderr.line(&format!("not called: {more} more were touched since"));
+    }
+    for id in reverted.gone.iter().take(SHOWN_TASKS) {
+        stderr.line(&format!("not called: {id} was not seen in the list"));
+    }
+    let more = reverted.gone.len().saturating_sub(SHOWN_TASKS);
+    if more > 0 {
+        stderr.line(&format!("not called: {more} more were not seen in the list"));
+    }
+    if reverted.other_before > 0 {
+        let tasks = plural(reverted.other_before, "task was", "tasks were");
+        let why = "not at rest before, or the run did not look (`--skip-unchanged`, `--wait`)";
+        stderr.line(&format!("not called: {tasks} {why}"));
+    }
+}

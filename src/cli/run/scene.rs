@@ -1,0 +1,79 @@
+//! What a launch knows once it has resolved its flags: the action, the destination, the clock.
+
+use crate::cli::Context;
+use crate::cli::connect::destination::Destination;
+use crate::cli::flags::connection::{CredentialArgs, PlaceArgs};
+use crate::cli::flags::output::{DisplayArgs, DocumentArgs};
+use crate::cli::flags::run::{LockArgs, TakeUpArgs, UnattendedArgs};
+use crate::cli::run::settings::SettingFlags;
+use batchctl::clock::Clock;
+use batchctl::report::Target;
+use batchctl::settings::RunSettings;
+
+/// The flags of every verb that carries out a run.
+pub(crate) struct LaunchFlags<'a> {
+    pub(crate) place: &'a PlaceArgs,
+    pub(crate) credentials: &'a CredentialArgs,
+    pub(crate) yes: bool,
+    pub(crate) lock: &'a LockArgs,
+    pub(crate) settings: SettingFlags<'a>,
+    pub(crate) documents: &'a DocumentArgs,
+    pub(crate) display: &'a DisplayArgs,
+    pub(crate) unattended: &'a UnattendedArgs,
+}
+
+impl LaunchFlags<'_> {
+    /// Returns whether the operator wants to read more than errors.
+    pub(crate) fn is_talkative(&self) -> bool {
+        !self.display.quiet && !self.unattended.cron
+    }
+}
+
+impl<'a> From<&'a TakeUpArgs> for LaunchFlags<'a> {
+    fn from(args: &'a TakeUpArgs) -> Self {
+        Self {
+            place: &args.place,
+            credentials: &args.credentials,
+            yes: args.yes,
+            lock: &args.lock,
+            settings: SettingFlags {
+                pace: &args.pace,
+                small: &args.small,
+                call: &args.call,
+                stop: &args.stop,
+                state: &args.state,
+            },
+            documents: &args.documents,
+            display: &args.display,
+            unattended: &args.unattended,
+        }
+    }
+}
+
+/// The action that was requested, in the terms of the library.
+pub(crate) struct ActionRequest {
+    /// `start`, `stop` or `run`.
+    pub(crate) word: String,
+    /// The URLs that are called.
+    pub(crate) pattern: String,
+    pub(crate) settings: RunSettings,
+}
+
+/// What a launch knows before it plans.
+pub(crate) struct Scene<'a> {
+    pub(crate) action: ActionRequest,
+    pub(crate) destination: Destination,
+    pub(crate) flags: &'a LaunchFlags<'a>,
+    pub(crate) clock: Clock,
+    pub(crate) context: &'a Context,
+}
+
+impl Scene<'_> {
+    /// Returns the destination as a report shows it.
+    pub(crate) fn target(&self) -> Target {
+        Target {
+            endpoint: self.destination.endpoint.to_string(),
+            project_id: self.destination.project.to_string(),
+        }
+    }
+}

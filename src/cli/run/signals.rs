@@ -1,0 +1,125 @@
+//! Turns signals into control messages for the engine: stop, then stop at once.
+//!
+//! Says at once what it does. SIGHUP stays ignored if it was when the process started (`nohup`);
+//! SIGINT does not: a script's background job would else never hear of it.
+
+use crate::cli::process::environment::Environment;
+use crate::cli::run::display::Talk;
+use batchctl::engine::Control;
+use batchctl::event::StopReason;
+use batchctl::text::span;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::mpsc;
+
+/// The signals that are obeyed while a run is carried out.
+struct ObeyedSignals {
+    interrupt: Signal,
+    terminate: Signal,
+    hang_up: Option<Signal>,
+    status: Signal,
+}
+
+/// What a signal asks for.
+enum SignalRequest {
+    Stop(StopReason, &'static str),
+    Status,
+}
+
+/// Obeys signals from now on: the first that stops lets what is on the wire finish, the next gives
+/// it up; SIGUSR1 asks for a line of status.
+///
+/// Must be called within a runtime.
+pub(crate) fn obey(
+    environment: &Environment,
+    control: mpsc::UnboundedSender<Control>,
+    talk: Talk,
+    drain_timeout: Duration,
+) -> io::Result<()> {
+    // `nohup` ignores SIGHUP, and a handler would undo that.
+    let hang_up = SignalKind::hangup();
+    let signals = ObeyedSignals {
+        interrupt: signal(SignalKind::interrupt())?,
+        terminate: signal(SignalKind::terminate())?,
+        hang_up: if environment.ignores(hang_up.as_raw_value()) {
+            None
+        } else {
+            Some(signal(hang_up)?)
+        },
+        status: signal(SignalKind::user_defined1())?,
+    };
+    tokio::spawn(relay(signals, control, talk, drain_timeout));
+    Ok(())
+}
+
+/// Lets signals end the process at once again, as they end one that does not listen for them.
+///
+/// A run that is over has nothing to lose: its report can be had again, any time.
+pub(crate) fn obey_no_longer(environment: &Environment) -> io::Result<()> {
+    let over = Arc::new(AtomicBool::new(true));
+    let hang_up = SignalKind::hangup().as_raw_value();
+    let hang_up = (!environment.ignores(hang_up)).then_some(hang_up);
+    let ends = [SignalKind::interrupt(), SignalKind::terminate()].map(|kind| kind.as_raw_value());
+    for signal in ends.into_iter().chain(hang_up) {
+        signal_hook::flag::register_conditional_default(signal, Arc::clone(&over))?;
+    }
+    Ok(())
+}
+
+async fn relay(
+    mut signals: ObeyedSignals,
+    control: mpsc::UnboundedSender<Control>,
+    mut talk: Talk,
+    drain_timeout: Duration,
+) {
+    let mut stopping = false;
+    loop {
+        let order = match signals.next().await {
+            SignalRequest::Status => {
+                talk.status();
+                continue;
+            }
+            SignalRequest::Stop(_, name) if stopping => {
+                talk.line(&format!(
+                    "{name} again: stopping at once; what is on the wire stays in doubt"
+                ));
+                Control::Abandon
+            }
+            SignalRequest::Stop(reason, name) => {
+                let patience = span(drain_timeout);
+                talk.line(&format!(
+                    "{name}: nothing new is sent; up to {patience} for what is on the wire; \
+                     once more stops at once"
+                ));
+                Control::Stop(reason)
+            }
+        };
+        stopping = true;
+        if control.send(order).is_err() {
+            // The run is over; what follows it takes no orders.
+            return;
+        }
+    }
+}
+
+impl ObeyedSignals {
+    async fn next(&mut self) -> SignalRequest {
+        tokio::select! {
+            _ = self.interrupt.recv() => SignalRequest::Stop(StopReason::Interrupted, "SIGINT"),
+            _ = self.terminate.recv() => SignalRequest::Stop(StopReason::Terminated, "SIGTERM"),
+            () = arrival(&mut self.hang_up) => SignalRequest::Stop(StopReason::Terminated, "SIGHUP"),
+            _ = self.status.recv() => SignalRequest::Status,
+        }
+    }
+}
+
+/// Waits for a signal; for ever for one that is not obeyed.
+async fn arrival(signal: &mut Option<Signal>) {
+    match signal {
+        Some(signal) => drop(signal.recv().await),
+        None => std::future::pending().await,
+    }
+}

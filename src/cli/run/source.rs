@@ -1,0 +1,314 @@
+//! The source of a run: inputs, or an earlier run that is resumed, retried or reverted.
+//!
+//! Answers for each step of a launch in which the sources differ. The order of the steps is the
+//! launch's.
+
+use crate::cli::Context;
+use crate::cli::connect::destination::{Destination, Lookup};
+use crate::cli::connect::{credentials, destination};
+use crate::cli::flags::precedence::GivenFlags;
+use crate::cli::flags::run::BeforeArgs;
+use crate::cli::flags::values::EmptyInput;
+use crate::cli::flags::which_run::WhichRunArgs;
+use crate::cli::output::error::CommandError;
+use crate::cli::run::list_size_guard::ListSizeGuard;
+use crate::cli::run::pending_plan::IfNotStarted;
+use crate::cli::run::scene::{ActionRequest, LaunchFlags, Scene};
+use crate::cli::run::settings::SettingFlags;
+use crate::cli::run::terms::{IfEmpty, Terms, nothing_to_do};
+use crate::cli::run::{preview, reverting};
+use batchctl::clock::Clock;
+use batchctl::report::ExitStatus;
+use batchctl::run;
+use batchctl::run::{Planned, Resumable, Resumption, Retry, RetryFilter, Revert, RunRequest};
+use batchctl::settings::RunSettings;
+use batchctl::store::{JobName, NewPlan, RunId, RunRecord};
+use batchctl::text::printable;
+use std::ops::ControlFlow;
+use std::path::PathBuf;
+
+/// The most columns of a line about a group of failures.
+const LONGEST_LINE: usize = 200;
+
+/// The source of a run, before it is read.
+pub(crate) enum RunSource<'a> {
+    New(InputRun<'a>),
+    Resume(&'a WhichRunArgs),
+    Retry { which: &'a WhichRunArgs, filter: RetryFilter, reason: Option<String>, dry_run: bool },
+    Revert { which: &'a WhichRunArgs, reason: Option<String> },
+}
+
+/// A run of inputs.
+pub(crate) struct InputRun<'a> {
+    /// `start`, `stop` or `run`.
+    pub(crate) word: &'static str,
+    /// The files among the inputs, which no document may overwrite.
+    pub(crate) inputs: Vec<PathBuf>,
+    pub(crate) plan: NewPlan,
+    pub(crate) before: &'a BeforeArgs,
+    pub(crate) if_empty: EmptyInput,
+}
+
+/// A source that was read, with the settings of the run to be.
+pub(crate) enum OpenedSource<'a> {
+    New { run: Box<InputRun<'a>>, settings: Box<RunSettings> },
+    Resume(Box<Resumable>),
+    Retry { retry: Box<Retry>, dry_run: bool },
+    Revert(Box<Revert>),
+}
+
+impl<'a> RunSource<'a> {
+    pub(crate) fn inputs(&self) -> &[PathBuf] {
+        match self {
+            Self::New(run) => &run.inputs,
+            Self::Resume(_) | Self::Retry { .. } | Self::Revert { .. } => &[],
+        }
+    }
+
+    /// Opens the source; breaks with the id of a run that is to be resumed and is finished.
+    pub(crate) fn open(
+        self,
+        clock: Clock,
+        context: &Context,
+    ) -> Result<ControlFlow<RunId, OpenedSource<'a>>, CommandError> {
+        let state = &context.state;
+        Ok(ControlFlow::Continue(match self {
+            Self::New(run) => OpenedSource::New { run: Box::new(run), settings: Box::default() },
+            Self::Resume(which) => {
+                let id = which.find(state)?;
+                match run::resume(state, &id, clock)? {
+                    Resumption::Ready(resumable) => OpenedSource::Resume(resumable),
+                    Resumption::Finished => return Ok(ControlFlow::Break(id)),
+                }
+            }
+            Self::Retry { which, filter, reason, dry_run } => {
+                let mut retry = run::retry(state, &which.find(state)?)?;
+                // Before the plan: an unknown group is a wrong flag.
+                retry.narrow(filter)?;
+                retry.reason = reason;
+                OpenedSource::Retry { retry: Box::new(retry), dry_run }
+            }
+            Self::Revert { which, reason } => {
+                let mut revert = run::revert(state, &which.find(state)?)?;
+                revert.reason = reason;
+                OpenedSource::Revert(Box::new(revert))
+            }
+        }))
+    }
+}
+
+impl<'a> OpenedSource<'a> {
+    pub(crate) fn settings(&self) -> &RunSettings {
+        match self {
+            Self::New { settings, .. } => settings,
+            Self::Resume(resumable) => &resumable.settings,
+            Self::Retry { retry, .. } => &retry.settings,
+            Self::Revert(revert) => &revert.settings,
+        }
+    }
+
+    fn settings_mut(&mut self) -> &mut RunSettings {
+        match self {
+            Self::New { settings, .. } => settings,
+            Self::Resume(resumable) => &mut resumable.settings,
+            Self::Retry { retry, .. } => &mut retry.settings,
+            Self::Revert(revert) => &mut revert.settings,
+        }
+    }
+
+    /// Takes the flags into the settings: all of them for a new run, the given ones for others.
+    pub(crate) fn adjust(&mut self, flags: &SettingFlags<'_>, given: &GivenFlags) {
+        // A new run starts from the default settings, so it takes the defaults of the flags too.
+        let is_new = self.is_new();
+        flags.apply(self.settings_mut(), |flag| is_new || given.is_given(flag));
+    }
+
+    /// Decides where the calls go, and notes in the settings whether that is the sandbox.
+    pub(crate) fn resolve(
+        &mut self,
+        flags: &LaunchFlags<'_>,
+        context: &Context,
+    ) -> Result<Destination, CommandError> {
+        let destination = match &*self {
+            Self::New { run, settings } => {
+                // A dry run sends nothing, unless it compares with the live state.
+                let on_paper = run.before.dry_run && !settings.skip_unchanged;
+                let lookup = if on_paper { Lookup::Never } else { Lookup::Allowed };
+                destination::resolve(flags.place, flags.credentials, lookup, context)?
+            }
+            Self::Resume(run) => {
+                destination::of_run(flags.place, &run.record, &run.settings, context)?
+            }
+            Self::Retry { retry, .. } => {
+                destination::of_run(flags.place, &retry.record, &retry.settings, context)?
+            }
+            Self::Revert(run) => {
+                let destination =
+                    destination::of_run(flags.place, &run.record, &run.settings, context)?;
+                destination::outlives_run(&destination)?;
+                destination
+            }
+        };
+        let is_resumed = matches!(self, Self::Resume(_));
+        let is_new = self.is_new();
+        let settings = self.settings_mut();
+        // Recorded, because a rehearsal must be resumed as a rehearsal.
+        settings.sandbox = destination.sandbox.is_some();
+        // A resumed run keeps the profile and the credentials that it was begun with. A run that
+        // follows another has the credentials of that one, unless flags name others.
+        if !is_resumed {
+            settings.profile = context.profile.clone();
+        }
+        if !is_resumed && !is_new {
+            settings.credentials =
+                credentials::kind::of_follower(settings.credentials.take(), context);
+        }
+        Ok(destination)
+    }
+
+    pub(crate) fn action(&self, destination: &Destination) -> ActionRequest {
+        let word = match self {
+            Self::New { run, .. } => run.word.to_owned(),
+            Self::Resume(resumable) => resumable.record.run.command.clone(),
+            Self::Retry { retry, .. } => retry.record.run.command.clone(),
+            Self::Revert(revert) => revert.command(),
+        };
+        let settings = self.settings().clone();
+        ActionRequest { word, pattern: destination.pattern(), settings }
+    }
+
+    /// Shows what would be called, where nothing more is wanted; breaks with the exit status then.
+    pub(crate) fn preview(
+        self,
+        scene: &Scene<'_>,
+    ) -> Result<ControlFlow<ExitStatus, Self>, CommandError> {
+        match self {
+            Self::New { run, .. } if run.before.dry_run => {
+                preview_new(*run, scene).map(ControlFlow::Break)
+            }
+            Self::Retry { retry, dry_run } => {
+                // Also with `--dry-run`: the operator checks the groups before the real run.
+                print_groups(&retry, scene);
+                if dry_run {
+                    let (selected, first) = retry.preview(preview::shown_rows())?;
+                    let record = &retry.record;
+                    let status = preview::show_tasks(selected, first, record, scene);
+                    return Ok(ControlFlow::Break(status));
+                }
+                Ok(ControlFlow::Continue(Self::Retry { retry, dry_run }))
+            }
+            Self::Revert(mut revert) => {
+                let shown = reverting::choose_and_show(&mut revert, scene)?;
+                Ok(shown.map_continue(|()| Self::Revert(revert)))
+            }
+            Self::New { .. } | Self::Resume(_) => Ok(ControlFlow::Continue(self)),
+        }
+    }
+
+    /// Returns the job whose runs must not overlap with this one.
+    pub(crate) fn job(&self) -> Option<JobName> {
+        // The name was checked when the earlier run was planned.
+        let job_of = |record: &RunRecord| record.run.job.as_deref()?.parse().ok();
+        match self {
+            Self::New { run, .. } => run.before.job.clone(),
+            Self::Resume(resumable) => job_of(&resumable.record),
+            Self::Retry { retry, .. } => job_of(&retry.record),
+            // A revert belongs to no job.
+            Self::Revert(_) => None,
+        }
+    }
+
+    /// Returns whether the run is made from inputs.
+    pub(crate) fn is_new(&self) -> bool {
+        matches!(self, Self::New { .. })
+    }
+
+    /// Returns whether this is a retry without a task.
+    pub(crate) fn has_nothing_to_retry(&self) -> Result<bool, CommandError> {
+        match self {
+            // Counting reads all tasks, so this is asked only when credentials are missing.
+            Self::Retry { retry, .. } => Ok(retry.preview(0)?.0 == 0),
+            Self::New { .. } | Self::Resume(_) | Self::Revert(_) => Ok(false),
+        }
+    }
+
+    /// Returns what holds once the run is planned.
+    pub(crate) fn terms(&self, scene: &Scene<'_>) -> Terms {
+        match self {
+            Self::New { run, .. } => Terms {
+                if_not_started: IfNotStarted::Discard,
+                if_empty: IfEmpty::Input(run.if_empty),
+                size_guard: ListSizeGuard::new(run.before, scene),
+            },
+            Self::Resume(_) => Terms {
+                if_not_started: IfNotStarted::Keep,
+                if_empty: IfEmpty::GoOn,
+                size_guard: None,
+            },
+            Self::Retry { retry, .. } => Terms {
+                if_not_started: IfNotStarted::Discard,
+                if_empty: IfEmpty::NothingToRetry(retry.record.run.id.clone()),
+                size_guard: None,
+            },
+            Self::Revert(_) => Terms {
+                if_not_started: IfNotStarted::Discard,
+                if_empty: IfEmpty::GoOn,
+                size_guard: None,
+            },
+        }
+    }
+
+    /// Stores the plan.
+    pub(crate) fn plan(self, scene: &Scene<'_>) -> Result<Planned, CommandError> {
+        Ok(match self {
+            Self::New { run, .. } => run::plan(run_request(*run, scene), scene.clock)?,
+            Self::Resume(resumable) => resumable.into_planned(),
+            Self::Retry { retry, .. } => retry.plan(scene.target(), scene.clock)?,
+            Self::Revert(revert) => revert.plan(scene.target(), scene.clock)?,
+        })
+    }
+}
+
+/// Shows the plan of a new run; sends nothing.
+fn preview_new(run: InputRun<'_>, scene: &Scene<'_>) -> Result<ExitStatus, CommandError> {
+    let (if_empty, guard) = (run.if_empty, ListSizeGuard::new(run.before, scene));
+    let request = run_request(run, scene);
+    if scene.action.settings.skip_unchanged {
+        return preview::against_live_state(request, scene);
+    }
+    let (totals, rows) = run::dry_run(request, scene.clock, preview::SHOWN_ROWS)?;
+    if totals.is_empty() {
+        return nothing_to_do(totals, if_empty, &scene.context.stderr);
+    }
+    let status = preview::show(scene, totals, &rows);
+    // After the plan is shown: it is what one compares the last good run with.
+    if let Some(guard) = guard {
+        guard.check(totals)?;
+    }
+    Ok(status)
+}
+
+fn run_request(run: InputRun<'_>, scene: &Scene<'_>) -> RunRequest {
+    let target = scene.target();
+    RunRequest {
+        state: scene.context.state.clone(),
+        command: run.word.into(),
+        plan: run.plan,
+        endpoint: target.endpoint,
+        project_id: target.project_id,
+        job: run.before.job.as_ref().map(ToString::to_string),
+        reason: run.before.reason.clone(),
+        settings: scene.action.settings.clone(),
+    }
+}
+
+/// Prints what the requested groups are: a label alone does not show whether the run has gone on
+/// since somebody read it in a report.
+fn print_groups(retry: &Retry, scene: &Scene<'_>) {
+    if !scene.flags.is_talkative() {
+        return;
+    }
+    for group in retry.groups() {
+        scene.context.stderr.line(&printable(&group.in_a_line(), LONGEST_LINE));
+    }
+}

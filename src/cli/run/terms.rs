@@ -1,0 +1,116 @@
+//! Decides whether a planned run begins: an empty plan, a list of the wrong size, the operator.
+
+use crate::cli::flags::values::EmptyInput;
+use crate::cli::output::error::CommandError;
+use crate::cli::output::prompt;
+use crate::cli::output::prompt::Confirmation;
+use crate::cli::output::stream::Stderr;
+use crate::cli::run::list_size_guard::ListSizeGuard;
+use crate::cli::run::pending_plan::IfNotStarted;
+use crate::cli::run::scene::Scene;
+use batchctl::report::ExitStatus;
+use batchctl::run::Planned;
+use batchctl::store::{PlanTotals, RunId};
+use batchctl::text::plural;
+use std::ops::ControlFlow;
+
+/// What holds once a run is planned.
+pub(crate) struct Terms {
+    pub(crate) if_not_started: IfNotStarted,
+    pub(crate) if_empty: IfEmpty,
+    pub(crate) size_guard: Option<ListSizeGuard>,
+}
+
+/// What is done about a plan without a task.
+pub(crate) enum IfEmpty {
+    /// The flag for empty inputs decides.
+    Input(EmptyInput),
+    NothingToRetry(RunId),
+    /// The run is carried out like any other.
+    GoOn,
+}
+
+impl Terms {
+    /// Decides whether the run begins; breaks with the exit status of one that does not.
+    ///
+    /// `is_reported`: the command line asks for documents of the run.
+    pub(crate) fn decide(
+        &self,
+        planned: &Planned,
+        scene: &Scene<'_>,
+        is_reported: bool,
+    ) -> Result<ControlFlow<ExitStatus>, CommandError> {
+        let (totals, stderr) = (planned.totals(), &scene.context.stderr);
+        match &self.if_empty {
+            IfEmpty::Input(if_empty) if totals.is_empty() => {
+                let status = nothing_to_do(totals, *if_empty, stderr)?;
+                // Yesterday's documents must not pass for those of today's empty list.
+                return Ok(if is_reported {
+                    ControlFlow::Continue(())
+                } else {
+                    ControlFlow::Break(status)
+                });
+            }
+            IfEmpty::NothingToRetry(run) if totals.is_empty() => {
+                return Ok(ControlFlow::Break(nothing_to_retry(run, stderr)));
+            }
+            IfEmpty::Input(_) | IfEmpty::NothingToRetry(_) | IfEmpty::GoOn => {}
+        }
+        if let Some(guard) = &self.size_guard {
+            guard.check(totals)?;
+        }
+        match self.if_not_started {
+            IfNotStarted::Discard => confirm(planned, scene)?,
+            // The operator confirmed the run when it was new.
+            IfNotStarted::Keep if scene.flags.is_talkative() => {
+                let tasks = plural(totals.selected, "task", "tasks");
+                stderr.line(&format!("going on with run {} of {tasks}", planned.id()));
+            }
+            IfNotStarted::Keep => {}
+        }
+        Ok(ControlFlow::Continue(()))
+    }
+}
+
+/// Asks the operator, unless `--yes` or the sandbox makes that needless.
+fn confirm(planned: &Planned, scene: &Scene<'_>) -> Result<(), CommandError> {
+    if scene.flags.yes || scene.destination.sandbox.is_some() {
+        return Ok(());
+    }
+    let action = &scene.action;
+    let tasks = plural(planned.totals().selected, "batch task", "batch tasks");
+    let verb = if action.word == "run" { "start or stop" } else { &action.word };
+    let question = format!("{verb} {tasks} with {}?", action.pattern);
+    let context = scene.context;
+    match prompt::ask(&question, &context.environment, &context.stderr).map_err(CommandError::io)? {
+        Confirmation::Yes => Ok(()),
+        Confirmation::No => Err(CommandError::new(ExitStatus::Interrupted, "nothing was sent")),
+    }
+}
+
+/// Ends a run whose input has no task.
+pub(crate) fn nothing_to_do(
+    totals: PlanTotals,
+    if_empty: EmptyInput,
+    stderr: &Stderr,
+) -> Result<ExitStatus, CommandError> {
+    match if_empty {
+        // The input has tasks, and all of them are done: that is not an empty input.
+        _ if totals.already_done > 0 => {
+            let tasks = plural(totals.already_done, "task", "tasks");
+            stderr.line(&format!("nothing is left to do: {tasks} done already"));
+            Ok(ExitStatus::Ok)
+        }
+        EmptyInput::Ok => Ok(ExitStatus::Ok),
+        EmptyInput::Fail => {
+            Err(CommandError::new(ExitStatus::BadInput, "there is no task in the input")
+                .with_hint("use `--if-empty ok` if that is right"))
+        }
+    }
+}
+
+/// Ends a retry without a task.
+pub(crate) fn nothing_to_retry(run: &RunId, stderr: &Stderr) -> ExitStatus {
+    stderr.line(&format!("there is nothing to retry in run {run}"));
+    ExitStatus::Ok
+}

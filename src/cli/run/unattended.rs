@@ -1,0 +1,129 @@
+//! Wraps an unattended run: the splay before it, the pings before and after it.
+
+use crate::cli::app::Verb;
+use crate::cli::commands::start_stop::CommonArgs;
+use crate::cli::flags::connection::PlaceArgs;
+use crate::cli::flags::run::{TakeUpArgs, UnattendedArgs};
+use crate::cli::flags::which_run::WhichRunArgs;
+use crate::cli::output::stream::Stderr;
+use crate::cli::run::ping::Ping;
+use batchctl::api::{Roots, Route};
+use batchctl::report::ExitStatus;
+use batchctl::text::span;
+use ring::digest::{SHA256, digest};
+use std::thread;
+use std::time::Duration;
+
+/// A run that is about to begin, as schedulers and monitors know it.
+pub(crate) struct Unattended {
+    args: UnattendedArgs,
+    place: PlaceArgs,
+    /// The name of the job, or the command of a run without one.
+    job: String,
+}
+
+impl Unattended {
+    /// Returns what the flags of a run ask for; a dry run is none.
+    pub(crate) fn from_verb(verb: &Verb) -> Option<Self> {
+        match verb {
+            Verb::Start(args) => Self::from_action(&args.common, "start"),
+            Verb::Stop(args) => Self::from_action(&args.common, "stop"),
+            Verb::Run(args) => Self::from_action(&args.common, "run"),
+            Verb::Resume(args) => Some(Self::from_earlier_run(&args.which, &args.how, "resume")),
+            Verb::Retry(args) if args.dry_run => None,
+            Verb::Retry(args) => Some(Self::from_earlier_run(&args.which, &args.how, "retry")),
+            _ => None,
+        }
+    }
+
+    fn from_action(args: &CommonArgs, word: &str) -> Option<Self> {
+        let job = args.before.job.as_ref().map_or_else(|| word.to_owned(), ToString::to_string);
+        let (unattended, place) = (args.unattended.clone(), args.place.clone());
+        (!args.before.dry_run).then_some(Self { args: unattended, place, job })
+    }
+
+    fn from_earlier_run(which: &WhichRunArgs, how: &TakeUpArgs, word: &str) -> Self {
+        let job = which.job.clone().unwrap_or_else(|| word.to_owned());
+        Self { args: how.unattended.clone(), place: how.place.clone(), job }
+    }
+
+    /// Returns whether cron reads standard error.
+    pub(crate) fn is_for_cron(&self) -> bool {
+        self.args.cron
+    }
+
+    /// Waits for the splay, and does the work between two pings.
+    pub(crate) fn around(&self, stderr: &Stderr, work: impl FnOnce() -> ExitStatus) -> ExitStatus {
+        // Before the start ping: the monitor measures the run, not the splay.
+        self.wait(stderr);
+        let ping = self.args.ping.as_ref().map(|url| Ping::start(url, self.route()));
+        let status = work();
+        if let Some(ping) = ping {
+            ping.end(status, stderr);
+        }
+        status
+    }
+
+    /// Returns the route to the monitor: the one to the service. The run reports errors in it.
+    fn route(&self) -> Route {
+        let roots = self.place.ca_file.as_deref().and_then(|path| Roots::read(path).ok());
+        Route { roots: roots.unwrap_or_default(), proxy: self.place.proxy.clone() }
+    }
+
+    /// A signal ends the process here as it ends any other: nothing was begun.
+    fn wait(&self, stderr: &Stderr) {
+        let host = rustix::system::uname();
+        let wait = wait(self.args.splay, host.nodename().to_bytes(), &self.job);
+        if !wait.is_zero() {
+            stderr.line(&format!("waiting {} before the run (--splay)", span(wait)));
+            thread::sleep(wait);
+        }
+    }
+}
+
+/// Returns a time of less than `span` that the names alone decide.
+///
+/// The first 64 bits of a SHA-256 of the names are taken for a fraction, so that it is the same
+/// in every version and on every machine.
+pub(crate) fn wait(span: Duration, host: &[u8], job: &str) -> Duration {
+    let names = [host, b"\0", job.as_bytes()].concat();
+    let hash = digest(&SHA256, &names);
+    let first = hash.as_ref().first_chunk().expect("a SHA-256 has 32 bytes");
+    let fraction = u128::from(u64::from_be_bytes(*first));
+    // The upper half of the product is `span × fraction / 2⁶⁴`, without rounding up.
+    let nanos = span.as_nanos().saturating_mul(fraction) >> 64;
+    Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_and_a_job_always_wait_the_same_time() {
+        let check = |host: &str, job, millis| {
+            let waits = wait(Duration::from_secs(300), host.as_bytes(), job);
+            assert_eq!(waits.as_millis(), millis, "{host} {job}");
+        };
+        check("edge-1", "nightly", 298_218);
+        check("edge-2", "nightly", 83_457);
+        check("edge-1", "hourly", 184_217);
+    }
+
+    #[test]
+    fn hosts_are_spread_over_the_whole_span() {
+        let span = Duration::from_secs(60);
+        let mut tenths = [0; 10];
+        for host in 0..1_000 {
+            let waits = wait(span, format!("host-{host}").as_bytes(), "nightly");
+            assert!(waits < span);
+            tenths[usize::try_from(waits.as_millis() / 6_000).unwrap()] += 1;
+        }
+        assert!(tenths.iter().all(|hosts| (70..130).contains(hosts)), "{tenths:?}");
+    }
+
+    #[test]
+    fn without_a_span_there_is_no_wait() {
+        assert_eq!(wait(Duration::ZERO, b"edge-1", "nightly"), Duration::ZERO);
+    }
+}

@@ -1,0 +1,206 @@
+//! The calls of the last seconds, by the time they were sent, and which of them were throttled.
+//!
+//! A throttled answer comes at once, while a served call takes its time. So a call without an answer
+//! counts as accepted as soon as a throttled answer to it would have arrived.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+/// How long calls are remembered.
+const MEMORY: Duration = Duration::from_secs(4);
+/// How many calls are remembered at most, whatever the rate: some 300 kB.
+const MAX_CALLS: usize = 20_000;
+/// By how much the longest wait for a throttled answer shrinks with each that came sooner.
+const LAG_DECAY: f64 = 0.98;
+/// The shortest span over which a rate is computed.
+const SHORTEST_SPAN: f64 = 0.05;
+
+/// Counts calls and throttled calls of the last seconds.
+#[derive(Debug, Clone)]
+pub(super) struct CallHistory {
+    begun: Instant,
+    sent: VecDeque<Instant>,
+    throttled: VecDeque<Instant>,
+    accepted: f64,
+    /// How long a throttled answer takes to arrive, in seconds.
+    lag: f64,
+}
+
+impl CallHistory {
+    pub(super) fn new(now: Instant) -> Self {
+        Self {
+            begun: now,
+            sent: VecDeque::new(),
+            throttled: VecDeque::new(),
+            accepted: 0.0,
+            lag: 0.0,
+        }
+    }
+
+    pub(super) fn count_sent(&mut self, now: Instant) {
+        self.accepted += 1.0;
+        self.sent.push_back(now);
+        forget(&mut self.sent, now);
+    }
+
+    pub(super) fn count_throttled(&mut self, sent: Instant, now: Instant) {
+        self.lag = seconds(sent, now).max(self.lag * LAG_DECAY);
+        self.accepted -= 1.0;
+        // Answers may overtake one another; nearly all come last.
+        let place = self.throttled.partition_point(|&other| other <= sent);
+        self.throttled.insert(place, sent);
+        forget(&mut self.throttled, now);
+    }
+
+    /// Returns the last instant whose calls can be judged: no throttled answer is missing for them.
+    pub(super) fn horizon(&self, now: Instant) -> Instant {
+        before(now, 1.1 * self.lag)
+    }
+
+    /// Returns when the latest call was sent.
+    pub(super) fn last_sent(&self) -> Option<Instant> {
+        self.sent.back().copied()
+    }
+
+    /// Returns when the latest throttled call was sent.
+    pub(super) fn last_throttled(&self) -> Option<Instant> {
+        self.throttled.back().copied()
+    }
+
+    pub(super) fn sent_between(&self, after: Instant, to: Instant) -> f64 {
+        count(&self.sent, after, to)
+    }
+
+    pub(super) fn throttled_between(&self, after: Instant, to: Instant) -> f64 {
+        count(&self.throttled, after, to)
+    }
+
+    fn accepted_between(&self, after: Instant, to: Instant) -> f64 {
+        self.sent_between(after, to) - self.throttled_between(after, to)
+    }
+
+    /// Returns how many calls were accepted in all, up to an instant of the last seconds.
+    pub(super) fn accepted_until(&self, at: Instant) -> f64 {
+        let newest = self.sent.back().copied().unwrap_or(at).max(at);
+        self.accepted - self.accepted_between(at, newest)
+    }
+
+    /// Returns the accepted calls per second in the `span` before `to`, or since the beginning.
+    pub(super) fn accepted_per_second(&self, span: f64, to: Instant) -> f64 {
+        let span = seconds(self.begun, to).clamp(SHORTEST_SPAN, span);
+        self.accepted_between(before(to, span), to) / span
+    }
+
+    /// Returns the sent calls per second in the second before `to`, or since the beginning.
+    pub(super) fn sent_per_second(&self, to: Instant) -> f64 {
+        let span = seconds(self.begun, to).clamp(SHORTEST_SPAN, 1.0);
+        self.sent_between(before(to, span), to) / span
+    }
+
+    /// Returns whether the last `row` throttled calls were sent after `after` and one after the
+    /// other, with none between them that was accepted.
+    pub(super) fn ends_with_throttled(&self, row: usize, after: Instant) -> bool {
+        let first = self.throttled.len().checked_sub(row).map(|index| self.throttled[index]);
+        let (Some(first), Some(last)) = (first, self.last_throttled()) else { return false };
+        first >= after && self.accepted_between(first, last) <= 0.0
+    }
+
+    /// Returns whether the throttled calls of a span lie scattered among the accepted ones.
+    ///
+    /// Of `n` calls with `k` throttled by chance, k·(n − k)/n groups are expected (the runs of the
+    /// Wald–Wolfowitz test); those of a limit come in few groups.
+    pub(super) fn is_scattered(&self, after: Instant, to: Instant) -> bool {
+        let begin = self.throttled.partition_point(|&at| at <= after);
+        let end = self.throttled.partition_point(|&at| at <= to);
+        let (mut groups, mut last) = (0.0, None);
+        for &at in self.throttled.range(begin..end.max(begin)) {
+            let joins = last.is_some_and(|last| self.accepted_between(last, at) < 0.5);
+            groups += if joins { 0.0 } else { 1.0 };
+            last = Some(at);
+        }
+        let (calls, throttled) = (self.sent_between(after, to), end.saturating_sub(begin) as f64);
+        let expected = throttled * (calls - throttled) / calls.max(1.0);
+        groups >= 3.0 && groups >= 0.6 * (expected + 0.5)
+    }
+}
+
+fn forget(times: &mut VecDeque<Instant>, now: Instant) {
+    let is_old = |&at: &Instant| now.saturating_duration_since(at) > MEMORY;
+    while times.len() > MAX_CALLS || times.front().is_some_and(is_old) {
+        times.pop_front();
+    }
+}
+
+fn count(times: &VecDeque<Instant>, after: Instant, to: Instant) -> f64 {
+    let begin = times.partition_point(|&at| at <= after);
+    let end = times.partition_point(|&at| at <= to);
+    end.saturating_sub(begin) as f64
+}
+
+/// Returns the seconds from one instant to a later one.
+pub(super) fn seconds(from: Instant, to: Instant) -> f64 {
+    to.saturating_duration_since(from).as_secs_f64()
+}
+
+/// Returns the instant that many seconds before another one, as far back as instants reach.
+pub(super) fn before(at: Instant, span: f64) -> Instant {
+    at.checked_sub(Duration::from_secs_f64(span)).unwrap_or(at)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[expect(clippy::disallowed_methods, reason = "an arbitrary origin of simulated time")]
+    fn origin() -> Instant {
+        Instant::now()
+    }
+
+    /// A history of a call every 10 ms, of which those in `throttled` were throttled at once.
+    fn history(calls: u64, throttled: &[u64]) -> (CallHistory, impl Fn(u64) -> Instant) {
+        let start = origin();
+        let at = move |call: u64| start + Duration::from_millis(10 * call);
+        let mut history = CallHistory::new(start);
+        for call in 1..=calls {
+            history.count_sent(at(call));
+            if throttled.contains(&call) {
+                history.count_throttled(at(call), at(call));
+            }
+        }
+        (history, at)
+    }
+
+    #[test]
+    fn accepted_calls_are_counted_by_the_time_they_were_sent() {
+        let (history, at) = history(100, &[51, 52, 100]);
+        assert_eq!(history.accepted_per_second(1.0, at(100)), 97.0);
+        assert_eq!(history.accepted_until(at(50)), 50.0);
+        assert_eq!(history.accepted_until(at(52)), 50.0);
+        assert_eq!(history.sent_per_second(at(100)), 100.0);
+    }
+
+    #[test]
+    fn a_row_of_throttled_calls_ends_with_one_that_was_accepted() {
+        let (unbroken, at) = history(20, &[17, 18, 19, 20]);
+        assert!(unbroken.ends_with_throttled(4, at(17)));
+        assert!(!unbroken.ends_with_throttled(4, at(18)));
+        assert!(!unbroken.ends_with_throttled(5, at(1)));
+        let (broken, at) = history(20, &[16, 18, 19, 20]);
+        assert!(!broken.ends_with_throttled(4, at(1)));
+    }
+
+    #[test]
+    fn chance_scatters_and_a_limit_does_not() {
+        let (chance, at) = history(60, &[3, 9, 20, 22, 37, 41, 58]);
+        assert!(chance.is_scattered(at(0), at(60)));
+        let (limit, at) = history(60, &[54, 55, 56, 57, 58, 59, 60]);
+        assert!(!limit.is_scattered(at(0), at(60)));
+    }
+
+    #[test]
+    fn calls_are_forgotten_after_a_while() {
+        let (history, at) = history(1_000, &[]);
+        assert_eq!(history.sent_between(at(0), at(1_000)), 401.0);
+        assert_eq!(history.accepted_until(at(1_000)), 1_000.0);
+    }
+}

@@ -1,0 +1,122 @@
+//! The share of calls that a service throttles whatever the pace, and whether more than that are.
+//!
+//! An overloaded gateway in front of several backends refuses some calls at any rate. To slow down
+//! for these would cost time and save none of them.
+
+/// A smaller share is none: a single throttled call is then evidence of a limit.
+const NEGLIGIBLE: f64 = 0.005;
+/// The highest share that is put down to chance.
+const HIGHEST: f64 = 0.6;
+/// How many calls it takes to adapt the share.
+const ADAPTS_WITHIN: f64 = 200.0;
+/// The sum of evidence at which more calls are throttled than chance explains: e^8.8 against one.
+const SUSPICIOUS: f64 = 8.8;
+/// The additional share that is to be detected.
+const EXCESS: f64 = 0.25;
+
+/// What is known of throttling by chance.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct ChanceThrottling {
+    share: f64,
+    /// Evidence that more are throttled: CUSUM of the likelihood ratio (Page 1954).
+    evidence: f64,
+}
+
+impl ChanceThrottling {
+    /// Returns the share that is throttled by chance.
+    pub(super) fn share(&self) -> f64 {
+        self.share
+    }
+
+    /// Returns whether no such share is known.
+    pub(super) fn is_negligible(&self) -> bool {
+        self.share < NEGLIGIBLE
+    }
+
+    pub(super) fn set_share(&mut self, share: f64) {
+        *self = Self { share: share.clamp(0.0, HIGHEST), evidence: 0.0 };
+    }
+
+    /// Forgets the evidence so far, because a decision has followed from it.
+    pub(super) fn acquit(&mut self) {
+        self.evidence = 0.0;
+    }
+
+    /// Weighs an answer. Only at a pace that is not being tested does it adapt the share upwards.
+    pub(super) fn weigh(&mut self, throttled: bool, is_steady: bool) {
+        if self.is_negligible() {
+            self.evidence = if throttled { SUSPICIOUS + 1.0 } else { 0.0 };
+            self.share -= self.share / ADAPTS_WITHIN;
+            return;
+        }
+        let more = self.share + EXCESS * (1.0 - self.share);
+        let ratio = if throttled { more / self.share } else { (1.0 - more) / (1.0 - self.share) };
+        self.evidence = (self.evidence + ratio.ln()).max(0.0);
+        if !throttled {
+            self.share -= self.share / ADAPTS_WITHIN;
+        } else if is_steady {
+            self.share = (self.share + (1.0 - self.share) / ADAPTS_WITHIN).min(HIGHEST);
+        }
+    }
+
+    /// Returns whether more calls are throttled than chance explains.
+    pub(super) fn is_exceeded(&self) -> bool {
+        self.evidence > SUSPICIOUS
+    }
+
+    /// Returns how many calls in a row chance throttles once in 100,000 times, with this share.
+    pub(super) fn longest_row(share: f64) -> usize {
+        let likely = share.clamp(0.25, 0.95);
+        let row = (1e-5_f64.ln() / likely.ln()).ceil();
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "it lies between 9 and 225"
+        )]
+        let row = row as usize;
+        row
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_a_known_share_one_throttled_call_is_evidence() {
+        let mut chance = ChanceThrottling::default();
+        chance.weigh(false, true);
+        assert!(!chance.is_exceeded());
+        chance.weigh(true, true);
+        assert!(chance.is_exceeded());
+    }
+
+    #[test]
+    fn the_known_share_is_no_evidence_and_twice_as_many_are() {
+        let mut chance = ChanceThrottling::default();
+        chance.set_share(0.2);
+        for number in 0..2_000 {
+            chance.weigh(number % 5 == 0, true);
+            assert!(!chance.is_exceeded(), "after {number}");
+        }
+        let number = (0..500).find(|number| {
+            chance.weigh(number % 2 == 0, true);
+            chance.is_exceeded()
+        });
+        assert!(number.unwrap() < 60);
+    }
+
+    #[test]
+    fn a_share_that_ends_is_forgotten() {
+        let mut chance = ChanceThrottling::default();
+        chance.set_share(0.3);
+        (0..1_000).for_each(|_| chance.weigh(false, true));
+        assert!(chance.is_negligible());
+    }
+
+    #[test]
+    fn longer_rows_are_chance_where_the_share_is_higher() {
+        assert_eq!(ChanceThrottling::longest_row(0.1), 9);
+        assert_eq!(ChanceThrottling::longest_row(0.5), 17);
+    }
+}

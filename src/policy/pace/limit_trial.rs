@@ -1,0 +1,202 @@
+//! Decides from the answers of a short while whether a limit throttles calls, or chance does.
+//!
+//! First the throttled share is measured at the pace at which it began. Then the pace is lowered to
+//! what was accepted: below a limit nothing is throttled any more, while chance goes on as before.
+//! Wald's sequential test of the two shares ends as soon as either is a hundred times more likely.
+
+use std::time::{Duration, Instant};
+
+/// How many throttled calls a measurement needs.
+const ENOUGH: f64 = 6.0;
+/// The same where the pace had just grown, so that a limit is the likely cause.
+const ENOUGH_WHILE_GROWING: f64 = 4.0;
+/// How long a share is measured that is high, and how long any is.
+const MEASURED_WITHIN: Duration = Duration::from_millis(150);
+const LONGEST_MEASUREMENT: Duration = Duration::from_millis(900);
+/// A share that is tolerated at any pace.
+const TOLERABLE: f64 = 0.015;
+/// Shares below which a measurement needs twice as many throttled calls.
+const SMALL: f64 = 0.06;
+/// A share beyond which the service accepts nothing to speak of.
+const NOTHING_ACCEPTED: f64 = 0.9;
+/// Shares above which the first step down only halves the pace.
+const LARGE: f64 = 0.25;
+/// The logarithm of the likelihood ratio that decides.
+pub(super) const DECISIVE: f64 = 4.0;
+/// How often the pace is lowered in one trial before it goes below what was measured in any case.
+const MAX_STEPS: u32 = 6;
+
+/// A measurement of the throttled share, or a test of what was measured.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Trial {
+    pub(super) begun: Instant,
+    /// Only calls that were sent later count.
+    pub(super) after: Instant,
+    /// The pace before the trial.
+    pub(super) from: f64,
+    pub(super) kind: TrialKind,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(super) enum TrialKind {
+    /// At the pace at which calls began to be throttled.
+    Measurement,
+    /// The same after the pace had grown, with what was accepted in the second before.
+    Overshoot { accepted: f64 },
+    /// At a lower pace: is it the limit `given`, or the share `chance`?
+    Test { given: f64, chance: f64, step: u32 },
+}
+
+/// What the answers to the calls of a trial were.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Counts {
+    pub(super) calls: f64,
+    pub(super) throttled: f64,
+    pub(super) lasted: Duration,
+    /// The pace of the trial.
+    pub(super) rate: f64,
+    /// The share that is known to be throttled by chance.
+    pub(super) chance: f64,
+    /// How sure a verdict of chance must be, as the logarithm of a likelihood ratio.
+    pub(super) decisive: f64,
+    /// Whether the throttled calls lie scattered among the others.
+    pub(super) is_scattered: bool,
+    /// Whether the pace has not been raised lately: a window remembers what was sent before.
+    pub(super) is_steady: bool,
+}
+
+/// What follows from a trial.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Finding {
+    /// More answers are needed.
+    Open,
+    /// Hardly anything is throttled, whatever the reason.
+    Tolerable { share: f64 },
+    /// This share is throttled whatever the pace.
+    Chance { share: f64 },
+    /// A lower pace is to be tested.
+    TestAt { rate: f64, given: f64, chance: f64, step: u32 },
+    /// The limit is about this: nothing was throttled below it.
+    Near { limit: f64 },
+    /// The limit is this: the pace of the trial is just above it.
+    At { limit: f64 },
+    /// The pace had grown past the limit, which is about this.
+    Passed { limit: f64 },
+    /// Nothing is accepted any more.
+    Exhausted,
+}
+
+impl Trial {
+    /// Decides what follows from the answers so far.
+    pub(super) fn judge(&self, counts: Counts) -> Finding {
+        if counts.calls < 1.0 {
+            return Finding::Open;
+        }
+        match self.kind {
+            TrialKind::Measurement => measured(counts),
+            TrialKind::Overshoot { accepted } => overshot(counts, accepted),
+            TrialKind::Test { given, chance, step } => self.tested(counts, given, chance, step),
+        }
+    }
+
+    fn tested(&self, counts: Counts, given: f64, chance: f64, step: u32) -> Finding {
+        let share = counts.share();
+        let ratio = likelihood_ratio(counts, given, chance);
+        if ratio > DECISIVE && counts.throttled >= 3.0 && share > 0.45 * chance {
+            let is_lower = counts.rate < 0.97 * self.from;
+            if is_lower && counts.is_steady && counts.is_scattered && ratio > counts.decisive {
+                return Finding::Chance { share: f64::midpoint(chance, share) };
+            }
+            if counts.throttled < 3.0 * ENOUGH
+                && !(is_lower && counts.is_steady && !counts.is_scattered)
+            {
+                return Finding::Open;
+            }
+        }
+        if share > NOTHING_ACCEPTED && counts.throttled >= 4.0 {
+            return Finding::Exhausted;
+        }
+        let is_long = counts.lasted > LONGEST_MEASUREMENT && counts.calls > 20.0;
+        if counts.throttled == 0.0 && ((ratio < -DECISIVE && counts.rate < given) || is_long) {
+            return Finding::Near { limit: given.max(counts.rate) };
+        }
+        let is_undecided = counts.throttled >= ENOUGH && ratio < 1.0;
+        if !is_undecided && counts.throttled < 2.0 * ENOUGH && ratio >= -DECISIVE {
+            return Finding::Open;
+        }
+        let limit = counts.accepted();
+        if share < SMALL && chance > 0.15 {
+            return Finding::At { limit };
+        }
+        next_test(counts.rate, limit, share.max(0.01), step + 1)
+    }
+}
+
+impl Counts {
+    fn share(&self) -> f64 {
+        self.throttled / self.calls
+    }
+
+    /// Returns the pace that a limit would accept, were this share throttled by it.
+    fn accepted(&self) -> f64 {
+        self.accepted_but(self.share())
+    }
+
+    fn accepted_but(&self, share: f64) -> f64 {
+        self.rate * ((1.0 - share) / (1.0 - self.chance)).min(1.0)
+    }
+}
+
+fn measured(counts: Counts) -> Finding {
+    let share = counts.share();
+    let is_clear = counts.calls >= 8.0 && counts.lasted >= MEASURED_WITHIN && share > 0.1;
+    let is_long = counts.lasted > LONGEST_MEASUREMENT && counts.calls >= 20.0;
+    let enough = if share < SMALL { 2.0 * ENOUGH } else { ENOUGH };
+    if counts.throttled < enough && !is_clear && counts.calls < 400.0 && !is_long {
+        return Finding::Open;
+    }
+    if share > NOTHING_ACCEPTED {
+        return Finding::Exhausted;
+    }
+    // The call that was throttled first began the measurement and is not among these.
+    let share = share.max(1.0 / (counts.calls + 1.0));
+    if share <= TOLERABLE {
+        return Finding::Tolerable { share };
+    }
+    next_test(counts.rate, counts.accepted_but(share), share, 1)
+}
+
+fn overshot(counts: Counts, accepted: f64) -> Finding {
+    let is_long = counts.calls >= 8.0 && counts.lasted >= MEASURED_WITHIN;
+    if counts.throttled < ENOUGH_WHILE_GROWING && !is_long {
+        return Finding::Open;
+    }
+    // A window accepts what it accepted in the second before; a bucket accepts what it does now.
+    Finding::Passed { limit: 0.99 * accepted.max(counts.accepted()) }
+}
+
+fn next_test(rate: f64, given: f64, chance: f64, step: u32) -> Finding {
+    let lower = if chance <= LARGE || step >= MAX_STEPS {
+        0.95 * given
+    } else {
+        // A large share is measured badly: the next measurement is a better one.
+        (1.03 * given).max(rate / 2.0)
+    };
+    Finding::TestAt { rate: lower, given, chance, step }
+}
+
+/// Returns how much more likely the answers are by chance than under the limit, as a logarithm.
+fn likelihood_ratio(counts: Counts, given: f64, chance: f64) -> f64 {
+    let chance = chance.clamp(0.015, 0.97);
+    // Under a limit the excess over it is throttled, and now and then a call below it.
+    let excess = 1.0 - given / counts.rate;
+    let stray = (chance / 4.0).clamp(0.005, 0.01);
+    let known = counts.chance.min(0.9 * chance);
+    let limited = excess.max(stray).max(known).clamp(0.003, 0.97);
+    let served = counts.calls - counts.throttled;
+    counts.throttled * (chance / limited).ln() + served * ((1.0 - chance) / (1.0 - limited)).ln()
+}
+
+#[cfg(test)]
+#[path = "limit_trial_tests.rs"]
+mod tests;

@@ -1,0 +1,354 @@
+//! Finds the pace that the service gives, at or below a ceiling, from what its answers are.
+//!
+//! The law is that of BIC and CUBIC congestion control (Xu, Harfoush, Rhee 2004; RFC 9438), as the
+//! adaptive retries of AWS's clients use it: rest just below the limit that is known, look a little
+//! above it, and grow ever faster where that is accepted. Instead of cutting by a fixed factor it
+//! falls to what was accepted, because an admission limit, unlike a network, can be measured.
+//! `docs/design/pace.md` has the reasons. Knows no pacer, no task and never waits.
+//!
+//! Invariants: the pace stays within its bounds; it is lowered only where throttling follows the
+//! pace; answers to calls from before a cut cause no other one.
+
+mod growth;
+mod throttling;
+
+use crate::policy::pace::call_history::{CallHistory, seconds};
+use crate::policy::pace::chance_throttling::ChanceThrottling;
+use crate::policy::pace::limit_trial::Trial;
+use crate::task::Rate;
+use std::time::{Duration, Instant};
+use throttling::{LONGEST_REST, RESTING};
+
+/// How often the pace is looked at where no answer gives a reason.
+const TICK: Duration = Duration::from_millis(50);
+/// Where a search begins that knows nothing, in sendings a second.
+const SEARCH_START: f64 = 10.0;
+/// How many calls in a row are throttled where the service accepts none.
+const ROW: usize = 5;
+const ROW_WITHOUT_LIMIT: usize = 7;
+/// The lowest pace that follows from throttled calls: one in a quarter of an hour.
+const SLOWEST_PACE: f64 = 0.001;
+/// The longest time between two calls while none is accepted.
+const LONGEST_PROBE: f64 = 5.0;
+
+/// The bounds of the pace, in sendings a second.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct RateBounds {
+    /// The lowest.
+    pub least: f64,
+    /// The highest, unless it is below the lowest; infinite for none.
+    pub most: f64,
+}
+
+/// Where a pace begins that knows nothing of the service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Opening {
+    /// At its ceiling.
+    AtCeiling,
+    /// At a low pace, which doubles while it is used and nothing is throttled.
+    Doubling,
+}
+
+/// What a controller begins with.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct PaceStart {
+    /// The bounds of the pace.
+    pub bounds: RateBounds,
+    /// Where it begins.
+    pub opening: Opening,
+    /// The limit that an earlier run learnt, if one did; the pace begins there.
+    pub learnt: Option<f64>,
+}
+
+impl PaceStart {
+    /// Returns a pace that begins at a rate and stays at or below it; without one nothing but the
+    /// service limits it.
+    pub fn below(rate: Option<Rate>) -> Self {
+        let most = rate.map_or(f64::INFINITY, Rate::per_second);
+        let bounds = RateBounds { least: SLOWEST_PACE, most };
+        Self { bounds, opening: Opening::AtCeiling, learnt: None }
+    }
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Phase {
+    /// No limit is known.
+    Open { since: Instant, was_served: bool },
+    /// Calls were throttled: by a limit, or by chance?
+    Trying(Trial),
+    /// The service asked the run to hold; calls on the wire then show the throttled share.
+    Held { since: Instant, until: Instant },
+    /// Nothing is accepted: one call at a time asks whether that has changed.
+    Exhausted { since: Instant, interval: f64, next: Instant },
+    /// At the limit.
+    Resting { since: Instant, until: Instant, lowered: u32 },
+    /// Above the limit, or on the way to one that is roughly known.
+    Growing { since: Instant, is_rough: bool, step: f64, grown: Instant },
+}
+
+/// A rest at the limit.
+#[derive(Debug, Clone, Copy)]
+struct Rest {
+    since: Instant,
+    until: Instant,
+    /// How often the pace was lowered meanwhile.
+    lowered: u32,
+}
+
+/// The way up: how large the steps are, and when the last one was.
+#[derive(Debug, Clone, Copy)]
+struct Growth {
+    since: Instant,
+    is_rough: bool,
+    step: f64,
+    grown: Instant,
+}
+
+/// Raises and lowers the pace by what the service answers.
+#[derive(Debug, Clone)]
+pub struct PaceController {
+    bounds: RateBounds,
+    opening: Opening,
+    rate: f64,
+    /// Whether the pace counts all calls of the last second, as the service's window may.
+    is_windowed: bool,
+    /// What the service accepts, if that is known.
+    limit: Option<f64>,
+    /// Whether the limit was confirmed by a look just above it, and how often in a row.
+    is_exact: bool,
+    confirmed: u32,
+    /// A level that was accepted for a second once, if the limit is a rough one.
+    hint: f64,
+    phase: Phase,
+    chance: ChanceThrottling,
+    chance_since: Instant,
+    history: CallHistory,
+    begun: Instant,
+    decided: Instant,
+    /// Answers to calls that were sent before belong to an earlier, higher pace.
+    cut_at: Instant,
+    raised_at: Option<Instant>,
+    /// The pace at which the latest calls were throttled.
+    throttled_at: f64,
+    /// When the last throttled call was sent that the pace followed, and what was accepted by then.
+    cycle: Instant,
+    accepted_before_cycle: f64,
+    /// The same at the end of the last exhaustion.
+    resumed: Option<(Instant, f64)>,
+    /// How many calls were throttled by the present look above the limit.
+    cost: u32,
+}
+
+impl PaceController {
+    /// Returns a controller that begins at the limit an earlier run learnt, or searches.
+    pub fn new(start: PaceStart, now: Instant) -> Self {
+        let least = start.bounds.least.max(SLOWEST_PACE);
+        let bounds = RateBounds { least, most: start.bounds.most.max(least) };
+        let is_sane = |&learnt: &f64| learnt.is_finite() && learnt > 0.0 && learnt < bounds.most;
+        let limit = start.learnt.filter(is_sane);
+        let (rate, phase) = match (limit, start.opening) {
+            (Some(limit), _) => {
+                let until = after(now, LONGEST_REST);
+                (limit * RESTING, Phase::Resting { since: now, until, lowered: 0 })
+            }
+            (None, Opening::AtCeiling) => {
+                (bounds.most, Phase::Open { since: now, was_served: false })
+            }
+            (None, Opening::Doubling) => {
+                (SEARCH_START, Phase::Open { since: now, was_served: false })
+            }
+        };
+        Self {
+            bounds,
+            opening: start.opening,
+            rate: rate.clamp(bounds.least, bounds.most),
+            is_windowed: false,
+            limit,
+            is_exact: false,
+            confirmed: 0,
+            hint: 0.0,
+            phase,
+            chance: ChanceThrottling::default(),
+            chance_since: now,
+            history: CallHistory::new(now),
+            begun: now,
+            decided: now,
+            cut_at: now,
+            raised_at: None,
+            throttled_at: rate,
+            cycle: now,
+            accepted_before_cycle: 0.0,
+            resumed: None,
+            cost: 0,
+        }
+    }
+
+    /// Returns the sendings a second that hold now; infinite where nothing limits them.
+    pub fn per_second(&self) -> f64 {
+        self.rate
+    }
+
+    /// Returns whether what was sent in the last second counts, however fast it was sent.
+    pub fn is_windowed(&self) -> bool {
+        self.is_windowed
+    }
+
+    /// Returns the limit of the service, to be kept for the next run; nothing where none is known.
+    pub fn limit(&self) -> Option<f64> {
+        self.limit
+    }
+
+    /// Returns when the next decision is due; never while nothing but a sending or an answer can
+    /// change the pace: a run that waits need not wake up.
+    pub fn next_decision(&self) -> Option<Instant> {
+        let tick = self.decided + TICK;
+        let is_idle = self.history.last_sent().is_none_or(|sent| sent < self.decided);
+        match self.phase {
+            Phase::Held { until, .. } | Phase::Resting { until, .. } => Some(until.max(tick)),
+            Phase::Exhausted { next, .. } => Some(next),
+            Phase::Open { .. } if self.opening == Opening::AtCeiling => {
+                Some(tick).filter(|_| !is_idle && !self.chance.is_negligible())
+            }
+            Phase::Open { .. } | Phase::Trying(_) | Phase::Growing { .. } => {
+                Some(tick).filter(|_| !is_idle)
+            }
+        }
+    }
+
+    /// Takes note of a sending of any kind.
+    pub fn sent(&mut self, now: Instant) {
+        self.history.count_sent(now);
+    }
+
+    /// Takes note that a call which was sent at `sent` was accepted, whatever became of it.
+    pub fn served(&mut self, sent: Instant, now: Instant) {
+        self.chance.weigh(false, self.is_steady());
+        if sent < self.cut_at {
+            return;
+        }
+        match &mut self.phase {
+            Phase::Open { since, was_served } => *was_served |= sent >= *since,
+            Phase::Trying(trial) => {
+                let trial = *trial;
+                self.judge(trial, now);
+            }
+            Phase::Exhausted { since, .. } if sent > *since => {
+                let since = *since;
+                self.resume(since, sent, now);
+            }
+            Phase::Held { .. }
+            | Phase::Exhausted { .. }
+            | Phase::Resting { .. }
+            | Phase::Growing { .. } => {}
+        }
+    }
+
+    /// Takes note that a call which was sent at `sent` was throttled.
+    pub fn throttled(&mut self, sent: Instant, now: Instant) {
+        self.history.count_throttled(sent, now);
+        self.chance.weigh(true, self.is_steady());
+        self.cost += 1;
+        if sent < self.cut_at {
+            return;
+        }
+        if !self.rate.is_finite() {
+            // Only the slots have limited the run so far.
+            self.rate = self.history.sent_per_second(now).max(self.bounds.least);
+        }
+        match self.phase {
+            Phase::Trying(trial) => self.throttled_in_trial(trial, sent, now),
+            Phase::Exhausted { .. } | Phase::Held { .. } => {}
+            _ if !self.chance.is_exceeded() => {}
+            Phase::Open { .. } => self.throttled_in_the_open(sent, now),
+            Phase::Resting { since, until, lowered } => {
+                self.throttled_at_rest(Rest { since, until, lowered }, sent, now);
+            }
+            Phase::Growing { is_rough, .. } => self.throttled_while_growing(is_rough, sent, now),
+        }
+    }
+
+    /// Decides on the pace if a decision is due, and returns the sendings a second that hold.
+    pub fn decide(&mut self, now: Instant) -> f64 {
+        if self.next_decision().is_none_or(|due| now < due) {
+            return self.rate;
+        }
+        self.decided = now;
+        if self.doubt_chance(now) {
+            return self.rate;
+        }
+        match self.phase {
+            Phase::Open { since, was_served } => self.search(since, was_served, now),
+            Phase::Trying(trial) => self.judge(trial, now),
+            Phase::Exhausted { since, interval, next } if now >= next => {
+                let interval = (1.2 * interval).min(LONGEST_PROBE);
+                self.phase = Phase::Exhausted { since, interval, next: after(now, interval) };
+                self.set_rate(1.0 / interval);
+            }
+            Phase::Held { since, until } if now >= until => self.end_hold(since, until, now),
+            Phase::Resting { until, .. } if now >= until => self.end_rest(now),
+            Phase::Growing { since, is_rough, step, grown } => {
+                self.grow(Growth { since, is_rough, step, grown }, now);
+            }
+            Phase::Held { .. } | Phase::Exhausted { .. } | Phase::Resting { .. } => {}
+        }
+        self.rate
+    }
+
+    fn known_limit(&self) -> f64 {
+        self.limit.unwrap_or(self.rate)
+    }
+
+    fn is_steady(&self) -> bool {
+        !matches!(self.phase, Phase::Trying(_) | Phase::Exhausted { .. } | Phase::Held { .. })
+    }
+
+    fn set_rate(&mut self, rate: f64) {
+        self.rate = rate.clamp(self.bounds.least, self.bounds.most);
+    }
+
+    fn enter(&mut self, phase: Phase, rate: f64, now: Instant) {
+        if rate < self.rate {
+            self.cut_at = now;
+        }
+        if rate > 1.05 * self.rate {
+            self.raised_at = Some(now);
+        }
+        self.phase = phase;
+        self.set_rate(rate);
+        self.is_windowed = false;
+    }
+
+    fn open(&mut self, rate: f64, now: Instant) {
+        self.enter(Phase::Open { since: now, was_served: false }, rate, now);
+    }
+
+    /// Begins to count what is accepted from a call on that was throttled.
+    fn mark(&mut self, at: Instant, now: Instant) {
+        self.accepted_before_cycle = self.history.accepted_until(at.min(now));
+        self.cycle = at;
+    }
+
+    /// Returns what was accepted since the last throttled call the pace followed, and how long
+    /// that is ago.
+    fn in_cycle(&self, to: Instant) -> (f64, f64) {
+        let accepted = self.history.accepted_until(to) - self.accepted_before_cycle;
+        (accepted, seconds(self.cycle, to))
+    }
+
+    fn accepts_nothing(&self, chance: f64) -> bool {
+        let row = match (chance > 0.02, self.limit.is_some()) {
+            (true, _) => ChanceThrottling::longest_row(chance),
+            (false, true) => ROW,
+            (false, false) => ROW_WITHOUT_LIMIT,
+        };
+        self.history.ends_with_throttled(row, self.cut_at)
+    }
+}
+
+fn after(at: Instant, span: f64) -> Instant {
+    at + Duration::from_secs_f64(span)
+}
+
+#[cfg(test)]
+#[path = "pace_controller_tests.rs"]
+mod tests;

@@ -1,0 +1,241 @@
+//! Sending slots that several senders of one limit share, and how one sender uses them.
+//!
+//! A source reserves slots on one timeline, an interval apart over all senders. A slot is used at
+//! its time or a little later, and given up after that. So a window W holds at most
+//! ⌈(W + lateness) ÷ interval⌉ sendings, whichever sender joins, leaves or dies; [`SlotSpacing`] chooses the
+//! interval such that this is the limit. Slots lie at most [`HORIZON`] ahead: that is all a sender
+//! that dies can waste.
+
+use crate::task::Rate;
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// How far ahead slots are reserved.
+pub(super) const HORIZON: Duration = Duration::from_millis(100);
+/// The shortest time after which a slot is given up, and its share of the window.
+const LEAST_LATENESS: Duration = Duration::from_millis(10);
+const LATENESS_SHARE: u32 = 100;
+/// Which part of the horizon one sender may reserve at once, and by which it asks at random.
+const PART: u32 = 4;
+/// When a source is asked again that could not be used.
+const AGAIN_AFTER: Duration = Duration::from_millis(500);
+
+/// How slots are spaced for a rate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SlotSpacing {
+    /// The time between two slots.
+    pub interval: Duration,
+    /// How late a slot may be used.
+    pub lateness: Duration,
+}
+
+impl SlotSpacing {
+    /// Returns the spacing by which no window of the rate holds more than its limit.
+    ///
+    /// The window is widened as the pacer widens it, because calls that leave evenly do not arrive
+    /// evenly.
+    pub fn for_rate(rate: Rate) -> Self {
+        let lateness = (rate.window / LATENESS_SHARE).max(LEAST_LATENESS);
+        let widened = rate.window + super::pacer::margin(rate.window) + lateness;
+        let nanos = widened.as_nanos().div_ceil(u128::from(rate.limit.get()));
+        let interval = Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX));
+        Self { interval, lateness }
+    }
+}
+
+/// Slots that were reserved, or when to ask again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Grant {
+    /// So many slots, the first one then, an interval apart.
+    Slots {
+        /// The time of the first one.
+        first: Instant,
+        /// How many there are; not 0.
+        count: u32,
+    },
+    /// All slots up to the horizon are reserved.
+    NotBefore(Instant),
+}
+
+/// Reserves sending slots on one timeline.
+///
+/// One home is a process alone ([`ProcessSlots`]), another a file that the processes of a machine
+/// share; a database may be a third.
+pub trait SlotSource: Send {
+    /// Reserves up to `wanted` slots from `now` on; nothing if the source cannot be used at present.
+    fn reserve(&mut self, wanted: u32, spacing: SlotSpacing, now: Instant) -> Option<Grant>;
+
+    /// Keeps all slots free until then, for every sender.
+    fn hold(&mut self, until: Instant, now: Instant);
+}
+
+/// The timeline in a number of nanoseconds: the earliest time that is not reserved.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct SlotTimeline {
+    /// That time.
+    pub free_from: u64,
+}
+
+/// A reservation on a timeline, in its nanoseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reservation {
+    /// So many slots from then on.
+    Slots {
+        /// The time of the first one.
+        first: u64,
+        /// How many there are.
+        count: u32,
+    },
+    /// Nothing is free before then.
+    NotBefore(u64),
+}
+
+impl SlotTimeline {
+    /// Reserves up to `wanted` slots within the horizon.
+    pub fn reserve(&mut self, wanted: u32, spacing: SlotSpacing, now: u64) -> Reservation {
+        let (interval, horizon) = (nanos(spacing.interval), nanos(HORIZON));
+        let first = self.free_from.max(now);
+        if first > now + horizon {
+            return Reservation::NotBefore(first - horizon);
+        }
+        let free = (now + horizon - first) / interval.max(1) + 1;
+        let count = u32::try_from(free).unwrap_or(u32::MAX).min(wanted.max(1));
+        self.free_from = first.saturating_add(interval.saturating_mul(u64::from(count)));
+        Reservation::Slots { first, count }
+    }
+
+    /// Reserves nothing before `until` any more.
+    pub fn hold(&mut self, until: u64) {
+        self.free_from = self.free_from.max(until);
+    }
+}
+
+fn nanos(span: Duration) -> u64 {
+    u64::try_from(span.as_nanos()).unwrap_or(u64::MAX)
+}
+
+/// The slots of one process that shares its limit with nobody.
+#[derive(Debug)]
+pub struct ProcessSlots {
+    start: Instant,
+    timeline: SlotTimeline,
+}
+
+impl ProcessSlots {
+    /// Returns a timeline without a reservation.
+    pub fn new(now: Instant) -> Self {
+        Self { start: now, timeline: SlotTimeline::default() }
+    }
+}
+
+impl SlotSource for ProcessSlots {
+    fn reserve(&mut self, wanted: u32, spacing: SlotSpacing, now: Instant) -> Option<Grant> {
+        let passed = nanos(now.saturating_duration_since(self.start));
+        let at = |time: u64| self.start + Duration::from_nanos(time);
+        Some(match self.timeline.reserve(wanted, spacing, passed) {
+            Reservation::Slots { first, count } => Grant::Slots { first: at(first), count },
+            Reservation::NotBefore(due) => Grant::NotBefore(at(due)),
+        })
+    }
+
+    fn hold(&mut self, until: Instant, _: Instant) {
+        self.timeline.hold(nanos(until.saturating_duration_since(self.start)));
+    }
+}
+
+/// A source that several parts of a process use.
+#[derive(Clone)]
+pub struct SharedSlots(Arc<Mutex<dyn SlotSource>>);
+
+impl SharedSlots {
+    /// Shares a source.
+    pub fn new(source: impl SlotSource + 'static) -> Self {
+        Self(Arc::new(Mutex::new(source)))
+    }
+
+    fn with<T>(&self, act: impl FnOnce(&mut dyn SlotSource) -> T) -> T {
+        // A source has no state that a panic could leave half changed.
+        act(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl std::fmt::Debug for SharedSlots {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SharedSlots").finish_non_exhaustive()
+    }
+}
+
+/// Lets one sender use slots of a source: asks for as many as it has use for, and drops late ones.
+#[derive(Debug)]
+pub struct SlotGate {
+    source: SharedSlots,
+    spacing: SlotSpacing,
+    granted: VecDeque<Instant>,
+    asks_from: Instant,
+}
+
+impl SlotGate {
+    /// Returns a gate to slots for that rate.
+    pub fn new(source: SharedSlots, rate: Rate, now: Instant) -> Self {
+        let spacing = SlotSpacing::for_rate(rate);
+        Self { source, spacing, granted: VecDeque::new(), asks_from: now }
+    }
+
+    /// Spaces slots for another rate from now on.
+    pub fn set_rate(&mut self, rate: Rate) {
+        self.spacing = SlotSpacing::for_rate(rate);
+    }
+
+    /// Returns when the next slot can be used, with that many sendings ready; nothing if now.
+    ///
+    /// `jitter` is drawn evenly from 0 to 1.
+    pub fn due(&mut self, ready: usize, now: Instant, jitter: f64) -> Option<Instant> {
+        while self.granted.front().is_some_and(|&slot| slot + self.spacing.lateness < now) {
+            self.granted.pop_front();
+        }
+        self.refill(ready, now, jitter);
+        if self.granted.is_empty() {
+            return Some(self.asks_from);
+        }
+        self.granted.front().copied().filter(|&slot| slot > now)
+    }
+
+    /// Uses the slot that is due.
+    pub fn take(&mut self) {
+        self.granted.pop_front();
+    }
+
+    /// Keeps all slots free until then, for every sender.
+    pub fn hold(&mut self, until: Instant, now: Instant) {
+        self.granted.clear();
+        self.source.with(|source| source.hold(until, now));
+    }
+
+    /// Reserves slots in time, as far as there is use for them.
+    fn refill(&mut self, ready: usize, now: Instant, jitter: f64) {
+        let part = HORIZON.as_nanos() / u128::from(PART) / self.spacing.interval.as_nanos().max(1);
+        let wanted = usize::try_from(part).unwrap_or(usize::MAX).max(1).min(ready);
+        let missing = wanted.saturating_sub(self.granted.len());
+        if now < self.asks_from || missing == 0 {
+            return;
+        }
+        let spacing = self.spacing;
+        let missing = u32::try_from(missing).unwrap_or(u32::MAX);
+        // Senders ask at random moments. Were they to ask in the same order each time, the last of
+        // them would starve. It costs nothing, because the slots in question lie ahead.
+        let scatter = (HORIZON / PART).mul_f64(jitter);
+        match self.source.with(|source| source.reserve(missing, spacing, now)) {
+            Some(Grant::Slots { first, count }) => {
+                self.granted.extend((0..count).map(|number| first + spacing.interval * number));
+                self.asks_from = now + scatter;
+            }
+            Some(Grant::NotBefore(due)) => self.asks_from = due + scatter,
+            None => self.asks_from = now + AGAIN_AFTER,
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "shared_slots_tests.rs"]
+mod tests;

@@ -1,0 +1,380 @@
+//! The part of the page above its table, as values for the template.
+//!
+//! The template escapes every value; this file decides words and numbers and writes no markup.
+
+use crate::report::format::html::chart::{Chart, HEIGHT, WIDTH};
+use crate::report::format::html::charts::charts;
+use crate::report::format::html::rows::Limits;
+use crate::report::format::html::series::TimeSeries;
+use crate::report::format::next_commands::{NextCommand, next_commands};
+use crate::report::format::summary::{
+    calls_note, hint_reason, rounded, sub_tasks_note, title, verdict,
+};
+use crate::report::format::words::{
+    day_and_time, failure_times, latency_words, outcome_mark, outcome_words, percent,
+    retry_prospect,
+};
+use crate::report::model::{FailureGroup, Report};
+use crate::task::Outcome;
+use crate::text::{grouped, plural, printable, span};
+use askama::Template;
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use ring::digest::{SHA256, digest};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// The script of the page.
+pub(crate) const SCRIPT: &str = include_str!("page.js");
+/// The style sheet of the page.
+const STYLE: &str = include_str!("page.css");
+/// The most failure groups that the page shows.
+const MAX_SHOWN: usize = 50;
+/// The most columns of a foreign text.
+const MAX_TEXT_COLUMNS: usize = 2_000;
+
+/// The page up to its data.
+#[derive(Template)]
+#[template(path = "page.html")]
+pub(crate) struct HtmlHead {
+    policy: String,
+    style: &'static str,
+    headline: String,
+    tone: &'static str,
+    title: String,
+    status: String,
+    verdict: Option<(&'static str, String)>,
+    facts: Vec<(&'static str, String)>,
+    next: Vec<NextCommand>,
+    bar: Vec<Share>,
+    outcomes: Vec<Tile>,
+    efforts: Vec<Tile>,
+    groups: Vec<FailureGroupHtml>,
+    more_groups: String,
+    no_failures: &'static str,
+    charts: Vec<Chart>,
+    width: f64,
+    height: f64,
+    tuning_hints: Vec<(String, &'static str)>,
+    tasks: u64,
+    table_note: String,
+    settings: Vec<(String, String)>,
+}
+
+/// A number with its label and a note.
+struct Tile {
+    class: &'static str,
+    mark: &'static str,
+    label: &'static str,
+    number: String,
+    note: String,
+}
+
+/// A part of the bar of all outcomes.
+struct Share {
+    class: &'static str,
+    x: String,
+    width: String,
+}
+
+/// A failure group.
+struct FailureGroupHtml {
+    label: String,
+    count: String,
+    share: String,
+    /// The kind, status and code.
+    cause: String,
+    message: String,
+    details: Vec<(&'static str, String)>,
+    retryable: bool,
+    retry_prospect: &'static str,
+    times: String,
+    examples: Vec<String>,
+    command: Option<String>,
+}
+
+impl HtmlHead {
+    /// Returns the values of a report for the template.
+    pub(crate) fn new(report: &Report, series: &TimeSeries, limits: Limits) -> Self {
+        let groups = report.failures.as_slice();
+        // The table has all failed tasks; more groups here would only be scrolled past.
+        let (shown, more) = groups.split_at(groups.len().min(MAX_SHOWN));
+        Self {
+            policy: content_policy(),
+            style: STYLE,
+            headline: headline(report),
+            tone: tone(report),
+            // Without its command, which is in the headline already.
+            title: title(report).split_once(": ").map_or_else(String::new, |(_, rest)| rest.into()),
+            status: status(report),
+            verdict: verdict(report).map(|(_, word, why)| (word, foreign(&why))),
+            facts: facts(report),
+            // As if report.json was written, because the page says all that it would offer.
+            next: next_commands(report, &[PathBuf::from("report.json")]),
+            bar: bar(report),
+            outcomes: Outcome::ALL
+                .into_iter()
+                .map(|outcome| outcome_tile(outcome, report))
+                .collect(),
+            efforts: efforts(report),
+            groups: shown.iter().map(|group| FailureGroupHtml::from_group(group, report)).collect(),
+            more_groups: more_groups(more),
+            no_failures: no_failures(report),
+            charts: charts(report, series),
+            width: WIDTH,
+            height: HEIGHT,
+            tuning_hints: tuning_hints(report),
+            tasks: report.tasks.selected(),
+            table_note: table_note(report, limits),
+            settings: settings(report),
+        }
+    }
+}
+
+/// Returns a policy that allows the page's own style and script, and no request of any kind.
+fn content_policy() -> String {
+    // By hash instead of 'unsafe-inline', which would also allow a script that a text smuggles in.
+    let hash = |text: &str| BASE64_STANDARD.encode(digest(&SHA256, text.as_bytes()));
+    format!(
+        "default-src 'none'; style-src 'sha256-{}'; script-src 'sha256-{}'; base-uri 'none'; \
+         form-action 'none'",
+        hash(STYLE),
+        hash(SCRIPT)
+    )
+}
+
+/// Returns a foreign text on one line, without characters that mislead the eye.
+fn foreign(text: &str) -> String {
+    // Line ends become blanks, because HTML shows them as blanks anyway, and not as escapes.
+    printable(&text.replace(['\n', '\r'], " "), MAX_TEXT_COLUMNS)
+}
+
+fn headline(report: &Report) -> String {
+    let command = foreign(&report.run.command);
+    let tasks = &report.tasks;
+    let (selected, good) =
+        (tasks.selected(), tasks[Outcome::Succeeded] + tasks[Outcome::Unchanged]);
+    // The order matters: a run of one task or of none needs its own grammar.
+    match (selected, good) {
+        (0, _) => format!("{command}: no task was selected"),
+        (1, 1) => format!("{command}: the task succeeded"),
+        (_, _) if good == selected => format!("{command}: all {} tasks succeeded", grouped(good)),
+        (_, 0) => format!("{command}: none of {} succeeded", plural(selected, "task", "tasks")),
+        (_, _) => {
+            let all = plural(selected, "task", "tasks");
+            format!("{command}: {} of {all} succeeded", grouped(good))
+        }
+    }
+}
+
+fn tone(report: &Report) -> &'static str {
+    // A run that stopped early is doubtful, not bad: its remaining tasks may still succeed.
+    match (report.exit, report.tasks.all_good()) {
+        (None, _) => "running",
+        (Some(_), true) => "good",
+        (Some(_), false) if report.run.complete => "bad",
+        (Some(_), false) => "doubtful",
+    }
+}
+
+fn status(report: &Report) -> String {
+    report.exit.map_or_else(
+        || "still running".into(),
+        |exit| format!("exit status {}, {}", exit.code(), exit.name()),
+    )
+}
+
+fn facts(report: &Report) -> Vec<(&'static str, String)> {
+    let run = &report.run;
+    let time = |at| {
+        let (day, time) = day_and_time(at);
+        format!("{day} {time} UTC")
+    };
+    let parent = if run.is_retry { "Retry of" } else { "Follows" };
+    let parent_run = run.parent.as_ref().map(ToString::to_string);
+    let known = [
+        ("Run", Some(run.id.to_string())),
+        ("Job", run.job.as_deref().map(foreign)),
+        ("Reason", run.reason.as_deref().map(foreign)),
+        (parent, parent_run),
+        ("Began", run.started_at.map(time)),
+        ("Ended", run.finished_at.map(time)),
+        ("Endpoint", Some(foreign(&report.target.endpoint))),
+        ("Project", Some(foreign(&report.target.project_id))),
+        ("Input", Some(input(report))),
+    ];
+    known.into_iter().filter_map(|(name, text)| Some((name, text?))).collect()
+}
+
+/// Returns the inputs of the run, their rows, and the rows that became no task.
+fn input(report: &Report) -> String {
+    let input = &report.input;
+    let left_out = [
+        (input.duplicates, "duplicate", "duplicates"),
+        (input.already_done, "done already", "done already"),
+        (input.invalid, "invalid", "invalid"),
+    ];
+    let rows =
+        format!("{}: {}", foreign(&input.sources.join(", ")), plural(input.rows, "row", "rows"));
+    let left_out = left_out.into_iter().filter(|(count, ..)| *count > 0);
+    let parts = left_out.map(|(count, one, many)| plural(count, one, many));
+    std::iter::once(rows).chain(parts).collect::<Vec<_>>().join(", ")
+}
+
+fn bar(report: &Report) -> Vec<Share> {
+    // The bar is 1,000 units wide. Without tasks the loop below is empty: nothing divides by zero.
+    let all = report.tasks.selected() as f64;
+    let mut x = 0.0;
+    let mut shares = Vec::new();
+    // Outcomes without tasks are left out, because a part of no width would still draw its border.
+    for outcome in Outcome::ALL.into_iter().filter(|&outcome| report.tasks[outcome] > 0) {
+        let width = report.tasks[outcome] as f64 / all * 1_000.0;
+        let class = outcome.as_str();
+        shares.push(Share { class, x: format!("{x:.2}"), width: format!("{width:.2}") });
+        x += width;
+    }
+    shares
+}
+
+fn outcome_tile(outcome: Outcome, report: &Report) -> Tile {
+    let number = report.tasks[outcome];
+    // "The run ended before their turn" would be wrong while it goes on.
+    let still_running = outcome == Outcome::NotAttempted && report.exit.is_none();
+    let note = if still_running { "not sent so far" } else { outcome_meaning(outcome) };
+    Tile {
+        class: if number == 0 { "none" } else { outcome.as_str() },
+        mark: outcome_mark(outcome),
+        label: outcome_words(outcome),
+        number: grouped(number),
+        note: note.into(),
+    }
+}
+
+/// Returns the meaning of an outcome, in words.
+const fn outcome_meaning(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Succeeded => "no sub-task failed",
+        Outcome::Partial => "some sub-tasks failed",
+        Outcome::Failed => "refused, or nothing succeeded",
+        Outcome::Ambiguous => "sent, nothing trustworthy came back",
+        Outcome::Unchanged => "in that state already, no call made",
+        Outcome::NotAttempted => "the run ended before their turn",
+    }
+}
+
+fn effort(label: &'static str, number: String, note: String) -> Tile {
+    Tile { class: "effort", mark: "", label, number, note }
+}
+
+fn efforts(report: &Report) -> Vec<Tile> {
+    let (pace, calls) = (&report.pace, &report.calls);
+    let mut tiles = vec![effort("worked", span(worked(report)), worked_note(report))];
+    if calls.attempts > 0 {
+        tiles.push(effort("calls", grouped(calls.attempts), calls_note(calls)));
+    }
+    if report.counts.total > 0 {
+        let note = sub_tasks_note(report.counts);
+        tiles.push(effort("sub-tasks", grouped(report.counts.total), note));
+    }
+    if let Some(rate) = pace.rate_average {
+        let note = format!("{} in the busiest second", grouped(pace.rate_peak_1s));
+        tiles.push(effort("pace", format!("{}/s", rounded(rate)), note));
+    }
+    if let Some(latency) = &report.latency {
+        let note =
+            format!("p90 {}, p99 {}", latency_words(latency.p90), latency_words(latency.p99));
+        tiles.push(effort("median latency", latency_words(latency.p50), note));
+    }
+    if !pace.paused.is_zero() {
+        tiles.push(effort("paused", span(pace.paused), "held back by the service".into()));
+    }
+    tiles
+}
+
+fn worked(report: &Report) -> Duration {
+    report.run.worked.iter().map(|process| process.end.since(process.start)).sum()
+}
+
+fn worked_note(report: &Report) -> String {
+    // The span from first to last is of interest only if it includes a pause between processes.
+    match report.run.worked.len() {
+        0 => "no process began".into(),
+        1 => String::new(),
+        processes => {
+            format!("by {processes} processes, from first to last {}", span(report.run.duration))
+        }
+    }
+}
+
+fn no_failures(report: &Report) -> &'static str {
+    match (report.calls.attempts, report.tasks.all_good()) {
+        (0, _) => "Nothing was sent, so nothing failed.",
+        (_, true) => "Nothing failed: every task is where it was sent.",
+        (_, false) => "Nothing that was sent failed.",
+    }
+}
+
+fn more_groups(more: &[FailureGroup]) -> String {
+    if more.is_empty() {
+        return String::new();
+    }
+    let causes = plural(more.len() as u64, "more cause", "more causes");
+    let tasks = plural(more.iter().map(|group| group.count).sum(), "task", "tasks");
+    format!("And {causes} with {tasks} in all: the table has them, and so has report.json.")
+}
+
+fn table_note(report: &Report, limits: Limits) -> String {
+    if report.tasks.selected() <= limits.tasks {
+        return String::new();
+    }
+    format!(
+        "This page holds {} of {}: first those that did not succeed. results.csv has them all.",
+        grouped(limits.tasks),
+        plural(report.tasks.selected(), "task", "tasks")
+    )
+}
+
+fn tuning_hints(report: &Report) -> Vec<(String, &'static str)> {
+    report.tuning_hints.iter().map(|hint| (hint.to_string(), hint_reason(*hint))).collect()
+}
+
+/// Returns the settings, each with its name and value in the store.
+fn settings(report: &Report) -> Vec<(String, String)> {
+    // By their stored form, so that a setting added later appears here without a line of code.
+    let settings = serde_json::to_value(&report.settings);
+    let settings = settings.expect("settings have a form in JSON");
+    let settings = settings.as_object().expect("settings are an object");
+    let shown = |value: &serde_json::Value| match value {
+        serde_json::Value::String(text) => foreign(text),
+        serde_json::Value::Null => "–".into(),
+        other => foreign(&other.to_string()),
+    };
+    settings.iter().map(|(name, value)| (foreign(name), shown(value))).collect()
+}
+
+impl FailureGroupHtml {
+    fn from_group(group: &FailureGroup, report: &Report) -> Self {
+        let status = group.http_status.map(|status| format!("HTTP {status}"));
+        let code = Some(foreign(&group.error_code)).filter(|code| !code.is_empty());
+        let cause = std::iter::once(group.kind_word().to_owned()).chain(status).chain(code);
+        let details = [
+            ("Sub-task", &group.sub_task_error),
+            ("Reason", &group.reason),
+            ("Advice", &group.advice),
+        ];
+        let known = details.into_iter().filter(|(_, text)| !text.trim().is_empty());
+        Self {
+            label: group.label.to_string(),
+            count: plural(group.count, "task", "tasks"),
+            share: percent(group.share),
+            cause: cause.collect::<Vec<_>>().join(" · "),
+            message: foreign(&group.message_template),
+            details: known.map(|(name, text)| (name, foreign(text))).collect(),
+            retryable: group.retryable,
+            retry_prospect: retry_prospect(group),
+            times: failure_times(group),
+            examples: group.examples.iter().map(ToString::to_string).collect(),
+            command: report.retry_command(group),
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! Carries a planned run out: wires store, engine, survey and watchers together.
+
+use crate::api::TaskApi;
+use crate::engine::{Control, StartingPoint};
+use crate::event::{RunStats, Watch};
+use crate::policy::{REMEMBERED_SENDINGS, SharedSlots};
+use crate::run::control_router::ControlRouter;
+use crate::run::error::RunError;
+use crate::run::ledger::{RunEndedBy, StoreLedger};
+use crate::run::phases::RunPhases;
+use crate::run::plan::Planned;
+use crate::run::rate_memory::RateMemory;
+use crate::run::settings::{engine_settings, remembered_sendings};
+use crate::run::watchers;
+use crate::run::watchers::WatchTrouble;
+use crate::settings::RunSettings;
+use crate::slots::FileSlots;
+use crate::store::{RunDirectory, RunWriter, StoreError};
+use tokio::sync::mpsc;
+
+/// The end of this process's part in a run; the rest is in the report.
+#[derive(Debug)]
+pub struct Ended {
+    /// The figures of the engine.
+    pub stats: RunStats,
+    /// The trouble of the watchers.
+    pub watch_trouble: WatchTrouble,
+    /// The reason why the learnt rate could not be kept for the next run, if it could not.
+    pub learning_trouble: Option<StoreError>,
+}
+
+impl Planned {
+    /// Carries the run out: calls `api` for every task, shows the events to `watchers` and obeys
+    /// `control`.
+    ///
+    /// Returns when every task is settled or the run was stopped. Everything is in the store then.
+    ///
+    /// # Errors
+    ///
+    /// Only the store can fail a run. Everything that was recorded before stays.
+    pub async fn carry_out<A: TaskApi>(
+        self,
+        api: &A,
+        watchers: Vec<Box<dyn Watch>>,
+        control: mpsc::UnboundedReceiver<Control>,
+    ) -> Result<Ended, RunError> {
+        let profile = self.profile.as_deref();
+        let memory = RateMemory { runs: &self.runs, run: &self.id, profile };
+        let learnt = memory.before()?;
+        // Also without a rate limit: an operator may set one while the run is under way.
+        let recall = remembered_sendings(&self.settings).max(REMEMBERED_SENDINGS);
+        let writer = RunWriter::open(&self.runs, &self.lock, self.clock.now(), recall)?;
+        let mut settings = engine_settings(&self.settings, starting_point(&writer));
+        settings.pace.learnt = learnt;
+        let slots = group_slots(&self.runs, &self.settings)?;
+        settings.slots = slots.clone();
+        settings.max_duration = settings.max_duration.into_iter().chain(self.time_left).min();
+        let (watcher_channel, thread) =
+            watchers::open(watchers, self.clock).map_err(RunError::Thread)?;
+        // With `--wait` the run ends after the verify phase and not with the engine.
+        let ended_by = match self.settings.wait {
+            Some(_) => RunEndedBy::Phases,
+            None => RunEndedBy::Engine,
+        };
+        let phases = RunPhases {
+            api,
+            settings: &self.settings,
+            slots,
+            clock: self.clock,
+            ledger: StoreLedger { writer, watcher_channel, ended_by },
+            control_router: ControlRouter::new(control),
+        };
+        // Dropping the phases closes the watchers' channel, without which their thread never ends.
+        let ran = phases.run(settings).await;
+        let watch_trouble = thread.close();
+        let stats = ran?;
+        let learning_trouble = memory.keep(self.clock.now()).err();
+        // Last, so that the next holder of the lock finds the learnt rate as well.
+        drop(self.lock);
+        Ok(Ended { stats, watch_trouble, learning_trouble })
+    }
+}
+
+/// Opens the slots of the run's rate group, if it belongs to one.
+pub(crate) fn group_slots(
+    runs: &RunDirectory,
+    settings: &RunSettings,
+) -> Result<Option<SharedSlots>, RunError> {
+    let Some(group) = &settings.rate_group else { return Ok(None) };
+    let slots = FileSlots::open(runs.state(), group);
+    let failed = |source| RunError::RateGroup { group: group.clone(), source };
+    slots.map(|slots| Some(SharedSlots::new(slots))).map_err(failed)
+}
+
+fn starting_point(writer: &RunWriter) -> StartingPoint {
+    let resumed = writer.resume_point();
+    StartingPoint {
+        selected: resumed.selected,
+        settled: resumed.settled.selected(),
+        // Each process tolerates failures anew: an operator who resumes a run has seen the others.
+        failed: 0,
+        attempts: resumed.attempts,
+        last_sent: resumed.last_sent.clone(),
+    }
+}

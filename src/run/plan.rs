@@ -1,0 +1,199 @@
+//! Plans a run: reads all inputs and stores the plan, or only shows it.
+//!
+//! Nothing is sent here. A planned run is locked for this process until it is dropped.
+
+use crate::clock::{Clock, Timestamp};
+use crate::report::Target;
+use crate::run::error::RunError;
+use crate::settings::RunSettings;
+use crate::store;
+use crate::store::{
+    NewPlan, NewRun, PlanRow, PlanTotals, PlannedRun, RunDirectory, RunId, RunLock, StoreError,
+};
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// The run that is wanted.
+#[derive(Debug)]
+pub struct RunRequest {
+    /// The directory that keeps the runs.
+    pub state: PathBuf,
+    /// The word of the command line: `start`, `stop` or `run`.
+    pub command: String,
+    /// What the tasks are made from.
+    pub plan: NewPlan,
+    /// The endpoint, as the report shows it.
+    pub endpoint: String,
+    /// The project, as the report shows it.
+    pub project_id: String,
+    /// The job that the run belongs to.
+    pub job: Option<String>,
+    /// The reason for the run, for the record.
+    pub reason: Option<String>,
+    /// How it is carried out.
+    pub settings: RunSettings,
+}
+
+/// A run whose plan is stored and locked for this process; nothing was sent.
+#[derive(Debug)]
+pub struct Planned {
+    pub(crate) runs: RunDirectory,
+    pub(crate) id: RunId,
+    pub(crate) lock: RunLock,
+    pub(crate) settings: RunSettings,
+    /// The time in which new requests may be sent, besides the limits of the settings.
+    pub(crate) time_left: Option<Duration>,
+    /// The profile for which the learnt rate is kept.
+    pub(crate) profile: Option<String>,
+    pub(crate) clock: Clock,
+    pub(crate) totals: PlanTotals,
+}
+
+/// Reads all inputs and stores the plan; sends nothing.
+///
+/// # Errors
+///
+/// Invalid inputs, with all their problems; a store that cannot be used.
+pub fn plan(request: RunRequest, clock: Clock) -> Result<Planned, RunError> {
+    let runs = RunDirectory::open(&request.state)?;
+    // The id is fixed before the inputs are read, because the plan is written to the run's own file.
+    let run = new_run(&request, clock.now());
+    let planned = store::plan_run(&runs, &run, request.plan, &holder(clock.now()))?;
+    Planned::from_stored(planned, runs, request.settings, clock)
+}
+
+/// Reads all inputs and returns the size of the run and its first tasks.
+///
+/// Stores nothing and sends nothing.
+pub fn dry_run(
+    request: RunRequest,
+    clock: Clock,
+    max_rows: u32,
+) -> Result<(PlanTotals, Vec<PlanRow>), RunError> {
+    let run = new_run(&request, clock.now());
+    // An existing directory: a dry run must not create one.
+    store::plan_only(&RunDirectory::existing(&request.state), &run, request.plan, max_rows)?
+        .map_err(RunError::Input)
+}
+
+pub(crate) fn new_run(request: &RunRequest, now: Timestamp) -> NewRun {
+    NewRun {
+        id: RunId::new(now, &mut fastrand::Rng::new()),
+        parent: request.plan.after.clone(),
+        outstanding_before: None,
+        job: request.job.clone(),
+        reason: request.reason.clone(),
+        command: request.command.clone(),
+        origin: now,
+        endpoint: request.endpoint.clone(),
+        project_id: request.project_id.clone(),
+        settings: request.settings.clone(),
+    }
+}
+
+/// Returns the record of a new run that takes its tasks from `parent`, for a target of its own.
+///
+/// A retry keeps the job and the command of its parent; a revert changes both.
+pub(crate) fn child_run(
+    parent: &NewRun,
+    target: Target,
+    reason: Option<String>,
+    settings: &RunSettings,
+    now: Timestamp,
+) -> NewRun {
+    NewRun {
+        id: RunId::new(now, &mut fastrand::Rng::new()),
+        parent: Some(parent.id.clone()),
+        outstanding_before: None,
+        job: parent.job.clone(),
+        reason,
+        command: parent.command.clone(),
+        origin: now,
+        endpoint: target.endpoint,
+        project_id: target.project_id,
+        settings: settings.clone(),
+    }
+}
+
+/// Returns the name of this process for messages of others that find the run locked.
+pub(crate) fn holder(now: Timestamp) -> String {
+    format!("process {} since {now}", std::process::id())
+}
+
+impl Planned {
+    /// Takes a run that is locked for this process.
+    pub(crate) fn new(
+        runs: RunDirectory,
+        lock: RunLock,
+        totals: PlanTotals,
+        settings: RunSettings,
+        clock: Clock,
+    ) -> Self {
+        // From the lock, so that nobody can carry out a run that another process holds.
+        let id = lock.run().clone();
+        Self { runs, id, lock, settings, time_left: None, profile: None, clock, totals }
+    }
+
+    /// Takes the run that the store has planned, or returns the problems of its inputs.
+    pub(crate) fn from_stored(
+        planned: PlannedRun,
+        runs: RunDirectory,
+        settings: RunSettings,
+        clock: Clock,
+    ) -> Result<Self, RunError> {
+        match planned {
+            PlannedRun::Ready { totals, lock } => {
+                Ok(Self::new(runs, lock, totals, settings, clock))
+            }
+            PlannedRun::Refused(problems) => Err(RunError::Input(problems)),
+        }
+    }
+
+    /// Returns the id of the run.
+    pub fn id(&self) -> &RunId {
+        &self.id
+    }
+
+    /// Returns the numbers of rows and tasks.
+    pub fn totals(&self) -> PlanTotals {
+        self.totals
+    }
+
+    /// Returns how the run is carried out.
+    pub fn settings(&self) -> &RunSettings {
+        &self.settings
+    }
+
+    /// Returns the path of the run's file.
+    pub fn file(&self) -> PathBuf {
+        self.runs.file(&self.id)
+    }
+
+    /// Returns the directory of this and all other runs.
+    pub fn runs(&self) -> &RunDirectory {
+        &self.runs
+    }
+
+    /// Ends new requests after this time at the latest; `max_duration` may end them earlier.
+    pub fn finish_within(&mut self, time_left: Duration) {
+        self.time_left = Some(time_left);
+    }
+
+    /// Starts `--rate auto` from the rate that this profile's runs have learnt, and keeps the rate
+    /// that this run learns.
+    pub fn learn_for(&mut self, profile: &str) {
+        self.profile = Some(profile.to_owned());
+    }
+
+    /// Lowers the number of calls on the wire at a time, for this process.
+    pub fn narrow(&mut self, concurrency: NonZeroUsize) {
+        // The stored settings keep the wish: another process may have room for more.
+        self.settings.concurrency = self.settings.concurrency.min(concurrency);
+    }
+
+    /// Removes the run before anything was sent.
+    pub fn discard(self) -> Result<(), StoreError> {
+        self.runs.remove(self.lock)
+    }
+}

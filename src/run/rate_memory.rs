@@ -1,0 +1,48 @@
+//! Lets a run begin with the limit of the service that earlier ones learnt, and keeps what it learns.
+//!
+//! What a process of the same run has learnt comes before what others have. Both only save time:
+//! nothing that goes wrong here stops a run.
+
+use crate::clock::Timestamp;
+use crate::store;
+use crate::store::{RateKey, RunDirectory, RunId, RunReader, RunRecord, StoreError};
+
+/// The memory of one run.
+pub(crate) struct RateMemory<'a> {
+    pub(crate) runs: &'a RunDirectory,
+    pub(crate) run: &'a RunId,
+    /// The profile that shares the rate with later runs; without one it stays in the run.
+    pub(crate) profile: Option<&'a str>,
+}
+
+impl RateMemory<'_> {
+    /// Returns the requests per second at which the service throttled before, if that is known.
+    pub(crate) fn before(&self) -> Result<Option<f64>, StoreError> {
+        let record = self.record()?;
+        let key = self.key(&record);
+        // A run without a profile, such as a rehearsal, shares no rate with others.
+        let kept = || store::learnt_rate(self.runs, &key?);
+        Ok(last_learnt(&record).or_else(kept))
+    }
+
+    /// Keeps the rate that the run has learnt for the next one.
+    pub(crate) fn keep(&self, now: Timestamp) -> Result<(), StoreError> {
+        let record = self.record()?;
+        let Some(key) = self.key(&record) else { return Ok(()) };
+        store::keep_learnt_rate(self.runs, key, last_learnt(&record), now)
+    }
+
+    fn record(&self) -> Result<RunRecord, StoreError> {
+        RunReader::open(self.runs, self.run)?.record()
+    }
+
+    fn key(&self, record: &RunRecord) -> Option<RateKey> {
+        let (endpoint, project_id) = (record.run.endpoint.clone(), record.run.project_id.clone());
+        let profile = self.profile?.to_owned();
+        Some(RateKey { profile, endpoint, project_id })
+    }
+}
+
+fn last_learnt(record: &RunRecord) -> Option<f64> {
+    record.sessions.last().and_then(|session| session.rate_learnt)
+}

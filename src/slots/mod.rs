@@ -1,0 +1,8 @@
+//! Homes of sending slots outside a process: the file that the processes of a machine share.
+//!
+//! See `docs/GLOSSARY.md`: rate group, slot timeline. The arithmetic is that of
+//! [`SlotTimeline`](crate::policy::SlotTimeline), whatever the home.
+
+mod file;
+
+pub use file::FileSlots;

@@ -1,0 +1,46 @@
+//! Several runs of this machine keep one rate together.
+
+use crate::support::program::Scene;
+use crate::support::reply::Reply;
+use crate::support::server::Server;
+
+#[test]
+fn runs_of_a_group_keep_its_rate_together_and_each_gets_its_share() {
+    let server = Server::start(|request| Reply::trusted(&request.id, 0, 1));
+    let scene = Scene::with(&server);
+    let names = ["north", "south", "east", "west"];
+    let runs: Vec<_> = names
+        .iter()
+        .map(|name| {
+            let ids: Vec<String> = (0..10).map(|number| format!("{name}-{number}")).collect();
+            let file = format!("{name}.txt");
+            scene.write(&file, ids.join("\n"));
+            scene.start(&["start", &file, "--rate", "20/s", "--rate-group", "city", "-q"])
+        })
+        .collect();
+    for run in runs {
+        run.ended().expect(0);
+    }
+    let requests = server.requests();
+    assert_eq!(requests.len(), 40);
+    let times: Vec<u64> = requests.iter().map(|request| request.micros).collect();
+    let took = times[39] - times[0];
+    // 39 slots of 50.7 ms lie between the first and the last; a busy machine only adds to that.
+    assert!(took >= 1_900_000, "{took} µs");
+    // While all four have tasks none of them goes without.
+    let first_half = &requests[..20];
+    for name in names {
+        let count = first_half.iter().filter(|request| request.id.starts_with(name)).count();
+        assert!(count >= 1, "{name} has {count} of the first 20");
+    }
+}
+
+#[test]
+fn a_group_needs_a_rate_and_a_name_that_is_a_file() {
+    let scene = Scene::with(&Server::obliging());
+    scene.write("tasks.txt", "gate-1");
+    let call = ["start", "tasks.txt", "-n", "--rate-group"];
+    let refused = scene.call(&[&call[..], &["city", "--rate", "none"]].concat()).expect(2);
+    refused.says("`--rate-group` has no rate to share");
+    scene.call(&[&call[..], &["../city"]].concat()).expect(2).says("a group's name has 1 to 64");
+}
