@@ -39,7 +39,7 @@ fn an_answer_that_came_before_its_request_decides_nothing() {
             let answer = Reply::trusted(&request.id, 0, 1);
             // The first two tasks may leave side by side; the third one leaves 200 ms later.
             match &*request.id {
-                "gate-2" => answer.and_then_unasked(unasked.clone()),
+                "gate-2" => answer.and_then_unasked(&unasked),
                 _ => answer,
             }
         });
