@@ -143,103 +143,95 @@ fn is_interim(head: &[u8]) -> bool {
     matches!(status(head), Some(100 | 102..=199))
 }
 
-/// A header whose lines are being put together.
-struct Header<'a> {
-    name: &'a str,
-    value: Vec<u8>,
-    is_used: bool,
-}
-
 /// Writes a head without folded lines, blanks before colons, and lines that are no headers.
 fn rewrite(head: &[u8], out: &mut Vec<u8>) -> Result<(), HeadError> {
     let mut lines = head.split(|&byte| byte == b'\n').map(<[u8]>::trim_ascii_end);
     out.extend_from_slice(lines.next().unwrap_or_default());
-    out.extend_from_slice(b"\r\n");
-    let (mut written, mut open): (usize, Option<Header<'_>>) = (0, None);
+    let mut writer = HeadWriter { out, written: 0, open: None, is_kept: false };
     for line in lines.take_while(|line| !line.is_empty()) {
-        if line.starts_with(b" ") || line.starts_with(b"\t") {
-            if let Some(header) = &mut open {
-                header.fold(line.trim_ascii())?;
-            }
-            continue;
+        match line.first() {
+            Some(b' ' | b'\t') => writer.fold(line.trim_ascii())?,
+            Some(_) | None => writer.begin(line)?,
         }
-        if let Some(header) = open.take() {
-            header.write(&mut written, out)?;
-        }
-        open = Header::parse(line)?;
     }
-    if let Some(header) = open {
-        header.write(&mut written, out)?;
-    }
-    out.extend_from_slice(b"\r\n");
+    out.extend_from_slice(b"\r\n\r\n");
     Ok(())
 }
 
-impl<'a> Header<'a> {
-    /// Reads the first line of a header. Returns nothing for a line that is none.
-    fn parse(line: &'a [u8]) -> Result<Option<Self>, HeadError> {
+/// Writes headers one after the other, each with its folded lines.
+struct HeadWriter<'a, 'o> {
+    out: &'o mut Vec<u8>,
+    written: usize,
+    /// The header that folded lines belong to.
+    open: Option<&'a str>,
+    is_kept: bool,
+}
+
+impl<'a> HeadWriter<'a, '_> {
+    /// Writes the first line of a header. Drops a line that is none.
+    fn begin(&mut self, line: &'a [u8]) -> Result<(), HeadError> {
         let colon = line.iter().position(|&byte| byte == b':').unwrap_or(line.len());
         let (before, after) = line.split_at(colon);
         let name = std::str::from_utf8(before.trim_ascii_end()).unwrap_or_default();
         let is_name = !name.is_empty() && name.bytes().all(is_token);
-        if is_name && !after.is_empty() {
-            let header =
-                Self { name, value: clean(after[1..].trim_ascii()), is_used: is_used(name) };
-            return match header.is_framing() && name.len() != before.len() {
-                true => Err(header.ambiguous("a blank stands before its colon")),
-                false => Ok(Some(header)),
-            };
+        if !is_name || after.is_empty() {
+            self.open = None;
+            return refuse_resemblance(before);
         }
-        // Another reader may take such a line for the header that it resembles.
-        let text = String::from_utf8_lossy(before).to_ascii_lowercase();
-        match FRAMING.into_iter().find(|framing| text.contains(framing)) {
-            Some(name) => {
-                Err(HeadError::Framing { name: name.into(), reason: "its line is no header" })
+        if is_framing(name) && name.len() != before.len() {
+            return Err(ambiguous(name, "a blank stands before its colon"));
+        }
+        let is_kept =
+            self.written < MAX_HEADERS || (self.written < MAX_USED_HEADERS && is_used(name));
+        (self.open, self.is_kept) = (Some(name), is_kept);
+        if self.is_kept {
+            self.written += 1;
+            for part in [b"\r\n", name.as_bytes(), b": "] {
+                self.out.extend_from_slice(part);
             }
-            None => Ok(None),
+            self.out.extend(clean(after[1..].trim_ascii()));
+        } else if is_framing(name) {
+            return Err(ambiguous(name, "too many headers stand before it"));
         }
+        Ok(())
     }
 
     /// Adds a folded line, which is read as a blank and its text.
     fn fold(&mut self, line: &[u8]) -> Result<(), HeadError> {
-        if self.is_framing() {
-            return Err(self.ambiguous("its line is folded"));
+        let Some(name) = self.open else { return refuse_resemblance(line) };
+        if is_framing(name) {
+            return Err(ambiguous(name, "its line is folded"));
         }
-        if !self.value.is_empty() {
-            self.value.push(b' ');
-        }
-        self.value.extend(clean(line));
-        Ok(())
-    }
-
-    fn write(&self, written: &mut usize, out: &mut Vec<u8>) -> Result<(), HeadError> {
-        let is_kept = *written < MAX_HEADERS || (self.is_used && *written < MAX_USED_HEADERS);
-        if !is_kept {
-            return match self.is_framing() {
-                true => Err(self.ambiguous("too many headers stand before it")),
-                false => Ok(()),
-            };
-        }
-        *written += 1;
-        for part in [self.name.as_bytes(), b": ", &self.value, b"\r\n"] {
-            out.extend_from_slice(part);
+        if self.is_kept {
+            if !self.out.ends_with(b" ") {
+                self.out.push(b' ');
+            }
+            self.out.extend(clean(line));
         }
         Ok(())
-    }
-
-    fn is_framing(&self) -> bool {
-        FRAMING.iter().any(|framing| self.name.eq_ignore_ascii_case(framing))
-    }
-
-    fn ambiguous(&self, reason: &'static str) -> HeadError {
-        HeadError::Framing { name: self.name.into(), reason }
     }
 }
 
+/// Refuses a line that is no header and that another reader may take for one that matters.
+fn refuse_resemblance(line: &[u8]) -> Result<(), HeadError> {
+    let text = String::from_utf8_lossy(line).to_ascii_lowercase();
+    match FRAMING.into_iter().find(|framing| text.contains(framing)) {
+        Some(name) => Err(ambiguous(name, "its line is no header")),
+        None => Ok(()),
+    }
+}
+
+fn ambiguous(name: &str, reason: &'static str) -> HeadError {
+    HeadError::Framing { name: name.into(), reason }
+}
+
+fn is_framing(name: &str) -> bool {
+    FRAMING.iter().any(|framing| name.eq_ignore_ascii_case(framing))
+}
+
 fn is_used(name: &str) -> bool {
-    let named = |used: &&str| name.eq_ignore_ascii_case(used);
-    FRAMING.iter().any(&named)
-        || USED.iter().any(named)
+    is_framing(name)
+        || USED.iter().any(|used| name.eq_ignore_ascii_case(used))
         || may_tell_rate(&name.to_ascii_lowercase())
 }
 
@@ -249,9 +241,8 @@ fn is_token(byte: u8) -> bool {
 }
 
 /// Returns a value with a blank in place of each control character.
-fn clean(value: &[u8]) -> Vec<u8> {
-    let blank = |byte: &u8| if byte.is_ascii_control() { b' ' } else { *byte };
-    value.iter().map(blank).collect()
+fn clean(value: &[u8]) -> impl Iterator<Item = u8> {
+    value.iter().map(|byte| if byte.is_ascii_control() { b' ' } else { *byte })
 }
 
 #[cfg(test)]
