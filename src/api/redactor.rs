@@ -14,7 +14,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::ops::Range;
 use std::sync::{Arc, PoisonError, RwLock};
-use view::{Unit, base64_digit, is_hex_separator, is_invisible, views};
+use view::{Unit, base64_digit, is_hex_separator, is_invisible, readings};
 
 /// The shortest secret that is looked for: a shorter one would be found in common words.
 const MIN_SECRET: usize = 6;
@@ -100,7 +100,7 @@ impl Redactor {
         let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
         let mut hits = unlearnt(&text);
         if !known.patterns.is_empty() && known.may_be_in(&text) {
-            hits.extend(views(&text).iter().flat_map(|view| known.find_in(view)));
+            hits.extend(readings(&text).iter().flat_map(|view| known.find_in(view)));
         }
         if hits.is_empty() { text } else { without(&text, hits) }
     }
