@@ -70,7 +70,7 @@ async fn compare(transport: &Transport, request: Outgoing, sent: &Authorisation)
         Err(error) => return Checked { listed: Listed::Answer(gone(error, sent)), skew: None },
     };
     let date = header(&response.headers, &DATE);
-    let skew = date.and_then(|date| ClockSkew::of(date, system_time()));
+    let skew = date.and_then(|date| ClockSkew::from_date(date, system_time()));
     Checked { listed: page_of(&mut response, sent).await, skew }
 }
 
@@ -113,7 +113,7 @@ fn answer(response: &Reply<'_>, body: Body, sent: &Authorisation) -> Answer {
 /// Adds to a refused signature that the clock is wrong, if it is: the service does not say so.
 fn explained(body: Body, status: u16, headers: &HeaderMap, sent: &Authorisation) -> Body {
     let Some(signed_at) = sent.signed_at.filter(|_| status == 401) else { return body };
-    let skew = header(headers, &DATE).and_then(|date| ClockSkew::of(date, signed_at));
+    let skew = header(headers, &DATE).and_then(|date| ClockSkew::from_date(date, signed_at));
     match (body, skew.filter(|skew| skew.spoils_signatures())) {
         (Body::Error(error), Some(skew)) if error.advice.is_empty() => {
             let advice = format!("{skew}, and a signature is good for 15 minutes: set the clock.");

@@ -197,7 +197,7 @@ impl ProxyAddress {
     }
 
     /// Has the password taken out of all texts.
-    pub fn tell(&self, redactor: &Redactor) {
+    pub fn register_secrets(&self, redactor: &Redactor) {
         if let Some(password) = &self.password {
             redactor.learn("password", password.expose_secret());
         }
@@ -284,7 +284,7 @@ mod tests {
         let proxy: ProxyAddress = "http://me:hunt%2Ber2@proxy:3128".parse().unwrap();
         assert_eq!(format!("{proxy} {proxy:?}").matches("hunt").count(), 0);
         let redactor = Redactor::default();
-        proxy.tell(&redactor);
+        proxy.register_secrets(&redactor);
         assert_eq!(redactor.redact("hunt+er2 hunt%2Ber2".into()), "[password] [password]");
     }
 

@@ -17,7 +17,7 @@ pub struct ClockSkew(SignedDuration);
 
 impl ClockSkew {
     /// Compares the `Date` of an answer with this machine's time.
-    pub(super) fn of(date: &str, here: Timestamp) -> Option<Self> {
+    pub(super) fn from_date(date: &str, here: Timestamp) -> Option<Self> {
         let there = httpdate::parse_http_date(date).ok()?.duration_since(UNIX_EPOCH).ok()?;
         let there = i64::try_from(there.as_micros()).ok()?;
         Some(Self(SignedDuration::from_micros(there.checked_sub(here.as_micros())?)))
@@ -50,7 +50,7 @@ mod tests {
     const NOON: Timestamp = Timestamp::from_micros(1_720_180_800_000_000);
 
     fn check(date: &str, seconds: i64, spoils: bool, text: &str) {
-        let skew = ClockSkew::of(date, NOON).unwrap();
+        let skew = ClockSkew::from_date(date, NOON).unwrap();
         assert_eq!((skew.as_secs(), skew.spoils_signatures()), (seconds, spoils), "{date}");
         assert_eq!(skew.to_string(), text);
     }
@@ -79,6 +79,6 @@ mod tests {
 
     #[test]
     fn what_is_no_date_says_nothing() {
-        assert_eq!(ClockSkew::of("yesterday", NOON), None);
+        assert_eq!(ClockSkew::from_date("yesterday", NOON), None);
     }
 }

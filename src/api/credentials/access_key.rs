@@ -51,7 +51,7 @@ impl AccessKey {
     }
 
     /// Lets the redactor learn what is secret of it.
-    pub(super) fn tell(&self, redactor: &Redactor) {
+    pub(super) fn register_secrets(&self, redactor: &Redactor) {
         redactor.learn("secret key", self.secret.expose_secret());
         if let Some(token) = &self.security_token {
             redactor.learn("security token", token.expose_secret());

@@ -53,7 +53,7 @@ impl Login {
     }
 
     /// Lets the redactor learn what is secret of it.
-    pub(super) fn tell(&self, redactor: &Redactor) {
+    pub(super) fn register_secrets(&self, redactor: &Redactor) {
         redactor.learn("password", self.password.expose_secret());
         if let Some(factor) = &self.second_factor {
             redactor.learn("passcode", factor.passcode.expose_secret());

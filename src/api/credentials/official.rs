@@ -84,7 +84,10 @@ mod tests {
         assert_eq!(file.project, Some("p-1".parse().unwrap()));
         assert_eq!(file.iam_endpoint.as_deref(), Some("https://iam.example.com"));
         let redactor = crate::api::Redactor::default();
-        parse("[basic]\nak=AK1\nsk=se;cr#et=x\n", "`file`").unwrap().key.tell(&redactor);
+        parse("[basic]\nak=AK1\nsk=se;cr#et=x\n", "`file`")
+            .unwrap()
+            .key
+            .register_secrets(&redactor);
         assert_eq!(redactor.redact("se;cr#et=x".into()), "[secret key]");
     }
 

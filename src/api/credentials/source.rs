@@ -57,16 +57,16 @@ impl CredentialSource {
         match self {
             Self::Token(source) => {
                 let token = source.load().await?;
-                token.tell(redactor);
+                token.register_secrets(redactor);
                 let proof = Proof::Token(Arc::new(token));
                 let (expires_at, project) = source.known();
                 Ok(Found { proof, expires_at, life: None, project })
             }
             Self::Login(login) => {
-                login.tell(redactor);
+                login.register_secrets(redactor);
                 let granted = login.log_in(redactor).await?;
                 let token = Token::new(&granted.token, || login.origin())?;
-                token.tell(redactor);
+                token.register_secrets(redactor);
                 Ok(Found {
                     proof: Proof::Token(Arc::new(token)),
                     expires_at: granted.expires_at,
@@ -75,7 +75,7 @@ impl CredentialSource {
                 })
             }
             Self::Key(key) => {
-                key.tell(redactor);
+                key.register_secrets(redactor);
                 let proof = Proof::Key(Arc::clone(key));
                 Ok(Found { proof, expires_at: None, life: None, project: None })
             }

@@ -59,7 +59,7 @@ impl Token {
     }
 
     /// Has the token taken out of all texts from now on.
-    pub(super) fn tell(&self, redactor: &Redactor) {
+    pub(super) fn register_secrets(&self, redactor: &Redactor) {
         redactor.learn("token", self.text.expose_secret());
     }
 }
@@ -139,7 +139,7 @@ mod tests {
         let token = token(b"hunter2").unwrap();
         assert!(!format!("{token:?} {:?}", token.header()).contains("hunter2"));
         let redactor = Redactor::default();
-        token.tell(&redactor);
+        token.register_secrets(&redactor);
         assert_eq!(redactor.redact("you sent hunter2!".into()), "you sent [token]!");
     }
 }

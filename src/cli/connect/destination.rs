@@ -130,7 +130,7 @@ pub(crate) fn route(
         return Err(CommandError::usage(error).with_hint(hint));
     }
     if let Some(proxy) = &args.proxy {
-        proxy.tell(context.stderr.redactor);
+        proxy.register_secrets(context.stderr.redactor);
     }
     let roots =
         args.ca_file.as_deref().map(Roots::read).transpose().map_err(CommandError::usage)?;
