@@ -4,9 +4,10 @@ use crate::support::documents::{column, results};
 use crate::support::program::{Ended, Scene};
 use crate::support::reply::Reply;
 use crate::support::server::{Request, Server};
+use batchctl::clock::Clock;
 use std::io::{Read, Write};
 use std::net::TcpListener;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Starts a service, stops these tasks there, and returns what was written with what came.
 fn stop(
@@ -76,11 +77,12 @@ fn a_signal_and_the_time_of_a_run_are_obeyed_while_a_server_floods() {
     let chunked = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
     let server = Server::start(move |_| Reply::flood(chunked, "1\r\nx\r\n"));
     let scene = Scene::with(&server);
-    let began = Instant::now();
+    let clock = Clock::start();
+    let began = clock.now();
     let limits = ["--max-duration", "1s", "--drain-timeout", "1s", "--timeout", "600s"];
     scene.call(&[&["stop", "--id", "gate-1"], &limits[..]].concat()).expect(3);
     // Far more than it takes, and far less than the time-out.
-    assert!(began.elapsed() < Duration::from_secs(60));
+    assert!(clock.now().since(began) < Duration::from_secs(60));
 }
 
 #[test]

@@ -424,7 +424,7 @@ fn results_that_a_user_rearranged_keep_the_users_columns_alone() {
     scene.write("tasks.csv", table);
     scene.call(&[&["stop", "tasks.csv", "-o", "r.csv"], &EAGER[..]].concat()).expect(0);
     let names = header(&scene, "r.csv");
-    assert!(names.ends_with(",failure_group,site,in_id"), "{names}");
+    assert!(names.ends_with(",error_advice,site,in_id"), "{names}");
     let rows = results(&scene.read("r.csv"));
     assert_eq!(column(&rows, "source"), ["tasks.csv:2"]);
     // A file of another program may have a few of our names.
