@@ -228,7 +228,9 @@ impl SlotGate {
         match self.source.with(|source| source.reserve(missing, spacing, now)) {
             Some(Grant::Slots { first, count }) => {
                 self.granted.extend((0..count).map(|number| first + spacing.interval * number));
-                self.asks_from = now + scatter;
+                // Counted from the slot: whoever asked again when it uses one would always be
+                // before those who wait, because that is the moment from which they may ask.
+                self.asks_from = first.max(now) + scatter;
             }
             Some(Grant::NotBefore(due)) => self.asks_from = due + scatter,
             None => self.asks_from = now + AGAIN_AFTER,

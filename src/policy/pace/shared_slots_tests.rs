@@ -19,6 +19,17 @@ fn send(
     seconds: u64,
     dies: Option<(usize, u64)>,
 ) -> Vec<(u64, usize)> {
+    send_every(1, limit, senders, seconds, dies)
+}
+
+/// The same with senders that wake only every so many milliseconds.
+fn send_every(
+    step: usize,
+    limit: &str,
+    senders: usize,
+    seconds: u64,
+    dies: Option<(usize, u64)>,
+) -> Vec<(u64, usize)> {
     let start = origin();
     let shared = SharedSlots::new(ProcessSlots::new(start));
     let mut gates: Vec<_> =
@@ -26,7 +37,7 @@ fn send(
     let mut due = vec![start; senders];
     let mut sent = Vec::new();
     let mut random = fastrand::Rng::with_seed(7);
-    for millis in 0..seconds * 1_000 {
+    for millis in (0..seconds * 1_000).step_by(step) {
         let now = start + Duration::from_millis(millis);
         for (number, gate) in gates.iter_mut().enumerate() {
             if due[number] > now || dies.is_some_and(|(who, at)| who == number && millis >= at) {
@@ -72,6 +83,19 @@ fn four_senders_together_keep_to_the_rate_and_use_it_and_each_gets_its_share() {
             let share = share(&sent, number) * senders as f64;
             assert!(share >= 0.4, "{limit}: {number} has {share:.2} of its share");
         }
+    }
+}
+
+#[test]
+fn a_sender_that_waits_gets_a_slot_soon() {
+    // Slots so far apart that two of the four senders have one within the horizon, and senders that
+    // wake a little late: they ask again when the next slot has just become free.
+    let sent = send_every(3, "20/s", 4, 60, None);
+    for number in 0..4 {
+        let own = sent.iter().enumerate().filter(|(_, (_, who))| *who == number);
+        let places: Vec<usize> = own.map(|(place, _)| place).collect();
+        let longest = places.windows(2).map(|pair| pair[1] - pair[0]).max().unwrap();
+        assert!(longest <= 30, "{number} waited for {longest} slots");
     }
 }
 
