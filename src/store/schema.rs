@@ -2,7 +2,11 @@
 //!
 //! | version | since | change |
 //! |---|---|---|
-//! | 1 | 0.1.0 | first |
+//! | 1 | before 0.1.0 | first |
+//! | 2 | 0.1.0 | `failure` has `detail` and `params` |
+//!
+//! A writer brings an older run up to the version of today. A reader changes nothing, and sees it as
+//! if that had been done.
 //!
 //! - Times are microseconds after `run.origin_us`.
 //! - Commands and outcomes are numbers of which any two differ in two bits, see `codes`.
@@ -25,7 +29,23 @@ use std::time::Duration;
 /// "bctl", in the header of every file.
 const APPLICATION_ID: i64 = 0x6263_746c;
 /// The version of the format.
-const VERSION: i64 = 1;
+const VERSION: i64 = 2;
+/// Brings a run of version 1 up to version 2.
+const UPGRADE: &str = "
+BEGIN IMMEDIATE;
+ALTER TABLE failure ADD COLUMN detail TEXT;
+ALTER TABLE failure ADD COLUMN params TEXT;
+PRAGMA user_version = 2;
+COMMIT;
+";
+/// Shows failures of version 1 as those of version 2: a name is looked up among temporary views
+/// before the tables of the file.
+const VIEW_OF_OLDER: &str = "
+CREATE TEMP VIEW failure AS
+SELECT seq, error_kind, error_code, error_msg, reason, advice, error_list,
+    NULL AS detail, NULL AS params
+FROM main.failure
+";
 /// How long a reader waits for a commit under way.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 /// The memory for a plan while it is loaded, in KiB. The plan is sorted in pieces of this size.
@@ -197,10 +217,13 @@ fn lay_down(connection: &Connection) -> rusqlite::Result<()> {
 /// Opens a run to write to it: every commit is on disk when it returns.
 pub(crate) fn open_writer(path: &Path) -> Result<Connection, StoreError> {
     let connection = open(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
-    check(&connection, path)?;
+    let version = check(&connection, path)?;
     let set_up = || {
         connection.pragma_update(None, "journal_mode", "wal")?;
         connection.pragma_update(None, "synchronous", "full")?;
+        if version == 1 {
+            connection.execute_batch(UPGRADE)?;
+        }
         // A long report keeps the log from starting anew; afterwards it shrinks to this size.
         connection.pragma_update(None, "journal_size_limit", LOG_BYTES)?;
         connection.pragma_update(None, "cache_size", -8_192)
@@ -212,7 +235,9 @@ pub(crate) fn open_writer(path: &Path) -> Result<Connection, StoreError> {
 /// Opens a run to read it, also while another process writes to it.
 pub(crate) fn open_reader(path: &Path) -> Result<Connection, StoreError> {
     let connection = open(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
-    check(&connection, path)?;
+    if check(&connection, path)? == 1 {
+        connection.execute_batch(VIEW_OF_OLDER).map_err(sqlite(path))?;
+    }
     Ok(connection)
 }
 
@@ -238,18 +263,18 @@ fn open(path: &Path, access: OpenFlags) -> Result<Connection, StoreError> {
     Ok(connection)
 }
 
-/// Checks that the file is a run, of a version that is known.
-fn check(connection: &Connection, path: &Path) -> Result<(), StoreError> {
+/// Checks that the file is a run, of a version that is known, and returns the version.
+fn check(connection: &Connection, path: &Path) -> Result<i64, StoreError> {
     let number = |pragma| connection.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0));
     if number("application_id").map_err(sqlite(path))? != APPLICATION_ID {
         return Err(StoreError::Foreign { path: path.into() });
     }
-    match number("user_version").map_err(sqlite(path))? {
-        VERSION => {}
+    let version = match number("user_version").map_err(sqlite(path))? {
+        known @ 1..=VERSION => known,
         found => return Err(StoreError::Newer { path: path.into(), found, known: VERSION }),
-    }
+    };
     // A view in the place of a table could make rows without end.
     let others = "SELECT count(*) FROM sqlite_schema WHERE type NOT IN ('table', 'index')";
     let others: i64 = connection.query_row(others, [], |row| row.get(0)).map_err(sqlite(path))?;
-    if others == 0 { Ok(()) } else { Err(StoreError::Foreign { path: path.into() }) }
+    if others == 0 { Ok(version) } else { Err(StoreError::Foreign { path: path.into() }) }
 }

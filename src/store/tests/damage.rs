@@ -165,15 +165,41 @@ fn a_file_of_another_program_is_refused_and_left_alone() {
 #[test]
 fn a_newer_version_is_refused_and_left_alone() {
     let fixture = ended_run();
-    change(&fixture, "PRAGMA user_version = 2");
+    change(&fixture, "PRAGMA user_version = 3");
     let before = fs::read(fixture.file()).unwrap();
     for error in
         [RunReader::open(&fixture.runs, &fixture.run()).unwrap_err(), fixture.open().unwrap_err()]
     {
-        assert!(matches!(error, StoreError::Newer { found: 2, known: 1, .. }), "{error:?}");
+        assert!(matches!(error, StoreError::Newer { found: 3, known: 2, .. }), "{error:?}");
         assert_eq!(error.hint(), "use the version that made it, or a newer one");
     }
     assert_eq!(fs::read(fixture.file()).unwrap(), before);
+}
+
+#[test]
+fn a_run_of_an_older_version_is_read_and_goes_on() {
+    let fixture = carried_out(&[]);
+    let mut expected = rows(&fixture.reader()).unwrap();
+    for row in &mut expected {
+        if let Some(failure) = row.last.as_mut().and_then(|attempt| attempt.failure.as_mut()) {
+            (failure.detail, failure.params) = Default::default();
+        }
+    }
+    change(
+        &fixture,
+        "ALTER TABLE failure DROP COLUMN detail; ALTER TABLE failure DROP COLUMN params;
+         PRAGMA user_version = 1",
+    );
+    assert_eq!(rows(&fixture.reader()).unwrap(), expected);
+    let writer = fixture.writer();
+    let task = claim(&writer, 1).remove(0).task;
+    commit(&writer, vec![started(&task, 1_000, 1), ended(&task, 1_000, refused)]);
+    drop(writer);
+    let query = "SELECT detail, user_version FROM failure, pragma_user_version WHERE seq = 1000";
+    let read = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?));
+    let found: (String, i64) = fixture.stranger().query_row(query, [], read).unwrap();
+    assert_eq!(found, ("it was locked by ops".into(), 2));
+    rows(&fixture.reader()).unwrap();
 }
 
 #[test]
