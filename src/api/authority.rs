@@ -1,4 +1,6 @@
-//! What the engine may ask of credentials without seeing them: which are in force, and others.
+//! The credentials as the engine sees them: a number, a due time and a way to renew them.
+//!
+//! No secret passes through here. See `docs/GLOSSARY.md`: authority, generation, renewal.
 
 use crate::clock::Instant;
 use crate::policy::Generation;
@@ -14,29 +16,29 @@ pub enum FirstUse {
     Together,
 }
 
-/// There are no other credentials. The authority keeps the reason.
+/// The credentials cannot be replaced. The authority keeps the reason.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the credentials cannot be renewed")]
 pub struct NotRenewed;
 
-/// Knows which credentials calls are sent with, and can get others.
+/// Knows the credentials that calls are sent with, and can replace them.
 pub trait Authority {
-    /// Returns the number of those that a call is sent with now.
+    /// Returns the generation of the credentials that a call is sent with now.
     fn generation(&self) -> Generation;
 
-    /// Returns whether the first call with them goes alone.
+    /// Returns whether the first call with these credentials goes alone.
     fn first_use(&self) -> FirstUse;
 
-    /// Returns when they are best renewed, ahead of their end, if that is known.
+    /// Returns the time at which a renewal is due, ahead of their end, if that is known.
     fn renewal_due(&self) -> Option<Instant>;
 
-    /// Gets others in the place of these; at once, if that has happened already.
+    /// Replaces the refused credentials; returns at once if they were replaced already.
     ///
-    /// Dropping the future gives it up, and leaves those in force that were.
+    /// Dropping the future gives the renewal up and leaves the credentials in force.
     fn renew(&self, refused: Generation) -> LocalBoxFuture<'_, Result<(), NotRenewed>>;
 }
 
-/// The authority of a service that asks for no credentials, or for some that never change.
+/// The authority of a service without credentials, or with credentials that never change.
 #[derive(Debug, Clone, Copy)]
 pub struct Unchanging;
 

@@ -60,6 +60,7 @@ impl BodyBuffer {
             self.verbatim.extend_from_slice(chunk);
             return Ok(());
         }
+        // The copy begins with what was kept so far, so it misses no byte.
         let mut condensed = Condenser::default();
         condensed.push(&std::mem::take(&mut self.verbatim));
         condensed.push(chunk);
@@ -116,6 +117,7 @@ impl Condenser {
             return self.step_in_string(byte);
         }
         match byte {
+            // White space between values has no meaning and would use up the bound.
             b' ' | b'\t' | b'\r' | b'\n' => {}
             b'"' => {
                 self.string = Some(StringState::default());
@@ -124,9 +126,11 @@ impl Condenser {
             b'[' | b'{' => {
                 self.keep(byte);
                 self.levels.push(Level { is_list: byte == b'[', commas: 0 });
+                // The JSON reader refuses deeper nesting, so keeping more would help nobody.
                 self.is_full |= self.levels.len() > MAX_DEPTH;
             }
             b']' | b'}' => {
+                // The list is unmuted before its bracket is kept, so that the copy closes it.
                 self.levels.pop();
                 if self.muted_at == Some(self.levels.len()) {
                     self.muted_at = None;
@@ -150,6 +154,7 @@ impl Condenser {
         level.commas += 1;
         let is_bounded = level.is_list || depth > 1;
         if is_bounded && level.commas >= MAX_ENTRIES && self.muted_at.is_none() {
+            // The depth outside the list, which its closing bracket restores.
             self.muted_at = Some(depth - 1);
         }
     }

@@ -69,12 +69,14 @@ async fn compare(transport: &Transport, request: Outgoing, sent: &Authorisation)
         Ok(response) => response,
         Err(error) => return Checked { listed: Listed::Answer(gone(error, sent)), skew: None },
     };
+    // The clocks are compared before the body is read, because a slow body would look like a skew.
     let date = header(&response.headers, &DATE);
     let skew = date.and_then(|date| ClockSkew::from_date(date, system_time()));
     Checked { listed: page_of(&mut response, sent).await, skew }
 }
 
 async fn page_of(response: &mut Reply<'_>, sent: &Authorisation) -> Listed {
+    // Errors have the same shapes for every request, so they are read like those of a call.
     if !response.status.is_success() {
         let body = body_of(response, sent).await;
         return Listed::Answer(answer(response, body, sent));
@@ -112,6 +114,7 @@ fn answer(response: &Reply<'_>, body: Body, sent: &Authorisation) -> Answer {
 
 /// Adds to a refused signature that the clock is wrong, if it is: the service does not say so.
 fn explained(body: Body, status: u16, headers: &HeaderMap, sent: &Authorisation) -> Body {
+    // Only a signature depends on the clock, so a refused token keeps its own message.
     let Some(signed_at) = sent.signed_at.filter(|_| status == 401) else { return body };
     let skew = header(headers, &DATE).and_then(|date| ClockSkew::from_date(date, signed_at));
     match (body, skew.filter(|skew| skew.spoils_signatures())) {
@@ -125,10 +128,12 @@ fn explained(body: Body, status: u16, headers: &HeaderMap, sent: &Authorisation)
 
 async fn body_of(response: &mut Reply<'_>, sent: &Authorisation) -> Body {
     let status = response.status.as_u16();
+    // The body of a redirect is for browsers; only its target helps an operator.
     if response.status.is_redirection() {
         return Body::Error(redirected(status, &response.headers, sent));
     }
     let mut buffer = BodyBuffer::default();
+    // A body that broke off is still read, because its counts may stand before the break.
     let broken_off = receive(response, &mut buffer).await.err();
     let redact = |text| sent.redact(text);
     let body = read_body(status, &buffer.bytes(), broken_off.as_deref(), &redact);
@@ -170,6 +175,7 @@ fn encoded(body: Body, headers: &HeaderMap) -> Body {
 
 /// Reads the body of a page, or returns what came instead.
 async fn page_text(response: &mut Reply<'_>) -> Result<Vec<u8>, String> {
+    // A page is not condensed, because each of its entries counts.
     let mut body = Vec::new();
     loop {
         match response.chunk().await {
@@ -202,6 +208,7 @@ fn hold(headers: &HeaderMap) -> Option<Duration> {
     let values = headers.get_all(RETRY_AFTER).into_iter().filter_map(|value| value.to_str().ok());
     let date = header(headers, &DATE);
     let here = || UNIX_EPOCH + Duration::from_micros(system_time().as_micros().unsigned_abs());
+    // A proxy may add a second header; the longest wait satisfies both.
     values.filter_map(|value| retry_after(value, date, here())).max()
 }
 
@@ -213,6 +220,7 @@ fn quota_hint(headers: &HeaderMap, body: &Body) -> Option<RateHint> {
         Body::Error(error) => quota_in_message(&error.message),
         Body::Result(_) | Body::Unreadable(_) => None,
     };
+    // Headers come before the message, whose wording may change.
     rate_hint(told, header(headers, &DATE)).or_else(in_message)
 }
 

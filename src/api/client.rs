@@ -106,6 +106,7 @@ fn get(url: &Url) -> Request<()> {
 
 impl TaskApi for ViasClient {
     async fn call(&self, task: Arc<Task>) -> Answer {
+        // The credentials are chosen here, at the first poll, and not when the task was admitted.
         match self.request(&task).map(|request| self.authorised(request)) {
             Some((request, sent)) => call::exchange(&self.transport, request, &sent).await,
             None => Answer::NoResponse(NoResponse {

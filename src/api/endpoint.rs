@@ -10,7 +10,7 @@ use std::net::IpAddr;
 use std::str::FromStr;
 use url::{Host, Url};
 
-/// What the names of hosts of the public cloud end with.
+/// The ends of host names in the public cloud.
 const CLOUDS: [&str; 2] = [".myhuaweicloud.com", ".myhuaweicloud.cn"];
 
 /// The base of all calls, such as `https://vias.cn-north-4.myhuaweicloud.com`.
@@ -76,6 +76,7 @@ impl Endpoint {
     /// It has the same domain: a password is never sent to another on a guess.
     pub fn iam(&self) -> Option<Self> {
         let host = self.base.host_str()?.strip_prefix("vias.")?;
+        // Outside the public cloud the neighbour is unknown, and a guess would get the password.
         self.region()?;
         format!("https://iam.{host}").parse().ok()
     }
@@ -96,6 +97,7 @@ impl Endpoint {
             "http" => Scheme::HTTP,
             _ => return Err(EndpointError::Scheme),
         };
+        // The crates `url` and `http` read hosts by different rules, so both must accept this one.
         match base.authority().parse() {
             Ok(authority) => Ok(Self { base, scheme, authority }),
             Err(_) => Err(EndpointError::Host),
@@ -145,6 +147,7 @@ impl Endpoint {
             task.command.as_str(),
         ];
         let uri = self.at(parts.concat())?;
+        // Every part must stand where it was put, with nothing between and nothing behind.
         let rest = parts.iter().try_fold(uri.path(), |path, part| path.strip_prefix(part))?;
         (rest.is_empty() && uri.query().is_none()).then_some(uri)
     }
@@ -162,6 +165,7 @@ impl Endpoint {
     /// Returns the URL of a path that contains nothing from outside.
     pub(super) fn below(&self, path: &str) -> Url {
         let mut url = self.base.clone();
+        // A relative join would drop the last segment of a base with a prefix.
         url.set_path(&format!("{}{path}", self.base.path().trim_end_matches('/')));
         url
     }
@@ -194,6 +198,7 @@ impl FromStr for Endpoint {
 
 fn base(text: &str) -> Result<Url, EndpointError> {
     let base = Url::parse(text.trim()).map_err(EndpointError::NotAUrl)?;
+    // Only the host is quoted, because the other parts may hold a secret.
     if let Some(part) = foreign_part(&base) {
         let host = base.host_str().unwrap_or_default().to_owned();
         return Err(EndpointError::ForeignPart { host, part });
@@ -215,6 +220,7 @@ fn is_loopback(url: &Url) -> bool {
     match url.host() {
         Some(Host::Ipv4(address)) => IpAddr::V4(address).is_loopback(),
         Some(Host::Ipv6(address)) => IpAddr::V6(address).is_loopback(),
+        // The dialer connects this name to loopback addresses alone, so it needs no look-up here.
         Some(Host::Domain(name)) => name == "localhost",
         None => false,
     }

@@ -13,6 +13,7 @@ pub(super) fn causes<'a>(
 /// outer ones only repeat that a request could not be sent.
 pub(super) fn innermost(error: &(dyn Error + 'static)) -> String {
     let mut messages: Vec<String> = causes(error).map(ToString::to_string).collect();
+    // Some errors repeat the text of their source; the outer text then says both.
     messages.dedup_by(|inner, outer| outer.contains(inner.as_str()));
     let skipped = messages.len().saturating_sub(2);
     messages.drain(..skipped);

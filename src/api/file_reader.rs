@@ -22,6 +22,7 @@ pub(super) const MAX_CERTIFICATE_BYTES: u64 = 16 << 20;
 /// The file cannot be opened, is not a regular file, or is larger.
 pub(super) fn read_bytes(path: &Path, max: u64) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
+    // One byte beyond the bound shows that the file is larger, even if it grows meanwhile.
     open_regular(path)?.take(max + 1).read_to_end(&mut bytes)?;
     match u64::try_from(bytes.len()) {
         Ok(length) if length <= max => Ok(bytes),
@@ -36,6 +37,7 @@ fn open_regular(path: &Path) -> io::Result<File> {
     let flags = (OFlags::NONBLOCK | OFlags::NOCTTY).bits();
     let flags = i32::try_from(flags).expect("both flags are below the sign bit");
     let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
+    // The open file is asked, because the path may lead to another file by now.
     let kind = file.metadata()?.file_type();
     if kind.is_file() { Ok(file) } else { Err(invalid(format!("it is {}", name_of(kind)))) }
 }

@@ -28,6 +28,7 @@ fn skip_marks(text: &str) -> &str {
 }
 
 fn utf16(bytes: &[u8], unit: fn([u8; 2]) -> u16) -> String {
+    // An odd byte at the end is half a unit of a body that was cut.
     let (pairs, _odd) = bytes.as_chunks();
     let units = pairs.iter().map(|&pair| unit(pair));
     let text = char::decode_utf16(units).map(|unit| unit.unwrap_or(char::REPLACEMENT_CHARACTER));
@@ -45,6 +46,7 @@ pub(crate) fn decode_double_byte(bytes: &[u8]) -> String {
             continue;
         }
         text.push(char::REPLACEMENT_CHARACTER);
+        // In these encodings a second byte is 0x40 or more, so a quote is never swallowed.
         let second = rest.clone().next();
         if second.is_some_and(|second| second >= 0x40) {
             rest.next();
@@ -89,6 +91,7 @@ fn mend_escape(rest: &mut Peekable<Chars<'_>>, mended: &mut String) {
             rest.next();
             mend_unicode_escape(rest, mended);
         }
+        // An escape that JSON does not have was meant as a plain backslash.
         Some(_) => mended.push_str("\\\\"),
         // The text was cut here.
         None => {}
@@ -98,6 +101,7 @@ fn mend_escape(rest: &mut Peekable<Chars<'_>>, mended: &mut String) {
 /// Mends what follows `\u`.
 fn mend_unicode_escape(rest: &mut Peekable<Chars<'_>>, mended: &mut String) {
     let Some(unit) = hex_unit(rest) else { return mended.push_str("\\\\u") };
+    // Looks ahead on a copy, because a second half that does not fit is read again by itself.
     let mut ahead = rest.clone();
     let mut next_unit = || {
         let is_escape = ahead.next() == Some('\\') && ahead.next() == Some('u');

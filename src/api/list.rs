@@ -1,7 +1,7 @@
-//! What may be asked of the list of batch tasks, and what a page of it says.
+//! The list of batch tasks: the filters that may be asked for, and the pages that come back.
 //!
 //! Reads leniently: a field that is missing or has another type is absent, one that nobody knows
-//! is kept. What a page claims is never believed here; who walks through pages judges it.
+//! is kept. A walk judges the claims of its pages. See `docs/GLOSSARY.md`: walk, gap.
 
 use super::json_text::{decode, decode_double_byte, mend_strings};
 use super::skew::ClockSkew;
@@ -30,7 +30,7 @@ const TOO_MANY: &str = "more entries than asked for";
 /// The maximum number of different states that are kept. The service has 18.
 const MOST_STATES: usize = 64;
 
-/// Which batch tasks the service is asked for. What is empty does not narrow.
+/// The batch tasks that the service is asked for. An empty field does not narrow them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ListFilter {
     /// With a sub-task in this state, a word of the service in the case it is to be sent in.
@@ -45,7 +45,7 @@ pub struct ListFilter {
     pub title: Option<String>,
 }
 
-/// What came back for a page.
+/// The answer to a request for a page.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Listed {
     /// The page.
@@ -173,6 +173,7 @@ pub(super) fn read_page(bytes: &[u8], redact: &dyn Fn(String) -> String) -> Resu
     });
     match page {
         Ok(Some(page)) => Ok(page),
+        // An error of serde has only its text, to which the reader appends the place.
         Err(error) if error.to_string().starts_with(TOO_MANY) => Err(too_many()),
         Ok(None) | Err(_) => Err(strange(text)),
     }
@@ -209,6 +210,7 @@ impl<'de> Visitor<'de> for PageVisitor {
             match name.as_str() {
                 "batch_task_list" => page = Some(map.next_value_seed(Entries)?),
                 "count" => total = whole(&map.next_value()?),
+                // Unknown fields are skipped without being built, so they take no memory.
                 _ => drop(map.next_value::<IgnoredAny>()?),
             }
         }
@@ -244,6 +246,7 @@ impl<'de> Visitor<'de> for Entries {
                 None => page.nameless += 1,
             }
         }
+        // More entries than asked for mean that the size was ignored, so page numbers mean nothing.
         match entries.next_element::<IgnoredAny>()? {
             None => Ok(page),
             Some(_) => Err(S::Error::custom(TOO_MANY)),
@@ -253,6 +256,7 @@ impl<'de> Visitor<'de> for Entries {
 
 fn entry(value: Value) -> Option<ListedTask> {
     let Value::Object(mut fields) = value else { return None };
+    // An id that is cut cannot be called any more, so it never means another task.
     let id = kept(loose_text(&fields.remove("id")?)?);
     if id.is_empty() {
         return None;
@@ -272,6 +276,7 @@ fn entry(value: Value) -> Option<ListedTask> {
 /// Reads the counters. One that is not a number is left out, so nothing follows from it.
 fn states(value: Option<Value>) -> StateCounts {
     let Some(Value::Object(fields)) = value else { return StateCounts::default() };
+    // The keys come from the service, so their number is bounded like everything from outside.
     let counters = fields.iter().take(MOST_STATES).filter_map(|(state, count)| {
         let count = u64::try_from(whole(count)?).ok()?;
         Some((kept(state.clone()), count))

@@ -1,6 +1,7 @@
 //! The services whose tasks are started and stopped, and how each is spoken to.
 //!
-//! Nothing outside this module (and the sandbox, which shares no type with it) knows VIAS.
+//! Nothing outside this module (and the sandbox, which shares no type with it) knows VIAS. See
+//! `docs/GLOSSARY.md`: call, authority, redactor, route.
 
 mod authority;
 mod body;
@@ -59,7 +60,7 @@ pub trait TaskApi {
         })))
     }
 
-    /// Returns who knows the credentials of the calls; by default they never change.
+    /// Returns the authority over the credentials of the calls; by default they never change.
     fn authority(&self) -> &dyn Authority {
         &Unchanging
     }

@@ -1,4 +1,4 @@
-//! Takes the secrets of this process out of texts from outside.
+//! Takes the secrets of this process out of texts from outside (`docs/GLOSSARY.md`: redactor).
 //!
 //! A server may echo a secret whole or in pieces, and in any spelling: escaped, encoded, wrapped or
 //! in another case. No piece of 16 characters survives. One redactor serves all ways out of the
@@ -85,8 +85,10 @@ impl Redactor {
             return;
         }
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        // A source may give the same secret again, and each pattern costs time on every text.
         let is_known = known.patterns.iter().any(|known| known.folded.expose_secret() == folded);
         if !is_known {
+            // A reversed pattern finds reversed secrets without a reversed reading of every text.
             let backwards: String = folded.chars().rev().collect();
             known.has_blanks |= folded.len() < secret.len();
             known.add(name, folded);
@@ -99,6 +101,7 @@ impl Redactor {
     pub fn redact(&self, text: String) -> String {
         let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
         let mut hits = unlearnt(&text);
+        // Readings are costly, so they are made only of texts that may hold a secret.
         if !known.patterns.is_empty() && known.may_be_in(&text) {
             hits.extend(readings(&text).iter().flat_map(|view| known.find_in(view)));
         }
@@ -127,6 +130,7 @@ impl KnownSecrets {
                 places.push((index, place));
             }
         }
+        // The state always holds eight bytes, so a shorter secret is found by its first six.
         if length < KEY {
             let key = key(&bytes[..SHORT_KEY]);
             self.filter[filter_word(key)] |= filter_bit(key);
@@ -141,6 +145,7 @@ impl KnownSecrets {
     fn may_be_in(&self, text: &str) -> bool {
         let mut probe = Probe::default();
         for byte in text.bytes() {
+            // Patterns have no white space, so wrapped secrets match as well.
             if byte.is_ascii_whitespace() {
                 continue;
             }
@@ -155,6 +160,7 @@ impl KnownSecrets {
 
     /// Returns whether bytes that were just read end with a key.
     fn holds(&self, key: u64) -> bool {
+        // The filter rejects most keys with one look at memory, before the table is asked.
         let is_in = |key: u64| {
             self.filter[filter_word(key)] & filter_bit(key) != 0 && self.keys.contains_key(&key)
         };
@@ -166,6 +172,7 @@ impl KnownSecrets {
         let (mut hits, mut state, mut covered) = (Vec::new(), 0, 0);
         for (at, unit) in view.iter().enumerate() {
             state = shifted(state, unit.byte);
+            // A key within a piece that was found already gives the same piece again.
             if at < covered || !self.holds(state) {
                 continue;
             }
@@ -233,11 +240,13 @@ impl Probe {
         // Bytes end 0, 2, 4 or 6 bits before the last digit, depending on where the first began.
         let ends = [0, 2, 4, 6].map(|bits| (self.base64 >> bits) & u128::from(u64::MAX));
         let keys = ends.map(|bits| u64::try_from(bits).unwrap_or_default());
+        // Nine digits hold 54 bits: six whole bytes, which is a short key, at any alignment.
         self.base64_digits > 8 && keys.into_iter().any(|bytes| is_suspect(bytes, known))
     }
 
     fn takes_hex(&mut self, byte: u8, known: &KnownSecrets) -> bool {
         let Some(digit) = char::from(byte).to_digit(16) else {
+            // A separator of a dump does not end its run of digits.
             if !is_hex_separator(byte) {
                 self.hex_digits = 0;
             }
@@ -288,6 +297,7 @@ fn filter_bit(key: u64) -> u64 {
 
 /// Replaces what was found by its name. Of parts that overlap, the longest one names them all.
 fn without(text: &str, mut hits: Vec<Hit>) -> String {
+    // Hits of different readings may overlap. Merged, none of them cuts another in two.
     hits.sort_by_key(|hit| hit.range.start);
     let mut merged: Vec<(Hit, usize)> = Vec::new();
     for hit in hits {

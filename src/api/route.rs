@@ -1,4 +1,4 @@
-//! The way to a host: which authorities vouch for it besides the system's, and through which proxy.
+//! The route to a host: additional root certificates, and the proxy (`docs/GLOSSARY.md`: route).
 //!
 //! A proxy sees who is called and when, so it is used only when it is named: no variable of the
 //! environment names one. The system's authorities are those of `SSL_CERT_FILE` and `SSL_CERT_DIR`
@@ -41,6 +41,7 @@ impl Route {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let builder = Client::builder()
             .user_agent(concat!("batchctl/", env!("CARGO_PKG_VERSION")))
+            // Without this, reqwest reads the proxy from the variables of the environment.
             .no_proxy()
             // A redirect, or the `Referer` of one, would carry what is secret to another host.
             .redirect(redirect::Policy::none())
@@ -84,9 +85,9 @@ pub enum RootsError {
     Der {
         /// The file.
         path: PathBuf,
-        /// What is in it.
+        /// The form of its content.
         form: &'static str,
-        /// What converts it.
+        /// The command that converts it.
         command: &'static str,
     },
     /// One of them is not the certificate of an authority.
@@ -94,9 +95,9 @@ pub enum RootsError {
     Unusable {
         /// The file.
         path: PathBuf,
-        /// Which of them, from 1.
+        /// Its number in the file, from 1.
         number: usize,
-        /// What is wrong with it.
+        /// The fault of the certificate.
         reason: String,
     },
 }
@@ -122,6 +123,7 @@ impl Roots {
             usable.map_err(|error| unusable(error.to_string()))?;
             roots.push(der);
         }
+        // DER is recognised only now, because a PEM file may begin with any text.
         if roots.is_empty() {
             let path = path.into();
             return Err(match der_form(&pem) {
@@ -147,6 +149,7 @@ impl Roots {
 /// another sequence, PKCS #7 with an object identifier, PKCS #12 with a version number.
 fn der_form(bytes: &[u8]) -> Option<(&'static str, &'static str)> {
     let [0x30, length, rest @ ..] = bytes else { return None };
+    // A length byte above 0x80 says how many bytes of length follow it (X.690, section 8.1.3.5).
     let longer = usize::from(length.checked_sub(0x80).unwrap_or_default());
     match rest.get(longer)? {
         0x30 => Some(("a certificate", "openssl x509 -inform der")),
@@ -162,6 +165,7 @@ fn quoted(path: &Path) -> String {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/._-+@%=:,".contains(&byte);
     match text.bytes().all(is_plain) {
         true => text,
+        // Within single quotes only the quote itself has a meaning to the shell.
         false => format!("'{}'", text.replace('\'', r"'\''")),
     }
 }
@@ -211,6 +215,7 @@ impl ProxyAddress {
     /// Returns the header that says who asks it, if it wants to know.
     pub(super) fn authorization(&self) -> Option<HeaderValue> {
         let user = self.user.as_deref()?;
+        // Basic credentials have the colon even without a password (RFC 7617, section 2).
         let password = self.password.as_ref().map_or("", ExposeSecret::expose_secret);
         let pair = BASE64_STANDARD.encode(format!("{user}:{password}"));
         let mut value = HeaderValue::from_str(&format!("Basic {pair}")).expect("base64 is ASCII");
@@ -240,6 +245,7 @@ impl FromStr for ProxyAddress {
         shown.as_str().parse::<Uri>().map_err(|_| ProxyAddressError)?;
         Ok(Self {
             shown: shown.as_str().trim_end_matches('/').to_owned(),
+            // A password without a user still needs the header, so the user is empty then.
             user: user.or_else(|| whole.password().map(|_| String::new())),
             password: whole.password().map(|password| percent_decoded(password).into()),
             whole: String::from(whole).into(),

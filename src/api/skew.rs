@@ -18,6 +18,7 @@ pub struct ClockSkew(SignedDuration);
 impl ClockSkew {
     /// Compares the `Date` of an answer with this machine's time.
     pub(super) fn from_date(date: &str, here: Timestamp) -> Option<Self> {
+        // `Date` counts whole seconds (RFC 9110, section 6.6.1), so the skew is only that exact.
         let there = httpdate::parse_http_date(date).ok()?.duration_since(UNIX_EPOCH).ok()?;
         let there = i64::try_from(there.as_micros()).ok()?;
         Some(Self(SignedDuration::from_micros(there.checked_sub(here.as_micros())?)))

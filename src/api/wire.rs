@@ -71,9 +71,11 @@ pub(crate) fn read_body(
     if !text.starts_with('{') {
         return strange("no JSON object is");
     }
+    // Contradictions come first, because such counts must never settle a task.
     if let Some(contradiction) = &fields.contradiction {
         return Body::Unreadable(format!("{} ({contradiction})", excerpt("no JSON is")));
     }
+    // In a 2xx answer the counts come before error fields, which may accompany them.
     if (200..300).contains(&status)
         && let Some(result) = fields.result()
     {
@@ -104,6 +106,7 @@ struct Fields {
 impl Fields {
     /// Reads an object as it is, else with its strings mended, else as text of another encoding.
     fn read(bytes: &[u8], text: &str, is_cut: bool) -> Self {
+        // From strict to lenient, because mending must never change a body that is valid.
         let first = Self::parse(text, is_cut);
         if first.problem.is_none() {
             return first;
@@ -261,6 +264,7 @@ fn service_error<'a>(get: &dyn Fn(&str) -> Option<&'a Value>) -> Option<ServiceE
         advice: first(&["advice"]),
         request_id: first(&["request_id"]),
     };
+    // A title or a request id alone is not taken for an error.
     let says_something =
         [&error.code, &error.message, &error.detail].into_iter().any(|text| !text.is_empty());
     says_something.then_some(error)
@@ -292,6 +296,7 @@ pub(crate) fn whole(value: &Value) -> Option<i64> {
 
 /// Returns a float's value if it is whole and exact.
 fn integral(number: f64) -> Option<i64> {
+    // 2^53: from here on, a float skips whole numbers.
     const EXACT: f64 = 9_007_199_254_740_992.0;
     let whole = number.fract() == 0.0 && number.abs() < EXACT;
     #[expect(clippy::cast_possible_truncation, reason = "whole and within 2^53")]

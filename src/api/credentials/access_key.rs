@@ -35,6 +35,8 @@ impl AccessKey {
         origin: &str,
     ) -> Result<Self, CredentialError> {
         let token = security_token.as_ref().map_or("none", ExposeSecret::expose_secret);
+        // Anything but visible ASCII is refused here: a line break would end its header early, and
+        // the conversions to headers below cannot fail.
         for (what, text) in
             [("access key", id), ("secret key", secret.expose_secret()), ("security token", token)]
         {
@@ -69,6 +71,7 @@ impl AccessKey {
         // The official SDK sends the query as it signs it: other spellings are nobody's business.
         let query = canonical_query(request.uri().query().unwrap_or_default());
         let uri = with_query(request.uri(), &query);
+        // The transport sends the same text as `Host`, so both sides sign the same host.
         let host = uri.authority().expect("a request names its host").to_string();
         *request.uri_mut() = uri.clone();
         let method = request.method().clone();
@@ -80,6 +83,7 @@ impl AccessKey {
         if let Some(token) = &self.security_token {
             headers.insert(SECURITY_TOKEN, sensitive(token.expose_secret()));
         }
+        // The signature comes last because it covers the project, the date and the security token.
         let signed = signed_headers(headers, &host);
         let request = Signable {
             method: method.as_str(),
@@ -104,6 +108,7 @@ impl fmt::Debug for AccessKey {
 /// Returns the headers that are signed, in the order of their names.
 fn signed_headers<'a>(headers: &'a HeaderMap, host: &'a str) -> Vec<(&'static str, &'a str)> {
     let value = |name: &HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
+    // The signing guide asks for the names in alphabetical order.
     let mut signed = vec![("host", host)];
     signed.extend(value(&PROJECT).map(|project| ("x-project-id", project)));
     signed.extend(value(&DATE).map(|date| ("x-sdk-date", date)));

@@ -28,6 +28,7 @@ pub(super) async fn output_of(
     let child = tokio::process::Command::new("sh")
         .arg("-c")
         .arg(line)
+        // Other variables of this process may hold secrets, so only the listed ones are passed on.
         .env_clear()
         .envs(environment.iter().cloned())
         .stdin(Stdio::null())
@@ -39,6 +40,7 @@ pub(super) async fn output_of(
         .map_err(failed)?;
     let mut running = Running { child, is_reaped: false };
     let finished = tokio::time::timeout(COMMAND_TIMEOUT, running.finish()).await;
+    // After a time-out this kills the group, before the error is reported.
     drop(running);
     let (status, output, said) = match finished {
         Ok(ended) => ended.map_err(failed)?,
@@ -75,10 +77,13 @@ impl Running {
     async fn finish(&mut self) -> io::Result<(ExitStatus, Vec<u8>, Vec<u8>)> {
         let stdout = self.child.stdout.take().expect("standard output was asked for");
         let stderr = self.child.stderr.take().expect("standard error was asked for");
+        // Both pipes are read at once, because a command that fills the unread one would block.
         let (output, said) = tokio::try_join!(
             read_beginning(COMMAND_OUTPUT, stdout),
             read_beginning(COMMAND_SAYS, stderr)
         )?;
+        // The group is killed after the command ended and before it is reaped. In between, its
+        // number still belongs to it.
         if let Some(id) = self.id()
             && has_ended(id).await
         {
@@ -118,6 +123,7 @@ impl Drop for Running {
 async fn has_ended(id: Pid) -> bool {
     let (done, waiting) = oneshot::channel();
     let wait = move || {
+        // `NOWAIT` leaves the child unreaped. The call blocks, so it runs in a thread of its own.
         let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
         // An error means that there is no such child, so there is nothing to wait for.
         while let Err(Errno::INTR) = waitid(WaitId::Pid(id), options) {}

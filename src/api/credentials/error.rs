@@ -1,4 +1,6 @@
-//! Why there are no credentials, or no others. No message holds a secret.
+//! The errors of getting or renewing credentials. No message holds a secret.
+//!
+//! See `docs/GLOSSARY.md`: renewal.
 
 use super::project::Project;
 use std::io;
@@ -6,7 +8,7 @@ use std::path::PathBuf;
 use std::process::ExitStatus;
 use std::time::Duration;
 
-/// Why there are no credentials.
+/// The reason for missing credentials.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CredentialError {
@@ -49,7 +51,7 @@ pub enum CredentialError {
     NotAToken {
         /// Where it came from.
         origin: String,
-        /// What is wrong with it; nothing of the text itself.
+        /// The fault, without any part of the text itself.
         reason: String,
     },
     /// A source gave the same token once more, after the service had refused it.
@@ -81,7 +83,7 @@ pub enum CredentialError {
     /// IAM refused the user or the password. It is not asked a second time: that locks the user.
     #[error("{endpoint} refused the login of `{user}`: {said}")]
     LoginRefused {
-        /// Who wanted to log in.
+        /// The user.
         user: String,
         /// Where.
         endpoint: String,
@@ -111,7 +113,7 @@ pub enum CredentialError {
     IamStrange {
         /// Where.
         endpoint: String,
-        /// What is wrong with the answer.
+        /// The fault of the answer.
         what: String,
     },
     /// No project has that name.
@@ -127,7 +129,7 @@ pub enum CredentialError {
     SeveralProjects {
         /// The name.
         name: String,
-        /// Those.
+        /// The projects with that name.
         found: Vec<Project>,
     },
 }

@@ -83,12 +83,15 @@ impl Iam {
         body: &Value,
         redactor: &Redactor,
     ) -> Result<Granted, CredentialError> {
+        // `nocatalog` keeps the catalogue of services out of the answer, because nothing here reads
+        // it.
         let url = self.address("/v3/auth/tokens", &[("nocatalog", "true")]);
         let json = HeaderValue::from_static("application/json;charset=utf8");
         let body = Bytes::from(body.to_string());
         let request = Request::post(url.as_str()).header(CONTENT_TYPE, json);
         let request = request.header(CONTENT_LENGTH, body.len()).body(body);
         let answer = self.send(request.expect("a URL is an address"), redactor).await?;
+        // Identity API v3 puts the token into this header; the body only describes it.
         let token = answer.headers.get("x-subject-token").map(|token| token.as_bytes().to_vec());
         let (Some(token), Some(LoginWire { token: wire })) = (token, answer.read()) else {
             return Err(self.strange("its answer to the login holds no token"));
@@ -98,6 +101,7 @@ impl Iam {
         Ok(Granted {
             token,
             expires_at,
+            // The difference of two times of IAM holds even if this machine's clock is wrong.
             life: issued_at.zip(expires_at).map(|(issued, expires)| expires.since(issued)),
             project: wire.project.and_then(|project| project.id.parse().ok()),
         })
@@ -133,6 +137,7 @@ impl Iam {
         request: Request<Bytes>,
         redactor: &Redactor,
     ) -> Result<IamResponse, CredentialError> {
+        // One limit covers connecting, sending and reading, so a slow body cannot extend it.
         let answered = tokio::time::timeout(IAM_TIMEOUT, self.exchange(request)).await;
         let late = || self.away(format!("no answer within {IAM_TIMEOUT:?}"));
         let answer = answered.map_err(|_| late())??;
@@ -159,6 +164,7 @@ impl Iam {
             }
         }
         let text = decode(&body.bytes()).into_owned();
+        // A body that is not JSON reads as null below, so the status alone decides.
         let json =
             serde_json::from_str(&text).or_else(|_| serde_json::from_str(&mend_strings(&text)));
         let body = json.unwrap_or_default();
@@ -167,6 +173,7 @@ impl Iam {
 
     fn refused(&self, answer: &IamResponse, redactor: &Redactor) -> CredentialError {
         let (endpoint, status) = (self.endpoint.to_string(), answer.status.as_u16());
+        // Secrets are removed before the cut, which could leave a piece too short to be found.
         let said = redactor.redact(answer.reason()).chars().take(MAX_TEXT).collect();
         // 408, 425 and 429 ask to be sent again; so does a failure of IAM itself.
         if matches!(status, 408 | 425 | 429) || answer.status.is_server_error() {
@@ -193,6 +200,7 @@ impl IamResponse {
     /// Returns the message of an error of IAM or its gateway.
     fn reason(&self) -> String {
         let fields = self.body.as_object();
+        // IAM nests its error under `error`; its gateway has the same fields at the top.
         let nested = fields.and_then(|fields| fields.get("error")).and_then(Value::as_object);
         let error = nested.and_then(error_in).or_else(|| fields.and_then(error_in));
         let message = error.map(|error| error.message).filter(|message| !message.is_empty());

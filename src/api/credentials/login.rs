@@ -64,6 +64,7 @@ impl Login {
     pub(super) async fn log_in(&self, redactor: &Redactor) -> Result<Granted, CredentialError> {
         let granted = self.iam.login(&self.body(), redactor).await;
         granted.map_err(|error| match error {
+            // Only 401 rejects the user or the password; other statuses reject the request.
             CredentialError::IamRefused { endpoint, status: 401, said } => {
                 CredentialError::LoginRefused { user: self.user.clone(), endpoint, said }
             }
@@ -72,6 +73,7 @@ impl Login {
     }
 
     fn body(&self) -> Value {
+        // A user's name is unique only within its account, so the account goes with it.
         let user = json!({
             "name": self.user,
             "password": self.password.expose_secret(),
@@ -81,6 +83,7 @@ impl Login {
         if let Some(factor) = &self.second_factor {
             let passcode = factor.passcode.expose_secret();
             identity["methods"] = json!(["password", "totp"]);
+            // IAM names the user of a second factor by id, although the password goes by name.
             identity["totp"] = json!({ "user": { "id": factor.user_id, "passcode": passcode } });
         }
         let project = match &self.scope {

@@ -1,7 +1,8 @@
-//! The credentials of calls: where they come from, which are in force, and how others are got.
+//! The credentials of calls: their sources, the ones in force, and their renewal.
 //!
 //! A secret is held in types that show nothing; it reaches the header of a call and nothing else.
-//! One renewal serves everybody who waits for one.
+//! One renewal serves everybody who waits for one. See `docs/GLOSSARY.md`: authority, generation,
+//! renewal, redactor.
 
 mod access_key;
 mod command;
@@ -64,7 +65,7 @@ pub struct Credentials {
     redactor: Redactor,
 }
 
-/// What is in force.
+/// The credentials in force.
 struct Current {
     generation: Generation,
     proof: Proof,
@@ -75,7 +76,7 @@ struct Current {
     is_last: bool,
 }
 
-/// What a call is authorised with.
+/// The part of the credentials that authorises a call.
 #[derive(Clone)]
 pub(super) enum Proof {
     /// A token, sent as it is.
@@ -84,7 +85,7 @@ pub(super) enum Proof {
     Key(Arc<AccessKey>),
 }
 
-/// What one call was authorised with; takes it out of what comes back.
+/// The record of how one call was authorised; removes those secrets from its answer.
 pub(super) struct Authorisation {
     redactor: Redactor,
     /// When it was signed, if it was.
@@ -111,6 +112,7 @@ impl Credentials {
         redactor: Redactor,
     ) -> Result<Self, CredentialError> {
         let found = source.find(&redactor).await?;
+        // Generation 0 is the one of `Unchanging`, so real credentials begin at 1.
         let current = Current::new(Generation(1), found, clock.instant());
         Ok(Self {
             source,
@@ -163,6 +165,7 @@ impl Credentials {
         if let Some(id) = id {
             return Ok(id);
         }
+        // The second request serves the message alone, which lists the names that there are.
         let known = iam.projects(None, authorise, &self.redactor).await?;
         Err(CredentialError::NoProject { name: name.into(), known })
     }
@@ -173,6 +176,7 @@ impl Credentials {
         request: &mut Request<()>,
         project: Option<&ProjectId>,
     ) -> Authorisation {
+        // The clone releases the lock before a key signs, so signing never delays a renewal.
         let proof = self.current().proof.clone();
         let signed_at = match proof {
             Proof::Token(token) => {
@@ -189,16 +193,18 @@ impl Credentials {
         Authorisation { redactor: self.redactor.clone(), signed_at }
     }
 
-    /// Gets others in the place of these, unless that has happened already.
+    /// Replaces the refused credentials, unless they were replaced already.
     ///
     /// # Errors
     ///
-    /// The source has no others. What it had stays in force.
+    /// The source has no others. The present credentials stay in force.
     pub async fn renew(&self, refused: Generation) -> Result<(), CredentialError> {
         let _turn = self.renewal.lock().await;
+        // A renewal that ended while this one waited serves it too: one refusal, one login.
         if self.generation() > refused {
             return Ok(());
         }
+        // The lock of the credentials in force is not held here, so other calls can still begin.
         let renewed = self.find_others().await;
         let now = self.clock.instant();
         let mut current = self.current();
@@ -208,7 +214,10 @@ impl Credentials {
                 Ok(())
             }
             Err(error) => {
+                // Asking again after a final error could lock the user, so the source is not asked
+                // again.
                 current.is_last |= error.is_final();
+                // Only an IAM that is away is asked again ahead of need; other errors would repeat.
                 current.renewal_due = error.is_transient().then(|| now + AGAIN_AFTER);
                 Err(error)
             }
@@ -224,6 +233,7 @@ impl Credentials {
             return Err(CredentialError::Final { origin: origin() });
         }
         let found = self.find_patiently().await?;
+        // The same token does not count as a renewal, because the service would refuse it again.
         if found.proof.is_same(&self.current().proof) {
             return Err(CredentialError::SameToken { origin: origin() });
         }

@@ -9,7 +9,7 @@ use std::fmt::Write;
 /// The name of the algorithm, as it stands in the header.
 const ALGORITHM: &str = "SDK-HMAC-SHA256";
 
-/// What is signed of a request.
+/// The parts of a request that are signed.
 pub(super) struct Signable<'a> {
     /// The method, in capitals.
     pub(super) method: &'a str,
@@ -44,6 +44,8 @@ impl Signable<'_> {
 
     /// Returns the request in the one form that both sides compute their signature from.
     fn canonical(&self) -> String {
+        // Each header ends with a line break, so the join below leaves the blank line that the
+        // signing guide has.
         let mut headers = String::new();
         for (name, value) in self.headers {
             let _ = writeln!(headers, "{name}:{}", value.trim());
@@ -66,6 +68,7 @@ impl Signable<'_> {
 
 /// Returns the path with each segment encoded anew, and a slash at its end that is never sent.
 fn canonical_path(path: &str) -> String {
+    // Decoding first keeps an escape in the path from being encoded twice.
     let segments: Vec<String> = path.split('/').map(|segment| encoded(&decoded(segment))).collect();
     let path = segments.join("/");
     if path.ends_with('/') { path } else { path + "/" }
@@ -74,6 +77,7 @@ fn canonical_path(path: &str) -> String {
 /// Returns the query in the order of its decoded names and values.
 pub(super) fn canonical_query(query: &str) -> String {
     let mut pairs: Vec<_> = url::form_urlencoded::parse(query.as_bytes()).collect();
+    // Sorted before encoding: escapes would sort differently from the characters they stand for.
     pairs.sort();
     let pairs = pairs
         .iter()
@@ -93,6 +97,8 @@ fn encoded(bytes: &[u8]) -> String {
                 text.push(char::from(byte));
             }
             _ => {
+                // Capital digits, as RFC 3986, section 2.1, recommends and the signing guide
+                // requires.
                 let _ = write!(text, "%{byte:02X}");
             }
         }

@@ -1,4 +1,7 @@
-//! Where credentials come from: a token, a login that gives one, or a key that signs.
+//! The sources of credentials: a token, a login that gives one, or a key that signs.
+//!
+//! Secrets are registered with the redactor before anything can send them. See `docs/GLOSSARY.md`:
+//! redactor, renewal.
 
 use super::Proof;
 use super::access_key::AccessKey;
@@ -16,7 +19,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Where credentials are to be had.
+/// A source of credentials.
 #[derive(Debug, Clone)]
 pub enum CredentialSource {
     /// Somebody else's token.
@@ -27,7 +30,7 @@ pub enum CredentialSource {
     Key(Arc<AccessKey>),
 }
 
-/// What a source gave.
+/// The credentials that a source gave.
 pub(super) struct Found {
     pub(super) proof: Proof,
     pub(super) expires_at: Option<Timestamp>,
@@ -59,10 +62,13 @@ impl CredentialSource {
                 let token = source.load().await?;
                 token.register_secrets(redactor);
                 let proof = Proof::Token(Arc::new(token));
+                // Without a life there is no renewal ahead of need: such a token is replaced once
+                // it is refused.
                 let (expires_at, project) = source.known();
                 Ok(Found { proof, expires_at, life: None, project })
             }
             Self::Login(login) => {
+                // The password is registered before it is sent, because the answer may echo it.
                 login.register_secrets(redactor);
                 let granted = login.log_in(redactor).await?;
                 let token = Token::new(&granted.token, || login.origin())?;
@@ -70,6 +76,7 @@ impl CredentialSource {
                 Ok(Found {
                     proof: Proof::Token(Arc::new(token)),
                     expires_at: granted.expires_at,
+                    // A passcode is valid once, so no renewal of its login is planned.
                     life: granted.life.filter(|_| login.can_repeat()),
                     project: granted.project,
                 })
@@ -92,7 +99,7 @@ impl CredentialSource {
     }
 }
 
-/// Where a token is to be had.
+/// A source of a token.
 #[derive(Debug, Clone)]
 pub enum TokenSource {
     /// From a file, which is read again when the token was refused.

@@ -22,6 +22,7 @@ impl Token {
         text: &[u8],
         origin: impl FnOnce() -> String,
     ) -> Result<Self, CredentialError> {
+        // Some editors save files as UTF-16 with a mark, so the bytes are decoded before the check.
         let text = decode(text);
         let text = text.trim_matches(is_padding);
         let refuse = |reason| Err(CredentialError::NotAToken { origin: origin(), reason });
@@ -40,6 +41,7 @@ impl Token {
                 "character {place} is U+{code:04X}, {kind}, and no token has one"
             ));
         }
+        // The header is built once here, so no call can fail because of its token.
         let mut header = HeaderValue::from_str(text).expect("visible ASCII fits a header");
         header.set_sensitive(true);
         Ok(Self { header, text: text.into() })

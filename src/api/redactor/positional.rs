@@ -22,6 +22,7 @@ fn password(text: &str, at: usize) -> Option<Hit> {
     let before = at + BEFORE_PASSWORD.len();
     let ends = |c: char| c.is_ascii_whitespace() || "/?#'\"`<>".contains(c);
     let authority = text[before..].split(ends).next()?;
+    // The last `@` ends the password, which may contain others, while a host contains none.
     let (user_info, _host) = authority.rsplit_once('@')?;
     let (user, password) = user_info.split_once(':')?;
     let start = before + user.len() + 1;

@@ -30,6 +30,7 @@ pub(super) fn readings(text: &str) -> Vec<Reading> {
     let mut all = Vec::new();
     // Forms write a blank as `+`.
     if text.contains('+') {
+        // Nothing is decoded in this reading, because `+` is also a digit of base64.
         add_readings(plain.iter().filter(|unit| unit.byte != b'+').copied().collect(), 0, &mut all);
     }
     add_readings(plain, MAX_DECODINGS, &mut all);
@@ -39,6 +40,7 @@ pub(super) fn readings(text: &str) -> Vec<Reading> {
 /// Adds a view with and without its escapes, and what each says if it is base64 or hexadecimal.
 fn add_readings(view: Reading, decodings: u32, all: &mut Vec<Reading>) {
     let mut layer = Some(view);
+    // Each layer is decoded before the next escapes are removed, because either may hide the other.
     for _ in 0..=MAX_UNESCAPINGS {
         let Some(view) = layer.map(folded) else { return };
         if decodings > 0 {
@@ -120,6 +122,7 @@ fn unescape(view: &[Unit]) -> Option<Reading> {
         };
         let (start, end) = (rest[0].start, rest[read - 1].end);
         match escaped {
+            // Every reading leaves out white space, whether or not it was escaped.
             Escaped::Byte(byte) if byte.is_ascii_whitespace() || byte.is_ascii_control() => {}
             Escaped::Byte(byte) => unescaped.push(Unit { byte, start, end }),
             Escaped::Char(character) => push(&mut unescaped, character, start, end),
@@ -138,6 +141,7 @@ enum Escaped {
 /// Reads one escaped character of a URL, of JSON, of HTML or of quoted-printable text, and tells
 /// how long its escape is.
 fn escape(view: &[Unit]) -> Option<(Escaped, usize)> {
+    // Twelve bytes hold every escape that is read here.
     let mut bytes = [0; 12];
     let length = view.len().min(bytes.len());
     view.iter().zip(&mut bytes).for_each(|(unit, byte)| *byte = unit.byte);

@@ -58,6 +58,7 @@ impl Connection {
     /// Bytes that came before a request would be taken for its answer.
     pub(super) fn is_quiet(&mut self) -> bool {
         self.signals.set_idle(true);
+        // Nobody waits for this poll; the next exchange registers a waker of its own.
         drive(&mut self.driver, &mut Context::from_waker(Waker::noop()));
         self.signals.set_idle(false);
         self.is_free()
@@ -72,9 +73,12 @@ impl Connection {
         let mut answer = pin!(self.sender.try_send_request(*request.0));
         let driver = &mut self.driver;
         let answered = poll_fn(|cx| {
+            // The connection goes first: it writes the request and completes the answer in one
+            // poll.
             drive(driver, cx);
             answer.as_mut().poll(cx)
         });
+        // hyper returns the request only if it has written nothing of it.
         answered.await.map_err(|mut error| match error.take_message() {
             Some(request) => Unanswered::Unsent(Outgoing(Box::new(request)), error.into_error()),
             None => Unanswered::Lost(error.into_error()),

@@ -31,7 +31,7 @@ type Socket = HttpConnector<Resolver>;
 /// Makes connections to one host.
 #[derive(Debug, Clone)]
 pub(super) struct Dialer {
-    /// What is connected to.
+    /// The host to connect to: the service, or a proxy.
     target: Uri,
     way: Way,
 }
@@ -77,6 +77,8 @@ impl Dialer {
     pub(super) async fn dial(&self) -> Result<Box<dyn Wire>, AnyError> {
         let target = self.target.clone();
         Ok(match &self.way {
+            // Connectors are cloned, because `call` needs one exclusively and dials run side by
+            // side.
             Way::Direct(connector) => Box::new(connector.clone().call(target).await?),
             Way::Tunnelled(connector) => Box::new((**connector).clone().call(target).await?),
         })
@@ -106,14 +108,17 @@ fn tls(roots: Option<&Roots>) -> Result<ClientConfig, rustls::Error> {
     let provider: Arc<CryptoProvider> = Arc::new(rustls::crypto::ring::default_provider());
     let config = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])?;
+    // The connector needs a configuration even where it never speaks TLS.
     let Some(roots) = roots else {
         return Ok(config
             .with_root_certificates(rustls::RootCertStore::empty())
             .with_no_client_auth());
     };
     let verifier = Verifier::new_with_extra_roots(roots.certificates().cloned(), provider)?;
+    // Despite this name the check is whole: the platform's verifier judges chain and host.
     let config = config.dangerous().with_custom_certificate_verifier(Arc::new(verifier));
     let mut config = config.with_no_client_auth();
+    // Only HTTP/1.1 is offered, because each call has a connection to itself.
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(config)
 }

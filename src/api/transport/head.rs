@@ -60,6 +60,7 @@ impl HeadReader {
     /// Forgets everything, because another answer begins.
     pub(super) fn restart(&mut self) {
         self.received.clear();
+        // One long head must not keep its memory for the rest of the run.
         self.received.shrink_to(4_096);
         (self.searched, self.interim) = (0, 0);
     }
@@ -71,6 +72,7 @@ impl HeadReader {
             self.skip_blank_lines();
             check_protocol(&self.received)?;
             let Some(end) = self.find_end() else {
+                // A head that never ends must fail before it fills the memory.
                 let is_short = self.received.len() <= MAX_HEAD;
                 return if is_short { Ok(false) } else { Err(HeadError::TooLong) };
             };
@@ -87,6 +89,8 @@ impl HeadReader {
             if self.interim > MAX_INTERIM {
                 return Err(HeadError::TooManyInterim);
             }
+            // The bytes behind an interim answer may be the whole next head, so the loop looks
+            // again.
             self.received.drain(..end);
             self.searched = 0;
         }
@@ -175,12 +179,15 @@ impl<'a> HeadWriter<'a, '_> {
         let name = std::str::from_utf8(before.trim_ascii_end()).unwrap_or_default();
         let is_name = !name.is_empty() && name.bytes().all(is_token);
         if !is_name || after.is_empty() {
+            // Lines folded under such a line belong to no header and are dropped with it.
             self.open = None;
             return refuse_resemblance(before);
         }
+        // Differing readings of such a blank have led to vulnerabilities (RFC 9112, section 5.1).
         if is_framing(name) && name.len() != before.len() {
             return Err(ambiguous(name, "a blank stands before its colon"));
         }
+        // The last places are reserved for used headers, so that a flood of others cannot hide one.
         let is_kept =
             self.written < MAX_HEADERS || (self.written < MAX_USED_HEADERS && is_used(name));
         (self.open, self.is_kept) = (Some(name), is_kept);

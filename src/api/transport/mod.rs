@@ -36,7 +36,7 @@ const MOST_IDLE: Duration = Duration::from_secs(8);
 /// How many connections are made at a time: hosts let some hundred wait to be accepted, and one that
 /// finds no place there is tried again by the kernel after a second.
 const MOST_DIALLING: usize = 256;
-/// What requests say they come from.
+/// The value of `User-Agent`.
 const AGENT: &str = concat!("batchctl/", env!("CARGO_PKG_VERSION"));
 
 /// The way to one host, and the connections there are to it.
@@ -49,7 +49,7 @@ pub(super) struct Transport {
     most: NonZeroUsize,
     clock: Clock,
     dialling: Semaphore,
-    /// Those that nobody uses, the last one used at the end.
+    /// The connections without a call, the last one used at the end.
     idle: Mutex<Vec<(Connection, Instant)>>,
 }
 
@@ -89,6 +89,7 @@ impl Transport {
                 Ok(answer) => return Ok(self.reply(answer, connection)),
                 // The other side closed it meanwhile; the others may be as old.
                 Err(Unanswered::Unsent(request, _)) => request,
+                // Some of it may have left, so sending it again here would be a second call.
                 Err(Unanswered::Lost(error)) => return Err(TransportError::Lost(error)),
             };
         }
@@ -113,6 +114,7 @@ impl Transport {
                 let authorization = authorization.clone().map(|value| (PROXY_AUTHORIZATION, value));
                 request.headers_mut().extend(authorization);
             }
+            // A server gets the path alone, a proxy the whole address (RFC 9112, section 3.2).
             None => {
                 let whole = std::mem::take(request.uri_mut()).into_parts();
                 let path = whole.path_and_query;
@@ -124,15 +126,19 @@ impl Transport {
 
     async fn connect(&self) -> Result<Connection, TransportError> {
         let _turn = self.dialling.acquire().await.expect("it is never closed");
+        // The limit begins after the turn has come, so waiting for others never counts as
+        // connecting.
         let dialled = tokio::time::timeout(self.connect_timeout, self.dialer.dial()).await;
         let wire = dialled.map_err(|_| TransportError::TooSlow(self.connect_timeout))?;
         let connection = Connection::over(wire.map_err(TransportError::Unreached)?).await;
+        // Setting up HTTP/1.1 writes nothing, so the request cannot have left.
         connection.map_err(TransportError::Unsent)
     }
 
     /// Takes the connection that was used last, if it is young enough and nothing came over it.
     fn take(&self) -> Option<Connection> {
         let mut idle = self.idle();
+        // The last one used comes first, so surplus connections grow old and are closed.
         while let Some((mut connection, since)) = idle.pop() {
             if self.clock.instant() - since > MOST_IDLE {
                 // All others are older.
@@ -191,6 +197,7 @@ impl Reply<'_> {
     pub(super) async fn chunk(&mut self) -> Result<Option<Bytes>, hyper::Error> {
         let Some(connection) = &mut self.connection else { return Ok(None) };
         let chunk = connection.chunk(&mut self.body).await?;
+        // Only after the end of the body does the connection stand before a new answer.
         if chunk.is_none() {
             self.connection.take().into_iter().for_each(|used| self.home.keep(used));
         }

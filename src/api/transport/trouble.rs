@@ -46,6 +46,7 @@ type Description = (FailureKind, Delivery, String);
 
 /// Describes at which of the steps to a connection it failed.
 fn unreached(error: &(dyn Error + 'static)) -> Description {
+    // The proxy's own answer explains more than the errors around it, so it is looked for first.
     let refusal = causes(error).find_map(wrapped::<ProxyRefusal>);
     if let Some(refusal) = refusal {
         let delivery =
@@ -53,6 +54,7 @@ fn unreached(error: &(dyn Error + 'static)) -> Description {
         return (FailureKind::Connect, delivery, refusal.to_string());
     }
     let away = causes(error).find_map(wrapped::<ProxyAway>);
+    // The whole chain is searched, because a tunnel wraps the same errors once more.
     let kind = if causes(error).find_map(wrapped::<DnsError>).is_some() {
         FailureKind::Dns
     } else if causes(error).find_map(wrapped::<rustls::Error>).is_some() {
@@ -67,6 +69,7 @@ fn unreached(error: &(dyn Error + 'static)) -> Description {
         Some(_) | None => innermost(error),
     };
     let message = match away {
+        // The message names the proxy once, whether or not the inner error does.
         Some(away) if !reason.starts_with("cannot connect to the proxy") => {
             format!("{away}: {reason}")
         }

@@ -88,9 +88,11 @@ async fn connect<W: Read + Write + Unpin>(
     authorization: Option<&HeaderValue>,
 ) -> Result<W, AnyError> {
     let host = target.host().unwrap_or_default();
+    // CONNECT names a host and a port, never a scheme (RFC 9110, section 9.3.6).
     let target = format!("{host}:{}", target.port_u16().unwrap_or(443));
     let mut wire = TokioIo::new(wire);
     let mut request = format!("CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n").into_bytes();
+    // These credentials end at the proxy: what follows within the tunnel is the service's.
     if let Some(authorization) = authorization {
         request.extend_from_slice(b"Proxy-Authorization: ");
         request.extend_from_slice(authorization.as_bytes());
@@ -99,6 +101,7 @@ async fn connect<W: Read + Write + Unpin>(
     request.extend_from_slice(b"\r\n");
     wire.write_all(&request).await?;
     let status = answer(&mut wire).await?;
+    // Every 2xx opens the tunnel, and no body follows it (RFC 9110, section 9.3.6).
     if (200..300).contains(&status) {
         return Ok(wire.into_inner());
     }

@@ -37,6 +37,7 @@ pub(super) trait Wire: Read + Write + Send + Unpin {
 impl Wire for TokioIo<TcpStream> {
     fn has_unread(&self) -> bool {
         let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT;
+        // The end and an error count as well, because no call may use such a connection.
         let peeked = rustix::net::recv(self.inner(), &mut [0; 1], flags);
         !matches!(peeked, Err(error) if error == rustix::io::Errno::WOULDBLOCK)
     }
@@ -122,6 +123,7 @@ impl Read for GuardedWire {
         mut to: ReadBufCursor<'_>,
     ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
+        // Relaxed order suffices, because the exchange polls this wire within its own task.
         if this.signals.begins.swap(false, Ordering::Relaxed) {
             this.head.restart();
             this.is_in_head = true;
@@ -138,6 +140,7 @@ impl Read for GuardedWire {
                 cx.waker().wake_by_ref();
                 return Poll::Pending;
             }
+            // Behind the head nothing is kept here, so only what fits the reader is taken.
             let size = if this.is_in_head { READ_SIZE } else { READ_SIZE.min(to.remaining()) };
             let mut bytes = [const { MaybeUninit::uninit() }; READ_SIZE];
             let mut part = ReadBuf::uninit(&mut bytes[..size]);
