@@ -60,6 +60,7 @@ impl NoResponse {
     pub fn timed_out(timeout: Duration) -> Self {
         Self {
             kind: FailureKind::Timeout,
+            // The limit covers the whole attempt, so bytes may have left before it ended.
             delivery: Delivery::Possible,
             message: format!("no answer within {timeout:?}"),
         }

@@ -108,6 +108,7 @@ fn success_status(id: &TaskId, response: &Response) -> Finding {
     };
     match &response.body {
         Body::Result(result) => action_result(id, result),
+        // A 2xx status with an error contradicts itself, so neither is believed.
         Body::Error(error) => distrust(format!(
             "status {} came with an error: {} {}",
             response.status, error.code, error.message
@@ -151,6 +152,7 @@ fn action_result(id: &TaskId, result: &ActionResult) -> Finding {
 
 /// Returns the three counts; a missing one follows from the other two.
 fn complete_counts(result: &ActionResult) -> Option<Counts> {
+    // Checked arithmetic, because counts from outside may be as large as they like.
     let (total, failed, succeeded) = match (result.total, result.failed, result.succeeded) {
         (Some(total), Some(failed), Some(succeeded)) => (total, failed, succeeded),
         (None, Some(failed), Some(succeeded)) => {
@@ -160,6 +162,7 @@ fn complete_counts(result: &ActionResult) -> Option<Counts> {
         (Some(total), Some(failed), None) => (total, failed, total.checked_sub(failed)?),
         (_, _, _) => return None,
     };
+    // A negative count makes the other two worthless as well.
     Some(Counts {
         total: u64::try_from(total).ok()?,
         failed: u64::try_from(failed).ok()?,
@@ -181,6 +184,7 @@ fn sub_tasks_failed(counts: Counts, result: &ActionResult) -> Failure {
 fn error_status(status: u16, response: &Response) -> Finding {
     let error = match &response.body {
         Body::Error(error) => error.clone(),
+        // The status decides here; a body that looks like a result explains nothing.
         Body::Result(_) => ServiceError::default(),
         Body::Unreadable(seen) => ServiceError { message: seen.clone(), ..Default::default() },
     };
@@ -242,12 +246,14 @@ fn is_service_code(code: &str) -> bool {
 }
 
 fn is_gateway_code(code: &str) -> bool {
+    // The gateway's generations differ in their prefixes.
     ["APIGW.", "APIG.", "APIC."].iter().any(|prefix| code.starts_with(prefix))
 }
 
 fn described(status: u16, verdict: Verdict, error: ServiceError) -> Failure {
     let message = match (error.message.is_empty(), error.detail.is_empty()) {
         (false, _) => error.message,
+        // In some errors the detail alone says what is wrong.
         (true, false) => error.detail.clone(),
         (true, true) => format!("status {status} without an error message"),
     };
@@ -266,6 +272,7 @@ fn described(status: u16, verdict: Verdict, error: ServiceError) -> Failure {
 fn kind_of(status: u16, verdict: Verdict) -> FailureKind {
     match (verdict, status) {
         (Verdict::Throttled { .. }, _) => FailureKind::Throttled,
+        // A 403 means missing rights, which belong to the credentials.
         (Verdict::Unauthorised, _) | (_, 401 | 403) => FailureKind::Auth,
         (Verdict::Refused, _) => FailureKind::Refused,
         (_, 504) => FailureKind::Timeout,

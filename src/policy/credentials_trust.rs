@@ -63,6 +63,7 @@ impl CredentialsTrust {
         if refusals > MAX_REFUSALS {
             return Remedy::Stop;
         }
+        // The refusal of another call has led to a renewal already.
         if used < in_force {
             return Remedy::SendAgain;
         }

@@ -25,6 +25,7 @@ impl MaxDelta {
         // In 128 bits, because a large number of tasks times 100 overflows 64.
         let delta = u128::from(now.abs_diff(before));
         match self {
+            // Multiplied rather than divided, so that rounding never decides.
             Self::Percent(percent) => delta * 100 <= u128::from(before) * u128::from(percent),
             Self::Tasks(tasks) => delta <= u128::from(tasks),
             Self::Any => true,

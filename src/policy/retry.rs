@@ -143,6 +143,7 @@ impl RetryPolicy {
         if history.charged >= self.max_attempts.get() {
             return Decision::Settle(unsuccessful(history));
         }
+        // Only charged attempts lengthen the wait, so an outage does not.
         let after = ceiling(FIRST_WAIT, history.charged).mul_f64(jitter);
         Decision::SendAgain { after }
     }

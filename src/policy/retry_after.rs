@@ -69,6 +69,7 @@ pub(crate) fn span_in_words(text: &str) -> Option<Duration> {
         "day" => 86_400,
         _ => return None,
     };
+    // An overflow saturates, because it must not become a short span.
     Some(Duration::from_secs(count.saturating_mul(seconds)))
 }
 

@@ -92,6 +92,7 @@ impl FinishBy {
     pub fn next(self, now: &ZonedDateTime) -> ZonedDateTime {
         let today = Some(now.date());
         let tomorrow = now.date().tomorrow().ok();
+        // Today's time may have passed already, so tomorrow's is tried next.
         let days = today.into_iter().chain(tomorrow);
         let mut times = days.filter_map(|day| {
             day.to_datetime(self.0).to_zoned_datetime(now.time_zone().clone()).ok()

@@ -105,6 +105,7 @@ pub fn tuning_hints(figures: &RunFigures) -> Vec<TuningHint> {
 
 /// Suggests the rate at which calls were accepted over the whole run, waits included.
 fn lower_rate(figures: &RunFigures) -> Option<TuningHint> {
+    // Without attempts the share is not a number; the minimum number below rejects that case.
     let share = figures.throttled as f64 / figures.attempts as f64;
     // A search for the rate is throttled now and then, and lowers its rate by itself.
     if figures.finds_rate || figures.throttled < MIN_THROTTLED || share < THROTTLED_SHARE {
@@ -120,6 +121,7 @@ fn lower_rate(figures: &RunFigures) -> Option<TuningHint> {
 /// Rounds down to a whole number a second, or else a minute or an hour.
 fn round_rate(per_second: f64) -> Option<Rate> {
     [1, 60, 3_600].into_iter().find_map(|seconds| {
+        // Less than one in this window rounds to zero, and the next longer window is tried.
         let limit = NonZeroU32::new((per_second * seconds as f64) as u32)?;
         Some(Rate { limit, window: Duration::from_secs(seconds) })
     })
@@ -133,6 +135,7 @@ fn more_concurrency(figures: &RunFigures) -> Option<TuningHint> {
     let wanted = figures.rate?.per_second();
     let elapsed = figures.elapsed.as_secs_f64();
     let reached = figures.attempts as f64 / elapsed;
+    // More slots cannot raise the rate of a run that the service held.
     let was_held = figures.held.as_secs_f64() > elapsed * HELD_SHARE;
     let needed = wanted * figures.mean_latency.as_secs_f64();
     if was_held || reached >= wanted * REACHED || needed <= figures.concurrency as f64 {

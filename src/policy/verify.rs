@@ -14,7 +14,7 @@ pub struct Observation {
     pub has_arrived: bool,
 }
 
-/// What is known of a task that was not in the list.
+/// The knowledge about a task that was not in the list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum IfMissing {
     /// Nothing: the list may not have been whole.
@@ -56,7 +56,7 @@ pub enum EarlierCalls {
     InDoubt,
 }
 
-/// What a survey makes of a task without an outcome.
+/// The conclusion of a survey about a task without an outcome.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FirstLook {
     /// It is not where its command leads, and is sent.
@@ -140,7 +140,7 @@ pub enum ArrivalProgress {
     Stuck,
 }
 
-/// What is recorded of a task after its call.
+/// The record of a task after its call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AfterCall {
     /// The state.

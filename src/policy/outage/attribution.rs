@@ -46,6 +46,7 @@ impl WitnessTrust {
     pub fn after(self, attribution: Attribution, outage: u32) -> Self {
         match (attribution, self) {
             (Attribution::Presumed | Attribution::Unknown, _) => self,
+            // An outage explains its own failures and not the earlier ones of the task.
             (Attribution::Task, _) | (Attribution::Service, Self::Bad) => Self::Bad,
             (Attribution::Service, Self::Spared { outage: earlier }) if earlier != outage => {
                 Self::Bad

@@ -107,6 +107,7 @@ impl Breaker {
     pub fn ask(&self, now: Instant) -> Passage {
         match self.state {
             BreakerState::Closed => Passage::Now,
+            // Beginning the permitted call makes it the probe, and the next question is refused.
             BreakerState::Open { until } if until <= now => Passage::Now,
             BreakerState::Open { until } => Passage::NotBefore(until),
             BreakerState::Trial { begun, .. } if begun < TRIAL => Passage::Now,
@@ -121,6 +122,7 @@ impl Breaker {
             BreakerState::Closed | BreakerState::Probing { .. } => {}
             BreakerState::Open { until } => {
                 self.state = BreakerState::Probing { since: *until };
+                // Answers to calls before the probe say nothing about the service now.
                 self.from = number;
             }
             BreakerState::Trial { begun, .. } => *begun += 1,
@@ -157,6 +159,7 @@ impl Breaker {
         }
         match self.state {
             BreakerState::Closed => self.completed_while_closed(health, now, jitter),
+            // Beginning an attempt leaves this state, so no newer attempt ends in it.
             BreakerState::Open { .. } => None,
             BreakerState::Probing { .. } if health == Health::Away => Some(self.open(now, jitter)),
             // Not only a served probe: a throttled one was answered by the service, too.
@@ -166,6 +169,7 @@ impl Breaker {
                 None
             }
             BreakerState::Trial { begun, served_calls, away } => {
+                // All but away counts as served, as it does for the probe.
                 let is_away = u32::from(health == Health::Away);
                 let (served_calls, away) = (served_calls + 1 - is_away, away + is_away);
                 self.state = BreakerState::Trial { begun, served_calls, away };
@@ -226,6 +230,7 @@ impl Breaker {
         jitter: f64,
     ) -> Option<BreakerChange> {
         match health {
+            // It would push evidence out of the window without being any.
             Health::Unknown => return None,
             Health::Served => self.failing_since = None,
             Health::Away => self.failing_since = self.failing_since.or(Some(now)),
@@ -276,6 +281,7 @@ impl Breaker {
 /// Returns the wait before a probe: never shorter than its base, and at most a tenth longer, so that
 /// clients that lost the service together do not come back together.
 fn probe_wait(probes_before: u32, jitter: f64) -> Duration {
+    // The shift is limited against overflow; the longest wait is reached long before.
     let ceiling = FIRST_WAIT.saturating_mul(1 << probes_before.min(16));
     ceiling.mul_f64(1.0 + jitter / 10.0).min(LONGEST_WAIT)
 }

@@ -104,6 +104,8 @@ impl RetryBudget {
     /// Returns the beginning of the first bucket in which a retry is affordable if nothing is sent
     /// until then.
     fn next_turn(&self) -> Instant {
+        // Time is advanced on a copy, so the answer agrees with later questions. The loop ends at
+        // the latest when all buckets are empty.
         let mut later = self.clone();
         while !affordable(later.firsts, later.retries) {
             later.advance(later.beginning(later.newest + 1));

@@ -23,12 +23,14 @@ impl Health {
             (Answer::Panicked(_), _) => Self::Unknown,
             (Answer::NoResponse(_), _) => Self::Away,
             (Answer::Response(response), Verdict::Throttled { .. }) => match response.status {
+                // A service that cannot handle calls is away, even if it names a wait.
                 503 => Self::Away,
                 _ => Self::Unknown,
             },
             // A 200 with an untrustworthy body is in doubt, too, but the service sent it.
             (Answer::Response(response), Verdict::InDoubt | Verdict::Transient) => {
                 match response.status {
+                    // A 408 means that the request did not arrive whole, so the way is disturbed.
                     408 | 500.. => Self::Away,
                     _ => Self::Served,
                 }
