@@ -46,27 +46,22 @@ pub trait Watch: Send {
     /// Receives the events since the last call, oldest first.
     fn on_events(&mut self, events: &[Event]);
 
-    /// Called about once a second, whether or not there are events.
-    ///
-    /// The default does nothing.
+    /// Called about once a second, even without events. By default does nothing.
     fn tick(&mut self, now: Timestamp) {
         let _ = now;
     }
 
-    /// Receives the number of events that were dropped since the last call, because watchers were
-    /// too slow.
-    ///
-    /// The default does nothing.
+    /// Receives the number of events dropped since the last call, because watchers were too slow.
+    /// By default does nothing.
     fn missed(&mut self, events: u64) {
         let _ = events;
     }
 
-    /// Called once, after the last event, before other output uses the terminal.
-    ///
-    /// The default does nothing.
+    /// Called after the last event, before the terminal has other output. By default does nothing.
     fn finish(&mut self) {}
 }
 
+// A watcher that only counts needs no type of its own.
 impl<F: FnMut(&[Event]) + Send> Watch for F {
     fn on_events(&mut self, events: &[Event]) {
         self(events);
@@ -83,11 +78,11 @@ pub enum EventKind {
         /// Its number in the run.
         seq: AttemptSeq,
         /// The task.
+        // Shared, because the engine, the store and the watchers keep the same task.
         task: Arc<Task>,
         /// Which attempt of this task it is, from 1.
         number: u32,
-        /// The earliest time at which its bytes can leave; the record of an attempt without an
-        /// end keeps this time.
+        /// The earliest time at which its bytes can leave, kept for an attempt without an end.
         leaves: Timestamp,
     },
     /// An admitted attempt was withdrawn before a byte of it left.
@@ -147,6 +142,7 @@ pub enum EventKind {
     /// The search for the rate found a new level, or found that the old one no longer holds.
     RateLearnt {
         /// The requests per second at which the service throttles; `None` if not known.
+        // Not a `Rate`: the search finds levels between whole numbers.
         per_second: Option<f64>,
     },
     /// An operator changed how the run is carried out.
@@ -226,6 +222,7 @@ pub struct AttemptResult {
     /// The counts the service sent, whether or not they add up.
     pub counts: Option<Counts>,
     /// The reason why it failed, wholly or in part.
+    // Boxed, because most attempts succeed and an event should stay small.
     pub failure: Option<Box<Failure>>,
     /// Whether the service may have carried it out although no trustworthy answer came back.
     pub in_doubt: bool,
@@ -246,6 +243,7 @@ impl HoldReason {
     /// Returns the word used in files, such as `throttled`.
     pub const fn as_str(self) -> &'static str {
         match self {
+            // Files of earlier runs contain these words, so none of them may change.
             Self::Throttled => "throttled",
             Self::Away => "away",
             Self::Credentials => "credentials",
@@ -283,6 +281,7 @@ impl Change {
     /// Returns the new value as a flag takes it, if the change has one.
     pub fn value(self) -> Option<String> {
         match self {
+            // The flag takes the word `none` as well, so the value can be used in a command.
             Self::Rate(rate) => Some(rate.map_or_else(|| "none".into(), |rate| rate.to_string())),
             Self::Concurrency(most) => Some(most.to_string()),
             Self::Paused | Self::Resumed | Self::Drained => None,
@@ -353,12 +352,14 @@ impl FromStr for StopReason {
     type Err = UnknownStopReason;
 
     fn from_str(word: &str) -> Result<Self, UnknownStopReason> {
+        // One list serves both directions, so every word that is written can be read.
         Self::ALL.into_iter().find(|reason| reason.as_str() == word).ok_or(UnknownStopReason)
     }
 }
 
 impl StopReason {
     /// Every reason, in the order of the enum.
+    // The compiler checks only the length, so a new reason must be added by hand.
     pub const ALL: [Self; 10] = [
         Self::Interrupted,
         Self::Terminated,
