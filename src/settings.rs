@@ -1,4 +1,4 @@
-//! How a run is to be carried out, as it is kept with the run.
+//! The settings of a run, as they are kept with it.
 //!
 //! One field for each flag of a run, each with its default and its form in the store. The form never
 //! changes: runs of earlier versions are read as they were written, and a field that they lack has
@@ -15,11 +15,12 @@ const LOWEST: Rate = per_second(1);
 const HIGHEST: Rate = per_second(1_000);
 
 const fn per_second(limit: u32) -> Rate {
+    // The constants are computed at build time, so a zero among them would not compile.
     let limit = NonZeroU32::new(limit).expect("a rate is above zero");
     Rate { limit, window: Duration::from_secs(1) }
 }
 
-/// How a run is to be carried out.
+/// The settings of a run.
 ///
 /// ```
 /// use batchctl::settings::RunSettings;
@@ -33,6 +34,7 @@ const fn per_second(limit: u32) -> Rate {
 #[serde(default)]
 pub struct RunSettings {
     /// How fast calls are sent. By default at 10 a second.
+    // Flattened, because the store has its three fields beside all others.
     #[serde(flatten)]
     pub rate: RateSetting,
     /// The group whose processes keep the rate together, on this machine. By default there is none.
@@ -86,6 +88,7 @@ pub struct RunSettings {
     pub sandbox: bool,
     /// The profile whose configuration it uses, and which commands that take it up use again. By
     /// default `default`.
+    // The default is left out, as in the runs of versions without profiles.
     #[serde(skip_serializing_if = "is_default_profile")]
     pub profile: String,
     /// Where its credentials come from; a secret is never stored. By default that is not known.
@@ -93,7 +96,7 @@ pub struct RunSettings {
     pub credentials: Option<CredentialKind>,
 }
 
-/// The profile of whoever names none.
+/// The profile that applies where none is named.
 pub const DEFAULT_PROFILE: &str = "default";
 
 fn is_default_profile(profile: &str) -> bool {
@@ -123,7 +126,7 @@ pub enum CredentialKind {
 }
 
 impl CredentialKind {
-    /// Says it in a few words.
+    /// Describes the kind in a few words.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::TokenFile => "a token file",
@@ -222,7 +225,9 @@ impl RateSetting {
     /// the bounds of a search.
     pub fn for_lists(self) -> Option<Rate> {
         let Self::Auto { least, most } = self else { return self.limit() };
+        // A search learns from calls, and the survey comes before them.
         let usual = per_second(10);
+        // Compared by the second, because the bounds may have different windows.
         let lies_below = |one: Rate, other: Rate| one.per_second() <= other.per_second();
         if lies_below(usual, least) {
             Some(least)
@@ -259,6 +264,7 @@ struct StoredRate {
 
 impl From<RateSetting> for StoredRate {
     fn from(setting: RateSetting) -> Self {
+        // The word `auto` alone would lose the bounds of the search.
         let (rate_min, rate_max) = match setting {
             RateSetting::Auto { least, most } => (Some(least.to_string()), Some(most.to_string())),
             RateSetting::Fixed(_) | RateSetting::Unlimited => (None, None),
@@ -274,6 +280,7 @@ impl TryFrom<StoredRate> for RateSetting {
         let bound =
             |text: Option<String>, otherwise: Rate| text.map_or(Ok(otherwise), |text| text.parse());
         Ok(match stored.rate.as_deref() {
+            // A run of an earlier version may lack the field.
             None => Self::default(),
             Some(NONE) => Self::Unlimited,
             Some(AUTO) => Self::Auto {
@@ -303,6 +310,7 @@ mod millis {
     use std::time::Duration;
 
     pub(super) fn serialize<S: Serializer>(span: &Duration, to: S) -> Result<S::Ok, S::Error> {
+        // A span beyond the field lasts longer than any run, so the largest number stands for it.
         to.serialize_u64(u64::try_from(span.as_millis()).unwrap_or(u64::MAX))
     }
 
@@ -349,6 +357,8 @@ mod words {
         T: FromStr<Err: Display>,
         D: Deserializer<'de>,
     {
+        // The reader of the flag checks the text, so the store accepts no value that a flag
+        // refuses.
         String::deserialize(from)?.parse().map_err(D::Error::custom)
     }
 }
