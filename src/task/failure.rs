@@ -75,6 +75,7 @@ impl FailureKind {
 
 impl fmt::Display for FailureKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // `pad` respects the width of a column, which `write_str` ignores.
         f.pad(self.as_str())
     }
 }

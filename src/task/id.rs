@@ -66,6 +66,7 @@ impl TaskId {
         if let Some(error) = foreign_character(text) {
             return Err(error);
         }
+        // Bytes and characters are the same number here, because all of them are ASCII by now.
         match text.len() {
             length if length < SHORTEST => Err(TaskIdError::TooShort { length }),
             length if length > LONGEST => Err(TaskIdError::TooLong { length }),
@@ -92,6 +93,7 @@ impl FromStr for TaskId {
 
     fn from_str(text: &str) -> Result<Self, TaskIdError> {
         Self::check(text)?;
+        // A box has no spare capacity, which matters with a million ids.
         Ok(Self(text.into()))
     }
 }

@@ -111,6 +111,7 @@ impl Add for Counts {
 
     fn add(self, other: Self) -> Self {
         Self {
+            // The numbers come from outside, so a sum must neither wrap nor panic.
             total: self.total.saturating_add(other.total),
             failed: self.failed.saturating_add(other.failed),
             succeeded: self.succeeded.saturating_add(other.succeeded),
@@ -144,6 +145,7 @@ impl Index<Outcome> for OutcomeCounts {
     type Output = u64;
 
     fn index(&self, outcome: Outcome) -> &u64 {
+        // The array has one place for each variant, so the index is always valid.
         &self.0[outcome as usize]
     }
 }

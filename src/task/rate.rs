@@ -69,6 +69,7 @@ fn whole(number: &str, seconds: u64) -> Option<Rate> {
     let number: f64 = number.trim().parse().ok().filter(|number| *number > 0.0)?;
     [1, 60, 3_600_u64].into_iter().find_map(|window| {
         let limit = number * window as f64 / seconds as f64;
+        // Products such as 0.1 · 60 are not exact in binary, so a tiny difference is tolerated.
         let is_whole = (1.0..1e9).contains(&limit) && (limit - limit.round()).abs() < 1e-9;
         #[expect(
             clippy::cast_possible_truncation,

@@ -101,6 +101,7 @@ impl StateClass {
             "deleting" | "freezing" => Self::Passing,
             "create_failed" | "start_failed" | "abnormal" | "failed" | "lack_of_resources"
             | "frozen" => Self::Bad,
+            // A state of a later version of the service is never guessed from its name.
             _ => Self::Foreign,
         }
     }
@@ -115,6 +116,7 @@ impl StateCounts {
     pub fn of<S: AsRef<str>>(counters: impl IntoIterator<Item = (S, u64)>) -> Self {
         let mut counts = Self::default();
         for (state, count) in counters.into_iter().filter(|&(_, count)| count > 0) {
+            // Counters whose names differ in case alone are one state, so they are added.
             let sum = counts.0.entry(state.as_ref().to_lowercase()).or_default();
             *sum = sum.saturating_add(count);
         }
@@ -165,6 +167,8 @@ impl StateCounts {
                 (&[StateClass::Down, StateClass::Finished], &[StateClass::Up, StateClass::GoingUp])
             }
         };
+        // One sub-task against the command outweighs all that have arrived, so it is looked for
+        // first.
         if self.classes().any(|class| against.contains(&class)) {
             return Toward::Against;
         }
@@ -233,6 +237,7 @@ impl FromStr for TaskState {
 impl ObservedState {
     /// Returns the observed state for the counters of a batch task.
     pub fn of(id: TaskId, counts: &StateCounts) -> Self {
+        // Both directions are kept, because a plan may hold starts and stops.
         let (start, stop) = (counts.toward(Command::Start), counts.toward(Command::Stop));
         Self { id, state: counts.state(), start, stop }
     }
