@@ -49,6 +49,7 @@ impl Bar {
     /// The terminal should be buffered, so that each drawing appears whole.
     pub fn new<T: TermLike + Clone + 'static>(terminal: T, style: Style, clock: Clock) -> Self {
         let bar = Self::still(terminal, style, clock);
+        // indicatif draws from a thread of its own, so a blocked terminal blocks that thread alone.
         bar.picture.enable_steady_tick(Duration::from_secs(1) / u32::from(DRAWINGS_PER_SECOND));
         bar
     }
@@ -99,6 +100,7 @@ impl Watch for Bar {
 
 impl Drop for Bar {
     fn drop(&mut self) {
+        // A panic skips `finish`, and clearing twice does no harm.
         self.picture.finish_and_clear();
     }
 }
@@ -146,6 +148,7 @@ impl Above {
 impl Write for Above {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.unfinished.extend_from_slice(bytes);
+        // Only whole lines are printed, because the next drawing would overwrite a partial one.
         let complete = self.unfinished.iter().rposition(|&byte| byte == b'\n');
         self.print(complete.map_or(0, |last| last + 1));
         Ok(bytes.len())

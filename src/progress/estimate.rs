@@ -46,6 +46,7 @@ impl Sendings {
             Some((last, count)) if *last >= number => *count += 1,
             Some(_) | None => self.slices.push_back((number, 1)),
         }
+        // One window more than is counted, because a display may ask for an earlier time.
         let kept = (self.windows + 1) * self.per_window;
         while self.slices.front().is_some_and(|&(first, _)| first + kept < number) {
             self.slices.pop_front();
@@ -54,6 +55,7 @@ impl Sendings {
 
     /// Removes the last call, which was withdrawn before it left.
     pub(super) fn withdraw(&mut self) {
+        // The slice of the withdrawn call is not known; the newest one is off by little.
         if let Some((_, count)) = self.slices.back_mut() {
             *count = count.saturating_sub(1);
         }

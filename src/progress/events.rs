@@ -230,6 +230,7 @@ impl<'a> EventBody<'a> {
                     attempts: *attempts,
                     first_sent_at: first_sent.to_string(),
                     duration_ms: millis(event.at.since(*first_sent)),
+                    // A suspect may be settled in a later batch, where its answer is not at hand.
                     answer: result_of(*seq, before).map(AnswerPart::from).unwrap_or_default(),
                 }
             }
@@ -292,6 +293,7 @@ impl<'a> From<&'a Task> for TaskPart<'a> {
 impl<'a> From<&'a AttemptResult> for AnswerPart<'a> {
     fn from(result: &'a AttemptResult) -> Self {
         let failure = result.failure.as_ref();
+        // An empty text means that the service sent none, which the contract shows as `null`.
         let known = |text: &'a String| Some(text.as_str()).filter(|text| !text.is_empty());
         Self {
             http_status: result.http_status,

@@ -29,6 +29,7 @@ impl Piece {
     }
 
     pub(super) fn columns(&self) -> usize {
+        // Measured without colours, because escape sequences take no columns.
         self.text.width()
     }
 

@@ -214,6 +214,7 @@ fn seen(result: &AttemptResult) -> String {
     let code = failure.map(|failure| printable(&failure.code, CODE_COLUMNS));
     let message = failure.map(|failure| printable(&failure.message, MESSAGE_COLUMNS));
     let message = message.filter(|text| !text.is_empty()).map(|text| quoted(&text));
+    // Without a status the kind says how far the call got.
     let parts = [status.or(kind), code, message].into_iter().flatten();
     parts.filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ")
 }

@@ -103,6 +103,7 @@ fn spinner(now: Timestamp) -> char {
 fn bar(tally: &Tally, columns: usize) -> String {
     let all = columns as u64 * 8;
     let full = match tally.selected() {
+        // A run without tasks is done from its start.
         0 => all,
         selected => tally.done().min(selected) * all / selected,
     };
@@ -129,6 +130,7 @@ fn rate(tally: &Tally, now: Timestamp) -> String {
 fn own_rate(tally: &Tally, now: Timestamp) -> String {
     let rate = tally.rate(now);
     let Some(limit) = tally.rate_limit() else { return format!("{}/s", decimal(rate)) };
+    // Limits with any other window are shown by the second.
     let per = match limit.window.as_secs() {
         60 => "/m",
         3_600 => "/h",
@@ -143,6 +145,7 @@ fn own_rate(tally: &Tally, now: Timestamp) -> String {
 
 fn decimal(rate: f64) -> String {
     match rate {
+        // From 99.95 on, one decimal would round to a fourth digit.
         0.0..99.95 => format!("{rate:.1}"),
         _ => grouped(rate.round() as u64),
     }
@@ -160,6 +163,7 @@ fn coarse(time: Duration) -> String {
         60..600 => 5,
         600.. => 60,
     };
+    // Rounded up, so that the time left is never promised too short.
     match seconds.next_multiple_of(step) {
         seconds @ 600..3_600 => format!("{}m", seconds / 60),
         seconds => span(Duration::from_secs(seconds)),

@@ -149,6 +149,7 @@ impl Tally {
         outcomes[Outcome::Unchanged] = surveyed.unchanged;
         outcomes[Outcome::Succeeded] = surveyed.confirmed;
         outcomes[Outcome::Failed] = surveyed.skipped;
+        // Without this, tasks that the survey settled would count twice.
         let settled = set_out.settled.saturating_sub(outcomes.selected());
         let window = window_of(set_out);
         let baseline = Baseline {
@@ -163,6 +164,7 @@ impl Tally {
 
     fn poll_started(&mut self, leaves: Timestamp) {
         match &mut self.baseline {
+            // Pages share the rate limit with calls, so they count as sendings.
             Some(baseline) => baseline.sendings.sent(leaves),
             None => self.pages += 1,
         }
@@ -185,6 +187,7 @@ impl Tally {
     fn attempt_ended(&mut self, result: &AttemptResult) {
         self.begun = self.begun.saturating_sub(1);
         let http_status = result.http_status;
+        // An answer below 500 does not explain an outage.
         let is_trouble = http_status.is_none_or(|status| status >= 500);
         if let Some(failure) = result.failure.as_ref().filter(|_| is_trouble) {
             self.trouble = Some(Trouble { http_status, message: failure.message.clone() });
@@ -235,6 +238,7 @@ impl Tally {
             Change::Rate(limit) => baseline.limit_rate(at, limit),
             Change::Concurrency(most) => {
                 baseline.set_out.concurrency = most.get();
+                // Calls admitted under a higher number may still be on the wire.
                 baseline.slots = baseline.slots.max(most.get());
             }
             Change::Drained => {}
@@ -383,6 +387,7 @@ impl Tally {
         }
         let rate = self.baseline.as_ref()?.settling.per_second(now)?;
         let at_rate = Duration::try_from_secs_f64(left as f64 / rate).ok()?;
+        // The observed rate may be a burst that the limit does not allow for long.
         let at_best = self.rate_limit().map_or(Duration::ZERO, |limit| limit.shortest_time(left));
         let held = self.hold.map_or(Duration::ZERO, |hold| hold.until.since(now));
         Some(held + at_rate.max(at_best)).filter(|&eta| eta <= LONGEST_ETA)
