@@ -158,6 +158,7 @@ fn open_at_line_start(path: &Path) -> io::Result<File> {
         return Ok(file);
     }
     let mut last = [0];
+    // The position matters to reading alone, because appending always writes at the end.
     file.seek(SeekFrom::End(-1))?;
     file.read_exact(&mut last)?;
     if last != *b"\n" {

@@ -40,6 +40,7 @@ impl Sandbox {
             let address = settings.listen;
             SandboxError::Listen { address, source }
         })?;
+        // The port comes first, so that an address in use leaves no empty log behind.
         let log = settings.access_log.as_deref().map(AccessLog::open);
         let (log, log_ended) = log.transpose()?.unzip();
         Ok(Self { listener, address, service: Arc::new(Service::new(&settings, log)), log_ended })

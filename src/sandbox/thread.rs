@@ -109,6 +109,7 @@ fn run(
         let sandbox = Sandbox::bind(settings).await?;
         let received = listening.send(Listening { url: sandbox.url(), witness: sandbox.witness() });
         received.expect("the starter waits for the message");
+        // A dropped sender is an error of the channel, and it is the signal to stop.
         let until_dropped = async {
             let _ = shutdown.await;
         };

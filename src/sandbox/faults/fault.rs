@@ -39,6 +39,7 @@ struct FaultBody<'a> {
 
 impl ServiceFault {
     /// The faults that are drawn at random.
+    // Faults of a wrong request are left out, because a request that got here is right.
     pub(crate) const BY_CHANCE: [Self; 5] = [
         Self::Internal,
         Self::Downstream,

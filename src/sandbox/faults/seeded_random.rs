@@ -49,6 +49,7 @@ impl SeededRandom {
 
     /// Returns the random number for a purpose and a number; different numbers give different rolls.
     pub(crate) const fn roll(self, question: Question, number: u64) -> Roll {
+        // One more than the purpose, because the first one would leave the seed as it is.
         let purpose = mix(self.seed ^ (question as u64 + 1));
         Roll(mix(purpose ^ number))
     }
@@ -80,6 +81,7 @@ impl Roll {
 
 /// Returns the key of the n-th call of a name, for random numbers of that call only.
 pub(crate) fn call_key(name: &str, kind: u64, number: u32) -> u64 {
+    // The kind has the high half to itself, so no number of calls reaches it.
     mix(key(name) ^ (kind << 32 | u64::from(number)))
 }
 

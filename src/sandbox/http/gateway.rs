@@ -154,6 +154,7 @@ impl Refusal {
         let response = HttpResponse::json(status, &body);
         match self {
             Self::Throttled { retry_after: Some(wait), .. } => {
+                // The header counts whole seconds (RFC 9110, section 10.2.3).
                 response.with_header(RETRY_AFTER, HeaderValue::from(whole_seconds(*wait)))
             }
             Self::Throttled { .. }

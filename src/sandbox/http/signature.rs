@@ -63,6 +63,7 @@ impl SandboxKey {
 
     /// Checks the signature of a request.
     pub(crate) fn check(&mut self, head: &Parts, body: &[u8], now: Instant) -> Result<(), Flaw> {
+        // Nothing is counted during the lock, so attempts do not extend it.
         if self.locked_until.is_some_and(|until| now < until) {
             return Err(Flaw::Locked);
         }
@@ -128,6 +129,7 @@ fn canonical(head: &Parts, signed: &[&str], body: &[u8]) -> Option<String> {
     text += &query(head.uri.query().unwrap_or_default());
     text.push('\n');
     let mut names = signed.to_vec();
+    // The signing guide sorts the names, whatever their order in the header.
     names.sort_unstable();
     for name in &names {
         text += &format!("{name}:{}\n", text_of(head, name)?.trim());

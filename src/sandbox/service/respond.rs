@@ -92,6 +92,7 @@ impl Service {
         B: Body,
         B::Error: Into<Box<dyn Error + Send + Sync>>,
     {
+        // A guard, because a client that goes away drops this future at any point.
         let _on_wire = self.on_wire.enter();
         let (head, body) = request.into_parts();
         // Only logins have a body that matters. Waiting for others would let a slow client delay the
