@@ -80,7 +80,7 @@ pub enum EventKind {
         /// The task.
         // Shared, because the engine, the store and the watchers keep the same task.
         task: Arc<Task>,
-        /// Which attempt of this task it is, from 1.
+        /// Its number within the task, from 1.
         number: u32,
         /// The earliest time at which its bytes can leave, kept for an attempt without an end.
         leaves: Timestamp,

@@ -33,7 +33,7 @@ const fn per_second(limit: u32) -> Rate {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct RunSettings {
-    /// How fast calls are sent. By default at 10 a second.
+    /// The rate of calls. By default 10 a second.
     // Flattened, because the store has its three fields beside all others.
     #[serde(flatten)]
     pub rate: RateSetting,
@@ -41,22 +41,22 @@ pub struct RunSettings {
     pub rate_group: Option<String>,
     /// The most calls on the wire at a time. By default 16.
     pub concurrency: NonZeroUsize,
-    /// How long one attempt may take. By default 60 s.
+    /// The longest time that one attempt may take. By default 60 s.
     #[serde(rename = "timeout_ms", with = "millis")]
     pub timeout: Duration,
-    /// How long making a connection may take. By default 5 s.
+    /// The longest time that connecting may take. By default 5 s.
     #[serde(rename = "connect_timeout_ms", with = "millis")]
     pub connect_timeout: Duration,
     /// The most attempts of one task. By default 4.
     pub max_attempts: NonZeroU32,
-    /// What to do with a call that may have been carried out. By default it is sent again.
+    /// The policy for a call in doubt. By default it is sent again.
     pub on_doubt: OnDoubt,
     /// Over which span the rate grows to its limit. By default it is whole from the beginning.
     #[serde(rename = "ramp_ms", with = "optional_millis")]
     pub ramp: Option<Duration>,
-    /// How many tasks must succeed before the rest is sent. By default none.
+    /// The number of tasks that must succeed before the rest is sent. By default none.
     pub canary: Option<NonZeroU64>,
-    /// How many failed tasks are tolerated. By default a quarter.
+    /// The number of failed tasks that is tolerated. By default a quarter.
     #[serde(with = "words")]
     pub max_failures: MaxFailures,
     /// How long the service may be away before the run stops. By default 10 minutes.
@@ -91,7 +91,7 @@ pub struct RunSettings {
     // The default is left out, as in the runs of versions without profiles.
     #[serde(skip_serializing_if = "is_default_profile")]
     pub profile: String,
-    /// Where its credentials come from; a secret is never stored. By default that is not known.
+    /// The kind of its credentials; a secret is never stored. By default it is not known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub credentials: Option<CredentialKind>,
 }
@@ -176,7 +176,7 @@ impl RunSettings {
     }
 }
 
-/// How fast calls are sent: the flag `--rate`.
+/// The rate of calls: the flag `--rate`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "StoredRate", into = "StoredRate")]
 pub enum RateSetting {
@@ -292,7 +292,7 @@ impl TryFrom<StoredRate> for RateSetting {
     }
 }
 
-/// What happens to tasks that the project does not know.
+/// The treatment of tasks that the project does not know.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum OnUnknown {

@@ -24,7 +24,7 @@ const MAX_DEPTH: usize = 128;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct TooLong;
 
-/// What was received of a body so far.
+/// The part of a body that was received so far.
 #[derive(Debug)]
 pub(crate) struct BodyBuffer {
     max_verbatim: usize,

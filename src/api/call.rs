@@ -1,4 +1,7 @@
 //! One exchange over HTTP, read within limits whatever the other side sends.
+//!
+//! Every text of the answer passes the redactor before it is kept. See `docs/GLOSSARY.md`: call,
+//! redactor.
 
 use super::body::{BodyBuffer, MAX_ENTRIES};
 use super::credentials::Authorisation;

@@ -19,21 +19,21 @@ use url::Url;
 
 /// The first page of the list, as small as there is one.
 const SMALLEST_PAGE: &str = "page_num=1&page_size=5";
-/// How long a check may take.
+/// The longest time that a check may take.
 const CHECK_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The settings of a client.
 #[derive(Debug, Clone)]
 pub struct ClientSettings {
-    /// Where calls go.
+    /// The base address of all calls.
     pub endpoint: Endpoint,
-    /// The project they are for.
+    /// The project of all calls.
     pub project: ProjectId,
-    /// Which way they take. By default the direct one.
+    /// The route of all calls. By default the direct one.
     pub route: Route,
-    /// How long making a connection may take, TLS included.
+    /// The longest time that connecting may take, TLS included.
     pub connect_timeout: Duration,
-    /// How many calls there are at a time.
+    /// The number of calls at a time.
     pub concurrency: NonZeroUsize,
 }
 

@@ -1,4 +1,4 @@
-//! Where calls go: an endpoint, a project, and paths that no id can change.
+//! The addresses of calls: an endpoint, a project, and paths that no id can change.
 
 use super::route::Route;
 use crate::task::Task;
@@ -31,7 +31,7 @@ pub struct Endpoint {
     authority: Authority,
 }
 
-/// Why a text is not an endpoint.
+/// The reason why a text is not an endpoint.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum EndpointError {
@@ -60,7 +60,7 @@ pub enum EndpointError {
     ForeignPart {
         /// Its host; the rest may be secret.
         host: String,
-        /// What does not belong there.
+        /// The part that does not belong there.
         part: &'static str,
     },
 }

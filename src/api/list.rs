@@ -15,7 +15,7 @@ use std::borrow::Cow;
 use std::fmt;
 use url::Url;
 
-/// How many batch tasks are asked for at a time: as many as the service gives.
+/// The number of batch tasks that are asked for at a time: the most that the service gives.
 pub const PAGE_SIZE: usize = 200;
 /// The highest number of a page that the service takes.
 pub const LAST_PAGE: u32 = 10_000;
@@ -25,7 +25,7 @@ const LONGEST_NAME: usize = 100;
 const LONGEST_TEXT: usize = 500;
 /// The most fields of a page, counted by its commas: 1,000 for each entry.
 const MAX_FIELDS: usize = 1_000 * PAGE_SIZE;
-/// What the reader of entries says of a page with too many.
+/// The error of the reader of entries for a page with too many.
 const TOO_MANY: &str = "more entries than asked for";
 /// The maximum number of different states that are kept. The service has 18.
 const MOST_STATES: usize = 64;
@@ -66,9 +66,9 @@ pub struct Checked {
 /// One page of batch tasks, as the service says it is.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Page {
-    /// How many batch tasks there are on all pages.
+    /// The number of batch tasks on all pages.
     pub total: Option<u64>,
-    /// Those on this page.
+    /// The batch tasks on this page.
     pub tasks: Vec<ListedTask>,
     /// The number of entries without an id, which cannot be distinguished.
     pub nameless: u64,
@@ -81,11 +81,11 @@ pub struct ListedTask {
     pub id: String,
     /// Its name.
     pub name: String,
-    /// How many sub-tasks it has.
+    /// The number of its sub-tasks.
     pub sub_tasks: Option<u64>,
-    /// How many of them are in which state.
+    /// The number of its sub-tasks in each state.
     pub states: StateCounts,
-    /// When it was created, in milliseconds since the Unix epoch.
+    /// The time of its creation, in milliseconds since the Unix epoch.
     pub created_ms: Option<i64>,
     /// All its other fields.
     pub others: Map<String, Value>,

@@ -20,7 +20,7 @@ use view::{Unit, base64_digit, is_hex_separator, is_invisible, readings};
 const MIN_SECRET: usize = 6;
 /// A piece of a secret of this length is found without the rest.
 const PIECE: usize = 16;
-/// How much of a piece is looked up. A shorter secret is looked up by its first characters.
+/// The length of the part that is looked up. A shorter secret is looked up by its first characters.
 const KEY: usize = 8;
 const SHORT_KEY: usize = MIN_SECRET;
 /// The distance between the keys of a secret: each piece contains a whole key.
@@ -51,7 +51,7 @@ pub struct Redactor {
 #[derive(Default)]
 struct KnownSecrets {
     patterns: Vec<Pattern>,
-    /// Where each key stands: in which pattern, and at which place of it.
+    /// The places of each key: the pattern, and the index within it.
     keys: HashMap<u64, Vec<(usize, usize)>>,
     /// A bit for the hash of each key; allocated with the first of them.
     filter: Vec<u64>,
@@ -221,7 +221,7 @@ struct Probe {
 }
 
 impl Probe {
-    /// Takes the next byte, and tells whether what was read may hold a secret.
+    /// Takes the next byte, and returns whether the bytes so far may hold a secret.
     fn takes(&mut self, byte: u8, known: &KnownSecrets) -> bool {
         self.key = shifted(self.key, byte);
         if known.holds(self.key) {

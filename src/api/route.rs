@@ -59,7 +59,7 @@ impl Route {
 #[derive(Debug, Clone, Default)]
 pub struct Roots(Vec<CertificateDer<'static>>);
 
-/// Why the certificates of a file cannot be used.
+/// The reason why the certificates of a file cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RootsError {
@@ -68,7 +68,7 @@ pub enum RootsError {
     Read {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         source: io::Error,
     },
     /// There is none in it.

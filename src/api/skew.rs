@@ -1,4 +1,4 @@
-//! How far this machine's clock is from the service's, by the `Date` header of an answer.
+//! The difference between this machine's clock and the service's, by the `Date` of an answer.
 //!
 //! A signature contains its time, and the gateway refuses one that is a quarter of an hour
 //! off: a wrong clock looks like a wrong key unless somebody compares.
@@ -11,7 +11,7 @@ use std::time::UNIX_EPOCH;
 /// minutes, and an answer takes its time.
 const EXPLAINS: SignedDuration = SignedDuration::from_mins(14);
 
-/// How much later the service's clock is than this machine's; negative if it is earlier.
+/// The service's time minus this machine's; negative if the service's clock is behind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ClockSkew(SignedDuration);
 

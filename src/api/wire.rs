@@ -11,7 +11,7 @@ use serde::de::{DeserializeSeed, Error, IgnoredAny, MapAccess, Visitor};
 use serde_json::{Map, Value};
 use std::fmt;
 
-/// How much of a body that is not understood is shown, in characters.
+/// The longest excerpt of a body that is not understood, in characters.
 const MAX_EXCERPT: usize = 80;
 
 /// The longest beginning of a body that an excerpt is taken from, in bytes.
@@ -93,13 +93,13 @@ pub(crate) fn read_body(
     }
 }
 
-/// What was read of the outermost object of a body.
+/// The known fields of the outermost object of a body.
 #[derive(Debug, Default)]
 struct Fields {
     values: [Option<Value>; NAMES.len()],
-    /// Why the object could not be read to its end, if it could not.
+    /// The reason if the object could not be read to its end.
     problem: Option<String>,
-    /// Why the body says two things at once, if it does.
+    /// The description of a contradiction within the body, if it has one.
     contradiction: Option<String>,
 }
 

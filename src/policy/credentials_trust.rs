@@ -30,7 +30,7 @@ pub enum Remedy {
     Stop,
 }
 
-/// Which of this process's credentials the service has accepted so far.
+/// The credentials of this process that the service has accepted so far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CredentialsTrust {
     /// The credentials that the process began with.

@@ -31,7 +31,7 @@ pub enum OnDoubt {
     Hold,
 }
 
-/// When and how often a task is sent again.
+/// The rules by which a task is sent again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RetryPolicy {
     /// The maximum number of attempts charged to one task; throttled ones are free.

@@ -151,7 +151,7 @@ pub struct AfterCall {
     pub verdict: Option<Outcome>,
 }
 
-/// What a verify round makes of a task that was sent.
+/// The conclusion of a verify round about a task that was sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LastLook {
     /// The progress, if the task is waited for.

@@ -18,7 +18,7 @@ const CODE_COLUMNS: usize = 40;
 /// The most columns of a message in a line of text.
 const MESSAGE_COLUMNS: usize = 200;
 
-/// Which events get a line.
+/// The events that get a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Verbosity {
     /// Tasks without a good outcome (`-v`).

@@ -8,7 +8,7 @@ use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// How a sandbox behaves.
+/// The settings of a sandbox.
 ///
 /// ```
 /// use batchctl::sandbox::SandboxSettings;

@@ -1,4 +1,4 @@
-//! A key that signs calls in the place of a token.
+//! A key that signs calls in the place of a token. See `docs/GLOSSARY.md`: call, redactor.
 
 use super::error::CredentialError;
 use super::signature::{Signable, canonical_query};

@@ -12,9 +12,9 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::Child;
 use tokio::sync::oneshot;
 
-/// How long a token command may take.
+/// The longest time that a token command may take.
 pub(super) const COMMAND_TIMEOUT: Duration = Duration::from_secs(10);
-/// How much a token command may print.
+/// The largest output of a token command, in bytes.
 const COMMAND_OUTPUT: u64 = 64 * 1024;
 /// The maximum length of its standard error that a message quotes.
 const COMMAND_SAYS: u64 = 500;

@@ -17,7 +17,7 @@ pub enum CredentialError {
     File {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         source: io::Error,
     },
     /// The command could not be run.
@@ -25,7 +25,7 @@ pub enum CredentialError {
     Command {
         /// The command line.
         line: String,
-        /// Why.
+        /// The cause.
         source: io::Error,
     },
     /// The command failed.
@@ -33,9 +33,9 @@ pub enum CredentialError {
     CommandFailed {
         /// The command line.
         line: String,
-        /// How it ended.
+        /// The exit status.
         status: ExitStatus,
-        /// What it wrote to standard error.
+        /// The text on its standard error.
         said: String,
     },
     /// The command did not end in time.
@@ -49,7 +49,7 @@ pub enum CredentialError {
     /// The text that was found is not a token.
     #[error("{origin} holds no usable token: {reason}")]
     NotAToken {
-        /// Where it came from.
+        /// The source of the token.
         origin: String,
         /// The fault, without any part of the text itself.
         reason: String,
@@ -57,27 +57,27 @@ pub enum CredentialError {
     /// A source gave the same token once more, after the service had refused it.
     #[error("{origin} still holds the token that was refused")]
     SameToken {
-        /// Where it came from.
+        /// The source of the token.
         origin: String,
     },
     /// The source has nothing else to give.
     #[error("{origin} cannot be renewed")]
     Final {
-        /// Where they came from.
+        /// The source of the credentials.
         origin: String,
     },
     /// A part of a key cannot be one.
     #[error("the {what} of {origin} is empty or no key")]
     BadKey {
-        /// Where it was found.
+        /// The place where it was found.
         origin: String,
-        /// Which part.
+        /// The part.
         what: &'static str,
     },
     /// The service refused a signature; to sign again would bring the key nearer to its lock.
     #[error("the service refused the signature of {origin}")]
     SignatureRefused {
-        /// Where the key was found.
+        /// The place where the key was found.
         origin: String,
     },
     /// IAM refused the user or the password. It is not asked a second time: that locks the user.
@@ -85,33 +85,33 @@ pub enum CredentialError {
     LoginRefused {
         /// The user.
         user: String,
-        /// Where.
+        /// The address of IAM.
         endpoint: String,
-        /// What it said.
+        /// The message of the answer.
         said: String,
     },
     /// IAM refused a request.
     #[error("{endpoint} refused the request with status {status}: {said}")]
     IamRefused {
-        /// Where.
+        /// The address of IAM.
         endpoint: String,
         /// The HTTP status.
         status: u16,
-        /// What it said.
+        /// The message of the answer.
         said: String,
     },
     /// IAM could not be asked, or not now.
     #[error("{endpoint} cannot be asked: {reason}")]
     IamAway {
-        /// Where.
+        /// The address of IAM.
         endpoint: String,
-        /// Why.
+        /// The cause.
         reason: String,
     },
     /// IAM answered something else than what was asked for.
     #[error("{endpoint} is no IAM that is understood: {what}")]
     IamStrange {
-        /// Where.
+        /// The address of IAM.
         endpoint: String,
         /// The fault of the answer.
         what: String,

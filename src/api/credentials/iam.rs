@@ -24,21 +24,21 @@ use std::num::NonZeroUsize;
 use std::time::Duration;
 use url::Url;
 
-/// How long one answer may take.
+/// The longest time that one answer may take.
 const IAM_TIMEOUT: Duration = Duration::from_secs(30);
 /// The longest answer of which everything is kept: it may list the projects of a large account.
 const MAX_BODY: usize = 4 * 1024 * 1024;
 /// The longest text of IAM that is shown, in characters.
 const MAX_TEXT: usize = 300;
 
-/// Where IAM is, and how it is reached.
+/// The address of IAM, and the route to it.
 #[derive(Debug, Clone)]
 pub struct Iam {
     /// Its address.
     pub endpoint: Endpoint,
-    /// Which way calls take. By default the direct one.
+    /// The route of requests. By default the direct one.
     pub route: Route,
-    /// How long connecting may take.
+    /// The longest time that connecting may take.
     pub connect_timeout: Duration,
 }
 
@@ -46,7 +46,7 @@ pub struct Iam {
 pub(super) struct Granted {
     pub(super) token: Vec<u8>,
     pub(super) expires_at: Option<Timestamp>,
-    /// How long it is good for, by IAM's own clock.
+    /// The time for which it is valid, by IAM's own clock.
     pub(super) life: Option<Duration>,
     pub(super) project: Option<ProjectId>,
 }

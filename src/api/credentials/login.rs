@@ -1,4 +1,4 @@
-//! A user who can log in to IAM, and what a login asks for.
+//! A user who can log in to IAM, and the fields of a login. See `docs/GLOSSARY.md`: redactor.
 
 use super::error::CredentialError;
 use super::iam::{Granted, Iam};
@@ -10,7 +10,7 @@ use std::fmt;
 
 /// An IAM user with what a login needs.
 pub struct Login {
-    /// Where to log in.
+    /// The IAM to log in to.
     pub iam: Iam,
     /// The user's name.
     pub user: String,
@@ -20,11 +20,11 @@ pub struct Login {
     pub password: SecretString,
     /// The second factor, where the user has one.
     pub second_factor: Option<SecondFactor>,
-    /// What the token is to be good for.
+    /// The project that the token is to be valid for.
     pub scope: Scope,
 }
 
-/// What a virtual MFA device shows, and whose it is. It is good for one login.
+/// A passcode of a virtual MFA device with the id of its user. It is valid for one login.
 pub struct SecondFactor {
     /// The user's id.
     pub user_id: String,

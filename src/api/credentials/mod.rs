@@ -44,9 +44,9 @@ const AUTH_TOKEN: HeaderName = HeaderName::from_static("x-auth-token");
 /// The part of a token's life that is left when it is renewed, and the most of it.
 const SPARE_PART: u32 = 5;
 const MOST_SPARE: Duration = Duration::from_secs(30 * 60);
-/// When a renewal ahead of need is tried again that failed for now.
+/// The wait after a renewal ahead of need that failed for now.
 const AGAIN_AFTER: Duration = Duration::from_secs(30);
-/// How long a renewal waits between its tries while IAM cannot be reached.
+/// The waits between the tries of a renewal while IAM cannot be reached.
 const PATIENCE: [Duration; 4] = [
     Duration::from_secs(1),
     Duration::from_secs(2),
@@ -88,7 +88,7 @@ pub(super) enum Proof {
 /// The record of how one call was authorised; removes those secrets from its answer.
 pub(super) struct Authorisation {
     redactor: Redactor,
-    /// When it was signed, if it was.
+    /// The time of its signature, if it has one.
     pub(super) signed_at: Option<Timestamp>,
 }
 

@@ -13,7 +13,7 @@ use std::path::Path;
 /// The section for services with projects.
 const SECTION: &str = "basic";
 
-/// What the file of the official tools holds.
+/// The content of the file of the official tools.
 #[derive(Debug)]
 pub struct OfficialFile {
     /// The key.

@@ -34,7 +34,7 @@ pub enum CredentialSource {
 pub(super) struct Found {
     pub(super) proof: Proof,
     pub(super) expires_at: Option<Timestamp>,
-    /// How long it is good for from now on.
+    /// The time for which it is valid from now on.
     pub(super) life: Option<Duration>,
     pub(super) project: Option<ProjectId>,
 }
@@ -116,9 +116,9 @@ pub enum TokenSource {
     Given {
         /// The token.
         token: SecretString,
-        /// Where it was found, such as a variable.
+        /// The place where it was found, such as a variable.
         origin: String,
-        /// When it ends, if that is known.
+        /// Its end, if that is known.
         expires_at: Option<Timestamp>,
         /// The project it is for, if that is known.
         project: Option<ProjectId>,

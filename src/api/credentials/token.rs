@@ -1,4 +1,4 @@
-//! A token: checked once, sent as a header, shown nowhere.
+//! A token: checked once, sent as a header, shown nowhere (`docs/GLOSSARY.md`: redactor).
 
 use super::error::CredentialError;
 use crate::api::json_text::decode;

@@ -8,9 +8,9 @@
 const MIN_BASE64: usize = 22;
 /// The shortest run of hexadecimal digits that is decoded.
 const MIN_HEX: usize = 32;
-/// How often base64 within base64 and the like are decoded.
+/// The number of decodings of base64 within base64 and the like.
 const MAX_DECODINGS: u32 = 2;
-/// How often escapes within escapes are removed.
+/// The number of layers of escapes that are removed.
 const MAX_UNESCAPINGS: u32 = 3;
 
 /// One byte of a reading, and the part of the text that it stands for.
@@ -138,8 +138,8 @@ enum Escaped {
     Char(char),
 }
 
-/// Reads one escaped character of a URL, of JSON, of HTML or of quoted-printable text, and tells
-/// how long its escape is.
+/// Reads one escaped character of a URL, of JSON, of HTML or of quoted-printable text, and returns
+/// it with the length of its escape.
 fn escape(view: &[Unit]) -> Option<(Escaped, usize)> {
     // Twelve bytes hold every escape that is read here.
     let mut bytes = [0; 12];

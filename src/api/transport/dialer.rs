@@ -1,4 +1,4 @@
-//! Makes connections to the service: directly, or through the proxy that was asked for.
+//! Makes connections to the service, directly or through a proxy (`docs/GLOSSARY.md`: route).
 
 use super::tunnel::Tunnel;
 use super::wire::{AnyError, Wire};
@@ -21,9 +21,9 @@ use std::time::Duration;
 use std::{future, io, vec};
 use tower_service::Service;
 
-/// How often a connection on which nothing comes is asked whether it is still there.
+/// The interval of checks whether a silent connection is still there.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
-/// How often it may be silent.
+/// The number of unanswered checks after which a connection is given up.
 const KEEP_ALIVE_TRIES: u32 = 3;
 
 type Secured<C> = HttpsConnector<C>;

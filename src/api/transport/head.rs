@@ -14,7 +14,7 @@ const MAX_INTERIM: u32 = 16;
 const MAX_HEADERS: usize = 64;
 /// The most headers in all; the HTTP library takes 100.
 const MAX_USED_HEADERS: usize = 96;
-/// How much of an answer that is not HTTP is shown, in bytes.
+/// The longest excerpt of an answer that is not HTTP, in bytes.
 const MAX_EXCERPT: usize = 40;
 /// The first two bytes of a TLS record: an alert or a handshake message.
 const TLS_RECORDS: [[u8; 2]; 2] = [[0x15, 0x03], [0x16, 0x03]];
@@ -32,7 +32,7 @@ const USED: [&str; 8] = [
     "proxy-authenticate",
 ];
 
-/// Why a head cannot be read.
+/// The reason why a head cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum HeadError {
     #[error("the head of the answer is longer than 64 KiB")]

@@ -2,7 +2,8 @@
 //!
 //! Each call has a connection to itself, from its first byte to the last of its answer; there are
 //! never more of them than calls. A request is written once. Only one of which no byte has left,
-//! because its connection was closed while nobody used it, is written to another.
+//! because its connection was closed while nobody used it, is written to another. See
+//! `docs/GLOSSARY.md`: call, route.
 
 mod connection;
 mod dialer;

@@ -1,4 +1,7 @@
-//! How far a call without an answer came.
+//! Describes a call without an answer by the step at which it failed.
+//!
+//! A call that may have left is in doubt; one that never left is not. See `docs/GLOSSARY.md`: call,
+//! in doubt.
 
 use super::dialer::DnsError;
 use super::head::HeadError;

@@ -1,4 +1,4 @@
-//! The bytes of a connection, looked at on their way to the HTTP library.
+//! Checks the bytes of a connection on their way to the HTTP library.
 //!
 //! Keeps three promises that the library does not: heads are bounded and read in old forms, a
 //! server that never stops sending does not starve the other calls, and an idle connection on which
@@ -21,9 +21,9 @@ use tokio::net::TcpStream;
 /// An error of any step of connecting.
 pub(super) type AnyError = Box<dyn Error + Send + Sync>;
 
-/// How much is read at a time.
+/// The most bytes that are read at a time.
 const READ_SIZE: usize = 16 * 1024;
-/// How many reads follow each other before the other calls, timers and signals get a turn.
+/// The number of reads after which the other calls, timers and signals get a turn.
 const MAX_READS: u32 = 16;
 
 /// A connection's bytes: a socket, TLS, or TLS in a tunnel.
@@ -59,7 +59,7 @@ impl Wire for TokioIo<tokio::io::DuplexStream> {
     }
 }
 
-/// What a connection says to the wire below the HTTP library.
+/// The messages of a connection to the wire below the HTTP library.
 #[derive(Debug, Default)]
 pub(super) struct Signals {
     /// A request is about to be written: the next byte begins an answer.
@@ -87,7 +87,7 @@ pub(super) struct GuardedWire {
     /// A rewritten head and what came with it, as far as it was not handed on.
     pending: Vec<u8>,
     handed_on: usize,
-    /// How many reads there were since the last turn of the others.
+    /// The number of reads since the last turn of the others.
     reads: u32,
 }
 

@@ -1,4 +1,4 @@
-//! How the sandbox treats a call: by the ending of the id, otherwise at random.
+//! Decides how the sandbox treats a call: by the ending of the id, otherwise at random.
 //!
 //! Pure: the random number is an argument. Knows neither HTTP nor the state of any batch task.
 
@@ -34,7 +34,7 @@ pub(crate) enum IdSuffix {
     Throttled,
 }
 
-/// How one call is treated.
+/// The treatment of one call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum CallBehaviour {
     /// It is carried out, whether or not the client learns of it.
@@ -47,7 +47,7 @@ pub(crate) enum CallBehaviour {
     Throttled,
 }
 
-/// Which sub-tasks of a batch task fail.
+/// The sub-tasks of a batch task that fail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Failures {
     /// None of them.
@@ -58,7 +58,7 @@ pub(crate) enum Failures {
     All,
 }
 
-/// How the client receives the answer to a call that was carried out.
+/// The delivery of the answer to a call that was carried out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ResponseDelivery {
     /// Normally.

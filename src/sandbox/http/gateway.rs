@@ -33,7 +33,7 @@ pub(crate) struct Gateway {
     retry_after: Option<Duration>,
 }
 
-/// Why the gateway refused a request.
+/// The reason why the gateway refused a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Refusal {
     /// The operation is unknown.
