@@ -97,8 +97,7 @@ fn encoded(bytes: &[u8]) -> String {
                 text.push(char::from(byte));
             }
             _ => {
-                // Capital digits, as RFC 3986, section 2.1, recommends and the signing guide
-                // requires.
+                // Capital digits, as RFC 3986, section 2.1, recommends.
                 let _ = write!(text, "%{byte:02X}");
             }
         }
