@@ -128,7 +128,7 @@ fn draft(headers: &Headers<'_>) -> Vec<RateHint> {
     let (limits, policies) = (joined(headers, "ratelimit"), joined(headers, "ratelimit-policy"));
     let limits = list(&limits).unwrap_or_default();
     let policies = list(&policies).unwrap_or_default();
-    let counted = |item: &&Item<'_>| counts_requests(&policies, &item.value);
+    let counted = |item: &&Item| counts_requests(&policies, &item.value);
     let of_limits = limits.iter().filter(counted).filter_map(|limit| {
         let policy = policies.iter().find(|policy| policy.value == limit.value);
         Some(RateHint {
@@ -151,16 +151,16 @@ fn joined(headers: &Headers<'_>, name: &str) -> String {
     lines.map(|(_, value)| *value).collect::<Vec<_>>().join(", ")
 }
 
-fn policy_quota(policy: &Item<'_>) -> Option<Quota> {
+fn policy_quota(policy: &Item) -> Option<Quota> {
     Quota::new(policy.count("q")?, Duration::from_secs(policy.count("w")?))
 }
 
 /// A quota may count bytes or concurrent calls instead.
-fn counts_requests(policies: &[Item<'_>], name: &Bare) -> bool {
+fn counts_requests(policies: &[Item], name: &Bare) -> bool {
     let policy = policies.iter().find(|policy| policy.value == *name);
     match policy.and_then(|policy| policy.parameter("qu")) {
         None => true,
-        Some(unit) => *unit == Bare::Text("requests".into()),
+        Some(unit) => unit == Bare::Text("requests".into()),
     }
 }
 

@@ -1,15 +1,17 @@
-//! Reads structured header fields (RFC 9651), as far as lists of items need it.
+//! Reads the lists of structured header fields (RFC 9651) that hints about the pace come in.
 //!
-//! Strict, as the RFC demands: whatever is malformed makes the whole field absent.
+//! The parser is strict, as the RFC demands: a malformed field is absent as a whole.
+
+use sfv::{BareItem, ListEntry, Parameters, Parser};
 
 /// An item of a list, and its parameters.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Item<'a> {
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Item {
     pub(crate) value: Bare,
-    parameters: Vec<(&'a str, Bare)>,
+    parameters: Parameters,
 }
 
-/// A value. What nobody here asks for is checked and forgotten.
+/// A value. Values of other types are read and forgotten.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Bare {
     Integer(i64),
@@ -17,149 +19,47 @@ pub(crate) enum Bare {
     Other,
 }
 
-impl Item<'_> {
+impl Item {
     /// Returns a parameter; of several with one name the last one counts.
-    pub(crate) fn parameter(&self, name: &str) -> Option<&Bare> {
-        let mut newest_first = self.parameters.iter().rev();
-        newest_first.find(|(key, _)| *key == name).map(|(_, value)| value)
+    pub(crate) fn parameter(&self, name: &str) -> Option<Bare> {
+        self.parameters.get(name).map(Bare::from)
     }
 
     /// Returns a parameter that is a whole number of 0 or more.
     pub(crate) fn count(&self, name: &str) -> Option<u64> {
         match self.parameter(name)? {
-            Bare::Integer(number) => u64::try_from(*number).ok(),
+            Bare::Integer(number) => u64::try_from(number).ok(),
             Bare::Text(_) | Bare::Other => None,
         }
     }
 }
 
-/// Reads a list of items; inner lists are none.
-pub(crate) fn list(field: &str) -> Option<Vec<Item<'_>>> {
-    let mut rest = Rest(field.trim_matches(' '));
-    let mut items = Vec::new();
-    while !rest.0.is_empty() {
-        items.push(rest.item()?);
-        rest.skip(|c| matches!(c, ' ' | '\t'));
-        if rest.0.is_empty() {
-            break;
-        }
-        rest.expect(',')?;
-        rest.skip(|c| matches!(c, ' ' | '\t'));
-        if rest.0.is_empty() {
-            return None;
+impl From<&BareItem> for Bare {
+    fn from(value: &BareItem) -> Self {
+        match value {
+            BareItem::Integer(number) => Self::Integer((*number).into()),
+            BareItem::String(text) => Self::Text(text.as_str().to_owned()),
+            BareItem::Token(token) => Self::Text(token.as_str().to_owned()),
+            // A display string may hold any character, while a name is plain text.
+            BareItem::Decimal(_)
+            | BareItem::ByteSequence(_)
+            | BareItem::Boolean(_)
+            | BareItem::Date(_)
+            | BareItem::DisplayString(_) => Self::Other,
         }
     }
-    Some(items)
 }
 
-/// What has not been read yet.
-struct Rest<'a>(&'a str);
-
-impl<'a> Rest<'a> {
-    fn item(&mut self) -> Option<Item<'a>> {
-        let value = self.bare()?;
-        let mut parameters = Vec::new();
-        while self.expect(';').is_some() {
-            self.skip(|c| c == ' ');
-            let key = self.key()?;
-            let value = match self.expect('=') {
-                Some(()) => self.bare()?,
-                None => Bare::Other,
-            };
-            parameters.push((key, value));
+/// Reads a list of items. No field that is read here has inner lists, so one makes it malformed.
+pub(crate) fn list(field: &str) -> Option<Vec<Item>> {
+    let entries: Vec<ListEntry> = Parser::new(field).parse().ok()?;
+    let item = |entry| match entry {
+        ListEntry::Item(item) => {
+            Some(Item { value: (&item.bare_item).into(), parameters: item.params })
         }
-        Some(Item { value, parameters })
-    }
-
-    fn key(&mut self) -> Option<&'a str> {
-        let key = self.take_while(|c| {
-            c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '_' | '-' | '.' | '*')
-        });
-        key.starts_with(|c: char| c.is_ascii_lowercase() || c == '*').then_some(key)
-    }
-
-    fn bare(&mut self) -> Option<Bare> {
-        match self.0.chars().next()? {
-            '-' | '0'..='9' => self.number(),
-            '"' => self.text().map(Bare::Text),
-            '*' | 'A'..='Z' | 'a'..='z' => Some(Bare::Text(self.token().to_owned())),
-            ':' => self.bytes(),
-            '?' => self.boolean(),
-            '@' => self.date(),
-            _ => None,
-        }
-    }
-
-    fn number(&mut self) -> Option<Bare> {
-        let sign = if self.expect('-').is_some() { -1 } else { 1 };
-        let whole = self.take_while(|c| c.is_ascii_digit());
-        if self.expect('.').is_some() {
-            let fraction = self.take_while(|c| c.is_ascii_digit());
-            let is_decimal = matches!((whole.len(), fraction.len()), (1..=12, 1..=3));
-            return is_decimal.then_some(Bare::Other);
-        }
-        let number: i64 = whole.parse().ok().filter(|_| whole.len() <= 15)?;
-        Some(Bare::Integer(sign * number))
-    }
-
-    fn text(&mut self) -> Option<String> {
-        self.expect('"')?;
-        let mut text = String::new();
-        loop {
-            match self.next()? {
-                '"' => return Some(text),
-                '\\' => text.push(self.next().filter(|c| matches!(c, '"' | '\\'))?),
-                c @ ' '..='~' => text.push(c),
-                _ => return None,
-            }
-        }
-    }
-
-    fn token(&mut self) -> &'a str {
-        self.take_while(|c| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~:/".contains(c))
-    }
-
-    fn bytes(&mut self) -> Option<Bare> {
-        self.expect(':')?;
-        self.skip(|c| c.is_ascii_alphanumeric() || matches!(c, '+' | '/' | '='));
-        self.expect(':').map(|()| Bare::Other)
-    }
-
-    fn boolean(&mut self) -> Option<Bare> {
-        self.expect('?')?;
-        self.next().filter(|c| matches!(c, '0' | '1')).map(|_| Bare::Other)
-    }
-
-    fn date(&mut self) -> Option<Bare> {
-        self.expect('@')?;
-        match self.number()? {
-            Bare::Integer(_) => Some(Bare::Other),
-            Bare::Text(_) | Bare::Other => None,
-        }
-    }
-
-    fn next(&mut self) -> Option<char> {
-        let mut chars = self.0.chars();
-        let next = chars.next();
-        self.0 = chars.as_str();
-        next
-    }
-
-    fn expect(&mut self, expected: char) -> Option<()> {
-        self.0 = self.0.strip_prefix(expected)?;
-        Some(())
-    }
-
-    fn skip(&mut self, is_part: impl Fn(char) -> bool) {
-        self.take_while(is_part);
-    }
-
-    fn take_while(&mut self, is_part: impl Fn(char) -> bool) -> &'a str {
-        let end = self.0.find(|c| !is_part(c)).unwrap_or(self.0.len());
-        let (taken, rest) = self.0.split_at(end);
-        self.0 = rest;
-        taken
-    }
+        ListEntry::InnerList(_) => None,
+    };
+    entries.into_iter().map(item).collect()
 }
 
 #[cfg(test)]
@@ -169,7 +69,7 @@ mod tests {
     fn check(field: &str, expected: Option<&[(&str, Option<u64>)]>) {
         let items = list(field);
         let seen = items.as_ref().map(|items| {
-            let name = |item: &Item<'_>| match &item.value {
+            let name = |item: &Item| match &item.value {
                 Bare::Text(text) => text.clone(),
                 other => format!("{other:?}"),
             };
