@@ -1,9 +1,18 @@
 //! The rate as the service sees it, and as the store recorded it.
 //!
-//! A test binary of its own, whose tests take turns: it needs the machine for itself. When the
-//! calls were sent must be right every time. When they arrive is up to the machine as well: a run
-//! whose arrivals are wrong is done again, a few times. Then it is judged with leave for the way,
-//! unless a witness, which wants to wake up every millisecond, has seen the machine stand still.
+//! A test binary of its own, whose tests take turns: it needs the machine for itself. The times at
+//! which calls were sent must be right every time. The times at which they arrive depend on the
+//! machine as well, so a run with wrong arrivals is repeated a few times before it is judged:
+//!
+//! ```text
+//! sent     |···|···|···|···|···|     never more than the limit in a second
+//!           \   \    \ |   |   |
+//! arrived    |····|····|··||·|·|     the first calls were delayed, so more arrive in a second:
+//!                                    judged by a second that is shorter by WAY
+//!
+//! witness  |||||||||||||||    |||    wakes every millisecond; a delay of STILL means that the
+//!                         ‹STILL›    machine stood still: if it did in every try, none is judged
+//! ```
 
 // So marked, helpers may `unwrap` as the tests may.
 #[cfg(test)]
