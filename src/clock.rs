@@ -55,8 +55,8 @@ impl fmt::Display for Timestamp {
 /// use batchctl::clock::{Timestamp, TimestampText};
 ///
 /// let mut text = TimestampText::default();
-/// assert_eq!(text.of(Timestamp::from_micros(1_720_180_800_000_000)), "2024-07-05T12:00:00.000Z");
-/// assert_eq!(text.of(Timestamp::from_micros(1_720_180_800_017_900)), "2024-07-05T12:00:00.017Z");
+/// assert_eq!(text.format(Timestamp::from_micros(1_720_180_800_000_000)), "2024-07-05T12:00:00.000Z");
+/// assert_eq!(text.format(Timestamp::from_micros(1_720_180_800_017_900)), "2024-07-05T12:00:00.017Z");
 /// ```
 #[derive(Debug, Clone, Default)]
 pub struct TimestampText {
@@ -67,7 +67,7 @@ pub struct TimestampText {
 
 impl TimestampText {
     /// Returns the text of a time.
-    pub fn of(&mut self, at: Timestamp) -> &str {
+    pub fn format(&mut self, at: Timestamp) -> &str {
         let second = at.0.div_euclid(1_000_000);
         if self.second == Some(second) {
             // Only the digits of `.017Z` differ within a second.
@@ -223,7 +223,7 @@ mod tests {
             let mut at = Timestamp::from_micros(start);
             for step in steps {
                 at = at.plus_micros(step);
-                prop_assert_eq!(text.of(at), at.to_string());
+                prop_assert_eq!(text.format(at), at.to_string());
             }
         }
     }

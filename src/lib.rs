@@ -1,7 +1,7 @@
 //! Starts and stops very many batch tasks of a video analysis service (VIAS): rate-limited,
 //! resumable, and with exactly one outcome for every task whatever happens on the way.
 //!
-//! A record's way through the modules is told in `ARCHITECTURE.md`. The library opens no
+//! `ARCHITECTURE.md` shows the way of a record through the modules. The library opens no
 //! standard stream, reads no environment variable and never exits; the binary does.
 
 #![forbid(unsafe_code)]

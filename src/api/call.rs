@@ -217,14 +217,14 @@ fn hold(headers: &HeaderMap) -> Option<Duration> {
 
 /// Returns what headers, or else the gateway's message, say of the service's quota.
 fn quota_hint(headers: &HeaderMap, body: &Body) -> Option<RateHint> {
-    let told = headers.iter().filter(|(name, _)| may_tell_rate(name.as_str()));
-    let told = told.filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)));
+    let hints = headers.iter().filter(|(name, _)| may_tell_rate(name.as_str()));
+    let hints = hints.filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)));
     let in_message = || match body {
         Body::Error(error) => quota_in_message(&error.message),
         Body::Result(_) | Body::Unreadable(_) => None,
     };
     // Headers come before the message, whose wording may change.
-    rate_hint(told, header(headers, &DATE)).or_else(in_message)
+    rate_hint(hints, header(headers, &DATE)).or_else(in_message)
 }
 
 fn request_id(headers: &HeaderMap, body: &Body) -> Option<String> {

@@ -144,9 +144,9 @@ fn mapped(value: Value, change: &impl Fn(String) -> String) -> Value {
 
 impl ListedTask {
     /// Returns what was seen of it, if its id is one that can be called.
-    pub fn sighting(&self) -> Option<ObservedState> {
+    pub fn observed_state(&self) -> Option<ObservedState> {
         let id: TaskId = self.id.parse().ok()?;
-        Some(ObservedState::of(id, &self.states))
+        Some(ObservedState::from_counts(id, &self.states))
     }
 }
 
@@ -281,7 +281,7 @@ fn states(value: Option<Value>) -> StateCounts {
         let count = u64::try_from(whole(count)?).ok()?;
         Some((kept(state.clone()), count))
     });
-    StateCounts::of(counters)
+    StateCounts::from_counters(counters)
 }
 
 fn kept(mut text: String) -> String {
@@ -325,7 +325,7 @@ mod tests {
         assert_eq!((task.name.as_str(), task.sub_tasks), ("gate-cameras", Some(3)));
         assert_eq!(task.created_ms, Some(1_685_667_905_165));
         assert_eq!(task.others["priority"], 1);
-        assert_eq!(task.sighting().unwrap().state, TaskState::Stopped);
+        assert_eq!(task.observed_state().unwrap().state, TaskState::Stopped);
     }
 
     #[test]
@@ -346,7 +346,7 @@ mod tests {
     fn an_id_outside_the_pattern_is_text_and_cannot_be_called() {
         for id in ["../admin", "AB", "x", "id with blanks"] {
             let task = task(&format!(r#"{{"id":"{id}"}}"#));
-            assert_eq!((task.id.as_str(), task.sighting()), (id, None));
+            assert_eq!((task.id.as_str(), task.observed_state()), (id, None));
         }
     }
 

@@ -106,7 +106,7 @@ impl Delimited {
     fn width_reason(&self) -> Option<WidthReason> {
         let (found, expected) = (self.records.cells().len(), self.layout.width);
         let cell = |index: usize| self.records.cells().get(index).map(String::from_utf8_lossy);
-        if let Some(line) = stray_line::of(&cell(0).unwrap_or_default()) {
+        if let Some(line) = stray_line::recognise(&cell(0).unwrap_or_default()) {
             return Some(WidthReason::StrayLine(line));
         }
         if found > expected {
@@ -179,7 +179,7 @@ fn layout(records: &Records, options: &InputOptions) -> Result<Layout, ReadFault
         // Only the number of cells matters; their content is checked when the row is returned.
         Header::Absent => vec![String::new(); width],
     };
-    Layout::of(&first, options).map_err(|problem| {
+    Layout::from_header(&first, options).map_err(|problem| {
         let position = match problem {
             ColumnProblem::Repeated { second, .. } => records.cell_start(second),
             ColumnProblem::Shared { index } => records.cell_start(index),

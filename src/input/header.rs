@@ -43,7 +43,10 @@ pub(super) enum CommandCell {
 
 impl Layout {
     /// Returns the layout that the first row defines.
-    pub(super) fn of(first: &[String], options: &InputOptions) -> Result<Self, ColumnProblem> {
+    pub(super) fn from_header(
+        first: &[String],
+        options: &InputOptions,
+    ) -> Result<Self, ColumnProblem> {
         let (id, command) = match options.header {
             Header::Present => named(first, options)?,
             Header::Absent => numbered(first.len(), options)?,
@@ -212,7 +215,7 @@ mod tests {
 
     fn layout(first: &[&str], options: &InputOptions) -> Result<Layout, ColumnProblem> {
         let first: Vec<String> = first.iter().map(|&name| name.into()).collect();
-        Layout::of(&first, options)
+        Layout::from_header(&first, options)
     }
 
     fn check(first: &[&str], options: &InputOptions, expected: (usize, usize, &[&str])) {

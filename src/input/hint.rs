@@ -240,7 +240,7 @@ fn about_id(text: &str, error: TaskIdError) -> Option<String> {
     if text.bytes().all(|byte| byte.is_ascii_digit()) && text.len() < SHORTEST_CERTAIN_ID {
         return Some(format!("a spreadsheet may have taken its leading zeros; {FORMAT_AS_TEXT}"));
     }
-    if let Some(line) = stray_line::of(text) {
+    if let Some(line) = stray_line::recognise(text) {
         return Some(about_stray_line(line).into());
     }
     about_path(text)

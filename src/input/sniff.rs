@@ -228,7 +228,7 @@ fn is_heading(line: &[u8], options: &InputOptions) -> bool {
 fn names_ids_among_others(record: &[u8], options: &InputOptions) -> bool {
     DELIMITERS.into_iter().any(|delimiter| {
         // One cell alone is a list: `id` over a column of ids is read as its heading.
-        let score = Score::of(record, delimiter, options);
+        let score = Score::new(record, delimiter, options);
         score.has_id && score.delimiters > 0
     })
 }
@@ -268,7 +268,7 @@ struct Score {
 }
 
 impl Score {
-    fn of(record: &[u8], delimiter: u8, options: &InputOptions) -> Self {
+    fn new(record: &[u8], delimiter: u8, options: &InputOptions) -> Self {
         let cells: Vec<String> = locate::cells(record, delimiter)
             .map(|cell| &record[cell.start..cell.end])
             .map(|text| String::from_utf8_lossy(text).into_owned())
@@ -288,7 +288,7 @@ fn has_id(cells: &[String], options: &InputOptions) -> bool {
 }
 
 fn best_delimiter(record: &[u8], options: &InputOptions) -> u8 {
-    let score = |delimiter: &u8| Score::of(record, *delimiter, options);
+    let score = |delimiter: &u8| Score::new(record, *delimiter, options);
     // `max_by_key` returns the last of equals; reversed, that is the most usual delimiter.
     let best = DELIMITERS.into_iter().rev().max_by_key(score);
     best.unwrap_or(DELIMITERS[0])

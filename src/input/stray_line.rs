@@ -21,7 +21,7 @@ pub enum StrayLine {
 }
 
 /// Returns what a line is, judged by its first text.
-pub(crate) fn of(text: &str) -> Option<StrayLine> {
+pub(crate) fn recognise(text: &str) -> Option<StrayLine> {
     let text = text.trim();
     if text.starts_with('\u{1a}') {
         return Some(StrayLine::EndMark);
@@ -107,7 +107,7 @@ mod tests {
 
     fn check(texts: &[&str], expected: Option<StrayLine>) {
         for text in texts {
-            assert_eq!(of(text), expected, "{text:?}");
+            assert_eq!(recognise(text), expected, "{text:?}");
         }
     }
 

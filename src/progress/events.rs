@@ -64,7 +64,7 @@ impl Watch for Events {
         let mut lines = String::new();
         // One write for the batch saves system calls, and lines stay whole.
         for (index, event) in events.iter().enumerate() {
-            lines += &self.line(event.at, &EventBody::of(event, &events[..index]));
+            lines += &self.line(event.at, &EventBody::from_event(event, &events[..index]));
             self.latest = event.at;
         }
         self.write(&lines);
@@ -203,7 +203,7 @@ struct AnswerPart<'a> {
 
 impl<'a> EventBody<'a> {
     /// Returns the members for an event; `before` are the earlier events of the same batch.
-    fn of(event: &'a Event, before: &'a [Event]) -> Self {
+    fn from_event(event: &'a Event, before: &'a [Event]) -> Self {
         match &event.kind {
             EventKind::RunStarted(started) => Self::RunStarted {
                 selected: started.selected,

@@ -47,7 +47,7 @@ impl Piece {
 pub(super) struct DisplayLine(Vec<Piece>);
 
 impl DisplayLine {
-    pub(super) fn of(pieces: Vec<Piece>) -> Self {
+    pub(super) fn new(pieces: Vec<Piece>) -> Self {
         Self(pieces)
     }
 

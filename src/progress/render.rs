@@ -91,7 +91,7 @@ fn beside_bar(tally: &Tally, now: Timestamp, text: &str, width: usize) -> Option
     let opening = Piece::new(opening);
     let room = width.saturating_sub(opening.columns() + text.columns());
     let bar = (room >= least).then(|| bar(tally, room.min(most)))?;
-    Some(DisplayLine::of(vec![opening, Piece::coloured(bar, Colour::Cyan), text]))
+    Some(DisplayLine::new(vec![opening, Piece::coloured(bar, Colour::Cyan), text]))
 }
 
 fn spinner(now: Timestamp) -> char {

@@ -8,7 +8,7 @@ use crate::run::plan::{RunRequest, new_run};
 use crate::run::settings::walker_settings;
 use crate::run::survey_recorder::{MAX_LOOKED_FOR, WantedTasks, if_missing};
 use crate::store;
-use crate::store::{Draft, PlanRow, PlanTotals, RunDirectory, Surveyed};
+use crate::store::{PlanRow, PlanTotals, RunDirectory, Surveyed, TemporaryPlan};
 use crate::survey::{Gap, PageSink, WalkEnd, WalkStep, Walker};
 
 /// A run as it would be, given the present states of its tasks.
@@ -39,30 +39,30 @@ pub async fn dry_run_live<A: TaskApi>(
 ) -> Result<LivePlan, RunError> {
     let run = new_run(&request, clock.now());
     let runs = RunDirectory::existing(&request.state);
-    let draft = store::draft(&runs, &run, request.plan)?.map_err(RunError::Input)?;
-    let wanted = WantedTasks(draft.look_for(MAX_LOOKED_FOR)?);
-    let mut recorder = DraftRecorder { draft: &draft, wanted };
+    let plan = store::temporary_plan(&runs, &run, request.plan)?.map_err(RunError::Input)?;
+    let wanted = WantedTasks(plan.look_for(MAX_LOOKED_FOR)?);
+    let mut recorder = DryRunRecorder { plan: &plan, wanted };
     let mut walker = Walker::new(api, walker_settings(&request.settings), clock, &[]);
     let end = walker.walk(&ListFilter::default(), &mut recorder).await?;
     // A dry run shows every task that is unknown, whatever the run would do with it.
     let purpose = Purpose::LeaveAlone(if_missing(&end, IfMissing::Unknown));
     let decide = |seen, earlier| first_look(seen, earlier, purpose);
-    let surveyed = draft.survey(decide, clock.now())?;
+    let surveyed = plan.survey(decide, clock.now())?;
     let gap = match end {
         WalkEnd::Whole => None,
         WalkEnd::Gap(gap) => Some(gap),
     };
-    let rows = draft.first_rows(max_rows)?;
-    Ok(LivePlan { totals: draft.totals(), rows, surveyed, gap })
+    let rows = plan.first_rows(max_rows)?;
+    Ok(LivePlan { totals: plan.totals(), rows, surveyed, gap })
 }
 
-/// Records the pages of a walk in a draft.
-struct DraftRecorder<'a> {
-    draft: &'a Draft,
+/// Records the pages of a walk in a plan.
+struct DryRunRecorder<'a> {
+    plan: &'a TemporaryPlan,
     wanted: WantedTasks,
 }
 
-impl PageSink for DraftRecorder<'_> {
+impl PageSink for DryRunRecorder<'_> {
     type Error = RunError;
 
     async fn request(&mut self, _: Timestamp) -> Result<(), RunError> {
@@ -71,8 +71,8 @@ impl PageSink for DraftRecorder<'_> {
     }
 
     async fn page(&mut self, page: Page) -> Result<WalkStep, RunError> {
-        let seen: Vec<_> = page.tasks.iter().filter_map(ListedTask::sighting).collect();
-        self.draft.see(&seen)?;
+        let seen: Vec<_> = page.tasks.iter().filter_map(ListedTask::observed_state).collect();
+        self.plan.see(&seen)?;
         self.wanted.remove(&seen);
         Ok(self.wanted.step())
     }

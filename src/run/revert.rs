@@ -199,7 +199,7 @@ impl PageSink for ChangedTasks {
     }
 
     async fn page(&mut self, page: Page) -> Result<WalkStep, RunError> {
-        for state in page.tasks.iter().filter_map(ListedTask::sighting) {
+        for state in page.tasks.iter().filter_map(ListedTask::observed_state) {
             if self.wanted.contains(&state.id) {
                 self.seen.insert(state.id.clone(), state);
             }

@@ -77,7 +77,7 @@ impl PageSink for SurveyRecorder<'_> {
 
     async fn page(&mut self, page: Page) -> Result<WalkStep, RunError> {
         // Entries without a valid id cannot be tasks of this run.
-        let seen: Vec<_> = page.tasks.iter().filter_map(ListedTask::sighting).collect();
+        let seen: Vec<_> = page.tasks.iter().filter_map(ListedTask::observed_state).collect();
         self.wanted.remove(&seen);
         self.ledger.writer.see(seen).await?;
         Ok(self.wanted.step())

@@ -105,7 +105,7 @@ impl<'a, A: TaskApi> Walker<'a, A> {
     ///
     /// # Errors
     ///
-    /// Those of the notebook alone; a list that cannot be read is a gap.
+    /// The errors of the sink alone. A list that cannot be read is a gap.
     pub async fn walk<N: PageSink>(
         &mut self,
         filter: &ListFilter,

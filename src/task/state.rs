@@ -26,7 +26,7 @@ pub struct StateCounts(BTreeMap<String, u64>);
 /// ```
 /// use batchctl::task::{StateCounts, TaskState};
 ///
-/// let counts = StateCounts::of([("RUNNING", 2), ("stopped", 1)]);
+/// let counts = StateCounts::from_counters([("RUNNING", 2), ("stopped", 1)]);
 /// assert_eq!(counts.state(), TaskState::Mixed);
 /// assert_eq!(counts.to_string(), "running=2 stopped=1");
 /// ```
@@ -91,7 +91,7 @@ enum StateClass {
 }
 
 impl StateClass {
-    fn of(state: &str) -> Self {
+    fn from_name(state: &str) -> Self {
         match state {
             "running" => Self::Up,
             "succeeded" => Self::Finished,
@@ -113,7 +113,7 @@ impl StateClass {
 
 impl StateCounts {
     /// Adds up counters, ignoring the case of their names; zeros are left out.
-    pub fn of<S: AsRef<str>>(counters: impl IntoIterator<Item = (S, u64)>) -> Self {
+    pub fn from_counters<S: AsRef<str>>(counters: impl IntoIterator<Item = (S, u64)>) -> Self {
         let mut counts = Self::default();
         for (state, count) in counters.into_iter().filter(|&(_, count)| count > 0) {
             // Counters whose names differ in case alone are one state, so they are added.
@@ -178,7 +178,7 @@ impl StateCounts {
     }
 
     fn classes(&self) -> impl Iterator<Item = StateClass> {
-        self.0.keys().map(|state| StateClass::of(state))
+        self.0.keys().map(|state| StateClass::from_name(state))
     }
 }
 
@@ -236,7 +236,7 @@ impl FromStr for TaskState {
 
 impl ObservedState {
     /// Returns the observed state for the counters of a batch task.
-    pub fn of(id: TaskId, counts: &StateCounts) -> Self {
+    pub fn from_counts(id: TaskId, counts: &StateCounts) -> Self {
         // Both directions are kept, because a plan may hold starts and stops.
         let (start, stop) = (counts.toward(Command::Start), counts.toward(Command::Stop));
         Self { id, state: counts.state(), start, stop }
@@ -256,7 +256,7 @@ mod tests {
     use super::*;
 
     fn check(counters: &[(&str, u64)], expected: (TaskState, Toward, Toward)) {
-        let counts = StateCounts::of(counters.iter().copied());
+        let counts = StateCounts::from_counters(counters.iter().copied());
         let found = (counts.state(), counts.toward(Command::Start), counts.toward(Command::Stop));
         assert_eq!(found, expected, "{counters:?}");
     }
@@ -311,7 +311,8 @@ mod tests {
 
     #[test]
     fn counters_of_one_state_are_added_whatever_their_case() {
-        let counts = StateCounts::of([("RUNNING", 1), ("running", 2), ("Odd", u64::MAX)]);
+        let counts =
+            StateCounts::from_counters([("RUNNING", 1), ("running", 2), ("Odd", u64::MAX)]);
         assert_eq!(counts.count("Running"), 3);
         assert_eq!(counts.to_string(), format!("odd={} running=3", u64::MAX));
     }

@@ -41,13 +41,13 @@ type Script = Box<dyn Fn(&Request) -> Reply + Send + Sync>;
 /// A service that does what a script says.
 pub(crate) struct Server {
     address: SocketAddr,
-    desk: Arc<Desk>,
+    shared: Arc<Shared>,
     shutdown: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
 
 /// What all connections share.
-struct Desk {
+struct Shared {
     script: Script,
     clock: Clock,
     began: Timestamp,
@@ -85,23 +85,23 @@ impl Server {
         script: impl Fn(&Request) -> Reply + Send + Sync + 'static,
     ) -> Self {
         let (script, clock) = (Box::new(script), Clock::start());
-        let desk = Desk { script, clock, began: clock.now(), log: Mutex::default() };
-        let desk = Arc::new(desk);
+        let shared = Shared { script, clock, began: clock.now(), log: Mutex::default() };
+        let shared = Arc::new(shared);
         listener.set_nonblocking(true).unwrap();
         let address = listener.local_addr().unwrap();
         let (shutdown, stopped) = oneshot::channel();
-        let at_desk = Arc::clone(&desk);
+        let in_thread = Arc::clone(&shared);
         let thread = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
             runtime.unwrap().block_on(async {
                 let listener = TcpListener::from_std(listener).unwrap();
                 tokio::select! {
-                    () = accept(listener, at_desk) => {}
+                    () = accept(listener, in_thread) => {}
                     _ = stopped => {}
                 }
             });
         });
-        Self { address, desk, shutdown: Some(shutdown), thread: Some(thread) }
+        Self { address, shared, shutdown: Some(shutdown), thread: Some(thread) }
     }
 
     /// A service that carries everything out, at once.
@@ -115,12 +115,12 @@ impl Server {
 
     /// Returns all requests so far, in the order in which they came.
     pub(crate) fn requests(&self) -> Vec<Request> {
-        self.desk.log.lock().unwrap().requests.clone()
+        self.shared.log.lock().unwrap().requests.clone()
     }
 
     /// Returns how many requests came.
     pub(crate) fn count(&self) -> usize {
-        self.desk.log.lock().unwrap().requests.len()
+        self.shared.log.lock().unwrap().requests.len()
     }
 
     /// Returns the ids in the order of their first requests.
@@ -131,7 +131,7 @@ impl Server {
 
     /// Returns the sum of all counts that a client can trust.
     pub(crate) fn trusted_counts(&self) -> Counts {
-        self.desk.log.lock().unwrap().trusted
+        self.shared.log.lock().unwrap().trusted
     }
 
     /// Waits until that many requests have come.
@@ -151,20 +151,20 @@ impl Drop for Server {
     }
 }
 
-async fn accept(listener: TcpListener, desk: Arc<Desk>) {
+async fn accept(listener: TcpListener, shared: Arc<Shared>) {
     loop {
         let (stream, _) = listener.accept().await.unwrap();
         stream.set_nodelay(true).unwrap();
         // A client may go away at any time; that is its own affair.
-        tokio::spawn(serve(stream, Arc::clone(&desk)));
+        tokio::spawn(serve(stream, Arc::clone(&shared)));
     }
 }
 
 /// Serves one connection until either side ends it.
-async fn serve(mut stream: TcpStream, desk: Arc<Desk>) -> std::io::Result<()> {
+async fn serve(mut stream: TcpStream, shared: Arc<Shared>) -> std::io::Result<()> {
     let mut unread = Vec::new();
     while let Some(head) = read_head(&mut stream, &mut unread).await? {
-        let reply = desk.decide(&head);
+        let reply = shared.decide(&head);
         if !reply.delay.is_zero() {
             tokio::time::sleep(reply.delay).await;
         }
@@ -240,7 +240,7 @@ async fn until_gone(stream: &mut TcpStream) -> std::io::Result<()> {
     Ok(())
 }
 
-impl Desk {
+impl Shared {
     /// Takes note of a request and asks the script.
     fn decide(&self, head: &str) -> Reply {
         let micros = self.clock.now().since(self.began).as_micros();

@@ -108,8 +108,8 @@ pub enum CredentialError {
         /// The cause.
         reason: String,
     },
-    /// IAM answered something else than what was asked for.
-    #[error("{endpoint} is no IAM that is understood: {what}")]
+    /// IAM gave an unexpected answer.
+    #[error("unexpected answer from {endpoint}: is it an IAM endpoint? {what}")]
     IamStrange {
         /// The address of IAM.
         endpoint: String,

@@ -22,10 +22,10 @@ pub(super) struct Unit {
 }
 
 /// A reading of a text.
-pub(super) type Reading = Vec<Unit>;
+pub(super) type SecretReading = Vec<Unit>;
 
 /// Returns every reading of a text in which a secret may be found.
-pub(super) fn readings(text: &str) -> Vec<Reading> {
+pub(super) fn readings(text: &str) -> Vec<SecretReading> {
     let plain = plain(text);
     let mut all = Vec::new();
     // Forms write a blank as `+`.
@@ -38,7 +38,7 @@ pub(super) fn readings(text: &str) -> Vec<Reading> {
 }
 
 /// Adds a view with and without its escapes, and what each says if it is base64 or hexadecimal.
-fn add_readings(view: Reading, decodings: u32, all: &mut Vec<Reading>) {
+fn add_readings(view: SecretReading, decodings: u32, all: &mut Vec<SecretReading>) {
     let mut layer = Some(view);
     // Each layer is decoded before the next escapes are removed, because either may hide the other.
     for _ in 0..=MAX_UNESCAPINGS {
@@ -54,8 +54,8 @@ fn add_readings(view: Reading, decodings: u32, all: &mut Vec<Reading>) {
 }
 
 /// Reads a text as it is, without white space.
-fn plain(text: &str) -> Reading {
-    let mut view = Reading::with_capacity(text.len());
+fn plain(text: &str) -> SecretReading {
+    let mut view = SecretReading::with_capacity(text.len());
     for (start, character) in text.char_indices() {
         push(&mut view, character, start, start + character.len_utf8());
     }
@@ -63,11 +63,11 @@ fn plain(text: &str) -> Reading {
 }
 
 /// Folds the characters that escapes or an encoding stood for.
-fn folded(view: Reading) -> Reading {
+fn folded(view: SecretReading) -> SecretReading {
     if view.iter().all(|unit| unit.byte.is_ascii()) {
         return view;
     }
-    let (mut folded, mut rest) = (Reading::with_capacity(view.len()), view.as_slice());
+    let (mut folded, mut rest) = (SecretReading::with_capacity(view.len()), view.as_slice());
     while let Some(first) = rest.first() {
         let length = match first.byte {
             0xc2..=0xdf => 2,
@@ -86,7 +86,7 @@ fn folded(view: Reading) -> Reading {
 }
 
 /// Adds a character that stands for a part of the text, unless nobody would see it.
-fn push(view: &mut Reading, character: char, start: usize, end: usize) {
+fn push(view: &mut SecretReading, character: char, start: usize, end: usize) {
     let folded = match character {
         // The full-width forms of ASCII (Unicode block Halfwidth and Fullwidth Forms).
         '\u{ff01}'..='\u{ff5e}' => {
@@ -110,8 +110,8 @@ pub(super) fn is_invisible(character: char) -> bool {
 }
 
 /// Removes one layer of escapes; nothing if there is none.
-fn unescape(view: &[Unit]) -> Option<Reading> {
-    let mut unescaped = Reading::with_capacity(view.len());
+fn unescape(view: &[Unit]) -> Option<SecretReading> {
+    let mut unescaped = SecretReading::with_capacity(view.len());
     let (mut at, mut has_changed) = (0, false);
     while at < view.len() {
         let rest = &view[at..];
@@ -224,14 +224,14 @@ fn number(digits: &[u8], radix: u32) -> Option<u32> {
 }
 
 /// Decodes each run of base64 digits at each of its four alignments.
-fn base64_runs(view: &[Unit]) -> Vec<Reading> {
+fn base64_runs(view: &[Unit]) -> Vec<SecretReading> {
     let runs = view.split(|unit| base64_digit(unit.byte).is_none());
     let runs = runs.filter(|run| run.len() >= MIN_BASE64);
     runs.flat_map(|run| (0..4).map(|skipped| base64(&run[skipped..]))).collect()
 }
 
-fn base64(run: &[Unit]) -> Reading {
-    let mut decoded = Reading::with_capacity(run.len() / 4 * 3 + 3);
+fn base64(run: &[Unit]) -> SecretReading {
+    let mut decoded = SecretReading::with_capacity(run.len() / 4 * 3 + 3);
     for group in run.chunks(4) {
         let digit = |at: usize| group.get(at).and_then(|unit| base64_digit(unit.byte));
         for at in 0..3 {
@@ -260,18 +260,18 @@ pub(super) fn base64_digit(byte: u8) -> Option<u8> {
 
 /// Decodes each run of hexadecimal digits at both of its alignments. What separates the bytes of
 /// a dump (`:`, `-`, `,` and `0x`) is skipped.
-fn hex_runs(view: &[Unit]) -> Vec<Reading> {
+fn hex_runs(view: &[Unit]) -> Vec<SecretReading> {
     let is_separator = |at: usize| {
         let (byte, next) = (view[at].byte, view.get(at + 1).map(|unit| unit.byte));
         let is_prefix = byte == b'0' && matches!(next, Some(b'x' | b'X'));
         is_prefix || is_hex_separator(byte)
     };
-    let digits: Reading =
+    let digits: SecretReading =
         (0..view.len()).filter(|&at| !is_separator(at)).map(|at| view[at]).collect();
     let runs = digits.split(|unit| !unit.byte.is_ascii_hexdigit());
     let runs = runs.filter(|run| run.len() >= MIN_HEX);
     let is_visible = |unit: &Unit| !unit.byte.is_ascii_whitespace();
-    let decode = |run: &[Unit]| -> Reading {
+    let decode = |run: &[Unit]| -> SecretReading {
         let byte = |pair: &[Unit]| {
             let value = number(&[pair[0].byte, pair[1].byte], 16).unwrap_or_default();
             Unit { byte: (value & 0xff) as u8, start: pair[0].start, end: pair[1].end }

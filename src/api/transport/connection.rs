@@ -16,7 +16,7 @@ use std::task::{Context, Poll, Waker};
 
 /// A request as it is written. Those of the service have no body.
 ///
-/// In a box, for every future that it passes through has room for it, and there is one a call.
+/// Boxed, because every future of a call would otherwise reserve room for it.
 pub(in super::super) struct Outgoing(pub(super) Box<Request<Full<Bytes>>>);
 
 type Driver = hyper::client::conn::http1::Connection<GuardedWire, Full<Bytes>>;

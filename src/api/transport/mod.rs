@@ -94,7 +94,7 @@ impl Transport {
                 Err(Unanswered::Lost(error)) => return Err(TransportError::Lost(error)),
             };
         }
-        // Seldom, and longer than all the rest: in a box it does not make every call larger.
+        // Rare but large: boxed, so that it does not enlarge the future of every call.
         let mut connection = Box::pin(self.connect()).await?;
         match connection.send(request).await {
             Ok(answer) => Ok(self.reply(answer, connection)),

@@ -72,7 +72,7 @@ pub(crate) struct CtlArgs {
 
 #[derive(Debug, Clone, Subcommand)]
 pub(crate) enum OrderArgs {
-    /// Say where the run stands
+    /// Show the progress of the run
     #[command(after_help = STATUS_HELP)]
     Status {
         /// Print JSON
@@ -158,7 +158,7 @@ fn other_version(id: &RunId) -> String {
 }
 
 fn ask(socket: &Path, order: ControlOrder) -> io::Result<String> {
-    let mut stream = UnixStream::connect(Address::of(socket)?.path())?;
+    let mut stream = UnixStream::connect(Address::new(socket)?.path())?;
     // A stopped process (SIGSTOP) accepts connections and never answers.
     stream.set_read_timeout(Some(PATIENCE))?;
     stream.set_write_timeout(Some(PATIENCE))?;
@@ -174,7 +174,7 @@ fn ask(socket: &Path, order: ControlOrder) -> io::Result<String> {
 
 /// Explains a missing answer.
 fn unreachable(error: &io::Error, id: &RunId, runs: &RunDirectory) -> CommandError {
-    // The lock tells a run that is busy from one that has ended: both refuse connections.
+    // The lock distinguishes a busy run from one that has ended: both refuse connections.
     let is_held = runs.is_locked(id).unwrap_or(false);
     match error.kind() {
         io::ErrorKind::PermissionDenied => CommandError::new(
@@ -198,7 +198,7 @@ fn unreachable(error: &io::Error, id: &RunId, runs: &RunDirectory) -> CommandErr
 fn not_running(id: &RunId, runs: &RunDirectory) -> CommandError {
     let unsettled = RunReader::open(runs, id).and_then(|reader| reader.unsettled());
     let (state, hint) = match unsettled {
-        Ok(0) => ("it is finished", format!("`batchctl report {id}` tells what it came to")),
+        Ok(0) => ("it is finished", format!("`batchctl report {id}` shows its outcomes")),
         Ok(_) => ("it was cut short", format!("`batchctl resume {id}` goes on with it")),
         Err(error) => return error.into(),
     };

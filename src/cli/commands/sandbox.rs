@@ -40,10 +40,10 @@ pub(crate) struct SandboxArgs {
     /// How long answers take
     #[arg(long, value_name = "SPAN..SPAN", default_value = "5ms..30ms", value_parser = values::spans)]
     latency: RangeInclusive<Duration>,
-    /// How long sub-tasks are on their way to where they were sent
+    /// How long sub-tasks take to reach the state of their command
     #[arg(long, value_name = "SPAN", default_value = "1s", value_parser = values::span)]
     settle: Duration,
-    /// How late the list tells what has become of tasks
+    /// How late the list shows the states of tasks
     #[arg(long, value_name = "SPAN", default_value = "0s", value_parser = values::span)]
     stale: Duration,
     /// The share of the project's tasks that run at first; the others are stopped

@@ -4,7 +4,7 @@ use crate::cli::Context;
 use crate::cli::connect::client::{ReadingClient, client_for_reading};
 use crate::cli::connect::destination;
 use crate::cli::connect::destination::Destination;
-use crate::cli::flags::connection::{CredentialArgs, PlaceArgs};
+use crate::cli::flags::connection::{CredentialArgs, DestinationArgs};
 use crate::cli::flags::output::{DisplayArgs, DocumentArgs};
 use crate::cli::flags::precedence::GivenFlags;
 use crate::cli::flags::reading::ReadingArgs;
@@ -58,7 +58,7 @@ pub(crate) struct WaitArgs {
     #[arg(help_heading = "State")]
     pub(crate) wait_timeout: Duration,
     #[command(flatten)]
-    pub(crate) how: AfterwardsArgs,
+    pub(crate) how: VerifyArgs,
     #[command(flatten)]
     pub(crate) display: DisplayArgs,
 }
@@ -67,16 +67,16 @@ pub(crate) struct WaitArgs {
 #[command(after_help = SETTLE_HELP)]
 pub(crate) struct SettleArgs {
     #[command(flatten)]
-    pub(crate) how: AfterwardsArgs,
+    pub(crate) how: VerifyArgs,
 }
 
 /// How the tasks of a run are looked at.
 #[derive(Debug, Args)]
-pub(crate) struct AfterwardsArgs {
+pub(crate) struct VerifyArgs {
     #[command(flatten)]
     pub(crate) which: WhichRunArgs,
     #[command(flatten)]
-    pub(crate) place: PlaceArgs,
+    pub(crate) place: DestinationArgs,
     #[command(flatten)]
     pub(crate) credentials: CredentialArgs,
     #[command(flatten)]
@@ -102,20 +102,20 @@ struct VerifyForecast {
 
 pub(crate) fn wait(args: &WaitArgs, context: &Context) -> Result<ExitStatus, CommandError> {
     let documents = documents::parse(&args.how.documents, &[])?;
-    let outlook = open(&args.how, documents, context)?;
+    let opened = open(&args.how, documents, context)?;
     let Displays { mut watchers, talk, .. } =
-        display::open(&args.display, None, &context.environment, &context.stderr, outlook.clock);
+        display::open(&args.display, None, &context.environment, &context.stderr, opened.clock);
     // Opened before the signals, so that an error of a document ends the command at once.
-    let live = Live::open(&outlook.documents, Beginning::GoesOn, &outlook.id, outlook.clock)?;
+    let live = Live::open(&opened.documents, Beginning::GoesOn, &opened.id, opened.clock)?;
     live.watch(&mut watchers);
     let (control, orders) = mpsc::unbounded_channel();
     let obey = async { signals::obey(&context.environment, control, talk, NO_CALLS) };
-    outlook.runtime.block_on(obey).map_err(CommandError::io)?;
-    let waited = outlook.run.wait(&outlook.client, args.wait_timeout, watchers, orders);
-    let stopped = outlook.runtime.block_on(waited)?;
+    opened.runtime.block_on(obey).map_err(CommandError::io)?;
+    let waited = opened.run.wait(&opened.client, args.wait_timeout, watchers, orders);
+    let stopped = opened.runtime.block_on(waited)?;
     signals::obey_no_longer(&context.environment).map_err(CommandError::io)?;
     let wanted = ReportRequest {
-        documents: &outlook.documents,
+        documents: &opened.documents,
         options: &documents::options(&args.how.documents),
         json: args.how.documents.json,
         summary: !args.display.quiet,
@@ -123,7 +123,7 @@ pub(crate) fn wait(args: &WaitArgs, context: &Context) -> Result<ExitStatus, Com
     };
     let status = present(
         &run::runs_in(&context.state),
-        &outlook.id,
+        &opened.id,
         &wanted,
         &context.stderr,
         context.stdout_style,
@@ -136,14 +136,14 @@ pub(crate) fn wait(args: &WaitArgs, context: &Context) -> Result<ExitStatus, Com
 
 pub(crate) fn settle(args: &SettleArgs, context: &Context) -> Result<ExitStatus, CommandError> {
     let documents = documents::of_the_past(documents::parse(&args.how.documents, &[])?)?;
-    let outlook = open(&args.how, documents, context)?;
-    let unsettled = outlook.run.unsettled;
+    let opened = open(&args.how, documents, context)?;
+    let unsettled = opened.run.unsettled;
     // `settle` reads the list once, so it takes no orders; the sender keeps the channel open.
     let (_control, orders) = mpsc::unbounded_channel();
-    let settling = outlook.runtime.block_on(outlook.run.settle(&outlook.client, orders))?;
+    let settling = opened.runtime.block_on(opened.run.settle(&opened.client, orders))?;
     print_settling(&settling, unsettled, &context.stderr);
     let wanted = ReportRequest {
-        documents: &outlook.documents,
+        documents: &opened.documents,
         options: &documents::options(&args.how.documents),
         json: args.how.documents.json,
         summary: true,
@@ -151,7 +151,7 @@ pub(crate) fn settle(args: &SettleArgs, context: &Context) -> Result<ExitStatus,
     };
     present(
         &run::runs_in(&context.state),
-        &outlook.id,
+        &opened.id,
         &wanted,
         &context.stderr,
         context.stdout_style,
@@ -159,7 +159,7 @@ pub(crate) fn settle(args: &SettleArgs, context: &Context) -> Result<ExitStatus,
 }
 
 fn open(
-    args: &AfterwardsArgs,
+    args: &VerifyArgs,
     documents: Vec<Document>,
     context: &Context,
 ) -> Result<VerifyForecast, CommandError> {

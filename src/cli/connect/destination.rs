@@ -5,7 +5,7 @@ use crate::cli::connect::credentials::PartialDestination;
 use crate::cli::connect::project::FoundProject;
 use crate::cli::connect::trust::Recorded;
 use crate::cli::connect::{project, trust};
-use crate::cli::flags::connection::{CredentialArgs, PlaceArgs};
+use crate::cli::flags::connection::{CredentialArgs, DestinationArgs};
 use crate::cli::flags::precedence::{Rank, Stronger};
 use crate::cli::output::error::CommandError;
 use batchctl::api::{Credentials, Endpoint, ProjectId, ProxyAddress, Roots, Route};
@@ -44,7 +44,7 @@ pub(crate) enum Lookup {
 
 /// Decides where calls go; starts the embedded sandbox if it is asked for.
 pub(crate) fn resolve(
-    args: &PlaceArgs,
+    args: &DestinationArgs,
     credentials: &CredentialArgs,
     lookup: Lookup,
     context: &Context,
@@ -89,7 +89,7 @@ pub(crate) fn resolve(
 
 /// Decides where the calls of an earlier run go now: as then, unless a flag says otherwise.
 pub(crate) fn of_run(
-    args: &PlaceArgs,
+    args: &DestinationArgs,
     record: &RunRecord,
     settings: &RunSettings,
     context: &Context,
@@ -102,7 +102,7 @@ pub(crate) fn of_run(
         record.run.project_id.parse().ok()
     };
     if context.given.is_given("sandbox") || (settings.sandbox && !elsewhere) {
-        return embedded(&PlaceArgs { project_id: project, ..args.clone() });
+        return embedded(&DestinationArgs { project_id: project, ..args.clone() });
     }
     let names_one = args.endpoint.is_some() || args.region.is_some();
     let beside = names_one.then(|| endpoint(args, context)).transpose()?;
@@ -119,7 +119,7 @@ pub(crate) fn of_run(
 
 /// Decides which way calls take, and whether that is one for a token.
 pub(crate) fn route(
-    args: &PlaceArgs,
+    args: &DestinationArgs,
     endpoint: &Endpoint,
     context: &Context,
 ) -> Result<Route, CommandError> {
@@ -204,7 +204,7 @@ pub(crate) fn outlives_run(place: &Destination) -> Result<(), CommandError> {
     }
 }
 
-fn embedded(args: &PlaceArgs) -> Result<Destination, CommandError> {
+fn embedded(args: &DestinationArgs) -> Result<Destination, CommandError> {
     let sandbox = SandboxThread::start(SandboxSettings::default()).map_err(CommandError::io)?;
     let endpoint = sandbox.url().parse().expect("the sandbox listens on a loopback address");
     let fallback = || SANDBOX_PROJECT.parse().expect("the name is a project id");
@@ -221,7 +221,10 @@ fn embedded(args: &PlaceArgs) -> Result<Destination, CommandError> {
 }
 
 /// Takes the endpoint or the region, whichever was said with more authority.
-pub(crate) fn endpoint(args: &PlaceArgs, context: &Context) -> Result<Endpoint, CommandError> {
+pub(crate) fn endpoint(
+    args: &DestinationArgs,
+    context: &Context,
+) -> Result<Endpoint, CommandError> {
     let regional = |region: &str| Endpoint::of_region(region).map_err(CommandError::usage);
     match (&args.endpoint, &args.region) {
         (Some(endpoint), None) => Ok(endpoint.clone()),

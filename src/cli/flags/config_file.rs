@@ -147,7 +147,7 @@ struct Reader<'a> {
 }
 
 type Settings = BTreeMap<String, Setting>;
-type Key<'a> = Spanned<std::borrow::Cow<'a, str>>;
+type SpannedKey<'a> = Spanned<std::borrow::Cow<'a, str>>;
 
 impl Reader<'_> {
     fn read(&self, profile: &str) -> Result<ConfigFile, ConfigError> {
@@ -181,7 +181,7 @@ impl Reader<'_> {
 
     fn table<'t>(
         &self,
-        key: &Key<'t>,
+        key: &SpannedKey<'t>,
         value: Spanned<DeValue<'t>>,
     ) -> Result<DeTable<'t>, ConfigError> {
         match value.into_inner() {
@@ -206,7 +206,7 @@ impl Reader<'_> {
 
     fn setting(
         &self,
-        key: &Key<'_>,
+        key: &SpannedKey<'_>,
         value: &DeValue<'_>,
     ) -> Result<(String, Vec<String>), ConfigError> {
         let flag = key.get_ref().replace('_', "-");
@@ -216,7 +216,7 @@ impl Reader<'_> {
         Ok((flag, values))
     }
 
-    fn unknown(&self, key: &Key<'_>) -> ConfigError {
+    fn unknown(&self, key: &SpannedKey<'_>) -> ConfigError {
         let (path, line) = (self.path.into(), self.line(key.span().start));
         let name = key.get_ref().replace('-', "_");
         let key = key.get_ref().to_string();
@@ -230,7 +230,7 @@ impl Reader<'_> {
         ConfigError::UnknownKey { path, line, key, near }
     }
 
-    fn wrong_kind(&self, key: &Key<'_>) -> ConfigError {
+    fn wrong_kind(&self, key: &SpannedKey<'_>) -> ConfigError {
         let line = self.line(key.span().start);
         ConfigError::Kind { path: self.path.into(), line, key: key.get_ref().to_string() }
     }

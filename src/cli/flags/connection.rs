@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Where")]
-pub(crate) struct PlaceArgs {
+pub(crate) struct DestinationArgs {
     /// The service's address
     #[arg(long, value_name = "URL", value_parser = values::insecure_endpoint)]
     pub(crate) endpoint: Option<Endpoint>,

@@ -16,13 +16,13 @@ pub(crate) struct InputArgs {
     #[arg(long, value_name = "FORMAT", default_value = "auto",
         value_parser = values::input_format())]
     pub(crate) format: Format,
-    /// What separates cells [default: told by the content]
+    /// The character between cells [default: detected from the content]
     #[arg(long, value_name = "C", value_parser = values::delimiter)]
     pub(crate) delimiter: Option<u8>,
     /// The first row is a task, not the names of the columns
     #[arg(long)]
     pub(crate) no_header: bool,
-    /// What to do with an id that stands more than once
+    /// What to do with an id that occurs more than once
     #[arg(long, value_name = "DO", default_value = "collapse",
         value_parser = values::on_duplicate())]
     pub(crate) on_duplicate: OnDuplicate,

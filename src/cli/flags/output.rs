@@ -15,10 +15,10 @@ pub(crate) struct DisplayArgs {
     /// How progress is shown on standard error [auto: a bar on a terminal, otherwise lines]
     #[arg(long, value_name = "HOW", default_value = "auto")]
     pub(crate) progress: ProgressChoice,
-    /// Tell each task that did not succeed; twice: each attempt
+    /// Print each task that did not succeed; twice: each attempt
     #[arg(short, long, action = ArgAction::Count)]
     pub(crate) verbose: u8,
-    /// How -v tells it
+    /// The format of what -v prints
     #[arg(long, value_name = "FORMAT", default_value = "text",
         value_parser = values::log_format())]
     pub(crate) log_format: LogFormat,
@@ -36,7 +36,7 @@ pub(crate) enum ProgressChoice {
 #[derive(Debug, Default, Args)]
 #[command(next_help_heading = "Output")]
 pub(crate) struct DocumentArgs {
-    /// Write a document, told by its ending: .csv results, .html .json .md reports, .xml JUnit,
+    /// Write a document, chosen by its ending: .csv results, .html .json .md reports, .xml JUnit,
     /// .prom Prometheus, .ndjson events as they happen; or by a prefix, `csv:-` for standard output
     #[arg(short, long, value_name = "FILE")]
     pub(crate) output: Vec<String>,

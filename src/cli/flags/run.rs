@@ -1,7 +1,7 @@
 //! The flags of a run: before the first call, for each call, for when new calls end, for states,
 //! and for unattended runs.
 
-use crate::cli::flags::connection::{CredentialArgs, PlaceArgs};
+use crate::cli::flags::connection::{CredentialArgs, DestinationArgs};
 use crate::cli::flags::output::{DisplayArgs, DocumentArgs};
 use crate::cli::flags::pace::{PaceArgs, StartSmallArgs};
 use crate::cli::flags::values;
@@ -85,7 +85,7 @@ pub(crate) struct StopArgs {
     /// How long the service may throttle every call, or ask to wait, before the run stops
     #[arg(long, value_name = "SPAN", default_value = "10m", value_parser = values::positive_span)]
     pub(crate) throttle_timeout: Duration,
-    /// How long new calls are sent at the most
+    /// How long new calls are sent at most
     #[arg(long, value_name = "SPAN", value_parser = values::positive_span)]
     pub(crate) max_duration: Option<Duration>,
     /// The time of day, here, at which new calls end
@@ -146,7 +146,7 @@ pub(crate) struct UnattendedArgs {
 #[derive(Debug, Args)]
 pub(crate) struct TakeUpArgs {
     #[command(flatten)]
-    pub(crate) place: PlaceArgs,
+    pub(crate) place: DestinationArgs,
     #[command(flatten)]
     pub(crate) credentials: CredentialArgs,
     /// Do not ask (without a terminal it is never asked)

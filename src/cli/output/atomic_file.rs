@@ -28,7 +28,7 @@ enum TargetError {
 
 impl OutputTarget {
     /// Reads a place; `-` is standard output.
-    pub(crate) fn of(place: &str) -> Self {
+    pub(crate) fn parse(place: &str) -> Self {
         match place {
             "-" => Self::StandardOutput,
             path => Self::File(path.into()),

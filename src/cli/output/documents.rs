@@ -42,7 +42,7 @@ pub(crate) struct Material<'a> {
 
 #[derive(Debug, thiserror::Error)]
 enum DocumentError {
-    #[error("cannot tell from `{text}` what document it is to be")]
+    #[error("`{text}` does not say which kind of document it is")]
     Kind { text: String },
     #[error("only one document can go to standard output")]
     TwoOnOutput,
@@ -127,7 +127,7 @@ fn one(text: &str) -> Result<Document, CommandError> {
             }
         },
     };
-    Ok(Document { kind, target: OutputTarget::of(place) })
+    Ok(Document { kind, target: OutputTarget::parse(place) })
 }
 
 fn kind_of(name: &str) -> Option<Kind> {

@@ -119,7 +119,7 @@ impl From<RunError> for CommandError {
                 Self::io(error).with_optional_hint(hint)
             }
             RunError::NoSuchGroup { ref run, .. } => {
-                let hint = format!("`batchctl report {run}` tells the groups of its failures");
+                let hint = format!("`batchctl report {run}` shows the groups of its failures");
                 Self::usage(error).with_hint(hint)
             }
             RunError::UnknownTasks { count, examples } => {

@@ -44,18 +44,18 @@ pub(crate) struct ControlState {
 /// behind by a killed process.
 ///
 /// Must be called within a runtime.
-pub(crate) fn serve(path: &Path, desk: ControlState) -> io::Result<Served> {
+pub(crate) fn serve(path: &Path, state: ControlState) -> io::Result<Served> {
     match fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         Ok(()) | Err(_) => {}
     }
     // A leftover socket must go first, because `bind` refuses an existing path.
-    let listener = UnixListener::bind(Address::of(path)?.path())?;
+    let listener = UnixListener::bind(Address::new(path)?.path())?;
     // Before the first `accept`; `attend` checks the user again for the time between.
     fs::set_permissions(path, fs::Permissions::from_mode(0o600))?;
     // Remembered, so that only this socket is removed in the end.
     let identity = identity(path)?;
-    let accepting = tokio::spawn(accept(listener, desk));
+    let accepting = tokio::spawn(accept(listener, state));
     Ok(Served { path: path.to_owned(), identity, accepting })
 }
 
@@ -74,7 +74,7 @@ impl Drop for Served {
     }
 }
 
-async fn accept(listener: UnixListener, desk: ControlState) {
+async fn accept(listener: UnixListener, state: ControlState) {
     let places = Arc::new(Semaphore::new(MOST_CLIENTS));
     loop {
         // Taken before `accept`: further clients wait in the kernel's queue.
@@ -84,17 +84,17 @@ async fn accept(listener: UnixListener, desk: ControlState) {
             tokio::time::sleep(BREATH).await;
             continue;
         };
-        let desk = desk.clone();
+        let state = state.clone();
         tokio::spawn(async move {
             // A client may go away at any time; that is its own affair.
-            let _ = attend(stream, &desk).await;
+            let _ = attend(stream, &state).await;
             drop(place);
         });
     }
 }
 
 /// Serves one client until it disconnects or sends an invalid request.
-async fn attend(stream: UnixStream, desk: &ControlState) -> io::Result<()> {
+async fn attend(stream: UnixStream, state: &ControlState) -> io::Result<()> {
     let peer = stream.peer_cred()?;
     let is_ours = peer.uid() == rustix::process::geteuid().as_raw();
     let by = Operator::Process(peer.pid().and_then(|id| u32::try_from(id).ok()).unwrap_or(0));
@@ -113,7 +113,7 @@ async fn attend(stream: UnixStream, desk: &ControlState) -> io::Result<()> {
         if !matches!(read, Ok(Ok(length)) if length > 0) {
             return Ok(());
         }
-        let reply = reply(&line, by, desk).await;
+        let reply = reply(&line, by, state).await;
         let is_over = matches!(reply, ReplyKind::Refused { .. });
         say(&mut writer, reply).await?;
         // After an invalid request the position in the stream is unknown.
@@ -130,14 +130,14 @@ async fn say(writer: &mut (impl AsyncWriteExt + Unpin), reply: ReplyKind) -> io:
     tokio::time::timeout(PATIENCE, written).await.unwrap_or(Ok(()))
 }
 
-async fn reply(line: &[u8], by: Operator, desk: &ControlState) -> ReplyKind {
+async fn reply(line: &[u8], by: Operator, state: &ControlState) -> ReplyKind {
     let change = match control_protocol::read(line).and_then(|order| order.change()) {
         Ok(Some(change)) => change,
-        Ok(None) => return ReplyKind::Status { status: desk.live_status.status() },
+        Ok(None) => return ReplyKind::Status { status: state.live_status.status() },
         Err(reason) => return ReplyKind::Refused { reason },
     };
     let (answer, answered) = oneshot::channel();
     // If the run has ended meanwhile, both the sending and the answer fail.
-    let _ = desk.control.send(Control::Change { change, by, answer: Some(answer) });
+    let _ = state.control.send(Control::Change { change, by, answer: Some(answer) });
     answered.await.map_or(ReplyKind::Stopping, ReplyKind::from)
 }

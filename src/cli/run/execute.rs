@@ -116,11 +116,11 @@ fn connect(
     let wanted = planned.settings().concurrency;
     // Fewer calls at a time are slow; calls without a socket would look like an outage.
     planned.narrow(open_files::make_room(wanted, sockets, &context.stderr));
-    let wires = ConnectionSettings {
+    let connection = ConnectionSettings {
         connect_timeout: planned.settings().connect_timeout,
         concurrency: planned.settings().concurrency,
     };
-    client::client(how.destination, how.credentials, wires, runtime, context)
+    client::client(how.destination, how.credentials, connection, runtime, context)
 }
 
 /// Sets the limits that depend on the time: a token command may have taken long.
@@ -155,10 +155,10 @@ impl Observers {
         let Context { environment, stderr, .. } = context;
         let Self { watchers, live_status, keys_to, control, orders } = self;
         let keys = keys_to.and_then(|out| {
-            let board =
+            let key_context =
                 KeyContext { control: control.clone(), live_status: live_status.clone(), out };
             // Without keys a run goes on as well as with them.
-            runtime.block_on(async { keys::listen(board, environment) }).ok()
+            runtime.block_on(async { keys::listen(key_context, environment) }).ok()
         });
         let socket = planned.runs().socket(planned.id());
         let served = serve(&socket, ControlState { control, live_status }, runtime, stderr);
@@ -170,8 +170,8 @@ impl Observers {
 }
 
 /// Lets `ctl` ask and change the run; one that cannot be reached goes on all the same.
-fn serve(socket: &Path, desk: ControlState, runtime: &Runtime, stderr: &Stderr) -> Option<Served> {
-    let served = runtime.block_on(async { control_socket::serve(socket, desk) });
+fn serve(socket: &Path, state: ControlState, runtime: &Runtime, stderr: &Stderr) -> Option<Served> {
+    let served = runtime.block_on(async { control_socket::serve(socket, state) });
     served
         .inspect_err(|error| {
             stderr.say("warning", &format!("`batchctl ctl` cannot reach this run: {error}"));

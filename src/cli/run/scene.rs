@@ -2,7 +2,7 @@
 
 use crate::cli::Context;
 use crate::cli::connect::destination::Destination;
-use crate::cli::flags::connection::{CredentialArgs, PlaceArgs};
+use crate::cli::flags::connection::{CredentialArgs, DestinationArgs};
 use crate::cli::flags::output::{DisplayArgs, DocumentArgs};
 use crate::cli::flags::run::{LockArgs, TakeUpArgs, UnattendedArgs};
 use crate::cli::run::settings::SettingFlags;
@@ -12,7 +12,7 @@ use batchctl::settings::RunSettings;
 
 /// The flags of every verb that carries out a run.
 pub(crate) struct LaunchFlags<'a> {
-    pub(crate) place: &'a PlaceArgs,
+    pub(crate) place: &'a DestinationArgs,
     pub(crate) credentials: &'a CredentialArgs,
     pub(crate) yes: bool,
     pub(crate) lock: &'a LockArgs,

@@ -95,13 +95,13 @@ fn rate_setting(
 pub(crate) fn check(settings: &RunSettings, given: &GivenFlags) -> Result<(), CommandError> {
     if settings.ramp.is_some() && settings.rate == RateSetting::Unlimited {
         return Err(CommandError::usage(
-            "`--ramp` has no rate to grow to, for there is `--rate none`",
+            "`--ramp` has no rate to grow to, because of `--rate none`",
         )
         .with_hint("give a rate such as `--rate 10/s`, or `--ramp 0s`"));
     }
     if settings.rate_group.is_some() && settings.rate == RateSetting::Unlimited {
         return Err(CommandError::usage(
-            "`--rate-group` has no rate to share, for there is `--rate none`",
+            "`--rate-group` has no rate to share, because of `--rate none`",
         )
         .with_hint("give a rate such as `--rate 10/s`".to_owned()));
     }

@@ -20,7 +20,7 @@ pub(crate) struct Address {
 }
 
 impl Address {
-    pub(crate) fn of(path: &Path) -> io::Result<Self> {
+    pub(crate) fn new(path: &Path) -> io::Result<Self> {
         if path.as_os_str().as_bytes().len() <= LONGEST {
             return Ok(Self { path: path.to_owned(), _directory: None });
         }
@@ -48,8 +48,8 @@ mod tests {
                 (0..depth).fold(folder.path().to_owned(), |path, _| path.join("x".repeat(99)));
             std::fs::create_dir_all(&deep).unwrap();
             let path = deep.join("run.sock");
-            let _listener = UnixListener::bind(Address::of(&path).unwrap().path()).unwrap();
-            UnixStream::connect(Address::of(&path).unwrap().path()).unwrap();
+            let _listener = UnixListener::bind(Address::new(&path).unwrap().path()).unwrap();
+            UnixStream::connect(Address::new(&path).unwrap().path()).unwrap();
             assert!(path.exists());
         }
     }

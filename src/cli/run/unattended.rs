@@ -2,7 +2,7 @@
 
 use crate::cli::app::Verb;
 use crate::cli::commands::start_stop::CommonArgs;
-use crate::cli::flags::connection::PlaceArgs;
+use crate::cli::flags::connection::DestinationArgs;
 use crate::cli::flags::run::{TakeUpArgs, UnattendedArgs};
 use crate::cli::flags::which_run::WhichRunArgs;
 use crate::cli::output::stream::Stderr;
@@ -17,7 +17,7 @@ use std::time::Duration;
 /// A run that is about to begin, as schedulers and monitors know it.
 pub(crate) struct Unattended {
     args: UnattendedArgs,
-    place: PlaceArgs,
+    place: DestinationArgs,
     /// The name of the job, or the command of a run without one.
     job: String,
 }

@@ -36,7 +36,7 @@ where
         self.lookahead.completed(ended - sent);
         let finding = classify(&claim.task.id, &answer);
         let verdict = finding.verdict;
-        let heard = Heard::of(&answer);
+        let heard = Heard::from_answer(&answer);
         let health = Health::from_answer(&answer, verdict);
         let (status, asked_wait) = (answer.status(), answer.retry_after());
         let sent_at = self.clock.label(sent);

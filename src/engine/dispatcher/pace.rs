@@ -167,7 +167,7 @@ pub(super) struct Heard {
 }
 
 impl Heard {
-    pub(super) fn of(answer: &Answer) -> Option<Self> {
+    pub(super) fn from_answer(answer: &Answer) -> Option<Self> {
         let Answer::Response(response) = answer else { return None };
         let hint = **response.rate_hint.as_ref()?;
         Some(Self { hint, names_wait: response.retry_after.is_some() })

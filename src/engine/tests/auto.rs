@@ -14,7 +14,7 @@ use std::time::Duration;
 
 /// Searches between one and 1,000 a second.
 fn searching(tasks: u32, learnt: Option<f64>) -> Scene {
-    let mut scene = Scene::of(tasks).rate("1000/s").concurrency(64);
+    let mut scene = Scene::with_tasks(tasks).rate("1000/s").concurrency(64);
     let bounds = RateBounds { least: 1.0, most: 1_000.0 };
     scene.settings.pace = PaceStart { bounds, opening: Opening::Doubling, learnt };
     scene

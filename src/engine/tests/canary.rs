@@ -9,7 +9,7 @@ use std::num::NonZeroU64;
 
 /// A run of 20 tasks, four at a time, with a canary of `tasks`.
 fn canary(tasks: u64) -> Scene {
-    let mut scene = Scene::of(20);
+    let mut scene = Scene::with_tasks(20);
     scene.settings.canary = NonZeroU64::new(tasks);
     scene
 }

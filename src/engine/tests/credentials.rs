@@ -111,7 +111,7 @@ fn holds(seen: &Seen) -> Vec<Duration> {
 
 #[tokio::test(start_paused = true)]
 async fn sixty_four_refused_calls_cause_one_renewal_and_no_failure() {
-    let scene = Scene::of(1_000).concurrency(64).max_attempts(1);
+    let scene = Scene::with_tasks(1_000).concurrency(64).max_attempts(1);
     let (seen, keyring) = run(scene, keyring(secs(1))).await;
     assert_eq!(seen.count(Outcome::Succeeded), 1_000);
     // Ten rounds of 64 within the first second; the eleventh is refused and sent once more.
@@ -127,7 +127,7 @@ async fn sixty_four_refused_calls_cause_one_renewal_and_no_failure() {
 #[tokio::test(start_paused = true)]
 async fn nothing_is_sent_while_refused_credentials_are_renewed() {
     // Calls begin every 100 ms, so that some are admitted while the renewal is under way.
-    let scene = Scene::of(60).concurrency(64).rate("10/s").committing_in(&[70]);
+    let scene = Scene::with_tasks(60).concurrency(64).rate("10/s").committing_in(&[70]);
     let (seen, _) = run(scene, keyring(secs(2))).await;
     let held = holds(&seen)[0];
     let during = |&(_, at): &(u32, Duration)| at > held && at < held + millis(500);
@@ -137,7 +137,7 @@ async fn nothing_is_sent_while_refused_credentials_are_renewed() {
 
 #[tokio::test(start_paused = true)]
 async fn credentials_are_renewed_each_time_they_expire() {
-    let scene = Scene::of(400).concurrency(10).max_attempts(1);
+    let scene = Scene::with_tasks(400).concurrency(10).max_attempts(1);
     let (seen, keyring) = run(scene, keyring(secs(1))).await;
     assert_eq!(seen.count(Outcome::Succeeded), 400);
     assert_eq!(keyring.renewals(), [millis(1_600), millis(3_200), millis(4_800)]);
@@ -146,7 +146,7 @@ async fn credentials_are_renewed_each_time_they_expire() {
 #[tokio::test(start_paused = true)]
 async fn credentials_that_cannot_be_renewed_stop_the_run() {
     let keys = Keyring { renewable: 0, ..keyring(secs(1)) };
-    let (seen, keyring) = run(Scene::of(1_000).concurrency(10), keys).await;
+    let (seen, keyring) = run(Scene::with_tasks(1_000).concurrency(10), keys).await;
     assert_eq!(seen.stopped(), Some(&StopReason::NotAuthorised));
     assert_eq!((seen.settled().len(), seen.sendings().len()), (100, 110));
     assert_eq!(keyring.renewals(), [millis(1_600)]);
@@ -154,7 +154,8 @@ async fn credentials_that_cannot_be_renewed_stop_the_run() {
 
 #[tokio::test(start_paused = true)]
 async fn renewed_credentials_that_are_refused_stop_the_run() {
-    let (seen, keyring) = run(Scene::of(1_000).concurrency(10), keyring(Duration::ZERO)).await;
+    let (seen, keyring) =
+        run(Scene::with_tasks(1_000).concurrency(10), keyring(Duration::ZERO)).await;
     assert_eq!(seen.stopped(), Some(&StopReason::NotAuthorised));
     assert_eq!(seen.settled(), []);
     assert_eq!((keyring.renewals().len(), seen.sendings().len()), (1, 20));
@@ -163,7 +164,7 @@ async fn renewed_credentials_that_are_refused_stop_the_run() {
 #[tokio::test(start_paused = true)]
 async fn a_key_that_refusals_may_lock_is_tried_by_one_call_alone() {
     let keys = Keyring { first_use: FirstUse::Alone, renewable: 0, ..keyring(Duration::ZERO) };
-    let (seen, _) = run(Scene::of(100).concurrency(64), keys).await;
+    let (seen, _) = run(Scene::with_tasks(100).concurrency(64), keys).await;
     assert_eq!(seen.stopped(), Some(&StopReason::NotAuthorised));
     assert_eq!(seen.sendings().len(), 1);
 }
@@ -171,7 +172,7 @@ async fn a_key_that_refusals_may_lock_is_tried_by_one_call_alone() {
 #[tokio::test(start_paused = true)]
 async fn after_the_first_accepted_call_the_others_run_in_parallel() {
     let keys = Keyring { first_use: FirstUse::Alone, ..keyring(secs(60)) };
-    let (seen, _) = run(Scene::of(65).concurrency(64), keys).await;
+    let (seen, _) = run(Scene::with_tasks(65).concurrency(64), keys).await;
     assert_eq!((seen.count(Outcome::Succeeded), seen.lasted()), (65, millis(200)));
 }
 
@@ -182,7 +183,7 @@ async fn a_first_call_that_never_arrived_proves_nothing() {
         let gone = (ordinal, number) == (0, 1);
         after_millis(100, if gone { never_left() } else { done() })
     };
-    let scene = Scene::of(3).concurrency(64).answering(script);
+    let scene = Scene::with_tasks(3).concurrency(64).answering(script);
     let seen = scene.authorised_by(Arc::new(keys)).run().await;
     assert_eq!(seen.count(Outcome::Succeeded), 3);
     assert_eq!(seen.sendings()[..3], [(0, millis(0)), (1, millis(100)), (2, millis(200))]);
@@ -191,7 +192,7 @@ async fn a_first_call_that_never_arrived_proves_nothing() {
 #[tokio::test(start_paused = true)]
 async fn a_renewal_before_the_end_holds_nothing() {
     let keys = Keyring { lookahead: Some(secs(1)), ..keyring(secs(2)) };
-    let (seen, keyring) = run(Scene::of(500).concurrency(10), keys).await;
+    let (seen, keyring) = run(Scene::with_tasks(500).concurrency(10), keys).await;
     assert_eq!((seen.count(Outcome::Succeeded), seen.sendings().len()), (500, 500));
     assert_eq!(seen.lasted(), secs(5));
     // Each renewal begins a second before the end and takes half a second.
@@ -201,7 +202,7 @@ async fn a_renewal_before_the_end_holds_nothing() {
 
 #[tokio::test(start_paused = true)]
 async fn a_stop_does_not_wait_for_a_renewal() {
-    let scene = Scene::of(200).concurrency(10).interrupted_after(millis(1_300));
+    let scene = Scene::with_tasks(200).concurrency(10).interrupted_after(millis(1_300));
     let (seen, keyring) = run(scene, keyring(secs(1))).await;
     assert_eq!(seen.stopped(), Some(&StopReason::Interrupted));
     assert_eq!((seen.lasted(), keyring.renewals().len()), (millis(1_300), 0));

@@ -12,7 +12,7 @@ async fn check(
     outcome: Outcome,
     attempts: u32,
 ) {
-    let mut scene = Scene::of(1).answering(script);
+    let mut scene = Scene::with_tasks(1).answering(script);
     scene.settings.retry.on_doubt = on_doubt;
     let seen = scene.run().await;
     assert_eq!(seen.settled(), [Settled { ordinal: 0, outcome, attempts }]);

@@ -33,7 +33,7 @@ async fn a_throttled_answer_silences_the_run_and_its_task_goes_first_afterwards(
         (1, 1) => after_millis(50, throttled(20)),
         _ => after_millis(100, done()),
     };
-    let seen = Scene::of(12).answering(script).run().await;
+    let seen = Scene::with_tasks(12).answering(script).run().await;
     check_silent(&seen, millis(50));
     assert_eq!(seen.sendings()[4].0, 1, "the four of the beginning, then the throttled one");
     assert_eq!(seen.count(Outcome::Succeeded), 12);
@@ -47,7 +47,7 @@ async fn a_throttled_task_goes_before_others_that_are_due() {
         (1, 1) => after_millis(2_000, throttled(20)),
         _ => after_millis(3_000, done()),
     };
-    let seen = Scene::of(4).concurrency(2).answering(script).run().await;
+    let seen = Scene::with_tasks(4).concurrency(2).answering(script).run().await;
     let order: Vec<u32> = seen.sendings().iter().map(|&(ordinal, _)| ordinal).collect();
     assert_eq!(order, [0, 1, 2, 1, 0, 3]);
 }
@@ -59,7 +59,7 @@ async fn a_hold_is_told_and_adds_up() {
         2 => after_millis(50, throttled(5)),
         _ => at_once(done()),
     };
-    let seen = Scene::of(1).answering(script).run().await;
+    let seen = Scene::with_tasks(1).answering(script).run().await;
     let (held, continued) = holds_of(&seen);
     assert_eq!((held.len(), continued.len()), (2, 2));
     let first = continued[0] - held[0];
@@ -77,7 +77,7 @@ async fn holds_that_overlap_are_counted_once_and_the_longest_wins() {
         (2, 1) => after_millis(300, throttled(20)),
         _ => at_once(done()),
     };
-    let seen = Scene::of(3).answering(script).run().await;
+    let seen = Scene::with_tasks(3).answering(script).run().await;
     check_silent(&seen, millis(300));
     let (held, continued) = holds_of(&seen);
     assert_eq!((held.len(), continued.len()), (3, 1));
@@ -93,7 +93,8 @@ async fn what_was_being_committed_when_the_hold_began_waits_too() {
         (0, 1) => after_millis(500, throttled(20)),
         _ => after_millis(100, done()),
     };
-    let seen = Scene::of(3).concurrency(2).committing_in(&[1_000]).answering(script).run().await;
+    let seen =
+        Scene::with_tasks(3).concurrency(2).committing_in(&[1_000]).answering(script).run().await;
     check_silent(&seen, millis(2_500));
     assert_eq!(seen.sendings()[..2], [(0, secs(2)), (1, secs(2))]);
 }
@@ -105,7 +106,7 @@ async fn what_was_durable_when_the_hold_began_waits_too() {
         _ => after_millis(100, done()),
     };
     // A stall of the ledger makes sendings durable that the pace does not let go yet.
-    let scene = Scene::of(12).rate("2/s").committing_in(&[0, 0, 900]);
+    let scene = Scene::with_tasks(12).rate("2/s").committing_in(&[0, 0, 900]);
     let seen = scene.answering(script).run().await;
     check_silent(&seen, millis(2_000));
     assert_eq!(seen.count(Outcome::Succeeded), 12);
@@ -117,7 +118,7 @@ async fn a_throttled_call_without_a_duration_backs_off_by_itself_and_holds_nobod
         0 if number < 4 => at_once(throttled_somehow()),
         _ => after_millis(10, done()),
     };
-    let seen = Scene::of(40).rate("10/s").answering(script).run().await;
+    let seen = Scene::with_tasks(40).rate("10/s").answering(script).run().await;
     let sent = seen.sent_at(0);
     for (pair, ceiling) in sent.windows(2).zip([100, 200, 400]) {
         let wait = pair[1] - pair[0];
@@ -133,7 +134,7 @@ async fn a_throttled_task_goes_before_others_once_its_wait_is_over() {
         (1, 1) => at_once(throttled_somehow()),
         _ => after_millis(10, done()),
     };
-    let seen = Scene::of(20).rate("10/s").concurrency(1).answering(script).run().await;
+    let seen = Scene::with_tasks(20).rate("10/s").concurrency(1).answering(script).run().await;
     let order: Vec<u32> = seen.sendings().iter().map(|&(ordinal, _)| ordinal).collect();
     let again = order.iter().rposition(|&ordinal| ordinal == 1).unwrap();
     assert!(again <= 5, "{order:?}");
@@ -142,7 +143,7 @@ async fn a_throttled_task_goes_before_others_once_its_wait_is_over() {
 #[tokio::test(start_paused = true)]
 async fn a_longer_hold_than_the_run_may_last_stops_it_at_once() {
     let script = |_, number| at_once(if number == 1 { throttled(3_600) } else { done() });
-    let seen = Scene::of(5).answering(script).run().await;
+    let seen = Scene::with_tasks(5).answering(script).run().await;
     assert_eq!(seen.stopped(), Some(&StopReason::Throttled));
     assert_eq!(seen.lasted(), secs(0));
 }
@@ -150,14 +151,14 @@ async fn a_longer_hold_than_the_run_may_last_stops_it_at_once() {
 #[tokio::test(start_paused = true)]
 async fn a_long_hold_within_the_time_of_throttling_is_kept_to() {
     let script = |_, number| at_once(if number == 1 { throttled(420) } else { done() });
-    let seen = Scene::of(1).answering(script).run().await;
+    let seen = Scene::with_tasks(1).answering(script).run().await;
     let wait = seen.sent_at(0)[1];
     assert!(wait >= secs(420) && wait <= secs(451), "{wait:?}");
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_service_that_throttles_every_call_ends_the_run() {
-    let mut scene = Scene::of(5).rate("10/s");
+    let mut scene = Scene::with_tasks(5).rate("10/s");
     scene.settings.throttle_timeout = secs(60);
     let seen = scene.answering(|_, _| at_once(throttled_somehow())).run().await;
     assert_eq!(seen.stopped(), Some(&StopReason::Throttled));
@@ -167,7 +168,7 @@ async fn a_service_that_throttles_every_call_ends_the_run() {
 #[tokio::test(start_paused = true)]
 async fn throttled_answers_use_up_no_attempt() {
     let script = |_, number| at_once(if number <= 20 { throttled(1) } else { done() });
-    let seen = Scene::of(1).max_attempts(1).answering(script).run().await;
+    let seen = Scene::with_tasks(1).max_attempts(1).answering(script).run().await;
     assert_eq!(seen.count(Outcome::Succeeded), 1);
     assert_eq!(seen.settled()[0].attempts, 21);
 }
@@ -175,7 +176,7 @@ async fn throttled_answers_use_up_no_attempt() {
 #[tokio::test(start_paused = true)]
 async fn a_hold_ends_with_a_stop_and_does_not_delay_it() {
     let script = |_, number| if number == 1 { at_once(throttled(300)) } else { at_once(done()) };
-    let seen = Scene::of(5).answering(script).interrupted_after(secs(7)).run().await;
+    let seen = Scene::with_tasks(5).answering(script).interrupted_after(secs(7)).run().await;
     assert_eq!(seen.stopped(), Some(&StopReason::Interrupted));
     assert_eq!(seen.lasted(), secs(7));
     assert_eq!(seen.stats().held, secs(7));
@@ -188,7 +189,7 @@ async fn a_run_that_stops_is_not_held_any_more() {
         0 => after_millis(2_000, throttled(2)),
         _ => silence(),
     };
-    let scene = Scene::of(2).answering(script).interrupted_after(secs(1)).leaving_doubt();
+    let scene = Scene::with_tasks(2).answering(script).interrupted_after(secs(1)).leaving_doubt();
     let seen = scene.run().await;
     assert_eq!(holds_of(&seen), (vec![], vec![]));
     assert_eq!(seen.stats().held, secs(0));

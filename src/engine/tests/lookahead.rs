@@ -10,7 +10,10 @@ use std::time::Duration;
 
 /// A service whose calls take a tenth of a commit.
 fn fast_service(tasks: u32) -> Scene {
-    Scene::of(tasks).concurrency(8).committing_in(&[100]).answering(|_, _| after_millis(10, done()))
+    Scene::with_tasks(tasks)
+        .concurrency(8)
+        .committing_in(&[100])
+        .answering(|_, _| after_millis(10, done()))
 }
 
 /// Returns the largest number of attempts that were open at any time.
@@ -41,7 +44,8 @@ async fn a_service_that_is_faster_than_the_disk_is_kept_busy() {
 #[tokio::test(start_paused = true)]
 async fn nothing_is_begun_ahead_of_a_slow_service() {
     let slow = |_, _| after_millis(10_000, done());
-    let seen = Scene::of(40).concurrency(8).committing_in(&[100]).answering(slow).run().await;
+    let seen =
+        Scene::with_tasks(40).concurrency(8).committing_in(&[100]).answering(slow).run().await;
     assert_eq!(most_begun(&seen), 8);
 }
 
@@ -69,7 +73,7 @@ async fn after_the_failure_limit_only_calls_on_the_wire_can_fail() {
 
 #[tokio::test(start_paused = true)]
 async fn an_attempt_that_cannot_be_announced_does_not_leave() {
-    let mut scene = Scene::of(4);
+    let mut scene = Scene::with_tasks(4);
     scene.ledger.deaf = 3;
     let seen = scene.run().await;
     assert!(seen.sendings().iter().all(|&(_, at)| at >= secs(1)), "{:?}", seen.sendings());

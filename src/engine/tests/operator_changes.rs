@@ -25,7 +25,7 @@ fn concurrency(most: usize) -> Control {
 
 /// Returns a run of `tasks` that is paused between two times.
 fn paused(tasks: u32, from: Duration, to: Duration) -> Scene {
-    let scene = Scene::of(tasks).asking(from, change(Change::Paused));
+    let scene = Scene::with_tasks(tasks).asking(from, change(Change::Paused));
     scene.asking(to, change(Change::Resumed))
 }
 
@@ -83,14 +83,14 @@ async fn a_pause_does_not_shorten_the_wait_that_the_service_asked_for() {
 
 #[tokio::test(start_paused = true)]
 async fn a_stop_ends_a_paused_run_at_once() {
-    let scene = Scene::of(50).asking(millis(250), change(Change::Paused));
+    let scene = Scene::with_tasks(50).asking(millis(250), change(Change::Paused));
     let seen = scene.interrupted_after(secs(9)).run().await;
     assert_eq!((seen.lasted(), seen.stopped()), (secs(9), Some(&StopReason::Interrupted)));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_pause_does_not_extend_the_maximum_duration() {
-    let mut scene = Scene::of(50).asking(millis(250), change(Change::Paused));
+    let mut scene = Scene::with_tasks(50).asking(millis(250), change(Change::Paused));
     scene.settings.max_duration = Some(secs(30));
     let seen = scene.run().await;
     assert_eq!((seen.lasted(), seen.stopped()), (secs(30), Some(&StopReason::OutOfTime)));
@@ -108,19 +108,19 @@ async fn a_pause_does_not_count_as_part_of_an_outage() {
 
 #[tokio::test(start_paused = true)]
 async fn a_run_paused_with_its_last_calls_on_the_wire_ends() {
-    let scene = Scene::of(4).asking(millis(50), change(Change::Paused));
+    let scene = Scene::with_tasks(4).asking(millis(50), change(Change::Paused));
     let seen = scene.run().await;
     assert_eq!((seen.lasted(), seen.stopped()), (millis(100), None));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_new_rate_applies_from_the_next_sending() {
-    let seen = Scene::of(300).rate("10/s").asking(secs(5), rate("50/s")).run().await;
+    let seen = Scene::with_tasks(300).rate("10/s").asking(secs(5), rate("50/s")).run().await;
     assert_eq!(count_between(&seen, secs(0), secs(5)), 50);
     let faster = count_between(&seen, secs(5), secs(7));
     // Four slots of 100 ms carry 40 a second.
     assert!((78..=81).contains(&faster), "{faster}");
-    let seen = Scene::of(100).rate("40/s").asking(secs(1), rate("5/s")).run().await;
+    let seen = Scene::with_tasks(100).rate("40/s").asking(secs(1), rate("5/s")).run().await;
     assert!(count_between(&seen, secs(2), secs(12)) <= 50);
     assert_eq!(seen.count(Outcome::Succeeded), 100);
 }
@@ -128,13 +128,14 @@ async fn a_new_rate_applies_from_the_next_sending() {
 #[tokio::test(start_paused = true)]
 async fn a_rate_with_a_longer_window_counts_earlier_sendings() {
     // 100 calls were sent in the first ten seconds: the minute has room for 20 more.
-    let seen = Scene::of(200).rate("10/s").asking(secs(10), rate("120/m")).run().await;
+    let seen = Scene::with_tasks(200).rate("10/s").asking(secs(10), rate("120/m")).run().await;
     assert_eq!(count_between(&seen, secs(0), secs(60)), 120);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_first_rate_counts_earlier_sendings() {
-    let scene = Scene::of(100).rate("none").concurrency(5).asking(millis(450), rate("30/s"));
+    let scene =
+        Scene::with_tasks(100).rate("none").concurrency(5).asking(millis(450), rate("30/s"));
     let seen = scene.run().await;
     assert_eq!(count_between(&seen, secs(0), millis(450)), 25);
     assert!(count_between(&seen, secs(0), secs(1)) <= 30);
@@ -142,13 +143,13 @@ async fn a_first_rate_counts_earlier_sendings() {
 
 #[tokio::test(start_paused = true)]
 async fn a_limit_can_be_lifted() {
-    let seen = Scene::of(400).rate("1/m").asking(secs(30), rate("none")).run().await;
+    let seen = Scene::with_tasks(400).rate("1/m").asking(secs(30), rate("none")).run().await;
     assert_eq!(seen.lasted(), secs(30) + secs(10));
 }
 
 #[tokio::test(start_paused = true)]
 async fn setting_a_rate_ends_the_search_for_one() {
-    let mut scene = Scene::of(200).rate("1000/s").asking(secs(2), rate("4/s"));
+    let mut scene = Scene::with_tasks(200).rate("1000/s").asking(secs(2), rate("4/s"));
     scene.settings.pace = crate::policy::PaceStart {
         bounds: crate::policy::RateBounds { least: 1.0, most: 1_000.0 },
         opening: crate::policy::Opening::Doubling,
@@ -162,7 +163,7 @@ async fn setting_a_rate_ends_the_search_for_one() {
 #[tokio::test(start_paused = true)]
 async fn fewer_slots_wait_for_running_calls_and_more_are_used_at_once() {
     let script = |_, _| after_millis(1_000, done());
-    let scene = Scene::of(40).answering(script).asking(millis(500), concurrency(1));
+    let scene = Scene::with_tasks(40).answering(script).asking(millis(500), concurrency(1));
     let seen = scene.asking(millis(4_500), concurrency(10)).run().await;
     let per_second: Vec<usize> =
         (0..6).map(|second| count_between(&seen, secs(second), secs(second + 1))).collect();
@@ -171,14 +172,14 @@ async fn fewer_slots_wait_for_running_calls_and_more_are_used_at_once() {
 
 #[tokio::test(start_paused = true)]
 async fn a_drain_lets_calls_on_the_wire_finish_and_ends_the_run() {
-    let seen = Scene::of(10).asking(millis(150), change(Change::Drained)).run().await;
+    let seen = Scene::with_tasks(10).asking(millis(150), change(Change::Drained)).run().await;
     assert_eq!(seen.stopped(), Some(&StopReason::Drained));
     assert_eq!((seen.count(Outcome::Succeeded), seen.lasted()), (8, millis(200)));
 }
 
 #[tokio::test(start_paused = true)]
 async fn only_real_changes_are_events() {
-    let seen = Scene::of(20)
+    let seen = Scene::with_tasks(20)
         .rate("10/s")
         .asking(millis(100), change(Change::Resumed))
         .asking(millis(200), rate("10/s"))
@@ -209,7 +210,7 @@ async fn resuming_after_a_pause_is_an_event() {
 
 /// Requests changes from a run with slow commits, and returns the answers and their times.
 async fn answered(requests: Vec<(Duration, Change)>) -> Vec<(Option<ChangeAnswer>, Duration)> {
-    let mut scene = Scene::of(10).committing_in(&[100]);
+    let mut scene = Scene::with_tasks(10).committing_in(&[100]);
     let mut answers = Vec::new();
     for (after, change) in requests {
         let (answer, answered) = oneshot::channel();

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 #[tokio::test(start_paused = true)]
 async fn earlier_sendings_count_in_the_window() {
-    let mut scene = Scene::of(3).rate("1/s");
+    let mut scene = Scene::with_tasks(3).rate("1/s");
     scene.settings.origin.last_sent = vec![SOME_DAY.plus_micros(-300_000)];
     let seen = scene.run().await;
     // A window of 1 s is widened by 5 ms, because calls do not arrive as evenly as they leave.
@@ -19,14 +19,14 @@ async fn earlier_sendings_count_in_the_window() {
 
 #[tokio::test(start_paused = true)]
 async fn sendings_that_seem_to_be_in_the_future_delay_by_at_most_one_window() {
-    let mut scene = Scene::of(1).rate("1/s");
+    let mut scene = Scene::with_tasks(1).rate("1/s");
     scene.settings.origin.last_sent = vec![SOME_DAY.plus_micros(86_400_000_000)];
     assert_eq!(scene.run_unchecked().await.sendings(), [(0, millis(1_005))]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn attempt_numbers_continue() {
-    let mut scene = Scene::of(3);
+    let mut scene = Scene::with_tasks(3);
     scene.settings.origin.attempts = 41;
     let seen = scene.run().await;
     let numbers = seen.pick(|event| {
@@ -38,7 +38,7 @@ async fn attempt_numbers_continue() {
 
 #[tokio::test(start_paused = true)]
 async fn the_start_event_has_the_state_of_the_run() {
-    let mut scene = Scene::of(3).concurrency(5).rate("600/m");
+    let mut scene = Scene::with_tasks(3).concurrency(5).rate("600/m");
     scene.settings.origin.selected = 10;
     scene.settings.origin.settled = 7;
     let seen = scene.run().await;
@@ -58,7 +58,7 @@ async fn a_task_that_was_sent_before_keeps_its_history() {
     let first_sent = SOME_DAY.plus_micros(-3_600_000_000);
     let history =
         AttemptHistory { charged: 3, throttled: 2, doubted: true, ..AttemptHistory::default() };
-    let mut scene = Scene::of(1).answering(|_, _| at_once(transient()));
+    let mut scene = Scene::with_tasks(1).answering(|_, _| at_once(transient()));
     scene.claims = vec![Claim {
         task: Arc::new(task(0)),
         attempts: 5,
@@ -83,7 +83,7 @@ async fn a_task_that_was_sent_before_keeps_its_history() {
 
 #[tokio::test(start_paused = true)]
 async fn with_on_doubt_hold_a_doubt_of_an_earlier_process_settles_without_sending() {
-    let mut scene = Scene::of(1).answering(|_, _| at_once(done()));
+    let mut scene = Scene::with_tasks(1).answering(|_, _| at_once(done()));
     scene.settings.retry.on_doubt = OnDoubt::Hold;
     scene.claims = vec![Claim {
         task: Arc::new(task(0)),
@@ -104,7 +104,8 @@ async fn with_on_doubt_hold_a_doubt_of_an_earlier_process_settles_without_sendin
 
 #[tokio::test(start_paused = true)]
 async fn earlier_failures_count_among_the_tolerated() {
-    let mut scene = Scene::of(5).concurrency(1).tolerating(3).answering(|_, _| at_once(refused()));
+    let mut scene =
+        Scene::with_tasks(5).concurrency(1).tolerating(3).answering(|_, _| at_once(refused()));
     scene.settings.origin.failed = 2;
     let seen = scene.run().await;
     assert_eq!(seen.stopped(), Some(&StopReason::TooManyFailures));
@@ -113,7 +114,7 @@ async fn earlier_failures_count_among_the_tolerated() {
 
 #[tokio::test(start_paused = true)]
 async fn a_sending_before_the_range_of_instants_does_not_count() {
-    let mut scene = Scene::of(1).rate("1/h").answering(|_, _| at_once(done()));
+    let mut scene = Scene::with_tasks(1).rate("1/h").answering(|_, _| at_once(done()));
     scene.settings.origin.last_sent = vec![SOME_DAY.plus_micros(-i64::MAX / 2)];
     assert_eq!(scene.run().await.sendings(), [(0, secs(0))]);
 }

@@ -28,7 +28,7 @@ fn sendings_in(seen: &Seen, span: Range<Duration>) -> usize {
 #[tokio::test(start_paused = true)]
 async fn a_service_that_is_away_for_90_seconds_costs_no_task_and_at_most_150_seconds() {
     let outage = secs(20)..secs(110);
-    let seen = Scene::of(1_000).rate("20/s").answering(away(outage.clone())).run().await;
+    let seen = Scene::with_tasks(1_000).rate("20/s").answering(away(outage.clone())).run().await;
     assert_eq!(seen.count(Outcome::Succeeded), 1_000);
     assert!(seen.lasted() <= secs(50 + 150), "{:?}", seen.lasted());
     assert!(sendings_in(&seen, outage) < 60, "until the breaker opens, and a few probes");
@@ -43,14 +43,14 @@ async fn a_service_that_is_away_for_90_seconds_costs_no_task_and_at_most_150_sec
 
 #[tokio::test(start_paused = true)]
 async fn a_minute_of_nothing_but_503_costs_at_most_a_tenth_more_sendings() {
-    let seen = Scene::of(1_000).rate("20/s").answering(away(secs(0)..secs(60))).run().await;
+    let seen = Scene::with_tasks(1_000).rate("20/s").answering(away(secs(0)..secs(60))).run().await;
     assert_eq!(seen.count(Outcome::Succeeded), 1_000);
     assert!(seen.sendings().len() <= 1_100, "{}", seen.sendings().len());
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_outage_that_lasts_too_long_ends_the_run_and_fails_no_task() {
-    let mut scene = Scene::of(500).rate("20/s").answering(away(secs(5)..secs(100_000)));
+    let mut scene = Scene::with_tasks(500).rate("20/s").answering(away(secs(5)..secs(100_000)));
     scene.settings.outage_timeout = secs(600);
     let seen = scene.run().await;
     assert_eq!(seen.stopped(), Some(&StopReason::Outage));
@@ -61,7 +61,7 @@ async fn an_outage_that_lasts_too_long_ends_the_run_and_fails_no_task() {
 
 #[tokio::test(start_paused = true)]
 async fn attempts_begun_before_an_outage_are_withdrawn_and_sent_after_it() {
-    let scene = Scene::of(400).concurrency(100).rate("2000/s").committing_in(&[20]);
+    let scene = Scene::with_tasks(400).concurrency(100).rate("2000/s").committing_in(&[20]);
     let seen = scene.answering(away(millis(0)..secs(20))).run().await;
     let is_away =
         |kind: &EventKind| matches!(kind, EventKind::RunHeld { reason: HoldReason::Away, .. });
@@ -76,7 +76,7 @@ async fn attempts_begun_before_an_outage_are_withdrawn_and_sent_after_it() {
 async fn one_bad_task_in_ten_does_not_look_like_an_outage() {
     let script =
         |ordinal, _| after_millis(20, if ordinal % 10 == 0 { transient() } else { done() });
-    let seen = Scene::of(300).rate("50/s").answering(script).run().await;
+    let seen = Scene::with_tasks(300).rate("50/s").answering(script).run().await;
     assert_eq!(seen.count(Outcome::Failed), 30);
     assert_eq!(seen.sendings().len(), 270 + 30 * 4);
     assert!(seen.pick(|e| matches!(e.kind, EventKind::RunHeld { .. }).then_some(())).is_empty());
@@ -88,7 +88,7 @@ async fn retries_wait_for_the_budget_and_no_task_fails_because_of_it() {
     let script = |ordinal, number| {
         at_once(if ordinal % 3 == 0 && number == 1 { transient() } else { done() })
     };
-    let seen = Scene::of(6_000).rate("1000/s").answering(script).run().await;
+    let seen = Scene::with_tasks(6_000).rate("1000/s").answering(script).run().await;
     assert_eq!(seen.count(Outcome::Succeeded), 6_000);
     let firsts = seen.pick(|event| {
         let EventKind::AttemptStarted { number, leaves, .. } = event.kind else { return None };

@@ -6,7 +6,7 @@ use crate::task::{Outcome, Rate};
 
 /// Checks that 99 % of the rate are used by a run of that many tasks.
 async fn check_used(rate: &str, tasks: u32, commit_millis: &[u64]) {
-    let scene = Scene::of(tasks).rate(rate).concurrency(64).committing_in(commit_millis);
+    let scene = Scene::with_tasks(tasks).rate(rate).concurrency(64).committing_in(commit_millis);
     let seen = scene.answering(|_, _| after_millis(5, done())).run().await;
     let sent = seen.sendings();
     let taken = sent[sent.len() - 1].1 - sent[0].1;
@@ -36,7 +36,7 @@ async fn retries_count_against_the_rate() {
     let fails = |ordinal, number| ordinal % 3 == 0 && number <= 2;
     let script =
         move |ordinal, number| at_once(if fails(ordinal, number) { in_doubt() } else { done() });
-    let seen = Scene::of(30).rate("5/s").answering(script).run().await;
+    let seen = Scene::with_tasks(30).rate("5/s").answering(script).run().await;
     assert_eq!(seen.sendings().len(), 50);
     assert_eq!(seen.count(Outcome::Succeeded), 30);
     assert!(seen.lasted() >= secs(9), "50 sendings at 5/s");
@@ -44,13 +44,13 @@ async fn retries_count_against_the_rate() {
 
 #[tokio::test(start_paused = true)]
 async fn without_a_rate_only_the_slots_limit() {
-    let seen = Scene::of(1_000).concurrency(100).run().await;
+    let seen = Scene::with_tasks(1_000).concurrency(100).run().await;
     assert_eq!(seen.lasted(), secs(1));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_stop_does_not_wait_for_the_pace() {
-    let seen = Scene::of(3).rate("1/h").interrupted_after(secs(10)).run().await;
+    let seen = Scene::with_tasks(3).rate("1/h").interrupted_after(secs(10)).run().await;
     assert_eq!(seen.sendings().len(), 1);
     assert_eq!(seen.lasted(), secs(10));
 }

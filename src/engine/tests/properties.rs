@@ -45,7 +45,7 @@ fn scripted(kind: u8, millis: u64) -> Reply {
 
 fn scene(answers: Vec<Answers>) -> Scene {
     let tasks = u32::try_from(answers.len()).unwrap();
-    Scene::of(tasks).answering(move |ordinal, number| reply(&answers, ordinal, number))
+    Scene::with_tasks(tasks).answering(move |ordinal, number| reply(&answers, ordinal, number))
 }
 
 fn paced(scene: Scene, rate: Option<u32>) -> Scene {
@@ -105,7 +105,7 @@ proptest! {
         commits in prop::collection::vec(0_u64..3_000, 1..12),
         tasks in 1_u32..120,
     ) {
-        let scene = Scene::of(tasks).rate(&format!("{rate}/s")).concurrency(concurrency);
+        let scene = Scene::with_tasks(tasks).rate(&format!("{rate}/s")).concurrency(concurrency);
         let seen = run(scene.committing_in(&commits));
         prop_assert_eq!(seen.count(Outcome::Succeeded), tasks as usize);
     }

@@ -21,7 +21,7 @@ fn quota(limit: u64, window: u64) -> RateHint {
 
 /// A run of 100 tasks whose first answer, after 100 ms, has that hint.
 async fn run_with_hint(rate: &str, hint: RateHint) -> Seen {
-    let scene = Scene::of(100).rate(rate).concurrency(1).answering(move |ordinal, _| {
+    let scene = Scene::with_tasks(100).rate(rate).concurrency(1).answering(move |ordinal, _| {
         after_millis(100, if ordinal == 0 { telling(done(), hint) } else { done() })
     });
     scene.run().await
@@ -79,7 +79,7 @@ async fn enough_for_all_that_is_left_changes_nothing() {
 #[tokio::test(start_paused = true)]
 async fn the_last_answer_holds_nobody() {
     let script = |_, _| after_millis(100, telling(done(), left(0, 20)));
-    let seen = Scene::of(1).answering(script).run().await;
+    let seen = Scene::with_tasks(1).answering(script).run().await;
     assert_eq!((holds(&seen), seen.lasted()), (vec![], millis(100)));
 }
 
@@ -89,6 +89,6 @@ async fn how_long_an_answer_asks_to_wait_counts_more_than_its_quota() {
         1 => after_millis(100, telling(throttled(5), left(0, 60))),
         _ => after_millis(100, done()),
     };
-    let seen = Scene::of(1).answering(script).run().await;
+    let seen = Scene::with_tasks(1).answering(script).run().await;
     assert!(seen.lasted() < secs(7), "{:?}", seen.lasted());
 }

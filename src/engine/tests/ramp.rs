@@ -8,7 +8,7 @@ use std::ops::Range;
 use std::time::Duration;
 
 async fn ramped(tasks: u32, rate: &str, over: u64) -> Seen {
-    let mut scene = Scene::of(tasks).rate(rate).concurrency(64);
+    let mut scene = Scene::with_tasks(tasks).rate(rate).concurrency(64);
     scene.settings.ramp = Some(secs(over));
     scene.answering(|_, _| after_millis(5, done())).run().await
 }
@@ -42,7 +42,7 @@ async fn a_high_rate_grows_just_so() {
 
 #[tokio::test(start_paused = true)]
 async fn a_ramp_without_a_rate_changes_nothing() {
-    let mut scene = Scene::of(100).concurrency(10);
+    let mut scene = Scene::with_tasks(100).concurrency(10);
     scene.settings.ramp = Some(secs(30));
     assert_eq!(scene.run().await.lasted(), secs(1));
 }

@@ -57,7 +57,7 @@ pub(super) fn secs(seconds: u64) -> Duration {
 
 impl Scene {
     /// Returns a run of `tasks` fresh tasks, which all succeed within 100 ms.
-    pub(super) fn of(tasks: u32) -> Self {
+    pub(super) fn with_tasks(tasks: u32) -> Self {
         let (remote, control) = mpsc::unbounded_channel();
         Self {
             settings: settings(tasks),

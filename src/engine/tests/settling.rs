@@ -10,14 +10,14 @@ use crate::task::{FailureKind, Ordinal, Outcome};
 
 /// Checks how one task is settled by the replies of a script.
 async fn check(script: impl Fn(u32, u32) -> Reply + 'static, outcome: Outcome, attempts: u32) {
-    let seen = Scene::of(1).answering(script).run().await;
+    let seen = Scene::with_tasks(1).answering(script).run().await;
     assert_eq!(seen.settled(), [Settled { ordinal: 0, outcome, attempts }]);
     assert_eq!(seen.stopped(), None);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_run_without_tasks_begins_and_ends() {
-    let seen = Scene::of(0).run().await;
+    let seen = Scene::with_tasks(0).run().await;
     let kinds = seen.pick(|event| Some(&event.kind));
     assert!(matches!(kinds[..], [EventKind::RunStarted(_), EventKind::RunEnded(_)]));
     assert_eq!((seen.claims, seen.lasted()), (1, millis(0)));
@@ -45,7 +45,7 @@ async fn a_task_that_gets_through_at_last_succeeds() {
 #[tokio::test(start_paused = true)]
 async fn waits_between_attempts_double_and_never_exceed_their_ceiling() {
     let script = |ordinal, _| at_once(if ordinal % 3 == 0 { transient() } else { done() });
-    let seen = Scene::of(60).answering(script).run().await;
+    let seen = Scene::with_tasks(60).answering(script).run().await;
     let waits = seen.pick(|event| {
         let EventKind::RetryScheduled { task, due } = &event.kind else { return None };
         Some((task.ordinal, due.since(event.at)))
@@ -67,7 +67,7 @@ async fn waits_between_attempts_double_and_never_exceed_their_ceiling() {
 #[tokio::test(start_paused = true)]
 async fn a_retry_is_sent_at_its_announced_time() {
     let script = |_, number| at_once(if number == 1 { transient() } else { done() });
-    let seen = Scene::of(1).answering(script).run().await;
+    let seen = Scene::with_tasks(1).answering(script).run().await;
     let due = seen.pick(|event| {
         let EventKind::RetryScheduled { due, .. } = &event.kind else { return None };
         Some(*due)
@@ -82,7 +82,7 @@ async fn a_waiting_task_holds_no_slot() {
         (0, 1) => at_once(transient()),
         _ => at_once(done()),
     };
-    let seen = Scene::of(100).concurrency(1).answering(script).run().await;
+    let seen = Scene::with_tasks(100).concurrency(1).answering(script).run().await;
     let last = *seen.sendings().last().unwrap();
     assert_eq!(last.0, 0, "all others went while it waited");
     assert!(seen.sendings()[..100].iter().all(|&(_, at)| at == millis(0)));
@@ -90,7 +90,7 @@ async fn a_waiting_task_holds_no_slot() {
 
 #[tokio::test(start_paused = true)]
 async fn exactly_all_slots_are_used() {
-    let seen = Scene::of(100).concurrency(7).run().await;
+    let seen = Scene::with_tasks(100).concurrency(7).run().await;
     assert_eq!(seen.witness.most_on_wire, 7);
     assert_eq!(seen.lasted(), millis(1_500), "15 times seven calls of 100 ms");
 }
@@ -98,7 +98,7 @@ async fn exactly_all_slots_are_used() {
 #[tokio::test(start_paused = true)]
 async fn a_panic_affects_only_its_own_call() {
     let script = |ordinal, _| if ordinal == 1 { panicking() } else { after_millis(10, done()) };
-    let seen = Scene::of(20).answering(script).run().await;
+    let seen = Scene::with_tasks(20).answering(script).run().await;
     let ambiguous = Settled { ordinal: 1, outcome: Outcome::Ambiguous, attempts: 1 };
     assert!(seen.settled().contains(&ambiguous));
     assert_eq!(seen.count(Outcome::Succeeded), 19);
@@ -111,7 +111,7 @@ async fn a_panic_affects_only_its_own_call() {
 #[tokio::test(start_paused = true)]
 async fn a_call_without_an_answer_times_out_and_is_in_doubt() {
     let script = |_, number| if number == 1 { silence() } else { after_millis(100, done()) };
-    let mut scene = Scene::of(1).answering(script);
+    let mut scene = Scene::with_tasks(1).answering(script);
     scene.settings.timeout = secs(5);
     let seen = scene.run().await;
     let result = seen.results()[0];
@@ -123,7 +123,7 @@ async fn a_call_without_an_answer_times_out_and_is_in_doubt() {
 
 #[tokio::test(start_paused = true)]
 async fn a_result_has_its_sending_time_and_duration() {
-    let seen = Scene::of(2).concurrency(1).committing_in(&[30]).run().await;
+    let seen = Scene::with_tasks(2).concurrency(1).committing_in(&[30]).run().await;
     let results = seen.results();
     // 30 ms until the run's start is durable, 30 ms until the attempt's is.
     assert_eq!(results[0].sent.since(SOME_DAY), millis(60));

@@ -9,7 +9,7 @@ use crate::task::Outcome;
 
 #[tokio::test(start_paused = true)]
 async fn calls_on_the_wire_finish_after_a_stop() {
-    let scene = Scene::of(10).answering(|_, _| after_millis(1_000, done()));
+    let scene = Scene::with_tasks(10).answering(|_, _| after_millis(1_000, done()));
     let seen = scene.interrupted_after(millis(1_500)).run().await;
     assert_eq!(seen.stopping(), Some((millis(1_500), 4)));
     assert_eq!(seen.count(Outcome::Succeeded), 8);
@@ -20,7 +20,8 @@ async fn calls_on_the_wire_finish_after_a_stop() {
 #[tokio::test(start_paused = true)]
 async fn attempts_in_a_commit_are_withdrawn_after_a_stop() {
     // The attempts' starts are committed from 1 s to 2 s.
-    let seen = Scene::of(10).committing_in(&[1_000]).interrupted_after(millis(1_500)).run().await;
+    let seen =
+        Scene::with_tasks(10).committing_in(&[1_000]).interrupted_after(millis(1_500)).run().await;
     assert_eq!(seen.sendings(), []);
     assert_eq!(seen.withdrawn(), [0, 1, 2, 3]);
     // The withdrawals are durable at 3 s, the end at 4 s.
@@ -31,7 +32,7 @@ async fn attempts_in_a_commit_are_withdrawn_after_a_stop() {
 async fn admitted_and_durable_attempts_are_withdrawn_at_a_stop() {
     // The rate permits two calls at 0 s; the ledger stalls, so that others gather behind them.
     for stop in [5, 100, 500, 900, 1_000, 1_010, 1_300, 1_990, 2_020] {
-        let scene = Scene::of(20).rate("2/s").committing_in(&[0, 0, 900, 3]);
+        let scene = Scene::with_tasks(20).rate("2/s").committing_in(&[0, 0, 900, 3]);
         let seen = scene.interrupted_after(millis(stop)).run().await;
         assert_eq!(seen.stopped(), Some(&StopReason::Interrupted));
         assert_eq!(seen.settled().len(), seen.sendings().len(), "stopped at {stop} ms");
@@ -40,7 +41,7 @@ async fn admitted_and_durable_attempts_are_withdrawn_at_a_stop() {
 
 #[tokio::test(start_paused = true)]
 async fn waiting_tasks_stay_unsettled_when_the_run_stops() {
-    let seen = Scene::of(4)
+    let seen = Scene::with_tasks(4)
         .max_attempts(u32::MAX)
         .answering(|_, _| at_once(transient()))
         .interrupted_after(secs(60))
@@ -52,7 +53,7 @@ async fn waiting_tasks_stay_unsettled_when_the_run_stops() {
 
 #[tokio::test(start_paused = true)]
 async fn tasks_claimed_after_a_stop_stay_unsettled() {
-    let mut scene = Scene::of(10).interrupted_after(secs(1));
+    let mut scene = Scene::with_tasks(10).interrupted_after(secs(1));
     scene.ledger.claim_delay = secs(3);
     let seen = scene.run().await;
     assert_eq!(seen.sendings(), []);
@@ -62,7 +63,8 @@ async fn tasks_claimed_after_a_stop_stay_unsettled() {
 #[tokio::test(start_paused = true)]
 async fn calls_that_outlast_the_drain_stay_in_doubt() {
     let script = |ordinal, _| if ordinal == 0 { silence() } else { after_millis(500, done()) };
-    let mut scene = Scene::of(4).answering(script).interrupted_after(millis(200)).leaving_doubt();
+    let mut scene =
+        Scene::with_tasks(4).answering(script).interrupted_after(millis(200)).leaving_doubt();
     scene.settings.drain_timeout = secs(10);
     let seen = scene.run().await;
     assert_eq!(seen.lasted(), millis(10_200));
@@ -73,7 +75,7 @@ async fn calls_that_outlast_the_drain_stay_in_doubt() {
 async fn a_drain_that_ends_during_a_commit_waits_only_for_that_commit() {
     // Sent at 2 s. Task 0 ends at 3 s, and its end is being committed when the drain is over.
     let script = |ordinal, _| if ordinal == 0 { after_millis(1_000, done()) } else { silence() };
-    let scene = Scene::of(4).committing_in(&[1_000]).answering(script).leaving_doubt();
+    let scene = Scene::with_tasks(4).committing_in(&[1_000]).answering(script).leaving_doubt();
     let mut scene = scene.interrupted_after(millis(2_500));
     scene.settings.drain_timeout = millis(1_700);
     let seen = scene.run().await;
@@ -84,14 +86,14 @@ async fn a_drain_that_ends_during_a_commit_waits_only_for_that_commit() {
 
 #[tokio::test(start_paused = true)]
 async fn a_drain_of_zero_seconds_abandons_calls_at_once() {
-    let mut scene = Scene::of(4).interrupted_after(millis(50)).leaving_doubt();
+    let mut scene = Scene::with_tasks(4).interrupted_after(millis(50)).leaving_doubt();
     scene.settings.drain_timeout = secs(0);
     assert_eq!(scene.run().await.lasted(), millis(50));
 }
 
 #[tokio::test(start_paused = true)]
 async fn abandoned_calls_stay_in_doubt() {
-    let scene = Scene::of(10).answering(|_, _| silence()).leaving_doubt();
+    let scene = Scene::with_tasks(10).answering(|_, _| silence()).leaving_doubt();
     let seen = scene.asking(secs(3), Control::Abandon).run().await;
     assert_eq!((seen.lasted(), seen.results().len()), (secs(3), 0));
     assert_eq!(seen.stopped(), Some(&StopReason::Interrupted));
@@ -100,7 +102,7 @@ async fn abandoned_calls_stay_in_doubt() {
 #[tokio::test(start_paused = true)]
 async fn a_second_signal_abandons_calls_that_the_first_let_finish() {
     let reason = StopReason::Terminated;
-    let seen = Scene::of(10)
+    let seen = Scene::with_tasks(10)
         .answering(|_, _| silence())
         .asking(secs(3), Control::Stop(reason))
         .asking(secs(5), Control::Abandon)
@@ -115,7 +117,7 @@ async fn calls_abandoned_during_a_commit_end_the_run_with_that_commit() {
     // Sent at 2 s; tasks 1 to 3 end at 2.1 s; their successors, and the attempts begun ahead of the
     // slots, are in a commit until 3.1 s.
     let script = |ordinal, _| if ordinal == 0 { silence() } else { after_millis(100, done()) };
-    let scene = Scene::of(10).answering(script).committing_in(&[1_000]).leaving_doubt();
+    let scene = Scene::with_tasks(10).answering(script).committing_in(&[1_000]).leaving_doubt();
     let seen = scene.asking(millis(2_500), Control::Abandon).run().await;
     assert_eq!(seen.withdrawn(), [4, 5, 6, 7, 8, 9]);
     // The withdrawals are durable at 4.1 s, the end at 5.1 s.
@@ -124,7 +126,7 @@ async fn calls_abandoned_during_a_commit_end_the_run_with_that_commit() {
 
 #[tokio::test(start_paused = true)]
 async fn a_stop_reaches_a_run_that_never_has_to_wait() {
-    let scene = Scene::of(5_000);
+    let scene = Scene::with_tasks(5_000);
     let remote = scene.remote();
     let script = move |ordinal, _| {
         if ordinal == 100 {
@@ -140,14 +142,14 @@ async fn a_stop_reaches_a_run_that_never_has_to_wait() {
 
 #[tokio::test(start_paused = true)]
 async fn a_run_completes_after_its_control_channel_is_closed() {
-    let scene = Scene::of(10).rate("1/s");
+    let scene = Scene::with_tasks(10).rate("1/s");
     let seen = scene.run().await;
     assert_eq!(seen.count(Outcome::Succeeded), 10);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_stop_that_leaves_no_task_unsettled_is_not_reported() {
-    let seen = Scene::of(4).interrupted_after(millis(50)).run().await;
+    let seen = Scene::with_tasks(4).interrupted_after(millis(50)).run().await;
     assert_eq!(seen.count(Outcome::Succeeded), 4);
     assert_eq!(seen.stopped(), None);
 }

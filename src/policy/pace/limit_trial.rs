@@ -49,7 +49,7 @@ pub(super) enum TrialKind {
 
 /// What the answers to the calls of a trial were.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Counts {
+pub(super) struct TrialCounts {
     pub(super) calls: f64,
     pub(super) throttled: f64,
     pub(super) lasted: Duration,
@@ -67,7 +67,7 @@ pub(super) struct Counts {
 
 /// What follows from a trial.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) enum Finding {
+pub(super) enum TrialFinding {
     /// More answers are needed.
     Open,
     /// Hardly anything is throttled, whatever the reason.
@@ -88,9 +88,9 @@ pub(super) enum Finding {
 
 impl Trial {
     /// Decides what follows from the answers so far.
-    pub(super) fn judge(&self, counts: Counts) -> Finding {
+    pub(super) fn judge(&self, counts: TrialCounts) -> TrialFinding {
         if counts.calls < 1.0 {
-            return Finding::Open;
+            return TrialFinding::Open;
         }
         match self.kind {
             TrialKind::Measurement => measured(counts),
@@ -99,40 +99,40 @@ impl Trial {
         }
     }
 
-    fn tested(&self, counts: Counts, given: f64, chance: f64, step: u32) -> Finding {
+    fn tested(&self, counts: TrialCounts, given: f64, chance: f64, step: u32) -> TrialFinding {
         let share = counts.share();
         let ratio = likelihood_ratio(counts, given, chance);
         if ratio > DECISIVE && counts.throttled >= 3.0 && share > 0.45 * chance {
             let is_lower = counts.rate < 0.97 * self.from;
             if is_lower && counts.is_steady && counts.is_scattered && ratio > counts.decisive {
-                return Finding::Chance { share: f64::midpoint(chance, share) };
+                return TrialFinding::Chance { share: f64::midpoint(chance, share) };
             }
             if counts.throttled < 3.0 * ENOUGH
                 && !(is_lower && counts.is_steady && !counts.is_scattered)
             {
-                return Finding::Open;
+                return TrialFinding::Open;
             }
         }
         if share > NOTHING_ACCEPTED && counts.throttled >= 4.0 {
-            return Finding::Exhausted;
+            return TrialFinding::Exhausted;
         }
         let is_long = counts.lasted > LONGEST_MEASUREMENT && counts.calls > 20.0;
         if counts.throttled == 0.0 && ((ratio < -DECISIVE && counts.rate < given) || is_long) {
-            return Finding::Near { limit: given.max(counts.rate) };
+            return TrialFinding::Near { limit: given.max(counts.rate) };
         }
         let is_undecided = counts.throttled >= ENOUGH && ratio < 1.0;
         if !is_undecided && counts.throttled < 2.0 * ENOUGH && ratio >= -DECISIVE {
-            return Finding::Open;
+            return TrialFinding::Open;
         }
         let limit = counts.accepted();
         if share < SMALL && chance > 0.15 {
-            return Finding::At { limit };
+            return TrialFinding::At { limit };
         }
         next_test(counts.rate, limit, share.max(0.01), step + 1)
     }
 }
 
-impl Counts {
+impl TrialCounts {
     fn share(&self) -> f64 {
         self.throttled / self.calls
     }
@@ -147,46 +147,46 @@ impl Counts {
     }
 }
 
-fn measured(counts: Counts) -> Finding {
+fn measured(counts: TrialCounts) -> TrialFinding {
     let share = counts.share();
     let is_clear = counts.calls >= 8.0 && counts.lasted >= MEASURED_WITHIN && share > 0.1;
     let is_long = counts.lasted > LONGEST_MEASUREMENT && counts.calls >= 20.0;
     let enough = if share < SMALL { 2.0 * ENOUGH } else { ENOUGH };
     if counts.throttled < enough && !is_clear && counts.calls < 400.0 && !is_long {
-        return Finding::Open;
+        return TrialFinding::Open;
     }
     if share > NOTHING_ACCEPTED {
-        return Finding::Exhausted;
+        return TrialFinding::Exhausted;
     }
     // The call that was throttled first began the measurement and is not among these.
     let share = share.max(1.0 / (counts.calls + 1.0));
     if share <= TOLERABLE {
-        return Finding::Tolerable { share };
+        return TrialFinding::Tolerable { share };
     }
     next_test(counts.rate, counts.accepted_but(share), share, 1)
 }
 
-fn overshot(counts: Counts, accepted: f64) -> Finding {
+fn overshot(counts: TrialCounts, accepted: f64) -> TrialFinding {
     let is_long = counts.calls >= 8.0 && counts.lasted >= MEASURED_WITHIN;
     if counts.throttled < ENOUGH_WHILE_GROWING && !is_long {
-        return Finding::Open;
+        return TrialFinding::Open;
     }
     // A window accepts what it accepted in the second before; a bucket accepts what it does now.
-    Finding::Passed { limit: 0.99 * accepted.max(counts.accepted()) }
+    TrialFinding::Passed { limit: 0.99 * accepted.max(counts.accepted()) }
 }
 
-fn next_test(rate: f64, given: f64, chance: f64, step: u32) -> Finding {
+fn next_test(rate: f64, given: f64, chance: f64, step: u32) -> TrialFinding {
     let lower = if chance <= LARGE || step >= MAX_STEPS {
         0.95 * given
     } else {
         // A large share is measured badly: the next measurement is a better one.
         (1.03 * given).max(rate / 2.0)
     };
-    Finding::TestAt { rate: lower, given, chance, step }
+    TrialFinding::TestAt { rate: lower, given, chance, step }
 }
 
 /// Returns how much more likely the answers are by chance than under the limit, as a logarithm.
-fn likelihood_ratio(counts: Counts, given: f64, chance: f64) -> f64 {
+fn likelihood_ratio(counts: TrialCounts, given: f64, chance: f64) -> f64 {
     let chance = chance.clamp(0.015, 0.97);
     // Under a limit the excess over it is throttled, and now and then a call below it.
     let excess = 1.0 - given / counts.rate;

@@ -8,8 +8,8 @@ fn trial(kind: TrialKind) -> Trial {
     Trial { begun: now, after: now, from: 400.0, kind }
 }
 
-fn counts(calls: f64, throttled: f64, rate: f64) -> Counts {
-    Counts {
+fn counts(calls: f64, throttled: f64, rate: f64) -> TrialCounts {
+    TrialCounts {
         calls,
         throttled,
         lasted: Duration::from_millis(200),
@@ -26,43 +26,43 @@ const AT_300: TrialKind = TrialKind::Test { given: 315.0, chance: 0.25, step: 1 
 #[test]
 fn a_measured_share_is_tested_below_what_was_accepted() {
     let found = trial(TrialKind::Measurement).judge(counts(24.0, 6.0, 400.0));
-    assert_eq!(found, Finding::TestAt { rate: 285.0, given: 300.0, chance: 0.25, step: 1 });
+    assert_eq!(found, TrialFinding::TestAt { rate: 285.0, given: 300.0, chance: 0.25, step: 1 });
 }
 
 #[test]
 fn too_few_answers_decide_nothing_and_hardly_any_throttled_is_tolerated() {
     let measurement = trial(TrialKind::Measurement);
-    assert_eq!(measurement.judge(counts(0.0, 0.0, 400.0)), Finding::Open);
-    assert_eq!(measurement.judge(counts(100.0, 2.0, 400.0)), Finding::Open);
+    assert_eq!(measurement.judge(counts(0.0, 0.0, 400.0)), TrialFinding::Open);
+    assert_eq!(measurement.judge(counts(100.0, 2.0, 400.0)), TrialFinding::Open);
     let tolerated = measurement.judge(counts(500.0, 5.0, 400.0));
-    assert_eq!(tolerated, Finding::Tolerable { share: 0.01 });
+    assert_eq!(tolerated, TrialFinding::Tolerable { share: 0.01 });
 }
 
 #[test]
 fn below_a_limit_nothing_is_throttled_and_by_chance_as_many_as_before() {
     let test = trial(AT_300);
-    assert_eq!(test.judge(counts(30.0, 0.0, 300.0)), Finding::Near { limit: 315.0 });
+    assert_eq!(test.judge(counts(30.0, 0.0, 300.0)), TrialFinding::Near { limit: 315.0 });
     let found = test.judge(counts(32.0, 8.0, 300.0));
-    assert_eq!(found, Finding::Chance { share: 0.25 });
+    assert_eq!(found, TrialFinding::Chance { share: 0.25 });
 }
 
 #[test]
 fn throttled_calls_in_a_row_are_not_put_down_to_chance() {
-    let in_a_row = Counts { is_scattered: false, ..counts(32.0, 8.0, 300.0) };
-    assert!(!matches!(trial(AT_300).judge(in_a_row), Finding::Chance { .. }));
-    let after_a_rise = Counts { is_steady: false, ..counts(32.0, 8.0, 300.0) };
-    assert_eq!(trial(AT_300).judge(after_a_rise), Finding::Open);
+    let in_a_row = TrialCounts { is_scattered: false, ..counts(32.0, 8.0, 300.0) };
+    assert!(!matches!(trial(AT_300).judge(in_a_row), TrialFinding::Chance { .. }));
+    let after_a_rise = TrialCounts { is_steady: false, ..counts(32.0, 8.0, 300.0) };
+    assert_eq!(trial(AT_300).judge(after_a_rise), TrialFinding::Open);
 }
 
 #[test]
 fn where_nothing_is_accepted_the_service_is_exhausted() {
     let found = trial(TrialKind::Measurement).judge(counts(6.0, 6.0, 400.0));
-    assert_eq!(found, Finding::Exhausted);
+    assert_eq!(found, TrialFinding::Exhausted);
 }
 
 #[test]
 fn a_pace_that_grew_too_far_falls_to_the_larger_of_two_measures() {
     let overshoot = trial(TrialKind::Overshoot { accepted: 200.0 });
     let found = overshoot.judge(counts(8.0, 4.0, 300.0));
-    assert_eq!(found, Finding::Passed { limit: 198.0 });
+    assert_eq!(found, TrialFinding::Passed { limit: 198.0 });
 }

@@ -7,12 +7,12 @@ use crate::task::Outcome;
 use std::num::NonZeroU64;
 use std::time::Duration;
 
-/// In how many steps a rate grows.
+/// The number of steps in which a rate grows.
 const STEPS: u32 = 100;
 
 /// Lets the rate grow in even steps from almost nothing to the whole limit.
 ///
-/// The first sending goes at once, for the pacer knows of none before it.
+/// The first sending goes at once, because the pacer knows of none before it.
 ///
 /// ```
 /// use batchctl::policy::Ramp;
@@ -35,8 +35,7 @@ impl Ramp {
 
     /// Returns the share of the limit that holds so long after the run began: above 0, at most 1.
     ///
-    /// It changes once a step, and lies on or below the straight line but in the first step,
-    /// which has the share of its end.
+    /// It changes once a step, and is never above the straight line, except in the first step.
     pub fn share(&self, elapsed: Duration) -> f64 {
         f64::from(self.step(elapsed).clamp(1, STEPS)) / f64::from(STEPS)
     }

@@ -223,7 +223,7 @@ impl ResultRow {
 
     /// Adds a time, or an empty cell.
     fn time(&mut self, time: Option<Timestamp>) {
-        let text = time.map_or("", |time| self.time.of(time));
+        let text = time.map_or("", |time| self.time.format(time));
         self.cells.push_field(text.as_bytes());
     }
 

@@ -25,7 +25,7 @@ pub(crate) struct SandboxIam {
 
 /// A successful login.
 #[derive(Debug)]
-pub(crate) struct Grant {
+pub(crate) struct SandboxGrant {
     /// The token.
     pub(crate) token: String,
     /// The instant at which it expires.
@@ -123,7 +123,7 @@ impl SandboxIam {
         body: &[u8],
         query: &str,
         now: Instant,
-    ) -> Result<Grant, Denial> {
+    ) -> Result<SandboxGrant, Denial> {
         let request: LoginRequest = serde_json::from_slice(body).map_err(|_| Denial::Malformed)?;
         let identity = request.auth.identity;
         if !identity.methods.iter().any(|method| method == "password") {
@@ -190,14 +190,14 @@ impl SandboxIam {
     }
 
     /// Issues one more token.
-    fn grant(&mut self, project: &ProjectFound, catalog: Catalog, now: Instant) -> Grant {
+    fn grant(&mut self, project: &ProjectFound, catalog: Catalog, now: Instant) -> SandboxGrant {
         self.issued_tokens += 1;
         let roll = self.random.roll(Question::Token, self.issued_tokens);
         let token = format!("sandbox-token-{:016x}", roll.bits());
         let expires = now + self.account.token_life;
         let body = self.body(project, catalog, now, expires);
         let header = HeaderValue::try_from(&token).expect("letters, digits and hyphens");
-        Grant {
+        SandboxGrant {
             token,
             expires,
             response: HttpResponse::json(StatusCode::CREATED, &body)

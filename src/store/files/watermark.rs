@@ -9,7 +9,7 @@
 //!
 //! The watermark is written and never synced. It outlasts the process but not a loss of power.
 //! Then the number of commits may be too low, which is safe because it claims less. Nothing is
-//! known of departures, so all attempts that were begun may have left. The same holds for a run
+//! known of what has left, so all attempts that were begun may have left. The same holds for a run
 //! without a watermark. See `docs/GLOSSARY.md`: watermark.
 
 use crate::event::AttemptSeq;
@@ -125,7 +125,7 @@ impl CommitWriter {
     }
 
     /// Returns the writer of the other fact, for the thread that sends.
-    pub(crate) fn departures(&self) -> io::Result<DepartureWriter> {
+    pub(crate) fn departure_writer(&self) -> io::Result<DepartureWriter> {
         Ok(DepartureWriter { file: self.file.try_clone()?, path: self.path.clone() })
     }
 
@@ -239,7 +239,7 @@ mod tests {
         assert_eq!(Watermark::read(&run), Watermark { commits: 0, may_have_left: Any });
         let mut writer = CommitWriter::open(&run, &run_of(9), 40).unwrap();
         assert_eq!(Watermark::read(&run).may_have_left, UpTo(40));
-        assert!(writer.departures().unwrap().may_leave(AttemptSeq(47)));
+        assert!(writer.departure_writer().unwrap().may_leave(AttemptSeq(47)));
         writer.advance();
         let read = Watermark::read(&run);
         assert_eq!(read, Watermark { commits: 10, may_have_left: UpTo(47) });
@@ -272,8 +272,9 @@ mod tests {
         let run = folder.path().join("run.db");
         CommitWriter::open(&run, &run_of(9), 40).unwrap();
         let path = path_of(&run);
-        let departures = DepartureWriter { file: File::open(&path).unwrap(), path: path.clone() };
-        assert!(departures.may_leave(AttemptSeq(41)));
+        let departure_writer =
+            DepartureWriter { file: File::open(&path).unwrap(), path: path.clone() };
+        assert!(departure_writer.may_leave(AttemptSeq(41)));
         assert!(!path.exists() && Watermark::read(&run).may_have_left == Any);
     }
 }

@@ -21,22 +21,22 @@ const NOWHERE: &str = "(temporary)";
 
 /// A plan for a dry run.
 #[derive(Debug)]
-pub struct Draft {
+pub struct TemporaryPlan {
     connection: Connection,
     totals: PlanTotals,
     origin: Timestamp,
 }
 
-/// Reads all inputs and keeps nothing after the draft is dropped.
-pub fn draft(
+/// Reads all inputs and keeps nothing after the plan is dropped.
+pub fn temporary_plan(
     runs: &RunDirectory,
     run: &NewRun,
     new: NewPlan,
-) -> Result<Result<Draft, Problems>, StoreError> {
+) -> Result<Result<TemporaryPlan, Problems>, StoreError> {
     let connection = schema::temporary().map_err(failed)?;
     let plan = PlanFile { connection: &connection, path: Path::new(NOWHERE) };
     let loaded = load(plan, runs, run, new)?;
-    Ok(loaded.map(|totals| Draft { connection, totals, origin: run.origin }))
+    Ok(loaded.map(|totals| TemporaryPlan { connection, totals, origin: run.origin }))
 }
 
 /// Reads all inputs for a dry run that does not look at states.
@@ -48,13 +48,13 @@ pub fn plan_only(
     new: NewPlan,
     limit: u32,
 ) -> Result<Result<(PlanTotals, Vec<PlanRow>), Problems>, StoreError> {
-    match draft(runs, run, new)? {
-        Ok(draft) => Ok(Ok((draft.totals(), draft.first_rows(limit)?))),
+    match temporary_plan(runs, run, new)? {
+        Ok(plan) => Ok(Ok((plan.totals(), plan.first_rows(limit)?))),
         Err(problems) => Ok(Err(problems)),
     }
 }
 
-impl Draft {
+impl TemporaryPlan {
     /// Returns the numbers of rows and tasks.
     pub fn totals(&self) -> PlanTotals {
         self.totals

@@ -149,7 +149,7 @@ impl Model {
         attempts
     }
 
-    fn standing(&self) -> ResumePoint {
+    fn resume_point(&self) -> ResumePoint {
         let attempts = self.attempts();
         let late = |attempt: &&Attempt| {
             attempt.sent.plus_micros(if attempt.result.is_none() { 2_000_000 } else { 0 })
@@ -187,7 +187,7 @@ struct Process {
     handed_out: BTreeSet<Ordinal>,
     ready: Vec<Live>,
     admitted: Vec<Live>,
-    cleared: Vec<Live>,
+    durable: Vec<Live>,
     on_wire: Vec<Live>,
     batch: Vec<Event>,
 }
@@ -216,7 +216,7 @@ impl Test {
         let writer = fixture.writer();
         model.sessions.push(false);
         model.forget();
-        assert_eq!(*writer.resume_point(), model.standing());
+        assert_eq!(*writer.resume_point(), model.resume_point());
         model.may_have_left = writer.resume_point().attempts;
         let next_seq = writer.resume_point().attempts + 1;
         Process { writer: Some(writer), next_seq, ..Process::default() }
@@ -267,11 +267,11 @@ impl Test {
         self.model.apply(&batch);
         commit_only(self.process.writer(), batch);
         let admitted = std::mem::take(&mut self.process.admitted);
-        self.process.cleared.extend(admitted);
+        self.process.durable.extend(admitted);
     }
 
     fn leave(&mut self) {
-        let leaving = std::mem::take(&mut self.process.cleared);
+        let leaving = std::mem::take(&mut self.process.durable);
         if let Some(last) = leaving.iter().map(|live| live.seq).max() {
             assert!(self.process.writer().may_leave(AttemptSeq(last)));
             self.model.may_have_left = self.model.may_have_left.max(last);
@@ -315,7 +315,7 @@ impl Process {
     /// Takes back an attempt before it leaves, whether or not its start is durable.
     fn withdraw(&mut self, number: usize) {
         let durable = number.is_multiple_of(2);
-        let from = if durable { &mut self.cleared } else { &mut self.admitted };
+        let from = if durable { &mut self.durable } else { &mut self.admitted };
         if let Some(live) = take(from, number) {
             self.batch.push(withdrawn(&live.task, live.seq));
         }

@@ -13,7 +13,10 @@ use proptest::prelude::*;
 fn see(writer: &RunWriter, wanted: TaskSelection, states: &[(u32, &str)]) {
     wait(writer.look_for(wanted, 100)).unwrap();
     let observed = |&(number, state): &(u32, &str)| {
-        ObservedState::of(id(number).parse().unwrap(), &StateCounts::of([(state, 1)]))
+        ObservedState::from_counts(
+            id(number).parse().unwrap(),
+            &StateCounts::from_counters([(state, 1)]),
+        )
     };
     wait(writer.see(states.iter().map(observed).collect())).unwrap();
 }
@@ -118,7 +121,7 @@ fn observed_states_vanish_with_a_process_that_drew_no_conclusion() {
 /// Checks what the last look makes of an accepted task and of one in doubt, both seen like this.
 fn check_last(
     state: Option<&str>,
-    absence: IfMissing,
+    if_missing: IfMissing,
     expected: [(Outcome, Option<FailureKind>); 2],
 ) {
     let fixture = Fixture::with_tasks(2);
@@ -126,11 +129,11 @@ fn check_last(
     call_all(&writer);
     let states: Vec<(u32, &str)> =
         state.map(|state| [(0, state), (1, state)]).into_iter().flatten().collect();
-    arrivals(&writer, VerifyRound::Last(absence), &states);
+    arrivals(&writer, VerifyRound::Last(if_missing), &states);
     drop(writer);
     let rows = fixture.rows();
     let found = [0, 1].map(|row| (rows[row].outcome, kind(&rows[row])));
-    assert_eq!(found, expected, "{state:?} {absence:?}");
+    assert_eq!(found, expected, "{state:?} {if_missing:?}");
 }
 
 #[test]
@@ -200,13 +203,14 @@ const STATES: [&str; 5] = ["stopped", "running", "stopping", "failed", "odd"];
 
 fn step() -> impl Strategy<Value = Step> {
     let seen = || prop::collection::vec((0..8_u32, 0..STATES.len()), 0..8);
-    let absence =
+    let if_missing =
         prop::sample::select(vec![IfMissing::Unread, IfMissing::Unknown, IfMissing::Skipped]);
-    let purpose = prop_oneof![Just(Purpose::Record), absence.clone().prop_map(Purpose::LeaveAlone)];
+    let purpose =
+        prop_oneof![Just(Purpose::Record), if_missing.clone().prop_map(Purpose::LeaveAlone)];
     let look = prop_oneof![
         Just(VerifyRound::Interim),
         Just(VerifyRound::Doubts),
-        absence.prop_map(VerifyRound::Last)
+        if_missing.prop_map(VerifyRound::Last)
     ];
     prop_oneof![
         (purpose, seen()).prop_map(|(purpose, seen)| Step::Survey(purpose, seen)),

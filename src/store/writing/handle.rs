@@ -28,7 +28,7 @@ pub struct RunWriter {
     jobs: Option<mpsc::Sender<Job>>,
     thread: Option<thread::JoinHandle<()>>,
     hurried: Arc<AtomicBool>,
-    departures: Option<DepartureWriter>,
+    departure_writer: Option<DepartureWriter>,
     resume_point: ResumePoint,
 }
 
@@ -72,12 +72,12 @@ impl RunWriter {
         let failed = file(&writer.path);
         let (jobs, queue) = mpsc::channel();
         let lock = lock.hold();
-        let departures = writer.watermark.as_ref().map(CommitWriter::departures);
-        let departures = departures.transpose().map_err(&failed)?;
+        let departure_writer = writer.watermark.as_ref().map(CommitWriter::departure_writer);
+        let departure_writer = departure_writer.transpose().map_err(&failed)?;
         let hurried = Arc::clone(&writer.hurried);
         let thread = thread::Builder::new().name("store".into());
         let thread = thread.spawn(move || writer.work(&queue, lock)).map_err(failed)?;
-        Ok(Self { jobs: Some(jobs), thread: Some(thread), hurried, departures, resume_point })
+        Ok(Self { jobs: Some(jobs), thread: Some(thread), hurried, departure_writer, resume_point })
     }
 
     /// Returns where the run stood when it was opened.
@@ -119,7 +119,9 @@ impl RunWriter {
     /// but not a loss of power, after which all attempts that were begun may have left.
     pub fn may_leave(&self, last: AttemptSeq) -> bool {
         // On the caller's thread and not as a job: a call must not wait for a commit.
-        self.departures.as_ref().is_none_or(|departures| departures.may_leave(last))
+        self.departure_writer
+            .as_ref()
+            .is_none_or(|departure_writer| departure_writer.may_leave(last))
     }
 
     /// Ends all waiting for room on a full disk, now and later.
@@ -267,7 +269,7 @@ mod tests {
             jobs: Some(jobs),
             thread: Some(thread),
             hurried: Arc::default(),
-            departures: None,
+            departure_writer: None,
             resume_point: ResumePoint::default(),
         };
         for _ in 0..2 {

@@ -102,7 +102,7 @@ impl Findings {
 
     fn clock_text(&self) -> String {
         match self.skew {
-            None => "not known: the service did not tell its time".into(),
+            None => "not known: the answer had no time".into(),
             Some(skew) if skew.as_secs().abs() <= 1 => "right".into(),
             Some(skew) if skew.spoils_signatures() => {
                 format!("{skew}: signatures are refused for it; set the clock")

@@ -6,7 +6,7 @@ use crate::cli::Context;
 use crate::cli::connect::config_keys;
 use crate::cli::connect::credentials::{PartialDestination, StoredLogin};
 use crate::cli::connect::{credentials, destination};
-use crate::cli::flags::connection::{CredentialArgs, PlaceArgs};
+use crate::cli::flags::connection::{CredentialArgs, DestinationArgs};
 use crate::cli::output::error::CommandError;
 use crate::cli::output::stream;
 use crate::cli::process::runtime::runtime;
@@ -36,8 +36,8 @@ Examples:
 
 const LOGIN_HELP: &str = "\
 Logs in to IAM and keeps the token in the state directory, for its owner alone, one for each
-profile, and for this endpoint alone. Later commands use it until it ends, unless they are told
-of other credentials. The password comes from BATCHCTL_IAM_PASSWORD, a file or a prompt, and is not
+profile, and for this endpoint alone. Later commands use it until it ends, unless other
+credentials are given. The password comes from BATCHCTL_IAM_PASSWORD, a file or a prompt, and is not
 kept; it is tried once.
 
 Examples:
@@ -51,7 +51,7 @@ Examples:
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum AuthCommand {
-    /// Say who one is, for how long, and what is wrong
+    /// Check credentials: whose they are, how long they last, and what is wrong
     #[command(after_help = CHECK_HELP)]
     Check(CheckArgs),
     /// Log in to IAM and keep the token for later commands
@@ -65,7 +65,7 @@ pub(crate) enum AuthCommand {
 #[derive(Debug, Args)]
 pub(crate) struct CheckArgs {
     #[command(flatten)]
-    pub(crate) place: PlaceArgs,
+    pub(crate) place: DestinationArgs,
     #[command(flatten)]
     pub(crate) credentials: CredentialArgs,
     /// Print JSON
@@ -76,7 +76,7 @@ pub(crate) struct CheckArgs {
 #[derive(Debug, Args)]
 pub(crate) struct LoginArgs {
     #[command(flatten)]
-    pub(crate) place: PlaceArgs,
+    pub(crate) place: DestinationArgs,
     #[command(flatten)]
     pub(crate) credentials: CredentialArgs,
 }

@@ -19,7 +19,7 @@ pub(crate) struct TaskFilter {
 }
 
 impl TaskFilter {
-    pub(crate) fn of(args: &WhichTasksArgs) -> Result<Self, CommandError> {
+    pub(crate) fn from_args(args: &WhichTasksArgs) -> Result<Self, CommandError> {
         let given = args.state.iter().map(|state| state.trim().to_lowercase());
         let (mut words, mut states) = (Vec::new(), Vec::new());
         for state in given {
@@ -92,8 +92,8 @@ mod tests {
     }
 
     fn check(state: &[&str], name: Option<&str>, task: (&str, &[(&str, u64)]), expected: bool) {
-        let choice = TaskFilter::of(&args(state, name)).unwrap();
-        let states = StateCounts::of(task.1.iter().copied());
+        let choice = TaskFilter::from_args(&args(state, name)).unwrap();
+        let states = StateCounts::from_counters(task.1.iter().copied());
         let listed = ListedTask { name: task.0.into(), states, ..ListedTask::default() };
         assert_eq!(choice.takes(&listed), expected, "{state:?} {name:?} {task:?}");
     }
@@ -121,7 +121,7 @@ mod tests {
     #[test]
     fn what_the_service_can_narrow_it_is_asked_to() {
         let check = |state: &[&str], name, expected: (Option<&str>, Option<&str>)| {
-            let filter = TaskFilter::of(&args(state, name)).unwrap().filter();
+            let filter = TaskFilter::from_args(&args(state, name)).unwrap().filter();
             assert_eq!((filter.state.as_deref(), filter.name_part.as_deref()), expected);
         };
         check(&["start_failed"], Some("*-gate-?"), (Some("start_failed"), Some("-gate-")));
@@ -131,7 +131,7 @@ mod tests {
 
     #[test]
     fn what_can_be_no_state_is_refused() {
-        assert!(TaskFilter::of(&args(&["run ning"], None)).is_err());
-        assert!(TaskFilter::of(&args(&[""], None)).is_err());
+        assert!(TaskFilter::from_args(&args(&["run ning"], None)).is_err());
+        assert!(TaskFilter::from_args(&args(&[""], None)).is_err());
     }
 }

@@ -11,7 +11,7 @@ use crate::cli::commands::list::rows::{ListFormat, ListTable};
 use crate::cli::connect::client::{ReadingClient, client_for_reading};
 use crate::cli::connect::destination;
 use crate::cli::connect::destination::Lookup;
-use crate::cli::flags::connection::{CredentialArgs, PlaceArgs};
+use crate::cli::flags::connection::{CredentialArgs, DestinationArgs};
 use crate::cli::flags::reading::ReadingArgs;
 use crate::cli::output::error::CommandError;
 use crate::cli::output::stream::Stderr;
@@ -47,7 +47,7 @@ Examples:
 #[command(after_help = LIST_HELP)]
 pub(crate) struct ListArgs {
     #[command(flatten)]
-    pub(crate) place: PlaceArgs,
+    pub(crate) place: DestinationArgs,
     #[command(flatten)]
     pub(crate) credentials: CredentialArgs,
     #[command(flatten)]
@@ -84,7 +84,7 @@ pub(crate) struct WhichTasksArgs {
 const MOST_WALKS: u32 = 3;
 
 pub(crate) fn list(args: &ListArgs, context: &Context) -> Result<ExitStatus, CommandError> {
-    let choice = TaskFilter::of(&args.which)?;
+    let choice = TaskFilter::from_args(&args.which)?;
     let place = destination::resolve(&args.place, &args.credentials, Lookup::Allowed, context)?;
     let connect_timeout = args.reading.connect_timeout;
     let ReadingClient { runtime, client, .. } =

@@ -194,7 +194,7 @@ mod tests {
             id: "gate-1".into(),
             name: "=gate, \"north\"".into(),
             sub_tasks: Some(3),
-            states: StateCounts::of([("running", 2), ("odd", 1)]),
+            states: StateCounts::from_counters([("running", 2), ("odd", 1)]),
             created_ms: Some(1_685_667_905_165),
             others: [("priority".to_owned(), json!(1))].into_iter().collect(),
         }

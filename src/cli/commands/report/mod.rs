@@ -24,7 +24,7 @@ Examples:
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum ReportCommand {
-    /// Tell what became of tasks from one run to another
+    /// Compare the outcomes of two runs
     Diff(DiffArgs),
 }
 

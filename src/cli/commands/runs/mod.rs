@@ -30,7 +30,7 @@ Examples:
 pub(crate) enum RunsCommand {
     /// List the runs that are kept, the latest first
     List(RunsListArgs),
-    /// Show one run: what was ordered, who carried it out, what it came to
+    /// Show one run: its command, its processes and its outcomes
     Show(ShowArgs),
     /// Print the path of a run's file
     #[command(after_help = PATH_HELP)]

@@ -42,11 +42,11 @@ pub(crate) struct Keys {
 /// Listens to the keys from now on.
 ///
 /// Must be called within a runtime.
-pub(crate) fn listen(board: KeyContext, environment: &Environment) -> io::Result<Keys> {
+pub(crate) fn listen(context: KeyContext, environment: &Environment) -> io::Result<Keys> {
     let terminal = Arc::new(Terminal::default());
     let following = follow_job_control(Arc::clone(&terminal), environment)?;
     let keys = Keys { terminal: Arc::clone(&terminal), following };
-    thread::Builder::new().name("keys".into()).spawn(move || board.attend(&terminal))?;
+    thread::Builder::new().name("keys".into()).spawn(move || context.attend(&terminal))?;
     // Last: if the thread cannot be spawned, the terminal stays as it was.
     keys.terminal.enter();
     Ok(keys)

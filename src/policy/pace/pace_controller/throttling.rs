@@ -3,7 +3,7 @@
 use super::growth::NEAR_STEP;
 use super::{Opening, PaceController, Phase, Rest, after};
 use crate::policy::pace::call_history::seconds;
-use crate::policy::pace::limit_trial::{Counts, DECISIVE, Finding, Trial, TrialKind};
+use crate::policy::pace::limit_trial::{DECISIVE, Trial, TrialCounts, TrialFinding, TrialKind};
 use std::time::{Duration, Instant};
 
 /// The share of the limit at which the pace rests, and for how long.
@@ -227,7 +227,7 @@ impl PaceController {
     pub(super) fn judge(&mut self, trial: Trial, now: Instant) {
         let to = self.history.horizon(now);
         let is_steady = self.raised_at.is_none_or(|raised| seconds(raised, now) > 1.5);
-        let counts = Counts {
+        let counts = TrialCounts {
             calls: self.history.sent_between(trial.after, to),
             throttled: self.history.throttled_between(trial.after, to),
             lasted: now - trial.begun,
@@ -240,24 +240,24 @@ impl PaceController {
         };
         let last = self.history.last_throttled().unwrap_or(now);
         match trial.judge(counts) {
-            Finding::Open => {}
-            Finding::Tolerable { share } => {
+            TrialFinding::Open => {}
+            TrialFinding::Tolerable { share } => {
                 self.chance.set_share(share.max(self.chance.share()));
                 self.go_on(self.rate, now);
             }
-            Finding::Chance { share } => {
+            TrialFinding::Chance { share } => {
                 self.chance.set_share(share);
                 self.chance_since = now;
                 self.go_on(self.throttled_at, now);
             }
-            Finding::TestAt { rate, given, chance, step } => {
+            TrialFinding::TestAt { rate, given, chance, step } => {
                 self.mark(last, now);
                 self.test(rate, &Tested { given, chance, step }, now);
             }
-            Finding::Near { limit } => self.approach(limit, self.rate, self.cycle, now),
-            Finding::At { limit } => self.rest(limit, now, now),
-            Finding::Passed { limit } => self.drain(limit, last, now),
-            Finding::Exhausted => self.exhaust(now),
+            TrialFinding::Near { limit } => self.approach(limit, self.rate, self.cycle, now),
+            TrialFinding::At { limit } => self.rest(limit, now, now),
+            TrialFinding::Passed { limit } => self.drain(limit, last, now),
+            TrialFinding::Exhausted => self.exhaust(now),
         }
     }
 
