@@ -19,6 +19,7 @@ const TABLE: &[(&str, &[&str])] = &[
     ("input", &["task", "text"]),
     ("api", &["task", "clock", "policy"]),
     ("plan", &["task", "text", "input"]),
+    ("journal", &["task"]),
     ("engine", &["task", "clock", "policy", "event", "api"]),
     // `input` only as what a plan is made of: a load reads its sources row by row.
     // `policy` only for the questions and answers of its deciders, which `run` passes in.

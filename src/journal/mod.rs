@@ -1,0 +1,30 @@
+//! The journal of a run: the bytes of plan chunks and segments, and their fold into tasks.
+//!
+//! A plan chunk holds the tasks of the input, a segment the facts about them from one commit. Both
+//! are under a checksum that covers their place. Any bytes decode to records or to an error that
+//! names the byte, never to a panic. Knows no file and no SQL, because several homes keep the same
+//! bytes. `docs/design/journal-format.md` describes every byte; the words are in
+//! `docs/GLOSSARY.md`.
+
+mod bytes;
+mod checksum;
+mod codes;
+mod failure;
+mod fold;
+mod plan_chunk;
+mod record;
+mod run_record;
+mod segment;
+#[cfg(test)]
+mod tests;
+mod text;
+
+pub(crate) use bytes::Malformed;
+pub(crate) use checksum::{Damage, Place};
+pub(crate) use failure::FailureTexts;
+pub(crate) use fold::{Attempt, ChunkFold, TaskRecord};
+pub(crate) use plan_chunk::{MAX_CHUNK_TASKS, PlanChunk, PlanChunkWriter, PlannedTask};
+pub(crate) use record::{Ended, Fact, Record};
+pub(crate) use run_record::RunRecord;
+pub(crate) use segment::{RunSegmentWriter, SegmentWriter, records, run_records};
+pub(crate) use text::Text;

@@ -1,0 +1,151 @@
+//! The records of a run segment: facts about the run itself.
+
+use crate::journal::bytes::{ByteReader, Malformed, put, put_signed};
+use crate::journal::text::{ReadTexts, Repeats};
+
+const SESSION_STARTED: u8 = 1;
+const SESSION_ENDED: u8 = 2;
+const RATE_LEARNT: u8 = 3;
+const HELD: u8 = 4;
+const POLLED: u8 = 5;
+const CHANGED: u8 = 6;
+/// The bit of a value that may be missing.
+const PRESENT: u8 = 1 << 4;
+
+/// A fact about the run. Times are microseconds after its origin.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum RunRecord<'a> {
+    /// A process began its part.
+    SessionStarted {
+        /// The time.
+        at_us: i64,
+        /// The number of the process.
+        process: u32,
+        /// The version of batchctl.
+        version: &'a str,
+    },
+    /// A process ended its part.
+    SessionEnded {
+        /// The time.
+        at_us: i64,
+        /// How long the service held it back, in microseconds.
+        held_us: u64,
+        /// The reason why it ended before every task had an outcome.
+        stopped: Option<&'a str>,
+    },
+    /// The search for the rate found a level, or lost it.
+    RateLearnt(Option<f64>),
+    /// The whole run waited.
+    Held {
+        /// The beginning.
+        at_us: i64,
+        /// The end.
+        until_us: i64,
+        /// The reason, in a word.
+        reason: &'a str,
+    },
+    /// A request for a page of the list was begun.
+    Polled {
+        /// The earliest time at which it can leave.
+        leaves_us: i64,
+    },
+    /// An operator changed how the run is carried out.
+    Changed {
+        /// The time.
+        at_us: i64,
+        /// The kind of change.
+        what: &'a str,
+        /// The new value.
+        value: Option<&'a str>,
+        /// The operator.
+        by: &'a str,
+    },
+}
+
+impl<'a> RunRecord<'a> {
+    pub(crate) fn write(&self, body: &mut Vec<u8>, time_us: &mut i64, repeats: &mut Repeats) {
+        let mut put_time = |body: &mut Vec<u8>, at_us: i64| {
+            put_signed(body, at_us.wrapping_sub(*time_us));
+            *time_us = at_us;
+        };
+        match *self {
+            Self::SessionStarted { at_us, process, version } => {
+                body.push(SESSION_STARTED);
+                put_time(body, at_us);
+                put(body, u64::from(process));
+                repeats.write(body, version);
+            }
+            Self::SessionEnded { at_us, held_us, stopped } => {
+                body.push(SESSION_ENDED | stopped.map_or(0, |_| PRESENT));
+                put_time(body, at_us);
+                put(body, held_us);
+                stopped.into_iter().for_each(|stopped| repeats.write(body, stopped));
+            }
+            Self::RateLearnt(per_second) => {
+                body.push(RATE_LEARNT | per_second.map_or(0, |_| PRESENT));
+                per_second.into_iter().for_each(|rate| body.extend(rate.to_bits().to_le_bytes()));
+            }
+            Self::Held { at_us, until_us, reason } => {
+                body.push(HELD);
+                put_time(body, at_us);
+                put_signed(body, until_us.wrapping_sub(at_us));
+                repeats.write(body, reason);
+            }
+            Self::Polled { leaves_us } => {
+                body.push(POLLED);
+                put_time(body, leaves_us);
+            }
+            Self::Changed { at_us, what, value, by } => {
+                body.push(CHANGED | value.map_or(0, |_| PRESENT));
+                put_time(body, at_us);
+                repeats.write(body, what);
+                value.into_iter().for_each(|value| repeats.write(body, value));
+                repeats.write(body, by);
+            }
+        }
+    }
+
+    pub(crate) fn read(
+        reader: &mut ByteReader<'a>,
+        time_us: &mut i64,
+        texts: &mut ReadTexts<'a>,
+    ) -> Result<Self, Malformed> {
+        let unknown = reader.malformed("there is no such record");
+        let tag = reader.byte()?;
+        let is_present = tag & PRESENT != 0;
+        let mut time = |reader: &mut ByteReader<'_>| {
+            *time_us = time_us.wrapping_add(reader.signed()?);
+            Ok(*time_us)
+        };
+        Ok(match (tag & 15, tag >> 4) {
+            (SESSION_STARTED, 0) => Self::SessionStarted {
+                at_us: time(reader)?,
+                process: reader.small()?,
+                version: texts.read(reader)?,
+            },
+            (SESSION_ENDED, 0 | 1) => {
+                let (at_us, held_us) = (time(reader)?, reader.number()?);
+                let stopped = is_present.then(|| texts.read(reader)).transpose()?;
+                Self::SessionEnded { at_us, held_us, stopped }
+            }
+            (RATE_LEARNT, 0) => Self::RateLearnt(None),
+            (RATE_LEARNT, 1) => {
+                let mut bits = [0; 8];
+                bits.copy_from_slice(reader.take(8)?);
+                Self::RateLearnt(Some(f64::from_bits(u64::from_le_bytes(bits))))
+            }
+            (HELD, 0) => {
+                let at_us = time(reader)?;
+                let until_us = at_us.wrapping_add(reader.signed()?);
+                Self::Held { at_us, until_us, reason: texts.read(reader)? }
+            }
+            (POLLED, 0) => Self::Polled { leaves_us: time(reader)? },
+            (CHANGED, 0 | 1) => {
+                let (at_us, what) = (time(reader)?, texts.read(reader)?);
+                let value = is_present.then(|| texts.read(reader)).transpose()?;
+                Self::Changed { at_us, what, value, by: texts.read(reader)? }
+            }
+            _ => return Err(unknown),
+        })
+    }
+}
