@@ -11,7 +11,6 @@ pub mod clock;
 pub mod engine;
 pub mod event;
 pub mod input;
-#[expect(dead_code, unused_imports, reason = "the store takes it up next")]
 mod journal;
 pub mod plan;
 pub mod policy;

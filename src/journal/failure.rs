@@ -44,6 +44,20 @@ impl<'a> FailureTexts<'a> {
         Failure { kind: self.kind, code, message, detail, params, reason, advice, error_list }
     }
 
+    /// Returns the failure as a body of its own.
+    pub(crate) fn to_body(&self) -> Vec<u8> {
+        let mut body = Vec::new();
+        self.write(&mut body, &mut Repeats::default());
+        body
+    }
+
+    /// Reads a failure from a body of its own.
+    pub(crate) fn from_body(body: &[u8]) -> Result<Failure, Malformed> {
+        let mut reader = ByteReader::new(body);
+        let failure = FailureTexts::read(&mut reader, &mut ReadTexts::default())?;
+        Ok(failure.to_failure())
+    }
+
     pub(crate) fn write(&self, body: &mut Vec<u8>, repeats: &mut Repeats) {
         body.push(codes::failure_code(self.kind));
         let mut present = 0;

@@ -106,11 +106,6 @@ impl<'a> TaskRecord<'a> {
         }
     }
 
-    /// Returns the number of the attempt that was begun, if nothing else is known of it.
-    pub(crate) fn open_seq(&self) -> Option<u64> {
-        self.open.as_ref().map(|open| open.seq)
-    }
-
     /// Returns the outcome of the task: its own, or the one that follows from its attempts.
     pub(crate) fn outcome(&self) -> Outcome {
         match (self.verdict, self.settled) {
@@ -144,12 +139,15 @@ impl<'a> TaskRecord<'a> {
     }
 }
 
+/// A task of the plan, and what is known of it.
+pub(crate) type FoldedTask<'a> = (PlannedTask<'a>, TaskRecord<'a>);
+
 /// A chunk on the way to the records of its tasks.
 #[derive(Debug)]
 pub(crate) struct ChunkFold<'a> {
     first: u32,
     /// The tasks, in the order of their ordinals.
-    pub(crate) tasks: Vec<(PlannedTask<'a>, TaskRecord<'a>)>,
+    pub(crate) tasks: Vec<FoldedTask<'a>>,
 }
 
 impl<'a> ChunkFold<'a> {
@@ -176,11 +174,6 @@ impl<'a> ChunkFold<'a> {
         for (_, task) in &mut self.tasks {
             task.finish(last_that_may_have_left);
         }
-    }
-
-    /// Returns the place of a task, as records name it.
-    pub(crate) fn offset(&self, task: &PlannedTask<'_>) -> u32 {
-        task.ordinal - self.first
     }
 
     fn task_mut(&mut self, offset: u32) -> Option<&mut TaskRecord<'a>> {

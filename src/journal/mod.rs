@@ -22,7 +22,7 @@ mod text;
 pub(crate) use bytes::Malformed;
 pub(crate) use checksum::{Damage, Place};
 pub(crate) use failure::FailureTexts;
-pub(crate) use fold::{Attempt, ChunkFold, TaskRecord};
+pub(crate) use fold::{Attempt, ChunkFold, FoldedTask, TaskRecord};
 pub(crate) use plan_chunk::{MAX_CHUNK_TASKS, PlanChunk, PlanChunkWriter, PlannedTask};
 pub(crate) use record::{Ended, Fact, Record};
 pub(crate) use run_record::RunRecord;

@@ -2,6 +2,7 @@
 //! cells.
 
 use crate::journal::bytes::{ByteReader, Malformed, put, put_signed};
+use crate::journal::segment::LARGE_BODY;
 use crate::journal::text::{ReadTexts, Repeats, Text};
 use crate::task::Command;
 
@@ -82,6 +83,11 @@ impl PlanChunkWriter {
     /// Returns the number of tasks so far.
     pub(crate) fn tasks(&self) -> u32 {
         self.tasks
+    }
+
+    /// Returns whether the chunk should end, because rows of an input may be long.
+    pub(crate) fn is_large(&self) -> bool {
+        self.rows.len() >= LARGE_BODY
     }
 
     /// Ends the chunk: its first ordinal, its number of tasks and its body.

@@ -8,6 +8,9 @@ use crate::journal::record::{Previous, Record};
 use crate::journal::run_record::RunRecord;
 use crate::journal::text::{ReadTexts, Repeats};
 
+/// A body of this length is closed: no body is larger by more than one record.
+pub(crate) const LARGE_BODY: usize = 1 << 20;
+
 /// Writes the segment of a chunk.
 #[derive(Debug, Default)]
 pub(crate) struct SegmentWriter {
@@ -27,16 +30,14 @@ impl SegmentWriter {
         self.records.is_empty()
     }
 
+    /// Returns whether the segment should end.
+    pub(crate) fn is_large(&self) -> bool {
+        self.records.len() >= LARGE_BODY
+    }
+
     /// Returns the body, given the distance to the segment before it; 0 if there is none.
     pub(crate) fn body(&self, distance: u64) -> Vec<u8> {
         body(&self.records, distance)
-    }
-
-    /// Forgets all records, for the next segment.
-    pub(crate) fn clear(&mut self) {
-        self.records.clear();
-        self.before = Previous::default();
-        self.repeats.clear();
     }
 }
 

@@ -1,6 +1,8 @@
 //! The errors of the store, with hints that say what to do.
 
+use crate::journal::Damage;
 use crate::store::ids::{JobName, RunId};
+use rusqlite::types::Type;
 use rusqlite::{Error, ErrorCode};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -46,6 +48,14 @@ pub enum StoreError {
     Foreign {
         /// The file.
         path: PathBuf,
+    },
+    /// A version of batchctl before the journal made the file.
+    #[error("the run store `{}` has the old form, version {found}", path.display())]
+    Older {
+        /// The file.
+        path: PathBuf,
+        /// Its version.
+        found: i64,
     },
     /// A newer version of batchctl made the file.
     #[error(
@@ -146,6 +156,10 @@ impl StoreError {
                 "nothing was changed in it; save what can be read with `sqlite3 {} .recover`",
                 path.display()
             ),
+            Self::Older { .. } => {
+                "read it with the version that made it: its `batchctl report` writes every format"
+                    .into()
+            }
             Self::Newer { .. } => "use the version that made it, or a newer one".into(),
             Self::Busy { .. } => "wait until that process has ended".into(),
             Self::JobBusy { .. } => {
@@ -171,9 +185,23 @@ pub(crate) fn sqlite(path: &Path) -> impl Fn(Error) -> StoreError + use<> {
         Some(ErrorCode::DiskFull) => StoreError::Full { path: path.clone() },
         Some(ErrorCode::NotADatabase) => StoreError::Foreign { path: path.clone() },
         _ if is_damage(&source) => {
-            StoreError::Damaged { path: path.clone(), detail: source.to_string() }
+            StoreError::Damaged { path: path.clone(), detail: detail_of(&source) }
         }
         _ => StoreError::Sqlite { path: path.clone(), source },
+    }
+}
+
+/// Returns the error of damage that was found in a body; its place becomes the detail.
+pub(crate) fn damage(damage: Damage) -> Error {
+    Error::FromSqlConversionFailure(0, Type::Blob, Box::new(damage))
+}
+
+fn detail_of(error: &Error) -> String {
+    match error {
+        Error::FromSqlConversionFailure(_, Type::Blob, reason) if reason.is::<Damage>() => {
+            reason.to_string()
+        }
+        _ => error.to_string(),
     }
 }
 

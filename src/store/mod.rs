@@ -11,6 +11,7 @@
 mod codes;
 mod error;
 mod files;
+mod home;
 mod ids;
 mod ordinal_set;
 mod planning;

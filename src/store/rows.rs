@@ -2,9 +2,7 @@
 
 use crate::clock::Timestamp;
 use crate::event::AttemptSeq;
-use crate::store::codes;
 use crate::task::{Command, Counts, Failure, FailureKind, Ordinal, Outcome, TaskId, TaskState};
-use rusqlite::Row;
 use std::time::Duration;
 
 /// One task of a plan, as it was read.
@@ -125,71 +123,4 @@ pub struct HoldRow {
     pub until: Timestamp,
     /// The reason, in a word.
     pub reason: String,
-}
-
-/// The outcome of a task's call, before its observed states are taken into account.
-pub(crate) struct TaskResult {
-    pub(crate) outcome: Outcome,
-    pub(crate) attempts: u32,
-    pub(crate) first_sent_us: Option<i64>,
-    pub(crate) settled_us: Option<i64>,
-    pub(crate) last: Option<AttemptRow>,
-}
-
-impl TaskResult {
-    pub(crate) const NEVER_SENT: Self = Self {
-        outcome: Outcome::NotAttempted,
-        attempts: 0,
-        first_sent_us: None,
-        settled_us: None,
-        last: None,
-    };
-}
-
-/// The observed states of a task, as they are stored.
-#[derive(Default)]
-pub(crate) struct SeenCells {
-    before: Option<TaskState>,
-    after: Option<TaskState>,
-    verified_us: Option<i64>,
-    verdict: Option<Outcome>,
-}
-
-impl SeenCells {
-    /// Reads four columns starting at `first + 1`; column `first` is NULL if there is no row.
-    pub(crate) fn read(row: &Row<'_>, first: usize) -> rusqlite::Result<Self> {
-        // A run without a survey has no such rows at all.
-        if row.get::<_, Option<u32>>(first)?.is_none() {
-            return Ok(Self::default());
-        }
-        Ok(Self {
-            before: codes::parsed_or_null(row, first + 1)?,
-            after: codes::parsed_or_null(row, first + 2)?,
-            verified_us: row.get(first + 3)?,
-            verdict: codes::outcome_or_null(row, first + 4)?,
-        })
-    }
-
-    /// Returns the outcome of the task, given that of its call.
-    pub(crate) fn outcome(&self, called: Outcome) -> Outcome {
-        self.verdict.unwrap_or(called)
-    }
-
-    /// Replaces the failure of the call by that of the task, if they differ.
-    pub(crate) fn amend(&self, last: &mut Option<AttemptRow>) {
-        let (Some(verdict), Some(last)) = (self.verdict, last) else { return };
-        // Without a message: the words follow from the states, and finding them is the report's.
-        let not_reached = || Failure::seen(FailureKind::NotReached, "");
-        last.failure = (!verdict.is_good()).then(not_reached);
-    }
-
-    /// Returns the states in the words of the domain.
-    pub(crate) fn row(&self, origin: Timestamp, called: Outcome) -> SeenRow {
-        SeenRow {
-            before: self.before,
-            after: self.after,
-            verified: self.verified_us.map(|micros| origin.plus_micros(micros)),
-            call: self.verdict.map(|_| called),
-        }
-    }
 }

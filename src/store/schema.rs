@@ -2,20 +2,13 @@
 //!
 //! | version | since | change |
 //! |---|---|---|
-//! | 1 | before 0.1.0 | first |
-//! | 2 | 0.1.0 | `failure` has `detail` and `params` |
+//! | 1, 2 | before 0.1.0 | a row for each attempt and outcome; refused by name |
+//! | 3 | 0.1.0 | the journal: plan chunks and segments under checksums |
 //!
-//! A writer brings an older run up to the version of today. A reader changes nothing, and sees it as
-//! if that had been done.
-//!
-//! - Times are microseconds after `run.origin_us`.
-//! - Commands and outcomes are numbers of which any two differ in two bits, see `codes`.
-//! - A task without a row in `outcome` is not settled. An attempt without a duration has no end.
-//! - An outcome's duration counts from the first sending. Its time is in the outcome, except if
-//!   there was one attempt, which has it. Without an attempt it is the time of settling.
-//! - The observed states of a task before and after its call are in `state`. An outcome there is
-//!   that of the task, if it is not that of its call.
-//! - A `poll` is a request for a page of the list.
+//! - `run` is one row: the description of the run and its totals, each JSON under a checksum.
+//! - `chunk` holds the plan, `segment` all facts since, in the bytes of `journal`.
+//! - The sequence numbers of segments follow each other without a gap, over the whole run. The
+//!   chunk of a segment of the run itself is -1. The epoch is the number of the session.
 
 use crate::store::error::{StoreError, file, sqlite};
 use crate::store::files::{beside, check_file};
@@ -29,23 +22,7 @@ use std::time::Duration;
 /// "bctl", in the header of every file.
 const APPLICATION_ID: i64 = 0x6263_746c;
 /// The version of the format.
-const VERSION: i64 = 2;
-/// Brings a run of version 1 up to version 2.
-const UPGRADE: &str = "
-BEGIN IMMEDIATE;
-ALTER TABLE failure ADD COLUMN detail TEXT;
-ALTER TABLE failure ADD COLUMN params TEXT;
-PRAGMA user_version = 2;
-COMMIT;
-";
-/// Shows failures of version 1 as those of version 2: a name is looked up among temporary views
-/// before the tables of the file.
-const VIEW_OF_OLDER: &str = "
-CREATE TEMP VIEW failure AS
-SELECT seq, error_kind, error_code, error_msg, reason, advice, error_list,
-    NULL AS detail, NULL AS params
-FROM main.failure
-";
+const VERSION: i64 = 3;
 /// How long a reader waits for a commit under way.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 /// The memory for a plan while it is loaded, in KiB. The plan is sorted in pieces of this size.
@@ -54,108 +31,44 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 const LOADING_CACHE: i64 = 8_192;
 /// The number of threads that sort a piece while the next one is read.
 const SORTERS: i64 = 1;
-/// The maximum size of a cell that is read, in bytes. The largest that is written is a row of the
-/// input, at most 1 MiB, as JSON.
+/// The maximum size of a cell that is read, in bytes. Bodies are closed at 1 MiB, and the longest row
+/// of an input adds one more.
 const MAX_CELL_BYTES: i32 = 16 << 20;
 /// The size to which the write-ahead log shrinks when no reader needs it any more.
 const LOG_BYTES: i64 = 16 << 20;
 
 const TABLES: &str = "
+CREATE TABLE about (
+    line INTEGER PRIMARY KEY,
+    text TEXT NOT NULL
+) STRICT;
+INSERT INTO about (text) VALUES
+    ('This is a run of batchctl. To read it: batchctl report, batchctl runs show.'),
+    ('run: one row; its description and its totals, as JSON'),
+    ('chunk: the plan, up to 1,000 tasks in each body'),
+    ('segment: what happened to the tasks of a chunk, or to the run (chunk -1), in one commit'),
+    ('A body has a CRC-32C over its place and its bytes. docs/design/journal-format.md has both.');
 CREATE TABLE run (
-    id TEXT NOT NULL,
-    parent TEXT,
-    outstanding_before INTEGER,
-    job TEXT,
-    reason TEXT,
-    command TEXT NOT NULL,
-    origin_us INTEGER NOT NULL,
-    endpoint TEXT NOT NULL,
-    project_id TEXT NOT NULL,
-    settings TEXT NOT NULL,
-    rows INTEGER NOT NULL,
-    selected INTEGER NOT NULL,
-    duplicates INTEGER NOT NULL,
-    already_done INTEGER NOT NULL,
-    invalid INTEGER NOT NULL
+    head TEXT NOT NULL,
+    head_crc INTEGER NOT NULL,
+    totals TEXT NOT NULL,
+    totals_crc INTEGER NOT NULL
 ) STRICT;
-CREATE TABLE source (
-    number INTEGER PRIMARY KEY,
-    name TEXT NOT NULL,
-    columns TEXT NOT NULL
+CREATE TABLE chunk (
+    no INTEGER PRIMARY KEY,
+    first INTEGER NOT NULL,
+    tasks INTEGER NOT NULL,
+    body BLOB NOT NULL,
+    crc INTEGER NOT NULL
 ) STRICT;
-CREATE TABLE task (
-    ordinal INTEGER PRIMARY KEY,
-    id TEXT NOT NULL,
-    command INTEGER NOT NULL,
-    source INTEGER NOT NULL,
-    line INTEGER NOT NULL,
-    position INTEGER,
-    others TEXT
-) STRICT;
-CREATE TABLE session (
-    number INTEGER PRIMARY KEY,
-    started_us INTEGER NOT NULL,
-    ended_us INTEGER,
-    stopped TEXT,
-    held_us INTEGER,
-    rate_learnt REAL,
-    process INTEGER NOT NULL,
-    version TEXT NOT NULL,
-    commits INTEGER NOT NULL
-) STRICT;
-CREATE TABLE attempt (
+CREATE TABLE segment (
     seq INTEGER PRIMARY KEY,
-    ordinal INTEGER NOT NULL,
-    number INTEGER NOT NULL,
-    sent_us INTEGER NOT NULL,
-    duration_us INTEGER,
-    in_doubt INTEGER,
-    http_status INTEGER,
-    total_count INTEGER,
-    failed_count INTEGER,
-    succeed_count INTEGER,
-    request_id TEXT
+    chunk INTEGER NOT NULL,
+    epoch INTEGER NOT NULL,
+    body BLOB NOT NULL,
+    crc INTEGER NOT NULL
 ) STRICT;
-CREATE TABLE failure (
-    seq INTEGER PRIMARY KEY,
-    error_kind TEXT NOT NULL,
-    error_code TEXT,
-    error_msg TEXT,
-    reason TEXT,
-    advice TEXT,
-    error_list TEXT,
-    detail TEXT,
-    params TEXT
-) STRICT;
-CREATE TABLE outcome (
-    ordinal INTEGER PRIMARY KEY,
-    outcome INTEGER NOT NULL,
-    seq INTEGER NOT NULL,
-    attempts INTEGER NOT NULL,
-    first_sent_us INTEGER,
-    duration_us INTEGER NOT NULL
-) STRICT;
-CREATE TABLE state (
-    ordinal INTEGER PRIMARY KEY,
-    before TEXT,
-    after TEXT,
-    verified_us INTEGER,
-    outcome INTEGER
-) STRICT;
-CREATE TABLE poll (
-    sent_us INTEGER NOT NULL
-) STRICT;
-CREATE TABLE hold (
-    from_us INTEGER NOT NULL,
-    until_us INTEGER NOT NULL,
-    reason TEXT NOT NULL
-) STRICT;
-CREATE TABLE change (
-    at_us INTEGER NOT NULL,
-    what TEXT NOT NULL,
-    value TEXT,
-    by TEXT NOT NULL
-) STRICT;
+CREATE INDEX segment_of_chunk ON segment (chunk, seq);
 ";
 
 /// Creates a new file for its owner alone, with its tables, set up for one bulk load.
@@ -211,19 +124,17 @@ fn lay_down(connection: &Connection) -> rusqlite::Result<()> {
     connection.pragma_update(None, "journal_mode", "off")?;
     connection.pragma_update(None, "synchronous", "off")?;
     connection.pragma_update(None, "cache_size", -LOADING_CACHE)?;
+    connection.pragma_update(Some("temp"), "cache_size", -LOADING_CACHE)?;
     connection.execute_batch(TABLES)
 }
 
 /// Opens a run to write to it: every commit is on disk when it returns.
 pub(crate) fn open_writer(path: &Path) -> Result<Connection, StoreError> {
     let connection = open(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
-    let version = check(&connection, path)?;
+    check(&connection, path)?;
     let set_up = || {
         connection.pragma_update(None, "journal_mode", "wal")?;
         connection.pragma_update(None, "synchronous", "full")?;
-        if version == 1 {
-            connection.execute_batch(UPGRADE)?;
-        }
         // A long report keeps the log from starting anew; afterwards it shrinks to this size.
         connection.pragma_update(None, "journal_size_limit", LOG_BYTES)?;
         connection.pragma_update(None, "cache_size", -8_192)
@@ -235,9 +146,7 @@ pub(crate) fn open_writer(path: &Path) -> Result<Connection, StoreError> {
 /// Opens a run to read it, also while another process writes to it.
 pub(crate) fn open_reader(path: &Path) -> Result<Connection, StoreError> {
     let connection = open(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
-    if check(&connection, path)? == 1 {
-        connection.execute_batch(VIEW_OF_OLDER).map_err(sqlite(path))?;
-    }
+    check(&connection, path)?;
     Ok(connection)
 }
 
@@ -263,18 +172,19 @@ fn open(path: &Path, access: OpenFlags) -> Result<Connection, StoreError> {
     Ok(connection)
 }
 
-/// Checks that the file is a run, of a version that is known, and returns the version.
-fn check(connection: &Connection, path: &Path) -> Result<i64, StoreError> {
+/// Checks that the file is a run, of a version that is known.
+fn check(connection: &Connection, path: &Path) -> Result<(), StoreError> {
     let number = |pragma| connection.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0));
     if number("application_id").map_err(sqlite(path))? != APPLICATION_ID {
         return Err(StoreError::Foreign { path: path.into() });
     }
-    let version = match number("user_version").map_err(sqlite(path))? {
-        known @ 1..=VERSION => known,
+    match number("user_version").map_err(sqlite(path))? {
+        VERSION => {}
+        found @ ..VERSION => return Err(StoreError::Older { path: path.into(), found }),
         found => return Err(StoreError::Newer { path: path.into(), found, known: VERSION }),
-    };
+    }
     // A view in the place of a table could make rows without end.
     let others = "SELECT count(*) FROM sqlite_schema WHERE type NOT IN ('table', 'index')";
     let others: i64 = connection.query_row(others, [], |row| row.get(0)).map_err(sqlite(path))?;
-    if others == 0 { Ok(version) } else { Err(StoreError::Foreign { path: path.into() }) }
+    if others == 0 { Ok(()) } else { Err(StoreError::Foreign { path: path.into() }) }
 }

@@ -1,13 +1,6 @@
-//! Finds the tasks that were begun and have no outcome, because their process was killed or stopped.
-//!
-//! One walk in key order and one bit per row of the plan, however many tasks are settled already.
+//! A task that was begun and has no outcome, because its process was killed or stopped.
 
-use crate::policy::EarlierCalls;
-use crate::store::files::MayHaveLeft;
-use crate::store::ordinal_set::OrdinalSet;
-use crate::task::{Ordinal, Outcome};
-use rusqlite::{Connection, Row};
-use std::collections::BTreeMap;
+use crate::journal::{Attempt, Ended};
 
 /// The attempts of a task without an outcome, in sum.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -23,60 +16,49 @@ pub(crate) struct OpenTask {
     pub(crate) first_sent_us: i64,
     /// Whether any of them may have been carried out.
     pub(crate) in_doubt: bool,
+    /// The attempt that was begun, and the time at which it could leave.
+    begun: Option<(u64, i64)>,
 }
 
 impl OpenTask {
-    /// Returns what its attempts are to a survey.
-    pub(crate) fn earlier_calls(&self) -> EarlierCalls {
-        if self.in_doubt { EarlierCalls::InDoubt } else { EarlierCalls::Refused }
+    /// Notes that an attempt was begun. One that was begun before never ended.
+    pub(crate) fn start(&mut self, seq: u64, leaves_us: i64) {
+        self.count_begun();
+        self.begun = Some((seq, leaves_us));
     }
 
-    /// Returns the outcome that follows from the attempts.
-    pub(crate) fn outcome(&self) -> Outcome {
-        if self.in_doubt { Outcome::Ambiguous } else { Outcome::Failed }
+    /// Notes that the attempt was withdrawn; returns whether nothing is left of the task.
+    pub(crate) fn withdraw(&mut self) -> bool {
+        self.begun = None;
+        self.attempts == 0
     }
-}
 
-/// Finds the tasks with attempts and without an outcome.
-///
-/// Only their attempts are read whole, because most attempts of a run belong to settled tasks. An
-/// attempt that never left does not count.
-pub(crate) fn open_tasks(
-    connection: &Connection,
-    settled: &OrdinalSet,
-    may_have_left: MayHaveLeft,
-) -> rusqlite::Result<BTreeMap<Ordinal, OpenTask>> {
-    let mut open: BTreeMap<Ordinal, OpenTask> = BTreeMap::new();
-    let mut all = connection.prepare("SELECT seq, ordinal FROM attempt ORDER BY seq")?;
-    let mut one = connection.prepare(
-        "SELECT sent_us, duration_us IS NULL OR in_doubt IS NOT NULL,
-             error_kind IS 'throttled' OR error_kind IS 'auth', duration_us IS NULL
-         FROM attempt LEFT JOIN failure ON failure.seq = attempt.seq WHERE attempt.seq = ?",
-    )?;
-    let mut rows = all.query([])?;
-    while let Some(row) = rows.next()? {
-        let (seq, ordinal) = (row.get(0)?, Ordinal(row.get(1)?));
-        // A set in memory instead of a join: the settled tasks are most of a large plan.
-        if !settled.contains(ordinal) {
-            one.query_row([seq], |row| {
-                // It was begun and not sent; its task may have no other attempt.
-                if row.get(3)? && !may_have_left.includes(seq) {
-                    return Ok(());
-                }
-                add(open.entry(ordinal).or_default(), seq, row)
-            })?;
+    /// Notes the end of the attempt, and returns its number.
+    pub(crate) fn end(&mut self, ended: Ended<'_>) -> Option<u64> {
+        let (seq, leaves_us) = self.begun.take()?;
+        self.count(&Attempt { seq, number: 0, leaves_us, ended: Some(ended) });
+        Some(seq)
+    }
+
+    /// Returns the number of the attempt that was begun and of which nothing else is known.
+    pub(crate) fn begun(&self) -> Option<u64> {
+        self.begun.map(|(seq, _)| seq)
+    }
+
+    /// Counts the attempt that was begun: it may have left.
+    pub(crate) fn count_begun(&mut self) {
+        if let Some((seq, leaves_us)) = self.begun.take() {
+            self.count(&Attempt { seq, number: 0, leaves_us, ended: None });
         }
     }
-    Ok(open)
-}
 
-fn add(task: &mut OpenTask, seq: u64, row: &Row<'_>) -> rusqlite::Result<()> {
-    if task.attempts == 0 {
-        task.first_sent_us = row.get(0)?;
+    fn count(&mut self, attempt: &Attempt<'_>) {
+        if self.attempts == 0 {
+            self.first_sent_us = attempt.sent_us();
+        }
+        self.last_seq = attempt.seq;
+        self.attempts += 1;
+        self.throttled += u32::from(attempt.is_throttled());
+        self.in_doubt |= attempt.in_doubt();
     }
-    task.last_seq = seq;
-    task.attempts += 1;
-    task.in_doubt |= row.get::<_, bool>(1)?;
-    task.throttled += u32::from(row.get::<_, bool>(2)?);
-    Ok(())
 }

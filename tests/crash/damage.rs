@@ -35,8 +35,7 @@ impl Original {
 
     fn is_marked(&self) -> bool {
         let connection = rusqlite::Connection::open(self.rehearsal.file()).unwrap();
-        let commits = "SELECT sum(commits) FROM session";
-        let commits: u64 = connection.query_row(commits, [], |row| row.get(0)).unwrap();
+        let commits = crate::journal::totals(&connection)["commits"].as_u64().unwrap();
         let (_, mark) = self.file(".db-mark");
         String::from_utf8(mark).unwrap().lines().next().unwrap().parse() == Ok(commits)
     }

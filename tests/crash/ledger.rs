@@ -1,5 +1,7 @@
-//! A run's file, read with SQLite alone: what it says of each task, with the mark beside it.
+//! A run's file, read without the program: what it says of each task, with the mark beside it.
 
+use crate::journal;
+use crate::journal::{Fact, RunFact};
 use rusqlite::Connection;
 use rusqlite::OpenFlags;
 use std::collections::BTreeMap;
@@ -40,10 +42,10 @@ pub(crate) struct Ledger {
 /// Returns the outcome that is stored as this number.
 fn outcome_of(number: u8) -> &'static str {
     match number {
-        0b0011 => "succeeded",
-        0b0101 => "partial",
-        0b0110 => "failed",
-        0b1001 => "ambiguous",
+        0 => "succeeded",
+        1 => "partial",
+        2 => "failed",
+        3 => "ambiguous",
         _ => panic!("{number} is none of the outcomes of a run here"),
     }
 }
@@ -54,14 +56,20 @@ impl Ledger {
         let connection = Connection::open_with_flags(file, flags).unwrap();
         connection.busy_timeout(std::time::Duration::from_secs(10)).unwrap();
         connection.execute_batch("BEGIN").unwrap();
-        let selected = connection.query_row("SELECT selected FROM run", [], |row| row.get(0));
-        let attempts = attempts(&connection, last_departed(file));
-        Self {
-            selected: selected.unwrap(),
-            fates: fates(&connection, &attempts),
-            attempts,
-            sessions: sessions(&connection),
-        }
+        let tasks = journal::tasks(&connection);
+        let story = Story::read(&connection);
+        let ids: BTreeMap<u32, &str> =
+            tasks.iter().map(|(ordinal, id)| (*ordinal, id.as_str())).collect();
+        let attempts = story.attempts(&ids, last_departed(file));
+        let fates = fates(&tasks, &story.settled, &attempts);
+        let settled: u64 = journal::totals(&connection)["settled"]
+            .as_object()
+            .unwrap()
+            .values()
+            .map(|count| count.as_u64().unwrap())
+            .sum();
+        assert_eq!(settled, story.settled.len() as u64, "the totals are those of the segments");
+        Self { selected: tasks.len(), fates, attempts, sessions: story.sessions }
     }
 
     /// Counts the tasks of a fate.
@@ -84,64 +92,90 @@ impl Ledger {
     }
 }
 
-fn fates(connection: &Connection, attempts: &[Attempt]) -> BTreeMap<String, Fate> {
-    let mut query = connection
-        .prepare("SELECT id, outcome FROM task LEFT JOIN outcome USING (ordinal)")
-        .unwrap();
-    let read = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get::<_, Option<u8>>(1)?));
-    let rows: Vec<(String, Option<u8>)> =
-        query.query_map([], read).unwrap().map(Result::unwrap).collect();
-    let count = rows.len();
+/// All facts of a run, by their attempts and tasks.
+#[derive(Default)]
+struct Story {
+    /// By their numbers: the task, the time, and whether it ended in doubt, if it ended.
+    attempts: BTreeMap<u64, (u32, i64, Option<bool>)>,
+    begun: BTreeMap<u32, u64>,
+    settled: BTreeMap<u32, u8>,
+    sessions: Vec<bool>,
+}
+
+impl Story {
+    fn read(connection: &Connection) -> Self {
+        let mut story = Self::default();
+        let mut sessions = Vec::new();
+        let run = |fact| match fact {
+            RunFact::SessionStarted => sessions.push(false),
+            RunFact::SessionEnded => *sessions.last_mut().unwrap() = true,
+            RunFact::Other => {}
+        };
+        journal::facts(connection, |ordinal, fact| story.apply(ordinal, fact), run);
+        Self { sessions, ..story }
+    }
+
+    fn apply(&mut self, ordinal: u32, fact: Fact) {
+        match fact {
+            Fact::Started { seq, leaves_us } => {
+                self.begun.insert(ordinal, seq);
+                self.attempts.insert(seq, (ordinal, leaves_us, None));
+            }
+            Fact::Withdrawn => {
+                self.attempts.remove(&self.begun.remove(&ordinal).unwrap());
+            }
+            Fact::Ended { sent_us, in_doubt } => {
+                let seq = self.begun.remove(&ordinal).unwrap();
+                self.attempts.insert(seq, (ordinal, sent_us, Some(in_doubt)));
+            }
+            Fact::Settled(outcome) => {
+                let twice = self.settled.insert(ordinal, outcome);
+                assert_eq!(twice, None, "task {ordinal} is settled twice");
+            }
+        }
+    }
+
+    /// Returns the attempts that may have left.
+    fn attempts(&self, ids: &BTreeMap<u32, &str>, last: u64) -> Vec<Attempt> {
+        let left = self.attempts.iter().filter(|(seq, (_, _, end))| end.is_some() || **seq <= last);
+        let attempt = |(_, &(ordinal, sent_us, end)): (&u64, &(u32, i64, Option<bool>))| Attempt {
+            id: ids[&ordinal].to_owned(),
+            sent_us,
+            has_ended: end.is_some(),
+            in_doubt: end != Some(false),
+        };
+        left.map(attempt).collect()
+    }
+}
+
+fn fates(
+    tasks: &[(u32, String)],
+    settled: &BTreeMap<u32, u8>,
+    attempts: &[Attempt],
+) -> BTreeMap<String, Fate> {
     let mut of_id: BTreeMap<&str, Vec<&Attempt>> = BTreeMap::new();
     for attempt in attempts {
         of_id.entry(&attempt.id).or_default().push(attempt);
     }
-    let fate = |(id, outcome): (String, Option<u8>)| {
-        let fate = match (outcome, of_id.get(id.as_str())) {
-            (Some(number), _) => Fate::Settled(outcome_of(number).into()),
+    let fate = |(ordinal, id): &(u32, String)| {
+        let fate = match (settled.get(ordinal), of_id.get(id.as_str())) {
+            (Some(&number), _) => Fate::Settled(outcome_of(number).into()),
             (None, None) => Fate::NeverSent,
             (None, Some(sent)) if sent.iter().any(|a| a.in_doubt) => Fate::InDoubt,
             (None, Some(_)) => Fate::Refused,
         };
-        (id, fate)
+        (id.clone(), fate)
     };
-    let fates: BTreeMap<String, Fate> = rows.into_iter().map(fate).collect();
-    assert_eq!(fates.len(), count, "a task stands there twice");
+    let fates: BTreeMap<String, Fate> = tasks.iter().map(fate).collect();
+    assert_eq!(fates.len(), tasks.len(), "a task stands there twice");
     fates
 }
 
 /// Returns the last attempt that the mark beside a run says may have left, if it says so.
-fn last_departed(file: &Path) -> i64 {
+fn last_departed(file: &Path) -> u64 {
     let mark = std::fs::read_to_string(format!("{}-mark", file.display())).unwrap_or_default();
     let last = mark.lines().nth(1).and_then(|line| line.split(' ').next());
-    last.map_or(i64::MAX, |last| last.parse().unwrap())
-}
-
-/// Reads the attempts that may have left.
-fn attempts(connection: &Connection, last: i64) -> Vec<Attempt> {
-    let mut query = connection
-        .prepare(
-            "SELECT id, sent_us, duration_us IS NOT NULL,
-                 duration_us IS NULL OR in_doubt IS NOT NULL
-             FROM attempt JOIN task USING (ordinal)
-             WHERE duration_us IS NOT NULL OR seq <= ? ORDER BY seq",
-        )
-        .unwrap();
-    let attempt = |row: &rusqlite::Row<'_>| {
-        Ok(Attempt {
-            id: row.get(0)?,
-            sent_us: row.get(1)?,
-            has_ended: row.get(2)?,
-            in_doubt: row.get(3)?,
-        })
-    };
-    query.query_map([last], attempt).unwrap().map(Result::unwrap).collect()
-}
-
-fn sessions(connection: &Connection) -> Vec<bool> {
-    let mut query =
-        connection.prepare("SELECT ended_us IS NOT NULL FROM session ORDER BY number").unwrap();
-    query.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
+    last.map_or(u64::MAX, |last| last.parse().unwrap())
 }
 
 /// Returns the most times that lie in any window of this length.

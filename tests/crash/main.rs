@@ -1,7 +1,7 @@
 //! What is left of a run after it was killed, stopped, or let down by its disk.
 //!
 //! The real binary runs against a sandbox in this process, whose access log and witness say what
-//! really happened; the run's file is read with SQLite alone. Moments of a kill are drawn from a
+//! really happened; a second reader, which shares no code with the program, reads the run's file. Moments of a kill are drawn from a
 //! seed. `BATCHCTL_TEST_KILLS` says how many kills the harness makes (50 by default).
 
 // So marked, their helpers may `unwrap` as the tests may.
@@ -9,6 +9,8 @@
 mod damage;
 #[cfg(test)]
 mod disk;
+#[cfg(test)]
+mod journal;
 #[cfg(test)]
 mod kills;
 #[cfg(test)]

@@ -130,8 +130,8 @@ fn a_run_file_with_a_view_in_the_place_of_a_table_is_refused() {
     let planted = rehearsal.state.join(format!("runs/{PLANTED}.db"));
     fs::copy(rehearsal.file(), &planted).unwrap();
     let connection = Connection::open(&planted).unwrap();
-    let endless = "DROP TABLE task; CREATE VIEW task AS WITH RECURSIVE n(ordinal) AS
-         (SELECT 1 UNION ALL SELECT ordinal + 1 FROM n) SELECT ordinal FROM n;";
+    let endless = "DROP TABLE chunk; CREATE VIEW chunk AS WITH RECURSIVE n(no) AS
+         (SELECT 1 UNION ALL SELECT no + 1 FROM n) SELECT no FROM n;";
     connection.execute_batch(endless).unwrap();
     drop(connection);
     check_planted_run_is_named_beside_the_others(&rehearsal);
@@ -143,7 +143,7 @@ fn a_cell_out_of_proportion_is_refused_without_reading_it() {
     let planted = rehearsal.state.join(format!("runs/{PLANTED}.db"));
     fs::copy(rehearsal.file(), &planted).unwrap();
     let connection = Connection::open(&planted).unwrap();
-    connection.execute("UPDATE run SET reason = printf('%.*c', 40000000, 'x')", []).unwrap();
+    connection.execute("UPDATE run SET head = printf('%.*c', 40000000, 'x')", []).unwrap();
     drop(connection);
     check_planted_run_is_named_beside_the_others(&rehearsal);
 }

@@ -5,7 +5,6 @@
 
 mod directory;
 mod file_identity;
-pub(crate) mod integrity_check;
 mod job_lock;
 mod learned_rates;
 mod network_check;

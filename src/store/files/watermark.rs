@@ -13,10 +13,9 @@
 //! without a watermark. See `docs/GLOSSARY.md`: watermark.
 
 use crate::event::AttemptSeq;
-use crate::store::error::{StoreError, sqlite};
+use crate::store::error::StoreError;
 use crate::store::files::paths::{beside, remove_if_there};
 use crate::store::files::trusted::{open_to_write, read_text};
-use rusqlite::Connection;
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
@@ -73,8 +72,7 @@ impl Watermark {
     /// Checks that the run has all the commits that the watermark remembers.
     ///
     /// The watermark must be read before the run is opened, or a commit in between looks missing.
-    pub(crate) fn check(self, run: &Path, connection: &Connection) -> Result<(), StoreError> {
-        let found = commits(connection).map_err(sqlite(run))?;
+    pub(crate) fn check(self, run: &Path, found: u64) -> Result<(), StoreError> {
         // More commits than remembered are normal: the watermark may have lost its last writes.
         if found >= self.commits {
             return Ok(());
@@ -108,15 +106,11 @@ pub(crate) struct CommitWriter {
 }
 
 impl CommitWriter {
-    /// Opens the watermark of a run that this process writes to, given the number of its attempts.
-    pub(crate) fn open(
-        run: &Path,
-        connection: &Connection,
-        attempts: u64,
-    ) -> Result<Self, StoreError> {
+    /// Opens the watermark of a run that this process writes to, given the numbers of its commits
+    /// and attempts.
+    pub(crate) fn open(run: &Path, commits: u64, attempts: u64) -> Result<Self, StoreError> {
         let path = path_of(run);
         let file = open_to_write(&path)?;
-        let commits = commits(connection).map_err(sqlite(run))?;
         let writer = Self { file, path, commits };
         // In one write: the name of this boot must not stand beside a number of an earlier one.
         let (commits, attempts) = (line(commits), twice(attempts));
@@ -177,10 +171,6 @@ fn path_of(run: &Path) -> PathBuf {
     beside(run, ENDING)
 }
 
-fn commits(connection: &Connection) -> rusqlite::Result<u64> {
-    connection.query_row("SELECT ifnull(sum(commits), 0) FROM session", [], |row| row.get(0))
-}
-
 /// Removes the watermark of a run.
 pub(crate) fn remove(run: &Path) -> io::Result<()> {
     remove_if_there(&path_of(run))
@@ -191,20 +181,13 @@ mod tests {
     use super::*;
     use MayHaveLeft::{Any, UpTo};
 
-    fn run_of(commits: u64) -> Connection {
-        let connection = Connection::open_in_memory().unwrap();
-        connection.execute_batch("CREATE TABLE session (commits INTEGER)").unwrap();
-        connection.execute("INSERT INTO session VALUES (?)", [commits]).unwrap();
-        connection
-    }
-
     fn check(text: Option<&str>, commits: u64, expected: bool) {
         let folder = tempfile::tempdir().unwrap();
         let run = folder.path().join("run.db");
         if let Some(text) = text {
             fs::write(path_of(&run), text).unwrap();
         }
-        let checked = Watermark::read(&run).check(&run, &run_of(commits));
+        let checked = Watermark::read(&run).check(&run, commits);
         assert_eq!(checked.is_ok(), expected, "{text:?} of {commits}");
     }
 
@@ -226,7 +209,7 @@ mod tests {
     fn a_watermark_continues_from_the_commits_of_the_run() {
         let folder = tempfile::tempdir().unwrap();
         let run = folder.path().join("run.db");
-        let mut writer = CommitWriter::open(&run, &run_of(9), 0).unwrap();
+        let mut writer = CommitWriter::open(&run, 9, 0).unwrap();
         assert_eq!(Watermark::read(&run).commits, 9);
         writer.advance();
         assert_eq!(Watermark::read(&run).commits, 10);
@@ -237,7 +220,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let run = folder.path().join("run.db");
         assert_eq!(Watermark::read(&run), Watermark { commits: 0, may_have_left: Any });
-        let mut writer = CommitWriter::open(&run, &run_of(9), 40).unwrap();
+        let mut writer = CommitWriter::open(&run, 9, 40).unwrap();
         assert_eq!(Watermark::read(&run).may_have_left, UpTo(40));
         assert!(writer.departure_writer().unwrap().may_leave(AttemptSeq(47)));
         writer.advance();
@@ -270,7 +253,7 @@ mod tests {
     fn a_watermark_that_cannot_be_written_is_removed_rather_than_too_low() {
         let folder = tempfile::tempdir().unwrap();
         let run = folder.path().join("run.db");
-        CommitWriter::open(&run, &run_of(9), 40).unwrap();
+        CommitWriter::open(&run, 9, 40).unwrap();
         let path = path_of(&run);
         let departure_writer =
             DepartureWriter { file: File::open(&path).unwrap(), path: path.clone() };

@@ -6,7 +6,7 @@ use crate::store::error::StoreError;
 use crate::store::files::RunDirectory;
 use crate::store::ids::RunId;
 use crate::store::ordinal_set::OrdinalSet;
-use crate::store::planning::tables::{PlanFile, remove_tasks};
+use crate::store::planning::tables::PlanFile;
 use crate::store::reading::RunReader;
 use crate::task::Ordinal;
 use rusqlite::{Connection, Rows, params};
@@ -31,7 +31,7 @@ pub(crate) fn runs_followed(
     Ok(chain)
 }
 
-/// Leaves out every task that one of these runs has done, and returns their number.
+/// Adds to `without` every task that one of these runs has done, and returns their number.
 ///
 /// The latest run of the chain that has a task decides about it. So a task that was reverted is
 /// not done any more.
@@ -42,27 +42,30 @@ pub(crate) fn leave_out_done(
     plan: PlanFile<'_>,
     runs: &RunDirectory,
     followed: &[RunId],
+    without: &mut OrdinalSet,
 ) -> Result<u64, StoreError> {
     if followed.is_empty() {
         return Ok(0);
     }
     let connection = plan.connection;
     let failed = plan.failed();
+    // Without a key, because rows that come in no order are appended and sorted once.
     connection
         .execute_batch(
-            "CREATE TEMP TABLE done (id TEXT PRIMARY KEY, command INTEGER) WITHOUT ROWID",
+            "CREATE TEMP TABLE done (id TEXT NOT NULL, age INTEGER NOT NULL, command INTEGER)",
         )
         .map_err(&failed)?;
-    // `OR IGNORE` keeps the row of the latest run, which comes first.
     let mut insert =
-        connection.prepare("INSERT OR IGNORE INTO done VALUES (?, ?)").map_err(&failed)?;
-    for run in followed {
+        connection.prepare("INSERT INTO temp.done VALUES (?, ?, ?)").map_err(&failed)?;
+    for (age, run) in followed.iter().enumerate() {
         RunReader::open(runs, run)?.for_each_done(|id, command| {
-            insert.execute(params![id, codes::command_code(command)]).map(|_| ())
+            insert.execute(params![id, age, codes::command_code(command)]).map(|_| ())
         })?;
     }
-    let done = done_tasks(connection).map_err(&failed)?;
-    remove_tasks(connection, &done).map_err(&failed)
+    drop(insert);
+    let done = add_done_tasks(connection, without).map_err(&failed)?;
+    connection.execute_batch("DROP TABLE temp.done").map_err(&failed)?;
+    Ok(done)
 }
 
 /// A task that an earlier run has done.
@@ -74,12 +77,18 @@ struct Done {
 }
 
 impl Done {
-    /// Reads the next task, into the memory of this one.
+    /// Reads the next task, into the memory of this one. Of several rows of an id the first one
+    /// counts, which is that of the latest run.
     fn next(mut self, rows: &mut Rows<'_>) -> rusqlite::Result<Option<Self>> {
-        let Some(row) = rows.next()? else { return Ok(None) };
-        self.id.replace_range(.., row.get_ref(0)?.as_str()?);
-        self.command_code = row.get(1)?;
-        Ok(Some(self))
+        while let Some(row) = rows.next()? {
+            let id = row.get_ref(0)?.as_str()?;
+            if self.id != id {
+                self.id.replace_range(.., id);
+                self.command_code = row.get(1)?;
+                return Ok(Some(self));
+            }
+        }
+        Ok(None)
     }
 }
 
@@ -87,11 +96,12 @@ impl Done {
 ///
 /// A merge join: both tables are read once, in the order of ids. Looking up each task would read
 /// the same pages of a large table over and over.
-fn done_tasks(connection: &Connection) -> rusqlite::Result<OrdinalSet> {
-    let mut found = OrdinalSet::default();
-    let mut all_done = connection.prepare("SELECT id, command FROM done ORDER BY id")?;
+fn add_done_tasks(connection: &Connection, without: &mut OrdinalSet) -> rusqlite::Result<u64> {
+    let before = without.len();
+    let mut all_done = connection.prepare("SELECT id, command FROM temp.done ORDER BY id, age")?;
     let mut all_done = all_done.query([])?;
-    let mut planned = connection.prepare("SELECT id, command, ordinal FROM task ORDER BY id")?;
+    let mut planned =
+        connection.prepare("SELECT id, command, ordinal FROM temp.planned ORDER BY id")?;
     let mut planned = planned.query([])?;
     let mut done = Done::default().next(&mut all_done)?;
     while let Some(task) = planned.next()? {
@@ -101,8 +111,9 @@ fn done_tasks(connection: &Connection) -> rusqlite::Result<OrdinalSet> {
         }
         let Some(done) = &done else { break };
         if done.id == id && done.command_code == task.get::<_, i64>(1)? {
-            found.insert(Ordinal(task.get(2)?));
+            without.insert(Ordinal(task.get(2)?));
         }
     }
-    Ok(found)
+    // A duplicate was left out already, and is not counted twice.
+    Ok(without.len() - before)
 }

@@ -5,15 +5,18 @@ use crate::plan::Problems;
 use crate::policy::{EarlierCalls, FirstLook, Observation};
 use crate::store::error::{StoreError, sqlite};
 use crate::store::files::RunDirectory;
+use crate::store::home::Home;
 use crate::store::planning::load::{NewPlan, load};
 use crate::store::planning::tables::{PlanFile, PlanTotals};
 use crate::store::reading::{NewRun, first_rows};
 use crate::store::rows::PlanRow;
 use crate::store::schema;
-use crate::store::writing::{Survey, Surveyed, TaskSelection, state_rows};
+use crate::store::writing::batch::Batch;
+use crate::store::writing::journal_end::JournalEnd;
+use crate::store::writing::{Survey, Surveyed, TaskSelection, observed_states};
 use crate::task::{ObservedState, TaskId};
 use rusqlite::Connection;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 use std::path::Path;
 
 /// The path of the temporary file in messages.
@@ -68,13 +71,14 @@ impl TemporaryPlan {
     /// Forgets all observed states and returns the ids of the tasks, unless there are more than
     /// `limit`.
     pub fn look_for(&self, limit: usize) -> Result<Option<HashSet<TaskId>>, StoreError> {
-        state_rows::forget(&self.connection).map_err(failed)?;
-        state_rows::selected_ids(&self.connection, TaskSelection::Unsettled, limit).map_err(failed)
+        observed_states::forget(&self.connection).map_err(failed)?;
+        observed_states::selected_ids(&self.connection, TaskSelection::Unsettled, limit)
+            .map_err(failed)
     }
 
     /// Keeps observed states.
     pub fn see(&self, states: &[ObservedState]) -> Result<(), StoreError> {
-        state_rows::see(&self.connection, states).map_err(failed)
+        observed_states::see(&self.connection, states).map_err(failed)
     }
 
     /// Counts the tasks by their states; a task that would be left alone is not called any more.
@@ -83,9 +87,16 @@ impl TemporaryPlan {
         decide: impl Fn(Option<Observation>, EarlierCalls) -> FirstLook,
         now: Timestamp,
     ) -> Result<Surveyed, StoreError> {
-        let open = BTreeMap::new();
         let (connection, origin) = (&self.connection, self.origin);
-        Survey { connection, open: &open, origin, now }.carry_out(decide).map_err(failed)
+        let carry_out = || {
+            let home = Home::new(connection);
+            let end = JournalEnd::new(home.chunks()?, home.totals()?);
+            let mut batch = Batch::new(connection, &end, 1);
+            let surveyed = Survey { connection, origin, now }.carry_out(&mut batch, decide)?;
+            batch.finish()?;
+            Ok(surveyed)
+        };
+        carry_out().map_err(failed)
     }
 }
 

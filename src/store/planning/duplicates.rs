@@ -7,7 +7,8 @@
 use crate::plan::{OnDuplicate, PlanProblem, Problems, SHOWN_PROBLEMS, SourcePosition};
 use crate::store::codes;
 use crate::store::ordinal_set::OrdinalSet;
-use crate::store::planning::tables::remove_tasks;
+use crate::store::planning::tables::for_each_planned;
+use crate::store::reading::SourceRecord;
 use crate::task::{Command, Ordinal, TaskId};
 use rusqlite::Connection;
 use std::collections::BTreeMap;
@@ -15,7 +16,8 @@ use std::collections::BTreeMap;
 /// The rows whose id an earlier row has.
 #[derive(Debug, Default)]
 pub(crate) struct Duplicates {
-    rows: OrdinalSet,
+    /// All of them.
+    pub(crate) rows: OrdinalSet,
     /// The first rows that are not allowed, each with the row it repeats or contradicts.
     bad: BTreeMap<Ordinal, Ordinal>,
     bad_count: u64,
@@ -29,13 +31,20 @@ struct First {
     command: Option<Command>,
 }
 
+/// A row as a problem shows it.
+struct ShownRow {
+    id: TaskId,
+    at: SourcePosition,
+    command: Command,
+}
+
 impl Duplicates {
     /// Finds the duplicates of a loaded plan.
     pub(crate) fn find(connection: &Connection, on: OnDuplicate) -> rusqlite::Result<Self> {
         let mut duplicates = Self::default();
         let mut first = First::default();
-        let mut query =
-            connection.prepare("SELECT id, ordinal, command FROM task ORDER BY id, ordinal")?;
+        let mut query = connection
+            .prepare("SELECT id, ordinal, command FROM temp.planned ORDER BY id, ordinal")?;
         let mut rows = query.query([])?;
         while let Some(row) = rows.next()? {
             let id = row.get_ref(0)?.as_str()?;
@@ -67,44 +76,53 @@ impl Duplicates {
     pub(crate) fn report(
         &self,
         connection: &Connection,
+        sources: &[SourceRecord],
         problems: &mut Problems,
     ) -> rusqlite::Result<()> {
+        if self.bad.is_empty() {
+            return Ok(());
+        }
         let before = problems.count;
-        for (&later, &first) in &self.bad {
-            problems.add(problem(connection, later, first)?);
+        let rows = self.shown_rows(connection, sources)?;
+        for (later, first) in &self.bad {
+            if let (Some(later), Some(first)) = (rows.get(later), rows.get(first)) {
+                problems.add(problem(later, first));
+            }
         }
         // `add` counts only what it is given; the rows beyond the shown ones count as well.
         problems.count = before + self.bad_count;
         Ok(())
     }
 
-    /// Takes the duplicates out of the plan and returns their number.
-    pub(crate) fn remove(&self, connection: &Connection) -> rusqlite::Result<u64> {
-        remove_tasks(connection, &self.rows)
+    /// Reads the rows that the problems name. One walk over the plan, which is refused anyway.
+    fn shown_rows(
+        &self,
+        connection: &Connection,
+        sources: &[SourceRecord],
+    ) -> rusqlite::Result<BTreeMap<Ordinal, ShownRow>> {
+        let mut rows = BTreeMap::new();
+        let wanted: OrdinalSet =
+            self.bad.iter().flat_map(|(&later, &first)| [later, first]).collect();
+        for_each_planned(connection, |task| {
+            let ordinal = Ordinal(task.ordinal);
+            if wanted.contains(ordinal) {
+                let source = usize::try_from(task.source).ok().and_then(|at| sources.get(at));
+                let source = source.map_or_else(String::new, |source| source.name.clone());
+                let at = SourcePosition { source, line: task.line, column: task.column };
+                let id = codes::task_id(task.id)?;
+                rows.insert(ordinal, ShownRow { id, at, command: task.command });
+            }
+            Ok(true)
+        })?;
+        Ok(rows)
     }
 }
 
-fn problem(
-    connection: &Connection,
-    later: Ordinal,
-    first: Ordinal,
-) -> rusqlite::Result<PlanProblem> {
-    let (id, at, command) = look_up(connection, later)?;
-    let (_, other, other_command) = look_up(connection, first)?;
+fn problem(later: &ShownRow, first: &ShownRow) -> PlanProblem {
+    let (id, at, other) = (later.id.clone(), later.at.clone(), first.at.clone());
+    let (command, other_command) = (later.command, first.command);
     if command == other_command {
-        return Ok(PlanProblem::Duplicate { id, at, other });
+        return PlanProblem::Duplicate { id, at, other };
     }
-    Ok(PlanProblem::Contradiction { id, at, command, other, other_command })
-}
-
-fn look_up(
-    connection: &Connection,
-    ordinal: Ordinal,
-) -> rusqlite::Result<(TaskId, SourcePosition, Command)> {
-    let sql = "SELECT task.id, source.name, task.line, task.command, task.position
-               FROM task JOIN source ON source.number = task.source WHERE task.ordinal = ?";
-    connection.query_row(sql, [ordinal.0], |row| {
-        let place = SourcePosition { source: row.get(1)?, line: row.get(2)?, column: row.get(4)? };
-        Ok((codes::parsed(row, 0)?, place, codes::command(row, 3)?))
-    })
+    PlanProblem::Contradiction { id, at, command, other, other_command }
 }

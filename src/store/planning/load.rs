@@ -9,11 +9,12 @@ use crate::plan::{OnDuplicate, Problems, Reading};
 use crate::store::error::{StoreError, file, sqlite};
 use crate::store::files::{RunDirectory, RunLock};
 use crate::store::ids::RunId;
+use crate::store::ordinal_set::OrdinalSet;
 use crate::store::planning::already_done::{leave_out_done, runs_followed};
 use crate::store::planning::duplicates::Duplicates;
 use crate::store::planning::tables;
-use crate::store::planning::tables::{PlanFile, PlanTotals};
-use crate::store::reading::NewRun;
+use crate::store::planning::tables::{ChunkLoader, PlanFile, PlanTotals};
+use crate::store::reading::{NewRun, SourceRecord};
 use crate::store::schema;
 use rusqlite::Connection;
 use std::fs;
@@ -124,40 +125,53 @@ pub(crate) fn load(plan: PlanFile<'_>, runs: &RunDirectory, run: &NewRun, new: N
     let followed = runs_followed(runs, new.after.as_ref())?;
     connection.execute_batch("BEGIN").map_err(&failed)?;
     let read = read_rows(connection, new.sources, &new.options, new.on_duplicate);
-    let mut totals = match read.map_err(&failed)? {
-        Ok(totals) => totals,
+    let LoadedRows { rows, sources, mut without } = match read.map_err(&failed)? {
+        Ok(loaded) => loaded,
         Err(problems) => return Ok(Err(problems)),
     };
-    totals.already_done = leave_out_done(plan, runs, &followed)?;
+    let duplicates = without.len();
+    let already_done = leave_out_done(plan, runs, &followed, &mut without)?;
+    tables::drop_sorted(connection).map_err(&failed)?;
     // The limit comes last, so that it counts tasks that are really to be carried out.
-    let left = totals.rows - totals.duplicates - totals.already_done;
-    totals.selected = tables::keep_first(connection, left, new.limit).map_err(&failed)?;
-    tables::insert_run(connection, run, totals).map_err(&failed)?;
+    let left = rows - duplicates - already_done;
+    let limit = new.limit.filter(|&limit| limit < left);
+    let selected = if without.len() == 0 && limit.is_none() {
+        left
+    } else {
+        tables::keep(connection, &without, limit).map_err(&failed)?
+    };
+    let totals = PlanTotals { rows, selected, duplicates, already_done };
+    tables::insert_run(connection, run, totals, sources).map_err(&failed)?;
     connection.execute_batch("COMMIT").map_err(&failed)?;
     Ok(Ok(totals))
 }
 
-/// Reads all inputs into the plan and takes out the duplicates.
+/// All rows of the inputs, and those of them that are no tasks.
+struct LoadedRows {
+    rows: u64,
+    sources: Vec<SourceRecord>,
+    without: OrdinalSet,
+}
+
+/// Reads all inputs into the plan and finds the duplicates.
 fn read_rows(
     connection: &Connection,
     sources: Vec<Source>,
     options: &InputOptions,
     on_duplicate: OnDuplicate,
-) -> rusqlite::Result<Result<PlanTotals, Problems>> {
+) -> rusqlite::Result<Result<LoadedRows, Problems>> {
     let (reading, mut problems) = insert_rows(connection, sources, options)?;
-    let read = reading.sources.iter().map(|source| (source.name.as_str(), &source.columns[..]));
-    tables::insert_sources(connection, read)?;
     // With invalid rows the search for duplicates is spared: it sorts the whole plan.
     if !problems.is_empty() {
         return Ok(Err(problems));
     }
+    let sources = tables::source_records(reading.sources);
     let duplicates = Duplicates::find(connection, on_duplicate)?;
-    duplicates.report(connection, &mut problems)?;
+    duplicates.report(connection, &sources, &mut problems)?;
     if !problems.is_empty() {
         return Ok(Err(problems));
     }
-    let duplicates = duplicates.remove(connection)?;
-    Ok(Ok(PlanTotals { rows: reading.rows, duplicates, ..PlanTotals::default() }))
+    Ok(Ok(LoadedRows { rows: reading.rows, sources, without: duplicates.rows }))
 }
 
 fn insert_rows(
@@ -165,6 +179,13 @@ fn insert_rows(
     sources: Vec<Source>,
     options: &InputOptions,
 ) -> rusqlite::Result<(Reading, Problems)> {
-    let mut insert = connection.prepare(tables::INSERT_TASK)?;
-    plan::read(sources, options, |row| tables::insert_task(&mut insert, row))
+    tables::create_sorted(connection)?;
+    let mut sorted = connection.prepare(tables::INSERT_SORTED)?;
+    let mut loader = ChunkLoader::new(connection);
+    let read = plan::read(sources, options, |row| {
+        loader.push(&tables::planned_task(&row))?;
+        tables::insert_sorted(&mut sorted, &row)
+    })?;
+    loader.finish()?;
+    Ok(read)
 }

@@ -5,7 +5,7 @@ use crate::store::error::{StoreError, sqlite};
 use crate::store::files::RunDirectory;
 use crate::store::planning::load::{PlannedRun, store_plan};
 use crate::store::planning::tables;
-use crate::store::planning::tables::{PlanFile, PlanTotals};
+use crate::store::planning::tables::{ChunkLoader, PlanFile, PlanTotals};
 use crate::store::reading::{NewRun, RunReader};
 use crate::store::rows::TaskRow;
 
@@ -22,18 +22,12 @@ pub fn plan_from_run(
     store_plan(runs, run, holder, |plan| {
         let failed = plan.failed();
         plan.connection.execute_batch("BEGIN").map_err(&failed)?;
-        copy_sources(plan, parent)?;
         let totals = copy_tasks(plan, parent, pick)?;
-        tables::insert_run(plan.connection, run, totals).map_err(&failed)?;
+        let sources = parent.record()?.sources;
+        tables::insert_run(plan.connection, run, totals, sources).map_err(&failed)?;
         plan.connection.execute_batch("COMMIT").map_err(&failed)?;
         Ok(Ok(totals))
     })
-}
-
-fn copy_sources(plan: PlanFile<'_>, parent: &RunReader) -> Result<(), StoreError> {
-    let record = parent.record()?;
-    let sources = record.sources.iter().map(|source| (source.name.as_str(), &source.columns[..]));
-    tables::insert_sources(plan.connection, sources).map_err(plan.failed())
 }
 
 fn copy_tasks(
@@ -42,16 +36,18 @@ fn copy_tasks(
     pick: impl Fn(TaskRow) -> Option<TaskRow>,
 ) -> Result<PlanTotals, StoreError> {
     let mut totals = PlanTotals::default();
-    let mut insert = plan.connection.prepare(tables::INSERT_TASK).map_err(plan.failed())?;
+    let mut loader = ChunkLoader::new(plan.connection);
     parent.for_each_task::<StoreError>(|task| {
         if let Some(task) = pick(task) {
             // Every row of such a plan is a task: its parent has no duplicates.
             totals.rows += 1;
             totals.selected += 1;
-            tables::insert_task(&mut insert, planned(task)).map_err(sqlite(plan.path))?;
+            let row = planned(task);
+            loader.push(&tables::planned_task(&row)).map_err(sqlite(plan.path))?;
         }
         Ok(())
     })?;
+    loader.finish().map_err(plan.failed())?;
     Ok(totals)
 }
 

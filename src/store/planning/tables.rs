@@ -1,14 +1,19 @@
-//! The tables of a plan: writes its rows, takes tasks out again, and records the run they belong to.
+//! The plan while it is made: writes its rows as chunks, takes tasks out again, and records the run
+//! they belong to.
 //!
-//! Knows the columns and nothing of where rows come from or why a task is left out.
+//! Beside the chunks a temporary table has what the search for duplicates sorts. Knows nothing of
+//! where rows come from or why a task is left out.
 
-use crate::plan::PlannedRow;
+use crate::journal::Place;
+use crate::journal::{MAX_CHUNK_TASKS, PlanChunk, PlanChunkWriter, PlannedTask, Text};
+use crate::plan::{PlannedRow, SourceColumns};
 use crate::store::codes;
-use crate::store::error::{StoreError, sqlite};
-use crate::store::ids::RunId;
+use crate::store::error::{StoreError, damage, sqlite};
+use crate::store::home::{Home, head_text};
 use crate::store::ordinal_set::OrdinalSet;
-use crate::store::reading::NewRun;
-use rusqlite::{Connection, OptionalExtension, Statement, params};
+use crate::store::reading::{NewRun, RunRecord, SourceRecord};
+use crate::task::Ordinal;
+use rusqlite::{Connection, Statement, params};
 use std::path::Path;
 
 /// The file of a plan while it is filled.
@@ -46,66 +51,123 @@ impl PlanTotals {
     }
 }
 
-/// The statement that adds a task to a plan.
-pub(crate) const INSERT_TASK: &str =
-    "INSERT INTO task (ordinal, id, command, source, line, position, others)
-     VALUES (?, ?, ?, ?, ?, ?, ?)";
-
-/// Adds a task, with the prepared [`INSERT_TASK`].
-pub(crate) fn insert_task(insert: &mut Statement<'_>, row: PlannedRow) -> rusqlite::Result<()> {
-    let PlannedRow { ordinal, id, command, source, line, column, others } = row;
-    // SQLite's integers are signed; no input has that many lines.
-    let line = i64::try_from(line).unwrap_or(i64::MAX);
-    insert.execute(params![
-        ordinal.0,
-        id.as_str(),
-        codes::command_code(command),
-        source,
-        line,
-        column,
-        others
-    ])?;
-    Ok(())
+/// Writes tasks as chunks.
+pub(crate) struct ChunkLoader<'a> {
+    home: Home<'a>,
+    writer: PlanChunkWriter,
+    next: u32,
 }
 
-/// Records the inputs, in order, each with its name and its other columns.
-pub(crate) fn insert_sources<'a>(
+impl<'a> ChunkLoader<'a> {
+    /// Returns a loader that begins with the first chunk.
+    pub(crate) fn new(connection: &'a Connection) -> Self {
+        Self { home: Home::new(connection), writer: PlanChunkWriter::default(), next: 0 }
+    }
+
+    /// Adds a task.
+    pub(crate) fn push(&mut self, task: &PlannedTask<'_>) -> rusqlite::Result<()> {
+        self.writer.push(task);
+        if self.writer.tasks() == MAX_CHUNK_TASKS || self.writer.is_large() {
+            self.flush()?;
+        }
+        Ok(())
+    }
+
+    /// Writes the last chunk and returns the number of chunks.
+    pub(crate) fn finish(mut self) -> rusqlite::Result<u32> {
+        if self.writer.tasks() > 0 {
+            self.flush()?;
+        }
+        Ok(self.next)
+    }
+
+    fn flush(&mut self) -> rusqlite::Result<()> {
+        let (first, tasks, body) = self.writer.finish();
+        self.home.put_chunk(self.next, first, tasks, &body)?;
+        self.next += 1;
+        Ok(())
+    }
+}
+
+/// Returns a row as the journal writes it.
+pub(crate) fn planned_task(row: &PlannedRow) -> PlannedTask<'_> {
+    PlannedTask {
+        ordinal: row.ordinal.0,
+        id: Text::Plain(row.id.as_str()),
+        command: row.command,
+        source: row.source,
+        line: row.line,
+        column: row.column,
+        others: row.others.as_deref(),
+    }
+}
+
+/// Makes the table that the search for duplicates sorts: as narrow as it can be.
+pub(crate) fn create_sorted(connection: &Connection) -> rusqlite::Result<()> {
+    connection.execute_batch(
+        "CREATE TEMP TABLE planned (ordinal INTEGER PRIMARY KEY, id TEXT NOT NULL,
+             command INTEGER NOT NULL) STRICT",
+    )
+}
+
+/// The statement that adds a row to that table.
+pub(crate) const INSERT_SORTED: &str =
+    "INSERT INTO temp.planned (ordinal, id, command) VALUES (?, ?, ?)";
+
+/// Adds a row, with the prepared [`INSERT_SORTED`].
+pub(crate) fn insert_sorted(insert: &mut Statement<'_>, row: &PlannedRow) -> rusqlite::Result<()> {
+    let command = codes::command_code(row.command);
+    insert.execute(params![row.ordinal.0, row.id.as_str(), command]).map(drop)
+}
+
+/// Removes the table with its space.
+pub(crate) fn drop_sorted(connection: &Connection) -> rusqlite::Result<()> {
+    connection.execute_batch("DROP TABLE temp.planned")
+}
+
+/// Calls `take` for every task of the chunks, in order, until it returns `false`.
+pub(crate) fn for_each_planned(
     connection: &Connection,
-    sources: impl IntoIterator<Item = (&'a str, &'a [String])>,
+    mut take: impl FnMut(&PlannedTask<'_>) -> rusqlite::Result<bool>,
 ) -> rusqlite::Result<()> {
-    let mut insert =
-        connection.prepare("INSERT INTO source (number, name, columns) VALUES (?, ?, ?)")?;
-    for (number, (name, columns)) in sources.into_iter().enumerate() {
-        let columns = serde_json::to_string(columns).expect("texts are JSON");
-        insert.execute(params![number, name, columns])?;
+    let home = Home::new(connection);
+    for no in 0..home.chunks()?.len() {
+        let (body, place) = (home.chunk(no)?, Place::Chunk(no));
+        let mut chunk = PlanChunk::new(&body).map_err(|bad| damage(place.damage(bad)))?;
+        while let Some(task) = chunk.next().map_err(|bad| damage(place.damage(bad)))? {
+            if !take(&task)? {
+                return Ok(());
+            }
+        }
     }
     Ok(())
 }
 
-/// Takes tasks out of the plan and returns their number.
-pub(crate) fn remove_tasks(connection: &Connection, tasks: &OrdinalSet) -> rusqlite::Result<u64> {
-    let mut delete = connection.prepare("DELETE FROM task WHERE ordinal = ?")?;
-    for ordinal in tasks.iter() {
-        delete.execute([ordinal.0])?;
-    }
-    Ok(tasks.len())
-}
-
-/// Keeps the first `limit` of `all` tasks and returns the number of tasks that are left.
-pub(crate) fn keep_first(
+/// Takes tasks out of the plan, and all tasks beyond the first `limit` of those that are left.
+///
+/// Returns the number of tasks that are left. The chunks are written anew in place: each is read
+/// before any task of it is written, because no more tasks are written than were read.
+pub(crate) fn keep(
     connection: &Connection,
-    all: u64,
+    without: &OrdinalSet,
     limit: Option<u64>,
 ) -> rusqlite::Result<u64> {
-    let Some(limit) = limit.filter(|&limit| limit < all) else { return Ok(all) };
-    // Ordinals have gaps where rows were taken out, so the first one beyond is looked up.
-    let beyond: Option<i64> = connection
-        .query_row("SELECT ordinal FROM task ORDER BY ordinal LIMIT 1 OFFSET ?", [limit], |row| {
-            row.get(0)
-        })
-        .optional()?;
-    connection.execute("DELETE FROM task WHERE ordinal >= ?", [beyond])?;
-    Ok(limit)
+    let limit = limit.unwrap_or(u64::MAX);
+    let mut left = 0;
+    let mut loader = ChunkLoader::new(connection);
+    for_each_planned(connection, |task| {
+        if left == limit {
+            return Ok(false);
+        }
+        if !without.contains(Ordinal(task.ordinal)) {
+            left += 1;
+            loader.push(task)?;
+        }
+        Ok(true)
+    })?;
+    let chunks = loader.finish()?;
+    Home::new(connection).remove_chunks(chunks)?;
+    Ok(left)
 }
 
 /// Records the run itself; a plan without this row is not complete.
@@ -113,26 +175,25 @@ pub(crate) fn insert_run(
     connection: &Connection,
     run: &NewRun,
     totals: PlanTotals,
+    sources: Vec<SourceRecord>,
 ) -> rusqlite::Result<()> {
-    // `invalid` is 0 for ever: a plan with invalid rows is refused.
-    connection.execute(
-        "INSERT INTO run VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0)",
-        params![
-            run.id.as_str(),
-            run.parent.as_ref().map(RunId::as_str),
-            run.outstanding_before,
-            run.job,
-            run.reason,
-            run.command,
-            run.origin.as_micros(),
-            run.endpoint,
-            run.project_id,
-            codes::to_json(&run.settings),
-            totals.rows,
-            totals.selected,
-            totals.duplicates,
-            totals.already_done,
-        ],
-    )?;
-    Ok(())
+    let record = RunRecord {
+        run: run.clone(),
+        rows: totals.rows,
+        selected: totals.selected,
+        duplicates: totals.duplicates,
+        already_done: totals.already_done,
+        // 0 for ever: a plan with invalid rows is refused.
+        invalid: 0,
+        sources,
+        sessions: Vec::new(),
+    };
+    Home::new(connection).put_head(&head_text(&record))
+}
+
+/// Returns the inputs as the run records them.
+pub(crate) fn source_records(sources: Vec<SourceColumns>) -> Vec<SourceRecord> {
+    let record =
+        |source: SourceColumns| SourceRecord { name: source.name, columns: source.columns };
+    sources.into_iter().map(record).collect()
 }

@@ -3,14 +3,14 @@
 //! A merge join in the order of ids, so that memory does not grow with the number of tasks. SQLite
 //! sorts within its cache, and in temporary files beyond that.
 
+use crate::journal::{FailureTexts, PlannedTask, TaskRecord};
 use crate::store::codes;
 use crate::store::error::{StoreError, sqlite};
 use crate::store::reading::reader::RunReader;
-use crate::store::unsettled::OpenTask;
 use crate::task::{Command, Failure, Ordinal, Outcome, TaskId};
-use rusqlite::{OptionalExtension, Row, Rows};
+use rusqlite::types::Type;
+use rusqlite::{Connection, Error, OptionalExtension, Row, Rows, params};
 use std::cmp::Ordering;
-use std::collections::BTreeMap;
 
 /// A task in one of two runs, or in both.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,16 +40,16 @@ pub fn for_each_pair<E: From<StoreError>>(
     mut take: impl FnMut(TaskPair) -> Result<(), E>,
 ) -> Result<(), E> {
     let (failed_before, failed_after) = (sqlite(&before.path), sqlite(&after.path));
-    let open_before = before.open_tasks().map_err(&failed_before)?;
-    let open_after = after.open_tasks().map_err(&failed_after)?;
+    stage(before)?;
+    stage(after)?;
     // One statement per run, stepped in turn: joining two files in SQLite would need one connection
     // with two snapshots.
     let mut query_before = before.connection.prepare(BY_ID).map_err(&failed_before)?;
     let mut query_after = after.connection.prepare(BY_ID).map_err(&failed_after)?;
     let mut rows_before = query_before.query([]).map_err(&failed_before)?;
     let mut rows_after = query_after.query([]).map_err(&failed_after)?;
-    let mut one = next(&mut rows_before, open_before).map_err(&failed_before)?;
-    let mut other = next(&mut rows_after, open_after).map_err(&failed_after)?;
+    let mut one = next(&mut rows_before).map_err(&failed_before)?;
+    let mut other = next(&mut rows_after).map_err(&failed_after)?;
     loop {
         let order = match (&one, &other) {
             (None, None) => return Ok(()),
@@ -60,11 +60,11 @@ pub fn for_each_pair<E: From<StoreError>>(
         // The smaller key goes; of equal keys both go, as one pair.
         let (mut left, mut right) = (None, None);
         if order.is_le() {
-            let following = next(&mut rows_before, open_before).map_err(&failed_before)?;
+            let following = next(&mut rows_before).map_err(&failed_before)?;
             left = std::mem::replace(&mut one, following);
         }
         if order.is_ge() {
-            let following = next(&mut rows_after, open_after).map_err(&failed_after)?;
+            let following = next(&mut rows_after).map_err(&failed_after)?;
             right = std::mem::replace(&mut other, following);
         }
         if let Some(pair) = paired(left, right) {
@@ -96,10 +96,38 @@ impl TaskPair {
     }
 }
 
-/// The sorted rows are narrow; everything else is looked up only if it is needed.
-const BY_ID: &str = "SELECT task.id, task.command, task.ordinal, outcome.outcome
-    FROM task LEFT JOIN outcome ON outcome.ordinal = task.ordinal
-    ORDER BY task.id, task.command";
+/// The sorted rows are narrow; failures are looked up only if they are needed.
+const BY_ID: &str = "SELECT id, command, ordinal, outcome FROM temp.by_id ORDER BY id, command";
+
+/// Folds a run into the temporary tables that are sorted and looked up.
+fn stage(run: &RunReader) -> Result<(), StoreError> {
+    let failed = sqlite(&run.path);
+    run.connection
+        .execute_batch(
+            "CREATE TEMP TABLE IF NOT EXISTS by_id (id TEXT, command INTEGER, ordinal INTEGER,
+                 outcome INTEGER);
+             CREATE TEMP TABLE IF NOT EXISTS last_failure (ordinal INTEGER PRIMARY KEY, body BLOB);
+             DELETE FROM temp.by_id;
+             DELETE FROM temp.last_failure",
+        )
+        .map_err(&failed)?;
+    run.for_each_record(|task, record| stage_task(&run.connection, task, record).map_err(&failed))
+}
+
+fn stage_task(
+    connection: &Connection,
+    task: &PlannedTask<'_>,
+    record: &TaskRecord<'_>,
+) -> rusqlite::Result<()> {
+    let mut insert = connection.prepare_cached("INSERT INTO temp.by_id VALUES (?, ?, ?, ?)")?;
+    let (id, command) = (codes::task_id(task.id)?, codes::command_code(task.command));
+    insert.execute(params![id.as_str(), command, task.ordinal, record.outcome() as u8])?;
+    let last = record.settled.and(record.last.as_ref());
+    let failure = last.and_then(|last| last.ended.as_ref()).and_then(|end| end.failure.as_ref());
+    let Some(failure) = failure else { return Ok(()) };
+    let mut insert = connection.prepare_cached("INSERT INTO temp.last_failure VALUES (?, ?)")?;
+    insert.execute(params![task.ordinal, failure.to_body()]).map(drop)
+}
 
 /// A task of one run.
 struct Sorted {
@@ -117,20 +145,15 @@ impl Sorted {
     }
 }
 
-fn next(
-    rows: &mut Rows<'_>,
-    open: &BTreeMap<Ordinal, OpenTask>,
-) -> rusqlite::Result<Option<Sorted>> {
-    rows.next()?.map(|row| sorted(row, open)).transpose()
+fn next(rows: &mut Rows<'_>) -> rusqlite::Result<Option<Sorted>> {
+    rows.next()?.map(sorted).transpose()
 }
 
-fn sorted(row: &Row<'_>, open: &BTreeMap<Ordinal, OpenTask>) -> rusqlite::Result<Sorted> {
+fn sorted(row: &Row<'_>) -> rusqlite::Result<Sorted> {
     let ordinal = Ordinal(row.get(2)?);
-    let outcome = match row.get::<_, Option<i64>>(3)? {
-        Some(_) => codes::outcome(row, 3)?,
-        // The outcome that follows from its attempts, as in every other walk.
-        None => open.get(&ordinal).map_or(Outcome::NotAttempted, OpenTask::outcome),
-    };
+    let number: u8 = row.get(3)?;
+    let outcome = Outcome::ALL.into_iter().find(|&outcome| outcome as u8 == number);
+    let outcome = outcome.ok_or(Error::IntegralValueOutOfRange(3, i64::from(number)))?;
     let (command_code, command) = (row.get(1)?, codes::command(row, 1)?);
     Ok(Sorted { id: codes::parsed(row, 0)?, command_code, command, ordinal, outcome })
 }
@@ -146,11 +169,15 @@ fn paired(before: Option<Sorted>, after: Option<Sorted>) -> Option<TaskPair> {
 
 fn failure_in(run: &RunReader, ordinal: Ordinal) -> Result<Option<Failure>, StoreError> {
     let read = || {
-        let mut query = run.connection.prepare_cached(
-            "SELECT error_kind, error_code, error_msg, reason, advice, error_list, detail, params
-             FROM outcome JOIN failure USING (seq) WHERE outcome.ordinal = ?",
-        )?;
-        query.query_row([ordinal.0], |row| codes::failure(row, 0)).optional()
+        let mut query = run
+            .connection
+            .prepare_cached("SELECT body FROM temp.last_failure WHERE ordinal = ?")?;
+        query
+            .query_row([ordinal.0], |row| {
+                let failure = FailureTexts::from_body(row.get_ref(0)?.as_blob()?);
+                failure.map_err(|bad| Error::FromSqlConversionFailure(0, Type::Blob, Box::new(bad)))
+            })
+            .optional()
     };
-    read().map(Option::flatten).map_err(sqlite(&run.path))
+    read().map_err(sqlite(&run.path))
 }

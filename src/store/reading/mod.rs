@@ -1,13 +1,21 @@
-//! Reads a run: rows in order, without writing, from one snapshot.
+//! Reads a run: tasks in order, without writing, from one snapshot.
 //!
-//! The words of states and outcomes are explained in `docs/GLOSSARY.md`.
+//! Everything is a fold of the journal. The words of states and outcomes are explained in
+//! `docs/GLOSSARY.md`.
 
+mod attempts;
 mod compare;
+mod integrity_check;
 mod queries;
 mod reader;
 mod record;
+mod run_facts;
+mod task_rows;
+mod walk;
 
 pub use compare::{TaskPair, for_each_pair};
+pub(crate) use integrity_check::check as integrity_check;
 pub(crate) use queries::first_rows;
 pub use reader::RunReader;
 pub use record::{NewRun, RunRecord, SessionRecord, SourceRecord, StoredEnd};
+pub(crate) use run_facts::read_sessions;

@@ -1,14 +1,29 @@
 //! The narrower questions to a run: its failures, attempts, holds, changes and finished tasks.
-//!
-//! Each reads as little as it can. A walk over all tasks of a run of millions takes seconds.
 
+use crate::journal::RunRecord as Fact;
 use crate::store::codes;
 use crate::store::error::{StoreError, sqlite};
-use crate::store::reading::reader::{ATTEMPT, RunReader, TASK, TASKS};
+use crate::store::home::{ChunkBodies, Home};
+use crate::store::reading::attempts::for_each_attempt;
+use crate::store::reading::reader::RunReader;
+use crate::store::reading::run_facts::for_each_fact;
+use crate::store::reading::task_rows::{attempt_row, task_row};
 use crate::store::rows::{AttemptRow, ChangeRow, HoldRow, PlanRow, SendingRow, TaskRow};
-use crate::store::writing::AWAITED;
+use crate::store::writing::observed_states::awaited;
 use crate::task::{Command, Outcome};
-use rusqlite::{Connection, Row, params};
+use rusqlite::Connection;
+
+/// An error of the store, or of the callback of a walk.
+enum WalkError<E> {
+    Store(rusqlite::Error),
+    Callback(E),
+}
+
+impl<E> From<rusqlite::Error> for WalkError<E> {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Store(error)
+    }
+}
 
 impl RunReader {
     /// Returns the first tasks of the plan.
@@ -20,8 +35,8 @@ impl RunReader {
     /// input.
     ///
     /// Tasks that were sent and have no outcome are among them. The rows are the same as those of
-    /// [`RunReader::for_each_task`], which also checks the sums. Most tasks of a run succeed, so
-    /// this walk takes a part of that one's time.
+    /// [`RunReader::for_each_task`]. Most tasks of a run succeed, so this walk takes a part of that
+    /// one's time.
     ///
     /// # Errors
     ///
@@ -30,73 +45,47 @@ impl RunReader {
         &self,
         mut take: impl FnMut(TaskRow) -> Result<(), E>,
     ) -> Result<(), E> {
-        let failed = sqlite(&self.path);
-        let open = self.open_tasks().map_err(&failed)?;
-        let last_open = open.last_key_value().map(|(ordinal, _)| ordinal.0);
-        let is_good = self.settled().map_err(&failed)?.counts.all_good();
-        if is_good && last_open.is_none() {
+        // Of a finished run in which all is well nothing needs to be read.
+        if self.totals.settled.all_good() && self.unsettled()? == 0 {
             return Ok(());
         }
-        // Tasks without an outcome are skipped by their place: none was sent after the last open
-        // one, and a run that was stopped early may have millions of them.
-        let sql = format!(
-            "SELECT {TASK}, {ATTEMPT} FROM {TASKS}
-             WHERE ifnull(state.outcome, outcome.outcome) IN (?1, ?2, ?3)
-                OR (outcome.outcome IS NULL AND task.ordinal <= ?4)
-             ORDER BY task.ordinal"
-        );
-        let [partial, lost, ambiguous] =
-            [Outcome::Partial, Outcome::Failed, Outcome::Ambiguous].map(codes::outcome_code);
-        let values = params![partial, lost, ambiguous, last_open];
-        let read = |row: &Row<'_>| self.task_row(row, open).map(Some);
-        self.walk(&sql, values, read, |task| {
-            self.check_own(&task)?;
-            // Before the last task that was sent there are others that were not.
-            if task.outcome == Outcome::NotAttempted { Ok(()) } else { take(task) }
+        self.for_each_record(|task, record| {
+            let outcome = record.outcome();
+            if outcome.is_good() || outcome == Outcome::NotAttempted {
+                return Ok(());
+            }
+            take(task_row(self.origin, task, record).map_err(sqlite(&self.path))?)
         })
     }
 
-    /// Calls `take` for the id and command of every task that succeeded or was left unchanged, in
-    /// the order of ids.
+    /// Calls `take` for the id and command of every task that succeeded or was left unchanged.
     pub(crate) fn for_each_done(
         &self,
         mut take: impl FnMut(&str, Command) -> rusqlite::Result<()>,
     ) -> Result<(), StoreError> {
-        let mut read = || {
-            let mut query = self.connection.prepare(
-                "SELECT task.id, task.command FROM task JOIN outcome USING (ordinal)
-                 LEFT JOIN state USING (ordinal)
-                 WHERE ifnull(state.outcome, outcome.outcome) IN (?, ?)
-                 ORDER BY task.id",
-            )?;
-            // By the task's own outcome: an accepted call whose task never arrived is not done.
-            let good = [Outcome::Succeeded, Outcome::Unchanged].map(codes::outcome_code);
-            let mut rows = query.query(good)?;
-            while let Some(row) = rows.next()? {
-                take(row.get_ref(0)?.as_str()?, codes::command(row, 1)?)?;
+        // By the task's own outcome: an accepted call whose task never arrived is not done.
+        self.for_each_record(|task, record| {
+            if record.settled.is_some() && record.outcome().is_good() {
+                codes::task_id(task.id)
+                    .and_then(|id| take(id.as_str(), task.command))
+                    .map_err(sqlite(&self.path))?;
             }
             Ok(())
-        };
-        read().map_err(sqlite(&self.path))
+        })
     }
 
     /// Calls `take` for every attempt that may have left, in the order of sending.
     pub fn for_each_attempt<E: From<StoreError>>(
         &self,
-        take: impl FnMut(AttemptRow) -> Result<(), E>,
+        mut take: impl FnMut(AttemptRow) -> Result<(), E>,
     ) -> Result<(), E> {
-        let sql = format!(
-            "SELECT {ATTEMPT} FROM attempt LEFT JOIN failure ON failure.seq = attempt.seq
-             ORDER BY attempt.seq"
+        let walked = for_each_attempt(
+            self.home(),
+            self.may_have_left,
+            |ordinal, attempt| attempt_row(self.origin, ordinal, attempt),
+            |row| take(row).map_err(WalkError::Callback),
         );
-        let read = |row: &Row<'_>| {
-            let attempt = self.attempt_row(row, 0)?;
-            // An attempt that was begun and never left is not one for a reader.
-            let may_have_left =
-                attempt.duration.is_some() || self.may_have_left.includes(attempt.seq.0);
-            Ok(may_have_left.then_some(attempt))
-        };
-        self.walk(&sql, [], read, take)
+        self.walked(walked)
     }
 
     /// Calls `take` for the time and the end of every attempt that may have left, in the order of
@@ -110,36 +99,37 @@ impl RunReader {
     /// The store's, and those of `take`.
     pub fn for_each_sending<E: From<StoreError>>(
         &self,
-        take: impl FnMut(SendingRow) -> Result<(), E>,
+        mut take: impl FnMut(SendingRow) -> Result<(), E>,
     ) -> Result<(), E> {
-        let sql = "SELECT attempt.seq, attempt.number, attempt.sent_us, attempt.duration_us,
-                       attempt.http_status, failure.error_kind
-                   FROM attempt LEFT JOIN failure ON failure.seq = attempt.seq
-                   ORDER BY attempt.seq";
-        self.walk(sql, [], |row| self.sending_row(row), take)
+        let walked = for_each_attempt(
+            self.home(),
+            self.may_have_left,
+            |_, attempt| {
+                let ended = attempt.ended.as_ref();
+                let failure = ended.and_then(|ended| ended.failure.as_ref());
+                SendingRow {
+                    number: attempt.number,
+                    sent: self.at(attempt.sent_us()),
+                    duration: ended.map(|ended| codes::span(ended.duration_us)),
+                    http_status: ended.and_then(|ended| ended.http_status),
+                    failed: failure.map(|failure| failure.kind),
+                }
+            },
+            |row| take(row).map_err(WalkError::Callback),
+        );
+        self.walked(walked)
     }
 
-    fn sending_row(&self, row: &Row<'_>) -> rusqlite::Result<Option<SendingRow>> {
-        let duration: Option<i64> = row.get(3)?;
-        if duration.is_none() && !self.may_have_left.includes(row.get(0)?) {
-            return Ok(None);
-        }
-        Ok(Some(SendingRow {
-            number: row.get(1)?,
-            sent: self.at(row.get(2)?),
-            duration: duration.map(codes::span),
-            http_status: row.get(4)?,
-            failed: codes::parsed_or_null(row, 5)?,
-        }))
-    }
-
-    /// Calls `take` for every time in which the whole run waited, by its beginning.
+    /// Calls `take` for every time in which the whole run waited, in the order of recording.
     pub fn for_each_hold<E: From<StoreError>>(
         &self,
-        take: impl FnMut(HoldRow) -> Result<(), E>,
+        mut take: impl FnMut(HoldRow) -> Result<(), E>,
     ) -> Result<(), E> {
-        let sql = "SELECT from_us, until_us, reason FROM hold ORDER BY from_us";
-        self.walk(sql, [], |row| self.hold_row(row).map(Some), take)
+        self.walked(for_each_fact(self.home(), |_, fact| {
+            let Fact::Held { at_us, until_us, reason } = fact else { return Ok(()) };
+            let (from, until) = (self.at(at_us), self.at(until_us));
+            take(HoldRow { from, until, reason: reason.to_owned() }).map_err(WalkError::Callback)
+        }))
     }
 
     /// Returns the times in which the whole run waited.
@@ -152,24 +142,17 @@ impl RunReader {
         Ok(holds)
     }
 
-    fn hold_row(&self, row: &Row<'_>) -> rusqlite::Result<HoldRow> {
-        let (from, until) = (self.at(row.get(0)?), self.at(row.get(1)?));
-        Ok(HoldRow { from, until, reason: row.get(2)? })
-    }
-
     /// Returns the changes by operators while the run was under way, in order.
     pub fn changes(&self) -> Result<Vec<ChangeRow>, StoreError> {
-        // By row id: two changes may have the same microsecond.
-        let sql = "SELECT at_us, what, value, by FROM change ORDER BY rowid";
         let mut changes = Vec::new();
-        let read = |row: &Row<'_>| {
-            let at = self.at(row.get(0)?);
-            Ok(Some(ChangeRow { at, what: row.get(1)?, value: row.get(2)?, by: row.get(3)? }))
-        };
-        self.walk::<_, StoreError>(sql, [], read, |change| {
-            changes.push(change);
-            Ok(())
-        })?;
+        let walked = for_each_fact(self.home(), |_, fact| {
+            if let Fact::Changed { at_us, what, value, by } = fact {
+                let (at, value) = (self.at(at_us), value.map(str::to_owned));
+                changes.push(ChangeRow { at, what: what.to_owned(), value, by: by.to_owned() });
+            }
+            Ok::<(), rusqlite::Error>(())
+        });
+        walked.map_err(sqlite(&self.path))?;
         Ok(changes)
     }
 
@@ -177,32 +160,57 @@ impl RunReader {
     ///
     /// Tasks that failed in part are not waited for.
     pub fn unverified(&self) -> Result<u64, StoreError> {
-        self.count(&format!(
-            "SELECT count(*) FROM {AWAITED} AND outcome.outcome IN (3, 9) AND state.after IS NULL"
-        ))
+        let mut count = 0;
+        self.for_each_record::<StoreError>(|_, record| {
+            let called = awaited(record).filter(|&called| called != Outcome::Partial);
+            count += u64::from(called.is_some() && record.after.is_none());
+            Ok(())
+        })?;
+        Ok(count)
     }
 
     /// Counts the requests for pages of the list.
     pub fn pages(&self) -> Result<u64, StoreError> {
-        self.count("SELECT count(*) FROM poll")
+        let mut count = 0;
+        let walked = for_each_fact(self.home(), |_, fact| {
+            count += u64::from(matches!(fact, Fact::Polled { .. }));
+            Ok::<(), rusqlite::Error>(())
+        });
+        walked.map_err(sqlite(&self.path))?;
+        Ok(count)
+    }
+
+    fn walked<E: From<StoreError>>(&self, walked: Result<(), WalkError<E>>) -> Result<(), E> {
+        walked.map_err(|error| match error {
+            WalkError::Store(error) => sqlite(&self.path)(error).into(),
+            WalkError::Callback(error) => error,
+        })
+    }
+
+    fn at(&self, micros: i64) -> crate::clock::Timestamp {
+        self.origin.plus_micros(micros)
     }
 }
 
 /// Returns the first tasks of a plan that would be called.
 pub(crate) fn first_rows(connection: &Connection, limit: u32) -> rusqlite::Result<Vec<PlanRow>> {
-    let mut query = connection.prepare(
-        "SELECT task.id, task.command, source.name, task.line
-         FROM task JOIN source ON source.number = task.source
-         WHERE task.ordinal NOT IN (SELECT ordinal FROM outcome)
-         ORDER BY task.ordinal LIMIT ?",
-    )?;
-    let rows = query.query_map([limit], |row| {
-        Ok(PlanRow {
-            id: codes::parsed(row, 0)?,
-            command: codes::command(row, 1)?,
-            source: row.get(2)?,
-            line: row.get(3)?,
-        })
-    })?;
-    rows.collect()
+    let home = Home::new(connection);
+    let sources = home.head()?.sources;
+    let limit = usize::try_from(limit).expect("a u32 fits a usize");
+    let mut rows = Vec::new();
+    for no in 0..home.chunks()?.len() {
+        let bodies = ChunkBodies::read(home, no)?;
+        for (task, record) in &bodies.fold(0)?.tasks {
+            if rows.len() == limit {
+                return Ok(rows);
+            }
+            if record.settled.is_none() {
+                let source = usize::try_from(task.source).ok().and_then(|at| sources.get(at));
+                let source = source.map_or_else(String::new, |source| source.name.clone());
+                let (id, command) = (codes::task_id(task.id)?, task.command);
+                rows.push(PlanRow { id, command, source, line: task.line });
+            }
+        }
+    }
+    Ok(rows)
 }

@@ -3,9 +3,7 @@
 use crate::clock::Timestamp;
 use crate::event::StopReason;
 use crate::settings::RunSettings;
-use crate::store::codes;
 use crate::store::ids::RunId;
-use rusqlite::{Connection, Row};
 use std::time::Duration;
 
 /// The facts about a run that are known before its plan is read.
@@ -87,72 +85,4 @@ pub struct StoredEnd {
     pub stopped: Option<StopReason>,
     /// How long the service held it back.
     pub held: Duration,
-}
-
-/// Reads the record of a run.
-pub(crate) fn read(connection: &Connection) -> rusqlite::Result<RunRecord> {
-    let mut record = connection.query_row(
-        "SELECT id, parent, job, reason, command, origin_us, endpoint, project_id, settings,
-             rows, selected, duplicates, invalid, outstanding_before, already_done FROM run",
-        [],
-        run_record,
-    )?;
-    // Sources and sessions are tables of their own, with as many rows as there are.
-    record.sources = sources(connection)?;
-    record.sessions = sessions(connection, record.run.origin)?;
-    Ok(record)
-}
-
-fn run_record(row: &Row<'_>) -> rusqlite::Result<RunRecord> {
-    let run = NewRun {
-        id: codes::parsed(row, 0)?,
-        parent: codes::parsed_or_null(row, 1)?,
-        outstanding_before: row.get(13)?,
-        job: row.get(2)?,
-        reason: row.get(3)?,
-        command: row.get(4)?,
-        origin: Timestamp::from_micros(row.get(5)?),
-        endpoint: row.get(6)?,
-        project_id: row.get(7)?,
-        settings: codes::json(row, 8)?,
-    };
-    Ok(RunRecord {
-        run,
-        rows: row.get(9)?,
-        selected: row.get(10)?,
-        duplicates: row.get(11)?,
-        already_done: row.get(14)?,
-        invalid: row.get(12)?,
-        sources: Vec::new(),
-        sessions: Vec::new(),
-    })
-}
-
-fn sources(connection: &Connection) -> rusqlite::Result<Vec<SourceRecord>> {
-    let mut query = connection.prepare("SELECT name, columns FROM source ORDER BY number")?;
-    let rows = query.query_map([], |row| {
-        Ok(SourceRecord { name: row.get(0)?, columns: codes::texts(row, 1)? })
-    })?;
-    rows.collect()
-}
-
-fn sessions(connection: &Connection, origin: Timestamp) -> rusqlite::Result<Vec<SessionRecord>> {
-    let mut query = connection.prepare(
-        "SELECT started_us, ended_us, stopped, held_us, process, version, rate_learnt
-         FROM session ORDER BY number",
-    )?;
-    let rows = query.query_map([], |row| {
-        // NULL for a session under way, and for one whose process was killed.
-        let ended: Option<i64> = row.get(1)?;
-        let held = codes::span(row.get::<_, Option<i64>>(3)?.unwrap_or(0));
-        let stopped = codes::parsed_or_null(row, 2)?;
-        Ok(SessionRecord {
-            started: origin.plus_micros(row.get(0)?),
-            end: ended.map(|at| StoredEnd { at: origin.plus_micros(at), stopped, held }),
-            process: row.get(4)?,
-            version: row.get(5)?,
-            rate_learnt: row.get(6)?,
-        })
-    })?;
-    rows.collect()
 }

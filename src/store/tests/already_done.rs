@@ -2,6 +2,8 @@
 
 use super::script::{refused, settled, succeeds};
 use super::{Fixture, claim, commit, new_plan, new_run};
+use crate::journal::Place;
+use crate::store::home::{Home, head_text};
 use crate::store::{
     PlanTotals, PlannedRun, RunId, RunReader, RunWriter, StoreError, plan_from_run, plan_run,
 };
@@ -108,7 +110,11 @@ fn an_older_run_of_the_chain_may_be_missing_but_not_the_followed_one() {
 fn a_circular_chain_ends() {
     let fixture = chain();
     let file = rusqlite::Connection::open(fixture.runs.file(&run_id(1))).unwrap();
-    file.execute("UPDATE run SET parent = ?", [run_id(2).as_str()]).unwrap();
+    let mut record = Home::new(&file).head().unwrap();
+    record.run.parent = Some(run_id(2));
+    let head = head_text(&record);
+    let checksum = Place::Head.checksum(head.as_bytes());
+    file.execute("UPDATE run SET head = ?, head_crc = ?", (head, checksum)).unwrap();
     drop(file);
     let totals = plan_after(&fixture, 3, Some(run_id(2)), "aaaa\ndddd\neeee\n").unwrap();
     assert_eq!((totals.selected, totals.already_done), (1, 2));
@@ -135,7 +141,7 @@ fn a_plan_from_a_run_keeps_the_places_of_the_picked_tasks() {
 fn a_damaged_run_can_be_neither_followed_nor_planned_from() {
     let fixture = chain();
     let file = rusqlite::Connection::open(fixture.runs.file(&run_id(1))).unwrap();
-    file.execute("UPDATE task SET command = 7, id = 'X'", []).unwrap();
+    file.execute("UPDATE chunk SET body = zeroblob(9)", []).unwrap();
     drop(file);
     let error = plan_after(&fixture, 3, Some(run_id(2)), "aaaa\n").unwrap_err();
     assert!(matches!(error, StoreError::Damaged { .. }), "{error}");

@@ -2,8 +2,10 @@
 
 use super::script::{ended, lost, refused, run_ended, started, succeeds};
 use super::{Fixture, claim, commit, rows, wait};
+use crate::journal::{PlanChunkWriter, PlannedTask, Text};
+use crate::store::home::Home;
 use crate::store::{RunReader, StoreError, TaskRow};
-use crate::task::Task;
+use crate::task::{Command, Task};
 use rusqlite::Connection;
 use std::fs;
 
@@ -49,68 +51,108 @@ fn check_damaged(error: &StoreError) {
 fn check_unreadable(sql: &str) {
     let fixture = ended_run();
     change(&fixture, &format!("PRAGMA writable_schema = ON; {sql}"));
-    check_damaged(&rows(&fixture.reader()).map(|rows| rows.len()).expect_err(sql));
+    let read = RunReader::open(&fixture.runs, &fixture.run()).and_then(|reader| rows(&reader));
+    check_damaged(&read.map(|rows| rows.len()).expect_err(sql));
 }
 
 #[test]
-fn a_value_that_no_version_wrote_is_damage() {
-    check_unreadable("UPDATE task SET id = 'NOT AN ID' WHERE ordinal = 7");
-    check_unreadable("UPDATE task SET id = '' WHERE ordinal = 7");
-    check_unreadable("UPDATE task SET command = 2 WHERE ordinal = 7");
-    check_unreadable("UPDATE outcome SET outcome = 1000 WHERE ordinal = 5");
-    check_unreadable("UPDATE outcome SET outcome = -1 WHERE ordinal = 5");
-    check_unreadable("UPDATE outcome SET attempts = -1 WHERE ordinal = 5");
-    check_unreadable("UPDATE attempt SET http_status = 70000 WHERE seq = 6");
-    check_unreadable("UPDATE attempt SET failed_count = -1 WHERE seq = 6");
-    check_unreadable("UPDATE failure SET error_kind = 'bad luck'");
-    check_unreadable("UPDATE failure SET error_list = '[\"half'");
-    check_unreadable("UPDATE attempt SET ordinal = -1 WHERE seq = 6");
+fn a_body_that_is_not_what_was_written_is_damage() {
+    check_unreadable("UPDATE chunk SET body = zeroblob(9)");
+    check_unreadable("UPDATE chunk SET body = substr(body, 1, length(body) - 1)");
+    check_unreadable("UPDATE chunk SET crc = crc + 1");
+    check_unreadable("UPDATE segment SET body = x'00' WHERE seq = 2");
+    check_unreadable("UPDATE segment SET crc = -1 WHERE seq = 3");
+    check_unreadable("UPDATE segment SET epoch = 7 WHERE seq = 2");
+    check_unreadable("UPDATE run SET totals = replace(totals, 'succeeded', 'failed')");
+    check_unreadable("UPDATE run SET head = replace(head, '400', '401')");
 }
 
 #[test]
-fn a_task_that_went_missing_is_damage() {
-    check_unreadable("DELETE FROM task WHERE ordinal = 7");
-    check_unreadable("DELETE FROM task WHERE ordinal > 390");
-    check_unreadable("INSERT INTO task VALUES (9999, 'one-more', 0, 0, 1, NULL, NULL)");
-    check_unreadable("UPDATE run SET selected = 401");
+fn a_segment_in_the_place_of_another_is_damage() {
+    check_unreadable(
+        "UPDATE segment SET seq = -seq; UPDATE segment SET seq = 3 WHERE seq = -2;
+         UPDATE segment SET seq = 2 WHERE seq = -3; UPDATE segment SET seq = -seq WHERE seq < 0",
+    );
+    check_unreadable("UPDATE segment SET chunk = -1 WHERE seq = 2");
+    check_unreadable("UPDATE segment SET chunk = 1 WHERE seq = 2");
+}
+
+#[test]
+fn a_part_that_went_missing_is_damage() {
+    check_unreadable("DELETE FROM chunk");
+    check_unreadable("UPDATE chunk SET no = 1");
+    check_unreadable("DELETE FROM segment WHERE seq = 2");
+    check_unreadable("DELETE FROM segment WHERE seq = 3");
+    check_unreadable("DELETE FROM segment WHERE seq = (SELECT max(seq) FROM segment)");
+    check_unreadable("DELETE FROM run");
 }
 
 #[test]
 fn a_table_that_went_missing_is_damage() {
-    check_unreadable("DROP TABLE outcome");
-    check_unreadable("ALTER TABLE attempt DROP COLUMN request_id");
+    check_unreadable("DROP TABLE segment");
+    check_unreadable("ALTER TABLE chunk DROP COLUMN crc");
 }
 
 #[test]
-fn damage_outside_the_tasks_is_an_error_where_it_is_read() {
+fn damage_names_its_place() {
     let fixture = ended_run();
-    change(&fixture, "UPDATE source SET columns = '?'; UPDATE run SET id = 'x'");
-    check_damaged(&fixture.reader().record().unwrap_err());
-    change(&fixture, "DELETE FROM run");
-    check_damaged(&RunReader::open(&fixture.runs, &fixture.run()).unwrap_err());
-    check_damaged(&fixture.open().unwrap_err());
+    change(&fixture, "UPDATE segment SET body = x'00' WHERE seq = 3");
+    let error = rows(&fixture.reader()).unwrap_err().to_string();
+    assert!(error.ends_with("damaged: segment 3 of chunk 0: the checksum does not fit"), "{error}");
+    change(&fixture, "DELETE FROM segment WHERE seq = 2");
+    let error = fixture.open().unwrap_err().to_string();
+    assert!(error.ends_with("damaged: segment 2 of the run: it is missing"), "{error}");
+}
+
+#[test]
+fn damage_of_the_run_itself_is_an_error_for_readers_and_writers() {
+    for sql in ["UPDATE run SET head = '{}'", "UPDATE run SET totals = '{}'", "DELETE FROM run"] {
+        let fixture = ended_run();
+        change(&fixture, sql);
+        check_damaged(&RunReader::open(&fixture.runs, &fixture.run()).unwrap_err());
+        check_damaged(&fixture.open().unwrap_err());
+    }
 }
 
 #[test]
 fn a_writer_reports_missing_tasks_as_damage_instead_of_finishing() {
     let fixture = ended_run();
-    change(&fixture, "DELETE FROM task WHERE ordinal > 390");
-    let writer = fixture.writer();
-    assert_eq!(wait(writer.claim(50)).unwrap().len(), 50);
-    check_damaged(&wait(writer.claim(9_999)).unwrap_err());
+    change(&fixture, "DELETE FROM chunk");
+    check_damaged(&fixture.open().unwrap_err());
+}
+
+#[test]
+fn a_chunk_that_begins_elsewhere_than_was_noted_is_damage() {
+    for sql in ["UPDATE chunk SET first = 1", "UPDATE chunk SET tasks = 399, no = 0"] {
+        let fixture = ended_run();
+        change(&fixture, sql);
+        let taken = fixture.open().and_then(|writer| wait(writer.claim(9_999)));
+        check_damaged(&taken.map(|claimed| claimed.len()).expect_err(sql));
+    }
 }
 
 #[test]
 fn a_writer_never_hands_out_an_invalid_id() {
-    let fixture = ended_run();
-    change(&fixture, "UPDATE task SET id = '../../x' WHERE ordinal = 350");
-    let writer = fixture.writer();
-    check_damaged(&wait(writer.claim(9_999)).unwrap_err());
+    let fixture = Fixture::with_tasks(1);
+    let mut writer = PlanChunkWriter::default();
+    writer.push(&PlannedTask {
+        ordinal: 0,
+        id: Text::Plain("../../x"),
+        command: Command::Stop,
+        source: 0,
+        line: 1,
+        column: None,
+        others: None,
+    });
+    let (first, tasks, body) = writer.finish();
+    Home::new(&fixture.stranger()).put_chunk(0, first, tasks, &body).unwrap();
+    check_damaged(&wait(fixture.writer().claim(9_999)).unwrap_err());
+    check_damaged(&rows(&fixture.reader()).unwrap_err());
 }
 
-/// Overwrites the last page that belongs to a table.
+/// Overwrites the last page that belongs to a table or an index.
 fn ruin_page_of(fixture: &Fixture, table: &str) {
-    let sql = "SELECT max(pageno) FROM dbstat WHERE name = ? AND pagetype = 'leaf'";
+    let sql = "SELECT max(pageno) FROM dbstat WHERE name = ?";
     let page: usize = fixture.stranger().query_row(sql, [table], |row| row.get(0)).unwrap();
     let mut bytes = fs::read(fixture.file()).unwrap();
     bytes[(page - 1) * PAGE..page * PAGE].fill(0xa5);
@@ -119,7 +161,7 @@ fn ruin_page_of(fixture: &Fixture, table: &str) {
 
 #[test]
 fn after_an_unclean_end_every_table_is_searched_for_damage() {
-    for table in ["task", "attempt", "outcome", "failure", "session", "run", "source"] {
+    for table in ["chunk", "segment", "segment_of_chunk", "run"] {
         let fixture = carried_out(&[]);
         ruin_page_of(&fixture, table);
         let before = fs::read(fixture.file()).unwrap();
@@ -133,7 +175,7 @@ fn after_an_unclean_end_every_table_is_searched_for_damage() {
 #[test]
 fn after_a_clean_end_a_run_is_opened_without_a_search() {
     let fixture = ended_run();
-    ruin_page_of(&fixture, "task");
+    ruin_page_of(&fixture, "chunk");
     let writer = fixture.writer();
     commit(&writer, vec![run_ended(901, None)]);
     drop(writer);
@@ -165,41 +207,31 @@ fn a_file_of_another_program_is_refused_and_left_alone() {
 #[test]
 fn a_newer_version_is_refused_and_left_alone() {
     let fixture = ended_run();
-    change(&fixture, "PRAGMA user_version = 3");
+    change(&fixture, "PRAGMA user_version = 4");
     let before = fs::read(fixture.file()).unwrap();
     for error in
         [RunReader::open(&fixture.runs, &fixture.run()).unwrap_err(), fixture.open().unwrap_err()]
     {
-        assert!(matches!(error, StoreError::Newer { found: 3, known: 2, .. }), "{error:?}");
+        assert!(matches!(error, StoreError::Newer { found: 4, known: 3, .. }), "{error:?}");
         assert_eq!(error.hint(), "use the version that made it, or a newer one");
     }
     assert_eq!(fs::read(fixture.file()).unwrap(), before);
 }
 
 #[test]
-fn a_run_of_an_older_version_is_read_and_goes_on() {
-    let fixture = carried_out(&[]);
-    let mut expected = rows(&fixture.reader()).unwrap();
-    for row in &mut expected {
-        if let Some(failure) = row.last.as_mut().and_then(|attempt| attempt.failure.as_mut()) {
-            (failure.detail, failure.params) = Default::default();
+fn a_file_of_the_old_form_is_refused_with_the_way_out_and_left_alone() {
+    for version in [1, 2] {
+        let fixture = ended_run();
+        change(&fixture, &format!("PRAGMA user_version = {version}"));
+        let before = fs::read(fixture.file()).unwrap();
+        let read = RunReader::open(&fixture.runs, &fixture.run()).unwrap_err();
+        for error in [read, fixture.open().unwrap_err()] {
+            let words = format!("has the old form, version {version}");
+            assert!(error.to_string().ends_with(&words), "{error}");
+            assert!(error.hint().starts_with("read it with the version that made it"));
         }
+        assert_eq!(fs::read(fixture.file()).unwrap(), before);
     }
-    change(
-        &fixture,
-        "ALTER TABLE failure DROP COLUMN detail; ALTER TABLE failure DROP COLUMN params;
-         PRAGMA user_version = 1",
-    );
-    assert_eq!(rows(&fixture.reader()).unwrap(), expected);
-    let writer = fixture.writer();
-    let task = claim(&writer, 1).remove(0).task;
-    commit(&writer, vec![started(&task, 1_000, 1), ended(&task, 1_000, refused)]);
-    drop(writer);
-    let query = "SELECT detail, user_version FROM failure, pragma_user_version WHERE seq = 1000";
-    let read = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?));
-    let found: (String, i64) = fixture.stranger().query_row(query, [], read).unwrap();
-    assert_eq!(found, ("it was locked by ops".into(), 2));
-    rows(&fixture.reader()).unwrap();
 }
 
 #[test]
@@ -251,7 +283,7 @@ fn a_flipped_bit_is_an_error_or_leaves_every_task_accounted_for() {
 fn started_again() -> crate::event::Event {
     let id = "task-0399".parse().unwrap();
     let ordinal = crate::task::Ordinal(399);
-    started(&Task { ordinal, id, command: crate::task::Command::Stop }, 301, 1)
+    started(&Task { ordinal, id, command: Command::Stop }, 301, 1)
 }
 
 #[track_caller]

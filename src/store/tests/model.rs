@@ -6,7 +6,7 @@ use super::script::{
 use super::{Fixture, RECALL, claim, commit_only};
 use crate::clock::Timestamp;
 use crate::event::{AttemptResult, AttemptSeq, Event, EventKind};
-use crate::store::{ResumePoint, RunWriter, UnsettledTask};
+use crate::store::{ResumePoint, RunWriter, StoreError, UnsettledTask};
 use crate::task::{FailureKind, Ordinal, Outcome, OutcomeCounts, Task};
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
@@ -376,10 +376,25 @@ fn check_rows(fixture: &Fixture, model: &Model) {
         });
         assert_eq!(last, expected);
     }
-    let record = fixture.reader().record().unwrap();
+    let reader = fixture.reader();
+    let mut attempts = Vec::new();
+    let read = reader.for_each_attempt(|attempt| {
+        attempts.push((attempt.seq.0, attempt.sent, attempt.in_doubt));
+        Ok::<(), StoreError>(())
+    });
+    read.unwrap();
+    let expected = model.attempts().into_iter().rev();
+    let expected: Vec<_> = expected.map(|a| (a.seq, a.sent, a.in_doubt())).collect();
+    assert_eq!(attempts, expected, "in the order of sending");
+    assert_eq!(reader.unsettled().unwrap(), expected_unsettled(&model));
+    let record = reader.record().unwrap();
     assert_eq!(record.selected, model.tasks.len() as u64);
     let ended: Vec<_> = record.sessions.iter().map(|session| session.end.is_some()).collect();
     assert_eq!(ended, model.sessions);
+}
+
+fn expected_unsettled(model: &Model) -> u64 {
+    model.tasks.values().filter(|known| known.outcome.is_none()).count() as u64
 }
 
 proptest! {

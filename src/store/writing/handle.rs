@@ -8,13 +8,15 @@ use crate::event::{ArrivalCounts, AttemptSeq, Event};
 use crate::policy::{CalledTask, EarlierCalls, FirstLook, LastLook, Observation};
 use crate::store::error::{StoreError, file, sqlite};
 use crate::store::files::{CommitWriter, DepartureWriter, MayHaveLeft, RunDirectory, RunLock};
-use crate::store::writing::resume_point::{ResumePoint, SettledTasks};
-use crate::store::writing::state_rows::TaskSelection;
+use crate::store::home::Home;
+use crate::store::writing::journal_scan::JournalScan;
+use crate::store::writing::observed_states;
+use crate::store::writing::observed_states::TaskSelection;
+use crate::store::writing::resume_point::ResumePoint;
 use crate::store::writing::survey::{Survey, Surveyed};
 use crate::store::writing::task_queue::UnsettledTask;
 use crate::store::writing::thread::{Job, SessionStart, WriterThread};
 use crate::store::writing::verify::Verification;
-use crate::store::writing::{resume_point, state_rows};
 use crate::task::{ObservedState, OutcomeCounts, TaskId};
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -141,8 +143,8 @@ impl RunWriter {
     ) -> impl Future<Output = Result<Option<HashSet<TaskId>>, StoreError>> + Send + 'static {
         self.with(move |writer| {
             let connection = &writer.connection;
-            let ids = state_rows::selected_ids(connection, selection, limit);
-            state_rows::forget(connection).and(ids).map_err(sqlite(&writer.path))
+            let ids = observed_states::selected_ids(connection, selection, limit);
+            observed_states::forget(connection).and(ids).map_err(sqlite(&writer.path))
         })
     }
 
@@ -154,7 +156,7 @@ impl RunWriter {
         self.with(move |writer| {
             // One transaction for a page: each one of its own would cost more than the rows.
             let transaction = writer.connection.transaction().map_err(sqlite(&writer.path))?;
-            let seen = state_rows::see(&transaction, &states);
+            let seen = observed_states::see(&transaction, &states);
             seen.and_then(|()| transaction.commit()).map_err(sqlite(&writer.path))
         })
     }
@@ -167,12 +169,11 @@ impl RunWriter {
     ) -> impl Future<Output = Result<Surveyed, StoreError>> + Send + 'static {
         self.with(move |writer| {
             let origin = writer.origin;
-            let open = writer.queue.take_open();
-            let surveyed = writer.commit_patiently(|connection| {
-                Survey { connection, open: &open, origin, now }.carry_out(&decide)
+            let surveyed = writer.commit_patiently(|batch, connection| {
+                Survey { connection, origin, now }.carry_out(batch, &decide)
             })?;
             // The queue was filled before the survey settled some of its tasks.
-            writer.refill_queue().map_err(sqlite(&writer.path))?;
+            writer.queue.refill(&writer.end);
             Ok(surveyed)
         })
     }
@@ -185,8 +186,8 @@ impl RunWriter {
     ) -> impl Future<Output = Result<ArrivalCounts, StoreError>> + Send + 'static {
         self.with(move |writer| {
             let origin = writer.origin;
-            writer.commit_patiently(|connection| {
-                Verification { connection, origin, now }.carry_out(&decide)
+            writer.commit_patiently(|batch, connection| {
+                Verification { connection, origin, now }.carry_out(batch, &decide)
             })
         })
     }
@@ -197,9 +198,11 @@ impl RunWriter {
         limit: u32,
     ) -> impl Future<Output = Result<Vec<Timestamp>, StoreError>> + Send + 'static {
         self.with(move |writer| {
-            // Attempts that never left were deleted when the run was opened.
-            resume_point::last_sent(&writer.connection, writer.origin, limit, MayHaveLeft::Any)
-                .map_err(sqlite(&writer.path))
+            // Attempts that never left were withdrawn when the run was opened.
+            let home = Home::new(&writer.connection);
+            let scan = JournalScan::read(home, limit, MayHaveLeft::Any);
+            let sent = scan.map_err(sqlite(&writer.path))?.last_sent_us().into_iter();
+            Ok(sent.map(|micros| writer.origin.plus_micros(micros)).collect())
         })
     }
 
@@ -207,10 +210,7 @@ impl RunWriter {
     pub fn outcomes(
         &self,
     ) -> impl Future<Output = Result<OutcomeCounts, StoreError>> + Send + 'static {
-        self.with(move |writer| {
-            let settled = SettledTasks::read(&writer.connection).map_err(sqlite(&writer.path))?;
-            Ok(settled.counts)
-        })
+        self.with(|writer| Ok(writer.end.totals.settled))
     }
 
     /// Lets the thread do some work; after an error nothing is written any more.

@@ -3,20 +3,21 @@
 //! An event is durable when the commit that holds it returned. "Commit" and "claim" are explained
 //! in `docs/GLOSSARY.md`.
 
+pub(crate) mod batch;
 mod event_writer;
 mod handle;
-pub(crate) mod resume_point;
-pub(crate) mod state_rows;
+pub(crate) mod journal_end;
+mod journal_scan;
+pub(crate) mod observed_states;
+mod resume_point;
 mod survey;
 mod task_queue;
 pub(crate) mod thread;
 mod verify;
 
 pub use handle::RunWriter;
+pub use observed_states::TaskSelection;
 pub use resume_point::ResumePoint;
-pub(crate) use resume_point::SettledTasks;
-pub(crate) use state_rows::AWAITED;
-pub use state_rows::TaskSelection;
 pub(crate) use survey::Survey;
 pub use survey::Surveyed;
 pub use task_queue::UnsettledTask;

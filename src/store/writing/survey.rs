@@ -7,14 +7,14 @@
 
 use crate::clock::Timestamp;
 use crate::event::SurveyCounts;
+use crate::journal::{Fact, FoldedTask, PlannedTask, TaskRecord};
 use crate::policy::{EarlierCalls, FirstLook, Observation};
 use crate::store::codes;
-use crate::store::unsettled::OpenTask;
-use crate::store::writing::state_rows;
-use crate::store::writing::state_rows::AfterRow;
+use crate::store::home::ChunkBodies;
+use crate::store::writing::batch::Batch;
+use crate::store::writing::observed_states;
 use crate::task::{Ordinal, Outcome, TaskId, TaskState};
-use rusqlite::{Connection, Row, params};
-use std::collections::BTreeMap;
+use rusqlite::Connection;
 
 /// The maximum number of tasks that are shown as examples.
 const MAX_EXAMPLES: usize = 5;
@@ -32,9 +32,8 @@ pub struct Surveyed {
 
 /// A survey of the tasks without an outcome.
 pub(crate) struct Survey<'a> {
+    /// The connection with the observed states.
     pub(crate) connection: &'a Connection,
-    /// The tasks that earlier processes have begun.
-    pub(crate) open: &'a BTreeMap<Ordinal, OpenTask>,
     pub(crate) origin: Timestamp,
     pub(crate) now: Timestamp,
 }
@@ -43,67 +42,76 @@ impl Survey<'_> {
     /// Asks `decide` about every task, counts its answers and settles tasks by them.
     pub(crate) fn carry_out(
         &self,
+        batch: &mut Batch<'_>,
         decide: impl Fn(Option<Observation>, EarlierCalls) -> FirstLook,
     ) -> rusqlite::Result<Surveyed> {
-        let mut query = self.connection.prepare(
-            "SELECT task.ordinal, task.id, task.command, seen.state, seen.start, seen.stop
-             FROM task LEFT JOIN temp.seen ON seen.id = task.id
-             WHERE task.ordinal NOT IN (SELECT ordinal FROM outcome)",
-        )?;
         let mut surveyed = Surveyed::default();
-        let mut rows = query.query([])?;
-        while let Some(row) = rows.next()? {
-            let ordinal = Ordinal(row.get(0)?);
-            let open = self.open.get(&ordinal);
-            let seen = state_rows::observation(row, 3, codes::command(row, 2)?)?;
-            // A state after the first call is not one from before it.
-            if let (Some(seen), None) = (seen, open) {
-                state_rows::keep_before(self.connection, ordinal, seen.state)?;
+        for no in 0..batch.end.index.len() {
+            // Attempts that never left were withdrawn when the run was opened.
+            let bodies = ChunkBodies::read(batch.home, no)?;
+            let fold = bodies.fold(u64::MAX)?;
+            for folded in fold.tasks.iter().filter(|(_, record)| record.settled.is_none()) {
+                self.look_at(batch, folded, &decide, &mut surveyed)?;
             }
-            let look = decide(seen, open.map_or(EarlierCalls::None, OpenTask::earlier_calls));
-            surveyed.count(look, row)?;
-            if let Some(outcome) = look.outcome() {
-                self.settle(ordinal, outcome, open, seen)?;
-            }
+            batch.flush()?;
         }
         Ok(surveyed)
     }
 
+    fn look_at(
+        &self,
+        batch: &mut Batch<'_>,
+        folded: &FoldedTask<'_>,
+        decide: impl Fn(Option<Observation>, EarlierCalls) -> FirstLook,
+        surveyed: &mut Surveyed,
+    ) -> rusqlite::Result<()> {
+        let (task, record) = folded;
+        let seen = observed_states::observation(self.connection, task)?;
+        // A state after the first call is not one from before it.
+        if let (Some(seen), 0) = (seen, record.attempts) {
+            batch.push(Ordinal(task.ordinal), Fact::Before(seen.state))?;
+        }
+        let look = decide(seen, earlier_calls(record));
+        surveyed.count(look, task)?;
+        match look.outcome() {
+            Some(outcome) => self.settle(batch, folded, outcome, seen),
+            None => Ok(()),
+        }
+    }
+
     fn settle(
         &self,
-        ordinal: Ordinal,
+        batch: &mut Batch<'_>,
+        (task, record): &FoldedTask<'_>,
         outcome: Outcome,
-        open: Option<&OpenTask>,
         seen: Option<Observation>,
     ) -> rusqlite::Result<()> {
-        let now = self.now.as_micros().saturating_sub(self.origin.as_micros());
-        let mut insert = self.connection.prepare_cached(
-            "INSERT INTO outcome (ordinal, outcome, seq, attempts, first_sent_us, duration_us)
-             VALUES (?, ?, ?, ?, ?, ?)",
-        )?;
-        let Some(open) = open else {
-            // Without an attempt: the first sending is the time at which it is settled.
-            let code = codes::outcome_code(outcome);
-            return insert.execute(params![ordinal.0, code, 0, 0, now, 0]).map(drop);
-        };
+        let now_us = self.now.as_micros().saturating_sub(self.origin.as_micros());
+        let ordinal = Ordinal(task.ordinal);
+        if record.attempts == 0 {
+            return batch.settle(ordinal, outcome, now_us);
+        }
         // The calls keep their own outcome; the one that was decided is recorded beside it.
-        insert.execute(params![
-            ordinal.0,
-            codes::outcome_code(open.outcome()),
-            open.last_seq,
-            open.attempts,
-            open.first_sent_us,
-            now.saturating_sub(open.first_sent_us),
-        ])?;
+        let called = record.outcome_of_attempts();
+        batch.settle(ordinal, called, now_us)?;
         let state = seen.map_or(TaskState::Unknown, |seen| seen.state);
-        let verified_us = seen.filter(|seen| seen.has_arrived).map(|_| now);
-        let after = AfterRow { state, verified_us, verdict: Some(outcome) };
-        state_rows::keep_after(self.connection, ordinal, &after)
+        let verified_us = seen.filter(|seen| seen.has_arrived).map(|_| now_us);
+        batch.push(ordinal, Fact::After { state, verified_us, verdict: Some(outcome) })?;
+        batch.recount(called, outcome);
+        Ok(())
+    }
+}
+
+fn earlier_calls(record: &TaskRecord<'_>) -> EarlierCalls {
+    match (record.attempts, record.in_doubt) {
+        (0, _) => EarlierCalls::None,
+        (_, true) => EarlierCalls::InDoubt,
+        (_, false) => EarlierCalls::Refused,
     }
 }
 
 impl Surveyed {
-    fn count(&mut self, look: FirstLook, row: &Row<'_>) -> rusqlite::Result<()> {
+    fn count(&mut self, look: FirstLook, task: &PlannedTask<'_>) -> rusqlite::Result<()> {
         let counts = &mut self.counts;
         match look {
             FirstLook::WillChange => counts.will_change += 1,
@@ -112,21 +120,21 @@ impl Surveyed {
             FirstLook::Confirmed => counts.confirmed += 1,
             FirstLook::InTrouble => {
                 counts.in_trouble += 1;
-                keep_example(&mut self.in_trouble, row)?;
+                keep_example(&mut self.in_trouble, task)?;
             }
             FirstLook::Unknown | FirstLook::Skipped => {
                 counts.unknown += 1;
                 counts.skipped += u64::from(look == FirstLook::Skipped);
-                keep_example(&mut self.unknown, row)?;
+                keep_example(&mut self.unknown, task)?;
             }
         }
         Ok(())
     }
 }
 
-fn keep_example(examples: &mut Vec<TaskId>, row: &Row<'_>) -> rusqlite::Result<()> {
+fn keep_example(examples: &mut Vec<TaskId>, task: &PlannedTask<'_>) -> rusqlite::Result<()> {
     if examples.len() < MAX_EXAMPLES {
-        examples.push(codes::parsed(row, 1)?);
+        examples.push(codes::task_id(task.id)?);
     }
     Ok(())
 }

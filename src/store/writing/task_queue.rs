@@ -1,20 +1,18 @@
 //! Hands out the tasks without an outcome, each once, in the order of the plan.
 //!
-//! Counts them: a row that went missing is damage and must not look like the end of the run. See
+//! Counts them: a task that went missing is damage and must not look like the end of the run. See
 //! `docs/GLOSSARY.md`: claim.
 
 use crate::clock::Timestamp;
 use crate::event::AttemptSeq;
+use crate::journal::{Place, PlanChunk};
 use crate::store::codes;
-use crate::store::files::MayHaveLeft;
-use crate::store::ordinal_set::OrdinalSet;
-use crate::store::unsettled::{OpenTask, open_tasks};
+use crate::store::error::damage;
+use crate::store::home::Home;
+use crate::store::unsettled::OpenTask;
+use crate::store::writing::journal_end::JournalEnd;
 use crate::task::{Ordinal, Task};
-use rusqlite::{Connection, Row};
-use std::collections::BTreeMap;
-
-/// The number of settled tasks in a row that are read one by one; more are skipped by a new query.
-const MAX_STEP: u32 = 256;
+use std::collections::{BTreeMap, VecDeque};
 
 /// A task without an outcome.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,76 +32,91 @@ pub struct UnsettledTask {
 }
 
 /// The tasks that are still to be handed out.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct TaskQueue {
-    settled: OrdinalSet,
     /// The tasks that earlier processes have begun and not settled.
     open: BTreeMap<Ordinal, OpenTask>,
-    origin: Timestamp,
-    /// The first ordinal that may not have been handed out.
-    cursor: u32,
-    handed_out: u64,
+    origin: Option<Timestamp>,
+    /// The tasks of the chunk that was read last and are not handed out.
+    ready: VecDeque<Task>,
+    /// The first chunk that was not read.
+    next: u32,
+    /// The number of tasks that were settled before, and of those that were handed out.
+    accounted_for: u64,
 }
 
 impl TaskQueue {
-    /// Returns a queue of all tasks that are not settled.
-    pub(crate) fn new(
-        connection: &Connection,
-        settled: OrdinalSet,
-        origin: Timestamp,
-        may_have_left: MayHaveLeft,
-    ) -> rusqlite::Result<Self> {
-        let open = open_tasks(connection, &settled, may_have_left)?;
-        Ok(Self { settled, open, origin, cursor: 0, handed_out: 0 })
+    /// Returns a queue of all tasks that are not settled; `settled` is their number.
+    pub(crate) fn new(open: BTreeMap<Ordinal, OpenTask>, settled: u64, origin: Timestamp) -> Self {
+        Self { open, origin: Some(origin), accounted_for: settled, ..Self::default() }
     }
 
     /// Hands out the next tasks; fewer than `limit` only if there are no more.
     pub(crate) fn take(
         &mut self,
-        connection: &Connection,
+        home: Home<'_>,
+        end: &JournalEnd,
         limit: usize,
     ) -> rusqlite::Result<Vec<UnsettledTask>> {
-        let mut claimed = Vec::new();
-        let mut query = connection.prepare_cached(
-            "SELECT ordinal, id, command FROM task WHERE ordinal >= ? ORDER BY ordinal",
-        )?;
-        let mut rows = query.query([self.settled.first_absent(self.cursor)])?;
+        let mut claimed = Vec::with_capacity(limit.min(self.ready.len().max(64)));
         while claimed.len() < limit {
-            let Some(row) = rows.next()? else { break };
-            let ordinal = row.get(0)?;
-            if !self.settled.contains(Ordinal(ordinal)) {
-                claimed.push(self.hand_out(row, Ordinal(ordinal))?);
-                continue;
-            }
-            // A resumed run may begin with millions of settled tasks: reading their rows only to
-            // skip them would take seconds.
-            let next = self.settled.first_absent(ordinal);
-            if next - ordinal > MAX_STEP {
-                drop(rows);
-                rows = query.query([next])?;
+            match self.ready.pop_front() {
+                Some(task) => claimed.push(self.hand_out(task)),
+                None if self.next < end.index.len() => self.read_chunk(home, end)?,
+                None => break,
             }
         }
         Ok(claimed)
     }
 
-    fn hand_out(&mut self, row: &Row<'_>, ordinal: Ordinal) -> rusqlite::Result<UnsettledTask> {
-        let task = Task { ordinal, id: codes::parsed(row, 1)?, command: codes::command(row, 2)? };
-        self.cursor = ordinal.0.saturating_add(1);
-        self.handed_out += 1;
-        let open = self.open.remove(&ordinal);
-        let first_sent = open.map(|open| self.origin.plus_micros(open.first_sent_us));
-        let last_seq = open.map(|open| AttemptSeq(open.last_seq));
-        let OpenTask { attempts, throttled, in_doubt, .. } = open.unwrap_or_default();
-        Ok(UnsettledTask { task, attempts, throttled, in_doubt, first_sent, last_seq })
+    fn read_chunk(&mut self, home: Home<'_>, end: &JournalEnd) -> rusqlite::Result<()> {
+        let no = self.next;
+        self.next += 1;
+        // A resumed run may begin with thousands of settled chunks: reading them only to skip their
+        // tasks would take seconds.
+        let beyond = end.index.first(no + 1);
+        let is_settled = end
+            .index
+            .first(no)
+            .zip(beyond)
+            .is_some_and(|(first, beyond)| end.settled.first_absent(first) >= beyond);
+        if is_settled {
+            return Ok(());
+        }
+        let (body, place) = (home.chunk(no)?, Place::Chunk(no));
+        let mut chunk = PlanChunk::new(&body).map_err(|bad| damage(place.damage(bad)))?;
+        if !end.index.fits(no, chunk.first, chunk.tasks) {
+            return Err(damage(place.missing()));
+        }
+        while let Some(task) = chunk.next().map_err(|bad| damage(place.damage(bad)))? {
+            let ordinal = Ordinal(task.ordinal);
+            if !end.settled.contains(ordinal) {
+                let (id, command) = (codes::task_id(task.id)?, task.command);
+                self.ready.push_back(Task { ordinal, id, command });
+            }
+        }
+        Ok(())
     }
 
-    /// Takes the tasks that earlier processes have begun, to survey them.
-    pub(crate) fn take_open(&mut self) -> BTreeMap<Ordinal, OpenTask> {
-        std::mem::take(&mut self.open)
+    fn hand_out(&mut self, task: Task) -> UnsettledTask {
+        self.accounted_for += 1;
+        let open = self.open.remove(&task.ordinal);
+        let first_sent =
+            open.zip(self.origin).map(|(open, origin)| origin.plus_micros(open.first_sent_us));
+        let last_seq = open.map(|open| AttemptSeq(open.last_seq));
+        let OpenTask { attempts, throttled, in_doubt, .. } = open.unwrap_or_default();
+        UnsettledTask { task, attempts, throttled, in_doubt, first_sent, last_seq }
     }
 
     /// Returns the number of settled and handed out tasks: all of the plan, at its end.
     pub(crate) fn accounted_for(&self) -> u64 {
-        self.settled.len() + self.handed_out
+        self.accounted_for
+    }
+
+    /// Begins anew after a survey has settled some of the tasks; nothing may have been handed out.
+    pub(crate) fn refill(&mut self, end: &JournalEnd) {
+        self.open.retain(|&ordinal, _| !end.settled.contains(ordinal));
+        self.ready.clear();
+        (self.next, self.accounted_for) = (0, end.settled.len());
     }
 }

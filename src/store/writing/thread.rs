@@ -7,13 +7,19 @@
 
 use crate::clock::Timestamp;
 use crate::event::Event;
+use crate::journal::{Fact, RunRecord};
 use crate::store::error::{StoreError, sqlite};
-use crate::store::files::{CommitWriter, FileIdentity, MayHaveLeft, Watermark, integrity_check};
+use crate::store::files::{CommitWriter, FileIdentity, MayHaveLeft, Watermark};
+use crate::store::home::Home;
+use crate::store::reading::{integrity_check, read_sessions};
 use crate::store::schema;
+use crate::store::writing::batch::Batch;
 use crate::store::writing::event_writer::EventWriter;
-use crate::store::writing::resume_point;
-use crate::store::writing::resume_point::{ResumePoint, SettledTasks};
+use crate::store::writing::journal_end::JournalEnd;
+use crate::store::writing::journal_scan::JournalScan;
+use crate::store::writing::resume_point::ResumePoint;
 use crate::store::writing::task_queue::{TaskQueue, UnsettledTask};
+use crate::task::Ordinal as TaskOrdinal;
 use rusqlite::Connection;
 use rusqlite::config::DbConfig;
 use std::fs::File;
@@ -73,7 +79,9 @@ pub(crate) struct WriterThread {
     pub(crate) path: PathBuf,
     pub(crate) origin: Timestamp,
     selected: u64,
-    session: i64,
+    /// The number of the session, from 1.
+    session: u32,
+    pub(crate) end: JournalEnd,
     /// `None` until the session has begun.
     identity: Option<FileIdentity>,
     /// `None` until the session has begun.
@@ -91,14 +99,17 @@ impl WriterThread {
         // Under the run's lock nobody else changes the watermark or the file.
         let watermark = Watermark::read(path);
         let connection = schema::open_writer(path)?;
-        watermark.check(path, &connection)?;
-        let may_have_left = watermark.may_have_left;
+        let home = Home::new(&connection);
         let failed = sqlite(path);
-        let clean = resume_point::ended_cleanly(&connection).map_err(&failed)?;
-        // The check and the resume point both read the whole file; side by side they take as long
-        // as one of them. Nothing is written before both have succeeded.
+        watermark.check(path, home.totals().map_err(&failed)?.commits)?;
+        let may_have_left = watermark.may_have_left;
+        let origin = home.head().map_err(&failed)?.run.origin;
+        let sessions = read_sessions(home, origin).map_err(&failed)?;
+        let is_clean = sessions.last().is_none_or(|session| session.end.is_some());
+        // The check and the scan both read the whole file; side by side they take as long as one
+        // of them. Nothing is written before both have succeeded.
         let (healthy, resumed) = thread::scope(|scope| {
-            let check = (!clean).then(|| scope.spawn(|| integrity_check::check(path)));
+            let check = (!is_clean).then(|| scope.spawn(|| integrity_check(path)));
             let resumed = Self::resume(connection, path, recall, may_have_left);
             let healthy = match check {
                 Some(check) => check.join().expect("checks do not panic"),
@@ -107,13 +118,13 @@ impl WriterThread {
             (healthy, resumed)
         });
         healthy?;
-        let (mut writer, resume_point) = resumed.map_err(&failed)?;
-        writer.delete_unsent(may_have_left).map_err(&failed)?;
-        writer.begin(start).map_err(&failed)?;
+        let (mut writer, resume_point, unsent) = resumed?;
+        let sessions = u32::try_from(sessions.len()).unwrap_or(u32::MAX);
+        writer.begin(start, sessions, &unsent).map_err(&failed)?;
         // After the first write: only then does the log exist.
         writer.identity = Some(FileIdentity::read(path)?);
-        let attempts = resume_point.attempts;
-        writer.watermark = Some(CommitWriter::open(path, &writer.connection, attempts)?);
+        let (commits, attempts) = (writer.end.totals.commits, resume_point.attempts);
+        writer.watermark = Some(CommitWriter::open(path, commits, attempts)?);
         Ok((writer, resume_point))
     }
 
@@ -122,11 +133,22 @@ impl WriterThread {
         path: &Path,
         recall: u32,
         may_have_left: MayHaveLeft,
-    ) -> rusqlite::Result<(Self, ResumePoint)> {
-        let (origin, selected) = resume_point::origin_and_selected(&connection)?;
-        let settled = SettledTasks::read(&connection)?;
-        let resume_point = ResumePoint::read(&connection, &settled, recall, may_have_left)?;
-        let queue = TaskQueue::new(&connection, settled.ordinals, origin, may_have_left)?;
+    ) -> Result<(Self, ResumePoint, Vec<TaskOrdinal>), StoreError> {
+        let home = Home::new(&connection);
+        let head = home.head().map_err(sqlite(path))?;
+        let (origin, selected) = (head.run.origin, head.selected);
+        let scan = JournalScan::read(home, recall, may_have_left).map_err(sqlite(path))?;
+        let damaged = |detail| StoreError::Damaged { path: path.into(), detail };
+        let tasks = scan.end.index.tasks();
+        if tasks != selected {
+            return Err(damaged(format!("the plan has {tasks} of {selected} tasks")));
+        }
+        let (settled, outcomes) = (scan.end.settled.len(), scan.end.totals.settled.selected());
+        if settled != outcomes {
+            return Err(damaged(format!("{settled} tasks have {outcomes} outcomes")));
+        }
+        let resume_point = ResumePoint::new(&scan, origin, selected);
+        let queue = TaskQueue::new(scan.open, settled, origin);
         let writer = Self {
             connection,
             patience: PATIENCE,
@@ -135,37 +157,39 @@ impl WriterThread {
             origin,
             selected,
             session: 0,
+            end: scan.end,
             identity: None,
             watermark: None,
             queue,
         };
-        Ok((writer, resume_point))
+        Ok((writer, resume_point, scan.unsent))
     }
 
-    /// Deletes the attempts that an earlier process began and did not send: it would have withdrawn
-    /// them itself.
-    fn delete_unsent(&self, may_have_left: MayHaveLeft) -> rusqlite::Result<()> {
-        let begun = "DELETE FROM attempt WHERE duration_us IS NULL AND seq > ?";
-        self.connection.execute(begun, [may_have_left.last()]).map(drop)
-    }
-
-    fn begin(&mut self, start: SessionStart) -> rusqlite::Result<()> {
-        match start {
-            SessionStart::New(now) => self.begin_session(now),
-            SessionStart::Last(now) => match resume_point::last_session(&self.connection)? {
-                Some(session) => {
-                    self.session = session;
-                    Ok(())
-                }
-                None => self.begin_session(now),
-            },
+    /// Begins the session of this process, and withdraws the attempts that an earlier process began
+    /// and did not send: it would have withdrawn them itself.
+    fn begin(
+        &mut self,
+        start: SessionStart,
+        sessions: u32,
+        unsent: &[TaskOrdinal],
+    ) -> rusqlite::Result<()> {
+        let begins = match start {
+            SessionStart::New(now) => Some(now),
+            SessionStart::Last(now) => (sessions == 0).then_some(now),
+        };
+        self.session = sessions + u32::from(begins.is_some());
+        if begins.is_none() && unsent.is_empty() {
+            return Ok(());
         }
-    }
-
-    fn begin_session(&mut self, now: Timestamp) -> rusqlite::Result<()> {
-        let started = now.as_micros().saturating_sub(self.origin.as_micros());
-        self.session = resume_point::begin_session(&self.connection, started)?;
-        Ok(())
+        let origin = self.origin;
+        self.commit(|batch, _| {
+            if let Some(now) = begins {
+                let at_us = now.as_micros().saturating_sub(origin.as_micros());
+                let (process, version) = (std::process::id(), env!("CARGO_PKG_VERSION"));
+                batch.push_run(&RunRecord::SessionStarted { at_us, process, version });
+            }
+            unsent.iter().try_for_each(|&ordinal| batch.push(ordinal, Fact::Withdrawn))
+        })
     }
 
     /// Carries out jobs until no more can come or one has failed; holds the run's lock meanwhile.
@@ -183,9 +207,9 @@ impl WriterThread {
         // The requester may be gone by the time of the answer; a commit stays a commit.
         match job {
             Job::Commit { events, done } => {
-                let (origin, session) = (self.origin, self.session);
-                let committed = self.commit_patiently(|connection| {
-                    let event_writer = EventWriter::new(connection, origin, session);
+                let origin = self.origin;
+                let committed = self.commit_patiently(|batch, _| {
+                    let mut event_writer = EventWriter::new(batch, origin);
                     events.iter().try_for_each(|event| event_writer.write(event))
                 });
                 let goes_on = committed.is_ok();
@@ -207,7 +231,7 @@ impl WriterThread {
     /// `write` may be called several times, each time in a new transaction.
     pub(crate) fn commit_patiently<T>(
         &mut self,
-        write: impl Fn(&Connection) -> rusqlite::Result<T>,
+        write: impl Fn(&mut Batch<'_>, &Connection) -> rusqlite::Result<T>,
     ) -> Result<T, StoreError> {
         let mut waited = Duration::ZERO;
         loop {
@@ -231,14 +255,14 @@ impl WriterThread {
 
     fn commit<T>(
         &mut self,
-        write: impl Fn(&Connection) -> rusqlite::Result<T>,
+        write: impl Fn(&mut Batch<'_>, &Connection) -> rusqlite::Result<T>,
     ) -> rusqlite::Result<T> {
         let transaction = self.connection.transaction()?;
-        let written = write(&transaction)?;
-        // The file counts its commits in the same transaction; the watermark follows. So it never
-        // remembers a commit that the file does not have.
-        EventWriter::new(&transaction, self.origin, self.session).count_commit()?;
+        let mut batch = Batch::new(&transaction, &self.end, self.session);
+        let written = write(&mut batch, &transaction)?;
+        let changes = batch.finish()?;
         transaction.commit()?;
+        self.end.apply(changes);
         if let Some(watermark) = &mut self.watermark {
             watermark.advance();
         }
@@ -246,7 +270,8 @@ impl WriterThread {
     }
 
     fn claim(&mut self, limit: usize) -> Result<Vec<UnsettledTask>, StoreError> {
-        let claimed = self.queue.take(&self.connection, limit).map_err(sqlite(&self.path))?;
+        let home = Home::new(&self.connection);
+        let claimed = self.queue.take(home, &self.end, limit).map_err(sqlite(&self.path))?;
         let counted = self.queue.accounted_for();
         // The end of the plan is believed only if every task was accounted for: a row that went
         // missing must not look like a finished run.
@@ -255,14 +280,6 @@ impl WriterThread {
             return Err(StoreError::Damaged { path: self.path.clone(), detail });
         }
         Ok(claimed)
-    }
-
-    /// Fills the queue anew with all tasks that are not settled; nothing may have been handed out.
-    pub(crate) fn refill_queue(&mut self) -> rusqlite::Result<()> {
-        let settled = SettledTasks::read(&self.connection)?;
-        self.queue =
-            TaskQueue::new(&self.connection, settled.ordinals, self.origin, MayHaveLeft::Any)?;
-        Ok(())
     }
 
     /// Leaves one file behind instead of three; if it fails nothing is lost.

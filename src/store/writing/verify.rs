@@ -6,15 +6,17 @@
 
 use crate::clock::Timestamp;
 use crate::event::ArrivalCounts;
+use crate::journal::{Fact, FoldedTask};
 use crate::policy::{ArrivalProgress, CalledTask, LastLook, Observation};
-use crate::store::codes;
-use crate::store::writing::state_rows;
-use crate::store::writing::state_rows::{AWAITED, AfterRow};
-use crate::task::Ordinal;
+use crate::store::home::ChunkBodies;
+use crate::store::writing::batch::Batch;
+use crate::store::writing::observed_states;
+use crate::task::{Ordinal, Outcome};
 use rusqlite::Connection;
 
 /// One round over the tasks that are waited for.
 pub(crate) struct Verification<'a> {
+    /// The connection with the observed states.
     pub(crate) connection: &'a Connection,
     pub(crate) origin: Timestamp,
     pub(crate) now: Timestamp,
@@ -24,43 +26,51 @@ impl Verification<'_> {
     /// Asks `decide` about every task, counts its answers and records them.
     pub(crate) fn carry_out(
         &self,
+        batch: &mut Batch<'_>,
         decide: impl Fn(CalledTask, Option<Observation>) -> LastLook,
     ) -> rusqlite::Result<ArrivalCounts> {
-        let sql = format!(
-            "SELECT awaited.ordinal, awaited.command, awaited.outcome,
-                 seen.state, seen.start, seen.stop, awaited.verdict
-             FROM (SELECT task.ordinal, task.id, task.command, outcome.outcome,
-                       state.outcome AS verdict FROM {AWAITED}) AS awaited
-             LEFT JOIN temp.seen ON seen.id = awaited.id"
-        );
-        let now = self.now.as_micros().saturating_sub(self.origin.as_micros());
         let mut counts = ArrivalCounts::default();
-        let mut query = self.connection.prepare(&sql)?;
-        let mut rows = query.query([])?;
-        let mut found = Vec::new();
-        while let Some(row) = rows.next()? {
-            let ordinal = Ordinal(row.get(0)?);
-            let (outcome, verdict) = (codes::outcome(row, 2)?, codes::outcome_or_null(row, 6)?);
-            let seen = state_rows::observation(row, 3, codes::command(row, 1)?)?;
-            let LastLook { progress, record } = decide(CalledTask { outcome, verdict }, seen);
-            match progress {
-                Some(ArrivalProgress::Arrived) => counts.arrived += 1,
-                Some(ArrivalProgress::OnTheWay) => counts.on_the_way += 1,
-                Some(ArrivalProgress::Stuck) => counts.stuck += 1,
-                None => {}
+        for no in 0..batch.end.index.len() {
+            let bodies = ChunkBodies::read(batch.home, no)?;
+            let fold = bodies.fold(u64::MAX)?;
+            for folded in &fold.tasks {
+                let (task, record) = folded;
+                if let Some(outcome) = observed_states::awaited(record) {
+                    let called = CalledTask { outcome, verdict: record.verdict };
+                    let seen = observed_states::observation(self.connection, task)?;
+                    let look = decide(called, seen);
+                    count(&mut counts, look.progress);
+                    self.record(batch, folded, outcome, look)?;
+                }
             }
-            // The time of arrival is that of this round: the list shows no times.
-            found.extend(record.map(|record| {
-                let verified_us = record.has_arrived.then_some(now);
-                let (state, verdict) = (record.state, record.verdict);
-                (ordinal, AfterRow { state, verified_us, verdict })
-            }));
-        }
-        // Only now: what is written changes the rows that the query selects.
-        drop(rows);
-        for (ordinal, after) in found {
-            state_rows::keep_after(self.connection, ordinal, &after)?;
+            batch.flush()?;
         }
         Ok(counts)
+    }
+
+    fn record(
+        &self,
+        batch: &mut Batch<'_>,
+        (task, record): &FoldedTask<'_>,
+        called: Outcome,
+        look: LastLook,
+    ) -> rusqlite::Result<()> {
+        let Some(after) = look.record else { return Ok(()) };
+        // The time of arrival is that of this round: the list shows no times.
+        let now_us = self.now.as_micros().saturating_sub(self.origin.as_micros());
+        let verified_us = after.has_arrived.then_some(now_us);
+        let (state, verdict) = (after.state, after.verdict);
+        batch.push(Ordinal(task.ordinal), Fact::After { state, verified_us, verdict })?;
+        batch.recount(record.outcome(), verdict.unwrap_or(called));
+        Ok(())
+    }
+}
+
+fn count(counts: &mut ArrivalCounts, progress: Option<ArrivalProgress>) {
+    match progress {
+        Some(ArrivalProgress::Arrived) => counts.arrived += 1,
+        Some(ArrivalProgress::OnTheWay) => counts.on_the_way += 1,
+        Some(ArrivalProgress::Stuck) => counts.stuck += 1,
+        None => {}
     }
 }

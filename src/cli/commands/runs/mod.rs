@@ -42,7 +42,7 @@ pub(crate) enum RunsCommand {
 const PATH_HELP: &str = "\
 Examples:
   batchctl runs path --job nightly
-  sqlite3 \"$(batchctl runs path)\" 'SELECT count(*) FROM attempt'";
+  sqlite3 \"$(batchctl runs path)\" 'SELECT text FROM about'";
 
 const SHOW_HELP: &str = "\
 Examples:

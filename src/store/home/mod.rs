@@ -1,0 +1,16 @@
+//! The home of a journal in SQLite: a small door through which bodies go in and out.
+//!
+//! Everything that comes out has been compared with its checksum. What the bodies mean is known in
+//! `journal`. See `docs/GLOSSARY.md`: plan chunk, segment.
+
+mod chunk_bodies;
+mod chunk_index;
+mod door;
+mod head;
+mod totals;
+
+pub(crate) use chunk_bodies::ChunkBodies;
+pub(crate) use chunk_index::ChunkIndex;
+pub(crate) use door::{Home, Segment};
+pub(crate) use head::head_text;
+pub(crate) use totals::Totals;

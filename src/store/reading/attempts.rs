@@ -1,0 +1,133 @@
+//! The attempts of a run in the order of sending.
+//!
+//! Segments are read in the order of writing, which is that of starts. An attempt is handed out
+//! once it and all before it have ended, so memory holds the attempts on the wire.
+
+use crate::journal::{Attempt, Ended, Fact, records};
+use crate::store::error::damage;
+use crate::store::files::MayHaveLeft;
+use crate::store::home::{ChunkIndex, Home};
+use crate::task::Ordinal;
+use rusqlite::Error;
+use std::collections::BTreeMap;
+
+/// The attempts that are begun and not handed out, each as `T` once it has ended.
+struct Sending<T> {
+    index: ChunkIndex,
+    may_have_left: MayHaveLeft,
+    /// By their numbers.
+    waiting: BTreeMap<u64, Waiting<T>>,
+    /// The number of the attempt that each task has begun.
+    begun: BTreeMap<Ordinal, u64>,
+    epoch: u32,
+}
+
+struct Waiting<T> {
+    ordinal: Ordinal,
+    number: u32,
+    leaves_us: i64,
+    /// The row, once the attempt has ended, or is known to never end.
+    row: Option<T>,
+}
+
+/// Calls `take` with what `make` returns for each attempt that may have left.
+pub(crate) fn for_each_attempt<T, E: From<Error>>(
+    home: Home<'_>,
+    may_have_left: MayHaveLeft,
+    make: impl Fn(Ordinal, &Attempt<'_>) -> T,
+    mut take: impl FnMut(T) -> Result<(), E>,
+) -> Result<(), E> {
+    let index = home.chunks()?;
+    let (waiting, begun) = (BTreeMap::new(), BTreeMap::new());
+    let mut sending = Sending { index, may_have_left, waiting, begun, epoch: 0 };
+    home.segments::<E>(|segment| {
+        // A session that is over ends no attempt any more. The first segment of the run in the next
+        // session comes after that session has withdrawn what was not sent.
+        if segment.chunk.is_none() && segment.epoch != sending.epoch {
+            sending.epoch = segment.epoch;
+            sending.end_all(&make);
+        }
+        if let Some(chunk) = segment.chunk {
+            let first = sending.index.first(chunk);
+            let read = records(segment.body, |record| {
+                let ordinal = first.and_then(|first| first.checked_add(record.offset));
+                let ordinal = ordinal.ok_or("there is no such chunk")?;
+                sending.apply(Ordinal(ordinal), record.fact, &make)
+            });
+            read.map_err(|malformed| damage(segment.place().damage(malformed)))?;
+        }
+        sending.hand_out(&mut take)
+    })?;
+    sending.end_all(&make);
+    sending.hand_out(&mut take)
+}
+
+impl<T> Sending<T> {
+    fn apply(
+        &mut self,
+        ordinal: Ordinal,
+        fact: Fact<'_>,
+        make: &impl Fn(Ordinal, &Attempt<'_>) -> T,
+    ) -> Result<(), &'static str> {
+        match fact {
+            Fact::Started { seq, number, leaves_us } => {
+                self.end_never(ordinal, make);
+                self.begun.insert(ordinal, seq);
+                let row = None;
+                self.waiting.insert(seq, Waiting { ordinal, number, leaves_us, row });
+            }
+            Fact::Withdrawn => {
+                let seq = self.begun.remove(&ordinal).ok_or("nothing was begun")?;
+                self.waiting.remove(&seq);
+            }
+            Fact::Ended(ended) => {
+                let seq = self.begun.remove(&ordinal).ok_or("nothing was begun")?;
+                self.end(seq, Some(ended), make);
+            }
+            Fact::Settled { .. } => self.end_never(ordinal, make),
+            Fact::Before(_) | Fact::After { .. } => {}
+        }
+        Ok(())
+    }
+
+    /// Notes that the attempt of a task never ended.
+    fn end_never(&mut self, ordinal: Ordinal, make: &impl Fn(Ordinal, &Attempt<'_>) -> T) {
+        if let Some(seq) = self.begun.remove(&ordinal) {
+            self.end(seq, None, make);
+        }
+    }
+
+    fn end(
+        &mut self,
+        seq: u64,
+        ended: Option<Ended<'_>>,
+        make: &impl Fn(Ordinal, &Attempt<'_>) -> T,
+    ) {
+        if let Some(waiting) = self.waiting.get_mut(&seq) {
+            let Waiting { ordinal, number, leaves_us, .. } = *waiting;
+            waiting.row = Some(make(ordinal, &Attempt { seq, number, leaves_us, ended }));
+        }
+    }
+
+    /// Ends all attempts that are begun: those that may have left never ended, the others are none.
+    fn end_all(&mut self, make: &impl Fn(Ordinal, &Attempt<'_>) -> T) {
+        for (_, seq) in std::mem::take(&mut self.begun) {
+            if self.may_have_left.includes(seq) {
+                self.end(seq, None, make);
+            } else {
+                self.waiting.remove(&seq);
+            }
+        }
+    }
+
+    /// Hands out the attempts before the first one that is still begun.
+    fn hand_out<E>(&mut self, take: &mut impl FnMut(T) -> Result<(), E>) -> Result<(), E> {
+        while let Some(first) = self.waiting.first_entry() {
+            if first.get().row.is_none() {
+                break;
+            }
+            first.remove().row.map_or(Ok(()), &mut *take)?;
+        }
+        Ok(())
+    }
+}

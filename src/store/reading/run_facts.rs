@@ -1,0 +1,77 @@
+//! The facts about the run itself, from its own segments: sessions, holds, changes, pages.
+
+use crate::clock::Timestamp;
+use crate::event::StopReason;
+use crate::journal::{Damage, Place, RunRecord as Fact, run_records};
+use crate::store::codes;
+use crate::store::error::damage;
+use crate::store::home::Home;
+use crate::store::reading::record::{SessionRecord, StoredEnd};
+use rusqlite::Error;
+
+/// Calls `take` for every fact about the run, with the number of the session that wrote it.
+pub(crate) fn for_each_fact<E: From<Error>>(
+    home: Home<'_>,
+    mut take: impl FnMut(u32, Fact<'_>) -> Result<(), E>,
+) -> Result<(), E> {
+    let mut failed = None;
+    let mut before = 0;
+    home.segments_of(None, |segment| {
+        let distance = run_records(segment.body, |fact| {
+            if failed.is_none() {
+                failed = take(segment.epoch, fact).err();
+            }
+            Ok(())
+        });
+        let distance = distance.map_err(|malformed| segment.place().damage(malformed))?;
+        check_distance(segment.seq, before, distance)?;
+        before = segment.seq;
+        Ok(())
+    })?;
+    failed.map_or(Ok(()), Err)
+}
+
+fn check_distance(seq: u64, before: u64, distance: u64) -> Result<(), Damage> {
+    let expected = if before == 0 { 0 } else { seq - before };
+    if distance == expected {
+        return Ok(());
+    }
+    let missing = seq.saturating_sub(distance);
+    Err(Place::Segment { chunk: None, epoch: 0, seq: missing }.missing())
+}
+
+/// Reads the processes that carried the run out, in order.
+pub(crate) fn read_sessions(
+    home: Home<'_>,
+    origin: Timestamp,
+) -> rusqlite::Result<Vec<SessionRecord>> {
+    let mut sessions: Vec<SessionRecord> = Vec::new();
+    for_each_fact::<Error>(home, |epoch, fact| {
+        match fact {
+            Fact::SessionStarted { at_us, process, version } => sessions.push(SessionRecord {
+                started: origin.plus_micros(at_us),
+                end: None,
+                process,
+                version: version.to_owned(),
+                rate_learnt: None,
+            }),
+            Fact::SessionEnded { at_us, held_us, stopped } => {
+                let stopped = stopped.map(codes::word::<StopReason>).transpose()?;
+                let (at, held) = (origin.plus_micros(at_us), codes::span(held_us));
+                session_mut(&mut sessions, epoch)?.end = Some(StoredEnd { at, stopped, held });
+            }
+            Fact::RateLearnt(per_second) => {
+                session_mut(&mut sessions, epoch)?.rate_learnt = per_second;
+            }
+            Fact::Held { .. } | Fact::Polled { .. } | Fact::Changed { .. } => {}
+        }
+        Ok(())
+    })?;
+    Ok(sessions)
+}
+
+fn session_mut(sessions: &mut [SessionRecord], epoch: u32) -> rusqlite::Result<&mut SessionRecord> {
+    let place = usize::try_from(epoch).ok().and_then(|number| number.checked_sub(1));
+    let session = place.and_then(|place| sessions.get_mut(place));
+    session.ok_or_else(|| damage(Place::Segment { chunk: None, epoch, seq: 0 }.missing()))
+}

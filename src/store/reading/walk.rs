@@ -1,0 +1,96 @@
+//! A walk over all tasks: chunk by chunk, and at its end the sums.
+//!
+//! Memory holds one chunk.
+
+use crate::journal::ChunkFold;
+use crate::store::error::StoreError;
+use crate::store::files::MayHaveLeft;
+use crate::store::home::{ChunkBodies, Home, Totals};
+use crate::task::OutcomeCounts;
+use rusqlite::Connection;
+use std::path::Path;
+
+/// A walk on its way.
+pub(crate) struct Walk<'a> {
+    home: Home<'a>,
+    may_have_left: MayHaveLeft,
+    chunks: u32,
+    next: u32,
+    selected: u64,
+    totals: Totals,
+    tasks: u64,
+    segments: u64,
+    settled: OutcomeCounts,
+}
+
+impl<'a> Walk<'a> {
+    /// Begins a walk before the first chunk.
+    pub(crate) fn new(
+        connection: &'a Connection,
+        may_have_left: MayHaveLeft,
+    ) -> rusqlite::Result<Self> {
+        let home = Home::new(connection);
+        Ok(Self {
+            home,
+            may_have_left,
+            chunks: home.chunks()?.len(),
+            next: 0,
+            selected: home.head()?.selected,
+            totals: home.totals()?,
+            tasks: 0,
+            segments: 0,
+            settled: OutcomeCounts::default(),
+        })
+    }
+
+    /// Folds the next chunk and hands it to `take`; `None` behind the last one.
+    pub(crate) fn next_chunk<T>(
+        &mut self,
+        take: impl FnOnce(&ChunkFold<'_>) -> rusqlite::Result<T>,
+    ) -> rusqlite::Result<Option<T>> {
+        if self.next == self.chunks {
+            return Ok(None);
+        }
+        let bodies = ChunkBodies::read(self.home, self.next)?;
+        let fold = bodies.fold(self.may_have_left.last())?;
+        self.next += 1;
+        self.segments += bodies.segments();
+        for (_, record) in &fold.tasks {
+            self.tasks += 1;
+            if record.settled.is_some() {
+                self.settled[record.outcome()] += 1;
+            }
+        }
+        take(&fold).map(Some)
+    }
+
+    /// Checks behind the last chunk that no task and no segment is missing, and that the totals are
+    /// those of the tasks.
+    ///
+    /// A report whose sums do not add up is worse than none.
+    pub(crate) fn check_sums(&self, path: &Path) -> Result<(), StoreError> {
+        let damaged = |detail| Err(StoreError::Damaged { path: path.into(), detail });
+        if self.tasks != self.selected {
+            return damaged(format!("the plan has {} of {} tasks", self.tasks, self.selected));
+        }
+        let mut segments = self.segments;
+        let failed = crate::store::error::sqlite(path);
+        self.home
+            .segments_of(None, |_| {
+                segments += 1;
+                Ok(())
+            })
+            .map_err(failed)?;
+        if segments != self.totals.segments {
+            return damaged(format!(
+                "the journal has {segments} of {} segments",
+                self.totals.segments
+            ));
+        }
+        if self.settled != self.totals.settled {
+            let (found, kept) = (self.settled.selected(), self.totals.settled.selected());
+            return damaged(format!("{found} tasks have an outcome, and {kept} were counted"));
+        }
+        Ok(())
+    }
+}

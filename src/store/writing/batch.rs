@@ -1,0 +1,124 @@
+//! One commit: gathers records by their chunks and appends a segment for each.
+//!
+//! It only adds rows and counts; the transaction around it belongs to the thread.
+
+use crate::journal::{Fact, Record, RunRecord, RunSegmentWriter, SegmentWriter};
+use crate::store::home::{Home, Segment};
+use crate::store::writing::journal_end::{EndChanges, JournalEnd};
+use crate::task::{Ordinal, Outcome};
+use rusqlite::{Connection, Error};
+use std::collections::BTreeMap;
+
+/// A commit while it is written.
+pub(crate) struct Batch<'a> {
+    /// The rows of the run.
+    pub(crate) home: Home<'a>,
+    /// What the commit goes on from.
+    pub(crate) end: &'a JournalEnd,
+    epoch: u32,
+    chunks: BTreeMap<u32, SegmentWriter>,
+    run: RunSegmentWriter,
+    changes: EndChanges,
+}
+
+/// The caller committed a fact that cannot be one.
+#[derive(Debug, thiserror::Error)]
+enum Impossible {
+    #[error("task {0} is not in the plan")]
+    Unplanned(Ordinal),
+    #[error("task {0} has an outcome already")]
+    SettledTwice(Ordinal),
+}
+
+impl<'a> Batch<'a> {
+    pub(crate) fn new(connection: &'a Connection, end: &'a JournalEnd, epoch: u32) -> Self {
+        let changes = EndChanges { totals: end.totals, ..EndChanges::default() };
+        let (home, chunks, run) =
+            (Home::new(connection), BTreeMap::new(), RunSegmentWriter::default());
+        Self { home, end, epoch, chunks, run, changes }
+    }
+
+    /// Adds a fact about a task.
+    pub(crate) fn push(&mut self, ordinal: Ordinal, fact: Fact<'_>) -> rusqlite::Result<()> {
+        let place = self.end.index.find(ordinal.0);
+        let (chunk, offset) = place.ok_or_else(|| impossible(Impossible::Unplanned(ordinal)))?;
+        let writer = self.chunks.entry(chunk).or_default();
+        writer.push(&Record { offset, fact });
+        if writer.is_large() {
+            let writer = std::mem::take(writer);
+            self.append(Some(chunk), |distance| writer.body(distance))?;
+        }
+        Ok(())
+    }
+
+    /// Adds a fact about the run.
+    pub(crate) fn push_run(&mut self, record: &RunRecord<'_>) {
+        self.run.push(record);
+    }
+
+    /// Settles a task with the outcome of its call.
+    pub(crate) fn settle(
+        &mut self,
+        ordinal: Ordinal,
+        outcome: Outcome,
+        at_us: i64,
+    ) -> rusqlite::Result<()> {
+        if self.end.settled.contains(ordinal) {
+            return Err(impossible(Impossible::SettledTwice(ordinal)));
+        }
+        self.push(ordinal, Fact::Settled { outcome, at_us })?;
+        self.changes.totals.settled[outcome] += 1;
+        self.changes.settled.push(ordinal);
+        Ok(())
+    }
+
+    /// Counts a task of one outcome as one of another.
+    pub(crate) fn recount(&mut self, from: Outcome, to: Outcome) {
+        let settled = &mut self.changes.totals.settled;
+        settled[from] = settled[from].saturating_sub(1);
+        settled[to] += 1;
+    }
+
+    /// Writes the segments of all chunks so far. A walk that writes to every chunk does so in
+    /// between, so that memory does not grow with their number.
+    pub(crate) fn flush(&mut self) -> rusqlite::Result<()> {
+        for (chunk, writer) in std::mem::take(&mut self.chunks) {
+            if !writer.is_empty() {
+                self.append(Some(chunk), |distance| writer.body(distance))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes what is left, and the totals.
+    pub(crate) fn finish(mut self) -> rusqlite::Result<EndChanges> {
+        self.flush()?;
+        let run = std::mem::take(&mut self.run);
+        if !run.is_empty() {
+            self.append(None, |distance| run.body(distance))?;
+        }
+        // In the same transaction; the watermark follows. So it never remembers a commit that the
+        // file does not have.
+        self.changes.totals.commits += 1;
+        self.home.put_totals(&self.changes.totals)?;
+        Ok(self.changes)
+    }
+
+    fn append(
+        &mut self,
+        chunk: Option<u32>,
+        body: impl FnOnce(u64) -> Vec<u8>,
+    ) -> rusqlite::Result<()> {
+        self.changes.totals.segments += 1;
+        let seq = self.changes.totals.segments;
+        let written = self.changes.lasts.insert(chunk, seq);
+        let before = written.unwrap_or_else(|| self.end.last(chunk));
+        let distance = if before == 0 { 0 } else { seq - before };
+        let body = body(distance);
+        self.home.append(Segment { chunk, epoch: self.epoch, seq, body: &body })
+    }
+}
+
+fn impossible(reason: Impossible) -> Error {
+    Error::ToSqlConversionFailure(Box::new(reason))
+}

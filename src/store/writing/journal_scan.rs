@@ -1,0 +1,171 @@
+//! Reads a whole journal once, in the order of writing, to find where a run stands.
+//!
+//! Memory holds a bit for each row of the plan and the tasks that are begun and not settled, however
+//! long the journal is.
+
+use crate::journal::{Damage, Fact, Malformed, RunRecord, records, run_records};
+use crate::store::error::damage;
+use crate::store::files::MayHaveLeft;
+use crate::store::home::{Home, Segment};
+use crate::store::unsettled::OpenTask;
+use crate::store::writing::journal_end::JournalEnd;
+use crate::task::Ordinal;
+use std::collections::{BTreeMap, VecDeque};
+
+/// How much later than its recorded time an attempt without an end may have left: the time is
+/// recorded before the attempt is durable.
+const LATEST_START_MICROS: i64 = 2_000_000;
+
+/// What a journal says about where its run stands.
+#[derive(Debug)]
+pub(crate) struct JournalScan {
+    /// The end of the journal.
+    pub(crate) end: JournalEnd,
+    /// The tasks that were begun and have no outcome.
+    pub(crate) open: BTreeMap<Ordinal, OpenTask>,
+    /// The tasks whose attempt was begun and cannot have left.
+    pub(crate) unsent: Vec<Ordinal>,
+    /// The highest number of an attempt that may have left.
+    pub(crate) attempts: u64,
+    recall: usize,
+    /// The times of the last attempts by their numbers, as late as they may have been sent.
+    sent_us: BTreeMap<u64, i64>,
+    /// The number of them that were begun and not ended.
+    begun: usize,
+    polled_us: VecDeque<i64>,
+}
+
+impl JournalScan {
+    /// Reads the journal of a run, with the last `recall` sending times.
+    pub(crate) fn read(
+        home: Home<'_>,
+        recall: u32,
+        may_have_left: MayHaveLeft,
+    ) -> rusqlite::Result<Self> {
+        let mut scan = Self {
+            end: JournalEnd::new(home.chunks()?, home.totals()?),
+            open: BTreeMap::new(),
+            unsent: Vec::new(),
+            attempts: 0,
+            recall: usize::try_from(recall).expect("a u32 fits a usize"),
+            sent_us: BTreeMap::new(),
+            begun: 0,
+            polled_us: VecDeque::new(),
+        };
+        home.segments(|segment| scan.add(segment).map_err(damage))?;
+        scan.finish(may_have_left);
+        Ok(scan)
+    }
+
+    fn add(&mut self, segment: Segment<'_>) -> Result<(), Damage> {
+        let place = segment.place();
+        let before = self.end.last(segment.chunk);
+        let distance = match segment.chunk {
+            None => run_records(segment.body, |record| self.apply_to_run(record)),
+            Some(chunk) => {
+                let first = self.end.index.first(chunk);
+                records(segment.body, |record| {
+                    let ordinal = first.and_then(|first| first.checked_add(record.offset));
+                    let ordinal = ordinal.ok_or("there is no such chunk")?;
+                    self.apply(Ordinal(ordinal), record.fact)
+                })
+            }
+        };
+        let distance = distance.map_err(|malformed| place.damage(malformed))?;
+        let expected = if before == 0 { 0 } else { segment.seq - before };
+        if distance != expected || !self.end.note(segment.chunk, segment.seq) {
+            let what = "it does not follow the segment before it";
+            return Err(place.damage(Malformed { at: 0, what }));
+        }
+        Ok(())
+    }
+
+    fn apply_to_run(&mut self, record: RunRecord<'_>) -> Result<(), &'static str> {
+        if let RunRecord::Polled { leaves_us } = record {
+            self.polled_us.push_back(leaves_us.saturating_add(LATEST_START_MICROS));
+            if self.polled_us.len() > self.recall {
+                self.polled_us.pop_front();
+            }
+        }
+        Ok(())
+    }
+
+    fn apply(&mut self, ordinal: Ordinal, fact: Fact<'_>) -> Result<(), &'static str> {
+        match fact {
+            Fact::Started { seq, leaves_us, .. } => {
+                let open = self.open.entry(ordinal).or_default();
+                match open.begun() {
+                    // Its process was killed, and it may have left: it stays as it is.
+                    Some(earlier) => self.attempts = self.attempts.max(earlier),
+                    None => self.begun += 1,
+                }
+                open.start(seq, leaves_us);
+                self.sent_us.insert(seq, leaves_us.saturating_add(LATEST_START_MICROS));
+                self.trim();
+            }
+            Fact::Withdrawn => {
+                let open = self.open.get_mut(&ordinal).ok_or("nothing was begun")?;
+                let seq = open.begun().ok_or("nothing was begun")?;
+                if open.withdraw() {
+                    self.open.remove(&ordinal);
+                }
+                self.begun = self.begun.saturating_sub(1);
+                self.sent_us.remove(&seq);
+            }
+            Fact::Ended(ended) => {
+                let sent_us = ended.sent_us;
+                let open = self.open.get_mut(&ordinal).ok_or("nothing was begun")?;
+                let seq = open.end(ended).ok_or("nothing was begun")?;
+                self.attempts = self.attempts.max(seq);
+                self.begun = self.begun.saturating_sub(1);
+                self.sent_us.entry(seq).and_modify(|known| *known = sent_us);
+            }
+            Fact::Settled { .. } => {
+                if self.end.settled.contains(ordinal) {
+                    return Err("a task is settled twice");
+                }
+                self.end.settled.insert(ordinal);
+                if let Some(begun) = self.open.remove(&ordinal).and_then(|open| open.begun()) {
+                    self.attempts = self.attempts.max(begun);
+                    self.begun = self.begun.saturating_sub(1);
+                }
+            }
+            Fact::Before(_) | Fact::After { .. } => {}
+        }
+        Ok(())
+    }
+
+    /// Forgets times that cannot be among the last ones. Those that were begun and not ended may
+    /// still be withdrawn, so as many more are kept.
+    fn trim(&mut self) {
+        while self.sent_us.len() > self.recall + self.begun {
+            self.sent_us.pop_first();
+        }
+    }
+
+    fn finish(&mut self, may_have_left: MayHaveLeft) {
+        let (open, sent_us) = (&mut self.open, &mut self.sent_us);
+        for (&ordinal, task) in open.iter_mut() {
+            let Some(seq) = task.begun() else { continue };
+            if may_have_left.includes(seq) {
+                task.count_begun();
+                self.attempts = self.attempts.max(seq);
+            } else {
+                task.withdraw();
+                self.unsent.push(ordinal);
+                sent_us.remove(&seq);
+            }
+        }
+        open.retain(|_, task| task.attempts > 0);
+    }
+
+    /// Returns the last sending times in microseconds after the origin, the oldest first, requests
+    /// for pages included: attempts and pages share the rate.
+    pub(crate) fn last_sent_us(&self) -> Vec<i64> {
+        let attempts = self.sent_us.values().rev().take(self.recall);
+        let mut sent: Vec<i64> = attempts.chain(&self.polled_us).copied().collect();
+        sent.sort_unstable();
+        sent.drain(..sent.len().saturating_sub(self.recall));
+        sent
+    }
+}

@@ -1,0 +1,109 @@
+//! The temporary table of observed states, and the tasks whose states are looked for.
+//!
+//! Draws no conclusion from a state.
+
+use crate::journal::{PlannedTask, TaskRecord};
+use crate::policy::Observation;
+use crate::store::codes;
+use crate::store::home::{ChunkBodies, Home};
+use crate::task::{Command, ObservedState, Outcome, TaskId, Toward};
+use rusqlite::{Connection, OptionalExtension, params};
+use std::collections::HashSet;
+
+/// The tasks whose states are looked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TaskSelection {
+    /// Tasks without an outcome.
+    Unsettled,
+    /// Tasks that were sent and not yet seen where their commands lead.
+    Awaited,
+    /// Tasks that are ambiguous.
+    Doubtful,
+}
+
+impl TaskSelection {
+    fn includes(self, task: &TaskRecord<'_>) -> bool {
+        match self {
+            Self::Unsettled => task.settled.is_none(),
+            Self::Awaited => awaited(task).is_some(),
+            Self::Doubtful => awaited(task)
+                .is_some_and(|called| task.verdict.unwrap_or(called) == Outcome::Ambiguous),
+        }
+    }
+}
+
+/// Returns the outcome of a call that was, or may have been, carried out, if its task was not seen
+/// where its command leads.
+pub(crate) fn awaited(task: &TaskRecord<'_>) -> Option<Outcome> {
+    use Outcome::{Ambiguous, Partial, Succeeded};
+    let (called, _) = task.settled?;
+    let is_awaited = matches!(called, Succeeded | Partial | Ambiguous)
+        && task.attempts > 0
+        && task.verified_us.is_none();
+    is_awaited.then_some(called)
+}
+
+/// Forgets all observed states.
+pub(crate) fn forget(connection: &Connection) -> rusqlite::Result<()> {
+    connection.execute_batch(
+        "CREATE TEMP TABLE IF NOT EXISTS seen (
+             id TEXT PRIMARY KEY, state TEXT NOT NULL, start INTEGER NOT NULL, stop INTEGER NOT NULL
+         ) WITHOUT ROWID;
+         DELETE FROM temp.seen",
+    )
+}
+
+/// Stores observed states; the latest per task wins.
+pub(crate) fn see(connection: &Connection, states: &[ObservedState]) -> rusqlite::Result<()> {
+    let mut insert =
+        connection.prepare_cached("INSERT OR REPLACE INTO temp.seen VALUES (?, ?, ?, ?)")?;
+    for seen in states {
+        let (start, stop) = (seen.start == Toward::Reached, seen.stop == Toward::Reached);
+        insert.execute(params![seen.id.as_str(), seen.state.as_str(), start, stop])?;
+    }
+    Ok(())
+}
+
+/// Returns the observed state of a task; `None` if it was not seen.
+pub(crate) fn observation(
+    connection: &Connection,
+    task: &PlannedTask<'_>,
+) -> rusqlite::Result<Option<Observation>> {
+    let mut query =
+        connection.prepare_cached("SELECT state, start, stop FROM temp.seen WHERE id = ?")?;
+    query
+        .query_row([task.id.text()], |row| {
+            // The list shows both directions; the plan knows which one counts.
+            let column = match task.command {
+                Command::Start => 1,
+                Command::Stop => 2,
+            };
+            Ok(Observation { state: codes::parsed(row, 0)?, has_arrived: row.get(column)? })
+        })
+        .optional()
+}
+
+/// Returns the ids of the selected tasks, unless there are more than `limit`.
+pub(crate) fn selected_ids(
+    connection: &Connection,
+    selection: TaskSelection,
+    limit: usize,
+) -> rusqlite::Result<Option<HashSet<TaskId>>> {
+    let home = Home::new(connection);
+    let mut ids = HashSet::new();
+    for no in 0..home.chunks()?.len() {
+        let bodies = ChunkBodies::read(home, no)?;
+        let fold = bodies.fold(u64::MAX)?;
+        for (task, record) in &fold.tasks {
+            if !selection.includes(record) {
+                continue;
+            }
+            // One more than the limit shows that there are too many.
+            if ids.len() == limit {
+                return Ok(None);
+            }
+            ids.insert(codes::task_id(task.id)?);
+        }
+    }
+    Ok(Some(ids))
+}
