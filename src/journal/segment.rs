@@ -35,9 +35,17 @@ impl SegmentWriter {
         self.records.len() >= LARGE_BODY
     }
 
-    /// Returns the body, given the distance to the segment before it; 0 if there is none.
-    pub(crate) fn body(&self, distance: u64) -> Vec<u8> {
-        body(&self.records, distance)
+    /// Appends the body, given the distance to the segment before it; 0 if there is none.
+    pub(crate) fn write(&self, distance: u64, body: &mut Vec<u8>) {
+        put(body, distance);
+        body.extend_from_slice(&self.records);
+    }
+
+    /// Forgets all records, for the next segment, and keeps its memory.
+    pub(crate) fn clear(&mut self) {
+        self.records.clear();
+        self.before = Previous::default();
+        self.repeats.clear();
     }
 }
 
@@ -60,17 +68,11 @@ impl RunSegmentWriter {
         self.records.is_empty()
     }
 
-    /// Returns the body, given the distance to the segment before it; 0 if there is none.
-    pub(crate) fn body(&self, distance: u64) -> Vec<u8> {
-        body(&self.records, distance)
+    /// Appends the body, given the distance to the segment before it; 0 if there is none.
+    pub(crate) fn write(&self, distance: u64, body: &mut Vec<u8>) {
+        put(body, distance);
+        body.extend_from_slice(&self.records);
     }
-}
-
-fn body(records: &[u8], distance: u64) -> Vec<u8> {
-    let mut body = Vec::with_capacity(records.len() + 4);
-    put(&mut body, distance);
-    body.extend_from_slice(records);
-    body
 }
 
 /// Reads the segment of a chunk: calls `take` for each record and returns the distance to the

@@ -9,6 +9,8 @@ use std::collections::HashMap;
 const PLAIN: u64 = 0;
 const HEX: u64 = 1;
 const REPEATED: u64 = 2;
+/// The most digits that are read without memory of their own; no id has more.
+const SHORT_DIGITS: usize = 64;
 /// The number of texts that the writer remembers; a plan of different cells repeats none.
 const MAX_REMEMBERED: usize = 256;
 
@@ -27,10 +29,26 @@ impl<'a> Text<'a> {
         match self {
             Self::Plain(text) => Cow::Borrowed(text),
             Self::Hex(bytes) => {
-                let digit = |half: u8| char::from(b"0123456789abcdef"[usize::from(half)]);
-                Cow::Owned(bytes.iter().flat_map(|b| [digit(b >> 4), digit(b & 15)]).collect())
+                let digits = bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]);
+                let mut text = String::with_capacity(bytes.len() * 2);
+                text.extend(digits.map(char::from));
+                Cow::Owned(text)
             }
         }
+    }
+
+    /// Calls `take` with the text. The digits of an id need no memory of their own.
+    pub(crate) fn with<T>(self, take: impl FnOnce(&str) -> T) -> T {
+        let mut digits = [0; SHORT_DIGITS];
+        if let Self::Hex(bytes) = self
+            && let Some(room) = digits.get_mut(..bytes.len() * 2)
+        {
+            for (pair, byte) in room.chunks_exact_mut(2).zip(bytes) {
+                (pair[0], pair[1]) = (digit(byte >> 4), digit(byte & 15));
+            }
+            return take(std::str::from_utf8(room).expect("digits are ASCII"));
+        }
+        take(&self.text())
     }
 
     /// Appends the text in its shortest form.
@@ -71,6 +89,10 @@ fn write_plain(body: &mut Vec<u8>, text: &str) {
 fn is_packable(text: &[u8]) -> bool {
     let is_digit = |&byte: &u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
     !text.is_empty() && text.len().is_multiple_of(2) && text.iter().all(is_digit)
+}
+
+fn digit(half: u8) -> u8 {
+    b"0123456789abcdef"[usize::from(half)]
 }
 
 fn half(digit: u8) -> u8 {

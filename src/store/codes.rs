@@ -34,7 +34,7 @@ where
 
 /// Reads the id of a task from a plan chunk.
 pub(crate) fn task_id(id: Text<'_>) -> rusqlite::Result<TaskId> {
-    value(&id.text())
+    id.with(value)
 }
 
 /// Reads a word from a segment.

@@ -11,6 +11,22 @@ use super::{
 use crate::task::{Command, Counts, Failure, FailureKind, Outcome, TaskState};
 use proptest::prelude::*;
 
+impl SegmentWriter {
+    fn body(&self, distance: u64) -> Vec<u8> {
+        let mut body = Vec::new();
+        self.write(distance, &mut body);
+        body
+    }
+}
+
+impl RunSegmentWriter {
+    fn body(&self, distance: u64) -> Vec<u8> {
+        let mut body = Vec::new();
+        self.write(distance, &mut body);
+        body
+    }
+}
+
 /// A record that owns its texts.
 #[derive(Debug, Clone)]
 enum OwnedFact {
@@ -137,6 +153,9 @@ proptest! {
         });
         prop_assert_eq!(found, Ok(distance));
         prop_assert_eq!(read, all.iter().map(plain).collect::<Vec<_>>());
+        writer.clear();
+        all.iter().for_each(|record| writer.push(record));
+        prop_assert_eq!(writer.body(distance), body, "a cleared writer remembers nothing");
     }
 
     #[test]

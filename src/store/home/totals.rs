@@ -5,7 +5,6 @@
 
 use crate::task::{Outcome, OutcomeCounts};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
 
 /// The totals of a run.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -18,30 +17,61 @@ pub(crate) struct Totals {
     pub(crate) settled: OutcomeCounts,
 }
 
+/// The totals as they are kept: one field for each outcome that occurred.
 #[derive(Serialize, Deserialize)]
 struct TotalsJson {
     commits: u64,
     segments: u64,
-    settled: BTreeMap<String, u64>,
+    settled: SettledJson,
+}
+
+#[derive(Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct SettledJson {
+    #[serde(skip_serializing_if = "is_zero")]
+    succeeded: u64,
+    #[serde(skip_serializing_if = "is_zero")]
+    partial: u64,
+    #[serde(skip_serializing_if = "is_zero")]
+    failed: u64,
+    #[serde(skip_serializing_if = "is_zero")]
+    ambiguous: u64,
+    #[serde(skip_serializing_if = "is_zero")]
+    unchanged: u64,
+    #[serde(skip_serializing_if = "is_zero")]
+    not_attempted: u64,
 }
 
 impl Totals {
     /// Returns the totals as they are kept.
     pub(crate) fn text(&self) -> String {
-        let named = |outcome: Outcome| (outcome.as_str().to_owned(), self.settled[outcome]);
-        let settled = Outcome::ALL.into_iter().map(named).filter(|(_, count)| *count > 0).collect();
+        let settled = SettledJson {
+            succeeded: self.settled[Outcome::Succeeded],
+            partial: self.settled[Outcome::Partial],
+            failed: self.settled[Outcome::Failed],
+            ambiguous: self.settled[Outcome::Ambiguous],
+            unchanged: self.settled[Outcome::Unchanged],
+            not_attempted: self.settled[Outcome::NotAttempted],
+        };
         let json = TotalsJson { commits: self.commits, segments: self.segments, settled };
-        serde_json::to_string(&json).expect("numbers and words are JSON")
+        serde_json::to_string(&json).expect("numbers are JSON")
     }
 
     /// Reads totals.
     pub(crate) fn parse(text: &str) -> Result<Self, serde_json::Error> {
-        let json: TotalsJson = serde_json::from_str(text)?;
+        let TotalsJson { commits, segments, settled: json } = serde_json::from_str(text)?;
         let mut settled = OutcomeCounts::default();
-        for (word, count) in json.settled {
-            let outcome: Outcome = word.parse().map_err(serde::de::Error::custom)?;
-            settled[outcome] = count;
-        }
-        Ok(Self { commits: json.commits, segments: json.segments, settled })
+        settled[Outcome::Succeeded] = json.succeeded;
+        settled[Outcome::Partial] = json.partial;
+        settled[Outcome::Failed] = json.failed;
+        settled[Outcome::Ambiguous] = json.ambiguous;
+        settled[Outcome::Unchanged] = json.unchanged;
+        settled[Outcome::NotAttempted] = json.not_attempted;
+        Ok(Self { commits, segments, settled })
     }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }

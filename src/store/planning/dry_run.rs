@@ -11,7 +11,7 @@ use crate::store::planning::tables::{PlanFile, PlanTotals};
 use crate::store::reading::{NewRun, first_rows};
 use crate::store::rows::PlanRow;
 use crate::store::schema;
-use crate::store::writing::batch::Batch;
+use crate::store::writing::batch::{Batch, Scratch};
 use crate::store::writing::journal_end::JournalEnd;
 use crate::store::writing::{Survey, Surveyed, TaskSelection, observed_states};
 use crate::task::{ObservedState, TaskId};
@@ -91,7 +91,8 @@ impl TemporaryPlan {
         let carry_out = || {
             let home = Home::new(connection);
             let end = JournalEnd::new(home.chunks()?, home.totals()?);
-            let mut batch = Batch::new(connection, &end, 1);
+            let mut scratch = Scratch::default();
+            let mut batch = Batch::new(connection, &end, 1, &mut scratch);
             let surveyed = Survey { connection, origin, now }.carry_out(&mut batch, decide)?;
             batch.finish()?;
             Ok(surveyed)

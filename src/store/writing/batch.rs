@@ -9,6 +9,13 @@ use crate::task::{Ordinal, Outcome};
 use rusqlite::{Connection, Error};
 use std::collections::BTreeMap;
 
+/// Memory that commits use one after the other.
+#[derive(Debug, Default)]
+pub(crate) struct Scratch {
+    writers: Vec<SegmentWriter>,
+    body: Vec<u8>,
+}
+
 /// A commit while it is written.
 pub(crate) struct Batch<'a> {
     /// The rows of the run.
@@ -16,6 +23,7 @@ pub(crate) struct Batch<'a> {
     /// What the commit goes on from.
     pub(crate) end: &'a JournalEnd,
     epoch: u32,
+    scratch: &'a mut Scratch,
     chunks: BTreeMap<u32, SegmentWriter>,
     run: RunSegmentWriter,
     changes: EndChanges,
@@ -31,22 +39,28 @@ enum Impossible {
 }
 
 impl<'a> Batch<'a> {
-    pub(crate) fn new(connection: &'a Connection, end: &'a JournalEnd, epoch: u32) -> Self {
+    pub(crate) fn new(
+        connection: &'a Connection,
+        end: &'a JournalEnd,
+        epoch: u32,
+        scratch: &'a mut Scratch,
+    ) -> Self {
         let changes = EndChanges { totals: end.totals, ..EndChanges::default() };
         let (home, chunks, run) =
             (Home::new(connection), BTreeMap::new(), RunSegmentWriter::default());
-        Self { home, end, epoch, chunks, run, changes }
+        Self { home, end, epoch, scratch, chunks, run, changes }
     }
 
     /// Adds a fact about a task.
     pub(crate) fn push(&mut self, ordinal: Ordinal, fact: Fact<'_>) -> rusqlite::Result<()> {
         let place = self.end.index.find(ordinal.0);
         let (chunk, offset) = place.ok_or_else(|| impossible(Impossible::Unplanned(ordinal)))?;
-        let writer = self.chunks.entry(chunk).or_default();
+        let spare = &mut self.scratch.writers;
+        let writer = self.chunks.entry(chunk).or_insert_with(|| spare.pop().unwrap_or_default());
         writer.push(&Record { offset, fact });
         if writer.is_large() {
             let writer = std::mem::take(writer);
-            self.append(Some(chunk), |distance| writer.body(distance))?;
+            self.append(Some(chunk), |distance, body| writer.write(distance, body))?;
         }
         Ok(())
     }
@@ -82,10 +96,12 @@ impl<'a> Batch<'a> {
     /// Writes the segments of all chunks so far. A walk that writes to every chunk does so in
     /// between, so that memory does not grow with their number.
     pub(crate) fn flush(&mut self) -> rusqlite::Result<()> {
-        for (chunk, writer) in std::mem::take(&mut self.chunks) {
+        for (chunk, mut writer) in std::mem::take(&mut self.chunks) {
             if !writer.is_empty() {
-                self.append(Some(chunk), |distance| writer.body(distance))?;
+                self.append(Some(chunk), |distance, body| writer.write(distance, body))?;
             }
+            writer.clear();
+            self.scratch.writers.push(writer);
         }
         Ok(())
     }
@@ -95,7 +111,7 @@ impl<'a> Batch<'a> {
         self.flush()?;
         let run = std::mem::take(&mut self.run);
         if !run.is_empty() {
-            self.append(None, |distance| run.body(distance))?;
+            self.append(None, |distance, body| run.write(distance, body))?;
         }
         // In the same transaction; the watermark follows. So it never remembers a commit that the
         // file does not have.
@@ -107,15 +123,17 @@ impl<'a> Batch<'a> {
     fn append(
         &mut self,
         chunk: Option<u32>,
-        body: impl FnOnce(u64) -> Vec<u8>,
+        write: impl FnOnce(u64, &mut Vec<u8>),
     ) -> rusqlite::Result<()> {
         self.changes.totals.segments += 1;
         let seq = self.changes.totals.segments;
         let written = self.changes.lasts.insert(chunk, seq);
         let before = written.unwrap_or_else(|| self.end.last(chunk));
         let distance = if before == 0 { 0 } else { seq - before };
-        let body = body(distance);
-        self.home.append(Segment { chunk, epoch: self.epoch, seq, body: &body })
+        let body = &mut self.scratch.body;
+        body.clear();
+        write(distance, body);
+        self.home.append(Segment { chunk, epoch: self.epoch, seq, body })
     }
 }
 

@@ -71,16 +71,18 @@ pub(crate) fn observation(
 ) -> rusqlite::Result<Option<Observation>> {
     let mut query =
         connection.prepare_cached("SELECT state, start, stop FROM temp.seen WHERE id = ?")?;
-    query
-        .query_row([task.id.text()], |row| {
-            // The list shows both directions; the plan knows which one counts.
-            let column = match task.command {
-                Command::Start => 1,
-                Command::Stop => 2,
-            };
-            Ok(Observation { state: codes::parsed(row, 0)?, has_arrived: row.get(column)? })
-        })
-        .optional()
+    task.id.with(|id| {
+        query
+            .query_row([id], |row| {
+                // The list shows both directions; the plan knows which one counts.
+                let column = match task.command {
+                    Command::Start => 1,
+                    Command::Stop => 2,
+                };
+                Ok(Observation { state: codes::parsed(row, 0)?, has_arrived: row.get(column)? })
+            })
+            .optional()
+    })
 }
 
 /// Returns the ids of the selected tasks, unless there are more than `limit`.

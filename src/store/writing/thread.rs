@@ -13,7 +13,7 @@ use crate::store::files::{CommitWriter, FileIdentity, MayHaveLeft, Watermark};
 use crate::store::home::Home;
 use crate::store::reading::{integrity_check, read_sessions};
 use crate::store::schema;
-use crate::store::writing::batch::Batch;
+use crate::store::writing::batch::{Batch, Scratch};
 use crate::store::writing::event_writer::EventWriter;
 use crate::store::writing::journal_end::JournalEnd;
 use crate::store::writing::journal_scan::JournalScan;
@@ -82,6 +82,7 @@ pub(crate) struct WriterThread {
     /// The number of the session, from 1.
     session: u32,
     pub(crate) end: JournalEnd,
+    scratch: Scratch,
     /// `None` until the session has begun.
     identity: Option<FileIdentity>,
     /// `None` until the session has begun.
@@ -158,6 +159,7 @@ impl WriterThread {
             selected,
             session: 0,
             end: scan.end,
+            scratch: Scratch::default(),
             identity: None,
             watermark: None,
             queue,
@@ -258,7 +260,7 @@ impl WriterThread {
         write: impl Fn(&mut Batch<'_>, &Connection) -> rusqlite::Result<T>,
     ) -> rusqlite::Result<T> {
         let transaction = self.connection.transaction()?;
-        let mut batch = Batch::new(&transaction, &self.end, self.session);
+        let mut batch = Batch::new(&transaction, &self.end, self.session, &mut self.scratch);
         let written = write(&mut batch, &transaction)?;
         let changes = batch.finish()?;
         transaction.commit()?;
