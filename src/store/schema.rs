@@ -124,7 +124,6 @@ fn lay_down(connection: &Connection) -> rusqlite::Result<()> {
     connection.pragma_update(None, "journal_mode", "off")?;
     connection.pragma_update(None, "synchronous", "off")?;
     connection.pragma_update(None, "cache_size", -LOADING_CACHE)?;
-    connection.pragma_update(Some("temp"), "cache_size", -LOADING_CACHE)?;
     connection.execute_batch(TABLES)
 }
 

@@ -7,11 +7,13 @@
 use crate::plan::{OnDuplicate, PlanProblem, Problems, SHOWN_PROBLEMS, SourcePosition};
 use crate::store::codes;
 use crate::store::ordinal_set::OrdinalSet;
-use crate::store::planning::tables::for_each_planned;
+use crate::store::planning::id_sorter::{Entry, SortedIds};
+use crate::store::planning::tables::{for_each_planned, ordinal_of};
 use crate::store::reading::SourceRecord;
 use crate::task::{Command, Ordinal, TaskId};
 use rusqlite::Connection;
 use std::collections::BTreeMap;
+use std::io;
 
 /// The rows whose id an earlier row has.
 #[derive(Debug, Default)]
@@ -23,14 +25,6 @@ pub(crate) struct Duplicates {
     bad_count: u64,
 }
 
-/// The first row of an id.
-#[derive(Default)]
-struct First {
-    id: String,
-    ordinal: u32,
-    command: Option<Command>,
-}
-
 /// A row as a problem shows it.
 struct ShownRow {
     id: TaskId,
@@ -39,25 +33,21 @@ struct ShownRow {
 }
 
 impl Duplicates {
-    /// Finds the duplicates of a loaded plan.
-    pub(crate) fn find(connection: &Connection, on: OnDuplicate) -> rusqlite::Result<Self> {
+    /// Finds the duplicates among the sorted rows of a plan.
+    pub(crate) fn find(mut rows: SortedIds<'_>, on: OnDuplicate) -> io::Result<Self> {
         let mut duplicates = Self::default();
-        let mut first = First::default();
-        let mut query = connection
-            .prepare("SELECT id, ordinal, command FROM temp.planned ORDER BY id, ordinal")?;
-        let mut rows = query.query([])?;
+        let mut first: Option<Entry> = None;
         while let Some(row) = rows.next()? {
-            let id = row.get_ref(0)?.as_str()?;
-            let (ordinal, command) = (row.get(1)?, codes::command(row, 2)?);
-            if id != first.id {
-                first.id.replace_range(.., id);
-                (first.ordinal, first.command) = (ordinal, Some(command));
+            let Some(earlier) = first.filter(|first| first.is_of_same_id(row)) else {
+                first = Some(row);
                 continue;
-            }
+            };
             // A row with another command is a duplicate of the id and a contradiction as well.
-            duplicates.rows.insert(Ordinal(ordinal));
-            if on == OnDuplicate::Error || first.command != Some(command) {
-                duplicates.add_bad(Ordinal(ordinal), Ordinal(first.ordinal));
+            let ordinal = ordinal_of(row.number);
+            duplicates.rows.insert(ordinal);
+            let contradicts = (earlier.number ^ row.number) & 1 != 0;
+            if on == OnDuplicate::Error || contradicts {
+                duplicates.add_bad(ordinal, ordinal_of(earlier.number));
             }
         }
         Ok(duplicates)

@@ -12,11 +12,11 @@ use crate::store::ids::RunId;
 use crate::store::ordinal_set::OrdinalSet;
 use crate::store::planning::already_done::{leave_out_done, runs_followed};
 use crate::store::planning::duplicates::Duplicates;
+use crate::store::planning::id_sorter::SortedRows;
 use crate::store::planning::tables;
 use crate::store::planning::tables::{ChunkLoader, PlanFile, PlanTotals};
 use crate::store::reading::{NewRun, SourceRecord};
 use crate::store::schema;
-use rusqlite::Connection;
 use std::fs;
 use std::fs::File;
 use std::path::Path;
@@ -124,14 +124,14 @@ pub(crate) fn load(plan: PlanFile<'_>, runs: &RunDirectory, run: &NewRun, new: N
     // Before anything is read: a run that cannot be followed must not cost the reading of inputs.
     let followed = runs_followed(runs, new.after.as_ref())?;
     connection.execute_batch("BEGIN").map_err(&failed)?;
-    let read = read_rows(connection, new.sources, &new.options, new.on_duplicate);
-    let LoadedRows { rows, sources, mut without } = match read.map_err(&failed)? {
+    let mut sorted = SortedRows::new(&plan.directory());
+    let loaded = read_rows(plan, new.sources, &new.options, new.on_duplicate, &mut sorted)?;
+    let LoadedRows { rows, sources, mut without } = match loaded {
         Ok(loaded) => loaded,
         Err(problems) => return Ok(Err(problems)),
     };
     let duplicates = without.len();
-    let already_done = leave_out_done(plan, runs, &followed, &mut without)?;
-    tables::drop_sorted(connection).map_err(&failed)?;
+    let already_done = leave_out_done(plan, runs, &followed, &mut sorted, &mut without)?;
     // The limit comes last, so that it counts tasks that are really to be carried out.
     let left = rows - duplicates - already_done;
     let limit = new.limit.filter(|&limit| limit < left);
@@ -155,19 +155,22 @@ struct LoadedRows {
 
 /// Reads all inputs into the plan and finds the duplicates.
 fn read_rows(
-    connection: &Connection,
+    plan: PlanFile<'_>,
     sources: Vec<Source>,
     options: &InputOptions,
     on_duplicate: OnDuplicate,
-) -> rusqlite::Result<Result<LoadedRows, Problems>> {
-    let (reading, mut problems) = insert_rows(connection, sources, options)?;
+    sorted: &mut SortedRows,
+) -> Result<Result<LoadedRows, Problems>, StoreError> {
+    let (reading, mut problems) = insert_rows(plan, sources, options, sorted)?;
     // With invalid rows the search for duplicates is spared: it sorts the whole plan.
     if !problems.is_empty() {
         return Ok(Err(problems));
     }
     let sources = tables::source_records(reading.sources);
-    let duplicates = Duplicates::find(connection, on_duplicate)?;
-    duplicates.report(connection, &sources, &mut problems)?;
+    let duplicates = sorted.sorter.sorted().and_then(|rows| Duplicates::find(rows, on_duplicate));
+    let duplicates = duplicates.map_err(file(plan.path))?;
+    let reported = duplicates.report(plan.connection, &sources, &mut problems);
+    reported.map_err(plan.failed())?;
     if !problems.is_empty() {
         return Ok(Err(problems));
     }
@@ -175,17 +178,18 @@ fn read_rows(
 }
 
 fn insert_rows(
-    connection: &Connection,
+    plan: PlanFile<'_>,
     sources: Vec<Source>,
     options: &InputOptions,
-) -> rusqlite::Result<(Reading, Problems)> {
-    tables::create_sorted(connection)?;
-    let mut sorted = connection.prepare(tables::INSERT_SORTED)?;
-    let mut loader = ChunkLoader::new(connection);
+    sorted: &mut SortedRows,
+) -> Result<(Reading, Problems), StoreError> {
+    let (failed, failed_to_sort) = (plan.failed(), file(plan.path));
+    let mut loader = ChunkLoader::new(plan.connection);
     let read = plan::read(sources, options, |row| {
-        loader.push(&tables::planned_task(&row))?;
-        tables::insert_sorted(&mut sorted, &row)
+        loader.push(&tables::planned_task(&row)).map_err(&failed)?;
+        let number = tables::sort_number(&row);
+        sorted.sorter.push(row.id.as_str(), number).map_err(&failed_to_sort)
     })?;
-    loader.finish()?;
+    loader.finish().map_err(&failed)?;
     Ok(read)
 }

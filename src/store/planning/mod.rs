@@ -6,6 +6,7 @@
 mod already_done;
 mod dry_run;
 mod duplicates;
+mod id_sorter;
 mod load;
 mod plan_from_run;
 mod tables;

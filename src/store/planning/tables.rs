@@ -1,20 +1,18 @@
 //! The plan while it is made: writes its rows as chunks, takes tasks out again, and records the run
 //! they belong to.
 //!
-//! Beside the chunks a temporary table has what the search for duplicates sorts. Knows nothing of
-//! where rows come from or why a task is left out.
+//! Knows nothing of where rows come from or why a task is left out.
 
 use crate::journal::Place;
 use crate::journal::{MAX_CHUNK_TASKS, PlanChunk, PlanChunkWriter, PlannedTask, Text};
 use crate::plan::{PlannedRow, SourceColumns};
-use crate::store::codes;
 use crate::store::error::{StoreError, damage, sqlite};
 use crate::store::home::{Home, head_text};
 use crate::store::ordinal_set::OrdinalSet;
 use crate::store::reading::{NewRun, RunRecord, SourceRecord};
-use crate::task::Ordinal;
-use rusqlite::{Connection, Statement, params};
-use std::path::Path;
+use crate::task::{Command, Ordinal};
+use rusqlite::Connection;
+use std::path::{Path, PathBuf};
 
 /// The file of a plan while it is filled.
 #[derive(Debug, Clone, Copy)]
@@ -25,6 +23,12 @@ pub(crate) struct PlanFile<'a> {
 }
 
 impl PlanFile<'_> {
+    /// Returns the directory for what is sorted: beside the run, where that needs space as well.
+    pub(crate) fn directory(&self) -> PathBuf {
+        let beside = self.path.parent().filter(|parent| parent.is_dir());
+        beside.map_or_else(tempfile::env::temp_dir, Path::to_path_buf)
+    }
+
     /// Returns the conversion of SQLite's errors that names this file.
     pub(crate) fn failed(&self) -> impl Fn(rusqlite::Error) -> StoreError + use<> {
         sqlite(self.path)
@@ -102,27 +106,22 @@ pub(crate) fn planned_task(row: &PlannedRow) -> PlannedTask<'_> {
     }
 }
 
-/// Makes the table that the search for duplicates sorts: as narrow as it can be.
-pub(crate) fn create_sorted(connection: &Connection) -> rusqlite::Result<()> {
-    connection.execute_batch(
-        "CREATE TEMP TABLE planned (ordinal INTEGER PRIMARY KEY, id TEXT NOT NULL,
-             command INTEGER NOT NULL) STRICT",
-    )
+/// Returns the number under which a row is sorted by its id: its place and its command.
+pub(crate) fn sort_number(row: &PlannedRow) -> u64 {
+    u64::from(row.ordinal.0) << 1 | command_bit(row.command)
 }
 
-/// The statement that adds a row to that table.
-pub(crate) const INSERT_SORTED: &str =
-    "INSERT INTO temp.planned (ordinal, id, command) VALUES (?, ?, ?)";
-
-/// Adds a row, with the prepared [`INSERT_SORTED`].
-pub(crate) fn insert_sorted(insert: &mut Statement<'_>, row: &PlannedRow) -> rusqlite::Result<()> {
-    let command = codes::command_code(row.command);
-    insert.execute(params![row.ordinal.0, row.id.as_str(), command]).map(drop)
+/// Returns the lowest bit of a number that is sorted.
+pub(crate) fn command_bit(command: Command) -> u64 {
+    match command {
+        Command::Start => 0,
+        Command::Stop => 1,
+    }
 }
 
-/// Removes the table with its space.
-pub(crate) fn drop_sorted(connection: &Connection) -> rusqlite::Result<()> {
-    connection.execute_batch("DROP TABLE temp.planned")
+/// Returns the place of a row from the number under which it was sorted.
+pub(crate) fn ordinal_of(number: u64) -> Ordinal {
+    Ordinal(u32::try_from(number >> 1).expect("it was made of a u32"))
 }
 
 /// Calls `take` for every task of the chunks, in order, until it returns `false`.

@@ -61,14 +61,12 @@ impl RunReader {
     /// Calls `take` for the id and command of every task that succeeded or was left unchanged.
     pub(crate) fn for_each_done(
         &self,
-        mut take: impl FnMut(&str, Command) -> rusqlite::Result<()>,
+        mut take: impl FnMut(&str, Command) -> Result<(), StoreError>,
     ) -> Result<(), StoreError> {
         // By the task's own outcome: an accepted call whose task never arrived is not done.
         self.for_each_record(|task, record| {
             if record.settled.is_some() && record.outcome().is_good() {
-                codes::task_id(task.id)
-                    .and_then(|id| take(id.as_str(), task.command))
-                    .map_err(sqlite(&self.path))?;
+                task.id.with(|id| take(id, task.command))?;
             }
             Ok(())
         })
