@@ -5,7 +5,7 @@
 
 mod attempts;
 mod compare;
-mod integrity_check;
+pub(crate) mod integrity_check;
 mod queries;
 mod reader;
 mod record;
@@ -14,7 +14,6 @@ mod task_rows;
 mod walk;
 
 pub use compare::{TaskPair, for_each_pair};
-pub(crate) use integrity_check::check as integrity_check;
 pub(crate) use queries::first_rows;
 pub use reader::RunReader;
 pub use record::{NewRun, RunRecord, SessionRecord, SourceRecord, StoredEnd};

@@ -9,7 +9,7 @@ use crate::store::files::MayHaveLeft;
 use crate::store::home::{Home, Segment};
 use crate::store::unsettled::OpenTask;
 use crate::store::writing::journal_end::JournalEnd;
-use crate::task::Ordinal;
+use crate::task::{Ordinal, OutcomeCounts};
 use std::collections::{BTreeMap, VecDeque};
 
 /// How much later than its recorded time an attempt without an end may have left: the time is
@@ -27,9 +27,12 @@ pub(crate) struct JournalScan {
     pub(crate) unsent: Vec<Ordinal>,
     /// The highest number of an attempt that may have left.
     pub(crate) attempts: u64,
+    /// The tasks by outcome; `None` if states were observed afterwards, because the outcome of a task
+    /// may then not be that of its call.
+    pub(crate) settled: Option<OutcomeCounts>,
     recall: usize,
     /// The times of the last attempts by their numbers, as late as they may have been sent.
-    sent_us: BTreeMap<u64, i64>,
+    sent_us: VecDeque<(u64, i64)>,
     /// The number of them that were begun and not ended.
     begun: usize,
     polled_us: VecDeque<i64>,
@@ -47,8 +50,9 @@ impl JournalScan {
             open: BTreeMap::new(),
             unsent: Vec::new(),
             attempts: 0,
+            settled: Some(OutcomeCounts::default()),
             recall: usize::try_from(recall).expect("a u32 fits a usize"),
-            sent_us: BTreeMap::new(),
+            sent_us: VecDeque::new(),
             begun: 0,
             polled_us: VecDeque::new(),
         };
@@ -100,7 +104,7 @@ impl JournalScan {
                     None => self.begun += 1,
                 }
                 open.start(seq, leaves_us);
-                self.sent_us.insert(seq, leaves_us.saturating_add(LATEST_START_MICROS));
+                self.note_sending(seq, leaves_us.saturating_add(LATEST_START_MICROS));
                 self.trim();
             }
             Fact::Withdrawn => {
@@ -110,7 +114,7 @@ impl JournalScan {
                     self.open.remove(&ordinal);
                 }
                 self.begun = self.begun.saturating_sub(1);
-                self.sent_us.remove(&seq);
+                forget_sending(&mut self.sent_us, seq);
             }
             Fact::Ended(ended) => {
                 let sent_us = ended.sent_us;
@@ -118,28 +122,40 @@ impl JournalScan {
                 let seq = open.end(ended).ok_or("nothing was begun")?;
                 self.attempts = self.attempts.max(seq);
                 self.begun = self.begun.saturating_sub(1);
-                self.sent_us.entry(seq).and_modify(|known| *known = sent_us);
+                if let Ok(place) = self.sent_us.binary_search_by_key(&seq, |&(seq, _)| seq) {
+                    self.sent_us[place].1 = sent_us;
+                }
             }
-            Fact::Settled { .. } => {
+            Fact::Settled { outcome, .. } => {
                 if self.end.settled.contains(ordinal) {
                     return Err("a task is settled twice");
                 }
                 self.end.settled.insert(ordinal);
+                if let Some(settled) = &mut self.settled {
+                    settled[outcome] += 1;
+                }
                 if let Some(begun) = self.open.remove(&ordinal).and_then(|open| open.begun()) {
                     self.attempts = self.attempts.max(begun);
                     self.begun = self.begun.saturating_sub(1);
                 }
             }
-            Fact::Before(_) | Fact::After { .. } => {}
+            Fact::After { .. } => self.settled = None,
+            Fact::Before(_) => {}
         }
         Ok(())
+    }
+
+    /// Notes an attempt; their numbers ascend, except where those of a killed process are used again.
+    fn note_sending(&mut self, seq: u64, sent_us: i64) {
+        let place = self.sent_us.partition_point(|&(earlier, _)| earlier < seq);
+        self.sent_us.insert(place, (seq, sent_us));
     }
 
     /// Forgets times that cannot be among the last ones. Those that were begun and not ended may
     /// still be withdrawn, so as many more are kept.
     fn trim(&mut self) {
         while self.sent_us.len() > self.recall + self.begun {
-            self.sent_us.pop_first();
+            self.sent_us.pop_front();
         }
     }
 
@@ -153,7 +169,7 @@ impl JournalScan {
             } else {
                 task.withdraw();
                 self.unsent.push(ordinal);
-                sent_us.remove(&seq);
+                forget_sending(sent_us, seq);
             }
         }
         open.retain(|_, task| task.attempts > 0);
@@ -162,10 +178,16 @@ impl JournalScan {
     /// Returns the last sending times in microseconds after the origin, the oldest first, requests
     /// for pages included: attempts and pages share the rate.
     pub(crate) fn last_sent_us(&self) -> Vec<i64> {
-        let attempts = self.sent_us.values().rev().take(self.recall);
-        let mut sent: Vec<i64> = attempts.chain(&self.polled_us).copied().collect();
+        let attempts = self.sent_us.iter().rev().take(self.recall).map(|&(_, sent_us)| sent_us);
+        let mut sent: Vec<i64> = attempts.chain(self.polled_us.iter().copied()).collect();
         sent.sort_unstable();
         sent.drain(..sent.len().saturating_sub(self.recall));
         sent
+    }
+}
+
+fn forget_sending(sent_us: &mut VecDeque<(u64, i64)>, seq: u64) {
+    if let Ok(place) = sent_us.binary_search_by_key(&seq, |&(seq, _)| seq) {
+        sent_us.remove(place);
     }
 }

@@ -70,6 +70,10 @@ pub(crate) enum SessionStart {
     Last(Timestamp),
 }
 
+/// A run that was read: its writer, where it stands, the tasks whose attempts were not sent, and
+/// whether the segments alone gave its totals.
+type Resumed = (WriterThread, ResumePoint, Vec<TaskOrdinal>, bool);
+
 /// The state of the thread.
 #[derive(Debug)]
 pub(crate) struct WriterThread {
@@ -110,7 +114,7 @@ impl WriterThread {
         // The check and the scan both read the whole file; side by side they take as long as one
         // of them. Nothing is written before both have succeeded.
         let (healthy, resumed) = thread::scope(|scope| {
-            let check = (!is_clean).then(|| scope.spawn(|| integrity_check(path)));
+            let check = (!is_clean).then(|| scope.spawn(|| integrity_check::check(path)));
             let resumed = Self::resume(connection, path, recall, may_have_left);
             let healthy = match check {
                 Some(check) => check.join().expect("checks do not panic"),
@@ -119,7 +123,10 @@ impl WriterThread {
             (healthy, resumed)
         });
         healthy?;
-        let (mut writer, resume_point, unsent) = resumed?;
+        let (mut writer, resume_point, unsent, totals_are_known) = resumed?;
+        if !is_clean && !totals_are_known {
+            integrity_check::check_sums(path)?;
+        }
         let sessions = u32::try_from(sessions.len()).unwrap_or(u32::MAX);
         writer.begin(start, sessions, &unsent).map_err(&failed)?;
         // After the first write: only then does the log exist.
@@ -134,7 +141,7 @@ impl WriterThread {
         path: &Path,
         recall: u32,
         may_have_left: MayHaveLeft,
-    ) -> Result<(Self, ResumePoint, Vec<TaskOrdinal>), StoreError> {
+    ) -> Result<Resumed, StoreError> {
         let home = Home::new(&connection);
         let head = home.head().map_err(sqlite(path))?;
         let (origin, selected) = (head.run.origin, head.selected);
@@ -145,10 +152,12 @@ impl WriterThread {
             return Err(damaged(format!("the plan has {tasks} of {selected} tasks")));
         }
         let (settled, outcomes) = (scan.end.settled.len(), scan.end.totals.settled.selected());
-        if settled != outcomes {
+        let fits = scan.settled.is_none_or(|settled| settled == scan.end.totals.settled);
+        if settled != outcomes || !fits {
             return Err(damaged(format!("{settled} tasks have {outcomes} outcomes")));
         }
         let resume_point = ResumePoint::new(&scan, origin, selected);
+        let totals_are_known = scan.settled.is_some();
         let queue = TaskQueue::new(scan.open, settled, origin);
         let writer = Self {
             connection,
@@ -164,7 +173,7 @@ impl WriterThread {
             watermark: None,
             queue,
         };
-        Ok((writer, resume_point, scan.unsent))
+        Ok((writer, resume_point, scan.unsent, totals_are_known))
     }
 
     /// Begins the session of this process, and withdraws the attempts that an earlier process began
