@@ -34,7 +34,8 @@ pub use planning::{
     temporary_plan,
 };
 pub use reading::{
-    NewRun, RunReader, RunRecord, SessionRecord, SourceRecord, StoredEnd, TaskPair, for_each_pair,
+    ExportError, NewRun, RunReader, RunRecord, SessionRecord, SourceRecord, StoredEnd, TaskPair,
+    for_each_pair,
 };
 pub use rows::{AttemptRow, ChangeRow, HoldRow, PlanRow, SeenRow, SendingRow, TaskRow};
 pub use writing::{ResumePoint, RunWriter, Surveyed, TaskSelection, UnsettledTask};

@@ -5,6 +5,7 @@
 
 mod attempts;
 mod compare;
+mod export;
 pub(crate) mod integrity_check;
 mod queries;
 mod reader;
@@ -14,6 +15,7 @@ mod task_rows;
 mod walk;
 
 pub use compare::{TaskPair, for_each_pair};
+pub use export::ExportError;
 pub(crate) use queries::first_rows;
 pub use reader::RunReader;
 pub use record::{NewRun, RunRecord, SessionRecord, SourceRecord, StoredEnd};

@@ -156,3 +156,35 @@ fn runs_are_for_the_eyes_of_their_owner_alone() {
         assert_eq!(mode(scene.state().join("runs").join(&name)), 0o600, "{name}");
     }
 }
+
+#[test]
+fn an_export_has_plain_tables_that_say_what_the_report_says() {
+    let server = Server::start(mixed);
+    let scene = scene(&server);
+    scene.call(&["stop", "tasks.txt", "--max-attempts", "1"]).expect(1);
+    scene.call(&["runs", "export", "run.sqlite"]).expect(0);
+    let exported = rusqlite::Connection::open(scene.path("run.sqlite")).unwrap();
+    let mut query = exported
+        .prepare(
+            "SELECT task.id, outcome.outcome, attempt.http_status, failure.error_code
+             FROM task JOIN outcome USING (ordinal) JOIN attempt ON attempt.seq = outcome.last
+             LEFT JOIN failure USING (seq) ORDER BY task.ordinal",
+        )
+        .unwrap();
+    let read = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?));
+    let rows: Vec<(String, String, u16, Option<String>)> =
+        query.query_map([], read).unwrap().map(Result::unwrap).collect();
+    let row = |id: &str, outcome: &str, status, code: Option<&str>| {
+        (id.to_owned(), outcome.to_owned(), status, code.map(str::to_owned))
+    };
+    assert_eq!(rows[0], row("gate-1", "succeeded", 200, None));
+    assert_eq!((&*rows[1].0, &*rows[1].1, rows[1].2), ("gate-2", "partial", 200));
+    assert_eq!(rows[2], row("gate-3", "failed", 400, Some("VIAS.00010008")));
+    assert_eq!(rows.len(), 3);
+    let counts = "SELECT (SELECT count(*) FROM hold), (SELECT count(*) FROM change)";
+    let counts: (u32, u32) =
+        exported.query_row(counts, [], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+    assert_eq!(counts, (0, 0));
+    let ended = scene.call(&["runs", "export", "latest", "run.sqlite"]).expect(2);
+    ended.says("`run.sqlite` exists").says("name a file that does not exist");
+}

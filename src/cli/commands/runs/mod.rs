@@ -11,13 +11,13 @@ use crate::cli::output::stream;
 use crate::cli::output::stream::Stderr;
 use batchctl::report::{ExitStatus, ResultsOptions};
 use batchctl::run;
-use batchctl::store::{RunDirectory, RunId, RunReader, RunRecord, StoreError};
+use batchctl::store::{ExportError, RunDirectory, RunId, RunReader, RunRecord, StoreError};
 use batchctl::task::{Outcome, OutcomeCounts};
 use batchctl::text::{grouped, printable};
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::{Value, json};
 use std::fmt::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub(crate) const RUNS_HELP: &str = "\
@@ -35,6 +35,8 @@ pub(crate) enum RunsCommand {
     /// Print the path of a run's file
     #[command(after_help = PATH_HELP)]
     Path(WhichRunArgs),
+    /// Write one run as plain tables into a new SQLite file
+    Export(ExportArgs),
     /// Remove old runs
     Prune(PruneArgs),
 }
@@ -43,6 +45,24 @@ const PATH_HELP: &str = "\
 Examples:
   batchctl runs path --job nightly
   sqlite3 \"$(batchctl runs path)\" 'SELECT text FROM about'";
+
+const EXPORT_HELP: &str = "\
+Tables: task, attempt, outcome, failure, hold, change.
+
+Examples:
+  batchctl runs export run.sqlite
+  batchctl runs export 20240705 run.sqlite
+  sqlite3 run.sqlite 'SELECT outcome, count(*) FROM outcome GROUP BY outcome'";
+
+#[derive(Debug, Args)]
+#[command(after_help = EXPORT_HELP, allow_missing_positional = true)]
+pub(crate) struct ExportArgs {
+    #[command(flatten)]
+    pub(crate) which: WhichRunArgs,
+    /// The file to make; it must not exist
+    #[arg(value_name = "FILE.sqlite")]
+    pub(crate) file: PathBuf,
+}
 
 const SHOW_HELP: &str = "\
 Examples:
@@ -140,7 +160,20 @@ pub(crate) fn carry_out(
             let path = run::runs_in(&context.state).file(&which.find(&context.state)?);
             print(&format!("{}\n", path.display()))
         }
+        RunsCommand::Export(args) => {
+            let id = args.which.find(&context.state)?;
+            let reader = RunReader::open(&run::runs_in(&context.state), &id)?;
+            reader.export(&args.file).map_err(not_exported)?;
+            Ok(ExitStatus::Ok)
+        }
         RunsCommand::Prune(args) => prune::prune(args, context),
+    }
+}
+
+fn not_exported(error: ExportError) -> CommandError {
+    match error {
+        ExportError::Store(error) => error.into(),
+        error => CommandError::usage(error).with_hint("name a file that does not exist"),
     }
 }
 
