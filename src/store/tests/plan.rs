@@ -71,6 +71,23 @@ fn a_plan_keeps_its_rows_in_order_with_their_places_and_cells() {
 }
 
 #[test]
+fn long_rows_make_smaller_chunks_and_duplicates_make_none() {
+    let fixture = Fixture::empty();
+    let cell = "x".repeat(100_000);
+    let row = |number: u32| format!("task-{number:04},{number}{cell}\n");
+    let table: String = std::iter::once("id,note\n".to_owned()).chain((0..25).map(row)).collect();
+    let many: String = (0..2_500).map(|number| format!("gate-{:04}\n", number % 1_100)).collect();
+    check_ready(&fixture, new_plan(&[&table, &many]), (2_525, 1_125, 1_400));
+    let chunks = "SELECT group_concat(tasks, ' ' ORDER BY no) FROM chunk";
+    let chunks: String = fixture.stranger().query_row(chunks, [], |row| row.get(0)).unwrap();
+    assert_eq!(chunks, "11 11 1000 103");
+    let rows = fixture.rows();
+    assert_eq!(rows[24].others.as_deref(), Some(&*format!("[\"24{cell}\"]")));
+    assert_eq!((rows[1_124].ordinal.0, rows[1_124].id.as_str()), (1_124, "gate-1099"));
+    assert_eq!(claim(&fixture.writer(), 9_999).len(), 1_125);
+}
+
+#[test]
 fn a_duplicate_row_is_counted_and_left_out() {
     let fixture = Fixture::empty();
     let inputs = ["aaaa\nbbbb\naaaa\n", "bbbb\ncccc\naaaa\n"];

@@ -1,8 +1,8 @@
 //! The writer: what it hands out, what it makes durable, and who may hold it.
 
 use super::script::{
-    answered, ended, event, leaves, lost, refused, run_ended, started, succeeds, throttled,
-    withdrawn,
+    answered, ended, event, leaves, lost, refused, run_ended, settled, started, succeeds,
+    throttled, withdrawn,
 };
 use super::{Fixture, RECALL, at, claim, commit, rows, wait};
 use crate::event::{EventKind, HoldReason, StopReason};
@@ -200,6 +200,35 @@ fn sessions_and_holds_are_kept_in_order() {
     assert_eq!(holds.len(), 1);
     assert_eq!((holds[0].from, holds[0].until), (at(3), at(9)));
     assert_eq!(holds[0].reason, "throttled");
+}
+
+#[test]
+fn a_commit_of_long_texts_is_several_segments_and_reads_back() {
+    let fixture = Fixture::with_tasks(5);
+    let writer = fixture.writer();
+    let all = tasks(claim(&writer, 5));
+    let long = |seq: u64| {
+        let mut result = refused(seq);
+        let failure = result.failure.as_mut().unwrap();
+        failure.error_list = vec![char::from(b'a' + u8::try_from(seq).unwrap()).to_string(); 3];
+        failure.message = failure.error_list[0].repeat(600_000);
+        result
+    };
+    let events = all.iter().zip(1..).flat_map(|(task, seq)| {
+        [started(task, seq, 1), ended(task, seq, long), settled(task, seq, Outcome::Failed)]
+    });
+    commit(&writer, events.collect());
+    drop(writer);
+    let segments = "SELECT count(*), max(length(body)) FROM segment WHERE chunk = 0";
+    let read = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?));
+    let (count, longest): (u32, u32) = fixture.stranger().query_row(segments, [], read).unwrap();
+    assert_eq!(count, 3);
+    assert!(longest < 2 << 20, "{longest}");
+    for (row, seq) in fixture.rows().iter().zip(1..) {
+        let failure = row.last.as_ref().unwrap().failure.clone().unwrap();
+        assert!(Some(Box::new(failure)) == long(seq).failure);
+    }
+    assert_eq!(fixture.writer().resume_point().settled[Outcome::Failed], 5);
 }
 
 #[test]
