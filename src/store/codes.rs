@@ -4,18 +4,11 @@
 //! never guessed at.
 
 use crate::journal::Text;
-use crate::task::{Command, TaskId};
+use crate::task::TaskId;
 use rusqlite::types::Type;
 use rusqlite::{Error, Row};
 use std::str::FromStr;
 use std::time::Duration;
-
-/// No version writes this number.
-#[derive(Debug, thiserror::Error)]
-#[error("{number} is not the number of a command")]
-struct UnknownNumber {
-    number: i64,
-}
 
 /// Parses a text, such as an id.
 pub(crate) fn parsed<T>(row: &Row<'_>, index: usize) -> rusqlite::Result<T>
@@ -43,22 +36,6 @@ where
     T: FromStr<Err: std::error::Error + Send + Sync + 'static>,
 {
     value(text)
-}
-
-/// Returns the number of a command in temporary tables; rows are sorted by it.
-pub(crate) fn command_code(command: Command) -> i64 {
-    match command {
-        Command::Start => 0,
-        Command::Stop => 1,
-    }
-}
-
-/// Reads a command.
-pub(crate) fn command(row: &Row<'_>, index: usize) -> rusqlite::Result<Command> {
-    let number: i64 = row.get(index)?;
-    // From the numbers themselves: a second table could contradict the first.
-    let known = [Command::Start, Command::Stop].into_iter().find(|&c| command_code(c) == number);
-    known.ok_or_else(|| unfit(Type::Integer, UnknownNumber { number }))
 }
 
 /// Returns a span of microseconds.

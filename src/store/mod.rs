@@ -10,6 +10,7 @@
 
 mod codes;
 mod error;
+mod external_sort;
 mod files;
 mod home;
 mod ids;

@@ -2,24 +2,17 @@
 //!
 //! Ids are compared by a hash of 128 bits under random keys. Two different ids have the same one
 //! with a chance of one in 2^128, and nobody can choose ids for which it is higher. Sorting the ids
-//! themselves was rejected: it moves three times as many bytes. The file has no name, so a process
-//! that is killed leaves nothing behind.
+//! themselves was rejected: it moves three times as many bytes.
 
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
-use std::fs::File;
+use crate::store::external_sort::{ExternalSorter, SortEntry, Sorted};
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io;
-use std::io::{BufReader, BufWriter, Read, Write};
-use std::os::unix::fs::FileExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-/// The number of entries that are sorted in memory: they take 8 MiB.
-const RUN_ENTRIES: usize = (8 << 20) / size_of::<Entry>();
 /// The length of an entry in the file.
 const ENTRY_BYTES: usize = 24;
-/// The length of what is read at once of each run.
-const READ_BYTES: usize = 64 << 10;
+/// Entries in order.
+pub(crate) type SortedIds<'a> = Sorted<'a, Entry, ENTRY_BYTES>;
 
 /// A number for an id; entries of equal ids follow each other in the order of their numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -39,7 +32,9 @@ impl Entry {
     pub(crate) fn is_before(self, other: Self) -> bool {
         self.hash < other.hash
     }
+}
 
+impl SortEntry<ENTRY_BYTES> for Entry {
     fn to_bytes(self) -> [u8; ENTRY_BYTES] {
         let mut bytes = [0; ENTRY_BYTES];
         bytes[..16].copy_from_slice(&self.hash.to_le_bytes());
@@ -90,129 +85,23 @@ impl SortedRows {
 #[derive(Debug)]
 pub(crate) struct IdSorter {
     keys: HashKeys,
-    directory: PathBuf,
-    entries: Vec<Entry>,
-    file: Option<File>,
-    /// The lengths of the sorted runs in the file, in entries.
-    runs: Vec<usize>,
+    sorter: ExternalSorter<Entry, ENTRY_BYTES>,
 }
 
 impl IdSorter {
     /// Returns a sorter that writes to a file without a name in this directory, if it has to.
     pub(crate) fn new(keys: HashKeys, directory: &Path) -> Self {
-        let directory = directory.to_owned();
-        Self { keys, directory, entries: Vec::new(), file: None, runs: Vec::new() }
+        Self { keys, sorter: ExternalSorter::new(directory) }
     }
 
     /// Adds an id.
     pub(crate) fn push(&mut self, id: &str, number: u64) -> io::Result<()> {
-        self.entries.push(Entry { hash: self.keys.hash(id), number });
-        if self.entries.len() == RUN_ENTRIES { self.write_run() } else { Ok(()) }
-    }
-
-    fn write_run(&mut self) -> io::Result<()> {
-        self.entries.sort_unstable();
-        let file = match self.file.take() {
-            Some(file) => file,
-            None => tempfile::tempfile_in(&self.directory)?,
-        };
-        let mut out = BufWriter::with_capacity(READ_BYTES, &file);
-        self.entries.iter().try_for_each(|entry| out.write_all(&entry.to_bytes()))?;
-        out.flush()?;
-        drop(out);
-        self.file = Some(file);
-        self.runs.push(self.entries.len());
-        self.entries.clear();
-        Ok(())
+        self.sorter.push(Entry { hash: self.keys.hash(id), number })
     }
 
     /// Returns all entries in order; may be called again.
     pub(crate) fn sorted(&mut self) -> io::Result<SortedIds<'_>> {
-        let mut sources = Vec::with_capacity(self.runs.len() + 1);
-        let mut at = 0;
-        for &run in &self.runs {
-            let bytes = u64::try_from(run * ENTRY_BYTES).expect("a usize fits a u64");
-            let file = self.file.as_ref().expect("there are runs, so there is a file");
-            let part = FilePart { file: file.try_clone()?, at, end: at + bytes };
-            sources.push(SortedRun::InFile(BufReader::with_capacity(READ_BYTES, part)));
-            at += bytes;
-        }
-        self.entries.sort_unstable();
-        sources.push(SortedRun::InMemory(self.entries.iter()));
-        let mut sorted = SortedIds { heads: BinaryHeap::new(), runs: sources };
-        for run in 0..sorted.runs.len() {
-            sorted.advance(run)?;
-        }
-        Ok(sorted)
-    }
-}
-
-/// Entries in order, merged from runs.
-#[derive(Debug)]
-pub(crate) struct SortedIds<'a> {
-    /// The first entry of each run that is left.
-    heads: BinaryHeap<Reverse<(Entry, usize)>>,
-    runs: Vec<SortedRun<'a>>,
-}
-
-impl SortedIds<'_> {
-    /// Returns the next entry.
-    pub(crate) fn next(&mut self) -> io::Result<Option<Entry>> {
-        let Some(Reverse((entry, run))) = self.heads.pop() else { return Ok(None) };
-        self.advance(run)?;
-        Ok(Some(entry))
-    }
-
-    fn advance(&mut self, run: usize) -> io::Result<()> {
-        let next = self.runs[run].next()?;
-        self.heads.extend(next.map(|entry| Reverse((entry, run))));
-        Ok(())
-    }
-}
-
-#[derive(Debug)]
-enum SortedRun<'a> {
-    InMemory(std::slice::Iter<'a, Entry>),
-    InFile(BufReader<FilePart>),
-}
-
-impl SortedRun<'_> {
-    fn next(&mut self) -> io::Result<Option<Entry>> {
-        match self {
-            Self::InMemory(entries) => Ok(entries.next().copied()),
-            Self::InFile(part) => {
-                if part.buffer().is_empty() && part.get_ref().is_at_end() {
-                    return Ok(None);
-                }
-                let mut bytes = [0; ENTRY_BYTES];
-                part.read_exact(&mut bytes)?;
-                Ok(Some(Entry::from_bytes(bytes)))
-            }
-        }
-    }
-}
-
-/// A part of a file, read by its own place: all parts share one handle.
-#[derive(Debug)]
-struct FilePart {
-    file: File,
-    at: u64,
-    end: u64,
-}
-
-impl FilePart {
-    fn is_at_end(&self) -> bool {
-        self.at == self.end
-    }
-}
-
-impl Read for FilePart {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let left = usize::try_from(self.end - self.at).unwrap_or(usize::MAX);
-        let length = buffer.len().min(left);
-        let read = self.file.read_at(&mut buffer[..length], self.at)?;
-        self.at += u64::try_from(read).expect("a usize fits a u64");
-        Ok(read)
+        self.sorter.sorted()
     }
 }
 
@@ -225,12 +114,12 @@ mod tests {
     fn equal_ids_follow_each_other_in_the_order_of_their_numbers_across_runs() {
         let folder = tempfile::tempdir().unwrap();
         let mut sorter = IdSorter::new(HashKeys::default(), folder.path());
-        let all = u64::try_from(RUN_ENTRIES * 2 + 1_000).unwrap();
+        let all = u64::try_from(ExternalSorter::<Entry, ENTRY_BYTES>::PIECE * 2 + 1_000).unwrap();
         let different = all / 3;
         for number in (0..all).rev() {
             sorter.push(&format!("id-{}", number % different), number).unwrap();
         }
-        assert_eq!(sorter.runs.len(), 2);
+        assert_eq!(sorter.sorter.runs.len(), 2);
         assert!(sorter.sorted().unwrap().next().unwrap().is_some());
         let mut sorted = sorter.sorted().unwrap();
         let mut groups: BTreeMap<u64, Vec<u64>> = BTreeMap::new();

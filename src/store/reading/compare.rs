@@ -1,15 +1,16 @@
 //! Pairs the tasks of two runs.
 //!
-//! A merge join in the order of ids, so that memory does not grow with the number of tasks. SQLite
-//! sorts within its cache, and in temporary files beyond that.
+//! A merge join in the order of ids, sorted outside of memory, so that memory does not grow with the
+//! number of tasks.
 
 use crate::journal::{FailureTexts, PlannedTask, TaskRecord};
 use crate::store::codes;
-use crate::store::error::{StoreError, sqlite};
+use crate::store::error::{StoreError, file, sqlite};
+use crate::store::external_sort::{ExternalSorter, SortEntry};
 use crate::store::reading::reader::RunReader;
 use crate::task::{Command, Failure, Ordinal, Outcome, TaskId};
 use rusqlite::types::Type;
-use rusqlite::{Connection, Error, OptionalExtension, Row, Rows, params};
+use rusqlite::{Connection, Error, OptionalExtension, params};
 use std::cmp::Ordering;
 
 /// A task in one of two runs, or in both.
@@ -39,17 +40,12 @@ pub fn for_each_pair<E: From<StoreError>>(
     after: &RunReader,
     mut take: impl FnMut(TaskPair) -> Result<(), E>,
 ) -> Result<(), E> {
-    let (failed_before, failed_after) = (sqlite(&before.path), sqlite(&after.path));
-    stage(before)?;
-    stage(after)?;
-    // One statement per run, stepped in turn: joining two files in SQLite would need one connection
-    // with two snapshots.
-    let mut query_before = before.connection.prepare(BY_ID).map_err(&failed_before)?;
-    let mut query_after = after.connection.prepare(BY_ID).map_err(&failed_after)?;
-    let mut rows_before = query_before.query([]).map_err(&failed_before)?;
-    let mut rows_after = query_after.query([]).map_err(&failed_after)?;
-    let mut one = next(&mut rows_before).map_err(&failed_before)?;
-    let mut other = next(&mut rows_after).map_err(&failed_after)?;
+    let (failed_before, failed_after) = (file(&before.path), file(&after.path));
+    let (mut sorter_before, mut sorter_after) = (sort(before)?, sort(after)?);
+    let mut rows_before = sorter_before.sorted().map_err(&failed_before)?;
+    let mut rows_after = sorter_after.sorted().map_err(&failed_after)?;
+    let mut one = rows_before.next().map_err(&failed_before)?;
+    let mut other = rows_after.next().map_err(&failed_after)?;
     loop {
         let order = match (&one, &other) {
             (None, None) => return Ok(()),
@@ -60,14 +56,14 @@ pub fn for_each_pair<E: From<StoreError>>(
         // The smaller key goes; of equal keys both go, as one pair.
         let (mut left, mut right) = (None, None);
         if order.is_le() {
-            let following = next(&mut rows_before).map_err(&failed_before)?;
+            let following = rows_before.next().map_err(&failed_before)?;
             left = std::mem::replace(&mut one, following);
         }
         if order.is_ge() {
-            let following = next(&mut rows_after).map_err(&failed_after)?;
+            let following = rows_after.next().map_err(&failed_after)?;
             right = std::mem::replace(&mut other, following);
         }
-        if let Some(pair) = paired(left, right) {
+        if let Some(pair) = paired(left, right).map_err(sqlite(&after.path))? {
             take(pair)?;
         }
     }
@@ -96,32 +92,29 @@ impl TaskPair {
     }
 }
 
-/// The sorted rows are narrow; failures are looked up only if they are needed.
-const BY_ID: &str = "SELECT id, command, ordinal, outcome FROM temp.by_id ORDER BY id, command";
-
-/// Folds a run into the temporary tables that are sorted and looked up.
-fn stage(run: &RunReader) -> Result<(), StoreError> {
+/// Sorts the tasks of a run by their ids, and keeps its failures to be looked up.
+fn sort(run: &RunReader) -> Result<ExternalSorter<Task, TASK_BYTES>, StoreError> {
     let failed = sqlite(&run.path);
     run.connection
         .execute_batch(
-            "CREATE TEMP TABLE IF NOT EXISTS by_id (id TEXT, command INTEGER, ordinal INTEGER,
-                 outcome INTEGER);
-             CREATE TEMP TABLE IF NOT EXISTS last_failure (ordinal INTEGER PRIMARY KEY, body BLOB);
-             DELETE FROM temp.by_id;
+            "CREATE TEMP TABLE IF NOT EXISTS last_failure (ordinal INTEGER PRIMARY KEY, body BLOB);
              DELETE FROM temp.last_failure",
         )
         .map_err(&failed)?;
-    run.for_each_record(|task, record| stage_task(&run.connection, task, record).map_err(&failed))
+    let mut sorter = ExternalSorter::new(&tempfile::env::temp_dir());
+    run.for_each_record::<StoreError>(|task, record| {
+        let entry = Task::new(task, record).map_err(&failed)?;
+        sorter.push(entry).map_err(file(&run.path))?;
+        keep_failure(&run.connection, task, record).map_err(&failed)
+    })?;
+    Ok(sorter)
 }
 
-fn stage_task(
+fn keep_failure(
     connection: &Connection,
     task: &PlannedTask<'_>,
     record: &TaskRecord<'_>,
 ) -> rusqlite::Result<()> {
-    let mut insert = connection.prepare_cached("INSERT INTO temp.by_id VALUES (?, ?, ?, ?)")?;
-    let (id, command) = (codes::task_id(task.id)?, codes::command_code(task.command));
-    insert.execute(params![id.as_str(), command, task.ordinal, record.outcome() as u8])?;
     let last = record.settled.and(record.last.as_ref());
     let failure = last.and_then(|last| last.ended.as_ref()).and_then(|end| end.failure.as_ref());
     let Some(failure) = failure else { return Ok(()) };
@@ -129,42 +122,69 @@ fn stage_task(
     insert.execute(params![task.ordinal, failure.to_body()]).map(drop)
 }
 
-/// A task of one run.
-struct Sorted {
-    id: TaskId,
-    /// The command as it is stored, because rows are sorted by it.
-    command_code: i64,
+/// The most characters of an id, all of them ASCII.
+const ID_BYTES: usize = 36;
+/// The length of a task in the file of the sort.
+const TASK_BYTES: usize = ID_BYTES + 6;
+
+/// A task of one run. The order is that of ids and then of commands, because shorter ids end with
+/// zeros.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Task {
+    id: [u8; ID_BYTES],
     command: Command,
-    ordinal: Ordinal,
+    ordinal: u32,
     outcome: Outcome,
 }
 
-impl Sorted {
-    fn key(&self) -> (&str, i64) {
-        (self.id.as_str(), self.command_code)
+impl Task {
+    fn new(task: &PlannedTask<'_>, record: &TaskRecord<'_>) -> rusqlite::Result<Self> {
+        let mut id = [0; ID_BYTES];
+        let valid = codes::task_id(task.id)?;
+        id.iter_mut().zip(valid.as_str().bytes()).for_each(|(to, from)| *to = from);
+        Ok(Self { id, command: task.command, ordinal: task.ordinal, outcome: record.outcome() })
+    }
+
+    fn key(&self) -> (&[u8], Command) {
+        (&self.id, self.command)
+    }
+
+    fn task_id(&self) -> rusqlite::Result<TaskId> {
+        let end = self.id.iter().position(|&byte| byte == 0).unwrap_or(ID_BYTES);
+        codes::word(std::str::from_utf8(&self.id[..end])?)
     }
 }
 
-fn next(rows: &mut Rows<'_>) -> rusqlite::Result<Option<Sorted>> {
-    rows.next()?.map(sorted).transpose()
+impl SortEntry<TASK_BYTES> for Task {
+    fn to_bytes(self) -> [u8; TASK_BYTES] {
+        let mut bytes = [0; TASK_BYTES];
+        bytes[..ID_BYTES].copy_from_slice(&self.id);
+        bytes[ID_BYTES..ID_BYTES + 4].copy_from_slice(&self.ordinal.to_le_bytes());
+        bytes[ID_BYTES + 4] = self.command as u8;
+        bytes[ID_BYTES + 5] = self.outcome as u8;
+        bytes
+    }
+
+    fn from_bytes(bytes: [u8; TASK_BYTES]) -> Self {
+        let (mut id, mut ordinal) = ([0; ID_BYTES], [0; 4]);
+        id.copy_from_slice(&bytes[..ID_BYTES]);
+        ordinal.copy_from_slice(&bytes[ID_BYTES..ID_BYTES + 4]);
+        let command = [Command::Start, Command::Stop][usize::from(bytes[ID_BYTES + 4])];
+        let outcome = Outcome::ALL[usize::from(bytes[ID_BYTES + 5])];
+        Self { id, command, ordinal: u32::from_le_bytes(ordinal), outcome }
+    }
 }
 
-fn sorted(row: &Row<'_>) -> rusqlite::Result<Sorted> {
-    let ordinal = Ordinal(row.get(2)?);
-    let number: u8 = row.get(3)?;
-    let outcome = Outcome::ALL.into_iter().find(|&outcome| outcome as u8 == number);
-    let outcome = outcome.ok_or(Error::IntegralValueOutOfRange(3, i64::from(number)))?;
-    let (command_code, command) = (row.get(1)?, codes::command(row, 1)?);
-    Ok(Sorted { id: codes::parsed(row, 0)?, command_code, command, ordinal, outcome })
-}
-
-fn paired(before: Option<Sorted>, after: Option<Sorted>) -> Option<TaskPair> {
-    let outcome = |task: &Option<Sorted>| task.as_ref().map(|task| task.outcome);
-    let ordinal = |task: &Option<Sorted>| task.as_ref().map(|task| task.ordinal);
-    let (outcomes, ordinals) =
-        ((outcome(&before), outcome(&after)), (ordinal(&before), ordinal(&after)));
-    let Sorted { id, command, .. } = after.or(before)?;
-    Some(TaskPair { id, command, before: outcomes.0, after: outcomes.1, ordinals })
+fn paired(before: Option<Task>, after: Option<Task>) -> rusqlite::Result<Option<TaskPair>> {
+    let Some(task) = after.or(before) else { return Ok(None) };
+    let ordinal = |task: Option<Task>| task.map(|task| Ordinal(task.ordinal));
+    Ok(Some(TaskPair {
+        id: task.task_id()?,
+        command: task.command,
+        before: before.map(|task| task.outcome),
+        after: after.map(|task| task.outcome),
+        ordinals: (ordinal(before), ordinal(after)),
+    }))
 }
 
 fn failure_in(run: &RunReader, ordinal: Ordinal) -> Result<Option<Failure>, StoreError> {
