@@ -256,6 +256,44 @@ fn without_a_rate_nothing_is_delayed_and_a_new_one_counts_what_was_sent_before()
 }
 
 #[test]
+fn a_pace_forgets_nothing_that_the_rate_counts() {
+    // 12,000 in an hour are more than the least number that is remembered.
+    let mut simulation = Simulation::new("12000/h");
+    let hour = Duration::from_secs(3_600);
+    let start = simulation.now;
+    for number in 0..12_000 {
+        simulation.pacer.recall(start + Duration::from_millis(number));
+    }
+    simulation.now = start + Duration::from_secs(13);
+    // A pace whose window is shorter by far, and counts on its own.
+    simulation.pacer.set_pace(Some((2.0, PaceWindow::LastSecond)), simulation.now);
+    simulation.pacer.recall(simulation.now);
+    let before = simulation.now;
+    assert!(
+        matches!(simulation.pacer.admit(before), Admission::NotBefore(due) if due > before + hour / 2)
+    );
+    simulation.pacer.set_pace(None, simulation.now);
+    let free = match simulation.pacer.admit(simulation.now) {
+        Admission::NotBefore(due) => due,
+        answer => panic!("the window of the rate is full: {answer:?}"),
+    };
+    assert!(free > start + hour - Duration::from_secs(1), "{:?}", free - start);
+}
+
+#[test]
+fn a_pace_with_a_window_does_not_replace_the_window_of_the_rate() {
+    let mut simulation = Simulation::new("1000/m");
+    simulation.run_until(Duration::from_secs(6));
+    let sent = simulation.sent.len();
+    simulation.pacer.set_rate(Some(rate("100/h")), simulation.now);
+    assert!(sent >= 95, "{sent}");
+    simulation.pacer.set_pace(Some((0.02, PaceWindow::LastSecond)), simulation.now);
+    simulation.run_until(Duration::from_secs(3_500));
+    let hour = Duration::from_secs(3_600);
+    assert!(peak(&simulation.sent, hour) <= 100.max(sent), "{}", peak(&simulation.sent, hour));
+}
+
+#[test]
 fn a_rate_with_a_longer_window_counts_what_the_old_one_needed_no_more() {
     let start = origin();
     let at = |seconds| start + Duration::from_secs(seconds);
