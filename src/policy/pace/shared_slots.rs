@@ -224,15 +224,17 @@ impl SlotGate {
         let missing = u32::try_from(missing).unwrap_or(u32::MAX);
         // Senders ask at random moments. Were they to ask in the same order each time, the last of
         // them would starve. It costs nothing, because the slots in question lie ahead.
-        let scatter = (HORIZON / PART).mul_f64(jitter);
+        let scatter = |span: Duration| span.mul_f64(jitter);
         match self.source.with(|source| source.reserve(missing, spacing, now)) {
             Some(Grant::Slots { first, count }) => {
                 self.granted.extend((0..count).map(|number| first + spacing.interval * number));
                 // Counted from the slot: whoever asked again when it uses one would always be
-                // before those who wait, because that is the moment from which they may ask.
-                self.asks_from = first.max(now) + scatter;
+                // before those who wait, because that is the moment from which they may ask. Over
+                // no more than what was granted, or a sender with few calls ready would idle.
+                let granted = spacing.interval.saturating_mul(count);
+                self.asks_from = first.max(now) + scatter(granted.min(HORIZON / PART));
             }
-            Some(Grant::NotBefore(due)) => self.asks_from = due + scatter,
+            Some(Grant::NotBefore(due)) => self.asks_from = due + scatter(HORIZON / PART),
             None => self.asks_from = now + AGAIN_AFTER,
         }
     }
