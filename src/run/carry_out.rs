@@ -13,9 +13,9 @@ use crate::run::rate_memory::RateMemory;
 use crate::run::settings::{engine_settings, remembered_sendings};
 use crate::run::watchers;
 use crate::run::watchers::WatchTrouble;
-use crate::settings::RunSettings;
 use crate::slots::FileSlots;
 use crate::store::{RunDirectory, RunWriter, StoreError};
+use std::path::Path;
 use tokio::sync::mpsc;
 
 /// The end of this process's part in a run; the rest is in the report.
@@ -49,10 +49,11 @@ impl Planned {
         let learnt = memory.before()?;
         // Also without a rate limit: an operator may set one while the run is under way.
         let recall = remembered_sendings(&self.settings).max(REMEMBERED_SENDINGS);
+        // Before the session begins: a group that cannot be joined leaves no trace in the run.
+        let slots = group_slots(self.runs.state(), self.settings.rate_group.as_deref())?;
         let writer = RunWriter::open(&self.runs, &self.lock, self.clock.now(), recall)?;
         let mut settings = engine_settings(&self.settings, starting_point(&writer));
         settings.pace.learnt = learnt;
-        let slots = group_slots(&self.runs, &self.settings)?;
         settings.slots = slots.clone();
         settings.max_duration = settings.max_duration.into_iter().chain(self.time_left).min();
         let (watcher_channel, thread) =
@@ -81,14 +82,17 @@ impl Planned {
     }
 }
 
-/// Opens the slots of the run's rate group, if it belongs to one.
-pub(crate) fn group_slots(
-    runs: &RunDirectory,
-    settings: &RunSettings,
-) -> Result<Option<SharedSlots>, RunError> {
-    let Some(group) = &settings.rate_group else { return Ok(None) };
-    let slots = FileSlots::open(runs.state(), group);
-    let failed = |source| RunError::RateGroup { group: group.clone(), source };
+/// Opens the slots that a rate group shares in a state directory; nothing without a group.
+///
+/// # Errors
+///
+/// The state directory or the file of the group cannot be used.
+pub fn group_slots(state: &Path, group: Option<&str>) -> Result<Option<SharedSlots>, RunError> {
+    let Some(group) = group else { return Ok(None) };
+    // Refuses a state directory that others can write to, as for every file in it.
+    RunDirectory::open(state)?;
+    let slots = FileSlots::open(state, group);
+    let failed = |source| RunError::RateGroup { group: group.into(), source };
     slots.map(|slots| Some(SharedSlots::new(slots))).map_err(failed)
 }
 

@@ -3,6 +3,7 @@
 use crate::api::{ListFilter, ListedTask, Page, TaskApi};
 use crate::clock::{Clock, Timestamp};
 use crate::policy::{IfMissing, Purpose, first_look};
+use crate::run::carry_out::group_slots;
 use crate::run::error::RunError;
 use crate::run::plan::{RunRequest, new_run};
 use crate::run::settings::walker_settings;
@@ -42,7 +43,9 @@ pub async fn dry_run_live<A: TaskApi>(
     let plan = store::temporary_plan(&runs, &run, request.plan)?.map_err(RunError::Input)?;
     let wanted = WantedTasks(plan.look_for(MAX_LOOKED_FOR)?);
     let mut recorder = DryRunRecorder { plan: &plan, wanted };
-    let mut walker = Walker::new(api, walker_settings(&request.settings), clock, &[]);
+    let slots = group_slots(&request.state, request.settings.rate_group.as_deref())?;
+    let walker = Walker::new(api, walker_settings(&request.settings), clock, &[]);
+    let mut walker = walker.sharing(slots);
     let end = walker.walk(&ListFilter::default(), &mut recorder).await?;
     // A dry run shows every task that is unknown, whatever the run would do with it.
     let purpose = Purpose::LeaveAlone(if_missing(&end, IfMissing::Unknown));

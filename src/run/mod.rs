@@ -21,7 +21,7 @@ mod survey_recorder;
 mod verify;
 mod watchers;
 
-pub use carry_out::Ended;
+pub use carry_out::{Ended, group_slots};
 pub use dry_run::{LivePlan, dry_run_live};
 pub use error::RunError;
 pub use last_good::{Comparable, GoodRun, last_good};

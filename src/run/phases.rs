@@ -18,7 +18,7 @@ use crate::settings::{OnUnknown, RunSettings};
 use crate::store::TaskSelection;
 use crate::survey::{WalkEnd, Walker};
 use std::time::Duration;
-use tokio::time::sleep_until;
+use tokio::time::{sleep_until, timeout_at};
 
 /// How long after a call the list is not believed: it may be late, and an older state may look
 /// like arrival.
@@ -164,7 +164,9 @@ impl<'a, A: TaskApi> RunPhases<'a, A> {
             if let Err(reason) = self.control_router.unless_stopped(sleep_until(at)).await {
                 return Ok(Some(reason));
             }
-            let round = if is_last { Round::Last } else { Round::Earlier };
+            // Within the last look, too, no wait for the service exceeds the patience.
+            walker.wait_until_at_most(deadline);
+            let round = if is_last { Round::Last } else { Round::Earlier { until: deadline } };
             match self.verify(&mut walker, round).await? {
                 Verified::Stopped(reason) => return Ok(Some(reason)),
                 Verified::AllArrived => break,
@@ -185,7 +187,16 @@ impl<'a, A: TaskApi> RunPhases<'a, A> {
         if recorder.is_idle() {
             return Ok(Verified::AllArrived);
         }
-        let end = match walk(walker, &mut recorder, &mut self.control_router).await? {
+        let walk = walk(walker, &mut recorder, &mut self.control_router);
+        let end = match round {
+            Round::Earlier { until: Some(until) } => match timeout_at(until, walk).await {
+                Ok(walked) => walked?,
+                // What was seen is kept; the last look follows at once.
+                Err(_) => return Ok(Verified::SomeMissing),
+            },
+            Round::Earlier { until: None } | Round::Last => walk.await?,
+        };
+        let end = match end {
             Ok(end) => end,
             Err(reason) => return Ok(Verified::Stopped(reason)),
         };
@@ -241,7 +252,10 @@ impl<'a, A: TaskApi> RunPhases<'a, A> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Round {
     Last,
-    Earlier,
+    /// It ends at the latest then, so that the last one can begin.
+    Earlier {
+        until: Option<Instant>,
+    },
 }
 
 enum Verified {

@@ -182,6 +182,9 @@ fn adjust(settings: &mut RunSettings, args: &ReadingArgs, flags: &GivenFlags) {
     if flags.is_given("rate") {
         settings.rate = args.rate();
     }
+    if flags.is_given("rate_group") {
+        settings.rate_group.clone_from(&args.rate_group);
+    }
     if flags.is_given("timeout") {
         settings.timeout = given.timeout;
     }
