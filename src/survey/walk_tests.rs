@@ -184,7 +184,7 @@ async fn refused_credentials_end_a_walk_at_once() {
 
 #[tokio::test(start_paused = true)]
 async fn a_longer_wait_than_the_walk_has_patience_for_ends_it_at_once() {
-    for status in [429, 503] {
+    for status in [429, 503, 425] {
         let walked = walk(None, Ids::default(), move |_, _| asking(status, Some(3_600))).await;
         assert!(matches!(walked.end, WalkEnd::Gap(Gap::Unread(_))), "{:?}", walked.end);
         assert_eq!((walked.asked, walked.millis), (vec![1], vec![0]), "{status}");

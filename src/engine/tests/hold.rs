@@ -3,7 +3,7 @@
 use super::scene::{SOME_DAY, Scene, millis, secs};
 use super::seen::Seen;
 use super::service::{
-    after_millis, at_once, done, silence, throttled, throttled_somehow, transient,
+    after_millis, asking, at_once, done, silence, throttled, throttled_somehow, transient,
 };
 use crate::event::{EventKind, StopReason};
 use crate::task::Outcome;
@@ -163,6 +163,38 @@ async fn a_service_that_throttles_every_call_ends_the_run() {
     let seen = scene.answering(|_, _| at_once(throttled_somehow())).run().await;
     assert_eq!(seen.stopped(), Some(&StopReason::Throttled));
     assert_eq!(seen.lasted(), secs(60));
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_throttled_call_ends_no_run_whose_next_call_comes_later() {
+    // A call every 20 minutes, which is rarer than the time that throttling may last.
+    let script = |ordinal, number| match (ordinal, number) {
+        (0, 1) => at_once(throttled_somehow()),
+        _ => at_once(done()),
+    };
+    let seen = Scene::with_tasks(3).rate("3/h").answering(script).run().await;
+    assert_eq!((seen.stopped(), seen.count(Outcome::Succeeded)), (None, 3));
+}
+
+#[tokio::test(start_paused = true)]
+async fn tasks_that_are_asked_to_wait_for_too_long_end_the_run_when_nothing_else_is_left() {
+    // The service refuses one task for a day, and takes all the others.
+    let script = |ordinal, _| match ordinal {
+        3 => after_millis(10, asking(425, 86_400)),
+        _ => after_millis(100, done()),
+    };
+    let seen = Scene::with_tasks(20).rate("10/s").answering(script).run().await;
+    assert_eq!(seen.stopped(), Some(&StopReason::Throttled));
+    assert_eq!((seen.count(Outcome::Succeeded), seen.sent_at(3).len()), (19, 1));
+    assert!(seen.lasted() < secs(5), "{:?}", seen.lasted());
+    // Within the time that a run may wait, it waits.
+    let script = |ordinal, number| match (ordinal, number) {
+        (3, 1) => after_millis(10, asking(425, 500)),
+        _ => after_millis(100, done()),
+    };
+    let seen = Scene::with_tasks(20).rate("10/s").answering(script).run().await;
+    assert_eq!(seen.count(Outcome::Succeeded), 20);
+    assert!(seen.sent_at(3)[1] >= secs(500), "{:?}", seen.sent_at(3));
 }
 
 #[tokio::test(start_paused = true)]

@@ -184,22 +184,23 @@ impl Pacer {
         answer
     }
 
+    /// Returns when one that was admitted may leave, if it may not leave now; counts nothing.
+    pub fn release_due(&self, now: Instant) -> Option<Instant> {
+        let free = self.limit.as_ref().and_then(|limit| limit.free_behind(0));
+        self.held_until(now).or_else(|| free.filter(|&free| free > now))
+    }
+
     /// Asks whether one that was admitted may leave now; the answer `Now` counts it as sent.
     pub fn release(&mut self, now: Instant) -> Admission {
-        if let Some(until) = self.held_until(now) {
-            return Admission::NotBefore(until);
+        if let Some(due) = self.release_due(now) {
+            return Admission::NotBefore(due);
         }
-        let answer = match &mut self.limit {
-            Some(limit) => limit.release(now),
-            None => {
-                self.remember_unlimited(now);
-                Admission::Now
-            }
-        };
-        if answer == Admission::Now {
-            self.withdraw();
+        match &mut self.limit {
+            Some(limit) => limit.remember(now),
+            None => self.remember_unlimited(now),
         }
-        answer
+        self.withdraw();
+        Admission::Now
     }
 
     /// Takes note that the one that was just released had left by `now`: between its release and
@@ -342,14 +343,6 @@ impl RateLimit {
                 Admission::Now
             }
         }
-    }
-
-    fn release(&mut self, now: Instant) -> Admission {
-        if let Some(free) = self.free_behind(0).filter(|&free| free > now) {
-            return Admission::NotBefore(free);
-        }
-        self.remember(now);
-        Admission::Now
     }
 
     /// Returns when every window has room for one more behind that many that are admitted.
