@@ -2,8 +2,8 @@
 
 use crate::api::TaskApi;
 use crate::engine::{Control, StartingPoint};
-use crate::event::{RunStats, Watch};
-use crate::policy::{REMEMBERED_SENDINGS, SharedSlots};
+use crate::event::{RunStats, StopReason, Watch};
+use crate::policy::{REMEMBERED_SENDINGS, SharedSlots, SlotTrouble};
 use crate::run::control_router::ControlRouter;
 use crate::run::error::RunError;
 use crate::run::ledger::{RunEndedBy, StoreLedger};
@@ -25,6 +25,8 @@ pub struct Ended {
     pub stats: RunStats,
     /// The trouble of the watchers.
     pub watch_trouble: WatchTrouble,
+    /// The reason why the slots of the rate group were given up, if they were.
+    pub group_trouble: Option<SlotTrouble>,
     /// The reason why the learnt rate could not be kept for the next run, if it could not.
     pub learning_trouble: Option<StoreError>,
 }
@@ -66,7 +68,7 @@ impl Planned {
         let phases = RunPhases {
             api,
             settings: &self.settings,
-            slots,
+            slots: slots.clone(),
             clock: self.clock,
             ledger: StoreLedger { writer, watcher_channel, ended_by },
             control_router: ControlRouter::new(control),
@@ -75,10 +77,12 @@ impl Planned {
         let ran = phases.run(settings).await;
         let watch_trouble = thread.close();
         let stats = ran?;
+        let is_lost = stats.stopped == Some(StopReason::RateGroupLost);
+        let group_trouble = slots.filter(|_| is_lost).and_then(|slots| slots.trouble());
         let learning_trouble = memory.keep(self.clock.now()).err();
         // Last, so that the next holder of the lock finds the learnt rate as well.
         drop(self.lock);
-        Ok(Ended { stats, watch_trouble, learning_trouble })
+        Ok(Ended { stats, watch_trouble, group_trouble, learning_trouble })
     }
 }
 

@@ -8,7 +8,7 @@ use crate::api::{ListFilter, Listed, Page, TaskApi};
 use crate::clock::{Clock, Instant, Timestamp};
 use crate::policy::{
     Admission, Answer, AttemptHistory, Decision, NoResponse, OnDoubt, Pacer, RetryPolicy,
-    SharedSlots, SlotGate, Verdict, classify_read,
+    SharedSlots, SlotGate, SlotTrouble, Verdict, classify_read,
 };
 use crate::task::{Failure, FailureKind, Rate};
 use std::num::NonZeroU32;
@@ -165,7 +165,9 @@ impl<'a, A: TaskApi> Walker<'a, A> {
             if let Some(failure) = self.held_too_long() {
                 return Ok(Err(Gap::Unread(failure)));
             }
-            self.await_turn(notes).await?;
+            if let Err(trouble) = self.await_turn(notes).await? {
+                return Ok(Err(Gap::NoSlots(trouble)));
+            }
             // Read before the request: `renew` must know which credentials were refused.
             let generation = self.api.authority().generation();
             let answer = match self.ask(filter, number).await {
@@ -236,7 +238,10 @@ impl<'a, A: TaskApi> Walker<'a, A> {
     }
 
     /// Waits until one more request may leave, and makes its start durable.
-    async fn await_turn<N: PageSink>(&mut self, notes: &mut N) -> Result<(), N::Error> {
+    async fn await_turn<N: PageSink>(
+        &mut self,
+        notes: &mut N,
+    ) -> Result<Result<(), SlotTrouble>, N::Error> {
         // A walk that was dropped may have left one behind.
         if std::mem::take(&mut self.is_admitted) {
             self.pacer.withdraw();
@@ -252,13 +257,16 @@ impl<'a, A: TaskApi> Walker<'a, A> {
         while let Some(group) = &mut self.group
             && let Some(due) = group.due(1, self.clock.instant().into(), self.jitter.f64())
         {
+            if let Some(trouble) = group.lost(self.clock.instant().into()) {
+                return Ok(Err(trouble));
+            }
             sleep_until(due.into()).await;
         }
         while let Admission::NotBefore(due) = self.pacer.release(self.clock.instant().into()) {
             sleep_until(due.into()).await;
         }
         self.is_admitted = false;
-        Ok(())
+        Ok(Ok(()))
     }
 
     async fn ask(&mut self, filter: &ListFilter, number: u32) -> Listed {

@@ -198,6 +198,9 @@ fn print_trouble(ended: &Ended, stderr: &Stderr) {
         let events = plural(trouble.missed_events, "event", "events");
         stderr.say("warning", &format!("the display was too slow and missed {events}"));
     }
+    if let Some(error) = &ended.group_trouble {
+        stderr.say("error", &format!("the rate group cannot be used: {error}"));
+    }
     if let Some(error) = &ended.learning_trouble {
         stderr.say("warning", &format!("the next run will not know the rate: {error}"));
     }

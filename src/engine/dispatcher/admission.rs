@@ -7,7 +7,7 @@ use super::{Dispatcher, MAX_WAITING, MIN_CLAIM};
 use crate::clock::Instant;
 use crate::engine::attempt::{Attempt, Completion};
 use crate::engine::ledger::{Claim, Ledger};
-use crate::event::{AttemptSeq, EventKind};
+use crate::event::{AttemptSeq, EventKind, StopReason};
 use crate::policy::{Admission, Canary, OnDoubt, Passage, RetryPermit, WitnessTrust};
 use crate::task::Outcome;
 use std::sync::Arc;
@@ -186,7 +186,8 @@ where
         {
             if let Some(due) = self.release_due(now) {
                 self.durable.push_front(attempt);
-                return self.wake_at(due);
+                self.wake_at(due);
+                return self.check_group(now);
             }
             // Announced after every gate has agreed: an announced attempt counts as possibly sent
             // after a kill, so nothing is announced that would wait.
@@ -218,6 +219,13 @@ where
         let ready = self.durable.len() + 1;
         let group = self.group.as_mut()?;
         group.due(ready, now.into(), self.jitter.f64()).map(Instant::from)
+    }
+
+    /// Ends the run where its rate group cannot be used: alone, it cannot keep the group's rate.
+    fn check_group(&mut self, now: Instant) {
+        if self.group.as_ref().is_some_and(|group| group.lost(now.into()).is_some()) {
+            self.stop(StopReason::RateGroupLost);
+        }
     }
 
     /// Takes the next durable attempt, and withdraws those begun before an outage was detected.

@@ -6,8 +6,9 @@ use super::service::{
     after_millis, asking, at_once, done, silence, throttled, throttled_somehow, transient,
 };
 use crate::event::{EventKind, StopReason};
+use crate::policy::{Grant, SharedSlots, SlotSource, SlotSpacing, SlotTrouble};
 use crate::task::Outcome;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Returns when holds of the run began and ended.
 fn holds_of(seen: &Seen) -> (Vec<Duration>, Vec<Duration>) {
@@ -225,4 +226,26 @@ async fn a_run_that_stops_is_not_held_any_more() {
     let seen = scene.run().await;
     assert_eq!(holds_of(&seen), (vec![], vec![]));
     assert_eq!(seen.stats().held, secs(0));
+}
+
+/// A source of slots whose file cannot be written.
+struct BrokenSlots;
+
+impl SlotSource for BrokenSlots {
+    fn reserve(&mut self, _: u32, _: SlotSpacing, _: Instant) -> Result<Grant, SlotTrouble> {
+        Err(SlotTrouble("No space left on device".into()))
+    }
+
+    fn hold(&mut self, _: Instant, _: Instant) {}
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rate_group_that_cannot_be_used_ends_the_run_and_nothing_leaves() {
+    let mut scene = Scene::with_tasks(5).rate("10/s");
+    let slots = SharedSlots::new(BrokenSlots);
+    scene.settings.slots = Some(slots.clone());
+    let seen = scene.run().await;
+    assert_eq!(seen.stopped(), Some(&StopReason::RateGroupLost));
+    assert_eq!((seen.sendings().len(), seen.lasted()), (0, secs(10)));
+    assert_eq!(slots.trouble().unwrap().to_string(), "No space left on device");
 }

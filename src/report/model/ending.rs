@@ -107,6 +107,10 @@ impl EndingFacts<'_> {
             ),
             StopReason::Outage => (ExitStatus::StoppedEarly, self.outage()),
             StopReason::Throttled => (ExitStatus::StoppedEarly, self.throttled()),
+            StopReason::RateGroupLost => (
+                ExitStatus::InputOutput,
+                "the file of its rate group could not be used any longer".into(),
+            ),
         }
     }
 
