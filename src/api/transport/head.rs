@@ -149,13 +149,14 @@ fn is_interim(head: &[u8]) -> bool {
 
 /// Writes a head without folded lines, blanks before colons, and lines that are no headers.
 fn rewrite(head: &[u8], out: &mut Vec<u8>) -> Result<(), HeadError> {
-    let mut lines = head.split(|&byte| byte == b'\n').map(<[u8]>::trim_ascii_end);
-    out.extend_from_slice(lines.next().unwrap_or_default());
+    let mut lines = head.split(|&byte| byte == b'\n');
+    out.extend_from_slice(lines.next().unwrap_or_default().trim_ascii_end());
     let mut writer = HeadWriter { out, written: 0, open: None, is_kept: false };
-    for line in lines.take_while(|line| !line.is_empty()) {
+    // Headers may follow a line of blanks: only an empty one ends the head, and that is its last.
+    for line in lines.filter(|line| !matches!(line, [] | [b'\r'])) {
         match line.first() {
             Some(b' ' | b'\t') => writer.fold(line.trim_ascii())?,
-            Some(_) | None => writer.begin(line)?,
+            Some(_) | None => writer.begin(line.trim_ascii_end())?,
         }
     }
     out.extend_from_slice(b"\r\n\r\n");
@@ -209,7 +210,7 @@ impl<'a> HeadWriter<'a, '_> {
         if is_framing(name) {
             return Err(ambiguous(name, "its line is folded"));
         }
-        if self.is_kept {
+        if self.is_kept && !line.is_empty() {
             if !self.out.ends_with(b" ") {
                 self.out.push(b' ');
             }
@@ -306,6 +307,16 @@ mod tests {
     }
 
     #[test]
+    fn a_line_of_blanks_ends_no_head() {
+        for blank in [" ", "\t", " \t ", "\u{c}", "\r"] {
+            check(
+                &format!("HTTP/1.1 429 No\r\nX: a\r\n{blank}\r\nRetry-After: 5\r\n\r\nbody"),
+                "HTTP/1.1 429 No\r\nX: a\r\nRetry-After: 5\r\n\r\nbody",
+            );
+        }
+    }
+
+    #[test]
     fn headers_that_could_smuggle_an_answer_are_refused() {
         for header in [
             "Content-Length : 5",
@@ -314,6 +325,9 @@ mod tests {
             "Transfer-Encoding:\r\n chunked",
             "\u{b}Content-Length: 5",
             "Transfer-Encoding",
+            "Content-Length: 5\r\n \t",
+            "Transfer-Encoding: chunked\r\n ",
+            "X: 1\r\n \r\n \r\nContent-Length : 5",
         ] {
             check_refused(&format!("HTTP/1.1 200 OK\r\n{header}\r\n\r\n"), "is ambiguous");
         }
