@@ -155,7 +155,9 @@ impl From<CredentialError> for CommandError {
             CredentialError::NoProject { .. } | CredentialError::SeveralProjects { .. } => {
                 Some("name one with `--project-id ID`")
             }
-            CredentialError::IamAway { .. } => Some("check `--iam-endpoint URL`"),
+            CredentialError::IamAway { .. } | CredentialError::IamUnanswered { .. } => {
+                Some("check `--iam-endpoint URL`")
+            }
             _ => None,
         };
         Self::new(ExitStatus::NotAuthorised, error).with_optional_hint(hint)
