@@ -240,6 +240,10 @@ pub(crate) struct FailureGroupJson<'a> {
     first_at: Option<String>,
     last_at: Option<String>,
     retry_command: Option<String>,
+    /// The service's detail of the first task, and what all details of the group have in common.
+    detail: Option<&'a str>,
+    detail_template: Option<&'a str>,
+    params: &'a [String],
 }
 
 impl<'a> FailureGroupJson<'a> {
@@ -262,6 +266,9 @@ impl<'a> FailureGroupJson<'a> {
             first_at: written_time(group.first_at),
             last_at: written_time(group.last_at),
             retry_command: report.retry_command(group),
+            detail: known(&group.detail),
+            detail_template: known(&group.detail_template),
+            params: &group.params,
         }
     }
 }

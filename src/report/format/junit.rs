@@ -4,7 +4,9 @@
 //! numbers of the suite are the sums over its cases.
 
 use crate::report::format::csv::{ResultsError, is_selected};
-use crate::report::format::words::{decimal_seconds, failure_times, percent, retry_prospect};
+use crate::report::format::words::{
+    code_and_message, decimal_seconds, failure_times, percent, remedy,
+};
 use crate::report::format::xml::{Element, Xml};
 use crate::report::model::{FailureGroup, Report, failure_of};
 use crate::store::{RunId, RunReader, TaskRow};
@@ -78,20 +80,28 @@ fn end<W: Write>(mut xml: Xml<W>, report: &Report) -> io::Result<()> {
 
 /// Returns a failure group on one line, with the command that sends only its tasks again.
 fn group_line(group: &FailureGroup, report: &Report) -> String {
-    let code = &group.error_code;
-    let cause = if code.is_empty() { String::new() } else { format!("{code}: ") };
+    let cause = code_and_message(&group.error_code, group.said_template());
+    let params = group.params.join("; ");
+    let texts = [
+        ("detail", group.further_detail()),
+        ("params", &params),
+        ("sub-task", &group.sub_task_error),
+        ("reason", &group.reason),
+        ("advice", &group.advice),
+    ];
+    let texts = texts.into_iter().filter(|(_, text)| !text.trim().is_empty());
+    let texts: String = texts.map(|(name, text)| format!("; {name}: {text}")).collect();
     let examples: Vec<&str> = group.examples.iter().map(TaskId::as_str).collect();
     let again = report.retry_command(group).map_or_else(String::new, |it| format!("; {it}"));
     format!(
-        "{} {} {} {} {cause}{}; e.g. {}; {}; {}{again}",
+        "{} {} {} {} {cause}{texts}; e.g. {}; {}; {}{again}",
         group.label,
         grouped(group.count),
         percent(group.share),
         group.kind_word(),
-        group.message_template,
         examples.join(", "),
         failure_times(group),
-        retry_prospect(group),
+        remedy(group),
     )
 }
 
@@ -193,12 +203,8 @@ fn case<W: Write>(xml: &mut Xml<W>, task: &TaskRow, sources: &[String]) -> io::R
 
 /// Returns the line that CI servers show next to a case.
 fn message(failure: &Failure, said: &str) -> String {
-    match (failure.code.as_str(), failure.message.as_str()) {
-        ("", "") => said.to_owned(),
-        ("", message) => message.to_owned(),
-        (code, "") => code.to_owned(),
-        (code, message) => format!("{code}: {message}"),
-    }
+    let words = code_and_message(&failure.code, failure.said());
+    if words.trim().is_empty() { said.to_owned() } else { words }
 }
 
 /// Returns the text that CI servers show when a case is opened.

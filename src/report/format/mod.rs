@@ -32,3 +32,4 @@ pub use schema::Schema;
 pub use summary::summary;
 
 pub(crate) use self::csv::{fitting, not_written};
+pub(crate) use words::code_and_message;
