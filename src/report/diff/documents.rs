@@ -2,11 +2,11 @@
 //!
 //! Tasks that are still good are counted and not listed.
 
+use crate::report::diff::changes::failure_of_pair;
 use crate::report::diff::{Diff, TaskChange};
-use crate::report::format::{CsvDialect, ResultsError, fitting, not_written};
+use crate::report::format::{CsvDialect, ResultsError, not_written, service_cell};
 use crate::store::{RunReader, TaskPair, for_each_pair};
 use crate::task::{Failure, FailureKind, Outcome};
-use crate::text::guarded;
 use serde::Serialize;
 use std::io::Write;
 
@@ -31,8 +31,8 @@ pub fn write_diff_csv(
     for_each_change(before, after, |row| {
         let id = format!("{}{}", dialect.id_prefix(&row.pair.id), row.pair.id);
         // The message of a failure is foreign text, here as in results.csv.
-        let code = fitting(row.error_code.unwrap_or_default());
-        let message = fitting(row.error_msg.unwrap_or_default());
+        let code = service_cell(row.error_code.unwrap_or_default());
+        let message = service_cell(row.error_msg.unwrap_or_default());
         let cells = [
             &*id,
             row.command,
@@ -40,8 +40,8 @@ pub fn write_diff_csv(
             row.before.unwrap_or_default(),
             row.after.unwrap_or_default(),
             row.error_kind.unwrap_or_default(),
-            &guarded(&code),
-            &guarded(&message),
+            &*code,
+            &*message,
         ];
         writer.write_record(cells).map_err(not_written)
     })?;
@@ -126,7 +126,7 @@ fn for_each_change(
         if change == TaskChange::StillGood {
             return Ok(());
         }
-        let failure = pair.failure(before, after)?;
+        let failure = failure_of_pair(&pair, before, after)?;
         take(&DiffRow::new(&pair, change, failure.as_ref()))
     })
 }

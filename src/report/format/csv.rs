@@ -244,14 +244,24 @@ impl ResultRow {
 
     /// Adds a text of the service or its gateway.
     fn service_text(&mut self, text: &str) {
-        // Guards make a text longer, and a guarded text is still one when it is cut.
-        let text = fitting(text);
-        self.cells.push_field(cut(&guarded(&text), MAX_TEXT_BYTES).as_bytes());
+        self.cells.push_field(service_cell(text).as_bytes());
+    }
+}
+
+/// Returns a text of the service as a cell: guarded, and no longer than a cell may be.
+pub(crate) fn service_cell(text: &str) -> Cow<'_, str> {
+    // Guards make a text longer, and a guarded text is still one when it is cut.
+    match fitting(text) {
+        Cow::Borrowed(text) => match guarded(text) {
+            Cow::Borrowed(text) => Cow::Borrowed(cut(text, MAX_TEXT_BYTES)),
+            Cow::Owned(text) => Cow::Owned(cut(&text, MAX_TEXT_BYTES).to_owned()),
+        },
+        Cow::Owned(text) => Cow::Owned(cut(&guarded(&text), MAX_TEXT_BYTES).to_owned()),
     }
 }
 
 /// Returns the beginning of a text that fits a cell, without the NUL that no input may hold.
-pub(crate) fn fitting(text: &str) -> Cow<'_, str> {
+fn fitting(text: &str) -> Cow<'_, str> {
     let text = cut(text, MAX_TEXT_BYTES);
     // The common case borrows.
     if text.contains('\0') {

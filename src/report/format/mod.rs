@@ -31,5 +31,5 @@ pub use prometheus::prometheus;
 pub use schema::Schema;
 pub use summary::summary;
 
-pub(crate) use self::csv::{fitting, not_written};
+pub(crate) use self::csv::{not_written, service_cell};
 pub(crate) use words::code_and_message;

@@ -55,6 +55,22 @@ fn one_that_never_arrives_has_failed_apart_from_failed_calls() {
 }
 
 #[test]
+fn a_comparison_knows_what_never_arrived() {
+    let rehearsal = settling_in(100);
+    let stop = ["stop", "--wait", "--wait-timeout", "4s", "--id", "gate-stuck"];
+    rehearsal.scene.call(&[&stop[..], &["--id", "task-000001"]].concat()).expect(1);
+    rehearsal.scene.call(&stop).expect(1);
+    let runs = rehearsal.runs();
+    let diff = ["report", "diff", runs[0].as_str(), "latest"];
+    let still = "failed → failed   accepted, but it is `changing`";
+    rehearsal.scene.call(&diff).expect(0).prints(still);
+    let ended = rehearsal.scene.call(&[&diff[..], &["--json"]].concat()).expect(0);
+    let change = &report(&ended)["changes"][0];
+    assert_eq!(change["after"], "failed", "{change}");
+    assert_eq!(change["error_kind"], "not_reached", "{change}");
+}
+
+#[test]
 fn what_did_not_arrive_can_be_waited_for_again_and_retried() {
     let rehearsal = settling_in(6_000);
     let flags = ["start", "--id", "task-000001", "--wait", "--wait-timeout", "3s"];

@@ -152,7 +152,7 @@ impl HtmlRows {
                 .any(|outcome| share.includes(outcome) && report.tasks[outcome] > 0)
         };
         for &share in shares.iter().filter(|&&share| has_any(share)) {
-            let walked = run.for_each_task::<PassEnd>(|task| {
+            let take = |task: TaskRow| {
                 // Ends the pass with an error, because a pass has no other way to stop early.
                 if self.written >= self.limits.tasks {
                     return Err(PassEnd::Full);
@@ -161,7 +161,14 @@ impl HtmlRows {
                     self.write_task(&task, out).map_err(PassEnd::Error)?;
                 }
                 Ok(())
-            });
+            };
+            let walked = match share {
+                // Most tasks of a large run succeeded, and this walk does not read them.
+                RowShare::NotSucceeded => run.for_each_failed_task::<PassEnd>(take),
+                RowShare::All | RowShare::NotAttempted | RowShare::Good => {
+                    run.for_each_task::<PassEnd>(take)
+                }
+            };
             match walked {
                 Ok(()) => {}
                 Err(PassEnd::Full) => break,
