@@ -81,18 +81,17 @@ pub(crate) fn failure_of(task: &TaskRow) -> Option<&Failure> {
     static NO_ANSWER: LazyLock<Failure> =
         LazyLock::new(|| Failure::seen(FailureKind::Reset, "no answer was recorded"));
 
+    let known = task.last.as_ref().and_then(|last| last.failure.as_ref());
     match task.outcome {
         Outcome::Succeeded | Outcome::Unchanged => None,
         // Only a task that the project does not know fails without an attempt.
         Outcome::Failed if task.attempts == 0 => Some(&UNKNOWN),
-        Outcome::NotAttempted => Some(&NOT_SENT),
-        Outcome::Partial | Outcome::Failed | Outcome::Ambiguous => {
-            let known = task.last.as_ref().and_then(|last| last.failure.as_ref());
-            match known {
-                Some(known) if known.kind == FailureKind::NotReached => Some(not_reached(task)),
-                known => Some(known.unwrap_or(&NO_ANSWER)),
-            }
-        }
+        // A task that no connection could be made for says why.
+        Outcome::NotAttempted => Some(known.unwrap_or(&NOT_SENT)),
+        Outcome::Partial | Outcome::Failed | Outcome::Ambiguous => match known {
+            Some(known) if known.kind == FailureKind::NotReached => Some(not_reached(task)),
+            known => Some(known.unwrap_or(&NO_ANSWER)),
+        },
     }
 }
 
