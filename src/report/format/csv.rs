@@ -8,9 +8,10 @@
 use crate::clock::{Timestamp, TimestampText};
 use crate::report::format::csv_dialect::CsvDialect;
 use crate::report::format::other_columns::OtherColumns;
+use crate::report::format::row_filter::{RowFilter, is_selected};
 use crate::report::model::{Grouping, failure_of};
 use crate::store::{AttemptRow, RunReader, SeenRow, SourceRecord, StoreError, TaskRow};
-use crate::task::{Failure, Outcome, OutcomeCounts, RESULTS_COLUMNS, TaskState};
+use crate::task::{Failure, OutcomeCounts, RESULTS_COLUMNS, TaskState};
 use crate::text::{cut, guarded};
 use csv::ByteRecord;
 use std::borrow::Cow;
@@ -26,13 +27,8 @@ const MAX_TEXT_BYTES: usize = 32_000;
 pub struct ResultsOptions {
     /// The dialect, by default plain.
     pub dialect: CsvDialect,
-    /// Only tasks with one of these outcomes; all if it is empty.
-    pub only: Vec<Outcome>,
-}
-
-/// Returns whether tasks with an outcome are selected; an empty selection means all.
-pub(crate) fn is_selected(outcome: Outcome, only: &[Outcome]) -> bool {
-    only.is_empty() || only.contains(&outcome)
+    /// Only these tasks; all if it is empty.
+    pub only: Vec<RowFilter>,
 }
 
 /// The numbers of the written rows.
@@ -72,7 +68,7 @@ pub fn write_results(
     row.fill_header();
     writer.write_byte_record(&row.cells).map_err(not_written)?;
     run.for_each_task::<ResultsError>(|task| {
-        if !is_selected(task.outcome, &options.only) {
+        if !is_selected(&task, &options.only) {
             return Ok(());
         }
         row.fill(&task);

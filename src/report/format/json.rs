@@ -44,8 +44,7 @@ struct ReportJson<'a> {
     settings: Value,
     #[serde(serialize_with = "write_outcome_counts")]
     tasks: &'a OutcomeCounts,
-    #[serde(with = "SubTaskCountsJson")]
-    counts: Counts,
+    counts: SubTaskCountsJson,
     calls: CallsJson,
     arrivals: VerifyCounts,
     latency_ms: LatencyJson,
@@ -69,7 +68,7 @@ impl<'a> ReportJson<'a> {
             // Through a `Value`, because it sorts the fields by name, whatever their order in code.
             settings: serde_json::to_value(&report.settings).expect("settings have a form in JSON"),
             tasks: &report.tasks,
-            counts: report.counts,
+            counts: SubTaskCountsJson::from_report(report),
             calls: CallsJson::from_calls(&report.calls),
             arrivals: report.arrivals,
             latency_ms: report.latency.map(LatencyJson::from_latency).unwrap_or_default(),
@@ -132,14 +131,24 @@ fn write_outcome_counts<S: Serializer>(
 
 /// The service's own names for its counts of sub-tasks.
 #[derive(Serialize)]
-#[serde(remote = "Counts")]
 struct SubTaskCountsJson {
-    #[serde(rename = "total_count")]
-    total: u64,
-    #[serde(rename = "failed_count")]
-    failed: u64,
-    #[serde(rename = "succeed_count")]
-    succeeded: u64,
+    total_count: u64,
+    failed_count: u64,
+    succeed_count: u64,
+    /// Tasks that succeeded although these counts are all zero.
+    empty: u64,
+}
+
+impl SubTaskCountsJson {
+    fn from_report(report: &Report) -> Self {
+        let Counts { total, failed, succeeded } = report.counts;
+        Self {
+            total_count: total,
+            failed_count: failed,
+            succeed_count: succeeded,
+            empty: report.empty,
+        }
+    }
 }
 
 #[derive(Serialize)]

@@ -3,7 +3,8 @@
 //! One test case for each task. Streams; memory does not grow with the number of tasks. The
 //! numbers of the suite are the sums over its cases.
 
-use crate::report::format::csv::{ResultsError, is_selected};
+use crate::report::format::csv::ResultsError;
+use crate::report::format::row_filter::{RowFilter, is_selected, selected_with};
 use crate::report::format::words::{
     code_and_message, decimal_seconds, failure_times, percent, remedy,
 };
@@ -16,7 +17,7 @@ use std::io;
 use std::io::Write;
 use std::time::Duration;
 
-/// Writes the tasks with one of the outcomes in `only`, or all tasks if it is empty.
+/// Writes the tasks that `only` selects, or all tasks if it is empty.
 ///
 /// | outcome | becomes |
 /// |---|---|
@@ -31,7 +32,7 @@ use std::time::Duration;
 pub fn write_junit(
     run: &RunReader,
     report: &Report,
-    only: &[Outcome],
+    only: &[RowFilter],
     out: impl Write,
 ) -> Result<(), ResultsError> {
     let sources: Vec<String> = run.record()?.sources.into_iter().map(|it| it.name).collect();
@@ -40,7 +41,7 @@ pub fn write_junit(
     let mut xml = Xml::begin(out).map_err(ResultsError::Write)?;
     begin(&mut xml, report, &totals).map_err(ResultsError::Write)?;
     run.for_each_task(|task| {
-        if !is_selected(task.outcome, only) {
+        if !is_selected(&task, only) {
             return Ok(());
         }
         case(&mut xml, &task, &sources).map_err(ResultsError::Write)
@@ -116,14 +117,17 @@ struct SuiteTotals {
 
 impl SuiteTotals {
     /// Adds up the selected tasks of a run.
-    fn from_run(run: &RunReader, report: &Report, only: &[Outcome]) -> Result<Self, ResultsError> {
+    fn from_run(
+        run: &RunReader,
+        report: &Report,
+        only: &[RowFilter],
+    ) -> Result<Self, ResultsError> {
         let sum = |outcomes: &[Outcome]| -> u64 {
-            let wanted = outcomes.iter().filter(|&&outcome| is_selected(outcome, only));
-            wanted.map(|&outcome| report.tasks[outcome]).sum()
+            outcomes.iter().map(|&outcome| selected_with(outcome, report, only)).sum()
         };
         let mut time = Duration::ZERO;
         run.for_each_task::<ResultsError>(|task| {
-            if is_selected(task.outcome, only) {
+            if is_selected(&task, only) {
                 time = time.saturating_add(time_of(&task));
             }
             Ok(())
@@ -151,6 +155,7 @@ fn properties<W: Write>(xml: &mut Xml<W>, report: &Report) -> io::Result<()> {
     let run = &report.run;
     let exit = report.exit.map(|exit| exit.code().to_string());
     let duration = decimal_seconds(run.duration);
+    let empty = report.empty.to_string();
     let known = [
         ("run", Some(run.id.as_str())),
         ("parent", run.parent.as_ref().map(RunId::as_str)),
@@ -161,6 +166,7 @@ fn properties<W: Write>(xml: &mut Xml<W>, report: &Report) -> io::Result<()> {
         ("project_id", Some(report.target.project_id.as_str())),
         ("duration_seconds", Some(duration.as_str())),
         ("exit_status", exit.as_deref()),
+        ("empty_tasks", Some(empty.as_str()).filter(|_| report.empty > 0)),
     ];
     xml.open(&Element::new("properties"))?;
     for (name, value) in known {

@@ -88,6 +88,10 @@ fn numbers(text: &mut String, report: &Report) -> Written {
         let (good, bad) = (grouped(counts.succeeded), grouped(counts.failed));
         format!("Sub-tasks: {}, {good} succeeded, {bad} failed", grouped(counts.total))
     };
+    let empty = || {
+        let tasks = plural(report.empty, "task", "tasks");
+        format!("Empty: {tasks} succeeded without a sub-task")
+    };
     let sent = || {
         let retries = plural(calls.retries, "retry", "retries");
         let throttled = grouped(calls.throttled);
@@ -103,6 +107,7 @@ fn numbers(text: &mut String, report: &Report) -> Written {
     let paused = || format!("Paused: {}, held back by the service", span(report.pace.paused));
     let lines = [
         (counts.total > 0).then(sub_tasks),
+        (report.empty > 0).then(empty),
         (calls.attempts > 0).then(sent),
         (left_out > 0).then(rows),
         (!report.pace.paused.is_zero()).then(paused),

@@ -13,6 +13,7 @@ mod markdown;
 mod next_commands;
 mod other_columns;
 mod prometheus;
+mod row_filter;
 mod schema;
 mod summary;
 mod terminal;
@@ -28,6 +29,7 @@ pub use junit::write_junit;
 pub use markdown::markdown;
 pub use next_commands::{NextCommand, next_commands};
 pub use prometheus::prometheus;
+pub use row_filter::RowFilter;
 pub use schema::Schema;
 pub use summary::summary;
 

@@ -105,6 +105,11 @@ fn tasks(metrics: &mut MetricsText, report: &Report) {
         "Sub-tasks as the service counted them.",
         &borrowed(&results),
     );
+    metrics.gauge(
+        "last_run_empty_tasks",
+        "Tasks of the run that succeeded without a sub-task.",
+        &[(&[], report.empty.to_string())],
+    );
 }
 
 fn groups(metrics: &mut MetricsText, report: &Report) {

@@ -105,6 +105,7 @@ fn assemble(
         settings,
         tasks: totals.tasks,
         counts: totals.counts,
+        empty: totals.empty,
         calls: sent.calls,
         arrivals: totals.arrivals,
         latency: sent.latency.finish(),
@@ -241,6 +242,7 @@ struct TaskTotals {
     unsettled: u64,
     arrivals: VerifyCounts,
     counts: Counts,
+    empty: u64,
     failures: FailureGroups,
     /// Why the last task could not be sent that was tried and never left, and when it was tried.
     unsent: Option<(Timestamp, Failure)>,
@@ -255,6 +257,7 @@ impl TaskTotals {
         self.arrivals.verified += u64::from(task.seen.verified.is_some());
         self.arrivals.unverified += u64::from(is_unverified(task));
         self.counts += task.last.as_ref().and_then(trusted_counts).unwrap_or_default();
+        self.empty += u64::from(task.is_empty());
         self.failures.add(task);
         self.note_unsent(task);
     }
@@ -274,7 +277,8 @@ impl TaskTotals {
 /// Returns whether a task may have been carried out and was not verified to the end.
 fn is_unverified(task: &TaskRow) -> bool {
     let may_be_there = matches!(task.outcome, Outcome::Succeeded | Outcome::Ambiguous);
-    may_be_there && task.settled.is_some() && task.attempts > 0 && task.seen.after.is_none()
+    let is_sent = task.settled.is_some() && task.attempts > 0;
+    may_be_there && is_sent && task.seen.after.is_none() && !task.is_empty()
 }
 
 /// Returns the counts of an attempt, unless the attempt is in doubt.

@@ -1,13 +1,14 @@
 //! JUnit XML: its cases, its sums, and that it is well-formed whatever the texts hold.
 
 use super::*;
-use crate::report::write_junit;
+use crate::report::{RowFilter, write_junit};
 use proptest::prelude::*;
 use roxmltree::Document;
 
 fn junit(run: &TestRun, only: &[Outcome]) -> String {
+    let only: Vec<RowFilter> = only.iter().copied().map(RowFilter::Outcome).collect();
     let mut text = Vec::new();
-    write_junit(&run.reader(), &run.report(), only, &mut text).unwrap();
+    write_junit(&run.reader(), &run.report(), &only, &mut text).unwrap();
     String::from_utf8(text).unwrap()
 }
 

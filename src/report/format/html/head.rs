@@ -276,6 +276,10 @@ fn efforts(report: &Report) -> Vec<Tile> {
         let note = sub_tasks_note(report.counts);
         tiles.push(effort("sub-tasks", grouped(report.counts.total), note));
     }
+    if report.empty > 0 {
+        let note = "succeeded without a sub-task".into();
+        tiles.push(effort("empty", grouped(report.empty), note));
+    }
     if let Some(rate) = pace.rate_average {
         let note = format!("{} in the busiest second", grouped(pace.rate_peak_1s));
         tiles.push(effort("pace", format!("{}/s", rounded(rate)), note));
