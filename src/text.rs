@@ -129,6 +129,11 @@ pub fn ascii_json(json: &str) -> String {
     text
 }
 
+/// Returns a span in whole milliseconds; one that is too long is the longest.
+pub fn whole_millis(span: Duration) -> u64 {
+    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
+}
+
 /// Returns the number with its noun, such as `1 row` or `2,000 rows`.
 pub fn plural(n: u64, one: &str, many: &str) -> String {
     let noun = if n == 1 { one } else { many };

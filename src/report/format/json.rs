@@ -12,6 +12,7 @@ use crate::report::model::{
 };
 use crate::store::{ChangeRow, RunId};
 use crate::task::{Counts, FailureKind, Outcome, OutcomeCounts, Rate, TaskId};
+use crate::text::whole_millis;
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 use serde_json::Value;
@@ -328,8 +329,4 @@ fn three_decimals(rate: f64) -> f64 {
 fn millis(span: Duration) -> f64 {
     // Microseconds are how attempts are measured; a float of milliseconds keeps them.
     span.as_micros() as f64 / 1_000.0
-}
-
-fn whole_millis(span: Duration) -> u64 {
-    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
 }

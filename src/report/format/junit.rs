@@ -12,7 +12,7 @@ use crate::report::format::xml::{Element, Xml};
 use crate::report::model::{FailureGroup, Report, failure_of};
 use crate::store::{RunId, RunReader, TaskRow};
 use crate::task::{Failure, Outcome, TaskId};
-use crate::text::grouped;
+use crate::text::{grouped, whole_millis};
 use std::io;
 use std::io::Write;
 use std::time::Duration;
@@ -241,5 +241,5 @@ fn time_of(task: &TaskRow) -> Duration {
     let times = task.first_sent.zip(task.settled);
     let took = times.map_or(Duration::ZERO, |(first, settled)| settled.since(first));
     // Cut before it is added up, so that the written sum equals the sum of the written times.
-    Duration::from_millis(u64::try_from(took.as_millis()).unwrap_or(u64::MAX))
+    Duration::from_millis(whole_millis(took))
 }

@@ -5,7 +5,7 @@
 use crate::clock::Timestamp;
 use crate::report::model::FailureGroup;
 use crate::task::{FailureKind, Outcome};
-use crate::text::{grouped, plural};
+use crate::text::{grouped, plural, whole_millis};
 use std::time::Duration;
 
 /// Returns a share in percent; a share below one percent is `<1%`.
@@ -78,7 +78,7 @@ pub(crate) fn latency_millis(time: Duration) -> String {
     if time < Duration::from_millis(10) {
         return format!("{:.1} ms", time.as_secs_f64() * 1_000.0);
     }
-    format!("{} ms", grouped(u64::try_from(time.as_millis()).unwrap_or(u64::MAX)))
+    format!("{} ms", grouped(whole_millis(time)))
 }
 
 /// Returns a latency with as many digits as a reader needs: in seconds from ten on.

@@ -47,8 +47,6 @@ impl RunReader {
         // Before the snapshot: a commit in between would be remembered and not be in it.
         let before = Watermark::read(&path);
         let connection = schema::open_reader(&path)?;
-        // One snapshot for all that is read: nothing is ever written in this transaction.
-        connection.execute_batch("BEGIN").map_err(sqlite(&path))?;
         let (origin, selected) =
             resume_point::origin_and_selected(&connection).map_err(sqlite(&path))?;
         before.check(&path, &connection)?;

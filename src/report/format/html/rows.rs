@@ -18,10 +18,10 @@ use crate::report::format::html::texts::{Text, Texts};
 use crate::report::model::{Grouping, Report, failure_of};
 use crate::store::{AttemptRow, RunReader, StoreError, TaskRow};
 use crate::task::{Command, Counts, Failure, FailureKind, Ordinal, Outcome};
+use crate::text::whole_millis;
 use serde::Serialize;
 use std::collections::HashMap;
 use std::io::Write;
-use std::time::Duration;
 
 /// The most that a page holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -179,8 +179,10 @@ impl HtmlRows {
     }
 
     fn write_task(&mut self, task: &TaskRow, out: &mut impl Write) -> Result<(), ResultsError> {
-        let duration =
-            task.first_sent.zip(task.settled).map(|(first, settled)| millis(settled.since(first)));
+        let duration = task
+            .first_sent
+            .zip(task.settled)
+            .map(|(first, settled)| whole_millis(settled.since(first)));
         let row = (
             task.id.as_str(),
             matches!(task.command, Command::Stop) as u8,
@@ -223,7 +225,7 @@ impl HtmlRows {
             self.texts.text(&failure.error_list.join("; ")),
             last.and_then(|last| last.request_id.clone()),
             counts.map(|Counts { total, failed, succeeded }| [total, failed, succeeded]),
-            last.and_then(|last| last.duration).map(millis),
+            last.and_then(|last| last.duration).map(whole_millis),
             self.texts.text(&failure.detail),
             self.texts.text(&failure.params.join("; ")),
         )
@@ -262,7 +264,7 @@ impl HtmlRows {
         (
             row,
             self.after_base(attempt.sent),
-            attempt.duration.map(millis),
+            attempt.duration.map(whole_millis),
             attempt.http_status,
             failure.map(|failure| failure.kind as u8),
             self.texts.text(failure.map_or("", |failure| &failure.code)),
@@ -273,7 +275,7 @@ impl HtmlRows {
     /// Returns the milliseconds since the beginning of the run.
     fn after_base(&self, at: Timestamp) -> i64 {
         // Negative if the system's clock was set back during the run.
-        at.as_micros().saturating_sub(self.base.as_micros()) / 1_000
+        at.micros_since(self.base) / 1_000
     }
 }
 
@@ -283,7 +285,3 @@ type FailureCells =
 
 /// The cells of an attempt.
 type AttemptCells = (u64, i64, Option<u64>, Option<u16>, Option<u8>, Text, Text);
-
-fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
-}
