@@ -1,6 +1,5 @@
 //! Judges whether others can change a file: by its mode, its owner, or a directory above it.
 
-use batchctl::text::shell_quoted;
 use rustix::process::geteuid;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -43,13 +42,12 @@ pub(crate) fn distrust(file: &Path) -> io::Result<Option<Distrust>> {
         let metadata = fs::metadata(path)?;
         let owner = metadata.uid();
         if owner != geteuid().as_raw() && owner != 0 {
-            let remedy =
-                format!("chown {} {}", geteuid().as_raw(), shell_quoted(&path.to_string_lossy()));
+            let remedy = format!("chown {} '{}'", geteuid().as_raw(), path.display());
             return Ok(Some(Distrust { path: path.into(), remedy }));
         }
         let is_shared = metadata.mode() & WRITABLE_BY_OTHERS != 0;
         if is_shared && !(metadata.is_dir() && metadata.mode() & STICKY != 0) {
-            let remedy = format!("chmod go-w {}", shell_quoted(&path.to_string_lossy()));
+            let remedy = format!("chmod go-w '{}'", path.display());
             return Ok(Some(Distrust { path: path.into(), remedy }));
         }
     }

@@ -138,7 +138,7 @@ fn a_config_file_that_others_can_change_decides_about_no_credentials() {
         set_mode(&scene, ".config/batchctl", 0o700);
         for mode in [0o666, 0o620, 0o602] {
             set_mode(&scene, config, mode);
-            check_distrusted(&scene, &server, "hint: chmod go-w ");
+            check_distrusted(&scene, &server, "hint: chmod go-w '");
         }
         set_mode(&scene, config, 0o600);
         set_mode(&scene, ".config/batchctl", 0o777);
@@ -149,7 +149,7 @@ fn a_config_file_that_others_can_change_decides_about_no_credentials() {
     scene.configure(&endpoint);
     set_mode(&scene, config, 0o666);
     scene.set("BATCHCTL_TOKEN", "token-2");
-    check_distrusted(&scene, &server, "hint: chmod go-w ");
+    check_distrusted(&scene, &server, "hint: chmod go-w '");
     // What only sets the pace is warned of.
     scene.set("BATCHCTL_ENDPOINT", &server.url());
     scene.configure("rate = '5/s'");
