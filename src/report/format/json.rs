@@ -45,7 +45,10 @@ struct ReportJson<'a> {
     settings: Value,
     #[serde(serialize_with = "write_outcome_counts")]
     tasks: &'a OutcomeCounts,
-    counts: SubTaskCountsJson,
+    #[serde(with = "SubTaskCountsJson")]
+    counts: Counts,
+    /// Tasks that succeeded without a sub-task.
+    empty: u64,
     calls: CallsJson,
     arrivals: VerifyCounts,
     latency_ms: LatencyJson,
@@ -69,7 +72,8 @@ impl<'a> ReportJson<'a> {
             // Through a `Value`, because it sorts the fields by name, whatever their order in code.
             settings: serde_json::to_value(&report.settings).expect("settings have a form in JSON"),
             tasks: &report.tasks,
-            counts: SubTaskCountsJson::from_report(report),
+            counts: report.counts,
+            empty: report.empty,
             calls: CallsJson::from_calls(&report.calls),
             arrivals: report.arrivals,
             latency_ms: report.latency.map(LatencyJson::from_latency).unwrap_or_default(),
@@ -132,24 +136,14 @@ fn write_outcome_counts<S: Serializer>(
 
 /// The service's own names for its counts of sub-tasks.
 #[derive(Serialize)]
+#[serde(remote = "Counts")]
 struct SubTaskCountsJson {
-    total_count: u64,
-    failed_count: u64,
-    succeed_count: u64,
-    /// Tasks that succeeded although these counts are all zero.
-    empty: u64,
-}
-
-impl SubTaskCountsJson {
-    fn from_report(report: &Report) -> Self {
-        let Counts { total, failed, succeeded } = report.counts;
-        Self {
-            total_count: total,
-            failed_count: failed,
-            succeed_count: succeeded,
-            empty: report.empty,
-        }
-    }
+    #[serde(rename = "total_count")]
+    total: u64,
+    #[serde(rename = "failed_count")]
+    failed: u64,
+    #[serde(rename = "succeed_count")]
+    succeeded: u64,
 }
 
 #[derive(Serialize)]

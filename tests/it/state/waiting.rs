@@ -70,8 +70,8 @@ fn a_task_without_sub_tasks_is_named_and_not_waited_for() {
     assert_eq!(server.count(), sent);
 
     let all = [&["start", "--json", "--id", "gate-full"], &empty[..]].concat();
-    let counted = &report(&scene.call(&all).expect(0))["counts"];
-    assert_eq!((&counted["empty"], &counted["total_count"]), (&json!(3), &json!(2)));
+    let told = report(&scene.call(&all).expect(0));
+    assert_eq!((&told["empty"], &told["counts"]["total_count"]), (&json!(3), &json!(2)));
     let documents = ["results.csv", "junit.xml", "report.md", "batchctl.prom", "page.html"];
     let outputs = documents.iter().flat_map(|&document| ["-o", document]);
     let call: Vec<&str> = ["report", "--only", "empty"].into_iter().chain(outputs).collect();
