@@ -129,6 +129,11 @@ pub fn ascii_json(json: &str) -> String {
     text
 }
 
+/// Returns `None` for an empty text, which means that none was sent.
+pub fn non_empty(text: &str) -> Option<&str> {
+    (!text.is_empty()).then_some(text)
+}
+
 /// Returns a span in whole milliseconds; one that is too long is the longest.
 pub fn whole_millis(span: Duration) -> u64 {
     u64::try_from(span.as_millis()).unwrap_or(u64::MAX)

@@ -9,7 +9,7 @@ use super::log::result_of;
 use crate::clock::Timestamp;
 use crate::event::{AttemptResult, Event, EventKind, StopReason, Watch};
 use crate::task::{Outcome, Rate, Task};
-use crate::text::{ascii_json, whole_millis};
+use crate::text::{ascii_json, non_empty, whole_millis};
 use serde::Serialize;
 use std::fmt;
 use std::io::Write;
@@ -293,20 +293,19 @@ impl<'a> From<&'a AttemptResult> for AnswerPart<'a> {
     fn from(result: &'a AttemptResult) -> Self {
         let failure = result.failure.as_ref();
         // An empty text means that the service sent none, which the contract shows as `null`.
-        let known = |text: &'a String| Some(text.as_str()).filter(|text| !text.is_empty());
         Self {
             http_status: result.http_status,
             total_count: result.counts.map(|counts| counts.total),
             failed_count: result.counts.map(|counts| counts.failed),
             succeed_count: result.counts.map(|counts| counts.succeeded),
             error_kind: failure.map(|failure| failure.kind.as_str()),
-            error_code: failure.and_then(|failure| known(&failure.code)),
-            error_msg: failure.and_then(|failure| known(&failure.message)),
+            error_code: failure.and_then(|failure| non_empty(&failure.code)),
+            error_msg: failure.and_then(|failure| non_empty(&failure.message)),
             error_list: failure.map_or(&[], |failure| &failure.error_list),
-            detail: failure.and_then(|failure| known(&failure.detail)),
+            detail: failure.and_then(|failure| non_empty(&failure.detail)),
             params: failure.map_or(&[], |failure| &failure.params),
-            reason: failure.and_then(|failure| known(&failure.reason)),
-            advice: failure.and_then(|failure| known(&failure.advice)),
+            reason: failure.and_then(|failure| non_empty(&failure.reason)),
+            advice: failure.and_then(|failure| non_empty(&failure.advice)),
         }
     }
 }

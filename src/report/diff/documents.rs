@@ -7,6 +7,7 @@ use crate::report::diff::{Diff, TaskChange};
 use crate::report::format::{CsvDialect, ResultsError, not_written, service_cell};
 use crate::store::{RunReader, TaskPair, for_each_pair};
 use crate::task::{Failure, FailureKind, Outcome};
+use crate::text::non_empty;
 use serde::Serialize;
 use std::io::Write;
 
@@ -100,7 +101,6 @@ struct DiffRow<'a> {
 
 impl<'a> DiffRow<'a> {
     fn new(pair: &'a TaskPair, change: TaskChange, failure: Option<&'a Failure>) -> Self {
-        let known = |text: &'a String| Some(text.as_str()).filter(|text| !text.is_empty());
         Self {
             change: change.as_str(),
             id: pair.id.as_str(),
@@ -108,8 +108,8 @@ impl<'a> DiffRow<'a> {
             before: pair.before.map(Outcome::as_str),
             after: pair.after.map(Outcome::as_str),
             error_kind: failure.map(|failure| FailureKind::as_str(failure.kind)),
-            error_code: failure.and_then(|failure| known(&failure.code)),
-            error_msg: failure.and_then(|failure| known(&failure.message)),
+            error_code: failure.and_then(|failure| non_empty(&failure.code)),
+            error_msg: failure.and_then(|failure| non_empty(&failure.message)),
             pair,
         }
     }

@@ -12,7 +12,7 @@ use crate::report::model::{
 };
 use crate::store::{ChangeRow, RunId};
 use crate::task::{Counts, FailureKind, Outcome, OutcomeCounts, Rate, TaskId};
-use crate::text::whole_millis;
+use crate::text::{non_empty, whole_millis};
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 use serde_json::Value;
@@ -255,14 +255,14 @@ impl<'a> FailureGroupJson<'a> {
         Self {
             kind: group.kind.map(FailureKind::as_str),
             http_status: group.http_status,
-            error_code: known(&group.error_code),
+            error_code: non_empty(&group.error_code),
             error_msg: &group.error_msg,
             count: group.count,
             retryable: group.retryable,
             examples: group.examples.iter().map(TaskId::as_str).collect(),
-            sub_task_error: known(&group.sub_task_error),
-            reason: known(&group.reason),
-            advice: known(&group.advice),
+            sub_task_error: non_empty(&group.sub_task_error),
+            reason: non_empty(&group.reason),
+            advice: non_empty(&group.advice),
             label: group.label.to_string(),
             message_template: &group.message_template,
             // Four decimals: finer shares would only show how floats divide.
@@ -270,8 +270,8 @@ impl<'a> FailureGroupJson<'a> {
             first_at: written_time(group.first_at),
             last_at: written_time(group.last_at),
             retry_command: report.retry_command(group),
-            detail: known(&group.detail),
-            detail_template: known(&group.detail_template),
+            detail: non_empty(&group.detail),
+            detail_template: non_empty(&group.detail_template),
             params: &group.params,
         }
     }
@@ -304,11 +304,6 @@ impl ExitJson {
     pub(crate) fn from_status(exit: ExitStatus) -> Self {
         Self { code: exit.code(), name: exit.name() }
     }
-}
-
-/// Returns `None` for an empty text, which means that the service sent none.
-fn known(text: &str) -> Option<&str> {
-    (!text.is_empty()).then_some(text)
 }
 
 fn written_time(at: Option<Timestamp>) -> Option<String> {

@@ -58,9 +58,12 @@ fn a_link_that_others_can_change_is_refused_before_anything_is_sent() {
     symlink("keep.csv", scene.path("shared/latest.csv")).unwrap();
     let open = fs::Permissions::from_mode(0o1777);
     fs::set_permissions(scene.path("shared"), open).unwrap();
-    let stop = ["stop", "--id", "gate-1", "-o", "shared/latest.csv"];
-    scene.call(&stop).expect(2).says("is a link that others can change").says("hint: name the");
-    assert_eq!((server.count(), &*scene.read("shared/keep.csv")), (0, "old"));
+    // Events are written in place, and by the same rules.
+    for document in ["shared/latest.csv", "ndjson:shared/latest.csv"] {
+        let stop = ["stop", "--id", "gate-1", "-o", document];
+        scene.call(&stop).expect(2).says("is a link that others can change").says("hint: name the");
+        assert_eq!((server.count(), &*scene.read("shared/keep.csv")), (0, "old"), "{document}");
+    }
 }
 
 /// Texts with controls that a terminal would obey, in every field that is shown.
