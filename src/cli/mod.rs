@@ -47,6 +47,7 @@ struct Context {
 /// Runs the program.
 pub(crate) fn main() -> ExitCode {
     hardening::forbid_dumps();
+    hardening::outlive_size_limits();
     let environment = Environment::read();
     let redactor: &'static Redactor = Box::leak(Box::default());
     environment.register_secrets(redactor);

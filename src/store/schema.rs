@@ -215,15 +215,14 @@ fn lay_down(connection: &Connection) -> rusqlite::Result<()> {
 }
 
 /// Opens a run to write to it: every commit is on disk when it returns.
+///
+/// Changes nothing in it: [`upgrade`] does, once the file is known to be whole.
 pub(crate) fn open_writer(path: &Path) -> Result<Connection, StoreError> {
     let connection = open(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
-    let version = check(&connection, path)?;
+    check(&connection, path)?;
     let set_up = || {
         connection.pragma_update(None, "journal_mode", "wal")?;
         connection.pragma_update(None, "synchronous", "full")?;
-        if version == 1 {
-            connection.execute_batch(UPGRADE)?;
-        }
         // A long report keeps the log from starting anew; afterwards it shrinks to this size.
         connection.pragma_update(None, "journal_size_limit", LOG_BYTES)?;
         connection.pragma_update(None, "cache_size", -8_192)
@@ -232,9 +231,20 @@ pub(crate) fn open_writer(path: &Path) -> Result<Connection, StoreError> {
     Ok(connection)
 }
 
+/// Brings a run of an older version up to the present one.
+pub(crate) fn upgrade(connection: &Connection) -> rusqlite::Result<()> {
+    let version =
+        connection.pragma_query_value(None, "user_version", |row| row.get::<_, i64>(0))?;
+    if version < VERSION { connection.execute_batch(UPGRADE) } else { Ok(()) }
+}
+
 /// Opens a run to read it, also while another process writes to it.
+///
+/// All that is read is one snapshot: nothing is ever written in its transaction.
 pub(crate) fn open_reader(path: &Path) -> Result<Connection, StoreError> {
     let connection = open(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    // Before the checks: a writer that upgrades the file in between would not fit what they found.
+    connection.execute_batch("BEGIN").map_err(sqlite(path))?;
     if check(&connection, path)? == 1 {
         connection.execute_batch(VIEW_OF_OLDER).map_err(sqlite(path))?;
     }

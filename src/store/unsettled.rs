@@ -23,6 +23,8 @@ pub(crate) struct OpenTask {
     pub(crate) first_sent_us: i64,
     /// Whether any of them may have been carried out.
     pub(crate) in_doubt: bool,
+    /// Whether a byte of any of them left: it was answered, or it is in doubt.
+    pub(crate) left: bool,
 }
 
 impl OpenTask {
@@ -33,7 +35,12 @@ impl OpenTask {
 
     /// Returns the outcome that follows from the attempts.
     pub(crate) fn outcome(&self) -> Outcome {
-        if self.in_doubt { Outcome::Ambiguous } else { Outcome::Failed }
+        match (self.in_doubt, self.left) {
+            (true, _) => Outcome::Ambiguous,
+            (false, true) => Outcome::Failed,
+            // Only connections failed: the run ended before the task could be sent.
+            (false, false) => Outcome::NotAttempted,
+        }
     }
 }
 
@@ -50,7 +57,8 @@ pub(crate) fn open_tasks(
     let mut all = connection.prepare("SELECT seq, ordinal FROM attempt ORDER BY seq")?;
     let mut one = connection.prepare(
         "SELECT sent_us, duration_us IS NULL OR in_doubt IS NOT NULL,
-             error_kind IS 'throttled' OR error_kind IS 'auth', duration_us IS NULL
+             error_kind IS 'throttled' OR error_kind IS 'auth', duration_us IS NULL,
+             http_status IS NOT NULL
          FROM attempt LEFT JOIN failure ON failure.seq = attempt.seq WHERE attempt.seq = ?",
     )?;
     let mut rows = all.query([])?;
@@ -77,6 +85,7 @@ fn add(task: &mut OpenTask, seq: u64, row: &Row<'_>) -> rusqlite::Result<()> {
     task.last_seq = seq;
     task.attempts += 1;
     task.in_doubt |= row.get::<_, bool>(1)?;
+    task.left |= task.in_doubt || row.get::<_, bool>(4)?;
     task.throttled += u32::from(row.get::<_, bool>(2)?);
     Ok(())
 }

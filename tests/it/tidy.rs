@@ -22,7 +22,7 @@ const TABLE: &[(&str, &[&str])] = &[
     ("engine", &["task", "clock", "policy", "event", "api"]),
     // `input` only as what a plan is made of: a load reads its sources row by row.
     // `policy` only for the questions and answers of its deciders, which `run` passes in.
-    ("store", &["task", "clock", "policy", "settings", "event", "input", "plan"]),
+    ("store", &["task", "clock", "policy", "settings", "event", "input", "plan", "text"]),
     ("report", &["task", "clock", "text", "policy", "settings", "event", "store"]),
     ("progress", &["task", "clock", "text", "event"]),
     ("sandbox", &["task", "clock"]),

@@ -149,7 +149,7 @@ pub(crate) fn order(args: &CtlArgs, context: &Context) -> Result<ExitStatus, Com
             return Err(CommandError::new(ExitStatus::Busy, error));
         }
     };
-    stream::print(&text).map_err(CommandError::io)?;
+    stream::print(&text)?;
     Ok(ExitStatus::Ok)
 }
 

@@ -5,7 +5,7 @@ use batchctl::input::Format;
 use batchctl::plan::OnDuplicate;
 use batchctl::policy::OnDoubt;
 use batchctl::progress::LogFormat;
-use batchctl::report::{CsvDialect, Schema};
+use batchctl::report::{CsvDialect, RowFilter, Schema};
 use batchctl::sandbox::SandboxAuth;
 use batchctl::settings::OnUnknown;
 use batchctl::store::JobName;
@@ -136,6 +136,12 @@ pub(crate) fn schema() -> impl TypedValueParser<Value = Schema> {
 /// Reads an outcome; the words are shown in help and completed by shells.
 pub(crate) fn outcome() -> impl TypedValueParser<Value = Outcome> {
     PossibleValuesParser::new(Outcome::ALL.map(Outcome::as_str)).try_map(|word| word.parse())
+}
+
+/// Reads which tasks a document is narrowed to: those with an outcome, or the empty ones.
+pub(crate) fn row_filter() -> impl TypedValueParser<Value = RowFilter> {
+    let words = Outcome::ALL.map(Outcome::as_str).into_iter().chain([RowFilter::EMPTY]);
+    PossibleValuesParser::new(words.collect::<Vec<_>>()).try_map(|word| word.parse())
 }
 
 /// Reads a kind of failure.

@@ -1,8 +1,10 @@
 //! The documents of `-o`: the ending or a prefix decides the kind; written whole or not at all.
 
 use crate::cli::flags::output::DocumentArgs;
-use crate::cli::output::atomic_file::{OutputTarget, beside, not_written};
+use crate::cli::output::atomic_file::OutputTarget;
 use crate::cli::output::error::CommandError;
+use crate::cli::output::replacement::Replacement;
+use crate::cli::output::terminal_guard::Content;
 use batchctl::report::{
     Report, ResultsError, ResultsOptions, last_success, markdown, prometheus, write_html,
     write_json, write_junit, write_results,
@@ -78,7 +80,7 @@ pub(crate) fn parse(
         if inputs.iter().any(|input| is_same_file(input, path)) {
             return Err(CommandError::usage(DocumentError::IsInput { path: path.into() }));
         }
-        if earlier.contains(&path) {
+        if earlier.iter().any(|other| *other == path || is_same_file(other, path)) {
             return Err(CommandError::usage(DocumentError::SameFile { path: path.into() }));
         }
         earlier.push(path);
@@ -161,6 +163,11 @@ impl Document {
         self.kind == Kind::Results
     }
 
+    /// Returns what a terminal is to take it for.
+    pub(crate) fn content(&self) -> Content {
+        if self.kind == Kind::Report { Content::Json } else { Content::Text }
+    }
+
     /// Returns where it goes.
     pub(crate) fn target(&self) -> &OutputTarget {
         &self.target
@@ -179,7 +186,7 @@ impl Document {
     /// Makes sure that the document can be written, before anything is sent.
     pub(crate) fn try_out(&self) -> Result<(), CommandError> {
         let Some(path) = self.path() else { return Ok(()) };
-        beside(path).map(|_| ()).map_err(|source| not_written(path, source))
+        Replacement::begin(path).map(drop)
     }
 
     /// Writes the document: to standard output, or beside its target and renamed over it.
@@ -187,7 +194,7 @@ impl Document {
         if self.is_live() {
             return Ok(());
         }
-        self.target.write(|out| self.fill(out, material))
+        self.target.write(self.content(), |out| self.fill(out, material))
     }
 
     /// Writes the document, which is a table.
@@ -196,7 +203,8 @@ impl Document {
         reader: &RunReader,
         options: &ResultsOptions,
     ) -> Result<(), CommandError> {
-        self.target.write(|out| of_rows(write_results(reader, options, out).map(|_| ())))
+        let fill = |out: &mut dyn Write| of_rows(write_results(reader, options, out).map(|_| ()));
+        self.target.write(self.content(), fill)
     }
 
     fn fill(
@@ -291,19 +299,5 @@ mod tests {
         fs::write(&input, "id\n").unwrap();
         let same = directory.path().join(".").join("tasks.csv");
         assert!(parsed(&[same.to_str().unwrap()], &[input]).is_err());
-    }
-
-    #[test]
-    fn only_a_regular_file_is_replaced() {
-        let directory = tempfile::tempdir().unwrap();
-        let (file, pipe) = (directory.path().join("a.csv"), directory.path().join("pipe.csv"));
-        fs::write(&file, "old").unwrap();
-        let mode = rustix::fs::Mode::from_raw_mode(0o600);
-        rustix::fs::mkfifoat(rustix::fs::CWD, &pipe, mode).unwrap();
-        assert!(beside(&file).is_ok());
-        assert!(beside(&directory.path().join("new.csv")).is_ok());
-        assert!(beside(&pipe).is_err());
-        assert!(beside(directory.path()).is_err());
-        assert!(beside(&directory.path().join("nowhere").join("a.csv")).is_err());
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! `error:` says what is wrong, `caused by:` why, `hint:` what to type instead.
 
-use crate::cli::output::stream::Stderr;
+use crate::cli::output::stream::{NotPrinted, Stderr};
 use batchctl::api::CredentialError;
 use batchctl::engine::LedgerError;
 use batchctl::input::InputError;
@@ -13,6 +13,7 @@ use batchctl::sandbox::SandboxError;
 use batchctl::store::StoreError;
 use batchctl::text::{plural, printable};
 use std::error::Error;
+use std::io;
 
 /// The most columns of one line of a message.
 const MESSAGE_COLUMNS: usize = 600;
@@ -91,6 +92,17 @@ fn print_problems(problems: &Problems, stderr: &Stderr) {
 
 fn line(text: &str) -> String {
     printable(text, MESSAGE_COLUMNS)
+}
+
+impl From<NotPrinted> for CommandError {
+    fn from(error: NotPrinted) -> Self {
+        let is_full = matches!(
+            error.source.kind(),
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge
+        );
+        let hint = is_full.then_some("free some space where it leads, or send it elsewhere");
+        Self::io(error).with_optional_hint(hint)
+    }
 }
 
 impl From<StoreError> for CommandError {

@@ -5,9 +5,10 @@
 //! closes them, once the report is read. A write error is reported at the end, because a document
 //! must not stop a run.
 
-use crate::cli::output::atomic_file::{not_printed, not_written};
 use crate::cli::output::documents::Document;
 use crate::cli::output::error::CommandError;
+use crate::cli::output::replacement::not_written;
+use crate::cli::output::stream::NotPrinted;
 use batchctl::clock::Clock;
 use batchctl::event::Watch;
 use batchctl::progress::Events;
@@ -109,7 +110,7 @@ impl Sink {
         let error = self.state().error.take()?;
         Some(match &self.path {
             Some(path) => not_written(path, error),
-            None => not_printed(error),
+            None => NotPrinted { source: error }.into(),
         })
     }
 }

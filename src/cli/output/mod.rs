@@ -7,4 +7,6 @@ pub(crate) mod error;
 pub(crate) mod event_documents;
 pub(crate) mod present;
 pub(crate) mod prompt;
+pub(crate) mod replacement;
 pub(crate) mod stream;
+pub(crate) mod terminal_guard;

@@ -30,13 +30,18 @@ pub(crate) struct Environment {
     pub(crate) stderr_is_terminal: bool,
 }
 
+/// Returns whether standard output is a terminal, which must be shown no controls.
+pub(crate) fn stdout_is_terminal() -> bool {
+    std::io::stdout().is_terminal()
+}
+
 impl Environment {
     pub(crate) fn read() -> Self {
         Self {
             variables: env::vars_os().collect(),
             ignored_signals: ignored_signals(),
             stdin_is_terminal: std::io::stdin().is_terminal(),
-            stdout_is_terminal: std::io::stdout().is_terminal(),
+            stdout_is_terminal: stdout_is_terminal(),
             stderr_is_terminal: std::io::stderr().is_terminal(),
         }
     }

@@ -8,12 +8,12 @@ use batchctl::clock::Clock;
 use batchctl::event::{Event, StopReason, Watch};
 use batchctl::progress::{Bar, Lines, Log, LogFormat, Tally, Verbosity, render_line};
 use batchctl::task::{Outcome, Rate};
+use batchctl::text::whole_millis;
 use console::Term;
 use serde_json::{Map, Value, json};
 use std::io;
 use std::io::Write;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 /// What watches a run, and how to say something beside it.
 pub(crate) struct Displays {
@@ -48,7 +48,6 @@ impl LiveStatus {
     /// Says it to programs; fields are only ever added.
     pub(crate) fn status(&self) -> Value {
         let (tally, now) = (lock(&self.tally), self.clock.now());
-        let millis = |span: Duration| u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
         // The tally counts per window of the limit; programs get calls per second.
         let window = tally.rate_limit().map_or(1.0, |limit| limit.window.as_secs_f64());
         let outcomes =
@@ -77,8 +76,8 @@ impl LiveStatus {
             "held": hold,
             "paused_since": tally.paused_since().map(|since| since.to_string()),
             "stopping": tally.stopping().map(StopReason::as_str),
-            "elapsed_ms": millis(tally.elapsed(now)),
-            "eta_ms": tally.eta(now).map(millis),
+            "elapsed_ms": whole_millis(tally.elapsed(now)),
+            "eta_ms": tally.eta(now).map(whole_millis),
         })
     }
 }

@@ -26,6 +26,7 @@ use batchctl::event::{StopReason, Watch};
 use batchctl::report::{ExitStatus, ResultsOptions};
 use batchctl::run;
 use batchctl::run::{Ended, Planned, RunError};
+use batchctl::store::RunId;
 use batchctl::text::plural;
 use std::io::Write;
 use std::path::Path;
@@ -43,6 +44,26 @@ pub(crate) struct Execution<'a> {
     pub(crate) json: bool,
     pub(crate) log_file: Option<LogFile>,
     pub(crate) clock: Clock,
+}
+
+impl Execution<'_> {
+    fn report_request<'a>(&'a self, live: &'a Live) -> ReportRequest<'a> {
+        ReportRequest {
+            documents: self.documents,
+            options: self.options,
+            json: self.json,
+            summary: !self.display.quiet,
+            live: Some(live),
+        }
+    }
+}
+
+/// Says that documents are missing because the store could not be read, and how to get them.
+fn print_missing_documents(run: &RunId, unread: &CommandError, stderr: &Stderr) {
+    let stderr = stderr.of_failures();
+    unread.print(&stderr);
+    let command = format!("batchctl report {run} -o results.csv");
+    stderr.say("hint", &format!("documents of this run may be missing: `{command}` writes them"));
 }
 
 /// Carries a run out on a runtime of its own, and reports it.
@@ -79,10 +100,17 @@ pub(crate) fn carry_out(
     let ended = observers.work(pending.begin(), &client, &runtime, context);
     // Writing the report may take long, and the run has nothing left to lose.
     signals::obey_no_longer(environment).map_err(CommandError::io)?;
+    let wanted = how.report_request(&live);
     let ended = match ended {
         // Nothing was sent, so a new run leaves no trace; a resumed one stays as it was.
         Err(error @ RunError::UnknownTasks { .. }) if if_not_started == IfNotStarted::Discard => {
             run::remove(&context.state, &id)?;
+            return Err(error.into());
+        }
+        Err(error @ RunError::Ledger(_)) => {
+            if let Err(unread) = present(&runs, &id, &wanted, stderr, context.stdout_style) {
+                print_missing_documents(&id, &unread, stderr);
+            }
             return Err(error.into());
         }
         ended => ended?,
@@ -91,13 +119,6 @@ pub(crate) fn carry_out(
     print_trouble(&ended, stderr);
     print_credential_trouble(&ended, &client, stderr);
     print_log_trouble(log_trouble.as_ref(), stderr);
-    let wanted = ReportRequest {
-        documents: how.documents,
-        options: how.options,
-        json: how.json,
-        summary: !how.display.quiet,
-        live: Some(&live),
-    };
     let status = present(&runs, &id, &wanted, stderr, context.stdout_style)?;
     if let Some(error) = live.failure() {
         return Err(error);

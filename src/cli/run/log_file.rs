@@ -4,8 +4,8 @@
 //! dropped and reported at the end, because a log must not stop a run.
 
 use crate::cli::flags::run::UnattendedArgs;
-use crate::cli::output::atomic_file::remedy;
 use crate::cli::output::error::CommandError;
+use crate::cli::output::replacement::remedy;
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::Write;

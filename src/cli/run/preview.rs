@@ -52,7 +52,7 @@ pub(crate) fn against_live_state(
         let such_as = if ids.is_empty() { "" } else { "   such as " };
         let _ = writeln!(text, "  {label:<13}  {:>3}{such_as}{}", grouped(count), ids.join(", "));
     }
-    stream::print(&text).map_err(CommandError::io)?;
+    stream::print(&text)?;
     if counts.unknown > 0 && action.settings.on_unknown == OnUnknown::Fail {
         let examples = live.surveyed.unknown;
         return Err(RunError::UnknownTasks { count: counts.unknown, examples }.into());
@@ -147,13 +147,15 @@ fn grouped_usize(n: usize) -> String {
 }
 
 /// Prints the plan.
-pub(crate) fn show(scene: &Scene<'_>, totals: PlanTotals, rows: &[PlanRow]) -> ExitStatus {
+pub(crate) fn show(
+    scene: &Scene<'_>,
+    totals: PlanTotals,
+    rows: &[PlanRow],
+) -> Result<ExitStatus, CommandError> {
     let action = &scene.action;
     time_check::warn(&action.settings, totals.selected, scene.clock, &scene.context.stderr);
-    match stream::print(&render(action, totals, rows)) {
-        Ok(()) => ExitStatus::Ok,
-        Err(_) => ExitStatus::InputOutput,
-    }
+    stream::print(&render(action, totals, rows))?;
+    Ok(ExitStatus::Ok)
 }
 
 /// Prints the plan of tasks from an earlier run.
@@ -162,7 +164,7 @@ pub(crate) fn show_tasks(
     first: Vec<TaskRow>,
     record: &RunRecord,
     scene: &Scene<'_>,
-) -> ExitStatus {
+) -> Result<ExitStatus, CommandError> {
     let totals = PlanTotals { rows: selected, selected, ..PlanTotals::default() };
     show(scene, totals, &plan_rows(first, record))
 }

@@ -35,7 +35,7 @@ pub(crate) fn choose_and_show(
     if scene.flags.yes {
         return Ok(ControlFlow::Continue(()));
     }
-    let status = preview::show_tasks(reverted.selected, reverted.first, &revert.record, scene);
+    let status = preview::show_tasks(reverted.selected, reverted.first, &revert.record, scene)?;
     context.stderr.say("hint", &format!("`batchctl revert {run} -y` carries it out"));
     Ok(ControlFlow::Break(status))
 }

@@ -192,7 +192,7 @@ impl<'a> OpenedSource<'a> {
                 if dry_run {
                     let (selected, first) = retry.preview(preview::shown_rows())?;
                     let record = &retry.record;
-                    let status = preview::show_tasks(selected, first, record, scene);
+                    let status = preview::show_tasks(selected, first, record, scene)?;
                     return Ok(ControlFlow::Break(status));
                 }
                 Ok(ControlFlow::Continue(Self::Retry { retry, dry_run }))
@@ -280,7 +280,7 @@ fn preview_new(run: InputRun<'_>, scene: &Scene<'_>) -> Result<ExitStatus, Comma
     if totals.is_empty() {
         return nothing_to_do(totals, if_empty, &scene.context.stderr);
     }
-    let status = preview::show(scene, totals, &rows);
+    let status = preview::show(scene, totals, &rows)?;
     // After the plan is shown: it is what one compares the last good run with.
     if let Some(guard) = guard {
         guard.check(totals)?;

@@ -12,6 +12,7 @@ use crate::report::model::{
 };
 use crate::store::{ChangeRow, RunId};
 use crate::task::{Counts, FailureKind, Outcome, OutcomeCounts, Rate, TaskId};
+use crate::text::{non_empty, whole_millis};
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 use serde_json::Value;
@@ -46,6 +47,8 @@ struct ReportJson<'a> {
     tasks: &'a OutcomeCounts,
     #[serde(with = "SubTaskCountsJson")]
     counts: Counts,
+    /// Tasks that succeeded without a sub-task.
+    empty: u64,
     calls: CallsJson,
     arrivals: VerifyCounts,
     latency_ms: LatencyJson,
@@ -70,6 +73,7 @@ impl<'a> ReportJson<'a> {
             settings: serde_json::to_value(&report.settings).expect("settings have a form in JSON"),
             tasks: &report.tasks,
             counts: report.counts,
+            empty: report.empty,
             calls: CallsJson::from_calls(&report.calls),
             arrivals: report.arrivals,
             latency_ms: report.latency.map(LatencyJson::from_latency).unwrap_or_default(),
@@ -240,6 +244,10 @@ pub(crate) struct FailureGroupJson<'a> {
     first_at: Option<String>,
     last_at: Option<String>,
     retry_command: Option<String>,
+    /// The service's detail of the first task, and what all details of the group have in common.
+    detail: Option<&'a str>,
+    detail_template: Option<&'a str>,
+    params: &'a [String],
 }
 
 impl<'a> FailureGroupJson<'a> {
@@ -247,14 +255,14 @@ impl<'a> FailureGroupJson<'a> {
         Self {
             kind: group.kind.map(FailureKind::as_str),
             http_status: group.http_status,
-            error_code: known(&group.error_code),
+            error_code: non_empty(&group.error_code),
             error_msg: &group.error_msg,
             count: group.count,
             retryable: group.retryable,
             examples: group.examples.iter().map(TaskId::as_str).collect(),
-            sub_task_error: known(&group.sub_task_error),
-            reason: known(&group.reason),
-            advice: known(&group.advice),
+            sub_task_error: non_empty(&group.sub_task_error),
+            reason: non_empty(&group.reason),
+            advice: non_empty(&group.advice),
             label: group.label.to_string(),
             message_template: &group.message_template,
             // Four decimals: finer shares would only show how floats divide.
@@ -262,6 +270,9 @@ impl<'a> FailureGroupJson<'a> {
             first_at: written_time(group.first_at),
             last_at: written_time(group.last_at),
             retry_command: report.retry_command(group),
+            detail: non_empty(&group.detail),
+            detail_template: non_empty(&group.detail_template),
+            params: &group.params,
         }
     }
 }
@@ -295,11 +306,6 @@ impl ExitJson {
     }
 }
 
-/// Returns `None` for an empty text, which means that the service sent none.
-fn known(text: &str) -> Option<&str> {
-    (!text.is_empty()).then_some(text)
-}
-
 fn written_time(at: Option<Timestamp>) -> Option<String> {
     at.map(|at| at.to_string())
 }
@@ -312,8 +318,4 @@ fn three_decimals(rate: f64) -> f64 {
 fn millis(span: Duration) -> f64 {
     // Microseconds are how attempts are measured; a float of milliseconds keeps them.
     span.as_micros() as f64 / 1_000.0
-}
-
-fn whole_millis(span: Duration) -> u64 {
-    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
 }

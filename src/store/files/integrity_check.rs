@@ -28,7 +28,8 @@ fn check_tables(path: &Path, tables: &[&str]) -> Result<(), StoreError> {
     let connection = schema::open_reader(path)?;
     for table in tables {
         // `quick_check` does not compare rows with indexes; these tables have none.
-        let sql = format!("PRAGMA quick_check('{table}')");
+        // In `main`: a reader of an older version has a temporary view of the same name.
+        let sql = format!("PRAGMA main.quick_check('{table}')");
         let found = connection.query_row(&sql, [], |row| row.get::<_, String>(0));
         let found = found.map_err(sqlite(path))?;
         if found != "ok" {

@@ -33,8 +33,8 @@ pub(crate) fn runs_followed(
 
 /// Leaves out every task that one of these runs has done, and returns their number.
 ///
-/// The latest run of the chain that has a task decides about it. So a task that was reverted is
-/// not done any more.
+/// The latest run of the chain that sent a task, or settled it otherwise, decides about it. So a
+/// task that was reverted, or that failed since, is not done any more.
 ///
 /// The runs are opened one after the other: a job that follows itself every night for years has
 /// more runs than a process may have open files.
@@ -57,15 +57,19 @@ pub(crate) fn leave_out_done(
     let mut insert =
         connection.prepare("INSERT OR IGNORE INTO done VALUES (?, ?)").map_err(&failed)?;
     for run in followed {
-        RunReader::open(runs, run)?.for_each_done(|id, command| {
-            insert.execute(params![id, codes::command_code(command)]).map(|_| ())
+        RunReader::open(runs, run)?.for_each_decided(|id, done| {
+            let code = done.map_or(NOT_DONE, codes::command_code);
+            insert.execute(params![id, code]).map(|_| ())
         })?;
     }
     let done = done_tasks(connection).map_err(&failed)?;
     remove_tasks(connection, &done).map_err(&failed)
 }
 
-/// A task that an earlier run has done.
+/// Stands for no command: the task was sent, and it is not where it was sent.
+const NOT_DONE: i64 = 0;
+
+/// A task that an earlier run has decided about.
 #[derive(Default)]
 struct Done {
     id: String,

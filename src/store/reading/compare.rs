@@ -6,9 +6,10 @@
 use crate::store::codes;
 use crate::store::error::{StoreError, sqlite};
 use crate::store::reading::reader::RunReader;
+use crate::store::rows::TaskRow;
 use crate::store::unsettled::OpenTask;
-use crate::task::{Command, Failure, Ordinal, Outcome, TaskId};
-use rusqlite::{OptionalExtension, Row, Rows};
+use crate::task::{Command, Ordinal, Outcome, TaskId};
+use rusqlite::{Row, Rows};
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
@@ -74,31 +75,32 @@ pub fn for_each_pair<E: From<StoreError>>(
 }
 
 impl TaskPair {
-    /// Returns why the task failed in the second run, or in the first if it did not fail there.
-    ///
-    /// `None` for a task without an outcome of its own.
+    /// Returns the task as it failed in the second run, or in the first if it did not fail there.
     ///
     /// # Errors
     ///
     /// The store's.
-    pub fn failure(
+    pub fn failed_row(
         &self,
         before: &RunReader,
         after: &RunReader,
-    ) -> Result<Option<Failure>, StoreError> {
+    ) -> Result<Option<TaskRow>, StoreError> {
         let is_bad = |outcome: Option<Outcome>| outcome.is_some_and(|outcome| !outcome.is_good());
         // The present failure is the more useful one.
-        match (self.ordinals, is_bad(self.before), is_bad(self.after)) {
-            ((_, Some(ordinal)), _, true) => failure_in(after, ordinal),
-            ((Some(ordinal), _), true, _) => failure_in(before, ordinal),
-            _ => Ok(None),
-        }
+        let (run, ordinal) = match (self.ordinals, is_bad(self.before), is_bad(self.after)) {
+            ((_, Some(ordinal)), _, true) => (after, ordinal),
+            ((Some(ordinal), _), true, _) => (before, ordinal),
+            _ => return Ok(None),
+        };
+        run.task(ordinal).map(Some).map_err(sqlite(&run.path))
     }
 }
 
 /// The sorted rows are narrow; everything else is looked up only if it is needed.
-const BY_ID: &str = "SELECT task.id, task.command, task.ordinal, outcome.outcome
+const BY_ID: &str = "SELECT task.id, task.command, task.ordinal,
+        ifnull(state.outcome, outcome.outcome)
     FROM task LEFT JOIN outcome ON outcome.ordinal = task.ordinal
+    LEFT JOIN state ON state.ordinal = task.ordinal
     ORDER BY task.id, task.command";
 
 /// A task of one run.
@@ -142,15 +144,4 @@ fn paired(before: Option<Sorted>, after: Option<Sorted>) -> Option<TaskPair> {
         ((outcome(&before), outcome(&after)), (ordinal(&before), ordinal(&after)));
     let Sorted { id, command, .. } = after.or(before)?;
     Some(TaskPair { id, command, before: outcomes.0, after: outcomes.1, ordinals })
-}
-
-fn failure_in(run: &RunReader, ordinal: Ordinal) -> Result<Option<Failure>, StoreError> {
-    let read = || {
-        let mut query = run.connection.prepare_cached(
-            "SELECT error_kind, error_code, error_msg, reason, advice, error_list, detail, params
-             FROM outcome JOIN failure USING (seq) WHERE outcome.ordinal = ?",
-        )?;
-        query.query_row([ordinal.0], |row| codes::failure(row, 0)).optional()
-    };
-    read().map(Option::flatten).map_err(sqlite(&run.path))
 }

@@ -6,8 +6,9 @@ use crate::store::codes;
 use crate::store::error::{StoreError, sqlite};
 use crate::store::reading::reader::{ATTEMPT, RunReader, TASK, TASKS};
 use crate::store::rows::{AttemptRow, ChangeRow, HoldRow, PlanRow, SendingRow, TaskRow};
+use crate::store::unsettled::OpenTask;
 use crate::store::writing::AWAITED;
-use crate::task::{Command, Outcome};
+use crate::task::{Command, Ordinal, Outcome};
 use rusqlite::{Connection, Row, params};
 
 impl RunReader {
@@ -56,24 +57,32 @@ impl RunReader {
         })
     }
 
-    /// Calls `take` for the id and command of every task that succeeded or was left unchanged, in
-    /// the order of ids.
-    pub(crate) fn for_each_done(
+    /// Calls `take` for the id of every task that this run settled or may have changed, in the order
+    /// of ids, with the command that is done; `None` if it is not known to be.
+    pub(crate) fn for_each_decided(
         &self,
-        mut take: impl FnMut(&str, Command) -> rusqlite::Result<()>,
+        mut take: impl FnMut(&str, Option<Command>) -> rusqlite::Result<()>,
     ) -> Result<(), StoreError> {
         let mut read = || {
+            let open = self.open_tasks()?;
+            // By the task's own outcome: an accepted call whose task never arrived is not done.
             let mut query = self.connection.prepare(
-                "SELECT task.id, task.command FROM task JOIN outcome USING (ordinal)
-                 LEFT JOIN state USING (ordinal)
-                 WHERE ifnull(state.outcome, outcome.outcome) IN (?, ?)
+                "SELECT task.id, task.command, task.ordinal,
+                     ifnull(state.outcome, outcome.outcome)
+                 FROM task LEFT JOIN outcome USING (ordinal) LEFT JOIN state USING (ordinal)
                  ORDER BY task.id",
             )?;
-            // By the task's own outcome: an accepted call whose task never arrived is not done.
-            let good = [Outcome::Succeeded, Outcome::Unchanged].map(codes::outcome_code);
-            let mut rows = query.query(good)?;
+            let mut rows = query.query([])?;
             while let Some(row) = rows.next()? {
-                take(row.get_ref(0)?.as_str()?, codes::command(row, 1)?)?;
+                let outcome = codes::outcome_or_null(row, 3)?;
+                let ordinal = Ordinal(row.get(2)?);
+                let of_attempts = || open.get(&ordinal).map(OpenTask::outcome);
+                let (id, command) = (row.get_ref(0)?.as_str()?, codes::command(row, 1)?);
+                match outcome.or_else(of_attempts) {
+                    // Nothing left, so that earlier runs know more about it.
+                    None | Some(Outcome::NotAttempted) => {}
+                    Some(outcome) => take(id, outcome.is_good().then_some(command))?,
+                }
             }
             Ok(())
         };

@@ -47,8 +47,6 @@ impl RunReader {
         // Before the snapshot: a commit in between would be remembered and not be in it.
         let before = Watermark::read(&path);
         let connection = schema::open_reader(&path)?;
-        // One snapshot for all that is read: nothing is ever written in this transaction.
-        connection.execute_batch("BEGIN").map_err(sqlite(&path))?;
         let (origin, selected) =
             resume_point::origin_and_selected(&connection).map_err(sqlite(&path))?;
         before.check(&path, &connection)?;
@@ -78,7 +76,8 @@ impl RunReader {
     /// Calls `take` for every task, in the order of the input.
     ///
     /// A task without an outcome gets the one that follows from its attempts: in doubt if any
-    /// of them may have been carried out, failed if all were refused, otherwise not attempted.
+    /// of them may have been carried out, failed if all were refused, and not attempted if no byte
+    /// of any of them left.
     pub fn for_each_task<E: From<StoreError>>(
         &self,
         mut take: impl FnMut(TaskRow) -> Result<(), E>,
@@ -236,6 +235,14 @@ impl RunReader {
             settled_us: None,
             last: Some(self.attempt(task.last_seq)?),
         })
+    }
+
+    /// Returns the task with this place.
+    pub(crate) fn task(&self, ordinal: Ordinal) -> rusqlite::Result<TaskRow> {
+        let open = self.open_tasks()?;
+        let sql = format!("SELECT {TASK}, {ATTEMPT} FROM {TASKS} WHERE task.ordinal = ?");
+        let mut query = self.connection.prepare_cached(&sql)?;
+        query.query_row([ordinal.0], |row| self.task_row(row, open))
     }
 
     fn attempt(&self, seq: u64) -> rusqlite::Result<AttemptRow> {

@@ -185,11 +185,7 @@ fn a_run_of_an_older_version_is_read_and_goes_on() {
             (failure.detail, failure.params) = Default::default();
         }
     }
-    change(
-        &fixture,
-        "ALTER TABLE failure DROP COLUMN detail; ALTER TABLE failure DROP COLUMN params;
-         PRAGMA user_version = 1",
-    );
+    change(&fixture, TO_VERSION_1);
     assert_eq!(rows(&fixture.reader()).unwrap(), expected);
     let writer = fixture.writer();
     let task = claim(&writer, 1).remove(0).task;
@@ -200,6 +196,24 @@ fn a_run_of_an_older_version_is_read_and_goes_on() {
     let found: (String, i64) = fixture.stranger().query_row(query, [], read).unwrap();
     assert_eq!(found, ("it was locked by ops".into(), 2));
     rows(&fixture.reader()).unwrap();
+}
+
+const TO_VERSION_1: &str = "ALTER TABLE failure DROP COLUMN detail;
+    ALTER TABLE failure DROP COLUMN params; PRAGMA user_version = 1";
+
+#[test]
+fn a_damaged_run_of_an_older_version_is_not_changed() {
+    for table in ["task", "failure"] {
+        let fixture = carried_out(&[]);
+        change(&fixture, TO_VERSION_1);
+        fixture.stranger().execute_batch("VACUUM; PRAGMA wal_checkpoint(TRUNCATE)").unwrap();
+        ruin_page_of(&fixture, table);
+        let before = fs::read(fixture.file()).unwrap();
+        check_damaged(&fixture.open().unwrap_err());
+        assert_eq!(fs::read(fixture.file()).unwrap(), before, "{table}: nothing was changed");
+        let log = fs::metadata(fixture.log()).map_or(0, |log| log.len());
+        assert_eq!(log, 0, "{table}: nothing was written");
+    }
 }
 
 #[test]

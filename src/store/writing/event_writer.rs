@@ -42,7 +42,7 @@ impl<'a> EventWriter<'a> {
                     attempts,
                     // NULL for one attempt: its own row has the time.
                     (*attempts != 1).then(|| self.micros(*first_sent)),
-                    event.at.as_micros().saturating_sub(first_sent.as_micros()),
+                    event.at.micros_since(*first_sent),
                 ],
             ),
             EventKind::RunHeld { until, reason } => self.execute(
@@ -164,7 +164,7 @@ impl<'a> EventWriter<'a> {
     }
 
     fn micros(&self, at: Timestamp) -> i64 {
-        at.as_micros().saturating_sub(self.origin.as_micros())
+        at.micros_since(self.origin)
     }
 }
 

@@ -28,22 +28,23 @@ pub struct ResumePoint {
 }
 
 impl ResumePoint {
-    /// Reads the resume point, with the last `recall` sending times.
+    /// Reads the resume point, with the last `recall` sending times, and the origin of all times.
     pub(crate) fn read(
         connection: &Connection,
         settled: &SettledTasks,
         recall: u32,
         may_have_left: MayHaveLeft,
-    ) -> rusqlite::Result<Self> {
+    ) -> rusqlite::Result<(Timestamp, Self)> {
         let (origin, selected) = origin_and_selected(connection)?;
         let highest = "SELECT ifnull(max(seq), 0) FROM attempt
                        WHERE duration_us IS NOT NULL OR seq <= ?";
-        Ok(Self {
+        let resume_point = Self {
             selected,
             settled: settled.counts,
             attempts: connection.query_row(highest, [may_have_left.last()], |row| row.get(0))?,
             last_sent: last_sent(connection, origin, recall, may_have_left)?,
-        })
+        };
+        Ok((origin, resume_point))
     }
 }
 

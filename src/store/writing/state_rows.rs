@@ -20,11 +20,14 @@ pub enum TaskSelection {
 }
 
 /// The tasks whose calls were, or may have been, carried out and that were not seen where their
-/// commands lead. Outcomes by their numbers, see `codes`: succeeded, partial, ambiguous.
+/// commands lead. Outcomes by their numbers, see `codes`: succeeded, partial, ambiguous. A task that
+/// succeeded without a sub-task has no state to reach.
 pub(crate) const AWAITED: &str = "outcome JOIN task ON task.ordinal = outcome.ordinal
     LEFT JOIN state ON state.ordinal = outcome.ordinal
+    LEFT JOIN attempt ON attempt.seq = outcome.seq
     WHERE outcome.outcome IN (3, 5, 9) AND outcome.attempts > 0
-      AND state.verified_us IS NULL";
+      AND state.verified_us IS NULL
+      AND NOT (outcome.outcome = 3 AND attempt.total_count IS 0)";
 
 /// Forgets all observed states.
 pub(crate) fn forget(connection: &Connection) -> rusqlite::Result<()> {

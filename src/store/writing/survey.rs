@@ -76,7 +76,7 @@ impl Survey<'_> {
         open: Option<&OpenTask>,
         seen: Option<Observation>,
     ) -> rusqlite::Result<()> {
-        let now = self.now.as_micros().saturating_sub(self.origin.as_micros());
+        let now = self.now.micros_since(self.origin);
         let mut insert = self.connection.prepare_cached(
             "INSERT INTO outcome (ordinal, outcome, seq, attempts, first_sent_us, duration_us)
              VALUES (?, ?, ?, ?, ?, ?)",

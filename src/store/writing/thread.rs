@@ -108,6 +108,7 @@ impl WriterThread {
         });
         healthy?;
         let (mut writer, resume_point) = resumed.map_err(&failed)?;
+        schema::upgrade(&writer.connection).map_err(&failed)?;
         writer.delete_unsent(may_have_left).map_err(&failed)?;
         writer.begin(start).map_err(&failed)?;
         // After the first write: only then does the log exist.
@@ -123,9 +124,10 @@ impl WriterThread {
         recall: u32,
         may_have_left: MayHaveLeft,
     ) -> rusqlite::Result<(Self, ResumePoint)> {
-        let (origin, selected) = resume_point::origin_and_selected(&connection)?;
         let settled = SettledTasks::read(&connection)?;
-        let resume_point = ResumePoint::read(&connection, &settled, recall, may_have_left)?;
+        let (origin, resume_point) =
+            ResumePoint::read(&connection, &settled, recall, may_have_left)?;
+        let selected = resume_point.selected;
         let queue = TaskQueue::new(&connection, settled.ordinals, origin, may_have_left)?;
         let writer = Self {
             connection,
@@ -163,7 +165,7 @@ impl WriterThread {
     }
 
     fn begin_session(&mut self, now: Timestamp) -> rusqlite::Result<()> {
-        let started = now.as_micros().saturating_sub(self.origin.as_micros());
+        let started = now.micros_since(self.origin);
         self.session = resume_point::begin_session(&self.connection, started)?;
         Ok(())
     }

@@ -33,7 +33,7 @@ impl Verification<'_> {
                        state.outcome AS verdict FROM {AWAITED}) AS awaited
              LEFT JOIN temp.seen ON seen.id = awaited.id"
         );
-        let now = self.now.as_micros().saturating_sub(self.origin.as_micros());
+        let now = self.now.micros_since(self.origin);
         let mut counts = ArrivalCounts::default();
         let mut query = self.connection.prepare(&sql)?;
         let mut rows = query.query([])?;

@@ -15,6 +15,7 @@ mod html_page;
 mod install;
 mod keys;
 mod leaks;
+mod places;
 mod profiles;
 mod route;
 mod runs;

@@ -53,8 +53,10 @@ pub(crate) fn check(args: &CheckArgs, context: &Context) -> Result<ExitStatus, C
         skew,
         list: list_of(listed),
     };
-    let text = if args.json { findings.json() } else { findings.text() };
-    stream::print(&text).map_err(CommandError::io)?;
+    match args.json {
+        true => stream::print_json(&findings.json())?,
+        false => stream::print(&findings.text())?,
+    }
     Ok(findings.exit())
 }
 

@@ -124,7 +124,7 @@ fn login(args: &LoginArgs, context: &Context) -> Result<ExitStatus, CommandError
     let until = granted.expires_at().map(|at| format!(" until {at}")).unwrap_or_default();
     let kept = path.display();
     let text = format!("logged in as {user} to project {project}{until}; kept in {kept}\n");
-    stream::print(&text).map_err(CommandError::io)?;
+    stream::print(&text)?;
     Ok(ExitStatus::Ok)
 }
 
@@ -135,6 +135,6 @@ fn logout(context: &Context) -> Result<ExitStatus, CommandError> {
     } else {
         "no login was kept\n"
     };
-    stream::print(text).map_err(CommandError::io)?;
+    stream::print(text)?;
     Ok(ExitStatus::Ok)
 }

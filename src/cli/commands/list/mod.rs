@@ -100,7 +100,7 @@ pub(crate) fn list(args: &ListArgs, context: &Context) -> Result<ExitStatus, Com
     let read = read(&client, &choice, &args.reading, slots, || ListTable::new(format));
     let rows = runtime.block_on(read)?;
     print_uncallable(&rows, &context.stderr);
-    rows.print().map_err(CommandError::io)?;
+    rows.print()?;
     Ok(ExitStatus::Ok)
 }
 
