@@ -44,6 +44,7 @@ fn purpose_of_resume(report: &Report) -> &'static str {
         Some(StopReason::ProxyRefused) => "once the proxy allows it",
         Some(StopReason::Outage) => "once the service is back",
         Some(StopReason::Throttled) => "when it throttles less",
+        Some(StopReason::RateGroupLost) => "once the file of its rate group can be used",
         Some(StopReason::TooManyFailures | StopReason::CanaryFailed) => "once the causes are gone",
         Some(
             StopReason::Interrupted
