@@ -15,7 +15,7 @@ use crate::cli::app::{Cli, ColorChoice, GlobalArgs, Verb};
 use crate::cli::flags::config_file::ConfigFile;
 use crate::cli::flags::precedence::GivenFlags;
 use crate::cli::flags::which_run::WhichRunArgs;
-use crate::cli::flags::{refusal, sources, unknown_variables};
+use crate::cli::flags::{effect, refusal, sources, unknown_variables};
 use crate::cli::output::error::CommandError;
 use crate::cli::output::stream::{Audience, Stderr};
 use crate::cli::process::environment::Environment;
@@ -234,6 +234,9 @@ fn carry_out(understood: Understood, environment: Environment, mut stderr: Stder
     }
     let profile = cli.global.profile.clone();
     let given = GivenFlags::new(matches);
+    // `config show` takes every flag, to show it.
+    let shows_flags = matches!(cli.verb, Verb::Config { .. });
+    let effects = if shows_flags { Ok(()) } else { effect::check(&given) };
     let context =
         Context { environment, stdout_style, stderr: talk, state, profile, given, config };
     let work = || {
@@ -242,6 +245,10 @@ fn carry_out(understood: Understood, environment: Environment, mut stderr: Stder
             error.status
         })
     };
+    if let Err(error) = effects {
+        error.print(&stderr);
+        return error.status;
+    }
     match unattended {
         Some(run) => run.around(&talk, work),
         None => work(),

@@ -5,4 +5,5 @@ pub(crate) mod config_keys;
 pub(crate) mod credentials;
 pub(crate) mod destination;
 pub(crate) mod project;
+pub(crate) mod protected_files;
 pub(crate) mod trust;

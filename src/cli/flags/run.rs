@@ -126,7 +126,7 @@ impl StateArgs {
 #[command(next_help_heading = "Unattended")]
 pub(crate) struct UnattendedArgs {
     /// Say nothing if every task succeeded; otherwise a digest on standard error
-    #[arg(long, conflicts_with = "json")]
+    #[arg(long)]
     pub(crate) cron: bool,
     /// Wait before the run, up to that long; always the same time for this host and job
     #[arg(long, value_name = "SPAN", default_value = "0s", value_parser = values::span)]

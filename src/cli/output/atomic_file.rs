@@ -2,6 +2,7 @@
 
 use crate::cli::output::error::CommandError;
 use crate::cli::output::stream::forgive_closed;
+use crate::cli::output::taken_files::directory_of;
 use std::io::{BufWriter, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -87,11 +88,6 @@ pub(crate) fn beside(path: &Path) -> io::Result<NamedTempFile> {
         .permissions(fs::Permissions::from_mode(0o666))
         .tempfile_in(directory_of(path))
         .map_err(without_place)
-}
-
-fn directory_of(path: &Path) -> &Path {
-    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-    directory.unwrap_or(Path::new("."))
 }
 
 /// Removes the name of the temporary file from an error: the user has never seen it.

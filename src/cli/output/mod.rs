@@ -5,6 +5,8 @@ pub(crate) mod command_hint;
 pub(crate) mod documents;
 pub(crate) mod error;
 pub(crate) mod event_documents;
+pub(crate) mod in_place;
 pub(crate) mod present;
 pub(crate) mod prompt;
 pub(crate) mod stream;
+pub(crate) mod taken_files;

@@ -180,7 +180,7 @@ impl<'a> OpenedSource<'a> {
     /// Shows what would be called, where nothing more is wanted; breaks with the exit status then.
     pub(crate) fn preview(
         self,
-        scene: &Scene<'_>,
+        scene: &mut Scene<'_>,
     ) -> Result<ControlFlow<ExitStatus, Self>, CommandError> {
         match self {
             Self::New { run, .. } if run.before.dry_run => {
@@ -198,7 +198,9 @@ impl<'a> OpenedSource<'a> {
                 Ok(ControlFlow::Continue(Self::Retry { retry, dry_run }))
             }
             Self::Revert(mut revert) => {
-                let shown = reverting::choose_and_show(&mut revert, scene)?;
+                let (shown, credentials) = reverting::choose_and_show(&mut revert, scene)?;
+                // Used for the calls as well: a token command or a login is asked once.
+                scene.destination.loaded = Some(credentials);
                 Ok(shown.map_continue(|()| Self::Revert(revert)))
             }
             Self::New { .. } | Self::Resume(_) => Ok(ControlFlow::Continue(self)),
@@ -223,12 +225,22 @@ impl<'a> OpenedSource<'a> {
         matches!(self, Self::New { .. })
     }
 
-    /// Returns whether this is a retry without a task.
-    pub(crate) fn has_nothing_to_retry(&self) -> Result<bool, CommandError> {
+    /// Returns the run of a retry without a task.
+    pub(crate) fn nothing_to_retry(&self) -> Result<Option<&RunId>, CommandError> {
         match self {
             // Counting reads all tasks, so this is asked only when credentials are missing.
-            Self::Retry { retry, .. } => Ok(retry.preview(0)?.0 == 0),
-            Self::New { .. } | Self::Resume(_) | Self::Revert(_) => Ok(false),
+            Self::Retry { retry, .. } if retry.preview(0)?.0 == 0 => Ok(Some(&retry.record.run.id)),
+            Self::New { .. } | Self::Resume(_) | Self::Retry { .. } | Self::Revert(_) => Ok(None),
+        }
+    }
+
+    /// Returns whether nothing more is wanted than to see what would be called.
+    pub(crate) fn is_preview(&self, flags: &LaunchFlags<'_>) -> bool {
+        match self {
+            Self::New { run, .. } => run.before.dry_run,
+            Self::Retry { dry_run, .. } => *dry_run,
+            Self::Revert(_) => !flags.yes,
+            Self::Resume(_) => false,
         }
     }
 

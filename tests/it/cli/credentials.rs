@@ -512,3 +512,12 @@ fn half_a_key_is_no_key() {
     let ended = scene.call(&["stop", "--id", "gate-1"]).expect(77);
     ended.says("HUAWEICLOUD_SDK_AK is set and HUAWEICLOUD_SDK_SK is not");
 }
+
+#[test]
+fn a_retry_of_nothing_says_so_without_credentials() {
+    let server = Server::obliging();
+    let mut scene = Scene::with(&server);
+    scene.call(&["stop", "--id", "gate-1"]).expect(0);
+    scene.unset("BATCHCTL_TOKEN");
+    scene.call(&["retry"]).expect(0).says("there is nothing to retry in run ");
+}
