@@ -4,7 +4,7 @@ use crate::cli::flags::output::{DisplayArgs, ProgressChoice};
 use crate::cli::output::stream::{Audience, Stderr};
 use crate::cli::process::environment::Environment;
 use crate::cli::run::log_file::LogFile;
-use batchctl::clock::Clock;
+use batchctl::clock::{Clock, Timestamp};
 use batchctl::event::{Event, StopReason, Watch};
 use batchctl::progress::{Bar, Lines, Log, LogFormat, Tally, Verbosity, render_line};
 use batchctl::task::{Outcome, Rate};
@@ -38,6 +38,10 @@ impl LiveStatus {
 
     pub(crate) fn rate_limit(&self) -> Option<Rate> {
         lock(&self.tally).rate_limit()
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.now()
     }
 
     /// Says it in a line.
