@@ -45,7 +45,7 @@ pub(crate) fn launch(
     opened.adjust(&flags.settings, &context.given);
     settings::check(opened.settings(), &context.given)?;
     effect::check_of_run(&context.given, opened.settings(), opened.job().is_some())?;
-    let destination = opened.resolve(flags, context)?;
+    let destination = opened.resolve(flags, clock, context)?;
     let action = opened.action(&destination);
     let mut scene = Scene { action, destination, flags, clock, context };
     // A document that cannot be written would otherwise be noticed after the last call.

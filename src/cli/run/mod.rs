@@ -5,6 +5,7 @@ pub(crate) mod control_protocol;
 pub(crate) mod control_socket;
 pub(crate) mod display;
 pub(crate) mod execute;
+pub(crate) mod input_check;
 pub(crate) mod job_lock;
 pub(crate) mod keys;
 pub(crate) mod launch;

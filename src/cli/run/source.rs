@@ -16,7 +16,7 @@ use crate::cli::run::pending_plan::IfNotStarted;
 use crate::cli::run::scene::{ActionRequest, LaunchFlags, Scene};
 use crate::cli::run::settings::SettingFlags;
 use crate::cli::run::terms::{IfEmpty, Terms, nothing_to_do};
-use crate::cli::run::{preview, reverting};
+use crate::cli::run::{input_check, preview, reverting};
 use batchctl::clock::Clock;
 use batchctl::report::ExitStatus;
 use batchctl::run;
@@ -127,13 +127,22 @@ impl<'a> OpenedSource<'a> {
     pub(crate) fn resolve(
         &mut self,
         flags: &LaunchFlags<'_>,
+        clock: Clock,
         context: &Context,
     ) -> Result<Destination, CommandError> {
-        let destination = match &*self {
+        let destination = match self {
             Self::New { run, settings } => {
                 // A dry run sends nothing, unless it compares with the live state.
                 let on_paper = run.before.dry_run && !settings.skip_unchanged;
                 let lookup = if on_paper { Lookup::Never } else { Lookup::Allowed };
+                let logs_in = flags.place.project_id.is_none() || run.before.dry_run;
+                if lookup == Lookup::Allowed && logs_in && !flags.place.sandbox {
+                    destination::endpoint(flags.place, context)?;
+                    let totals = input_check::check(&mut run.plan, &context.state, clock)?;
+                    if totals.is_empty() && totals.already_done == 0 {
+                        nothing_to_do(totals, run.if_empty, &context.stderr)?;
+                    }
+                }
                 destination::resolve(flags.place, flags.credentials, lookup, context)?
             }
             Self::Resume(run) => {
