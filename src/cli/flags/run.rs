@@ -17,7 +17,7 @@ use url::Url;
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Before")]
 pub(crate) struct BeforeArgs {
-    /// Say what would be called, and send nothing
+    /// Say what would be called, and send nothing; -v shows all of it, `-o plan.csv` writes it
     #[arg(short = 'n', long)]
     pub(crate) dry_run: bool,
     /// Do not ask (without a terminal it is never asked)

@@ -123,6 +123,25 @@ pub(crate) fn of_the_past(documents: Vec<Document>) -> Result<Vec<Document>, Com
     Ok(documents)
 }
 
+/// Keeps the documents in which a dry run writes its plan. Those that were not typed are for runs.
+pub(crate) fn of_plan(
+    documents: Vec<Document>,
+    given: &GivenFlags,
+) -> Result<Vec<Document>, CommandError> {
+    let is_typed = |flag: &str| given.rank(flag) == Rank::CommandLine;
+    if !is_typed("output") {
+        return Ok(Vec::new());
+    }
+    let fits = |document: &Document| {
+        matches!(document.kind, Kind::Results | Kind::Report) && document.only.is_none()
+    };
+    if !documents.iter().all(fits) || is_typed("only") || is_typed("csv-dialect") {
+        return Err(CommandError::usage("a dry run writes its whole plan, as CSV or as JSON")
+            .with_hint("name it FILE.csv or FILE.json, or leave `--dry-run` out"));
+    }
+    Ok(documents)
+}
+
 /// Reads the `-o` values of a comparison, which is written as CSV or as JSON.
 pub(crate) fn of_changes(
     output: &[String],

@@ -59,8 +59,7 @@ pub(crate) fn check(
         reason: None,
         settings: RunSettings::default(),
     };
-    let (totals, _) = run::dry_run(request, clock, 0)?;
-    Ok(totals)
+    Ok(run::dry_run(request, clock)?.totals())
 }
 
 /// Returns two sources of the same bytes.

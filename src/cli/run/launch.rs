@@ -45,9 +45,14 @@ pub(crate) fn launch(
     opened.adjust(&flags.settings, &context.given);
     settings::check(opened.settings(), &context.given)?;
     effect::check_of_run(&context.given, opened.settings(), opened.job().is_some())?;
+    let documents = if opened.is_preview(flags) {
+        documents::of_plan(documents, &context.given)?
+    } else {
+        documents
+    };
     let destination = opened.resolve(flags, clock, context)?;
     let action = opened.action(&destination);
-    let mut scene = Scene { action, destination, flags, clock, context };
+    let mut scene = Scene { action, destination, flags, documents: &documents, clock, context };
     // A document that cannot be written would otherwise be noticed after the last call.
     try_out(&documents)?;
     let log_file = if opened.is_preview(flags) { None } else { log_file::open(flags.unattended)? };

@@ -14,6 +14,7 @@ pub(crate) mod log_file;
 pub(crate) mod open_files;
 pub(crate) mod pending_plan;
 pub(crate) mod ping;
+pub(crate) mod plan_output;
 pub(crate) mod preview;
 pub(crate) mod reverting;
 pub(crate) mod scene;

@@ -26,7 +26,8 @@ pub(crate) fn choose_and_show(
     let ReadingClient { runtime, client, credentials, .. } =
         client_for_reading(scene.flags.credentials, &scene.destination, connect_timeout, context)?;
     // Reads the list even for a preview: tasks touched since must not be reverted.
-    let reverted = runtime.block_on(revert.choose(&client, scene.clock, preview::shown_rows()))?;
+    let reverted =
+        runtime.block_on(revert.choose(&client, scene.clock, preview::wanted_rows(scene)))?;
     print_left_alone(&reverted, &context.stderr);
     let run = &revert.record.run.id;
     // Before the question of `--yes`: an empty plan needs no consent.
@@ -37,7 +38,7 @@ pub(crate) fn choose_and_show(
     if scene.flags.yes {
         return Ok((ControlFlow::Continue(()), credentials));
     }
-    let status = preview::show_tasks(reverted.selected, reverted.first, &revert.record, scene);
+    let status = preview::show_tasks(reverted.selected, reverted.first, &revert.record, scene)?;
     context.stderr.say("hint", &format!("`batchctl revert {run} -y` carries it out"));
     Ok((ControlFlow::Break(status), credentials))
 }

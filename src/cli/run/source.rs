@@ -199,9 +199,9 @@ impl<'a> OpenedSource<'a> {
                 // Also with `--dry-run`: the operator checks the groups before the real run.
                 print_groups(&retry, scene);
                 if dry_run {
-                    let (selected, first) = retry.preview(preview::shown_rows())?;
+                    let (selected, first) = retry.preview(preview::wanted_rows(scene))?;
                     let record = &retry.record;
-                    let status = preview::show_tasks(selected, first, record, scene);
+                    let status = preview::show_tasks(selected, first, record, scene)?;
                     return Ok(ControlFlow::Break(status));
                 }
                 Ok(ControlFlow::Continue(Self::Retry { retry, dry_run }))
@@ -294,18 +294,25 @@ impl<'a> OpenedSource<'a> {
 fn preview_new(run: InputRun<'_>, scene: &Scene<'_>) -> Result<ExitStatus, CommandError> {
     let (if_empty, guard) = (run.if_empty, ListSizeGuard::new(run.before, scene));
     let request = run_request(run, scene);
-    if scene.action.settings.skip_unchanged {
-        return preview::against_live_state(request, scene);
+    let plan = if scene.action.settings.skip_unchanged {
+        preview::look(request, scene)?
+    } else {
+        run::dry_run(request, scene.clock)?
+    };
+    let status = if plan.totals().is_empty() {
+        nothing_to_do(plan.totals(), if_empty, &scene.context.stderr)?
+    } else {
+        ExitStatus::Ok
+    };
+    // An empty plan is written all the same: that of yesterday must not pass for today's.
+    if !plan.totals().is_empty() || !scene.documents.is_empty() || scene.flags.documents.json {
+        preview::show(&plan, scene)?;
     }
-    let (totals, rows) = run::dry_run(request, scene.clock, preview::SHOWN_ROWS)?;
-    if totals.is_empty() {
-        return nothing_to_do(totals, if_empty, &scene.context.stderr);
-    }
-    let status = preview::show(scene, totals, &rows);
     // After the plan is shown: it is what one compares the last good run with.
     if let Some(guard) = guard {
-        guard.check(totals)?;
+        guard.check(plan.totals())?;
     }
+    preview::check_unknown(&plan, scene)?;
     Ok(status)
 }
 

@@ -7,6 +7,7 @@ mod ctl;
 mod delta;
 mod descriptors;
 mod documents;
+mod dry_runs;
 mod effects;
 mod events;
 mod exits;
