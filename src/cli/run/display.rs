@@ -6,7 +6,9 @@ use crate::cli::process::environment::Environment;
 use crate::cli::run::log_file::LogFile;
 use batchctl::clock::{Clock, Timestamp};
 use batchctl::event::{Event, StopReason, Watch};
-use batchctl::progress::{Bar, Lines, Log, LogFormat, Tally, Verbosity, render_line};
+use batchctl::progress::{
+    AsciiTerminal, Bar, Lines, Log, LogFormat, Tally, Verbosity, render_line,
+};
 use batchctl::task::{Outcome, Rate};
 use console::Term;
 use serde_json::{Map, Value, json};
@@ -140,7 +142,12 @@ pub(crate) fn open(
     let (log_to, talk_to): (Box<dyn Write + Send>, Box<dyn Write + Send>) =
         match mode(args, environment, stderr) {
             DisplayMode::Bar => {
-                let mut bar = Bar::new(Term::buffered_stderr(), stderr.style, clock);
+                let terminal = Term::buffered_stderr();
+                let mut bar = if environment.shows_ascii_alone() {
+                    Bar::new(AsciiTerminal(terminal), stderr.style, clock)
+                } else {
+                    Bar::new(terminal, stderr.style, clock)
+                };
                 if has_keys(environment) {
                     bar.remark("? for keys");
                     keys_to = Some(Box::new(bar.above()));
