@@ -19,12 +19,13 @@ use crate::cli::flags::{effect, refusal, sources, unknown_variables};
 use crate::cli::output::error::CommandError;
 use crate::cli::output::stream::{Audience, Stderr};
 use crate::cli::process::environment::Environment;
-use crate::cli::process::hardening;
+use crate::cli::process::{hardening, identity};
 use crate::cli::run::unattended::Unattended;
 use batchctl::api::Redactor;
 use batchctl::report::{ExitStatus, profile_flag};
 use batchctl::store::RunReader;
 use batchctl::task;
+use batchctl::task::RunBy;
 use batchctl::text::Style;
 use clap::{Arg, ArgAction, CommandFactory, FromArgMatches};
 use std::path::{Path, PathBuf};
@@ -42,6 +43,14 @@ struct Context {
     given: GivenFlags,
     /// What the config file says for the profile in use.
     config: Option<ConfigFile>,
+}
+
+impl Context {
+    /// Returns who runs this process, unless that is not to be recorded.
+    fn identity(&self) -> Option<RunBy> {
+        let is_recorded = !self.given.is_on("no-identity");
+        is_recorded.then(|| identity::of_process(&self.environment, self.stderr.redactor))
+    }
 }
 
 /// Runs the program.

@@ -34,6 +34,17 @@ pub(crate) struct BeforeArgs {
     pub(crate) max_delta: MaxDelta,
     #[command(flatten)]
     pub(crate) lock: LockArgs,
+    #[command(flatten)]
+    pub(crate) record: RecordArgs,
+}
+
+/// What the record of a run says about who began it.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Before")]
+pub(crate) struct RecordArgs {
+    /// Record neither user and host nor the command line, in the run and with changes by `ctl`
+    #[arg(long)]
+    pub(crate) no_identity: bool,
 }
 
 /// What to do if another run of the job is under way.
@@ -154,6 +165,8 @@ pub(crate) struct TakeUpArgs {
     pub(crate) yes: bool,
     #[command(flatten)]
     pub(crate) lock: LockArgs,
+    #[command(flatten)]
+    pub(crate) record: RecordArgs,
     #[command(flatten)]
     pub(crate) pace: PaceArgs,
     #[command(flatten)]

@@ -23,6 +23,8 @@ pub(crate) const SECRETS: [(&str, &str); 5] = [
 #[derive(Debug)]
 pub(crate) struct Environment {
     variables: Vec<(OsString, OsString)>,
+    /// What was typed, the name of the program included.
+    pub(crate) arguments: Vec<String>,
     /// One bit for each signal that is ignored, the lowest for signal 1.
     ignored_signals: u64,
     pub(crate) stdin_is_terminal: bool,
@@ -34,6 +36,7 @@ impl Environment {
     pub(crate) fn read() -> Self {
         Self {
             variables: env::vars_os().collect(),
+            arguments: env::args_os().map(|word| word.to_string_lossy().into_owned()).collect(),
             ignored_signals: ignored_signals(),
             stdin_is_terminal: std::io::stdin().is_terminal(),
             stdout_is_terminal: std::io::stdout().is_terminal(),

@@ -45,6 +45,8 @@ pub(crate) struct ControlState {
     pub(crate) control: mpsc::UnboundedSender<Control>,
     pub(crate) live_status: LiveStatus,
     pub(crate) change_limit: ChangeLimit,
+    /// The user and the host, if changes are recorded with them.
+    pub(crate) who: Option<&'static str>,
 }
 
 /// Bounds the changes of a run: each of them is kept in its record for good.
@@ -172,7 +174,12 @@ async fn make_room(clients: &mut Vec<Client>) {
 async fn attend(stream: UnixStream, state: &ControlState, silence: &Silence) -> io::Result<()> {
     let peer = stream.peer_cred()?;
     let is_ours = peer.uid() == rustix::process::geteuid().as_raw();
-    let by = Operator::Process(peer.pid().and_then(|id| u32::try_from(id).ok()).unwrap_or(0));
+    let process = peer.pid().and_then(|id| u32::try_from(id).ok()).unwrap_or(0);
+    // The socket serves this user alone, so a change is by the user and on the host of the run.
+    let by = match state.who {
+        Some(who) => Operator::ProcessOf(process, who),
+        None => Operator::Process(process),
+    };
     let (reader, mut writer) = stream.into_split();
     let mut reader = BufReader::new(reader);
     if !is_ours {

@@ -167,6 +167,7 @@ impl<'a> OpenedSource<'a> {
         // follows another has the credentials of that one, unless flags name others.
         if !is_resumed {
             settings.profile = context.profile.clone();
+            settings.by = context.identity();
         }
         if !is_resumed && !is_new {
             settings.credentials =

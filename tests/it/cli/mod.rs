@@ -14,6 +14,7 @@ mod exits;
 mod failure_groups;
 mod help;
 mod html_page;
+mod identity;
 mod in_place;
 mod install;
 mod keys;
