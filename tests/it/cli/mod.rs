@@ -1,11 +1,10 @@
 //! What users and scripts may rely on, through the real binary.
 
+mod bare_environment;
 mod configuration;
 mod credential_files;
 mod credentials;
 mod ctl;
-mod delta;
-mod descriptors;
 mod documents;
 mod dry_runs;
 mod effects;
@@ -19,6 +18,8 @@ mod in_place;
 mod install;
 mod keys;
 mod leaks;
+mod list_size_guard;
+mod open_files;
 mod profiles;
 mod rehearsals;
 mod route;
@@ -29,6 +30,5 @@ mod secrets;
 mod signals;
 mod spreadsheets;
 mod streams;
-mod surroundings;
 mod terminal;
 mod unattended;
