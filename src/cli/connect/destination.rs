@@ -4,7 +4,7 @@ use crate::cli::Context;
 use crate::cli::connect::credentials::PartialDestination;
 use crate::cli::connect::project::FoundProject;
 use crate::cli::connect::trust::Recorded;
-use crate::cli::connect::{project, trust};
+use crate::cli::connect::{plain_http, project, trust};
 use crate::cli::flags::connection::{CredentialArgs, DestinationArgs};
 use crate::cli::flags::effect;
 use crate::cli::flags::precedence::{Rank, Stronger};
@@ -170,7 +170,7 @@ pub(crate) fn route(
         args.ca_file.as_deref().map(Roots::read).transpose().map_err(CommandError::usage)?;
     let route = Route { roots: roots.unwrap_or_default(), proxy: args.proxy.clone() };
     if endpoint.is_insecure_over(&route) {
-        allow_insecure(endpoint, "the token", context)?;
+        plain_http::allow(endpoint, "the token", context)?;
     }
     if !endpoint.is_plain() {
         tell_authorities(context);
@@ -192,27 +192,6 @@ fn tell_authorities(context: &Context) {
         let message = format!("{names} replaces the certificate authorities of this machine");
         stderr.say("warning", &message);
     }
-}
-
-/// Lets a secret go unencrypted to an address, if `--insecure-http` says so.
-pub(crate) fn allow_insecure(
-    endpoint: &Endpoint,
-    secret: &str,
-    context: &Context,
-) -> Result<(), CommandError> {
-    if !context.given.is_on("insecure-http") {
-        let error = format!("`{endpoint}` would be sent {secret} unencrypted");
-        let hint = if endpoint.is_insecure() {
-            "use https, or let it pass with `--insecure-http`"
-        } else {
-            "the proxy would read it: call without `--proxy`, use https, or let it pass with \
-             `--insecure-http`"
-        };
-        return Err(CommandError::usage(error).with_hint(hint));
-    }
-    let stderr = context.stderr;
-    stderr.say("warning", &format!("`{endpoint}` is sent {secret} unencrypted"));
-    Ok(())
 }
 
 impl Destination {
