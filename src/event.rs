@@ -3,8 +3,10 @@
 //! Events are facts, named in the past tense. They carry no format, colour or path. The store
 //! commits each batch first; only committed events are shown. See `docs/GLOSSARY.md`: event.
 
+mod operator;
 mod stop_reason;
 
+pub use operator::Operator;
 pub use stop_reason::{StopReason, UnknownStopReason};
 
 use crate::clock::Timestamp;
@@ -298,25 +300,6 @@ impl fmt::Display for Change {
         match self.value() {
             Some(value) => write!(f, "{} {value}", self.as_str()),
             None => f.write_str(self.as_str()),
-        }
-    }
-}
-
-/// The person or program that changes a run under way.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Operator {
-    /// A person at the terminal of the run.
-    Key,
-    /// Another process of the same user.
-    Process(u32),
-}
-
-impl fmt::Display for Operator {
-    /// Writes `a key`, or `process` and its number.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Key => f.write_str("a key"),
-            Self::Process(number) => write!(f, "process {number}"),
         }
     }
 }

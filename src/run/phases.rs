@@ -18,7 +18,7 @@ use crate::settings::{OnUnknown, RunSettings};
 use crate::store::TaskSelection;
 use crate::survey::{WalkEnd, Walker};
 use std::time::Duration;
-use tokio::time::{sleep_until, timeout_at};
+use tokio::time::sleep_until;
 
 /// How long after a call the list is not believed: it may be late, and an older state may look
 /// like arrival.
@@ -166,7 +166,9 @@ impl<'a, A: TaskApi> RunPhases<'a, A> {
             }
             // Within the last look, too, no wait for the service exceeds the patience.
             walker.wait_until_at_most(deadline);
-            let round = if is_last { Round::Last } else { Round::Earlier { until: deadline } };
+            // An earlier round leaves its time to the last one.
+            walker.ask_until(deadline.filter(|_| !is_last));
+            let round = if is_last { Round::Last } else { Round::Earlier };
             match self.verify(&mut walker, round).await? {
                 Verified::Stopped(reason) => return Ok(Some(reason)),
                 Verified::AllArrived => break,
@@ -187,16 +189,7 @@ impl<'a, A: TaskApi> RunPhases<'a, A> {
         if recorder.is_idle() {
             return Ok(Verified::AllArrived);
         }
-        let walk = walk(walker, &mut recorder, &mut self.control_router);
-        let end = match round {
-            Round::Earlier { until: Some(until) } => match timeout_at(until, walk).await {
-                Ok(walked) => walked?,
-                // What was seen is kept; the last look follows at once.
-                Err(_) => return Ok(Verified::SomeMissing),
-            },
-            Round::Earlier { until: None } | Round::Last => walk.await?,
-        };
-        let end = match end {
+        let end = match walk(walker, &mut recorder, &mut self.control_router).await? {
             Ok(end) => end,
             Err(reason) => return Ok(Verified::Stopped(reason)),
         };
@@ -252,10 +245,7 @@ impl<'a, A: TaskApi> RunPhases<'a, A> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Round {
     Last,
-    /// It ends at the latest then, so that the last one can begin.
-    Earlier {
-        until: Option<Instant>,
-    },
+    Earlier,
 }
 
 enum Verified {

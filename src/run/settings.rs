@@ -52,6 +52,8 @@ pub(crate) fn engine_settings(settings: &RunSettings, origin: StartingPoint) -> 
         credentials: _,
         // Where calls go.
         sandbox: _,
+        // For the record alone.
+        by: _,
     } = settings;
     EngineSettings {
         concurrency,

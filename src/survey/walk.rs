@@ -8,7 +8,7 @@ use crate::api::{ListFilter, Listed, Page, TaskApi};
 use crate::clock::{Clock, Instant, Timestamp};
 use crate::policy::{
     Admission, Answer, AttemptHistory, Decision, NoResponse, OnDoubt, Pacer, RetryPolicy,
-    SharedSlots, SlotGate, SlotTrouble, Verdict, classify_read,
+    SharedSlots, SlotGate, Verdict, classify_read,
 };
 use crate::task::{Failure, FailureKind, Rate};
 use std::num::NonZeroU32;
@@ -76,6 +76,8 @@ pub struct Walker<'a, A> {
     held_for: Option<Failure>,
     /// No wait that the service asks for may last longer.
     latest: Option<Instant>,
+    /// No page is asked for from then on.
+    asks_until: Option<Instant>,
     /// Whether the pacer has admitted a request that has not left.
     is_admitted: bool,
 }
@@ -98,6 +100,7 @@ impl<'a, A: TaskApi> Walker<'a, A> {
             throttled_since: None,
             held_for: None,
             latest: None,
+            asks_until: None,
             is_admitted: false,
         }
     }
@@ -114,6 +117,12 @@ impl<'a, A: TaskApi> Walker<'a, A> {
     /// Ends walks from now on rather than wait for the service beyond that instant.
     pub fn wait_until_at_most(&mut self, latest: Option<Instant>) {
         self.latest = latest;
+    }
+
+    /// Asks for no page from that instant on. A request on the wire still gets its answer: a service
+    /// must not be asked for two pages at a time.
+    pub fn ask_until(&mut self, until: Option<Instant>) {
+        self.asks_until = until;
     }
 
     /// Takes the times of the requests since the last call, the oldest first.
@@ -165,8 +174,8 @@ impl<'a, A: TaskApi> Walker<'a, A> {
             if let Some(failure) = self.held_too_long() {
                 return Ok(Err(Gap::Unread(failure)));
             }
-            if let Err(trouble) = self.await_turn(notes).await? {
-                return Ok(Err(Gap::NoSlots(trouble)));
+            if let Err(gap) = self.await_turn(notes).await? {
+                return Ok(Err(gap));
             }
             // Read before the request: `renew` must know which credentials were refused.
             let generation = self.api.authority().generation();
@@ -241,14 +250,21 @@ impl<'a, A: TaskApi> Walker<'a, A> {
     async fn await_turn<N: PageSink>(
         &mut self,
         notes: &mut N,
-    ) -> Result<Result<(), SlotTrouble>, N::Error> {
+    ) -> Result<Result<(), Gap>, N::Error> {
         // A walk that was dropped may have left one behind.
         if std::mem::take(&mut self.is_admitted) {
             self.pacer.withdraw();
         }
         // The same two gates as the dispatcher's: one spreads requests, the other is exact at the
         // moment of leaving, because the commit between them takes an unknown time.
+        let is_over = |at: Instant| self.asks_until.is_some_and(|until| at >= until);
+        if is_over(self.clock.instant()) {
+            return Ok(Err(Gap::OutOfTime));
+        }
         while let Admission::NotBefore(due) = self.pacer.admit(self.clock.instant().into()) {
+            if is_over(due.into()) {
+                return Ok(Err(Gap::OutOfTime));
+            }
             sleep_until(due.into()).await;
         }
         self.is_admitted = true;
@@ -258,7 +274,7 @@ impl<'a, A: TaskApi> Walker<'a, A> {
             && let Some(due) = group.due(1, self.clock.instant().into(), self.jitter.f64())
         {
             if let Some(trouble) = group.lost(self.clock.instant().into()) {
-                return Ok(Err(trouble));
+                return Ok(Err(Gap::NoSlots(trouble)));
             }
             sleep_until(due.into()).await;
         }

@@ -285,3 +285,13 @@ async fn a_walk_that_was_dropped_leaves_its_turn_to_the_next() {
     sleep(Duration::from_secs(5)).await;
     assert_eq!(walker.pacer.admit(clock.instant().into()), Admission::Now);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_walk_asks_for_no_page_when_its_time_is_over() {
+    let until = |walker: &mut Walker<'_, Service>| {
+        walker.ask_until(Some(walker.clock.instant() + Duration::from_millis(1_500)));
+    };
+    let script = |number, _| page(number, 1_000);
+    let walked = walk_as(Some("1/s"), Ids::default(), until, script).await;
+    assert_eq!((walked.end, walked.asked), (WalkEnd::Gap(Gap::OutOfTime), vec![1, 2]));
+}

@@ -94,7 +94,7 @@ pub(crate) enum OrderArgs {
     /// Set the most calls on the wire at a time
     #[command(after_help = CONCURRENCY_HELP)]
     Concurrency {
-        #[arg(value_name = "N", value_parser = values::whole_number::<NonZeroUsize>)]
+        #[arg(value_name = "N", value_parser = values::concurrency)]
         most: NonZeroUsize,
     },
     /// End the run as Ctrl-C does, with 3: what is on the wire finishes, the rest can be resumed

@@ -36,7 +36,8 @@ pub(crate) enum ProgressChoice {
 #[command(next_help_heading = "Output")]
 pub(crate) struct DocumentArgs {
     /// Write a document, chosen by its ending: .csv results, .html .json .md reports, .xml JUnit,
-    /// .prom Prometheus, .ndjson events as they happen; or by a prefix, `csv:-` for standard output
+    /// .prom Prometheus, .ndjson events as they happen; or by a prefix, `csv:-` for standard output;
+    /// `results.csv:only=failed` has tasks with this outcome alone
     #[arg(short, long, value_name = "FILE")]
     pub(crate) output: Vec<String>,
     /// Write only tasks with one of these outcomes into results and JUnit documents; `empty` for

@@ -13,7 +13,7 @@ use batchctl::task::{FailureKind, Outcome, Rate};
 use clap::ValueEnum;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use jiff::SignedDuration;
-use std::num::{IntErrorKind, ParseIntError};
+use std::num::{IntErrorKind, NonZeroUsize, ParseIntError};
 use std::ops::RangeInclusive;
 use std::str::FromStr;
 use std::time::Duration;
@@ -148,6 +148,18 @@ pub(crate) fn row_filter() -> impl TypedValueParser<Value = RowFilter> {
 pub(crate) fn failure_kind() -> impl TypedValueParser<Value = FailureKind> {
     PossibleValuesParser::new(FailureKind::ALL.map(FailureKind::as_str))
         .try_map(|word| word.parse())
+}
+
+/// The most calls in flight that can be asked for. A machine has 65,535 ports for one address.
+pub(crate) const MAX_CONCURRENCY: usize = 65_535;
+
+/// Reads how many calls may be in flight.
+pub(crate) fn concurrency(text: &str) -> Result<NonZeroUsize, String> {
+    let most: NonZeroUsize = whole_number(text)?;
+    if most.get() > MAX_CONCURRENCY {
+        return Err(format!("at most {MAX_CONCURRENCY} calls can be in flight"));
+    }
+    Ok(most)
 }
 
 /// Reads a whole number; 0 only for a kind of number that has it.

@@ -188,7 +188,9 @@ impl From<SandboxError> for CommandError {
 
 /// A wrong flag for an input is usage; whatever is wrong with its content is bad input.
 fn status_of(problems: &Problems) -> ExitStatus {
-    let is_usage =
-        |problem: &PlanProblem| matches!(problem, PlanProblem::Input(InputError::Delimiter { .. }));
+    let is_usage = |problem: &PlanProblem| {
+        use InputError::{Delimiter, NoColumns};
+        matches!(problem, PlanProblem::Input(Delimiter { .. } | NoColumns { .. }))
+    };
     if problems.shown.iter().any(is_usage) { ExitStatus::Usage } else { ExitStatus::BadInput }
 }

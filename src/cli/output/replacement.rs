@@ -1,6 +1,7 @@
 //! A file that takes the place of another: written beside it, with its rights, and renamed over it.
 
 use crate::cli::output::error::CommandError;
+use crate::cli::output::taken_files::directory_of;
 use batchctl::text::shell_quoted;
 use rustix::process::geteuid;
 use std::fs::{File, Metadata, Permissions};
@@ -94,7 +95,7 @@ fn take_rights(file: &File, replaced: &Metadata) -> io::Result<()> {
 ///
 /// A link is followed if it is this user's own, and nobody else can put another in its place or in
 /// that of its target. Otherwise others could choose which file is overwritten.
-fn resolved(path: &Path) -> Result<PathBuf, CommandError> {
+pub(crate) fn resolved(path: &Path) -> Result<PathBuf, CommandError> {
     let mut target = path.to_owned();
     for _ in 0..MAX_LINKS {
         let Ok(found) = fs::symlink_metadata(&target) else { return Ok(target) };
@@ -135,11 +136,6 @@ fn check_directory(path: &Path, directory: &Path) -> Result<(), CommandError> {
 fn refused(path: &Path, reason: String) -> CommandError {
     let error = ReplacementError::Link { path: path.into(), reason };
     CommandError::usage(error).with_hint("name the file itself, or remove the link")
-}
-
-fn directory_of(path: &Path) -> &Path {
-    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-    directory.unwrap_or(Path::new("."))
 }
 
 /// Removes the name of the temporary file from an error: the user has never seen it.

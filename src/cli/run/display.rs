@@ -4,9 +4,11 @@ use crate::cli::flags::output::{DisplayArgs, ProgressChoice};
 use crate::cli::output::stream::{Audience, Stderr};
 use crate::cli::process::environment::Environment;
 use crate::cli::run::log_file::LogFile;
-use batchctl::clock::Clock;
+use batchctl::clock::{Clock, Timestamp};
 use batchctl::event::{Event, StopReason, Watch};
-use batchctl::progress::{Bar, Lines, Log, LogFormat, Tally, Verbosity, render_line};
+use batchctl::progress::{
+    AsciiTerminal, Bar, Lines, Log, LogFormat, Tally, Verbosity, render_line,
+};
 use batchctl::task::{Outcome, Rate};
 use batchctl::text::whole_millis;
 use console::Term;
@@ -38,6 +40,10 @@ impl LiveStatus {
 
     pub(crate) fn rate_limit(&self) -> Option<Rate> {
         lock(&self.tally).rate_limit()
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.now()
     }
 
     /// Says it in a line.
@@ -135,7 +141,12 @@ pub(crate) fn open(
     let (log_to, talk_to): (Box<dyn Write + Send>, Box<dyn Write + Send>) =
         match mode(args, environment, stderr) {
             DisplayMode::Bar => {
-                let mut bar = Bar::new(Term::buffered_stderr(), stderr.style, clock);
+                let terminal = Term::buffered_stderr();
+                let mut bar = if environment.shows_ascii_alone() {
+                    Bar::new(AsciiTerminal(terminal), stderr.style, clock)
+                } else {
+                    Bar::new(terminal, stderr.style, clock)
+                };
                 if has_keys(environment) {
                     bar.remark("? for keys");
                     keys_to = Some(Box::new(bar.above()));

@@ -12,7 +12,7 @@ use crate::cli::output::event_documents::Live;
 use crate::cli::output::present::{ReportRequest, present};
 use crate::cli::output::stream::Stderr;
 use crate::cli::process::runtime::runtime;
-use crate::cli::run::control_socket::{ControlState, Served};
+use crate::cli::run::control_socket::{ChangeLimit, ControlState, Served};
 use crate::cli::run::display::{Displays, LiveStatus};
 use crate::cli::run::keys::KeyContext;
 use crate::cli::run::log_file::{LogFile, LogTrouble};
@@ -182,7 +182,10 @@ impl Observers {
             runtime.block_on(async { keys::listen(key_context, environment) }).ok()
         });
         let socket = planned.runs().socket(planned.id());
-        let served = serve(&socket, ControlState { control, live_status }, runtime, stderr);
+        let who = context.identity().map(|by| &*String::leak(format!("{}@{}", by.user, by.host)));
+        let change_limit = ChangeLimit::default();
+        let state = ControlState { control, live_status, change_limit, who };
+        let served = serve(&socket, state, runtime, stderr);
         let ended = runtime.block_on(planned.carry_out(client, watchers, orders));
         // Both act on the run; the terminal must be restored before the report is printed.
         drop((served, keys));

@@ -10,8 +10,9 @@ use crate::report::model::{
     Calls, ExitStatus, FailureGroup, InputPart, Latency, PacePart, Report, RunPart, Stopped,
     Target, VerifyCounts,
 };
+use crate::settings::RunSettings;
 use crate::store::{ChangeRow, RunId};
-use crate::task::{Counts, FailureKind, Outcome, OutcomeCounts, Rate, TaskId};
+use crate::task::{Counts, FailureKind, Outcome, OutcomeCounts, Rate, RunBy, TaskId};
 use crate::text::{non_empty, whole_millis};
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
@@ -66,11 +67,12 @@ impl<'a> ReportJson<'a> {
         let groups = report.failures.iter();
         Self {
             schema_version: SCHEMA_VERSION,
-            run: RunJson::from_part(&report.run, &report.settings.profile),
+            run: RunJson::from_part(&report.run, &report.settings),
             target: &report.target,
             input: &report.input,
             // Through a `Value`, because it sorts the fields by name, whatever their order in code.
-            settings: serde_json::to_value(&report.settings).expect("settings have a form in JSON"),
+            settings: serde_json::to_value(RunSettings { by: None, ..report.settings.clone() })
+                .expect("settings have a form in JSON"),
             tasks: &report.tasks,
             counts: report.counts,
             empty: report.empty,
@@ -95,6 +97,7 @@ struct RunJson<'a> {
     reason: Option<&'a str>,
     command: &'a str,
     profile: &'a str,
+    by: Option<&'a RunBy>,
     started_at: Option<String>,
     finished_at: Option<String>,
     duration_ms: u64,
@@ -103,14 +106,15 @@ struct RunJson<'a> {
 }
 
 impl<'a> RunJson<'a> {
-    fn from_part(run: &'a RunPart, profile: &'a str) -> Self {
+    fn from_part(run: &'a RunPart, settings: &'a RunSettings) -> Self {
         Self {
             id: run.id.as_str(),
             parent: run.parent.as_ref().map(RunId::as_str),
             job: run.job.as_deref(),
             reason: run.reason.as_deref(),
             command: &run.command,
-            profile,
+            profile: &settings.profile,
+            by: settings.by.as_ref(),
             started_at: written_time(run.started_at),
             finished_at: written_time(run.finished_at),
             duration_ms: whole_millis(run.duration),

@@ -7,7 +7,7 @@ use crate::store::error::{StoreError, sqlite};
 use crate::store::files::RunDirectory;
 use crate::store::planning::load::{NewPlan, load};
 use crate::store::planning::tables::{PlanFile, PlanTotals};
-use crate::store::reading::{NewRun, first_rows};
+use crate::store::reading::{NewRun, first_rows, plan_row};
 use crate::store::rows::PlanRow;
 use crate::store::schema;
 use crate::store::writing::{Survey, Surveyed, TaskSelection, state_rows};
@@ -39,21 +39,6 @@ pub fn temporary_plan(
     Ok(loaded.map(|totals| TemporaryPlan { connection, totals, origin: run.origin }))
 }
 
-/// Reads all inputs for a dry run that does not look at states.
-///
-/// Returns the totals and the first `limit` tasks.
-pub fn plan_only(
-    runs: &RunDirectory,
-    run: &NewRun,
-    new: NewPlan,
-    limit: u32,
-) -> Result<Result<(PlanTotals, Vec<PlanRow>), Problems>, StoreError> {
-    match temporary_plan(runs, run, new)? {
-        Ok(plan) => Ok(Ok((plan.totals(), plan.first_rows(limit)?))),
-        Err(problems) => Ok(Err(problems)),
-    }
-}
-
 impl TemporaryPlan {
     /// Returns the numbers of rows and tasks.
     pub fn totals(&self) -> PlanTotals {
@@ -63,6 +48,35 @@ impl TemporaryPlan {
     /// Returns the first tasks that would be called.
     pub fn first_rows(&self, limit: u32) -> Result<Vec<PlanRow>, StoreError> {
         first_rows(&self.connection, limit).map_err(failed)
+    }
+
+    /// Calls `take` for every task, in the order of the inputs, with the state that was observed.
+    ///
+    /// # Errors
+    ///
+    /// The store's, and those of `take`.
+    pub fn for_each_row<E: From<StoreError>>(
+        &self,
+        mut take: impl FnMut(PlanRow, Option<Observation>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        state_rows::make_room(&self.connection).map_err(failed)?;
+        let mut query = self
+            .connection
+            .prepare(
+                "SELECT task.id, task.command, source.name, task.line,
+                        seen.state, seen.start, seen.stop
+                 FROM task JOIN source ON source.number = task.source
+                     LEFT JOIN temp.seen ON seen.id = task.id
+                 ORDER BY task.ordinal",
+            )
+            .map_err(failed)?;
+        let mut rows = query.query([]).map_err(failed)?;
+        while let Some(row) = rows.next().map_err(failed)? {
+            let planned = plan_row(row).map_err(failed)?;
+            let seen = state_rows::observation(row, 4, planned.command).map_err(failed)?;
+            take(planned, seen)?;
+        }
+        Ok(())
     }
 
     /// Forgets all observed states and returns the ids of the tasks, unless there are more than

@@ -8,6 +8,6 @@ mod reader;
 mod record;
 
 pub use compare::{TaskPair, for_each_pair};
-pub(crate) use queries::first_rows;
+pub(crate) use queries::{first_rows, plan_row};
 pub use reader::RunReader;
 pub use record::{NewRun, RunRecord, SessionRecord, SourceRecord, StoredEnd};

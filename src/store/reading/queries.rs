@@ -205,13 +205,15 @@ pub(crate) fn first_rows(connection: &Connection, limit: u32) -> rusqlite::Resul
          WHERE task.ordinal NOT IN (SELECT ordinal FROM outcome)
          ORDER BY task.ordinal LIMIT ?",
     )?;
-    let rows = query.query_map([limit], |row| {
-        Ok(PlanRow {
-            id: codes::parsed(row, 0)?,
-            command: codes::command(row, 1)?,
-            source: row.get(2)?,
-            line: row.get(3)?,
-        })
-    })?;
-    rows.collect()
+    query.query_map([limit], plan_row)?.collect()
+}
+
+/// Reads a task of a plan from the first four columns.
+pub(crate) fn plan_row(row: &Row<'_>) -> rusqlite::Result<PlanRow> {
+    Ok(PlanRow {
+        id: codes::parsed(row, 0)?,
+        command: codes::command(row, 1)?,
+        source: row.get(2)?,
+        line: row.get(3)?,
+    })
 }

@@ -29,14 +29,19 @@ pub(crate) const AWAITED: &str = "outcome JOIN task ON task.ordinal = outcome.or
       AND state.verified_us IS NULL
       AND NOT (outcome.outcome = 3 AND attempt.total_count IS 0)";
 
-/// Forgets all observed states.
-pub(crate) fn forget(connection: &Connection) -> rusqlite::Result<()> {
+/// Makes the table of observed states, if it is not there yet.
+pub(crate) fn make_room(connection: &Connection) -> rusqlite::Result<()> {
     connection.execute_batch(
         "CREATE TEMP TABLE IF NOT EXISTS seen (
              id TEXT PRIMARY KEY, state TEXT NOT NULL, start INTEGER NOT NULL, stop INTEGER NOT NULL
-         ) WITHOUT ROWID;
-         DELETE FROM temp.seen",
+         ) WITHOUT ROWID",
     )
+}
+
+/// Forgets all observed states.
+pub(crate) fn forget(connection: &Connection) -> rusqlite::Result<()> {
+    make_room(connection)?;
+    connection.execute_batch("DELETE FROM temp.seen")
 }
 
 /// Stores observed states; the latest per task wins.

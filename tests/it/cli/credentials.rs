@@ -548,3 +548,45 @@ fn half_a_key_is_no_key() {
     let ended = scene.call(&["stop", "--id", "gate-1"]).expect(77);
     ended.says("HUAWEICLOUD_SDK_AK is set and HUAWEICLOUD_SDK_SK is not");
 }
+
+#[test]
+fn a_retry_of_nothing_says_so_without_credentials() {
+    let server = Server::obliging();
+    let mut scene = Scene::with(&server);
+    scene.call(&["stop", "--id", "gate-1"]).expect(0);
+    scene.unset("BATCHCTL_TOKEN");
+    scene.call(&["retry"]).expect(0).says("there is nothing to retry in run ");
+}
+
+#[test]
+fn errors_of_the_input_come_before_any_login() {
+    let (sandbox, mut scene) = sandbox(SandboxAuth::Token, |_| {});
+    as_user(&mut scene, PASSWORD);
+    scene.write("bad.txt", "gate-1\n?\n");
+    scene.write("empty.txt", "# none\n");
+    for (call, status) in [
+        (&["stop", "bad.txt"][..], 65),
+        (&["stop", "empty.txt"], 65),
+        (&["stop", "nowhere.txt"], 65),
+        (&["run", "bad.txt"], 65),
+        (&["stop", "bad.txt", "-n", "--skip-unchanged"], 65),
+        (&["stop", "bad.txt", "-n", "--skip-unchanged", "--project-id", "sandbox"], 65),
+    ] {
+        scene.call(call).expect(status);
+        assert_eq!(sandbox.witness().tally().requests, 0, "{call:?}");
+    }
+    assert_eq!(scene.call_with_input(&["stop", "-"], b"gate-1\n?\n").code, Some(65));
+    assert_eq!(sandbox.witness().tally().requests, 0);
+}
+
+#[test]
+fn what_can_be_read_only_once_is_read_for_the_check_and_for_the_plan() {
+    let (sandbox, mut scene) = sandbox(SandboxAuth::Token, |_| {});
+    as_user(&mut scene, PASSWORD);
+    scene.call_with_input(&["stop", "-"], b"gate-1\ngate-2\n").expect(0);
+    scene.write("tasks.txt", "gate-3\n");
+    let pipe = "mkfifo pipe; cat tasks.txt > pipe & exec \"$0\" stop pipe";
+    scene.start_in_shell(pipe).ended().expect(0);
+    let tally = sandbox.witness().tally();
+    assert_eq!((tally.logins, tally.actions), (2, 3));
+}

@@ -41,7 +41,7 @@ struct ListFailure {
 
 pub(crate) fn check(args: &CheckArgs, context: &Context) -> Result<ExitStatus, CommandError> {
     let place = destination::resolve(&args.place, &args.credentials, Lookup::Allowed, context)?;
-    let ReadingClient { runtime, client, source } =
+    let ReadingClient { runtime, client, source, .. } =
         client_for_reading(&args.credentials, &place, CONNECT_TIMEOUT, context)?;
     let Checked { listed, skew } = runtime.block_on(client.check());
     let findings = Findings {

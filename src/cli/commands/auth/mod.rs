@@ -42,7 +42,8 @@ kept; it is tried once.
 
 Examples:
   batchctl auth login --iam-user night --iam-domain acme --region cn-north-4
-  batchctl auth login --iam-user-id ID --region cn-north-4     with an MFA device";
+  batchctl auth login --iam-user night --iam-domain acme --iam-user-id ID --region cn-north-4
+                                                   with an MFA device";
 
 const LOGOUT_HELP: &str = "\
 Examples:
@@ -95,6 +96,12 @@ pub(crate) fn carry_out(
 /// Logs in and keeps the token.
 fn login(args: &LoginArgs, context: &Context) -> Result<ExitStatus, CommandError> {
     config_keys::require_trusted(context)?;
+    if args.place.sandbox {
+        // The password must not go to the endpoint that is configured beside the sandbox.
+        let error = "there is nothing to log in to: the sandbox takes any token";
+        return Err(CommandError::usage(error)
+            .with_hint("leave `--sandbox` out, or set BATCHCTL_SANDBOX=false"));
+    }
     let endpoint = destination::endpoint(&args.place, context)?;
     let route = destination::route(&args.place, &endpoint, context)?;
     let target = PartialDestination {

@@ -1,6 +1,7 @@
 //! `report diff`: what became of tasks from one run to another.
 
 use crate::cli::Context;
+use crate::cli::connect::protected_files;
 use crate::cli::flags::values;
 use crate::cli::output::atomic_file::OutputTarget;
 use crate::cli::output::documents::Document;
@@ -43,7 +44,12 @@ pub(crate) struct DiffArgs {
 }
 
 pub(crate) fn show(args: &DiffArgs, context: &Context) -> Result<ExitStatus, CommandError> {
-    let documents = documents::of_changes(&args.output, args.json)?;
+    let documents = documents::of_changes(
+        &args.output,
+        args.json,
+        &protected_files::find(None, context),
+        &context.given,
+    )?;
     let runs = run::runs_in(&context.state);
     let before = RunReader::open(&runs, &runs.find(&args.before)?)?;
     let after = RunReader::open(&runs, &runs.find(&args.after)?)?;

@@ -190,6 +190,11 @@ fn head(run: &ListedRun, runs: &RunDirectory) -> String {
         }
     }
     let settings = &record.run.settings;
+    if let Some(by) = &settings.by {
+        let (user, host) = (printable(&by.user, 60), printable(&by.host, 60));
+        let _ = writeln!(text, "by        {user} on {host}");
+        let _ = writeln!(text, "typed     {}", printable(&by.command_line, 500));
+    }
     let _ = writeln!(text, "profile   {}", printable(&settings.profile, 200));
     if let Some(kind) = settings.credentials {
         let _ = writeln!(text, "secret    from {}", kind.as_str());
