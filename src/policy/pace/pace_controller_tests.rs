@@ -309,7 +309,7 @@ fn a_search_serves_97_percent_of_the_level_after_ten_seconds_and_throttles_hardl
             Limiter::Fixed(1.0) => Bounds { throttled: 0.018, ..usual },
             Limiter::Sliding(0.1) => Bounds { late: 0.965, ..usual },
             // Of a small level a single call is a large share, and a full bucket hides the level.
-            Limiter::Bucket(_) if limit <= 100.0 => Bounds { throttled: 0.015, ..usual },
+            Limiter::Bucket(_) if limit <= 300.0 => Bounds { throttled: 0.015, ..usual },
             _ => usual,
         };
         check_served(limiter, limit, None, bounds);

@@ -199,7 +199,7 @@ impl Pacer {
             Some(limit) => limit.remember(now),
             None => self.remember_unlimited(now),
         }
-        self.withdraw();
+        self.admitted = self.admitted.saturating_sub(1);
         Admission::Now
     }
 
@@ -223,6 +223,10 @@ impl Pacer {
     /// Takes back one that was admitted and will not be sent.
     pub fn withdraw(&mut self) {
         self.admitted = self.admitted.saturating_sub(1);
+        if let Some(limit) = self.limit.as_mut().filter(|limit| limit.sent.is_empty()) {
+            // The first sending is still to come, and waits for none.
+            limit.is_spacing_used = false;
+        }
     }
 }
 
@@ -242,6 +246,8 @@ struct RateLimit {
     /// the rate's own window still counts what was sent.
     kept: usize,
     last_admitted: Option<Instant>,
+    /// Whether the spacing has let something through that may have left.
+    is_spacing_used: bool,
     pace: Option<(f64, PaceWindow)>,
 }
 
@@ -277,6 +283,7 @@ impl RateLimit {
             sent: VecDeque::new(),
             kept: allowed.most.max(KEPT),
             last_admitted: None,
+            is_spacing_used: true,
             pace: None,
         }
     }
@@ -335,6 +342,10 @@ impl RateLimit {
         let free = self.free_behind(admitted);
         if let Some(free) = free.filter(|&free| free > now + AHEAD) {
             return Admission::NotBefore(free - AHEAD);
+        }
+        if !std::mem::replace(&mut self.is_spacing_used, true) && admitted == 0 {
+            self.last_admitted = None;
+            self.respace(now);
         }
         match self.spacing.check(now) {
             Some(due) => Admission::NotBefore(due),

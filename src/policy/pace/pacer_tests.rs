@@ -100,6 +100,15 @@ fn the_rate_is_never_exceeded_and_at_least_99_percent_used() {
 }
 
 #[test]
+fn the_second_sending_of_a_run_waits_for_its_turn() {
+    for (limit, millis) in [("5/s", 200), ("1/s", 1_000), ("100/s", 10)] {
+        let mut simulation = Simulation::new(limit);
+        simulation.run_until(Duration::from_millis(millis - 1));
+        assert_eq!(simulation.sent, [Duration::ZERO], "{limit}");
+    }
+}
+
+#[test]
 fn a_stall_is_lost_and_not_made_up_by_a_burst() {
     let mut simulation = Simulation::new("1000/s");
     simulation.run_until(Duration::from_secs(2));
@@ -118,7 +127,7 @@ fn sendings_that_were_admitted_before_a_stall_still_respect_the_window() {
     let mut pacer = Pacer::new(Some(rate("2/s")), start);
     let window = Duration::from_millis(1_005);
     assert_eq!(pacer.admit(start), Admission::Now);
-    assert_eq!(pacer.admit(start), Admission::Now);
+    assert_eq!(pacer.admit(start + window / 2), Admission::Now);
     assert_eq!(pacer.admit(start + window), Admission::AfterRelease);
     // The store needed 900 ms to make them durable.
     let late = start + Duration::from_millis(900);
@@ -138,9 +147,12 @@ fn one_that_is_admitted_ahead_of_its_window_says_when_it_can_leave() {
     assert_eq!(pacer.earliest_release(start), start);
     assert_eq!(pacer.release(start), Admission::Now);
     let window = Duration::from_millis(1_005);
-    let ahead = start + window - AHEAD;
-    assert_eq!(pacer.admit(ahead), Admission::Now);
-    assert_eq!(pacer.earliest_release(ahead), start + window);
+    // It left late by what the store needed, so its window ends after the next one's turn.
+    let late = Duration::from_millis(20);
+    pacer.left_by(start + late);
+    let turn = start + window;
+    assert_eq!(pacer.admit(turn), Admission::Now);
+    assert_eq!(pacer.earliest_release(turn), turn + late);
 }
 
 #[test]
