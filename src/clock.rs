@@ -27,6 +27,11 @@ impl Timestamp {
         self.0
     }
 
+    /// Returns the microseconds from an earlier time to this one, negative if it is a later one.
+    pub fn micros_since(self, earlier: Self) -> i64 {
+        self.as_micros().saturating_sub(earlier.as_micros())
+    }
+
     /// Returns the time since `earlier`, or zero if that is later.
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_micros(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))

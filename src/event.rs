@@ -3,11 +3,16 @@
 //! Events are facts, named in the past tense. They carry no format, colour or path. The store
 //! commits each batch first; only committed events are shown. See `docs/GLOSSARY.md`: event.
 
+mod operator;
+mod stop_reason;
+
+pub use operator::Operator;
+pub use stop_reason::{StopReason, UnknownStopReason};
+
 use crate::clock::Timestamp;
 use crate::task::{Counts, Failure, Outcome, Rate, Task};
 use std::fmt;
 use std::num::NonZeroUsize;
-use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -295,97 +300,6 @@ impl fmt::Display for Change {
         match self.value() {
             Some(value) => write!(f, "{} {value}", self.as_str()),
             None => f.write_str(self.as_str()),
-        }
-    }
-}
-
-/// The person or program that changes a run under way.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Operator {
-    /// A person at the terminal of the run.
-    Key,
-    /// Another process of the same user.
-    Process(u32),
-}
-
-impl fmt::Display for Operator {
-    /// Writes `a key`, or `process` and its number.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Key => f.write_str("a key"),
-            Self::Process(number) => write!(f, "process {number}"),
-        }
-    }
-}
-
-/// The reason why a run stopped before every task had its outcome.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum StopReason {
-    /// SIGINT, or an equivalent request.
-    Interrupted,
-    /// SIGTERM or SIGHUP.
-    Terminated,
-    /// More tasks failed than `--max-failures` tolerates.
-    TooManyFailures,
-    /// `--max-duration` is over, or `--finish-by` has come.
-    OutOfTime,
-    /// The credentials were refused.
-    NotAuthorised,
-    /// The proxy refused to pass calls on.
-    ProxyRefused,
-    /// The service was away for longer than `--outage-timeout`.
-    Outage,
-    /// The service throttled every call, or asked to wait, for longer than `--throttle-timeout`.
-    Throttled,
-    /// One of the tasks of `--canary` did not succeed.
-    CanaryFailed,
-    /// An operator asked the run to drain.
-    Drained,
-}
-
-/// The text does not name a reason to stop.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("unknown reason to stop")]
-pub struct UnknownStopReason;
-
-impl FromStr for StopReason {
-    type Err = UnknownStopReason;
-
-    fn from_str(word: &str) -> Result<Self, UnknownStopReason> {
-        // One list serves both directions, so every word that is written can be read.
-        Self::ALL.into_iter().find(|reason| reason.as_str() == word).ok_or(UnknownStopReason)
-    }
-}
-
-impl StopReason {
-    /// Every reason, in the order of the enum.
-    // The compiler checks only the length, so a new reason must be added by hand.
-    pub const ALL: [Self; 10] = [
-        Self::Interrupted,
-        Self::Terminated,
-        Self::TooManyFailures,
-        Self::OutOfTime,
-        Self::NotAuthorised,
-        Self::ProxyRefused,
-        Self::Outage,
-        Self::Throttled,
-        Self::CanaryFailed,
-        Self::Drained,
-    ];
-
-    /// Returns the word used in reports, such as `too_many_failures`.
-    pub const fn as_str(&self) -> &'static str {
-        match self {
-            Self::Interrupted => "interrupted",
-            Self::Terminated => "terminated",
-            Self::TooManyFailures => "too_many_failures",
-            Self::OutOfTime => "out_of_time",
-            Self::NotAuthorised => "not_authorised",
-            Self::ProxyRefused => "proxy_refused",
-            Self::Outage => "outage",
-            Self::Throttled => "throttled",
-            Self::CanaryFailed => "canary_failed",
-            Self::Drained => "drained",
         }
     }
 }

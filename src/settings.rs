@@ -5,7 +5,7 @@
 //! its default. See `docs/GLOSSARY.md`: run, plan.
 
 use crate::policy::{FinishBy, MaxFailures, OnDoubt};
-use crate::task::Rate;
+use crate::task::{Rate, RunBy};
 use serde::{Deserialize, Serialize};
 use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
 use std::time::Duration;
@@ -94,6 +94,9 @@ pub struct RunSettings {
     /// The kind of its credentials; a secret is never stored. By default it is not known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub credentials: Option<CredentialKind>,
+    /// Who began it. By default that is not recorded.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub by: Option<RunBy>,
 }
 
 /// The profile that applies where none is named.
@@ -165,6 +168,7 @@ impl Default for RunSettings {
             sandbox: false,
             profile: DEFAULT_PROFILE.into(),
             credentials: None,
+            by: None,
         }
     }
 }

@@ -5,11 +5,13 @@
 
 mod guard;
 mod invisible;
+mod shell;
 mod style;
 
 pub use guard::{guarded, unguarded};
 pub use invisible::is_invisible;
 pub(crate) use invisible::is_misleading;
+pub use shell::shell_quoted;
 pub use style::{Colour, Style};
 
 use std::time::Duration;
@@ -66,6 +68,26 @@ fn as_shown(character: char) -> impl Iterator<Item = char> {
     plain.into_iter().chain(escape.into_iter().flatten())
 }
 
+/// Returns the text with escapes for all characters that could mislead a terminal or a reader,
+/// except for line ends and tabs.
+///
+/// ```
+/// use batchctl::text::harmless;
+///
+/// assert_eq!(harmless("a\n\u{1b}]0;b\u{7}"), "a\n\\u{1b}]0;b\\u{7}");
+/// ```
+pub fn harmless(text: &str) -> String {
+    let shown = |character| match character {
+        '\n' | '\t' => (Some(character), None),
+        _ if is_misleading(character) => (None, Some(character.escape_unicode())),
+        _ => (Some(character), None),
+    };
+    let pieces = text.chars().map(shown);
+    pieces
+        .flat_map(|(plain, escape)| plain.into_iter().chain(escape.into_iter().flatten()))
+        .collect()
+}
+
 /// Returns the beginning of a text that fits into this many bytes, with whole characters only.
 ///
 /// ```
@@ -94,7 +116,8 @@ pub fn cut(text: &str, max_bytes: usize) -> &str {
 pub fn ascii_json(json: &str) -> String {
     let mut text = String::with_capacity(json.len());
     for character in json.chars() {
-        if matches!(character, ' '..='~') {
+        // A line end is between the tokens: within a string it is an escape already.
+        if matches!(character, ' '..='~' | '\n') {
             text.push(character);
             continue;
         }
@@ -104,6 +127,16 @@ pub fn ascii_json(json: &str) -> String {
         }
     }
     text
+}
+
+/// Returns `None` for an empty text, which means that none was sent.
+pub fn non_empty(text: &str) -> Option<&str> {
+    (!text.is_empty()).then_some(text)
+}
+
+/// Returns a span in whole milliseconds; one that is too long is the longest.
+pub fn whole_millis(span: Duration) -> u64 {
+    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// Returns the number with its noun, such as `1 row` or `2,000 rows`.

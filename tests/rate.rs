@@ -188,4 +188,65 @@ mod tests {
         assert_eq!(run.report["calls"]["throttled"], 36);
         assert_eq!(run.sent.len(), 156);
     }
+
+    /// Four processes of a group, of which the first is killed: who called when, in microseconds,
+    /// and how many calls had come when it was killed.
+    fn group(names: [&str; 4], rate: u32) -> (Vec<(u64, usize)>, usize) {
+        let server = Server::start(|request| Reply::trusted(&request.id, 0, 1));
+        let scene = Scene::with(&server);
+        let limit = format!("{rate}/s");
+        let runs = names.map(|name| {
+            let ids: Vec<String> = (0..200).map(|number| format!("{name}-{number}")).collect();
+            let file = format!("{name}.txt");
+            scene.write(&file, ids.join("\n"));
+            scene.start(&["start", &file, "--rate", &limit, "--rate-group", "city", "-q"])
+        });
+        while names.iter().any(|name| !server.ids().iter().any(|id| id.starts_with(name))) {
+            server.wait_for(server.count() + 1);
+        }
+        let second = usize::try_from(rate).unwrap();
+        server.wait_for(server.count() + 4 * second);
+        let mut runs = runs.into_iter();
+        runs.next().unwrap().kill();
+        let killed = server.count();
+        server.wait_for(killed + 4 * second);
+        runs.for_each(|run| drop(run.kill()));
+        let who = |id: &str| names.iter().position(|name| id.starts_with(name)).unwrap();
+        let calls = server.requests();
+        (calls.iter().map(|call| (call.micros, who(&call.id))).collect(), killed)
+    }
+
+    /// Returns what is wrong with the calls of a group, if anything is.
+    fn wrong_in_group(calls: &[(u64, usize)], killed: usize, rate: usize) -> Option<String> {
+        let times: Vec<u64> = calls.iter().map(|&(at, _)| at).collect();
+        let peak = peak(&times, SECOND);
+        // From when all four were there until one was killed.
+        let four = &calls[killed - 4 * rate..killed];
+        let share = |who| four.iter().filter(|&&(_, other)| other == who).count();
+        let least = (0..4).map(share).min().unwrap_or_default();
+        // From two seconds after the kill on, the others use the whole rate.
+        let after: Vec<u64> = times[(killed + 2 * rate).min(times.len() - 2)..].to_vec();
+        let used = average(&after);
+        let fine = peak <= rate && least * 10 >= four.len() && used >= 0.95 * rate as f64;
+        let left = calls[killed..].iter().filter(|&&(_, who)| who == 0).count();
+        let wrong = format!("peak {peak}, least share {least} of {}, used {used:.1}/s", four.len());
+        // What was on the wire when the process was killed may come a moment later.
+        (!fine || left > 2).then_some(wrong)
+    }
+
+    #[test]
+    #[expect(clippy::print_stderr, reason = "says why arrivals are not judged")]
+    fn a_killed_process_of_a_group_leaves_its_share_to_the_others() {
+        let _turn = TURN.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut seen = Vec::new();
+        for _ in 0..TRIES {
+            let witness = Witness::begin();
+            let (calls, killed) = group(["north", "south", "east", "west"], 20);
+            let stood_still = witness.end();
+            let Some(wrong) = wrong_in_group(&calls, killed, 20) else { return };
+            seen.push((wrong, stood_still));
+        }
+        assert!(seen.iter().all(|(_, stalls)| *stalls > 0), "on a quiet machine: {seen:?}");
+        eprintln!("the machine is too busy to judge arrivals by: {seen:?}");
+    }
 }

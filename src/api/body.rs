@@ -15,8 +15,9 @@ const MAX_CONDENSED: usize = 256 * 1024;
 const MAX_READ: usize = 64 * 1024 * 1024;
 /// The most entries of a list that are kept, and of an object within another.
 pub(crate) const MAX_ENTRIES: usize = 100;
-/// The longest text that is kept, in bytes: more than 500 characters, escaped or not.
-const MAX_STRING: usize = 3_000;
+/// The longest text that is kept, in bytes: more than 600 characters, escaped or not. The redactor
+/// needs those behind the 500 that are shown.
+const MAX_STRING: usize = 3_600;
 /// The most lists and objects within each other.
 const MAX_DEPTH: usize = 128;
 
@@ -167,7 +168,11 @@ impl Condenser {
         string.is_escaped = byte == b'\\' && !string.is_escaped;
         string.length += 1;
         if ends {
+            let was_cut = string.length > MAX_STRING + 1;
             self.string = None;
+            // The end of a text that was cut may be part of a secret, so it has to be known.
+            let mark: &[u8] = if was_cut { b"\\u2026" } else { b"" };
+            mark.iter().for_each(|&byte| self.keep(byte));
         }
         if ends || fits {
             self.keep(byte);
@@ -230,7 +235,8 @@ mod tests {
             let kept = condensed(&format!("{{\"m\":\"{text}\",\"n\":1}}"));
             let value: Value = serde_json::from_str(&kept).unwrap();
             assert_eq!(value["n"], 1);
-            assert!(kept.len() < MAX_STRING + 20, "{}", kept.len());
+            assert!(kept.len() < MAX_STRING + 30, "{}", kept.len());
+            assert!(value["m"].as_str().unwrap().ends_with('…'));
         }
     }
 

@@ -3,20 +3,17 @@
 //! Every text of the answer passes the redactor before it is kept. See `docs/GLOSSARY.md`: call,
 //! redactor.
 
-use super::body::{BodyBuffer, MAX_ENTRIES};
+use super::body::{BodyBuffer, MAX_ENTRIES, TooLong};
 use super::credentials::Authorisation;
-use super::error_chain::innermost;
+use super::hints::{asked_wait, header, quota_hint};
 use super::list::{Checked, Listed, read_page};
 use super::skew::ClockSkew;
-use super::transport::{Outgoing, Reply, Transport, TransportError};
-use super::wire::{boundary, read_body};
+use super::transport::{Outgoing, Reply, Transport, TransportError, plain_http_to_tls};
+use super::wire::{read_body, wants_tls};
 use crate::clock::system_time;
-use crate::policy::{
-    Answer, Body, NoResponse, RateHint, Response, ServiceError, may_tell_rate, quota_in_message,
-    rate_hint, retry_after,
-};
-use hyper::header::{CONTENT_ENCODING, DATE, HeaderMap, HeaderName, LOCATION, RETRY_AFTER};
-use std::time::{Duration, UNIX_EPOCH};
+use crate::policy::{Answer, Body, NoResponse, Response, ServiceError};
+use hyper::header::{CONTENT_ENCODING, DATE, HeaderMap, HeaderName, LOCATION};
+use std::time::Duration;
 
 /// The service's id of a request.
 static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -24,11 +21,6 @@ static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const MAX_PAGE: usize = 8 * 1024 * 1024;
 /// The encodings of a body that make it unreadable (RFC 9110, section 8.4.1, and its registry).
 const COMPRESSIONS: [&str; 7] = ["gzip", "compress", "deflate", "br", "zstd", "dcb", "dcz"];
-/// The longest text of the service that is kept, in characters.
-const MAX_TEXT: usize = 500;
-
-/// The longest part of a text that secrets are searched in, in bytes.
-const MAX_SEARCHED: usize = 16 * MAX_TEXT;
 
 /// Sends a request and returns the answer.
 pub(super) async fn exchange(
@@ -40,8 +32,7 @@ pub(super) async fn exchange(
         Ok(response) => response,
         Err(error) => return gone(error, sent),
     };
-    let body = body_of(&mut response, sent).await;
-    answer(&response, body, sent)
+    answer_of(&mut response, sent).await
 }
 
 /// Sends a request for a page of a list and returns the page or the failure.
@@ -81,33 +72,31 @@ async fn compare(transport: &Transport, request: Outgoing, sent: &Authorisation)
 async fn page_of(response: &mut Reply<'_>, sent: &Authorisation) -> Listed {
     // Errors have the same shapes for every request, so they are read like those of a call.
     if !response.status.is_success() {
-        let body = body_of(response, sent).await;
-        return Listed::Answer(answer(response, body, sent));
+        return Listed::Answer(answer_of(response, sent).await);
     }
     let bytes = page_text(response).await;
-    let page = bytes.and_then(|bytes| read_page(&bytes, &|text| sent.redact(text)));
-    match page {
-        Ok(page) => Listed::Page(page.map_texts(|text| sent.redact(text))),
+    match bytes.and_then(|bytes| read_page(&bytes, &sent.redactor)) {
+        Ok(page) => Listed::Page(page),
         Err(seen) => {
-            let body = encoded(Body::Unreadable(kept(seen, sent)), &response.headers);
+            let body = encoded(Body::Unreadable(sent.kept(seen)), &response.headers);
             Listed::Answer(answer(response, body, sent))
         }
     }
 }
 
 fn gone(error: TransportError, sent: &Authorisation) -> Answer {
-    let mut seen = NoResponse::from(error);
-    seen.message = kept(seen.message, sent);
+    let mut seen = error.described(&sent.redactor);
+    seen.message = sent.kept(seen.message);
     Answer::NoResponse(seen)
 }
 
 fn answer(response: &Reply<'_>, body: Body, sent: &Authorisation) -> Answer {
     let (status, headers) = (response.status.as_u16(), &response.headers);
     let body = explained(body, status, headers, sent);
-    let retry_after = hold(headers);
+    let retry_after = asked_wait(headers);
     Answer::Response(Response {
         status,
-        request_id: request_id(headers, &body).map(|id| kept(id, sent)),
+        request_id: request_id(headers, &body).map(|id| sent.kept(id)),
         retry_after,
         // `Retry-After` wins over a quota, because it asks for a wait explicitly.
         rate_hint: quota_hint(headers, &body).filter(|_| retry_after.is_none()).map(Box::new),
@@ -129,32 +118,25 @@ fn explained(body: Body, status: u16, headers: &HeaderMap, sent: &Authorisation)
     }
 }
 
-async fn body_of(response: &mut Reply<'_>, sent: &Authorisation) -> Body {
+/// Reads an answer that is no page.
+async fn answer_of(response: &mut Reply<'_>, sent: &Authorisation) -> Answer {
     let status = response.status.as_u16();
     // The body of a redirect is for browsers; only its target helps an operator.
     if response.status.is_redirection() {
-        return Body::Error(redirected(status, &response.headers, sent));
+        let body = Body::Error(redirected(status, &response.headers, sent));
+        return answer(response, body, sent);
     }
     let mut buffer = BodyBuffer::default();
     // A body that broke off is still read, because its counts may stand before the break.
-    let broken_off = receive(response, &mut buffer).await.err();
-    let redact = |text| sent.redact(text);
-    let body = read_body(status, &buffer.bytes(), broken_off.as_deref(), &redact);
-    trimmed(encoded(body, &response.headers), sent)
-}
-
-/// Reads a body into the buffer, or returns why its rest is missing.
-async fn receive(response: &mut Reply<'_>, buffer: &mut BodyBuffer) -> Result<(), String> {
-    loop {
-        match response.chunk().await {
-            Ok(Some(chunk)) if buffer.push(&chunk).is_err() => {
-                return Err("the answer is longer than 64 MiB".into());
-            }
-            Ok(Some(_)) => {}
-            Ok(None) => return Ok(()),
-            Err(error) => return Err(format!("the answer broke off: {}", innermost(&error))),
-        }
+    let missing = response.receive(|chunk| buffer.push(chunk)).await.err();
+    let bytes = buffer.bytes();
+    if response.is_plain() && wants_tls(status, &bytes) {
+        return Answer::NoResponse(plain_http_to_tls());
     }
+    let missing = missing.map(|missing| missing.described("the answer is longer than 64 MiB"));
+    let body = read_body(status, &bytes, missing.as_deref(), &sent.redactor);
+    let body = trimmed(encoded(body, &response.headers), sent);
+    answer(response, body, sent)
 }
 
 /// Says that a body which could not be read is compressed, if a header says so.
@@ -180,51 +162,28 @@ fn encoded(body: Body, headers: &HeaderMap) -> Body {
 async fn page_text(response: &mut Reply<'_>) -> Result<Vec<u8>, String> {
     // A page is not condensed, because each of its entries counts.
     let mut body = Vec::new();
-    loop {
-        match response.chunk().await {
-            Ok(Some(chunk)) if body.len() + chunk.len() > MAX_PAGE => {
-                return Err(format!("the page is longer than {} MiB", MAX_PAGE >> 20));
-            }
-            Ok(Some(chunk)) => body.extend_from_slice(&chunk),
-            Ok(None) => return Ok(body),
-            Err(error) => return Err(format!("the answer broke off: {}", innermost(&error))),
+    let take = |chunk: &[u8]| {
+        if body.len() + chunk.len() > MAX_PAGE {
+            return Err(TooLong);
         }
-    }
+        body.extend_from_slice(chunk);
+        Ok(())
+    };
+    let too_long = || format!("the page is longer than {} MiB", MAX_PAGE >> 20);
+    response.receive(take).await.map_err(|missing| missing.described(&too_long()))?;
+    Ok(body)
 }
 
 fn redirected(status: u16, headers: &HeaderMap, sent: &Authorisation) -> ServiceError {
     let target = header(headers, &LOCATION).unwrap_or("nowhere");
     ServiceError {
-        message: kept(
-            format!(
-                "status {status} redirects to `{target}`; redirects are refused, for they would \
-                 carry the token to another host"
-            ),
-            sent,
-        ),
+        message: sent.kept(format!(
+            "status {status} redirects to `{target}`; redirects are refused, for they would \
+             carry the token to another host"
+        )),
         advice: "Check the endpoint.".into(),
         ..ServiceError::default()
     }
-}
-
-fn hold(headers: &HeaderMap) -> Option<Duration> {
-    let values = headers.get_all(RETRY_AFTER).into_iter().filter_map(|value| value.to_str().ok());
-    let date = header(headers, &DATE);
-    let here = || UNIX_EPOCH + Duration::from_micros(system_time().as_micros().unsigned_abs());
-    // A proxy may add a second header; the longest wait satisfies both.
-    values.filter_map(|value| retry_after(value, date, here())).max()
-}
-
-/// Returns what headers, or else the gateway's message, say of the service's quota.
-fn quota_hint(headers: &HeaderMap, body: &Body) -> Option<RateHint> {
-    let hints = headers.iter().filter(|(name, _)| may_tell_rate(name.as_str()));
-    let hints = hints.filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)));
-    let in_message = || match body {
-        Body::Error(error) => quota_in_message(&error.message),
-        Body::Result(_) | Body::Unreadable(_) => None,
-    };
-    // Headers come before the message, whose wording may change.
-    rate_hint(hints, header(headers, &DATE)).or_else(in_message)
 }
 
 fn request_id(headers: &HeaderMap, body: &Body) -> Option<String> {
@@ -235,13 +194,9 @@ fn request_id(headers: &HeaderMap, body: &Body) -> Option<String> {
     header(headers, &REQUEST_ID).map(str::to_owned).or(in_body)
 }
 
-fn header<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
-    headers.get(name)?.to_str().ok()
-}
-
 /// Cuts the texts of a body to what is worth keeping, and takes secrets out of them.
 fn trimmed(body: Body, sent: &Authorisation) -> Body {
-    let kept = |text| kept(text, sent);
+    let kept = |text: String| sent.kept(text);
     match body {
         Body::Result(mut result) => {
             result.error_list.truncate(MAX_ENTRIES);
@@ -260,17 +215,4 @@ fn trimmed(body: Body, sent: &Authorisation) -> Body {
         }),
         Body::Unreadable(seen) => Body::Unreadable(kept(seen)),
     }
-}
-
-/// Returns what is kept of a text: first without secrets, which a cut could hide from sight.
-fn kept(mut text: String, sent: &Authorisation) -> String {
-    // What lies far behind the cut is not searched. A secret in front of it shortens the text, so
-    // that more than the cut has to be.
-    text.truncate(boundary(&text, MAX_SEARCHED));
-    let mut text = sent.redact(text);
-    if let Some((end, _)) = text.char_indices().nth(MAX_TEXT) {
-        text.truncate(end);
-        text.push('…');
-    }
-    text
 }

@@ -35,9 +35,24 @@ fn utf16(bytes: &[u8], unit: fn([u8; 2]) -> u16) -> String {
     skip_marks(&text.collect::<String>()).to_owned()
 }
 
+/// Reads a body as it is, else with its strings mended, else as text of another encoding.
+///
+/// `text` is the decoded body. The error is that of the mended text, which is nearest to it.
+pub(crate) fn read_leniently<T, E>(
+    bytes: &[u8],
+    text: &str,
+    read: impl Fn(&str) -> Result<T, E>,
+) -> Result<T, E> {
+    // From strict to lenient, because mending must never change a body that is valid.
+    read(text).or_else(|_| read(&mend_strings(text))).or_else(|error| match text.is_ascii() {
+        true => Err(error),
+        false => read(&mend_strings(&decode_double_byte(bytes))).map_err(|_| error),
+    })
+}
+
 /// Decodes a body as if each byte outside ASCII led a character of two bytes, as in GBK, Big5
 /// and Shift JIS: the second byte may look like a backslash and must not escape what follows.
-pub(crate) fn decode_double_byte(bytes: &[u8]) -> String {
+fn decode_double_byte(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(bytes.len());
     let mut rest = bytes.iter().copied();
     while let Some(byte) = rest.next() {
@@ -57,7 +72,7 @@ pub(crate) fn decode_double_byte(bytes: &[u8]) -> String {
 
 /// Mends the strings of a JSON text: raw control characters, escapes that there are not, and
 /// halves of surrogate pairs.
-pub(crate) fn mend_strings(text: &str) -> String {
+fn mend_strings(text: &str) -> String {
     let mut mended = String::with_capacity(text.len() + 16);
     let mut rest = text.chars().peekable();
     let mut is_in_string = false;

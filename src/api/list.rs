@@ -3,7 +3,8 @@
 //! Reads leniently: a field that is missing or has another type is absent, one that nobody knows
 //! is kept. A walk judges the claims of its pages. See `docs/GLOSSARY.md`: walk, gap.
 
-use super::json_text::{decode, decode_double_byte, mend_strings};
+use super::json_text::{decode, read_leniently};
+use super::redactor::Redactor;
 use super::skew::ClockSkew;
 use super::wire::{excerpt, loose_text, whole};
 use crate::policy::Answer;
@@ -11,7 +12,6 @@ use crate::task::{ObservedState, StateCounts, TaskId};
 use serde::de::{DeserializeSeed, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
-use std::borrow::Cow;
 use std::fmt;
 use url::Url;
 
@@ -23,6 +23,8 @@ pub const LAST_PAGE: u32 = 10_000;
 const LONGEST_NAME: usize = 100;
 /// The longest text of an entry that is kept, in characters.
 const LONGEST_TEXT: usize = 500;
+/// The longest text of a field that is only passed on, in characters.
+const LONGEST_OTHER: usize = 4_000;
 /// The most fields of a page, counted by its commas: 1,000 for each entry.
 const MAX_FIELDS: usize = 1_000 * PAGE_SIZE;
 /// The error of the reader of entries for a page with too many.
@@ -117,31 +119,6 @@ impl ListFilter {
     }
 }
 
-impl Page {
-    /// Returns the page with what `change` makes of each text in it: JSON has many ways to write
-    /// one, and what was taken out of the page as it came may be in it all the same.
-    pub(super) fn map_texts(mut self, change: impl Fn(String) -> String) -> Self {
-        for task in &mut self.tasks {
-            task.id = change(std::mem::take(&mut task.id));
-            task.name = change(std::mem::take(&mut task.name));
-            let others = std::mem::take(&mut task.others).into_iter();
-            task.others = others.map(|(name, value)| (name, mapped(value, &change))).collect();
-        }
-        self
-    }
-}
-
-fn mapped(value: Value, change: &impl Fn(String) -> String) -> Value {
-    match value {
-        Value::String(text) => Value::String(change(text)),
-        Value::Array(items) => items.into_iter().map(|item| mapped(item, change)).collect(),
-        Value::Object(fields) => {
-            fields.into_iter().map(|(name, value)| (name, mapped(value, change))).collect()
-        }
-        plain @ (Value::Null | Value::Bool(_) | Value::Number(_)) => plain,
-    }
-}
-
 impl ListedTask {
     /// Returns what was seen of it, if its id is one that can be called.
     pub fn observed_state(&self) -> Option<ObservedState> {
@@ -150,13 +127,12 @@ impl ListedTask {
     }
 }
 
-/// Reads the body of a 200, or returns what came instead, without secrets.
+/// Reads the body of a 200, or returns what came instead. No text of either holds a secret: JSON
+/// has many ways to write one, so texts are searched after they were read.
 ///
 /// Entries are read one by one, because a page that is out of proportion would fill the memory.
-pub(super) fn read_page(bytes: &[u8], redact: &dyn Fn(String) -> String) -> Result<Page, String> {
+pub(super) fn read_page(bytes: &[u8], redactor: &Redactor) -> Result<Page, String> {
     let text = decode(bytes);
-    let strange =
-        |text: Cow<'_, str>| excerpt("no list of batch tasks is in", &redact(text.into_owned()));
     // Whatever it is that fills the memory, commas stand between it.
     if bytes.iter().filter(|&&byte| byte == b',').count() > MAX_FIELDS {
         let length = serde_json::from_str::<ListLength>(&text);
@@ -165,17 +141,18 @@ pub(super) fn read_page(bytes: &[u8], redact: &dyn Fn(String) -> String) -> Resu
             Ok(_) | Err(_) => format!("the page has more than {MAX_FIELDS} fields"),
         });
     }
-    let page = parsed(&text).or_else(|error| match error.is_data() {
+    let page = read_leniently(bytes, &text, |text| match parsed(text, redactor) {
         // What JSON allows was read, so no other way to read it helps.
-        true => Err(error),
-        false => parsed(&mend_strings(&text))
-            .or_else(|_| parsed(&mend_strings(&decode_double_byte(bytes)))),
+        Err(error) if error.is_data() => Ok(Err(error)),
+        read => read.map(Ok),
     });
     match page {
-        Ok(Some(page)) => Ok(page),
+        Ok(Ok(Some(page))) => Ok(page),
         // An error of serde has only its text, to which the reader appends the place.
-        Err(error) if error.to_string().starts_with(TOO_MANY) => Err(too_many()),
-        Ok(None) | Err(_) => Err(strange(text)),
+        Ok(Err(error)) if error.to_string().starts_with(TOO_MANY) => Err(too_many()),
+        Ok(Ok(None) | Err(_)) | Err(_) => {
+            Err(excerpt("no list of batch tasks is in", &text, redactor))
+        }
     }
 }
 
@@ -189,14 +166,14 @@ fn too_many() -> String {
     format!("the page has more entries than the {PAGE_SIZE} that were asked for")
 }
 
-fn parsed(text: &str) -> serde_json::Result<Option<Page>> {
+fn parsed(text: &str, redactor: &Redactor) -> serde_json::Result<Option<Page>> {
     let mut reader = serde_json::Deserializer::from_str(text);
-    reader.deserialize_map(PageVisitor)
+    reader.deserialize_map(PageVisitor(redactor))
 }
 
-struct PageVisitor;
+struct PageVisitor<'a>(&'a Redactor);
 
-impl<'de> Visitor<'de> for PageVisitor {
+impl<'de> Visitor<'de> for PageVisitor<'_> {
     /// Nothing if the object has no list.
     type Value = Option<Page>;
 
@@ -208,7 +185,7 @@ impl<'de> Visitor<'de> for PageVisitor {
         let (mut page, mut total) = (None, None);
         while let Some(name) = map.next_key::<String>()? {
             match name.as_str() {
-                "batch_task_list" => page = Some(map.next_value_seed(Entries)?),
+                "batch_task_list" => page = Some(map.next_value_seed(Entries(self.0))?),
                 "count" => total = whole(&map.next_value()?),
                 // Unknown fields are skipped without being built, so they take no memory.
                 _ => drop(map.next_value::<IgnoredAny>()?),
@@ -220,9 +197,9 @@ impl<'de> Visitor<'de> for PageVisitor {
 }
 
 /// Reads the entries of a page.
-struct Entries;
+struct Entries<'a>(&'a Redactor);
 
-impl<'de> DeserializeSeed<'de> for Entries {
+impl<'de> DeserializeSeed<'de> for Entries<'_> {
     type Value = Page;
 
     fn deserialize<D: Deserializer<'de>>(self, from: D) -> Result<Page, D::Error> {
@@ -230,7 +207,7 @@ impl<'de> DeserializeSeed<'de> for Entries {
     }
 }
 
-impl<'de> Visitor<'de> for Entries {
+impl<'de> Visitor<'de> for Entries<'_> {
     type Value = Page;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -241,7 +218,7 @@ impl<'de> Visitor<'de> for Entries {
         let mut page = Page::default();
         for _ in 0..PAGE_SIZE {
             let Some(value) = entries.next_element()? else { return Ok(page) };
-            match entry(value) {
+            match entry(value, self.0) {
                 Some(task) => page.tasks.push(task),
                 None => page.nameless += 1,
             }
@@ -254,42 +231,53 @@ impl<'de> Visitor<'de> for Entries {
     }
 }
 
-fn entry(value: Value) -> Option<ListedTask> {
+fn entry(value: Value, redactor: &Redactor) -> Option<ListedTask> {
     let Value::Object(mut fields) = value else { return None };
+    let text = |value: Option<Value>| {
+        value.as_ref().and_then(loose_text).map(|text| redactor.beginning(text, LONGEST_TEXT))
+    };
     // An id that is cut cannot be called any more, so it never means another task.
-    let id = kept(loose_text(&fields.remove("id")?)?);
+    let id = text(fields.remove("id"))?;
     if id.is_empty() {
         return None;
     }
-    let text = |value: Option<Value>| value.as_ref().and_then(loose_text).unwrap_or_default();
     let number = |value: Option<Value>| value.as_ref().and_then(whole);
     Some(ListedTask {
         id,
-        name: kept(text(fields.remove("batch_task_name"))),
+        name: text(fields.remove("batch_task_name")).unwrap_or_default(),
         sub_tasks: number(fields.remove("num_task")).and_then(|count| u64::try_from(count).ok()),
-        states: states(fields.remove("batch_task_status_info")),
+        states: states(fields.remove("batch_task_status_info"), redactor),
         created_ms: number(fields.remove("created_at")),
-        others: fields,
+        others: cleaned_fields(fields, redactor),
     })
 }
 
+/// Takes secrets out of a value, names of fields included.
+fn cleaned(value: Value, redactor: &Redactor) -> Value {
+    match value {
+        Value::String(text) => Value::String(redactor.beginning(text, LONGEST_OTHER)),
+        Value::Array(items) => items.into_iter().map(|item| cleaned(item, redactor)).collect(),
+        Value::Object(fields) => Value::Object(cleaned_fields(fields, redactor)),
+        plain @ (Value::Null | Value::Bool(_) | Value::Number(_)) => plain,
+    }
+}
+
+fn cleaned_fields(fields: Map<String, Value>, redactor: &Redactor) -> Map<String, Value> {
+    let cleaned = fields
+        .into_iter()
+        .map(|(name, value)| (redactor.beginning(name, LONGEST_TEXT), cleaned(value, redactor)));
+    cleaned.collect()
+}
+
 /// Reads the counters. One that is not a number is left out, so nothing follows from it.
-fn states(value: Option<Value>) -> StateCounts {
+fn states(value: Option<Value>, redactor: &Redactor) -> StateCounts {
     let Some(Value::Object(fields)) = value else { return StateCounts::default() };
     // The keys come from the service, so their number is bounded like everything from outside.
     let counters = fields.iter().take(MOST_STATES).filter_map(|(state, count)| {
         let count = u64::try_from(whole(count)?).ok()?;
-        Some((kept(state.clone()), count))
+        Some((redactor.beginning(state.as_str(), LONGEST_TEXT), count))
     });
     StateCounts::from_counters(counters)
-}
-
-fn kept(mut text: String) -> String {
-    if let Some((end, _)) = text.char_indices().nth(LONGEST_TEXT) {
-        text.truncate(end);
-        text.push('…');
-    }
-    text
 }
 
 #[cfg(test)]
@@ -299,7 +287,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn read_text(text: &str) -> Result<Page, String> {
-        read_page(text.as_bytes(), &|text| text)
+        read_page(text.as_bytes(), &Redactor::default())
     }
 
     fn task(entry: &str) -> ListedTask {
@@ -340,6 +328,29 @@ mod tests {
         let odd = r#"{"id":"task-1","batch_task_status_info":{"RUNNING":"2","x":{},"y":-1}}"#;
         check(odd, "running=2", None);
         assert_eq!(task(r#"{"id":12345}"#).id, "12345");
+    }
+
+    #[test]
+    fn no_text_of_a_page_holds_a_secret_nor_the_part_before_a_cut() {
+        let redactor = Redactor::default();
+        redactor.learn("password", "hunter2-pass");
+        let cut = format!("{}hunter2-pass", "x".repeat(LONGEST_TEXT - 5));
+        let long = format!("{}hunter2-pass", "x".repeat(LONGEST_OTHER - 5));
+        let page = serde_json::json!({ "batch_task_list": [{
+            "id": "a hunter2-pass", "batch_task_name": &cut,
+            "batch_task_status_info": { "hunter2-pass": 1, &cut: 2 },
+            "hunter2-pass": { "hunter2-pass": [long], &cut: "hunter2\u{200b}-pass" },
+        }] });
+        let page = read_page(page.to_string().as_bytes(), &redactor).unwrap();
+        let shown = format!("{page:?}");
+        assert!(!shown.contains("hunter2"), "{shown}");
+        let task = &page.tasks[0];
+        assert_eq!((task.id.as_str(), task.name.chars().count()), ("a [password]", 501));
+        assert_eq!(task.states.iter().next(), Some(("[password]", 1)));
+        assert!(task.others["[password]"]["[password]"][0].as_str().unwrap().len() > 4_000);
+        let strange = format!("{}hunter2-pass", "x".repeat(74));
+        let seen = read_page(strange.as_bytes(), &redactor).unwrap_err();
+        assert!(!seen.contains("hunt"), "{seen}");
     }
 
     #[test]
@@ -388,7 +399,7 @@ mod tests {
         for text in texts {
             let before = br#"{"batch_task_list":[{"batch_task_name":""#;
             let bytes = [before, text, br#"","id":"abcd"}],"count":1}"#].concat();
-            let page = read_page(&bytes, &|text| text).unwrap();
+            let page = read_page(&bytes, &Redactor::default()).unwrap();
             assert_eq!((page.tasks[0].id.as_str(), page.total), ("abcd", Some(1)), "{text:x?}");
         }
         assert!(read_text("\u{feff}{\"batch_task_list\":[]}").is_ok());

@@ -5,30 +5,26 @@
 //! process; it learns a secret before that can be sent, shows nothing of it and keeps no text. The
 //! spellings are listed in `docs/design/credentials.md`.
 
+mod known;
 mod positional;
 mod view;
 
+use crate::clock::Instant;
+use known::KnownSecrets;
 use positional::unlearnt;
-use secrecy::{ExposeSecret, SecretString};
-use std::collections::HashMap;
+use std::borrow::Cow;
 use std::fmt;
 use std::ops::Range;
-use std::sync::{Arc, PoisonError, RwLock};
-use view::{Unit, base64_digit, is_hex_separator, is_invisible, readings};
+use std::sync::{Arc, PoisonError, RwLock, RwLockWriteGuard};
+use view::{is_invisible, readings};
 
-/// The shortest secret that is looked for: a shorter one would be found in common words.
-const MIN_SECRET: usize = 6;
-/// A piece of a secret of this length is found without the rest.
-const PIECE: usize = 16;
-/// The length of the part that is looked up. A shorter secret is looked up by its first characters.
-const KEY: usize = 8;
-const SHORT_KEY: usize = MIN_SECRET;
-/// The distance between the keys of a secret: each piece contains a whole key.
-const STRIDE: usize = PIECE - KEY + 1;
-/// The most places that are kept for one key: a secret may repeat itself.
-const MAX_PLACES: usize = 8;
-/// The number of bits in the filter before the table of keys.
-const FILTER_BITS: usize = 1 << 18;
+/// The end of a text whose rest was left out.
+pub(crate) const CUT: char = '…';
+/// The bytes that are searched beyond those that are kept: a secret in front shortens a text.
+const SEARCHED_MORE: usize = 8_192;
+/// The visible bytes at the end of a text that was cut in which part of a secret may be left: the
+/// 15 bytes of a short one, each in an escape, and some of these escaped once more.
+const UNSURE: usize = 400;
 
 /// Knows the secrets of a process and replaces them by their names, such as `[token]`.
 ///
@@ -48,26 +44,6 @@ pub struct Redactor {
     known: Arc<RwLock<KnownSecrets>>,
 }
 
-#[derive(Default)]
-struct KnownSecrets {
-    patterns: Vec<Pattern>,
-    /// The places of each key: the pattern, and the index within it.
-    keys: HashMap<u64, Vec<(usize, usize)>>,
-    /// A bit for the hash of each key; allocated with the first of them.
-    filter: Vec<u64>,
-    has_short_keys: bool,
-    /// Whether a secret holds white space, which its pattern leaves out.
-    has_blanks: bool,
-}
-
-/// A secret as it is compared: without white space, in lower case, forwards or backwards.
-struct Pattern {
-    /// The name that is shown in its place.
-    name: &'static str,
-    folded: SecretString,
-    length: usize,
-}
-
 /// A part of a text that is taken out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Hit {
@@ -80,20 +56,13 @@ impl Redactor {
     ///
     /// One with fewer than six visible bytes is not looked for: it would be found in common words.
     pub fn learn(&self, name: &'static str, secret: &str) {
-        let folded = fold(secret);
-        if folded.len() < MIN_SECRET {
-            return;
-        }
-        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
-        // A source may give the same secret again, and each pattern costs time on every text.
-        let is_known = known.patterns.iter().any(|known| known.folded.expose_secret() == folded);
-        if !is_known {
-            // A reversed pattern finds reversed secrets without a reversed reading of every text.
-            let backwards: String = folded.chars().rev().collect();
-            known.has_blanks |= folded.len() < secret.len();
-            known.add(name, folded);
-            known.add(name, backwards);
-        }
+        self.known().learn(name, secret);
+    }
+
+    /// Ends one use of a secret that was learnt. Without another use, it is forgotten when secrets
+    /// are retired an hour later or after that.
+    pub(super) fn retire(&self, secret: &str, now: Instant) {
+        self.known().retire(secret, now);
     }
 
     /// Replaces every secret in a text, and every signature of a call and password of an address,
@@ -102,10 +71,45 @@ impl Redactor {
         let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
         let mut hits = unlearnt(&text);
         // Readings are costly, so they are made only of texts that may hold a secret.
-        if !known.patterns.is_empty() && known.may_be_in(&text) {
+        if known.may_be_in(&text) {
             hits.extend(readings(&text).iter().flat_map(|view| known.find_in(view)));
         }
         if hits.is_empty() { text } else { without(&text, hits) }
+    }
+
+    /// Returns the first `most` characters of a text without secrets, and a sign of a cut.
+    ///
+    /// A foreign text is cut here and nowhere else, because part of a short secret is not found.
+    pub(crate) fn beginning<'a>(&self, text: impl Into<Cow<'a, str>>, most: usize) -> String {
+        let text = text.into();
+        let searched = boundary(&text, 4 * most + SEARCHED_MORE);
+        let mut is_cut = searched < text.len();
+        let searched = match text {
+            Cow::Borrowed(text) => text[..searched].to_owned(),
+            Cow::Owned(mut text) => {
+                text.truncate(searched);
+                text
+            }
+        };
+        let marked = searched.ends_with(CUT).then(|| searched.clone());
+        let mut clean = self.redact(searched);
+        // A text that a condensed body has cut is so long that its end matters only once something
+        // was taken out in front of it.
+        is_cut |= marked.is_some_and(|marked| marked != clean);
+        if is_cut {
+            clean.truncate(sure(&clean));
+        }
+        if let Some((end, _)) = clean.char_indices().nth(most) {
+            clean.truncate(end);
+            clean.push(CUT);
+        } else if is_cut {
+            clean.push(CUT);
+        }
+        clean
+    }
+
+    fn known(&self) -> RwLockWriteGuard<'_, KnownSecrets> {
+        self.known.write().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -115,184 +119,22 @@ impl fmt::Debug for Redactor {
     }
 }
 
-impl KnownSecrets {
-    fn add(&mut self, name: &'static str, folded: String) {
-        let (index, length) = (self.patterns.len(), folded.len());
-        self.filter.resize(FILTER_BITS / 64, 0);
-        let bytes = folded.as_bytes();
-        // A secret that is shorter than a piece counts as a whole only, so one key finds it.
-        let last = if length < PIECE { 0 } else { length - KEY };
-        for place in (0..=last).step_by(STRIDE) {
-            let key = key(&bytes[place..(place + KEY).min(length)]);
-            self.filter[filter_word(key)] |= filter_bit(key);
-            let places = self.keys.entry(key).or_default();
-            if places.len() < MAX_PLACES {
-                places.push((index, place));
-            }
-        }
-        // The state always holds eight bytes, so a shorter secret is found by its first six.
-        if length < KEY {
-            let key = key(&bytes[..SHORT_KEY]);
-            self.filter[filter_word(key)] |= filter_bit(key);
-            self.keys.entry(key).or_default().push((index, 0));
-            self.has_short_keys = true;
-        }
-        self.patterns.push(Pattern { name, folded: folded.into(), length });
-    }
-
-    /// Looks at each byte of a text once. Most texts hold neither a key nor anything that could
-    /// hide one, and need no second look.
-    fn may_be_in(&self, text: &str) -> bool {
-        let mut probe = Probe::default();
-        for byte in text.bytes() {
-            // Patterns have no white space, so wrapped secrets match as well.
-            if byte.is_ascii_whitespace() {
-                continue;
-            }
-            // Escapes, and the first bytes of full-width and invisible characters.
-            let hides = matches!(byte, b'%' | b'\\' | b'&' | b'=' | 0xc2 | 0xe2 | 0xe3 | 0xef);
-            if hides || byte.is_ascii_control() || probe.takes(byte, self) {
-                return true;
-            }
-        }
-        false
-    }
-
-    /// Returns whether bytes that were just read end with a key.
-    fn holds(&self, key: u64) -> bool {
-        // The filter rejects most keys with one look at memory, before the table is asked.
-        let is_in = |key: u64| {
-            self.filter[filter_word(key)] & filter_bit(key) != 0 && self.keys.contains_key(&key)
-        };
-        is_in(key) || (self.has_short_keys && is_in(short(key)))
-    }
-
-    /// Finds the pieces of secrets in a reading of a text.
-    fn find_in(&self, view: &[Unit]) -> Vec<Hit> {
-        let (mut hits, mut state, mut covered) = (Vec::new(), 0, 0);
-        for (at, unit) in view.iter().enumerate() {
-            state = shifted(state, unit.byte);
-            // A key within a piece that was found already gives the same piece again.
-            if at < covered || !self.holds(state) {
-                continue;
-            }
-            let candidates = [(state, KEY), (short(state), SHORT_KEY)];
-            for (key, length) in candidates {
-                let Some(start) = (at + 1).checked_sub(length) else { continue };
-                for &(index, place) in self.keys.get(&key).into_iter().flatten() {
-                    let pattern = &self.patterns[index];
-                    let Some(found) = pattern.extent(view, start, place) else { continue };
-                    covered = covered.max(found.end);
-                    let range = view[found.start].start..view[found.end - 1].end;
-                    hits.push(Hit { range, name: pattern.name });
-                }
-            }
-        }
-        hits
-    }
+/// Returns the last place in a text, up to `most`, at which a character begins.
+fn boundary(text: &str, most: usize) -> usize {
+    let most = most.min(text.len());
+    (0..=most).rev().find(|&at| text.is_char_boundary(at)).unwrap_or(0)
 }
 
-impl Pattern {
-    /// Returns how far the secret reaches in a reading around a place where a key of it begins, if
-    /// that is the whole of it or at least a piece.
-    fn extent(&self, view: &[Unit], start: usize, place: usize) -> Option<Range<usize>> {
-        let secret = self.folded.expose_secret().as_bytes();
-        let matches = |(unit, byte): &(&Unit, &u8)| unit.byte.to_ascii_lowercase() == **byte;
-        let after = view[start..].iter().zip(&secret[place..]).take_while(matches).count();
-        let before = view[..start].iter().rev().zip(secret[..place].iter().rev());
-        let before = before.take_while(matches).count();
-        (before + after >= self.length.min(PIECE)).then(|| start - before..start + after)
-    }
-}
-
-/// Returns a secret without white space and in lower case.
-fn fold(secret: &str) -> String {
-    secret.chars().filter(|&c| !is_invisible(c)).map(|c| c.to_ascii_lowercase()).collect()
-}
-
-/// The last bytes of a text, as they are and as base64 and hexadecimal digits.
-#[derive(Default)]
-struct Probe {
-    key: u64,
-    base64: u128,
-    base64_digits: usize,
-    hex: u64,
-    hex_digits: usize,
-}
-
-impl Probe {
-    /// Takes the next byte, and returns whether the bytes so far may hold a secret.
-    fn takes(&mut self, byte: u8, known: &KnownSecrets) -> bool {
-        self.key = shifted(self.key, byte);
-        if known.holds(self.key) {
-            return true;
-        }
-        self.takes_base64(byte, known) || self.takes_hex(byte, known)
-    }
-
-    fn takes_base64(&mut self, byte: u8, known: &KnownSecrets) -> bool {
-        let Some(digit) = base64_digit(byte) else {
-            self.base64_digits = 0;
-            return false;
-        };
-        self.base64 = self.base64 << 6 | u128::from(digit);
-        self.base64_digits += 1;
-        // Bytes end 0, 2, 4 or 6 bits before the last digit, depending on where the first began.
-        let ends = [0, 2, 4, 6].map(|bits| (self.base64 >> bits) & u128::from(u64::MAX));
-        let keys = ends.map(|bits| u64::try_from(bits).unwrap_or_default());
-        // Nine digits hold 54 bits: six whole bytes, which is a short key, at any alignment.
-        self.base64_digits > 8 && keys.into_iter().any(|bytes| is_suspect(bytes, known))
-    }
-
-    fn takes_hex(&mut self, byte: u8, known: &KnownSecrets) -> bool {
-        let Some(digit) = char::from(byte).to_digit(16) else {
-            // A separator of a dump does not end its run of digits.
-            if !is_hex_separator(byte) {
-                self.hex_digits = 0;
-            }
-            return false;
-        };
-        self.hex = self.hex << 4 | u64::from(digit);
-        self.hex_digits += 1;
-        self.hex_digits >= 2 * SHORT_KEY && is_suspect(self.hex, known)
-    }
-}
-
-/// Returns whether decoded bytes are a key, or look as if they could be decoded once more.
-fn is_suspect(bytes: u64, known: &KnownSecrets) -> bool {
-    let decoded = bytes.to_be_bytes();
-    let is_full_width = decoded.windows(2).any(|two| matches!(two, [0xef, 0xbc | 0xbd]));
-    let is_text = |byte: &u8| byte.is_ascii_graphic() || byte.is_ascii_whitespace();
-    let is_encoded = is_full_width || decoded.iter().all(is_text);
-    // What blanks in a secret do to its keys only the second look undoes.
-    is_encoded || known.has_blanks || known.holds(key(&decoded))
-}
-
-fn shifted(key: u64, byte: u8) -> u64 {
-    key << 8 | u64::from(byte.to_ascii_lowercase())
-}
-
-fn key(bytes: &[u8]) -> u64 {
-    bytes.iter().fold(0, |key, &byte| shifted(key, byte))
-}
-
-/// Returns the part of a key by which a secret shorter than a key is looked up.
-fn short(key: u64) -> u64 {
-    key & ((1 << (8 * SHORT_KEY)) - 1)
-}
-
-/// Spreads a key over the filter (Fibonacci hashing: Knuth, volume 3, section 6.4).
-fn spread(key: u64) -> usize {
-    let hash = key.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (64 - FILTER_BITS.ilog2());
-    usize::try_from(hash).unwrap_or_default()
-}
-
-fn filter_word(key: u64) -> usize {
-    spread(key) / 64
-}
-
-fn filter_bit(key: u64) -> u64 {
-    1 << (spread(key) % 64)
+/// Returns up to where a text that was cut holds no part of a secret.
+fn sure(text: &str) -> usize {
+    let mut visible = text.char_indices().rev().filter(|&(_, c)| !is_invisible(c));
+    let mut dropped = 0;
+    // Blanks do not count: the parts of a secret are found over them.
+    let last = visible.find(|&(_, c)| {
+        dropped += c.len_utf8();
+        dropped >= UNSURE
+    });
+    last.map_or(0, |(at, _)| at)
 }
 
 /// Replaces what was found by its name. Of parts that overlap, the longest one names them all.
@@ -324,10 +166,12 @@ fn without(text: &str, mut hits: Vec<Hit>) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::known::PIECE;
     use super::*;
     use base64::Engine;
     use base64::engine::general_purpose::STANDARD_NO_PAD;
     use proptest::prelude::*;
+    use std::time::Duration;
 
     const SECRET: &str = "MIIF+secret/token==with\"more\" of it";
 
@@ -403,6 +247,61 @@ mod tests {
         check(&SECRET[..15], &SECRET[..15]);
         check(&SECRET[5..], "[token]");
         check(&format!("x{}…", &SECRET[..16]), "x[token]…");
+    }
+
+    #[test]
+    fn a_text_is_cut_after_its_secrets_were_taken_out() {
+        let redactor = redactor();
+        redactor.learn("password", "hunter2-pass");
+        let most = 20;
+        let searched = 4 * most + SEARCHED_MORE;
+        let check = |text: &str| {
+            let shown = redactor.beginning(text, most);
+            assert!(!shown.contains("hunt") && shown.ends_with(CUT), "{shown}");
+            assert!(shown.chars().count() <= most + 1, "{shown}");
+        };
+        // The password is cut in two by the end of what is shown, and of what is searched.
+        check(&format!("{}hunter2-pass and more", "x".repeat(most - 6)));
+        let escaped = "&#0104;&#0117;&#0110;&#0116;&#0101;&#0114;2-pass";
+        for spelt in ["hunter2-pass", escaped, "h\n\n\n\nunter2-p\n\nass", "pass-2retnuh"] {
+            for cut in 1..spelt.len() {
+                // So much is taken out in front of it that its place would be shown.
+                let before = SECRET.replace(' ', "").repeat(searched);
+                let text = format!("{}{spelt}", &before[..searched - cut]);
+                check(&format!("{text}{}", "y".repeat(9_000)));
+            }
+        }
+    }
+
+    #[test]
+    fn a_text_that_a_body_has_cut_is_known_by_its_mark() {
+        let redactor = redactor();
+        redactor.learn("password", "hunter2-pass");
+        let text = format!("{}hunter2-pa…", SECRET.repeat(20));
+        assert!(!redactor.beginning(text, 500).contains("hunt"));
+        // A text in which nothing was found may end as it likes.
+        assert_eq!(redactor.beginning("wait a moment…", 500), "wait a moment…");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_secret_without_a_use_is_forgotten_after_an_hour() {
+        let clock = crate::clock::Clock::start();
+        let redactor = redactor();
+        let first = "the-first-token-0123456789";
+        let finds = |secret: &str| redactor.redact(secret.into()) == "[token]";
+        redactor.learn("token", first);
+        redactor.learn("token", first);
+        redactor.retire(first, clock.instant());
+        tokio::time::advance(Duration::from_secs(7_200)).await;
+        redactor.retire("no-secret", clock.instant());
+        assert!(finds(first), "it was learnt twice and retired once");
+        redactor.retire(first, clock.instant());
+        tokio::time::advance(Duration::from_secs(3_599)).await;
+        redactor.retire("no-secret", clock.instant());
+        assert!(finds(first));
+        tokio::time::advance(Duration::from_secs(1)).await;
+        redactor.retire("no-secret", clock.instant());
+        assert!(!finds(first) && finds(SECRET));
     }
 
     #[test]

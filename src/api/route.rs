@@ -21,6 +21,9 @@ use std::str::FromStr;
 use std::{fmt, io};
 use url::Url;
 
+/// The value of `User-Agent`.
+pub(super) const AGENT: &str = concat!("batchctl/", env!("CARGO_PKG_VERSION"));
+
 /// The way to a host. By default no proxy, and the system's authorities alone.
 #[derive(Debug, Clone, Default)]
 pub struct Route {
@@ -40,7 +43,7 @@ impl Route {
         // Fails only if a provider is installed already, and then that one serves as well.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let builder = Client::builder()
-            .user_agent(concat!("batchctl/", env!("CARGO_PKG_VERSION")))
+            .user_agent(AGENT)
             // Without this, reqwest reads the proxy from the variables of the environment.
             .no_proxy()
             // A redirect, or the `Referer` of one, would carry what is secret to another host.
@@ -184,7 +187,6 @@ fn quoted(path: &Path) -> String {
 pub struct ProxyAddress {
     /// Without user and password.
     shown: String,
-    whole: SecretString,
     user: Option<String>,
     password: Option<SecretString>,
 }
@@ -224,7 +226,12 @@ impl ProxyAddress {
     }
 
     pub(super) fn to_proxy(&self) -> Result<Proxy, reqwest::Error> {
-        Proxy::all(self.whole.expose_secret())
+        let proxy = Proxy::all(&self.shown)?;
+        let password = self.password.as_ref().map_or("", ExposeSecret::expose_secret);
+        Ok(match &self.user {
+            Some(user) => proxy.basic_auth(user, password),
+            None => proxy,
+        })
     }
 }
 
@@ -248,7 +255,6 @@ impl FromStr for ProxyAddress {
             // A password without a user still needs the header, so the user is empty then.
             user: user.or_else(|| whole.password().map(|_| String::new())),
             password: whole.password().map(|password| percent_decoded(password).into()),
-            whole: String::from(whole).into(),
         })
     }
 }

@@ -4,7 +4,8 @@
 //! unknown one is ignored. Fields are used as far as they can be read, whatever is wrong with the
 //! texts beside or behind them. A body that gives one field two values is not understood.
 
-use super::json_text::{decode, decode_double_byte, mend_strings};
+use super::json_text::{decode, read_leniently};
+use super::redactor::Redactor;
 use crate::policy::{ActionResult, Body, ServiceError};
 use serde::Deserializer;
 use serde::de::{DeserializeSeed, Error, IgnoredAny, MapAccess, Visitor};
@@ -13,9 +14,6 @@ use std::fmt;
 
 /// The longest excerpt of a body that is not understood, in characters.
 const MAX_EXCERPT: usize = 80;
-
-/// The longest beginning of a body that an excerpt is taken from, in bytes.
-const MAX_SEARCHED: usize = 4_096;
 
 /// The fields that are read; everything else is passed over.
 const NAMES: [&str; 20] = [
@@ -41,6 +39,14 @@ const NAMES: [&str; 20] = [
     "errors",
 ];
 
+/// What servers say of plain HTTP on a port for TLS: nginx, Go, Apache and Tomcat.
+const WANTS_TLS: [&str; 4] = [
+    "The plain HTTP request was sent to HTTPS port",
+    "Client sent an HTTP request to an HTTPS server",
+    "speaking plain HTTP to an SSL-enabled server port",
+    "This combination of host and port requires TLS",
+];
+
 /// The counts of a result.
 const COUNTS: [&str; 3] = ["total_count", "failed_count", "succeed_count"];
 
@@ -50,27 +56,26 @@ const DECIDING: [&str; 6] =
 
 /// Reads the body of an answer with this status.
 ///
-/// `broken_off` says why the rest of the body is missing, if it is; `redact` takes secrets out of
-/// the excerpt that describes a body that is not understood.
+/// `broken_off` says why the rest of the body is missing, if it is; the redactor takes secrets out
+/// of the excerpt that describes a body that is not understood.
 pub(crate) fn read_body(
     status: u16,
     bytes: &[u8],
     broken_off: Option<&str>,
-    redact: &dyn Fn(String) -> String,
+    redactor: &Redactor,
 ) -> Body {
     let text = decode(bytes);
     if text.trim().is_empty() {
         let without = || format!("status {status} came without a body");
         return Body::Unreadable(broken_off.map_or_else(without, str::to_owned));
     }
-    let mut fields = Fields::read(bytes, &text, broken_off.is_some());
-    let beginning = &text[..boundary(&text, MAX_SEARCHED)];
-    let excerpt = |what: &str| excerpt(what, &redact(beginning.to_owned()));
+    let excerpt = |what: &str| excerpt(what, &text, redactor);
     let strange =
         |what: &str| Body::Unreadable(broken_off.map_or_else(|| excerpt(what), str::to_owned));
     if !text.starts_with('{') {
         return strange("no JSON object is");
     }
+    let mut fields = Fields::read(bytes, &text, broken_off.is_some());
     // Contradictions come first, because such counts must never settle a task.
     if let Some(contradiction) = &fields.contradiction {
         return Body::Unreadable(format!("{} ({contradiction})", excerpt("no JSON is")));
@@ -93,6 +98,16 @@ pub(crate) fn read_body(
     }
 }
 
+/// Returns whether a server has refused an answer because it wants TLS: such a server reads the
+/// head of a request, and carries nothing out.
+pub(crate) fn wants_tls(status: u16, bytes: &[u8]) -> bool {
+    // An object is an error of the service, whatever it quotes.
+    let text = String::from_utf8_lossy(bytes);
+    status == 400
+        && !text.trim_start().starts_with('{')
+        && WANTS_TLS.iter().any(|phrase| text.contains(phrase))
+}
+
 /// The known fields of the outermost object of a body.
 #[derive(Debug, Default)]
 struct Fields {
@@ -104,19 +119,13 @@ struct Fields {
 }
 
 impl Fields {
-    /// Reads an object as it is, else with its strings mended, else as text of another encoding.
+    /// Reads an object as far as it can be read.
     fn read(bytes: &[u8], text: &str, is_cut: bool) -> Self {
-        // From strict to lenient, because mending must never change a body that is valid.
-        let first = Self::parse(text, is_cut);
-        if first.problem.is_none() {
-            return first;
-        }
-        let mended = Self::parse(&mend_strings(text), is_cut);
-        if mended.problem.is_none() || text.is_ascii() {
-            return mended;
-        }
-        let other = Self::parse(&mend_strings(&decode_double_byte(bytes)), is_cut);
-        if other.problem.is_none() { other } else { mended }
+        let whole = |text: &str| match Self::parse(text, is_cut) {
+            fields if fields.problem.is_none() => Ok(fields),
+            broken => Err(Box::new(broken)),
+        };
+        read_leniently(bytes, text, whole).unwrap_or_else(|broken| *broken)
     }
 
     fn parse(text: &str, is_cut: bool) -> Self {
@@ -270,19 +279,9 @@ fn service_error<'a>(get: &dyn Fn(&str) -> Option<&'a Value>) -> Option<ServiceE
     says_something.then_some(error)
 }
 
-/// Returns the last place in a text, up to `most`, at which a character begins.
-pub(crate) fn boundary(text: &str, most: usize) -> usize {
-    let most = most.min(text.len());
-    (0..=most).rev().find(|&at| text.is_char_boundary(at)).unwrap_or(0)
-}
-
-/// Returns the beginning of a body with a word on what it is not.
-pub(crate) fn excerpt(what: &str, text: &str) -> String {
-    let text = text.trim();
-    match text.char_indices().nth(MAX_EXCERPT) {
-        Some((end, _)) => format!("{what} `{}…`", &text[..end]),
-        None => format!("{what} `{text}`"),
-    }
+/// Returns the beginning of a body, without secrets, with a word on what it is not.
+pub(crate) fn excerpt(what: &str, text: &str, redactor: &Redactor) -> String {
+    format!("{what} `{}`", redactor.beginning(text.trim(), MAX_EXCERPT))
 }
 
 /// Returns the whole number that a value is, or that its text says.
@@ -336,7 +335,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn read_text(status: u16, text: &str) -> Body {
-        read_body(status, text.as_bytes(), None, &|text| text)
+        read_body(status, text.as_bytes(), None, &Redactor::default())
     }
 
     fn result(text: &str) -> ActionResult {
@@ -371,6 +370,19 @@ mod tests {
         assert_eq!(result.id.as_deref(), Some("abcd"));
         assert_eq!(result.error_list, ["x"]);
         assert_eq!((result.total, result.failed, result.succeeded), (Some(2), Some(1), Some(1)));
+    }
+
+    #[test]
+    fn a_port_for_tls_is_known_by_its_words() {
+        let nginx = "<center>The plain HTTP request was sent to HTTPS port</center>";
+        assert!(wants_tls(400, nginx.as_bytes()));
+        assert!(wants_tls(400, b"Client sent an HTTP request to an HTTPS server.\n"));
+        let apache = "You're speaking plain HTTP to an SSL-enabled server port.<br />";
+        assert!(wants_tls(400, apache.as_bytes()));
+        assert!(!wants_tls(500, nginx.as_bytes()) && !wants_tls(200, nginx.as_bytes()));
+        let quoted = format!(r#"{{"error_code":"x","error_msg":"{nginx}"}}"#);
+        assert!(!wants_tls(400, quoted.as_bytes()));
+        assert!(!wants_tls(400, b"<html>Bad Request</html>"));
     }
 
     #[test]
@@ -446,7 +458,7 @@ mod tests {
     }
 
     fn check_result(bytes: &[u8], broken_off: Option<&str>) {
-        let body = read_body(200, bytes, broken_off, &|text| text);
+        let body = read_body(200, bytes, broken_off, &Redactor::default());
         let Body::Result(result) = body else { panic!("{bytes:x?}: {body:?}") };
         let counts = (result.total, result.failed, result.succeeded);
         assert_eq!(counts, (Some(3), Some(0), Some(3)), "{bytes:x?}");
@@ -468,7 +480,7 @@ mod tests {
         for text in texts {
             check_result(&result_with(text), None);
             let body = [br#"{"error_msg":""#, text, br#"","error_code":"VIAS.00010012"}"#].concat();
-            let body = read_body(500, &body, None, &|text| text);
+            let body = read_body(500, &body, None, &Redactor::default());
             let Body::Error(error) = body else { panic!("{text:x?}: {body:?}") };
             assert_eq!(error.code, "VIAS.00010012", "{text:x?}");
         }
@@ -497,11 +509,11 @@ mod tests {
             r#"{"total_count":3,"failed_count":0,"#,
             r#"{"total_count":3"#,
         ] {
-            let body = read_body(200, text.as_bytes(), cut, &|text| text);
+            let body = read_body(200, text.as_bytes(), cut, &Redactor::default());
             assert_eq!(body, Body::Unreadable("the answer broke off".into()), "{text}");
         }
         let error = br#"{"error_code":"VIAS.00010012","error_msg":"This opera"#;
-        let body = read_body(500, error, cut, &|text| text);
+        let body = read_body(500, error, cut, &Redactor::default());
         assert!(matches!(body, Body::Error(error) if error.code == "VIAS.00010012"));
     }
 
@@ -526,7 +538,7 @@ mod tests {
 
         #[test]
         fn no_bytes_are_too_strange_to_read(bytes in any::<Vec<u8>>(), status in 200_u16..600) {
-            let _ = read_body(status, &bytes, None, &|text| text);
+            let _ = read_body(status, &bytes, None, &Redactor::default());
         }
 
         #[test]

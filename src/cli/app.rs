@@ -18,6 +18,7 @@ use crate::cli::commands::sandbox::SandboxArgs;
 use crate::cli::commands::shell::{COMPLETIONS_HELP, ManArgs, SchemaArgs};
 use crate::cli::commands::start_stop::{ActionArgs, RunArgs};
 use crate::cli::commands::verify::{SettleArgs, WaitArgs};
+use batchctl::settings::DEFAULT_PROFILE;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use std::path::PathBuf;
@@ -109,7 +110,7 @@ pub(crate) struct GlobalArgs {
     #[arg(long, value_name = "DIR", global = true)]
     pub(crate) state_dir: Option<PathBuf>,
     /// The profile of config.toml to use
-    #[arg(long, value_name = "NAME", default_value = "default", global = true)]
+    #[arg(long, value_name = "NAME", default_value = DEFAULT_PROFILE, global = true)]
     pub(crate) profile: String,
     /// When to use colour
     #[arg(long, value_name = "WHEN", default_value = "auto", global = true)]

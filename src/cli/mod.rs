@@ -15,16 +15,17 @@ use crate::cli::app::{Cli, ColorChoice, GlobalArgs, Verb};
 use crate::cli::flags::config_file::ConfigFile;
 use crate::cli::flags::precedence::GivenFlags;
 use crate::cli::flags::which_run::WhichRunArgs;
-use crate::cli::flags::{refusal, sources, unknown_variables};
+use crate::cli::flags::{effect, refusal, sources, unknown_variables};
 use crate::cli::output::error::CommandError;
 use crate::cli::output::stream::{Audience, Stderr};
 use crate::cli::process::environment::Environment;
-use crate::cli::process::hardening;
+use crate::cli::process::{hardening, identity};
 use crate::cli::run::unattended::Unattended;
 use batchctl::api::Redactor;
 use batchctl::report::{ExitStatus, profile_flag};
 use batchctl::store::RunReader;
 use batchctl::task;
+use batchctl::task::RunBy;
 use batchctl::text::Style;
 use clap::{Arg, ArgAction, CommandFactory, FromArgMatches};
 use std::path::{Path, PathBuf};
@@ -44,9 +45,18 @@ struct Context {
     config: Option<ConfigFile>,
 }
 
+impl Context {
+    /// Returns who runs this process, unless that is not to be recorded.
+    fn identity(&self) -> Option<RunBy> {
+        let is_recorded = !self.given.is_on("no-identity");
+        is_recorded.then(|| identity::of_process(&self.environment, self.stderr.redactor))
+    }
+}
+
 /// Runs the program.
 pub(crate) fn main() -> ExitCode {
     hardening::forbid_dumps();
+    hardening::outlive_size_limits();
     let environment = Environment::read();
     let redactor: &'static Redactor = Box::leak(Box::default());
     environment.register_secrets(redactor);
@@ -234,6 +244,9 @@ fn carry_out(understood: Understood, environment: Environment, mut stderr: Stder
     }
     let profile = cli.global.profile.clone();
     let given = GivenFlags::new(matches);
+    // `config show` takes every flag, to show it.
+    let shows_flags = matches!(cli.verb, Verb::Config { .. });
+    let effects = if shows_flags { Ok(()) } else { effect::check(&given) };
     let context =
         Context { environment, stdout_style, stderr: talk, state, profile, given, config };
     let work = || {
@@ -242,6 +255,10 @@ fn carry_out(understood: Understood, environment: Environment, mut stderr: Stder
             error.status
         })
     };
+    if let Err(error) = effects {
+        error.print(&stderr);
+        return error.status;
+    }
     match unattended {
         Some(run) => run.around(&talk, work),
         None => work(),

@@ -76,6 +76,12 @@ impl<T> RetryQueue<T> {
         self.later.len() + self.due.len() + self.held.len()
     }
 
+    /// Returns when the first task is due, if all of them wait for their time.
+    pub(super) fn next_due(&self) -> Option<Instant> {
+        let first = self.later.peek().map(|key| self.later.deadline(&key));
+        first.filter(|_| self.due.is_empty() && self.held.is_empty())
+    }
+
     /// Moves all tasks that have become due into the queue of due tasks.
     pub(super) fn gather_due(&mut self) {
         while self.fall_due().now_or_never().is_some() {}

@@ -2,8 +2,9 @@
 //!
 //! Checks each row against the layout that the first row defines. `record` finds the cells.
 
-use super::error::{ColumnProblem, ReadFault, RowProblem, WidthReason};
+use super::error::{ColumnProblem, RowProblem, WidthReason};
 use super::header::{CommandCell, Layout};
+use super::read_fault::ReadFault;
 use super::record::Records;
 use super::source::Bytes;
 use super::{Header, InputOptions, Row, id_cell, stray_line};

@@ -66,6 +66,14 @@ pub enum InputError {
         /// The expected name of the commands' column.
         column: String,
     },
+    /// The column of the ids is named, and a list has no columns.
+    #[error("`{}` is a list and has no column `{}`", shown(name), shown(column))]
+    NoColumns {
+        /// The input.
+        name: Arc<str>,
+        /// The name of the column.
+        column: String,
+    },
     /// The byte cannot separate cells.
     #[error("{:?} cannot separate cells", char::from(*delimiter))]
     Delimiter {
@@ -115,6 +123,7 @@ impl InputError {
             | Self::Json { .. }
             | Self::Read { .. }
             | Self::NoCommands { .. }
+            | Self::NoColumns { .. }
             | Self::Delimiter { .. }
             | Self::Columns { .. } => true,
         }
@@ -130,6 +139,7 @@ impl InputError {
             | Self::Json { .. }
             | Self::Read { .. }
             | Self::NoCommands { .. }
+            | Self::NoColumns { .. }
             | Self::Delimiter { .. } => None,
         }
     }
@@ -247,6 +257,12 @@ pub enum RowProblem {
         /// The rule that the text breaks.
         error: TaskIdError,
     },
+    /// The text is the name of the ids' column.
+    #[error("`{}` is the name of a column, not an id", shown(text))]
+    Heading {
+        /// The text.
+        text: Box<str>,
+    },
     /// The text is not a command.
     #[error("{}a command is `start` or `stop`", quoted_command(text))]
     Command {
@@ -312,32 +328,8 @@ impl RowProblem {
             | Self::Cells { .. }
             | Self::TextAfterQuote { .. }
             | Self::NotUtf8 { .. }
+            | Self::Heading { .. }
             | Self::Nul => false,
-        }
-    }
-}
-
-/// An error of a reader, which does not know the name of its input.
-#[derive(Debug)]
-pub(super) enum ReadFault {
-    /// Reading the stream failed.
-    Io(io::Error),
-    /// The columns are invalid.
-    Columns(Position, Box<ColumnProblem>),
-    /// A row is invalid.
-    Row(Position, RowProblem),
-}
-
-impl ReadFault {
-    /// Adds the name of the input.
-    #[cold]
-    pub(super) fn in_input(self, name: &Arc<str>) -> InputError {
-        // Only errors need the name, so readers do not carry it.
-        let name = Arc::clone(name);
-        match self {
-            Self::Io(source) => InputError::Read { name, source },
-            Self::Columns(position, problem) => InputError::Columns { name, position, problem },
-            Self::Row(position, problem) => InputError::Row { name, position, problem },
         }
     }
 }

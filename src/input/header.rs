@@ -204,9 +204,11 @@ fn renamed(name: &str, last: &mut u64, given: &HashSet<&str>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::input::Lists;
 
     fn options(id_column: Option<&str>, header: Header) -> InputOptions {
         InputOptions {
+            lists: Lists::Accepted,
             id_column: id_column.map(Into::into),
             header,
             ..InputOptions::new(CommandSource::Column("command".into()))

@@ -45,6 +45,9 @@ fn about(error: &InputError) -> Option<String> {
             "give a CSV with a column `{}`, or use `batchctl start` or `batchctl stop`",
             shown(column)
         )),
+        InputError::NoColumns { .. } => {
+            Some("name the format with `--format csv`, or leave `--id-column` out".into())
+        }
         InputError::Delimiter { .. } => Some("`--delimiter` takes one ASCII character".into()),
         InputError::Columns { problem, .. } => about_columns(problem),
         InputError::Row { name, problem, .. } => about_row(name, problem),
@@ -182,6 +185,9 @@ fn about_row(name: &str, problem: &RowProblem) -> Option<String> {
             Some("close it, or write it twice if it belongs to a quoted text".into())
         }
         RowProblem::TooLong => Some("every row must end with a line break".into()),
+        RowProblem::Heading { .. } => {
+            Some("a heading can be the first line only; remove this one".into())
+        }
         RowProblem::NotUtf8 { .. } => Some(format!(
             "export it as UTF-8, or convert it: `iconv -f latin1 -t utf-8 {}`",
             word(name)

@@ -20,10 +20,30 @@ pub(super) struct BadId {
 pub(super) fn task_id(text: &str) -> Result<TaskId, BadId> {
     // Fast path: nearly every cell is an unwrapped id.
     if let Ok(id) = text.parse() {
-        return Ok(id);
+        return if is_heading(text) { Err(heading(text)) } else { Ok(id) };
     }
     let core = unwrapped(text);
+    if is_heading(core) {
+        return Err(heading(core));
+    }
     core.parse().map_err(|error| bad_id(text, core, error))
+}
+
+/// The names of the ids' column that could be ids themselves, without case and joints.
+const HEADINGS: [&str; 2] = ["taskid", "batchtaskid"];
+
+/// Returns whether a text is a name of the ids' column, as in the heading of a second list.
+fn is_heading(text: &str) -> bool {
+    // The two lengths that do not fit leave out nearly every id at once.
+    let fits = (6..=13).contains(&text.len());
+    let is_letter = |c: &char| !matches!(c, '_' | '-');
+    let plain = || text.chars().filter(is_letter).map(|c| c.to_ascii_lowercase());
+    fits && HEADINGS.iter().any(|heading| plain().eq(heading.chars()))
+}
+
+#[cold]
+fn heading(text: &str) -> BadId {
+    BadId { problem: RowProblem::Heading { text: text.into() }, character_at: None }
 }
 
 #[cold]
@@ -54,7 +74,7 @@ fn offset_within(text: &str, part: &str) -> usize {
 }
 
 /// Returns the text without blanks, guards and quotes around it.
-fn unwrapped(text: &str) -> &str {
+pub(super) fn unwrapped(text: &str) -> &str {
     // Layers are nested in practice, such as `="'id"`, so they are removed until none is left.
     // It ends: each round makes the text shorter.
     let mut core = text.trim_matches(is_blank);

@@ -3,7 +3,8 @@
 //! A list has one id per line. `#` starts a comment at the start of a line or after a blank.
 //! Empty lines are ignored.
 
-use super::error::{ReadFault, RowProblem};
+use super::error::RowProblem;
+use super::read_fault::ReadFault;
 use super::source::Bytes;
 use super::window::LONGEST_RECORD;
 use super::{Row, id_cell, locate};

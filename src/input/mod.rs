@@ -17,6 +17,7 @@ mod likely_id;
 mod list;
 mod locate;
 mod options;
+mod read_fault;
 mod record;
 mod results_header;
 mod row;
@@ -28,14 +29,14 @@ mod tests;
 mod window;
 
 pub use error::{ColumnProblem, FileKind, InputError, JqFilter, Role, RowProblem, WidthReason};
-pub use options::{CommandSource, Format, Header, InputOptions, Source};
+pub use options::{CommandSource, Format, Header, InputOptions, Lists, Source};
 pub use row::Row;
 pub use stray_line::StrayLine;
 
 use crate::task::Command;
 use delimited::Delimited;
-use error::ReadFault;
 use list::{Given, List};
+use read_fault::ReadFault;
 use sniff::Shape;
 use source::Content;
 use std::fmt;

@@ -64,12 +64,23 @@ pub enum Header {
     Absent,
 }
 
+/// What is done with a list where the column of the ids is named.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lists {
+    /// It is read: the name is for other inputs.
+    Accepted,
+    /// It is an error, unless the name is its heading.
+    Refused,
+}
+
 /// The options for reading a source.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InputOptions {
     /// The column of the ids: its name or, without a header, its number from 1. By default
     /// the first of `id`, `batch_task_id` and `task_id` that exists, or column 1.
     pub id_column: Option<String>,
+    /// Whether a text without that column is refused if it is a list, which has no columns.
+    pub lists: Lists,
     /// The source of the commands.
     pub command: CommandSource,
     /// The format.
@@ -85,6 +96,7 @@ impl InputOptions {
     pub fn new(command: CommandSource) -> Self {
         Self {
             id_column: None,
+            lists: Lists::Accepted,
             command,
             format: Format::Auto,
             delimiter: None,

@@ -4,9 +4,10 @@
 //! after a closing quote, and a quote that is never closed, and so swallows rows. Both are
 //! errors here.
 
-use super::error::{ReadFault, RowProblem};
+use super::error::RowProblem;
 use super::locate;
 use super::locate::{Quoting, RawCell};
+use super::read_fault::ReadFault;
 use super::source::Bytes;
 use super::window::Window;
 use crate::task::Position;

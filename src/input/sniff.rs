@@ -5,7 +5,7 @@
 
 use super::error::InputError;
 use super::source::Content;
-use super::{Format, Header, InputOptions, header, id_cell, json, locate};
+use super::{Format, Header, InputOptions, Lists, header, id_cell, json, locate};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -48,7 +48,14 @@ pub(super) fn shape(content: &mut Content, options: &InputOptions) -> Result<Sha
         let delimiter = delimiter(&content.name, &first, options);
         return Ok(Shape::Delimited { delimiter });
     }
-    Ok(Shape::List { skip: heading_of_list(first.record, options) })
+    let skip = heading_of_list(&first, options);
+    match &options.id_column {
+        Some(column) if skip == 0 && options.lists == Lists::Refused => {
+            let (name, column) = (Arc::clone(&content.name), column.clone());
+            Err(InputError::NoColumns { name, column })
+        }
+        Some(_) | None => Ok(Shape::List { skip }),
+    }
 }
 
 /// Where the first meaningful line is.
@@ -195,7 +202,8 @@ fn is_table(name: &str, first: &FirstLine<'_>, options: &InputOptions) -> bool {
         "csv" | "tsv" | "tab" => true,
         // `.txt` may be anything: it takes a header with the ids' name to make it a table.
         "txt" | "list" | "ids" => is_clearly_table(first, options),
-        _ => has_delimiter(first.line()) || is_heading(first.line(), options),
+        // A heading with a comment is that of a list: a table has no comments in its rows.
+        _ => has_delimiter(first.line()) || is_heading(first_line(first.record), options),
     }
 }
 
@@ -218,10 +226,11 @@ fn has_delimiter(line: &[u8]) -> bool {
 
 /// Returns whether a line is only a possible name of the ids' column.
 fn is_heading(line: &[u8], options: &InputOptions) -> bool {
+    let text = String::from_utf8_lossy(line);
     options.header == Header::Present
         && header::id_names(options)
             .iter()
-            .any(|name| header::is_same_name(name, &String::from_utf8_lossy(line)))
+            .any(|name| header::is_same_name(name, id_cell::unwrapped(&text)))
 }
 
 /// Returns whether a record has several cells, and one of them is a name of the ids' column.
@@ -236,10 +245,11 @@ fn names_ids_among_others(record: &[u8], options: &InputOptions) -> bool {
 /// Returns the length of a list's first line if it is a heading, otherwise 0.
 ///
 /// Without this, the heading `batch_task_id` would be called as a task: it is a valid id.
-fn heading_of_list(record: &[u8], options: &InputOptions) -> usize {
-    let line = record.split_inclusive(is_line_end).next();
-    let line = line.unwrap_or_default();
-    if is_heading(line, options) { line.len() } else { 0 }
+fn heading_of_list(first: &FirstLine<'_>, options: &InputOptions) -> usize {
+    let whole = first.record.split_inclusive(is_line_end).next();
+    let length = whole.map_or(0, <[u8]>::len);
+    // Its comment is no part of it.
+    if is_heading(first.line(), options) { length } else { 0 }
 }
 
 /// Returns the delimiter by the flag, then `sep=`, then the ending, then the content.

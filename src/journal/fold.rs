@@ -32,6 +32,12 @@ impl Attempt<'_> {
         self.ended.as_ref().is_none_or(|ended| ended.in_doubt)
     }
 
+    /// Returns whether a byte of it left: it was answered, or it may have been carried out.
+    fn left(&self) -> bool {
+        let is_answered = |ended: &Ended<'_>| ended.http_status.is_some();
+        self.in_doubt() || self.ended.as_ref().is_some_and(is_answered)
+    }
+
     /// Returns whether it was throttled, or refused for its credentials. Neither is charged.
     pub(crate) fn is_throttled(&self) -> bool {
         let failure = self.ended.as_ref().and_then(|ended| ended.failure.as_deref());
@@ -49,6 +55,8 @@ pub(crate) struct TaskRecord<'a> {
     pub(crate) throttled: u32,
     /// Whether any of them may have been carried out.
     pub(crate) in_doubt: bool,
+    /// Whether a byte of any of them left: it was answered, or it is in doubt.
+    left: bool,
     /// The time at which the first of them was sent.
     pub(crate) first_sent_us: Option<i64>,
     /// The last attempt.
@@ -117,10 +125,11 @@ impl<'a> TaskRecord<'a> {
 
     /// Returns the outcome that follows from the attempts alone.
     pub(crate) fn outcome_of_attempts(&self) -> Outcome {
-        match (self.attempts, self.in_doubt) {
-            (0, _) => Outcome::NotAttempted,
-            (_, true) => Outcome::Ambiguous,
-            (_, false) => Outcome::Failed,
+        match (self.in_doubt, self.left) {
+            (true, _) => Outcome::Ambiguous,
+            (false, true) => Outcome::Failed,
+            // Only connections failed, if anything: the run ended before the task could be sent.
+            (false, false) => Outcome::NotAttempted,
         }
     }
 
@@ -134,6 +143,7 @@ impl<'a> TaskRecord<'a> {
         self.attempts = self.attempts.saturating_add(1);
         self.throttled += u32::from(attempt.is_throttled());
         self.in_doubt |= attempt.in_doubt();
+        self.left |= attempt.left();
         self.first_sent_us.get_or_insert(attempt.sent_us());
         self.last = Some(attempt);
     }

@@ -28,10 +28,10 @@ pub use outage::{
 pub use pace::{
     Admission, Canary, CanaryState, Grant, HintedPace, Opening, PaceController, PaceStart,
     PaceWindow, Pacer, ProcessSlots, Quota, REMEMBERED_SENDINGS, Ramp, RateBounds, RateHint,
-    Reservation, SharedSlots, SlotGate, SlotSource, SlotSpacing, SlotTimeline, may_tell_rate,
-    quota_in_message, rate_hint, rate_per_second,
+    Reservation, SharedSlots, SlotGate, SlotSource, SlotSpacing, SlotTimeline, SlotTrouble,
+    may_tell_rate, quota_in_message, rate_hint, rate_per_second,
 };
-pub use retry::{AttemptHistory, Decision, OnDoubt, RetryPolicy};
+pub use retry::{AttemptHistory, Decision, LONGEST_WAIT, OnDoubt, RetryPolicy};
 pub use retry_after::{LONGEST_HOLD, retry_after, window_in_message};
 pub use stop::{FinishBy, InvalidFinishBy, InvalidMaxFailures, MaxFailures};
 pub use tuning_hints::{RunFigures, TuningHint, tuning_hints};

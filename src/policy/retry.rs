@@ -18,8 +18,8 @@ const FIRST_WAIT: Duration = Duration::from_millis(500);
 const FIRST_THROTTLED_WAIT: Duration = Duration::from_millis(100);
 /// By how much a hold is at most longer than the service asks for.
 const MAX_JITTER: Duration = Duration::from_secs(30);
-/// The longest wait between attempts.
-const LONGEST_WAIT: Duration = Duration::from_secs(20);
+/// The longest wait between two attempts of a task that the service did not ask for.
+pub const LONGEST_WAIT: Duration = Duration::from_secs(20);
 
 /// The policy for calls that may have been carried out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -9,11 +9,10 @@ use super::log::result_of;
 use crate::clock::Timestamp;
 use crate::event::{AttemptResult, Event, EventKind, StopReason, Watch};
 use crate::task::{Outcome, Rate, Task};
-use crate::text::ascii_json;
+use crate::text::{ascii_json, non_empty, whole_millis};
 use serde::Serialize;
 use std::fmt;
 use std::io::Write;
-use std::time::Duration;
 
 /// The version of the lines; it changes only if a field changed its meaning.
 const SCHEMA_VERSION: u32 = 1;
@@ -229,7 +228,7 @@ impl<'a> EventBody<'a> {
                     seq: seq.0,
                     attempts: *attempts,
                     first_sent_at: first_sent.to_string(),
-                    duration_ms: millis(event.at.since(*first_sent)),
+                    duration_ms: whole_millis(event.at.since(*first_sent)),
                     // A suspect may be settled in a later batch, where its answer is not at hand.
                     answer: result_of(*seq, before).map(AnswerPart::from).unwrap_or_default(),
                 }
@@ -266,7 +265,7 @@ impl<'a> EventBody<'a> {
             }
             EventKind::RunEnded(stats) => Self::RunEnded {
                 stopped: stats.stopped.as_ref().map(StopReason::as_str),
-                held_ms: millis(stats.held),
+                held_ms: whole_millis(stats.held),
             },
         }
     }
@@ -276,7 +275,7 @@ impl<'a> EventBody<'a> {
             seq,
             task: task.into(),
             sent_at: result.sent.to_string(),
-            duration_ms: millis(result.duration),
+            duration_ms: whole_millis(result.duration),
             in_doubt: result.in_doubt,
             request_id: result.request_id.as_deref(),
             answer: result.into(),
@@ -294,26 +293,21 @@ impl<'a> From<&'a AttemptResult> for AnswerPart<'a> {
     fn from(result: &'a AttemptResult) -> Self {
         let failure = result.failure.as_ref();
         // An empty text means that the service sent none, which the contract shows as `null`.
-        let known = |text: &'a String| Some(text.as_str()).filter(|text| !text.is_empty());
         Self {
             http_status: result.http_status,
             total_count: result.counts.map(|counts| counts.total),
             failed_count: result.counts.map(|counts| counts.failed),
             succeed_count: result.counts.map(|counts| counts.succeeded),
             error_kind: failure.map(|failure| failure.kind.as_str()),
-            error_code: failure.and_then(|failure| known(&failure.code)),
-            error_msg: failure.and_then(|failure| known(&failure.message)),
+            error_code: failure.and_then(|failure| non_empty(&failure.code)),
+            error_msg: failure.and_then(|failure| non_empty(&failure.message)),
             error_list: failure.map_or(&[], |failure| &failure.error_list),
-            detail: failure.and_then(|failure| known(&failure.detail)),
+            detail: failure.and_then(|failure| non_empty(&failure.detail)),
             params: failure.map_or(&[], |failure| &failure.params),
-            reason: failure.and_then(|failure| known(&failure.reason)),
-            advice: failure.and_then(|failure| known(&failure.advice)),
+            reason: failure.and_then(|failure| non_empty(&failure.reason)),
+            advice: failure.and_then(|failure| non_empty(&failure.advice)),
         }
     }
-}
-
-fn millis(time: Duration) -> u64 {
-    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 //! ignored. Opens no standard stream; the caller passes the terminal or the writer. See
 //! `docs/GLOSSARY.md`: event, hold, slot.
 
+mod ascii_terminal;
 mod bar;
 mod estimate;
 mod events;
@@ -16,6 +17,7 @@ mod tally;
 #[cfg(test)]
 mod test_events;
 
+pub use ascii_terminal::AsciiTerminal;
 pub use bar::{Above, Bar};
 pub use events::Events;
 pub use lines::Lines;

@@ -311,6 +311,7 @@ fn why_stopped(reason: &StopReason) -> &'static str {
         StopReason::Throttled => "the service throttled for too long",
         StopReason::CanaryFailed => "a task of the canary did not succeed",
         StopReason::Drained => "asked to drain",
+        StopReason::RateGroupLost => "the file of the rate group cannot be used",
     }
 }
 

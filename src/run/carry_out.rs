@@ -2,8 +2,8 @@
 
 use crate::api::TaskApi;
 use crate::engine::{Control, StartingPoint};
-use crate::event::{RunStats, Watch};
-use crate::policy::{REMEMBERED_SENDINGS, SharedSlots};
+use crate::event::{RunStats, StopReason, Watch};
+use crate::policy::{REMEMBERED_SENDINGS, SharedSlots, SlotTrouble};
 use crate::run::control_router::ControlRouter;
 use crate::run::error::RunError;
 use crate::run::ledger::{RunEndedBy, StoreLedger};
@@ -13,9 +13,9 @@ use crate::run::rate_memory::RateMemory;
 use crate::run::settings::{engine_settings, remembered_sendings};
 use crate::run::watchers;
 use crate::run::watchers::WatchTrouble;
-use crate::settings::RunSettings;
 use crate::slots::FileSlots;
 use crate::store::{RunDirectory, RunWriter, StoreError};
+use std::path::Path;
 use tokio::sync::mpsc;
 
 /// The end of this process's part in a run; the rest is in the report.
@@ -25,6 +25,8 @@ pub struct Ended {
     pub stats: RunStats,
     /// The trouble of the watchers.
     pub watch_trouble: WatchTrouble,
+    /// The reason why the slots of the rate group were given up, if they were.
+    pub group_trouble: Option<SlotTrouble>,
     /// The reason why the learnt rate could not be kept for the next run, if it could not.
     pub learning_trouble: Option<StoreError>,
 }
@@ -49,10 +51,11 @@ impl Planned {
         let learnt = memory.before()?;
         // Also without a rate limit: an operator may set one while the run is under way.
         let recall = remembered_sendings(&self.settings).max(REMEMBERED_SENDINGS);
+        // Before the session begins: a group that cannot be joined leaves no trace in the run.
+        let slots = group_slots(self.runs.state(), self.settings.rate_group.as_deref())?;
         let writer = RunWriter::open(&self.runs, &self.lock, self.clock.now(), recall)?;
         let mut settings = engine_settings(&self.settings, starting_point(&writer));
         settings.pace.learnt = learnt;
-        let slots = group_slots(&self.runs, &self.settings)?;
         settings.slots = slots.clone();
         settings.max_duration = settings.max_duration.into_iter().chain(self.time_left).min();
         let (watcher_channel, thread) =
@@ -65,7 +68,7 @@ impl Planned {
         let phases = RunPhases {
             api,
             settings: &self.settings,
-            slots,
+            slots: slots.clone(),
             clock: self.clock,
             ledger: StoreLedger { writer, watcher_channel, ended_by },
             control_router: ControlRouter::new(control),
@@ -74,21 +77,26 @@ impl Planned {
         let ran = phases.run(settings).await;
         let watch_trouble = thread.close();
         let stats = ran?;
+        let is_lost = stats.stopped == Some(StopReason::RateGroupLost);
+        let group_trouble = slots.filter(|_| is_lost).and_then(|slots| slots.trouble());
         let learning_trouble = memory.keep(self.clock.now()).err();
         // Last, so that the next holder of the lock finds the learnt rate as well.
         drop(self.lock);
-        Ok(Ended { stats, watch_trouble, learning_trouble })
+        Ok(Ended { stats, watch_trouble, group_trouble, learning_trouble })
     }
 }
 
-/// Opens the slots of the run's rate group, if it belongs to one.
-pub(crate) fn group_slots(
-    runs: &RunDirectory,
-    settings: &RunSettings,
-) -> Result<Option<SharedSlots>, RunError> {
-    let Some(group) = &settings.rate_group else { return Ok(None) };
-    let slots = FileSlots::open(runs.state(), group);
-    let failed = |source| RunError::RateGroup { group: group.clone(), source };
+/// Opens the slots that a rate group shares in a state directory; nothing without a group.
+///
+/// # Errors
+///
+/// The state directory or the file of the group cannot be used.
+pub fn group_slots(state: &Path, group: Option<&str>) -> Result<Option<SharedSlots>, RunError> {
+    let Some(group) = group else { return Ok(None) };
+    // Refuses a state directory that others can write to, as for every file in it.
+    RunDirectory::open(state)?;
+    let slots = FileSlots::open(state, group);
+    let failed = |source| RunError::RateGroup { group: group.into(), source };
     slots.map(|slots| Some(SharedSlots::new(slots))).map_err(failed)
 }
 

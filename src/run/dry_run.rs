@@ -1,32 +1,64 @@
-//! A dry run against the live state: what would be called, and what is there already.
+//! A dry run: what would be called and, if it looks at the states, what is there already.
 
 use crate::api::{ListFilter, ListedTask, Page, TaskApi};
 use crate::clock::{Clock, Timestamp};
-use crate::policy::{IfMissing, Purpose, first_look};
+use crate::policy::{EarlierCalls, FirstLook, IfMissing, Purpose, first_look};
+use crate::run::carry_out::group_slots;
 use crate::run::error::RunError;
 use crate::run::plan::{RunRequest, new_run};
 use crate::run::settings::walker_settings;
 use crate::run::survey_recorder::{MAX_LOOKED_FOR, WantedTasks, if_missing};
 use crate::store;
-use crate::store::{PlanRow, PlanTotals, RunDirectory, Surveyed, TemporaryPlan};
+use crate::store::{PlanRow, PlanTotals, RunDirectory, StoreError, Surveyed, TemporaryPlan};
 use crate::survey::{Gap, PageSink, WalkEnd, WalkStep, Walker};
+use crate::task::TaskState;
 
-/// A run as it would be, given the present states of its tasks.
+/// A run as it would be, in a temporary file that vanishes with this value.
 #[derive(Debug)]
-pub struct LivePlan {
-    /// The numbers of rows and tasks.
-    pub totals: PlanTotals,
-    /// The first tasks that would be called.
-    pub rows: Vec<PlanRow>,
-    /// The states of the tasks.
+pub struct DryRun {
+    plan: TemporaryPlan,
+    look: Option<LiveLook>,
+}
+
+/// What a look at the states of the tasks has shown.
+#[derive(Debug)]
+pub struct LiveLook {
+    /// The states of the tasks, counted.
     pub surveyed: Surveyed,
     /// The reason why tasks may have been missed, if there is one.
     pub gap: Option<Gap>,
+    purpose: Purpose,
+}
+
+/// One task of a dry run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DryRunRow {
+    /// The task.
+    pub row: PlanRow,
+    /// The state in which the look has found it.
+    pub state_before: Option<TaskState>,
+    /// What the run would make of the task; `None` without a look, which calls each.
+    pub look: Option<FirstLook>,
+}
+
+/// Reads all inputs and returns what a run of them would be.
+///
+/// Stores nothing and sends nothing.
+///
+/// # Errors
+///
+/// Invalid inputs, with all their problems.
+pub fn dry_run(request: RunRequest, clock: Clock) -> Result<DryRun, RunError> {
+    let run = new_run(&request, clock.now());
+    // An existing directory: a dry run must not create one.
+    let runs = RunDirectory::existing(&request.state);
+    let plan = store::temporary_plan(&runs, &run, request.plan)?.map_err(RunError::Input)?;
+    Ok(DryRun { plan, look: None })
 }
 
 /// Reads all inputs and the states of their tasks, and returns what a run of them would be.
 ///
-/// Stores nothing and starts or stops nothing.
+/// Stores nothing and starts or stops nothing. Of an input without a task no state is read.
 ///
 /// # Errors
 ///
@@ -35,14 +67,18 @@ pub async fn dry_run_live<A: TaskApi>(
     request: RunRequest,
     api: &A,
     clock: Clock,
-    max_rows: u32,
-) -> Result<LivePlan, RunError> {
-    let run = new_run(&request, clock.now());
-    let runs = RunDirectory::existing(&request.state);
-    let plan = store::temporary_plan(&runs, &run, request.plan)?.map_err(RunError::Input)?;
+) -> Result<DryRun, RunError> {
+    let settings = walker_settings(&request.settings);
+    let (state, group) = (request.state.clone(), request.settings.rate_group.clone());
+    let DryRun { plan, .. } = dry_run(request, clock)?;
+    if plan.totals().is_empty() {
+        return Ok(DryRun { plan, look: None });
+    }
     let wanted = WantedTasks(plan.look_for(MAX_LOOKED_FOR)?);
     let mut recorder = DryRunRecorder { plan: &plan, wanted };
-    let mut walker = Walker::new(api, walker_settings(&request.settings), clock, &[]);
+    let slots = group_slots(&state, group.as_deref())?;
+    let walker = Walker::new(api, settings, clock, &[]);
+    let mut walker = walker.sharing(slots);
     let end = walker.walk(&ListFilter::default(), &mut recorder).await?;
     // A dry run shows every task that is unknown, whatever the run would do with it.
     let purpose = Purpose::LeaveAlone(if_missing(&end, IfMissing::Unknown));
@@ -52,8 +88,40 @@ pub async fn dry_run_live<A: TaskApi>(
         WalkEnd::Whole => None,
         WalkEnd::Gap(gap) => Some(gap),
     };
-    let rows = plan.first_rows(max_rows)?;
-    Ok(LivePlan { totals: plan.totals(), rows, surveyed, gap })
+    Ok(DryRun { plan, look: Some(LiveLook { surveyed, gap, purpose }) })
+}
+
+impl DryRun {
+    /// Returns the numbers of rows and tasks.
+    pub fn totals(&self) -> PlanTotals {
+        self.plan.totals()
+    }
+
+    /// Returns what the look at the states has shown, if there was one.
+    pub fn look(&self) -> Option<&LiveLook> {
+        self.look.as_ref()
+    }
+
+    /// Returns the first tasks that would be called.
+    pub fn first_rows(&self, limit: u32) -> Result<Vec<PlanRow>, RunError> {
+        Ok(self.plan.first_rows(limit)?)
+    }
+
+    /// Calls `take` for every task, in the order of the inputs.
+    ///
+    /// # Errors
+    ///
+    /// The store's, and those of `take`.
+    pub fn for_each_row<E: From<StoreError>>(
+        &self,
+        mut take: impl FnMut(DryRunRow) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let purpose = self.look.as_ref().map(|look| look.purpose);
+        self.plan.for_each_row(|row, seen| {
+            let look = purpose.map(|purpose| first_look(seen, EarlierCalls::None, purpose));
+            take(DryRunRow { row, state_before: seen.map(|seen| seen.state), look })
+        })
+    }
 }
 
 /// Records the pages of a walk in a plan.

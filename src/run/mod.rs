@@ -21,12 +21,12 @@ mod survey_recorder;
 mod verify;
 mod watchers;
 
-pub use carry_out::Ended;
-pub use dry_run::{LivePlan, dry_run_live};
+pub use carry_out::{Ended, group_slots};
+pub use dry_run::{DryRun, DryRunRow, LiveLook, dry_run, dry_run_live};
 pub use error::RunError;
 pub use last_good::{Comparable, GoodRun, last_good};
 pub use phases::Settling;
-pub use plan::{Planned, RunRequest, dry_run, plan};
+pub use plan::{Planned, RunRequest, plan};
 pub use resume::{Resumable, Resumption, resume};
 pub use retry::{Retry, RetryFilter, retry};
 pub use revert::{Revert, Reverted, revert};

@@ -164,6 +164,10 @@ impl<'a, A: TaskApi> RunPhases<'a, A> {
             if let Err(reason) = self.control_router.unless_stopped(sleep_until(at)).await {
                 return Ok(Some(reason));
             }
+            // Within the last look, too, no wait for the service exceeds the patience.
+            walker.wait_until_at_most(deadline);
+            // An earlier round leaves its time to the last one.
+            walker.ask_until(deadline.filter(|_| !is_last));
             let round = if is_last { Round::Last } else { Round::Earlier };
             match self.verify(&mut walker, round).await? {
                 Verified::Stopped(reason) => return Ok(Some(reason)),

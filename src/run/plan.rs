@@ -8,7 +8,7 @@ use crate::run::error::RunError;
 use crate::settings::RunSettings;
 use crate::store;
 use crate::store::{
-    NewPlan, NewRun, PlanRow, PlanTotals, PlannedRun, RunDirectory, RunId, RunLock, StoreError,
+    NewPlan, NewRun, PlanTotals, PlannedRun, RunDirectory, RunId, RunLock, StoreError,
 };
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -61,20 +61,6 @@ pub fn plan(request: RunRequest, clock: Clock) -> Result<Planned, RunError> {
     let run = new_run(&request, clock.now());
     let planned = store::plan_run(&runs, &run, request.plan, &holder(clock.now()))?;
     Planned::from_stored(planned, runs, request.settings, clock)
-}
-
-/// Reads all inputs and returns the size of the run and its first tasks.
-///
-/// Stores nothing and sends nothing.
-pub fn dry_run(
-    request: RunRequest,
-    clock: Clock,
-    max_rows: u32,
-) -> Result<(PlanTotals, Vec<PlanRow>), RunError> {
-    let run = new_run(&request, clock.now());
-    // An existing directory: a dry run must not create one.
-    store::plan_only(&RunDirectory::existing(&request.state), &run, request.plan, max_rows)?
-        .map_err(RunError::Input)
 }
 
 pub(crate) fn new_run(request: &RunRequest, now: Timestamp) -> NewRun {

@@ -7,6 +7,7 @@
 use crate::api::{ListFilter, ListedTask, Page, TaskApi};
 use crate::clock::{Clock, Timestamp};
 use crate::report::Target;
+use crate::run::carry_out::group_slots;
 use crate::run::error::RunError;
 use crate::run::plan::{Planned, child_run, holder};
 use crate::run::settings::walker_settings;
@@ -98,7 +99,9 @@ impl Revert {
         max_rows: usize,
     ) -> Result<Reverted, RunError> {
         let mut recorder = ChangedTasks { wanted: self.changed()?, seen: HashMap::new() };
-        let mut walker = Walker::new(api, walker_settings(&self.settings), clock, &[]);
+        let slots = group_slots(self.runs.state(), self.settings.rate_group.as_deref())?;
+        let walker = Walker::new(api, walker_settings(&self.settings), clock, &[]);
+        let mut walker = walker.sharing(slots);
         let end = if recorder.wanted.is_empty() {
             WalkEnd::Whole
         } else {

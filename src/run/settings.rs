@@ -16,6 +16,7 @@ pub(crate) fn walker_settings(settings: &RunSettings) -> WalkerSettings {
         rate: settings.rate.for_lists(),
         timeout: settings.timeout,
         max_attempts: settings.max_attempts,
+        throttle_timeout: settings.throttle_timeout,
     }
 }
 
@@ -51,6 +52,8 @@ pub(crate) fn engine_settings(settings: &RunSettings, origin: StartingPoint) -> 
         credentials: _,
         // Where calls go.
         sandbox: _,
+        // For the record alone.
+        by: _,
     } = settings;
     EngineSettings {
         concurrency,

@@ -101,11 +101,12 @@ impl ReopenedRun {
         watcher_channel: watchers::WatcherChannel,
         control: mpsc::UnboundedReceiver<Control>,
     ) -> Result<RunPhases<'a, A>, RunError> {
+        let slots = group_slots(self.runs.state(), self.settings.rate_group.as_deref())?;
         let writer = RunWriter::reopen(&self.runs, &self.lock, self.clock.now())?;
         Ok(RunPhases {
             api,
             settings: &self.settings,
-            slots: group_slots(&self.runs, &self.settings)?,
+            slots,
             clock: self.clock,
             ledger: StoreLedger { writer, watcher_channel, ended_by: RunEndedBy::Phases },
             control_router: ControlRouter::new(control),

@@ -6,7 +6,7 @@
 //! that is killed leaves the file as it is, and after a loss of power the boot is another one.
 
 use crate::clock::BootClock;
-use crate::policy::{Grant, Reservation, SlotSource, SlotSpacing, SlotTimeline};
+use crate::policy::{Grant, Reservation, SlotSource, SlotSpacing, SlotTimeline, SlotTrouble};
 use rustix::fs::{FlockOperation, flock};
 use std::fs::{DirBuilder, File};
 use std::io;
@@ -18,12 +18,22 @@ use std::time::{Duration, Instant};
 const LENGTH: usize = 64;
 /// The longest time that a reservation may lie ahead: a file that says more is damaged.
 const LONGEST_AHEAD: u64 = 86_400 * 1_000_000_000;
+/// The longest hold that is written: less, because a process may read the clock a little earlier.
+const LONGEST_SHARED_HOLD: u64 = LONGEST_AHEAD / 2;
+/// When the lock is asked for again that another process has, which holds it for microseconds.
+const LOCKED_AGAIN_AFTER: Duration = Duration::from_millis(1);
+/// How often a hold is tried to be written.
+const HOLD_TRIES: u32 = 20;
+/// How long another process may have the lock: one that was stopped in that moment keeps it.
+const LONGEST_LOCKED: Duration = Duration::from_secs(2);
 
 /// Slots in a file.
 #[derive(Debug)]
 pub struct FileSlots {
     file: File,
     clock: BootClock,
+    /// Since when another process has the lock.
+    locked_since: Option<Instant>,
 }
 
 impl FileSlots {
@@ -48,16 +58,17 @@ impl FileSlots {
         if !file.metadata()?.is_file() {
             return Err(io::Error::other("it is not a regular file"));
         }
-        Ok(Self { file, clock: BootClock::start()? })
+        Ok(Self { file, clock: BootClock::start()?, locked_since: None })
     }
 
-    /// Changes the timeline under the lock.
+    /// Changes the timeline under the lock, unless another process has it.
     fn change<T>(
         &self,
         now: Instant,
         act: impl FnOnce(&mut SlotTimeline, u64) -> T,
     ) -> io::Result<T> {
-        flock(&self.file, FlockOperation::LockExclusive)?;
+        // To wait for the lock would keep the whole process waiting, signals included.
+        flock(&self.file, FlockOperation::NonBlockingLockExclusive)?;
         let changed = self.change_locked(now, act);
         flock(&self.file, FlockOperation::Unlock)?;
         changed
@@ -89,7 +100,12 @@ impl FileSlots {
 }
 
 impl SlotSource for FileSlots {
-    fn reserve(&mut self, wanted: u32, spacing: SlotSpacing, now: Instant) -> Option<Grant> {
+    fn reserve(
+        &mut self,
+        wanted: u32,
+        spacing: SlotSpacing,
+        now: Instant,
+    ) -> Result<Grant, SlotTrouble> {
         let reserved = self.change(now, |timeline, time| {
             let at = |due: u64| now + Duration::from_nanos(due.saturating_sub(time));
             match timeline.reserve(wanted, spacing, time) {
@@ -97,14 +113,30 @@ impl SlotSource for FileSlots {
                 Reservation::NotBefore(due) => Grant::NotBefore(at(due)),
             }
         });
-        reserved.ok()
+        let is_locked = |error: &io::Error| error.kind() == io::ErrorKind::WouldBlock;
+        let Some(error) = reserved.as_ref().err().filter(|error| is_locked(error)) else {
+            self.locked_since = None;
+            return reserved.map_err(|error| SlotTrouble(error.to_string()));
+        };
+        let since = *self.locked_since.get_or_insert(now);
+        match now.saturating_duration_since(since) < LONGEST_LOCKED {
+            true => Ok(Grant::NotBefore(now + LOCKED_AGAIN_AFTER)),
+            false => Err(SlotTrouble(format!("another process keeps its file locked: {error}"))),
+        }
     }
 
     fn hold(&mut self, until: Instant, now: Instant) {
         let ahead = until.saturating_duration_since(now).as_nanos();
-        let ahead = u64::try_from(ahead).unwrap_or(u64::MAX).min(LONGEST_AHEAD);
-        // A hold that cannot be shared is kept by this process alone.
-        let _ = self.change(now, |timeline, time| timeline.hold(time + ahead));
+        let ahead = u64::try_from(ahead).unwrap_or(u64::MAX).min(LONGEST_SHARED_HOLD);
+        // A few times, because whoever has the lock has it for microseconds. A hold that cannot be
+        // shared is kept by this process alone.
+        for _ in 0..HOLD_TRIES {
+            let held = self.change(now, |timeline, time| timeline.hold(time + ahead));
+            if held.is_ok() {
+                return;
+            }
+            std::thread::yield_now();
+        }
     }
 }
 
@@ -133,7 +165,7 @@ mod tests {
         // The clock goes on between the two.
         let second = first(&mut two);
         assert!(second <= interval + Duration::from_millis(1), "{second:?}");
-        assert!(matches!(one.reserve(1, spacing(), now), Some(Grant::NotBefore(_))));
+        assert!(matches!(one.reserve(1, spacing(), now), Ok(Grant::NotBefore(_))));
         assert_eq!(first(&mut other), Duration::ZERO);
     }
 
@@ -148,8 +180,36 @@ mod tests {
         for text in ["", "nonsense", "another-boot 18446744073709551615", &beyond, "\u{0}\u{1}"] {
             std::fs::write(&path, text).unwrap();
             let grant = slots.reserve(1, spacing(), now);
-            assert_eq!(grant, Some(Grant::Slots { first: now, count: 1 }), "{text:?}");
+            assert_eq!(grant, Ok(Grant::Slots { first: now, count: 1 }), "{text:?}");
         }
+    }
+
+    #[test]
+    fn a_process_that_keeps_the_lock_is_waited_for_and_then_told_of() {
+        let state = tempfile::tempdir().unwrap();
+        let mut slots = FileSlots::open(state.path(), "a").unwrap();
+        let stopped = FileSlots::open(state.path(), "a").unwrap();
+        flock(&stopped.file, FlockOperation::LockExclusive).unwrap();
+        let now = Instant::from(Clock::start().instant());
+        let soon = now + Duration::from_millis(1);
+        assert_eq!(slots.reserve(1, spacing(), now), Ok(Grant::NotBefore(soon)));
+        let later = now + LONGEST_LOCKED;
+        let trouble = slots.reserve(1, spacing(), later).unwrap_err();
+        assert!(trouble.to_string().contains("locked"), "{trouble}");
+        flock(&stopped.file, FlockOperation::Unlock).unwrap();
+        assert_eq!(slots.reserve(1, spacing(), later), Ok(Grant::Slots { first: later, count: 1 }));
+        assert_eq!(slots.locked_since, None);
+    }
+
+    #[test]
+    fn the_longest_hold_is_still_one_for_a_process_whose_clock_reads_earlier() {
+        let state = tempfile::tempdir().unwrap();
+        let mut one = FileSlots::open(state.path(), "a").unwrap();
+        let mut other = FileSlots::open(state.path(), "a").unwrap();
+        let now = Instant::from(Clock::start().instant());
+        one.hold(now + Duration::from_secs(366 * 86_400), now);
+        let earlier = now.checked_sub(Duration::from_secs(5)).unwrap_or(now);
+        assert!(matches!(other.reserve(1, spacing(), earlier), Ok(Grant::NotBefore(_))));
     }
 
     #[test]

@@ -2,8 +2,11 @@
 
 use crate::journal::Damage;
 use crate::store::ids::{JobName, RunId};
+use crate::text::shell_quoted;
+use rusqlite::ffi::SQLITE_IOERR_WRITE;
 use rusqlite::types::Type;
 use rusqlite::{Error, ErrorCode};
+use rustix::process::{Resource, getrlimit};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -34,6 +37,14 @@ pub enum StoreError {
     Full {
         /// The file.
         path: PathBuf,
+    },
+    /// The file has reached the limit of the system on file sizes.
+    #[error("the run store `{}` may not grow: no file may have more than {most} bytes", path.display())]
+    Limited {
+        /// The file.
+        path: PathBuf,
+        /// The limit.
+        most: u64,
     },
     /// The content of a file is damaged.
     #[error("the run store `{}` is damaged: {detail}", path.display())]
@@ -149,12 +160,17 @@ impl StoreError {
             Self::Full { .. } => {
                 "free some space there; `batchctl resume` goes on with a run that had begun".into()
             }
+            Self::Limited { .. } => {
+                "raise the limit of file sizes (`ulimit -f`); `batchctl resume` \
+                 goes on with a run that had begun"
+                    .into()
+            }
             Self::Gone { .. } => {
                 "nothing was sent that it did not hold; put it back, or start anew".into()
             }
             Self::Damaged { path, .. } => format!(
                 "nothing was changed in it; save what can be read with `sqlite3 {} .recover`",
-                path.display()
+                shell_quoted(&path.to_string_lossy())
             ),
             Self::Older { .. } => {
                 "read it with the version that made it: its `batchctl report` writes every format"
@@ -187,7 +203,10 @@ pub(crate) fn sqlite(path: &Path) -> impl Fn(Error) -> StoreError + use<> {
         _ if is_damage(&source) => {
             StoreError::Damaged { path: path.clone(), detail: detail_of(&source) }
         }
-        _ => StoreError::Sqlite { path: path.clone(), source },
+        _ => match size_limit(&source) {
+            Some(most) => StoreError::Limited { path: path.clone(), most },
+            None => StoreError::Sqlite { path: path.clone(), source },
+        },
     }
 }
 
@@ -203,6 +222,15 @@ fn detail_of(error: &Error) -> String {
         }
         _ => error.to_string(),
     }
+}
+
+/// Returns the limit on file sizes, if a write failed while there is one.
+///
+/// SQLite keeps no reason for a write that failed, other than a full disk.
+fn size_limit(error: &Error) -> Option<u64> {
+    let Error::SqliteFailure(failure, _) = error else { return None };
+    let is_write = failure.extended_code == SQLITE_IOERR_WRITE;
+    is_write.then(|| getrlimit(Resource::Fsize).current).flatten()
 }
 
 /// Returns whether an error means that the file does not hold what was written to it.

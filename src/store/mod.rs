@@ -31,8 +31,7 @@ pub use files::{
 };
 pub use ids::{JobName, JobNameError, RunId, RunIdError};
 pub use planning::{
-    NewPlan, PlanTotals, PlannedRun, TemporaryPlan, plan_from_run, plan_only, plan_run,
-    temporary_plan,
+    NewPlan, PlanTotals, PlannedRun, TemporaryPlan, plan_from_run, plan_run, temporary_plan,
 };
 pub use reading::{
     ExportError, NewRun, RunReader, RunRecord, SessionRecord, SourceRecord, StoredEnd, TaskPair,

@@ -48,6 +48,16 @@ pub struct TaskRow {
     pub seen: SeenRow,
 }
 
+impl TaskRow {
+    /// Returns whether the task succeeded and the service counted no sub-task in it.
+    ///
+    /// Nothing happened in such a task, and it has no state that could be waited for.
+    pub fn is_empty(&self) -> bool {
+        let counts = self.last.as_ref().and_then(|last| last.counts);
+        self.outcome == Outcome::Succeeded && counts.is_some_and(|counts| counts.total == 0)
+    }
+}
+
 /// The observed states of a task before and after its call.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct SeenRow {

@@ -5,6 +5,7 @@
 //! `docs/GLOSSARY.md`: gap.
 
 use crate::api::{LAST_PAGE, PAGE_SIZE, Page};
+use crate::policy::SlotTrouble;
 use crate::task::Failure;
 use std::collections::HashSet;
 use std::fmt;
@@ -38,6 +39,10 @@ pub enum Gap {
     Unread(Failure),
     /// The credentials were refused.
     Unauthorised(Failure),
+    /// The time for the walk was over.
+    OutOfTime,
+    /// The slots of the rate group could not be reserved for too long.
+    NoSlots(SlotTrouble),
 }
 
 impl fmt::Display for Gap {
@@ -51,6 +56,8 @@ impl fmt::Display for Gap {
             Self::Endless => write!(f, "the list has more than {LAST_PAGE} pages"),
             Self::Nameless { count } => write!(f, "{count} entries of the list have no id"),
             Self::Unread(failure) => write!(f, "the list cannot be read: {}", text_of(failure)),
+            Self::OutOfTime => f.write_str("the list was not read to its end in time"),
+            Self::NoSlots(trouble) => write!(f, "the rate group cannot be used: {trouble}"),
             Self::Unauthorised(failure) => {
                 write!(f, "the credentials were refused: {}", text_of(failure))
             }

@@ -5,10 +5,10 @@
 
 use super::pages::{Gap, Next, Pages};
 use crate::api::{ListFilter, Listed, Page, TaskApi};
-use crate::clock::{Clock, Timestamp};
+use crate::clock::{Clock, Instant, Timestamp};
 use crate::policy::{
     Admission, Answer, AttemptHistory, Decision, NoResponse, OnDoubt, Pacer, RetryPolicy,
-    SharedSlots, SlotGate, classify_read,
+    SharedSlots, SlotGate, Verdict, classify_read,
 };
 use crate::task::{Failure, FailureKind, Rate};
 use std::num::NonZeroU32;
@@ -56,6 +56,9 @@ pub struct WalkerSettings {
     pub timeout: Duration,
     /// The most requests for one page before the walk ends; throttled answers do not count.
     pub max_attempts: NonZeroU32,
+    /// The time for which every request may be throttled, and the longest wait that an answer may
+    /// ask for, before the walk ends.
+    pub throttle_timeout: Duration,
 }
 
 /// Walks through the list, at the rate that all requests of the run share.
@@ -67,6 +70,16 @@ pub struct Walker<'a, A> {
     clock: Clock,
     jitter: fastrand::Rng,
     sent: Vec<Timestamp>,
+    /// Since when every request has been throttled.
+    throttled_since: Option<Instant>,
+    /// What the last answer said that asked for a wait.
+    held_for: Option<Failure>,
+    /// No wait that the service asks for may last longer.
+    latest: Option<Instant>,
+    /// No page is asked for from then on.
+    asks_until: Option<Instant>,
+    /// Whether the pacer has admitted a request that has not left.
+    is_admitted: bool,
 }
 
 impl<'a, A: TaskApi> Walker<'a, A> {
@@ -84,6 +97,11 @@ impl<'a, A: TaskApi> Walker<'a, A> {
             clock,
             jitter: fastrand::Rng::new(),
             sent: Vec::new(),
+            throttled_since: None,
+            held_for: None,
+            latest: None,
+            asks_until: None,
+            is_admitted: false,
         }
     }
 
@@ -94,6 +112,17 @@ impl<'a, A: TaskApi> Walker<'a, A> {
         let shared = slots.zip(self.settings.rate);
         self.group = shared.map(|(slots, rate)| SlotGate::new(slots, rate, now.into()));
         self
+    }
+
+    /// Ends walks from now on rather than wait for the service beyond that instant.
+    pub fn wait_until_at_most(&mut self, latest: Option<Instant>) {
+        self.latest = latest;
+    }
+
+    /// Asks for no page from that instant on. A request on the wire still gets its answer: a service
+    /// must not be asked for two pages at a time.
+    pub fn ask_until(&mut self, until: Option<Instant>) {
+        self.asks_until = until;
     }
 
     /// Takes the times of the requests since the last call, the oldest first.
@@ -142,24 +171,32 @@ impl<'a, A: TaskApi> Walker<'a, A> {
             RetryPolicy { max_attempts: self.settings.max_attempts, on_doubt: OnDoubt::Retry };
         let mut history = AttemptHistory::default();
         loop {
-            self.await_turn(notes).await?;
+            if let Some(failure) = self.held_too_long() {
+                return Ok(Err(Gap::Unread(failure)));
+            }
+            if let Err(gap) = self.await_turn(notes).await? {
+                return Ok(Err(gap));
+            }
             // Read before the request: `renew` must know which credentials were refused.
             let generation = self.api.authority().generation();
             let answer = match self.ask(filter, number).await {
-                Listed::Page(page) => return Ok(Ok(page)),
+                Listed::Page(page) => {
+                    (self.throttled_since, self.held_for) = (None, None);
+                    return Ok(Ok(page));
+                }
                 Listed::Answer(answer) => answer,
             };
-            let asked_wait = answer.retry_after().unwrap_or_default();
             let finding = classify_read(&answer);
             let failure = finding.failure.unwrap_or_else(|| Failure::seen(FailureKind::Body, ""));
             history = history.after(finding.verdict);
-            match policy.decide(finding.verdict, history, self.jitter.f64()) {
-                Decision::SendAgain { after } => sleep(after.max(asked_wait)).await,
-                Decision::Wait { after } => sleep(after).await,
-                // The pacer holds, and `await_turn` waits for it: one place waits for everything.
-                Decision::HoldRun { wait } => {
-                    self.pacer.hold((self.clock.instant() + wait).into());
+            let decision = policy.decide(finding.verdict, history, self.jitter.f64());
+            self.take_note(finding.verdict, decision, &answer, &failure);
+            match decision {
+                Decision::Wait { after } if self.is_too_late(self.clock.instant() + after) => {
+                    return Ok(Err(Gap::Unread(failure)));
                 }
+                Decision::SendAgain { after } | Decision::Wait { after } => sleep(after).await,
+                Decision::HoldRun { .. } => {}
                 Decision::Settle(_) | Decision::StopRun => return Ok(Err(Gap::Unread(failure))),
                 // Renewed credentials that are refused at once would be refused again.
                 Decision::Reauthorise if history.refusals > 1 => {
@@ -174,24 +211,78 @@ impl<'a, A: TaskApi> Walker<'a, A> {
         }
     }
 
+    /// Takes note of what an answer asks for: a wait of its own holds the next request, too.
+    fn take_note(&mut self, verdict: Verdict, decision: Decision, answer: &Answer, seen: &Failure) {
+        let now = self.clock.instant();
+        let is_throttled = matches!(verdict, Verdict::Throttled { .. });
+        self.throttled_since = self.throttled_since.or(Some(now)).filter(|_| is_throttled);
+        if is_throttled {
+            self.held_for = Some(seen.clone());
+        }
+        let asked = match decision {
+            Decision::HoldRun { wait } => Some(wait),
+            _ => answer.retry_after(),
+        };
+        let Some(asked) = asked else { return };
+        let until = now.checked_add(asked).unwrap_or(now);
+        // The pacer holds, and `await_turn` waits for it: one place waits for everything.
+        self.pacer.hold(until.into());
+        self.held_for = Some(seen.clone());
+        if let (true, Some(group)) = (is_throttled, &mut self.group) {
+            group.hold(until.into(), now.into());
+        }
+    }
+
+    /// Returns the answer that asks for a longer wait than the walk may make, if there is one.
+    fn held_too_long(&self) -> Option<Failure> {
+        let held = self.pacer.held_until(self.clock.instant().into())?;
+        self.held_for.clone().filter(|_| self.is_too_late(held.into()))
+    }
+
+    /// Returns whether to wait until then takes more patience than the walk has.
+    fn is_too_late(&self, until: Instant) -> bool {
+        let since = self.throttled_since.unwrap_or_else(|| self.clock.instant());
+        let end = since.checked_add(self.settings.throttle_timeout);
+        end.into_iter().chain(self.latest).min().is_some_and(|end| until > end)
+    }
+
     /// Waits until one more request may leave, and makes its start durable.
-    async fn await_turn<N: PageSink>(&mut self, notes: &mut N) -> Result<(), N::Error> {
+    async fn await_turn<N: PageSink>(
+        &mut self,
+        notes: &mut N,
+    ) -> Result<Result<(), Gap>, N::Error> {
+        // A walk that was dropped may have left one behind.
+        if std::mem::take(&mut self.is_admitted) {
+            self.pacer.withdraw();
+        }
         // The same two gates as the dispatcher's: one spreads requests, the other is exact at the
         // moment of leaving, because the commit between them takes an unknown time.
+        let is_over = |at: Instant| self.asks_until.is_some_and(|until| at >= until);
+        if is_over(self.clock.instant()) {
+            return Ok(Err(Gap::OutOfTime));
+        }
         while let Admission::NotBefore(due) = self.pacer.admit(self.clock.instant().into()) {
+            if is_over(due.into()) {
+                return Ok(Err(Gap::OutOfTime));
+            }
             sleep_until(due.into()).await;
         }
+        self.is_admitted = true;
         let leaves = self.pacer.earliest_release(self.clock.instant().into());
         notes.request(self.clock.label(leaves.into())).await?;
         while let Some(group) = &mut self.group
             && let Some(due) = group.due(1, self.clock.instant().into(), self.jitter.f64())
         {
+            if let Some(trouble) = group.lost(self.clock.instant().into()) {
+                return Ok(Err(Gap::NoSlots(trouble)));
+            }
             sleep_until(due.into()).await;
         }
         while let Admission::NotBefore(due) = self.pacer.release(self.clock.instant().into()) {
             sleep_until(due.into()).await;
         }
-        Ok(())
+        self.is_admitted = false;
+        Ok(Ok(()))
     }
 
     async fn ask(&mut self, filter: &ListFilter, number: u32) -> Listed {

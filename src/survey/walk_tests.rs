@@ -3,7 +3,7 @@
 use super::*;
 use crate::api::{ListedTask, PAGE_SIZE};
 use crate::clock::Instant;
-use crate::policy::{Body, Response, ServiceError};
+use crate::policy::{Body, ProcessSlots, Response, ServiceError};
 use crate::task::Task;
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex};
@@ -65,6 +65,16 @@ async fn walk(
     ids: Ids,
     script: impl Fn(u32, usize) -> Listed + 'static,
 ) -> Walked {
+    walk_as(rate, ids, |_| {}, script).await
+}
+
+/// The same with a walker that is set up in a way of its own.
+async fn walk_as(
+    rate: Option<&str>,
+    ids: Ids,
+    set_up: impl FnOnce(&mut Walker<'_, Service>),
+    script: impl Fn(u32, usize) -> Listed + 'static,
+) -> Walked {
     let clock = Clock::start();
     let began = clock.instant();
     let service = Service { script: Box::new(script), asked: Mutex::default(), clock };
@@ -72,9 +82,11 @@ async fn walk(
         rate: rate.map(|rate| rate.parse().unwrap()),
         timeout: Duration::from_secs(60),
         max_attempts: NonZeroU32::new(4).unwrap(),
+        throttle_timeout: Duration::from_secs(600),
     };
     let mut ids = ids;
     let mut walker = Walker::new(&service, settings, clock, &[]);
+    set_up(&mut walker);
     let Ok(end) = walker.walk(&ListFilter::default(), &mut ids).await;
     let asked = service.asked.into_inner().unwrap();
     Walked {
@@ -100,6 +112,15 @@ fn refusal(status: u16, code: &str) -> Listed {
         rate_hint: None,
         body: Body::Error(ServiceError { code: code.into(), ..ServiceError::default() }),
     }))
+}
+
+/// A refusal that asks for a wait of so many seconds, or for none.
+fn asking(status: u16, seconds: Option<u64>) -> Listed {
+    let Listed::Answer(Answer::Response(response)) = refusal(status, "APIGW.0308") else {
+        unreachable!("a refusal is a response")
+    };
+    let retry_after = seconds.map(Duration::from_secs);
+    Listed::Answer(Answer::Response(Response { retry_after, ..response }))
 }
 
 #[tokio::test(start_paused = true)]
@@ -159,4 +180,118 @@ async fn refused_credentials_end_a_walk_at_once() {
     let walked = walk(None, Ids::default(), |_, _| refusal(401, "APIGW.0301")).await;
     assert!(matches!(walked.end, WalkEnd::Gap(Gap::Unauthorised(_))), "{:?}", walked.end);
     assert_eq!(walked.asked, [1]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_longer_wait_than_the_walk_has_patience_for_ends_it_at_once() {
+    for status in [429, 503, 425] {
+        let walked = walk(None, Ids::default(), move |_, _| asking(status, Some(3_600))).await;
+        assert!(matches!(walked.end, WalkEnd::Gap(Gap::Unread(_))), "{:?}", walked.end);
+        assert_eq!((walked.asked, walked.millis), (vec![1], vec![0]), "{status}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_service_that_throttles_every_request_ends_the_walk_when_its_patience_is_over() {
+    for hint in [None, Some(30)] {
+        let walked = walk(None, Ids::default(), move |_, _| asking(429, hint)).await;
+        assert!(matches!(walked.end, WalkEnd::Gap(Gap::Unread(_))), "{:?}", walked.end);
+        let last = *walked.millis.last().unwrap();
+        assert!((560_000..=600_000).contains(&last), "{hint:?}: {last}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_page_that_is_served_begins_the_patience_anew() {
+    // Throttled for 500 s before each page: less than the patience, and more in sum.
+    let script = |number, request: usize| match request % 2 {
+        1 => asking(429, Some(500)),
+        _ => page(number, 600),
+    };
+    let walked = walk(None, Ids::default(), script).await;
+    assert_eq!((walked.end, walked.asked), (WalkEnd::Whole, vec![1, 1, 2, 2, 3, 3]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_walk_with_a_deadline_waits_for_the_service_until_then_alone() {
+    let latest = |seconds| {
+        move |walker: &mut Walker<'_, Service>| {
+            let now = walker.clock.instant();
+            walker.wait_until_at_most(Some(now + Duration::from_secs(seconds)));
+        }
+    };
+    let script = |number, request: usize| match request {
+        1 => asking(429, Some(7)),
+        _ => page(number, 3),
+    };
+    let cut = walk_as(None, Ids::default(), latest(6), script).await;
+    assert!(matches!(cut.end, WalkEnd::Gap(Gap::Unread(_))), "{:?}", cut.end);
+    assert_eq!(cut.asked, [1]);
+    let whole = walk_as(None, Ids::default(), latest(9), script).await;
+    assert_eq!(whole.end, WalkEnd::Whole);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_wait_that_was_asked_for_holds_the_next_walk_and_the_group() {
+    let clock = Clock::start();
+    let script: Script = Box::new(|number, request| match request {
+        1 => asking(429, Some(300)),
+        _ => page(number, 3),
+    });
+    let service = Service { script, asked: Mutex::default(), clock };
+    let rate: Rate = "10/s".parse().unwrap();
+    let settings = WalkerSettings {
+        rate: Some(rate),
+        timeout: Duration::from_secs(60),
+        max_attempts: NonZeroU32::new(4).unwrap(),
+        throttle_timeout: Duration::from_secs(600),
+    };
+    let began = clock.instant();
+    let slots = SharedSlots::new(ProcessSlots::new(began.into()));
+    let mut walker = Walker::new(&service, settings, clock, &[]).sharing(Some(slots.clone()));
+    walker.wait_until_at_most(Some(began + Duration::from_secs(2)));
+    let filter = ListFilter::default();
+    for _ in 0..2 {
+        let Ok(end) = walker.walk(&filter, &mut Ids::default()).await;
+        assert!(matches!(end, WalkEnd::Gap(Gap::Unread(_))), "{end:?}");
+    }
+    assert_eq!(service.asked.lock().unwrap().len(), 1, "asked sooner than it wished");
+    let now = clock.instant().into();
+    let due = SlotGate::new(slots, rate, now).due(1, now, 0.0).unwrap();
+    assert!(due - now > Duration::from_secs(290), "{:?}", due - now);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_walk_that_was_dropped_leaves_its_turn_to_the_next() {
+    let clock = Clock::start();
+    let script: Script = Box::new(|number, _| page(number, 1_000));
+    let service = Service { script, asked: Mutex::default(), clock };
+    let settings = WalkerSettings {
+        rate: Some("1/s".parse().unwrap()),
+        timeout: Duration::from_secs(60),
+        max_attempts: NonZeroU32::new(4).unwrap(),
+        throttle_timeout: Duration::from_secs(600),
+    };
+    let mut walker = Walker::new(&service, settings, clock, &[]);
+    let filter = ListFilter::default();
+    for _ in 0..20 {
+        let mut ids = Ids::default();
+        // In the middle of the wait between two pages, whichever gate makes it.
+        let cut = timeout(Duration::from_millis(1_990), walker.walk(&filter, &mut ids)).await;
+        cut.unwrap_err();
+    }
+    let Ok(end) = walker.walk(&filter, &mut Ids::default()).await;
+    assert_eq!(end, WalkEnd::Whole);
+    sleep(Duration::from_secs(5)).await;
+    assert_eq!(walker.pacer.admit(clock.instant().into()), Admission::Now);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_walk_asks_for_no_page_when_its_time_is_over() {
+    let until = |walker: &mut Walker<'_, Service>| {
+        walker.ask_until(Some(walker.clock.instant() + Duration::from_millis(1_500)));
+    };
+    let script = |number, _| page(number, 1_000);
+    let walked = walk_as(Some("1/s"), Ids::default(), until, script).await;
+    assert_eq!((walked.end, walked.asked), (WalkEnd::Gap(Gap::OutOfTime), vec![1, 2]));
 }

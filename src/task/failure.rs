@@ -126,6 +126,11 @@ impl Failure {
             error_list: Vec::new(),
         }
     }
+
+    /// Returns the text that says what is wrong: the message, or the detail if there is none.
+    pub fn said(&self) -> &str {
+        if self.message.trim().is_empty() { &self.detail } else { &self.message }
+    }
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ mod id;
 mod outcome;
 mod rate;
 mod results_columns;
+mod run_by;
 mod state;
 
 pub use failure::{Failure, FailureKind, UnknownFailureKind};
@@ -15,6 +16,7 @@ pub use id::{TaskId, TaskIdError};
 pub use outcome::{Counts, Outcome, OutcomeCounts, UnknownOutcome};
 pub use rate::{InvalidRate, Rate};
 pub use results_columns::RESULTS_COLUMNS;
+pub use run_by::RunBy;
 pub use state::{ObservedState, StateCounts, TaskState, Toward, UnknownTaskState};
 
 use std::fmt;

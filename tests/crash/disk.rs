@@ -114,16 +114,59 @@ fn a_file_that_may_not_grow_stops_the_run_at_once() {
     let rehearsal = Rehearsal::answering_in(5..=10);
     let input = rehearsal.input(&plain_ids(2_000));
     let args = rehearsal.start_arguments(&input, &["--rate", "500/s"]);
-    // In blocks of 512 bytes: the plan fits, its log does not.
-    let limited = "trap '' XFSZ; ulimit -f 600; exec \"$0\" \"$@\"";
+    // In blocks of 512 bytes: the plan fits, its log does not. The signal is left as it is.
+    let limited = "ulimit -f 600; exec \"$0\" \"$@\"";
     let ended = Running::spawn(rehearsal.scene.in_shell(limited, &args)).ended();
-    check_refused(&ended, &["could not be recorded", "the run store", "resume"]);
+    check_refused(&ended, &["could not be recorded", "may not grow", "ulimit -f", "resume"]);
     let sent = rehearsal.service.requests();
     assert!(sent < 2_000, "the limit was never met");
     check_nothing_lost(&rehearsal, 2_000);
     let resumed = rehearsal.run(&["resume", "--rate", "none"]);
     assert_eq!(resumed.code, Some(0), "{resumed:?}");
     assert_eq!(Ledger::read(&rehearsal.file()).settled("succeeded"), 2_000);
+}
+
+#[test]
+fn a_run_whose_store_may_not_grow_still_has_its_documents() {
+    let rehearsal = Rehearsal::answering_in(5..=10);
+    let input = rehearsal.input(&plain_ids(2_000));
+    let (results, report) = (rehearsal.scene.path("r.csv"), rehearsal.scene.path("r.json"));
+    let (results, report) = (results.to_str().unwrap(), report.to_str().unwrap());
+    let more = ["--rate", "500/s", "-o", results, "-o", report];
+    let args = rehearsal.start_arguments(&input, &more);
+    let limited = "ulimit -f 600; exec \"$0\" \"$@\"";
+    let ended = Running::spawn(rehearsal.scene.in_shell(limited, &args)).ended();
+    check_refused(&ended, &["could not be recorded", "may not grow"]);
+    let rows = rehearsal.scene.read("r.csv");
+    assert_eq!(rows.lines().count(), 1 + 2_000);
+    let settled = Ledger::read(&rehearsal.file()).settled("succeeded");
+    assert_eq!(rows.lines().filter(|row| row.contains(",succeeded,")).count(), settled);
+    assert!(rehearsal.scene.read("r.json").contains("\"selected\": 2000"));
+}
+
+#[test]
+fn a_disk_that_is_full_for_the_store_alone_leaves_documents_elsewhere() {
+    let rehearsal = Rehearsal::answering_in(5..=10);
+    let Some(_disk) = SmallDisk::mount(&rehearsal.state, "mode=700,size=8m") else {
+        return skip("a small tmpfs cannot be mounted");
+    };
+    let results = rehearsal.scene.path("r.csv");
+    let more = ["--rate", "100/s", "-o", results.to_str().unwrap()];
+    let process = rehearsal.start(&rehearsal.input(&plain_ids(300)), &more);
+    rehearsal.service.await_requests(50);
+    let mut file = fs::File::create(rehearsal.state.join("ballast")).unwrap();
+    while file.write_all(&[0; 4096]).is_ok() {}
+    thread::sleep(Duration::from_millis(1_500));
+    // Two signals: the first drains, the second does not wait for room.
+    process.signal(rustix::process::Signal::INT);
+    thread::sleep(Duration::from_millis(200));
+    process.signal(rustix::process::Signal::INT);
+    let ended = process.ended();
+    check_refused(&ended, &["no space is left"]);
+    // Either the documents are there, or it is said how to get them.
+    let is_written = results.exists();
+    assert!(is_written || ended.stderr.contains("batchctl report "), "{ended:?}");
+    drop(file);
 }
 
 #[test]

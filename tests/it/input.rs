@@ -570,3 +570,47 @@ fn very_many_other_columns_are_kept() {
     check_called(&scene, &server, &["tasks.csv", "-o", "r.csv"], b"", &["gate-1"]);
     assert!(header(&scene, "r.csv").ends_with(&format!(",{}", names.join(","))));
 }
+
+#[test]
+fn a_heading_is_never_called_as_a_task() {
+    let server = Server::obliging();
+    let scene = Scene::with(&server);
+    for (name, heading) in [
+        ("a.txt", "batch_task_id # of the north"),
+        ("b.dat", "task_id # north, south"),
+        ("c.txt", "'batch_task_id"),
+        ("d.txt", "=\"task_id\""),
+        ("e.ids", "  Task-Id  # x"),
+    ] {
+        scene.write(name, format!("{heading}\ngate-1\n"));
+        let ended = scene.call(&["stop", name, "-n"]).expect(0);
+        ended.prints("1 batch task would be called").prints(&format!("{name}:2"));
+    }
+    // As where two lists were put into one file.
+    for (name, text) in [
+        ("a.txt", "task_id\ngate-1\ntask_id\ngate-2\n"),
+        ("b.csv", "task_id,site\ngate-1,a\ntask_id,site\ngate-2,b\n"),
+        ("c.txt", "gate-1\ngate-2\nbatch_task_id\n"),
+    ] {
+        scene.write(name, text);
+        let ended = scene.call(&["stop", name]).expect(65);
+        ended.says(&format!("{name}:3:1: ")).says("is the name of a column, not an id");
+    }
+    scene.call(&["stop", "--id", "task_id"]).expect(65).says("is the name of a column");
+    assert_eq!(server.count(), 0);
+}
+
+#[test]
+fn a_column_that_a_list_does_not_have_is_refused_if_it_was_typed() {
+    let server = Server::obliging();
+    let mut scene = Scene::with(&server);
+    scene.write("list.txt", "gate-1\n");
+    scene.write("headed.txt", "Camera\ngate-1\n");
+    let column = ["--id-column", "camera"];
+    let refused = scene.call(&[&["stop", "list.txt"][..], &column].concat()).expect(2);
+    refused.says("`list.txt` is a list and has no column `camera`").says("`--format csv`");
+    scene.call(&[&["stop", "headed.txt"][..], &column].concat()).expect(0);
+    assert_eq!(server.ids(), ["gate-1"]);
+    scene.set("BATCHCTL_ID_COLUMN", "camera");
+    scene.call(&["stop", "list.txt"]).expect(0);
+}

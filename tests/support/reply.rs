@@ -161,6 +161,16 @@ impl Reply {
         self
     }
 
+    /// Changes the status of an answer.
+    #[must_use]
+    pub(crate) fn with_status(mut self, status: u16) -> Self {
+        let (Manner::Whole(head, _) | Manner::Cut(head, _)) = &mut self.manner else {
+            panic!("there is no status")
+        };
+        head.status = status;
+        self
+    }
+
     /// Puts bytes in front of an answer.
     #[must_use]
     pub(crate) fn with_before(mut self, bytes: &str) -> Self {

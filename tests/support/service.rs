@@ -1,6 +1,7 @@
 //! A sandbox in this process, and the real program beside it.
 
 use super::program::{Ended, Running, Scene};
+use batchctl::clock::Clock;
 use batchctl::sandbox::{SandboxSettings, SandboxThread, Witness};
 use batchctl::store::{RunDirectory, RunId};
 use serde_json::Value;
@@ -180,11 +181,12 @@ impl Rehearsal {
 
 /// Waits until something holds; a test whose condition never comes true fails.
 pub(crate) fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
-    let mut waited = Duration::ZERO;
+    // A step takes longer than it sleeps, on a busy machine by far.
+    let clock = Clock::start();
+    let begun = clock.now();
     while !holds() {
-        assert!(waited < PATIENCE, "waited in vain for {what}");
+        assert!(clock.now().since(begun) < PATIENCE, "waited in vain for {what}");
         thread::sleep(STEP);
-        waited += STEP;
     }
 }
 

@@ -16,13 +16,16 @@ use tokio::sync::oneshot;
 pub(super) const COMMAND_TIMEOUT: Duration = Duration::from_secs(10);
 /// The largest output of a token command, in bytes.
 const COMMAND_OUTPUT: u64 = 64 * 1024;
-/// The maximum length of its standard error that a message quotes.
-const COMMAND_SAYS: u64 = 500;
+/// The longest part of its standard error that is read, in bytes.
+const COMMAND_ERRORS: u64 = 64 * 1024;
+/// The longest part of that which a message quotes, in characters.
+const COMMAND_SAYS: usize = 500;
 
 /// Runs a token command and returns what it prints.
 pub(super) async fn output_of(
     line: &str,
     environment: &[(OsString, OsString)],
+    redactor: &Redactor,
 ) -> Result<Vec<u8>, CredentialError> {
     let failed = |source| CredentialError::Command { line: line.into(), source };
     let child = tokio::process::Command::new("sh")
@@ -51,6 +54,7 @@ pub(super) async fn output_of(
     };
     if !status.success() {
         let said = without_lines_of(&output, String::from_utf8_lossy(&said).trim().to_owned());
+        let said = redactor.beginning(said, COMMAND_SAYS);
         return Err(CredentialError::CommandFailed { line: line.into(), status, said });
     }
     Ok(output)
@@ -80,7 +84,7 @@ impl Running {
         // Both pipes are read at once, because a command that fills the unread one would block.
         let (output, said) = tokio::try_join!(
             read_beginning(COMMAND_OUTPUT, stdout),
-            read_beginning(COMMAND_SAYS, stderr)
+            read_beginning(COMMAND_ERRORS, stderr)
         )?;
         // The group is killed after the command ended and before it is reaped. In between, its
         // number still belongs to it.
@@ -149,7 +153,7 @@ mod tests {
 
     async fn run(line: &str) -> Vec<u8> {
         let path = (OsString::from("PATH"), OsString::from("/usr/bin:/bin"));
-        output_of(line, &[path]).await.unwrap()
+        output_of(line, &[path], &Redactor::default()).await.unwrap()
     }
 
     #[tokio::test]

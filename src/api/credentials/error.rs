@@ -100,9 +100,19 @@ pub enum CredentialError {
         /// The message of the answer.
         said: String,
     },
-    /// IAM could not be asked, or not now.
+    /// IAM could not be asked, or not now: no login was judged.
     #[error("{endpoint} cannot be asked: {reason}")]
     IamAway {
+        /// The address of IAM.
+        endpoint: String,
+        /// The cause.
+        reason: String,
+        /// The wait that it asks for.
+        asked_wait: Option<Duration>,
+    },
+    /// A request left, and no answer came. A login may have been judged, and count as a wrong one.
+    #[error("{endpoint} gave no answer: {reason}")]
+    IamUnanswered {
         /// The address of IAM.
         endpoint: String,
         /// The cause.
@@ -137,7 +147,15 @@ pub enum CredentialError {
 impl CredentialError {
     /// Returns whether it may come right by itself.
     pub(super) const fn is_transient(&self) -> bool {
-        matches!(self, Self::IamAway { .. })
+        matches!(self, Self::IamAway { .. } | Self::IamUnanswered { .. })
+    }
+
+    /// Returns the wait before the source may be asked again.
+    pub(super) fn asked_wait(&self) -> Duration {
+        match self {
+            Self::IamAway { asked_wait, .. } => asked_wait.unwrap_or_default(),
+            _ => Duration::ZERO,
+        }
     }
 
     /// Returns whether to ask once more could do harm: a user is locked after a few wrong logins.

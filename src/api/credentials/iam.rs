@@ -1,19 +1,21 @@
 //! Asks IAM: for a token, and for the projects of an account.
 //!
-//! IAM is another host than the service, with its own certificates and errors. A request that
-//! carries a password is sent once: its answer decides.
+//! IAM is another host than the service, with its own certificates and errors. Each request is sent
+//! once. An error says whether it never left, was answered, or may have been judged unseen: a login
+//! may count as a wrong one then.
 
 use super::error::CredentialError;
 use super::project::Project;
 use crate::api::body::BodyBuffer;
 use crate::api::endpoint::{Endpoint, ProjectId};
-use crate::api::json_text::{decode, mend_strings};
+use crate::api::hints::asked_wait;
+use crate::api::json_text::{decode, read_leniently};
 use crate::api::redactor::Redactor;
 use crate::api::route::Route;
-use crate::api::transport::Transport;
-use crate::api::wire::error_in;
+use crate::api::transport::{Transport, plain_http_to_tls};
+use crate::api::wire::{error_in, wants_tls};
 use crate::clock::Timestamp;
-use crate::policy::NoResponse;
+use crate::policy::Delivery;
 use bytes::Bytes;
 use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue};
 use hyper::{Request, StatusCode};
@@ -68,12 +70,14 @@ struct ProjectsWire {
     projects: Vec<Project>,
 }
 
-/// An answer of IAM, read to its end.
+/// An answer of IAM, read as far as possible.
 struct IamResponse {
     status: StatusCode,
     headers: HeaderMap,
     /// Nothing if it is not JSON.
     body: Value,
+    /// The reason why the rest of the body is missing.
+    missing: Option<String>,
 }
 
 impl Iam {
@@ -120,7 +124,10 @@ impl Iam {
         authorise(&mut request);
         let answer = self.send(request.map(|()| Bytes::new()), redactor).await?;
         let projects = answer.read::<ProjectsWire>();
-        projects.map(|wire| wire.projects).ok_or_else(|| self.strange("it lists no projects"))
+        let projects = projects.ok_or_else(|| self.strange("it lists no projects"))?.projects;
+        let shown = |text: String| redactor.beginning(text, MAX_TEXT);
+        let shown = |project: Project| Project { id: shown(project.id), name: shown(project.name) };
+        Ok(projects.into_iter().map(shown).collect())
     }
 
     fn address(&self, path: &str, query: &[(&str, &str)]) -> Url {
@@ -137,53 +144,80 @@ impl Iam {
         request: Request<Bytes>,
         redactor: &Redactor,
     ) -> Result<IamResponse, CredentialError> {
+        let mut status = None;
         // One limit covers connecting, sending and reading, so a slow body cannot extend it.
-        let answered = tokio::time::timeout(IAM_TIMEOUT, self.exchange(request)).await;
-        let late = || self.away(format!("no answer within {IAM_TIMEOUT:?}"));
-        let answer = answered.map_err(|_| late())??;
-        if answer.status.is_success() { Ok(answer) } else { Err(self.refused(&answer, redactor)) }
+        let exchange = self.exchange(request, &mut status, redactor);
+        let answered = tokio::time::timeout(IAM_TIMEOUT, exchange).await;
+        let late = || format!("no answer within {IAM_TIMEOUT:?}");
+        let answer = match (answered, status) {
+            (Ok(answered), _) => answered?,
+            // The status alone decides: a refusal is one however its body ends.
+            (Err(_), Some(status)) => IamResponse::without_body(status, late()),
+            (Err(_), None) => return Err(self.unanswered(late())),
+        };
+        if !answer.status.is_success() {
+            return Err(self.refused(&answer, redactor));
+        }
+        match &answer.missing {
+            Some(missing) => Err(self.away(missing.clone())),
+            None => Ok(answer),
+        }
     }
 
-    async fn exchange(&self, request: Request<Bytes>) -> Result<IamResponse, CredentialError> {
+    /// Makes one exchange, and sets the status as soon as it is known.
+    async fn exchange(
+        &self,
+        request: Request<Bytes>,
+        status: &mut Option<StatusCode>,
+        redactor: &Redactor,
+    ) -> Result<IamResponse, CredentialError> {
         // A transport of its own, because IAM is asked once in a day.
         let (route, one) = (&self.route, NonZeroUsize::MIN);
         let transport = Transport::new(&self.endpoint, route, self.connect_timeout, one);
         let transport = transport.map_err(|error| self.away(error.to_string()))?;
         let request = transport.outgoing(request);
-        let sent = transport.send(request).await.map_err(NoResponse::from);
-        let mut reply = sent.map_err(|gone| self.away(gone.message))?;
-        let mut body = BodyBuffer::keeping(MAX_BODY);
-        loop {
-            match reply.chunk().await {
-                Ok(Some(chunk)) if body.push(&chunk).is_err() => {
-                    return Err(self.strange("its answer does not end"));
-                }
-                Ok(Some(_)) => {}
-                Ok(None) => break,
-                Err(error) => return Err(self.away(format!("the answer broke off: {error}"))),
+        let sent = transport.send(request).await.map_err(|error| error.described(redactor));
+        let mut reply = sent.map_err(|gone| {
+            let message = redactor.beginning(gone.message, MAX_TEXT);
+            match gone.delivery {
+                Delivery::NeverLeft | Delivery::ProxyRefused => self.away(message),
+                Delivery::Possible => self.unanswered(message),
             }
+        })?;
+        *status = Some(reply.status);
+        let mut body = BodyBuffer::keeping(MAX_BODY);
+        let missing = reply.receive(|chunk| body.push(chunk)).await.err();
+        let missing = missing.map(|missing| missing.described("the answer does not end"));
+        let bytes = body.bytes();
+        if reply.is_plain() && wants_tls(reply.status.as_u16(), &bytes) {
+            return Err(self.strange(&plain_http_to_tls().message));
         }
-        let text = decode(&body.bytes()).into_owned();
         // A body that is not JSON reads as null below, so the status alone decides.
-        let json =
-            serde_json::from_str(&text).or_else(|_| serde_json::from_str(&mend_strings(&text)));
-        let body = json.unwrap_or_default();
-        Ok(IamResponse { status: reply.status, headers: reply.headers.clone(), body })
+        let json = read_leniently(&bytes, &decode(&bytes), |text| serde_json::from_str(text));
+        let (headers, body) = (reply.headers.clone(), json.unwrap_or_default());
+        Ok(IamResponse { status: reply.status, headers, body, missing })
     }
 
     fn refused(&self, answer: &IamResponse, redactor: &Redactor) -> CredentialError {
         let (endpoint, status) = (self.endpoint.to_string(), answer.status.as_u16());
-        // Secrets are removed before the cut, which could leave a piece too short to be found.
-        let said = redactor.redact(answer.reason()).chars().take(MAX_TEXT).collect();
+        let said = redactor.beginning(answer.reason(), MAX_TEXT);
         // 408, 425 and 429 ask to be sent again; so does a failure of IAM itself.
         if matches!(status, 408 | 425 | 429) || answer.status.is_server_error() {
-            return self.away(format!("status {status}: {said}"));
+            let asked_wait = asked_wait(&answer.headers);
+            let asks = asked_wait.map(|wait| format!("; it asks for a wait of {wait:?}"));
+            let reason = format!("status {status}: {said}{}", asks.unwrap_or_default());
+            return CredentialError::IamAway { endpoint, reason, asked_wait };
         }
         CredentialError::IamRefused { endpoint, status, said }
     }
 
     fn away(&self, reason: String) -> CredentialError {
-        CredentialError::IamAway { endpoint: self.endpoint.to_string(), reason }
+        let endpoint = self.endpoint.to_string();
+        CredentialError::IamAway { endpoint, reason, asked_wait: None }
+    }
+
+    fn unanswered(&self, reason: String) -> CredentialError {
+        CredentialError::IamUnanswered { endpoint: self.endpoint.to_string(), reason }
     }
 
     fn strange(&self, what: &str) -> CredentialError {
@@ -192,6 +226,11 @@ impl Iam {
 }
 
 impl IamResponse {
+    fn without_body(status: StatusCode, missing: String) -> Self {
+        let (headers, body) = (HeaderMap::new(), Value::Null);
+        Self { status, headers, body, missing: Some(missing) }
+    }
+
     /// Reads the body, if it has these fields.
     fn read<T: DeserializeOwned>(&self) -> Option<T> {
         T::deserialize(&self.body).ok()
@@ -204,6 +243,6 @@ impl IamResponse {
         let nested = fields.and_then(|fields| fields.get("error")).and_then(Value::as_object);
         let error = nested.and_then(error_in).or_else(|| fields.and_then(error_in));
         let message = error.map(|error| error.message).filter(|message| !message.is_empty());
-        message.unwrap_or_else(|| "no reason was given".into())
+        message.or_else(|| self.missing.clone()).unwrap_or_else(|| "no reason was given".into())
     }
 }

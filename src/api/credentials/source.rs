@@ -3,8 +3,8 @@
 //! Secrets are registered with the redactor before anything can send them. See `docs/GLOSSARY.md`:
 //! redactor, renewal.
 
-use super::Proof;
 use super::access_key::AccessKey;
+use super::authorisation::Proof;
 use super::command::output_of;
 use super::error::CredentialError;
 use super::login::Login;
@@ -59,7 +59,7 @@ impl CredentialSource {
     pub(super) async fn find(&self, redactor: &Redactor) -> Result<Found, CredentialError> {
         match self {
             Self::Token(source) => {
-                let token = source.load().await?;
+                let token = source.load(redactor).await?;
                 token.register_secrets(redactor);
                 let proof = Proof::Token(Arc::new(token));
                 // Without a life there is no renewal ahead of need: such a token is replaced once
@@ -141,7 +141,7 @@ impl TokenSource {
     }
 
     /// Gets the token.
-    pub(super) async fn load(&self) -> Result<Token, CredentialError> {
+    pub(super) async fn load(&self, redactor: &Redactor) -> Result<Token, CredentialError> {
         let origin = || self.origin();
         match self {
             Self::File(path) => {
@@ -150,7 +150,7 @@ impl TokenSource {
                 Token::new(&text, origin)
             }
             Self::Command { line, environment } => {
-                Token::new(&output_of(line, environment).await?, origin)
+                Token::new(&output_of(line, environment, redactor).await?, origin)
             }
             Self::Given { token, .. } => Token::new(token.expose_secret().as_bytes(), origin),
         }
@@ -184,35 +184,41 @@ mod tests {
 
     #[tokio::test]
     async fn a_command_gives_what_it_prints() {
-        let token = command("echo from-command").load().await.unwrap();
+        let token = command("echo from-command").load(&Redactor::default()).await.unwrap();
         assert_eq!(token.header().as_bytes(), b"from-command");
     }
 
     #[tokio::test]
     async fn a_command_sees_only_the_environment_it_is_given() {
-        let token = command("echo cargo=${CARGO_MANIFEST_DIR:-none}").load().await.unwrap();
+        let token = command("echo cargo=${CARGO_MANIFEST_DIR:-none}")
+            .load(&Redactor::default())
+            .await
+            .unwrap();
         assert_eq!(token.header().as_bytes(), b"cargo=none");
     }
 
     #[tokio::test]
     async fn a_command_that_fails_or_prints_nothing_gives_no_token() {
-        let error = command("echo ignored; echo no login >&2; exit 3").load().await.unwrap_err();
+        let error = command("echo ignored; echo no login >&2; exit 3")
+            .load(&Redactor::default())
+            .await
+            .unwrap_err();
         assert!(matches!(error, CredentialError::CommandFailed { .. }), "{error}");
         assert!(error.to_string().ends_with("no login"), "{error}");
-        let error = command("true").load().await.unwrap_err();
+        let error = command("true").load(&Redactor::default()).await.unwrap_err();
         assert!(matches!(error, CredentialError::NotAToken { .. }), "{error}");
     }
 
     #[tokio::test]
     async fn a_command_that_fails_after_its_token_does_not_tell_it() {
         let failing = command("echo hunter2; echo hunter2 is bad >&2; exit 3");
-        let error = failing.load().await.unwrap_err().to_string();
+        let error = failing.load(&Redactor::default()).await.unwrap_err().to_string();
         assert!(error.ends_with(": [output] is bad"), "{error}");
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_command_that_hangs_is_given_up() {
-        let error = command("sleep 3600").load().await.unwrap_err();
+        let error = command("sleep 3600").load(&Redactor::default()).await.unwrap_err();
         assert!(matches!(error, CredentialError::CommandTimeout { .. }), "{error}");
     }
 }

@@ -14,8 +14,8 @@ const MAX_INTERIM: u32 = 16;
 const MAX_HEADERS: usize = 64;
 /// The most headers in all; the HTTP library takes 100.
 const MAX_USED_HEADERS: usize = 96;
-/// The longest excerpt of an answer that is not HTTP, in bytes.
-const MAX_EXCERPT: usize = 40;
+/// The longest beginning of an answer that is not HTTP, in bytes.
+const MAX_BEGINNING: usize = 1_024;
 /// The first two bytes of a TLS record: an alert or a handshake message.
 const TLS_RECORDS: [[u8; 2]; 2] = [[0x15, 0x03], [0x16, 0x03]];
 /// The headers that say where the body ends.
@@ -41,7 +41,8 @@ pub(crate) enum HeadError {
     TooManyInterim,
     #[error("this port speaks TLS and the address says http: use https")]
     Tls,
-    #[error("the answer is not HTTP: `{0}`")]
+    /// Its beginning may hold a secret, so whoever shows it takes that out first.
+    #[error("the answer is not HTTP")]
     NotHttp(String),
     #[error("the header `{name}` is ambiguous: {reason}")]
     Framing { name: String, reason: &'static str },
@@ -70,7 +71,7 @@ impl HeadReader {
         self.received.extend_from_slice(bytes);
         loop {
             self.skip_blank_lines();
-            check_protocol(&self.received)?;
+            check_protocol(&self.received, self.interim)?;
             let Some(end) = self.find_end() else {
                 // A head that never ends must fail before it fills the memory.
                 let is_short = self.received.len() <= MAX_HEAD;
@@ -122,17 +123,18 @@ impl HeadReader {
 }
 
 /// Checks the first bytes, so that another protocol is named before its time-out.
-fn check_protocol(received: &[u8]) -> Result<(), HeadError> {
+fn check_protocol(received: &[u8], interim: u32) -> Result<(), HeadError> {
     let resembles = |record: &[u8]| received.iter().zip(record).all(|(found, byte)| found == byte);
-    if TLS_RECORDS.iter().any(|record| resembles(record)) {
+    // Behind an interim answer the host is known to speak HTTP.
+    if interim == 0 && TLS_RECORDS.iter().any(|record| resembles(record)) {
         // A single byte decides nothing yet.
         return if received.len() < 2 { Ok(()) } else { Err(HeadError::Tls) };
     }
     if resembles(b"HTTP/") {
         return Ok(());
     }
-    let excerpt = String::from_utf8_lossy(&received[..received.len().min(MAX_EXCERPT)]);
-    Err(HeadError::NotHttp(excerpt.trim().escape_debug().to_string()))
+    let beginning = &received[..received.len().min(MAX_BEGINNING)];
+    Err(HeadError::NotHttp(String::from_utf8_lossy(beginning).trim().to_owned()))
 }
 
 /// Returns the status in a status line, or nothing if there is none.
@@ -149,13 +151,14 @@ fn is_interim(head: &[u8]) -> bool {
 
 /// Writes a head without folded lines, blanks before colons, and lines that are no headers.
 fn rewrite(head: &[u8], out: &mut Vec<u8>) -> Result<(), HeadError> {
-    let mut lines = head.split(|&byte| byte == b'\n').map(<[u8]>::trim_ascii_end);
-    out.extend_from_slice(lines.next().unwrap_or_default());
+    let mut lines = head.split(|&byte| byte == b'\n');
+    out.extend_from_slice(lines.next().unwrap_or_default().trim_ascii_end());
     let mut writer = HeadWriter { out, written: 0, open: None, is_kept: false };
-    for line in lines.take_while(|line| !line.is_empty()) {
+    // Headers may follow a line of blanks: only an empty one ends the head, and that is its last.
+    for line in lines.filter(|line| !matches!(line, [] | [b'\r'])) {
         match line.first() {
             Some(b' ' | b'\t') => writer.fold(line.trim_ascii())?,
-            Some(_) | None => writer.begin(line)?,
+            Some(_) | None => writer.begin(line.trim_ascii_end())?,
         }
     }
     out.extend_from_slice(b"\r\n\r\n");
@@ -209,7 +212,7 @@ impl<'a> HeadWriter<'a, '_> {
         if is_framing(name) {
             return Err(ambiguous(name, "its line is folded"));
         }
-        if self.is_kept {
+        if self.is_kept && !line.is_empty() {
             if !self.out.ends_with(b" ") {
                 self.out.push(b' ');
             }
@@ -306,6 +309,16 @@ mod tests {
     }
 
     #[test]
+    fn a_line_of_blanks_ends_no_head() {
+        for blank in [" ", "\t", " \t ", "\u{c}", "\r"] {
+            check(
+                &format!("HTTP/1.1 429 No\r\nX: a\r\n{blank}\r\nRetry-After: 5\r\n\r\nbody"),
+                "HTTP/1.1 429 No\r\nX: a\r\nRetry-After: 5\r\n\r\nbody",
+            );
+        }
+    }
+
+    #[test]
     fn headers_that_could_smuggle_an_answer_are_refused() {
         for header in [
             "Content-Length : 5",
@@ -314,6 +327,9 @@ mod tests {
             "Transfer-Encoding:\r\n chunked",
             "\u{b}Content-Length: 5",
             "Transfer-Encoding",
+            "Content-Length: 5\r\n \t",
+            "Transfer-Encoding: chunked\r\n ",
+            "X: 1\r\n \r\n \r\nContent-Length : 5",
         ] {
             check_refused(&format!("HTTP/1.1 200 OK\r\n{header}\r\n\r\n"), "is ambiguous");
         }
@@ -349,7 +365,7 @@ mod tests {
     #[test]
     fn other_protocols_are_named() {
         check_refused("\u{15}\u{3}\u{1}\0\u{2}\u{2}\n", "use https");
-        check_refused("SSH-2.0-server\r\n\r\n", "the answer is not HTTP: `S");
+        check_refused("SSH-2.0-server\r\n\r\n", "the answer is not HTTP");
     }
 
     proptest! {

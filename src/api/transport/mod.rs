@@ -12,8 +12,9 @@ mod trouble;
 mod tunnel;
 mod wire;
 
+use super::body::TooLong;
 use super::endpoint::Endpoint;
-use super::route::Route;
+use super::route::{AGENT, ProxyAddress, Route};
 use crate::clock::{Clock, Instant};
 use bytes::Bytes;
 pub(super) use connection::Outgoing;
@@ -25,10 +26,11 @@ use hyper::header::{ACCEPT, HOST, HeaderValue, PROXY_AUTHORIZATION, USER_AGENT};
 use hyper::http::uri::PathAndQuery;
 use hyper::{HeaderMap, Request, StatusCode};
 use std::num::NonZeroUsize;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::Semaphore;
-pub(super) use trouble::TransportError;
+pub(super) use trouble::{Incomplete, TransportError, plain_http_to_tls};
+use tunnel::ProxyRefusal;
 
 /// How long an idle connection is kept: shorter than servers keep theirs, so that a call is
 /// seldom written to a connection that the other side is just closing.
@@ -37,8 +39,6 @@ const MOST_IDLE: Duration = Duration::from_secs(8);
 /// How many connections are made at a time: hosts let some hundred wait to be accepted, and one that
 /// finds no place there is tried again by the kernel after a second.
 const MOST_DIALLING: usize = 256;
-/// The value of `User-Agent`.
-const AGENT: &str = concat!("batchctl/", env!("CARGO_PKG_VERSION"));
 
 /// The way to one host, and the connections there are to it.
 pub(super) struct Transport {
@@ -47,6 +47,8 @@ pub(super) struct Transport {
     host: HeaderValue,
     /// Whether requests go to a proxy, which needs the absolute address.
     forwarding: Option<Forwarding>,
+    /// Whether requests are not encrypted.
+    is_plain: bool,
     most: NonZeroUsize,
     clock: Clock,
     dialling: Semaphore,
@@ -55,6 +57,8 @@ pub(super) struct Transport {
 }
 
 struct Forwarding {
+    /// The proxy's address without its password.
+    proxy: Arc<str>,
     authorization: Option<HeaderValue>,
 }
 
@@ -75,7 +79,8 @@ impl Transport {
             dialer: Dialer::new(endpoint, route, connect_timeout)?,
             connect_timeout,
             host: endpoint.host(),
-            forwarding: proxy.map(|proxy| Forwarding { authorization: proxy.authorization() }),
+            forwarding: proxy.map(Forwarding::through),
+            is_plain: endpoint.is_plain(),
             most,
             clock: Clock::start(),
             dialling: Semaphore::new(MOST_DIALLING),
@@ -87,19 +92,21 @@ impl Transport {
     pub(super) async fn send(&self, mut request: Outgoing) -> Result<Reply<'_>, TransportError> {
         while let Some(mut connection) = self.take() {
             request = match connection.send(request).await {
-                Ok(answer) => return Ok(self.reply(answer, connection)),
+                Ok(answer) => return self.reply(answer, connection),
                 // The other side closed it meanwhile; the others may be as old.
                 Err(Unanswered::Unsent(request, _)) => request,
                 // Some of it may have left, so sending it again here would be a second call.
-                Err(Unanswered::Lost(error)) => return Err(TransportError::Lost(error)),
+                Err(Unanswered::Lost(error)) => {
+                    return Err(TransportError::Lost { error, is_new: false });
+                }
             };
         }
         // Rare but large: boxed, so that it does not enlarge the future of every call.
         let mut connection = Box::pin(self.connect()).await?;
         match connection.send(request).await {
-            Ok(answer) => Ok(self.reply(answer, connection)),
+            Ok(answer) => self.reply(answer, connection),
             Err(Unanswered::Unsent(_, error)) => Err(TransportError::Unsent(error)),
-            Err(Unanswered::Lost(error)) => Err(TransportError::Lost(error)),
+            Err(Unanswered::Lost(error)) => Err(TransportError::Lost { error, is_new: true }),
         }
     }
 
@@ -111,7 +118,7 @@ impl Transport {
         headers.insert(USER_AGENT, HeaderValue::from_static(AGENT));
         headers.insert(ACCEPT, HeaderValue::from_static("*/*"));
         match &self.forwarding {
-            Some(Forwarding { authorization }) => {
+            Some(Forwarding { authorization, .. }) => {
                 let authorization = authorization.clone().map(|value| (PROXY_AUTHORIZATION, value));
                 request.headers_mut().extend(authorization);
             }
@@ -166,15 +173,34 @@ impl Transport {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn reply(&self, answer: hyper::Response<Incoming>, connection: Connection) -> Reply<'_> {
+    fn reply(
+        &self,
+        answer: hyper::Response<Incoming>,
+        connection: Connection,
+    ) -> Result<Reply<'_>, TransportError> {
         let (head, body) = answer.into_parts();
-        Reply {
-            status: head.status,
-            headers: head.headers,
-            body,
-            connection: Some(connection),
-            home: self,
+        // Only this status is the proxy's own word (RFC 9110, section 15.5.8). Any other one may
+        // come from the service behind it.
+        if let Some(forwarding) = &self.forwarding
+            && head.status == StatusCode::PROXY_AUTHENTICATION_REQUIRED
+        {
+            return Err(TransportError::Unreached(forwarding.refusal(&self.host).into()));
         }
+        let connection = Some(connection);
+        Ok(Reply { status: head.status, headers: head.headers, body, connection, home: self })
+    }
+}
+
+impl Forwarding {
+    fn through(proxy: &ProxyAddress) -> Self {
+        Self { proxy: proxy.to_string().into(), authorization: proxy.authorization() }
+    }
+
+    /// Describes a 407, which every other call would get as well.
+    fn refusal(&self, host: &HeaderValue) -> ProxyRefusal {
+        let target = String::from_utf8_lossy(host.as_bytes()).into_owned();
+        let has_user = self.authorization.is_some();
+        ProxyRefusal::new(&self.proxy, target, StatusCode::PROXY_AUTHENTICATION_REQUIRED, has_user)
     }
 }
 
@@ -194,8 +220,24 @@ pub(super) struct Reply<'a> {
 }
 
 impl Reply<'_> {
+    /// Returns whether the request was sent without encryption.
+    pub(super) fn is_plain(&self) -> bool {
+        self.home.is_plain
+    }
+
+    /// Reads the body to its end, and hands each part of it to `take`.
+    pub(super) async fn receive(
+        &mut self,
+        mut take: impl FnMut(&[u8]) -> Result<(), TooLong>,
+    ) -> Result<(), Incomplete> {
+        while let Some(chunk) = self.chunk().await.map_err(Incomplete::BrokenOff)? {
+            take(&chunk).map_err(|TooLong| Incomplete::TooLong)?;
+        }
+        Ok(())
+    }
+
     /// Reads the next part of the body, nothing at its end.
-    pub(super) async fn chunk(&mut self) -> Result<Option<Bytes>, hyper::Error> {
+    async fn chunk(&mut self) -> Result<Option<Bytes>, hyper::Error> {
         let Some(connection) = &mut self.connection else { return Ok(None) };
         let chunk = connection.chunk(&mut self.body).await?;
         // Only after the end of the body does the connection stand before a new answer.

@@ -1,6 +1,7 @@
 //! Requests over connections that are kept, closed, broken off and handed to proxies.
 
 use super::*;
+use crate::api::redactor::Redactor;
 use crate::policy::{Delivery, NoResponse};
 use crate::task::FailureKind;
 use futures::future::join_all;
@@ -109,6 +110,10 @@ impl Manner {
     }
 }
 
+fn described(error: TransportError) -> NoResponse {
+    error.described(&Redactor::default())
+}
+
 async fn head(stream: &mut TcpStream) -> Option<String> {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
@@ -124,7 +129,7 @@ fn put(transport: &Transport) -> Outgoing {
 
 /// Makes a call, and returns the body of its answer.
 async fn call(transport: &Transport) -> Result<String, NoResponse> {
-    let mut reply = transport.send(put(transport)).await.map_err(NoResponse::from)?;
+    let mut reply = transport.send(put(transport)).await.map_err(described)?;
     let mut body = Vec::new();
     while let Some(chunk) = reply.chunk().await.unwrap() {
         body.extend_from_slice(&chunk);
@@ -215,7 +220,7 @@ async fn bytes_that_the_runtime_has_not_noticed_yet_are_found_as_well() {
 async fn check_head(said: &'static str, expected: Result<(u16, &str), &str>) {
     let host = Host::start(Manner::Says(said)).await;
     let transport = host.direct();
-    let reply = transport.send(put(&transport)).await.map_err(NoResponse::from);
+    let reply = transport.send(put(&transport)).await.map_err(described);
     match (reply, expected) {
         (Ok(reply), Ok((status, retry_after))) => {
             assert_eq!(reply.status.as_u16(), status, "{said}");
@@ -249,6 +254,53 @@ async fn a_port_that_speaks_tls_is_named_and_nothing_was_carried_out() {
     let gone = call(&host.direct()).await.unwrap_err();
     assert_eq!((gone.kind, gone.delivery), (FailureKind::Tls, Delivery::NeverLeft));
     assert!(gone.message.contains("use https"), "{}", gone.message);
+}
+
+#[tokio::test]
+async fn tls_in_a_later_exchange_or_behind_an_interim_answer_leaves_the_call_in_doubt() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        for first in ["HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello", ""] {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            if !first.is_empty() {
+                head(&mut stream).await.unwrap();
+                stream.write_all(first.as_bytes()).await.unwrap();
+            }
+            head(&mut stream).await.unwrap();
+            let interim = if first.is_empty() { "HTTP/1.1 100 Continue\r\n\r\n" } else { "" };
+            stream.write_all(interim.as_bytes()).await.unwrap();
+            stream.write_all(b"\x15\x03\x01\0\x02\x02\n").await.unwrap();
+        }
+    });
+    let host = Host { address, requests: Arc::default(), closed: Arc::default() };
+    let transport = host.direct();
+    assert_eq!(call(&transport).await.unwrap(), "hello");
+    for _ in 0..2 {
+        let lost = call(&transport).await.unwrap_err();
+        assert_eq!((lost.kind, lost.delivery), (FailureKind::Body, Delivery::Possible), "{lost:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_407_to_a_forwarded_call_is_the_word_of_the_proxy() {
+    let check = async |user: &str, advice: &str| {
+        let proxy =
+            Host::start(Manner::Says("HTTP/1.1 407 Who\r\ncontent-length: 0\r\n\r\n")).await;
+        let address = format!("http://{user}{}", proxy.address);
+        let route = Route { proxy: Some(address.parse().unwrap()), ..Route::default() };
+        let host = Host::start(Manner::Answer).await;
+        let gone = call(&host.transport(&route, 1)).await.unwrap_err();
+        assert_eq!(gone.delivery, Delivery::ProxyRefused);
+        let words = format!(
+            "the proxy http://{} refused to connect to {} with status 407; {advice}",
+            proxy.address, host.address
+        );
+        assert!(gone.message.starts_with(&words), "{}", gone.message);
+        assert_eq!(host.requests().len(), 0);
+    };
+    check("", "name the user").await;
+    check("me:pw@", "check the user").await;
 }
 
 #[tokio::test]
@@ -288,7 +340,19 @@ async fn a_proxy_that_refuses_is_named_with_its_status() {
     check("HTTP/1.1 407 Who\r\n\r\n", "", refused, "status 407; name the user").await;
     check("HTTP/1.1 407 Who\r\n\r\n", "me:pw@", refused, "check the user and").await;
     check("HTTP/1.1 407 Who\r\n\r\n", "", refused, "BATCHCTL_PROXY").await;
-    check("HTTP/1.1 502 Away\r\n\r\n", "", away, "status 502").await;
+    for status in [408, 425, 429, 500, 502, 503] {
+        let said = format!("HTTP/1.1 {status} Away\r\n\r\n").leak();
+        check(said, "", away, &format!("status {status}")).await;
+    }
+    for status in [300, 400, 401, 404, 451] {
+        let said = format!("HTTP/1.1 {status} No\r\n\r\n").leak();
+        check(said, "", refused, &format!("status {status}")).await;
+    }
+    let unreadable = "gave no answer that can be read: ";
+    let silent = |reason: &str| format!("{unreadable}{reason}");
+    let tls = "\u{15}\u{3}\u{1}\0\u{2}\u{2}\n";
+    check(tls, "", away, &silent("this port speaks TLS")).await;
+    check("SSH-2.0-x\r\n", "me:pw@", away, &silent("the answer is not HTTP: `S`")).await;
 }
 
 #[tokio::test]
@@ -337,7 +401,7 @@ async fn an_answer_that_breaks_off_may_have_been_to_a_call_that_was_carried_out(
 async fn a_body_that_breaks_off_closes_its_connection() {
     let host = Host::start(Manner::BreakOff(40)).await;
     let transport = host.direct();
-    let mut reply = transport.send(put(&transport)).await.map_err(NoResponse::from).unwrap();
+    let mut reply = transport.send(put(&transport)).await.map_err(described).unwrap();
     let mut last = reply.chunk().await;
     while let Ok(Some(_)) = last {
         last = reply.chunk().await;
@@ -351,7 +415,7 @@ async fn a_body_that_breaks_off_closes_its_connection() {
 async fn a_call_that_is_given_up_closes_its_connection() {
     let host = Host::start(Manner::Answer).await;
     let transport = host.direct();
-    let reply = transport.send(put(&transport)).await.map_err(NoResponse::from).unwrap();
+    let reply = transport.send(put(&transport)).await.map_err(described).unwrap();
     // Its body is there and was not read.
     drop(reply);
     assert_eq!(transport.idle().len(), 0);

@@ -5,15 +5,18 @@
 
 use super::dialer::DnsError;
 use super::head::HeadError;
-use super::tunnel::{ProxyAway, ProxyRefusal};
+use super::tunnel::{ProxyAway, ProxyRefusal, ProxySilent};
 use super::wire::AnyError;
-use crate::api::error_chain::{causes, innermost};
+use crate::api::redactor::Redactor;
 use crate::policy::{Delivery, NoResponse};
 use crate::task::FailureKind;
 use rustls::InvalidMessage;
 use std::error::Error;
 use std::io;
 use std::time::Duration;
+
+/// The longest excerpt of an answer that is not HTTP, in characters.
+const MAX_EXCERPT: usize = 40;
 
 /// The reason for a missing answer, by how far the call came.
 pub(in crate::api) enum TransportError {
@@ -24,31 +27,53 @@ pub(in crate::api) enum TransportError {
     /// The connection was closed before a byte of the request was written.
     Unsent(hyper::Error),
     /// It broke off after that.
-    Lost(hyper::Error),
+    Lost {
+        /// The error of the connection.
+        error: hyper::Error,
+        /// Whether the connection had no exchange before this one.
+        is_new: bool,
+    },
 }
 
-impl From<TransportError> for NoResponse {
-    fn from(error: TransportError) -> Self {
-        let (kind, delivery, message) = match error {
-            TransportError::Unreached(error) => unreached(&*error),
-            TransportError::TooSlow(limit) => (
+impl TransportError {
+    /// Says what happened, without the secrets that the other side may have echoed.
+    pub(in crate::api) fn described(self, redactor: &Redactor) -> NoResponse {
+        let (kind, delivery, message) = match self {
+            Self::Unreached(error) => unreached(&*error, redactor),
+            Self::TooSlow(limit) => (
                 FailureKind::Connect,
                 Delivery::NeverLeft,
                 format!("no connection within {limit:?}"),
             ),
-            TransportError::Unsent(error) => {
-                (FailureKind::Reset, Delivery::NeverLeft, innermost(&error))
-            }
-            TransportError::Lost(error) => lost(&error),
+            Self::Unsent(error) => (FailureKind::Reset, Delivery::NeverLeft, innermost(&error)),
+            Self::Lost { error, is_new } => lost(&error, is_new, redactor),
         };
-        Self { kind, delivery, message }
+        NoResponse { kind, delivery, message }
+    }
+}
+
+/// The reason why the rest of a body is missing.
+pub(in crate::api) enum Incomplete {
+    /// It is longer than what is read of one.
+    TooLong,
+    /// The connection broke off.
+    BrokenOff(hyper::Error),
+}
+
+impl Incomplete {
+    /// Says what is missing; `too_long` is said of a body that is too long.
+    pub(in crate::api) fn described(&self, too_long: &str) -> String {
+        match self {
+            Self::TooLong => too_long.into(),
+            Self::BrokenOff(error) => format!("the answer broke off: {}", innermost(error)),
+        }
     }
 }
 
 type Description = (FailureKind, Delivery, String);
 
 /// Describes at which of the steps to a connection it failed.
-fn unreached(error: &(dyn Error + 'static)) -> Description {
+fn unreached(error: &(dyn Error + 'static), redactor: &Redactor) -> Description {
     // The proxy's own answer explains more than the errors around it, so it is looked for first.
     let refusal = causes(error).find_map(wrapped::<ProxyRefusal>);
     if let Some(refusal) = refusal {
@@ -56,7 +81,6 @@ fn unreached(error: &(dyn Error + 'static)) -> Description {
             if refusal.is_final() { Delivery::ProxyRefused } else { Delivery::NeverLeft };
         return (FailureKind::Connect, delivery, refusal.to_string());
     }
-    let away = causes(error).find_map(wrapped::<ProxyAway>);
     // The whole chain is searched, because a tunnel wraps the same errors once more.
     let kind = if causes(error).find_map(wrapped::<DnsError>).is_some() {
         FailureKind::Dns
@@ -69,13 +93,13 @@ fn unreached(error: &(dyn Error + 'static)) -> Description {
         Some(tls) if is_plain_answer(tls) => {
             "it does not speak TLS on this port, and its address says https: use http".into()
         }
-        Some(_) | None => innermost(error),
+        Some(_) | None => reason(error, redactor),
     };
-    let message = match away {
+    let away = causes(error).find_map(wrapped::<ProxyAway>).map(ToString::to_string);
+    let silent = causes(error).find_map(wrapped::<ProxySilent>).map(ToString::to_string);
+    let message = match away.or(silent) {
         // The message names the proxy once, whether or not the inner error does.
-        Some(away) if !reason.starts_with("cannot connect to the proxy") => {
-            format!("{away}: {reason}")
-        }
+        Some(proxy) if !reason.starts_with(&proxy) => format!("{proxy}: {reason}"),
         Some(_) | None => reason,
     };
     (kind, Delivery::NeverLeft, message)
@@ -87,12 +111,39 @@ fn is_plain_answer(error: &rustls::Error) -> bool {
 }
 
 /// Describes why an answer did not come or could not be read.
-fn lost(error: &hyper::Error) -> Description {
+fn lost(error: &hyper::Error, is_new: bool, redactor: &Redactor) -> Description {
+    let possible = Delivery::Possible;
     match causes(error).find_map(wrapped::<HeadError>) {
         // A host that waits for a handshake took the request for a broken one.
-        Some(tls @ HeadError::Tls) => (FailureKind::Tls, Delivery::NeverLeft, tls.to_string()),
-        Some(head) => (FailureKind::Body, Delivery::Possible, head.to_string()),
-        None => (FailureKind::Reset, Delivery::Possible, innermost(error)),
+        Some(tls @ HeadError::Tls) if is_new => wants_tls(tls),
+        // It spoke HTTP before, so it may have understood this request as well.
+        Some(HeadError::Tls) => {
+            (FailureKind::Body, possible, "TLS came in place of an answer".into())
+        }
+        Some(_) => (FailureKind::Body, possible, reason(error, redactor)),
+        None => (FailureKind::Reset, possible, innermost(error)),
+    }
+}
+
+fn wants_tls(error: &HeadError) -> Description {
+    (FailureKind::Tls, Delivery::NeverLeft, error.to_string())
+}
+
+/// Describes a call that a port for TLS has answered in plain HTTP, without carrying it out.
+pub(in crate::api) fn plain_http_to_tls() -> NoResponse {
+    let (kind, delivery, message) = wants_tls(&HeadError::Tls);
+    NoResponse { kind, delivery, message }
+}
+
+/// Returns what an error says, with the beginning of an answer that is not HTTP.
+fn reason(error: &(dyn Error + 'static), redactor: &Redactor) -> String {
+    match causes(error).find_map(wrapped::<HeadError>) {
+        Some(head @ HeadError::NotHttp(beginning)) => {
+            let excerpt = redactor.beginning(beginning, MAX_EXCERPT);
+            format!("{head}: `{}`", excerpt.escape_debug())
+        }
+        Some(head) => head.to_string(),
+        None => innermost(error),
     }
 }
 
@@ -101,4 +152,20 @@ fn lost(error: &hyper::Error) -> Description {
 fn wrapped<'a, E: Error + 'static>(cause: &'a (dyn Error + 'static)) -> Option<&'a E> {
     let inner = || cause.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
     cause.downcast_ref().or_else(|| inner().and_then(|inner| wrapped(inner)))
+}
+
+/// Walks from an error to its causes.
+fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    std::iter::successors(Some(error), |&error| error.source())
+}
+
+/// Returns what the last cause says, and the one before it where that adds something: the
+/// outer ones only repeat that a request could not be sent.
+pub(super) fn innermost(error: &(dyn Error + 'static)) -> String {
+    let mut messages: Vec<String> = causes(error).map(ToString::to_string).collect();
+    // Some errors repeat the text of their source; the outer text then says both.
+    messages.dedup_by(|inner, outer| outer.contains(inner.as_str()));
+    let skipped = messages.len().saturating_sub(2);
+    messages.drain(..skipped);
+    messages.join(": ")
 }

@@ -7,9 +7,9 @@ use super::head::{HeadReader, status};
 use super::wire::AnyError;
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use hyper::Uri;
 use hyper::header::HeaderValue;
 use hyper::rt::{Read, Write};
+use hyper::{StatusCode, Uri};
 use hyper_util::rt::TokioIo;
 use std::io;
 use std::sync::Arc;
@@ -35,21 +35,55 @@ pub(crate) struct ProxyAway {
     source: AnyError,
 }
 
+/// The proxy accepted the connection, and its answer is none or cannot be read.
+#[derive(Debug, thiserror::Error)]
+#[error("the proxy {proxy} gave no answer that can be read")]
+pub(crate) struct ProxySilent {
+    proxy: Arc<str>,
+    source: AnyError,
+}
+
 /// The proxy answered and does not pass the connection on.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the proxy {proxy} refused to connect to {target} with status {status}{advice}")]
+#[error("the proxy {proxy} refused to connect to {target} with status {}{advice}", status.as_u16())]
 pub(crate) struct ProxyRefusal {
     proxy: Arc<str>,
     target: String,
-    pub(crate) status: u16,
+    status: StatusCode,
     advice: &'static str,
 }
 
 impl ProxyRefusal {
-    /// Returns whether every other call would be refused as well. A status of 500 and above says
-    /// that the proxy could not reach the host for now.
+    /// Describes a refusal; `has_user` says whether the proxy was told who asks it.
+    pub(super) fn new(
+        proxy: &Arc<str>,
+        target: String,
+        status: StatusCode,
+        has_user: bool,
+    ) -> Self {
+        let advice = match (status, has_user) {
+            (StatusCode::PROXY_AUTHENTICATION_REQUIRED, false) => {
+                "; name the user and the password it wants in BATCHCTL_PROXY, as in \
+                 http://user:password@proxy:3128"
+            }
+            (StatusCode::PROXY_AUTHENTICATION_REQUIRED, true) => {
+                "; check the user and the password in BATCHCTL_PROXY"
+            }
+            (_, _) => "",
+        };
+        Self { proxy: Arc::clone(proxy), target, status, advice }
+    }
+
+    /// Returns whether every other call would be refused as well.
+    ///
+    /// | status | final | source |
+    /// |---|---|---|
+    /// | 408, 425, 429 | no: to be sent again | RFC 9110, 15.5.9; RFC 8470, 5.2; RFC 6585, 4 |
+    /// | 500 and above | no: the host is out of the proxy's reach for now | RFC 9110, 15.6 |
+    /// | any other | yes, such as 403 and 407 | RFC 9110, 15.5 |
     pub(crate) fn is_final(&self) -> bool {
-        self.status < 500
+        let status = self.status.as_u16();
+        status < 500 && !matches!(status, 408 | 425 | 429)
     }
 }
 
@@ -99,21 +133,15 @@ async fn connect<W: Read + Write + Unpin>(
         request.extend_from_slice(b"\r\n");
     }
     request.extend_from_slice(b"\r\n");
-    wire.write_all(&request).await?;
-    let status = answer(&mut wire).await?;
+    let silent = |source| ProxySilent { proxy: Arc::clone(proxy), source };
+    wire.write_all(&request).await.map_err(|error| silent(error.into()))?;
+    let status = answer(&mut wire).await.map_err(silent)?;
     // Every 2xx opens the tunnel, and no body follows it (RFC 9110, section 9.3.6).
     if (200..300).contains(&status) {
         return Ok(wire.into_inner());
     }
-    let advice = match (status, authorization) {
-        (407, None) => {
-            "; name the user and the password it wants in BATCHCTL_PROXY, as in \
-             http://user:password@proxy:3128"
-        }
-        (407, Some(_)) => "; check the user and the password in BATCHCTL_PROXY",
-        (_, _) => "",
-    };
-    Err(ProxyRefusal { proxy: Arc::clone(proxy), target, status, advice }.into())
+    let status = StatusCode::from_u16(status)?;
+    Err(ProxyRefusal::new(proxy, target, status, authorization.is_some()).into())
 }
 
 /// Reads the head of the answer, byte by byte: what follows it belongs to the tunnel.

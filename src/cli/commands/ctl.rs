@@ -94,7 +94,7 @@ pub(crate) enum OrderArgs {
     /// Set the most calls on the wire at a time
     #[command(after_help = CONCURRENCY_HELP)]
     Concurrency {
-        #[arg(value_name = "N", value_parser = values::whole_number::<NonZeroUsize>)]
+        #[arg(value_name = "N", value_parser = values::concurrency)]
         most: NonZeroUsize,
     },
     /// End the run as Ctrl-C does, with 3: what is on the wire finishes, the rest can be resumed
@@ -149,7 +149,7 @@ pub(crate) fn order(args: &CtlArgs, context: &Context) -> Result<ExitStatus, Com
             return Err(CommandError::new(ExitStatus::Busy, error));
         }
     };
-    stream::print(&text).map_err(CommandError::io)?;
+    stream::print(&text)?;
     Ok(ExitStatus::Ok)
 }
 

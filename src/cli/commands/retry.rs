@@ -44,7 +44,7 @@ pub(crate) struct RetryArgs {
     /// Only tasks of these groups of failures, such as F2, as the report calls them
     #[arg(long, value_name = "GROUP", value_delimiter = ',', help_heading = "Which tasks")]
     pub(crate) group: Vec<GroupLabel>,
-    /// Say what would be called, and send nothing
+    /// Say what would be called, and send nothing; -v shows all of it, `-o plan.csv` writes it
     #[arg(short = 'n', long, help_heading = "Before")]
     pub(crate) dry_run: bool,
     /// Why, for the record

@@ -123,7 +123,7 @@ pub(crate) fn serve(args: SandboxArgs) -> Result<ExitStatus, CommandError> {
         let mut interrupt = signal(SignalKind::interrupt()).map_err(CommandError::io)?;
         let mut terminate = signal(SignalKind::terminate()).map_err(CommandError::io)?;
         let sandbox = Sandbox::bind(args.into()).await?;
-        stream::print(&format!("{}\n", sandbox.url())).map_err(CommandError::io)?;
+        stream::print(&format!("{}\n", sandbox.url()))?;
         let stopped = async move {
             tokio::select! {
                 _ = interrupt.recv() => {}

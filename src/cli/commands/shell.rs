@@ -72,8 +72,8 @@ fn print(root: &Command, words: &[String]) -> Result<ExitStatus, CommandError> {
                 .with_hint("`batchctl --help` lists the commands")
         })?;
     let mut page = Vec::new();
-    let written = Man::new(titled(command)).render(&mut page);
-    written.and_then(|()| stream::print_bytes(&page)).map_err(CommandError::io)?;
+    Man::new(titled(command)).render(&mut page).map_err(CommandError::io)?;
+    stream::print_bytes(&page)?;
     Ok(ExitStatus::Ok)
 }
 
@@ -97,7 +97,7 @@ fn write_all(root: Command, directory: &Path) -> Result<ExitStatus, CommandError
 pub(crate) fn print_completions(shell: Shell) -> Result<ExitStatus, CommandError> {
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut crate::cli::command(), "batchctl", &mut script);
-    stream::print_bytes(&script).map_err(CommandError::io)?;
+    stream::print_bytes(&script)?;
     Ok(ExitStatus::Ok)
 }
 
@@ -115,6 +115,6 @@ pub(crate) struct SchemaArgs {
 }
 
 pub(crate) fn print_schema(args: &SchemaArgs) -> Result<ExitStatus, CommandError> {
-    stream::print(args.document.text()).map_err(CommandError::io)?;
+    stream::print(args.document.text())?;
     Ok(ExitStatus::Ok)
 }

@@ -2,16 +2,18 @@
 
 use crate::cli::Context;
 use crate::cli::flags::connection::{CredentialArgs, DestinationArgs};
+use crate::cli::flags::effect;
 use crate::cli::flags::input::InputArgs;
 use crate::cli::flags::output::{DisplayArgs, DocumentArgs};
 use crate::cli::flags::pace::{PaceArgs, StartSmallArgs};
+use crate::cli::flags::precedence::{GivenFlags, Rank};
 use crate::cli::flags::run::{BeforeArgs, CallArgs, StateArgs, StopArgs, UnattendedArgs};
 use crate::cli::output::error::CommandError;
 use crate::cli::run::launch::launch;
 use crate::cli::run::scene::LaunchFlags;
 use crate::cli::run::settings::SettingFlags;
 use crate::cli::run::source::{InputRun, RunSource};
-use batchctl::input::{CommandSource, Header, InputOptions, Source};
+use batchctl::input::{CommandSource, Header, InputOptions, Lists, Source};
 use batchctl::report::ExitStatus;
 use batchctl::store::{NewPlan, RunId};
 use batchctl::task::Command;
@@ -134,10 +136,13 @@ fn act(
     args: &CommonArgs,
     context: &Context,
 ) -> Result<ExitStatus, CommandError> {
+    if inputs.paths.is_empty() && !inputs.ids.is_empty() {
+        effect::check_without_file(&context.given)?;
+    }
     // `sources` consumes the paths, and the documents are compared with them later.
     let files = inputs.paths.clone();
     let plan = NewPlan {
-        options: input_options(&args.input, inputs.command.clone()),
+        options: input_options(&args.input, inputs.command.clone(), &context.given),
         sources: sources(inputs)?,
         on_duplicate: args.input.on_duplicate,
         after: find_after(args.input.after.as_deref(), &context.state)?,
@@ -155,9 +160,12 @@ fn find_after(named: Option<&str>, state: &Path) -> Result<Option<RunId>, Comman
     Ok(named.map(|named| runs.find(named)).transpose()?)
 }
 
-fn input_options(args: &InputArgs, command: CommandSource) -> InputOptions {
+fn input_options(args: &InputArgs, command: CommandSource, given: &GivenFlags) -> InputOptions {
+    // A variable or the config file names the column for tables, beside lists.
+    let is_typed = given.rank("id-column") == Rank::CommandLine;
     InputOptions {
         id_column: args.id_column.clone(),
+        lists: if is_typed { Lists::Refused } else { Lists::Accepted },
         command,
         format: args.format,
         delimiter: args.delimiter,

@@ -2,8 +2,8 @@
 
 use crate::cli::Context;
 use crate::cli::connect::client::{ReadingClient, client_for_reading};
-use crate::cli::connect::destination;
 use crate::cli::connect::destination::Destination;
+use crate::cli::connect::{destination, protected_files};
 use crate::cli::flags::connection::{CredentialArgs, DestinationArgs};
 use crate::cli::flags::output::{DisplayArgs, DocumentArgs};
 use crate::cli::flags::precedence::GivenFlags;
@@ -101,7 +101,7 @@ struct VerifyForecast {
 }
 
 pub(crate) fn wait(args: &WaitArgs, context: &Context) -> Result<ExitStatus, CommandError> {
-    let documents = documents::parse(&args.how.documents, &[])?;
+    let documents = parse_documents(&args.how, context)?;
     let opened = open(&args.how, documents, context)?;
     let Displays { mut watchers, talk, .. } =
         display::open(&args.display, None, &context.environment, &context.stderr, opened.clock);
@@ -135,7 +135,7 @@ pub(crate) fn wait(args: &WaitArgs, context: &Context) -> Result<ExitStatus, Com
 }
 
 pub(crate) fn settle(args: &SettleArgs, context: &Context) -> Result<ExitStatus, CommandError> {
-    let documents = documents::of_the_past(documents::parse(&args.how.documents, &[])?)?;
+    let documents = documents::of_the_past(parse_documents(&args.how, context)?)?;
     let opened = open(&args.how, documents, context)?;
     let unsettled = opened.run.unsettled;
     // `settle` reads the list once, so it takes no orders; the sender keeps the channel open.
@@ -156,6 +156,11 @@ pub(crate) fn settle(args: &SettleArgs, context: &Context) -> Result<ExitStatus,
         &context.stderr,
         context.stdout_style,
     )
+}
+
+fn parse_documents(args: &VerifyArgs, context: &Context) -> Result<Vec<Document>, CommandError> {
+    let taken = protected_files::find(Some(&args.credentials), context);
+    documents::parse(&args.documents, &taken, &context.given)
 }
 
 fn open(
@@ -181,6 +186,9 @@ fn adjust(settings: &mut RunSettings, args: &ReadingArgs, flags: &GivenFlags) {
     let given = args.settings();
     if flags.is_given("rate") {
         settings.rate = args.rate();
+    }
+    if flags.is_given("rate_group") {
+        settings.rate_group.clone_from(&args.rate_group);
     }
     if flags.is_given("timeout") {
         settings.timeout = given.timeout;

@@ -6,8 +6,9 @@ use crate::cli::connect::destination::Destination;
 use crate::cli::flags::connection::CredentialArgs;
 use crate::cli::output::error::CommandError;
 use crate::cli::process::runtime::runtime;
-use batchctl::api::{ClientSettings, CredentialSource, ViasClient};
+use batchctl::api::{ClientSettings, CredentialSource, Credentials, ViasClient};
 use std::num::NonZeroUsize;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::runtime::Runtime;
 
@@ -25,6 +26,8 @@ pub(crate) struct ReadingClient {
     pub(crate) client: ViasClient,
     /// Where its credentials come from.
     pub(crate) source: CredentialSource,
+    /// The credentials themselves, for a client that follows this one.
+    pub(crate) credentials: Arc<Credentials>,
 }
 
 /// Makes a client that sends one request at a time, for verbs that only read.
@@ -37,8 +40,9 @@ pub(crate) fn client_for_reading(
     let source = credentials::source(args, destination, context)?;
     let runtime = runtime()?;
     let settings = ConnectionSettings { connect_timeout, concurrency: NonZeroUsize::MIN };
-    let client = client(destination, &source, settings, &runtime, context)?;
-    Ok(ReadingClient { runtime, client, source })
+    let credentials = runtime.block_on(credentials::load(destination, &source, context))?;
+    let client = client_with(Arc::clone(&credentials), destination, settings)?;
+    Ok(ReadingClient { runtime, client, source, credentials })
 }
 
 /// Makes the client of a destination, with credentials got for it now.
@@ -50,6 +54,14 @@ pub(crate) fn client(
     context: &Context,
 ) -> Result<ViasClient, CommandError> {
     let credentials = runtime.block_on(credentials::load(destination, source, context))?;
+    client_with(credentials, destination, connection)
+}
+
+fn client_with(
+    credentials: Arc<Credentials>,
+    destination: &Destination,
+    connection: ConnectionSettings,
+) -> Result<ViasClient, CommandError> {
     let settings = ClientSettings {
         endpoint: destination.endpoint.clone(),
         project: destination.project.clone(),

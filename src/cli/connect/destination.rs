@@ -4,8 +4,9 @@ use crate::cli::Context;
 use crate::cli::connect::credentials::PartialDestination;
 use crate::cli::connect::project::FoundProject;
 use crate::cli::connect::trust::Recorded;
-use crate::cli::connect::{project, trust};
+use crate::cli::connect::{plain_http, project, trust};
 use crate::cli::flags::connection::{CredentialArgs, DestinationArgs};
+use crate::cli::flags::effect;
 use crate::cli::flags::precedence::{Rank, Stronger};
 use crate::cli::output::error::CommandError;
 use batchctl::api::{Credentials, Endpoint, ProjectId, ProxyAddress, Roots, Route};
@@ -50,6 +51,7 @@ pub(crate) fn resolve(
     context: &Context,
 ) -> Result<Destination, CommandError> {
     if args.sandbox {
+        effect::check_for_sandbox(&context.given)?;
         return embedded(args);
     }
     let endpoint = endpoint(args, context)?;
@@ -94,6 +96,7 @@ pub(crate) fn of_run(
     settings: &RunSettings,
     context: &Context,
 ) -> Result<Destination, CommandError> {
+    check_rehearsal(args, record, settings, context)?;
     // A flag or its variable wins over the record; a default or the file does not.
     let elsewhere = context.given.is_given("endpoint") || context.given.is_given("region");
     let project = if context.given.is_given("project_id") {
@@ -101,7 +104,8 @@ pub(crate) fn of_run(
     } else {
         record.run.project_id.parse().ok()
     };
-    if context.given.is_given("sandbox") || (settings.sandbox && !elsewhere) {
+    if settings.sandbox {
+        effect::check_for_sandbox(&context.given)?;
         return embedded(&DestinationArgs { project_id: project, ..args.clone() });
     }
     let names_one = args.endpoint.is_some() || args.region.is_some();
@@ -115,6 +119,36 @@ pub(crate) fn of_run(
     let project = project.ok_or_else(|| CommandError::usage("the project is missing"))?;
     let recorded = Some(recorded);
     Ok(Destination { endpoint, project, route, sandbox: None, loaded: None, recorded })
+}
+
+/// Refuses to go on with a real run in the sandbox, and with a rehearsal at a real service: what
+/// became of one says nothing about the tasks of the other.
+fn check_rehearsal(
+    args: &DestinationArgs,
+    record: &RunRecord,
+    settings: &RunSettings,
+    context: &Context,
+) -> Result<(), CommandError> {
+    let id = &record.run.id;
+    let typed = |flag: &&str| context.given.rank(flag) == Rank::CommandLine;
+    if settings.sandbox {
+        // A variable may be there for the real runs beside this one.
+        let Some(flag) = ["endpoint", "region"].into_iter().find(typed) else { return Ok(()) };
+        let error =
+            format!("run {id} is a rehearsal in the sandbox; `--{flag}` has no effect on it");
+        return Err(CommandError::usage(error).with_hint(format!(
+            "leave `--{flag}` out, or begin a run of the tasks with `batchctl {}`",
+            record.run.command
+        )));
+    }
+    if args.sandbox && context.given.is_given("sandbox") {
+        let error = format!(
+            "run {id} called a real service; the sandbox would record successes that never were"
+        );
+        return Err(CommandError::usage(error)
+            .with_hint("leave `--sandbox` out, or set BATCHCTL_SANDBOX=false"));
+    }
+    Ok(())
 }
 
 /// Decides which way calls take, and whether that is one for a token.
@@ -136,7 +170,7 @@ pub(crate) fn route(
         args.ca_file.as_deref().map(Roots::read).transpose().map_err(CommandError::usage)?;
     let route = Route { roots: roots.unwrap_or_default(), proxy: args.proxy.clone() };
     if endpoint.is_insecure_over(&route) {
-        allow_insecure(endpoint, "the token", context)?;
+        plain_http::allow(endpoint, "the token", context)?;
     }
     if !endpoint.is_plain() {
         tell_authorities(context);
@@ -158,27 +192,6 @@ fn tell_authorities(context: &Context) {
         let message = format!("{names} replaces the certificate authorities of this machine");
         stderr.say("warning", &message);
     }
-}
-
-/// Lets a secret go unencrypted to an address, if `--insecure-http` says so.
-pub(crate) fn allow_insecure(
-    endpoint: &Endpoint,
-    secret: &str,
-    context: &Context,
-) -> Result<(), CommandError> {
-    if !context.given.is_on("insecure-http") {
-        let error = format!("`{endpoint}` would be sent {secret} unencrypted");
-        let hint = if endpoint.is_insecure() {
-            "use https, or let it pass with `--insecure-http`"
-        } else {
-            "the proxy would read it: call without `--proxy`, use https, or let it pass with \
-             `--insecure-http`"
-        };
-        return Err(CommandError::usage(error).with_hint(hint));
-    }
-    let stderr = context.stderr;
-    stderr.say("warning", &format!("`{endpoint}` is sent {secret} unencrypted"));
-    Ok(())
 }
 
 impl Destination {

@@ -4,5 +4,7 @@ pub(crate) mod client;
 pub(crate) mod config_keys;
 pub(crate) mod credentials;
 pub(crate) mod destination;
+pub(crate) mod plain_http;
 pub(crate) mod project;
+pub(crate) mod protected_files;
 pub(crate) mod trust;

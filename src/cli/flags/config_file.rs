@@ -7,6 +7,7 @@ use crate::cli::flags::config_trust;
 use crate::cli::flags::config_trust::Distrust;
 use crate::cli::output::error::CommandError;
 use batchctl::api::read_text;
+use batchctl::settings::DEFAULT_PROFILE;
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -15,8 +16,6 @@ use toml::de::{DeTable, DeValue};
 
 /// The table that holds the profiles.
 const PROFILES: &str = "profile";
-/// The profile that need not be there.
-const DEFAULT_PROFILE: &str = "default";
 
 /// What would be a secret, with the flag that says where to keep it instead.
 const SECRETS: [(&str, &str); 6] = [

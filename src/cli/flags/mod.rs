@@ -5,6 +5,7 @@
 pub(crate) mod config_file;
 pub(crate) mod config_trust;
 pub(crate) mod connection;
+pub(crate) mod effect;
 pub(crate) mod input;
 pub(crate) mod output;
 pub(crate) mod pace;

@@ -2,8 +2,7 @@
 
 use crate::cli::flags::values;
 use batchctl::progress::LogFormat;
-use batchctl::report::CsvDialect;
-use batchctl::task::Outcome;
+use batchctl::report::{CsvDialect, RowFilter};
 use clap::{ArgAction, Args, ValueEnum};
 
 #[derive(Debug, Args)]
@@ -37,12 +36,14 @@ pub(crate) enum ProgressChoice {
 #[command(next_help_heading = "Output")]
 pub(crate) struct DocumentArgs {
     /// Write a document, chosen by its ending: .csv results, .html .json .md reports, .xml JUnit,
-    /// .prom Prometheus, .ndjson events as they happen; or by a prefix, `csv:-` for standard output
+    /// .prom Prometheus, .ndjson events as they happen; or by a prefix, `csv:-` for standard output;
+    /// `results.csv:only=failed` has tasks with this outcome alone
     #[arg(short, long, value_name = "FILE")]
     pub(crate) output: Vec<String>,
-    /// Write only tasks with one of these outcomes into results and JUnit documents
-    #[arg(long, value_name = "OUTCOME", value_delimiter = ',', value_parser = values::outcome())]
-    pub(crate) only: Vec<Outcome>,
+    /// Write only tasks with one of these outcomes into results and JUnit documents; `empty` for
+    /// those that succeeded without a sub-task
+    #[arg(long, value_name = "OUTCOME", value_delimiter = ',', value_parser = values::row_filter())]
+    pub(crate) only: Vec<RowFilter>,
     /// Whom results are for: programs, or Excel (byte order mark, CR LF, ids marked as text)
     #[arg(long, value_name = "DIALECT", default_value = "plain",
         value_parser = values::csv_dialect())]

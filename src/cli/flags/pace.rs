@@ -24,7 +24,7 @@ pub(crate) struct PaceArgs {
     pub(crate) rate_group: Option<String>,
     /// The most calls on the wire at a time
     #[arg(short = 'j', long, value_name = "N", default_value = "16",
-        value_parser = values::whole_number::<NonZeroUsize>)]
+        value_parser = values::concurrency)]
     pub(crate) concurrency: NonZeroUsize,
 }
 

@@ -67,10 +67,25 @@ impl GivenFlags {
         }
         deepest(&self.0)
     }
+
+    /// Returns whether a flag has a value, whatever its source.
+    pub(crate) fn has_value(&self, flag: &str) -> bool {
+        self.rank(flag) > Rank::Absent
+    }
+
+    /// Returns the value of a flag, whatever its source.
+    pub(crate) fn value<T: Clone + Send + Sync + 'static>(&self, flag: &str) -> Option<T> {
+        let argument = flag.replace('-', "_");
+        self.subcommand().and_then(|own| own.try_get_one::<T>(&argument).ok()?).cloned()
+    }
+
+    /// Returns how often a flag is given that can be repeated, whatever its source.
+    pub(crate) fn count(&self, flag: &str) -> u8 {
+        self.value(flag).unwrap_or(0)
+    }
+
     /// Returns whether a flag without a value is on, whatever its source.
     pub(crate) fn is_on(&self, flag: &str) -> bool {
-        let argument = flag.replace('-', "_");
-        let value = self.subcommand().and_then(|own| own.try_get_one::<bool>(&argument).ok()?);
-        value.copied().unwrap_or(false)
+        self.value(flag).unwrap_or(false)
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::cli::flags::values;
 use crate::cli::flags::values::RateChoice;
-use batchctl::settings::RateSetting;
+use batchctl::settings::{RateSetting, RunSettings};
 use batchctl::survey::WalkerSettings;
 use clap::Args;
 use std::num::NonZeroU32;
@@ -15,6 +15,9 @@ pub(crate) struct ReadingArgs {
     /// The most requests: N or N/s a second, N/m, N/h, or `none`; `auto` is 10/s here
     #[arg(long, value_name = "RATE", default_value = "10/s", value_parser = values::rate)]
     rate: RateChoice,
+    /// Keeps the rate together with all runs of this machine that name the same group
+    #[arg(long, value_name = "NAME", value_parser = values::group)]
+    pub(crate) rate_group: Option<String>,
     /// How long one request may take
     #[arg(long, value_name = "SPAN", default_value = "60s", value_parser = values::positive_span)]
     timeout: Duration,
@@ -30,8 +33,12 @@ pub(crate) struct ReadingArgs {
 impl ReadingArgs {
     /// Returns the flags in the terms of the library.
     pub(crate) fn settings(&self) -> WalkerSettings {
-        let rate = self.rate().limit();
-        WalkerSettings { rate, timeout: self.timeout, max_attempts: self.max_attempts }
+        WalkerSettings {
+            rate: self.rate().limit(),
+            timeout: self.timeout,
+            max_attempts: self.max_attempts,
+            throttle_timeout: RunSettings::default().throttle_timeout,
+        }
     }
 
     /// Returns the rate of requests; a search for it has nothing to go by here.

@@ -17,7 +17,7 @@ use url::Url;
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Before")]
 pub(crate) struct BeforeArgs {
-    /// Say what would be called, and send nothing
+    /// Say what would be called, and send nothing; -v shows all of it, `-o plan.csv` writes it
     #[arg(short = 'n', long)]
     pub(crate) dry_run: bool,
     /// Do not ask (without a terminal it is never asked)
@@ -34,6 +34,17 @@ pub(crate) struct BeforeArgs {
     pub(crate) max_delta: MaxDelta,
     #[command(flatten)]
     pub(crate) lock: LockArgs,
+    #[command(flatten)]
+    pub(crate) record: RecordArgs,
+}
+
+/// What the record of a run says about who began it.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Before")]
+pub(crate) struct RecordArgs {
+    /// Record neither user and host nor the command line, in the run and with changes by `ctl`
+    #[arg(long)]
+    pub(crate) no_identity: bool,
 }
 
 /// What to do if another run of the job is under way.
@@ -126,7 +137,7 @@ impl StateArgs {
 #[command(next_help_heading = "Unattended")]
 pub(crate) struct UnattendedArgs {
     /// Say nothing if every task succeeded; otherwise a digest on standard error
-    #[arg(long, conflicts_with = "json")]
+    #[arg(long)]
     pub(crate) cron: bool,
     /// Wait before the run, up to that long; always the same time for this host and job
     #[arg(long, value_name = "SPAN", default_value = "0s", value_parser = values::span)]
@@ -154,6 +165,8 @@ pub(crate) struct TakeUpArgs {
     pub(crate) yes: bool,
     #[command(flatten)]
     pub(crate) lock: LockArgs,
+    #[command(flatten)]
+    pub(crate) record: RecordArgs,
     #[command(flatten)]
     pub(crate) pace: PaceArgs,
     #[command(flatten)]

@@ -8,6 +8,7 @@ use crate::cli::flags::config_file::{ConfigError, ConfigFile, Flags, Takes};
 use crate::cli::flags::refusal::refused_flag;
 use crate::cli::output::stream::Stderr;
 use crate::cli::process::environment::Environment;
+use batchctl::settings::DEFAULT_PROFILE;
 use clap::builder::BoolishValueParser;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
@@ -73,7 +74,7 @@ fn mends_config(matches: &ArgMatches) -> bool {
 fn chosen_profile(matches: &ArgMatches) -> String {
     let of = |matches: &ArgMatches| matches.try_get_one::<String>("profile").ok()?.cloned();
     let below = matches.subcommand().and_then(|(_, matches)| of(matches));
-    below.or_else(|| of(matches)).unwrap_or_else(|| "default".into())
+    below.or_else(|| of(matches)).unwrap_or_else(|| DEFAULT_PROFILE.into())
 }
 
 /// Collects the names of all flags of a command and its subcommands, without the profile's.

@@ -5,7 +5,7 @@ use batchctl::input::Format;
 use batchctl::plan::OnDuplicate;
 use batchctl::policy::OnDoubt;
 use batchctl::progress::LogFormat;
-use batchctl::report::{CsvDialect, Schema};
+use batchctl::report::{CsvDialect, RowFilter, Schema};
 use batchctl::sandbox::SandboxAuth;
 use batchctl::settings::OnUnknown;
 use batchctl::store::JobName;
@@ -13,7 +13,7 @@ use batchctl::task::{FailureKind, Outcome, Rate};
 use clap::ValueEnum;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use jiff::SignedDuration;
-use std::num::{IntErrorKind, ParseIntError};
+use std::num::{IntErrorKind, NonZeroUsize, ParseIntError};
 use std::ops::RangeInclusive;
 use std::str::FromStr;
 use std::time::Duration;
@@ -138,10 +138,28 @@ pub(crate) fn outcome() -> impl TypedValueParser<Value = Outcome> {
     PossibleValuesParser::new(Outcome::ALL.map(Outcome::as_str)).try_map(|word| word.parse())
 }
 
+/// Reads which tasks a document is narrowed to: those with an outcome, or the empty ones.
+pub(crate) fn row_filter() -> impl TypedValueParser<Value = RowFilter> {
+    let words = Outcome::ALL.map(Outcome::as_str).into_iter().chain([RowFilter::EMPTY]);
+    PossibleValuesParser::new(words.collect::<Vec<_>>()).try_map(|word| word.parse())
+}
+
 /// Reads a kind of failure.
 pub(crate) fn failure_kind() -> impl TypedValueParser<Value = FailureKind> {
     PossibleValuesParser::new(FailureKind::ALL.map(FailureKind::as_str))
         .try_map(|word| word.parse())
+}
+
+/// The most calls in flight that can be asked for. A machine has 65,535 ports for one address.
+pub(crate) const MAX_CONCURRENCY: usize = 65_535;
+
+/// Reads how many calls may be in flight.
+pub(crate) fn concurrency(text: &str) -> Result<NonZeroUsize, String> {
+    let most: NonZeroUsize = whole_number(text)?;
+    if most.get() > MAX_CONCURRENCY {
+        return Err(format!("at most {MAX_CONCURRENCY} calls can be in flight"));
+    }
+    Ok(most)
 }
 
 /// Reads a whole number; 0 only for a kind of number that has it.

@@ -1,16 +1,22 @@
 //! The documents of `-o`: the ending or a prefix decides the kind; written whole or not at all.
 
 use crate::cli::flags::output::DocumentArgs;
-use crate::cli::output::atomic_file::{OutputTarget, beside, not_written};
+use crate::cli::flags::precedence::{GivenFlags, Rank};
+use crate::cli::output::atomic_file::OutputTarget;
 use crate::cli::output::error::CommandError;
+use crate::cli::output::in_place;
+use crate::cli::output::replacement::Replacement;
+use crate::cli::output::taken_files::TakenFiles;
+use crate::cli::output::terminal_guard::Content;
 use batchctl::report::{
-    Report, ResultsError, ResultsOptions, last_success, markdown, prometheus, write_html,
-    write_json, write_junit, write_results,
+    Report, ResultsError, ResultsOptions, RowFilter, last_success, markdown, prometheus,
+    write_html, write_json, write_junit, write_results,
 };
 use batchctl::store::{RunDirectory, RunReader};
+use batchctl::task::Outcome;
+use std::io;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::{fs, io};
 
 /// What a document contains.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,6 +35,8 @@ enum Kind {
 pub(crate) struct Document {
     kind: Kind,
     target: OutputTarget,
+    /// The outcomes of a filter of its own; `--only` has none of them.
+    only: Option<Vec<RowFilter>>,
 }
 
 /// What documents are made from.
@@ -46,44 +54,65 @@ enum DocumentError {
     Kind { text: String },
     #[error("only one document can go to standard output")]
     TwoOnOutput,
-    #[error("`{}` is an input; a document would overwrite it", path.display())]
-    IsInput { path: PathBuf },
+    #[error("`{}` is {what}; a document would overwrite it", path.display())]
+    IsTaken { path: PathBuf, what: &'static str },
     #[error("two documents cannot both be `{}`", path.display())]
     SameFile { path: PathBuf },
     #[error("`--only` narrows results and JUnit documents, and none is to be written")]
     NothingToNarrow,
+    #[error("`:only=` narrows results and JUnit documents, and `{text}` is neither")]
+    NotNarrow { text: String },
+    #[error("`{word}` is not an outcome")]
+    NotAnOutcome { word: String },
+    #[error("`--csv-dialect` is how results are written, and none are")]
+    NoDialect,
     #[error("events are written while a run goes on, and this one is over")]
     EventsAreOver,
 }
 
+/// What a document is named with to have a filter of its own.
+const ONLY: &str = ":only=";
+
 /// Reads all `-o` values, and makes sure that nothing else is written where one will be.
 pub(crate) fn parse(
     args: &DocumentArgs,
-    inputs: &[PathBuf],
+    taken: &TakenFiles,
+    given: &GivenFlags,
 ) -> Result<Vec<Document>, CommandError> {
     let documents = args.output.iter().map(|text| one(text)).collect::<Result<Vec<_>, _>>()?;
-    let has_rows = |document: &Document| matches!(document.kind, Kind::Results | Kind::JUnit);
-    if !args.only.is_empty() && !documents.iter().any(has_rows) {
-        let hint = "name one: `-o tasks.csv --only failed`";
-        return Err(CommandError::usage(DocumentError::NothingToNarrow).with_hint(hint));
-    }
+    check_effects(&documents, given)?;
     // `--json` prints the report to standard output, so it counts as a document there.
     let on_output = documents.iter().filter(|document| document.is_on_output()).count();
     if on_output + usize::from(args.json) > 1 {
         return Err(CommandError::usage(DocumentError::TwoOnOutput));
     }
-    let mut earlier: Vec<&Path> = Vec::new();
+    let mut earlier = TakenFiles::default();
     for path in documents.iter().filter_map(Document::path) {
-        // Compared as files, so that `./tasks.csv` and a link to it are found as well.
-        if inputs.iter().any(|input| is_same_file(input, path)) {
-            return Err(CommandError::usage(DocumentError::IsInput { path: path.into() }));
+        if let Some(what) = taken.what(path) {
+            return Err(CommandError::usage(DocumentError::IsTaken { path: path.into(), what }));
         }
-        if earlier.contains(&path) {
+        if earlier.what(path).is_some() {
             return Err(CommandError::usage(DocumentError::SameFile { path: path.into() }));
         }
-        earlier.push(path);
+        earlier.add(path, "a document");
     }
     Ok(documents)
+}
+
+/// Refuses flags for documents that none of these documents obeys. A variable or the config file
+/// holds their values for other commands.
+fn check_effects(documents: &[Document], given: &GivenFlags) -> Result<(), CommandError> {
+    let is_typed = |flag: &str| given.rank(flag) == Rank::CommandLine;
+    let is_narrowed = |document: &Document| document.has_rows() && document.only.is_none();
+    if is_typed("only") && !documents.iter().any(is_narrowed) {
+        let hint = "name one: `-o tasks.csv --only failed`";
+        return Err(CommandError::usage(DocumentError::NothingToNarrow).with_hint(hint));
+    }
+    if is_typed("csv-dialect") && !documents.iter().any(Document::is_csv) {
+        let hint = "add `-o results.csv`";
+        return Err(CommandError::usage(DocumentError::NoDialect).with_hint(hint));
+    }
+    Ok(())
 }
 
 /// Refuses what can be written only while a run goes on.
@@ -96,11 +125,37 @@ pub(crate) fn of_the_past(documents: Vec<Document>) -> Result<Vec<Document>, Com
     Ok(documents)
 }
 
+/// Keeps the documents in which a dry run writes its plan. Those that were not typed are for runs.
+pub(crate) fn of_plan(
+    documents: Vec<Document>,
+    given: &GivenFlags,
+) -> Result<Vec<Document>, CommandError> {
+    let is_typed = |flag: &str| given.rank(flag) == Rank::CommandLine;
+    if !is_typed("output") {
+        return Ok(Vec::new());
+    }
+    let fits = |document: &Document| {
+        matches!(document.kind, Kind::Results | Kind::Report) && document.only.is_none()
+    };
+    if !documents.iter().all(fits) || is_typed("only") || is_typed("csv-dialect") {
+        return Err(CommandError::usage("a dry run writes its whole plan, as CSV or as JSON")
+            .with_hint("name it FILE.csv or FILE.json, or leave `--dry-run` out"));
+    }
+    Ok(documents)
+}
+
 /// Reads the `-o` values of a comparison, which is written as CSV or as JSON.
-pub(crate) fn of_changes(output: &[String], json: bool) -> Result<Vec<Document>, CommandError> {
+pub(crate) fn of_changes(
+    output: &[String],
+    json: bool,
+    taken: &TakenFiles,
+    given: &GivenFlags,
+) -> Result<Vec<Document>, CommandError> {
     let args = DocumentArgs { output: output.to_vec(), json, ..DocumentArgs::default() };
-    let documents = parse(&args, &[])?;
-    let fits = |document: &Document| matches!(document.kind, Kind::Results | Kind::Report);
+    let documents = parse(&args, taken, given)?;
+    let fits = |document: &Document| {
+        matches!(document.kind, Kind::Results | Kind::Report) && document.only.is_none()
+    };
     if !documents.iter().all(fits) {
         return Err(CommandError::usage("a comparison is written as CSV or as JSON")
             .with_hint("name it FILE.csv or FILE.json"));
@@ -114,12 +169,16 @@ pub(crate) fn options(args: &DocumentArgs) -> ResultsOptions {
 }
 
 fn one(text: &str) -> Result<Document, CommandError> {
-    let prefixed = text.split_once(':').and_then(|(kind, rest)| Some((kind_of(kind)?, rest)));
-    let ending = || Path::new(text).extension().and_then(|ending| kind_of(ending.to_str()?));
+    let (name, only) = match text.rsplit_once(ONLY) {
+        Some((name, words)) => (name, Some(filters(words)?)),
+        None => (text, None),
+    };
+    let prefixed = name.split_once(':').and_then(|(kind, rest)| Some((kind_of(kind)?, rest)));
+    let ending = || Path::new(name).extension().and_then(|ending| kind_of(ending.to_str()?));
     let (kind, place) = match prefixed {
         Some((kind, place)) => (kind, place),
         None => match ending() {
-            Some(kind) => (kind, text),
+            Some(kind) => (kind, name),
             None => {
                 let hint = "name it FILE.csv, .html, .json, .md, .xml, .prom or .ndjson, or put `csv:` before";
                 let error = DocumentError::Kind { text: text.into() };
@@ -127,7 +186,24 @@ fn one(text: &str) -> Result<Document, CommandError> {
             }
         },
     };
-    Ok(Document { kind, target: OutputTarget::parse(place) })
+    let document = Document { kind, target: OutputTarget::parse(place), only };
+    if document.only.is_some() && !document.has_rows() {
+        let error = DocumentError::NotNarrow { text: name.into() };
+        return Err(CommandError::usage(error)
+            .with_hint("name FILE.csv or FILE.xml: `-o failed.csv:only=failed`"));
+    }
+    Ok(document)
+}
+
+fn filters(words: &str) -> Result<Vec<RowFilter>, CommandError> {
+    let filter = |word: &str| {
+        let known = Outcome::ALL.map(Outcome::as_str).join(", ");
+        let error = DocumentError::NotAnOutcome { word: word.into() };
+        word.parse().map_err(|_| {
+            CommandError::usage(error).with_hint(format!("use {known}, {}", RowFilter::EMPTY))
+        })
+    };
+    words.split(',').map(str::trim).map(filter).collect()
 }
 
 fn kind_of(name: &str) -> Option<Kind> {
@@ -143,22 +219,31 @@ fn kind_of(name: &str) -> Option<Kind> {
     }
 }
 
-fn is_same_file(a: &Path, b: &Path) -> bool {
-    match (fs::canonicalize(a), fs::canonicalize(b)) {
-        (Ok(a), Ok(b)) => a == b,
-        _ => false,
-    }
-}
-
 impl Document {
     /// Returns whether it is written while the run goes on, and not from what the store has of it.
     pub(crate) fn is_live(&self) -> bool {
         self.kind == Kind::Events
     }
 
+    /// Returns whether it has rows that a filter can narrow.
+    fn has_rows(&self) -> bool {
+        matches!(self.kind, Kind::Results | Kind::JUnit)
+    }
+
+    /// Returns how its rows are written.
+    fn options(&self, common: &ResultsOptions) -> ResultsOptions {
+        let only = self.only.clone().unwrap_or_else(|| common.only.clone());
+        ResultsOptions { only, ..common.clone() }
+    }
+
     /// Returns whether it is a table.
     pub(crate) fn is_csv(&self) -> bool {
         self.kind == Kind::Results
+    }
+
+    /// Returns what a terminal is to take it for.
+    pub(crate) fn content(&self) -> Content {
+        if self.kind == Kind::Report { Content::Json } else { Content::Text }
     }
 
     /// Returns where it goes.
@@ -179,7 +264,13 @@ impl Document {
     /// Makes sure that the document can be written, before anything is sent.
     pub(crate) fn try_out(&self) -> Result<(), CommandError> {
         let Some(path) = self.path() else { return Ok(()) };
-        beside(path).map(|_| ()).map_err(|source| not_written(path, source))
+        if self.is_live() {
+            in_place::check(path)?;
+            if in_place::is_stream(path) {
+                return Ok(());
+            }
+        }
+        Replacement::begin(path).map(drop)
     }
 
     /// Writes the document: to standard output, or beside its target and renamed over it.
@@ -187,7 +278,7 @@ impl Document {
         if self.is_live() {
             return Ok(());
         }
-        self.target.write(|out| self.fill(out, material))
+        self.target.write(self.content(), |out| self.fill(out, material))
     }
 
     /// Writes the document, which is a table.
@@ -196,7 +287,9 @@ impl Document {
         reader: &RunReader,
         options: &ResultsOptions,
     ) -> Result<(), CommandError> {
-        self.target.write(|out| of_rows(write_results(reader, options, out).map(|_| ())))
+        let options = self.options(options);
+        let fill = |out: &mut dyn Write| of_rows(write_results(reader, &options, out).map(|_| ()));
+        self.target.write(self.content(), fill)
     }
 
     fn fill(
@@ -205,6 +298,7 @@ impl Document {
         material: &Material<'_>,
     ) -> Result<io::Result<()>, CommandError> {
         let Material { runs, reader, report, options } = *material;
+        let options = &self.options(options);
         Ok(match self.kind {
             Kind::Report => write_json(report, out),
             Kind::Results => of_rows(write_results(reader, options, out).map(|_| ()))?,
@@ -234,9 +328,10 @@ pub(crate) fn of_rows(written: Result<(), ResultsError>) -> Result<io::Result<()
 mod tests {
     use super::*;
     use batchctl::report::ExitStatus;
+    use std::fs;
 
     fn check(text: &str, kind: Kind, target: OutputTarget) {
-        assert_eq!(one(text).unwrap(), Document { kind, target }, "{text}");
+        assert_eq!(one(text).unwrap(), Document { kind, target, only: None }, "{text}");
     }
 
     #[test]
@@ -260,14 +355,31 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_filter_of_its_own_follows_the_name() {
+        let only = |text: &str| one(text).unwrap().only.unwrap();
+        assert_eq!(only("failed.csv:only=failed"), [RowFilter::Outcome(Outcome::Failed)]);
+        assert_eq!(
+            only("csv:-:only=failed,partial"),
+            [Outcome::Failed, Outcome::Partial].map(RowFilter::Outcome)
+        );
+        assert_eq!(one("a.xml:only=failed").unwrap().path(), Some(Path::new("a.xml")));
+        for text in ["a.csv:only=", "a.csv:only=bad", "a.html:only=failed", "a:only=failed"] {
+            assert_eq!(one(text).unwrap_err().status, ExitStatus::Usage, "{text}");
+        }
+    }
+
     /// Reads `-o` values, with `--json` if they begin with it.
     fn parsed(values: &[&str], inputs: &[PathBuf]) -> Result<Vec<Document>, CommandError> {
+        let mut taken = TakenFiles::default();
+        inputs.iter().for_each(|input| taken.add(input, "an input"));
+        let given = GivenFlags::new(clap::Command::new("test").get_matches_from(["test"]));
         let (json, output) = match values {
             ["--json", output @ ..] => (true, output),
             output => (false, output),
         };
         let output = output.iter().map(|&text| text.to_owned()).collect();
-        parse(&DocumentArgs { output, json, ..DocumentArgs::default() }, inputs)
+        parse(&DocumentArgs { output, json, ..DocumentArgs::default() }, &taken, &given)
     }
 
     #[test]
@@ -281,6 +393,7 @@ mod tests {
     #[test]
     fn no_document_overwrites_another() {
         assert!(parsed(&["csv:a.txt", "json:a.txt"], &[]).is_err());
+        assert!(parsed(&["csv:a.txt", "json:./a.txt"], &[]).is_err());
         assert!(parsed(&["a.csv", "a.json"], &[]).is_ok());
     }
 
@@ -291,19 +404,5 @@ mod tests {
         fs::write(&input, "id\n").unwrap();
         let same = directory.path().join(".").join("tasks.csv");
         assert!(parsed(&[same.to_str().unwrap()], &[input]).is_err());
-    }
-
-    #[test]
-    fn only_a_regular_file_is_replaced() {
-        let directory = tempfile::tempdir().unwrap();
-        let (file, pipe) = (directory.path().join("a.csv"), directory.path().join("pipe.csv"));
-        fs::write(&file, "old").unwrap();
-        let mode = rustix::fs::Mode::from_raw_mode(0o600);
-        rustix::fs::mkfifoat(rustix::fs::CWD, &pipe, mode).unwrap();
-        assert!(beside(&file).is_ok());
-        assert!(beside(&directory.path().join("new.csv")).is_ok());
-        assert!(beside(&pipe).is_err());
-        assert!(beside(directory.path()).is_err());
-        assert!(beside(&directory.path().join("nowhere").join("a.csv")).is_err());
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! `error:` says what is wrong, `caused by:` why, `hint:` what to type instead.
 
-use crate::cli::output::stream::Stderr;
+use crate::cli::output::stream::{NotPrinted, Stderr};
 use batchctl::api::CredentialError;
 use batchctl::engine::LedgerError;
 use batchctl::input::InputError;
@@ -13,6 +13,7 @@ use batchctl::sandbox::SandboxError;
 use batchctl::store::StoreError;
 use batchctl::text::{plural, printable};
 use std::error::Error;
+use std::io;
 
 /// The most columns of one line of a message.
 const MESSAGE_COLUMNS: usize = 600;
@@ -93,6 +94,17 @@ fn line(text: &str) -> String {
     printable(text, MESSAGE_COLUMNS)
 }
 
+impl From<NotPrinted> for CommandError {
+    fn from(error: NotPrinted) -> Self {
+        let is_full = matches!(
+            error.source.kind(),
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge
+        );
+        let hint = is_full.then_some("free some space where it leads, or send it elsewhere");
+        Self::io(error).with_optional_hint(hint)
+    }
+}
+
 impl From<StoreError> for CommandError {
     fn from(error: StoreError) -> Self {
         let hint = error.hint();
@@ -155,7 +167,9 @@ impl From<CredentialError> for CommandError {
             CredentialError::NoProject { .. } | CredentialError::SeveralProjects { .. } => {
                 Some("name one with `--project-id ID`")
             }
-            CredentialError::IamAway { .. } => Some("check `--iam-endpoint URL`"),
+            CredentialError::IamAway { .. } | CredentialError::IamUnanswered { .. } => {
+                Some("check `--iam-endpoint URL`")
+            }
             _ => None,
         };
         Self::new(ExitStatus::NotAuthorised, error).with_optional_hint(hint)
@@ -174,7 +188,9 @@ impl From<SandboxError> for CommandError {
 
 /// A wrong flag for an input is usage; whatever is wrong with its content is bad input.
 fn status_of(problems: &Problems) -> ExitStatus {
-    let is_usage =
-        |problem: &PlanProblem| matches!(problem, PlanProblem::Input(InputError::Delimiter { .. }));
+    let is_usage = |problem: &PlanProblem| {
+        use InputError::{Delimiter, NoColumns};
+        matches!(problem, PlanProblem::Input(Delimiter { .. } | NoColumns { .. }))
+    };
     if problems.shown.iter().any(is_usage) { ExitStatus::Usage } else { ExitStatus::BadInput }
 }

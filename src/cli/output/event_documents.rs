@@ -5,9 +5,12 @@
 //! closes them, once the report is read. A write error is reported at the end, because a document
 //! must not stop a run.
 
-use crate::cli::output::atomic_file::{not_printed, not_written};
 use crate::cli::output::documents::Document;
 use crate::cli::output::error::CommandError;
+use crate::cli::output::in_place;
+use crate::cli::output::in_place::OpenInPlace;
+use crate::cli::output::replacement::not_written;
+use crate::cli::output::stream::NotPrinted;
 use batchctl::clock::Clock;
 use batchctl::event::Watch;
 use batchctl::progress::Events;
@@ -109,7 +112,7 @@ impl Sink {
         let error = self.state().error.take()?;
         Some(match &self.path {
             Some(path) => not_written(path, error),
-            None => not_printed(error),
+            None => NotPrinted { source: error }.into(),
         })
     }
 }
@@ -139,10 +142,9 @@ impl StreamState {
 }
 
 fn open(path: &Path, beginning: Beginning) -> io::Result<File> {
-    let mut options = File::options();
-    options.read(true).append(true).create(true);
-    let mut file = options.open(path)?;
+    let OpenInPlace { mut file, is_regular } = in_place::open(path)?;
     match beginning {
+        _ if !is_regular => {}
         Beginning::Anew => file.set_len(0)?,
         // A killed process may have left a torn line, which would spoil the next one.
         Beginning::GoesOn => {

@@ -59,7 +59,7 @@ pub(crate) fn present(
         if output_is_taken {
             stderr.line(summary(&report, &written, stderr.style).trim_end());
         } else {
-            stream::print(&summary(&report, &written, stdout_style)).map_err(CommandError::io)?;
+            stream::print_bytes(summary(&report, &written, stdout_style).as_bytes())?;
         }
     }
     print_unwritten(unwritten, stderr)?;
@@ -123,7 +123,7 @@ fn print_unwritten(mut unwritten: Vec<CommandError>, stderr: &Stderr) -> Result<
 fn print_json(report: &Report) -> Result<(), CommandError> {
     let mut text = Vec::new();
     write_json(report, &mut text).map_err(CommandError::io)?;
-    stream::print(&String::from_utf8_lossy(&text)).map_err(CommandError::io)
+    Ok(stream::print_json(&String::from_utf8_lossy(&text))?)
 }
 
 /// The most lines of a digest.

@@ -4,6 +4,8 @@
 //! output is dropped, because the store has all of it.
 
 use crate::cli::output::command_hint;
+use crate::cli::output::terminal_guard::{Content, TerminalGuard};
+use crate::cli::process::environment;
 use batchctl::api::Redactor;
 use batchctl::text::Style;
 use std::io;
@@ -67,21 +69,47 @@ impl Stderr {
     }
 }
 
-/// Writes the result to standard output. A closed pipe (`| head`) is not an error.
-pub(crate) fn print(text: &str) -> io::Result<()> {
-    print_bytes(text.as_bytes())
+/// Standard output could not be written.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot write to standard output")]
+pub(crate) struct NotPrinted {
+    pub(crate) source: io::Error,
 }
 
-/// Writes a result that is no text of its own to standard output, as [`print`] does.
-pub(crate) fn print_bytes(bytes: &[u8]) -> io::Result<()> {
+/// Writes a text to standard output. A closed pipe (`| head`) is not an error.
+pub(crate) fn print(text: &str) -> Result<(), NotPrinted> {
+    print_as(Content::Text, text)
+}
+
+/// Writes JSON to standard output, as [`print`] does.
+pub(crate) fn print_json(text: &str) -> Result<(), NotPrinted> {
+    print_as(Content::Json, text)
+}
+
+fn print_as(content: Content, text: &str) -> Result<(), NotPrinted> {
+    let mut out = standard_output(content);
+    printed(out.write_all(text.as_bytes()).and_then(|()| out.flush()))
+}
+
+/// Writes a text of our own to standard output, as it is: with its colours.
+pub(crate) fn print_bytes(bytes: &[u8]) -> Result<(), NotPrinted> {
     let mut stdout = io::stdout().lock();
-    forgive_closed(stdout.write_all(bytes).and_then(|()| stdout.flush()))
+    printed(stdout.write_all(bytes).and_then(|()| stdout.flush()))
 }
 
-/// Turns the end of a pipe's reader into success.
-pub(crate) fn forgive_closed(result: io::Result<()>) -> io::Result<()> {
+/// Returns standard output for foreign text, which a terminal gets escaped.
+pub(crate) fn standard_output(content: Content) -> Box<dyn Write> {
+    let stdout = io::stdout().lock();
+    if environment::stdout_is_terminal() {
+        return Box::new(TerminalGuard::new(stdout, content));
+    }
+    Box::new(stdout)
+}
+
+/// Turns the end of a pipe's reader into success, and says of any other error where it was.
+pub(crate) fn printed(result: io::Result<()>) -> Result<(), NotPrinted> {
     match result {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        result => result,
+        result => result.map_err(|source| NotPrinted { source }),
     }
 }

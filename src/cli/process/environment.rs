@@ -23,6 +23,8 @@ pub(crate) const SECRETS: [(&str, &str); 5] = [
 #[derive(Debug)]
 pub(crate) struct Environment {
     variables: Vec<(OsString, OsString)>,
+    /// What was typed, the name of the program included.
+    pub(crate) arguments: Vec<String>,
     /// One bit for each signal that is ignored, the lowest for signal 1.
     ignored_signals: u64,
     pub(crate) stdin_is_terminal: bool,
@@ -30,13 +32,19 @@ pub(crate) struct Environment {
     pub(crate) stderr_is_terminal: bool,
 }
 
+/// Returns whether standard output is a terminal, which must be shown no controls.
+pub(crate) fn stdout_is_terminal() -> bool {
+    std::io::stdout().is_terminal()
+}
+
 impl Environment {
     pub(crate) fn read() -> Self {
         Self {
             variables: env::vars_os().collect(),
+            arguments: env::args_os().map(|word| word.to_string_lossy().into_owned()).collect(),
             ignored_signals: ignored_signals(),
             stdin_is_terminal: std::io::stdin().is_terminal(),
-            stdout_is_terminal: std::io::stdout().is_terminal(),
+            stdout_is_terminal: stdout_is_terminal(),
             stderr_is_terminal: std::io::stderr().is_terminal(),
         }
     }
@@ -72,6 +80,14 @@ impl Environment {
         found.map(|(_, value)| value).filter(|value| !value.is_empty())
     }
 
+    /// Returns whether the locale says that terminals have no other characters than ASCII.
+    ///
+    /// Without any of these variables nothing is said, and nearly every terminal has UTF-8.
+    pub(crate) fn shows_ascii_alone(&self) -> bool {
+        let first = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().find_map(|name| self.variable(name));
+        first.and_then(|locale| locale.to_str()).is_some_and(is_ascii_locale)
+    }
+
     /// Returns an absolute path from a variable; others are ignored, as the XDG specification
     /// wants it.
     fn directory(&self, name: &str) -> Option<PathBuf> {
@@ -103,9 +119,33 @@ impl Environment {
     }
 }
 
+/// Returns whether a locale names a character set that is not UTF-8, or is the one without any.
+fn is_ascii_locale(locale: &str) -> bool {
+    let without_modifier = locale.split('@').next().unwrap_or_default();
+    match without_modifier.split_once('.') {
+        Some((_, set)) => !matches!(set.to_ascii_lowercase().as_str(), "utf-8" | "utf8"),
+        None => matches!(without_modifier, "C" | "POSIX"),
+    }
+}
+
 /// Reads the ignored signals from `/proc` (proc(5), `SigIgn`); none if the file does not exist. Asking the system itself takes code that is not safe.
 fn ignored_signals() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
     mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_locale_says_which_characters_a_terminal_has() {
+        for locale in ["C", "POSIX", "de_DE.ISO-8859-15@euro", "zh_CN.GB18030"] {
+            assert!(is_ascii_locale(locale), "{locale}");
+        }
+        for locale in ["C.UTF-8", "en_US.utf8", "de_DE.UTF-8@euro", "en_US"] {
+            assert!(!is_ascii_locale(locale), "{locale}");
+        }
+    }
 }

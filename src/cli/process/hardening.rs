@@ -1,12 +1,16 @@
-//! Keeps what this process knows inside of it: no core dump, and no panic that shows a secret.
+//! Keeps what this process knows inside of it: no core dump, and no panic that shows a secret. Keeps
+//! it alive where a limit of the system would end it without a word.
 
 use crate::cli::output::stream::Stderr;
 use batchctl::api::Redactor;
 use batchctl::text::printable;
 use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
+use signal_hook::consts::SIGXFSZ;
 use std::backtrace::{Backtrace, BacktraceStatus};
 use std::panic;
 use std::panic::PanicHookInfo;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 /// The most columns of the message of a panic.
 const MESSAGE_COLUMNS: usize = 600;
@@ -17,6 +21,12 @@ pub(crate) fn forbid_dumps() {
     // Best effort: if this fails, core dumps were not possible anyway.
     let _ = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) });
     let _ = set_dumpable_behavior(DumpableBehavior::NotDumpable);
+}
+
+/// Makes a write beyond the limit of file sizes an error, which is told, instead of the end.
+pub(crate) fn outlive_size_limits() {
+    // A handler, because a signal that is ignored stays so in a token command.
+    let _ = signal_hook::flag::register(SIGXFSZ, Arc::new(AtomicBool::new(false)));
 }
 
 /// Prints panics on standard error, without the secrets it may have had in its hands.
@@ -48,7 +58,7 @@ fn payload<'a>(panic: &'a PanicHookInfo<'_>) -> Option<&'a str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::{Arc, Mutex};
+    use std::sync::Mutex;
 
     #[test]
     fn a_panic_is_told_without_secrets() {

@@ -2,4 +2,5 @@
 
 pub(crate) mod environment;
 pub(crate) mod hardening;
+pub(crate) mod identity;
 pub(crate) mod runtime;

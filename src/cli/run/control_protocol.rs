@@ -2,6 +2,7 @@
 //!
 //! Fields are only ever added; another meaning is another version. Holds no secret.
 
+use crate::cli::flags::values::MAX_CONCURRENCY;
 use crate::cli::run::control_object;
 use batchctl::engine::ChangeAnswer;
 use batchctl::event::Change;
@@ -13,8 +14,6 @@ use std::num::NonZeroUsize;
 pub(crate) const VERSION: u32 = 1;
 /// The most bytes of a request.
 pub(crate) const LONGEST_REQUEST: u64 = 4_096;
-/// The most calls in flight that can be asked for. A machine has 65,535 ports for one address.
-const MAX_CONCURRENCY: usize = 65_535;
 
 /// A request to a run.
 #[derive(Debug, Serialize, Deserialize)]

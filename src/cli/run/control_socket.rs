@@ -7,20 +7,26 @@ use crate::cli::run::control_protocol;
 use crate::cli::run::control_protocol::{ControlReply, LONGEST_REQUEST, ReplyKind, VERSION};
 use crate::cli::run::display::LiveStatus;
 use crate::cli::run::socket_address::Address;
+use batchctl::clock::Timestamp;
 use batchctl::engine::Control;
-use batchctl::event::Operator;
+use batchctl::event::{Change, Operator};
+use std::collections::VecDeque;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use std::{fs, io};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
-/// How many are served at a time; the others wait.
+/// How many are served at a time; the one that has been silent longest makes room for the next.
 const MOST_CLIENTS: usize = 16;
+/// How many changes are taken in a window.
+const MOST_CHANGES: usize = 10;
+const CHANGE_WINDOW: Duration = Duration::from_secs(1);
 /// The time-out for a silent client.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// The pause after `accept` failed, because this process has too many files open.
@@ -38,6 +44,30 @@ pub(crate) struct Served {
 pub(crate) struct ControlState {
     pub(crate) control: mpsc::UnboundedSender<Control>,
     pub(crate) live_status: LiveStatus,
+    pub(crate) change_limit: ChangeLimit,
+    /// The user and the host, if changes are recorded with them.
+    pub(crate) who: Option<&'static str>,
+}
+
+/// Bounds the changes of a run: each of them is kept in its record for good.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct ChangeLimit(Arc<Mutex<VecDeque<Timestamp>>>);
+
+impl ChangeLimit {
+    /// Returns whether one more change may pass now, and counts it then.
+    fn lets_pass(&self, now: Timestamp) -> bool {
+        // A panic elsewhere leaves a list of times as it was.
+        let mut recent = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_old = |at: &Timestamp| now.since(*at) >= CHANGE_WINDOW;
+        while recent.front().is_some_and(is_old) {
+            recent.pop_front();
+        }
+        let passes = recent.len() < MOST_CHANGES;
+        if passes {
+            recent.push_back(now);
+        }
+        passes
+    }
 }
 
 /// Serves a socket from now on. The caller holds the run's lock, so an existing socket was left
@@ -75,29 +105,81 @@ impl Drop for Served {
 }
 
 async fn accept(listener: UnixListener, state: ControlState) {
-    let places = Arc::new(Semaphore::new(MOST_CLIENTS));
+    let mut clients: Vec<Client> = Vec::new();
+    // Counts signs of life, so that the oldest silent client can be told without a clock.
+    let signs = Arc::new(AtomicU64::new(1));
     loop {
-        // Taken before `accept`: further clients wait in the kernel's queue.
-        let place = Arc::clone(&places).acquire_owned().await;
-        let place = place.expect("the semaphore is never closed");
         let Ok((stream, _)) = listener.accept().await else {
             tokio::time::sleep(BREATH).await;
             continue;
         };
-        let state = state.clone();
-        tokio::spawn(async move {
+        make_room(&mut clients).await;
+        let silence = Silence { since: Arc::default(), signs: Arc::clone(&signs) };
+        silence.begin();
+        let (state, own) = (state.clone(), silence.clone());
+        let serving = tokio::spawn(async move {
             // A client may go away at any time; that is its own affair.
-            let _ = attend(stream, &state).await;
-            drop(place);
+            let _ = attend(stream, &state, &own).await;
         });
+        clients.push(Client { silence, serving });
+    }
+}
+
+/// A client that is served.
+struct Client {
+    silence: Silence,
+    serving: JoinHandle<()>,
+}
+
+/// Since which sign of life of any client this one has asked for nothing; 0 while it is answered.
+#[derive(Clone)]
+struct Silence {
+    since: Arc<AtomicU64>,
+    signs: Arc<AtomicU64>,
+}
+
+impl Silence {
+    fn begin(&self) {
+        self.since.store(self.signs.fetch_add(1, Ordering::Relaxed), Ordering::Relaxed);
+    }
+
+    fn end(&self) {
+        self.since.store(0, Ordering::Relaxed);
+    }
+
+    fn since(&self) -> Option<u64> {
+        Some(self.since.load(Ordering::Relaxed)).filter(|&since| since > 0)
+    }
+}
+
+/// Sends the client away that has been silent longest, if all places are taken: silent clients
+/// must not keep an operator from a run.
+async fn make_room(clients: &mut Vec<Client>) {
+    clients.retain(|client| !client.serving.is_finished());
+    if clients.len() < MOST_CLIENTS {
+        return;
+    }
+    let silent = (0..clients.len()).filter_map(|at| Some((clients[at].silence.since()?, at)));
+    match silent.min() {
+        Some((_, at)) => clients.swap_remove(at).serving.abort(),
+        // All of them are being answered, which takes as long as the run needs for it.
+        None => {
+            let _ = (&mut clients[0].serving).await;
+            clients.swap_remove(0);
+        }
     }
 }
 
 /// Serves one client until it disconnects or sends an invalid request.
-async fn attend(stream: UnixStream, state: &ControlState) -> io::Result<()> {
+async fn attend(stream: UnixStream, state: &ControlState, silence: &Silence) -> io::Result<()> {
     let peer = stream.peer_cred()?;
     let is_ours = peer.uid() == rustix::process::geteuid().as_raw();
-    let by = Operator::Process(peer.pid().and_then(|id| u32::try_from(id).ok()).unwrap_or(0));
+    let process = peer.pid().and_then(|id| u32::try_from(id).ok()).unwrap_or(0);
+    // The socket serves this user alone, so a change is by the user and on the host of the run.
+    let by = match state.who {
+        Some(who) => Operator::ProcessOf(process, who),
+        None => Operator::Process(process),
+    };
     let (reader, mut writer) = stream.into_split();
     let mut reader = BufReader::new(reader);
     if !is_ours {
@@ -113,8 +195,11 @@ async fn attend(stream: UnixStream, state: &ControlState) -> io::Result<()> {
         if !matches!(read, Ok(Ok(length)) if length > 0) {
             return Ok(());
         }
+        silence.end();
         let reply = reply(&line, by, state).await;
         let is_over = matches!(reply, ReplyKind::Refused { .. });
+        // One that does not read its answer is as silent as one that asks for nothing.
+        silence.begin();
         say(&mut writer, reply).await?;
         // After an invalid request the position in the stream is unknown.
         if is_over {
@@ -136,8 +221,31 @@ async fn reply(line: &[u8], by: Operator, state: &ControlState) -> ReplyKind {
         Ok(None) => return ReplyKind::Status { status: state.live_status.status() },
         Err(reason) => return ReplyKind::Refused { reason },
     };
+    // A drain is recorded once, and must not wait for a script that changes something all the time.
+    let passes = || state.change_limit.lets_pass(state.live_status.now());
+    if change != Change::Drained && !passes() {
+        let reason = format!("a run takes {MOST_CHANGES} changes a second, try once more");
+        return ReplyKind::Refused { reason };
+    }
     let (answer, answered) = oneshot::channel();
     // If the run has ended meanwhile, both the sending and the answer fail.
     let _ = state.control.send(Control::Change { change, by, answer: Some(answer) });
     answered.await.map_or(ReplyKind::Stopping, ReplyKind::from)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ten_changes_pass_in_any_second() {
+        let limit = ChangeLimit::default();
+        let at = |millis: i64| Timestamp::from_micros(millis * 1_000);
+        let passed = |from: i64, until: i64| {
+            (from..until).step_by(10).filter(|&millis| limit.lets_pass(at(millis))).count()
+        };
+        assert_eq!(passed(0, 1_000), 10);
+        assert_eq!(passed(1_000, 1_050), 5);
+        assert_eq!(passed(1_050, 2_000), 5);
+    }
 }

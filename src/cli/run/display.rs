@@ -4,16 +4,18 @@ use crate::cli::flags::output::{DisplayArgs, ProgressChoice};
 use crate::cli::output::stream::{Audience, Stderr};
 use crate::cli::process::environment::Environment;
 use crate::cli::run::log_file::LogFile;
-use batchctl::clock::Clock;
+use batchctl::clock::{Clock, Timestamp};
 use batchctl::event::{Event, StopReason, Watch};
-use batchctl::progress::{Bar, Lines, Log, LogFormat, Tally, Verbosity, render_line};
+use batchctl::progress::{
+    AsciiTerminal, Bar, Lines, Log, LogFormat, Tally, Verbosity, render_line,
+};
 use batchctl::task::{Outcome, Rate};
+use batchctl::text::whole_millis;
 use console::Term;
 use serde_json::{Map, Value, json};
 use std::io;
 use std::io::Write;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 /// What watches a run, and how to say something beside it.
 pub(crate) struct Displays {
@@ -40,6 +42,10 @@ impl LiveStatus {
         lock(&self.tally).rate_limit()
     }
 
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
     /// Says it in a line.
     fn line(&self) -> String {
         render_line(&lock(&self.tally), self.clock.now())
@@ -48,7 +54,6 @@ impl LiveStatus {
     /// Says it to programs; fields are only ever added.
     pub(crate) fn status(&self) -> Value {
         let (tally, now) = (lock(&self.tally), self.clock.now());
-        let millis = |span: Duration| u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
         // The tally counts per window of the limit; programs get calls per second.
         let window = tally.rate_limit().map_or(1.0, |limit| limit.window.as_secs_f64());
         let outcomes =
@@ -77,8 +82,8 @@ impl LiveStatus {
             "held": hold,
             "paused_since": tally.paused_since().map(|since| since.to_string()),
             "stopping": tally.stopping().map(StopReason::as_str),
-            "elapsed_ms": millis(tally.elapsed(now)),
-            "eta_ms": tally.eta(now).map(millis),
+            "elapsed_ms": whole_millis(tally.elapsed(now)),
+            "eta_ms": tally.eta(now).map(whole_millis),
         })
     }
 }
@@ -136,7 +141,12 @@ pub(crate) fn open(
     let (log_to, talk_to): (Box<dyn Write + Send>, Box<dyn Write + Send>) =
         match mode(args, environment, stderr) {
             DisplayMode::Bar => {
-                let mut bar = Bar::new(Term::buffered_stderr(), stderr.style, clock);
+                let terminal = Term::buffered_stderr();
+                let mut bar = if environment.shows_ascii_alone() {
+                    Bar::new(AsciiTerminal(terminal), stderr.style, clock)
+                } else {
+                    Bar::new(terminal, stderr.style, clock)
+                };
                 if has_keys(environment) {
                     bar.remark("? for keys");
                     keys_to = Some(Box::new(bar.above()));

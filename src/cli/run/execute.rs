@@ -12,7 +12,7 @@ use crate::cli::output::event_documents::Live;
 use crate::cli::output::present::{ReportRequest, present};
 use crate::cli::output::stream::Stderr;
 use crate::cli::process::runtime::runtime;
-use crate::cli::run::control_socket::{ControlState, Served};
+use crate::cli::run::control_socket::{ChangeLimit, ControlState, Served};
 use crate::cli::run::display::{Displays, LiveStatus};
 use crate::cli::run::keys::KeyContext;
 use crate::cli::run::log_file::{LogFile, LogTrouble};
@@ -26,6 +26,7 @@ use batchctl::event::{StopReason, Watch};
 use batchctl::report::{ExitStatus, ResultsOptions};
 use batchctl::run;
 use batchctl::run::{Ended, Planned, RunError};
+use batchctl::store::RunId;
 use batchctl::text::plural;
 use std::io::Write;
 use std::path::Path;
@@ -43,6 +44,26 @@ pub(crate) struct Execution<'a> {
     pub(crate) json: bool,
     pub(crate) log_file: Option<LogFile>,
     pub(crate) clock: Clock,
+}
+
+impl Execution<'_> {
+    fn report_request<'a>(&'a self, live: &'a Live) -> ReportRequest<'a> {
+        ReportRequest {
+            documents: self.documents,
+            options: self.options,
+            json: self.json,
+            summary: !self.display.quiet,
+            live: Some(live),
+        }
+    }
+}
+
+/// Says that documents are missing because the store could not be read, and how to get them.
+fn print_missing_documents(run: &RunId, unread: &CommandError, stderr: &Stderr) {
+    let stderr = stderr.of_failures();
+    unread.print(&stderr);
+    let command = format!("batchctl report {run} -o results.csv");
+    stderr.say("hint", &format!("documents of this run may be missing: `{command}` writes them"));
 }
 
 /// Carries a run out on a runtime of its own, and reports it.
@@ -79,10 +100,17 @@ pub(crate) fn carry_out(
     let ended = observers.work(pending.begin(), &client, &runtime, context);
     // Writing the report may take long, and the run has nothing left to lose.
     signals::obey_no_longer(environment).map_err(CommandError::io)?;
+    let wanted = how.report_request(&live);
     let ended = match ended {
         // Nothing was sent, so a new run leaves no trace; a resumed one stays as it was.
         Err(error @ RunError::UnknownTasks { .. }) if if_not_started == IfNotStarted::Discard => {
             run::remove(&context.state, &id)?;
+            return Err(error.into());
+        }
+        Err(error @ RunError::Ledger(_)) => {
+            if let Err(unread) = present(&runs, &id, &wanted, stderr, context.stdout_style) {
+                print_missing_documents(&id, &unread, stderr);
+            }
             return Err(error.into());
         }
         ended => ended?,
@@ -91,13 +119,6 @@ pub(crate) fn carry_out(
     print_trouble(&ended, stderr);
     print_credential_trouble(&ended, &client, stderr);
     print_log_trouble(log_trouble.as_ref(), stderr);
-    let wanted = ReportRequest {
-        documents: how.documents,
-        options: how.options,
-        json: how.json,
-        summary: !how.display.quiet,
-        live: Some(&live),
-    };
     let status = present(&runs, &id, &wanted, stderr, context.stdout_style)?;
     if let Some(error) = live.failure() {
         return Err(error);
@@ -161,7 +182,10 @@ impl Observers {
             runtime.block_on(async { keys::listen(key_context, environment) }).ok()
         });
         let socket = planned.runs().socket(planned.id());
-        let served = serve(&socket, ControlState { control, live_status }, runtime, stderr);
+        let who = context.identity().map(|by| &*String::leak(format!("{}@{}", by.user, by.host)));
+        let change_limit = ChangeLimit::default();
+        let state = ControlState { control, live_status, change_limit, who };
+        let served = serve(&socket, state, runtime, stderr);
         let ended = runtime.block_on(planned.carry_out(client, watchers, orders));
         // Both act on the run; the terminal must be restored before the report is printed.
         drop((served, keys));
@@ -197,6 +221,9 @@ fn print_trouble(ended: &Ended, stderr: &Stderr) {
     if trouble.missed_events > 0 {
         let events = plural(trouble.missed_events, "event", "events");
         stderr.say("warning", &format!("the display was too slow and missed {events}"));
+    }
+    if let Some(error) = &ended.group_trouble {
+        stderr.say("error", &format!("the rate group cannot be used: {error}"));
     }
     if let Some(error) = &ended.learning_trouble {
         stderr.say("warning", &format!("the next run will not know the rate: {error}"));

@@ -5,23 +5,26 @@
 //! that is not carried out is removed again.
 
 use crate::cli::Context;
-use crate::cli::connect::credentials;
+use crate::cli::connect::{credentials, protected_files};
+use crate::cli::flags::effect;
 use crate::cli::output::documents;
 use crate::cli::output::documents::Document;
 use crate::cli::output::error::CommandError;
 use crate::cli::output::event_documents::{Beginning, Live};
 use crate::cli::output::present::{ReportRequest, present};
+use crate::cli::output::stream::Audience;
 use crate::cli::run::execute::Execution;
 use crate::cli::run::job_lock::JobAccess;
 use crate::cli::run::pending_plan::PendingPlan;
 use crate::cli::run::scene::{LaunchFlags, Scene};
 use crate::cli::run::source::RunSource;
-use crate::cli::run::{execute, job_lock, log_file, settings};
+use crate::cli::run::{execute, job_lock, log_file, settings, terms};
 use batchctl::clock::Clock;
 use batchctl::report::ExitStatus;
 use batchctl::run;
 use batchctl::store::RunId;
 use std::ops::ControlFlow;
+use std::path::Path;
 
 /// Launches a run, and reports it when it has ended.
 pub(crate) fn launch(
@@ -29,7 +32,7 @@ pub(crate) fn launch(
     flags: &LaunchFlags<'_>,
     context: &Context,
 ) -> Result<ExitStatus, CommandError> {
-    let documents = documents::parse(flags.documents, source.inputs())?;
+    let documents = outputs(&source, flags, context)?;
     let clock = Clock::start();
     // A resumed run is locked from here on, so no other process changes it meanwhile.
     let mut opened = match source.open(clock, context)? {
@@ -41,17 +44,23 @@ pub(crate) fn launch(
     // Contradictory flags are refused before the destination may ask for a password.
     opened.adjust(&flags.settings, &context.given);
     settings::check(opened.settings(), &context.given)?;
-    let destination = opened.resolve(flags, context)?;
+    effect::check_of_run(&context.given, opened.settings(), opened.job().is_some())?;
+    let documents = if opened.is_preview(flags) {
+        documents::of_plan(documents, &context.given)?
+    } else {
+        documents
+    };
+    let destination = opened.resolve(flags, clock, context)?;
     let action = opened.action(&destination);
-    let mut scene = Scene { action, destination, flags, clock, context };
+    let mut scene = Scene { action, destination, flags, documents: &documents, clock, context };
+    // A document that cannot be written would otherwise be noticed after the last call.
+    try_out(&documents)?;
+    let log_file = if opened.is_preview(flags) { None } else { log_file::open(flags.unattended)? };
     // After the destination: a preview shows the URLs, and a revert reads the states there.
-    let opened = match opened.preview(&scene)? {
+    let opened = match opened.preview(&mut scene)? {
         ControlFlow::Continue(opened) => opened,
         ControlFlow::Break(status) => return Ok(status),
     };
-    // A document that cannot be written would otherwise be noticed after the last call.
-    try_out(&documents)?;
-    let log_file = log_file::open(flags.unattended)?;
     // After all checks: a run that has waited for its job must not fail for its flags then.
     let job = opened.job();
     let _lock =
@@ -61,9 +70,12 @@ pub(crate) fn launch(
         };
     // Looked for before a plan of millions is made, and before anybody has to say yes.
     let credentials = match credentials::source(flags.credentials, &scene.destination, context) {
+        Ok(found) => found,
         // A run without a task needs no credentials.
-        Err(_) if opened.has_nothing_to_retry()? => return Ok(ExitStatus::Ok),
-        found => found?,
+        Err(error) => match opened.nothing_to_retry()? {
+            Some(run) => return Ok(terms::nothing_to_retry(run, &context.stderr)),
+            None => return Err(error),
+        },
     };
     if opened.is_new() && scene.destination.sandbox.is_none() {
         let kind = credentials::kind::of_source(&credentials, context);
@@ -90,6 +102,25 @@ pub(crate) fn launch(
     execute::carry_out(pending, execution, context)
 }
 
+/// Reads which documents are wanted, and makes sure that neither they nor the log file are written
+/// over an input, a secret or each other.
+fn outputs(
+    source: &RunSource<'_>,
+    flags: &LaunchFlags<'_>,
+    context: &Context,
+) -> Result<Vec<Document>, CommandError> {
+    let mut taken = protected_files::find(Some(flags.credentials), context);
+    for input in source.inputs() {
+        let is_stream = input.as_os_str() == "-";
+        let path = if is_stream { Path::new("/dev/stdin") } else { input };
+        taken.add(path, "an input");
+    }
+    let documents = documents::parse(flags.documents, &taken, &context.given)?;
+    documents.iter().filter_map(Document::path).for_each(|path| taken.add(path, "a document"));
+    log_file::check(flags.unattended, &taken)?;
+    Ok(documents)
+}
+
 /// Makes sure that the documents can be written, before anything is sent.
 fn try_out(documents: &[Document]) -> Result<(), CommandError> {
     documents.iter().try_for_each(Document::try_out)
@@ -104,18 +135,20 @@ fn report_finished(
     context: &Context,
 ) -> Result<ExitStatus, CommandError> {
     try_out(documents)?;
-    context.stderr.line(&format!("run {id} is finished: every task has its outcome"));
+    let stderr = &context.stderr;
+    stderr.line(&format!("run {id} is finished: every task has its outcome"));
     let options = documents::options(flags.documents);
     let live = Live::open(documents, Beginning::GoesOn, id, clock)?;
     let wanted = ReportRequest {
         documents,
         options: &options,
-        json: false,
-        summary: false,
+        json: flags.documents.json,
+        // Cron mails what it reads, and the failures of the run belong into that mail.
+        summary: stderr.audience == Audience::Cron && !flags.display.quiet,
         live: Some(&live),
     };
-    let status =
-        present(&run::runs_in(&context.state), id, &wanted, &context.stderr, context.stdout_style)?;
+    let runs = run::runs_in(&context.state);
+    let status = present(&runs, id, &wanted, stderr, context.stdout_style)?;
     if let Some(error) = live.failure() {
         return Err(error);
     }

@@ -4,8 +4,11 @@
 //! dropped and reported at the end, because a log must not stop a run.
 
 use crate::cli::flags::run::UnattendedArgs;
-use crate::cli::output::atomic_file::remedy;
 use crate::cli::output::error::CommandError;
+use crate::cli::output::in_place;
+use crate::cli::output::in_place::OpenInPlace;
+use crate::cli::output::replacement::remedy;
+use crate::cli::output::taken_files::TakenFiles;
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::Write;
@@ -34,6 +37,20 @@ impl LogTrouble {
     }
 }
 
+/// Refuses a log file that would be written over another file, or that may not be written in place.
+pub(crate) fn check(args: &UnattendedArgs, taken: &TakenFiles) -> Result<(), CommandError> {
+    let Some(path) = &args.log_file else { return Ok(()) };
+    in_place::check(path)?;
+    let older = (1..=KEPT).map(|number| numbered(path, number));
+    for path in std::iter::once(path.clone()).chain(older) {
+        if let Some(what) = taken.what(&path) {
+            let error = format!("`{}` is {what}; the log would overwrite it", path.display());
+            return Err(CommandError::usage(error).with_hint("name another `--log-file`"));
+        }
+    }
+    Ok(())
+}
+
 /// Opens the log file that the flags ask for.
 pub(crate) fn open(args: &UnattendedArgs) -> Result<Option<LogFile>, CommandError> {
     args.log_file.as_deref().map(|path| LogFile::open(path, args.log_file_size)).transpose()
@@ -57,8 +74,10 @@ impl LogFile {
             let error = LogFileError { path: path.into(), source };
             CommandError::io(error).with_hint(hint)
         };
-        let file = append_to(path).map_err(not_opened)?;
+        let OpenInPlace { file, is_regular } = in_place::open(path).map_err(not_opened)?;
         let size = file.metadata().map_err(not_opened)?.len();
+        // A stream is not renamed.
+        let most = if is_regular { most } else { u64::MAX };
         let trouble = LogTrouble::default();
         Ok(Self { path: path.into(), file, size, most, trouble })
     }
@@ -85,7 +104,7 @@ impl LogFile {
             let _ = fs::rename(younger, older);
         }
         fs::rename(&self.path, numbered(&self.path, 1))?;
-        self.file = append_to(&self.path)?;
+        self.file = in_place::open(&self.path)?.file;
         self.size = 0;
         Ok(())
     }
@@ -102,10 +121,6 @@ impl Write for LogFile {
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
-}
-
-fn append_to(path: &Path) -> io::Result<File> {
-    File::options().append(true).create(true).open(path)
 }
 
 fn numbered(path: &Path, number: u32) -> PathBuf {

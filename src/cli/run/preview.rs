@@ -3,65 +3,118 @@
 use crate::cli::connect::client::{ReadingClient, client_for_reading};
 use crate::cli::output::error::CommandError;
 use crate::cli::output::stream;
+use crate::cli::run::plan_output::{PlanOutput, PreviewTasks};
 use crate::cli::run::scene::{ActionRequest, Scene};
-use crate::cli::run::time_check;
+use crate::cli::run::{plan_output, time_check};
 use batchctl::report::ExitStatus;
 use batchctl::run;
-use batchctl::run::{RunError, RunRequest};
+use batchctl::run::{DryRun, RunError, RunRequest};
 use batchctl::settings::{OnUnknown, RateSetting};
-use batchctl::store::{PlanRow, PlanTotals, RunRecord, TaskRow};
+use batchctl::store::{PlanRow, PlanTotals, RunRecord, Surveyed, TaskRow};
 use batchctl::task::TaskId;
 use batchctl::text::{grouped, plural, printable, span};
 use std::fmt::Write;
 
-/// How many tasks are shown.
-pub(crate) const SHOWN_ROWS: u32 = 5;
+/// How many tasks are shown, unless `-v` asks for all.
+const SHOWN_ROWS: u32 = 5;
 
-/// Prints the plan of a run that skips tasks in the wanted state.
-pub(crate) fn against_live_state(
-    request: RunRequest,
-    scene: &Scene<'_>,
-) -> Result<ExitStatus, CommandError> {
-    let (action, context) = (&scene.action, scene.context);
-    let connect_timeout = action.settings.connect_timeout;
-    let ReadingClient { runtime, client, .. } =
-        client_for_reading(scene.flags.credentials, &scene.destination, connect_timeout, context)?;
-    let looking = run::dry_run_live(request, &client, scene.clock, SHOWN_ROWS);
-    let live = runtime.block_on(looking)?;
-    if let Some(gap) = &live.gap {
-        context.stderr.say("warning", &printable(&gap.to_string(), 300));
+/// Returns how many tasks are shown.
+fn shown_rows(scene: &Scene<'_>) -> u32 {
+    if scene.flags.display.verbose > 0 { u32::MAX } else { SHOWN_ROWS }
+}
+
+/// Returns how many tasks of an earlier run are needed: all of them if they are written.
+pub(crate) fn wanted_rows(scene: &Scene<'_>) -> usize {
+    let is_written = !scene.documents.is_empty() || scene.flags.documents.json;
+    let wanted = if is_written { u32::MAX } else { shown_rows(scene) };
+    usize::try_from(wanted).unwrap_or(usize::MAX)
+}
+
+/// Reads the states of the tasks of inputs, and returns what a run of them would be.
+pub(crate) fn look(request: RunRequest, scene: &Scene<'_>) -> Result<DryRun, CommandError> {
+    let connect_timeout = scene.action.settings.connect_timeout;
+    let ReadingClient { runtime, client, .. } = client_for_reading(
+        scene.flags.credentials,
+        &scene.destination,
+        connect_timeout,
+        scene.context,
+    )?;
+    Ok(runtime.block_on(run::dry_run_live(request, &client, scene.clock))?)
+}
+
+/// Prints the plan of inputs.
+pub(crate) fn show(plan: &DryRun, scene: &Scene<'_>) -> Result<(), CommandError> {
+    let action = &scene.action;
+    let look = plan.look();
+    if let Some(gap) = look.and_then(|look| look.gap.as_ref()) {
+        scene.context.stderr.say("warning", &printable(&gap.to_string(), 300));
     }
     // Tasks in the wanted state are not called, so they count as done.
-    let counts = live.surveyed.counts;
+    let unchanged = look.map_or(0, |look| look.surveyed.counts.unchanged);
     let totals = PlanTotals {
-        selected: live.totals.selected - counts.unchanged,
-        already_done: live.totals.already_done + counts.unchanged,
-        ..live.totals
+        selected: plan.totals().selected - unchanged,
+        already_done: plan.totals().already_done + unchanged,
+        ..plan.totals()
     };
-    time_check::warn(&action.settings, totals.selected, scene.clock, &context.stderr);
-    let mut text = render(action, totals, &live.rows);
-    text.push('\n');
+    let mut text = render(action, totals, &plan.first_rows(shown_rows(scene))?);
+    if let Some(look) = look {
+        text.push_str(&states(&look.surveyed));
+    }
+    let output = PlanOutput { totals: plan.totals(), tasks: PreviewTasks::Planned(plan) };
+    print(&text, totals, &output, scene)
+}
+
+/// Renders how many tasks are in which state, with some of those that a person has to look at.
+fn states(surveyed: &Surveyed) -> String {
+    let counts = surveyed.counts;
+    let mut text = "\n".to_owned();
     for (label, count, examples) in [
         ("will change", counts.will_change, &[][..]),
         ("already there", counts.unchanged, &[]),
-        ("unknown", counts.unknown, &live.surveyed.unknown),
-        ("in trouble", counts.in_trouble, &live.surveyed.in_trouble),
+        ("unknown", counts.unknown, &surveyed.unknown),
+        ("in trouble", counts.in_trouble, &surveyed.in_trouble),
         ("not read", counts.unread, &[]),
     ] {
         let ids: Vec<&str> = examples.iter().map(TaskId::as_str).collect();
         let such_as = if ids.is_empty() { "" } else { "   such as " };
         let _ = writeln!(text, "  {label:<13}  {:>3}{such_as}{}", grouped(count), ids.join(", "));
     }
-    stream::print(&text).map_err(CommandError::io)?;
-    if counts.unknown > 0 && action.settings.on_unknown == OnUnknown::Fail {
-        let examples = live.surveyed.unknown;
-        return Err(RunError::UnknownTasks { count: counts.unknown, examples }.into());
+    text
+}
+
+/// Prints a plan, and writes it where it is asked for.
+fn print(
+    text: &str,
+    totals: PlanTotals,
+    output: &PlanOutput<'_>,
+    scene: &Scene<'_>,
+) -> Result<(), CommandError> {
+    let stderr = &scene.context.stderr;
+    time_check::warn(&scene.action.settings, totals.selected, scene.clock, stderr);
+    output.write(scene)?;
+    if scene.flags.documents.json {
+        return Ok(());
     }
-    Ok(ExitStatus::Ok)
+    if plan_output::takes_output(scene) {
+        stderr.line(text.trim_end());
+        return Ok(());
+    }
+    Ok(stream::print(text)?)
+}
+
+/// Refuses a plan with tasks that the project does not know, as the run would do.
+pub(crate) fn check_unknown(plan: &DryRun, scene: &Scene<'_>) -> Result<(), CommandError> {
+    let Some(look) = plan.look() else { return Ok(()) };
+    let count = look.surveyed.counts.unknown;
+    if count == 0 || scene.action.settings.on_unknown != OnUnknown::Fail {
+        return Ok(());
+    }
+    let examples = look.surveyed.unknown.clone();
+    Err(RunError::UnknownTasks { count, examples }.into())
 }
 
 /// Renders the plan.
-pub(crate) fn render(action: &ActionRequest, totals: PlanTotals, rows: &[PlanRow]) -> String {
+fn render(action: &ActionRequest, totals: PlanTotals, rows: &[PlanRow]) -> String {
     let mut text = String::new();
     let tasks = plural(totals.selected, "batch task", "batch tasks");
     let word = &action.word;
@@ -146,30 +199,20 @@ fn grouped_usize(n: usize) -> String {
     grouped(u64::try_from(n).unwrap_or(u64::MAX))
 }
 
-/// Prints the plan.
-pub(crate) fn show(scene: &Scene<'_>, totals: PlanTotals, rows: &[PlanRow]) -> ExitStatus {
-    let action = &scene.action;
-    time_check::warn(&action.settings, totals.selected, scene.clock, &scene.context.stderr);
-    match stream::print(&render(action, totals, rows)) {
-        Ok(()) => ExitStatus::Ok,
-        Err(_) => ExitStatus::InputOutput,
-    }
-}
-
 /// Prints the plan of tasks from an earlier run.
 pub(crate) fn show_tasks(
     selected: u64,
-    first: Vec<TaskRow>,
+    tasks: Vec<TaskRow>,
     record: &RunRecord,
     scene: &Scene<'_>,
-) -> ExitStatus {
+) -> Result<ExitStatus, CommandError> {
     let totals = PlanTotals { rows: selected, selected, ..PlanTotals::default() };
-    show(scene, totals, &plan_rows(first, record))
-}
-
-/// Returns how many tasks are shown, as a size.
-pub(crate) fn shown_rows() -> usize {
-    usize::try_from(SHOWN_ROWS).expect("a few rows fit")
+    let rows = plan_rows(tasks, record);
+    let shown = usize::try_from(shown_rows(scene)).unwrap_or(usize::MAX).min(rows.len());
+    let text = render(&scene.action, totals, &rows[..shown]);
+    let output = PlanOutput { totals, tasks: PreviewTasks::OfRun(&rows) };
+    print(&text, totals, &output, scene)?;
+    Ok(ExitStatus::Ok)
 }
 
 /// Returns tasks of a run as a plan shows them.

@@ -5,39 +5,42 @@ use crate::cli::output::error::CommandError;
 use crate::cli::output::stream::Stderr;
 use crate::cli::run::preview;
 use crate::cli::run::scene::Scene;
+use batchctl::api::Credentials;
 use batchctl::report::ExitStatus;
 use batchctl::run::{Revert, Reverted};
 use batchctl::text::{plural, printable};
 use std::ops::ControlFlow;
+use std::sync::Arc;
 
 /// The most tasks of one kind that are listed.
 const SHOWN_TASKS: usize = 20;
 
 /// Reads the states of the tasks and chooses those to be called; breaks with the exit status if
-/// there is none, or if `--yes` is missing.
+/// there is none, or if `--yes` is missing. Returns the credentials that it read them with.
 pub(crate) fn choose_and_show(
     revert: &mut Revert,
     scene: &Scene<'_>,
-) -> Result<ControlFlow<ExitStatus>, CommandError> {
+) -> Result<(ControlFlow<ExitStatus>, Arc<Credentials>), CommandError> {
     let context = scene.context;
     let connect_timeout = revert.settings.connect_timeout;
-    let ReadingClient { runtime, client, .. } =
+    let ReadingClient { runtime, client, credentials, .. } =
         client_for_reading(scene.flags.credentials, &scene.destination, connect_timeout, context)?;
     // Reads the list even for a preview: tasks touched since must not be reverted.
-    let reverted = runtime.block_on(revert.choose(&client, scene.clock, preview::shown_rows()))?;
+    let reverted =
+        runtime.block_on(revert.choose(&client, scene.clock, preview::wanted_rows(scene)))?;
     print_left_alone(&reverted, &context.stderr);
     let run = &revert.record.run.id;
     // Before the question of `--yes`: an empty plan needs no consent.
     if reverted.selected == 0 {
         context.stderr.line(&format!("there is nothing to take back of run {run}"));
-        return Ok(ControlFlow::Break(ExitStatus::Ok));
+        return Ok((ControlFlow::Break(ExitStatus::Ok), credentials));
     }
     if scene.flags.yes {
-        return Ok(ControlFlow::Continue(()));
+        return Ok((ControlFlow::Continue(()), credentials));
     }
-    let status = preview::show_tasks(reverted.selected, reverted.first, &revert.record, scene);
+    let status = preview::show_tasks(reverted.selected, reverted.first, &revert.record, scene)?;
     context.stderr.say("hint", &format!("`batchctl revert {run} -y` carries it out"));
-    Ok(ControlFlow::Break(status))
+    Ok((ControlFlow::Break(status), credentials))
 }
 
 /// Lists what is not called, and why.

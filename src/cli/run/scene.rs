@@ -5,6 +5,7 @@ use crate::cli::connect::destination::Destination;
 use crate::cli::flags::connection::{CredentialArgs, DestinationArgs};
 use crate::cli::flags::output::{DisplayArgs, DocumentArgs};
 use crate::cli::flags::run::{LockArgs, TakeUpArgs, UnattendedArgs};
+use crate::cli::output::documents::Document;
 use crate::cli::run::settings::SettingFlags;
 use batchctl::clock::Clock;
 use batchctl::report::Target;
@@ -64,6 +65,8 @@ pub(crate) struct Scene<'a> {
     pub(crate) action: ActionRequest,
     pub(crate) destination: Destination,
     pub(crate) flags: &'a LaunchFlags<'a>,
+    /// What is written besides the summary or the preview.
+    pub(crate) documents: &'a [Document],
     pub(crate) clock: Clock,
     pub(crate) context: &'a Context,
 }

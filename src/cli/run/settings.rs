@@ -128,3 +128,42 @@ fn check_unbounded(given: &GivenFlags) -> Result<(), CommandError> {
     Err(CommandError::usage(error)
         .with_hint(format!("use `--rate auto`, or leave `--{bound}` out")))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::{Args, Command, FromArgMatches};
+
+    #[derive(Args)]
+    struct Flags {
+        #[command(flatten)]
+        pace: PaceArgs,
+        #[command(flatten)]
+        small: StartSmallArgs,
+        #[command(flatten)]
+        call: CallArgs,
+        #[command(flatten)]
+        stop: StopArgs,
+        #[command(flatten)]
+        state: StateArgs,
+    }
+
+    #[test]
+    fn the_defaults_of_the_flags_are_those_of_the_settings() {
+        let matches = Flags::augment_args(Command::new("test")).get_matches_from(["test"]);
+        let Flags { pace, small, call, stop, state } = Flags::from_arg_matches(&matches).unwrap();
+        let flags =
+            SettingFlags { pace: &pace, small: &small, call: &call, stop: &stop, state: &state };
+        let mut settings = RunSettings::default();
+        flags.apply(&mut settings, |_| true);
+        assert_eq!(settings, RunSettings::default());
+        // Bounds of a search have their defaults in both places, too.
+        let auto = ["test", "--rate", "auto"];
+        let matches = Flags::augment_args(Command::new("test")).get_matches_from(auto);
+        let pace = PaceArgs::from_arg_matches(&matches).unwrap();
+        let mut searching = RunSettings::default();
+        SettingFlags { pace: &pace, ..flags }.apply(&mut searching, |_| true);
+        let stored: RunSettings = serde_json::from_str(r#"{"rate":"auto"}"#).unwrap();
+        assert_eq!(searching.rate, stored.rate);
+    }
+}

@@ -16,7 +16,7 @@ use crate::cli::run::pending_plan::IfNotStarted;
 use crate::cli::run::scene::{ActionRequest, LaunchFlags, Scene};
 use crate::cli::run::settings::SettingFlags;
 use crate::cli::run::terms::{IfEmpty, Terms, nothing_to_do};
-use crate::cli::run::{preview, reverting};
+use crate::cli::run::{input_check, preview, reverting};
 use batchctl::clock::Clock;
 use batchctl::report::ExitStatus;
 use batchctl::run;
@@ -127,13 +127,22 @@ impl<'a> OpenedSource<'a> {
     pub(crate) fn resolve(
         &mut self,
         flags: &LaunchFlags<'_>,
+        clock: Clock,
         context: &Context,
     ) -> Result<Destination, CommandError> {
-        let destination = match &*self {
+        let destination = match self {
             Self::New { run, settings } => {
                 // A dry run sends nothing, unless it compares with the live state.
                 let on_paper = run.before.dry_run && !settings.skip_unchanged;
                 let lookup = if on_paper { Lookup::Never } else { Lookup::Allowed };
+                let logs_in = flags.place.project_id.is_none() || run.before.dry_run;
+                if lookup == Lookup::Allowed && logs_in && !flags.place.sandbox {
+                    destination::endpoint(flags.place, context)?;
+                    let totals = input_check::check(&mut run.plan, &context.state, clock)?;
+                    if totals.is_empty() && totals.already_done == 0 {
+                        nothing_to_do(totals, run.if_empty, &context.stderr)?;
+                    }
+                }
                 destination::resolve(flags.place, flags.credentials, lookup, context)?
             }
             Self::Resume(run) => {
@@ -158,6 +167,7 @@ impl<'a> OpenedSource<'a> {
         // follows another has the credentials of that one, unless flags name others.
         if !is_resumed {
             settings.profile = context.profile.clone();
+            settings.by = context.identity();
         }
         if !is_resumed && !is_new {
             settings.credentials =
@@ -180,7 +190,7 @@ impl<'a> OpenedSource<'a> {
     /// Shows what would be called, where nothing more is wanted; breaks with the exit status then.
     pub(crate) fn preview(
         self,
-        scene: &Scene<'_>,
+        scene: &mut Scene<'_>,
     ) -> Result<ControlFlow<ExitStatus, Self>, CommandError> {
         match self {
             Self::New { run, .. } if run.before.dry_run => {
@@ -190,15 +200,17 @@ impl<'a> OpenedSource<'a> {
                 // Also with `--dry-run`: the operator checks the groups before the real run.
                 print_groups(&retry, scene);
                 if dry_run {
-                    let (selected, first) = retry.preview(preview::shown_rows())?;
+                    let (selected, first) = retry.preview(preview::wanted_rows(scene))?;
                     let record = &retry.record;
-                    let status = preview::show_tasks(selected, first, record, scene);
+                    let status = preview::show_tasks(selected, first, record, scene)?;
                     return Ok(ControlFlow::Break(status));
                 }
                 Ok(ControlFlow::Continue(Self::Retry { retry, dry_run }))
             }
             Self::Revert(mut revert) => {
-                let shown = reverting::choose_and_show(&mut revert, scene)?;
+                let (shown, credentials) = reverting::choose_and_show(&mut revert, scene)?;
+                // Used for the calls as well: a token command or a login is asked once.
+                scene.destination.loaded = Some(credentials);
                 Ok(shown.map_continue(|()| Self::Revert(revert)))
             }
             Self::New { .. } | Self::Resume(_) => Ok(ControlFlow::Continue(self)),
@@ -223,12 +235,22 @@ impl<'a> OpenedSource<'a> {
         matches!(self, Self::New { .. })
     }
 
-    /// Returns whether this is a retry without a task.
-    pub(crate) fn has_nothing_to_retry(&self) -> Result<bool, CommandError> {
+    /// Returns the run of a retry without a task.
+    pub(crate) fn nothing_to_retry(&self) -> Result<Option<&RunId>, CommandError> {
         match self {
             // Counting reads all tasks, so this is asked only when credentials are missing.
-            Self::Retry { retry, .. } => Ok(retry.preview(0)?.0 == 0),
-            Self::New { .. } | Self::Resume(_) | Self::Revert(_) => Ok(false),
+            Self::Retry { retry, .. } if retry.preview(0)?.0 == 0 => Ok(Some(&retry.record.run.id)),
+            Self::New { .. } | Self::Resume(_) | Self::Retry { .. } | Self::Revert(_) => Ok(None),
+        }
+    }
+
+    /// Returns whether nothing more is wanted than to see what would be called.
+    pub(crate) fn is_preview(&self, flags: &LaunchFlags<'_>) -> bool {
+        match self {
+            Self::New { run, .. } => run.before.dry_run,
+            Self::Retry { dry_run, .. } => *dry_run,
+            Self::Revert(_) => !flags.yes,
+            Self::Resume(_) => false,
         }
     }
 
@@ -273,18 +295,25 @@ impl<'a> OpenedSource<'a> {
 fn preview_new(run: InputRun<'_>, scene: &Scene<'_>) -> Result<ExitStatus, CommandError> {
     let (if_empty, guard) = (run.if_empty, ListSizeGuard::new(run.before, scene));
     let request = run_request(run, scene);
-    if scene.action.settings.skip_unchanged {
-        return preview::against_live_state(request, scene);
+    let plan = if scene.action.settings.skip_unchanged {
+        preview::look(request, scene)?
+    } else {
+        run::dry_run(request, scene.clock)?
+    };
+    let status = if plan.totals().is_empty() {
+        nothing_to_do(plan.totals(), if_empty, &scene.context.stderr)?
+    } else {
+        ExitStatus::Ok
+    };
+    // An empty plan is written all the same: that of yesterday must not pass for today's.
+    if !plan.totals().is_empty() || !scene.documents.is_empty() || scene.flags.documents.json {
+        preview::show(&plan, scene)?;
     }
-    let (totals, rows) = run::dry_run(request, scene.clock, preview::SHOWN_ROWS)?;
-    if totals.is_empty() {
-        return nothing_to_do(totals, if_empty, &scene.context.stderr);
-    }
-    let status = preview::show(scene, totals, &rows);
     // After the plan is shown: it is what one compares the last good run with.
     if let Some(guard) = guard {
-        guard.check(totals)?;
+        guard.check(plan.totals())?;
     }
+    preview::check_unknown(&plan, scene)?;
     Ok(status)
 }
 

@@ -32,6 +32,9 @@ impl Unattended {
             Verb::Resume(args) => Some(Self::from_earlier_run(&args.which, &args.how, "resume")),
             Verb::Retry(args) if args.dry_run => None,
             Verb::Retry(args) => Some(Self::from_earlier_run(&args.which, &args.how, "retry")),
+            // Without `-y` it only shows what would be called.
+            Verb::Revert(args) if !args.how.yes => None,
+            Verb::Revert(args) => Some(Self::from_earlier_run(&args.which, &args.how, "revert")),
             _ => None,
         }
     }

@@ -2,11 +2,12 @@
 //!
 //! Admitted, durable and released are explained in `docs/GLOSSARY.md`.
 
+use super::lookahead::Announcement;
 use super::{Dispatcher, MAX_WAITING, MIN_CLAIM};
 use crate::clock::Instant;
 use crate::engine::attempt::{Attempt, Completion};
 use crate::engine::ledger::{Claim, Ledger};
-use crate::event::{AttemptSeq, EventKind};
+use crate::event::{AttemptSeq, EventKind, StopReason};
 use crate::policy::{Admission, Canary, OnDoubt, Passage, RetryPermit, WitnessTrust};
 use crate::task::Outcome;
 use std::sync::Arc;
@@ -183,24 +184,33 @@ where
         while self.has_slot()
             && let Some(attempt) = self.next_durable()
         {
-            if let Some(due) = self.group_slot_due(now) {
+            if let Some(due) = self.release_due(now) {
                 self.durable.push_front(attempt);
-                return self.wake_at(due);
+                self.wake_at(due);
+                return self.check_group(now);
             }
-            // Announced after the pacer has agreed: an announced attempt counts as possibly sent
+            // Announced after every gate has agreed: an announced attempt counts as possibly sent
             // after a kill, so nothing is announced that would wait.
-            match self.pacer.release(now.into()) {
-                Admission::Now if self.ensure_announced(&attempt) => {
-                    now = self.send_now(attempt).await;
-                }
-                Admission::Now => return self.durable.push_front(attempt),
-                Admission::NotBefore(due) => {
+            match self.announce(&attempt) {
+                Announcement::MadeBefore => {}
+                Announcement::MadeNow => {
+                    // The write took time, in which a slot may have passed: the gates are asked anew.
+                    now = self.clock.instant();
                     self.durable.push_front(attempt);
-                    return self.wake_at(due.into());
+                    continue;
                 }
-                Admission::AfterRelease => unreachable!("a release waits for no other release"),
+                Announcement::Failed => return self.durable.push_front(attempt),
             }
+            let released = self.pacer.release(now.into());
+            debug_assert_eq!(released, Admission::Now, "asked a moment ago");
+            now = self.send_now(attempt).await;
         }
+    }
+
+    /// Returns when the next durable attempt may leave; nothing if now.
+    fn release_due(&mut self, now: Instant) -> Option<Instant> {
+        let paced = self.pacer.release_due(now.into()).map(Instant::from);
+        paced.or_else(|| self.group_slot_due(now))
     }
 
     /// Returns when the rate group has a slot for the next attempt; nothing if it has one now, or
@@ -209,6 +219,13 @@ where
         let ready = self.durable.len() + 1;
         let group = self.group.as_mut()?;
         group.due(ready, now.into(), self.jitter.f64()).map(Instant::from)
+    }
+
+    /// Ends the run where its rate group cannot be used: alone, it cannot keep the group's rate.
+    fn check_group(&mut self, now: Instant) {
+        if self.group.as_ref().is_some_and(|group| group.lost(now.into()).is_some()) {
+            self.stop(StopReason::RateGroupLost);
+        }
     }
 
     /// Takes the next durable attempt, and withdraws those begun before an outage was detected.

@@ -34,6 +34,17 @@ pub(super) struct Lookahead {
     announced: Option<AttemptSeq>,
 }
 
+/// Whether the ledger knows that an attempt may leave.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Announcement {
+    /// It knew already.
+    MadeBefore,
+    /// It was told now, which takes the time of a write.
+    MadeNow,
+    /// It could not record it; the attempt must stay.
+    Failed,
+}
+
 /// An exponentially weighted mean of durations.
 #[derive(Debug, Clone, Copy, Default)]
 struct Average(Option<f64>);
@@ -95,21 +106,21 @@ where
         self.lookahead.extra_attempts(most)
     }
 
-    /// Returns whether the ledger has recorded that an attempt may leave.
+    /// Lets the ledger record that an attempt may leave.
     ///
     /// Announces all attempts that can leave now at once, because each announcement is a write.
-    pub(super) fn ensure_announced(&mut self, next: &Attempt) -> bool {
+    pub(super) fn announce(&mut self, next: &Attempt) -> Announcement {
         if self.lookahead.announced.is_some_and(|last| last >= next.seq) {
-            return true;
+            return Announcement::MadeBefore;
         }
         let free = self.slots().saturating_sub(self.on_wire.len());
         let others = self.durable.iter().take(free.saturating_sub(1)).map(|attempt| attempt.seq);
         let last = others.fold(next.seq, AttemptSeq::max);
         if self.ledger.may_leave(last) {
             self.lookahead.announced = Some(last);
-            return true;
+            return Announcement::MadeNow;
         }
         self.wake_at(self.clock.instant() + AGAIN_AFTER);
-        false
+        Announcement::Failed
     }
 }

@@ -13,8 +13,8 @@ use crate::engine::ledger::Ledger;
 use crate::engine::settings::EngineSettings;
 use crate::event::{EventKind, StopReason};
 use crate::policy::{
-    Answer, HintedPace, Opening, PaceController, PaceStart, PaceWindow, Ramp, RateBounds, RateHint,
-    Verdict, rate_per_second,
+    Answer, HintedPace, LONGEST_WAIT, Opening, PaceController, PaceStart, PaceWindow, Ramp,
+    RateBounds, RateHint, Verdict, rate_per_second,
 };
 use crate::task::Rate;
 use std::time::Duration;
@@ -36,8 +36,8 @@ pub(super) struct EffectivePace {
     ramp: Option<Ramp>,
     began: Instant,
     hinted: HintedPace,
-    /// Since when every call has been throttled.
-    throttled_since: Option<Instant>,
+    /// Since when every call has been throttled, and whether it was more than one.
+    throttled: Option<ThrottledCalls>,
     /// When a part changes by itself, if one does.
     changes: Option<Instant>,
 }
@@ -54,7 +54,7 @@ impl EffectivePace {
             ramp: settings.ramp.map(Ramp::new),
             began: now,
             hinted: HintedPace::default(),
-            throttled_since: None,
+            throttled: None,
             changes: Some(now),
         }
     }
@@ -74,8 +74,13 @@ impl EffectivePace {
 
     /// Records what the answer to a call meant that was sent at `sent`.
     fn completed(&mut self, verdict: Verdict, sent: Instant, now: Instant) {
-        self.throttled_since = match verdict {
-            Verdict::Throttled { .. } => self.throttled_since.or(Some(now)),
+        self.throttled = match (verdict, self.throttled) {
+            (Verdict::Throttled { .. }, None) => {
+                Some(ThrottledCalls { since: now, several: false })
+            }
+            (Verdict::Throttled { .. }, Some(calls)) => {
+                Some(ThrottledCalls { several: true, ..calls })
+            }
             _ => None,
         };
         match verdict {
@@ -153,6 +158,13 @@ impl EffectivePace {
     }
 }
 
+/// A row of throttled calls.
+#[derive(Debug, Clone, Copy)]
+struct ThrottledCalls {
+    since: Instant,
+    several: bool,
+}
+
 /// Returns a share of a rate: as many sendings, in a longer window. What a pacer remembers for the
 /// rate is then enough for its share.
 fn stretched(limit: Rate, share: f64) -> Rate {
@@ -222,13 +234,20 @@ where
         !self.pace.is_search && self.pace.limit == limit
     }
 
-    /// Returns when the run ends if every call is throttled until then.
+    /// Returns when the run ends because every call is throttled until then.
+    ///
+    /// One call says nothing of the time since: at a slow rate no other may have been sent.
     pub(super) fn throttling_ends(&self) -> Option<Instant> {
+        self.longest_hold_end().filter(|_| self.pace.throttled.is_some_and(|calls| calls.several))
+    }
+
+    /// Returns the latest end of a hold that the run waits for.
+    fn longest_hold_end(&self) -> Option<Instant> {
         // A paused run sends nothing, so it cannot know whether the service accepts calls again.
         if self.stopping.is_some() || self.operator.is_paused() {
             return None;
         }
-        self.pace.throttled_since?.checked_add(self.settings.throttle_timeout)
+        self.pace.throttled?.since.checked_add(self.settings.throttle_timeout)
     }
 
     pub(super) fn check_throttling(&mut self) {
@@ -241,14 +260,30 @@ where
     /// would only keep a process waiting.
     pub(super) fn check_hold(&mut self) {
         let held = self.pacer.held_until(self.clock.instant().into()).map(Instant::from);
-        if held.zip(self.throttling_ends()).is_some_and(|(held, end)| held > end) {
+        if held.zip(self.longest_hold_end()).is_some_and(|(held, end)| held > end) {
+            self.stop(StopReason::Throttled);
+        }
+    }
+
+    /// Ends the run where all tasks that are left wait, as the service asked, for longer than it may
+    /// last.
+    pub(super) fn check_long_waits(&mut self) {
+        let others = self.begun() + self.fresh.len() + self.suspects.len();
+        if self.stopping.is_some() || others > 0 || !self.exhausted {
+            return;
+        }
+        let due = self.retry_queue.next_due();
+        // The waits of retries are the run's own, and no wish of the service.
+        let longest = self.settings.throttle_timeout.max(LONGEST_WAIT);
+        let end = self.clock.instant().checked_add(longest);
+        if due.zip(end).is_some_and(|(due, end)| due > end) {
             self.stop(StopReason::Throttled);
         }
     }
 
     /// Begins anew to count how long every call is throttled, after a pause.
     pub(super) fn forget_throttling(&mut self) {
-        self.pace.throttled_since = None;
+        self.pace.throttled = None;
     }
 
     /// Takes note of what an answer says of the quota: it only ever lowers the pace.

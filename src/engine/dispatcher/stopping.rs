@@ -59,6 +59,7 @@ where
     pub(super) fn check_deadline(&mut self) {
         self.check_outage();
         self.check_throttling();
+        self.check_long_waits();
         let over = self.deadline.is_some_and(|deadline| self.clock.instant() >= deadline);
         if !over {
             return;

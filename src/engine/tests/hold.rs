@@ -3,11 +3,12 @@
 use super::scene::{SOME_DAY, Scene, millis, secs};
 use super::seen::Seen;
 use super::service::{
-    after_millis, at_once, done, silence, throttled, throttled_somehow, transient,
+    after_millis, asking, at_once, done, silence, throttled, throttled_somehow, transient,
 };
 use crate::event::{EventKind, StopReason};
+use crate::policy::{Grant, SharedSlots, SlotSource, SlotSpacing, SlotTrouble};
 use crate::task::Outcome;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Returns when holds of the run began and ended.
 fn holds_of(seen: &Seen) -> (Vec<Duration>, Vec<Duration>) {
@@ -166,6 +167,38 @@ async fn a_service_that_throttles_every_call_ends_the_run() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn one_throttled_call_ends_no_run_whose_next_call_comes_later() {
+    // A call every 20 minutes, which is rarer than the time that throttling may last.
+    let script = |ordinal, number| match (ordinal, number) {
+        (0, 1) => at_once(throttled_somehow()),
+        _ => at_once(done()),
+    };
+    let seen = Scene::with_tasks(3).rate("3/h").answering(script).run().await;
+    assert_eq!((seen.stopped(), seen.count(Outcome::Succeeded)), (None, 3));
+}
+
+#[tokio::test(start_paused = true)]
+async fn tasks_that_are_asked_to_wait_for_too_long_end_the_run_when_nothing_else_is_left() {
+    // The service refuses one task for a day, and takes all the others.
+    let script = |ordinal, _| match ordinal {
+        3 => after_millis(10, asking(425, 86_400)),
+        _ => after_millis(100, done()),
+    };
+    let seen = Scene::with_tasks(20).rate("10/s").answering(script).run().await;
+    assert_eq!(seen.stopped(), Some(&StopReason::Throttled));
+    assert_eq!((seen.count(Outcome::Succeeded), seen.sent_at(3).len()), (19, 1));
+    assert!(seen.lasted() < secs(5), "{:?}", seen.lasted());
+    // Within the time that a run may wait, it waits.
+    let script = |ordinal, number| match (ordinal, number) {
+        (3, 1) => after_millis(10, asking(425, 500)),
+        _ => after_millis(100, done()),
+    };
+    let seen = Scene::with_tasks(20).rate("10/s").answering(script).run().await;
+    assert_eq!(seen.count(Outcome::Succeeded), 20);
+    assert!(seen.sent_at(3)[1] >= secs(500), "{:?}", seen.sent_at(3));
+}
+
+#[tokio::test(start_paused = true)]
 async fn throttled_answers_use_up_no_attempt() {
     let script = |_, number| at_once(if number <= 20 { throttled(1) } else { done() });
     let seen = Scene::with_tasks(1).max_attempts(1).answering(script).run().await;
@@ -193,4 +226,26 @@ async fn a_run_that_stops_is_not_held_any_more() {
     let seen = scene.run().await;
     assert_eq!(holds_of(&seen), (vec![], vec![]));
     assert_eq!(seen.stats().held, secs(0));
+}
+
+/// A source of slots whose file cannot be written.
+struct BrokenSlots;
+
+impl SlotSource for BrokenSlots {
+    fn reserve(&mut self, _: u32, _: SlotSpacing, _: Instant) -> Result<Grant, SlotTrouble> {
+        Err(SlotTrouble("No space left on device".into()))
+    }
+
+    fn hold(&mut self, _: Instant, _: Instant) {}
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rate_group_that_cannot_be_used_ends_the_run_and_nothing_leaves() {
+    let mut scene = Scene::with_tasks(5).rate("10/s");
+    let slots = SharedSlots::new(BrokenSlots);
+    scene.settings.slots = Some(slots.clone());
+    let seen = scene.run().await;
+    assert_eq!(seen.stopped(), Some(&StopReason::RateGroupLost));
+    assert_eq!((seen.sendings().len(), seen.lasted()), (0, secs(10)));
+    assert_eq!(slots.trouble().unwrap().to_string(), "No space left on device");
 }

@@ -86,8 +86,13 @@ pub(super) fn unauthorised() -> Answer {
 
 /// Returns an answer that asks for fewer calls for some seconds.
 pub(super) fn throttled(seconds: u64) -> Answer {
+    asking(429, seconds)
+}
+
+/// Returns an error that asks for a wait of some seconds.
+pub(super) fn asking(status: u16, seconds: u64) -> Answer {
     Answer::Response(Response {
-        status: 429,
+        status,
         request_id: None,
         rate_hint: None,
         retry_after: Some(Duration::from_secs(seconds)),

@@ -265,12 +265,13 @@ fn started(seq: u64) -> Fact<'static> {
     Fact::Started { seq, number: 1, leaves_us: 100 }
 }
 
-fn ended(in_doubt: bool) -> Fact<'static> {
+/// The end of an attempt that was answered, or that was not.
+fn ended(in_doubt: bool, http_status: Option<u16>) -> Fact<'static> {
     let ended = Ended {
         sent_us: 150,
         duration_us: 20,
         in_doubt,
-        http_status: None,
+        http_status,
         request_id: None,
         counts: None,
         failure: None,
@@ -288,8 +289,9 @@ fn an_attempt_counts_once_it_may_have_left() {
     check(vec![started(5)], 4, 0, Outcome::NotAttempted);
     check(vec![started(5)], 5, 1, Outcome::Ambiguous);
     check(vec![started(5), Fact::Withdrawn], 9, 0, Outcome::NotAttempted);
-    check(vec![started(5), ended(false)], 0, 1, Outcome::Failed);
-    check(vec![started(5), ended(true)], 0, 1, Outcome::Ambiguous);
+    check(vec![started(5), ended(false, Some(503))], 0, 1, Outcome::Failed);
+    check(vec![started(5), ended(false, None)], 0, 1, Outcome::NotAttempted);
+    check(vec![started(5), ended(true, None)], 0, 1, Outcome::Ambiguous);
     // Begun by a process that was killed, and again by another one.
     check(vec![started(5), started(6), ended(false)], 0, 2, Outcome::Ambiguous);
     let settled = Fact::Settled { outcome: Outcome::Succeeded, at_us: 7 };

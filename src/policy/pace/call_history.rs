@@ -10,6 +10,9 @@ use std::time::{Duration, Instant};
 const MEMORY: Duration = Duration::from_secs(4);
 /// How many calls are remembered at most, whatever the rate: some 300 kB.
 const MAX_CALLS: usize = 20_000;
+/// The longest time, in seconds, that a throttled answer is taken to need: one that hangs says nothing
+/// about the next, and calls are remembered for [`MEMORY`] alone.
+const LONGEST_LAG: f64 = 1.0;
 /// By how much the longest wait for a throttled answer shrinks with each that came sooner.
 const LAG_DECAY: f64 = 0.98;
 /// The shortest span over which a rate is computed.
@@ -44,7 +47,7 @@ impl CallHistory {
     }
 
     pub(super) fn count_throttled(&mut self, sent: Instant, now: Instant) {
-        self.lag = seconds(sent, now).max(self.lag * LAG_DECAY);
+        self.lag = seconds(sent, now).max(self.lag * LAG_DECAY).min(LONGEST_LAG);
         self.accepted -= 1.0;
         // Answers may overtake one another; nearly all come last.
         let place = self.throttled.partition_point(|&other| other <= sent);

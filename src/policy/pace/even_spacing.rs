@@ -22,20 +22,29 @@ pub(super) struct EvenSpacing {
 }
 
 impl EvenSpacing {
+    /// Returns a spacing that lets one sending through now, and the next after a whole period: there
+    /// is nothing to catch up yet.
     pub(super) fn new(limit: NonZeroU32, window: Duration, now: Instant) -> Self {
+        Self::begun(limit, window, now, 1)
+    }
+
+    /// Returns a spacing that lets so many sendings through now, of those that may be caught up.
+    fn begun(limit: NonZeroU32, window: Duration, now: Instant, free: u32) -> Self {
         let dial = FakeRelativeClock::default();
         let limiter = RateLimiter::direct_with_clock(quota(limit, window), dial.clone());
-        Self { limiter, dial, shown: now }
+        let spacing = Self { limiter, dial, shown: now };
+        let burst = quota(limit, window).burst_size().get();
+        if let Some(used) = NonZeroU32::new(burst.saturating_sub(free)) {
+            let used_up = spacing.limiter.check_n(used);
+            debug_assert_eq!(used_up, Ok(Ok(())), "an unused limiter grants its burst");
+        }
+        spacing
     }
 
     /// Returns a spacing whose next sending follows `last` by a whole period: each change of the
     /// rate would otherwise let one through at once.
     pub(super) fn after(last: Instant, limit: NonZeroU32, window: Duration) -> Self {
-        let spacing = Self::new(limit, window, last);
-        let whole_burst = quota(limit, window).burst_size();
-        let used_up = spacing.limiter.check_n(whole_burst);
-        debug_assert_eq!(used_up, Ok(Ok(())), "an unused limiter grants its burst");
-        spacing
+        Self::begun(limit, window, last, 0)
     }
 
     /// Counts a sending, or returns when one may be counted.

@@ -17,4 +17,5 @@ pub use ramp::{Canary, CanaryState, Ramp};
 pub use rate_hint::{HintedPace, Quota, RateHint, may_tell_rate, quota_in_message, rate_hint};
 pub use shared_slots::{
     Grant, ProcessSlots, Reservation, SharedSlots, SlotGate, SlotSource, SlotSpacing, SlotTimeline,
+    SlotTrouble,
 };

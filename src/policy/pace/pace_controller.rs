@@ -137,6 +137,12 @@ pub struct PaceController {
     resumed: Option<(Instant, f64)>,
     /// How many calls were throttled by the present look above the limit.
     cost: u32,
+    /// What was accepted in the second before the last look was throttled, if it lasted as long.
+    window: Option<f64>,
+    /// How many looks ago several calls in a row were throttled, as at the end of a window.
+    looks_since_row: u32,
+    /// By how much of the limit a look exceeds it.
+    look: f64,
 }
 
 impl PaceController {
@@ -180,6 +186,9 @@ impl PaceController {
             accepted_before_cycle: 0.0,
             resumed: None,
             cost: 0,
+            window: None,
+            looks_since_row: u32::MAX,
+            look: growth::LOOKING,
         }
     }
 
@@ -248,6 +257,7 @@ impl PaceController {
         self.history.count_throttled(sent, now);
         self.chance.weigh(true, self.is_steady());
         self.cost += 1;
+        self.believe_window();
         if sent < self.cut_at {
             return;
         }
@@ -263,7 +273,9 @@ impl PaceController {
             Phase::Resting { since, until, lowered } => {
                 self.throttled_at_rest(Rest { since, until, lowered }, sent, now);
             }
-            Phase::Growing { is_rough, .. } => self.throttled_while_growing(is_rough, sent, now),
+            Phase::Growing { since, is_rough, .. } => {
+                self.throttled_while_growing(since, is_rough, sent, now);
+            }
         }
     }
 

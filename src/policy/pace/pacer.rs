@@ -184,22 +184,23 @@ impl Pacer {
         answer
     }
 
+    /// Returns when one that was admitted may leave, if it may not leave now; counts nothing.
+    pub fn release_due(&self, now: Instant) -> Option<Instant> {
+        let free = self.limit.as_ref().and_then(|limit| limit.free_behind(0));
+        self.held_until(now).or_else(|| free.filter(|&free| free > now))
+    }
+
     /// Asks whether one that was admitted may leave now; the answer `Now` counts it as sent.
     pub fn release(&mut self, now: Instant) -> Admission {
-        if let Some(until) = self.held_until(now) {
-            return Admission::NotBefore(until);
+        if let Some(due) = self.release_due(now) {
+            return Admission::NotBefore(due);
         }
-        let answer = match &mut self.limit {
-            Some(limit) => limit.release(now),
-            None => {
-                self.remember_unlimited(now);
-                Admission::Now
-            }
-        };
-        if answer == Admission::Now {
-            self.withdraw();
+        match &mut self.limit {
+            Some(limit) => limit.remember(now),
+            None => self.remember_unlimited(now),
         }
-        answer
+        self.admitted = self.admitted.saturating_sub(1);
+        Admission::Now
     }
 
     /// Takes note that the one that was just released had left by `now`: between its release and
@@ -222,6 +223,10 @@ impl Pacer {
     /// Takes back one that was admitted and will not be sent.
     pub fn withdraw(&mut self) {
         self.admitted = self.admitted.saturating_sub(1);
+        if let Some(limit) = self.limit.as_mut().filter(|limit| limit.sent.is_empty()) {
+            // The first sending is still to come, and waits for none.
+            limit.is_spacing_used = false;
+        }
     }
 }
 
@@ -230,28 +235,55 @@ impl Pacer {
 struct RateLimit {
     rate: Rate,
     spacing: EvenSpacing,
-    /// The rate's window and a margin: calls that leave evenly do not arrive evenly, and a
-    /// server counts arrivals.
-    window: Duration,
-    /// The most sendings in a window.
-    most: usize,
-    /// The last `most` sendings or more, and all that a window can hold, the oldest first: the
-    /// rate may be raised, or get a longer window, before they are old.
+    /// What the rate allows.
+    allowed: Allowance,
+    /// What the pace allows besides, if it has a window.
+    paced: Option<Allowance>,
+    /// The last `kept` sendings or more, and all that a window of the rate can hold, the oldest
+    /// first: the rate may be raised, or get a longer window, before they are old.
     sent: VecDeque<Instant>,
+    /// The most sendings in a window of any rate so far. A pace below the rate does not lessen it:
+    /// the rate's own window still counts what was sent.
+    kept: usize,
     last_admitted: Option<Instant>,
+    /// Whether the spacing has let something through that may have left.
+    is_spacing_used: bool,
     pace: Option<(f64, PaceWindow)>,
+}
+
+/// How many sendings a window may hold.
+#[derive(Debug, Clone, Copy)]
+struct Allowance {
+    most: usize,
+    /// A rate's window and a margin: calls that leave evenly do not arrive evenly, and a server
+    /// counts arrivals.
+    window: Duration,
+}
+
+impl Allowance {
+    fn for_rate(rate: Rate) -> Self {
+        Self { most: most(rate), window: widened(rate.window) }
+    }
+
+    /// Returns when the window has room for one more, behind that many that have not been sent.
+    fn free_behind(self, others: usize, sent: &VecDeque<Instant>) -> Option<Instant> {
+        let index = sent.len().checked_sub(self.most.saturating_sub(others))?;
+        sent.get(index).map(|&sent| sent + self.window)
+    }
 }
 
 impl RateLimit {
     fn new(rate: Rate, now: Instant) -> Self {
-        let window = widened(rate.window);
+        let allowed = Allowance::for_rate(rate);
         Self {
             rate,
-            spacing: EvenSpacing::new(rate.limit, window, now),
-            window,
-            most: most(rate),
+            spacing: EvenSpacing::new(rate.limit, allowed.window, now),
+            allowed,
+            paced: None,
             sent: VecDeque::new(),
+            kept: allowed.most.max(KEPT),
             last_admitted: None,
+            is_spacing_used: true,
             pace: None,
         }
     }
@@ -261,7 +293,7 @@ impl RateLimit {
         let last = sent.back().copied();
         let mut limit = Self { sent, ..Self::new(rate, now) };
         if let Some(last) = last {
-            limit.spacing = EvenSpacing::after(last, rate.limit, limit.window);
+            limit.spacing = EvenSpacing::after(last, rate.limit, limit.allowed.window);
         }
         limit
     }
@@ -271,6 +303,7 @@ impl RateLimit {
             return;
         }
         self.rate = rate;
+        self.kept = self.kept.max(most(rate));
         self.respace(now);
     }
 
@@ -286,12 +319,11 @@ impl RateLimit {
     fn respace(&mut self, now: Instant) {
         let pace = self.pace.filter(|&(pace, _)| pace < self.rate.per_second());
         let spaced = pace.map_or(self.rate, |(pace, _)| rate_per_second(pace));
-        let counted = match pace {
-            Some((_, PaceWindow::LastSecond)) => spaced,
-            Some((_, PaceWindow::None)) | None => self.rate,
+        self.allowed = Allowance::for_rate(self.rate);
+        self.paced = match pace {
+            Some((_, PaceWindow::LastSecond)) => Some(Allowance::for_rate(spaced)),
+            Some((_, PaceWindow::None)) | None => None,
         };
-        self.window = widened(counted.window);
-        self.most = most(counted);
         let window = widened(spaced.window);
         self.spacing = match self.last_admitted {
             Some(last) => EvenSpacing::after(last, spaced.limit, window),
@@ -300,15 +332,20 @@ impl RateLimit {
     }
 
     fn admit(&mut self, admitted: usize, now: Instant) -> Admission {
-        if admitted >= self.most {
+        let most = self.paced.map_or(self.allowed.most, |paced| paced.most.min(self.allowed.most));
+        if admitted >= most {
             return Admission::AfterRelease;
         }
         // Were all that are admitted sent now, this one would follow them. Admitted only then, it
         // would leave late by a commit, and the next window's would wait for it in turn: each
         // window would last a commit longer.
-        let free = self.free_at(self.most - admitted);
+        let free = self.free_behind(admitted);
         if let Some(free) = free.filter(|&free| free > now + AHEAD) {
             return Admission::NotBefore(free - AHEAD);
+        }
+        if !std::mem::replace(&mut self.is_spacing_used, true) && admitted == 0 {
+            self.last_admitted = None;
+            self.respace(now);
         }
         match self.spacing.check(now) {
             Some(due) => Admission::NotBefore(due),
@@ -319,29 +356,15 @@ impl RateLimit {
         }
     }
 
-    fn release(&mut self, now: Instant) -> Admission {
-        if let Some(free) = self.free_at(self.most).filter(|&free| free > now) {
-            return Admission::NotBefore(free);
-        }
-        self.remember(now);
-        Admission::Now
-    }
-
-    /// Returns when the window has room for one more behind that many that are admitted.
+    /// Returns when every window has room for one more behind that many that are admitted.
     fn free_behind(&self, admitted: usize) -> Option<Instant> {
-        self.free_at(self.most.saturating_sub(admitted))
-    }
-
-    /// Returns when the `n`-th last sending leaves the window, if there were that many.
-    fn free_at(&self, n: usize) -> Option<Instant> {
-        let index = self.sent.len().checked_sub(n)?;
-        self.sent.get(index).map(|&sent| sent + self.window)
+        let windows = self.paced.into_iter().chain([self.allowed]);
+        windows.filter_map(|window| window.free_behind(admitted, &self.sent)).max()
     }
 
     fn remember(&mut self, sent: Instant) {
         self.sent.push_back(sent);
-        let kept = self.most.max(KEPT);
-        while self.sent.len() > kept && self.sent[0] + self.window <= sent {
+        while self.sent.len() > self.kept && self.sent[0] + self.allowed.window <= sent {
             self.sent.pop_front();
         }
     }

@@ -100,6 +100,15 @@ fn the_rate_is_never_exceeded_and_at_least_99_percent_used() {
 }
 
 #[test]
+fn the_second_sending_of_a_run_waits_for_its_turn() {
+    for (limit, millis) in [("5/s", 200), ("1/s", 1_000), ("100/s", 10)] {
+        let mut simulation = Simulation::new(limit);
+        simulation.run_until(Duration::from_millis(millis - 1));
+        assert_eq!(simulation.sent, [Duration::ZERO], "{limit}");
+    }
+}
+
+#[test]
 fn a_stall_is_lost_and_not_made_up_by_a_burst() {
     let mut simulation = Simulation::new("1000/s");
     simulation.run_until(Duration::from_secs(2));
@@ -118,7 +127,7 @@ fn sendings_that_were_admitted_before_a_stall_still_respect_the_window() {
     let mut pacer = Pacer::new(Some(rate("2/s")), start);
     let window = Duration::from_millis(1_005);
     assert_eq!(pacer.admit(start), Admission::Now);
-    assert_eq!(pacer.admit(start), Admission::Now);
+    assert_eq!(pacer.admit(start + window / 2), Admission::Now);
     assert_eq!(pacer.admit(start + window), Admission::AfterRelease);
     // The store needed 900 ms to make them durable.
     let late = start + Duration::from_millis(900);
@@ -138,9 +147,12 @@ fn one_that_is_admitted_ahead_of_its_window_says_when_it_can_leave() {
     assert_eq!(pacer.earliest_release(start), start);
     assert_eq!(pacer.release(start), Admission::Now);
     let window = Duration::from_millis(1_005);
-    let ahead = start + window - AHEAD;
-    assert_eq!(pacer.admit(ahead), Admission::Now);
-    assert_eq!(pacer.earliest_release(ahead), start + window);
+    // It left late by what the store needed, so its window ends after the next one's turn.
+    let late = Duration::from_millis(20);
+    pacer.left_by(start + late);
+    let turn = start + window;
+    assert_eq!(pacer.admit(turn), Admission::Now);
+    assert_eq!(pacer.earliest_release(turn), turn + late);
 }
 
 #[test]
@@ -253,6 +265,44 @@ fn without_a_rate_nothing_is_delayed_and_a_new_one_counts_what_was_sent_before()
     let free = later + Duration::from_millis(1_005);
     assert_eq!(pacer.release(later), Admission::NotBefore(free));
     assert_eq!(pacer.release(free), Admission::Now);
+}
+
+#[test]
+fn a_pace_forgets_nothing_that_the_rate_counts() {
+    // 12,000 in an hour are more than the least number that is remembered.
+    let mut simulation = Simulation::new("12000/h");
+    let hour = Duration::from_secs(3_600);
+    let start = simulation.now;
+    for number in 0..12_000 {
+        simulation.pacer.recall(start + Duration::from_millis(number));
+    }
+    simulation.now = start + Duration::from_secs(13);
+    // A pace whose window is shorter by far, and counts on its own.
+    simulation.pacer.set_pace(Some((2.0, PaceWindow::LastSecond)), simulation.now);
+    simulation.pacer.recall(simulation.now);
+    let before = simulation.now;
+    assert!(
+        matches!(simulation.pacer.admit(before), Admission::NotBefore(due) if due > before + hour / 2)
+    );
+    simulation.pacer.set_pace(None, simulation.now);
+    let free = match simulation.pacer.admit(simulation.now) {
+        Admission::NotBefore(due) => due,
+        answer => panic!("the window of the rate is full: {answer:?}"),
+    };
+    assert!(free > start + hour - Duration::from_secs(1), "{:?}", free - start);
+}
+
+#[test]
+fn a_pace_with_a_window_does_not_replace_the_window_of_the_rate() {
+    let mut simulation = Simulation::new("1000/m");
+    simulation.run_until(Duration::from_secs(6));
+    let sent = simulation.sent.len();
+    simulation.pacer.set_rate(Some(rate("100/h")), simulation.now);
+    assert!(sent >= 95, "{sent}");
+    simulation.pacer.set_pace(Some((0.02, PaceWindow::LastSecond)), simulation.now);
+    simulation.run_until(Duration::from_secs(3_500));
+    let hour = Duration::from_secs(3_600);
+    assert!(peak(&simulation.sent, hour) <= 100.max(sent), "{}", peak(&simulation.sent, hour));
 }
 
 #[test]

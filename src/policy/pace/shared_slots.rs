@@ -8,7 +8,7 @@
 
 use crate::task::Rate;
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// How far ahead slots are reserved.
@@ -20,6 +20,8 @@ const LATENESS_SHARE: u32 = 100;
 const PART: u32 = 4;
 /// When a source is asked again that could not be used.
 const AGAIN_AFTER: Duration = Duration::from_millis(500);
+/// How long a source may fail before its senders give it up.
+const GIVE_UP_AFTER: Duration = Duration::from_secs(10);
 
 /// How slots are spaced for a rate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,12 +65,26 @@ pub enum Grant {
 /// One home is a process alone ([`ProcessSlots`]), another a file that the processes of a machine
 /// share; a database may be a third.
 pub trait SlotSource: Send {
-    /// Reserves up to `wanted` slots from `now` on; nothing if the source cannot be used at present.
-    fn reserve(&mut self, wanted: u32, spacing: SlotSpacing, now: Instant) -> Option<Grant>;
+    /// Reserves up to `wanted` slots from `now` on.
+    ///
+    /// # Errors
+    ///
+    /// The source cannot be used at present. No slot is reserved then.
+    fn reserve(
+        &mut self,
+        wanted: u32,
+        spacing: SlotSpacing,
+        now: Instant,
+    ) -> Result<Grant, SlotTrouble>;
 
     /// Keeps all slots free until then, for every sender.
     fn hold(&mut self, until: Instant, now: Instant);
 }
+
+/// Why the slots of a source cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct SlotTrouble(pub String);
 
 /// The timeline in a number of nanoseconds: the earliest time that is not reserved.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -130,10 +146,15 @@ impl ProcessSlots {
 }
 
 impl SlotSource for ProcessSlots {
-    fn reserve(&mut self, wanted: u32, spacing: SlotSpacing, now: Instant) -> Option<Grant> {
+    fn reserve(
+        &mut self,
+        wanted: u32,
+        spacing: SlotSpacing,
+        now: Instant,
+    ) -> Result<Grant, SlotTrouble> {
         let passed = nanos(now.saturating_duration_since(self.start));
         let at = |time: u64| self.start + Duration::from_nanos(time);
-        Some(match self.timeline.reserve(wanted, spacing, passed) {
+        Ok(match self.timeline.reserve(wanted, spacing, passed) {
             Reservation::Slots { first, count } => Grant::Slots { first: at(first), count },
             Reservation::NotBefore(due) => Grant::NotBefore(at(due)),
         })
@@ -146,17 +167,44 @@ impl SlotSource for ProcessSlots {
 
 /// A source that several parts of a process use.
 #[derive(Clone)]
-pub struct SharedSlots(Arc<Mutex<dyn SlotSource>>);
+pub struct SharedSlots(Arc<Mutex<Watched<dyn SlotSource>>>);
+
+/// A source, and the trouble of the last time that it was asked.
+struct Watched<S: ?Sized> {
+    trouble: Option<SlotTrouble>,
+    source: S,
+}
 
 impl SharedSlots {
     /// Shares a source.
     pub fn new(source: impl SlotSource + 'static) -> Self {
-        Self(Arc::new(Mutex::new(source)))
+        Self(Arc::new(Mutex::new(Watched { trouble: None, source })))
     }
 
-    fn with<T>(&self, act: impl FnOnce(&mut dyn SlotSource) -> T) -> T {
+    /// Returns why the source could not be used the last time, if it could not.
+    pub fn trouble(&self) -> Option<SlotTrouble> {
+        self.lock().trouble.clone()
+    }
+
+    fn reserve(
+        &self,
+        wanted: u32,
+        spacing: SlotSpacing,
+        now: Instant,
+    ) -> Result<Grant, SlotTrouble> {
+        let mut watched = self.lock();
+        let reserved = watched.source.reserve(wanted, spacing, now);
+        watched.trouble = reserved.as_ref().err().cloned();
+        reserved
+    }
+
+    fn hold(&self, until: Instant, now: Instant) {
+        self.lock().source.hold(until, now);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Watched<dyn SlotSource>> {
         // A source has no state that a panic could leave half changed.
-        act(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -173,13 +221,15 @@ pub struct SlotGate {
     spacing: SlotSpacing,
     granted: VecDeque<Instant>,
     asks_from: Instant,
+    /// Since when the source fails.
+    failing_since: Option<Instant>,
 }
 
 impl SlotGate {
     /// Returns a gate to slots for that rate.
     pub fn new(source: SharedSlots, rate: Rate, now: Instant) -> Self {
         let spacing = SlotSpacing::for_rate(rate);
-        Self { source, spacing, granted: VecDeque::new(), asks_from: now }
+        Self { source, spacing, granted: VecDeque::new(), asks_from: now, failing_since: None }
     }
 
     /// Spaces slots for another rate from now on.
@@ -201,6 +251,12 @@ impl SlotGate {
         self.granted.front().copied().filter(|&slot| slot > now)
     }
 
+    /// Returns the trouble of a source that has failed for so long that it is to be given up.
+    pub fn lost(&self, now: Instant) -> Option<SlotTrouble> {
+        let failing = now.saturating_duration_since(self.failing_since?);
+        self.source.trouble().filter(|_| failing >= GIVE_UP_AFTER)
+    }
+
     /// Uses the slot that is due.
     pub fn take(&mut self) {
         self.granted.pop_front();
@@ -209,7 +265,7 @@ impl SlotGate {
     /// Keeps all slots free until then, for every sender.
     pub fn hold(&mut self, until: Instant, now: Instant) {
         self.granted.clear();
-        self.source.with(|source| source.hold(until, now));
+        self.source.hold(until, now);
     }
 
     /// Reserves slots in time, as far as there is use for them.
@@ -224,16 +280,20 @@ impl SlotGate {
         let missing = u32::try_from(missing).unwrap_or(u32::MAX);
         // Senders ask at random moments. Were they to ask in the same order each time, the last of
         // them would starve. It costs nothing, because the slots in question lie ahead.
-        let scatter = (HORIZON / PART).mul_f64(jitter);
-        match self.source.with(|source| source.reserve(missing, spacing, now)) {
-            Some(Grant::Slots { first, count }) => {
+        let scatter = |span: Duration| span.mul_f64(jitter);
+        let reserved = self.source.reserve(missing, spacing, now);
+        self.failing_since = reserved.is_err().then(|| self.failing_since.unwrap_or(now));
+        match reserved {
+            Ok(Grant::Slots { first, count }) => {
                 self.granted.extend((0..count).map(|number| first + spacing.interval * number));
                 // Counted from the slot: whoever asked again when it uses one would always be
-                // before those who wait, because that is the moment from which they may ask.
-                self.asks_from = first.max(now) + scatter;
+                // before those who wait, because that is the moment from which they may ask. Over
+                // no more than what was granted, or a sender with few calls ready would idle.
+                let granted = spacing.interval.saturating_mul(count);
+                self.asks_from = first.max(now) + scatter(granted.min(HORIZON / PART));
             }
-            Some(Grant::NotBefore(due)) => self.asks_from = due + scatter,
-            None => self.asks_from = now + AGAIN_AFTER,
+            Ok(Grant::NotBefore(due)) => self.asks_from = due + scatter(HORIZON / PART),
+            Err(_) => self.asks_from = now + AGAIN_AFTER,
         }
     }
 }

@@ -100,6 +100,24 @@ fn a_sender_that_waits_gets_a_slot_soon() {
 }
 
 #[test]
+fn a_sender_with_one_call_ready_at_a_time_uses_the_rate() {
+    let start = origin();
+    let mut gate = SlotGate::new(SharedSlots::new(ProcessSlots::new(start)), rate("1000/s"), start);
+    let mut random = fastrand::Rng::with_seed(7);
+    let (mut now, mut sent) = (start, 0);
+    while now < start + Duration::from_secs(2) {
+        match gate.due(1, now, random.f64()) {
+            Some(due) => now = due,
+            None => {
+                gate.take();
+                sent += 1;
+            }
+        }
+    }
+    assert!(sent >= 1_200, "{sent} of 2,000");
+}
+
+#[test]
 fn a_sender_that_dies_costs_no_more_than_the_horizon() {
     let sent = send("20/s", 4, 10, Some((1, 5_000)));
     let after = sent.iter().filter(|(at, _)| (5_200..6_200).contains(at)).count();

@@ -2,6 +2,7 @@
 //!
 //! Streams both runs in the order of their ids; memory does not grow with the number of tasks.
 
+use crate::report::model::failure_of;
 use crate::store::{RunId, RunReader, StoreError, TaskPair, for_each_pair};
 use crate::task::{Failure, Outcome};
 use std::collections::BTreeMap;
@@ -88,6 +89,17 @@ pub struct ChangedTask {
     pub failure: Option<Failure>,
 }
 
+/// Returns why a task failed in the second run, or in the first if it did not fail there.
+pub(crate) fn failure_of_pair(
+    task: &TaskPair,
+    before: &RunReader,
+    after: &RunReader,
+) -> Result<Option<Failure>, StoreError> {
+    let row = task.failed_row(before, after)?;
+    // In the same words as every other document.
+    Ok(row.and_then(|row| failure_of(&row).cloned()))
+}
+
 impl Diff {
     /// Compares a run with an earlier one.
     ///
@@ -110,7 +122,7 @@ impl Diff {
             let examples = diff.examples.entry(change).or_default();
             // A failure costs a query, so only those of examples are read.
             if examples.len() < MAX_EXAMPLES {
-                let failure = task.failure(before, after)?;
+                let failure = failure_of_pair(&task, before, after)?;
                 examples.push(ChangedTask { task, failure });
             }
             Ok(())

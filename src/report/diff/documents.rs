@@ -2,11 +2,12 @@
 //!
 //! Tasks that are still good are counted and not listed.
 
+use crate::report::diff::changes::failure_of_pair;
 use crate::report::diff::{Diff, TaskChange};
-use crate::report::format::{CsvDialect, ResultsError, fitting, not_written};
+use crate::report::format::{CsvDialect, ResultsError, not_written, service_cell};
 use crate::store::{RunReader, TaskPair, for_each_pair};
 use crate::task::{Failure, FailureKind, Outcome};
-use crate::text::guarded;
+use crate::text::non_empty;
 use serde::Serialize;
 use std::io::Write;
 
@@ -31,8 +32,8 @@ pub fn write_diff_csv(
     for_each_change(before, after, |row| {
         let id = format!("{}{}", dialect.id_prefix(&row.pair.id), row.pair.id);
         // The message of a failure is foreign text, here as in results.csv.
-        let code = fitting(row.error_code.unwrap_or_default());
-        let message = fitting(row.error_msg.unwrap_or_default());
+        let code = service_cell(row.error_code.unwrap_or_default());
+        let message = service_cell(row.error_msg.unwrap_or_default());
         let cells = [
             &*id,
             row.command,
@@ -40,8 +41,8 @@ pub fn write_diff_csv(
             row.before.unwrap_or_default(),
             row.after.unwrap_or_default(),
             row.error_kind.unwrap_or_default(),
-            &guarded(&code),
-            &guarded(&message),
+            &*code,
+            &*message,
         ];
         writer.write_record(cells).map_err(not_written)
     })?;
@@ -100,7 +101,6 @@ struct DiffRow<'a> {
 
 impl<'a> DiffRow<'a> {
     fn new(pair: &'a TaskPair, change: TaskChange, failure: Option<&'a Failure>) -> Self {
-        let known = |text: &'a String| Some(text.as_str()).filter(|text| !text.is_empty());
         Self {
             change: change.as_str(),
             id: pair.id.as_str(),
@@ -108,8 +108,8 @@ impl<'a> DiffRow<'a> {
             before: pair.before.map(Outcome::as_str),
             after: pair.after.map(Outcome::as_str),
             error_kind: failure.map(|failure| FailureKind::as_str(failure.kind)),
-            error_code: failure.and_then(|failure| known(&failure.code)),
-            error_msg: failure.and_then(|failure| known(&failure.message)),
+            error_code: failure.and_then(|failure| non_empty(&failure.code)),
+            error_msg: failure.and_then(|failure| non_empty(&failure.message)),
             pair,
         }
     }
@@ -126,7 +126,7 @@ fn for_each_change(
         if change == TaskChange::StillGood {
             return Ok(());
         }
-        let failure = pair.failure(before, after)?;
+        let failure = failure_of_pair(&pair, before, after)?;
         take(&DiffRow::new(&pair, change, failure.as_ref()))
     })
 }

@@ -1,6 +1,7 @@
 //! Writes the differences between two runs as text, for people.
 
 use crate::report::diff::changes::{ChangedTask, Diff, TaskChange};
+use crate::report::format::code_and_message;
 use crate::task::{Failure, Outcome};
 use crate::text::{grouped, plural, printable};
 use std::fmt;
@@ -60,10 +61,7 @@ fn section(f: &mut fmt::Formatter<'_>, diff: &Diff, change: TaskChange) -> fmt::
 
 fn failure_words(failure: &Failure) -> String {
     // The kind only if the service sent nothing better.
-    let words = match (failure.code.as_str(), failure.message.as_str()) {
-        ("", "") => failure.kind.to_string(),
-        ("", message) => message.to_owned(),
-        (code, message) => format!("{code}: {message}"),
-    };
+    let words = code_and_message(&failure.code, failure.said());
+    let words = if words.trim().is_empty() { failure.kind.to_string() } else { words };
     printable(&words, FAILURE_COLUMNS)
 }

@@ -8,9 +8,10 @@
 use crate::clock::{Timestamp, TimestampText};
 use crate::report::format::csv_dialect::CsvDialect;
 use crate::report::format::other_columns::OtherColumns;
+use crate::report::format::row_filter::{RowFilter, is_selected};
 use crate::report::model::{Grouping, failure_of};
 use crate::store::{AttemptRow, RunReader, SeenRow, SourceRecord, StoreError, TaskRow};
-use crate::task::{Failure, Outcome, OutcomeCounts, RESULTS_COLUMNS, TaskState};
+use crate::task::{Failure, OutcomeCounts, RESULTS_COLUMNS, TaskState};
 use crate::text::{cut, guarded};
 use csv::ByteRecord;
 use std::borrow::Cow;
@@ -26,13 +27,8 @@ const MAX_TEXT_BYTES: usize = 32_000;
 pub struct ResultsOptions {
     /// The dialect, by default plain.
     pub dialect: CsvDialect,
-    /// Only tasks with one of these outcomes; all if it is empty.
-    pub only: Vec<Outcome>,
-}
-
-/// Returns whether tasks with an outcome are selected; an empty selection means all.
-pub(crate) fn is_selected(outcome: Outcome, only: &[Outcome]) -> bool {
-    only.is_empty() || only.contains(&outcome)
+    /// Only these tasks; all if it is empty.
+    pub only: Vec<RowFilter>,
 }
 
 /// The numbers of the written rows.
@@ -72,7 +68,7 @@ pub fn write_results(
     row.fill_header();
     writer.write_byte_record(&row.cells).map_err(not_written)?;
     run.for_each_task::<ResultsError>(|task| {
-        if !is_selected(task.outcome, &options.only) {
+        if !is_selected(&task, &options.only) {
             return Ok(());
         }
         row.fill(&task);
@@ -244,14 +240,24 @@ impl ResultRow {
 
     /// Adds a text of the service or its gateway.
     fn service_text(&mut self, text: &str) {
-        // Guards make a text longer, and a guarded text is still one when it is cut.
-        let text = fitting(text);
-        self.cells.push_field(cut(&guarded(&text), MAX_TEXT_BYTES).as_bytes());
+        self.cells.push_field(service_cell(text).as_bytes());
+    }
+}
+
+/// Returns a text of the service as a cell: guarded, and no longer than a cell may be.
+pub(crate) fn service_cell(text: &str) -> Cow<'_, str> {
+    // Guards make a text longer, and a guarded text is still one when it is cut.
+    match fitting(text) {
+        Cow::Borrowed(text) => match guarded(text) {
+            Cow::Borrowed(text) => Cow::Borrowed(cut(text, MAX_TEXT_BYTES)),
+            Cow::Owned(text) => Cow::Owned(cut(&text, MAX_TEXT_BYTES).to_owned()),
+        },
+        Cow::Owned(text) => Cow::Owned(cut(&guarded(&text), MAX_TEXT_BYTES).to_owned()),
     }
 }
 
 /// Returns the beginning of a text that fits a cell, without the NUL that no input may hold.
-pub(crate) fn fitting(text: &str) -> Cow<'_, str> {
+fn fitting(text: &str) -> Cow<'_, str> {
     let text = cut(text, MAX_TEXT_BYTES);
     // The common case borrows.
     if text.contains('\0') {

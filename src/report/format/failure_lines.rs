@@ -1,10 +1,10 @@
 //! Writes the largest failure groups into the summary, in a few lines each.
 
 use crate::report::format::terminal::{COLUMNS, TerminalText, Tone, wrapped};
-use crate::report::format::words::{failure_times, percent, retry_prospect};
+use crate::report::format::words::{code_and_message, failure_times, more_causes, percent, remedy};
 use crate::report::model::{FailureGroup, Report};
 use crate::task::TaskId;
-use crate::text::{grouped, plural};
+use crate::text::grouped;
 
 /// The most groups that are shown.
 const MAX_SHOWN: usize = 10;
@@ -23,10 +23,8 @@ pub(crate) fn failures(page: &mut TerminalText, report: &Report) {
     for group in shown {
         columns.write(page, group, report);
     }
-    if !more.is_empty() {
-        let causes = plural(more.len() as u64, "more cause", "more causes");
-        let tasks = plural(more.iter().map(|group| group.count).sum(), "task", "tasks");
-        page.line(&format!("  and {causes}, {tasks} in all"));
+    if let Some(more) = more_causes(more) {
+        page.line(&format!("  and {more}"));
     }
 }
 
@@ -58,7 +56,7 @@ impl FailureColumns {
             format!("  {name:label$}  {number:>count$}  {share:>4}  {kind}  {status:3}  ");
         // 19 columns of the lead never vary: six gaps of two, the share of four, the status of three.
         let indent = label + count + self.kind + 19;
-        for line in wrapped(&code_and_message(group), COLUMNS - indent, MAX_TEXT_LINES) {
+        for line in wrapped(&cause_words(group), COLUMNS - indent, MAX_TEXT_LINES) {
             page.line(&format!("{lead}{line}"));
             lead = " ".repeat(indent);
         }
@@ -69,24 +67,23 @@ impl FailureColumns {
     }
 }
 
-fn code_and_message(group: &FailureGroup) -> String {
-    match (group.error_code.as_str(), group.message_template.as_str()) {
-        // Never empty, because the numbers of the group are written in front of this text.
-        ("", message) if message.trim().is_empty() => "no message".into(),
-        ("", message) => message.into(),
-        (code, message) => format!("{code}: {message}"),
-    }
+fn cause_words(group: &FailureGroup) -> String {
+    // Never empty, because the numbers of the group are written in front of this text.
+    let words = code_and_message(&group.error_code, group.said_template());
+    if words.trim().is_empty() { "no message".into() } else { words }
 }
 
 /// Returns the lines below the message of a group: service texts, examples, times, command.
 fn details(group: &FailureGroup, report: &Report, columns: usize) -> Vec<String> {
     let examples: Vec<&str> = group.examples.iter().map(TaskId::as_str).collect();
     let texts = [
+        ("detail: ", group.further_detail().to_owned()),
+        ("params: ", group.params.join("; ")),
         ("", group.sub_task_error.clone()),
         ("reason: ", group.reason.clone()),
         ("advice: ", group.advice.clone()),
         ("e.g. ", examples.join(", ")),
-        ("", format!("{}; {}", failure_times(group), retry_prospect(group))),
+        ("", format!("{}; {}", failure_times(group), remedy(group))),
         ("", report.retry_command(group).unwrap_or_default()),
     ];
     // The examples before the times: an id is the first thing that an operator looks up.

@@ -10,8 +10,10 @@ use crate::report::model::{
     Calls, ExitStatus, FailureGroup, InputPart, Latency, PacePart, Report, RunPart, Stopped,
     Target, VerifyCounts,
 };
+use crate::settings::RunSettings;
 use crate::store::{ChangeRow, RunId};
-use crate::task::{Counts, FailureKind, Outcome, OutcomeCounts, Rate, TaskId};
+use crate::task::{Counts, FailureKind, Outcome, OutcomeCounts, Rate, RunBy, TaskId};
+use crate::text::{non_empty, whole_millis};
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 use serde_json::Value;
@@ -46,6 +48,8 @@ struct ReportJson<'a> {
     tasks: &'a OutcomeCounts,
     #[serde(with = "SubTaskCountsJson")]
     counts: Counts,
+    /// Tasks that succeeded without a sub-task.
+    empty: u64,
     calls: CallsJson,
     arrivals: VerifyCounts,
     latency_ms: LatencyJson,
@@ -63,13 +67,15 @@ impl<'a> ReportJson<'a> {
         let groups = report.failures.iter();
         Self {
             schema_version: SCHEMA_VERSION,
-            run: RunJson::from_part(&report.run, &report.settings.profile),
+            run: RunJson::from_part(&report.run, &report.settings),
             target: &report.target,
             input: &report.input,
             // Through a `Value`, because it sorts the fields by name, whatever their order in code.
-            settings: serde_json::to_value(&report.settings).expect("settings have a form in JSON"),
+            settings: serde_json::to_value(RunSettings { by: None, ..report.settings.clone() })
+                .expect("settings have a form in JSON"),
             tasks: &report.tasks,
             counts: report.counts,
+            empty: report.empty,
             calls: CallsJson::from_calls(&report.calls),
             arrivals: report.arrivals,
             latency_ms: report.latency.map(LatencyJson::from_latency).unwrap_or_default(),
@@ -91,6 +97,7 @@ struct RunJson<'a> {
     reason: Option<&'a str>,
     command: &'a str,
     profile: &'a str,
+    by: Option<&'a RunBy>,
     started_at: Option<String>,
     finished_at: Option<String>,
     duration_ms: u64,
@@ -99,14 +106,15 @@ struct RunJson<'a> {
 }
 
 impl<'a> RunJson<'a> {
-    fn from_part(run: &'a RunPart, profile: &'a str) -> Self {
+    fn from_part(run: &'a RunPart, settings: &'a RunSettings) -> Self {
         Self {
             id: run.id.as_str(),
             parent: run.parent.as_ref().map(RunId::as_str),
             job: run.job.as_deref(),
             reason: run.reason.as_deref(),
             command: &run.command,
-            profile,
+            profile: &settings.profile,
+            by: settings.by.as_ref(),
             started_at: written_time(run.started_at),
             finished_at: written_time(run.finished_at),
             duration_ms: whole_millis(run.duration),
@@ -240,6 +248,10 @@ pub(crate) struct FailureGroupJson<'a> {
     first_at: Option<String>,
     last_at: Option<String>,
     retry_command: Option<String>,
+    /// The service's detail of the first task, and what all details of the group have in common.
+    detail: Option<&'a str>,
+    detail_template: Option<&'a str>,
+    params: &'a [String],
 }
 
 impl<'a> FailureGroupJson<'a> {
@@ -247,14 +259,14 @@ impl<'a> FailureGroupJson<'a> {
         Self {
             kind: group.kind.map(FailureKind::as_str),
             http_status: group.http_status,
-            error_code: known(&group.error_code),
+            error_code: non_empty(&group.error_code),
             error_msg: &group.error_msg,
             count: group.count,
             retryable: group.retryable,
             examples: group.examples.iter().map(TaskId::as_str).collect(),
-            sub_task_error: known(&group.sub_task_error),
-            reason: known(&group.reason),
-            advice: known(&group.advice),
+            sub_task_error: non_empty(&group.sub_task_error),
+            reason: non_empty(&group.reason),
+            advice: non_empty(&group.advice),
             label: group.label.to_string(),
             message_template: &group.message_template,
             // Four decimals: finer shares would only show how floats divide.
@@ -262,6 +274,9 @@ impl<'a> FailureGroupJson<'a> {
             first_at: written_time(group.first_at),
             last_at: written_time(group.last_at),
             retry_command: report.retry_command(group),
+            detail: non_empty(&group.detail),
+            detail_template: non_empty(&group.detail_template),
+            params: &group.params,
         }
     }
 }
@@ -295,11 +310,6 @@ impl ExitJson {
     }
 }
 
-/// Returns `None` for an empty text, which means that the service sent none.
-fn known(text: &str) -> Option<&str> {
-    (!text.is_empty()).then_some(text)
-}
-
 fn written_time(at: Option<Timestamp>) -> Option<String> {
     at.map(|at| at.to_string())
 }
@@ -312,8 +322,4 @@ fn three_decimals(rate: f64) -> f64 {
 fn millis(span: Duration) -> f64 {
     // Microseconds are how attempts are measured; a float of milliseconds keeps them.
     span.as_micros() as f64 / 1_000.0
-}
-
-fn whole_millis(span: Duration) -> u64 {
-    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
 }

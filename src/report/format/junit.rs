@@ -3,18 +3,21 @@
 //! One test case for each task. Streams; memory does not grow with the number of tasks. The
 //! numbers of the suite are the sums over its cases.
 
-use crate::report::format::csv::{ResultsError, is_selected};
-use crate::report::format::words::{decimal_seconds, failure_times, percent, retry_prospect};
+use crate::report::format::csv::ResultsError;
+use crate::report::format::row_filter::{RowFilter, is_selected, selected_with};
+use crate::report::format::words::{
+    code_and_message, decimal_seconds, failure_times, percent, remedy,
+};
 use crate::report::format::xml::{Element, Xml};
 use crate::report::model::{FailureGroup, Report, failure_of};
 use crate::store::{RunId, RunReader, TaskRow};
 use crate::task::{Failure, Outcome, TaskId};
-use crate::text::grouped;
+use crate::text::{grouped, whole_millis};
 use std::io;
 use std::io::Write;
 use std::time::Duration;
 
-/// Writes the tasks with one of the outcomes in `only`, or all tasks if it is empty.
+/// Writes the tasks that `only` selects, or all tasks if it is empty.
 ///
 /// | outcome | becomes |
 /// |---|---|
@@ -29,7 +32,7 @@ use std::time::Duration;
 pub fn write_junit(
     run: &RunReader,
     report: &Report,
-    only: &[Outcome],
+    only: &[RowFilter],
     out: impl Write,
 ) -> Result<(), ResultsError> {
     let sources: Vec<String> = run.record()?.sources.into_iter().map(|it| it.name).collect();
@@ -38,7 +41,7 @@ pub fn write_junit(
     let mut xml = Xml::begin(out).map_err(ResultsError::Write)?;
     begin(&mut xml, report, &totals).map_err(ResultsError::Write)?;
     run.for_each_task(|task| {
-        if !is_selected(task.outcome, only) {
+        if !is_selected(&task, only) {
             return Ok(());
         }
         case(&mut xml, &task, &sources).map_err(ResultsError::Write)
@@ -78,20 +81,28 @@ fn end<W: Write>(mut xml: Xml<W>, report: &Report) -> io::Result<()> {
 
 /// Returns a failure group on one line, with the command that sends only its tasks again.
 fn group_line(group: &FailureGroup, report: &Report) -> String {
-    let code = &group.error_code;
-    let cause = if code.is_empty() { String::new() } else { format!("{code}: ") };
+    let cause = code_and_message(&group.error_code, group.said_template());
+    let params = group.params.join("; ");
+    let texts = [
+        ("detail", group.further_detail()),
+        ("params", &params),
+        ("sub-task", &group.sub_task_error),
+        ("reason", &group.reason),
+        ("advice", &group.advice),
+    ];
+    let texts = texts.into_iter().filter(|(_, text)| !text.trim().is_empty());
+    let texts: String = texts.map(|(name, text)| format!("; {name}: {text}")).collect();
     let examples: Vec<&str> = group.examples.iter().map(TaskId::as_str).collect();
     let again = report.retry_command(group).map_or_else(String::new, |it| format!("; {it}"));
     format!(
-        "{} {} {} {} {cause}{}; e.g. {}; {}; {}{again}",
+        "{} {} {} {} {cause}{texts}; e.g. {}; {}; {}{again}",
         group.label,
         grouped(group.count),
         percent(group.share),
         group.kind_word(),
-        group.message_template,
         examples.join(", "),
         failure_times(group),
-        retry_prospect(group),
+        remedy(group),
     )
 }
 
@@ -106,14 +117,17 @@ struct SuiteTotals {
 
 impl SuiteTotals {
     /// Adds up the selected tasks of a run.
-    fn from_run(run: &RunReader, report: &Report, only: &[Outcome]) -> Result<Self, ResultsError> {
+    fn from_run(
+        run: &RunReader,
+        report: &Report,
+        only: &[RowFilter],
+    ) -> Result<Self, ResultsError> {
         let sum = |outcomes: &[Outcome]| -> u64 {
-            let wanted = outcomes.iter().filter(|&&outcome| is_selected(outcome, only));
-            wanted.map(|&outcome| report.tasks[outcome]).sum()
+            outcomes.iter().map(|&outcome| selected_with(outcome, report, only)).sum()
         };
         let mut time = Duration::ZERO;
         run.for_each_task::<ResultsError>(|task| {
-            if is_selected(task.outcome, only) {
+            if is_selected(&task, only) {
                 time = time.saturating_add(time_of(&task));
             }
             Ok(())
@@ -141,6 +155,7 @@ fn properties<W: Write>(xml: &mut Xml<W>, report: &Report) -> io::Result<()> {
     let run = &report.run;
     let exit = report.exit.map(|exit| exit.code().to_string());
     let duration = decimal_seconds(run.duration);
+    let empty = report.empty.to_string();
     let known = [
         ("run", Some(run.id.as_str())),
         ("parent", run.parent.as_ref().map(RunId::as_str)),
@@ -151,6 +166,7 @@ fn properties<W: Write>(xml: &mut Xml<W>, report: &Report) -> io::Result<()> {
         ("project_id", Some(report.target.project_id.as_str())),
         ("duration_seconds", Some(duration.as_str())),
         ("exit_status", exit.as_deref()),
+        ("empty_tasks", Some(empty.as_str()).filter(|_| report.empty > 0)),
     ];
     xml.open(&Element::new("properties"))?;
     for (name, value) in known {
@@ -193,12 +209,8 @@ fn case<W: Write>(xml: &mut Xml<W>, task: &TaskRow, sources: &[String]) -> io::R
 
 /// Returns the line that CI servers show next to a case.
 fn message(failure: &Failure, said: &str) -> String {
-    match (failure.code.as_str(), failure.message.as_str()) {
-        ("", "") => said.to_owned(),
-        ("", message) => message.to_owned(),
-        (code, "") => code.to_owned(),
-        (code, message) => format!("{code}: {message}"),
-    }
+    let words = code_and_message(&failure.code, failure.said());
+    if words.trim().is_empty() { said.to_owned() } else { words }
 }
 
 /// Returns the text that CI servers show when a case is opened.
@@ -229,5 +241,5 @@ fn time_of(task: &TaskRow) -> Duration {
     let times = task.first_sent.zip(task.settled);
     let took = times.map_or(Duration::ZERO, |(first, settled)| settled.since(first));
     // Cut before it is added up, so that the written sum equals the sum of the written times.
-    Duration::from_millis(u64::try_from(took.as_millis()).unwrap_or(u64::MAX))
+    Duration::from_millis(whole_millis(took))
 }

@@ -5,7 +5,7 @@
 
 use crate::report::format::next_commands::{NextCommand, next_commands};
 use crate::report::format::summary::title;
-use crate::report::format::words::{failure_times, percent};
+use crate::report::format::words::{failure_times, more_causes, percent, remedy};
 use crate::report::model::{FailureGroup, Report};
 use crate::store::RunId;
 use crate::task::{Outcome, TaskId};
@@ -88,6 +88,10 @@ fn numbers(text: &mut String, report: &Report) -> Written {
         let (good, bad) = (grouped(counts.succeeded), grouped(counts.failed));
         format!("Sub-tasks: {}, {good} succeeded, {bad} failed", grouped(counts.total))
     };
+    let empty = || {
+        let tasks = plural(report.empty, "task", "tasks");
+        format!("Empty: {tasks} succeeded without a sub-task")
+    };
     let sent = || {
         let retries = plural(calls.retries, "retry", "retries");
         let throttled = grouped(calls.throttled);
@@ -103,6 +107,7 @@ fn numbers(text: &mut String, report: &Report) -> Written {
     let paused = || format!("Paused: {}, held back by the service", span(report.pace.paused));
     let lines = [
         (counts.total > 0).then(sub_tasks),
+        (report.empty > 0).then(empty),
         (calls.attempts > 0).then(sent),
         (left_out > 0).then(rows),
         (!report.pace.paused.is_zero()).then(paused),
@@ -123,24 +128,30 @@ fn failures(text: &mut String, report: &Report) -> Written {
     writeln!(text, "\n### Failures\n")?;
     writeln!(
         text,
-        "| | tasks | share | kind | status | cause | advice | again? | when | for example |"
+        "| | tasks | share | kind | status | cause | advice | what helps | when | for example |"
     )?;
     writeln!(text, "|---|--:|--:|---|---|---|---|---|---|---|")?;
     let (shown, more) = groups.split_at(groups.len().min(MAX_SHOWN));
     for group in shown {
         failure(text, group)?;
     }
-    if more.is_empty() {
-        return Ok(());
+    match more_causes(more) {
+        Some(more) => writeln!(text, "\nand {more}"),
+        None => Ok(()),
     }
-    let causes = plural(more.len() as u64, "more cause", "more causes");
-    let tasks = plural(more.iter().map(|group| group.count).sum(), "task", "tasks");
-    writeln!(text, "\nand {causes}, {tasks} in all")
 }
 
 fn failure(text: &mut String, group: &FailureGroup) -> Written {
     let status = group.http_status.map_or_else(String::new, |status| status.to_string());
-    let cause = [&group.error_code, &group.message_template, &group.sub_task_error, &group.reason];
+    let params = group.params.join("; ");
+    let cause = [
+        &group.error_code,
+        group.said_template(),
+        group.further_detail(),
+        &params,
+        &group.sub_task_error,
+        &group.reason,
+    ];
     let examples: Vec<String> = group.examples.iter().map(|id| code(TaskId::as_str(id))).collect();
     writeln!(
         text,
@@ -151,7 +162,7 @@ fn failure(text: &mut String, group: &FailureGroup) -> Written {
         group.kind_word(),
         cause.iter().filter_map(|part| known(part)).collect::<Vec<_>>().join(" "),
         known(&group.advice).unwrap_or_default(),
-        if group.retryable { "yes" } else { "no" },
+        remedy(group),
         failure_times(group),
         examples.join(" "),
     )
@@ -159,9 +170,11 @@ fn failure(text: &mut String, group: &FailureGroup) -> Written {
 
 fn next(text: &mut String, report: &Report) -> Written {
     let mut commands = next_commands(report, &[]);
-    let of_one_group = |command| NextCommand { command, purpose: "the most frequent cause alone" };
-    let largest = report.failures.first();
-    commands.extend(largest.and_then(|group| report.retry_command(group)).map(of_one_group));
+    let largest = report.failures.first().and_then(|group| {
+        let command = report.retry_command(group)?;
+        Some(NextCommand { command, purpose: of_largest(group) })
+    });
+    commands.extend(largest);
     if commands.is_empty() {
         return Ok(());
     }
@@ -171,6 +184,14 @@ fn next(text: &mut String, report: &Report) -> Written {
         writeln!(text, "{command:width$}   # {purpose}")?;
     }
     writeln!(text, "```")
+}
+
+/// Returns the purpose of retrying the largest group alone.
+fn of_largest(group: &FailureGroup) -> &'static str {
+    match group.retryable {
+        true => "the most frequent cause alone",
+        false => "the most frequent cause alone, once it is gone",
+    }
 }
 
 fn known(text: &str) -> Option<String> {

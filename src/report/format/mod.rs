@@ -13,6 +13,7 @@ mod markdown;
 mod next_commands;
 mod other_columns;
 mod prometheus;
+mod row_filter;
 mod schema;
 mod summary;
 mod terminal;
@@ -28,7 +29,9 @@ pub use junit::write_junit;
 pub use markdown::markdown;
 pub use next_commands::{NextCommand, next_commands};
 pub use prometheus::prometheus;
+pub use row_filter::RowFilter;
 pub use schema::Schema;
 pub use summary::summary;
 
-pub(crate) use self::csv::{fitting, not_written};
+pub(crate) use self::csv::{not_written, service_cell};
+pub(crate) use words::code_and_message;

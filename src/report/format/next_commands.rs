@@ -2,6 +2,7 @@
 //!
 //! Pure. Offers only commands that have something to do.
 
+use crate::event::StopReason;
 use crate::report::model::{FailureGroup, Report, command};
 use crate::task::{FailureKind, Outcome};
 use std::path::{Path, PathBuf};
@@ -31,8 +32,28 @@ fn resume(report: &Report, _: &[PathBuf]) -> Option<NextCommand> {
     let is_wanted = !report.run.complete && report.exit.is_some();
     is_wanted.then(|| NextCommand {
         command: command(&report.run.id, &report.settings, "resume", ""),
-        purpose: "goes on with the rest",
+        purpose: purpose_of_resume(report),
     })
+}
+
+/// A run that goes on while what stopped it is still there only stops again.
+fn purpose_of_resume(report: &Report) -> &'static str {
+    let reason = report.stopped.as_ref().and_then(|stopped| stopped.reason.parse().ok());
+    match reason {
+        Some(StopReason::NotAuthorised) => "with valid credentials",
+        Some(StopReason::ProxyRefused) => "once the proxy allows it",
+        Some(StopReason::Outage) => "once the service is back",
+        Some(StopReason::Throttled) => "when it throttles less",
+        Some(StopReason::RateGroupLost) => "once the file of its rate group can be used",
+        Some(StopReason::TooManyFailures | StopReason::CanaryFailed) => "once the causes are gone",
+        Some(
+            StopReason::Interrupted
+            | StopReason::Terminated
+            | StopReason::OutOfTime
+            | StopReason::Drained,
+        )
+        | None => "goes on with the rest",
+    }
 }
 
 fn retry(report: &Report, _: &[PathBuf]) -> Option<NextCommand> {
@@ -40,8 +61,14 @@ fn retry(report: &Report, _: &[PathBuf]) -> Option<NextCommand> {
     let is_wanted = report.run.complete && !report.tasks.all_good();
     is_wanted.then(|| NextCommand {
         command: command(&report.run.id, &report.settings, "retry", ""),
-        purpose: "what did not succeed",
+        purpose: purpose_of_retry(report),
     })
+}
+
+fn purpose_of_retry(report: &Report) -> &'static str {
+    // Where no group may succeed as it is, the bare command would only repeat the failures.
+    let may_help = report.failures.is_empty() || report.failures.iter().any(|it| it.retryable);
+    if may_help { "what did not succeed" } else { "once the causes are gone" }
 }
 
 /// The state of a task shows whether a call in doubt was carried out, so nothing is sent.

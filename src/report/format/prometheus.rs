@@ -7,7 +7,7 @@
 //! create series without end. Examples of their tasks are in comments.
 
 use crate::clock::Timestamp;
-use crate::report::format::words::decimal_seconds;
+use crate::report::format::words::{decimal_seconds, remedy};
 use crate::report::model::{FailureGroup, Report};
 use crate::task::{FailureKind, Outcome, TaskId};
 use crate::text::{cut, printable};
@@ -105,6 +105,11 @@ fn tasks(metrics: &mut MetricsText, report: &Report) {
         "Sub-tasks as the service counted them.",
         &borrowed(&results),
     );
+    metrics.gauge(
+        "last_run_empty_tasks",
+        "Tasks of the run that succeeded without a sub-task.",
+        &[(&[], report.empty.to_string())],
+    );
 }
 
 fn groups(metrics: &mut MetricsText, report: &Report) {
@@ -116,7 +121,7 @@ fn groups(metrics: &mut MetricsText, report: &Report) {
     for group in shown {
         metrics.comment(&examples(group));
         if let Some(command) = report.retry_command(group) {
-            metrics.comment(&format!("{}: {command}", group.label));
+            metrics.comment(&format!("{}: {}: {command}", group.label, remedy(group)));
         }
     }
     let labels: Vec<GroupLabels<'_>> = shown.iter().map(GroupLabels::from_group).collect();
@@ -149,7 +154,7 @@ fn groups(metrics: &mut MetricsText, report: &Report) {
 /// Returns some tasks of a group for a comment. As a label, each id would create a series.
 fn examples(group: &FailureGroup) -> String {
     let ids: Vec<&str> = group.examples.iter().map(TaskId::as_str).collect();
-    format!("{}, such as {}: {}", group.label, ids.join(", "), group.message_template)
+    format!("{}, such as {}: {}", group.label, ids.join(", "), group.said_template())
 }
 
 /// The labels of a failure group.

@@ -75,6 +75,10 @@ fn call_rows(report: &Report) -> Vec<NumberRow> {
     if counts.total > 0 {
         rows.push(quiet("sub-tasks", Some(counts.total), sub_tasks_note(counts)));
     }
+    if report.empty > 0 {
+        let note = "succeeded without a sub-task: no state to reach".into();
+        rows.push(quiet("empty", Some(report.empty), note));
+    }
     if report.arrivals.verified > 0 {
         let note = "seen where they were sent".into();
         rows.push(quiet("verified", Some(report.arrivals.verified), note));

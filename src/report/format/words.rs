@@ -4,8 +4,8 @@
 
 use crate::clock::Timestamp;
 use crate::report::model::FailureGroup;
-use crate::task::Outcome;
-use crate::text::grouped;
+use crate::task::{FailureKind, Outcome};
+use crate::text::{grouped, plural, whole_millis};
 use std::time::Duration;
 
 /// Returns a share in percent; a share below one percent is `<1%`.
@@ -19,9 +19,31 @@ pub(crate) fn percent(share: f64) -> String {
     }
 }
 
-/// Returns the words for whether sending the tasks of a group again, as they are, may help.
-pub(crate) fn retry_prospect(group: &FailureGroup) -> &'static str {
-    if group.retryable { "sending again may help" } else { "remove the cause, then send again" }
+/// Returns what would help the tasks of a group, to be read before the command that retries them.
+pub(crate) fn remedy(group: &FailureGroup) -> &'static str {
+    // Advice of the service stands beside these words wherever they are shown.
+    match (group.retryable, group.kind) {
+        (true, _) => "sending again may help",
+        (false, _) if !group.advice.trim().is_empty() => "follow the advice, then send again",
+        (false, Some(FailureKind::Auth)) => "get valid credentials, then send again",
+        (false, _) => "remove the cause, then send again",
+    }
+}
+
+/// Returns a code of the service and its words, as far as it sent them.
+pub(crate) fn code_and_message(code: &str, message: &str) -> String {
+    match (code.trim(), message.trim()) {
+        ("", _) => message.to_owned(),
+        (_, "") => code.to_owned(),
+        (_, _) => format!("{code}: {message}"),
+    }
+}
+
+/// Returns the number of groups that are not shown and of their tasks; `None` if there are none.
+pub(crate) fn more_causes(more: &[FailureGroup]) -> Option<String> {
+    let causes = plural(more.len() as u64, "more cause", "more causes");
+    let tasks = plural(more.iter().map(|group| group.count).sum(), "task", "tasks");
+    (!more.is_empty()).then(|| format!("{causes}, {tasks} in all"))
 }
 
 /// Returns when the tasks of a group failed, in words.
@@ -56,7 +78,7 @@ pub(crate) fn latency_millis(time: Duration) -> String {
     if time < Duration::from_millis(10) {
         return format!("{:.1} ms", time.as_secs_f64() * 1_000.0);
     }
-    format!("{} ms", grouped(u64::try_from(time.as_millis()).unwrap_or(u64::MAX)))
+    format!("{} ms", grouped(whole_millis(time)))
 }
 
 /// Returns a latency with as many digits as a reader needs: in seconds from ten on.

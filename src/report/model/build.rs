@@ -2,6 +2,7 @@
 //!
 //! Memory does not grow with the number of tasks. The result follows from the file alone.
 
+use crate::clock::Timestamp;
 use crate::policy::TuningHint;
 use crate::report::model::active_time::ActiveTime;
 use crate::report::model::ending::EndingFacts;
@@ -12,7 +13,7 @@ use crate::report::model::{
     Calls, InputPart, Latency, PacePart, Report, RunPart, StillRunning, Target, VerifyCounts,
 };
 use crate::store::{AttemptRow, RunReader, RunRecord, SendingRow, StoreError, TaskRow};
-use crate::task::{Counts, FailureKind, Outcome, OutcomeCounts, Rate};
+use crate::task::{Counts, Failure, FailureKind, Outcome, OutcomeCounts, Rate};
 use hdrhistogram::Histogram;
 use std::time::Duration;
 
@@ -84,6 +85,7 @@ fn assemble(
         tasks: &totals.tasks,
         unsettled: totals.unsettled,
         unverified: totals.arrivals.unverified,
+        unsent: totals.unsent.as_ref().map(|(_, failure)| failure),
         failures: &failures,
         settings: &settings,
     };
@@ -103,6 +105,7 @@ fn assemble(
         settings,
         tasks: totals.tasks,
         counts: totals.counts,
+        empty: totals.empty,
         calls: sent.calls,
         arrivals: totals.arrivals,
         latency: sent.latency.finish(),
@@ -239,7 +242,10 @@ struct TaskTotals {
     unsettled: u64,
     arrivals: VerifyCounts,
     counts: Counts,
+    empty: u64,
     failures: FailureGroups,
+    /// Why the last task could not be sent that was tried and never left, and when it was tried.
+    unsent: Option<(Timestamp, Failure)>,
 }
 
 impl TaskTotals {
@@ -251,14 +257,28 @@ impl TaskTotals {
         self.arrivals.verified += u64::from(task.seen.verified.is_some());
         self.arrivals.unverified += u64::from(is_unverified(task));
         self.counts += task.last.as_ref().and_then(trusted_counts).unwrap_or_default();
+        self.empty += u64::from(task.is_empty());
         self.failures.add(task);
+        self.note_unsent(task);
+    }
+
+    fn note_unsent(&mut self, task: &TaskRow) {
+        let Some(last) = task.last.as_ref().filter(|_| task.outcome == Outcome::NotAttempted)
+        else {
+            return;
+        };
+        let is_later = self.unsent.as_ref().is_none_or(|(at, _)| *at <= last.sent);
+        if let Some(failure) = last.failure.as_ref().filter(|_| is_later) {
+            self.unsent = Some((last.sent, failure.clone()));
+        }
     }
 }
 
 /// Returns whether a task may have been carried out and was not verified to the end.
 fn is_unverified(task: &TaskRow) -> bool {
     let may_be_there = matches!(task.outcome, Outcome::Succeeded | Outcome::Ambiguous);
-    may_be_there && task.settled.is_some() && task.attempts > 0 && task.seen.after.is_none()
+    let is_sent = task.settled.is_some() && task.attempts > 0;
+    may_be_there && is_sent && task.seen.after.is_none() && !task.is_empty()
 }
 
 /// Returns the counts of an attempt, unless the attempt is in doubt.

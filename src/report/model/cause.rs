@@ -1,6 +1,6 @@
 //! Finds why a task is not where its command leads, and which failures share a cause.
 //!
-//! A cause is the kind, HTTP status, code and message template of a failure. Pure. See
+//! A cause is the kind, HTTP status, code and the templates of message and detail. Pure. See
 //! `docs/GLOSSARY.md`: failure group, message template.
 
 use crate::report::model::message_template::{template, without_plurals};
@@ -22,6 +22,7 @@ pub(crate) struct Cause {
     /// The code, empty if none was sent.
     pub(crate) code: String,
     message: String,
+    detail: String,
     sub_task: String,
 }
 
@@ -35,6 +36,8 @@ impl Cause {
             http_status: task.last.as_ref().and_then(|last| last.http_status),
             code: kept(&failure.code).to_owned(),
             message: comparable(&failure.message),
+            // The service has errors in which this is the only text that says anything.
+            detail: comparable(&failure.detail),
             // The first sub-task alone: how many failed differs between tasks of one cause.
             sub_task: failure.error_list.first().map_or_else(String::new, |it| comparable(it)),
         }
@@ -78,18 +81,17 @@ pub(crate) fn failure_of(task: &TaskRow) -> Option<&Failure> {
     static NO_ANSWER: LazyLock<Failure> =
         LazyLock::new(|| Failure::seen(FailureKind::Reset, "no answer was recorded"));
 
+    let known = task.last.as_ref().and_then(|last| last.failure.as_ref());
     match task.outcome {
         Outcome::Succeeded | Outcome::Unchanged => None,
         // Only a task that the project does not know fails without an attempt.
         Outcome::Failed if task.attempts == 0 => Some(&UNKNOWN),
-        Outcome::NotAttempted => Some(&NOT_SENT),
-        Outcome::Partial | Outcome::Failed | Outcome::Ambiguous => {
-            let known = task.last.as_ref().and_then(|last| last.failure.as_ref());
-            match known {
-                Some(known) if known.kind == FailureKind::NotReached => Some(not_reached(task)),
-                known => Some(known.unwrap_or(&NO_ANSWER)),
-            }
-        }
+        // A task that no connection could be made for says why.
+        Outcome::NotAttempted => Some(known.unwrap_or(&NOT_SENT)),
+        Outcome::Partial | Outcome::Failed | Outcome::Ambiguous => match known {
+            Some(known) if known.kind == FailureKind::NotReached => Some(not_reached(task)),
+            known => Some(known.unwrap_or(&NO_ANSWER)),
+        },
     }
 }
 

@@ -2,6 +2,7 @@
 
 use crate::settings::{DEFAULT_PROFILE, RunSettings};
 use crate::store::RunId;
+use crate::text::shell_quoted;
 
 /// Returns a command about a run, with flags behind it.
 ///
@@ -16,16 +17,7 @@ pub(crate) fn command(run: &RunId, settings: &RunSettings, verb: &str, flags: &s
 
 /// Returns the flag that names a profile, if it is not the default one.
 pub fn profile_flag(profile: &str) -> Option<String> {
-    (profile != DEFAULT_PROFILE).then(|| format!("--profile {}", quoted(profile)))
-}
-
-/// Quotes a word for a POSIX shell, where that is needed.
-fn quoted(word: &str) -> String {
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '/' | ':');
-    if !word.is_empty() && word.chars().all(is_plain) {
-        return word.to_owned();
-    }
-    format!("'{}'", word.replace('\'', r"'\''"))
+    (profile != DEFAULT_PROFILE).then(|| format!("--profile {}", shell_quoted(profile)))
 }
 
 #[cfg(test)]
@@ -43,5 +35,6 @@ mod tests {
         check("two words", Some("--profile 'two words'"));
         check("$(id)", Some("--profile '$(id)'"));
         check("it's", Some(r"--profile 'it'\''s'"));
+        check("a\u{202e}b\\c", Some(r"--profile $'a\xe2\x80\xaeb\\c'"));
     }
 }

@@ -6,7 +6,7 @@ use crate::event::StopReason;
 use crate::report::model::{ExitStatus, FailureGroup, StillRunning, Stopped};
 use crate::settings::RunSettings;
 use crate::store::{SessionRecord, StoredEnd};
-use crate::task::{FailureKind, Outcome, OutcomeCounts};
+use crate::task::{Failure, FailureKind, Outcome, OutcomeCounts};
 use crate::text::{plural, span};
 
 /// How a run ended.
@@ -33,6 +33,8 @@ pub(crate) struct EndingFacts<'a> {
     pub(crate) unsettled: u64,
     /// The number of sent tasks that were not verified to the end.
     pub(crate) unverified: u64,
+    /// Why the last task could not be sent that was tried and never left.
+    pub(crate) unsent: Option<&'a Failure>,
     /// The failed tasks by cause.
     pub(crate) failures: &'a [FailureGroup],
     /// The settings of the run.
@@ -107,6 +109,10 @@ impl EndingFacts<'_> {
             ),
             StopReason::Outage => (ExitStatus::StoppedEarly, self.outage()),
             StopReason::Throttled => (ExitStatus::StoppedEarly, self.throttled()),
+            StopReason::RateGroupLost => (
+                ExitStatus::InputOutput,
+                "the file of its rate group could not be used any longer".into(),
+            ),
         }
     }
 
@@ -143,21 +149,21 @@ impl EndingFacts<'_> {
 
     fn outage(&self) -> String {
         let patience = span(self.settings.outage_timeout);
-        format!("the service was away for longer than `--outage-timeout`, {patience}")
+        let seen = self.unsent.map_or_else(String::new, |it| format!("; last seen: {}", it.said()));
+        format!("the service was away for longer than `--outage-timeout`, {patience}{seen}")
     }
 
     fn proxy_refused(&self) -> String {
-        let refused = self.failures.iter().find(|group| group.error_msg.contains("proxy"));
-        let words = refused.map_or_else(String::new, |group| format!(": {}", group.error_msg));
+        let words = self.unsent.map_or_else(String::new, |it| format!(": {}", it.said()));
         format!("no call gets through the proxy{words}")
     }
 
     fn not_authorised(&self) -> String {
         // The service says best what is wrong with the credentials.
         let refused = self.failures.iter().find(|group| group.kind == Some(FailureKind::Auth));
-        let words = refused.map_or_else(String::new, |group| {
-            format!(": {} {}", group.error_code, group.error_msg)
-        });
+        let words = refused.map(|group| format!(": {} {}", group.error_code, group.error_msg));
+        let unsent = || self.unsent.map(|failure| format!(": {}", failure.said()));
+        let words = words.or_else(unsent).unwrap_or_default();
         format!("the credentials were refused or could not be renewed{words}")
     }
 }

@@ -34,6 +34,12 @@ pub struct FailureGroup {
     pub error_msg: String,
     /// The message of all its tasks, with `…` in place of parts that differ between them.
     pub message_template: String,
+    /// The service's `detail` of its first task, or empty.
+    pub detail: String,
+    /// The detail of all its tasks, with `…` in place of parts that differ between them.
+    pub detail_template: String,
+    /// The service's `params` of its first task.
+    pub params: Vec<String>,
     /// The service's error for the first failed sub-task of its first task, or empty.
     pub sub_task_error: String,
     /// The service's reason for its first task, or empty.
@@ -104,14 +110,24 @@ struct OpenGroup {
     group: FailureGroup,
     /// Its first task, which decides the order among groups of one size and time.
     first: Ordinal,
-    messages: Messages,
+    messages: Sameness,
+    details: Sameness,
 }
 
-/// Whether all messages of a group are the same.
+/// Whether one text of the service is the same for all tasks of a group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Messages {
+enum Sameness {
     Same,
     Differ,
+}
+
+impl Sameness {
+    /// Compares a text with that of the first task: if all are equal to it, all are the same.
+    fn note(&mut self, first: &str, text: &str) {
+        if first != kept(text) {
+            *self = Self::Differ;
+        }
+    }
 }
 
 /// Collects failures, task by task.
@@ -173,17 +189,25 @@ impl OpenGroup {
             // The texts of the first task stand for all, because they have one template.
             error_msg: kept(&failure.message).to_owned(),
             message_template: template(kept(&failure.message), &task.id),
+            detail: kept(&failure.detail).to_owned(),
+            detail_template: template(kept(&failure.detail), &task.id),
+            params: failure.params.iter().map(|param| kept(param).to_owned()).collect(),
             sub_task_error: sub_task_error.to_owned(),
             reason: kept(&failure.reason).to_owned(),
             advice: kept(&failure.advice).to_owned(),
             ..FailureGroup::empty()
         };
-        Self { group, first: task.ordinal, messages: Messages::Same }
+        Self::of(group, task)
     }
 
     fn all_others(task: &TaskRow) -> Self {
         let group = FailureGroup { error_msg: "all other causes".into(), ..FailureGroup::empty() };
-        Self { group, first: task.ordinal, messages: Messages::Same }
+        Self::of(group, task)
+    }
+
+    fn of(group: FailureGroup, task: &TaskRow) -> Self {
+        let (messages, details) = (Sameness::Same, Sameness::Same);
+        Self { group, first: task.ordinal, messages, details }
     }
 
     fn add(&mut self, task: &TaskRow, failure: &Failure) {
@@ -196,18 +220,19 @@ impl OpenGroup {
         if group.examples.len() < MAX_EXAMPLES {
             group.examples.push(task.id.clone());
         }
-        // Compared with the first message alone: if all are equal to it, all are the same.
-        if group.error_msg != kept(&failure.message) {
-            self.messages = Messages::Differ;
-        }
+        self.messages.note(&group.error_msg, &failure.message);
+        self.details.note(&group.detail, &failure.detail);
     }
 
     /// Closes the group, with its label and its share of all failures.
     fn finish(self, index: usize, all: u64) -> FailureGroup {
         let mut group = self.group;
         // If all messages are the same, a number in them is part of the message, not a blank.
-        if self.messages == Messages::Same || group.kind.is_none() {
+        if self.messages == Sameness::Same || group.kind.is_none() {
             group.message_template.clone_from(&group.error_msg);
+        }
+        if self.details == Sameness::Same {
+            group.detail_template.clone_from(&group.detail);
         }
         group.label = GroupLabel::from_index(index);
         group.share = group.count as f64 / all as f64;
@@ -224,6 +249,9 @@ impl FailureGroup {
             error_code: String::new(),
             error_msg: String::new(),
             message_template: String::new(),
+            detail: String::new(),
+            detail_template: String::new(),
+            params: Vec::new(),
             sub_task_error: String::new(),
             reason: String::new(),
             advice: String::new(),
@@ -242,6 +270,20 @@ impl FailureGroup {
         self.kind.map_or("other", FailureKind::as_str)
     }
 
+    /// Returns the template that says what is wrong: of the message, or of the detail if there is
+    /// no message.
+    pub(crate) fn said_template(&self) -> &str {
+        let is_silent = self.message_template.trim().is_empty();
+        if is_silent { &self.detail_template } else { &self.message_template }
+    }
+
+    /// Returns the template of the detail, unless it stands in the place of the message or says
+    /// the same as the reason.
+    pub(crate) fn further_detail(&self) -> &str {
+        let is_shown = self.message_template.trim().is_empty() || self.detail == self.reason;
+        if is_shown { "" } else { &self.detail_template }
+    }
+
     /// Returns a line with the label, size, cause and message template of the group.
     ///
     /// The texts are the service's: the line must be made safe before it is shown.
@@ -252,7 +294,7 @@ impl FailureGroup {
             .chain(Some(self.error_code.as_str()).filter(|code| !code.is_empty()))
             .collect();
         let tasks = plural(self.count, "task", "tasks");
-        format!("{}: {tasks}, {}: {}", self.label, cause.join(" "), self.message_template)
+        format!("{}: {tasks}, {}: {}", self.label, cause.join(" "), self.said_template())
     }
 }
 

@@ -39,6 +39,8 @@ pub struct Report {
     /// The service's counts of sub-tasks, summed over the last attempts of all tasks. Counts that
     /// could not be trusted are left out.
     pub counts: Counts,
+    /// The number of tasks that succeeded without a sub-task, so that nothing happened in them.
+    pub empty: u64,
     /// The number of attempts, in all and by answer.
     pub calls: Calls,
     /// The number of tasks that were seen, or not, where their commands lead.

@@ -69,7 +69,7 @@ fn a_table_counts_the_changes_and_names_the_first() {
 
     Newly failing
       alfa  stop  succeeded → failed   VIAS.00010012: =no
-      zeta  stop  succeeded → not_attempted
+      zeta  stop  succeeded → not_attempted   not_sent
 
     Fixed
       beta  stop  failed → succeeded   VIAS.00010012: =no
@@ -89,7 +89,7 @@ fn the_documents_list_every_task_but_those_that_are_still_good() {
     beta,stop,fixed,failed,succeeded,refused,VIAS.00010012,'=no
     gone,stop,gone,succeeded,,,,
     more,stop,new,,failed,refused,VIAS.00010012,'=no
-    zeta,stop,newly_failing,succeeded,not_attempted,,,
+    zeta,stop,newly_failing,succeeded,not_attempted,not_sent,,
     "#);
     let diff = Diff::read(before, after).unwrap();
     write_diff_json(&diff, before, after, &mut json).unwrap();
@@ -100,8 +100,22 @@ fn the_documents_list_every_task_but_those_that_are_still_good() {
     {"change":"fixed","id":"beta","command":"stop","before":"failed","after":"succeeded","error_kind":"refused","error_code":"VIAS.00010012","error_msg":"=no"},
     {"change":"gone","id":"gone","command":"stop","before":"succeeded","after":null,"error_kind":null,"error_code":null,"error_msg":null},
     {"change":"new","id":"more","command":"stop","before":null,"after":"failed","error_kind":"refused","error_code":"VIAS.00010012","error_msg":"=no"},
-    {"change":"newly_failing","id":"zeta","command":"stop","before":"succeeded","after":"not_attempted","error_kind":null,"error_code":null,"error_msg":null}]}
+    {"change":"newly_failing","id":"zeta","command":"stop","before":"succeeded","after":"not_attempted","error_kind":"not_sent","error_code":null,"error_msg":null}]}
     "#);
+}
+
+#[test]
+fn cells_of_a_comparison_are_cut_after_their_guards() {
+    let mut run = TestRun::with_tasks(1);
+    run.begin();
+    run.settle(0, refused(&";=".repeat(16_000)), Outcome::Failed);
+    run.end(None);
+    let before = run_of(&[("task-0000", Outcome::Succeeded)]);
+    let mut csv = Vec::new();
+    write_diff_csv(&before.reader(), &run.reader(), CsvDialect::Plain, &mut csv).unwrap();
+    let mut reader = csv::Reader::from_reader(csv.as_slice());
+    let row = reader.records().next().unwrap().unwrap();
+    assert!(row[7].len() <= 32_000, "{}", row[7].len());
 }
 
 proptest! {

@@ -1,13 +1,14 @@
 //! JUnit XML: its cases, its sums, and that it is well-formed whatever the texts hold.
 
 use super::*;
-use crate::report::write_junit;
+use crate::report::{RowFilter, write_junit};
 use proptest::prelude::*;
 use roxmltree::Document;
 
 fn junit(run: &TestRun, only: &[Outcome]) -> String {
+    let only: Vec<RowFilter> = only.iter().copied().map(RowFilter::Outcome).collect();
     let mut text = Vec::new();
-    write_junit(&run.reader(), &run.report(), only, &mut text).unwrap();
+    write_junit(&run.reader(), &run.report(), &only, &mut text).unwrap();
     String::from_utf8(text).unwrap()
 }
 
@@ -52,8 +53,8 @@ fn every_task_is_a_case() {
         <testcase name="ramp-2" classname="batchctl.stop" time="0.000" file="cameras.csv" line="7">
           <skipped message="the run ended before its turn"/>
         </testcase>
-        <system-out>F1 1 33% service some sub-tasks failed; e.g. gate-south; 2024-07-05 12:00:00 UTC; remove the cause, then send again; batchctl retry 20240705-120000-kfzq --group F1
-    F2 1 33% refused VIAS.00010012: This operation is not allowed.; e.g. dock-1; 2024-07-05 12:00:00 UTC; remove the cause, then send again; batchctl retry 20240705-120000-kfzq --group F2
+        <system-out>F1 1 33% service some sub-tasks failed; sub-task: camera cam-1: no licence; e.g. gate-south; 2024-07-05 12:00:00 UTC; remove the cause, then send again; batchctl retry 20240705-120000-kfzq --group F1
+    F2 1 33% refused VIAS.00010012: This operation is not allowed.; reason: The task is being deleted.; advice: Wait until it is gone.; e.g. dock-1; 2024-07-05 12:00:00 UTC; follow the advice, then send again; batchctl retry 20240705-120000-kfzq --group F2
     F3 1 33% timeout no answer in 60 s; e.g. dock-2; 2024-07-05 12:00:00 UTC; sending again may help; batchctl retry 20240705-120000-kfzq --group F3</system-out>
         <system-err>interrupted: by SIGINT</system-err>
       </testsuite>
@@ -79,8 +80,8 @@ fn outcomes_that_are_not_asked_for_are_no_cases() {
           <error message="no answer in 60 s" type="timeout">outcome: ambiguous
     attempts: 2</error>
         </testcase>
-        <system-out>F1 1 33% service some sub-tasks failed; e.g. gate-south; 2024-07-05 12:00:00 UTC; remove the cause, then send again; batchctl retry 20240705-120000-kfzq --group F1
-    F2 1 33% refused VIAS.00010012: This operation is not allowed.; e.g. dock-1; 2024-07-05 12:00:00 UTC; remove the cause, then send again; batchctl retry 20240705-120000-kfzq --group F2
+        <system-out>F1 1 33% service some sub-tasks failed; sub-task: camera cam-1: no licence; e.g. gate-south; 2024-07-05 12:00:00 UTC; remove the cause, then send again; batchctl retry 20240705-120000-kfzq --group F1
+    F2 1 33% refused VIAS.00010012: This operation is not allowed.; reason: The task is being deleted.; advice: Wait until it is gone.; e.g. dock-1; 2024-07-05 12:00:00 UTC; follow the advice, then send again; batchctl retry 20240705-120000-kfzq --group F2
     F3 1 33% timeout no answer in 60 s; e.g. dock-2; 2024-07-05 12:00:00 UTC; sending again may help; batchctl retry 20240705-120000-kfzq --group F3</system-out>
         <system-err>interrupted: by SIGINT</system-err>
       </testsuite>

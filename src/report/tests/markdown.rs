@@ -29,17 +29,17 @@ fn a_report_shows_outcomes_failure_groups_and_next_commands() {
 
     ### Failures
 
-    | | tasks | share | kind | status | cause | advice | again? | when | for example |
+    | | tasks | share | kind | status | cause | advice | what helps | when | for example |
     |---|--:|--:|---|---|---|---|---|---|---|
-    | F1 | 1 | 33% | service | 200 | `some sub-tasks failed` `camera cam-1: no licence` |  | no | 2024-07-05 12:00:00 UTC | `gate-south` |
-    | F2 | 1 | 33% | refused | 500 | `VIAS.00010012` `This operation is not allowed.` `The task is being deleted.` | `Wait until it is gone.` | no | 2024-07-05 12:00:00 UTC | `dock-1` |
-    | F3 | 1 | 33% | timeout |  | `no answer in 60 s` |  | yes | 2024-07-05 12:00:00 UTC | `dock-2` |
+    | F1 | 1 | 33% | service | 200 | `some sub-tasks failed` `camera cam-1: no licence` |  | remove the cause, then send again | 2024-07-05 12:00:00 UTC | `gate-south` |
+    | F2 | 1 | 33% | refused | 500 | `VIAS.00010012` `This operation is not allowed.` `The task is being deleted.` | `Wait until it is gone.` | follow the advice, then send again | 2024-07-05 12:00:00 UTC | `dock-1` |
+    | F3 | 1 | 33% | timeout |  | `no answer in 60 s` |  | sending again may help | 2024-07-05 12:00:00 UTC | `dock-2` |
 
     ```sh
     batchctl resume 20240705-120000-kfzq                  # goes on with the rest
     batchctl report 20240705-120000-kfzq -o results.csv   # every task's outcome
     batchctl report 20240705-120000-kfzq --json           # every cause of failure
-    batchctl retry 20240705-120000-kfzq --group F1        # the most frequent cause alone
+    batchctl retry 20240705-120000-kfzq --group F1        # the most frequent cause alone, once it is gone
     ```
     "#);
 }

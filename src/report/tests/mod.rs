@@ -7,6 +7,7 @@ mod json;
 mod junit;
 mod markdown;
 mod prometheus;
+mod remedies;
 mod results;
 mod summary;
 mod totals;

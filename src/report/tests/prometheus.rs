@@ -119,7 +119,7 @@ fn a_group_names_examples_in_comments_that_nothing_ends() {
         comments,
         [
             r"# F1, such as task-0000, task-0001, task-0002: no\u{a}batchctl_evil 1\u{2028}# TYPE a b",
-            "# F1: batchctl retry 20240705-120000-kfzq --group F1",
+            "# F1: follow the advice, then send again: batchctl retry 20240705-120000-kfzq --group F1",
         ]
     );
     assert!(text.contains("\nbatchctl_last_run_failure_group_ratio{"), "{text}");

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::input;
-use crate::report::{CsvDialect, ResultsError};
+use crate::report::{CsvDialect, ResultsError, RowFilter};
 use crate::text::unguarded;
 use proptest::prelude::*;
 
@@ -119,7 +119,7 @@ fn written(run: &TestRun, options: &ResultsOptions) -> String {
 #[test]
 fn only_tasks_with_the_outcomes_that_are_asked_for_have_rows() {
     let run = every_outcome();
-    let only = vec![Outcome::Failed, Outcome::Ambiguous];
+    let only = [Outcome::Failed, Outcome::Ambiguous].map(RowFilter::Outcome).to_vec();
     let text = written(&run, &ResultsOptions { only, ..ResultsOptions::default() });
     let ids: Vec<&str> = text.lines().map(|line| line.split(',').next().unwrap()).collect();
     assert_eq!(ids, ["id", "dock-1", "dock-2"]);

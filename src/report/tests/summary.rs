@@ -63,7 +63,7 @@ fn a_summary_shows_failure_groups_and_the_next_commands() {
           reason: The task is being deleted.
           advice: Wait until it is gone.
           e.g. task-0023, task-0024, task-0025
-          2024-07-05 12:00:02 UTC; remove the cause, then send again
+          2024-07-05 12:00:02 UTC; follow the advice, then send again
           batchctl retry 20240705-120000-kfzq --group F1
       F2  3   30%  service  200  some sub-tasks failed
           camera cam-1: no licence
@@ -129,11 +129,11 @@ fn a_run_that_was_stopped_early_says_why() {
           reason: The task is being deleted.
           advice: Wait until it is gone.
           e.g. task-0000, task-0001, task-0002
-          2024-07-05 12:00:00 to 12:00:01 UTC; remove the cause, then send again
+          2024-07-05 12:00:00 to 12:00:01 UTC; follow the advice, then send again
           batchctl retry 20240705-120000-kfzq --group F1
 
     Next
-      batchctl resume 20240705-120000-kfzq                  goes on with the rest
+      batchctl resume 20240705-120000-kfzq                  once the causes are gone
       batchctl report 20240705-120000-kfzq -o results.csv   every task's outcome
       batchctl report 20240705-120000-kfzq --json           every cause of failure
     ");
@@ -145,7 +145,7 @@ fn an_interrupted_run_says_how_much_is_left() {
     run.begin();
     (0..5).for_each(|task| run.settle(task, counted(0, 2), Outcome::Succeeded));
     run.end(Some(StopReason::Interrupted));
-    insta::assert_snapshot!(text(&run), @r"
+    insta::assert_snapshot!(text(&run), @"
     stop: 5 of 1,200 tasks in 0.5s, 10/s (limit 10/s)       run 20240705-120000-kfzq
     Interrupted: by SIGINT
 

@@ -274,3 +274,35 @@ proptest! {
         prop_assert_eq!(grouped as u64, failures);
     }
 }
+
+/// A refusal whose message says nothing, as the service sends it.
+fn detailed(message: &str, detail: &str) -> Reply {
+    let failure = Failure {
+        code: "VIAS.00010002".into(),
+        detail: detail.into(),
+        params: vec!["a".into(), "b".into()],
+        ..Failure::seen(FailureKind::Refused, message)
+    };
+    Reply { http_status: Some(400), counts: None, failure: Some(failure), in_doubt: false }
+}
+
+#[test]
+fn failures_whose_details_differ_have_different_causes() {
+    let mut run = TestRun::with_tasks(4);
+    run.begin();
+    let message = "An internal error occurs.";
+    run.settle(0, detailed(message, "camera 17 is off"), Outcome::Failed);
+    run.settle(1, detailed(message, "camera 18 is off"), Outcome::Failed);
+    run.settle(2, detailed(message, "no licence"), Outcome::Failed);
+    run.settle(3, detailed("", "no stream"), Outcome::Failed);
+    run.end(None);
+    let report = run.report();
+    let details: Vec<(&str, u64)> =
+        report.failures.iter().map(|it| (it.detail_template.as_str(), it.count)).collect();
+    assert_eq!(details, [("camera … is off", 2), ("no licence", 1), ("no stream", 1)]);
+    assert_eq!(report.failures[0].detail, "camera 17 is off");
+    assert_eq!(report.failures[0].params, ["a", "b"]);
+    // Where nothing else says what is wrong, the detail stands in the place of the message.
+    assert_eq!(report.failures[2].said_template(), "no stream");
+    assert_eq!(report.failures[2].further_detail(), "");
+}

@@ -7,6 +7,7 @@
 //! signal is handled.
 
 use crate::store::error::{StoreError, file};
+use crate::text::shell_quoted;
 use rustix::fs::OFlags;
 use std::fs::{DirBuilder, File, Metadata, OpenOptions};
 use std::io::Read;
@@ -64,7 +65,7 @@ pub(crate) fn check_directory(path: &Path) -> Result<(), StoreError> {
         return Err(StoreError::Untrusted {
             path: path.into(),
             reason: "other users can write it".into(),
-            remedy: format!("close it: `chmod 700 {}`", path.display()),
+            remedy: format!("close it: `chmod 700 {}`", shell_quoted(&path.to_string_lossy())),
         });
     }
     Ok(())

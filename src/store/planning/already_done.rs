@@ -32,8 +32,8 @@ pub(crate) fn runs_followed(
 
 /// Adds to `without` every task that one of these runs has done, and returns their number.
 ///
-/// The latest run of the chain that has a task decides about it. So a task that was reverted is
-/// not done any more.
+/// The latest run of the chain that sent a task, or settled it otherwise, decides about it. So a
+/// task that was reverted, or that failed since, is not done any more.
 ///
 /// The runs are opened one after the other: a job that follows itself every night for years has
 /// more runs than a process may have open files.
@@ -50,8 +50,9 @@ pub(crate) fn leave_out_done(
     let failed = file(plan.path);
     let mut done = IdSorter::new(planned.keys.clone(), &plan.directory());
     for (age, run) in (0_u64..).zip(followed) {
-        RunReader::open(runs, run)?.for_each_done(|id, command| {
-            done.push(id, age << 1 | command_bit(command)).map_err(&failed)
+        RunReader::open(runs, run)?.for_each_decided(|id, command| {
+            let decision = command.map_or(NOT_DONE, command_bit);
+            done.push(id, age << 2 | decision).map_err(&failed)
         })?;
     }
     let before = without.len();
@@ -60,6 +61,9 @@ pub(crate) fn leave_out_done(
     // A duplicate was left out already, and is not counted twice.
     Ok(without.len() - before)
 }
+
+/// Stands for no command: the task was sent, and it is not where it was sent.
+const NOT_DONE: u64 = 0b10;
 
 /// Adds the tasks of the plan that are done: a merge of both in the order of ids.
 fn add_done_tasks(
@@ -74,7 +78,8 @@ fn add_done_tasks(
             latest = next_id(&mut done, passed)?;
         }
         let Some(latest) = latest else { break };
-        if latest.is_of_same_id(row) && (latest.number ^ row.number) & 1 == 0 {
+        let is_done = latest.number & 0b11 == row.number & 1;
+        if latest.is_of_same_id(row) && is_done {
             without.insert(ordinal_of(row.number));
         }
     }

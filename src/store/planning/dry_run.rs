@@ -8,7 +8,7 @@ use crate::store::files::RunDirectory;
 use crate::store::home::Home;
 use crate::store::planning::load::{NewPlan, load};
 use crate::store::planning::tables::{PlanFile, PlanTotals};
-use crate::store::reading::{NewRun, first_rows};
+use crate::store::reading::{NewRun, first_rows, for_each_planned, plan_row};
 use crate::store::rows::PlanRow;
 use crate::store::schema;
 use crate::store::writing::batch::{Batch, Scratch};
@@ -17,6 +17,7 @@ use crate::store::writing::{Survey, Surveyed, TaskSelection, observed_states};
 use crate::task::{ObservedState, TaskId};
 use rusqlite::Connection;
 use std::collections::HashSet;
+use std::ops::ControlFlow;
 use std::path::Path;
 
 /// The path of the temporary file in messages.
@@ -42,21 +43,6 @@ pub fn temporary_plan(
     Ok(loaded.map(|totals| TemporaryPlan { connection, totals, origin: run.origin }))
 }
 
-/// Reads all inputs for a dry run that does not look at states.
-///
-/// Returns the totals and the first `limit` tasks.
-pub fn plan_only(
-    runs: &RunDirectory,
-    run: &NewRun,
-    new: NewPlan,
-    limit: u32,
-) -> Result<Result<(PlanTotals, Vec<PlanRow>), Problems>, StoreError> {
-    match temporary_plan(runs, run, new)? {
-        Ok(plan) => Ok(Ok((plan.totals(), plan.first_rows(limit)?))),
-        Err(problems) => Ok(Err(problems)),
-    }
-}
-
 impl TemporaryPlan {
     /// Returns the numbers of rows and tasks.
     pub fn totals(&self) -> PlanTotals {
@@ -66,6 +52,24 @@ impl TemporaryPlan {
     /// Returns the first tasks that would be called.
     pub fn first_rows(&self, limit: u32) -> Result<Vec<PlanRow>, StoreError> {
         first_rows(&self.connection, limit).map_err(failed)
+    }
+
+    /// Calls `take` for every task, in the order of the inputs, with the state that was observed.
+    ///
+    /// # Errors
+    ///
+    /// The store's, and those of `take`.
+    pub fn for_each_row<E: From<StoreError>>(
+        &self,
+        mut take: impl FnMut(PlanRow, Option<Observation>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        observed_states::make_room(&self.connection).map_err(failed)?;
+        let failed = |error| failed(error).into();
+        for_each_planned(&self.connection, failed, |task, _, source| {
+            let seen = observed_states::observation(&self.connection, task).map_err(failed)?;
+            take(plan_row(task, source).map_err(failed)?, seen)?;
+            Ok(ControlFlow::Continue(()))
+        })
     }
 
     /// Forgets all observed states and returns the ids of the tasks, unless there are more than

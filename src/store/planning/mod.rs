@@ -11,7 +11,7 @@ mod load;
 mod plan_from_run;
 mod tables;
 
-pub use dry_run::{TemporaryPlan, plan_only, temporary_plan};
+pub use dry_run::{TemporaryPlan, temporary_plan};
 pub use load::{NewPlan, PlannedRun, plan_run};
 pub use plan_from_run::plan_from_run;
 pub use tables::PlanTotals;

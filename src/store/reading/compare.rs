@@ -3,14 +3,16 @@
 //! A merge join in the order of ids, sorted outside of memory, so that memory does not grow with the
 //! number of tasks.
 
+use crate::event::AttemptSeq;
 use crate::journal::{FailureTexts, PlannedTask, TaskRecord};
 use crate::store::codes;
 use crate::store::error::{StoreError, file, sqlite};
 use crate::store::external_sort::{ExternalSorter, SortEntry};
 use crate::store::reading::reader::RunReader;
-use crate::task::{Command, Failure, Ordinal, Outcome, TaskId};
+use crate::store::rows::{AttemptRow, SeenRow, TaskRow};
+use crate::task::{Command, Failure, FailureKind, Ordinal, Outcome, TaskId, TaskState};
 use rusqlite::types::Type;
-use rusqlite::{Connection, Error, OptionalExtension, params};
+use rusqlite::{Connection, Error, params};
 use std::cmp::Ordering;
 
 /// A task in one of two runs, or in both.
@@ -70,25 +72,24 @@ pub fn for_each_pair<E: From<StoreError>>(
 }
 
 impl TaskPair {
-    /// Returns why the task failed in the second run, or in the first if it did not fail there.
-    ///
-    /// `None` for a task without an outcome of its own.
+    /// Returns the task as it failed in the second run, or in the first if it did not fail there.
     ///
     /// # Errors
     ///
     /// The store's.
-    pub fn failure(
+    pub fn failed_row(
         &self,
         before: &RunReader,
         after: &RunReader,
-    ) -> Result<Option<Failure>, StoreError> {
+    ) -> Result<Option<TaskRow>, StoreError> {
         let is_bad = |outcome: Option<Outcome>| outcome.is_some_and(|outcome| !outcome.is_good());
         // The present failure is the more useful one.
-        match (self.ordinals, is_bad(self.before), is_bad(self.after)) {
-            ((_, Some(ordinal)), _, true) => failure_in(after, ordinal),
-            ((Some(ordinal), _), true, _) => failure_in(before, ordinal),
-            _ => Ok(None),
-        }
+        let (run, ordinal) = match (self.ordinals, is_bad(self.before), is_bad(self.after)) {
+            ((_, Some(ordinal)), _, true) => (after, ordinal),
+            ((Some(ordinal), _), true, _) => (before, ordinal),
+            _ => return Ok(None),
+        };
+        failed_row(run, ordinal).map(Some).map_err(sqlite(&run.path))
     }
 }
 
@@ -97,8 +98,11 @@ fn sort(run: &RunReader) -> Result<ExternalSorter<Task, TASK_BYTES>, StoreError>
     let failed = sqlite(&run.path);
     run.connection
         .execute_batch(
-            "CREATE TEMP TABLE IF NOT EXISTS last_failure (ordinal INTEGER PRIMARY KEY, body BLOB);
-             DELETE FROM temp.last_failure",
+            "CREATE TEMP TABLE IF NOT EXISTS failed (
+                 ordinal INTEGER PRIMARY KEY, id TEXT, command TEXT, outcome TEXT, attempts INTEGER,
+                 after TEXT, is_amended INTEGER, failure BLOB
+             );
+             DELETE FROM temp.failed",
         )
         .map_err(&failed)?;
     let mut sorter = ExternalSorter::new(&tempfile::env::temp_dir());
@@ -115,11 +119,27 @@ fn keep_failure(
     task: &PlannedTask<'_>,
     record: &TaskRecord<'_>,
 ) -> rusqlite::Result<()> {
-    let last = record.settled.and(record.last.as_ref());
-    let failure = last.and_then(|last| last.ended.as_ref()).and_then(|end| end.failure.as_ref());
-    let Some(failure) = failure else { return Ok(()) };
-    let mut insert = connection.prepare_cached("INSERT INTO temp.last_failure VALUES (?, ?)")?;
-    insert.execute(params![task.ordinal, failure.to_body()]).map(drop)
+    let outcome = record.outcome();
+    if outcome.is_good() {
+        return Ok(());
+    }
+    let last = record.last.as_ref().and_then(|last| last.ended.as_ref());
+    let failure = last.and_then(|ended| ended.failure.as_ref()).map(|failure| failure.to_body());
+    let is_amended = record.settled.and(record.verdict).is_some();
+    let mut insert =
+        connection.prepare_cached("INSERT INTO temp.failed VALUES (?, ?, ?, ?, ?, ?, ?, ?)")?;
+    insert
+        .execute(params![
+            task.ordinal,
+            codes::task_id(task.id)?.as_str(),
+            task.command.as_str(),
+            outcome.as_str(),
+            record.attempts,
+            record.after.map(TaskState::as_str),
+            is_amended,
+            failure,
+        ])
+        .map(drop)
 }
 
 /// The most characters of an id, all of them ASCII.
@@ -187,17 +207,59 @@ fn paired(before: Option<Task>, after: Option<Task>) -> rusqlite::Result<Option<
     }))
 }
 
-fn failure_in(run: &RunReader, ordinal: Ordinal) -> Result<Option<Failure>, StoreError> {
-    let read = || {
-        let mut query = run
-            .connection
-            .prepare_cached("SELECT body FROM temp.last_failure WHERE ordinal = ?")?;
-        query
-            .query_row([ordinal.0], |row| {
-                let failure = FailureTexts::from_body(row.get_ref(0)?.as_blob()?);
-                failure.map_err(|bad| Error::FromSqlConversionFailure(0, Type::Blob, Box::new(bad)))
-            })
-            .optional()
-    };
-    read().map_err(sqlite(&run.path))
+/// Returns a task that did not succeed: what its failure follows from, without places and times.
+fn failed_row(run: &RunReader, ordinal: Ordinal) -> rusqlite::Result<TaskRow> {
+    let mut query = run.connection.prepare_cached(
+        "SELECT id, command, outcome, attempts, after, is_amended, failure
+         FROM temp.failed WHERE ordinal = ?",
+    )?;
+    query.query_row([ordinal.0], |row| {
+        let attempts = row.get(3)?;
+        let failure = match (row.get(5)?, row.get_ref(6)?.as_blob_or_null()?) {
+            // Without a message: the words follow from the states, and finding them is the report's.
+            (true, _) => Some(Failure::seen(FailureKind::NotReached, "")),
+            (false, None) => None,
+            (false, Some(body)) => Some(FailureTexts::from_body(body).map_err(|malformed| {
+                Error::FromSqlConversionFailure(6, Type::Blob, Box::new(malformed))
+            })?),
+        };
+        let after: Option<String> = row.get(4)?;
+        Ok(TaskRow {
+            ordinal,
+            id: codes::parsed(row, 0)?,
+            command: codes::parsed(row, 1)?,
+            source: 0,
+            line: 0,
+            others: None,
+            outcome: codes::parsed(row, 2)?,
+            attempts,
+            first_sent: None,
+            settled: None,
+            last: (attempts > 0).then(|| last_attempt(run, ordinal, attempts, failure)),
+            seen: SeenRow {
+                after: after.as_deref().map(codes::word).transpose()?,
+                ..SeenRow::default()
+            },
+        })
+    })
+}
+
+fn last_attempt(
+    run: &RunReader,
+    ordinal: Ordinal,
+    number: u32,
+    failure: Option<Failure>,
+) -> AttemptRow {
+    AttemptRow {
+        seq: AttemptSeq(0),
+        ordinal,
+        number,
+        sent: run.origin,
+        duration: None,
+        in_doubt: false,
+        http_status: None,
+        counts: None,
+        request_id: None,
+        failure,
+    }
 }

@@ -16,7 +16,7 @@ mod walk;
 
 pub use compare::{TaskPair, for_each_pair};
 pub use export::ExportError;
-pub(crate) use queries::first_rows;
+pub(crate) use queries::{first_rows, for_each_planned, plan_row};
 pub use reader::RunReader;
 pub use record::{NewRun, RunRecord, SessionRecord, SourceRecord, StoredEnd};
 pub(crate) use run_facts::read_sessions;

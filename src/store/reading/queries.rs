@@ -1,6 +1,6 @@
 //! The narrower questions to a run: its failures, attempts, holds, changes and finished tasks.
 
-use crate::journal::RunRecord as Fact;
+use crate::journal::{PlannedTask, RunRecord as Fact, TaskRecord};
 use crate::store::codes;
 use crate::store::error::{StoreError, sqlite};
 use crate::store::home::{ChunkBodies, Home};
@@ -12,6 +12,7 @@ use crate::store::rows::{AttemptRow, ChangeRow, HoldRow, PlanRow, SendingRow, Ta
 use crate::store::writing::observed_states::awaited;
 use crate::task::{Command, Outcome};
 use rusqlite::Connection;
+use std::ops::ControlFlow;
 
 /// An error of the store, or of the callback of a walk.
 enum WalkError<E> {
@@ -58,17 +59,17 @@ impl RunReader {
         })
     }
 
-    /// Calls `take` for the id and command of every task that succeeded or was left unchanged.
-    pub(crate) fn for_each_done(
+    /// Calls `take` for the id of every task that this run settled or may have changed, with the
+    /// command that is done; `None` if it is not known to be.
+    pub(crate) fn for_each_decided(
         &self,
-        mut take: impl FnMut(&str, Command) -> Result<(), StoreError>,
+        mut take: impl FnMut(&str, Option<Command>) -> Result<(), StoreError>,
     ) -> Result<(), StoreError> {
         // By the task's own outcome: an accepted call whose task never arrived is not done.
-        self.for_each_record(|task, record| {
-            if record.settled.is_some() && record.outcome().is_good() {
-                task.id.with(|id| take(id, task.command))?;
-            }
-            Ok(())
+        self.for_each_record(|task, record| match record.outcome() {
+            // Nothing left, so that earlier runs know more about it.
+            Outcome::NotAttempted => Ok(()),
+            outcome => task.id.with(|id| take(id, outcome.is_good().then_some(task.command))),
         })
     }
 
@@ -192,23 +193,44 @@ impl RunReader {
 
 /// Returns the first tasks of a plan that would be called.
 pub(crate) fn first_rows(connection: &Connection, limit: u32) -> rusqlite::Result<Vec<PlanRow>> {
-    let home = Home::new(connection);
-    let sources = home.head()?.sources;
     let limit = usize::try_from(limit).expect("a u32 fits a usize");
     let mut rows = Vec::new();
-    for no in 0..home.chunks()?.len() {
-        let bodies = ChunkBodies::read(home, no)?;
-        for (task, record) in &bodies.fold(0)?.tasks {
-            if rows.len() == limit {
-                return Ok(rows);
-            }
-            if record.settled.is_none() {
-                let source = usize::try_from(task.source).ok().and_then(|at| sources.get(at));
-                let source = source.map_or_else(String::new, |source| source.name.clone());
-                let (id, command) = (codes::task_id(task.id)?, task.command);
-                rows.push(PlanRow { id, command, source, line: task.line });
+    let failed = |error| error;
+    for_each_planned(connection, failed, |task, record, source| {
+        if rows.len() == limit {
+            return Ok(ControlFlow::Break(()));
+        }
+        if record.settled.is_none() {
+            rows.push(plan_row(task, source)?);
+        }
+        Ok(ControlFlow::Continue(()))
+    })?;
+    Ok(rows)
+}
+
+/// Returns a task of a plan as it is shown.
+pub(crate) fn plan_row(task: &PlannedTask<'_>, source: &str) -> rusqlite::Result<PlanRow> {
+    let (id, command) = (codes::task_id(task.id)?, task.command);
+    Ok(PlanRow { id, command, source: source.into(), line: task.line })
+}
+
+/// Calls `take` for every task of a plan and the name of its input, in order, until it breaks.
+pub(crate) fn for_each_planned<E>(
+    connection: &Connection,
+    failed: impl Fn(rusqlite::Error) -> E,
+    mut take: impl FnMut(&PlannedTask<'_>, &TaskRecord<'_>, &str) -> Result<ControlFlow<()>, E>,
+) -> Result<(), E> {
+    let home = Home::new(connection);
+    let sources = home.head().map_err(&failed)?.sources;
+    for no in 0..home.chunks().map_err(&failed)?.len() {
+        let bodies = ChunkBodies::read(home, no).map_err(&failed)?;
+        for (task, record) in &bodies.fold(0).map_err(&failed)?.tasks {
+            let source = usize::try_from(task.source).ok().and_then(|at| sources.get(at));
+            let source = source.map_or("", |source| source.name.as_str());
+            if take(task, record, source)?.is_break() {
+                return Ok(());
             }
         }
     }
-    Ok(rows)
+    Ok(())
 }

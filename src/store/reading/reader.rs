@@ -83,7 +83,8 @@ impl RunReader {
     /// Calls `take` for every task, in the order of the input.
     ///
     /// A task without an outcome gets the one that follows from its attempts: in doubt if any
-    /// of them may have been carried out, failed if all were refused, otherwise not attempted.
+    /// of them may have been carried out, failed if all were refused, and not attempted if no byte
+    /// of any of them left.
     pub fn for_each_task<E: From<StoreError>>(
         &self,
         mut take: impl FnMut(TaskRow) -> Result<(), E>,

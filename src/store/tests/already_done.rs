@@ -70,6 +70,20 @@ fn tasks_done_by_the_chain_are_left_out_at_any_position() {
     assert_eq!(ids(&fixture, 3), ["cccc", "eeee"]);
 }
 
+#[test]
+fn a_task_that_failed_since_is_not_done_any_more() {
+    let fixture = Fixture::empty();
+    plan_after(&fixture, 1, None, "aaaa\nbbbb\n").unwrap();
+    carry_out(&fixture, 1, 2);
+    // The second run does both again; one fails, and the other is never sent.
+    let run = crate::store::NewRun { id: run_id(2), parent: Some(run_id(1)), ..new_run() };
+    plan_run(&fixture.runs, &run, new_plan(&["aaaa\nbbbb\n"]), "a test").unwrap();
+    carry_out(&fixture, 2, 0);
+    let totals = plan_after(&fixture, 3, Some(run_id(2)), "aaaa\nbbbb\n").unwrap();
+    assert_eq!((totals.selected, totals.already_done), (1, 1));
+    assert_eq!(ids(&fixture, 3), ["aaaa"]);
+}
+
 /// Some of a few ids, in any order; some begin with the whole of another.
 fn some_ids() -> impl Strategy<Value = Vec<&'static str>> {
     let all = vec!["aaaa", "aaaaa", "aaaa-", "aaaa_", "aaa0", "0000", "zzzz", "b_bb", "b-bb"];

@@ -3,7 +3,7 @@
 use super::{Fixture, RUN, at, claim, mode, new_plan, new_run};
 use crate::input::CommandSource;
 use crate::plan::OnDuplicate;
-use crate::store::{NewPlan, PlanTotals, PlannedRun, SourceRecord, StoreError, plan_only};
+use crate::store::{NewPlan, PlanTotals, PlannedRun, SourceRecord, StoreError, temporary_plan};
 use crate::task::Command;
 use std::fs;
 
@@ -193,14 +193,22 @@ fn files_are_for_their_owner_alone() {
 fn a_dry_run_leaves_no_file() {
     let fixture = Fixture::empty();
     let plan = new_plan(&["id,site\naaaa,x\naaaa,x\n", "bbbb\ncccc\n"]);
-    let (totals, rows) = plan_only(&fixture.runs, &new_run(), plan, 2).unwrap().unwrap();
-    assert_eq!(totals, PlanTotals { rows: 4, selected: 3, duplicates: 1, already_done: 0 });
+    let plan = temporary_plan(&fixture.runs, &new_run(), plan).unwrap().unwrap();
+    let rows = plan.first_rows(2).unwrap();
+    assert_eq!(plan.totals(), PlanTotals { rows: 4, selected: 3, duplicates: 1, already_done: 0 });
     let places: Vec<_> =
         rows.iter().map(|row| (row.id.as_str(), row.source.as_str(), row.line)).collect();
     assert_eq!(places, [("aaaa", "in1", 2), ("bbbb", "in2", 1)]);
     let problems =
-        plan_only(&fixture.runs, &new_run(), new_plan(&["?\n"]), 2).unwrap().unwrap_err();
+        temporary_plan(&fixture.runs, &new_run(), new_plan(&["?\n"])).unwrap().unwrap_err();
     assert_eq!(problems.count, 1);
+    let mut ids = Vec::new();
+    plan.for_each_row::<StoreError>(|row, seen| {
+        ids.push((row.id.to_string(), seen));
+        Ok(())
+    })
+    .unwrap();
+    assert_eq!(ids, ["aaaa", "bbbb", "cccc"].map(|id| (id.to_owned(), None)));
     assert_eq!(fixture.files(), [""; 0]);
 }
 

@@ -72,7 +72,7 @@ impl<'a, 'b> EventWriter<'a, 'b> {
     }
 
     fn micros(&self, at: Timestamp) -> i64 {
-        at.as_micros().saturating_sub(self.origin.as_micros())
+        at.micros_since(self.origin)
     }
 }
 

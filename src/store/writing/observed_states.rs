@@ -32,6 +32,13 @@ impl TaskSelection {
     }
 }
 
+/// Returns whether a call succeeded without a sub-task, so that its task has no state to reach.
+fn is_empty(task: &TaskRecord<'_>, called: Outcome) -> bool {
+    let last = task.last.as_ref().and_then(|last| last.ended.as_ref());
+    let counts = last.and_then(|ended| ended.counts);
+    called == Outcome::Succeeded && counts.is_some_and(|counts| counts.total == 0)
+}
+
 /// Returns the outcome of a call that was, or may have been, carried out, if its task was not seen
 /// where its command leads.
 pub(crate) fn awaited(task: &TaskRecord<'_>) -> Option<Outcome> {
@@ -39,18 +46,24 @@ pub(crate) fn awaited(task: &TaskRecord<'_>) -> Option<Outcome> {
     let (called, _) = task.settled?;
     let is_awaited = matches!(called, Succeeded | Partial | Ambiguous)
         && task.attempts > 0
-        && task.verified_us.is_none();
+        && task.verified_us.is_none()
+        && !is_empty(task, called);
     is_awaited.then_some(called)
+}
+
+/// Makes the table of observed states, if it is not there yet.
+pub(crate) fn make_room(connection: &Connection) -> rusqlite::Result<()> {
+    connection.execute_batch(
+        "CREATE TEMP TABLE IF NOT EXISTS seen (
+             id TEXT PRIMARY KEY, state TEXT NOT NULL, start INTEGER NOT NULL, stop INTEGER NOT NULL
+         ) WITHOUT ROWID",
+    )
 }
 
 /// Forgets all observed states.
 pub(crate) fn forget(connection: &Connection) -> rusqlite::Result<()> {
-    connection.execute_batch(
-        "CREATE TEMP TABLE IF NOT EXISTS seen (
-             id TEXT PRIMARY KEY, state TEXT NOT NULL, start INTEGER NOT NULL, stop INTEGER NOT NULL
-         ) WITHOUT ROWID;
-         DELETE FROM temp.seen",
-    )
+    make_room(connection)?;
+    connection.execute_batch("DELETE FROM temp.seen")
 }
 
 /// Stores observed states; the latest per task wins.

@@ -86,7 +86,7 @@ impl Survey<'_> {
         outcome: Outcome,
         seen: Option<Observation>,
     ) -> rusqlite::Result<()> {
-        let now_us = self.now.as_micros().saturating_sub(self.origin.as_micros());
+        let now_us = self.now.micros_since(self.origin);
         let ordinal = Ordinal(task.ordinal);
         if record.attempts == 0 {
             return batch.settle(ordinal, outcome, now_us);

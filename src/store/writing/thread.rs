@@ -195,7 +195,7 @@ impl WriterThread {
         let origin = self.origin;
         self.commit(|batch, _| {
             if let Some(now) = begins {
-                let at_us = now.as_micros().saturating_sub(origin.as_micros());
+                let at_us = now.micros_since(origin);
                 let (process, version) = (std::process::id(), env!("CARGO_PKG_VERSION"));
                 batch.push_run(&RunRecord::SessionStarted { at_us, process, version });
             }

@@ -57,7 +57,7 @@ impl Verification<'_> {
     ) -> rusqlite::Result<()> {
         let Some(after) = look.record else { return Ok(()) };
         // The time of arrival is that of this round: the list shows no times.
-        let now_us = self.now.as_micros().saturating_sub(self.origin.as_micros());
+        let now_us = self.now.micros_since(self.origin);
         let verified_us = after.has_arrived.then_some(now_us);
         let (state, verdict) = (after.state, after.verdict);
         batch.push(Ordinal(task.ordinal), Fact::After { state, verified_us, verdict })?;

@@ -187,6 +187,13 @@ fn a_wrong_password_is_tried_once() {
     assert_eq!(scene.runs(), [""; 0], "a run that could not begin is forgotten");
 }
 
+/// A login that is not answered.
+const UNANSWERED: u16 = 0;
+/// A login that is refused, in an answer that breaks off.
+const REFUSED_IN_PART: u16 = 1;
+/// A login that is to be repeated after a long time.
+const MUCH_LATER: u16 = 2;
+
 /// A service that is its own IAM: login by login it answers as `logins` says, and the token of
 /// the first is good for ten calls.
 fn with_logins(logins: &'static [u16]) -> (Server, Scene) {
@@ -207,7 +214,12 @@ fn with_logins(logins: &'static [u16]) -> (Server, Scene) {
         let body =
             if status == 201 { r#"{"token":{"project":{"id":"p-1","name":"n"}}}"# } else { error };
         let token = format!("token-number-{}", number + 1);
-        Reply::answer(status, body).with_header("x-subject-token", &token)
+        match status {
+            UNANSWERED => Reply::close(),
+            REFUSED_IN_PART => Reply::cut(error).with_status(401),
+            MUCH_LATER => Reply::answer(429, error).with_header("retry-after", "301"),
+            status => Reply::answer(status, body).with_header("x-subject-token", &token),
+        }
     });
     let mut scene = Scene::with(&server);
     scene.unset("BATCHCTL_TOKEN");
@@ -243,6 +255,30 @@ fn a_password_that_is_wrong_by_now_is_tried_once_and_ends_the_run() {
     let (server, scene) = with_logins(&[201, 401]);
     let ended = scene.call(&ONE_BY_ONE).expect(77);
     ended.says("refused the login of `night`: no reason").says("it was tried once");
+    assert_eq!((logins(&server), server.trusted_counts().total), (2, 10));
+}
+
+#[test]
+fn a_login_that_nobody_answered_is_repeated_twice_at_most() {
+    let (server, scene) = with_logins(&[201, UNANSWERED, 201]);
+    scene.call(&ONE_BY_ONE).expect(0);
+    assert_eq!((logins(&server), server.trusted_counts().total), (3, 30));
+    let (server, scene) = with_logins(&[201, UNANSWERED, 503, UNANSWERED, UNANSWERED, 201]);
+    scene.call(&ONE_BY_ONE).expect(77).says("gave no answer");
+    assert_eq!((logins(&server), server.trusted_counts().total), (5, 10));
+}
+
+#[test]
+fn a_refused_login_is_never_repeated_whatever_became_of_the_answer() {
+    let (server, scene) = with_logins(&[201, REFUSED_IN_PART]);
+    scene.call(&ONE_BY_ONE).expect(77).says("refused the login of `night`");
+    assert_eq!((logins(&server), server.trusted_counts().total), (2, 10));
+}
+
+#[test]
+fn an_iam_that_asks_for_a_long_wait_is_not_asked_earlier() {
+    let (server, scene) = with_logins(&[201, MUCH_LATER]);
+    scene.call(&ONE_BY_ONE).expect(77).says("status 429: no reason; it asks for a wait of 301s");
     assert_eq!((logins(&server), server.trusted_counts().total), (2, 10));
 }
 
@@ -511,4 +547,46 @@ fn half_a_key_is_no_key() {
     scene.set("HUAWEICLOUD_SDK_AK", "EXAMPLEAK00000000001");
     let ended = scene.call(&["stop", "--id", "gate-1"]).expect(77);
     ended.says("HUAWEICLOUD_SDK_AK is set and HUAWEICLOUD_SDK_SK is not");
+}
+
+#[test]
+fn a_retry_of_nothing_says_so_without_credentials() {
+    let server = Server::obliging();
+    let mut scene = Scene::with(&server);
+    scene.call(&["stop", "--id", "gate-1"]).expect(0);
+    scene.unset("BATCHCTL_TOKEN");
+    scene.call(&["retry"]).expect(0).says("there is nothing to retry in run ");
+}
+
+#[test]
+fn errors_of_the_input_come_before_any_login() {
+    let (sandbox, mut scene) = sandbox(SandboxAuth::Token, |_| {});
+    as_user(&mut scene, PASSWORD);
+    scene.write("bad.txt", "gate-1\n?\n");
+    scene.write("empty.txt", "# none\n");
+    for (call, status) in [
+        (&["stop", "bad.txt"][..], 65),
+        (&["stop", "empty.txt"], 65),
+        (&["stop", "nowhere.txt"], 65),
+        (&["run", "bad.txt"], 65),
+        (&["stop", "bad.txt", "-n", "--skip-unchanged"], 65),
+        (&["stop", "bad.txt", "-n", "--skip-unchanged", "--project-id", "sandbox"], 65),
+    ] {
+        scene.call(call).expect(status);
+        assert_eq!(sandbox.witness().tally().requests, 0, "{call:?}");
+    }
+    assert_eq!(scene.call_with_input(&["stop", "-"], b"gate-1\n?\n").code, Some(65));
+    assert_eq!(sandbox.witness().tally().requests, 0);
+}
+
+#[test]
+fn what_can_be_read_only_once_is_read_for_the_check_and_for_the_plan() {
+    let (sandbox, mut scene) = sandbox(SandboxAuth::Token, |_| {});
+    as_user(&mut scene, PASSWORD);
+    scene.call_with_input(&["stop", "-"], b"gate-1\ngate-2\n").expect(0);
+    scene.write("tasks.txt", "gate-3\n");
+    let pipe = "mkfifo pipe; cat tasks.txt > pipe & exec \"$0\" stop pipe";
+    scene.start_in_shell(pipe).ended().expect(0);
+    let tally = sandbox.witness().tally();
+    assert_eq!((tally.logins, tally.actions), (2, 3));
 }

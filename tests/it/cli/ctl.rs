@@ -209,6 +209,47 @@ fn several_operators_at_once_are_all_answered() {
 }
 
 #[test]
+fn silent_clients_make_room_the_oldest_first() {
+    let (_server, scene, running) = begun();
+    let connect = || UnixStream::connect(socket(&scene)).unwrap();
+    let mut silent: Vec<UnixStream> = (0..40).map(|_| connect()).collect();
+    // `ctl` itself gives up after two seconds.
+    for _ in 0..3 {
+        assert_eq!(status(&scene)["state"], "running");
+    }
+    // Those that drip without ever asking are silent as well.
+    let mut dripping: Vec<UnixStream> = (0..16).map(|_| connect()).collect();
+    for stream in &mut dripping {
+        let _ = stream.write_all(b"{\"version\":1,");
+    }
+    assert_eq!(status(&scene)["state"], "running");
+    silent[0].set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+    assert_eq!(silent[0].read(&mut [0]).unwrap(), 0, "the oldest was sent away");
+    scene.call(&["ctl", "drain"]).expect(0);
+    running.ended().expect(3);
+}
+
+#[test]
+fn changes_are_bounded_and_numbers_as_well() {
+    let (_server, scene, running) = begun();
+    let orders: String = (0..1_000)
+        .map(|number| {
+            format!("{{\"version\":1,\"order\":\"concurrency\",\"most\":{}}}\n", number % 7 + 1)
+        })
+        .collect();
+    let answers = say(&scene, orders.as_bytes());
+    assert!(answers.contains("a run takes 10 changes a second"), "{answers}");
+    let changed = answers.matches("\"changed\"").count();
+    assert!(changed >= 10, "{answers}");
+    scene.call(&["ctl", "latest", "concurrency", "65536"]).expect(2).says("at most 65535");
+    scene.call(&["stop", "--id", "gate-1", "-n", "-j", "18446744073709551615"]).expect(2);
+    // A drain is never refused.
+    scene.call(&["ctl", "drain"]).expect(0);
+    running.ended().expect(3);
+    assert_eq!(changes(&scene).len(), changed + 1);
+}
+
+#[test]
 fn a_run_that_stops_is_not_changed_any_more() {
     let server = Server::start(|_| Reply::silence());
     let scene = Scene::with(&server);

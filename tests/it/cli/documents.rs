@@ -99,3 +99,34 @@ fn a_document_that_cannot_be_written_keeps_no_other_from_being() {
     assert!(!ended.stdout.contains("nowhere"), "{}", ended.stdout);
     assert_eq!(results(&scene.read("b.csv")).len(), 1);
 }
+
+#[test]
+fn a_document_has_a_filter_of_its_own_beside_the_common_one() {
+    let scene = Scene::new();
+    let ids = ["gate-1", "gate-failed", "gate-partial"].map(|id| ["--id", id]).concat();
+    let call = [&["stop"][..], &ids, &["--sandbox", "-o", "all.csv"]].concat();
+    let outputs = ["-o", "failed.csv:only=failed,ambiguous", "-o", "junit.xml:only=partial"];
+    scene.call(&[&call[..], &outputs].concat()).expect(1);
+    let ids = |name: &str| {
+        let text = scene.read(name);
+        let rows = text.lines().skip(1).map(|row| row.split(',').next().unwrap().to_owned());
+        rows.collect::<Vec<_>>()
+    };
+    assert_eq!(ids("all.csv"), ["gate-1", "gate-failed", "gate-partial"]);
+    assert_eq!(ids("failed.csv"), ["gate-failed"]);
+    let junit = scene.read("junit.xml");
+    assert!(
+        junit.contains("name=\"gate-partial") && !junit.contains("name=\"gate-failed"),
+        "{junit}"
+    );
+    let narrowed = ["report", "-o", "a.csv", "-o", "b.csv:only=succeeded", "--only", "partial"];
+    scene.call(&narrowed).expect(0);
+    assert_eq!((ids("a.csv"), ids("b.csv")), (vec!["gate-partial".into()], vec!["gate-1".into()]));
+    for (value, what) in [
+        ("a.csv:only=bad", "`bad` is not an outcome"),
+        ("a.html:only=failed", "`a.html` is neither"),
+        ("a.csv:only=", "is not an outcome"),
+    ] {
+        scene.call(&["report", "-o", value]).expect(2).says(what);
+    }
+}

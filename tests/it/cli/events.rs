@@ -116,7 +116,7 @@ fn events_that_cannot_be_written_do_not_stop_the_run() {
     let server = Server::obliging();
     let scene = Scene::with(&server);
     std::os::unix::fs::symlink("/dev/full", scene.path("link")).unwrap();
-    scene.call(&["stop", "--id", "gate-1", "-o", "ndjson:link"]).expect(74);
+    scene.call(&["stop", "--id", "gate-1", "-o", "ndjson:link"]).expect(2);
     assert_eq!(server.count(), 0, "what is no file is refused before anything is sent");
     let script = "\"$0\" stop --id gate-1 -o ndjson:- -o results.csv > /dev/full";
     scene.start_in_shell(script).ended().expect(74).says("cannot write to standard output");

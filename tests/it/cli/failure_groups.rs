@@ -226,3 +226,53 @@ fn a_group_that_the_run_does_not_have_is_an_error_with_those_it_has() {
     scene.call(&["retry", "--group", "timeouts"]).expect(2).says("such as `F2`");
     assert_eq!(scene.runs().into_iter().collect::<BTreeSet<_>>(), before);
 }
+
+/// The six fields of the service's error, each with a word of its own.
+fn explained(_: &Request) -> Reply {
+    let body = serde_json::json!({
+        "error_code": "VIAS.00010002", "error_msg": "An internal error occurs.",
+        "detail": "Request method 'GET' not supported", "params": ["northern", "southern"],
+        "reason": "the lens is dirty", "advice": "clean the lens",
+    });
+    Reply::answer(400, body.to_string())
+}
+
+#[test]
+fn every_field_of_an_error_is_in_every_document() {
+    let server = Server::start(explained);
+    let scene = Scene::with(&server);
+    scene.call(&["stop", "--id", "cam-1", "-o", "events.ndjson"]).expect(1);
+    // Read back later, as a report of last month is.
+    let documents = ["results.csv", "report.json", "report.md", "junit.xml", "page.html"];
+    let outputs = documents.iter().flat_map(|&document| ["-o", document]);
+    let call: Vec<&str> = std::iter::once("report").chain(outputs).collect();
+    let summary = scene.call(&call).expect(0).stdout;
+    let texts = documents.map(|document| (document, scene.read(document)));
+    let events = ("events.ndjson", scene.read("events.ndjson"));
+    // One word a line is enough, because the summary wraps its texts.
+    for (document, text) in texts.into_iter().chain([events, ("summary", summary)]) {
+        for word in ["VIAS.00010002", "internal", "GET", "northern", "southern", "lens", "clean"] {
+            assert!(text.contains(word), "{word} in {document}: {text}");
+        }
+    }
+    let group = &groups(&scene)[0];
+    assert_eq!(group["detail"], "Request method 'GET' not supported");
+    assert_eq!(group["params"], serde_json::json!(["northern", "southern"]));
+    let junit = scene.read("junit.xml");
+    let output = junit.split("<system-out>").nth(1).unwrap();
+    for word in ["GET", "northern; southern", "dirty", "clean the lens"] {
+        assert!(output.contains(word), "{word}: {output}");
+    }
+}
+
+#[test]
+fn where_the_detail_alone_says_what_is_wrong_it_is_shown_as_the_message() {
+    let server = Server::start(|_: &Request| {
+        Reply::answer(400, r#"{"error_code":"VIAS.00010005","detail":"no stream there"}"#)
+    });
+    let scene = Scene::with(&server);
+    let stop = ["stop", "--id", "cam-1", "-o", "junit.xml", "-o", "report.md"];
+    scene.call(&stop).expect(1).prints("VIAS.00010005: no stream there");
+    assert!(scene.read("junit.xml").contains("message=\"VIAS.00010005: no stream there\""));
+    assert!(scene.read("report.md").contains("`VIAS.00010005` `no stream there`"));
+}

@@ -1,21 +1,28 @@
 //! What users and scripts may rely on, through the real binary.
 
+mod bare_environment;
 mod configuration;
 mod credential_files;
 mod credentials;
 mod ctl;
-mod delta;
-mod descriptors;
 mod documents;
+mod dry_runs;
+mod effects;
 mod events;
 mod exits;
 mod failure_groups;
 mod help;
 mod html_page;
+mod identity;
+mod in_place;
 mod install;
 mod keys;
 mod leaks;
+mod list_size_guard;
+mod open_files;
+mod places;
 mod profiles;
+mod rehearsals;
 mod route;
 mod runs;
 mod sandbox_command;
@@ -24,6 +31,5 @@ mod secrets;
 mod signals;
 mod spreadsheets;
 mod streams;
-mod surroundings;
 mod terminal;
 mod unattended;

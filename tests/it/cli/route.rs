@@ -3,6 +3,7 @@
 
 use crate::support::program::Scene;
 use crate::support::program::TOKEN;
+use crate::support::reply::Reply;
 use crate::support::server::Server;
 use crate::support::tls::Proxy;
 use crate::support::tls::TlsFront;
@@ -179,6 +180,45 @@ fn no_plain_endpoint_is_local_behind_a_proxy() {
     let allowed = [&STOP[..], &through, &["--insecure-http"]].concat();
     scene.call(&allowed).expect(0).says("is sent the token unencrypted");
     assert_eq!(proxy.count(), 1);
+}
+
+#[test]
+fn a_proxy_that_asks_who_forwards_a_call_ends_the_run_and_charges_no_task() {
+    let proxy = Server::start(|_| Reply::answer(407, "<html>who are you?</html>"));
+    let mut scene = Scene::with(&Server::obliging());
+    scene.set("BATCHCTL_PROXY", &proxy.url());
+    let flags = ["--insecure-http", "-j", "1", "--rate", "none", "-o", "report.json"];
+    let tasks = ["stop", "--id", "gate-1", "--id", "gate-2", "--id", "gate-3"];
+    let ended = scene.call(&[&tasks[..], &flags].concat()).expect(77);
+    ended.says("0 of 3 tasks settled");
+    let report: serde_json::Value = serde_json::from_str(&scene.read("report.json")).unwrap();
+    assert_eq!(report["stopped"]["reason"], "proxy_refused");
+    let detail = report["stopped"]["detail"].as_str().unwrap();
+    let advice = "with status 407; name the user and the password it wants in BATCHCTL_PROXY";
+    assert!(detail.contains(advice), "{detail}");
+    assert_eq!(proxy.count(), 1);
+    let flags = ["list", "--insecure-http", "--rate", "none"];
+    scene.call(&flags).expect(1).says("with status 407; name the user");
+}
+
+#[test]
+fn a_port_for_tls_that_answers_in_plain_http_is_named_and_charges_no_task() {
+    for page in [
+        "<center>The plain HTTP request was sent to HTTPS port</center>",
+        "Client sent an HTTP request to an HTTPS server.\n",
+        "You're speaking plain HTTP to an SSL-enabled server port.<br />",
+    ] {
+        let server = Server::start(move |_| Reply::answer(400, page));
+        let scene = Scene::with(&server);
+        let flags = ["--rate", "none", "-j", "4", "--outage-timeout", "1ms"];
+        let ids: Vec<String> = (0..200).map(|number| format!("gate-{number}")).collect();
+        scene.write("tasks.txt", ids.join("\n"));
+        let ended = scene.call(&[&["stop", "tasks.txt"], &flags[..]].concat());
+        let ended = ended.expect(3).says("0 of 200 tasks settled").prints("speaks TLS");
+        assert!(ended.stdout.contains("http: use"), "{}", ended.stdout);
+        assert!(!ended.stdout.contains("ambiguous"), "{}", ended.stdout);
+        scene.call(&["list"]).expect(1).says("use https");
+    }
 }
 
 #[test]

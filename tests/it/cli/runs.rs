@@ -32,7 +32,7 @@ fn a_dry_run_says_what_would_be_called_and_leaves_no_trace() {
     let server = Server::start(mixed);
     let mut scene = scene(&server);
     scene.unset("BATCHCTL_TOKEN");
-    let call = ["stop", "tasks.txt", "-n", "--rate", "2/s", "-o", "results.csv"];
+    let call = ["stop", "tasks.txt", "-n", "--rate", "2/s"];
     let ended = scene.call(&call).expect(0);
     let pattern =
         format!("PUT {}/v2/project-1/batch-tasks/{{id}}/action/{{command}}", server.url());

@@ -174,3 +174,30 @@ fn a_password_is_asked_for_and_never_shown() {
     assert_eq!(code, Some(77), "{shown}");
     assert!(!shown.contains("wrong-password"), "{shown}");
 }
+
+#[test]
+fn the_bar_is_ascii_where_the_locale_has_nothing_else() {
+    let shown = |variables: &[(&str, &str)]| {
+        let server = Server::obliging();
+        let scene = scene(&server);
+        let ids: String = (0..40).map(|number| format!("gate-{number:02}\n")).collect();
+        scene.write("many.txt", ids);
+        let mut command = scene.command(&["stop", "many.txt", "--rate", "40/s", "-y", "-q"]);
+        command.args(["--progress", "bar"]).envs(variables.iter().copied());
+        let (code, shown) = Session::start(command).ended();
+        assert_eq!(code, Some(0), "{shown}");
+        shown
+    };
+    for variables in [
+        &[("LC_ALL", "POSIX")][..],
+        &[("LC_ALL", "C"), ("LANG", "en_US.UTF-8")],
+        &[("LC_CTYPE", "C")],
+        &[("LANG", "de_DE.ISO-8859-15")],
+    ] {
+        let shown = shown(variables);
+        assert!(shown.is_ascii() && shown.contains('#'), "{variables:?}: {shown}");
+    }
+    for variables in [&[("LC_ALL", "C.UTF-8"), ("LANG", "C")][..], &[]] {
+        assert!(!shown(variables).is_ascii(), "{variables:?}");
+    }
+}

@@ -5,8 +5,11 @@ use crate::support::program::Scene;
 use crate::support::reply::Reply;
 use crate::support::server::Request;
 use crate::support::server::Server;
+use crate::support::service::Rehearsal;
+use batchctl::sandbox::{SandboxSettings, generated_id};
 use serde_json::Value;
 use std::fs;
+use std::time::Duration;
 
 /// Refuses every fifth task, each with a message of its own.
 fn mixed(request: &Request) -> Reply {
@@ -102,6 +105,49 @@ fn a_monitor_that_fails_is_asked_three_times_and_changes_nothing() {
     assert!(!ended.stderr.contains("uuid-1"), "{}", ended.stderr);
     let (_, ended) = pinged(&STOP, broken, 0);
     silent(&ended);
+}
+
+#[test]
+fn a_revert_is_announced_delayed_and_silent_as_every_run_is() {
+    let rehearsal = Rehearsal::at_once(SandboxSettings {
+        tasks: 3,
+        settle: Duration::ZERO,
+        ..SandboxSettings::default()
+    });
+    let monitor = Server::start(|_| Reply::answer(200, "OK"));
+    let scene = &rehearsal.scene;
+    let ids: Vec<String> = (1..=3).map(generated_id).collect();
+    scene.write("tasks.txt", ids.join("\n"));
+    scene.call(&["start", "tasks.txt", "--skip-unchanged"]).expect(0);
+    let ping = format!("{}/uuid-1", monitor.url());
+    let revert = ["revert", "--ping", &ping, "--splay", "10ms"];
+    // What only shows the plan is no run.
+    let plan = scene.call(&revert).expect(0).prints("nothing was sent");
+    assert!(!plan.stderr.contains("waiting"), "{}", plan.stderr);
+    assert_eq!(monitor.count(), 0);
+    scene
+        .call(&[&revert[..], &["-y", "--reason", "by mistake"]].concat())
+        .expect(0)
+        .says("waiting ");
+    let paths: Vec<String> = monitor.requests().into_iter().map(|request| request.path).collect();
+    assert_eq!(paths, ["/uuid-1/start", "/uuid-1"]);
+    scene.call(&["start", "tasks.txt", "--skip-unchanged"]).expect(0);
+    silent(&scene.call(&["revert", "-y", "--cron"]).expect(0));
+}
+
+#[test]
+fn a_finished_run_is_reported_again_to_cron_and_as_json() {
+    let server = Server::start(mixed);
+    let scene = scene(&server, 5);
+    scene.call(&STOP).expect(1);
+    let ended = scene.call(&["resume", "--json"]).expect(1).says("is finished");
+    let report: Value = serde_json::from_str(&ended.stdout).unwrap();
+    assert_eq!(report["tasks"]["failed"], 1);
+    let ended = scene.call(&["resume", "--cron"]).expect(1).says("stop: 5 tasks in ");
+    assert_eq!(ended.stdout, "");
+    scene.call(&["stop", "--id", "task-0001", "--cron"]).expect(0);
+    silent(&scene.call(&["resume", "--cron"]).expect(0));
+    assert_eq!(server.count(), 6);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! The service goes away, or fails now and then, through the real binary.
 
-use crate::support::documents::report;
+use crate::support::documents::{column, report, results};
 use crate::support::program::Scene;
 use crate::support::reply::Reply;
 use crate::support::server::Request;
@@ -60,10 +60,33 @@ fn an_outage_that_lasts_too_long_ends_the_run_with_3_and_it_can_be_resumed() {
     assert!(ended.stderr.contains("; last seen: tcp connect error: "), "{}", ended.stderr);
     let detail = stopped["stopped"]["detail"].as_str().unwrap();
     assert!(detail.contains("--outage-timeout"), "{detail}");
+    // No byte left, so no task has failed, and the cause is told once.
+    assert_eq!(stopped["tasks"]["not_attempted"], 60, "{}", stopped["tasks"]);
+    assert_eq!(stopped["failures"], serde_json::json!([]));
+    assert!(detail.contains("; last seen: tcp connect error: "), "{detail}");
+    let summary = scene.call(&["report", "-o", "results.csv"]).expect(0).stdout;
+    assert_eq!(summary.matches("tcp connect error").count(), 1, "{summary}");
+    assert!(summary.contains("stop: 0 of 60 tasks"), "{summary}");
+    let rows = results(&scene.read("results.csv"));
+    assert_eq!(column(&rows, "outcome"), ["not_attempted"; 60]);
+    let tried = rows.iter().filter(|row| row["error_kind"] == "connect");
+    assert!(tried.clone().count() > 0 && tried.clone().all(|row| row["attempts"] != "0"));
     let server = Server::start_again(address, done);
     let ended = scene.call(&["resume", "--json"]).expect(0);
     assert_eq!(report(&ended.stdout)["tasks"]["succeeded"], 60);
     assert_eq!(server.count(), 60);
+}
+
+#[test]
+fn what_was_answered_in_an_outage_was_sent() {
+    let server = Server::start(|_: &Request| Reply::answer(503, "away"));
+    let scene = scene_of(&server, 60);
+    let flags = ["--rate", "none", "--outage-timeout", "1s", "--json"];
+    let ended = scene.call(&[&["stop", "tasks.txt"], &flags[..]].concat()).expect(3);
+    let tasks = &report(&ended.stdout)["tasks"];
+    let (failed, skipped) = (tasks["failed"].as_u64(), tasks["not_attempted"].as_u64());
+    assert!(failed > Some(0) && skipped > Some(0), "{tasks}");
+    assert_eq!(failed.unwrap() + skipped.unwrap(), 60, "{tasks}");
 }
 
 /// Fails every tenth call or so, and the same ones in each test.

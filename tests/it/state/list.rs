@@ -136,6 +136,65 @@ fn hostile_texts_are_shown_and_cannot_be_called() {
 }
 
 #[test]
+fn no_text_of_a_page_shows_a_secret_not_even_the_part_before_a_cut() {
+    // The name, an unknown state, and another field with its name; each is cut within the token.
+    let server = paged(|_| {
+        let cut = format!("{}{TOKEN}", "x".repeat(490));
+        let entry = json!({
+            "id": format!("a {TOKEN}"), "batch_task_name": cut,
+            "batch_task_status_info": { TOKEN: 1, format!("é{cut}"): 1 },
+            TOKEN: [{ TOKEN: format!("{}{TOKEN}", "x".repeat(3_990)) }],
+        });
+        json!({ "count": 1, "batch_task_list": [entry] })
+    });
+    let scene = Scene::with(&server);
+    for flags in [&["list"][..], &["list", "--json"]] {
+        let ended = scene.call(flags).expect(0).prints("[token]");
+        let beginning = &TOKEN[..8];
+        assert!(!ended.stdout.to_lowercase().contains(&beginning.to_lowercase()), "{ended:?}");
+    }
+}
+
+/// Returns the most memory that a process has had at a time, in KiB.
+fn peak_kib(pid: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse().unwrap()
+}
+
+#[test]
+fn a_page_out_of_proportion_is_refused_in_little_memory() {
+    let entries = vec![r#"{"id":1}"#; 930_000].join(",");
+    let text = format!("\"{}", TOKEN.repeat(400_000));
+    let fields = vec![r#""a":[1,{}]"#; 700_000].join(",");
+    let pages = [
+        (format!(r#"{{"batch_task_list":[{entries}]}}"#), "more entries than the 200 that were"),
+        (format!(r#"{{"batch_task_list":[{{"id":{text}"}}]}}"#), ""),
+        (format!(r#"{{"batch_task_list":[{{"id":"a",{fields}}}]}}"#), "more than 200000 fields"),
+        (text, "no list of batch tasks is in `\"[token]"),
+    ];
+    for (page, words) in pages {
+        assert!((7 << 20..8 << 20).contains(&page.len()), "{}", page.len());
+        let is_refused = !words.is_empty();
+        // The program waits for the answer behind these pages until it was measured.
+        let pages = if is_refused { 2 } else { 1 };
+        let server = Server::start(move |request| match request.attempt <= pages {
+            true => Reply::answer(200, page.clone()),
+            false => Reply::silence(),
+        });
+        let scene = Scene::with(&server);
+        if is_refused {
+            scene.call(&["list", "--rate", "none", "--max-attempts", "1"]).expect(1).says(words);
+        }
+        let running = scene.start(&["list", "--rate", "none"]);
+        server.wait_for(if is_refused { 3 } else { 2 });
+        let peak = peak_kib(running.pid());
+        let _ = running.kill();
+        assert!(peak < 100 << 10, "{words}: {peak} KiB");
+    }
+}
+
+#[test]
 fn a_page_that_is_too_long_is_not_read_to_its_end() {
     let server = Server::start(|_| Reply::answer(200, vec![b' '; 9 << 20]));
     let flags = ["list", "--rate", "none", "--max-attempts", "1"];

@@ -70,3 +70,24 @@ fn what_was_taken_back_is_done_no_more() {
     let again = report(&rehearsal.scene.call(&flags).expect(0));
     assert_eq!(again["tasks"]["selected"], first["tasks"]["succeeded"]);
 }
+
+#[test]
+fn credentials_are_got_once_for_the_look_and_the_calls() {
+    let (rehearsal, _) = started(&["--skip-unchanged"]);
+    let mut scene = rehearsal.scene;
+    scene.unset("BATCHCTL_TOKEN");
+    scene.set("BATCHCTL_TOKEN_COMMAND", "echo asked >> asked; echo token");
+    scene.call(&["revert", "-y"]).expect(0);
+    assert_eq!(scene.read("asked"), "asked\n");
+}
+
+#[test]
+fn a_document_that_cannot_be_written_is_told_before_anything_is_read() {
+    let (rehearsal, _) = started(&["--skip-unchanged"]);
+    let requests = rehearsal.service.requests();
+    for flags in [["-o", "nowhere/results.csv"], ["--log-file", "nowhere/run.log"]] {
+        let ended = rehearsal.scene.call(&[&["revert", "-y"][..], &flags].concat()).expect(74);
+        ended.says("nowhere/");
+    }
+    assert_eq!(rehearsal.service.requests(), requests);
+}

@@ -55,6 +55,55 @@ fn one_that_never_arrives_has_failed_apart_from_failed_calls() {
 }
 
 #[test]
+fn a_task_without_sub_tasks_is_named_and_not_waited_for() {
+    let server = Server::start(|request: &Request| match request.id.as_str() {
+        "gate-full" => Reply::counted(&request.id, 2, 0, 2),
+        _ => Reply::counted(&request.id, 0, 0, 0),
+    });
+    let scene = Scene::with(&server);
+    let empty = ["--id", "gate-1", "--id", "gate-2", "--id", "gate-3"];
+    let summary = scene.call(&[&["start", "--wait"], &empty[..]].concat()).expect(0);
+    summary.prints("  empty               3   succeeded without a sub-task: no state to reach\n");
+    // The list is not read any more, because none of them has a state to reach.
+    let sent = server.count();
+    scene.call(&["wait"]).expect(0).prints("  empty               3   succeeded without");
+    assert_eq!(server.count(), sent);
+
+    let all = [&["start", "--json", "--id", "gate-full"], &empty[..]].concat();
+    let told = report(&scene.call(&all).expect(0));
+    assert_eq!((&told["empty"], &told["counts"]["total_count"]), (&json!(3), &json!(2)));
+    let documents = ["results.csv", "junit.xml", "report.md", "batchctl.prom", "page.html"];
+    let outputs = documents.iter().flat_map(|&document| ["-o", document]);
+    let call: Vec<&str> = ["report", "--only", "empty"].into_iter().chain(outputs).collect();
+    scene.call(&call).expect(0);
+    let found = cells(&scene, &["id", "outcome", "total_count", "failed_count", "succeed_count"]);
+    assert_eq!(found, ["1", "2", "3"].map(|number| format!("gate-{number} succeeded 0 0 0")));
+    let junit = scene.read("junit.xml");
+    assert!(junit.contains("<testsuites name=\"batchctl\" tests=\"3\""), "{junit}");
+    assert!(junit.contains("<property name=\"empty_tasks\" value=\"3\"/>"), "{junit}");
+    assert!(scene.read("report.md").contains("- Empty: 3 tasks succeeded without a sub-task\n"));
+    let metric = "batchctl_last_run_empty_tasks{job=\"\",command=\"start\"} 3";
+    assert!(scene.read("batchctl.prom").contains(metric));
+    assert!(scene.read("page.html").contains("succeeded without a sub-task"));
+}
+
+#[test]
+fn a_comparison_knows_what_never_arrived() {
+    let rehearsal = settling_in(100);
+    let stop = ["stop", "--wait", "--wait-timeout", "4s", "--id", "gate-stuck"];
+    rehearsal.scene.call(&[&stop[..], &["--id", "task-000001"]].concat()).expect(1);
+    rehearsal.scene.call(&stop).expect(1);
+    let runs = rehearsal.runs();
+    let diff = ["report", "diff", runs[0].as_str(), "latest"];
+    let still = "failed → failed   accepted, but it is `changing`";
+    rehearsal.scene.call(&diff).expect(0).prints(still);
+    let ended = rehearsal.scene.call(&[&diff[..], &["--json"]].concat()).expect(0);
+    let change = &report(&ended)["changes"][0];
+    assert_eq!(change["after"], "failed", "{change}");
+    assert_eq!(change["error_kind"], "not_reached", "{change}");
+}
+
+#[test]
 fn what_did_not_arrive_can_be_waited_for_again_and_retried() {
     let rehearsal = settling_in(6_000);
     let flags = ["start", "--id", "task-000001", "--wait", "--wait-timeout", "3s"];

@@ -41,7 +41,7 @@ struct ListFailure {
 
 pub(crate) fn check(args: &CheckArgs, context: &Context) -> Result<ExitStatus, CommandError> {
     let place = destination::resolve(&args.place, &args.credentials, Lookup::Allowed, context)?;
-    let ReadingClient { runtime, client, source } =
+    let ReadingClient { runtime, client, source, .. } =
         client_for_reading(&args.credentials, &place, CONNECT_TIMEOUT, context)?;
     let Checked { listed, skew } = runtime.block_on(client.check());
     let findings = Findings {
@@ -53,8 +53,10 @@ pub(crate) fn check(args: &CheckArgs, context: &Context) -> Result<ExitStatus, C
         skew,
         list: list_of(listed),
     };
-    let text = if args.json { findings.json() } else { findings.text() };
-    stream::print(&text).map_err(CommandError::io)?;
+    match args.json {
+        true => stream::print_json(&findings.json())?,
+        false => stream::print(&findings.text())?,
+    }
     Ok(findings.exit())
 }
 

@@ -42,7 +42,8 @@ kept; it is tried once.
 
 Examples:
   batchctl auth login --iam-user night --iam-domain acme --region cn-north-4
-  batchctl auth login --iam-user-id ID --region cn-north-4     with an MFA device";
+  batchctl auth login --iam-user night --iam-domain acme --iam-user-id ID --region cn-north-4
+                                                   with an MFA device";
 
 const LOGOUT_HELP: &str = "\
 Examples:
@@ -95,6 +96,12 @@ pub(crate) fn carry_out(
 /// Logs in and keeps the token.
 fn login(args: &LoginArgs, context: &Context) -> Result<ExitStatus, CommandError> {
     config_keys::require_trusted(context)?;
+    if args.place.sandbox {
+        // The password must not go to the endpoint that is configured beside the sandbox.
+        let error = "there is nothing to log in to: the sandbox takes any token";
+        return Err(CommandError::usage(error)
+            .with_hint("leave `--sandbox` out, or set BATCHCTL_SANDBOX=false"));
+    }
     let endpoint = destination::endpoint(&args.place, context)?;
     let route = destination::route(&args.place, &endpoint, context)?;
     let target = PartialDestination {
@@ -124,7 +131,7 @@ fn login(args: &LoginArgs, context: &Context) -> Result<ExitStatus, CommandError
     let until = granted.expires_at().map(|at| format!(" until {at}")).unwrap_or_default();
     let kept = path.display();
     let text = format!("logged in as {user} to project {project}{until}; kept in {kept}\n");
-    stream::print(&text).map_err(CommandError::io)?;
+    stream::print(&text)?;
     Ok(ExitStatus::Ok)
 }
 
@@ -135,6 +142,6 @@ fn logout(context: &Context) -> Result<ExitStatus, CommandError> {
     } else {
         "no login was kept\n"
     };
-    stream::print(text).map_err(CommandError::io)?;
+    stream::print(text)?;
     Ok(ExitStatus::Ok)
 }

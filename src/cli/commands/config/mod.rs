@@ -69,7 +69,7 @@ pub(crate) fn carry_out(
         ConfigCommand::Init => init::init(&path(&context.environment)?)?,
         ConfigCommand::Path => format!("{}\n", path(&context.environment)?.display()),
     };
-    stream::print(&text).map_err(CommandError::io)?;
+    stream::print(&text)?;
     Ok(ExitStatus::Ok)
 }
 

@@ -17,7 +17,9 @@ use crate::cli::output::error::CommandError;
 use crate::cli::output::stream::Stderr;
 use batchctl::api::{ListFilter, Page, TaskApi};
 use batchctl::clock::{Clock, Timestamp};
+use batchctl::policy::SharedSlots;
 use batchctl::report::ExitStatus;
+use batchctl::run;
 use batchctl::survey::{Gap, PageSink, WalkEnd, WalkStep, Walker};
 use batchctl::text::{plural, printable};
 use clap::Args;
@@ -94,10 +96,11 @@ pub(crate) fn list(args: &ListArgs, context: &Context) -> Result<ExitStatus, Com
         (false, true) => ListFormat::Table,
         (false, false) => ListFormat::Csv,
     };
-    let read = read(&client, &choice, &args.reading, || ListTable::new(format));
+    let slots = run::group_slots(&context.state, args.reading.rate_group.as_deref())?;
+    let read = read(&client, &choice, &args.reading, slots, || ListTable::new(format));
     let rows = runtime.block_on(read)?;
     print_uncallable(&rows, &context.stderr);
-    rows.print().map_err(CommandError::io)?;
+    rows.print()?;
     Ok(ExitStatus::Ok)
 }
 
@@ -106,9 +109,11 @@ async fn read<A: TaskApi>(
     api: &A,
     choice: &TaskFilter,
     reading: &ReadingArgs,
+    slots: Option<SharedSlots>,
     rows: impl Fn() -> ListTable,
 ) -> Result<ListTable, CommandError> {
-    let mut walker = Walker::new(api, reading.settings(), Clock::start(), &[]);
+    let walker = Walker::new(api, reading.settings(), Clock::start(), &[]);
+    let mut walker = walker.sharing(slots);
     let mut filter = choice.filter();
     let mut gap = Gap::Shrank;
     for _ in 0..MOST_WALKS {

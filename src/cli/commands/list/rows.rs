@@ -2,7 +2,9 @@
 //!
 //! CSV and JSON are written beside memory until the last page is there, however long they are.
 
+use crate::cli::output::error::CommandError;
 use crate::cli::output::stream;
+use crate::cli::output::terminal_guard::Content;
 use batchctl::api::ListedTask;
 use batchctl::clock::Timestamp;
 use batchctl::task::TaskId;
@@ -10,7 +12,7 @@ use batchctl::text::{guarded, printable};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 use std::io;
-use std::io::{Read, Seek, Write};
+use std::io::{Seek, Write};
 use tempfile::SpooledTempFile;
 
 /// How much is kept in memory before it is put into a file.
@@ -91,17 +93,22 @@ impl ListTable {
     }
 
     /// Prints all rows to standard output.
-    pub(crate) fn print(mut self) -> io::Result<()> {
-        match self.format {
-            ListFormat::Table => return stream::print(&aligned(&self.table)),
-            ListFormat::Csv => {}
-            ListFormat::Json => self.write(if self.count > 0 { "\n]\n" } else { "]\n" }),
-        }
+    pub(crate) fn print(mut self) -> Result<(), CommandError> {
+        let content = match self.format {
+            ListFormat::Table => return Ok(stream::print(&aligned(&self.table))?),
+            ListFormat::Csv => Content::Text,
+            ListFormat::Json => {
+                self.write(if self.count > 0 { "\n]\n" } else { "]\n" });
+                Content::Json
+            }
+        };
         if let Some(error) = self.failed {
-            return Err(error);
+            return Err(CommandError::io(error));
         }
-        self.text.rewind()?;
-        copy(&mut self.text)
+        self.text.rewind().map_err(CommandError::io)?;
+        let mut out = stream::standard_output(content);
+        let copied = io::copy(&mut self.text, &mut out).and_then(|_| out.flush());
+        Ok(stream::printed(copied)?)
     }
 
     fn write(&mut self, text: &str) {
@@ -109,11 +116,6 @@ impl ListTable {
             self.failed = self.text.write_all(text.as_bytes()).err();
         }
     }
-}
-
-fn copy(text: &mut impl Read) -> io::Result<()> {
-    let mut stdout = io::stdout().lock();
-    stream::forgive_closed(io::copy(text, &mut stdout).and_then(|_| stdout.flush()))
 }
 
 /// Returns when a task was created, as all documents write times.

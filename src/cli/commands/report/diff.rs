@@ -1,9 +1,12 @@
 //! `report diff`: what became of tasks from one run to another.
 
 use crate::cli::Context;
+use crate::cli::connect::protected_files;
 use crate::cli::flags::values;
+use crate::cli::output::atomic_file::OutputTarget;
 use crate::cli::output::documents::Document;
 use crate::cli::output::error::CommandError;
+use crate::cli::output::terminal_guard::Content;
 use crate::cli::output::{documents, stream};
 use batchctl::report::{CsvDialect, Diff, ExitStatus, write_diff_csv, write_diff_json};
 use batchctl::run;
@@ -41,13 +44,18 @@ pub(crate) struct DiffArgs {
 }
 
 pub(crate) fn show(args: &DiffArgs, context: &Context) -> Result<ExitStatus, CommandError> {
-    let documents = documents::of_changes(&args.output, args.json)?;
+    let documents = documents::of_changes(
+        &args.output,
+        args.json,
+        &protected_files::find(None, context),
+        &context.given,
+    )?;
     let runs = run::runs_in(&context.state);
     let before = RunReader::open(&runs, &runs.find(&args.before)?)?;
     let after = RunReader::open(&runs, &runs.find(&args.after)?)?;
     let diff = Diff::read(&before, &after)?;
     for document in &documents {
-        document.target().write(|out| {
+        document.target().write(document.content(), |out| {
             documents::of_rows(if document.is_csv() {
                 write_diff_csv(&before, &after, args.csv_dialect, out)
             } else {
@@ -56,12 +64,14 @@ pub(crate) fn show(args: &DiffArgs, context: &Context) -> Result<ExitStatus, Com
         })?;
     }
     if args.json {
-        let output = crate::cli::output::atomic_file::OutputTarget::StandardOutput;
-        output.write(|out| documents::of_rows(write_diff_json(&diff, &before, &after, out)))?;
+        let output = OutputTarget::StandardOutput;
+        output.write(Content::Json, |out| {
+            documents::of_rows(write_diff_json(&diff, &before, &after, out))
+        })?;
     } else if documents.iter().any(Document::is_on_output) {
         context.stderr.line(diff.to_string().trim_end());
     } else {
-        stream::print(&diff.to_string()).map_err(crate::cli::output::atomic_file::not_printed)?;
+        stream::print(&diff.to_string())?;
     }
     Ok(ExitStatus::Ok)
 }

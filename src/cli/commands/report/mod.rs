@@ -4,6 +4,7 @@ pub(crate) mod diff;
 
 use crate::cli::Context;
 use crate::cli::commands::report::diff::DiffArgs;
+use crate::cli::connect::protected_files;
 use crate::cli::flags::output::DocumentArgs;
 use crate::cli::flags::which_run::WhichRunArgs;
 use crate::cli::output::documents;
@@ -43,7 +44,9 @@ pub(crate) fn show(args: &ReportArgs, context: &Context) -> Result<ExitStatus, C
     if let Some(ReportCommand::Diff(args)) = &args.command {
         return diff::show(args, context);
     }
-    let documents = documents::of_the_past(documents::parse(&args.output, &[])?)?;
+    let documents =
+        documents::parse(&args.output, &protected_files::find(None, context), &context.given)?;
+    let documents = documents::of_the_past(documents)?;
     let options = documents::options(&args.output);
     let runs = run::runs_in(&context.state);
     let id = args.which.find(&context.state)?;

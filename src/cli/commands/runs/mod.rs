@@ -183,7 +183,11 @@ fn list(args: &RunsListArgs, context: &Context) -> Result<ExitStatus, CommandErr
         listed.retain(|run| args.state.contains(&run.state));
     }
     listed.truncate(args.last.unwrap_or(usize::MAX));
-    print(&if args.json { as_json(&listed) } else { as_table(&listed) })
+    match args.json {
+        true => stream::print_json(&as_json(&listed))?,
+        false => stream::print(&as_table(&listed))?,
+    }
+    Ok(ExitStatus::Ok)
 }
 
 fn show(args: &ShowArgs, context: &Context) -> Result<ExitStatus, CommandError> {
@@ -199,7 +203,7 @@ fn show(args: &ShowArgs, context: &Context) -> Result<ExitStatus, CommandError> 
     };
     if !args.json {
         let listed = read(&runs, &id)?;
-        stream::print(&head(&listed, &runs)).map_err(CommandError::io)?;
+        stream::print(&head(&listed, &runs))?;
     }
     present(&runs, &id, &wanted, &context.stderr, context.stdout_style)?;
     Ok(ExitStatus::Ok)
@@ -211,13 +215,19 @@ fn head(run: &ListedRun, runs: &RunDirectory) -> String {
     let record = &run.record;
     let _ = writeln!(text, "run       {} ({})", run.id, word(run.state));
     let _ = writeln!(text, "file      {}", runs.file(&run.id).display());
-    let _ = writeln!(text, "target    {}, project {}", record.run.endpoint, record.run.project_id);
+    let target = format!("{}, project {}", record.run.endpoint, record.run.project_id);
+    let _ = writeln!(text, "target    {}", printable(&target, 300));
     for (name, value) in [("job", &record.run.job), ("reason", &record.run.reason)] {
         if let Some(value) = value {
             let _ = writeln!(text, "{name:<8}  {}", printable(value, 200));
         }
     }
     let settings = &record.run.settings;
+    if let Some(by) = &settings.by {
+        let (user, host) = (printable(&by.user, 60), printable(&by.host, 60));
+        let _ = writeln!(text, "by        {user} on {host}");
+        let _ = writeln!(text, "typed     {}", printable(&by.command_line, 500));
+    }
     let _ = writeln!(text, "profile   {}", printable(&settings.profile, 200));
     if let Some(kind) = settings.credentials {
         let _ = writeln!(text, "secret    from {}", kind.as_str());
@@ -318,7 +328,7 @@ fn as_table(listed: &[ListedRun]) -> String {
             "{:<20}  {:<12}  {:<5}  {:<11}  {:<19}  {}",
             run.id,
             printable(run.record.run.job.as_deref().unwrap_or("-"), 12),
-            run.record.run.command,
+            printable(&run.record.run.command, 5),
             word(run.state),
             planned.replace('T', " "),
             outcomes(run),
@@ -328,7 +338,7 @@ fn as_table(listed: &[ListedRun]) -> String {
 }
 
 fn print(text: &str) -> Result<ExitStatus, CommandError> {
-    stream::print(text).map_err(CommandError::io)?;
+    stream::print(text)?;
     Ok(ExitStatus::Ok)
 }
 

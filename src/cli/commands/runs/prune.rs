@@ -31,7 +31,7 @@ pub(crate) fn prune(args: &PruneArgs, context: &Context) -> Result<ExitStatus, C
     let removed = plural(u64::try_from(chosen.len()).unwrap_or(u64::MAX), "run", "runs");
     let verb = if args.dry_run { "would be removed" } else { "removed" };
     let _ = writeln!(text, "{removed} {verb}");
-    stream::print(&text).map_err(CommandError::io)?;
+    stream::print(&text)?;
     Ok(ExitStatus::Ok)
 }
 

@@ -2,7 +2,7 @@
 
 use crate::cli::Context;
 use crate::cli::connect::credentials::{PartialDestination, Said, is_said, secret_file, text_of};
-use crate::cli::connect::destination;
+use crate::cli::connect::plain_http;
 use crate::cli::flags::connection::CredentialArgs;
 use crate::cli::output::error::CommandError;
 use crate::cli::output::prompt;
@@ -64,7 +64,7 @@ pub(crate) fn iam(
     let endpoint = named.cloned().or_else(|| target.endpoint.iam());
     let endpoint = endpoint.ok_or_else(|| missing("the address of IAM", "--iam-endpoint URL"))?;
     if endpoint.is_insecure_over(target.route) {
-        destination::allow_insecure(&endpoint, "the password", context)?;
+        plain_http::allow(&endpoint, "the password", context)?;
     }
     Ok(Iam { endpoint, route: target.route.clone(), connect_timeout: CONNECT_TIMEOUT })
 }

@@ -49,7 +49,8 @@ pub(crate) fn source(
     Ok(Some(source.into()))
 }
 
-fn path(context: &Context) -> PathBuf {
+/// Returns where the login of the profile in use is kept.
+pub(crate) fn path(context: &Context) -> PathBuf {
     let profile: String = byte_serialize(context.profile.as_bytes()).collect();
     context.state.join(format!("login-{profile}.json"))
 }

@@ -8,9 +8,12 @@ use std::time::Instant;
 /// How long the steps of a search are, and how many calls they need.
 const SEARCH_STEP: f64 = 0.25;
 const SEARCH_STEP_CALLS: f64 = 3.0;
-/// The pace of a look above the limit, and how long it takes for a window to notice.
-const LOOKING: f64 = 1.02;
-const LOOK: f64 = 1.0;
+/// From which pace on a search no longer doubles, and what it does instead: a step too far costs more.
+const FAST: f64 = 100.0;
+const SEARCH_FACTOR: f64 = 1.6;
+/// By how much of the limit a look exceeds it at most, and how long it takes for a window to notice.
+pub(super) const LOOKING: f64 = 0.02;
+pub(super) const LOOK: f64 = 1.0;
 /// By what factor the steps grow beyond it, and how often they come.
 const GROWTH: f64 = 2.5;
 const GROWTH_STEP: f64 = 0.15;
@@ -48,7 +51,8 @@ impl PaceController {
         }
         let sent = self.history.sent_between(since, now);
         if sent >= SEARCH_STEP_CALLS && sent >= USED * self.rate * span - 1.0 {
-            self.open(2.0 * self.rate, now);
+            let factor = if self.rate < FAST { 2.0 } else { SEARCH_FACTOR };
+            self.open(factor * self.rate, now);
         } else if span > 3.0 {
             // Only the latest sendings show whether the pace is used.
             self.phase = Phase::Open { since: now, was_served: false };
@@ -60,16 +64,20 @@ impl PaceController {
         if !self.is_exact {
             return self.approach(limit, self.rate, self.cycle, now);
         }
+        if self.cost == 0 {
+            self.look = (2.0 * self.look).min(LOOKING);
+        }
         self.cost = 0;
-        let step = LOOKING - 1.0;
+        self.looks_since_row = self.looks_since_row.saturating_add(1);
+        let step = self.look;
         let phase = Phase::Growing { since: now, is_rough: false, step, grown: now };
-        self.enter(phase, LOOKING * limit, now);
+        self.enter(phase, (1.0 + step) * limit, now);
     }
 
     pub(super) fn grow(&mut self, growth: Growth, now: Instant) {
         let Growth { since, is_rough, step, grown: _ } = growth;
         let limit = self.known_limit();
-        let is_look = !is_rough && self.rate <= LOOKING * limit + 1e-9;
+        let is_look = !is_rough && self.rate <= (1.0 + self.look) * limit + 1e-9;
         if !self.is_growth_due(growth, is_look, now) {
             return;
         }

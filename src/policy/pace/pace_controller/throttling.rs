@@ -1,6 +1,6 @@
 //! What follows a throttled call: a trial, a rest at a lower limit, or a pause until one is accepted.
 
-use super::growth::NEAR_STEP;
+use super::growth::{LOOK, NEAR_STEP};
 use super::{Opening, PaceController, Phase, Rest, after};
 use crate::policy::pace::call_history::seconds;
 use crate::policy::pace::limit_trial::{DECISIVE, Trial, TrialCounts, TrialFinding, TrialKind};
@@ -19,6 +19,19 @@ const LONGEST_REST_AFTER_HOLD: f64 = 300.0;
 const DRAIN: Duration = Duration::from_millis(1_300);
 /// A throttled call so far above the limit shows that the pace grew too far.
 const TOO_FAR: f64 = 1.1;
+/// A run that is throttled and served again within so many seconds has met a shorter window.
+const SHORT_WINDOW: f64 = 0.25;
+/// The share of what a whole look was accepted below which the limit is not: a rest before the look
+/// makes the mean of both too low, and a window does not make up for it.
+const NEVER_BELOW: f64 = 0.99;
+/// Which share is believed of what a search was accepted in its last second: it doubled meanwhile,
+/// and a second may hold the calls of two windows.
+const OF_A_SEARCH: f64 = 0.85;
+/// For how many looks a service that throttled a row of calls is taken for one with a window.
+const ROWS_REMEMBERED: u32 = 20;
+/// How many calls more than the limit a look at a window may send.
+const CALLS_OF_LOOK: f64 = 2.0;
+const SMALLEST_LOOK: f64 = 0.005;
 /// How often the pace is lowered while it rests before the limit is measured anew.
 const RESTS_LOWERED: u32 = 3;
 /// What a lower pace is to decide between: a limit and a share by chance.
@@ -50,7 +63,12 @@ impl PaceController {
         let has_just_grown = self.raised_at.is_some_and(|raised| seconds(raised, now) < 3.0);
         let is_search = self.opening == Opening::Doubling || has_just_grown;
         match is_search && self.chance.is_negligible() {
-            true => self.try_at(self.rate, TrialKind::Overshoot { accepted }, sent, now),
+            true => self.try_at(
+                self.rate,
+                TrialKind::Overshoot { accepted: OF_A_SEARCH * accepted },
+                sent,
+                now,
+            ),
             false => self.try_at(self.rate, TrialKind::Measurement, sent, now),
         }
     }
@@ -92,8 +110,8 @@ impl PaceController {
         }
         self.throttled_at = self.rate;
         match self.phase {
-            Phase::Growing { is_rough, .. } if self.rate <= TOO_FAR * self.known_limit() => {
-                self.throttled_while_growing(is_rough, sent, now);
+            Phase::Growing { since, is_rough, .. } if self.rate <= TOO_FAR * self.known_limit() => {
+                self.throttled_while_growing(since, is_rough, sent, now);
                 self.rest_after_hold(self.known_limit(), until, now);
             }
             Phase::Resting { .. } => {
@@ -126,7 +144,13 @@ impl PaceController {
         self.enter(phase, RESTING * limit, now);
     }
 
-    pub(super) fn throttled_while_growing(&mut self, is_rough: bool, sent: Instant, now: Instant) {
+    pub(super) fn throttled_while_growing(
+        &mut self,
+        since: Instant,
+        is_rough: bool,
+        sent: Instant,
+        now: Instant,
+    ) {
         self.throttled_at = self.rate;
         let limit = self.known_limit();
         let second = self.history.accepted_per_second(1.0, sent).min(self.rate);
@@ -138,14 +162,19 @@ impl PaceController {
         // empty at both; a window accepts a little less, so that the limit sinks slowly at most.
         let (accepted, span) = self.in_cycle(sent);
         let mean = accepted / span.max(0.001);
+        let looked = seconds(since, sent);
         let found = match (is_rough, span) {
             (true, 0.3..) => f64::midpoint(mean, second),
             (true, _) => second,
+            (false, 1.0..) if self.looks_since_row < ROWS_REMEMBERED && looked >= LOOK => {
+                mean.max((NEVER_BELOW * second).min(limit))
+            }
             (false, 1.0..) => mean,
             (false, _) => limit,
         };
         let least = if is_rough { 0.98 * limit } else { 0.995 * limit };
         self.confirmed += 1;
+        self.window = Some(second).filter(|_| !is_rough && looked >= LOOK);
         self.rest(found.max(least).min(self.rate.max(least)), sent, now);
         self.is_windowed = true;
     }
@@ -157,6 +186,22 @@ impl PaceController {
         self.know(limit, sent, now);
         let until = after(now, pays.clamp(SHORTEST_REST, LONGEST_REST));
         self.enter(Phase::Resting { since: now, until, lowered: 0 }, RESTING * limit, now);
+    }
+
+    /// Several calls of a look were throttled in a row: a window has ended, which takes what it took
+    /// in the second before, however little of it was used earlier.
+    pub(super) fn believe_window(&mut self) {
+        let Phase::Resting { .. } = self.phase else { return };
+        let Some(window) = self.window.filter(|_| self.cost >= 2) else { return };
+        self.looks_since_row = 0;
+        let known = self.known_limit();
+        if window > known {
+            // The second also holds the last calls of the window before.
+            let limit = (0.99 * window).clamp(known, 1.02 * known);
+            (self.limit, self.window) = (Some(limit), None);
+            self.look = (CALLS_OF_LOOK / limit).clamp(SMALLEST_LOOK, self.look);
+            self.set_rate(RESTING * limit);
+        }
     }
 
     /// Follows a pace that had grown too far: the service may remember what was sent in the last
@@ -206,12 +251,18 @@ impl PaceController {
                 // The window of a second that ended when the first call was accepted again.
                 let span = 1.0 + seconds(last, sent);
                 let per_second = self.history.accepted_per_second(span, sent);
-                per_second * span.min(seconds(self.begun, sent)).max(1.0)
+                let passed = seconds(self.begun, sent);
+                // A run that has just begun does not know when the window did. Windows that end so
+                // soon are short ones, mostly; others last for a second.
+                per_second * if passed < SHORT_WINDOW { 1.0 } else { span.min(passed) }
             }
         };
         let known = self.limit.filter(|_| self.is_exact && lasted < 0.5);
         let found = found.min(known.unwrap_or(found)).min(self.throttled_at);
+        let is_measured = earlier.is_some() || known.is_some();
         self.rest(0.995 * found.max(self.bounds.least), now, now);
+        // Of the first window only the end was seen.
+        self.is_exact = is_measured;
     }
 }
 

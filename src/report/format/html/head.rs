@@ -11,8 +11,8 @@ use crate::report::format::summary::{
     calls_note, hint_reason, rounded, sub_tasks_note, title, verdict,
 };
 use crate::report::format::words::{
-    day_and_time, failure_times, latency_words, outcome_mark, outcome_words, percent,
-    retry_prospect,
+    day_and_time, failure_times, latency_words, more_causes, outcome_mark, outcome_words, percent,
+    remedy,
 };
 use crate::report::model::{FailureGroup, Report};
 use crate::task::Outcome;
@@ -87,7 +87,7 @@ struct FailureGroupHtml {
     message: String,
     details: Vec<(&'static str, String)>,
     retryable: bool,
-    retry_prospect: &'static str,
+    remedy: &'static str,
     times: String,
     examples: Vec<String>,
     command: Option<String>,
@@ -276,6 +276,10 @@ fn efforts(report: &Report) -> Vec<Tile> {
         let note = sub_tasks_note(report.counts);
         tiles.push(effort("sub-tasks", grouped(report.counts.total), note));
     }
+    if report.empty > 0 {
+        let note = "succeeded without a sub-task".into();
+        tiles.push(effort("empty", grouped(report.empty), note));
+    }
     if let Some(rate) = pace.rate_average {
         let note = format!("{} in the busiest second", grouped(pace.rate_peak_1s));
         tiles.push(effort("pace", format!("{}/s", rounded(rate)), note));
@@ -315,12 +319,8 @@ fn no_failures(report: &Report) -> &'static str {
 }
 
 fn more_groups(more: &[FailureGroup]) -> String {
-    if more.is_empty() {
-        return String::new();
-    }
-    let causes = plural(more.len() as u64, "more cause", "more causes");
-    let tasks = plural(more.iter().map(|group| group.count).sum(), "task", "tasks");
-    format!("And {causes} with {tasks} in all: the table has them, and so has report.json.")
+    let told = |more| format!("And {more}: the table has them, and so has report.json.");
+    more_causes(more).map_or_else(String::new, told)
 }
 
 fn table_note(report: &Report, limits: Limits) -> String {
@@ -357,7 +357,10 @@ impl FailureGroupHtml {
         let status = group.http_status.map(|status| format!("HTTP {status}"));
         let code = Some(foreign(&group.error_code)).filter(|code| !code.is_empty());
         let cause = std::iter::once(group.kind_word().to_owned()).chain(status).chain(code);
+        let params = group.params.join("; ");
         let details = [
+            ("Detail", group.further_detail()),
+            ("Params", &params),
             ("Sub-task", &group.sub_task_error),
             ("Reason", &group.reason),
             ("Advice", &group.advice),
@@ -368,10 +371,10 @@ impl FailureGroupHtml {
             count: plural(group.count, "task", "tasks"),
             share: percent(group.share),
             cause: cause.collect::<Vec<_>>().join(" · "),
-            message: foreign(&group.message_template),
+            message: foreign(group.said_template()),
             details: known.map(|(name, text)| (name, foreign(text))).collect(),
             retryable: group.retryable,
-            retry_prospect: retry_prospect(group),
+            remedy: remedy(group),
             times: failure_times(group),
             examples: group.examples.iter().map(ToString::to_string).collect(),
             command: report.retry_command(group),

@@ -27,7 +27,8 @@
   const group = (row) => (row[7] ? head.groups[row[7] - 1] : "");
   const source = (row) => `${head.sources[row[8]] || ""}:${row[9]}`;
   const failure = (row) => row[10] || [];
-  const message = (row) => [text(failure(row)[1]), text(failure(row)[2])].filter(Boolean).join(": ");
+  // Without a message the detail says what is wrong.
+  const message = (row) => [text(failure(row)[1]), text(failure(row)[2]) || text(failure(row)[9])].filter(Boolean).join(": ");
   const clock = (ms) => new Date(head.base + ms).toISOString().slice(11, 19);
   const instant = (ms) => new Date(head.base + ms).toISOString().replace("T", " ").replace("Z", " UTC");
   const span = (ms) => {
@@ -70,7 +71,9 @@
   function haystack(index) {
     haystacks ||= new Array(rows.length);
     const row = rows[index];
-    return (haystacks[index] ||= `${row[0]} ${message(row)} ${text(failure(row)[5])} ${source(row)}`.toLowerCase());
+    // Reason, advice, sub-tasks, request, detail and params: every text that a click shows.
+    const said = [3, 4, 5, 6, 9, 10].map((cell) => text(failure(row)[cell]));
+    return (haystacks[index] ||= [row[0], message(row), ...said, source(row)].join(" ").toLowerCase());
   }
 
   function find() {

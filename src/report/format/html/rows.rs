@@ -18,10 +18,10 @@ use crate::report::format::html::texts::{Text, Texts};
 use crate::report::model::{Grouping, Report, failure_of};
 use crate::store::{AttemptRow, RunReader, StoreError, TaskRow};
 use crate::task::{Command, Counts, Failure, FailureKind, Ordinal, Outcome};
+use crate::text::whole_millis;
 use serde::Serialize;
 use std::collections::HashMap;
 use std::io::Write;
-use std::time::Duration;
 
 /// The most that a page holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -152,7 +152,7 @@ impl HtmlRows {
                 .any(|outcome| share.includes(outcome) && report.tasks[outcome] > 0)
         };
         for &share in shares.iter().filter(|&&share| has_any(share)) {
-            let walked = run.for_each_task::<PassEnd>(|task| {
+            let take = |task: TaskRow| {
                 // Ends the pass with an error, because a pass has no other way to stop early.
                 if self.written >= self.limits.tasks {
                     return Err(PassEnd::Full);
@@ -161,7 +161,14 @@ impl HtmlRows {
                     self.write_task(&task, out).map_err(PassEnd::Error)?;
                 }
                 Ok(())
-            });
+            };
+            let walked = match share {
+                // Most tasks of a large run succeeded, and this walk does not read them.
+                RowShare::NotSucceeded => run.for_each_failed_task::<PassEnd>(take),
+                RowShare::All | RowShare::NotAttempted | RowShare::Good => {
+                    run.for_each_task::<PassEnd>(take)
+                }
+            };
             match walked {
                 Ok(()) => {}
                 Err(PassEnd::Full) => break,
@@ -172,8 +179,10 @@ impl HtmlRows {
     }
 
     fn write_task(&mut self, task: &TaskRow, out: &mut impl Write) -> Result<(), ResultsError> {
-        let duration =
-            task.first_sent.zip(task.settled).map(|(first, settled)| millis(settled.since(first)));
+        let duration = task
+            .first_sent
+            .zip(task.settled)
+            .map(|(first, settled)| whole_millis(settled.since(first)));
         let row = (
             task.id.as_str(),
             matches!(task.command, Command::Stop) as u8,
@@ -216,7 +225,7 @@ impl HtmlRows {
             self.texts.text(&failure.error_list.join("; ")),
             last.and_then(|last| last.request_id.clone()),
             counts.map(|Counts { total, failed, succeeded }| [total, failed, succeeded]),
-            last.and_then(|last| last.duration).map(millis),
+            last.and_then(|last| last.duration).map(whole_millis),
             self.texts.text(&failure.detail),
             self.texts.text(&failure.params.join("; ")),
         )
@@ -255,7 +264,7 @@ impl HtmlRows {
         (
             row,
             self.after_base(attempt.sent),
-            attempt.duration.map(millis),
+            attempt.duration.map(whole_millis),
             attempt.http_status,
             failure.map(|failure| failure.kind as u8),
             self.texts.text(failure.map_or("", |failure| &failure.code)),
@@ -266,7 +275,7 @@ impl HtmlRows {
     /// Returns the milliseconds since the beginning of the run.
     fn after_base(&self, at: Timestamp) -> i64 {
         // Negative if the system's clock was set back during the run.
-        at.as_micros().saturating_sub(self.base.as_micros()) / 1_000
+        at.micros_since(self.base) / 1_000
     }
 }
 
@@ -276,7 +285,3 @@ type FailureCells =
 
 /// The cells of an attempt.
 type AttemptCells = (u64, i64, Option<u64>, Option<u16>, Option<u8>, Text, Text);
-
-fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
-}

@@ -1,0 +1,80 @@
+//! What authorises a call, and the record of it (`docs/GLOSSARY.md`: redactor).
+//!
+//! A secret reaches the header of a call and nothing else.
+
+use super::access_key::AccessKey;
+use super::token::Token;
+use crate::api::endpoint::ProjectId;
+use crate::api::redactor::Redactor;
+use crate::clock::{Instant, Timestamp, system_time};
+use hyper::Request;
+use hyper::header::HeaderName;
+use secrecy::ExposeSecret;
+use std::sync::Arc;
+
+/// The longest text of the service that is kept, in characters.
+const MAX_TEXT: usize = 500;
+/// The header that carries the token.
+pub(super) const AUTH_TOKEN: HeaderName = HeaderName::from_static("x-auth-token");
+
+/// The part of the credentials that authorises a call.
+#[derive(Clone)]
+pub(super) enum Proof {
+    /// A token, sent as it is.
+    Token(Arc<Token>),
+    /// A key that signs.
+    Key(Arc<AccessKey>),
+}
+
+/// The record of how one call was authorised; removes those secrets from its answer.
+pub(in crate::api) struct Authorisation {
+    pub(in crate::api) redactor: Redactor,
+    /// The time of its signature, if it has one.
+    pub(in crate::api) signed_at: Option<Timestamp>,
+}
+
+impl Authorisation {
+    /// Returns what is kept of a text that came from outside.
+    pub(in crate::api) fn kept(&self, text: String) -> String {
+        self.redactor.beginning(text, MAX_TEXT)
+    }
+}
+
+impl Proof {
+    /// Puts this into a request that is about to be sent.
+    pub(super) fn authorise(
+        &self,
+        request: &mut Request<()>,
+        project: Option<&ProjectId>,
+        redactor: &Redactor,
+    ) -> Authorisation {
+        let signed_at = match self {
+            Self::Token(token) => {
+                request.headers_mut().insert(AUTH_TOKEN, token.header());
+                None
+            }
+            Self::Key(key) => {
+                // The system's own time: it is compared with that of another machine.
+                let now = system_time();
+                key.sign(request, project, now);
+                Some(now)
+            }
+        };
+        Authorisation { redactor: redactor.clone(), signed_at }
+    }
+
+    /// Lets the redactor forget it, once no answer to a call with it can come any more.
+    pub(super) fn retire(&self, redactor: &Redactor, now: Instant) {
+        if let Self::Token(token) = self {
+            redactor.retire(token.text().expose_secret(), now);
+        }
+    }
+
+    /// Returns whether two are the same token.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Token(one), Self::Token(other)) => one.is_same(other),
+            (Self::Key(_), _) | (_, Self::Key(_)) => false,
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! Escapes on the way to a terminal what would act on it: documents go there as they are otherwise.
+//!
+//! A pipe or a file gets every document byte for byte. A terminal would obey the controls in the
+//! texts of a service or of a damaged run, so there they are shown as escapes.
+
+use batchctl::text::{ascii_json, harmless};
+use std::io;
+use std::io::Write;
+
+/// What standard output carries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Content {
+    /// JSON, which has escapes of its own.
+    Json,
+    /// Any other text.
+    Text,
+}
+
+impl Content {
+    /// Returns a text of this kind as a terminal may show it.
+    pub(crate) fn harmless(self, text: &str) -> String {
+        match self {
+            Self::Json => ascii_json(text),
+            Self::Text => harmless(text),
+        }
+    }
+}
+
+/// Passes text on to a terminal, harmless.
+pub(crate) struct TerminalGuard<W> {
+    out: W,
+    content: Content,
+    /// The bytes of a character that is not whole yet.
+    begun: Vec<u8>,
+}
+
+impl<W: Write> TerminalGuard<W> {
+    pub(crate) fn new(out: W, content: Content) -> Self {
+        Self { out, content, begun: Vec::new() }
+    }
+}
+
+impl<W: Write> Write for TerminalGuard<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.begun.extend_from_slice(bytes);
+        let whole = match std::str::from_utf8(&self.begun) {
+            Err(error) if error.error_len().is_none() => error.valid_up_to(),
+            // Bytes that are no text are replaced below, so that nothing is held back for ever.
+            Ok(_) | Err(_) => self.begun.len(),
+        };
+        let rest = self.begun.split_off(whole);
+        let text = std::mem::replace(&mut self.begun, rest);
+        self.out.write_all(self.content.harmless(&String::from_utf8_lossy(&text)).as_bytes())?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(content: Content, pieces: &[&[u8]], expected: &str) {
+        let mut out = Vec::new();
+        let mut guard = TerminalGuard::new(&mut out, content);
+        for piece in pieces {
+            guard.write_all(piece).unwrap();
+        }
+        assert_eq!(String::from_utf8(out).unwrap(), expected, "{pieces:?}");
+    }
+
+    #[test]
+    fn controls_become_escapes_wherever_the_text_is_split() {
+        check(Content::Text, &[b"a\x1b[31m\n\tb\r\n"], "a\\u{1b}[31m\n\tb\\u{d}\n");
+        check(Content::Text, &[b"\xc2", b"\x9b", b"\xe2\x80", b"\xaex"], "\\u{9b}\\u{202e}x");
+        check(Content::Text, &["tör".as_bytes()], "tör");
+        check(
+            Content::Json,
+            &["{\"a\": \"ö\u{9b}\"}\n".as_bytes()],
+            "{\"a\": \"\\u00f6\\u009b\"}\n",
+        );
+        check(Content::Text, &[b"\xff\x1b"], "\u{fffd}\\u{1b}");
+    }
+}

@@ -1,0 +1,151 @@
+//! Writes the whole plan of a dry run: every task, as CSV that is an input again, or as JSON.
+
+use crate::cli::output::atomic_file::OutputTarget;
+use crate::cli::output::documents;
+use crate::cli::output::documents::Document;
+use crate::cli::output::error::CommandError;
+use crate::cli::output::terminal_guard::Content;
+use crate::cli::run::scene::Scene;
+use batchctl::policy::FirstLook;
+use batchctl::report::ResultsError;
+use batchctl::run::{DryRun, DryRunRow, LiveLook};
+use batchctl::store::{PlanRow, PlanTotals};
+use batchctl::task::TaskState;
+use serde_json::{Value, json};
+use std::io::Write;
+
+/// The version of the JSON of a plan.
+const SCHEMA_VERSION: u32 = 1;
+
+/// The tasks of a preview.
+pub(crate) enum PreviewTasks<'a> {
+    /// Those of inputs.
+    Planned(&'a DryRun),
+    /// Those of an earlier run.
+    OfRun(&'a [PlanRow]),
+}
+
+impl PreviewTasks<'_> {
+    fn for_each(
+        &self,
+        mut take: impl FnMut(&DryRunRow) -> Result<(), ResultsError>,
+    ) -> Result<(), ResultsError> {
+        match self {
+            Self::Planned(plan) => plan.for_each_row(|row| take(&row)),
+            Self::OfRun(rows) => rows.iter().try_for_each(|row| {
+                take(&DryRunRow { row: row.clone(), state_before: None, look: None })
+            }),
+        }
+    }
+
+    fn look(&self) -> Option<&LiveLook> {
+        match self {
+            Self::Planned(plan) => plan.look(),
+            Self::OfRun(_) => None,
+        }
+    }
+}
+
+/// What is written of a preview.
+pub(crate) struct PlanOutput<'a> {
+    pub(crate) totals: PlanTotals,
+    pub(crate) tasks: PreviewTasks<'a>,
+}
+
+impl PlanOutput<'_> {
+    /// Writes the documents of a preview, and the JSON that is asked for on standard output.
+    pub(crate) fn write(&self, scene: &Scene<'_>) -> Result<(), CommandError> {
+        for document in scene.documents {
+            if document.is_csv() {
+                let fill = |out: &mut dyn Write| documents::of_rows(self.csv(out));
+                document.target().write(Content::Text, fill)?;
+            } else {
+                let fill = |out: &mut dyn Write| documents::of_rows(self.json(scene, out));
+                document.target().write(Content::Json, fill)?;
+            }
+        }
+        if scene.flags.documents.json {
+            let fill = |out: &mut dyn Write| documents::of_rows(self.json(scene, out));
+            OutputTarget::StandardOutput.write(Content::Json, fill)?;
+        }
+        Ok(())
+    }
+
+    fn csv(&self, out: &mut dyn Write) -> Result<(), ResultsError> {
+        writeln!(out, "id,command,state_before,why").map_err(ResultsError::Write)?;
+        self.tasks.for_each(|task| {
+            let (id, command) = (task.row.id.as_str(), task.row.command.as_str());
+            let state = task.state_before.map_or("", TaskState::as_str);
+            // Ids and these words have no character that a cell must be quoted for.
+            writeln!(out, "{id},{command},{state},{}", why(task.look)).map_err(ResultsError::Write)
+        })
+    }
+
+    /// Writes task after task, because a plan may have millions.
+    fn json(&self, scene: &Scene<'_>, out: &mut dyn Write) -> Result<(), ResultsError> {
+        let head = self.head(scene).to_string();
+        let head = head.strip_suffix('}').expect("an object ends with a brace");
+        write!(out, "{head},\"tasks\":[").map_err(ResultsError::Write)?;
+        let mut between = "";
+        self.tasks.for_each(|task| {
+            let task = json!({
+                "id": task.row.id.as_str(),
+                "command": task.row.command.as_str(),
+                "source": task.row.source,
+                "line": task.row.line,
+                "state_before": task.state_before.map(TaskState::as_str),
+                "why": why(task.look),
+            });
+            let written = write!(out, "{between}\n{task}").map_err(ResultsError::Write);
+            between = ",";
+            written
+        })?;
+        writeln!(out, "\n]}}").map_err(ResultsError::Write)
+    }
+
+    fn head(&self, scene: &Scene<'_>) -> Value {
+        let PlanTotals { rows, selected, duplicates, already_done } = self.totals;
+        let target = scene.target();
+        let states = self.tasks.look().map(|look| {
+            let counts = look.surveyed.counts;
+            json!({
+                "will_change": counts.will_change,
+                "already_there": counts.unchanged,
+                "unknown": counts.unknown,
+                "in_trouble": counts.in_trouble,
+                "not_read": counts.unread,
+            })
+        });
+        json!({
+            "schema_version": SCHEMA_VERSION,
+            "dry_run": true,
+            "command": scene.action.word,
+            "target": { "endpoint": target.endpoint, "project_id": target.project_id },
+            "input": {
+                "rows": rows,
+                "selected": selected,
+                "duplicates": duplicates,
+                "already_done": already_done,
+                "beyond_limit": rows - duplicates - already_done - selected,
+            },
+            "states": states,
+        })
+    }
+}
+
+/// Says in a word or two what becomes of a task.
+fn why(look: Option<FirstLook>) -> &'static str {
+    match look {
+        None => "will be called",
+        Some(FirstLook::WillChange) => "will change",
+        Some(FirstLook::InTrouble) => "in trouble",
+        Some(FirstLook::Unread) => "not read",
+        Some(FirstLook::Unknown | FirstLook::Skipped) => "unknown",
+        Some(FirstLook::Unchanged | FirstLook::Confirmed) => "already there",
+    }
+}
+
+/// Returns whether standard output carries something else than the text of a preview.
+pub(crate) fn takes_output(scene: &Scene<'_>) -> bool {
+    scene.flags.documents.json || scene.documents.iter().any(Document::is_on_output)
+}
