@@ -293,10 +293,10 @@ fn an_attempt_counts_once_it_may_have_left() {
     check(vec![started(5), ended(false, None)], 0, 1, Outcome::NotAttempted);
     check(vec![started(5), ended(true, None)], 0, 1, Outcome::Ambiguous);
     // Begun by a process that was killed, and again by another one.
-    check(vec![started(5), started(6), ended(false)], 0, 2, Outcome::Ambiguous);
+    check(vec![started(5), started(6), ended(false, Some(503))], 0, 2, Outcome::Ambiguous);
     let settled = Fact::Settled { outcome: Outcome::Succeeded, at_us: 7 };
     check(
-        vec![started(5), ended(true), started(6), ended(false), settled],
+        vec![started(5), ended(true, None), started(6), ended(false, Some(503)), settled],
         0,
         2,
         Outcome::Succeeded,
@@ -307,14 +307,16 @@ fn an_attempt_counts_once_it_may_have_left() {
 fn a_verdict_replaces_the_outcome_of_the_call() {
     let settled = Fact::Settled { outcome: Outcome::Succeeded, at_us: 7 };
     let after = |verdict| Fact::After { state: TaskState::Bad, verified_us: None, verdict };
-    let task = folded(vec![started(1), ended(false), settled, after(Some(Outcome::Failed))], 0);
+    let task =
+        folded(vec![started(1), ended(false, Some(503)), settled, after(Some(Outcome::Failed))], 0);
     assert_eq!((task.outcome(), task.settled), (Outcome::Failed, Some((Outcome::Succeeded, 7))));
 }
 
 #[test]
 fn facts_that_contradict_each_other_are_damage() {
     let settled = || Fact::Settled { outcome: Outcome::Succeeded, at_us: 7 };
-    for facts in [vec![ended(false)], vec![Fact::Withdrawn], vec![settled(), settled()]] {
+    for facts in [vec![ended(false, Some(503))], vec![Fact::Withdrawn], vec![settled(), settled()]]
+    {
         let mut task = super::TaskRecord::default();
         assert!(facts.into_iter().try_for_each(|fact| task.apply(fact)).is_err());
     }
