@@ -55,6 +55,8 @@ pub(crate) struct TaskRecord<'a> {
     pub(crate) throttled: u32,
     /// Whether any of them may have been carried out.
     pub(crate) in_doubt: bool,
+    /// Whether facts about it were lost, and no attempt was begun since.
+    pub(crate) lost: bool,
     /// Whether a byte of any of them left: it was answered, or it is in doubt.
     left: bool,
     /// The time at which the first of them was sent.
@@ -82,6 +84,7 @@ impl<'a> TaskRecord<'a> {
             Fact::Started { seq, number, leaves_us } => {
                 // The process that began the one before was killed.
                 self.count_open();
+                self.lost = false;
                 self.open = Some(Attempt { seq, number, leaves_us, ended: None });
             }
             Fact::Withdrawn => {
@@ -97,6 +100,13 @@ impl<'a> TaskRecord<'a> {
             Fact::Settled { outcome, at_us } => {
                 self.count_open();
                 self.settled = Some((outcome, at_us));
+            }
+            Fact::Lost if self.settled.is_some() => {
+                return Err("facts about a settled task are lost");
+            }
+            Fact::Lost => {
+                self.count_open();
+                (self.lost, self.in_doubt) = (true, true);
             }
             Fact::Before(state) => self.before = Some(state),
             Fact::After { state, verified_us, verdict } => {

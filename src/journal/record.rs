@@ -15,6 +15,7 @@ const ENDED: u8 = 3;
 const SETTLED: u8 = 4;
 const BEFORE: u8 = 5;
 const AFTER: u8 = 6;
+const LOST: u8 = 7;
 /// The bits of a start: the number of the attempt follows, because it is not the first.
 const NUMBERED: u8 = 1 << 4;
 /// The bits of an end.
@@ -71,6 +72,8 @@ pub(crate) enum Fact<'a> {
         /// The outcome of the task, if it is not that of its call.
         verdict: Option<Outcome>,
     },
+    /// Other facts about the task were lost with a damaged segment: it is in doubt.
+    Lost,
 }
 
 /// The end of an attempt.
@@ -115,7 +118,7 @@ impl Record<'_> {
                 }
                 before.put_time(body, *leaves_us);
             }
-            Fact::Withdrawn | Fact::Before(_) => {}
+            Fact::Withdrawn | Fact::Before(_) | Fact::Lost => {}
             Fact::Ended(ended) => ended.write(body, before, repeats),
             Fact::Settled { at_us, .. } => {
                 put_signed(body, at_us.wrapping_sub(before.ended_us));
@@ -146,6 +149,7 @@ impl<'a> Record<'a> {
         let fact = match (tag & 15, tag >> 4) {
             (STARTED, 0 | 1) => Fact::read_started(tag, reader, before)?,
             (WITHDRAWN, 0) => Fact::Withdrawn,
+            (LOST, 0) => Fact::Lost,
             (ENDED, _) => Fact::Ended(Ended::read(tag, reader, before, texts)?),
             (SETTLED, code) => {
                 let outcome = codes::outcome(code).ok_or(unknown)?;
@@ -168,6 +172,7 @@ impl Fact<'_> {
             Self::Started { number: 1, .. } => STARTED,
             Self::Started { .. } => STARTED | NUMBERED,
             Self::Withdrawn => WITHDRAWN,
+            Self::Lost => LOST,
             Self::Ended(ended) => {
                 ENDED
                     | if ended.in_doubt { IN_DOUBT } else { 0 }

@@ -168,10 +168,14 @@ impl StoreError {
             Self::Gone { .. } => {
                 "nothing was sent that it did not hold; put it back, or start anew".into()
             }
-            Self::Damaged { path, .. } => format!(
-                "nothing was changed in it; save what can be read with `sqlite3 {} .recover`",
-                shell_quoted(&path.to_string_lossy())
-            ),
+            Self::Damaged { path, .. } => {
+                let run = path.file_stem().unwrap_or_default().to_string_lossy();
+                let run = shell_quoted(&run);
+                format!(
+                    "nothing was changed in it; `batchctl report {run}` shows what is whole, and \
+                     `batchctl resume {run} --repair` takes the rest as in doubt"
+                )
+            }
             Self::Older { .. } => {
                 "read it with the version that made it: its `batchctl report` writes every format"
                     .into()

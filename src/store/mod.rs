@@ -17,6 +17,7 @@ mod ids;
 mod ordinal_set;
 mod planning;
 mod reading;
+mod repair;
 mod rows;
 mod schema;
 #[cfg(test)]
@@ -37,5 +38,6 @@ pub use reading::{
     ExportError, NewRun, RunReader, RunRecord, SessionRecord, SourceRecord, StoredEnd, TaskPair,
     for_each_pair,
 };
+pub use repair::DamagedPart;
 pub use rows::{AttemptRow, ChangeRow, HoldRow, PlanRow, SeenRow, SendingRow, TaskRow};
-pub use writing::{ResumePoint, RunWriter, Surveyed, TaskSelection, UnsettledTask};
+pub use writing::{ResumePoint, RunWriter, Surveyed, TaskSelection, UnsettledTask, repair};

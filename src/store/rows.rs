@@ -44,6 +44,8 @@ pub struct TaskRow {
     /// Its last attempt. Its failure is `not_reached`, without a message, for an accepted call
     /// whose task did not reach the state of the command.
     pub last: Option<AttemptRow>,
+    /// Whether its record is damaged, so that it is in doubt.
+    pub is_damaged: bool,
     /// Its observed states.
     pub seen: SeenRow,
 }

@@ -30,7 +30,13 @@ impl OpenTask {
     /// Notes that the attempt was withdrawn; returns whether nothing is left of the task.
     pub(crate) fn withdraw(&mut self) -> bool {
         self.begun = None;
-        self.attempts == 0
+        self.attempts == 0 && !self.in_doubt
+    }
+
+    /// Notes that facts about the task were lost: any of its calls may have been carried out.
+    pub(crate) fn lose(&mut self) {
+        self.count_begun();
+        self.in_doubt = true;
     }
 
     /// Notes the end of the attempt, and returns its number.

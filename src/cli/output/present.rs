@@ -6,8 +6,8 @@ use crate::cli::output::event_documents::Live;
 use crate::cli::output::stream::{Audience, Stderr};
 use crate::cli::output::{command_hint, stream};
 use batchctl::report::{ExitStatus, Report, ResultsOptions, StillRunning, summary, write_json};
-use batchctl::store::{RunDirectory, RunId, RunReader};
-use batchctl::text::Style;
+use batchctl::store::{RunDirectory, RunId, RunReader, StoreError};
+use batchctl::text::{Style, plural, printable};
 use std::collections::VecDeque;
 use std::panic::resume_unwind;
 use std::path::PathBuf;
@@ -36,21 +36,24 @@ pub(crate) fn present(
 ) -> Result<ExitStatus, CommandError> {
     // Before the reader: a run that ends in between is then reported as running, not as cut short.
     let running = if runs.is_locked(id)? { StillRunning::Yes } else { StillRunning::No };
-    let reader = RunReader::open(runs, id)?;
-    let (report, tables) = thread::scope(|scope| {
-        // For a live run, report and tables must show the same moment, so they share one reader.
-        let ended = running == StillRunning::No;
+    let output_is_taken = wanted.documents.iter().any(Document::is_on_output);
+    let (reader, report, tables) = thread::scope(|scope| {
+        // For a live run, report and tables must show the same moment, so they share one reader. A
+        // stream cannot be taken back if the run turns out to be damaged.
+        let ended = running == StillRunning::No && !output_is_taken;
         let tables = ended.then(|| scope.spawn(|| write_tables(runs, id, wanted)));
-        let report = Report::read(&reader, running);
-        (report, tables.map(|tables| tables.join().unwrap_or_else(|panic| resume_unwind(panic))))
-    });
-    let report = report?;
+        let read = read(runs, id, running);
+        let tables =
+            tables.map(|tables| tables.join().unwrap_or_else(|panic| resume_unwind(panic)));
+        read.map(|(reader, report)| (reader, report, tables))
+    })?;
+    // Those that were begun beside the report have met the damage.
+    let tables = tables.filter(|_| report.damage.is_empty());
     let material = Material { runs, reader: &reader, report: &report, options: wanted.options };
     let (written, unwritten) = write_all(wanted.documents, tables.transpose()?, &material);
     if let Some(live) = wanted.live {
         live.close(&report);
     }
-    let output_is_taken = wanted.documents.iter().any(Document::is_on_output);
     if wanted.json {
         print_json(&report)?;
     } else if wanted.summary && stderr.audience == Audience::Cron {
@@ -63,8 +66,55 @@ pub(crate) fn present(
         }
     }
     print_unwritten(unwritten, stderr)?;
+    if let Some(damaged) = warn_of_damage(&report, runs, stderr) {
+        return Err(damaged.into());
+    }
     Ok(report.exit.map_or(ExitStatus::Ok, |exit| exit))
 }
+
+/// Reads a run and its report. Of a damaged run, what is whole.
+fn read(
+    runs: &RunDirectory,
+    id: &RunId,
+    running: StillRunning,
+) -> Result<(RunReader, Report), CommandError> {
+    let strict = RunReader::open(runs, id)
+        .and_then(|reader| Report::read(&reader, running).map(|report| (reader, report)));
+    let error = match strict {
+        Err(error @ StoreError::Damaged { .. }) => error,
+        strict => return Ok(strict?),
+    };
+    // What cannot be placed is no smaller than the file.
+    let Ok(reader) = RunReader::open_damaged(runs, id) else { return Err(error.into()) };
+    match Report::read(&reader, running) {
+        Ok(report) if !report.damage.is_empty() => Ok((reader, report)),
+        Ok(_) | Err(_) => Err(error.into()),
+    }
+}
+
+/// The most parts of damage that are named.
+const MOST_NAMED: usize = 20;
+
+/// Says on standard error what of a run is damaged, and returns that as an error.
+fn warn_of_damage(report: &Report, runs: &RunDirectory, stderr: &Stderr) -> Option<StoreError> {
+    let first = report.damage.first()?;
+    let stderr = stderr.of_failures();
+    for part in report.damage.iter().take(MOST_NAMED) {
+        stderr.say("warning", &printable(&part.to_string(), LONGEST_LINE));
+    }
+    let path = runs.file(&report.run.id);
+    let more = report.damage.len() - 1;
+    let detail = match more {
+        0 => first.place(),
+        more => {
+            format!("{} and {}", first.place(), plural(more as u64, "other part", "other parts"))
+        }
+    };
+    Some(StoreError::Damaged { path, detail })
+}
+
+/// The most columns of a line about damage.
+const LONGEST_LINE: usize = 600;
 
 /// Prints a digest on standard error, unless every task succeeded.
 fn print_for_cron(report: &Report, written: &[PathBuf], stderr: &Stderr) {

@@ -43,7 +43,7 @@ pub(crate) fn ask(
 }
 
 /// Returns whether a person can read a question and answer it.
-fn has_person(environment: &Environment, stderr: &Stderr) -> bool {
+pub(crate) fn has_person(environment: &Environment, stderr: &Stderr) -> bool {
     let is_terminal = environment.stdin_is_terminal && environment.stderr_is_terminal;
     is_terminal && stderr.audience == Audience::Person
 }

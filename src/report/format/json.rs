@@ -11,7 +11,7 @@ use crate::report::model::{
     Target, VerifyCounts,
 };
 use crate::settings::RunSettings;
-use crate::store::{ChangeRow, RunId};
+use crate::store::{ChangeRow, DamagedPart, RunId};
 use crate::task::{Counts, FailureKind, Outcome, OutcomeCounts, Rate, RunBy, TaskId};
 use crate::text::{non_empty, whole_millis};
 use serde::ser::SerializeMap;
@@ -58,6 +58,7 @@ struct ReportJson<'a> {
     /// The tuning hints; the name is that of the first version.
     advice: Vec<String>,
     changes: Vec<ChangeJson<'a>>,
+    damage: Vec<DamageJson<'a>>,
     stopped: Option<&'a Stopped>,
     exit: Option<ExitJson>,
 }
@@ -83,9 +84,40 @@ impl<'a> ReportJson<'a> {
             failures: groups.map(|group| FailureGroupJson::from_group(group, report)).collect(),
             advice: report.tuning_hints.iter().map(ToString::to_string).collect(),
             changes: report.changes.iter().map(ChangeJson::from_row).collect(),
+            damage: report.damage.iter().map(DamageJson::from_part).collect(),
             stopped: report.stopped.as_ref(),
             exit: report.exit.map(ExitJson::from_status),
         }
+    }
+}
+
+/// A part of the run's file that is not what was written.
+#[derive(Serialize)]
+struct DamageJson<'a> {
+    chunk: Option<u32>,
+    segment: Option<u64>,
+    tasks: u64,
+    lost: &'a str,
+    rows: Vec<RowsJson<'a>>,
+}
+
+#[derive(Serialize)]
+struct RowsJson<'a> {
+    source: &'a str,
+    first_line: u64,
+    last_line: Option<u64>,
+}
+
+impl<'a> DamageJson<'a> {
+    fn from_part(part: &'a DamagedPart) -> Self {
+        let rows = part.rows.iter().map(|(source, first_line, last)| RowsJson {
+            source,
+            first_line: *first_line,
+            last_line: Some(*last).filter(|&last| last != u64::MAX),
+        });
+        let DamagedPart { chunk, segment, tasks, lost, .. } = part;
+        let (chunk, segment, tasks) = (*chunk, *segment, *tasks);
+        Self { chunk, segment, tasks, lost, rows: rows.collect() }
     }
 }
 

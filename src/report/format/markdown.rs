@@ -26,6 +26,7 @@ pub fn markdown(report: &Report) -> String {
         outcomes(&mut text, report)?;
         numbers(&mut text, report)?;
         failures(&mut text, report)?;
+        damage(&mut text, report)?;
         next(&mut text, report)
     };
     write().expect("a String takes all text");
@@ -70,6 +71,18 @@ fn mark(report: &Report) -> char {
         (true, true) => '✅',
         (true, false) => '❌',
     }
+}
+
+fn damage(text: &mut String, report: &Report) -> Written {
+    if report.damage.is_empty() {
+        return Ok(());
+    }
+    writeln!(text, "\n**Damaged**: parts of the run's file are not what was written.\n")?;
+    report
+        .damage
+        .iter()
+        .take(MAX_SHOWN)
+        .try_for_each(|part| writeln!(text, "- {}", code(&part.to_string())))
 }
 
 fn outcomes(text: &mut String, report: &Report) -> Written {

@@ -105,6 +105,10 @@ fn call_rows(report: &Report) -> Vec<NumberRow> {
         let note = format!("{}, held back by the service{who}", span(pace.paused));
         rows.push(quiet("paused", None, note));
     }
+    if !report.damage.is_empty() {
+        let note = "parts of the run's file; their tasks are ambiguous".into();
+        rows.push(quiet("damaged", Some(report.damage.len() as u64), note));
+    }
     rows.extend(changes_row(report));
     if let Some(latency) = &report.latency {
         rows.push(quiet("latency", None, latency_note(latency)));

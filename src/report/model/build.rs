@@ -10,7 +10,8 @@ use crate::report::model::failure_groups::FailureGroups;
 use crate::report::model::peak_rate::PeakRate;
 use crate::report::model::tuning::AnswerTotals;
 use crate::report::model::{
-    Calls, InputPart, Latency, PacePart, Report, RunPart, StillRunning, Target, VerifyCounts,
+    Calls, ExitStatus, InputPart, Latency, PacePart, Report, RunPart, StillRunning, Target,
+    VerifyCounts,
 };
 use crate::store::{AttemptRow, RunReader, RunRecord, SendingRow, StoreError, TaskRow};
 use crate::task::{Counts, Failure, FailureKind, Outcome, OutcomeCounts, Rate};
@@ -40,7 +41,14 @@ impl Report {
         // answer, so they are read only if a process recorded no end.
         let holds = if sent.worked.has_open_end() { run.holds()? } else { Vec::new() };
         let paused = sent.worked.held(&holds);
+        // Tasks whose ids are lost are in no row, and the sums must add up all the same.
+        totals.tasks[Outcome::Ambiguous] += run.lost_tasks();
+        totals.unsettled += run.lost_tasks();
         let mut report = assemble(record, still_running, sent, totals, paused);
+        report.damage = run.damage().to_vec();
+        if !report.damage.is_empty() {
+            report.exit = report.exit.map(|_| ExitStatus::InputOutput);
+        }
         report.changes = run.changes()?;
         drop_hints_for_changed(&mut report);
         if !report.is_changed("rate") {
@@ -112,6 +120,7 @@ fn assemble(
         failures,
         tuning_hints,
         changes: Vec::new(),
+        damage: Vec::new(),
         stopped: ending.stopped,
         exit: ending.exit,
     }

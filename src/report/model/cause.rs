@@ -81,6 +81,9 @@ pub(crate) fn failure_of(task: &TaskRow) -> Option<&Failure> {
     static NO_ANSWER: LazyLock<Failure> =
         LazyLock::new(|| Failure::seen(FailureKind::Reset, "no answer was recorded"));
 
+    static DAMAGED: LazyLock<Failure> =
+        LazyLock::new(|| Failure::seen(FailureKind::Reset, "its record is damaged"));
+
     let known = task.last.as_ref().and_then(|last| last.failure.as_ref());
     match task.outcome {
         Outcome::Succeeded | Outcome::Unchanged => None,
@@ -88,6 +91,7 @@ pub(crate) fn failure_of(task: &TaskRow) -> Option<&Failure> {
         Outcome::Failed if task.attempts == 0 => Some(&UNKNOWN),
         // A task that no connection could be made for says why.
         Outcome::NotAttempted => Some(known.unwrap_or(&NOT_SENT)),
+        Outcome::Ambiguous if task.is_damaged => Some(&DAMAGED),
         Outcome::Partial | Outcome::Failed | Outcome::Ambiguous => match known {
             Some(known) if known.kind == FailureKind::NotReached => Some(not_reached(task)),
             known => Some(known.unwrap_or(&NO_ANSWER)),
@@ -173,6 +177,7 @@ mod tests {
             first_sent: Some(sent),
             settled: Some(sent),
             last: Some(last),
+            is_damaged: false,
             seen,
         }
     }

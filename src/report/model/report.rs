@@ -7,7 +7,7 @@ use crate::policy::TuningHint;
 use crate::report::model::command::command;
 use crate::report::model::{ExitStatus, FailureGroup};
 use crate::settings::RunSettings;
-use crate::store::{ChangeRow, RunId};
+use crate::store::{ChangeRow, DamagedPart, RunId};
 use crate::task::{Counts, OutcomeCounts, Rate};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -55,6 +55,8 @@ pub struct Report {
     pub tuning_hints: Vec<TuningHint>,
     /// The changes that operators made while it was under way, in order.
     pub changes: Vec<ChangeRow>,
+    /// The parts of its file that are damaged.
+    pub damage: Vec<DamagedPart>,
     /// What stopped it before every task had its outcome, if anything did.
     pub stopped: Option<Stopped>,
     /// How it ended; `None` while it runs.

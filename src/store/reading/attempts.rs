@@ -84,7 +84,7 @@ impl<T> Sending<T> {
                 let seq = self.begun.remove(&ordinal).ok_or("nothing was begun")?;
                 self.end(seq, Some(ended), make);
             }
-            Fact::Settled { .. } => self.end_never(ordinal, make),
+            Fact::Settled { .. } | Fact::Lost => self.end_never(ordinal, make),
             Fact::Before(_) | Fact::After { .. } => {}
         }
         Ok(())

@@ -235,6 +235,7 @@ fn failed_row(run: &RunReader, ordinal: Ordinal) -> rusqlite::Result<TaskRow> {
             attempts,
             first_sent: None,
             settled: None,
+            is_damaged: false,
             last: (attempts > 0).then(|| last_attempt(run, ordinal, attempts, failure)),
             seen: SeenRow {
                 after: after.as_deref().map(codes::word).transpose()?,

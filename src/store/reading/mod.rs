@@ -5,6 +5,7 @@
 
 mod attempts;
 mod compare;
+mod damaged;
 mod export;
 pub(crate) mod integrity_check;
 mod queries;
@@ -15,6 +16,7 @@ mod task_rows;
 mod walk;
 
 pub use compare::{TaskPair, for_each_pair};
+pub(crate) use damaged::stand_in;
 pub use export::ExportError;
 pub(crate) use queries::{first_rows, for_each_planned, plan_row};
 pub use reader::RunReader;

@@ -13,6 +13,7 @@ use crate::store::reading::record::RunRecord;
 use crate::store::reading::run_facts::read_sessions;
 use crate::store::reading::task_rows::task_row;
 use crate::store::reading::walk::Walk;
+use crate::store::repair::DamagedPart;
 use crate::store::rows::TaskRow;
 use crate::store::schema;
 use crate::task::OutcomeCounts;
@@ -30,8 +31,10 @@ pub struct RunReader {
     pub(crate) path: PathBuf,
     pub(crate) origin: Timestamp,
     pub(crate) totals: Totals,
-    selected: u64,
+    pub(crate) selected: u64,
     pub(crate) may_have_left: MayHaveLeft,
+    pub(crate) lost_tasks: u64,
+    pub(crate) damage: Vec<DamagedPart>,
 }
 
 impl RunReader {
@@ -54,7 +57,8 @@ impl RunReader {
         // which is the safe side.
         let Watermark { may_have_left, .. } = Watermark::read(&path);
         let (origin, selected) = (head.run.origin, head.selected);
-        Ok(Self { connection, path, origin, totals, selected, may_have_left })
+        let (lost_tasks, damage) = (0, Vec::new());
+        Ok(Self { connection, path, origin, totals, selected, may_have_left, lost_tasks, damage })
     }
 
     pub(crate) fn home(&self) -> Home<'_> {
@@ -107,7 +111,7 @@ impl RunReader {
             });
             match taken.map_err(&failed)? {
                 Some(taken) => taken?,
-                None => return Ok(walk.check_sums(&self.path)?),
+                None => return Ok(walk.check_sums(&self.path, self.lost_tasks)?),
             }
         }
     }

@@ -33,6 +33,7 @@ pub(crate) fn task_row(
         first_sent: record.first_sent_us.map(|micros| origin.plus_micros(micros)),
         settled: record.settled.map(|(_, micros)| origin.plus_micros(micros)),
         last,
+        is_damaged: record.lost,
         seen: SeenRow {
             before: record.before,
             after: record.after,

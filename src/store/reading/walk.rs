@@ -64,13 +64,18 @@ impl<'a> Walk<'a> {
         take(&fold).map(Some)
     }
 
+    /// Returns the tasks with an outcome so far.
+    pub(crate) fn settled(&self) -> OutcomeCounts {
+        self.settled
+    }
+
     /// Checks behind the last chunk that no task and no segment is missing, and that the totals are
     /// those of the tasks.
     ///
     /// A report whose sums do not add up is worse than none.
-    pub(crate) fn check_sums(&self, path: &Path) -> Result<(), StoreError> {
+    pub(crate) fn check_sums(&self, path: &Path, lost_tasks: u64) -> Result<(), StoreError> {
         let damaged = |detail| Err(StoreError::Damaged { path: path.into(), detail });
-        if self.tasks != self.selected {
+        if self.tasks + lost_tasks != self.selected {
             return damaged(format!("the plan has {} of {} tasks", self.tasks, self.selected));
         }
         let mut segments = self.segments;

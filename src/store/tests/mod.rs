@@ -7,6 +7,7 @@ mod already_done;
 mod damage;
 mod full;
 mod killed;
+mod mended;
 mod model;
 mod plan;
 mod reader;

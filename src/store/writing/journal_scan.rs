@@ -139,6 +139,14 @@ impl JournalScan {
                     self.begun = self.begun.saturating_sub(1);
                 }
             }
+            Fact::Lost => {
+                let open = self.open.entry(ordinal).or_default();
+                if let Some(begun) = open.begun() {
+                    self.attempts = self.attempts.max(begun);
+                    self.begun = self.begun.saturating_sub(1);
+                }
+                open.lose();
+            }
             Fact::After { .. } => self.settled = None,
             Fact::Before(_) => {}
         }
@@ -172,7 +180,7 @@ impl JournalScan {
                 forget_sending(sent_us, seq);
             }
         }
-        open.retain(|_, task| task.attempts > 0);
+        open.retain(|_, task| task.attempts > 0 || task.in_doubt);
     }
 
     /// Returns the last sending times in microseconds after the origin, the oldest first, requests

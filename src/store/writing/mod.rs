@@ -9,6 +9,7 @@ mod handle;
 pub(crate) mod journal_end;
 mod journal_scan;
 pub(crate) mod observed_states;
+mod repair;
 mod resume_point;
 mod survey;
 mod task_queue;
@@ -17,6 +18,7 @@ mod verify;
 
 pub use handle::RunWriter;
 pub use observed_states::TaskSelection;
+pub use repair::repair;
 pub use resume_point::ResumePoint;
 pub(crate) use survey::Survey;
 pub use survey::Surveyed;

@@ -142,6 +142,67 @@ fn a_damaged_run_hides_no_other() {
     scene.call(&["report"]).expect(0).prints("gate-3");
 }
 
+/// Flips a bit of a body of the only run, whose file then has a checksum that does not fit.
+fn flip_in(scene: &Scene, table: &str, key: &str) {
+    let name = scene.runs().into_iter().find(|name| name.ends_with(".db")).unwrap();
+    let path = scene.state().join("runs").join(name);
+    let connection = rusqlite::Connection::open(&path).unwrap();
+    connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)").unwrap();
+    let body: Vec<u8> = connection
+        .query_row(&format!("SELECT body FROM {table} WHERE {key}"), [], |row| row.get(0))
+        .unwrap();
+    drop(connection);
+    let mut bytes = std::fs::read(&path).unwrap();
+    let place = bytes.windows(body.len()).position(|window| window == body).unwrap();
+    bytes[place + body.len() / 2] ^= 4;
+    std::fs::write(path, bytes).unwrap();
+}
+
+const LAST_OF_CHUNK: &str = "seq = (SELECT max(seq) FROM segment WHERE chunk = 0)";
+
+#[test]
+fn a_damaged_run_is_reported_as_far_as_it_is_whole_and_goes_on_once_it_is_repaired() {
+    let server = Server::start(mixed);
+    let scene = scene(&server);
+    scene.call(&["stop", "tasks.txt", "-j", "1", "--rate", "none"]).expect(1);
+    scene.call(&["resume", "--repair", "-y"]).expect(2).says("is not damaged");
+    flip_in(&scene, "segment", LAST_OF_CHUNK);
+    let ended =
+        scene.call(&["report", "--json", "-o", "results.csv", "-o", "page.html"]).expect(74);
+    let ended = ended.says("warning: segment ").says("of chunk 0 is damaged").says("--repair");
+    let read = report(&ended.stdout);
+    assert_eq!((&read["tasks"]["selected"], &read["exit"]["code"]), (&json!(3), &json!(74)));
+    assert_eq!(read["damage"][0]["chunk"], 0);
+    assert_eq!(read["damage"][0]["rows"][0]["source"], "tasks.txt");
+    assert_eq!(read["damage"][0]["tasks"], read["tasks"]["ambiguous"]);
+    let rows = scene.read("results.csv");
+    assert_eq!(results(&rows).len(), 3);
+    assert!(rows.contains("its record is damaged"), "{rows}");
+    assert!(scene.read("page.html").contains("of chunk 0 is damaged"));
+    for args in
+        [&["retry"][..], &["resume"], &["revert"], &["stop", "tasks.txt", "--after", "latest"]]
+    {
+        scene.call(args).expect(74).says("--repair");
+    }
+    scene.call(&["resume", "--repair"]).expect(2).says("add `-y`");
+    let before = server.count();
+    scene.call(&["resume", "--repair", "-y"]).expect(1).says("repaired run");
+    let in_doubt = read["tasks"]["ambiguous"].as_u64().unwrap();
+    assert_eq!((server.count() - before) as u64, in_doubt);
+    scene.call(&["report"]).expect(0).prints("succeeded");
+}
+
+#[test]
+fn a_run_whose_ids_are_lost_is_reported_and_not_repaired() {
+    let server = Server::start(mixed);
+    let scene = scene(&server);
+    scene.call(&["stop", "tasks.txt"]).expect(1);
+    flip_in(&scene, "chunk", "no = 0");
+    let ended = scene.call(&["report", "--json"]).expect(74).says("plan chunk 0 is damaged");
+    assert_eq!(report(&ended.stdout)["tasks"]["ambiguous"], 3);
+    scene.call(&["resume", "--repair", "-y"]).expect(74).says("the ids of 3 tasks are lost");
+}
+
 #[cfg(unix)]
 #[test]
 fn runs_are_for_the_eyes_of_their_owner_alone() {

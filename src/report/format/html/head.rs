@@ -61,6 +61,9 @@ pub(crate) struct HtmlHead {
     settings: Vec<(String, String)>,
 }
 
+/// The most parts of damage that are named.
+const MAX_DAMAGE: usize = 20;
+
 /// A number with its label and a note.
 struct Tile {
     class: &'static str,
@@ -202,8 +205,16 @@ fn facts(report: &Report) -> Vec<(&'static str, String)> {
         ("Endpoint", Some(foreign(&report.target.endpoint))),
         ("Project", Some(foreign(&report.target.project_id))),
         ("Input", Some(input(report))),
+        ("Damaged", damage(report)),
     ];
     known.into_iter().filter_map(|(name, text)| Some((name, text?))).collect()
+}
+
+/// Returns the parts of the run's file that are not what was written.
+fn damage(report: &Report) -> Option<String> {
+    let parts: Vec<String> =
+        report.damage.iter().take(MAX_DAMAGE).map(ToString::to_string).collect();
+    (!parts.is_empty()).then(|| foreign(&parts.join("; ")))
 }
 
 /// Returns the inputs of the run, their rows, and the rows that became no task.

@@ -1,0 +1,16 @@
+//! Finds what of a damaged run is whole, and puts records of doubt in the place of the rest.
+//!
+//! One description of what is damaged serves two uses: a reader shadows the damaged rows for itself,
+//! and a repair replaces them in the file. Never guesses at a body whose checksum does not fit. See
+//! `docs/GLOSSARY.md`: damaged segment, repair.
+
+mod chains;
+mod damaged_part;
+mod rebuild;
+mod rows;
+mod search;
+mod task_doubts;
+
+pub use damaged_part::DamagedPart;
+pub(crate) use rebuild::{Rebuilt, rebuild};
+pub(crate) use rows::{replace, shadow};
