@@ -7,11 +7,12 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use std::error::Error;
 
 /// The flags whose values are never quoted.
-const MAY_HOLD_SECRETS: [&str; 12] = [
+const MAY_HOLD_SECRETS: [&str; 13] = [
     "endpoint",
     "iam-endpoint",
     "proxy",
     "ping",
+    "on-end",
     "token-file",
     "token-command",
     "iam-password-file",
