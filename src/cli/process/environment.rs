@@ -1,5 +1,6 @@
 //! What this process finds around it: variables and terminals. Read here and nowhere else.
 
+use crate::cli::flags::notify;
 use batchctl::api::Redactor;
 use std::env;
 use std::ffi::OsString;
@@ -70,6 +71,10 @@ impl Environment {
             if let Some(secret) = self.variable(variable).and_then(|value| value.to_str()) {
                 redactor.learn(name, secret.trim());
             }
+        }
+        let webhook = self.variable("BATCHCTL_NOTIFY_URL").and_then(|value| value.to_str());
+        if let Some(address) = webhook {
+            notify::register(address, redactor);
         }
     }
 

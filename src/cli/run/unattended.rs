@@ -1,5 +1,5 @@
 //! Wraps an unattended run: the splay before it, the pings before and after it, and at its end the
-//! command of `--on-end`.
+//! command of `--on-end` and a message to a webhook.
 
 use crate::cli::Context;
 use crate::cli::app::Verb;
@@ -11,6 +11,7 @@ use crate::cli::flags::run::{TakeUpArgs, UnattendedArgs};
 use crate::cli::flags::which_run::WhichRunArgs;
 use crate::cli::output::error::CommandError;
 use crate::cli::output::stream::Stderr;
+use crate::cli::run::notify::Notifier;
 use crate::cli::run::on_end;
 use crate::cli::run::ping::Ping;
 use batchctl::api::{Roots, Route};
@@ -24,10 +25,10 @@ use std::time::Duration;
 pub(crate) struct Unattended {
     args: UnattendedArgs,
     place: DestinationArgs,
-    /// The command, as far as the command line alone says which.
+    /// What was typed, such as `start` or `resume`.
     verb: &'static str,
-    /// The name of the job, or the command of a run without one.
-    job: String,
+    /// The name of the job, as far as the command line says it.
+    job: Option<String>,
 }
 
 impl Unattended {
@@ -48,14 +49,14 @@ impl Unattended {
     }
 
     fn from_action(args: &CommonArgs, verb: &'static str) -> Option<Self> {
-        let job = args.before.job.as_ref().map_or_else(|| verb.to_owned(), ToString::to_string);
+        let job = args.before.job.as_ref().map(ToString::to_string);
         let (unattended, place) = (args.unattended.clone(), args.place.clone());
         (!args.before.dry_run).then_some(Self { args: unattended, place, verb, job })
     }
 
-    fn from_earlier_run(which: &WhichRunArgs, how: &TakeUpArgs, word: &str) -> Self {
-        let job = which.job.clone().unwrap_or_else(|| word.to_owned());
-        Self { args: how.unattended.clone(), place: how.place.clone(), verb: "", job }
+    fn from_earlier_run(which: &WhichRunArgs, how: &TakeUpArgs, verb: &'static str) -> Self {
+        let (unattended, place) = (how.unattended.clone(), how.place.clone());
+        Self { args: unattended, place, verb, job: which.job.clone() }
     }
 
     /// Returns whether cron reads standard error.
@@ -76,6 +77,7 @@ impl Unattended {
         let stderr = &context.stderr;
         // Before the wait: an error must show at once.
         let on_end = self.on_end(context)?;
+        let notifier = Notifier::find(&self.args.notify, self.route(), context)?;
         // Before the start ping: the monitor measures the run, not the splay.
         self.wait(stderr);
         let ping = self.args.ping.as_ref().map(|url| Ping::start(url, self.route()));
@@ -87,10 +89,17 @@ impl Unattended {
         let is_mailed = status != ExitStatus::Ok;
         let stderr = if is_mailed { stderr.of_failures() } else { *stderr };
         if let Some(line) = on_end {
-            let failed = on_end::run(line, self.verb, status, context);
-            warn(failed, &stderr);
+            warn(on_end::run(line, self.command(), status, context), &stderr);
+        }
+        if let Some(notifier) = notifier {
+            warn(notifier.end(self.verb, self.job.as_deref(), status, context), &stderr);
         }
         Ok(status)
+    }
+
+    /// Returns the command of the run, if the command line alone says it.
+    fn command(&self) -> &str {
+        if matches!(self.verb, "start" | "stop" | "run") { self.verb } else { "" }
     }
 
     /// Returns the command to run at the end, which nobody else may have written.
@@ -111,7 +120,8 @@ impl Unattended {
     /// A signal ends the process here as it ends any other: nothing was begun.
     fn wait(&self, stderr: &Stderr) {
         let host = rustix::system::uname();
-        let wait = wait(self.args.splay, host.nodename().to_bytes(), &self.job);
+        let job = self.job.as_deref().unwrap_or(self.verb);
+        let wait = wait(self.args.splay, host.nodename().to_bytes(), job);
         if !wait.is_zero() {
             stderr.line(&format!("waiting {} before the run (--splay)", span(wait)));
             thread::sleep(wait);
@@ -131,7 +141,7 @@ fn warn(failed: Result<Option<String>, CommandError>, stderr: &Stderr) {
 /// Says of typed flags that they have no effect because nothing is carried out.
 pub(crate) fn say_what_is_left_out(context: &Context) {
     let is_typed = |flag: &&str| context.given.rank(flag) == Rank::CommandLine;
-    if let Some(flag) = ["on-end"].into_iter().find(is_typed) {
+    if let Some(flag) = ["on-end", "notify"].into_iter().find(is_typed) {
         let message = format!("nothing is carried out, so `--{flag}` has no effect");
         context.stderr.line(&message);
     }

@@ -19,6 +19,7 @@ mod install;
 mod keys;
 mod leaks;
 mod list_size_guard;
+mod notify;
 mod on_end;
 mod open_files;
 mod places;
