@@ -201,6 +201,7 @@ fn show(args: &ShowArgs, context: &Context) -> Result<ExitStatus, CommandError> 
         json: args.json,
         summary: true,
         live: None,
+        end: None,
     };
     if !args.json {
         let listed = read(&runs, &id)?;
