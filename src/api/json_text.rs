@@ -44,9 +44,12 @@ pub(crate) fn read_leniently<T, E>(
     read: impl Fn(&str) -> Result<T, E>,
 ) -> Result<T, E> {
     // From strict to lenient, because mending must never change a body that is valid.
-    read(text).or_else(|_| read(&mend_strings(text))).or_else(|error| match text.is_ascii() {
-        true => Err(error),
-        false => read(&mend_strings(&decode_double_byte(bytes))).map_err(|_| error),
+    read(text).or_else(|_| read(&mend_strings(text))).or_else(|error| {
+        if text.is_ascii() {
+            Err(error)
+        } else {
+            read(&mend_strings(&decode_double_byte(bytes))).map_err(|_| error)
+        }
     })
 }
 

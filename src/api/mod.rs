@@ -16,6 +16,7 @@ mod list;
 mod loopback;
 mod redactor;
 mod route;
+mod shell_command;
 mod skew;
 mod transport;
 mod wire;
@@ -31,6 +32,7 @@ pub use file_reader::read_text;
 pub use list::{Checked, LAST_PAGE, ListFilter, Listed, ListedTask, PAGE_SIZE, Page};
 pub use redactor::Redactor;
 pub use route::{ProxyAddress, ProxyAddressError, Roots, RootsError, Route};
+pub use shell_command::{CommandEnd, ShellCommand, ShellCommandError};
 pub use skew::ClockSkew;
 
 use crate::policy::{Answer, Delivery, NoResponse};

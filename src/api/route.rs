@@ -166,10 +166,11 @@ fn der_form(bytes: &[u8]) -> Option<(&'static str, &'static str)> {
 fn quoted(path: &Path) -> String {
     let text = path.display().to_string();
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/._-+@%=:,".contains(&byte);
-    match text.bytes().all(is_plain) {
-        true => text,
+    if text.bytes().all(is_plain) {
+        text
+    } else {
         // Within single quotes only the quote itself has a meaning to the shell.
-        false => format!("'{}'", text.replace('\'', r"'\''")),
+        format!("'{}'", text.replace('\'', r"'\''"))
     }
 }
 

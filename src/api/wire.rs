@@ -486,10 +486,9 @@ mod tests {
         }
         let plain = String::from_utf8(result_with(b"")).unwrap();
         let units = |swap: bool| {
-            plain.encode_utf16().flat_map(move |unit| match swap {
-                true => unit.to_be_bytes(),
-                false => unit.to_le_bytes(),
-            })
+            plain
+                .encode_utf16()
+                .flat_map(move |unit| if swap { unit.to_be_bytes() } else { unit.to_le_bytes() })
         };
         check_result(&[vec![0xff, 0xfe], units(false).collect()].concat(), None);
         check_result(&[vec![0xfe, 0xff], units(true).collect()].concat(), None);

@@ -17,9 +17,11 @@ use crate::cli::flags::precedence::GivenFlags;
 use crate::cli::flags::which_run::WhichRunArgs;
 use crate::cli::flags::{effect, refusal, sources, unknown_variables};
 use crate::cli::output::error::CommandError;
+use crate::cli::output::run_end::RunEnd;
 use crate::cli::output::stream::{Audience, Stderr};
 use crate::cli::process::environment::Environment;
 use crate::cli::process::{hardening, identity};
+use crate::cli::run::unattended;
 use crate::cli::run::unattended::Unattended;
 use batchctl::api::Redactor;
 use batchctl::report::{ExitStatus, profile_flag};
@@ -43,6 +45,8 @@ struct Context {
     given: GivenFlags,
     /// What the config file says for the profile in use.
     config: Option<ConfigFile>,
+    /// The end of the run that the command carries out.
+    run_end: RunEnd,
 }
 
 impl Context {
@@ -247,8 +251,9 @@ fn carry_out(understood: Understood, environment: Environment, mut stderr: Stder
     // `config show` takes every flag, to show it.
     let shows_flags = matches!(cli.verb, Verb::Config { .. });
     let effects = if shows_flags { Ok(()) } else { effect::check(&given) };
+    let run_end = RunEnd::default();
     let context =
-        Context { environment, stdout_style, stderr: talk, state, profile, given, config };
+        Context { environment, stdout_style, stderr: talk, state, profile, given, config, run_end };
     let work = || {
         dispatch(cli.verb, &context).unwrap_or_else(|error| {
             error.print(&stderr);
@@ -260,8 +265,16 @@ fn carry_out(understood: Understood, environment: Environment, mut stderr: Stder
         return error.status;
     }
     match unattended {
-        Some(run) => run.around(&talk, work),
-        None => work(),
+        Some(run) => run.around(&context, work).unwrap_or_else(|error| {
+            error.print(&stderr);
+            error.status
+        }),
+        None => {
+            if !shows_flags {
+                unattended::say_what_is_left_out(&context);
+            }
+            work()
+        }
     }
 }
 

@@ -20,5 +20,5 @@ pub use format::{
 pub use model::{
     Calls, ExitStatus, FailureGroup, GroupLabel, GroupLabelError, Grouping, InputPart, Latency,
     MAX_GROUPS, PacePart, Report, RunPart, StillRunning, Stopped, Target, VerifyCounts,
-    last_success, profile_flag,
+    is_recovery, last_success, profile_flag,
 };

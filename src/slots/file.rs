@@ -119,9 +119,10 @@ impl SlotSource for FileSlots {
             return reserved.map_err(|error| SlotTrouble(error.to_string()));
         };
         let since = *self.locked_since.get_or_insert(now);
-        match now.saturating_duration_since(since) < LONGEST_LOCKED {
-            true => Ok(Grant::NotBefore(now + LOCKED_AGAIN_AFTER)),
-            false => Err(SlotTrouble(format!("another process keeps its file locked: {error}"))),
+        if now.saturating_duration_since(since) < LONGEST_LOCKED {
+            Ok(Grant::NotBefore(now + LOCKED_AGAIN_AFTER))
+        } else {
+            Err(SlotTrouble(format!("another process keeps its file locked: {error}")))
         }
     }
 

@@ -230,7 +230,7 @@ fn carry_out() -> Job {
         "64",
         // Long enough for a large answer on a busy machine; a silent service costs it twice.
         "--timeout",
-        "5s",
+        "12s",
         "--max-attempts",
         &ATTEMPTS.to_string(),
         "--max-failures",

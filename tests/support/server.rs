@@ -34,6 +34,7 @@ pub(crate) struct Request {
     pub(crate) attempt: u32,
     /// By their names in lower case.
     pub(crate) headers: BTreeMap<String, String>,
+    pub(crate) body: String,
 }
 
 type Script = Box<dyn Fn(&Request) -> Reply + Send + Sync>;
@@ -164,7 +165,9 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>) {
 async fn serve(mut stream: TcpStream, shared: Arc<Shared>) -> std::io::Result<()> {
     let mut unread = Vec::new();
     while let Some(head) = read_head(&mut stream, &mut unread).await? {
-        let reply = shared.decide(&head);
+        let mut request = read(&head);
+        request.body = read_body(&request, &mut stream, &mut unread).await?;
+        let reply = shared.decide(request);
         if !reply.delay.is_zero() {
             tokio::time::sleep(reply.delay).await;
         }
@@ -175,7 +178,7 @@ async fn serve(mut stream: TcpStream, shared: Arc<Shared>) -> std::io::Result<()
     Ok(())
 }
 
-/// Reads a request up to its blank line; requests of the service have no body.
+/// Reads a request up to its blank line.
 async fn read_head(
     stream: &mut TcpStream,
     unread: &mut Vec<u8>,
@@ -189,6 +192,18 @@ async fn read_head(
             return Ok(None);
         }
     }
+}
+
+/// Reads the body of a request; those of the service have none.
+async fn read_body(
+    request: &Request,
+    stream: &mut TcpStream,
+    unread: &mut Vec<u8>,
+) -> std::io::Result<String> {
+    let length = request.headers.get("content-length").map_or(0, |length| length.parse().unwrap());
+    while unread.len() < length && stream.read_buf(unread).await? > 0 {}
+    let body: Vec<u8> = unread.drain(..length.min(unread.len())).collect();
+    Ok(String::from_utf8(body).unwrap())
 }
 
 /// Replies, and tells whether the connection goes on.
@@ -242,9 +257,8 @@ async fn until_gone(stream: &mut TcpStream) -> std::io::Result<()> {
 
 impl Shared {
     /// Takes note of a request and asks the script.
-    fn decide(&self, head: &str) -> Reply {
+    fn decide(&self, mut request: Request) -> Reply {
         let micros = self.clock.now().since(self.began).as_micros();
-        let mut request = read(head);
         request.micros = u64::try_from(micros).unwrap();
         let mut log = self.log.lock().unwrap();
         let key = (request.id.clone(), request.command.clone());
@@ -270,5 +284,5 @@ fn read(head: &str) -> Request {
         rest.split('/').next().unwrap().to_owned()
     };
     let (id, command) = (part("/batch-tasks/"), part("/action/"));
-    Request { micros: 0, method, path, id, command, attempt: 0, headers }
+    Request { micros: 0, method, path, id, command, attempt: 0, headers, body: String::new() }
 }

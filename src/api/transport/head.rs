@@ -265,9 +265,10 @@ mod tests {
         let (mut reader, mut out) = (HeadReader::default(), Vec::new());
         let mut is_complete = false;
         for bytes in answer.chunks(part) {
-            match is_complete {
-                true => out.extend_from_slice(bytes),
-                false => is_complete = reader.push(bytes, &mut out)?,
+            if is_complete {
+                out.extend_from_slice(bytes);
+            } else {
+                is_complete = reader.push(bytes, &mut out)?;
             }
         }
         assert!(is_complete, "{:?}", String::from_utf8_lossy(answer));

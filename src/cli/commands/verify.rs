@@ -120,6 +120,7 @@ pub(crate) fn wait(args: &WaitArgs, context: &Context) -> Result<ExitStatus, Com
         json: args.how.documents.json,
         summary: !args.display.quiet,
         live: Some(&live),
+        end: None,
     };
     let status = present(
         &run::runs_in(&context.state),
@@ -148,6 +149,7 @@ pub(crate) fn settle(args: &SettleArgs, context: &Context) -> Result<ExitStatus,
         json: args.how.documents.json,
         summary: true,
         live: None,
+        end: None,
     };
     present(
         &run::runs_in(&context.state),

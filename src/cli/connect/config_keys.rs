@@ -24,15 +24,28 @@ const SENSITIVE: [&str; 12] = [
     "insecure-http",
     "state-dir",
 ];
+
 /// Refuses credentials if a config file that others can change decides about them.
 ///
 /// # Errors
 ///
 /// 77, before anything is run or sent, with the command that makes the file one's own.
 pub(crate) fn require_trusted(context: &Context) -> Result<(), CommandError> {
+    require_trusted_keys(&SENSITIVE, context)
+}
+
+/// Refuses keys of a config file that others can change, as far as their values are in force.
+///
+/// # Errors
+///
+/// 77, before anything is run or sent, with the command that makes the file one's own.
+pub(crate) fn require_trusted_keys(
+    flags: &[&'static str],
+    context: &Context,
+) -> Result<(), CommandError> {
     let Some(file) = &context.config else { return Ok(()) };
     let Some(distrust) = &file.distrust else { return Ok(()) };
-    match key_in_force(file, context) {
+    match key_in_force(flags, file, context) {
         None => Ok(()),
         Some(flag) => {
             let key = flag.replace('-', "_");
@@ -43,9 +56,13 @@ pub(crate) fn require_trusted(context: &Context) -> Result<(), CommandError> {
     }
 }
 
-/// Returns a sensitive flag whose value is that of the file.
-fn key_in_force(file: &ConfigFile, context: &Context) -> Option<&'static str> {
+/// Returns one of the flags whose value is that of the file.
+fn key_in_force(
+    flags: &[&'static str],
+    file: &ConfigFile,
+    context: &Context,
+) -> Option<&'static str> {
     let is_of_file =
         |flag: &&&str| file.settings.contains_key(**flag) && context.given.rank(flag) == Rank::File;
-    SENSITIVE.iter().find(is_of_file).copied()
+    flags.iter().find(is_of_file).copied()
 }

@@ -4,13 +4,19 @@ use crate::cli::Context;
 use crate::cli::connect::credentials::{key, secret_file, stored};
 use crate::cli::flags::connection::CredentialArgs;
 use crate::cli::output::taken_files::TakenFiles;
+use std::path::PathBuf;
 
 /// Finds the files that hold settings and secrets, as far as flags and this machine name them.
 pub(crate) fn find(args: Option<&CredentialArgs>, context: &Context) -> TakenFiles {
     let mut taken = TakenFiles::default();
     let token = args.and_then(|args| args.token_file.as_deref());
     let password = args.and_then(|args| args.iam_password_file.as_deref());
-    for (path, what) in [(token, "the token file"), (password, "the file of the password")] {
+    let webhook: Option<PathBuf> = context.given.value("notify-url-file");
+    for (path, what) in [
+        (token, "the token file"),
+        (password, "the file of the password"),
+        (webhook.as_deref(), "the file of the webhook"),
+    ] {
         if let Some(path) = path {
             taken.add(&secret_file::located(path, context), what);
         }

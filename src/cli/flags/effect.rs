@@ -3,6 +3,7 @@
 //! Only the command line is judged. Variables and the config file hold values for other commands
 //! as well, and those are passed over in silence.
 
+use crate::cli::flags::notify::NotifyWhen;
 use crate::cli::flags::precedence::{GivenFlags, Rank};
 use crate::cli::output::error::CommandError;
 use batchctl::input::Format;
@@ -19,7 +20,7 @@ struct Need {
 }
 
 /// The flags whose effect depends on other flags alone.
-const NEEDS: [Need; 7] = [
+const NEEDS: [Need; 9] = [
     Need {
         flag: "log-format",
         lacks: "is the format of what `-v` prints, and that is not asked for",
@@ -31,6 +32,18 @@ const NEEDS: [Need; 7] = [
         lacks: "limits a log file, and there is none",
         hint: "add `--log-file FILE`",
         is_met: |given| given.has_value("log-file"),
+    },
+    Need {
+        flag: "notify-url-file",
+        lacks: "names a webhook, and no message is asked for",
+        hint: "add `--notify failure`",
+        is_met: |given| given.has_value("notify"),
+    },
+    Need {
+        flag: "notify-shape",
+        lacks: "is the shape of a message, and none is asked for",
+        hint: "add `--notify failure`",
+        is_met: |given| given.has_value("notify"),
     },
     Need {
         flag: "iam-domain",
@@ -107,6 +120,7 @@ pub(crate) fn check(given: &GivenFlags) -> Result<(), CommandError> {
             return Err(CommandError::usage(error).with_hint("give one of them"));
         }
     }
+    check_webhook(given)?;
     for need in &NEEDS {
         if typed(given, need.flag) && !(need.is_met)(given) {
             return Err(refused(need.flag, need.lacks, need.hint));
@@ -126,9 +140,28 @@ pub(crate) fn check(given: &GivenFlags) -> Result<(), CommandError> {
     Ok(())
 }
 
+/// Refuses a message without an address, and an address on the command line.
+fn check_webhook(given: &GivenFlags) -> Result<(), CommandError> {
+    let hint = "put the address into BATCHCTL_NOTIFY_URL, or into a file that only you can read, \
+                and name that with `--notify-url-file FILE`";
+    if typed(given, "notify-url") {
+        let lacks = "is a secret, and other users can read a command line";
+        return Err(refused("notify-url", lacks, hint));
+    }
+    let has_address = given.has_value("notify-url") || given.has_value("notify-url-file");
+    // Wherever it is asked for: a message that nobody gets is noticed on the wrong day.
+    if given.has_value("notify") && !has_address {
+        return Err(refused("notify", "has no address to send a message to", hint));
+    }
+    Ok(())
+}
+
 /// Refuses flags of a real service where the embedded sandbox is called.
 pub(crate) fn check_for_sandbox(given: &GivenFlags) -> Result<(), CommandError> {
-    let way = OF_THE_WAY.into_iter().filter(|_| !given.has_value("ping"));
+    let way = OF_THE_WAY.into_iter().filter(|_| {
+        // The way to a monitor and to a webhook is the same.
+        !given.has_value("ping") && !given.has_value("notify")
+    });
     match OF_A_SERVICE.into_iter().chain(way).find(|flag| typed(given, flag)) {
         None => Ok(()),
         Some(flag) => {
@@ -158,6 +191,12 @@ pub(crate) fn check_of_run(
     if typed(given, "on-unknown") && !settings.skip_unchanged {
         let lacks = "is about tasks that a look at the states does not find, and there is no look";
         return Err(refused("on-unknown", lacks, "add `--skip-unchanged`"));
+    }
+    let notifies: Vec<NotifyWhen> = given.values("notify");
+    if typed(given, "notify") && notifies.contains(&NotifyWhen::Recovery) && !has_job {
+        let error = "`--notify recovery` compares the runs of a job, and this is no run of one";
+        let hint = "name the job when the run is begun: `--job NAME`";
+        return Err(CommandError::usage(error).with_hint(hint));
     }
     let of_a_job = OF_A_JOB.into_iter().find(|flag| typed(given, flag));
     match of_a_job.filter(|_| !has_job) {

@@ -7,6 +7,7 @@ pub(crate) mod config_trust;
 pub(crate) mod connection;
 pub(crate) mod effect;
 pub(crate) mod input;
+pub(crate) mod notify;
 pub(crate) mod output;
 pub(crate) mod pace;
 pub(crate) mod precedence;

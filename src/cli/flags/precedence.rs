@@ -79,6 +79,14 @@ impl GivenFlags {
         self.subcommand().and_then(|own| own.try_get_one::<T>(&argument).ok()?).cloned()
     }
 
+    /// Returns the values of a flag that takes several, whatever their source.
+    pub(crate) fn values<T: Clone + Send + Sync + 'static>(&self, flag: &str) -> Vec<T> {
+        let argument = flag.replace('-', "_");
+        let matches = self.subcommand();
+        let values = matches.and_then(|own| own.try_get_many::<T>(&argument).ok()?);
+        values.into_iter().flatten().cloned().collect()
+    }
+
     /// Returns how often a flag is given that can be repeated, whatever its source.
     pub(crate) fn count(&self, flag: &str) -> u8 {
         self.value(flag).unwrap_or(0)

@@ -7,11 +7,14 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use std::error::Error;
 
 /// The flags whose values are never quoted.
-const MAY_HOLD_SECRETS: [&str; 12] = [
+const MAY_HOLD_SECRETS: [&str; 15] = [
     "endpoint",
     "iam-endpoint",
     "proxy",
     "ping",
+    "on-end",
+    "notify-url",
+    "notify-url-file",
     "token-file",
     "token-command",
     "iam-password-file",

@@ -2,6 +2,7 @@
 //! and for unattended runs.
 
 use crate::cli::flags::connection::{CredentialArgs, DestinationArgs};
+use crate::cli::flags::notify::NotifyArgs;
 use crate::cli::flags::output::{DisplayArgs, DocumentArgs};
 use crate::cli::flags::pace::{PaceArgs, StartSmallArgs};
 use crate::cli::flags::values;
@@ -145,6 +146,11 @@ pub(crate) struct UnattendedArgs {
     /// Call URL/start before the run, and URL or URL/STATUS after it
     #[arg(long, value_name = "URL", value_parser = values::ping)]
     pub(crate) ping: Option<Url>,
+    /// Run CMD at the end of the run, which it finds in BATCHCTL_RUN, _EXIT, _FAILED and others
+    #[arg(long, value_name = "CMD")]
+    pub(crate) on_end: Option<String>,
+    #[command(flatten)]
+    pub(crate) notify: NotifyArgs,
     /// Write what happens to a file as well, one JSON object a line
     #[arg(long, value_name = "FILE")]
     pub(crate) log_file: Option<PathBuf>,

@@ -6,7 +6,7 @@
 use crate::cli::flags::config_file::Flags;
 use crate::cli::flags::sources::variable_of;
 use crate::cli::output::stream::Stderr;
-use crate::cli::process::environment::{Environment, SECRETS};
+use crate::cli::process::environment::{Environment, OF_ON_END, SECRETS};
 use batchctl::text::printable;
 
 /// What the names of all variables of this program begin with.
@@ -32,7 +32,9 @@ pub(crate) fn warn(flags: &Flags, environment: &Environment, stderr: Stderr) {
 fn known(flags: &Flags) -> Vec<String> {
     let of_flags = flags.keys().map(|flag| variable_of(flag));
     let secrets = SECRETS.iter().map(|&(name, _)| name.to_owned());
-    let others = ["profile", "origin"].map(variable_of);
+    // The command of `--on-end` may call this program, which then finds them all.
+    let others = ["profile", "origin"].map(variable_of).into_iter();
+    let others = others.chain(OF_ON_END.map(str::to_owned));
     of_flags.chain(secrets.filter(|name| name.starts_with(PREFIX))).chain(others).collect()
 }
 

@@ -3,6 +3,7 @@
 use crate::cli::output::documents::{Document, Material};
 use crate::cli::output::error::CommandError;
 use crate::cli::output::event_documents::Live;
+use crate::cli::output::run_end::RunEnd;
 use crate::cli::output::stream::{Audience, Stderr};
 use crate::cli::output::{command_hint, stream};
 use batchctl::report::{ExitStatus, Report, ResultsOptions, StillRunning, summary, write_json};
@@ -24,6 +25,8 @@ pub(crate) struct ReportRequest<'a> {
     pub(crate) summary: bool,
     /// The documents that were written while this process carried the run out.
     pub(crate) live: Option<&'a Live>,
+    /// Where the end is kept of a run that this process carried out.
+    pub(crate) end: Option<&'a RunEnd>,
 }
 
 /// Writes the documents, prints the result, and returns the run's exit status.
@@ -34,6 +37,9 @@ pub(crate) fn present(
     stderr: &Stderr,
     stdout_style: Style,
 ) -> Result<ExitStatus, CommandError> {
+    if let Some(end) = wanted.end {
+        end.note_run(id);
+    }
     // Before the reader: a run that ends in between is then reported as running, not as cut short.
     let running = if runs.is_locked(id)? { StillRunning::Yes } else { StillRunning::No };
     let output_is_taken = wanted.documents.iter().any(Document::is_on_output);
@@ -53,6 +59,9 @@ pub(crate) fn present(
     let (written, unwritten) = write_all(wanted.documents, tables.transpose()?, &material);
     if let Some(live) = wanted.live {
         live.close(&report);
+    }
+    if let Some(end) = wanted.end {
+        end.note_report(&report, &written);
     }
     if wanted.json {
         print_json(&report)?;

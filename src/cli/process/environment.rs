@@ -1,14 +1,30 @@
 //! What this process finds around it: variables and terminals. Read here and nowhere else.
 
+use crate::cli::flags::notify;
 use batchctl::api::Redactor;
 use std::env;
 use std::ffi::OsString;
 use std::io::IsTerminal;
 use std::path::PathBuf;
 
-/// The variables that a token command sees besides its own.
+/// The variables that a command sees besides its own.
 const PASSED_ON: [&str; 8] =
     ["PATH", "HOME", "USER", "LOGNAME", "LANG", "LC_ALL", "TMPDIR", "XDG_RUNTIME_DIR"];
+
+/// The variables in which the command of `--on-end` finds the run, besides the state directory.
+pub(crate) const OF_ON_END: [&str; 11] = [
+    "BATCHCTL_RUN",
+    "BATCHCTL_EXIT",
+    "BATCHCTL_COMMAND",
+    "BATCHCTL_SELECTED",
+    "BATCHCTL_SUCCEEDED",
+    "BATCHCTL_PARTIAL",
+    "BATCHCTL_FAILED",
+    "BATCHCTL_AMBIGUOUS",
+    "BATCHCTL_UNCHANGED",
+    "BATCHCTL_NOT_ATTEMPTED",
+    "BATCHCTL_OUTPUTS",
+];
 
 /// The variables that hold a secret, with what it is called.
 pub(crate) const SECRETS: [(&str, &str); 5] = [
@@ -55,6 +71,10 @@ impl Environment {
             if let Some(secret) = self.variable(variable).and_then(|value| value.to_str()) {
                 redactor.learn(name, secret.trim());
             }
+        }
+        let webhook = self.variable("BATCHCTL_NOTIFY_URL").and_then(|value| value.to_str());
+        if let Some(address) = webhook {
+            notify::register(address, redactor);
         }
     }
 
@@ -110,7 +130,7 @@ impl Environment {
         Some(state.join("batchctl"))
     }
 
-    /// Returns the variables that a token command may see.
+    /// Returns the variables of this process that a command may see.
     pub(crate) fn for_commands(&self) -> Vec<(OsString, OsString)> {
         let passed = |(name, _): &&(OsString, OsString)| {
             name.to_str().is_some_and(|name| PASSED_ON.contains(&name))

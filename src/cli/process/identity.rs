@@ -8,7 +8,8 @@ use rustix::system::uname;
 use std::path::Path;
 
 /// The flags whose values may be secret, or hold something secret.
-const HIDDEN_VALUES: [&str; 3] = ["--ping", "--proxy", "--token-command"];
+const HIDDEN_VALUES: [&str; 5] =
+    ["--notify-url", "--on-end", "--ping", "--proxy", "--token-command"];
 /// What stands for such a value.
 const HIDDEN: &str = "…";
 /// The most characters of a command line that are kept: `--id` may be repeated very often.

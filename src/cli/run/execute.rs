@@ -10,6 +10,7 @@ use crate::cli::output::documents::Document;
 use crate::cli::output::error::CommandError;
 use crate::cli::output::event_documents::Live;
 use crate::cli::output::present::{ReportRequest, present};
+use crate::cli::output::run_end::RunEnd;
 use crate::cli::output::stream::Stderr;
 use crate::cli::process::runtime::runtime;
 use crate::cli::run::control_socket::{ChangeLimit, ControlState, Served};
@@ -47,13 +48,14 @@ pub(crate) struct Execution<'a> {
 }
 
 impl Execution<'_> {
-    fn report_request<'a>(&'a self, live: &'a Live) -> ReportRequest<'a> {
+    fn report_request<'a>(&'a self, live: &'a Live, end: &'a RunEnd) -> ReportRequest<'a> {
         ReportRequest {
             documents: self.documents,
             options: self.options,
             json: self.json,
             summary: !self.display.quiet,
             live: Some(live),
+            end: Some(end),
         }
     }
 }
@@ -100,7 +102,7 @@ pub(crate) fn carry_out(
     let ended = observers.work(pending.begin(), &client, &runtime, context);
     // Writing the report may take long, and the run has nothing left to lose.
     signals::obey_no_longer(environment).map_err(CommandError::io)?;
-    let wanted = how.report_request(&live);
+    let wanted = how.report_request(&live, &context.run_end);
     let ended = match ended {
         // Nothing was sent, so a new run leaves no trace; a resumed one stays as it was.
         Err(error @ RunError::UnknownTasks { .. }) if if_not_started == IfNotStarted::Discard => {

@@ -146,6 +146,7 @@ fn report_finished(
         // Cron mails what it reads, and the failures of the run belong into that mail.
         summary: stderr.audience == Audience::Cron && !flags.display.quiet,
         live: Some(&live),
+        end: Some(&context.run_end),
     };
     let runs = run::runs_in(&context.state);
     let status = present(&runs, id, &wanted, stderr, context.stdout_style)?;

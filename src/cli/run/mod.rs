@@ -11,6 +11,8 @@ pub(crate) mod keys;
 pub(crate) mod launch;
 pub(crate) mod list_size_guard;
 pub(crate) mod log_file;
+pub(crate) mod notify;
+pub(crate) mod on_end;
 pub(crate) mod open_files;
 pub(crate) mod pending_plan;
 pub(crate) mod ping;

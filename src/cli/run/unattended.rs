@@ -1,11 +1,18 @@
-//! Wraps an unattended run: the splay before it, the pings before and after it.
+//! Wraps an unattended run: the splay before it, the pings before and after it, and at its end the
+//! command of `--on-end` and a message to a webhook.
 
+use crate::cli::Context;
 use crate::cli::app::Verb;
 use crate::cli::commands::start_stop::CommonArgs;
+use crate::cli::connect::config_keys;
 use crate::cli::flags::connection::DestinationArgs;
+use crate::cli::flags::precedence::Rank;
 use crate::cli::flags::run::{TakeUpArgs, UnattendedArgs};
 use crate::cli::flags::which_run::WhichRunArgs;
+use crate::cli::output::error::CommandError;
 use crate::cli::output::stream::Stderr;
+use crate::cli::run::notify::Notifier;
+use crate::cli::run::on_end;
 use crate::cli::run::ping::Ping;
 use batchctl::api::{Roots, Route};
 use batchctl::report::ExitStatus;
@@ -18,8 +25,10 @@ use std::time::Duration;
 pub(crate) struct Unattended {
     args: UnattendedArgs,
     place: DestinationArgs,
-    /// The name of the job, or the command of a run without one.
-    job: String,
+    /// What was typed, such as `start` or `resume`.
+    verb: &'static str,
+    /// The name of the job, as far as the command line says it.
+    job: Option<String>,
 }
 
 impl Unattended {
@@ -39,15 +48,15 @@ impl Unattended {
         }
     }
 
-    fn from_action(args: &CommonArgs, word: &str) -> Option<Self> {
-        let job = args.before.job.as_ref().map_or_else(|| word.to_owned(), ToString::to_string);
+    fn from_action(args: &CommonArgs, verb: &'static str) -> Option<Self> {
+        let job = args.before.job.as_ref().map(ToString::to_string);
         let (unattended, place) = (args.unattended.clone(), args.place.clone());
-        (!args.before.dry_run).then_some(Self { args: unattended, place, job })
+        (!args.before.dry_run).then_some(Self { args: unattended, place, verb, job })
     }
 
-    fn from_earlier_run(which: &WhichRunArgs, how: &TakeUpArgs, word: &str) -> Self {
-        let job = which.job.clone().unwrap_or_else(|| word.to_owned());
-        Self { args: how.unattended.clone(), place: how.place.clone(), job }
+    fn from_earlier_run(which: &WhichRunArgs, how: &TakeUpArgs, verb: &'static str) -> Self {
+        let (unattended, place) = (how.unattended.clone(), how.place.clone());
+        Self { args: unattended, place, verb, job: which.job.clone() }
     }
 
     /// Returns whether cron reads standard error.
@@ -55,8 +64,20 @@ impl Unattended {
         self.args.cron
     }
 
-    /// Waits for the splay, and does the work between two pings.
-    pub(crate) fn around(&self, stderr: &Stderr, work: impl FnOnce() -> ExitStatus) -> ExitStatus {
+    /// Waits for the splay, and does the work between two pings; then what follows a run.
+    ///
+    /// # Errors
+    ///
+    /// What would follow the run cannot be used; then the work is not done.
+    pub(crate) fn around(
+        &self,
+        context: &Context,
+        work: impl FnOnce() -> ExitStatus,
+    ) -> Result<ExitStatus, CommandError> {
+        let stderr = &context.stderr;
+        // Before the wait: an error must show at once.
+        let on_end = self.on_end(context)?;
+        let notifier = Notifier::find(&self.args.notify, self.route(), context)?;
         // Before the start ping: the monitor measures the run, not the splay.
         self.wait(stderr);
         let ping = self.args.ping.as_ref().map(|url| Ping::start(url, self.route()));
@@ -64,7 +85,30 @@ impl Unattended {
         if let Some(ping) = ping {
             ping.end(status, stderr);
         }
-        status
+        // Cron gets no mail for a good run; after a bad one this belongs into the mail.
+        let is_mailed = status != ExitStatus::Ok;
+        let stderr = if is_mailed { stderr.of_failures() } else { *stderr };
+        if let Some(line) = on_end {
+            warn(on_end::run(line, self.command(), status, context), &stderr);
+        }
+        if let Some(notifier) = notifier {
+            warn(notifier.end(self.verb, self.job.as_deref(), status, context), &stderr);
+        }
+        Ok(status)
+    }
+
+    /// Returns the command of the run, if the command line alone says it.
+    fn command(&self) -> &str {
+        if matches!(self.verb, "start" | "stop" | "run") { self.verb } else { "" }
+    }
+
+    /// Returns the command to run at the end, which nobody else may have written.
+    fn on_end(&self, context: &Context) -> Result<Option<&str>, CommandError> {
+        let Some(line) = self.args.on_end.as_deref().filter(|_| !on_end::is_within(context)) else {
+            return Ok(None);
+        };
+        config_keys::require_trusted_keys(&["on-end"], context)?;
+        Ok(Some(line))
     }
 
     /// Returns the route to the monitor: the one to the service. The run reports errors in it.
@@ -76,11 +120,30 @@ impl Unattended {
     /// A signal ends the process here as it ends any other: nothing was begun.
     fn wait(&self, stderr: &Stderr) {
         let host = rustix::system::uname();
-        let wait = wait(self.args.splay, host.nodename().to_bytes(), &self.job);
+        let job = self.job.as_deref().unwrap_or(self.verb);
+        let wait = wait(self.args.splay, host.nodename().to_bytes(), job);
         if !wait.is_zero() {
             stderr.line(&format!("waiting {} before the run (--splay)", span(wait)));
             thread::sleep(wait);
         }
+    }
+}
+
+/// Warns of what failed after a run, which changes nothing about the run.
+fn warn(failed: Result<Option<String>, CommandError>, stderr: &Stderr) {
+    match failed {
+        Ok(None) => {}
+        Ok(Some(message)) => stderr.say("warning", &message),
+        Err(error) => error.print(stderr),
+    }
+}
+
+/// Says of typed flags that they have no effect because nothing is carried out.
+pub(crate) fn say_what_is_left_out(context: &Context) {
+    let is_typed = |flag: &&str| context.given.rank(flag) == Rank::CommandLine;
+    if let Some(flag) = ["on-end", "notify"].into_iter().find(is_typed) {
+        let message = format!("nothing is carried out, so `--{flag}` has no effect");
+        context.stderr.line(&message);
     }
 }
 

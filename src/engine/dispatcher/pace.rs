@@ -141,10 +141,8 @@ impl EffectivePace {
     fn pace(&self, now: Instant) -> Option<(f64, PaceWindow)> {
         let ceiling = self.limit.map_or(f64::INFINITY, Rate::per_second);
         let share = self.ramp.map_or(1.0, |ramp| ramp.share(now - self.began));
-        let window = match self.controller.is_windowed() {
-            true => PaceWindow::LastSecond,
-            false => PaceWindow::None,
-        };
+        let window =
+            if self.controller.is_windowed() { PaceWindow::LastSecond } else { PaceWindow::None };
         let per_second = self.controller.per_second();
         (per_second < ceiling).then_some((per_second * share, window))
     }

@@ -81,9 +81,9 @@ enum Phase {
     /// Nothing is accepted: one call at a time asks whether that has changed.
     Exhausted { since: Instant, interval: f64, next: Instant },
     /// At the limit.
-    Resting { since: Instant, until: Instant, lowered: u32 },
+    Resting(Rest),
     /// Above the limit, or on the way to one that is roughly known.
-    Growing { since: Instant, is_rough: bool, step: f64, grown: Instant },
+    Growing(Growth),
 }
 
 /// A rest at the limit.
@@ -155,7 +155,7 @@ impl PaceController {
         let (rate, phase) = match (limit, start.opening) {
             (Some(limit), _) => {
                 let until = after(now, LONGEST_REST);
-                (limit * RESTING, Phase::Resting { since: now, until, lowered: 0 })
+                (limit * RESTING, Phase::Resting(Rest { since: now, until, lowered: 0 }))
             }
             (None, Opening::AtCeiling) => {
                 (bounds.most, Phase::Open { since: now, was_served: false })
@@ -213,12 +213,12 @@ impl PaceController {
         let tick = self.decided + TICK;
         let is_idle = self.history.last_sent().is_none_or(|sent| sent < self.decided);
         match self.phase {
-            Phase::Held { until, .. } | Phase::Resting { until, .. } => Some(until.max(tick)),
+            Phase::Held { until, .. } | Phase::Resting(Rest { until, .. }) => Some(until.max(tick)),
             Phase::Exhausted { next, .. } => Some(next),
             Phase::Open { .. } if self.opening == Opening::AtCeiling => {
                 Some(tick).filter(|_| !is_idle && !self.chance.is_negligible())
             }
-            Phase::Open { .. } | Phase::Trying(_) | Phase::Growing { .. } => {
+            Phase::Open { .. } | Phase::Trying(_) | Phase::Growing(_) => {
                 Some(tick).filter(|_| !is_idle)
             }
         }
@@ -247,8 +247,8 @@ impl PaceController {
             }
             Phase::Held { .. }
             | Phase::Exhausted { .. }
-            | Phase::Resting { .. }
-            | Phase::Growing { .. } => {}
+            | Phase::Resting(_)
+            | Phase::Growing(_) => {}
         }
     }
 
@@ -270,10 +270,8 @@ impl PaceController {
             Phase::Exhausted { .. } | Phase::Held { .. } => {}
             _ if !self.chance.is_exceeded() => {}
             Phase::Open { .. } => self.throttled_in_the_open(sent, now),
-            Phase::Resting { since, until, lowered } => {
-                self.throttled_at_rest(Rest { since, until, lowered }, sent, now);
-            }
-            Phase::Growing { since, is_rough, .. } => {
+            Phase::Resting(rest) => self.throttled_at_rest(rest, sent, now),
+            Phase::Growing(Growth { since, is_rough, .. }) => {
                 self.throttled_while_growing(since, is_rough, sent, now);
             }
         }
@@ -297,11 +295,9 @@ impl PaceController {
                 self.set_rate(1.0 / interval);
             }
             Phase::Held { since, until } if now >= until => self.end_hold(since, until, now),
-            Phase::Resting { until, .. } if now >= until => self.end_rest(now),
-            Phase::Growing { since, is_rough, step, grown } => {
-                self.grow(Growth { since, is_rough, step, grown }, now);
-            }
-            Phase::Held { .. } | Phase::Exhausted { .. } | Phase::Resting { .. } => {}
+            Phase::Resting(Rest { until, .. }) if now >= until => self.end_rest(now),
+            Phase::Growing(growth) => self.grow(growth, now),
+            Phase::Held { .. } | Phase::Exhausted { .. } | Phase::Resting(_) => {}
         }
         self.rate
     }

@@ -116,10 +116,7 @@ impl Canary {
     /// Takes note of an outcome; once the test is over nothing follows from it.
     pub fn settled(&mut self, outcome: Outcome) -> CanaryState {
         if self.state() == CanaryState::Testing {
-            match outcome.is_good() {
-                true => self.succeeded += 1,
-                false => self.failed = true,
-            }
+            if outcome.is_good() { self.succeeded += 1 } else { self.failed = true }
         }
         self.state()
     }

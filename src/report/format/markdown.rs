@@ -201,9 +201,10 @@ fn next(text: &mut String, report: &Report) -> Written {
 
 /// Returns the purpose of retrying the largest group alone.
 fn of_largest(group: &FailureGroup) -> &'static str {
-    match group.retryable {
-        true => "the most frequent cause alone",
-        false => "the most frequent cause alone, once it is gone",
+    if group.retryable {
+        "the most frequent cause alone"
+    } else {
+        "the most frequent cause alone, once it is gone"
     }
 }
 

@@ -95,9 +95,10 @@ fn call_rows(report: &Report) -> Vec<NumberRow> {
     }
     if let Some(learnt) = pace.rate_learnt {
         let limit = rounded(learnt);
-        rows.push(match report.settings.rate.is_auto() {
-            true => quiet("rate found", None, format!("the service throttles at about {limit}/s")),
-            false => quiet("service", None, format!("sets the pace, at about {limit}/s")),
+        rows.push(if report.settings.rate.is_auto() {
+            quiet("rate found", None, format!("the service throttles at about {limit}/s"))
+        } else {
+            quiet("service", None, format!("sets the pace, at about {limit}/s"))
         });
     }
     if !pace.paused.is_zero() {

@@ -23,6 +23,30 @@ pub fn last_success(runs: &RunDirectory, report: &Report) -> Result<Option<Times
     Ok(earlier.filter_map(|id| success_of(runs, &id, report).ok().flatten()).next())
 }
 
+/// Returns whether a job is good again: the run of a report succeeded, and the last run of its job
+/// before it did not. A run that was resumed is itself that last run.
+///
+/// Runs count as for [`last_success`].
+///
+/// # Errors
+///
+/// The runs cannot be listed.
+pub fn is_recovery(runs: &RunDirectory, report: &Report) -> Result<bool, StoreError> {
+    if report.run.job.is_none() || success(report).is_none() {
+        return Ok(false);
+    }
+    if report.run.worked.len() > 1 {
+        return Ok(true);
+    }
+    let earlier = runs.list()?.into_iter().rev().filter(|id| *id < report.run.id);
+    let mut alike = earlier.filter(|id| {
+        let record = RunReader::open(runs, id).and_then(|run| run.record());
+        record.is_ok_and(|record| is_alike(&record, report))
+    });
+    let Some(last) = alike.next() else { return Ok(false) };
+    Ok(success_of(runs, &last, report)?.is_none())
+}
+
 fn success_of(
     runs: &RunDirectory,
     id: &RunId,

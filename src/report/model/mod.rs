@@ -20,7 +20,7 @@ pub use command::profile_flag;
 pub use exit_status::ExitStatus;
 pub use failure_groups::{FailureGroup, Grouping, MAX_GROUPS};
 pub use group_label::{GroupLabel, GroupLabelError};
-pub use last_success::last_success;
+pub use last_success::{is_recovery, last_success};
 pub use report::{
     Calls, InputPart, Latency, PacePart, Report, RunPart, StillRunning, Stopped, Target,
     VerifyCounts,

@@ -11,6 +11,8 @@ const ONE: &[&str] = &["stop", "--id", "gate-1", "--rate", "none"];
 const REHEARSE: &[&str] = &["stop", "tasks.txt", "--rate", "none", "--sandbox"];
 const CHECK: &[&str] = &["auth", "check"];
 
+const RECOVERY: &[&str] = &["--notify", "recovery", "--notify-url-file", "webhook.txt"];
+
 /// Every flag whose effect depends on something else.
 const CASES: &[Case<'_>] = &[
     (STOP, &["--wait-timeout", "5m"], "add `--wait`"),
@@ -20,6 +22,12 @@ const CASES: &[Case<'_>] = &[
     (STOP, &["--max-delta", "10%"], "`--job NAME`"),
     (STOP, &["--log-format", "json"], "add `-v`"),
     (STOP, &["--log-file-size", "1MB"], "add `--log-file FILE`"),
+    (STOP, &["--notify", "failure"], "put the address into BATCHCTL_NOTIFY_URL"),
+    (STOP, &["--notify-url", "https://h.invalid/x"], "put the address into BATCHCTL_NOTIFY_URL"),
+    (STOP, &["--notify-url-file", "file"], "add `--notify failure`"),
+    (STOP, &["--notify-shape", "slack"], "add `--notify failure`"),
+    (STOP, RECOVERY, "`--job NAME`"),
+    (&["resume"], RECOVERY, "`--job NAME`"),
     (STOP, &["--rate-min", "2/s"], "use `--rate auto`"),
     (STOP, &["--rate-max", "2/s"], "use `--rate auto`"),
     (STOP, &["--ramp", "5s"], "give a rate such as `--rate 10/s`"),
@@ -62,6 +70,8 @@ const CASES: &[Case<'_>] = &[
 fn scene(server: &Server) -> Scene {
     let scene = Scene::with(server);
     scene.write("tasks.txt", "gate-1\n");
+    // Nobody is there, and the exit status stays that of the run.
+    scene.write("webhook.txt", "http://127.0.0.1:9/x");
     let script = "\"$0\" stop --id gate-0 --max-duration 1ms --rate 1/h --cron; exit 0";
     scene.start_in_shell(script).ended().expect(0);
     scene
@@ -93,6 +103,8 @@ fn a_value_from_a_variable_or_the_config_file_is_for_other_commands_as_well() {
         ("max-delta", "10%"),
         ("log-format", "json"),
         ("log-file-size", "1MB"),
+        ("notify-url", "https://h.invalid/x"),
+        ("notify-shape", "slack"),
         ("rate-min", "2/s"),
         ("only", "failed"),
         ("csv-dialect", "excel"),

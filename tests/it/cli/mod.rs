@@ -19,6 +19,8 @@ mod install;
 mod keys;
 mod leaks;
 mod list_size_guard;
+mod notify;
+mod on_end;
 mod open_files;
 mod places;
 mod profiles;

@@ -53,9 +53,10 @@ pub(crate) fn check(args: &CheckArgs, context: &Context) -> Result<ExitStatus, C
         skew,
         list: list_of(listed),
     };
-    match args.json {
-        true => stream::print_json(&findings.json())?,
-        false => stream::print(&findings.text())?,
+    if args.json {
+        stream::print_json(&findings.json())?;
+    } else {
+        stream::print(&findings.text())?;
     }
     Ok(findings.exit())
 }

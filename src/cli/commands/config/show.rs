@@ -12,8 +12,9 @@ use serde_json::{Value, json};
 use std::fmt;
 use std::fmt::Write;
 
-/// Flags whose values are secrets: with the address of a monitor, anybody can report for the job.
-const HIDDEN: [&str; 1] = ["ping"];
+/// Flags whose values are secrets: with the address of a monitor or a webhook, anybody can report
+/// for the job.
+const HIDDEN: [&str; 2] = ["notify-url", "ping"];
 /// The replacement for a secret.
 const NOT_SHOWN: &str = "[hidden]";
 

@@ -56,6 +56,7 @@ pub(crate) fn show(args: &ReportArgs, context: &Context) -> Result<ExitStatus, C
         json: args.output.json,
         summary: true,
         live: None,
+        end: None,
     };
     present(&runs, &id, &wanted, &context.stderr, context.stdout_style)?;
     // The report was printed, so the command succeeded even if the run failed.

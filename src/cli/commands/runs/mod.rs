@@ -183,9 +183,10 @@ fn list(args: &RunsListArgs, context: &Context) -> Result<ExitStatus, CommandErr
         listed.retain(|run| args.state.contains(&run.state));
     }
     listed.truncate(args.last.unwrap_or(usize::MAX));
-    match args.json {
-        true => stream::print_json(&as_json(&listed))?,
-        false => stream::print(&as_table(&listed))?,
+    if args.json {
+        stream::print_json(&as_json(&listed))?;
+    } else {
+        stream::print(&as_table(&listed))?;
     }
     Ok(ExitStatus::Ok)
 }
@@ -200,6 +201,7 @@ fn show(args: &ShowArgs, context: &Context) -> Result<ExitStatus, CommandError> 
         json: args.json,
         summary: true,
         live: None,
+        end: None,
     };
     if !args.json {
         let listed = read(&runs, &id)?;

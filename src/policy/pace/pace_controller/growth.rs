@@ -31,7 +31,7 @@ const DOUBTED_CHANCE: f64 = 0.03;
 impl PaceController {
     /// Tests anew what was put down to chance, if that is due: it may have been a limit after all.
     pub(super) fn doubt_chance(&mut self, now: Instant) -> bool {
-        let is_open = matches!(self.phase, Phase::Open { .. } | Phase::Growing { .. });
+        let is_open = matches!(self.phase, Phase::Open { .. } | Phase::Growing(_));
         let is_due = seconds(self.chance_since, now) > CHANCE_LASTS;
         if !is_open || !is_due || self.chance.share() <= DOUBTED_CHANCE {
             return false;
@@ -70,7 +70,7 @@ impl PaceController {
         self.cost = 0;
         self.looks_since_row = self.looks_since_row.saturating_add(1);
         let step = self.look;
-        let phase = Phase::Growing { since: now, is_rough: false, step, grown: now };
+        let phase = Phase::Growing(Growth { since: now, is_rough: false, step, grown: now });
         self.enter(phase, (1.0 + step) * limit, now);
     }
 
@@ -88,14 +88,15 @@ impl PaceController {
             false => GROWTH * step,
         };
         let next = self.rate + step * limit;
-        let phase = Phase::Growing { since, is_rough, step, grown: now };
+        let phase = Phase::Growing(Growth { since, is_rough, step, grown: now });
         if next >= self.bounds.most && self.opening == Opening::AtCeiling {
             self.limit = None;
             self.open(next, now);
         } else if next > 2.0 * limit {
             // The limit that was known is history.
             (self.limit, self.is_exact) = (Some(self.rate), false);
-            self.enter(Phase::Growing { since, is_rough: true, step: 0.3, grown: now }, next, now);
+            let growth = Growth { since, is_rough: true, step: 0.3, grown: now };
+            self.enter(Phase::Growing(growth), next, now);
         } else {
             self.is_exact &= is_rough;
             self.enter(phase, next, now);

@@ -1,7 +1,7 @@
 //! What follows a throttled call: a trial, a rest at a lower limit, or a pause until one is accepted.
 
 use super::growth::{LOOK, NEAR_STEP};
-use super::{Opening, PaceController, Phase, Rest, after};
+use super::{Growth, Opening, PaceController, Phase, Rest, after};
 use crate::policy::pace::call_history::seconds;
 use crate::policy::pace::limit_trial::{DECISIVE, Trial, TrialCounts, TrialFinding, TrialKind};
 use std::time::{Duration, Instant};
@@ -62,14 +62,15 @@ impl PaceController {
         self.hint = accepted;
         let has_just_grown = self.raised_at.is_some_and(|raised| seconds(raised, now) < 3.0);
         let is_search = self.opening == Opening::Doubling || has_just_grown;
-        match is_search && self.chance.is_negligible() {
-            true => self.try_at(
+        if is_search && self.chance.is_negligible() {
+            self.try_at(
                 self.rate,
                 TrialKind::Overshoot { accepted: OF_A_SEARCH * accepted },
                 sent,
                 now,
-            ),
-            false => self.try_at(self.rate, TrialKind::Measurement, sent, now),
+            );
+        } else {
+            self.try_at(self.rate, TrialKind::Measurement, sent, now);
         }
     }
 
@@ -89,7 +90,7 @@ impl PaceController {
         }
         let limit = 0.99 * self.known_limit();
         self.limit = Some(limit);
-        let phase = Phase::Resting { since, until, lowered: lowered + 1 };
+        let phase = Phase::Resting(Rest { since, until, lowered: lowered + 1 });
         self.enter(phase, self.rate.min(limit), now);
     }
 
@@ -110,11 +111,13 @@ impl PaceController {
         }
         self.throttled_at = self.rate;
         match self.phase {
-            Phase::Growing { since, is_rough, .. } if self.rate <= TOO_FAR * self.known_limit() => {
+            Phase::Growing(Growth { since, is_rough, .. })
+                if self.rate <= TOO_FAR * self.known_limit() =>
+            {
                 self.throttled_while_growing(since, is_rough, sent, now);
                 self.rest_after_hold(self.known_limit(), until, now);
             }
-            Phase::Resting { .. } => {
+            Phase::Resting(_) => {
                 self.rest_after_hold(0.97 * self.known_limit(), until, now);
             }
             Phase::Held { .. } => {}
@@ -140,7 +143,7 @@ impl PaceController {
         let rest = REST_PER_HOLD * seconds(now, until);
         let end = after(until.max(now), rest.clamp(LONGEST_REST, LONGEST_REST_AFTER_HOLD));
         self.know(limit, now, now);
-        let phase = Phase::Resting { since: now, until: end, lowered: 0 };
+        let phase = Phase::Resting(Rest { since: now, until: end, lowered: 0 });
         self.enter(phase, RESTING * limit, now);
     }
 
@@ -180,18 +183,19 @@ impl PaceController {
     }
 
     pub(super) fn rest(&mut self, limit: f64, sent: Instant, now: Instant) {
-        let is_look = matches!(self.phase, Phase::Growing { is_rough: false, .. });
+        let is_look = matches!(self.phase, Phase::Growing(Growth { is_rough: false, .. }));
         let pays = if is_look { f64::from(self.cost) / (COST_OF_LOOKING * limit) } else { 0.0 };
         (self.is_exact, self.hint) = (true, 0.0);
         self.know(limit, sent, now);
         let until = after(now, pays.clamp(SHORTEST_REST, LONGEST_REST));
-        self.enter(Phase::Resting { since: now, until, lowered: 0 }, RESTING * limit, now);
+        let rest = Rest { since: now, until, lowered: 0 };
+        self.enter(Phase::Resting(rest), RESTING * limit, now);
     }
 
     /// Several calls of a look were throttled in a row: a window has ended, which takes what it took
     /// in the second before, however little of it was used earlier.
     pub(super) fn believe_window(&mut self) {
-        let Phase::Resting { .. } = self.phase else { return };
+        let Phase::Resting(_) = self.phase else { return };
         let Some(window) = self.window.filter(|_| self.cost >= 2) else { return };
         self.looks_since_row = 0;
         let known = self.known_limit();
@@ -209,7 +213,7 @@ impl PaceController {
     pub(super) fn drain(&mut self, limit: f64, sent: Instant, now: Instant) {
         self.is_exact = false;
         self.know(limit, sent, now);
-        let phase = Phase::Resting { since: now, until: now + DRAIN, lowered: 0 };
+        let phase = Phase::Resting(Rest { since: now, until: now + DRAIN, lowered: 0 });
         self.enter(phase, limit, now);
         self.is_windowed = true;
     }
@@ -218,7 +222,8 @@ impl PaceController {
     pub(super) fn approach(&mut self, limit: f64, rate: f64, sent: Instant, now: Instant) {
         self.is_exact = false;
         self.know(limit, sent, now);
-        let phase = Phase::Growing { since: now, is_rough: true, step: NEAR_STEP, grown: now };
+        let phase =
+            Phase::Growing(Growth { since: now, is_rough: true, step: NEAR_STEP, grown: now });
         self.enter(phase, rate, now);
     }
 
