@@ -6,7 +6,7 @@
 //! that is killed leaves the file as it is, and after a loss of power the boot is another one.
 
 use crate::clock::BootClock;
-use crate::policy::{Grant, Reservation, SlotSource, SlotSpacing, SlotTimeline, SlotTrouble};
+use crate::policy::{Grant, SlotSource, SlotSpacing, SlotTimeline, SlotTrouble};
 use rustix::fs::{FlockOperation, flock};
 use std::fs::{DirBuilder, File};
 use std::io;
@@ -108,10 +108,7 @@ impl SlotSource for FileSlots {
     ) -> Result<Grant, SlotTrouble> {
         let reserved = self.change(now, |timeline, time| {
             let at = |due: u64| now + Duration::from_nanos(due.saturating_sub(time));
-            match timeline.reserve(wanted, spacing, time) {
-                Reservation::Slots { first, count } => Grant::Slots { first: at(first), count },
-                Reservation::NotBefore(due) => Grant::NotBefore(at(due)),
-            }
+            timeline.reserve(wanted, spacing, time).granted(at)
         });
         let is_locked = |error: &io::Error| error.kind() == io::ErrorKind::WouldBlock;
         let Some(error) = reserved.as_ref().err().filter(|error| is_locked(error)) else {

@@ -107,6 +107,16 @@ pub enum Reservation {
     NotBefore(u64),
 }
 
+impl Reservation {
+    /// Returns it as a grant; `at` gives the instant of a time on the timeline.
+    pub fn granted(self, at: impl Fn(u64) -> Instant) -> Grant {
+        match self {
+            Self::Slots { first, count } => Grant::Slots { first: at(first), count },
+            Self::NotBefore(due) => Grant::NotBefore(at(due)),
+        }
+    }
+}
+
 impl SlotTimeline {
     /// Reserves up to `wanted` slots within the horizon.
     pub fn reserve(&mut self, wanted: u32, spacing: SlotSpacing, now: u64) -> Reservation {
@@ -154,10 +164,7 @@ impl SlotSource for ProcessSlots {
     ) -> Result<Grant, SlotTrouble> {
         let passed = nanos(now.saturating_duration_since(self.start));
         let at = |time: u64| self.start + Duration::from_nanos(time);
-        Ok(match self.timeline.reserve(wanted, spacing, passed) {
-            Reservation::Slots { first, count } => Grant::Slots { first: at(first), count },
-            Reservation::NotBefore(due) => Grant::NotBefore(at(due)),
-        })
+        Ok(self.timeline.reserve(wanted, spacing, passed).granted(at))
     }
 
     fn hold(&mut self, until: Instant, _: Instant) {
