@@ -49,6 +49,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
             sources: vec![Source::Ids(ids.into())],
             options: InputOptions::new(CommandSource::Fixed(Command::Stop)),
             on_duplicate: OnDuplicate::Collapse,
+            exclusions: Arc::default(),
             after: None,
             limit: None,
         },

@@ -84,6 +84,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
             sources: vec![Source::Ids(ids)],
             options: InputOptions::new(CommandSource::Fixed(Command::Start)),
             on_duplicate: OnDuplicate::Collapse,
+            exclusions: Arc::default(),
             after: None,
             limit: None,
         },

@@ -4,6 +4,10 @@
 //! ones are kept. The store finds duplicates, because it keeps the rows; their problems are
 //! worded here. See `docs/GLOSSARY.md`: plan, duplicate.
 
+mod exclusions;
+
+pub use exclusions::Exclusions;
+
 use crate::input;
 use crate::input::{InputError, InputOptions, Source};
 use crate::task::{Command, Ordinal, TaskId};
@@ -92,6 +96,14 @@ pub enum PlanProblem {
         /// The position of the first row.
         other: SourcePosition,
     },
+    /// The end of an entry of `--exclude` is no time.
+    #[error("{at}: `{}` is neither a date nor a time", printable(text, 60))]
+    Until {
+        /// The position of the entry.
+        at: SourcePosition,
+        /// The text that was read.
+        text: String,
+    },
     /// There are more rows than a run can hold.
     #[error("the inputs have more than {MOST_ROWS} rows")]
     TooManyRows,
@@ -107,6 +119,9 @@ impl PlanProblem {
             }
             Self::Duplicate { .. } => {
                 Some("use `--on-duplicate collapse` to call such an id once".into())
+            }
+            Self::Until { .. } => {
+                Some("write `2025-07-31`, `2025-07-31T18:00`, or a time with its zone".into())
             }
             Self::TooManyRows => Some("split the input into several runs".into()),
         }

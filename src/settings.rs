@@ -4,11 +4,17 @@
 //! changes: runs of earlier versions are read as they were written, and a field that they lack has
 //! its default. See `docs/GLOSSARY.md`: run, plan.
 
+mod choice;
+mod stored_forms;
+
+pub use choice::{LeftOut, TaskChoice};
+
 use crate::policy::{FinishBy, MaxFailures, OnDoubt};
 use crate::task::{Rate, RunBy};
 use serde::{Deserialize, Serialize};
 use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
 use std::time::Duration;
+use stored_forms::{millis, optional_millis, optional_words, words};
 
 /// The bounds of a search for the rate that was given none.
 const LOWEST: Rate = per_second(1);
@@ -97,6 +103,9 @@ pub struct RunSettings {
     /// Who began it. By default that is not recorded.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub by: Option<RunBy>,
+    /// Which tasks are left out, and which were. By default there are none.
+    #[serde(skip_serializing_if = "TaskChoice::is_default")]
+    pub choice: TaskChoice,
 }
 
 /// The profile that applies where none is named.
@@ -169,6 +178,7 @@ impl Default for RunSettings {
             profile: DEFAULT_PROFILE.into(),
             credentials: None,
             by: None,
+            choice: TaskChoice::default(),
         }
     }
 }
@@ -306,89 +316,6 @@ pub enum OnUnknown {
     Send,
     /// They are left out, as failed.
     Skip,
-}
-
-/// Stores a span as whole milliseconds.
-mod millis {
-    use serde::{Deserialize, Deserializer, Serializer};
-    use std::time::Duration;
-
-    pub(super) fn serialize<S: Serializer>(span: &Duration, to: S) -> Result<S::Ok, S::Error> {
-        // A span beyond the field lasts longer than any run, so the largest number stands for it.
-        to.serialize_u64(u64::try_from(span.as_millis()).unwrap_or(u64::MAX))
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
-        u64::deserialize(from).map(Duration::from_millis)
-    }
-}
-
-/// Stores a span as whole milliseconds, or as `null`.
-mod optional_millis {
-    use serde::{Deserialize, Deserializer, Serialize, Serializer};
-    use std::time::Duration;
-
-    pub(super) fn serialize<S: Serializer>(
-        span: &Option<Duration>,
-        to: S,
-    ) -> Result<S::Ok, S::Error> {
-        span.map(|span| u64::try_from(span.as_millis()).unwrap_or(u64::MAX)).serialize(to)
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
-        from: D,
-    ) -> Result<Option<Duration>, D::Error> {
-        Ok(Option::<u64>::deserialize(from)?.map(Duration::from_millis))
-    }
-}
-
-/// Stores a value as the text that its flag takes.
-mod words {
-    use serde::de::Error;
-    use serde::{Deserialize, Deserializer, Serializer};
-    use std::fmt::Display;
-    use std::str::FromStr;
-
-    pub(super) fn serialize<T: Display, S: Serializer>(
-        value: &T,
-        to: S,
-    ) -> Result<S::Ok, S::Error> {
-        to.collect_str(value)
-    }
-
-    pub(super) fn deserialize<'de, T, D>(from: D) -> Result<T, D::Error>
-    where
-        T: FromStr<Err: Display>,
-        D: Deserializer<'de>,
-    {
-        // The reader of the flag checks the text, so the store accepts no value that a flag
-        // refuses.
-        String::deserialize(from)?.parse().map_err(D::Error::custom)
-    }
-}
-
-/// Stores a value as the text that its flag takes, or as `null`.
-mod optional_words {
-    use serde::de::Error;
-    use serde::{Deserialize, Deserializer, Serialize, Serializer};
-    use std::fmt::Display;
-    use std::str::FromStr;
-
-    pub(super) fn serialize<T: Display, S: Serializer>(
-        value: &Option<T>,
-        to: S,
-    ) -> Result<S::Ok, S::Error> {
-        value.as_ref().map(ToString::to_string).serialize(to)
-    }
-
-    pub(super) fn deserialize<'de, T, D>(from: D) -> Result<Option<T>, D::Error>
-    where
-        T: FromStr<Err: Display>,
-        D: Deserializer<'de>,
-    {
-        let text = Option::<String>::deserialize(from)?;
-        text.map(|text| text.parse().map_err(D::Error::custom)).transpose()
-    }
 }
 
 #[cfg(test)]

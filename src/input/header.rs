@@ -153,7 +153,7 @@ fn index(role: Role, number: &str, width: usize) -> Result<usize, ColumnProblem>
 }
 
 /// Returns whether two names are the same without case, blanks and joints.
-pub(super) fn is_same_name(one: &str, other: &str) -> bool {
+pub fn is_same_name(one: &str, other: &str) -> bool {
     // A name of symbols alone, such as `#`, would be empty and would match every other such name.
     if plain(one).next().is_none() {
         return one.trim() == other.trim();

@@ -29,6 +29,7 @@ mod tests;
 mod window;
 
 pub use error::{ColumnProblem, FileKind, InputError, JqFilter, Role, RowProblem, WidthReason};
+pub use header::is_same_name;
 pub use options::{CommandSource, Format, Header, InputOptions, Lists, Source};
 pub use row::Row;
 pub use stray_line::StrayLine;

@@ -3,7 +3,7 @@
 use crate::cli::Context;
 use crate::cli::flags::connection::{CredentialArgs, DestinationArgs};
 use crate::cli::flags::effect;
-use crate::cli::flags::input::InputArgs;
+use crate::cli::flags::input::{ExcludeArgs, InputArgs};
 use crate::cli::flags::output::{DisplayArgs, DocumentArgs};
 use crate::cli::flags::pace::{PaceArgs, StartSmallArgs};
 use crate::cli::flags::precedence::{GivenFlags, Rank};
@@ -19,6 +19,7 @@ use batchctl::store::{NewPlan, RunId};
 use batchctl::task::Command;
 use clap::Args;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 const ACTION_HELP: &str = "\
 Examples:
@@ -67,6 +68,8 @@ pub(crate) struct CommonArgs {
     #[command(flatten)]
     pub(crate) input: InputArgs,
     #[command(flatten)]
+    pub(crate) excluded: ExcludeArgs,
+    #[command(flatten)]
     pub(crate) before: BeforeArgs,
     #[command(flatten)]
     pub(crate) pace: PaceArgs,
@@ -91,6 +94,7 @@ impl CommonArgs {
         LaunchFlags {
             place: &self.place,
             credentials: &self.credentials,
+            exclude: &self.excluded.exclude,
             yes: self.before.yes,
             lock: &self.before.lock,
             settings: SettingFlags {
@@ -145,6 +149,8 @@ fn act(
         options: input_options(&args.input, inputs.command.clone(), &context.given),
         sources: sources(inputs)?,
         on_duplicate: args.input.on_duplicate,
+        // Read later, because a resumed run has files of its own.
+        exclusions: Arc::default(),
         after: find_after(args.input.after.as_deref(), &context.state)?,
         limit: args.input.limit,
     };

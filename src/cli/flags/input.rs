@@ -5,6 +5,7 @@ use crate::cli::flags::values::EmptyInput;
 use batchctl::input::Format;
 use batchctl::plan::OnDuplicate;
 use clap::Args;
+use std::path::PathBuf;
 
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Input")]
@@ -35,4 +36,14 @@ pub(crate) struct InputArgs {
     /// What to do if there is no task in the input
     #[arg(long, value_name = "DO", default_value = "fail")]
     pub(crate) if_empty: EmptyInput,
+}
+
+/// The tasks that are never called.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Input")]
+pub(crate) struct ExcludeArgs {
+    /// Never call the tasks that this file names: a list, or a table with `id`, and perhaps `until`
+    /// and `reason` (repeatable)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) exclude: Vec<PathBuf>,
 }

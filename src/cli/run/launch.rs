@@ -43,6 +43,7 @@ pub(crate) fn launch(
     };
     // Contradictory flags are refused before the destination may ask for a password.
     opened.adjust(&flags.settings, &context.given);
+    opened.exclude(flags.exclude, clock)?;
     settings::check(opened.settings(), &context.given)?;
     effect::check_of_run(&context.given, opened.settings(), opened.job().is_some())?;
     let documents = if opened.is_preview(flags) {
@@ -115,6 +116,7 @@ fn outputs(
         let path = if is_stream { Path::new("/dev/stdin") } else { input };
         taken.add(path, "an input");
     }
+    flags.exclude.iter().for_each(|path| taken.add(path, "a file of excluded tasks"));
     let documents = documents::parse(flags.documents, &taken, &context.given)?;
     documents.iter().filter_map(Document::path).for_each(|path| taken.add(path, "a document"));
     log_file::check(flags.unattended, &taken)?;

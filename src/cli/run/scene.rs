@@ -10,11 +10,14 @@ use crate::cli::run::settings::SettingFlags;
 use batchctl::clock::Clock;
 use batchctl::report::Target;
 use batchctl::settings::RunSettings;
+use std::path::PathBuf;
 
 /// The flags of every verb that carries out a run.
 pub(crate) struct LaunchFlags<'a> {
     pub(crate) place: &'a DestinationArgs,
     pub(crate) credentials: &'a CredentialArgs,
+    /// The files of tasks that are never called.
+    pub(crate) exclude: &'a [PathBuf],
     pub(crate) yes: bool,
     pub(crate) lock: &'a LockArgs,
     pub(crate) settings: SettingFlags<'a>,
@@ -35,6 +38,7 @@ impl<'a> From<&'a TakeUpArgs> for LaunchFlags<'a> {
         Self {
             place: &args.place,
             credentials: &args.credentials,
+            exclude: &args.excluded.exclude,
             yes: args.yes,
             lock: &args.lock,
             settings: SettingFlags {

@@ -16,7 +16,7 @@ use crate::cli::run::pending_plan::IfNotStarted;
 use crate::cli::run::scene::{ActionRequest, LaunchFlags, Scene};
 use crate::cli::run::settings::SettingFlags;
 use crate::cli::run::terms::{IfEmpty, Terms, nothing_to_do};
-use crate::cli::run::{input_check, preview, reverting};
+use crate::cli::run::{exclusions, input_check, preview, reverting};
 use batchctl::clock::Clock;
 use batchctl::report::ExitStatus;
 use batchctl::run;
@@ -123,6 +123,18 @@ impl<'a> OpenedSource<'a> {
         flags.apply(self.settings_mut(), |flag| is_new || given.is_given(flag));
     }
 
+    /// Reads which tasks are excluded: before a login, and before anything is planned.
+    pub(crate) fn exclude(&mut self, given: &[PathBuf], clock: Clock) -> Result<(), CommandError> {
+        let exclusions = exclusions::read(self.settings_mut(), given, clock)?;
+        match self {
+            Self::New { run, .. } => run.plan.exclusions = exclusions,
+            Self::Resume(resumable) => resumable.exclude(exclusions),
+            Self::Retry { retry, .. } => retry.exclude(exclusions)?,
+            Self::Revert(revert) => revert.exclusions = exclusions,
+        }
+        Ok(())
+    }
+
     /// Decides where the calls go, and notes in the settings whether that is the sandbox.
     pub(crate) fn resolve(
         &mut self,
@@ -139,7 +151,7 @@ impl<'a> OpenedSource<'a> {
                 if lookup == Lookup::Allowed && logs_in && !flags.place.sandbox {
                     destination::endpoint(flags.place, context)?;
                     let totals = input_check::check(&mut run.plan, &context.state, clock)?;
-                    if totals.is_empty() && totals.already_done == 0 {
+                    if totals.names_nothing() {
                         nothing_to_do(totals, run.if_empty, &context.stderr)?;
                     }
                 }
@@ -201,8 +213,8 @@ impl<'a> OpenedSource<'a> {
                 print_groups(&retry, scene);
                 if dry_run {
                     let (selected, first) = retry.preview(preview::wanted_rows(scene))?;
-                    let record = &retry.record;
-                    let status = preview::show_tasks(selected, first, record, scene)?;
+                    let (record, left_out) = (&retry.record, &retry.settings.choice.left_out);
+                    let status = preview::show_tasks(selected, first, left_out, record, scene)?;
                     return Ok(ControlFlow::Break(status));
                 }
                 Ok(ControlFlow::Continue(Self::Retry { retry, dry_run }))

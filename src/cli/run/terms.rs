@@ -95,10 +95,15 @@ pub(crate) fn nothing_to_do(
     stderr: &Stderr,
 ) -> Result<ExitStatus, CommandError> {
     match if_empty {
-        // The input has tasks, and all of them are done: that is not an empty input.
-        _ if totals.already_done > 0 => {
-            let tasks = plural(totals.already_done, "task", "tasks");
-            stderr.line(&format!("nothing is left to do: {tasks} done already"));
+        // The input has tasks, and none of them is to be called: that is not an empty input.
+        _ if !totals.names_nothing() => {
+            let (done, excluded) = (totals.already_done, totals.excluded);
+            let done =
+                (done > 0).then(|| format!("{} done already", plural(done, "task", "tasks")));
+            let excluded =
+                (excluded > 0).then(|| format!("{} excluded", plural(excluded, "task", "tasks")));
+            let why: Vec<_> = done.into_iter().chain(excluded).collect();
+            stderr.line(&format!("nothing is left to do: {}", why.join(", ")));
             Ok(ExitStatus::Ok)
         }
         EmptyInput::Ok => Ok(ExitStatus::Ok),

@@ -72,8 +72,7 @@ impl<'a> ReportJson<'a> {
             target: &report.target,
             input: &report.input,
             // Through a `Value`, because it sorts the fields by name, whatever their order in code.
-            settings: serde_json::to_value(RunSettings { by: None, ..report.settings.clone() })
-                .expect("settings have a form in JSON"),
+            settings: settings(&report.settings),
             tasks: &report.tasks,
             counts: report.counts,
             empty: report.empty,
@@ -89,6 +88,12 @@ impl<'a> ReportJson<'a> {
             exit: report.exit.map(ExitJson::from_status),
         }
     }
+}
+
+/// Returns the settings without what other parts of the document show.
+fn settings(settings: &RunSettings) -> Value {
+    let shown = RunSettings { by: None, choice: settings.choice.inherited(), ..settings.clone() };
+    serde_json::to_value(shown).expect("settings have a form in JSON")
 }
 
 /// A part of the run's file that is not what was written.

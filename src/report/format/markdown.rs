@@ -111,11 +111,16 @@ fn numbers(text: &mut String, report: &Report) -> Written {
         format!("Calls: {}, {retries}, {throttled} throttled", grouped(calls.attempts))
     };
     // Rows are listed only if some of them became no task.
-    let left_out = input.duplicates + input.already_done + input.invalid;
+    let left_out = input.duplicates + input.already_done + input.excluded_count + input.invalid;
     let rows = || {
         let twice = plural(input.duplicates, "duplicate", "duplicates");
         let (rows, done) = (grouped(input.rows), grouped(input.already_done));
-        format!("Rows: {rows}, {twice}, {done} done already, {} invalid", grouped(input.invalid))
+        let excluded = match input.excluded_count {
+            0 => String::new(),
+            count => format!(", {} excluded", grouped(count)),
+        };
+        let invalid = grouped(input.invalid);
+        format!("Rows: {rows}, {twice}, {done} done already{excluded}, {invalid} invalid")
     };
     let paused = || format!("Paused: {}, held back by the service", span(report.pace.paused));
     let lines = [

@@ -38,12 +38,26 @@ fn outcome_rows(report: &Report) -> Vec<NumberRow> {
     let input = &report.input;
     let left_out = [
         quiet("done already", Some(input.already_done), "by the runs it follows".into()),
+        quiet("excluded", Some(input.excluded_count), excluded_note(report)),
         quiet("duplicates", Some(input.duplicates), "rows like an earlier one".into()),
         quiet("invalid", Some(input.invalid), "rows that name no task".into()),
     ];
     // Zeros are left out, except for outstanding tasks: zero is the good news of a retry.
     let rows = outcomes.chain(left_out).filter(|row| row.number != Some(0));
     rows.chain(outstanding_row(report)).collect()
+}
+
+/// Returns some of the excluded tasks, in words.
+fn excluded_note(report: &Report) -> String {
+    const SHOWN: usize = 3;
+
+    let input = &report.input;
+    let ids = input.excluded.iter().take(SHOWN).map(|task| printable(&task.id, 20));
+    let ids = ids.collect::<Vec<_>>().join(", ");
+    match input.excluded_count.saturating_sub(SHOWN as u64) {
+        0 => ids,
+        more => format!("{ids} and {} more", grouped(more)),
+    }
 }
 
 /// Returns the number of tasks that a retry leaves for the next one, also those that it left out.
@@ -65,7 +79,11 @@ fn outcome_row(outcome: Outcome, report: &Report) -> NumberRow {
 }
 
 fn not_attempted_note(report: &Report) -> &'static str {
-    if report.exit.is_none() { "not sent so far" } else { "the run ended before their turn" }
+    match report.exit {
+        None => "not sent so far",
+        Some(_) if report.run.complete => "excluded when the run was resumed",
+        Some(_) => "the run ended before their turn",
+    }
 }
 
 /// Returns the effort of the run: calls, rates, pauses, latency.

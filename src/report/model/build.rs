@@ -154,12 +154,15 @@ fn run_part(
 }
 
 fn input_part(record: &RunRecord) -> InputPart {
+    let left_out = &record.run.settings.choice.left_out;
     InputPart {
         sources: record.sources.iter().map(|source| source.name.clone()).collect(),
         rows: record.rows,
         selected: record.selected,
         duplicates: record.duplicates,
         already_done: record.already_done,
+        excluded_count: left_out.excluded,
+        excluded: left_out.named.clone(),
         invalid: record.invalid,
     }
 }

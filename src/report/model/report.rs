@@ -8,7 +8,7 @@ use crate::report::model::command::command;
 use crate::report::model::{ExitStatus, FailureGroup};
 use crate::settings::RunSettings;
 use crate::store::{ChangeRow, DamagedPart, RunId};
-use crate::task::{Counts, OutcomeCounts, Rate};
+use crate::task::{Counts, ExcludedTask, OutcomeCounts, Rate};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -133,6 +133,10 @@ pub struct InputPart {
     pub duplicates: u64,
     /// The number of rows whose task an earlier run, which this one follows, has done already.
     pub already_done: u64,
+    /// The number of excluded tasks.
+    pub excluded_count: u64,
+    /// The first excluded tasks; at most 1,000 are named.
+    pub excluded: Vec<ExcludedTask>,
     /// The number of invalid rows.
     pub invalid: u64,
 }

@@ -148,6 +148,7 @@ impl TestRun {
             sources: tables.iter().map(|&(name, text)| source(name, text)).collect(),
             options,
             on_duplicate: OnDuplicate::Collapse,
+            exclusions: Arc::default(),
             limit: None,
         };
         let lock = match plan_run(runs, &run, new, "process 7").unwrap() {

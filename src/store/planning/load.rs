@@ -5,7 +5,7 @@
 
 use crate::input::{InputOptions, Source};
 use crate::plan;
-use crate::plan::{OnDuplicate, Problems, Reading};
+use crate::plan::{Exclusions, OnDuplicate, Problems, Reading};
 use crate::store::error::{StoreError, file, sqlite};
 use crate::store::files::{RunDirectory, RunLock};
 use crate::store::ids::RunId;
@@ -13,6 +13,7 @@ use crate::store::ordinal_set::OrdinalSet;
 use crate::store::planning::already_done::{leave_out_done, runs_followed};
 use crate::store::planning::duplicates::Duplicates;
 use crate::store::planning::id_sorter::SortedRows;
+use crate::store::planning::left_out::leave_out_excluded;
 use crate::store::planning::tables;
 use crate::store::planning::tables::{ChunkLoader, PlanFile, PlanTotals};
 use crate::store::reading::{NewRun, SourceRecord};
@@ -20,6 +21,7 @@ use crate::store::schema;
 use std::fs;
 use std::fs::File;
 use std::path::Path;
+use std::sync::Arc;
 
 /// What a plan is made from.
 #[derive(Debug)]
@@ -30,6 +32,8 @@ pub struct NewPlan {
     pub options: InputOptions,
     /// The policy for a row that repeats the id and command of an earlier row.
     pub on_duplicate: OnDuplicate,
+    /// The tasks that are never called.
+    pub exclusions: Arc<Exclusions>,
     /// A run whose successful tasks, and those of the runs it follows, are left out.
     pub after: Option<RunId>,
     /// The maximum number of tasks, counted from the first.
@@ -131,17 +135,20 @@ pub(crate) fn load(plan: PlanFile<'_>, runs: &RunDirectory, run: &NewRun, new: N
         Err(problems) => return Ok(Err(problems)),
     };
     let duplicates = without.len();
+    let mut run = run.clone();
+    let left_out = &mut run.settings.choice.left_out;
+    leave_out_excluded(connection, &new.exclusions, &mut without, left_out).map_err(&failed)?;
+    let excluded = left_out.excluded;
     let already_done = leave_out_done(plan, runs, &followed, &mut sorted, &mut without)?;
     // The limit comes last, so that it counts tasks that are really to be carried out.
-    let left = rows - duplicates - already_done;
-    let limit = new.limit.filter(|&limit| limit < left);
-    let selected = if without.len() == 0 && limit.is_none() {
-        left
+    let mut totals = PlanTotals { rows, selected: 0, duplicates, already_done, excluded };
+    let limit = new.limit.filter(|&limit| limit < totals.left());
+    totals.selected = if without.len() == 0 && limit.is_none() {
+        totals.left()
     } else {
         tables::keep(connection, &without, limit).map_err(&failed)?
     };
-    let totals = PlanTotals { rows, selected, duplicates, already_done };
-    tables::insert_run(connection, run, totals, sources).map_err(&failed)?;
+    tables::insert_run(connection, &run, totals, sources).map_err(&failed)?;
     connection.execute_batch("COMMIT").map_err(&failed)?;
     Ok(Ok(totals))
 }

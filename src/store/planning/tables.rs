@@ -46,6 +46,25 @@ pub struct PlanTotals {
     pub duplicates: u64,
     /// Rows whose task was done by the run that this one follows.
     pub already_done: u64,
+    /// Tasks that files of `--exclude` name.
+    pub excluded: u64,
+}
+
+impl PlanTotals {
+    /// Returns whether the plan has no task, and nothing was left out that could be one.
+    pub fn names_nothing(&self) -> bool {
+        self.is_empty() && self.already_done + self.excluded == 0
+    }
+
+    /// Returns the number of tasks that a limit has cut off.
+    pub fn beyond_limit(&self) -> u64 {
+        self.left() - self.selected
+    }
+
+    /// Returns the number of tasks that are left of the rows so far.
+    pub(crate) fn left(&self) -> u64 {
+        self.rows - self.duplicates - self.excluded - self.already_done
+    }
 }
 
 impl PlanTotals {

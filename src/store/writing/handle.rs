@@ -178,6 +178,23 @@ impl RunWriter {
         })
     }
 
+    /// Settles the tasks without an outcome for which `is_excluded` holds, as one commit, and
+    /// returns their number. Nothing may have been handed out.
+    pub fn leave_out(
+        &self,
+        is_excluded: impl Fn(&TaskId) -> bool + Send + 'static,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<u64, StoreError>> + Send + 'static {
+        self.with(move |writer| {
+            let origin = writer.origin;
+            let count = writer.commit_patiently(|batch, connection| {
+                Survey { connection, origin, now }.leave_out(batch, &is_excluded)
+            })?;
+            writer.queue.refill(&writer.end);
+            Ok(count)
+        })
+    }
+
     /// Records for the tasks that were sent what `decide` makes of their observed states.
     pub fn verify(
         &self,

@@ -58,6 +58,31 @@ impl Survey<'_> {
         Ok(surveyed)
     }
 
+    /// Settles the tasks for which `is_excluded` holds, and returns their number.
+    ///
+    /// Those that were sent end as their calls did, all others without an attempt.
+    pub(crate) fn leave_out(
+        &self,
+        batch: &mut Batch<'_>,
+        is_excluded: impl Fn(&TaskId) -> bool,
+    ) -> rusqlite::Result<u64> {
+        let now_us = self.now.micros_since(self.origin);
+        let mut count = 0;
+        for no in 0..batch.end.index.len() {
+            let bodies = ChunkBodies::read(batch.home, no)?;
+            let fold = bodies.fold(u64::MAX)?;
+            for (task, record) in fold.tasks.iter().filter(|(_, record)| record.settled.is_none()) {
+                if is_excluded(&codes::task_id(task.id)?) {
+                    let outcome = record.outcome_of_attempts();
+                    batch.settle(Ordinal(task.ordinal), outcome, now_us)?;
+                    count += 1;
+                }
+            }
+            batch.flush()?;
+        }
+        Ok(count)
+    }
+
     fn look_at(
         &self,
         batch: &mut Batch<'_>,

@@ -9,6 +9,7 @@ mod documents;
 mod dry_runs;
 mod effects;
 mod events;
+mod exclusions;
 mod exits;
 mod failure_groups;
 mod help;

@@ -222,6 +222,7 @@ fn input(report: &Report) -> String {
     let input = &report.input;
     let left_out = [
         (input.duplicates, "duplicate", "duplicates"),
+        (input.excluded_count, "excluded", "excluded"),
         (input.already_done, "done already", "done already"),
         (input.invalid, "invalid", "invalid"),
     ];

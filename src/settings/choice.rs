@@ -1,0 +1,55 @@
+//! Which tasks of the inputs a run is about, as it was asked for and as it was counted.
+
+use crate::task::ExcludedTask;
+use serde::{Deserialize, Serialize};
+
+/// The most excluded tasks that the record of a run names; all of them are counted.
+const MOST_NAMED: usize = 1_000;
+
+/// Which tasks are left out of a run.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct TaskChoice {
+    /// The files of tasks that are never called. By default there are none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub exclude: Vec<String>,
+    /// What was left out when the run was planned.
+    #[serde(skip_serializing_if = "LeftOut::is_nothing")]
+    pub left_out: LeftOut,
+}
+
+impl TaskChoice {
+    pub(super) fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// Returns the choice that a run made from this one begins with: the same files, and nothing
+    /// left out so far.
+    pub fn inherited(&self) -> Self {
+        Self { exclude: self.exclude.clone(), left_out: LeftOut::default() }
+    }
+}
+
+/// The rows that became no task, besides duplicates and what was done already.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct LeftOut {
+    /// The number of excluded tasks.
+    pub excluded: u64,
+    /// The first of them, in order.
+    pub named: Vec<ExcludedTask>,
+}
+
+impl LeftOut {
+    fn is_nothing(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// Counts a task that is excluded.
+    pub fn add_excluded(&mut self, task: ExcludedTask) {
+        self.excluded += 1;
+        if self.named.len() < MOST_NAMED {
+            self.named.push(task);
+        }
+    }
+}
