@@ -3,7 +3,7 @@
 use crate::cli::Context;
 use crate::cli::flags::connection::{CredentialArgs, DestinationArgs};
 use crate::cli::flags::effect;
-use crate::cli::flags::input::{ExcludeArgs, InputArgs};
+use crate::cli::flags::input::{ExcludeArgs, InputArgs, MaxTasksArgs};
 use crate::cli::flags::output::{DisplayArgs, DocumentArgs};
 use crate::cli::flags::pace::{PaceArgs, StartSmallArgs};
 use crate::cli::flags::precedence::{GivenFlags, Rank};
@@ -72,6 +72,8 @@ pub(crate) struct CommonArgs {
     #[command(flatten)]
     pub(crate) before: BeforeArgs,
     #[command(flatten)]
+    pub(crate) most: MaxTasksArgs,
+    #[command(flatten)]
     pub(crate) pace: PaceArgs,
     #[command(flatten)]
     pub(crate) small: StartSmallArgs,
@@ -94,6 +96,7 @@ impl CommonArgs {
         LaunchFlags {
             place: &self.place,
             credentials: &self.credentials,
+            max_tasks: self.most.max_tasks,
             exclude: &self.excluded.exclude,
             yes: self.before.yes,
             lock: &self.before.lock,

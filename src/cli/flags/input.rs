@@ -47,3 +47,12 @@ pub(crate) struct ExcludeArgs {
     #[arg(long, value_name = "FILE")]
     pub(crate) exclude: Vec<PathBuf>,
 }
+
+/// The most tasks of a plan.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Before")]
+pub(crate) struct MaxTasksArgs {
+    /// Send nothing if more than N tasks are selected
+    #[arg(long, value_name = "N", value_parser = values::whole_number::<u64>)]
+    pub(crate) max_tasks: Option<u64>,
+}

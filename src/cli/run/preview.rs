@@ -3,6 +3,7 @@
 use crate::cli::connect::client::{ReadingClient, client_for_reading};
 use crate::cli::output::error::CommandError;
 use crate::cli::output::stream;
+use crate::cli::run::list_size_guard::check_most;
 use crate::cli::run::plan_output::{PlanOutput, PreviewTasks};
 use crate::cli::run::scene::{ActionRequest, Scene};
 use crate::cli::run::{plan_output, time_check};
@@ -257,6 +258,7 @@ pub(crate) fn show_tasks(
     text.push_str(&excluded(left_out, shown_rows(scene)));
     let output = PlanOutput { totals, left_out, tasks: PreviewTasks::OfRun(&rows) };
     print(&text, totals, &output, scene)?;
+    check_most(selected, scene.flags.max_tasks)?;
     Ok(ExitStatus::Ok)
 }
 

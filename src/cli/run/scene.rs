@@ -18,6 +18,8 @@ pub(crate) struct LaunchFlags<'a> {
     pub(crate) credentials: &'a CredentialArgs,
     /// The files of tasks that are never called.
     pub(crate) exclude: &'a [PathBuf],
+    /// The most tasks of a new plan.
+    pub(crate) max_tasks: Option<u64>,
     pub(crate) yes: bool,
     pub(crate) lock: &'a LockArgs,
     pub(crate) settings: SettingFlags<'a>,
@@ -39,6 +41,8 @@ impl<'a> From<&'a TakeUpArgs> for LaunchFlags<'a> {
             place: &args.place,
             credentials: &args.credentials,
             exclude: &args.excluded.exclude,
+            // A run that is taken up has its plan already; the others name theirs.
+            max_tasks: None,
             yes: args.yes,
             lock: &args.lock,
             settings: SettingFlags {

@@ -11,7 +11,7 @@ use crate::cli::flags::run::BeforeArgs;
 use crate::cli::flags::values::EmptyInput;
 use crate::cli::flags::which_run::WhichRunArgs;
 use crate::cli::output::error::CommandError;
-use crate::cli::run::list_size_guard::ListSizeGuard;
+use crate::cli::run::list_size_guard::{ListSizeGuard, check_most};
 use crate::cli::run::pending_plan::IfNotStarted;
 use crate::cli::run::scene::{ActionRequest, LaunchFlags, Scene};
 use crate::cli::run::settings::SettingFlags;
@@ -151,6 +151,7 @@ impl<'a> OpenedSource<'a> {
                 if lookup == Lookup::Allowed && logs_in && !flags.place.sandbox {
                     destination::endpoint(flags.place, context)?;
                     let totals = input_check::check(&mut run.plan, &context.state, clock)?;
+                    check_most(totals.selected, flags.max_tasks)?;
                     if totals.names_nothing() {
                         nothing_to_do(totals, run.if_empty, &context.stderr)?;
                     }
@@ -322,6 +323,7 @@ fn preview_new(run: InputRun<'_>, scene: &Scene<'_>) -> Result<ExitStatus, Comma
         preview::show(&plan, scene)?;
     }
     // After the plan is shown: it is what one compares the last good run with.
+    check_most(plan.totals().selected, scene.flags.max_tasks)?;
     if let Some(guard) = guard {
         guard.check(plan.totals())?;
     }

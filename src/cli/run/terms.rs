@@ -5,7 +5,7 @@ use crate::cli::output::error::CommandError;
 use crate::cli::output::prompt;
 use crate::cli::output::prompt::Confirmation;
 use crate::cli::output::stream::Stderr;
-use crate::cli::run::list_size_guard::ListSizeGuard;
+use crate::cli::run::list_size_guard::{ListSizeGuard, check_most};
 use crate::cli::run::pending_plan::IfNotStarted;
 use crate::cli::run::scene::Scene;
 use batchctl::report::ExitStatus;
@@ -56,6 +56,7 @@ impl Terms {
             }
             IfEmpty::Input(_) | IfEmpty::NothingToRetry(_) | IfEmpty::GoOn => {}
         }
+        check_most(totals.selected, scene.flags.max_tasks)?;
         if let Some(guard) = &self.size_guard {
             guard.check(totals)?;
         }

@@ -1,4 +1,5 @@
-//! Tasks that a file of `--exclude` names are never called, whatever begins the run or takes it up.
+//! What must not be sent: tasks that a file of `--exclude` names, and more tasks than
+//! `--max-tasks` allows, whatever begins the run or takes it up.
 
 use crate::support::program::Scene;
 use crate::support::reply::Reply;
@@ -226,4 +227,44 @@ fn revert_obeys_excluded_tasks() {
         (&report["tasks"]["selected"], &report["input"]["excluded_count"]),
         (&json!(1), &json!(1))
     );
+}
+
+#[test]
+fn more_tasks_than_are_allowed_are_not_sent() {
+    for command in ["start", "stop", "run"] {
+        let server = Server::obliging();
+        let scene = scene(&server);
+        let call = [command, "tasks.csv", "--rate", "none", "--max-tasks", "3"];
+        let says = "4 tasks are selected, and `--max-tasks` allows 3; nothing was sent";
+        scene.call(&call).expect(65).says(says).says("give `--max-tasks 4`");
+        scene.call(&[&call[..], &["-n"]].concat()).expect(65).says(says);
+        scene.configure("max_tasks = 3\n");
+        scene.call(&call[..4]).expect(65).says(says);
+        assert_eq!((server.count(), scene.runs().len()), (0, 0));
+        // Counted is what would be called.
+        scene.call(&[&call[..4], &["--exclude", "except.csv"]].concat()).expect(0);
+        assert_eq!(server.count(), 2);
+    }
+}
+
+#[test]
+fn retry_and_revert_send_no_more_tasks_than_are_allowed() {
+    let server = Server::start(refusing);
+    let scene = scene(&server);
+    scene.call(&["stop", "tasks.csv", "--rate", "none"]).expect(1);
+    let says = "4 tasks are selected, and `--max-tasks` allows 3; nothing was sent";
+    scene.call(&["retry", "--max-tasks", "3"]).expect(65).says(says);
+    scene.call(&["retry", "--max-tasks", "3", "-n"]).expect(65).says(says);
+    assert_eq!(server.count(), 4);
+    let settle = Duration::ZERO;
+    let rehearsal =
+        Rehearsal::at_once(SandboxSettings { tasks: 9, settle, ..SandboxSettings::default() });
+    let ids = ["task-000001", "task-000002"].map(|id| ["--id", id]).concat();
+    rehearsal.scene.call(&[&["start", "--skip-unchanged"][..], &ids].concat()).expect(0);
+    let says = "2 tasks are selected";
+    rehearsal.scene.call(&["revert", "--max-tasks", "1"]).expect(65).says(says);
+    rehearsal.scene.call(&["revert", "--max-tasks", "1", "-y"]).expect(65).says(says);
+    let runs = rehearsal.scene.call(&["runs", "list", "--json"]).expect(0).stdout;
+    let runs: Value = serde_json::from_str(&runs).unwrap();
+    assert_eq!(runs.as_array().map(Vec::len), Some(1));
 }
