@@ -104,6 +104,12 @@ pub enum PlanProblem {
         /// The text that was read.
         text: String,
     },
+    /// A file of `--exclude` names no task, and is no table without rows.
+    #[error("`{}` is empty: it names no task to exclude", printable(file, 200))]
+    NothingExcluded {
+        /// The file.
+        file: String,
+    },
     /// There are more rows than a run can hold.
     #[error("the inputs have more than {MOST_ROWS} rows")]
     TooManyRows,
@@ -122,6 +128,9 @@ impl PlanProblem {
             }
             Self::Until { .. } => {
                 Some("write `2025-07-31`, `2025-07-31T18:00`, or a time with its zone".into())
+            }
+            Self::NothingExcluded { .. } => {
+                Some("if no task is to be excluded, let it be the header `id` alone, as CSV".into())
             }
             Self::TooManyRows => Some("split the input into several runs".into()),
         }

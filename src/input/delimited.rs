@@ -22,6 +22,7 @@ pub(super) struct Delimited {
     json: Vec<u8>,
     /// Whether the current record is a row that was not returned yet.
     is_row_at_hand: bool,
+    has_header: bool,
 }
 
 impl Delimited {
@@ -44,7 +45,13 @@ impl Delimited {
             json: Vec::new(),
             // Without a header the first record defines the width, and is a row as well.
             is_row_at_hand: options.header == Header::Absent,
+            has_header: options.header == Header::Present,
         }))
+    }
+
+    /// Returns whether the first record names the columns.
+    pub(super) fn has_header(&self) -> bool {
+        self.has_header
     }
 
     /// Returns the names of the other columns.

@@ -148,6 +148,14 @@ impl Rows {
         &self.name
     }
 
+    /// Returns whether the source is a table with a header, though perhaps without rows.
+    pub fn has_header(&self) -> bool {
+        match &self.reader {
+            RowReader::Empty | RowReader::Given(_) | RowReader::List(_) => false,
+            RowReader::Delimited(delimited) => delimited.has_header(),
+        }
+    }
+
     /// Returns the names of the other columns, in their order.
     pub fn columns(&self) -> &[String] {
         match &self.reader {

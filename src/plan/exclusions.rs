@@ -17,6 +17,7 @@ use std::sync::Arc;
 #[derive(Debug, Default)]
 pub struct Exclusions {
     entries: HashMap<TaskId, Entry>,
+    without_rows: Vec<String>,
 }
 
 /// Why a task is not called.
@@ -55,6 +56,11 @@ impl Exclusions {
         if problems.is_empty() { Ok(exclusions) } else { Err(problems) }
     }
 
+    /// Returns the files that are tables with a header and no rows.
+    pub fn without_rows(&self) -> &[String] {
+        &self.without_rows
+    }
+
     /// Returns whether no task is excluded.
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
@@ -80,12 +86,21 @@ impl Exclusions {
         let file: Arc<str> = rows.name().into();
         let index = |name| rows.columns().iter().position(|column| is_same_name(column, name));
         let columns = Columns { until: index("until"), reason: index("reason") };
+        let has_header = rows.has_header();
+        let mut is_empty = true;
         for row in rows {
+            is_empty = false;
             let added = row.map_err(PlanProblem::from);
             let added = added.and_then(|row| self.add(row, &columns, &file, now));
             if let Err(problem) = added {
                 problems.add(problem);
             }
+        }
+        match (is_empty, has_header) {
+            (false, _) => {}
+            (true, true) => self.without_rows.push(file.to_string()),
+            // It may have been cut off, so it must not pass for a list of nothing.
+            (true, false) => problems.add(PlanProblem::NothingExcluded { file: file.to_string() }),
         }
     }
 

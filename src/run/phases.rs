@@ -107,8 +107,8 @@ impl<'a, A: TaskApi> RunPhases<'a, A> {
             return Ok(());
         }
         let exclusions = Arc::clone(&self.exclusions);
-        let is_excluded = move |id: &TaskId| exclusions.holds(id);
-        self.ledger.writer.leave_out(is_excluded, self.clock.now()).await?;
+        let find = move |id: &TaskId| exclusions.find(id);
+        self.ledger.writer.leave_out(find, self.clock.now()).await?;
         engine.origin.settled = self.ledger.writer.outcomes().await?.selected();
         Ok(())
     }

@@ -45,6 +45,13 @@ impl LeftOut {
         *self == Self::default()
     }
 
+    /// Adds what was left out at another time.
+    pub fn add(&mut self, later: Self) {
+        self.excluded += later.excluded;
+        let room = MOST_NAMED.saturating_sub(self.named.len());
+        self.named.extend(later.named.into_iter().take(room));
+    }
+
     /// Counts a task that is excluded.
     pub fn add_excluded(&mut self, task: ExcludedTask) {
         self.excluded += 1;

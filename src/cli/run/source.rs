@@ -11,6 +11,7 @@ use crate::cli::flags::run::BeforeArgs;
 use crate::cli::flags::values::EmptyInput;
 use crate::cli::flags::which_run::WhichRunArgs;
 use crate::cli::output::error::CommandError;
+use crate::cli::output::stream::Stderr;
 use crate::cli::run::list_size_guard::{ListSizeGuard, check_most};
 use crate::cli::run::pending_plan::IfNotStarted;
 use crate::cli::run::scene::{ActionRequest, LaunchFlags, Scene};
@@ -124,8 +125,13 @@ impl<'a> OpenedSource<'a> {
     }
 
     /// Reads which tasks are excluded: before a login, and before anything is planned.
-    pub(crate) fn exclude(&mut self, given: &[PathBuf], clock: Clock) -> Result<(), CommandError> {
-        let exclusions = exclusions::read(self.settings_mut(), given, clock)?;
+    pub(crate) fn exclude(
+        &mut self,
+        given: &[PathBuf],
+        clock: Clock,
+        stderr: &Stderr,
+    ) -> Result<(), CommandError> {
+        let exclusions = exclusions::read(self.settings_mut(), given, clock, stderr)?;
         match self {
             Self::New { run, .. } => run.plan.exclusions = exclusions,
             Self::Resume(resumable) => resumable.exclude(exclusions),

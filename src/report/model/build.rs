@@ -10,11 +10,11 @@ use crate::report::model::failure_groups::FailureGroups;
 use crate::report::model::peak_rate::PeakRate;
 use crate::report::model::tuning::AnswerTotals;
 use crate::report::model::{
-    Calls, ExitStatus, InputPart, Latency, PacePart, Report, RunPart, StillRunning, Target,
-    VerifyCounts,
+    Calls, ExcludedPart, ExitStatus, InputPart, Latency, PacePart, Report, RunPart, StillRunning,
+    Target, VerifyCounts,
 };
 use crate::store::{AttemptRow, RunReader, RunRecord, SendingRow, StoreError, TaskRow};
-use crate::task::{Counts, Failure, FailureKind, Outcome, OutcomeCounts, Rate};
+use crate::task::{Counts, ExcludedTask, Failure, FailureKind, Outcome, OutcomeCounts, Rate};
 use hdrhistogram::Histogram;
 use std::time::Duration;
 
@@ -50,6 +50,7 @@ impl Report {
             report.exit = report.exit.map(|_| ExitStatus::InputOutput);
         }
         report.changes = run.changes()?;
+        report.input.add_excluded_later(run.excluded_later()?);
         drop_hints_for_changed(&mut report);
         if !report.is_changed("rate") {
             cap_average(&mut report.pace);
@@ -155,6 +156,7 @@ fn run_part(
 
 fn input_part(record: &RunRecord) -> InputPart {
     let left_out = &record.run.settings.choice.left_out;
+    let of_plan = |task: &ExcludedTask| ExcludedPart { task: task.clone(), later: false };
     InputPart {
         sources: record.sources.iter().map(|source| source.name.clone()).collect(),
         rows: record.rows,
@@ -162,7 +164,8 @@ fn input_part(record: &RunRecord) -> InputPart {
         duplicates: record.duplicates,
         already_done: record.already_done,
         excluded_count: left_out.excluded,
-        excluded: left_out.named.clone(),
+        excluded: left_out.named.iter().map(of_plan).collect(),
+        excluded_later_count: 0,
         invalid: record.invalid,
     }
 }

@@ -6,7 +6,7 @@ use crate::clock::Timestamp;
 use crate::policy::TuningHint;
 use crate::report::model::command::command;
 use crate::report::model::{ExitStatus, FailureGroup};
-use crate::settings::RunSettings;
+use crate::settings::{LeftOut, RunSettings};
 use crate::store::{ChangeRow, DamagedPart, RunId};
 use crate::task::{Counts, ExcludedTask, OutcomeCounts, Rate};
 use serde::Serialize;
@@ -120,6 +120,16 @@ pub struct Target {
     pub project_id: String,
 }
 
+/// An excluded task.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ExcludedPart {
+    /// The task, and why it is excluded.
+    #[serde(flatten)]
+    pub task: ExcludedTask,
+    /// Whether it became excluded after the run was planned.
+    pub later: bool,
+}
+
 /// The input that a run was planned from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct InputPart {
@@ -135,10 +145,21 @@ pub struct InputPart {
     pub already_done: u64,
     /// The number of excluded tasks.
     pub excluded_count: u64,
-    /// The first excluded tasks; at most 1,000 are named.
-    pub excluded: Vec<ExcludedTask>,
+    /// The number of selected tasks that became excluded before they were settled.
+    pub excluded_later_count: u64,
+    /// The first excluded tasks of both kinds; at most 1,000 of each are named.
+    pub excluded: Vec<ExcludedPart>,
     /// The number of invalid rows.
     pub invalid: u64,
+}
+
+impl InputPart {
+    /// Adds tasks that became excluded after the run was planned.
+    pub(super) fn add_excluded_later(&mut self, left_out: LeftOut) {
+        self.excluded_later_count += left_out.excluded;
+        let parts = left_out.named.into_iter().map(|task| ExcludedPart { task, later: true });
+        self.excluded.extend(parts);
+    }
 }
 
 /// The number of attempts of a run, in all and by answer.

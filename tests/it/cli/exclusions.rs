@@ -45,8 +45,8 @@ fn start_stop_and_run_leave_out_excluded_tasks_and_name_them() {
         assert_eq!(called(&server), ["gate-1", "gate-3"], "{command}");
         let report = report(&scene);
         let excluded = json!([
-            { "id": "gate-2", "reason": "under repair", "until": null, "file": "except.csv", "line": 2 },
-            { "id": "gate-4", "reason": null, "until": "2999-12-31", "file": "except.csv", "line": 4 },
+            { "id": "gate-2", "reason": "under repair", "until": null, "file": "except.csv", "line": 2, "later": false },
+            { "id": "gate-4", "reason": null, "until": "2999-12-31", "file": "except.csv", "line": 4, "later": false },
         ]);
         assert_eq!(report["input"]["excluded"], excluded);
         assert_eq!(report["input"]["excluded_count"], 2);
@@ -96,11 +96,19 @@ fn a_file_that_cannot_be_used_stops_everything() {
     let scene = scene(&server);
     scene.write("bad.csv", "id,until\ngate-1,\ngate-2,soon\n");
     scene.write("broken.txt", "gate-1\n?\n");
+    scene.write("empty.csv", "");
+    scene.write("blank.txt", " \n\n");
+    scene.write("heading.txt", "id\n");
+    scene.write("comments.list", "# gate-1\n");
     for (file, says) in [
         ("missing.csv", "cannot read `missing.csv`"),
         (".", "it is a directory"),
         ("bad.csv", "bad.csv:3: `soon` is neither a date nor a time"),
         ("broken.txt", "broken.txt:2:1: "),
+        ("empty.csv", "`empty.csv` is empty: it names no task to exclude"),
+        ("blank.txt", "`blank.txt` is empty"),
+        ("heading.txt", "`heading.txt` is empty"),
+        ("comments.list", "`comments.list` is empty"),
     ] {
         let flags = ["tasks.csv", "--exclude", "except.csv", "--exclude", file];
         for command in ["start", "stop", "run"] {
@@ -109,6 +117,40 @@ fn a_file_that_cannot_be_used_stops_everything() {
         }
     }
     assert_eq!((server.count(), scene.runs().len()), (0, 0));
+}
+
+#[test]
+fn a_table_without_rows_excludes_nothing_and_is_said() {
+    let server = Server::obliging();
+    let scene = scene(&server);
+    scene.write("except.csv", "id,until,reason\n");
+    scene.write("more.csv", "ID\n");
+    let call = ["stop", "tasks.csv", "--exclude", "except.csv", "--exclude", "more.csv"];
+    let ended = scene.call(&[&call[..], &["--rate", "none"]].concat()).expect(0);
+    ended
+        .says("warning: `except.csv` excludes no task: it has a header and no rows")
+        .says("warning: `more.csv` excludes no task");
+    assert_eq!(server.count(), 4);
+    // A table of something else is no list of tasks.
+    scene.write("except.csv", "camera,until\n");
+    scene.call(&call).expect(65).says("except.csv");
+    assert_eq!(server.count(), 4);
+}
+
+#[test]
+fn a_run_that_is_taken_up_replaces_no_file_of_excluded_tasks() {
+    let server = Server::start(refusing);
+    let scene = scene(&server);
+    let flags = ["--exclude", "except.csv", "--rate", "1/h", "--max-duration", "1ms"];
+    scene.call(&[&["stop", "tasks.csv"][..], &flags].concat()).expect(3);
+    let before = server.count();
+    for command in ["resume", "retry", "revert"] {
+        let call = [command, "-o", "except.csv"];
+        scene.call(&call).expect(2).says("`except.csv` is a file of excluded tasks");
+        let call = [command, "--log-file", "except.csv"];
+        scene.call(&call).expect(2).says("`except.csv` is a file of excluded tasks");
+    }
+    assert_eq!((scene.read("except.csv").as_str(), server.count()), (TABLE, before));
 }
 
 #[test]
@@ -145,7 +187,8 @@ fn resume_reads_the_files_again_and_saves_what_is_not_sent_yet() {
     let output = resume.current_dir(scene.path("elsewhere")).output().unwrap();
     let stdout = String::from_utf8(output.stdout).unwrap();
     assert_eq!(output.status.code(), Some(1), "{stdout}");
-    assert!(stdout.contains("excluded when the run was resumed"), "{stdout}");
+    assert!(stdout.contains("excluded before they were sent"), "{stdout}");
+    assert!(stdout.contains("then excluded       1   gate-3"), "{stdout}");
     assert_eq!(called(&server), ["gate-1", "gate-2"]);
     let report = report(&scene);
     let tasks = json!({
@@ -153,9 +196,18 @@ fn resume_reads_the_files_again_and_saves_what_is_not_sent_yet() {
         "unchanged": 0, "not_attempted": 1,
     });
     assert_eq!((&report["tasks"], &report["run"]["complete"]), (&tasks, &json!(true)));
+    let input = &report["input"];
+    assert_eq!((&input["excluded_count"], &input["excluded_later_count"]), (&json!(1), &json!(1)));
+    let named = |at: usize| (&input["excluded"][at]["id"], &input["excluded"][at]["later"]);
+    assert_eq!(
+        (named(0), named(1)),
+        ((&json!("gate-4"), &json!(false)), (&json!("gate-3"), &json!(true)))
+    );
     // Its outcome is recorded, so nothing sends it any more.
     scene.write("except.csv", "id\n");
     scene.call(&["resume"]).expect(1).says("is finished");
+    scene.call(&["resume", "-o", "csv:except.csv"]).expect(2).says("a file of excluded tasks");
+    assert_eq!(scene.read("except.csv"), "id\n");
     assert_eq!(server.count(), 2);
 }
 
