@@ -183,6 +183,8 @@ fn new_plan() -> NewPlan {
         on_duplicate: OnDuplicate::Collapse,
         exclusions: Arc::default(),
         limit: None,
+        sample: None,
+        offset: 0,
     }
 }
 

@@ -180,6 +180,8 @@ fn new_plan(ids: &str) -> NewPlan {
         exclusions: Arc::default(),
         after: None,
         limit: None,
+        sample: None,
+        offset: 0,
     }
 }
 

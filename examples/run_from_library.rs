@@ -52,6 +52,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
             exclusions: Arc::default(),
             after: None,
             limit: None,
+            sample: None,
+            offset: 0,
         },
         endpoint: client.endpoint.to_string(),
         project_id: client.project.to_string(),

@@ -87,6 +87,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
             exclusions: Arc::default(),
             after: None,
             limit: None,
+            sample: None,
+            offset: 0,
         },
         endpoint: "of one's own".into(),
         project_id: "none".into(),

@@ -54,6 +54,8 @@ pub struct Reading {
     pub sources: Vec<SourceColumns>,
     /// The number of rows in all of them.
     pub rows: u64,
+    /// The number of valid rows that do not meet the conditions.
+    pub not_matched: u64,
 }
 
 /// What to do with a duplicate: a row with the id and command of an earlier one.
@@ -209,7 +211,7 @@ pub fn read<E>(
                     name: rows.name().to_owned(),
                     columns: rows.columns().to_vec(),
                 });
-                read_one(number, rows, &mut reading.rows, &mut problems, &mut take)?;
+                read_one(number, rows, &mut reading, &mut problems, &mut take)?;
             }
             Err(error) => problems.add(error.into()),
         }
@@ -220,18 +222,19 @@ pub fn read<E>(
 fn read_one<E>(
     source: u32,
     rows: input::Rows,
-    count: &mut u64,
+    reading: &mut Reading,
     problems: &mut Problems,
     take: &mut impl FnMut(PlannedRow) -> Result<(), E>,
 ) -> Result<(), E> {
     for row in rows {
-        let Some(ordinal) = u32::try_from(*count).ok().filter(|&n| n < MOST_ROWS) else {
+        let Some(ordinal) = u32::try_from(reading.rows).ok().filter(|&n| n < MOST_ROWS) else {
             problems.add(PlanProblem::TooManyRows);
             return Ok(());
         };
         // Invalid rows count too, so that ordinals follow the rows of the inputs.
-        *count += 1;
+        reading.rows += 1;
         match row {
+            Ok(row) if !row.is_wanted => reading.not_matched += 1,
             // After a problem nothing will be sent, so the other rows are only checked.
             Ok(row) if problems.is_empty() => take(PlannedRow {
                 ordinal: Ordinal(ordinal),

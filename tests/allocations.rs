@@ -178,6 +178,8 @@ fn plan_of(tasks: u32) -> NewPlan {
         exclusions: Arc::default(),
         after: None,
         limit: None,
+        sample: None,
+        offset: 0,
     }
 }
 

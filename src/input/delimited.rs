@@ -88,6 +88,7 @@ impl Delimited {
             command: self.command()?,
             position: self.records.cell_start(index),
             others: self.others()?,
+            is_wanted: self.is_wanted()?,
         })
     }
 
@@ -138,6 +139,15 @@ impl Delimited {
             Some(id) if begins_a_row(id) => has_digit(id).then_some(WidthReason::LastCells),
             Some(_) | None => Some(WidthReason::LineBreak),
         }
+    }
+
+    fn is_wanted(&self) -> Result<bool, ReadFault> {
+        for (index, condition) in &self.layout.conditions {
+            if !condition.is_met_by(&unguarded(self.text(*index)?)) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     fn command(&self) -> Result<Command, ReadFault> {
@@ -192,6 +202,7 @@ fn layout(records: &Records, options: &InputOptions) -> Result<Layout, ReadFault
             ColumnProblem::Repeated { second, .. } => records.cell_start(second),
             ColumnProblem::Shared { index } => records.cell_start(index),
             ColumnProblem::Missing { .. }
+            | ColumnProblem::Unconditional { .. }
             | ColumnProblem::Nameless { .. }
             | ColumnProblem::NoSuchNumber { .. }
             | ColumnProblem::Unreadable(_) => records.start(),

@@ -63,6 +63,9 @@ pub fn resume(state: &Path, id: &RunId, clock: Clock) -> Result<Resumption, RunE
         duplicates: record.duplicates,
         already_done: record.already_done,
         excluded: settings.choice.left_out.excluded,
+        not_matched: settings.choice.left_out.not_matched,
+        not_sampled: settings.choice.left_out.not_sampled,
+        before_offset: settings.choice.left_out.before_offset,
     };
     let planned = Planned::new(runs, lock, totals, settings.clone(), clock);
     Ok(Resumption::Ready(Box::new(Resumable { record, settings, planned })))

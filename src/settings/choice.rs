@@ -13,9 +13,26 @@ pub struct TaskChoice {
     /// The files of tasks that are never called. By default there are none.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub exclude: Vec<String>,
+    /// The conditions on columns. By default there are none.
+    #[serde(rename = "where", skip_serializing_if = "Vec::is_empty")]
+    pub conditions: Vec<String>,
+    /// The size of the sample. By default all tasks are taken.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sample: Option<String>,
+    /// The seed of the sample.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub seed: Option<u64>,
+    /// The number of tasks before the first one that was taken. By default it is 0.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub offset: u64,
     /// What was left out when the run was planned.
     #[serde(skip_serializing_if = "LeftOut::is_nothing")]
     pub left_out: LeftOut,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 impl TaskChoice {
@@ -26,7 +43,7 @@ impl TaskChoice {
     /// Returns the choice that a run made from this one begins with: the same files, and nothing
     /// left out so far.
     pub fn inherited(&self) -> Self {
-        Self { exclude: self.exclude.clone(), left_out: LeftOut::default() }
+        Self { exclude: self.exclude.clone(), ..Self::default() }
     }
 }
 
@@ -38,6 +55,12 @@ pub struct LeftOut {
     pub excluded: u64,
     /// The first of them, in order.
     pub named: Vec<ExcludedTask>,
+    /// The number of rows that do not meet the conditions.
+    pub not_matched: u64,
+    /// The number of tasks that do not belong to the sample.
+    pub not_sampled: u64,
+    /// The number of tasks before the first one that was taken.
+    pub before_offset: u64,
 }
 
 impl LeftOut {

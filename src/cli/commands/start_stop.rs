@@ -14,6 +14,7 @@ use crate::cli::run::scene::LaunchFlags;
 use crate::cli::run::settings::SettingFlags;
 use crate::cli::run::source::{InputRun, RunSource};
 use batchctl::input::{CommandSource, Header, InputOptions, Lists, Source};
+use batchctl::policy::Sample;
 use batchctl::report::ExitStatus;
 use batchctl::store::{NewPlan, RunId};
 use batchctl::task::Command;
@@ -146,6 +147,7 @@ fn act(
     if inputs.paths.is_empty() && !inputs.ids.is_empty() {
         effect::check_without_file(&context.given)?;
     }
+    effect::check_of_sample(&context.given)?;
     // `sources` consumes the paths, and the documents are compared with them later.
     let files = inputs.paths.clone();
     let plan = NewPlan {
@@ -155,12 +157,25 @@ fn act(
         // Read later, because a resumed run has files of its own.
         exclusions: Arc::default(),
         after: find_after(args.input.after.as_deref(), &context.state)?,
+        sample: sample(&args.input, context),
+        offset: args.input.offset,
         limit: args.input.limit,
     };
     let if_empty = args.input.if_empty;
     let source =
         RunSource::New(InputRun { word, inputs: files, plan, before: &args.before, if_empty });
     launch(source, &args.launch_flags(), context)
+}
+
+/// Returns the sample that is wanted; a seed that is drawn is said, so that it can be used again.
+fn sample(args: &InputArgs, context: &Context) -> Option<Sample> {
+    let size = args.sample?;
+    let seed = args.seed.unwrap_or_else(|| {
+        let drawn = u64::from(fastrand::u32(..));
+        context.stderr.line(&format!("sample of {size}: `--seed {drawn}` takes the same tasks"));
+        drawn
+    });
+    Some(Sample { size, seed })
 }
 
 /// Finds the run that `--after` names.
@@ -179,6 +194,7 @@ fn input_options(args: &InputArgs, command: CommandSource, given: &GivenFlags) -
         format: args.format,
         delimiter: args.delimiter,
         header: if args.no_header { Header::Absent } else { Header::Present },
+        conditions: args.conditions.clone(),
     }
 }
 

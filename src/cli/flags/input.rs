@@ -2,8 +2,9 @@
 
 use crate::cli::flags::values;
 use crate::cli::flags::values::EmptyInput;
-use batchctl::input::Format;
+use batchctl::input::{Condition, Format};
 use batchctl::plan::OnDuplicate;
+use batchctl::policy::SampleSize;
 use clap::Args;
 use std::path::PathBuf;
 
@@ -27,6 +28,19 @@ pub(crate) struct InputArgs {
     #[arg(long, value_name = "DO", default_value = "collapse",
         value_parser = values::on_duplicate())]
     pub(crate) on_duplicate: OnDuplicate,
+    /// Take only rows in which the column has this value; `*` stands for any text and `?` for one
+    /// character (repeatable: all must hold)
+    #[arg(long = "where", value_name = "COLUMN=VALUE")]
+    pub(crate) conditions: Vec<Condition>,
+    /// Take only a sample of the tasks: N of them, or P%
+    #[arg(long, value_name = "P%|N")]
+    pub(crate) sample: Option<SampleSize>,
+    /// What decides which tasks are in the sample [default: drawn, and printed]
+    #[arg(long, value_name = "N", value_parser = values::whole_number::<u64>)]
+    pub(crate) seed: Option<u64>,
+    /// Pass over the first N tasks
+    #[arg(long, value_name = "N", default_value = "0", value_parser = values::whole_number::<u64>)]
+    pub(crate) offset: u64,
     /// Take only the first N tasks
     #[arg(long, value_name = "N", value_parser = values::whole_number::<u64>)]
     pub(crate) limit: Option<u64>,

@@ -50,6 +50,8 @@ pub(crate) fn check(
         on_duplicate: plan.on_duplicate,
         exclusions: Arc::clone(&plan.exclusions),
         after: plan.after.clone(),
+        sample: plan.sample,
+        offset: plan.offset,
         limit: plan.limit,
     };
     // Nothing of it is kept, so it needs no target and no settings.

@@ -189,8 +189,11 @@ fn rows_line(totals: PlanTotals) -> String {
     let beyond = totals.beyond_limit();
     let left_out = [
         (totals.duplicates, plural(totals.duplicates, "duplicate", "duplicates")),
+        (totals.not_matched, format!("{} not matched", grouped(totals.not_matched))),
         (totals.excluded, format!("{} excluded", grouped(totals.excluded))),
         (totals.already_done, format!("{} done already", grouped(totals.already_done))),
+        (totals.not_sampled, format!("{} not in the sample", grouped(totals.not_sampled))),
+        (totals.before_offset, format!("{} before the offset", grouped(totals.before_offset))),
         (beyond, format!("{} beyond the limit", grouped(beyond))),
     ];
     let rows = plural(totals.rows, "row", "rows");

@@ -133,7 +133,14 @@ impl<'a> OpenedSource<'a> {
     ) -> Result<(), CommandError> {
         let exclusions = exclusions::read(self.settings_mut(), given, clock, stderr)?;
         match self {
-            Self::New { run, .. } => run.plan.exclusions = exclusions,
+            Self::New { run, settings } => {
+                run.plan.exclusions = exclusions;
+                settings.choice.sample = run.plan.sample.map(|sample| sample.size.to_string());
+                settings.choice.seed = run.plan.sample.map(|sample| sample.seed);
+                settings.choice.offset = run.plan.offset;
+                let conditions = run.plan.options.conditions.iter();
+                settings.choice.conditions = conditions.map(ToString::to_string).collect();
+            }
             Self::Resume(resumable) => resumable.exclude(exclusions),
             Self::Retry { retry, .. } => retry.exclude(exclusions)?,
             Self::Revert(revert) => revert.exclusions = exclusions,

@@ -109,7 +109,18 @@ pub(crate) fn nothing_to_do(
         }
         EmptyInput::Ok => Ok(ExitStatus::Ok),
         EmptyInput::Fail => {
-            Err(CommandError::new(ExitStatus::BadInput, "there is no task in the input")
+            let passed_over = [
+                (totals.not_matched, "not matched by `--where`"),
+                (totals.before_offset, "before the offset"),
+            ];
+            let why = passed_over.into_iter().filter(|(count, _)| *count > 0);
+            let why: Vec<_> =
+                why.map(|(count, why)| format!("{} {why}", plural(count, "row", "rows"))).collect();
+            let error = match why.is_empty() {
+                true => "there is no task in the input".to_owned(),
+                false => format!("no task is selected: {}", why.join(", ")),
+            };
+            Err(CommandError::new(ExitStatus::BadInput, error)
                 .with_hint("use `--if-empty ok` if that is right"))
         }
     }

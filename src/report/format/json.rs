@@ -10,7 +10,7 @@ use crate::report::model::{
     Calls, ExitStatus, FailureGroup, InputPart, Latency, PacePart, Report, RunPart, Stopped,
     Target, VerifyCounts,
 };
-use crate::settings::RunSettings;
+use crate::settings::{LeftOut, RunSettings, TaskChoice};
 use crate::store::{ChangeRow, DamagedPart, RunId};
 use crate::task::{Counts, FailureKind, Outcome, OutcomeCounts, Rate, RunBy, TaskId};
 use crate::text::{non_empty, whole_millis};
@@ -92,7 +92,8 @@ impl<'a> ReportJson<'a> {
 
 /// Returns the settings without what other parts of the document show.
 fn settings(settings: &RunSettings) -> Value {
-    let shown = RunSettings { by: None, choice: settings.choice.inherited(), ..settings.clone() };
+    let choice = TaskChoice { left_out: LeftOut::default(), ..settings.choice.clone() };
+    let shown = RunSettings { by: None, choice, ..settings.clone() };
     serde_json::to_value(shown).expect("settings have a form in JSON")
 }
 

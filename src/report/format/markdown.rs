@@ -111,16 +111,24 @@ fn numbers(text: &mut String, report: &Report) -> Written {
         format!("Calls: {}, {retries}, {throttled} throttled", grouped(calls.attempts))
     };
     // Rows are listed only if some of them became no task.
-    let left_out = input.duplicates + input.already_done + input.excluded_count + input.invalid;
+    let others = [
+        (input.not_matched, "not matched"),
+        (input.excluded_count, "excluded"),
+        (input.not_sampled, "not sampled"),
+        (input.before_offset, "passed over"),
+    ];
+    let left_out = input.duplicates
+        + input.already_done
+        + input.invalid
+        + others.iter().map(|(count, _)| count).sum::<u64>();
     let rows = || {
         let twice = plural(input.duplicates, "duplicate", "duplicates");
         let (rows, done) = (grouped(input.rows), grouped(input.already_done));
-        let excluded = match input.excluded_count {
-            0 => String::new(),
-            count => format!(", {} excluded", grouped(count)),
-        };
+        let others = others.iter().filter(|(count, _)| *count > 0);
+        let others: String =
+            others.map(|(count, what)| format!(", {} {what}", grouped(*count))).collect();
         let invalid = grouped(input.invalid);
-        format!("Rows: {rows}, {twice}, {done} done already{excluded}, {invalid} invalid")
+        format!("Rows: {rows}, {twice}, {done} done already{others}, {invalid} invalid")
     };
     let paused = || format!("Paused: {}, held back by the service", span(report.pace.paused));
     let lines = [

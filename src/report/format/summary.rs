@@ -43,6 +43,9 @@ fn outcome_rows(report: &Report) -> Vec<NumberRow> {
         quiet("done already", Some(input.already_done), "by the runs it follows".into()),
         quiet("excluded", Some(input.excluded_count), excluded_note(of_plan, input.excluded_count)),
         quiet("then excluded", Some(input.excluded_later_count), excluded_later),
+        quiet("not matched", Some(input.not_matched), "rows that do not meet `--where`".into()),
+        quiet("not sampled", Some(input.not_sampled), "outside the sample".into()),
+        quiet("passed over", Some(input.before_offset), "before the offset".into()),
         quiet("duplicates", Some(input.duplicates), "rows like an earlier one".into()),
         quiet("invalid", Some(input.invalid), "rows that name no task".into()),
     ];

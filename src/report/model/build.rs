@@ -166,6 +166,9 @@ fn input_part(record: &RunRecord) -> InputPart {
         excluded_count: left_out.excluded,
         excluded: left_out.named.iter().map(of_plan).collect(),
         excluded_later_count: 0,
+        not_matched: left_out.not_matched,
+        not_sampled: left_out.not_sampled,
+        before_offset: left_out.before_offset,
         invalid: record.invalid,
     }
 }

@@ -149,6 +149,12 @@ pub struct InputPart {
     pub excluded_later_count: u64,
     /// The first excluded tasks of both kinds; at most 1,000 of each are named.
     pub excluded: Vec<ExcludedPart>,
+    /// The number of rows that do not meet the conditions.
+    pub not_matched: u64,
+    /// The number of tasks that do not belong to the sample.
+    pub not_sampled: u64,
+    /// The number of tasks before the first one that was taken.
+    pub before_offset: u64,
     /// The number of invalid rows.
     pub invalid: u64,
 }

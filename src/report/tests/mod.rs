@@ -150,6 +150,8 @@ impl TestRun {
             on_duplicate: OnDuplicate::Collapse,
             exclusions: Arc::default(),
             limit: None,
+            sample: None,
+            offset: 0,
         };
         let lock = match plan_run(runs, &run, new, "process 7").unwrap() {
             PlannedRun::Ready { totals: _, lock } => lock,

@@ -46,8 +46,14 @@ pub struct PlanTotals {
     pub duplicates: u64,
     /// Rows whose task was done by the run that this one follows.
     pub already_done: u64,
+    /// Rows that do not meet the conditions of `--where`.
+    pub not_matched: u64,
     /// Tasks that files of `--exclude` name.
     pub excluded: u64,
+    /// Tasks that do not belong to the sample.
+    pub not_sampled: u64,
+    /// Tasks before the first one that is taken.
+    pub before_offset: u64,
 }
 
 impl PlanTotals {
@@ -63,7 +69,8 @@ impl PlanTotals {
 
     /// Returns the number of tasks that are left of the rows so far.
     pub(crate) fn left(&self) -> u64 {
-        self.rows - self.duplicates - self.excluded - self.already_done
+        let out = self.duplicates + self.not_matched + self.excluded + self.already_done;
+        self.rows - out - self.not_sampled - self.before_offset
     }
 }
 
@@ -161,31 +168,48 @@ pub(crate) fn for_each_planned(
     Ok(())
 }
 
-/// Takes tasks out of the plan, and all tasks beyond the first `limit` of those that are left.
+/// Which of the tasks that are left are kept.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Kept {
+    /// The number of tasks before the first one.
+    pub(crate) offset: u64,
+    /// The most tasks.
+    pub(crate) limit: Option<u64>,
+}
+
+/// Takes tasks out of the plan, and of the `left` others all that are not kept.
 ///
-/// Returns the number of tasks that are left. The chunks are written anew in place: each is read
+/// Returns the number of tasks that are kept. The chunks are written anew in place: each is read
 /// before any task of it is written, because no more tasks are written than were read.
 pub(crate) fn keep(
     connection: &Connection,
     without: &OrdinalSet,
-    limit: Option<u64>,
+    left: u64,
+    Kept { mut offset, limit }: Kept,
 ) -> rusqlite::Result<u64> {
     let limit = limit.unwrap_or(u64::MAX);
-    let mut left = 0;
+    if without.len() == 0 && offset == 0 && left <= limit {
+        return Ok(left);
+    }
+    let mut kept = 0;
     let mut loader = ChunkLoader::new(connection);
     for_each_planned(connection, |task| {
-        if left == limit {
+        if kept == limit {
             return Ok(false);
         }
-        if !without.contains(Ordinal(task.ordinal)) {
-            left += 1;
-            loader.push(task)?;
+        if without.contains(Ordinal(task.ordinal)) {
+            return Ok(true);
         }
-        Ok(true)
+        if offset > 0 {
+            offset -= 1;
+            return Ok(true);
+        }
+        kept += 1;
+        loader.push(task).map(|()| true)
     })?;
     let chunks = loader.finish()?;
     Home::new(connection).remove_chunks(chunks)?;
-    Ok(left)
+    Ok(kept)
 }
 
 /// Records the run itself; a plan without this row is not complete.

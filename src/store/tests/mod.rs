@@ -69,6 +69,8 @@ fn new_plan(inputs: &[&str]) -> NewPlan {
         exclusions: std::sync::Arc::default(),
         after: None,
         limit: None,
+        sample: None,
+        offset: 0,
     }
 }
 

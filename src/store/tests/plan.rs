@@ -3,6 +3,7 @@
 use super::{Fixture, RUN, at, claim, mode, new_plan, new_run};
 use crate::input::CommandSource;
 use crate::plan::OnDuplicate;
+use crate::policy::Sample;
 use crate::store::{NewPlan, PlanTotals, PlannedRun, SourceRecord, StoreError, temporary_plan};
 use crate::task::Command;
 use std::fs;
@@ -318,5 +319,28 @@ fn a_state_directory_that_cannot_be_made_is_an_error() {
         let error = crate::store::RunDirectory::open(state).unwrap_err();
         assert!(matches!(error, StoreError::File { .. }), "{error}");
         assert_eq!(error.hint(), "name another place with `--state-dir DIR`");
+    }
+}
+
+#[test]
+fn a_sample_is_the_tasks_with_the_lowest_places_in_the_order_of_the_plan() {
+    let ids: Vec<String> = (0..3_000).map(|n| format!("task-{n:04}")).collect();
+    for (size, offset) in [("37", 0), ("1%", 4), ("99.9%", 0), ("100%", 0)] {
+        let sample = Sample { size: size.parse().unwrap(), seed: 9 };
+        let fixture = Fixture::empty();
+        let list = ids.iter().map(|id| format!("{id}\n")).collect::<String>();
+        let plan = NewPlan { sample: Some(sample), offset, ..new_plan(&[&list]) };
+        let PlannedRun::Ready { totals, .. } = fixture.plan(plan).unwrap() else {
+            panic!("the plan is right");
+        };
+        let mut drawn = ids.clone();
+        drawn.sort_by_key(|id| sample.place(id));
+        drawn.truncate(usize::try_from(sample.tasks_of(3_000)).unwrap());
+        drawn.sort();
+        drawn.drain(..usize::try_from(offset).unwrap());
+        let planned: Vec<String> = fixture.rows().iter().map(|row| row.id.to_string()).collect();
+        assert_eq!(planned, drawn, "{size}");
+        assert_eq!(totals.selected, drawn.len() as u64);
+        assert_eq!(totals.not_sampled, 3_000 - sample.tasks_of(3_000));
     }
 }

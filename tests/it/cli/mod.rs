@@ -28,6 +28,7 @@ mod profiles;
 mod rehearsals;
 mod route;
 mod runs;
+mod samples;
 mod sandbox_command;
 mod schemas;
 mod secrets;
