@@ -18,7 +18,7 @@ pub use format::{
     write_junit, write_results,
 };
 pub use model::{
-    Calls, ExitStatus, FailureGroup, GroupLabel, GroupLabelError, Grouping, InputPart, Latency,
-    MAX_GROUPS, PacePart, Report, RunPart, StillRunning, Stopped, Target, VerifyCounts,
-    is_recovery, last_success, profile_flag,
+    Calls, ExcludedPart, ExitStatus, FailureGroup, GroupLabel, GroupLabelError, Grouping,
+    InputPart, Latency, MAX_GROUPS, PacePart, Report, RunPart, StillRunning, Stopped, Target,
+    VerifyCounts, is_recovery, last_success, profile_flag,
 };

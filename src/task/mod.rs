@@ -3,6 +3,7 @@
 //! Pure values without behaviour of their own. Knows no file, no clock and no service. See
 //! `docs/GLOSSARY.md`: batch task, sub-task, command, outcome, counts.
 
+mod excluded_task;
 mod failure;
 mod id;
 mod outcome;
@@ -12,6 +13,7 @@ mod run_by;
 mod shard;
 mod state;
 
+pub use excluded_task::ExcludedTask;
 pub use failure::{Failure, FailureKind, UnknownFailureKind};
 pub use id::{TaskId, TaskIdError};
 pub use outcome::{Counts, Outcome, OutcomeCounts, UnknownOutcome};

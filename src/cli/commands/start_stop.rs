@@ -3,7 +3,7 @@
 use crate::cli::Context;
 use crate::cli::flags::connection::{CredentialArgs, DestinationArgs};
 use crate::cli::flags::effect;
-use crate::cli::flags::input::InputArgs;
+use crate::cli::flags::input::{ExcludeArgs, InputArgs, MaxTasksArgs};
 use crate::cli::flags::output::{DisplayArgs, DocumentArgs};
 use crate::cli::flags::pace::{PaceArgs, StartSmallArgs};
 use crate::cli::flags::precedence::{GivenFlags, Rank};
@@ -15,11 +15,13 @@ use crate::cli::run::settings::SettingFlags;
 use crate::cli::run::shard;
 use crate::cli::run::source::{InputRun, RunSource};
 use batchctl::input::{CommandSource, Header, InputOptions, Lists, Source};
+use batchctl::policy::Sample;
 use batchctl::report::ExitStatus;
 use batchctl::store::{NewPlan, RunId};
 use batchctl::task::Command;
 use clap::Args;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 const ACTION_HELP: &str = "\
 Examples:
@@ -68,7 +70,11 @@ pub(crate) struct CommonArgs {
     #[command(flatten)]
     pub(crate) input: InputArgs,
     #[command(flatten)]
+    pub(crate) excluded: ExcludeArgs,
+    #[command(flatten)]
     pub(crate) before: BeforeArgs,
+    #[command(flatten)]
+    pub(crate) most: MaxTasksArgs,
     #[command(flatten)]
     pub(crate) pace: PaceArgs,
     #[command(flatten)]
@@ -92,6 +98,8 @@ impl CommonArgs {
         LaunchFlags {
             place: &self.place,
             credentials: &self.credentials,
+            max_tasks: self.most.max_tasks,
+            exclude: &self.excluded.exclude,
             yes: self.before.yes,
             lock: &self.before.lock,
             settings: SettingFlags {
@@ -140,13 +148,18 @@ fn act(
     if inputs.paths.is_empty() && !inputs.ids.is_empty() {
         effect::check_without_file(&context.given)?;
     }
+    effect::check_of_sample(&context.given)?;
     // `sources` consumes the paths, and the documents are compared with them later.
     let files = inputs.paths.clone();
     let plan = NewPlan {
         options: input_options(&args.input, inputs.command.clone(), &context.given),
         sources: sources(inputs)?,
         on_duplicate: args.input.on_duplicate,
+        // Read later, because a resumed run has files of its own.
+        exclusions: Arc::default(),
         after: find_after(args.input.after.as_deref(), &context.state)?,
+        sample: sample(&args.input, context),
+        offset: args.input.offset,
         limit: args.input.limit,
     };
     if args.input.shard.is_some() && plan.after.is_some() {
@@ -167,6 +180,17 @@ fn act(
     launch(source, &args.launch_flags(), context)
 }
 
+/// Returns the sample that is wanted; a seed that is drawn is said, so that it can be used again.
+fn sample(args: &InputArgs, context: &Context) -> Option<Sample> {
+    let size = args.sample?;
+    let seed = args.seed.unwrap_or_else(|| {
+        let drawn = u64::from(fastrand::u32(..));
+        context.stderr.line(&format!("sample of {size}: `--seed {drawn}` takes the same tasks"));
+        drawn
+    });
+    Some(Sample { size, seed })
+}
+
 /// Finds the run that `--after` names.
 fn find_after(named: Option<&str>, state: &Path) -> Result<Option<RunId>, CommandError> {
     let runs = batchctl::run::runs_in(state);
@@ -183,6 +207,7 @@ fn input_options(args: &InputArgs, command: CommandSource, given: &GivenFlags) -
         format: args.format,
         delimiter: args.delimiter,
         header: if args.no_header { Header::Absent } else { Header::Present },
+        conditions: args.conditions.clone(),
     }
 }
 

@@ -140,6 +140,15 @@ pub(crate) fn check(given: &GivenFlags) -> Result<(), CommandError> {
     Ok(())
 }
 
+/// Refuses a seed without a sample. The sandbox has a seed as well, for other things.
+pub(crate) fn check_of_sample(given: &GivenFlags) -> Result<(), CommandError> {
+    if typed(given, "seed") && !given.has_value("sample") {
+        let lacks = "decides which tasks are in a sample, and none is taken";
+        return Err(refused("seed", lacks, "add `--sample 1%`"));
+    }
+    Ok(())
+}
+
 /// Refuses a message without an address, and an address on the command line.
 fn check_webhook(given: &GivenFlags) -> Result<(), CommandError> {
     let hint = "put the address into BATCHCTL_NOTIFY_URL, or into a file that only you can read, \

@@ -2,6 +2,7 @@
 //! and for unattended runs.
 
 use crate::cli::flags::connection::{CredentialArgs, DestinationArgs};
+use crate::cli::flags::input::ExcludeArgs;
 use crate::cli::flags::notify::NotifyArgs;
 use crate::cli::flags::output::{DisplayArgs, DocumentArgs};
 use crate::cli::flags::pace::{PaceArgs, StartSmallArgs};
@@ -166,6 +167,8 @@ pub(crate) struct TakeUpArgs {
     pub(crate) place: DestinationArgs,
     #[command(flatten)]
     pub(crate) credentials: CredentialArgs,
+    #[command(flatten)]
+    pub(crate) excluded: ExcludeArgs,
     /// Do not ask (without a terminal it is never asked)
     #[arg(short, long, help_heading = "Before")]
     pub(crate) yes: bool,

@@ -18,11 +18,11 @@ use crate::cli::run::job_lock::JobAccess;
 use crate::cli::run::pending_plan::PendingPlan;
 use crate::cli::run::scene::{LaunchFlags, Scene};
 use crate::cli::run::source::RunSource;
-use crate::cli::run::{execute, job_lock, log_file, settings, terms};
+use crate::cli::run::{exclusions, execute, job_lock, log_file, settings, terms};
 use batchctl::clock::Clock;
 use batchctl::report::ExitStatus;
 use batchctl::run;
-use batchctl::store::RunId;
+use batchctl::store::{RunId, RunReader};
 use std::ops::ControlFlow;
 use std::path::Path;
 
@@ -38,11 +38,15 @@ pub(crate) fn launch(
     let mut opened = match source.open(clock, context)? {
         ControlFlow::Continue(opened) => opened,
         ControlFlow::Break(finished) => {
+            let record = RunReader::open(&run::runs_in(&context.state), &finished)?.record()?;
+            exclusions::protect(&record.run.settings, &documents, flags.unattended)?;
             return report_finished(&finished, &documents, flags, clock, context);
         }
     };
     // Contradictory flags are refused before the destination may ask for a password.
     opened.adjust(&flags.settings, &context.given);
+    opened.exclude(flags.exclude, clock, &context.stderr)?;
+    exclusions::protect(opened.settings(), &documents, flags.unattended)?;
     settings::check(opened.settings(), &context.given)?;
     effect::check_of_run(&context.given, opened.settings(), opened.job().is_some())?;
     let documents = if opened.is_preview(flags) {

@@ -10,11 +10,16 @@ use crate::cli::run::settings::SettingFlags;
 use batchctl::clock::Clock;
 use batchctl::report::Target;
 use batchctl::settings::RunSettings;
+use std::path::PathBuf;
 
 /// The flags of every verb that carries out a run.
 pub(crate) struct LaunchFlags<'a> {
     pub(crate) place: &'a DestinationArgs,
     pub(crate) credentials: &'a CredentialArgs,
+    /// The files of tasks that are never called.
+    pub(crate) exclude: &'a [PathBuf],
+    /// The most tasks of a new plan.
+    pub(crate) max_tasks: Option<u64>,
     pub(crate) yes: bool,
     pub(crate) lock: &'a LockArgs,
     pub(crate) settings: SettingFlags<'a>,
@@ -35,6 +40,9 @@ impl<'a> From<&'a TakeUpArgs> for LaunchFlags<'a> {
         Self {
             place: &args.place,
             credentials: &args.credentials,
+            exclude: &args.excluded.exclude,
+            // A run that is taken up has its plan already; the others name theirs.
+            max_tasks: None,
             yes: args.yes,
             lock: &args.lock,
             settings: SettingFlags {

@@ -10,7 +10,7 @@ use crate::report::model::{
     Calls, ExitStatus, FailureGroup, InputPart, Latency, PacePart, Report, RunPart, Stopped,
     Target, VerifyCounts,
 };
-use crate::settings::RunSettings;
+use crate::settings::{LeftOut, RunSettings, TaskChoice};
 use crate::store::{ChangeRow, DamagedPart, RunId, ShardRow};
 use crate::task::{Counts, FailureKind, Outcome, OutcomeCounts, Rate, RunBy, TaskId};
 use crate::text::{non_empty, whole_millis};
@@ -73,8 +73,7 @@ impl<'a> ReportJson<'a> {
             target: &report.target,
             input: &report.input,
             // Through a `Value`, because it sorts the fields by name, whatever their order in code.
-            settings: serde_json::to_value(RunSettings { by: None, ..report.settings.clone() })
-                .expect("settings have a form in JSON"),
+            settings: settings(&report.settings),
             tasks: &report.tasks,
             counts: report.counts,
             empty: report.empty,
@@ -107,6 +106,13 @@ impl<'a> ShardJson<'a> {
         let ShardRow { shard, run, selected, settled, .. } = row;
         Self { number: shard.number(), run: run.as_str(), selected: *selected, settled: *settled }
     }
+}
+
+/// Returns the settings without what other parts of the document show.
+fn settings(settings: &RunSettings) -> Value {
+    let choice = TaskChoice { left_out: LeftOut::default(), ..settings.choice.clone() };
+    let shown = RunSettings { by: None, choice, ..settings.clone() };
+    serde_json::to_value(shown).expect("settings have a form in JSON")
 }
 
 /// A part of the run's file that is not what was written.

@@ -127,16 +127,25 @@ fn numbers(text: &mut String, report: &Report) -> Written {
         format!("Calls: {}, {retries}, {throttled} throttled", grouped(calls.attempts))
     };
     // Rows are listed only if some of them became no task.
-    let left_out = input.duplicates + input.already_done + input.invalid + input.of_other_shards;
+    let others = [
+        (input.not_matched, "not matched"),
+        (input.excluded_count, "excluded"),
+        (input.not_sampled, "not sampled"),
+        (input.before_offset, "passed over"),
+        (input.of_other_shards, "of other shards"),
+    ];
+    let left_out = input.duplicates
+        + input.already_done
+        + input.invalid
+        + others.iter().map(|(count, _)| count).sum::<u64>();
     let rows = || {
         let twice = plural(input.duplicates, "duplicate", "duplicates");
         let (rows, done) = (grouped(input.rows), grouped(input.already_done));
-        let elsewhere = match input.of_other_shards {
-            0 => String::new(),
-            tasks => format!(", {} of other shards", grouped(tasks)),
-        };
+        let others = others.iter().filter(|(count, _)| *count > 0);
+        let others: String =
+            others.map(|(count, what)| format!(", {} {what}", grouped(*count))).collect();
         let invalid = grouped(input.invalid);
-        format!("Rows: {rows}, {twice}, {done} done already, {invalid} invalid{elsewhere}")
+        format!("Rows: {rows}, {twice}, {done} done already{others}, {invalid} invalid")
     };
     let paused = || format!("Paused: {}, held back by the service", span(report.pace.paused));
     let lines = [

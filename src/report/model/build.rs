@@ -10,13 +10,13 @@ use crate::report::model::failure_groups::FailureGroups;
 use crate::report::model::peak_rate::PeakRate;
 use crate::report::model::tuning::AnswerTotals;
 use crate::report::model::{
-    Calls, ExitStatus, InputPart, Latency, PacePart, Report, RunPart, StillRunning, Target,
-    VerifyCounts,
+    Calls, ExcludedPart, ExitStatus, InputPart, Latency, PacePart, Report, RunPart, StillRunning,
+    Target, VerifyCounts,
 };
 use crate::store::{
     AttemptRow, RunReader, RunRecord, SendingRow, SessionRecord, ShardRow, StoreError, TaskRow,
 };
-use crate::task::{Counts, Failure, FailureKind, Outcome, OutcomeCounts, Rate};
+use crate::task::{Counts, ExcludedTask, Failure, FailureKind, Outcome, OutcomeCounts, Rate};
 use hdrhistogram::Histogram;
 use std::time::Duration;
 
@@ -59,6 +59,7 @@ impl Report {
             report.exit = report.exit.map(|_| ExitStatus::InputOutput);
         }
         report.changes = run.changes()?;
+        report.input.add_excluded_later(run.excluded_later()?);
         drop_hints_for_changed(&mut report);
         if !report.is_changed("rate") {
             cap_average(&mut report.pace);
@@ -189,12 +190,20 @@ fn run_part(
 }
 
 fn input_part(record: &RunRecord) -> InputPart {
+    let left_out = &record.run.settings.choice.left_out;
+    let of_plan = |task: &ExcludedTask| ExcludedPart { task: task.clone(), later: false };
     InputPart {
         sources: record.sources.iter().map(|source| source.name.clone()).collect(),
         rows: record.rows,
         selected: record.selected,
         duplicates: record.duplicates,
         already_done: record.already_done,
+        excluded_count: left_out.excluded,
+        excluded: left_out.named.iter().map(of_plan).collect(),
+        excluded_later_count: 0,
+        not_matched: left_out.not_matched,
+        not_sampled: left_out.not_sampled,
+        before_offset: left_out.before_offset,
         invalid: record.invalid,
         of_other_shards: record.sharded.map_or(0, |plan| plan.tasks - record.selected),
     }

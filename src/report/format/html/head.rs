@@ -223,6 +223,10 @@ fn input(report: &Report) -> String {
     let input = &report.input;
     let left_out = [
         (input.duplicates, "duplicate", "duplicates"),
+        (input.not_matched, "not matched", "not matched"),
+        (input.excluded_count, "excluded", "excluded"),
+        (input.not_sampled, "not sampled", "not sampled"),
+        (input.before_offset, "passed over", "passed over"),
         (input.already_done, "done already", "done already"),
         (input.invalid, "invalid", "invalid"),
         (input.of_other_shards, "of other shards", "of other shards"),
