@@ -41,7 +41,7 @@ pub(crate) struct DocumentArgs {
     #[arg(short, long, value_name = "FILE")]
     pub(crate) output: Vec<String>,
     /// Write only tasks with one of these outcomes into results and JUnit documents; `empty` for
-    /// those that succeeded without a sub-task
+    /// those that succeeded without a sub-task, `flaky` for those that succeeded after a retry
     #[arg(long, value_name = "OUTCOME", value_delimiter = ',', value_parser = values::row_filter())]
     pub(crate) only: Vec<RowFilter>,
     /// Whom results are for: programs, or Excel (byte order mark, CR LF, ids marked as text)

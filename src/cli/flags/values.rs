@@ -138,9 +138,9 @@ pub(crate) fn outcome() -> impl TypedValueParser<Value = Outcome> {
     PossibleValuesParser::new(Outcome::ALL.map(Outcome::as_str)).try_map(|word| word.parse())
 }
 
-/// Reads which tasks a document is narrowed to: those with an outcome, or the empty ones.
+/// Reads which tasks a document is narrowed to: those with an outcome, or a part of them.
 pub(crate) fn row_filter() -> impl TypedValueParser<Value = RowFilter> {
-    let words = Outcome::ALL.map(Outcome::as_str).into_iter().chain([RowFilter::EMPTY]);
+    let words = Outcome::ALL.map(Outcome::as_str).into_iter().chain(RowFilter::PARTS);
     PossibleValuesParser::new(words.collect::<Vec<_>>()).try_map(|word| word.parse())
 }
 
