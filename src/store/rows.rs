@@ -65,6 +65,15 @@ impl TaskRow {
     }
 }
 
+/// One task of a run with all its attempts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TaskHistory {
+    /// The task with its outcome.
+    pub task: TaskRow,
+    /// Its attempts that may have left, in order.
+    pub attempts: Vec<AttemptRow>,
+}
+
 /// The observed states of a task before and after its call.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct SeenRow {

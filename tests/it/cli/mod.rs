@@ -10,6 +10,7 @@ mod dry_runs;
 mod effects;
 mod events;
 mod exits;
+mod explain;
 mod failure_groups;
 mod help;
 mod html_page;
