@@ -125,6 +125,7 @@ pub(crate) fn schema() -> impl TypedValueParser<Value = Schema> {
         ("events", "A line of events.ndjson", Schema::Events),
         ("results", "A row of results.csv, its cells by their columns", Schema::Results),
         ("diff", "The JSON of `report diff`", Schema::Diff),
+        ("dump", "A line of the dump of exchanges", Schema::Dump),
         ("explain", "The JSON of `explain`", Schema::Explain),
     ];
     let words = table.map(|(word, help, _)| PossibleValue::new(word).help(help));

@@ -7,6 +7,7 @@ mod credentials;
 mod ctl;
 mod documents;
 mod dry_runs;
+mod dump;
 mod effects;
 mod events;
 mod exits;

@@ -145,7 +145,7 @@ fn undescribed(schema: &Value, at: &str, found: &mut Vec<String>) {
 #[test]
 fn every_field_is_described() {
     let scene = Scene::new();
-    for document in ["report", "events", "results", "diff", "explain"] {
+    for document in ["report", "events", "results", "diff", "explain", "dump"] {
         let mut found = Vec::new();
         let schema = schema(&scene, document);
         assert!(jsonschema::meta::is_valid(&schema), "{document}");
