@@ -3,6 +3,7 @@
 use super::authority::Authority;
 use super::credentials::{Authorisation, Credentials};
 use super::endpoint::{Endpoint, ProjectId};
+use super::exchange::{Record, Recording};
 use super::list::{Checked, ListFilter, Listed};
 use super::route::Route;
 use super::transport::{Outgoing, Transport};
@@ -50,6 +51,7 @@ pub struct ViasClient {
     transport: Transport,
     settings: ClientSettings,
     credentials: Arc<Credentials>,
+    recorder: Option<Arc<dyn Record>>,
 }
 
 impl ViasClient {
@@ -64,7 +66,13 @@ impl ViasClient {
             settings.connect_timeout,
             settings.concurrency,
         )?;
-        Ok(Self { transport, settings, credentials })
+        Ok(Self { transport, settings, credentials, recorder: None })
+    }
+
+    /// Returns the client with a recorder of its calls.
+    #[must_use]
+    pub fn recording(self, recorder: Option<Arc<dyn Record>>) -> Self {
+        Self { recorder, ..self }
     }
 
     /// Returns the credentials of its calls.
@@ -94,6 +102,19 @@ impl ViasClient {
         (self.transport.outgoing(request.map(|()| Bytes::new())), sent)
     }
 
+    /// Begins to record a call, if there is a recorder.
+    fn recording_of(
+        &self,
+        task: &Arc<Task>,
+        request: &Outgoing,
+        sent: &Authorisation,
+    ) -> Option<Box<Recording>> {
+        let recorder = self.recorder.as_ref()?;
+        let target = self.settings.endpoint.action(&self.settings.project, task)?.to_string();
+        let head = ("PUT", target.as_str(), request.headers());
+        Some(Box::new(Recording::begin(recorder, &sent.redactor, Arc::clone(task), head)))
+    }
+
     /// Builds the request for a page of the list.
     fn page_request(&self, filter: &ListFilter, number: u32) -> Request<()> {
         let mut url = self.settings.endpoint.list(&self.settings.project);
@@ -110,7 +131,10 @@ impl TaskApi for ViasClient {
     async fn call(&self, task: Arc<Task>) -> Answer {
         // The credentials are chosen here, at the first poll, and not when the task was admitted.
         match self.request(&task).map(|request| self.authorised(request)) {
-            Some((request, sent)) => call::exchange(&self.transport, request, &sent).await,
+            Some((request, sent)) => {
+                let recording = self.recording_of(&task, &request, &sent);
+                call::exchange(&self.transport, request, &sent, recording).await
+            }
             None => Answer::NoResponse(NoResponse {
                 kind: FailureKind::NotSent,
                 delivery: Delivery::NeverLeft,

@@ -18,7 +18,7 @@ pub use failure::{Failure, FailureKind, UnknownFailureKind};
 pub use id::{TaskId, TaskIdError};
 pub use outcome::{Counts, Outcome, OutcomeCounts, UnknownOutcome};
 pub use rate::{InvalidRate, Rate};
-pub use results_columns::RESULTS_COLUMNS;
+pub use results_columns::{DIFF_COLUMNS, PLAN_COLUMNS, RESULTS_COLUMNS};
 pub use run_by::RunBy;
 pub use shard::{InvalidShard, Shard, task_hash};
 pub use state::{ObservedState, StateCounts, TaskState, Toward, UnknownTaskState};

@@ -4,7 +4,7 @@ use crate::cli::Context;
 use crate::cli::flags::connection::{CredentialArgs, DestinationArgs};
 use crate::cli::flags::effect;
 use crate::cli::flags::input::{ExcludeArgs, InputArgs, MaxTasksArgs};
-use crate::cli::flags::output::{DisplayArgs, DocumentArgs};
+use crate::cli::flags::output::{DisplayArgs, DocumentArgs, DumpArgs};
 use crate::cli::flags::pace::{PaceArgs, StartSmallArgs};
 use crate::cli::flags::precedence::{GivenFlags, Rank};
 use crate::cli::flags::run::{BeforeArgs, CallArgs, StateArgs, StopArgs, UnattendedArgs};
@@ -88,6 +88,8 @@ pub(crate) struct CommonArgs {
     #[command(flatten)]
     pub(crate) documents: DocumentArgs,
     #[command(flatten)]
+    pub(crate) dump: DumpArgs,
+    #[command(flatten)]
     pub(crate) display: DisplayArgs,
     #[command(flatten)]
     pub(crate) unattended: UnattendedArgs,
@@ -110,6 +112,7 @@ impl CommonArgs {
                 state: &self.state,
             },
             documents: &self.documents,
+            dump: &self.dump,
             display: &self.display,
             unattended: &self.unattended,
         }

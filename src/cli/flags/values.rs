@@ -150,6 +150,8 @@ pub(crate) fn schema() -> impl TypedValueParser<Value = Schema> {
         ("events", "A line of events.ndjson", Schema::Events),
         ("results", "A row of results.csv, its cells by their columns", Schema::Results),
         ("diff", "The JSON of `report diff`", Schema::Diff),
+        ("dump", "A line of the dump of exchanges", Schema::Dump),
+        ("explain", "The JSON of `explain`", Schema::Explain),
     ];
     let words = table.map(|(word, help, _)| PossibleValue::new(word).help(help));
     PossibleValuesParser::new(words).map(move |typed| {
@@ -163,9 +165,9 @@ pub(crate) fn outcome() -> impl TypedValueParser<Value = Outcome> {
     PossibleValuesParser::new(Outcome::ALL.map(Outcome::as_str)).try_map(|word| word.parse())
 }
 
-/// Reads which tasks a document is narrowed to: those with an outcome, or the empty ones.
+/// Reads which tasks a document is narrowed to: those with an outcome, or a part of them.
 pub(crate) fn row_filter() -> impl TypedValueParser<Value = RowFilter> {
-    let words = Outcome::ALL.map(Outcome::as_str).into_iter().chain([RowFilter::EMPTY]);
+    let words = Outcome::ALL.map(Outcome::as_str).into_iter().chain(RowFilter::PARTS);
     PossibleValuesParser::new(words.collect::<Vec<_>>()).try_map(|word| word.parse())
 }
 

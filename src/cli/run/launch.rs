@@ -9,6 +9,7 @@ use crate::cli::connect::{credentials, protected_files};
 use crate::cli::flags::effect;
 use crate::cli::output::documents;
 use crate::cli::output::documents::Document;
+use crate::cli::output::dump;
 use crate::cli::output::error::CommandError;
 use crate::cli::output::event_documents::{Beginning, Live};
 use crate::cli::output::present::{ReportRequest, present};
@@ -98,6 +99,7 @@ pub(crate) fn launch(
         credentials: &credentials,
         display: flags.display,
         documents: &documents,
+        dump: flags.dump,
         options: &documents::options(flags.documents),
         json: flags.documents.json,
         log_file,
@@ -122,6 +124,8 @@ fn outputs(
     let documents = documents::parse(flags.documents, &taken, &context.given)?;
     documents.iter().filter_map(Document::path).for_each(|path| taken.add(path, "a document"));
     log_file::check(flags.unattended, &taken)?;
+    flags.unattended.log_file.iter().for_each(|path| taken.add(path, "the log file"));
+    dump::check(flags.dump, &taken)?;
     Ok(documents)
 }
 

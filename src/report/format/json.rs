@@ -50,6 +50,8 @@ struct ReportJson<'a> {
     counts: Counts,
     /// Tasks that succeeded without a sub-task.
     empty: u64,
+    /// Tasks that succeeded at their second or a later attempt.
+    flaky: u64,
     calls: CallsJson,
     arrivals: VerifyCounts,
     latency_ms: LatencyJson,
@@ -77,6 +79,7 @@ impl<'a> ReportJson<'a> {
             tasks: &report.tasks,
             counts: report.counts,
             empty: report.empty,
+            flaky: report.flaky,
             calls: CallsJson::from_calls(&report.calls),
             arrivals: report.arrivals,
             latency_ms: report.latency.map(LatencyJson::from_latency).unwrap_or_default(),

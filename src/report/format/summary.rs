@@ -122,6 +122,9 @@ fn call_rows(report: &Report) -> Vec<NumberRow> {
     if calls.attempts > 0 {
         let peak = format!("{} in the busiest second", grouped(pace.rate_peak_1s));
         rows.push(quiet("calls", Some(calls.attempts), calls_note(calls)));
+        if report.flaky > 0 {
+            rows.push(quiet("flaky", Some(report.flaky), FLAKY_NOTE.into()));
+        }
         rows.push(quiet("pace", None, peak));
     }
     if let Some(learnt) = pace.rate_learnt {
@@ -166,6 +169,9 @@ pub(crate) fn sub_tasks_note(counts: Counts) -> String {
     }
     format!("{} succeeded, {} failed", grouped(counts.succeeded), grouped(counts.failed))
 }
+
+/// What is said of flaky tasks beside their number.
+pub(crate) const FLAKY_NOTE: &str = "succeeded after a retry";
 
 /// Returns how many calls were retries or throttled, in words.
 pub(crate) fn calls_note(calls: &Calls) -> String {

@@ -130,6 +130,7 @@ fn assemble(
         tasks: totals.tasks,
         counts: totals.counts,
         empty: totals.empty,
+        flaky: totals.flaky,
         calls: sent.calls,
         arrivals: totals.arrivals,
         latency: sent.latency.finish(),
@@ -297,6 +298,7 @@ struct TaskTotals {
     arrivals: VerifyCounts,
     counts: Counts,
     empty: u64,
+    flaky: u64,
     failures: FailureGroups,
     /// Why the last task could not be sent that was tried and never left, and when it was tried.
     unsent: Option<(Timestamp, Failure)>,
@@ -312,6 +314,7 @@ impl TaskTotals {
         self.arrivals.unverified += u64::from(is_unverified(task));
         self.counts += task.last.as_ref().and_then(trusted_counts).unwrap_or_default();
         self.empty += u64::from(task.is_empty());
+        self.flaky += u64::from(task.is_flaky());
         self.failures.add(task);
         self.note_unsent(task);
     }

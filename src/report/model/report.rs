@@ -41,6 +41,8 @@ pub struct Report {
     pub counts: Counts,
     /// The number of tasks that succeeded without a sub-task, so that nothing happened in them.
     pub empty: u64,
+    /// The number of tasks that succeeded at their second or a later attempt.
+    pub flaky: u64,
     /// The number of attempts, in all and by answer.
     pub calls: Calls,
     /// The number of tasks that were seen, or not, where their commands lead.
