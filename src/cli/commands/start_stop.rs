@@ -108,10 +108,10 @@ impl CommonArgs {
 }
 
 /// Where the tasks come from.
-struct Inputs {
-    paths: Vec<PathBuf>,
-    ids: Vec<String>,
-    command: CommandSource,
+pub(crate) struct Inputs {
+    pub(crate) paths: Vec<PathBuf>,
+    pub(crate) ids: Vec<String>,
+    pub(crate) command: CommandSource,
 }
 
 pub(crate) fn start_or_stop(
@@ -136,22 +136,31 @@ fn act(
     args: &CommonArgs,
     context: &Context,
 ) -> Result<ExitStatus, CommandError> {
-    if inputs.paths.is_empty() && !inputs.ids.is_empty() {
-        effect::check_without_file(&context.given)?;
-    }
-    // `sources` consumes the paths, and the documents are compared with them later.
+    // The plan consumes the paths, and the documents are compared with them later.
     let files = inputs.paths.clone();
-    let plan = NewPlan {
-        options: input_options(&args.input, inputs.command.clone(), &context.given),
-        sources: sources(inputs)?,
-        on_duplicate: args.input.on_duplicate,
-        after: find_after(args.input.after.as_deref(), &context.state)?,
-        limit: args.input.limit,
-    };
+    let plan = new_plan(inputs, &args.input, context)?;
     let if_empty = args.input.if_empty;
     let source =
         RunSource::New(InputRun { word, inputs: files, plan, before: &args.before, if_empty });
     launch(source, &args.launch_flags(), context)
+}
+
+/// Returns the plan of inputs, before they are read.
+pub(crate) fn new_plan(
+    inputs: Inputs,
+    args: &InputArgs,
+    context: &Context,
+) -> Result<NewPlan, CommandError> {
+    if inputs.paths.is_empty() && !inputs.ids.is_empty() {
+        effect::check_without_file(&context.given)?;
+    }
+    Ok(NewPlan {
+        options: input_options(args, inputs.command.clone(), &context.given),
+        sources: sources(inputs)?,
+        on_duplicate: args.on_duplicate,
+        after: find_after(args.after.as_deref(), &context.state)?,
+        limit: args.limit,
+    })
 }
 
 /// Finds the run that `--after` names.

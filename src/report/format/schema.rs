@@ -14,6 +14,8 @@ pub enum Schema {
     Results,
     /// The JSON of `report diff`.
     Diff,
+    /// The JSON of `tasks`.
+    Tasks,
 }
 
 impl Schema {
@@ -24,6 +26,7 @@ impl Schema {
             Self::Events => include_str!("schema/events.json"),
             Self::Results => include_str!("schema/results.json"),
             Self::Diff => include_str!("schema/diff.json"),
+            Self::Tasks => include_str!("schema/tasks.json"),
         }
     }
 }
