@@ -8,6 +8,7 @@ use super::credentials::Authorisation;
 use super::exchange::Recording;
 use super::hints::{asked_wait, header, quota_hint};
 use super::list::{Checked, Listed, read_page};
+use super::listing::Listing;
 use super::skew::ClockSkew;
 use super::transport::{Outgoing, Reply, Transport, TransportError, plain_http_to_tls};
 use super::wire::{read_body, wants_tls};
@@ -51,9 +52,10 @@ pub(super) async fn exchange(
 pub(super) async fn fetch_page(
     transport: &Transport,
     request: Outgoing,
+    listing: &Listing,
     sent: &Authorisation,
 ) -> Listed {
-    compare(transport, request, sent).await.listed
+    compare(transport, request, listing, sent).await.listed
 }
 
 /// Sends a request for a page of a list, and compares the clocks as well.
@@ -63,14 +65,21 @@ pub(super) async fn check(
     sent: &Authorisation,
     timeout: Duration,
 ) -> Checked {
-    let checked = tokio::time::timeout(timeout, compare(transport, request, sent)).await;
+    let first = Listing::default();
+    let compared = compare(transport, request, &first, sent);
+    let checked = tokio::time::timeout(timeout, compared).await;
     checked.unwrap_or_else(|_| {
         let answer = Answer::NoResponse(NoResponse::timed_out(timeout));
         Checked { listed: Listed::Answer(answer), skew: None }
     })
 }
 
-async fn compare(transport: &Transport, request: Outgoing, sent: &Authorisation) -> Checked {
+async fn compare(
+    transport: &Transport,
+    request: Outgoing,
+    listing: &Listing,
+    sent: &Authorisation,
+) -> Checked {
     let mut response = match transport.send(request).await {
         Ok(response) => response,
         Err(error) => {
@@ -81,16 +90,16 @@ async fn compare(transport: &Transport, request: Outgoing, sent: &Authorisation)
     // The clocks are compared before the body is read, because a slow body would look like a skew.
     let date = header(&response.headers, &DATE);
     let skew = date.and_then(|date| ClockSkew::from_date(date, system_time()));
-    Checked { listed: page_of(&mut response, sent).await, skew }
+    Checked { listed: page_of(&mut response, listing, sent).await, skew }
 }
 
-async fn page_of(response: &mut Reply<'_>, sent: &Authorisation) -> Listed {
+async fn page_of(response: &mut Reply<'_>, listing: &Listing, sent: &Authorisation) -> Listed {
     // Errors have the same shapes for every request, so they are read like those of a call.
     if !response.status.is_success() {
         return Listed::Answer(answer_of(response, sent, None).await);
     }
     let bytes = page_text(response).await;
-    match bytes.and_then(|bytes| read_page(&bytes, &sent.redactor)) {
+    match bytes.and_then(|bytes| read_page(&bytes, listing, &sent.redactor)) {
         Ok(page) => Listed::Page(page),
         Err(seen) => {
             let body = encoded(Body::Unreadable(sent.kept(seen)), &response.headers);

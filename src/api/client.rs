@@ -4,7 +4,8 @@ use super::authority::Authority;
 use super::credentials::{Authorisation, Credentials};
 use super::endpoint::{Endpoint, ProjectId};
 use super::exchange::{Record, Recording};
-use super::list::{Checked, ListFilter, Listed};
+use super::list::{Checked, Listed};
+use super::listing::Listing;
 use super::route::Route;
 use super::transport::{Outgoing, Transport};
 use super::{TaskApi, call};
@@ -82,7 +83,7 @@ impl ViasClient {
 
     /// Makes one cheap call, to find out whether calls work.
     pub async fn check(&self) -> Checked {
-        let mut url = self.settings.endpoint.list(&self.settings.project);
+        let mut url = self.address_of(&Listing::default());
         url.set_query(Some(SMALLEST_PAGE));
         let (request, sent) = self.authorised(get(&url));
         call::check(&self.transport, request, &sent, CHECK_TIMEOUT).await
@@ -115,11 +116,15 @@ impl ViasClient {
         Some(Box::new(Recording::begin(recorder, &sent.redactor, Arc::clone(task), head)))
     }
 
-    /// Builds the request for a page of the list.
-    fn page_request(&self, filter: &ListFilter, number: u32) -> Request<()> {
-        let mut url = self.settings.endpoint.list(&self.settings.project);
-        filter.add_to(&mut url, number);
+    /// Builds the request for a page of a list.
+    fn page_request(&self, listing: &Listing, number: u32) -> Request<()> {
+        let mut url = self.address_of(listing);
+        listing.add_to(&mut url, number);
         get(&url)
+    }
+
+    fn address_of(&self, listing: &Listing) -> Url {
+        self.settings.endpoint.below(&listing.path(&self.settings.project))
     }
 }
 
@@ -143,9 +148,9 @@ impl TaskApi for ViasClient {
         }
     }
 
-    async fn list(&self, filter: &ListFilter, number: u32) -> Listed {
-        let (request, sent) = self.authorised(self.page_request(filter, number));
-        call::fetch_page(&self.transport, request, &sent).await
+    async fn list(&self, listing: &Listing, number: u32) -> Listed {
+        let (request, sent) = self.authorised(self.page_request(listing, number));
+        call::fetch_page(&self.transport, request, listing, &sent).await
     }
 
     fn authority(&self) -> &dyn Authority {

@@ -18,6 +18,7 @@ use crate::cli::commands::runs::{RUNS_HELP, RunsCommand};
 use crate::cli::commands::sandbox::SandboxArgs;
 use crate::cli::commands::shell::{COMPLETIONS_HELP, ManArgs, SchemaArgs};
 use crate::cli::commands::start_stop::{ActionArgs, RunArgs};
+use crate::cli::commands::tasks::TasksArgs;
 use crate::cli::commands::verify::{SettleArgs, WaitArgs};
 use batchctl::settings::DEFAULT_PROFILE;
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -73,6 +74,8 @@ pub(crate) enum Verb {
     Ctl(CtlArgs),
     /// List the batch tasks of the project and the states they are in
     List(ListArgs),
+    /// List the sub-tasks of batch tasks: each camera with its state
+    Tasks(TasksArgs),
     /// List, show and prune the runs that are kept
     #[command(after_help = RUNS_HELP, arg_required_else_help = true)]
     Runs {

@@ -16,4 +16,5 @@ pub(crate) mod runs;
 pub(crate) mod sandbox;
 pub(crate) mod shell;
 pub(crate) mod start_stop;
+pub(crate) mod tasks;
 pub(crate) mod verify;

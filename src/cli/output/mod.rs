@@ -10,6 +10,7 @@ pub(crate) mod in_place;
 pub(crate) mod present;
 pub(crate) mod prompt;
 pub(crate) mod replacement;
+pub(crate) mod row_table;
 pub(crate) mod run_end;
 pub(crate) mod stream;
 pub(crate) mod taken_files;

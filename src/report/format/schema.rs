@@ -18,6 +18,8 @@ pub enum Schema {
     Explain,
     /// A line of the dump of exchanges.
     Dump,
+    /// The JSON of `tasks`.
+    Tasks,
 }
 
 impl Schema {
@@ -30,6 +32,7 @@ impl Schema {
             Self::Diff => include_str!("schema/diff.json"),
             Self::Dump => include_str!("schema/dump.json"),
             Self::Explain => include_str!("schema/explain.json"),
+            Self::Tasks => include_str!("schema/tasks.json"),
         }
     }
 }

@@ -5,6 +5,8 @@ use crate::support::program::Scene;
 use crate::support::reply::Reply;
 use crate::support::server::Request;
 use crate::support::server::Server;
+use crate::support::service::Rehearsal;
+use batchctl::sandbox::SandboxSettings;
 use serde_json::Value;
 
 /// Returns a schema as it is printed.
@@ -151,5 +153,18 @@ fn every_field_is_described() {
         assert!(jsonschema::meta::is_valid(&schema), "{document}");
         undescribed(&schema, document, &mut found);
         assert_eq!(found, [""; 0]);
+    }
+}
+
+#[test]
+fn sub_tasks_keep_to_their_schema() {
+    let rehearsal = Rehearsal::at_once(SandboxSettings::default());
+    rehearsal.scene.call(&["start", "--id", "gate-partial"]).expect(1);
+    for detail in [&[][..], &["--detail"]] {
+        let call = [&["tasks", "--run", "latest", "--json"], detail].concat();
+        let rows = rehearsal.scene.call(&call).expect(0).stdout;
+        let rows: Value = serde_json::from_str(&rows).unwrap();
+        assert!(!rows.as_array().unwrap().is_empty());
+        check(&schema(&rehearsal.scene, "tasks"), &[rows]);
     }
 }
