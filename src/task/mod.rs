@@ -9,6 +9,7 @@ mod outcome;
 mod rate;
 mod results_columns;
 mod run_by;
+mod service_limit;
 mod state;
 
 pub use failure::{Failure, FailureKind, UnknownFailureKind};
@@ -17,6 +18,7 @@ pub use outcome::{Counts, Outcome, OutcomeCounts, UnknownOutcome};
 pub use rate::{InvalidRate, Rate};
 pub use results_columns::RESULTS_COLUMNS;
 pub use run_by::RunBy;
+pub use service_limit::ServiceLimit;
 pub use state::{ObservedState, StateCounts, TaskState, Toward, UnknownTaskState};
 
 use std::fmt;
