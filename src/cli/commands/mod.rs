@@ -7,6 +7,7 @@ pub(crate) mod config;
 pub(crate) mod ctl;
 
 pub(crate) mod list;
+pub(crate) mod plan;
 pub(crate) mod report;
 pub(crate) mod resume;
 pub(crate) mod retry;

@@ -9,10 +9,11 @@ use crate::cli::flags::pace::{PaceArgs, StartSmallArgs};
 use crate::cli::flags::precedence::{GivenFlags, Rank};
 use crate::cli::flags::run::{BeforeArgs, CallArgs, StateArgs, StopArgs, UnattendedArgs};
 use crate::cli::output::error::CommandError;
+use crate::cli::run::input_run::{InputRun, Purpose};
 use crate::cli::run::launch::launch;
 use crate::cli::run::scene::LaunchFlags;
 use crate::cli::run::settings::SettingFlags;
-use crate::cli::run::source::{InputRun, RunSource};
+use crate::cli::run::source::RunSource;
 use batchctl::input::{CommandSource, Header, InputOptions, Lists, Source};
 use batchctl::policy::Sample;
 use batchctl::report::ExitStatus;
@@ -101,13 +102,13 @@ impl CommonArgs {
             exclude: &self.excluded.exclude,
             yes: self.before.yes,
             lock: &self.before.lock,
-            settings: SettingFlags {
+            settings: Some(SettingFlags {
                 pace: &self.pace,
                 small: &self.small,
                 call: &self.call,
                 stop: &self.stop,
                 state: &self.state,
-            },
+            }),
             documents: &self.documents,
             display: &self.display,
             unattended: &self.unattended,
@@ -125,23 +126,29 @@ struct Inputs {
 pub(crate) fn start_or_stop(
     args: ActionArgs,
     command: Command,
+    purpose: Purpose,
     context: &Context,
 ) -> Result<ExitStatus, CommandError> {
     let command_source = CommandSource::Fixed(command);
     let inputs = Inputs { paths: args.inputs, ids: args.ids, command: command_source };
-    act(command.as_str(), inputs, &args.common, context)
+    act(command.as_str(), inputs, &args.common, purpose, context)
 }
 
-pub(crate) fn run(args: RunArgs, context: &Context) -> Result<ExitStatus, CommandError> {
+pub(crate) fn run(
+    args: RunArgs,
+    purpose: Purpose,
+    context: &Context,
+) -> Result<ExitStatus, CommandError> {
     let command = CommandSource::Column(args.command_column);
     let inputs = Inputs { paths: args.inputs, ids: Vec::new(), command };
-    act("run", inputs, &args.common, context)
+    act("run", inputs, &args.common, purpose, context)
 }
 
 fn act(
     word: &'static str,
     inputs: Inputs,
     args: &CommonArgs,
+    purpose: Purpose,
     context: &Context,
 ) -> Result<ExitStatus, CommandError> {
     if inputs.paths.is_empty() && !inputs.ids.is_empty() {
@@ -161,9 +168,12 @@ fn act(
         offset: args.input.offset,
         limit: args.input.limit,
     };
-    let if_empty = args.input.if_empty;
-    let source =
-        RunSource::New(InputRun { word, inputs: files, plan, before: &args.before, if_empty });
+    let purpose = match purpose {
+        Purpose::CarryOut if args.before.dry_run => Purpose::DryRun,
+        purpose => purpose,
+    };
+    let (before, if_empty) = (&args.before, args.input.if_empty);
+    let source = RunSource::New(InputRun { word, inputs: files, plan, before, if_empty, purpose });
     launch(source, &args.launch_flags(), context)
 }
 

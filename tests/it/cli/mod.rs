@@ -24,6 +24,7 @@ mod notify;
 mod on_end;
 mod open_files;
 mod places;
+mod plans;
 mod profiles;
 mod rehearsals;
 mod route;
