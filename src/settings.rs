@@ -5,16 +5,16 @@
 //! its default. See `docs/GLOSSARY.md`: run, plan.
 
 mod choice;
-mod stored_forms;
+mod stored_form;
 
 pub use choice::{LeftOut, TaskChoice};
 
 use crate::policy::{FinishBy, MaxFailures, OnDoubt};
-use crate::task::{Rate, RunBy};
+use crate::settings::stored_form::{millis, optional_millis, optional_words, words};
+use crate::task::{Rate, RunBy, Shard};
 use serde::{Deserialize, Serialize};
 use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
 use std::time::Duration;
-use stored_forms::{millis, optional_millis, optional_words, words};
 
 /// The bounds of a search for the rate that was given none.
 const LOWEST: Rate = per_second(1);
@@ -45,6 +45,10 @@ pub struct RunSettings {
     pub rate: RateSetting,
     /// The group whose processes keep the rate together, on this machine. By default there is none.
     pub rate_group: Option<String>,
+    /// The part of the plan that this run carries out, at its part of the rate. By default all of
+    /// it.
+    #[serde(with = "optional_words")]
+    pub shard: Option<Shard>,
     /// The most calls on the wire at a time. By default 16.
     pub concurrency: NonZeroUsize,
     /// The longest time that one attempt may take. By default 60 s.
@@ -161,6 +165,7 @@ impl Default for RunSettings {
         Self {
             rate: RateSetting::default(),
             rate_group: None,
+            shard: None,
             concurrency: NonZeroUsize::new(16).expect("sixteen is not zero"),
             timeout: Duration::from_secs(60),
             connect_timeout: Duration::from_secs(5),
@@ -191,6 +196,12 @@ impl RunSettings {
     /// Returns whether the states are read before anything is sent.
     pub fn looks_first(&self) -> bool {
         self.skip_unchanged || self.wait.is_some()
+    }
+
+    /// Returns the rate at which this run is sent: that of all shards, or its part of it.
+    pub fn own_rate(&self) -> RateSetting {
+        // What cannot be divided is refused before a run is planned.
+        self.shard.and_then(|shard| self.rate.part(shard)).unwrap_or(self.rate)
     }
 }
 
@@ -232,6 +243,19 @@ impl RateSetting {
             Self::Fixed(rate) => Some(rate),
             Self::Auto { .. } | Self::Unlimited => None,
         }
+    }
+
+    /// Returns one shard's part of the rate; `None` if a limit is smaller than the number of shards.
+    pub fn part(self, shard: Shard) -> Option<Self> {
+        Some(match self {
+            Self::Fixed(rate) => Self::Fixed(rate.part(shard)?),
+            Self::Auto { least, most } => {
+                let most = most.part(shard)?;
+                // A search begins low, so its lower bound adds up to no promise.
+                Self::Auto { least: least.part(shard).unwrap_or(least).min_of(most), most }
+            }
+            Self::Unlimited => Self::Unlimited,
+        })
     }
 
     /// Returns whether the rate is found while the run goes on.

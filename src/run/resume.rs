@@ -62,6 +62,7 @@ pub fn resume(state: &Path, id: &RunId, clock: Clock) -> Result<Resumption, RunE
         selected: record.selected,
         duplicates: record.duplicates,
         already_done: record.already_done,
+        of_other_shards: record.sharded.map_or(0, |plan| plan.tasks - record.selected),
         excluded: settings.choice.left_out.excluded,
         not_matched: settings.choice.left_out.not_matched,
         not_sampled: settings.choice.left_out.not_sampled,

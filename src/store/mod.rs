@@ -36,8 +36,8 @@ pub use planning::{
     temporary_plan,
 };
 pub use reading::{
-    ExportError, NewRun, RunReader, RunRecord, SessionRecord, SourceRecord, StoredEnd, TaskPair,
-    for_each_pair,
+    ExportError, MergeError, NewRun, RunReader, RunRecord, SessionRecord, ShardRow, ShardedPlan,
+    SourceRecord, StoredEnd, TaskPair, for_each_pair,
 };
 pub use repair::DamagedPart;
 pub use rows::{AttemptRow, ChangeRow, HoldRow, PlanRow, SeenRow, SendingRow, TaskRow};

@@ -13,6 +13,7 @@ use crate::cli::run::input_run::{InputRun, Purpose};
 use crate::cli::run::launch::launch;
 use crate::cli::run::scene::LaunchFlags;
 use crate::cli::run::settings::SettingFlags;
+use crate::cli::run::shard;
 use crate::cli::run::source::RunSource;
 use batchctl::input::{CommandSource, Header, InputOptions, Lists, Source};
 use batchctl::policy::Sample;
@@ -168,12 +169,28 @@ fn act(
         offset: args.input.offset,
         limit: args.input.limit,
     };
+    if args.input.shard.is_some() && plan.after.is_some() {
+        let error = "`--after` is about a run of this machine, and other shards do not know it";
+        return Err(CommandError::usage(error).with_hint("leave out `--after` or `--shard`"));
+    }
+    if args.input.shard.is_some() && args.input.sample.is_some() && args.input.seed.is_none() {
+        let error = "each shard would draw another sample";
+        return Err(CommandError::usage(error).with_hint("give all of them the same `--seed N`"));
+    }
+    let shard = args.input.shard.map(|choice| shard::choose(choice, &context.environment));
     let purpose = match purpose {
         Purpose::CarryOut if args.before.dry_run => Purpose::DryRun,
         purpose => purpose,
     };
-    let (before, if_empty) = (&args.before, args.input.if_empty);
-    let source = RunSource::New(InputRun { word, inputs: files, plan, before, if_empty, purpose });
+    let source = RunSource::New(InputRun {
+        word,
+        inputs: files,
+        plan,
+        shard: shard.transpose()?,
+        before: &args.before,
+        if_empty: args.input.if_empty,
+        purpose,
+    });
     launch(source, &args.launch_flags(), context)
 }
 

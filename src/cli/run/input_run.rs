@@ -11,6 +11,7 @@ use batchctl::report::ExitStatus;
 use batchctl::run;
 use batchctl::run::{DryRun, RunRequest};
 use batchctl::store::NewPlan;
+use batchctl::task::Shard;
 use std::path::PathBuf;
 
 /// What inputs are read for.
@@ -31,6 +32,7 @@ pub(crate) struct InputRun<'a> {
     /// The files among the inputs, which no document may overwrite.
     pub(crate) inputs: Vec<PathBuf>,
     pub(crate) plan: NewPlan,
+    pub(crate) shard: Option<Shard>,
     pub(crate) before: &'a BeforeArgs,
     pub(crate) if_empty: EmptyInput,
     pub(crate) purpose: Purpose,
@@ -44,13 +46,16 @@ pub(crate) fn preview_new(
     let InputRun { word, plan, before, if_empty, .. } = run;
     let guard = ListSizeGuard::new(before, scene);
     let plan = look(run_request(word, before, plan, scene), scene)?;
-    let status = if plan.totals().is_empty() {
+    let status = if plan.totals().is_empty_everywhere() {
         nothing_to_do(plan.totals(), if_empty, &scene.context.stderr)?
     } else {
         ExitStatus::Ok
     };
     // An empty plan is written all the same: that of yesterday must not pass for today's.
-    if !plan.totals().is_empty() || !scene.documents.is_empty() || scene.flags.documents.json {
+    if !plan.totals().is_empty_everywhere()
+        || !scene.documents.is_empty()
+        || scene.flags.documents.json
+    {
         preview::show(&plan, None, scene)?;
     }
     // After the plan is shown: it is what one compares the last good run with.

@@ -136,6 +136,7 @@ impl PlanOutput<'_> {
                 "not_matched": totals.not_matched,
                 "not_sampled": totals.not_sampled,
                 "before_offset": totals.before_offset,
+                "of_other_shards": totals.of_other_shards,
                 "beyond_limit": totals.beyond_limit(),
             },
             "states": states,

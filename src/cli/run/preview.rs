@@ -229,6 +229,7 @@ fn rows_line(totals: PlanTotals) -> String {
         (totals.already_done, format!("{} done already", grouped(totals.already_done))),
         (totals.not_sampled, format!("{} not in the sample", grouped(totals.not_sampled))),
         (totals.before_offset, format!("{} before the offset", grouped(totals.before_offset))),
+        (totals.of_other_shards, format!("{} of other shards", grouped(totals.of_other_shards))),
         (beyond, format!("{} beyond the limit", grouped(beyond))),
     ];
     let rows = plural(totals.rows, "row", "rows");
@@ -241,7 +242,7 @@ fn rows_line(totals: PlanTotals) -> String {
 
 fn pace_line(action: &ActionRequest, selected: u64) -> String {
     let wire = format!("{} on the wire at most", grouped_usize(action.settings.concurrency.get()));
-    let (found, rate) = match action.settings.rate {
+    let (found, rate) = match action.settings.own_rate() {
         RateSetting::Unlimited => return format!("no limit of sendings, {wire}"),
         RateSetting::Fixed(rate) => (String::new(), rate),
         RateSetting::Auto { least, most } => (format!("auto, from {least} to "), most),

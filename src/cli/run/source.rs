@@ -77,7 +77,10 @@ impl<'a> RunSource<'a> {
     ) -> Result<ControlFlow<RunId, OpenedSource<'a>>, CommandError> {
         let state = &context.state;
         Ok(ControlFlow::Continue(match self {
-            Self::New(run) => OpenedSource::New { run: Box::new(run), settings: Box::default() },
+            Self::New(run) => {
+                let settings = RunSettings { shard: run.shard, ..RunSettings::default() };
+                OpenedSource::New { run: Box::new(run), settings: Box::new(settings) }
+            }
             Self::Resume(which) => {
                 let id = which.find(state)?;
                 match run::resume(state, &id, clock)? {

@@ -39,8 +39,12 @@ pub(crate) fn store(run: InputRun<'_>, scene: &mut Scene<'_>) -> Result<ExitStat
     // Read twice from the same bytes: the first time shows what the second one stores.
     let first = input_check::in_two(&mut plan).map_err(CommandError::io)?;
     let shown = look(run_request(word, before, first, scene), scene)?;
-    if shown.totals().is_empty() {
+    if shown.totals().is_empty_everywhere() {
         return nothing_to_do(shown.totals(), if_empty, &scene.context.stderr);
+    }
+    if shown.totals().is_empty() {
+        scene.context.stderr.line("this shard has no task, so that no plan is stored");
+        return Ok(ExitStatus::Ok);
     }
     check_size(&shown, guard, scene)?;
     preview::check_unknown(&shown, scene)?;

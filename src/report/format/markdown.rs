@@ -26,6 +26,7 @@ pub fn markdown(report: &Report) -> String {
         outcomes(&mut text, report)?;
         numbers(&mut text, report)?;
         failures(&mut text, report)?;
+        shards(&mut text, report)?;
         damage(&mut text, report)?;
         next(&mut text, report)
     };
@@ -38,7 +39,10 @@ type Written = Result<(), std::fmt::Error>;
 fn heading(text: &mut String, report: &Report) -> Written {
     let run = &report.run;
     writeln!(text, "## {} {}\n", mark(report), title(report))?;
-    write!(text, "Run {}", code(run.id.as_str()))?;
+    match report.shards.as_slice() {
+        [] => write!(text, "Run {}", code(run.id.as_str()))?,
+        shards => write!(text, "{} merged", plural(shards.len() as u64, "shard", "shards"))?,
+    }
     if let Some(job) = &run.job {
         write!(text, " of job {}", code(job))?;
     }
@@ -71,6 +75,18 @@ fn mark(report: &Report) -> char {
         (true, true) => '✅',
         (true, false) => '❌',
     }
+}
+
+fn shards(text: &mut String, report: &Report) -> Written {
+    if report.shards.is_empty() {
+        return Ok(());
+    }
+    writeln!(text, "\n### Shards\n\n| shard | run | tasks | settled |\n|---|---|--:|--:|")?;
+    report.shards.iter().try_for_each(|shard| {
+        let run = code(shard.run.as_str());
+        let (tasks, settled) = (grouped(shard.selected), grouped(shard.settled));
+        writeln!(text, "| {} | {run} | {tasks} | {settled} |", shard.shard)
+    })
 }
 
 fn damage(text: &mut String, report: &Report) -> Written {
@@ -116,6 +132,7 @@ fn numbers(text: &mut String, report: &Report) -> Written {
         (input.excluded_count, "excluded"),
         (input.not_sampled, "not sampled"),
         (input.before_offset, "passed over"),
+        (input.of_other_shards, "of other shards"),
     ];
     let left_out = input.duplicates
         + input.already_done

@@ -17,7 +17,7 @@ use crate::store::planning::id_sorter::SortedRows;
 use crate::store::planning::left_out::{leave_out_excluded, leave_out_unsampled};
 use crate::store::planning::planned_states::keep_states;
 use crate::store::planning::tables;
-use crate::store::planning::tables::{ChunkLoader, Kept, PlanFile, PlanTotals, keep};
+use crate::store::planning::tables::{ChunkLoader, Kept, PlanFile, PlanTotals, Remainder, keep};
 use crate::store::reading::{NewRun, SourceRecord};
 use crate::store::schema;
 use crate::task::TaskState;
@@ -178,18 +178,26 @@ pub(crate) fn load(plan: PlanFile<'_>, runs: &RunDirectory, run: &NewRun, new: N
         ..PlanTotals::default()
     };
     // The sample, the offset and the limit come last, so that they count tasks that are really to
-    // be carried out.
+    // be carried out. They are those of all shards together.
     if let Some(sample) = new.sample {
         let left_out = leave_out_unsampled(connection, sample, totals.left(), &mut without);
         totals.not_sampled = left_out.map_err(&failed)?;
     }
     totals.before_offset = new.offset.min(totals.left());
-    let kept = Kept { offset: totals.before_offset, limit: new.limit };
-    totals.selected = keep(connection, &without, totals.left(), kept).map_err(&failed)?;
+    let kept = Kept {
+        without: &without,
+        offset: totals.before_offset,
+        limit: new.limit.unwrap_or(u64::MAX),
+        shard: run.settings.shard,
+    };
+    let Remainder { selected, sharded } = keep(connection, totals.left(), kept).map_err(&failed)?;
+    totals.selected = selected;
+    totals.of_other_shards = sharded.map_or(0, |plan| plan.tasks - selected);
+    let left_out = &mut run.settings.choice.left_out;
     left_out.not_matched = totals.not_matched;
     left_out.not_sampled = totals.not_sampled;
     left_out.before_offset = totals.before_offset;
-    tables::insert_run(connection, &run, totals, sources).map_err(&failed)?;
+    tables::insert_run(connection, &run, totals, sharded, sources).map_err(&failed)?;
     connection.execute_batch("COMMIT").map_err(&failed)?;
     Ok(Ok(totals))
 }

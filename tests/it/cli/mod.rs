@@ -26,6 +26,7 @@ mod open_files;
 mod places;
 mod plans;
 mod profiles;
+mod refusals;
 mod rehearsals;
 mod route;
 mod runs;

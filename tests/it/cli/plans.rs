@@ -203,6 +203,21 @@ fn an_applied_plan_that_is_cut_short_is_resumed_like_any_run() {
     assert_eq!(server.count(), 3);
 }
 
+#[test]
+fn a_shard_is_planned_and_applied_as_one() {
+    let server = Server::obliging();
+    let scene = scene(&server);
+    scene.write("tasks.txt", (0..40).map(|n| format!("gate-{n}\n")).collect::<String>());
+    for shard in ["1/2", "2/2"] {
+        let run = plan(&scene, &["stop", "tasks.txt", "--rate", "none", "--shard", shard]);
+        scene.call(&["apply", &run]).expect(0);
+    }
+    let mut ids = server.ids();
+    ids.sort();
+    ids.dedup();
+    assert_eq!((server.count(), ids.len()), (40, 40));
+}
+
 /// A service whose tasks change at once, and a plan to start two of its stopped tasks.
 fn rehearsal_with_plan() -> Rehearsal {
     let rehearsal = Rehearsal::at_once(SandboxSettings {
