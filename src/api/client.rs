@@ -3,7 +3,9 @@
 use super::authority::Authority;
 use super::credentials::{Authorisation, Credentials};
 use super::endpoint::{Endpoint, ProjectId};
-use super::list::{Checked, ListFilter, Listed};
+use super::exchange::{Record, Recording};
+use super::list::{Checked, Listed};
+use super::listing::Listing;
 use super::route::Route;
 use super::transport::{Outgoing, Transport};
 use super::{TaskApi, call};
@@ -11,7 +13,7 @@ use crate::policy::{Answer, Delivery, NoResponse};
 use crate::task::{FailureKind, Task};
 use bytes::Bytes;
 use hyper::Request;
-use hyper::header::{CONTENT_LENGTH, HeaderValue};
+use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,6 +21,8 @@ use url::Url;
 
 /// The first page of the list, as small as there is one.
 const SMALLEST_PAGE: &str = "page_num=1&page_size=5";
+/// What the official SDKs say of every call, even of one without a body.
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
 /// The longest time that a check may take.
 const CHECK_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -48,6 +52,7 @@ pub struct ViasClient {
     transport: Transport,
     settings: ClientSettings,
     credentials: Arc<Credentials>,
+    recorder: Option<Arc<dyn Record>>,
 }
 
 impl ViasClient {
@@ -62,7 +67,13 @@ impl ViasClient {
             settings.connect_timeout,
             settings.concurrency,
         )?;
-        Ok(Self { transport, settings, credentials })
+        Ok(Self { transport, settings, credentials, recorder: None })
+    }
+
+    /// Returns the client with a recorder of its calls.
+    #[must_use]
+    pub fn recording(self, recorder: Option<Arc<dyn Record>>) -> Self {
+        Self { recorder, ..self }
     }
 
     /// Returns the credentials of its calls.
@@ -72,7 +83,7 @@ impl ViasClient {
 
     /// Makes one cheap call, to find out whether calls work.
     pub async fn check(&self) -> Checked {
-        let mut url = self.settings.endpoint.list(&self.settings.project);
+        let mut url = self.address_of(&Listing::default());
         url.set_query(Some(SMALLEST_PAGE));
         let (request, sent) = self.authorised(get(&url));
         call::check(&self.transport, request, &sent, CHECK_TIMEOUT).await
@@ -83,7 +94,7 @@ impl ViasClient {
         let uri = self.settings.endpoint.action(&self.settings.project, task)?;
         // Some gateways refuse a PUT that does not say that it has no body (RFC 9110, 8.6).
         let length = HeaderValue::from_static("0");
-        Request::put(uri).header(CONTENT_LENGTH, length).body(()).ok()
+        Request::put(uri).header(CONTENT_LENGTH, length).header(CONTENT_TYPE, JSON).body(()).ok()
     }
 
     /// Gives a request its credentials and the form that it is written in.
@@ -92,11 +103,28 @@ impl ViasClient {
         (self.transport.outgoing(request.map(|()| Bytes::new())), sent)
     }
 
-    /// Builds the request for a page of the list.
-    fn page_request(&self, filter: &ListFilter, number: u32) -> Request<()> {
-        let mut url = self.settings.endpoint.list(&self.settings.project);
-        filter.add_to(&mut url, number);
+    /// Begins to record a call, if there is a recorder.
+    fn recording_of(
+        &self,
+        task: &Arc<Task>,
+        request: &Outgoing,
+        sent: &Authorisation,
+    ) -> Option<Box<Recording>> {
+        let recorder = self.recorder.as_ref()?;
+        let target = self.settings.endpoint.action(&self.settings.project, task)?.to_string();
+        let head = ("PUT", target.as_str(), request.headers());
+        Some(Box::new(Recording::begin(recorder, &sent.redactor, Arc::clone(task), head)))
+    }
+
+    /// Builds the request for a page of a list.
+    fn page_request(&self, listing: &Listing, number: u32) -> Request<()> {
+        let mut url = self.address_of(listing);
+        listing.add_to(&mut url, number);
         get(&url)
+    }
+
+    fn address_of(&self, listing: &Listing) -> Url {
+        self.settings.endpoint.below(&listing.path(&self.settings.project))
     }
 }
 
@@ -108,7 +136,10 @@ impl TaskApi for ViasClient {
     async fn call(&self, task: Arc<Task>) -> Answer {
         // The credentials are chosen here, at the first poll, and not when the task was admitted.
         match self.request(&task).map(|request| self.authorised(request)) {
-            Some((request, sent)) => call::exchange(&self.transport, request, &sent).await,
+            Some((request, sent)) => {
+                let recording = self.recording_of(&task, &request, &sent);
+                call::exchange(&self.transport, request, &sent, recording).await
+            }
             None => Answer::NoResponse(NoResponse {
                 kind: FailureKind::NotSent,
                 delivery: Delivery::NeverLeft,
@@ -117,9 +148,9 @@ impl TaskApi for ViasClient {
         }
     }
 
-    async fn list(&self, filter: &ListFilter, number: u32) -> Listed {
-        let (request, sent) = self.authorised(self.page_request(filter, number));
-        call::fetch_page(&self.transport, request, &sent).await
+    async fn list(&self, listing: &Listing, number: u32) -> Listed {
+        let (request, sent) = self.authorised(self.page_request(listing, number));
+        call::fetch_page(&self.transport, request, listing, &sent).await
     }
 
     fn authority(&self) -> &dyn Authority {

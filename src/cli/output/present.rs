@@ -1,5 +1,6 @@
 //! Presents a run when it ends and when it is asked for: the same, from the same store.
 
+use crate::cli::Context;
 use crate::cli::output::documents::{Document, Material};
 use crate::cli::output::error::CommandError;
 use crate::cli::output::event_documents::Live;
@@ -7,8 +8,9 @@ use crate::cli::output::run_end::RunEnd;
 use crate::cli::output::stream::{Audience, Stderr};
 use crate::cli::output::{command_hint, stream};
 use batchctl::report::{ExitStatus, Report, ResultsOptions, StillRunning, summary, write_json};
+use batchctl::run;
 use batchctl::store::{RunDirectory, RunId, RunReader, StoreError};
-use batchctl::text::{Style, plural, printable};
+use batchctl::text::{Style, plural, printable, shell_quoted};
 use std::collections::VecDeque;
 use std::panic::resume_unwind;
 use std::path::PathBuf;
@@ -55,28 +57,63 @@ pub(crate) fn present(
     })?;
     // Those that were begun beside the report have met the damage.
     let tables = tables.filter(|_| report.damage.is_empty());
-    let material = Material { runs, reader: &reader, report: &report, options: wanted.options };
-    let (written, unwritten) = write_all(wanted.documents, tables.transpose()?, &material);
+    deliver(&Read { runs, reader, report }, tables.transpose()?, wanted, stderr, stdout_style)
+}
+
+/// Writes the documents of a plan that was carried out in shards, and prints the result.
+pub(crate) fn present_merged(
+    files: &[PathBuf],
+    wanted: &ReportRequest<'_>,
+    context: &Context,
+) -> Result<ExitStatus, CommandError> {
+    // Before the readers, as for a run of one file.
+    let is_locked = RunReader::is_any_locked(files)?;
+    let running = if is_locked { StillRunning::Yes } else { StillRunning::No };
+    let reader = RunReader::merge(files)?;
+    let report = Report::read(&reader, running)?;
+    // Earlier runs of the job, among which the last success is looked for, are those of this machine.
+    let read = Read { runs: &run::runs_in(&context.state), reader, report };
+    deliver(&read, None, wanted, &context.stderr, context.stdout_style)
+}
+
+/// A run that was read, and the runs beside it.
+struct Read<'a> {
+    runs: &'a RunDirectory,
+    reader: RunReader,
+    report: Report,
+}
+
+fn deliver(
+    read: &Read<'_>,
+    tables: Option<Tables>,
+    wanted: &ReportRequest<'_>,
+    stderr: &Stderr,
+    stdout_style: Style,
+) -> Result<ExitStatus, CommandError> {
+    let Read { runs, reader, report } = read;
+    let output_is_taken = wanted.documents.iter().any(Document::is_on_output);
+    let material = Material { runs, reader, report, options: wanted.options };
+    let (written, unwritten) = write_all(wanted.documents, tables, &material);
     if let Some(live) = wanted.live {
-        live.close(&report);
+        live.close(report);
     }
     if let Some(end) = wanted.end {
-        end.note_report(&report, &written);
+        end.note_report(report, &written);
     }
     if wanted.json {
-        print_json(&report)?;
+        print_json(report)?;
     } else if wanted.summary && stderr.audience == Audience::Cron {
-        print_for_cron(&report, &written, stderr);
+        print_for_cron(report, &written, stderr);
     } else if wanted.summary {
         if output_is_taken {
-            stderr.line(summary(&report, &written, stderr.style).trim_end());
+            stderr.line(summary(report, &written, stderr.style).trim_end());
         } else {
-            stream::print_bytes(summary(&report, &written, stdout_style).as_bytes())?;
+            stream::print_bytes(summary(report, &written, stdout_style).as_bytes())?;
         }
     }
     print_unwritten(unwritten, stderr)?;
-    if let Some(damaged) = warn_of_damage(&report, runs, stderr) {
-        return Err(damaged.into());
+    if let Some(damaged) = warn_of_damage(report, runs, stderr) {
+        return Err(damaged);
     }
     Ok(report.exit.map_or(ExitStatus::Ok, |exit| exit))
 }
@@ -93,8 +130,7 @@ fn read(
         Err(error @ StoreError::Damaged { .. }) => error,
         strict => return Ok(strict?),
     };
-    // What cannot be placed is no smaller than the file.
-    let Ok(reader) = RunReader::open_damaged(runs, id) else { return Err(error.into()) };
+    let reader = RunReader::open_damaged(runs, id)?;
     match Report::read(&reader, running) {
         Ok(report) if !report.damage.is_empty() => Ok((reader, report)),
         Ok(_) | Err(_) => Err(error.into()),
@@ -105,11 +141,14 @@ fn read(
 const MOST_NAMED: usize = 20;
 
 /// Says on standard error what of a run is damaged, and returns that as an error.
-fn warn_of_damage(report: &Report, runs: &RunDirectory, stderr: &Stderr) -> Option<StoreError> {
-    let first = report.damage.first()?;
+fn warn_of_damage(report: &Report, runs: &RunDirectory, stderr: &Stderr) -> Option<CommandError> {
+    let first = report.damage.iter().find(|part| !part.is_repaired).or(report.damage.first())?;
     let stderr = stderr.of_failures();
     for part in report.damage.iter().take(MOST_NAMED) {
         stderr.say("warning", &printable(&part.to_string(), LONGEST_LINE));
+    }
+    if first.is_repaired {
+        return Some(ids_are_lost(report));
     }
     let path = runs.file(&report.run.id);
     let more = report.damage.len() - 1;
@@ -119,7 +158,18 @@ fn warn_of_damage(report: &Report, runs: &RunDirectory, stderr: &Stderr) -> Opti
             format!("{} and {}", first.place(), plural(more as u64, "other part", "other parts"))
         }
     };
-    Some(StoreError::Damaged { path, detail })
+    Some(StoreError::Damaged { path, detail }.into())
+}
+
+/// Returns the error of a run that a repair left without some of its ids.
+fn ids_are_lost(report: &Report) -> CommandError {
+    let (run, tasks) = (&report.run, report.damage.iter().map(|part| part.tasks).sum());
+    let tasks = plural(tasks, "task", "tasks");
+    let inputs = report.input.sources.iter().map(|input| format!(" {}", shell_quoted(input)));
+    let again =
+        format!("batchctl {}{} --after {}", run.command, inputs.collect::<String>(), run.id);
+    let hint = format!("`{again}` carries out the rows that are not known to have succeeded");
+    CommandError::io(format!("the ids of {tasks} of run {} are lost", run.id)).with_hint(hint)
 }
 
 /// The most columns of a line about damage.
