@@ -54,6 +54,7 @@ pub fn resume(state: &Path, id: &RunId, clock: Clock) -> Result<Resumption, RunE
         selected: record.selected,
         duplicates: record.duplicates,
         already_done: record.already_done,
+        of_other_shards: record.sharded.map_or(0, |plan| plan.tasks - record.selected),
     };
     let planned = Planned::new(runs, lock, totals, settings.clone(), clock);
     Ok(Resumption::Ready(Box::new(Resumable { record, settings, planned })))

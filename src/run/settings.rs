@@ -7,13 +7,13 @@ use crate::survey::WalkerSettings;
 
 /// Returns how many of the last sending times matter.
 pub(crate) fn remembered_sendings(settings: &RunSettings) -> u32 {
-    settings.rate.limit().map_or(0, |rate| rate.limit.get())
+    settings.own_rate().limit().map_or(0, |rate| rate.limit.get())
 }
 
 /// Returns how lists are read.
 pub(crate) fn walker_settings(settings: &RunSettings) -> WalkerSettings {
     WalkerSettings {
-        rate: settings.rate.for_lists(),
+        rate: settings.own_rate().for_lists(),
         timeout: settings.timeout,
         max_attempts: settings.max_attempts,
         throttle_timeout: settings.throttle_timeout,
@@ -25,7 +25,8 @@ pub(crate) fn engine_settings(settings: &RunSettings, origin: StartingPoint) -> 
     // Without `..`: a new setting does not compile until it is decided here whether the engine
     // needs it.
     let &RunSettings {
-        rate,
+        // The whole rate; that of this run is its own.
+        rate: _,
         concurrency,
         timeout,
         max_attempts,
@@ -37,6 +38,8 @@ pub(crate) fn engine_settings(settings: &RunSettings, origin: StartingPoint) -> 
         throttle_timeout,
         max_duration,
         drain_timeout,
+        // The plan's.
+        shard: _,
         // The client's.
         connect_timeout: _,
         // The slots', see `Planned::carry_out`.
@@ -55,6 +58,7 @@ pub(crate) fn engine_settings(settings: &RunSettings, origin: StartingPoint) -> 
         // For the record alone.
         by: _,
     } = settings;
+    let rate = settings.own_rate();
     EngineSettings {
         concurrency,
         rate: rate.limit(),

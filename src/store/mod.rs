@@ -35,8 +35,8 @@ pub use planning::{
     NewPlan, PlanTotals, PlannedRun, TemporaryPlan, plan_from_run, plan_run, temporary_plan,
 };
 pub use reading::{
-    ExportError, NewRun, RunReader, RunRecord, SessionRecord, SourceRecord, StoredEnd, TaskPair,
-    for_each_pair,
+    ExportError, MergeError, NewRun, RunReader, RunRecord, SessionRecord, ShardRow, ShardedPlan,
+    SourceRecord, StoredEnd, TaskPair, for_each_pair,
 };
 pub use repair::DamagedPart;
 pub use rows::{

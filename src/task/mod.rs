@@ -9,6 +9,7 @@ mod outcome;
 mod rate;
 mod results_columns;
 mod run_by;
+mod shard;
 mod state;
 
 pub use failure::{Failure, FailureKind, UnknownFailureKind};
@@ -17,6 +18,7 @@ pub use outcome::{Counts, Outcome, OutcomeCounts, UnknownOutcome};
 pub use rate::{InvalidRate, Rate};
 pub use results_columns::{DIFF_COLUMNS, PLAN_COLUMNS, RESULTS_COLUMNS};
 pub use run_by::RunBy;
+pub use shard::{InvalidShard, Shard, task_hash};
 pub use state::{ObservedState, StateCounts, TaskState, Toward, UnknownTaskState};
 
 use std::fmt;

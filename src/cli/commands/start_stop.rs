@@ -12,6 +12,7 @@ use crate::cli::output::error::CommandError;
 use crate::cli::run::launch::launch;
 use crate::cli::run::scene::LaunchFlags;
 use crate::cli::run::settings::SettingFlags;
+use crate::cli::run::shard;
 use crate::cli::run::source::{InputRun, RunSource};
 use batchctl::input::{CommandSource, Header, InputOptions, Lists, Source};
 use batchctl::report::ExitStatus;
@@ -151,9 +152,21 @@ fn act(
         after: find_after(args.input.after.as_deref(), &context.state)?,
         limit: args.input.limit,
     };
+    if args.input.shard.is_some() && plan.after.is_some() {
+        let error = "`--after` is about a run of this machine, and other shards do not know it";
+        return Err(CommandError::usage(error).with_hint("leave out `--after` or `--shard`"));
+    }
     let if_empty = args.input.if_empty;
-    let source =
-        RunSource::New(InputRun { word, inputs: files, plan, before: &args.before, if_empty });
+    let shard = args.input.shard.map(|choice| shard::choose(choice, &context.environment));
+    let shard = shard.transpose()?;
+    let source = RunSource::New(InputRun {
+        word,
+        inputs: files,
+        plan,
+        shard,
+        before: &args.before,
+        if_empty,
+    });
     launch(source, &args.launch_flags(), context)
 }
 

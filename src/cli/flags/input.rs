@@ -1,7 +1,7 @@
 //! The flags that say how the input is read.
 
 use crate::cli::flags::values;
-use crate::cli::flags::values::EmptyInput;
+use crate::cli::flags::values::{EmptyInput, ShardChoice};
 use batchctl::input::Format;
 use batchctl::plan::OnDuplicate;
 use clap::Args;
@@ -29,6 +29,10 @@ pub(crate) struct InputArgs {
     /// Take only the first N tasks
     #[arg(long, value_name = "N", value_parser = values::whole_number::<u64>)]
     pub(crate) limit: Option<u64>,
+    /// Carry out only part K of N at its part of the rate, here; the others elsewhere. `auto` or
+    /// `auto/N` takes K from Slurm or Kubernetes
+    #[arg(long, value_name = "K/N", value_parser = values::shard)]
+    pub(crate) shard: Option<ShardChoice>,
     /// Leave out what succeeded in this run and in those it follows
     #[arg(long, value_name = "RUN")]
     pub(crate) after: Option<String>,

@@ -9,11 +9,11 @@ use batchctl::report::{CsvDialect, RowFilter, Schema};
 use batchctl::sandbox::SandboxAuth;
 use batchctl::settings::OnUnknown;
 use batchctl::store::JobName;
-use batchctl::task::{FailureKind, Outcome, Rate};
+use batchctl::task::{FailureKind, InvalidShard, Outcome, Rate, Shard};
 use clap::ValueEnum;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use jiff::SignedDuration;
-use std::num::{IntErrorKind, NonZeroUsize, ParseIntError};
+use std::num::{IntErrorKind, NonZeroU32, NonZeroUsize, ParseIntError};
 use std::ops::RangeInclusive;
 use std::str::FromStr;
 use std::time::Duration;
@@ -32,6 +32,31 @@ pub(crate) enum RateChoice {
     Limit(Rate),
     Auto,
     None,
+}
+
+/// `--shard`: a shard, or one whose number the scheduler of this machine's job says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ShardChoice {
+    Of(Shard),
+    /// The scheduler says how many there are, too.
+    Auto,
+    AutoOf(NonZeroU32),
+}
+
+/// Reads `K/N`, `auto` or `auto/N`.
+pub(crate) fn shard(text: &str) -> Result<ShardChoice, String> {
+    if text == "auto" {
+        return Ok(ShardChoice::Auto);
+    }
+    let reason = |error| format!("{error}, or `auto` or `auto/N`");
+    match text.strip_prefix("auto/") {
+        Some(of) => match of.parse().map(|of: NonZeroU32| (of, Shard::new(1, of.get()))) {
+            Ok((of, Ok(_))) => Ok(ShardChoice::AutoOf(of)),
+            Ok((_, Err(error))) => Err(reason(error)),
+            Err(_) => Err(reason(InvalidShard)),
+        },
+        None => text.parse().map(ShardChoice::Of).map_err(reason),
+    }
 }
 
 /// A rate, or none at all.

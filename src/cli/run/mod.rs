@@ -22,6 +22,7 @@ pub(crate) mod repairing;
 pub(crate) mod reverting;
 pub(crate) mod scene;
 pub(crate) mod settings;
+pub(crate) mod shard;
 pub(crate) mod signals;
 pub(crate) mod socket_address;
 pub(crate) mod source;

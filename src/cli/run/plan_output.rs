@@ -104,7 +104,7 @@ impl PlanOutput<'_> {
     }
 
     fn head(&self, scene: &Scene<'_>) -> Value {
-        let PlanTotals { rows, selected, duplicates, already_done } = self.totals;
+        let PlanTotals { rows, selected, duplicates, already_done, of_other_shards } = self.totals;
         let target = scene.target();
         let states = self.tasks.look().map(|look| {
             let counts = look.surveyed.counts;
@@ -126,7 +126,8 @@ impl PlanOutput<'_> {
                 "selected": selected,
                 "duplicates": duplicates,
                 "already_done": already_done,
-                "beyond_limit": rows - duplicates - already_done - selected,
+                "of_other_shards": of_other_shards,
+                "beyond_limit": rows - duplicates - already_done - of_other_shards - selected,
             },
             "states": states,
         })

@@ -149,10 +149,12 @@ fn render(action: &ActionRequest, totals: PlanTotals, rows: &[PlanRow]) -> Strin
 
 fn rows_line(totals: PlanTotals) -> String {
     // What no other reason explains was cut off by `--limit`.
-    let beyond = totals.rows - totals.duplicates - totals.already_done - totals.selected;
+    let PlanTotals { duplicates, already_done, of_other_shards, .. } = totals;
+    let beyond = totals.rows - duplicates - already_done - of_other_shards - totals.selected;
     let left_out = [
-        (totals.duplicates, plural(totals.duplicates, "duplicate", "duplicates")),
-        (totals.already_done, format!("{} done already", grouped(totals.already_done))),
+        (duplicates, plural(duplicates, "duplicate", "duplicates")),
+        (already_done, format!("{} done already", grouped(already_done))),
+        (of_other_shards, format!("{} of other shards", grouped(of_other_shards))),
         (beyond, format!("{} beyond the limit", grouped(beyond))),
     ];
     let rows = plural(totals.rows, "row", "rows");
@@ -165,7 +167,7 @@ fn rows_line(totals: PlanTotals) -> String {
 
 fn pace_line(action: &ActionRequest, selected: u64) -> String {
     let wire = format!("{} on the wire at most", grouped_usize(action.settings.concurrency.get()));
-    let (found, rate) = match action.settings.rate {
+    let (found, rate) = match action.settings.own_rate() {
         RateSetting::Unlimited => return format!("no limit of sendings, {wire}"),
         RateSetting::Fixed(rate) => (String::new(), rate),
         RateSetting::Auto { least, most } => (format!("auto, from {least} to "), most),

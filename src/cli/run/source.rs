@@ -23,6 +23,7 @@ use batchctl::run;
 use batchctl::run::{Planned, Resumable, Resumption, Retry, RetryFilter, Revert, RunRequest};
 use batchctl::settings::RunSettings;
 use batchctl::store::{JobName, NewPlan, RunId, RunRecord};
+use batchctl::task::Shard;
 use batchctl::text::printable;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
@@ -45,6 +46,7 @@ pub(crate) struct InputRun<'a> {
     /// The files among the inputs, which no document may overwrite.
     pub(crate) inputs: Vec<PathBuf>,
     pub(crate) plan: NewPlan,
+    pub(crate) shard: Option<Shard>,
     pub(crate) before: &'a BeforeArgs,
     pub(crate) if_empty: EmptyInput,
 }
@@ -73,7 +75,10 @@ impl<'a> RunSource<'a> {
     ) -> Result<ControlFlow<RunId, OpenedSource<'a>>, CommandError> {
         let state = &context.state;
         Ok(ControlFlow::Continue(match self {
-            Self::New(run) => OpenedSource::New { run: Box::new(run), settings: Box::default() },
+            Self::New(run) => {
+                let settings = RunSettings { shard: run.shard, ..RunSettings::default() };
+                OpenedSource::New { run: Box::new(run), settings: Box::new(settings) }
+            }
             Self::Resume(which) => {
                 let id = which.find(state)?;
                 match run::resume(state, &id, clock)? {
@@ -139,7 +144,7 @@ impl<'a> OpenedSource<'a> {
                 if lookup == Lookup::Allowed && logs_in && !flags.place.sandbox {
                     destination::endpoint(flags.place, context)?;
                     let totals = input_check::check(&mut run.plan, &context.state, clock)?;
-                    if totals.is_empty() && totals.already_done == 0 {
+                    if totals.is_empty_everywhere() && totals.already_done == 0 {
                         nothing_to_do(totals, run.if_empty, &context.stderr)?;
                     }
                 }
@@ -300,13 +305,16 @@ fn preview_new(run: InputRun<'_>, scene: &Scene<'_>) -> Result<ExitStatus, Comma
     } else {
         run::dry_run(request, scene.clock)?
     };
-    let status = if plan.totals().is_empty() {
+    let status = if plan.totals().is_empty_everywhere() {
         nothing_to_do(plan.totals(), if_empty, &scene.context.stderr)?
     } else {
         ExitStatus::Ok
     };
     // An empty plan is written all the same: that of yesterday must not pass for today's.
-    if !plan.totals().is_empty() || !scene.documents.is_empty() || scene.flags.documents.json {
+    if !plan.totals().is_empty_everywhere()
+        || !scene.documents.is_empty()
+        || scene.flags.documents.json
+    {
         preview::show(&plan, scene)?;
     }
     // After the plan is shown: it is what one compares the last good run with.

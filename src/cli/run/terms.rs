@@ -42,7 +42,8 @@ impl Terms {
     ) -> Result<ControlFlow<ExitStatus>, CommandError> {
         let (totals, stderr) = (planned.totals(), &scene.context.stderr);
         match &self.if_empty {
-            IfEmpty::Input(if_empty) if totals.is_empty() => {
+            // A shard without a task is one of its plan all the same, and is looked for there.
+            IfEmpty::Input(if_empty) if totals.is_empty_everywhere() => {
                 let status = nothing_to_do(totals, *if_empty, stderr)?;
                 // Yesterday's documents must not pass for those of today's empty list.
                 return Ok(if is_reported {

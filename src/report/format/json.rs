@@ -11,7 +11,7 @@ use crate::report::model::{
     Target, VerifyCounts,
 };
 use crate::settings::RunSettings;
-use crate::store::{ChangeRow, DamagedPart, RunId};
+use crate::store::{ChangeRow, DamagedPart, RunId, ShardRow};
 use crate::task::{Counts, FailureKind, Outcome, OutcomeCounts, Rate, RunBy, TaskId};
 use crate::text::{non_empty, whole_millis};
 use serde::ser::SerializeMap;
@@ -60,6 +60,7 @@ struct ReportJson<'a> {
     /// The tuning hints; the name is that of the first version.
     advice: Vec<String>,
     changes: Vec<ChangeJson<'a>>,
+    shards: Vec<ShardJson<'a>>,
     damage: Vec<DamageJson<'a>>,
     stopped: Option<&'a Stopped>,
     exit: Option<ExitJson>,
@@ -87,10 +88,27 @@ impl<'a> ReportJson<'a> {
             failures: groups.map(|group| FailureGroupJson::from_group(group, report)).collect(),
             advice: report.tuning_hints.iter().map(ToString::to_string).collect(),
             changes: report.changes.iter().map(ChangeJson::from_row).collect(),
+            shards: report.shards.iter().map(ShardJson::from_row).collect(),
             damage: report.damage.iter().map(DamageJson::from_part).collect(),
             stopped: report.stopped.as_ref(),
             exit: report.exit.map(ExitJson::from_status),
         }
+    }
+}
+
+/// A shard of a merged run.
+#[derive(Serialize)]
+struct ShardJson<'a> {
+    number: u32,
+    run: &'a str,
+    selected: u64,
+    settled: u64,
+}
+
+impl<'a> ShardJson<'a> {
+    fn from_row(row: &'a ShardRow) -> Self {
+        let ShardRow { shard, run, selected, settled, .. } = row;
+        Self { number: shard.number(), run: run.as_str(), selected: *selected, settled: *settled }
     }
 }
 

@@ -26,6 +26,7 @@ pub fn markdown(report: &Report) -> String {
         outcomes(&mut text, report)?;
         numbers(&mut text, report)?;
         failures(&mut text, report)?;
+        shards(&mut text, report)?;
         damage(&mut text, report)?;
         next(&mut text, report)
     };
@@ -38,7 +39,10 @@ type Written = Result<(), std::fmt::Error>;
 fn heading(text: &mut String, report: &Report) -> Written {
     let run = &report.run;
     writeln!(text, "## {} {}\n", mark(report), title(report))?;
-    write!(text, "Run {}", code(run.id.as_str()))?;
+    match report.shards.as_slice() {
+        [] => write!(text, "Run {}", code(run.id.as_str()))?,
+        shards => write!(text, "{} merged", plural(shards.len() as u64, "shard", "shards"))?,
+    }
     if let Some(job) = &run.job {
         write!(text, " of job {}", code(job))?;
     }
@@ -71,6 +75,18 @@ fn mark(report: &Report) -> char {
         (true, true) => '✅',
         (true, false) => '❌',
     }
+}
+
+fn shards(text: &mut String, report: &Report) -> Written {
+    if report.shards.is_empty() {
+        return Ok(());
+    }
+    writeln!(text, "\n### Shards\n\n| shard | run | tasks | settled |\n|---|---|--:|--:|")?;
+    report.shards.iter().try_for_each(|shard| {
+        let run = code(shard.run.as_str());
+        let (tasks, settled) = (grouped(shard.selected), grouped(shard.settled));
+        writeln!(text, "| {} | {run} | {tasks} | {settled} |", shard.shard)
+    })
 }
 
 fn damage(text: &mut String, report: &Report) -> Written {
@@ -112,11 +128,16 @@ fn numbers(text: &mut String, report: &Report) -> Written {
         format!("Calls: {}, {retries}, {throttled} throttled", grouped(calls.attempts))
     };
     // Rows are listed only if some of them became no task.
-    let left_out = input.duplicates + input.already_done + input.invalid;
+    let left_out = input.duplicates + input.already_done + input.invalid + input.of_other_shards;
     let rows = || {
         let twice = plural(input.duplicates, "duplicate", "duplicates");
         let (rows, done) = (grouped(input.rows), grouped(input.already_done));
-        format!("Rows: {rows}, {twice}, {done} done already, {} invalid", grouped(input.invalid))
+        let elsewhere = match input.of_other_shards {
+            0 => String::new(),
+            tasks => format!(", {} of other shards", grouped(tasks)),
+        };
+        let invalid = grouped(input.invalid);
+        format!("Rows: {rows}, {twice}, {done} done already, {invalid} invalid{elsewhere}")
     };
     let paused = || format!("Paused: {}, held back by the service", span(report.pace.paused));
     let lines = [

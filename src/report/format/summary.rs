@@ -10,7 +10,7 @@ use crate::report::format::terminal::{COLUMNS, LABEL_COLUMNS, NumberRow, Termina
 use crate::report::format::words::latency_millis;
 use crate::report::model::{Calls, ExitStatus, Latency, Report};
 use crate::settings::RateSetting;
-use crate::store::RunId;
+use crate::store::{RunId, ShardRow};
 use crate::task::{Counts, Outcome};
 use crate::text::{Style, grouped, plural, printable, span};
 use std::path::PathBuf;
@@ -22,6 +22,7 @@ pub fn summary(report: &Report, documents: &[PathBuf], style: Style) -> String {
     heading(&mut page, report);
     page.rows(&[outcome_rows(report), call_rows(report)]);
     failures(&mut page, report);
+    shards(&mut page, &report.shards);
     tuning_hints(&mut page, &report.tuning_hints);
     documents_written(&mut page, documents);
     next(&mut page, report, documents);
@@ -40,10 +41,16 @@ fn outcome_rows(report: &Report) -> Vec<NumberRow> {
         quiet("done already", Some(input.already_done), "by the runs it follows".into()),
         quiet("duplicates", Some(input.duplicates), "rows like an earlier one".into()),
         quiet("invalid", Some(input.invalid), "rows that name no task".into()),
+        quiet("elsewhere", Some(input.of_other_shards), elsewhere_note(report)),
     ];
     // Zeros are left out, except for outstanding tasks: zero is the good news of a retry.
     let rows = outcomes.chain(left_out).filter(|row| row.number != Some(0));
     rows.chain(outstanding_row(report)).collect()
+}
+
+fn elsewhere_note(report: &Report) -> String {
+    let shard = report.settings.shard.map_or_else(String::new, |it| format!("; this is {it}"));
+    format!("tasks of other shards{shard}")
 }
 
 /// Returns the number of tasks that a retry leaves for the next one, also those that it left out.
@@ -185,8 +192,8 @@ pub(crate) fn title(report: &Report) -> String {
 
 /// Returns the limit of the rate as it was given, if there was one.
 fn limit(report: &Report) -> Option<String> {
-    match report.settings.rate {
-        RateSetting::Fixed(_) | RateSetting::Auto { .. } => Some(report.settings.rate.to_string()),
+    match report.settings.own_rate() {
+        rate @ (RateSetting::Fixed(_) | RateSetting::Auto { .. }) => Some(rate.to_string()),
         RateSetting::Unlimited => None,
     }
 }
@@ -224,7 +231,11 @@ pub(crate) fn verdict(report: &Report) -> Option<(Tone, &'static str, String)> {
 }
 
 fn heading(page: &mut TerminalText, report: &Report) {
-    let (title, run) = (title(report), format!("run {}", report.run.id));
+    let run = match report.shards.as_slice() {
+        [] => format!("run {}", report.run.id),
+        shards => format!("{} merged", plural(shards.len() as u64, "shard", "shards")),
+    };
+    let title = title(report);
     // On one line if both fit with a gap that separates them.
     match COLUMNS.checked_sub(title.width() + run.width()) {
         Some(gap @ 2..) => page.line(&format!("{title}{}{run}", " ".repeat(gap))),
@@ -251,6 +262,32 @@ fn origin(page: &mut TerminalText, label: &str, text: Option<&str>) {
             printable(text, COLUMNS - LABEL_COLUMNS - 4)
         ));
     }
+}
+
+fn shards(page: &mut TerminalText, shards: &[ShardRow]) {
+    if shards.is_empty() {
+        return;
+    }
+    page.section("Shards");
+    for shard in shards {
+        page.line(&format!("  {}", shard_line(shard)));
+    }
+}
+
+/// Returns the shards of a merged run in a sentence.
+pub(crate) fn shards_in_words(report: &Report) -> Option<String> {
+    let lines: Vec<String> = report.shards.iter().map(shard_line).collect();
+    (!lines.is_empty()).then(|| lines.join("; "))
+}
+
+/// Returns a shard, its run and how far that is, in words.
+fn shard_line(shard: &ShardRow) -> String {
+    let ShardRow { shard, run, selected, settled, .. } = shard;
+    let settled = match settled {
+        settled if settled == selected => "all settled".into(),
+        settled => format!("{} settled", grouped(*settled)),
+    };
+    format!("{shard}  {run}  {}, {settled}", plural(*selected, "task", "tasks"))
 }
 
 fn tuning_hints(page: &mut TerminalText, hints: &[TuningHint]) {

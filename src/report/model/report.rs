@@ -7,7 +7,7 @@ use crate::policy::TuningHint;
 use crate::report::model::command::command;
 use crate::report::model::{ExitStatus, FailureGroup};
 use crate::settings::RunSettings;
-use crate::store::{ChangeRow, DamagedPart, RunId};
+use crate::store::{ChangeRow, DamagedPart, RunId, ShardRow};
 use crate::task::{Counts, OutcomeCounts, Rate};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -57,6 +57,8 @@ pub struct Report {
     pub tuning_hints: Vec<TuningHint>,
     /// The changes that operators made while it was under way, in order.
     pub changes: Vec<ChangeRow>,
+    /// The shards that it was merged from, in order.
+    pub shards: Vec<ShardRow>,
     /// The parts of its file that are damaged.
     pub damage: Vec<DamagedPart>,
     /// What stopped it before every task had its outcome, if anything did.
@@ -70,7 +72,8 @@ impl Report {
     ///
     /// `None` if it would find no task, or while the run goes on, because groups still change.
     pub fn retry_command(&self, group: &FailureGroup) -> Option<String> {
-        let is_offered = group.settled > 0 && self.exit.is_some();
+        // A command is typed where the file of the run is, and a merged one has none.
+        let is_offered = group.settled > 0 && self.exit.is_some() && self.shards.is_empty();
         is_offered.then(|| {
             command(&self.run.id, &self.settings, "retry", &format!("--group {}", group.label))
         })
@@ -137,6 +140,8 @@ pub struct InputPart {
     pub already_done: u64,
     /// The number of invalid rows.
     pub invalid: u64,
+    /// The number of tasks of the same inputs that belong to other shards.
+    pub of_other_shards: u64,
 }
 
 /// The number of attempts of a run, in all and by answer.

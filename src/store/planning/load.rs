@@ -14,7 +14,7 @@ use crate::store::planning::already_done::{leave_out_done, runs_followed};
 use crate::store::planning::duplicates::Duplicates;
 use crate::store::planning::id_sorter::SortedRows;
 use crate::store::planning::tables;
-use crate::store::planning::tables::{ChunkLoader, PlanFile, PlanTotals};
+use crate::store::planning::tables::{ChunkLoader, Kept, PlanFile, PlanTotals, Remainder};
 use crate::store::reading::{NewRun, SourceRecord};
 use crate::store::schema;
 use std::fs;
@@ -135,13 +135,21 @@ pub(crate) fn load(plan: PlanFile<'_>, runs: &RunDirectory, run: &NewRun, new: N
     // The limit comes last, so that it counts tasks that are really to be carried out.
     let left = rows - duplicates - already_done;
     let limit = new.limit.filter(|&limit| limit < left);
-    let selected = if without.len() == 0 && limit.is_none() {
-        left
-    } else {
-        tables::keep(connection, &without, limit).map_err(&failed)?
+    let shard = run.settings.shard;
+    let Remainder { selected, sharded } =
+        if without.len() == 0 && limit.is_none() && shard.is_none() {
+            Remainder { selected: left, sharded: None }
+        } else {
+            tables::keep(connection, Kept { without: &without, limit, shard }).map_err(&failed)?
+        };
+    let totals = PlanTotals {
+        rows,
+        selected,
+        duplicates,
+        already_done,
+        of_other_shards: sharded.map_or(0, |plan| plan.tasks - selected),
     };
-    let totals = PlanTotals { rows, selected, duplicates, already_done };
-    tables::insert_run(connection, run, totals, sources).map_err(&failed)?;
+    tables::insert_run(connection, run, totals, sharded, sources).map_err(&failed)?;
     connection.execute_batch("COMMIT").map_err(&failed)?;
     Ok(Ok(totals))
 }

@@ -12,7 +12,9 @@ pub(crate) mod integrity_check;
 mod queries;
 mod reader;
 mod record;
+mod rows_in_order;
 mod run_facts;
+mod shards;
 mod task_rows;
 mod walk;
 
@@ -21,5 +23,6 @@ pub(crate) use damaged::stand_in;
 pub use export::ExportError;
 pub(crate) use queries::{first_rows, for_each_planned, plan_row};
 pub use reader::RunReader;
-pub use record::{NewRun, RunRecord, SessionRecord, SourceRecord, StoredEnd};
+pub use record::{NewRun, RunRecord, SessionRecord, ShardedPlan, SourceRecord, StoredEnd};
 pub(crate) use run_facts::read_sessions;
+pub use shards::{MergeError, ShardRow};

@@ -19,7 +19,10 @@ fn check_ready(fixture: &Fixture, plan: NewPlan, (rows, selected, duplicates): (
     let PlannedRun::Ready { totals, .. } = fixture.plan(plan).unwrap() else {
         panic!("the plan is right");
     };
-    assert_eq!(totals, PlanTotals { rows, selected, duplicates, already_done: 0 });
+    assert_eq!(
+        totals,
+        PlanTotals { rows, selected, duplicates, already_done: 0, of_other_shards: 0 }
+    );
     let record = fixture.reader().record().unwrap();
     assert_eq!((record.rows, record.selected, record.duplicates), (rows, selected, duplicates));
     assert_eq!(fixture.rows().len() as u64, selected);
@@ -195,7 +198,10 @@ fn a_dry_run_leaves_no_file() {
     let plan = new_plan(&["id,site\naaaa,x\naaaa,x\n", "bbbb\ncccc\n"]);
     let plan = temporary_plan(&fixture.runs, &new_run(), plan).unwrap().unwrap();
     let rows = plan.first_rows(2).unwrap();
-    assert_eq!(plan.totals(), PlanTotals { rows: 4, selected: 3, duplicates: 1, already_done: 0 });
+    assert_eq!(
+        plan.totals(),
+        PlanTotals { rows: 4, selected: 3, duplicates: 1, already_done: 0, of_other_shards: 0 }
+    );
     let places: Vec<_> =
         rows.iter().map(|row| (row.id.as_str(), row.source.as_str(), row.line)).collect();
     assert_eq!(places, [("aaaa", "in1", 2), ("bbbb", "in2", 1)]);
@@ -291,7 +297,10 @@ fn a_duplicate_is_found_across_the_pieces_of_a_sort() {
     let planned = Fixture::empty().plan(new_plan(&[&list])).unwrap();
     let PlannedRun::Ready { totals, .. } = planned else { panic!("the plan is right") };
     let (rows, selected, duplicates) = (DIFFERENT + 1_000, DIFFERENT, 1_000);
-    assert_eq!(totals, PlanTotals { rows, selected, duplicates, already_done: 0 });
+    assert_eq!(
+        totals,
+        PlanTotals { rows, selected, duplicates, already_done: 0, of_other_shards: 0 }
+    );
 }
 
 #[test]
