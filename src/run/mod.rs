@@ -21,6 +21,7 @@ mod settings;
 mod survey_recorder;
 mod verify;
 mod watchers;
+mod waves;
 
 pub use carry_out::{Ended, group_slots};
 pub use dry_run::{DryRun, DryRunRow, LiveLook, dry_run, dry_run_live};

@@ -48,6 +48,7 @@ struct ReportJson<'a> {
     tasks: &'a OutcomeCounts,
     #[serde(with = "SubTaskCountsJson")]
     counts: Counts,
+    wave: Option<WaveJson>,
     /// Tasks that succeeded without a sub-task.
     empty: u64,
     /// Tasks that succeeded at their second or a later attempt.
@@ -79,6 +80,7 @@ impl<'a> ReportJson<'a> {
                 .expect("settings have a form in JSON"),
             tasks: &report.tasks,
             counts: report.counts,
+            wave: report.wave.map(|place| WaveJson { number: place.wave, of: place.of }),
             empty: report.empty,
             flaky: report.flaky,
             calls: CallsJson::from_calls(&report.calls),
@@ -110,6 +112,13 @@ impl<'a> ShardJson<'a> {
         let ShardRow { shard, run, selected, settled, .. } = row;
         Self { number: shard.number(), run: run.as_str(), selected: *selected, settled: *settled }
     }
+}
+
+/// The wave of the last task with an outcome.
+#[derive(Serialize)]
+struct WaveJson {
+    number: usize,
+    of: usize,
 }
 
 /// A part of the run's file that is not what was written.
