@@ -7,7 +7,7 @@
 
 use super::log::result_of;
 use crate::clock::Timestamp;
-use crate::event::{AttemptResult, Event, EventKind, StopReason, Watch};
+use crate::event::{AttemptResult, Event, EventKind, StopReason, Watch, WaveStarted};
 use crate::task::{Outcome, Rate, Task};
 use crate::text::{ascii_json, non_empty, whole_millis};
 use serde::Serialize;
@@ -133,6 +133,11 @@ enum EventBody<'a> {
         #[serde(flatten)]
         answer: AnswerPart<'a>,
     },
+    WaveStarted {
+        wave: usize,
+        of: usize,
+        end: u64,
+    },
     RunHeld {
         until: String,
         reason: &'static str,
@@ -238,6 +243,9 @@ impl<'a> EventBody<'a> {
                 Self::RunHeld { until: until.to_string(), reason: reason.as_str() }
             }
             EventKind::RunContinued => Self::RunContinued,
+            EventKind::WaveStarted(WaveStarted { wave, of, end }) => {
+                Self::WaveStarted { wave: *wave, of: *of, end: *end }
+            }
             EventKind::PollStarted { leaves } => {
                 Self::PollStarted { leaves_at: leaves.to_string() }
             }

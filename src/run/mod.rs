@@ -22,6 +22,7 @@ mod settings;
 mod survey_recorder;
 mod verify;
 mod watchers;
+mod waves;
 
 pub use carry_out::{Ended, group_slots};
 pub use drift::{Drift, DriftedTask};

@@ -157,6 +157,7 @@ impl<'a, A: TaskApi> RunPhases<'a, A> {
         self.ledger.emit(now, EventKind::Surveyed(surveyed.counts)).await?;
         // The engine starts where the survey ended: with fewer tasks, and later by its requests.
         engine.origin.settled = self.ledger.writer.outcomes().await?.selected();
+        engine.origin.unsent += surveyed.counts.unchanged + surveyed.counts.skipped;
         engine.origin.last_sent.extend(walker.take_sent());
         Ok(None)
     }

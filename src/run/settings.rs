@@ -26,6 +26,8 @@ pub(crate) fn engine_settings(settings: &RunSettings, origin: StartingPoint) -> 
     // Without `..`: a new setting does not compile until it is decided here whether the engine
     // needs it.
     let &RunSettings {
+        ref waves,
+        wave_pause,
         // The whole rate; that of this run is its own.
         rate: _,
         concurrency,
@@ -72,6 +74,8 @@ pub(crate) fn engine_settings(settings: &RunSettings, origin: StartingPoint) -> 
         retry: RetryPolicy { max_attempts, on_doubt },
         ramp,
         canary,
+        waves: waves.clone(),
+        wave_pause,
         tolerated_failures: max_failures.tolerated(origin.selected),
         outage_timeout,
         throttle_timeout,

@@ -176,6 +176,9 @@ fn head(action: &ActionRequest, totals: PlanTotals) -> String {
     if let Some(canary) = action.settings.canary {
         let _ = writeln!(text, "  canary      {}", canary_line(canary.get()));
     }
+    if let Some(waves) = waves_line(action, totals.selected) {
+        let _ = writeln!(text, "  waves       {waves}");
+    }
     let _ = writeln!(text, "  stops       {}", stops_line(action, totals.selected));
     if let Some(finish_by) = action.settings.finish_by {
         let _ = writeln!(text, "  ends        at {finish_by}, whatever is left");
@@ -252,6 +255,17 @@ fn pace_line(action: &ActionRequest, selected: u64) -> String {
     // Retries and slow answers only add to it.
     let shortest = span(rate.shortest_time(selected));
     format!("{found}{rate}{ramp}, {wire}; takes {shortest} at least")
+}
+
+/// Says in which waves that many tasks are sent.
+fn waves_line(action: &ActionRequest, tasks: u64) -> Option<String> {
+    let settings = &action.settings;
+    let ends: Vec<String> = settings.waves.as_ref()?.ends(tasks).into_iter().map(grouped).collect();
+    let pause = match settings.wave_pause {
+        pause if pause.is_zero() => String::new(),
+        pause => format!(", with pauses of {}", span(pause)),
+    };
+    Some(format!("until {} tasks are sent; each must succeed{pause}", ends.join(", ")))
 }
 
 fn canary_line(canary: u64) -> String {

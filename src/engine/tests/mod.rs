@@ -20,3 +20,4 @@ mod seen;
 mod service;
 mod settling;
 mod stop;
+mod waves;

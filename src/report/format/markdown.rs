@@ -4,7 +4,7 @@
 //! table cell. Figures that are zero are left out.
 
 use crate::report::format::next_commands::{NextCommand, next_commands};
-use crate::report::format::summary::{FLAKY_NOTE, title};
+use crate::report::format::summary::{FLAKY_NOTE, title, wave_words};
 use crate::report::format::words::{failure_times, more_causes, percent, remedy};
 use crate::report::model::{FailureGroup, Report};
 use crate::store::RunId;
@@ -121,6 +121,7 @@ fn numbers(text: &mut String, report: &Report) -> Written {
         let tasks = plural(report.empty, "task", "tasks");
         format!("Empty: {tasks} succeeded without a sub-task")
     };
+    let wave = wave_words(report).map(|words| format!("Wave: {words}"));
     let flaky = || format!("Flaky: {} {FLAKY_NOTE}", plural(report.flaky, "task", "tasks"));
     let sent = || {
         let retries = plural(calls.retries, "retry", "retries");
@@ -150,6 +151,7 @@ fn numbers(text: &mut String, report: &Report) -> Written {
     };
     let paused = || format!("Paused: {}, held back by the service", span(report.pace.paused));
     let lines = [
+        wave,
         (counts.total > 0).then(sub_tasks),
         (report.empty > 0).then(empty),
         (calls.attempts > 0).then(sent),

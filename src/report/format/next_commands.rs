@@ -61,7 +61,9 @@ fn purpose_of_resume(report: &Report) -> &'static str {
         Some(StopReason::Outage) => "once the service is back",
         Some(StopReason::Throttled) => "when it throttles less",
         Some(StopReason::RateGroupLost) => "once the file of its rate group can be used",
-        Some(StopReason::TooManyFailures | StopReason::CanaryFailed) => "once the causes are gone",
+        Some(StopReason::TooManyFailures | StopReason::CanaryFailed | StopReason::WaveFailed) => {
+            "once the causes are gone"
+        }
         Some(
             StopReason::Interrupted
             | StopReason::Terminated

@@ -9,7 +9,7 @@ use crate::report::format::html::rows::Limits;
 use crate::report::format::html::series::TimeSeries;
 use crate::report::format::next_commands::{NextCommand, next_commands};
 use crate::report::format::summary::{
-    FLAKY_NOTE, calls_note, hint_reason, rounded, sub_tasks_note, title, verdict,
+    FLAKY_NOTE, calls_note, hint_reason, rounded, sub_tasks_note, title, verdict, wave_words,
 };
 use crate::report::format::words::{
     failure_times, latency_words, more_causes, outcome_mark, outcome_words, percent, remedy,
@@ -232,9 +232,9 @@ fn efforts(report: &Report) -> Vec<Tile> {
         tiles.push(effort("sub-tasks", grouped(report.counts.total), note));
     }
     if report.empty > 0 {
-        let note = "succeeded without a sub-task".into();
-        tiles.push(effort("empty", grouped(report.empty), note));
+        tiles.push(effort("empty", grouped(report.empty), "succeeded without a sub-task".into()));
     }
+    tiles.extend(wave_words(report).map(|words| effort("wave", words, String::new())));
     if report.flaky > 0 {
         tiles.push(effort("flaky", grouped(report.flaky), FLAKY_NOTE.into()));
     }
