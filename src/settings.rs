@@ -5,7 +5,7 @@
 //! its default. See `docs/GLOSSARY.md`: run, plan.
 
 use crate::policy::{FinishBy, MaxFailures, OnDoubt};
-use crate::task::{Rate, RunBy};
+use crate::task::{Level, Rate, RunBy};
 use serde::{Deserialize, Serialize};
 use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
 use std::time::Duration;
@@ -33,6 +33,9 @@ const fn per_second(limit: u32) -> Rate {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct RunSettings {
+    /// What its ids name. By default batch tasks.
+    #[serde(skip_serializing_if = "Level::is_batch")]
+    pub level: Level,
     /// The rate of calls. By default 10 a second.
     // Flattened, because the store has its three fields beside all others.
     #[serde(flatten)]
@@ -147,6 +150,7 @@ impl CredentialKind {
 impl Default for RunSettings {
     fn default() -> Self {
         Self {
+            level: Level::Batch,
             rate: RateSetting::default(),
             rate_group: None,
             concurrency: NonZeroUsize::new(16).expect("sixteen is not zero"),

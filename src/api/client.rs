@@ -8,8 +8,8 @@ use super::listing::Listing;
 use super::route::Route;
 use super::transport::{Outgoing, Transport};
 use super::{TaskApi, call};
-use crate::policy::{Answer, Delivery, NoResponse};
-use crate::task::{FailureKind, Task};
+use crate::policy::{ActionResult, Answer, Body, Delivery, NoResponse};
+use crate::task::{FailureKind, Level, Task};
 use bytes::Bytes;
 use hyper::Request;
 use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
@@ -32,6 +32,8 @@ pub struct ClientSettings {
     pub endpoint: Endpoint,
     /// The project of all calls.
     pub project: ProjectId,
+    /// What the ids of the calls name.
+    pub level: Level,
     /// The route of all calls. By default the direct one.
     pub route: Route,
     /// The longest time that connecting may take, TLS included.
@@ -83,7 +85,8 @@ impl ViasClient {
 
     /// Builds the request of a task, if its path is exactly the intended one.
     fn request(&self, task: &Task) -> Option<Request<()>> {
-        let uri = self.settings.endpoint.action(&self.settings.project, task)?;
+        let uri =
+            self.settings.endpoint.action(&self.settings.project, self.settings.level, task)?;
         // Some gateways refuse a PUT that does not say that it has no body (RFC 9110, 8.6).
         let length = HeaderValue::from_static("0");
         Request::put(uri).header(CONTENT_LENGTH, length).header(CONTENT_TYPE, JSON).body(()).ok()
@@ -107,6 +110,18 @@ impl ViasClient {
     }
 }
 
+/// Counts the one sub-task that a call was for: the service promises nothing of the answer but an
+/// object, and what follows is seen from the state.
+fn counted_as_one(answer: Answer) -> Answer {
+    let Answer::Response(mut response) = answer else { return answer };
+    if let Body::Result(result) = &mut response.body {
+        let (total, failed, succeeded) = (Some(1), Some(0), Some(1));
+        *result =
+            ActionResult { id: result.id.take(), total, failed, succeeded, error_list: Vec::new() };
+    }
+    Answer::Response(response)
+}
+
 fn get(url: &Url) -> Request<()> {
     Request::get(url.as_str()).body(()).expect("the address of an endpoint is one")
 }
@@ -115,7 +130,13 @@ impl TaskApi for ViasClient {
     async fn call(&self, task: Arc<Task>) -> Answer {
         // The credentials are chosen here, at the first poll, and not when the task was admitted.
         match self.request(&task).map(|request| self.authorised(request)) {
-            Some((request, sent)) => call::exchange(&self.transport, request, &sent).await,
+            Some((request, sent)) => {
+                let answer = call::exchange(&self.transport, request, &sent).await;
+                match self.settings.level {
+                    Level::Batch => answer,
+                    Level::Task => counted_as_one(answer),
+                }
+            }
             None => Answer::NoResponse(NoResponse {
                 kind: FailureKind::NotSent,
                 delivery: Delivery::NeverLeft,

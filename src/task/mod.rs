@@ -5,6 +5,7 @@
 
 mod failure;
 mod id;
+mod level;
 mod outcome;
 mod rate;
 mod results_columns;
@@ -13,6 +14,7 @@ mod state;
 
 pub use failure::{Failure, FailureKind, UnknownFailureKind};
 pub use id::{TaskId, TaskIdError};
+pub use level::{Level, UnknownLevel};
 pub use outcome::{Counts, Outcome, OutcomeCounts, UnknownOutcome};
 pub use rate::{InvalidRate, Rate};
 pub use results_columns::RESULTS_COLUMNS;

@@ -8,6 +8,7 @@ use crate::cli::flags::output::{DisplayArgs, DocumentArgs};
 use crate::cli::flags::pace::{PaceArgs, StartSmallArgs};
 use crate::cli::flags::precedence::{GivenFlags, Rank};
 use crate::cli::flags::run::{BeforeArgs, CallArgs, StateArgs, StopArgs, UnattendedArgs};
+use crate::cli::flags::values;
 use crate::cli::output::error::CommandError;
 use crate::cli::run::launch::launch;
 use crate::cli::run::scene::LaunchFlags;
@@ -16,7 +17,7 @@ use crate::cli::run::source::{InputRun, RunSource};
 use batchctl::input::{CommandSource, Header, InputOptions, Lists, Source};
 use batchctl::report::ExitStatus;
 use batchctl::store::{NewPlan, RunId};
-use batchctl::task::Command;
+use batchctl::task::{Command, Level};
 use clap::Args;
 use std::path::{Path, PathBuf};
 
@@ -24,7 +25,8 @@ const ACTION_HELP: &str = "\
 Examples:
   batchctl stop tasks.csv --region cn-north-4 --project-id ID --token-file ~/.token
   batchctl stop --id 0d47bbf52962414bb7ae27fb6ea24230 --dry-run
-  jq -r .id tasks.json | batchctl start - --rate 5/s --yes -o results.csv";
+  jq -r .id tasks.json | batchctl start - --rate 5/s --yes -o results.csv
+  batchctl tasks --run latest --state bad | batchctl start --level task -";
 
 const RUN_HELP: &str = "\
 Examples:
@@ -40,6 +42,10 @@ pub(crate) struct ActionArgs {
     /// A batch task (repeatable)
     #[arg(long = "id", value_name = "ID", help_heading = "Input")]
     pub(crate) ids: Vec<String>,
+    /// What the ids name: batch tasks, or single sub-tasks as `tasks` lists them
+    #[arg(long, value_name = "LEVEL", default_value = "batch", value_parser = values::level(),
+        help_heading = "Input")]
+    pub(crate) level: Level,
     #[command(flatten)]
     pub(crate) common: CommonArgs,
 }
@@ -112,6 +118,7 @@ pub(crate) struct Inputs {
     pub(crate) paths: Vec<PathBuf>,
     pub(crate) ids: Vec<String>,
     pub(crate) command: CommandSource,
+    pub(crate) level: Level,
 }
 
 pub(crate) fn start_or_stop(
@@ -120,13 +127,14 @@ pub(crate) fn start_or_stop(
     context: &Context,
 ) -> Result<ExitStatus, CommandError> {
     let command_source = CommandSource::Fixed(command);
-    let inputs = Inputs { paths: args.inputs, ids: args.ids, command: command_source };
+    let (paths, ids, level) = (args.inputs, args.ids, args.level);
+    let inputs = Inputs { paths, ids, command: command_source, level };
     act(command.as_str(), inputs, &args.common, context)
 }
 
 pub(crate) fn run(args: RunArgs, context: &Context) -> Result<ExitStatus, CommandError> {
     let command = CommandSource::Column(args.command_column);
-    let inputs = Inputs { paths: args.inputs, ids: Vec::new(), command };
+    let inputs = Inputs { paths: args.inputs, ids: Vec::new(), command, level: Level::Batch };
     act("run", inputs, &args.common, context)
 }
 
@@ -137,11 +145,17 @@ fn act(
     context: &Context,
 ) -> Result<ExitStatus, CommandError> {
     // The plan consumes the paths, and the documents are compared with them later.
-    let files = inputs.paths.clone();
+    let (files, level) = (inputs.paths.clone(), inputs.level);
     let plan = new_plan(inputs, &args.input, context)?;
     let if_empty = args.input.if_empty;
-    let source =
-        RunSource::New(InputRun { word, inputs: files, plan, before: &args.before, if_empty });
+    let source = RunSource::New(InputRun {
+        word,
+        inputs: files,
+        plan,
+        before: &args.before,
+        if_empty,
+        level,
+    });
     launch(source, &args.launch_flags(), context)
 }
 

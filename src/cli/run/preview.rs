@@ -116,7 +116,8 @@ pub(crate) fn check_unknown(plan: &DryRun, scene: &Scene<'_>) -> Result<(), Comm
 /// Renders the plan.
 fn render(action: &ActionRequest, totals: PlanTotals, rows: &[PlanRow]) -> String {
     let mut text = String::new();
-    let tasks = plural(totals.selected, "batch task", "batch tasks");
+    let (one, many) = action.settings.level.nouns();
+    let tasks = plural(totals.selected, one, many);
     let word = &action.word;
     let _ = writeln!(text, "{word}: {tasks} would be called; nothing was sent");
     let _ = writeln!(text);

@@ -23,6 +23,7 @@ use batchctl::run;
 use batchctl::run::{Planned, Resumable, Resumption, Retry, RetryFilter, Revert, RunRequest};
 use batchctl::settings::RunSettings;
 use batchctl::store::{JobName, NewPlan, RunId, RunRecord};
+use batchctl::task::Level;
 use batchctl::text::printable;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
@@ -47,6 +48,8 @@ pub(crate) struct InputRun<'a> {
     pub(crate) plan: NewPlan,
     pub(crate) before: &'a BeforeArgs,
     pub(crate) if_empty: EmptyInput,
+    /// What the ids name.
+    pub(crate) level: Level,
 }
 
 /// A source that was read, with the settings of the run to be.
@@ -73,7 +76,10 @@ impl<'a> RunSource<'a> {
     ) -> Result<ControlFlow<RunId, OpenedSource<'a>>, CommandError> {
         let state = &context.state;
         Ok(ControlFlow::Continue(match self {
-            Self::New(run) => OpenedSource::New { run: Box::new(run), settings: Box::default() },
+            Self::New(run) => {
+                let settings = RunSettings { level: run.level, ..RunSettings::default() };
+                OpenedSource::New { run: Box::new(run), settings: Box::new(settings) }
+            }
             Self::Resume(which) => {
                 let id = which.find(state)?;
                 match run::resume(state, &id, clock)? {
@@ -184,7 +190,7 @@ impl<'a> OpenedSource<'a> {
             Self::Revert(revert) => revert.command(),
         };
         let settings = self.settings().clone();
-        ActionRequest { word, pattern: destination.pattern(), settings }
+        ActionRequest { word, pattern: destination.pattern(settings.level), settings }
     }
 
     /// Shows what would be called, where nothing more is wanted; breaks with the exit status then.

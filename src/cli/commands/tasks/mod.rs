@@ -30,7 +30,7 @@ use batchctl::run::{DryRun, RetryFilter, RunRequest};
 use batchctl::settings::RunSettings;
 use batchctl::store::RunReader;
 use batchctl::survey::WalkerSettings;
-use batchctl::task::{Command, Outcome};
+use batchctl::task::{Command, Level, Outcome};
 use clap::Args;
 use std::path::PathBuf;
 
@@ -42,6 +42,7 @@ nothing is printed.
 Examples:
   batchctl tasks --id 0d47bbf52962414bb7ae27fb6ea24230
   batchctl tasks --run latest --outcome partial,failed --state bad --detail
+  batchctl tasks --run latest --state bad | batchctl start --level task -
   batchctl tasks tasks.csv --json";
 
 #[derive(Debug, Args)]
@@ -153,6 +154,11 @@ fn of_run(
     let reader = RunReader::open(&runs, &which.find(&context.state)?)?;
     let record = reader.record()?;
     let mut settings = record.run.settings.clone();
+    if settings.level == Level::Task {
+        let error = format!("run {} acts on sub-tasks itself", record.run.id);
+        let hint = format!("`batchctl report {} -o results.csv` writes them", record.run.id);
+        return Err(CommandError::usage(error).with_hint(hint));
+    }
     args.reading.adjust(&mut settings, &context.given);
     let place = destination::of_run(&args.place, &record, &settings, context)?;
     destination::outlives_run(&place)?;
@@ -176,6 +182,7 @@ fn of_inputs(
         ids: args.ids.clone(),
         // A plan needs a command, and this one is never carried out.
         command: CommandSource::Fixed(Command::Start),
+        level: Level::Batch,
     };
     // Read before anything is asked for, so that an error of the input comes first.
     let request = RunRequest {
