@@ -4,8 +4,14 @@
 //! changes: runs of earlier versions are read as they were written, and a field that they lack has
 //! its default. See `docs/GLOSSARY.md`: run, plan.
 
+mod choice;
+mod stored_form;
+
+pub use choice::{LeftOut, TaskChoice};
+
 use crate::policy::{FinishBy, MaxFailures, OnDoubt};
-use crate::task::{Level, Rate, RunBy};
+use crate::settings::stored_form::{millis, optional_millis, optional_words, words};
+use crate::task::{Level, Rate, RunBy, Shard};
 use serde::{Deserialize, Serialize};
 use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
 use std::time::Duration;
@@ -42,6 +48,10 @@ pub struct RunSettings {
     pub rate: RateSetting,
     /// The group whose processes keep the rate together, on this machine. By default there is none.
     pub rate_group: Option<String>,
+    /// The part of the plan that this run carries out, at its part of the rate. By default all of
+    /// it.
+    #[serde(with = "optional_words")]
+    pub shard: Option<Shard>,
     /// The most calls on the wire at a time. By default 16.
     pub concurrency: NonZeroUsize,
     /// The longest time that one attempt may take. By default 60 s.
@@ -100,6 +110,9 @@ pub struct RunSettings {
     /// Who began it. By default that is not recorded.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub by: Option<RunBy>,
+    /// Which tasks are left out, and which were. By default there are none.
+    #[serde(skip_serializing_if = "TaskChoice::is_default")]
+    pub choice: TaskChoice,
 }
 
 /// The profile that applies where none is named.
@@ -153,6 +166,7 @@ impl Default for RunSettings {
             level: Level::Batch,
             rate: RateSetting::default(),
             rate_group: None,
+            shard: None,
             concurrency: NonZeroUsize::new(16).expect("sixteen is not zero"),
             timeout: Duration::from_secs(60),
             connect_timeout: Duration::from_secs(5),
@@ -173,6 +187,7 @@ impl Default for RunSettings {
             profile: DEFAULT_PROFILE.into(),
             credentials: None,
             by: None,
+            choice: TaskChoice::default(),
         }
     }
 }
@@ -181,6 +196,12 @@ impl RunSettings {
     /// Returns whether the states are read before anything is sent.
     pub fn looks_first(&self) -> bool {
         self.skip_unchanged || self.wait.is_some()
+    }
+
+    /// Returns the rate at which this run is sent: that of all shards, or its part of it.
+    pub fn own_rate(&self) -> RateSetting {
+        // What cannot be divided is refused before a run is planned.
+        self.shard.and_then(|shard| self.rate.part(shard)).unwrap_or(self.rate)
     }
 }
 
@@ -222,6 +243,19 @@ impl RateSetting {
             Self::Fixed(rate) => Some(rate),
             Self::Auto { .. } | Self::Unlimited => None,
         }
+    }
+
+    /// Returns one shard's part of the rate; `None` if a limit is smaller than the number of shards.
+    pub fn part(self, shard: Shard) -> Option<Self> {
+        Some(match self {
+            Self::Fixed(rate) => Self::Fixed(rate.part(shard)?),
+            Self::Auto { least, most } => {
+                let most = most.part(shard)?;
+                // A search begins low, so its lower bound adds up to no promise.
+                Self::Auto { least: least.part(shard).unwrap_or(least).min_of(most), most }
+            }
+            Self::Unlimited => Self::Unlimited,
+        })
     }
 
     /// Returns whether the rate is found while the run goes on.
@@ -310,89 +344,6 @@ pub enum OnUnknown {
     Send,
     /// They are left out, as failed.
     Skip,
-}
-
-/// Stores a span as whole milliseconds.
-mod millis {
-    use serde::{Deserialize, Deserializer, Serializer};
-    use std::time::Duration;
-
-    pub(super) fn serialize<S: Serializer>(span: &Duration, to: S) -> Result<S::Ok, S::Error> {
-        // A span beyond the field lasts longer than any run, so the largest number stands for it.
-        to.serialize_u64(u64::try_from(span.as_millis()).unwrap_or(u64::MAX))
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
-        u64::deserialize(from).map(Duration::from_millis)
-    }
-}
-
-/// Stores a span as whole milliseconds, or as `null`.
-mod optional_millis {
-    use serde::{Deserialize, Deserializer, Serialize, Serializer};
-    use std::time::Duration;
-
-    pub(super) fn serialize<S: Serializer>(
-        span: &Option<Duration>,
-        to: S,
-    ) -> Result<S::Ok, S::Error> {
-        span.map(|span| u64::try_from(span.as_millis()).unwrap_or(u64::MAX)).serialize(to)
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
-        from: D,
-    ) -> Result<Option<Duration>, D::Error> {
-        Ok(Option::<u64>::deserialize(from)?.map(Duration::from_millis))
-    }
-}
-
-/// Stores a value as the text that its flag takes.
-mod words {
-    use serde::de::Error;
-    use serde::{Deserialize, Deserializer, Serializer};
-    use std::fmt::Display;
-    use std::str::FromStr;
-
-    pub(super) fn serialize<T: Display, S: Serializer>(
-        value: &T,
-        to: S,
-    ) -> Result<S::Ok, S::Error> {
-        to.collect_str(value)
-    }
-
-    pub(super) fn deserialize<'de, T, D>(from: D) -> Result<T, D::Error>
-    where
-        T: FromStr<Err: Display>,
-        D: Deserializer<'de>,
-    {
-        // The reader of the flag checks the text, so the store accepts no value that a flag
-        // refuses.
-        String::deserialize(from)?.parse().map_err(D::Error::custom)
-    }
-}
-
-/// Stores a value as the text that its flag takes, or as `null`.
-mod optional_words {
-    use serde::de::Error;
-    use serde::{Deserialize, Deserializer, Serialize, Serializer};
-    use std::fmt::Display;
-    use std::str::FromStr;
-
-    pub(super) fn serialize<T: Display, S: Serializer>(
-        value: &Option<T>,
-        to: S,
-    ) -> Result<S::Ok, S::Error> {
-        value.as_ref().map(ToString::to_string).serialize(to)
-    }
-
-    pub(super) fn deserialize<'de, T, D>(from: D) -> Result<Option<T>, D::Error>
-    where
-        T: FromStr<Err: Display>,
-        D: Deserializer<'de>,
-    {
-        let text = Option::<String>::deserialize(from)?;
-        text.map(|text| text.parse().map_err(D::Error::custom)).transpose()
-    }
 }
 
 #[cfg(test)]

@@ -48,6 +48,7 @@ fn settings_come_back_as_they_were_stored() {
         level: Level::Task,
         throttle_timeout: Duration::from_secs(90),
         rate_group: Some("night".into()),
+        shard: "2/4".parse().ok(),
         ..RunSettings::default()
     };
     for settings in [RunSettings::default(), unusual(), auto, unlimited, profile, patient] {
@@ -73,6 +74,7 @@ fn settings_of_earlier_versions_are_read_as_they_were_meant() {
         let mut stored: serde_json::Value = serde_json::from_str(stored).unwrap();
         stored["throttle_timeout_ms"] = 600_000.into();
         stored["rate_group"] = serde_json::Value::Null;
+        stored["shard"] = serde_json::Value::Null;
         assert_eq!(serde_json::to_value(expected).unwrap(), stored);
     }
 }

@@ -3,6 +3,7 @@
 use super::authority::Authority;
 use super::credentials::{Authorisation, Credentials};
 use super::endpoint::{Endpoint, ProjectId};
+use super::exchange::{Record, Recording};
 use super::list::{Checked, Listed};
 use super::listing::Listing;
 use super::route::Route;
@@ -11,8 +12,8 @@ use super::{TaskApi, call};
 use crate::policy::{ActionResult, Answer, Body, Delivery, NoResponse};
 use crate::task::{FailureKind, Level, Task};
 use bytes::Bytes;
-use hyper::Request;
 use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
+use hyper::{Request, Uri};
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
@@ -53,6 +54,7 @@ pub struct ViasClient {
     transport: Transport,
     settings: ClientSettings,
     credentials: Arc<Credentials>,
+    recorder: Option<Arc<dyn Record>>,
 }
 
 impl ViasClient {
@@ -67,7 +69,13 @@ impl ViasClient {
             settings.connect_timeout,
             settings.concurrency,
         )?;
-        Ok(Self { transport, settings, credentials })
+        Ok(Self { transport, settings, credentials, recorder: None })
+    }
+
+    /// Returns the client with a recorder of its calls.
+    #[must_use]
+    pub fn recording(self, recorder: Option<Arc<dyn Record>>) -> Self {
+        Self { recorder, ..self }
     }
 
     /// Returns the credentials of its calls.
@@ -85,17 +93,34 @@ impl ViasClient {
 
     /// Builds the request of a task, if its path is exactly the intended one.
     fn request(&self, task: &Task) -> Option<Request<()>> {
-        let uri =
-            self.settings.endpoint.action(&self.settings.project, self.settings.level, task)?;
+        let uri = self.action_of(task)?;
         // Some gateways refuse a PUT that does not say that it has no body (RFC 9110, 8.6).
         let length = HeaderValue::from_static("0");
         Request::put(uri).header(CONTENT_LENGTH, length).header(CONTENT_TYPE, JSON).body(()).ok()
+    }
+
+    fn action_of(&self, task: &Task) -> Option<Uri> {
+        let ClientSettings { endpoint, project, level, .. } = &self.settings;
+        endpoint.action(project, *level, task)
     }
 
     /// Gives a request its credentials and the form that it is written in.
     fn authorised(&self, mut request: Request<()>) -> (Outgoing, Authorisation) {
         let sent = self.credentials.authorise(&mut request, Some(&self.settings.project));
         (self.transport.outgoing(request.map(|()| Bytes::new())), sent)
+    }
+
+    /// Begins to record a call, if there is a recorder.
+    fn recording_of(
+        &self,
+        task: &Arc<Task>,
+        request: &Outgoing,
+        sent: &Authorisation,
+    ) -> Option<Box<Recording>> {
+        let recorder = self.recorder.as_ref()?;
+        let target = self.action_of(task)?.to_string();
+        let head = ("PUT", target.as_str(), request.headers());
+        Some(Box::new(Recording::begin(recorder, &sent.redactor, Arc::clone(task), head)))
     }
 
     /// Builds the request for a page of a list.
@@ -131,7 +156,8 @@ impl TaskApi for ViasClient {
         // The credentials are chosen here, at the first poll, and not when the task was admitted.
         match self.request(&task).map(|request| self.authorised(request)) {
             Some((request, sent)) => {
-                let answer = call::exchange(&self.transport, request, &sent).await;
+                let recording = self.recording_of(&task, &request, &sent);
+                let answer = call::exchange(&self.transport, request, &sent, recording).await;
                 match self.settings.level {
                     Level::Batch => answer,
                     Level::Task => counted_as_one(answer),

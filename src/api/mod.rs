@@ -9,6 +9,7 @@ mod call;
 mod client;
 mod credentials;
 mod endpoint;
+mod exchange;
 mod file_reader;
 mod hints;
 mod json_text;
@@ -29,6 +30,7 @@ pub use credentials::{
     Scope, SecondFactor, TokenSource, official_file,
 };
 pub use endpoint::{Endpoint, EndpointError, ProjectId, ProjectIdError};
+pub use exchange::{Exchange, Record};
 pub use file_reader::read_text;
 pub use list::{Checked, Listed, ListedTask, Page};
 pub use listing::{LAST_PAGE, ListFilter, Listing, PAGE_SIZE};

@@ -8,6 +8,7 @@ use crate::cli::commands::auth;
 use crate::cli::commands::auth::AuthCommand;
 use crate::cli::commands::config::{CONFIG_HELP, ConfigCommand};
 use crate::cli::commands::ctl::CtlArgs;
+use crate::cli::commands::explain::ExplainArgs;
 use crate::cli::commands::list::ListArgs;
 use crate::cli::commands::report::ReportArgs;
 use crate::cli::commands::resume::ResumeArgs;
@@ -61,6 +62,8 @@ pub(crate) enum Verb {
     Retry(RetryArgs),
     /// Show the report of a run, in any format, any time later
     Report(ReportArgs),
+    /// Explain what happened to single tasks, in all runs that are kept
+    Explain(ExplainArgs),
     /// Take back what a run has changed
     Revert(RevertArgs),
     /// Wait until the tasks of a run are where they were sent

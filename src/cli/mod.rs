@@ -215,6 +215,7 @@ fn keeps_runs(verb: &Verb) -> bool {
         | Verb::Retry(_)
         | Verb::Revert(_)
         | Verb::Report(_)
+        | Verb::Explain(_)
         | Verb::Ctl(_)
         | Verb::Auth { .. }
         | Verb::Wait(_)
@@ -288,6 +289,7 @@ fn dispatch(verb: Verb, context: &Context) -> Result<ExitStatus, CommandError> {
         Verb::Stop(args) => commands::start_stop::start_or_stop(args, task::Command::Stop, context),
         Verb::Run(args) => commands::start_stop::run(args, context),
         Verb::Report(args) => commands::report::show(&args, context),
+        Verb::Explain(args) => commands::explain::explain(&args, context),
         Verb::Resume(args) => commands::resume::resume(&args, context),
         Verb::Retry(args) => commands::retry::retry(&args, context),
         Verb::Revert(args) => commands::revert::revert(&args, context),

@@ -18,6 +18,7 @@ mod segment;
 #[cfg(test)]
 mod tests;
 mod text;
+mod trace;
 
 pub(crate) use bytes::Malformed;
 pub(crate) use checksum::{Damage, Place};
@@ -28,3 +29,4 @@ pub(crate) use record::{Ended, Fact, Record};
 pub(crate) use run_record::RunRecord;
 pub(crate) use segment::{RunSegmentWriter, SegmentWriter, records, run_records};
 pub(crate) use text::Text;
+pub(crate) use trace::TaskTrace;

@@ -9,6 +9,7 @@ const RATE_LEARNT: u8 = 3;
 const HELD: u8 = 4;
 const POLLED: u8 = 5;
 const CHANGED: u8 = 6;
+const EXCLUDED: u8 = 7;
 /// The bit of a value that may be missing.
 const PRESENT: u8 = 1 << 4;
 
@@ -60,6 +61,11 @@ pub(crate) enum RunRecord<'a> {
         /// The operator.
         by: &'a str,
     },
+    /// Tasks became excluded before they were sent.
+    Excluded {
+        /// Which, as JSON.
+        tasks: &'a str,
+    },
 }
 
 impl<'a> RunRecord<'a> {
@@ -101,6 +107,10 @@ impl<'a> RunRecord<'a> {
                 repeats.write(body, what);
                 value.into_iter().for_each(|value| repeats.write(body, value));
                 repeats.write(body, by);
+            }
+            Self::Excluded { tasks } => {
+                body.push(EXCLUDED);
+                repeats.write(body, tasks);
             }
         }
     }
@@ -145,6 +155,7 @@ impl<'a> RunRecord<'a> {
                 let value = is_present.then(|| texts.read(reader)).transpose()?;
                 Self::Changed { at_us, what, value, by: texts.read(reader)? }
             }
+            (EXCLUDED, 0) => Self::Excluded { tasks: texts.read(reader)? },
             _ => return Err(unknown),
         })
     }

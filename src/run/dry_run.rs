@@ -9,6 +9,7 @@ use crate::run::plan::{RunRequest, new_run};
 use crate::run::settings;
 use crate::run::settings::walker_settings;
 use crate::run::survey_recorder::{MAX_LOOKED_FOR, WantedTasks, if_missing};
+use crate::settings::LeftOut;
 use crate::store;
 use crate::store::{PlanRow, PlanTotals, RunDirectory, StoreError, Surveyed, TemporaryPlan};
 use crate::survey::{Gap, PageSink, WalkEnd, WalkStep, Walker};
@@ -97,6 +98,11 @@ impl DryRun {
     /// Returns the numbers of rows and tasks.
     pub fn totals(&self) -> PlanTotals {
         self.plan.totals()
+    }
+
+    /// Returns which tasks are left out.
+    pub fn left_out(&self) -> &LeftOut {
+        self.plan.left_out()
     }
 
     /// Returns what the look at the states has shown, if there was one.

@@ -9,7 +9,7 @@ use crate::task::Level;
 
 /// Returns how many of the last sending times matter.
 pub(crate) fn remembered_sendings(settings: &RunSettings) -> u32 {
-    settings.rate.limit().map_or(0, |rate| rate.limit.get())
+    settings.own_rate().limit().map_or(0, |rate| rate.limit.get())
 }
 
 /// Returns the list in which the tasks of a run are found.
@@ -23,7 +23,7 @@ pub(crate) fn listing(settings: &RunSettings) -> Listing {
 /// Returns how lists are read.
 pub(crate) fn walker_settings(settings: &RunSettings) -> WalkerSettings {
     WalkerSettings {
-        rate: settings.rate.for_lists(),
+        rate: settings.own_rate().for_lists(),
         timeout: settings.timeout,
         max_attempts: settings.max_attempts,
         throttle_timeout: settings.throttle_timeout,
@@ -35,7 +35,8 @@ pub(crate) fn engine_settings(settings: &RunSettings, origin: StartingPoint) -> 
     // Without `..`: a new setting does not compile until it is decided here whether the engine
     // needs it.
     let &RunSettings {
-        rate,
+        // The whole rate; that of this run is its own.
+        rate: _,
         concurrency,
         timeout,
         max_attempts,
@@ -47,6 +48,8 @@ pub(crate) fn engine_settings(settings: &RunSettings, origin: StartingPoint) -> 
         throttle_timeout,
         max_duration,
         drain_timeout,
+        // The plan's.
+        shard: _,
         // The client's.
         connect_timeout: _,
         level: _,
@@ -65,7 +68,9 @@ pub(crate) fn engine_settings(settings: &RunSettings, origin: StartingPoint) -> 
         sandbox: _,
         // For the record alone.
         by: _,
+        choice: _,
     } = settings;
+    let rate = settings.own_rate();
     EngineSettings {
         concurrency,
         rate: rate.limit(),

@@ -35,9 +35,11 @@ pub use planning::{
     NewPlan, PlanTotals, PlannedRun, TemporaryPlan, plan_from_run, plan_run, temporary_plan,
 };
 pub use reading::{
-    ExportError, NewRun, RunReader, RunRecord, SessionRecord, SourceRecord, StoredEnd, TaskPair,
-    for_each_pair,
+    ExportError, MergeError, NewRun, RunReader, RunRecord, SessionRecord, ShardRow, ShardedPlan,
+    SourceRecord, StoredEnd, TaskPair, for_each_pair,
 };
 pub use repair::DamagedPart;
-pub use rows::{AttemptRow, ChangeRow, HoldRow, PlanRow, SeenRow, SendingRow, TaskRow};
+pub use rows::{
+    AttemptRow, ChangeRow, HoldRow, PlanRow, SeenRow, SendingRow, TaskHistory, TaskRow,
+};
 pub use writing::{ResumePoint, RunWriter, Surveyed, TaskSelection, UnsettledTask, repair};

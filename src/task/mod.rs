@@ -3,6 +3,7 @@
 //! Pure values without behaviour of their own. Knows no file, no clock and no service. See
 //! `docs/GLOSSARY.md`: batch task, sub-task, command, outcome, counts.
 
+mod excluded_task;
 mod failure;
 mod id;
 mod level;
@@ -10,15 +11,18 @@ mod outcome;
 mod rate;
 mod results_columns;
 mod run_by;
+mod shard;
 mod state;
 
+pub use excluded_task::ExcludedTask;
 pub use failure::{Failure, FailureKind, UnknownFailureKind};
 pub use id::{TaskId, TaskIdError};
 pub use level::{Level, UnknownLevel};
 pub use outcome::{Counts, Outcome, OutcomeCounts, UnknownOutcome};
 pub use rate::{InvalidRate, Rate};
-pub use results_columns::RESULTS_COLUMNS;
+pub use results_columns::{DIFF_COLUMNS, PLAN_COLUMNS, RESULTS_COLUMNS};
 pub use run_by::RunBy;
+pub use shard::{InvalidShard, Shard, task_hash};
 pub use state::{ObservedState, StateCounts, TaskState, Toward, UnknownTaskState};
 
 use std::fmt;

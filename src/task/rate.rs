@@ -1,5 +1,6 @@
 //! A limit of requests per span of time. See `docs/GLOSSARY.md`: pace.
 
+use crate::task::Shard;
 use std::fmt;
 use std::num::NonZeroU32;
 use std::str::FromStr;
@@ -37,6 +38,33 @@ impl Rate {
     /// Returns the limit as requests per second.
     pub fn per_second(self) -> f64 {
         f64::from(self.limit.get()) / self.window.as_secs_f64()
+    }
+
+    /// Returns one shard's part of a rate that all shards keep together; `None` if the limit is
+    /// smaller than the number of shards.
+    ///
+    /// No window holds more than the whole limit, whatever the shards know of each other.
+    pub fn part(self, shard: Shard) -> Option<Self> {
+        if self.limit.get() < shard.of() {
+            return None;
+        }
+        let limit = NonZeroU32::new(shard.part_of(self.limit.get()))?;
+        Some(Self { limit, ..self })
+    }
+
+    /// Returns the lower one of two rates.
+    pub fn min_of(self, other: Self) -> Self {
+        if self.per_second() <= other.per_second() { self } else { other }
+    }
+
+    /// Returns the same rate over the shortest window in which each of so many shards has a part;
+    /// `None` if not even an hour is long enough.
+    pub fn for_shards(self, shards: u32) -> Option<Self> {
+        [1, 60, 3_600].into_iter().map(Duration::from_secs).find_map(|window| {
+            let longer = u32::try_from(window.as_secs() / self.window.as_secs().max(1)).ok()?;
+            let limit = self.limit.get().checked_mul(longer).filter(|&limit| limit >= shards)?;
+            Some(Self { limit: NonZeroU32::new(limit)?, window })
+        })
     }
 
     /// Returns the shortest time in which that many requests can be sent.
@@ -123,6 +151,25 @@ mod tests {
         assert_eq!(rate.shortest_time(61), Duration::from_secs(6));
         assert_eq!(rate.shortest_time(1), Duration::ZERO);
         assert_eq!(rate.shortest_time(0), Duration::ZERO);
+    }
+
+    #[test]
+    fn the_parts_of_shards_add_up_to_the_rate() {
+        let part = |rate: &str, shard: &str| {
+            let rate: Rate = rate.parse().unwrap();
+            rate.part(shard.parse().unwrap()).map(|part| part.to_string())
+        };
+        assert_eq!(part("10/s", "1/4").as_deref(), Some("3/s"));
+        assert_eq!(part("10/s", "3/4").as_deref(), Some("2/s"));
+        assert_eq!(part("4/m", "4/4").as_deref(), Some("1/m"));
+        assert_eq!(part("3/s", "1/4"), None);
+        let longer = |rate: &str, shards| {
+            let rate: Rate = rate.parse().unwrap();
+            rate.for_shards(shards).map(|rate| rate.to_string())
+        };
+        assert_eq!(longer("3/s", 4).as_deref(), Some("180/m"));
+        assert_eq!(longer("1/s", 900).as_deref(), Some("3600/h"));
+        assert_eq!(longer("5/m", 400), None);
     }
 
     #[test]

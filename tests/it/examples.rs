@@ -54,11 +54,17 @@ fn flags_in(example: &str) -> Vec<(String, String)> {
 
 #[test]
 fn examples_for_schedulers_use_flags_that_exist() {
-    for example in ["crontab", "batchctl.service", "nightly.sh"] {
+    for example in
+        ["crontab", "batchctl.service", "nightly.sh", "indexed-job.yaml", "slurm-array.sh"]
+    {
         let flags = flags_in(example);
         assert!(flags.len() >= 3, "{example}: {flags:?}");
         for (command, flag) in flags {
-            let words: &[&str] = if command == "runs" { &["runs", "prune"] } else { &[&command] };
+            let words: &[&str] = match &*command {
+                "runs" => &["runs", "prune"],
+                "report" => &["report", "merge"],
+                command => &[command],
+            };
             let help = Scene::new().call(&[words, &["--help"]].concat()).expect(0);
             assert!(help.stdout.contains(&flag), "{example}: {command} {flag}");
         }

@@ -20,6 +20,8 @@ mod pages;
 #[cfg(test)]
 mod sandbox;
 #[cfg(test)]
+mod shards;
+#[cfg(test)]
 mod state;
 #[cfg(test)]
 #[path = "../support/mod.rs"]

@@ -6,6 +6,7 @@ pub(crate) mod auth;
 pub(crate) mod config;
 pub(crate) mod ctl;
 
+pub(crate) mod explain;
 pub(crate) mod list;
 pub(crate) mod report;
 pub(crate) mod resume;

@@ -3,8 +3,8 @@
 use crate::cli::Context;
 use crate::cli::flags::connection::{CredentialArgs, DestinationArgs};
 use crate::cli::flags::effect;
-use crate::cli::flags::input::InputArgs;
-use crate::cli::flags::output::{DisplayArgs, DocumentArgs};
+use crate::cli::flags::input::{ExcludeArgs, InputArgs, MaxTasksArgs, TableArgs};
+use crate::cli::flags::output::{DisplayArgs, DocumentArgs, DumpArgs};
 use crate::cli::flags::pace::{PaceArgs, StartSmallArgs};
 use crate::cli::flags::precedence::{GivenFlags, Rank};
 use crate::cli::flags::run::{BeforeArgs, CallArgs, StateArgs, StopArgs, UnattendedArgs};
@@ -13,13 +13,17 @@ use crate::cli::output::error::CommandError;
 use crate::cli::run::launch::launch;
 use crate::cli::run::scene::LaunchFlags;
 use crate::cli::run::settings::SettingFlags;
+use crate::cli::run::shard;
 use crate::cli::run::source::{InputRun, RunSource};
 use batchctl::input::{CommandSource, Header, InputOptions, Lists, Source};
+use batchctl::plan::OnDuplicate;
+use batchctl::policy::Sample;
 use batchctl::report::ExitStatus;
 use batchctl::store::{NewPlan, RunId};
 use batchctl::task::{Command, Level};
 use clap::Args;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 const ACTION_HELP: &str = "\
 Examples:
@@ -73,7 +77,11 @@ pub(crate) struct CommonArgs {
     #[command(flatten)]
     pub(crate) input: InputArgs,
     #[command(flatten)]
+    pub(crate) excluded: ExcludeArgs,
+    #[command(flatten)]
     pub(crate) before: BeforeArgs,
+    #[command(flatten)]
+    pub(crate) most: MaxTasksArgs,
     #[command(flatten)]
     pub(crate) pace: PaceArgs,
     #[command(flatten)]
@@ -87,6 +95,8 @@ pub(crate) struct CommonArgs {
     #[command(flatten)]
     pub(crate) documents: DocumentArgs,
     #[command(flatten)]
+    pub(crate) dump: DumpArgs,
+    #[command(flatten)]
     pub(crate) display: DisplayArgs,
     #[command(flatten)]
     pub(crate) unattended: UnattendedArgs,
@@ -97,6 +107,8 @@ impl CommonArgs {
         LaunchFlags {
             place: &self.place,
             credentials: &self.credentials,
+            max_tasks: self.most.max_tasks,
+            exclude: &self.excluded.exclude,
             yes: self.before.yes,
             lock: &self.before.lock,
             settings: SettingFlags {
@@ -107,6 +119,7 @@ impl CommonArgs {
                 state: &self.state,
             },
             documents: &self.documents,
+            dump: &self.dump,
             display: &self.display,
             unattended: &self.unattended,
         }
@@ -148,10 +161,13 @@ fn act(
     let (files, level) = (inputs.paths.clone(), inputs.level);
     let plan = new_plan(inputs, &args.input, context)?;
     let if_empty = args.input.if_empty;
+    let shard = args.input.shard.map(|choice| shard::choose(choice, &context.environment));
+    let shard = shard.transpose()?;
     let source = RunSource::New(InputRun {
         word,
         inputs: files,
         plan,
+        shard,
         before: &args.before,
         if_empty,
         level,
@@ -160,21 +176,55 @@ fn act(
 }
 
 /// Returns the plan of inputs, before they are read.
-pub(crate) fn new_plan(
+fn new_plan(inputs: Inputs, args: &InputArgs, context: &Context) -> Result<NewPlan, CommandError> {
+    effect::check_of_sample(&context.given)?;
+    if args.shard.is_some() && args.after.is_some() {
+        let error = "`--after` is about a run of this machine, and other shards do not know it";
+        return Err(CommandError::usage(error).with_hint("leave out `--after` or `--shard`"));
+    }
+    let mut plan = plan_of_all(inputs, &args.table, context)?;
+    plan.options.conditions.clone_from(&args.conditions);
+    Ok(NewPlan {
+        on_duplicate: args.on_duplicate,
+        after: find_after(args.after.as_deref(), &context.state)?,
+        sample: sample(args, context),
+        offset: args.offset,
+        limit: args.limit,
+        ..plan
+    })
+}
+
+/// Returns the plan of all tasks of inputs, before they are read.
+pub(crate) fn plan_of_all(
     inputs: Inputs,
-    args: &InputArgs,
+    table: &TableArgs,
     context: &Context,
 ) -> Result<NewPlan, CommandError> {
     if inputs.paths.is_empty() && !inputs.ids.is_empty() {
         effect::check_without_file(&context.given)?;
     }
     Ok(NewPlan {
-        options: input_options(args, inputs.command.clone(), &context.given),
+        options: input_options(table, inputs.command.clone(), &context.given),
         sources: sources(inputs)?,
-        on_duplicate: args.on_duplicate,
-        after: find_after(args.after.as_deref(), &context.state)?,
-        limit: args.limit,
+        on_duplicate: OnDuplicate::Collapse,
+        // Read later, because a resumed run has files of its own.
+        exclusions: Arc::default(),
+        after: None,
+        sample: None,
+        offset: 0,
+        limit: None,
     })
+}
+
+/// Returns the sample that is wanted; a seed that is drawn is said, so that it can be used again.
+fn sample(args: &InputArgs, context: &Context) -> Option<Sample> {
+    let size = args.sample?;
+    let seed = args.seed.unwrap_or_else(|| {
+        let drawn = u64::from(fastrand::u32(..));
+        context.stderr.line(&format!("sample of {size}: `--seed {drawn}` takes the same tasks"));
+        drawn
+    });
+    Some(Sample { size, seed })
 }
 
 /// Finds the run that `--after` names.
@@ -183,7 +233,7 @@ fn find_after(named: Option<&str>, state: &Path) -> Result<Option<RunId>, Comman
     Ok(named.map(|named| runs.find(named)).transpose()?)
 }
 
-fn input_options(args: &InputArgs, command: CommandSource, given: &GivenFlags) -> InputOptions {
+fn input_options(args: &TableArgs, command: CommandSource, given: &GivenFlags) -> InputOptions {
     // A variable or the config file names the column for tables, beside lists.
     let is_typed = given.rank("id-column") == Rank::CommandLine;
     InputOptions {
@@ -193,6 +243,7 @@ fn input_options(args: &InputArgs, command: CommandSource, given: &GivenFlags) -
         format: args.format,
         delimiter: args.delimiter,
         header: if args.no_header { Header::Absent } else { Header::Present },
+        conditions: Vec::new(),
     }
 }
 

@@ -9,11 +9,11 @@ use batchctl::report::{CsvDialect, RowFilter, Schema};
 use batchctl::sandbox::SandboxAuth;
 use batchctl::settings::OnUnknown;
 use batchctl::store::JobName;
-use batchctl::task::{FailureKind, Level, Outcome, Rate};
+use batchctl::task::{FailureKind, InvalidShard, Level, Outcome, Rate, Shard};
 use clap::ValueEnum;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use jiff::SignedDuration;
-use std::num::{IntErrorKind, NonZeroUsize, ParseIntError};
+use std::num::{IntErrorKind, NonZeroU32, NonZeroUsize, ParseIntError};
 use std::ops::RangeInclusive;
 use std::str::FromStr;
 use std::time::Duration;
@@ -32,6 +32,31 @@ pub(crate) enum RateChoice {
     Limit(Rate),
     Auto,
     None,
+}
+
+/// `--shard`: a shard, or one whose number the scheduler of this machine's job says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ShardChoice {
+    Of(Shard),
+    /// The scheduler says how many there are, too.
+    Auto,
+    AutoOf(NonZeroU32),
+}
+
+/// Reads `K/N`, `auto` or `auto/N`.
+pub(crate) fn shard(text: &str) -> Result<ShardChoice, String> {
+    if text == "auto" {
+        return Ok(ShardChoice::Auto);
+    }
+    let reason = |error| format!("{error}, or `auto` or `auto/N`");
+    match text.strip_prefix("auto/") {
+        Some(of) => match of.parse().map(|of: NonZeroU32| (of, Shard::new(1, of.get()))) {
+            Ok((of, Ok(_))) => Ok(ShardChoice::AutoOf(of)),
+            Ok((_, Err(error))) => Err(reason(error)),
+            Err(_) => Err(reason(InvalidShard)),
+        },
+        None => text.parse().map(ShardChoice::Of).map_err(reason),
+    }
 }
 
 /// A rate, or none at all.
@@ -125,6 +150,8 @@ pub(crate) fn schema() -> impl TypedValueParser<Value = Schema> {
         ("events", "A line of events.ndjson", Schema::Events),
         ("results", "A row of results.csv, its cells by their columns", Schema::Results),
         ("diff", "The JSON of `report diff`", Schema::Diff),
+        ("dump", "A line of the dump of exchanges", Schema::Dump),
+        ("explain", "The JSON of `explain`", Schema::Explain),
         ("tasks", "The JSON of `tasks`", Schema::Tasks),
     ];
     let words = table.map(|(word, help, _)| PossibleValue::new(word).help(help));
@@ -139,9 +166,9 @@ pub(crate) fn outcome() -> impl TypedValueParser<Value = Outcome> {
     PossibleValuesParser::new(Outcome::ALL.map(Outcome::as_str)).try_map(|word| word.parse())
 }
 
-/// Reads which tasks a document is narrowed to: those with an outcome, or the empty ones.
+/// Reads which tasks a document is narrowed to: those with an outcome, or a part of them.
 pub(crate) fn row_filter() -> impl TypedValueParser<Value = RowFilter> {
-    let words = Outcome::ALL.map(Outcome::as_str).into_iter().chain([RowFilter::EMPTY]);
+    let words = Outcome::ALL.map(Outcome::as_str).into_iter().chain(RowFilter::PARTS);
     PossibleValuesParser::new(words.collect::<Vec<_>>()).try_map(|word| word.parse())
 }
 

@@ -10,7 +10,7 @@ use batchctl::plan::{PlanProblem, Problems};
 use batchctl::report::ExitStatus;
 use batchctl::run::RunError;
 use batchctl::sandbox::SandboxError;
-use batchctl::store::StoreError;
+use batchctl::store::{MergeError, StoreError};
 use batchctl::text::{plural, printable};
 use std::error::Error;
 use std::io;
@@ -114,6 +114,16 @@ impl From<StoreError> for CommandError {
             _ => ExitStatus::InputOutput,
         };
         Self::new(status, error).with_hint(hint)
+    }
+}
+
+impl From<MergeError> for CommandError {
+    fn from(error: MergeError) -> Self {
+        let hint = error.hint();
+        match error {
+            MergeError::Store(error) => error.into(),
+            error => Self::new(ExitStatus::BadInput, error).with_hint(hint),
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 pub(crate) mod atomic_file;
 pub(crate) mod command_hint;
 pub(crate) mod documents;
+pub(crate) mod dump;
 pub(crate) mod error;
 pub(crate) mod event_documents;
 pub(crate) mod in_place;

@@ -1,5 +1,6 @@
 //! Presents a run when it ends and when it is asked for: the same, from the same store.
 
+use crate::cli::Context;
 use crate::cli::output::documents::{Document, Material};
 use crate::cli::output::error::CommandError;
 use crate::cli::output::event_documents::Live;
@@ -7,6 +8,7 @@ use crate::cli::output::run_end::RunEnd;
 use crate::cli::output::stream::{Audience, Stderr};
 use crate::cli::output::{command_hint, stream};
 use batchctl::report::{ExitStatus, Report, ResultsOptions, StillRunning, summary, write_json};
+use batchctl::run;
 use batchctl::store::{RunDirectory, RunId, RunReader, StoreError};
 use batchctl::text::{Style, plural, printable};
 use std::collections::VecDeque;
@@ -55,27 +57,62 @@ pub(crate) fn present(
     })?;
     // Those that were begun beside the report have met the damage.
     let tables = tables.filter(|_| report.damage.is_empty());
-    let material = Material { runs, reader: &reader, report: &report, options: wanted.options };
-    let (written, unwritten) = write_all(wanted.documents, tables.transpose()?, &material);
+    deliver(&Read { runs, reader, report }, tables.transpose()?, wanted, stderr, stdout_style)
+}
+
+/// Writes the documents of a plan that was carried out in shards, and prints the result.
+pub(crate) fn present_merged(
+    files: &[PathBuf],
+    wanted: &ReportRequest<'_>,
+    context: &Context,
+) -> Result<ExitStatus, CommandError> {
+    // Before the readers, as for a run of one file.
+    let is_locked = RunReader::is_any_locked(files)?;
+    let running = if is_locked { StillRunning::Yes } else { StillRunning::No };
+    let reader = RunReader::merge(files)?;
+    let report = Report::read(&reader, running)?;
+    // Earlier runs of the job, among which the last success is looked for, are those of this machine.
+    let read = Read { runs: &run::runs_in(&context.state), reader, report };
+    deliver(&read, None, wanted, &context.stderr, context.stdout_style)
+}
+
+/// A run that was read, and the runs beside it.
+struct Read<'a> {
+    runs: &'a RunDirectory,
+    reader: RunReader,
+    report: Report,
+}
+
+fn deliver(
+    read: &Read<'_>,
+    tables: Option<Tables>,
+    wanted: &ReportRequest<'_>,
+    stderr: &Stderr,
+    stdout_style: Style,
+) -> Result<ExitStatus, CommandError> {
+    let Read { runs, reader, report } = read;
+    let output_is_taken = wanted.documents.iter().any(Document::is_on_output);
+    let material = Material { runs, reader, report, options: wanted.options };
+    let (written, unwritten) = write_all(wanted.documents, tables, &material);
     if let Some(live) = wanted.live {
-        live.close(&report);
+        live.close(report);
     }
     if let Some(end) = wanted.end {
-        end.note_report(&report, &written);
+        end.note_report(report, &written);
     }
     if wanted.json {
-        print_json(&report)?;
+        print_json(report)?;
     } else if wanted.summary && stderr.audience == Audience::Cron {
-        print_for_cron(&report, &written, stderr);
+        print_for_cron(report, &written, stderr);
     } else if wanted.summary {
         if output_is_taken {
-            stderr.line(summary(&report, &written, stderr.style).trim_end());
+            stderr.line(summary(report, &written, stderr.style).trim_end());
         } else {
-            stream::print_bytes(summary(&report, &written, stdout_style).as_bytes())?;
+            stream::print_bytes(summary(report, &written, stdout_style).as_bytes())?;
         }
     }
     print_unwritten(unwritten, stderr)?;
-    if let Some(damaged) = warn_of_damage(&report, runs, stderr) {
+    if let Some(damaged) = warn_of_damage(report, runs, stderr) {
         return Err(damaged.into());
     }
     Ok(report.exit.map_or(ExitStatus::Ok, |exit| exit))

@@ -105,10 +105,31 @@ pub(crate) fn check(settings: &RunSettings, given: &GivenFlags) -> Result<(), Co
         )
         .with_hint("give a rate such as `--rate 10/s`".to_owned()));
     }
+    check_shard(settings)?;
     match settings.rate {
         RateSetting::Auto { least, most } => check_bounds(least, most),
         RateSetting::Fixed(_) | RateSetting::Unlimited => check_unbounded(given),
     }
+}
+
+/// Refuses a rate of which a shard would have no part, or which other runs of the machine keep.
+fn check_shard(settings: &RunSettings) -> Result<(), CommandError> {
+    let Some(shard) = settings.shard else { return Ok(()) };
+    if settings.rate_group.is_some() {
+        let error = "`--shard` divides the rate, and `--rate-group` shares it";
+        return Err(CommandError::usage(error).with_hint("leave one of them out"));
+    }
+    let Some(rate) = settings.rate.limit().filter(|_| settings.rate.part(shard).is_none()) else {
+        return Ok(());
+    };
+    let of = shard.of();
+    let flag = if settings.rate.is_auto() { "--rate-max" } else { "--rate" };
+    let hint = match rate.for_shards(of) {
+        Some(longer) => format!("give it for a longer time: `{flag} {longer}`"),
+        None => "make fewer shards".into(),
+    };
+    let error = format!("`{flag} {rate}` cannot be divided among {of} shards");
+    Err(CommandError::usage(error).with_hint(hint))
 }
 
 fn check_bounds(least: Rate, most: Rate) -> Result<(), CommandError> {

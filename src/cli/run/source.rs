@@ -11,19 +11,20 @@ use crate::cli::flags::run::BeforeArgs;
 use crate::cli::flags::values::EmptyInput;
 use crate::cli::flags::which_run::WhichRunArgs;
 use crate::cli::output::error::CommandError;
-use crate::cli::run::list_size_guard::ListSizeGuard;
+use crate::cli::output::stream::Stderr;
+use crate::cli::run::list_size_guard::{ListSizeGuard, check_most};
 use crate::cli::run::pending_plan::IfNotStarted;
 use crate::cli::run::scene::{ActionRequest, LaunchFlags, Scene};
 use crate::cli::run::settings::SettingFlags;
 use crate::cli::run::terms::{IfEmpty, Terms, nothing_to_do};
-use crate::cli::run::{input_check, preview, reverting};
+use crate::cli::run::{exclusions, input_check, preview, reverting};
 use batchctl::clock::Clock;
 use batchctl::report::ExitStatus;
 use batchctl::run;
 use batchctl::run::{Planned, Resumable, Resumption, Retry, RetryFilter, Revert, RunRequest};
 use batchctl::settings::RunSettings;
 use batchctl::store::{JobName, NewPlan, RunId, RunRecord};
-use batchctl::task::Level;
+use batchctl::task::{Level, Shard};
 use batchctl::text::printable;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
@@ -46,6 +47,7 @@ pub(crate) struct InputRun<'a> {
     /// The files among the inputs, which no document may overwrite.
     pub(crate) inputs: Vec<PathBuf>,
     pub(crate) plan: NewPlan,
+    pub(crate) shard: Option<Shard>,
     pub(crate) before: &'a BeforeArgs,
     pub(crate) if_empty: EmptyInput,
     /// What the ids name.
@@ -77,7 +79,8 @@ impl<'a> RunSource<'a> {
         let state = &context.state;
         Ok(ControlFlow::Continue(match self {
             Self::New(run) => {
-                let settings = RunSettings { level: run.level, ..RunSettings::default() };
+                let (level, shard) = (run.level, run.shard);
+                let settings = RunSettings { level, shard, ..RunSettings::default() };
                 OpenedSource::New { run: Box::new(run), settings: Box::new(settings) }
             }
             Self::Resume(which) => {
@@ -129,6 +132,30 @@ impl<'a> OpenedSource<'a> {
         flags.apply(self.settings_mut(), |flag| is_new || given.is_given(flag));
     }
 
+    /// Reads which tasks are excluded: before a login, and before anything is planned.
+    pub(crate) fn exclude(
+        &mut self,
+        given: &[PathBuf],
+        clock: Clock,
+        stderr: &Stderr,
+    ) -> Result<(), CommandError> {
+        let exclusions = exclusions::read(self.settings_mut(), given, clock, stderr)?;
+        match self {
+            Self::New { run, settings } => {
+                run.plan.exclusions = exclusions;
+                settings.choice.sample = run.plan.sample.map(|sample| sample.size.to_string());
+                settings.choice.seed = run.plan.sample.map(|sample| sample.seed);
+                settings.choice.offset = run.plan.offset;
+                let conditions = run.plan.options.conditions.iter();
+                settings.choice.conditions = conditions.map(ToString::to_string).collect();
+            }
+            Self::Resume(resumable) => resumable.exclude(exclusions),
+            Self::Retry { retry, .. } => retry.exclude(exclusions)?,
+            Self::Revert(revert) => revert.exclusions = exclusions,
+        }
+        Ok(())
+    }
+
     /// Decides where the calls go, and notes in the settings whether that is the sandbox.
     pub(crate) fn resolve(
         &mut self,
@@ -145,7 +172,8 @@ impl<'a> OpenedSource<'a> {
                 if lookup == Lookup::Allowed && logs_in && !flags.place.sandbox {
                     destination::endpoint(flags.place, context)?;
                     let totals = input_check::check(&mut run.plan, &context.state, clock)?;
-                    if totals.is_empty() && totals.already_done == 0 {
+                    check_most(totals.selected, flags.max_tasks)?;
+                    if totals.names_nothing() {
                         nothing_to_do(totals, run.if_empty, &context.stderr)?;
                     }
                 }
@@ -207,8 +235,8 @@ impl<'a> OpenedSource<'a> {
                 print_groups(&retry, scene);
                 if dry_run {
                     let (selected, first) = retry.preview(preview::wanted_rows(scene))?;
-                    let record = &retry.record;
-                    let status = preview::show_tasks(selected, first, record, scene)?;
+                    let (record, left_out) = (&retry.record, &retry.settings.choice.left_out);
+                    let status = preview::show_tasks(selected, first, left_out, record, scene)?;
                     return Ok(ControlFlow::Break(status));
                 }
                 Ok(ControlFlow::Continue(Self::Retry { retry, dry_run }))
@@ -306,16 +334,20 @@ fn preview_new(run: InputRun<'_>, scene: &Scene<'_>) -> Result<ExitStatus, Comma
     } else {
         run::dry_run(request, scene.clock)?
     };
-    let status = if plan.totals().is_empty() {
+    let status = if plan.totals().is_empty_everywhere() {
         nothing_to_do(plan.totals(), if_empty, &scene.context.stderr)?
     } else {
         ExitStatus::Ok
     };
     // An empty plan is written all the same: that of yesterday must not pass for today's.
-    if !plan.totals().is_empty() || !scene.documents.is_empty() || scene.flags.documents.json {
+    if !plan.totals().is_empty_everywhere()
+        || !scene.documents.is_empty()
+        || scene.flags.documents.json
+    {
         preview::show(&plan, scene)?;
     }
     // After the plan is shown: it is what one compares the last good run with.
+    check_most(plan.totals().selected, scene.flags.max_tasks)?;
     if let Some(guard) = guard {
         guard.check(plan.totals())?;
     }

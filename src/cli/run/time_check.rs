@@ -42,7 +42,7 @@ fn message(
     limits: impl Iterator<Item = Limit>,
 ) -> Option<String> {
     // Without a rate only the answers of the service decide how long it takes.
-    let rate = settings.rate.limit()?;
+    let rate = settings.own_rate().limit()?;
     let needed = rate.shortest_time(selected);
     let limit = limits.filter(|limit| limit.time < needed).min_by_key(|limit| limit.time)?;
     let tasks = plural(selected, "task takes", "tasks take");

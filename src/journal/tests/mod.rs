@@ -237,6 +237,7 @@ fn every_record_of_the_run_reads_back() {
         RunRecord::Polled { leaves_us: -7 },
         RunRecord::Changed { at_us: 9, what: "rate", value: Some("5/s"), by: "a key" },
         RunRecord::Changed { at_us: 9, what: "paused", value: None, by: "a key" },
+        RunRecord::Excluded { tasks: "{}" },
         RunRecord::SessionEnded { at_us: i64::MAX, held_us: u64::MAX, stopped: Some("drained") },
         RunRecord::SessionEnded { at_us: i64::MIN, held_us: 0, stopped: None },
     ];

@@ -108,6 +108,7 @@ fn the_page_shows_a_segment_of_the_run_byte_by_byte() {
         RunRecord::RateLearnt(Some(12.5)),
         RunRecord::Polled { leaves_us: 30 },
         RunRecord::Changed { at_us: 30, what: "rate", value: Some("5/s"), by: "a key" },
+        RunRecord::Excluded { tasks: "{\"excluded\":1}" },
         RunRecord::SessionEnded { at_us: 31, held_us: 11, stopped: Some("drained") },
     ] {
         writer.push(&record);

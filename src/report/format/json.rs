@@ -10,8 +10,8 @@ use crate::report::model::{
     Calls, ExitStatus, FailureGroup, InputPart, Latency, PacePart, Report, RunPart, Stopped,
     Target, VerifyCounts,
 };
-use crate::settings::RunSettings;
-use crate::store::{ChangeRow, DamagedPart, RunId};
+use crate::settings::{LeftOut, RunSettings, TaskChoice};
+use crate::store::{ChangeRow, DamagedPart, RunId, ShardRow};
 use crate::task::{Counts, FailureKind, Outcome, OutcomeCounts, Rate, RunBy, TaskId};
 use crate::text::{non_empty, whole_millis};
 use serde::ser::SerializeMap;
@@ -50,6 +50,8 @@ struct ReportJson<'a> {
     counts: Counts,
     /// Tasks that succeeded without a sub-task.
     empty: u64,
+    /// Tasks that succeeded at their second or a later attempt.
+    flaky: u64,
     calls: CallsJson,
     arrivals: VerifyCounts,
     latency_ms: LatencyJson,
@@ -58,6 +60,7 @@ struct ReportJson<'a> {
     /// The tuning hints; the name is that of the first version.
     advice: Vec<String>,
     changes: Vec<ChangeJson<'a>>,
+    shards: Vec<ShardJson<'a>>,
     damage: Vec<DamageJson<'a>>,
     stopped: Option<&'a Stopped>,
     exit: Option<ExitJson>,
@@ -72,11 +75,11 @@ impl<'a> ReportJson<'a> {
             target: &report.target,
             input: &report.input,
             // Through a `Value`, because it sorts the fields by name, whatever their order in code.
-            settings: serde_json::to_value(RunSettings { by: None, ..report.settings.clone() })
-                .expect("settings have a form in JSON"),
+            settings: settings(&report.settings),
             tasks: &report.tasks,
             counts: report.counts,
             empty: report.empty,
+            flaky: report.flaky,
             calls: CallsJson::from_calls(&report.calls),
             arrivals: report.arrivals,
             latency_ms: report.latency.map(LatencyJson::from_latency).unwrap_or_default(),
@@ -84,11 +87,35 @@ impl<'a> ReportJson<'a> {
             failures: groups.map(|group| FailureGroupJson::from_group(group, report)).collect(),
             advice: report.tuning_hints.iter().map(ToString::to_string).collect(),
             changes: report.changes.iter().map(ChangeJson::from_row).collect(),
+            shards: report.shards.iter().map(ShardJson::from_row).collect(),
             damage: report.damage.iter().map(DamageJson::from_part).collect(),
             stopped: report.stopped.as_ref(),
             exit: report.exit.map(ExitJson::from_status),
         }
     }
+}
+
+/// A shard of a merged run.
+#[derive(Serialize)]
+struct ShardJson<'a> {
+    number: u32,
+    run: &'a str,
+    selected: u64,
+    settled: u64,
+}
+
+impl<'a> ShardJson<'a> {
+    fn from_row(row: &'a ShardRow) -> Self {
+        let ShardRow { shard, run, selected, settled, .. } = row;
+        Self { number: shard.number(), run: run.as_str(), selected: *selected, settled: *settled }
+    }
+}
+
+/// Returns the settings without what other parts of the document show.
+fn settings(settings: &RunSettings) -> Value {
+    let choice = TaskChoice { left_out: LeftOut::default(), ..settings.choice.clone() };
+    let shown = RunSettings { by: None, choice, ..settings.clone() };
+    serde_json::to_value(shown).expect("settings have a form in JSON")
 }
 
 /// A part of the run's file that is not what was written.

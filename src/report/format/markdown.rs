@@ -4,7 +4,7 @@
 //! table cell. Figures that are zero are left out.
 
 use crate::report::format::next_commands::{NextCommand, next_commands};
-use crate::report::format::summary::title;
+use crate::report::format::summary::{FLAKY_NOTE, title};
 use crate::report::format::words::{failure_times, more_causes, percent, remedy};
 use crate::report::model::{FailureGroup, Report};
 use crate::store::RunId;
@@ -26,6 +26,7 @@ pub fn markdown(report: &Report) -> String {
         outcomes(&mut text, report)?;
         numbers(&mut text, report)?;
         failures(&mut text, report)?;
+        shards(&mut text, report)?;
         damage(&mut text, report)?;
         next(&mut text, report)
     };
@@ -38,7 +39,10 @@ type Written = Result<(), std::fmt::Error>;
 fn heading(text: &mut String, report: &Report) -> Written {
     let run = &report.run;
     writeln!(text, "## {} {}\n", mark(report), title(report))?;
-    write!(text, "Run {}", code(run.id.as_str()))?;
+    match report.shards.as_slice() {
+        [] => write!(text, "Run {}", code(run.id.as_str()))?,
+        shards => write!(text, "{} merged", plural(shards.len() as u64, "shard", "shards"))?,
+    }
     if let Some(job) = &run.job {
         write!(text, " of job {}", code(job))?;
     }
@@ -73,6 +77,18 @@ fn mark(report: &Report) -> char {
     }
 }
 
+fn shards(text: &mut String, report: &Report) -> Written {
+    if report.shards.is_empty() {
+        return Ok(());
+    }
+    writeln!(text, "\n### Shards\n\n| shard | run | tasks | settled |\n|---|---|--:|--:|")?;
+    report.shards.iter().try_for_each(|shard| {
+        let run = code(shard.run.as_str());
+        let (tasks, settled) = (grouped(shard.selected), grouped(shard.settled));
+        writeln!(text, "| {} | {run} | {tasks} | {settled} |", shard.shard)
+    })
+}
+
 fn damage(text: &mut String, report: &Report) -> Written {
     if report.damage.is_empty() {
         return Ok(());
@@ -105,23 +121,39 @@ fn numbers(text: &mut String, report: &Report) -> Written {
         let tasks = plural(report.empty, "task", "tasks");
         format!("Empty: {tasks} succeeded without a sub-task")
     };
+    let flaky = || format!("Flaky: {} {FLAKY_NOTE}", plural(report.flaky, "task", "tasks"));
     let sent = || {
         let retries = plural(calls.retries, "retry", "retries");
         let throttled = grouped(calls.throttled);
         format!("Calls: {}, {retries}, {throttled} throttled", grouped(calls.attempts))
     };
     // Rows are listed only if some of them became no task.
-    let left_out = input.duplicates + input.already_done + input.invalid;
+    let others = [
+        (input.not_matched, "not matched"),
+        (input.excluded_count, "excluded"),
+        (input.not_sampled, "not sampled"),
+        (input.before_offset, "passed over"),
+        (input.of_other_shards, "of other shards"),
+    ];
+    let left_out = input.duplicates
+        + input.already_done
+        + input.invalid
+        + others.iter().map(|(count, _)| count).sum::<u64>();
     let rows = || {
         let twice = plural(input.duplicates, "duplicate", "duplicates");
         let (rows, done) = (grouped(input.rows), grouped(input.already_done));
-        format!("Rows: {rows}, {twice}, {done} done already, {} invalid", grouped(input.invalid))
+        let others = others.iter().filter(|(count, _)| *count > 0);
+        let others: String =
+            others.map(|(count, what)| format!(", {} {what}", grouped(*count))).collect();
+        let invalid = grouped(input.invalid);
+        format!("Rows: {rows}, {twice}, {done} done already{others}, {invalid} invalid")
     };
     let paused = || format!("Paused: {}, held back by the service", span(report.pace.paused));
     let lines = [
         (counts.total > 0).then(sub_tasks),
         (report.empty > 0).then(empty),
         (calls.attempts > 0).then(sent),
+        (report.flaky > 0).then(flaky),
         (left_out > 0).then(rows),
         (!report.pace.paused.is_zero()).then(paused),
     ];

@@ -24,6 +24,10 @@ const OFFERS: [Offer; 6] = [resume, retry, settle, wait, results, json];
 
 /// Returns the commands to type next. `documents` are those that are written already.
 pub fn next_commands(report: &Report, documents: &[PathBuf]) -> Vec<NextCommand> {
+    // A command is typed where the file of the run is, and a merged one has none.
+    if !report.shards.is_empty() {
+        return Vec::new();
+    }
     OFFERS.iter().filter_map(|offer| offer(report, documents)).collect()
 }
 

@@ -8,9 +8,9 @@ use crate::report::format::failure_lines::failures;
 use crate::report::format::next_commands::{NextCommand, next_commands};
 use crate::report::format::terminal::{COLUMNS, LABEL_COLUMNS, NumberRow, TerminalText, Tone};
 use crate::report::format::words::latency_millis;
-use crate::report::model::{Calls, ExitStatus, Latency, Report};
+use crate::report::model::{Calls, ExcludedPart, ExitStatus, Latency, Report};
 use crate::settings::RateSetting;
-use crate::store::RunId;
+use crate::store::{RunId, ShardRow};
 use crate::task::{Counts, Outcome};
 use crate::text::{Style, grouped, plural, printable, span};
 use std::path::PathBuf;
@@ -22,6 +22,7 @@ pub fn summary(report: &Report, documents: &[PathBuf], style: Style) -> String {
     heading(&mut page, report);
     page.rows(&[outcome_rows(report), call_rows(report)]);
     failures(&mut page, report);
+    shards(&mut page, &report.shards);
     tuning_hints(&mut page, &report.tuning_hints);
     documents_written(&mut page, documents);
     next(&mut page, report, documents);
@@ -36,14 +37,40 @@ fn quiet(label: &'static str, number: Option<u64>, note: String) -> NumberRow {
 fn outcome_rows(report: &Report) -> Vec<NumberRow> {
     let outcomes = Outcome::ALL.into_iter().map(|outcome| outcome_row(outcome, report));
     let input = &report.input;
+    let of_plan = input.excluded.iter().filter(|excluded| !excluded.later);
+    let later = input.excluded.iter().filter(|excluded| excluded.later);
+    let excluded_later = excluded_note(later, input.excluded_later_count);
     let left_out = [
         quiet("done already", Some(input.already_done), "by the runs it follows".into()),
+        quiet("excluded", Some(input.excluded_count), excluded_note(of_plan, input.excluded_count)),
+        quiet("then excluded", Some(input.excluded_later_count), excluded_later),
+        quiet("not matched", Some(input.not_matched), "rows that do not meet `--where`".into()),
+        quiet("not sampled", Some(input.not_sampled), "outside the sample".into()),
+        quiet("passed over", Some(input.before_offset), "before the offset".into()),
         quiet("duplicates", Some(input.duplicates), "rows like an earlier one".into()),
         quiet("invalid", Some(input.invalid), "rows that name no task".into()),
+        quiet("elsewhere", Some(input.of_other_shards), elsewhere_note(report)),
     ];
     // Zeros are left out, except for outstanding tasks: zero is the good news of a retry.
     let rows = outcomes.chain(left_out).filter(|row| row.number != Some(0));
     rows.chain(outstanding_row(report)).collect()
+}
+
+fn elsewhere_note(report: &Report) -> String {
+    let shard = report.settings.shard.map_or_else(String::new, |it| format!("; this is {it}"));
+    format!("tasks of other shards{shard}")
+}
+
+/// Returns some of these `count` excluded tasks, in words.
+fn excluded_note<'a>(named: impl Iterator<Item = &'a ExcludedPart>, count: u64) -> String {
+    const SHOWN: usize = 3;
+
+    let ids = named.take(SHOWN).map(|excluded| printable(&excluded.task.id, 20));
+    let ids = ids.collect::<Vec<_>>().join(", ");
+    match count.saturating_sub(SHOWN as u64) {
+        0 => ids,
+        more => format!("{ids} and {} more", grouped(more)),
+    }
 }
 
 /// Returns the number of tasks that a retry leaves for the next one, also those that it left out.
@@ -65,7 +92,11 @@ fn outcome_row(outcome: Outcome, report: &Report) -> NumberRow {
 }
 
 fn not_attempted_note(report: &Report) -> &'static str {
-    if report.exit.is_none() { "not sent so far" } else { "the run ended before their turn" }
+    match report.exit {
+        None => "not sent so far",
+        Some(_) if report.run.complete => "excluded before they were sent",
+        Some(_) => "the run ended before their turn",
+    }
 }
 
 /// Returns the effort of the run: calls, rates, pauses, latency.
@@ -91,6 +122,9 @@ fn call_rows(report: &Report) -> Vec<NumberRow> {
     if calls.attempts > 0 {
         let peak = format!("{} in the busiest second", grouped(pace.rate_peak_1s));
         rows.push(quiet("calls", Some(calls.attempts), calls_note(calls)));
+        if report.flaky > 0 {
+            rows.push(quiet("flaky", Some(report.flaky), FLAKY_NOTE.into()));
+        }
         rows.push(quiet("pace", None, peak));
     }
     if let Some(learnt) = pace.rate_learnt {
@@ -136,6 +170,9 @@ pub(crate) fn sub_tasks_note(counts: Counts) -> String {
     format!("{} succeeded, {} failed", grouped(counts.succeeded), grouped(counts.failed))
 }
 
+/// What is said of flaky tasks beside their number.
+pub(crate) const FLAKY_NOTE: &str = "succeeded after a retry";
+
 /// Returns how many calls were retries or throttled, in words.
 pub(crate) fn calls_note(calls: &Calls) -> String {
     let retries = (calls.retries > 0).then(|| plural(calls.retries, "retry", "retries"));
@@ -179,8 +216,8 @@ pub(crate) fn title(report: &Report) -> String {
 
 /// Returns the limit of the rate as it was given, if there was one.
 fn limit(report: &Report) -> Option<String> {
-    match report.settings.rate {
-        RateSetting::Fixed(_) | RateSetting::Auto { .. } => Some(report.settings.rate.to_string()),
+    match report.settings.own_rate() {
+        rate @ (RateSetting::Fixed(_) | RateSetting::Auto { .. }) => Some(rate.to_string()),
         RateSetting::Unlimited => None,
     }
 }
@@ -218,7 +255,11 @@ pub(crate) fn verdict(report: &Report) -> Option<(Tone, &'static str, String)> {
 }
 
 fn heading(page: &mut TerminalText, report: &Report) {
-    let (title, run) = (title(report), format!("run {}", report.run.id));
+    let run = match report.shards.as_slice() {
+        [] => format!("run {}", report.run.id),
+        shards => format!("{} merged", plural(shards.len() as u64, "shard", "shards")),
+    };
+    let title = title(report);
     // On one line if both fit with a gap that separates them.
     match COLUMNS.checked_sub(title.width() + run.width()) {
         Some(gap @ 2..) => page.line(&format!("{title}{}{run}", " ".repeat(gap))),
@@ -245,6 +286,32 @@ fn origin(page: &mut TerminalText, label: &str, text: Option<&str>) {
             printable(text, COLUMNS - LABEL_COLUMNS - 4)
         ));
     }
+}
+
+fn shards(page: &mut TerminalText, shards: &[ShardRow]) {
+    if shards.is_empty() {
+        return;
+    }
+    page.section("Shards");
+    for shard in shards {
+        page.line(&format!("  {}", shard_line(shard)));
+    }
+}
+
+/// Returns the shards of a merged run in a sentence.
+pub(crate) fn shards_in_words(report: &Report) -> Option<String> {
+    let lines: Vec<String> = report.shards.iter().map(shard_line).collect();
+    (!lines.is_empty()).then(|| lines.join("; "))
+}
+
+/// Returns a shard, its run and how far that is, in words.
+fn shard_line(shard: &ShardRow) -> String {
+    let ShardRow { shard, run, selected, settled, .. } = shard;
+    let settled = match settled {
+        settled if settled == selected => "all settled".into(),
+        settled => format!("{} settled", grouped(*settled)),
+    };
+    format!("{shard}  {run}  {}, {settled}", plural(*selected, "task", "tasks"))
 }
 
 fn tuning_hints(page: &mut TerminalText, hints: &[TuningHint]) {

@@ -39,6 +39,20 @@ impl ActiveTime {
         Self { spans: sessions.iter().map(span).collect() }
     }
 
+    /// Takes the processes of several shards: what they did at the same time counts as one span.
+    pub(crate) fn of_shards(sessions: &[SessionRecord]) -> Self {
+        let mut spans: Vec<ActiveSpan> = Vec::new();
+        for mut span in Self::new(sessions).spans {
+            // Of several processes the holds alone say for how long none was held back twice.
+            span.held = None;
+            match spans.last_mut().filter(|last| span.from <= last.until) {
+                Some(last) => last.until = last.until.max(span.until),
+                None => spans.push(span),
+            }
+        }
+        Self { spans }
+    }
+
     /// Adds an attempt that left at this time.
     pub(crate) fn add_sending(&mut self, at: Timestamp) {
         self.add_sign_of_life(at);

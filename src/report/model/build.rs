@@ -10,11 +10,13 @@ use crate::report::model::failure_groups::FailureGroups;
 use crate::report::model::peak_rate::PeakRate;
 use crate::report::model::tuning::AnswerTotals;
 use crate::report::model::{
-    Calls, ExitStatus, InputPart, Latency, PacePart, Report, RunPart, StillRunning, Target,
-    VerifyCounts,
+    Calls, ExcludedPart, ExitStatus, InputPart, Latency, PacePart, Report, RunPart, StillRunning,
+    Target, VerifyCounts,
 };
-use crate::store::{AttemptRow, RunReader, RunRecord, SendingRow, StoreError, TaskRow};
-use crate::task::{Counts, Failure, FailureKind, Outcome, OutcomeCounts, Rate};
+use crate::store::{
+    AttemptRow, RunReader, RunRecord, SendingRow, SessionRecord, ShardRow, StoreError, TaskRow,
+};
+use crate::task::{Counts, ExcludedTask, Failure, FailureKind, Outcome, OutcomeCounts, Rate};
 use hdrhistogram::Histogram;
 use std::time::Duration;
 
@@ -26,7 +28,12 @@ impl Report {
     /// The store's: it can no longer be read, or is damaged.
     pub fn read(run: &RunReader, still_running: StillRunning) -> Result<Self, StoreError> {
         let record = run.record()?;
-        let mut sent = SendingTotals::new(&record);
+        let shards = run.shards()?;
+        let worked = match shards.as_slice() {
+            [] => ActiveTime::new(&record.sessions),
+            _ => ActiveTime::of_shards(&record.sessions),
+        };
+        let mut sent = SendingTotals::new(worked);
         run.for_each_sending::<StoreError>(|sending| {
             sent.add(&sending);
             Ok(())
@@ -44,12 +51,15 @@ impl Report {
         // Tasks whose ids are lost are in no row, and the sums must add up all the same.
         totals.tasks[Outcome::Ambiguous] += run.lost_tasks();
         totals.unsettled += run.lost_tasks();
-        let mut report = assemble(record, still_running, sent, totals, paused);
+        let last = deciding_session(&record, &shards).cloned();
+        let mut report = assemble(record, &Latest { last, still_running }, sent, totals, paused);
+        report.shards = shards;
         report.damage = run.damage().to_vec();
         if !report.damage.is_empty() {
             report.exit = report.exit.map(|_| ExitStatus::InputOutput);
         }
         report.changes = run.changes()?;
+        report.input.add_excluded_later(run.excluded_later()?);
         drop_hints_for_changed(&mut report);
         if !report.is_changed("rate") {
             cap_average(&mut report.pace);
@@ -78,9 +88,15 @@ fn drop_hints_for_changed(report: &mut Report) {
     }
 }
 
+/// The process whose end decides how the run ended.
+struct Latest {
+    last: Option<SessionRecord>,
+    still_running: StillRunning,
+}
+
 fn assemble(
     record: RunRecord,
-    still_running: StillRunning,
+    latest: &Latest,
     sent: SendingTotals,
     totals: TaskTotals,
     paused: Duration,
@@ -88,8 +104,8 @@ fn assemble(
     let settings = record.run.settings.clone();
     let failures = totals.failures.finish().into_groups();
     let facts = EndingFacts {
-        last: record.sessions.last(),
-        still_running,
+        last: latest.last.as_ref(),
+        still_running: latest.still_running,
         tasks: &totals.tasks,
         unsettled: totals.unsettled,
         unverified: totals.arrivals.unverified,
@@ -101,7 +117,7 @@ fn assemble(
     let tuning_hints = sent.answers.hints(&sent.calls, &sent.worked, paused, &settings);
     Report {
         pace: PacePart {
-            rate_limit: settings.rate.fixed(),
+            rate_limit: settings.own_rate().fixed(),
             rate_average: sent.worked.average_rate(),
             rate_peak_1s: sent.peak.finish(),
             rate_learnt: record.sessions.last().and_then(|session| session.rate_learnt),
@@ -114,15 +130,36 @@ fn assemble(
         tasks: totals.tasks,
         counts: totals.counts,
         empty: totals.empty,
+        flaky: totals.flaky,
         calls: sent.calls,
         arrivals: totals.arrivals,
         latency: sent.latency.finish(),
         failures,
         tuning_hints,
         changes: Vec::new(),
+        shards: Vec::new(),
         damage: Vec::new(),
         stopped: ending.stopped,
         exit: ending.exit,
+    }
+}
+
+/// Returns the process whose end decides how the run ended: the last one, and of several shards
+/// that of the one which was cut short.
+fn deciding_session<'a>(
+    record: &'a RunRecord,
+    shards: &'a [ShardRow],
+) -> Option<&'a SessionRecord> {
+    let is_open = |shard: &&ShardRow| shard.settled < shard.selected;
+    let end = |shard: &ShardRow| shard.last.as_ref().and_then(|last| last.end.clone());
+    // A process that died says least about what is left, so its shard comes first.
+    let died = shards.iter().filter(is_open).find(|shard| end(shard).is_none());
+    let stopped =
+        || shards.iter().find(|shard| end(shard).is_some_and(|end| end.stopped.is_some()));
+    match died.or_else(stopped) {
+        Some(shard) => shard.last.as_ref(),
+        None if shards.is_empty() => record.sessions.last(),
+        None => shards.iter().filter_map(|shard| shard.last.as_ref()).max_by_key(|it| it.started),
     }
 }
 
@@ -154,13 +191,22 @@ fn run_part(
 }
 
 fn input_part(record: &RunRecord) -> InputPart {
+    let left_out = &record.run.settings.choice.left_out;
+    let of_plan = |task: &ExcludedTask| ExcludedPart { task: task.clone(), later: false };
     InputPart {
         sources: record.sources.iter().map(|source| source.name.clone()).collect(),
         rows: record.rows,
         selected: record.selected,
         duplicates: record.duplicates,
         already_done: record.already_done,
+        excluded_count: left_out.excluded,
+        excluded: left_out.named.iter().map(of_plan).collect(),
+        excluded_later_count: 0,
+        not_matched: left_out.not_matched,
+        not_sampled: left_out.not_sampled,
+        before_offset: left_out.before_offset,
         invalid: record.invalid,
+        of_other_shards: record.sharded.map_or(0, |plan| plan.tasks - record.selected),
     }
 }
 
@@ -174,12 +220,12 @@ struct SendingTotals {
 }
 
 impl SendingTotals {
-    fn new(record: &RunRecord) -> Self {
+    fn new(worked: ActiveTime) -> Self {
         Self {
             calls: Calls::default(),
             latency: LatencyHistogram::new(),
             peak: PeakRate::default(),
-            worked: ActiveTime::new(&record.sessions),
+            worked,
             answers: AnswerTotals::default(),
         }
     }
@@ -252,6 +298,7 @@ struct TaskTotals {
     arrivals: VerifyCounts,
     counts: Counts,
     empty: u64,
+    flaky: u64,
     failures: FailureGroups,
     /// Why the last task could not be sent that was tried and never left, and when it was tried.
     unsent: Option<(Timestamp, Failure)>,
@@ -267,6 +314,7 @@ impl TaskTotals {
         self.arrivals.unverified += u64::from(is_unverified(task));
         self.counts += task.last.as_ref().and_then(trusted_counts).unwrap_or_default();
         self.empty += u64::from(task.is_empty());
+        self.flaky += u64::from(task.is_flaky());
         self.failures.add(task);
         self.note_unsent(task);
     }

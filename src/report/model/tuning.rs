@@ -47,7 +47,7 @@ impl AnswerTotals {
             timed_out: self.timed_out,
             elapsed: worked.time(),
             held,
-            rate: settings.rate.fixed(),
+            rate: settings.own_rate().fixed(),
             finds_rate: settings.rate.is_auto(),
             concurrency: settings.concurrency.get(),
             mean_latency: self.time.checked_div(self.answered).unwrap_or_default(),

@@ -49,6 +49,11 @@ impl RunDirectory {
         Self { path: runs_in(state) }
     }
 
+    /// Uses the directory in which the files of runs are.
+    pub(crate) fn of_files(path: &Path) -> Self {
+        Self { path: path.to_owned() }
+    }
+
     /// Returns the state directory.
     pub(crate) fn state(&self) -> &Path {
         self.path.parent().expect("the runs are in a directory of it")
@@ -196,7 +201,7 @@ fn runs_in(state: &Path) -> PathBuf {
 }
 
 /// Returns the path from the root, because SQLite would read a relative `file:x` as a URL.
-fn absolute(path: &Path) -> PathBuf {
+pub(crate) fn absolute(path: &Path) -> PathBuf {
     std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }
 

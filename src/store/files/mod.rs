@@ -12,6 +12,7 @@ mod paths;
 mod trusted;
 mod watermark;
 
+pub(crate) use directory::absolute;
 pub use directory::{RunDirectory, RunLock};
 pub(crate) use file_identity::FileIdentity;
 pub use job_lock::{JobLock, lock_job};

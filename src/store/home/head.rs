@@ -2,7 +2,8 @@
 
 use crate::clock::Timestamp;
 use crate::settings::RunSettings;
-use crate::store::reading::{NewRun, RunRecord, SourceRecord};
+use crate::store::reading::{NewRun, RunRecord, ShardedPlan, SourceRecord};
+use crate::task::InvalidShard;
 use serde::{Deserialize, Serialize};
 
 /// The version of the journal's encoding.
@@ -27,7 +28,19 @@ struct HeadJson {
     rows: u64,
     selected: u64,
     settings: RunSettings,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    sharded: Option<ShardedJson>,
     sources: Vec<SourceJson>,
+}
+
+/// Sums of hashes are sixteen hexadecimal digits, because
+/// readers of JSON may take large integers for floats.
+#[derive(Serialize, Deserialize)]
+struct ShardedJson {
+    inputs: String,
+    own: String,
+    shard: String,
+    tasks: u64,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -38,7 +51,13 @@ struct SourceJson {
 
 /// Returns the description of a run; its sessions are in segments.
 pub(crate) fn head_text(record: &RunRecord) -> String {
-    let RunRecord { run, rows, selected, duplicates, already_done, invalid, sources, .. } = record;
+    let RunRecord { run, rows, selected, duplicates, already_done, invalid, .. } = record;
+    let sharded = |plan: &ShardedPlan| ShardedJson {
+        inputs: format!("{:016x}", plan.inputs),
+        own: format!("{:016x}", plan.own),
+        shard: plan.shard.to_string(),
+        tasks: plan.tasks,
+    };
     let source = |source: &SourceRecord| SourceJson {
         name: source.name.clone(),
         columns: source.columns.clone(),
@@ -60,9 +79,23 @@ pub(crate) fn head_text(record: &RunRecord) -> String {
         rows: *rows,
         selected: *selected,
         settings: run.settings.clone(),
-        sources: sources.iter().map(source).collect(),
+        sharded: record.sharded.as_ref().map(sharded),
+        sources: record.sources.iter().map(source).collect(),
     };
     serde_json::to_string(&json).expect("settings and texts have a form in JSON")
+}
+
+impl ShardedJson {
+    fn parse(&self) -> Result<ShardedPlan, String> {
+        let sum = |digits| u64::from_str_radix(digits, 16).map_err(|error| error.to_string());
+        let shard = self.shard.parse().map_err(|error: InvalidShard| error.to_string())?;
+        Ok(ShardedPlan {
+            shard,
+            tasks: self.tasks,
+            inputs: sum(&self.inputs)?,
+            own: sum(&self.own)?,
+        })
+    }
 }
 
 /// Reads the description of a run.
@@ -92,6 +125,10 @@ pub(crate) fn parse_head(text: &str) -> Result<RunRecord, serde_json::Error> {
         duplicates: json.duplicates,
         already_done: json.already_done,
         invalid: json.invalid,
+        sharded: json
+            .sharded
+            .map(|plan| plan.parse().map_err(serde::de::Error::custom))
+            .transpose()?,
         sources: json.sources.into_iter().map(source).collect(),
         sessions: Vec::new(),
     })

@@ -24,7 +24,7 @@ pub fn plan_from_run(
         plan.connection.execute_batch("BEGIN").map_err(&failed)?;
         let totals = copy_tasks(plan, parent, pick)?;
         let sources = parent.record()?.sources;
-        tables::insert_run(plan.connection, run, totals, sources).map_err(&failed)?;
+        tables::insert_run(plan.connection, run, totals, None, sources).map_err(&failed)?;
         plan.connection.execute_batch("COMMIT").map_err(&failed)?;
         Ok(Ok(totals))
     })

@@ -9,8 +9,8 @@ use crate::plan::{PlannedRow, SourceColumns};
 use crate::store::error::{StoreError, damage, sqlite};
 use crate::store::home::{Home, head_text};
 use crate::store::ordinal_set::OrdinalSet;
-use crate::store::reading::{NewRun, RunRecord, SourceRecord};
-use crate::task::{Command, Ordinal};
+use crate::store::reading::{NewRun, RunRecord, ShardedPlan, SourceRecord};
+use crate::task::{Command, Ordinal, Shard};
 use rusqlite::Connection;
 use std::path::{Path, PathBuf};
 
@@ -46,12 +46,45 @@ pub struct PlanTotals {
     pub duplicates: u64,
     /// Rows whose task was done by the run that this one follows.
     pub already_done: u64,
+    /// Rows that do not meet the conditions of `--where`.
+    pub not_matched: u64,
+    /// Tasks that files of `--exclude` name.
+    pub excluded: u64,
+    /// Tasks that do not belong to the sample.
+    pub not_sampled: u64,
+    /// Tasks before the first one that is taken.
+    pub before_offset: u64,
+    /// Tasks of the same plan that belong to other shards.
+    pub of_other_shards: u64,
+}
+
+impl PlanTotals {
+    /// Returns whether no shard of the plan has a task, and nothing was left out that could be one.
+    pub fn names_nothing(&self) -> bool {
+        self.is_empty_everywhere() && self.already_done + self.excluded == 0
+    }
+
+    /// Returns the number of tasks that a limit has cut off.
+    pub fn beyond_limit(&self) -> u64 {
+        self.left() - self.of_other_shards - self.selected
+    }
+
+    /// Returns the number of tasks that are left of the rows so far, those of other shards included.
+    pub(crate) fn left(&self) -> u64 {
+        let out = self.duplicates + self.not_matched + self.excluded + self.already_done;
+        self.rows - out - self.not_sampled - self.before_offset
+    }
 }
 
 impl PlanTotals {
     /// Returns whether the plan has no task.
     pub fn is_empty(&self) -> bool {
         self.selected == 0
+    }
+
+    /// Returns whether neither this plan nor another shard of it has a task.
+    pub fn is_empty_everywhere(&self) -> bool {
+        self.selected + self.of_other_shards == 0
     }
 }
 
@@ -142,31 +175,62 @@ pub(crate) fn for_each_planned(
     Ok(())
 }
 
-/// Takes tasks out of the plan, and all tasks beyond the first `limit` of those that are left.
+/// Which of the tasks that are left a plan keeps.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Kept<'a> {
+    /// The rows that are none of them.
+    pub(crate) without: &'a OrdinalSet,
+    /// The number of tasks before the first one.
+    pub(crate) offset: u64,
+    /// The most tasks, counted from that one.
+    pub(crate) limit: u64,
+    /// The shard that they belong to. The offset and the limit are those of all shards together.
+    pub(crate) shard: Option<Shard>,
+}
+
+/// What is left of a plan.
+#[derive(Debug, Default)]
+pub(crate) struct Remainder {
+    pub(crate) selected: u64,
+    pub(crate) sharded: Option<ShardedPlan>,
+}
+
+/// Takes tasks out of the plan, and of the `left` others all that are not kept.
 ///
-/// Returns the number of tasks that are left. The chunks are written anew in place: each is read
-/// before any task of it is written, because no more tasks are written than were read.
+/// The chunks are written anew in place: each is read before any task of it is written, because no
+/// more tasks are written than were read.
 pub(crate) fn keep(
     connection: &Connection,
-    without: &OrdinalSet,
-    limit: Option<u64>,
-) -> rusqlite::Result<u64> {
-    let limit = limit.unwrap_or(u64::MAX);
-    let mut left = 0;
+    left: u64,
+    Kept { without, mut offset, limit, shard }: Kept<'_>,
+) -> rusqlite::Result<Remainder> {
+    if without.len() == 0 && offset == 0 && left <= limit && shard.is_none() {
+        return Ok(Remainder { selected: left, sharded: None });
+    }
+    let (mut seen, mut selected) = (0, 0);
+    let mut sharded = shard.map(|shard| ShardedPlan { shard, tasks: 0, inputs: 0, own: 0 });
     let mut loader = ChunkLoader::new(connection);
     for_each_planned(connection, |task| {
-        if left == limit {
+        if seen == limit {
             return Ok(false);
         }
-        if !without.contains(Ordinal(task.ordinal)) {
-            left += 1;
+        if without.contains(Ordinal(task.ordinal)) {
+            return Ok(true);
+        }
+        if offset > 0 {
+            offset -= 1;
+            return Ok(true);
+        }
+        seen += 1;
+        if sharded.as_mut().is_none_or(|plan| task.id.with(|id| plan.add(task.command, id))) {
+            selected += 1;
             loader.push(task)?;
         }
         Ok(true)
     })?;
     let chunks = loader.finish()?;
     Home::new(connection).remove_chunks(chunks)?;
-    Ok(left)
+    Ok(Remainder { selected, sharded })
 }
 
 /// Records the run itself; a plan without this row is not complete.
@@ -174,6 +238,7 @@ pub(crate) fn insert_run(
     connection: &Connection,
     run: &NewRun,
     totals: PlanTotals,
+    sharded: Option<ShardedPlan>,
     sources: Vec<SourceRecord>,
 ) -> rusqlite::Result<()> {
     let record = RunRecord {
@@ -184,6 +249,7 @@ pub(crate) fn insert_run(
         already_done: totals.already_done,
         // 0 for ever: a plan with invalid rows is refused.
         invalid: 0,
+        sharded,
         sources,
         sessions: Vec::new(),
     };

@@ -40,6 +40,7 @@ impl RunReader {
             may_have_left,
             lost_tasks: rebuilt.lost_tasks,
             damage: rebuilt.parts,
+            other_shards: Vec::new(),
         })
     }
 

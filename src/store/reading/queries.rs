@@ -1,17 +1,21 @@
 //! The narrower questions to a run: its failures, attempts, holds, changes and finished tasks.
 
 use crate::journal::{PlannedTask, RunRecord as Fact, TaskRecord};
+use crate::settings::LeftOut;
 use crate::store::codes;
 use crate::store::error::{StoreError, sqlite};
 use crate::store::home::{ChunkBodies, Home};
 use crate::store::reading::attempts::for_each_attempt;
 use crate::store::reading::reader::RunReader;
+use crate::store::reading::rows_in_order;
+use crate::store::reading::rows_in_order::{Attempts, FailedTasks, Holds, Sendings, Tasks};
 use crate::store::reading::run_facts::for_each_fact;
 use crate::store::reading::task_rows::{attempt_row, task_row};
 use crate::store::rows::{AttemptRow, ChangeRow, HoldRow, PlanRow, SendingRow, TaskRow};
 use crate::store::writing::observed_states::awaited;
 use crate::task::{Command, Outcome};
 use rusqlite::Connection;
+use rusqlite::types::Type;
 use std::ops::ControlFlow;
 
 /// An error of the store, or of the callback of a walk.
@@ -32,6 +36,18 @@ impl RunReader {
         first_rows(&self.connection, limit).map_err(sqlite(&self.path))
     }
 
+    /// Calls `take` for every task, in the order of the input.
+    ///
+    /// A task without an outcome gets the one that follows from its attempts: in doubt if any
+    /// of them may have been carried out, failed if all were refused, and not attempted if no byte
+    /// of any of them left.
+    pub fn for_each_task<E: From<StoreError>>(
+        &self,
+        take: impl FnMut(TaskRow) -> Result<(), E>,
+    ) -> Result<(), E> {
+        rows_in_order::for_each::<Tasks, E>(self, take)
+    }
+
     /// Calls `take` for every task that is partial, failed or ambiguous, in the order of the
     /// input.
     ///
@@ -43,6 +59,13 @@ impl RunReader {
     ///
     /// The store's, and those of `take`.
     pub fn for_each_failed_task<E: From<StoreError>>(
+        &self,
+        take: impl FnMut(TaskRow) -> Result<(), E>,
+    ) -> Result<(), E> {
+        rows_in_order::for_each::<FailedTasks, E>(self, take)
+    }
+
+    pub(crate) fn read_failed_tasks<E: From<StoreError>>(
         &self,
         mut take: impl FnMut(TaskRow) -> Result<(), E>,
     ) -> Result<(), E> {
@@ -76,6 +99,13 @@ impl RunReader {
     /// Calls `take` for every attempt that may have left, in the order of sending.
     pub fn for_each_attempt<E: From<StoreError>>(
         &self,
+        take: impl FnMut(AttemptRow) -> Result<(), E>,
+    ) -> Result<(), E> {
+        rows_in_order::for_each::<Attempts, E>(self, take)
+    }
+
+    pub(crate) fn read_attempts<E: From<StoreError>>(
+        &self,
         mut take: impl FnMut(AttemptRow) -> Result<(), E>,
     ) -> Result<(), E> {
         let walked = for_each_attempt(
@@ -97,6 +127,13 @@ impl RunReader {
     ///
     /// The store's, and those of `take`.
     pub fn for_each_sending<E: From<StoreError>>(
+        &self,
+        take: impl FnMut(SendingRow) -> Result<(), E>,
+    ) -> Result<(), E> {
+        rows_in_order::for_each::<Sendings, E>(self, take)
+    }
+
+    pub(crate) fn read_sendings<E: From<StoreError>>(
         &self,
         mut take: impl FnMut(SendingRow) -> Result<(), E>,
     ) -> Result<(), E> {
@@ -122,6 +159,13 @@ impl RunReader {
     /// Calls `take` for every time in which the whole run waited, in the order of recording.
     pub fn for_each_hold<E: From<StoreError>>(
         &self,
+        take: impl FnMut(HoldRow) -> Result<(), E>,
+    ) -> Result<(), E> {
+        rows_in_order::for_each::<Holds, E>(self, take)
+    }
+
+    pub(crate) fn read_holds<E: From<StoreError>>(
+        &self,
         mut take: impl FnMut(HoldRow) -> Result<(), E>,
     ) -> Result<(), E> {
         self.walked(for_each_fact(self.home(), |_, fact| {
@@ -143,6 +187,16 @@ impl RunReader {
 
     /// Returns the changes by operators while the run was under way, in order.
     pub fn changes(&self) -> Result<Vec<ChangeRow>, StoreError> {
+        let mut changes = self.own_changes()?;
+        for other in &self.other_shards {
+            changes.extend(other.with(Self::own_changes)?);
+        }
+        // Stable, so that the changes of one file keep their order.
+        changes.sort_by_key(|change| change.at);
+        Ok(changes)
+    }
+
+    fn own_changes(&self) -> Result<Vec<ChangeRow>, StoreError> {
         let mut changes = Vec::new();
         let walked = for_each_fact(self.home(), |_, fact| {
             if let Fact::Changed { at_us, what, value, by } = fact {
@@ -153,6 +207,20 @@ impl RunReader {
         });
         walked.map_err(sqlite(&self.path))?;
         Ok(changes)
+    }
+
+    /// Returns the tasks that became excluded after the run was planned, and were not settled yet.
+    pub fn excluded_later(&self) -> Result<LeftOut, StoreError> {
+        let mut all = LeftOut::default();
+        let walked = for_each_fact(self.home(), |_, fact| {
+            if let Fact::Excluded { tasks } = fact {
+                let tasks = serde_json::from_str(tasks);
+                all.add(tasks.map_err(|error| codes::unfit(Type::Text, error))?);
+            }
+            Ok::<(), rusqlite::Error>(())
+        });
+        walked.map_err(sqlite(&self.path))?;
+        Ok(all)
     }
 
     /// Counts the tasks that were sent and not looked for to the end.
@@ -170,6 +238,11 @@ impl RunReader {
 
     /// Counts the requests for pages of the list.
     pub fn pages(&self) -> Result<u64, StoreError> {
+        let others = self.other_shards.iter().map(|other| other.with(Self::own_pages));
+        others.fold(self.own_pages(), |sum, pages| Ok(sum? + pages?))
+    }
+
+    fn own_pages(&self) -> Result<u64, StoreError> {
         let mut count = 0;
         let walked = for_each_fact(self.home(), |_, fact| {
             count += u64::from(matches!(fact, Fact::Polled { .. }));

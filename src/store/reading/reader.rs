@@ -18,7 +18,8 @@ use crate::store::rows::TaskRow;
 use crate::store::schema;
 use crate::task::OutcomeCounts;
 use rusqlite::Connection;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 /// A run, open for reading.
 ///
@@ -35,6 +36,24 @@ pub struct RunReader {
     pub(crate) may_have_left: MayHaveLeft,
     pub(crate) lost_tasks: u64,
     pub(crate) damage: Vec<DamagedPart>,
+    /// The files of the other shards, for a reader of several.
+    pub(crate) other_shards: Vec<OtherShard>,
+}
+
+/// Another shard of the same plan.
+#[derive(Debug)]
+pub(crate) struct OtherShard {
+    pub(crate) run: Mutex<RunReader>,
+    /// By how much the places of its tasks are moved, so that no two shards have the same.
+    pub(crate) shift: u32,
+}
+
+impl OtherShard {
+    /// Calls `ask` with the reader.
+    pub(crate) fn with<T>(&self, ask: impl FnOnce(&RunReader) -> T) -> T {
+        // A reader has no state that a panic could leave half-done.
+        ask(&self.run.lock().unwrap_or_else(PoisonError::into_inner))
+    }
 }
 
 impl RunReader {
@@ -44,6 +63,12 @@ impl RunReader {
         if !path.exists() {
             return Err(StoreError::NoSuchRun { wanted: run.to_string() });
         }
+        Self::open_file(&path)
+    }
+
+    /// Opens the file of a run.
+    pub(crate) fn open_file(path: &Path) -> Result<Self, StoreError> {
+        let path = path.to_owned();
         // Before the snapshot: a commit in between would be remembered and not be in it.
         let before = Watermark::read(&path);
         let connection = schema::open_reader(&path)?;
@@ -57,8 +82,17 @@ impl RunReader {
         // which is the safe side.
         let Watermark { may_have_left, .. } = Watermark::read(&path);
         let (origin, selected) = (head.run.origin, head.selected);
-        let (lost_tasks, damage) = (0, Vec::new());
-        Ok(Self { connection, path, origin, totals, selected, may_have_left, lost_tasks, damage })
+        Ok(Self {
+            connection,
+            path,
+            origin,
+            totals,
+            selected,
+            may_have_left,
+            lost_tasks: 0,
+            damage: Vec::new(),
+            other_shards: Vec::new(),
+        })
     }
 
     pub(crate) fn home(&self) -> Home<'_> {
@@ -67,6 +101,11 @@ impl RunReader {
 
     /// Returns the record of the run as a whole.
     pub fn record(&self) -> Result<RunRecord, StoreError> {
+        if self.other_shards.is_empty() { self.own_record() } else { self.merged_record() }
+    }
+
+    /// Returns the record of the run in this file.
+    pub(crate) fn own_record(&self) -> Result<RunRecord, StoreError> {
         let read = || {
             let sessions = read_sessions(self.home(), self.origin)?;
             Ok(RunRecord { sessions, ..self.home().head()? })
@@ -84,12 +123,8 @@ impl RunReader {
         Ok(self.selected.saturating_sub(self.totals.settled.selected()))
     }
 
-    /// Calls `take` for every task, in the order of the input.
-    ///
-    /// A task without an outcome gets the one that follows from its attempts: in doubt if any
-    /// of them may have been carried out, failed if all were refused, and not attempted if no byte
-    /// of any of them left.
-    pub fn for_each_task<E: From<StoreError>>(
+    /// Calls `take` for every task in this file.
+    pub(crate) fn read_tasks<E: From<StoreError>>(
         &self,
         mut take: impl FnMut(TaskRow) -> Result<(), E>,
     ) -> Result<(), E> {
@@ -98,7 +133,8 @@ impl RunReader {
         })
     }
 
-    /// Calls `take` for the record of every task, in the order of the input, and checks the sums.
+    /// Calls `take` for the record of every task in this file, in the order of the input, and checks
+    /// the sums.
     pub(crate) fn for_each_record<E: From<StoreError>>(
         &self,
         mut take: impl FnMut(&PlannedTask<'_>, &TaskRecord<'_>) -> Result<(), E>,

@@ -4,6 +4,7 @@ use crate::clock::Timestamp;
 use crate::event::StopReason;
 use crate::settings::RunSettings;
 use crate::store::ids::RunId;
+use crate::task::{Command, Shard, task_hash};
 use std::time::Duration;
 
 /// The facts about a run that are known before its plan is read.
@@ -46,10 +47,40 @@ pub struct RunRecord {
     pub already_done: u64,
     /// The number of invalid rows.
     pub invalid: u64,
+    /// The plan that this run is a shard of, if it is one.
+    pub sharded: Option<ShardedPlan>,
     /// The inputs.
     pub sources: Vec<SourceRecord>,
     /// The processes that carried it out, in order.
     pub sessions: Vec<SessionRecord>,
+}
+
+/// The plan that a run is one shard of: what all its shards share, and what adds up over them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ShardedPlan {
+    /// This shard.
+    pub shard: Shard,
+    /// The number of tasks in all shards.
+    pub tasks: u64,
+    /// The sum of the hashes of all tasks, by which shards of other inputs are recognised.
+    pub inputs: u64,
+    /// The sum of the hashes of this shard's own tasks.
+    pub own: u64,
+}
+
+impl ShardedPlan {
+    /// Counts a task of the plan, and returns whether it belongs to this shard.
+    pub(crate) fn add(&mut self, command: Command, id: &str) -> bool {
+        let hash = task_hash(command, id);
+        self.tasks += 1;
+        // Sums, so that the order of the input does not matter.
+        self.inputs = self.inputs.wrapping_add(hash);
+        let is_own = self.shard.has(id);
+        if is_own {
+            self.own = self.own.wrapping_add(hash);
+        }
+        is_own
+    }
 }
 
 /// An input of a run.

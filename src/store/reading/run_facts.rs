@@ -63,7 +63,10 @@ pub(crate) fn read_sessions(
             Fact::RateLearnt(per_second) => {
                 session_mut(&mut sessions, epoch)?.rate_learnt = per_second;
             }
-            Fact::Held { .. } | Fact::Polled { .. } | Fact::Changed { .. } => {}
+            Fact::Held { .. }
+            | Fact::Polled { .. }
+            | Fact::Changed { .. }
+            | Fact::Excluded { .. } => {}
         }
         Ok(())
     })?;

@@ -114,6 +114,9 @@ fn documents_keep_to_their_schemas() {
     let diff = scene.call(&["report", "diff", &first, "latest", "--json"]).expect(0);
     check(&schema(&scene, "diff"), &[json(&diff.stdout)]);
     assert_eq!(json(&diff.stdout)["tasks"]["gone"], 5);
+    let ids = ["gate-1", "gate-2", "gate-3", "gate-4", "gate-5", "gate-6"];
+    let explained = scene.call(&[&["explain", "--json"], &ids[..]].concat()).expect(0);
+    check(&schema(&scene, "explain"), &[json(&explained.stdout)]);
 }
 
 #[test]
@@ -144,7 +147,7 @@ fn undescribed(schema: &Value, at: &str, found: &mut Vec<String>) {
 #[test]
 fn every_field_is_described() {
     let scene = Scene::new();
-    for document in ["report", "events", "results", "diff"] {
+    for document in ["report", "events", "results", "diff", "explain", "dump"] {
         let mut found = Vec::new();
         let schema = schema(&scene, document);
         assert!(jsonschema::meta::is_valid(&schema), "{document}");

@@ -1,9 +1,11 @@
 //! `report`: shows the report of a run, in any format, any time later.
 
 pub(crate) mod diff;
+pub(crate) mod merge;
 
 use crate::cli::Context;
 use crate::cli::commands::report::diff::DiffArgs;
+use crate::cli::commands::report::merge::MergeArgs;
 use crate::cli::connect::protected_files;
 use crate::cli::flags::output::DocumentArgs;
 use crate::cli::flags::which_run::WhichRunArgs;
@@ -21,12 +23,15 @@ Examples:
   batchctl report -o failed.csv --only failed,ambiguous --csv-dialect excel
   batchctl report -o md:- | gh issue create --title nightly -F -
   batchctl report latest --json
-  batchctl report diff 20240704 latest       what is failing that was not";
+  batchctl report diff 20240704 latest       what is failing that was not
+  batchctl report merge shard-*.db           one report of runs with `--shard K/N`";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum ReportCommand {
     /// Compare the outcomes of two runs
     Diff(DiffArgs),
+    /// Make one report of the shards of a plan
+    Merge(MergeArgs),
 }
 
 #[derive(Debug, Args)]
@@ -41,8 +46,10 @@ pub(crate) struct ReportArgs {
 }
 
 pub(crate) fn show(args: &ReportArgs, context: &Context) -> Result<ExitStatus, CommandError> {
-    if let Some(ReportCommand::Diff(args)) = &args.command {
-        return diff::show(args, context);
+    match &args.command {
+        Some(ReportCommand::Diff(args)) => return diff::show(args, context),
+        Some(ReportCommand::Merge(args)) => return merge::show(args, context),
+        None => {}
     }
     let documents =
         documents::parse(&args.output, &protected_files::find(None, context), &context.given)?;

@@ -13,7 +13,7 @@ use batchctl::report::{ExitStatus, ResultsOptions};
 use batchctl::run;
 use batchctl::store::{ExportError, RunDirectory, RunId, RunReader, RunRecord, StoreError};
 use batchctl::task::{Outcome, OutcomeCounts};
-use batchctl::text::{grouped, printable};
+use batchctl::text::{grouped, plural, printable};
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::{Value, json};
 use std::fmt::Write;
@@ -236,6 +236,10 @@ fn head(run: &ListedRun, runs: &RunDirectory) -> String {
     }
     if let Some(parent) = &record.run.parent {
         let _ = writeln!(text, "follows   {parent}");
+    }
+    if let Some(plan) = &record.sharded {
+        let tasks = plural(plan.tasks, "task", "tasks");
+        let _ = writeln!(text, "shard     {}, of {tasks} in all", plan.shard);
     }
     for session in &record.sessions {
         let end = match &session.end {

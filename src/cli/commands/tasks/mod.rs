@@ -7,14 +7,14 @@ mod walk;
 
 use crate::cli::Context;
 use crate::cli::commands::list::filter::StateChoice;
-use crate::cli::commands::start_stop::{Inputs, new_plan};
+use crate::cli::commands::start_stop::{Inputs, plan_of_all};
 use crate::cli::commands::tasks::rows::SubTaskTable;
 use crate::cli::commands::tasks::walk::{BatchTask, SubTaskWalk};
 use crate::cli::connect::client::{ReadingClient, client_for_reading};
 use crate::cli::connect::destination;
 use crate::cli::connect::destination::{Destination, Lookup};
 use crate::cli::flags::connection::{CredentialArgs, DestinationArgs};
-use crate::cli::flags::input::InputArgs;
+use crate::cli::flags::input::TableArgs;
 use crate::cli::flags::precedence::Rank;
 use crate::cli::flags::reading::ReadingArgs;
 use crate::cli::flags::values;
@@ -76,7 +76,10 @@ pub(crate) struct TasksArgs {
     #[command(flatten)]
     pub(crate) credentials: CredentialArgs,
     #[command(flatten)]
-    pub(crate) input: InputArgs,
+    pub(crate) table: TableArgs,
+    /// What to do if there is no task in the input
+    #[arg(long, value_name = "DO", default_value = "fail", help_heading = "Input")]
+    pub(crate) if_empty: EmptyInput,
     #[command(flatten)]
     pub(crate) reading: ReadingArgs,
 }
@@ -188,7 +191,7 @@ fn of_inputs(
     let request = RunRequest {
         state: context.state.clone(),
         command: String::new(),
-        plan: new_plan(inputs, &args.input, context)?,
+        plan: plan_of_all(inputs, &args.table, context)?,
         endpoint: String::new(),
         project_id: String::new(),
         job: None,
@@ -196,7 +199,7 @@ fn of_inputs(
         settings: settings.clone(),
     };
     let plan = run::dry_run(request, Clock::start())?;
-    if plan.totals().is_empty() && args.input.if_empty == EmptyInput::Fail {
+    if plan.totals().is_empty() && args.if_empty == EmptyInput::Fail {
         return Err(CommandError::new(ExitStatus::BadInput, "there is no task in the input")
             .with_hint("`--if-empty ok` makes that a success"));
     }
