@@ -2,6 +2,7 @@
 
 use crate::journal::bytes::{ByteReader, Malformed, put, put_signed};
 use crate::journal::text::{ReadTexts, Repeats};
+use crate::task::ServiceLimit;
 
 const SESSION_STARTED: u8 = 1;
 const SESSION_ENDED: u8 = 2;
@@ -12,6 +13,8 @@ const CHANGED: u8 = 6;
 const EXCLUDED: u8 = 7;
 /// The bit of a value that may be missing.
 const PRESENT: u8 = 1 << 4;
+/// The same of a second one.
+const PRESENT_TOO: u8 = 1 << 5;
 
 /// A fact about the run. Times are microseconds after its origin.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -34,8 +37,8 @@ pub(crate) enum RunRecord<'a> {
         /// The reason why it ended before every task had an outcome.
         stopped: Option<&'a str>,
     },
-    /// The search for the rate found a level, or lost it.
-    RateLearnt(Option<f64>),
+    /// The run met a limit of the service, or found that it no longer holds.
+    RateLearnt(ServiceLimit),
     /// The whole run waited.
     Held {
         /// The beginning.
@@ -87,9 +90,11 @@ impl<'a> RunRecord<'a> {
                 put(body, held_us);
                 stopped.into_iter().for_each(|stopped| repeats.write(body, stopped));
             }
-            Self::RateLearnt(per_second) => {
-                body.push(RATE_LEARNT | per_second.map_or(0, |_| PRESENT));
+            Self::RateLearnt(ServiceLimit { per_second, at_a_time }) => {
+                let calls = at_a_time.map_or(0, |_| PRESENT_TOO);
+                body.push(RATE_LEARNT | per_second.map_or(0, |_| PRESENT) | calls);
                 per_second.into_iter().for_each(|rate| body.extend(rate.to_bits().to_le_bytes()));
+                at_a_time.into_iter().for_each(|calls| put(body, u64::from(calls)));
             }
             Self::Held { at_us, until_us, reason } => {
                 body.push(HELD);
@@ -138,11 +143,11 @@ impl<'a> RunRecord<'a> {
                 let stopped = is_present.then(|| texts.read(reader)).transpose()?;
                 Self::SessionEnded { at_us, held_us, stopped }
             }
-            (RATE_LEARNT, 0) => Self::RateLearnt(None),
-            (RATE_LEARNT, 1) => {
-                let mut bits = [0; 8];
-                bits.copy_from_slice(reader.take(8)?);
-                Self::RateLearnt(Some(f64::from_bits(u64::from_le_bytes(bits))))
+            (RATE_LEARNT, 0..=3) => {
+                let per_second = is_present.then(|| read_double(reader)).transpose()?;
+                let is_present_too = tag & PRESENT_TOO != 0;
+                let at_a_time = is_present_too.then(|| reader.small()).transpose()?;
+                Self::RateLearnt(ServiceLimit { per_second, at_a_time })
             }
             (HELD, 0) => {
                 let at_us = time(reader)?;
@@ -159,4 +164,10 @@ impl<'a> RunRecord<'a> {
             _ => return Err(unknown),
         })
     }
+}
+
+fn read_double(reader: &mut ByteReader<'_>) -> Result<f64, Malformed> {
+    let mut bits = [0; 8];
+    bits.copy_from_slice(reader.take(8)?);
+    Ok(f64::from_bits(u64::from_le_bytes(bits)))
 }

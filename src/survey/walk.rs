@@ -108,9 +108,7 @@ impl<'a, A: TaskApi> Walker<'a, A> {
     /// Lets the walker share the slots of a rate group, if there are any.
     #[must_use]
     pub fn sharing(mut self, slots: Option<SharedSlots>) -> Self {
-        let now = self.clock.instant();
-        let shared = slots.zip(self.settings.rate);
-        self.group = shared.map(|(slots, rate)| SlotGate::new(slots, rate, now.into()));
+        self.group = SlotGate::to(slots, self.settings.rate, self.clock.instant().into());
         self
     }
 

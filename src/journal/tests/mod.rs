@@ -8,7 +8,7 @@ use super::{
     ChunkFold, Ended, Fact, FailureTexts, PlanChunk, PlanChunkWriter, PlannedTask, Record,
     RunRecord, RunSegmentWriter, SegmentWriter, Text, records, run_records,
 };
-use crate::task::{Command, Counts, Failure, FailureKind, Outcome, TaskState};
+use crate::task::{Command, Counts, Failure, FailureKind, Outcome, ServiceLimit, TaskState};
 use proptest::prelude::*;
 
 impl SegmentWriter {
@@ -232,8 +232,10 @@ fn every_record_of_the_run_reads_back() {
     let all = [
         RunRecord::SessionStarted { at_us: 5, process: 4711, version: "0.1.0" },
         RunRecord::Held { at_us: 9, until_us: 4, reason: "throttled" },
-        RunRecord::RateLearnt(Some(12.5)),
-        RunRecord::RateLearnt(None),
+        RunRecord::RateLearnt(ServiceLimit { per_second: Some(12.5), at_a_time: None }),
+        RunRecord::RateLearnt(ServiceLimit { per_second: None, at_a_time: Some(20) }),
+        RunRecord::RateLearnt(ServiceLimit { per_second: Some(0.5), at_a_time: Some(300) }),
+        RunRecord::RateLearnt(ServiceLimit::default()),
         RunRecord::Polled { leaves_us: -7 },
         RunRecord::Changed { at_us: 9, what: "rate", value: Some("5/s"), by: "a key" },
         RunRecord::Changed { at_us: 9, what: "paused", value: None, by: "a key" },

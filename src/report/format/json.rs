@@ -269,6 +269,7 @@ struct PaceJson {
     paused_ms: u64,
     rate_learnt: Option<f64>,
     set_by_service: Option<f64>,
+    at_a_time_set_by_service: Option<u32>,
 }
 
 impl PaceJson {
@@ -278,8 +279,9 @@ impl PaceJson {
             rate_average: pace.rate_average.map(three_decimals),
             rate_peak_1s: pace.rate_peak_1s,
             paused_ms: whole_millis(pace.paused),
-            rate_learnt: pace.rate_learnt.map(three_decimals),
-            set_by_service: pace.rate_learnt.map(three_decimals),
+            rate_learnt: pace.learnt.per_second.map(three_decimals),
+            set_by_service: pace.learnt.per_second.map(three_decimals),
+            at_a_time_set_by_service: pace.learnt.at_a_time,
         }
     }
 }

@@ -127,13 +127,17 @@ fn call_rows(report: &Report) -> Vec<NumberRow> {
         }
         rows.push(quiet("pace", None, peak));
     }
-    if let Some(learnt) = pace.rate_learnt {
+    if let Some(learnt) = pace.learnt.per_second {
         let limit = rounded(learnt);
         rows.push(if report.settings.rate.is_auto() {
             quiet("rate found", None, format!("the service throttles at about {limit}/s"))
         } else {
             quiet("service", None, format!("sets the pace, at about {limit}/s"))
         });
+    }
+    if let Some(most) = pace.learnt.at_a_time {
+        let note = format!("works on {} at a time", plural(u64::from(most), "call", "calls"));
+        rows.push(quiet("service", None, note));
     }
     if !pace.paused.is_zero() {
         let who = if report.is_changed("paused") { " or by hand" } else { "" };

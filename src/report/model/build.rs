@@ -120,7 +120,7 @@ fn assemble(
             rate_limit: settings.own_rate().fixed(),
             rate_average: sent.worked.average_rate(),
             rate_peak_1s: sent.peak.finish(),
-            rate_learnt: record.sessions.last().and_then(|session| session.rate_learnt),
+            learnt: record.sessions.last().map(|session| session.learnt).unwrap_or_default(),
             paused,
         },
         run: run_part(&record, &totals.tasks, &sent.worked, ending.complete),

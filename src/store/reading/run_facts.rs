@@ -7,6 +7,7 @@ use crate::store::codes;
 use crate::store::error::damage;
 use crate::store::home::Home;
 use crate::store::reading::record::{SessionRecord, StoredEnd};
+use crate::task::ServiceLimit;
 use rusqlite::Error;
 
 /// Calls `take` for every fact about the run, with the number of the session that wrote it.
@@ -53,15 +54,15 @@ pub(crate) fn read_sessions(
                 end: None,
                 process,
                 version: version.to_owned(),
-                rate_learnt: None,
+                learnt: ServiceLimit::default(),
             }),
             Fact::SessionEnded { at_us, held_us, stopped } => {
                 let stopped = stopped.map(codes::word::<StopReason>).transpose()?;
                 let (at, held) = (origin.plus_micros(at_us), codes::span(held_us));
                 session_mut(&mut sessions, epoch)?.end = Some(StoredEnd { at, stopped, held });
             }
-            Fact::RateLearnt(per_second) => {
-                session_mut(&mut sessions, epoch)?.rate_learnt = per_second;
+            Fact::RateLearnt(limit) => {
+                session_mut(&mut sessions, epoch)?.learnt = limit;
             }
             Fact::Held { .. }
             | Fact::Polled { .. }
