@@ -24,7 +24,9 @@ pub(crate) use bytes::Malformed;
 pub(crate) use checksum::{Damage, Place};
 pub(crate) use failure::FailureTexts;
 pub(crate) use fold::{Attempt, ChunkFold, FoldedTask, TaskRecord};
-pub(crate) use plan_chunk::{MAX_CHUNK_TASKS, PlanChunk, PlanChunkWriter, PlannedTask};
+pub(crate) use plan_chunk::{
+    MAX_CHUNK_TASKS, PlanChunk, PlanChunkWriter, PlannedTask, empty_chunk,
+};
 pub(crate) use record::{Ended, Fact, Record};
 pub(crate) use run_record::RunRecord;
 pub(crate) use segment::{RunSegmentWriter, SegmentWriter, records, run_records};

@@ -11,6 +11,8 @@ const HELD: u8 = 4;
 const POLLED: u8 = 5;
 const CHANGED: u8 = 6;
 const EXCLUDED: u8 = 7;
+const SENDINGS_LOST: u8 = 8;
+const TASKS_LOST: u8 = 9;
 /// The bit of a value that may be missing.
 const PRESENT: u8 = 1 << 4;
 /// The same of a second one.
@@ -69,6 +71,22 @@ pub(crate) enum RunRecord<'a> {
         /// Which, as JSON.
         tasks: &'a str,
     },
+    /// Records of requests were lost: so many may have been sent until a time.
+    SendingsLost {
+        /// The time after which none of them was sent.
+        until_us: i64,
+        /// The number of requests; the largest number if it is not known.
+        most: u64,
+    },
+    /// The ids of tasks were lost with a plan chunk.
+    TasksLost {
+        /// The chunk.
+        chunk: u32,
+        /// The number of tasks.
+        tasks: u64,
+        /// Their input and the first and the last line in it, if they are known.
+        rows: Option<(u32, u64, u64)>,
+    },
 }
 
 impl<'a> RunRecord<'a> {
@@ -117,6 +135,19 @@ impl<'a> RunRecord<'a> {
                 body.push(EXCLUDED);
                 repeats.write(body, tasks);
             }
+            Self::SendingsLost { until_us, most } => {
+                body.push(SENDINGS_LOST);
+                put_time(body, until_us);
+                put(body, most);
+            }
+            Self::TasksLost { chunk, tasks, rows } => {
+                body.push(TASKS_LOST | rows.map_or(0, |_| PRESENT));
+                put(body, u64::from(chunk));
+                put(body, tasks);
+                if let Some((source, from, to)) = rows {
+                    [u64::from(source), from, to].into_iter().for_each(|part| put(body, part));
+                }
+            }
         }
     }
 
@@ -161,6 +192,16 @@ impl<'a> RunRecord<'a> {
                 Self::Changed { at_us, what, value, by: texts.read(reader)? }
             }
             (EXCLUDED, 0) => Self::Excluded { tasks: texts.read(reader)? },
+            (SENDINGS_LOST, 0) => {
+                Self::SendingsLost { until_us: time(reader)?, most: reader.number()? }
+            }
+            (TASKS_LOST, 0 | 1) => {
+                let (chunk, tasks) = (reader.small()?, reader.number()?);
+                let rows = is_present
+                    .then(|| Ok((reader.small()?, reader.number()?, reader.number()?)))
+                    .transpose()?;
+                Self::TasksLost { chunk, tasks, rows }
+            }
             _ => return Err(unknown),
         })
     }

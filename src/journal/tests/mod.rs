@@ -36,6 +36,7 @@ enum OwnedFact {
     Settled(Outcome, i64),
     Before(TaskState),
     After(TaskState, Option<i64>, Option<Outcome>),
+    Lost,
 }
 
 #[derive(Debug, Clone)]
@@ -65,6 +66,7 @@ impl OwnedFact {
             }),
             &Self::Settled(outcome, at_us) => Fact::Settled { outcome, at_us },
             &Self::Before(state) => Fact::Before(state),
+            Self::Lost => Fact::Lost,
             &Self::After(state, verified_us, verdict) => {
                 Fact::After { state, verified_us, verdict }
             }
@@ -117,6 +119,7 @@ fn fact() -> impl Strategy<Value = OwnedFact> {
     prop_oneof![
         any::<(u64, u32, i64)>().prop_map(|(seq, n, us)| OwnedFact::Started(seq, n, us)),
         Just(OwnedFact::Withdrawn),
+        Just(OwnedFact::Lost),
         end().prop_map(|end| OwnedFact::Ended(Box::new(end))),
         (outcome(), any::<i64>()).prop_map(|(outcome, us)| OwnedFact::Settled(outcome, us)),
         state().prop_map(OwnedFact::Before),
@@ -242,6 +245,9 @@ fn every_record_of_the_run_reads_back() {
         RunRecord::Excluded { tasks: "{}" },
         RunRecord::SessionEnded { at_us: i64::MAX, held_us: u64::MAX, stopped: Some("drained") },
         RunRecord::SessionEnded { at_us: i64::MIN, held_us: 0, stopped: None },
+        RunRecord::SendingsLost { until_us: 7, most: u64::MAX },
+        RunRecord::TasksLost { chunk: 3, tasks: 1_000, rows: None },
+        RunRecord::TasksLost { chunk: 4, tasks: 1, rows: Some((1, 2, u64::MAX)) },
     ];
     let mut writer = RunSegmentWriter::default();
     all.iter().for_each(|record| writer.push(record));

@@ -92,6 +92,7 @@ fn the_page_shows_a_segment_byte_by_byte() {
                 verdict: Some(Outcome::Failed),
             },
         ),
+        (5, Fact::Lost),
     ] {
         writer.push(&Record { offset, fact });
     }
@@ -110,6 +111,8 @@ fn the_page_shows_a_segment_of_the_run_byte_by_byte() {
         RunRecord::Changed { at_us: 30, what: "rate", value: Some("5/s"), by: "a key" },
         RunRecord::Excluded { tasks: "{\"excluded\":1}" },
         RunRecord::SessionEnded { at_us: 31, held_us: 11, stopped: Some("drained") },
+        RunRecord::SendingsLost { until_us: 31, most: 64 },
+        RunRecord::TasksLost { chunk: 3, tasks: 1_000, rows: Some((0, 3_001, 4_000)) },
     ] {
         writer.push(&record);
     }

@@ -48,9 +48,9 @@ impl Report {
         // answer, so they are read only if a process recorded no end.
         let holds = if sent.worked.has_open_end() { run.holds()? } else { Vec::new() };
         let paused = sent.worked.held(&holds);
-        // Tasks whose ids are lost are in no row, and the sums must add up all the same.
+        // Tasks whose ids are lost are in no row, and the sums must add up all the same. They can
+        // never be settled, so the run does not wait for them.
         totals.tasks[Outcome::Ambiguous] += run.lost_tasks();
-        totals.unsettled += run.lost_tasks();
         let last = deciding_session(&record, &shards).cloned();
         let mut report = assemble(record, &Latest { last, still_running }, sent, totals, paused);
         report.shards = shards;
