@@ -11,7 +11,7 @@ pub use choice::{LeftOut, TaskChoice};
 
 use crate::policy::{FinishBy, MaxFailures, OnDoubt, Waves};
 use crate::settings::stored_form::{millis, optional_millis, optional_words, words};
-use crate::task::{Rate, RunBy, Shard};
+use crate::task::{Level, Rate, RunBy, Shard};
 use serde::{Deserialize, Serialize};
 use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
 use std::time::Duration;
@@ -39,6 +39,9 @@ const fn per_second(limit: u32) -> Rate {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct RunSettings {
+    /// What its ids name. By default batch tasks.
+    #[serde(skip_serializing_if = "Level::is_batch")]
+    pub level: Level,
     /// The rate of calls. By default 10 a second.
     // Flattened, because the store has its three fields beside all others.
     #[serde(flatten)]
@@ -170,6 +173,7 @@ impl CredentialKind {
 impl Default for RunSettings {
     fn default() -> Self {
         Self {
+            level: Level::Batch,
             rate: RateSetting::default(),
             rate_group: None,
             shard: None,

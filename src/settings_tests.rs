@@ -45,6 +45,7 @@ fn settings_come_back_as_they_were_stored() {
         ..RunSettings::default()
     };
     let patient = RunSettings {
+        level: Level::Task,
         throttle_timeout: Duration::from_secs(90),
         rate_group: Some("night".into()),
         shard: "2/4".parse().ok(),

@@ -1,14 +1,23 @@
 //! Converts a run's settings to those of the engine and of walks through the list.
 
+use crate::api::Listing;
 use crate::engine::{EngineSettings, StartingPoint};
 use crate::policy::{Opening, PaceStart, RateBounds, RetryPolicy};
 use crate::settings::{RateSetting, RunSettings};
 use crate::survey::WalkerSettings;
-use crate::task::ServiceLimit;
+use crate::task::{Level, ServiceLimit};
 
 /// Returns how many of the last sending times matter.
 pub(crate) fn remembered_sendings(settings: &RunSettings) -> u32 {
     settings.own_rate().limit().map_or(0, |rate| rate.limit.get())
+}
+
+/// Returns the list in which the tasks of a run are found.
+pub(crate) fn listing(settings: &RunSettings) -> Listing {
+    match settings.level {
+        Level::Batch => Listing::default(),
+        Level::Task => Listing::SubTasks { batch_task: None, expected: None },
+    }
 }
 
 /// Returns how lists are read.
@@ -45,6 +54,7 @@ pub(crate) fn engine_settings(settings: &RunSettings, origin: StartingPoint) -> 
         shard: _,
         // The client's.
         connect_timeout: _,
+        level: _,
         // The slots', see `Planned::carry_out`.
         rate_group: _,
         // A span that depends on the time zone: see `Planned::finish_within`.

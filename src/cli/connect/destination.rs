@@ -13,6 +13,7 @@ use batchctl::api::{Credentials, Endpoint, ProjectId, ProxyAddress, Roots, Route
 use batchctl::sandbox::{SandboxSettings, SandboxThread};
 use batchctl::settings::RunSettings;
 use batchctl::store::RunRecord;
+use batchctl::task::Level;
 use std::sync::Arc;
 
 /// The project of the embedded sandbox, which accepts any.
@@ -196,8 +197,8 @@ fn tell_authorities(context: &Context) {
 
 impl Destination {
     /// Returns the URLs that are called, and through what.
-    pub(crate) fn pattern(&self) -> String {
-        let pattern = self.endpoint.action_pattern(&self.project);
+    pub(crate) fn pattern(&self, level: Level) -> String {
+        let pattern = self.endpoint.action_pattern(&self.project, level);
         match &self.route.proxy {
             Some(proxy) => format!("{pattern} through {proxy}"),
             None => pattern,

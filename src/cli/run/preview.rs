@@ -166,7 +166,8 @@ pub(crate) fn check_unknown(plan: &DryRun, scene: &Scene<'_>) -> Result<(), Comm
 /// Renders what holds for all tasks of the plan.
 fn head(action: &ActionRequest, totals: PlanTotals) -> String {
     let mut text = String::new();
-    let tasks = plural(totals.selected, "batch task", "batch tasks");
+    let (one, many) = action.settings.level.nouns();
+    let tasks = plural(totals.selected, one, many);
     let word = &action.word;
     let _ = writeln!(text, "{word}: {tasks} would be called; nothing was sent");
     let _ = writeln!(text);

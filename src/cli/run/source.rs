@@ -78,7 +78,8 @@ impl<'a> RunSource<'a> {
         let state = &context.state;
         Ok(ControlFlow::Continue(match self {
             Self::New(run) => {
-                let settings = RunSettings { shard: run.shard, ..RunSettings::default() };
+                let (level, shard) = (run.level, run.shard);
+                let settings = RunSettings { level, shard, ..RunSettings::default() };
                 OpenedSource::New { run: Box::new(run), settings: Box::new(settings) }
             }
             Self::Resume(which) => {
@@ -241,7 +242,7 @@ impl<'a> OpenedSource<'a> {
             Self::Revert(revert) => revert.command(),
         };
         let settings = self.settings().clone();
-        ActionRequest { word, pattern: destination.pattern(), settings }
+        ActionRequest { word, pattern: destination.pattern(settings.level), settings }
     }
 
     /// Shows what would be called, where nothing more is wanted; breaks with the exit status then.

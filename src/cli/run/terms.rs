@@ -80,7 +80,8 @@ fn confirm(planned: &Planned, scene: &Scene<'_>) -> Result<(), CommandError> {
         return Ok(());
     }
     let action = &scene.action;
-    let tasks = plural(planned.totals().selected, "batch task", "batch tasks");
+    let (one, many) = planned.settings().level.nouns();
+    let tasks = plural(planned.totals().selected, one, many);
     let verb = if action.word == "run" { "start or stop" } else { &action.word };
     let question = format!("{verb} {tasks} with {}?", action.pattern);
     let context = scene.context;

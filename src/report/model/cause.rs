@@ -76,7 +76,7 @@ pub(crate) fn failure_of(task: &TaskRow) -> Option<&Failure> {
     static NOT_SENT: LazyLock<Failure> = LazyLock::new(|| Failure::seen(FailureKind::NotSent, ""));
     // Left out by `--on-unknown skip`.
     static UNKNOWN: LazyLock<Failure> =
-        LazyLock::new(|| Failure::seen(FailureKind::NotSent, "the project has no such batch task"));
+        LazyLock::new(|| Failure::seen(FailureKind::NotSent, "the project has no such task"));
     // On the wire when its process died: the connection ended before an answer came.
     static NO_ANSWER: LazyLock<Failure> =
         LazyLock::new(|| Failure::seen(FailureKind::Reset, "no answer was recorded"));
