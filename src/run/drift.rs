@@ -1,6 +1,6 @@
 //! Compares the states of a plan's tasks with those that they were in when it was stored.
 
-use crate::api::{ListFilter, ListedTask, Page, TaskApi};
+use crate::api::{ListedTask, Listing, Page, TaskApi};
 use crate::clock::{Clock, Timestamp};
 use crate::run::carry_out::group_slots;
 use crate::run::error::RunError;
@@ -57,7 +57,7 @@ impl Resumable {
         let mut states = States { wanted, seen: HashMap::new() };
         let slots = group_slots(runs.state(), self.settings.rate_group.as_deref())?;
         let walker = Walker::new(api, walker_settings(&self.settings), clock, &[]);
-        let end = walker.sharing(slots).walk(&ListFilter::default(), &mut states).await?;
+        let end = walker.sharing(slots).walk(&Listing::default(), &mut states).await?;
         let gap = match end {
             WalkEnd::Whole => None,
             WalkEnd::Gap(gap) => Some(gap),

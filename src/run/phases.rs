@@ -3,7 +3,7 @@
 //! The phases share the rate limit: each knows when the one before it sent something. See
 //! `docs/GLOSSARY.md`: phase, survey, verify round.
 
-use crate::api::{ListFilter, TaskApi};
+use crate::api::{Listing, TaskApi};
 use crate::clock::{Clock, Instant, Timestamp};
 use crate::engine;
 use crate::engine::EngineSettings;
@@ -278,8 +278,8 @@ async fn walk<A: TaskApi>(
     recorder: &mut SurveyRecorder<'_>,
     router: &mut ControlRouter,
 ) -> Result<Result<WalkEnd, StopReason>, RunError> {
-    let filter = ListFilter::default();
-    let walk = walker.walk(&filter, recorder);
+    let listing = Listing::default();
+    let walk = walker.walk(&listing, recorder);
     match router.unless_stopped(walk).await {
         Ok(end) => Ok(Ok(end?)),
         Err(reason) => Ok(Err(reason)),

@@ -4,7 +4,7 @@
 //! A task was touched if a sub-task is now where the opposite command leads. The ids of the changed
 //! tasks are kept in memory, some hundred bytes each.
 
-use crate::api::{ListFilter, ListedTask, Page, TaskApi};
+use crate::api::{ListedTask, Listing, Page, TaskApi};
 use crate::clock::{Clock, Timestamp};
 use crate::plan::Exclusions;
 use crate::report::Target;
@@ -110,7 +110,7 @@ impl Revert {
         let end = if recorder.wanted.is_empty() {
             WalkEnd::Whole
         } else {
-            walker.walk(&ListFilter::default(), &mut recorder).await?
+            walker.walk(&Listing::default(), &mut recorder).await?
         };
         let gap = match end {
             WalkEnd::Whole => None,

@@ -10,6 +10,7 @@ mod outcome;
 mod rate;
 mod results_columns;
 mod run_by;
+mod service_limit;
 mod shard;
 mod state;
 
@@ -18,8 +19,9 @@ pub use failure::{Failure, FailureKind, UnknownFailureKind};
 pub use id::{TaskId, TaskIdError};
 pub use outcome::{Counts, Outcome, OutcomeCounts, UnknownOutcome};
 pub use rate::{InvalidRate, Rate};
-pub use results_columns::RESULTS_COLUMNS;
+pub use results_columns::{DIFF_COLUMNS, PLAN_COLUMNS, RESULTS_COLUMNS};
 pub use run_by::RunBy;
+pub use service_limit::ServiceLimit;
 pub use shard::{InvalidShard, Shard, task_hash};
 pub use state::{ObservedState, StateCounts, TaskState, Toward, UnknownTaskState};
 

@@ -5,7 +5,7 @@ use crate::cli::Context;
 use crate::cli::commands::start_stop;
 use crate::cli::commands::start_stop::{ActionArgs, RunArgs};
 use crate::cli::flags::connection::{CredentialArgs, DestinationArgs};
-use crate::cli::flags::output::{DisplayArgs, DocumentArgs};
+use crate::cli::flags::output::{DisplayArgs, DocumentArgs, DumpArgs};
 use crate::cli::flags::precedence::Rank;
 use crate::cli::flags::run::{LockArgs, RecordArgs, UnattendedArgs};
 use crate::cli::flags::values;
@@ -74,13 +74,17 @@ pub(crate) struct ApplyArgs {
     #[command(flatten)]
     pub(crate) documents: DocumentArgs,
     #[command(flatten)]
+    pub(crate) dump: DumpArgs,
+    #[command(flatten)]
     pub(crate) display: DisplayArgs,
     #[command(flatten)]
     pub(crate) unattended: UnattendedArgs,
 }
 
 /// The flags about carrying a run out, which have no effect on its plan.
-const OF_APPLY: [&str; 14] = [
+const OF_APPLY: [&str; 16] = [
+    "dump",
+    "dump-limit",
     "yes",
     "lock-wait",
     "if-busy",
@@ -131,6 +135,7 @@ pub(crate) fn apply(args: &ApplyArgs, context: &Context) -> Result<ExitStatus, C
         lock: &args.lock,
         settings: None,
         documents: &args.documents,
+        dump: &args.dump,
         display: &args.display,
         unattended: &args.unattended,
     };

@@ -4,7 +4,7 @@ use crate::cli::Context;
 use crate::cli::flags::connection::{CredentialArgs, DestinationArgs};
 use crate::cli::flags::effect;
 use crate::cli::flags::input::{ExcludeArgs, InputArgs, MaxTasksArgs};
-use crate::cli::flags::output::{DisplayArgs, DocumentArgs};
+use crate::cli::flags::output::{DisplayArgs, DocumentArgs, DumpArgs};
 use crate::cli::flags::pace::{PaceArgs, StartSmallArgs};
 use crate::cli::flags::precedence::{GivenFlags, Rank};
 use crate::cli::flags::run::{BeforeArgs, CallArgs, StateArgs, StopArgs, UnattendedArgs};
@@ -89,6 +89,8 @@ pub(crate) struct CommonArgs {
     #[command(flatten)]
     pub(crate) documents: DocumentArgs,
     #[command(flatten)]
+    pub(crate) dump: DumpArgs,
+    #[command(flatten)]
     pub(crate) display: DisplayArgs,
     #[command(flatten)]
     pub(crate) unattended: UnattendedArgs,
@@ -111,6 +113,7 @@ impl CommonArgs {
                 state: &self.state,
             }),
             documents: &self.documents,
+            dump: &self.dump,
             display: &self.display,
             unattended: &self.unattended,
         }
@@ -118,10 +121,10 @@ impl CommonArgs {
 }
 
 /// Where the tasks come from.
-struct Inputs {
-    paths: Vec<PathBuf>,
-    ids: Vec<String>,
-    command: CommandSource,
+pub(crate) struct Inputs {
+    pub(crate) paths: Vec<PathBuf>,
+    pub(crate) ids: Vec<String>,
+    pub(crate) command: CommandSource,
 }
 
 pub(crate) fn start_or_stop(
@@ -152,23 +155,9 @@ fn act(
     purpose: Purpose,
     context: &Context,
 ) -> Result<ExitStatus, CommandError> {
-    if inputs.paths.is_empty() && !inputs.ids.is_empty() {
-        effect::check_without_file(&context.given)?;
-    }
-    effect::check_of_sample(&context.given)?;
-    // `sources` consumes the paths, and the documents are compared with them later.
+    // The plan consumes the paths, and the documents are compared with them later.
     let files = inputs.paths.clone();
-    let plan = NewPlan {
-        options: input_options(&args.input, inputs.command.clone(), &context.given),
-        sources: sources(inputs)?,
-        on_duplicate: args.input.on_duplicate,
-        // Read later, because a resumed run has files of its own.
-        exclusions: Arc::default(),
-        after: find_after(args.input.after.as_deref(), &context.state)?,
-        sample: sample(&args.input, context),
-        offset: args.input.offset,
-        limit: args.input.limit,
-    };
+    let plan = new_plan(inputs, &args.input, context)?;
     if args.input.shard.is_some() && plan.after.is_some() {
         let error = "`--after` is about a run of this machine, and other shards do not know it";
         return Err(CommandError::usage(error).with_hint("leave out `--after` or `--shard`"));
@@ -192,6 +181,29 @@ fn act(
         purpose,
     });
     launch(source, &args.launch_flags(), context)
+}
+
+/// Returns the plan of inputs, before they are read.
+pub(crate) fn new_plan(
+    inputs: Inputs,
+    args: &InputArgs,
+    context: &Context,
+) -> Result<NewPlan, CommandError> {
+    if inputs.paths.is_empty() && !inputs.ids.is_empty() {
+        effect::check_without_file(&context.given)?;
+    }
+    effect::check_of_sample(&context.given)?;
+    Ok(NewPlan {
+        options: input_options(args, inputs.command.clone(), &context.given),
+        sources: sources(inputs)?,
+        on_duplicate: args.on_duplicate,
+        // Read later, because a resumed run has files of its own.
+        exclusions: Arc::default(),
+        after: find_after(args.after.as_deref(), &context.state)?,
+        sample: sample(args, context),
+        offset: args.offset,
+        limit: args.limit,
+    })
 }
 
 /// Returns the sample that is wanted; a seed that is drawn is said, so that it can be used again.

@@ -20,7 +20,7 @@ struct Need {
 }
 
 /// The flags whose effect depends on other flags alone.
-const NEEDS: [Need; 9] = [
+const NEEDS: [Need; 10] = [
     Need {
         flag: "log-format",
         lacks: "is the format of what `-v` prints, and that is not asked for",
@@ -32,6 +32,12 @@ const NEEDS: [Need; 9] = [
         lacks: "limits a log file, and there is none",
         hint: "add `--log-file FILE`",
         is_met: |given| given.has_value("log-file"),
+    },
+    Need {
+        flag: "dump-limit",
+        lacks: "limits a dump, and there is none",
+        hint: "add `--dump FILE`",
+        is_met: |given| given.has_value("dump"),
     },
     Need {
         flag: "notify-url-file",

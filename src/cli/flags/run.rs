@@ -4,7 +4,7 @@
 use crate::cli::flags::connection::{CredentialArgs, DestinationArgs};
 use crate::cli::flags::input::ExcludeArgs;
 use crate::cli::flags::notify::NotifyArgs;
-use crate::cli::flags::output::{DisplayArgs, DocumentArgs};
+use crate::cli::flags::output::{DisplayArgs, DocumentArgs, DumpArgs};
 use crate::cli::flags::pace::{PaceArgs, StartSmallArgs};
 use crate::cli::flags::values;
 use batchctl::policy::{FinishBy, MaxDelta, MaxFailures, OnDoubt};
@@ -188,6 +188,8 @@ pub(crate) struct TakeUpArgs {
     pub(crate) state: StateArgs,
     #[command(flatten)]
     pub(crate) documents: DocumentArgs,
+    #[command(flatten)]
+    pub(crate) dump: DumpArgs,
     #[command(flatten)]
     pub(crate) display: DisplayArgs,
     #[command(flatten)]

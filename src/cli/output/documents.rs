@@ -205,10 +205,11 @@ fn one(text: &str) -> Result<Document, CommandError> {
 
 fn filters(words: &str) -> Result<Vec<RowFilter>, CommandError> {
     let filter = |word: &str| {
-        let known = Outcome::ALL.map(Outcome::as_str).join(", ");
         let error = DocumentError::NotAnOutcome { word: word.into() };
         word.parse().map_err(|_| {
-            CommandError::usage(error).with_hint(format!("use {known}, {}", RowFilter::EMPTY))
+            let known = Outcome::ALL.map(Outcome::as_str).into_iter().chain(RowFilter::PARTS);
+            let known: Vec<&str> = known.collect();
+            CommandError::usage(error).with_hint(format!("use {}", known.join(", ")))
         })
     };
     words.split(',').map(str::trim).map(filter).collect()

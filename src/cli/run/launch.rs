@@ -9,6 +9,7 @@ use crate::cli::connect::{credentials, protected_files};
 use crate::cli::flags::effect;
 use crate::cli::output::documents;
 use crate::cli::output::documents::Document;
+use crate::cli::output::dump;
 use crate::cli::output::error::CommandError;
 use crate::cli::output::event_documents::{Beginning, Live};
 use crate::cli::output::present::{ReportRequest, present};
@@ -39,7 +40,7 @@ pub(crate) fn launch(
         ControlFlow::Continue(opened) => opened,
         ControlFlow::Break(finished) => {
             let record = RunReader::open(&run::runs_in(&context.state), &finished)?.record()?;
-            exclusions::protect(&record.run.settings, &documents, flags.unattended)?;
+            exclusions::protect(&record.run.settings, &documents, flags)?;
             return report_finished(&finished, &documents, flags, clock, context);
         }
     };
@@ -48,7 +49,7 @@ pub(crate) fn launch(
         opened.adjust(settings, &context.given);
     }
     opened.exclude(flags.exclude, clock, &context.stderr)?;
-    exclusions::protect(opened.settings(), &documents, flags.unattended)?;
+    exclusions::protect(opened.settings(), &documents, flags)?;
     settings::check(opened.settings(), &context.given)?;
     effect::check_of_run(&context.given, opened.settings(), opened.job().is_some())?;
     let documents = if opened.is_preview(flags) {
@@ -100,6 +101,7 @@ pub(crate) fn launch(
         credentials: &credentials,
         display: flags.display,
         documents: &documents,
+        dump: flags.dump,
         options: &documents::options(flags.documents),
         json: flags.documents.json,
         log_file,
@@ -124,6 +126,8 @@ fn outputs(
     let documents = documents::parse(flags.documents, &taken, &context.given)?;
     documents.iter().filter_map(Document::path).for_each(|path| taken.add(path, "a document"));
     log_file::check(flags.unattended, &taken)?;
+    flags.unattended.log_file.iter().for_each(|path| taken.add(path, "the log file"));
+    dump::check(flags.dump, &taken)?;
     Ok(documents)
 }
 

@@ -11,7 +11,7 @@ use batchctl::report::ResultsError;
 use batchctl::run::{DryRun, DryRunRow, LiveLook};
 use batchctl::settings::LeftOut;
 use batchctl::store::{PlanRow, PlanTotals, RunId};
-use batchctl::task::TaskState;
+use batchctl::task::{PLAN_COLUMNS, TaskState};
 use serde_json::{Value, json};
 use std::io::Write;
 
@@ -76,7 +76,7 @@ impl PlanOutput<'_> {
     }
 
     fn csv(&self, out: &mut dyn Write) -> Result<(), ResultsError> {
-        writeln!(out, "id,command,state_before,why").map_err(ResultsError::Write)?;
+        writeln!(out, "{}", PLAN_COLUMNS.join(",")).map_err(ResultsError::Write)?;
         self.tasks.for_each(|task| {
             let (id, command) = (task.row.id.as_str(), task.row.command.as_str());
             let state = task.state_before.map_or("", TaskState::as_str);

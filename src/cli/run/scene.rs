@@ -3,7 +3,7 @@
 use crate::cli::Context;
 use crate::cli::connect::destination::Destination;
 use crate::cli::flags::connection::{CredentialArgs, DestinationArgs};
-use crate::cli::flags::output::{DisplayArgs, DocumentArgs};
+use crate::cli::flags::output::{DisplayArgs, DocumentArgs, DumpArgs};
 use crate::cli::flags::run::{LockArgs, TakeUpArgs, UnattendedArgs};
 use crate::cli::output::documents::Document;
 use crate::cli::run::settings::SettingFlags;
@@ -25,6 +25,7 @@ pub(crate) struct LaunchFlags<'a> {
     /// `None` where the run is carried out as it was planned.
     pub(crate) settings: Option<SettingFlags<'a>>,
     pub(crate) documents: &'a DocumentArgs,
+    pub(crate) dump: &'a DumpArgs,
     pub(crate) display: &'a DisplayArgs,
     pub(crate) unattended: &'a UnattendedArgs,
 }
@@ -54,6 +55,7 @@ impl<'a> From<&'a TakeUpArgs> for LaunchFlags<'a> {
                 state: &args.state,
             }),
             documents: &args.documents,
+            dump: &args.dump,
             display: &args.display,
             unattended: &args.unattended,
         }

@@ -50,6 +50,8 @@ struct ReportJson<'a> {
     counts: Counts,
     /// Tasks that succeeded without a sub-task.
     empty: u64,
+    /// Tasks that succeeded at their second or a later attempt.
+    flaky: u64,
     calls: CallsJson,
     arrivals: VerifyCounts,
     latency_ms: LatencyJson,
@@ -77,6 +79,7 @@ impl<'a> ReportJson<'a> {
             tasks: &report.tasks,
             counts: report.counts,
             empty: report.empty,
+            flaky: report.flaky,
             calls: CallsJson::from_calls(&report.calls),
             arrivals: report.arrivals,
             latency_ms: report.latency.map(LatencyJson::from_latency).unwrap_or_default(),
@@ -266,6 +269,7 @@ struct PaceJson {
     paused_ms: u64,
     rate_learnt: Option<f64>,
     set_by_service: Option<f64>,
+    at_a_time_set_by_service: Option<u32>,
 }
 
 impl PaceJson {
@@ -275,8 +279,9 @@ impl PaceJson {
             rate_average: pace.rate_average.map(three_decimals),
             rate_peak_1s: pace.rate_peak_1s,
             paused_ms: whole_millis(pace.paused),
-            rate_learnt: pace.rate_learnt.map(three_decimals),
-            set_by_service: pace.rate_learnt.map(three_decimals),
+            rate_learnt: pace.learnt.per_second.map(three_decimals),
+            set_by_service: pace.learnt.per_second.map(three_decimals),
+            at_a_time_set_by_service: pace.learnt.at_a_time,
         }
     }
 }

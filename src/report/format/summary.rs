@@ -122,15 +122,22 @@ fn call_rows(report: &Report) -> Vec<NumberRow> {
     if calls.attempts > 0 {
         let peak = format!("{} in the busiest second", grouped(pace.rate_peak_1s));
         rows.push(quiet("calls", Some(calls.attempts), calls_note(calls)));
+        if report.flaky > 0 {
+            rows.push(quiet("flaky", Some(report.flaky), FLAKY_NOTE.into()));
+        }
         rows.push(quiet("pace", None, peak));
     }
-    if let Some(learnt) = pace.rate_learnt {
+    if let Some(learnt) = pace.learnt.per_second {
         let limit = rounded(learnt);
         rows.push(if report.settings.rate.is_auto() {
             quiet("rate found", None, format!("the service throttles at about {limit}/s"))
         } else {
             quiet("service", None, format!("sets the pace, at about {limit}/s"))
         });
+    }
+    if let Some(most) = pace.learnt.at_a_time {
+        let note = format!("works on {} at a time", plural(u64::from(most), "call", "calls"));
+        rows.push(quiet("service", None, note));
     }
     if !pace.paused.is_zero() {
         let who = if report.is_changed("paused") { " or by hand" } else { "" };
@@ -166,6 +173,9 @@ pub(crate) fn sub_tasks_note(counts: Counts) -> String {
     }
     format!("{} succeeded, {} failed", grouped(counts.succeeded), grouped(counts.failed))
 }
+
+/// What is said of flaky tasks beside their number.
+pub(crate) const FLAKY_NOTE: &str = "succeeded after a retry";
 
 /// Returns how many calls were retries or throttled, in words.
 pub(crate) fn calls_note(calls: &Calls) -> String {

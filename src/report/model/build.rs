@@ -48,9 +48,9 @@ impl Report {
         // answer, so they are read only if a process recorded no end.
         let holds = if sent.worked.has_open_end() { run.holds()? } else { Vec::new() };
         let paused = sent.worked.held(&holds);
-        // Tasks whose ids are lost are in no row, and the sums must add up all the same.
+        // Tasks whose ids are lost are in no row, and the sums must add up all the same. They can
+        // never be settled, so the run does not wait for them.
         totals.tasks[Outcome::Ambiguous] += run.lost_tasks();
-        totals.unsettled += run.lost_tasks();
         let last = deciding_session(&record, &shards).cloned();
         let mut report = assemble(record, &Latest { last, still_running }, sent, totals, paused);
         report.shards = shards;
@@ -120,7 +120,7 @@ fn assemble(
             rate_limit: settings.own_rate().fixed(),
             rate_average: sent.worked.average_rate(),
             rate_peak_1s: sent.peak.finish(),
-            rate_learnt: record.sessions.last().and_then(|session| session.rate_learnt),
+            learnt: record.sessions.last().map(|session| session.learnt).unwrap_or_default(),
             paused,
         },
         run: run_part(&record, &totals.tasks, &sent.worked, ending.complete),
@@ -130,6 +130,7 @@ fn assemble(
         tasks: totals.tasks,
         counts: totals.counts,
         empty: totals.empty,
+        flaky: totals.flaky,
         calls: sent.calls,
         arrivals: totals.arrivals,
         latency: sent.latency.finish(),
@@ -297,6 +298,7 @@ struct TaskTotals {
     arrivals: VerifyCounts,
     counts: Counts,
     empty: u64,
+    flaky: u64,
     failures: FailureGroups,
     /// Why the last task could not be sent that was tried and never left, and when it was tried.
     unsent: Option<(Timestamp, Failure)>,
@@ -312,6 +314,7 @@ impl TaskTotals {
         self.arrivals.unverified += u64::from(is_unverified(task));
         self.counts += task.last.as_ref().and_then(trusted_counts).unwrap_or_default();
         self.empty += u64::from(task.is_empty());
+        self.flaky += u64::from(task.is_flaky());
         self.failures.add(task);
         self.note_unsent(task);
     }

@@ -8,7 +8,7 @@ use crate::report::model::command::command;
 use crate::report::model::{ExitStatus, FailureGroup};
 use crate::settings::{LeftOut, RunSettings};
 use crate::store::{ChangeRow, DamagedPart, RunId, ShardRow};
-use crate::task::{Counts, ExcludedTask, OutcomeCounts, Rate};
+use crate::task::{Counts, ExcludedTask, OutcomeCounts, Rate, ServiceLimit};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -41,6 +41,8 @@ pub struct Report {
     pub counts: Counts,
     /// The number of tasks that succeeded without a sub-task, so that nothing happened in them.
     pub empty: u64,
+    /// The number of tasks that succeeded at their second or a later attempt.
+    pub flaky: u64,
     /// The number of attempts, in all and by answer.
     pub calls: Calls,
     /// The number of tasks that were seen, or not, where their commands lead.
@@ -224,8 +226,8 @@ pub struct PacePart {
     pub rate_average: Option<f64>,
     /// The most attempts in any window of one second.
     pub rate_peak_1s: u64,
-    /// The rate, in attempts a second, at which the service throttles, if `--rate auto` found it.
-    pub rate_learnt: Option<f64>,
+    /// The limits of the service that the run met.
+    pub learnt: ServiceLimit,
     /// How long the service held the run back.
     pub paused: Duration,
 }

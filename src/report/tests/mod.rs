@@ -2,6 +2,7 @@
 
 mod diff;
 mod endings;
+mod explain;
 mod html;
 mod json;
 mod junit;

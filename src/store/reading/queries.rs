@@ -212,6 +212,10 @@ impl RunReader {
     /// Returns the tasks that became excluded after the run was planned, and were not settled yet.
     pub fn excluded_later(&self) -> Result<LeftOut, StoreError> {
         let mut all = LeftOut::default();
+        self.other_shards.iter().try_for_each(|other| {
+            all.add(other.with(Self::excluded_later)?);
+            Ok::<(), StoreError>(())
+        })?;
         let walked = for_each_fact(self.home(), |_, fact| {
             if let Fact::Excluded { tasks } = fact {
                 let tasks = serde_json::from_str(tasks);

@@ -8,11 +8,11 @@ use crate::report::format::html::rows::Limits;
 use crate::report::format::html::series::TimeSeries;
 use crate::report::format::next_commands::{NextCommand, next_commands};
 use crate::report::format::summary::{
-    calls_note, hint_reason, rounded, shards_in_words, sub_tasks_note, title, verdict,
+    FLAKY_NOTE, calls_note, hint_reason, rounded, shards_in_words, sub_tasks_note, title, verdict,
 };
 use crate::report::format::words::{
-    day_and_time, failure_times, latency_words, more_causes, outcome_mark, outcome_words, percent,
-    remedy,
+    day_and_time, failure_times, latency_words, left_out, more_causes, outcome_mark, outcome_words,
+    percent, remedy,
 };
 use crate::report::model::{FailureGroup, Report};
 use crate::task::Outcome;
@@ -221,21 +221,13 @@ fn damage(report: &Report) -> Option<String> {
 /// Returns the inputs of the run, their rows, and the rows that became no task.
 fn input(report: &Report) -> String {
     let input = &report.input;
-    let left_out = [
-        (input.duplicates, "duplicate", "duplicates"),
-        (input.not_matched, "not matched", "not matched"),
-        (input.excluded_count, "excluded", "excluded"),
-        (input.not_sampled, "not sampled", "not sampled"),
-        (input.before_offset, "passed over", "passed over"),
-        (input.already_done, "done already", "done already"),
-        (input.invalid, "invalid", "invalid"),
-        (input.of_other_shards, "of other shards", "of other shards"),
-    ];
+    let others = [(input.already_done, "done already"), (input.invalid, "invalid")];
     let rows =
         format!("{}: {}", foreign(&input.sources.join(", ")), plural(input.rows, "row", "rows"));
-    let left_out = left_out.into_iter().filter(|(count, ..)| *count > 0);
-    let parts = left_out.map(|(count, one, many)| plural(count, one, many));
-    std::iter::once(rows).chain(parts).collect::<Vec<_>>().join(", ")
+    let twice = (input.duplicates > 0).then(|| plural(input.duplicates, "duplicate", "duplicates"));
+    let left_out = left_out(input).into_iter().chain(others).filter(|(count, _)| *count > 0);
+    let parts = left_out.map(|(count, what)| format!("{} {what}", grouped(count)));
+    std::iter::once(rows).chain(twice).chain(parts).collect::<Vec<_>>().join(", ")
 }
 
 fn bar(report: &Report) -> Vec<Share> {
@@ -296,6 +288,9 @@ fn efforts(report: &Report) -> Vec<Tile> {
     if report.empty > 0 {
         let note = "succeeded without a sub-task".into();
         tiles.push(effort("empty", grouped(report.empty), note));
+    }
+    if report.flaky > 0 {
+        tiles.push(effort("flaky", grouped(report.flaky), FLAKY_NOTE.into()));
     }
     if let Some(rate) = pace.rate_average {
         let note = format!("{} in the busiest second", grouped(pace.rate_peak_1s));
