@@ -5,7 +5,9 @@
 
 use crate::report::format::next_commands::{NextCommand, next_commands};
 use crate::report::format::summary::{FLAKY_NOTE, title, wave_words};
-use crate::report::format::words::{failure_times, more_causes, percent, remedy};
+use crate::report::format::words::{
+    failure_times, left_out as rows_left_out, more_causes, percent, remedy,
+};
 use crate::report::model::{FailureGroup, Report};
 use crate::store::RunId;
 use crate::task::{Outcome, TaskId};
@@ -129,13 +131,7 @@ fn numbers(text: &mut String, report: &Report) -> Written {
         format!("Calls: {}, {retries}, {throttled} throttled", grouped(calls.attempts))
     };
     // Rows are listed only if some of them became no task.
-    let others = [
-        (input.not_matched, "not matched"),
-        (input.excluded_count, "excluded"),
-        (input.not_sampled, "not sampled"),
-        (input.before_offset, "passed over"),
-        (input.of_other_shards, "of other shards"),
-    ];
+    let others = rows_left_out(input);
     let left_out = input.duplicates
         + input.already_done
         + input.invalid

@@ -147,6 +147,8 @@ fn a_run_that_is_taken_up_replaces_no_file_of_excluded_tasks() {
     for command in ["resume", "retry", "revert"] {
         let call = [command, "-o", "except.csv"];
         scene.call(&call).expect(2).says("`except.csv` is a file of excluded tasks");
+        let call = [command, "--dump", "except.csv"];
+        scene.call(&call).expect(2).says("`except.csv` is a file of excluded tasks");
         let call = [command, "--log-file", "except.csv"];
         scene.call(&call).expect(2).says("`except.csv` is a file of excluded tasks");
     }
