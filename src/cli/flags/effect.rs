@@ -20,7 +20,7 @@ struct Need {
 }
 
 /// The flags whose effect depends on other flags alone.
-const NEEDS: [Need; 10] = [
+const NEEDS: [Need; 11] = [
     Need {
         flag: "log-format",
         lacks: "is the format of what `-v` prints, and that is not asked for",
@@ -42,6 +42,12 @@ const NEEDS: [Need; 10] = [
     Need {
         flag: "notify-url-file",
         lacks: "names a webhook, and no message is asked for",
+        hint: "add `--notify failure`",
+        is_met: |given| given.has_value("notify"),
+    },
+    Need {
+        flag: "notify-secret-file",
+        lacks: "signs a message, and none is asked for",
         hint: "add `--notify failure`",
         is_met: |given| given.has_value("notify"),
     },

@@ -27,12 +27,13 @@ pub(crate) const OF_ON_END: [&str; 11] = [
 ];
 
 /// The variables that hold a secret, with what it is called.
-pub(crate) const SECRETS: [(&str, &str); 5] = [
+pub(crate) const SECRETS: [(&str, &str); 6] = [
     ("BATCHCTL_TOKEN", "token"),
     ("BATCHCTL_IAM_PASSWORD", "password"),
     ("BATCHCTL_IAM_PASSCODE", "passcode"),
     ("HUAWEICLOUD_SDK_SK", "secret key"),
     ("HUAWEICLOUD_SDK_SECURITY_TOKEN", "security token"),
+    ("BATCHCTL_NOTIFY_SECRET", "webhook secret"),
 ];
 
 /// The environment of this process, read once.
