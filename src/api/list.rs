@@ -7,12 +7,13 @@ use super::json_text::{decode, read_leniently};
 use super::redactor::Redactor;
 use super::skew::ClockSkew;
 use super::wire::{excerpt, loose_text, whole};
-use crate::policy::Answer;
+use crate::policy::{Answer, RateHint};
 use crate::task::{ObservedState, StateCounts, TaskId};
 use serde::de::{DeserializeSeed, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 use std::fmt;
+use std::time::Duration;
 use url::Url;
 
 /// The number of batch tasks that are asked for at a time: the most that the service gives.
@@ -74,6 +75,10 @@ pub struct Page {
     pub tasks: Vec<ListedTask>,
     /// The number of entries without an id, which cannot be distinguished.
     pub nameless: u64,
+    /// The wait that the answer asks for before the next request.
+    pub retry_after: Option<Duration>,
+    /// What the answer says of the service's quota.
+    pub rate_hint: Option<Box<RateHint>>,
 }
 
 /// One batch task of a page.
