@@ -229,6 +229,11 @@ fn keeps_runs(verb: &Verb) -> bool {
     }
 }
 
+/// Returns whether a command can show a run without carrying it out.
+fn has_preview(verb: &Verb) -> bool {
+    matches!(verb, Verb::Start(_) | Verb::Stop(_) | Verb::Run(_) | Verb::Retry(_) | Verb::Revert(_))
+}
+
 fn carry_out(understood: Understood, environment: Environment, mut stderr: Stderr) -> ExitStatus {
     let Understood { cli, matches, config } = understood;
     let style = |is_terminal| style_of(&cli.global, &environment, is_terminal);
@@ -258,6 +263,7 @@ fn carry_out(understood: Understood, environment: Environment, mut stderr: Stder
     secret_value::register(&given, &environment, stderr.redactor);
     // `config show` takes every flag, to show it.
     let shows_flags = matches!(cli.verb, Verb::Config { .. });
+    let is_preview = unattended.is_none() && has_preview(&cli.verb);
     let effects = if shows_flags { Ok(()) } else { effect::check(&given) };
     let run_end = RunEnd::default();
     let context =
@@ -278,7 +284,7 @@ fn carry_out(understood: Understood, environment: Environment, mut stderr: Stder
             error.status
         }),
         None => {
-            if !shows_flags {
+            if is_preview {
                 unattended::say_what_is_left_out(&context);
             }
             work()
