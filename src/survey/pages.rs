@@ -178,7 +178,7 @@ mod tests {
 
     fn page(total: Option<u64>, ids: std::ops::Range<u32>) -> Page {
         let task = |id: u32| ListedTask { id: format!("task-{id}"), ..ListedTask::default() };
-        Page { total, tasks: ids.map(task).collect(), nameless: 0 }
+        Page { total, tasks: ids.map(task).collect(), ..Page::default() }
     }
 
     fn check(pages: &[Page], expected: &Next) {

@@ -6,8 +6,8 @@ use crate::cli::connect::project::FoundProject;
 use crate::cli::connect::trust::Recorded;
 use crate::cli::connect::{plain_http, project, trust};
 use crate::cli::flags::connection::{CredentialArgs, DestinationArgs};
-use crate::cli::flags::effect;
 use crate::cli::flags::precedence::{Rank, Stronger};
+use crate::cli::flags::{effect, secret_value};
 use crate::cli::output::error::CommandError;
 use batchctl::api::{Credentials, Endpoint, ProjectId, ProxyAddress, Roots, Route};
 use batchctl::sandbox::{SandboxSettings, SandboxThread};
@@ -167,8 +167,13 @@ pub(crate) fn route(
     if let Some(proxy) = &args.proxy {
         proxy.register_secrets(context.stderr.redactor);
     }
-    let roots =
-        args.ca_file.as_deref().map(Roots::read).transpose().map_err(CommandError::usage)?;
+    let roots = args.ca_file.as_deref().map(|path| {
+        Roots::read(path).map_err(|error| match secret_value::is_path(path) {
+            true => CommandError::usage(error),
+            false => CommandError::usage("cannot read the certificates in what `--ca-file` names"),
+        })
+    });
+    let roots = roots.transpose()?;
     let route = Route { roots: roots.unwrap_or_default(), proxy: args.proxy.clone() };
     if endpoint.is_insecure_over(&route) {
         plain_http::allow(endpoint, "the token", context)?;
@@ -190,7 +195,8 @@ fn tell_authorities(context: &Context) {
     if !set.is_empty() {
         let stderr = context.stderr;
         let names = set.join(" and ");
-        let message = format!("{names} replaces the certificate authorities of this machine");
+        let verb = if set.len() == 1 { "replaces" } else { "replace" };
+        let message = format!("{names} {verb} the certificate authorities of this machine");
         stderr.say("warning", &message);
     }
 }

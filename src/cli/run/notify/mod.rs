@@ -13,6 +13,7 @@ use crate::cli::connect::credentials::secret_file;
 use crate::cli::flags::notify;
 use crate::cli::flags::notify::{NotifyArgs, NotifyShape, NotifyWhen, WebhookAddress};
 use crate::cli::flags::precedence::Stronger;
+use crate::cli::flags::secret_value;
 use crate::cli::output::error::CommandError;
 use crate::cli::process::runtime::runtime;
 use batchctl::api::{Route, read_text};
@@ -245,8 +246,9 @@ fn read(path: &Path, context: &Context) -> Result<WebhookAddress, CommandError> 
     let path = secret_file::located(path, context);
     secret_file::warn_if_shared(&path, context);
     let unusable = |why: String| {
-        let error = format!("`{}` holds no address of a webhook: {why}", path.display());
-        CommandError::usage(error)
+        let file = secret_value::file_of("notify-url-file", &path);
+        let error = format!("{file} holds no address of a webhook: {why}");
+        CommandError::usage(error).with_hint("an address itself belongs into BATCHCTL_NOTIFY_URL")
     };
     let text = read_text(&path).map_err(|error| unusable(error.to_string()))?;
     notify::register(&text, context.stderr.redactor);
