@@ -186,7 +186,10 @@ impl<'a> OpenedSource<'a> {
                 // A dry run sends nothing, unless it compares with the live state.
                 let on_paper = run.purpose == Purpose::DryRun && !settings.skip_unchanged;
                 let lookup = if on_paper { Lookup::Never } else { Lookup::Allowed };
-                let logs_in = flags.place.project_id.is_none() || run.purpose != Purpose::CarryOut;
+                let logs_in = flags.place.project_id.is_none()
+                    || run.purpose != Purpose::CarryOut
+                    // The password or the passcode may have to be asked for.
+                    || flags.credentials.iam_user.is_some();
                 if lookup == Lookup::Allowed && logs_in && !flags.place.sandbox {
                     destination::endpoint(flags.place, context)?;
                     let totals = input_check::check(&mut run.plan, &context.state, clock)?;
