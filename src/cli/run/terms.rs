@@ -53,7 +53,12 @@ impl Terms {
                 });
             }
             IfEmpty::NothingToRetry(run) if totals.is_empty() => {
-                return Ok(ControlFlow::Break(nothing_to_retry(run, stderr)));
+                let status = nothing_to_retry(run, stderr);
+                return Ok(if is_reported {
+                    ControlFlow::Continue(())
+                } else {
+                    ControlFlow::Break(status)
+                });
             }
             IfEmpty::Input(_) | IfEmpty::NothingToRetry(_) | IfEmpty::GoOn => {}
         }
