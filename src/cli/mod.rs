@@ -19,6 +19,7 @@ use crate::cli::flags::{effect, refusal, secret_value, sources, unknown_variable
 use crate::cli::output::error::CommandError;
 use crate::cli::output::run_end::RunEnd;
 use crate::cli::output::stream::{Audience, Stderr};
+use crate::cli::process::environment;
 use crate::cli::process::environment::Environment;
 use crate::cli::process::{hardening, identity};
 use crate::cli::run::input_run::Purpose;
@@ -196,7 +197,8 @@ fn print_clap_error(
     let text = error.render().to_string();
     let shown = refusal::without_secret(error, arguments).unwrap_or_else(|| text.clone());
     let redacted = stderr.redactor.redact(shown);
-    if redacted == text {
+    let shows_all = !environment::stderr_is_terminal() || !environment::terminals_are_ascii();
+    if redacted == text && (shows_all || !error.use_stderr()) {
         // A reader that has gone does not want the help.
         let _ = error.print();
     } else {
