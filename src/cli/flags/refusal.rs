@@ -8,7 +8,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use std::error::Error;
 
 /// The flags whose values are never quoted.
-const MAY_HOLD_SECRETS: [&str; 17] = [
+const MAY_HOLD_SECRETS: [&str; 18] = [
     "endpoint",
     "iam-endpoint",
     "proxy",
@@ -16,6 +16,7 @@ const MAY_HOLD_SECRETS: [&str; 17] = [
     "on-end",
     "notify-url",
     "notify-url-file",
+    "notify-secret-file",
     "token-file",
     "token-command",
     "iam-password-file",

@@ -10,7 +10,8 @@ use batchctl::api::{Redactor, names_a_command};
 use std::path::{Component, Path, PathBuf};
 
 /// The flags that name a file with a secret, or whose content is easily taken for one.
-const FILES: [&str; 4] = ["token-file", "iam-password-file", "notify-url-file", "ca-file"];
+const FILES: [&str; 5] =
+    ["token-file", "iam-password-file", "notify-url-file", "notify-secret-file", "ca-file"];
 /// The flag whose command prints a secret.
 const COMMAND: &str = "token-command";
 /// The shortest text that is taken for a secret by its looks.
@@ -24,6 +25,11 @@ pub(crate) fn is_path(path: &Path) -> bool {
         parts.any(|part| !matches!(part, Component::RootDir)) && parent.is_dir()
     });
     path.exists() || names_directory
+}
+
+/// Returns whether a flag, with its dashes, names a file in whose place a secret may be typed.
+pub(crate) fn names_a_file(flag: &str) -> bool {
+    flag.strip_prefix("--").is_some_and(|name| FILES.contains(&name))
 }
 
 /// Returns whether the value of a flag may be shown.
@@ -90,6 +96,19 @@ mod tests {
         for secret in ["hunter2", "", "AK1234 SK/567", "a/b", "/hunter2", &token, &below_root] {
             assert!(!is_path(Path::new(secret)), "{secret}");
         }
+    }
+
+    #[test]
+    fn every_flag_for_a_file_that_is_read_is_known() {
+        fn check(command: &clap::Command) {
+            for flag in command.get_arguments().filter_map(clap::Arg::get_long) {
+                // The log is written, and its name is no secret of anyone.
+                let is_known = FILES.contains(&flag) || flag == "log-file";
+                assert!(!flag.ends_with("-file") || is_known, "--{flag}");
+            }
+            command.get_subcommands().for_each(check);
+        }
+        check(&<crate::cli::app::Cli as clap::CommandFactory>::command());
     }
 
     #[test]

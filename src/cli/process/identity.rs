@@ -11,9 +11,6 @@ use std::path::Path;
 /// The flags whose values may be secret, or hold something secret.
 const HIDDEN_VALUES: [&str; 5] =
     ["--notify-url", "--on-end", "--ping", "--proxy", "--token-command"];
-/// The flags whose values are hidden unless they are paths.
-const HIDDEN_UNLESS_PATHS: [&str; 4] =
-    ["--token-file", "--iam-password-file", "--notify-url-file", "--ca-file"];
 /// What stands for such a value.
 const HIDDEN: &str = "…";
 /// The most characters of a command line that are kept: `--id` may be repeated very often.
@@ -54,8 +51,7 @@ fn command_line(arguments: &[String]) -> String {
         let typed = argument.split_once('=').map(|(_, value)| value);
         let value = typed.or(following.peek().map(|next| next.as_str())).unwrap_or_default();
         let is_path = || secret_value::is_path(Path::new(value));
-        let hides =
-            HIDDEN_VALUES.contains(&flag) || HIDDEN_UNLESS_PATHS.contains(&flag) && !is_path();
+        let hides = HIDDEN_VALUES.contains(&flag) || secret_value::names_a_file(flag) && !is_path();
         words.push(match argument {
             _ if is_hidden => HIDDEN.to_owned(),
             _ if hides && argument.contains('=') => format!("{flag}={HIDDEN}"),
@@ -89,6 +85,7 @@ mod tests {
         check(&["x", "--token-command", "--ping", "a"], "batchctl --token-command … a");
         check(&["x", "--token-file", "hunter2", "a"], "batchctl --token-file … a");
         check(&["x", "--iam-password-file=hunter2"], "batchctl --iam-password-file=…");
+        check(&["x", "--notify-secret-file", "hunter2"], "batchctl --notify-secret-file …");
         check(&["x", "--token-file", "./a", "-n"], "batchctl --token-file ./a -n");
         let ids = vec!["gate-1".to_owned(); 1_000];
         assert_eq!(command_line(&ids).chars().count(), LONGEST + 2);

@@ -228,11 +228,22 @@ fn a_secret_in_the_place_of_a_file_or_a_command_is_not_quoted() {
         check(&["--project-id", &format!("{secret}!")], 2, "--project-id");
     }
     for secret in pasted() {
+        scene.set("BATCHCTL_NOTIFY_URL", "https://hooks.invalid/x");
+        let signed = ["--notify", "failure", "--sandbox", "--notify-shape", "feishu"];
+        let ended = stop(&scene, &[&signed[..], &["--notify-secret-file", &secret]].concat());
+        check_unseen(&ended.expect(2), &secret, "`--notify-secret-file`");
+        scene.unset("BATCHCTL_NOTIFY_URL");
         scene.set("BATCHCTL_TOKEN_FILE", &secret);
         check_unseen(&stop(&scene, &[]).expect(77), &secret, "`--token-file`");
         check_unseen(&scene.call(&["config", "show"]).expect(0), &secret, "token_file is set");
         scene.unset("BATCHCTL_TOKEN_FILE");
-        for key in ["token_file", "token_command", "iam_password_file", "notify_url_file"] {
+        for key in [
+            "token_file",
+            "token_command",
+            "iam_password_file",
+            "notify_url_file",
+            "notify_secret_file",
+        ] {
             scene.configure(&format!("{key} = '{secret}'"));
             let shown = scene.call(&["config", "show", "--json", "--origin"]).expect(0);
             check_unseen(&shown, &secret, "[hidden]");

@@ -207,6 +207,7 @@ fn secret(
     let Some(path) = &args.notify_secret_file else {
         let variable = context.environment.variable("BATCHCTL_NOTIFY_SECRET");
         let secret = variable.and_then(|value| value.to_str()).map(|it| it.trim().to_owned());
+        secret.iter().for_each(|secret| learn(secret, context));
         return Ok(secret.filter(|_| signature::is_signed(shape)));
     };
     if !signature::is_signed(shape) {
@@ -216,12 +217,18 @@ fn secret(
     let path = secret_file::located(path, context);
     secret_file::warn_if_shared(&path, context);
     let text = read_text(&path).map_err(|error| {
-        let path = path.display();
-        CommandError::usage(format!("`{path}` holds no secret of a webhook: {error}"))
+        let file = secret_value::file_of("notify-secret-file", &path);
+        let error = format!("{file} holds no secret of a webhook: {error}");
+        let hint = "a secret itself belongs into BATCHCTL_NOTIFY_SECRET";
+        CommandError::usage(error).with_hint(hint)
     })?;
     let secret = text.trim().to_owned();
-    context.stderr.redactor.learn("webhook secret", &secret);
+    learn(&secret, context);
     Ok(Some(secret))
+}
+
+fn learn(secret: &str, context: &Context) {
+    context.stderr.redactor.learn("webhook secret", secret);
 }
 
 /// Returns the address: that of the variable or key, or that in the file.
