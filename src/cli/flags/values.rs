@@ -150,6 +150,7 @@ pub(crate) fn schema() -> impl TypedValueParser<Value = Schema> {
         ("events", "A line of events.ndjson", Schema::Events),
         ("results", "A row of results.csv, its cells by their columns", Schema::Results),
         ("diff", "The JSON of `report diff`", Schema::Diff),
+        ("plan", "The JSON of a dry run and of `plan`", Schema::Plan),
         ("dump", "A line of the dump of exchanges", Schema::Dump),
         ("explain", "The JSON of `explain`", Schema::Explain),
         ("tasks", "The JSON of `tasks`", Schema::Tasks),
