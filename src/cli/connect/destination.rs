@@ -9,7 +9,7 @@ use crate::cli::flags::connection::{CredentialArgs, DestinationArgs};
 use crate::cli::flags::precedence::{Rank, Stronger};
 use crate::cli::flags::{effect, secret_value};
 use crate::cli::output::error::CommandError;
-use batchctl::api::{Credentials, Endpoint, ProjectId, ProxyAddress, Roots, Route};
+use batchctl::api::{Credentials, Endpoint, ProjectId, ProxyAddress, Roots, RootsError, Route};
 use batchctl::sandbox::{SandboxSettings, SandboxThread};
 use batchctl::settings::RunSettings;
 use batchctl::store::RunRecord;
@@ -168,9 +168,12 @@ pub(crate) fn route(
         proxy.register_secrets(context.stderr.redactor);
     }
     let roots = args.ca_file.as_deref().map(|path| {
-        Roots::read(path).map_err(|error| match secret_value::is_path(path) {
-            true => CommandError::usage(error),
-            false => CommandError::usage("cannot read the certificates in what `--ca-file` names"),
+        Roots::read(path).map_err(|error| match error {
+            RootsError::Read { source, .. } if !secret_value::is_path(path) => {
+                let error = "cannot read the certificates in what `--ca-file` names";
+                CommandError::usage(format!("{error}: {source}"))
+            }
+            error => CommandError::usage(error),
         })
     });
     let roots = roots.transpose()?;

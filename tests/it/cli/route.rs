@@ -45,8 +45,7 @@ fn a_file_without_certificates_is_refused_before_anything_is_sent() {
     let with = |file: &str| scene.call(&[&STOP[..], &["--ca-file", file]].concat()).expect(2);
     with("key.pem").says("there is no certificate in `key.pem`");
     with("nowhere.pem")
-        .says("cannot read the certificates in what `--ca-file` names")
-        .says("caused by: No");
+        .says("cannot read the certificates in what `--ca-file` names: No such file");
     assert_eq!((server.count(), scene.runs().len()), (0, 0));
 }
 
