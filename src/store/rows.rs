@@ -64,6 +64,12 @@ impl TaskRow {
         self.settled.is_some() && self.attempts == 0
     }
 
+    /// Returns whether the task became excluded before it was sent: nothing else gives a task that
+    /// was never sent its outcome.
+    pub fn is_excluded(&self) -> bool {
+        self.outcome == Outcome::NotAttempted && self.settled.is_some()
+    }
+
     /// Returns whether the task succeeded at its second or a later attempt.
     pub fn is_flaky(&self) -> bool {
         self.outcome == Outcome::Succeeded && self.attempts > 1

@@ -91,7 +91,7 @@ fn outcome_row(outcome: Outcome, report: &Report) -> NumberRow {
     NumberRow { tone, label, number: Some(report.tasks[outcome]), note: note.into() }
 }
 
-fn not_attempted_note(report: &Report) -> &'static str {
+pub(crate) fn not_attempted_note(report: &Report) -> &'static str {
     match report.exit {
         None => "not sent so far",
         Some(_) if report.run.complete => "excluded before they were sent",
