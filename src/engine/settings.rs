@@ -1,6 +1,7 @@
 //! The settings of an engine.
 
 use crate::clock::Timestamp;
+use crate::event::Change;
 use crate::policy::{PaceStart, RetryPolicy, SharedSlots, Waves};
 use crate::task::Rate;
 use std::num::{NonZeroU64, NonZeroUsize};
@@ -60,4 +61,6 @@ pub struct StartingPoint {
     pub attempts: u64,
     /// The latest sending times, oldest first: as many as a window may hold.
     pub last_sent: Vec<Timestamp>,
+    /// What this process does otherwise than the one before it.
+    pub changes: Vec<Change>,
 }

@@ -62,6 +62,7 @@ impl Planned {
         let writer = RunWriter::open(&self.runs, &self.lock, self.clock.now(), recall)?;
         let mut settings = engine_settings(&self.settings, starting_point(&writer));
         settings.pace.learnt = learnt;
+        settings.origin.changes = self.changes;
         settings.origin.unsent = waves.unsent;
         settings.origin.wave_pause_until = waves.pause_until;
         settings.slots = slots.clone();
@@ -120,5 +121,6 @@ fn starting_point(writer: &RunWriter) -> StartingPoint {
         failed: 0,
         attempts: resumed.attempts,
         last_sent: resumed.last_sent.clone(),
+        changes: Vec::new(),
     }
 }

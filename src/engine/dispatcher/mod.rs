@@ -22,7 +22,7 @@ use crate::engine::control::Control;
 use crate::engine::ledger::{Claim, Ledger, LedgerError};
 use crate::engine::retry_queue::RetryQueue;
 use crate::engine::settings::EngineSettings;
-use crate::event::{Event, EventKind, RunStarted, RunStats, StopReason};
+use crate::event::{Event, EventKind, Operator, RunStarted, RunStats, StopReason};
 use crate::policy::{
     Breaker, Canary, CredentialsTrust, Opening, Pacer, RetryBudget, SlotGate, SuspectQueue,
     WaveGate,
@@ -168,6 +168,10 @@ where
         mut control: mpsc::UnboundedReceiver<Control>,
     ) -> Result<RunStats, LedgerError> {
         self.emit(EventKind::RunStarted(self.started()));
+        let settings = self.settings;
+        for &change in &settings.origin.changes {
+            self.emit(EventKind::RunChanged { change, by: Operator::Process(std::process::id()) });
+        }
         self.begin_waves();
         // The order within a turn: first everything that may change a decision (stops, holds, the
         // pace), then the admissions, then the commit that lets them go.

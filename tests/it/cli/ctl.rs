@@ -282,3 +282,28 @@ fn what_is_no_value_is_refused_before_anybody_is_asked() {
     scene.call(&["ctl", "latest", "concurrency", "0"]).expect(2);
     scene.call(&["ctl", "latest", "explode"]).expect(2);
 }
+
+#[test]
+fn a_run_that_is_taken_up_at_another_rate_says_so() {
+    let server = Server::obliging();
+    let scene = Scene::with(&server);
+    scene.write("tasks.txt", "gate-1\ngate-2\ngate-3\n");
+    scene.call(&["stop", "tasks.txt", "--rate", "1/h", "--max-duration", "1ms"]).expect(3);
+    let changes = || {
+        let report = scene.call(&["report", "--json"]);
+        let report: Value = serde_json::from_str(&report.stdout).unwrap();
+        let changes = report["changes"].as_array().unwrap().clone();
+        changes.iter().map(|it| format!("{} {}", it["change"], it["value"])).collect::<Vec<_>>()
+    };
+    let again = ["resume", "--max-duration", "1ms"];
+    // The same rate is no change, and neither is one that was changed to before.
+    scene.call(&again).expect(3);
+    assert_eq!(changes(), [""; 0]);
+    let fast = ["resume", "--rate", "2/h", "-j", "3", "--max-duration", "1ms"];
+    scene.call(&fast).expect(3);
+    scene.call(&fast).expect(3);
+    assert_eq!(changes(), ["\"rate\" \"2/h\"", "\"concurrency\" \"3\""]);
+    let ended = scene.call(&["resume", "--rate", "none", "-j", "3", "--max-duration", "1h"]);
+    ended.expect(0).prints("(limit 1/h at first)");
+    assert_eq!(changes().len(), 3);
+}
