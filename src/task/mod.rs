@@ -3,6 +3,7 @@
 //! Pure values without behaviour of their own. Knows no file, no clock and no service. See
 //! `docs/GLOSSARY.md`: batch task, sub-task, command, outcome, counts.
 
+mod drilled;
 mod excluded_task;
 mod failure;
 mod id;
@@ -15,6 +16,7 @@ mod service_limit;
 mod shard;
 mod state;
 
+pub use drilled::{DrillEnd, DrilledSubTask, DrilledTask};
 pub use excluded_task::ExcludedTask;
 pub use failure::{Failure, FailureKind, UnknownFailureKind};
 pub use id::{TaskId, TaskIdError};
