@@ -1,7 +1,7 @@
 //! The flags of a run: before the first call, for each call, for when new calls end, for states,
 //! and for unattended runs.
 
-use crate::cli::flags::connection::{CredentialArgs, DestinationArgs};
+use crate::cli::flags::connection::ConnectionArgs;
 use crate::cli::flags::input::ExcludeArgs;
 use crate::cli::flags::notify::NotifyArgs;
 use crate::cli::flags::output::{DisplayArgs, DocumentArgs, DumpArgs};
@@ -160,22 +160,9 @@ pub(crate) struct UnattendedArgs {
     pub(crate) log_file_size: u64,
 }
 
-/// How a run is taken up.
+/// The flags that become settings of a run.
 #[derive(Debug, Args)]
-pub(crate) struct TakeUpArgs {
-    #[command(flatten)]
-    pub(crate) place: DestinationArgs,
-    #[command(flatten)]
-    pub(crate) credentials: CredentialArgs,
-    #[command(flatten)]
-    pub(crate) excluded: ExcludeArgs,
-    /// Do not ask (without a terminal it is never asked)
-    #[arg(short, long, help_heading = "Before")]
-    pub(crate) yes: bool,
-    #[command(flatten)]
-    pub(crate) lock: LockArgs,
-    #[command(flatten)]
-    pub(crate) record: RecordArgs,
+pub(crate) struct SettingArgs {
     #[command(flatten)]
     pub(crate) pace: PaceArgs,
     #[command(flatten)]
@@ -186,6 +173,11 @@ pub(crate) struct TakeUpArgs {
     pub(crate) stop: StopArgs,
     #[command(flatten)]
     pub(crate) state: StateArgs,
+}
+
+/// Who is told what of a run: a person, a file, a monitor.
+#[derive(Debug, Args)]
+pub(crate) struct ReportingArgs {
     #[command(flatten)]
     pub(crate) documents: DocumentArgs,
     #[command(flatten)]
@@ -194,4 +186,24 @@ pub(crate) struct TakeUpArgs {
     pub(crate) display: DisplayArgs,
     #[command(flatten)]
     pub(crate) unattended: UnattendedArgs,
+}
+
+/// How a run is taken up.
+#[derive(Debug, Args)]
+pub(crate) struct TakeUpArgs {
+    #[command(flatten)]
+    pub(crate) connection: ConnectionArgs,
+    #[command(flatten)]
+    pub(crate) excluded: ExcludeArgs,
+    /// Do not ask (without a terminal it is never asked)
+    #[arg(short, long, help_heading = "Before")]
+    pub(crate) yes: bool,
+    #[command(flatten)]
+    pub(crate) lock: LockArgs,
+    #[command(flatten)]
+    pub(crate) record: RecordArgs,
+    #[command(flatten)]
+    pub(crate) settings: SettingArgs,
+    #[command(flatten)]
+    pub(crate) reporting: ReportingArgs,
 }

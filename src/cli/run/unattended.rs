@@ -39,8 +39,8 @@ impl Unattended {
             Verb::Stop(args) => Self::from_action(&args.common, "stop"),
             Verb::Run(args) => Self::from_action(&args.common, "run"),
             Verb::Apply(args) => Some(Self {
-                args: args.unattended.clone(),
-                place: args.place.clone(),
+                args: args.reporting.unattended.clone(),
+                place: args.connection.place.clone(),
                 verb: "apply",
                 job: args.which.job.clone(),
             }),
@@ -56,12 +56,13 @@ impl Unattended {
 
     fn from_action(args: &CommonArgs, verb: &'static str) -> Option<Self> {
         let job = args.before.job.as_ref().map(ToString::to_string);
-        let (unattended, place) = (args.unattended.clone(), args.place.clone());
+        let (unattended, place) =
+            (args.reporting.unattended.clone(), args.connection.place.clone());
         (!args.before.dry_run).then_some(Self { args: unattended, place, verb, job })
     }
 
     fn from_earlier_run(which: &WhichRunArgs, how: &TakeUpArgs, verb: &'static str) -> Self {
-        let (unattended, place) = (how.unattended.clone(), how.place.clone());
+        let (unattended, place) = (how.reporting.unattended.clone(), how.connection.place.clone());
         Self { args: unattended, place, verb, job: which.job.clone() }
     }
 
