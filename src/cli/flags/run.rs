@@ -135,6 +135,17 @@ impl StateArgs {
     }
 }
 
+/// What follows the end of a run, or of a wait for one.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Unattended")]
+pub(crate) struct EndArgs {
+    /// Run CMD at the end, which finds the run in BATCHCTL_RUN, _EXIT, _FAILED and others
+    #[arg(long, value_name = "CMD")]
+    pub(crate) on_end: Option<String>,
+    #[command(flatten)]
+    pub(crate) notify: NotifyArgs,
+}
+
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Unattended")]
 pub(crate) struct UnattendedArgs {
@@ -147,11 +158,8 @@ pub(crate) struct UnattendedArgs {
     /// Call URL/start before the run, and URL or URL/STATUS after it
     #[arg(long, value_name = "URL", value_parser = values::ping)]
     pub(crate) ping: Option<Url>,
-    /// Run CMD at the end of the run, which it finds in BATCHCTL_RUN, _EXIT, _FAILED and others
-    #[arg(long, value_name = "CMD")]
-    pub(crate) on_end: Option<String>,
     #[command(flatten)]
-    pub(crate) notify: NotifyArgs,
+    pub(crate) end: EndArgs,
     /// Write what happens to a file as well, one JSON object a line
     #[arg(long, value_name = "FILE")]
     pub(crate) log_file: Option<PathBuf>,
