@@ -7,6 +7,7 @@ use crate::cli::Context;
 use crate::cli::connect::destination::{Destination, Lookup};
 use crate::cli::connect::{credentials, destination};
 use crate::cli::flags::precedence::GivenFlags;
+use crate::cli::flags::run::SettingArgs;
 use crate::cli::flags::which_run::WhichRunArgs;
 use crate::cli::output::error::CommandError;
 use crate::cli::output::stream::Stderr;
@@ -14,7 +15,6 @@ use crate::cli::run::input_run::{InputRun, Purpose, preview_new, run_request};
 use crate::cli::run::list_size_guard::{ListSizeGuard, check_most};
 use crate::cli::run::pending_plan::IfNotStarted;
 use crate::cli::run::scene::{ActionRequest, LaunchFlags, Scene};
-use crate::cli::run::settings::SettingFlags;
 use crate::cli::run::stored_plan::ApplyLimits;
 use crate::cli::run::terms::{IfEmpty, Terms, nothing_to_do};
 use crate::cli::run::{exclusions, input_check, preview, reverting, stored_plan};
@@ -142,7 +142,7 @@ impl<'a> OpenedSource<'a> {
     }
 
     /// Takes the flags into the settings: all of them for a new run, the given ones for others.
-    pub(crate) fn adjust(&mut self, flags: &SettingFlags<'_>, given: &GivenFlags) {
+    pub(crate) fn adjust(&mut self, flags: &SettingArgs, given: &GivenFlags) {
         // A new run starts from the default settings, so it takes the defaults of the flags too.
         let is_new = self.is_new();
         flags.apply(self.settings_mut(), |flag| is_new || given.is_given(flag));
@@ -186,33 +186,45 @@ impl<'a> OpenedSource<'a> {
                 // A dry run sends nothing, unless it compares with the live state.
                 let on_paper = run.purpose == Purpose::DryRun && !settings.skip_unchanged;
                 let lookup = if on_paper { Lookup::Never } else { Lookup::Allowed };
-                let logs_in = flags.place.project_id.is_none()
+                let logs_in = flags.connection.place.project_id.is_none()
                     || run.purpose != Purpose::CarryOut
                     // The password or the passcode may have to be asked for.
-                    || flags.credentials.iam_user.is_some();
-                if lookup == Lookup::Allowed && logs_in && !flags.place.sandbox {
-                    destination::endpoint(flags.place, context)?;
+                    || flags.connection.credentials.iam_user.is_some();
+                if lookup == Lookup::Allowed && logs_in && !flags.connection.place.sandbox {
+                    destination::endpoint(&flags.connection.place, context)?;
                     let totals = input_check::check(&mut run.plan, &context.state, clock)?;
                     check_most(totals.selected, flags.max_tasks)?;
                     if totals.names_nothing() {
                         nothing_to_do(totals, run.if_empty, &context.stderr)?;
                     }
                 }
-                destination::resolve(flags.place, flags.credentials, lookup, context)?
+                destination::resolve(
+                    &flags.connection.place,
+                    &flags.connection.credentials,
+                    lookup,
+                    context,
+                )?
             }
             Self::Resume(run) => {
-                destination::of_run(flags.place, &run.record, &run.settings, context)?
+                destination::of_run(&flags.connection.place, &run.record, &run.settings, context)?
             }
             Self::Apply { plan, .. } => {
-                stored_plan::check_target(flags.place, &plan.record, context)?;
-                destination::of_run(flags.place, &plan.record, &plan.settings, context)?
+                stored_plan::check_target(&flags.connection.place, &plan.record, context)?;
+                destination::of_run(&flags.connection.place, &plan.record, &plan.settings, context)?
             }
-            Self::Retry { retry, .. } => {
-                destination::of_run(flags.place, &retry.record, &retry.settings, context)?
-            }
+            Self::Retry { retry, .. } => destination::of_run(
+                &flags.connection.place,
+                &retry.record,
+                &retry.settings,
+                context,
+            )?,
             Self::Revert(run) => {
-                let destination =
-                    destination::of_run(flags.place, &run.record, &run.settings, context)?;
+                let destination = destination::of_run(
+                    &flags.connection.place,
+                    &run.record,
+                    &run.settings,
+                    context,
+                )?;
                 destination::outlives_run(&destination)?;
                 destination
             }
