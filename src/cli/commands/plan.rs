@@ -107,9 +107,9 @@ pub(crate) fn plan(command: PlanCommand, context: &Context) -> Result<ExitStatus
     let purpose = Purpose::Plan;
     match command {
         PlanCommand::Start(args) => {
-            start_stop::start_or_stop(args, Command::Start, purpose, context)
+            start_stop::start_or_stop(args, Command::START, purpose, context)
         }
-        PlanCommand::Stop(args) => start_stop::start_or_stop(args, Command::Stop, purpose, context),
+        PlanCommand::Stop(args) => start_stop::start_or_stop(args, Command::STOP, purpose, context),
         PlanCommand::Run(args) => start_stop::run(args, purpose, context),
     }
 }
