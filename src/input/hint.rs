@@ -312,7 +312,10 @@ fn about_character(error: TaskIdError) -> Option<String> {
         TaskIdError::Character { .. }
         | TaskIdError::Empty
         | TaskIdError::TooShort { .. }
-        | TaskIdError::TooLong { .. } => None,
+        | TaskIdError::TooLong { .. }
+        | TaskIdError::TooManyBytes { .. }
+        | TaskIdError::DotSegment
+        | TaskIdError::NeverInIds { .. } => None,
     }
 }
 

@@ -49,14 +49,17 @@ fn heading(text: &str) -> BadId {
 #[cold]
 fn bad_id(text: &str, core: &str, error: TaskIdError) -> BadId {
     let (character_at, is_nul) = match error {
-        TaskIdError::Character { character, index } => {
+        TaskIdError::Character { character, index }
+        | TaskIdError::NeverInIds { character, index } => {
             // The error counts characters of the core; positions need bytes of the whole text.
             let before: usize = core.chars().take(index).map(char::len_utf8).sum();
             (Some(offset_within(text, core) + before), character == '\0')
         }
-        TaskIdError::Empty | TaskIdError::TooShort { .. } | TaskIdError::TooLong { .. } => {
-            (None, false)
-        }
+        TaskIdError::Empty
+        | TaskIdError::TooShort { .. }
+        | TaskIdError::TooLong { .. }
+        | TaskIdError::TooManyBytes { .. }
+        | TaskIdError::DotSegment => (None, false),
     };
     let text = core.into();
     // A NUL byte indicates a damaged file, which is a better message than a bad character.

@@ -63,7 +63,7 @@ const GIVEN: &str = "--id";
 ///
 /// let bytes = "name;id\nnorth gate;0d47bbf5\n".as_bytes();
 /// let source = Source::Stream { name: "-".into(), reader: Box::new(bytes) };
-/// let options = InputOptions::new(CommandSource::Fixed(Command::Stop));
+/// let options = InputOptions::new(CommandSource::Fixed(Command::STOP));
 /// let mut rows = input::open(source, &options)?;
 /// assert_eq!(rows.columns(), ["name"]);
 /// let row = rows.next().expect("there is one row")?;

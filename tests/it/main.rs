@@ -8,6 +8,8 @@ mod cli;
 #[cfg(test)]
 mod examples;
 #[cfg(test)]
+mod faults;
+#[cfg(test)]
 mod guide;
 #[cfg(test)]
 mod input;

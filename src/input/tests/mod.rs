@@ -17,7 +17,7 @@ impl Read for Trickle {
 }
 
 fn stop() -> InputOptions {
-    InputOptions::new(CommandSource::Fixed(Command::Stop))
+    InputOptions::new(CommandSource::Fixed(Command::STOP))
 }
 
 fn by_row() -> InputOptions {
@@ -458,7 +458,7 @@ fn a_row_may_say_its_command() {
         let rows = open_bytes("-", text.as_bytes(), &by_row()).unwrap();
         rows.map(|row| row.unwrap().command).collect()
     };
-    let both = [Command::Start, Command::Stop];
+    let both = [Command::START, Command::STOP];
     assert_eq!(commands("id,command\nabcd,start\nabcd, STOP\n"), both);
     check_with(
         &by_row(),
