@@ -3,11 +3,12 @@
 //! Errors keep the text exactly as it was read; it is made safe only when it is shown. `hint`
 //! adds what helps against an error. Nothing here may import it, or the two would form a cycle.
 
+use super::file_kind::FileKind;
 use super::stray_line::StrayLine;
 use crate::task::{Position, TaskIdError};
 use crate::text::{grouped, plural, printable};
+use std::io;
 use std::sync::Arc;
-use std::{fmt, io};
 
 /// How much of a foreign text a message shows, in columns.
 const SHOWN_COLUMNS: usize = 60;
@@ -155,36 +156,6 @@ impl InputError {
     }
 }
 
-/// The kind of a file that is not the text of a table or a list, guessed from its bytes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum FileKind {
-    /// A workbook of a spreadsheet: `.xlsx`, `.ods`, `.xls`.
-    Workbook,
-    /// A ZIP archive.
-    Zip,
-    /// Compressed by gzip.
-    Gzip,
-    /// A PDF document.
-    Pdf,
-    /// UTF-16 without a byte order mark.
-    UnmarkedUtf16,
-    /// Binary data of an unknown kind.
-    Unknown,
-}
-
-impl fmt::Display for FileKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Workbook => "a spreadsheet's workbook, not text",
-            Self::Zip => "a ZIP archive, not text",
-            Self::Gzip => "compressed by gzip",
-            Self::Pdf => "a PDF document, not text",
-            Self::UnmarkedUtf16 => "UTF-16 text without a byte order mark",
-            Self::Unknown => "a binary file, not text",
-        })
-    }
-}
-
 /// The purpose of a column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
@@ -259,6 +230,12 @@ pub enum ColumnProblem {
         /// The index of the column.
         index: usize,
     },
+    /// The ids are those of sub-tasks, as `tasks` lists them, and batch tasks are acted on.
+    #[error("these are sub-tasks, as `batchctl tasks` lists them, and no batch tasks")]
+    SubTasks,
+    /// The ids are those of batch tasks, as `list` lists them, and sub-tasks are acted on.
+    #[error("these are batch tasks, as `batchctl list` lists them, and no sub-tasks")]
+    BatchTasks,
     /// The row that names the columns is itself invalid.
     #[error(transparent)]
     Unreadable(RowProblem),

@@ -3,9 +3,8 @@
 //! A hint is a guess about what was meant, and nothing else may depend on one. Pure. Hints are
 //! computed only for errors that are shown, so they may be slow.
 
-use super::error::{
-    ColumnProblem, FileKind, InputError, JqFilter, Role, RowProblem, WidthReason, shown,
-};
+use super::error::{ColumnProblem, InputError, JqFilter, Role, RowProblem, WidthReason, shown};
+use super::file_kind::FileKind;
 use super::likely_id::likely_id;
 use super::stray_line::StrayLine;
 use super::{header, stray_line};
@@ -94,6 +93,14 @@ fn about_columns(problem: &ColumnProblem) -> Option<String> {
         }
         ColumnProblem::Shared { .. } => {
             Some(format!("`{}` and `{}` say which is which", Role::Id.flag(), Role::Command.flag()))
+        }
+        ColumnProblem::SubTasks => Some(
+            "`start` and `stop` act on them with `--level task`, or on their batch tasks with \
+             `--id-column batch_id`"
+                .into(),
+        ),
+        ColumnProblem::BatchTasks => {
+            Some("leave out `--level task`, or name their sub-tasks with `batchctl tasks`".into())
         }
         ColumnProblem::Unreadable(problem) => about_row("FILE", problem),
     }
