@@ -325,7 +325,7 @@ impl FailureGroupHtml {
             ("Detail", group.further_detail()),
             ("Params", &params),
             ("Sub-task", &group.sub_task_error),
-            ("Sub-tasks", &errors),
+            ("Errors", &errors),
             ("Reason", &group.reason),
             ("Advice", &group.advice),
         ];
