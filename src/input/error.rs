@@ -258,6 +258,12 @@ pub enum RowProblem {
         /// The text.
         text: Box<str>,
     },
+    /// The text only draws a line.
+    #[error("`{}` only draws a line; it is not an id", shown(text))]
+    Rule {
+        /// The text.
+        text: Box<str>,
+    },
     /// The text is not a command.
     #[error("{}a command is `start` or `stop`", quoted_command(text))]
     Command {
@@ -311,6 +317,8 @@ pub enum WidthReason {
     LineBreak,
     /// The last cells were left out, because they are empty.
     LastCells,
+    /// Another character separates its cells.
+    OtherDelimiter,
 }
 
 impl RowProblem {
@@ -324,6 +332,7 @@ impl RowProblem {
             | Self::TextAfterQuote { .. }
             | Self::NotUtf8 { .. }
             | Self::Heading { .. }
+            | Self::Rule { .. }
             | Self::Nul => false,
         }
     }

@@ -1,4 +1,4 @@
-//! The kinds of files that are not the text of a table or a list.
+//! What a file is that holds neither a table nor a list, as errors name it.
 
 use std::fmt;
 

@@ -4,6 +4,8 @@
 #[cfg(test)]
 mod answers;
 #[cfg(test)]
+mod bad_inputs;
+#[cfg(test)]
 mod cli;
 #[cfg(test)]
 mod examples;
