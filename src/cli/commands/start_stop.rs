@@ -238,7 +238,8 @@ fn sources(inputs: Inputs) -> Result<Vec<Source>, CommandError> {
             .with_hint("name a file of ids, `-` for standard input, or an id with `--id ID`"));
     }
     if inputs.paths.iter().filter(|path| is_stdin(path)).count() > 1 {
-        return Err(CommandError::usage("standard input can be read only once"));
+        return Err(CommandError::usage("standard input can be read only once")
+            .with_hint("put the lists together: `cat A B | batchctl … -`"));
     }
     let mut sources: Vec<Source> = inputs.paths.into_iter().map(source).collect();
     if !inputs.ids.is_empty() {

@@ -24,6 +24,7 @@ use batchctl::clock::Clock;
 use batchctl::report::ExitStatus;
 use batchctl::run;
 use batchctl::store::{RunId, RunReader};
+use batchctl::text::plural;
 use std::ops::ControlFlow;
 use std::path::Path;
 
@@ -39,8 +40,6 @@ pub(crate) fn launch(
     let mut opened = match source.open(clock, context)? {
         ControlFlow::Continue(opened) => opened,
         ControlFlow::Break(finished) => {
-            let record = RunReader::open(&run::runs_in(&context.state), &finished)?.record()?;
-            exclusions::protect(&record.run.settings, &documents, flags)?;
             return report_finished(&finished, &documents, flags, clock, context);
         }
     };
@@ -138,6 +137,15 @@ fn try_out(documents: &[Document]) -> Result<(), CommandError> {
     documents.iter().try_for_each(Document::try_out)
 }
 
+/// Returns why a run has nothing to go on with.
+fn finished_line(id: &RunId, lost: u64) -> String {
+    if lost == 0 {
+        return format!("run {id} is finished: every task has its outcome");
+    }
+    let lost = plural(lost, "task", "tasks");
+    format!("run {id} has nothing left to send: the ids of {lost} are lost")
+}
+
 /// Reports a run that has nothing to go on with, and ends as the run did.
 fn report_finished(
     id: &RunId,
@@ -146,9 +154,13 @@ fn report_finished(
     clock: Clock,
     context: &Context,
 ) -> Result<ExitStatus, CommandError> {
+    let runs = run::runs_in(&context.state);
+    let reader = RunReader::open(&runs, id)?;
+    exclusions::protect(&reader.record()?.run.settings, documents, flags)?;
     try_out(documents)?;
     let stderr = &context.stderr;
-    stderr.line(&format!("run {id} is finished: every task has its outcome"));
+    stderr.line(&finished_line(id, reader.lost_tasks()));
+    drop(reader);
     let options = documents::options(&flags.reporting.documents);
     let live = Live::open(documents, Beginning::GoesOn, id, clock)?;
     let wanted = ReportRequest {
@@ -160,7 +172,6 @@ fn report_finished(
         live: Some(&live),
         end: Some(&context.run_end),
     };
-    let runs = run::runs_in(&context.state);
     let status = present(&runs, id, &wanted, stderr, context.stdout_style)?;
     if let Some(error) = live.failure() {
         return Err(error);

@@ -17,19 +17,15 @@ use crate::cli::run::pending_plan::IfNotStarted;
 use crate::cli::run::scene::{ActionRequest, LaunchFlags, Scene};
 use crate::cli::run::stored_plan::ApplyLimits;
 use crate::cli::run::terms::{IfEmpty, Terms, nothing_to_do};
-use crate::cli::run::{exclusions, input_check, preview, reverting, stored_plan};
+use crate::cli::run::{exclusions, input_check, preview, retrying, reverting, stored_plan};
 use batchctl::clock::Clock;
 use batchctl::report::ExitStatus;
 use batchctl::run;
 use batchctl::run::{Planned, Resumable, Resumption, Retry, RetryFilter, Revert};
 use batchctl::settings::RunSettings;
 use batchctl::store::{JobName, RunId, RunRecord};
-use batchctl::text::printable;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
-
-/// The most columns of a line about a group of failures.
-const LONGEST_LINE: usize = 200;
 
 /// The source of a run, before it is read.
 pub(crate) enum RunSource<'a> {
@@ -277,8 +273,9 @@ impl<'a> OpenedSource<'a> {
                 Ok(ControlFlow::Continue(Self::Apply { plan, limits }))
             }
             Self::Retry { retry, dry_run } => {
-                // Also with `--dry-run`: the operator checks the groups before the real run.
-                print_groups(&retry, scene);
+                // Also with `--dry-run`: the operator checks both before the real run.
+                retrying::print_groups(&retry, scene);
+                retrying::warn_of_lost_ids(&retry, scene);
                 if dry_run {
                     let (selected, first) = retry.preview(preview::wanted_rows(scene))?;
                     let (record, left_out) = (&retry.record, &retry.settings.choice.left_out);
@@ -384,16 +381,5 @@ impl<'a> OpenedSource<'a> {
             Self::Retry { retry, .. } => retry.plan(scene.target(), scene.clock)?,
             Self::Revert(revert) => revert.plan(scene.target(), scene.clock)?,
         })
-    }
-}
-
-/// Prints what the requested groups are: a label alone does not show whether the run has gone on
-/// since somebody read it in a report.
-fn print_groups(retry: &Retry, scene: &Scene<'_>) {
-    if !scene.flags.is_talkative() {
-        return;
-    }
-    for group in retry.groups() {
-        scene.context.stderr.line(&printable(&group.in_a_line(), LONGEST_LINE));
     }
 }
