@@ -339,6 +339,10 @@ impl PaceController {
         self.limit.unwrap_or(self.rate)
     }
 
+    fn pace_without_question(&self) -> f64 {
+        self.asking.map_or(self.rate, |asking| asking.pace)
+    }
+
     fn is_steady(&self) -> bool {
         matches!(self.phase, Phase::Open { .. } | Phase::Resting(_) | Phase::Growing(_))
     }

@@ -392,8 +392,8 @@ pub(super) fn margin(window: Duration) -> Duration {
 }
 
 #[cfg(test)]
-#[path = "pacer_tests.rs"]
-mod tests;
-#[cfg(test)]
 #[path = "pacer_pace_tests.rs"]
 mod pace_tests;
+#[cfg(test)]
+#[path = "pacer_tests.rs"]
+mod tests;

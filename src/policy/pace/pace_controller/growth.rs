@@ -152,7 +152,7 @@ impl PaceController {
         let accepted = self.history.accepted_until(now) - self.history.accepted_until(begun);
         let room = level * limit + CALLS_OF_QUESTION - accepted;
         let is_answered = self.history.horizon(now) >= self.history.last_sent().unwrap_or(now);
-        let pace = self.asking.map_or(self.rate, |asking| asking.pace);
+        let pace = self.pace_without_question();
         if room < 1.0 && is_answered {
             self.phase = Phase::Growing(Growth { asked: asked + 1, ..growth });
             self.asking = None;

@@ -28,7 +28,7 @@ impl PaceController {
     /// Sends nothing until the answers to the calls on the wire show what throttled one of them:
     /// each call more that finds a window at its end would be throttled, too.
     pub(super) fn listen(&mut self, met: Met, sent: Instant, now: Instant) {
-        self.throttled_at = self.asking.map_or(self.rate, |asking| asking.pace);
+        self.throttled_at = self.pace_without_question();
         let accepted = self.history.accepted_per_second(1.0, sent).min(self.rate);
         self.met = accepted;
         let lasts =

@@ -58,7 +58,7 @@ impl PaceController {
         if !is_new {
             return;
         }
-        self.throttled_at = self.rate;
+        self.throttled_at = self.pace_without_question();
         match self.phase {
             Phase::Growing(Growth { since, is_rough, .. })
                 if self.rate <= TOO_FAR * self.known_limit() =>
@@ -103,7 +103,7 @@ impl PaceController {
         sent: Instant,
         now: Instant,
     ) {
-        self.throttled_at = self.asking.map_or(self.rate, |asking| asking.pace);
+        self.throttled_at = self.pace_without_question();
         let limit = self.known_limit();
         if let Some(asking) = self.asking.filter(|_| self.windows.are_regular()) {
             let begun = self.history.accepted_until(asking.begun);
