@@ -3,13 +3,12 @@
 //! Admitted, durable and released are explained in `docs/GLOSSARY.md`.
 
 use super::lookahead::Announcement;
-use super::{Dispatcher, MAX_WAITING, MIN_CLAIM};
+use super::{Dispatcher, MAX_WAITING};
 use crate::clock::Instant;
 use crate::engine::attempt::{Attempt, Completion};
-use crate::engine::ledger::{Claim, Ledger};
+use crate::engine::ledger::{Leave, Ledger};
 use crate::event::{AttemptSeq, EventKind, StopReason};
-use crate::policy::{Admission, Canary, OnDoubt, Passage, RetryPermit, WitnessTrust};
-use crate::task::Outcome;
+use crate::policy::{Admission, Canary, Passage, RetryPermit, WitnessTrust};
 use std::sync::Arc;
 use std::task::Poll;
 
@@ -30,31 +29,6 @@ where
     S: Fn(Attempt) -> F,
     F: Future<Output = Completion>,
 {
-    /// Claims more tasks if fewer than one per slot are left.
-    pub(super) fn refill(&mut self) {
-        let wanted = self.operator.concurrency.get();
-        let stopped = self.stopping.is_some() || self.exhausted;
-        if stopped || self.claiming.is_some() || self.fresh.len() >= wanted {
-            return;
-        }
-        self.claiming = Some(self.ledger.claim(wanted.max(MIN_CLAIM)));
-    }
-
-    /// Queues claimed tasks.
-    pub(super) fn take_claimed(&mut self, claimed: Vec<Claim>) {
-        self.exhausted = claimed.is_empty();
-        let hold = self.settings.retry.on_doubt == OnDoubt::Hold;
-        let now = self.clock.instant();
-        for claim in claimed {
-            match claim.last_seq.filter(|_| hold && claim.history.doubted) {
-                // An earlier process died with this call on the wire; `--on-doubt hold` forbids
-                // another one.
-                Some(seq) => self.settle(claim, seq, Outcome::Ambiguous, now),
-                None => self.fresh.push_back(claim),
-            }
-        }
-    }
-
     /// Begins attempts as long as a slot is free and every gate permits it.
     pub(super) fn admit(&mut self) {
         let now = self.clock.instant();
@@ -188,6 +162,19 @@ where
                 self.durable.push_front(attempt);
                 self.wake_at(due);
                 return self.check_group(now);
+            }
+            match self.ledger.may_send(attempt.claim.chunk, now) {
+                Leave::Now => {}
+                Leave::NotBefore(due) => {
+                    self.durable.push_front(attempt);
+                    return self.wake_at(due);
+                }
+                Leave::Lost => {
+                    let chunk = attempt.claim.chunk;
+                    self.durable.push_front(attempt);
+                    self.drop_lost(vec![chunk]);
+                    continue;
+                }
             }
             // Announced after every gate has agreed: an announced attempt counts as possibly sent
             // after a kill, so nothing is announced that would wait.

@@ -7,6 +7,7 @@
 //! controller counts what was sent.
 
 use super::Dispatcher;
+use super::leases::Supply;
 use crate::clock::Instant;
 use crate::engine::attempt::{Attempt, Completion};
 use crate::engine::ledger::Ledger;
@@ -267,7 +268,7 @@ where
     /// last.
     pub(super) fn check_long_waits(&mut self) {
         let others = self.begun() + self.fresh.len() + self.suspects.len();
-        if self.stopping.is_some() || others > 0 || !self.exhausted {
+        if self.stopping.is_some() || others > 0 || self.supply != Supply::Done {
             return;
         }
         let due = self.retry_queue.next_due();
