@@ -11,7 +11,7 @@ use crate::policy::{Answer, Delivery, NoResponse};
 use crate::task::{FailureKind, Task};
 use bytes::Bytes;
 use hyper::Request;
-use hyper::header::{CONTENT_LENGTH, HeaderValue};
+use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,6 +19,8 @@ use url::Url;
 
 /// The first page of the list, as small as there is one.
 const SMALLEST_PAGE: &str = "page_num=1&page_size=5";
+/// What the official SDKs say of every call, even of one without a body.
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
 /// The longest time that a check may take.
 const CHECK_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -83,7 +85,7 @@ impl ViasClient {
         let uri = self.settings.endpoint.action(&self.settings.project, task)?;
         // Some gateways refuse a PUT that does not say that it has no body (RFC 9110, 8.6).
         let length = HeaderValue::from_static("0");
-        Request::put(uri).header(CONTENT_LENGTH, length).body(()).ok()
+        Request::put(uri).header(CONTENT_LENGTH, length).header(CONTENT_TYPE, JSON).body(()).ok()
     }
 
     /// Gives a request its credentials and the form that it is written in.

@@ -203,6 +203,7 @@ fn error_status(status: u16, response: &Response) -> Finding {
 /// | 500 VIAS 0023 | credentials | VIAS error codes |
 /// | 500 VIAS 0009, 0016, 0020, 0037 | send again | VIAS error codes: a service behind it failed |
 /// | 500 VIAS 0012 | refused | VIAS error codes: not allowed |
+/// | VIAS 0046, 0047, 0048, 0050, 0051 | refused | VIAS error codes: not enabled, quotas, a constraint |
 /// | 408 | send again | RFC 9110, 15.5.9: the request did not arrive whole |
 /// | 421 | send again | RFC 9110, 15.5.20: over another connection |
 /// | 425 | send again | RFC 8470, 5.2: the request was not processed |
@@ -222,6 +223,8 @@ fn error_verdict(status: u16, retry_after: Option<Duration>, error: &ServiceErro
         (429, _) | (_, "0308") => throttled(),
         (500, "0023") if is_service_code(&error.code) => Verdict::Unauthorised,
         (500, "0012") if is_service_code(&error.code) => Verdict::Refused,
+        // Whatever the status: sending again changes neither a quota nor what is enabled.
+        (400.., _) if own_advice(&error.code).is_some() => Verdict::Refused,
         (500, "0009" | "0016" | "0020" | "0037") if is_service_code(&error.code) => {
             Verdict::Transient
         }
@@ -241,6 +244,29 @@ fn code_suffix(code: &str) -> &str {
     code.get(start..).filter(|tail| tail.bytes().all(|b| b.is_ascii_digit())).unwrap_or("")
 }
 
+/// Returns what helps against a refusal of the service that is the same for every call.
+fn own_advice(code: &str) -> Option<&'static str> {
+    if !is_service_code(code) {
+        return None;
+    }
+    // The service writes some of these codes with seven digits and some with eight.
+    match code_suffix(code) {
+        "0046" => Some(
+            "The service is not enabled here: the main account has to open its console in this \
+             region once.",
+        ),
+        "0047" => {
+            Some("Delete video sources that nobody needs, or ask for a larger quota of them.")
+        }
+        "0048" => {
+            Some("Stop or delete tasks that nobody needs, or ask for a larger quota of them.")
+        }
+        "0050" => Some("Free a resource pool, or ask for a larger quota of pools."),
+        "0051" => Some("There is something with this name or key already: change one of the two."),
+        _ => None,
+    }
+}
+
 fn is_service_code(code: &str) -> bool {
     code.starts_with("VIAS.")
 }
@@ -257,6 +283,10 @@ fn described(status: u16, verdict: Verdict, error: ServiceError) -> Failure {
         (true, false) => error.detail.clone(),
         (true, true) => format!("status {status} without an error message"),
     };
+    let advice = match own_advice(&error.code) {
+        Some(own) if error.advice.trim().is_empty() => own.to_owned(),
+        Some(_) | None => error.advice,
+    };
     Failure {
         kind: kind_of(status, verdict),
         code: error.code,
@@ -264,7 +294,7 @@ fn described(status: u16, verdict: Verdict, error: ServiceError) -> Failure {
         detail: error.detail,
         params: error.params,
         reason: error.reason,
-        advice: error.advice,
+        advice,
         error_list: Vec::new(),
     }
 }

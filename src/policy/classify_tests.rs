@@ -110,6 +110,13 @@ fn the_status_and_the_last_four_digits_decide_error_answers() {
     check_error(500, "VIAS.00010016", Verdict::Transient, Service);
     check_error(500, "VIAS.00010023", Verdict::Unauthorised, Auth);
     check_error(500, "VIAS.00010037", Verdict::Transient, Service);
+    for code in ["0010046", "0010047", "0010048", "00010050", "00010051"] {
+        for status in [400, 403, 500, 503] {
+            let kind = if status == 403 { Auth } else { Refused };
+            check_error(status, &format!("VIAS.{code}"), Verdict::Refused, kind);
+        }
+        check_error(500, &format!("OTHER.{code}"), Verdict::InDoubt, Service);
+    }
     check_error(500, "OTHER.00010012", Verdict::InDoubt, Service);
     check_error(500, "", Verdict::InDoubt, Service);
     check_error(501, "", Verdict::Refused, Refused);
@@ -121,6 +128,20 @@ fn the_status_and_the_last_four_digits_decide_error_answers() {
     check_error(503, "", Verdict::Transient, Service);
     check_error(504, "APIGW.0201", Verdict::InDoubt, Timeout);
     check_error(307, "", Verdict::Refused, Refused);
+}
+
+#[test]
+fn a_refusal_with_a_known_cause_gets_advice_where_the_service_gives_none() {
+    let advice = |given: &str| {
+        let body = Body::Error(ServiceError {
+            code: "VIAS.0010048".into(),
+            advice: given.into(),
+            ..ServiceError::default()
+        });
+        classify(&id(), &Answer::Response(response(400, body))).failure.unwrap().advice
+    };
+    assert!(advice("").contains("larger quota"), "{}", advice(""));
+    assert_eq!(advice("Ask us."), "Ask us.");
 }
 
 #[test]

@@ -5,7 +5,7 @@ use super::signature::{Signable, canonical_query};
 use crate::api::endpoint::ProjectId;
 use crate::api::redactor::Redactor;
 use crate::clock::Timestamp;
-use hyper::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
+use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use hyper::{Request, Uri};
 use secrecy::{ExposeSecret, SecretString};
 use std::fmt;
@@ -109,7 +109,9 @@ impl fmt::Debug for AccessKey {
 fn signed_headers<'a>(headers: &'a HeaderMap, host: &'a str) -> Vec<(&'static str, &'a str)> {
     let value = |name: &HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
     // The signing guide asks for the names in alphabetical order.
-    let mut signed = vec![("host", host)];
+    let mut signed = Vec::with_capacity(5);
+    signed.extend(value(&CONTENT_TYPE).map(|kind| ("content-type", kind)));
+    signed.push(("host", host));
     signed.extend(value(&PROJECT).map(|project| ("x-project-id", project)));
     signed.extend(value(&DATE).map(|date| ("x-sdk-date", date)));
     signed.extend(value(&SECURITY_TOKEN).map(|token| ("x-security-token", token)));
@@ -163,7 +165,10 @@ mod tests {
 
     fn signed(host: &str, key: &AccessKey, project: Option<&str>) -> HeaderMap {
         let request = Request::builder().method(Method::PUT).uri(format!("https://{host}{PATH}"));
-        let mut request = request.body(()).unwrap();
+        signed_as(request.body(()).unwrap(), key, project)
+    }
+
+    fn signed_as(mut request: Request<()>, key: &AccessKey, project: Option<&str>) -> HeaderMap {
         let project = project.map(|project| project.parse().unwrap());
         key.sign(&mut request, project.as_ref(), NOON);
         request.headers().clone()
@@ -177,6 +182,21 @@ mod tests {
             headers[&AUTHORIZATION],
             "SDK-HMAC-SHA256 Access=EXAMPLEAK00000000001, SignedHeaders=host;x-sdk-date, \
              Signature=4af358a217721ffccec6f0b72b2a1bcdc54e3f4e02e47751e3b54e3c4fdbd405"
+        );
+    }
+
+    #[test]
+    fn a_type_of_content_is_signed_as_the_official_sdk_signs_it() {
+        let host = "https://vias.cn-north-4.myhuaweicloud.com";
+        let request =
+            Request::put(format!("{host}{PATH}")).header(CONTENT_TYPE, "application/json");
+        let project = Some("0123456789abcdef0123456789abcdef");
+        let headers = signed_as(request.body(()).unwrap(), &key(None), project);
+        assert_eq!(
+            headers[&AUTHORIZATION],
+            "SDK-HMAC-SHA256 Access=EXAMPLEAK00000000001, \
+             SignedHeaders=content-type;host;x-project-id;x-sdk-date, \
+             Signature=68d6630de7a5b01c909b5311f093a299d9a5e7a4fa16aac94229c5e81983a64e"
         );
     }
 

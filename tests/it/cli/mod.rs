@@ -24,6 +24,7 @@ mod on_end;
 mod open_files;
 mod places;
 mod profiles;
+mod refusals;
 mod rehearsals;
 mod route;
 mod runs;

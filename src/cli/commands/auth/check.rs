@@ -20,6 +20,9 @@ use std::time::Duration;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// The most columns of what the service said.
 const MOST_COLUMNS: usize = 200;
+/// What a refusal of rights may come from, although the rights are there.
+const CLOSED_REGION: &str = "a sub-account is refused in a region until its main account has \
+                             opened the console of the service there once";
 
 /// Everything that is known of the credentials after one call.
 struct Findings {
@@ -89,10 +92,18 @@ impl Findings {
             ("clock", self.clock_text()),
             ("list", self.list_text()),
         ];
+        let hint = self.hint().map(|hint| ("hint", hint.to_owned()));
         let line = |(name, text): (&str, String)| {
             format!("{name:<10}{}\n", printable(&text, MOST_COLUMNS))
         };
-        lines.into_iter().map(line).collect()
+        lines.into_iter().chain(hint).map(line).collect()
+    }
+
+    /// Returns what may help, where the service itself refused and not the gateway before it.
+    fn hint(&self) -> Option<&'static str> {
+        let ListFailure { http_status, refusal } = self.list.as_ref().err()?;
+        let is_of_the_service = refusal.code.starts_with("VIAS.") || *http_status == Some(403);
+        (refusal.kind == FailureKind::Auth && is_of_the_service).then_some(CLOSED_REGION)
     }
 
     fn expiry_text(&self) -> String {
@@ -156,6 +167,7 @@ impl Findings {
             "expires_in_s": self.expires_at.map(left),
             "clock_skew_s": self.skew.map(ClockSkew::as_secs),
             "list": list,
+            "hint": self.hint(),
             "exit": { "code": exit.code(), "name": exit.name() },
         });
         format!("{json:#}\n")
