@@ -9,6 +9,8 @@
 //! words are explained in `docs/GLOSSARY.md`, the format and its reasons in `docs/design/store.md`.
 
 mod codes;
+#[cfg(feature = "postgres")]
+pub mod database;
 mod error;
 mod external_sort;
 mod files;
