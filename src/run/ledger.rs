@@ -85,7 +85,8 @@ fn ledger_error(error: StoreError) -> LedgerError {
     LedgerError(Box::new(error))
 }
 
-fn claim(unsettled: UnsettledTask) -> Claim {
+/// Returns a task as the engine takes it.
+pub(crate) fn claim(unsettled: UnsettledTask) -> Claim {
     let UnsettledTask { task, attempts, throttled, in_doubt, first_sent, last_seq } = unsettled;
     // The store counts refused credentials as throttled; neither is charged to a task.
     let charged = attempts.saturating_sub(throttled);

@@ -5,6 +5,8 @@
 
 mod carry_out;
 mod control_router;
+#[cfg(feature = "postgres")]
+mod database_ledger;
 mod dry_run;
 mod error;
 mod last_good;
@@ -23,6 +25,8 @@ mod verify;
 mod watchers;
 
 pub use carry_out::{Ended, group_slots};
+#[cfg(feature = "postgres")]
+pub use database_ledger::DatabaseLedger;
 pub use dry_run::{DryRun, DryRunRow, LiveLook, dry_run, dry_run_live};
 pub use error::RunError;
 pub use last_good::{Comparable, GoodRun, last_good};

@@ -2,6 +2,7 @@
 
 mod call_history;
 mod chance_throttling;
+mod clock_map;
 mod even_spacing;
 mod limit_trial;
 mod pace_controller;
@@ -11,6 +12,7 @@ mod rate_hint;
 mod shared_slots;
 mod structured_field;
 
+pub use clock_map::{ClockMap, Learned};
 pub use pace_controller::{Opening, PaceController, PaceStart, RateBounds};
 pub use pacer::{Admission, PaceWindow, Pacer, REMEMBERED_SENDINGS, rate_per_second};
 pub use ramp::{Canary, CanaryState, Ramp};

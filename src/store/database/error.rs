@@ -55,6 +55,9 @@ pub enum DatabaseError {
         /// What the server said.
         source: tokio_postgres::Error,
     },
+    /// The thread of the writer is gone.
+    #[error("the writer of the database has stopped")]
+    WriterGone,
     /// A row is not what was written.
     #[error("the run is damaged in the database {shown}: {detail}")]
     Damaged {

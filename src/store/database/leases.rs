@@ -236,6 +236,18 @@ impl Worker {
         .await
     }
 
+    /// Leaves the run: gives chunks back, and says that this worker is gone.
+    pub(crate) async fn leave(
+        self,
+        link: &mut Link,
+        chunks: &[(u32, u32)],
+    ) -> Result<(), DatabaseError> {
+        self.give_back(link, chunks).await?;
+        let leave = "UPDATE worker SET gone = clock_timestamp() WHERE run = $1 AND no = $2";
+        link.with(async |client| client.execute(leave, &[&self.run, &self.no]).await.map(drop))
+            .await
+    }
+
     /// Records how many tasks of a chunk were in doubt when it was taken over.
     pub(crate) async fn note_doubts(
         self,

@@ -26,6 +26,11 @@ impl Link {
         Ok(Self { address, tls, client: None })
     }
 
+    /// Returns the link without its connection, for another runtime.
+    pub(crate) fn without_connection(self) -> Self {
+        Self { client: None, ..self }
+    }
+
     /// Returns host and database, for messages.
     pub(crate) fn shown(&self) -> &str {
         self.address.shown()

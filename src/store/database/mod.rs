@@ -6,6 +6,7 @@
 
 mod address;
 mod beat;
+mod chunk_tasks;
 mod error;
 mod leases;
 mod link;
@@ -14,8 +15,9 @@ mod runs;
 mod schema;
 mod slots;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod tls;
+mod writer;
 
 pub use address::{AddressError, AddressSecrets, AddressSource, DatabaseAddress};
 pub use beat::{SignOfLife, Wishes};
@@ -25,3 +27,4 @@ pub use plan::{NewChunk, NewDatabaseRun, chunk_size};
 pub use runs::DatabaseRuns;
 pub use schema::TABLES;
 pub use slots::SlotGrant;
+pub use writer::{ChunkKey, ClaimedTasks, DatabaseWriter, Flushed};

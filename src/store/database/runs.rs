@@ -1,5 +1,6 @@
 //! The front door of the room: the runs of a database, over one connection.
 
+use crate::clock::{Clock, Timestamp};
 use crate::store::database::address::DatabaseAddress;
 use crate::store::database::beat::{SignOfLife, Wishes};
 use crate::store::database::error::DatabaseError;
@@ -7,8 +8,10 @@ use crate::store::database::leases::{ChunkClaim, Fate, Flush, LeasedChunk, Worke
 use crate::store::database::link::Link;
 use crate::store::database::plan::{NewChunk, NewDatabaseRun};
 use crate::store::database::slots::SlotGrant;
+use crate::store::database::writer::DatabaseWriter;
 use crate::store::database::{plan, schema, slots};
 use crate::store::ids::RunId;
+use std::time::Duration;
 
 /// The runs of a database.
 #[derive(Debug)]
@@ -74,6 +77,24 @@ impl DatabaseRuns {
         version: &str,
     ) -> Result<Worker, DatabaseError> {
         Worker::join(&mut self.link, run, host, process, version).await
+    }
+
+    /// Lets a worker carry its part of a run out, over this connection; times count from `origin`.
+    ///
+    /// The database may be away for as long as `patience`.
+    ///
+    /// # Errors
+    ///
+    /// The system cannot start a thread.
+    pub fn writer(
+        self,
+        worker: Worker,
+        origin: Timestamp,
+        clock: Clock,
+        patience: Duration,
+    ) -> std::io::Result<DatabaseWriter> {
+        // The connection belongs to the runtime that made it; the thread makes one of its own.
+        DatabaseWriter::start(self.link.without_connection(), worker, origin, clock, patience)
     }
 
     /// Claims a chunk.

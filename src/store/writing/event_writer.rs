@@ -72,11 +72,17 @@ impl<'a, 'b> EventWriter<'a, 'b> {
     }
 
     fn micros(&self, at: Timestamp) -> i64 {
-        at.micros_since(self.origin)
+        micros_of_time(at, self.origin)
     }
 }
 
-fn ended(result: &AttemptResult, sent_us: i64) -> Ended<'_> {
+/// Returns a time as the journal writes it.
+pub(crate) fn micros_of_time(at: Timestamp, origin: Timestamp) -> i64 {
+    at.micros_since(origin)
+}
+
+/// Returns the end of an attempt as the journal writes it.
+pub(crate) fn ended(result: &AttemptResult, sent_us: i64) -> Ended<'_> {
     let failure = result.failure.as_deref();
     Ended {
         sent_us,

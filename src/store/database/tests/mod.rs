@@ -1,6 +1,6 @@
 //! A real server: who may record what, and what is there after crashes.
 
-mod server;
+pub(crate) mod server;
 
 use crate::store::database::{
     ChunkClaim, DatabaseError, DatabaseRuns, Fate, Flush, LeasedChunk, NewChunk, NewDatabaseRun,

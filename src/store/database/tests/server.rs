@@ -7,6 +7,7 @@ use std::os::unix::fs::chown;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::Mutex;
 use std::time::Duration;
 use std::{env, fs, io, thread};
 use tempfile::TempDir;
@@ -18,18 +19,18 @@ const PACKAGES: &str = "/usr/lib/postgresql";
 const MOST_LOOKS: u32 = 600;
 
 /// A server that ends with this value.
-pub(super) struct Server {
+pub(crate) struct Server {
     programs: PathBuf,
     directory: TempDir,
     port: u16,
     owner: Option<(u32, u32)>,
-    child: Option<Child>,
+    child: Mutex<Option<Child>>,
 }
 
 impl Server {
     /// Starts a server. Without PostgreSQL it says so on standard error; with `CI=true` that is a
     /// failure, because what has to hold before a change lands must not be skipped in silence.
-    pub(super) fn start() -> Option<Self> {
+    pub(crate) fn start() -> Option<Self> {
         let Some(programs) = programs() else {
             let is_ci = env::var("CI").is_ok_and(|value| value == "true");
             assert!(!is_ci, "CI=true, and there is no PostgreSQL: install postgresql");
@@ -43,7 +44,8 @@ impl Server {
             chown(directory.path(), Some(user), Some(group)).unwrap();
         }
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let mut server = Self { programs, directory, port, owner, child: None };
+        let child = Mutex::new(None);
+        let server = Self { programs, directory, port, owner, child };
         let data = server.data();
         let made = server
             .command("initdb")
@@ -70,12 +72,12 @@ impl Server {
     }
 
     /// Starts the server, or starts it again.
-    pub(super) fn begin(&mut self) {
+    pub(crate) fn begin(&self) {
         let (data, port) = (self.data(), self.port.to_string());
         let mut command = self.command("postgres");
         command.arg("-D").arg(&data).args(["-p", &port, "-c", "listen_addresses=127.0.0.1", "-k"]);
         command.arg(self.directory.path()).stdout(Stdio::null()).stderr(Stdio::null());
-        self.child = Some(command.spawn().unwrap());
+        *self.child.lock().unwrap() = Some(command.spawn().unwrap());
         for _ in 0..MOST_LOOKS {
             let mut ready = self.command("pg_isready");
             let ready = ready.args(["-q", "-h", "127.0.0.1", "-p", &port]).status().unwrap();
@@ -88,36 +90,37 @@ impl Server {
     }
 
     /// Ends the server as a crash would.
-    pub(super) fn crash(&mut self) {
+    pub(crate) fn crash(&self) {
         let (data, mut command) = (self.data(), self.command("pg_ctl"));
         let stopped = command.args(["stop", "-s", "-m", "immediate", "-D"]).arg(data).status();
         assert!(stopped.unwrap().success());
-        self.child.take().unwrap().wait().unwrap();
+        let child = self.child.lock().unwrap().take();
+        child.unwrap().wait().unwrap();
     }
 
     /// Returns the address of a database that is made for this test.
-    pub(super) async fn database(&self, name: &str) -> DatabaseAddress {
+    pub(crate) async fn database(&self, name: &str) -> DatabaseAddress {
         self.sql("postgres", &format!("CREATE DATABASE {name}")).await;
         self.address("batch", name)
     }
 
-    pub(super) fn address(&self, user: &str, name: &str) -> DatabaseAddress {
+    pub(crate) fn address(&self, user: &str, name: &str) -> DatabaseAddress {
         let text = format!("postgres://{user}@127.0.0.1:{}/{name}", self.port);
         let secrets = AddressSecrets::default();
         DatabaseAddress::parse(&text, AddressSource::Variable, &secrets).unwrap()
     }
 
     /// Carries out statements as the owner of the server.
-    pub(super) async fn sql(&self, database: &str, statements: &str) {
+    pub(crate) async fn sql(&self, database: &str, statements: &str) {
         self.client(database).await.batch_execute(statements).await.unwrap();
     }
 
     /// Returns the first column of the first row.
-    pub(super) async fn number(&self, database: &str, query: &str) -> i64 {
+    pub(crate) async fn number(&self, database: &str, query: &str) -> i64 {
         self.client(database).await.query_one(query, &[]).await.unwrap().get(0)
     }
 
-    pub(super) async fn client(&self, database: &str) -> Client {
+    pub(crate) async fn client(&self, database: &str) -> Client {
         let config = format!("host=127.0.0.1 port={} user=batch dbname={database}", self.port);
         let (client, connection) = tokio_postgres::connect(&config, NoTls).await.unwrap();
         tokio::spawn(connection);
@@ -127,7 +130,8 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        if let Some(mut child) = self.child.take() {
+        let child = self.child.lock().unwrap().take();
+        if let Some(mut child) = child {
             let (data, mut command) = (self.data(), self.command("pg_ctl"));
             let _ = command.args(["stop", "-s", "-m", "immediate", "-D"]).arg(data).status();
             let _ = child.kill();
