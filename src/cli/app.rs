@@ -8,6 +8,7 @@ use crate::cli::commands::auth;
 use crate::cli::commands::auth::AuthCommand;
 use crate::cli::commands::config::{CONFIG_HELP, ConfigCommand};
 use crate::cli::commands::ctl::CtlArgs;
+use crate::cli::commands::explain::ExplainArgs;
 use crate::cli::commands::list::ListArgs;
 use crate::cli::commands::report::ReportArgs;
 use crate::cli::commands::resume::ResumeArgs;
@@ -17,6 +18,7 @@ use crate::cli::commands::runs::{RUNS_HELP, RunsCommand};
 use crate::cli::commands::sandbox::SandboxArgs;
 use crate::cli::commands::shell::{COMPLETIONS_HELP, ManArgs, SchemaArgs};
 use crate::cli::commands::start_stop::{ActionArgs, RunArgs};
+use crate::cli::commands::tasks::TasksArgs;
 use crate::cli::commands::verify::{SettleArgs, WaitArgs};
 use batchctl::settings::DEFAULT_PROFILE;
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -60,6 +62,8 @@ pub(crate) enum Verb {
     Retry(RetryArgs),
     /// Show the report of a run, in any format, any time later
     Report(ReportArgs),
+    /// Explain what happened to single tasks, in all runs that are kept
+    Explain(ExplainArgs),
     /// Take back what a run has changed
     Revert(RevertArgs),
     /// Wait until the tasks of a run are where they were sent
@@ -70,6 +74,8 @@ pub(crate) enum Verb {
     Ctl(CtlArgs),
     /// List the batch tasks of the project and the states they are in
     List(ListArgs),
+    /// List the sub-tasks of batch tasks: each camera with its state
+    Tasks(TasksArgs),
     /// List, show and prune the runs that are kept
     #[command(after_help = RUNS_HELP, arg_required_else_help = true)]
     Runs {

@@ -170,6 +170,7 @@ fn run_taken_up(verb: &Verb) -> Option<&WhichRunArgs> {
         Verb::Revert(args) => Some(&args.which),
         Verb::Wait(args) => Some(&args.how.which),
         Verb::Settle(args) => Some(&args.how.which),
+        Verb::Tasks(args) => args.of_run.as_ref(),
         _ => None,
     }
 }
@@ -214,10 +215,12 @@ fn keeps_runs(verb: &Verb) -> bool {
         | Verb::Retry(_)
         | Verb::Revert(_)
         | Verb::Report(_)
+        | Verb::Explain(_)
         | Verb::Ctl(_)
         | Verb::Auth { .. }
         | Verb::Wait(_)
         | Verb::Settle(_)
+        | Verb::Tasks(_)
         | Verb::Runs { .. } => true,
     }
 }
@@ -286,6 +289,7 @@ fn dispatch(verb: Verb, context: &Context) -> Result<ExitStatus, CommandError> {
         Verb::Stop(args) => commands::start_stop::start_or_stop(args, task::Command::Stop, context),
         Verb::Run(args) => commands::start_stop::run(args, context),
         Verb::Report(args) => commands::report::show(&args, context),
+        Verb::Explain(args) => commands::explain::explain(&args, context),
         Verb::Resume(args) => commands::resume::resume(&args, context),
         Verb::Retry(args) => commands::retry::retry(&args, context),
         Verb::Revert(args) => commands::revert::revert(&args, context),
@@ -293,6 +297,7 @@ fn dispatch(verb: Verb, context: &Context) -> Result<ExitStatus, CommandError> {
         Verb::Settle(args) => commands::verify::settle(&args, context),
         Verb::Ctl(args) => commands::ctl::order(&args, context),
         Verb::List(args) => commands::list::list(&args, context),
+        Verb::Tasks(args) => commands::tasks::tasks(&args, context),
         Verb::Runs { command } => commands::runs::carry_out(&command, context),
         Verb::Config { command } => commands::config::carry_out(&command, context),
         Verb::Auth { command } => commands::auth::carry_out(&command, context),

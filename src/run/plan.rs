@@ -3,6 +3,7 @@
 //! Nothing is sent here. A planned run is locked for this process until it is dropped.
 
 use crate::clock::{Clock, Timestamp};
+use crate::plan::Exclusions;
 use crate::report::Target;
 use crate::run::error::RunError;
 use crate::settings::RunSettings;
@@ -12,6 +13,7 @@ use crate::store::{
 };
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// The run that is wanted.
@@ -48,6 +50,8 @@ pub struct Planned {
     pub(crate) profile: Option<String>,
     pub(crate) clock: Clock,
     pub(crate) totals: PlanTotals,
+    /// The tasks that are not sent any more, though they are in the plan.
+    pub(crate) exclusions: Arc<Exclusions>,
 }
 
 /// Reads all inputs and stores the plan; sends nothing.
@@ -102,6 +106,11 @@ pub(crate) fn child_run(
     }
 }
 
+/// Returns the settings that a run which takes its tasks from another begins with.
+pub(crate) fn child_settings(parent: &RunSettings) -> RunSettings {
+    RunSettings { choice: parent.choice.inherited(), ..parent.clone() }
+}
+
 /// Returns the name of this process for messages of others that find the run locked.
 pub(crate) fn holder(now: Timestamp) -> String {
     format!("process {} since {now}", std::process::id())
@@ -118,7 +127,8 @@ impl Planned {
     ) -> Self {
         // From the lock, so that nobody can carry out a run that another process holds.
         let id = lock.run().clone();
-        Self { runs, id, lock, settings, time_left: None, profile: None, clock, totals }
+        let (time_left, profile, exclusions) = (None, None, Arc::default());
+        Self { runs, id, lock, settings, time_left, profile, clock, totals, exclusions }
     }
 
     /// Takes the run that the store has planned, or returns the problems of its inputs.

@@ -39,5 +39,7 @@ pub use reading::{
     SourceRecord, StoredEnd, TaskPair, for_each_pair,
 };
 pub use repair::DamagedPart;
-pub use rows::{AttemptRow, ChangeRow, HoldRow, PlanRow, SeenRow, SendingRow, TaskRow};
+pub use rows::{
+    AttemptRow, ChangeRow, HoldRow, PlanRow, SeenRow, SendingRow, TaskHistory, TaskRow,
+};
 pub use writing::{ResumePoint, RunWriter, Surveyed, TaskSelection, UnsettledTask, repair};

@@ -6,6 +6,7 @@ pub(crate) mod auth;
 pub(crate) mod config;
 pub(crate) mod ctl;
 
+pub(crate) mod explain;
 pub(crate) mod list;
 pub(crate) mod report;
 pub(crate) mod resume;
@@ -15,4 +16,5 @@ pub(crate) mod runs;
 pub(crate) mod sandbox;
 pub(crate) mod shell;
 pub(crate) mod start_stop;
+pub(crate) mod tasks;
 pub(crate) mod verify;

@@ -3,8 +3,8 @@
 use crate::cli::Context;
 use crate::cli::flags::connection::{CredentialArgs, DestinationArgs};
 use crate::cli::flags::effect;
-use crate::cli::flags::input::InputArgs;
-use crate::cli::flags::output::{DisplayArgs, DocumentArgs};
+use crate::cli::flags::input::{ExcludeArgs, InputArgs, MaxTasksArgs};
+use crate::cli::flags::output::{DisplayArgs, DocumentArgs, DumpArgs};
 use crate::cli::flags::pace::{PaceArgs, StartSmallArgs};
 use crate::cli::flags::precedence::{GivenFlags, Rank};
 use crate::cli::flags::run::{BeforeArgs, CallArgs, StateArgs, StopArgs, UnattendedArgs};
@@ -15,11 +15,13 @@ use crate::cli::run::settings::SettingFlags;
 use crate::cli::run::shard;
 use crate::cli::run::source::{InputRun, RunSource};
 use batchctl::input::{CommandSource, Header, InputOptions, Lists, Source};
+use batchctl::policy::Sample;
 use batchctl::report::ExitStatus;
 use batchctl::store::{NewPlan, RunId};
 use batchctl::task::Command;
 use clap::Args;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 const ACTION_HELP: &str = "\
 Examples:
@@ -68,7 +70,11 @@ pub(crate) struct CommonArgs {
     #[command(flatten)]
     pub(crate) input: InputArgs,
     #[command(flatten)]
+    pub(crate) excluded: ExcludeArgs,
+    #[command(flatten)]
     pub(crate) before: BeforeArgs,
+    #[command(flatten)]
+    pub(crate) most: MaxTasksArgs,
     #[command(flatten)]
     pub(crate) pace: PaceArgs,
     #[command(flatten)]
@@ -82,6 +88,8 @@ pub(crate) struct CommonArgs {
     #[command(flatten)]
     pub(crate) documents: DocumentArgs,
     #[command(flatten)]
+    pub(crate) dump: DumpArgs,
+    #[command(flatten)]
     pub(crate) display: DisplayArgs,
     #[command(flatten)]
     pub(crate) unattended: UnattendedArgs,
@@ -92,6 +100,8 @@ impl CommonArgs {
         LaunchFlags {
             place: &self.place,
             credentials: &self.credentials,
+            max_tasks: self.most.max_tasks,
+            exclude: &self.excluded.exclude,
             yes: self.before.yes,
             lock: &self.before.lock,
             settings: SettingFlags {
@@ -102,6 +112,7 @@ impl CommonArgs {
                 state: &self.state,
             },
             documents: &self.documents,
+            dump: &self.dump,
             display: &self.display,
             unattended: &self.unattended,
         }
@@ -109,10 +120,10 @@ impl CommonArgs {
 }
 
 /// Where the tasks come from.
-struct Inputs {
-    paths: Vec<PathBuf>,
-    ids: Vec<String>,
-    command: CommandSource,
+pub(crate) struct Inputs {
+    pub(crate) paths: Vec<PathBuf>,
+    pub(crate) ids: Vec<String>,
+    pub(crate) command: CommandSource,
 }
 
 pub(crate) fn start_or_stop(
@@ -137,18 +148,9 @@ fn act(
     args: &CommonArgs,
     context: &Context,
 ) -> Result<ExitStatus, CommandError> {
-    if inputs.paths.is_empty() && !inputs.ids.is_empty() {
-        effect::check_without_file(&context.given)?;
-    }
-    // `sources` consumes the paths, and the documents are compared with them later.
+    // The plan consumes the paths, and the documents are compared with them later.
     let files = inputs.paths.clone();
-    let plan = NewPlan {
-        options: input_options(&args.input, inputs.command.clone(), &context.given),
-        sources: sources(inputs)?,
-        on_duplicate: args.input.on_duplicate,
-        after: find_after(args.input.after.as_deref(), &context.state)?,
-        limit: args.input.limit,
-    };
+    let plan = new_plan(inputs, &args.input, context)?;
     if args.input.shard.is_some() && plan.after.is_some() {
         let error = "`--after` is about a run of this machine, and other shards do not know it";
         return Err(CommandError::usage(error).with_hint("leave out `--after` or `--shard`"));
@@ -167,6 +169,40 @@ fn act(
     launch(source, &args.launch_flags(), context)
 }
 
+/// Returns the plan of inputs, before they are read.
+pub(crate) fn new_plan(
+    inputs: Inputs,
+    args: &InputArgs,
+    context: &Context,
+) -> Result<NewPlan, CommandError> {
+    if inputs.paths.is_empty() && !inputs.ids.is_empty() {
+        effect::check_without_file(&context.given)?;
+    }
+    effect::check_of_sample(&context.given)?;
+    Ok(NewPlan {
+        options: input_options(args, inputs.command.clone(), &context.given),
+        sources: sources(inputs)?,
+        on_duplicate: args.on_duplicate,
+        // Read later, because a resumed run has files of its own.
+        exclusions: Arc::default(),
+        after: find_after(args.after.as_deref(), &context.state)?,
+        sample: sample(args, context),
+        offset: args.offset,
+        limit: args.limit,
+    })
+}
+
+/// Returns the sample that is wanted; a seed that is drawn is said, so that it can be used again.
+fn sample(args: &InputArgs, context: &Context) -> Option<Sample> {
+    let size = args.sample?;
+    let seed = args.seed.unwrap_or_else(|| {
+        let drawn = u64::from(fastrand::u32(..));
+        context.stderr.line(&format!("sample of {size}: `--seed {drawn}` takes the same tasks"));
+        drawn
+    });
+    Some(Sample { size, seed })
+}
+
 /// Finds the run that `--after` names.
 fn find_after(named: Option<&str>, state: &Path) -> Result<Option<RunId>, CommandError> {
     let runs = batchctl::run::runs_in(state);
@@ -183,6 +219,7 @@ fn input_options(args: &InputArgs, command: CommandSource, given: &GivenFlags) -
         format: args.format,
         delimiter: args.delimiter,
         header: if args.no_header { Header::Absent } else { Header::Present },
+        conditions: args.conditions.clone(),
     }
 }
 

@@ -44,10 +44,16 @@ pub(crate) fn check(
     let sources = sources.collect::<io::Result<Vec<_>>>().map_err(CommandError::io)?;
     let (first, second) = sources.into_iter().unzip();
     plan.sources = second;
-    let NewPlan { options, on_duplicate, after, limit, .. } = &*plan;
-    let (options, after) = (options.clone(), after.clone());
-    let once =
-        NewPlan { sources: first, options, on_duplicate: *on_duplicate, after, limit: *limit };
+    let once = NewPlan {
+        sources: first,
+        options: plan.options.clone(),
+        on_duplicate: plan.on_duplicate,
+        exclusions: Arc::clone(&plan.exclusions),
+        after: plan.after.clone(),
+        sample: plan.sample,
+        offset: plan.offset,
+        limit: plan.limit,
+    };
     // Nothing of it is kept, so it needs no target and no settings.
     let request = RunRequest {
         state: state.to_owned(),

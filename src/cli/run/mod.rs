@@ -4,6 +4,7 @@ pub(crate) mod control_object;
 pub(crate) mod control_protocol;
 pub(crate) mod control_socket;
 pub(crate) mod display;
+pub(crate) mod exclusions;
 pub(crate) mod execute;
 pub(crate) mod input_check;
 pub(crate) mod job_lock;

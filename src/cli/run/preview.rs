@@ -3,15 +3,16 @@
 use crate::cli::connect::client::{ReadingClient, client_for_reading};
 use crate::cli::output::error::CommandError;
 use crate::cli::output::stream;
+use crate::cli::run::list_size_guard::check_most;
 use crate::cli::run::plan_output::{PlanOutput, PreviewTasks};
 use crate::cli::run::scene::{ActionRequest, Scene};
 use crate::cli::run::{plan_output, time_check};
 use batchctl::report::ExitStatus;
 use batchctl::run;
 use batchctl::run::{DryRun, RunError, RunRequest};
-use batchctl::settings::{OnUnknown, RateSetting};
+use batchctl::settings::{LeftOut, OnUnknown, RateSetting};
 use batchctl::store::{PlanRow, PlanTotals, RunRecord, Surveyed, TaskRow};
-use batchctl::task::TaskId;
+use batchctl::task::{ExcludedTask, TaskId};
 use batchctl::text::{grouped, plural, printable, span};
 use std::fmt::Write;
 
@@ -57,11 +58,47 @@ pub(crate) fn show(plan: &DryRun, scene: &Scene<'_>) -> Result<(), CommandError>
         ..plan.totals()
     };
     let mut text = render(action, totals, &plan.first_rows(shown_rows(scene))?);
+    text.push_str(&excluded(plan.left_out(), shown_rows(scene)));
     if let Some(look) = look {
         text.push_str(&states(&look.surveyed));
     }
-    let output = PlanOutput { totals: plan.totals(), tasks: PreviewTasks::Planned(plan) };
+    let (totals_of_plan, left_out) = (plan.totals(), plan.left_out());
+    let tasks = PreviewTasks::Planned(plan);
+    let output = PlanOutput { totals: totals_of_plan, left_out, tasks };
     print(&text, totals, &output, scene)
+}
+
+/// Renders some of the tasks that are excluded, each with its reason.
+fn excluded(left_out: &LeftOut, shown: u32) -> String {
+    if left_out.excluded == 0 {
+        return String::new();
+    }
+    let mut text = "\n  excluded, not called:\n".to_owned();
+    let mut named = 0;
+    for task in left_out.named.iter().take(usize::try_from(shown).unwrap_or(usize::MAX)) {
+        let _ = writeln!(text, "  {}", why_excluded(task));
+        named += 1;
+    }
+    match left_out.excluded - named {
+        0 => {}
+        more => {
+            let _ = writeln!(text, "  … and {} more", grouped(more));
+        }
+    }
+    text
+}
+
+/// Says in a line which task is excluded, where, until when and why.
+pub(crate) fn why_excluded(task: &ExcludedTask) -> String {
+    let mut text =
+        format!("{}  {}:{}", printable(&task.id, 70), printable(&task.file, 60), task.line);
+    if let Some(until) = &task.until {
+        let _ = write!(text, ", until {}", printable(until, 40));
+    }
+    if let Some(reason) = &task.reason {
+        let _ = write!(text, ": {}", printable(reason, 60));
+    }
+    text
 }
 
 /// Renders how many tasks are in which state, with some of those that a person has to look at.
@@ -149,12 +186,15 @@ fn render(action: &ActionRequest, totals: PlanTotals, rows: &[PlanRow]) -> Strin
 
 fn rows_line(totals: PlanTotals) -> String {
     // What no other reason explains was cut off by `--limit`.
-    let PlanTotals { duplicates, already_done, of_other_shards, .. } = totals;
-    let beyond = totals.rows - duplicates - already_done - of_other_shards - totals.selected;
+    let beyond = totals.beyond_limit();
     let left_out = [
-        (duplicates, plural(duplicates, "duplicate", "duplicates")),
-        (already_done, format!("{} done already", grouped(already_done))),
-        (of_other_shards, format!("{} of other shards", grouped(of_other_shards))),
+        (totals.duplicates, plural(totals.duplicates, "duplicate", "duplicates")),
+        (totals.not_matched, format!("{} not matched", grouped(totals.not_matched))),
+        (totals.excluded, format!("{} excluded", grouped(totals.excluded))),
+        (totals.already_done, format!("{} done already", grouped(totals.already_done))),
+        (totals.not_sampled, format!("{} not in the sample", grouped(totals.not_sampled))),
+        (totals.before_offset, format!("{} before the offset", grouped(totals.before_offset))),
+        (totals.of_other_shards, format!("{} of other shards", grouped(totals.of_other_shards))),
         (beyond, format!("{} beyond the limit", grouped(beyond))),
     ];
     let rows = plural(totals.rows, "row", "rows");
@@ -205,15 +245,24 @@ fn grouped_usize(n: usize) -> String {
 pub(crate) fn show_tasks(
     selected: u64,
     tasks: Vec<TaskRow>,
+    left_out: &LeftOut,
     record: &RunRecord,
     scene: &Scene<'_>,
 ) -> Result<ExitStatus, CommandError> {
-    let totals = PlanTotals { rows: selected, selected, ..PlanTotals::default() };
+    let excluded_count = left_out.excluded;
+    let totals = PlanTotals {
+        rows: selected + excluded_count,
+        selected,
+        excluded: excluded_count,
+        ..PlanTotals::default()
+    };
     let rows = plan_rows(tasks, record);
     let shown = usize::try_from(shown_rows(scene)).unwrap_or(usize::MAX).min(rows.len());
-    let text = render(&scene.action, totals, &rows[..shown]);
-    let output = PlanOutput { totals, tasks: PreviewTasks::OfRun(&rows) };
+    let mut text = render(&scene.action, totals, &rows[..shown]);
+    text.push_str(&excluded(left_out, shown_rows(scene)));
+    let output = PlanOutput { totals, left_out, tasks: PreviewTasks::OfRun(&rows) };
     print(&text, totals, &output, scene)?;
+    check_most(selected, scene.flags.max_tasks)?;
     Ok(ExitStatus::Ok)
 }
 

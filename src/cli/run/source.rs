@@ -11,12 +11,13 @@ use crate::cli::flags::run::BeforeArgs;
 use crate::cli::flags::values::EmptyInput;
 use crate::cli::flags::which_run::WhichRunArgs;
 use crate::cli::output::error::CommandError;
-use crate::cli::run::list_size_guard::ListSizeGuard;
+use crate::cli::output::stream::Stderr;
+use crate::cli::run::list_size_guard::{ListSizeGuard, check_most};
 use crate::cli::run::pending_plan::IfNotStarted;
 use crate::cli::run::scene::{ActionRequest, LaunchFlags, Scene};
 use crate::cli::run::settings::SettingFlags;
 use crate::cli::run::terms::{IfEmpty, Terms, nothing_to_do};
-use crate::cli::run::{input_check, preview, reverting};
+use crate::cli::run::{exclusions, input_check, preview, reverting};
 use batchctl::clock::Clock;
 use batchctl::report::ExitStatus;
 use batchctl::run;
@@ -128,6 +129,30 @@ impl<'a> OpenedSource<'a> {
         flags.apply(self.settings_mut(), |flag| is_new || given.is_given(flag));
     }
 
+    /// Reads which tasks are excluded: before a login, and before anything is planned.
+    pub(crate) fn exclude(
+        &mut self,
+        given: &[PathBuf],
+        clock: Clock,
+        stderr: &Stderr,
+    ) -> Result<(), CommandError> {
+        let exclusions = exclusions::read(self.settings_mut(), given, clock, stderr)?;
+        match self {
+            Self::New { run, settings } => {
+                run.plan.exclusions = exclusions;
+                settings.choice.sample = run.plan.sample.map(|sample| sample.size.to_string());
+                settings.choice.seed = run.plan.sample.map(|sample| sample.seed);
+                settings.choice.offset = run.plan.offset;
+                let conditions = run.plan.options.conditions.iter();
+                settings.choice.conditions = conditions.map(ToString::to_string).collect();
+            }
+            Self::Resume(resumable) => resumable.exclude(exclusions),
+            Self::Retry { retry, .. } => retry.exclude(exclusions)?,
+            Self::Revert(revert) => revert.exclusions = exclusions,
+        }
+        Ok(())
+    }
+
     /// Decides where the calls go, and notes in the settings whether that is the sandbox.
     pub(crate) fn resolve(
         &mut self,
@@ -144,7 +169,8 @@ impl<'a> OpenedSource<'a> {
                 if lookup == Lookup::Allowed && logs_in && !flags.place.sandbox {
                     destination::endpoint(flags.place, context)?;
                     let totals = input_check::check(&mut run.plan, &context.state, clock)?;
-                    if totals.is_empty_everywhere() && totals.already_done == 0 {
+                    check_most(totals.selected, flags.max_tasks)?;
+                    if totals.names_nothing() {
                         nothing_to_do(totals, run.if_empty, &context.stderr)?;
                     }
                 }
@@ -206,8 +232,8 @@ impl<'a> OpenedSource<'a> {
                 print_groups(&retry, scene);
                 if dry_run {
                     let (selected, first) = retry.preview(preview::wanted_rows(scene))?;
-                    let record = &retry.record;
-                    let status = preview::show_tasks(selected, first, record, scene)?;
+                    let (record, left_out) = (&retry.record, &retry.settings.choice.left_out);
+                    let status = preview::show_tasks(selected, first, left_out, record, scene)?;
                     return Ok(ControlFlow::Break(status));
                 }
                 Ok(ControlFlow::Continue(Self::Retry { retry, dry_run }))
@@ -318,6 +344,7 @@ fn preview_new(run: InputRun<'_>, scene: &Scene<'_>) -> Result<ExitStatus, Comma
         preview::show(&plan, scene)?;
     }
     // After the plan is shown: it is what one compares the last good run with.
+    check_most(plan.totals().selected, scene.flags.max_tasks)?;
     if let Some(guard) = guard {
         guard.check(plan.totals())?;
     }

@@ -1,6 +1,7 @@
 //! How fast calls may be sent: the pacer, the ramp, what the service says about its quota, the search for a rate.
 
 mod call_history;
+mod calls_at_a_time;
 mod chance_throttling;
 mod even_spacing;
 mod limit_trial;
@@ -10,6 +11,14 @@ mod ramp;
 mod rate_hint;
 mod shared_slots;
 mod structured_field;
+
+#[cfg(test)]
+#[path = "pace_simulation_tests.rs"]
+mod simulation;
+
+#[cfg(test)]
+#[path = "pace_figures_tests.rs"]
+mod figures;
 
 pub use pace_controller::{Opening, PaceController, PaceStart, RateBounds};
 pub use pacer::{Admission, PaceWindow, Pacer, REMEMBERED_SENDINGS, rate_per_second};

@@ -49,7 +49,9 @@ impl EndingFacts<'_> {
         };
         // A stop while the run only waited for arrivals still leaves something undone.
         let was_stopped = end.stopped.is_some() && self.is_awaited();
-        if self.unsettled == 0 && self.tasks[Outcome::NotAttempted] == 0 && !was_stopped {
+        // A task that became excluded has an outcome although it was not attempted.
+        let is_whole = self.tasks[Outcome::NotAttempted] == 0 || end.stopped.is_none();
+        if self.unsettled == 0 && is_whole && !was_stopped {
             return self.completed();
         }
         self.cut_short(end)

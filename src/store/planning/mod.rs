@@ -7,6 +7,7 @@ mod already_done;
 mod dry_run;
 mod duplicates;
 mod id_sorter;
+mod left_out;
 mod load;
 mod plan_from_run;
 mod tables;

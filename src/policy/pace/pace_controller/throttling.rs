@@ -3,6 +3,7 @@
 use super::growth::{LOOK, NEAR_STEP};
 use super::{Growth, Opening, PaceController, Phase, Rest, after};
 use crate::policy::pace::call_history::seconds;
+use crate::policy::pace::chance_throttling::ChanceThrottling;
 use crate::policy::pace::limit_trial::{DECISIVE, Trial, TrialCounts, TrialFinding, TrialKind};
 use std::time::{Duration, Instant};
 
@@ -331,6 +332,14 @@ impl PaceController {
             None => (rate, given),
         };
         self.try_at(rate, TrialKind::Test { given, chance, step }, now, now);
+    }
+
+    /// Goes on without a limit of the pace: the service limits how many calls it works on at a time.
+    pub(super) fn forget_limit(&mut self, now: Instant) {
+        (self.limit, self.is_exact, self.confirmed) = (None, false, 0);
+        self.chance = ChanceThrottling::default();
+        let rate = if self.opening == Opening::AtCeiling { self.bounds.most } else { self.rate };
+        self.open(rate, now);
     }
 
     /// Goes on after a trial that found no limit.

@@ -8,7 +8,7 @@ use crate::report::format::html::rows::Limits;
 use crate::report::format::html::series::TimeSeries;
 use crate::report::format::next_commands::{NextCommand, next_commands};
 use crate::report::format::summary::{
-    calls_note, hint_reason, rounded, shards_in_words, sub_tasks_note, title, verdict,
+    FLAKY_NOTE, calls_note, hint_reason, rounded, shards_in_words, sub_tasks_note, title, verdict,
 };
 use crate::report::format::words::{
     day_and_time, failure_times, latency_words, more_causes, outcome_mark, outcome_words, percent,
@@ -223,6 +223,10 @@ fn input(report: &Report) -> String {
     let input = &report.input;
     let left_out = [
         (input.duplicates, "duplicate", "duplicates"),
+        (input.not_matched, "not matched", "not matched"),
+        (input.excluded_count, "excluded", "excluded"),
+        (input.not_sampled, "not sampled", "not sampled"),
+        (input.before_offset, "passed over", "passed over"),
         (input.already_done, "done already", "done already"),
         (input.invalid, "invalid", "invalid"),
         (input.of_other_shards, "of other shards", "of other shards"),
@@ -292,6 +296,9 @@ fn efforts(report: &Report) -> Vec<Tile> {
     if report.empty > 0 {
         let note = "succeeded without a sub-task".into();
         tiles.push(effort("empty", grouped(report.empty), note));
+    }
+    if report.flaky > 0 {
+        tiles.push(effort("flaky", grouped(report.flaky), FLAKY_NOTE.into()));
     }
     if let Some(rate) = pace.rate_average {
         let note = format!("{} in the busiest second", grouped(pace.rate_peak_1s));
