@@ -107,6 +107,9 @@ pub struct RunSettings {
     /// Who began it. By default that is not recorded.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub by: Option<RunBy>,
+    /// The version of batchctl that stored the plan for `apply`. By default a run is begun at once.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub planned_with: Option<String>,
     /// Which tasks are left out, and which were. By default there are none.
     #[serde(skip_serializing_if = "TaskChoice::is_default")]
     pub choice: TaskChoice,
@@ -183,6 +186,7 @@ impl Default for RunSettings {
             profile: DEFAULT_PROFILE.into(),
             credentials: None,
             by: None,
+            planned_with: None,
             choice: TaskChoice::default(),
         }
     }

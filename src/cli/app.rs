@@ -10,6 +10,7 @@ use crate::cli::commands::config::{CONFIG_HELP, ConfigCommand};
 use crate::cli::commands::ctl::CtlArgs;
 use crate::cli::commands::explain::ExplainArgs;
 use crate::cli::commands::list::ListArgs;
+use crate::cli::commands::plan::{ApplyArgs, PLAN_HELP, PlanCommand};
 use crate::cli::commands::report::ReportArgs;
 use crate::cli::commands::resume::ResumeArgs;
 use crate::cli::commands::retry::RetryArgs;
@@ -56,6 +57,14 @@ pub(crate) enum Verb {
     Stop(ActionArgs),
     /// Start or stop each batch task in the input, as its row says
     Run(RunArgs),
+    /// Show what would be called, and store it for `apply`
+    #[command(after_help = PLAN_HELP, arg_required_else_help = true)]
+    Plan {
+        #[command(subcommand)]
+        command: PlanCommand,
+    },
+    /// Carry out a plan as it was stored
+    Apply(ApplyArgs),
     /// Go on with a run that was cut short
     Resume(ResumeArgs),
     /// Run again what did not succeed in a run

@@ -11,6 +11,7 @@ use crate::store;
 use crate::store::{
     NewPlan, NewRun, PlanTotals, PlannedRun, RunDirectory, RunId, RunLock, StoreError,
 };
+use crate::task::TaskState;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -67,6 +68,23 @@ pub fn plan(request: RunRequest, clock: Clock) -> Result<Planned, RunError> {
     Planned::from_stored(planned, runs, request.settings, clock)
 }
 
+/// Reads all inputs and stores the plan with the states that its tasks are in, in its order.
+///
+/// # Errors
+///
+/// Those of [`plan`].
+pub fn plan_in_states(
+    request: RunRequest,
+    states: &[Option<TaskState>],
+    clock: Clock,
+) -> Result<Planned, RunError> {
+    let runs = RunDirectory::open(&request.state)?;
+    let run = new_run(&request, clock.now());
+    let holder = holder(clock.now());
+    let planned = store::plan_run_in_states(&runs, &run, request.plan, states, &holder)?;
+    Planned::from_stored(planned, runs, request.settings, clock)
+}
+
 pub(crate) fn new_run(request: &RunRequest, now: Timestamp) -> NewRun {
     NewRun {
         id: RunId::new(now, &mut fastrand::Rng::new()),
@@ -108,7 +126,7 @@ pub(crate) fn child_run(
 
 /// Returns the settings that a run which takes its tasks from another begins with.
 pub(crate) fn child_settings(parent: &RunSettings) -> RunSettings {
-    RunSettings { choice: parent.choice.inherited(), ..parent.clone() }
+    RunSettings { choice: parent.choice.inherited(), planned_with: None, ..parent.clone() }
 }
 
 /// Returns the name of this process for messages of others that find the run locked.

@@ -25,7 +25,7 @@ pub struct Resumable {
     pub record: RunRecord,
     /// How it was carried out so far; changes hold from now on.
     pub settings: RunSettings,
-    planned: Planned,
+    pub(super) planned: Planned,
 }
 
 impl Resumable {

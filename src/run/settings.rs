@@ -58,6 +58,7 @@ pub(crate) fn engine_settings(settings: &RunSettings, origin: StartingPoint) -> 
         sandbox: _,
         // For the record alone.
         by: _,
+        planned_with: _,
         choice: _,
     } = settings;
     let rate = settings.own_rate();

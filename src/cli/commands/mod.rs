@@ -8,6 +8,7 @@ pub(crate) mod ctl;
 
 pub(crate) mod explain;
 pub(crate) mod list;
+pub(crate) mod plan;
 pub(crate) mod report;
 pub(crate) mod resume;
 pub(crate) mod retry;

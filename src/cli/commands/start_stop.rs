@@ -9,11 +9,12 @@ use crate::cli::flags::pace::{PaceArgs, StartSmallArgs};
 use crate::cli::flags::precedence::{GivenFlags, Rank};
 use crate::cli::flags::run::{BeforeArgs, CallArgs, StateArgs, StopArgs, UnattendedArgs};
 use crate::cli::output::error::CommandError;
+use crate::cli::run::input_run::{InputRun, Purpose};
 use crate::cli::run::launch::launch;
 use crate::cli::run::scene::LaunchFlags;
 use crate::cli::run::settings::SettingFlags;
 use crate::cli::run::shard;
-use crate::cli::run::source::{InputRun, RunSource};
+use crate::cli::run::source::RunSource;
 use batchctl::input::{CommandSource, Header, InputOptions, Lists, Source};
 use batchctl::policy::Sample;
 use batchctl::report::ExitStatus;
@@ -104,13 +105,13 @@ impl CommonArgs {
             exclude: &self.excluded.exclude,
             yes: self.before.yes,
             lock: &self.before.lock,
-            settings: SettingFlags {
+            settings: Some(SettingFlags {
                 pace: &self.pace,
                 small: &self.small,
                 call: &self.call,
                 stop: &self.stop,
                 state: &self.state,
-            },
+            }),
             documents: &self.documents,
             dump: &self.dump,
             display: &self.display,
@@ -129,23 +130,29 @@ pub(crate) struct Inputs {
 pub(crate) fn start_or_stop(
     args: ActionArgs,
     command: Command,
+    purpose: Purpose,
     context: &Context,
 ) -> Result<ExitStatus, CommandError> {
     let command_source = CommandSource::Fixed(command);
     let inputs = Inputs { paths: args.inputs, ids: args.ids, command: command_source };
-    act(command.as_str(), inputs, &args.common, context)
+    act(command.as_str(), inputs, &args.common, purpose, context)
 }
 
-pub(crate) fn run(args: RunArgs, context: &Context) -> Result<ExitStatus, CommandError> {
+pub(crate) fn run(
+    args: RunArgs,
+    purpose: Purpose,
+    context: &Context,
+) -> Result<ExitStatus, CommandError> {
     let command = CommandSource::Column(args.command_column);
     let inputs = Inputs { paths: args.inputs, ids: Vec::new(), command };
-    act("run", inputs, &args.common, context)
+    act("run", inputs, &args.common, purpose, context)
 }
 
 fn act(
     word: &'static str,
     inputs: Inputs,
     args: &CommonArgs,
+    purpose: Purpose,
     context: &Context,
 ) -> Result<ExitStatus, CommandError> {
     // The plan consumes the paths, and the documents are compared with them later.
@@ -155,16 +162,23 @@ fn act(
         let error = "`--after` is about a run of this machine, and other shards do not know it";
         return Err(CommandError::usage(error).with_hint("leave out `--after` or `--shard`"));
     }
-    let if_empty = args.input.if_empty;
+    if args.input.shard.is_some() && args.input.sample.is_some() && args.input.seed.is_none() {
+        let error = "each shard would draw another sample";
+        return Err(CommandError::usage(error).with_hint("give all of them the same `--seed N`"));
+    }
     let shard = args.input.shard.map(|choice| shard::choose(choice, &context.environment));
-    let shard = shard.transpose()?;
+    let purpose = match purpose {
+        Purpose::CarryOut if args.before.dry_run => Purpose::DryRun,
+        purpose => purpose,
+    };
     let source = RunSource::New(InputRun {
         word,
         inputs: files,
         plan,
-        shard,
+        shard: shard.transpose()?,
         before: &args.before,
-        if_empty,
+        if_empty: args.input.if_empty,
+        purpose,
     });
     launch(source, &args.launch_flags(), context)
 }

@@ -45,7 +45,9 @@ pub(crate) fn launch(
         }
     };
     // Contradictory flags are refused before the destination may ask for a password.
-    opened.adjust(&flags.settings, &context.given);
+    if let Some(settings) = &flags.settings {
+        opened.adjust(settings, &context.given);
+    }
     opened.exclude(flags.exclude, clock, &context.stderr)?;
     exclusions::protect(opened.settings(), &documents, flags.unattended)?;
     settings::check(opened.settings(), &context.given)?;

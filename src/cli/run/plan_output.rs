@@ -10,7 +10,7 @@ use batchctl::policy::FirstLook;
 use batchctl::report::ResultsError;
 use batchctl::run::{DryRun, DryRunRow, LiveLook};
 use batchctl::settings::LeftOut;
-use batchctl::store::{PlanRow, PlanTotals};
+use batchctl::store::{PlanRow, PlanTotals, RunId};
 use batchctl::task::{PLAN_COLUMNS, TaskState};
 use serde_json::{Value, json};
 use std::io::Write;
@@ -27,7 +27,7 @@ pub(crate) enum PreviewTasks<'a> {
 }
 
 impl PreviewTasks<'_> {
-    fn for_each(
+    pub(crate) fn for_each(
         &self,
         mut take: impl FnMut(&DryRunRow) -> Result<(), ResultsError>,
     ) -> Result<(), ResultsError> {
@@ -49,6 +49,8 @@ impl PreviewTasks<'_> {
 
 /// What is written of a preview.
 pub(crate) struct PlanOutput<'a> {
+    /// The run that the plan is stored as.
+    pub(crate) run: Option<&'a RunId>,
     pub(crate) totals: PlanTotals,
     pub(crate) left_out: &'a LeftOut,
     pub(crate) tasks: PreviewTasks<'a>,
@@ -121,6 +123,7 @@ impl PlanOutput<'_> {
         json!({
             "schema_version": SCHEMA_VERSION,
             "dry_run": true,
+            "run": self.run.map(RunId::as_str),
             "command": scene.action.word,
             "target": { "endpoint": target.endpoint, "project_id": target.project_id },
             "input": {
@@ -142,7 +145,7 @@ impl PlanOutput<'_> {
 }
 
 /// Says in a word or two what becomes of a task.
-fn why(look: Option<FirstLook>) -> &'static str {
+pub(crate) fn why(look: Option<FirstLook>) -> &'static str {
     match look {
         None => "will be called",
         Some(FirstLook::WillChange) => "will change",

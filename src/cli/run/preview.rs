@@ -1,6 +1,7 @@
 //! Previews a run: what would be called, how fast, and how long it takes at least.
 
 use crate::cli::connect::client::{ReadingClient, client_for_reading};
+use crate::cli::output::documents;
 use crate::cli::output::error::CommandError;
 use crate::cli::output::stream;
 use crate::cli::run::list_size_guard::check_most;
@@ -11,10 +12,13 @@ use batchctl::report::ExitStatus;
 use batchctl::run;
 use batchctl::run::{DryRun, RunError, RunRequest};
 use batchctl::settings::{LeftOut, OnUnknown, RateSetting};
-use batchctl::store::{PlanRow, PlanTotals, RunRecord, Surveyed, TaskRow};
+use batchctl::store::{PlanRow, PlanTotals, RunId, RunRecord, Surveyed, TaskRow};
 use batchctl::task::{ExcludedTask, TaskId};
 use batchctl::text::{grouped, plural, printable, span};
 use std::fmt::Write;
+
+/// How often `-v` asks for the whole plan with its reasons.
+const WHOLE: u8 = 2;
 
 /// How many tasks are shown, unless `-v` asks for all.
 const SHOWN_ROWS: u32 = 5;
@@ -43,8 +47,12 @@ pub(crate) fn look(request: RunRequest, scene: &Scene<'_>) -> Result<DryRun, Com
     Ok(runtime.block_on(run::dry_run_live(request, &client, scene.clock))?)
 }
 
-/// Prints the plan of inputs.
-pub(crate) fn show(plan: &DryRun, scene: &Scene<'_>) -> Result<(), CommandError> {
+/// Prints the plan of inputs; `stored` is the run that it is stored as.
+pub(crate) fn show(
+    plan: &DryRun,
+    stored: Option<&RunId>,
+    scene: &Scene<'_>,
+) -> Result<(), CommandError> {
     let action = &scene.action;
     let look = plan.look();
     if let Some(gap) = look.and_then(|look| look.gap.as_ref()) {
@@ -57,14 +65,19 @@ pub(crate) fn show(plan: &DryRun, scene: &Scene<'_>) -> Result<(), CommandError>
         already_done: plan.totals().already_done + unchanged,
         ..plan.totals()
     };
-    let mut text = render(action, totals, &plan.first_rows(shown_rows(scene))?);
+    let tasks = PreviewTasks::Planned(plan);
+    let mut text = head(action, totals);
+    if scene.flags.display.verbose >= WHOLE {
+        text.push_str(&explained(&tasks)?);
+    } else {
+        text.push_str(&some_rows(&plan.first_rows(shown_rows(scene))?, totals));
+    }
     text.push_str(&excluded(plan.left_out(), shown_rows(scene)));
     if let Some(look) = look {
         text.push_str(&states(&look.surveyed));
     }
     let (totals_of_plan, left_out) = (plan.totals(), plan.left_out());
-    let tasks = PreviewTasks::Planned(plan);
-    let output = PlanOutput { totals: totals_of_plan, left_out, tasks };
+    let output = PlanOutput { run: stored, totals: totals_of_plan, left_out, tasks };
     print(&text, totals, &output, scene)
 }
 
@@ -150,8 +163,8 @@ pub(crate) fn check_unknown(plan: &DryRun, scene: &Scene<'_>) -> Result<(), Comm
     Err(RunError::UnknownTasks { count, examples }.into())
 }
 
-/// Renders the plan.
-fn render(action: &ActionRequest, totals: PlanTotals, rows: &[PlanRow]) -> String {
+/// Renders what holds for all tasks of the plan.
+fn head(action: &ActionRequest, totals: PlanTotals) -> String {
     let mut text = String::new();
     let tasks = plural(totals.selected, "batch task", "batch tasks");
     let word = &action.word;
@@ -168,6 +181,28 @@ fn render(action: &ActionRequest, totals: PlanTotals, rows: &[PlanRow]) -> Strin
         let _ = writeln!(text, "  ends        at {finish_by}, whatever is left");
     }
     let _ = writeln!(text);
+    text
+}
+
+/// Renders every task with what becomes of it, and its state if that was read.
+fn explained(tasks: &PreviewTasks<'_>) -> Result<String, CommandError> {
+    let mut text = String::new();
+    let written = tasks.for_each(|task| {
+        let (command, id) = (task.row.command.as_str(), task.row.id.as_str());
+        let (source, line) = (printable(&task.row.source, 60), task.row.line);
+        let why = plan_output::why(task.look);
+        let state =
+            task.state_before.map_or(String::new(), |state| format!(", {}", state.as_str()));
+        let _ = writeln!(text, "  {command:<5}  {id}  {source}:{line}  {why}{state}");
+        Ok(())
+    });
+    documents::of_rows(written)?.map_err(CommandError::io)?;
+    Ok(text)
+}
+
+/// Renders the first tasks, and how many more there are.
+fn some_rows(rows: &[PlanRow], totals: PlanTotals) -> String {
+    let mut text = String::new();
     let width = rows.iter().map(|row| row.id.as_str().len()).max().unwrap_or_default();
     for row in rows {
         let source = printable(&row.source, 60);
@@ -258,9 +293,15 @@ pub(crate) fn show_tasks(
     };
     let rows = plan_rows(tasks, record);
     let shown = usize::try_from(shown_rows(scene)).unwrap_or(usize::MAX).min(rows.len());
-    let mut text = render(&scene.action, totals, &rows[..shown]);
+    let tasks = PreviewTasks::OfRun(&rows);
+    let mut text = head(&scene.action, totals);
+    if scene.flags.display.verbose >= WHOLE {
+        text.push_str(&explained(&tasks)?);
+    } else {
+        text.push_str(&some_rows(&rows[..shown], totals));
+    }
     text.push_str(&excluded(left_out, shown_rows(scene)));
-    let output = PlanOutput { totals, left_out, tasks: PreviewTasks::OfRun(&rows) };
+    let output = PlanOutput { run: None, totals, left_out, tasks };
     print(&text, totals, &output, scene)?;
     check_most(selected, scene.flags.max_tasks)?;
     Ok(ExitStatus::Ok)

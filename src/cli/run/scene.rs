@@ -22,7 +22,8 @@ pub(crate) struct LaunchFlags<'a> {
     pub(crate) max_tasks: Option<u64>,
     pub(crate) yes: bool,
     pub(crate) lock: &'a LockArgs,
-    pub(crate) settings: SettingFlags<'a>,
+    /// `None` where the run is carried out as it was planned.
+    pub(crate) settings: Option<SettingFlags<'a>>,
     pub(crate) documents: &'a DocumentArgs,
     pub(crate) dump: &'a DumpArgs,
     pub(crate) display: &'a DisplayArgs,
@@ -46,13 +47,13 @@ impl<'a> From<&'a TakeUpArgs> for LaunchFlags<'a> {
             max_tasks: None,
             yes: args.yes,
             lock: &args.lock,
-            settings: SettingFlags {
+            settings: Some(SettingFlags {
                 pace: &args.pace,
                 small: &args.small,
                 call: &args.call,
                 stop: &args.stop,
                 state: &args.state,
-            },
+            }),
             documents: &args.documents,
             dump: &args.dump,
             display: &args.display,

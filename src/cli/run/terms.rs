@@ -62,7 +62,7 @@ impl Terms {
             guard.check(totals)?;
         }
         match self.if_not_started {
-            IfNotStarted::Discard => confirm(planned, scene)?,
+            IfNotStarted::Discard | IfNotStarted::KeepPlan => confirm(planned, scene)?,
             // The operator confirmed the run when it was new.
             IfNotStarted::Keep if scene.flags.is_talkative() => {
                 let tasks = plural(totals.selected, "task", "tasks");

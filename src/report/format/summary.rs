@@ -239,6 +239,9 @@ pub(crate) fn rounded(rate: f64) -> String {
 /// Returns a word and a reason why the run is not complete, with their tone; `None` if it is.
 pub(crate) fn verdict(report: &Report) -> Option<(Tone, &'static str, String)> {
     let Some(exit) = report.exit else {
+        if let Some(planned) = &report.stopped {
+            return Some((Tone::Doubtful, "Planned", planned.detail.clone()));
+        }
         return Some((Tone::Doubtful, "Still running", "this is what is known so far".into()));
     };
     let stopped = report.stopped.as_ref()?;

@@ -16,7 +16,7 @@ pub(crate) struct RunEnding {
     pub(crate) complete: bool,
     /// What stopped it, if it is not complete.
     pub(crate) stopped: Option<Stopped>,
-    /// The exit status; `None` while it runs.
+    /// The exit status; `None` while it runs, and of a plan that was not applied.
     pub(crate) exit: Option<ExitStatus>,
 }
 
@@ -64,6 +64,11 @@ impl EndingFacts<'_> {
         // Killed after its last outcome was recorded, or a run without tasks: nothing is missing.
         if self.unsettled == 0 && !self.is_awaited() {
             return self.completed();
+        }
+        if self.last.is_none() && self.settings.planned_with.is_some() {
+            let detail = "it is a plan that was not applied; nothing was sent".into();
+            let stopped = Some(Stopped { reason: "planned".into(), detail });
+            return RunEnding { complete: false, stopped, exit: None };
         }
         let stopped = Stopped {
             reason: "killed".into(),

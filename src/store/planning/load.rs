@@ -15,10 +15,12 @@ use crate::store::planning::already_done::{leave_out_done, runs_followed};
 use crate::store::planning::duplicates::Duplicates;
 use crate::store::planning::id_sorter::SortedRows;
 use crate::store::planning::left_out::{leave_out_excluded, leave_out_unsampled};
+use crate::store::planning::planned_states::keep_states;
 use crate::store::planning::tables;
 use crate::store::planning::tables::{ChunkLoader, Kept, PlanFile, PlanTotals, Remainder, keep};
 use crate::store::reading::{NewRun, SourceRecord};
 use crate::store::schema;
+use crate::task::TaskState;
 use std::fs;
 use std::fs::File;
 use std::mem;
@@ -68,6 +70,27 @@ pub fn plan_run(
     holder: &str,
 ) -> Result<PlannedRun, StoreError> {
     store_plan(runs, run, holder, |plan| load(plan, runs, run, new))
+}
+
+/// Reads all inputs and stores the plan of a new run with the states that its tasks are in, in the
+/// order of the plan.
+pub fn plan_run_in_states(
+    runs: &RunDirectory,
+    run: &NewRun,
+    new: NewPlan,
+    states: &[Option<TaskState>],
+    holder: &str,
+) -> Result<PlannedRun, StoreError> {
+    store_plan(runs, run, holder, |plan| {
+        let loaded = load(plan, runs, run, new)?;
+        if loaded.is_ok() {
+            let failed = plan.failed();
+            plan.connection.execute_batch("BEGIN").map_err(&failed)?;
+            keep_states(plan.connection, states).map_err(&failed)?;
+            plan.connection.execute_batch("COMMIT").map_err(&failed)?;
+        }
+        Ok(loaded)
+    })
 }
 
 /// The totals of a plan that was filled, or the problems of its inputs.

@@ -26,6 +26,7 @@ mod notify;
 mod on_end;
 mod open_files;
 mod places;
+mod plans;
 mod profiles;
 mod refusals;
 mod rehearsals;

@@ -160,7 +160,7 @@ fn every_selection_takes_its_part_in_order() {
     let expected = json!({
         "rows": 41, "selected": 5, "duplicates": 1, "already_done": 0, "excluded_count": 1,
         "excluded": [{ "id": "gate-10", "file": "except.txt", "line": 1, "reason": null, "until": null }],
-        "not_matched": 20, "not_sampled": 9, "before_offset": 2, "beyond_limit": 3,
+        "not_matched": 20, "not_sampled": 9, "before_offset": 2, "of_other_shards": 0, "beyond_limit": 3,
     });
     assert_eq!(plan["input"], expected);
     // The number of tasks that are left decides whether the plan is too long, not that of the rows.
@@ -202,4 +202,20 @@ fn a_profile_selects_as_well() {
     let call = ["stop", "tasks.csv", "--profile", "eu", "--rate", "none"];
     scene.call(&call).expect(0).prints("not matched         2").prints("not sampled         1");
     assert_eq!(server.count(), 1);
+}
+
+#[test]
+fn shards_of_a_sample_need_one_seed() {
+    let server = Server::obliging();
+    let scene = Scene::with(&server);
+    scene.write("tasks.txt", (0..40).map(|n| format!("gate-{n}\n")).collect::<String>());
+    let call = ["stop", "tasks.txt", "--rate", "none", "--sample", "20"];
+    scene.call(&[&call[..], &["--shard", "1/2"]].concat()).expect(2).says("the same `--seed N`");
+    for shard in ["1/2", "2/2"] {
+        scene.call(&[&call[..], &["--seed", "5", "--shard", shard]].concat()).expect(0);
+    }
+    let mut ids = server.ids();
+    ids.sort();
+    ids.dedup();
+    assert_eq!((server.count(), ids.len()), (20, 20));
 }

@@ -170,7 +170,7 @@ impl PaceController {
         let found = match (is_rough, span) {
             (true, 0.3..) => f64::midpoint(mean, second),
             (true, _) => second,
-            (false, 1.0..) if self.looks_since_row < ROWS_REMEMBERED && looked >= LOOK => {
+            (false, 1.0..) if self.has_windows() && looked >= LOOK => {
                 mean.max((NEVER_BELOW * second).min(limit))
             }
             (false, 1.0..) => mean,
@@ -191,6 +191,11 @@ impl PaceController {
         let until = after(now, pays.clamp(SHORTEST_REST, LONGEST_REST));
         let rest = Rest { since: now, until, lowered: 0 };
         self.enter(Phase::Resting(rest), RESTING * limit, now);
+    }
+
+    /// Returns whether the service has shown the end of a window lately.
+    pub(super) fn has_windows(&self) -> bool {
+        self.looks_since_row < ROWS_REMEMBERED
     }
 
     /// Several calls of a look were throttled in a row: a window has ended, which takes what it took
