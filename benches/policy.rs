@@ -176,7 +176,14 @@ fn decide_on_the_pace(bencher: Bencher<'_, '_>) {
 
 fn controller(now: Instant) -> PaceController {
     let bounds = RateBounds { least: 1.0, most: 10_000.0 };
-    PaceController::new(PaceStart { bounds, opening: Opening::Doubling, learnt: None }, now)
+    PaceController::new(
+        PaceStart {
+            bounds,
+            opening: Opening::Doubling,
+            learnt: batchctl::task::ServiceLimit::default(),
+        },
+        now,
+    )
 }
 
 #[divan::bench]

@@ -45,6 +45,7 @@ use batchctl::policy::ServiceError;
 use batchctl::task::Command;
 use batchctl::task::Ordinal;
 use batchctl::task::Rate;
+use batchctl::task::ServiceLimit;
 use batchctl::task::Task;
 use futures::FutureExt;
 use futures::future::BoxFuture;
@@ -231,7 +232,8 @@ impl Followed {
         let mut settings = settings(rate, tasks);
         if self.rate == "auto" {
             let bounds = RateBounds { least: 1.0, most: rate.per_second() };
-            settings.pace = PaceStart { bounds, opening: Opening::Doubling, learnt: None };
+            settings.pace =
+                PaceStart { bounds, opening: Opening::Doubling, learnt: ServiceLimit::default() };
         }
         settings
     }

@@ -181,7 +181,10 @@ fn new_plan() -> NewPlan {
         sources: vec![Source::Stream { name: "cameras.csv".into(), reader }],
         options: InputOptions::new(CommandSource::Fixed(Command::Stop)),
         on_duplicate: OnDuplicate::Collapse,
+        exclusions: Arc::default(),
         limit: None,
+        sample: None,
+        offset: 0,
     }
 }
 

@@ -177,8 +177,11 @@ fn new_plan(ids: &str) -> NewPlan {
         sources: vec![Source::Stream { name: "-".into(), reader }],
         options: InputOptions::new(CommandSource::Fixed(Command::Stop)),
         on_duplicate: OnDuplicate::Collapse,
+        exclusions: Arc::default(),
         after: None,
         limit: None,
+        sample: None,
+        offset: 0,
     }
 }
 

@@ -10,7 +10,7 @@ pub use operator::Operator;
 pub use stop_reason::{StopReason, UnknownStopReason};
 
 use crate::clock::Timestamp;
-use crate::task::{Counts, Failure, Outcome, Rate, Task};
+use crate::task::{Counts, Failure, Outcome, Rate, ServiceLimit, Task};
 use std::fmt;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
@@ -144,12 +144,8 @@ pub enum EventKind {
     },
     /// The whole run continued after a hold.
     RunContinued,
-    /// The search for the rate found a new level, or found that the old one no longer holds.
-    RateLearnt {
-        /// The requests per second at which the service throttles; `None` if not known.
-        // Not a `Rate`: the search finds levels between whole numbers.
-        per_second: Option<f64>,
-    },
+    /// The run met a new limit of the service, or found that the old one no longer holds.
+    RateLearnt(ServiceLimit),
     /// An operator changed how the run is carried out.
     RunChanged {
         /// The change.

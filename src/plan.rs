@@ -4,6 +4,10 @@
 //! ones are kept. The store finds duplicates, because it keeps the rows; their problems are
 //! worded here. See `docs/GLOSSARY.md`: plan, duplicate.
 
+mod exclusions;
+
+pub use exclusions::Exclusions;
+
 use crate::input;
 use crate::input::{InputError, InputOptions, Source};
 use crate::task::{Command, Ordinal, TaskId};
@@ -50,6 +54,8 @@ pub struct Reading {
     pub sources: Vec<SourceColumns>,
     /// The number of rows in all of them.
     pub rows: u64,
+    /// The number of valid rows that do not meet the conditions.
+    pub not_matched: u64,
 }
 
 /// What to do with a duplicate: a row with the id and command of an earlier one.
@@ -92,6 +98,20 @@ pub enum PlanProblem {
         /// The position of the first row.
         other: SourcePosition,
     },
+    /// The end of an entry of `--exclude` is no time.
+    #[error("{at}: `{}` is neither a date nor a time", printable(text, 60))]
+    Until {
+        /// The position of the entry.
+        at: SourcePosition,
+        /// The text that was read.
+        text: String,
+    },
+    /// A file of `--exclude` names no task, and is no table without rows.
+    #[error("`{}` is empty: it names no task to exclude", printable(file, 200))]
+    NothingExcluded {
+        /// The file.
+        file: String,
+    },
     /// There are more rows than a run can hold.
     #[error("the inputs have more than {MOST_ROWS} rows")]
     TooManyRows,
@@ -107,6 +127,12 @@ impl PlanProblem {
             }
             Self::Duplicate { .. } => {
                 Some("use `--on-duplicate collapse` to call such an id once".into())
+            }
+            Self::Until { .. } => {
+                Some("write `2025-07-31`, `2025-07-31T18:00`, or a time with its zone".into())
+            }
+            Self::NothingExcluded { .. } => {
+                Some("if no task is to be excluded, let it be the header `id` alone, as CSV".into())
             }
             Self::TooManyRows => Some("split the input into several runs".into()),
         }
@@ -185,7 +211,7 @@ pub fn read<E>(
                     name: rows.name().to_owned(),
                     columns: rows.columns().to_vec(),
                 });
-                read_one(number, rows, &mut reading.rows, &mut problems, &mut take)?;
+                read_one(number, rows, &mut reading, &mut problems, &mut take)?;
             }
             Err(error) => problems.add(error.into()),
         }
@@ -196,18 +222,19 @@ pub fn read<E>(
 fn read_one<E>(
     source: u32,
     rows: input::Rows,
-    count: &mut u64,
+    reading: &mut Reading,
     problems: &mut Problems,
     take: &mut impl FnMut(PlannedRow) -> Result<(), E>,
 ) -> Result<(), E> {
     for row in rows {
-        let Some(ordinal) = u32::try_from(*count).ok().filter(|&n| n < MOST_ROWS) else {
+        let Some(ordinal) = u32::try_from(reading.rows).ok().filter(|&n| n < MOST_ROWS) else {
             problems.add(PlanProblem::TooManyRows);
             return Ok(());
         };
         // Invalid rows count too, so that ordinals follow the rows of the inputs.
-        *count += 1;
+        reading.rows += 1;
         match row {
+            Ok(row) if !row.is_wanted => reading.not_matched += 1,
             // After a problem nothing will be sent, so the other rows are only checked.
             Ok(row) if problems.is_empty() => take(PlannedRow {
                 ordinal: Ordinal(ordinal),

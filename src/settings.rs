@@ -4,7 +4,10 @@
 //! changes: runs of earlier versions are read as they were written, and a field that they lack has
 //! its default. See `docs/GLOSSARY.md`: run, plan.
 
+mod choice;
 mod stored_form;
+
+pub use choice::{LeftOut, TaskChoice};
 
 use crate::policy::{FinishBy, MaxFailures, OnDoubt};
 use crate::settings::stored_form::{millis, optional_millis, optional_words, words};
@@ -104,6 +107,12 @@ pub struct RunSettings {
     /// Who began it. By default that is not recorded.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub by: Option<RunBy>,
+    /// The version of batchctl that stored the plan for `apply`. By default a run is begun at once.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub planned_with: Option<String>,
+    /// Which tasks are left out, and which were. By default there are none.
+    #[serde(skip_serializing_if = "TaskChoice::is_default")]
+    pub choice: TaskChoice,
 }
 
 /// The profile that applies where none is named.
@@ -177,6 +186,8 @@ impl Default for RunSettings {
             profile: DEFAULT_PROFILE.into(),
             credentials: None,
             by: None,
+            planned_with: None,
+            choice: TaskChoice::default(),
         }
     }
 }

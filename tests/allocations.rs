@@ -175,8 +175,11 @@ fn plan_of(tasks: u32) -> NewPlan {
         sources: vec![Source::Stream { name: "-".into(), reader: Box::new(Cursor::new(ids)) }],
         options: InputOptions::new(CommandSource::Fixed(Command::Stop)),
         on_duplicate: OnDuplicate::Collapse,
+        exclusions: Arc::default(),
         after: None,
         limit: None,
+        sample: None,
+        offset: 0,
     }
 }
 

@@ -69,6 +69,11 @@ impl BodyBuffer {
         Ok(())
     }
 
+    /// Returns how many bytes were received.
+    pub(crate) fn received(&self) -> u64 {
+        u64::try_from(self.received).unwrap_or(u64::MAX)
+    }
+
     /// Returns what is kept.
     pub(crate) fn bytes(&self) -> Cow<'_, [u8]> {
         match &self.condensed {

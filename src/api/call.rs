@@ -5,8 +5,10 @@
 
 use super::body::{BodyBuffer, MAX_ENTRIES, TooLong};
 use super::credentials::Authorisation;
+use super::exchange::Recording;
 use super::hints::{asked_wait, header, quota_hint};
 use super::list::{Checked, Listed, read_page};
+use super::listing::Listing;
 use super::skew::ClockSkew;
 use super::transport::{Outgoing, Reply, Transport, TransportError, plain_http_to_tls};
 use super::wire::{read_body, wants_tls};
@@ -22,26 +24,38 @@ const MAX_PAGE: usize = 8 * 1024 * 1024;
 /// The encodings of a body that make it unreadable (RFC 9110, section 8.4.1, and its registry).
 const COMPRESSIONS: [&str; 7] = ["gzip", "compress", "deflate", "br", "zstd", "dcb", "dcz"];
 
-/// Sends a request and returns the answer.
+/// Sends a request and returns the answer. What is recorded of it, if anything, is so at the end or
+/// when the future is dropped.
 pub(super) async fn exchange(
     transport: &Transport,
     request: Outgoing,
     sent: &Authorisation,
+    mut recording: Option<Box<Recording>>,
 ) -> Answer {
     let mut response = match transport.send(request).await {
         Ok(response) => response,
-        Err(error) => return gone(error, sent),
+        Err(error) => {
+            let seen = gone(error, sent);
+            if let Some(recording) = &mut recording {
+                recording.trouble(Some(&seen.message));
+            }
+            return Answer::NoResponse(seen);
+        }
     };
-    answer_of(&mut response, sent).await
+    if let Some(recording) = &mut recording {
+        recording.head(response.status.as_u16(), &response.headers);
+    }
+    answer_of(&mut response, sent, recording.as_deref_mut()).await
 }
 
 /// Sends a request for a page of a list and returns the page or the failure.
 pub(super) async fn fetch_page(
     transport: &Transport,
     request: Outgoing,
+    listing: &Listing,
     sent: &Authorisation,
 ) -> Listed {
-    compare(transport, request, sent).await.listed
+    compare(transport, request, listing, sent).await.listed
 }
 
 /// Sends a request for a page of a list, and compares the clocks as well.
@@ -51,31 +65,41 @@ pub(super) async fn check(
     sent: &Authorisation,
     timeout: Duration,
 ) -> Checked {
-    let checked = tokio::time::timeout(timeout, compare(transport, request, sent)).await;
+    let first = Listing::default();
+    let compared = compare(transport, request, &first, sent);
+    let checked = tokio::time::timeout(timeout, compared).await;
     checked.unwrap_or_else(|_| {
         let answer = Answer::NoResponse(NoResponse::timed_out(timeout));
         Checked { listed: Listed::Answer(answer), skew: None }
     })
 }
 
-async fn compare(transport: &Transport, request: Outgoing, sent: &Authorisation) -> Checked {
+async fn compare(
+    transport: &Transport,
+    request: Outgoing,
+    listing: &Listing,
+    sent: &Authorisation,
+) -> Checked {
     let mut response = match transport.send(request).await {
         Ok(response) => response,
-        Err(error) => return Checked { listed: Listed::Answer(gone(error, sent)), skew: None },
+        Err(error) => {
+            let answer = Answer::NoResponse(gone(error, sent));
+            return Checked { listed: Listed::Answer(answer), skew: None };
+        }
     };
     // The clocks are compared before the body is read, because a slow body would look like a skew.
     let date = header(&response.headers, &DATE);
     let skew = date.and_then(|date| ClockSkew::from_date(date, system_time()));
-    Checked { listed: page_of(&mut response, sent).await, skew }
+    Checked { listed: page_of(&mut response, listing, sent).await, skew }
 }
 
-async fn page_of(response: &mut Reply<'_>, sent: &Authorisation) -> Listed {
+async fn page_of(response: &mut Reply<'_>, listing: &Listing, sent: &Authorisation) -> Listed {
     // Errors have the same shapes for every request, so they are read like those of a call.
     if !response.status.is_success() {
-        return Listed::Answer(answer_of(response, sent).await);
+        return Listed::Answer(answer_of(response, sent, None).await);
     }
     let bytes = page_text(response).await;
-    match bytes.and_then(|bytes| read_page(&bytes, &sent.redactor)) {
+    match bytes.and_then(|bytes| read_page(&bytes, listing, &sent.redactor)) {
         Ok(page) => Listed::Page(page),
         Err(seen) => {
             let body = encoded(Body::Unreadable(sent.kept(seen)), &response.headers);
@@ -84,10 +108,10 @@ async fn page_of(response: &mut Reply<'_>, sent: &Authorisation) -> Listed {
     }
 }
 
-fn gone(error: TransportError, sent: &Authorisation) -> Answer {
+fn gone(error: TransportError, sent: &Authorisation) -> NoResponse {
     let mut seen = error.described(&sent.redactor);
     seen.message = sent.kept(seen.message);
-    Answer::NoResponse(seen)
+    seen
 }
 
 fn answer(response: &Reply<'_>, body: Body, sent: &Authorisation) -> Answer {
@@ -119,21 +143,31 @@ fn explained(body: Body, status: u16, headers: &HeaderMap, sent: &Authorisation)
 }
 
 /// Reads an answer that is no page.
-async fn answer_of(response: &mut Reply<'_>, sent: &Authorisation) -> Answer {
+async fn answer_of(
+    response: &mut Reply<'_>,
+    sent: &Authorisation,
+    recording: Option<&mut Recording>,
+) -> Answer {
     let status = response.status.as_u16();
     // The body of a redirect is for browsers; only its target helps an operator.
     if response.status.is_redirection() {
         let body = Body::Error(redirected(status, &response.headers, sent));
+        if let Some(recording) = recording {
+            recording.trouble(None);
+        }
         return answer(response, body, sent);
     }
     let mut buffer = BodyBuffer::default();
     // A body that broke off is still read, because its counts may stand before the break.
     let missing = response.receive(|chunk| buffer.push(chunk)).await.err();
     let bytes = buffer.bytes();
+    let missing = missing.map(|missing| missing.described("the answer is longer than 64 MiB"));
+    if let Some(recording) = recording {
+        recording.body(buffer.received(), &bytes, missing.as_deref());
+    }
     if response.is_plain() && wants_tls(status, &bytes) {
         return Answer::NoResponse(plain_http_to_tls());
     }
-    let missing = missing.map(|missing| missing.described("the answer is longer than 64 MiB"));
     let body = read_body(status, &bytes, missing.as_deref(), &sent.redactor);
     let body = trimmed(encoded(body, &response.headers), sent);
     answer(response, body, sent)

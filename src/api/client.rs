@@ -3,7 +3,9 @@
 use super::authority::Authority;
 use super::credentials::{Authorisation, Credentials};
 use super::endpoint::{Endpoint, ProjectId};
-use super::list::{Checked, ListFilter, Listed};
+use super::exchange::{Record, Recording};
+use super::list::{Checked, Listed};
+use super::listing::Listing;
 use super::route::Route;
 use super::transport::{Outgoing, Transport};
 use super::{TaskApi, call};
@@ -50,6 +52,7 @@ pub struct ViasClient {
     transport: Transport,
     settings: ClientSettings,
     credentials: Arc<Credentials>,
+    recorder: Option<Arc<dyn Record>>,
 }
 
 impl ViasClient {
@@ -64,7 +67,13 @@ impl ViasClient {
             settings.connect_timeout,
             settings.concurrency,
         )?;
-        Ok(Self { transport, settings, credentials })
+        Ok(Self { transport, settings, credentials, recorder: None })
+    }
+
+    /// Returns the client with a recorder of its calls.
+    #[must_use]
+    pub fn recording(self, recorder: Option<Arc<dyn Record>>) -> Self {
+        Self { recorder, ..self }
     }
 
     /// Returns the credentials of its calls.
@@ -74,7 +83,7 @@ impl ViasClient {
 
     /// Makes one cheap call, to find out whether calls work.
     pub async fn check(&self) -> Checked {
-        let mut url = self.settings.endpoint.list(&self.settings.project);
+        let mut url = self.address_of(&Listing::default());
         url.set_query(Some(SMALLEST_PAGE));
         let (request, sent) = self.authorised(get(&url));
         call::check(&self.transport, request, &sent, CHECK_TIMEOUT).await
@@ -94,11 +103,28 @@ impl ViasClient {
         (self.transport.outgoing(request.map(|()| Bytes::new())), sent)
     }
 
-    /// Builds the request for a page of the list.
-    fn page_request(&self, filter: &ListFilter, number: u32) -> Request<()> {
-        let mut url = self.settings.endpoint.list(&self.settings.project);
-        filter.add_to(&mut url, number);
+    /// Begins to record a call, if there is a recorder.
+    fn recording_of(
+        &self,
+        task: &Arc<Task>,
+        request: &Outgoing,
+        sent: &Authorisation,
+    ) -> Option<Box<Recording>> {
+        let recorder = self.recorder.as_ref()?;
+        let target = self.settings.endpoint.action(&self.settings.project, task)?.to_string();
+        let head = ("PUT", target.as_str(), request.headers());
+        Some(Box::new(Recording::begin(recorder, &sent.redactor, Arc::clone(task), head)))
+    }
+
+    /// Builds the request for a page of a list.
+    fn page_request(&self, listing: &Listing, number: u32) -> Request<()> {
+        let mut url = self.address_of(listing);
+        listing.add_to(&mut url, number);
         get(&url)
+    }
+
+    fn address_of(&self, listing: &Listing) -> Url {
+        self.settings.endpoint.below(&listing.path(&self.settings.project))
     }
 }
 
@@ -110,7 +136,10 @@ impl TaskApi for ViasClient {
     async fn call(&self, task: Arc<Task>) -> Answer {
         // The credentials are chosen here, at the first poll, and not when the task was admitted.
         match self.request(&task).map(|request| self.authorised(request)) {
-            Some((request, sent)) => call::exchange(&self.transport, request, &sent).await,
+            Some((request, sent)) => {
+                let recording = self.recording_of(&task, &request, &sent);
+                call::exchange(&self.transport, request, &sent, recording).await
+            }
             None => Answer::NoResponse(NoResponse {
                 kind: FailureKind::NotSent,
                 delivery: Delivery::NeverLeft,
@@ -119,9 +148,9 @@ impl TaskApi for ViasClient {
         }
     }
 
-    async fn list(&self, filter: &ListFilter, number: u32) -> Listed {
-        let (request, sent) = self.authorised(self.page_request(filter, number));
-        call::fetch_page(&self.transport, request, &sent).await
+    async fn list(&self, listing: &Listing, number: u32) -> Listed {
+        let (request, sent) = self.authorised(self.page_request(listing, number));
+        call::fetch_page(&self.transport, request, listing, &sent).await
     }
 
     fn authority(&self) -> &dyn Authority {

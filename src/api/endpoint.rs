@@ -157,11 +157,6 @@ impl Endpoint {
         whole.path_and_query(path).build().ok()
     }
 
-    /// Returns the URL of the list of batch tasks, without its query.
-    pub(super) fn list(&self, project: &ProjectId) -> Url {
-        self.below(&format!("/v2/{project}/batch-tasks"))
-    }
-
     /// Returns the URL of a path that contains nothing from outside.
     pub(super) fn below(&self, path: &str) -> Url {
         let mut url = self.base.clone();

@@ -1,9 +1,10 @@
-//! The list of batch tasks: the filters that may be asked for, and the pages that come back.
+//! The pages of lists: batch tasks, the sub-tasks of one, and a single sub-task.
 //!
 //! Reads leniently: a field that is missing or has another type is absent, one that nobody knows
 //! is kept. A walk judges the claims of its pages. See `docs/GLOSSARY.md`: walk, gap.
 
 use super::json_text::{decode, read_leniently};
+use super::listing::{Listing, PAGE_SIZE};
 use super::redactor::Redactor;
 use super::skew::ClockSkew;
 use super::wire::{excerpt, loose_text, whole};
@@ -13,14 +14,7 @@ use serde::de::{DeserializeSeed, Error, IgnoredAny, MapAccess, SeqAccess, Visito
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 use std::fmt;
-use url::Url;
 
-/// The number of batch tasks that are asked for at a time: the most that the service gives.
-pub const PAGE_SIZE: usize = 200;
-/// The highest number of a page that the service takes.
-pub const LAST_PAGE: u32 = 10_000;
-/// The longest part of a name that may be looked for, in characters.
-const LONGEST_NAME: usize = 100;
 /// The longest text of an entry that is kept, in characters.
 const LONGEST_TEXT: usize = 500;
 /// The longest text of a field that is only passed on, in characters.
@@ -31,21 +25,6 @@ const MAX_FIELDS: usize = 1_000 * PAGE_SIZE;
 const TOO_MANY: &str = "more entries than asked for";
 /// The maximum number of different states that are kept. The service has 18.
 const MOST_STATES: usize = 64;
-
-/// The batch tasks that the service is asked for. An empty field does not narrow them.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct ListFilter {
-    /// With a sub-task in this state, a word of the service in the case it is to be sent in.
-    pub state: Option<String>,
-    /// With this part in the name.
-    pub name_part: Option<String>,
-    /// Of one of these video groups.
-    pub groups: Vec<String>,
-    /// Of this maker of algorithms.
-    pub manufacturer: Option<String>,
-    /// With this algorithm.
-    pub title: Option<String>,
-}
 
 /// The answer to a request for a page.
 #[derive(Debug, Clone, PartialEq)]
@@ -65,18 +44,18 @@ pub struct Checked {
     pub skew: Option<ClockSkew>,
 }
 
-/// One page of batch tasks, as the service says it is.
+/// One page of a list, as the service says it is.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Page {
-    /// The number of batch tasks on all pages.
+    /// The number of entries on all pages, if the service says that.
     pub total: Option<u64>,
-    /// The batch tasks on this page.
+    /// The batch tasks or sub-tasks on this page.
     pub tasks: Vec<ListedTask>,
     /// The number of entries without an id, which cannot be distinguished.
     pub nameless: u64,
 }
 
-/// One batch task of a page.
+/// One batch task or sub-task of a page.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct ListedTask {
     /// Its id, which need not be one that can be called.
@@ -85,7 +64,7 @@ pub struct ListedTask {
     pub name: String,
     /// The number of its sub-tasks.
     pub sub_tasks: Option<u64>,
-    /// The number of its sub-tasks in each state.
+    /// The number of its sub-tasks in each state; a sub-task counts itself.
     pub states: StateCounts,
     /// The time of its creation, in milliseconds since the Unix epoch.
     pub created_ms: Option<i64>,
@@ -93,29 +72,10 @@ pub struct ListedTask {
     pub others: Map<String, Value>,
 }
 
-impl ListFilter {
-    /// Adds the query of a page to the address of the list.
-    ///
-    /// The oldest come first: what is created meanwhile is on the last page and shifts nothing.
-    pub(super) fn add_to(&self, url: &mut Url, number: u32) {
-        let mut query = url.query_pairs_mut();
-        query.append_pair("page_size", &PAGE_SIZE.to_string());
-        query.append_pair("page_num", &number.to_string());
-        query.append_pair("sort_name", "created_at").append_pair("order_by", "asc");
-        if !self.groups.is_empty() {
-            query.append_pair("video_group", &self.groups.join(","));
-        }
-        if let Some(part) = &self.name_part {
-            let part: String = part.chars().take(LONGEST_NAME).collect();
-            query.append_pair("type_like", "batch_task_name").append_pair("name_like", &part);
-        }
-        let others = [
-            ("task_state", &self.state),
-            ("manufacturer", &self.manufacturer),
-            ("title", &self.title),
-        ];
-        let given = others.iter().filter_map(|(name, value)| Some((name, value.as_ref()?)));
-        query.extend_pairs(given);
+impl Page {
+    /// Returns the number of its entries, those without an id included.
+    pub fn size(&self) -> u64 {
+        self.tasks.len() as u64 + self.nameless
     }
 }
 
@@ -131,17 +91,22 @@ impl ListedTask {
 /// has many ways to write one, so texts are searched after they were read.
 ///
 /// Entries are read one by one, because a page that is out of proportion would fill the memory.
-pub(super) fn read_page(bytes: &[u8], redactor: &Redactor) -> Result<Page, String> {
+pub(super) fn read_page(
+    bytes: &[u8],
+    listing: &Listing,
+    redactor: &Redactor,
+) -> Result<Page, String> {
     let text = decode(bytes);
+    let most = listing.page_size();
     // Whatever it is that fills the memory, commas stand between it.
     if bytes.iter().filter(|&&byte| byte == b',').count() > MAX_FIELDS {
         let length = serde_json::from_str::<ListLength>(&text);
         return Err(match length {
-            Ok(ListLength { batch_task_list }) if batch_task_list.len() > PAGE_SIZE => too_many(),
+            Ok(ListLength { list }) if list.len() > most => too_many(most),
             Ok(_) | Err(_) => format!("the page has more than {MAX_FIELDS} fields"),
         });
     }
-    let page = read_leniently(bytes, &text, |text| match parsed(text, redactor) {
+    let page = read_leniently(bytes, &text, |text| match parsed(text, listing, redactor) {
         // What JSON allows was read, so no other way to read it helps.
         Err(error) if error.is_data() => Ok(Err(error)),
         read => read.map(Ok),
@@ -149,9 +114,14 @@ pub(super) fn read_page(bytes: &[u8], redactor: &Redactor) -> Result<Page, Strin
     match page {
         Ok(Ok(Some(page))) => Ok(page),
         // An error of serde has only its text, to which the reader appends the place.
-        Ok(Err(error)) if error.to_string().starts_with(TOO_MANY) => Err(too_many()),
+        Ok(Err(error)) if error.to_string().starts_with(TOO_MANY) => Err(too_many(most)),
         Ok(Ok(None) | Err(_)) | Err(_) => {
-            Err(excerpt("no list of batch tasks is in", &text, redactor))
+            let what = match listing {
+                Listing::BatchTasks(_) => "no list of batch tasks is in",
+                Listing::SubTasks { .. } => "no list of tasks is in",
+                Listing::SubTask(_) => "that task is not in",
+            };
+            Err(excerpt(what, &text, redactor))
         }
     }
 }
@@ -159,45 +129,78 @@ pub(super) fn read_page(bytes: &[u8], redactor: &Redactor) -> Result<Page, Strin
 /// The length of a list. An entry that is ignored takes no memory.
 #[derive(Deserialize)]
 struct ListLength {
-    batch_task_list: Vec<IgnoredAny>,
+    #[serde(alias = "batch_task_list", alias = "tasks")]
+    list: Vec<IgnoredAny>,
 }
 
-fn too_many() -> String {
-    format!("the page has more entries than the {PAGE_SIZE} that were asked for")
+fn too_many(most: usize) -> String {
+    format!("the page has more entries than the {most} that were asked for")
 }
 
-fn parsed(text: &str, redactor: &Redactor) -> serde_json::Result<Option<Page>> {
+fn parsed(text: &str, listing: &Listing, redactor: &Redactor) -> serde_json::Result<Option<Page>> {
     let mut reader = serde_json::Deserializer::from_str(text);
-    reader.deserialize_map(PageVisitor(redactor))
+    match listing {
+        Listing::BatchTasks(_) | Listing::SubTasks { .. } => {
+            reader.deserialize_map(PageVisitor { listing, redactor })
+        }
+        Listing::SubTask(id) => {
+            let task = entry(Value::deserialize(&mut reader)?, listing, redactor);
+            // An answer about another task is none about this one.
+            let task = task.filter(|task| task.id == id.as_str());
+            Ok(task.map(|task| Page { total: Some(1), tasks: vec![task], nameless: 0 }))
+        }
+    }
 }
 
-struct PageVisitor<'a>(&'a Redactor);
+#[derive(Clone, Copy)]
+struct PageVisitor<'a> {
+    listing: &'a Listing,
+    redactor: &'a Redactor,
+}
 
 impl<'de> Visitor<'de> for PageVisitor<'_> {
     /// Nothing if the object has no list.
     type Value = Option<Page>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object with a list of batch tasks")
+        f.write_str("an object with a list of tasks")
     }
 
     fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Option<Page>, M::Error> {
-        let (mut page, mut total) = (None, None);
+        let list = match self.listing {
+            Listing::BatchTasks(_) => "batch_task_list",
+            Listing::SubTasks { .. } | Listing::SubTask(_) => "tasks",
+        };
+        let (mut page, mut total): (Option<Page>, _) = (None, None);
         while let Some(name) = map.next_key::<String>()? {
             match name.as_str() {
-                "batch_task_list" => page = Some(map.next_value_seed(Entries(self.0))?),
+                name if name == list => page = Some(map.next_value_seed(Entries(self))?),
                 "count" => total = whole(&map.next_value()?),
                 // Unknown fields are skipped without being built, so they take no memory.
                 _ => drop(map.next_value::<IgnoredAny>()?),
             }
         }
         let total = total.and_then(|count| u64::try_from(count).ok());
-        Ok(page.map(|page| Page { total, ..page }))
+        Ok(page.map(|page| Page { total: self.total_of(&page, total), ..page }))
+    }
+}
+
+impl PageVisitor<'_> {
+    /// Returns how many entries there are on all pages, by the count on this one.
+    fn total_of(&self, page: &Page, count: Option<u64>) -> Option<u64> {
+        match self.listing {
+            Listing::BatchTasks(_) => count,
+            // The definition counts the entries of this page alone. Only more than these can be a
+            // total, or entries that are missing.
+            Listing::SubTasks { .. } | Listing::SubTask(_) => {
+                count.filter(|&count| count > page.size())
+            }
+        }
     }
 }
 
 /// Reads the entries of a page.
-struct Entries<'a>(&'a Redactor);
+struct Entries<'a>(PageVisitor<'a>);
 
 impl<'de> DeserializeSeed<'de> for Entries<'_> {
     type Value = Page;
@@ -211,14 +214,15 @@ impl<'de> Visitor<'de> for Entries<'_> {
     type Value = Page;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a list of batch tasks")
+        f.write_str("a list of tasks")
     }
 
     fn visit_seq<S: SeqAccess<'de>>(self, mut entries: S) -> Result<Page, S::Error> {
         let mut page = Page::default();
-        for _ in 0..PAGE_SIZE {
+        let PageVisitor { listing, redactor } = self.0;
+        for _ in 0..listing.page_size() {
             let Some(value) = entries.next_element()? else { return Ok(page) };
-            match entry(value, self.0) {
+            match entry(value, listing, redactor) {
                 Some(task) => page.tasks.push(task),
                 None => page.nameless += 1,
             }
@@ -231,7 +235,7 @@ impl<'de> Visitor<'de> for Entries<'_> {
     }
 }
 
-fn entry(value: Value, redactor: &Redactor) -> Option<ListedTask> {
+fn entry(value: Value, listing: &Listing, redactor: &Redactor) -> Option<ListedTask> {
     let Value::Object(mut fields) = value else { return None };
     let text = |value: Option<Value>| {
         value.as_ref().and_then(loose_text).map(|text| redactor.beginning(text, LONGEST_TEXT))
@@ -242,11 +246,20 @@ fn entry(value: Value, redactor: &Redactor) -> Option<ListedTask> {
         return None;
     }
     let number = |value: Option<Value>| value.as_ref().and_then(whole);
+    let (name, states) = match listing {
+        Listing::BatchTasks(_) => {
+            ("batch_task_name", states(fields.remove("batch_task_status_info"), redactor))
+        }
+        Listing::SubTasks { .. } | Listing::SubTask(_) => {
+            let state = text(fields.remove("state")).filter(|state| !state.is_empty());
+            ("name", StateCounts::from_counters(state.map(|state| (state, 1))))
+        }
+    };
     Some(ListedTask {
         id,
-        name: text(fields.remove("batch_task_name")).unwrap_or_default(),
+        name: text(fields.remove(name)).unwrap_or_default(),
         sub_tasks: number(fields.remove("num_task")).and_then(|count| u64::try_from(count).ok()),
-        states: states(fields.remove("batch_task_status_info"), redactor),
+        states,
         created_ms: number(fields.remove("created_at")),
         others: cleaned_fields(fields, redactor),
     })
@@ -287,20 +300,13 @@ mod tests {
     use proptest::prelude::*;
 
     fn read_text(text: &str) -> Result<Page, String> {
-        read_page(text.as_bytes(), &Redactor::default())
+        read_page(text.as_bytes(), &Listing::default(), &Redactor::default())
     }
 
     fn task(entry: &str) -> ListedTask {
         let page = read_text(&format!(r#"{{"count":1,"batch_task_list":[{entry}]}}"#)).unwrap();
         assert_eq!(page.tasks.len(), 1, "{entry}");
         page.tasks.into_iter().next().unwrap()
-    }
-
-    fn check_query(filter: &ListFilter, expected: &str) {
-        let mut url: Url = "https://example.com/list".parse().unwrap();
-        filter.add_to(&mut url, 7);
-        let always = "page_size=200&page_num=7&sort_name=created_at&order_by=asc";
-        assert_eq!(url.query().unwrap(), format!("{always}{expected}"));
     }
 
     #[test]
@@ -314,6 +320,44 @@ mod tests {
         assert_eq!(task.created_ms, Some(1_685_667_905_165));
         assert_eq!(task.others["priority"], 1);
         assert_eq!(task.observed_state().unwrap().state, TaskState::Stopped);
+    }
+
+    fn sub_tasks(text: &str) -> Result<Page, String> {
+        let listing = Listing::SubTasks { batch_task: "gate-1".parse().unwrap(), expected: None };
+        read_page(text.as_bytes(), &listing, &Redactor::default())
+    }
+
+    #[test]
+    fn the_documented_entry_of_a_sub_task_is_read() {
+        let page = sub_tasks(
+            r#"{"count":1,"page":1,"page_size":10,"tasks":[{"id":"0a1b","name":"gate 1",
+                "created_at":"1685667905165","state":"START_FAILED","video_source_name":"cam"}]}"#,
+        );
+        let page = page.unwrap();
+        let task = &page.tasks[0];
+        assert_eq!((task.name.as_str(), task.created_ms), ("gate 1", Some(1_685_667_905_165)));
+        assert_eq!(task.states.to_string(), "start_failed=1");
+        assert_eq!(task.others["video_source_name"], "cam");
+        // The count of a page alone says nothing about the others.
+        assert_eq!(page.total, None);
+        assert_eq!(sub_tasks(r#"{"count":7,"tasks":[{"id":"0a1b"}]}"#).unwrap().total, Some(7));
+        let many = vec![r#"{"id":"0a1b"}"#; 1_001].join(",");
+        let refused = sub_tasks(&format!(r#"{{"tasks":[{many}]}}"#)).unwrap_err();
+        assert!(refused.contains("the 1000 that were asked for"), "{refused}");
+        assert!(sub_tasks("{}").unwrap_err().starts_with("no list of tasks is in"));
+    }
+
+    #[test]
+    fn one_sub_task_is_a_page_of_one_and_never_another() {
+        let listing = Listing::SubTask("0a1b".parse().unwrap());
+        let read = |text: &str| read_page(text.as_bytes(), &listing, &Redactor::default());
+        let text = r#"{"id":"0a1b","state":"FAILED","status":"offline",
+                       "error":{"code":"VIAS.1","message":"no stream"}}"#;
+        let page = read(text).unwrap();
+        assert_eq!(page.tasks[0].others["error"]["message"], "no stream");
+        assert_eq!(page.total, Some(1));
+        let other = read(r#"{"id":"0a1c","state":"FAILED"}"#).unwrap_err();
+        assert!(other.starts_with("that task is not in"), "{other}");
     }
 
     #[test]
@@ -341,7 +385,7 @@ mod tests {
             "batch_task_status_info": { "hunter2-pass": 1, &cut: 2 },
             "hunter2-pass": { "hunter2-pass": [long], &cut: "hunter2\u{200b}-pass" },
         }] });
-        let page = read_page(page.to_string().as_bytes(), &redactor).unwrap();
+        let page = read_page(page.to_string().as_bytes(), &Listing::default(), &redactor).unwrap();
         let shown = format!("{page:?}");
         assert!(!shown.contains("hunter2"), "{shown}");
         let task = &page.tasks[0];
@@ -349,7 +393,7 @@ mod tests {
         assert_eq!(task.states.iter().next(), Some(("[password]", 1)));
         assert!(task.others["[password]"]["[password]"][0].as_str().unwrap().len() > 4_000);
         let strange = format!("{}hunter2-pass", "x".repeat(74));
-        let seen = read_page(strange.as_bytes(), &redactor).unwrap_err();
+        let seen = read_page(strange.as_bytes(), &Listing::default(), &redactor).unwrap_err();
         assert!(!seen.contains("hunt"), "{seen}");
     }
 
@@ -399,25 +443,10 @@ mod tests {
         for text in texts {
             let before = br#"{"batch_task_list":[{"batch_task_name":""#;
             let bytes = [before, text, br#"","id":"abcd"}],"count":1}"#].concat();
-            let page = read_page(&bytes, &Redactor::default()).unwrap();
+            let page = read_page(&bytes, &Listing::default(), &Redactor::default()).unwrap();
             assert_eq!((page.tasks[0].id.as_str(), page.total), ("abcd", Some(1)), "{text:x?}");
         }
         assert!(read_text("\u{feff}{\"batch_task_list\":[]}").is_ok());
-    }
-
-    #[test]
-    fn filters_are_encoded() {
-        check_query(&ListFilter::default(), "");
-        let all = ListFilter {
-            state: Some("RUNNING".into()),
-            name_part: Some("gate & yard".into()),
-            groups: vec!["a".into(), "b".into()],
-            manufacturer: Some("m#".into()),
-            title: None,
-        };
-        let expected = "&video_group=a%2Cb&type_like=batch_task_name&name_like=gate+%26+yard\
-                        &task_state=RUNNING&manufacturer=m%23";
-        check_query(&all, expected);
     }
 
     proptest! {

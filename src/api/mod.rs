@@ -9,10 +9,12 @@ mod call;
 mod client;
 mod credentials;
 mod endpoint;
+mod exchange;
 mod file_reader;
 mod hints;
 mod json_text;
 mod list;
+mod listing;
 mod loopback;
 mod redactor;
 mod route;
@@ -28,8 +30,10 @@ pub use credentials::{
     Scope, SecondFactor, TokenSource, official_file,
 };
 pub use endpoint::{Endpoint, EndpointError, ProjectId, ProjectIdError};
+pub use exchange::{Exchange, Record};
 pub use file_reader::read_text;
-pub use list::{Checked, LAST_PAGE, ListFilter, Listed, ListedTask, PAGE_SIZE, Page};
+pub use list::{Checked, Listed, ListedTask, Page};
+pub use listing::{LAST_PAGE, ListFilter, Listing, PAGE_SIZE};
 pub use redactor::Redactor;
 pub use route::{ProxyAddress, ProxyAddressError, Roots, RootsError, Route};
 pub use shell_command::{CommandEnd, ShellCommand, ShellCommandError};
@@ -50,11 +54,11 @@ pub trait TaskApi {
     /// A call takes the credentials that are in force when it is first polled.
     fn call(&self, task: Arc<Task>) -> impl Future<Output = Answer>;
 
-    /// Asks for a page of the tasks there are and the states they are in, counted from 1.
+    /// Asks for a page of a list, with the states that its entries are in, counted from 1.
     ///
     /// By default the service has no list: no state can be read.
-    fn list(&self, filter: &ListFilter, number: u32) -> impl Future<Output = Listed> {
-        let _ = (filter, number);
+    fn list(&self, listing: &Listing, number: u32) -> impl Future<Output = Listed> {
+        let _ = (listing, number);
         std::future::ready(Listed::Answer(Answer::NoResponse(NoResponse {
             kind: FailureKind::NotSent,
             delivery: Delivery::NeverLeft,

@@ -8,7 +8,9 @@ use crate::cli::commands::auth;
 use crate::cli::commands::auth::AuthCommand;
 use crate::cli::commands::config::{CONFIG_HELP, ConfigCommand};
 use crate::cli::commands::ctl::CtlArgs;
+use crate::cli::commands::explain::ExplainArgs;
 use crate::cli::commands::list::ListArgs;
+use crate::cli::commands::plan::{ApplyArgs, PLAN_HELP, PlanCommand};
 use crate::cli::commands::report::ReportArgs;
 use crate::cli::commands::resume::ResumeArgs;
 use crate::cli::commands::retry::RetryArgs;
@@ -17,6 +19,7 @@ use crate::cli::commands::runs::{RUNS_HELP, RunsCommand};
 use crate::cli::commands::sandbox::SandboxArgs;
 use crate::cli::commands::shell::{COMPLETIONS_HELP, ManArgs, SchemaArgs};
 use crate::cli::commands::start_stop::{ActionArgs, RunArgs};
+use crate::cli::commands::tasks::TasksArgs;
 use crate::cli::commands::verify::{SettleArgs, WaitArgs};
 use batchctl::settings::DEFAULT_PROFILE;
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -54,12 +57,22 @@ pub(crate) enum Verb {
     Stop(ActionArgs),
     /// Start or stop each batch task in the input, as its row says
     Run(RunArgs),
+    /// Show what would be called, and store it for `apply`
+    #[command(after_help = PLAN_HELP, arg_required_else_help = true)]
+    Plan {
+        #[command(subcommand)]
+        command: PlanCommand,
+    },
+    /// Carry out a plan as it was stored
+    Apply(ApplyArgs),
     /// Go on with a run that was cut short
     Resume(ResumeArgs),
     /// Run again what did not succeed in a run
     Retry(RetryArgs),
     /// Show the report of a run, in any format, any time later
     Report(ReportArgs),
+    /// Explain what happened to single tasks, in all runs that are kept
+    Explain(ExplainArgs),
     /// Take back what a run has changed
     Revert(RevertArgs),
     /// Wait until the tasks of a run are where they were sent
@@ -70,6 +83,8 @@ pub(crate) enum Verb {
     Ctl(CtlArgs),
     /// List the batch tasks of the project and the states they are in
     List(ListArgs),
+    /// List the sub-tasks of batch tasks: each camera with its state
+    Tasks(TasksArgs),
     /// List, show and prune the runs that are kept
     #[command(after_help = RUNS_HELP, arg_required_else_help = true)]
     Runs {

@@ -21,6 +21,7 @@ use crate::cli::output::run_end::RunEnd;
 use crate::cli::output::stream::{Audience, Stderr};
 use crate::cli::process::environment::Environment;
 use crate::cli::process::{hardening, identity};
+use crate::cli::run::input_run::Purpose;
 use crate::cli::run::unattended;
 use crate::cli::run::unattended::Unattended;
 use batchctl::api::Redactor;
@@ -166,10 +167,12 @@ fn profile_of(which: &WhichRunArgs, state: &Path) -> Option<String> {
 fn run_taken_up(verb: &Verb) -> Option<&WhichRunArgs> {
     match verb {
         Verb::Resume(args) => Some(&args.which),
+        Verb::Apply(args) => Some(&args.which),
         Verb::Retry(args) => Some(&args.which),
         Verb::Revert(args) => Some(&args.which),
         Verb::Wait(args) => Some(&args.how.which),
         Verb::Settle(args) => Some(&args.how.which),
+        Verb::Tasks(args) => args.of_run.as_ref(),
         _ => None,
     }
 }
@@ -210,14 +213,18 @@ fn keeps_runs(verb: &Verb) -> bool {
         Verb::Start(_)
         | Verb::Stop(_)
         | Verb::Run(_)
+        | Verb::Plan { .. }
+        | Verb::Apply(_)
         | Verb::Resume(_)
         | Verb::Retry(_)
         | Verb::Revert(_)
         | Verb::Report(_)
+        | Verb::Explain(_)
         | Verb::Ctl(_)
         | Verb::Auth { .. }
         | Verb::Wait(_)
         | Verb::Settle(_)
+        | Verb::Tasks(_)
         | Verb::Runs { .. } => true,
     }
 }
@@ -281,11 +288,18 @@ fn carry_out(understood: Understood, environment: Environment, mut stderr: Stder
 fn dispatch(verb: Verb, context: &Context) -> Result<ExitStatus, CommandError> {
     match verb {
         Verb::Start(args) => {
-            commands::start_stop::start_or_stop(args, task::Command::Start, context)
+            let (command, purpose) = (task::Command::Start, Purpose::CarryOut);
+            commands::start_stop::start_or_stop(args, command, purpose, context)
         }
-        Verb::Stop(args) => commands::start_stop::start_or_stop(args, task::Command::Stop, context),
-        Verb::Run(args) => commands::start_stop::run(args, context),
+        Verb::Stop(args) => {
+            let (command, purpose) = (task::Command::Stop, Purpose::CarryOut);
+            commands::start_stop::start_or_stop(args, command, purpose, context)
+        }
+        Verb::Run(args) => commands::start_stop::run(args, Purpose::CarryOut, context),
+        Verb::Plan { command } => commands::plan::plan(command, context),
+        Verb::Apply(args) => commands::plan::apply(&args, context),
         Verb::Report(args) => commands::report::show(&args, context),
+        Verb::Explain(args) => commands::explain::explain(&args, context),
         Verb::Resume(args) => commands::resume::resume(&args, context),
         Verb::Retry(args) => commands::retry::retry(&args, context),
         Verb::Revert(args) => commands::revert::revert(&args, context),
@@ -293,6 +307,7 @@ fn dispatch(verb: Verb, context: &Context) -> Result<ExitStatus, CommandError> {
         Verb::Settle(args) => commands::verify::settle(&args, context),
         Verb::Ctl(args) => commands::ctl::order(&args, context),
         Verb::List(args) => commands::list::list(&args, context),
+        Verb::Tasks(args) => commands::tasks::tasks(&args, context),
         Verb::Runs { command } => commands::runs::carry_out(&command, context),
         Verb::Config { command } => commands::config::carry_out(&command, context),
         Verb::Auth { command } => commands::auth::carry_out(&command, context),

@@ -22,6 +22,7 @@ pub(super) struct Delimited {
     json: Vec<u8>,
     /// Whether the current record is a row that was not returned yet.
     is_row_at_hand: bool,
+    has_header: bool,
 }
 
 impl Delimited {
@@ -44,7 +45,13 @@ impl Delimited {
             json: Vec::new(),
             // Without a header the first record defines the width, and is a row as well.
             is_row_at_hand: options.header == Header::Absent,
+            has_header: options.header == Header::Present,
         }))
+    }
+
+    /// Returns whether the first record names the columns.
+    pub(super) fn has_header(&self) -> bool {
+        self.has_header
     }
 
     /// Returns the names of the other columns.
@@ -81,6 +88,7 @@ impl Delimited {
             command: self.command()?,
             position: self.records.cell_start(index),
             others: self.others()?,
+            is_wanted: self.is_wanted()?,
         })
     }
 
@@ -131,6 +139,15 @@ impl Delimited {
             Some(id) if begins_a_row(id) => has_digit(id).then_some(WidthReason::LastCells),
             Some(_) | None => Some(WidthReason::LineBreak),
         }
+    }
+
+    fn is_wanted(&self) -> Result<bool, ReadFault> {
+        for (index, condition) in &self.layout.conditions {
+            if !condition.is_met_by(&unguarded(self.text(*index)?)) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     fn command(&self) -> Result<Command, ReadFault> {
@@ -185,6 +202,7 @@ fn layout(records: &Records, options: &InputOptions) -> Result<Layout, ReadFault
             ColumnProblem::Repeated { second, .. } => records.cell_start(second),
             ColumnProblem::Shared { index } => records.cell_start(index),
             ColumnProblem::Missing { .. }
+            | ColumnProblem::Unconditional { .. }
             | ColumnProblem::Nameless { .. }
             | ColumnProblem::NoSuchNumber { .. }
             | ColumnProblem::Unreadable(_) => records.start(),

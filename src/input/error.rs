@@ -74,6 +74,14 @@ pub enum InputError {
         /// The name of the column.
         column: String,
     },
+    /// A condition is on a column, and a list has no columns.
+    #[error("`{}` names ids alone and has no column `{}`", shown(name), shown(column))]
+    NoCondition {
+        /// The input.
+        name: Arc<str>,
+        /// The name of the column.
+        column: String,
+    },
     /// The byte cannot separate cells.
     #[error("{:?} cannot separate cells", char::from(*delimiter))]
     Delimiter {
@@ -124,6 +132,7 @@ impl InputError {
             | Self::Read { .. }
             | Self::NoCommands { .. }
             | Self::NoColumns { .. }
+            | Self::NoCondition { .. }
             | Self::Delimiter { .. }
             | Self::Columns { .. } => true,
         }
@@ -140,6 +149,7 @@ impl InputError {
             | Self::Read { .. }
             | Self::NoCommands { .. }
             | Self::NoColumns { .. }
+            | Self::NoCondition { .. }
             | Self::Delimiter { .. } => None,
         }
     }
@@ -204,6 +214,14 @@ pub enum ColumnProblem {
         role: Role,
         /// The names it may have.
         wanted: Vec<String>,
+        /// The names of the columns that are there.
+        columns: Vec<String>,
+    },
+    /// No column has the name that a condition is on.
+    #[error("no column is named `{}`; there {}", shown(column), listed(columns))]
+    Unconditional {
+        /// The name.
+        column: String,
         /// The names of the columns that are there.
         columns: Vec<String>,
     },

@@ -3,6 +3,7 @@
 //! Pure. Names are compared without case, blanks and underscores. If two columns match, that
 //! is an error: the wrong column would stop the wrong tasks.
 
+use super::condition::Condition;
 use super::error::{ColumnProblem, Role};
 use super::{CommandSource, Header, InputOptions, id_cell, results_header};
 use crate::task::Command;
@@ -30,6 +31,8 @@ pub(super) struct Layout {
     pub(super) others: Vec<usize>,
     /// The names of the other columns.
     pub(super) columns: Vec<String>,
+    /// The conditions, each with the index of its cell.
+    pub(super) conditions: Vec<(usize, Condition)>,
 }
 
 /// The source of a row's command.
@@ -72,8 +75,44 @@ impl Layout {
                 (others, columns)
             }
         };
-        Ok(Self { id, command, width: first.len(), others, columns })
+        let conditions = conditions(first, id, command, options)?;
+        Ok(Self { id, command, width: first.len(), others, columns, conditions })
     }
+}
+
+/// Finds the columns of the conditions: also those that batchctl wrote in an earlier run.
+fn conditions(
+    first: &[String],
+    id: usize,
+    command: CommandCell,
+    options: &InputOptions,
+) -> Result<Vec<(usize, Condition)>, ColumnProblem> {
+    let mut names: Vec<String> = match options.header {
+        Header::Present => first.iter().map(|name| unguarded(name).into_owned()).collect(),
+        Header::Absent => (0..first.len()).map(numbered_name).collect(),
+    };
+    if options.header == Header::Absent {
+        names[id] = ID_NAMES[0].into();
+        if let CommandCell::At(index) = command {
+            names[index] = COMMAND_NAME.into();
+        }
+    }
+    let index_of = |condition: &Condition| {
+        let mut same =
+            (0..names.len()).filter(|&index| is_same_name(condition.column(), &names[index]));
+        match (same.next(), same.next()) {
+            (Some(index), None) => Ok((index, condition.clone())),
+            (Some(first), Some(second)) => {
+                let column = condition.column().into();
+                Err(ColumnProblem::Repeated { column, first, second })
+            }
+            (None, _) => Err(ColumnProblem::Unconditional {
+                column: condition.column().into(),
+                columns: names.clone(),
+            }),
+        }
+    };
+    options.conditions.iter().map(index_of).collect()
 }
 
 /// Finds the columns in a header.
@@ -153,7 +192,7 @@ fn index(role: Role, number: &str, width: usize) -> Result<usize, ColumnProblem>
 }
 
 /// Returns whether two names are the same without case, blanks and joints.
-pub(super) fn is_same_name(one: &str, other: &str) -> bool {
+pub fn is_same_name(one: &str, other: &str) -> bool {
     // A name of symbols alone, such as `#`, would be empty and would match every other such name.
     if plain(one).next().is_none() {
         return one.trim() == other.trim();

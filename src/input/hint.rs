@@ -48,6 +48,9 @@ fn about(error: &InputError) -> Option<String> {
         InputError::NoColumns { .. } => {
             Some("name the format with `--format csv`, or leave `--id-column` out".into())
         }
+        InputError::NoCondition { .. } => {
+            Some("give a table with that column, or a condition on `id`".into())
+        }
         InputError::Delimiter { .. } => Some("`--delimiter` takes one ASCII character".into()),
         InputError::Columns { problem, .. } => about_columns(problem),
         InputError::Row { name, problem, .. } => about_row(name, problem),
@@ -78,6 +81,12 @@ fn about_columns(problem: &ColumnProblem) -> Option<String> {
     match problem {
         ColumnProblem::Missing { role, wanted, columns } => {
             Some(about_missing(*role, wanted, columns))
+        }
+        ColumnProblem::Unconditional { column, columns } => {
+            Some(match nearest_column(std::slice::from_ref(column), columns) {
+                Some(column) => format!("did you mean `--where {}=…`?", word(column)),
+                None => "`--where` takes a condition on a column of the input".into(),
+            })
         }
         ColumnProblem::Repeated { .. } => Some("rename one of them".into()),
         ColumnProblem::Nameless { role, .. } | ColumnProblem::NoSuchNumber { role, .. } => {

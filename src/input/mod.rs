@@ -6,6 +6,7 @@
 //! silently or open standard input by itself. See `docs/GLOSSARY.md`: input.
 
 mod carriage_returns;
+mod condition;
 mod delimited;
 mod end_mark;
 mod error;
@@ -28,7 +29,9 @@ mod stray_line;
 mod tests;
 mod window;
 
+pub use condition::{Condition, InvalidCondition};
 pub use error::{ColumnProblem, FileKind, InputError, JqFilter, Role, RowProblem, WidthReason};
+pub use header::is_same_name;
 pub use options::{CommandSource, Format, Header, InputOptions, Lists, Source};
 pub use row::Row;
 pub use stray_line::StrayLine;
@@ -83,7 +86,8 @@ pub fn open(source: Source, options: &InputOptions) -> Result<Rows, InputError> 
 fn given(ids: Vec<String>, options: &InputOptions) -> Result<Rows, InputError> {
     let name = Arc::from(GIVEN);
     let command = the_command(&name, options)?;
-    Ok(Rows::new(name, RowReader::Given(Given::new(ids, command))))
+    check_conditions(&name, options)?;
+    Ok(Rows::new(name, RowReader::Given(Given::new(ids, command)), options))
 }
 
 fn read(opened: source::Opened, options: &InputOptions) -> Result<Rows, InputError> {
@@ -100,11 +104,12 @@ fn read(opened: source::Opened, options: &InputOptions) -> Result<Rows, InputErr
             delimited.map_or(RowReader::Empty, |table| RowReader::Delimited(Box::new(table)))
         }
     };
-    Ok(Rows::new(name, reader))
+    Ok(Rows::new(name, reader, options))
 }
 
 fn list(content: Content, skip: usize, options: &InputOptions) -> Result<RowReader, InputError> {
     let command = the_command(&content.name, options)?;
+    check_conditions(&content.name, options)?;
     // A table's parser knows lone carriage returns; a list has no parser.
     let (start, bytes) = content.with_line_feeds()?.skip(skip);
     Ok(RowReader::List(List::new(bytes, start, command)))
@@ -120,12 +125,31 @@ fn the_command(name: &Arc<str>, options: &InputOptions) -> Result<Command, Input
     }
 }
 
+/// Refuses conditions on columns that an input of ids alone does not have.
+fn check_conditions(name: &Arc<str>, options: &InputOptions) -> Result<(), InputError> {
+    let is_on_ids = |condition: &&Condition| is_about_ids(condition, options);
+    match options.conditions.iter().find(|condition| !is_on_ids(condition)) {
+        Some(condition) => {
+            let (name, column) = (Arc::clone(name), condition.column().to_owned());
+            Err(InputError::NoCondition { name, column })
+        }
+        None => Ok(()),
+    }
+}
+
+/// Returns whether a condition is on the ids of an input that has no other columns.
+fn is_about_ids(condition: &Condition, options: &InputOptions) -> bool {
+    header::id_names(options).iter().any(|name| is_same_name(condition.column(), name))
+}
+
 /// The rows of one source, in its order.
 ///
 /// A bad row is an error, and the next row follows. No row follows a fatal error.
 pub struct Rows {
     name: Arc<str>,
     reader: RowReader,
+    /// The conditions on the ids of a list.
+    conditions: Vec<Condition>,
     ended: bool,
 }
 
@@ -138,13 +162,26 @@ enum RowReader {
 }
 
 impl Rows {
-    fn new(name: Arc<str>, reader: RowReader) -> Self {
-        Self { name, reader, ended: false }
+    fn new(name: Arc<str>, reader: RowReader, options: &InputOptions) -> Self {
+        let conditions = match &reader {
+            RowReader::Given(_) | RowReader::List(_) => options.conditions.clone(),
+            // A table checks its own cells.
+            RowReader::Empty | RowReader::Delimited(_) => Vec::new(),
+        };
+        Self { name, reader, conditions, ended: false }
     }
 
     /// Returns the name of the source in messages and results.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Returns whether the source is a table with a header, though perhaps without rows.
+    pub fn has_header(&self) -> bool {
+        match &self.reader {
+            RowReader::Empty | RowReader::Given(_) | RowReader::List(_) => false,
+            RowReader::Delimited(delimited) => delimited.has_header(),
+        }
     }
 
     /// Returns the names of the other columns, in their order.
@@ -181,7 +218,11 @@ impl Iterator for Rows {
             return None;
         }
         let row = self.reader.next().map(|row| match row {
-            Ok(row) => Ok(row),
+            Ok(mut row) => {
+                let is_met = |condition: &Condition| condition.is_met_by(row.id.as_str());
+                row.is_wanted &= self.conditions.iter().all(is_met);
+                Ok(row)
+            }
             Err(fault) => Err(fault.in_input(&self.name)),
         });
         // After a fatal error the reader's position is undefined: asking again could invent rows.

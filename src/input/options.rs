@@ -2,6 +2,7 @@
 //!
 //! Values only; nothing here reads or checks anything.
 
+use super::condition::Condition;
 use crate::task::Command;
 use std::fmt;
 use std::io::Read;
@@ -89,6 +90,8 @@ pub struct InputOptions {
     pub delimiter: Option<u8>,
     /// Whether the first row names the columns.
     pub header: Header,
+    /// The conditions that a row must meet, all of them.
+    pub conditions: Vec<Condition>,
 }
 
 impl InputOptions {
@@ -101,6 +104,7 @@ impl InputOptions {
             format: Format::Auto,
             delimiter: None,
             header: Header::Present,
+            conditions: Vec::new(),
         }
     }
 }

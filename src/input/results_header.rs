@@ -1,10 +1,11 @@
-//! Recognises the header of results that batchctl wrote, and which of its columns are ours.
+//! Recognises the header of a table that batchctl wrote, and which of its columns are ours.
 //!
 //! Our columns of an earlier run are dropped when results are read as an input, because the next
 //! results have them anew. A column that only looks like ours must never be dropped. So a header
-//! is recognised by several exact names, of which some occur in no other file.
+//! is recognised by several exact names, of which some occur in no other file. Plans of dry runs
+//! and comparisons have fewer such names, so they are recognised only as a whole.
 
-use crate::task::RESULTS_COLUMNS;
+use crate::task::{DIFF_COLUMNS, PLAN_COLUMNS, RESULTS_COLUMNS};
 use std::collections::HashSet;
 
 /// How many of our names a header must have; a user may have deleted the others.
@@ -21,16 +22,23 @@ const TELLING_NAMES: [&str; 6] =
 /// The order of the columns does not matter, because users move them. Of two columns of one name
 /// only the first is ours: the other was added by the user.
 pub(crate) fn written_by_us(header: &[String]) -> Vec<bool> {
-    let mut found: HashSet<&str> = HashSet::new();
-    let ours: Vec<bool> = header
-        .iter()
-        .map(|name| RESULTS_COLUMNS.contains(&name.as_str()) && found.insert(name))
-        .collect();
+    let (ours, found) = named(header, RESULTS_COLUMNS);
     let telling = TELLING_NAMES.iter().filter(|name| found.contains(**name)).count();
     if found.len() >= MIN_NAMES && telling >= MIN_TELLING_NAMES {
         return ours;
     }
-    vec![false; header.len()]
+    let whole = [PLAN_COLUMNS, DIFF_COLUMNS].into_iter().find_map(|columns| {
+        let (ours, found) = named(header, columns);
+        (found.len() == columns.len()).then_some(ours)
+    });
+    whole.unwrap_or_else(|| vec![false; header.len()])
+}
+
+/// Returns which cells of a header are the first with one of these names, and the names found.
+fn named<'a>(header: &'a [String], columns: &[&str]) -> (Vec<bool>, HashSet<&'a str>) {
+    let mut found: HashSet<&str> = HashSet::new();
+    let first = |name: &'a String| columns.contains(&name.as_str()) && found.insert(name);
+    (header.iter().map(first).collect(), found)
 }
 
 #[cfg(test)]
@@ -53,6 +61,14 @@ mod tests {
         for missing in [1, 4, 5] {
             check(&RESULTS_COLUMNS[..RESULTS_COLUMNS.len() - missing].join(","), "");
         }
+    }
+
+    #[test]
+    fn a_plan_and_a_comparison_are_recognised_as_a_whole() {
+        check("id,command,state_before,why,site", "site");
+        check("site,id,command,change,before,after,error_kind,error_code,error_msg", "site");
+        check("id,command,why", "id,command,why");
+        check("id,command,change,before,after", "id,command,change,before,after");
     }
 
     #[test]

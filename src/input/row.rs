@@ -14,4 +14,6 @@ pub struct Row {
     /// The other cells as a JSON array, in the order of
     /// [`Rows::columns`](super::Rows::columns); `None` if there are no other columns.
     pub others: Option<String>,
+    /// Whether the row meets the conditions of the options.
+    pub is_wanted: bool,
 }

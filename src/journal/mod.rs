@@ -18,13 +18,17 @@ mod segment;
 #[cfg(test)]
 mod tests;
 mod text;
+mod trace;
 
 pub(crate) use bytes::Malformed;
 pub(crate) use checksum::{Damage, Place};
 pub(crate) use failure::FailureTexts;
 pub(crate) use fold::{Attempt, ChunkFold, FoldedTask, TaskRecord};
-pub(crate) use plan_chunk::{MAX_CHUNK_TASKS, PlanChunk, PlanChunkWriter, PlannedTask};
+pub(crate) use plan_chunk::{
+    MAX_CHUNK_TASKS, PlanChunk, PlanChunkWriter, PlannedTask, empty_chunk,
+};
 pub(crate) use record::{Ended, Fact, Record};
 pub(crate) use run_record::RunRecord;
 pub(crate) use segment::{RunSegmentWriter, SegmentWriter, records, run_records};
 pub(crate) use text::Text;
+pub(crate) use trace::TaskTrace;

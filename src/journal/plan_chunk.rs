@@ -104,6 +104,12 @@ impl PlanChunkWriter {
     }
 }
 
+/// Returns the body of a chunk without tasks, which stands in the place of one that is lost.
+pub(crate) fn empty_chunk(first: u32) -> Vec<u8> {
+    let mut writer = PlanChunkWriter { first, ..PlanChunkWriter::default() };
+    writer.finish().2
+}
+
 /// Reads the tasks of a chunk, one after the other.
 #[derive(Debug)]
 pub(crate) struct PlanChunk<'a> {

@@ -2,6 +2,7 @@
 
 use crate::journal::bytes::{ByteReader, Malformed, put, put_signed};
 use crate::journal::text::{ReadTexts, Repeats};
+use crate::task::ServiceLimit;
 
 const SESSION_STARTED: u8 = 1;
 const SESSION_ENDED: u8 = 2;
@@ -9,8 +10,13 @@ const RATE_LEARNT: u8 = 3;
 const HELD: u8 = 4;
 const POLLED: u8 = 5;
 const CHANGED: u8 = 6;
+const EXCLUDED: u8 = 7;
+const SENDINGS_LOST: u8 = 8;
+const TASKS_LOST: u8 = 9;
 /// The bit of a value that may be missing.
 const PRESENT: u8 = 1 << 4;
+/// The same of a second one.
+const PRESENT_TOO: u8 = 1 << 5;
 
 /// A fact about the run. Times are microseconds after its origin.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -33,8 +39,8 @@ pub(crate) enum RunRecord<'a> {
         /// The reason why it ended before every task had an outcome.
         stopped: Option<&'a str>,
     },
-    /// The search for the rate found a level, or lost it.
-    RateLearnt(Option<f64>),
+    /// The run met a limit of the service, or found that it no longer holds.
+    RateLearnt(ServiceLimit),
     /// The whole run waited.
     Held {
         /// The beginning.
@@ -60,6 +66,27 @@ pub(crate) enum RunRecord<'a> {
         /// The operator.
         by: &'a str,
     },
+    /// Tasks became excluded before they were sent.
+    Excluded {
+        /// Which, as JSON.
+        tasks: &'a str,
+    },
+    /// Records of requests were lost: so many may have been sent until a time.
+    SendingsLost {
+        /// The time after which none of them was sent.
+        until_us: i64,
+        /// The number of requests; the largest number if it is not known.
+        most: u64,
+    },
+    /// The ids of tasks were lost with a plan chunk.
+    TasksLost {
+        /// The chunk.
+        chunk: u32,
+        /// The number of tasks.
+        tasks: u64,
+        /// Their input and the first and the last line in it, if they are known.
+        rows: Option<(u32, u64, u64)>,
+    },
 }
 
 impl<'a> RunRecord<'a> {
@@ -81,9 +108,11 @@ impl<'a> RunRecord<'a> {
                 put(body, held_us);
                 stopped.into_iter().for_each(|stopped| repeats.write(body, stopped));
             }
-            Self::RateLearnt(per_second) => {
-                body.push(RATE_LEARNT | per_second.map_or(0, |_| PRESENT));
+            Self::RateLearnt(ServiceLimit { per_second, at_a_time }) => {
+                let calls = at_a_time.map_or(0, |_| PRESENT_TOO);
+                body.push(RATE_LEARNT | per_second.map_or(0, |_| PRESENT) | calls);
                 per_second.into_iter().for_each(|rate| body.extend(rate.to_bits().to_le_bytes()));
+                at_a_time.into_iter().for_each(|calls| put(body, u64::from(calls)));
             }
             Self::Held { at_us, until_us, reason } => {
                 body.push(HELD);
@@ -101,6 +130,23 @@ impl<'a> RunRecord<'a> {
                 repeats.write(body, what);
                 value.into_iter().for_each(|value| repeats.write(body, value));
                 repeats.write(body, by);
+            }
+            Self::Excluded { tasks } => {
+                body.push(EXCLUDED);
+                repeats.write(body, tasks);
+            }
+            Self::SendingsLost { until_us, most } => {
+                body.push(SENDINGS_LOST);
+                put_time(body, until_us);
+                put(body, most);
+            }
+            Self::TasksLost { chunk, tasks, rows } => {
+                body.push(TASKS_LOST | rows.map_or(0, |_| PRESENT));
+                put(body, u64::from(chunk));
+                put(body, tasks);
+                if let Some((source, from, to)) = rows {
+                    [u64::from(source), from, to].into_iter().for_each(|part| put(body, part));
+                }
             }
         }
     }
@@ -128,11 +174,11 @@ impl<'a> RunRecord<'a> {
                 let stopped = is_present.then(|| texts.read(reader)).transpose()?;
                 Self::SessionEnded { at_us, held_us, stopped }
             }
-            (RATE_LEARNT, 0) => Self::RateLearnt(None),
-            (RATE_LEARNT, 1) => {
-                let mut bits = [0; 8];
-                bits.copy_from_slice(reader.take(8)?);
-                Self::RateLearnt(Some(f64::from_bits(u64::from_le_bytes(bits))))
+            (RATE_LEARNT, 0..=3) => {
+                let per_second = is_present.then(|| read_double(reader)).transpose()?;
+                let is_present_too = tag & PRESENT_TOO != 0;
+                let at_a_time = is_present_too.then(|| reader.small()).transpose()?;
+                Self::RateLearnt(ServiceLimit { per_second, at_a_time })
             }
             (HELD, 0) => {
                 let at_us = time(reader)?;
@@ -145,7 +191,24 @@ impl<'a> RunRecord<'a> {
                 let value = is_present.then(|| texts.read(reader)).transpose()?;
                 Self::Changed { at_us, what, value, by: texts.read(reader)? }
             }
+            (EXCLUDED, 0) => Self::Excluded { tasks: texts.read(reader)? },
+            (SENDINGS_LOST, 0) => {
+                Self::SendingsLost { until_us: time(reader)?, most: reader.number()? }
+            }
+            (TASKS_LOST, 0 | 1) => {
+                let (chunk, tasks) = (reader.small()?, reader.number()?);
+                let rows = is_present
+                    .then(|| Ok((reader.small()?, reader.number()?, reader.number()?)))
+                    .transpose()?;
+                Self::TasksLost { chunk, tasks, rows }
+            }
             _ => return Err(unknown),
         })
     }
+}
+
+fn read_double(reader: &mut ByteReader<'_>) -> Result<f64, Malformed> {
+    let mut bits = [0; 8];
+    bits.copy_from_slice(reader.take(8)?);
+    Ok(f64::from_bits(u64::from_le_bytes(bits)))
 }

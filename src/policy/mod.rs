@@ -12,6 +12,7 @@ mod outage;
 mod pace;
 mod retry;
 mod retry_after;
+mod sample;
 #[cfg(test)]
 mod simulation;
 mod stop;
@@ -35,6 +36,7 @@ pub use pace::{
 };
 pub use retry::{AttemptHistory, Decision, LONGEST_WAIT, OnDoubt, RetryPolicy};
 pub use retry_after::{LONGEST_HOLD, retry_after, window_in_message};
+pub use sample::{InvalidSampleSize, Sample, SampleSize};
 pub use stop::{FinishBy, InvalidFinishBy, InvalidMaxFailures, MaxFailures};
 pub use tuning_hints::{RunFigures, TuningHint, tuning_hints};
 pub use verify::{

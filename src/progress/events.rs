@@ -145,6 +145,7 @@ enum EventBody<'a> {
     },
     RateLearnt {
         per_second: Option<f64>,
+        at_a_time: Option<u32>,
     },
     RunStopping {
         reason: &'static str,
@@ -259,7 +260,9 @@ impl<'a> EventBody<'a> {
                 value: change.value(),
                 by: by.to_string(),
             },
-            EventKind::RateLearnt { per_second } => Self::RateLearnt { per_second: *per_second },
+            EventKind::RateLearnt(limit) => {
+                Self::RateLearnt { per_second: limit.per_second, at_a_time: limit.at_a_time }
+            }
             EventKind::RunStopping { reason, on_wire } => {
                 Self::RunStopping { reason: reason.as_str(), on_wire: *on_wire }
             }

@@ -74,7 +74,7 @@ impl Lines {
             EventKind::RunHeld { .. }
             | EventKind::Verified(_)
             | EventKind::RunContinued
-            | EventKind::RateLearnt { .. }
+            | EventKind::RateLearnt(_)
             | EventKind::AttemptStarted { .. }
             | EventKind::AttemptWithdrawn { .. }
             | EventKind::AttemptEnded { .. }

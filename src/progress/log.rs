@@ -94,7 +94,7 @@ impl Log {
             | EventKind::Verified(_)
             | EventKind::RunHeld { .. }
             | EventKind::RunContinued
-            | EventKind::RateLearnt { .. }
+            | EventKind::RateLearnt(_)
             | EventKind::RunChanged { .. }
             | EventKind::RunStopping { .. }
             | EventKind::RunEnded(_) => None,

@@ -121,10 +121,11 @@ fn done(tally: &Tally) -> String {
 /// Returns the rate and its limit, such as `9.9/s of 10/s`, and the limit of the service below it.
 fn rate(tally: &Tally, now: Timestamp) -> String {
     let own = own_rate(tally, now);
-    match tally.service_limit() {
-        Some(limit) => format!("{own} (service: {}/s)", decimal(limit)),
-        None => own,
-    }
+    let limit = tally.service_limit();
+    let rate = limit.per_second.map(|rate| format!("{}/s", decimal(rate)));
+    let calls = limit.at_a_time.map(|most| format!("{most} at a time"));
+    let words: Vec<_> = rate.into_iter().chain(calls).collect();
+    if words.is_empty() { own } else { format!("{own} (service: {})", words.join(", ")) }
 }
 
 fn own_rate(tally: &Tally, now: Timestamp) -> String {

@@ -9,7 +9,7 @@ use crate::event::{
     ArrivalCounts, AttemptResult, Change, Event, EventKind, HoldReason, RunStarted, RunStats,
     StopReason, SurveyCounts,
 };
-use crate::task::{Ordinal, Outcome, OutcomeCounts, Rate};
+use crate::task::{Ordinal, Outcome, OutcomeCounts, Rate, ServiceLimit};
 use std::collections::HashSet;
 use std::time::Duration;
 
@@ -50,7 +50,7 @@ pub struct Tally {
     hold: Option<Hold>,
     trouble: Option<Trouble>,
     paused_since: Option<Timestamp>,
-    service_limit: Option<f64>,
+    service_limit: ServiceLimit,
     stopping: Option<StopReason>,
     ended: Option<(Timestamp, RunStats)>,
 }
@@ -132,7 +132,7 @@ impl Tally {
             EventKind::TaskSettled { outcome, .. } => self.task_settled(at, *outcome),
             EventKind::RunHeld { until, reason } => self.run_held(at, *until, *reason),
             EventKind::RunContinued => self.run_continued(at),
-            EventKind::RateLearnt { per_second } => self.service_limit = *per_second,
+            EventKind::RateLearnt(limit) => self.service_limit = *limit,
             EventKind::RunChanged { change, .. } => self.run_changed(at, *change),
             EventKind::RunStopping { reason, .. } => self.stopping = Some(*reason),
             EventKind::RunEnded(stats) => self.ended = Some((at, stats.clone())),
@@ -329,7 +329,7 @@ impl Tally {
     }
 
     /// Returns the limit that the service sets below the operator's, if it sets the pace.
-    pub fn service_limit(&self) -> Option<f64> {
+    pub fn service_limit(&self) -> ServiceLimit {
         self.service_limit
     }
 

@@ -6,19 +6,21 @@
 //! report, document, exit status, failure group.
 
 mod diff;
+mod explain;
 mod format;
 mod model;
 #[cfg(test)]
 mod tests;
 
 pub use diff::{Diff, TaskChange, write_diff_csv, write_diff_json};
+pub use explain::{Account, RunContext};
 pub use format::{
     CsvDialect, NextCommand, ResultsError, ResultsOptions, ResultsSummary, RowFilter, Schema,
     markdown, next_commands, prometheus, summary, write_closing_events, write_html, write_json,
     write_junit, write_results,
 };
 pub use model::{
-    Calls, ExitStatus, FailureGroup, GroupLabel, GroupLabelError, Grouping, InputPart, Latency,
-    MAX_GROUPS, PacePart, Report, RunPart, StillRunning, Stopped, Target, VerifyCounts,
-    is_recovery, last_success, profile_flag,
+    Calls, ExcludedPart, ExitStatus, FailureGroup, GroupLabel, GroupLabelError, Grouping,
+    InputPart, Latency, MAX_GROUPS, PacePart, Report, RunPart, StillRunning, Stopped, Target,
+    VerifyCounts, is_recovery, last_success, profile_flag,
 };

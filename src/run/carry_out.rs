@@ -68,6 +68,7 @@ impl Planned {
         let phases = RunPhases {
             api,
             settings: &self.settings,
+            exclusions: self.exclusions,
             slots: slots.clone(),
             clock: self.clock,
             ledger: StoreLedger { writer, watcher_channel, ended_by },

@@ -1,6 +1,6 @@
 //! A dry run: what would be called and, if it looks at the states, what is there already.
 
-use crate::api::{ListFilter, ListedTask, Page, TaskApi};
+use crate::api::{ListedTask, Listing, Page, TaskApi};
 use crate::clock::{Clock, Timestamp};
 use crate::policy::{EarlierCalls, FirstLook, IfMissing, Purpose, first_look};
 use crate::run::carry_out::group_slots;
@@ -8,6 +8,7 @@ use crate::run::error::RunError;
 use crate::run::plan::{RunRequest, new_run};
 use crate::run::settings::walker_settings;
 use crate::run::survey_recorder::{MAX_LOOKED_FOR, WantedTasks, if_missing};
+use crate::settings::LeftOut;
 use crate::store;
 use crate::store::{PlanRow, PlanTotals, RunDirectory, StoreError, Surveyed, TemporaryPlan};
 use crate::survey::{Gap, PageSink, WalkEnd, WalkStep, Walker};
@@ -79,7 +80,7 @@ pub async fn dry_run_live<A: TaskApi>(
     let slots = group_slots(&state, group.as_deref())?;
     let walker = Walker::new(api, settings, clock, &[]);
     let mut walker = walker.sharing(slots);
-    let end = walker.walk(&ListFilter::default(), &mut recorder).await?;
+    let end = walker.walk(&Listing::default(), &mut recorder).await?;
     // A dry run shows every task that is unknown, whatever the run would do with it.
     let purpose = Purpose::LeaveAlone(if_missing(&end, IfMissing::Unknown));
     let decide = |seen, earlier| first_look(seen, earlier, purpose);
@@ -95,6 +96,11 @@ impl DryRun {
     /// Returns the numbers of rows and tasks.
     pub fn totals(&self) -> PlanTotals {
         self.plan.totals()
+    }
+
+    /// Returns which tasks are left out.
+    pub fn left_out(&self) -> &LeftOut {
+        self.plan.left_out()
     }
 
     /// Returns what the look at the states has shown, if there was one.

@@ -7,6 +7,7 @@ mod carry_out;
 mod control_router;
 #[cfg(feature = "postgres")]
 mod database_ledger;
+mod drift;
 mod dry_run;
 mod error;
 mod last_good;
@@ -27,11 +28,12 @@ mod watchers;
 pub use carry_out::{Ended, group_slots};
 #[cfg(feature = "postgres")]
 pub use database_ledger::DatabaseLedger;
+pub use drift::{Drift, DriftedTask};
 pub use dry_run::{DryRun, DryRunRow, LiveLook, dry_run, dry_run_live};
 pub use error::RunError;
 pub use last_good::{Comparable, GoodRun, last_good};
 pub use phases::Settling;
-pub use plan::{Planned, RunRequest, plan};
+pub use plan::{Planned, RunRequest, plan, plan_in_states};
 pub use repair::repair;
 pub use resume::{Resumable, Resumption, resume};
 pub use retry::{Retry, RetryFilter, retry};

@@ -3,11 +3,12 @@
 //! The phases share the rate limit: each knows when the one before it sent something. See
 //! `docs/GLOSSARY.md`: phase, survey, verify round.
 
-use crate::api::{ListFilter, TaskApi};
+use crate::api::{Listing, TaskApi};
 use crate::clock::{Clock, Instant, Timestamp};
 use crate::engine;
 use crate::engine::EngineSettings;
 use crate::event::{ArrivalCounts, EventKind, RunStats, StopReason};
+use crate::plan::Exclusions;
 use crate::policy::{IfMissing, Purpose, SharedSlots, VerifyRound, first_look, last_look};
 use crate::run::control_router::ControlRouter;
 use crate::run::error::RunError;
@@ -17,6 +18,8 @@ use crate::run::survey_recorder::{SurveyRecorder, if_missing};
 use crate::settings::{OnUnknown, RunSettings};
 use crate::store::TaskSelection;
 use crate::survey::{WalkEnd, Walker};
+use crate::task::TaskId;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::sleep_until;
 
@@ -55,6 +58,8 @@ pub enum Settling {
 pub(crate) struct RunPhases<'a, A> {
     pub(crate) api: &'a A,
     pub(crate) settings: &'a RunSettings,
+    /// The tasks of the plan that are not sent any more.
+    pub(crate) exclusions: Arc<Exclusions>,
     /// The slots that the run shares with the others of its rate group.
     pub(crate) slots: Option<SharedSlots>,
     pub(crate) clock: Clock,
@@ -71,6 +76,7 @@ impl<'a, A: TaskApi> RunPhases<'a, A> {
 
     /// Carries out all phases that the settings ask for.
     pub(crate) async fn run(mut self, mut engine: EngineSettings) -> Result<RunStats, RunError> {
+        self.leave_out_excluded(&mut engine).await?;
         if self.settings.looks_first() {
             let nothing_sent = engine.origin.attempts == 0 && engine.origin.settled == 0;
             let unknown =
@@ -93,6 +99,18 @@ impl<'a, A: TaskApi> RunPhases<'a, A> {
             stats.stopped = self.wait(patience, Duration::ZERO).await?;
         }
         self.end(stats).await
+    }
+
+    /// Settles the tasks that have become excluded since the run was planned.
+    async fn leave_out_excluded(&mut self, engine: &mut EngineSettings) -> Result<(), RunError> {
+        if self.exclusions.is_empty() {
+            return Ok(());
+        }
+        let exclusions = Arc::clone(&self.exclusions);
+        let find = move |id: &TaskId| exclusions.find(id);
+        self.ledger.writer.leave_out(find, self.clock.now()).await?;
+        engine.origin.settled = self.ledger.writer.outcomes().await?.selected();
+        Ok(())
     }
 
     async fn end(mut self, stats: RunStats) -> Result<RunStats, RunError> {
@@ -260,8 +278,8 @@ async fn walk<A: TaskApi>(
     recorder: &mut SurveyRecorder<'_>,
     router: &mut ControlRouter,
 ) -> Result<Result<WalkEnd, StopReason>, RunError> {
-    let filter = ListFilter::default();
-    let walk = walker.walk(&filter, recorder);
+    let listing = Listing::default();
+    let walk = walker.walk(&listing, recorder);
     match router.unless_stopped(walk).await {
         Ok(end) => Ok(Ok(end?)),
         Err(reason) => Ok(Err(reason)),

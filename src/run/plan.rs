@@ -3,6 +3,7 @@
 //! Nothing is sent here. A planned run is locked for this process until it is dropped.
 
 use crate::clock::{Clock, Timestamp};
+use crate::plan::Exclusions;
 use crate::report::Target;
 use crate::run::error::RunError;
 use crate::settings::RunSettings;
@@ -10,8 +11,10 @@ use crate::store;
 use crate::store::{
     NewPlan, NewRun, PlanTotals, PlannedRun, RunDirectory, RunId, RunLock, StoreError,
 };
+use crate::task::TaskState;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// The run that is wanted.
@@ -48,6 +51,8 @@ pub struct Planned {
     pub(crate) profile: Option<String>,
     pub(crate) clock: Clock,
     pub(crate) totals: PlanTotals,
+    /// The tasks that are not sent any more, though they are in the plan.
+    pub(crate) exclusions: Arc<Exclusions>,
 }
 
 /// Reads all inputs and stores the plan; sends nothing.
@@ -60,6 +65,23 @@ pub fn plan(request: RunRequest, clock: Clock) -> Result<Planned, RunError> {
     // The id is fixed before the inputs are read, because the plan is written to the run's own file.
     let run = new_run(&request, clock.now());
     let planned = store::plan_run(&runs, &run, request.plan, &holder(clock.now()))?;
+    Planned::from_stored(planned, runs, request.settings, clock)
+}
+
+/// Reads all inputs and stores the plan with the states that its tasks are in, in its order.
+///
+/// # Errors
+///
+/// Those of [`plan`].
+pub fn plan_in_states(
+    request: RunRequest,
+    states: &[Option<TaskState>],
+    clock: Clock,
+) -> Result<Planned, RunError> {
+    let runs = RunDirectory::open(&request.state)?;
+    let run = new_run(&request, clock.now());
+    let holder = holder(clock.now());
+    let planned = store::plan_run_in_states(&runs, &run, request.plan, states, &holder)?;
     Planned::from_stored(planned, runs, request.settings, clock)
 }
 
@@ -102,6 +124,11 @@ pub(crate) fn child_run(
     }
 }
 
+/// Returns the settings that a run which takes its tasks from another begins with.
+pub(crate) fn child_settings(parent: &RunSettings) -> RunSettings {
+    RunSettings { choice: parent.choice.inherited(), planned_with: None, ..parent.clone() }
+}
+
 /// Returns the name of this process for messages of others that find the run locked.
 pub(crate) fn holder(now: Timestamp) -> String {
     format!("process {} since {now}", std::process::id())
@@ -118,7 +145,8 @@ impl Planned {
     ) -> Self {
         // From the lock, so that nobody can carry out a run that another process holds.
         let id = lock.run().clone();
-        Self { runs, id, lock, settings, time_left: None, profile: None, clock, totals }
+        let (time_left, profile, exclusions) = (None, None, Arc::default());
+        Self { runs, id, lock, settings, time_left, profile, clock, totals, exclusions }
     }
 
     /// Takes the run that the store has planned, or returns the problems of its inputs.

@@ -6,6 +6,7 @@
 use crate::clock::Timestamp;
 use crate::store;
 use crate::store::{RateKey, RunDirectory, RunId, RunReader, RunRecord, StoreError};
+use crate::task::ServiceLimit;
 
 /// The memory of one run.
 pub(crate) struct RateMemory<'a> {
@@ -16,13 +17,14 @@ pub(crate) struct RateMemory<'a> {
 }
 
 impl RateMemory<'_> {
-    /// Returns the requests per second at which the service throttled before, if that is known.
-    pub(crate) fn before(&self) -> Result<Option<f64>, StoreError> {
+    /// Returns the limits of the service that were met before.
+    pub(crate) fn before(&self) -> Result<ServiceLimit, StoreError> {
         let record = self.record()?;
         let key = self.key(&record);
         // A run without a profile, such as a rehearsal, shares no rate with others.
-        let kept = || store::learnt_rate(self.runs, &key?);
-        Ok(last_learnt(&record).or_else(kept))
+        let own = last_learnt(&record);
+        let kept = || key.and_then(|key| store::learnt_rate(self.runs, &key)).unwrap_or_default();
+        Ok(if own.is_none() { kept() } else { own })
     }
 
     /// Keeps the rate that the run has learnt for the next one.
@@ -43,6 +45,6 @@ impl RateMemory<'_> {
     }
 }
 
-fn last_learnt(record: &RunRecord) -> Option<f64> {
-    record.sessions.last().and_then(|session| session.rate_learnt)
+fn last_learnt(record: &RunRecord) -> ServiceLimit {
+    record.sessions.last().map(|session| session.learnt).unwrap_or_default()
 }

@@ -10,9 +10,10 @@ use std::path::Path;
 ///
 /// # Errors
 ///
-/// Another process works on the run; or so much is lost that it cannot be resumed.
+/// Another process works on the run; its description is damaged, or the structure of its file.
 pub fn repair(state: &Path, id: &RunId, clock: Clock) -> Result<Vec<DamagedPart>, StoreError> {
+    let now = clock.now();
     let runs = RunDirectory::open(state)?;
-    let lock = runs.lock(id, &holder(clock.now()))?;
-    store::repair(&runs, &lock)
+    let lock = runs.lock(id, &holder(now))?;
+    store::repair(&runs, &lock, now)
 }

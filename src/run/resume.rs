@@ -1,11 +1,13 @@
 //! Resumes a run from its own copy of the plan; the inputs may be gone or changed.
 
 use crate::clock::Clock;
+use crate::plan::Exclusions;
 use crate::run::error::RunError;
 use crate::run::plan::{Planned, holder};
 use crate::settings::RunSettings;
 use crate::store::{PlanTotals, RunDirectory, RunId, RunReader, RunRecord};
 use std::path::Path;
+use std::sync::Arc;
 
 /// The answer to the request to resume a run.
 #[derive(Debug)]
@@ -23,13 +25,19 @@ pub struct Resumable {
     pub record: RunRecord,
     /// How it was carried out so far; changes hold from now on.
     pub settings: RunSettings,
-    planned: Planned,
+    pub(super) planned: Planned,
 }
 
 impl Resumable {
     /// Returns the run, to be carried out with these settings.
     pub fn into_planned(self) -> Planned {
         Planned { settings: self.settings, ..self.planned }
+    }
+
+    /// Sends none of these tasks any more. Those without an outcome are settled: as `not_attempted`
+    /// if they were never sent.
+    pub fn exclude(&mut self, exclusions: Arc<Exclusions>) {
+        self.planned.exclusions = exclusions;
     }
 }
 
@@ -55,6 +63,10 @@ pub fn resume(state: &Path, id: &RunId, clock: Clock) -> Result<Resumption, RunE
         duplicates: record.duplicates,
         already_done: record.already_done,
         of_other_shards: record.sharded.map_or(0, |plan| plan.tasks - record.selected),
+        excluded: settings.choice.left_out.excluded,
+        not_matched: settings.choice.left_out.not_matched,
+        not_sampled: settings.choice.left_out.not_sampled,
+        before_offset: settings.choice.left_out.before_offset,
     };
     let planned = Planned::new(runs, lock, totals, settings.clone(), clock);
     Ok(Resumption::Ready(Box::new(Resumable { record, settings, planned })))

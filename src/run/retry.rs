@@ -1,14 +1,16 @@
 //! Plans a run of the tasks that did not succeed in another run.
 
 use crate::clock::Clock;
+use crate::plan::Exclusions;
 use crate::report::{FailureGroup, GroupLabel, Grouping, Target};
 use crate::run::error::RunError;
-use crate::run::plan::{Planned, child_run, holder};
-use crate::settings::RunSettings;
+use crate::run::plan::{Planned, child_run, child_settings, holder};
+use crate::settings::{LeftOut, RunSettings};
 use crate::store;
 use crate::store::{NewRun, RunDirectory, RunId, RunReader, RunRecord, StoreError, TaskRow};
 use crate::task::{FailureKind, Outcome};
 use std::path::Path;
+use std::sync::Arc;
 
 /// The tasks of a run that are called again. An empty list does not narrow the choice.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -59,6 +61,7 @@ pub struct Retry {
     grouping: Option<Grouping>,
     /// The reason for the run, for the record.
     pub reason: Option<String>,
+    exclusions: Arc<Exclusions>,
     reader: RunReader,
     runs: RunDirectory,
 }
@@ -68,9 +71,9 @@ pub fn retry(state: &Path, parent: &RunId) -> Result<Retry, RunError> {
     let runs = RunDirectory::open(state)?;
     let reader = RunReader::open(&runs, parent)?;
     let record = reader.record()?;
-    let settings = record.run.settings.clone();
-    let filter = RetryFilter::default();
-    Ok(Retry { record, settings, filter, grouping: None, reason: None, reader, runs })
+    let settings = child_settings(&record.run.settings);
+    let (filter, exclusions) = (RetryFilter::default(), Arc::default());
+    Ok(Retry { record, settings, filter, grouping: None, reason: None, exclusions, reader, runs })
 }
 
 impl Retry {
@@ -105,7 +108,28 @@ impl Retry {
         let is_of_group = |grouping: &Grouping| {
             grouping.group_of(task).is_some_and(|label| self.filter.groups.contains(&label))
         };
-        self.filter.wants(task) && self.grouping.as_ref().is_none_or(is_of_group)
+        !self.exclusions.holds(&task.id)
+            && self.filter.wants(task)
+            && self.grouping.as_ref().is_none_or(is_of_group)
+    }
+
+    /// Calls none of these tasks, and records those that would have been called.
+    ///
+    /// # Errors
+    ///
+    /// The store's.
+    pub fn exclude(&mut self, exclusions: Arc<Exclusions>) -> Result<(), RunError> {
+        let mut left_out = LeftOut::default();
+        if !exclusions.is_empty() {
+            self.reader.for_each_task::<StoreError>(|task| {
+                let excluded = exclusions.find(&task.id).filter(|_| self.wants(&task));
+                excluded.into_iter().for_each(|task| left_out.add_excluded(task));
+                Ok(())
+            })?;
+        }
+        self.settings.choice.left_out = left_out;
+        self.exclusions = exclusions;
+        Ok(())
     }
 
     /// Counts the tasks of the new run and returns the first of them; stores nothing.

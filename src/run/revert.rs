@@ -4,20 +4,22 @@
 //! A task was touched if a sub-task is now where the opposite command leads. The ids of the changed
 //! tasks are kept in memory, some hundred bytes each.
 
-use crate::api::{ListFilter, ListedTask, Page, TaskApi};
+use crate::api::{ListedTask, Listing, Page, TaskApi};
 use crate::clock::{Clock, Timestamp};
+use crate::plan::Exclusions;
 use crate::report::Target;
 use crate::run::carry_out::group_slots;
 use crate::run::error::RunError;
-use crate::run::plan::{Planned, child_run, holder};
+use crate::run::plan::{Planned, child_run, child_settings, holder};
 use crate::run::settings::walker_settings;
-use crate::settings::RunSettings;
+use crate::settings::{LeftOut, RunSettings};
 use crate::store;
 use crate::store::{NewRun, RunDirectory, RunId, RunReader, RunRecord, StoreError, TaskRow};
 use crate::survey::{Gap, PageSink, WalkEnd, WalkStep, Walker};
 use crate::task::{Command, ObservedState, Ordinal, Outcome, TaskId, TaskState, Toward};
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
+use std::sync::Arc;
 
 /// A run that is reverted, before it is planned.
 #[derive(Debug)]
@@ -28,6 +30,8 @@ pub struct Revert {
     pub settings: RunSettings,
     /// The reason for the revert, for the record.
     pub reason: Option<String>,
+    /// The tasks that are not called.
+    pub exclusions: Arc<Exclusions>,
     reader: RunReader,
     runs: RunDirectory,
     chosen: HashSet<Ordinal>,
@@ -55,8 +59,9 @@ pub fn revert(state: &Path, parent: &RunId) -> Result<Revert, RunError> {
     let runs = RunDirectory::open(state)?;
     let reader = RunReader::open(&runs, parent)?;
     let record = reader.record()?;
-    let settings = record.run.settings.clone();
-    Ok(Revert { record, settings, reason: None, reader, runs, chosen: HashSet::new() })
+    let settings = child_settings(&record.run.settings);
+    let (chosen, exclusions) = (HashSet::new(), Arc::default());
+    Ok(Revert { record, settings, reason: None, exclusions, reader, runs, chosen })
 }
 
 /// The effect of the run on a task.
@@ -105,7 +110,7 @@ impl Revert {
         let end = if recorder.wanted.is_empty() {
             WalkEnd::Whole
         } else {
-            walker.walk(&ListFilter::default(), &mut recorder).await?
+            walker.walk(&Listing::default(), &mut recorder).await?
         };
         let gap = match end {
             WalkEnd::Whole => None,
@@ -114,9 +119,14 @@ impl Revert {
         let mut reverted = Reverted { gap, ..Reverted::default() };
         // A second walk over the run, so that the tasks come in the order of its plan and not in
         // that of the list.
-        let mut chosen = HashSet::new();
+        let (mut chosen, mut left_out) = (HashSet::new(), LeftOut::default());
         self.reader.for_each_task::<StoreError>(|task| {
             if reverted.takes(&task, &recorder.seen) {
+                if let Some(excluded) = self.exclusions.find(&task.id) {
+                    left_out.add_excluded(excluded);
+                    return Ok(());
+                }
+                reverted.selected += 1;
                 chosen.insert(task.ordinal);
                 if reverted.first.len() < max_rows {
                     reverted.first.push(reversed(task));
@@ -125,6 +135,7 @@ impl Revert {
             Ok(())
         })?;
         self.chosen = chosen;
+        self.settings.choice.left_out = left_out;
         Ok(reverted)
     }
 
@@ -164,7 +175,7 @@ fn reversed(task: TaskRow) -> TaskRow {
 }
 
 impl Reverted {
-    /// Returns whether a task is reverted, and counts it.
+    /// Returns whether a task can be reverted, and counts it if not.
     fn takes(&mut self, task: &TaskRow, seen: &HashMap<TaskId, ObservedState>) -> bool {
         match Effect::from_row(task) {
             Effect::Untouched => return false,
@@ -183,7 +194,6 @@ impl Reverted {
             self.touched.push((task.id.clone(), seen.state));
             return false;
         }
-        self.selected += 1;
         true
     }
 }

@@ -4,6 +4,7 @@ use crate::engine::{EngineSettings, StartingPoint};
 use crate::policy::{Opening, PaceStart, RateBounds, RetryPolicy};
 use crate::settings::{RateSetting, RunSettings};
 use crate::survey::WalkerSettings;
+use crate::task::ServiceLimit;
 
 /// Returns how many of the last sending times matter.
 pub(crate) fn remembered_sendings(settings: &RunSettings) -> u32 {
@@ -57,6 +58,8 @@ pub(crate) fn engine_settings(settings: &RunSettings, origin: StartingPoint) -> 
         sandbox: _,
         // For the record alone.
         by: _,
+        planned_with: _,
+        choice: _,
     } = settings;
     let rate = settings.own_rate();
     EngineSettings {
@@ -82,5 +85,5 @@ pub(crate) fn engine_settings(settings: &RunSettings, origin: StartingPoint) -> 
 fn pace_start(rate: RateSetting) -> PaceStart {
     let RateSetting::Auto { least, most } = rate else { return PaceStart::below(rate.limit()) };
     let bounds = RateBounds { least: least.per_second(), most: most.per_second() };
-    PaceStart { bounds, opening: Opening::Doubling, learnt: None }
+    PaceStart { bounds, opening: Opening::Doubling, learnt: ServiceLimit::default() }
 }

@@ -104,6 +104,7 @@ impl ReopenedRun {
         let slots = group_slots(self.runs.state(), self.settings.rate_group.as_deref())?;
         let writer = RunWriter::reopen(&self.runs, &self.lock, self.clock.now())?;
         Ok(RunPhases {
+            exclusions: std::sync::Arc::default(),
             api,
             settings: &self.settings,
             slots,

@@ -36,6 +36,14 @@ pub enum SandboxError {
         /// The upper bound.
         most: Duration,
     },
+    /// A batch task would have no sub-task, or the bounds are reversed.
+    #[error("a batch task cannot have {least} to {most} sub-tasks")]
+    SubTasks {
+        /// The least.
+        least: u16,
+        /// The most.
+        most: u16,
+    },
     /// The sandbox cannot listen on the address.
     #[error("cannot listen on `{address}`")]
     Listen {

@@ -28,6 +28,8 @@ pub struct SandboxSettings {
     /// The number of batch tasks at the start, see [`generated_id`](super::generated_id).
     /// Default: 1000.
     pub tasks: u32,
+    /// The least and the most sub-tasks of a batch task, evenly distributed. Default: 1 to 8.
+    pub sub_tasks: RangeInclusive<u16>,
     /// The latency of answers, evenly distributed. Default: 5 ms to 30 ms.
     pub latency: RangeInclusive<Duration>,
     /// The latency for an id ending in `-slow`. Default: 3 s.
@@ -113,6 +115,7 @@ impl Default for SandboxSettings {
         Self {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             tasks: 1000,
+            sub_tasks: 1..=8,
             latency: Duration::from_millis(5)..=Duration::from_millis(30),
             slow: Duration::from_secs(3),
             settle: Duration::from_secs(1),
@@ -160,6 +163,10 @@ impl SandboxSettings {
                 least: *self.latency.start(),
                 most: *self.latency.end(),
             });
+        }
+        if self.sub_tasks.is_empty() || *self.sub_tasks.start() == 0 {
+            let (least, most) = (*self.sub_tasks.start(), *self.sub_tasks.end());
+            return Err(SandboxError::SubTasks { least, most });
         }
         self.check_shares()
     }

@@ -6,10 +6,10 @@ use crate::clock::{Clock, Instant};
 use crate::sandbox::access_log::Status;
 use crate::sandbox::faults::{ResponseDelivery, Roll, SeededRandom, ServiceFault};
 use crate::sandbox::http::{
-    ActionPath, Gateway, HttpResponse, ListQuery, Refusal, SandboxReply, SandboxRoute,
-    is_project_id,
+    ActionPath, Gateway, HttpResponse, ListQuery, Refusal, SandboxReply, SandboxRoute, SubTaskPath,
+    SubTaskQuery, is_project_id,
 };
-use crate::sandbox::service::{CallResult, Denial, SandboxIam, SandboxProject, list};
+use crate::sandbox::service::{CallResult, Denial, SandboxIam, SandboxProject, list, sub_tasks};
 use crate::sandbox::settings::SandboxSettings;
 use crate::sandbox::tally::SandboxTally;
 use crate::task::{Command, Counts, TaskId};
@@ -23,6 +23,7 @@ pub(crate) struct SandboxState {
     project: SandboxProject,
     iam: SandboxIam,
     tally: SandboxTally,
+    clock: Clock,
 }
 
 /// The parts of a request that matter.
@@ -63,9 +64,9 @@ enum Rejection {
 /// The body of a 200 to an action.
 #[derive(Serialize)]
 struct ActionBody<'a> {
-    total_count: u8,
-    failed_count: u8,
-    succeed_count: u8,
+    total_count: u16,
+    failed_count: u16,
+    succeed_count: u16,
     id: &'a str,
     error_list: Vec<String>,
 }
@@ -79,6 +80,7 @@ impl SandboxState {
             project: SandboxProject::new(settings),
             iam: SandboxIam::new(settings.account.clone(), clock, random),
             tally: SandboxTally::default(),
+            clock,
         }
     }
 
@@ -92,12 +94,20 @@ impl SandboxState {
         &self.project
     }
 
+    /// Returns the clock of all its instants.
+    pub(crate) const fn clock(&self) -> Clock {
+        self.clock
+    }
+
     /// Counts a request by its operation and status.
     pub(crate) fn count(&mut self, route: SandboxRoute<'_>, status: Status) {
         self.tally.count_ending(status);
         match route {
             SandboxRoute::Action(_) => self.tally.actions += 1,
+            SandboxRoute::SubTaskAction(_) => self.tally.sub_task_actions += 1,
             SandboxRoute::List { .. } => self.tally.lists += 1,
+            SandboxRoute::SubTasks { .. } => self.tally.sub_task_lists += 1,
+            SandboxRoute::SubTask(_) => self.tally.sub_task_details += 1,
             SandboxRoute::Login => self.tally.logins += 1,
             SandboxRoute::Projects | SandboxRoute::Unknown => {}
         }
@@ -109,6 +119,9 @@ impl SandboxState {
         let decided = match request.route {
             SandboxRoute::Action(path) => self.action(request, path),
             SandboxRoute::List { project } => self.list(request, project).map(usual),
+            SandboxRoute::SubTaskAction(path) => self.sub_task_action(request, path).map(usual),
+            SandboxRoute::SubTasks { project } => self.sub_tasks(request, project).map(usual),
+            SandboxRoute::SubTask(path) => self.sub_task(request, path).map(usual),
             SandboxRoute::Login => self.login(request).map(usual),
             SandboxRoute::Projects => self.projects(request).map(usual),
             // Before any credential check: the gateway cannot know which ones an unknown API needs.
@@ -184,6 +197,44 @@ impl SandboxState {
         Ok(list::page(&mut self.project, &query, request.now))
     }
 
+    /// Starts or stops a sub-task.
+    fn sub_task_action(
+        &mut self,
+        request: &SandboxRequest<'_>,
+        path: ActionPath<'_>,
+    ) -> Result<HttpResponse, Rejection> {
+        self.gateway.admit(request.head, request.body, request.now)?;
+        let command = checked(path)?;
+        let called = self.project.call_sub_task(path.id, command, request.now);
+        called.ok_or(ServiceFault::NoSuchSubTask)?;
+        self.tally.sub_tasks_carried_out += 1;
+        let body = sub_tasks::SubTaskActionBody::accepted(path.id);
+        Ok(HttpResponse::json(StatusCode::OK, &body))
+    }
+
+    /// Lists a page of sub-tasks.
+    fn sub_tasks(
+        &mut self,
+        request: &SandboxRequest<'_>,
+        project: &str,
+    ) -> Result<HttpResponse, Rejection> {
+        self.gateway.admit(request.head, request.body, request.now)?;
+        check_project(project)?;
+        let query = SubTaskQuery::parse(request.query)?;
+        Ok(sub_tasks::page(&mut self.project, &query, request.now))
+    }
+
+    /// Shows one sub-task.
+    fn sub_task(
+        &mut self,
+        request: &SandboxRequest<'_>,
+        path: SubTaskPath<'_>,
+    ) -> Result<HttpResponse, Rejection> {
+        self.gateway.admit(request.head, request.body, request.now)?;
+        check_project(path.project)?;
+        Ok(sub_tasks::detail(&mut self.project, path.project, path.id, request.now)?)
+    }
+
     /// Logs a user in.
     fn login(&mut self, request: &SandboxRequest<'_>) -> Result<HttpResponse, Rejection> {
         // Logins bypass the gateway, because their clients have no token yet.
@@ -202,9 +253,9 @@ impl SandboxState {
 
 impl<'a> ActionBody<'a> {
     /// Returns the result of an action. By convention the last sub-tasks fail.
-    fn new(id: &'a str, total: u8, failed: u8) -> Self {
+    fn new(id: &'a str, total: u16, failed: u16) -> Self {
         let succeeded = total - failed;
-        let error = |number: u8| format!("sub-task {number} of {id}: the video source is offline");
+        let error = |number: u16| format!("sub-task {number} of {id}: the video source is offline");
         Self {
             total_count: total,
             failed_count: failed,

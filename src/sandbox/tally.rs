@@ -17,6 +17,14 @@ pub struct SandboxTally {
     pub actions: u64,
     /// Actions carried out: those answered with 200, with a reset connection or not at all.
     pub carried_out: u64,
+    /// Requests for pages of sub-tasks, answered or refused.
+    pub sub_task_lists: u64,
+    /// Requests for one sub-task, answered or refused.
+    pub sub_task_details: u64,
+    /// Requests for actions on one sub-task, carried out or refused.
+    pub sub_task_actions: u64,
+    /// Actions on one sub-task that were carried out.
+    pub sub_tasks_carried_out: u64,
     /// The counts of sub-tasks, summed over all answers that have them.
     pub counts: Counts,
     /// The number of answers by status.

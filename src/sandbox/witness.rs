@@ -2,6 +2,7 @@
 //!
 //! Requests are counted when they are decided, that is, when they have been read.
 
+use crate::sandbox::service::sub_tasks;
 use crate::sandbox::state::SandboxState;
 use crate::sandbox::tally::SandboxTally;
 use crate::task::Command;
@@ -56,6 +57,13 @@ impl Witness {
             (id.to_string(), times)
         });
         times.filter(|&(_, times)| times > 0).collect()
+    }
+
+    /// Returns the ids of the sub-tasks of a batch task that are in a state, such as `running`.
+    pub fn sub_tasks_in(&self, batch_task: &str, state: &str) -> Vec<String> {
+        let sandbox = self.state();
+        let now = sandbox.clock().instant();
+        sub_tasks::in_state(sandbox.project(), batch_task, state, now)
     }
 
     /// Locks the state.

@@ -43,6 +43,6 @@ pub(crate) fn span(micros: u64) -> Duration {
     Duration::from_micros(micros)
 }
 
-fn unfit(kind: Type, error: impl std::error::Error + Send + Sync + 'static) -> Error {
+pub(crate) fn unfit(kind: Type, error: impl std::error::Error + Send + Sync + 'static) -> Error {
     Error::FromSqlConversionFailure(0, kind, Box::new(error))
 }

@@ -54,6 +54,14 @@ pub enum StoreError {
         /// The damage that was found.
         detail: String,
     },
+    /// So much of a file is damaged that nothing of it can be read.
+    #[error("the run store `{}` is damaged beyond repair: {detail}", path.display())]
+    Ruined {
+        /// The file.
+        path: PathBuf,
+        /// The damage that was found.
+        detail: String,
+    },
     /// The file belongs to another program.
     #[error("`{}` is not a run of batchctl", path.display())]
     Foreign {
@@ -176,6 +184,9 @@ impl StoreError {
                      `batchctl resume {run} --repair` takes the rest as in doubt"
                 )
             }
+            Self::Ruined { .. } => "put back a copy of it, or carry out its input anew: \
+                 `batchctl stop INPUT --skip-unchanged` leaves alone what is stopped already"
+                .into(),
             Self::Older { .. } => {
                 "read it with the version that made it: its `batchctl report` writes every format"
                     .into()

@@ -34,12 +34,15 @@ pub use files::{
 };
 pub use ids::{JobName, JobNameError, RunId, RunIdError};
 pub use planning::{
-    NewPlan, PlanTotals, PlannedRun, TemporaryPlan, plan_from_run, plan_run, temporary_plan,
+    NewPlan, PlanTotals, PlannedRun, TemporaryPlan, plan_from_run, plan_run, plan_run_in_states,
+    temporary_plan,
 };
 pub use reading::{
     ExportError, MergeError, NewRun, RunReader, RunRecord, SessionRecord, ShardRow, ShardedPlan,
     SourceRecord, StoredEnd, TaskPair, for_each_pair,
 };
 pub use repair::DamagedPart;
-pub use rows::{AttemptRow, ChangeRow, HoldRow, PlanRow, SeenRow, SendingRow, TaskRow};
+pub use rows::{
+    AttemptRow, ChangeRow, HoldRow, PlanRow, SeenRow, SendingRow, TaskHistory, TaskRow,
+};
 pub use writing::{ResumePoint, RunWriter, Surveyed, TaskSelection, UnsettledTask, repair};

@@ -22,6 +22,15 @@ impl OrdinalSet {
         self.words[word] |= bit;
     }
 
+    /// Takes an ordinal out, if it is there.
+    pub(crate) fn remove(&mut self, ordinal: Ordinal) {
+        let (word, bit) = place(ordinal.0);
+        if let Some(bits) = self.words.get_mut(word) {
+            self.len -= u64::from(*bits & bit != 0);
+            *bits &= !bit;
+        }
+    }
+
     /// Returns whether an ordinal is in the set.
     pub(crate) fn contains(&self, ordinal: Ordinal) -> bool {
         let (word, bit) = place(ordinal.0);

@@ -58,6 +58,20 @@ impl TaskRow {
         let counts = self.last.as_ref().and_then(|last| last.counts);
         self.outcome == Outcome::Succeeded && counts.is_some_and(|counts| counts.total == 0)
     }
+
+    /// Returns whether the task succeeded at its second or a later attempt.
+    pub fn is_flaky(&self) -> bool {
+        self.outcome == Outcome::Succeeded && self.attempts > 1
+    }
+}
+
+/// One task of a run with all its attempts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TaskHistory {
+    /// The task with its outcome.
+    pub task: TaskRow,
+    /// Its attempts that may have left, in order.
+    pub attempts: Vec<AttemptRow>,
 }
 
 /// The observed states of a task before and after its call.

@@ -4,7 +4,7 @@
 //! walk always ends, and is never called whole if it may have missed a task. See
 //! `docs/GLOSSARY.md`: gap.
 
-use crate::api::{LAST_PAGE, PAGE_SIZE, Page};
+use crate::api::{LAST_PAGE, Listing, Page};
 use crate::policy::SlotTrouble;
 use crate::task::Failure;
 use std::collections::HashSet;
@@ -84,8 +84,12 @@ pub(super) enum Next {
 }
 
 /// The pages of one walk.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Pages {
+    /// The most entries of a page.
+    page_size: u64,
+    /// The entries there are, by an earlier answer.
+    expected: Option<u64>,
     number: u32,
     seen: u64,
     nameless: u64,
@@ -95,11 +99,25 @@ pub(super) struct Pages {
 }
 
 impl Pages {
+    /// Returns the walk of a list, before its first page.
+    pub(super) fn of(listing: &Listing) -> Self {
+        Self {
+            page_size: listing.page_size() as u64,
+            expected: listing.expected(),
+            number: 0,
+            seen: 0,
+            nameless: 0,
+            total: None,
+            shrank: false,
+            prints: HashSet::new(),
+        }
+    }
+
     /// Takes the next page and decides what follows.
     pub(super) fn take(&mut self, page: &Page) -> Next {
         self.number += 1;
         // Entries without an id count: the total of the list includes them.
-        let size = page.tasks.len() as u64 + page.nameless;
+        let size = page.size();
         self.nameless += page.nameless;
         self.shrank |= page.total < self.total;
         self.total = page.total;
@@ -111,13 +129,16 @@ impl Pages {
             return Next::Gap(Gap::Repeated { page: self.number });
         }
         self.seen += size;
-        let is_full = size >= PAGE_SIZE as u64;
+        let is_full = size >= self.page_size;
         match self.total {
             // A short page is not the end: the service may return fewer entries than requested.
             Some(total) if self.seen < total => self.next(),
             // More than the total: the list has grown, and a full page suggests yet another.
             Some(total) if self.seen > total && is_full => self.next(),
             Some(_) => self.end(),
+            // What an earlier answer said spares the request for an empty page, and proves nothing
+            // behind a full one.
+            None if self.expected.is_some_and(|all| self.seen >= all) && !is_full => self.end(),
             None => self.next(),
         }
     }
@@ -153,6 +174,7 @@ fn print(page: &Page) -> u64 {
 mod tests {
     use super::*;
     use crate::api::ListedTask;
+    use crate::task::TaskId;
     use proptest::prelude::*;
 
     fn page(total: Option<u64>, ids: std::ops::Range<u32>) -> Page {
@@ -161,7 +183,7 @@ mod tests {
     }
 
     fn check(pages: &[Page], expected: &Next) {
-        let mut walk = Pages::default();
+        let mut walk = Pages::of(&Listing::default());
         let mut next = Next::Page(1);
         for (number, page) in (1..).zip(pages) {
             assert_eq!(next, Next::Page(number), "before page {number}");
@@ -183,6 +205,20 @@ mod tests {
     fn without_a_total_an_empty_page_is_the_end() {
         check(&[page(None, 0..3)], &Next::Page(2));
         check(&[page(None, 0..3), page(None, 0..0)], &Next::Whole);
+    }
+
+    #[test]
+    fn an_earlier_answer_spares_the_empty_page_and_proves_nothing_behind_a_full_one() {
+        let batch_task: TaskId = "gate-1".parse().unwrap();
+        let first = |expected, page: &Page| {
+            let listing = Listing::SubTasks { batch_task: batch_task.clone(), expected };
+            Pages::of(&listing).take(page)
+        };
+        assert_eq!(first(Some(3), &page(None, 0..3)), Next::Whole);
+        assert_eq!(first(Some(3), &page(None, 0..4)), Next::Whole);
+        assert_eq!(first(Some(3), &page(None, 0..2)), Next::Page(2));
+        assert_eq!(first(Some(1_000), &page(None, 0..1_000)), Next::Page(2));
+        assert_eq!(first(None, &page(None, 0..3)), Next::Page(2));
     }
 
     #[test]
@@ -220,7 +256,7 @@ mod tests {
 
     #[test]
     fn no_walk_goes_on_for_ever() {
-        let mut walk = Pages::default();
+        let mut walk = Pages::of(&Listing::default());
         let pages = (0..).map(|number| page(None, number..number + 1));
         let ends =
             pages.map(|page| walk.take(&page)).position(|next| next == Next::Gap(Gap::Endless));
@@ -232,7 +268,7 @@ mod tests {
         fn a_whole_walk_has_seen_as_many_as_the_list_says(
             pages in proptest::collection::vec((proptest::option::of(0_u64..600), 0_u32..250), 1..6)
         ) {
-            let mut walk = Pages::default();
+            let mut walk = Pages::of(&Listing::default());
             let mut from = 0;
             for (total, size) in pages {
                 let next = walk.take(&page(total, from..from + size));

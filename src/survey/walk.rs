@@ -4,7 +4,7 @@
 //! slots nor a breaker. Dropping a walk ends it; the pages passed on so far stay valid.
 
 use super::pages::{Gap, Next, Pages};
-use crate::api::{ListFilter, Listed, Page, TaskApi};
+use crate::api::{Listed, Listing, Page, TaskApi};
 use crate::clock::{Clock, Instant, Timestamp};
 use crate::policy::{
     Admission, Answer, AttemptHistory, Decision, NoResponse, OnDoubt, Pacer, RetryPolicy,
@@ -108,9 +108,7 @@ impl<'a, A: TaskApi> Walker<'a, A> {
     /// Lets the walker share the slots of a rate group, if there are any.
     #[must_use]
     pub fn sharing(mut self, slots: Option<SharedSlots>) -> Self {
-        let now = self.clock.instant();
-        let shared = slots.zip(self.settings.rate);
-        self.group = shared.map(|(slots, rate)| SlotGate::new(slots, rate, now.into()));
+        self.group = SlotGate::to(slots, self.settings.rate, self.clock.instant().into());
         self
     }
 
@@ -137,13 +135,13 @@ impl<'a, A: TaskApi> Walker<'a, A> {
     /// The errors of the sink alone. A list that cannot be read is a gap.
     pub async fn walk<N: PageSink>(
         &mut self,
-        filter: &ListFilter,
+        listing: &Listing,
         notes: &mut N,
     ) -> Result<WalkEnd, N::Error> {
-        let mut pages = Pages::default();
+        let mut pages = Pages::of(listing);
         let mut number = 1;
         loop {
-            let page = match self.page(filter, number, notes).await? {
+            let page = match self.page(listing, number, notes).await? {
                 Ok(page) => page,
                 Err(gap) => return Ok(WalkEnd::Gap(gap)),
             };
@@ -162,7 +160,7 @@ impl<'a, A: TaskApi> Walker<'a, A> {
     /// Requests a page as often as the policy allows.
     async fn page<N: PageSink>(
         &mut self,
-        filter: &ListFilter,
+        listing: &Listing,
         number: u32,
         notes: &mut N,
     ) -> Result<Result<Page, Gap>, N::Error> {
@@ -179,7 +177,7 @@ impl<'a, A: TaskApi> Walker<'a, A> {
             }
             // Read before the request: `renew` must know which credentials were refused.
             let generation = self.api.authority().generation();
-            let answer = match self.ask(filter, number).await {
+            let answer = match self.ask(listing, number).await {
                 Listed::Page(page) => {
                     (self.throttled_since, self.held_for) = (None, None);
                     return Ok(Ok(page));
@@ -285,8 +283,8 @@ impl<'a, A: TaskApi> Walker<'a, A> {
         Ok(Ok(()))
     }
 
-    async fn ask(&mut self, filter: &ListFilter, number: u32) -> Listed {
-        let mut call = pin!(timeout(self.settings.timeout, self.api.list(filter, number)));
+    async fn ask(&mut self, listing: &Listing, number: u32) -> Listed {
+        let mut call = pin!(timeout(self.settings.timeout, self.api.list(listing, number)));
         // The first poll sends. The time is taken right after it, so that no stall of the process
         // comes between the request and the time for which it counts.
         let first = futures::poll!(call.as_mut());

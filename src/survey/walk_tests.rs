@@ -22,7 +22,7 @@ impl TaskApi for Service {
         unreachable!("nothing is started or stopped here")
     }
 
-    async fn list(&self, _: &ListFilter, number: u32) -> Listed {
+    async fn list(&self, _: &Listing, number: u32) -> Listed {
         let mut asked = self.asked.lock().unwrap();
         asked.push((number, self.clock.instant()));
         (self.script)(number, asked.len())
@@ -87,7 +87,7 @@ async fn walk_as(
     let mut ids = ids;
     let mut walker = Walker::new(&service, settings, clock, &[]);
     set_up(&mut walker);
-    let Ok(end) = walker.walk(&ListFilter::default(), &mut ids).await;
+    let Ok(end) = walker.walk(&Listing::default(), &mut ids).await;
     let asked = service.asked.into_inner().unwrap();
     Walked {
         end,
@@ -250,7 +250,7 @@ async fn a_wait_that_was_asked_for_holds_the_next_walk_and_the_group() {
     let slots = SharedSlots::new(ProcessSlots::new(began.into()));
     let mut walker = Walker::new(&service, settings, clock, &[]).sharing(Some(slots.clone()));
     walker.wait_until_at_most(Some(began + Duration::from_secs(2)));
-    let filter = ListFilter::default();
+    let filter = Listing::default();
     for _ in 0..2 {
         let Ok(end) = walker.walk(&filter, &mut Ids::default()).await;
         assert!(matches!(end, WalkEnd::Gap(Gap::Unread(_))), "{end:?}");
@@ -273,7 +273,7 @@ async fn a_walk_that_was_dropped_leaves_its_turn_to_the_next() {
         throttle_timeout: Duration::from_secs(600),
     };
     let mut walker = Walker::new(&service, settings, clock, &[]);
-    let filter = ListFilter::default();
+    let filter = Listing::default();
     for _ in 0..20 {
         let mut ids = Ids::default();
         // In the middle of the wait between two pages, whichever gate makes it.

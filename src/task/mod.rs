@@ -3,21 +3,25 @@
 //! Pure values without behaviour of their own. Knows no file, no clock and no service. See
 //! `docs/GLOSSARY.md`: batch task, sub-task, command, outcome, counts.
 
+mod excluded_task;
 mod failure;
 mod id;
 mod outcome;
 mod rate;
 mod results_columns;
 mod run_by;
+mod service_limit;
 mod shard;
 mod state;
 
+pub use excluded_task::ExcludedTask;
 pub use failure::{Failure, FailureKind, UnknownFailureKind};
 pub use id::{TaskId, TaskIdError};
 pub use outcome::{Counts, Outcome, OutcomeCounts, UnknownOutcome};
 pub use rate::{InvalidRate, Rate};
-pub use results_columns::RESULTS_COLUMNS;
+pub use results_columns::{DIFF_COLUMNS, PLAN_COLUMNS, RESULTS_COLUMNS};
 pub use run_by::RunBy;
+pub use service_limit::ServiceLimit;
 pub use shard::{InvalidShard, Shard, task_hash};
 pub use state::{ObservedState, StateCounts, TaskState, Toward, UnknownTaskState};
 

@@ -1,4 +1,4 @@
-//! The names of the columns of results.csv, which is written by reports and read by inputs.
+//! The names of the columns of results.csv, and of the other tables that are inputs again.
 //!
 //! One list, so that an input knows every column that a report writes. A new column goes to its
 //! end: no column moves, and results of earlier versions are recognised without it.
@@ -31,3 +31,10 @@ pub const RESULTS_COLUMNS: &[&str] = &[
     "error_reason",
     "error_advice",
 ];
+
+/// The columns of the plan that a dry run writes.
+pub const PLAN_COLUMNS: &[&str] = &["id", "command", "state_before", "why"];
+
+/// The columns of a comparison of two runs.
+pub const DIFF_COLUMNS: &[&str] =
+    &["id", "command", "change", "before", "after", "error_kind", "error_code", "error_msg"];

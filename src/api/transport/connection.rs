@@ -9,7 +9,7 @@ use futures::future::poll_fn;
 use http_body_util::Full;
 use hyper::body::{Body, Incoming};
 use hyper::client::conn::http1::{Builder, SendRequest};
-use hyper::{Request, Response};
+use hyper::{HeaderMap, Request, Response};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
@@ -18,6 +18,13 @@ use std::task::{Context, Poll, Waker};
 ///
 /// Boxed, because every future of a call would otherwise reserve room for it.
 pub(in super::super) struct Outgoing(pub(super) Box<Request<Full<Bytes>>>);
+
+impl Outgoing {
+    /// Returns the headers that are written.
+    pub(in super::super) fn headers(&self) -> &HeaderMap {
+        self.0.headers()
+    }
+}
 
 type Driver = hyper::client::conn::http1::Connection<GuardedWire, Full<Bytes>>;
 

@@ -233,8 +233,11 @@ fn status_text(status: &Value, order: &OrderArgs, id: &RunId) -> String {
     let service = status["set_by_service"]
         .as_f64()
         .map_or_else(String::new, |limit| format!(", the service sets the pace: {limit:.1}/s"));
+    let at_a_time = status["at_a_time_set_by_service"]
+        .as_u64()
+        .map_or_else(String::new, |most| format!(", the service works on {most} at a time"));
     format!(
-        "run       {id} ({})\nstanding  {}\nlimits    {limit}, {} at a time{service}\n",
+        "run       {id} ({})\nstanding  {}\nlimits    {limit}, {} at a time{service}{at_a_time}\n",
         text("state"),
         text("line"),
         status["concurrency"]

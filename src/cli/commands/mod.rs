@@ -6,7 +6,9 @@ pub(crate) mod auth;
 pub(crate) mod config;
 pub(crate) mod ctl;
 
+pub(crate) mod explain;
 pub(crate) mod list;
+pub(crate) mod plan;
 pub(crate) mod report;
 pub(crate) mod resume;
 pub(crate) mod retry;
@@ -15,4 +17,5 @@ pub(crate) mod runs;
 pub(crate) mod sandbox;
 pub(crate) mod shell;
 pub(crate) mod start_stop;
+pub(crate) mod tasks;
 pub(crate) mod verify;

@@ -1,11 +1,13 @@
 //! `retry`: makes a new run of the tasks that did not succeed.
 
 use crate::cli::Context;
+use crate::cli::flags::input::MaxTasksArgs;
 use crate::cli::flags::run::TakeUpArgs;
 use crate::cli::flags::values;
 use crate::cli::flags::which_run::WhichRunArgs;
 use crate::cli::output::error::CommandError;
 use crate::cli::run::launch::launch;
+use crate::cli::run::scene::LaunchFlags;
 use crate::cli::run::source::RunSource;
 use batchctl::report::{ExitStatus, GroupLabel};
 use batchctl::run::RetryFilter;
@@ -51,6 +53,8 @@ pub(crate) struct RetryArgs {
     #[arg(long, value_name = "TEXT", help_heading = "Before")]
     pub(crate) reason: Option<String>,
     #[command(flatten)]
+    pub(crate) most: MaxTasksArgs,
+    #[command(flatten)]
     pub(crate) how: TakeUpArgs,
 }
 
@@ -64,5 +68,6 @@ pub(crate) fn retry(args: &RetryArgs, context: &Context) -> Result<ExitStatus, C
     };
     let (reason, dry_run) = (args.reason.clone(), args.dry_run);
     let source = RunSource::Retry { which: &args.which, filter, reason, dry_run };
-    launch(source, &(&args.how).into(), context)
+    let flags = LaunchFlags { max_tasks: args.most.max_tasks, ..(&args.how).into() };
+    launch(source, &flags, context)
 }

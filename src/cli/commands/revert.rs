@@ -1,10 +1,12 @@
 //! `revert`: takes back what a run has changed.
 
 use crate::cli::Context;
+use crate::cli::flags::input::MaxTasksArgs;
 use crate::cli::flags::run::TakeUpArgs;
 use crate::cli::flags::which_run::WhichRunArgs;
 use crate::cli::output::error::CommandError;
 use crate::cli::run::launch::launch;
+use crate::cli::run::scene::LaunchFlags;
 use crate::cli::run::source::RunSource;
 use batchctl::report::ExitStatus;
 use clap::Args;
@@ -27,10 +29,13 @@ pub(crate) struct RevertArgs {
     #[arg(long, value_name = "TEXT", help_heading = "Before")]
     pub(crate) reason: Option<String>,
     #[command(flatten)]
+    pub(crate) most: MaxTasksArgs,
+    #[command(flatten)]
     pub(crate) how: TakeUpArgs,
 }
 
 pub(crate) fn revert(args: &RevertArgs, context: &Context) -> Result<ExitStatus, CommandError> {
     let source = RunSource::Revert { which: &args.which, reason: args.reason.clone() };
-    launch(source, &(&args.how).into(), context)
+    let flags = LaunchFlags { max_tasks: args.most.max_tasks, ..(&args.how).into() };
+    launch(source, &flags, context)
 }

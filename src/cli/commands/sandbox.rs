@@ -37,6 +37,9 @@ pub(crate) struct SandboxArgs {
     /// How many batch tasks the project has at first
     #[arg(long, value_name = "N", default_value = "1000", value_parser = values::whole_number::<u32>)]
     tasks: u32,
+    /// How many sub-tasks a batch task has
+    #[arg(long, value_name = "N..N", default_value = "1..8", value_parser = values::numbers)]
+    sub_tasks: RangeInclusive<u16>,
     /// How long answers take
     #[arg(long, value_name = "SPAN..SPAN", default_value = "5ms..30ms", value_parser = values::spans)]
     latency: RangeInclusive<Duration>,
@@ -90,6 +93,7 @@ impl From<SandboxArgs> for SandboxSettings {
         Self {
             listen: args.listen,
             tasks: args.tasks,
+            sub_tasks: args.sub_tasks,
             latency: args.latency,
             settle: args.settle,
             stale: args.stale,

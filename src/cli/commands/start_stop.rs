@@ -3,23 +3,26 @@
 use crate::cli::Context;
 use crate::cli::flags::connection::{CredentialArgs, DestinationArgs};
 use crate::cli::flags::effect;
-use crate::cli::flags::input::InputArgs;
-use crate::cli::flags::output::{DisplayArgs, DocumentArgs};
+use crate::cli::flags::input::{ExcludeArgs, InputArgs, MaxTasksArgs};
+use crate::cli::flags::output::{DisplayArgs, DocumentArgs, DumpArgs};
 use crate::cli::flags::pace::{PaceArgs, StartSmallArgs};
 use crate::cli::flags::precedence::{GivenFlags, Rank};
 use crate::cli::flags::run::{BeforeArgs, CallArgs, StateArgs, StopArgs, UnattendedArgs};
 use crate::cli::output::error::CommandError;
+use crate::cli::run::input_run::{InputRun, Purpose};
 use crate::cli::run::launch::launch;
 use crate::cli::run::scene::LaunchFlags;
 use crate::cli::run::settings::SettingFlags;
 use crate::cli::run::shard;
-use crate::cli::run::source::{InputRun, RunSource};
+use crate::cli::run::source::RunSource;
 use batchctl::input::{CommandSource, Header, InputOptions, Lists, Source};
+use batchctl::policy::Sample;
 use batchctl::report::ExitStatus;
 use batchctl::store::{NewPlan, RunId};
 use batchctl::task::Command;
 use clap::Args;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 const ACTION_HELP: &str = "\
 Examples:
@@ -68,7 +71,11 @@ pub(crate) struct CommonArgs {
     #[command(flatten)]
     pub(crate) input: InputArgs,
     #[command(flatten)]
+    pub(crate) excluded: ExcludeArgs,
+    #[command(flatten)]
     pub(crate) before: BeforeArgs,
+    #[command(flatten)]
+    pub(crate) most: MaxTasksArgs,
     #[command(flatten)]
     pub(crate) pace: PaceArgs,
     #[command(flatten)]
@@ -82,6 +89,8 @@ pub(crate) struct CommonArgs {
     #[command(flatten)]
     pub(crate) documents: DocumentArgs,
     #[command(flatten)]
+    pub(crate) dump: DumpArgs,
+    #[command(flatten)]
     pub(crate) display: DisplayArgs,
     #[command(flatten)]
     pub(crate) unattended: UnattendedArgs,
@@ -92,16 +101,19 @@ impl CommonArgs {
         LaunchFlags {
             place: &self.place,
             credentials: &self.credentials,
+            max_tasks: self.most.max_tasks,
+            exclude: &self.excluded.exclude,
             yes: self.before.yes,
             lock: &self.before.lock,
-            settings: SettingFlags {
+            settings: Some(SettingFlags {
                 pace: &self.pace,
                 small: &self.small,
                 call: &self.call,
                 stop: &self.stop,
                 state: &self.state,
-            },
+            }),
             documents: &self.documents,
+            dump: &self.dump,
             display: &self.display,
             unattended: &self.unattended,
         }
@@ -109,62 +121,100 @@ impl CommonArgs {
 }
 
 /// Where the tasks come from.
-struct Inputs {
-    paths: Vec<PathBuf>,
-    ids: Vec<String>,
-    command: CommandSource,
+pub(crate) struct Inputs {
+    pub(crate) paths: Vec<PathBuf>,
+    pub(crate) ids: Vec<String>,
+    pub(crate) command: CommandSource,
 }
 
 pub(crate) fn start_or_stop(
     args: ActionArgs,
     command: Command,
+    purpose: Purpose,
     context: &Context,
 ) -> Result<ExitStatus, CommandError> {
     let command_source = CommandSource::Fixed(command);
     let inputs = Inputs { paths: args.inputs, ids: args.ids, command: command_source };
-    act(command.as_str(), inputs, &args.common, context)
+    act(command.as_str(), inputs, &args.common, purpose, context)
 }
 
-pub(crate) fn run(args: RunArgs, context: &Context) -> Result<ExitStatus, CommandError> {
+pub(crate) fn run(
+    args: RunArgs,
+    purpose: Purpose,
+    context: &Context,
+) -> Result<ExitStatus, CommandError> {
     let command = CommandSource::Column(args.command_column);
     let inputs = Inputs { paths: args.inputs, ids: Vec::new(), command };
-    act("run", inputs, &args.common, context)
+    act("run", inputs, &args.common, purpose, context)
 }
 
 fn act(
     word: &'static str,
     inputs: Inputs,
     args: &CommonArgs,
+    purpose: Purpose,
     context: &Context,
 ) -> Result<ExitStatus, CommandError> {
-    if inputs.paths.is_empty() && !inputs.ids.is_empty() {
-        effect::check_without_file(&context.given)?;
-    }
-    // `sources` consumes the paths, and the documents are compared with them later.
+    // The plan consumes the paths, and the documents are compared with them later.
     let files = inputs.paths.clone();
-    let plan = NewPlan {
-        options: input_options(&args.input, inputs.command.clone(), &context.given),
-        sources: sources(inputs)?,
-        on_duplicate: args.input.on_duplicate,
-        after: find_after(args.input.after.as_deref(), &context.state)?,
-        limit: args.input.limit,
-    };
+    let plan = new_plan(inputs, &args.input, context)?;
     if args.input.shard.is_some() && plan.after.is_some() {
         let error = "`--after` is about a run of this machine, and other shards do not know it";
         return Err(CommandError::usage(error).with_hint("leave out `--after` or `--shard`"));
     }
-    let if_empty = args.input.if_empty;
+    if args.input.shard.is_some() && args.input.sample.is_some() && args.input.seed.is_none() {
+        let error = "each shard would draw another sample";
+        return Err(CommandError::usage(error).with_hint("give all of them the same `--seed N`"));
+    }
     let shard = args.input.shard.map(|choice| shard::choose(choice, &context.environment));
-    let shard = shard.transpose()?;
+    let purpose = match purpose {
+        Purpose::CarryOut if args.before.dry_run => Purpose::DryRun,
+        purpose => purpose,
+    };
     let source = RunSource::New(InputRun {
         word,
         inputs: files,
         plan,
-        shard,
+        shard: shard.transpose()?,
         before: &args.before,
-        if_empty,
+        if_empty: args.input.if_empty,
+        purpose,
     });
     launch(source, &args.launch_flags(), context)
+}
+
+/// Returns the plan of inputs, before they are read.
+pub(crate) fn new_plan(
+    inputs: Inputs,
+    args: &InputArgs,
+    context: &Context,
+) -> Result<NewPlan, CommandError> {
+    if inputs.paths.is_empty() && !inputs.ids.is_empty() {
+        effect::check_without_file(&context.given)?;
+    }
+    effect::check_of_sample(&context.given)?;
+    Ok(NewPlan {
+        options: input_options(args, inputs.command.clone(), &context.given),
+        sources: sources(inputs)?,
+        on_duplicate: args.on_duplicate,
+        // Read later, because a resumed run has files of its own.
+        exclusions: Arc::default(),
+        after: find_after(args.after.as_deref(), &context.state)?,
+        sample: sample(args, context),
+        offset: args.offset,
+        limit: args.limit,
+    })
+}
+
+/// Returns the sample that is wanted; a seed that is drawn is said, so that it can be used again.
+fn sample(args: &InputArgs, context: &Context) -> Option<Sample> {
+    let size = args.sample?;
+    let seed = args.seed.unwrap_or_else(|| {
+        let drawn = u64::from(fastrand::u32(..));
+        context.stderr.line(&format!("sample of {size}: `--seed {drawn}` takes the same tasks"));
+        drawn
+    });
+    Some(Sample { size, seed })
 }
 
 /// Finds the run that `--after` names.
@@ -183,6 +233,7 @@ fn input_options(args: &InputArgs, command: CommandSource, given: &GivenFlags) -
         format: args.format,
         delimiter: args.delimiter,
         header: if args.no_header { Header::Absent } else { Header::Present },
+        conditions: args.conditions.clone(),
     }
 }
 

@@ -6,7 +6,6 @@ use crate::cli::connect::destination::Destination;
 use crate::cli::connect::{destination, protected_files};
 use crate::cli::flags::connection::{CredentialArgs, DestinationArgs};
 use crate::cli::flags::output::{DisplayArgs, DocumentArgs};
-use crate::cli::flags::precedence::GivenFlags;
 use crate::cli::flags::reading::ReadingArgs;
 use crate::cli::flags::values;
 use crate::cli::flags::which_run::WhichRunArgs;
@@ -17,14 +16,13 @@ use crate::cli::output::event_documents::{Beginning, Live};
 use crate::cli::output::present::{ReportRequest, present};
 use crate::cli::output::stream::Stderr;
 use crate::cli::run::display::Displays;
-use crate::cli::run::{display, signals};
+use crate::cli::run::{display, signals, stored_plan};
 use batchctl::api::ViasClient;
 use batchctl::clock::Clock;
 use batchctl::event::StopReason;
 use batchctl::report::ExitStatus;
 use batchctl::run;
 use batchctl::run::{ReopenedRun, Settling};
-use batchctl::settings::RunSettings;
 use batchctl::store::RunId;
 use batchctl::survey::WalkEnd;
 use batchctl::text::{plural, printable};
@@ -174,33 +172,14 @@ fn open(
     let clock = Clock::start();
     documents.iter().try_for_each(Document::try_out)?;
     let mut run = run::reopen(&context.state, &id, clock)?;
-    adjust(&mut run.settings, &args.reading, &context.given);
+    stored_plan::refuse_unapplied(&run.record)?;
+    args.reading.adjust(&mut run.settings, &context.given);
     let place = destination::of_run(&args.place, &run.record, &run.settings, context)?;
     destination::outlives_run(&place)?;
     let connect_timeout = run.settings.connect_timeout;
     let ReadingClient { runtime, client, .. } =
         client_for_reading(&args.credentials, &place, connect_timeout, context)?;
     Ok(VerifyForecast { id, run, documents, client, runtime, clock, _place: place })
-}
-
-/// Changes the settings that flags or variables give; the others stay as the run had them.
-fn adjust(settings: &mut RunSettings, args: &ReadingArgs, flags: &GivenFlags) {
-    let given = args.settings();
-    if flags.is_given("rate") {
-        settings.rate = args.rate();
-    }
-    if flags.is_given("rate_group") {
-        settings.rate_group.clone_from(&args.rate_group);
-    }
-    if flags.is_given("timeout") {
-        settings.timeout = given.timeout;
-    }
-    if flags.is_given("connect_timeout") {
-        settings.connect_timeout = args.connect_timeout;
-    }
-    if flags.is_given("max_attempts") {
-        settings.max_attempts = given.max_attempts;
-    }
 }
 
 fn status_of(reason: &StopReason) -> ExitStatus {

@@ -20,7 +20,7 @@ struct Need {
 }
 
 /// The flags whose effect depends on other flags alone.
-const NEEDS: [Need; 9] = [
+const NEEDS: [Need; 10] = [
     Need {
         flag: "log-format",
         lacks: "is the format of what `-v` prints, and that is not asked for",
@@ -32,6 +32,12 @@ const NEEDS: [Need; 9] = [
         lacks: "limits a log file, and there is none",
         hint: "add `--log-file FILE`",
         is_met: |given| given.has_value("log-file"),
+    },
+    Need {
+        flag: "dump-limit",
+        lacks: "limits a dump, and there is none",
+        hint: "add `--dump FILE`",
+        is_met: |given| given.has_value("dump"),
     },
     Need {
         flag: "notify-url-file",
@@ -136,6 +142,15 @@ pub(crate) fn check(given: &GivenFlags) -> Result<(), CommandError> {
     if let (Some(first), Some(second)) = (credentials.next(), credentials.next()) {
         let error = format!("`--{first}` and `--{second}` contradict each other");
         return Err(CommandError::usage(error).with_hint("give one of them"));
+    }
+    Ok(())
+}
+
+/// Refuses a seed without a sample. The sandbox has a seed as well, for other things.
+pub(crate) fn check_of_sample(given: &GivenFlags) -> Result<(), CommandError> {
+    if typed(given, "seed") && !given.has_value("sample") {
+        let lacks = "decides which tasks are in a sample, and none is taken";
+        return Err(refused("seed", lacks, "add `--sample 1%`"));
     }
     Ok(())
 }

@@ -4,6 +4,7 @@ use crate::cli::flags::values;
 use batchctl::progress::LogFormat;
 use batchctl::report::{CsvDialect, RowFilter};
 use clap::{ArgAction, Args, ValueEnum};
+use std::path::PathBuf;
 
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Output")]
@@ -41,7 +42,7 @@ pub(crate) struct DocumentArgs {
     #[arg(short, long, value_name = "FILE")]
     pub(crate) output: Vec<String>,
     /// Write only tasks with one of these outcomes into results and JUnit documents; `empty` for
-    /// those that succeeded without a sub-task
+    /// those that succeeded without a sub-task, `flaky` for those that succeeded after a retry
     #[arg(long, value_name = "OUTCOME", value_delimiter = ',', value_parser = values::row_filter())]
     pub(crate) only: Vec<RowFilter>,
     /// Whom results are for: programs, or Excel (byte order mark, CR LF, ids marked as text)
@@ -51,4 +52,17 @@ pub(crate) struct DocumentArgs {
     /// Print the report as JSON instead of the summary
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// What is kept of the exchanges with the service.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Output")]
+pub(crate) struct DumpArgs {
+    /// Write requests and answers of tasks that did not succeed, without secrets, for the vendor's
+    /// support: one JSON object a line
+    #[arg(long, value_name = "FILE")]
+    pub(crate) dump: Option<PathBuf>,
+    /// The size above which nothing more is written to the dump
+    #[arg(long, value_name = "SIZE", default_value = "64MiB", value_parser = values::size)]
+    pub(crate) dump_limit: u64,
 }

@@ -1,5 +1,6 @@
 //! The flags for reading the list of batch tasks.
 
+use crate::cli::flags::precedence::GivenFlags;
 use crate::cli::flags::values;
 use crate::cli::flags::values::RateChoice;
 use batchctl::settings::{RateSetting, RunSettings};
@@ -38,6 +39,26 @@ impl ReadingArgs {
             timeout: self.timeout,
             max_attempts: self.max_attempts,
             throttle_timeout: RunSettings::default().throttle_timeout,
+        }
+    }
+
+    /// Changes the settings of a run that flags or variables give; the others stay as they are.
+    pub(crate) fn adjust(&self, settings: &mut RunSettings, flags: &GivenFlags) {
+        let given = self.settings();
+        if flags.is_given("rate") {
+            settings.rate = self.rate();
+        }
+        if flags.is_given("rate_group") {
+            settings.rate_group.clone_from(&self.rate_group);
+        }
+        if flags.is_given("timeout") {
+            settings.timeout = given.timeout;
+        }
+        if flags.is_given("connect_timeout") {
+            settings.connect_timeout = self.connect_timeout;
+        }
+        if flags.is_given("max_attempts") {
+            settings.max_attempts = given.max_attempts;
         }
     }
 

@@ -2,8 +2,9 @@
 //! and for unattended runs.
 
 use crate::cli::flags::connection::{CredentialArgs, DestinationArgs};
+use crate::cli::flags::input::ExcludeArgs;
 use crate::cli::flags::notify::NotifyArgs;
-use crate::cli::flags::output::{DisplayArgs, DocumentArgs};
+use crate::cli::flags::output::{DisplayArgs, DocumentArgs, DumpArgs};
 use crate::cli::flags::pace::{PaceArgs, StartSmallArgs};
 use crate::cli::flags::values;
 use batchctl::policy::{FinishBy, MaxDelta, MaxFailures, OnDoubt};
@@ -166,6 +167,8 @@ pub(crate) struct TakeUpArgs {
     pub(crate) place: DestinationArgs,
     #[command(flatten)]
     pub(crate) credentials: CredentialArgs,
+    #[command(flatten)]
+    pub(crate) excluded: ExcludeArgs,
     /// Do not ask (without a terminal it is never asked)
     #[arg(short, long, help_heading = "Before")]
     pub(crate) yes: bool,
@@ -185,6 +188,8 @@ pub(crate) struct TakeUpArgs {
     pub(crate) state: StateArgs,
     #[command(flatten)]
     pub(crate) documents: DocumentArgs,
+    #[command(flatten)]
+    pub(crate) dump: DumpArgs,
     #[command(flatten)]
     pub(crate) display: DisplayArgs,
     #[command(flatten)]

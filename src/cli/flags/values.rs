@@ -150,6 +150,9 @@ pub(crate) fn schema() -> impl TypedValueParser<Value = Schema> {
         ("events", "A line of events.ndjson", Schema::Events),
         ("results", "A row of results.csv, its cells by their columns", Schema::Results),
         ("diff", "The JSON of `report diff`", Schema::Diff),
+        ("dump", "A line of the dump of exchanges", Schema::Dump),
+        ("explain", "The JSON of `explain`", Schema::Explain),
+        ("tasks", "The JSON of `tasks`", Schema::Tasks),
     ];
     let words = table.map(|(word, help, _)| PossibleValue::new(word).help(help));
     PossibleValuesParser::new(words).map(move |typed| {
@@ -163,9 +166,9 @@ pub(crate) fn outcome() -> impl TypedValueParser<Value = Outcome> {
     PossibleValuesParser::new(Outcome::ALL.map(Outcome::as_str)).try_map(|word| word.parse())
 }
 
-/// Reads which tasks a document is narrowed to: those with an outcome, or the empty ones.
+/// Reads which tasks a document is narrowed to: those with an outcome, or a part of them.
 pub(crate) fn row_filter() -> impl TypedValueParser<Value = RowFilter> {
-    let words = Outcome::ALL.map(Outcome::as_str).into_iter().chain([RowFilter::EMPTY]);
+    let words = Outcome::ALL.map(Outcome::as_str).into_iter().chain(RowFilter::PARTS);
     PossibleValuesParser::new(words.collect::<Vec<_>>()).try_map(|word| word.parse())
 }
 
@@ -257,6 +260,17 @@ pub(crate) fn spans(text: &str) -> Result<RangeInclusive<Duration>, String> {
         Err("the second span is shorter than the first".into())
     } else {
         Ok(range)
+    }
+}
+
+/// Reads two numbers, the least and the most, such as `3..3000`.
+pub(crate) fn numbers(text: &str) -> Result<RangeInclusive<u16>, String> {
+    let (from, to) = text.split_once("..").unwrap_or((text, text));
+    let range = whole_number(from)?..=whole_number(to)?;
+    match (range.is_empty(), *range.start()) {
+        (true, _) => Err("the second number is less than the first".into()),
+        (false, 0) => Err("it has to be 1 or more".into()),
+        (false, _) => Ok(range),
     }
 }
 

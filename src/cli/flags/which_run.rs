@@ -5,10 +5,11 @@ use batchctl::run;
 use batchctl::store::{RunId, RunReader, StoreError};
 use batchctl::text::printable;
 use clap::Args;
+use std::convert::Infallible;
 use std::path::Path;
 
 /// Which run is meant.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub(crate) struct WhichRunArgs {
     /// The run: its id, a unique beginning of it, or `latest`
     #[arg(value_name = "RUN", default_value = "latest")]
@@ -19,6 +20,11 @@ pub(crate) struct WhichRunArgs {
 }
 
 impl WhichRunArgs {
+    /// Returns the run of a flag.
+    pub(crate) fn named(run: &str) -> Result<Self, Infallible> {
+        Ok(Self { run: run.to_owned(), job: None })
+    }
+
     /// Finds the run among those of a state directory.
     pub(crate) fn find(&self, state: &Path) -> Result<RunId, CommandError> {
         let runs = run::runs_in(state);

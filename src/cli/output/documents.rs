@@ -86,17 +86,25 @@ pub(crate) fn parse(
     if on_output + usize::from(args.json) > 1 {
         return Err(CommandError::usage(DocumentError::TwoOnOutput));
     }
+    check_free(&documents, taken)?;
     let mut earlier = TakenFiles::default();
     for path in documents.iter().filter_map(Document::path) {
-        if let Some(what) = taken.what(path) {
-            return Err(CommandError::usage(DocumentError::IsTaken { path: path.into(), what }));
-        }
         if earlier.what(path).is_some() {
             return Err(CommandError::usage(DocumentError::SameFile { path: path.into() }));
         }
         earlier.add(path, "a document");
     }
     Ok(documents)
+}
+
+/// Refuses documents that would be written over one of these files.
+pub(crate) fn check_free(documents: &[Document], taken: &TakenFiles) -> Result<(), CommandError> {
+    for path in documents.iter().filter_map(Document::path) {
+        if let Some(what) = taken.what(path) {
+            return Err(CommandError::usage(DocumentError::IsTaken { path: path.into(), what }));
+        }
+    }
+    Ok(())
 }
 
 /// Refuses flags for documents that none of these documents obeys. A variable or the config file
@@ -197,10 +205,11 @@ fn one(text: &str) -> Result<Document, CommandError> {
 
 fn filters(words: &str) -> Result<Vec<RowFilter>, CommandError> {
     let filter = |word: &str| {
-        let known = Outcome::ALL.map(Outcome::as_str).join(", ");
         let error = DocumentError::NotAnOutcome { word: word.into() };
         word.parse().map_err(|_| {
-            CommandError::usage(error).with_hint(format!("use {known}, {}", RowFilter::EMPTY))
+            let known = Outcome::ALL.map(Outcome::as_str).into_iter().chain(RowFilter::PARTS);
+            let known: Vec<&str> = known.collect();
+            CommandError::usage(error).with_hint(format!("use {}", known.join(", ")))
         })
     };
     words.split(',').map(str::trim).map(filter).collect()

@@ -106,6 +106,15 @@ pub(crate) struct OpenInPlace {
 
 /// Opens a file to append to it, or makes a new one; never waits.
 pub(crate) fn open(path: &Path) -> io::Result<OpenInPlace> {
+    open_with(path, 0o666)
+}
+
+/// Opens a file as [`open`] does; a new one is for its owner alone.
+pub(crate) fn open_private(path: &Path) -> io::Result<OpenInPlace> {
+    open_with(path, 0o600)
+}
+
+fn open_with(path: &Path, mode_of_new: u32) -> io::Result<OpenInPlace> {
     // A stream's own descriptor: opening its name anew would wait for the reader of a pipe.
     match stream(path) {
         Some(Stream::Output) => return of_stream(&io::stdout()),
@@ -116,7 +125,7 @@ pub(crate) fn open(path: &Path) -> io::Result<OpenInPlace> {
     // Without this, a link that was put there since the check would be followed.
     let is_link = fs::symlink_metadata(path).is_ok_and(|found| found.is_symlink());
     let flags = if is_link { flags } else { flags | OFlags::NOFOLLOW };
-    let file = File::from(rustix::fs::open(path, flags, Mode::from_raw_mode(0o666))?);
+    let file = File::from(rustix::fs::open(path, flags, Mode::from_raw_mode(mode_of_new))?);
     if !file.metadata()?.is_file() {
         return Err(io::Error::other("it is no regular file"));
     }

@@ -3,12 +3,14 @@
 pub(crate) mod atomic_file;
 pub(crate) mod command_hint;
 pub(crate) mod documents;
+pub(crate) mod dump;
 pub(crate) mod error;
 pub(crate) mod event_documents;
 pub(crate) mod in_place;
 pub(crate) mod present;
 pub(crate) mod prompt;
 pub(crate) mod replacement;
+pub(crate) mod row_table;
 pub(crate) mod run_end;
 pub(crate) mod stream;
 pub(crate) mod taken_files;

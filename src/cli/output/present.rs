@@ -10,7 +10,7 @@ use crate::cli::output::{command_hint, stream};
 use batchctl::report::{ExitStatus, Report, ResultsOptions, StillRunning, summary, write_json};
 use batchctl::run;
 use batchctl::store::{RunDirectory, RunId, RunReader, StoreError};
-use batchctl::text::{Style, plural, printable};
+use batchctl::text::{Style, plural, printable, shell_quoted};
 use std::collections::VecDeque;
 use std::panic::resume_unwind;
 use std::path::PathBuf;
@@ -113,7 +113,7 @@ fn deliver(
     }
     print_unwritten(unwritten, stderr)?;
     if let Some(damaged) = warn_of_damage(report, runs, stderr) {
-        return Err(damaged.into());
+        return Err(damaged);
     }
     Ok(report.exit.map_or(ExitStatus::Ok, |exit| exit))
 }
@@ -130,8 +130,7 @@ fn read(
         Err(error @ StoreError::Damaged { .. }) => error,
         strict => return Ok(strict?),
     };
-    // What cannot be placed is no smaller than the file.
-    let Ok(reader) = RunReader::open_damaged(runs, id) else { return Err(error.into()) };
+    let reader = RunReader::open_damaged(runs, id)?;
     match Report::read(&reader, running) {
         Ok(report) if !report.damage.is_empty() => Ok((reader, report)),
         Ok(_) | Err(_) => Err(error.into()),
@@ -142,11 +141,14 @@ fn read(
 const MOST_NAMED: usize = 20;
 
 /// Says on standard error what of a run is damaged, and returns that as an error.
-fn warn_of_damage(report: &Report, runs: &RunDirectory, stderr: &Stderr) -> Option<StoreError> {
-    let first = report.damage.first()?;
+fn warn_of_damage(report: &Report, runs: &RunDirectory, stderr: &Stderr) -> Option<CommandError> {
+    let first = report.damage.iter().find(|part| !part.is_repaired).or(report.damage.first())?;
     let stderr = stderr.of_failures();
     for part in report.damage.iter().take(MOST_NAMED) {
         stderr.say("warning", &printable(&part.to_string(), LONGEST_LINE));
+    }
+    if first.is_repaired {
+        return Some(ids_are_lost(report));
     }
     let path = runs.file(&report.run.id);
     let more = report.damage.len() - 1;
@@ -156,7 +158,18 @@ fn warn_of_damage(report: &Report, runs: &RunDirectory, stderr: &Stderr) -> Opti
             format!("{} and {}", first.place(), plural(more as u64, "other part", "other parts"))
         }
     };
-    Some(StoreError::Damaged { path, detail })
+    Some(StoreError::Damaged { path, detail }.into())
+}
+
+/// Returns the error of a run that a repair left without some of its ids.
+fn ids_are_lost(report: &Report) -> CommandError {
+    let (run, tasks) = (&report.run, report.damage.iter().map(|part| part.tasks).sum());
+    let tasks = plural(tasks, "task", "tasks");
+    let inputs = report.input.sources.iter().map(|input| format!(" {}", shell_quoted(input)));
+    let again =
+        format!("batchctl {}{} --after {}", run.command, inputs.collect::<String>(), run.id);
+    let hint = format!("`{again}` carries out the rows that are not known to have succeeded");
+    CommandError::io(format!("the ids of {tasks} of run {} are lost", run.id)).with_hint(hint)
 }
 
 /// The most columns of a line about damage.

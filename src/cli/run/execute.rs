@@ -5,8 +5,9 @@ use crate::cli::Context;
 use crate::cli::connect::client;
 use crate::cli::connect::client::ConnectionSettings;
 use crate::cli::connect::destination::Destination;
-use crate::cli::flags::output::DisplayArgs;
+use crate::cli::flags::output::{DisplayArgs, DumpArgs};
 use crate::cli::output::documents::Document;
+use crate::cli::output::dump::Dump;
 use crate::cli::output::error::CommandError;
 use crate::cli::output::event_documents::Live;
 use crate::cli::output::present::{ReportRequest, present};
@@ -20,7 +21,7 @@ use crate::cli::run::log_file::{LogFile, LogTrouble};
 use crate::cli::run::open_files::Sockets;
 use crate::cli::run::pending_plan::{IfNotStarted, PendingPlan};
 use crate::cli::run::{control_socket, display, keys, open_files, signals, time_check};
-use batchctl::api::{CredentialSource, ViasClient};
+use batchctl::api::{CredentialSource, Record, ViasClient};
 use batchctl::clock::Clock;
 use batchctl::engine::Control;
 use batchctl::event::{StopReason, Watch};
@@ -31,6 +32,7 @@ use batchctl::store::RunId;
 use batchctl::text::plural;
 use std::io::Write;
 use std::path::Path;
+use std::sync::Arc;
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
@@ -41,6 +43,7 @@ pub(crate) struct Execution<'a> {
     pub(crate) credentials: &'a CredentialSource,
     pub(crate) display: &'a DisplayArgs,
     pub(crate) documents: &'a [Document],
+    pub(crate) dump: &'a DumpArgs,
     pub(crate) options: &'a ResultsOptions,
     pub(crate) json: bool,
     pub(crate) log_file: Option<LogFile>,
@@ -97,6 +100,9 @@ pub(crate) fn carry_out(
     // The last step that can fail: a truncated document of events belongs to this run.
     let live = Live::open(how.documents, if_not_started.beginning(), &id, how.clock)?;
     live.watch(&mut watchers);
+    let dump = Dump::open(how.dump, if_not_started.beginning(), &id)?;
+    watchers.extend(dump.clone().map(|dump| Box::new(dump) as Box<dyn Watch>));
+    let client = client.recording(dump.clone().map(|dump| Arc::new(dump) as Arc<dyn Record>));
     let observers = Observers { watchers, live_status, keys_to, control, orders };
     // From here on the run has begun and stays, whatever happens.
     let ended = observers.work(pending.begin(), &client, &runtime, context);
@@ -122,10 +128,8 @@ pub(crate) fn carry_out(
     print_credential_trouble(&ended, &client, stderr);
     print_log_trouble(log_trouble.as_ref(), stderr);
     let status = present(&runs, &id, &wanted, stderr, context.stdout_style)?;
-    if let Some(error) = live.failure() {
-        return Err(error);
-    }
-    Ok(status)
+    let failures = [live.failure(), dump.and_then(|dump| dump.close(stderr))];
+    failures.into_iter().flatten().next().map_or(Ok(status), Err)
 }
 
 /// Makes the run's client, with at most as many calls at a time as sockets can be open.

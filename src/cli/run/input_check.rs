@@ -40,14 +40,7 @@ pub(crate) fn check(
     state: &Path,
     clock: Clock,
 ) -> Result<PlanTotals, CommandError> {
-    let sources = mem::take(&mut plan.sources).into_iter().map(twice);
-    let sources = sources.collect::<io::Result<Vec<_>>>().map_err(CommandError::io)?;
-    let (first, second) = sources.into_iter().unzip();
-    plan.sources = second;
-    let NewPlan { options, on_duplicate, after, limit, .. } = &*plan;
-    let (options, after) = (options.clone(), after.clone());
-    let once =
-        NewPlan { sources: first, options, on_duplicate: *on_duplicate, after, limit: *limit };
+    let once = in_two(plan).map_err(CommandError::io)?;
     // Nothing of it is kept, so it needs no target and no settings.
     let request = RunRequest {
         state: state.to_owned(),
@@ -60,6 +53,23 @@ pub(crate) fn check(
         settings: RunSettings::default(),
     };
     Ok(run::dry_run(request, clock)?.totals())
+}
+
+/// Returns a second plan of the same bytes.
+pub(crate) fn in_two(plan: &mut NewPlan) -> io::Result<NewPlan> {
+    let sources = mem::take(&mut plan.sources).into_iter().map(twice);
+    let (first, second) = sources.collect::<io::Result<Vec<_>>>()?.into_iter().unzip();
+    plan.sources = second;
+    Ok(NewPlan {
+        sources: first,
+        options: plan.options.clone(),
+        on_duplicate: plan.on_duplicate,
+        exclusions: Arc::clone(&plan.exclusions),
+        after: plan.after.clone(),
+        sample: plan.sample,
+        offset: plan.offset,
+        limit: plan.limit,
+    })
 }
 
 /// Returns two sources of the same bytes.

@@ -9,6 +9,7 @@ use crate::cli::connect::{credentials, protected_files};
 use crate::cli::flags::effect;
 use crate::cli::output::documents;
 use crate::cli::output::documents::Document;
+use crate::cli::output::dump;
 use crate::cli::output::error::CommandError;
 use crate::cli::output::event_documents::{Beginning, Live};
 use crate::cli::output::present::{ReportRequest, present};
@@ -18,11 +19,11 @@ use crate::cli::run::job_lock::JobAccess;
 use crate::cli::run::pending_plan::PendingPlan;
 use crate::cli::run::scene::{LaunchFlags, Scene};
 use crate::cli::run::source::RunSource;
-use crate::cli::run::{execute, job_lock, log_file, settings, terms};
+use crate::cli::run::{exclusions, execute, job_lock, log_file, settings, terms};
 use batchctl::clock::Clock;
 use batchctl::report::ExitStatus;
 use batchctl::run;
-use batchctl::store::RunId;
+use batchctl::store::{RunId, RunReader};
 use std::ops::ControlFlow;
 use std::path::Path;
 
@@ -38,11 +39,17 @@ pub(crate) fn launch(
     let mut opened = match source.open(clock, context)? {
         ControlFlow::Continue(opened) => opened,
         ControlFlow::Break(finished) => {
+            let record = RunReader::open(&run::runs_in(&context.state), &finished)?.record()?;
+            exclusions::protect(&record.run.settings, &documents, flags.unattended)?;
             return report_finished(&finished, &documents, flags, clock, context);
         }
     };
     // Contradictory flags are refused before the destination may ask for a password.
-    opened.adjust(&flags.settings, &context.given);
+    if let Some(settings) = &flags.settings {
+        opened.adjust(settings, &context.given);
+    }
+    opened.exclude(flags.exclude, clock, &context.stderr)?;
+    exclusions::protect(opened.settings(), &documents, flags.unattended)?;
     settings::check(opened.settings(), &context.given)?;
     effect::check_of_run(&context.given, opened.settings(), opened.job().is_some())?;
     let documents = if opened.is_preview(flags) {
@@ -94,6 +101,7 @@ pub(crate) fn launch(
         credentials: &credentials,
         display: flags.display,
         documents: &documents,
+        dump: flags.dump,
         options: &documents::options(flags.documents),
         json: flags.documents.json,
         log_file,
@@ -118,6 +126,8 @@ fn outputs(
     let documents = documents::parse(flags.documents, &taken, &context.given)?;
     documents.iter().filter_map(Document::path).for_each(|path| taken.add(path, "a document"));
     log_file::check(flags.unattended, &taken)?;
+    flags.unattended.log_file.iter().for_each(|path| taken.add(path, "the log file"));
+    dump::check(flags.dump, &taken)?;
     Ok(documents)
 }
 

@@ -9,8 +9,24 @@ use batchctl::report::ExitStatus;
 use batchctl::run;
 use batchctl::run::{Comparable, GoodRun};
 use batchctl::store::PlanTotals;
-use batchctl::text::plural;
+use batchctl::text::{grouped, plural};
 use std::path::PathBuf;
+
+/// Refuses a plan of more tasks than `--max-tasks` allows.
+pub(crate) fn check_most(selected: u64, max_tasks: Option<u64>) -> Result<(), CommandError> {
+    match max_tasks {
+        Some(most) if selected > most => {
+            let tasks = plural(selected, "task is", "tasks are");
+            let error = format!(
+                "{tasks} selected, and `--max-tasks` allows {}; nothing was sent",
+                grouped(most)
+            );
+            let hint = format!("if all of them are meant, give `--max-tasks {selected}`");
+            Err(CommandError::new(ExitStatus::BadInput, error).with_hint(hint))
+        }
+        Some(_) | None => Ok(()),
+    }
+}
 
 /// What a plan is compared with.
 pub(crate) struct ListSizeGuard {

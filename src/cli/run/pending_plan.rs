@@ -11,6 +11,8 @@ pub(crate) enum IfNotStarted {
     Discard,
     /// It stays as it was: it has been begun before.
     Keep,
+    /// It stays: the plan was stored on its own, and can be applied later.
+    KeepPlan,
 }
 
 impl IfNotStarted {
@@ -18,7 +20,7 @@ impl IfNotStarted {
     /// to another one.
     pub(crate) fn beginning(self) -> Beginning {
         match self {
-            Self::Discard => Beginning::Anew,
+            Self::Discard | Self::KeepPlan => Beginning::Anew,
             Self::Keep => Beginning::GoesOn,
         }
     }

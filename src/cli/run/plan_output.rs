@@ -9,8 +9,9 @@ use crate::cli::run::scene::Scene;
 use batchctl::policy::FirstLook;
 use batchctl::report::ResultsError;
 use batchctl::run::{DryRun, DryRunRow, LiveLook};
-use batchctl::store::{PlanRow, PlanTotals};
-use batchctl::task::TaskState;
+use batchctl::settings::LeftOut;
+use batchctl::store::{PlanRow, PlanTotals, RunId};
+use batchctl::task::{PLAN_COLUMNS, TaskState};
 use serde_json::{Value, json};
 use std::io::Write;
 
@@ -26,7 +27,7 @@ pub(crate) enum PreviewTasks<'a> {
 }
 
 impl PreviewTasks<'_> {
-    fn for_each(
+    pub(crate) fn for_each(
         &self,
         mut take: impl FnMut(&DryRunRow) -> Result<(), ResultsError>,
     ) -> Result<(), ResultsError> {
@@ -48,7 +49,10 @@ impl PreviewTasks<'_> {
 
 /// What is written of a preview.
 pub(crate) struct PlanOutput<'a> {
+    /// The run that the plan is stored as.
+    pub(crate) run: Option<&'a RunId>,
     pub(crate) totals: PlanTotals,
+    pub(crate) left_out: &'a LeftOut,
     pub(crate) tasks: PreviewTasks<'a>,
 }
 
@@ -72,7 +76,7 @@ impl PlanOutput<'_> {
     }
 
     fn csv(&self, out: &mut dyn Write) -> Result<(), ResultsError> {
-        writeln!(out, "id,command,state_before,why").map_err(ResultsError::Write)?;
+        writeln!(out, "{}", PLAN_COLUMNS.join(",")).map_err(ResultsError::Write)?;
         self.tasks.for_each(|task| {
             let (id, command) = (task.row.id.as_str(), task.row.command.as_str());
             let state = task.state_before.map_or("", TaskState::as_str);
@@ -104,7 +108,7 @@ impl PlanOutput<'_> {
     }
 
     fn head(&self, scene: &Scene<'_>) -> Value {
-        let PlanTotals { rows, selected, duplicates, already_done, of_other_shards } = self.totals;
+        let totals = self.totals;
         let target = scene.target();
         let states = self.tasks.look().map(|look| {
             let counts = look.surveyed.counts;
@@ -119,15 +123,21 @@ impl PlanOutput<'_> {
         json!({
             "schema_version": SCHEMA_VERSION,
             "dry_run": true,
+            "run": self.run.map(RunId::as_str),
             "command": scene.action.word,
             "target": { "endpoint": target.endpoint, "project_id": target.project_id },
             "input": {
-                "rows": rows,
-                "selected": selected,
-                "duplicates": duplicates,
-                "already_done": already_done,
-                "of_other_shards": of_other_shards,
-                "beyond_limit": rows - duplicates - already_done - of_other_shards - selected,
+                "rows": totals.rows,
+                "selected": totals.selected,
+                "duplicates": totals.duplicates,
+                "already_done": totals.already_done,
+                "excluded_count": totals.excluded,
+                "excluded": self.left_out.named,
+                "not_matched": totals.not_matched,
+                "not_sampled": totals.not_sampled,
+                "before_offset": totals.before_offset,
+                "of_other_shards": totals.of_other_shards,
+                "beyond_limit": totals.beyond_limit(),
             },
             "states": states,
         })
@@ -135,7 +145,7 @@ impl PlanOutput<'_> {
 }
 
 /// Says in a word or two what becomes of a task.
-fn why(look: Option<FirstLook>) -> &'static str {
+pub(crate) fn why(look: Option<FirstLook>) -> &'static str {
     match look {
         None => "will be called",
         Some(FirstLook::WillChange) => "will change",

@@ -1,19 +1,24 @@
 //! Previews a run: what would be called, how fast, and how long it takes at least.
 
 use crate::cli::connect::client::{ReadingClient, client_for_reading};
+use crate::cli::output::documents;
 use crate::cli::output::error::CommandError;
 use crate::cli::output::stream;
+use crate::cli::run::list_size_guard::check_most;
 use crate::cli::run::plan_output::{PlanOutput, PreviewTasks};
 use crate::cli::run::scene::{ActionRequest, Scene};
 use crate::cli::run::{plan_output, time_check};
 use batchctl::report::ExitStatus;
 use batchctl::run;
 use batchctl::run::{DryRun, RunError, RunRequest};
-use batchctl::settings::{OnUnknown, RateSetting};
-use batchctl::store::{PlanRow, PlanTotals, RunRecord, Surveyed, TaskRow};
-use batchctl::task::TaskId;
+use batchctl::settings::{LeftOut, OnUnknown, RateSetting};
+use batchctl::store::{PlanRow, PlanTotals, RunId, RunRecord, Surveyed, TaskRow};
+use batchctl::task::{ExcludedTask, TaskId};
 use batchctl::text::{grouped, plural, printable, span};
 use std::fmt::Write;
+
+/// How often `-v` asks for the whole plan with its reasons.
+const WHOLE: u8 = 2;
 
 /// How many tasks are shown, unless `-v` asks for all.
 const SHOWN_ROWS: u32 = 5;
@@ -42,8 +47,12 @@ pub(crate) fn look(request: RunRequest, scene: &Scene<'_>) -> Result<DryRun, Com
     Ok(runtime.block_on(run::dry_run_live(request, &client, scene.clock))?)
 }
 
-/// Prints the plan of inputs.
-pub(crate) fn show(plan: &DryRun, scene: &Scene<'_>) -> Result<(), CommandError> {
+/// Prints the plan of inputs; `stored` is the run that it is stored as.
+pub(crate) fn show(
+    plan: &DryRun,
+    stored: Option<&RunId>,
+    scene: &Scene<'_>,
+) -> Result<(), CommandError> {
     let action = &scene.action;
     let look = plan.look();
     if let Some(gap) = look.and_then(|look| look.gap.as_ref()) {
@@ -56,12 +65,53 @@ pub(crate) fn show(plan: &DryRun, scene: &Scene<'_>) -> Result<(), CommandError>
         already_done: plan.totals().already_done + unchanged,
         ..plan.totals()
     };
-    let mut text = render(action, totals, &plan.first_rows(shown_rows(scene))?);
+    let tasks = PreviewTasks::Planned(plan);
+    let mut text = head(action, totals);
+    if scene.flags.display.verbose >= WHOLE {
+        text.push_str(&explained(&tasks)?);
+    } else {
+        text.push_str(&some_rows(&plan.first_rows(shown_rows(scene))?, totals));
+    }
+    text.push_str(&excluded(plan.left_out(), shown_rows(scene)));
     if let Some(look) = look {
         text.push_str(&states(&look.surveyed));
     }
-    let output = PlanOutput { totals: plan.totals(), tasks: PreviewTasks::Planned(plan) };
+    let (totals_of_plan, left_out) = (plan.totals(), plan.left_out());
+    let output = PlanOutput { run: stored, totals: totals_of_plan, left_out, tasks };
     print(&text, totals, &output, scene)
+}
+
+/// Renders some of the tasks that are excluded, each with its reason.
+fn excluded(left_out: &LeftOut, shown: u32) -> String {
+    if left_out.excluded == 0 {
+        return String::new();
+    }
+    let mut text = "\n  excluded, not called:\n".to_owned();
+    let mut named = 0;
+    for task in left_out.named.iter().take(usize::try_from(shown).unwrap_or(usize::MAX)) {
+        let _ = writeln!(text, "  {}", why_excluded(task));
+        named += 1;
+    }
+    match left_out.excluded - named {
+        0 => {}
+        more => {
+            let _ = writeln!(text, "  … and {} more", grouped(more));
+        }
+    }
+    text
+}
+
+/// Says in a line which task is excluded, where, until when and why.
+pub(crate) fn why_excluded(task: &ExcludedTask) -> String {
+    let mut text =
+        format!("{}  {}:{}", printable(&task.id, 70), printable(&task.file, 60), task.line);
+    if let Some(until) = &task.until {
+        let _ = write!(text, ", until {}", printable(until, 40));
+    }
+    if let Some(reason) = &task.reason {
+        let _ = write!(text, ": {}", printable(reason, 60));
+    }
+    text
 }
 
 /// Renders how many tasks are in which state, with some of those that a person has to look at.
@@ -113,8 +163,8 @@ pub(crate) fn check_unknown(plan: &DryRun, scene: &Scene<'_>) -> Result<(), Comm
     Err(RunError::UnknownTasks { count, examples }.into())
 }
 
-/// Renders the plan.
-fn render(action: &ActionRequest, totals: PlanTotals, rows: &[PlanRow]) -> String {
+/// Renders what holds for all tasks of the plan.
+fn head(action: &ActionRequest, totals: PlanTotals) -> String {
     let mut text = String::new();
     let tasks = plural(totals.selected, "batch task", "batch tasks");
     let word = &action.word;
@@ -131,6 +181,28 @@ fn render(action: &ActionRequest, totals: PlanTotals, rows: &[PlanRow]) -> Strin
         let _ = writeln!(text, "  ends        at {finish_by}, whatever is left");
     }
     let _ = writeln!(text);
+    text
+}
+
+/// Renders every task with what becomes of it, and its state if that was read.
+fn explained(tasks: &PreviewTasks<'_>) -> Result<String, CommandError> {
+    let mut text = String::new();
+    let written = tasks.for_each(|task| {
+        let (command, id) = (task.row.command.as_str(), task.row.id.as_str());
+        let (source, line) = (printable(&task.row.source, 60), task.row.line);
+        let why = plan_output::why(task.look);
+        let state =
+            task.state_before.map_or(String::new(), |state| format!(", {}", state.as_str()));
+        let _ = writeln!(text, "  {command:<5}  {id}  {source}:{line}  {why}{state}");
+        Ok(())
+    });
+    documents::of_rows(written)?.map_err(CommandError::io)?;
+    Ok(text)
+}
+
+/// Renders the first tasks, and how many more there are.
+fn some_rows(rows: &[PlanRow], totals: PlanTotals) -> String {
+    let mut text = String::new();
     let width = rows.iter().map(|row| row.id.as_str().len()).max().unwrap_or_default();
     for row in rows {
         let source = printable(&row.source, 60);
@@ -149,12 +221,15 @@ fn render(action: &ActionRequest, totals: PlanTotals, rows: &[PlanRow]) -> Strin
 
 fn rows_line(totals: PlanTotals) -> String {
     // What no other reason explains was cut off by `--limit`.
-    let PlanTotals { duplicates, already_done, of_other_shards, .. } = totals;
-    let beyond = totals.rows - duplicates - already_done - of_other_shards - totals.selected;
+    let beyond = totals.beyond_limit();
     let left_out = [
-        (duplicates, plural(duplicates, "duplicate", "duplicates")),
-        (already_done, format!("{} done already", grouped(already_done))),
-        (of_other_shards, format!("{} of other shards", grouped(of_other_shards))),
+        (totals.duplicates, plural(totals.duplicates, "duplicate", "duplicates")),
+        (totals.not_matched, format!("{} not matched", grouped(totals.not_matched))),
+        (totals.excluded, format!("{} excluded", grouped(totals.excluded))),
+        (totals.already_done, format!("{} done already", grouped(totals.already_done))),
+        (totals.not_sampled, format!("{} not in the sample", grouped(totals.not_sampled))),
+        (totals.before_offset, format!("{} before the offset", grouped(totals.before_offset))),
+        (totals.of_other_shards, format!("{} of other shards", grouped(totals.of_other_shards))),
         (beyond, format!("{} beyond the limit", grouped(beyond))),
     ];
     let rows = plural(totals.rows, "row", "rows");
@@ -205,15 +280,30 @@ fn grouped_usize(n: usize) -> String {
 pub(crate) fn show_tasks(
     selected: u64,
     tasks: Vec<TaskRow>,
+    left_out: &LeftOut,
     record: &RunRecord,
     scene: &Scene<'_>,
 ) -> Result<ExitStatus, CommandError> {
-    let totals = PlanTotals { rows: selected, selected, ..PlanTotals::default() };
+    let excluded_count = left_out.excluded;
+    let totals = PlanTotals {
+        rows: selected + excluded_count,
+        selected,
+        excluded: excluded_count,
+        ..PlanTotals::default()
+    };
     let rows = plan_rows(tasks, record);
     let shown = usize::try_from(shown_rows(scene)).unwrap_or(usize::MAX).min(rows.len());
-    let text = render(&scene.action, totals, &rows[..shown]);
-    let output = PlanOutput { totals, tasks: PreviewTasks::OfRun(&rows) };
+    let tasks = PreviewTasks::OfRun(&rows);
+    let mut text = head(&scene.action, totals);
+    if scene.flags.display.verbose >= WHOLE {
+        text.push_str(&explained(&tasks)?);
+    } else {
+        text.push_str(&some_rows(&rows[..shown], totals));
+    }
+    text.push_str(&excluded(left_out, shown_rows(scene)));
+    let output = PlanOutput { run: None, totals, left_out, tasks };
     print(&text, totals, &output, scene)?;
+    check_most(selected, scene.flags.max_tasks)?;
     Ok(ExitStatus::Ok)
 }
 

@@ -24,20 +24,15 @@ pub(crate) fn repair(
 ) -> Result<ControlFlow<ExitStatus>, CommandError> {
     let stderr = &context.stderr;
     let reader = RunReader::open_damaged(&run::runs_in(&context.state), id)?;
-    if reader.damage().is_empty() {
+    let mut parts = reader.damage().iter().filter(|part| !part.is_repaired);
+    if parts.clone().next().is_none() {
         let text = format!("`--repair` has no effect: run {id} is not damaged");
         return Err(CommandError::usage(text).with_hint("leave out `--repair`"));
     }
-    for part in reader.damage().iter().take(MOST_NAMED) {
+    for part in parts.clone().take(MOST_NAMED) {
         stderr.say("warning", &printable(&part.to_string(), LONGEST_LINE));
     }
-    if reader.lost_tasks() > 0 {
-        let tasks = plural(reader.lost_tasks(), "task", "tasks");
-        let text = format!("run {id} cannot be resumed, because the ids of {tasks} are lost");
-        let hint = format!("`batchctl report {id}` shows what is whole; start the other rows anew");
-        return Err(CommandError::io(text).with_hint(hint));
-    }
-    let tasks: u64 = reader.damage().iter().map(|part| part.tasks).sum();
+    let tasks: u64 = parts.by_ref().map(|part| part.tasks).sum();
     let tasks = plural(tasks, "task", "tasks");
     if !yes && !prompt::has_person(&context.environment, stderr) {
         let text =
@@ -50,7 +45,7 @@ pub(crate) fn repair(
         let answer = prompt::ask(&question, &context.environment, stderr);
         if answer.map_err(CommandError::io)? == Confirmation::No {
             stderr.line("nothing was changed");
-            return Ok(ControlFlow::Break(ExitStatus::Ok));
+            return Ok(ControlFlow::Break(ExitStatus::Interrupted));
         }
     }
     run::repair(&context.state, id, Clock::start())?;

@@ -8,6 +8,7 @@ use crate::cli::run::scene::Scene;
 use batchctl::api::Credentials;
 use batchctl::report::ExitStatus;
 use batchctl::run::{Revert, Reverted};
+use batchctl::settings::LeftOut;
 use batchctl::text::{plural, printable};
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -29,6 +30,7 @@ pub(crate) fn choose_and_show(
     let reverted =
         runtime.block_on(revert.choose(&client, scene.clock, preview::wanted_rows(scene)))?;
     print_left_alone(&reverted, &context.stderr);
+    print_excluded(&revert.settings.choice.left_out, &context.stderr);
     let run = &revert.record.run.id;
     // Before the question of `--yes`: an empty plan needs no consent.
     if reverted.selected == 0 {
@@ -38,9 +40,27 @@ pub(crate) fn choose_and_show(
     if scene.flags.yes {
         return Ok((ControlFlow::Continue(()), credentials));
     }
-    let status = preview::show_tasks(reverted.selected, reverted.first, &revert.record, scene)?;
+    let status = preview::show_tasks(
+        reverted.selected,
+        reverted.first,
+        &revert.settings.choice.left_out,
+        &revert.record,
+        scene,
+    )?;
     context.stderr.say("hint", &format!("`batchctl revert {run} -y` carries it out"));
     Ok((ControlFlow::Break(status), credentials))
+}
+
+/// Lists excluded tasks.
+fn print_excluded(left_out: &LeftOut, stderr: &Stderr) {
+    for task in left_out.named.iter().take(SHOWN_TASKS) {
+        stderr.line(&format!("not called: excluded {}", preview::why_excluded(task)));
+    }
+    let named = left_out.named.len().min(SHOWN_TASKS) as u64;
+    if left_out.excluded > named {
+        let more = left_out.excluded - named;
+        stderr.line(&format!("not called: {more} more are excluded"));
+    }
 }
 
 /// Lists what is not called, and why.

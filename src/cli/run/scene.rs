@@ -3,22 +3,29 @@
 use crate::cli::Context;
 use crate::cli::connect::destination::Destination;
 use crate::cli::flags::connection::{CredentialArgs, DestinationArgs};
-use crate::cli::flags::output::{DisplayArgs, DocumentArgs};
+use crate::cli::flags::output::{DisplayArgs, DocumentArgs, DumpArgs};
 use crate::cli::flags::run::{LockArgs, TakeUpArgs, UnattendedArgs};
 use crate::cli::output::documents::Document;
 use crate::cli::run::settings::SettingFlags;
 use batchctl::clock::Clock;
 use batchctl::report::Target;
 use batchctl::settings::RunSettings;
+use std::path::PathBuf;
 
 /// The flags of every verb that carries out a run.
 pub(crate) struct LaunchFlags<'a> {
     pub(crate) place: &'a DestinationArgs,
     pub(crate) credentials: &'a CredentialArgs,
+    /// The files of tasks that are never called.
+    pub(crate) exclude: &'a [PathBuf],
+    /// The most tasks of a new plan.
+    pub(crate) max_tasks: Option<u64>,
     pub(crate) yes: bool,
     pub(crate) lock: &'a LockArgs,
-    pub(crate) settings: SettingFlags<'a>,
+    /// `None` where the run is carried out as it was planned.
+    pub(crate) settings: Option<SettingFlags<'a>>,
     pub(crate) documents: &'a DocumentArgs,
+    pub(crate) dump: &'a DumpArgs,
     pub(crate) display: &'a DisplayArgs,
     pub(crate) unattended: &'a UnattendedArgs,
 }
@@ -35,16 +42,20 @@ impl<'a> From<&'a TakeUpArgs> for LaunchFlags<'a> {
         Self {
             place: &args.place,
             credentials: &args.credentials,
+            exclude: &args.excluded.exclude,
+            // A run that is taken up has its plan already; the others name theirs.
+            max_tasks: None,
             yes: args.yes,
             lock: &args.lock,
-            settings: SettingFlags {
+            settings: Some(SettingFlags {
                 pace: &args.pace,
                 small: &args.small,
                 call: &args.call,
                 stop: &args.stop,
                 state: &args.state,
-            },
+            }),
             documents: &args.documents,
+            dump: &args.dump,
             display: &args.display,
             unattended: &args.unattended,
         }

@@ -7,23 +7,23 @@ use crate::cli::Context;
 use crate::cli::connect::destination::{Destination, Lookup};
 use crate::cli::connect::{credentials, destination};
 use crate::cli::flags::precedence::GivenFlags;
-use crate::cli::flags::run::BeforeArgs;
-use crate::cli::flags::values::EmptyInput;
 use crate::cli::flags::which_run::WhichRunArgs;
 use crate::cli::output::error::CommandError;
-use crate::cli::run::list_size_guard::ListSizeGuard;
+use crate::cli::output::stream::Stderr;
+use crate::cli::run::input_run::{InputRun, Purpose, preview_new, run_request};
+use crate::cli::run::list_size_guard::{ListSizeGuard, check_most};
 use crate::cli::run::pending_plan::IfNotStarted;
 use crate::cli::run::scene::{ActionRequest, LaunchFlags, Scene};
 use crate::cli::run::settings::SettingFlags;
+use crate::cli::run::stored_plan::ApplyLimits;
 use crate::cli::run::terms::{IfEmpty, Terms, nothing_to_do};
-use crate::cli::run::{input_check, preview, reverting};
+use crate::cli::run::{exclusions, input_check, preview, reverting, stored_plan};
 use batchctl::clock::Clock;
 use batchctl::report::ExitStatus;
 use batchctl::run;
-use batchctl::run::{Planned, Resumable, Resumption, Retry, RetryFilter, Revert, RunRequest};
+use batchctl::run::{Planned, Resumable, Resumption, Retry, RetryFilter, Revert};
 use batchctl::settings::RunSettings;
-use batchctl::store::{JobName, NewPlan, RunId, RunRecord};
-use batchctl::task::Shard;
+use batchctl::store::{JobName, RunId, RunRecord};
 use batchctl::text::printable;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
@@ -35,26 +35,28 @@ const LONGEST_LINE: usize = 200;
 pub(crate) enum RunSource<'a> {
     New(InputRun<'a>),
     Resume(&'a WhichRunArgs),
-    Retry { which: &'a WhichRunArgs, filter: RetryFilter, reason: Option<String>, dry_run: bool },
-    Revert { which: &'a WhichRunArgs, reason: Option<String> },
-}
-
-/// A run of inputs.
-pub(crate) struct InputRun<'a> {
-    /// `start`, `stop` or `run`.
-    pub(crate) word: &'static str,
-    /// The files among the inputs, which no document may overwrite.
-    pub(crate) inputs: Vec<PathBuf>,
-    pub(crate) plan: NewPlan,
-    pub(crate) shard: Option<Shard>,
-    pub(crate) before: &'a BeforeArgs,
-    pub(crate) if_empty: EmptyInput,
+    Retry {
+        which: &'a WhichRunArgs,
+        filter: RetryFilter,
+        reason: Option<String>,
+        dry_run: bool,
+    },
+    Revert {
+        which: &'a WhichRunArgs,
+        reason: Option<String>,
+    },
+    /// A plan that was stored on its own.
+    Apply {
+        which: &'a WhichRunArgs,
+        limits: ApplyLimits,
+    },
 }
 
 /// A source that was read, with the settings of the run to be.
 pub(crate) enum OpenedSource<'a> {
     New { run: Box<InputRun<'a>>, settings: Box<RunSettings> },
     Resume(Box<Resumable>),
+    Apply { plan: Box<Resumable>, limits: ApplyLimits },
     Retry { retry: Box<Retry>, dry_run: bool },
     Revert(Box<Revert>),
 }
@@ -63,7 +65,7 @@ impl<'a> RunSource<'a> {
     pub(crate) fn inputs(&self) -> &[PathBuf] {
         match self {
             Self::New(run) => &run.inputs,
-            Self::Resume(_) | Self::Retry { .. } | Self::Revert { .. } => &[],
+            Self::Resume(_) | Self::Retry { .. } | Self::Revert { .. } | Self::Apply { .. } => &[],
         }
     }
 
@@ -82,12 +84,26 @@ impl<'a> RunSource<'a> {
             Self::Resume(which) => {
                 let id = which.find(state)?;
                 match run::resume(state, &id, clock)? {
-                    Resumption::Ready(resumable) => OpenedSource::Resume(resumable),
+                    Resumption::Ready(resumable) => {
+                        stored_plan::refuse_unapplied(&resumable.record)?;
+                        OpenedSource::Resume(resumable)
+                    }
                     Resumption::Finished => return Ok(ControlFlow::Break(id)),
+                }
+            }
+            Self::Apply { which, limits } => {
+                let id = which.find(state)?;
+                match run::resume(state, &id, clock)? {
+                    Resumption::Ready(plan) => {
+                        limits.check(&plan.record, clock)?;
+                        OpenedSource::Apply { plan, limits }
+                    }
+                    Resumption::Finished => return Err(stored_plan::applied_already(&id)),
                 }
             }
             Self::Retry { which, filter, reason, dry_run } => {
                 let mut retry = run::retry(state, &which.find(state)?)?;
+                stored_plan::refuse_unapplied(&retry.record)?;
                 // Before the plan: an unknown group is a wrong flag.
                 retry.narrow(filter)?;
                 retry.reason = reason;
@@ -95,6 +111,7 @@ impl<'a> RunSource<'a> {
             }
             Self::Revert { which, reason } => {
                 let mut revert = run::revert(state, &which.find(state)?)?;
+                stored_plan::refuse_unapplied(&revert.record)?;
                 revert.reason = reason;
                 OpenedSource::Revert(Box::new(revert))
             }
@@ -106,7 +123,7 @@ impl<'a> OpenedSource<'a> {
     pub(crate) fn settings(&self) -> &RunSettings {
         match self {
             Self::New { settings, .. } => settings,
-            Self::Resume(resumable) => &resumable.settings,
+            Self::Resume(resumable) | Self::Apply { plan: resumable, .. } => &resumable.settings,
             Self::Retry { retry, .. } => &retry.settings,
             Self::Revert(revert) => &revert.settings,
         }
@@ -115,7 +132,9 @@ impl<'a> OpenedSource<'a> {
     fn settings_mut(&mut self) -> &mut RunSettings {
         match self {
             Self::New { settings, .. } => settings,
-            Self::Resume(resumable) => &mut resumable.settings,
+            Self::Resume(resumable) | Self::Apply { plan: resumable, .. } => {
+                &mut resumable.settings
+            }
             Self::Retry { retry, .. } => &mut retry.settings,
             Self::Revert(revert) => &mut revert.settings,
         }
@@ -128,6 +147,32 @@ impl<'a> OpenedSource<'a> {
         flags.apply(self.settings_mut(), |flag| is_new || given.is_given(flag));
     }
 
+    /// Reads which tasks are excluded: before a login, and before anything is planned.
+    pub(crate) fn exclude(
+        &mut self,
+        given: &[PathBuf],
+        clock: Clock,
+        stderr: &Stderr,
+    ) -> Result<(), CommandError> {
+        let exclusions = exclusions::read(self.settings_mut(), given, clock, stderr)?;
+        match self {
+            Self::New { run, settings } => {
+                run.plan.exclusions = exclusions;
+                settings.choice.sample = run.plan.sample.map(|sample| sample.size.to_string());
+                settings.choice.seed = run.plan.sample.map(|sample| sample.seed);
+                settings.choice.offset = run.plan.offset;
+                let conditions = run.plan.options.conditions.iter();
+                settings.choice.conditions = conditions.map(ToString::to_string).collect();
+            }
+            Self::Resume(resumable) | Self::Apply { plan: resumable, .. } => {
+                resumable.exclude(exclusions);
+            }
+            Self::Retry { retry, .. } => retry.exclude(exclusions)?,
+            Self::Revert(revert) => revert.exclusions = exclusions,
+        }
+        Ok(())
+    }
+
     /// Decides where the calls go, and notes in the settings whether that is the sandbox.
     pub(crate) fn resolve(
         &mut self,
@@ -138,13 +183,14 @@ impl<'a> OpenedSource<'a> {
         let destination = match self {
             Self::New { run, settings } => {
                 // A dry run sends nothing, unless it compares with the live state.
-                let on_paper = run.before.dry_run && !settings.skip_unchanged;
+                let on_paper = run.purpose == Purpose::DryRun && !settings.skip_unchanged;
                 let lookup = if on_paper { Lookup::Never } else { Lookup::Allowed };
-                let logs_in = flags.place.project_id.is_none() || run.before.dry_run;
+                let logs_in = flags.place.project_id.is_none() || run.purpose != Purpose::CarryOut;
                 if lookup == Lookup::Allowed && logs_in && !flags.place.sandbox {
                     destination::endpoint(flags.place, context)?;
                     let totals = input_check::check(&mut run.plan, &context.state, clock)?;
-                    if totals.is_empty_everywhere() && totals.already_done == 0 {
+                    check_most(totals.selected, flags.max_tasks)?;
+                    if totals.names_nothing() {
                         nothing_to_do(totals, run.if_empty, &context.stderr)?;
                     }
                 }
@@ -152,6 +198,10 @@ impl<'a> OpenedSource<'a> {
             }
             Self::Resume(run) => {
                 destination::of_run(flags.place, &run.record, &run.settings, context)?
+            }
+            Self::Apply { plan, .. } => {
+                stored_plan::check_target(flags.place, &plan.record, context)?;
+                destination::of_run(flags.place, &plan.record, &plan.settings, context)?
             }
             Self::Retry { retry, .. } => {
                 destination::of_run(flags.place, &retry.record, &retry.settings, context)?
@@ -163,7 +213,7 @@ impl<'a> OpenedSource<'a> {
                 destination
             }
         };
-        let is_resumed = matches!(self, Self::Resume(_));
+        let is_resumed = matches!(self, Self::Resume(_) | Self::Apply { .. });
         let is_new = self.is_new();
         let settings = self.settings_mut();
         // Recorded, because a rehearsal must be resumed as a rehearsal.
@@ -184,7 +234,9 @@ impl<'a> OpenedSource<'a> {
     pub(crate) fn action(&self, destination: &Destination) -> ActionRequest {
         let word = match self {
             Self::New { run, .. } => run.word.to_owned(),
-            Self::Resume(resumable) => resumable.record.run.command.clone(),
+            Self::Resume(resumable) | Self::Apply { plan: resumable, .. } => {
+                resumable.record.run.command.clone()
+            }
             Self::Retry { retry, .. } => retry.record.run.command.clone(),
             Self::Revert(revert) => revert.command(),
         };
@@ -198,16 +250,23 @@ impl<'a> OpenedSource<'a> {
         scene: &mut Scene<'_>,
     ) -> Result<ControlFlow<ExitStatus, Self>, CommandError> {
         match self {
-            Self::New { run, .. } if run.before.dry_run => {
+            Self::New { run, .. } if run.purpose == Purpose::DryRun => {
                 preview_new(*run, scene).map(ControlFlow::Break)
+            }
+            Self::New { run, .. } if run.purpose == Purpose::Plan => {
+                stored_plan::store(*run, scene).map(ControlFlow::Break)
+            }
+            Self::Apply { plan, limits } => {
+                limits.check_drift(&plan, scene)?;
+                Ok(ControlFlow::Continue(Self::Apply { plan, limits }))
             }
             Self::Retry { retry, dry_run } => {
                 // Also with `--dry-run`: the operator checks the groups before the real run.
                 print_groups(&retry, scene);
                 if dry_run {
                     let (selected, first) = retry.preview(preview::wanted_rows(scene))?;
-                    let record = &retry.record;
-                    let status = preview::show_tasks(selected, first, record, scene)?;
+                    let (record, left_out) = (&retry.record, &retry.settings.choice.left_out);
+                    let status = preview::show_tasks(selected, first, left_out, record, scene)?;
                     return Ok(ControlFlow::Break(status));
                 }
                 Ok(ControlFlow::Continue(Self::Retry { retry, dry_run }))
@@ -228,7 +287,9 @@ impl<'a> OpenedSource<'a> {
         let job_of = |record: &RunRecord| record.run.job.as_deref()?.parse().ok();
         match self {
             Self::New { run, .. } => run.before.job.clone(),
-            Self::Resume(resumable) => job_of(&resumable.record),
+            Self::Resume(resumable) | Self::Apply { plan: resumable, .. } => {
+                job_of(&resumable.record)
+            }
             Self::Retry { retry, .. } => job_of(&retry.record),
             // A revert belongs to no job.
             Self::Revert(_) => None,
@@ -245,17 +306,21 @@ impl<'a> OpenedSource<'a> {
         match self {
             // Counting reads all tasks, so this is asked only when credentials are missing.
             Self::Retry { retry, .. } if retry.preview(0)?.0 == 0 => Ok(Some(&retry.record.run.id)),
-            Self::New { .. } | Self::Resume(_) | Self::Retry { .. } | Self::Revert(_) => Ok(None),
+            Self::New { .. }
+            | Self::Resume(_)
+            | Self::Apply { .. }
+            | Self::Retry { .. }
+            | Self::Revert(_) => Ok(None),
         }
     }
 
     /// Returns whether nothing more is wanted than to see what would be called.
     pub(crate) fn is_preview(&self, flags: &LaunchFlags<'_>) -> bool {
         match self {
-            Self::New { run, .. } => run.before.dry_run,
+            Self::New { run, .. } => run.purpose != Purpose::CarryOut,
             Self::Retry { dry_run, .. } => *dry_run,
             Self::Revert(_) => !flags.yes,
-            Self::Resume(_) => false,
+            Self::Resume(_) | Self::Apply { .. } => false,
         }
     }
 
@@ -269,6 +334,11 @@ impl<'a> OpenedSource<'a> {
             },
             Self::Resume(_) => Terms {
                 if_not_started: IfNotStarted::Keep,
+                if_empty: IfEmpty::GoOn,
+                size_guard: None,
+            },
+            Self::Apply { .. } => Terms {
+                if_not_started: IfNotStarted::KeepPlan,
                 if_empty: IfEmpty::GoOn,
                 size_guard: None,
             },
@@ -288,54 +358,16 @@ impl<'a> OpenedSource<'a> {
     /// Stores the plan.
     pub(crate) fn plan(self, scene: &Scene<'_>) -> Result<Planned, CommandError> {
         Ok(match self {
-            Self::New { run, .. } => run::plan(run_request(*run, scene), scene.clock)?,
-            Self::Resume(resumable) => resumable.into_planned(),
+            Self::New { run, .. } => {
+                let InputRun { word, plan, before, .. } = *run;
+                run::plan(run_request(word, before, plan, scene), scene.clock)?
+            }
+            Self::Resume(resumable) | Self::Apply { plan: resumable, .. } => {
+                resumable.into_planned()
+            }
             Self::Retry { retry, .. } => retry.plan(scene.target(), scene.clock)?,
             Self::Revert(revert) => revert.plan(scene.target(), scene.clock)?,
         })
-    }
-}
-
-/// Shows the plan of a new run; sends nothing.
-fn preview_new(run: InputRun<'_>, scene: &Scene<'_>) -> Result<ExitStatus, CommandError> {
-    let (if_empty, guard) = (run.if_empty, ListSizeGuard::new(run.before, scene));
-    let request = run_request(run, scene);
-    let plan = if scene.action.settings.skip_unchanged {
-        preview::look(request, scene)?
-    } else {
-        run::dry_run(request, scene.clock)?
-    };
-    let status = if plan.totals().is_empty_everywhere() {
-        nothing_to_do(plan.totals(), if_empty, &scene.context.stderr)?
-    } else {
-        ExitStatus::Ok
-    };
-    // An empty plan is written all the same: that of yesterday must not pass for today's.
-    if !plan.totals().is_empty_everywhere()
-        || !scene.documents.is_empty()
-        || scene.flags.documents.json
-    {
-        preview::show(&plan, scene)?;
-    }
-    // After the plan is shown: it is what one compares the last good run with.
-    if let Some(guard) = guard {
-        guard.check(plan.totals())?;
-    }
-    preview::check_unknown(&plan, scene)?;
-    Ok(status)
-}
-
-fn run_request(run: InputRun<'_>, scene: &Scene<'_>) -> RunRequest {
-    let target = scene.target();
-    RunRequest {
-        state: scene.context.state.clone(),
-        command: run.word.into(),
-        plan: run.plan,
-        endpoint: target.endpoint,
-        project_id: target.project_id,
-        job: run.before.job.as_ref().map(ToString::to_string),
-        reason: run.before.reason.clone(),
-        settings: scene.action.settings.clone(),
     }
 }
 

@@ -5,7 +5,7 @@ use crate::cli::output::error::CommandError;
 use crate::cli::output::prompt;
 use crate::cli::output::prompt::Confirmation;
 use crate::cli::output::stream::Stderr;
-use crate::cli::run::list_size_guard::ListSizeGuard;
+use crate::cli::run::list_size_guard::{ListSizeGuard, check_most};
 use crate::cli::run::pending_plan::IfNotStarted;
 use crate::cli::run::scene::Scene;
 use batchctl::report::ExitStatus;
@@ -57,11 +57,12 @@ impl Terms {
             }
             IfEmpty::Input(_) | IfEmpty::NothingToRetry(_) | IfEmpty::GoOn => {}
         }
+        check_most(totals.selected, scene.flags.max_tasks)?;
         if let Some(guard) = &self.size_guard {
             guard.check(totals)?;
         }
         match self.if_not_started {
-            IfNotStarted::Discard => confirm(planned, scene)?,
+            IfNotStarted::Discard | IfNotStarted::KeepPlan => confirm(planned, scene)?,
             // The operator confirmed the run when it was new.
             IfNotStarted::Keep if scene.flags.is_talkative() => {
                 let tasks = plural(totals.selected, "task", "tasks");
@@ -96,15 +97,31 @@ pub(crate) fn nothing_to_do(
     stderr: &Stderr,
 ) -> Result<ExitStatus, CommandError> {
     match if_empty {
-        // The input has tasks, and all of them are done: that is not an empty input.
-        _ if totals.already_done > 0 => {
-            let tasks = plural(totals.already_done, "task", "tasks");
-            stderr.line(&format!("nothing is left to do: {tasks} done already"));
+        // The input has tasks, and none of them is to be called: that is not an empty input.
+        _ if !totals.names_nothing() => {
+            let (done, excluded) = (totals.already_done, totals.excluded);
+            let done =
+                (done > 0).then(|| format!("{} done already", plural(done, "task", "tasks")));
+            let excluded =
+                (excluded > 0).then(|| format!("{} excluded", plural(excluded, "task", "tasks")));
+            let why: Vec<_> = done.into_iter().chain(excluded).collect();
+            stderr.line(&format!("nothing is left to do: {}", why.join(", ")));
             Ok(ExitStatus::Ok)
         }
         EmptyInput::Ok => Ok(ExitStatus::Ok),
         EmptyInput::Fail => {
-            Err(CommandError::new(ExitStatus::BadInput, "there is no task in the input")
+            let passed_over = [
+                (totals.not_matched, "not matched by `--where`"),
+                (totals.before_offset, "before the offset"),
+            ];
+            let why = passed_over.into_iter().filter(|(count, _)| *count > 0);
+            let why: Vec<_> =
+                why.map(|(count, why)| format!("{} {why}", plural(count, "row", "rows"))).collect();
+            let error = match why.is_empty() {
+                true => "there is no task in the input".to_owned(),
+                false => format!("no task is selected: {}", why.join(", ")),
+            };
+            Err(CommandError::new(ExitStatus::BadInput, error)
                 .with_hint("use `--if-empty ok` if that is right"))
         }
     }

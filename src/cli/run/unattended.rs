@@ -38,6 +38,12 @@ impl Unattended {
             Verb::Start(args) => Self::from_action(&args.common, "start"),
             Verb::Stop(args) => Self::from_action(&args.common, "stop"),
             Verb::Run(args) => Self::from_action(&args.common, "run"),
+            Verb::Apply(args) => Some(Self {
+                args: args.unattended.clone(),
+                place: args.place.clone(),
+                verb: "apply",
+                job: args.which.job.clone(),
+            }),
             Verb::Resume(args) => Some(Self::from_earlier_run(&args.which, &args.how, "resume")),
             Verb::Retry(args) if args.dry_run => None,
             Verb::Retry(args) => Some(Self::from_earlier_run(&args.which, &args.how, "retry")),

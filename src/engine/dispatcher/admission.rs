@@ -188,8 +188,12 @@ where
                 }
                 Announcement::Failed => return self.durable.push_front(attempt),
             }
-            let released = self.pacer.release(now.into());
-            debug_assert_eq!(released, Admission::Now, "asked a moment ago");
+            if self.pacer.release(now.into()) != Admission::Now {
+                // Nothing was counted, so nothing may leave: the gates are asked anew.
+                self.durable.push_front(attempt);
+                now = self.clock.instant();
+                continue;
+            }
             now = self.send_now(attempt).await;
         }
     }

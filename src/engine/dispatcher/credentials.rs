@@ -49,7 +49,9 @@ where
         }
         match self.authority.first_use() {
             FirstUse::Alone if !self.trust.is_proven() => 1,
-            FirstUse::Alone | FirstUse::Together => self.operator.concurrency.get(),
+            FirstUse::Alone | FirstUse::Together => {
+                self.operator.concurrency.get().min(self.most_at_a_time())
+            }
         }
     }
 

@@ -98,7 +98,7 @@ where
     /// Zero under a rate limit: the limit spreads the sendings anyway, and the record of an attempt
     /// has the earliest time at which it can leave. Zero while single calls probe the service.
     pub(super) fn max_ahead(&self) -> usize {
-        let most = self.operator.concurrency.get();
+        let most = self.operator.concurrency.get().min(self.most_at_a_time());
         let is_held = self.breaker.away_since().is_some() || self.held_since.is_some();
         if self.pacer.is_limited() || is_held || self.slots() < most {
             return 0;

@@ -128,7 +128,7 @@ where
             settings,
             clock,
             pacer: recalling(settings, clock),
-            group: group_gate(settings, now),
+            group: SlotGate::to(settings.slots.clone(), settings.rate, now.into()),
             pace: EffectivePace::new(settings, now),
             operator: OperatorChanges::new(settings.concurrency),
             breaker: Breaker::new(),
@@ -286,12 +286,6 @@ async fn sleep_until(due: Option<Instant>) {
         Some(due) => tokio::time::sleep_until(due).await,
         None => std::future::pending().await,
     }
-}
-
-/// Returns the gate to the slots of the run's group, if it belongs to one.
-fn group_gate(settings: &EngineSettings, now: Instant) -> Option<SlotGate> {
-    let (slots, rate) = settings.slots.clone().zip(settings.rate)?;
-    Some(SlotGate::new(slots, rate, now.into()))
 }
 
 /// Returns a pacer that counts the sendings of earlier processes of the run.

@@ -17,7 +17,8 @@ use crate::policy::{
     Answer, HintedPace, LONGEST_WAIT, Opening, PaceController, PaceStart, PaceWindow, Ramp,
     RateBounds, RateHint, Verdict, rate_per_second,
 };
-use crate::task::Rate;
+use crate::task::{Rate, ServiceLimit};
+use std::num::NonZeroUsize;
 use std::time::Duration;
 
 /// How often and from which change on the limit of the service is reported.
@@ -28,9 +29,8 @@ const REPORTED_CHANGE: f64 = 0.02;
 pub(super) struct EffectivePace {
     limit: Option<Rate>,
     controller: PaceController,
-    is_search: bool,
-    /// The limit of the service that was reported last, and when.
-    reported: Option<f64>,
+    /// The limits of the service that were reported last, and when.
+    reported: ServiceLimit,
     reported_at: Option<Instant>,
     /// Whether the last hint was a quota without an end.
     is_quota: bool,
@@ -48,8 +48,7 @@ impl EffectivePace {
         Self {
             limit: settings.rate,
             controller: PaceController::new(settings.pace, now.into()),
-            is_search: settings.pace.opening == Opening::Doubling,
-            reported: None,
+            reported: ServiceLimit::default(),
             reported_at: None,
             is_quota: false,
             ramp: settings.ramp.map(Ramp::new),
@@ -96,34 +95,43 @@ impl EffectivePace {
             Verdict::Done(_) | Verdict::Refused | Verdict::Transient | Verdict::Unauthorised => {
                 self.controller.served(sent.into(), now.into());
             }
-            Verdict::NeverLeft | Verdict::ProxyRefused | Verdict::InDoubt | Verdict::Panicked => {}
+            Verdict::NeverLeft | Verdict::ProxyRefused | Verdict::InDoubt | Verdict::Panicked => {
+                self.controller.ended(now.into());
+            }
         }
     }
 
-    /// Returns the limit that the service sets below the operator's rate, in sendings a second.
-    fn set_by_service(&self, now: Instant) -> Option<f64> {
-        let limit = self.limit.map_or(f64::INFINITY, Rate::per_second);
+    /// Returns the limits that the service sets below those of the operator.
+    fn set_by_service(&self, concurrency: NonZeroUsize, now: Instant) -> ServiceLimit {
+        let rate = self.limit.map_or(f64::INFINITY, Rate::per_second);
         let hinted = self.hinted.per_second(now.into());
-        let lowest = hinted.into_iter().chain(self.controller.limit()).reduce(f64::min);
-        lowest.filter(|&lowest| lowest < limit)
+        let found = self.controller.limit();
+        let lowest = hinted.into_iter().chain(found.per_second).reduce(f64::min);
+        let is_below =
+            |&most: &u32| usize::try_from(most).is_ok_and(|most| most < concurrency.get());
+        ServiceLimit {
+            per_second: lowest.filter(|&lowest| lowest < rate),
+            at_a_time: found.at_a_time.filter(is_below),
+        }
     }
 
     /// Returns the event for a limit of the service that differs from the one reported last.
-    fn report_limit(&mut self, now: Instant) -> Option<EventKind> {
-        let mut per_second = self.set_by_service(now);
-        if per_second.is_none() && self.is_quota {
+    fn report_limit(&mut self, concurrency: NonZeroUsize, now: Instant) -> Option<EventKind> {
+        let mut limit = self.set_by_service(concurrency, now);
+        if limit.per_second.is_none() && self.is_quota {
             // A quota that is enough for the tasks that are left is still the service's limit.
-            per_second = self.reported;
+            limit.per_second = self.reported.per_second;
         }
-        let is_known = match (self.reported, per_second) {
+        let is_rate_known = match (self.reported.per_second, limit.per_second) {
             (Some(before), Some(now)) => (now / before - 1.0).abs() < REPORTED_CHANGE,
             (before, now) => before == now,
         };
+        let is_known = is_rate_known && self.reported.at_a_time == limit.at_a_time;
         if is_known || self.reported_at.is_some_and(|at| now - at < REPORT_PERIOD) {
             return None;
         }
-        (self.reported, self.reported_at) = (per_second, Some(now));
-        Some(EventKind::RateLearnt { per_second })
+        (self.reported, self.reported_at) = (limit, Some(now));
+        Some(EventKind::RateLearnt(limit))
     }
 
     /// Returns the rate in force, without the pace.
@@ -198,7 +206,7 @@ where
             return;
         }
         self.pace.controller.decide(now.into());
-        if let Some(limit) = self.pace.report_limit(now) {
+        if let Some(limit) = self.pace.report_limit(self.operator.concurrency, now) {
             self.emit(limit);
         }
         self.set_pace(now);
@@ -210,27 +218,32 @@ where
         self.set_pace(now);
     }
 
+    /// Returns how many calls may be on the wire, as far as the service limits that.
+    pub(super) fn most_at_a_time(&self) -> usize {
+        self.pace.controller.most_at_a_time().unwrap_or(usize::MAX)
+    }
+
     /// Replaces the operator's limit; a search for a rate ends with it. What is known of the
     /// service's limit stays known.
     pub(super) fn limit_rate(&mut self, limit: Option<Rate>) {
         let now = self.clock.instant();
         let most = limit.map_or(f64::INFINITY, Rate::per_second);
         let least = self.settings.pace.bounds.least.min(most);
-        let learnt = self.pace.controller.limit().filter(|_| !self.pace.is_search);
+        let mut learnt = self.pace.controller.limit();
+        learnt.per_second = learnt.per_second.filter(|_| !self.pace.controller.is_search());
         let bounds = RateBounds { least, most };
         let start = PaceStart { bounds, opening: Opening::AtCeiling, learnt };
         if let (Some(group), Some(rate)) = (&mut self.group, limit) {
             group.set_rate(rate);
         }
         self.pace.limit = limit;
-        self.pace.is_search = false;
         self.pace.controller = PaceController::new(start, now.into());
         self.set_pace(now);
     }
 
     /// Returns whether that is the operator's limit already.
     pub(super) fn is_limited_to(&self, limit: Option<Rate>) -> bool {
-        !self.pace.is_search && self.pace.limit == limit
+        !self.pace.controller.is_search() && self.pace.limit == limit
     }
 
     /// Returns when the run ends because every call is throttled until then.

@@ -153,7 +153,7 @@ async fn setting_a_rate_ends_the_search_for_one() {
     scene.settings.pace = crate::policy::PaceStart {
         bounds: crate::policy::RateBounds { least: 1.0, most: 1_000.0 },
         opening: crate::policy::Opening::Doubling,
-        learnt: None,
+        learnt: crate::task::ServiceLimit::default(),
     };
     let seen = scene.run().await;
     assert!(count_between(&seen, secs(10), secs(20)) <= 40);

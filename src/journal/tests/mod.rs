@@ -8,7 +8,7 @@ use super::{
     ChunkFold, Ended, Fact, FailureTexts, PlanChunk, PlanChunkWriter, PlannedTask, Record,
     RunRecord, RunSegmentWriter, SegmentWriter, Text, records, run_records,
 };
-use crate::task::{Command, Counts, Failure, FailureKind, Outcome, TaskState};
+use crate::task::{Command, Counts, Failure, FailureKind, Outcome, ServiceLimit, TaskState};
 use proptest::prelude::*;
 
 impl SegmentWriter {
@@ -36,6 +36,7 @@ enum OwnedFact {
     Settled(Outcome, i64),
     Before(TaskState),
     After(TaskState, Option<i64>, Option<Outcome>),
+    Lost,
 }
 
 #[derive(Debug, Clone)]
@@ -65,6 +66,7 @@ impl OwnedFact {
             }),
             &Self::Settled(outcome, at_us) => Fact::Settled { outcome, at_us },
             &Self::Before(state) => Fact::Before(state),
+            Self::Lost => Fact::Lost,
             &Self::After(state, verified_us, verdict) => {
                 Fact::After { state, verified_us, verdict }
             }
@@ -117,6 +119,7 @@ fn fact() -> impl Strategy<Value = OwnedFact> {
     prop_oneof![
         any::<(u64, u32, i64)>().prop_map(|(seq, n, us)| OwnedFact::Started(seq, n, us)),
         Just(OwnedFact::Withdrawn),
+        Just(OwnedFact::Lost),
         end().prop_map(|end| OwnedFact::Ended(Box::new(end))),
         (outcome(), any::<i64>()).prop_map(|(outcome, us)| OwnedFact::Settled(outcome, us)),
         state().prop_map(OwnedFact::Before),
@@ -232,13 +235,19 @@ fn every_record_of_the_run_reads_back() {
     let all = [
         RunRecord::SessionStarted { at_us: 5, process: 4711, version: "0.1.0" },
         RunRecord::Held { at_us: 9, until_us: 4, reason: "throttled" },
-        RunRecord::RateLearnt(Some(12.5)),
-        RunRecord::RateLearnt(None),
+        RunRecord::RateLearnt(ServiceLimit { per_second: Some(12.5), at_a_time: None }),
+        RunRecord::RateLearnt(ServiceLimit { per_second: None, at_a_time: Some(20) }),
+        RunRecord::RateLearnt(ServiceLimit { per_second: Some(0.5), at_a_time: Some(300) }),
+        RunRecord::RateLearnt(ServiceLimit::default()),
         RunRecord::Polled { leaves_us: -7 },
         RunRecord::Changed { at_us: 9, what: "rate", value: Some("5/s"), by: "a key" },
         RunRecord::Changed { at_us: 9, what: "paused", value: None, by: "a key" },
+        RunRecord::Excluded { tasks: "{}" },
         RunRecord::SessionEnded { at_us: i64::MAX, held_us: u64::MAX, stopped: Some("drained") },
         RunRecord::SessionEnded { at_us: i64::MIN, held_us: 0, stopped: None },
+        RunRecord::SendingsLost { until_us: 7, most: u64::MAX },
+        RunRecord::TasksLost { chunk: 3, tasks: 1_000, rows: None },
+        RunRecord::TasksLost { chunk: 4, tasks: 1, rows: Some((1, 2, u64::MAX)) },
     ];
     let mut writer = RunSegmentWriter::default();
     all.iter().for_each(|record| writer.push(record));

@@ -4,7 +4,7 @@ use crate::journal::{
     Ended, Fact, FailureTexts, Place, PlanChunkWriter, PlannedTask, Record, RunRecord,
     RunSegmentWriter, SegmentWriter, Text,
 };
-use crate::task::{Command, Counts, Failure, FailureKind, Outcome, TaskState};
+use crate::task::{Command, Counts, Failure, FailureKind, Outcome, ServiceLimit, TaskState};
 use std::fmt::Write as _;
 
 const PAGE: &str = include_str!("../../../docs/design/journal-format.md");
@@ -92,6 +92,7 @@ fn the_page_shows_a_segment_byte_by_byte() {
                 verdict: Some(Outcome::Failed),
             },
         ),
+        (5, Fact::Lost),
     ] {
         writer.push(&Record { offset, fact });
     }
@@ -105,10 +106,13 @@ fn the_page_shows_a_segment_of_the_run_byte_by_byte() {
     for record in [
         RunRecord::SessionStarted { at_us: 5, process: 4711, version: "0.1.0" },
         RunRecord::Held { at_us: 9, until_us: 20, reason: "throttled" },
-        RunRecord::RateLearnt(Some(12.5)),
+        RunRecord::RateLearnt(ServiceLimit { per_second: Some(12.5), at_a_time: None }),
         RunRecord::Polled { leaves_us: 30 },
         RunRecord::Changed { at_us: 30, what: "rate", value: Some("5/s"), by: "a key" },
+        RunRecord::Excluded { tasks: "{\"excluded\":1}" },
         RunRecord::SessionEnded { at_us: 31, held_us: 11, stopped: Some("drained") },
+        RunRecord::SendingsLost { until_us: 31, most: 64 },
+        RunRecord::TasksLost { chunk: 3, tasks: 1_000, rows: Some((0, 3_001, 4_000)) },
     ] {
         writer.push(&record);
     }

@@ -24,7 +24,10 @@ pub(super) struct CallHistory {
     begun: Instant,
     sent: VecDeque<Instant>,
     throttled: VecDeque<Instant>,
+    /// When calls ended that were not throttled.
+    ended: VecDeque<Instant>,
     accepted: f64,
+    ended_in_all: f64,
     /// How long a throttled answer takes to arrive, in seconds.
     lag: f64,
 }
@@ -35,7 +38,9 @@ impl CallHistory {
             begun: now,
             sent: VecDeque::new(),
             throttled: VecDeque::new(),
+            ended: VecDeque::new(),
             accepted: 0.0,
+            ended_in_all: 0.0,
             lag: 0.0,
         }
     }
@@ -53,6 +58,58 @@ impl CallHistory {
         let place = self.throttled.partition_point(|&other| other <= sent);
         self.throttled.insert(place, sent);
         forget(&mut self.throttled, now);
+    }
+
+    /// Takes note of the end of a call that was not throttled.
+    pub(super) fn count_ended(&mut self, now: Instant) {
+        self.ended_in_all += 1.0;
+        self.ended.push_back(now);
+        forget(&mut self.ended, now);
+    }
+
+    /// Returns how many calls are on the wire.
+    pub(super) fn on_the_wire(&self) -> usize {
+        whole(self.accepted - self.ended_in_all)
+    }
+
+    /// Returns how many calls that were accepted were on the wire.
+    pub(super) fn level_at(&self, at: Instant) -> usize {
+        let newest = self.ended.back().copied().unwrap_or(at).max(at);
+        let ended = self.ended_in_all - count(&self.ended, at, newest);
+        whole(self.accepted_until(at) - ended)
+    }
+
+    /// Returns of the latest calls up to an instant how many accepted ones each found on the wire, and
+    /// whether it was throttled itself.
+    pub(super) fn levels(&self, calls: usize, to: Instant) -> Vec<(usize, bool)> {
+        let end = self.sent.partition_point(|&at| at <= to);
+        let begin = end.saturating_sub(calls);
+        let Some(&first) = self.sent.get(begin) else { return Vec::new() };
+        let earlier = before(first, 1e-9);
+        let mut level = self.level_at(earlier);
+        let mut throttled = self.throttled.iter().skip_while(|&&at| at < first).peekable();
+        let mut ended = self.ended.iter().skip_while(|&&at| at <= earlier).peekable();
+        let mut found = Vec::with_capacity(end - begin);
+        let mut index = begin;
+        while index < end {
+            let at = self.sent[index];
+            while ended.next_if(|&&other| other <= at).is_some() {
+                level = level.saturating_sub(1);
+            }
+            // Of calls sent at the same time the last ones find most on the wire.
+            let together = self.sent.range(index..end).take_while(|&&other| other == at).count();
+            let mut refused = 0;
+            while refused < together && throttled.next_if(|&&other| other <= at).is_some() {
+                refused += 1;
+            }
+            for _ in refused..together {
+                found.push((level, false));
+                level += 1;
+            }
+            found.extend((0..refused).map(|_| (level, true)));
+            index += together;
+        }
+        found
     }
 
     /// Returns the last instant whose calls can be judged: no throttled answer is missing for them.
@@ -140,6 +197,12 @@ fn count(times: &VecDeque<Instant>, after: Instant, to: Instant) -> f64 {
     end.saturating_sub(begin) as f64
 }
 
+fn whole(count: f64) -> usize {
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "counts are whole")]
+    let whole = count.max(0.0) as usize;
+    whole
+}
+
 /// Returns the seconds from one instant to a later one.
 pub(super) fn seconds(from: Instant, to: Instant) -> f64 {
     to.saturating_duration_since(from).as_secs_f64()
@@ -198,6 +261,16 @@ mod tests {
         assert!(chance.is_scattered(at(0), at(60)));
         let (limit, at) = history(60, &[54, 55, 56, 57, 58, 59, 60]);
         assert!(!limit.is_scattered(at(0), at(60)));
+    }
+
+    #[test]
+    fn each_call_finds_the_accepted_ones_that_have_not_ended() {
+        let (mut history, at) = history(6, &[3]);
+        history.count_ended(at(4) + Duration::from_millis(5));
+        let levels = [(0, false), (1, false), (2, true), (2, false), (2, false), (3, false)];
+        assert_eq!(history.levels(10, at(6)), levels);
+        assert_eq!(history.levels(2, at(5)), levels[3..5]);
+        assert_eq!((history.level_at(at(4)), history.on_the_wire()), (3, 4));
     }
 
     #[test]

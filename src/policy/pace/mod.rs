@@ -1,6 +1,7 @@
 //! How fast calls may be sent: the pacer, the ramp, what the service says about its quota, the search for a rate.
 
 mod call_history;
+mod calls_at_a_time;
 mod chance_throttling;
 mod clock_map;
 mod even_spacing;
@@ -11,6 +12,14 @@ mod ramp;
 mod rate_hint;
 mod shared_slots;
 mod structured_field;
+
+#[cfg(test)]
+#[path = "pace_simulation_tests.rs"]
+mod simulation;
+
+#[cfg(test)]
+#[path = "pace_figures_tests.rs"]
+mod figures;
 
 pub use clock_map::{ClockMap, Learned};
 pub use pace_controller::{Opening, PaceController, PaceStart, RateBounds};

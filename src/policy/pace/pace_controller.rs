@@ -13,9 +13,10 @@ mod growth;
 mod throttling;
 
 use crate::policy::pace::call_history::{CallHistory, seconds};
+use crate::policy::pace::calls_at_a_time::CallsAtATime;
 use crate::policy::pace::chance_throttling::ChanceThrottling;
 use crate::policy::pace::limit_trial::Trial;
-use crate::task::Rate;
+use crate::task::{Rate, ServiceLimit};
 use std::time::{Duration, Instant};
 use throttling::{LONGEST_REST, RESTING};
 
@@ -56,8 +57,8 @@ pub struct PaceStart {
     pub bounds: RateBounds,
     /// Where it begins.
     pub opening: Opening,
-    /// The limit that an earlier run learnt, if one did; the pace begins there.
-    pub learnt: Option<f64>,
+    /// The limits that an earlier run met; the pace begins there.
+    pub learnt: ServiceLimit,
 }
 
 impl PaceStart {
@@ -66,7 +67,7 @@ impl PaceStart {
     pub fn below(rate: Option<Rate>) -> Self {
         let most = rate.map_or(f64::INFINITY, Rate::per_second);
         let bounds = RateBounds { least: SLOWEST_PACE, most };
-        Self { bounds, opening: Opening::AtCeiling, learnt: None }
+        Self { bounds, opening: Opening::AtCeiling, learnt: ServiceLimit::default() }
     }
 }
 
@@ -122,6 +123,7 @@ pub struct PaceController {
     phase: Phase,
     chance: ChanceThrottling,
     chance_since: Instant,
+    at_a_time: CallsAtATime,
     history: CallHistory,
     begun: Instant,
     decided: Instant,
@@ -151,7 +153,7 @@ impl PaceController {
         let least = start.bounds.least.max(SLOWEST_PACE);
         let bounds = RateBounds { least, most: start.bounds.most.max(least) };
         let is_sane = |&learnt: &f64| learnt.is_finite() && learnt > 0.0 && learnt < bounds.most;
-        let limit = start.learnt.filter(is_sane);
+        let limit = start.learnt.per_second.filter(is_sane);
         let (rate, phase) = match (limit, start.opening) {
             (Some(limit), _) => {
                 let until = after(now, LONGEST_REST);
@@ -176,6 +178,7 @@ impl PaceController {
             phase,
             chance: ChanceThrottling::default(),
             chance_since: now,
+            at_a_time: CallsAtATime::learnt(start.learnt.at_a_time, now),
             history: CallHistory::new(now),
             begun: now,
             decided: now,
@@ -197,19 +200,34 @@ impl PaceController {
         self.rate
     }
 
+    /// Returns whether it searches for a rate that no operator has set.
+    pub fn is_search(&self) -> bool {
+        self.opening == Opening::Doubling
+    }
+
     /// Returns whether what was sent in the last second counts, however fast it was sent.
     pub fn is_windowed(&self) -> bool {
         self.is_windowed
     }
 
-    /// Returns the limit of the service, to be kept for the next run; nothing where none is known.
-    pub fn limit(&self) -> Option<f64> {
-        self.limit
+    /// Returns the limits of the service, to be kept for the next run.
+    pub fn limit(&self) -> ServiceLimit {
+        ServiceLimit { per_second: self.limit, at_a_time: self.at_a_time.known() }
+    }
+
+    /// Returns how many calls may be on the wire, where the service limits that.
+    pub fn most_at_a_time(&self) -> Option<usize> {
+        self.at_a_time.most()
     }
 
     /// Returns when the next decision is due; never while nothing but a sending or an answer can
     /// change the pace: a run that waits need not wake up.
     pub fn next_decision(&self) -> Option<Instant> {
+        let look = self.at_a_time.next_look();
+        self.next_decision_on_pace().into_iter().chain(look).min()
+    }
+
+    fn next_decision_on_pace(&self) -> Option<Instant> {
         let tick = self.decided + TICK;
         let is_idle = self.history.last_sent().is_none_or(|sent| sent < self.decided);
         match self.phase {
@@ -224,13 +242,20 @@ impl PaceController {
         }
     }
 
+    /// Takes note of the end of a call that shows nothing of a limit.
+    pub fn ended(&mut self, now: Instant) {
+        self.history.count_ended(now);
+    }
+
     /// Takes note of a sending of any kind.
     pub fn sent(&mut self, now: Instant) {
+        self.at_a_time.sent(self.history.on_the_wire(), now);
         self.history.count_sent(now);
     }
 
     /// Takes note that a call which was sent at `sent` was accepted, whatever became of it.
     pub fn served(&mut self, sent: Instant, now: Instant) {
+        self.history.count_ended(now);
         self.chance.weigh(false, self.is_steady());
         if sent < self.cut_at {
             return;
@@ -255,6 +280,13 @@ impl PaceController {
     /// Takes note that a call which was sent at `sent` was throttled.
     pub fn throttled(&mut self, sent: Instant, now: Instant) {
         self.history.count_throttled(sent, now);
+        let level = self.history.level_at(sent);
+        if self.at_a_time.explains(level, self.history.sent_per_second(now), now) {
+            return;
+        }
+        if self.at_a_time.search(&self.history, now) {
+            return self.forget_limit(now);
+        }
         self.chance.weigh(true, self.is_steady());
         self.cost += 1;
         self.believe_window();
@@ -279,7 +311,8 @@ impl PaceController {
 
     /// Decides on the pace if a decision is due, and returns the sendings a second that hold.
     pub fn decide(&mut self, now: Instant) -> f64 {
-        if self.next_decision().is_none_or(|due| now < due) {
+        self.at_a_time.decide(self.history.horizon(now), now);
+        if self.next_decision_on_pace().is_none_or(|due| now < due) {
             return self.rate;
         }
         self.decided = now;

@@ -239,6 +239,12 @@ impl SlotGate {
         Self { source, spacing, granted: VecDeque::new(), asks_from: now, failing_since: None }
     }
 
+    /// Returns a gate to the slots of a rate group, if there is one and a rate to keep.
+    pub fn to(slots: Option<SharedSlots>, rate: Option<Rate>, now: Instant) -> Option<Self> {
+        let (slots, rate) = slots.zip(rate)?;
+        Some(Self::new(slots, rate, now))
+    }
+
     /// Spaces slots for another rate from now on.
     pub fn set_rate(&mut self, rate: Rate) {
         self.spacing = SlotSpacing::for_rate(rate);

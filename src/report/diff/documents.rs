@@ -6,15 +6,13 @@ use crate::report::diff::changes::failure_of_pair;
 use crate::report::diff::{Diff, TaskChange};
 use crate::report::format::{CsvDialect, ResultsError, not_written, service_cell};
 use crate::store::{RunReader, TaskPair, for_each_pair};
-use crate::task::{Failure, FailureKind, Outcome};
+use crate::task::{DIFF_COLUMNS, Failure, FailureKind, Outcome};
 use crate::text::non_empty;
 use serde::Serialize;
 use std::io::Write;
 
 /// The version of the fields; it changes only if the meaning of one changes.
 const SCHEMA_VERSION: u32 = 1;
-const COLUMNS: [&str; 8] =
-    ["id", "command", "change", "before", "after", "error_kind", "error_code", "error_msg"];
 
 /// Writes the changes as CSV, ordered by id. The document is a valid input again.
 ///
@@ -28,7 +26,7 @@ pub fn write_diff_csv(
     out: impl Write,
 ) -> Result<(), ResultsError> {
     let mut writer = dialect.begin(out).map_err(ResultsError::Write)?;
-    writer.write_record(COLUMNS).map_err(not_written)?;
+    writer.write_record(DIFF_COLUMNS).map_err(not_written)?;
     for_each_change(before, after, |row| {
         let id = format!("{}{}", dialect.id_prefix(&row.pair.id), row.pair.id);
         // The message of a failure is foreign text, here as in results.csv.

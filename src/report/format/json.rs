@@ -10,7 +10,7 @@ use crate::report::model::{
     Calls, ExitStatus, FailureGroup, InputPart, Latency, PacePart, Report, RunPart, Stopped,
     Target, VerifyCounts,
 };
-use crate::settings::RunSettings;
+use crate::settings::{LeftOut, RunSettings, TaskChoice};
 use crate::store::{ChangeRow, DamagedPart, RunId, ShardRow};
 use crate::task::{Counts, FailureKind, Outcome, OutcomeCounts, Rate, RunBy, TaskId};
 use crate::text::{non_empty, whole_millis};
@@ -50,6 +50,8 @@ struct ReportJson<'a> {
     counts: Counts,
     /// Tasks that succeeded without a sub-task.
     empty: u64,
+    /// Tasks that succeeded at their second or a later attempt.
+    flaky: u64,
     calls: CallsJson,
     arrivals: VerifyCounts,
     latency_ms: LatencyJson,
@@ -73,11 +75,11 @@ impl<'a> ReportJson<'a> {
             target: &report.target,
             input: &report.input,
             // Through a `Value`, because it sorts the fields by name, whatever their order in code.
-            settings: serde_json::to_value(RunSettings { by: None, ..report.settings.clone() })
-                .expect("settings have a form in JSON"),
+            settings: settings(&report.settings),
             tasks: &report.tasks,
             counts: report.counts,
             empty: report.empty,
+            flaky: report.flaky,
             calls: CallsJson::from_calls(&report.calls),
             arrivals: report.arrivals,
             latency_ms: report.latency.map(LatencyJson::from_latency).unwrap_or_default(),
@@ -107,6 +109,13 @@ impl<'a> ShardJson<'a> {
         let ShardRow { shard, run, selected, settled, .. } = row;
         Self { number: shard.number(), run: run.as_str(), selected: *selected, settled: *settled }
     }
+}
+
+/// Returns the settings without what other parts of the document show.
+fn settings(settings: &RunSettings) -> Value {
+    let choice = TaskChoice { left_out: LeftOut::default(), ..settings.choice.clone() };
+    let shown = RunSettings { by: None, choice, ..settings.clone() };
+    serde_json::to_value(shown).expect("settings have a form in JSON")
 }
 
 /// A part of the run's file that is not what was written.
@@ -260,6 +269,7 @@ struct PaceJson {
     paused_ms: u64,
     rate_learnt: Option<f64>,
     set_by_service: Option<f64>,
+    at_a_time_set_by_service: Option<u32>,
 }
 
 impl PaceJson {
@@ -269,8 +279,9 @@ impl PaceJson {
             rate_average: pace.rate_average.map(three_decimals),
             rate_peak_1s: pace.rate_peak_1s,
             paused_ms: whole_millis(pace.paused),
-            rate_learnt: pace.rate_learnt.map(three_decimals),
-            set_by_service: pace.rate_learnt.map(three_decimals),
+            rate_learnt: pace.learnt.per_second.map(three_decimals),
+            set_by_service: pace.learnt.per_second.map(three_decimals),
+            at_a_time_set_by_service: pace.learnt.at_a_time,
         }
     }
 }

@@ -4,14 +4,14 @@
 //! numbers of the suite are the sums over its cases.
 
 use crate::report::format::csv::ResultsError;
-use crate::report::format::row_filter::{RowFilter, is_selected, selected_with};
+use crate::report::format::row_filter::{RowFilter, is_selected};
 use crate::report::format::words::{
     code_and_message, decimal_seconds, failure_times, percent, remedy,
 };
 use crate::report::format::xml::{Element, Xml};
 use crate::report::model::{FailureGroup, Report, failure_of};
 use crate::store::{RunId, RunReader, TaskRow};
-use crate::task::{Failure, Outcome, TaskId};
+use crate::task::{Failure, Outcome, OutcomeCounts, TaskId};
 use crate::text::{grouped, whole_millis};
 use std::io;
 use std::io::Write;
@@ -21,7 +21,7 @@ use std::time::Duration;
 ///
 /// | outcome | becomes |
 /// |---|---|
-/// | `succeeded` | a case that passed |
+/// | `succeeded` | a case that passed; with a `flakyFailure` if it took several attempts |
 /// | `partial` `failed` | a failure |
 /// | `ambiguous` | an error: the result is unknown |
 /// | `unchanged` `not_attempted` | skipped |
@@ -37,7 +37,7 @@ pub fn write_junit(
 ) -> Result<(), ResultsError> {
     let sources: Vec<String> = run.record()?.sources.into_iter().map(|it| it.name).collect();
     // A pass of its own, because the sums stand in front of the cases.
-    let totals = SuiteTotals::from_run(run, report, only)?;
+    let totals = SuiteTotals::from_run(run, only)?;
     let mut xml = Xml::begin(out).map_err(ResultsError::Write)?;
     begin(&mut xml, report, &totals).map_err(ResultsError::Write)?;
     run.for_each_task(|task| {
@@ -117,26 +117,21 @@ struct SuiteTotals {
 
 impl SuiteTotals {
     /// Adds up the selected tasks of a run.
-    fn from_run(
-        run: &RunReader,
-        report: &Report,
-        only: &[RowFilter],
-    ) -> Result<Self, ResultsError> {
-        let sum = |outcomes: &[Outcome]| -> u64 {
-            outcomes.iter().map(|&outcome| selected_with(outcome, report, only)).sum()
-        };
+    fn from_run(run: &RunReader, only: &[RowFilter]) -> Result<Self, ResultsError> {
+        let mut tasks = OutcomeCounts::default();
         let mut time = Duration::ZERO;
         run.for_each_task::<ResultsError>(|task| {
             if is_selected(&task, only) {
+                tasks[task.outcome] += 1;
                 time = time.saturating_add(time_of(&task));
             }
             Ok(())
         })?;
         Ok(Self {
-            tests: sum(&Outcome::ALL),
-            failures: sum(&[Outcome::Partial, Outcome::Failed]),
-            errors: sum(&[Outcome::Ambiguous]),
-            skipped: sum(&[Outcome::Unchanged, Outcome::NotAttempted]),
+            tests: tasks.selected(),
+            failures: tasks[Outcome::Partial] + tasks[Outcome::Failed],
+            errors: tasks[Outcome::Ambiguous],
+            skipped: tasks[Outcome::Unchanged] + tasks[Outcome::NotAttempted],
             time,
         })
     }
@@ -155,7 +150,7 @@ fn properties<W: Write>(xml: &mut Xml<W>, report: &Report) -> io::Result<()> {
     let run = &report.run;
     let exit = report.exit.map(|exit| exit.code().to_string());
     let duration = decimal_seconds(run.duration);
-    let empty = report.empty.to_string();
+    let (empty, flaky) = (report.empty.to_string(), report.flaky.to_string());
     let known = [
         ("run", Some(run.id.as_str())),
         ("parent", run.parent.as_ref().map(RunId::as_str)),
@@ -167,6 +162,7 @@ fn properties<W: Write>(xml: &mut Xml<W>, report: &Report) -> io::Result<()> {
         ("duration_seconds", Some(duration.as_str())),
         ("exit_status", exit.as_deref()),
         ("empty_tasks", Some(empty.as_str()).filter(|_| report.empty > 0)),
+        ("flaky_tasks", Some(flaky.as_str()).filter(|_| report.flaky > 0)),
     ];
     xml.open(&Element::new("properties"))?;
     for (name, value) in known {
@@ -186,7 +182,15 @@ fn case<W: Write>(xml: &mut Xml<W>, task: &TaskRow, sources: &[String]) -> io::R
         .with("file", file)
         .with("line", &task.line.to_string());
     let (tag, said) = match task.outcome {
-        // A case without a child has passed.
+        // A case has passed without a child, or with a `flakyFailure`: CI servers know that element
+        // from Surefire and nextest.
+        Outcome::Succeeded if task.is_flaky() => {
+            let said = format!("succeeded at attempt {}", task.attempts);
+            let note = Element::new("flakyFailure").with("message", &said).with("type", "flaky");
+            xml.open(&case)?;
+            xml.empty(&note)?;
+            return xml.close("testcase");
+        }
         Outcome::Succeeded => return xml.empty(&case),
         Outcome::Unchanged => ("skipped", "already in that state, no call was made"),
         Outcome::NotAttempted => ("skipped", "the run ended before its turn"),

@@ -4,7 +4,7 @@
 //! table cell. Figures that are zero are left out.
 
 use crate::report::format::next_commands::{NextCommand, next_commands};
-use crate::report::format::summary::title;
+use crate::report::format::summary::{FLAKY_NOTE, title};
 use crate::report::format::words::{failure_times, more_causes, percent, remedy};
 use crate::report::model::{FailureGroup, Report};
 use crate::store::RunId;
@@ -121,28 +121,39 @@ fn numbers(text: &mut String, report: &Report) -> Written {
         let tasks = plural(report.empty, "task", "tasks");
         format!("Empty: {tasks} succeeded without a sub-task")
     };
+    let flaky = || format!("Flaky: {} {FLAKY_NOTE}", plural(report.flaky, "task", "tasks"));
     let sent = || {
         let retries = plural(calls.retries, "retry", "retries");
         let throttled = grouped(calls.throttled);
         format!("Calls: {}, {retries}, {throttled} throttled", grouped(calls.attempts))
     };
     // Rows are listed only if some of them became no task.
-    let left_out = input.duplicates + input.already_done + input.invalid + input.of_other_shards;
+    let others = [
+        (input.not_matched, "not matched"),
+        (input.excluded_count, "excluded"),
+        (input.not_sampled, "not sampled"),
+        (input.before_offset, "passed over"),
+        (input.of_other_shards, "of other shards"),
+    ];
+    let left_out = input.duplicates
+        + input.already_done
+        + input.invalid
+        + others.iter().map(|(count, _)| count).sum::<u64>();
     let rows = || {
         let twice = plural(input.duplicates, "duplicate", "duplicates");
         let (rows, done) = (grouped(input.rows), grouped(input.already_done));
-        let elsewhere = match input.of_other_shards {
-            0 => String::new(),
-            tasks => format!(", {} of other shards", grouped(tasks)),
-        };
+        let others = others.iter().filter(|(count, _)| *count > 0);
+        let others: String =
+            others.map(|(count, what)| format!(", {} {what}", grouped(*count))).collect();
         let invalid = grouped(input.invalid);
-        format!("Rows: {rows}, {twice}, {done} done already, {invalid} invalid{elsewhere}")
+        format!("Rows: {rows}, {twice}, {done} done already{others}, {invalid} invalid")
     };
     let paused = || format!("Paused: {}, held back by the service", span(report.pace.paused));
     let lines = [
         (counts.total > 0).then(sub_tasks),
         (report.empty > 0).then(empty),
         (calls.attempts > 0).then(sent),
+        (report.flaky > 0).then(flaky),
         (left_out > 0).then(rows),
         (!report.pace.paused.is_zero()).then(paused),
     ];

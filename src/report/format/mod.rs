@@ -34,4 +34,4 @@ pub use schema::Schema;
 pub use summary::summary;
 
 pub(crate) use self::csv::{not_written, service_cell};
-pub(crate) use words::code_and_message;
+pub(crate) use words::{code_and_message, latency_words};

@@ -20,7 +20,7 @@ pub struct NextCommand {
 type Offer = fn(&Report, &[PathBuf]) -> Option<NextCommand>;
 
 /// All commands that can be offered, the most useful first.
-const OFFERS: [Offer; 6] = [resume, retry, settle, wait, results, json];
+const OFFERS: [Offer; 7] = [apply, resume, retry, settle, wait, results, json];
 
 /// Returns the commands to type next. `documents` are those that are written already.
 pub fn next_commands(report: &Report, documents: &[PathBuf]) -> Vec<NextCommand> {
@@ -29,6 +29,18 @@ pub fn next_commands(report: &Report, documents: &[PathBuf]) -> Vec<NextCommand>
         return Vec::new();
     }
     OFFERS.iter().filter_map(|offer| offer(report, documents)).collect()
+}
+
+/// A plan that was stored on its own has not begun.
+fn is_unapplied_plan(report: &Report) -> bool {
+    report.settings.planned_with.is_some() && report.run.started_at.is_none()
+}
+
+fn apply(report: &Report, _: &[PathBuf]) -> Option<NextCommand> {
+    is_unapplied_plan(report).then(|| NextCommand {
+        command: command(&report.run.id, &report.settings, "apply", ""),
+        purpose: "carries out this plan",
+    })
 }
 
 /// Only for a run that ended too early: one that is under way needs no second process.
@@ -100,7 +112,8 @@ fn can_be_verified(report: &Report) -> bool {
 }
 
 fn results(report: &Report, documents: &[PathBuf]) -> Option<NextCommand> {
-    let is_wanted = report.tasks.selected() > 0 && !has(documents, "csv");
+    let is_wanted =
+        report.tasks.selected() > 0 && !has(documents, "csv") && !is_unapplied_plan(report);
     is_wanted.then(|| NextCommand {
         command: command(&report.run.id, &report.settings, "report", "-o results.csv"),
         purpose: "every task's outcome",

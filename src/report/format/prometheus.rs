@@ -110,6 +110,11 @@ fn tasks(metrics: &mut MetricsText, report: &Report) {
         "Tasks of the run that succeeded without a sub-task.",
         &[(&[], report.empty.to_string())],
     );
+    metrics.gauge(
+        "last_run_flaky_tasks",
+        "Tasks of the run that succeeded at their second or a later attempt.",
+        &[(&[], report.flaky.to_string())],
+    );
 }
 
 fn groups(metrics: &mut MetricsText, report: &Report) {

@@ -1,6 +1,5 @@
 //! Selects the tasks that results and JUnit documents contain.
 
-use crate::report::model::Report;
 use crate::store::TaskRow;
 use crate::task::{Outcome, UnknownOutcome};
 use std::str::FromStr;
@@ -12,16 +11,19 @@ pub enum RowFilter {
     Outcome(Outcome),
     /// Tasks that succeeded without a sub-task.
     Empty,
+    /// Tasks that succeeded at their second or a later attempt.
+    Flaky,
 }
 
 impl RowFilter {
-    /// The word for tasks that succeeded without a sub-task.
-    pub const EMPTY: &'static str = "empty";
+    /// The words for a part of the tasks that succeeded.
+    pub const PARTS: [&'static str; 2] = ["empty", "flaky"];
 
     fn includes(self, task: &TaskRow) -> bool {
         match self {
             Self::Outcome(outcome) => task.outcome == outcome,
             Self::Empty => task.is_empty(),
+            Self::Flaky => task.is_flaky(),
         }
     }
 }
@@ -29,10 +31,11 @@ impl RowFilter {
 impl FromStr for RowFilter {
     type Err = UnknownOutcome;
 
-    /// Reads the word of an outcome, or `empty`.
+    /// Reads the word of an outcome, or one of [`RowFilter::PARTS`].
     fn from_str(word: &str) -> Result<Self, UnknownOutcome> {
         match word {
-            Self::EMPTY => Ok(Self::Empty),
+            "empty" => Ok(Self::Empty),
+            "flaky" => Ok(Self::Flaky),
             outcome => outcome.parse().map(Self::Outcome),
         }
     }
@@ -41,13 +44,4 @@ impl FromStr for RowFilter {
 /// Returns whether a task is selected; an empty selection means all.
 pub(crate) fn is_selected(task: &TaskRow, only: &[RowFilter]) -> bool {
     only.is_empty() || only.iter().any(|filter| filter.includes(task))
-}
-
-/// Returns the number of selected tasks with an outcome.
-pub(crate) fn selected_with(outcome: Outcome, report: &Report, only: &[RowFilter]) -> u64 {
-    if only.is_empty() || only.contains(&RowFilter::Outcome(outcome)) {
-        return report.tasks[outcome];
-    }
-    let has_empty = outcome == Outcome::Succeeded && only.contains(&RowFilter::Empty);
-    if has_empty { report.empty } else { 0 }
 }

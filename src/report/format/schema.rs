@@ -14,6 +14,12 @@ pub enum Schema {
     Results,
     /// The JSON of `report diff`.
     Diff,
+    /// The JSON of `explain`.
+    Explain,
+    /// A line of the dump of exchanges.
+    Dump,
+    /// The JSON of `tasks`.
+    Tasks,
 }
 
 impl Schema {
@@ -24,6 +30,9 @@ impl Schema {
             Self::Events => include_str!("schema/events.json"),
             Self::Results => include_str!("schema/results.json"),
             Self::Diff => include_str!("schema/diff.json"),
+            Self::Dump => include_str!("schema/dump.json"),
+            Self::Explain => include_str!("schema/explain.json"),
+            Self::Tasks => include_str!("schema/tasks.json"),
         }
     }
 }

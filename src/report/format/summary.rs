@@ -8,7 +8,7 @@ use crate::report::format::failure_lines::failures;
 use crate::report::format::next_commands::{NextCommand, next_commands};
 use crate::report::format::terminal::{COLUMNS, LABEL_COLUMNS, NumberRow, TerminalText, Tone};
 use crate::report::format::words::latency_millis;
-use crate::report::model::{Calls, ExitStatus, Latency, Report};
+use crate::report::model::{Calls, ExcludedPart, ExitStatus, Latency, Report};
 use crate::settings::RateSetting;
 use crate::store::{RunId, ShardRow};
 use crate::task::{Counts, Outcome};
@@ -37,8 +37,16 @@ fn quiet(label: &'static str, number: Option<u64>, note: String) -> NumberRow {
 fn outcome_rows(report: &Report) -> Vec<NumberRow> {
     let outcomes = Outcome::ALL.into_iter().map(|outcome| outcome_row(outcome, report));
     let input = &report.input;
+    let of_plan = input.excluded.iter().filter(|excluded| !excluded.later);
+    let later = input.excluded.iter().filter(|excluded| excluded.later);
+    let excluded_later = excluded_note(later, input.excluded_later_count);
     let left_out = [
         quiet("done already", Some(input.already_done), "by the runs it follows".into()),
+        quiet("excluded", Some(input.excluded_count), excluded_note(of_plan, input.excluded_count)),
+        quiet("then excluded", Some(input.excluded_later_count), excluded_later),
+        quiet("not matched", Some(input.not_matched), "rows that do not meet `--where`".into()),
+        quiet("not sampled", Some(input.not_sampled), "outside the sample".into()),
+        quiet("passed over", Some(input.before_offset), "before the offset".into()),
         quiet("duplicates", Some(input.duplicates), "rows like an earlier one".into()),
         quiet("invalid", Some(input.invalid), "rows that name no task".into()),
         quiet("elsewhere", Some(input.of_other_shards), elsewhere_note(report)),
@@ -51,6 +59,18 @@ fn outcome_rows(report: &Report) -> Vec<NumberRow> {
 fn elsewhere_note(report: &Report) -> String {
     let shard = report.settings.shard.map_or_else(String::new, |it| format!("; this is {it}"));
     format!("tasks of other shards{shard}")
+}
+
+/// Returns some of these `count` excluded tasks, in words.
+fn excluded_note<'a>(named: impl Iterator<Item = &'a ExcludedPart>, count: u64) -> String {
+    const SHOWN: usize = 3;
+
+    let ids = named.take(SHOWN).map(|excluded| printable(&excluded.task.id, 20));
+    let ids = ids.collect::<Vec<_>>().join(", ");
+    match count.saturating_sub(SHOWN as u64) {
+        0 => ids,
+        more => format!("{ids} and {} more", grouped(more)),
+    }
 }
 
 /// Returns the number of tasks that a retry leaves for the next one, also those that it left out.
@@ -72,7 +92,11 @@ fn outcome_row(outcome: Outcome, report: &Report) -> NumberRow {
 }
 
 fn not_attempted_note(report: &Report) -> &'static str {
-    if report.exit.is_none() { "not sent so far" } else { "the run ended before their turn" }
+    match report.exit {
+        None => "not sent so far",
+        Some(_) if report.run.complete => "excluded before they were sent",
+        Some(_) => "the run ended before their turn",
+    }
 }
 
 /// Returns the effort of the run: calls, rates, pauses, latency.
@@ -98,15 +122,22 @@ fn call_rows(report: &Report) -> Vec<NumberRow> {
     if calls.attempts > 0 {
         let peak = format!("{} in the busiest second", grouped(pace.rate_peak_1s));
         rows.push(quiet("calls", Some(calls.attempts), calls_note(calls)));
+        if report.flaky > 0 {
+            rows.push(quiet("flaky", Some(report.flaky), FLAKY_NOTE.into()));
+        }
         rows.push(quiet("pace", None, peak));
     }
-    if let Some(learnt) = pace.rate_learnt {
+    if let Some(learnt) = pace.learnt.per_second {
         let limit = rounded(learnt);
         rows.push(if report.settings.rate.is_auto() {
             quiet("rate found", None, format!("the service throttles at about {limit}/s"))
         } else {
             quiet("service", None, format!("sets the pace, at about {limit}/s"))
         });
+    }
+    if let Some(most) = pace.learnt.at_a_time {
+        let note = format!("works on {} at a time", plural(u64::from(most), "call", "calls"));
+        rows.push(quiet("service", None, note));
     }
     if !pace.paused.is_zero() {
         let who = if report.is_changed("paused") { " or by hand" } else { "" };
@@ -142,6 +173,9 @@ pub(crate) fn sub_tasks_note(counts: Counts) -> String {
     }
     format!("{} succeeded, {} failed", grouped(counts.succeeded), grouped(counts.failed))
 }
+
+/// What is said of flaky tasks beside their number.
+pub(crate) const FLAKY_NOTE: &str = "succeeded after a retry";
 
 /// Returns how many calls were retries or throttled, in words.
 pub(crate) fn calls_note(calls: &Calls) -> String {
@@ -205,6 +239,9 @@ pub(crate) fn rounded(rate: f64) -> String {
 /// Returns a word and a reason why the run is not complete, with their tone; `None` if it is.
 pub(crate) fn verdict(report: &Report) -> Option<(Tone, &'static str, String)> {
     let Some(exit) = report.exit else {
+        if let Some(planned) = &report.stopped {
+            return Some((Tone::Doubtful, "Planned", planned.detail.clone()));
+        }
         return Some((Tone::Doubtful, "Still running", "this is what is known so far".into()));
     };
     let stopped = report.stopped.as_ref()?;

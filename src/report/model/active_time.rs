@@ -138,6 +138,7 @@ fn sum_of_holds(holds: &[HoldRow], from: Timestamp, until: Timestamp) -> Duratio
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::task::ServiceLimit;
 
     fn hold(from: i64, until: i64) -> HoldRow {
         HoldRow {
@@ -159,7 +160,7 @@ mod tests {
             end: None,
             process: 7,
             version: "0.1.0".into(),
-            rate_learnt: None,
+            learnt: ServiceLimit::default(),
         };
         let mut worked = ActiveTime::new(&[session(0), session(90_000_000)]);
         assert_eq!(worked.average_rate(), None);

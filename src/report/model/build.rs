@@ -10,13 +10,13 @@ use crate::report::model::failure_groups::FailureGroups;
 use crate::report::model::peak_rate::PeakRate;
 use crate::report::model::tuning::AnswerTotals;
 use crate::report::model::{
-    Calls, ExitStatus, InputPart, Latency, PacePart, Report, RunPart, StillRunning, Target,
-    VerifyCounts,
+    Calls, ExcludedPart, ExitStatus, InputPart, Latency, PacePart, Report, RunPart, StillRunning,
+    Target, VerifyCounts,
 };
 use crate::store::{
     AttemptRow, RunReader, RunRecord, SendingRow, SessionRecord, ShardRow, StoreError, TaskRow,
 };
-use crate::task::{Counts, Failure, FailureKind, Outcome, OutcomeCounts, Rate};
+use crate::task::{Counts, ExcludedTask, Failure, FailureKind, Outcome, OutcomeCounts, Rate};
 use hdrhistogram::Histogram;
 use std::time::Duration;
 
@@ -48,9 +48,9 @@ impl Report {
         // answer, so they are read only if a process recorded no end.
         let holds = if sent.worked.has_open_end() { run.holds()? } else { Vec::new() };
         let paused = sent.worked.held(&holds);
-        // Tasks whose ids are lost are in no row, and the sums must add up all the same.
+        // Tasks whose ids are lost are in no row, and the sums must add up all the same. They can
+        // never be settled, so the run does not wait for them.
         totals.tasks[Outcome::Ambiguous] += run.lost_tasks();
-        totals.unsettled += run.lost_tasks();
         let last = deciding_session(&record, &shards).cloned();
         let mut report = assemble(record, &Latest { last, still_running }, sent, totals, paused);
         report.shards = shards;
@@ -59,6 +59,7 @@ impl Report {
             report.exit = report.exit.map(|_| ExitStatus::InputOutput);
         }
         report.changes = run.changes()?;
+        report.input.add_excluded_later(run.excluded_later()?);
         drop_hints_for_changed(&mut report);
         if !report.is_changed("rate") {
             cap_average(&mut report.pace);
@@ -119,7 +120,7 @@ fn assemble(
             rate_limit: settings.own_rate().fixed(),
             rate_average: sent.worked.average_rate(),
             rate_peak_1s: sent.peak.finish(),
-            rate_learnt: record.sessions.last().and_then(|session| session.rate_learnt),
+            learnt: record.sessions.last().map(|session| session.learnt).unwrap_or_default(),
             paused,
         },
         run: run_part(&record, &totals.tasks, &sent.worked, ending.complete),
@@ -129,6 +130,7 @@ fn assemble(
         tasks: totals.tasks,
         counts: totals.counts,
         empty: totals.empty,
+        flaky: totals.flaky,
         calls: sent.calls,
         arrivals: totals.arrivals,
         latency: sent.latency.finish(),
@@ -189,12 +191,20 @@ fn run_part(
 }
 
 fn input_part(record: &RunRecord) -> InputPart {
+    let left_out = &record.run.settings.choice.left_out;
+    let of_plan = |task: &ExcludedTask| ExcludedPart { task: task.clone(), later: false };
     InputPart {
         sources: record.sources.iter().map(|source| source.name.clone()).collect(),
         rows: record.rows,
         selected: record.selected,
         duplicates: record.duplicates,
         already_done: record.already_done,
+        excluded_count: left_out.excluded,
+        excluded: left_out.named.iter().map(of_plan).collect(),
+        excluded_later_count: 0,
+        not_matched: left_out.not_matched,
+        not_sampled: left_out.not_sampled,
+        before_offset: left_out.before_offset,
         invalid: record.invalid,
         of_other_shards: record.sharded.map_or(0, |plan| plan.tasks - record.selected),
     }
@@ -288,6 +298,7 @@ struct TaskTotals {
     arrivals: VerifyCounts,
     counts: Counts,
     empty: u64,
+    flaky: u64,
     failures: FailureGroups,
     /// Why the last task could not be sent that was tried and never left, and when it was tried.
     unsent: Option<(Timestamp, Failure)>,
@@ -303,6 +314,7 @@ impl TaskTotals {
         self.arrivals.unverified += u64::from(is_unverified(task));
         self.counts += task.last.as_ref().and_then(trusted_counts).unwrap_or_default();
         self.empty += u64::from(task.is_empty());
+        self.flaky += u64::from(task.is_flaky());
         self.failures.add(task);
         self.note_unsent(task);
     }

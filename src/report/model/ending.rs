@@ -16,7 +16,7 @@ pub(crate) struct RunEnding {
     pub(crate) complete: bool,
     /// What stopped it, if it is not complete.
     pub(crate) stopped: Option<Stopped>,
-    /// The exit status; `None` while it runs.
+    /// The exit status; `None` while it runs, and of a plan that was not applied.
     pub(crate) exit: Option<ExitStatus>,
 }
 
@@ -49,7 +49,9 @@ impl EndingFacts<'_> {
         };
         // A stop while the run only waited for arrivals still leaves something undone.
         let was_stopped = end.stopped.is_some() && self.is_awaited();
-        if self.unsettled == 0 && self.tasks[Outcome::NotAttempted] == 0 && !was_stopped {
+        // A task that became excluded has an outcome although it was not attempted.
+        let is_whole = self.tasks[Outcome::NotAttempted] == 0 || end.stopped.is_none();
+        if self.unsettled == 0 && is_whole && !was_stopped {
             return self.completed();
         }
         self.cut_short(end)
@@ -62,6 +64,11 @@ impl EndingFacts<'_> {
         // Killed after its last outcome was recorded, or a run without tasks: nothing is missing.
         if self.unsettled == 0 && !self.is_awaited() {
             return self.completed();
+        }
+        if self.last.is_none() && self.settings.planned_with.is_some() {
+            let detail = "it is a plan that was not applied; nothing was sent".into();
+            let stopped = Some(Stopped { reason: "planned".into(), detail });
+            return RunEnding { complete: false, stopped, exit: None };
         }
         let stopped = Stopped {
             reason: "killed".into(),

@@ -22,8 +22,8 @@ pub use failure_groups::{FailureGroup, Grouping, MAX_GROUPS};
 pub use group_label::{GroupLabel, GroupLabelError};
 pub use last_success::{is_recovery, last_success};
 pub use report::{
-    Calls, InputPart, Latency, PacePart, Report, RunPart, StillRunning, Stopped, Target,
-    VerifyCounts,
+    Calls, ExcludedPart, InputPart, Latency, PacePart, Report, RunPart, StillRunning, Stopped,
+    Target, VerifyCounts,
 };
 
 pub(crate) use cause::failure_of;

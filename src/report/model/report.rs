@@ -6,9 +6,9 @@ use crate::clock::Timestamp;
 use crate::policy::TuningHint;
 use crate::report::model::command::command;
 use crate::report::model::{ExitStatus, FailureGroup};
-use crate::settings::RunSettings;
+use crate::settings::{LeftOut, RunSettings};
 use crate::store::{ChangeRow, DamagedPart, RunId, ShardRow};
-use crate::task::{Counts, OutcomeCounts, Rate};
+use crate::task::{Counts, ExcludedTask, OutcomeCounts, Rate, ServiceLimit};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -41,6 +41,8 @@ pub struct Report {
     pub counts: Counts,
     /// The number of tasks that succeeded without a sub-task, so that nothing happened in them.
     pub empty: u64,
+    /// The number of tasks that succeeded at their second or a later attempt.
+    pub flaky: u64,
     /// The number of attempts, in all and by answer.
     pub calls: Calls,
     /// The number of tasks that were seen, or not, where their commands lead.
@@ -123,6 +125,16 @@ pub struct Target {
     pub project_id: String,
 }
 
+/// An excluded task.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ExcludedPart {
+    /// The task, and why it is excluded.
+    #[serde(flatten)]
+    pub task: ExcludedTask,
+    /// Whether it became excluded after the run was planned.
+    pub later: bool,
+}
+
 /// The input that a run was planned from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct InputPart {
@@ -136,10 +148,31 @@ pub struct InputPart {
     pub duplicates: u64,
     /// The number of rows whose task an earlier run, which this one follows, has done already.
     pub already_done: u64,
+    /// The number of excluded tasks.
+    pub excluded_count: u64,
+    /// The number of selected tasks that became excluded before they were settled.
+    pub excluded_later_count: u64,
+    /// The first excluded tasks of both kinds; at most 1,000 of each are named.
+    pub excluded: Vec<ExcludedPart>,
+    /// The number of rows that do not meet the conditions.
+    pub not_matched: u64,
+    /// The number of tasks that do not belong to the sample.
+    pub not_sampled: u64,
+    /// The number of tasks before the first one that was taken.
+    pub before_offset: u64,
     /// The number of invalid rows.
     pub invalid: u64,
     /// The number of tasks of the same inputs that belong to other shards.
     pub of_other_shards: u64,
+}
+
+impl InputPart {
+    /// Adds tasks that became excluded after the run was planned.
+    pub(super) fn add_excluded_later(&mut self, left_out: LeftOut) {
+        self.excluded_later_count += left_out.excluded;
+        let parts = left_out.named.into_iter().map(|task| ExcludedPart { task, later: true });
+        self.excluded.extend(parts);
+    }
 }
 
 /// The number of attempts of a run, in all and by answer.
@@ -193,8 +226,8 @@ pub struct PacePart {
     pub rate_average: Option<f64>,
     /// The most attempts in any window of one second.
     pub rate_peak_1s: u64,
-    /// The rate, in attempts a second, at which the service throttles, if `--rate auto` found it.
-    pub rate_learnt: Option<f64>,
+    /// The limits of the service that the run met.
+    pub learnt: ServiceLimit,
     /// How long the service held the run back.
     pub paused: Duration,
 }

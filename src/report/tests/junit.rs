@@ -89,6 +89,34 @@ fn outcomes_that_are_not_asked_for_are_no_cases() {
     "#);
 }
 
+#[test]
+fn a_task_that_succeeded_after_a_retry_has_passed_and_is_flaky() {
+    let mut run = TestRun::with_tasks(2);
+    run.begin();
+    run.settle(0, counted(0, 1), Outcome::Succeeded);
+    run.call(1, throttled());
+    run.call(1, throttled());
+    run.settle(1, counted(0, 1), Outcome::Succeeded);
+    run.end(None);
+    assert_eq!(run.report().flaky, 1);
+    let text = junit(&run, &[]);
+    check_sums(&text);
+    let document = Document::parse(&text).unwrap();
+    let note = document.descendants().find(|it| it.has_tag_name("flakyFailure")).unwrap();
+    assert_eq!(note.attribute("message"), Some("succeeded at attempt 3"));
+    assert_eq!(note.parent().and_then(|case| case.attribute("name")), Some("task-0001"));
+    assert!(text.contains(r#"<property name="flaky_tasks" value="1"/>"#), "{text}");
+    // A task may be both empty and flaky, and is a case once.
+    let only = [RowFilter::Flaky, RowFilter::Empty, RowFilter::Outcome(Outcome::Succeeded)];
+    for (only, tests) in [(&only[..1], 1), (&only[..2], 1), (&only[..], 2)] {
+        let mut text = Vec::new();
+        write_junit(&run.reader(), &run.report(), only, &mut text).unwrap();
+        let text = String::from_utf8(text).unwrap();
+        check_sums(&text);
+        assert!(text.contains(&format!("tests=\"{tests}\"")), "{text}");
+    }
+}
+
 /// Makes sure that the numbers of every suite are the sums over its cases.
 #[track_caller]
 fn check_sums(text: &str) {

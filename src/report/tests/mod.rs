@@ -2,6 +2,7 @@
 
 mod diff;
 mod endings;
+mod explain;
 mod html;
 mod json;
 mod junit;
@@ -148,7 +149,10 @@ impl TestRun {
             sources: tables.iter().map(|&(name, text)| source(name, text)).collect(),
             options,
             on_duplicate: OnDuplicate::Collapse,
+            exclusions: Arc::default(),
             limit: None,
+            sample: None,
+            offset: 0,
         };
         let lock = match plan_run(runs, &run, new, "process 7").unwrap() {
             PlannedRun::Ready { totals: _, lock } => lock,

@@ -3,6 +3,7 @@
 use super::*;
 use crate::report::summary;
 use crate::settings::RunSettings;
+use crate::task::ServiceLimit;
 use crate::text::Style;
 use std::num::NonZeroUsize;
 
@@ -57,23 +58,39 @@ fn a_run_that_finds_its_rate_has_no_hint_for_one() {
 fn the_rate_that_was_found_last_is_shown_rounded() {
     let mut run = TestRun::planned(&[("a.txt", &ids(1))], |run, _| run.settings = auto());
     run.begin();
-    run.record(EventKind::RateLearnt { per_second: Some(40.0) });
+    run.record(EventKind::RateLearnt(per_second(Some(40.0))));
     run.settle(0, counted(0, 1), Outcome::Succeeded);
-    run.record(EventKind::RateLearnt { per_second: Some(97.123_456) });
+    run.record(EventKind::RateLearnt(per_second(Some(97.123_456))));
     run.end(None);
     let text = summary(&run.report(), &[], Style::Plain);
     assert!(text.contains(" (limit auto) "), "{text}");
     assert!(text.contains("\n  rate found              the service throttles at about 97.1/s\n"));
-    assert_eq!(run.report().pace.rate_learnt, Some(97.123_456));
+    assert_eq!(run.report().pace.learnt.per_second, Some(97.123_456));
 }
 
 #[test]
 fn a_rate_that_no_longer_holds_is_not_shown() {
     let mut run = TestRun::planned(&[("a.txt", &ids(1))], |run, _| run.settings = auto());
     run.begin();
-    run.record(EventKind::RateLearnt { per_second: Some(40.0) });
-    run.record(EventKind::RateLearnt { per_second: None });
+    run.record(EventKind::RateLearnt(per_second(Some(40.0))));
+    run.record(EventKind::RateLearnt(per_second(None)));
     run.settle(0, counted(0, 1), Outcome::Succeeded);
     run.end(None);
-    assert_eq!(run.report().pace.rate_learnt, None);
+    assert_eq!(run.report().pace.learnt.per_second, None);
+}
+
+fn per_second(per_second: Option<f64>) -> ServiceLimit {
+    ServiceLimit { per_second, at_a_time: None }
+}
+
+#[test]
+fn a_limit_on_calls_at_a_time_is_shown() {
+    let mut run = TestRun::planned(&[("a.txt", &ids(1))], |_, _| ());
+    run.begin();
+    run.record(EventKind::RateLearnt(ServiceLimit { per_second: None, at_a_time: Some(20) }));
+    run.settle(0, counted(0, 1), Outcome::Succeeded);
+    run.end(None);
+    let text = summary(&run.report(), &[], Style::Plain);
+    assert!(text.contains("\n  service                 works on 20 calls at a time\n"), "{text}");
+    assert_eq!(run.report().pace.learnt.at_a_time, Some(20));
 }

@@ -14,6 +14,8 @@ pub(crate) enum ServiceFault {
     InvalidParameter(&'static str),
     /// There is no task with this id.
     NoSuchTask,
+    /// There is no sub-task with this id.
+    NoSuchSubTask,
     /// An internal error without details.
     Internal,
     /// A service behind this one failed.
@@ -51,9 +53,10 @@ impl ServiceFault {
     /// Returns the HTTP status.
     pub(crate) const fn status(self) -> StatusCode {
         match self {
-            Self::InvalidParameter(_) | Self::NoSuchTask | Self::QuotaReached => {
-                StatusCode::BAD_REQUEST
-            }
+            Self::InvalidParameter(_)
+            | Self::NoSuchTask
+            | Self::NoSuchSubTask
+            | Self::QuotaReached => StatusCode::BAD_REQUEST,
             Self::Internal | Self::Downstream | Self::NotAllowed | Self::IamUnreachable => {
                 StatusCode::INTERNAL_SERVER_ERROR
             }
@@ -64,6 +67,7 @@ impl ServiceFault {
     pub(crate) const fn code(self) -> &'static str {
         match self {
             Self::InvalidParameter(_) => "VIAS.00010001",
+            Self::NoSuchSubTask => "VIAS.00010007",
             Self::NoSuchTask => "VIAS.00010008",
             Self::Internal => "VIAS.00010006",
             Self::Downstream => "VIAS.00010009",
@@ -77,7 +81,9 @@ impl ServiceFault {
     fn message(self) -> String {
         match self {
             Self::InvalidParameter(name) => format!("Invalid parameter: {name}."),
-            Self::NoSuchTask => "The task with this ID does not exist.".into(),
+            Self::NoSuchTask | Self::NoSuchSubTask => {
+                "The task with this ID does not exist.".into()
+            }
             Self::Internal => "Internal error.".into(),
             Self::Downstream => "Failed to call the downstream service.".into(),
             Self::NotAllowed => "This operation is not allowed.".into(),
@@ -92,7 +98,9 @@ impl ServiceFault {
             Self::InvalidParameter(_) => {
                 ("Invalid parameter.", "Ensure that the entered parameter is valid.")
             }
-            Self::NoSuchTask => ("No task has this ID.", "Check the ID of the task."),
+            Self::NoSuchTask | Self::NoSuchSubTask => {
+                ("No task has this ID.", "Check the ID of the task.")
+            }
             Self::Internal => ("The service failed.", "Try again later."),
             Self::Downstream => ("A downstream service failed.", "Try again later."),
             Self::NotAllowed => (
@@ -112,6 +120,7 @@ impl ServiceFault {
         let params = match self {
             Self::InvalidParameter(name) => vec![name],
             Self::NoSuchTask
+            | Self::NoSuchSubTask
             | Self::Internal
             | Self::Downstream
             | Self::NotAllowed
@@ -150,6 +159,7 @@ mod tests {
     fn every_fault_has_all_six_fields() {
         check(ServiceFault::InvalidParameter("id"), 400, "VIAS.00010001");
         check(ServiceFault::NoSuchTask, 400, "VIAS.00010008");
+        check(ServiceFault::NoSuchSubTask, 400, "VIAS.00010007");
         check(ServiceFault::Internal, 500, "VIAS.00010006");
         check(ServiceFault::Downstream, 500, "VIAS.00010009");
         check(ServiceFault::NotAllowed, 500, "VIAS.00010012");

@@ -29,6 +29,8 @@ pub(crate) enum Question {
     Running,
     /// Whether a batch task never reaches its new state.
     Stuck,
+    /// The ids of the sub-tasks of a batch task.
+    SubTask,
 }
 
 /// A source of random numbers by hashing.

@@ -1,9 +1,10 @@
-//! The query of the list operation, checked against the service's definition.
+//! The queries of the two lists, checked against the service's definition.
 //!
 //! Unknown parameters are ignored; of repeated ones the last counts.
 
 use crate::sandbox::faults::ServiceFault;
 use crate::sandbox::service::STATES;
+use crate::task::TaskId;
 use std::ops::RangeInclusive;
 use url::form_urlencoded;
 
@@ -205,6 +206,36 @@ impl Parameters {
     }
 }
 
+/// A filter of the sub-tasks, and the page to return.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct SubTaskQuery {
+    /// Only those of this batch task.
+    pub(crate) batch_task: Option<String>,
+    /// Only those in this state.
+    pub(crate) state: Option<&'static str>,
+    /// The number of the page, from 1.
+    pub(crate) page: usize,
+    /// Its size.
+    pub(crate) page_size: usize,
+}
+
+impl SubTaskQuery {
+    /// Parses the percent-encoded query of a request.
+    pub(crate) fn parse(query: &str) -> Result<Self, ServiceFault> {
+        let parameters = Parameters::parse(query);
+        let batch_task = parameters.get("batch_id");
+        if batch_task.is_some_and(|id| TaskId::check(id).is_err()) {
+            return Err(ServiceFault::InvalidParameter("batch_id"));
+        }
+        Ok(Self {
+            batch_task: batch_task.map(Into::into),
+            state: parameters.state()?,
+            page: parameters.number("page", 1..=usize::MAX, 1)?,
+            page_size: parameters.number("page_size", 5..=1000, 10)?,
+        })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -242,6 +273,18 @@ mod tests {
         check_refused("manufacturer=x", "manufacturer");
         let long = format!("name_like={}", "x".repeat(101));
         check_refused(&long, "name_like");
+    }
+
+    #[test]
+    fn sub_tasks_are_asked_for_by_their_batch_task() {
+        let query = SubTaskQuery::parse("batch_id=gate-1&page=2&page_size=1000").unwrap();
+        assert_eq!((query.batch_task.as_deref(), query.page), (Some("gate-1"), 2));
+        for (text, name) in
+            [("batch_id=x", "batch_id"), ("page=0", "page"), ("page_size=1001", "page_size")]
+        {
+            let refused = SubTaskQuery::parse(text);
+            assert_eq!(refused, Err(ServiceFault::InvalidParameter(name)), "{text}");
+        }
     }
 
     #[test]

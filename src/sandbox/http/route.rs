@@ -14,6 +14,15 @@ pub(crate) enum SandboxRoute<'a> {
         /// The project.
         project: &'a str,
     },
+    /// Start or stop one sub-task.
+    SubTaskAction(ActionPath<'a>),
+    /// One page of the sub-tasks of a project.
+    SubTasks {
+        /// The project.
+        project: &'a str,
+    },
+    /// One sub-task in detail.
+    SubTask(SubTaskPath<'a>),
     /// An IAM login.
     Login,
     /// The projects of the account.
@@ -27,10 +36,19 @@ pub(crate) enum SandboxRoute<'a> {
 pub(crate) struct ActionPath<'a> {
     /// The project.
     pub(crate) project: &'a str,
-    /// The batch task.
+    /// The batch task or sub-task.
     pub(crate) id: &'a str,
     /// The command.
     pub(crate) command: &'a str,
+}
+
+/// The variable parts in the path of a sub-task.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct SubTaskPath<'a> {
+    /// The project.
+    pub(crate) project: &'a str,
+    /// The sub-task.
+    pub(crate) id: &'a str,
 }
 
 impl<'a> SandboxRoute<'a> {
@@ -51,32 +69,52 @@ impl<'a> SandboxRoute<'a> {
     fn parse_service_path(method: &Method, rest: &'a str) -> Option<Self> {
         // Not checked against the service's patterns here: a bad id is the service's error, which has
         // another format than that of an unknown path.
-        let (project, rest) = rest.split_once("/batch-tasks")?;
-        if project.is_empty() || project.contains('/') {
-            return None;
-        }
-        if rest.is_empty() {
-            return (method == Method::GET).then_some(Self::List { project });
-        }
-        let (id, command) = rest.strip_prefix('/')?.split_once("/action/")?;
+        let (project, rest) = rest.split_once('/').filter(|(project, _)| !project.is_empty())?;
+        let (collection, rest) = match rest.split_once('/') {
+            Some((collection, rest)) => (collection, Some(rest)),
+            None => (rest, None),
+        };
         let one_segment = |text: &str| !text.is_empty() && !text.contains('/');
-        let is_action = method == Method::PUT && one_segment(id) && one_segment(command);
-        is_action.then_some(Self::Action(ActionPath { project, id, command }))
+        let action = |rest: &'a str| {
+            let (id, command) = rest.split_once("/action/")?;
+            let is_action = method == Method::PUT && one_segment(id) && one_segment(command);
+            is_action.then_some(ActionPath { project, id, command })
+        };
+        let is_get = method == Method::GET;
+        match (collection, rest) {
+            ("batch-tasks", None) => is_get.then_some(Self::List { project }),
+            ("batch-tasks", Some(rest)) => action(rest).map(Self::Action),
+            ("tasks", None) => is_get.then_some(Self::SubTasks { project }),
+            ("tasks", Some(id)) if is_get && one_segment(id) => {
+                Some(Self::SubTask(SubTaskPath { project, id }))
+            }
+            ("tasks", Some(rest)) => action(rest).map(Self::SubTaskAction),
+            _ => None,
+        }
     }
 
-    /// Returns the batch task of an action, still unchecked.
+    /// Returns the batch task or sub-task that is called or shown, still unchecked.
     pub(crate) const fn id(&self) -> Option<&'a str> {
         match *self {
-            Self::Action(path) => Some(path.id),
-            Self::List { .. } | Self::Login | Self::Projects | Self::Unknown => None,
+            Self::Action(path) | Self::SubTaskAction(path) => Some(path.id),
+            Self::SubTask(path) => Some(path.id),
+            Self::List { .. }
+            | Self::SubTasks { .. }
+            | Self::Login
+            | Self::Projects
+            | Self::Unknown => None,
         }
     }
 
     /// Returns the operation's word in the access log, if the request is well-formed.
     pub(crate) fn log_name(&self) -> Option<&'a str> {
         match *self {
-            Self::Action(path) => matches!(path.command, "start" | "stop").then_some(path.command),
+            Self::Action(path) | Self::SubTaskAction(path) => {
+                matches!(path.command, "start" | "stop").then_some(path.command)
+            }
             Self::List { .. } => Some("list"),
+            Self::SubTasks { .. } => Some("tasks"),
+            Self::SubTask(_) => Some("task"),
             Self::Login => Some("login"),
             Self::Projects => Some("projects"),
             Self::Unknown => None,
@@ -99,12 +137,17 @@ mod tests {
     }
 
     #[test]
-    fn the_four_operations_have_their_paths() {
+    fn the_operations_have_their_paths() {
         let action =
             SandboxRoute::Action(ActionPath { project: "p-1", id: "gate-1", command: "start" });
         check(&Method::PUT, "/v2/p-1/batch-tasks/gate-1/action/start", action);
         let list = SandboxRoute::List { project: "p-1" };
         check(&Method::GET, "/v2/p-1/batch-tasks", list);
+        let one = ActionPath { project: "p-1", id: "0001", command: "stop" };
+        check(&Method::PUT, "/v2/p-1/tasks/0001/action/stop", SandboxRoute::SubTaskAction(one));
+        let shown = SandboxRoute::SubTask(SubTaskPath { project: "p-1", id: "0001" });
+        check(&Method::GET, "/v2/p-1/tasks/0001", shown);
+        check(&Method::GET, "/v2/p-1/tasks", SandboxRoute::SubTasks { project: "p-1" });
         check(&Method::POST, "/v3/auth/tokens", SandboxRoute::Login);
         check(&Method::GET, "/v3/projects", SandboxRoute::Projects);
     }
@@ -124,6 +167,10 @@ mod tests {
         unknown(&Method::PUT, "/v2/p/batch-tasksgate/action/start");
         unknown(&Method::GET, "/v2/p/batch-tasks/");
         unknown(&Method::PUT, "/v2/p/batch-tasks");
+        unknown(&Method::PUT, "/v2/p/tasks");
+        unknown(&Method::GET, "/v2/p/tasks/");
+        unknown(&Method::GET, "/v2/p/tasks/0001/");
+        unknown(&Method::POST, "/v2/p/tasks/0001/action/stop");
         unknown(&Method::GET, "/v3/auth/tokens");
         unknown(&Method::POST, "/v3/projects");
         unknown(&Method::GET, "/");

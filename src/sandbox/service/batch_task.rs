@@ -1,9 +1,11 @@
 //! One batch task of the simulated project: its sub-tasks and the states they move through.
 //!
-//! A state is computed from the time of the last action when it is read; there are no timers.
+//! A state is computed from the time of the last action when it is read; there are no timers. A
+//! sub-task takes memory only once it was called by itself.
 
 use crate::clock::Instant;
 use crate::task::Command;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// Changing to running.
@@ -40,31 +42,52 @@ pub(crate) const STATES: [&str; 18] = [
 ];
 
 /// The number of sub-tasks by state; a number may be zero.
-pub(crate) type Histogram = [(&'static str, u8); 2];
+pub(crate) type Histogram = Vec<(&'static str, u16)>;
+
+/// How states are seen.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Sight {
+    /// The present.
+    pub(crate) now: Instant,
+    /// The delay behind the real states.
+    pub(crate) stale: Duration,
+    /// The time that a change takes.
+    pub(crate) settle: Duration,
+}
 
 /// A batch task.
 #[derive(Debug, Clone)]
 pub(crate) struct BatchTask {
-    size: u8,
-    failed: u8,
+    size: u16,
+    failed: u16,
     heading: Command,
     /// The previous target, and the number of sub-tasks that had failed then.
-    before: (Command, u8),
+    before: (Command, u16),
     moved: Option<Instant>,
+    /// The sub-tasks that were called by themselves since the batch task was, by their numbers.
+    singles: BTreeMap<u16, Single>,
     created_at: i64,
     calls: [u32; 2],
     carried_out: [u32; 2],
 }
 
+/// A sub-task that was called by itself.
+#[derive(Debug, Clone, Copy)]
+struct Single {
+    heading: Command,
+    moved: Instant,
+}
+
 impl BatchTask {
     /// Returns a batch task whose sub-tasks have long reached the state of `heading`.
-    pub(crate) const fn at_rest(size: u8, heading: Command, created_at: i64) -> Self {
+    pub(crate) const fn at_rest(size: u16, heading: Command, created_at: i64) -> Self {
         Self {
             size,
             failed: 0,
             heading,
             before: (heading, 0),
             moved: None,
+            singles: BTreeMap::new(),
             created_at,
             calls: [0; 2],
             carried_out: [0; 2],
@@ -72,7 +95,7 @@ impl BatchTask {
     }
 
     /// Returns the number of sub-tasks.
-    pub(crate) const fn size(&self) -> u8 {
+    pub(crate) const fn size(&self) -> u16 {
         self.size
     }
 
@@ -95,8 +118,9 @@ impl BatchTask {
     /// Starts the change of all sub-tasks except `failed` of them.
     ///
     /// A repeated command changes nothing: a change under way continues undisturbed.
-    pub(crate) fn carry_out(&mut self, command: Command, failed: u8, now: Instant) {
+    pub(crate) fn carry_out(&mut self, command: Command, failed: u16, now: Instant) {
         self.carried_out[command as usize] += 1;
+        self.singles.clear();
         if self.heading == command && self.failed == failed {
             return;
         }
@@ -107,33 +131,76 @@ impl BatchTask {
         self.moved = Some(now);
     }
 
-    /// Returns the states with a delay of `stale`: those before the last change, until the change is
-    /// older than the delay.
-    pub(crate) fn stale_states(
-        &self,
-        now: Instant,
-        stale: Duration,
-        settle: Duration,
-    ) -> Histogram {
-        if self.moved.is_none_or(|moved| now.duration_since(moved) >= stale) {
-            return self.states(now.checked_sub(stale).unwrap_or(now), settle);
+    /// Starts the change of one sub-task, by its number from 0.
+    pub(crate) fn carry_out_one(&mut self, index: u16, command: Command, now: Instant) {
+        let single = self.singles.entry(index).or_insert(Single { heading: command, moved: now });
+        if single.heading != command {
+            *single = Single { heading: command, moved: now };
         }
-        // Only one earlier target is kept, so two changes within `stale` show the state between them.
-        let (heading, failed) = self.before;
-        Self { heading, failed, moved: None, ..*self }.states(now, settle)
     }
 
-    /// Returns the states at an instant; a change takes `settle`.
-    pub(crate) fn states(&self, now: Instant, settle: Duration) -> Histogram {
-        let on_the_way = |moved: Instant| now.duration_since(moved) < settle;
-        // A failed start has a state of its own; after a failed stop the sub-task simply runs on.
-        let (state, left_behind) = match (self.heading, self.moved.is_some_and(on_the_way)) {
-            (Command::Start, true) => (STARTING, START_FAILED),
-            (Command::Start, false) => (RUNNING, START_FAILED),
-            (Command::Stop, true) => (STOPPING, RUNNING),
-            (Command::Stop, false) => (STOPPED, RUNNING),
+    /// Returns the number of sub-tasks in each state, as they are seen.
+    pub(crate) fn states(&self, sight: Sight) -> Histogram {
+        let (arrived, failed) = self.common(sight);
+        let mut states = vec![(arrived.0, arrived.1), (failed.0, failed.1)];
+        for &index in self.singles.keys() {
+            let usual = usize::from(index >= arrived.1);
+            states[usual].1 -= 1;
+            states.push((self.state_of(index, sight), 1));
+        }
+        states
+    }
+
+    /// Returns the state of a sub-task, by its number from 0, as it is seen.
+    pub(crate) fn state_of(&self, index: u16, sight: Sight) -> &'static str {
+        let seen = |moved: Instant| sight.now.duration_since(moved) >= sight.stale;
+        if let Some(single) = self.singles.get(&index).filter(|single| seen(single.moved)) {
+            let at = sight.now.checked_sub(sight.stale).unwrap_or(sight.now);
+            return states_towards(single.heading, is_on_the_way(single.moved, at, sight.settle)).0;
+        }
+        let (arrived, failed) = self.common(sight);
+        // The last ones fail, as the errors of the answer say.
+        if index < arrived.1 { arrived.0 } else { failed.0 }
+    }
+
+    /// Returns whether a sub-task is not where its last command leads, and will not be.
+    pub(crate) fn has_failed(&self, index: u16, state: &str) -> bool {
+        let is_one_of_the_last = index >= self.size - self.failed;
+        is_one_of_the_last
+            && !self.singles.contains_key(&index)
+            && [START_FAILED, RUNNING].contains(&state)
+    }
+
+    /// Returns the two states of the sub-tasks that were never called by themselves, and how many
+    /// there would be of each if none was.
+    fn common(&self, sight: Sight) -> ((&'static str, u16), (&'static str, u16)) {
+        let is_seen = |moved: Instant| sight.now.duration_since(moved) >= sight.stale;
+        let (heading, failed, is_moving) = match self.moved {
+            // Only one earlier target is kept, so two changes within `stale` show the state between.
+            Some(moved) if !is_seen(moved) => (self.before.0, self.before.1, false),
+            Some(moved) => {
+                let at = sight.now.checked_sub(sight.stale).unwrap_or(sight.now);
+                (self.heading, self.failed, is_on_the_way(moved, at, sight.settle))
+            }
+            None => (self.heading, self.failed, false),
         };
-        [(state, self.size - self.failed), (left_behind, self.failed)]
+        let (state, left_behind) = states_towards(heading, is_moving);
+        ((state, self.size - failed), (left_behind, failed))
+    }
+}
+
+fn is_on_the_way(moved: Instant, at: Instant, settle: Duration) -> bool {
+    at.duration_since(moved) < settle
+}
+
+/// Returns the state of what follows a command, and of what failed to.
+const fn states_towards(command: Command, is_moving: bool) -> (&'static str, &'static str) {
+    // A failed start has a state of its own; after a failed stop the sub-task simply runs on.
+    match (command, is_moving) {
+        (Command::Start, true) => (STARTING, START_FAILED),
+        (Command::Start, false) => (RUNNING, START_FAILED),
+        (Command::Stop, true) => (STOPPING, RUNNING),
+        (Command::Stop, false) => (STOPPED, RUNNING),
     }
 }
 
@@ -144,8 +211,12 @@ mod tests {
 
     const SETTLE: Duration = Duration::from_secs(1);
 
-    fn check(task: &BatchTask, now: Instant, expected: Histogram) {
-        assert_eq!(task.states(now, SETTLE), expected);
+    fn sight(now: Instant, stale: Duration) -> Sight {
+        Sight { now, stale, settle: SETTLE }
+    }
+
+    fn check(task: &BatchTask, now: Instant, expected: [(&str, u16); 2]) {
+        assert_eq!(task.states(sight(now, Duration::ZERO)), expected);
     }
 
     #[test]
@@ -172,12 +243,30 @@ mod tests {
     }
 
     #[test]
+    fn a_sub_task_that_is_called_by_itself_leaves_the_others_as_they_are() {
+        let now = Clock::start().instant();
+        let seen = |task: &BatchTask, at| {
+            [0, 1, 2].map(|index| task.state_of(index, sight(at, Duration::ZERO)))
+        };
+        let mut task = BatchTask::at_rest(3, Command::Stop, 0);
+        task.carry_out(Command::Start, 1, now);
+        let then = now + SETTLE;
+        assert_eq!(seen(&task, then), [RUNNING, RUNNING, START_FAILED]);
+        task.carry_out_one(2, Command::Start, then);
+        assert_eq!(seen(&task, then), [RUNNING, RUNNING, STARTING]);
+        let states = task.states(sight(then + SETTLE, Duration::ZERO));
+        assert_eq!(states, [(RUNNING, 2), (START_FAILED, 0), (RUNNING, 1)]);
+        task.carry_out(Command::Stop, 0, then + SETTLE);
+        assert_eq!(seen(&task, then + 2 * SETTLE), [STOPPED; 3]);
+    }
+
+    #[test]
     fn a_stale_list_shows_earlier_states() {
         let now = Clock::start().instant();
         let stale = Duration::from_secs(2);
         let mut task = BatchTask::at_rest(3, Command::Stop, 0);
         task.carry_out(Command::Start, 0, now);
-        let seen = |after: u64| task.stale_states(now + Duration::from_secs(after), stale, SETTLE);
+        let seen = |after: u64| task.states(sight(now + Duration::from_secs(after), stale));
         assert_eq!(seen(0), [(STOPPED, 3), (RUNNING, 0)]);
         assert_eq!(seen(1), [(STOPPED, 3), (RUNNING, 0)]);
         assert_eq!(seen(2), [(STARTING, 3), (START_FAILED, 0)]);

@@ -3,8 +3,10 @@
 //! They are kept, and rebuilt only after batch tasks were added, so that reading many pages needs no
 //! sorting.
 
+use crate::sandbox::faults::SeededRandom;
 use crate::sandbox::http::Sort;
 use crate::sandbox::service::batch_task::BatchTask;
+use crate::sandbox::service::sub_task_id;
 use std::collections::HashMap;
 
 /// The ids of all batch tasks, ascending in each possible order.
@@ -12,6 +14,9 @@ use std::collections::HashMap;
 pub(crate) struct Catalogue {
     by_creation: Vec<Box<str>>,
     by_size: Vec<Box<str>>,
+    /// The places of the batch tasks in the order of creation, by their prints in the ids of
+    /// sub-tasks. Empty until the first is looked for.
+    by_print: HashMap<u64, u32>,
 }
 
 impl Catalogue {
@@ -22,7 +27,18 @@ impl Catalogue {
             return;
         }
         self.by_creation = sorted_by(tasks, BatchTask::created_at);
+        self.by_print.clear();
         self.by_size = sorted_by(tasks, |task| i64::from(task.size()));
+    }
+
+    /// Returns the batch task of a print in the ids of its sub-tasks.
+    pub(crate) fn owner(&mut self, random: SeededRandom, print: u64) -> Option<&str> {
+        if self.by_print.is_empty() {
+            let prints = self.by_creation.iter().map(|id| sub_task_id::print(random, id));
+            self.by_print = prints.zip(0..).collect();
+        }
+        let place = usize::try_from(*self.by_print.get(&print)?).ok()?;
+        self.by_creation.get(place).map(|id| &**id)
     }
 
     /// Returns the ids in ascending order.

@@ -1,21 +1,16 @@
 //! One page of the batch tasks: their selection, order and JSON.
 
 use crate::clock::Instant;
-use crate::sandbox::faults::{IdSuffix, Question, SeededRandom};
 use crate::sandbox::http::{Column, HttpResponse, ListQuery, SortOrder};
-use crate::sandbox::service::batch_task::{BatchTask, Histogram};
+use crate::sandbox::service::batch_task::BatchTask;
 use crate::sandbox::service::project::SandboxProject;
+use crate::sandbox::service::view::{ALGORITHM, View};
 use hyper::StatusCode;
 use serde::Serialize;
 use std::collections::BTreeMap;
-use std::time::Duration;
 
-/// The algorithm of all batch tasks; its published name is the same.
-const ALGORITHM: &str = "intrusion-detection";
 /// The manufacturer of the algorithm.
 const COMPANY: &str = "sandbox";
-/// The groups of cameras.
-const GROUPS: [&str; 4] = ["gate", "hall", "yard", "dock"];
 
 /// The body of the response.
 #[derive(Serialize)]
@@ -32,33 +27,18 @@ struct BatchTaskEntry<'a> {
     alg_name: &'a str,
     company: &'a str,
     r#type: &'a str,
-    num_task: u8,
+    num_task: u16,
     created_at: i64,
     video_group_name: &'a str,
     video_source_name: String,
-    batch_task_status_info: BTreeMap<&'static str, u8>,
+    batch_task_status_info: BTreeMap<&'static str, u16>,
     // Undocumented, but sent by the real service; clients must tolerate it.
     priority: u8,
 }
 
-/// The settings of the project that affect how batch tasks are listed.
-struct View {
-    random: SeededRandom,
-    settle: Duration,
-    stale: Duration,
-    stuck: f64,
-    now: Instant,
-}
-
 /// Returns the response to a query.
 pub(crate) fn page(project: &mut SandboxProject, query: &ListQuery, now: Instant) -> HttpResponse {
-    let view = View {
-        random: project.random(),
-        settle: project.settle(),
-        stale: project.stale(),
-        stuck: project.stuck(),
-        now,
-    };
+    let view = View::new(project, now);
     let (tasks, catalogue) = project.catalogued();
     let ids = catalogue.ids(query.sort);
     let ordered: Box<dyn Iterator<Item = &str>> = match query.order {
@@ -84,7 +64,7 @@ impl View {
     /// Returns whether a query selects a batch task.
     fn is_asked_for(&self, query: &ListQuery, id: &str, task: &BatchTask) -> bool {
         let in_state = |state: &str| {
-            self.states(id, task).iter().any(|&(name, count)| count > 0 && name == state)
+            task.states(self.sight(id)).iter().any(|&(name, count)| count > 0 && name == state)
         };
         let is_named = |column, part: &str| match column {
             Column::BatchTaskName => self.name(id).contains(part),
@@ -100,7 +80,10 @@ impl View {
 
     /// Returns the entry of one batch task.
     fn entry<'a>(&self, id: &'a str, task: &BatchTask) -> BatchTaskEntry<'a> {
-        let states = self.states(id, task);
+        let mut states = BTreeMap::new();
+        for (state, count) in task.states(self.sight(id)).into_iter().filter(|&(_, n)| n > 0) {
+            *states.entry(state).or_default() += count;
+        }
         BatchTaskEntry {
             id,
             batch_task_name: self.name(id),
@@ -111,29 +94,9 @@ impl View {
             created_at: task.created_at(),
             video_group_name: self.group(id),
             video_source_name: format!("{}-camera-1", self.group(id)),
-            batch_task_status_info: states.into_iter().filter(|&(_, count)| count > 0).collect(),
+            batch_task_status_info: states,
             priority: 1,
         }
-    }
-
-    /// Returns the states of a batch task as the list shows them.
-    fn states(&self, id: &str, task: &BatchTask) -> Histogram {
-        let is_stuck = IdSuffix::from_id(id) == IdSuffix::Stuck
-            || self.random.roll_for(Question::Stuck, id).share() < self.stuck;
-        // A change that takes the maximum duration never ends.
-        let settle = if is_stuck { Duration::MAX } else { self.settle };
-        task.stale_states(self.now, self.stale, settle)
-    }
-
-    /// Returns the group of cameras of a batch task.
-    fn group(&self, id: &str) -> &'static str {
-        let roll = self.random.roll_for(Question::Group, id);
-        GROUPS[roll.below(GROUPS.len() as u64) as usize]
-    }
-
-    /// Returns the name of a batch task.
-    fn name(&self, id: &str) -> String {
-        format!("{} {id}", self.group(id))
     }
 }
 
@@ -144,6 +107,7 @@ mod tests {
     use crate::sandbox::settings::SandboxSettings;
     use crate::task::Command;
     use serde_json::Value;
+    use std::time::Duration;
 
     fn project(tasks: u32) -> SandboxProject {
         SandboxProject::new(&SandboxSettings { tasks, ..SandboxSettings::default() })

@@ -6,6 +6,9 @@ mod iam;
 pub(crate) mod list;
 mod project;
 mod respond;
+mod sub_task_id;
+pub(crate) mod sub_tasks;
+mod view;
 
 pub(crate) use batch_task::STATES;
 pub(crate) use iam::{Denial, SandboxIam, time_text};

@@ -10,9 +10,11 @@ use crate::sandbox::faults::{
 };
 use crate::sandbox::service::batch_task::BatchTask;
 use crate::sandbox::service::catalogue::Catalogue;
+use crate::sandbox::service::sub_task_id;
 use crate::sandbox::settings::SandboxSettings;
 use crate::task::Command;
 use std::collections::HashMap;
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 /// The creation time of the first generated batch task, in milliseconds since the Unix epoch.
@@ -22,9 +24,6 @@ const AGE_STEP: i64 = 60_000;
 /// The maximum time by which added batch tasks are younger than the first generated one, in
 /// milliseconds.
 const YOUNGEST: u64 = 30 * 24 * 60 * 60 * 1000;
-/// The maximum number of sub-tasks of a batch task.
-const MAX_SUB_TASKS: u64 = 8;
-
 /// The batch tasks by id.
 #[derive(Debug)]
 pub(crate) struct SandboxProject {
@@ -33,6 +32,7 @@ pub(crate) struct SandboxProject {
     settle: Duration,
     stale: Duration,
     stuck: f64,
+    sub_tasks: RangeInclusive<u16>,
     tasks: HashMap<Box<str>, BatchTask>,
     catalogue: Catalogue,
 }
@@ -52,9 +52,9 @@ pub(crate) enum CallResult {
     /// It was carried out.
     CarriedOut {
         /// The number of sub-tasks of the batch task.
-        total: u8,
+        total: u16,
         /// The number of sub-tasks that failed.
-        failed: u8,
+        failed: u16,
         /// How the client receives the answer.
         delivery: ResponseDelivery,
     },
@@ -82,7 +82,8 @@ impl SandboxProject {
             let created_at = FIRST_CREATED_AT - (i64::from(number) - 1) * AGE_STEP;
             let runs = random.roll_for(Question::Running, &id).share() < settings.running;
             let heading = if runs { Command::Start } else { Command::Stop };
-            let task = BatchTask::at_rest(size(random, &id), heading, created_at);
+            let task =
+                BatchTask::at_rest(size(random, &settings.sub_tasks, &id), heading, created_at);
             (id.into_boxed_str(), task)
         };
         Self {
@@ -91,6 +92,7 @@ impl SandboxProject {
             settle: settings.settle,
             stale: settings.stale,
             stuck: settings.stuck,
+            sub_tasks: settings.sub_tasks.clone(),
             tasks: (1..=settings.tasks).map(generate).collect(),
             catalogue: Catalogue::default(),
         }
@@ -125,6 +127,27 @@ impl SandboxProject {
     pub(crate) fn catalogued(&mut self) -> (&HashMap<Box<str>, BatchTask>, &Catalogue) {
         self.catalogue.refresh(&self.tasks);
         (&self.tasks, &self.catalogue)
+    }
+
+    /// Returns a batch task with its id, and the number of one of its sub-tasks, by the id of that.
+    pub(crate) fn sub_task(&mut self, id: &str) -> Option<(&str, &BatchTask, u16)> {
+        let (owner, index) = self.owner(id)?;
+        let (id, task) = self.tasks.get_key_value(&owner)?;
+        Some((id, task, index))
+    }
+
+    /// Starts or stops one sub-task; nothing if there is none of that id.
+    pub(crate) fn call_sub_task(&mut self, id: &str, command: Command, now: Instant) -> Option<()> {
+        let (owner, index) = self.owner(id)?;
+        self.tasks.get_mut(&owner)?.carry_out_one(index, command, now);
+        Some(())
+    }
+
+    fn owner(&mut self, id: &str) -> Option<(Box<str>, u16)> {
+        let (print, index) = sub_task_id::parts(id)?;
+        self.catalogue.refresh(&self.tasks);
+        let owner = self.catalogue.owner(self.random, print)?;
+        (index < self.tasks.get(owner)?.size()).then(|| (owner.into(), index))
     }
 
     /// Treats one call as its id and the random numbers decide.
@@ -164,7 +187,8 @@ impl SandboxProject {
             let younger = self.random.roll_for(Question::Age, id).below(YOUNGEST);
             let created_at =
                 FIRST_CREATED_AT + 1 + i64::try_from(younger).expect("thirty days fit");
-            let task = BatchTask::at_rest(size(self.random, id), opposite, created_at);
+            let task =
+                BatchTask::at_rest(size(self.random, &self.sub_tasks, id), opposite, created_at);
             self.tasks.insert(id.into(), task);
         }
         self.tasks.get_mut(id).expect("it was just inserted")
@@ -201,21 +225,22 @@ struct Action<'a> {
 }
 
 /// Returns the number of sub-tasks of an id.
-fn size(random: SeededRandom, id: &str) -> u8 {
+fn size(random: SeededRandom, sizes: &RangeInclusive<u16>, id: &str) -> u16 {
     let roll = random.roll_for(Question::Size, id);
     // A single sub-task cannot fail partially.
-    let least = 1 + u64::from(IdSuffix::from_id(id) == IdSuffix::Partial);
-    let size = least + roll.below(MAX_SUB_TASKS + 1 - least);
-    u8::try_from(size).expect("eight sub-tasks fit")
+    let least = (*sizes.start()).max(1 + u16::from(IdSuffix::from_id(id) == IdSuffix::Partial));
+    let most = (*sizes.end()).max(least);
+    let more = roll.below(u64::from(most - least) + 1);
+    least + u16::try_from(more).expect("it is less than the most")
 }
 
 /// Returns the number of failed sub-tasks out of `size`.
-fn failed_of(size: u8, failures: Failures, roll: Roll) -> u8 {
+fn failed_of(size: u16, failures: Failures, roll: Roll) -> u16 {
     match failures {
         Failures::None => 0,
         Failures::Some if size == 1 => 1,
         Failures::Some => {
-            1 + u8::try_from(roll.below(u64::from(size) - 1)).expect("less than the size")
+            1 + u16::try_from(roll.below(u64::from(size) - 1)).expect("less than the size")
         }
         Failures::All => size,
     }
@@ -225,6 +250,7 @@ fn failed_of(size: u8, failures: Failures, roll: Roll) -> u8 {
 mod tests {
     use super::*;
     use crate::clock::Clock;
+    use crate::sandbox::service::view::View;
     use crate::task::TaskId;
 
     /// Calls each id once and counts the results that `matches` accepts.
@@ -290,8 +316,9 @@ mod tests {
 
     #[test]
     fn sizes_go_from_one_to_eight() {
-        let sizes = (1..=1000).map(|number| size(SeededRandom::new(0), &generated_id(number)));
-        let all: std::collections::BTreeSet<u8> = sizes.collect();
+        let sizes =
+            (1..=1000).map(|number| size(SeededRandom::new(0), &(1..=8), &generated_id(number)));
+        let all: std::collections::BTreeSet<u16> = sizes.collect();
         assert_eq!(all, (1..=8).collect());
     }
 
@@ -302,7 +329,8 @@ mod tests {
         project.call("gate-1", Command::Stop, now);
         project.call("gate-missing", Command::Stop, now);
         assert_eq!(project.tasks().len(), 1001);
-        let states = project.tasks()["gate-1"].states(now, project.settle());
+        let sight = View::new(&project, now).sight("gate-1");
+        let states = project.tasks()["gate-1"].states(sight);
         assert_eq!(states[0].0, "stopping");
     }
 

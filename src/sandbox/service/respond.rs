@@ -101,6 +101,9 @@ impl Service {
             SandboxRoute::Login => read(body).await,
             SandboxRoute::Action(_)
             | SandboxRoute::List { .. }
+            | SandboxRoute::SubTaskAction(_)
+            | SandboxRoute::SubTasks { .. }
+            | SandboxRoute::SubTask(_)
             | SandboxRoute::Projects
             | SandboxRoute::Unknown => Bytes::new(),
         };

@@ -8,6 +8,7 @@ use crate::clock::Timestamp;
 use crate::store::error::{StoreError, file};
 use crate::store::files::directory::RunDirectory;
 use crate::store::files::trusted::read_text;
+use crate::task::ServiceLimit;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::io::Write;
@@ -40,17 +41,21 @@ struct RatesFile {
 struct Entry {
     #[serde(flatten)]
     key: RateKey,
-    per_second: f64,
+    per_second: Option<f64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    at_a_time: Option<u32>,
     learnt_at: String,
 }
 
-/// Returns the requests per second at which a service throttled an earlier run, if that is known.
-pub fn learnt_rate(runs: &RunDirectory, key: &RateKey) -> Option<f64> {
+/// Returns the limits of the service that an earlier run met, if that is known.
+pub fn learnt_rate(runs: &RunDirectory, key: &RateKey) -> Option<ServiceLimit> {
     let entry = entries(&path(runs)).into_iter().find(|entry| entry.key == *key)?;
-    (entry.per_second > 0.0).then_some(entry.per_second)
+    let per_second = entry.per_second.filter(|&rate| rate > 0.0);
+    let at_a_time = entry.at_a_time.filter(|&most| most > 0);
+    Some(ServiceLimit { per_second, at_a_time }).filter(|limit| !limit.is_none())
 }
 
-/// Keeps the rate that a run has learnt; `None` removes the rate that was kept before.
+/// Keeps the limits that a run has learnt; none removes those that were kept before.
 ///
 /// # Errors
 ///
@@ -58,19 +63,21 @@ pub fn learnt_rate(runs: &RunDirectory, key: &RateKey) -> Option<f64> {
 pub fn keep_learnt_rate(
     runs: &RunDirectory,
     key: RateKey,
-    per_second: Option<f64>,
+    learnt: ServiceLimit,
     now: Timestamp,
 ) -> Result<(), StoreError> {
     let path = path(runs);
     let mut rates = entries(&path);
     let known = rates.iter().any(|entry| entry.key == key);
     // Most runs learn nothing, and an unchanged file needs no replacement.
-    if per_second.is_none() && !known {
+    if learnt.is_none() && !known {
         return Ok(());
     }
     rates.retain(|entry| entry.key != key);
     let learnt_at = now.to_string();
-    let latest = per_second.map(|per_second| Entry { key, per_second, learnt_at });
+    let ServiceLimit { per_second, at_a_time } = learnt;
+    let entry = Entry { key, per_second, at_a_time, learnt_at };
+    let latest = Some(entry).filter(|_| !learnt.is_none());
     rates.splice(0..0, latest);
     rates.truncate(MAX_RATES);
     replace(&path, &RatesFile { schema_version: SCHEMA_VERSION, rates })
@@ -118,8 +125,13 @@ mod tests {
         RateKey { profile: profile.into(), endpoint, project_id: "p".into() }
     }
 
+    fn per_second(runs: &RunDirectory, key: &RateKey) -> Option<f64> {
+        learnt_rate(runs, key).and_then(|limit| limit.per_second)
+    }
+
     fn keep(runs: &RunDirectory, profile: &str, per_second: Option<f64>) {
-        keep_learnt_rate(runs, key(profile), per_second, SOME_DAY).unwrap();
+        let learnt = ServiceLimit { per_second, at_a_time: None };
+        keep_learnt_rate(runs, key(profile), learnt, SOME_DAY).unwrap();
     }
 
     #[test]
@@ -128,10 +140,20 @@ mod tests {
         keep(&runs, "night", Some(97.25));
         keep(&runs, "day", Some(7.0));
         keep(&runs, "night", Some(48.5));
-        assert_eq!(learnt_rate(&runs, &key("night")), Some(48.5));
-        assert_eq!(learnt_rate(&runs, &key("day")), Some(7.0));
+        assert_eq!(per_second(&runs, &key("night")), Some(48.5));
+        assert_eq!(per_second(&runs, &key("day")), Some(7.0));
         let elsewhere = RateKey { project_id: "q".into(), ..key("day") };
-        assert_eq!(learnt_rate(&runs, &elsewhere), None);
+        assert_eq!(per_second(&runs, &elsewhere), None);
+    }
+
+    #[test]
+    fn a_limit_on_calls_at_a_time_is_kept_too() {
+        let (_state, runs) = runs();
+        for per_second in [None, Some(7.0)] {
+            let learnt = ServiceLimit { per_second, at_a_time: Some(20) };
+            keep_learnt_rate(&runs, key("day"), learnt, SOME_DAY).unwrap();
+            assert_eq!(learnt_rate(&runs, &key("day")), Some(learnt));
+        }
     }
 
     #[test]
@@ -139,7 +161,7 @@ mod tests {
         let (_state, runs) = runs();
         keep(&runs, "day", Some(7.0));
         keep(&runs, "day", None);
-        assert_eq!(learnt_rate(&runs, &key("day")), None);
+        assert_eq!(per_second(&runs, &key("day")), None);
     }
 
     #[test]
@@ -154,14 +176,14 @@ mod tests {
         let (_state, runs) = runs();
         for text in ["", "nonsense", "[]", "{\"rates\": 7}", "{\"rates\": [7, {\"profile\": 7}]}"] {
             fs::write(path(&runs), text).unwrap();
-            assert_eq!(learnt_rate(&runs, &key("day")), None, "{text}");
+            assert_eq!(per_second(&runs, &key("day")), None, "{text}");
         }
         keep(&runs, "day", Some(7.0));
         let text = fs::read_to_string(path(&runs)).unwrap();
         fs::write(path(&runs), text.replacen('[', "[null, ", 1)).unwrap();
-        assert_eq!(learnt_rate(&runs, &key("day")), Some(7.0));
+        assert_eq!(per_second(&runs, &key("day")), Some(7.0));
         fs::write(path(&runs), text.replace("7.0", "-7.0")).unwrap();
-        assert_eq!(learnt_rate(&runs, &key("day")), None);
+        assert_eq!(per_second(&runs, &key("day")), None);
     }
 
     #[test]
@@ -169,7 +191,7 @@ mod tests {
         let (_state, runs) = runs();
         (0..100).for_each(|number| keep(&runs, &number.to_string(), Some(7.0)));
         assert_eq!(entries(&path(&runs)).len(), MAX_RATES);
-        assert_eq!(learnt_rate(&runs, &key("99")), Some(7.0));
-        assert_eq!(learnt_rate(&runs, &key("0")), None);
+        assert_eq!(per_second(&runs, &key("99")), Some(7.0));
+        assert_eq!(per_second(&runs, &key("0")), None);
     }
 }

@@ -1,8 +1,11 @@
-//! A chunk with its segments, read from its home and ready to be folded.
+//! A chunk with its segments, read from its home and ready to be folded or traced.
 
-use crate::journal::{ChunkFold, Damage, Place};
+use crate::journal::{
+    ChunkFold, Damage, Malformed, Place, PlanChunk, PlannedTask, TaskTrace, records,
+};
 use crate::store::error::damage;
 use crate::store::home::door::Home;
+use std::collections::BTreeMap;
 
 /// The bodies of one chunk.
 #[derive(Debug)]
@@ -37,9 +40,56 @@ impl ChunkBodies {
     fn folded(&self, last_that_may_have_left: u64) -> Result<ChunkFold<'_>, Damage> {
         let place = Place::Chunk(self.no);
         let mut fold = ChunkFold::new(&self.plan).map_err(|malformed| place.damage(malformed))?;
+        self.apply_all(|body| fold.apply(body))?;
+        fold.finish(last_that_may_have_left);
+        Ok(fold)
+    }
+
+    /// Returns the traces of the tasks with these ordinals, in their order; attempts up to the last
+    /// one may have left.
+    pub(crate) fn traced(
+        &self,
+        ordinals: &[u32],
+        last_that_may_have_left: u64,
+    ) -> rusqlite::Result<Vec<(PlannedTask<'_>, TaskTrace<'_>)>> {
+        self.traces(ordinals, last_that_may_have_left).map_err(damage)
+    }
+
+    fn traces(
+        &self,
+        ordinals: &[u32],
+        last_that_may_have_left: u64,
+    ) -> Result<Vec<(PlannedTask<'_>, TaskTrace<'_>)>, Damage> {
+        let malformed = |malformed| Place::Chunk(self.no).damage(malformed);
+        let mut chunk = PlanChunk::new(&self.plan).map_err(malformed)?;
+        let first = chunk.first;
+        let mut traces = BTreeMap::new();
+        while let Some(task) = chunk.next().map_err(malformed)? {
+            if ordinals.contains(&task.ordinal) {
+                traces.insert(task.ordinal, (task, TaskTrace::default()));
+            }
+        }
+        self.apply_all(|body| {
+            records(body, |record| {
+                let ordinal = first.checked_add(record.offset);
+                let trace = ordinal.and_then(|ordinal| traces.get_mut(&ordinal));
+                trace.map_or(Ok(()), |(_, trace)| trace.apply(record.fact))
+            })
+        })?;
+        let mut traces: Vec<_> = traces.into_values().collect();
+        traces.iter_mut().for_each(|(_, trace)| trace.finish(last_that_may_have_left));
+        Ok(traces)
+    }
+
+    /// Hands the segments to `apply`, which returns the distance to the one before. A segment that
+    /// is missing is damage.
+    fn apply_all<'a>(
+        &'a self,
+        mut apply: impl FnMut(&'a [u8]) -> Result<u64, Malformed>,
+    ) -> Result<(), Damage> {
         let mut before = 0;
         for (place, seq, body) in &self.segments {
-            let distance = fold.apply(body).map_err(|malformed| place.damage(malformed))?;
+            let distance = apply(body).map_err(|malformed| place.damage(malformed))?;
             let expected = if before == 0 { 0 } else { seq - before };
             if distance != expected {
                 let missing = seq.saturating_sub(distance);
@@ -49,7 +99,6 @@ impl ChunkBodies {
             }
             before = *seq;
         }
-        fold.finish(last_that_may_have_left);
-        Ok(fold)
+        Ok(())
     }
 }

@@ -15,6 +15,8 @@ pub(crate) struct Totals {
     pub(crate) segments: u64,
     /// The settled tasks, by their own outcomes.
     pub(crate) settled: OutcomeCounts,
+    /// The tasks whose ids were lost with a plan chunk.
+    pub(crate) lost_tasks: u64,
 }
 
 /// The totals as they are kept: one field for each outcome that occurred.
@@ -23,6 +25,8 @@ struct TotalsJson {
     commits: u64,
     segments: u64,
     settled: SettledJson,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    lost_tasks: u64,
 }
 
 #[derive(Default, Serialize, Deserialize)]
@@ -53,13 +57,15 @@ impl Totals {
             unchanged: self.settled[Outcome::Unchanged],
             not_attempted: self.settled[Outcome::NotAttempted],
         };
-        let json = TotalsJson { commits: self.commits, segments: self.segments, settled };
+        let Self { commits, segments, lost_tasks, .. } = *self;
+        let json = TotalsJson { commits, segments, settled, lost_tasks };
         serde_json::to_string(&json).expect("numbers are JSON")
     }
 
     /// Reads totals.
     pub(crate) fn parse(text: &str) -> Result<Self, serde_json::Error> {
-        let TotalsJson { commits, segments, settled: json } = serde_json::from_str(text)?;
+        let totals = serde_json::from_str(text)?;
+        let TotalsJson { commits, segments, settled: json, lost_tasks } = totals;
         let mut settled = OutcomeCounts::default();
         settled[Outcome::Succeeded] = json.succeeded;
         settled[Outcome::Partial] = json.partial;
@@ -67,7 +73,7 @@ impl Totals {
         settled[Outcome::Ambiguous] = json.ambiguous;
         settled[Outcome::Unchanged] = json.unchanged;
         settled[Outcome::NotAttempted] = json.not_attempted;
-        Ok(Self { commits, segments, settled })
+        Ok(Self { commits, segments, settled, lost_tasks })
     }
 }
 

@@ -3,6 +3,7 @@
 use crate::clock::Timestamp;
 use crate::plan::Problems;
 use crate::policy::{EarlierCalls, FirstLook, Observation};
+use crate::settings::LeftOut;
 use crate::store::error::{StoreError, sqlite};
 use crate::store::files::RunDirectory;
 use crate::store::home::Home;
@@ -29,6 +30,7 @@ pub struct TemporaryPlan {
     connection: Connection,
     totals: PlanTotals,
     origin: Timestamp,
+    left_out: LeftOut,
 }
 
 /// Reads all inputs and keeps nothing after the plan is dropped.
@@ -39,14 +41,23 @@ pub fn temporary_plan(
 ) -> Result<Result<TemporaryPlan, Problems>, StoreError> {
     let connection = schema::temporary().map_err(failed)?;
     let plan = PlanFile { connection: &connection, path: Path::new(NOWHERE) };
-    let loaded = load(plan, runs, run, new)?;
-    Ok(loaded.map(|totals| TemporaryPlan { connection, totals, origin: run.origin }))
+    let totals = match load(plan, runs, run, new)? {
+        Ok(totals) => totals,
+        Err(problems) => return Ok(Err(problems)),
+    };
+    let left_out = Home::new(&connection).head().map_err(failed)?.run.settings.choice.left_out;
+    Ok(Ok(TemporaryPlan { connection, totals, origin: run.origin, left_out }))
 }
 
 impl TemporaryPlan {
     /// Returns the numbers of rows and tasks.
     pub fn totals(&self) -> PlanTotals {
         self.totals
+    }
+
+    /// Returns which tasks are left out.
+    pub fn left_out(&self) -> &LeftOut {
+        &self.left_out
     }
 
     /// Returns the first tasks that would be called.

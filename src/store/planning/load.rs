@@ -5,7 +5,8 @@
 
 use crate::input::{InputOptions, Source};
 use crate::plan;
-use crate::plan::{OnDuplicate, Problems, Reading};
+use crate::plan::{Exclusions, OnDuplicate, Problems, Reading};
+use crate::policy::Sample;
 use crate::store::error::{StoreError, file, sqlite};
 use crate::store::files::{RunDirectory, RunLock};
 use crate::store::ids::RunId;
@@ -13,13 +14,18 @@ use crate::store::ordinal_set::OrdinalSet;
 use crate::store::planning::already_done::{leave_out_done, runs_followed};
 use crate::store::planning::duplicates::Duplicates;
 use crate::store::planning::id_sorter::SortedRows;
+use crate::store::planning::left_out::{leave_out_excluded, leave_out_unsampled};
+use crate::store::planning::planned_states::keep_states;
 use crate::store::planning::tables;
-use crate::store::planning::tables::{ChunkLoader, Kept, PlanFile, PlanTotals, Remainder};
+use crate::store::planning::tables::{ChunkLoader, Kept, PlanFile, PlanTotals, Remainder, keep};
 use crate::store::reading::{NewRun, SourceRecord};
 use crate::store::schema;
+use crate::task::TaskState;
 use std::fs;
 use std::fs::File;
+use std::mem;
 use std::path::Path;
+use std::sync::Arc;
 
 /// What a plan is made from.
 #[derive(Debug)]
@@ -30,8 +36,14 @@ pub struct NewPlan {
     pub options: InputOptions,
     /// The policy for a row that repeats the id and command of an earlier row.
     pub on_duplicate: OnDuplicate,
+    /// The tasks that are never called.
+    pub exclusions: Arc<Exclusions>,
     /// A run whose successful tasks, and those of the runs it follows, are left out.
     pub after: Option<RunId>,
+    /// The sample of all tasks that is taken.
+    pub sample: Option<Sample>,
+    /// The number of tasks before the first one that is taken.
+    pub offset: u64,
     /// The maximum number of tasks, counted from the first.
     pub limit: Option<u64>,
 }
@@ -58,6 +70,27 @@ pub fn plan_run(
     holder: &str,
 ) -> Result<PlannedRun, StoreError> {
     store_plan(runs, run, holder, |plan| load(plan, runs, run, new))
+}
+
+/// Reads all inputs and stores the plan of a new run with the states that its tasks are in, in the
+/// order of the plan.
+pub fn plan_run_in_states(
+    runs: &RunDirectory,
+    run: &NewRun,
+    new: NewPlan,
+    states: &[Option<TaskState>],
+    holder: &str,
+) -> Result<PlannedRun, StoreError> {
+    store_plan(runs, run, holder, |plan| {
+        let loaded = load(plan, runs, run, new)?;
+        if loaded.is_ok() {
+            let failed = plan.failed();
+            plan.connection.execute_batch("BEGIN").map_err(&failed)?;
+            keep_states(plan.connection, states).map_err(&failed)?;
+            plan.connection.execute_batch("COMMIT").map_err(&failed)?;
+        }
+        Ok(loaded)
+    })
 }
 
 /// The totals of a plan that was filled, or the problems of its inputs.
@@ -126,30 +159,45 @@ pub(crate) fn load(plan: PlanFile<'_>, runs: &RunDirectory, run: &NewRun, new: N
     connection.execute_batch("BEGIN").map_err(&failed)?;
     let mut sorted = SortedRows::new(&plan.directory());
     let loaded = read_rows(plan, new.sources, &new.options, new.on_duplicate, &mut sorted)?;
-    let LoadedRows { rows, sources, mut without } = match loaded {
+    let LoadedRows { rows, not_matched, sources, mut without } = match loaded {
         Ok(loaded) => loaded,
         Err(problems) => return Ok(Err(problems)),
     };
     let duplicates = without.len();
+    let mut run = run.clone();
+    let left_out = &mut run.settings.choice.left_out;
+    leave_out_excluded(connection, &new.exclusions, &mut without, left_out).map_err(&failed)?;
+    let excluded = left_out.excluded;
     let already_done = leave_out_done(plan, runs, &followed, &mut sorted, &mut without)?;
-    // The limit comes last, so that it counts tasks that are really to be carried out.
-    let left = rows - duplicates - already_done;
-    let limit = new.limit.filter(|&limit| limit < left);
-    let shard = run.settings.shard;
-    let Remainder { selected, sharded } =
-        if without.len() == 0 && limit.is_none() && shard.is_none() {
-            Remainder { selected: left, sharded: None }
-        } else {
-            tables::keep(connection, Kept { without: &without, limit, shard }).map_err(&failed)?
-        };
-    let totals = PlanTotals {
+    let mut totals = PlanTotals {
         rows,
-        selected,
         duplicates,
+        not_matched,
+        excluded,
         already_done,
-        of_other_shards: sharded.map_or(0, |plan| plan.tasks - selected),
+        ..PlanTotals::default()
     };
-    tables::insert_run(connection, run, totals, sharded, sources).map_err(&failed)?;
+    // The sample, the offset and the limit come last, so that they count tasks that are really to
+    // be carried out. They are those of all shards together.
+    if let Some(sample) = new.sample {
+        let left_out = leave_out_unsampled(connection, sample, totals.left(), &mut without);
+        totals.not_sampled = left_out.map_err(&failed)?;
+    }
+    totals.before_offset = new.offset.min(totals.left());
+    let kept = Kept {
+        without: &without,
+        offset: totals.before_offset,
+        limit: new.limit.unwrap_or(u64::MAX),
+        shard: run.settings.shard,
+    };
+    let Remainder { selected, sharded } = keep(connection, totals.left(), kept).map_err(&failed)?;
+    totals.selected = selected;
+    totals.of_other_shards = sharded.map_or(0, |plan| plan.tasks - selected);
+    let left_out = &mut run.settings.choice.left_out;
+    left_out.not_matched = totals.not_matched;
+    left_out.not_sampled = totals.not_sampled;
+    left_out.before_offset = totals.before_offset;
+    tables::insert_run(connection, &run, totals, sharded, sources).map_err(&failed)?;
     connection.execute_batch("COMMIT").map_err(&failed)?;
     Ok(Ok(totals))
 }
@@ -157,6 +205,7 @@ pub(crate) fn load(plan: PlanFile<'_>, runs: &RunDirectory, run: &NewRun, new: N
 /// All rows of the inputs, and those of them that are no tasks.
 struct LoadedRows {
     rows: u64,
+    not_matched: u64,
     sources: Vec<SourceRecord>,
     without: OrdinalSet,
 }
@@ -169,12 +218,12 @@ fn read_rows(
     on_duplicate: OnDuplicate,
     sorted: &mut SortedRows,
 ) -> Result<Result<LoadedRows, Problems>, StoreError> {
-    let (reading, mut problems) = insert_rows(plan, sources, options, sorted)?;
+    let (mut reading, mut problems) = insert_rows(plan, sources, options, sorted)?;
     // With invalid rows the search for duplicates is spared: it sorts the whole plan.
     if !problems.is_empty() {
         return Ok(Err(problems));
     }
-    let sources = tables::source_records(reading.sources);
+    let sources = tables::source_records(mem::take(&mut reading.sources));
     let duplicates = sorted.sorter.sorted().and_then(|rows| Duplicates::find(rows, on_duplicate));
     let duplicates = duplicates.map_err(file(plan.path))?;
     let reported = duplicates.report(plan.connection, &sources, &mut problems);
@@ -182,7 +231,8 @@ fn read_rows(
     if !problems.is_empty() {
         return Ok(Err(problems));
     }
-    Ok(Ok(LoadedRows { rows: reading.rows, sources, without: duplicates.rows }))
+    let Reading { rows, not_matched, .. } = reading;
+    Ok(Ok(LoadedRows { rows, not_matched, sources, without: duplicates.rows }))
 }
 
 fn insert_rows(

@@ -7,11 +7,13 @@ mod already_done;
 mod dry_run;
 mod duplicates;
 mod id_sorter;
+mod left_out;
 mod load;
 mod plan_from_run;
+mod planned_states;
 mod tables;
 
 pub use dry_run::{TemporaryPlan, temporary_plan};
-pub use load::{NewPlan, PlannedRun, plan_run};
+pub use load::{NewPlan, PlannedRun, plan_run, plan_run_in_states};
 pub use plan_from_run::plan_from_run;
 pub use tables::PlanTotals;

@@ -46,8 +46,34 @@ pub struct PlanTotals {
     pub duplicates: u64,
     /// Rows whose task was done by the run that this one follows.
     pub already_done: u64,
+    /// Rows that do not meet the conditions of `--where`.
+    pub not_matched: u64,
+    /// Tasks that files of `--exclude` name.
+    pub excluded: u64,
+    /// Tasks that do not belong to the sample.
+    pub not_sampled: u64,
+    /// Tasks before the first one that is taken.
+    pub before_offset: u64,
     /// Tasks of the same plan that belong to other shards.
     pub of_other_shards: u64,
+}
+
+impl PlanTotals {
+    /// Returns whether no shard of the plan has a task, and nothing was left out that could be one.
+    pub fn names_nothing(&self) -> bool {
+        self.is_empty_everywhere() && self.already_done + self.excluded == 0
+    }
+
+    /// Returns the number of tasks that a limit has cut off.
+    pub fn beyond_limit(&self) -> u64 {
+        self.left() - self.of_other_shards - self.selected
+    }
+
+    /// Returns the number of tasks that are left of the rows so far, those of other shards included.
+    pub(crate) fn left(&self) -> u64 {
+        let out = self.duplicates + self.not_matched + self.excluded + self.already_done;
+        self.rows - out - self.not_sampled - self.before_offset
+    }
 }
 
 impl PlanTotals {
@@ -149,14 +175,16 @@ pub(crate) fn for_each_planned(
     Ok(())
 }
 
-/// The tasks that a plan keeps.
+/// Which of the tasks that are left a plan keeps.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Kept<'a> {
     /// The rows that are none of them.
     pub(crate) without: &'a OrdinalSet,
-    /// The most tasks, counted from the first.
-    pub(crate) limit: Option<u64>,
-    /// The shard that they belong to. The limit is that of all shards together.
+    /// The number of tasks before the first one.
+    pub(crate) offset: u64,
+    /// The most tasks, counted from that one.
+    pub(crate) limit: u64,
+    /// The shard that they belong to. The offset and the limit are those of all shards together.
     pub(crate) shard: Option<Shard>,
 }
 
@@ -167,23 +195,33 @@ pub(crate) struct Remainder {
     pub(crate) sharded: Option<ShardedPlan>,
 }
 
-/// Takes tasks out of the plan.
+/// Takes tasks out of the plan, and of the `left` others all that are not kept.
 ///
 /// The chunks are written anew in place: each is read before any task of it is written, because no
 /// more tasks are written than were read.
-pub(crate) fn keep(connection: &Connection, kept: Kept<'_>) -> rusqlite::Result<Remainder> {
-    let limit = kept.limit.unwrap_or(u64::MAX);
-    let (mut left, mut selected) = (0, 0);
-    let mut sharded = kept.shard.map(|shard| ShardedPlan { shard, tasks: 0, inputs: 0, own: 0 });
+pub(crate) fn keep(
+    connection: &Connection,
+    left: u64,
+    Kept { without, mut offset, limit, shard }: Kept<'_>,
+) -> rusqlite::Result<Remainder> {
+    if without.len() == 0 && offset == 0 && left <= limit && shard.is_none() {
+        return Ok(Remainder { selected: left, sharded: None });
+    }
+    let (mut seen, mut selected) = (0, 0);
+    let mut sharded = shard.map(|shard| ShardedPlan { shard, tasks: 0, inputs: 0, own: 0 });
     let mut loader = ChunkLoader::new(connection);
     for_each_planned(connection, |task| {
-        if left == limit {
+        if seen == limit {
             return Ok(false);
         }
-        if kept.without.contains(Ordinal(task.ordinal)) {
+        if without.contains(Ordinal(task.ordinal)) {
             return Ok(true);
         }
-        left += 1;
+        if offset > 0 {
+            offset -= 1;
+            return Ok(true);
+        }
+        seen += 1;
         if sharded.as_mut().is_none_or(|plan| task.id.with(|id| plan.add(task.command, id))) {
             selected += 1;
             loader.push(task)?;

@@ -1,10 +1,12 @@
 //! Opens a damaged run: what is whole is read as ever, and every other task is in doubt.
 
+use crate::clock::Timestamp;
 use crate::store::error::{StoreError, sqlite};
 use crate::store::files::{RunDirectory, Watermark};
 use crate::store::home::{Home, Totals};
 use crate::store::ids::RunId;
 use crate::store::reading::reader::RunReader;
+use crate::store::reading::run_facts::lost_parts;
 use crate::store::reading::walk::Walk;
 use crate::store::repair::{DamagedPart, Rebuilt, rebuild, shadow};
 use crate::store::schema;
@@ -23,13 +25,14 @@ impl RunReader {
         let path = runs.file(run);
         let before = Watermark::read(&path);
         let connection = schema::open_reader(&path)?;
-        let failed = sqlite(&path);
+        let failed = ruined(&path);
         connection.execute_batch("BEGIN").map_err(&failed)?;
-        let rebuilt = stand_in(&connection, &path, before)?;
-        let (head, totals) = Home::new(&connection)
-            .head()
-            .and_then(|head| Ok((head, Home::new(&connection).totals()?)))
-            .map_err(&failed)?;
+        let rebuilt = stand_in(&connection, &path, before, None)?;
+        let home = Home::new(&connection);
+        let (head, totals) =
+            home.head().and_then(|head| Ok((head, home.totals()?))).map_err(&failed)?;
+        let mut damage = lost_parts(home, totals, &head.sources).map_err(&failed)?;
+        damage.extend(rebuilt.parts);
         let Watermark { may_have_left, .. } = Watermark::read(&path);
         Ok(Self {
             connection,
@@ -38,8 +41,7 @@ impl RunReader {
             totals,
             selected: head.selected,
             may_have_left,
-            lost_tasks: rebuilt.lost_tasks,
-            damage: rebuilt.parts,
+            damage,
             other_shards: Vec::new(),
         })
     }
@@ -51,18 +53,22 @@ impl RunReader {
 
     /// Returns the number of tasks whose ids are lost: they are in doubt, and in no row.
     pub fn lost_tasks(&self) -> u64 {
-        self.lost_tasks
+        let others = self.other_shards.iter();
+        self.totals.lost_tasks + others.map(|other| other.with(Self::lost_tasks)).sum::<u64>()
     }
 }
 
 /// Lets a connection see whole rows in the place of damaged ones, and returns what is damaged.
+///
+/// A repair has a time: what it loses is recorded for those who go on.
 pub(crate) fn stand_in(
     connection: &Connection,
     path: &Path,
     watermark: Watermark,
+    repaired_at: Option<Timestamp>,
 ) -> Result<Rebuilt, StoreError> {
-    let failed = sqlite(path);
-    let rebuilt = rebuild(connection, watermark.commits).map_err(&failed)?;
+    let failed = ruined(path);
+    let rebuilt = rebuild(connection, watermark, repaired_at).map_err(&failed)?;
     if rebuilt.parts.is_empty() {
         return Ok(rebuilt);
     }
@@ -74,4 +80,13 @@ pub(crate) fn stand_in(
     };
     settle().map_err(failed)?;
     Ok(rebuilt)
+}
+
+/// Returns the conversion of SQLite's failures where damage leaves nothing that can be read.
+fn ruined(path: &Path) -> impl Fn(rusqlite::Error) -> StoreError + use<> {
+    let failed = sqlite(path);
+    move |error| match failed(error) {
+        StoreError::Damaged { path, detail } => StoreError::Ruined { path, detail },
+        other => other,
+    }
 }

@@ -46,5 +46,5 @@ pub(crate) fn check_sums(path: &Path) -> Result<(), StoreError> {
     connection.execute_batch("BEGIN").map_err(&failed)?;
     let mut walk = Walk::new(&connection, MayHaveLeft::Any).map_err(&failed)?;
     while walk.next_chunk(|_| Ok(())).map_err(&failed)?.is_some() {}
-    walk.check_sums(path, 0)
+    walk.check_sums(path)
 }

@@ -7,6 +7,7 @@ mod attempts;
 mod compare;
 mod damaged;
 mod export;
+mod history;
 pub(crate) mod integrity_check;
 mod queries;
 mod reader;

@@ -1,6 +1,7 @@
 //! The narrower questions to a run: its failures, attempts, holds, changes and finished tasks.
 
 use crate::journal::{PlannedTask, RunRecord as Fact, TaskRecord};
+use crate::settings::LeftOut;
 use crate::store::codes;
 use crate::store::error::{StoreError, sqlite};
 use crate::store::home::{ChunkBodies, Home};
@@ -14,6 +15,7 @@ use crate::store::rows::{AttemptRow, ChangeRow, HoldRow, PlanRow, SendingRow, Ta
 use crate::store::writing::observed_states::awaited;
 use crate::task::{Command, Outcome};
 use rusqlite::Connection;
+use rusqlite::types::Type;
 use std::ops::ControlFlow;
 
 /// An error of the store, or of the callback of a walk.
@@ -205,6 +207,24 @@ impl RunReader {
         });
         walked.map_err(sqlite(&self.path))?;
         Ok(changes)
+    }
+
+    /// Returns the tasks that became excluded after the run was planned, and were not settled yet.
+    pub fn excluded_later(&self) -> Result<LeftOut, StoreError> {
+        let mut all = LeftOut::default();
+        self.other_shards.iter().try_for_each(|other| {
+            all.add(other.with(Self::excluded_later)?);
+            Ok::<(), StoreError>(())
+        })?;
+        let walked = for_each_fact(self.home(), |_, fact| {
+            if let Fact::Excluded { tasks } = fact {
+                let tasks = serde_json::from_str(tasks);
+                all.add(tasks.map_err(|error| codes::unfit(Type::Text, error))?);
+            }
+            Ok::<(), rusqlite::Error>(())
+        });
+        walked.map_err(sqlite(&self.path))?;
+        Ok(all)
     }
 
     /// Counts the tasks that were sent and not looked for to the end.

@@ -10,7 +10,7 @@ use crate::store::files::{MayHaveLeft, RunDirectory, Watermark};
 use crate::store::home::{Home, Totals};
 use crate::store::ids::RunId;
 use crate::store::reading::record::RunRecord;
-use crate::store::reading::run_facts::read_sessions;
+use crate::store::reading::run_facts::{lost_parts, read_sessions};
 use crate::store::reading::task_rows::task_row;
 use crate::store::reading::walk::Walk;
 use crate::store::repair::DamagedPart;
@@ -34,7 +34,6 @@ pub struct RunReader {
     pub(crate) totals: Totals,
     pub(crate) selected: u64,
     pub(crate) may_have_left: MayHaveLeft,
-    pub(crate) lost_tasks: u64,
     pub(crate) damage: Vec<DamagedPart>,
     /// The files of the other shards, for a reader of several.
     pub(crate) other_shards: Vec<OtherShard>,
@@ -82,6 +81,7 @@ impl RunReader {
         // which is the safe side.
         let Watermark { may_have_left, .. } = Watermark::read(&path);
         let (origin, selected) = (head.run.origin, head.selected);
+        let damage = lost_parts(home, totals, &head.sources).map_err(sqlite(&path))?;
         Ok(Self {
             connection,
             path,
@@ -89,8 +89,7 @@ impl RunReader {
             totals,
             selected,
             may_have_left,
-            lost_tasks: 0,
-            damage: Vec::new(),
+            damage,
             other_shards: Vec::new(),
         })
     }
@@ -118,9 +117,10 @@ impl RunReader {
         Ok(self.totals.settled)
     }
 
-    /// Counts the tasks without an outcome.
+    /// Counts the tasks without an outcome whose ids are known.
     pub fn unsettled(&self) -> Result<u64, StoreError> {
-        Ok(self.selected.saturating_sub(self.totals.settled.selected()))
+        let known = self.selected.saturating_sub(self.totals.lost_tasks);
+        Ok(known.saturating_sub(self.totals.settled.selected()))
     }
 
     /// Calls `take` for every task in this file.
@@ -147,7 +147,7 @@ impl RunReader {
             });
             match taken.map_err(&failed)? {
                 Some(taken) => taken?,
-                None => return Ok(walk.check_sums(&self.path, self.lost_tasks)?),
+                None => return Ok(walk.check_sums(&self.path)?),
             }
         }
     }

@@ -4,7 +4,7 @@ use crate::clock::Timestamp;
 use crate::event::StopReason;
 use crate::settings::RunSettings;
 use crate::store::ids::RunId;
-use crate::task::{Command, Shard, task_hash};
+use crate::task::{Command, ServiceLimit, Shard, task_hash};
 use std::time::Duration;
 
 /// The facts about a run that are known before its plan is read.
@@ -104,7 +104,7 @@ pub struct SessionRecord {
     /// The version of batchctl.
     pub version: String,
     /// The requests per second at which the service throttled it, if a search found that.
-    pub rate_learnt: Option<f64>,
+    pub learnt: ServiceLimit,
 }
 
 /// The end of a session.

@@ -5,9 +5,12 @@ use crate::event::StopReason;
 use crate::journal::{Damage, Place, RunRecord as Fact, run_records};
 use crate::store::codes;
 use crate::store::error::damage;
-use crate::store::home::Home;
-use crate::store::reading::record::{SessionRecord, StoredEnd};
+use crate::store::home::{Home, Totals};
+use crate::store::reading::record::{SessionRecord, SourceRecord, StoredEnd};
+use crate::store::repair::DamagedPart;
+use crate::task::ServiceLimit;
 use rusqlite::Error;
+use std::collections::BTreeMap;
 
 /// Calls `take` for every fact about the run, with the number of the session that wrote it.
 pub(crate) fn for_each_fact<E: From<Error>>(
@@ -53,21 +56,48 @@ pub(crate) fn read_sessions(
                 end: None,
                 process,
                 version: version.to_owned(),
-                rate_learnt: None,
+                learnt: ServiceLimit::default(),
             }),
             Fact::SessionEnded { at_us, held_us, stopped } => {
                 let stopped = stopped.map(codes::word::<StopReason>).transpose()?;
                 let (at, held) = (origin.plus_micros(at_us), codes::span(held_us));
                 session_mut(&mut sessions, epoch)?.end = Some(StoredEnd { at, stopped, held });
             }
-            Fact::RateLearnt(per_second) => {
-                session_mut(&mut sessions, epoch)?.rate_learnt = per_second;
+            Fact::RateLearnt(limit) => {
+                session_mut(&mut sessions, epoch)?.learnt = limit;
             }
-            Fact::Held { .. } | Fact::Polled { .. } | Fact::Changed { .. } => {}
+            Fact::Held { .. }
+            | Fact::Polled { .. }
+            | Fact::Changed { .. }
+            | Fact::Excluded { .. }
+            | Fact::SendingsLost { .. }
+            | Fact::TasksLost { .. } => {}
         }
         Ok(())
     })?;
     Ok(sessions)
+}
+
+/// Reads which rows were lost with plan chunks that a repair has set aside.
+pub(crate) fn lost_parts(
+    home: Home<'_>,
+    totals: Totals,
+    sources: &[SourceRecord],
+) -> rusqlite::Result<Vec<DamagedPart>> {
+    let mut parts = BTreeMap::new();
+    if totals.lost_tasks == 0 {
+        return Ok(Vec::new());
+    }
+    for_each_fact::<Error>(home, |_, fact| {
+        if let Fact::TasksLost { chunk, tasks, rows } = fact {
+            let name = |source| usize::try_from(source).ok().and_then(|at| sources.get(at));
+            let rows = rows.and_then(|(source, from, to)| Some((name(source)?, from, to)));
+            let rows = rows.map(|(source, from, to)| (source.name.clone(), from, to));
+            parts.insert(chunk, DamagedPart::lost_chunk(chunk, tasks, rows).repaired());
+        }
+        Ok(())
+    })?;
+    Ok(parts.into_values().collect())
 }
 
 fn session_mut(sessions: &mut [SessionRecord], epoch: u32) -> rusqlite::Result<&mut SessionRecord> {

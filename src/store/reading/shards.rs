@@ -13,6 +13,7 @@ use crate::store::reading::record::{RunRecord, SessionRecord, ShardedPlan};
 use crate::task::{Ordinal, Shard};
 use crate::text::{plural, printable};
 use std::fs;
+use std::mem::take;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
@@ -155,11 +156,12 @@ impl RunReader {
         parts.sort_by_key(|part| part.plan.shard.number());
         check_whole(&parts)?;
         let shifts = shifts(&parts)?;
+        let damage = parts.iter_mut().flat_map(|part| take(&mut part.run.damage)).collect();
         let mut parts = parts.into_iter().zip(shifts);
         let (first, _) = parts.next().expect("a whole plan has a shard");
         let others =
             parts.map(|(part, shift)| OtherShard { run: Mutex::new(part.run), shift }).collect();
-        Ok(Self { other_shards: others, ..first.run })
+        Ok(Self { other_shards: others, damage, ..first.run })
     }
 
     /// Returns whether a process works on the run of any of these files.

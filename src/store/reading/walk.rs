@@ -73,9 +73,9 @@ impl<'a> Walk<'a> {
     /// those of the tasks.
     ///
     /// A report whose sums do not add up is worse than none.
-    pub(crate) fn check_sums(&self, path: &Path, lost_tasks: u64) -> Result<(), StoreError> {
+    pub(crate) fn check_sums(&self, path: &Path) -> Result<(), StoreError> {
         let damaged = |detail| Err(StoreError::Damaged { path: path.into(), detail });
-        if self.tasks + lost_tasks != self.selected {
+        if self.tasks + self.totals.lost_tasks != self.selected {
             return damaged(format!("the plan has {} of {} tasks", self.tasks, self.selected));
         }
         let mut segments = self.segments;

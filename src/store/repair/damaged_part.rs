@@ -16,9 +16,22 @@ pub struct DamagedPart {
     pub rows: Vec<(String, u64, u64)>,
     /// What is lost, in words.
     pub lost: String,
+    /// Whether a repair has set it aside, so that the run goes on without it.
+    pub is_repaired: bool,
 }
 
 impl DamagedPart {
+    /// Returns a plan chunk that is lost, with its rows as far as they are known.
+    pub(crate) fn lost_chunk(chunk: u32, tasks: u64, rows: Option<(String, u64, u64)>) -> Self {
+        let (rows, lost) = (rows.into_iter().collect(), "its ids, and what became of them".into());
+        Self { chunk: Some(chunk), segment: None, tasks, rows, lost, is_repaired: false }
+    }
+
+    /// Returns the same part once a repair has set it aside.
+    pub(crate) fn repaired(self) -> Self {
+        Self { is_repaired: true, ..self }
+    }
+
     /// Returns where it is, in words.
     pub fn place(&self) -> String {
         match (self.chunk, self.segment) {

@@ -6,9 +6,12 @@
 
 mod chains;
 mod damaged_part;
+mod doubts;
+mod planned_rows;
 mod rebuild;
 mod rows;
 mod search;
+mod sendings;
 mod task_doubts;
 
 pub use damaged_part::DamagedPart;

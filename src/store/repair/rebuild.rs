@@ -1,11 +1,16 @@
 //! Describes what takes the place of everything that is not whole, and what is lost with it.
 
+use crate::clock::Timestamp;
 use crate::journal::{
-    Fact, PlanChunk, PlanChunkWriter, Record, RunRecord, RunSegmentWriter, SegmentWriter, records,
+    Fact, MAX_CHUNK_TASKS, Record, RunRecord, RunSegmentWriter, SegmentWriter, empty_chunk, records,
 };
+use crate::store::files::{MayHaveLeft, Watermark};
 use crate::store::home::{Home, Totals};
 use crate::store::repair::chains::Owner;
 use crate::store::repair::damaged_part::DamagedPart;
+use crate::store::repair::doubts;
+use crate::store::repair::doubts::{ChunkDoubts, Doubts};
+use crate::store::repair::planned_rows::{Rows, for_each_planned, plan_body, rows_between};
 use crate::store::repair::search::Findings;
 use crate::store::repair::task_doubts::TaskDoubt;
 use crate::task::{Outcome, TaskState};
@@ -24,14 +29,17 @@ pub(crate) struct Rebuilt {
     pub(crate) segments: Vec<(Owner, u32, u64, Vec<u8>)>,
     /// The numbers of the rows of segments that are left out.
     pub(crate) segments_out: BTreeSet<i64>,
-    /// The number of tasks whose ids are lost.
-    pub(crate) lost_tasks: u64,
     /// The totals, without outcomes.
     pub(crate) totals: Totals,
 }
 
-/// Reads a run's file; `commits` is the number of commits that are remembered beside it.
-pub(crate) fn rebuild(connection: &Connection, commits: u64) -> rusqlite::Result<Rebuilt> {
+/// Reads a run's file, given what is remembered beside it and the time of a repair, if it is one.
+pub(crate) fn rebuild(
+    connection: &Connection,
+    watermark: Watermark,
+    repaired_at: Option<Timestamp>,
+) -> rusqlite::Result<Rebuilt> {
+    let commits = watermark.commits;
     let home = Home::new(connection);
     let head = home.head()?;
     let kept = home.totals();
@@ -40,12 +48,14 @@ pub(crate) fn rebuild(connection: &Connection, commits: u64) -> rusqlite::Result
     let known = kept.as_ref().map_or(found.last, |totals| totals.commits);
     let mut work = Work {
         connection,
-        sources: head.sources.into_iter().map(|source| source.name).collect(),
+        sources: head.sources.iter().map(|source| source.name.clone()).collect(),
         rebuilt: Rebuilt::default(),
         slots: BTreeMap::new(),
         tails: BTreeSet::new(),
         next: found.last + 1,
         doubts: BTreeMap::new(),
+        lost_tasks: 0,
+        lost_chunks: Vec::new(),
         found,
     };
     if kept.is_err() {
@@ -61,10 +71,14 @@ pub(crate) fn rebuild(connection: &Connection, commits: u64) -> rusqlite::Result
     for no in 0..u32::try_from(work.found.chunks.len()).unwrap_or(u32::MAX) {
         work.rebuild_chunk(no)?;
     }
+    if let Some(now) = repaired_at {
+        let now_us = now.micros_since(head.run.origin);
+        work.record_losses(now_us, known < commits, watermark.may_have_left);
+    }
     work.name_lost();
     let last = work.next - 1;
-    let settled = Default::default();
-    work.rebuilt.totals = Totals { commits: known.max(commits), segments: last, settled };
+    let (commits, settled) = (known.max(commits), Default::default());
+    work.rebuilt.totals = Totals { commits, segments: last, settled, lost_tasks: work.lost_tasks };
     Ok(work.rebuilt)
 }
 
@@ -81,99 +95,90 @@ struct Work<'a> {
     next: u64,
     /// The tasks in doubt by the segment that was lost: their number and rows.
     doubts: BTreeMap<u64, Doubts>,
-}
-
-#[derive(Debug, Default)]
-struct Doubts {
-    tasks: u64,
-    rows: BTreeMap<u32, (u64, u64)>,
-}
-
-impl Doubts {
-    fn add(&mut self, source: u32, line: u64) {
-        self.tasks += 1;
-        let rows = self.rows.entry(source).or_insert((line, line));
-        *rows = (rows.0.min(line), rows.1.max(line));
-    }
+    /// The number of tasks whose ids are lost.
+    lost_tasks: u64,
+    /// The plan chunks that are lost: number, tasks, and rows as far as they are known.
+    lost_chunks: Vec<(u32, u64, Option<Rows>)>,
 }
 
 impl Work<'_> {
     fn note(&mut self, chunk: Option<u32>, segment: Option<u64>, lost: &str) {
         let (tasks, rows) = (0, Vec::new());
-        self.rebuilt.parts.push(DamagedPart { chunk, segment, tasks, rows, lost: lost.into() });
+        let lost = lost.into();
+        let part = DamagedPart { chunk, segment, tasks, rows, lost, is_repaired: false };
+        self.rebuilt.parts.push(part);
     }
 
     /// Puts an empty chunk in the place of each one that is lost.
     fn rebuild_plan(&mut self, selected: u64) -> rusqlite::Result<()> {
         let whole: u64 = self.found.chunks.iter().flatten().map(|it| u64::from(it.tasks)).sum();
-        let mut left = selected.saturating_sub(whole);
-        self.rebuilt.lost_tasks = left;
+        self.lost_tasks = selected.saturating_sub(whole);
         self.rebuilt.chunks_out.extend(self.found.bad_chunks.iter().copied());
-        let lost = self.found.chunks.iter().filter(|chunk| chunk.is_none()).count() as u64;
-        let (mut unseen, mut end) = (lost, 0);
+        let mut end = 0;
         for no in 0..u32::try_from(self.found.chunks.len()).unwrap_or(u32::MAX) {
             match self.found.chunks[no as usize] {
                 Some(chunk) => {
-                    end = chunk.first + chunk.tasks;
+                    end = chunk.end;
                     if !chunk.is_noted {
-                        let body = self.plan_body(no)?;
+                        let body = plan_body(self.connection, no)?;
                         self.rebuilt.chunks_out.insert(i64::from(no));
                         self.rebuilt.chunks.push((no, chunk.first, chunk.tasks, body));
                         self.note(Some(no), None, "the columns beside its body; nothing is lost");
                     }
                 }
                 None => {
-                    // Only the sum over all lost chunks is known for certain.
-                    let tasks = if unseen == 1 { left } else { left.min(1_000) };
-                    (left, unseen) = (left - tasks, unseen - 1);
                     self.rebuilt.chunks_out.insert(i64::from(no));
-                    let (_, _, body) = PlanChunkWriter::default().finish();
-                    let rows = self.rows_between(no)?;
-                    self.rebuilt.chunks.push((no, end, 0, body));
-                    self.rebuilt.parts.push(DamagedPart {
-                        chunk: Some(no),
-                        segment: None,
-                        tasks,
-                        rows,
-                        lost: "its ids, and what became of them".into(),
-                    });
+                    self.rebuilt.chunks.push((no, end, 0, empty_chunk(end)));
+                    let rows = rows_between(self.connection, &self.found.chunks, no)?;
+                    self.lost_chunks.push((no, 0, rows));
                 }
             }
         }
+        self.count_lost(self.lost_tasks.saturating_sub(self.found.set_aside_tasks));
         Ok(())
     }
 
-    /// Returns the rows between the chunks around a lost one, if they are of one input.
-    fn rows_between(&self, no: u32) -> rusqlite::Result<Vec<(String, u64, u64)>> {
-        let at = |no: Option<u32>| no.and_then(|no| *self.found.chunks.get(no as usize)?).and(no);
-        let (mut before, mut after) = (None, None);
-        if let Some(no) = at(no.checked_sub(1)) {
-            let body = self.plan_body(no)?;
-            for_each_planned(&body, |_, source, line| before = Some((source, line)));
+    /// Gives each lost chunk its share of tasks: only their sum is known for certain.
+    fn count_lost(&mut self, mut left: u64) {
+        let mut unseen = self.lost_chunks.len();
+        for (no, tasks, rows) in &mut self.lost_chunks {
+            let most = u64::from(MAX_CHUNK_TASKS);
+            *tasks = if unseen == 1 { left } else { left.min(most) };
+            (left, unseen) = (left - *tasks, unseen - 1);
+            let name = |source: u32| self.sources.get(source as usize).cloned();
+            let rows = rows.map(|(source, from, to)| (name(source).unwrap_or_default(), from, to));
+            self.rebuilt.parts.push(DamagedPart::lost_chunk(*no, *tasks, rows));
         }
-        if let Some(no) = at(no.checked_add(1)) {
-            let body = self.plan_body(no)?;
-            for_each_planned(&body, |_, source, line| {
-                after.get_or_insert((source, line));
-            });
+    }
+
+    /// Records in a segment of the run, behind all others, what those who go on must know: requests
+    /// that may have been sent, and tasks whose ids are lost.
+    fn record_losses(&mut self, now_us: i64, lacks_commits: bool, may_have_left: MayHaveLeft) {
+        let found = &self.found;
+        let (until_us, most) = found.sendings.unrecorded(&found.lost, lacks_commits, may_have_left);
+        let mut writer = RunSegmentWriter::default();
+        if most > 0 {
+            let until_us = until_us.unwrap_or(now_us);
+            writer.push(&RunRecord::SendingsLost { until_us, most });
         }
-        let rows = match (before, after) {
-            (Some((one, from)), Some((other, to))) if one == other => (one, from + 1, to - 1),
-            (None, Some((source, to))) if no == 0 && source == 0 => (source, 1, to - 1),
-            (Some((source, from)), None) => (source, from + 1, u64::MAX),
-            _ => return Ok(Vec::new()),
-        };
-        Ok(vec![(self.source(rows.0), rows.1, rows.2)])
+        for &(chunk, tasks, rows) in &self.lost_chunks {
+            writer.push(&RunRecord::TasksLost { chunk, tasks, rows });
+        }
+        if writer.is_empty() {
+            return;
+        }
+        let whole = found.chains.of(None).last().map_or(0, |link| link.seq);
+        let slot = self.slots.get(&None).and_then(|slots| slots.last()).copied().unwrap_or(0);
+        let before = whole.max(slot);
+        let mut body = Vec::new();
+        writer.write(if before == 0 { 0 } else { self.next - before }, &mut body);
+        let epoch = found.epoch_before(self.next);
+        self.rebuilt.segments.push((None, epoch, self.next, body));
+        self.next += 1;
     }
 
     fn source(&self, source: u32) -> String {
         self.sources.get(source as usize).cloned().unwrap_or_default()
-    }
-
-    fn plan_body(&self, no: u32) -> rusqlite::Result<Vec<u8>> {
-        let mut query =
-            self.connection.prepare_cached("SELECT body FROM main.chunk WHERE no = ?")?;
-        query.query_row([no], |row| row.get(0))
     }
 
     /// Gives every lost segment an owner. Where it is not known, all that can have had it count as
@@ -230,8 +235,8 @@ impl Work<'_> {
             return Ok(());
         }
         let first = self.found.chunks[no as usize].map_or(0, |chunk| chunk.first);
-        let body = if has_plan { self.plan_body(no)? } else { Vec::new() };
-        let mut tasks: BTreeMap<u32, (TaskDoubt, u32, u64)> = BTreeMap::new();
+        let body = if has_plan { plan_body(self.connection, no)? } else { Vec::new() };
+        let mut tasks = ChunkDoubts::new();
         for_each_planned(&body, |ordinal, source, line| {
             tasks.insert(ordinal - first, (TaskDoubt::default(), source, line));
         });
@@ -242,13 +247,13 @@ impl Work<'_> {
             if whole.contains(&seq) {
                 self.keep_whole(owner, seq, before, &mut tasks)?;
             } else {
-                lose(&mut tasks, seq, self.found.may_have_states(seq));
+                doubts::lose(&mut tasks, seq, self.found.may_have_states(seq));
             }
             before = seq;
         }
         let end = self.next;
         if may_lose_end {
-            lose(&mut tasks, end, self.found.may_have_states(end));
+            doubts::lose(&mut tasks, end, self.found.may_have_states(end));
         }
         tasks.values_mut().for_each(|(task, ..)| task.finish());
         for &seq in &slots {
@@ -271,19 +276,23 @@ impl Work<'_> {
         owner: Owner,
         seq: u64,
         before: u64,
-        tasks: &mut BTreeMap<u32, (TaskDoubt, u32, u64)>,
+        tasks: &mut ChunkDoubts,
     ) -> rusqlite::Result<()> {
         let mut query =
             self.connection.prepare_cached("SELECT epoch, body FROM main.segment WHERE seq = ?")?;
         let (epoch, body): (u32, Vec<u8>) =
             query.query_row([seq], |row| Ok((row.get(0)?, row.get(1)?)))?;
         let (mut writer, mut is_changed) = (SegmentWriter::default(), false);
+        let sendings = &mut self.found.sendings;
         let read = records(&body, |record| {
             let task = tasks.get_mut(&record.offset);
             if task.is_some_and(|(task, ..)| task.keeps(&record.fact)) {
                 writer.push(&record);
             } else {
                 is_changed = true;
+                if let Fact::Started { seq: number, .. } = record.fact {
+                    sendings.take_out(seq, number);
+                }
             }
             Ok(())
         });
@@ -297,13 +306,7 @@ impl Work<'_> {
     }
 
     /// Writes a segment that says which tasks are in doubt because of a lost one.
-    fn put_doubts(
-        &mut self,
-        owner: Owner,
-        seq: u64,
-        before: u64,
-        tasks: &BTreeMap<u32, (TaskDoubt, u32, u64)>,
-    ) {
+    fn put_doubts(&mut self, owner: Owner, seq: u64, before: u64, tasks: &ChunkDoubts) {
         let mut writer = SegmentWriter::default();
         let doubts = self.doubts.entry(seq).or_default();
         for (&offset, (task, source, line)) in tasks {
@@ -356,6 +359,7 @@ impl Work<'_> {
                 tasks: doubts.tasks,
                 rows: self.named(&doubts),
                 lost: lost.into(),
+                is_repaired: false,
             });
         }
         let strays = self.found.bad_rows.len() + self.found.bad_chunks.len();
@@ -367,27 +371,5 @@ impl Work<'_> {
     fn named(&self, doubts: &Doubts) -> Vec<(String, u64, u64)> {
         let rows = doubts.rows.iter();
         rows.map(|(&source, &(from, to))| (self.source(source), from, to)).collect()
-    }
-}
-
-impl Doubts {
-    fn join(&mut self, other: Self) {
-        self.tasks += other.tasks;
-        for (source, (from, to)) in other.rows {
-            let rows = self.rows.entry(source).or_insert((from, to));
-            *rows = (rows.0.min(from), rows.1.max(to));
-        }
-    }
-}
-
-fn lose(tasks: &mut BTreeMap<u32, (TaskDoubt, u32, u64)>, seq: u64, may_have_states: bool) {
-    tasks.values_mut().for_each(|(task, ..)| task.lose(seq, may_have_states));
-}
-
-/// Calls `take` for the ordinal, input and line of each task of a whole plan chunk.
-fn for_each_planned(body: &[u8], mut take: impl FnMut(u32, u32, u64)) {
-    let Ok(mut chunk) = PlanChunk::new(body) else { return };
-    while let Ok(Some(task)) = chunk.next() {
-        take(task.ordinal, task.source, task.line);
     }
 }

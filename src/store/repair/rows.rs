@@ -30,6 +30,8 @@ CREATE TEMP VIEW segment AS
 /// The rows that are set aside, kept as they were found for whoever looks at the damage.
 const SET_ASIDE: &str = "
 CREATE TABLE IF NOT EXISTS damaged (was TEXT, no, first, tasks, seq, chunk, epoch, body, crc);
+INSERT INTO about (text) SELECT 'damaged: rows that were not what was written, as they were found'
+    WHERE NOT EXISTS (SELECT 1 FROM about WHERE text LIKE 'damaged:%');
 INSERT INTO damaged (was, no, first, tasks, body, crc)
     SELECT 'chunk', no, first, tasks, body, crc FROM main.chunk
     WHERE no IN (SELECT no FROM temp.chunk_out);

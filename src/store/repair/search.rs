@@ -4,6 +4,7 @@
 
 use crate::journal::{Fact, Place, PlanChunk, RunRecord, records, run_records};
 use crate::store::repair::chains::{Chains, Link, Owner};
+use crate::store::repair::sendings::Sendings;
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Row};
 use std::collections::{BTreeMap, BTreeSet};
@@ -26,6 +27,8 @@ pub(crate) struct BadRow {
 pub(crate) struct FoundChunk {
     pub(crate) first: u32,
     pub(crate) tasks: u32,
+    /// The ordinal behind the last task.
+    pub(crate) end: u32,
     /// Whether the columns beside the body say the same.
     pub(crate) is_noted: bool,
 }
@@ -53,6 +56,12 @@ pub(crate) struct Findings {
     times_us: Vec<(u64, i64)>,
     /// The requests for pages of the list since the first call.
     pages: Vec<u64>,
+    /// The plan chunks that an earlier repair has set aside.
+    set_aside: BTreeMap<u32, u64>,
+    /// The number of their tasks.
+    pub(crate) set_aside_tasks: u64,
+    /// The requests that were recorded.
+    pub(crate) sendings: Sendings,
     /// The first whole segment with a call.
     first_call: Option<u64>,
 }
@@ -68,6 +77,7 @@ impl Findings {
         found.chains.know(None);
         found.read_chunks(connection, selected)?;
         found.read_segments(connection)?;
+        found.find_set_aside();
         found.find_lost(segments);
         found.place_lost();
         Ok(found)
@@ -87,7 +97,8 @@ impl Findings {
         let mut count = whole.last_key_value().map_or(0, |(&no, _)| no + 1);
         let tasks: u64 = whole.values().map(|chunk| u64::from(chunk.tasks)).sum();
         // One more at the end, if no chunk before it can have the tasks that are missing.
-        let is_last_lost = u64::from(count) == whole.len() as u64 && tasks < selected;
+        let has_empty = whole.values().any(|chunk| chunk.tasks == 0);
+        let is_last_lost = u64::from(count) == whole.len() as u64 && tasks < selected && !has_empty;
         let highest = self.bad_chunks.iter().filter_map(|&no| u32::try_from(no).ok()).max();
         count += u32::from(is_last_lost);
         // A lost chunk at the very end, beside others.
@@ -96,6 +107,18 @@ impl Findings {
         self.chunks = (0..count).map(|no| whole.get(&no).copied()).collect();
         (0..count).for_each(|no| self.chains.know(Some(no)));
         Ok(())
+    }
+
+    /// Takes a chunk without tasks for a lost one again, if the record of its loss is lost as well.
+    fn find_set_aside(&mut self) {
+        let is_empty = |chunk: &Option<FoundChunk>| chunk.is_some_and(|chunk| chunk.tasks == 0);
+        for (no, chunk) in (0..).zip(&mut self.chunks) {
+            match self.set_aside.get(&no) {
+                Some(tasks) if is_empty(chunk) => self.set_aside_tasks += tasks,
+                None if is_empty(chunk) => *chunk = None,
+                _ => {}
+            }
+        }
     }
 
     fn read_segments(&mut self, connection: &Connection) -> rusqlite::Result<()> {
@@ -128,16 +151,22 @@ impl Findings {
         let mut last_us = *time_us;
         let mut has_calls = false;
         let (mut has_begun, mut has_pages) = (false, false);
+        self.sendings.begin(epoch);
         let distance = match owner {
             None => run_records(body, |record| {
                 has_begun |= matches!(record, RunRecord::SessionStarted { .. });
                 has_pages |= matches!(record, RunRecord::Polled { .. });
+                if let RunRecord::TasksLost { chunk, tasks, .. } = record {
+                    self.set_aside.insert(chunk, tasks);
+                }
+                self.sendings.read_of_run(seq, record);
                 Ok(())
             }),
-            Some(_) => records(body, |record| {
+            Some(chunk) => records(body, |record| {
                 if let Fact::Started { leaves_us, .. } = record.fact {
                     (last_us, has_calls) = (leaves_us, true);
                 }
+                self.sendings.read(seq, (chunk, record.offset), &record.fact);
                 Ok(())
             }),
         };
@@ -293,9 +322,12 @@ fn whole_chunk(row: &Row<'_>) -> Option<(u32, FoundChunk)> {
     Place::Chunk(no).check(body, row.get(4).ok()?).ok()?;
     let mut chunk = PlanChunk::new(body).ok()?;
     let (first, tasks) = (chunk.first, chunk.tasks);
-    while chunk.next().ok()?.is_some() {}
+    let mut end = first;
+    while let Some(task) = chunk.next().ok()? {
+        end = task.ordinal.saturating_add(1);
+    }
     let noted = (row.get::<_, u32>(1).ok(), row.get::<_, u32>(2).ok());
-    Some((no, FoundChunk { first, tasks, is_noted: noted == (Some(first), Some(tasks)) }))
+    Some((no, FoundChunk { first, tasks, end, is_noted: noted == (Some(first), Some(tasks)) }))
 }
 
 /// Returns a number, or one that is no key, if the column has none.

@@ -1,11 +1,23 @@
 //! Damaged runs whose whole parts are still read: what is lost is named, and the rest is as it was.
 
 use super::script::{ended, lost, refused, run_ended, started, succeeds};
-use super::{Fixture, claim, commit, rows};
-use crate::store::{RunReader, StoreError, TaskRow};
+use super::{Fixture, at, claim, commit, rows};
+use crate::store::{DamagedPart, RunReader, RunWriter, StoreError, TaskRow};
 use crate::task::{Outcome, Task};
 use rusqlite::{Connection, params};
 use std::collections::BTreeSet;
+
+/// Repairs a run 5,000 seconds after it was planned.
+fn repair(fixture: &Fixture) -> Vec<DamagedPart> {
+    crate::store::repair(&fixture.runs, &fixture.lock(), at(5_000)).unwrap()
+}
+
+/// Returns the last sending times of a run that goes on, in seconds.
+fn last_sent(fixture: &Fixture, recall: u32) -> Vec<i64> {
+    let writer = RunWriter::open(&fixture.runs, &fixture.lock(), at(6_000), recall).unwrap();
+    let sent = writer.resume_point().last_sent.iter();
+    sent.map(|sent| sent.micros_since(at(0)) / 1_000_000).collect()
+}
 
 /// A chunk and a half, so that segments of two chunks and of the run stand side by side.
 const TASKS: u32 = 1_030;
@@ -254,7 +266,7 @@ fn a_repaired_run_goes_on_without_its_settled_tasks_and_keeps_what_was_found() {
         let run = RunReader::open_damaged(&fixture.runs, &fixture.run()).unwrap();
         rows(&run).unwrap()
     };
-    let parts = crate::store::repair(&fixture.runs, &fixture.lock()).unwrap();
+    let parts = repair(&fixture);
     assert_eq!((parts.len(), parts[0].segment), (1, Some(3)));
     assert_eq!(rows(&fixture.reader()).unwrap(), shown);
     let kept: Vec<u8> = connection
@@ -267,5 +279,76 @@ fn a_repaired_run_goes_on_without_its_settled_tasks_and_keeps_what_was_found() {
         assert_eq!(claimed.is_some(), row.settled.is_none(), "{row:?}");
         assert!(!row.is_damaged || claimed.is_some_and(|claimed| claimed.in_doubt));
     }
-    assert!(crate::store::repair(&fixture.runs, &fixture.lock()).unwrap().is_empty());
+    assert!(repair(&fixture).is_empty());
+}
+
+#[test]
+fn lost_sendings_count_as_sent_when_their_session_ended() {
+    let fixture = carried_out();
+    let whole = last_sent(&fixture, 1_000);
+    assert_eq!((whole.len(), whole.last()), (164, Some(&164)));
+    let fixture = carried_out();
+    let damage = "UPDATE segment SET crc = crc - 1 WHERE seq = 2";
+    stranger(&fixture).execute_batch(damage).unwrap();
+    let lost: u64 = repair(&fixture).iter().map(|part| part.tasks).sum();
+    let sent = last_sent(&fixture, 1_000);
+    assert_eq!(sent.len(), whole.len());
+    // Forty starts were in that segment. The tasks that were never called are in doubt, too.
+    assert_eq!((lost, sent.iter().filter(|&&sent| sent == 900).count()), (40 + 860, 40));
+    assert_eq!(last_sent(&fixture, 7), [900; 7]);
+}
+
+#[test]
+fn sendings_of_which_not_even_the_number_is_known_fill_the_window_up_to_the_repair() {
+    let fixture = carried_out();
+    let last = "seq = (SELECT max(seq) FROM segment)";
+    let damage = format!("UPDATE segment SET crc = crc - 1 WHERE {last}");
+    stranger(&fixture).execute_batch(&damage).unwrap();
+    repair(&fixture);
+    assert_eq!(last_sent(&fixture, 1_000), [5_000; 1_000]);
+}
+
+#[test]
+fn a_run_without_a_plan_chunk_goes_on_with_the_others_once_it_is_repaired() {
+    for (no, lost) in [(0, 1_000), (1, 30)] {
+        let fixture = carried_out();
+        let whole = rows(&fixture.reader()).unwrap();
+        let damage = format!("UPDATE chunk SET body = zeroblob(9) WHERE no = {no}");
+        stranger(&fixture).execute_batch(&damage).unwrap();
+        let parts = repair(&fixture);
+        assert_eq!((parts[0].chunk, parts[0].tasks), (Some(no), lost));
+        let reader = fixture.reader();
+        assert_eq!(reader.lost_tasks(), lost);
+        assert_eq!(reader.damage(), [parts[0].clone().repaired()]);
+        let left: Vec<TaskRow> =
+            whole.into_iter().filter(|row| row.ordinal.0 / 1_000 != no).collect();
+        assert_eq!(rows(&reader).unwrap(), left);
+        let unsettled = left.iter().filter(|row| row.settled.is_none()).count();
+        assert_eq!(reader.unsettled().unwrap(), unsettled as u64);
+        let writer = fixture.writer();
+        let claimed = claim(&writer, 2_000);
+        assert_eq!(claimed.len(), unsettled);
+        let task = &claimed[0].task;
+        commit(&writer, succeeds(task, 900).to_vec());
+        drop(writer);
+        assert_eq!(fixture.reader().unsettled().unwrap(), unsettled as u64 - 1);
+        assert!(repair(&fixture).is_empty(), "what is set aside is no damage any more");
+        let about = "SELECT count(*) FROM about WHERE text LIKE 'damaged: %'";
+        let about: u32 = stranger(&fixture).query_row(about, [], |row| row.get(0)).unwrap();
+        assert_eq!(about, 1);
+    }
+}
+
+#[test]
+fn the_record_of_a_lost_plan_chunk_may_be_lost_as_well() {
+    let fixture = carried_out();
+    let connection = stranger(&fixture);
+    connection.execute_batch("UPDATE chunk SET body = zeroblob(9) WHERE no = 1").unwrap();
+    repair(&fixture);
+    let last = "UPDATE segment SET crc = crc - 1 WHERE seq = (SELECT max(seq) FROM segment)";
+    connection.execute_batch(last).unwrap();
+    repair(&fixture);
+    let lost: Vec<u64> = fixture.reader().damage().iter().map(|part| part.tasks).collect();
+    assert_eq!(lost, [30]);
+    assert_eq!(rows(&fixture.reader()).unwrap().len(), 1_000);
 }

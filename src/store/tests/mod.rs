@@ -66,8 +66,11 @@ fn new_plan(inputs: &[&str]) -> NewPlan {
         sources: (1..).zip(inputs).map(source).collect(),
         options: InputOptions::new(CommandSource::Fixed(Command::Stop)),
         on_duplicate: OnDuplicate::Collapse,
+        exclusions: std::sync::Arc::default(),
         after: None,
         limit: None,
+        sample: None,
+        offset: 0,
     }
 }
 

@@ -3,6 +3,7 @@
 use super::{Fixture, RUN, at, claim, mode, new_plan, new_run};
 use crate::input::CommandSource;
 use crate::plan::OnDuplicate;
+use crate::policy::Sample;
 use crate::store::{NewPlan, PlanTotals, PlannedRun, SourceRecord, StoreError, temporary_plan};
 use crate::task::Command;
 use std::fs;
@@ -21,7 +22,7 @@ fn check_ready(fixture: &Fixture, plan: NewPlan, (rows, selected, duplicates): (
     };
     assert_eq!(
         totals,
-        PlanTotals { rows, selected, duplicates, already_done: 0, of_other_shards: 0 }
+        PlanTotals { rows, selected, duplicates, already_done: 0, ..PlanTotals::default() }
     );
     let record = fixture.reader().record().unwrap();
     assert_eq!((record.rows, record.selected, record.duplicates), (rows, selected, duplicates));
@@ -200,7 +201,13 @@ fn a_dry_run_leaves_no_file() {
     let rows = plan.first_rows(2).unwrap();
     assert_eq!(
         plan.totals(),
-        PlanTotals { rows: 4, selected: 3, duplicates: 1, already_done: 0, of_other_shards: 0 }
+        PlanTotals {
+            rows: 4,
+            selected: 3,
+            duplicates: 1,
+            already_done: 0,
+            ..PlanTotals::default()
+        }
     );
     let places: Vec<_> =
         rows.iter().map(|row| (row.id.as_str(), row.source.as_str(), row.line)).collect();
@@ -299,7 +306,7 @@ fn a_duplicate_is_found_across_the_pieces_of_a_sort() {
     let (rows, selected, duplicates) = (DIFFERENT + 1_000, DIFFERENT, 1_000);
     assert_eq!(
         totals,
-        PlanTotals { rows, selected, duplicates, already_done: 0, of_other_shards: 0 }
+        PlanTotals { rows, selected, duplicates, already_done: 0, ..PlanTotals::default() }
     );
 }
 
@@ -312,5 +319,28 @@ fn a_state_directory_that_cannot_be_made_is_an_error() {
         let error = crate::store::RunDirectory::open(state).unwrap_err();
         assert!(matches!(error, StoreError::File { .. }), "{error}");
         assert_eq!(error.hint(), "name another place with `--state-dir DIR`");
+    }
+}
+
+#[test]
+fn a_sample_is_the_tasks_with_the_lowest_places_in_the_order_of_the_plan() {
+    let ids: Vec<String> = (0..3_000).map(|n| format!("task-{n:04}")).collect();
+    for (size, offset) in [("37", 0), ("1%", 4), ("99.9%", 0), ("100%", 0)] {
+        let sample = Sample { size: size.parse().unwrap(), seed: 9 };
+        let fixture = Fixture::empty();
+        let list = ids.iter().map(|id| format!("{id}\n")).collect::<String>();
+        let plan = NewPlan { sample: Some(sample), offset, ..new_plan(&[&list]) };
+        let PlannedRun::Ready { totals, .. } = fixture.plan(plan).unwrap() else {
+            panic!("the plan is right");
+        };
+        let mut drawn = ids.clone();
+        drawn.sort_by_key(|id| sample.place(id));
+        drawn.truncate(usize::try_from(sample.tasks_of(3_000)).unwrap());
+        drawn.sort();
+        drawn.drain(..usize::try_from(offset).unwrap());
+        let planned: Vec<String> = fixture.rows().iter().map(|row| row.id.to_string()).collect();
+        assert_eq!(planned, drawn, "{size}");
+        assert_eq!(totals.selected, drawn.len() as u64);
+        assert_eq!(totals.not_sampled, 3_000 - sample.tasks_of(3_000));
     }
 }

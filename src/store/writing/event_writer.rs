@@ -41,9 +41,7 @@ impl<'a, 'b> EventWriter<'a, 'b> {
                 let (until_us, reason) = (self.micros(*until), reason.as_str());
                 self.write_run(&RunRecord::Held { at_us, until_us, reason })
             }
-            EventKind::RateLearnt { per_second } => {
-                self.write_run(&RunRecord::RateLearnt(*per_second))
-            }
+            EventKind::RateLearnt(limit) => self.write_run(&RunRecord::RateLearnt(*limit)),
             EventKind::PollStarted { leaves } => {
                 self.write_run(&RunRecord::Polled { leaves_us: self.micros(*leaves) })
             }

@@ -6,6 +6,7 @@
 use crate::clock::Timestamp;
 use crate::event::{ArrivalCounts, AttemptSeq, Event};
 use crate::policy::{CalledTask, EarlierCalls, FirstLook, LastLook, Observation};
+use crate::settings::LeftOut;
 use crate::store::error::{StoreError, file, sqlite};
 use crate::store::files::{CommitWriter, DepartureWriter, MayHaveLeft, RunDirectory, RunLock};
 use crate::store::home::Home;
@@ -17,7 +18,7 @@ use crate::store::writing::survey::{Survey, Surveyed};
 use crate::store::writing::task_queue::UnsettledTask;
 use crate::store::writing::thread::{Job, SessionStart, WriterThread};
 use crate::store::writing::verify::Verification;
-use crate::task::{ObservedState, OutcomeCounts, TaskId};
+use crate::task::{ExcludedTask, ObservedState, OutcomeCounts, TaskId};
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
@@ -175,6 +176,23 @@ impl RunWriter {
             // The queue was filled before the survey settled some of its tasks.
             writer.queue.refill(&writer.end);
             Ok(surveyed)
+        })
+    }
+
+    /// Settles the tasks without an outcome that `find` says are excluded, as one commit. Nothing
+    /// may have been handed out.
+    pub fn leave_out(
+        &self,
+        find: impl Fn(&TaskId) -> Option<ExcludedTask> + Send + 'static,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<LeftOut, StoreError>> + Send + 'static {
+        self.with(move |writer| {
+            let origin = writer.origin;
+            let left_out = writer.commit_patiently(|batch, connection| {
+                Survey { connection, origin, now }.leave_out(batch, &find)
+            })?;
+            writer.queue.refill(&writer.end);
+            Ok(left_out)
         })
     }
 

@@ -35,7 +35,7 @@ pub(crate) struct JournalScan {
     sent_us: VecDeque<(u64, i64)>,
     /// The number of them that were begun and not ended.
     begun: usize,
-    polled_us: VecDeque<i64>,
+    unnumbered_us: VecDeque<i64>,
 }
 
 impl JournalScan {
@@ -54,7 +54,7 @@ impl JournalScan {
             recall: usize::try_from(recall).expect("a u32 fits a usize"),
             sent_us: VecDeque::new(),
             begun: 0,
-            polled_us: VecDeque::new(),
+            unnumbered_us: VecDeque::new(),
         };
         home.segments(|segment| scan.add(segment).map_err(damage))?;
         scan.finish(may_have_left);
@@ -85,13 +85,22 @@ impl JournalScan {
     }
 
     fn apply_to_run(&mut self, record: RunRecord<'_>) -> Result<(), &'static str> {
-        if let RunRecord::Polled { leaves_us } = record {
-            self.polled_us.push_back(leaves_us.saturating_add(LATEST_START_MICROS));
-            if self.polled_us.len() > self.recall {
-                self.polled_us.pop_front();
+        match record {
+            RunRecord::Polled { leaves_us } => {
+                self.note_unnumbered(leaves_us.saturating_add(LATEST_START_MICROS), 1);
             }
+            RunRecord::SendingsLost { until_us, most } => self.note_unnumbered(until_us, most),
+            _ => {}
         }
         Ok(())
+    }
+
+    /// Notes requests without a number of their own: for pages, and those of lost records.
+    fn note_unnumbered(&mut self, sent_us: i64, count: u64) {
+        let most = u64::try_from(self.recall).unwrap_or(u64::MAX);
+        (0..count.min(most)).for_each(|_| self.unnumbered_us.push_back(sent_us));
+        let surplus = self.unnumbered_us.len().saturating_sub(self.recall);
+        self.unnumbered_us.drain(..surplus);
     }
 
     fn apply(&mut self, ordinal: Ordinal, fact: Fact<'_>) -> Result<(), &'static str> {
@@ -187,7 +196,7 @@ impl JournalScan {
     /// for pages included: attempts and pages share the rate.
     pub(crate) fn last_sent_us(&self) -> Vec<i64> {
         let attempts = self.sent_us.iter().rev().take(self.recall).map(|&(_, sent_us)| sent_us);
-        let mut sent: Vec<i64> = attempts.chain(self.polled_us.iter().copied()).collect();
+        let mut sent: Vec<i64> = attempts.chain(self.unnumbered_us.iter().copied()).collect();
         sent.sort_unstable();
         sent.drain(..sent.len().saturating_sub(self.recall));
         sent

@@ -9,7 +9,7 @@ use crate::task::OutcomeCounts;
 /// The state of a run when a process opens it to carry it out.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ResumePoint {
-    /// The number of selected tasks.
+    /// The number of selected tasks whose ids are known.
     pub selected: u64,
     /// The outcomes so far.
     pub settled: OutcomeCounts,

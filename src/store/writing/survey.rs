@@ -7,13 +7,14 @@
 
 use crate::clock::Timestamp;
 use crate::event::SurveyCounts;
-use crate::journal::{Fact, FoldedTask, PlannedTask, TaskRecord};
+use crate::journal::{Fact, FoldedTask, PlannedTask, RunRecord, TaskRecord};
 use crate::policy::{EarlierCalls, FirstLook, Observation};
+use crate::settings::LeftOut;
 use crate::store::codes;
 use crate::store::home::ChunkBodies;
 use crate::store::writing::batch::Batch;
 use crate::store::writing::observed_states;
-use crate::task::{Ordinal, Outcome, TaskId, TaskState};
+use crate::task::{ExcludedTask, Ordinal, Outcome, TaskId, TaskState};
 use rusqlite::Connection;
 
 /// The maximum number of tasks that are shown as examples.
@@ -56,6 +57,35 @@ impl Survey<'_> {
             batch.flush()?;
         }
         Ok(surveyed)
+    }
+
+    /// Settles the tasks that `find` says are excluded, and records which.
+    ///
+    /// Those that were sent end as their calls did, all others without an attempt.
+    pub(crate) fn leave_out(
+        &self,
+        batch: &mut Batch<'_>,
+        find: impl Fn(&TaskId) -> Option<ExcludedTask>,
+    ) -> rusqlite::Result<LeftOut> {
+        let now_us = self.now.micros_since(self.origin);
+        let mut left_out = LeftOut::default();
+        for no in 0..batch.end.index.len() {
+            let bodies = ChunkBodies::read(batch.home, no)?;
+            let fold = bodies.fold(u64::MAX)?;
+            for (task, record) in fold.tasks.iter().filter(|(_, record)| record.settled.is_none()) {
+                if let Some(excluded) = find(&codes::task_id(task.id)?) {
+                    let outcome = record.outcome_of_attempts();
+                    batch.settle(Ordinal(task.ordinal), outcome, now_us)?;
+                    left_out.add_excluded(excluded);
+                }
+            }
+            batch.flush()?;
+        }
+        if left_out.excluded > 0 {
+            let tasks = serde_json::to_string(&left_out).expect("texts have a form in JSON");
+            batch.push_run(&RunRecord::Excluded { tasks: &tasks });
+        }
+        Ok(left_out)
     }
 
     fn look_at(

@@ -82,6 +82,7 @@ pub(crate) struct WriterThread {
     pub(crate) hurried: Arc<AtomicBool>,
     pub(crate) path: PathBuf,
     pub(crate) origin: Timestamp,
+    /// The number of selected tasks whose ids are known.
     selected: u64,
     /// The number of the session, from 1.
     session: u32,
@@ -144,10 +145,12 @@ impl WriterThread {
     ) -> Result<Resumed, StoreError> {
         let home = Home::new(&connection);
         let head = home.head().map_err(sqlite(path))?;
-        let (origin, selected) = (head.run.origin, head.selected);
+        let origin = head.run.origin;
         let scan = JournalScan::read(home, recall, may_have_left).map_err(sqlite(path))?;
         let damaged = |detail| StoreError::Damaged { path: path.into(), detail };
         let tasks = scan.end.index.tasks();
+        // Tasks whose ids are lost can never be handed out.
+        let selected = head.selected.saturating_sub(scan.end.totals.lost_tasks);
         if tasks != selected {
             return Err(damaged(format!("the plan has {tasks} of {selected} tasks")));
         }

@@ -130,3 +130,127 @@ fn a_document_has_a_filter_of_its_own_beside_the_common_one() {
         scene.call(&["report", "-o", value]).expect(2).says(what);
     }
 }
+
+/// Answers in every way: one succeeds only at its second attempt, one without a sub-task.
+fn in_every_way(request: &Request) -> Reply {
+    let id = &*request.id;
+    match id {
+        _ if request.path.contains("?") => Reply::answer(200, r#"{"total":0,"batch_tasks":[]}"#),
+        "flaky" if request.attempt == 1 => Reply::answer(503, "busy"),
+        "empty" => Reply::trusted(id, 0, 0),
+        "partial" => Reply::trusted(id, 1, 1),
+        "failed" => Reply::service(400, "VIAS.1", "no"),
+        "ambiguous" => Reply::answer(200, "garbled"),
+        _ => Reply::trusted(id, 0, 1),
+    }
+}
+
+const IN_EVERY_WAY: &str = "id\nflaky\nempty\npartial\nfailed\nambiguous\nplain\n";
+
+/// Each word of a filter, and the tasks that it finds.
+const FOUND: [(&str, &[&str]); 9] = [
+    ("succeeded", &["flaky", "empty", "plain"]),
+    ("partial", &["partial"]),
+    ("failed", &["failed"]),
+    ("ambiguous", &["ambiguous"]),
+    ("unchanged", &[]),
+    ("not_attempted", &[]),
+    ("empty", &["empty"]),
+    ("flaky", &["flaky"]),
+    ("flaky,empty,partial", &["flaky", "empty", "partial"]),
+];
+
+/// Returns the tasks in the results and in the JUnit document.
+fn tasks_in(scene: &Scene) -> [Vec<String>; 2] {
+    let rows = results(&scene.read("t.csv"));
+    let junit = scene.read("t.xml");
+    let cases = junit.split("<testcase name=\"").skip(1);
+    let name = |case: &str| case.split('"').next().unwrap().to_owned();
+    [column(&rows, "id").into_iter().map(str::to_owned).collect(), cases.map(name).collect()]
+}
+
+#[test]
+fn every_word_of_a_filter_finds_its_tasks_in_every_document_with_rows() {
+    let server = Server::start(in_every_way);
+    let scene = Scene::with(&server);
+    scene.write("tasks.csv", IN_EVERY_WAY);
+    let call = ["stop", "tasks.csv", "--max-attempts", "2", "--rate", "none"];
+    scene.call(&call).expect(1).prints("\n  flaky               1   succeeded after a retry\n");
+    for (words, expected) in FOUND {
+        let outputs = [format!("t.csv:only={words}"), format!("t.xml:only={words}")];
+        scene.call(&["report", "-o", &outputs[0], "-o", &outputs[1]]).expect(0);
+        assert_eq!(tasks_in(&scene), [expected, expected], "{words}");
+        scene.call(&["report", "-o", "t.csv", "-o", "t.xml", "--only", words]).expect(0);
+        assert_eq!(tasks_in(&scene), [expected, expected], "{words}");
+    }
+    for name in ["a.html", "a.json", "a.md", "a.prom", "a.ndjson"] {
+        let narrowed = format!("{name}:only=flaky");
+        scene.call(&["report", "-o", &narrowed]).expect(2).says("narrows results and JUnit");
+    }
+    let outputs = ["-o", "a.md", "-o", "a.prom", "-o", "a.html", "-o", "a.json"];
+    scene.call(&[&["report"][..], &outputs].concat()).expect(0);
+    assert!(scene.read("a.md").contains("- Flaky: 1 task succeeded after a retry\n"));
+    let metric = "batchctl_last_run_flaky_tasks{job=\"\",command=\"stop\"} 1\n";
+    assert!(scene.read("a.prom").contains(metric));
+    assert!(scene.read("a.html").contains("succeeded after a retry"));
+    assert_eq!(report(&scene.read("a.json"))["flaky"], 1);
+    assert!(scene.read("t.xml").contains("<flakyFailure message=\"succeeded at attempt 2\""));
+}
+
+#[test]
+fn every_command_that_writes_documents_obeys_their_filters() {
+    let server = Server::start(in_every_way);
+    let scene = Scene::with(&server);
+    scene.write("tasks.csv", IN_EVERY_WAY);
+    scene.write("plan.csv", IN_EVERY_WAY.replace('\n', ",stop\n").replace("id,stop", "id,command"));
+    let flags = ["--max-attempts", "2", "--rate", "none", "-o", "t.csv:only=partial,failed"];
+    let junit = ["-o", "t.xml:only=partial,failed"];
+    let check = |command: &[&str]| {
+        let _ = std::fs::remove_file(scene.path("t.csv"));
+        scene.call(&[command, &flags, &junit].concat()).expect(1);
+        assert_eq!(tasks_in(&scene), [["partial", "failed"], ["partial", "failed"]], "{command:?}");
+    };
+    check(&["start", "tasks.csv"]);
+    check(&["stop", "tasks.csv"]);
+    check(&["run", "plan.csv"]);
+    check(&["resume"]);
+    check(&["settle"]);
+    check(&["wait", "--wait-timeout", "1s"]);
+    check(&["retry", "--yes"]);
+}
+
+#[test]
+fn tables_that_batchctl_wrote_do_not_grow_as_inputs() {
+    let server = Server::start(in_every_way);
+    let scene = Scene::with(&server);
+    let others = "id,source,outcome,why\nplain,a,b,c\npartial,d,e,f\n";
+    scene.write("tasks.csv", others);
+    let stop = |input: &str, output: &str| {
+        scene.call(&["stop", input, "--rate", "none", "-o", output]).expect(1);
+        let text = scene.read(output);
+        text.lines().next().unwrap().to_owned()
+    };
+    let first = stop("tasks.csv", "1.csv");
+    assert!(first.ends_with(",error_advice,in_source,in_outcome,why"), "{first}");
+    for dialect in ["plain", "excel"] {
+        scene.call(&["report", "-o", "1.csv", "--csv-dialect", dialect]).expect(0);
+        for round in 1..4 {
+            let (input, output) = (format!("{round}.csv"), format!("{}.csv", round + 1));
+            assert_eq!(stop(&input, &output), first, "{dialect}, round {round}");
+        }
+        let rows = results(&scene.read("4.csv"));
+        assert_eq!(column(&rows, "in_source"), ["a", "d"]);
+        assert_eq!(column(&rows, "in_outcome"), ["b", "e"]);
+        assert_eq!(column(&rows, "why"), ["c", "f"]);
+    }
+    let own = first.strip_suffix(",in_source,in_outcome,why").unwrap();
+    scene.call(&["stop", "tasks.csv", "-n", "-o", "plan.csv"]).expect(0);
+    assert_eq!(stop("plan.csv", "p.csv"), own);
+    scene.write("tasks.csv", "id\npartial\nother\n");
+    stop("tasks.csv", "o.csv");
+    let runs = scene.runs();
+    let first_run = runs[0].trim_end_matches(".db");
+    let diff = ["report", "diff", first_run, "latest", "-o", "d.csv"];
+    scene.call(&diff).expect(0);
+    assert_eq!(stop("d.csv", "q.csv"), own);
+}

@@ -42,8 +42,9 @@ fn a_plan_is_one_object_of_json() {
     let ended = scene.call(&[&PLAN[..], &["--json"], &limit].concat()).expect(0);
     let plan: Value = serde_json::from_str(&ended.stdout).unwrap();
     let input = json!({
-        "rows": 9, "selected": 2, "duplicates": 1, "already_done": 1,
-        "of_other_shards": 0, "beyond_limit": 5,
+        "rows": 9, "selected": 2, "duplicates": 1, "already_done": 1, "beyond_limit": 5,
+        "excluded_count": 0, "excluded": [], "not_matched": 0, "not_sampled": 0, "before_offset": 0,
+        "of_other_shards": 0,
     });
     assert_eq!((&plan["input"], &plan["states"]), (&input, &Value::Null));
     assert_eq!((&plan["dry_run"], &plan["command"]), (&json!(true), &json!("stop")));

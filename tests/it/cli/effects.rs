@@ -20,6 +20,7 @@ const CASES: &[Case<'_>] = &[
     (STOP, &["--lock-wait", "1s"], "`--job NAME`"),
     (STOP, &["--if-busy", "skip"], "`--job NAME`"),
     (STOP, &["--max-delta", "10%"], "`--job NAME`"),
+    (STOP, &["--seed", "1"], "add `--sample 1%`"),
     (STOP, &["--log-format", "json"], "add `-v`"),
     (STOP, &["--log-file-size", "1MB"], "add `--log-file FILE`"),
     (STOP, &["--notify", "failure"], "put the address into BATCHCTL_NOTIFY_URL"),

@@ -1,5 +1,6 @@
 //! What is kept of runs: dry runs leave nothing, reports are the same for ever.
 
+use super::terminal::Session;
 use crate::support::documents::report;
 use crate::support::documents::results;
 use crate::support::program::Scene;
@@ -8,6 +9,7 @@ use crate::support::server::Request;
 use crate::support::server::Server;
 use serde_json::Value;
 use serde_json::json;
+use std::collections::BTreeSet;
 
 fn mixed(request: &Request) -> Reply {
     match &*request.id {
@@ -153,8 +155,10 @@ fn flip_in(scene: &Scene, table: &str, key: &str) {
         .unwrap();
     drop(connection);
     let mut bytes = std::fs::read(&path).unwrap();
-    let place = bytes.windows(body.len()).position(|window| window == body).unwrap();
-    bytes[place + body.len() / 2] ^= 4;
+    // The rest of a long body is on other pages.
+    let begin = &body[..body.len().min(200)];
+    let place = bytes.windows(begin.len()).position(|window| window == begin).unwrap();
+    bytes[place + begin.len() / 2] ^= 4;
     std::fs::write(path, bytes).unwrap();
 }
 
@@ -192,15 +196,72 @@ fn a_damaged_run_is_reported_as_far_as_it_is_whole_and_goes_on_once_it_is_repair
     scene.call(&["report"]).expect(0).prints("succeeded");
 }
 
+/// A run of which all three tasks are called and two are in doubt, because a segment is damaged.
+fn damaged_run(scene: &Scene) {
+    scene.call(&["stop", "tasks.txt", "-j", "1", "--rate", "none"]).expect(1);
+    flip_in(scene, "segment", LAST_OF_CHUNK);
+}
+
 #[test]
-fn a_run_whose_ids_are_lost_is_reported_and_not_repaired() {
+fn a_repair_asks_and_only_a_yes_begins_it() {
+    for (keys, status, says) in [("n\n", 130, "nothing was changed"), ("y\n", 1, "repaired run")] {
+        let server = Server::start(mixed);
+        let scene = scene(&server);
+        damaged_run(&scene);
+        let before = server.count();
+        let mut session = Session::start(scene.command(&["resume", "--repair"]));
+        session.wait_for("as in doubt and repair the file? [y/N]");
+        session.type_in(keys);
+        // The run itself asks as ever.
+        if status == 1 {
+            session.wait_for("repaired run");
+        }
+        let (code, shown) = session.ended();
+        assert_eq!(code, Some(status), "{shown}");
+        assert!(shown.contains(says), "{shown}");
+        assert_eq!(server.count() > before, status == 1);
+        scene.call(&["report", "--json"]).expect(if status == 1 { 0 } else { 74 });
+    }
+}
+
+#[test]
+fn after_a_repair_nothing_in_doubt_is_sent_with_on_doubt_hold() {
     let server = Server::start(mixed);
     let scene = scene(&server);
-    scene.call(&["stop", "tasks.txt"]).expect(1);
+    damaged_run(&scene);
+    let before = server.count();
+    scene.call(&["resume", "--repair", "-y", "--on-doubt", "hold"]).expect(1);
+    assert_eq!(server.count(), before);
+    let ended = scene.call(&["report", "--json"]).expect(0);
+    let read = report(&ended.stdout);
+    assert!(read["tasks"]["ambiguous"].as_u64().unwrap() > 0, "{read}");
+    assert_eq!(read["damage"], json!([]));
+}
+
+#[test]
+fn a_run_without_a_plan_chunk_goes_on_with_the_others_and_names_the_rows() {
+    let server = Server::obliging();
+    let scene = scene(&server);
+    let ids: String = (0..1_003).map(|n| format!("task-{n}\n")).collect();
+    scene.write("tasks.txt", &ids);
+    scene.call(&["stop", "tasks.txt", "--max-duration", "1s", "--rate", "1/s"]).expect(3);
     flip_in(&scene, "chunk", "no = 0");
     let ended = scene.call(&["report", "--json"]).expect(74).says("plan chunk 0 is damaged");
-    assert_eq!(report(&ended.stdout)["tasks"]["ambiguous"], 3);
-    scene.call(&["resume", "--repair", "-y"]).expect(74).says("the ids of 3 tasks are lost");
+    assert_eq!(report(&ended.stdout)["tasks"]["selected"], 1_003);
+    let before = server.count();
+    let ended = scene
+        .call(&["resume", "--repair", "-y", "--max-duration", "1h", "--rate", "1000/s"])
+        .expect(74);
+    let ended = ended.says("plan chunk 0 is damaged: its ids").says("tasks.txt lines 1 to 1000");
+    let ended = ended.says("the ids of 1,000 tasks of run").says("batchctl stop tasks.txt --after");
+    let hint = ended.stderr.split('`').find(|it| it.starts_with("batchctl stop")).unwrap();
+    assert!(server.count() - before <= 3);
+    scene.call(&["report"]).expect(74).says("are lost").says("--after");
+    scene.call(&["resume", "--repair", "-y"]).expect(2).says("is not damaged");
+    let again: Vec<&str> = hint.split(' ').skip(1).collect();
+    scene.call(&[&again[..], &["-y", "--rate", "none"]].concat()).expect(0);
+    let called: BTreeSet<String> = server.ids().into_iter().collect();
+    assert_eq!(called.len(), 1_003);
 }
 
 #[cfg(unix)]

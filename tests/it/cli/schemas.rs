@@ -5,6 +5,8 @@ use crate::support::program::Scene;
 use crate::support::reply::Reply;
 use crate::support::server::Request;
 use crate::support::server::Server;
+use crate::support::service::Rehearsal;
+use batchctl::sandbox::SandboxSettings;
 use serde_json::Value;
 
 /// Returns a schema as it is printed.
@@ -112,6 +114,9 @@ fn documents_keep_to_their_schemas() {
     let diff = scene.call(&["report", "diff", &first, "latest", "--json"]).expect(0);
     check(&schema(&scene, "diff"), &[json(&diff.stdout)]);
     assert_eq!(json(&diff.stdout)["tasks"]["gone"], 5);
+    let ids = ["gate-1", "gate-2", "gate-3", "gate-4", "gate-5", "gate-6"];
+    let explained = scene.call(&[&["explain", "--json"], &ids[..]].concat()).expect(0);
+    check(&schema(&scene, "explain"), &[json(&explained.stdout)]);
 }
 
 #[test]
@@ -142,11 +147,24 @@ fn undescribed(schema: &Value, at: &str, found: &mut Vec<String>) {
 #[test]
 fn every_field_is_described() {
     let scene = Scene::new();
-    for document in ["report", "events", "results", "diff"] {
+    for document in ["report", "events", "results", "diff", "explain", "dump"] {
         let mut found = Vec::new();
         let schema = schema(&scene, document);
         assert!(jsonschema::meta::is_valid(&schema), "{document}");
         undescribed(&schema, document, &mut found);
         assert_eq!(found, [""; 0]);
+    }
+}
+
+#[test]
+fn sub_tasks_keep_to_their_schema() {
+    let rehearsal = Rehearsal::at_once(SandboxSettings::default());
+    rehearsal.scene.call(&["start", "--id", "gate-partial"]).expect(1);
+    for detail in [&[][..], &["--detail"]] {
+        let call = [&["tasks", "--run", "latest", "--json"], detail].concat();
+        let rows = rehearsal.scene.call(&call).expect(0).stdout;
+        let rows: Value = serde_json::from_str(&rows).unwrap();
+        assert!(!rows.as_array().unwrap().is_empty());
+        check(&schema(&rehearsal.scene, "tasks"), &[rows]);
     }
 }

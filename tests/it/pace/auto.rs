@@ -53,6 +53,24 @@ fn accepting(limit: usize) -> impl Fn(&Request) -> Reply {
     }
 }
 
+/// Works on so many requests at a time, each of which takes 100 to 120 ms, and throttles the others.
+fn working_on(most: usize) -> impl Fn(&Request) -> Reply {
+    let clock = Clock::start();
+    let ends: Mutex<Vec<Instant>> = Mutex::default();
+    move |request| {
+        let (now, mut ends) = (clock.instant(), ends.lock().unwrap());
+        ends.retain(|&end| end > now);
+        if ends.len() >= most {
+            return throttled();
+        }
+        let takes =
+            Duration::from_millis(100 + request.id.bytes().map(u64::from).sum::<u64>() % 21);
+        // On its way back an answer is no longer worked on.
+        ends.push(now + takes);
+        Reply::trusted(&request.id, 0, 1).after(takes)
+    }
+}
+
 fn learnt(report: &Value) -> f64 {
     report["pace"]["rate_learnt"].as_f64().unwrap()
 }
@@ -134,4 +152,22 @@ fn flags_that_would_have_no_effect_are_refused() {
     check(&scene, &["--rate", "fast"], 2, "or `auto` or `none`");
     scene.set("BATCHCTL_RATE_MAX", "50/s");
     check(&scene, &[], 0, "");
+}
+
+#[test]
+fn a_limit_on_calls_at_a_time_is_shown_and_remembered() {
+    let server = Server::start(working_on(6));
+    let scene = scene_of(&server, 240);
+    let call = ["stop", "tasks.txt", "--rate", "400/s", "-j", "64"];
+    let text = scene.call(&call).expect(0);
+    text.prints("  service                 works on ").prints(" calls at a time");
+    let first = report(&scene.call(&["report", "--json"]).expect(0).stdout);
+    let most = first["pace"]["at_a_time_set_by_service"].as_u64().unwrap();
+    // Answers take their way, so that the client counts some calls more than the service.
+    assert!((5..=12).contains(&most), "{first}");
+    let rates = std::fs::read_to_string(scene.state().join("rates.json")).unwrap();
+    assert!(rates.contains(&format!("\"at_a_time\": {most}")), "{rates}");
+    let second = report(&scene.call(&[&call[..], &["--json"]].concat()).expect(0).stdout);
+    let throttled = |report: &Value| report["calls"]["throttled"].as_u64().unwrap();
+    assert!(throttled(&second) < throttled(&first), "{second}");
 }

@@ -3,6 +3,7 @@
 mod doubts;
 mod list;
 mod reverting;
+mod sub_tasks;
 mod unchanged;
 mod waiting;
 

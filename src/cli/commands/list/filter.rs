@@ -5,22 +5,20 @@
 use crate::cli::commands::list::WhichTasksArgs;
 use crate::cli::output::error::CommandError;
 use batchctl::api::{ListFilter, ListedTask};
-use batchctl::task::TaskState;
+use batchctl::task::{StateCounts, TaskState};
 use glob::Pattern;
 
-/// What is listed.
+/// The states that are asked for; without any, all are.
 #[derive(Debug)]
-pub(crate) struct TaskFilter {
+pub(crate) struct StateChoice {
     words: Vec<TaskState>,
     /// States of the service, in lower case.
     states: Vec<String>,
-    name: Option<Pattern>,
-    filter: ListFilter,
 }
 
-impl TaskFilter {
-    pub(crate) fn from_args(args: &WhichTasksArgs) -> Result<Self, CommandError> {
-        let given = args.state.iter().map(|state| state.trim().to_lowercase());
+impl StateChoice {
+    pub(crate) fn parse(given: &[String]) -> Result<Self, CommandError> {
+        let given = given.iter().map(|state| state.trim().to_lowercase());
         let (mut words, mut states) = (Vec::new(), Vec::new());
         for state in given {
             match state.parse() {
@@ -34,15 +32,42 @@ impl TaskFilter {
                 }
             }
         }
-        let alone = states.first().filter(|_| words.is_empty() && states.len() == 1).cloned();
+        Ok(Self { words, states })
+    }
+
+    /// Returns whether the states of a task are among those.
+    pub(crate) fn takes(&self, counts: &StateCounts) -> bool {
+        let any = self.words.is_empty() && self.states.is_empty();
+        let in_word = || self.words.contains(&counts.state());
+        let in_state = || self.states.iter().any(|state| counts.count(state) > 0);
+        any || in_word() || in_state()
+    }
+
+    /// Returns the only state of the service, if nothing else is asked for.
+    fn alone(&self) -> Option<&String> {
+        self.states.first().filter(|_| self.words.is_empty() && self.states.len() == 1)
+    }
+}
+
+/// What is listed.
+#[derive(Debug)]
+pub(crate) struct TaskFilter {
+    states: StateChoice,
+    name: Option<Pattern>,
+    filter: ListFilter,
+}
+
+impl TaskFilter {
+    pub(crate) fn from_args(args: &WhichTasksArgs) -> Result<Self, CommandError> {
+        let states = StateChoice::parse(&args.state)?;
         let filter = ListFilter {
-            state: alone,
+            state: states.alone().cloned(),
             name_part: args.name.as_ref().and_then(longest_part),
             groups: args.group.clone(),
             manufacturer: args.manufacturer.clone(),
             title: args.title.clone(),
         };
-        Ok(Self { words, states, name: args.name.clone(), filter })
+        Ok(Self { states, name: args.name.clone(), filter })
     }
 
     /// Returns what the service is asked for.
@@ -52,11 +77,8 @@ impl TaskFilter {
 
     /// Returns whether a task of the list is one that is asked for.
     pub(crate) fn takes(&self, task: &ListedTask) -> bool {
-        let any = self.words.is_empty() && self.states.is_empty();
-        let in_word = || self.words.contains(&task.states.state());
-        let in_state = || self.states.iter().any(|state| task.states.count(state) > 0);
         let named = || self.name.as_ref().is_none_or(|name| name.matches(&task.name));
-        (any || in_word() || in_state()) && named()
+        self.states.takes(&task.states) && named()
     }
 }
 
@@ -79,7 +101,6 @@ fn longest_part(pattern: &Pattern) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use batchctl::task::StateCounts;
 
     fn args(state: &[&str], name: Option<&str>) -> WhichTasksArgs {
         WhichTasksArgs {

@@ -7,15 +7,16 @@ pub(crate) mod rows;
 
 use crate::cli::Context;
 use crate::cli::commands::list::filter::TaskFilter;
-use crate::cli::commands::list::rows::{ListFormat, ListTable};
+use crate::cli::commands::list::rows::ListTable;
 use crate::cli::connect::client::{ReadingClient, client_for_reading};
 use crate::cli::connect::destination;
 use crate::cli::connect::destination::Lookup;
 use crate::cli::flags::connection::{CredentialArgs, DestinationArgs};
 use crate::cli::flags::reading::ReadingArgs;
 use crate::cli::output::error::CommandError;
+use crate::cli::output::row_table::RowFormat;
 use crate::cli::output::stream::Stderr;
-use batchctl::api::{ListFilter, Page, TaskApi};
+use batchctl::api::{ListFilter, Listing, Page, TaskApi};
 use batchctl::clock::{Clock, Timestamp};
 use batchctl::policy::SharedSlots;
 use batchctl::report::ExitStatus;
@@ -83,7 +84,7 @@ pub(crate) struct WhichTasksArgs {
 }
 
 /// How often a list is walked through that becomes shorter meanwhile.
-const MOST_WALKS: u32 = 3;
+pub(crate) const MOST_WALKS: u32 = 3;
 
 pub(crate) fn list(args: &ListArgs, context: &Context) -> Result<ExitStatus, CommandError> {
     let choice = TaskFilter::from_args(&args.which)?;
@@ -91,11 +92,7 @@ pub(crate) fn list(args: &ListArgs, context: &Context) -> Result<ExitStatus, Com
     let connect_timeout = args.reading.connect_timeout;
     let ReadingClient { runtime, client, .. } =
         client_for_reading(&args.credentials, &place, connect_timeout, context)?;
-    let format = match (args.json, context.environment.stdout_is_terminal) {
-        (true, _) => ListFormat::Json,
-        (false, true) => ListFormat::Table,
-        (false, false) => ListFormat::Csv,
-    };
+    let format = RowFormat::choose(args.json, context.environment.stdout_is_terminal);
     let slots = run::group_slots(&context.state, args.reading.rate_group.as_deref())?;
     let read = read(&client, &choice, &args.reading, slots, || ListTable::new(format));
     let rows = runtime.block_on(read)?;
@@ -118,7 +115,7 @@ async fn read<A: TaskApi>(
     let mut gap = Gap::Shrank;
     for _ in 0..MOST_WALKS {
         let mut notes = Notes { choice, rows: rows() };
-        let Ok(end) = walker.walk(&filter, &mut notes).await;
+        let Ok(end) = walker.walk(&Listing::BatchTasks(filter.clone()), &mut notes).await;
         match end {
             WalkEnd::Whole => return Ok(notes.rows),
             // Tasks that moved to an earlier page were missed: walk again.
@@ -141,11 +138,15 @@ fn in_other_case(filter: &ListFilter) -> Option<ListFilter> {
 }
 
 fn failed(gap: &Gap) -> CommandError {
-    let status = match gap {
+    CommandError::new(status_of(gap), gap.to_string())
+}
+
+/// Returns how a command ends whose list may not be whole.
+pub(crate) fn status_of(gap: &Gap) -> ExitStatus {
+    match gap {
         Gap::Unauthorised(_) => ExitStatus::NotAuthorised,
         _ => ExitStatus::IncompleteSuccess,
-    };
-    CommandError::new(status, gap.to_string())
+    }
 }
 
 /// Says which of the tasks cannot be called: their ids are not what the service says ids are.

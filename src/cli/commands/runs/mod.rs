@@ -1,6 +1,7 @@
 //! `runs`: what is kept, shown and pruned.
 
 pub(crate) mod prune;
+pub(crate) mod remove;
 
 use crate::cli::Context;
 use crate::cli::flags::values;
@@ -9,6 +10,7 @@ use crate::cli::output::error::CommandError;
 use crate::cli::output::present::{ReportRequest, present};
 use crate::cli::output::stream;
 use crate::cli::output::stream::Stderr;
+use crate::cli::run::stored_plan;
 use batchctl::report::{ExitStatus, ResultsOptions};
 use batchctl::run;
 use batchctl::store::{ExportError, RunDirectory, RunId, RunReader, RunRecord, StoreError};
@@ -37,6 +39,8 @@ pub(crate) enum RunsCommand {
     Path(WhichRunArgs),
     /// Write one run as plain tables into a new SQLite file
     Export(ExportArgs),
+    /// Remove runs by their ids, plans that were not applied among them
+    Remove(RemoveArgs),
     /// Remove old runs
     Prune(PruneArgs),
 }
@@ -111,6 +115,25 @@ pub(crate) enum StateChoice {
     Killed,
 }
 
+const REMOVE_HELP: &str = "\
+A run that can be resumed stays, unless --unfinished is given; a run in use always stays. A plan
+that was not applied is removed: nothing of it was sent.
+
+Examples:
+  batchctl runs remove 20240705-120000-kfzq
+  batchctl runs remove 20240705-12 20240706-08 --unfinished";
+
+#[derive(Debug, Args)]
+#[command(after_help = REMOVE_HELP)]
+pub(crate) struct RemoveArgs {
+    /// The runs: their ids, or unique beginnings of them
+    #[arg(value_name = "RUN", required = true)]
+    pub(crate) runs: Vec<String>,
+    /// Remove runs that could be resumed, too
+    #[arg(long)]
+    pub(crate) unfinished: bool,
+}
+
 const PRUNE_HELP: &str = "\
 Runs that can be resumed stay, unless --unfinished is given; a run in use always stays.
 
@@ -166,6 +189,7 @@ pub(crate) fn carry_out(
             reader.export(&args.file).map_err(not_exported)?;
             Ok(ExitStatus::Ok)
         }
+        RunsCommand::Remove(args) => remove::remove(args, context),
         RunsCommand::Prune(args) => prune::prune(args, context),
     }
 }
@@ -224,6 +248,9 @@ fn head(run: &ListedRun, runs: &RunDirectory) -> String {
             let _ = writeln!(text, "{name:<8}  {}", printable(value, 200));
         }
     }
+    if stored_plan::is_unapplied(record) {
+        let _ = writeln!(text, "plan      `batchctl apply {}` carries it out", run.id);
+    }
     let settings = &record.run.settings;
     if let Some(by) = &settings.by {
         let (user, host) = (printable(&by.user, 60), printable(&by.host, 60));
@@ -279,7 +306,7 @@ pub(crate) fn read_all(
     Ok(listed)
 }
 
-fn read(runs: &RunDirectory, id: &RunId) -> Result<ListedRun, StoreError> {
+pub(crate) fn read(runs: &RunDirectory, id: &RunId) -> Result<ListedRun, StoreError> {
     let is_held = runs.is_locked(id)?;
     let reader = RunReader::open(runs, id)?;
     let (record, outcomes) = (reader.record()?, reader.outcomes()?);

@@ -14,6 +14,8 @@ const SEARCH_FACTOR: f64 = 1.6;
 /// By how much of the limit a look exceeds it at most, and how long it takes for a window to notice.
 pub(super) const LOOKING: f64 = 0.02;
 pub(super) const LOOK: f64 = 1.0;
+/// The same for a fixed window that the look finds half used: one that begins within it must end.
+const LOOK_AT_WINDOW: f64 = 2.0;
 /// By what factor the steps grow beyond it, and how often they come.
 const GROWTH: f64 = 2.5;
 const GROWTH_STEP: f64 = 0.15;
@@ -112,6 +114,15 @@ impl PaceController {
         let is_old = match (is_rough, is_look) {
             (true, _) => age >= ROUGH_STEP,
             (false, false) => age >= GROWTH_STEP,
+            // A window does not make up for what was not used of an earlier one. A search, which may
+            // throttle fewer calls, waits for more evidence.
+            (false, true)
+                if self.has_windows()
+                    && !self.is_search()
+                    && seconds(since, now) >= LOOK_AT_WINDOW =>
+            {
+                true
+            }
             (false, true) => {
                 // More than the limit must have been accepted on the whole since a call was
                 // throttled: a bucket that filled meanwhile would look like a higher limit.

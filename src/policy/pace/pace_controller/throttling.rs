@@ -3,6 +3,7 @@
 use super::growth::{LOOK, NEAR_STEP};
 use super::{Growth, Opening, PaceController, Phase, Rest, after};
 use crate::policy::pace::call_history::seconds;
+use crate::policy::pace::chance_throttling::ChanceThrottling;
 use crate::policy::pace::limit_trial::{DECISIVE, Trial, TrialCounts, TrialFinding, TrialKind};
 use std::time::{Duration, Instant};
 
@@ -169,7 +170,7 @@ impl PaceController {
         let found = match (is_rough, span) {
             (true, 0.3..) => f64::midpoint(mean, second),
             (true, _) => second,
-            (false, 1.0..) if self.looks_since_row < ROWS_REMEMBERED && looked >= LOOK => {
+            (false, 1.0..) if self.has_windows() && looked >= LOOK => {
                 mean.max((NEVER_BELOW * second).min(limit))
             }
             (false, 1.0..) => mean,
@@ -190,6 +191,11 @@ impl PaceController {
         let until = after(now, pays.clamp(SHORTEST_REST, LONGEST_REST));
         let rest = Rest { since: now, until, lowered: 0 };
         self.enter(Phase::Resting(rest), RESTING * limit, now);
+    }
+
+    /// Returns whether the service has shown the end of a window lately.
+    pub(super) fn has_windows(&self) -> bool {
+        self.looks_since_row < ROWS_REMEMBERED
     }
 
     /// Several calls of a look were throttled in a row: a window has ended, which takes what it took
@@ -331,6 +337,14 @@ impl PaceController {
             None => (rate, given),
         };
         self.try_at(rate, TrialKind::Test { given, chance, step }, now, now);
+    }
+
+    /// Goes on without a limit of the pace: the service limits how many calls it works on at a time.
+    pub(super) fn forget_limit(&mut self, now: Instant) {
+        (self.limit, self.is_exact, self.confirmed) = (None, false, 0);
+        self.chance = ChanceThrottling::default();
+        let rate = if self.opening == Opening::AtCeiling { self.bounds.most } else { self.rate };
+        self.open(rate, now);
     }
 
     /// Goes on after a trial that found no limit.

@@ -4,19 +4,19 @@
 
 use crate::report::format::html::chart::{Chart, HEIGHT, WIDTH};
 use crate::report::format::html::charts::charts;
+use crate::report::format::html::facts::{facts, foreign};
 use crate::report::format::html::rows::Limits;
 use crate::report::format::html::series::TimeSeries;
 use crate::report::format::next_commands::{NextCommand, next_commands};
 use crate::report::format::summary::{
-    calls_note, hint_reason, rounded, shards_in_words, sub_tasks_note, title, verdict,
+    FLAKY_NOTE, calls_note, hint_reason, rounded, sub_tasks_note, title, verdict,
 };
 use crate::report::format::words::{
-    day_and_time, failure_times, latency_words, more_causes, outcome_mark, outcome_words, percent,
-    remedy,
+    failure_times, latency_words, more_causes, outcome_mark, outcome_words, percent, remedy,
 };
 use crate::report::model::{FailureGroup, Report};
 use crate::task::Outcome;
-use crate::text::{grouped, plural, printable, span};
+use crate::text::{grouped, plural, span};
 use askama::Template;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
@@ -30,8 +30,6 @@ pub(crate) const SCRIPT: &str = include_str!("page.js");
 const STYLE: &str = include_str!("page.css");
 /// The most failure groups that the page shows.
 const MAX_SHOWN: usize = 50;
-/// The most columns of a foreign text.
-const MAX_TEXT_COLUMNS: usize = 2_000;
 
 /// The page up to its data.
 #[derive(Template)]
@@ -60,9 +58,6 @@ pub(crate) struct HtmlHead {
     table_note: String,
     settings: Vec<(String, String)>,
 }
-
-/// The most parts of damage that are named.
-const MAX_DAMAGE: usize = 20;
 
 /// A number with its label and a note.
 struct Tile {
@@ -146,12 +141,6 @@ fn content_policy() -> String {
     )
 }
 
-/// Returns a foreign text on one line, without characters that mislead the eye.
-fn foreign(text: &str) -> String {
-    // Line ends become blanks, because HTML shows them as blanks anyway, and not as escapes.
-    printable(&text.replace(['\n', '\r'], " "), MAX_TEXT_COLUMNS)
-}
-
 fn headline(report: &Report) -> String {
     let command = foreign(&report.run.command);
     let tasks = &report.tasks;
@@ -185,53 +174,6 @@ fn status(report: &Report) -> String {
         || "still running".into(),
         |exit| format!("exit status {}, {}", exit.code(), exit.name()),
     )
-}
-
-fn facts(report: &Report) -> Vec<(&'static str, String)> {
-    let run = &report.run;
-    let time = |at| {
-        let (day, time) = day_and_time(at);
-        format!("{day} {time} UTC")
-    };
-    let parent = if run.is_retry { "Retry of" } else { "Follows" };
-    let parent_run = run.parent.as_ref().map(ToString::to_string);
-    let known = [
-        ("Run", Some(run.id.to_string())),
-        ("Job", run.job.as_deref().map(foreign)),
-        ("Reason", run.reason.as_deref().map(foreign)),
-        (parent, parent_run),
-        ("Began", run.started_at.map(time)),
-        ("Ended", run.finished_at.map(time)),
-        ("Endpoint", Some(foreign(&report.target.endpoint))),
-        ("Project", Some(foreign(&report.target.project_id))),
-        ("Input", Some(input(report))),
-        ("Shards", shards_in_words(report)),
-        ("Damaged", damage(report)),
-    ];
-    known.into_iter().filter_map(|(name, text)| Some((name, text?))).collect()
-}
-
-/// Returns the parts of the run's file that are not what was written.
-fn damage(report: &Report) -> Option<String> {
-    let parts: Vec<String> =
-        report.damage.iter().take(MAX_DAMAGE).map(ToString::to_string).collect();
-    (!parts.is_empty()).then(|| foreign(&parts.join("; ")))
-}
-
-/// Returns the inputs of the run, their rows, and the rows that became no task.
-fn input(report: &Report) -> String {
-    let input = &report.input;
-    let left_out = [
-        (input.duplicates, "duplicate", "duplicates"),
-        (input.already_done, "done already", "done already"),
-        (input.invalid, "invalid", "invalid"),
-        (input.of_other_shards, "of other shards", "of other shards"),
-    ];
-    let rows =
-        format!("{}: {}", foreign(&input.sources.join(", ")), plural(input.rows, "row", "rows"));
-    let left_out = left_out.into_iter().filter(|(count, ..)| *count > 0);
-    let parts = left_out.map(|(count, one, many)| plural(count, one, many));
-    std::iter::once(rows).chain(parts).collect::<Vec<_>>().join(", ")
 }
 
 fn bar(report: &Report) -> Vec<Share> {
@@ -292,6 +234,9 @@ fn efforts(report: &Report) -> Vec<Tile> {
     if report.empty > 0 {
         let note = "succeeded without a sub-task".into();
         tiles.push(effort("empty", grouped(report.empty), note));
+    }
+    if report.flaky > 0 {
+        tiles.push(effort("flaky", grouped(report.flaky), FLAKY_NOTE.into()));
     }
     if let Some(rate) = pace.rate_average {
         let note = format!("{} in the busiest second", grouped(pace.rate_peak_1s));

@@ -5,6 +5,7 @@
 mod axis;
 mod chart;
 mod charts;
+mod facts;
 mod head;
 mod in_script;
 mod page;

@@ -1,0 +1,207 @@
+//! `tasks`: the sub-tasks of batch tasks, as a table, CSV or JSON.
+//!
+//! Prints all of them or nothing, because a command behind a pipe would act on a part.
+
+mod rows;
+mod walk;
+
+use crate::cli::Context;
+use crate::cli::commands::list::filter::StateChoice;
+use crate::cli::commands::start_stop::{Inputs, new_plan};
+use crate::cli::commands::tasks::rows::SubTaskTable;
+use crate::cli::commands::tasks::walk::{BatchTask, SubTaskWalk};
+use crate::cli::connect::client::{ReadingClient, client_for_reading};
+use crate::cli::connect::destination;
+use crate::cli::connect::destination::{Destination, Lookup};
+use crate::cli::flags::connection::{CredentialArgs, DestinationArgs};
+use crate::cli::flags::input::InputArgs;
+use crate::cli::flags::precedence::Rank;
+use crate::cli::flags::reading::ReadingArgs;
+use crate::cli::flags::values;
+use crate::cli::flags::values::EmptyInput;
+use crate::cli::flags::which_run::WhichRunArgs;
+use crate::cli::output::error::CommandError;
+use crate::cli::output::row_table::RowFormat;
+use batchctl::clock::Clock;
+use batchctl::input::CommandSource;
+use batchctl::report::ExitStatus;
+use batchctl::run;
+use batchctl::run::{DryRun, RetryFilter, RunRequest};
+use batchctl::settings::RunSettings;
+use batchctl::store::RunReader;
+use batchctl::survey::WalkerSettings;
+use batchctl::task::{Command, Outcome};
+use clap::Args;
+use std::path::PathBuf;
+
+const TASKS_HELP: &str = "\
+Each sub-task is one camera with its analysis. A table on a terminal, CSV elsewhere. The states are
+the words of `list`; `bad` is a sub-task in trouble. If one of the lists cannot be read to its end,
+nothing is printed.
+
+Examples:
+  batchctl tasks --id 0d47bbf52962414bb7ae27fb6ea24230
+  batchctl tasks --run latest --outcome partial,failed --state bad --detail
+  batchctl tasks tasks.csv --json";
+
+#[derive(Debug, Args)]
+#[command(after_help = TASKS_HELP)]
+pub(crate) struct TasksArgs {
+    /// Files that name batch tasks; `-` for standard input
+    #[arg(value_name = "INPUT")]
+    pub(crate) inputs: Vec<PathBuf>,
+    /// A batch task (repeatable)
+    #[arg(long = "id", value_name = "ID", help_heading = "Which tasks")]
+    pub(crate) ids: Vec<String>,
+    /// Those of the batch tasks of a run: its id, a unique beginning of it, or `latest`
+    #[arg(long = "run", id = "of_run", value_name = "RUN", help_heading = "Which tasks",
+        value_parser = WhichRunArgs::named)]
+    pub(crate) of_run: Option<WhichRunArgs>,
+    /// Of a run, the batch tasks with these outcomes [default: partial, failed, ambiguous]
+    #[arg(long, value_name = "OUTCOME", value_delimiter = ',',
+        value_parser = values::outcome(), help_heading = "Which tasks")]
+    pub(crate) outcome: Vec<Outcome>,
+    /// In one of these states: a word such as bad or running, or a state of the service
+    #[arg(long, value_name = "STATE", value_delimiter = ',', help_heading = "Which tasks")]
+    pub(crate) state: Vec<String>,
+    /// Ask for the status and the error of each as well: one more request for each
+    #[arg(long, help_heading = "Output")]
+    pub(crate) detail: bool,
+    /// Print JSON, with everything that the service says
+    #[arg(long, help_heading = "Output")]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) place: DestinationArgs,
+    #[command(flatten)]
+    pub(crate) credentials: CredentialArgs,
+    #[command(flatten)]
+    pub(crate) input: InputArgs,
+    #[command(flatten)]
+    pub(crate) reading: ReadingArgs,
+}
+
+/// Where the batch tasks are named.
+enum Named {
+    /// In the plan of a run.
+    Run(RunReader, RetryFilter),
+    /// In inputs, which were read and are right.
+    Inputs(DryRun),
+}
+
+pub(crate) fn tasks(args: &TasksArgs, context: &Context) -> Result<ExitStatus, CommandError> {
+    let states = StateChoice::parse(&args.state)?;
+    let (named, settings, place) = match run_of(args, context)? {
+        Some(which) => of_run(which, args, context)?,
+        None => of_inputs(args, context)?,
+    };
+    let connect_timeout = settings.connect_timeout;
+    let ReadingClient { runtime, client, .. } =
+        client_for_reading(&args.credentials, &place, connect_timeout, context)?;
+    let slots = run::group_slots(&context.state, settings.rate_group.as_deref())?;
+    let format = RowFormat::choose(args.json, context.environment.stdout_is_terminal);
+    let mut table = SubTaskTable::new(format, args.detail);
+    let mut walk = SubTaskWalk::new(&client, walker_settings(&settings), slots, &states);
+    let mut take = |batch_task: &BatchTask| {
+        let tasks = runtime.block_on(walk.read(batch_task, args.detail))?;
+        tasks.iter().for_each(|task| table.add(&batch_task.id, task));
+        Ok::<(), CommandError>(())
+    };
+    match named {
+        Named::Run(reader, filter) => reader.for_each_task(|task| {
+            if !filter.wants(&task) {
+                return Ok(());
+            }
+            let counts = task.last.as_ref().and_then(|last| last.counts);
+            take(&BatchTask { id: task.id, expected: counts.map(|counts| counts.total) })
+        })?,
+        Named::Inputs(plan) => {
+            plan.for_each_row(|planned| take(&BatchTask { id: planned.row.id, expected: None }))?;
+        }
+    }
+    walk.warn_of_empty(&context.stderr);
+    table.warn_of_uncallable(&context.stderr);
+    table.print()?;
+    Ok(ExitStatus::Ok)
+}
+
+/// Returns the run whose batch tasks are meant, unless inputs name them.
+fn run_of<'a>(
+    args: &'a TasksArgs,
+    context: &Context,
+) -> Result<Option<&'a WhichRunArgs>, CommandError> {
+    let typed = |flag: &str| context.given.rank(flag) == Rank::CommandLine;
+    let has_inputs = !args.inputs.is_empty() || !args.ids.is_empty();
+    if has_inputs && typed("of-run") {
+        let error = "`--run` and an input contradict each other";
+        return Err(CommandError::usage(error).with_hint("give one of them"));
+    }
+    // A command at the end of a run has the run in a variable, and may name other tasks.
+    let which = args.of_run.as_ref().filter(|_| !has_inputs);
+    if which.is_none() && typed("outcome") {
+        let error = "`--outcome` is about the tasks of a run, and none is named";
+        return Err(CommandError::usage(error).with_hint("add `--run RUN`"));
+    }
+    Ok(which)
+}
+
+fn of_run(
+    which: &WhichRunArgs,
+    args: &TasksArgs,
+    context: &Context,
+) -> Result<(Named, RunSettings, Destination), CommandError> {
+    let runs = run::runs_in(&context.state);
+    let reader = RunReader::open(&runs, &which.find(&context.state)?)?;
+    let record = reader.record()?;
+    let mut settings = record.run.settings.clone();
+    args.reading.adjust(&mut settings, &context.given);
+    let place = destination::of_run(&args.place, &record, &settings, context)?;
+    destination::outlives_run(&place)?;
+    let filter = RetryFilter { outcomes: args.outcome.clone(), ..RetryFilter::default() };
+    Ok((Named::Run(reader, filter), settings, place))
+}
+
+fn of_inputs(
+    args: &TasksArgs,
+    context: &Context,
+) -> Result<(Named, RunSettings, Destination), CommandError> {
+    let mut settings = RunSettings::default();
+    let ReadingArgs { rate_group, connect_timeout, .. } = &args.reading;
+    let WalkerSettings { timeout, max_attempts, .. } = args.reading.settings();
+    settings.rate = args.reading.rate();
+    settings.rate_group.clone_from(rate_group);
+    (settings.connect_timeout, settings.timeout) = (*connect_timeout, timeout);
+    settings.max_attempts = max_attempts;
+    let inputs = Inputs {
+        paths: args.inputs.clone(),
+        ids: args.ids.clone(),
+        // A plan needs a command, and this one is never carried out.
+        command: CommandSource::Fixed(Command::Start),
+    };
+    // Read before anything is asked for, so that an error of the input comes first.
+    let request = RunRequest {
+        state: context.state.clone(),
+        command: String::new(),
+        plan: new_plan(inputs, &args.input, context)?,
+        endpoint: String::new(),
+        project_id: String::new(),
+        job: None,
+        reason: None,
+        settings: settings.clone(),
+    };
+    let plan = run::dry_run(request, Clock::start())?;
+    if plan.totals().is_empty() && args.input.if_empty == EmptyInput::Fail {
+        return Err(CommandError::new(ExitStatus::BadInput, "there is no task in the input")
+            .with_hint("`--if-empty ok` makes that a success"));
+    }
+    let place = destination::resolve(&args.place, &args.credentials, Lookup::Allowed, context)?;
+    Ok((Named::Inputs(plan), settings, place))
+}
+
+fn walker_settings(settings: &RunSettings) -> WalkerSettings {
+    WalkerSettings {
+        rate: settings.rate.for_lists(),
+        timeout: settings.timeout,
+        max_attempts: settings.max_attempts,
+        throttle_timeout: settings.throttle_timeout,
+    }
+}

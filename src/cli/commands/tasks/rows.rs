@@ -1,0 +1,108 @@
+//! The rows of sub-tasks, as they are printed.
+
+use crate::cli::commands::list::rows::created;
+use crate::cli::output::error::CommandError;
+use crate::cli::output::row_table::{RowFormat, RowTable};
+use crate::cli::output::stream::Stderr;
+use batchctl::api::ListedTask;
+use batchctl::task::TaskId;
+use batchctl::text::{plural, printable};
+use serde_json::{Value, json};
+
+/// The columns; the last three only with `--detail`.
+const COLUMNS: [&str; 10] = [
+    "id",
+    "name",
+    "state",
+    "batch_id",
+    "camera",
+    "algorithm",
+    "created",
+    "status",
+    "error_code",
+    "error_msg",
+];
+/// The number of columns without details.
+const WITHOUT_DETAIL: usize = 7;
+
+/// The rows so far.
+pub(super) struct SubTaskTable {
+    rows: RowTable,
+    columns: usize,
+    uncallable: u64,
+    /// An id that cannot be called.
+    example: Option<String>,
+}
+
+impl SubTaskTable {
+    pub(super) fn new(format: RowFormat, detail: bool) -> Self {
+        let columns = if detail { COLUMNS.len() } else { WITHOUT_DETAIL };
+        let rows = RowTable::new(format, &COLUMNS[..columns]);
+        Self { rows, columns, uncallable: 0, example: None }
+    }
+
+    pub(super) fn add(&mut self, batch_task: &TaskId, task: &ListedTask) {
+        if TaskId::check(&task.id).is_err() {
+            self.uncallable += 1;
+            self.example.get_or_insert_with(|| task.id.clone());
+        }
+        let cells = cells(batch_task, task);
+        self.rows.add(&cells[..self.columns], || object(batch_task, task));
+    }
+
+    /// Says which sub-tasks cannot be called: their ids are not what the service says ids are.
+    pub(super) fn warn_of_uncallable(&self, stderr: &Stderr) {
+        let Some(example) = &self.example else { return };
+        let tasks = plural(self.uncallable, "sub-task has", "sub-tasks have");
+        let example = printable(example, 60);
+        let message = format!("{tasks} an id that cannot be called, such as `{example}`");
+        stderr.say("warning", &message);
+    }
+
+    /// Prints all rows to standard output.
+    pub(super) fn print(self) -> Result<(), CommandError> {
+        self.rows.print()
+    }
+}
+
+/// Returns a field that the service sent as text, or nothing.
+fn text<'a>(task: &'a ListedTask, field: &str) -> &'a str {
+    task.others.get(field).and_then(Value::as_str).unwrap_or_default()
+}
+
+/// Returns a field of the error that the service shows of a sub-task.
+fn error<'a>(task: &'a ListedTask, field: &str) -> &'a str {
+    let error = task.others.get("error").and_then(|error| error.get(field));
+    error.and_then(Value::as_str).unwrap_or_default()
+}
+
+/// Returns the service's own word for the state, in lower case as in all lists.
+fn state(task: &ListedTask) -> String {
+    task.states.iter().next().map_or_else(String::new, |(state, _)| state.to_owned())
+}
+
+fn cells(batch_task: &TaskId, task: &ListedTask) -> [String; COLUMNS.len()] {
+    [
+        task.id.clone(),
+        task.name.clone(),
+        state(task),
+        batch_task.to_string(),
+        text(task, "video_source_name").to_owned(),
+        text(task, "title").to_owned(),
+        created(task).map_or_else(String::new, |at| at.to_string()),
+        text(task, "status").to_owned(),
+        error(task, "code").to_owned(),
+        error(task, "message").to_owned(),
+    ]
+}
+
+fn object(batch_task: &TaskId, task: &ListedTask) -> Value {
+    json!({
+        "id": task.id,
+        "name": task.name,
+        "state": state(task),
+        "batch_id": batch_task.as_str(),
+        "created": created(task).map(|at| at.to_string()),
+        "others": task.others,
+    })
+}

@@ -1,0 +1,252 @@
+//! Stores a plan for `apply`, and decides whether a stored one may be applied.
+//!
+//! A plan is carried out as it was approved, or not at all. See `docs/GLOSSARY.md`: plan, drift.
+
+use crate::cli::Context;
+use crate::cli::connect::client::{ReadingClient, client_for_reading};
+use crate::cli::connect::destination;
+use crate::cli::flags::connection::DestinationArgs;
+use crate::cli::output::error::CommandError;
+use crate::cli::output::prompt;
+use crate::cli::output::prompt::Confirmation;
+use crate::cli::run::input_run::{InputRun, check_size, look, run_request};
+use crate::cli::run::list_size_guard::ListSizeGuard;
+use crate::cli::run::pending_plan::{IfNotStarted, PendingPlan};
+use crate::cli::run::scene::Scene;
+use crate::cli::run::terms::nothing_to_do;
+use crate::cli::run::{input_check, preview};
+use batchctl::clock::Clock;
+use batchctl::report::ExitStatus;
+use batchctl::run;
+use batchctl::run::{Drift, DriftedTask, Resumable};
+use batchctl::settings::RunSettings;
+use batchctl::store::{RunId, RunRecord, StoreError};
+use batchctl::task::TaskState;
+use batchctl::text::{grouped, plural, printable, span};
+use std::time::Duration;
+
+/// The version that a plan belongs to: another one may carry it out in another way.
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// The most drifted tasks that are listed.
+const SHOWN_TASKS: usize = 20;
+
+/// Reads the inputs, shows the plan and stores it.
+pub(crate) fn store(run: InputRun<'_>, scene: &mut Scene<'_>) -> Result<ExitStatus, CommandError> {
+    let InputRun { word, mut plan, before, if_empty, .. } = run;
+    scene.action.settings.planned_with = Some(VERSION.to_owned());
+    let guard = ListSizeGuard::new(before, scene);
+    // Read twice from the same bytes: the first time shows what the second one stores.
+    let first = input_check::in_two(&mut plan).map_err(CommandError::io)?;
+    let shown = look(run_request(word, before, first, scene), scene)?;
+    if shown.totals().is_empty_everywhere() {
+        return nothing_to_do(shown.totals(), if_empty, &scene.context.stderr);
+    }
+    if shown.totals().is_empty() {
+        scene.context.stderr.line("this shard has no task, so that no plan is stored");
+        return Ok(ExitStatus::Ok);
+    }
+    check_size(&shown, guard, scene)?;
+    preview::check_unknown(&shown, scene)?;
+    let request = run_request(word, before, plan, scene);
+    let planned = if shown.look().is_some() {
+        let mut states: Vec<Option<TaskState>> = Vec::new();
+        shown.for_each_row::<StoreError>(|row| {
+            states.push(row.state_before);
+            Ok(())
+        })?;
+        run::plan_in_states(request, &states, scene.clock)?
+    } else {
+        run::plan(request, scene.clock)?
+    };
+    // Removes the plan again if it cannot be shown.
+    let pending = PendingPlan::new(planned, IfNotStarted::Discard);
+    if pending.planned().totals() != shown.totals() {
+        let error = "an input has changed while it was read; nothing was stored";
+        return Err(CommandError::new(ExitStatus::BadInput, error));
+    }
+    let id = pending.planned().id().clone();
+    preview::show(&shown, Some(&id), scene)?;
+    if scene.flags.is_talkative() {
+        scene.context.stderr.line(&format!("stored as plan {id}"));
+        scene.context.stderr.say("hint", &format!("`batchctl apply {id}` carries it out"));
+    }
+    drop(pending.begin());
+    Ok(ExitStatus::Ok)
+}
+
+/// Returns whether a run is a plan that was stored on its own, and nothing has begun it.
+pub(crate) fn is_unapplied(record: &RunRecord) -> bool {
+    record.run.settings.planned_with.is_some() && record.sessions.is_empty()
+}
+
+/// Refuses a plan where only a run makes sense that was begun.
+pub(crate) fn refuse_unapplied(record: &RunRecord) -> Result<(), CommandError> {
+    if !is_unapplied(record) {
+        return Ok(());
+    }
+    let id = &record.run.id;
+    let error = format!("run {id} is a plan that was not applied; nothing of it was sent");
+    Err(CommandError::usage(error).with_hint(format!("`batchctl apply {id}` carries it out")))
+}
+
+/// Refuses to apply a run that was begun already.
+pub(crate) fn applied_already(id: &RunId) -> CommandError {
+    let error = format!("run {id} was begun already; a plan is applied once");
+    let hint = format!("`batchctl report {id}` shows what came of it");
+    CommandError::new(ExitStatus::BadInput, error).with_hint(hint)
+}
+
+/// Refuses to apply a plan to another service or project than it was made for.
+pub(crate) fn check_target(
+    place: &DestinationArgs,
+    record: &RunRecord,
+    context: &Context,
+) -> Result<(), CommandError> {
+    // The sandbox of a rehearsal has another address in each process.
+    if record.run.settings.sandbox {
+        return Ok(());
+    }
+    let names_one = place.endpoint.is_some() || place.region.is_some();
+    let endpoint = names_one.then(|| destination::endpoint(place, context)).transpose()?;
+    let endpoint = endpoint.map(|endpoint| endpoint.to_string());
+    let project = place.project_id.as_ref().map(ToString::to_string);
+    for (what, now, planned) in [
+        ("the endpoint", endpoint, &record.run.endpoint),
+        ("the project", project, &record.run.project_id),
+    ] {
+        if let Some(now) = now.filter(|now| now != planned) {
+            let error = format!(
+                "{what} is `{}`, and the plan is for `{}`; nothing was sent",
+                printable(&now, 200),
+                printable(planned, 200)
+            );
+            let hint = "apply it with the configuration that it was made with, or plan anew";
+            return Err(CommandError::new(ExitStatus::BadInput, error).with_hint(hint));
+        }
+    }
+    Ok(())
+}
+
+/// How old a plan may be, and whether the tasks may have changed since.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ApplyLimits {
+    pub(crate) max_age: Duration,
+    pub(crate) accepts_drift: bool,
+}
+
+impl ApplyLimits {
+    /// Refuses a run that is no plan, a plan of another version, and one that is too old.
+    pub(crate) fn check(self, record: &RunRecord, clock: Clock) -> Result<(), CommandError> {
+        let id = &record.run.id;
+        if !record.sessions.is_empty() {
+            let error = applied_already(id);
+            return Err(error.with_hint(format!("`batchctl resume {id}` goes on with it")));
+        }
+        let age = clock.now().since(record.run.origin);
+        match self.objection(&record.run.settings, age) {
+            None => Ok(()),
+            Some(objection) => {
+                let error = format!("run {id} {objection}; nothing was sent");
+                let hint = "make a new plan with `batchctl plan`";
+                Err(CommandError::new(ExitStatus::BadInput, error).with_hint(hint))
+            }
+        }
+    }
+
+    fn objection(self, settings: &RunSettings, age: Duration) -> Option<String> {
+        let Some(version) = &settings.planned_with else {
+            return Some("is no plan that `batchctl plan` has stored".into());
+        };
+        if version != VERSION {
+            let version = printable(version, 40);
+            return Some(format!("was planned by batchctl {version}, and this is {VERSION}"));
+        }
+        (age > self.max_age).then(|| {
+            format!("was planned {} ago, and `--max-age` allows {}", span(age), span(self.max_age))
+        })
+    }
+
+    /// Looks again at the tasks, if the plan depends on their states, and asks about drift.
+    pub(crate) fn check_drift(
+        self,
+        plan: &Resumable,
+        scene: &mut Scene<'_>,
+    ) -> Result<(), CommandError> {
+        if !plan.settings.skip_unchanged {
+            return Ok(());
+        }
+        let context = scene.context;
+        let connect_timeout = plan.settings.connect_timeout;
+        let ReadingClient { runtime, client, credentials, .. } = client_for_reading(
+            scene.flags.credentials,
+            &scene.destination,
+            connect_timeout,
+            context,
+        )?;
+        let drift = runtime.block_on(plan.drift(&client, scene.clock, SHOWN_TASKS))?;
+        // Used for the calls as well: a token command or a login is asked once.
+        scene.destination.loaded = Some(credentials);
+        let stderr = &context.stderr;
+        if let Some(gap) = &drift.gap {
+            stderr.say("warning", &printable(&gap.to_string(), 300));
+        }
+        if drift.count == 0 {
+            return Ok(());
+        }
+        for task in &drift.first {
+            stderr.line(&changed(task));
+        }
+        if drift.count > SHOWN_TASKS as u64 {
+            let more = grouped(drift.count - SHOWN_TASKS as u64);
+            stderr.line(&format!("… and {more} more have changed"));
+        }
+        if self.accepts_drift { Ok(()) } else { ask(&drift, scene) }
+    }
+}
+
+fn changed(task: &DriftedTask) -> String {
+    let word = |state: Option<TaskState>| state.map_or("not in the list", TaskState::as_str);
+    let (id, command) = (task.id.as_str(), task.command.as_str());
+    format!("changed: {command} {id}: was {}, is {}", word(task.before), word(task.now))
+}
+
+/// Asks whether a plan may be applied although tasks have changed.
+fn ask(drift: &Drift, scene: &Scene<'_>) -> Result<(), CommandError> {
+    let (context, tasks) = (scene.context, plural(drift.count, "task has", "tasks have"));
+    let is_asked = !scene.flags.yes && prompt::has_person(&context.environment, &context.stderr);
+    if is_asked {
+        let question = format!("{tasks} changed since the plan; apply it to what is there now?");
+        let answer = prompt::ask(&question, &context.environment, &context.stderr);
+        return match answer.map_err(CommandError::io)? {
+            Confirmation::Yes => Ok(()),
+            Confirmation::No => Err(CommandError::new(ExitStatus::Interrupted, "nothing was sent")),
+        };
+    }
+    let error = format!("{tasks} changed since the plan; nothing was sent");
+    let hint = "make a new plan, or apply this one to what is there now with `--accept-drift`";
+    Err(CommandError::new(ExitStatus::BadInput, error).with_hint(hint))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(planned_with: Option<&str>, hours: u64, expected: Option<&str>) {
+        let limits = ApplyLimits { max_age: Duration::from_secs(24 * 3_600), accepts_drift: false };
+        let planned_with = planned_with.map(str::to_owned);
+        let settings = RunSettings { planned_with, ..RunSettings::default() };
+        let objection = limits.objection(&settings, Duration::from_secs(hours * 3_600));
+        assert_eq!(objection.as_deref(), expected);
+    }
+
+    #[test]
+    fn a_plan_of_another_version_or_of_yesterday_is_not_applied() {
+        check(Some(VERSION), 24, None);
+        check(Some(VERSION), 25, Some("was planned 25h 00m ago, and `--max-age` allows 24h 00m"));
+        let other = format!("was planned by batchctl 0.0.9, and this is {VERSION}");
+        check(Some("0.0.9"), 0, Some(&other));
+        check(None, 0, Some("is no plan that `batchctl plan` has stored"));
+    }
+}

@@ -1,0 +1,69 @@
+//! The list of facts about the run at the top of the page.
+
+use crate::report::format::summary::shards_in_words;
+use crate::report::format::words::day_and_time;
+use crate::report::model::Report;
+use crate::text::{plural, printable};
+
+/// The most columns of a foreign text.
+const MAX_TEXT_COLUMNS: usize = 2_000;
+/// The most parts of damage that are named.
+const MAX_DAMAGE: usize = 20;
+
+/// Returns the facts that are known about the run, each with its name.
+pub(super) fn facts(report: &Report) -> Vec<(&'static str, String)> {
+    let run = &report.run;
+    let time = |at| {
+        let (day, time) = day_and_time(at);
+        format!("{day} {time} UTC")
+    };
+    let parent = if run.is_retry { "Retry of" } else { "Follows" };
+    let parent_run = run.parent.as_ref().map(ToString::to_string);
+    let known = [
+        ("Run", Some(run.id.to_string())),
+        ("Job", run.job.as_deref().map(foreign)),
+        ("Reason", run.reason.as_deref().map(foreign)),
+        (parent, parent_run),
+        ("Began", run.started_at.map(time)),
+        ("Ended", run.finished_at.map(time)),
+        ("Endpoint", Some(foreign(&report.target.endpoint))),
+        ("Project", Some(foreign(&report.target.project_id))),
+        ("Input", Some(input(report))),
+        ("Shards", shards_in_words(report)),
+        ("Damaged", damage(report)),
+    ];
+    known.into_iter().filter_map(|(name, text)| Some((name, text?))).collect()
+}
+
+/// Returns the parts of the run's file that are not what was written.
+fn damage(report: &Report) -> Option<String> {
+    let parts: Vec<String> =
+        report.damage.iter().take(MAX_DAMAGE).map(ToString::to_string).collect();
+    (!parts.is_empty()).then(|| foreign(&parts.join("; ")))
+}
+
+/// Returns the inputs of the run, their rows, and the rows that became no task.
+fn input(report: &Report) -> String {
+    let input = &report.input;
+    let left_out = [
+        (input.duplicates, "duplicate", "duplicates"),
+        (input.not_matched, "not matched", "not matched"),
+        (input.excluded_count, "excluded", "excluded"),
+        (input.not_sampled, "not sampled", "not sampled"),
+        (input.before_offset, "passed over", "passed over"),
+        (input.already_done, "done already", "done already"),
+        (input.invalid, "invalid", "invalid"),
+        (input.of_other_shards, "of other shards", "of other shards"),
+    ];
+    let rows =
+        format!("{}: {}", foreign(&input.sources.join(", ")), plural(input.rows, "row", "rows"));
+    let left_out = left_out.into_iter().filter(|(count, ..)| *count > 0);
+    let parts = left_out.map(|(count, one, many)| plural(count, one, many));
+    std::iter::once(rows).chain(parts).collect::<Vec<_>>().join(", ")
+}
+
+/// Returns a foreign text on one line, without characters that mislead the eye.
+pub(super) fn foreign(text: &str) -> String {
+    // Line ends become blanks, because HTML shows them as blanks anyway, and not as escapes.
+    printable(&text.replace(['\n', '\r'], " "), MAX_TEXT_COLUMNS)
+}

@@ -1,0 +1,71 @@
+//! Accounts of tasks: the same tasks and attempts as every other reader sees.
+
+use super::*;
+use crate::report::{Account, RunContext};
+use crate::store::{AttemptRow, StoreError, TaskHistory, TaskRow};
+
+fn histories(run: &TestRun, id: Option<&str>) -> Vec<TaskHistory> {
+    let mut found = Vec::new();
+    let is_wanted = |other: &str| id.is_none_or(|id| id == other);
+    run.reader()
+        .for_each_history::<StoreError>(is_wanted, |history| {
+            found.push(history);
+            Ok(())
+        })
+        .unwrap();
+    found
+}
+
+#[test]
+fn histories_are_the_tasks_and_attempts_of_every_other_reader() {
+    let mut killed = every_outcome();
+    killed.begin();
+    killed.send(5);
+    killed.kill();
+    let resumed = TestRun::resumed();
+    for run in [every_outcome(), killed, resumed, TestRun::with_tasks(2_500)] {
+        let (mut tasks, mut attempts): (Vec<TaskRow>, Vec<AttemptRow>) = Default::default();
+        let (reader, histories) = (run.reader(), histories(&run, None));
+        let take = |task| {
+            tasks.push(task);
+            Ok::<(), StoreError>(())
+        };
+        reader.for_each_task(take).unwrap();
+        let take = |attempt| {
+            attempts.push(attempt);
+            Ok::<(), StoreError>(())
+        };
+        reader.for_each_attempt(take).unwrap();
+        assert_eq!(histories.iter().map(|it| it.task.clone()).collect::<Vec<_>>(), tasks);
+        let mut found: Vec<AttemptRow> = histories.into_iter().flat_map(|it| it.attempts).collect();
+        found.sort_by_key(|attempt| attempt.seq);
+        assert_eq!(found, attempts);
+    }
+    let last = histories(&TestRun::with_tasks(2_500), Some("task-2499"));
+    assert_eq!(last.len(), 1);
+    assert_eq!(last[0].task.line, 2_501);
+}
+
+#[test]
+fn a_wait_names_the_holds_within_it() {
+    let mut run = TestRun::with_tasks(1);
+    run.begin();
+    run.call(0, throttled());
+    run.hold(2_000);
+    run.hold(3_000);
+    run.pass(3_000);
+    run.settle(0, counted(0, 1), Outcome::Succeeded);
+    run.end(None);
+    let context = RunContext::read(&run.reader(), StillRunning::No).unwrap();
+    let history = &histories(&run, Some("task-0000"))[0];
+    let expected = "\
+stop task-0000 in run 20240705-120000-kfzq, cameras.csv:2
+   1  2024-07-05T12:00:00.000Z  429 after 17 ms, throttled: APIGW.0308: policy user over \
+ratelimit,limit:10,time:1 second
+      request   request-1
+      waited 3s: the service throttled the run
+   2  2024-07-05T12:00:03.100Z  200 after 17 ms, 1 of 1 sub-task succeeded
+      request   request-2
+  succeeded: at attempt 2, so it is flaky\n\n";
+    assert_eq!(Account::new(&context, history).to_string(), expected);
+}

@@ -1,0 +1,104 @@
+//! Compares the states of a plan's tasks with those that they were in when it was stored.
+
+use crate::api::{ListedTask, Listing, Page, TaskApi};
+use crate::clock::{Clock, Timestamp};
+use crate::run::carry_out::group_slots;
+use crate::run::error::RunError;
+use crate::run::resume::Resumable;
+use crate::run::settings::walker_settings;
+use crate::store::{RunReader, StoreError};
+use crate::survey::{Gap, PageSink, WalkEnd, WalkStep, Walker};
+use crate::task::{Command, TaskId, TaskState};
+use std::collections::{HashMap, HashSet};
+
+/// What has changed since a plan was stored.
+#[derive(Debug, Default)]
+pub struct Drift {
+    /// The number of tasks in another state.
+    pub count: u64,
+    /// The first of them, in the order of the plan.
+    pub first: Vec<DriftedTask>,
+    /// The reason why tasks may have been missed, if there is one.
+    pub gap: Option<Gap>,
+}
+
+/// A task in another state than when its plan was stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DriftedTask {
+    /// The batch task.
+    pub id: TaskId,
+    /// The command for it.
+    pub command: Command,
+    /// The state when the plan was stored; `None` if the list did not have the task.
+    pub before: Option<TaskState>,
+    /// The state now.
+    pub now: Option<TaskState>,
+}
+
+impl Resumable {
+    /// Reads the states of all tasks and returns which have changed, the first `most` by name.
+    ///
+    /// # Errors
+    ///
+    /// The store's. A list that cannot be read is a gap and not an error.
+    pub async fn drift<A: TaskApi>(
+        &self,
+        api: &A,
+        clock: Clock,
+        most: usize,
+    ) -> Result<Drift, RunError> {
+        let runs = self.planned.runs();
+        let reader = RunReader::open(runs, self.planned.id())?;
+        let mut wanted = HashSet::new();
+        reader.for_each_task::<StoreError>(|task| {
+            wanted.insert(task.id);
+            Ok(())
+        })?;
+        let mut states = States { wanted, seen: HashMap::new() };
+        let slots = group_slots(runs.state(), self.settings.rate_group.as_deref())?;
+        let walker = Walker::new(api, walker_settings(&self.settings), clock, &[]);
+        let end = walker.sharing(slots).walk(&Listing::default(), &mut states).await?;
+        let gap = match end {
+            WalkEnd::Whole => None,
+            WalkEnd::Gap(gap) => Some(gap),
+        };
+        let mut drift = Drift { gap, ..Drift::default() };
+        reader.for_each_task::<StoreError>(|task| {
+            let (before, now) = (task.seen.before, states.seen.get(&task.id).copied());
+            // After a gap a task that was not seen may be as it was.
+            let is_known = now.is_some() || drift.gap.is_none();
+            if before != now && is_known {
+                drift.count += 1;
+                if drift.first.len() < most {
+                    let (id, command) = (task.id, task.command);
+                    drift.first.push(DriftedTask { id, command, before, now });
+                }
+            }
+            Ok(())
+        })?;
+        Ok(drift)
+    }
+}
+
+/// Keeps the states of the tasks of a plan.
+struct States {
+    wanted: HashSet<TaskId>,
+    seen: HashMap<TaskId, TaskState>,
+}
+
+impl PageSink for States {
+    type Error = RunError;
+
+    async fn request(&mut self, _: Timestamp) -> Result<(), RunError> {
+        Ok(())
+    }
+
+    async fn page(&mut self, page: Page) -> Result<WalkStep, RunError> {
+        for seen in page.tasks.iter().filter_map(ListedTask::observed_state) {
+            if self.wanted.contains(&seen.id) {
+                self.seen.insert(seen.id, seen.state);
+            }
+        }
+        Ok(if self.seen.len() == self.wanted.len() { WalkStep::Enough } else { WalkStep::More })
+    }
+}

@@ -1,0 +1,101 @@
+//! The history of single tasks: every attempt of each, in order.
+//!
+//! Of a chunk without such a task only the plan is read. Memory holds one chunk.
+
+use crate::journal::{Damage, Malformed, Place, PlanChunk, PlannedTask, TaskTrace};
+use crate::store::error::{StoreError, damage, sqlite};
+use crate::store::home::{ChunkBodies, Home};
+use crate::store::reading::reader::RunReader;
+use crate::store::reading::task_rows::{attempt_row, task_row};
+use crate::store::rows::TaskHistory;
+use crate::task::Ordinal;
+
+impl RunReader {
+    /// Calls `take` for the history of each task whose id is wanted, in the order of the input.
+    ///
+    /// # Errors
+    ///
+    /// The store's, and those of `take`.
+    pub fn for_each_history<E: From<StoreError>>(
+        &self,
+        is_wanted: impl Fn(&str) -> bool,
+        mut take: impl FnMut(TaskHistory) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let chunks = self.home().chunks().map_err(sqlite(&self.path))?.len();
+        for no in 0..chunks {
+            let histories = self.histories(no, &is_wanted).map_err(sqlite(&self.path))?;
+            histories.into_iter().try_for_each(&mut take)?;
+        }
+        Ok(())
+    }
+
+    /// Calls `take` for the id of every task, in the order of the input, as long as it wants more.
+    ///
+    /// # Errors
+    ///
+    /// The store's.
+    pub fn for_each_id(&self, mut take: impl FnMut(&str) -> bool) -> Result<(), StoreError> {
+        let chunks = self.home().chunks().map_err(sqlite(&self.path))?.len();
+        for no in 0..chunks {
+            let mut is_over = false;
+            let mut visit = |task: &PlannedTask<'_>| {
+                is_over = is_over || !task.id.with(&mut take);
+            };
+            for_each_planned_in(self.home(), no, &mut visit).map_err(sqlite(&self.path))?;
+            if is_over {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn histories(
+        &self,
+        no: u32,
+        is_wanted: &impl Fn(&str) -> bool,
+    ) -> rusqlite::Result<Vec<TaskHistory>> {
+        let mut wanted: Vec<u32> = Vec::new();
+        for_each_planned_in(self.home(), no, &mut |task| {
+            if task.id.with(is_wanted) {
+                wanted.push(task.ordinal);
+            }
+        })?;
+        if wanted.is_empty() {
+            return Ok(Vec::new());
+        }
+        let bodies = ChunkBodies::read(self.home(), no)?;
+        let traced = bodies.traced(&wanted, self.may_have_left.last())?;
+        let history = |(task, trace): &(PlannedTask<'_>, _)| self.history(task, trace);
+        traced.iter().map(history).collect()
+    }
+
+    fn history(
+        &self,
+        task: &PlannedTask<'_>,
+        trace: &TaskTrace<'_>,
+    ) -> rusqlite::Result<TaskHistory> {
+        let ordinal = Ordinal(task.ordinal);
+        let attempts = trace.attempts.iter();
+        Ok(TaskHistory {
+            task: task_row(self.origin, task, &trace.record)?,
+            attempts: attempts.map(|one| attempt_row(self.origin, ordinal, one)).collect(),
+        })
+    }
+}
+
+fn for_each_planned_in(
+    home: Home<'_>,
+    no: u32,
+    take: &mut impl FnMut(&PlannedTask<'_>),
+) -> rusqlite::Result<()> {
+    let plan = home.chunk(no)?;
+    let damaged = |malformed: Malformed| -> rusqlite::Error {
+        let found: Damage = Place::Chunk(no).damage(malformed);
+        damage(found)
+    };
+    let mut chunk = PlanChunk::new(&plan).map_err(damaged)?;
+    while let Some(task) = chunk.next().map_err(damaged)? {
+        take(&task);
+    }
+    Ok(())
+}
