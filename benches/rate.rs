@@ -403,6 +403,8 @@ fn settings(rate: Rate, tasks: u32) -> EngineSettings {
         retry: RetryPolicy { max_attempts: ATTEMPTS, on_doubt: OnDoubt::Retry },
         ramp: None,
         canary: None,
+        waves: None,
+        wave_pause: Duration::ZERO,
         tolerated_failures: 0,
         max_duration: None,
         outage_timeout: Duration::from_secs(600),

@@ -37,6 +37,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let client = ClientSettings {
         endpoint: sandbox.url().parse()?,
         project: "project-1".parse()?,
+        level: settings.level,
         route: Route::default(),
         connect_timeout: settings.connect_timeout,
         concurrency: settings.concurrency,

@@ -113,6 +113,8 @@ pub enum EventKind {
         /// The time at which it may be sent again.
         due: Timestamp,
     },
+    /// A wave of the run began.
+    WaveStarted(WaveStarted),
     /// A task got its outcome.
     TaskSettled {
         /// The task.
@@ -209,6 +211,17 @@ pub struct RunStarted {
     pub concurrency: usize,
 }
 
+/// A wave of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WaveStarted {
+    /// Its number, from 1.
+    pub wave: usize,
+    /// The number of waves.
+    pub of: usize,
+    /// How many tasks are sent when it is over, in all.
+    pub end: u64,
+}
+
 /// The result of one attempt.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AttemptResult {
@@ -238,6 +251,8 @@ pub enum HoldReason {
     Away,
     /// The credentials were refused and are being renewed.
     Credentials,
+    /// The pause between two waves.
+    WavePause,
 }
 
 impl HoldReason {
@@ -248,6 +263,7 @@ impl HoldReason {
             Self::Throttled => "throttled",
             Self::Away => "away",
             Self::Credentials => "credentials",
+            Self::WavePause => "wave_pause",
         }
     }
 }

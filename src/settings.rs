@@ -9,9 +9,9 @@ mod stored_form;
 
 pub use choice::{LeftOut, TaskChoice};
 
-use crate::policy::{FinishBy, MaxFailures, OnDoubt};
+use crate::policy::{FinishBy, MaxFailures, OnDoubt, Waves};
 use crate::settings::stored_form::{millis, optional_millis, optional_words, words};
-use crate::task::{Rate, RunBy, Shard};
+use crate::task::{Level, Rate, RunBy, Shard};
 use serde::{Deserialize, Serialize};
 use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
 use std::time::Duration;
@@ -39,6 +39,9 @@ const fn per_second(limit: u32) -> Rate {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct RunSettings {
+    /// What its ids name. By default batch tasks.
+    #[serde(skip_serializing_if = "Level::is_batch")]
+    pub level: Level,
     /// The rate of calls. By default 10 a second.
     // Flattened, because the store has its three fields beside all others.
     #[serde(flatten)]
@@ -66,6 +69,13 @@ pub struct RunSettings {
     pub ramp: Option<Duration>,
     /// The number of tasks that must succeed before the rest is sent. By default none.
     pub canary: Option<NonZeroU64>,
+    /// The waves in which the tasks are sent. By default there are none.
+    // Left out if there are none, as in the runs of versions without waves; so is the pause.
+    #[serde(with = "optional_words", skip_serializing_if = "Option::is_none")]
+    pub waves: Option<Waves>,
+    /// The pause between two waves. By default there is none.
+    #[serde(rename = "wave_pause_ms", with = "millis", skip_serializing_if = "Duration::is_zero")]
+    pub wave_pause: Duration,
     /// The number of failed tasks that is tolerated. By default a quarter.
     #[serde(with = "words")]
     pub max_failures: MaxFailures,
@@ -163,6 +173,7 @@ impl CredentialKind {
 impl Default for RunSettings {
     fn default() -> Self {
         Self {
+            level: Level::Batch,
             rate: RateSetting::default(),
             rate_group: None,
             shard: None,
@@ -173,6 +184,8 @@ impl Default for RunSettings {
             on_doubt: OnDoubt::Retry,
             ramp: None,
             canary: None,
+            waves: None,
+            wave_pause: Duration::ZERO,
             max_failures: MaxFailures::Percent(25),
             outage_timeout: Duration::from_secs(600),
             throttle_timeout: Duration::from_secs(600),

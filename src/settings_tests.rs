@@ -45,12 +45,19 @@ fn settings_come_back_as_they_were_stored() {
         ..RunSettings::default()
     };
     let patient = RunSettings {
+        level: Level::Task,
         throttle_timeout: Duration::from_secs(90),
         rate_group: Some("night".into()),
         shard: "2/4".parse().ok(),
         ..RunSettings::default()
     };
-    for settings in [RunSettings::default(), unusual(), auto, unlimited, profile, patient] {
+    let in_waves = RunSettings {
+        waves: "1,10%,100%".parse().ok(),
+        wave_pause: Duration::from_secs(300),
+        ..RunSettings::default()
+    };
+    let all = [RunSettings::default(), unusual(), auto, unlimited, profile, patient, in_waves];
+    for settings in all {
         let stored = serde_json::to_string(&settings).unwrap();
         assert_eq!(read(&stored), settings);
     }

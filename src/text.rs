@@ -88,6 +88,29 @@ pub fn harmless(text: &str) -> String {
         .collect()
 }
 
+/// Returns a text in ASCII, for a terminal that has no other characters: signs of our own become
+/// similar ones, and all others escapes.
+///
+/// ```
+/// use batchctl::text::ascii;
+///
+/// assert_eq!(ascii("a…\u{fc}·"), "a...\\u{fc}|");
+/// ```
+pub fn ascii(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            _ if character.is_ascii() => shown.push(character),
+            '…' => shown.push_str("..."),
+            '·' => shown.push('|'),
+            '–' => shown.push('-'),
+            '→' => shown.push_str("->"),
+            _ => shown.extend(character.escape_unicode()),
+        }
+    }
+    shown
+}
+
 /// Returns the beginning of a text that fits into this many bytes, with whole characters only.
 ///
 /// ```

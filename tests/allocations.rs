@@ -24,6 +24,7 @@ use batchctl::run::RunRequest;
 use batchctl::settings::{RateSetting, RunSettings};
 use batchctl::store::NewPlan;
 use batchctl::task::Command;
+use batchctl::task::Level;
 use batchctl::task::Ordinal;
 use batchctl::task::Task;
 use stats_alloc::INSTRUMENTED_SYSTEM;
@@ -129,6 +130,7 @@ fn count_calls(calls: u32) -> usize {
         let settings = ClientSettings {
             endpoint: format!("http://{address}").parse().expect("an endpoint"),
             project: "project".parse().expect("a project"),
+            level: Level::Batch,
             route: Route::default(),
             connect_timeout: Duration::from_secs(5),
             concurrency: NonZeroUsize::MIN,

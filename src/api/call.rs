@@ -6,8 +6,8 @@
 use super::body::{BodyBuffer, MAX_ENTRIES, TooLong};
 use super::credentials::Authorisation;
 use super::exchange::Recording;
-use super::hints::{asked_wait, header, quota_hint};
-use super::list::{Checked, Listed, read_page};
+use super::hints::{asked_wait, header, header_quota, quota_hint};
+use super::list::{Checked, Listed, Page, read_page};
 use super::listing::Listing;
 use super::skew::ClockSkew;
 use super::transport::{Outgoing, Reply, Transport, TransportError, plain_http_to_tls};
@@ -100,7 +100,12 @@ async fn page_of(response: &mut Reply<'_>, listing: &Listing, sent: &Authorisati
     }
     let bytes = page_text(response).await;
     match bytes.and_then(|bytes| read_page(&bytes, listing, &sent.redactor)) {
-        Ok(page) => Listed::Page(page),
+        Ok(page) => {
+            // A service counts pages as it counts calls, and says so on those that it serves.
+            let retry_after = asked_wait(&response.headers);
+            let hint = header_quota(&response.headers).filter(|_| retry_after.is_none());
+            Listed::Page(Page { retry_after, rate_hint: hint.map(Box::new), ..page })
+        }
         Err(seen) => {
             let body = encoded(Body::Unreadable(sent.kept(seen)), &response.headers);
             Listed::Answer(answer(response, body, sent))

@@ -9,11 +9,11 @@ use super::listing::Listing;
 use super::route::Route;
 use super::transport::{Outgoing, Transport};
 use super::{TaskApi, call};
-use crate::policy::{Answer, Delivery, NoResponse};
-use crate::task::{FailureKind, Task};
+use crate::policy::{ActionResult, Answer, Body, Delivery, NoResponse};
+use crate::task::{FailureKind, Level, Task};
 use bytes::Bytes;
-use hyper::Request;
 use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
+use hyper::{Request, Uri};
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
@@ -33,6 +33,8 @@ pub struct ClientSettings {
     pub endpoint: Endpoint,
     /// The project of all calls.
     pub project: ProjectId,
+    /// What the ids of the calls name.
+    pub level: Level,
     /// The route of all calls. By default the direct one.
     pub route: Route,
     /// The longest time that connecting may take, TLS included.
@@ -91,10 +93,15 @@ impl ViasClient {
 
     /// Builds the request of a task, if its path is exactly the intended one.
     fn request(&self, task: &Task) -> Option<Request<()>> {
-        let uri = self.settings.endpoint.action(&self.settings.project, task)?;
+        let uri = self.action_of(task)?;
         // Some gateways refuse a PUT that does not say that it has no body (RFC 9110, 8.6).
         let length = HeaderValue::from_static("0");
         Request::put(uri).header(CONTENT_LENGTH, length).header(CONTENT_TYPE, JSON).body(()).ok()
+    }
+
+    fn action_of(&self, task: &Task) -> Option<Uri> {
+        let ClientSettings { endpoint, project, level, .. } = &self.settings;
+        endpoint.action(project, *level, task)
     }
 
     /// Gives a request its credentials and the form that it is written in.
@@ -111,7 +118,7 @@ impl ViasClient {
         sent: &Authorisation,
     ) -> Option<Box<Recording>> {
         let recorder = self.recorder.as_ref()?;
-        let target = self.settings.endpoint.action(&self.settings.project, task)?.to_string();
+        let target = self.action_of(task)?.to_string();
         let head = ("PUT", target.as_str(), request.headers());
         Some(Box::new(Recording::begin(recorder, &sent.redactor, Arc::clone(task), head)))
     }
@@ -128,6 +135,18 @@ impl ViasClient {
     }
 }
 
+/// Counts the one sub-task that a call was for: the service promises nothing of the answer but an
+/// object, and what follows is seen from the state.
+fn counted_as_one(answer: Answer) -> Answer {
+    let Answer::Response(mut response) = answer else { return answer };
+    if let Body::Result(result) = &mut response.body {
+        let (total, failed, succeeded) = (Some(1), Some(0), Some(1));
+        *result =
+            ActionResult { id: result.id.take(), total, failed, succeeded, error_list: Vec::new() };
+    }
+    Answer::Response(response)
+}
+
 fn get(url: &Url) -> Request<()> {
     Request::get(url.as_str()).body(()).expect("the address of an endpoint is one")
 }
@@ -138,7 +157,11 @@ impl TaskApi for ViasClient {
         match self.request(&task).map(|request| self.authorised(request)) {
             Some((request, sent)) => {
                 let recording = self.recording_of(&task, &request, &sent);
-                call::exchange(&self.transport, request, &sent, recording).await
+                let answer = call::exchange(&self.transport, request, &sent, recording).await;
+                match self.settings.level {
+                    Level::Batch => answer,
+                    Level::Task => counted_as_one(answer),
+                }
             }
             None => Answer::NoResponse(NoResponse {
                 kind: FailureKind::NotSent,

@@ -1,7 +1,7 @@
 //! The addresses of calls: an endpoint, a project, and paths that no id can change.
 
 use super::route::Route;
-use crate::task::Task;
+use crate::task::{Level, Task};
 use hyper::Uri;
 use hyper::header::HeaderValue;
 use hyper::http::uri::{Authority, Scheme};
@@ -136,12 +136,12 @@ impl Endpoint {
     ///
     /// Ids and project ids are checked types whose characters need no escaping. The comparison
     /// guards against a parser that sees it differently.
-    pub(super) fn action(&self, project: &ProjectId, task: &Task) -> Option<Uri> {
+    pub(super) fn action(&self, project: &ProjectId, level: Level, task: &Task) -> Option<Uri> {
         let parts = [
             self.base.path().trim_end_matches('/'),
             "/v2/",
             &project.0,
-            "/batch-tasks/",
+            collection(level),
             task.id.as_str(),
             "/action/",
             task.command.as_str(),
@@ -166,9 +166,17 @@ impl Endpoint {
     }
 
     /// Returns the pattern of action URLs, for plans.
-    pub fn action_pattern(&self, project: &ProjectId) -> String {
+    pub fn action_pattern(&self, project: &ProjectId, level: Level) -> String {
         let base = self.base.as_str().trim_end_matches('/');
-        format!("{base}/v2/{project}/batch-tasks/{{id}}/action/{{command}}")
+        format!("{base}/v2/{project}{}{{id}}/action/{{command}}", collection(level))
+    }
+}
+
+/// Returns the part of a path that the ids of a level follow.
+const fn collection(level: Level) -> &'static str {
+    match level {
+        Level::Batch => "/batch-tasks/",
+        Level::Task => "/tasks/",
     }
 }
 
@@ -364,9 +372,14 @@ mod tests {
             command: Command::Stop,
         };
         let project = "p-1".parse().unwrap();
-        let url = |endpoint: &str| {
-            endpoint.parse::<Endpoint>().unwrap().action(&project, &task).unwrap().to_string()
+        let at = |endpoint: &str, level| {
+            let endpoint = endpoint.parse::<Endpoint>().unwrap();
+            endpoint.action(&project, level, &task).unwrap().to_string()
         };
+        let url = |endpoint: &str| at(endpoint, Level::Batch);
+        let path = "/v2/p-1/tasks/0d47bbf52962414bb7ae27fb6ea24230/action/stop";
+        let one = at("https://example.com", Level::Task);
+        assert_eq!(one, format!("https://example.com{path}"));
         let path = "/v2/p-1/batch-tasks/0d47bbf52962414bb7ae27fb6ea24230/action/stop";
         assert_eq!(url("https://example.com"), format!("https://example.com{path}"));
         assert_eq!(url("https://example.com/a/b/"), format!("https://example.com/a/b{path}"));

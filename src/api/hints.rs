@@ -16,14 +16,19 @@ pub(super) fn asked_wait(headers: &HeaderMap) -> Option<Duration> {
 
 /// Returns what headers, or else the gateway's message, say of the service's quota.
 pub(super) fn quota_hint(headers: &HeaderMap, body: &Body) -> Option<RateHint> {
-    let hints =
-        headers.iter().filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)));
     let in_message = || match body {
         Body::Error(error) => quota_in_message(&error.message),
         Body::Result(_) | Body::Unreadable(_) => None,
     };
     // Headers come before the message, whose wording may change.
-    rate_hint(hints, header(headers, &DATE)).or_else(in_message)
+    header_quota(headers).or_else(in_message)
+}
+
+/// Returns what headers say of the service's quota.
+pub(super) fn header_quota(headers: &HeaderMap) -> Option<RateHint> {
+    let hints =
+        headers.iter().filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)));
+    rate_hint(hints, header(headers, &DATE))
 }
 
 /// Returns the value of a header, if it is text.

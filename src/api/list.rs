@@ -8,12 +8,13 @@ use super::listing::{Listing, PAGE_SIZE};
 use super::redactor::Redactor;
 use super::skew::ClockSkew;
 use super::wire::{excerpt, loose_text, whole};
-use crate::policy::Answer;
+use crate::policy::{Answer, RateHint};
 use crate::task::{ObservedState, StateCounts, TaskId};
 use serde::de::{DeserializeSeed, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 use std::fmt;
+use std::time::Duration;
 
 /// The longest text of an entry that is kept, in characters.
 const LONGEST_TEXT: usize = 500;
@@ -53,6 +54,10 @@ pub struct Page {
     pub tasks: Vec<ListedTask>,
     /// The number of entries without an id, which cannot be distinguished.
     pub nameless: u64,
+    /// The wait that the answer asks for before the next request.
+    pub retry_after: Option<Duration>,
+    /// What the answer says of the service's quota.
+    pub rate_hint: Option<Box<RateHint>>,
 }
 
 /// One batch task or sub-task of a page.
@@ -147,7 +152,7 @@ fn parsed(text: &str, listing: &Listing, redactor: &Redactor) -> serde_json::Res
             let task = entry(Value::deserialize(&mut reader)?, listing, redactor);
             // An answer about another task is none about this one.
             let task = task.filter(|task| task.id == id.as_str());
-            Ok(task.map(|task| Page { total: Some(1), tasks: vec![task], nameless: 0 }))
+            Ok(task.map(|task| Page { total: Some(1), tasks: vec![task], ..Page::default() }))
         }
     }
 }
@@ -323,7 +328,7 @@ mod tests {
     }
 
     fn sub_tasks(text: &str) -> Result<Page, String> {
-        let listing = Listing::SubTasks { batch_task: "gate-1".parse().unwrap(), expected: None };
+        let listing = Listing::SubTasks { batch_task: None, expected: None };
         read_page(text.as_bytes(), &listing, &Redactor::default())
     }
 

@@ -18,10 +18,10 @@ const LONGEST_NAME: usize = 100;
 pub enum Listing {
     /// Batch tasks of the project.
     BatchTasks(ListFilter),
-    /// The sub-tasks of a batch task.
+    /// The sub-tasks of a batch task, or of the whole project.
     SubTasks {
         /// The batch task.
-        batch_task: TaskId,
+        batch_task: Option<TaskId>,
         /// How many there are, if an earlier answer has said so.
         expected: Option<u64>,
     },
@@ -70,7 +70,9 @@ impl Listing {
             Self::BatchTasks(filter) => filter.add_to(url, number),
             Self::SubTasks { batch_task, .. } => {
                 let mut query = url.query_pairs_mut();
-                query.append_pair("batch_id", batch_task.as_str());
+                if let Some(batch_task) = batch_task {
+                    query.append_pair("batch_id", batch_task.as_str());
+                }
                 query.append_pair("page_size", &SUB_TASKS_PAGE.to_string());
                 query.append_pair("page", &number.to_string());
             }
@@ -154,9 +156,11 @@ mod tests {
             listing.add_to(&mut url, 2);
             assert_eq!((listing.path(&project).as_str(), url.query()), (path, query));
         };
-        let batch_task = "gate-1".parse().unwrap();
+        let batch_task = "gate-1".parse().ok();
         let all = Listing::SubTasks { batch_task, expected: Some(3) };
         check(&all, "/v2/p-1/tasks", Some("batch_id=gate-1&page_size=1000&page=2"));
+        let of_project = Listing::SubTasks { batch_task: None, expected: None };
+        check(&of_project, "/v2/p-1/tasks", Some("page_size=1000&page=2"));
         check(&Listing::SubTask("0001".parse().unwrap()), "/v2/p-1/tasks/0001", None);
     }
 }

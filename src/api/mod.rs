@@ -27,7 +27,7 @@ pub use authority::{Authority, FirstUse, NotRenewed, Unchanging};
 pub use client::{ClientError, ClientSettings, ViasClient};
 pub use credentials::{
     AccessKey, CredentialError, CredentialSource, Credentials, Iam, Login, OfficialFile, Project,
-    Scope, SecondFactor, TokenSource, official_file,
+    Scope, SecondFactor, TokenSource, names_a_command, official_file,
 };
 pub use endpoint::{Endpoint, EndpointError, ProjectId, ProjectIdError};
 pub use exchange::{Exchange, Record};

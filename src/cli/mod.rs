@@ -15,10 +15,11 @@ use crate::cli::app::{Cli, ColorChoice, GlobalArgs, Verb};
 use crate::cli::flags::config_file::ConfigFile;
 use crate::cli::flags::precedence::GivenFlags;
 use crate::cli::flags::which_run::WhichRunArgs;
-use crate::cli::flags::{effect, refusal, sources, unknown_variables};
+use crate::cli::flags::{effect, refusal, secret_value, sources, unknown_variables};
 use crate::cli::output::error::CommandError;
 use crate::cli::output::run_end::RunEnd;
 use crate::cli::output::stream::{Audience, Stderr};
+use crate::cli::process::environment;
 use crate::cli::process::environment::Environment;
 use crate::cli::process::{hardening, identity};
 use crate::cli::run::input_run::Purpose;
@@ -72,7 +73,9 @@ pub(crate) fn main() -> ExitCode {
     let parsed = parsed.and_then(|understood| with_profile_of_run(understood, &environment));
     let status = match parsed {
         Ok(understood) => carry_out(understood, environment, stderr),
-        Err(Parsed::Clap(error, origin)) => return print_clap_error(&error, origin, stderr),
+        Err(Parsed::Clap(error, origin)) => {
+            return print_clap_error(&error, origin, &environment.arguments, stderr);
+        }
         Err(Parsed::Command(error)) => {
             error.print(&stderr);
             error.status
@@ -185,11 +188,17 @@ fn refused(error: clap::Error) -> Parsed {
 }
 
 /// Prints help, a version or a usage error, which clap words and colours itself.
-fn print_clap_error(error: &clap::Error, origin: Option<String>, stderr: Stderr) -> ExitCode {
+fn print_clap_error(
+    error: &clap::Error,
+    origin: Option<String>,
+    arguments: &[String],
+    stderr: Stderr,
+) -> ExitCode {
     let text = error.render().to_string();
-    let shown = refusal::without_secret(error).unwrap_or_else(|| text.clone());
+    let shown = refusal::without_secret(error, arguments).unwrap_or_else(|| text.clone());
     let redacted = stderr.redactor.redact(shown);
-    if redacted == text {
+    let shows_all = !environment::stderr_is_terminal() || !environment::terminals_are_ascii();
+    if redacted == text && (shows_all || !error.use_stderr()) {
         // A reader that has gone does not want the help.
         let _ = error.print();
     } else {
@@ -229,6 +238,11 @@ fn keeps_runs(verb: &Verb) -> bool {
     }
 }
 
+/// Returns whether a command can show a run without carrying it out.
+fn has_preview(verb: &Verb) -> bool {
+    matches!(verb, Verb::Start(_) | Verb::Stop(_) | Verb::Run(_) | Verb::Retry(_) | Verb::Revert(_))
+}
+
 fn carry_out(understood: Understood, environment: Environment, mut stderr: Stderr) -> ExitStatus {
     let Understood { cli, matches, config } = understood;
     let style = |is_terminal| style_of(&cli.global, &environment, is_terminal);
@@ -255,8 +269,10 @@ fn carry_out(understood: Understood, environment: Environment, mut stderr: Stder
     }
     let profile = cli.global.profile.clone();
     let given = GivenFlags::new(matches);
+    secret_value::register(&given, &environment, stderr.redactor);
     // `config show` takes every flag, to show it.
     let shows_flags = matches!(cli.verb, Verb::Config { .. });
+    let is_preview = unattended.is_none() && has_preview(&cli.verb);
     let effects = if shows_flags { Ok(()) } else { effect::check(&given) };
     let run_end = RunEnd::default();
     let context =
@@ -277,7 +293,7 @@ fn carry_out(understood: Understood, environment: Environment, mut stderr: Stder
             error.status
         }),
         None => {
-            if !shows_flags {
+            if is_preview {
                 unattended::say_what_is_left_out(&context);
             }
             work()

@@ -1,7 +1,8 @@
 //! The settings of an engine.
 
 use crate::clock::Timestamp;
-use crate::policy::{PaceStart, RetryPolicy, SharedSlots};
+use crate::event::Change;
+use crate::policy::{PaceStart, RetryPolicy, SharedSlots, Waves};
 use crate::task::Rate;
 use std::num::{NonZeroU64, NonZeroUsize};
 use std::time::Duration;
@@ -25,6 +26,10 @@ pub struct EngineSettings {
     pub ramp: Option<Duration>,
     /// The number of tasks that must succeed before the others are sent.
     pub canary: Option<NonZeroU64>,
+    /// The waves in which the tasks are sent, if they are.
+    pub waves: Option<Waves>,
+    /// The pause between two waves.
+    pub wave_pause: Duration,
     /// The number of tolerated failures; one more stops new sendings.
     pub tolerated_failures: u64,
     /// The duration of an outage after which the run stops.
@@ -46,10 +51,16 @@ pub struct StartingPoint {
     pub selected: u64,
     /// The number of them that are settled.
     pub settled: u64,
+    /// The number of the settled ones that needed no call, such as unchanged ones.
+    pub unsent: u64,
+    /// The end of the last pause between two waves.
+    pub wave_pause_until: Option<Timestamp>,
     /// The number of them that failed.
     pub failed: u64,
     /// The number of attempts.
     pub attempts: u64,
     /// The latest sending times, oldest first: as many as a window may hold.
     pub last_sent: Vec<Timestamp>,
+    /// What this process does otherwise than the one before it.
+    pub changes: Vec<Change>,
 }

@@ -23,6 +23,8 @@ pub enum StopReason {
     Throttled,
     /// One of the tasks of `--canary` did not succeed.
     CanaryFailed,
+    /// A task of a wave did not succeed, and another wave would have followed.
+    WaveFailed,
     /// An operator asked the run to drain.
     Drained,
     /// The slots of the rate group could not be reserved for too long.
@@ -46,7 +48,7 @@ impl FromStr for StopReason {
 impl StopReason {
     /// Every reason, in the order of the enum.
     // The compiler checks only the length, so a new reason must be added by hand.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Interrupted,
         Self::Terminated,
         Self::TooManyFailures,
@@ -56,6 +58,7 @@ impl StopReason {
         Self::Outage,
         Self::Throttled,
         Self::CanaryFailed,
+        Self::WaveFailed,
         Self::Drained,
         Self::RateGroupLost,
     ];
@@ -72,6 +75,7 @@ impl StopReason {
             Self::Outage => "outage",
             Self::Throttled => "throttled",
             Self::CanaryFailed => "canary_failed",
+            Self::WaveFailed => "wave_failed",
             Self::Drained => "drained",
             Self::RateGroupLost => "rate_group_lost",
         }

@@ -18,6 +18,7 @@ mod simulation;
 mod stop;
 mod tuning_hints;
 mod verify;
+mod waves;
 
 pub use answer::{ActionResult, Answer, Body, Delivery, NoResponse, Response, ServiceError};
 pub use classify::{Finding, Verdict, classify, classify_read};
@@ -43,3 +44,4 @@ pub use verify::{
     AfterCall, ArrivalProgress, CalledTask, EarlierCalls, FirstLook, IfMissing, LastLook,
     Observation, Purpose, VerifyRound, first_look, last_look,
 };
+pub use waves::{InvalidWaves, WaveGate, WavePlace, WaveStep, Waves, wave_of};

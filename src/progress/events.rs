@@ -7,7 +7,7 @@
 
 use super::log::result_of;
 use crate::clock::Timestamp;
-use crate::event::{AttemptResult, Event, EventKind, StopReason, Watch};
+use crate::event::{AttemptResult, Event, EventKind, RunStarted, StopReason, Watch, WaveStarted};
 use crate::task::{Outcome, Rate, Task};
 use crate::text::{ascii_json, non_empty, whole_millis};
 use serde::Serialize;
@@ -133,6 +133,11 @@ enum EventBody<'a> {
         #[serde(flatten)]
         answer: AnswerPart<'a>,
     },
+    WaveStarted {
+        wave: usize,
+        of: usize,
+        end: u64,
+    },
     RunHeld {
         until: String,
         reason: &'static str,
@@ -205,13 +210,7 @@ impl<'a> EventBody<'a> {
     /// Returns the members for an event; `before` are the earlier events of the same batch.
     fn from_event(event: &'a Event, before: &'a [Event]) -> Self {
         match &event.kind {
-            EventKind::RunStarted(started) => Self::RunStarted {
-                selected: started.selected,
-                settled: started.settled,
-                rate_limit: started.rate_limit.as_ref().map(Rate::to_string),
-                finds_rate: started.finds_rate,
-                concurrency: started.concurrency,
-            },
+            EventKind::RunStarted(started) => Self::started(started),
             EventKind::AttemptStarted { seq, task, number, leaves: _ } => {
                 Self::AttemptStarted { seq: seq.0, task: task.as_ref().into(), attempt: *number }
             }
@@ -238,6 +237,9 @@ impl<'a> EventBody<'a> {
                 Self::RunHeld { until: until.to_string(), reason: reason.as_str() }
             }
             EventKind::RunContinued => Self::RunContinued,
+            EventKind::WaveStarted(WaveStarted { wave, of, end }) => {
+                Self::WaveStarted { wave: *wave, of: *of, end: *end }
+            }
             EventKind::PollStarted { leaves } => {
                 Self::PollStarted { leaves_at: leaves.to_string() }
             }
@@ -270,6 +272,16 @@ impl<'a> EventBody<'a> {
                 stopped: stats.stopped.as_ref().map(StopReason::as_str),
                 held_ms: whole_millis(stats.held),
             },
+        }
+    }
+
+    fn started(started: &RunStarted) -> Self {
+        Self::RunStarted {
+            selected: started.selected,
+            settled: started.settled,
+            rate_limit: started.rate_limit.as_ref().map(Rate::to_string),
+            finds_rate: started.finds_rate,
+            concurrency: started.concurrency,
         }
     }
 

@@ -67,6 +67,7 @@ impl Lines {
                 self.write(*at, &render::stopping(reason, *on_wire as u64));
             }
             EventKind::PollStarted { .. } if self.tally.pages() > 0 => self.write_reading(*at),
+            EventKind::WaveStarted(wave) => self.write(*at, &render::wave(*wave)),
             EventKind::Surveyed(counts) => self.write(*at, &render::surveyed(counts)),
             EventKind::RunChanged { change, by } => self.write(*at, &render::changed(*change, *by)),
             EventKind::RunEnded(_) => self.write_progress(*at),

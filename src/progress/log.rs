@@ -88,6 +88,7 @@ impl Log {
             }
             EventKind::TaskSettled { .. } => LogEntry::of_task(&events[..=index]),
             EventKind::RunStarted(_)
+            | EventKind::WaveStarted(_)
             | EventKind::RetryScheduled { .. }
             | EventKind::PollStarted { .. }
             | EventKind::Surveyed(_)

@@ -6,6 +6,7 @@
 
 mod ascii_terminal;
 mod bar;
+mod condition;
 mod estimate;
 mod events;
 mod layout;
@@ -19,8 +20,9 @@ mod test_events;
 
 pub use ascii_terminal::AsciiTerminal;
 pub use bar::{Above, Bar};
+pub use condition::{Hold, Trouble};
 pub use events::Events;
 pub use lines::Lines;
 pub use log::{Log, LogFormat, Verbosity};
 pub use render::{render_bar, render_line};
-pub use tally::{Hold, Tally, Trouble};
+pub use tally::Tally;

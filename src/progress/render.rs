@@ -3,10 +3,11 @@
 //! Pure: the same tally at the same time gives the same text. A bar never exceeds its width, and
 //! omits nothing: figures that do not fit beside the bar go below it.
 
+use super::condition::{Hold, Trouble};
 use super::layout::{DisplayLine, Piece, flow, sentence};
-use super::tally::{Hold, Tally, Trouble};
+use super::tally::Tally;
 use crate::clock::Timestamp;
-use crate::event::{Change, HoldReason, Operator, StopReason, SurveyCounts};
+use crate::event::{Change, HoldReason, Operator, StopReason, SurveyCounts, WaveStarted};
 use crate::task::Outcome;
 use crate::text::{Colour, Style, grouped, plural, printable, span};
 use std::time::Duration;
@@ -37,7 +38,8 @@ pub fn render_bar(tally: &Tally, now: Timestamp, width: u16, style: Style) -> Ve
             .collect();
     }
     let mut lines = head(tally, now, width);
-    lines.extend(flow(counts(tally), " · ", width));
+    let wave = tally.wave().map(|it| Piece::new(format!("wave {} of {}", it.wave, it.of)));
+    lines.extend(flow(wave.into_iter().chain(counts(tally)).collect(), " · ", width));
     if let Some(notice) = notice(tally, now) {
         lines.extend(sentence(&notice, Colour::Yellow, width));
     }
@@ -61,7 +63,9 @@ pub fn render_line(tally: &Tally, now: Timestamp) -> String {
 
 fn progress(tally: &Tally) -> String {
     let tasks = plural(tally.selected(), "task", "tasks");
-    format!("{} of {tasks} settled, {}%", grouped(tally.done()), tally.percent())
+    let wave = tally.wave().filter(|_| tally.ended().is_none());
+    let wave = wave.map_or_else(String::new, |it| format!(", wave {} of {}", it.wave, it.of));
+    format!("{} of {tasks} settled, {}%{wave}", grouped(tally.done()), tally.percent())
 }
 
 // The bar and the figures beside it.
@@ -278,8 +282,9 @@ pub(super) fn stopping(reason: &StopReason, on_wire: u64) -> String {
 /// Returns the text for a hold: its reason and its end, and during an outage the last error.
 pub(super) fn held(tally: &Tally, hold: Hold, now: Timestamp) -> String {
     let why = match hold.reason {
-        HoldReason::Throttled => "the service asked for fewer calls",
-        HoldReason::Away => "the service is away, one call at a time asks for it",
+        HoldReason::Throttled => "the service asked for fewer calls".into(),
+        HoldReason::Away => "the service is away, one call at a time asks for it".into(),
+        HoldReason::WavePause => wave_is_over(tally),
         // No end is shown, because the time of a renewal is unknown.
         HoldReason::Credentials => return "the credentials are being renewed".into(),
     };
@@ -292,6 +297,21 @@ pub(super) fn held(tally: &Tally, hold: Hold, now: Timestamp) -> String {
     let seen = tally.trouble().filter(|_| hold.reason == HoldReason::Away);
     let seen = seen.map(last_seen).unwrap_or_default();
     format!("{why}: going on {until}{seen}")
+}
+
+/// Returns the text for the pause after a wave.
+fn wave_is_over(tally: &Tally) -> String {
+    match tally.wave() {
+        Some(it) => format!("pause after wave {} of {}", it.wave, it.of),
+        // A resumed run begins within the pause.
+        None => "pause between two waves".into(),
+    }
+}
+
+/// Returns the text for the beginning of a wave.
+pub(super) fn wave(wave: WaveStarted) -> String {
+    let tasks = plural(wave.end, "task is", "tasks are");
+    format!("wave {} of {}: until {tasks} sent", wave.wave, wave.of)
 }
 
 fn last_seen(trouble: &Trouble) -> String {
@@ -311,6 +331,7 @@ fn why_stopped(reason: &StopReason) -> &'static str {
         StopReason::Outage => "the service was away for too long",
         StopReason::Throttled => "the service throttled for too long",
         StopReason::CanaryFailed => "a task of the canary did not succeed",
+        StopReason::WaveFailed => "a task of the wave did not succeed",
         StopReason::Drained => "asked to drain",
         StopReason::RateGroupLost => "the file of the rate group cannot be used",
     }

@@ -3,11 +3,12 @@
 //! A pure value: its answers depend only on the events it took and on the given time. It counts
 //! each settled task exactly once, and formats nothing.
 
+use super::condition::{Hold, Trouble};
 use super::estimate::{Sendings, SettlingRate};
 use crate::clock::Timestamp;
 use crate::event::{
     ArrivalCounts, AttemptResult, Change, Event, EventKind, HoldReason, RunStarted, RunStats,
-    StopReason, SurveyCounts,
+    StopReason, SurveyCounts, WaveStarted,
 };
 use crate::task::{Ordinal, Outcome, OutcomeCounts, Rate, ServiceLimit};
 use std::collections::HashSet;
@@ -51,6 +52,7 @@ pub struct Tally {
     trouble: Option<Trouble>,
     paused_since: Option<Timestamp>,
     service_limit: ServiceLimit,
+    wave: Option<WaveStarted>,
     stopping: Option<StopReason>,
     ended: Option<(Timestamp, RunStats)>,
 }
@@ -64,26 +66,6 @@ struct Baseline {
     settling: SettlingRate,
     /// The most calls that can have been on the wire at a time, over all changes.
     slots: usize,
-}
-
-/// The failure of a call without an answer, or with a 5xx answer.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Trouble {
-    /// The status of the answer, if one came.
-    pub http_status: Option<u16>,
-    /// The message of the answer or of the connection; untrusted.
-    pub message: String,
-}
-
-/// A hold of the whole run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Hold {
-    /// The time at which it began.
-    pub since: Timestamp,
-    /// Its expected end.
-    pub until: Timestamp,
-    /// Its reason.
-    pub reason: HoldReason,
 }
 
 impl Baseline {
@@ -134,6 +116,7 @@ impl Tally {
             EventKind::RunContinued => self.run_continued(at),
             EventKind::RateLearnt(limit) => self.service_limit = *limit,
             EventKind::RunChanged { change, .. } => self.run_changed(at, *change),
+            EventKind::WaveStarted(wave) => self.wave = Some(*wave),
             EventKind::RunStopping { reason, .. } => self.stopping = Some(*reason),
             EventKind::RunEnded(stats) => self.ended = Some((at, stats.clone())),
         }
@@ -342,6 +325,11 @@ impl Tally {
             self.baseline.as_ref().map_or(0.0, |baseline| baseline.sendings.per_window(now));
         let most = self.rate_limit().map_or(f64::INFINITY, |rate| f64::from(rate.limit.get()));
         admitted.min(most)
+    }
+
+    /// Returns the wave that began last, if the run has waves.
+    pub fn wave(&self) -> Option<WaveStarted> {
+        self.wave
     }
 
     /// Returns the present hold, if there is one.

@@ -13,6 +13,7 @@ use crate::run::rate_memory::RateMemory;
 use crate::run::settings::{engine_settings, remembered_sendings};
 use crate::run::watchers;
 use crate::run::watchers::WatchTrouble;
+use crate::run::waves::WaveOrigin;
 use crate::slots::FileSlots;
 use crate::store::{RunDirectory, RunWriter, StoreError};
 use std::path::Path;
@@ -53,9 +54,17 @@ impl Planned {
         let recall = remembered_sendings(&self.settings).max(REMEMBERED_SENDINGS);
         // Before the session begins: a group that cannot be joined leaves no trace in the run.
         let slots = group_slots(self.runs.state(), self.settings.rate_group.as_deref())?;
+        // Before the writer, because a reader beside it would keep the log from starting anew.
+        let waves = match &self.settings.waves {
+            Some(_) => WaveOrigin::read(&self.runs, &self.id)?,
+            None => WaveOrigin::default(),
+        };
         let writer = RunWriter::open(&self.runs, &self.lock, self.clock.now(), recall)?;
         let mut settings = engine_settings(&self.settings, starting_point(&writer));
         settings.pace.learnt = learnt;
+        settings.origin.changes = self.changes;
+        settings.origin.unsent = waves.unsent;
+        settings.origin.wave_pause_until = waves.pause_until;
         settings.slots = slots.clone();
         settings.max_duration = settings.max_duration.into_iter().chain(self.time_left).min();
         let (watcher_channel, thread) =
@@ -106,9 +115,12 @@ fn starting_point(writer: &RunWriter) -> StartingPoint {
     StartingPoint {
         selected: resumed.selected,
         settled: resumed.settled.selected(),
+        unsent: 0,
+        wave_pause_until: None,
         // Each process tolerates failures anew: an operator who resumes a run has seen the others.
         failed: 0,
         attempts: resumed.attempts,
         last_sent: resumed.last_sent.clone(),
+        changes: Vec::new(),
     }
 }

@@ -72,6 +72,8 @@ fn settings(tasks: u32, attempts: u64) -> EngineSettings {
         retry: RetryPolicy { max_attempts: NonZeroU32::new(4).unwrap(), on_doubt: OnDoubt::Retry },
         ramp: None,
         canary: None,
+        waves: None,
+        wave_pause: Duration::ZERO,
         tolerated_failures: 0,
         max_duration: None,
         outage_timeout: Duration::from_secs(600),

@@ -1,11 +1,12 @@
 //! A dry run: what would be called and, if it looks at the states, what is there already.
 
-use crate::api::{ListedTask, Listing, Page, TaskApi};
+use crate::api::{ListedTask, Page, TaskApi};
 use crate::clock::{Clock, Timestamp};
 use crate::policy::{EarlierCalls, FirstLook, IfMissing, Purpose, first_look};
 use crate::run::carry_out::group_slots;
 use crate::run::error::RunError;
 use crate::run::plan::{RunRequest, new_run};
+use crate::run::settings;
 use crate::run::settings::walker_settings;
 use crate::run::survey_recorder::{MAX_LOOKED_FOR, WantedTasks, if_missing};
 use crate::settings::LeftOut;
@@ -69,6 +70,7 @@ pub async fn dry_run_live<A: TaskApi>(
     api: &A,
     clock: Clock,
 ) -> Result<DryRun, RunError> {
+    let listing = settings::listing(&request.settings);
     let settings = walker_settings(&request.settings);
     let (state, group) = (request.state.clone(), request.settings.rate_group.clone());
     let DryRun { plan, .. } = dry_run(request, clock)?;
@@ -80,7 +82,7 @@ pub async fn dry_run_live<A: TaskApi>(
     let slots = group_slots(&state, group.as_deref())?;
     let walker = Walker::new(api, settings, clock, &[]);
     let mut walker = walker.sharing(slots);
-    let end = walker.walk(&Listing::default(), &mut recorder).await?;
+    let end = walker.walk(&listing, &mut recorder).await?;
     // A dry run shows every task that is unknown, whatever the run would do with it.
     let purpose = Purpose::LeaveAlone(if_missing(&end, IfMissing::Unknown));
     let decide = |seen, earlier| first_look(seen, earlier, purpose);

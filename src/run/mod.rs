@@ -24,6 +24,7 @@ mod settings;
 mod survey_recorder;
 mod verify;
 mod watchers;
+mod waves;
 
 pub use carry_out::{Ended, group_slots};
 #[cfg(feature = "postgres")]

@@ -13,7 +13,7 @@ use crate::policy::{IfMissing, Purpose, SharedSlots, VerifyRound, first_look, la
 use crate::run::control_router::ControlRouter;
 use crate::run::error::RunError;
 use crate::run::ledger::StoreLedger;
-use crate::run::settings::{remembered_sendings, walker_settings};
+use crate::run::settings::{listing, remembered_sendings, walker_settings};
 use crate::run::survey_recorder::{SurveyRecorder, if_missing};
 use crate::settings::{OnUnknown, RunSettings};
 use crate::store::TaskSelection;
@@ -130,7 +130,14 @@ impl<'a, A: TaskApi> RunPhases<'a, A> {
         let mut walker = self.walker(sent);
         let mut recorder =
             SurveyRecorder::begin(&mut self.ledger, TaskSelection::Unsettled, self.clock).await?;
-        let end = match walk(&mut walker, &mut recorder, &mut self.control_router).await? {
+        let end = match walk(
+            &mut walker,
+            &listing(self.settings),
+            &mut recorder,
+            &mut self.control_router,
+        )
+        .await?
+        {
             Ok(end) => end,
             Err(reason) => return Ok(Some(reason)),
         };
@@ -157,6 +164,7 @@ impl<'a, A: TaskApi> RunPhases<'a, A> {
         self.ledger.emit(now, EventKind::Surveyed(surveyed.counts)).await?;
         // The engine starts where the survey ended: with fewer tasks, and later by its requests.
         engine.origin.settled = self.ledger.writer.outcomes().await?.selected();
+        engine.origin.unsent += surveyed.counts.unchanged + surveyed.counts.skipped;
         engine.origin.last_sent.extend(walker.take_sent());
         Ok(None)
     }
@@ -207,10 +215,13 @@ impl<'a, A: TaskApi> RunPhases<'a, A> {
         if recorder.is_idle() {
             return Ok(Verified::AllArrived);
         }
-        let end = match walk(walker, &mut recorder, &mut self.control_router).await? {
-            Ok(end) => end,
-            Err(reason) => return Ok(Verified::Stopped(reason)),
-        };
+        let end =
+            match walk(walker, &listing(self.settings), &mut recorder, &mut self.control_router)
+                .await?
+            {
+                Ok(end) => end,
+                Err(reason) => return Ok(Verified::Stopped(reason)),
+            };
         let last = VerifyRound::Last(if_missing(&end, IfMissing::Unknown));
         let now = self.clock.now();
         let kind = if round == Round::Last { last } else { VerifyRound::Interim };
@@ -239,7 +250,14 @@ impl<'a, A: TaskApi> RunPhases<'a, A> {
         if recorder.is_idle() {
             return Ok(Settling::Done { succeeded: 0, doubtful: 0, end: WalkEnd::Whole });
         }
-        let end = match walk(&mut walker, &mut recorder, &mut self.control_router).await? {
+        let end = match walk(
+            &mut walker,
+            &listing(self.settings),
+            &mut recorder,
+            &mut self.control_router,
+        )
+        .await?
+        {
             Ok(end) => end,
             Err(reason) => return Ok(Settling::Stopped(reason)),
         };
@@ -275,11 +293,11 @@ enum Verified {
 /// Walks through the list until the recorder has seen enough, or an order stops the run.
 async fn walk<A: TaskApi>(
     walker: &mut Walker<'_, A>,
+    listing: &Listing,
     recorder: &mut SurveyRecorder<'_>,
     router: &mut ControlRouter,
 ) -> Result<Result<WalkEnd, StopReason>, RunError> {
-    let listing = Listing::default();
-    let walk = walker.walk(&listing, recorder);
+    let walk = walker.walk(listing, recorder);
     match router.unless_stopped(walk).await {
         Ok(end) => Ok(Ok(end?)),
         Err(reason) => Ok(Err(reason)),

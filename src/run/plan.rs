@@ -3,6 +3,7 @@
 //! Nothing is sent here. A planned run is locked for this process until it is dropped.
 
 use crate::clock::{Clock, Timestamp};
+use crate::event::Change;
 use crate::plan::Exclusions;
 use crate::report::Target;
 use crate::run::error::RunError;
@@ -53,6 +54,8 @@ pub struct Planned {
     pub(crate) totals: PlanTotals,
     /// The tasks that are not sent any more, though they are in the plan.
     pub(crate) exclusions: Arc<Exclusions>,
+    /// What is done otherwise than before the run was taken up.
+    pub(crate) changes: Vec<Change>,
 }
 
 /// Reads all inputs and stores the plan; sends nothing.
@@ -145,8 +148,8 @@ impl Planned {
     ) -> Self {
         // From the lock, so that nobody can carry out a run that another process holds.
         let id = lock.run().clone();
-        let (time_left, profile, exclusions) = (None, None, Arc::default());
-        Self { runs, id, lock, settings, time_left, profile, clock, totals, exclusions }
+        let (time_left, profile, exclusions, changes) = (None, None, Arc::default(), Vec::new());
+        Self { runs, id, lock, settings, time_left, profile, clock, totals, exclusions, changes }
     }
 
     /// Takes the run that the store has planned, or returns the problems of its inputs.

@@ -1,11 +1,12 @@
 //! Resumes a run from its own copy of the plan; the inputs may be gone or changed.
 
 use crate::clock::Clock;
+use crate::event::Change;
 use crate::plan::Exclusions;
 use crate::run::error::RunError;
 use crate::run::plan::{Planned, holder};
-use crate::settings::RunSettings;
-use crate::store::{PlanTotals, RunDirectory, RunId, RunReader, RunRecord};
+use crate::settings::{RateSetting, RunSettings};
+use crate::store::{ChangeRow, PlanTotals, RunDirectory, RunId, RunReader, RunRecord};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -26,12 +27,37 @@ pub struct Resumable {
     /// How it was carried out so far; changes hold from now on.
     pub settings: RunSettings,
     pub(super) planned: Planned,
+    /// The changes by operators so far.
+    changes: Vec<ChangeRow>,
 }
 
 impl Resumable {
     /// Returns the run, to be carried out with these settings.
     pub fn into_planned(self) -> Planned {
-        Planned { settings: self.settings, ..self.planned }
+        // Without them a report would compare the pace with the limit of an earlier process.
+        let changes = self.changes_now();
+        Planned { settings: self.settings, changes, ..self.planned }
+    }
+
+    /// Returns in what the settings differ from those that held last.
+    fn changes_now(&self) -> Vec<Change> {
+        let (now, planned) = (&self.settings, &self.record.run.settings);
+        let rate = match now.own_rate() {
+            RateSetting::Fixed(rate) => Some(Change::Rate(Some(rate))),
+            RateSetting::Unlimited => Some(Change::Rate(None)),
+            // A search has no limit to compare the pace with.
+            RateSetting::Auto { .. } => None,
+        };
+        let rate = rate.filter(|&rate| self.differs(rate, planned.own_rate().to_string()));
+        let slots = Change::Concurrency(now.concurrency);
+        let slots = Some(slots).filter(|&it| self.differs(it, planned.concurrency.to_string()));
+        rate.into_iter().chain(slots).collect()
+    }
+
+    fn differs(&self, change: Change, planned: String) -> bool {
+        let of_kind = |row: &&ChangeRow| row.what == change.as_str();
+        let last = self.changes.iter().rfind(of_kind).and_then(|row| row.value.clone());
+        change.value() != Some(last.unwrap_or(planned))
     }
 
     /// Sends none of these tasks any more. Those without an outcome are settled: as `not_attempted`
@@ -68,6 +94,7 @@ pub fn resume(state: &Path, id: &RunId, clock: Clock) -> Result<Resumption, RunE
         not_sampled: settings.choice.left_out.not_sampled,
         before_offset: settings.choice.left_out.before_offset,
     };
+    let changes = reader.changes()?;
     let planned = Planned::new(runs, lock, totals, settings.clone(), clock);
-    Ok(Resumption::Ready(Box::new(Resumable { record, settings, planned })))
+    Ok(Resumption::Ready(Box::new(Resumable { record, settings, planned, changes })))
 }

@@ -4,14 +4,14 @@
 //! A task was touched if a sub-task is now where the opposite command leads. The ids of the changed
 //! tasks are kept in memory, some hundred bytes each.
 
-use crate::api::{ListedTask, Listing, Page, TaskApi};
+use crate::api::{ListedTask, Page, TaskApi};
 use crate::clock::{Clock, Timestamp};
 use crate::plan::Exclusions;
 use crate::report::Target;
 use crate::run::carry_out::group_slots;
 use crate::run::error::RunError;
 use crate::run::plan::{Planned, child_run, child_settings, holder};
-use crate::run::settings::walker_settings;
+use crate::run::settings::{listing, walker_settings};
 use crate::settings::{LeftOut, RunSettings};
 use crate::store;
 use crate::store::{NewRun, RunDirectory, RunId, RunReader, RunRecord, StoreError, TaskRow};
@@ -110,7 +110,7 @@ impl Revert {
         let end = if recorder.wanted.is_empty() {
             WalkEnd::Whole
         } else {
-            walker.walk(&Listing::default(), &mut recorder).await?
+            walker.walk(&listing(&self.settings), &mut recorder).await?
         };
         let gap = match end {
             WalkEnd::Whole => None,

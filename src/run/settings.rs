@@ -1,14 +1,23 @@
 //! Converts a run's settings to those of the engine and of walks through the list.
 
+use crate::api::Listing;
 use crate::engine::{EngineSettings, StartingPoint};
 use crate::policy::{Opening, PaceStart, RateBounds, RetryPolicy};
 use crate::settings::{RateSetting, RunSettings};
 use crate::survey::WalkerSettings;
-use crate::task::ServiceLimit;
+use crate::task::{Level, ServiceLimit};
 
 /// Returns how many of the last sending times matter.
 pub(crate) fn remembered_sendings(settings: &RunSettings) -> u32 {
     settings.own_rate().limit().map_or(0, |rate| rate.limit.get())
+}
+
+/// Returns the list in which the tasks of a run are found.
+pub(crate) fn listing(settings: &RunSettings) -> Listing {
+    match settings.level {
+        Level::Batch => Listing::default(),
+        Level::Task => Listing::SubTasks { batch_task: None, expected: None },
+    }
 }
 
 /// Returns how lists are read.
@@ -26,6 +35,8 @@ pub(crate) fn engine_settings(settings: &RunSettings, origin: StartingPoint) -> 
     // Without `..`: a new setting does not compile until it is decided here whether the engine
     // needs it.
     let &RunSettings {
+        ref waves,
+        wave_pause,
         // The whole rate; that of this run is its own.
         rate: _,
         concurrency,
@@ -43,6 +54,7 @@ pub(crate) fn engine_settings(settings: &RunSettings, origin: StartingPoint) -> 
         shard: _,
         // The client's.
         connect_timeout: _,
+        level: _,
         // The slots', see `Planned::carry_out`.
         rate_group: _,
         // A span that depends on the time zone: see `Planned::finish_within`.
@@ -72,6 +84,8 @@ pub(crate) fn engine_settings(settings: &RunSettings, origin: StartingPoint) -> 
         retry: RetryPolicy { max_attempts, on_doubt },
         ramp,
         canary,
+        waves: waves.clone(),
+        wave_pause,
         tolerated_failures: max_failures.tolerated(origin.selected),
         outage_timeout,
         throttle_timeout,

@@ -8,6 +8,7 @@
 //!
 //! - `PUT /v2/{project_id}/batch-tasks/{id}/action/{start|stop}`
 //! - `GET /v2/{project_id}/batch-tasks`
+//! - `DELETE /v2/{project_id}/batch-tasks/{id}`
 //! - `PUT /v2/{project_id}/tasks/{task_id}/action/{start|stop}`
 //! - `GET /v2/{project_id}/tasks` and `GET /v2/{project_id}/tasks/{task_id}`
 //! - `POST /v3/auth/tokens`
@@ -46,7 +47,7 @@
 //! | time | microseconds from the sandbox's start until the request had been read |
 //! | method | as sent |
 //! | id | the batch task or sub-task; `-` if the path has no valid id |
-//! | command | `start`, `stop`, `list`, `tasks`, `task`, `login` or `projects`; `-` for anything else |
+//! | command | `start`, `stop`, `delete`, `list`, `tasks`, `task`, `login` or `projects`; `-` for anything else |
 //! | status | the status of the answer; `drop` for a reset connection, `silent` for no answer |
 //!
 //! Lines are in the order of their times, which is the order of the decisions; the answer leaves

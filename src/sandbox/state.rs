@@ -6,10 +6,12 @@ use crate::clock::{Clock, Instant};
 use crate::sandbox::access_log::Status;
 use crate::sandbox::faults::{ResponseDelivery, Roll, SeededRandom, ServiceFault};
 use crate::sandbox::http::{
-    ActionPath, Gateway, HttpResponse, ListQuery, Refusal, SandboxReply, SandboxRoute, SubTaskPath,
+    ActionPath, Gateway, HttpResponse, ItemPath, ListQuery, Refusal, SandboxReply, SandboxRoute,
     SubTaskQuery, is_project_id,
 };
-use crate::sandbox::service::{CallResult, Denial, SandboxIam, SandboxProject, list, sub_tasks};
+use crate::sandbox::service::{
+    Call, CallResult, Denial, SandboxIam, SandboxProject, list, sub_tasks,
+};
 use crate::sandbox::settings::SandboxSettings;
 use crate::sandbox::tally::SandboxTally;
 use crate::task::{Command, Counts, TaskId};
@@ -104,6 +106,7 @@ impl SandboxState {
         self.tally.count_ending(status);
         match route {
             SandboxRoute::Action(_) => self.tally.actions += 1,
+            SandboxRoute::Delete(_) => self.tally.deletions += 1,
             SandboxRoute::SubTaskAction(_) => self.tally.sub_task_actions += 1,
             SandboxRoute::List { .. } => self.tally.lists += 1,
             SandboxRoute::SubTasks { .. } => self.tally.sub_task_lists += 1,
@@ -118,6 +121,7 @@ impl SandboxState {
         let usual = |response| (SandboxReply::Answered(response), Delay::Usual(request.latency));
         let decided = match request.route {
             SandboxRoute::Action(path) => self.action(request, path),
+            SandboxRoute::Delete(path) => self.delete(request, path),
             SandboxRoute::List { project } => self.list(request, project).map(usual),
             SandboxRoute::SubTaskAction(path) => self.sub_task_action(request, path).map(usual),
             SandboxRoute::SubTasks { project } => self.sub_tasks(request, project).map(usual),
@@ -141,10 +145,28 @@ impl SandboxState {
         self.gateway.admit(request.head, request.body, request.now)?;
         let command = checked(path)?;
         let call = self.project.call(path.id, command, request.now);
+        self.answer(path.id, call)
+    }
+
+    /// Deletes a batch task.
+    fn delete(
+        &mut self,
+        request: &SandboxRequest<'_>,
+        path: ItemPath<'_>,
+    ) -> Result<(SandboxReply, Delay), Rejection> {
+        self.gateway.admit(request.head, request.body, request.now)?;
+        check_project(path.project)?;
+        TaskId::check(path.id).map_err(|_| ServiceFault::InvalidParameter("id"))?;
+        let call = self.project.delete(path.id);
+        self.answer(path.id, call)
+    }
+
+    /// Returns the reply to a call of a batch task.
+    fn answer(&mut self, id: &str, call: Call) -> Result<(SandboxReply, Delay), Rejection> {
         match call.result {
             CallResult::CarriedOut { total, failed, delivery } => {
                 self.tally.carried_out += 1;
-                let result = ActionBody::new(path.id, total, failed);
+                let result = ActionBody::new(id, total, failed);
                 Ok(self.deliver(&result, delivery, call.latency))
             }
             CallResult::Faulted(fault) => {
@@ -228,7 +250,7 @@ impl SandboxState {
     fn sub_task(
         &mut self,
         request: &SandboxRequest<'_>,
-        path: SubTaskPath<'_>,
+        path: ItemPath<'_>,
     ) -> Result<HttpResponse, Rejection> {
         self.gateway.admit(request.head, request.body, request.now)?;
         check_project(path.project)?;

@@ -17,6 +17,8 @@ pub struct SandboxTally {
     pub actions: u64,
     /// Actions carried out: those answered with 200, with a reset connection or not at all.
     pub carried_out: u64,
+    /// Requests to delete a batch task, carried out or refused.
+    pub deletions: u64,
     /// Requests for pages of sub-tasks, answered or refused.
     pub sub_task_lists: u64,
     /// Requests for one sub-task, answered or refused.

@@ -59,6 +59,17 @@ impl TaskRow {
         self.outcome == Outcome::Succeeded && counts.is_some_and(|counts| counts.total == 0)
     }
 
+    /// Returns whether the task was settled without a call, such as an unchanged one.
+    pub fn needed_no_call(&self) -> bool {
+        self.settled.is_some() && self.attempts == 0
+    }
+
+    /// Returns whether the task became excluded before it was sent: nothing else gives a task that
+    /// was never sent its outcome.
+    pub fn is_excluded(&self) -> bool {
+        self.outcome == Outcome::NotAttempted && self.settled.is_some()
+    }
+
     /// Returns whether the task succeeded at its second or a later attempt.
     pub fn is_flaky(&self) -> bool {
         self.outcome == Outcome::Succeeded && self.attempts > 1

@@ -7,8 +7,8 @@ use super::pages::{Gap, Next, Pages};
 use crate::api::{Listed, Listing, Page, TaskApi};
 use crate::clock::{Clock, Instant, Timestamp};
 use crate::policy::{
-    Admission, Answer, AttemptHistory, Decision, NoResponse, OnDoubt, Pacer, RetryPolicy,
-    SharedSlots, SlotGate, Verdict, classify_read,
+    Admission, Answer, AttemptHistory, Decision, HintedPace, NoResponse, OnDoubt, Pacer, RateHint,
+    RetryPolicy, SharedSlots, SlotGate, Verdict, classify_read,
 };
 use crate::task::{Failure, FailureKind, Rate};
 use std::num::NonZeroU32;
@@ -72,6 +72,8 @@ pub struct Walker<'a, A> {
     sent: Vec<Timestamp>,
     /// Since when every request has been throttled.
     throttled_since: Option<Instant>,
+    /// The pace that pages left room for.
+    hinted: HintedPace,
     /// What the last answer said that asked for a wait.
     held_for: Option<Failure>,
     /// No wait that the service asks for may last longer.
@@ -98,6 +100,7 @@ impl<'a, A: TaskApi> Walker<'a, A> {
             jitter: fastrand::Rng::new(),
             sent: Vec::new(),
             throttled_since: None,
+            hinted: HintedPace::default(),
             held_for: None,
             latest: None,
             asks_until: None,
@@ -180,6 +183,8 @@ impl<'a, A: TaskApi> Walker<'a, A> {
             let answer = match self.ask(listing, number).await {
                 Listed::Page(page) => {
                     (self.throttled_since, self.held_for) = (None, None);
+                    let left = pages_behind(listing, &page, number);
+                    self.obey(page.retry_after, page.rate_hint.as_deref(), left);
                     return Ok(Ok(page));
                 }
                 Listed::Answer(answer) => answer,
@@ -228,6 +233,21 @@ impl<'a, A: TaskApi> Walker<'a, A> {
         self.held_for = Some(seen.clone());
         if let (true, Some(group)) = (is_throttled, &mut self.group) {
             group.hold(until.into(), now.into());
+        }
+    }
+
+    /// Lets the next request wait as a page that was served asks for it, for as many more pages.
+    fn obey(&mut self, asked: Option<Duration>, hint: Option<&RateHint>, left: u64) {
+        let now = self.clock.instant();
+        let of_quota = hint.and_then(|hint| self.hinted.hear(*hint, left, now.into()));
+        // A walk asks for one page at a time, so a wait after each of them is a pace.
+        let of_pace = self.hinted.per_second(now.into()).map(|pace| 1.0 / pace);
+        let of_pace = of_pace.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+        let Some(wait) = [asked, of_quota, of_pace].into_iter().flatten().max() else { return };
+        self.pacer.hold(now.checked_add(wait).unwrap_or(now).into());
+        if asked.or(of_quota).is_some() {
+            let said = "a page of the list asks for a wait, or says that the quota is used up";
+            self.held_for = Some(Failure::seen(FailureKind::Throttled, said));
         }
     }
 
@@ -303,6 +323,12 @@ impl<'a, A: TaskApi> Walker<'a, A> {
             Listed::Answer(Answer::NoResponse(answer))
         })
     }
+}
+
+/// Returns how many pages there are behind one, or more than any list has if that is not said.
+fn pages_behind(listing: &Listing, page: &Page, number: u32) -> u64 {
+    let pages = page.total.map(|total| total.div_ceil(listing.page_size() as u64));
+    pages.map_or(u64::MAX, |pages| pages.saturating_sub(number.into()))
 }
 
 #[cfg(test)]

@@ -1,7 +1,8 @@
 //! Walks through scripted lists, under a clock that stands still.
 
 use super::*;
-use crate::api::{ListedTask, PAGE_SIZE};
+use crate::api::ListedTask;
+use crate::api::PAGE_SIZE;
 use crate::clock::Instant;
 use crate::policy::{Body, ProcessSlots, Response, ServiceError};
 use crate::task::Task;
@@ -101,7 +102,11 @@ fn page(number: u32, total: usize) -> Listed {
     let first = (number as usize - 1) * PAGE_SIZE;
     let ids = first..(first + PAGE_SIZE).min(total);
     let task = |id| ListedTask { id: format!("task-{id}"), ..ListedTask::default() };
-    Listed::Page(Page { total: Some(total as u64), tasks: ids.map(task).collect(), nameless: 0 })
+    Listed::Page(Page {
+        total: Some(total as u64),
+        tasks: ids.map(task).collect(),
+        ..Page::default()
+    })
 }
 
 fn refusal(status: u16, code: &str) -> Listed {
@@ -294,4 +299,42 @@ async fn a_walk_asks_for_no_page_when_its_time_is_over() {
     let script = |number, _| page(number, 1_000);
     let walked = walk_as(Some("1/s"), Ids::default(), until, script).await;
     assert_eq!((walked.end, walked.asked), (WalkEnd::Gap(Gap::OutOfTime), vec![1, 2]));
+}
+
+/// A page of a list of 1,000 tasks, with what its headers say.
+fn telling(number: u32, retry_after: Option<u64>, hint: RateHint) -> Listed {
+    let Listed::Page(page) = page(number, 1_000) else { unreachable!("it is a page") };
+    let retry_after = retry_after.map(Duration::from_secs);
+    Listed::Page(Page { retry_after, rate_hint: Some(Box::new(hint)), ..page })
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_page_that_was_served_is_obeyed_as_a_call_is() {
+    let waits = async |retry_after, hint| {
+        let answer = move |number, _| telling(number, retry_after, hint);
+        let walked = walk(None, Ids::default(), answer).await;
+        assert_eq!(walked.end, WalkEnd::Whole);
+        walked.millis
+    };
+    let nothing = RateHint::default();
+    assert_eq!(waits(None, nothing).await, [0; 5]);
+    assert_eq!(waits(Some(3), nothing).await, [0, 3_000, 6_000, 9_000, 12_000]);
+    let left = |remaining, reset| RateHint {
+        remaining: Some(remaining),
+        reset: Some(Duration::from_secs(reset)),
+        quota: None,
+    };
+    // Two more in ten seconds are one every five; from the third page on they are enough.
+    assert_eq!(waits(None, left(2, 10)).await, [0, 5_000, 10_000, 10_000, 10_000]);
+    assert_eq!(waits(None, left(0, 8)).await, [0, 8_000, 16_000, 24_000, 32_000]);
+    assert_eq!(waits(None, left(50, 10)).await, [0; 5]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_page_that_asks_for_too_long_a_wait_ends_the_walk() {
+    let hint = RateHint::default();
+    let walked =
+        walk(None, Ids::default(), move |number, _| telling(number, Some(3_600), hint)).await;
+    assert!(matches!(walked.end, WalkEnd::Gap(Gap::Unread(_))), "{:?}", walked.end);
+    assert_eq!(walked.asked, [1]);
 }

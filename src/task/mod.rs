@@ -6,6 +6,7 @@
 mod excluded_task;
 mod failure;
 mod id;
+mod level;
 mod outcome;
 mod rate;
 mod results_columns;
@@ -17,6 +18,7 @@ mod state;
 pub use excluded_task::ExcludedTask;
 pub use failure::{Failure, FailureKind, UnknownFailureKind};
 pub use id::{TaskId, TaskIdError};
+pub use level::{Level, UnknownLevel};
 pub use outcome::{Counts, Outcome, OutcomeCounts, UnknownOutcome};
 pub use rate::{InvalidRate, Rate};
 pub use results_columns::{DIFF_COLUMNS, PLAN_COLUMNS, RESULTS_COLUMNS};

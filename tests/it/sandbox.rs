@@ -100,6 +100,30 @@ fn logging_to(path: &Path) -> SandboxSettings {
 }
 
 #[tokio::test]
+async fn a_deleted_batch_task_is_gone_even_if_nobody_heard_of_it() {
+    let client = SandboxClient::new(prompt());
+    let path = |id: &str| format!("/v2/project-1/batch-tasks/{id}");
+    let delete = async |id: &str| {
+        Answer::of(client.send(Method::DELETE, &path(id), Some("token")).await).await
+    };
+    let answer = delete("task-000001").await;
+    assert_eq!((answer.status, answer.count("failed_count")), (200, 0));
+    assert_eq!(answer.body["id"], "task-000001");
+    assert_eq!(client.list("page_size=5").await.count("count"), 999);
+    let url = format!("{}{}", client.sandbox.url(), path("gate-drop"));
+    let dropped = client.http.delete(url).header("X-Auth-Token", "token").send().await;
+    assert!(dropped.is_err(), "{dropped:?}");
+    for id in ["task-000001", "gate-drop"] {
+        let again = delete(id).await;
+        assert_eq!((again.status, again.code()), (400, "VIAS.00010008"));
+        assert_eq!(client.action(id, "start").await.code(), "VIAS.00010008");
+    }
+    let partial = delete("gate-partial").await;
+    assert!(partial.count("failed_count") > 0);
+    assert_eq!(client.sandbox.witness().tally().deletions, 5);
+}
+
+#[tokio::test]
 async fn an_action_is_answered_with_counts_that_add_up() {
     let client = SandboxClient::new(prompt());
     let answer = client.action("gate-1", "start").await;

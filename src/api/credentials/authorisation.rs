@@ -6,7 +6,7 @@ use super::access_key::AccessKey;
 use super::token::Token;
 use crate::api::endpoint::ProjectId;
 use crate::api::redactor::Redactor;
-use crate::clock::{Instant, Timestamp, system_time};
+use crate::clock::{Clock, Timestamp, system_time};
 use hyper::Request;
 use hyper::header::HeaderName;
 use secrecy::ExposeSecret;
@@ -64,9 +64,9 @@ impl Proof {
     }
 
     /// Lets the redactor forget it, once no answer to a call with it can come any more.
-    pub(super) fn retire(&self, redactor: &Redactor, now: Instant) {
+    pub(super) fn retire(&self, redactor: &Redactor, clock: Clock) {
         if let Self::Token(token) = self {
-            redactor.retire(token.text().expose_secret(), now);
+            redactor.retire(token.text().expose_secret(), clock);
         }
     }
 

@@ -4,7 +4,6 @@
 
 use super::project::Project;
 use std::io;
-use std::path::PathBuf;
 use std::process::ExitStatus;
 use std::time::Duration;
 
@@ -12,37 +11,40 @@ use std::time::Duration;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CredentialError {
-    /// The file could not be read.
-    #[error("cannot read the token from `{}`", path.display())]
+    /// The file of a token could not be read.
+    #[error("cannot read the token from {origin}")]
     File {
-        /// The file.
-        path: PathBuf,
+        /// What the file may be called: its name may be a secret that was typed by mistake.
+        origin: String,
         /// The cause.
         source: io::Error,
     },
+    /// The file of an access key could not be read.
+    #[error("cannot read an access key from {origin}")]
+    KeyFile {
+        /// The place where it was looked for.
+        origin: String,
+        /// The cause.
+        source: io::Error,
+    },
+    // A command line may hold a secret, and may be one by mistake: no error quotes it.
     /// The command could not be run.
-    #[error("cannot run the token command `{line}`")]
+    #[error("cannot run the token command")]
     Command {
-        /// The command line.
-        line: String,
         /// The cause.
         source: io::Error,
     },
     /// The command failed.
-    #[error("the token command `{line}` failed ({status}): {said}")]
+    #[error("the token command failed ({status}): {said}")]
     CommandFailed {
-        /// The command line.
-        line: String,
         /// The exit status.
         status: ExitStatus,
         /// The text on its standard error.
         said: String,
     },
     /// The command did not end in time.
-    #[error("the token command `{line}` took longer than {limit:?}")]
+    #[error("the token command took longer than {limit:?}")]
     CommandTimeout {
-        /// The command line.
-        line: String,
         /// The time that it had.
         limit: Duration,
     },

@@ -19,6 +19,7 @@ mod token;
 
 pub use access_key::AccessKey;
 pub(super) use authorisation::Authorisation;
+pub use command::names_a_command;
 pub use error::CredentialError;
 pub use iam::Iam;
 pub use in_force::Credentials;

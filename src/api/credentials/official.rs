@@ -30,14 +30,15 @@ pub struct OfficialFile {
 ///
 /// It cannot be read or understood, or holds no key.
 pub fn official_file(path: &Path) -> Result<OfficialFile, CredentialError> {
+    let origin = || format!("`{}`", path.display());
     let text =
-        read_text(path).map_err(|source| CredentialError::File { path: path.into(), source })?;
-    parse(&text, &format!("`{}`", path.display()))
+        read_text(path).map_err(|source| CredentialError::KeyFile { origin: origin(), source })?;
+    parse(&text, &origin())
 }
 
 fn parse(text: &str, origin: &str) -> Result<OfficialFile, CredentialError> {
-    let strange = |why: &str| CredentialError::File {
-        path: origin.trim_matches('`').into(),
+    let strange = |why: &str| CredentialError::KeyFile {
+        origin: origin.to_owned(),
         source: std::io::Error::new(std::io::ErrorKind::InvalidData, why),
     };
     // The message of the parser quotes the line, and that may be the secret.
@@ -70,7 +71,7 @@ mod tests {
 
     fn check_refused(text: &str, expected: &str) {
         let error = parse(text, "`file`").unwrap_err();
-        let CredentialError::File { source, .. } = &error else { panic!("{error}") };
+        let CredentialError::KeyFile { source, .. } = &error else { panic!("{error}") };
         assert_eq!(source.to_string(), expected, "{text}");
         assert!(!format!("{error} {error:?}").contains("hunter2"), "{error:?}");
     }

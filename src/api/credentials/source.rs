@@ -103,7 +103,12 @@ impl CredentialSource {
 #[derive(Debug, Clone)]
 pub enum TokenSource {
     /// From a file, which is read again when the token was refused.
-    File(PathBuf),
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What messages call it: its name may be a secret that was typed by mistake.
+        origin: String,
+    },
     /// From what a command prints, run by `sh` with nothing but this environment, and run again
     /// when the token was refused.
     Command {
@@ -131,12 +136,17 @@ impl TokenSource {
         Self::Given { token: token.into(), origin: origin.into(), expires_at: None, project: None }
     }
 
+    /// Returns a file as a source, under its name.
+    pub fn file(path: impl Into<PathBuf>) -> Self {
+        let path = path.into();
+        Self::File { origin: format!("the file `{}`", path.display()), path }
+    }
+
     /// Says in a few words where the token comes from.
     pub(super) fn origin(&self) -> String {
         match self {
-            Self::File(path) => format!("the file `{}`", path.display()),
-            Self::Command { line, .. } => format!("the output of `{line}`"),
-            Self::Given { origin, .. } => origin.clone(),
+            Self::File { origin, .. } | Self::Given { origin, .. } => origin.clone(),
+            Self::Command { .. } => "the output of the token command".into(),
         }
     }
 
@@ -144,9 +154,9 @@ impl TokenSource {
     pub(super) async fn load(&self, redactor: &Redactor) -> Result<Token, CredentialError> {
         let origin = || self.origin();
         match self {
-            Self::File(path) => {
+            Self::File { path, .. } => {
                 let text = read_bytes(path, MAX_TEXT_BYTES)
-                    .map_err(|source| CredentialError::File { path: path.clone(), source })?;
+                    .map_err(|source| CredentialError::File { origin: origin(), source })?;
                 Token::new(&text, origin)
             }
             Self::Command { line, environment } => {
@@ -160,14 +170,14 @@ impl TokenSource {
     fn known(&self) -> (Option<Timestamp>, Option<ProjectId>) {
         match self {
             Self::Given { expires_at, project, .. } => (*expires_at, project.clone()),
-            Self::File(_) | Self::Command { .. } => (None, None),
+            Self::File { .. } | Self::Command { .. } => (None, None),
         }
     }
 
     /// Returns whether to ask once more can bring another token.
     pub(super) fn can_change(&self) -> bool {
         match self {
-            Self::File(_) | Self::Command { .. } => true,
+            Self::File { .. } | Self::Command { .. } => true,
             Self::Given { .. } => false,
         }
     }

@@ -5,7 +5,7 @@
 
 use super::Hit;
 use super::view::{Unit, base64_digit, is_hex_separator, is_invisible};
-use crate::clock::Instant;
+use crate::clock::{Clock, Instant};
 use secrecy::{ExposeSecret, SecretString};
 use std::collections::HashMap;
 use std::ops::Range;
@@ -36,6 +36,10 @@ pub(super) struct KnownSecrets {
     filter: Vec<u64>,
     /// Whether a secret holds white space, which its pattern leaves out.
     has_blanks: bool,
+    /// Since when the secret has had no use that will be forgotten next.
+    unused_since: Option<Instant>,
+    /// Known once a secret was retired.
+    clock: Option<Clock>,
 }
 
 /// A secret as it is compared.
@@ -79,12 +83,30 @@ impl KnownSecrets {
         self.index(self.secrets.len() - 1);
     }
 
-    /// Ends a use of a secret, and forgets those that nobody has used for long.
-    pub(super) fn retire(&mut self, secret: &str, now: Instant) {
+    /// Ends a use of a secret.
+    pub(super) fn retire(&mut self, secret: &str, clock: Clock) {
+        self.clock = Some(clock);
         if let Some(known) = self.find_mut(&fold(secret)) {
             known.uses = known.uses.saturating_sub(1);
-            known.unused_since = (known.uses == 0).then_some(now);
+            known.unused_since = (known.uses == 0).then(|| clock.instant());
         }
+        self.find_oldest();
+    }
+
+    fn find_oldest(&mut self) {
+        self.unused_since = self.secrets.iter().filter_map(|secret| secret.unused_since).min();
+    }
+
+    /// Returns whether there is a secret that nobody has used for long.
+    pub(super) fn has_outlived(&self) -> bool {
+        let oldest = self.unused_since.zip(self.clock);
+        oldest
+            .is_some_and(|(since, clock)| clock.instant().duration_since(since) >= FORGOTTEN_AFTER)
+    }
+
+    /// Forgets the secrets that nobody has used for long.
+    pub(super) fn forget(&mut self) {
+        let Some(now) = self.clock.map(|clock| clock.instant()) else { return };
         let before = self.secrets.len();
         let is_recent = |since: Instant| now.duration_since(since) < FORGOTTEN_AFTER;
         self.secrets.retain(|secret| secret.unused_since.is_none_or(is_recent));
@@ -95,6 +117,7 @@ impl KnownSecrets {
             self.has_blanks = false;
             (0..self.secrets.len()).for_each(|secret| self.index(secret));
         }
+        self.find_oldest();
     }
 
     fn find_mut(&mut self, folded: &str) -> Option<&mut Secret> {

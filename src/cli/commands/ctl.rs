@@ -11,7 +11,7 @@ use crate::cli::run::control_protocol::{
     ControlOrder, ControlReply, ControlRequest, ReplyKind, VERSION,
 };
 use crate::cli::run::socket_address::Address;
-use batchctl::event::Change;
+use batchctl::event::{Change, StopReason};
 use batchctl::report::ExitStatus;
 use batchctl::run;
 use batchctl::store::{RunDirectory, RunId, RunReader};
@@ -128,6 +128,11 @@ pub(crate) fn order(args: &CtlArgs, context: &Context) -> Result<ExitStatus, Com
     let id = args.which.find(&context.state)?;
     let answer = match ask(&runs.socket(&id), ControlOrder::from(&args.order)) {
         Ok(answer) => answer,
+        // With nothing on the wire a run may be over before its answer has left.
+        Err(error) if is_drained(&args.order, &error, &id, &runs) => {
+            stream::print(&format!("run {id}: {}\n", done(&args.order)))?;
+            return Ok(ExitStatus::Ok);
+        }
         Err(error) => return Err(unreachable(&error, &id, &runs)),
     };
     let answer: ControlReply = serde_json::from_str(&answer)
@@ -170,6 +175,18 @@ fn ask(socket: &Path, order: ControlOrder) -> io::Result<String> {
         0 => Err(io::ErrorKind::UnexpectedEof.into()),
         _ => Ok(answer),
     }
+}
+
+/// Returns whether a run that broke off the connection did so because it was drained.
+fn is_drained(order: &OrderArgs, error: &io::Error, id: &RunId, runs: &RunDirectory) -> bool {
+    let is_cut =
+        matches!(error.kind(), io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset);
+    let ended = || {
+        let record = RunReader::open(runs, id).and_then(|reader| reader.record()).ok()?;
+        record.sessions.last()?.end.clone()?.stopped
+    };
+    let was_drained = || ended().is_some_and(|stopped| stopped == StopReason::Drained);
+    is_cut && matches!(order, OrderArgs::Drain) && was_drained()
 }
 
 /// Explains a missing answer.

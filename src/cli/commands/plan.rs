@@ -83,6 +83,8 @@ pub(crate) struct ApplyArgs {
 
 /// The flags about carrying a run out, which have no effect on its plan.
 const OF_APPLY: [&str; 16] = [
+    "dump",
+    "dump-limit",
     "yes",
     "lock-wait",
     "if-busy",
@@ -90,8 +92,6 @@ const OF_APPLY: [&str; 16] = [
     "cron",
     "splay",
     "ping",
-    "dump",
-    "dump-limit",
     "on-end",
     "notify",
     "notify-url-file",

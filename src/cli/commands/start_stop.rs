@@ -3,11 +3,12 @@
 use crate::cli::Context;
 use crate::cli::flags::connection::{CredentialArgs, DestinationArgs};
 use crate::cli::flags::effect;
-use crate::cli::flags::input::{ExcludeArgs, InputArgs, MaxTasksArgs};
+use crate::cli::flags::input::{ExcludeArgs, InputArgs, MaxTasksArgs, TableArgs};
 use crate::cli::flags::output::{DisplayArgs, DocumentArgs, DumpArgs};
 use crate::cli::flags::pace::{PaceArgs, StartSmallArgs};
 use crate::cli::flags::precedence::{GivenFlags, Rank};
 use crate::cli::flags::run::{BeforeArgs, CallArgs, StateArgs, StopArgs, UnattendedArgs};
+use crate::cli::flags::values;
 use crate::cli::output::error::CommandError;
 use crate::cli::run::input_run::{InputRun, Purpose};
 use crate::cli::run::launch::launch;
@@ -16,10 +17,11 @@ use crate::cli::run::settings::SettingFlags;
 use crate::cli::run::shard;
 use crate::cli::run::source::RunSource;
 use batchctl::input::{CommandSource, Header, InputOptions, Lists, Source};
+use batchctl::plan::OnDuplicate;
 use batchctl::policy::Sample;
 use batchctl::report::ExitStatus;
 use batchctl::store::{NewPlan, RunId};
-use batchctl::task::Command;
+use batchctl::task::{Command, Level};
 use clap::Args;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -28,7 +30,8 @@ const ACTION_HELP: &str = "\
 Examples:
   batchctl stop tasks.csv --region cn-north-4 --project-id ID --token-file ~/.token
   batchctl stop --id 0d47bbf52962414bb7ae27fb6ea24230 --dry-run
-  jq -r .id tasks.json | batchctl start - --rate 5/s --yes -o results.csv";
+  jq -r .id tasks.json | batchctl start - --rate 5/s --yes -o results.csv
+  batchctl tasks --run latest --state bad | batchctl start --level task -";
 
 const RUN_HELP: &str = "\
 Examples:
@@ -44,6 +47,10 @@ pub(crate) struct ActionArgs {
     /// A batch task (repeatable)
     #[arg(long = "id", value_name = "ID", help_heading = "Input")]
     pub(crate) ids: Vec<String>,
+    /// What the ids name: batch tasks, or single sub-tasks as `tasks` lists them
+    #[arg(long, value_name = "LEVEL", default_value = "batch", value_parser = values::level(),
+        help_heading = "Input")]
+    pub(crate) level: Level,
     #[command(flatten)]
     pub(crate) common: CommonArgs,
 }
@@ -125,6 +132,7 @@ pub(crate) struct Inputs {
     pub(crate) paths: Vec<PathBuf>,
     pub(crate) ids: Vec<String>,
     pub(crate) command: CommandSource,
+    pub(crate) level: Level,
 }
 
 pub(crate) fn start_or_stop(
@@ -134,7 +142,8 @@ pub(crate) fn start_or_stop(
     context: &Context,
 ) -> Result<ExitStatus, CommandError> {
     let command_source = CommandSource::Fixed(command);
-    let inputs = Inputs { paths: args.inputs, ids: args.ids, command: command_source };
+    let (paths, ids, level) = (args.inputs, args.ids, args.level);
+    let inputs = Inputs { paths, ids, command: command_source, level };
     act(command.as_str(), inputs, &args.common, purpose, context)
 }
 
@@ -144,7 +153,7 @@ pub(crate) fn run(
     context: &Context,
 ) -> Result<ExitStatus, CommandError> {
     let command = CommandSource::Column(args.command_column);
-    let inputs = Inputs { paths: args.inputs, ids: Vec::new(), command };
+    let inputs = Inputs { paths: args.inputs, ids: Vec::new(), command, level: Level::Batch };
     act("run", inputs, &args.common, purpose, context)
 }
 
@@ -156,12 +165,8 @@ fn act(
     context: &Context,
 ) -> Result<ExitStatus, CommandError> {
     // The plan consumes the paths, and the documents are compared with them later.
-    let files = inputs.paths.clone();
+    let (files, level) = (inputs.paths.clone(), inputs.level);
     let plan = new_plan(inputs, &args.input, context)?;
-    if args.input.shard.is_some() && plan.after.is_some() {
-        let error = "`--after` is about a run of this machine, and other shards do not know it";
-        return Err(CommandError::usage(error).with_hint("leave out `--after` or `--shard`"));
-    }
     if args.input.shard.is_some() && args.input.sample.is_some() && args.input.seed.is_none() {
         let error = "each shard would draw another sample";
         return Err(CommandError::usage(error).with_hint("give all of them the same `--seed N`"));
@@ -179,30 +184,49 @@ fn act(
         before: &args.before,
         if_empty: args.input.if_empty,
         purpose,
+        level,
     });
     launch(source, &args.launch_flags(), context)
 }
 
 /// Returns the plan of inputs, before they are read.
-pub(crate) fn new_plan(
+fn new_plan(inputs: Inputs, args: &InputArgs, context: &Context) -> Result<NewPlan, CommandError> {
+    effect::check_of_sample(&context.given)?;
+    if args.shard.is_some() && args.after.is_some() {
+        let error = "`--after` is about a run of this machine, and other shards do not know it";
+        return Err(CommandError::usage(error).with_hint("leave out `--after` or `--shard`"));
+    }
+    let mut plan = plan_of_all(inputs, &args.table, context)?;
+    plan.options.conditions.clone_from(&args.conditions);
+    Ok(NewPlan {
+        on_duplicate: args.on_duplicate,
+        after: find_after(args.after.as_deref(), &context.state)?,
+        sample: sample(args, context),
+        offset: args.offset,
+        limit: args.limit,
+        ..plan
+    })
+}
+
+/// Returns the plan of all tasks of inputs, before they are read.
+pub(crate) fn plan_of_all(
     inputs: Inputs,
-    args: &InputArgs,
+    table: &TableArgs,
     context: &Context,
 ) -> Result<NewPlan, CommandError> {
     if inputs.paths.is_empty() && !inputs.ids.is_empty() {
         effect::check_without_file(&context.given)?;
     }
-    effect::check_of_sample(&context.given)?;
     Ok(NewPlan {
-        options: input_options(args, inputs.command.clone(), &context.given),
+        options: input_options(table, inputs.command.clone(), &context.given),
         sources: sources(inputs)?,
-        on_duplicate: args.on_duplicate,
+        on_duplicate: OnDuplicate::Collapse,
         // Read later, because a resumed run has files of its own.
         exclusions: Arc::default(),
-        after: find_after(args.after.as_deref(), &context.state)?,
-        sample: sample(args, context),
-        offset: args.offset,
-        limit: args.limit,
+        after: None,
+        sample: None,
+        offset: 0,
+        limit: None,
     })
 }
 
@@ -223,7 +247,7 @@ fn find_after(named: Option<&str>, state: &Path) -> Result<Option<RunId>, Comman
     Ok(named.map(|named| runs.find(named)).transpose()?)
 }
 
-fn input_options(args: &InputArgs, command: CommandSource, given: &GivenFlags) -> InputOptions {
+fn input_options(args: &TableArgs, command: CommandSource, given: &GivenFlags) -> InputOptions {
     // A variable or the config file names the column for tables, beside lists.
     let is_typed = given.rank("id-column") == Rank::CommandLine;
     InputOptions {
@@ -233,7 +257,7 @@ fn input_options(args: &InputArgs, command: CommandSource, given: &GivenFlags) -
         format: args.format,
         delimiter: args.delimiter,
         header: if args.no_header { Header::Absent } else { Header::Present },
-        conditions: args.conditions.clone(),
+        conditions: Vec::new(),
     }
 }
 

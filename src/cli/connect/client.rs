@@ -7,6 +7,7 @@ use crate::cli::flags::connection::CredentialArgs;
 use crate::cli::output::error::CommandError;
 use crate::cli::process::runtime::runtime;
 use batchctl::api::{ClientSettings, CredentialSource, Credentials, ViasClient};
+use batchctl::task::Level;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,6 +17,8 @@ use tokio::runtime::Runtime;
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct ConnectionSettings {
     pub(crate) connect_timeout: Duration,
+    /// What the ids of calls name.
+    pub(crate) level: Level,
     /// The most connections at a time.
     pub(crate) concurrency: NonZeroUsize,
 }
@@ -39,7 +42,9 @@ pub(crate) fn client_for_reading(
 ) -> Result<ReadingClient, CommandError> {
     let source = credentials::source(args, destination, context)?;
     let runtime = runtime()?;
-    let settings = ConnectionSettings { connect_timeout, concurrency: NonZeroUsize::MIN };
+    // A client that reads calls nothing, so any level is right.
+    let (level, concurrency) = (Level::Batch, NonZeroUsize::MIN);
+    let settings = ConnectionSettings { connect_timeout, level, concurrency };
     let credentials = runtime.block_on(credentials::load(destination, &source, context))?;
     let client = client_with(Arc::clone(&credentials), destination, settings)?;
     Ok(ReadingClient { runtime, client, source, credentials })
@@ -65,6 +70,7 @@ fn client_with(
     let settings = ClientSettings {
         endpoint: destination.endpoint.clone(),
         project: destination.project.clone(),
+        level: connection.level,
         route: destination.route.clone(),
         connect_timeout: connection.connect_timeout,
         concurrency: connection.concurrency,

@@ -6,13 +6,14 @@ use crate::cli::connect::project::FoundProject;
 use crate::cli::connect::trust::Recorded;
 use crate::cli::connect::{plain_http, project, trust};
 use crate::cli::flags::connection::{CredentialArgs, DestinationArgs};
-use crate::cli::flags::effect;
 use crate::cli::flags::precedence::{Rank, Stronger};
+use crate::cli::flags::{effect, secret_value};
 use crate::cli::output::error::CommandError;
-use batchctl::api::{Credentials, Endpoint, ProjectId, ProxyAddress, Roots, Route};
+use batchctl::api::{Credentials, Endpoint, ProjectId, ProxyAddress, Roots, RootsError, Route};
 use batchctl::sandbox::{SandboxSettings, SandboxThread};
 use batchctl::settings::RunSettings;
 use batchctl::store::RunRecord;
+use batchctl::task::Level;
 use std::sync::Arc;
 
 /// The project of the embedded sandbox, which accepts any.
@@ -166,8 +167,16 @@ pub(crate) fn route(
     if let Some(proxy) = &args.proxy {
         proxy.register_secrets(context.stderr.redactor);
     }
-    let roots =
-        args.ca_file.as_deref().map(Roots::read).transpose().map_err(CommandError::usage)?;
+    let roots = args.ca_file.as_deref().map(|path| {
+        Roots::read(path).map_err(|error| match error {
+            RootsError::Read { source, .. } if !secret_value::is_path(path) => {
+                let error = "cannot read the certificates in what `--ca-file` names";
+                CommandError::usage(format!("{error}: {source}"))
+            }
+            error => CommandError::usage(error),
+        })
+    });
+    let roots = roots.transpose()?;
     let route = Route { roots: roots.unwrap_or_default(), proxy: args.proxy.clone() };
     if endpoint.is_insecure_over(&route) {
         plain_http::allow(endpoint, "the token", context)?;
@@ -189,15 +198,16 @@ fn tell_authorities(context: &Context) {
     if !set.is_empty() {
         let stderr = context.stderr;
         let names = set.join(" and ");
-        let message = format!("{names} replaces the certificate authorities of this machine");
+        let verb = if set.len() == 1 { "replaces" } else { "replace" };
+        let message = format!("{names} {verb} the certificate authorities of this machine");
         stderr.say("warning", &message);
     }
 }
 
 impl Destination {
     /// Returns the URLs that are called, and through what.
-    pub(crate) fn pattern(&self) -> String {
-        let pattern = self.endpoint.action_pattern(&self.project);
+    pub(crate) fn pattern(&self, level: Level) -> String {
+        let pattern = self.endpoint.action_pattern(&self.project, level);
         match &self.route.proxy {
             Some(proxy) => format!("{pattern} through {proxy}"),
             None => pattern,

@@ -12,10 +12,12 @@ pub(crate) fn find(args: Option<&CredentialArgs>, context: &Context) -> TakenFil
     let token = args.and_then(|args| args.token_file.as_deref());
     let password = args.and_then(|args| args.iam_password_file.as_deref());
     let webhook: Option<PathBuf> = context.given.value("notify-url-file");
+    let signing: Option<PathBuf> = context.given.value("notify-secret-file");
     for (path, what) in [
         (token, "the token file"),
         (password, "the file of the password"),
         (webhook.as_deref(), "the file of the webhook"),
+        (signing.as_deref(), "the file of the webhook's secret"),
     ] {
         if let Some(path) = path {
             taken.add(&secret_file::located(path, context), what);

@@ -5,6 +5,7 @@
 
 use crate::cli::flags::config_trust;
 use crate::cli::flags::config_trust::Distrust;
+use crate::cli::flags::secret_value::looks_secret;
 use crate::cli::output::error::CommandError;
 use batchctl::api::read_text;
 use batchctl::settings::DEFAULT_PROFILE;
@@ -16,6 +17,9 @@ use toml::de::{DeTable, DeValue};
 
 /// The table that holds the profiles.
 const PROFILES: &str = "profile";
+
+/// What stands for a name that looks like a secret.
+const HIDDEN: &str = "…";
 
 /// What would be a secret, with the flag that says where to keep it instead.
 const SECRETS: [(&str, &str); 6] = [
@@ -129,6 +133,7 @@ fn unknown_profile<'a>(
     others: impl IntoIterator<Item = &'a str>,
 ) -> ConfigError {
     let near = nearest(name, others);
+    let name = if looks_secret(name) { HIDDEN } else { name };
     ConfigError::UnknownProfile { path: path.into(), name: name.into(), near }
 }
 
@@ -226,6 +231,7 @@ impl Reader<'_> {
         }
         let names: Vec<String> = self.flags.keys().map(|flag| flag.replace('-', "_")).collect();
         let near = nearest(&name, names.iter().map(String::as_str).chain([PROFILES]));
+        let key = if looks_secret(&key) { HIDDEN.into() } else { key };
         ConfigError::UnknownKey { path, line, key, near }
     }
 

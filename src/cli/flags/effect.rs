@@ -20,7 +20,19 @@ struct Need {
 }
 
 /// The flags whose effect depends on other flags alone.
-const NEEDS: [Need; 10] = [
+const NEEDS: [Need; 13] = [
+    Need {
+        flag: "verbose",
+        lacks: "prints on standard error, and `--cron` keeps that for failures",
+        hint: "leave out `-v`, or use `--log-file FILE`, which records every attempt",
+        is_met: |given| !given.is_on("cron") || given.is_on("dry-run"),
+    },
+    Need {
+        flag: "progress",
+        lacks: "is shown on standard error, and `--cron` keeps that for failures",
+        hint: "leave out `--progress` or `--cron`",
+        is_met: |given| !given.is_on("cron") || given.is_on("dry-run"),
+    },
     Need {
         flag: "log-format",
         lacks: "is the format of what `-v` prints, and that is not asked for",
@@ -42,6 +54,12 @@ const NEEDS: [Need; 10] = [
     Need {
         flag: "notify-url-file",
         lacks: "names a webhook, and no message is asked for",
+        hint: "add `--notify failure`",
+        is_met: |given| given.has_value("notify"),
+    },
+    Need {
+        flag: "notify-secret-file",
+        lacks: "signs a message, and none is asked for",
         hint: "add `--notify failure`",
         is_met: |given| given.has_value("notify"),
     },

@@ -8,9 +8,10 @@ use batchctl::policy::SampleSize;
 use clap::Args;
 use std::path::PathBuf;
 
+/// How files are arranged.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Input")]
-pub(crate) struct InputArgs {
+pub(crate) struct TableArgs {
     /// The column of the ids [default: the first of id, batch_task_id, task_id]
     #[arg(long, value_name = "NAME")]
     pub(crate) id_column: Option<String>,
@@ -24,6 +25,13 @@ pub(crate) struct InputArgs {
     /// The first row is a task, not the names of the columns
     #[arg(long)]
     pub(crate) no_header: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Input")]
+pub(crate) struct InputArgs {
+    #[command(flatten)]
+    pub(crate) table: TableArgs,
     /// What to do with an id that occurs more than once
     #[arg(long, value_name = "DO", default_value = "collapse",
         value_parser = values::on_duplicate())]

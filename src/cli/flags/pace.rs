@@ -2,6 +2,7 @@
 
 use crate::cli::flags::values;
 use crate::cli::flags::values::RateChoice;
+use batchctl::policy::Waves;
 use batchctl::task::Rate;
 use clap::Args;
 use std::num::{NonZeroU64, NonZeroUsize};
@@ -34,6 +35,12 @@ pub(crate) struct StartSmallArgs {
     /// How many tasks must succeed before the rest is sent; 0 for none
     #[arg(long, value_name = "N", value_parser = values::whole_number::<u64>)]
     canary: Option<u64>,
+    /// In which growing parts tasks are sent, such as `1,10%,100%`: each must succeed before the next
+    #[arg(long, value_name = "LIST")]
+    pub(crate) waves: Option<Waves>,
+    /// How long to pause between two waves
+    #[arg(long, value_name = "SPAN", default_value = "0s", value_parser = values::span)]
+    pub(crate) wave_pause: Duration,
     /// Over which span the rate grows to its limit; 0s for none
     #[arg(long, value_name = "SPAN", value_parser = values::span)]
     ramp: Option<Duration>,

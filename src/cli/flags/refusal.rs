@@ -3,11 +3,12 @@
 //! Clap quotes what it refuses. An address may hold a password, a token or a key of a monitor, and
 //! standard error often ends in a mail or in a log.
 
+use crate::cli::flags::secret_value::looks_secret;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use std::error::Error;
 
 /// The flags whose values are never quoted.
-const MAY_HOLD_SECRETS: [&str; 15] = [
+const MAY_HOLD_SECRETS: [&str; 18] = [
     "endpoint",
     "iam-endpoint",
     "proxy",
@@ -15,6 +16,7 @@ const MAY_HOLD_SECRETS: [&str; 15] = [
     "on-end",
     "notify-url",
     "notify-url-file",
+    "notify-secret-file",
     "token-file",
     "token-command",
     "iam-password-file",
@@ -23,6 +25,8 @@ const MAY_HOLD_SECRETS: [&str; 15] = [
     "iam-domain",
     "iam-project",
     "ca-file",
+    "project-id",
+    "region",
 ];
 /// What stands for a value that is not quoted.
 const HIDDEN: &str = "…";
@@ -41,27 +45,34 @@ fn text_of(refused: &clap::Error, kind: ContextKind) -> Option<&str> {
 }
 
 /// Renders an error whose value may be secret; `None` if clap may print it as it is.
-pub(crate) fn without_secret(refused: &clap::Error) -> Option<String> {
+pub(crate) fn without_secret(refused: &clap::Error, arguments: &[String]) -> Option<String> {
     let by_flag = refused_flag(refused).filter(|flag| MAY_HOLD_SECRETS.contains(&flag.as_str()));
     if let (Some(flag), ErrorKind::ValueValidation) = (by_flag, refused.kind()) {
         let why = refused.source().map(|error| format!(": {error}")).unwrap_or_default();
         return Some(format!("error: the value of '--{flag}' cannot be used{why}"));
     }
-    without_addresses(refused)
+    // `auth` takes no words, and one that is typed there is easily the password or the token.
+    let is_for_auth = arguments.get(1).is_some_and(|verb| verb == "auth");
+    let is_stray = is_for_auth && refused.kind() == ErrorKind::UnknownArgument;
+    without_values(refused, |text| {
+        let is_word =
+            is_stray && !text.starts_with('-') && arguments.iter().any(|typed| typed == text);
+        is_word || text.contains("://") || looks_secret(text)
+    })
 }
 
-/// Hides every address among the values that an error quotes.
-fn without_addresses(refused: &clap::Error) -> Option<String> {
+/// Hides every value that may be a secret among those that an error quotes.
+fn without_values(refused: &clap::Error, is_hidden: impl Fn(&str) -> bool) -> Option<String> {
     let quoted: Vec<&str> = refused.context().flat_map(|(_, value)| texts(value)).collect();
-    let mut addresses: Vec<&str> = quoted.into_iter().filter(|text| text.contains("://")).collect();
-    if addresses.is_empty() {
+    let mut hidden: Vec<&str> = quoted.into_iter().filter(|text| is_hidden(text)).collect();
+    if hidden.is_empty() {
         return None;
     }
     // The longest first: one may be a part of another.
-    addresses.sort_by_key(|address| std::cmp::Reverse(address.len()));
+    hidden.sort_by_key(|value| std::cmp::Reverse(value.len()));
     let mut rendered = refused.render().to_string();
-    for address in addresses {
-        rendered = rendered.replace(address, HIDDEN);
+    for value in hidden {
+        rendered = rendered.replace(value, HIDDEN);
     }
     // The value may have been rendered in another form than it was given.
     let is_clean = !rendered.contains("://");

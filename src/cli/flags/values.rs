@@ -9,7 +9,7 @@ use batchctl::report::{CsvDialect, RowFilter, Schema};
 use batchctl::sandbox::SandboxAuth;
 use batchctl::settings::OnUnknown;
 use batchctl::store::JobName;
-use batchctl::task::{FailureKind, InvalidShard, Outcome, Rate, Shard};
+use batchctl::task::{FailureKind, InvalidShard, Level, Outcome, Rate, Shard};
 use clap::ValueEnum;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use jiff::SignedDuration;
@@ -150,6 +150,7 @@ pub(crate) fn schema() -> impl TypedValueParser<Value = Schema> {
         ("events", "A line of events.ndjson", Schema::Events),
         ("results", "A row of results.csv, its cells by their columns", Schema::Results),
         ("diff", "The JSON of `report diff`", Schema::Diff),
+        ("plan", "The JSON of a dry run and of `plan`", Schema::Plan),
         ("dump", "A line of the dump of exchanges", Schema::Dump),
         ("explain", "The JSON of `explain`", Schema::Explain),
         ("tasks", "The JSON of `tasks`", Schema::Tasks),
@@ -170,6 +171,11 @@ pub(crate) fn outcome() -> impl TypedValueParser<Value = Outcome> {
 pub(crate) fn row_filter() -> impl TypedValueParser<Value = RowFilter> {
     let words = Outcome::ALL.map(Outcome::as_str).into_iter().chain(RowFilter::PARTS);
     PossibleValuesParser::new(words.collect::<Vec<_>>()).try_map(|word| word.parse())
+}
+
+/// Reads what ids name; the words are shown in help and completed by shells.
+pub(crate) fn level() -> impl TypedValueParser<Value = Level> {
+    PossibleValuesParser::new(Level::ALL.map(Level::as_str)).try_map(|word| word.parse())
 }
 
 /// Reads a kind of failure.

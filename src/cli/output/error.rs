@@ -171,6 +171,9 @@ impl From<CredentialError> for CommandError {
             CredentialError::SignatureRefused { .. } => Some(
                 "check the access key, the secret key and the clock; five bad ones lock the key",
             ),
+            CredentialError::File { .. } => {
+                Some("check `--token-file FILE`; a token itself belongs into BATCHCTL_TOKEN")
+            }
             CredentialError::SameToken { .. } | CredentialError::Final { .. } => {
                 Some("get a new token, then `batchctl resume`")
             }

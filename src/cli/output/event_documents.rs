@@ -11,6 +11,8 @@ use crate::cli::output::in_place;
 use crate::cli::output::in_place::OpenInPlace;
 use crate::cli::output::replacement::not_written;
 use crate::cli::output::stream::NotPrinted;
+use crate::cli::output::terminal_guard::{Content, TerminalGuard};
+use crate::cli::process::environment;
 use batchctl::clock::Clock;
 use batchctl::event::Watch;
 use batchctl::progress::Events;
@@ -93,6 +95,9 @@ struct StreamState {
 impl Sink {
     fn open(path: Option<&Path>, beginning: Beginning) -> Result<Self, CommandError> {
         let out: Box<dyn Write + Send> = match path {
+            None if environment::stdout_is_terminal() => {
+                Box::new(TerminalGuard::new(io::stdout(), Content::Json))
+            }
             None => Box::new(io::stdout()),
             Some(path) => {
                 Box::new(open(path, beginning).map_err(|source| not_written(path, source))?)

@@ -1,6 +1,6 @@
 //! Asks the operator at a terminal: whether to begin, and for secrets. A script is never asked.
 
-use crate::cli::output::stream::{Audience, Stderr};
+use crate::cli::output::stream::{Audience, Stderr, standard_error};
 use crate::cli::process::environment::Environment;
 use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
 use std::io::{BufRead, Write};
@@ -70,7 +70,7 @@ pub(crate) fn secret(
         let mut interrupt = signal(SignalKind::interrupt())?;
         // Shown again whichever way this ends.
         let _hidden = Hidden::begin()?;
-        let mut stderr = io::stderr().lock();
+        let mut stderr = standard_error();
         write!(stderr, "{question}").and_then(|()| stderr.flush())?;
         drop(stderr);
         let (answer, answered) = oneshot::channel();
@@ -113,7 +113,7 @@ impl Drop for Hidden {
 
 /// Asks on a thread of its own, because a blocked `read` cannot be cancelled.
 fn answer_to(question: &str) -> oneshot::Receiver<Confirmation> {
-    let mut stderr = io::stderr().lock();
+    let mut stderr = standard_error();
     // If the question cannot be written, `read_answer` fails too and means no.
     let _ = write!(stderr, "{question} [y/N] ").and_then(|()| stderr.flush());
     let (answer, answered) = oneshot::channel();

@@ -9,7 +9,7 @@ use crate::cli::process::environment;
 use batchctl::api::Redactor;
 use batchctl::text::Style;
 use std::io;
-use std::io::Write;
+use std::io::{LineWriter, Write};
 
 /// Who reads standard error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,7 +65,7 @@ impl Stderr {
         }
         let text = self.redactor.redact(text.to_owned());
         // If standard error is gone, there is no stream left to report that on.
-        let _ = writeln!(io::stderr().lock(), "{text}");
+        let _ = writeln!(standard_error(), "{text}");
     }
 }
 
@@ -93,7 +93,7 @@ fn print_as(content: Content, text: &str) -> Result<(), NotPrinted> {
 
 /// Writes a text of our own to standard output, as it is: with its colours.
 pub(crate) fn print_bytes(bytes: &[u8]) -> Result<(), NotPrinted> {
-    let mut stdout = io::stdout().lock();
+    let mut stdout = standard_output(Content::Own);
     printed(stdout.write_all(bytes).and_then(|()| stdout.flush()))
 }
 
@@ -101,9 +101,19 @@ pub(crate) fn print_bytes(bytes: &[u8]) -> Result<(), NotPrinted> {
 pub(crate) fn standard_output(content: Content) -> Box<dyn Write> {
     let stdout = io::stdout().lock();
     if environment::stdout_is_terminal() {
-        return Box::new(TerminalGuard::new(stdout, content));
+        let is_ascii = environment::terminals_are_ascii();
+        return Box::new(TerminalGuard::new(stdout, content).in_ascii(is_ascii));
     }
     Box::new(stdout)
+}
+
+/// Returns standard error, in the characters that a terminal has.
+pub(crate) fn standard_error() -> Box<dyn Write + Send> {
+    if environment::stderr_is_terminal() && environment::terminals_are_ascii() {
+        let guard = TerminalGuard::new(LineWriter::new(io::stderr()), Content::Own);
+        return Box::new(guard.in_ascii(true));
+    }
+    Box::new(io::stderr())
 }
 
 /// Turns the end of a pipe's reader into success, and says of any other error where it was.

@@ -3,7 +3,7 @@
 //! A pipe or a file gets every document byte for byte. A terminal would obey the controls in the
 //! texts of a service or of a damaged run, so there they are shown as escapes.
 
-use batchctl::text::{ascii_json, harmless};
+use batchctl::text::{ascii, ascii_json, harmless};
 use std::io;
 use std::io::Write;
 
@@ -14,6 +14,8 @@ pub(crate) enum Content {
     Json,
     /// Any other text.
     Text,
+    /// What this program words and colours itself.
+    Own,
 }
 
 impl Content {
@@ -22,6 +24,7 @@ impl Content {
         match self {
             Self::Json => ascii_json(text),
             Self::Text => harmless(text),
+            Self::Own => text.to_owned(),
         }
     }
 }
@@ -30,13 +33,20 @@ impl Content {
 pub(crate) struct TerminalGuard<W> {
     out: W,
     content: Content,
+    /// Whether the terminal has no other characters.
+    is_ascii: bool,
     /// The bytes of a character that is not whole yet.
     begun: Vec<u8>,
 }
 
 impl<W: Write> TerminalGuard<W> {
     pub(crate) fn new(out: W, content: Content) -> Self {
-        Self { out, content, begun: Vec::new() }
+        Self { out, content, is_ascii: false, begun: Vec::new() }
+    }
+
+    /// Writes ASCII alone, if the terminal has no other characters.
+    pub(crate) fn in_ascii(self, is_ascii: bool) -> Self {
+        Self { is_ascii, ..self }
     }
 }
 
@@ -50,7 +60,9 @@ impl<W: Write> Write for TerminalGuard<W> {
         };
         let rest = self.begun.split_off(whole);
         let text = std::mem::replace(&mut self.begun, rest);
-        self.out.write_all(self.content.harmless(&String::from_utf8_lossy(&text)).as_bytes())?;
+        let text = self.content.harmless(&String::from_utf8_lossy(&text));
+        let text = if self.is_ascii { ascii(&text) } else { text };
+        self.out.write_all(text.as_bytes())?;
         Ok(bytes.len())
     }
 
@@ -83,5 +95,13 @@ mod tests {
             "{\"a\": \"\\u00f6\\u009b\"}\n",
         );
         check(Content::Text, &[b"\xff\x1b"], "\u{fffd}\\u{1b}");
+    }
+
+    #[test]
+    fn a_terminal_without_other_characters_gets_ascii() {
+        let mut out = Vec::new();
+        let mut guard = TerminalGuard::new(&mut out, Content::Own).in_ascii(true);
+        guard.write_all("\u{1b}[1mt\u{f6}r\u{1b}[0m …\n".as_bytes()).unwrap();
+        assert_eq!(String::from_utf8(out).unwrap(), "\u{1b}[1mt\\u{f6}r\u{1b}[0m ...\n");
     }
 }

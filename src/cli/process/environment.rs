@@ -27,12 +27,13 @@ pub(crate) const OF_ON_END: [&str; 11] = [
 ];
 
 /// The variables that hold a secret, with what it is called.
-pub(crate) const SECRETS: [(&str, &str); 5] = [
+pub(crate) const SECRETS: [(&str, &str); 6] = [
     ("BATCHCTL_TOKEN", "token"),
     ("BATCHCTL_IAM_PASSWORD", "password"),
     ("BATCHCTL_IAM_PASSCODE", "passcode"),
     ("HUAWEICLOUD_SDK_SK", "secret key"),
     ("HUAWEICLOUD_SDK_SECURITY_TOKEN", "security token"),
+    ("BATCHCTL_NOTIFY_SECRET", "webhook secret"),
 ];
 
 /// The environment of this process, read once.
@@ -51,6 +52,21 @@ pub(crate) struct Environment {
 /// Returns whether standard output is a terminal, which must be shown no controls.
 pub(crate) fn stdout_is_terminal() -> bool {
     std::io::stdout().is_terminal()
+}
+
+/// Returns whether terminals have no other characters than ASCII, as the locale says.
+pub(crate) fn terminals_are_ascii() -> bool {
+    says_ascii(|name| env::var_os(name).filter(|value| !value.is_empty()))
+}
+
+fn says_ascii(variable: impl Fn(&str) -> Option<OsString>) -> bool {
+    let first = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().find_map(variable);
+    first.and_then(|locale| locale.into_string().ok()).is_some_and(|text| is_ascii_locale(&text))
+}
+
+/// Returns whether standard error is a terminal.
+pub(crate) fn stderr_is_terminal() -> bool {
+    std::io::stderr().is_terminal()
 }
 
 impl Environment {
@@ -104,8 +120,7 @@ impl Environment {
     ///
     /// Without any of these variables nothing is said, and nearly every terminal has UTF-8.
     pub(crate) fn shows_ascii_alone(&self) -> bool {
-        let first = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().find_map(|name| self.variable(name));
-        first.and_then(|locale| locale.to_str()).is_some_and(is_ascii_locale)
+        says_ascii(|name| self.variable(name).cloned())
     }
 
     /// Returns an absolute path from a variable; others are ignored, as the XDG specification

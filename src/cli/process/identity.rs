@@ -1,5 +1,6 @@
 //! Who runs this process: the user, the machine and the command line, without secrets.
 
+use crate::cli::flags::secret_value;
 use crate::cli::process::environment::Environment;
 use batchctl::api::{Redactor, read_text};
 use batchctl::task::RunBy;
@@ -44,9 +45,13 @@ fn name_of(id: u32, passwd: &str) -> Option<String> {
 fn command_line(arguments: &[String]) -> String {
     let mut words = vec!["batchctl".to_owned()];
     let mut is_hidden = false;
-    for argument in arguments.iter().skip(1) {
+    let mut following = arguments.iter().skip(1).peekable();
+    while let Some(argument) = following.next() {
         let flag = argument.split('=').next().unwrap_or_default();
-        let hides = HIDDEN_VALUES.contains(&flag);
+        let typed = argument.split_once('=').map(|(_, value)| value);
+        let value = typed.or(following.peek().map(|next| next.as_str())).unwrap_or_default();
+        let is_path = || secret_value::is_path(Path::new(value));
+        let hides = HIDDEN_VALUES.contains(&flag) || secret_value::names_a_file(flag) && !is_path();
         words.push(match argument {
             _ if is_hidden => HIDDEN.to_owned(),
             _ if hides && argument.contains('=') => format!("{flag}={HIDDEN}"),
@@ -78,6 +83,10 @@ mod tests {
         check(&["x", "stop", "--ping", "https://h/s", "-y"], "batchctl stop --ping … -y");
         check(&["x", "stop", "--proxy=http://u:p@h", "-n"], "batchctl stop --proxy=… -n");
         check(&["x", "--token-command", "--ping", "a"], "batchctl --token-command … a");
+        check(&["x", "--token-file", "hunter2", "a"], "batchctl --token-file … a");
+        check(&["x", "--iam-password-file=hunter2"], "batchctl --iam-password-file=…");
+        check(&["x", "--notify-secret-file", "hunter2"], "batchctl --notify-secret-file …");
+        check(&["x", "--token-file", "./a", "-n"], "batchctl --token-file ./a -n");
         let ids = vec!["gate-1".to_owned(); 1_000];
         assert_eq!(command_line(&ids).chars().count(), LONGEST + 2);
     }

@@ -1,7 +1,7 @@
 //! Which displays watch a run: a bar on a terminal, lines elsewhere, a log if asked for.
 
 use crate::cli::flags::output::{DisplayArgs, ProgressChoice};
-use crate::cli::output::stream::{Audience, Stderr};
+use crate::cli::output::stream::{Audience, Stderr, standard_error};
 use crate::cli::process::environment::Environment;
 use crate::cli::run::log_file::LogFile;
 use batchctl::clock::{Clock, Timestamp};
@@ -13,7 +13,6 @@ use batchctl::task::{Outcome, Rate};
 use batchctl::text::whole_millis;
 use console::Term;
 use serde_json::{Map, Value, json};
-use std::io;
 use std::io::Write;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -158,10 +157,10 @@ pub(crate) fn open(
                 (Box::new(log_to), Box::new(talk_to))
             }
             DisplayMode::Lines => {
-                watchers.push(Box::new(Lines::new(Box::new(io::stderr()))));
-                (Box::new(io::stderr()), Box::new(io::stderr()))
+                watchers.push(Box::new(Lines::new(standard_error())));
+                (standard_error(), standard_error())
             }
-            DisplayMode::Nothing => (Box::new(io::stderr()), Box::new(io::stderr())),
+            DisplayMode::Nothing => (standard_error(), standard_error()),
         };
     if let Some(log_file) = log_file {
         let log = Log::new(Box::new(log_file), Verbosity::Attempts, LogFormat::Json);

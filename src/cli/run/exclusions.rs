@@ -1,11 +1,11 @@
 //! Reads the files of excluded tasks, those that are given and those that the run was begun with.
 
-use crate::cli::flags::run::UnattendedArgs;
-use crate::cli::output::documents;
 use crate::cli::output::documents::Document;
 use crate::cli::output::error::CommandError;
 use crate::cli::output::stream::Stderr;
 use crate::cli::output::taken_files::TakenFiles;
+use crate::cli::output::{documents, dump};
+use crate::cli::run::scene::LaunchFlags;
 use crate::cli::run::{log_file, time_check};
 use batchctl::clock::Clock;
 use batchctl::plan::Exclusions;
@@ -57,14 +57,15 @@ pub(crate) fn read(
 pub(crate) fn protect(
     settings: &RunSettings,
     documents: &[Document],
-    unattended: &UnattendedArgs,
+    flags: &LaunchFlags<'_>,
 ) -> Result<(), CommandError> {
     let mut taken = TakenFiles::default();
     for path in &settings.choice.exclude {
         taken.add(Path::new(path), "a file of excluded tasks");
     }
     documents::check_free(documents, &taken)?;
-    log_file::check(unattended, &taken)
+    dump::check(flags.dump, &taken)?;
+    log_file::check(flags.unattended, &taken)
 }
 
 /// Returns the path under which a file is found again from another directory.

@@ -145,6 +145,7 @@ fn connect(
     planned.narrow(open_files::make_room(wanted, sockets, &context.stderr));
     let connection = ConnectionSettings {
         connect_timeout: planned.settings().connect_timeout,
+        level: planned.settings().level,
         concurrency: planned.settings().concurrency,
     };
     client::client(how.destination, how.credentials, connection, runtime, context)

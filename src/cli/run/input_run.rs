@@ -11,7 +11,7 @@ use batchctl::report::ExitStatus;
 use batchctl::run;
 use batchctl::run::{DryRun, RunRequest};
 use batchctl::store::NewPlan;
-use batchctl::task::Shard;
+use batchctl::task::{Level, Shard};
 use std::path::PathBuf;
 
 /// What inputs are read for.
@@ -36,6 +36,8 @@ pub(crate) struct InputRun<'a> {
     pub(crate) before: &'a BeforeArgs,
     pub(crate) if_empty: EmptyInput,
     pub(crate) purpose: Purpose,
+    /// What the ids name.
+    pub(crate) level: Level,
 }
 
 /// Shows the plan of a new run; sends nothing.

@@ -40,7 +40,7 @@ pub(crate) fn launch(
         ControlFlow::Continue(opened) => opened,
         ControlFlow::Break(finished) => {
             let record = RunReader::open(&run::runs_in(&context.state), &finished)?.record()?;
-            exclusions::protect(&record.run.settings, &documents, flags.unattended)?;
+            exclusions::protect(&record.run.settings, &documents, flags)?;
             return report_finished(&finished, &documents, flags, clock, context);
         }
     };
@@ -49,7 +49,7 @@ pub(crate) fn launch(
         opened.adjust(settings, &context.given);
     }
     opened.exclude(flags.exclude, clock, &context.stderr)?;
-    exclusions::protect(opened.settings(), &documents, flags.unattended)?;
+    exclusions::protect(opened.settings(), &documents, flags)?;
     settings::check(opened.settings(), &context.given)?;
     effect::check_of_run(&context.given, opened.settings(), opened.job().is_some())?;
     let documents = if opened.is_preview(flags) {

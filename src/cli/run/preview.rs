@@ -166,7 +166,8 @@ pub(crate) fn check_unknown(plan: &DryRun, scene: &Scene<'_>) -> Result<(), Comm
 /// Renders what holds for all tasks of the plan.
 fn head(action: &ActionRequest, totals: PlanTotals) -> String {
     let mut text = String::new();
-    let tasks = plural(totals.selected, "batch task", "batch tasks");
+    let (one, many) = action.settings.level.nouns();
+    let tasks = plural(totals.selected, one, many);
     let word = &action.word;
     let _ = writeln!(text, "{word}: {tasks} would be called; nothing was sent");
     let _ = writeln!(text);
@@ -175,6 +176,9 @@ fn head(action: &ActionRequest, totals: PlanTotals) -> String {
     let _ = writeln!(text, "  pace        {}", pace_line(action, totals.selected));
     if let Some(canary) = action.settings.canary {
         let _ = writeln!(text, "  canary      {}", canary_line(canary.get()));
+    }
+    if let Some(waves) = waves_line(action, totals.selected) {
+        let _ = writeln!(text, "  waves       {waves}");
     }
     let _ = writeln!(text, "  stops       {}", stops_line(action, totals.selected));
     if let Some(finish_by) = action.settings.finish_by {
@@ -252,6 +256,17 @@ fn pace_line(action: &ActionRequest, selected: u64) -> String {
     // Retries and slow answers only add to it.
     let shortest = span(rate.shortest_time(selected));
     format!("{found}{rate}{ramp}, {wire}; takes {shortest} at least")
+}
+
+/// Says in which waves that many tasks are sent.
+fn waves_line(action: &ActionRequest, tasks: u64) -> Option<String> {
+    let settings = &action.settings;
+    let ends: Vec<String> = settings.waves.as_ref()?.ends(tasks).into_iter().map(grouped).collect();
+    let pause = match settings.wave_pause {
+        pause if pause.is_zero() => String::new(),
+        pause => format!(", with pauses of {}", span(pause)),
+    };
+    Some(format!("until {} tasks are sent; each must succeed{pause}", ends.join(", ")))
 }
 
 fn canary_line(canary: u64) -> String {

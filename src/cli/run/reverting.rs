@@ -35,7 +35,10 @@ pub(crate) fn choose_and_show(
     // Before the question of `--yes`: an empty plan needs no consent.
     if reverted.selected == 0 {
         context.stderr.line(&format!("there is nothing to take back of run {run}"));
-        return Ok((ControlFlow::Break(ExitStatus::Ok), credentials));
+        // Yesterday's documents must not pass for those of today.
+        if scene.documents.is_empty() && !scene.flags.documents.json {
+            return Ok((ControlFlow::Break(ExitStatus::Ok), credentials));
+        }
     }
     if scene.flags.yes {
         return Ok((ControlFlow::Continue(()), credentials));

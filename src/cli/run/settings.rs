@@ -53,6 +53,8 @@ impl SettingFlags<'_> {
         take(&mut settings.on_doubt, *on_doubt, is_given("on_doubt"));
         take(&mut settings.ramp, small.ramp(), is_given("ramp"));
         take(&mut settings.canary, small.canary(), is_given("canary"));
+        take(&mut settings.waves, small.waves.clone(), is_given("waves"));
+        take(&mut settings.wave_pause, small.wave_pause, is_given("wave_pause"));
         take(&mut settings.max_failures, *max_failures, is_given("max_failures"));
         take(&mut settings.outage_timeout, *outage_timeout, is_given("outage_timeout"));
         take(&mut settings.throttle_timeout, *throttle_timeout, is_given("throttle_timeout"));
@@ -98,6 +100,10 @@ pub(crate) fn check(settings: &RunSettings, given: &GivenFlags) -> Result<(), Co
             "`--ramp` has no rate to grow to, because of `--rate none`",
         )
         .with_hint("give a rate such as `--rate 10/s`, or `--ramp 0s`"));
+    }
+    if settings.waves.is_none() && given.rank("wave-pause") == Rank::CommandLine {
+        let error = "`--wave-pause` pauses between waves, and there are none";
+        return Err(CommandError::usage(error).with_hint("add `--waves 1,10%,100%`"));
     }
     if settings.rate_group.is_some() && settings.rate == RateSetting::Unlimited {
         return Err(CommandError::usage(

@@ -78,7 +78,8 @@ impl<'a> RunSource<'a> {
         let state = &context.state;
         Ok(ControlFlow::Continue(match self {
             Self::New(run) => {
-                let settings = RunSettings { shard: run.shard, ..RunSettings::default() };
+                let (level, shard) = (run.level, run.shard);
+                let settings = RunSettings { level, shard, ..RunSettings::default() };
                 OpenedSource::New { run: Box::new(run), settings: Box::new(settings) }
             }
             Self::Resume(which) => {
@@ -185,7 +186,10 @@ impl<'a> OpenedSource<'a> {
                 // A dry run sends nothing, unless it compares with the live state.
                 let on_paper = run.purpose == Purpose::DryRun && !settings.skip_unchanged;
                 let lookup = if on_paper { Lookup::Never } else { Lookup::Allowed };
-                let logs_in = flags.place.project_id.is_none() || run.purpose != Purpose::CarryOut;
+                let logs_in = flags.place.project_id.is_none()
+                    || run.purpose != Purpose::CarryOut
+                    // The password or the passcode may have to be asked for.
+                    || flags.credentials.iam_user.is_some();
                 if lookup == Lookup::Allowed && logs_in && !flags.place.sandbox {
                     destination::endpoint(flags.place, context)?;
                     let totals = input_check::check(&mut run.plan, &context.state, clock)?;
@@ -241,7 +245,7 @@ impl<'a> OpenedSource<'a> {
             Self::Revert(revert) => revert.command(),
         };
         let settings = self.settings().clone();
-        ActionRequest { word, pattern: destination.pattern(), settings }
+        ActionRequest { word, pattern: destination.pattern(settings.level), settings }
     }
 
     /// Shows what would be called, where nothing more is wanted; breaks with the exit status then.

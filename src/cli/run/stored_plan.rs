@@ -244,7 +244,7 @@ mod tests {
     #[test]
     fn a_plan_of_another_version_or_of_yesterday_is_not_applied() {
         check(Some(VERSION), 24, None);
-        check(Some(VERSION), 25, Some("was planned 25h 00m ago, and `--max-age` allows 24h 00m"));
+        check(Some(VERSION), 25, Some("was planned 1d 1h ago, and `--max-age` allows 1d 0h"));
         let other = format!("was planned by batchctl 0.0.9, and this is {VERSION}");
         check(Some("0.0.9"), 0, Some(&other));
         check(None, 0, Some("is no plan that `batchctl plan` has stored"));

@@ -53,7 +53,12 @@ impl Terms {
                 });
             }
             IfEmpty::NothingToRetry(run) if totals.is_empty() => {
-                return Ok(ControlFlow::Break(nothing_to_retry(run, stderr)));
+                let status = nothing_to_retry(run, stderr);
+                return Ok(if is_reported {
+                    ControlFlow::Continue(())
+                } else {
+                    ControlFlow::Break(status)
+                });
             }
             IfEmpty::Input(_) | IfEmpty::NothingToRetry(_) | IfEmpty::GoOn => {}
         }
@@ -80,7 +85,8 @@ fn confirm(planned: &Planned, scene: &Scene<'_>) -> Result<(), CommandError> {
         return Ok(());
     }
     let action = &scene.action;
-    let tasks = plural(planned.totals().selected, "batch task", "batch tasks");
+    let (one, many) = planned.settings().level.nouns();
+    let tasks = plural(planned.totals().selected, one, many);
     let verb = if action.word == "run" { "start or stop" } else { &action.word };
     let question = format!("{verb} {tasks} with {}?", action.pattern);
     let context = scene.context;

@@ -144,10 +144,14 @@ fn warn(failed: Result<Option<String>, CommandError>, stderr: &Stderr) {
     }
 }
 
+/// The flags about a run that is carried out, beside those that shape its plan.
+const OF_A_REAL_RUN: [&str; 8] =
+    ["cron", "lock-wait", "log-file", "notify", "on-end", "ping", "progress", "splay"];
+
 /// Says of typed flags that they have no effect because nothing is carried out.
 pub(crate) fn say_what_is_left_out(context: &Context) {
     let is_typed = |flag: &&str| context.given.rank(flag) == Rank::CommandLine;
-    if let Some(flag) = ["on-end", "notify"].into_iter().find(is_typed) {
+    for flag in OF_A_REAL_RUN.iter().filter(|flag| is_typed(flag)) {
         let message = format!("nothing is carried out, so `--{flag}` has no effect");
         context.stderr.line(&message);
     }

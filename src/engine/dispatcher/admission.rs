@@ -8,7 +8,7 @@ use crate::clock::Instant;
 use crate::engine::attempt::{Attempt, Completion};
 use crate::engine::ledger::{Leave, Ledger};
 use crate::event::{AttemptSeq, EventKind, StopReason};
-use crate::policy::{Admission, Canary, Passage, RetryPermit, WitnessTrust};
+use crate::policy::{Admission, Canary, Passage, RetryPermit, WaveGate, WitnessTrust};
 use std::sync::Arc;
 use std::task::Poll;
 
@@ -82,12 +82,13 @@ where
 
     fn has_fresh(&self) -> bool {
         let set_aside = self.retry_queue.len() + self.suspects.len();
-        !self.fresh.is_empty() && set_aside < MAX_WAITING && self.canary_lets_begin()
+        !self.fresh.is_empty() && set_aside < MAX_WAITING && self.gates_let_begin()
     }
 
-    /// Returns whether the canary, if there is one, lets a fresh task begin.
-    pub(super) fn canary_lets_begin(&self) -> bool {
-        self.canary.as_ref().is_none_or(Canary::may_begin)
+    /// Returns whether the canary and the wave, if there are such, let a fresh task begin.
+    pub(super) fn gates_let_begin(&self) -> bool {
+        let canary = self.canary.as_ref().is_none_or(Canary::may_begin);
+        canary && self.waves.as_ref().is_none_or(WaveGate::may_begin)
     }
 
     /// Returns the number of attempts between admission and completion.
@@ -106,6 +107,9 @@ where
                 self.budget.count_first(now.into());
                 if let Some(canary) = &mut self.canary {
                     canary.begin();
+                }
+                if let Some(waves) = &mut self.waves {
+                    waves.begin();
                 }
                 self.fresh.pop_front()
             }

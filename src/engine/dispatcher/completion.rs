@@ -99,6 +99,7 @@ where
             Decision::Settle(outcome) => {
                 self.settle(claim, seq, outcome, now);
                 self.update_canary(outcome);
+                self.settle_in_wave(outcome);
             }
             Decision::SendAgain { after } => {
                 self.send_again(claim, after.max(asked_wait.unwrap_or_default()));
@@ -186,6 +187,7 @@ where
                 self.end_hold();
                 self.operator.paused_while_away = Duration::ZERO;
                 self.emit(EventKind::RunContinued);
+                self.hold_wave_again();
             }
         }
     }

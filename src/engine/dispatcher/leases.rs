@@ -69,7 +69,10 @@ where
             match claim.last_seq.filter(|_| hold && claim.history.doubted) {
                 // An earlier process died with this call on the wire; `--on-doubt hold` forbids
                 // another one.
-                Some(seq) => self.settle(claim, seq, Outcome::Ambiguous, now),
+                Some(seq) => {
+                    self.settle(claim, seq, Outcome::Ambiguous, now);
+                    self.pass_over_in_wave();
+                }
                 None => self.fresh.push_back(claim),
             }
         }

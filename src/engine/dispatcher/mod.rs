@@ -14,6 +14,7 @@ mod operator_changes;
 mod outage;
 mod pace;
 mod stopping;
+mod waves;
 
 use crate::api::Authority;
 use crate::clock::{Clock, Instant};
@@ -22,9 +23,10 @@ use crate::engine::control::Control;
 use crate::engine::ledger::{ChunkRef, Claim, Claimed, Kept, Ledger, LedgerError};
 use crate::engine::retry_queue::RetryQueue;
 use crate::engine::settings::EngineSettings;
-use crate::event::{Event, EventKind, RunStarted, RunStats, StopReason};
+use crate::event::{Event, EventKind, Operator, RunStarted, RunStats, StopReason};
 use crate::policy::{
     Breaker, Canary, CredentialsTrust, Opening, Pacer, RetryBudget, SlotGate, SuspectQueue,
+    WaveGate,
 };
 use credentials::Renewal;
 use futures::StreamExt;
@@ -41,6 +43,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::task::unconstrained;
 use tokio::time::Sleep;
+use waves::wave_gate;
 
 /// The number of tasks waiting for a retry at which no fresh ones are begun. This keeps memory flat
 /// while a service refuses everything.
@@ -68,6 +71,7 @@ pub(super) struct Dispatcher<'a, L, S, F> {
     breaker: Breaker,
     budget: RetryBudget,
     canary: Option<Canary>,
+    waves: Option<WaveGate>,
     jitter: fastrand::Rng,
     authority: &'a dyn Authority,
     trust: CredentialsTrust,
@@ -134,6 +138,7 @@ where
             breaker: Breaker::new(),
             budget: RetryBudget::new(now.into()),
             canary: settings.canary.map(Canary::new),
+            waves: wave_gate(settings, clock),
             jitter: fastrand::Rng::new(),
             authority,
             trust: CredentialsTrust::new(authority.generation()),
@@ -168,12 +173,18 @@ where
         mut control: mpsc::UnboundedReceiver<Control>,
     ) -> Result<RunStats, LedgerError> {
         self.emit(EventKind::RunStarted(self.started()));
+        let settings = self.settings;
+        for &change in &settings.origin.changes {
+            self.emit(EventKind::RunChanged { change, by: Operator::Process(std::process::id()) });
+        }
+        self.begin_waves();
         // The order within a turn: first everything that may change a decision (stops, holds, the
         // pace), then the admissions, then the commit that lets them go.
         loop {
             self.wake = None;
             self.take_input(&mut control);
             self.continue_after_hold();
+            self.check_wave();
             self.keep_pace();
             self.refill();
             self.admit();
@@ -267,7 +278,7 @@ where
         let gates = self.wake.into_iter().chain(self.pace.changes());
         let ends =
             gates.chain(self.deadline).chain(self.outage_ends()).chain(self.throttling_ends());
-        ends.chain(self.renewal_due()).min()
+        ends.chain(self.renewal_due()).chain(self.wave_pause_ends()).min()
     }
 }
 

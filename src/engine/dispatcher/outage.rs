@@ -63,8 +63,8 @@ where
     /// When no other call can show the cause, attributes the remaining suspects' failures.
     pub(super) fn attribute_remaining(&mut self) {
         let more_to_begin = !self.fresh.is_empty() || self.supply == Supply::More;
-        // Tasks behind the canary cannot be witnesses: they wait for the suspects themselves.
-        let fresh_to_come = more_to_begin && self.canary_lets_begin();
+        // Tasks behind a gate cannot be witnesses: they wait for the suspects themselves.
+        let fresh_to_come = more_to_begin && self.gates_let_begin();
         let others = self.begun() + self.retry_queue.len();
         if others > 0 || fresh_to_come || self.stopping.is_some() {
             return;

@@ -21,3 +21,4 @@ mod seen;
 mod service;
 mod settling;
 mod stop;
+mod waves;

@@ -226,6 +226,8 @@ fn settings(tasks: u32) -> EngineSettings {
         retry: RetryPolicy { max_attempts: NonZeroU32::new(4).unwrap(), on_doubt: OnDoubt::Retry },
         ramp: None,
         canary: None,
+        waves: None,
+        wave_pause: Duration::ZERO,
         tolerated_failures: u64::MAX,
         max_duration: None,
         drain_timeout: secs(30),

@@ -103,6 +103,7 @@ pub(crate) fn hold_words(reason: &str) -> &str {
         _ if reason == HoldReason::Throttled.as_str() => "the service throttled the run",
         _ if reason == HoldReason::Away.as_str() => "the service was away",
         _ if reason == HoldReason::Credentials.as_str() => "the credentials were being renewed",
+        _ if reason == HoldReason::WavePause.as_str() => "the pause between two waves",
         // A newer version may have written another reason.
         other => other,
     }

@@ -19,6 +19,9 @@ impl Account<'_> {
             Outcome::Failed => failed(task),
             Outcome::Ambiguous => ambiguous(task),
             Outcome::Unchanged => return unchanged(task),
+            Outcome::NotAttempted if task.is_excluded() => {
+                return "a file of excluded tasks named it before it was sent".into();
+            }
             Outcome::NotAttempted => return self.not_attempted(),
         };
         if task.settled.is_some() { reason } else { format!("{reason}; {}", self.open()) }

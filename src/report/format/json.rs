@@ -48,6 +48,7 @@ struct ReportJson<'a> {
     tasks: &'a OutcomeCounts,
     #[serde(with = "SubTaskCountsJson")]
     counts: Counts,
+    wave: Option<WaveJson>,
     /// Tasks that succeeded without a sub-task.
     empty: u64,
     /// Tasks that succeeded at their second or a later attempt.
@@ -78,6 +79,7 @@ impl<'a> ReportJson<'a> {
             settings: settings(&report.settings),
             tasks: &report.tasks,
             counts: report.counts,
+            wave: report.wave.map(|place| WaveJson { number: place.wave, of: place.of }),
             empty: report.empty,
             flaky: report.flaky,
             calls: CallsJson::from_calls(&report.calls),
@@ -116,6 +118,13 @@ fn settings(settings: &RunSettings) -> Value {
     let choice = TaskChoice { left_out: LeftOut::default(), ..settings.choice.clone() };
     let shown = RunSettings { by: None, choice, ..settings.clone() };
     serde_json::to_value(shown).expect("settings have a form in JSON")
+}
+
+/// The wave of the last task with an outcome.
+#[derive(Serialize)]
+struct WaveJson {
+    number: usize,
+    of: usize,
 }
 
 /// A part of the run's file that is not what was written.

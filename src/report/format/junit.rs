@@ -193,6 +193,7 @@ fn case<W: Write>(xml: &mut Xml<W>, task: &TaskRow, sources: &[String]) -> io::R
         }
         Outcome::Succeeded => return xml.empty(&case),
         Outcome::Unchanged => ("skipped", "already in that state, no call was made"),
+        Outcome::NotAttempted if task.is_excluded() => ("skipped", "excluded before it was sent"),
         Outcome::NotAttempted => ("skipped", "the run ended before its turn"),
         Outcome::Partial => ("failure", "some sub-tasks failed"),
         Outcome::Failed => ("failure", "failed"),

@@ -4,8 +4,10 @@
 //! table cell. Figures that are zero are left out.
 
 use crate::report::format::next_commands::{NextCommand, next_commands};
-use crate::report::format::summary::{FLAKY_NOTE, title};
-use crate::report::format::words::{failure_times, more_causes, percent, remedy};
+use crate::report::format::summary::{FLAKY_NOTE, title, wave_words};
+use crate::report::format::words::{
+    failure_times, left_out as rows_left_out, more_causes, percent, remedy,
+};
 use crate::report::model::{FailureGroup, Report};
 use crate::store::RunId;
 use crate::task::{Outcome, TaskId};
@@ -121,6 +123,7 @@ fn numbers(text: &mut String, report: &Report) -> Written {
         let tasks = plural(report.empty, "task", "tasks");
         format!("Empty: {tasks} succeeded without a sub-task")
     };
+    let wave = wave_words(report).map(|words| format!("Wave: {words}"));
     let flaky = || format!("Flaky: {} {FLAKY_NOTE}", plural(report.flaky, "task", "tasks"));
     let sent = || {
         let retries = plural(calls.retries, "retry", "retries");
@@ -128,13 +131,7 @@ fn numbers(text: &mut String, report: &Report) -> Written {
         format!("Calls: {}, {retries}, {throttled} throttled", grouped(calls.attempts))
     };
     // Rows are listed only if some of them became no task.
-    let others = [
-        (input.not_matched, "not matched"),
-        (input.excluded_count, "excluded"),
-        (input.not_sampled, "not sampled"),
-        (input.before_offset, "passed over"),
-        (input.of_other_shards, "of other shards"),
-    ];
+    let others = rows_left_out(input);
     let left_out = input.duplicates
         + input.already_done
         + input.invalid
@@ -150,6 +147,7 @@ fn numbers(text: &mut String, report: &Report) -> Written {
     };
     let paused = || format!("Paused: {}, held back by the service", span(report.pace.paused));
     let lines = [
+        wave,
         (counts.total > 0).then(sub_tasks),
         (report.empty > 0).then(empty),
         (calls.attempts > 0).then(sent),

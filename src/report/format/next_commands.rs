@@ -61,7 +61,9 @@ fn purpose_of_resume(report: &Report) -> &'static str {
         Some(StopReason::Outage) => "once the service is back",
         Some(StopReason::Throttled) => "when it throttles less",
         Some(StopReason::RateGroupLost) => "once the file of its rate group can be used",
-        Some(StopReason::TooManyFailures | StopReason::CanaryFailed) => "once the causes are gone",
+        Some(StopReason::TooManyFailures | StopReason::CanaryFailed | StopReason::WaveFailed) => {
+            "once the causes are gone"
+        }
         Some(
             StopReason::Interrupted
             | StopReason::Terminated
@@ -74,7 +76,9 @@ fn purpose_of_resume(report: &Report) -> &'static str {
 
 fn retry(report: &Report, _: &[PathBuf]) -> Option<NextCommand> {
     // Not before the run is complete: `resume` comes first, because it costs no second run.
-    let is_wanted = report.run.complete && !report.tasks.all_good();
+    let taken = [Outcome::Partial, Outcome::Failed, Outcome::Ambiguous];
+    // Excluded tasks did not succeed either, and are not called again.
+    let is_wanted = report.run.complete && taken.iter().any(|&outcome| report.tasks[outcome] > 0);
     is_wanted.then(|| NextCommand {
         command: command(&report.run.id, &report.settings, "retry", ""),
         purpose: purpose_of_retry(report),

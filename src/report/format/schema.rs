@@ -14,6 +14,8 @@ pub enum Schema {
     Results,
     /// The JSON of `report diff`.
     Diff,
+    /// The JSON of a dry run and of `plan`.
+    Plan,
     /// The JSON of `explain`.
     Explain,
     /// A line of the dump of exchanges.
@@ -30,6 +32,7 @@ impl Schema {
             Self::Events => include_str!("schema/events.json"),
             Self::Results => include_str!("schema/results.json"),
             Self::Diff => include_str!("schema/diff.json"),
+            Self::Plan => include_str!("schema/plan.json"),
             Self::Dump => include_str!("schema/dump.json"),
             Self::Explain => include_str!("schema/explain.json"),
             Self::Tasks => include_str!("schema/tasks.json"),

@@ -91,7 +91,7 @@ fn outcome_row(outcome: Outcome, report: &Report) -> NumberRow {
     NumberRow { tone, label, number: Some(report.tasks[outcome]), note: note.into() }
 }
 
-fn not_attempted_note(report: &Report) -> &'static str {
+pub(crate) fn not_attempted_note(report: &Report) -> &'static str {
     match report.exit {
         None => "not sent so far",
         Some(_) if report.run.complete => "excluded before they were sent",
@@ -102,7 +102,8 @@ fn not_attempted_note(report: &Report) -> &'static str {
 /// Returns the effort of the run: calls, rates, pauses, latency.
 fn call_rows(report: &Report) -> Vec<NumberRow> {
     let (counts, calls, pace) = (report.counts, &report.calls, &report.pace);
-    let mut rows = Vec::new();
+    let mut rows: Vec<NumberRow> =
+        wave_words(report).map(|note| quiet("wave", None, note)).into_iter().collect();
     if counts.total > 0 {
         rows.push(quiet("sub-tasks", Some(counts.total), sub_tasks_note(counts)));
     }
@@ -153,6 +154,12 @@ fn call_rows(report: &Report) -> Vec<NumberRow> {
         rows.push(quiet("latency", None, latency_note(latency)));
     }
     rows
+}
+
+/// Returns which wave the run came to, if it has waves.
+pub(crate) fn wave_words(report: &Report) -> Option<String> {
+    let (place, waves) = (report.wave?, report.settings.waves.as_ref()?);
+    Some(format!("{} of {} (`--waves {waves}`)", place.wave, place.of))
 }
 
 /// Returns how often operators changed the run, and the last change.

@@ -3,7 +3,7 @@
 //! Pure. Every outcome has a mark and a word, because colour never says anything alone.
 
 use crate::clock::Timestamp;
-use crate::report::model::FailureGroup;
+use crate::report::model::{FailureGroup, InputPart};
 use crate::task::{FailureKind, Outcome};
 use crate::text::{grouped, plural, whole_millis};
 use std::time::Duration;
@@ -17,6 +17,17 @@ pub(crate) fn percent(share: f64) -> String {
         _ if share < 1.0 && percent > 99.0 => ">99%".into(),
         _ => format!("{percent}%"),
     }
+}
+
+/// Returns the numbers of rows that were left out by choice, with what became of them.
+pub(crate) fn left_out(input: &InputPart) -> [(u64, &'static str); 5] {
+    [
+        (input.not_matched, "not matched"),
+        (input.excluded_count, "excluded"),
+        (input.not_sampled, "not sampled"),
+        (input.before_offset, "passed over"),
+        (input.of_other_shards, "of other shards"),
+    ]
 }
 
 /// Returns what would help the tasks of a group, to be read before the command that retries them.

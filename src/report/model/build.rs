@@ -3,7 +3,8 @@
 //! Memory does not grow with the number of tasks. The result follows from the file alone.
 
 use crate::clock::Timestamp;
-use crate::policy::TuningHint;
+use crate::event::HoldReason;
+use crate::policy::{TuningHint, WavePlace, wave_of};
 use crate::report::model::active_time::ActiveTime;
 use crate::report::model::ending::EndingFacts;
 use crate::report::model::failure_groups::FailureGroups;
@@ -13,8 +14,10 @@ use crate::report::model::{
     Calls, ExcludedPart, ExitStatus, InputPart, Latency, PacePart, Report, RunPart, StillRunning,
     Target, VerifyCounts,
 };
+use crate::settings::RunSettings;
 use crate::store::{
-    AttemptRow, RunReader, RunRecord, SendingRow, SessionRecord, ShardRow, StoreError, TaskRow,
+    AttemptRow, HoldRow, RunReader, RunRecord, SendingRow, SessionRecord, ShardRow, StoreError,
+    TaskRow,
 };
 use crate::task::{Counts, ExcludedTask, Failure, FailureKind, Outcome, OutcomeCounts, Rate};
 use hdrhistogram::Histogram;
@@ -46,13 +49,15 @@ impl Report {
         sent.calls.pages = run.pages()?;
         // A process records its held time when it ends. The holds are many, one for each throttled
         // answer, so they are read only if a process recorded no end.
-        let holds = if sent.worked.has_open_end() { run.holds()? } else { Vec::new() };
+        let holds = if sent.worked.has_open_end() { service_holds(run)? } else { Vec::new() };
         let paused = sent.worked.held(&holds);
         // Tasks whose ids are lost are in no row, and the sums must add up all the same. They can
         // never be settled, so the run does not wait for them.
         totals.tasks[Outcome::Ambiguous] += run.lost_tasks();
         let last = deciding_session(&record, &shards).cloned();
         let mut report = assemble(record, &Latest { last, still_running }, sent, totals, paused);
+        // Each shard has waves of its own.
+        report.wave = report.wave.filter(|_| shards.is_empty());
         report.shards = shards;
         report.damage = run.damage().to_vec();
         if !report.damage.is_empty() {
@@ -66,6 +71,13 @@ impl Report {
         }
         Ok(report)
     }
+}
+
+/// Returns the times in which the service held the run back, and not a pause between two waves.
+fn service_holds(run: &RunReader) -> Result<Vec<HoldRow>, StoreError> {
+    let mut holds = run.holds()?;
+    holds.retain(|hold| hold.reason != HoldReason::WavePause.as_str());
+    Ok(holds)
 }
 
 /// Keeps the average at the limit at most, provided that the limit held.
@@ -102,6 +114,7 @@ fn assemble(
     paused: Duration,
 ) -> Report {
     let settings = record.run.settings.clone();
+    let wave = totals.wave(&settings);
     let failures = totals.failures.finish().into_groups();
     let facts = EndingFacts {
         last: latest.last.as_ref(),
@@ -111,6 +124,7 @@ fn assemble(
         unverified: totals.arrivals.unverified,
         unsent: totals.unsent.as_ref().map(|(_, failure)| failure),
         failures: &failures,
+        wave,
         settings: &settings,
     };
     let ending = facts.decide();
@@ -129,6 +143,7 @@ fn assemble(
         settings,
         tasks: totals.tasks,
         counts: totals.counts,
+        wave,
         empty: totals.empty,
         flaky: totals.flaky,
         calls: sent.calls,
@@ -299,6 +314,8 @@ struct TaskTotals {
     counts: Counts,
     empty: u64,
     flaky: u64,
+    /// Tasks that were settled without a call.
+    uncalled: u64,
     failures: FailureGroups,
     /// Why the last task could not be sent that was tried and never left, and when it was tried.
     unsent: Option<(Timestamp, Failure)>,
@@ -315,8 +332,16 @@ impl TaskTotals {
         self.counts += task.last.as_ref().and_then(trusted_counts).unwrap_or_default();
         self.empty += u64::from(task.is_empty());
         self.flaky += u64::from(task.is_flaky());
+        self.uncalled += u64::from(task.needed_no_call());
         self.failures.add(task);
         self.note_unsent(task);
+    }
+
+    /// Returns the wave of the last task with an outcome.
+    fn wave(&self, settings: &RunSettings) -> Option<WavePlace> {
+        let tasks = self.tasks.selected().saturating_sub(self.uncalled);
+        let done = tasks.saturating_sub(self.unsettled);
+        wave_of(&settings.waves.as_ref()?.ends(tasks), done)
     }
 
     fn note_unsent(&mut self, task: &TaskRow) {

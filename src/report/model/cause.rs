@@ -12,6 +12,9 @@ use std::sync::LazyLock;
 /// The most bytes that a group keeps of a text of the service.
 const MAX_TEXT_BYTES: usize = 2_000;
 
+/// What is wrong with a task that `--on-unknown skip` left out.
+const UNKNOWN_ID: &str = "the project has no such task";
+
 /// The part of a failure that is the same for all tasks with this cause.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Cause {
@@ -53,8 +56,9 @@ impl Cause {
     /// | `service`, status 500 and above | yes: the service may have recovered |
     /// | `service`, status 200 | no: it was carried out, and the failed sub-tasks have reasons |
     /// | `not_reached` `not_sent` | yes: the command did not arrive |
+    /// | `not_sent`, unknown to the project | no: the id, or the project, must change first |
     /// | `refused` `auth` | no: the task, or the credentials, must change first |
-    pub(crate) const fn is_retryable(&self) -> bool {
+    pub(crate) fn is_retryable(&self) -> bool {
         match self.kind {
             FailureKind::Dns
             | FailureKind::Connect
@@ -63,8 +67,8 @@ impl Cause {
             | FailureKind::Reset
             | FailureKind::Throttled
             | FailureKind::Body
-            | FailureKind::NotReached
-            | FailureKind::NotSent => true,
+            | FailureKind::NotReached => true,
+            FailureKind::NotSent => self.message != UNKNOWN_ID,
             FailureKind::Refused | FailureKind::Auth => false,
             FailureKind::Service => !matches!(self.http_status, Some(200..=299)),
         }
@@ -76,7 +80,7 @@ pub(crate) fn failure_of(task: &TaskRow) -> Option<&Failure> {
     static NOT_SENT: LazyLock<Failure> = LazyLock::new(|| Failure::seen(FailureKind::NotSent, ""));
     // Left out by `--on-unknown skip`.
     static UNKNOWN: LazyLock<Failure> =
-        LazyLock::new(|| Failure::seen(FailureKind::NotSent, "the project has no such batch task"));
+        LazyLock::new(|| Failure::seen(FailureKind::NotSent, UNKNOWN_ID));
     // On the wire when its process died: the connection ended before an answer came.
     static NO_ANSWER: LazyLock<Failure> =
         LazyLock::new(|| Failure::seen(FailureKind::Reset, "no answer was recorded"));

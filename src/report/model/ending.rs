@@ -3,6 +3,7 @@
 //! Pure. A request to stop does not count if nothing was left to do: such a run is complete.
 
 use crate::event::StopReason;
+use crate::policy::WavePlace;
 use crate::report::model::{ExitStatus, FailureGroup, StillRunning, Stopped};
 use crate::settings::RunSettings;
 use crate::store::{SessionRecord, StoredEnd};
@@ -37,6 +38,8 @@ pub(crate) struct EndingFacts<'a> {
     pub(crate) unsent: Option<&'a Failure>,
     /// The failed tasks by cause.
     pub(crate) failures: &'a [FailureGroup],
+    /// The wave of the last task with an outcome.
+    pub(crate) wave: Option<WavePlace>,
     /// The settings of the run.
     pub(crate) settings: &'a RunSettings,
 }
@@ -110,6 +113,7 @@ impl EndingFacts<'_> {
             StopReason::NotAuthorised => (ExitStatus::NotAuthorised, self.not_authorised()),
             StopReason::ProxyRefused => (ExitStatus::NotAuthorised, self.proxy_refused()),
             StopReason::CanaryFailed => (ExitStatus::StoppedEarly, self.canary_failed()),
+            StopReason::WaveFailed => (ExitStatus::StoppedEarly, self.wave_failed()),
             StopReason::Drained => (
                 ExitStatus::StoppedEarly,
                 "it was asked to drain, so that the rest was not sent".into(),
@@ -152,6 +156,11 @@ impl EndingFacts<'_> {
     fn canary_failed(&self) -> String {
         let canary = self.settings.canary.map_or_else(String::new, |tasks| format!(" {tasks}"));
         format!("not all tasks of `--canary{canary}` succeeded, so that the rest was not sent")
+    }
+
+    fn wave_failed(&self) -> String {
+        let wave = self.wave.map_or_else(String::new, |it| format!(" {} of {}", it.wave, it.of));
+        format!("not all tasks of wave{wave} succeeded, so that the later waves were not sent")
     }
 
     fn outage(&self) -> String {

@@ -3,7 +3,7 @@
 //! Data alone: `build` reads it from the store.
 
 use crate::clock::Timestamp;
-use crate::policy::TuningHint;
+use crate::policy::{TuningHint, WavePlace};
 use crate::report::model::command::command;
 use crate::report::model::{ExitStatus, FailureGroup};
 use crate::settings::{LeftOut, RunSettings};
@@ -39,6 +39,8 @@ pub struct Report {
     /// The service's counts of sub-tasks, summed over the last attempts of all tasks. Counts that
     /// could not be trusted are left out.
     pub counts: Counts,
+    /// The wave of the last task with an outcome, if it has waves.
+    pub wave: Option<WavePlace>,
     /// The number of tasks that succeeded without a sub-task, so that nothing happened in them.
     pub empty: u64,
     /// The number of tasks that succeeded at their second or a later attempt.

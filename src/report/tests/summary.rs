@@ -102,6 +102,11 @@ fn settle_and_wait_are_offered_unless_the_run_was_a_rehearsal() {
     report.settings.sandbox = true;
     assert_eq!(offered(&report), "retry report report");
     report.settings.sandbox = false;
+    // Excluded tasks are not called again, so nothing is left to retry.
+    let tasks = std::mem::take(&mut report.tasks);
+    report.tasks[Outcome::NotAttempted] = 2;
+    assert_eq!(offered(&report), "wait report report");
+    report.tasks = tasks;
     report.run.complete = false;
     assert_eq!(offered(&report), "resume report report");
 }
@@ -273,4 +278,23 @@ fn many_causes_are_cut_to_the_most_frequent() {
     run.end(None);
     let text = text(&run);
     assert!(text.contains("\n  and 2 more causes, 2 tasks in all\n"), "{text}");
+}
+
+#[test]
+fn the_next_command_fits_what_would_help() {
+    for kind in FailureKind::ALL {
+        let mut run = TestRun::with_tasks(1);
+        run.begin();
+        run.settle(0, lost(kind), Outcome::Failed);
+        run.end(None);
+        let mut report = run.report();
+        for retryable in [true, false] {
+            report.failures[0].retryable = retryable;
+            let shown = summary(&report, &[], Style::Plain);
+            let purpose =
+                if retryable { "what did not succeed" } else { "once the causes are gone" };
+            assert!(shown.contains(purpose), "{kind:?}: {shown}");
+            assert_eq!(shown.contains("sending again may help"), retryable, "{kind:?}: {shown}");
+        }
+    }
 }

@@ -11,4 +11,4 @@ pub(crate) use connection::serve;
 pub(crate) use gateway::{Gateway, Refusal};
 pub(crate) use query::{Column, ListQuery, Sort, SortOrder, SubTaskQuery};
 pub(crate) use response::{HttpResponse, SandboxReply};
-pub(crate) use route::{ActionPath, SandboxRoute, SubTaskPath, is_project_id};
+pub(crate) use route::{ActionPath, ItemPath, SandboxRoute, is_project_id};

@@ -9,6 +9,8 @@ use hyper::Method;
 pub(crate) enum SandboxRoute<'a> {
     /// Start or stop one batch task.
     Action(ActionPath<'a>),
+    /// Delete one batch task.
+    Delete(ItemPath<'a>),
     /// One page of the batch tasks of a project.
     List {
         /// The project.
@@ -22,7 +24,7 @@ pub(crate) enum SandboxRoute<'a> {
         project: &'a str,
     },
     /// One sub-task in detail.
-    SubTask(SubTaskPath<'a>),
+    SubTask(ItemPath<'a>),
     /// An IAM login.
     Login,
     /// The projects of the account.
@@ -42,12 +44,12 @@ pub(crate) struct ActionPath<'a> {
     pub(crate) command: &'a str,
 }
 
-/// The variable parts in the path of a sub-task.
+/// The variable parts in the path of a batch task or sub-task itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct SubTaskPath<'a> {
+pub(crate) struct ItemPath<'a> {
     /// The project.
     pub(crate) project: &'a str,
-    /// The sub-task.
+    /// The batch task or sub-task.
     pub(crate) id: &'a str,
 }
 
@@ -83,10 +85,13 @@ impl<'a> SandboxRoute<'a> {
         let is_get = method == Method::GET;
         match (collection, rest) {
             ("batch-tasks", None) => is_get.then_some(Self::List { project }),
+            ("batch-tasks", Some(id)) if method == Method::DELETE && one_segment(id) => {
+                Some(Self::Delete(ItemPath { project, id }))
+            }
             ("batch-tasks", Some(rest)) => action(rest).map(Self::Action),
             ("tasks", None) => is_get.then_some(Self::SubTasks { project }),
             ("tasks", Some(id)) if is_get && one_segment(id) => {
-                Some(Self::SubTask(SubTaskPath { project, id }))
+                Some(Self::SubTask(ItemPath { project, id }))
             }
             ("tasks", Some(rest)) => action(rest).map(Self::SubTaskAction),
             _ => None,
@@ -97,7 +102,7 @@ impl<'a> SandboxRoute<'a> {
     pub(crate) const fn id(&self) -> Option<&'a str> {
         match *self {
             Self::Action(path) | Self::SubTaskAction(path) => Some(path.id),
-            Self::SubTask(path) => Some(path.id),
+            Self::Delete(path) | Self::SubTask(path) => Some(path.id),
             Self::List { .. }
             | Self::SubTasks { .. }
             | Self::Login
@@ -112,6 +117,7 @@ impl<'a> SandboxRoute<'a> {
             Self::Action(path) | Self::SubTaskAction(path) => {
                 matches!(path.command, "start" | "stop").then_some(path.command)
             }
+            Self::Delete(_) => Some("delete"),
             Self::List { .. } => Some("list"),
             Self::SubTasks { .. } => Some("tasks"),
             Self::SubTask(_) => Some("task"),
@@ -143,9 +149,11 @@ mod tests {
         check(&Method::PUT, "/v2/p-1/batch-tasks/gate-1/action/start", action);
         let list = SandboxRoute::List { project: "p-1" };
         check(&Method::GET, "/v2/p-1/batch-tasks", list);
+        let gone = SandboxRoute::Delete(ItemPath { project: "p-1", id: "gate-1" });
+        check(&Method::DELETE, "/v2/p-1/batch-tasks/gate-1", gone);
         let one = ActionPath { project: "p-1", id: "0001", command: "stop" };
         check(&Method::PUT, "/v2/p-1/tasks/0001/action/stop", SandboxRoute::SubTaskAction(one));
-        let shown = SandboxRoute::SubTask(SubTaskPath { project: "p-1", id: "0001" });
+        let shown = SandboxRoute::SubTask(ItemPath { project: "p-1", id: "0001" });
         check(&Method::GET, "/v2/p-1/tasks/0001", shown);
         check(&Method::GET, "/v2/p-1/tasks", SandboxRoute::SubTasks { project: "p-1" });
         check(&Method::POST, "/v3/auth/tokens", SandboxRoute::Login);
@@ -168,6 +176,10 @@ mod tests {
         unknown(&Method::GET, "/v2/p/batch-tasks/");
         unknown(&Method::PUT, "/v2/p/batch-tasks");
         unknown(&Method::PUT, "/v2/p/tasks");
+        unknown(&Method::DELETE, "/v2/p/batch-tasks");
+        unknown(&Method::DELETE, "/v2/p/batch-tasks/gate-1/");
+        unknown(&Method::DELETE, "/v2/p/batch-tasks/gate-1/action/stop");
+        unknown(&Method::GET, "/v2/p/batch-tasks/gate-1");
         unknown(&Method::GET, "/v2/p/tasks/");
         unknown(&Method::GET, "/v2/p/tasks/0001/");
         unknown(&Method::POST, "/v2/p/tasks/0001/action/stop");

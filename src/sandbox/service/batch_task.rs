@@ -68,6 +68,8 @@ pub(crate) struct BatchTask {
     singles: BTreeMap<u16, Single>,
     created_at: i64,
     calls: [u32; 2],
+    /// How often it was to be deleted.
+    deletions: u32,
     carried_out: [u32; 2],
 }
 
@@ -90,6 +92,7 @@ impl BatchTask {
             singles: BTreeMap::new(),
             created_at,
             calls: [0; 2],
+            deletions: 0,
             carried_out: [0; 2],
         }
     }
@@ -113,6 +116,12 @@ impl BatchTask {
     pub(crate) const fn count_call(&mut self, command: Command) -> u32 {
         self.calls[command as usize] += 1;
         self.calls[command as usize]
+    }
+
+    /// Counts a request to delete it and returns its number, from 1.
+    pub(crate) const fn count_deletion(&mut self) -> u32 {
+        self.deletions += 1;
+        self.deletions
     }
 
     /// Starts the change of all sub-tasks except `failed` of them.

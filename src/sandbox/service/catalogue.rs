@@ -22,13 +22,18 @@ pub(crate) struct Catalogue {
 impl Catalogue {
     /// Rebuilds the orders if batch tasks were added since.
     pub(crate) fn refresh(&mut self, tasks: &HashMap<Box<str>, BatchTask>) {
-        // Batch tasks are never removed, so an equal number means the same batch tasks.
+        // Whoever removes one calls `forget`, so an equal number means the same batch tasks.
         if self.by_creation.len() == tasks.len() {
             return;
         }
         self.by_creation = sorted_by(tasks, BatchTask::created_at);
         self.by_print.clear();
         self.by_size = sorted_by(tasks, |task| i64::from(task.size()));
+    }
+
+    /// Forgets all orders, because a batch task was removed.
+    pub(crate) fn forget(&mut self) {
+        *self = Self::default();
     }
 
     /// Returns the batch task of a print in the ids of its sub-tasks.

@@ -13,5 +13,5 @@ mod view;
 pub(crate) use batch_task::STATES;
 pub(crate) use iam::{Denial, SandboxIam, time_text};
 pub use project::generated_id;
-pub(crate) use project::{CallResult, SandboxProject};
+pub(crate) use project::{Call, CallResult, SandboxProject};
 pub(crate) use respond::Service;

@@ -13,7 +13,7 @@ use crate::sandbox::service::catalogue::Catalogue;
 use crate::sandbox::service::sub_task_id;
 use crate::sandbox::settings::SandboxSettings;
 use crate::task::Command;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
@@ -21,6 +21,8 @@ use std::time::Duration;
 const FIRST_CREATED_AT: i64 = 1_685_667_905_165;
 /// The age difference between generated batch tasks, in milliseconds.
 const AGE_STEP: i64 = 60_000;
+/// What stands for a deletion where commands have their numbers.
+const DELETION: u64 = 2;
 /// The maximum time by which added batch tasks are younger than the first generated one, in
 /// milliseconds.
 const YOUNGEST: u64 = 30 * 24 * 60 * 60 * 1000;
@@ -34,6 +36,8 @@ pub(crate) struct SandboxProject {
     stuck: f64,
     sub_tasks: RangeInclusive<u16>,
     tasks: HashMap<Box<str>, BatchTask>,
+    /// The ids of batch tasks that were deleted: such an id is not added again.
+    deleted: HashSet<Box<str>>,
     catalogue: Catalogue,
 }
 
@@ -94,6 +98,7 @@ impl SandboxProject {
             stuck: settings.stuck,
             sub_tasks: settings.sub_tasks.clone(),
             tasks: (1..=settings.tasks).map(generate).collect(),
+            deleted: HashSet::new(),
             catalogue: Catalogue::default(),
         }
     }
@@ -150,9 +155,41 @@ impl SandboxProject {
         (index < self.tasks.get(owner)?.size()).then(|| (owner.into(), index))
     }
 
+    /// Deletes a batch task, as its id and the random numbers decide. One of which a sub-task cannot
+    /// be deleted stays.
+    pub(crate) fn delete(&mut self, id: &str) -> Call {
+        let suffix = self.suffix_of(id);
+        let number = match suffix {
+            IdSuffix::Missing => 1,
+            _ => self.get_or_add(id, Command::Start).count_deletion(),
+        };
+        let key = call_key(id, DELETION, number);
+        let share = self.random.roll(Question::CallBehaviour, key).share();
+        let result = match suffix.behaviour(number, self.shares, share) {
+            CallBehaviour::CarriedOut(failures, delivery) => {
+                let total = self.tasks[id].size();
+                let roll = self.random.roll(Question::Failures, key);
+                let failed = failed_of(total, failures, roll);
+                if failed == 0 {
+                    self.tasks.remove(id);
+                    self.deleted.insert(id.into());
+                    self.catalogue.forget();
+                }
+                CallResult::CarriedOut { total, failed, delivery }
+            }
+            without_effect => self.without_effect(without_effect, key),
+        };
+        Call { result, latency: self.random.roll(Question::Latency, key) }
+    }
+
+    /// Returns how calls of an id are treated: what was deleted is missing.
+    fn suffix_of(&self, id: &str) -> IdSuffix {
+        if self.deleted.contains(id) { IdSuffix::Missing } else { IdSuffix::from_id(id) }
+    }
+
     /// Treats one call as its id and the random numbers decide.
     pub(crate) fn call(&mut self, id: &str, command: Command, now: Instant) -> Call {
-        let suffix = IdSuffix::from_id(id);
+        let suffix = self.suffix_of(id);
         let number = self.count_call(suffix, id, command);
         // All random numbers of this call follow from one key, so that neither other ids nor other
         // commands influence them.
@@ -205,14 +242,21 @@ impl SandboxProject {
                 task.carry_out(action.command, failed, action.now);
                 CallResult::CarriedOut { total: task.size(), failed, delivery }
             }
+            without_effect => self.without_effect(without_effect, key),
+        }
+    }
+
+    /// Returns the result of a call that does nothing.
+    fn without_effect(&self, behaviour: CallBehaviour, key: u64) -> CallResult {
+        match behaviour {
             CallBehaviour::Faulted(fault) => CallResult::Faulted(fault),
+            CallBehaviour::Throttled => CallResult::Throttled,
             // A second random number, so that the choice of the error never changes which calls fail.
-            CallBehaviour::FaultedByChance => {
+            CallBehaviour::FaultedByChance | CallBehaviour::CarriedOut(..) => {
                 let faults = ServiceFault::BY_CHANCE;
                 let drawn = self.random.roll(Question::Fault, key);
                 CallResult::Faulted(faults[drawn.below(faults.len() as u64) as usize])
             }
-            CallBehaviour::Throttled => CallResult::Throttled,
         }
     }
 }
@@ -250,6 +294,7 @@ fn failed_of(size: u16, failures: Failures, roll: Roll) -> u16 {
 mod tests {
     use super::*;
     use crate::clock::Clock;
+    use crate::sandbox::http::Sort;
     use crate::sandbox::service::view::View;
     use crate::task::TaskId;
 
@@ -332,6 +377,31 @@ mod tests {
         let sight = View::new(&project, now).sight("gate-1");
         let states = project.tasks()["gate-1"].states(sight);
         assert_eq!(states[0].0, "stopping");
+    }
+
+    #[test]
+    fn what_is_deleted_is_gone_for_every_call_that_follows() {
+        let mut project = SandboxProject::new(&SandboxSettings::default());
+        let now = Clock::start().instant();
+        let missing = CallResult::Faulted(ServiceFault::NoSuchTask);
+        for id in ["task-000001", "gate-drop", "gate-1"] {
+            let deleted = project.delete(id).result;
+            assert!(matches!(deleted, CallResult::CarriedOut { failed: 0, .. }), "{deleted:?}");
+            assert_eq!(project.delete(id).result, missing);
+            assert_eq!(project.call(id, Command::Stop, now).result, missing);
+        }
+        let (tasks, catalogue) = project.catalogued();
+        assert_eq!((tasks.len(), catalogue.ids(Sort::CreatedAt).len()), (999, 999));
+    }
+
+    #[test]
+    fn a_batch_task_that_cannot_be_deleted_whole_stays() {
+        let mut project = SandboxProject::new(&SandboxSettings::default());
+        for id in ["gate-partial", "gate-failed", "gate-refused"] {
+            let before = project.delete(id).result;
+            assert!(project.tasks().contains_key(id), "{before:?}");
+            assert_ne!(project.delete(id).result, CallResult::Faulted(ServiceFault::NoSuchTask));
+        }
     }
 
     #[test]

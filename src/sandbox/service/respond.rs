@@ -100,6 +100,7 @@ impl Service {
         let body = match SandboxRoute::parse(&head.method, head.uri.path()) {
             SandboxRoute::Login => read(body).await,
             SandboxRoute::Action(_)
+            | SandboxRoute::Delete(_)
             | SandboxRoute::List { .. }
             | SandboxRoute::SubTaskAction(_)
             | SandboxRoute::SubTasks { .. }

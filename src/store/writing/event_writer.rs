@@ -55,7 +55,9 @@ impl<'a, 'b> EventWriter<'a, 'b> {
                 let held_us = micros_of(stats.held);
                 self.write_run(&RunRecord::SessionEnded { at_us, held_us, stopped })
             }
+            // The wave follows from the settled tasks.
             EventKind::RunStarted(_)
+            | EventKind::WaveStarted(_)
             | EventKind::Surveyed(_)
             | EventKind::Verified(_)
             | EventKind::RetryScheduled { .. }

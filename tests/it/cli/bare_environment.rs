@@ -47,7 +47,7 @@ fn without_a_path_a_token_command_is_told_of_and_nothing_is_sent() {
     let output = command.env("PATH", "/nowhere").output().unwrap();
     assert_eq!((output.status.code(), server.count()), (Some(77), 0));
     let said = String::from_utf8(output.stderr).unwrap();
-    assert!(said.contains("token command `cat token`"), "{said}");
+    assert!(said.contains("the token command"), "{said}");
 }
 
 #[test]

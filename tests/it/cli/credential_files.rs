@@ -191,3 +191,99 @@ fn a_misspelt_variable_is_named_with_the_one_that_was_meant() {
         assert!(!ended.stderr.contains("BATCHER"), "{}", ended.stderr);
     }
 }
+
+/// Texts that somebody pastes where the name of a file is asked for.
+fn pasted() -> [String; 4] {
+    let token = "MIIFq9Zk3Lm+2xT7/".repeat(180);
+    [token, "AKIDZ7Q2W9E4R5T6 s3cretKeyOfAnAccess0123456789".into(), "hunter2".into(), "hu2".into()]
+}
+
+#[track_caller]
+fn check_unseen(ended: &Ended, secret: &str, names: &str) {
+    let said = format!("{}{}", ended.stdout, ended.stderr);
+    for word in secret.split_whitespace() {
+        let beginning = &word[..word.len().min(16)];
+        assert!(!said.contains(beginning), "{said}");
+    }
+    assert!(said.contains(names), "`{names}` is not in {said}");
+}
+
+#[test]
+fn a_secret_in_the_place_of_a_file_or_a_command_is_not_quoted() {
+    let server = Server::obliging();
+    let mut scene = scene(&server);
+    let user = ["--iam-user", "u", "--iam-domain", "d", "--iam-endpoint", "https://iam.invalid"];
+    for secret in pasted() {
+        let check = |flags: &[&str], code: i32, names: &str| {
+            let ended = stop(&scene, flags).expect(code);
+            check_unseen(&ended, &secret, names);
+        };
+        check(&["--token-file", &secret], 77, "`--token-file`");
+        check(&["--token-command", &secret], 77, "token command");
+        check(&[&user[..], &["--iam-password-file", &secret]].concat(), 77, "password-file`");
+        check(&["--ca-file", &secret], 2, "`--ca-file`");
+        let message = ["--notify", "failure", "--sandbox", "--notify-url-file"];
+        check(&[&message[..], &[&secret]].concat(), 2, "`--notify-url-file`");
+        check(&["--region", &format!("{secret}!")], 2, "--region");
+        check(&["--project-id", &format!("{secret}!")], 2, "--project-id");
+    }
+    for secret in pasted() {
+        scene.set("BATCHCTL_NOTIFY_URL", "https://hooks.invalid/x");
+        let signed = ["--notify", "failure", "--sandbox", "--notify-shape", "feishu"];
+        let ended = stop(&scene, &[&signed[..], &["--notify-secret-file", &secret]].concat());
+        check_unseen(&ended.expect(2), &secret, "`--notify-secret-file`");
+        scene.unset("BATCHCTL_NOTIFY_URL");
+        scene.set("BATCHCTL_TOKEN_FILE", &secret);
+        check_unseen(&stop(&scene, &[]).expect(77), &secret, "`--token-file`");
+        check_unseen(&scene.call(&["config", "show"]).expect(0), &secret, "token_file is set");
+        scene.unset("BATCHCTL_TOKEN_FILE");
+        for key in [
+            "token_file",
+            "token_command",
+            "iam_password_file",
+            "notify_url_file",
+            "notify_secret_file",
+        ] {
+            scene.configure(&format!("{key} = '{secret}'"));
+            let shown = scene.call(&["config", "show", "--json", "--origin"]).expect(0);
+            check_unseen(&shown, &secret, "[hidden]");
+        }
+        scene.configure(&format!("token_file = '{secret}'"));
+        check_unseen(&stop(&scene, &[]).expect(77), &secret, "`--token-file`");
+        scene.configure("");
+    }
+    assert_eq!(server.count(), 0);
+}
+
+#[test]
+fn a_path_that_leads_nowhere_is_named() {
+    let scene = Scene::new();
+    let region = ["--region", "r", "--project-id", "p"];
+    for path in ["./tokn", "/dev/../dev/missing-token", "/dev/missing-token"] {
+        stop(&scene, &[&region[..], &["--token-file", path]].concat()).expect(77).says(path);
+    }
+}
+
+#[test]
+fn a_pasted_secret_is_in_no_usage_error_and_in_no_run() {
+    let server = Server::obliging();
+    let scene = Scene::with(&server);
+    let [token, _, password, _] = pasted();
+    for call in [&["auth", "login", &password][..], &["auth", "check", &token], &[&token]] {
+        check_unseen(&scene.call(call).expect(2), call.last().unwrap(), "…");
+    }
+    scene.configure(&format!("{} = 1", &token[..7].repeat(4)));
+    check_unseen(&scene.call(&["config", "show"]).expect(2), &token[..7].repeat(4), "no key");
+    scene.configure("");
+    // Not read in a rehearsal, whose run is kept with what was typed.
+    let monitor = ["--sandbox", "--ping", "http://127.0.0.1:1/x"];
+    scene.call(&[&STOP[..], &monitor, &["--ca-file", &password]].concat()).expect(0);
+    // The token of the variable is not used, because the flag comes first.
+    for secret in pasted() {
+        scene.call(&[&STOP[..], &["--token-file", &secret]].concat()).expect(77);
+    }
+    for (path, content) in scene.all_files() {
+        let text = String::from_utf8_lossy(&content);
+        assert!(!text.contains(&password) && !text.contains(&token[..16]), "{}", path.display());
+    }
+}

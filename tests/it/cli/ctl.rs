@@ -10,8 +10,9 @@ use serde_json::Value;
 use std::io::Read;
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
-use std::os::unix::net::UnixStream;
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::PathBuf;
+use std::thread;
 use std::time::Duration;
 
 /// A run of a thousand tasks at 20/s, under way.
@@ -193,7 +194,7 @@ fn nonsense_on_the_socket_is_refused_and_does_not_disturb_the_run() {
 #[test]
 fn several_operators_at_once_are_all_answered() {
     let (_server, scene, running) = begun();
-    std::thread::scope(|scope| {
+    thread::scope(|scope| {
         for number in 2..8 {
             let scene = &scene;
             scope.spawn(move || {
@@ -281,4 +282,48 @@ fn what_is_no_value_is_refused_before_anybody_is_asked() {
     scene.call(&["ctl", "latest", "rate", "fast"]).expect(2).says("10/s");
     scene.call(&["ctl", "latest", "concurrency", "0"]).expect(2);
     scene.call(&["ctl", "latest", "explode"]).expect(2);
+}
+
+#[test]
+fn a_run_that_is_taken_up_at_another_rate_says_so() {
+    let server = Server::obliging();
+    let scene = Scene::with(&server);
+    scene.write("tasks.txt", "gate-1\ngate-2\ngate-3\n");
+    scene.call(&["stop", "tasks.txt", "--rate", "1/h", "--max-duration", "1ms"]).expect(3);
+    let changes = || {
+        let report = scene.call(&["report", "--json"]);
+        let report: Value = serde_json::from_str(&report.stdout).unwrap();
+        let changes = report["changes"].as_array().unwrap().clone();
+        changes.iter().map(|it| format!("{} {}", it["change"], it["value"])).collect::<Vec<_>>()
+    };
+    let again = ["resume", "--max-duration", "1ms"];
+    // The same rate is no change, and neither is one that was changed to before.
+    scene.call(&again).expect(3);
+    assert_eq!(changes(), [""; 0]);
+    let fast = ["resume", "--rate", "2/h", "-j", "3", "--max-duration", "1ms"];
+    scene.call(&fast).expect(3);
+    scene.call(&fast).expect(3);
+    assert_eq!(changes(), ["\"rate\" \"2/h\"", "\"concurrency\" \"3\""]);
+    let ended = scene.call(&["resume", "--rate", "none", "-j", "3", "--max-duration", "1h"]);
+    ended.expect(0).prints("(limit 1/h at first)");
+    assert_eq!(changes().len(), 3);
+}
+
+#[test]
+fn a_drain_whose_answer_came_too_late_was_done_all_the_same() {
+    let (_server, scene, running) = begun();
+    let path = socket(&scene);
+    scene.call(&["ctl", "drain"]).expect(0);
+    running.ended().expect(3);
+    // Stands for a run that is over before its answer has left.
+    let listener = UnixListener::bind(path).unwrap();
+    let answers = thread::spawn(move || {
+        for _ in 0..2 {
+            let (mut stream, _) = listener.accept().unwrap();
+            let _ = stream.read(&mut [0; 512]).unwrap();
+        }
+    });
+    scene.call(&["ctl", "drain"]).expect(0).prints("draining");
+    scene.call(&["ctl", "pause"]).expect(2).says("is not running: it was cut short");
+    answers.join().unwrap();
 }

@@ -22,6 +22,10 @@ const CASES: &[Case<'_>] = &[
     (STOP, &["--max-delta", "10%"], "`--job NAME`"),
     (STOP, &["--seed", "1"], "add `--sample 1%`"),
     (STOP, &["--log-format", "json"], "add `-v`"),
+    (STOP, &["--cron", "-v"], "leave out `-v`"),
+    (STOP, &["--cron", "--progress", "lines"], "leave out `--progress` or `--cron`"),
+    (&["resume"], &["--cron", "-vv"], "leave out `-v`"),
+    (&["retry"], &["--cron", "--progress", "bar"], "leave out `--progress` or `--cron`"),
     (STOP, &["--log-file-size", "1MB"], "add `--log-file FILE`"),
     (STOP, &["--notify", "failure"], "put the address into BATCHCTL_NOTIFY_URL"),
     (STOP, &["--notify-url", "https://h.invalid/x"], "put the address into BATCHCTL_NOTIFY_URL"),
@@ -123,4 +127,25 @@ fn a_value_from_a_variable_or_the_config_file_is_for_other_commands_as_well() {
         scene.set(&variable, value);
         scene.call(STOP).expect(0);
     }
+}
+
+#[test]
+fn a_preview_says_of_each_typed_flag_that_it_leaves_out() {
+    let server = Server::obliging();
+    let scene = scene(&server);
+    let flags: [&[&str]; 7] = [
+        &["--cron"],
+        &["--job", "night", "--lock-wait", "1s"],
+        &["--log-file", "log.txt"],
+        &["--on-end", "true"],
+        &["--ping", "http://127.0.0.1:9/x"],
+        &["--progress", "lines"],
+        &["--splay", "1s"],
+    ];
+    for flag in flags {
+        let name = flag.iter().rfind(|word| word.starts_with("--")).unwrap();
+        let ended = scene.call(&[STOP, &["-n"], flag].concat()).expect(0);
+        ended.says(&format!("so `{name}` has no effect"));
+    }
+    assert!(!scene.path("log.txt").exists());
 }

@@ -147,6 +147,8 @@ fn a_run_that_is_taken_up_replaces_no_file_of_excluded_tasks() {
     for command in ["resume", "retry", "revert"] {
         let call = [command, "-o", "except.csv"];
         scene.call(&call).expect(2).says("`except.csv` is a file of excluded tasks");
+        let call = [command, "--dump", "except.csv"];
+        scene.call(&call).expect(2).says("`except.csv` is a file of excluded tasks");
         let call = [command, "--log-file", "except.csv"];
         scene.call(&call).expect(2).says("`except.csv` is a file of excluded tasks");
     }
@@ -189,6 +191,9 @@ fn resume_reads_the_files_again_and_saves_what_is_not_sent_yet() {
     assert_eq!(output.status.code(), Some(1), "{stdout}");
     assert!(stdout.contains("excluded before they were sent"), "{stdout}");
     assert!(stdout.contains("then excluded       1   gate-3"), "{stdout}");
+    assert!(!stdout.contains("batchctl retry"), "{stdout}");
+    let explained = scene.call(&["explain", "gate-3"]).expect(0);
+    assert!(explained.stdout.contains("excluded tasks named it before it was sent"));
     assert_eq!(called(&server), ["gate-1", "gate-2"]);
     let report = report(&scene);
     let tasks = json!({

@@ -267,3 +267,27 @@ fn a_webhook_is_reached_through_the_proxy_that_the_service_is() {
     ended.says("the proxy would read the address of the webhook");
     assert_eq!(world.webhook.count(), 0);
 }
+
+#[test]
+fn messages_are_signed_as_dingtalk_and_feishu_want_them() {
+    let mut world = World::obliging();
+    world.scene.write("secret.txt", "SECcanary0signing0secret\n");
+    let always = ["--notify", "always", "--notify-secret-file", "secret.txt", "--notify-shape"];
+    world.stop("good.txt", &[&always[..], &["dingtalk"]].concat()).expect(0);
+    let path = world.webhook.requests()[0].path.clone();
+    assert!(path.contains("?timestamp=") && path.contains("&sign="), "{path}");
+    world.stop("good.txt", &[&always[..], &["feishu"]].concat()).expect(0);
+    let body = &world.messages()[1];
+    assert!(body["timestamp"].is_string() && body["sign"].is_string(), "{body}");
+    assert_eq!(body["msg_type"], "post");
+    let refused = world.stop("good.txt", &[&always[..], &["slack"]].concat());
+    refused.expect(2).says("takes no signature");
+    world.scene.set("BATCHCTL_NOTIFY_SECRET", "SECcanary0signing0secret");
+    let always = ["--notify", "always", "--notify-shape", "feishu"];
+    world.stop("good.txt", &always).expect(0);
+    assert!(world.messages()[2]["sign"].is_string());
+    for (path, content) in world.scene.all_files() {
+        let is_secret = path.ends_with("secret.txt");
+        assert!(is_secret || !String::from_utf8_lossy(&content).contains("canary0signing"));
+    }
+}

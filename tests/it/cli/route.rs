@@ -44,7 +44,8 @@ fn a_file_without_certificates_is_refused_before_anything_is_sent() {
     scene.write("key.pem", "no certificate");
     let with = |file: &str| scene.call(&[&STOP[..], &["--ca-file", file]].concat()).expect(2);
     with("key.pem").says("there is no certificate in `key.pem`");
-    with("nowhere.pem").says("cannot read the certificates in `nowhere.pem`").says("caused by: No");
+    with("nowhere.pem")
+        .says("cannot read the certificates in what `--ca-file` names: No such file");
     assert_eq!((server.count(), scene.runs().len()), (0, 0));
 }
 
@@ -313,9 +314,14 @@ fn authorities_of_the_environment_are_obeyed_and_named() {
     let warning = "`SSL_CERT_FILE` replaces the certificate authorities of this machine";
     scene.call(&STOP).expect(0).says(warning);
     assert_eq!(server.count(), 1);
+    scene.set("SSL_CERT_DIR", "/etc/ssl/certs");
+    let warning = "`SSL_CERT_FILE` and `SSL_CERT_DIR` replace the certificate authorities";
+    scene.call(&STOP).expect(0).says(warning);
+    scene.unset("SSL_CERT_DIR");
+    assert_eq!(server.count(), 2);
     scene.unset("SSL_CERT_FILE");
     let untrusted = [&STOP[..], &["--outage-timeout", "1ms"]].concat();
     let ended = scene.call(&untrusted).expect(1);
     assert!(!ended.stderr.contains("SSL_CERT"), "{}", ended.stderr);
-    assert_eq!(server.count(), 1);
+    assert_eq!(server.count(), 2);
 }

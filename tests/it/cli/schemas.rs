@@ -147,7 +147,7 @@ fn undescribed(schema: &Value, at: &str, found: &mut Vec<String>) {
 #[test]
 fn every_field_is_described() {
     let scene = Scene::new();
-    for document in ["report", "events", "results", "diff", "explain", "dump"] {
+    for document in ["report", "events", "results", "diff", "plan", "explain", "dump", "tasks"] {
         let mut found = Vec::new();
         let schema = schema(&scene, document);
         assert!(jsonschema::meta::is_valid(&schema), "{document}");
@@ -166,5 +166,23 @@ fn sub_tasks_keep_to_their_schema() {
         let rows: Value = serde_json::from_str(&rows).unwrap();
         assert!(!rows.as_array().unwrap().is_empty());
         check(&schema(&rehearsal.scene, "tasks"), &[rows]);
+    }
+}
+
+#[test]
+fn plans_keep_to_their_schema() {
+    let rehearsal = Rehearsal::at_once(SandboxSettings::default());
+    let scene = &rehearsal.scene;
+    scene.write("tasks.txt", "gate-1\ngate-2\ngate-3\n");
+    scene.write("except.csv", "id,reason\ngate-2,doors\n");
+    let calls: [&[&str]; 4] = [
+        &["stop", "tasks.txt", "-n", "--json"],
+        &["stop", "tasks.txt", "-n", "--json", "--exclude", "except.csv"],
+        &["start", "tasks.txt", "-n", "--json", "--skip-unchanged", "--on-unknown", "send"],
+        &["plan", "stop", "tasks.txt", "--json", "--limit", "1"],
+    ];
+    for call in calls {
+        let plan = serde_json::from_str(&scene.call(call).expect(0).stdout).unwrap();
+        check(&schema(scene, "plan"), &[plan]);
     }
 }

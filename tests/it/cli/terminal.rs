@@ -5,6 +5,7 @@ use crate::support::reply::Reply;
 use crate::support::server::Server;
 use batchctl::sandbox::SandboxSettings;
 use batchctl::sandbox::SandboxThread;
+use rustix::process::{Pid, Signal, kill_process};
 use rustix::pty::OpenptFlags;
 use rustix::termios::Winsize;
 use std::fs::File;
@@ -108,8 +109,8 @@ fn an_interrupt_at_the_question_sends_nothing_and_keeps_nothing() {
     let scene = scene(&server);
     let mut session = Session::start(scene.command(&["stop", "tasks.txt"]));
     session.wait_for("[y/N]");
-    let id = rustix::process::Pid::from_child(&session.child);
-    rustix::process::kill_process(id, rustix::process::Signal::INT).unwrap();
+    let id = Pid::from_child(&session.child);
+    kill_process(id, Signal::INT).unwrap();
     let (status, shown) = session.ended();
     assert_eq!(status, Some(130), "{shown}");
     assert!(shown.contains("nothing was sent"), "{shown}");
@@ -200,4 +201,55 @@ fn the_bar_is_ascii_where_the_locale_has_nothing_else() {
     for variables in [&[("LC_ALL", "C.UTF-8"), ("LANG", "C")][..], &[]] {
         assert!(!shown(variables).is_ascii(), "{variables:?}");
     }
+}
+
+#[test]
+fn a_terminal_without_other_characters_gets_ascii_alone() {
+    let server =
+        Server::start(|_| Reply::service(400, "VIAS.00010001", "ung\u{fc}ltig \u{2013} \u{4e2d}"));
+    let mut scene = Scene::with(&server);
+    scene.set("LC_ALL", "POSIX");
+    scene.write("t\u{f6}r.csv", "id,\u{f6}rtlich\ngate-1,\u{e4}\n");
+    let named = ["stop", "t\u{f6}r.csv", "-y", "--rate", "none", "--reason", "\u{e4}nderung"];
+    let calls: [&[&str]; 11] = [
+        &["-o", "\u{e4}.csv"],
+        &["--progress", "lines", "-vv"],
+        &["-o", "csv:-"],
+        &["-o", "ndjson:-"],
+        &["-o", "html:-"],
+        &["--json"],
+        &["-n", "-v"],
+        &["--region", "\u{e4}"],
+        &["--\u{e4}"],
+        &["--ca-file", "./\u{e4}"],
+        &["--id-column", "\u{e4}"],
+    ];
+    let calls = calls.map(|flags| [&named[..], flags].concat());
+    let others: [&[&str]; 4] =
+        [&["report"], &["runs", "show", "latest"], &["runs", "list"], &["stop", "n\u{f6}.csv"]];
+    for call in calls.into_iter().chain(others.map(<[&str]>::to_vec)) {
+        let (_, shown) = Session::start(scene.command(&call)).ended();
+        assert!(shown.is_ascii() && !shown.is_empty(), "{call:?}: {shown}");
+    }
+    let (_, shown) = Session::start(scene.command(&["report"])).ended();
+    assert!(shown.contains("ung\\u{fc}ltig"), "{shown}");
+}
+
+#[test]
+fn an_input_is_checked_before_a_password_is_asked_for() {
+    let server = Server::obliging();
+    let mut scene = scene(&server);
+    scene.unset("BATCHCTL_TOKEN");
+    scene.write("bad.txt", "gate-1\nno id\n");
+    let user = ["--iam-user", "night", "--iam-domain", "acme", "--iam-endpoint", &server.url()];
+    for call in [&["stop", "bad.txt"][..], &["stop", "bad.txt", "--iam-user-id", "id"]] {
+        let (status, shown) = Session::start(scene.command(&[call, &user].concat())).ended();
+        assert_eq!(status, Some(65), "{shown}");
+        assert!(!shown.contains("password of"), "{shown}");
+    }
+    let mut session = Session::start(scene.command(&[&["stop", "tasks.txt"], &user[..]].concat()));
+    session.wait_for("password of `night`");
+    kill_process(Pid::from_child(&session.child), Signal::INT).unwrap();
+    assert_eq!(session.ended().0, Some(130));
+    assert_eq!(server.count(), 0);
 }

@@ -4,4 +4,5 @@ mod auto;
 mod begin_and_end;
 mod outage;
 mod rate_group;
+mod waves;
 mod windows;

@@ -40,6 +40,21 @@ fn exactly_what_was_changed_is_taken_back() {
     let again = rehearsal.scene.call(&["revert", id, "-y"]).expect(0);
     again.says("touched since").says("there is nothing to take back");
     assert_eq!(rehearsal.service.witness().tally().actions, 2 * changed);
+    // Documents are written as in every other ending.
+    rehearsal.scene.write("all.csv", "of yesterday");
+    let documents = ["-o", "all.csv", "--json"];
+    let call = [&["revert", id][..], &documents].concat();
+    let preview = report(&rehearsal.scene.call(&call).expect(0));
+    assert_eq!(preview["input"]["selected"], 0);
+    assert_eq!(rehearsal.scene.read("all.csv"), "id,command,state_before,why\n");
+    let empty = report(&rehearsal.scene.call(&[&call[..], &["-y"]].concat()).expect(0));
+    assert_eq!((&empty["tasks"]["selected"], &empty["exit"]["code"]), (&0.into(), &0.into()));
+    assert!(rehearsal.scene.read("all.csv").starts_with("id,command,outcome"));
+    assert_eq!(rehearsal.scene.read("all.csv").lines().count(), 1);
+    let call = ["retry", "latest", "-y", "-o", "all.json"];
+    rehearsal.scene.call(&call).expect(0).says("nothing to retry");
+    assert!(rehearsal.scene.read("all.json").contains("\"selected\": 0"));
+    assert_eq!(rehearsal.service.witness().tally().actions, 2 * changed);
 }
 
 #[test]

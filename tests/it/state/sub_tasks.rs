@@ -38,7 +38,7 @@ fn failed_at(rehearsal: &Rehearsal, ids: &[String]) -> BTreeSet<String> {
 #[test]
 fn the_failed_sub_tasks_of_a_run_are_exactly_those_of_the_service() {
     let rehearsal = rehearsal(3..=3_000);
-    let partial = partial_ids(20);
+    let partial = partial_ids(200);
     let input = rehearsal.input(&[&partial[..], &["gate".to_owned()]].concat());
     rehearsal.scene.call(&["start", input.to_str().unwrap()]).expect(1);
     let failed = failed_at(&rehearsal, &partial);
@@ -167,4 +167,71 @@ fn refused_credentials_end_with_77() {
     let server = Server::start(|_| Reply::gateway(401, "APIGW.0301", "no"));
     let ended = Scene::with(&server).call(&["tasks", "--id", "gate-1"]).expect(77);
     ended.says("the sub-tasks of `gate-1`: the credentials were refused");
+}
+
+/// Writes what `tasks` names in trouble of the latest run.
+fn name_bad(rehearsal: &Rehearsal) -> BTreeSet<String> {
+    let bad = rehearsal.scene.call(&["tasks", "--run", "latest", "--state", "bad"]).expect(0);
+    rehearsal.scene.write("cameras.csv", &bad.stdout);
+    ids(&bad.stdout)
+}
+
+#[test]
+fn failed_sub_tasks_are_started_by_themselves_and_nothing_else_is_touched() {
+    let rehearsal = rehearsal(3..=40);
+    let partial = partial_ids(200);
+    let input = rehearsal.input(&partial);
+    rehearsal.scene.call(&["start", input.to_str().unwrap()]).expect(1);
+    let failed = failed_at(&rehearsal, &partial);
+    assert_eq!(name_bad(&rehearsal), failed);
+    let before = rehearsal.service.witness().tally();
+    let start = ["start", "--level", "task", "cameras.csv", "-o", "results.csv"];
+    rehearsal.scene.call(&start).expect(0).prints("succeeded");
+    let after = rehearsal.service.witness().tally();
+    assert_eq!(after.actions, before.actions);
+    assert_eq!(after.sub_tasks_carried_out, failed.len() as u64);
+    assert_eq!(ids(&rehearsal.scene.read("results.csv")), failed);
+    assert!(failed_at(&rehearsal, &partial).is_empty());
+}
+
+#[test]
+fn a_run_of_sub_tasks_waits_for_them_and_leaves_alone_what_is_there() {
+    let rehearsal = rehearsal(4..=4);
+    rehearsal.scene.call(&["start", "--id", "gate-partial", "--id", "gate-failed"]).expect(1);
+    let failed = name_bad(&rehearsal);
+    let start = ["start", "--level", "task", "cameras.csv", "--wait", "--json"];
+    let ended = rehearsal.scene.call(&start).expect(0);
+    let report: Value = serde_json::from_str(&ended.stdout).unwrap();
+    assert_eq!(report["settings"]["level"], "task");
+    assert_eq!(report["arrivals"]["verified"], failed.len());
+    let again = ["start", "--level", "task", "cameras.csv", "--skip-unchanged", "--json"];
+    let ended = rehearsal.scene.call(&again).expect(0);
+    let report: Value = serde_json::from_str(&ended.stdout).unwrap();
+    assert_eq!(report["tasks"]["unchanged"], failed.len());
+    rehearsal.scene.call(&["tasks", "--run", "latest"]).expect(2).says("acts on sub-tasks itself");
+}
+
+#[test]
+fn any_object_accepts_a_sub_task_and_a_retry_calls_sub_tasks_again() {
+    let server = Server::start(|request| match request.path.split('/').nth(4).unwrap() {
+        "cam1" => Reply::answer(200, "{}"),
+        "cam2" => Reply::answer(200, r#"{"id":"cam2","status_code":200,"status_msg":"OK"}"#),
+        "cam3" => Reply::answer(200, r#"{"id":"cam1"}"#),
+        "cam4" => Reply::answer(200, "<html>"),
+        _ => Reply::service(400, "VIAS.00010007", "no such task"),
+    });
+    let scene = Scene::with(&server);
+    scene.write("cameras.txt", "cam1\ncam2\ncam3\ncam4\ncam5\n");
+    let stop = ["stop", "--level", "task", "cameras.txt", "--max-attempts", "1"];
+    let preview = scene.call(&[&stop[..], &["-n"]].concat()).expect(0);
+    preview.prints("5 sub-tasks would be called").prints("/tasks/{id}/action/{command}");
+    scene.call(&[&stop[..], &["-o", "results.csv"]].concat()).expect(1);
+    let outcomes = super::cells(&scene, &["id", "outcome"]);
+    let expected =
+        ["cam1 succeeded", "cam2 succeeded", "cam3 ambiguous", "cam4 ambiguous", "cam5 failed"];
+    assert_eq!(outcomes, expected);
+    scene.call(&["retry", "--max-attempts", "1"]).expect(1);
+    let paths = server.requests().into_iter().map(|request| request.path);
+    assert!(paths.clone().all(|path| path.contains("/tasks/cam")), "{:?}", server.requests());
+    assert_eq!(paths.count(), 5 + 3);
 }

@@ -88,6 +88,7 @@ fn unknown_tasks_can_be_left_out_or_sent() {
     assert_eq!(skipped["tasks"]["succeeded"], 1);
     assert_eq!(skipped["tasks"]["failed"], 1);
     assert_eq!(skipped["failures"][0]["kind"], "not_sent");
+    assert_eq!(skipped["failures"][0]["retryable"], false);
     assert_eq!(rehearsal.service.witness().tally().actions, 1);
     let sent = report(&call("send").expect(0));
     assert_eq!((&sent["tasks"]["succeeded"], &sent["tasks"]["unchanged"]), (&json!(1), &json!(1)));

@@ -5,6 +5,7 @@
 use crate::cli::Context;
 use crate::cli::commands::config::ConfigShowArgs;
 use crate::cli::flags::config_file::{ConfigFile, Setting, quoted};
+use crate::cli::flags::secret_value;
 use crate::cli::flags::sources::{settings_of, variable_of};
 use clap::ArgMatches;
 use clap::parser::ValueSource;
@@ -100,9 +101,10 @@ fn in_file(file: &ConfigFile, setting: &Setting) -> Origin {
 }
 
 fn redacted(mut shown: Shown, context: &Context) -> Shown {
-    let is_hidden = HIDDEN.contains(&&*shown.flag);
+    let is_secret = HIDDEN.contains(&&*shown.flag);
     for value in &mut shown.values {
-        *value = if is_hidden {
+        let is_shown = secret_value::may_be_shown(&shown.flag, value, &context.environment);
+        *value = if is_secret || !is_shown {
             NOT_SHOWN.into()
         } else {
             context.stderr.redactor.redact(std::mem::take(value))

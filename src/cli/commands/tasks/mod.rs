@@ -7,14 +7,14 @@ mod walk;
 
 use crate::cli::Context;
 use crate::cli::commands::list::filter::StateChoice;
-use crate::cli::commands::start_stop::{Inputs, new_plan};
+use crate::cli::commands::start_stop::{Inputs, plan_of_all};
 use crate::cli::commands::tasks::rows::SubTaskTable;
 use crate::cli::commands::tasks::walk::{BatchTask, SubTaskWalk};
 use crate::cli::connect::client::{ReadingClient, client_for_reading};
 use crate::cli::connect::destination;
 use crate::cli::connect::destination::{Destination, Lookup};
 use crate::cli::flags::connection::{CredentialArgs, DestinationArgs};
-use crate::cli::flags::input::InputArgs;
+use crate::cli::flags::input::TableArgs;
 use crate::cli::flags::precedence::Rank;
 use crate::cli::flags::reading::ReadingArgs;
 use crate::cli::flags::values;
@@ -30,7 +30,7 @@ use batchctl::run::{DryRun, RetryFilter, RunRequest};
 use batchctl::settings::RunSettings;
 use batchctl::store::RunReader;
 use batchctl::survey::WalkerSettings;
-use batchctl::task::{Command, Outcome};
+use batchctl::task::{Command, Level, Outcome};
 use clap::Args;
 use std::path::PathBuf;
 
@@ -42,6 +42,7 @@ nothing is printed.
 Examples:
   batchctl tasks --id 0d47bbf52962414bb7ae27fb6ea24230
   batchctl tasks --run latest --outcome partial,failed --state bad --detail
+  batchctl tasks --run latest --state bad | batchctl start --level task -
   batchctl tasks tasks.csv --json";
 
 #[derive(Debug, Args)]
@@ -75,7 +76,10 @@ pub(crate) struct TasksArgs {
     #[command(flatten)]
     pub(crate) credentials: CredentialArgs,
     #[command(flatten)]
-    pub(crate) input: InputArgs,
+    pub(crate) table: TableArgs,
+    /// What to do if there is no task in the input
+    #[arg(long, value_name = "DO", default_value = "fail", help_heading = "Input")]
+    pub(crate) if_empty: EmptyInput,
     #[command(flatten)]
     pub(crate) reading: ReadingArgs,
 }
@@ -153,6 +157,11 @@ fn of_run(
     let reader = RunReader::open(&runs, &which.find(&context.state)?)?;
     let record = reader.record()?;
     let mut settings = record.run.settings.clone();
+    if settings.level == Level::Task {
+        let error = format!("run {} acts on sub-tasks itself", record.run.id);
+        let hint = format!("`batchctl report {} -o results.csv` writes them", record.run.id);
+        return Err(CommandError::usage(error).with_hint(hint));
+    }
     args.reading.adjust(&mut settings, &context.given);
     let place = destination::of_run(&args.place, &record, &settings, context)?;
     destination::outlives_run(&place)?;
@@ -176,12 +185,13 @@ fn of_inputs(
         ids: args.ids.clone(),
         // A plan needs a command, and this one is never carried out.
         command: CommandSource::Fixed(Command::Start),
+        level: Level::Batch,
     };
     // Read before anything is asked for, so that an error of the input comes first.
     let request = RunRequest {
         state: context.state.clone(),
         command: String::new(),
-        plan: new_plan(inputs, &args.input, context)?,
+        plan: plan_of_all(inputs, &args.table, context)?,
         endpoint: String::new(),
         project_id: String::new(),
         job: None,
@@ -189,7 +199,7 @@ fn of_inputs(
         settings: settings.clone(),
     };
     let plan = run::dry_run(request, Clock::start())?;
-    if plan.totals().is_empty() && args.input.if_empty == EmptyInput::Fail {
+    if plan.totals().is_empty() && args.if_empty == EmptyInput::Fail {
         return Err(CommandError::new(ExitStatus::BadInput, "there is no task in the input")
             .with_hint("`--if-empty ok` makes that a success"));
     }

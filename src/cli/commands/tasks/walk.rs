@@ -51,7 +51,7 @@ impl<'a, A: TaskApi> SubTaskWalk<'a, A> {
         detail: bool,
     ) -> Result<Vec<ListedTask>, CommandError> {
         let BatchTask { id, expected } = batch_task;
-        let listing = Listing::SubTasks { batch_task: id.clone(), expected: *expected };
+        let listing = Listing::SubTasks { batch_task: Some(id.clone()), expected: *expected };
         let mut end = WalkEnd::Gap(Gap::Shrank);
         for _ in 0..MOST_WALKS {
             let mut seen = SeenTasks::new(self.states);

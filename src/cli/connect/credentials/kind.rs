@@ -8,10 +8,10 @@ use std::path::Path;
 /// Returns the kind of a source that was found.
 pub(crate) fn of_source(source: &CredentialSource, context: &Context) -> CredentialKind {
     match source {
-        CredentialSource::Token(TokenSource::File(path)) if is_of_systemd(path, context) => {
+        CredentialSource::Token(TokenSource::File { path, .. }) if is_of_systemd(path, context) => {
             CredentialKind::Systemd
         }
-        CredentialSource::Token(TokenSource::File(_)) => CredentialKind::TokenFile,
+        CredentialSource::Token(TokenSource::File { .. }) => CredentialKind::TokenFile,
         CredentialSource::Token(TokenSource::Command { .. }) => CredentialKind::TokenCommand,
         // Only a kept login knows its project.
         CredentialSource::Token(TokenSource::Given { project: Some(_), .. }) => {

@@ -4,6 +4,7 @@ use crate::cli::Context;
 use crate::cli::connect::credentials::{PartialDestination, Said, is_said, secret_file, text_of};
 use crate::cli::connect::plain_http;
 use crate::cli::flags::connection::CredentialArgs;
+use crate::cli::flags::secret_value;
 use crate::cli::output::error::CommandError;
 use crate::cli::output::prompt;
 use batchctl::api::{CredentialSource, Endpoint, Iam, Login, Scope, SecondFactor, read_text};
@@ -108,8 +109,10 @@ fn password(args: &CredentialArgs, user: &str, context: &Context) -> Result<Stri
 /// Reads a password: the first line of a file that is not blank, without white space at its ends.
 fn of_file(path: &Path) -> Result<String, CommandError> {
     let refuse = |why: &str| {
-        let error = format!("cannot read a password from `{}`: {why}", path.display());
+        let file = secret_value::file_of("iam-password-file", path);
+        let error = format!("cannot read a password from {file}: {why}");
         CommandError::new(ExitStatus::NotAuthorised, error)
+            .with_hint("a password itself belongs into BATCHCTL_IAM_PASSWORD")
     };
     let text = read_text(path).map_err(|error| refuse(&error.to_string()))?;
     // Further lines are notes of the owner.

@@ -23,6 +23,7 @@ use crate::cli::connect::trust;
 use crate::cli::connect::trust::{Accepts, Recorded};
 use crate::cli::flags::connection::CredentialArgs;
 use crate::cli::flags::precedence::{Rank, Stronger};
+use crate::cli::flags::secret_value;
 use crate::cli::output::error::CommandError;
 use batchctl::api::{CredentialSource, Credentials, Endpoint, ProjectId, Route, TokenSource};
 use batchctl::clock::Clock;
@@ -181,12 +182,12 @@ fn token_of_flags(
 fn token_file(path: &Path, context: &Context) -> CredentialSource {
     let path = secret_file::located(path, context);
     secret_file::warn_if_shared(&path, context);
-    TokenSource::File(path).into()
+    TokenSource::File { origin: secret_value::file_of("token-file", &path), path }.into()
 }
 
 fn token_of_systemd(context: &Context) -> Option<CredentialSource> {
     let path = secret_file::of_systemd(OF_SYSTEMD, context)?;
-    Some(TokenSource::File(path).into())
+    Some(TokenSource::file(path).into())
 }
 
 fn token_of_variable(context: &Context) -> Result<Option<CredentialSource>, CommandError> {

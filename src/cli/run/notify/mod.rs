@@ -5,6 +5,7 @@
 
 mod message;
 mod shape;
+mod signature;
 
 use crate::cli::Context;
 use crate::cli::connect::config_keys;
@@ -12,9 +13,11 @@ use crate::cli::connect::credentials::secret_file;
 use crate::cli::flags::notify;
 use crate::cli::flags::notify::{NotifyArgs, NotifyShape, NotifyWhen, WebhookAddress};
 use crate::cli::flags::precedence::Stronger;
+use crate::cli::flags::secret_value;
 use crate::cli::output::error::CommandError;
 use crate::cli::process::runtime::runtime;
 use batchctl::api::{Route, read_text};
+use batchctl::clock::Clock;
 use batchctl::report::{ExitStatus, is_recovery};
 use batchctl::run;
 use message::{Ending, Event};
@@ -69,6 +72,8 @@ pub(crate) struct Notifier {
     when: Vec<NotifyWhen>,
     address: WebhookAddress,
     shape: NotifyShape,
+    /// What messages are signed with, if they are.
+    secret: Option<String>,
     route: Route,
 }
 
@@ -87,7 +92,7 @@ impl Notifier {
             return Ok(None);
         }
         // A proxy or a certificate of somebody else would read the address.
-        let keys = ["notify-url", "notify-url-file", "proxy", "ca-file"];
+        let keys = ["notify-url", "notify-url-file", "notify-secret-file", "proxy", "ca-file"];
         config_keys::require_trusted_keys(&keys, context)?;
         let address = address(args, context)?;
         if route.proxy.is_some() && !address.is_encrypted() {
@@ -95,7 +100,8 @@ impl Notifier {
             return Err(CommandError::usage(error).with_hint("use https"));
         }
         let shape = args.notify_shape.unwrap_or_else(|| address.shape());
-        Ok(Some(Self { when: args.notify.clone(), address, shape, route }))
+        let secret = secret(args, shape, context)?;
+        Ok(Some(Self { when: args.notify.clone(), address, shape, secret, route }))
     }
 
     /// Sends a message about the end of a command, if one is wanted; returns what is to be warned
@@ -140,7 +146,12 @@ impl Notifier {
     async fn once(&self, client: &Client, body: &Value) -> Result<(), NotifyError> {
         // Without its URL, which is the secret.
         let unreachable = |e: reqwest::Error| NotifyError::Unreachable(e.without_url().to_string());
-        let request = client.post(self.address.url()).header(CONTENT_TYPE, "application/json");
+        let (mut url, mut body) = (self.address.url(), body.clone());
+        // For each try anew, because a signature is good for an hour at most.
+        if let Some(secret) = &self.secret {
+            signature::sign(self.shape, secret, Clock::start().now(), (&mut url, &mut body));
+        }
+        let request = client.post(url).header(CONTENT_TYPE, "application/json");
         let answer = request.body(body.to_string()).send().await.map_err(unreachable)?;
         match answer.status() {
             status if status.is_redirection() => Err(NotifyError::Redirected(status.as_u16())),
@@ -187,6 +198,39 @@ async fn beginning(mut answer: Response) -> Result<Vec<u8>, reqwest::Error> {
     Ok(body)
 }
 
+/// Returns the secret that messages are signed with: that in the file, or in the variable.
+fn secret(
+    args: &NotifyArgs,
+    shape: NotifyShape,
+    context: &Context,
+) -> Result<Option<String>, CommandError> {
+    let Some(path) = &args.notify_secret_file else {
+        let variable = context.environment.variable("BATCHCTL_NOTIFY_SECRET");
+        let secret = variable.and_then(|value| value.to_str()).map(|it| it.trim().to_owned());
+        secret.iter().for_each(|secret| learn(secret, context));
+        return Ok(secret.filter(|_| signature::is_signed(shape)));
+    };
+    if !signature::is_signed(shape) {
+        let error = "`--notify-secret-file` signs messages, and this webhook takes no signature";
+        return Err(CommandError::usage(error).with_hint("DingTalk and Feishu take one"));
+    }
+    let path = secret_file::located(path, context);
+    secret_file::warn_if_shared(&path, context);
+    let text = read_text(&path).map_err(|error| {
+        let file = secret_value::file_of("notify-secret-file", &path);
+        let error = format!("{file} holds no secret of a webhook: {error}");
+        let hint = "a secret itself belongs into BATCHCTL_NOTIFY_SECRET";
+        CommandError::usage(error).with_hint(hint)
+    })?;
+    let secret = text.trim().to_owned();
+    learn(&secret, context);
+    Ok(Some(secret))
+}
+
+fn learn(secret: &str, context: &Context) {
+    context.stderr.redactor.learn("webhook secret", secret);
+}
+
 /// Returns the address: that of the variable or key, or that in the file.
 fn address(args: &NotifyArgs, context: &Context) -> Result<WebhookAddress, CommandError> {
     let in_file = match (&args.notify_url, &args.notify_url_file) {
@@ -209,8 +253,9 @@ fn read(path: &Path, context: &Context) -> Result<WebhookAddress, CommandError> 
     let path = secret_file::located(path, context);
     secret_file::warn_if_shared(&path, context);
     let unusable = |why: String| {
-        let error = format!("`{}` holds no address of a webhook: {why}", path.display());
-        CommandError::usage(error)
+        let file = secret_value::file_of("notify-url-file", &path);
+        let error = format!("{file} holds no address of a webhook: {why}");
+        CommandError::usage(error).with_hint("an address itself belongs into BATCHCTL_NOTIFY_URL")
     };
     let text = read_text(&path).map_err(|error| unusable(error.to_string()))?;
     notify::register(&text, context.stderr.redactor);
@@ -220,7 +265,6 @@ fn read(path: &Path, context: &Context) -> Result<WebhookAddress, CommandError> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use batchctl::clock::Clock;
     use std::cell::Cell;
     use std::future::{pending, ready};
 

@@ -22,7 +22,8 @@ pub(crate) fn body(shape: NotifyShape, message: &Message) -> Value {
             "at": { "isAtAll": false },
         }),
         NotifyShape::Wecom => {
-            let text = message.text();
+            // `<@userid>` mentions somebody in a plain text, too.
+            let text = message.text().replace("<@", "< @");
             json!({ "msgtype": "text", "text": { "content": beginning(&text, MOST_OF_WECOM) } })
         }
         NotifyShape::Feishu => feishu(message),
@@ -105,7 +106,8 @@ mod tests {
 
     #[test]
     fn a_text_of_the_service_mentions_nobody() {
-        let message = message("F1: <!channel> <at user_id=\"all\"> @all [x](http://y) & more");
+        let message =
+            message("F1: <!channel> <@all> <at user_id=\"all\"> @all [x](http://y) & more");
         let slack = body(NotifyShape::Slack, &message)["text"].to_string();
         assert!(slack.contains("&lt;!channel&gt;") && slack.contains("&amp; more"), "{slack}");
         let feishu = body(NotifyShape::Feishu, &message);
@@ -113,6 +115,8 @@ mod tests {
         let teams = body(NotifyShape::Teams, &message);
         let blocks = teams["attachments"][0]["content"]["body"].as_array().unwrap();
         assert!(blocks.iter().all(|block| block["type"] == "RichTextBlock"));
+        let wecom = body(NotifyShape::Wecom, &message)["text"]["content"].to_string();
+        assert!(wecom.contains("< @all>") && !wecom.contains("<@"), "{wecom}");
         assert_eq!(body(NotifyShape::Dingtalk, &message)["at"], json!({ "isAtAll": false }));
     }
 

@@ -1,9 +1,9 @@
 //! The list of facts about the run at the top of the page.
 
 use crate::report::format::summary::shards_in_words;
-use crate::report::format::words::day_and_time;
+use crate::report::format::words::{day_and_time, left_out};
 use crate::report::model::Report;
-use crate::text::{plural, printable};
+use crate::text::{grouped, plural, printable};
 
 /// The most columns of a foreign text.
 const MAX_TEXT_COLUMNS: usize = 2_000;
@@ -45,21 +45,13 @@ fn damage(report: &Report) -> Option<String> {
 /// Returns the inputs of the run, their rows, and the rows that became no task.
 fn input(report: &Report) -> String {
     let input = &report.input;
-    let left_out = [
-        (input.duplicates, "duplicate", "duplicates"),
-        (input.not_matched, "not matched", "not matched"),
-        (input.excluded_count, "excluded", "excluded"),
-        (input.not_sampled, "not sampled", "not sampled"),
-        (input.before_offset, "passed over", "passed over"),
-        (input.already_done, "done already", "done already"),
-        (input.invalid, "invalid", "invalid"),
-        (input.of_other_shards, "of other shards", "of other shards"),
-    ];
+    let others = [(input.already_done, "done already"), (input.invalid, "invalid")];
     let rows =
         format!("{}: {}", foreign(&input.sources.join(", ")), plural(input.rows, "row", "rows"));
-    let left_out = left_out.into_iter().filter(|(count, ..)| *count > 0);
-    let parts = left_out.map(|(count, one, many)| plural(count, one, many));
-    std::iter::once(rows).chain(parts).collect::<Vec<_>>().join(", ")
+    let twice = (input.duplicates > 0).then(|| plural(input.duplicates, "duplicate", "duplicates"));
+    let left_out = left_out(input).into_iter().chain(others).filter(|(count, _)| *count > 0);
+    let parts = left_out.map(|(count, what)| format!("{} {what}", grouped(count)));
+    std::iter::once(rows).chain(twice).chain(parts).collect::<Vec<_>>().join(", ")
 }
 
 /// Returns a foreign text on one line, without characters that mislead the eye.

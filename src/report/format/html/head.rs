@@ -9,7 +9,8 @@ use crate::report::format::html::rows::Limits;
 use crate::report::format::html::series::TimeSeries;
 use crate::report::format::next_commands::{NextCommand, next_commands};
 use crate::report::format::summary::{
-    FLAKY_NOTE, calls_note, hint_reason, rounded, sub_tasks_note, title, verdict,
+    FLAKY_NOTE, calls_note, hint_reason, not_attempted_note, rounded, sub_tasks_note, title,
+    verdict, wave_words,
 };
 use crate::report::format::words::{
     failure_times, latency_words, more_causes, outcome_mark, outcome_words, percent, remedy,
@@ -193,27 +194,24 @@ fn bar(report: &Report) -> Vec<Share> {
 
 fn outcome_tile(outcome: Outcome, report: &Report) -> Tile {
     let number = report.tasks[outcome];
-    // "The run ended before their turn" would be wrong while it goes on.
-    let still_running = outcome == Outcome::NotAttempted && report.exit.is_none();
-    let note = if still_running { "not sent so far" } else { outcome_meaning(outcome) };
     Tile {
         class: if number == 0 { "none" } else { outcome.as_str() },
         mark: outcome_mark(outcome),
         label: outcome_words(outcome),
         number: grouped(number),
-        note: note.into(),
+        note: outcome_meaning(outcome, report).into(),
     }
 }
 
 /// Returns the meaning of an outcome, in words.
-const fn outcome_meaning(outcome: Outcome) -> &'static str {
+fn outcome_meaning(outcome: Outcome, report: &Report) -> &'static str {
     match outcome {
         Outcome::Succeeded => "no sub-task failed",
         Outcome::Partial => "some sub-tasks failed",
         Outcome::Failed => "refused, or nothing succeeded",
         Outcome::Ambiguous => "sent, nothing trustworthy came back",
         Outcome::Unchanged => "in that state already, no call made",
-        Outcome::NotAttempted => "the run ended before their turn",
+        Outcome::NotAttempted => not_attempted_note(report),
     }
 }
 
@@ -232,9 +230,9 @@ fn efforts(report: &Report) -> Vec<Tile> {
         tiles.push(effort("sub-tasks", grouped(report.counts.total), note));
     }
     if report.empty > 0 {
-        let note = "succeeded without a sub-task".into();
-        tiles.push(effort("empty", grouped(report.empty), note));
+        tiles.push(effort("empty", grouped(report.empty), "succeeded without a sub-task".into()));
     }
+    tiles.extend(wave_words(report).map(|words| effort("wave", words, String::new())));
     if report.flaky > 0 {
         tiles.push(effort("flaky", grouped(report.flaky), FLAKY_NOTE.into()));
     }
