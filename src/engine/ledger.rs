@@ -32,6 +32,12 @@ pub trait Ledger {
         Leave::Now
     }
 
+    /// Called when a task has failed, before that is made durable and before anything else is sent.
+    fn note_failure(&mut self) {}
+
+    /// Called when the process drops a chunk, because its lease has ended.
+    fn note_dropped(&mut self, _chunk: ChunkRef) {}
+
     /// Asks the ledger to stop waiting for a condition that may pass, such as a full disk.
     fn hurry(&mut self) {}
 }

@@ -18,4 +18,4 @@ mod tests;
 pub use control::{ChangeAnswer, Control};
 pub use ledger::{ChunkRef, Claim, Claimed, Kept, Leave, Ledger, LedgerError};
 pub use run::run;
-pub use settings::{EngineSettings, StartingPoint};
+pub use settings::{EngineSettings, Numbering, StartingPoint};

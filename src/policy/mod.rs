@@ -6,6 +6,7 @@
 mod answer;
 mod classify;
 mod credentials_trust;
+mod failure_allowance;
 mod lease_clock;
 mod max_delta;
 mod outage;
@@ -23,6 +24,7 @@ mod waves;
 pub use answer::{ActionResult, Answer, Body, Delivery, NoResponse, Response, ServiceError};
 pub use classify::{Finding, Verdict, classify, classify_read};
 pub use credentials_trust::{CredentialsTrust, Generation, Remedy};
+pub use failure_allowance::{Allowed, FailureAllowance};
 pub use lease_clock::{LeaseClock, LeaseState};
 pub use max_delta::{InvalidMaxDelta, MaxDelta};
 pub use outage::{

@@ -5,31 +5,35 @@ use crate::engine::{ChunkRef, Claim, Claimed, Kept, Leave, Ledger, LedgerError};
 use crate::event::{AttemptSeq, Event};
 use crate::policy::LeaseState;
 use crate::run::ledger::claim;
-use crate::store::database::{ChunkKey, ClaimedTasks, DatabaseError, DatabaseWriter};
+use crate::run::watchers::WatcherChannel;
+use crate::store::database::{ChunkKey, ClaimedTasks, DatabaseError, DatabaseWriter, Flushed};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use std::time::Duration;
 
 /// When the lease is looked at again that waits to be renewed.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
-/// How many attempts of one worker have numbers of their own.
-const ATTEMPTS_A_WORKER: u64 = 1 << 40;
-
 /// The part of one worker in a run.
 #[derive(Debug)]
 pub struct DatabaseLedger {
     writer: DatabaseWriter,
+    watcher_channel: Option<WatcherChannel>,
 }
 
 impl DatabaseLedger {
     /// Takes the writer of a worker.
     pub fn new(writer: DatabaseWriter) -> Self {
-        Self { writer }
+        Self { writer, watcher_channel: None }
     }
 
-    /// Returns the number after which this worker numbers its attempts.
-    pub fn attempts_before(&self) -> u64 {
-        u64::from(self.writer.worker().no.unsigned_abs()) * ATTEMPTS_A_WORKER
+    /// Shows what is recorded to watchers.
+    pub(crate) fn shown_to(self, watcher_channel: WatcherChannel) -> Self {
+        Self { watcher_channel: Some(watcher_channel), ..self }
+    }
+
+    /// Returns the writer.
+    pub(crate) fn writer(&self) -> &DatabaseWriter {
+        &self.writer
     }
 
     /// Gives back what this worker has not settled.
@@ -61,8 +65,12 @@ impl Ledger for DatabaseLedger {
 
     fn on_events(&mut self, events: Vec<Event>) -> BoxFuture<'static, Result<Kept, LedgerError>> {
         let flushed = self.writer.commit(events);
+        let watcher_channel = self.watcher_channel.clone();
         async move {
-            let lost = flushed.await.map_err(ledger_error)?.lost;
+            let Flushed { events, lost } = flushed.await.map_err(ledger_error)?;
+            if let Some(channel) = watcher_channel {
+                channel.show(events);
+            }
             Ok(Kept { lost: lost.into_iter().map(chunk_ref).collect() })
         }
         .boxed()
@@ -74,11 +82,23 @@ impl Ledger for DatabaseLedger {
     }
 
     fn may_send(&mut self, chunk: ChunkRef, now: Instant) -> Leave {
+        if !self.writer.may_fail() {
+            return Leave::NotBefore(now + LOOK_AGAIN);
+        }
         match self.writer.lease((chunk.no, chunk.epoch), now.into()) {
             LeaseState::Firm => Leave::Now,
             LeaseState::Ending(_) => Leave::NotBefore(now + LOOK_AGAIN),
             LeaseState::Over => Leave::Lost,
         }
+    }
+
+    fn note_failure(&mut self) {
+        self.writer.note_failure();
+    }
+
+    fn note_dropped(&mut self, chunk: ChunkRef) {
+        // Otherwise this worker would keep it, and nobody would carry out what is left of it.
+        self.writer.give_up((chunk.no, chunk.epoch));
     }
 }
 

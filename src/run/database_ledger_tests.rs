@@ -3,12 +3,14 @@
 use super::*;
 use crate::api::TaskApi;
 use crate::clock::{Clock, Timestamp};
-use crate::engine::{EngineSettings, StartingPoint, run};
+use crate::engine::{EngineSettings, Numbering, StartingPoint, run};
 use crate::event::RunStats;
 use crate::journal::{PlanChunkWriter, PlannedTask, Text};
 use crate::policy::{ActionResult, Answer, Body, OnDoubt, PaceStart, Response, RetryPolicy};
 use crate::store::database::tests::server::Server;
-use crate::store::database::{DatabaseRuns, NewChunk, NewDatabaseRun, chunk_size};
+use crate::store::database::{
+    DatabaseRuns, NewChunk, NewDatabaseRun, SHORT_TRIP, WorkTerms, chunk_size,
+};
 use crate::task::{Command, Task};
 use std::collections::BTreeMap;
 use std::num::{NonZeroU32, NonZeroUsize};
@@ -62,7 +64,7 @@ fn chunks(tasks: u32) -> Vec<NewChunk> {
     chunks
 }
 
-fn settings(tasks: u32, attempts: u64) -> EngineSettings {
+fn settings(tasks: u32, worker: u32) -> EngineSettings {
     EngineSettings {
         concurrency: NonZeroUsize::new(4).unwrap(),
         rate: None,
@@ -79,7 +81,11 @@ fn settings(tasks: u32, attempts: u64) -> EngineSettings {
         outage_timeout: Duration::from_secs(600),
         throttle_timeout: Duration::from_secs(600),
         drain_timeout: Duration::from_secs(30),
-        origin: StartingPoint { selected: u64::from(tasks), attempts, ..StartingPoint::default() },
+        origin: StartingPoint {
+            selected: u64::from(tasks),
+            numbering: Numbering::Timed { worker },
+            ..StartingPoint::default()
+        },
     }
 }
 
@@ -103,6 +109,7 @@ impl Scene {
             tolerated: 0,
             rate: None,
             ramp: Duration::ZERO,
+            trip: SHORT_TRIP,
         };
         let run = runs.plan(&new, chunks(tasks)).await.unwrap();
         Some(Self { server, run, tasks, api: Counting::default() })
@@ -114,9 +121,11 @@ impl Scene {
         let mut runs = DatabaseRuns::open(address).await.unwrap();
         let worker = runs.join(self.run, "batch-a", 1, "0.1.0").await.unwrap();
         let clock = Clock::starting_at(ORIGIN);
-        let writer = runs.writer(worker, ORIGIN, clock, Duration::from_secs(20)).unwrap();
+        let terms = WorkTerms { origin: ORIGIN, clock, patience: Duration::from_secs(20) };
+        let writer = runs.writer(worker, terms).unwrap();
         let mut ledger = DatabaseLedger::new(writer);
-        let settings = settings(self.tasks, ledger.attempts_before());
+        let worker = ledger.writer().worker().no.unsigned_abs();
+        let settings = settings(self.tasks, worker);
         let (_operator, control) = mpsc::unbounded_channel();
         let stats = run(&self.api, &mut ledger, &settings, clock, control).await.unwrap();
         ledger.close().await.unwrap();

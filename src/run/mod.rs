@@ -21,10 +21,16 @@ mod retry;
 mod revert;
 mod runs;
 mod settings;
+#[cfg(feature = "postgres")]
+mod shared_run;
+#[cfg(feature = "postgres")]
+mod shared_runs;
 mod survey_recorder;
 mod verify;
 mod watchers;
 mod waves;
+#[cfg(feature = "postgres")]
+mod work;
 
 pub use carry_out::{Ended, group_slots};
 #[cfg(feature = "postgres")]
@@ -40,5 +46,9 @@ pub use resume::{Resumable, Resumption, resume};
 pub use retry::{Retry, RetryFilter, retry};
 pub use revert::{Revert, Reverted, revert};
 pub use runs::{lock_job, remove, runs_in};
+#[cfg(feature = "postgres")]
+pub use shared_run::{SharedRun, TakenUp};
+#[cfg(feature = "postgres")]
+pub use shared_runs::SharedRuns;
 pub use verify::{ReopenedRun, reopen};
 pub use watchers::WatchTrouble;

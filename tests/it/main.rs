@@ -29,3 +29,6 @@ mod state;
 mod support;
 #[cfg(test)]
 mod tidy;
+#[cfg(test)]
+#[cfg(feature = "postgres")]
+mod workers;

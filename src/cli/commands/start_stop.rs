@@ -8,11 +8,12 @@ use crate::cli::flags::output::{DisplayArgs, DocumentArgs, DumpArgs};
 use crate::cli::flags::pace::{PaceArgs, StartSmallArgs};
 use crate::cli::flags::precedence::{GivenFlags, Rank};
 use crate::cli::flags::run::{BeforeArgs, CallArgs, StateArgs, StopArgs, UnattendedArgs};
+use crate::cli::flags::shared::{SharedPlanArgs, StoreArgs};
 use crate::cli::flags::values;
 use crate::cli::output::error::CommandError;
 use crate::cli::run::input_run::{InputRun, Purpose};
 use crate::cli::run::launch::launch;
-use crate::cli::run::scene::LaunchFlags;
+use crate::cli::run::scene::{LaunchFlags, SharedFlags};
 use crate::cli::run::settings::SettingFlags;
 use crate::cli::run::shard;
 use crate::cli::run::source::RunSource;
@@ -101,6 +102,10 @@ pub(crate) struct CommonArgs {
     pub(crate) display: DisplayArgs,
     #[command(flatten)]
     pub(crate) unattended: UnattendedArgs,
+    #[command(flatten)]
+    pub(crate) shared: SharedPlanArgs,
+    #[command(flatten)]
+    pub(crate) store: StoreArgs,
 }
 
 impl CommonArgs {
@@ -123,6 +128,7 @@ impl CommonArgs {
             dump: &self.dump,
             display: &self.display,
             unattended: &self.unattended,
+            shared: SharedFlags { plan: Some(&self.shared), store: self.store, joins: None },
         }
     }
 }

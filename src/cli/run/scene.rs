@@ -5,12 +5,15 @@ use crate::cli::connect::destination::Destination;
 use crate::cli::flags::connection::{CredentialArgs, DestinationArgs};
 use crate::cli::flags::output::{DisplayArgs, DocumentArgs, DumpArgs};
 use crate::cli::flags::run::{LockArgs, TakeUpArgs, UnattendedArgs};
+use crate::cli::flags::shared::{SharedPlanArgs, StoreArgs};
 use crate::cli::output::documents::Document;
 use crate::cli::run::settings::SettingFlags;
 use batchctl::clock::Clock;
 use batchctl::report::Target;
 use batchctl::settings::RunSettings;
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// The flags of every verb that carries out a run.
 pub(crate) struct LaunchFlags<'a> {
@@ -28,6 +31,24 @@ pub(crate) struct LaunchFlags<'a> {
     pub(crate) dump: &'a DumpArgs,
     pub(crate) display: &'a DisplayArgs,
     pub(crate) unattended: &'a UnattendedArgs,
+    pub(crate) shared: SharedFlags<'a>,
+}
+
+/// The flags of a run in a database.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct SharedFlags<'a> {
+    /// How the plan is stored, if there will be a new one.
+    pub(crate) plan: Option<&'a SharedPlanArgs>,
+    pub(crate) store: StoreArgs,
+    /// Whether the run is one that others may be on, and the calls at a time of this worker.
+    pub(crate) joins: Option<NonZeroUsize>,
+}
+
+impl SharedFlags<'_> {
+    /// Returns what holds where runs are in a directory.
+    pub(crate) fn of_a_directory() -> Self {
+        Self { plan: None, store: StoreArgs { store_timeout: Duration::ZERO }, joins: None }
+    }
 }
 
 impl LaunchFlags<'_> {
@@ -58,6 +79,7 @@ impl<'a> From<&'a TakeUpArgs> for LaunchFlags<'a> {
             dump: &args.dump,
             display: &args.display,
             unattended: &args.unattended,
+            shared: SharedFlags { plan: None, store: args.shared, joins: None },
         }
     }
 }

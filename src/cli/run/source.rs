@@ -18,6 +18,8 @@ use crate::cli::run::settings::SettingFlags;
 use crate::cli::run::stored_plan::ApplyLimits;
 use crate::cli::run::terms::{IfEmpty, Terms, nothing_to_do};
 use crate::cli::run::{exclusions, input_check, preview, reverting, stored_plan};
+#[cfg(feature = "postgres")]
+use crate::cli::shared;
 use batchctl::clock::Clock;
 use batchctl::report::ExitStatus;
 use batchctl::run;
@@ -25,6 +27,7 @@ use batchctl::run::{Planned, Resumable, Resumption, Retry, RetryFilter, Revert};
 use batchctl::settings::RunSettings;
 use batchctl::store::{JobName, RunId, RunRecord};
 use batchctl::text::printable;
+use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 
@@ -148,6 +151,11 @@ impl<'a> OpenedSource<'a> {
         flags.apply(self.settings_mut(), |flag| is_new || given.is_given(flag));
     }
 
+    /// Sets the calls at a time of this worker, which other workers do not share.
+    pub(crate) fn work_at(&mut self, most: NonZeroUsize) {
+        self.settings_mut().concurrency = most;
+    }
+
     /// Reads which tasks are excluded: before a login, and before anything is planned.
     pub(crate) fn exclude(
         &mut self,
@@ -201,6 +209,8 @@ impl<'a> OpenedSource<'a> {
                 destination::resolve(flags.place, flags.credentials, lookup, context)?
             }
             Self::Resume(run) => {
+                #[cfg(feature = "postgres")]
+                shared::target::check(flags.place, &run.record, context)?;
                 destination::of_run(flags.place, &run.record, &run.settings, context)?
             }
             Self::Apply { plan, .. } => {
@@ -208,6 +218,8 @@ impl<'a> OpenedSource<'a> {
                 destination::of_run(flags.place, &plan.record, &plan.settings, context)?
             }
             Self::Retry { retry, .. } => {
+                #[cfg(feature = "postgres")]
+                shared::target::check(flags.place, &retry.record, context)?;
                 destination::of_run(flags.place, &retry.record, &retry.settings, context)?
             }
             Self::Revert(run) => {

@@ -44,6 +44,16 @@ impl Unattended {
                 verb: "apply",
                 job: args.which.job.clone(),
             }),
+            // Of one that follows, each run would be announced as one.
+            #[cfg(feature = "postgres")]
+            Verb::Work(args) if args.follow => None,
+            #[cfg(feature = "postgres")]
+            Verb::Work(args) => Some(Self {
+                args: args.unattended.clone(),
+                place: args.place.clone(),
+                verb: "work",
+                job: None,
+            }),
             Verb::Resume(args) => Some(Self::from_earlier_run(&args.which, &args.how, "resume")),
             Verb::Retry(args) if args.dry_run => None,
             Verb::Retry(args) => Some(Self::from_earlier_run(&args.which, &args.how, "retry")),

@@ -7,6 +7,7 @@ use super::{Dispatcher, MAX_WAITING};
 use crate::clock::Instant;
 use crate::engine::attempt::{Attempt, Completion};
 use crate::engine::ledger::{Leave, Ledger};
+use crate::engine::settings::{Numbering, timed_number};
 use crate::event::{AttemptSeq, EventKind, StopReason};
 use crate::policy::{Admission, Canary, Passage, RetryPermit, WaveGate, WitnessTrust};
 use std::sync::Arc;
@@ -116,8 +117,7 @@ where
         };
         let mut claim = claim.expect("the chosen queue has a task");
         claim.attempts += 1;
-        let seq = AttemptSeq(self.next_seq);
-        self.next_seq += 1;
+        let seq = self.next_number(now);
         self.breaker.begin(seq.0);
         let (task, number) = (Arc::clone(&claim.task), claim.attempts);
         // Stored with the start: after a kill the window counts this attempt from then on.
@@ -152,6 +152,17 @@ where
         }
     }
 
+    /// Returns the number of the next attempt: higher than all before it.
+    fn next_number(&mut self, now: Instant) -> AttemptSeq {
+        let counted = self.next_seq;
+        let number = match self.settings.origin.numbering {
+            Numbering::Counted => counted,
+            Numbering::Timed { worker } => timed_number(self.clock.label(now), worker, counted),
+        };
+        self.next_seq = number + 1;
+        AttemptSeq(number)
+    }
+
     /// Releases durable attempts, as far as there are slots and the pacer allows.
     ///
     /// Each call is polled at once, and its sending time is read right after that poll. So no stall
@@ -175,6 +186,7 @@ where
                 }
                 Leave::Lost => {
                     let chunk = attempt.claim.chunk;
+                    self.ledger.note_dropped(chunk);
                     self.durable.push_front(attempt);
                     self.drop_lost(vec![chunk]);
                     continue;

@@ -120,6 +120,7 @@ where
         self.settled += 1;
         if outcome == Outcome::Failed {
             self.failed += 1;
+            self.ledger.note_failure();
             if self.failed > self.settings.tolerated_failures {
                 self.stop(StopReason::TooManyFailures);
             }

@@ -15,7 +15,7 @@ use crate::engine::settings::EngineSettings;
 use crate::event::{EventKind, StopReason};
 use crate::policy::{
     Answer, HintedPace, LONGEST_WAIT, Opening, PaceController, PaceStart, PaceWindow, Ramp,
-    RateBounds, RateHint, Verdict, rate_per_second,
+    RateBounds, RateHint, SlotGate, Verdict, rate_per_second,
 };
 use crate::task::{Rate, ServiceLimit};
 use std::num::NonZeroUsize;
@@ -233,8 +233,12 @@ where
         learnt.per_second = learnt.per_second.filter(|_| !self.pace.controller.is_search());
         let bounds = RateBounds { least, most };
         let start = PaceStart { bounds, opening: Opening::AtCeiling, learnt };
-        if let (Some(group), Some(rate)) = (&mut self.group, limit) {
-            group.set_rate(rate);
+        match (&mut self.group, limit) {
+            (Some(group), Some(rate)) => group.set_rate(rate),
+            (None, Some(_)) => {
+                self.group = SlotGate::to(self.settings.slots.clone(), limit, now.into());
+            }
+            (Some(_) | None, None) => {}
         }
         self.pace.limit = limit;
         self.pace.controller = PaceController::new(start, now.into());

@@ -13,8 +13,9 @@ kept AS (
     UPDATE chunk c SET lease_until = clock_timestamp() + $7 * interval '1 second'
     FROM unnest($8::int[], $9::int[]) AS m(no, epoch)
     WHERE c.run = $1 AND c.no = m.no AND c.epoch = m.epoch AND c.state = 1 RETURNING c.no)
-SELECT change_no, paused, concurrency, stopping, phase, tolerated - failed - allowed AS left_over,
-    (SELECT coalesce(array_agg(no), '{}') FROM kept) AS kept
+SELECT change_no, paused, concurrency, stopping,
+    (SELECT coalesce(array_agg(no), '{}') FROM kept) AS kept,
+    (SELECT text_limit FROM rate WHERE scope = 'run:' || $1::bigint) AS rate
 FROM run WHERE no = $1";
 
 /// What a worker tells of itself.
@@ -41,10 +42,8 @@ pub struct Wishes {
     pub concurrency: Option<u32>,
     /// Why the run stops, if it does.
     pub stopping: Option<String>,
-    /// The phase.
-    pub phase: i16,
-    /// The failures that are tolerated and not given to a worker.
-    pub left_over: i64,
+    /// The rate of all workers together, as a text.
+    pub rate: String,
     /// The chunks that are still the worker's.
     pub kept: Vec<u32>,
 }
@@ -82,14 +81,13 @@ impl Worker {
                     .await
             })
             .await?;
-        let kept: Vec<i32> = row.get(6);
+        let kept: Vec<i32> = row.get(4);
         Ok(Wishes {
             change_no: row.get(0),
             paused: row.get(1),
             concurrency: row.get::<_, Option<i32>>(2).and_then(|most| u32::try_from(most).ok()),
             stopping: row.get(3),
-            phase: row.get(4),
-            left_over: row.get(5),
+            rate: row.get(5),
             kept: kept.into_iter().filter_map(|no| u32::try_from(no).ok()).collect(),
         })
     }

@@ -39,6 +39,12 @@ pub enum DatabaseError {
         /// Host and database.
         shown: String,
     },
+    /// There are no tables yet.
+    #[error("the database {shown} has no runs of batchctl")]
+    NoTables {
+        /// Host and database.
+        shown: String,
+    },
     /// There are no tables, and this user may not create them.
     #[error("this user may not use the tables of batchctl in the database {shown}")]
     NoRights {
@@ -82,6 +88,30 @@ impl DatabaseError {
             Some(code) if is_passing(code) => Self::Unreachable { shown, source: Box::new(source) },
             Some(_) => Self::Statement { shown, source },
             None => Self::Unreachable { shown, source: Box::new(source) },
+        }
+    }
+
+    /// Returns what the operator can do about it.
+    pub fn hint(&self) -> String {
+        match self {
+            Self::Unreachable { .. } => {
+                "check the address and the server; `batchctl work` goes on from what was recorded"
+                    .into()
+            }
+            Self::WriterGone => "`batchctl work` goes on from what was recorded".into(),
+            Self::TooOld { .. } => {
+                "name another server with `--store postgres://USER@HOST/NAME`".into()
+            }
+            Self::Newer { .. } => "use the version that made them, or a newer one".into(),
+            Self::NoTables { .. } => "`batchctl start` makes the tables with the first run".into(),
+            Self::Foreign { .. } => "name another database, or rename that schema".into(),
+            Self::NoRights { .. } => {
+                "`batchctl schema tables` prints the statements for whoever has the rights".into()
+            }
+            Self::Statement { .. } => "the log of the server says more".into(),
+            Self::Damaged { .. } => {
+                "put back a copy of the database; nothing of it was sent".into()
+            }
         }
     }
 

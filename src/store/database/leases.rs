@@ -8,6 +8,7 @@ use crate::journal::Place;
 use crate::store::database::error::DatabaseError;
 use crate::store::database::link::Link;
 use crate::store::database::plan::i32_of;
+use crate::task::{Outcome, OutcomeCounts};
 use std::time::Duration;
 use tokio_postgres::Row;
 use tokio_postgres::error::SqlState;
@@ -31,11 +32,14 @@ const IS_OPEN: &str = "SELECT EXISTS (SELECT FROM chunk WHERE run = $1 AND state
 
 const FLUSH: &str = "
 WITH f AS (
-    SELECT * FROM unnest($2::int[], $3::int[], $4::int[], $5::bytea[], $6::bigint[], $7::int[], $8::int[])
-        AS f(no, epoch, seq, body, crc, settled, failed)),
+    SELECT * FROM unnest($2::int[], $3::int[], $4::int[], $5::bytea[], $6::bigint[], $7::int[],
+            $8::int[], $11::int[], $12::int[], $13::int[], $14::int[])
+        AS f(no, epoch, seq, body, crc, settled, failed, succeeded, partial, ambiguous, unchanged)),
 own AS (
     UPDATE chunk c SET next_seq = c.next_seq + 1, lease_until = clock_timestamp() + $9 * interval '1 second',
         settled = c.settled + f.settled, failed = c.failed + f.failed,
+        succeeded = c.succeeded + f.succeeded, partial = c.partial + f.partial,
+        ambiguous = c.ambiguous + f.ambiguous, unchanged = c.unchanged + f.unchanged,
         state = CASE WHEN c.settled + f.settled = c.tasks THEN 2 ELSE 1 END
     FROM f WHERE c.run = $1 AND c.no = f.no AND c.epoch = f.epoch AND c.next_seq = f.seq AND c.state = 1
     RETURNING c.no),
@@ -104,10 +108,8 @@ pub struct Flush {
     pub seq: u32,
     /// The records.
     pub body: Vec<u8>,
-    /// How many tasks it settles, and how many of them failed.
-    pub settled: u32,
-    /// The number of these that failed.
-    pub failed: u32,
+    /// The tasks that it settles.
+    pub settled: OutcomeCounts,
 }
 
 /// What became of the flush of a chunk.
@@ -177,6 +179,11 @@ impl Worker {
         let bodies: Vec<&[u8]> = flushes.iter().map(|flush| &*flush.body).collect();
         let checksums: Vec<i64> = flushes.iter().map(|flush| i64::from(flush.checksum())).collect();
         let chunks = numbers(|flush| flush.no);
+        let number = |number: u64| i32::try_from(number).unwrap_or(i32::MAX);
+        let settled: Vec<i32> = flushes.iter().map(|it| number(it.settled.selected())).collect();
+        let outcomes = |outcome| -> Vec<i32> {
+            flushes.iter().map(|flush| number(flush.settled[outcome])).collect()
+        };
         let (kept, others) = link
             .with(async |client| {
                 let seconds = self.lease.as_secs_f64();
@@ -190,10 +197,14 @@ impl Worker {
                             &numbers(|flush| flush.seq),
                             &bodies,
                             &checksums,
-                            &numbers(|flush| flush.settled),
-                            &numbers(|flush| flush.failed),
+                            &settled,
+                            &outcomes(Outcome::Failed),
                             &seconds,
                             &self.no,
+                            &outcomes(Outcome::Succeeded),
+                            &outcomes(Outcome::Partial),
+                            &outcomes(Outcome::Ambiguous),
+                            &outcomes(Outcome::Unchanged),
                         ],
                     )
                     .await;

@@ -13,13 +13,13 @@ use tokio_postgres::binary_copy::BinaryCopyInWriter;
 use tokio_postgres::types::Type;
 
 /// How long the load of a plan may take.
-const LOAD_TIMEOUT: Duration = Duration::from_secs(600);
+pub(crate) const LOAD_TIMEOUT: Duration = Duration::from_secs(600);
 /// How many chunks a plan has at least, if it has enough tasks: small runs are shared, too.
 const CHUNKS: u64 = 64;
 const LEAST_TASKS: u64 = 16;
-/// The part of a window by which sending slots are spaced wider, so that no window holds too many:
-/// the uncertainty of the workers' clocks and the lateness of a slot.
-const UNCERTAINTY: Duration = Duration::from_millis(15);
+/// The longest round trip with which the rate holds, unless another is asked for.
+pub const SHORT_TRIP: Duration = Duration::from_millis(15);
+/// How late a slot is used at most.
 const LATENESS: Duration = Duration::from_millis(10);
 
 /// A run that is to be stored.
@@ -41,6 +41,8 @@ pub struct NewDatabaseRun {
     pub rate: Option<Rate>,
     /// Over which span the rate grows to its limit.
     pub ramp: Duration,
+    /// The longest round trip of a worker that keeps the rate.
+    pub trip: Duration,
 }
 
 /// A chunk of a plan.
@@ -99,8 +101,8 @@ async fn insert_run(
     chunks: usize,
 ) -> Result<i64, tokio_postgres::Error> {
     let head = run.head.as_bytes();
-    let statement = "INSERT INTO run (id, job, tasks, chunks, head, crc, lease, tolerated, phase) \
-                     VALUES ($1, $2, $3, $4, $5, $6, $7 * interval '1 second', $8, 2) RETURNING no";
+    let statement = "INSERT INTO run (id, job, tasks, chunks, head, crc, lease, tolerated, phase, trip_us) \
+                     VALUES ($1, $2, $3, $4, $5, $6, $7 * interval '1 second', $8, 2, $9) RETURNING no";
     let row = transaction
         .query_one(
             statement,
@@ -113,6 +115,7 @@ async fn insert_run(
                 &i64::from(Place::Head.checksum(head)),
                 &run.lease.as_secs_f64(),
                 &signed(run.tolerated),
+                &i32::try_from(run.trip.as_micros()).unwrap_or(i32::MAX),
             ],
         )
         .await?;
@@ -144,7 +147,7 @@ async fn insert_rate(
     let text = run.rate.map_or_else(|| "none".to_owned(), |rate| rate.to_string());
     let statement =
         "INSERT INTO rate (scope, text_limit, interval_ns, ramp_ns) VALUES ($1, $2, $3, $4)";
-    let interval = run.rate.map_or(0, interval_nanos);
+    let interval = run.rate.map_or(0, |rate| interval_nanos(rate, run.trip));
     let ramp = i64::try_from(run.ramp.as_nanos()).unwrap_or(i64::MAX);
     transaction.execute(statement, &[&scope_of(no), &text, &interval, &ramp]).await.map(drop)
 }
@@ -156,11 +159,16 @@ pub(crate) fn scope_of(run: i64) -> String {
 
 /// Returns the time between two sending slots: no window of the rate holds more than its limit,
 /// though each slot is used up to the uncertainty and the lateness after its time.
-pub(crate) fn interval_nanos(rate: Rate) -> i64 {
-    let uncertainty = rate.window.mul_f64(0.015).max(UNCERTAINTY);
+pub(crate) fn interval_nanos(rate: Rate, trip: Duration) -> i64 {
+    let uncertainty = most_uncertainty(Some(rate), trip);
     let lateness = (rate.window / 100).max(LATENESS);
     let widened = (rate.window + uncertainty + lateness).as_nanos();
     i64::try_from(widened.div_ceil(u128::from(rate.limit.get()))).unwrap_or(i64::MAX)
+}
+
+/// Returns how uncertain a worker may be of the database's time.
+pub(crate) fn most_uncertainty(rate: Option<Rate>, trip: Duration) -> Duration {
+    rate.map_or(trip, |rate| rate.window.mul_f64(0.015).max(trip))
 }
 
 /// The numbers of tasks and chunks are far below the limits of the columns.

@@ -36,20 +36,23 @@ pub(crate) async fn prepare(link: &mut Link) -> Result<(), DatabaseError> {
 pub(crate) async fn check(link: &mut Link) -> Result<(), DatabaseError> {
     let version = link
         .with(async |client| {
-            let exists = "SELECT to_regclass('batchctl.about') IS NOT NULL";
-            if !client.query_one(exists, &[]).await?.get::<_, bool>(0) {
-                return Ok(None);
+            let exists = "SELECT to_regnamespace('batchctl') IS NOT NULL, \
+                          to_regclass('batchctl.about') IS NOT NULL";
+            let row = client.query_one(exists, &[]).await?;
+            if !row.get::<_, bool>(1) {
+                return Ok(Err(row.get::<_, bool>(0)));
             }
             let rows = client.query("SELECT version FROM batchctl.about", &[]).await?;
-            Ok(rows.first().and_then(|row| row.try_get::<_, i32>(0).ok()))
+            Ok(Ok(rows.first().and_then(|row| row.try_get::<_, i32>(0).ok())))
         })
         .await?;
     let shown = link.shown().to_owned();
     match version {
-        Some(VERSION) => Ok(()),
-        Some(found) if found > VERSION => {
+        Ok(Some(VERSION)) => Ok(()),
+        Ok(Some(found)) if found > VERSION => {
             Err(DatabaseError::Newer { shown, found, known: VERSION })
         }
-        Some(_) | None => Err(DatabaseError::Foreign { shown }),
+        Err(false) => Err(DatabaseError::NoTables { shown }),
+        Ok(_) | Err(true) => Err(DatabaseError::Foreign { shown }),
     }
 }

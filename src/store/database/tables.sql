@@ -19,6 +19,8 @@ CREATE TABLE run (
     phase_owner int,
     phase_until timestamptz,
     lease interval NOT NULL,
+    -- The longest round trip with which the rate still holds, in microseconds.
+    trip_us int NOT NULL,
     deadline timestamptz,
     change_no int NOT NULL DEFAULT 0,
     paused boolean NOT NULL DEFAULT false,
@@ -27,8 +29,7 @@ CREATE TABLE run (
     stopping text,
     exit_status smallint,
     tolerated bigint NOT NULL,
-    failed bigint NOT NULL DEFAULT 0,
-    allowed bigint NOT NULL DEFAULT 0
+    failed bigint NOT NULL DEFAULT 0
 );
 
 CREATE TABLE chunk (
@@ -43,16 +44,24 @@ CREATE TABLE chunk (
     next_seq int NOT NULL DEFAULT 0,
     owner int,
     lease_until timestamptz,
+    -- The tasks with an outcome, and those of the common ones.
     settled int NOT NULL DEFAULT 0,
+    succeeded int NOT NULL DEFAULT 0,
+    partial int NOT NULL DEFAULT 0,
     failed int NOT NULL DEFAULT 0,
+    ambiguous int NOT NULL DEFAULT 0,
+    unchanged int NOT NULL DEFAULT 0,
     PRIMARY KEY (run, no)
 ) WITH (fillfactor = 60);
 CREATE INDEX chunk_open ON chunk (run, no) WHERE state < 2;
 -- Out of line, so that an UPDATE does not copy it.
 ALTER TABLE chunk ALTER body SET STORAGE EXTERNAL;
 
--- Append only. No foreign key: its check would lock the run's row at every flush.
+-- Append only. No foreign key: its check would lock the run's row at every flush. The segments of a
+-- worker about the run itself have its number, negative, in place of a chunk.
 CREATE TABLE segment (
+    -- The order of writing, over all chunks.
+    place bigint GENERATED ALWAYS AS IDENTITY,
     run bigint NOT NULL,
     chunk int NOT NULL,
     seq int NOT NULL,
@@ -102,14 +111,6 @@ CREATE TABLE rate (
     ramp_ns bigint NOT NULL DEFAULT 0
 ) WITH (fillfactor = 10);
 
-CREATE TABLE job (
-    name text PRIMARY KEY,
-    run bigint NOT NULL,
-    holder text NOT NULL,
-    epoch int NOT NULL,
-    lease_until timestamptz NOT NULL
-);
-
 CREATE FUNCTION rate_grant(
     of text, want int, OUT first_ns bigint, OUT n int, OUT step_ns bigint, OUT now_ns bigint, OUT hold_ns bigint
 ) LANGUAGE plpgsql AS $$
@@ -134,4 +135,25 @@ BEGIN
     UPDATE rate
         SET tat_ns = CASE WHEN n > 0 THEN first_ns + n * step_ns ELSE tat_ns END, ramp_from_ns = r.ramp_from_ns
         WHERE scope = of;
+END $$;
+
+-- Counts failures of a worker, and allows it half of its part of those that are left. Others may not
+-- use what is allowed to a worker, unless it is gone or was not heard of for two leases.
+CREATE FUNCTION allow(of bigint, me int, fails bigint, OUT allowance bigint, OUT left_over bigint)
+LANGUAGE plpgsql AS $$
+DECLARE
+    r run;
+    held bigint;
+    others bigint;
+BEGIN
+    SELECT * INTO STRICT r FROM run WHERE no = of FOR UPDATE;
+    SELECT coalesce(sum(w.allowance), 0), count(*) INTO held, others FROM worker w
+        WHERE w.run = of AND w.no <> me AND w.gone IS NULL AND w.seen > clock_timestamp() - 2 * r.lease;
+    r.failed := r.failed + fails;
+    left_over := r.tolerated - r.failed - held;
+    allowance := greatest(0, least(left_over, greatest(1, left_over / (2 * (others + 1)))));
+    UPDATE run SET failed = r.failed,
+        stopping = CASE WHEN r.failed > r.tolerated THEN coalesce(stopping, 'too_many_failures') ELSE stopping END
+        WHERE no = of;
+    UPDATE worker w SET allowance = allow.allowance WHERE w.run = of AND w.no = me;
 END $$;

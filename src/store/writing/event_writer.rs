@@ -95,6 +95,7 @@ pub(crate) fn ended(result: &AttemptResult, sent_us: i64) -> Ended<'_> {
     }
 }
 
-fn micros_of(span: Duration) -> u64 {
+/// Returns a span as the journal writes it.
+pub(crate) fn micros_of(span: Duration) -> u64 {
     u64::try_from(span.as_micros()).unwrap_or(u64::MAX)
 }

@@ -4,8 +4,9 @@ pub(crate) mod server;
 
 use crate::store::database::{
     ChunkClaim, DatabaseError, DatabaseRuns, Fate, Flush, LeasedChunk, NewChunk, NewDatabaseRun,
-    SignOfLife, TABLES, Worker, chunk_size,
+    SHORT_TRIP, SignOfLife, TABLES, Worker, chunk_size,
 };
+use crate::task::{Outcome, OutcomeCounts};
 use server::Server;
 use std::time::Duration;
 
@@ -23,6 +24,7 @@ fn run(lease: Duration) -> NewDatabaseRun {
         tolerated: 3,
         rate: "2000/s".parse().ok(),
         ramp: Duration::ZERO,
+        trip: SHORT_TRIP,
     }
 }
 
@@ -65,9 +67,11 @@ impl Scene {
     }
 }
 
-fn flush_of(chunk: &LeasedChunk, seq: u32, settled: u32) -> Flush {
+fn flush_of(chunk: &LeasedChunk, seq: u32, settled: u64) -> Flush {
     let (no, epoch, body) = (chunk.no, chunk.epoch, vec![7; 20]);
-    Flush { no, epoch, seq, body, settled, failed: 0 }
+    let mut counts = OutcomeCounts::default();
+    counts[Outcome::Succeeded] = settled;
+    Flush { no, epoch, seq, body, settled: counts }
 }
 
 #[tokio::test]
@@ -145,7 +149,7 @@ async fn a_beat_keeps_leases_and_brings_wishes() {
     let renewing = Worker { lease: LONG, ..worker };
     let sign = SignOfLife { calls: 5, throttled: 1, in_flight: 2, uncertainty_us: Some(800) };
     let wishes = scene.runs.beat(renewing, sign, &[(chunk.no, chunk.epoch)]).await.unwrap();
-    assert_eq!((wishes.kept, wishes.paused, wishes.left_over), (vec![chunk.no], false, 3));
+    assert_eq!((wishes.kept, wishes.paused, &*wishes.rate), (vec![chunk.no], false, "2000/s"));
     assert_eq!(scene.claim(worker).await.no, chunk.no + 1);
     let wish = "UPDATE batchctl.run SET change_no = 1, paused = true, concurrency = 4, \
                 stopping = 'drained'";
@@ -171,7 +175,7 @@ async fn killed_connections_and_crashes_repeat_and_lose_nothing() {
             }
             _ => drop(scene.number(kill).await),
         }
-        let flush = flush_of(&chunk, seq, u32::from(seq >= 18));
+        let flush = flush_of(&chunk, seq, u64::from(seq >= 18));
         let mut tries = 0;
         let fate = loop {
             match scene.runs.flush(worker, std::slice::from_ref(&flush)).await {
