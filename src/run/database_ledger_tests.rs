@@ -50,7 +50,7 @@ fn chunks(tasks: u32) -> Vec<NewChunk> {
         writer.push(&PlannedTask {
             ordinal,
             id: Text::Plain(&id),
-            command: Command::Start,
+            command: Command::START,
             source: 0,
             line: u64::from(ordinal) + 1,
             column: None,

@@ -1,9 +1,8 @@
 //! `work`: carries out a run of a database, beside the workers of other machines.
 
 use crate::cli::Context;
-use crate::cli::flags::connection::{CredentialArgs, DestinationArgs};
-use crate::cli::flags::output::{DisplayArgs, DocumentArgs, DumpArgs};
-use crate::cli::flags::run::{IfBusy, LockArgs, UnattendedArgs};
+use crate::cli::flags::connection::ConnectionArgs;
+use crate::cli::flags::run::{IfBusy, LockArgs, ReportingArgs};
 use crate::cli::flags::shared::StoreArgs;
 use crate::cli::flags::values;
 use crate::cli::flags::which_run::WhichRunArgs;
@@ -48,17 +47,9 @@ pub(crate) struct WorkArgs {
         value_parser = values::concurrency)]
     pub(crate) concurrency: NonZeroUsize,
     #[command(flatten)]
-    pub(crate) place: DestinationArgs,
+    pub(crate) connection: ConnectionArgs,
     #[command(flatten)]
-    pub(crate) credentials: CredentialArgs,
-    #[command(flatten)]
-    pub(crate) documents: DocumentArgs,
-    #[command(flatten)]
-    pub(crate) dump: DumpArgs,
-    #[command(flatten)]
-    pub(crate) display: DisplayArgs,
-    #[command(flatten)]
-    pub(crate) unattended: UnattendedArgs,
+    pub(crate) reporting: ReportingArgs,
 }
 
 /// How often a worker that follows looks for a run.
@@ -115,17 +106,13 @@ fn work_on(
     database.copy_to_work(id)?;
     let lock = LockArgs { lock_wait: Duration::ZERO, if_busy: IfBusy::Fail };
     let flags = LaunchFlags {
-        place: &args.place,
-        credentials: &args.credentials,
+        connection: &args.connection,
         exclude: &[],
         max_tasks: None,
         yes: true,
         lock: &lock,
         settings: None,
-        documents: &args.documents,
-        dump: &args.dump,
-        display: &args.display,
-        unattended: &args.unattended,
+        reporting: &args.reporting,
         shared: SharedFlags { plan: None, store: args.store, joins: Some(args.concurrency) },
     };
     let which = WhichRunArgs { run: id.to_string(), job: None };

@@ -26,6 +26,7 @@ use batchctl::clock::Clock;
 use batchctl::report::ExitStatus;
 use batchctl::run;
 use batchctl::store::{RunId, RunReader};
+use batchctl::text::plural;
 use std::ops::ControlFlow;
 use std::path::Path;
 
@@ -41,8 +42,6 @@ pub(crate) fn launch(
     let mut opened = match source.open(clock, context)? {
         ControlFlow::Continue(opened) => opened,
         ControlFlow::Break(finished) => {
-            let record = RunReader::open(&run::runs_in(&context.state), &finished)?.record()?;
-            exclusions::protect(&record.run.settings, &documents, flags)?;
             return report_finished(&finished, &documents, flags, clock, context);
         }
     };
@@ -71,7 +70,8 @@ pub(crate) fn launch(
     let mut scene = Scene { action, destination, flags, documents: &documents, clock, context };
     // A document that cannot be written would otherwise be noticed after the last call.
     try_out(&documents)?;
-    let log_file = if opened.is_preview(flags) { None } else { log_file::open(flags.unattended)? };
+    let log_file =
+        if opened.is_preview(flags) { None } else { log_file::open(&flags.reporting.unattended)? };
     // After the destination: a preview shows the URLs, and a revert reads the states there.
     let opened = match opened.preview(&mut scene)? {
         ControlFlow::Continue(opened) => opened,
@@ -89,14 +89,15 @@ pub(crate) fn launch(
         return shared::share::detach(opened, &scene);
     }
     // Looked for before a plan of millions is made, and before anybody has to say yes.
-    let credentials = match credentials::source(flags.credentials, &scene.destination, context) {
-        Ok(found) => found,
-        // A run without a task needs no credentials.
-        Err(error) => match opened.nothing_to_retry()? {
-            Some(run) => return Ok(terms::nothing_to_retry(run, &context.stderr)),
-            None => return Err(error),
-        },
-    };
+    let credentials =
+        match credentials::source(&flags.connection.credentials, &scene.destination, context) {
+            Ok(found) => found,
+            // A run without a task needs no credentials.
+            Err(error) => match opened.nothing_to_retry()? {
+                Some(run) => return Ok(terms::nothing_to_retry(run, &context.stderr)),
+                None => return Err(error),
+            },
+        };
     if opened.is_new() && scene.destination.sandbox.is_none() {
         let kind = credentials::kind::of_source(&credentials, context);
         scene.action.settings.credentials = Some(kind);
@@ -107,7 +108,7 @@ pub(crate) fn launch(
     #[cfg(feature = "postgres")]
     let planned = shared::share::shared(planned, terms.if_not_started, &scene);
     let pending = PendingPlan::new(planned, terms.if_not_started);
-    let is_reported = !documents.is_empty() || flags.documents.json;
+    let is_reported = !documents.is_empty() || flags.reporting.documents.json;
     if let ControlFlow::Break(status) = terms.decide(pending.planned(), &scene, is_reported)? {
         pending.discard()?;
         return Ok(status);
@@ -115,11 +116,11 @@ pub(crate) fn launch(
     let execution = Execution {
         destination: &scene.destination,
         credentials: &credentials,
-        display: flags.display,
+        display: &flags.reporting.display,
         documents: &documents,
-        dump: flags.dump,
-        options: &documents::options(flags.documents),
-        json: flags.documents.json,
+        dump: &flags.reporting.dump,
+        options: &documents::options(&flags.reporting.documents),
+        json: flags.reporting.documents.json,
         log_file,
         clock,
     };
@@ -133,23 +134,32 @@ fn outputs(
     flags: &LaunchFlags<'_>,
     context: &Context,
 ) -> Result<Vec<Document>, CommandError> {
-    let mut taken = protected_files::find(Some(flags.credentials), context);
+    let mut taken = protected_files::find(Some(&flags.connection.credentials), context);
     for input in source.inputs() {
         let is_stream = input.as_os_str() == "-";
         let path = if is_stream { Path::new("/dev/stdin") } else { input };
         taken.add(path, "an input");
     }
-    let documents = documents::parse(flags.documents, &taken, &context.given)?;
+    let documents = documents::parse(&flags.reporting.documents, &taken, &context.given)?;
     documents.iter().filter_map(Document::path).for_each(|path| taken.add(path, "a document"));
-    log_file::check(flags.unattended, &taken)?;
-    flags.unattended.log_file.iter().for_each(|path| taken.add(path, "the log file"));
-    dump::check(flags.dump, &taken)?;
+    log_file::check(&flags.reporting.unattended, &taken)?;
+    flags.reporting.unattended.log_file.iter().for_each(|path| taken.add(path, "the log file"));
+    dump::check(&flags.reporting.dump, &taken)?;
     Ok(documents)
 }
 
 /// Makes sure that the documents can be written, before anything is sent.
 fn try_out(documents: &[Document]) -> Result<(), CommandError> {
     documents.iter().try_for_each(Document::try_out)
+}
+
+/// Returns why a run has nothing to go on with.
+fn finished_line(id: &RunId, lost: u64) -> String {
+    if lost == 0 {
+        return format!("run {id} is finished: every task has its outcome");
+    }
+    let lost = plural(lost, "task", "tasks");
+    format!("run {id} has nothing left to send: the ids of {lost} are lost")
 }
 
 /// Reports a run that has nothing to go on with, and ends as the run did.
@@ -160,21 +170,24 @@ fn report_finished(
     clock: Clock,
     context: &Context,
 ) -> Result<ExitStatus, CommandError> {
+    let runs = run::runs_in(&context.state);
+    let reader = RunReader::open(&runs, id)?;
+    exclusions::protect(&reader.record()?.run.settings, documents, flags)?;
     try_out(documents)?;
     let stderr = &context.stderr;
-    stderr.line(&format!("run {id} is finished: every task has its outcome"));
-    let options = documents::options(flags.documents);
+    stderr.line(&finished_line(id, reader.lost_tasks()));
+    drop(reader);
+    let options = documents::options(&flags.reporting.documents);
     let live = Live::open(documents, Beginning::GoesOn, id, clock)?;
     let wanted = ReportRequest {
         documents,
         options: &options,
-        json: flags.documents.json,
+        json: flags.reporting.documents.json,
         // Cron mails what it reads, and the failures of the run belong into that mail.
-        summary: stderr.audience == Audience::Cron && !flags.display.quiet,
+        summary: stderr.audience == Audience::Cron && !flags.reporting.display.quiet,
         live: Some(&live),
         end: Some(&context.run_end),
     };
-    let runs = run::runs_in(&context.state);
     let status = present(&runs, id, &wanted, stderr, context.stdout_style)?;
     if let Some(error) = live.failure() {
         return Err(error);

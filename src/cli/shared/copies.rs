@@ -21,8 +21,7 @@ pub(crate) fn prepare(
     context: &Context,
 ) -> Result<ControlFlow<ExitStatus>, CommandError> {
     match verb {
-        Verb::Start(args) => copy_chain(&args.common, database, context)?,
-        Verb::Stop(args) => copy_chain(&args.common, database, context)?,
+        Verb::Start(args) | Verb::Stop(args) => copy_chain(&args.common, database, context)?,
         Verb::Run(args) => copy_chain(&args.common, database, context)?,
         Verb::Resume(args) => database.copy_to_work(&find(&args.which, database)?)?,
         Verb::Retry(args) => database.copy(&find(&args.which, database)?)?,

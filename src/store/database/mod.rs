@@ -41,5 +41,5 @@ pub use slot_source::DatabaseSlots;
 pub(crate) use slot_source::SlotTerms;
 pub use slots::SlotGrant;
 pub use standing::{RunStanding, WorkerStanding};
-pub use work::{ChunkKey, ClaimedTasks, Flushed};
-pub use writer::{DatabaseWriter, WorkTerms};
+pub use work::{ChunkKey, ClaimedTasks, Flushed, WorkTerms};
+pub use writer::DatabaseWriter;

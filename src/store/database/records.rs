@@ -5,13 +5,23 @@ use crate::event::{Event, EventKind, StopReason};
 use crate::journal::{Fact, Record, RunRecord, RunSegmentWriter, SegmentWriter};
 use crate::store::database::beat::SignOfLife;
 use crate::store::database::leases::Flush;
-use crate::store::database::work::Held;
 use crate::store::writing::event_writer::{ended, micros_of, micros_of_time};
 use crate::task::{Ordinal, OutcomeCounts};
 use std::collections::BTreeMap;
 
 /// The status of a throttled answer.
 const TOO_MANY_REQUESTS: u16 = 429;
+
+/// A chunk that is held.
+#[derive(Debug)]
+pub(crate) struct Held {
+    pub(crate) no: u32,
+    pub(crate) epoch: u32,
+    /// The ordinal of its last task.
+    pub(crate) last: u32,
+    pub(crate) next_seq: u32,
+    pub(crate) unsettled: u64,
+}
 
 /// The records that wait for a commit, and what they count up to.
 #[derive(Debug)]

@@ -3,7 +3,7 @@
 //! While the database is away, outcomes wait here and nothing new leaves, because leases are not
 //! renewed.
 
-use crate::clock::Clock;
+use crate::clock::{Clock, Timestamp};
 use crate::event::{Event, EventKind, StopReason};
 use crate::policy::{FailureAllowance, LeaseClock};
 use crate::store::database::beat::Wishes;
@@ -11,8 +11,7 @@ use crate::store::database::chunk_tasks;
 use crate::store::database::error::DatabaseError;
 use crate::store::database::leases::{ChunkClaim, Fate, Flush, Worker};
 use crate::store::database::link::Link;
-use crate::store::database::records::{Records, task_of};
-use crate::store::database::writer::WorkTerms;
+use crate::store::database::records::{Held, Records, task_of};
 use crate::store::writing::UnsettledTask;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -76,6 +75,17 @@ pub(crate) enum Job {
     Close { done: oneshot::Sender<Result<(), DatabaseError>> },
 }
 
+/// How a worker does its part.
+#[derive(Debug, Clone, Copy)]
+pub struct WorkTerms {
+    /// The time from which those of the run count.
+    pub origin: Timestamp,
+    /// The clock.
+    pub clock: Clock,
+    /// How long the database may be away.
+    pub patience: Duration,
+}
+
 /// What the dispatcher asks without waiting.
 #[derive(Debug)]
 pub(crate) struct Shared {
@@ -86,17 +96,6 @@ pub(crate) struct Shared {
 pub(crate) fn lock(shared: &Mutex<Shared>) -> MutexGuard<'_, Shared> {
     // Every change is whole, also before a panic.
     shared.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// A chunk that is held.
-#[derive(Debug)]
-pub(crate) struct Held {
-    pub(crate) no: u32,
-    pub(crate) epoch: u32,
-    /// The ordinal of its last task.
-    pub(crate) last: u32,
-    pub(crate) next_seq: u32,
-    pub(crate) unsettled: u64,
 }
 
 /// What the thread owns.

@@ -2,17 +2,18 @@
 //!
 //! The dispatcher never waits for the database: it asks, and goes on with what it has.
 
-use crate::clock::{Clock, Timestamp};
 use crate::event::Event;
 use crate::policy::{FailureAllowance, LeaseClock, LeaseState};
 use crate::store::database::beat::Wishes;
 use crate::store::database::error::DatabaseError;
 use crate::store::database::leases::Worker;
 use crate::store::database::link::Link;
-use crate::store::database::work::{ChunkKey, ClaimedTasks, Flushed, Job, Shared, Work, lock};
+use crate::store::database::work::{
+    ChunkKey, ClaimedTasks, Flushed, Job, Shared, Work, WorkTerms, lock,
+};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 use std::{io, thread};
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -25,17 +26,6 @@ pub struct DatabaseWriter {
     shared: Arc<Mutex<Shared>>,
     wishes: watch::Receiver<Option<Wishes>>,
     worker: Worker,
-}
-
-/// How a worker does its part.
-#[derive(Debug, Clone, Copy)]
-pub struct WorkTerms {
-    /// The time from which those of the run count.
-    pub origin: Timestamp,
-    /// The clock.
-    pub clock: Clock,
-    /// How long the database may be away.
-    pub patience: Duration,
 }
 
 impl DatabaseWriter {

@@ -38,11 +38,9 @@ fn orders_reach_all_workers_and_a_drained_run_can_be_resumed() {
     stage.call(&["resume", "-q", "--rate", "none"]).expect(0);
     assert_eq!(stage.check(400), 0);
     let report = report(&stage.call(&["report", "--json"]).expect(0).stdout);
-    let changes: Vec<&str> = report["pace"]["changes"]
-        .as_array()
-        .map(|changes| changes.iter().filter_map(|change| change["what"].as_str()).collect())
-        .unwrap_or_default();
-    assert!(changes.contains(&"paused") && changes.contains(&"rate"), "{report:#}");
+    let changes = report["changes"].as_array().unwrap();
+    let changes: Vec<&str> = changes.iter().filter_map(|it| it["change"].as_str()).collect();
+    assert_eq!(changes, ["paused", "rate", "concurrency", "resumed", "drained", "rate"]);
     stage.call(&["ctl", "pause"]).expect(2).says("it is finished");
 }
 
