@@ -20,3 +20,5 @@ pub(crate) mod shell;
 pub(crate) mod start_stop;
 pub(crate) mod tasks;
 pub(crate) mod verify;
+#[cfg(feature = "postgres")]
+pub(crate) mod work;
