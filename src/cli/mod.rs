@@ -10,6 +10,7 @@ mod flags;
 mod output;
 mod process;
 mod run;
+mod target_context;
 
 use crate::cli::app::{Cli, ColorChoice, GlobalArgs, Verb};
 use crate::cli::flags::config_file::ConfigFile;

@@ -48,9 +48,7 @@ fn about(error: &InputError) -> Option<String> {
         InputError::NoColumns { .. } => {
             Some("name the format with `--format csv`, or leave `--id-column` out".into())
         }
-        InputError::NoCondition { .. } => {
-            Some("give a table with that column, or a condition on `id`".into())
-        }
+        InputError::NoCondition { .. } => Some("give a table with that column".into()),
         InputError::Delimiter { .. } => Some("`--delimiter` takes one ASCII character".into()),
         InputError::Columns { problem, .. } => about_columns(problem),
         InputError::Row { name, problem, .. } => about_row(name, problem),

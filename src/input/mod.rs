@@ -32,7 +32,7 @@ mod window;
 pub use condition::{Condition, InvalidCondition};
 pub use error::{ColumnProblem, FileKind, InputError, JqFilter, Role, RowProblem, WidthReason};
 pub use header::is_same_name;
-pub use options::{CommandSource, Format, Header, InputOptions, Lists, Source};
+pub use options::{CommandSource, Format, Header, InputOptions, Lists, Source, TargetChoice};
 pub use row::Row;
 pub use stray_line::StrayLine;
 
@@ -125,8 +125,12 @@ fn the_command(name: &Arc<str>, options: &InputOptions) -> Result<Command, Input
     }
 }
 
-/// Refuses conditions on columns that an input of ids alone does not have.
+/// Refuses conditions on columns that an input of ids alone does not have, and targets in one.
 fn check_conditions(name: &Arc<str>, options: &InputOptions) -> Result<(), InputError> {
+    if let Some(TargetChoice::Column { column, .. }) = &options.targets {
+        let (name, column) = (Arc::clone(name), column.clone());
+        return Err(InputError::NoCondition { name, column });
+    }
     let is_on_ids = |condition: &&Condition| is_about_ids(condition, options);
     match options.conditions.iter().find(|condition| !is_on_ids(condition)) {
         Some(condition) => {

@@ -56,6 +56,18 @@ pub struct Planned {
     pub(crate) exclusions: Arc<Exclusions>,
     /// What is done otherwise than before the run was taken up.
     pub(crate) changes: Vec<Change>,
+    /// The targets that are carried out, in a run of several.
+    pub(crate) targets: Vec<TargetRun>,
+}
+
+/// A target of a run that is carried out.
+#[derive(Debug)]
+pub(crate) struct TargetRun {
+    /// Its place among all targets of the run.
+    pub(crate) index: usize,
+    pub(crate) settings: RunSettings,
+    /// What is done otherwise than before the run was taken up.
+    pub(crate) changes: Vec<Change>,
 }
 
 /// Reads all inputs and stores the plan; sends nothing.
@@ -128,7 +140,7 @@ pub(crate) fn child_run(
 }
 
 /// Returns the settings that a run which takes its tasks from another begins with.
-pub(crate) fn child_settings(parent: &RunSettings) -> RunSettings {
+pub fn child_settings(parent: &RunSettings) -> RunSettings {
     RunSettings { choice: parent.choice.inherited(), planned_with: None, ..parent.clone() }
 }
 
@@ -148,8 +160,19 @@ impl Planned {
     ) -> Self {
         // From the lock, so that nobody can carry out a run that another process holds.
         let id = lock.run().clone();
-        let (time_left, profile, exclusions, changes) = (None, None, Arc::default(), Vec::new());
-        Self { runs, id, lock, settings, time_left, profile, clock, totals, exclusions, changes }
+        Self {
+            runs,
+            id,
+            lock,
+            settings,
+            time_left: None,
+            profile: None,
+            clock,
+            totals,
+            exclusions: Arc::default(),
+            changes: Vec::new(),
+            targets: Vec::new(),
+        }
     }
 
     /// Takes the run that the store has planned, or returns the problems of its inputs.
@@ -207,6 +230,10 @@ impl Planned {
     pub fn narrow(&mut self, concurrency: NonZeroUsize) {
         // The stored settings keep the wish: another process may have room for more.
         self.settings.concurrency = self.settings.concurrency.min(concurrency);
+        for target in &mut self.targets {
+            let settings = &mut target.settings;
+            settings.concurrency = settings.concurrency.min(concurrency);
+        }
     }
 
     /// Removes the run before anything was sent.

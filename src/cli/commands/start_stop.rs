@@ -8,6 +8,7 @@ use crate::cli::flags::output::{DisplayArgs, DocumentArgs, DumpArgs};
 use crate::cli::flags::pace::{PaceArgs, StartSmallArgs};
 use crate::cli::flags::precedence::{GivenFlags, Rank};
 use crate::cli::flags::run::{BeforeArgs, CallArgs, StateArgs, StopArgs, UnattendedArgs};
+use crate::cli::flags::targets::TargetArgs;
 use crate::cli::flags::values;
 use crate::cli::output::error::CommandError;
 use crate::cli::run::input_run::{InputRun, Purpose};
@@ -16,11 +17,12 @@ use crate::cli::run::scene::LaunchFlags;
 use crate::cli::run::settings::SettingFlags;
 use crate::cli::run::shard;
 use crate::cli::run::source::RunSource;
+use crate::cli::run::target_flags;
 use batchctl::input::{CommandSource, Header, InputOptions, Lists, Source};
 use batchctl::plan::OnDuplicate;
 use batchctl::policy::Sample;
 use batchctl::report::ExitStatus;
-use batchctl::store::{NewPlan, RunId};
+use batchctl::store::{NewPlan, RunId, RunReader};
 use batchctl::task::{Command, Level};
 use clap::Args;
 use std::path::{Path, PathBuf};
@@ -78,6 +80,8 @@ pub(crate) struct CommonArgs {
     #[command(flatten)]
     pub(crate) input: InputArgs,
     #[command(flatten)]
+    pub(crate) targets: TargetArgs,
+    #[command(flatten)]
     pub(crate) excluded: ExcludeArgs,
     #[command(flatten)]
     pub(crate) before: BeforeArgs,
@@ -104,7 +108,7 @@ pub(crate) struct CommonArgs {
 }
 
 impl CommonArgs {
-    fn launch_flags(&self) -> LaunchFlags<'_> {
+    pub(crate) fn launch_flags(&self) -> LaunchFlags<'_> {
         LaunchFlags {
             place: &self.place,
             credentials: &self.credentials,
@@ -185,6 +189,7 @@ fn act(
         if_empty: args.input.if_empty,
         purpose,
         level,
+        targets: target_flags::chosen(&args.targets, context)?,
     });
     launch(source, &args.launch_flags(), context)
 }
@@ -244,7 +249,13 @@ fn sample(args: &InputArgs, context: &Context) -> Option<Sample> {
 /// Finds the run that `--after` names.
 fn find_after(named: Option<&str>, state: &Path) -> Result<Option<RunId>, CommandError> {
     let runs = batchctl::run::runs_in(state);
-    Ok(named.map(|named| runs.find(named)).transpose()?)
+    let Some(named) = named else { return Ok(None) };
+    let id = runs.find(named)?;
+    // One that cannot be read is refused where it is followed.
+    if let Ok(record) = RunReader::open(&runs, &id).and_then(|reader| reader.record()) {
+        target_flags::refuse_run(&record, "`--after`")?;
+    }
+    Ok(Some(id))
 }
 
 fn input_options(args: &TableArgs, command: CommandSource, given: &GivenFlags) -> InputOptions {
@@ -258,6 +269,7 @@ fn input_options(args: &TableArgs, command: CommandSource, given: &GivenFlags) -
         delimiter: args.delimiter,
         header: if args.no_header { Header::Absent } else { Header::Present },
         conditions: Vec::new(),
+        targets: None,
     }
 }
 

@@ -16,7 +16,7 @@ use crate::cli::output::event_documents::{Beginning, Live};
 use crate::cli::output::present::{ReportRequest, present};
 use crate::cli::output::stream::Stderr;
 use crate::cli::run::display::Displays;
-use crate::cli::run::{display, signals, stored_plan};
+use crate::cli::run::{display, signals, stored_plan, target_flags};
 use batchctl::api::ViasClient;
 use batchctl::clock::Clock;
 use batchctl::event::StopReason;
@@ -173,6 +173,7 @@ fn open(
     documents.iter().try_for_each(Document::try_out)?;
     let mut run = run::reopen(&context.state, &id, clock)?;
     stored_plan::refuse_unapplied(&run.record)?;
+    target_flags::refuse_run(&run.record, "this command")?;
     args.reading.adjust(&mut run.settings, &context.given);
     let place = destination::of_run(&args.place, &run.record, &run.settings, context)?;
     destination::outlives_run(&place)?;

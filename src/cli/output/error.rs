@@ -18,6 +18,14 @@ use std::io;
 /// The most columns of one line of a message.
 const MESSAGE_COLUMNS: usize = 600;
 
+/// The error of one target of a run.
+#[derive(Debug, thiserror::Error)]
+#[error("target `{name}`: {error}")]
+struct OfTarget {
+    name: String,
+    error: Box<dyn Error + Send + Sync>,
+}
+
 /// Why a command ends without having done its job.
 #[derive(Debug)]
 pub(crate) struct CommandError {
@@ -49,6 +57,11 @@ impl CommandError {
     /// Adds the hint of a library error, if that has one.
     pub(crate) fn with_optional_hint(self, hint: Option<impl Into<String>>) -> Self {
         Self { hint: hint.map(Into::into), ..self }
+    }
+
+    /// Says which target of a run it is about.
+    pub(crate) fn of_target(self, name: &str) -> Self {
+        Self { error: Box::new(OfTarget { name: name.into(), error: self.error }), ..self }
     }
 
     /// Prints the error, its causes and its hint on standard error.

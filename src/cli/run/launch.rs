@@ -14,12 +14,12 @@ use crate::cli::output::error::CommandError;
 use crate::cli::output::event_documents::{Beginning, Live};
 use crate::cli::output::present::{ReportRequest, present};
 use crate::cli::output::stream::Audience;
-use crate::cli::run::execute::Execution;
+use crate::cli::run::execute::{ConnectedTarget, Execution};
 use crate::cli::run::job_lock::JobAccess;
 use crate::cli::run::pending_plan::PendingPlan;
 use crate::cli::run::scene::{LaunchFlags, Scene};
 use crate::cli::run::source::RunSource;
-use crate::cli::run::{exclusions, execute, job_lock, log_file, settings, terms};
+use crate::cli::run::{exclusions, execute, job_lock, log_file, settings, targets, terms};
 use batchctl::clock::Clock;
 use batchctl::report::ExitStatus;
 use batchctl::run;
@@ -44,6 +44,9 @@ pub(crate) fn launch(
             return report_finished(&finished, &documents, flags, clock, context);
         }
     };
+    if opened.has_targets() {
+        return targets::launch(opened, documents, flags, clock, context);
+    }
     // Contradictory flags are refused before the destination may ask for a password.
     if let Some(settings) = &flags.settings {
         opened.adjust(settings, &context.given);
@@ -96,9 +99,10 @@ pub(crate) fn launch(
         pending.discard()?;
         return Ok(status);
     }
+    let (destination, credentials) = (&scene.destination, &credentials);
+    let place = ConnectedTarget { destination, credentials, context };
     let execution = Execution {
-        destination: &scene.destination,
-        credentials: &credentials,
+        targets: vec![place],
         display: flags.display,
         documents: &documents,
         dump: flags.dump,
@@ -132,7 +136,7 @@ fn outputs(
 }
 
 /// Makes sure that the documents can be written, before anything is sent.
-fn try_out(documents: &[Document]) -> Result<(), CommandError> {
+pub(crate) fn try_out(documents: &[Document]) -> Result<(), CommandError> {
     documents.iter().try_for_each(Document::try_out)
 }
 

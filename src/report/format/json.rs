@@ -8,7 +8,7 @@
 use crate::clock::Timestamp;
 use crate::report::model::{
     Calls, ExitStatus, FailureGroup, InputPart, Latency, PacePart, Report, RunPart, Stopped,
-    Target, VerifyCounts,
+    Target, TargetReport, VerifyCounts,
 };
 use crate::settings::{LeftOut, RunSettings, TaskChoice};
 use crate::store::{ChangeRow, DamagedPart, RunId, ShardRow};
@@ -62,6 +62,8 @@ struct ReportJson<'a> {
     advice: Vec<String>,
     changes: Vec<ChangeJson<'a>>,
     shards: Vec<ShardJson<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    targets: Vec<TargetJson<'a>>,
     damage: Vec<DamageJson<'a>>,
     stopped: Option<&'a Stopped>,
     exit: Option<ExitJson>,
@@ -90,6 +92,7 @@ impl<'a> ReportJson<'a> {
             advice: report.tuning_hints.iter().map(ToString::to_string).collect(),
             changes: report.changes.iter().map(ChangeJson::from_row).collect(),
             shards: report.shards.iter().map(ShardJson::from_row).collect(),
+            targets: report.targets.iter().map(TargetJson::from_report).collect(),
             damage: report.damage.iter().map(DamageJson::from_part).collect(),
             stopped: report.stopped.as_ref(),
             exit: report.exit.map(ExitJson::from_status),
@@ -113,10 +116,45 @@ impl<'a> ShardJson<'a> {
     }
 }
 
+/// One target of a run of several.
+#[derive(Serialize)]
+struct TargetJson<'a> {
+    name: &'a str,
+    endpoint: &'a str,
+    project_id: &'a str,
+    settings: Value,
+    #[serde(serialize_with = "write_outcome_counts")]
+    tasks: &'a OutcomeCounts,
+    attempts: u64,
+    rate_average: Option<f64>,
+    rate_peak_1s: u64,
+    complete: bool,
+    stopped: Option<&'a Stopped>,
+    exit: Option<ExitJson>,
+}
+
+impl<'a> TargetJson<'a> {
+    fn from_report(target: &'a TargetReport) -> Self {
+        Self {
+            name: &target.name,
+            endpoint: &target.target.endpoint,
+            project_id: &target.target.project_id,
+            settings: settings(&target.settings),
+            tasks: &target.tasks,
+            attempts: target.attempts,
+            rate_average: target.rate_average,
+            rate_peak_1s: target.rate_peak_1s,
+            complete: target.complete,
+            stopped: target.stopped.as_ref(),
+            exit: target.exit.map(ExitJson::from_status),
+        }
+    }
+}
+
 /// Returns the settings without what other parts of the document show.
 fn settings(settings: &RunSettings) -> Value {
     let choice = TaskChoice { left_out: LeftOut::default(), ..settings.choice.clone() };
-    let shown = RunSettings { by: None, choice, ..settings.clone() };
+    let shown = RunSettings { by: None, choice, target: None, ..settings.clone() };
     serde_json::to_value(shown).expect("settings have a form in JSON")
 }
 

@@ -4,7 +4,7 @@
 //! table cell. Figures that are zero are left out.
 
 use crate::report::format::next_commands::{NextCommand, next_commands};
-use crate::report::format::summary::{FLAKY_NOTE, title, wave_words};
+use crate::report::format::summary::{FLAKY_NOTE, target_line, title, wave_words};
 use crate::report::format::words::{
     failure_times, left_out as rows_left_out, more_causes, percent, remedy,
 };
@@ -29,6 +29,7 @@ pub fn markdown(report: &Report) -> String {
         numbers(&mut text, report)?;
         failures(&mut text, report)?;
         shards(&mut text, report)?;
+        targets(&mut text, report)?;
         damage(&mut text, report)?;
         next(&mut text, report)
     };
@@ -88,6 +89,17 @@ fn shards(text: &mut String, report: &Report) -> Written {
         let run = code(shard.run.as_str());
         let (tasks, settled) = (grouped(shard.selected), grouped(shard.settled));
         writeln!(text, "| {} | {run} | {tasks} | {settled} |", shard.shard)
+    })
+}
+
+fn targets(text: &mut String, report: &Report) -> Written {
+    if report.targets.is_empty() {
+        return Ok(());
+    }
+    writeln!(text, "\n### Targets\n\n| target | tasks | stopped |\n|---|---|---|")?;
+    report.targets.iter().try_for_each(|target| {
+        let why = target.stopped.as_ref().map_or_else(String::new, |it| code(&it.detail));
+        writeln!(text, "| {} | {} | {why} |", code(&target.name), target_line(target))
     })
 }
 

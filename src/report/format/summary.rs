@@ -8,7 +8,7 @@ use crate::report::format::failure_lines::failures;
 use crate::report::format::next_commands::{NextCommand, next_commands};
 use crate::report::format::terminal::{COLUMNS, LABEL_COLUMNS, NumberRow, TerminalText, Tone};
 use crate::report::format::words::latency_millis;
-use crate::report::model::{Calls, ExcludedPart, ExitStatus, Latency, Report};
+use crate::report::model::{Calls, ExcludedPart, ExitStatus, Latency, Report, TargetReport};
 use crate::settings::RateSetting;
 use crate::store::{RunId, ShardRow};
 use crate::task::{Counts, Outcome};
@@ -23,6 +23,7 @@ pub fn summary(report: &Report, documents: &[PathBuf], style: Style) -> String {
     page.rows(&[outcome_rows(report), call_rows(report)]);
     failures(&mut page, report);
     shards(&mut page, &report.shards);
+    targets(&mut page, &report.targets);
     tuning_hints(&mut page, &report.tuning_hints);
     documents_written(&mut page, documents);
     next(&mut page, report, documents);
@@ -227,6 +228,9 @@ pub(crate) fn title(report: &Report) -> String {
 
 /// Returns the limit of the rate as it was given, if there was one.
 fn limit(report: &Report) -> Option<String> {
+    if !report.targets.is_empty() {
+        return report.pace.rate_limit.map(|limit| limit.to_string());
+    }
     match report.settings.own_rate() {
         rate @ (RateSetting::Fixed(_) | RateSetting::Auto { .. }) => Some(rate.to_string()),
         RateSetting::Unlimited => None,
@@ -326,6 +330,45 @@ fn shard_line(shard: &ShardRow) -> String {
         settled => format!("{} settled", grouped(*settled)),
     };
     format!("{shard}  {run}  {}, {settled}", plural(*selected, "task", "tasks"))
+}
+
+fn targets(page: &mut TerminalText, targets: &[TargetReport]) {
+    if targets.is_empty() {
+        return;
+    }
+    page.section("Targets");
+    let width = targets.iter().map(|target| target.name.width()).max().unwrap_or_default();
+    for target in targets {
+        let name = format!("{:width$}", target.name);
+        page.line(&format!("  {name}  {}", target_line(target)));
+        if let Some(stopped) = &target.stopped {
+            let text = printable(&stopped.detail, COLUMNS.saturating_sub(width + 6));
+            page.line(&format!("  {:width$}  {text}", ""));
+        }
+    }
+}
+
+/// Returns what a target did, in words.
+pub(crate) fn target_line(target: &TargetReport) -> String {
+    let counted = Outcome::ALL.into_iter().filter(|&outcome| target.tasks[outcome] > 0);
+    let counted = counted.map(|outcome| {
+        format!("{} {}", grouped(target.tasks[outcome]), outcome.as_str().replace('_', " "))
+    });
+    let mut line = plural(target.tasks.selected(), "task", "tasks");
+    let counted: Vec<String> = counted.collect();
+    if !counted.is_empty() {
+        line.push_str(&format!(": {}", counted.join(", ")));
+    }
+    if target.attempts > 0 {
+        let pace = target.rate_average.map(|rate| format!("{}/s", rounded(rate)));
+        let limit = match target.settings.own_rate() {
+            RateSetting::Unlimited => None,
+            limited => Some(format!("limit {limited}")),
+        };
+        let pace: Vec<String> = pace.into_iter().chain(limit).collect();
+        line.push_str(&format!("; {}", pace.join(", ")));
+    }
+    line
 }
 
 fn tuning_hints(page: &mut TerminalText, hints: &[TuningHint]) {

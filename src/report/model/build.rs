@@ -9,6 +9,7 @@ use crate::report::model::active_time::ActiveTime;
 use crate::report::model::ending::EndingFacts;
 use crate::report::model::failure_groups::FailureGroups;
 use crate::report::model::peak_rate::PeakRate;
+use crate::report::model::targets;
 use crate::report::model::tuning::AnswerTotals;
 use crate::report::model::{
     Calls, ExcludedPart, ExitStatus, InputPart, Latency, PacePart, Report, RunPart, StillRunning,
@@ -33,7 +34,7 @@ impl Report {
         let record = run.record()?;
         let shards = run.shards()?;
         let worked = match shards.as_slice() {
-            [] => ActiveTime::new(&record.sessions),
+            [] if !run.has_targets() => ActiveTime::new(&record.sessions),
             _ => ActiveTime::of_shards(&record.sessions),
         };
         let mut sent = SendingTotals::new(worked);
@@ -59,6 +60,9 @@ impl Report {
         // Each shard has waves of its own.
         report.wave = report.wave.filter(|_| shards.is_empty());
         report.shards = shards;
+        if run.has_targets() {
+            report.take_targets(targets::read(run, still_running)?);
+        }
         report.damage = run.damage().to_vec();
         if !report.damage.is_empty() {
             report.exit = report.exit.map(|_| ExitStatus::InputOutput);
@@ -153,6 +157,7 @@ fn assemble(
         tuning_hints,
         changes: Vec::new(),
         shards: Vec::new(),
+        targets: Vec::new(),
         damage: Vec::new(),
         stopped: ending.stopped,
         exit: ending.exit,

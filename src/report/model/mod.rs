@@ -14,6 +14,7 @@ mod last_success;
 mod message_template;
 mod peak_rate;
 mod report;
+mod targets;
 mod tuning;
 
 pub use command::profile_flag;
@@ -25,6 +26,7 @@ pub use report::{
     Calls, ExcludedPart, InputPart, Latency, PacePart, Report, RunPart, StillRunning, Stopped,
     Target, VerifyCounts,
 };
+pub use targets::TargetReport;
 
 pub(crate) use cause::failure_of;
 pub(crate) use command::command;

@@ -5,7 +5,7 @@
 use crate::clock::Timestamp;
 use crate::policy::{TuningHint, WavePlace};
 use crate::report::model::command::command;
-use crate::report::model::{ExitStatus, FailureGroup};
+use crate::report::model::{ExitStatus, FailureGroup, TargetReport};
 use crate::settings::{LeftOut, RunSettings};
 use crate::store::{ChangeRow, DamagedPart, RunId, ShardRow};
 use crate::task::{Counts, ExcludedTask, OutcomeCounts, Rate, ServiceLimit};
@@ -61,6 +61,8 @@ pub struct Report {
     pub changes: Vec<ChangeRow>,
     /// The shards that it was merged from, in order.
     pub shards: Vec<ShardRow>,
+    /// What each target did, in a run of several.
+    pub targets: Vec<TargetReport>,
     /// The parts of its file that are damaged.
     pub damage: Vec<DamagedPart>,
     /// What stopped it before every task had its outcome, if anything did.

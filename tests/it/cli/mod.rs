@@ -39,5 +39,6 @@ mod secrets;
 mod signals;
 mod spreadsheets;
 mod streams;
+mod targets;
 mod terminal;
 mod unattended;
