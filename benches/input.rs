@@ -60,7 +60,7 @@ fn measure(bencher: Bencher<'_, '_>, text: &str) {
 /// Reads every row and counts them.
 fn count(text: Cursor<String>) -> u64 {
     let source = Source::Stream { name: "-".into(), reader: Box::new(text) };
-    let options = InputOptions::new(CommandSource::Fixed(Command::Stop));
+    let options = InputOptions::new(CommandSource::Fixed(Command::STOP));
     let rows = input::open(source, &options).expect("the table has a column of ids");
     rows.map(|row| row.expect("every row is right")).fold(0, |count, _| count + 1)
 }

@@ -179,7 +179,7 @@ fn new_plan() -> NewPlan {
     NewPlan {
         after: None,
         sources: vec![Source::Stream { name: "cameras.csv".into(), reader }],
-        options: InputOptions::new(CommandSource::Fixed(Command::Stop)),
+        options: InputOptions::new(CommandSource::Fixed(Command::STOP)),
         on_duplicate: OnDuplicate::Collapse,
         exclusions: Arc::default(),
         limit: None,

@@ -175,7 +175,7 @@ fn new_plan(ids: &str) -> NewPlan {
     let reader = Box::new(Cursor::new(ids.to_owned()));
     NewPlan {
         sources: vec![Source::Stream { name: "-".into(), reader }],
-        options: InputOptions::new(CommandSource::Fixed(Command::Stop)),
+        options: InputOptions::new(CommandSource::Fixed(Command::STOP)),
         on_duplicate: OnDuplicate::Collapse,
         exclusions: Arc::default(),
         after: None,

@@ -48,7 +48,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         command: "stop".into(),
         plan: NewPlan {
             sources: vec![Source::Ids(ids.into())],
-            options: InputOptions::new(CommandSource::Fixed(Command::Stop)),
+            options: InputOptions::new(CommandSource::Fixed(Command::STOP)),
             on_duplicate: OnDuplicate::Collapse,
             exclusions: Arc::default(),
             after: None,

@@ -82,7 +82,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         command: "start".into(),
         plan: NewPlan {
             sources: vec![Source::Ids(ids)],
-            options: InputOptions::new(CommandSource::Fixed(Command::Start)),
+            options: InputOptions::new(CommandSource::Fixed(Command::START)),
             on_duplicate: OnDuplicate::Collapse,
             exclusions: Arc::default(),
             after: None,

@@ -317,7 +317,7 @@ mod tests {
 
     fn plan(sources: Vec<Source>) -> (Vec<PlannedRow>, Reading, Problems) {
         let mut rows = Vec::new();
-        let options = InputOptions::new(CommandSource::Fixed(Command::Stop));
+        let options = InputOptions::new(CommandSource::Fixed(Command::STOP));
         let Ok((reading, problems)) = read(sources, &options, |row| {
             rows.push(row);
             Ok::<(), Infallible>(())
@@ -350,7 +350,7 @@ mod tests {
 
     #[test]
     fn an_error_of_the_taker_ends_the_reading() {
-        let options = InputOptions::new(CommandSource::Fixed(Command::Stop));
+        let options = InputOptions::new(CommandSource::Fixed(Command::STOP));
         let result = read(vec![stream("a.txt", "aaaa\nbbbb\n")], &options, |_| Err("full"));
         assert_eq!(result.unwrap_err(), "full");
     }

@@ -140,7 +140,7 @@ fn count_calls(calls: u32) -> usize {
         let credentials = Arc::new(credentials.expect("a token"));
         let client = ViasClient::new(settings, credentials).expect("a client");
         let id = "task-1".parse().expect("an id");
-        let task = Arc::new(Task { ordinal: Ordinal(0), id, command: Command::Stop });
+        let task = Arc::new(Task { ordinal: Ordinal(0), id, command: Command::STOP });
         let calling = Region::new(ALLOCATOR);
         for _ in 0..calls {
             let answer = client.call(Arc::clone(&task)).await;
@@ -175,7 +175,7 @@ fn plan_of(tasks: u32) -> NewPlan {
     }
     NewPlan {
         sources: vec![Source::Stream { name: "-".into(), reader: Box::new(Cursor::new(ids)) }],
-        options: InputOptions::new(CommandSource::Fixed(Command::Stop)),
+        options: InputOptions::new(CommandSource::Fixed(Command::STOP)),
         on_duplicate: OnDuplicate::Collapse,
         exclusions: Arc::default(),
         after: None,

@@ -369,7 +369,7 @@ mod tests {
         let task = Task {
             ordinal: Ordinal(0),
             id: "0d47bbf52962414bb7ae27fb6ea24230".parse().unwrap(),
-            command: Command::Stop,
+            command: Command::STOP,
         };
         let project = "p-1".parse().unwrap();
         let at = |endpoint: &str, level| {

@@ -305,11 +305,11 @@ fn carry_out(understood: Understood, environment: Environment, mut stderr: Stder
 fn dispatch(verb: Verb, context: &Context) -> Result<ExitStatus, CommandError> {
     match verb {
         Verb::Start(args) => {
-            let (command, purpose) = (task::Command::Start, Purpose::CarryOut);
+            let (command, purpose) = (task::Command::START, Purpose::CarryOut);
             commands::start_stop::start_or_stop(args, command, purpose, context)
         }
         Verb::Stop(args) => {
-            let (command, purpose) = (task::Command::Stop, Purpose::CarryOut);
+            let (command, purpose) = (task::Command::STOP, Purpose::CarryOut);
             commands::start_stop::start_or_stop(args, command, purpose, context)
         }
         Verb::Run(args) => commands::start_stop::run(args, Purpose::CarryOut, context),

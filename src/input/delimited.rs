@@ -12,6 +12,9 @@ use crate::task::{Command, Position};
 use crate::text::unguarded;
 use std::str;
 
+/// The characters that separate cells in most files.
+const DELIMITERS: [char; 4] = [',', ';', '\t', '|'];
+
 /// The rows of a table.
 pub(super) struct Delimited {
     records: Records,
@@ -22,7 +25,8 @@ pub(super) struct Delimited {
     json: Vec<u8>,
     /// Whether the current record is a row that was not returned yet.
     is_row_at_hand: bool,
-    has_header: bool,
+    /// The heading of the ids, if the table has one; it may stand again further down.
+    heading: Option<Box<[u8]>>,
 }
 
 impl Delimited {
@@ -38,20 +42,22 @@ impl Delimited {
             return Ok(None);
         }
         let layout = layout(&records, options).map_err(in_first_row)?;
+        let has_header = options.header == Header::Present;
+        let heading = has_header.then(|| records.cells()[layout.id].into());
         Ok(Some(Self {
             records,
             layout,
             short_before: None,
             json: Vec::new(),
             // Without a header the first record defines the width, and is a row as well.
-            is_row_at_hand: options.header == Header::Absent,
-            has_header: options.header == Header::Present,
+            is_row_at_hand: !has_header,
+            heading,
         }))
     }
 
     /// Returns whether the first record names the columns.
     pub(super) fn has_header(&self) -> bool {
-        self.has_header
+        self.heading.is_some()
     }
 
     /// Returns the names of the other columns.
@@ -76,6 +82,11 @@ impl Delimited {
         self.check_width()?;
         let index = self.layout.id;
         let text = self.text(index)?;
+        if self.heading.as_deref() == Some(text.as_bytes()) {
+            // As where two tables were put into one file.
+            let problem = RowProblem::Heading { text: text.into() };
+            return Err(ReadFault::Row(self.records.cell_start(index), problem));
+        }
         let id = id_cell::task_id(text).map_err(|bad| {
             let position = match bad.character_at {
                 Some(byte) => self.records.inside_cell(index, byte),
@@ -121,6 +132,10 @@ impl Delimited {
         }
         if found > expected {
             return Some(WidthReason::Delimiter);
+        }
+        let only = cell(0).filter(|_| found == 1).unwrap_or_default();
+        if DELIMITERS.iter().any(|&delimiter| only.matches(delimiter).count() + 1 == expected) {
+            return Some(WidthReason::OtherDelimiter);
         }
         let makes_a_row = |first: usize, second: usize| first + second - 1 == expected;
         let begins_a_row = |id: &str| id_cell::task_id(id).is_ok();

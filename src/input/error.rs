@@ -3,11 +3,12 @@
 //! Errors keep the text exactly as it was read; it is made safe only when it is shown. `hint`
 //! adds what helps against an error. Nothing here may import it, or the two would form a cycle.
 
+use super::file_kind::FileKind;
 use super::stray_line::StrayLine;
 use crate::task::{Position, TaskIdError};
 use crate::text::{grouped, plural, printable};
+use std::io;
 use std::sync::Arc;
-use std::{fmt, io};
 
 /// How much of a foreign text a message shows, in columns.
 const SHOWN_COLUMNS: usize = 60;
@@ -155,36 +156,6 @@ impl InputError {
     }
 }
 
-/// The kind of a file that is not the text of a table or a list, guessed from its bytes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum FileKind {
-    /// A workbook of a spreadsheet: `.xlsx`, `.ods`, `.xls`.
-    Workbook,
-    /// A ZIP archive.
-    Zip,
-    /// Compressed by gzip.
-    Gzip,
-    /// A PDF document.
-    Pdf,
-    /// UTF-16 without a byte order mark.
-    UnmarkedUtf16,
-    /// Binary data of an unknown kind.
-    Unknown,
-}
-
-impl fmt::Display for FileKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Workbook => "a spreadsheet's workbook, not text",
-            Self::Zip => "a ZIP archive, not text",
-            Self::Gzip => "compressed by gzip",
-            Self::Pdf => "a PDF document, not text",
-            Self::UnmarkedUtf16 => "UTF-16 text without a byte order mark",
-            Self::Unknown => "a binary file, not text",
-        })
-    }
-}
-
 /// The purpose of a column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
@@ -284,6 +255,12 @@ pub enum RowProblem {
         /// The text.
         text: Box<str>,
     },
+    /// The text only draws a line.
+    #[error("`{}` only draws a line; it is not an id", shown(text))]
+    Rule {
+        /// The text.
+        text: Box<str>,
+    },
     /// The text is not a command.
     #[error("{}a command is `start` or `stop`", quoted_command(text))]
     Command {
@@ -337,6 +314,8 @@ pub enum WidthReason {
     LineBreak,
     /// The last cells were left out, because they are empty.
     LastCells,
+    /// Another character separates its cells.
+    OtherDelimiter,
 }
 
 impl RowProblem {
@@ -350,6 +329,7 @@ impl RowProblem {
             | Self::TextAfterQuote { .. }
             | Self::NotUtf8 { .. }
             | Self::Heading { .. }
+            | Self::Rule { .. }
             | Self::Nul => false,
         }
     }

@@ -3,14 +3,14 @@
 //! A hint is a guess about what was meant, and nothing else may depend on one. Pure. Hints are
 //! computed only for errors that are shown, so they may be slow.
 
-use super::error::{
-    ColumnProblem, FileKind, InputError, JqFilter, Role, RowProblem, WidthReason, shown,
-};
+use super::error::{ColumnProblem, InputError, JqFilter, Role, RowProblem, WidthReason, shown};
+use super::file_kind::FileKind;
 use super::likely_id::likely_id;
 use super::stray_line::StrayLine;
 use super::{header, stray_line};
 use crate::task::{TaskId, TaskIdError};
 use std::io;
+use std::path::Path;
 
 /// The name of standard input, which `jq` would take for a file.
 const STANDARD_INPUT: &str = "-";
@@ -34,7 +34,9 @@ impl InputError {
 
 fn about(error: &InputError) -> Option<String> {
     match error {
-        InputError::Open { nearest, source, .. } => about_opening(nearest.as_deref(), source),
+        InputError::Open { name, nearest, source } => {
+            about_opening(name, nearest.as_deref(), source)
+        }
         InputError::Directory { name } => {
             Some(format!("name its files, such as `{}/*.csv`", shown(name)))
         }
@@ -49,20 +51,32 @@ fn about(error: &InputError) -> Option<String> {
             Some("name the format with `--format csv`, or leave `--id-column` out".into())
         }
         InputError::NoCondition { .. } => Some("give a table with that column".into()),
-        InputError::Delimiter { .. } => Some("`--delimiter` takes one ASCII character".into()),
+        InputError::Delimiter { .. } => Some(
+            "`--delimiter` takes one ASCII character that ids do not contain, such as `;`".into(),
+        ),
         InputError::Columns { problem, .. } => about_columns(problem),
         InputError::Row { name, problem, .. } => about_row(name, problem),
     }
 }
 
-fn about_opening(nearest: Option<&str>, error: &io::Error) -> Option<String> {
+fn about_opening(name: &str, nearest: Option<&str>, error: &io::Error) -> Option<String> {
     if let Some(nearest) = nearest {
         return Some(format!("did you mean `{}`?", shown(nearest)));
     }
     if error.kind() == io::ErrorKind::PermissionDenied {
         return Some("the file must be readable for the user who runs batchctl".into());
     }
-    None
+    if error.kind() != io::ErrorKind::NotFound {
+        return None;
+    }
+    let path = Path::new(name);
+    let folder = path.parent().filter(|_| path.is_absolute());
+    Some(match folder {
+        Some(folder) => format!("`ls {}` shows what is there", word(&folder.to_string_lossy())),
+        None => "a relative name is looked for where batchctl runs; cron runs it in the home \
+                 directory"
+            .into(),
+    })
 }
 
 fn about_kind(name: &str, kind: FileKind) -> String {
@@ -184,7 +198,11 @@ fn about_row(name: &str, problem: &RowProblem) -> Option<String> {
     match problem {
         RowProblem::Id { text, error } => about_id(text, *error),
         RowProblem::Command { text } => about_command(text),
-        RowProblem::Cells { reason, .. } => Some(about_width((*reason)?).into()),
+        RowProblem::Cells { reason, .. } => Some(match reason {
+            Some(reason) => about_width(*reason).into(),
+            None => "every row needs as many cells as the first".into(),
+        }),
+        RowProblem::Rule { .. } => Some(about_stray_line(StrayLine::Rule).into()),
         RowProblem::TextAfterQuote { .. } => {
             Some("a quote inside a quoted cell is written twice: `\"\"`".into())
         }
@@ -211,6 +229,7 @@ fn about_width(reason: WidthReason) -> &'static str {
         WidthReason::LastCells => {
             "its last cells are missing; an empty cell needs its delimiter, too"
         }
+        WidthReason::OtherDelimiter => "another delimiter separates its cells than those above",
     }
 }
 
@@ -230,8 +249,10 @@ fn about_stray_line(line: StrayLine) -> &'static str {
 
 fn about_command(text: &str) -> Option<String> {
     let wanted = text.trim().to_ascii_lowercase();
-    let nearest = nearest(&wanted, ["start", "stop"].into_iter())?;
-    Some(format!("did you mean `{nearest}`?"))
+    Some(match nearest(&wanted, ["start", "stop"].into_iter()) {
+        Some(nearest) => format!("did you mean `{nearest}`?"),
+        None => "every row needs one of them; delete the row if it is not meant".into(),
+    })
 }
 
 /// Returns the hint for a text that is not an id.
@@ -246,6 +267,9 @@ fn about_id(text: &str, error: TaskIdError) -> Option<String> {
     if is_no_value(text) {
         return Some("the export had no value here; delete the row or give its id".into());
     }
+    if is_date(text) {
+        return Some(format!("a spreadsheet turned the id into a date; {FORMAT_AS_TEXT}"));
+    }
     if is_number(text) {
         return Some(format!("a spreadsheet turned the id into a number; {FORMAT_AS_TEXT}"));
     }
@@ -256,10 +280,12 @@ fn about_id(text: &str, error: TaskIdError) -> Option<String> {
     if let Some(line) = stray_line::recognise(text) {
         return Some(about_stray_line(line).into());
     }
-    about_path(text)
+    about_markup(text)
+        .or_else(|| about_path(text))
         .or_else(|| about_several(text))
         .or_else(|| likely_id(text).map(|id| format!("did you mean `{id}`?")))
         .or_else(|| about_character(error))
+        .or_else(|| Some("`batchctl list` shows the ids of the project".into()))
 }
 
 /// Returns whether a text is a program's word for a missing value.
@@ -277,8 +303,43 @@ fn is_number(text: &str) -> bool {
         && text.contains(['.', ',', '+', 'E'])
 }
 
+/// Returns whether a text is a date as spreadsheets write them, such as `5/7/2024` or `5-Jul-24`.
+fn is_date(text: &str) -> bool {
+    const MONTHS: [&str; 12] =
+        ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
+    let is_number = |part: &str| part.len() <= 4 && part.bytes().all(|b| b.is_ascii_digit());
+    let is_month = |part: &str| MONTHS.iter().any(|month| part.eq_ignore_ascii_case(month));
+    let parts: Vec<&str> = text.split(['/', '.', '-', ' ']).filter(|p| !p.is_empty()).collect();
+    let numbers = parts.iter().filter(|part| is_number(part)).count();
+    let months = parts.iter().filter(|part| is_month(part)).count();
+    numbers + months == parts.len() && matches!((numbers, months), (3, 0) | (1 | 2, 1))
+}
+
+/// Returns the hint for a text of a language that is not that of lists.
+fn about_markup(text: &str) -> Option<String> {
+    let lower = text.to_ascii_lowercase();
+    if ["<!doctype", "<html", "<?xml"].iter().any(|start| lower.starts_with(start)) {
+        return Some("this looks like a web page; give a CSV file or a list".into());
+    }
+    if text.starts_with('=') {
+        return Some("this is a formula of a spreadsheet; export its values".into());
+    }
+    if text.contains('%') {
+        return Some("this may be percent-encoded; write the id itself".into());
+    }
+    let is_around = |start, end| text.starts_with(start) && text.ends_with(end);
+    let is_placeholder = text.starts_with('$') || is_around('{', '}') || is_around('<', '>');
+    (is_placeholder && likely_id(text).is_none())
+        .then(|| "this is a placeholder, and nothing was put in its place".into())
+}
+
 /// Returns the hint for a path or an address, whose last part may be the id.
 fn about_path(text: &str) -> Option<String> {
+    if let Some((before, _)) = text.split_once('?')
+        && TaskId::check(before).is_ok()
+    {
+        return Some(format!("did you mean `{before}`?"));
+    }
     if !text.contains(['/', '\\']) {
         return None;
     }
@@ -297,9 +358,13 @@ fn about_several(text: &str) -> Option<String> {
     let first = parts.next()?;
     let mut parts = parts.peekable();
     parts.peek()?;
-    // Words of a sentence are separated like ids; only parts that cannot be words count.
-    (is_certainly_id(first) && parts.all(is_certainly_id))
-        .then(|| "these are several ids; write one a row".into())
+    // Words of a sentence are separated like ids; between blanks only parts that cannot be words
+    // count.
+    let is_id = |part: &str| match text.contains(char::is_whitespace) {
+        true => is_certainly_id(part),
+        false => TaskId::check(part).is_ok(),
+    };
+    (is_id(first) && parts.all(is_id)).then(|| "these are several ids; write one a row".into())
 }
 
 fn about_character(error: TaskIdError) -> Option<String> {
@@ -307,10 +372,18 @@ fn about_character(error: TaskIdError) -> Option<String> {
         TaskIdError::Character { character, .. } if !character.is_ascii() => {
             Some(format!("the character is U+{:04X}; ids are ASCII", u32::from(character)))
         }
+        TaskIdError::Character { character, .. } | TaskIdError::NeverInIds { character, .. }
+            if character.is_control() =>
+        {
+            Some("this comes from a terminal or a damaged file; export the ids again".into())
+        }
         TaskIdError::Character { .. }
         | TaskIdError::Empty
         | TaskIdError::TooShort { .. }
-        | TaskIdError::TooLong { .. } => None,
+        | TaskIdError::TooLong { .. }
+        | TaskIdError::TooManyBytes { .. }
+        | TaskIdError::DotSegment
+        | TaskIdError::NeverInIds { .. } => None,
     }
 }
 
@@ -332,6 +405,10 @@ mod tests {
         check("1.2E+15", Some("turned the id into a number"));
         check("1,234,567", Some("turned the id into a number"));
         check("123456.0", Some("turned the id into a number"));
+        check("5/7/2024", Some("turned the id into a date"));
+        check("05-Jul-24", Some("turned the id into a date"));
+        check("5. Jul", Some("turned the id into a date"));
+        check("=A1", Some("formula"));
         check("42", Some("leading zeros"));
         check("#N/A", Some("formula"));
         check("#DIV/0!", Some("formula"));
@@ -361,8 +438,15 @@ mod tests {
         check("Total", Some("line of totals"));
         check("# gate-1", Some("comment"));
         check("äbcd", Some("U+00E4"));
-        check("ab$cd", None);
-        check("xyz", None);
+        check("gate-1;gate-2", Some("several ids"));
+        check("gate-1?x=1", Some("did you mean `gate-1`?"));
+        check("{id}", Some("placeholder"));
+        check("$ID", Some("placeholder"));
+        check("<html><body>", Some("web page"));
+        check("%67ate-1", Some("percent-encoded"));
+        check("ab\u{1b}[0m", Some("terminal"));
+        check("ab$cd", Some("`batchctl list`"));
+        check("xyz", Some("`batchctl list`"));
     }
 
     #[test]
@@ -380,6 +464,6 @@ mod tests {
         assert_eq!(about_command(" Strat "), Some("did you mean `start`?".into()));
         assert_eq!(about_command("STOPP"), Some("did you mean `stop`?".into()));
         assert_eq!(about_command("restart"), Some("did you mean `start`?".into()));
-        assert_eq!(about_command("delete"), None);
+        assert!(about_command("delete").unwrap().contains("every row needs one"));
     }
 }

@@ -20,13 +20,25 @@ pub(super) struct BadId {
 pub(super) fn task_id(text: &str) -> Result<TaskId, BadId> {
     // Fast path: nearly every cell is an unwrapped id.
     if let Ok(id) = text.parse() {
-        return if is_heading(text) { Err(heading(text)) } else { Ok(id) };
+        return if is_no_name(text) { Err(no_name(text)) } else { Ok(id) };
     }
     let core = unwrapped(text);
-    if is_heading(core) {
-        return Err(heading(core));
+    if is_no_name(core) || core.eq_ignore_ascii_case("id") {
+        return Err(no_name(core));
     }
     core.parse().map_err(|error| bad_id(text, core, error))
+}
+
+/// Returns whether a text has the form of an id and names no task.
+fn is_no_name(text: &str) -> bool {
+    is_heading(text) || is_rule(text)
+}
+
+/// Returns whether a text only draws a line, as below the heading of a table in Markdown.
+fn is_rule(text: &str) -> bool {
+    // The first byte leaves out nearly every id at once.
+    let first = text.bytes().next().filter(|byte| matches!(byte, b'-' | b'_'));
+    first.is_some_and(|first| text.bytes().all(|byte| byte == first))
 }
 
 /// The names of the ids' column that could be ids themselves, without case and joints.
@@ -42,21 +54,29 @@ fn is_heading(text: &str) -> bool {
 }
 
 #[cold]
-fn heading(text: &str) -> BadId {
-    BadId { problem: RowProblem::Heading { text: text.into() }, character_at: None }
+fn no_name(text: &str) -> BadId {
+    let shown = text.into();
+    let problem = match is_rule(text) {
+        true => RowProblem::Rule { text: shown },
+        false => RowProblem::Heading { text: shown },
+    };
+    BadId { problem, character_at: None }
 }
 
 #[cold]
 fn bad_id(text: &str, core: &str, error: TaskIdError) -> BadId {
     let (character_at, is_nul) = match error {
-        TaskIdError::Character { character, index } => {
+        TaskIdError::Character { character, index }
+        | TaskIdError::NeverInIds { character, index } => {
             // The error counts characters of the core; positions need bytes of the whole text.
             let before: usize = core.chars().take(index).map(char::len_utf8).sum();
             (Some(offset_within(text, core) + before), character == '\0')
         }
-        TaskIdError::Empty | TaskIdError::TooShort { .. } | TaskIdError::TooLong { .. } => {
-            (None, false)
-        }
+        TaskIdError::Empty
+        | TaskIdError::TooShort { .. }
+        | TaskIdError::TooLong { .. }
+        | TaskIdError::TooManyBytes { .. }
+        | TaskIdError::DotSegment => (None, false),
     };
     let text = core.into();
     // A NUL byte indicates a damaged file, which is a better message than a bad character.
@@ -132,6 +152,19 @@ mod tests {
         check_character("\u{a0}=\"abCd\"", 6);
         check_character("ä'b", 0);
         check_character("ab cd", 2);
+    }
+
+    #[test]
+    fn what_looks_like_an_id_and_names_no_task_is_refused() {
+        for text in ["----", "____", " ------ "] {
+            let problem = task_id(text).unwrap_err().problem;
+            assert!(matches!(problem, RowProblem::Rule { .. }), "{text:?}");
+        }
+        for text in ["id", " ID ", "task_id", "Batch-Task-Id"] {
+            let problem = task_id(text).unwrap_err().problem;
+            assert!(matches!(problem, RowProblem::Heading { .. }), "{text:?}");
+        }
+        check("-gate", "-gate");
     }
 
     #[test]

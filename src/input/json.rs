@@ -255,7 +255,7 @@ mod tests {
 
     #[track_caller]
     fn check(text: &str, expected: Option<Option<&str>>) {
-        let options = InputOptions::new(CommandSource::Fixed(Command::Stop));
+        let options = InputOptions::new(CommandSource::Fixed(Command::STOP));
         let found = detect(text.as_bytes(), &options);
         let found = found.map(|filter| filter.map(|filter| filter.filter));
         assert_eq!(found, expected.map(|filter| filter.map(str::to_owned)), "{text}");

@@ -7,7 +7,7 @@ use crate::task::TaskId;
 
 /// Returns the id that the text becomes if everything that does not belong to ids is removed.
 pub(crate) fn likely_id(text: &str) -> Option<String> {
-    let is_wrapping = |c: char| is_quote(c) || ",;:.!{}[]()<>（）［］【】｛｝".contains(c);
+    let is_wrapping = |c: char| is_quote(c) || ",;:.!+*|{}[]()<>（）［］【】｛｝".contains(c);
     let likely: String = text
         .trim_matches(|c| is_wrapping(c) || id_cell::is_blank(c))
         .chars()

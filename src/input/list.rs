@@ -7,7 +7,7 @@ use super::error::RowProblem;
 use super::read_fault::ReadFault;
 use super::source::Bytes;
 use super::window::LONGEST_RECORD;
-use super::{Row, id_cell, locate};
+use super::{Row, id_cell, locate, stray_line};
 use crate::task::{Command, Position};
 use std::io::{BufRead, BufReader, Read};
 use std::{str, vec};
@@ -97,13 +97,20 @@ fn without_comment(text: &[u8]) -> &[u8] {
     let mut from = 0;
     while let Some(found) = text[from..].iter().position(|&byte| byte == b'#') {
         let at = from + found;
-        // Inside a word `#` is kept: it is not part of an id, and must be reported as an error.
-        if at == 0 || text[at - 1].is_ascii_whitespace() {
+        // Inside a word `#` is kept: it is not part of an id, and must be reported as an error. So
+        // must a formula that failed: as a comment it would take its task with it.
+        let is_comment = at == 0 || text[at - 1].is_ascii_whitespace();
+        if is_comment && !is_failed_formula(&text[at..]) {
             return &text[..at];
         }
         from = at + 1;
     }
     text
+}
+
+/// Returns whether a text is what a spreadsheet shows for a failed formula, and nothing else.
+fn is_failed_formula(text: &[u8]) -> bool {
+    str::from_utf8(text).is_ok_and(|text| stray_line::is_error_value(text.trim_end()))
 }
 
 /// The rows of ids from the command line.
@@ -155,6 +162,9 @@ mod tests {
         check("abcd\t#x#y", (0, "abcd"));
         check("ab#cd", (0, "ab#cd"));
         check("# abcd\n", (0, ""));
+        check("#N/A\r\n", (0, "#N/A"));
+        check("abcd #N/A", (0, "abcd #N/A"));
+        check("#NOTE: abcd", (0, ""));
         check(" \r\n", (3, ""));
     }
 }

@@ -10,6 +10,7 @@ mod condition;
 mod delimited;
 mod end_mark;
 mod error;
+mod file_kind;
 mod header;
 mod hint;
 mod id_cell;
@@ -30,7 +31,8 @@ mod tests;
 mod window;
 
 pub use condition::{Condition, InvalidCondition};
-pub use error::{ColumnProblem, FileKind, InputError, JqFilter, Role, RowProblem, WidthReason};
+pub use error::{ColumnProblem, InputError, JqFilter, Role, RowProblem, WidthReason};
+pub use file_kind::FileKind;
 pub use header::is_same_name;
 pub use options::{CommandSource, Format, Header, InputOptions, Lists, Source, TargetChoice};
 pub use row::Row;
@@ -63,7 +65,7 @@ const GIVEN: &str = "--id";
 ///
 /// let bytes = "name;id\nnorth gate;0d47bbf5\n".as_bytes();
 /// let source = Source::Stream { name: "-".into(), reader: Box::new(bytes) };
-/// let options = InputOptions::new(CommandSource::Fixed(Command::Stop));
+/// let options = InputOptions::new(CommandSource::Fixed(Command::STOP));
 /// let mut rows = input::open(source, &options)?;
 /// assert_eq!(rows.columns(), ["name"]);
 /// let row = rows.next().expect("there is one row")?;

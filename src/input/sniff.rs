@@ -127,11 +127,12 @@ fn first_line(text: &[u8]) -> &[u8] {
     text.split(is_line_end).next().unwrap_or_default()
 }
 
-/// Refuses delimiters that would make quotes, line ends or characters ambiguous.
+/// Refuses delimiters that would make quotes, line ends, characters or ids ambiguous.
 fn check_delimiter(delimiter: u8) -> Result<(), InputError> {
     // From 0x80 on, a byte is a part of a UTF-8 character.
     match delimiter {
-        b'"' | b'\r' | b'\n' | 0 | 0x80.. => Err(InputError::Delimiter { delimiter }),
+        b'"' | b'\r' | b'\n' | 0 | 0x80.. | b'_' | b'-' => Err(InputError::Delimiter { delimiter }),
+        _ if delimiter.is_ascii_alphanumeric() => Err(InputError::Delimiter { delimiter }),
         _ => Ok(()),
     }
 }

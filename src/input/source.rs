@@ -5,7 +5,8 @@
 
 use super::carriage_returns::LineFeeds;
 use super::end_mark::WithoutEndMark;
-use super::error::{FileKind, InputError};
+use super::error::InputError;
+use super::file_kind::FileKind;
 use super::{carriage_returns, hint, locate};
 use crate::task::Position;
 use encoding_rs_io::DecodeReaderBytesBuilder;

@@ -54,7 +54,11 @@ impl PlanChunkWriter {
         if self.tasks == 0 {
             (self.first, self.next) = (task.ordinal, task.ordinal);
         }
-        let mut bits = if task.command == Command::Stop { STOP } else { 0 };
+        let mut bits = match task.command {
+            Command::START => 0,
+            Command::STOP => STOP,
+            other => panic!("a chunk holds `start` and `stop`, not `{other}`"),
+        };
         bits |= if task.source == self.source { 0 } else { SOURCE };
         bits |= task.column.map_or(0, |_| COLUMN);
         bits |= task.others.map_or(0, |_| OTHERS);
@@ -160,7 +164,7 @@ impl<'a> PlanChunk<'a> {
         let others = if bits & OTHERS == 0 { None } else { Some(self.texts.read(reader)?) };
         self.left -= 1;
         self.next = u64::from(ordinal) + 1;
-        let command = if bits & STOP == 0 { Command::Start } else { Command::Stop };
+        let command = if bits & STOP == 0 { Command::START } else { Command::STOP };
         let (source, line) = (self.source, self.line);
         Ok(Some(PlannedTask { ordinal, id, command, source, line, column, others }))
     }

@@ -46,7 +46,7 @@ impl Exclusions {
     pub fn read(files: Vec<PathBuf>, now: &ZonedDateTime) -> Result<Self, Problems> {
         let (mut exclusions, mut problems) = (Self::default(), Problems::default());
         // The command is not used: a task is excluded whatever would be done with it.
-        let options = InputOptions::new(CommandSource::Fixed(Command::Stop));
+        let options = InputOptions::new(CommandSource::Fixed(Command::STOP));
         for file in files {
             match input::open(Source::File(file), &options) {
                 Ok(rows) => exclusions.add_all(rows, now, &mut problems),

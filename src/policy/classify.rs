@@ -135,7 +135,12 @@ fn action_result(id: &TaskId, result: &ActionResult) -> Finding {
         return distrust(format!("the answer is for another id: {other}"));
     }
     let Some(counts) = counts else {
-        return distrust("the answer lacks its counts".into());
+        let given = [result.total, result.failed, result.succeeded].iter().flatten().count();
+        let message = match given {
+            0 | 1 => "the answer lacks its counts",
+            _ => "the counts of the answer contradict each other",
+        };
+        return distrust(message.into());
     };
     match counts.outcome() {
         None => distrust(format!(

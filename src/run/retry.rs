@@ -106,6 +106,11 @@ impl Retry {
         all.iter().filter(|group| self.filter.groups.contains(&group.label)).collect()
     }
 
+    /// Returns the number of tasks that no retry can take, because their ids are lost.
+    pub fn lost_tasks(&self) -> u64 {
+        self.reader.lost_tasks()
+    }
+
     fn wants(&self, task: &TaskRow) -> bool {
         let is_of_group = |grouping: &Grouping| {
             grouping.group_of(task).is_some_and(|label| self.filter.groups.contains(&label))

@@ -82,10 +82,11 @@ impl Effect {
         if !was_accepted || task.attempts == 0 {
             return Self::Untouched;
         }
+        let came_from = task.command.opposite().and_then(TaskState::after);
         match task.seen.before {
-            Some(before) if before == TaskState::after(task.command.opposite()) => Self::Changed,
+            Some(before) if Some(before) == came_from => Self::Changed,
             // It was there before, so its call changed nothing.
-            Some(before) if before == TaskState::after(task.command) => Self::Untouched,
+            Some(before) if Some(before) == TaskState::after(task.command) => Self::Untouched,
             Some(_) | None => Self::OtherBefore,
         }
     }
@@ -154,7 +155,8 @@ impl Revert {
     pub fn command(&self) -> String {
         let command: Result<Command, _> = self.record.run.command.parse();
         // `run` is not a command of its own: it means that the rows name their commands.
-        command.map_or_else(|_| "run".into(), |command| command.opposite().to_string())
+        let opposite = command.ok().and_then(Command::opposite);
+        opposite.map_or_else(|| "run".into(), |command| command.to_string())
     }
 
     /// Stores the plan of the new run, whose tasks are called at `target`.
@@ -171,8 +173,10 @@ impl Revert {
     }
 }
 
+/// Returns a task that was changed, to be called with the opposite command.
 fn reversed(task: TaskRow) -> TaskRow {
-    TaskRow { command: task.command.opposite(), ..task }
+    let command = task.command.opposite().expect("a task counts as changed only if there is one");
+    TaskRow { command, ..task }
 }
 
 impl Reverted {

@@ -293,8 +293,8 @@ fn checked(path: ActionPath<'_>) -> Result<Command, ServiceFault> {
     check_project(path.project)?;
     TaskId::check(path.id).map_err(|_| ServiceFault::InvalidParameter("id"))?;
     match path.command {
-        "start" => Ok(Command::Start),
-        "stop" => Ok(Command::Stop),
+        "start" => Ok(Command::START),
+        "stop" => Ok(Command::STOP),
         _ => Err(ServiceFault::InvalidParameter("command")),
     }
 }

@@ -53,7 +53,7 @@ impl Witness {
         let state = self.state();
         let tasks = state.project().tasks().iter();
         let times = tasks.map(|(id, task)| {
-            let times = task.carried_out(Command::Start) + task.carried_out(Command::Stop);
+            let times = task.carried_out(Command::START) + task.carried_out(Command::STOP);
             (id.to_string(), times)
         });
         times.filter(|&(_, times)| times > 0).collect()

@@ -7,11 +7,15 @@ use std::str::FromStr;
 const SHORTEST: usize = 4;
 /// The longest id the service gives, in characters.
 const LONGEST: usize = 36;
+/// The longest id that any service may have, in bytes.
+const LONGEST_ACCEPTED: usize = 256;
 
-/// An id that matches the service's own pattern, `^[a-z0-9_-]{4,36}$`.
+/// An id that was checked: against VIAS's own pattern, `^[a-z0-9_-]{4,36}$`, or by another service's
+/// rule.
 ///
-/// Such an id is a safe path segment without escaping. It cannot change the path, and it is
-/// neither a formula of a spreadsheet nor an escape sequence of a terminal.
+/// An id of VIAS is a safe path segment without escaping. It cannot change the path, and it is
+/// neither a formula of a spreadsheet nor an escape sequence of a terminal. An id of another service
+/// is none of this, apart from the last: it has no control characters.
 ///
 /// ```
 /// use batchctl::task::TaskId;
@@ -41,7 +45,24 @@ pub enum TaskIdError {
         /// The number of characters.
         length: usize,
     },
-    /// The text has a character that no id contains.
+    /// The text has more bytes than any service's id may have.
+    #[error("the id has {length} bytes, {LONGEST_ACCEPTED} are allowed")]
+    TooManyBytes {
+        /// The number of bytes.
+        length: usize,
+    },
+    /// The text is `.` or `..`, which servers take for a place and not for a name.
+    #[error("`.` and `..` are never ids")]
+    DotSegment,
+    /// The text has a control character, or a blank at an end.
+    #[error("the id contains {character:?}, which no id may contain there")]
+    NeverInIds {
+        /// The first such character.
+        character: char,
+        /// The place in the text, in characters from 0.
+        index: usize,
+    },
+    /// The text has a character that no id of VIAS contains.
     #[error("the id contains {character:?}; only a-z, 0-9, `_` and `-` occur in ids")]
     Character {
         /// The first such character.
@@ -57,7 +78,35 @@ impl TaskId {
         &self.0
     }
 
-    /// Checks a text against the service's pattern without keeping it.
+    /// Returns an id that the rule of another service has accepted.
+    ///
+    /// # Errors
+    ///
+    /// Those that hold for the ids of all services: an id is not empty, has at most 256 bytes, no
+    /// blanks around it and no control characters, and is neither `.` nor `..`.
+    pub fn accepted(text: &str) -> Result<Self, TaskIdError> {
+        if text.is_empty() {
+            return Err(TaskIdError::Empty);
+        }
+        if text.len() > LONGEST_ACCEPTED {
+            return Err(TaskIdError::TooManyBytes { length: text.len() });
+        }
+        let is_blank_end = |(index, c): (usize, char)| {
+            c.is_whitespace()
+                && (text[..index].is_empty() || text[index + c.len_utf8()..].is_empty())
+        };
+        let is_bad = |&(index, c): &(usize, char)| c.is_control() || is_blank_end((index, c));
+        if let Some((index, character)) = text.char_indices().find(is_bad) {
+            let index = text[..index].chars().count();
+            return Err(TaskIdError::NeverInIds { character, index });
+        }
+        if matches!(text, "." | "..") {
+            return Err(TaskIdError::DotSegment);
+        }
+        Ok(Self(text.into()))
+    }
+
+    /// Checks a text against VIAS's pattern without keeping it.
     pub fn check(text: &str) -> Result<(), TaskIdError> {
         if text.is_empty() {
             return Err(TaskIdError::Empty);
@@ -126,6 +175,27 @@ mod tests {
         check("äbcd", Err(TaskIdError::Character { character: 'ä', index: 0 }));
         check("../x", Err(TaskIdError::Character { character: '.', index: 0 }));
         check("ab\ncd", Err(TaskIdError::Character { character: '\n', index: 2 }));
+    }
+
+    #[test]
+    fn ids_of_other_services_have_no_control_characters_and_are_no_places() {
+        let accepted = |text: &str| TaskId::accepted(text).map(|id| id.to_string());
+        for text in ["a", "42", "A.b/c d", "ünder", "...", &"a".repeat(256)] {
+            assert_eq!(accepted(text).as_deref(), Ok(text));
+        }
+        let never = |character, index| Err(TaskIdError::NeverInIds { character, index });
+        for (text, expected) in [
+            ("", Err(TaskIdError::Empty)),
+            (".", Err(TaskIdError::DotSegment)),
+            ("..", Err(TaskIdError::DotSegment)),
+            ("ä\nb", never('\n', 1)),
+            ("a\u{85}", never('\u{85}', 1)),
+            (" a", never(' ', 0)),
+            ("äb ", never(' ', 2)),
+            (&"ä".repeat(129), Err(TaskIdError::TooManyBytes { length: 258 })),
+        ] {
+            assert_eq!(accepted(text), expected, "{text:?}");
+        }
     }
 
     proptest! {

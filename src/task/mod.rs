@@ -3,6 +3,7 @@
 //! Pure values without behaviour of their own. Knows no file, no clock and no service. See
 //! `docs/GLOSSARY.md`: batch task, sub-task, command, outcome, counts.
 
+mod command;
 mod excluded_task;
 mod failure;
 mod id;
@@ -15,6 +16,7 @@ mod service_limit;
 mod shard;
 mod state;
 
+pub use command::{Command, InvalidCommandName, UnknownCommand};
 pub use excluded_task::ExcludedTask;
 pub use failure::{Failure, FailureKind, UnknownFailureKind};
 pub use id::{TaskId, TaskIdError};
@@ -28,61 +30,6 @@ pub use shard::{InvalidShard, Shard, task_hash};
 pub use state::{ObservedState, StateCounts, TaskState, Toward, UnknownTaskState};
 
 use std::fmt;
-use std::str::FromStr;
-
-/// What a run does to a batch task, in the service's own words.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Command {
-    /// Start every sub-task of the batch task.
-    Start,
-    /// Stop every sub-task of the batch task.
-    Stop,
-}
-
-impl Command {
-    /// Returns the word the service and all files use: `start` or `stop`.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Start => "start",
-            Self::Stop => "stop",
-        }
-    }
-
-    /// Returns the command that reverses this one.
-    pub const fn opposite(self) -> Self {
-        match self {
-            Self::Start => Self::Stop,
-            Self::Stop => Self::Start,
-        }
-    }
-}
-
-impl fmt::Display for Command {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-/// The text is neither `start` nor `stop`.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("a command is `start` or `stop`")]
-pub struct UnknownCommand;
-
-impl FromStr for Command {
-    type Err = UnknownCommand;
-
-    /// Reads a command, ignoring case and blanks around it.
-    fn from_str(text: &str) -> Result<Self, UnknownCommand> {
-        let word = text.trim();
-        if word.eq_ignore_ascii_case("start") {
-            return Ok(Self::Start);
-        }
-        if word.eq_ignore_ascii_case("stop") {
-            return Ok(Self::Stop);
-        }
-        Err(UnknownCommand)
-    }
-}
 
 /// The place of a task in its run, counted from 0; it identifies the task there.
 ///
@@ -114,17 +61,4 @@ pub struct Task {
     pub id: TaskId,
     /// The command for the batch task.
     pub command: Command,
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_command_is_read_whatever_its_case_and_blanks() {
-        assert_eq!(" Start ".parse(), Ok(Command::Start));
-        assert_eq!("STOP".parse(), Ok(Command::Stop));
-        assert_eq!("restart".parse::<Command>(), Err(UnknownCommand));
-        assert_eq!("".parse::<Command>(), Err(UnknownCommand));
-    }
 }

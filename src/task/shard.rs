@@ -66,11 +66,12 @@ impl Shard {
 }
 
 /// Returns the hash of a task, of which a run keeps the sum: XXH3-64 of its id, with the seed 0 for
-/// `start` and 1 for `stop`.
+/// `start`, 1 for `stop`, and XXH3-64 of its name for any other command.
 pub fn task_hash(command: Command, id: &str) -> u64 {
     let seed = match command {
-        Command::Start => 0,
-        Command::Stop => 1,
+        Command::START => 0,
+        Command::STOP => 1,
+        other => XxHash3_64::oneshot(other.as_str().as_bytes()),
     };
     XxHash3_64::oneshot_with_seed(seed, id.as_bytes())
 }
@@ -119,7 +120,7 @@ mod tests {
     #[test]
     fn a_task_belongs_to_the_shard_that_its_id_says_for_ever() {
         for (id, start, stop, shards) in VECTORS {
-            let hashes = [Command::Start, Command::Stop].map(|command| task_hash(command, id));
+            let hashes = [Command::START, Command::STOP].map(|command| task_hash(command, id));
             assert_eq!(hashes, [start, stop], "{id}: {hashes:#018x?}");
             let found = [2, 4, 1_000].map(|of| {
                 let mut all = (1..=of).map(|number| Shard::new(number, of).unwrap());

@@ -159,13 +159,15 @@ impl StateCounts {
     /// Returns the progress of all sub-tasks towards the state of a command.
     pub fn toward(&self, command: Command) -> Toward {
         let (there, against): (&[StateClass], &[StateClass]) = match command {
-            Command::Start => (
+            Command::START => (
                 &[StateClass::Up, StateClass::Finished],
                 &[StateClass::Down, StateClass::GoingDown],
             ),
-            Command::Stop => {
+            Command::STOP => {
                 (&[StateClass::Down, StateClass::Finished], &[StateClass::Up, StateClass::GoingUp])
             }
+            // No state of VIAS is where an action of another service leads.
+            _ => return Toward::Open,
         };
         // One sub-task against the command outweighs all that have arrived, so it is looked for
         // first.
@@ -210,11 +212,12 @@ impl TaskState {
         }
     }
 
-    /// Returns the state that a command leads to.
-    pub const fn after(command: Command) -> Self {
+    /// Returns the state that a command of VIAS leads to, if there is one.
+    pub const fn after(command: Command) -> Option<Self> {
         match command {
-            Command::Start => Self::Running,
-            Command::Stop => Self::Stopped,
+            Command::START => Some(Self::Running),
+            Command::STOP => Some(Self::Stopped),
+            _ => None,
         }
     }
 }
@@ -238,15 +241,16 @@ impl ObservedState {
     /// Returns the observed state for the counters of a batch task.
     pub fn from_counts(id: TaskId, counts: &StateCounts) -> Self {
         // Both directions are kept, because a plan may hold starts and stops.
-        let (start, stop) = (counts.toward(Command::Start), counts.toward(Command::Stop));
+        let (start, stop) = (counts.toward(Command::START), counts.toward(Command::STOP));
         Self { id, state: counts.state(), start, stop }
     }
 
     /// Returns the progress towards the state of a command.
     pub fn toward(&self, command: Command) -> Toward {
         match command {
-            Command::Start => self.start,
-            Command::Stop => self.stop,
+            Command::START => self.start,
+            Command::STOP => self.stop,
+            _ => Toward::Open,
         }
     }
 }
@@ -257,7 +261,7 @@ mod tests {
 
     fn check(counters: &[(&str, u64)], expected: (TaskState, Toward, Toward)) {
         let counts = StateCounts::from_counters(counters.iter().copied());
-        let found = (counts.state(), counts.toward(Command::Start), counts.toward(Command::Stop));
+        let found = (counts.state(), counts.toward(Command::START), counts.toward(Command::STOP));
         assert_eq!(found, expected, "{counters:?}");
     }
 

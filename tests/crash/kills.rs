@@ -152,8 +152,8 @@ impl Ordeal {
     fn judge_outcome(&self, id: &str, fate: &Fate, doubted: bool) {
         let Fate::Settled(outcome) = fate else { return };
         let carried_out =
-            self.rehearsal.service.witness().carried_out(id, batchctl::task::Command::Stop)
-                + self.rehearsal.service.witness().carried_out(id, batchctl::task::Command::Start);
+            self.rehearsal.service.witness().carried_out(id, batchctl::task::Command::STOP)
+                + self.rehearsal.service.witness().carried_out(id, batchctl::task::Command::START);
         let habit = id.rsplit_once('-').map_or("", |(_, habit)| habit);
         let right = match (habit, outcome.as_str()) {
             ("" | "flaky", "succeeded") | ("partial", "partial") | ("failed", "failed") => {

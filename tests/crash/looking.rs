@@ -66,7 +66,7 @@ fn a_run_that_is_killed_among_its_calls_leaves_alone_what_is_there() {
     // Nothing is sent twice, but for what was in doubt and not yet there.
     let twice = ids(600)
         .iter()
-        .filter(|id| rehearsal.service.witness().carried_out(id, Command::Start) > 1)
+        .filter(|id| rehearsal.service.witness().carried_out(id, Command::START) > 1)
         .count();
     assert!(twice <= 16, "{twice}");
     // One may have been killed between its record and its sending.

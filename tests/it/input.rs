@@ -528,7 +528,7 @@ fn rows_of_the_wrong_width_get_a_hint_for_what_they_are() {
         hint("gate-2,the\nsouth gate,2"),
         "a cell that contains a line break must stand in quotes"
     );
-    assert_eq!(hint("Gate 2"), "");
+    assert_eq!(hint("Gate 2"), "every row needs as many cells as the first");
 }
 
 #[test]
@@ -591,6 +591,7 @@ fn a_heading_is_never_called_as_a_task() {
         ("a.txt", "task_id\ngate-1\ntask_id\ngate-2\n"),
         ("b.csv", "task_id,site\ngate-1,a\ntask_id,site\ngate-2,b\n"),
         ("c.txt", "gate-1\ngate-2\nbatch_task_id\n"),
+        ("d.csv", "id,site\ngate-1,a\nid,site\ngate-2,b\n"),
     ] {
         scene.write(name, text);
         let ended = scene.call(&["stop", name]).expect(65);

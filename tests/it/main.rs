@@ -4,9 +4,13 @@
 #[cfg(test)]
 mod answers;
 #[cfg(test)]
+mod bad_inputs;
+#[cfg(test)]
 mod cli;
 #[cfg(test)]
 mod examples;
+#[cfg(test)]
+mod faults;
 #[cfg(test)]
 mod guide;
 #[cfg(test)]

@@ -234,7 +234,7 @@ async fn flaky_and_throttled_ids_fail_at_the_first_call_of_each_command() {
             assert_eq!((first.status, first.code()), (status, code));
             assert_eq!(client.action(id, command).await.status, 200);
         }
-        assert_eq!(client.sandbox.witness().carried_out(id, Command::Start), 1);
+        assert_eq!(client.sandbox.witness().carried_out(id, Command::START), 1);
     }
 }
 
@@ -267,7 +267,7 @@ async fn a_dropped_call_is_carried_out_and_its_connection_reset() {
     let error = request.send().await.unwrap_err();
     assert!(!error.is_connect() && is_reset(&error), "{error:?}");
     let witness = client.sandbox.witness();
-    assert_eq!(witness.carried_out("gate-drop", Command::Start), 1);
+    assert_eq!(witness.carried_out("gate-drop", Command::START), 1);
     assert_eq!(witness.tally().dropped, 1);
     assert_eq!(client.action("gate-2", "start").await.status, 200);
 }
@@ -292,7 +292,7 @@ async fn a_silent_call_is_carried_out_and_never_answered() {
     }
     assert_eq!(client.action("gate-1", "start").await.status, 200);
     assert!(!waiting.is_finished());
-    assert_eq!(witness.carried_out("gate-silent", Command::Stop), 1);
+    assert_eq!(witness.carried_out("gate-silent", Command::STOP), 1);
     assert_eq!(witness.tally().peak_on_wire, 2);
     waiting.abort();
 }
@@ -345,7 +345,7 @@ async fn above_the_limit_the_gateway_asks_for_fewer_calls() {
     assert_eq!((answer.status, answer.code()), (429, "APIGW.0308"));
     let message = answer.body["error_msg"].as_str().unwrap();
     assert!(message.ends_with("policy user over ratelimit,limit:2,time:60 minute"), "{message}");
-    assert_eq!(client.sandbox.witness().carried_out("gate-2", Command::Start), 0);
+    assert_eq!(client.sandbox.witness().carried_out("gate-2", Command::START), 0);
 }
 
 #[tokio::test]

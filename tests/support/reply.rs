@@ -21,6 +21,8 @@ pub(super) enum Manner {
     Whole(Head, Vec<u8>),
     /// Exactly these bytes, and then the next request.
     Raw(Vec<u8>),
+    /// Exactly these bytes, and then the end of the connection.
+    Last(Vec<u8>),
     /// The first bytes, and then the second ones without end.
     Flood(Vec<u8>, Vec<u8>),
     /// An answer, and a moment later another one that nobody asked for.
@@ -92,6 +94,11 @@ impl Reply {
         Self::new(Manner::Raw(bytes.into()))
     }
 
+    /// Exactly these bytes, and then the end of the connection.
+    pub(crate) fn last(bytes: impl Into<Vec<u8>>) -> Self {
+        Self::new(Manner::Last(bytes.into()))
+    }
+
     /// Bytes that never end.
     pub(crate) fn flood(first: &str, then: &str) -> Self {
         Self::new(Manner::Flood(first.into(), then.into()))
@@ -142,6 +149,7 @@ impl Reply {
                 head.headers.push((name.into(), value.into()));
             }
             Manner::Raw(_)
+            | Manner::Last(_)
             | Manner::Flood(..)
             | Manner::Twice(..)
             | Manner::Reset

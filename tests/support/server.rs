@@ -217,6 +217,7 @@ async fn carry_out(stream: &mut TcpStream, manner: Manner) -> std::io::Result<bo
             stream.write_all(&bytes).await?;
             return Ok(true);
         }
+        Manner::Last(bytes) => stream.write_all(&bytes).await?,
         Manner::Flood(first, then) => {
             stream.write_all(&first).await?;
             let then = then.repeat(1_000);

@@ -121,6 +121,10 @@ fn lost(error: &hyper::Error, is_new: bool, redactor: &Redactor) -> Description 
             (FailureKind::Body, possible, "TLS came in place of an answer".into())
         }
         Some(_) => (FailureKind::Body, possible, reason(error, redactor)),
+        None if error.is_parse() => {
+            let message = format!("the head of the answer cannot be read: {}", innermost(error));
+            (FailureKind::Body, possible, message)
+        }
         None => (FailureKind::Reset, possible, innermost(error)),
     }
 }

@@ -4,10 +4,9 @@
 use crate::cli::Context;
 use crate::cli::commands::start_stop;
 use crate::cli::commands::start_stop::{ActionArgs, RunArgs};
-use crate::cli::flags::connection::{CredentialArgs, DestinationArgs};
-use crate::cli::flags::output::{DisplayArgs, DocumentArgs, DumpArgs};
+use crate::cli::flags::connection::ConnectionArgs;
 use crate::cli::flags::precedence::Rank;
-use crate::cli::flags::run::{LockArgs, RecordArgs, UnattendedArgs};
+use crate::cli::flags::run::{LockArgs, RecordArgs, ReportingArgs};
 use crate::cli::flags::values;
 use crate::cli::flags::which_run::WhichRunArgs;
 use crate::cli::output::error::CommandError;
@@ -61,9 +60,7 @@ pub(crate) struct ApplyArgs {
     #[arg(long, help_heading = "Before")]
     pub(crate) accept_drift: bool,
     #[command(flatten)]
-    pub(crate) place: DestinationArgs,
-    #[command(flatten)]
-    pub(crate) credentials: CredentialArgs,
+    pub(crate) connection: ConnectionArgs,
     /// Do not ask (without a terminal it is never asked)
     #[arg(short, long, help_heading = "Before")]
     pub(crate) yes: bool,
@@ -72,13 +69,7 @@ pub(crate) struct ApplyArgs {
     #[command(flatten)]
     pub(crate) record: RecordArgs,
     #[command(flatten)]
-    pub(crate) documents: DocumentArgs,
-    #[command(flatten)]
-    pub(crate) dump: DumpArgs,
-    #[command(flatten)]
-    pub(crate) display: DisplayArgs,
-    #[command(flatten)]
-    pub(crate) unattended: UnattendedArgs,
+    pub(crate) reporting: ReportingArgs,
 }
 
 /// The flags about carrying a run out, which have no effect on its plan.
@@ -116,9 +107,9 @@ pub(crate) fn plan(command: PlanCommand, context: &Context) -> Result<ExitStatus
     let purpose = Purpose::Plan;
     match command {
         PlanCommand::Start(args) => {
-            start_stop::start_or_stop(args, Command::Start, purpose, context)
+            start_stop::start_or_stop(args, Command::START, purpose, context)
         }
-        PlanCommand::Stop(args) => start_stop::start_or_stop(args, Command::Stop, purpose, context),
+        PlanCommand::Stop(args) => start_stop::start_or_stop(args, Command::STOP, purpose, context),
         PlanCommand::Run(args) => start_stop::run(args, purpose, context),
     }
 }
@@ -126,18 +117,14 @@ pub(crate) fn plan(command: PlanCommand, context: &Context) -> Result<ExitStatus
 pub(crate) fn apply(args: &ApplyArgs, context: &Context) -> Result<ExitStatus, CommandError> {
     let limits = ApplyLimits { max_age: args.max_age, accepts_drift: args.accept_drift };
     let flags = LaunchFlags {
-        place: &args.place,
-        credentials: &args.credentials,
+        connection: &args.connection,
         // Those of the plan are read again, and a plan is not changed by others.
         exclude: &[],
         max_tasks: None,
         yes: args.yes,
         lock: &args.lock,
         settings: None,
-        documents: &args.documents,
-        dump: &args.dump,
-        display: &args.display,
-        unattended: &args.unattended,
+        reporting: &args.reporting,
     };
     launch(RunSource::Apply { which: &args.which, limits }, &flags, context)
 }

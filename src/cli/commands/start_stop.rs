@@ -1,20 +1,17 @@
 //! `start`, `stop` and `run`: carry out a command on every batch task of the input.
 
 use crate::cli::Context;
-use crate::cli::flags::connection::{CredentialArgs, DestinationArgs};
+use crate::cli::flags::connection::ConnectionArgs;
 use crate::cli::flags::effect;
 use crate::cli::flags::input::{ExcludeArgs, InputArgs, MaxTasksArgs, TableArgs};
-use crate::cli::flags::output::{DisplayArgs, DocumentArgs, DumpArgs};
-use crate::cli::flags::pace::{PaceArgs, StartSmallArgs};
 use crate::cli::flags::precedence::{GivenFlags, Rank};
-use crate::cli::flags::run::{BeforeArgs, CallArgs, StateArgs, StopArgs, UnattendedArgs};
+use crate::cli::flags::run::{BeforeArgs, ReportingArgs, SettingArgs};
 use crate::cli::flags::targets::TargetArgs;
 use crate::cli::flags::values;
 use crate::cli::output::error::CommandError;
 use crate::cli::run::input_run::{InputRun, Purpose};
 use crate::cli::run::launch::launch;
 use crate::cli::run::scene::LaunchFlags;
-use crate::cli::run::settings::SettingFlags;
 use crate::cli::run::shard;
 use crate::cli::run::source::RunSource;
 use crate::cli::run::target_flags;
@@ -74,9 +71,7 @@ pub(crate) struct RunArgs {
 #[derive(Debug, Args)]
 pub(crate) struct CommonArgs {
     #[command(flatten)]
-    pub(crate) place: DestinationArgs,
-    #[command(flatten)]
-    pub(crate) credentials: CredentialArgs,
+    pub(crate) connection: ConnectionArgs,
     #[command(flatten)]
     pub(crate) input: InputArgs,
     #[command(flatten)]
@@ -88,45 +83,21 @@ pub(crate) struct CommonArgs {
     #[command(flatten)]
     pub(crate) most: MaxTasksArgs,
     #[command(flatten)]
-    pub(crate) pace: PaceArgs,
+    pub(crate) settings: SettingArgs,
     #[command(flatten)]
-    pub(crate) small: StartSmallArgs,
-    #[command(flatten)]
-    pub(crate) call: CallArgs,
-    #[command(flatten)]
-    pub(crate) stop: StopArgs,
-    #[command(flatten)]
-    pub(crate) state: StateArgs,
-    #[command(flatten)]
-    pub(crate) documents: DocumentArgs,
-    #[command(flatten)]
-    pub(crate) dump: DumpArgs,
-    #[command(flatten)]
-    pub(crate) display: DisplayArgs,
-    #[command(flatten)]
-    pub(crate) unattended: UnattendedArgs,
+    pub(crate) reporting: ReportingArgs,
 }
 
 impl CommonArgs {
     pub(crate) fn launch_flags(&self) -> LaunchFlags<'_> {
         LaunchFlags {
-            place: &self.place,
-            credentials: &self.credentials,
+            connection: &self.connection,
             max_tasks: self.most.max_tasks,
             exclude: &self.excluded.exclude,
             yes: self.before.yes,
             lock: &self.before.lock,
-            settings: Some(SettingFlags {
-                pace: &self.pace,
-                small: &self.small,
-                call: &self.call,
-                stop: &self.stop,
-                state: &self.state,
-            }),
-            documents: &self.documents,
-            dump: &self.dump,
-            display: &self.display,
-            unattended: &self.unattended,
+            settings: Some(&self.settings),
+            reporting: &self.reporting,
         }
     }
 }
@@ -279,7 +250,8 @@ fn sources(inputs: Inputs) -> Result<Vec<Source>, CommandError> {
             .with_hint("name a file of ids, `-` for standard input, or an id with `--id ID`"));
     }
     if inputs.paths.iter().filter(|path| is_stdin(path)).count() > 1 {
-        return Err(CommandError::usage("standard input can be read only once"));
+        return Err(CommandError::usage("standard input can be read only once")
+            .with_hint("put the lists together: `cat A B | batchctl … -`"));
     }
     let mut sources: Vec<Source> = inputs.paths.into_iter().map(source).collect();
     if !inputs.ids.is_empty() {

@@ -7,6 +7,7 @@ use crate::cli::connect::{destination, protected_files};
 use crate::cli::flags::connection::{CredentialArgs, DestinationArgs};
 use crate::cli::flags::output::{DisplayArgs, DocumentArgs};
 use crate::cli::flags::reading::ReadingArgs;
+use crate::cli::flags::run::EndArgs;
 use crate::cli::flags::values;
 use crate::cli::flags::which_run::WhichRunArgs;
 use crate::cli::output::documents;
@@ -81,6 +82,8 @@ pub(crate) struct VerifyArgs {
     pub(crate) reading: ReadingArgs,
     #[command(flatten)]
     pub(crate) documents: DocumentArgs,
+    #[command(flatten)]
+    pub(crate) end: EndArgs,
 }
 
 /// How long calls on the wire may take after a stop; there are none.
@@ -118,7 +121,7 @@ pub(crate) fn wait(args: &WaitArgs, context: &Context) -> Result<ExitStatus, Com
         json: args.how.documents.json,
         summary: !args.display.quiet,
         live: Some(&live),
-        end: None,
+        end: Some(&context.run_end),
     };
     let status = present(
         &run::runs_in(&context.state),
@@ -147,7 +150,7 @@ pub(crate) fn settle(args: &SettleArgs, context: &Context) -> Result<ExitStatus,
         json: args.how.documents.json,
         summary: true,
         live: None,
-        end: None,
+        end: Some(&context.run_end),
     };
     present(
         &run::runs_in(&context.state),

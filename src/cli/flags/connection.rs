@@ -5,6 +5,15 @@ use batchctl::api::{Endpoint, ProjectId, ProxyAddress};
 use clap::Args;
 use std::path::PathBuf;
 
+/// Where the service is, and who calls it.
+#[derive(Debug, Args)]
+pub(crate) struct ConnectionArgs {
+    #[command(flatten)]
+    pub(crate) place: DestinationArgs,
+    #[command(flatten)]
+    pub(crate) credentials: CredentialArgs,
+}
+
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Where")]
 pub(crate) struct DestinationArgs {

@@ -1,7 +1,7 @@
 //! The flags of a run: before the first call, for each call, for when new calls end, for states,
 //! and for unattended runs.
 
-use crate::cli::flags::connection::{CredentialArgs, DestinationArgs};
+use crate::cli::flags::connection::ConnectionArgs;
 use crate::cli::flags::input::ExcludeArgs;
 use crate::cli::flags::notify::NotifyArgs;
 use crate::cli::flags::output::{DisplayArgs, DocumentArgs, DumpArgs};
@@ -135,6 +135,17 @@ impl StateArgs {
     }
 }
 
+/// What follows the end of a run, or of a wait for one.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Unattended")]
+pub(crate) struct EndArgs {
+    /// Run CMD at the end, which finds the run in BATCHCTL_RUN, _EXIT, _FAILED and others
+    #[arg(long, value_name = "CMD")]
+    pub(crate) on_end: Option<String>,
+    #[command(flatten)]
+    pub(crate) notify: NotifyArgs,
+}
+
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Unattended")]
 pub(crate) struct UnattendedArgs {
@@ -147,11 +158,8 @@ pub(crate) struct UnattendedArgs {
     /// Call URL/start before the run, and URL or URL/STATUS after it
     #[arg(long, value_name = "URL", value_parser = values::ping)]
     pub(crate) ping: Option<Url>,
-    /// Run CMD at the end of the run, which it finds in BATCHCTL_RUN, _EXIT, _FAILED and others
-    #[arg(long, value_name = "CMD")]
-    pub(crate) on_end: Option<String>,
     #[command(flatten)]
-    pub(crate) notify: NotifyArgs,
+    pub(crate) end: EndArgs,
     /// Write what happens to a file as well, one JSON object a line
     #[arg(long, value_name = "FILE")]
     pub(crate) log_file: Option<PathBuf>,
@@ -160,22 +168,9 @@ pub(crate) struct UnattendedArgs {
     pub(crate) log_file_size: u64,
 }
 
-/// How a run is taken up.
+/// The flags that become settings of a run.
 #[derive(Debug, Args)]
-pub(crate) struct TakeUpArgs {
-    #[command(flatten)]
-    pub(crate) place: DestinationArgs,
-    #[command(flatten)]
-    pub(crate) credentials: CredentialArgs,
-    #[command(flatten)]
-    pub(crate) excluded: ExcludeArgs,
-    /// Do not ask (without a terminal it is never asked)
-    #[arg(short, long, help_heading = "Before")]
-    pub(crate) yes: bool,
-    #[command(flatten)]
-    pub(crate) lock: LockArgs,
-    #[command(flatten)]
-    pub(crate) record: RecordArgs,
+pub(crate) struct SettingArgs {
     #[command(flatten)]
     pub(crate) pace: PaceArgs,
     #[command(flatten)]
@@ -186,6 +181,11 @@ pub(crate) struct TakeUpArgs {
     pub(crate) stop: StopArgs,
     #[command(flatten)]
     pub(crate) state: StateArgs,
+}
+
+/// Who is told what of a run: a person, a file, a monitor.
+#[derive(Debug, Args)]
+pub(crate) struct ReportingArgs {
     #[command(flatten)]
     pub(crate) documents: DocumentArgs,
     #[command(flatten)]
@@ -194,4 +194,24 @@ pub(crate) struct TakeUpArgs {
     pub(crate) display: DisplayArgs,
     #[command(flatten)]
     pub(crate) unattended: UnattendedArgs,
+}
+
+/// How a run is taken up.
+#[derive(Debug, Args)]
+pub(crate) struct TakeUpArgs {
+    #[command(flatten)]
+    pub(crate) connection: ConnectionArgs,
+    #[command(flatten)]
+    pub(crate) excluded: ExcludeArgs,
+    /// Do not ask (without a terminal it is never asked)
+    #[arg(short, long, help_heading = "Before")]
+    pub(crate) yes: bool,
+    #[command(flatten)]
+    pub(crate) lock: LockArgs,
+    #[command(flatten)]
+    pub(crate) record: RecordArgs,
+    #[command(flatten)]
+    pub(crate) settings: SettingArgs,
+    #[command(flatten)]
+    pub(crate) reporting: ReportingArgs,
 }

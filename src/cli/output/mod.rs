@@ -7,6 +7,7 @@ pub(crate) mod dump;
 pub(crate) mod error;
 pub(crate) mod event_documents;
 pub(crate) mod in_place;
+pub(crate) mod lost_ids;
 pub(crate) mod present;
 pub(crate) mod prompt;
 pub(crate) mod replacement;

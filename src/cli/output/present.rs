@@ -6,11 +6,11 @@ use crate::cli::output::error::CommandError;
 use crate::cli::output::event_documents::Live;
 use crate::cli::output::run_end::RunEnd;
 use crate::cli::output::stream::{Audience, Stderr};
-use crate::cli::output::{command_hint, stream};
+use crate::cli::output::{command_hint, lost_ids, stream};
 use batchctl::report::{ExitStatus, Report, ResultsOptions, StillRunning, summary, write_json};
 use batchctl::run;
 use batchctl::store::{RunDirectory, RunId, RunReader, StoreError};
-use batchctl::text::{Style, plural, printable, shell_quoted};
+use batchctl::text::{Style, plural, printable};
 use std::collections::VecDeque;
 use std::panic::resume_unwind;
 use std::path::PathBuf;
@@ -165,10 +165,7 @@ fn warn_of_damage(report: &Report, runs: &RunDirectory, stderr: &Stderr) -> Opti
 fn ids_are_lost(report: &Report) -> CommandError {
     let (run, tasks) = (&report.run, report.damage.iter().map(|part| part.tasks).sum());
     let tasks = plural(tasks, "task", "tasks");
-    let inputs = report.input.sources.iter().map(|input| format!(" {}", shell_quoted(input)));
-    let again =
-        format!("batchctl {}{} --after {}", run.command, inputs.collect::<String>(), run.id);
-    let hint = format!("`{again}` carries out the rows that are not known to have succeeded");
+    let hint = lost_ids::hint(&run.id, &run.command, &report.input.sources);
     CommandError::io(format!("the ids of {tasks} of run {} are lost", run.id)).with_hint(hint)
 }
 

@@ -64,8 +64,8 @@ pub(crate) fn protect(
         taken.add(Path::new(path), "a file of excluded tasks");
     }
     documents::check_free(documents, &taken)?;
-    dump::check(flags.dump, &taken)?;
-    log_file::check(flags.unattended, &taken)
+    dump::check(&flags.reporting.dump, &taken)?;
+    log_file::check(&flags.reporting.unattended, &taken)
 }
 
 /// Returns the path under which a file is found again from another directory.

@@ -67,7 +67,7 @@ pub(crate) fn preview_new(
     // An empty plan is written all the same: that of yesterday must not pass for today's.
     if !plan.totals().is_empty_everywhere()
         || !scene.documents.is_empty()
-        || scene.flags.documents.json
+        || scene.flags.reporting.documents.json
     {
         preview::show(&plan, None, scene)?;
     }

@@ -24,6 +24,7 @@ use batchctl::clock::Clock;
 use batchctl::report::ExitStatus;
 use batchctl::run;
 use batchctl::store::{RunId, RunReader};
+use batchctl::text::plural;
 use std::ops::ControlFlow;
 use std::path::Path;
 
@@ -39,8 +40,6 @@ pub(crate) fn launch(
     let mut opened = match source.open(clock, context)? {
         ControlFlow::Continue(opened) => opened,
         ControlFlow::Break(finished) => {
-            let record = RunReader::open(&run::runs_in(&context.state), &finished)?.record()?;
-            exclusions::protect(&record.run.settings, &documents, flags)?;
             return report_finished(&finished, &documents, flags, clock, context);
         }
     };
@@ -65,7 +64,8 @@ pub(crate) fn launch(
     let mut scene = Scene { action, destination, flags, documents: &documents, clock, context };
     // A document that cannot be written would otherwise be noticed after the last call.
     try_out(&documents)?;
-    let log_file = if opened.is_preview(flags) { None } else { log_file::open(flags.unattended)? };
+    let log_file =
+        if opened.is_preview(flags) { None } else { log_file::open(&flags.reporting.unattended)? };
     // After the destination: a preview shows the URLs, and a revert reads the states there.
     let opened = match opened.preview(&mut scene)? {
         ControlFlow::Continue(opened) => opened,
@@ -79,14 +79,15 @@ pub(crate) fn launch(
             JobAccess::Skipped => return Ok(ExitStatus::Ok),
         };
     // Looked for before a plan of millions is made, and before anybody has to say yes.
-    let credentials = match credentials::source(flags.credentials, &scene.destination, context) {
-        Ok(found) => found,
-        // A run without a task needs no credentials.
-        Err(error) => match opened.nothing_to_retry()? {
-            Some(run) => return Ok(terms::nothing_to_retry(run, &context.stderr)),
-            None => return Err(error),
-        },
-    };
+    let credentials =
+        match credentials::source(&flags.connection.credentials, &scene.destination, context) {
+            Ok(found) => found,
+            // A run without a task needs no credentials.
+            Err(error) => match opened.nothing_to_retry()? {
+                Some(run) => return Ok(terms::nothing_to_retry(run, &context.stderr)),
+                None => return Err(error),
+            },
+        };
     if opened.is_new() && scene.destination.sandbox.is_none() {
         let kind = credentials::kind::of_source(&credentials, context);
         scene.action.settings.credentials = Some(kind);
@@ -94,7 +95,7 @@ pub(crate) fn launch(
     let terms = opened.terms(&scene);
     // The guard removes a new plan at every early return below.
     let pending = PendingPlan::new(opened.plan(&scene)?, terms.if_not_started);
-    let is_reported = !documents.is_empty() || flags.documents.json;
+    let is_reported = !documents.is_empty() || flags.reporting.documents.json;
     if let ControlFlow::Break(status) = terms.decide(pending.planned(), &scene, is_reported)? {
         pending.discard()?;
         return Ok(status);
@@ -103,11 +104,11 @@ pub(crate) fn launch(
     let place = ConnectedTarget { destination, credentials, context };
     let execution = Execution {
         targets: vec![place],
-        display: flags.display,
+        display: &flags.reporting.display,
         documents: &documents,
-        dump: flags.dump,
-        options: &documents::options(flags.documents),
-        json: flags.documents.json,
+        dump: &flags.reporting.dump,
+        options: &documents::options(&flags.reporting.documents),
+        json: flags.reporting.documents.json,
         log_file,
         clock,
     };
@@ -121,23 +122,32 @@ fn outputs(
     flags: &LaunchFlags<'_>,
     context: &Context,
 ) -> Result<Vec<Document>, CommandError> {
-    let mut taken = protected_files::find(Some(flags.credentials), context);
+    let mut taken = protected_files::find(Some(&flags.connection.credentials), context);
     for input in source.inputs() {
         let is_stream = input.as_os_str() == "-";
         let path = if is_stream { Path::new("/dev/stdin") } else { input };
         taken.add(path, "an input");
     }
-    let documents = documents::parse(flags.documents, &taken, &context.given)?;
+    let documents = documents::parse(&flags.reporting.documents, &taken, &context.given)?;
     documents.iter().filter_map(Document::path).for_each(|path| taken.add(path, "a document"));
-    log_file::check(flags.unattended, &taken)?;
-    flags.unattended.log_file.iter().for_each(|path| taken.add(path, "the log file"));
-    dump::check(flags.dump, &taken)?;
+    log_file::check(&flags.reporting.unattended, &taken)?;
+    flags.reporting.unattended.log_file.iter().for_each(|path| taken.add(path, "the log file"));
+    dump::check(&flags.reporting.dump, &taken)?;
     Ok(documents)
 }
 
 /// Makes sure that the documents can be written, before anything is sent.
 pub(crate) fn try_out(documents: &[Document]) -> Result<(), CommandError> {
     documents.iter().try_for_each(Document::try_out)
+}
+
+/// Returns why a run has nothing to go on with.
+fn finished_line(id: &RunId, lost: u64) -> String {
+    if lost == 0 {
+        return format!("run {id} is finished: every task has its outcome");
+    }
+    let lost = plural(lost, "task", "tasks");
+    format!("run {id} has nothing left to send: the ids of {lost} are lost")
 }
 
 /// Reports a run that has nothing to go on with, and ends as the run did.
@@ -148,21 +158,24 @@ fn report_finished(
     clock: Clock,
     context: &Context,
 ) -> Result<ExitStatus, CommandError> {
+    let runs = run::runs_in(&context.state);
+    let reader = RunReader::open(&runs, id)?;
+    exclusions::protect(&reader.record()?.run.settings, documents, flags)?;
     try_out(documents)?;
     let stderr = &context.stderr;
-    stderr.line(&format!("run {id} is finished: every task has its outcome"));
-    let options = documents::options(flags.documents);
+    stderr.line(&finished_line(id, reader.lost_tasks()));
+    drop(reader);
+    let options = documents::options(&flags.reporting.documents);
     let live = Live::open(documents, Beginning::GoesOn, id, clock)?;
     let wanted = ReportRequest {
         documents,
         options: &options,
-        json: flags.documents.json,
+        json: flags.reporting.documents.json,
         // Cron mails what it reads, and the failures of the run belong into that mail.
-        summary: stderr.audience == Audience::Cron && !flags.display.quiet,
+        summary: stderr.audience == Audience::Cron && !flags.reporting.display.quiet,
         live: Some(&live),
         end: Some(&context.run_end),
     };
-    let runs = run::runs_in(&context.state);
     let status = present(&runs, id, &wanted, stderr, context.stdout_style)?;
     if let Some(error) = live.failure() {
         return Err(error);

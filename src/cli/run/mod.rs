@@ -21,6 +21,7 @@ pub(crate) mod ping;
 pub(crate) mod plan_output;
 pub(crate) mod preview;
 pub(crate) mod repairing;
+pub(crate) mod retrying;
 pub(crate) mod reverting;
 pub(crate) mod scene;
 pub(crate) mod settings;

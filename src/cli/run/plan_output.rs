@@ -68,7 +68,7 @@ impl PlanOutput<'_> {
                 document.target().write(Content::Json, fill)?;
             }
         }
-        if scene.flags.documents.json {
+        if scene.flags.reporting.documents.json {
             let fill = |out: &mut dyn Write| documents::of_rows(self.json(scene, out));
             OutputTarget::StandardOutput.write(Content::Json, fill)?;
         }
@@ -158,5 +158,5 @@ pub(crate) fn why(look: Option<FirstLook>) -> &'static str {
 
 /// Returns whether standard output carries something else than the text of a preview.
 pub(crate) fn takes_output(scene: &Scene<'_>) -> bool {
-    scene.flags.documents.json || scene.documents.iter().any(Document::is_on_output)
+    scene.flags.reporting.documents.json || scene.documents.iter().any(Document::is_on_output)
 }

@@ -25,12 +25,12 @@ const SHOWN_ROWS: u32 = 5;
 
 /// Returns how many tasks are shown.
 pub(crate) fn shown_rows(flags: &LaunchFlags<'_>) -> u32 {
-    if flags.display.verbose > 0 { u32::MAX } else { SHOWN_ROWS }
+    if flags.reporting.display.verbose > 0 { u32::MAX } else { SHOWN_ROWS }
 }
 
 /// Returns how many tasks of an earlier run are needed: all of them if they are written.
 pub(crate) fn wanted_rows(scene: &Scene<'_>) -> usize {
-    let is_written = !scene.documents.is_empty() || scene.flags.documents.json;
+    let is_written = !scene.documents.is_empty() || scene.flags.reporting.documents.json;
     let wanted = if is_written { u32::MAX } else { shown_rows(scene.flags) };
     usize::try_from(wanted).unwrap_or(usize::MAX)
 }
@@ -39,7 +39,7 @@ pub(crate) fn wanted_rows(scene: &Scene<'_>) -> usize {
 pub(crate) fn look(request: RunRequest, scene: &Scene<'_>) -> Result<DryRun, CommandError> {
     let connect_timeout = scene.action.settings.connect_timeout;
     let ReadingClient { runtime, client, .. } = client_for_reading(
-        scene.flags.credentials,
+        &scene.flags.connection.credentials,
         &scene.destination,
         connect_timeout,
         scene.context,
@@ -67,7 +67,7 @@ pub(crate) fn show(
     };
     let tasks = PreviewTasks::Planned(plan);
     let mut text = head(action, totals);
-    if scene.flags.display.verbose >= WHOLE {
+    if scene.flags.reporting.display.verbose >= WHOLE {
         text.push_str(&explained(&tasks)?);
     } else {
         text.push_str(&some_rows(&plan.first_rows(shown_rows(scene.flags))?, totals));
@@ -147,7 +147,7 @@ fn print(
     let stderr = &scene.context.stderr;
     time_check::warn(&scene.action.settings, totals.selected, scene.clock, stderr);
     output.write(scene)?;
-    if scene.flags.documents.json {
+    if scene.flags.reporting.documents.json {
         return Ok(());
     }
     if plan_output::takes_output(scene) {
@@ -315,7 +315,7 @@ pub(crate) fn show_tasks(
     let shown = usize::try_from(shown_rows(scene.flags)).unwrap_or(usize::MAX).min(rows.len());
     let tasks = PreviewTasks::OfRun(&rows);
     let mut text = head(&scene.action, totals);
-    if scene.flags.display.verbose >= WHOLE {
+    if scene.flags.reporting.display.verbose >= WHOLE {
         text.push_str(&explained(&tasks)?);
     } else {
         text.push_str(&some_rows(&rows[..shown], totals));

@@ -24,8 +24,12 @@ pub(crate) fn choose_and_show(
 ) -> Result<(ControlFlow<ExitStatus>, Arc<Credentials>), CommandError> {
     let context = scene.context;
     let connect_timeout = revert.settings.connect_timeout;
-    let ReadingClient { runtime, client, credentials, .. } =
-        client_for_reading(scene.flags.credentials, &scene.destination, connect_timeout, context)?;
+    let ReadingClient { runtime, client, credentials, .. } = client_for_reading(
+        &scene.flags.connection.credentials,
+        &scene.destination,
+        connect_timeout,
+        context,
+    )?;
     // Reads the list even for a preview: tasks touched since must not be reverted.
     let reverted =
         runtime.block_on(revert.choose(&client, scene.clock, preview::wanted_rows(scene)))?;
@@ -36,7 +40,7 @@ pub(crate) fn choose_and_show(
     if reverted.selected == 0 {
         context.stderr.line(&format!("there is nothing to take back of run {run}"));
         // Yesterday's documents must not pass for those of today.
-        if scene.documents.is_empty() && !scene.flags.documents.json {
+        if scene.documents.is_empty() && !scene.flags.reporting.documents.json {
             return Ok((ControlFlow::Break(ExitStatus::Ok), credentials));
         }
     }

@@ -2,11 +2,9 @@
 
 use crate::cli::Context;
 use crate::cli::connect::destination::Destination;
-use crate::cli::flags::connection::{CredentialArgs, DestinationArgs};
-use crate::cli::flags::output::{DisplayArgs, DocumentArgs, DumpArgs};
-use crate::cli::flags::run::{LockArgs, TakeUpArgs, UnattendedArgs};
+use crate::cli::flags::connection::ConnectionArgs;
+use crate::cli::flags::run::{LockArgs, ReportingArgs, SettingArgs, TakeUpArgs};
 use crate::cli::output::documents::Document;
-use crate::cli::run::settings::SettingFlags;
 use batchctl::clock::Clock;
 use batchctl::report::Target;
 use batchctl::settings::RunSettings;
@@ -14,8 +12,7 @@ use std::path::PathBuf;
 
 /// The flags of every verb that carries out a run.
 pub(crate) struct LaunchFlags<'a> {
-    pub(crate) place: &'a DestinationArgs,
-    pub(crate) credentials: &'a CredentialArgs,
+    pub(crate) connection: &'a ConnectionArgs,
     /// The files of tasks that are never called.
     pub(crate) exclude: &'a [PathBuf],
     /// The most tasks of a new plan.
@@ -23,41 +20,28 @@ pub(crate) struct LaunchFlags<'a> {
     pub(crate) yes: bool,
     pub(crate) lock: &'a LockArgs,
     /// `None` where the run is carried out as it was planned.
-    pub(crate) settings: Option<SettingFlags<'a>>,
-    pub(crate) documents: &'a DocumentArgs,
-    pub(crate) dump: &'a DumpArgs,
-    pub(crate) display: &'a DisplayArgs,
-    pub(crate) unattended: &'a UnattendedArgs,
+    pub(crate) settings: Option<&'a SettingArgs>,
+    pub(crate) reporting: &'a ReportingArgs,
 }
 
 impl LaunchFlags<'_> {
     /// Returns whether the operator wants to read more than errors.
     pub(crate) fn is_talkative(&self) -> bool {
-        !self.display.quiet && !self.unattended.cron
+        !self.reporting.display.quiet && !self.reporting.unattended.cron
     }
 }
 
 impl<'a> From<&'a TakeUpArgs> for LaunchFlags<'a> {
     fn from(args: &'a TakeUpArgs) -> Self {
         Self {
-            place: &args.place,
-            credentials: &args.credentials,
+            connection: &args.connection,
             exclude: &args.excluded.exclude,
             // A run that is taken up has its plan already; the others name theirs.
             max_tasks: None,
             yes: args.yes,
             lock: &args.lock,
-            settings: Some(SettingFlags {
-                pace: &args.pace,
-                small: &args.small,
-                call: &args.call,
-                stop: &args.stop,
-                state: &args.state,
-            }),
-            documents: &args.documents,
-            dump: &args.dump,
-            display: &args.display,
-            unattended: &args.unattended,
+            settings: Some(&args.settings),
+            reporting: &args.reporting,
         }
     }
 }

@@ -4,22 +4,13 @@
 //! taken up takes only those that were given. A flag that would have no effect is refused, because
 //! the person who gave it counts on it.
 
-use crate::cli::flags::pace::{PaceArgs, StartSmallArgs};
+use crate::cli::flags::pace::PaceArgs;
 use crate::cli::flags::precedence::{GivenFlags, Rank};
-use crate::cli::flags::run::{CallArgs, StateArgs, StopArgs};
+use crate::cli::flags::run::{CallArgs, SettingArgs, StateArgs, StopArgs};
 use crate::cli::flags::values::RateChoice;
 use crate::cli::output::error::CommandError;
 use batchctl::settings::{RateSetting, RunSettings};
 use batchctl::task::Rate;
-
-/// The flags that become settings of a run.
-pub(crate) struct SettingFlags<'a> {
-    pub(crate) pace: &'a PaceArgs,
-    pub(crate) small: &'a StartSmallArgs,
-    pub(crate) call: &'a CallArgs,
-    pub(crate) stop: &'a StopArgs,
-    pub(crate) state: &'a StateArgs,
-}
 
 /// Takes the value of a flag over, if the flag counts.
 fn take<T>(setting: &mut T, value: T, counts: bool) {
@@ -28,7 +19,7 @@ fn take<T>(setting: &mut T, value: T, counts: bool) {
     }
 }
 
-impl SettingFlags<'_> {
+impl SettingArgs {
     /// Changes settings by the flags for which `is_given` holds; the others stay as they are.
     pub(crate) fn apply(&self, settings: &mut RunSettings, is_given: impl Fn(&str) -> bool) {
         let Self { pace, small, call, stop, state } = self;
@@ -161,35 +152,17 @@ mod tests {
     use super::*;
     use clap::{Args, Command, FromArgMatches};
 
-    #[derive(Args)]
-    struct Flags {
-        #[command(flatten)]
-        pace: PaceArgs,
-        #[command(flatten)]
-        small: StartSmallArgs,
-        #[command(flatten)]
-        call: CallArgs,
-        #[command(flatten)]
-        stop: StopArgs,
-        #[command(flatten)]
-        state: StateArgs,
-    }
-
     #[test]
     fn the_defaults_of_the_flags_are_those_of_the_settings() {
-        let matches = Flags::augment_args(Command::new("test")).get_matches_from(["test"]);
-        let Flags { pace, small, call, stop, state } = Flags::from_arg_matches(&matches).unwrap();
-        let flags =
-            SettingFlags { pace: &pace, small: &small, call: &call, stop: &stop, state: &state };
-        let mut settings = RunSettings::default();
-        flags.apply(&mut settings, |_| true);
-        assert_eq!(settings, RunSettings::default());
+        let settings_of = |words: &[&str]| {
+            let matches = SettingArgs::augment_args(Command::new("test")).get_matches_from(words);
+            let mut settings = RunSettings::default();
+            SettingArgs::from_arg_matches(&matches).unwrap().apply(&mut settings, |_| true);
+            settings
+        };
+        assert_eq!(settings_of(&["test"]), RunSettings::default());
         // Bounds of a search have their defaults in both places, too.
-        let auto = ["test", "--rate", "auto"];
-        let matches = Flags::augment_args(Command::new("test")).get_matches_from(auto);
-        let pace = PaceArgs::from_arg_matches(&matches).unwrap();
-        let mut searching = RunSettings::default();
-        SettingFlags { pace: &pace, ..flags }.apply(&mut searching, |_| true);
+        let searching = settings_of(&["test", "--rate", "auto"]);
         let stored: RunSettings = serde_json::from_str(r#"{"rate":"auto"}"#).unwrap();
         assert_eq!(searching.rate, stored.rate);
     }

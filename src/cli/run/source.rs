@@ -7,6 +7,7 @@ use crate::cli::Context;
 use crate::cli::connect::destination::{Destination, Lookup};
 use crate::cli::connect::{credentials, destination};
 use crate::cli::flags::precedence::GivenFlags;
+use crate::cli::flags::run::SettingArgs;
 use crate::cli::flags::which_run::WhichRunArgs;
 use crate::cli::output::error::CommandError;
 use crate::cli::output::stream::Stderr;
@@ -14,22 +15,17 @@ use crate::cli::run::input_run::{InputRun, Purpose, preview_new, run_request};
 use crate::cli::run::list_size_guard::{ListSizeGuard, check_most};
 use crate::cli::run::pending_plan::IfNotStarted;
 use crate::cli::run::scene::{ActionRequest, LaunchFlags, Scene};
-use crate::cli::run::settings::SettingFlags;
 use crate::cli::run::stored_plan::ApplyLimits;
 use crate::cli::run::terms::{IfEmpty, Terms, nothing_to_do};
-use crate::cli::run::{exclusions, input_check, preview, reverting, stored_plan};
+use crate::cli::run::{exclusions, input_check, preview, retrying, reverting, stored_plan};
 use batchctl::clock::Clock;
 use batchctl::report::ExitStatus;
 use batchctl::run;
 use batchctl::run::{Planned, Resumable, Resumption, Retry, RetryFilter, Revert};
 use batchctl::settings::RunSettings;
 use batchctl::store::{JobName, RunId, RunRecord};
-use batchctl::text::printable;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
-
-/// The most columns of a line about a group of failures.
-const LONGEST_LINE: usize = 200;
 
 /// The source of a run, before it is read.
 pub(crate) enum RunSource<'a> {
@@ -142,7 +138,7 @@ impl<'a> OpenedSource<'a> {
     }
 
     /// Takes the flags into the settings: all of them for a new run, the given ones for others.
-    pub(crate) fn adjust(&mut self, flags: &SettingFlags<'_>, given: &GivenFlags) {
+    pub(crate) fn adjust(&mut self, flags: &SettingArgs, given: &GivenFlags) {
         // A new run starts from the default settings, so it takes the defaults of the flags too.
         let is_new = self.is_new();
         flags.apply(self.settings_mut(), |flag| is_new || given.is_given(flag));
@@ -186,33 +182,45 @@ impl<'a> OpenedSource<'a> {
                 // A dry run sends nothing, unless it compares with the live state.
                 let on_paper = run.purpose == Purpose::DryRun && !settings.skip_unchanged;
                 let lookup = if on_paper { Lookup::Never } else { Lookup::Allowed };
-                let logs_in = flags.place.project_id.is_none()
+                let logs_in = flags.connection.place.project_id.is_none()
                     || run.purpose != Purpose::CarryOut
                     // The password or the passcode may have to be asked for.
-                    || flags.credentials.iam_user.is_some();
-                if lookup == Lookup::Allowed && logs_in && !flags.place.sandbox {
-                    destination::endpoint(flags.place, context)?;
+                    || flags.connection.credentials.iam_user.is_some();
+                if lookup == Lookup::Allowed && logs_in && !flags.connection.place.sandbox {
+                    destination::endpoint(&flags.connection.place, context)?;
                     let totals = input_check::check(&mut run.plan, &context.state, clock)?;
                     check_most(totals.selected, flags.max_tasks)?;
                     if totals.names_nothing() {
                         nothing_to_do(totals, run.if_empty, &context.stderr)?;
                     }
                 }
-                destination::resolve(flags.place, flags.credentials, lookup, context)?
+                destination::resolve(
+                    &flags.connection.place,
+                    &flags.connection.credentials,
+                    lookup,
+                    context,
+                )?
             }
             Self::Resume(run) => {
-                destination::of_run(flags.place, &run.record, &run.settings, context)?
+                destination::of_run(&flags.connection.place, &run.record, &run.settings, context)?
             }
             Self::Apply { plan, .. } => {
-                stored_plan::check_target(flags.place, &plan.record, context)?;
-                destination::of_run(flags.place, &plan.record, &plan.settings, context)?
+                stored_plan::check_target(&flags.connection.place, &plan.record, context)?;
+                destination::of_run(&flags.connection.place, &plan.record, &plan.settings, context)?
             }
-            Self::Retry { retry, .. } => {
-                destination::of_run(flags.place, &retry.record, &retry.settings, context)?
-            }
+            Self::Retry { retry, .. } => destination::of_run(
+                &flags.connection.place,
+                &retry.record,
+                &retry.settings,
+                context,
+            )?,
             Self::Revert(run) => {
-                let destination =
-                    destination::of_run(flags.place, &run.record, &run.settings, context)?;
+                let destination = destination::of_run(
+                    &flags.connection.place,
+                    &run.record,
+                    &run.settings,
+                    context,
+                )?;
                 destination::outlives_run(&destination)?;
                 destination
             }
@@ -265,8 +273,9 @@ impl<'a> OpenedSource<'a> {
                 Ok(ControlFlow::Continue(Self::Apply { plan, limits }))
             }
             Self::Retry { retry, dry_run } => {
-                // Also with `--dry-run`: the operator checks the groups before the real run.
-                print_groups(&retry, scene);
+                // Also with `--dry-run`: the operator checks both before the real run.
+                retrying::print_groups(&retry, scene);
+                retrying::warn_of_lost_ids(&retry, scene);
                 if dry_run {
                     let (selected, first) = retry.preview(preview::wanted_rows(scene))?;
                     let (record, left_out) = (&retry.record, &retry.settings.choice.left_out);
@@ -383,16 +392,5 @@ impl<'a> OpenedSource<'a> {
             Self::Retry { retry, .. } => retry.plan(scene.target(), scene.clock)?,
             Self::Revert(revert) => revert.plan(scene.target(), scene.clock)?,
         })
-    }
-}
-
-/// Prints what the requested groups are: a label alone does not show whether the run has gone on
-/// since somebody read it in a report.
-fn print_groups(retry: &Retry, scene: &Scene<'_>) {
-    if !scene.flags.is_talkative() {
-        return;
-    }
-    for group in retry.groups() {
-        scene.context.stderr.line(&printable(&group.in_a_line(), LONGEST_LINE));
     }
 }

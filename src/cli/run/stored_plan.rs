@@ -179,7 +179,7 @@ impl ApplyLimits {
         let context = scene.context;
         let connect_timeout = plan.settings.connect_timeout;
         let ReadingClient { runtime, client, credentials, .. } = client_for_reading(
-            scene.flags.credentials,
+            &scene.flags.connection.credentials,
             &scene.destination,
             connect_timeout,
             context,

@@ -53,10 +53,10 @@ impl Target {
     /// Decides where its calls go; notes that in its settings.
     fn resolve(&mut self, lookup: Lookup) -> Result<Destination, CommandError> {
         let flags = self.flags()?;
-        let (place, context) = (flags.place, &self.context);
+        let (place, context) = (&flags.connection.place, &self.context);
         let destination = match &self.record {
             Some(record) => destination::of_run(place, record, &self.settings, context)?,
-            None => destination::resolve(place, flags.credentials, lookup, context)?,
+            None => destination::resolve(place, &flags.connection.credentials, lookup, context)?,
         };
         if !self.is_resumed {
             self.settings.profile = self.context.profile.clone();
@@ -107,7 +107,7 @@ pub(crate) fn launch(
     if is_preview {
         return show(opened, &targets, &places, &documents, flags, clock);
     }
-    let log_file = log_file::open(flags.unattended)?;
+    let log_file = log_file::open(&flags.reporting.unattended)?;
     // After all checks: a run that has waited for its job must not fail for its flags then.
     let job = opened.job();
     let _lock =
@@ -123,7 +123,7 @@ pub(crate) fn launch(
     // The guard removes a new plan at every early return below.
     let planned = plan(opened, &targets, &scene, &places)?;
     let pending = PendingPlan::new(planned, terms.if_not_started);
-    let is_reported = !documents.is_empty() || flags.documents.json;
+    let is_reported = !documents.is_empty() || flags.reporting.documents.json;
     if let ControlFlow::Break(status) = terms.decide(pending.planned(), &scene, is_reported)? {
         pending.discard()?;
         return Ok(status);
@@ -137,11 +137,11 @@ pub(crate) fn launch(
     });
     let execution = Execution {
         targets: connected.collect(),
-        display: flags.display,
+        display: &flags.reporting.display,
         documents: &documents,
-        dump: flags.dump,
-        options: &documents::options(flags.documents),
-        json: flags.documents.json,
+        dump: &flags.reporting.dump,
+        options: &documents::options(&flags.reporting.documents),
+        json: flags.reporting.documents.json,
         log_file,
         clock,
     };
@@ -223,7 +223,8 @@ fn new_target(
 
 /// Refuses documents that would be written over the secrets of a target.
 fn protect(target: &Target, documents: &[Document]) -> Result<(), CommandError> {
-    let taken = protected_files::find(Some(target.flags()?.credentials), &target.context);
+    let taken =
+        protected_files::find(Some(&target.flags()?.connection.credentials), &target.context);
     for path in documents.iter().filter_map(Document::path) {
         if let Some(what) = taken.what(path) {
             let error = format!("`{}` is {what} of a target", path.display());
@@ -242,7 +243,7 @@ fn credential_sources(
     for (target, place) in targets.iter_mut().zip(places) {
         let name = name_of(&target.settings);
         let flags = target.flags()?;
-        let source = credentials::source(flags.credentials, place, &target.context);
+        let source = credentials::source(&flags.connection.credentials, place, &target.context);
         let source = source.map_err(|error| error.of_target(&name))?;
         if target.record.is_none() {
             let kind = credentials::kind::of_source(&source, &target.context);
@@ -354,7 +355,7 @@ fn show(
     if run.purpose == Purpose::Plan {
         return Err(unsupported("`plan`"));
     }
-    if !documents.is_empty() || flags.documents.json {
+    if !documents.is_empty() || flags.reporting.documents.json {
         return Err(unsupported("the document of a plan"));
     }
     let word = run.word;

@@ -4,10 +4,11 @@
 use crate::cli::Context;
 use crate::cli::app::Verb;
 use crate::cli::commands::start_stop::CommonArgs;
+use crate::cli::commands::verify::VerifyArgs;
 use crate::cli::connect::config_keys;
-use crate::cli::flags::connection::DestinationArgs;
+use crate::cli::flags::connection::{ConnectionArgs, DestinationArgs};
 use crate::cli::flags::precedence::Rank;
-use crate::cli::flags::run::{TakeUpArgs, UnattendedArgs};
+use crate::cli::flags::run::{EndArgs, ReportingArgs, TakeUpArgs, UnattendedArgs};
 use crate::cli::flags::which_run::WhichRunArgs;
 use crate::cli::output::error::CommandError;
 use crate::cli::output::stream::Stderr;
@@ -20,15 +21,31 @@ use batchctl::text::span;
 use ring::digest::{SHA256, digest};
 use std::thread;
 use std::time::Duration;
+use url::Url;
 
 /// A run that is about to begin, as schedulers and monitors know it.
 pub(crate) struct Unattended {
-    args: UnattendedArgs,
+    before: Before,
+    end: EndArgs,
     place: DestinationArgs,
     /// What was typed, such as `start` or `resume`.
     verb: &'static str,
     /// The name of the job, as far as the command line says it.
     job: Option<String>,
+}
+
+/// What an unattended run has before it and around it; a look at a run has none of it.
+#[derive(Default)]
+struct Before {
+    cron: bool,
+    splay: Duration,
+    ping: Option<Url>,
+}
+
+impl From<&UnattendedArgs> for Before {
+    fn from(args: &UnattendedArgs) -> Self {
+        Self { cron: args.cron, splay: args.splay, ping: args.ping.clone() }
+    }
 }
 
 impl Unattended {
@@ -38,36 +55,50 @@ impl Unattended {
             Verb::Start(args) => Self::from_action(&args.common, "start"),
             Verb::Stop(args) => Self::from_action(&args.common, "stop"),
             Verb::Run(args) => Self::from_action(&args.common, "run"),
-            Verb::Apply(args) => Some(Self {
-                args: args.unattended.clone(),
-                place: args.place.clone(),
-                verb: "apply",
-                job: args.which.job.clone(),
-            }),
+            Verb::Apply(args) => {
+                let job = args.which.job.clone();
+                Some(Self::new(&args.reporting, &args.connection, "apply", job))
+            }
             Verb::Resume(args) => Some(Self::from_earlier_run(&args.which, &args.how, "resume")),
             Verb::Retry(args) if args.dry_run => None,
             Verb::Retry(args) => Some(Self::from_earlier_run(&args.which, &args.how, "retry")),
             // Without `-y` it only shows what would be called.
             Verb::Revert(args) if !args.how.yes => None,
             Verb::Revert(args) => Some(Self::from_earlier_run(&args.which, &args.how, "revert")),
+            Verb::Wait(args) => Some(Self::from_look(&args.how, "wait")),
+            Verb::Settle(args) => Some(Self::from_look(&args.how, "settle")),
             _ => None,
         }
     }
 
+    fn new(
+        reporting: &ReportingArgs,
+        connection: &ConnectionArgs,
+        verb: &'static str,
+        job: Option<String>,
+    ) -> Self {
+        let args = &reporting.unattended;
+        let (before, end, place) = (args.into(), args.end.clone(), connection.place.clone());
+        Self { before, end, place, verb, job }
+    }
+
     fn from_action(args: &CommonArgs, verb: &'static str) -> Option<Self> {
         let job = args.before.job.as_ref().map(ToString::to_string);
-        let (unattended, place) = (args.unattended.clone(), args.place.clone());
-        (!args.before.dry_run).then_some(Self { args: unattended, place, verb, job })
+        (!args.before.dry_run).then(|| Self::new(&args.reporting, &args.connection, verb, job))
     }
 
     fn from_earlier_run(which: &WhichRunArgs, how: &TakeUpArgs, verb: &'static str) -> Self {
-        let (unattended, place) = (how.unattended.clone(), how.place.clone());
-        Self { args: unattended, place, verb, job: which.job.clone() }
+        Self::new(&how.reporting, &how.connection, verb, which.job.clone())
+    }
+
+    fn from_look(how: &VerifyArgs, verb: &'static str) -> Self {
+        let (end, place, job) = (how.end.clone(), how.place.clone(), how.which.job.clone());
+        Self { before: Before::default(), end, place, verb, job }
     }
 
     /// Returns whether cron reads standard error.
     pub(crate) fn is_for_cron(&self) -> bool {
-        self.args.cron
+        self.before.cron
     }
 
     /// Waits for the splay, and does the work between two pings; then what follows a run.
@@ -83,10 +114,10 @@ impl Unattended {
         let stderr = &context.stderr;
         // Before the wait: an error must show at once.
         let on_end = self.on_end(context)?;
-        let notifier = Notifier::find(&self.args.notify, self.route(), context)?;
+        let notifier = Notifier::find(&self.end.notify, self.route(), context)?;
         // Before the start ping: the monitor measures the run, not the splay.
         self.wait(stderr);
-        let ping = self.args.ping.as_ref().map(|url| Ping::start(url, self.route()));
+        let ping = self.before.ping.as_ref().map(|url| Ping::start(url, self.route()));
         let status = work();
         if let Some(ping) = ping {
             ping.end(status, stderr);
@@ -110,7 +141,7 @@ impl Unattended {
 
     /// Returns the command to run at the end, which nobody else may have written.
     fn on_end(&self, context: &Context) -> Result<Option<&str>, CommandError> {
-        let Some(line) = self.args.on_end.as_deref().filter(|_| !on_end::is_within(context)) else {
+        let Some(line) = self.end.on_end.as_deref().filter(|_| !on_end::is_within(context)) else {
             return Ok(None);
         };
         config_keys::require_trusted_keys(&["on-end"], context)?;
@@ -127,7 +158,7 @@ impl Unattended {
     fn wait(&self, stderr: &Stderr) {
         let host = rustix::system::uname();
         let job = self.job.as_deref().unwrap_or(self.verb);
-        let wait = wait(self.args.splay, host.nodename().to_bytes(), job);
+        let wait = wait(self.before.splay, host.nodename().to_bytes(), job);
         if !wait.is_zero() {
             stderr.line(&format!("waiting {} before the run (--splay)", span(wait)));
             thread::sleep(wait);

@@ -17,7 +17,7 @@ impl Read for Trickle {
 }
 
 fn stop() -> InputOptions {
-    InputOptions::new(CommandSource::Fixed(Command::Stop))
+    InputOptions::new(CommandSource::Fixed(Command::STOP))
 }
 
 fn by_row() -> InputOptions {
@@ -242,32 +242,30 @@ fn json_is_one_error_with_the_filter_that_fits() {
     assert!(error.hint().unwrap().contains(expected));
 }
 
-fn check_width_hint(row: &str, expected: Option<&str>) {
+fn check_width_hint(row: &str, expected: &str) {
     let text = format!("id,site,floor\ngate-1,north,1\n{row}");
     let mut rows = open_bytes("-", text.as_bytes(), &stop()).unwrap();
-    let hint = rows.find_map(Result::err).unwrap().hint();
-    match expected {
-        Some(part) => assert!(hint.clone().unwrap_or_default().contains(part), "{row:?}: {hint:?}"),
-        None => assert_eq!(hint, None, "{row:?}"),
-    }
+    let hint = rows.find_map(Result::err).unwrap().hint().unwrap();
+    assert!(hint.contains(expected), "{row:?}: {hint:?}");
 }
 
 #[test]
 fn a_row_of_the_wrong_width_gets_a_hint_for_what_it_is() {
-    check_width_hint("gate-2,south\n", Some("last cells are missing"));
-    check_width_hint("gate-2,south\ngate-3,south\n", Some("last cells are missing"));
-    check_width_hint("gate-2\ngate-3,south,3\n", Some("last cells are missing"));
-    check_width_hint("gate-2,the\nsouth gate,2\n", Some("line break"));
-    check_width_hint("gate-2,the\nsouth,2\n", None);
-    check_width_hint("Gate 2\n", None);
-    check_width_hint("gate-2,a,b,c\n", Some("delimiter must stand in quotes"));
-    check_width_hint("# by night\n", Some("comment"));
-    check_width_hint("# by night, by day, by me, too\n", Some("comment"));
-    check_width_hint("(1 row)\n", Some("row count of a database client"));
-    check_width_hint("(12 rows)", Some("row count of a database client"));
-    check_width_hint("2 rows in set (0.00 sec)\n", Some("row count of a database client"));
-    check_width_hint("Total,7\n", Some("line of totals"));
-    check_width_hint("------+------+----\n", Some("only separates"));
+    check_width_hint("gate-2,south\n", "last cells are missing");
+    check_width_hint("gate-2,south\ngate-3,south\n", "last cells are missing");
+    check_width_hint("gate-2\ngate-3,south,3\n", "last cells are missing");
+    check_width_hint("gate-2,the\nsouth gate,2\n", "line break");
+    check_width_hint("gate-2,the\nsouth,2\n", "as many cells as the first");
+    check_width_hint("Gate 2\n", "as many cells as the first");
+    check_width_hint("gate-2;south;3\n", "another delimiter");
+    check_width_hint("gate-2,a,b,c\n", "delimiter must stand in quotes");
+    check_width_hint("# by night\n", "comment");
+    check_width_hint("# by night, by day, by me, too\n", "comment");
+    check_width_hint("(1 row)\n", "row count of a database client");
+    check_width_hint("(12 rows)", "row count of a database client");
+    check_width_hint("2 rows in set (0.00 sec)\n", "row count of a database client");
+    check_width_hint("Total,7\n", "line of totals");
+    check_width_hint("------+------+----\n", "only separates");
 }
 
 #[test]
@@ -458,7 +456,7 @@ fn a_row_may_say_its_command() {
         let rows = open_bytes("-", text.as_bytes(), &by_row()).unwrap();
         rows.map(|row| row.unwrap().command).collect()
     };
-    let both = [Command::Start, Command::Stop];
+    let both = [Command::START, Command::STOP];
     assert_eq!(commands("id,command\nabcd,start\nabcd, STOP\n"), both);
     check_with(
         &by_row(),
@@ -544,7 +542,9 @@ fn a_file_that_is_not_there_is_looked_for_nearby() {
     let error = open_file("taks.csv").unwrap_err();
     assert!(error.hint().unwrap().contains("tasks.csv`?"), "{error}");
     assert!(error.to_string().starts_with("cannot read `"), "{error}");
-    assert_eq!(open_file("quite different").unwrap_err().hint(), None);
+    let error = open_file("quite different").unwrap_err();
+    let shows = format!("`ls {}` shows what is there", folder.path().display());
+    assert_eq!(error.hint(), Some(shows));
     let error = open_file("").unwrap_err();
     assert!(matches!(error, InputError::Directory { .. }), "{error}");
 }

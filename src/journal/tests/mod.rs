@@ -173,7 +173,7 @@ proptest! {
             .iter()
             .map(|(step, id, stops, source, line, column, others)| {
                 ordinal += step;
-                let command = if *stops { Command::Stop } else { Command::Start };
+                let command = if *stops { Command::STOP } else { Command::START };
                 let (source, line, column) = (*source, *line, *column);
                 let (id, others) = (Text::Plain(id), others.as_deref());
                 PlannedTask { ordinal, id, command, source, line, column, others }
@@ -335,7 +335,7 @@ fn facts_that_contradict_each_other_are_damage() {
 fn a_fold_finds_tasks_by_their_place_also_behind_gaps() {
     let mut writer = PlanChunkWriter::default();
     for ordinal in [7, 8, 20] {
-        let (id, command) = (Text::Plain("gate1"), Command::Stop);
+        let (id, command) = (Text::Plain("gate1"), Command::STOP);
         let (line, column) = (u64::from(ordinal), None);
         writer.push(&PlannedTask { ordinal, id, command, source: 0, line, column, others: None });
     }

@@ -172,7 +172,7 @@ mod tests {
         TaskRow {
             ordinal,
             id: "aaaa".parse().unwrap(),
-            command: Command::Stop,
+            command: Command::STOP,
             target: None,
             source: 0,
             line: 1,

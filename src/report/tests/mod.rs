@@ -142,7 +142,7 @@ impl TestRun {
         adjust: impl FnOnce(&mut NewRun, &mut InputOptions),
     ) -> Self {
         let mut run = new_run();
-        let mut options = InputOptions::new(CommandSource::Fixed(Command::Stop));
+        let mut options = InputOptions::new(CommandSource::Fixed(Command::STOP));
         adjust(&mut run, &mut options);
         let new = NewPlan {
             after: None,

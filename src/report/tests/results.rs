@@ -196,7 +196,7 @@ proptest! {
         prop_assert_eq!(rows.len(), cells.len());
         for (number, (row, (one, other))) in rows.iter().zip(&cells).enumerate() {
             prop_assert_eq!(row.id.as_str(), format!("task-{number:04}"));
-            prop_assert_eq!(row.command, Command::Stop);
+            prop_assert_eq!(row.command, Command::STOP);
             let others: Vec<String> = serde_json::from_str(row.others.as_ref().unwrap()).unwrap();
             // A cell that was guarded before is read the same with or without that guard.
             let expected = [one, other].map(|cell| unguarded(cell));

@@ -109,13 +109,13 @@ impl BatchTask {
 
     /// Returns how often a command was carried out.
     pub(crate) const fn carried_out(&self, command: Command) -> u32 {
-        self.carried_out[command as usize]
+        self.carried_out[index(command)]
     }
 
     /// Counts a call and returns its number, from 1 for each command.
     pub(crate) const fn count_call(&mut self, command: Command) -> u32 {
-        self.calls[command as usize] += 1;
-        self.calls[command as usize]
+        self.calls[index(command)] += 1;
+        self.calls[index(command)]
     }
 
     /// Counts a request to delete it and returns its number, from 1.
@@ -128,7 +128,7 @@ impl BatchTask {
     ///
     /// A repeated command changes nothing: a change under way continues undisturbed.
     pub(crate) fn carry_out(&mut self, command: Command, failed: u16, now: Instant) {
-        self.carried_out[command as usize] += 1;
+        self.carried_out[index(command)] += 1;
         self.singles.clear();
         if self.heading == command && self.failed == failed {
             return;
@@ -202,14 +202,22 @@ fn is_on_the_way(moved: Instant, at: Instant, settle: Duration) -> bool {
     at.duration_since(moved) < settle
 }
 
+/// Returns the place of a command in what is kept for each.
+const fn index(command: Command) -> usize {
+    match command {
+        Command::STOP => 1,
+        _ => 0,
+    }
+}
+
 /// Returns the state of what follows a command, and of what failed to.
 const fn states_towards(command: Command, is_moving: bool) -> (&'static str, &'static str) {
     // A failed start has a state of its own; after a failed stop the sub-task simply runs on.
     match (command, is_moving) {
-        (Command::Start, true) => (STARTING, START_FAILED),
-        (Command::Start, false) => (RUNNING, START_FAILED),
-        (Command::Stop, true) => (STOPPING, RUNNING),
-        (Command::Stop, false) => (STOPPED, RUNNING),
+        (Command::STOP, true) => (STOPPING, RUNNING),
+        (Command::STOP, false) => (STOPPED, RUNNING),
+        (_, true) => (STARTING, START_FAILED),
+        (_, false) => (RUNNING, START_FAILED),
     }
 }
 
@@ -231,12 +239,12 @@ mod tests {
     #[test]
     fn sub_tasks_pass_through_an_intermediate_state() {
         let now = Clock::start().instant();
-        let mut task = BatchTask::at_rest(3, Command::Stop, 0);
+        let mut task = BatchTask::at_rest(3, Command::STOP, 0);
         check(&task, now, [(STOPPED, 3), (RUNNING, 0)]);
-        task.carry_out(Command::Start, 0, now);
+        task.carry_out(Command::START, 0, now);
         check(&task, now, [(STARTING, 3), (START_FAILED, 0)]);
         check(&task, now + SETTLE, [(RUNNING, 3), (START_FAILED, 0)]);
-        task.carry_out(Command::Stop, 0, now + SETTLE);
+        task.carry_out(Command::STOP, 0, now + SETTLE);
         check(&task, now + SETTLE, [(STOPPING, 3), (RUNNING, 0)]);
         check(&task, now + 2 * SETTLE, [(STOPPED, 3), (RUNNING, 0)]);
     }
@@ -244,10 +252,10 @@ mod tests {
     #[test]
     fn failed_sub_tasks_keep_their_state() {
         let now = Clock::start().instant();
-        let mut task = BatchTask::at_rest(3, Command::Stop, 0);
-        task.carry_out(Command::Start, 1, now);
+        let mut task = BatchTask::at_rest(3, Command::STOP, 0);
+        task.carry_out(Command::START, 1, now);
         check(&task, now + SETTLE, [(RUNNING, 2), (START_FAILED, 1)]);
-        task.carry_out(Command::Stop, 2, now + SETTLE);
+        task.carry_out(Command::STOP, 2, now + SETTLE);
         check(&task, now + 2 * SETTLE, [(STOPPED, 1), (RUNNING, 2)]);
     }
 
@@ -257,15 +265,15 @@ mod tests {
         let seen = |task: &BatchTask, at| {
             [0, 1, 2].map(|index| task.state_of(index, sight(at, Duration::ZERO)))
         };
-        let mut task = BatchTask::at_rest(3, Command::Stop, 0);
-        task.carry_out(Command::Start, 1, now);
+        let mut task = BatchTask::at_rest(3, Command::STOP, 0);
+        task.carry_out(Command::START, 1, now);
         let then = now + SETTLE;
         assert_eq!(seen(&task, then), [RUNNING, RUNNING, START_FAILED]);
-        task.carry_out_one(2, Command::Start, then);
+        task.carry_out_one(2, Command::START, then);
         assert_eq!(seen(&task, then), [RUNNING, RUNNING, STARTING]);
         let states = task.states(sight(then + SETTLE, Duration::ZERO));
         assert_eq!(states, [(RUNNING, 2), (START_FAILED, 0), (RUNNING, 1)]);
-        task.carry_out(Command::Stop, 0, then + SETTLE);
+        task.carry_out(Command::STOP, 0, then + SETTLE);
         assert_eq!(seen(&task, then + 2 * SETTLE), [STOPPED; 3]);
     }
 
@@ -273,8 +281,8 @@ mod tests {
     fn a_stale_list_shows_earlier_states() {
         let now = Clock::start().instant();
         let stale = Duration::from_secs(2);
-        let mut task = BatchTask::at_rest(3, Command::Stop, 0);
-        task.carry_out(Command::Start, 0, now);
+        let mut task = BatchTask::at_rest(3, Command::STOP, 0);
+        task.carry_out(Command::START, 0, now);
         let seen = |after: u64| task.states(sight(now + Duration::from_secs(after), stale));
         assert_eq!(seen(0), [(STOPPED, 3), (RUNNING, 0)]);
         assert_eq!(seen(1), [(STOPPED, 3), (RUNNING, 0)]);
@@ -285,11 +293,11 @@ mod tests {
     #[test]
     fn a_repeated_command_delays_nothing() {
         let now = Clock::start().instant();
-        let mut task = BatchTask::at_rest(3, Command::Stop, 0);
-        task.carry_out(Command::Start, 0, now);
-        task.carry_out(Command::Start, 0, now + SETTLE / 2);
+        let mut task = BatchTask::at_rest(3, Command::STOP, 0);
+        task.carry_out(Command::START, 0, now);
+        task.carry_out(Command::START, 0, now + SETTLE / 2);
         check(&task, now + SETTLE, [(RUNNING, 3), (START_FAILED, 0)]);
-        assert_eq!(task.carried_out(Command::Start), 2);
-        assert_eq!(task.carried_out(Command::Stop), 0);
+        assert_eq!(task.carried_out(Command::START), 2);
+        assert_eq!(task.carried_out(Command::STOP), 0);
     }
 }

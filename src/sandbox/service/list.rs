@@ -164,7 +164,7 @@ mod tests {
     fn states_are_filtered_whatever_their_case() {
         let mut project = project(3);
         let now = Clock::start().instant();
-        project.call("task-000002", Command::Start, now);
+        project.call("task-000002", Command::START, now);
         let later = now + project.settle();
         for query in ["task_state=running", "task_state=RUNNING"] {
             let body = list(&mut project, query, later);
@@ -179,12 +179,12 @@ mod tests {
     fn stuck_tasks_never_reach_their_new_state() {
         let mut project = project(1);
         let now = Clock::start().instant();
-        project.call("gate-stuck", Command::Start, now);
+        project.call("gate-stuck", Command::START, now);
         let later = now + Duration::from_secs(86_400);
         assert_eq!(list(&mut project, "task_state=starting", later)["count"], 1);
         let settings = SandboxSettings { tasks: 3, stuck: 1.0, ..SandboxSettings::default() };
         let mut project = SandboxProject::new(&settings);
-        project.call("task-000001", Command::Start, now);
+        project.call("task-000001", Command::START, now);
         assert_eq!(list(&mut project, "task_state=starting", later)["count"], 1);
         assert_eq!(list(&mut project, "task_state=stopped", later)["count"], 2);
     }
@@ -230,7 +230,7 @@ mod tests {
     fn tasks_added_later_are_listed_too() {
         let mut project = project(1);
         check(&mut project, "", 1, &["task-000001"]);
-        project.call("gate-1", Command::Start, Clock::start().instant());
+        project.call("gate-1", Command::START, Clock::start().instant());
         check(&mut project, "", 2, &["gate-1", "task-000001"]);
     }
 }

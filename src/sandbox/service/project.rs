@@ -85,7 +85,7 @@ impl SandboxProject {
             let id = generated_id(number);
             let created_at = FIRST_CREATED_AT - (i64::from(number) - 1) * AGE_STEP;
             let runs = random.roll_for(Question::Running, &id).share() < settings.running;
-            let heading = if runs { Command::Start } else { Command::Stop };
+            let heading = if runs { Command::START } else { Command::STOP };
             let task =
                 BatchTask::at_rest(size(random, &settings.sub_tasks, &id), heading, created_at);
             (id.into_boxed_str(), task)
@@ -161,7 +161,7 @@ impl SandboxProject {
         let suffix = self.suffix_of(id);
         let number = match suffix {
             IdSuffix::Missing => 1,
-            _ => self.get_or_add(id, Command::Start).count_deletion(),
+            _ => self.get_or_add(id, Command::START).count_deletion(),
         };
         let key = call_key(id, DELETION, number);
         let share = self.random.roll(Question::CallBehaviour, key).share();
@@ -193,7 +193,7 @@ impl SandboxProject {
         let number = self.count_call(suffix, id, command);
         // All random numbers of this call follow from one key, so that neither other ids nor other
         // commands influence them.
-        let key = call_key(id, command as u64, number);
+        let key = call_key(id, command.number().into(), number);
         let share = self.random.roll(Question::CallBehaviour, key).share();
         let behaviour = suffix.behaviour(number, self.shares, share);
         Call {
@@ -215,10 +215,7 @@ impl SandboxProject {
     /// command, so that this command has an effect.
     fn get_or_add(&mut self, id: &str, command: Command) -> &mut BatchTask {
         if !self.tasks.contains_key(id) {
-            let opposite = match command {
-                Command::Start => Command::Stop,
-                Command::Stop => Command::Start,
-            };
+            let opposite = command.opposite().unwrap_or(command);
             // Younger than all generated ones, because the youngest come first: so an added batch
             // task shifts the pages of a list, as new ones do at the real service.
             let younger = self.random.roll_for(Question::Age, id).below(YOUNGEST);
@@ -303,7 +300,7 @@ mod tests {
         let mut project = SandboxProject::new(settings);
         let now = Clock::start().instant();
         (1..=10_000)
-            .map(|number| project.call(&format!("gate-{number}"), Command::Start, now))
+            .map(|number| project.call(&format!("gate-{number}"), Command::START, now))
             .filter(|call| matches(call.result))
             .count()
     }
@@ -339,9 +336,9 @@ mod tests {
         let ids: Vec<String> = (0..500).map(|number| format!("gate-{number}")).collect();
         let mut forth = SandboxProject::new(&faulty());
         let mut back = SandboxProject::new(&faulty());
-        let there: Vec<Call> = ids.iter().map(|id| forth.call(id, Command::Stop, now)).collect();
+        let there: Vec<Call> = ids.iter().map(|id| forth.call(id, Command::STOP, now)).collect();
         let mut again: Vec<Call> =
-            ids.iter().rev().map(|id| back.call(id, Command::Stop, now)).collect();
+            ids.iter().rev().map(|id| back.call(id, Command::STOP, now)).collect();
         again.reverse();
         assert_eq!(there, again);
     }
@@ -351,7 +348,7 @@ mod tests {
         let mut project = SandboxProject::new(&SandboxSettings::default());
         let now = Clock::start().instant();
         for number in 0..100 {
-            let call = project.call(&format!("g{number}-partial"), Command::Start, now);
+            let call = project.call(&format!("g{number}-partial"), Command::START, now);
             let CallResult::CarriedOut { total, failed, .. } = call.result else {
                 panic!("{call:?}");
             };
@@ -371,8 +368,8 @@ mod tests {
     fn unknown_ids_are_added_at_their_first_call() {
         let mut project = SandboxProject::new(&SandboxSettings::default());
         let now = Clock::start().instant();
-        project.call("gate-1", Command::Stop, now);
-        project.call("gate-missing", Command::Stop, now);
+        project.call("gate-1", Command::STOP, now);
+        project.call("gate-missing", Command::STOP, now);
         assert_eq!(project.tasks().len(), 1001);
         let sight = View::new(&project, now).sight("gate-1");
         let states = project.tasks()["gate-1"].states(sight);
@@ -388,7 +385,7 @@ mod tests {
             let deleted = project.delete(id).result;
             assert!(matches!(deleted, CallResult::CarriedOut { failed: 0, .. }), "{deleted:?}");
             assert_eq!(project.delete(id).result, missing);
-            assert_eq!(project.call(id, Command::Stop, now).result, missing);
+            assert_eq!(project.call(id, Command::STOP, now).result, missing);
         }
         let (tasks, catalogue) = project.catalogued();
         assert_eq!((tasks.len(), catalogue.ids(Sort::CreatedAt).len()), (999, 999));

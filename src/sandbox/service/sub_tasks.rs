@@ -206,18 +206,18 @@ mod tests {
     #[test]
     fn what_failed_says_why_and_can_be_started_by_itself() {
         let (mut project, now) = (project(), Clock::start().instant());
-        project.call("gate-partial", Command::Start, now);
+        project.call("gate-partial", Command::START, now);
         let later = now + project.settle();
         let failed = "batch_id=gate-partial&task_state=START_FAILED&page_size=100";
         let before = list(&mut project, failed, later);
         let id = before["tasks"][0]["id"].as_str().unwrap();
         let shown = detail(&mut project, "p", id, later).unwrap().body();
         assert!(shown["error"]["message"].as_str().unwrap().starts_with(OFFLINE), "{shown}");
-        project.call_sub_task(id, Command::Start, later).unwrap();
+        project.call_sub_task(id, Command::START, later).unwrap();
         let then = later + project.settle();
         let after = list(&mut project, failed, then)["count"].as_u64();
         assert_eq!(after, before["count"].as_u64().map(|count| count - 1));
         assert!(detail(&mut project, "p", id, then).unwrap().body()["error"].is_null());
-        assert!(project.call_sub_task("00000000000000000000", Command::Start, then).is_none());
+        assert!(project.call_sub_task("00000000000000000000", Command::START, then).is_none());
     }
 }

@@ -6,7 +6,9 @@ use crate::store::files::RunDirectory;
 use crate::store::ids::RunId;
 use crate::store::ordinal_set::OrdinalSet;
 use crate::store::planning::id_sorter::{Entry, IdSorter, SortedIds, SortedRows};
-use crate::store::planning::tables::{PlanFile, command_bit, ordinal_of};
+use crate::store::planning::tables::{
+    COMMAND_BITS, PlanFile, command_part, has_same_command, ordinal_of,
+};
 use crate::store::reading::RunReader;
 use std::io;
 
@@ -51,8 +53,8 @@ pub(crate) fn leave_out_done(
     let mut done = IdSorter::new(planned.keys.clone(), &plan.directory());
     for (age, run) in (0_u64..).zip(followed) {
         RunReader::open(runs, run)?.for_each_decided(|id, command| {
-            let decision = command.map_or(NOT_DONE, command_bit);
-            done.push(id, age << 2 | decision).map_err(&failed)
+            let decision = command.map_or(NOT_DONE, command_part);
+            done.push(id, age << COMMAND_BITS | decision).map_err(&failed)
         })?;
     }
     let before = without.len();
@@ -63,7 +65,7 @@ pub(crate) fn leave_out_done(
 }
 
 /// Stands for no command: the task was sent, and it is not where it was sent.
-const NOT_DONE: u64 = 0b10;
+const NOT_DONE: u64 = u16::MAX as u64;
 
 /// Adds the tasks of the plan that are done: a merge of both in the order of ids.
 fn add_done_tasks(
@@ -78,7 +80,7 @@ fn add_done_tasks(
             latest = next_id(&mut done, passed)?;
         }
         let Some(latest) = latest else { break };
-        let is_done = latest.number & 0b11 == row.number & 1;
+        let is_done = has_same_command(latest.number, row.number);
         if latest.is_of_same_id(row) && is_done {
             without.insert(ordinal_of(row.number));
         }

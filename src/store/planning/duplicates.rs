@@ -8,7 +8,7 @@ use crate::plan::{OnDuplicate, PlanProblem, Problems, SHOWN_PROBLEMS, SourcePosi
 use crate::store::codes;
 use crate::store::ordinal_set::OrdinalSet;
 use crate::store::planning::id_sorter::{Entry, SortedIds};
-use crate::store::planning::tables::{for_each_planned, ordinal_of};
+use crate::store::planning::tables::{for_each_planned, has_same_command, ordinal_of};
 use crate::store::reading::SourceRecord;
 use crate::task::{Command, Ordinal, TaskId};
 use rusqlite::Connection;
@@ -45,7 +45,7 @@ impl Duplicates {
             // A row with another command is a duplicate of the id and a contradiction as well.
             let ordinal = ordinal_of(row.number);
             duplicates.rows.insert(ordinal);
-            let contradicts = (earlier.number ^ row.number) & 1 != 0;
+            let contradicts = !has_same_command(earlier.number, row.number);
             if on == OnDuplicate::Error || contradicts {
                 duplicates.add_bad(ordinal, ordinal_of(earlier.number));
             }

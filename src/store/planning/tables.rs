@@ -158,20 +158,26 @@ pub(crate) fn planned_task(row: &PlannedRow) -> PlannedTask<'_> {
 
 /// Returns the number under which a row is sorted by its id: its place and its command.
 pub(crate) fn sort_number(row: &PlannedRow) -> u64 {
-    u64::from(row.ordinal.0) << 1 | command_bit(row.command)
+    u64::from(row.ordinal.0) << COMMAND_BITS | command_part(row.command)
 }
 
-/// Returns the lowest bit of a number that is sorted.
-pub(crate) fn command_bit(command: Command) -> u64 {
-    match command {
-        Command::Start => 0,
-        Command::Stop => 1,
-    }
+/// The number of bits in which a number that is sorted holds a command. Only temporary files have
+/// such numbers.
+pub(crate) const COMMAND_BITS: u32 = u16::BITS;
+
+/// Returns the lowest bits of a number that is sorted.
+pub(crate) fn command_part(command: Command) -> u64 {
+    command.number().into()
+}
+
+/// Returns whether two numbers that are sorted are of one command.
+pub(crate) fn has_same_command(one: u64, other: u64) -> bool {
+    (one ^ other).trailing_zeros() >= COMMAND_BITS
 }
 
 /// Returns the place of a row from the number under which it was sorted.
 pub(crate) fn ordinal_of(number: u64) -> Ordinal {
-    Ordinal(u32::try_from(number >> 1).expect("it was made of a u32"))
+    Ordinal(u32::try_from(number >> COMMAND_BITS).expect("it was made of a u32"))
 }
 
 /// Calls `take` for every task of the chunks, in order, until it returns `false`.

@@ -145,7 +145,7 @@ fn keep_failure(
 /// The most characters of an id, all of them ASCII.
 const ID_BYTES: usize = 36;
 /// The length of a task in the file of the sort.
-const TASK_BYTES: usize = ID_BYTES + 6;
+const TASK_BYTES: usize = ID_BYTES + 7;
 
 /// A task of one run. The order is that of ids and then of commands, because shorter ids end with
 /// zeros.
@@ -180,17 +180,18 @@ impl SortEntry<TASK_BYTES> for Task {
         let mut bytes = [0; TASK_BYTES];
         bytes[..ID_BYTES].copy_from_slice(&self.id);
         bytes[ID_BYTES..ID_BYTES + 4].copy_from_slice(&self.ordinal.to_le_bytes());
-        bytes[ID_BYTES + 4] = self.command as u8;
-        bytes[ID_BYTES + 5] = self.outcome as u8;
+        bytes[ID_BYTES + 4..ID_BYTES + 6].copy_from_slice(&self.command.number().to_le_bytes());
+        bytes[ID_BYTES + 6] = self.outcome as u8;
         bytes
     }
 
     fn from_bytes(bytes: [u8; TASK_BYTES]) -> Self {
-        let (mut id, mut ordinal) = ([0; ID_BYTES], [0; 4]);
+        let (mut id, mut ordinal, mut command) = ([0; ID_BYTES], [0; 4], [0; 2]);
         id.copy_from_slice(&bytes[..ID_BYTES]);
         ordinal.copy_from_slice(&bytes[ID_BYTES..ID_BYTES + 4]);
-        let command = [Command::Start, Command::Stop][usize::from(bytes[ID_BYTES + 4])];
-        let outcome = Outcome::ALL[usize::from(bytes[ID_BYTES + 5])];
+        command.copy_from_slice(&bytes[ID_BYTES + 4..ID_BYTES + 6]);
+        let command = Command::numbered(u16::from_le_bytes(command));
+        let outcome = Outcome::ALL[usize::from(bytes[ID_BYTES + 6])];
         Self { id, command, ordinal: u32::from_le_bytes(ordinal), outcome }
     }
 }

@@ -50,6 +50,7 @@ impl fmt::Display for DamagedPart {
             write!(f, "; {} in doubt", plural(self.tasks, "task", "tasks"))?;
         }
         for (input, from, to) in &self.rows {
+            let input = if input == "-" { "standard input" } else { input };
             match to {
                 &u64::MAX => write!(f, ", {input} from line {from}")?,
                 to => write!(f, ", {input} lines {from} to {to}")?,

@@ -146,7 +146,7 @@ fn a_writer_never_hands_out_an_invalid_id() {
     writer.push(&PlannedTask {
         ordinal: 0,
         id: Text::Plain("../../x"),
-        command: Command::Stop,
+        command: Command::STOP,
         source: 0,
         line: 1,
         column: None,
@@ -345,5 +345,5 @@ fn a_flipped_bit_of_a_body_is_found_and_placed() {
 fn started_again() -> crate::event::Event {
     let id = "task-0399".parse().unwrap();
     let ordinal = crate::task::Ordinal(399);
-    started(&Task { ordinal, id, command: Command::Stop }, 301, 1)
+    started(&Task { ordinal, id, command: Command::STOP }, 301, 1)
 }

@@ -64,7 +64,7 @@ fn new_plan(inputs: &[&str]) -> NewPlan {
     };
     NewPlan {
         sources: (1..).zip(inputs).map(source).collect(),
-        options: InputOptions::new(CommandSource::Fixed(Command::Stop)),
+        options: InputOptions::new(CommandSource::Fixed(Command::STOP)),
         on_duplicate: OnDuplicate::Collapse,
         exclusions: std::sync::Arc::default(),
         after: None,

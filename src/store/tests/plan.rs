@@ -168,7 +168,7 @@ fn a_plan_may_mix_commands() {
     let fixture = Fixture::empty();
     check_ready(&fixture, mixed("id,command\naaaa,start\nbbbb,stop\n"), (2, 2, 0));
     let commands: Vec<_> = fixture.rows().iter().map(|row| row.command).collect();
-    assert_eq!(commands, [Command::Start, Command::Stop]);
+    assert_eq!(commands, [Command::START, Command::STOP]);
 }
 
 #[test]

@@ -88,11 +88,12 @@ pub(crate) fn observation(
         query
             .query_row([id], |row| {
                 // The list shows both directions; the plan knows which one counts.
-                let column = match task.command {
-                    Command::Start => 1,
-                    Command::Stop => 2,
+                let has_arrived = match task.command {
+                    Command::START => row.get(1)?,
+                    Command::STOP => row.get(2)?,
+                    _ => false,
                 };
-                Ok(Observation { state: codes::parsed(row, 0)?, has_arrived: row.get(column)? })
+                Ok(Observation { state: codes::parsed(row, 0)?, has_arrived })
             })
             .optional()
     })

@@ -22,6 +22,7 @@ mod install;
 mod keys;
 mod leaks;
 mod list_size_guard;
+mod lost_ids;
 mod notify;
 mod on_end;
 mod open_files;

@@ -3,6 +3,8 @@
 use crate::support::program::{Ended, Scene, TOKEN};
 use crate::support::reply::Reply;
 use crate::support::server::{Request, Server};
+use crate::support::service::Rehearsal;
+use batchctl::sandbox::SandboxSettings;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
@@ -106,6 +108,23 @@ fn a_resumed_run_has_one_end() {
     let kept = scene.read("kept.txt");
     assert_eq!(kept.lines().filter(|line| *line == "end").count(), 1, "{kept}");
     check_kept(&kept, &["BATCHCTL_SELECTED=3", "BATCHCTL_SUCCEEDED=3"]);
+}
+
+#[test]
+fn a_look_at_a_run_has_its_end_as_well() {
+    let rehearsal = Rehearsal::at_once(SandboxSettings { tasks: 3, ..SandboxSettings::default() });
+    let scene = &rehearsal.scene;
+    scene.call(&["start", "--id", "task-000001", "--on-end", KEEP]).expect(0);
+    let look = ["--on-end", KEEP, "-o", "results.csv"];
+    scene.call(&[&["wait"][..], &look].concat()).expect(0);
+    scene.call(&[&["settle"][..], &look].concat()).expect(0);
+    let kept = scene.read("kept.txt");
+    let count = |line: &str| kept.lines().filter(|kept| *kept == line).count();
+    let run = format!("BATCHCTL_RUN={}", rehearsal.runs()[0]);
+    for line in ["end", &run, "BATCHCTL_EXIT=0", "BATCHCTL_SUCCEEDED=1"] {
+        assert_eq!(count(line), 3, "{line}: {kept}");
+    }
+    assert_eq!(kept.matches("/results.csv\n").count(), 2, "{kept}");
 }
 
 #[test]

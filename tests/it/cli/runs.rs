@@ -145,7 +145,7 @@ fn a_damaged_run_hides_no_other() {
 }
 
 /// Flips a bit of a body of the only run, whose file then has a checksum that does not fit.
-fn flip_in(scene: &Scene, table: &str, key: &str) {
+pub(super) fn flip_in(scene: &Scene, table: &str, key: &str) {
     let name = scene.runs().into_iter().find(|name| name.ends_with(".db")).unwrap();
     let path = scene.state().join("runs").join(name);
     let connection = rusqlite::Connection::open(&path).unwrap();

@@ -32,7 +32,7 @@ fn a_doubt_is_settled_afterwards_and_what_the_call_came_to_is_kept() {
     let report = report(&ended);
     assert_eq!(report["tasks"]["succeeded"], 2);
     assert_eq!(report["calls"]["by_status"]["none"], 1);
-    assert_eq!(rehearsal.service.witness().carried_out("gate-drop", Command::Start), 1);
+    assert_eq!(rehearsal.service.witness().carried_out("gate-drop", Command::START), 1);
     rehearsal.scene.call(&["settle"]).expect(0).says("no task is in doubt");
 }
 
@@ -62,7 +62,7 @@ fn what_was_on_the_wire_when_a_run_was_killed_is_not_sent_again_if_it_is_there()
     let rehearsal = rehearsal();
     let flags = ["start", "--id", "gate-silent", "--id", "task-000001", "--wait"];
     let running = rehearsal.scene.start(&flags);
-    while rehearsal.service.witness().carried_out("gate-silent", Command::Start) == 0 {
+    while rehearsal.service.witness().carried_out("gate-silent", Command::START) == 0 {
         std::thread::sleep(Duration::from_millis(5));
     }
     running.signal(rustix::process::Signal::KILL);
@@ -70,5 +70,5 @@ fn what_was_on_the_wire_when_a_run_was_killed_is_not_sent_again_if_it_is_there()
     std::thread::sleep(Duration::from_millis(150));
     let ended = rehearsal.scene.call(&["resume", "--json"]).expect(0);
     assert_eq!(report(&ended)["tasks"]["succeeded"], 2);
-    assert_eq!(rehearsal.service.witness().carried_out("gate-silent", Command::Start), 1);
+    assert_eq!(rehearsal.service.witness().carried_out("gate-silent", Command::START), 1);
 }

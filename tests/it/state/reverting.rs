@@ -66,7 +66,7 @@ fn what_somebody_has_touched_since_is_listed_and_not_called() {
     let id = first["run"]["id"].as_str().unwrap();
     let ended = rehearsal.scene.call(&["revert", id, "-y"]).expect(0);
     ended.says(&format!("not called: {touched} is stopped, touched since"));
-    assert_eq!(rehearsal.service.witness().carried_out(touched, Command::Stop), 1);
+    assert_eq!(rehearsal.service.witness().carried_out(touched, Command::STOP), 1);
 }
 
 #[test]

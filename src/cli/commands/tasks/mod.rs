@@ -186,7 +186,7 @@ fn of_inputs(
         paths: args.inputs.clone(),
         ids: args.ids.clone(),
         // A plan needs a command, and this one is never carried out.
-        command: CommandSource::Fixed(Command::Start),
+        command: CommandSource::Fixed(Command::START),
         level: Level::Batch,
     };
     // Read before anything is asked for, so that an error of the input comes first.

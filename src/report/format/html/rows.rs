@@ -92,7 +92,7 @@ pub(crate) fn write_rows(
         run: report.run.id.as_str(),
         base: base.as_micros() / 1_000,
         tasks: report.tasks.selected(),
-        commands: [Command::Start, Command::Stop].map(Command::as_str),
+        commands: Command::ALL.map(Command::as_str),
         outcomes: Outcome::ALL.map(Outcome::as_str),
         kinds: FailureKind::ALL.map(FailureKind::as_str),
         groups: report.failures.iter().map(|group| group.label.to_string()).collect(),
@@ -185,7 +185,7 @@ impl HtmlRows {
             .map(|(first, settled)| whole_millis(settled.since(first)));
         let row = (
             task.id.as_str(),
-            matches!(task.command, Command::Stop) as u8,
+            task.command.number(),
             task.outcome as u8,
             task.attempts,
             task.first_sent.map(|at| self.after_base(at)),

@@ -1,0 +1,173 @@
+//! What a run does to a task: a name that is kept once per process, so that a command is a number.
+//!
+//! The commands of VIAS are constants. Those of other services are the names of their actions. Must
+//! not know what a command leads to elsewhere: that is the service's to say.
+
+use std::fmt;
+use std::str::FromStr;
+use std::sync::{PoisonError, RwLock};
+
+/// What a run does to a task, in the service's own word.
+///
+/// ```
+/// use batchctl::task::Command;
+///
+/// assert_eq!("Stop".parse(), Ok(Command::STOP));
+/// assert_eq!(Command::named("enable").unwrap().as_str(), "enable");
+/// assert!(Command::named("Enable it").is_err());
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Command(u16);
+
+/// The names of all commands so far, by their numbers behind those of [`Command::ALL`].
+///
+/// A name is never given back: a service has at most 32, and a process knows few services.
+static NAMES: RwLock<Vec<&'static str>> = RwLock::new(Vec::new());
+
+/// The longest name of a command, in bytes.
+const LONGEST: usize = 32;
+
+/// The text is not the name of a command.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("a name has up to {LONGEST} of a-z, 0-9, `_` and `-`, and begins with a letter")]
+pub struct InvalidCommandName;
+
+/// The text is neither `start` nor `stop`.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("a command is `start` or `stop`")]
+pub struct UnknownCommand;
+
+impl Command {
+    /// Starts every sub-task of the batch task.
+    pub const START: Self = Self(0);
+    /// Stops every sub-task of the batch task.
+    pub const STOP: Self = Self(1);
+    /// The commands of VIAS, by their numbers.
+    pub const ALL: [Self; 2] = [Self::START, Self::STOP];
+
+    /// Returns the command with a name, such as an action of a service.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidCommandName`] if it does not match `^[a-z][a-z0-9_-]{0,31}$`.
+    ///
+    /// # Panics
+    ///
+    /// If a process uses more than 65,000 names.
+    pub fn named(name: &str) -> Result<Self, InvalidCommandName> {
+        if let Some(own) = Self::ALL.into_iter().find(|command| command.as_str() == name) {
+            return Ok(own);
+        }
+        if !is_name(name) {
+            return Err(InvalidCommandName);
+        }
+        let mut names = NAMES.write().unwrap_or_else(PoisonError::into_inner);
+        let index = names.iter().position(|known| *known == name).unwrap_or_else(|| {
+            names.push(String::from(name).leak());
+            names.len() - 1
+        });
+        let number = u16::try_from(Self::ALL.len() + index).ok().filter(|&number| number < 65_000);
+        Ok(Self(number.expect("a process uses fewer than 65,000 names")))
+    }
+
+    /// Returns the word the service and all files use, such as `start`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::START => "start",
+            Self::STOP => "stop",
+            Self(number) => {
+                let names = NAMES.read().unwrap_or_else(PoisonError::into_inner);
+                names[usize::from(number) - Self::ALL.len()]
+            }
+        }
+    }
+
+    /// Returns the number of the command in this process. Files that outlive it may hold those of
+    /// [`Command::ALL`] alone.
+    pub(crate) const fn number(self) -> u16 {
+        self.0
+    }
+
+    /// Returns the command with a number of this process.
+    pub(crate) fn numbered(number: u16) -> Self {
+        let command = Self(number);
+        // Panics here, where the number comes from, and not where its name is shown.
+        let _ = command.as_str();
+        command
+    }
+
+    /// Returns the command of VIAS that reverses this one, if it is one of VIAS that has any.
+    pub const fn opposite(self) -> Option<Self> {
+        match self {
+            Self::START => Some(Self::STOP),
+            Self::STOP => Some(Self::START),
+            Self(_) => None,
+        }
+    }
+}
+
+fn is_name(text: &str) -> bool {
+    let rest = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-');
+    text.len() <= LONGEST
+        && text.bytes().next().is_some_and(|first| first.is_ascii_lowercase())
+        && text.bytes().all(rest)
+}
+
+impl fmt::Display for Command {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl fmt::Debug for Command {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Command({})", self.as_str())
+    }
+}
+
+impl FromStr for Command {
+    type Err = UnknownCommand;
+
+    /// Reads a command of VIAS, ignoring case and blanks around it.
+    fn from_str(text: &str) -> Result<Self, UnknownCommand> {
+        let word = text.trim();
+        let is_meant = |command: &Self| word.eq_ignore_ascii_case(command.as_str());
+        Self::ALL.into_iter().find(is_meant).ok_or(UnknownCommand)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_is_read_whatever_its_case_and_blanks() {
+        assert_eq!(" Start ".parse(), Ok(Command::START));
+        assert_eq!("STOP".parse(), Ok(Command::STOP));
+        assert_eq!("restart".parse::<Command>(), Err(UnknownCommand));
+        assert_eq!("".parse::<Command>(), Err(UnknownCommand));
+    }
+
+    #[test]
+    fn a_name_is_one_command_however_often_it_is_named() {
+        let [enable, disable] = ["enable", "disable"].map(|name| Command::named(name).unwrap());
+        assert_ne!(enable, disable);
+        assert_eq!(Command::named("enable"), Ok(enable));
+        assert_eq!(Command::numbered(enable.number()), enable);
+        assert_eq!([enable.as_str(), disable.as_str()], ["enable", "disable"]);
+        assert_eq!(Command::named("start"), Ok(Command::START));
+        assert_eq!(enable.opposite(), None);
+    }
+
+    #[test]
+    fn texts_that_are_no_names_are_refused() {
+        let longest = format!("a{}", "-".repeat(31));
+        for name in ["a", "os-start", "v2_on", &longest] {
+            assert_eq!(Command::named(name).map(Command::as_str), Ok(name));
+        }
+        let too_long = format!("{longest}-");
+        for text in ["", "Start", "2nd", "-a", "_a", "a b", "ä", "a\n", &too_long] {
+            assert_eq!(Command::named(text), Err(InvalidCommandName), "{text:?}");
+        }
+    }
+}
