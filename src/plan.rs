@@ -228,8 +228,8 @@ pub fn read<E>(
                     name: rows.name().to_owned(),
                     columns: rows.columns().to_vec(),
                 });
-                let targets = options.targets.as_ref();
-                read_one(number, rows, targets, &mut reading, &mut problems, &mut take)?;
+                let rows = SourceRows { number, rows, targets: options.targets.as_ref() };
+                read_one(rows, &mut reading, &mut problems, &mut take)?;
             }
             Err(error) => problems.add(error.into()),
         }
@@ -237,10 +237,15 @@ pub fn read<E>(
     Ok((reading, problems))
 }
 
-fn read_one<E>(
-    source: u32,
+/// The rows of one source.
+struct SourceRows<'a> {
+    number: u32,
     rows: input::Rows,
-    targets: Option<&TargetChoice>,
+    targets: Option<&'a TargetChoice>,
+}
+
+fn read_one<E>(
+    SourceRows { number, rows, targets }: SourceRows<'_>,
     reading: &mut Reading,
     problems: &mut Problems,
     take: &mut impl FnMut(PlannedRow) -> Result<(), E>,
@@ -274,7 +279,7 @@ fn read_one<E>(
                         ordinal: Ordinal(ordinal),
                         id: row.id,
                         command: row.command,
-                        source,
+                        source: number,
                         line: row.position.line,
                         column: Some(row.position.column),
                         others: row.others,

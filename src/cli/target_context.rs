@@ -3,7 +3,6 @@
 //! The command line is parsed once more for each target, with its table as the config file. Where
 //! its calls go, and with what, is said there alone.
 
-use crate::cli::app::{Cli, Verb};
 use crate::cli::flags::precedence::GivenFlags;
 use crate::cli::flags::targets::{OF_PLACE, settings_of};
 use crate::cli::flags::{refusal, secret_value, sources};
@@ -11,7 +10,6 @@ use crate::cli::output::error::CommandError;
 use crate::cli::output::run_end::RunEnd;
 use crate::cli::process::environment::{Environment, SECRETS};
 use crate::cli::{Context, command};
-use clap::FromArgMatches;
 
 /// The variables of credentials that are no flags.
 const OF_CREDENTIALS: [&str; 6] = [
@@ -27,7 +25,7 @@ const OF_MESSAGES: &str = "BATCHCTL_NOTIFY_SECRET";
 
 impl Context {
     /// Returns what was typed as it holds for one target, and what it follows from.
-    pub(crate) fn for_target(&self, target: &str) -> Result<(Verb, Self), CommandError> {
+    pub(crate) fn for_target(&self, target: &str) -> Result<Self, CommandError> {
         let file = self.config.as_ref().and_then(|file| settings_of(file, target));
         let file = file.ok_or_else(|| self.unknown_target(target))?;
         let environment = self.environment.without(is_of_place);
@@ -35,15 +33,13 @@ impl Context {
         let profile = self.profile.clone();
         let command = command.mut_arg("profile", |arg| arg.default_value(profile));
         let command = sources::with_defaults(command, &file);
-        let refused = |error: &clap::Error| unusable(error, target, &environment);
         let matches = command.try_get_matches().map_err(|error| {
             let origin = sources::origin_in_file(&error, Some(&file));
-            refused(&error).with_optional_hint(origin)
+            unusable(&error, target, &environment).with_optional_hint(origin)
         })?;
-        let cli = Cli::from_arg_matches(&matches).map_err(|error| refused(&error))?;
         let given = GivenFlags::new(matches);
         secret_value::register(&given, &environment, self.stderr.redactor);
-        let context = Self {
+        Ok(Self {
             environment,
             stdout_style: self.stdout_style,
             stderr: self.stderr,
@@ -52,8 +48,7 @@ impl Context {
             given,
             config: Some(file),
             run_end: RunEnd::default(),
-        };
-        Ok((cli.verb, context))
+        })
     }
 
     fn unknown_target(&self, target: &str) -> CommandError {

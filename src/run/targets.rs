@@ -5,7 +5,7 @@
 //! rate of all together, the operator's orders and the watchers. See `docs/GLOSSARY.md`: target.
 
 use crate::api::TaskApi;
-use crate::clock::Clock;
+use crate::clock::{Clock, Timestamp};
 use crate::engine::{ChangeAnswer, Control, EngineSettings};
 use crate::event::{RunStats, Watch};
 use crate::policy::{ProcessSlots, REMEMBERED_SENDINGS, SharedSlots};
@@ -66,9 +66,8 @@ pub struct TargetRequest {
 /// Invalid inputs, with all their problems; a store that cannot be used.
 pub fn plan_targets(request: TargetsRequest, clock: Clock) -> Result<Planned, RunError> {
     let runs = RunDirectory::open(&request.state)?;
-    let TargetsRequest { state, command, plan, job, reason, targets } = request;
-    let settings: Vec<_> = targets.iter().map(|target| target.settings.clone()).collect();
-    let (parts, plan) = parts_of(state, &command, plan, (job, reason), &targets, clock);
+    let settings: Vec<_> = request.targets.iter().map(|it| it.settings.clone()).collect();
+    let (parts, plan) = parts_of(request, clock.now());
     let planned = store::plan_run_of_targets(&runs, &parts, plan, &holder(clock.now()))?;
     let first = settings[0].clone();
     Ok(Planned::from_stored(planned.whole(), runs, first, clock)?.with_targets(settings))
@@ -110,25 +109,11 @@ pub fn preview_targets(
 }
 
 /// Returns the records of the targets, which have one id and one origin.
-fn parts_of(
-    state: PathBuf,
-    command: &str,
-    plan: NewPlan,
-    (job, reason): (Option<String>, Option<String>),
-    targets: &[TargetRequest],
-    clock: Clock,
-) -> (Vec<NewRun>, NewPlan) {
-    let request = RunRequest {
-        state,
-        command: command.into(),
-        plan,
-        endpoint: targets[0].endpoint.clone(),
-        project_id: targets[0].project_id.clone(),
-        job,
-        reason,
-        settings: targets[0].settings.clone(),
-    };
-    let first = new_run(&request, clock.now());
+fn parts_of(request: TargetsRequest, now: Timestamp) -> (Vec<NewRun>, NewPlan) {
+    let TargetsRequest { state, command, plan, job, reason, targets } = request;
+    let TargetRequest { endpoint, project_id, settings } = targets[0].clone();
+    let request = RunRequest { state, command, plan, endpoint, project_id, job, reason, settings };
+    let first = new_run(&request, now);
     let part = |target: &TargetRequest| NewRun {
         endpoint: target.endpoint.clone(),
         project_id: target.project_id.clone(),

@@ -89,7 +89,7 @@ pub(crate) struct CommonArgs {
 }
 
 impl CommonArgs {
-    pub(crate) fn launch_flags(&self) -> LaunchFlags<'_> {
+    fn launch_flags(&self) -> LaunchFlags<'_> {
         LaunchFlags {
             connection: &self.connection,
             max_tasks: self.most.max_tasks,
@@ -160,7 +160,7 @@ fn act(
         if_empty: args.input.if_empty,
         purpose,
         level,
-        targets: target_flags::chosen(&args.targets, context)?,
+        targets: target_flags::chosen(&args.targets, context)?.map(Box::new),
     });
     launch(source, &args.launch_flags(), context)
 }

@@ -101,7 +101,7 @@ impl LiveStatus {
         let order = ["running", "held", "paused", "starting", "stopping"];
         let rank = |state: &&str| order.iter().position(|it| it == state);
         whole["state"] = states.min_by_key(rank).unwrap_or_default().into();
-        whole["line"] = line.into();
+        whole["line"] = line.replace('\n', "; ").into();
         let targets = targets.into_iter().map(|(name, it)| (name.to_owned(), it));
         whole["targets"] = Map::from_iter(targets).into();
         whole

@@ -39,7 +39,7 @@ pub(crate) struct InputRun<'a> {
     /// What the ids name.
     pub(crate) level: Level,
     /// The targets, if it has several.
-    pub(crate) targets: Option<ChosenTargets>,
+    pub(crate) targets: Option<Box<ChosenTargets>>,
 }
 
 /// The targets of a run, as the flags choose them.

@@ -1,10 +1,11 @@
 //! Launches a run of several targets: what is checked, asked and planned once for all of them.
 
 use crate::cli::Context;
-use crate::cli::app::Verb;
 use crate::cli::connect::destination::{Destination, Lookup};
 use crate::cli::connect::{credentials, destination, protected_files};
+use crate::cli::flags::connection::ConnectionArgs;
 use crate::cli::flags::effect;
+use crate::cli::flags::run::SettingArgs;
 use crate::cli::output::documents;
 use crate::cli::output::documents::Document;
 use crate::cli::output::error::CommandError;
@@ -27,11 +28,12 @@ use batchctl::run;
 use batchctl::run::{Planned, TargetRequest, TargetsRequest};
 use batchctl::settings::{LeftOut, RunSettings, TargetPart};
 use batchctl::store::RunRecord;
+use clap::FromArgMatches;
 use std::ops::ControlFlow;
 
 /// A target of a run that is launched.
 struct Target {
-    verb: Verb,
+    connection: ConnectionArgs,
     context: Context,
     settings: RunSettings,
     /// What an earlier process recorded of it.
@@ -40,23 +42,38 @@ struct Target {
 }
 
 impl Target {
-    fn flags(&self) -> Result<LaunchFlags<'_>, CommandError> {
-        Ok(match &self.verb {
-            Verb::Start(args) | Verb::Stop(args) => args.common.launch_flags(),
-            Verb::Run(args) => args.common.launch_flags(),
-            Verb::Resume(args) => (&args.how).into(),
-            Verb::Retry(args) => (&args.how).into(),
-            _ => return Err(unsupported("this command")),
-        })
+    /// Reads what the command line and its table say for a target, and takes the flags for which
+    /// `counts` holds into its settings.
+    fn open(
+        mut settings: RunSettings,
+        context: &Context,
+        counts: impl Fn(&Context, &str) -> bool,
+    ) -> Result<Self, CommandError> {
+        let context = context.for_target(&name_of(&settings))?;
+        let matches = context.given.subcommand().expect("a run has a verb");
+        let connection = ConnectionArgs::from_arg_matches(matches).map_err(CommandError::usage)?;
+        let flags = SettingArgs::from_arg_matches(matches).map_err(CommandError::usage)?;
+        flags.apply(&mut settings, |flag| counts(&context, flag));
+        Ok(Self { connection, context, settings, record: None, is_resumed: false })
+    }
+
+    /// Takes a target of an earlier run up, with the flags that are given.
+    fn earlier(
+        record: RunRecord,
+        settings: RunSettings,
+        context: &Context,
+    ) -> Result<Self, CommandError> {
+        let target = Self::open(settings, context, |context, flag| context.given.is_given(flag))?;
+        Ok(Self { record: Some(record), ..target })
     }
 
     /// Decides where its calls go; notes that in its settings.
     fn resolve(&mut self, lookup: Lookup) -> Result<Destination, CommandError> {
-        let flags = self.flags()?;
-        let (place, context) = (&flags.connection.place, &self.context);
+        let ConnectionArgs { place, credentials } = &self.connection;
+        let context = &self.context;
         let destination = match &self.record {
             Some(record) => destination::of_run(place, record, &self.settings, context)?,
-            None => destination::resolve(place, &flags.connection.credentials, lookup, context)?,
+            None => destination::resolve(place, credentials, lookup, context)?,
         };
         if !self.is_resumed {
             self.settings.profile = self.context.profile.clone();
@@ -105,7 +122,10 @@ pub(crate) fn launch(
     let mut places = places.collect::<Result<Vec<_>, _>>()?;
     try_out(&documents)?;
     if is_preview {
-        return show(opened, &targets, &places, &documents, flags, clock);
+        if !documents.is_empty() || flags.reporting.documents.json {
+            return Err(unsupported("the document of a plan"));
+        }
+        return show(opened, &targets, &places, flags, clock);
     }
     let log_file = log_file::open(&flags.reporting.unattended)?;
     // After all checks: a run that has waited for its job must not fail for its flags then.
@@ -159,7 +179,7 @@ fn open_targets(opened: &OpenedSource<'_>, context: &Context) -> Result<Vec<Targ
         OpenedSource::Resume(run) => {
             let targets = run.targets.iter();
             let targets =
-                targets.map(|it| earlier(it.record.clone(), it.settings.clone(), context));
+                targets.map(|it| Target::earlier(it.record.clone(), it.settings.clone(), context));
             let resumed = |target: Result<Target, _>| Ok(Target { is_resumed: true, ..target? });
             targets.map(resumed).collect()
         }
@@ -171,7 +191,7 @@ fn open_targets(opened: &OpenedSource<'_>, context: &Context) -> Result<Vec<Targ
                 let target = TargetPart { index, names: names.clone(), rate_total: total };
                 let settings = run::settings_of_child(&record.run.settings);
                 let settings = RunSettings { target: Some(target), ..settings };
-                let mut target = earlier(record, settings, context)?;
+                let mut target = Target::earlier(record, settings, context)?;
                 let before = target.settings.credentials.take();
                 target.settings.credentials =
                     credentials::kind::of_follower(before, &target.context);
@@ -188,21 +208,6 @@ fn name_of(settings: &RunSettings) -> String {
     settings.target.as_ref().map_or("", TargetPart::name).to_owned()
 }
 
-/// Takes a target of an earlier run up, with the flags that are given.
-fn earlier(
-    record: RunRecord,
-    mut settings: RunSettings,
-    context: &Context,
-) -> Result<Target, CommandError> {
-    let (verb, context) = context.for_target(&name_of(&settings))?;
-    let (record, is_resumed) = (Some(record), false);
-    let target = Target { verb, context, settings: settings.clone(), record, is_resumed };
-    if let Some(flags) = target.flags()?.settings {
-        flags.apply(&mut settings, |flag| target.context.given.is_given(flag));
-    }
-    Ok(Target { settings, ..target })
-}
-
 fn new_target(
     index: usize,
     chosen: &ChosenTargets,
@@ -210,21 +215,14 @@ fn new_target(
     context: &Context,
 ) -> Result<Target, CommandError> {
     let (names, rate_total) = (chosen.names.clone(), chosen.rate_total);
-    let (verb, context) = context.for_target(&names[index])?;
     let target = Some(TargetPart { index, names, rate_total });
-    let mut settings = RunSettings { target, ..shared.clone() };
-    let (settings_before, record, is_resumed) = (shared.clone(), None, false);
-    let target = Target { verb, context, settings: settings_before, record, is_resumed };
-    if let Some(flags) = target.flags()?.settings {
-        flags.apply(&mut settings, |_| true);
-    }
-    Ok(Target { settings, ..target })
+    // A new run starts from the default settings, so it takes the defaults of the flags too.
+    Target::open(RunSettings { target, ..shared.clone() }, context, |_, _| true)
 }
 
 /// Refuses documents that would be written over the secrets of a target.
 fn protect(target: &Target, documents: &[Document]) -> Result<(), CommandError> {
-    let taken =
-        protected_files::find(Some(&target.flags()?.connection.credentials), &target.context);
+    let taken = protected_files::find(Some(&target.connection.credentials), &target.context);
     for path in documents.iter().filter_map(Document::path) {
         if let Some(what) = taken.what(path) {
             let error = format!("`{}` is {what} of a target", path.display());
@@ -242,8 +240,7 @@ fn credential_sources(
     let mut sources = Vec::new();
     for (target, place) in targets.iter_mut().zip(places) {
         let name = name_of(&target.settings);
-        let flags = target.flags()?;
-        let source = credentials::source(&flags.connection.credentials, place, &target.context);
+        let source = credentials::source(&target.connection.credentials, place, &target.context);
         let source = source.map_err(|error| error.of_target(&name))?;
         if target.record.is_none() {
             let kind = credentials::kind::of_source(&source, &target.context);
@@ -345,7 +342,6 @@ fn show(
     opened: OpenedSource<'_>,
     targets: &[Target],
     places: &[Destination],
-    documents: &[Document],
     flags: &LaunchFlags<'_>,
     clock: Clock,
 ) -> Result<ExitStatus, CommandError> {
@@ -354,9 +350,6 @@ fn show(
     };
     if run.purpose == Purpose::Plan {
         return Err(unsupported("`plan`"));
-    }
-    if !documents.is_empty() || flags.reporting.documents.json {
-        return Err(unsupported("the document of a plan"));
     }
     let word = run.word;
     let context = &targets[0].context;

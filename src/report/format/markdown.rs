@@ -4,7 +4,8 @@
 //! table cell. Figures that are zero are left out.
 
 use crate::report::format::next_commands::{NextCommand, next_commands};
-use crate::report::format::summary::{FLAKY_NOTE, target_line, title, wave_words};
+use crate::report::format::summary::{FLAKY_NOTE, title, wave_words};
+use crate::report::format::target_lines::target_line;
 use crate::report::format::words::{
     failure_times, left_out as rows_left_out, more_causes, percent, remedy,
 };

@@ -16,6 +16,7 @@ mod prometheus;
 mod row_filter;
 mod schema;
 mod summary;
+mod target_lines;
 mod terminal;
 mod words;
 mod xml;

@@ -6,9 +6,10 @@
 use crate::policy::TuningHint;
 use crate::report::format::failure_lines::failures;
 use crate::report::format::next_commands::{NextCommand, next_commands};
+use crate::report::format::target_lines::targets;
 use crate::report::format::terminal::{COLUMNS, LABEL_COLUMNS, NumberRow, TerminalText, Tone};
-use crate::report::format::words::latency_millis;
-use crate::report::model::{Calls, ExcludedPart, ExitStatus, Latency, Report, TargetReport};
+use crate::report::format::words::{latency_millis, rounded};
+use crate::report::model::{Calls, ExcludedPart, ExitStatus, Latency, Report};
 use crate::settings::RateSetting;
 use crate::store::{RunId, ShardRow};
 use crate::task::{Counts, Outcome};
@@ -237,16 +238,6 @@ fn limit(report: &Report) -> Option<String> {
     }
 }
 
-/// Returns a rate with one decimal, or without one if it is zero or the rate is large.
-pub(crate) fn rounded(rate: f64) -> String {
-    // Three digits are enough to compare rates.
-    if rate >= 100.0 {
-        return grouped(rate.round() as u64);
-    }
-    let text = format!("{rate:.1}");
-    text.strip_suffix(".0").unwrap_or(&text).to_owned()
-}
-
 /// Returns a word and a reason why the run is not complete, with their tone; `None` if it is.
 pub(crate) fn verdict(report: &Report) -> Option<(Tone, &'static str, String)> {
     let Some(exit) = report.exit else {
@@ -330,45 +321,6 @@ fn shard_line(shard: &ShardRow) -> String {
         settled => format!("{} settled", grouped(*settled)),
     };
     format!("{shard}  {run}  {}, {settled}", plural(*selected, "task", "tasks"))
-}
-
-fn targets(page: &mut TerminalText, targets: &[TargetReport]) {
-    if targets.is_empty() {
-        return;
-    }
-    page.section("Targets");
-    let width = targets.iter().map(|target| target.name.width()).max().unwrap_or_default();
-    for target in targets {
-        let name = format!("{:width$}", target.name);
-        page.line(&format!("  {name}  {}", target_line(target)));
-        if let Some(stopped) = &target.stopped {
-            let text = printable(&stopped.detail, COLUMNS.saturating_sub(width + 6));
-            page.line(&format!("  {:width$}  {text}", ""));
-        }
-    }
-}
-
-/// Returns what a target did, in words.
-pub(crate) fn target_line(target: &TargetReport) -> String {
-    let counted = Outcome::ALL.into_iter().filter(|&outcome| target.tasks[outcome] > 0);
-    let counted = counted.map(|outcome| {
-        format!("{} {}", grouped(target.tasks[outcome]), outcome.as_str().replace('_', " "))
-    });
-    let mut line = plural(target.tasks.selected(), "task", "tasks");
-    let counted: Vec<String> = counted.collect();
-    if !counted.is_empty() {
-        line.push_str(&format!(": {}", counted.join(", ")));
-    }
-    if target.attempts > 0 {
-        let pace = target.rate_average.map(|rate| format!("{}/s", rounded(rate)));
-        let limit = match target.settings.own_rate() {
-            RateSetting::Unlimited => None,
-            limited => Some(format!("limit {limited}")),
-        };
-        let pace: Vec<String> = pace.into_iter().chain(limit).collect();
-        line.push_str(&format!("; {}", pace.join(", ")));
-    }
-    line
 }
 
 fn tuning_hints(page: &mut TerminalText, hints: &[TuningHint]) {

@@ -260,7 +260,7 @@ fn what_cannot_be_done_with_targets_is_refused() {
     }
     let followed = ["start", "--id", "gate-1", "--after", "latest", "--region", "x"];
     two.scene.call(&followed).expect(2).says("targets");
-    two.scene.call(&["runs", "remove", "latest", "-y"]).expect(0);
+    two.scene.call(&["runs", "remove", "latest"]).expect(0);
     assert_eq!(two.scene.runs(), [""; 0], "a part of the run is left");
 }
 

@@ -1,6 +1,7 @@
 //! The list of facts about the run at the top of the page.
 
-use crate::report::format::summary::{shards_in_words, target_line};
+use crate::report::format::summary::shards_in_words;
+use crate::report::format::target_lines::target_line;
 use crate::report::format::words::{day_and_time, left_out};
 use crate::report::model::{Report, TargetReport};
 use crate::text::{grouped, plural, printable};
