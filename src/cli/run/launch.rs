@@ -137,7 +137,7 @@ fn outputs(
 }
 
 /// Makes sure that the documents can be written, before anything is sent.
-pub(crate) fn try_out(documents: &[Document]) -> Result<(), CommandError> {
+fn try_out(documents: &[Document]) -> Result<(), CommandError> {
     documents.iter().try_for_each(Document::try_out)
 }
 

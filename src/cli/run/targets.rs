@@ -13,7 +13,6 @@ use crate::cli::output::stream;
 use crate::cli::run::execute::{ConnectedTarget, Execution};
 use crate::cli::run::input_run::{ChosenTargets, InputRun, Purpose};
 use crate::cli::run::job_lock::JobAccess;
-use crate::cli::run::launch::try_out;
 use crate::cli::run::pending_plan::PendingPlan;
 use crate::cli::run::scene::{ActionRequest, LaunchFlags, Scene};
 use crate::cli::run::source::OpenedSource;
@@ -120,7 +119,7 @@ pub(crate) fn launch(
     let lookup = if is_preview { Lookup::Never } else { Lookup::Allowed };
     let places = targets.iter_mut().map(|target| target.resolve(lookup));
     let mut places = places.collect::<Result<Vec<_>, _>>()?;
-    try_out(&documents)?;
+    documents.iter().try_for_each(Document::try_out)?;
     if is_preview {
         if !documents.is_empty() || flags.reporting.documents.json {
             return Err(unsupported("the document of a plan"));

@@ -6,12 +6,13 @@
 //! their units or types differ.
 
 use crate::clock::Timestamp;
+use crate::report::format::json_parts::{DamageJson, ShardJson, WaveJson};
 use crate::report::model::{
     Calls, ExitStatus, FailureGroup, InputPart, Latency, PacePart, Report, RunPart, Stopped,
     Target, TargetReport, VerifyCounts,
 };
 use crate::settings::{LeftOut, RunSettings, TaskChoice};
-use crate::store::{ChangeRow, DamagedPart, RunId, ShardRow};
+use crate::store::{ChangeRow, RunId};
 use crate::task::{Counts, FailureKind, Outcome, OutcomeCounts, Rate, RunBy, TaskId};
 use crate::text::{non_empty, whole_millis};
 use serde::ser::SerializeMap;
@@ -100,22 +101,6 @@ impl<'a> ReportJson<'a> {
     }
 }
 
-/// A shard of a merged run.
-#[derive(Serialize)]
-struct ShardJson<'a> {
-    number: u32,
-    run: &'a str,
-    selected: u64,
-    settled: u64,
-}
-
-impl<'a> ShardJson<'a> {
-    fn from_row(row: &'a ShardRow) -> Self {
-        let ShardRow { shard, run, selected, settled, .. } = row;
-        Self { number: shard.number(), run: run.as_str(), selected: *selected, settled: *settled }
-    }
-}
-
 /// One target of a run of several.
 #[derive(Serialize)]
 struct TargetJson<'a> {
@@ -156,43 +141,6 @@ fn settings(settings: &RunSettings) -> Value {
     let choice = TaskChoice { left_out: LeftOut::default(), ..settings.choice.clone() };
     let shown = RunSettings { by: None, choice, target: None, ..settings.clone() };
     serde_json::to_value(shown).expect("settings have a form in JSON")
-}
-
-/// The wave of the last task with an outcome.
-#[derive(Serialize)]
-struct WaveJson {
-    number: usize,
-    of: usize,
-}
-
-/// A part of the run's file that is not what was written.
-#[derive(Serialize)]
-struct DamageJson<'a> {
-    chunk: Option<u32>,
-    segment: Option<u64>,
-    tasks: u64,
-    lost: &'a str,
-    rows: Vec<RowsJson<'a>>,
-}
-
-#[derive(Serialize)]
-struct RowsJson<'a> {
-    source: &'a str,
-    first_line: u64,
-    last_line: Option<u64>,
-}
-
-impl<'a> DamageJson<'a> {
-    fn from_part(part: &'a DamagedPart) -> Self {
-        let rows = part.rows.iter().map(|(source, first_line, last)| RowsJson {
-            source,
-            first_line: *first_line,
-            last_line: Some(*last).filter(|&last| last != u64::MAX),
-        });
-        let DamagedPart { chunk, segment, tasks, lost, .. } = part;
-        let (chunk, segment, tasks) = (*chunk, *segment, *tasks);
-        Self { chunk, segment, tasks, lost, rows: rows.collect() }
-    }
 }
 
 #[derive(Serialize)]

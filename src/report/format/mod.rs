@@ -8,6 +8,7 @@ mod csv_dialect;
 mod failure_lines;
 pub(crate) mod html;
 mod json;
+mod json_parts;
 mod junit;
 mod markdown;
 mod next_commands;

@@ -24,9 +24,8 @@ pub use group_label::{GroupLabel, GroupLabelError};
 pub use last_success::{is_recovery, last_success};
 pub use report::{
     Calls, ExcludedPart, InputPart, Latency, PacePart, Report, RunPart, StillRunning, Stopped,
-    Target, VerifyCounts,
+    Target, TargetReport, VerifyCounts,
 };
-pub use targets::TargetReport;
 
 pub(crate) use cause::failure_of;
 pub(crate) use command::command;

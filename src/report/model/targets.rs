@@ -1,34 +1,7 @@
 //! What each target of a run did, and how the run of several ended.
 
-use crate::report::model::{ExitStatus, Report, StillRunning, Stopped, Target};
-use crate::settings::RunSettings;
+use crate::report::model::{ExitStatus, Report, StillRunning, Stopped, Target, TargetReport};
 use crate::store::{RunReader, StoreError};
-use crate::task::OutcomeCounts;
-
-/// The part of one target in a run of several.
-#[derive(Debug, Clone, PartialEq)]
-pub struct TargetReport {
-    /// Its name.
-    pub name: String,
-    /// The service and project that its calls went to.
-    pub target: Target,
-    /// How it was carried out.
-    pub settings: RunSettings,
-    /// The number of its tasks with each outcome.
-    pub tasks: OutcomeCounts,
-    /// The number of its attempts.
-    pub attempts: u64,
-    /// Attempts a second; `None` if there was no time between the first and the last.
-    pub rate_average: Option<f64>,
-    /// The most attempts in any window of one second.
-    pub rate_peak_1s: u64,
-    /// Whether every task of it has its outcome.
-    pub complete: bool,
-    /// What stopped it before that, if anything did.
-    pub stopped: Option<Stopped>,
-    /// How it ended; `None` while it runs.
-    pub exit: Option<ExitStatus>,
-}
 
 /// Reads the parts of all targets of a run; none of a run without targets.
 pub(super) fn read(

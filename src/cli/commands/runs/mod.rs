@@ -1,6 +1,7 @@
 //! `runs`: what is kept, shown and pruned.
 
-pub(crate) mod prune;
+pub(crate) mod places;
+mod prune;
 pub(crate) mod remove;
 
 use crate::cli::Context;
@@ -235,31 +236,13 @@ fn show(args: &ShowArgs, context: &Context) -> Result<ExitStatus, CommandError> 
     Ok(ExitStatus::Ok)
 }
 
-/// Returns where the calls of a run go, or those of each of its targets.
-fn targets(run: &ListedRun, runs: &RunDirectory) -> Vec<String> {
-    let place =
-        |record: &RunRecord| format!("{}, project {}", record.run.endpoint, record.run.project_id);
-    let named = |run: &RunReader| {
-        let record = run.record()?;
-        let name = record.run.settings.target.as_ref().map_or("", |target| target.name());
-        Ok::<_, StoreError>(format!("{name}: {}", place(&record)))
-    };
-    let read = RunReader::open(runs, &run.id).and_then(|reader| reader.of_targets(named));
-    match read.unwrap_or_default() {
-        targets if targets.is_empty() => vec![place(&run.record)],
-        targets => targets,
-    }
-}
-
 /// Returns what the report lacks: the processes of the run and its file.
 fn head(run: &ListedRun, runs: &RunDirectory) -> String {
     let mut text = String::new();
     let record = &run.record;
     let _ = writeln!(text, "run       {} ({})", run.id, word(run.state));
     let _ = writeln!(text, "file      {}", runs.file(&run.id).display());
-    for target in targets(run, runs) {
-        let _ = writeln!(text, "target    {}", printable(&target, 300));
-    }
+    text.push_str(&places::of_run(record, runs));
     for (name, value) in [("job", &record.run.job), ("reason", &record.run.reason)] {
         if let Some(value) = value {
             let _ = writeln!(text, "{name:<8}  {}", printable(value, 200));
