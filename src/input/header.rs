@@ -5,7 +5,9 @@
 
 use super::condition::Condition;
 use super::error::{ColumnProblem, Role};
-use super::{CommandSource, Header, InputOptions, TargetChoice, id_cell, results_header};
+use super::{
+    CommandSource, Header, InputOptions, TargetChoice, id_cell, level_check, results_header,
+};
 use crate::task::{Command, TARGET_COLUMN};
 use crate::text::unguarded;
 use std::borrow::Cow;
@@ -53,7 +55,11 @@ impl Layout {
         options: &InputOptions,
     ) -> Result<Self, ColumnProblem> {
         let (id, command) = match options.header {
-            Header::Present => named(first, options)?,
+            Header::Present => {
+                let (id, command) = named(first, options)?;
+                level_check::check(first, id, options)?;
+                (id, command)
+            }
             Header::Absent => numbered(first.len(), options)?,
         };
         if command == CommandCell::At(id) {

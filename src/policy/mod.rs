@@ -6,6 +6,7 @@
 mod answer;
 mod classify;
 mod credentials_trust;
+mod judgement;
 mod max_delta;
 mod outage;
 mod pace;
@@ -22,6 +23,7 @@ mod waves;
 pub use answer::{ActionResult, Answer, Body, Delivery, NoResponse, Response, ServiceError};
 pub use classify::{Finding, Verdict, classify, classify_read};
 pub use credentials_trust::{CredentialsTrust, Generation, Remedy};
+pub use judgement::{AnswerMeaning, Judgement};
 pub use max_delta::{InvalidMaxDelta, MaxDelta};
 pub use outage::{
     Attribution, Breaker, BreakerChange, Health, Passage, RetryBudget, RetryPermit, SuspectQueue,

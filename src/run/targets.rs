@@ -215,6 +215,7 @@ impl Planned {
             api,
             settings,
             exclusions: Arc::clone(&self.exclusions),
+            drill: None,
             slots: shared.slots,
             clock: self.clock,
             ledger: StoreLedger { writer, watcher_channel, ended_by },

@@ -36,8 +36,8 @@ pub use planning::{
     plan_run_in_states, plan_run_of_targets, temporary_plan,
 };
 pub use reading::{
-    ExportError, MergeError, NewRun, RunReader, RunRecord, SessionRecord, ShardRow, ShardedPlan,
-    SourceRecord, StoredEnd, TaskPair, for_each_pair,
+    DrillRecord, ExportError, MergeError, NewRun, RunReader, RunRecord, SessionRecord, ShardRow,
+    ShardedPlan, SourceRecord, StoredEnd, TaskPair, for_each_pair,
 };
 pub use repair::DamagedPart;
 pub use rows::{

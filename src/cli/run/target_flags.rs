@@ -94,7 +94,11 @@ pub(crate) fn refuse_run(record: &RunRecord, what: &str) -> Result<(), CommandEr
 
 /// Refuses settings that a run of several targets cannot have.
 pub(crate) fn refuse_settings(settings: &RunSettings) -> Result<(), CommandError> {
-    let looks = [(settings.skip_unchanged, "skip-unchanged"), (settings.wait.is_some(), "wait")];
+    let looks = [
+        (settings.skip_unchanged, "skip-unchanged"),
+        (settings.wait.is_some(), "wait"),
+        (settings.drill.is_some(), "drill"),
+    ];
     let Some((_, flag)) = looks.into_iter().find(|(is_on, _)| *is_on) else { return Ok(()) };
     let error = format!("`--{flag}` reads the states of one project, and this run has several");
     Err(CommandError::usage(error).with_hint("begin a run for each target with `--where`"))

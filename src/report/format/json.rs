@@ -6,7 +6,9 @@
 //! their units or types differ.
 
 use crate::clock::Timestamp;
-use crate::report::format::json_parts::{DamageJson, ShardJson, WaveJson};
+use crate::report::format::damage_json::DamageJson;
+use crate::report::format::drill_json::{DrillJson, SubTaskErrorJson};
+use crate::report::format::json_parts::{ShardJson, WaveJson};
 use crate::report::model::{
     Calls, ExitStatus, FailureGroup, InputPart, Latency, PacePart, Report, RunPart, Stopped,
     Target, TargetReport, VerifyCounts,
@@ -58,6 +60,7 @@ struct ReportJson<'a> {
     arrivals: VerifyCounts,
     latency_ms: LatencyJson,
     pace: PaceJson,
+    drill: Option<DrillJson<'a>>,
     failures: Vec<FailureGroupJson<'a>>,
     /// The tuning hints; the name is that of the first version.
     advice: Vec<String>,
@@ -89,6 +92,7 @@ impl<'a> ReportJson<'a> {
             arrivals: report.arrivals,
             latency_ms: report.latency.map(LatencyJson::from_latency).unwrap_or_default(),
             pace: PaceJson::from_part(&report.pace),
+            drill: report.drill.as_ref().map(DrillJson::from_part),
             failures: groups.map(|group| FailureGroupJson::from_group(group, report)).collect(),
             advice: report.tuning_hints.iter().map(ToString::to_string).collect(),
             changes: report.changes.iter().map(ChangeJson::from_row).collect(),
@@ -308,10 +312,13 @@ pub(crate) struct FailureGroupJson<'a> {
     detail: Option<&'a str>,
     detail_template: Option<&'a str>,
     params: &'a [String],
+    /// The most frequent errors of its sub-tasks, if its tasks were looked into.
+    sub_task_errors: Vec<SubTaskErrorJson<'a>>,
 }
 
 impl<'a> FailureGroupJson<'a> {
     pub(crate) fn from_group(group: &'a FailureGroup, report: &Report) -> Self {
+        let errors = group.sub_task_errors.iter();
         Self {
             kind: group.kind.map(FailureKind::as_str),
             http_status: group.http_status,
@@ -333,6 +340,7 @@ impl<'a> FailureGroupJson<'a> {
             detail: non_empty(&group.detail),
             detail_template: non_empty(&group.detail_template),
             params: &group.params,
+            sub_task_errors: errors.map(SubTaskErrorJson::from_error).collect(),
         }
     }
 }

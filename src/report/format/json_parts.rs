@@ -1,6 +1,6 @@
-//! Parts of the report as JSON: the shards of a merged run, its waves, and what of it is damaged.
+//! Parts of the report as JSON: the shards of a merged run, and its waves.
 
-use crate::store::{DamagedPart, ShardRow};
+use crate::store::ShardRow;
 use serde::Serialize;
 
 /// A shard of a merged run.
@@ -24,34 +24,4 @@ impl<'a> ShardJson<'a> {
 pub(super) struct WaveJson {
     pub(super) number: usize,
     pub(super) of: usize,
-}
-
-/// A part of the run's file that is not what was written.
-#[derive(Serialize)]
-pub(super) struct DamageJson<'a> {
-    pub(super) chunk: Option<u32>,
-    pub(super) segment: Option<u64>,
-    pub(super) tasks: u64,
-    pub(super) lost: &'a str,
-    pub(super) rows: Vec<RowsJson<'a>>,
-}
-
-#[derive(Serialize)]
-pub(super) struct RowsJson<'a> {
-    pub(super) source: &'a str,
-    pub(super) first_line: u64,
-    pub(super) last_line: Option<u64>,
-}
-
-impl<'a> DamageJson<'a> {
-    pub(super) fn from_part(part: &'a DamagedPart) -> Self {
-        let rows = part.rows.iter().map(|(source, first_line, last)| RowsJson {
-            source,
-            first_line: *first_line,
-            last_line: Some(*last).filter(|&last| last != u64::MAX),
-        });
-        let DamagedPart { chunk, segment, tasks, lost, .. } = part;
-        let (chunk, segment, tasks) = (*chunk, *segment, *tasks);
-        Self { chunk, segment, tasks, lost, rows: rows.collect() }
-    }
 }

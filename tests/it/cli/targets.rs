@@ -240,6 +240,7 @@ fn what_cannot_be_done_with_targets_is_refused() {
         (&["--limit", "1"], "`--limit` is about one list"),
         (&["--skip-unchanged"], "`--skip-unchanged` reads the states of one project"),
         (&["--wait"], "`--wait` reads the states of one project"),
+        (&["--drill"], "`--drill` reads the states of one project"),
         (&["--targets", "north"], "contradict each other"),
     ] {
         two.call(flags).expect(2).says(message);
