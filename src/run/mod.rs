@@ -38,7 +38,7 @@ pub use repair::repair;
 pub use resume::{Resumable, ResumableTarget, Resumption, resume};
 pub use retry::{Retry, RetryFilter, retry};
 pub use revert::{Revert, Reverted, revert};
-pub use runs::{lock_job, remove, runs_in};
+pub use runs::{has_targets, lock_job, remove, runs_in};
 pub use targets::{TargetPreview, TargetRequest, TargetsRequest, plan_targets, preview_targets};
 pub use verify::{ReopenedRun, reopen};
 pub use watchers::WatchTrouble;

@@ -89,7 +89,7 @@ pub(crate) fn refuse_run(record: &RunRecord, what: &str) -> Result<(), CommandEr
     let error =
         format!("run {} has several targets, which {what} does not know yet", record.run.id);
     Err(CommandError::usage(error)
-        .with_hint("`resume`, `retry` and `report` do; begin a run for one target with `--where`"))
+        .with_hint("`resume`, `retry`, `settle` and `report` do; use `--where` for one target"))
 }
 
 /// Refuses settings that a run of several targets cannot have.

@@ -84,7 +84,7 @@ impl Target {
 
 fn unsupported(what: &str) -> CommandError {
     CommandError::usage(format!("{what} does not know runs of several targets yet"))
-        .with_hint("`resume`, `retry` and `report` do; begin a run for one target with `--where`")
+        .with_hint("`resume`, `retry`, `settle` and `report` do; use `--where` for one target")
 }
 
 /// Launches a run of several targets, and reports it when it has ended.

@@ -76,8 +76,15 @@ impl RunWriter {
 
     /// Opens a run to add to its last session, if it has one: looking at its tasks afterwards
     /// begins no session.
-    pub fn reopen(runs: &RunDirectory, lock: &RunLock, now: Timestamp) -> Result<Self, StoreError> {
-        let path = runs.file(lock.run());
+    ///
+    /// `index` is that of the target in a run of several, otherwise 0.
+    pub fn reopen(
+        runs: &RunDirectory,
+        lock: &RunLock,
+        index: usize,
+        now: Timestamp,
+    ) -> Result<Self, StoreError> {
+        let path = runs.part_file(lock.run(), index);
         let (writer, resume_point) = WriterThread::open(&path, SessionStart::Last(now), 0)?;
         Self::start(writer, resume_point, lock)
     }

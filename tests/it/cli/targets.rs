@@ -209,6 +209,25 @@ fn a_retry_calls_only_the_targets_that_failed() {
 }
 
 #[test]
+fn what_is_in_doubt_is_settled_with_the_credentials_of_its_target() {
+    let scene = Scene::new();
+    let (_sandbox, url) = sandbox(&scene, &["--own-project", "north", "--own-project", "south"]);
+    for name in ["north", "south"] {
+        scene.write(&format!("token-{name}"), format!("token-of-{name}"));
+    }
+    scene.configure(&[table("north", &url, ""), table("south", &url, "")].concat());
+    scene.write("tasks.csv", "id,site\nnorth-1,north\nsouth-drop,south\n");
+    let flags = ["--max-attempts", "1", "--max-failures", "100%"];
+    scene.call(&[&START[..], &flags].concat()).expect(1).prints("batchctl settle");
+    // Nothing is in doubt there, so its token is not needed.
+    fs::remove_file(scene.path("token-north")).unwrap();
+    let settled = scene.call(&["settle", "--json"]).expect(0);
+    let report = report(&settled.says("south: 1 task in doubt is where it was sent").stdout);
+    assert_eq!(report["tasks"]["succeeded"], 2);
+    scene.call(&["settle"]).expect(0).says("no task is in doubt");
+}
+
+#[test]
 fn every_document_names_the_targets() {
     let two = TwoProjects::with(Server::obliging());
     let files = ["r.md", "r.xml", "r.prom", "r.html", "events.ndjson"];
@@ -255,9 +274,7 @@ fn what_cannot_be_done_with_targets_is_refused() {
     assert_eq!(two.server.requests().len(), 0);
     two.scene.write("tasks.csv", "id,site\ngate-1,north\n");
     two.call(&["-q"]).expect(0);
-    for command in
-        [&["wait"][..], &["settle"], &["revert"], &["report", "diff", "latest", "latest"]]
-    {
+    for command in [&["wait"][..], &["revert"], &["report", "diff", "latest", "latest"]] {
         two.scene.call(command).expect(2).says("targets");
     }
     let followed = ["start", "--id", "gate-1", "--after", "latest", "--region", "x"];
