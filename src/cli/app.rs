@@ -8,6 +8,7 @@ use crate::cli::commands::auth;
 use crate::cli::commands::auth::AuthCommand;
 use crate::cli::commands::config::{CONFIG_HELP, ConfigCommand};
 use crate::cli::commands::ctl::CtlArgs;
+use crate::cli::commands::demo::DemoArgs;
 use crate::cli::commands::explain::ExplainArgs;
 use crate::cli::commands::list::ListArgs;
 use crate::cli::commands::plan::{ApplyArgs, PLAN_HELP, PlanCommand};
@@ -110,6 +111,8 @@ pub(crate) enum Verb {
         #[command(subcommand)]
         command: AuthCommand,
     },
+    /// Show how it works: a rehearsal with faults, a pause, a kill and a resume
+    Demo(DemoArgs),
     /// Run a simulated service on this machine
     Sandbox(SandboxArgs),
     /// Print the JSON Schema of a document

@@ -32,6 +32,7 @@ use batchctl::store::RunReader;
 use batchctl::task;
 use batchctl::task::RunBy;
 use batchctl::text::Style;
+use clap::error::ErrorKind;
 use clap::{Arg, ArgAction, CommandFactory, FromArgMatches};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -74,6 +75,10 @@ pub(crate) fn main() -> ExitCode {
     let parsed = parsed.and_then(|understood| with_profile_of_run(understood, &environment));
     let status = match parsed {
         Ok(understood) => carry_out(understood, environment, stderr),
+        Err(Parsed::Clap(error, _)) if is_bare(&error, &environment) => {
+            stderr.line(FIRST_WORDS);
+            ExitStatus::Usage
+        }
         Err(Parsed::Clap(error, origin)) => {
             return print_clap_error(&error, origin, &environment.arguments, stderr);
         }
@@ -83,6 +88,27 @@ pub(crate) fn main() -> ExitCode {
         }
     };
     ExitCode::from(status.code())
+}
+
+/// What to type first, for a person who has typed nothing yet.
+const FIRST_WORDS: &str = "\
+batchctl starts and stops very many VIAS batch tasks, and accounts for every one of them.
+
+  batchctl demo                                 how it works, on this machine alone
+  batchctl start --id task-000001 --sandbox     a first call, without an account
+  batchctl config init                          note the region, the project and the credentials
+  batchctl auth check                           see whether they are right
+  batchctl stop cameras.csv --dry-run           what would be called; sends nothing
+  batchctl stop cameras.csv -o results.csv      carry it out
+  batchctl resume                               go on with a run that was cut short
+
+`batchctl --help` lists all commands, `batchctl stop --help` the flags of one.";
+
+/// Returns whether a person has typed the name of the program alone.
+fn is_bare(error: &clap::Error, environment: &Environment) -> bool {
+    error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
+        && environment.arguments.len() == 1
+        && environment.stderr_is_terminal
 }
 
 /// Returns the command line. The defaults of a run that is taken up again are the run's own.
@@ -214,7 +240,8 @@ fn print_clap_error(
 /// Returns whether a command reads or writes runs.
 fn keeps_runs(verb: &Verb) -> bool {
     match verb {
-        Verb::Sandbox(_)
+        Verb::Demo(_)
+        | Verb::Sandbox(_)
         | Verb::List(_)
         | Verb::Config { .. }
         | Verb::Service { .. }
@@ -330,6 +357,7 @@ fn dispatch(verb: Verb, context: &Context) -> Result<ExitStatus, CommandError> {
         Verb::Config { command } => commands::config::carry_out(&command, context),
         Verb::Service { command } => commands::service::carry_out(&command, context),
         Verb::Auth { command } => commands::auth::carry_out(&command, context),
+        Verb::Demo(args) => commands::demo::demo(&args, context),
         Verb::Sandbox(args) => commands::sandbox::serve(args),
         Verb::Schema(args) => commands::shell::print_schema(&args),
         Verb::Completions { shell } => commands::shell::print_completions(shell),

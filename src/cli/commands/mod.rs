@@ -5,7 +5,7 @@
 pub(crate) mod auth;
 pub(crate) mod config;
 pub(crate) mod ctl;
-
+pub(crate) mod demo;
 pub(crate) mod explain;
 pub(crate) mod list;
 pub(crate) mod plan;

@@ -5,6 +5,7 @@ mod configuration;
 mod credential_files;
 mod credentials;
 mod ctl;
+mod demo;
 mod documents;
 mod dry_runs;
 mod dump;
