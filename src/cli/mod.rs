@@ -13,6 +13,7 @@ mod process;
 mod run;
 #[cfg(feature = "postgres")]
 mod shared;
+mod target_context;
 
 use crate::cli::app::{Cli, ColorChoice, GlobalArgs, Verb};
 use crate::cli::connect::store;

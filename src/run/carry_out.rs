@@ -25,6 +25,8 @@ use tokio::sync::mpsc;
 pub struct Ended {
     /// The figures of the engine.
     pub stats: RunStats,
+    /// Those of each target that was carried out, in a run of several.
+    pub targets: Vec<RunStats>,
     /// The trouble of the watchers.
     pub watch_trouble: WatchTrouble,
     /// The reason why the slots of the rate group were given up, if they were.
@@ -100,7 +102,8 @@ impl Planned {
         let learning_trouble = memory.keep(self.clock.now()).err();
         // Last, so that the next holder of the lock finds the learnt rate as well.
         drop(self.lock);
-        Ok(Ended { stats, watch_trouble, group_trouble, learning_trouble })
+        let targets = Vec::new();
+        Ok(Ended { stats, targets, watch_trouble, group_trouble, learning_trouble })
     }
 }
 
@@ -118,7 +121,7 @@ pub fn group_slots(state: &Path, group: Option<&str>) -> Result<Option<SharedSlo
     slots.map(|slots| Some(SharedSlots::new(slots))).map_err(failed)
 }
 
-fn starting_point(writer: &RunWriter) -> StartingPoint {
+pub(super) fn starting_point(writer: &RunWriter) -> StartingPoint {
     let resumed = writer.resume_point();
     StartingPoint {
         selected: resumed.selected,

@@ -61,6 +61,18 @@ pub struct Planned {
     /// The database in which other workers have the run as well.
     #[cfg(feature = "postgres")]
     pub(crate) shared: Option<SharedRun>,
+    /// The targets that are carried out, in a run of several.
+    pub(crate) targets: Vec<TargetRun>,
+}
+
+/// A target of a run that is carried out.
+#[derive(Debug)]
+pub(crate) struct TargetRun {
+    /// Its place among all targets of the run.
+    pub(crate) index: usize,
+    pub(crate) settings: RunSettings,
+    /// What is done otherwise than before the run was taken up.
+    pub(crate) changes: Vec<Change>,
 }
 
 /// Reads all inputs and stores the plan; sends nothing.
@@ -133,7 +145,7 @@ pub(crate) fn child_run(
 }
 
 /// Returns the settings that a run which takes its tasks from another begins with.
-pub(crate) fn child_settings(parent: &RunSettings) -> RunSettings {
+pub fn child_settings(parent: &RunSettings) -> RunSettings {
     RunSettings { choice: parent.choice.inherited(), planned_with: None, ..parent.clone() }
 }
 
@@ -153,20 +165,20 @@ impl Planned {
     ) -> Self {
         // From the lock, so that nobody can carry out a run that another process holds.
         let id = lock.run().clone();
-        let (time_left, profile, exclusions, changes) = (None, None, Arc::default(), Vec::new());
         Self {
             runs,
             id,
             lock,
             settings,
-            time_left,
-            profile,
+            time_left: None,
+            profile: None,
             clock,
             totals,
-            exclusions,
-            changes,
+            exclusions: Arc::default(),
+            changes: Vec::new(),
             #[cfg(feature = "postgres")]
             shared: None,
+            targets: Vec::new(),
         }
     }
 
@@ -225,6 +237,10 @@ impl Planned {
     pub fn narrow(&mut self, concurrency: NonZeroUsize) {
         // The stored settings keep the wish: another process may have room for more.
         self.settings.concurrency = self.settings.concurrency.min(concurrency);
+        for target in &mut self.targets {
+            let settings = &mut target.settings;
+            settings.concurrency = settings.concurrency.min(concurrency);
+        }
     }
 
     /// Removes the run before anything was sent.

@@ -97,7 +97,8 @@ impl Planned {
             await_others(&shared, &self, worker).await?;
         }
         let (group_trouble, learning_trouble) = (None, None);
-        Ok(Ended { stats, watch_trouble, group_trouble, learning_trouble })
+        let targets = Vec::new();
+        Ok(Ended { stats, targets, watch_trouble, group_trouble, learning_trouble })
     }
 
     /// Returns the number of the run in the database; a new one is stored first.

@@ -17,6 +17,7 @@ pub(crate) mod run;
 pub(crate) mod secret_value;
 pub(crate) mod shared;
 pub(crate) mod sources;
+pub(crate) mod targets;
 pub(crate) mod unknown_variables;
 pub(crate) mod values;
 pub(crate) mod which_run;

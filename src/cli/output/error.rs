@@ -20,6 +20,14 @@ use std::io;
 /// The most columns of one line of a message.
 const MESSAGE_COLUMNS: usize = 600;
 
+/// The error of one target of a run.
+#[derive(Debug, thiserror::Error)]
+#[error("target `{name}`: {error}")]
+struct OfTarget {
+    name: String,
+    error: Box<dyn Error + Send + Sync>,
+}
+
 /// Why a command ends without having done its job.
 #[derive(Debug)]
 pub(crate) struct CommandError {
@@ -57,6 +65,11 @@ impl CommandError {
     pub(crate) fn failed(&self, stderr: &Stderr) -> ExitStatus {
         self.print(stderr);
         self.status
+    }
+
+    /// Says which target of a run it is about.
+    pub(crate) fn of_target(self, name: &str) -> Self {
+        Self { error: Box::new(OfTarget { name: name.into(), error: self.error }), ..self }
     }
 
     /// Prints the error, its causes and its hint on standard error.

@@ -14,12 +14,12 @@ use crate::cli::output::error::CommandError;
 use crate::cli::output::event_documents::{Beginning, Live};
 use crate::cli::output::present::{ReportRequest, present};
 use crate::cli::output::stream::Audience;
-use crate::cli::run::execute::Execution;
+use crate::cli::run::execute::{ConnectedTarget, Execution};
 use crate::cli::run::job_lock::JobAccess;
 use crate::cli::run::pending_plan::PendingPlan;
 use crate::cli::run::scene::{LaunchFlags, Scene};
 use crate::cli::run::source::RunSource;
-use crate::cli::run::{exclusions, execute, job_lock, log_file, settings, terms};
+use crate::cli::run::{exclusions, execute, job_lock, log_file, settings, targets, terms};
 #[cfg(feature = "postgres")]
 use crate::cli::shared;
 use batchctl::clock::Clock;
@@ -45,6 +45,15 @@ pub(crate) fn launch(
             return report_finished(&finished, &documents, flags, clock, context);
         }
     };
+    if opened.has_targets() {
+        if context.store.is_elsewhere() {
+            let error =
+                "a run of several targets is for a directory, and `--store` names a database";
+            let hint = "leave out `--store`, or run each target by itself with `--profile`";
+            return Err(CommandError::usage(error).with_hint(hint));
+        }
+        return targets::launch(opened, documents, flags, clock, context);
+    }
     // Contradictory flags are refused before the destination may ask for a password.
     if let Some(settings) = &flags.settings {
         opened.adjust(settings, &context.given);
@@ -113,9 +122,10 @@ pub(crate) fn launch(
         pending.discard()?;
         return Ok(status);
     }
+    let (destination, credentials) = (&scene.destination, &credentials);
+    let place = ConnectedTarget { destination, credentials, context };
     let execution = Execution {
-        destination: &scene.destination,
-        credentials: &credentials,
+        targets: vec![place],
         display: &flags.reporting.display,
         documents: &documents,
         dump: &flags.reporting.dump,

@@ -319,6 +319,17 @@ impl<'a> OpenedSource<'a> {
         }
     }
 
+    /// Returns whether it is a run of several targets.
+    pub(crate) fn has_targets(&self) -> bool {
+        let of_record = |record: &RunRecord| record.run.settings.target.is_some();
+        match self {
+            Self::New { run, .. } => run.targets.is_some(),
+            Self::Resume(run) | Self::Apply { plan: run, .. } => of_record(&run.record),
+            Self::Retry { retry, .. } => of_record(&retry.record),
+            Self::Revert(revert) => of_record(&revert.record),
+        }
+    }
+
     /// Returns whether the run is made from inputs.
     pub(crate) fn is_new(&self) -> bool {
         matches!(self, Self::New { .. })

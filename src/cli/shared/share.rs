@@ -26,6 +26,7 @@ pub(crate) fn check(settings: &RunSettings, has_job: bool) -> Result<(), Command
         (settings.canary.is_some(), "--canary"),
         (settings.waves.is_some(), "--waves"),
         (settings.shard.is_some(), "--shard"),
+        (settings.drill.is_some(), "--drill"),
         (has_job, "--job"),
     ];
     match refused.into_iter().find(|(is_wanted, _)| *is_wanted) {

@@ -177,7 +177,11 @@ impl SlotSource for ProcessSlots {
 
 /// A source that several parts of a process use.
 #[derive(Clone)]
-pub struct SharedSlots(Arc<Mutex<Watched<dyn SlotSource>>>);
+pub struct SharedSlots {
+    source: Arc<Mutex<Watched<dyn SlotSource>>>,
+    /// The rate that they keep together; by default that of each user.
+    total: Option<Rate>,
+}
 
 /// A source, and the trouble of the last time that it was asked.
 struct Watched<S: ?Sized> {
@@ -188,7 +192,13 @@ struct Watched<S: ?Sized> {
 impl SharedSlots {
     /// Shares a source.
     pub fn new(source: impl SlotSource + 'static) -> Self {
-        Self(Arc::new(Mutex::new(Watched { trouble: None, source })))
+        Self { source: Arc::new(Mutex::new(Watched { trouble: None, source })), total: None }
+    }
+
+    /// Shares a source between senders that each have a limit of their own, and keep this rate
+    /// together.
+    pub fn in_total(source: impl SlotSource + 'static, rate: Rate) -> Self {
+        Self { total: Some(rate), ..Self::new(source) }
     }
 
     /// Returns why the source could not be used the last time, if it could not.
@@ -214,7 +224,7 @@ impl SharedSlots {
 
     fn lock(&self) -> MutexGuard<'_, Watched<dyn SlotSource>> {
         // A source has no state that a panic could leave half changed.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.source.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -244,13 +254,14 @@ impl SlotGate {
 
     /// Returns a gate to the slots of a rate group, if there is one and a rate to keep.
     pub fn to(slots: Option<SharedSlots>, rate: Option<Rate>, now: Instant) -> Option<Self> {
-        let (slots, rate) = slots.zip(rate)?;
+        let slots = slots?;
+        let rate = slots.total.or(rate)?;
         Some(Self::new(slots, rate, now))
     }
 
-    /// Spaces slots for another rate from now on.
+    /// Spaces slots for another rate of the sender from now on; a rate of all together stays.
     pub fn set_rate(&mut self, rate: Rate) {
-        self.spacing = SlotSpacing::for_rate(rate);
+        self.spacing = SlotSpacing::for_rate(self.source.total.unwrap_or(rate));
     }
 
     /// Returns when the next slot can be used, with that many sendings ready; nothing if now.
@@ -278,10 +289,13 @@ impl SlotGate {
         self.granted.pop_front();
     }
 
-    /// Keeps all slots free until then, for every sender.
+    /// Keeps all slots free until then, for every sender of the same limit.
     pub fn hold(&mut self, until: Instant, now: Instant) {
         self.granted.clear();
-        self.source.hold(until, now);
+        // Senders with limits of their own are not throttled with this one.
+        if self.source.total.is_none() {
+            self.source.hold(until, now);
+        }
     }
 
     /// Reserves slots in time, as far as there is use for them.

@@ -61,7 +61,7 @@ pub(crate) async fn copy(
     runs: &RunDirectory,
 ) -> Result<bool, StoreError> {
     let shown = link.shown().to_owned();
-    let unfinished = runs.unfinished_file(id);
+    let unfinished = runs.unfinished_part(id, 0);
     remove_if_there(&unfinished).map_err(file(&unfinished))?;
     let copied = link.with_limit(LOAD_TIMEOUT, async |client| {
         match copy_with(client, id, &unfinished, &shown).await {

@@ -14,8 +14,8 @@ mod temporary_runs;
 mod trusted;
 mod watermark;
 
-pub(crate) use directory::absolute;
 pub use directory::{RunDirectory, RunLock, find_among};
+pub(crate) use directory::{absolute, part_of};
 pub(crate) use file_identity::FileIdentity;
 pub use job_lock::{JobLock, lock_job};
 pub use learned_rates::{RateKey, keep_learnt_rate, learnt_rate};

@@ -42,5 +42,6 @@ mod services;
 mod signals;
 mod spreadsheets;
 mod streams;
+mod targets;
 mod terminal;
 mod unattended;

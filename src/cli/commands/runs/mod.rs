@@ -1,6 +1,7 @@
 //! `runs`: what is kept, shown and pruned.
 
-pub(crate) mod prune;
+pub(crate) mod places;
+mod prune;
 pub(crate) mod remove;
 mod table;
 
@@ -253,8 +254,7 @@ fn head(run: &ListedRun, runs: &RunDirectory, place: Option<&str>) -> String {
         Some(place) => writeln!(text, "database  {place}"),
         None => writeln!(text, "file      {}", runs.file(&run.id).display()),
     };
-    let target = format!("{}, project {}", record.run.endpoint, record.run.project_id);
-    let _ = writeln!(text, "target    {}", printable(&target, 300));
+    text.push_str(&places::of_run(record, runs));
     for (name, value) in [("job", &record.run.job), ("reason", &record.run.reason)] {
         if let Some(value) = value {
             let _ = writeln!(text, "{name:<8}  {}", printable(value, 200));
