@@ -17,6 +17,7 @@ use crate::cli::commands::retry::RetryArgs;
 use crate::cli::commands::revert::RevertArgs;
 use crate::cli::commands::runs::{RUNS_HELP, RunsCommand};
 use crate::cli::commands::sandbox::SandboxArgs;
+use crate::cli::commands::service::{SERVICE_HELP, ServiceCommand};
 use crate::cli::commands::shell::{COMPLETIONS_HELP, ManArgs, SchemaArgs};
 use crate::cli::commands::start_stop::{ActionArgs, RunArgs};
 use crate::cli::commands::tasks::TasksArgs;
@@ -101,6 +102,12 @@ pub(crate) enum Verb {
     Config {
         #[command(subcommand)]
         command: ConfigCommand,
+    },
+    /// List, show and check files that describe services
+    #[command(after_help = SERVICE_HELP, arg_required_else_help = true)]
+    Service {
+        #[command(subcommand)]
+        command: ServiceCommand,
     },
     /// Check credentials; log in
     #[command(after_help = auth::AUTH_HELP, arg_required_else_help = true)]

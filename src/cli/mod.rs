@@ -232,6 +232,7 @@ fn keeps_runs(verb: &Verb) -> bool {
         Verb::Sandbox(_)
         | Verb::List(_)
         | Verb::Config { .. }
+        | Verb::Service { .. }
         | Verb::Schema(_)
         | Verb::Completions { .. }
         | Verb::Man(_) => false,
@@ -361,6 +362,7 @@ fn dispatch(verb: Verb, context: &Context) -> Result<ExitStatus, CommandError> {
         Verb::Tasks(args) => commands::tasks::tasks(&args, context),
         Verb::Runs { command } => commands::runs::carry_out(&command, context),
         Verb::Config { command } => commands::config::carry_out(&command, context),
+        Verb::Service { command } => commands::service::carry_out(&command, context),
         Verb::Auth { command } => commands::auth::carry_out(&command, context),
         Verb::Sandbox(args) => commands::sandbox::serve(args),
         Verb::Schema(args) => commands::shell::print_schema(&args),

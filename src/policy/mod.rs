@@ -7,6 +7,7 @@ mod answer;
 mod classify;
 mod credentials_trust;
 mod failure_allowance;
+mod judgement;
 mod lease_clock;
 mod max_delta;
 mod outage;
@@ -25,6 +26,7 @@ pub use answer::{ActionResult, Answer, Body, Delivery, NoResponse, Response, Ser
 pub use classify::{Finding, Verdict, classify, classify_read};
 pub use credentials_trust::{CredentialsTrust, Generation, Remedy};
 pub use failure_allowance::{Allowed, FailureAllowance};
+pub use judgement::{AnswerMeaning, Judgement};
 pub use lease_clock::{LeaseClock, LeaseState};
 pub use max_delta::{InvalidMaxDelta, MaxDelta};
 pub use outage::{

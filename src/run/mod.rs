@@ -8,6 +8,8 @@ mod control_router;
 #[cfg(feature = "postgres")]
 mod database_ledger;
 mod drift;
+mod drill;
+mod drill_targets;
 mod dry_run;
 mod error;
 mod last_good;

@@ -15,6 +15,7 @@ pub(crate) mod retry;
 pub(crate) mod revert;
 pub(crate) mod runs;
 pub(crate) mod sandbox;
+pub(crate) mod service;
 pub(crate) mod shell;
 pub(crate) mod start_stop;
 pub(crate) mod tasks;

@@ -59,6 +59,7 @@ pub(crate) fn prepare(
         | Verb::List(_)
         | Verb::Config { .. }
         | Verb::Sandbox(_)
+        | Verb::Service { .. }
         | Verb::Schema(_)
         | Verb::Completions { .. }
         | Verb::Man(_) => {}

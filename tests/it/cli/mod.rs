@@ -37,6 +37,7 @@ mod samples;
 mod sandbox_command;
 mod schemas;
 mod secrets;
+mod services;
 mod signals;
 mod spreadsheets;
 mod streams;
