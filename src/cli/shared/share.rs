@@ -21,6 +21,7 @@ pub(crate) fn check(settings: &RunSettings, has_job: bool) -> Result<(), Command
     let refused = [
         (settings.skip_unchanged, "--skip-unchanged"),
         (settings.wait.is_some(), "--wait"),
+        (settings.drill.is_some(), "--drill"),
         (settings.own_rate().is_auto(), "--rate auto"),
         (settings.rate_group.is_some(), "--rate-group"),
         (settings.canary.is_some(), "--canary"),

@@ -109,10 +109,11 @@ fn what_workers_do_not_keep_together_is_refused() {
     let Some(stage) = Stage::answering_in(0) else { return };
     let input = stage.rehearsal.input(&["camera-1"]);
     let input = input.to_str().unwrap();
-    let flags: [&[&str]; 8] = [
+    let flags: [&[&str]; 9] = [
         &["--canary", "3"],
         &["--waves", "1,100%"],
         &["--wait"],
+        &["--drill"],
         &["--skip-unchanged"],
         &["--rate", "auto"],
         &["--rate-group", "vias"],
