@@ -109,7 +109,9 @@ impl Planned {
         let found = runs.number_of(&self.id).await.map_err(store)?;
         let no = found.ok_or_else(|| StoreError::NoSuchRun { wanted: self.id.to_string() })?;
         if shared.taken_up == TakenUp::Again {
-            runs.take_up(no).await.map_err(store)?;
+            let tolerated = self.settings.max_failures.tolerated(self.totals.selected);
+            let least_lease = 2 * self.settings.timeout;
+            runs.take_up(no, tolerated, least_lease).await.map_err(store)?;
             let origin = RunReader::open(&self.runs, &self.id)?.record()?.run.origin;
             let by = Operator::Process(std::process::id()).to_string();
             // The number of calls at a time is each worker's own.

@@ -119,10 +119,19 @@ async fn carry_out(
 }
 
 /// Lets a run go on that was stopped: failures and the time that is left count anew.
-pub(crate) async fn take_up(link: &mut Link, run: i64) -> Result<(), DatabaseError> {
+pub(crate) async fn take_up(
+    link: &mut Link,
+    run: i64,
+    tolerated: u64,
+    least_lease: Duration,
+) -> Result<(), DatabaseError> {
+    let tolerated = i64::try_from(tolerated).unwrap_or(i64::MAX);
+    let lease = least_lease.as_secs_f64();
     let take_up = "UPDATE run SET stopping = NULL, failed = 0, deadline = NULL, paused = false, \
-                   concurrency = NULL WHERE no = $1";
-    link.with(async |client| client.execute(take_up, &[&run]).await.map(drop)).await
+                   concurrency = NULL, tolerated = $2, \
+                   lease = greatest(lease, $3 * interval '1 second') WHERE no = $1";
+    link.with(async |client| client.execute(take_up, &[&run, &tolerated, &lease]).await.map(drop))
+        .await
 }
 
 /// Returns how long new calls may be sent, of the span that began with the first worker.

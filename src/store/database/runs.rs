@@ -203,13 +203,18 @@ impl DatabaseRuns {
         orders::order(&mut self.link, run, origin.as_micros(), change, by).await
     }
 
-    /// Lets a run go on that was stopped.
+    /// Lets a run go on that was stopped, with this number of tolerated failures from now on.
     ///
     /// # Errors
     ///
     /// Those of the database.
-    pub async fn take_up(&mut self, run: i64) -> Result<(), DatabaseError> {
-        orders::take_up(&mut self.link, run).await
+    pub async fn take_up(
+        &mut self,
+        run: i64,
+        tolerated: u64,
+        least_lease: Duration,
+    ) -> Result<(), DatabaseError> {
+        orders::take_up(&mut self.link, run, tolerated, least_lease).await
     }
 
     /// Returns how long new calls may be sent, of the span that began with the first worker.

@@ -61,6 +61,8 @@ fn all_workers_together_stop_after_the_failures_that_are_tolerated() {
     let failed = database.number("SELECT sum(failed) FROM batchctl.chunk");
     assert!((41..=64).contains(&failed), "{failed} failed");
     assert_eq!(database.number("SELECT failed FROM batchctl.run"), failed);
+    scene.call(&["resume", "-q", "--max-failures", "100%"]).expect(1);
+    assert_eq!(database.number("SELECT sum(failed) FROM batchctl.chunk"), 600);
 }
 
 #[test]
