@@ -10,7 +10,7 @@ pub use operator::Operator;
 pub use stop_reason::{StopReason, UnknownStopReason};
 
 use crate::clock::Timestamp;
-use crate::task::{Counts, Failure, Outcome, Rate, ServiceLimit, Task};
+use crate::task::{Counts, DrillEnd, DrilledTask, Failure, Outcome, Rate, ServiceLimit, Task};
 use std::fmt;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
@@ -137,6 +137,16 @@ pub enum EventKind {
     Surveyed(SurveyCounts),
     /// A verify round ended: the states of the tasks that were sent were read again.
     Verified(ArrivalCounts),
+    /// The calls are over, and tasks whose outcome is not good are looked into.
+    DrillStarted {
+        /// The number of these tasks.
+        tasks: u64,
+    },
+    /// A task was looked into.
+    // Boxed, because it names sub-tasks and an event should stay small.
+    Drilled(Box<DrilledTask>),
+    /// No more tasks are looked into.
+    DrillEnded(DrillEnd),
     /// The whole run holds.
     RunHeld {
         /// The expected end of the hold.

@@ -104,6 +104,11 @@ pub struct RunSettings {
     /// How long the run waits for tasks to be where they were sent. By default not at all.
     #[serde(rename = "wait_ms", with = "optional_millis")]
     pub wait: Option<Duration>,
+    /// How many sub-tasks of tasks that did not succeed are named at the end at most, and how many
+    /// of these tasks are looked into. By default none.
+    // Left out if there is none, as in the runs of versions that did not look into tasks.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub drill: Option<NonZeroU32>,
     /// Whether the run is a rehearsal against the embedded sandbox. By default it is not.
     pub sandbox: bool,
     /// The profile whose configuration it uses, and which commands that take it up use again. By
@@ -195,6 +200,7 @@ impl Default for RunSettings {
             skip_unchanged: false,
             on_unknown: OnUnknown::Fail,
             wait: None,
+            drill: None,
             sandbox: false,
             profile: DEFAULT_PROFILE.into(),
             credentials: None,

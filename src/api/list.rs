@@ -90,6 +90,22 @@ impl ListedTask {
         let id: TaskId = self.id.parse().ok()?;
         Some(ObservedState::from_counts(id, &self.states))
     }
+
+    /// Returns the service's own word for the state of a sub-task, in lower case as in all lists.
+    pub fn state_word(&self) -> &str {
+        self.states.iter().next().map_or("", |(state, _)| state)
+    }
+
+    /// Returns a field that the service sent as text, or nothing.
+    pub fn text(&self, field: &str) -> &str {
+        self.others.get(field).and_then(Value::as_str).unwrap_or_default()
+    }
+
+    /// Returns a field of the error that the service shows of a sub-task, or nothing.
+    pub fn error(&self, field: &str) -> &str {
+        let error = self.others.get("error").and_then(|error| error.get(field));
+        error.and_then(Value::as_str).unwrap_or_default()
+    }
 }
 
 /// Reads the body of a 200, or returns what came instead. No text of either holds a secret: JSON

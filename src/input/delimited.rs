@@ -220,6 +220,8 @@ fn layout(records: &Records, options: &InputOptions) -> Result<Layout, ReadFault
             | ColumnProblem::Unconditional { .. }
             | ColumnProblem::Nameless { .. }
             | ColumnProblem::NoSuchNumber { .. }
+            | ColumnProblem::SubTasks
+            | ColumnProblem::BatchTasks
             | ColumnProblem::Unreadable(_) => records.start(),
         };
         ReadFault::Columns(position, Box::new(problem))

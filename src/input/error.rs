@@ -230,6 +230,12 @@ pub enum ColumnProblem {
         /// The index of the column.
         index: usize,
     },
+    /// The ids are those of sub-tasks, as `tasks` lists them, and batch tasks are acted on.
+    #[error("these are sub-tasks, as `batchctl tasks` lists them, and no batch tasks")]
+    SubTasks,
+    /// The ids are those of batch tasks, as `list` lists them, and sub-tasks are acted on.
+    #[error("these are batch tasks, as `batchctl list` lists them, and no sub-tasks")]
+    BatchTasks,
     /// The row that names the columns is itself invalid.
     #[error(transparent)]
     Unreadable(RowProblem),

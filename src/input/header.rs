@@ -5,7 +5,7 @@
 
 use super::condition::Condition;
 use super::error::{ColumnProblem, Role};
-use super::{CommandSource, Header, InputOptions, id_cell, results_header};
+use super::{CommandSource, Header, InputOptions, id_cell, level_check, results_header};
 use crate::task::Command;
 use crate::text::unguarded;
 use std::borrow::Cow;
@@ -51,7 +51,11 @@ impl Layout {
         options: &InputOptions,
     ) -> Result<Self, ColumnProblem> {
         let (id, command) = match options.header {
-            Header::Present => named(first, options)?,
+            Header::Present => {
+                let (id, command) = named(first, options)?;
+                level_check::check(first, id, options)?;
+                (id, command)
+            }
             Header::Absent => numbered(first.len(), options)?,
         };
         if command == CommandCell::At(id) {

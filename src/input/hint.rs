@@ -109,6 +109,14 @@ fn about_columns(problem: &ColumnProblem) -> Option<String> {
         ColumnProblem::Shared { .. } => {
             Some(format!("`{}` and `{}` say which is which", Role::Id.flag(), Role::Command.flag()))
         }
+        ColumnProblem::SubTasks => Some(
+            "`start` and `stop` act on them with `--level task`, or on their batch tasks with \
+             `--id-column batch_id`"
+                .into(),
+        ),
+        ColumnProblem::BatchTasks => {
+            Some("leave out `--level task`, or name their sub-tasks with `batchctl tasks`".into())
+        }
         ColumnProblem::Unreadable(problem) => about_row("FILE", problem),
     }
 }

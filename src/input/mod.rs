@@ -15,6 +15,7 @@ mod header;
 mod hint;
 mod id_cell;
 mod json;
+mod level_check;
 mod likely_id;
 mod list;
 mod locate;

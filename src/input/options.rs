@@ -3,7 +3,7 @@
 //! Values only; nothing here reads or checks anything.
 
 use super::condition::Condition;
-use crate::task::Command;
+use crate::task::{Command, Level};
 use std::fmt;
 use std::io::Read;
 use std::path::PathBuf;
@@ -82,6 +82,8 @@ pub struct InputOptions {
     pub id_column: Option<String>,
     /// Whether a text without that column is refused if it is a list, which has no columns.
     pub lists: Lists,
+    /// What the ids are to name: a table that names the other is refused. Not checked by default.
+    pub level: Option<Level>,
     /// The source of the commands.
     pub command: CommandSource,
     /// The format.
@@ -100,6 +102,7 @@ impl InputOptions {
         Self {
             id_column: None,
             lists: Lists::Accepted,
+            level: None,
             command,
             format: Format::Auto,
             delimiter: None,

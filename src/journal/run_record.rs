@@ -13,6 +13,8 @@ const CHANGED: u8 = 6;
 const EXCLUDED: u8 = 7;
 const SENDINGS_LOST: u8 = 8;
 const TASKS_LOST: u8 = 9;
+const DRILLED: u8 = 10;
+const DRILL_ENDED: u8 = 11;
 /// The bit of a value that may be missing.
 const PRESENT: u8 = 1 << 4;
 /// The same of a second one.
@@ -87,6 +89,18 @@ pub(crate) enum RunRecord<'a> {
         /// Their input and the first and the last line in it, if they are known.
         rows: Option<(u32, u64, u64)>,
     },
+    /// A task was looked into.
+    Drilled {
+        /// What was seen, as JSON.
+        task: &'a str,
+    },
+    /// No more tasks are looked into.
+    DrillEnded {
+        /// The number of tasks that were left out.
+        left: u64,
+        /// Why they were left out; nothing if because of the limit.
+        why: Option<&'a str>,
+    },
 }
 
 impl<'a> RunRecord<'a> {
@@ -134,6 +148,15 @@ impl<'a> RunRecord<'a> {
             Self::Excluded { tasks } => {
                 body.push(EXCLUDED);
                 repeats.write(body, tasks);
+            }
+            Self::Drilled { task } => {
+                body.push(DRILLED);
+                repeats.write(body, task);
+            }
+            Self::DrillEnded { left, why } => {
+                body.push(DRILL_ENDED | why.map_or(0, |_| PRESENT));
+                put(body, left);
+                why.into_iter().for_each(|why| repeats.write(body, why));
             }
             Self::SendingsLost { until_us, most } => {
                 body.push(SENDINGS_LOST);
@@ -192,6 +215,12 @@ impl<'a> RunRecord<'a> {
                 Self::Changed { at_us, what, value, by: texts.read(reader)? }
             }
             (EXCLUDED, 0) => Self::Excluded { tasks: texts.read(reader)? },
+            (DRILLED, 0) => Self::Drilled { task: texts.read(reader)? },
+            (DRILL_ENDED, 0 | 1) => {
+                let left = reader.number()?;
+                let why = is_present.then(|| texts.read(reader)).transpose()?;
+                Self::DrillEnded { left, why }
+            }
             (SENDINGS_LOST, 0) => {
                 Self::SendingsLost { until_us: time(reader)?, most: reader.number()? }
             }

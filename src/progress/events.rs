@@ -7,8 +7,10 @@
 
 use super::log::result_of;
 use crate::clock::Timestamp;
-use crate::event::{AttemptResult, Event, EventKind, RunStarted, StopReason, Watch, WaveStarted};
-use crate::task::{Outcome, Rate, Task};
+use crate::event::{
+    ArrivalCounts, AttemptResult, Event, EventKind, RunStarted, StopReason, Watch, WaveStarted,
+};
+use crate::task::{DrilledTask, Outcome, Rate, Task};
 use crate::text::{ascii_json, non_empty, whole_millis};
 use serde::Serialize;
 use std::fmt;
@@ -180,6 +182,20 @@ enum EventBody<'a> {
         on_the_way: u64,
         stuck: u64,
     },
+    DrillStarted {
+        tasks: u64,
+    },
+    Drilled {
+        id: &'a str,
+        listed: u64,
+        not_there: u64,
+        named: usize,
+        gap: Option<&'a str>,
+    },
+    DrillEnded {
+        left: u64,
+        why: Option<&'a str>,
+    },
 }
 
 /// The task of an event.
@@ -252,11 +268,12 @@ impl<'a> EventBody<'a> {
                 skipped: counts.skipped,
                 unread: counts.unread,
             },
-            EventKind::Verified(counts) => Self::Verified {
-                arrived: counts.arrived,
-                on_the_way: counts.on_the_way,
-                stuck: counts.stuck,
-            },
+            EventKind::Verified(counts) => Self::verified(*counts),
+            EventKind::DrillStarted { tasks } => Self::DrillStarted { tasks: *tasks },
+            EventKind::Drilled(task) => Self::drilled(task),
+            EventKind::DrillEnded(end) => {
+                Self::DrillEnded { left: end.left, why: end.why.as_deref() }
+            }
             EventKind::RunChanged { change, by } => Self::RunChanged {
                 change: change.as_str(),
                 value: change.value(),
@@ -272,6 +289,21 @@ impl<'a> EventBody<'a> {
                 stopped: stats.stopped.as_ref().map(StopReason::as_str),
                 held_ms: whole_millis(stats.held),
             },
+        }
+    }
+
+    fn verified(counts: ArrivalCounts) -> Self {
+        let ArrivalCounts { arrived, on_the_way, stuck } = counts;
+        Self::Verified { arrived, on_the_way, stuck }
+    }
+
+    fn drilled(task: &'a DrilledTask) -> Self {
+        Self::Drilled {
+            id: &task.id,
+            listed: task.listed,
+            not_there: task.not_there,
+            named: task.sub_tasks.len(),
+            gap: task.gap.as_deref(),
         }
     }
 

@@ -70,10 +70,13 @@ impl Lines {
             EventKind::WaveStarted(wave) => self.write(*at, &render::wave(*wave)),
             EventKind::Surveyed(counts) => self.write(*at, &render::surveyed(counts)),
             EventKind::RunChanged { change, by } => self.write(*at, &render::changed(*change, *by)),
+            EventKind::DrillStarted { tasks } => self.write(*at, &render::drilling(0, *tasks)),
             EventKind::RunEnded(_) => self.write_progress(*at),
             EventKind::Verified(counts) if counts.arrived > 0 => self.write_progress(*at),
             EventKind::RunHeld { .. }
             | EventKind::Verified(_)
+            | EventKind::Drilled(_)
+            | EventKind::DrillEnded(_)
             | EventKind::RunContinued
             | EventKind::RateLearnt(_)
             | EventKind::AttemptStarted { .. }

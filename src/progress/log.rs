@@ -93,6 +93,9 @@ impl Log {
             | EventKind::PollStarted { .. }
             | EventKind::Surveyed(_)
             | EventKind::Verified(_)
+            | EventKind::DrillStarted { .. }
+            | EventKind::Drilled(_)
+            | EventKind::DrillEnded(_)
             | EventKind::RunHeld { .. }
             | EventKind::RunContinued
             | EventKind::RateLearnt(_)

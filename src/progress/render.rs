@@ -225,6 +225,9 @@ fn notice(tally: &Tally, now: Timestamp) -> Option<String> {
             Some(reason) => format!("stopped after {elapsed}: {}", why_stopped(reason)),
         });
     }
+    if let Some((done, all)) = tally.drilling() {
+        return Some(drilling(done, all));
+    }
     // The most final condition wins: a run that stops ignores its pause, and a pause its hold.
     let stopping = tally.stopping().map(|reason| stopping(reason, tally.on_wire()));
     let paused = || tally.paused_since().map(paused);
@@ -233,6 +236,13 @@ fn notice(tally: &Tally, now: Timestamp) -> Option<String> {
 
 fn paused(since: Timestamp) -> String {
     format!("paused by hand since {}", time_of_day(since))
+}
+
+/// Returns the text for the progress of looking into tasks.
+pub(super) fn drilling(done: u64, all: u64) -> String {
+    let tasks = plural(all, "task", "tasks");
+    let done = if done == 0 { String::new() } else { format!("{} of ", grouped(done)) };
+    format!("looking into {done}{tasks} whose outcome is not good")
 }
 
 /// Returns the text for a change by an operator.

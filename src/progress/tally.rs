@@ -54,6 +54,8 @@ pub struct Tally {
     service_limit: ServiceLimit,
     wave: Option<WaveStarted>,
     stopping: Option<StopReason>,
+    /// The tasks that were looked into, and their number.
+    drilling: Option<(u64, u64)>,
     ended: Option<(Timestamp, RunStats)>,
 }
 
@@ -105,6 +107,9 @@ impl Tally {
             EventKind::PollStarted { leaves } => self.poll_started(*leaves),
             EventKind::Surveyed(counts) => self.surveyed = *counts,
             EventKind::Verified(counts) => self.verified(*counts),
+            EventKind::DrillStarted { tasks } => self.drilling = Some((0, *tasks)),
+            EventKind::Drilled(_) => self.drilling.iter_mut().for_each(|it| it.0 += 1),
+            EventKind::DrillEnded(_) => self.drilling = None,
             EventKind::AttemptStarted { task, .. } => self.attempt_started(at, task.ordinal),
             EventKind::AttemptWithdrawn { .. } => self.attempt_withdrawn(),
             EventKind::AttemptEnded { result, .. } => self.attempt_ended(result),
@@ -281,6 +286,11 @@ impl Tally {
     /// Returns the number of tasks in trouble, according to the last verify round.
     pub fn stuck(&self) -> u64 {
         self.under_way.map_or(0, |counts| counts.stuck)
+    }
+
+    /// Returns how many tasks were looked into, and how many are to be, while that goes on.
+    pub fn drilling(&self) -> Option<(u64, u64)> {
+        self.drilling
     }
 
     /// Returns the number of attempts of this process.

@@ -20,7 +20,7 @@ pub use format::{
     write_junit, write_results,
 };
 pub use model::{
-    Calls, ExcludedPart, ExitStatus, FailureGroup, GroupLabel, GroupLabelError, Grouping,
-    InputPart, Latency, MAX_GROUPS, PacePart, Report, RunPart, StillRunning, Stopped, Target,
-    VerifyCounts, is_recovery, last_success, profile_flag,
+    Calls, DrillPart, ExcludedPart, ExitStatus, FailureGroup, GroupLabel, GroupLabelError,
+    Grouping, InputPart, Latency, MAX_GROUPS, PacePart, Report, RunPart, StillRunning, Stopped,
+    SubTaskError, Target, VerifyCounts, is_recovery, last_success, profile_flag,
 };

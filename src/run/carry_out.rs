@@ -5,6 +5,7 @@ use crate::engine::{Control, StartingPoint};
 use crate::event::{RunStats, StopReason, Watch};
 use crate::policy::{REMEMBERED_SENDINGS, SharedSlots, SlotTrouble};
 use crate::run::control_router::ControlRouter;
+use crate::run::drill_targets::Drill;
 use crate::run::error::RunError;
 use crate::run::ledger::{RunEndedBy, StoreLedger};
 use crate::run::phases::RunPhases;
@@ -69,10 +70,12 @@ impl Planned {
         settings.max_duration = settings.max_duration.into_iter().chain(self.time_left).min();
         let (watcher_channel, thread) =
             watchers::open(watchers, self.clock).map_err(RunError::Thread)?;
-        // With `--wait` the run ends after the verify phase and not with the engine.
+        let limit = self.settings.drill.map(|limit| u64::from(limit.get()));
+        let drill = limit.map(|limit| Drill { runs: &self.runs, run: &self.id, limit });
+        // With these phases the run ends after them and not with the engine.
         let ended_by = match self.settings.wait {
-            Some(_) => RunEndedBy::Phases,
-            None => RunEndedBy::Engine,
+            None if drill.is_none() => RunEndedBy::Engine,
+            None | Some(_) => RunEndedBy::Phases,
         };
         let phases = RunPhases {
             api,
@@ -82,6 +85,7 @@ impl Planned {
             clock: self.clock,
             ledger: StoreLedger { writer, watcher_channel, ended_by },
             control_router: ControlRouter::new(control),
+            drill,
         };
         // Dropping the phases closes the watchers' channel, without which their thread never ends.
         let ran = phases.run(settings).await;

@@ -6,6 +6,8 @@
 mod carry_out;
 mod control_router;
 mod drift;
+mod drill;
+mod drill_targets;
 mod dry_run;
 mod error;
 mod last_good;

@@ -11,8 +11,9 @@ use crate::event::{ArrivalCounts, EventKind, RunStats, StopReason};
 use crate::plan::Exclusions;
 use crate::policy::{IfMissing, Purpose, SharedSlots, VerifyRound, first_look, last_look};
 use crate::run::control_router::ControlRouter;
+use crate::run::drill_targets::Drill;
 use crate::run::error::RunError;
-use crate::run::ledger::StoreLedger;
+use crate::run::ledger::{RunEndedBy, StoreLedger};
 use crate::run::settings::{listing, remembered_sendings, walker_settings};
 use crate::run::survey_recorder::{SurveyRecorder, if_missing};
 use crate::settings::{OnUnknown, RunSettings};
@@ -25,7 +26,7 @@ use tokio::time::sleep_until;
 
 /// How long after a call the list is not believed: it may be late, and an older state may look
 /// like arrival.
-const LIST_DELAY: Duration = Duration::from_secs(3);
+pub(crate) const LIST_DELAY: Duration = Duration::from_secs(3);
 /// The longest time between two verify rounds.
 const MAX_PAUSE: Duration = Duration::from_secs(10);
 
@@ -65,11 +66,13 @@ pub(crate) struct RunPhases<'a, A> {
     pub(crate) clock: Clock,
     pub(crate) ledger: StoreLedger,
     pub(crate) control_router: ControlRouter,
+    /// What is looked into when the calls are over, if anything is.
+    pub(crate) drill: Option<Drill<'a>>,
 }
 
 impl<'a, A: TaskApi> RunPhases<'a, A> {
     /// Returns a walker that shares the rate of the run, and the slots of its group.
-    fn walker(&self, sent: &[Timestamp]) -> Walker<'a, A> {
+    pub(crate) fn walker(&self, sent: &[Timestamp]) -> Walker<'a, A> {
         let walker = Walker::new(self.api, walker_settings(self.settings), self.clock, sent);
         walker.sharing(self.slots.clone())
     }
@@ -93,10 +96,16 @@ impl<'a, A: TaskApi> RunPhases<'a, A> {
             .control_router
             .beside(async |control| engine::run(api, ledger, &engine, clock, control).await);
         let mut stats = ran.await.map_err(RunError::Ledger)?;
-        // Without `--wait` the engine has emitted the end already.
-        let Some(patience) = self.settings.wait else { return Ok(stats) };
-        if stats.stopped.is_none() {
+        // Without these phases the engine has emitted the end already.
+        if self.ledger.ended_by == RunEndedBy::Engine {
+            return Ok(stats);
+        }
+        if let Some(patience) = self.settings.wait.filter(|_| stats.stopped.is_none()) {
             stats.stopped = self.wait(patience, Duration::ZERO).await?;
+        }
+        let drill = self.drill.take().filter(|_| leaves_time_to_look(stats.stopped));
+        if let Some(drill) = drill {
+            stats.stopped = self.drill(&drill).await?.or(stats.stopped);
         }
         self.end(stats).await
     }
@@ -274,6 +283,28 @@ impl<'a, A: TaskApi> RunPhases<'a, A> {
     ) -> Result<ArrivalCounts, RunError> {
         let decide = move |called, seen| last_look(called, seen, round);
         Ok(self.ledger.writer.verify(decide, now).await?)
+    }
+}
+
+/// Returns whether tasks are looked into after such an end: if it is what failed that stopped the
+/// run, and neither an operator nor the service.
+fn leaves_time_to_look(stopped: Option<StopReason>) -> bool {
+    match stopped {
+        None
+        | Some(StopReason::TooManyFailures | StopReason::CanaryFailed | StopReason::WaveFailed) => {
+            true
+        }
+        Some(
+            StopReason::Interrupted
+            | StopReason::Terminated
+            | StopReason::OutOfTime
+            | StopReason::NotAuthorised
+            | StopReason::ProxyRefused
+            | StopReason::Drained
+            | StopReason::Outage
+            | StopReason::Throttled
+            | StopReason::RateGroupLost,
+        ) => false,
     }
 }
 

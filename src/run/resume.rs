@@ -78,9 +78,10 @@ pub fn resume(state: &Path, id: &RunId, clock: Clock) -> Result<Resumption, RunE
     let reader = RunReader::open(&runs, id)?;
     let record = reader.record()?;
     let settings = record.run.settings.clone();
-    // With `--wait` a run is finished only when its tasks were verified as well.
+    // With `--wait` a run is finished only when its tasks were verified as well, and with `--drill`
+    // when those that are not good were looked into.
     let is_awaited = settings.wait.is_some() && reader.unverified()? > 0;
-    if reader.unsettled()? == 0 && !is_awaited {
+    if reader.unsettled()? == 0 && !is_awaited && !reader.drill()?.is_pending {
         return Ok(Resumption::Finished);
     }
     let totals = PlanTotals {

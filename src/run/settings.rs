@@ -63,6 +63,7 @@ pub(crate) fn engine_settings(settings: &RunSettings, origin: StartingPoint) -> 
         skip_unchanged: _,
         on_unknown: _,
         wait: _,
+        drill: _,
         // The credentials'.
         profile: _,
         credentials: _,

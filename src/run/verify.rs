@@ -105,6 +105,7 @@ impl ReopenedRun {
         let writer = RunWriter::reopen(&self.runs, &self.lock, self.clock.now())?;
         Ok(RunPhases {
             exclusions: std::sync::Arc::default(),
+            drill: None,
             api,
             settings: &self.settings,
             slots,

@@ -36,8 +36,8 @@ pub use planning::{
     temporary_plan,
 };
 pub use reading::{
-    ExportError, MergeError, NewRun, RunReader, RunRecord, SessionRecord, ShardRow, ShardedPlan,
-    SourceRecord, StoredEnd, TaskPair, for_each_pair,
+    DrillRecord, ExportError, MergeError, NewRun, RunReader, RunRecord, SessionRecord, ShardRow,
+    ShardedPlan, SourceRecord, StoredEnd, TaskPair, for_each_pair,
 };
 pub use repair::DamagedPart;
 pub use rows::{

@@ -6,7 +6,9 @@
 //! `docs/GLOSSARY.md`: walk, gap, survey, verify.
 
 mod pages;
+mod sub_tasks;
 mod walk;
 
 pub use pages::Gap;
+pub use sub_tasks::{MOST_WALKS, RequestLog, Unrecorded, read_sub_task, read_sub_tasks};
 pub use walk::{PageSink, WalkEnd, WalkStep, Walker, WalkerSettings};

@@ -4,6 +4,7 @@
 //! `docs/GLOSSARY.md`: batch task, sub-task, command, outcome, counts.
 
 mod command;
+mod drilled;
 mod excluded_task;
 mod failure;
 mod id;
@@ -17,6 +18,7 @@ mod shard;
 mod state;
 
 pub use command::{Command, InvalidCommandName, UnknownCommand};
+pub use drilled::{DrillEnd, DrilledSubTask, DrilledTask};
 pub use excluded_task::ExcludedTask;
 pub use failure::{Failure, FailureKind, UnknownFailureKind};
 pub use id::{TaskId, TaskIdError};

@@ -179,6 +179,17 @@ impl StateCounts {
         if is_there { Toward::Reached } else { Toward::Open }
     }
 
+    /// Returns whether all sub-tasks are on their way to the state of a command.
+    pub fn are_on_the_way(&self, command: Command) -> bool {
+        let way = match command {
+            Command::START => StateClass::GoingUp,
+            Command::STOP => StateClass::GoingDown,
+            // No state of VIAS is on the way of an action of another service.
+            _ => return false,
+        };
+        !self.0.is_empty() && self.classes().all(|class| class == way)
+    }
+
     fn classes(&self) -> impl Iterator<Item = StateClass> {
         self.0.keys().map(|state| StateClass::from_name(state))
     }

@@ -189,7 +189,10 @@ pub(crate) fn plan_of_all(
         effect::check_without_file(&context.given)?;
     }
     Ok(NewPlan {
-        options: input_options(table, inputs.command.clone(), &context.given),
+        options: InputOptions {
+            level: Some(inputs.level),
+            ..input_options(table, inputs.command.clone(), &context.given)
+        },
         sources: sources(inputs)?,
         on_duplicate: OnDuplicate::Collapse,
         // Read later, because a resumed run has files of its own.
@@ -224,6 +227,7 @@ fn input_options(args: &TableArgs, command: CommandSource, given: &GivenFlags) -
     InputOptions {
         id_column: args.id_column.clone(),
         lists: if is_typed { Lists::Refused } else { Lists::Accepted },
+        level: None,
         command,
         format: args.format,
         delimiter: args.delimiter,

@@ -221,6 +221,15 @@ pub(crate) fn check_of_run(
     if typed(given, "wait-timeout") && settings.wait.is_none() {
         return Err(refused("wait-timeout", "limits a wait, and there is none", "add `--wait`"));
     }
+    if typed(given, "drill") && !settings.level.is_batch() {
+        let lacks = "looks into batch tasks, and the run acts on sub-tasks themselves";
+        let hint = "leave out `--drill`, or see `batchctl tasks --detail`";
+        return Err(refused("drill", lacks, hint));
+    }
+    if typed(given, "drill-limit") && settings.drill.is_none() {
+        let lacks = "limits a drill, and there is none";
+        return Err(refused("drill-limit", lacks, "add `--drill`"));
+    }
     if typed(given, "on-unknown") && !settings.skip_unchanged {
         let lacks = "is about tasks that a look at the states does not find, and there is no look";
         return Err(refused("on-unknown", lacks, "add `--skip-unchanged`"));

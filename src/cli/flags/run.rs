@@ -126,6 +126,14 @@ pub(crate) struct StateArgs {
     /// How long to wait for that after the last call
     #[arg(long, value_name = "SPAN", default_value = "10m", value_parser = values::positive_span)]
     pub(crate) wait_timeout: Duration,
+    /// At the end look into the tasks whose outcome is not good: which sub-tasks are not where they
+    /// were sent, and why
+    #[arg(long)]
+    pub(crate) drill: bool,
+    /// How many sub-tasks are named at most, and how many tasks are looked into
+    #[arg(long, value_name = "N", default_value = "1000",
+        value_parser = values::drill_limit)]
+    pub(crate) drill_limit: NonZeroU32,
 }
 
 impl StateArgs {

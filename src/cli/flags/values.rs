@@ -208,6 +208,14 @@ pub(crate) fn whole_number<T: FromStr<Err = ParseIntError>>(text: &str) -> Resul
     })
 }
 
+/// Reads how many sub-tasks are named at most.
+pub(crate) fn drill_limit(text: &str) -> Result<NonZeroU32, String> {
+    // A report names all of them, so they have to fit in memory and on a page.
+    const MOST: u32 = 10_000;
+    let limit: NonZeroU32 = whole_number(text)?;
+    if limit.get() <= MOST { Ok(limit) } else { Err("it has to be 10000 or less".into()) }
+}
+
 /// Reads `60s`, `500ms`, `1h 30m` and the like.
 pub(crate) fn span(text: &str) -> Result<Duration, String> {
     let wrong = || "a span of time looks like `500ms`, `60s`, `10m` or `1h 30m`".to_owned();

@@ -34,7 +34,8 @@ impl SettingArgs {
             finish_by,
             drain_timeout,
         } = stop;
-        let StateArgs { skip_unchanged, on_unknown, wait: _, wait_timeout: _ } = state;
+        let StateArgs { skip_unchanged, on_unknown, wait: _, wait_timeout: _, drill, drill_limit } =
+            state;
         settings.rate = rate_setting(settings.rate, pace, &is_given);
         take(&mut settings.rate_group, rate_group.clone(), is_given("rate_group"));
         take(&mut settings.concurrency, *concurrency, is_given("concurrency"));
@@ -60,6 +61,12 @@ impl SettingArgs {
         } else if is_given("wait_timeout") {
             // Only how long is said, and whether at all is up to the run.
             settings.wait = settings.wait.map(|_| state.wait_timeout);
+        }
+        // Sub-tasks have none of their own, and a variable may ask for a drill of every run.
+        if is_given("drill") {
+            settings.drill = drill.then_some(*drill_limit).filter(|_| settings.level.is_batch());
+        } else if is_given("drill_limit") {
+            settings.drill = settings.drill.map(|_| *drill_limit);
         }
     }
 }

@@ -247,6 +247,9 @@ fn every_record_of_the_run_reads_back() {
         RunRecord::SessionEnded { at_us: i64::MIN, held_us: 0, stopped: None },
         RunRecord::SendingsLost { until_us: 7, most: u64::MAX },
         RunRecord::TasksLost { chunk: 3, tasks: 1_000, rows: None },
+        RunRecord::Drilled { task: "{}" },
+        RunRecord::DrillEnded { left: 0, why: None },
+        RunRecord::DrillEnded { left: u64::MAX, why: Some("drained") },
         RunRecord::TasksLost { chunk: 4, tasks: 1, rows: Some((1, 2, u64::MAX)) },
     ];
     let mut writer = RunSegmentWriter::default();

@@ -113,6 +113,8 @@ fn the_page_shows_a_segment_of_the_run_byte_by_byte() {
         RunRecord::SessionEnded { at_us: 31, held_us: 11, stopped: Some("drained") },
         RunRecord::SendingsLost { until_us: 31, most: 64 },
         RunRecord::TasksLost { chunk: 3, tasks: 1_000, rows: Some((0, 3_001, 4_000)) },
+        RunRecord::Drilled { task: "{\"ordinal\":0}" },
+        RunRecord::DrillEnded { left: 2, why: Some("drained") },
     ] {
         writer.push(&record);
     }

@@ -1,5 +1,6 @@
 //! Writes the largest failure groups into the summary, in a few lines each.
 
+use crate::report::format::drill_lines::error_in_words;
 use crate::report::format::terminal::{COLUMNS, TerminalText, Tone, wrapped};
 use crate::report::format::words::{code_and_message, failure_times, more_causes, percent, remedy};
 use crate::report::model::{FailureGroup, Report};
@@ -76,12 +77,14 @@ fn cause_words(group: &FailureGroup) -> String {
 /// Returns the lines below the message of a group: service texts, examples, times, command.
 fn details(group: &FailureGroup, report: &Report, columns: usize) -> Vec<String> {
     let examples: Vec<&str> = group.examples.iter().map(TaskId::as_str).collect();
+    let errors: Vec<String> = group.sub_task_errors.iter().map(error_in_words).collect();
     let texts = [
         ("detail: ", group.further_detail().to_owned()),
         ("params: ", group.params.join("; ")),
         ("", group.sub_task_error.clone()),
         ("reason: ", group.reason.clone()),
         ("advice: ", group.advice.clone()),
+        ("", errors.join("; ")),
         ("e.g. ", examples.join(", ")),
         ("", format!("{}; {}", failure_times(group), remedy(group))),
         ("", report.retry_command(group).unwrap_or_default()),

@@ -6,12 +6,14 @@
 //! their units or types differ.
 
 use crate::clock::Timestamp;
+use crate::report::format::damage_json::DamageJson;
+use crate::report::format::drill_json::{DrillJson, SubTaskErrorJson};
 use crate::report::model::{
     Calls, ExitStatus, FailureGroup, InputPart, Latency, PacePart, Report, RunPart, Stopped,
     Target, VerifyCounts,
 };
 use crate::settings::{LeftOut, RunSettings, TaskChoice};
-use crate::store::{ChangeRow, DamagedPart, RunId, ShardRow};
+use crate::store::{ChangeRow, RunId, ShardRow};
 use crate::task::{Counts, FailureKind, Outcome, OutcomeCounts, Rate, RunBy, TaskId};
 use crate::text::{non_empty, whole_millis};
 use serde::ser::SerializeMap;
@@ -57,6 +59,7 @@ struct ReportJson<'a> {
     arrivals: VerifyCounts,
     latency_ms: LatencyJson,
     pace: PaceJson,
+    drill: Option<DrillJson<'a>>,
     failures: Vec<FailureGroupJson<'a>>,
     /// The tuning hints; the name is that of the first version.
     advice: Vec<String>,
@@ -86,6 +89,7 @@ impl<'a> ReportJson<'a> {
             arrivals: report.arrivals,
             latency_ms: report.latency.map(LatencyJson::from_latency).unwrap_or_default(),
             pace: PaceJson::from_part(&report.pace),
+            drill: report.drill.as_ref().map(DrillJson::from_part),
             failures: groups.map(|group| FailureGroupJson::from_group(group, report)).collect(),
             advice: report.tuning_hints.iter().map(ToString::to_string).collect(),
             changes: report.changes.iter().map(ChangeJson::from_row).collect(),
@@ -125,36 +129,6 @@ fn settings(settings: &RunSettings) -> Value {
 struct WaveJson {
     number: usize,
     of: usize,
-}
-
-/// A part of the run's file that is not what was written.
-#[derive(Serialize)]
-struct DamageJson<'a> {
-    chunk: Option<u32>,
-    segment: Option<u64>,
-    tasks: u64,
-    lost: &'a str,
-    rows: Vec<RowsJson<'a>>,
-}
-
-#[derive(Serialize)]
-struct RowsJson<'a> {
-    source: &'a str,
-    first_line: u64,
-    last_line: Option<u64>,
-}
-
-impl<'a> DamageJson<'a> {
-    fn from_part(part: &'a DamagedPart) -> Self {
-        let rows = part.rows.iter().map(|(source, first_line, last)| RowsJson {
-            source,
-            first_line: *first_line,
-            last_line: Some(*last).filter(|&last| last != u64::MAX),
-        });
-        let DamagedPart { chunk, segment, tasks, lost, .. } = part;
-        let (chunk, segment, tasks) = (*chunk, *segment, *tasks);
-        Self { chunk, segment, tasks, lost, rows: rows.collect() }
-    }
 }
 
 #[derive(Serialize)]
@@ -322,10 +296,13 @@ pub(crate) struct FailureGroupJson<'a> {
     detail: Option<&'a str>,
     detail_template: Option<&'a str>,
     params: &'a [String],
+    /// The most frequent errors of its sub-tasks, if its tasks were looked into.
+    sub_task_errors: Vec<SubTaskErrorJson<'a>>,
 }
 
 impl<'a> FailureGroupJson<'a> {
     pub(crate) fn from_group(group: &'a FailureGroup, report: &Report) -> Self {
+        let errors = group.sub_task_errors.iter();
         Self {
             kind: group.kind.map(FailureKind::as_str),
             http_status: group.http_status,
@@ -347,6 +324,7 @@ impl<'a> FailureGroupJson<'a> {
             detail: non_empty(&group.detail),
             detail_template: non_empty(&group.detail_template),
             params: &group.params,
+            sub_task_errors: errors.map(SubTaskErrorJson::from_error).collect(),
         }
     }
 }

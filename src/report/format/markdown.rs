@@ -3,6 +3,7 @@
 //! Foreign text is written in code spans only, where it cannot become a link, mention, image or
 //! table cell. Figures that are zero are left out.
 
+use crate::report::format::drill_lines::{drill_note, error_in_words, how_many, in_words, to_name};
 use crate::report::format::next_commands::{NextCommand, next_commands};
 use crate::report::format::summary::{FLAKY_NOTE, title, wave_words};
 use crate::report::format::words::{
@@ -16,6 +17,8 @@ use std::fmt::Write;
 
 /// The most failure groups that are shown.
 const MAX_SHOWN: usize = 20;
+/// The most sub-tasks of one task that are shown.
+const MAX_SUB_TASKS: usize = 5;
 /// The most columns of a foreign text.
 const MAX_TEXT_COLUMNS: usize = 200;
 
@@ -28,6 +31,7 @@ pub fn markdown(report: &Report) -> String {
         outcomes(&mut text, report)?;
         numbers(&mut text, report)?;
         failures(&mut text, report)?;
+        drilled(&mut text, report)?;
         shards(&mut text, report)?;
         damage(&mut text, report)?;
         next(&mut text, report)
@@ -145,6 +149,11 @@ fn numbers(text: &mut String, report: &Report) -> Written {
         let invalid = grouped(input.invalid);
         format!("Rows: {rows}, {twice}, {done} done already{others}, {invalid} invalid")
     };
+    let drill = report.drill.as_ref();
+    let drill = drill.map(|it| {
+        let tasks = plural(it.tasks.len() as u64, "task", "tasks");
+        format!("Looked into: {tasks}, {}", drill_note(it))
+    });
     let paused = || format!("Paused: {}, held back by the service", span(report.pace.paused));
     let lines = [
         wave,
@@ -152,6 +161,7 @@ fn numbers(text: &mut String, report: &Report) -> Written {
         (report.empty > 0).then(empty),
         (calls.attempts > 0).then(sent),
         (report.flaky > 0).then(flaky),
+        drill,
         (left_out > 0).then(rows),
         (!report.pace.paused.is_zero()).then(paused),
     ];
@@ -187,12 +197,15 @@ fn failures(text: &mut String, report: &Report) -> Written {
 fn failure(text: &mut String, group: &FailureGroup) -> Written {
     let status = group.http_status.map_or_else(String::new, |status| status.to_string());
     let params = group.params.join("; ");
+    let errors: Vec<String> = group.sub_task_errors.iter().map(error_in_words).collect();
+    let errors = errors.join("; ");
     let cause = [
         &group.error_code,
         group.said_template(),
         group.further_detail(),
         &params,
         &group.sub_task_error,
+        &errors,
         &group.reason,
     ];
     let examples: Vec<String> = group.examples.iter().map(|id| code(TaskId::as_str(id))).collect();
@@ -209,6 +222,27 @@ fn failure(text: &mut String, group: &FailureGroup) -> Written {
         failure_times(group),
         examples.join(" "),
     )
+}
+
+/// Writes the sub-tasks of the tasks that were looked into.
+fn drilled(text: &mut String, report: &Report) -> Written {
+    let tasks = report.drill.as_ref().map(to_name).unwrap_or_default();
+    if tasks.is_empty() {
+        return Ok(());
+    }
+    writeln!(text, "\n### Sub-tasks\n\n| task | sub-tasks | which |\n|---|---|---|")?;
+    let (shown, more) = tasks.split_at(tasks.len().min(MAX_SHOWN));
+    for task in shown {
+        let named = task.sub_tasks.iter().take(MAX_SUB_TASKS);
+        let mut named: Vec<String> = named.map(|it| code(&in_words(it))).collect();
+        let unshown = task.not_there.saturating_sub(named.len() as u64);
+        named.extend((unshown > 0).then(|| format!("and {} more", grouped(unshown))));
+        writeln!(text, "| {} | {} | {} |", code(&task.id), code(&how_many(task)), named.join(" "))?;
+    }
+    match more.len() as u64 {
+        0 => Ok(()),
+        more => writeln!(text, "\nand {}", plural(more, "more task", "more tasks")),
+    }
 }
 
 fn next(text: &mut String, report: &Report) -> Written {

@@ -5,6 +5,9 @@
 mod closing_events;
 mod csv;
 mod csv_dialect;
+mod damage_json;
+mod drill_json;
+mod drill_lines;
 mod failure_lines;
 pub(crate) mod html;
 mod json;

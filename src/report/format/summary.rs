@@ -4,6 +4,7 @@
 //! foreign text is made safe to show.
 
 use crate::policy::TuningHint;
+use crate::report::format::drill_lines::{drill_note, drilled};
 use crate::report::format::failure_lines::failures;
 use crate::report::format::next_commands::{NextCommand, next_commands};
 use crate::report::format::terminal::{COLUMNS, LABEL_COLUMNS, NumberRow, TerminalText, Tone};
@@ -22,6 +23,7 @@ pub fn summary(report: &Report, documents: &[PathBuf], style: Style) -> String {
     heading(&mut page, report);
     page.rows(&[outcome_rows(report), call_rows(report)]);
     failures(&mut page, report);
+    drilled(&mut page, report.drill.as_ref());
     shards(&mut page, &report.shards);
     tuning_hints(&mut page, &report.tuning_hints);
     documents_written(&mut page, documents);
@@ -118,6 +120,9 @@ fn call_rows(report: &Report) -> Vec<NumberRow> {
     if calls.pages > 0 {
         let note = "of the list, to see states".into();
         rows.push(quiet("pages", Some(calls.pages), note));
+    }
+    if let Some(drill) = &report.drill {
+        rows.push(quiet("looked into", Some(drill.tasks.len() as u64), drill_note(drill)));
     }
     // The pace has no number of its own in the column, because its unit differs from all others.
     if calls.attempts > 0 {

@@ -6,13 +6,14 @@ use crate::clock::Timestamp;
 use crate::event::HoldReason;
 use crate::policy::{TuningHint, WavePlace, wave_of};
 use crate::report::model::active_time::ActiveTime;
+use crate::report::model::drill::add_errors;
 use crate::report::model::ending::EndingFacts;
 use crate::report::model::failure_groups::FailureGroups;
 use crate::report::model::peak_rate::PeakRate;
 use crate::report::model::tuning::AnswerTotals;
 use crate::report::model::{
-    Calls, ExcludedPart, ExitStatus, InputPart, Latency, PacePart, Report, RunPart, StillRunning,
-    Target, VerifyCounts,
+    Calls, DrillPart, ExcludedPart, ExitStatus, InputPart, Latency, PacePart, Report, RunPart,
+    StillRunning, Target, VerifyCounts,
 };
 use crate::settings::RunSettings;
 use crate::store::{
@@ -21,6 +22,7 @@ use crate::store::{
 };
 use crate::task::{Counts, ExcludedTask, Failure, FailureKind, Outcome, OutcomeCounts, Rate};
 use hdrhistogram::Histogram;
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 impl Report {
@@ -55,7 +57,13 @@ impl Report {
         // never be settled, so the run does not wait for them.
         totals.tasks[Outcome::Ambiguous] += run.lost_tasks();
         let last = deciding_session(&record, &shards).cloned();
-        let mut report = assemble(record, &Latest { last, still_running }, sent, totals, paused);
+        let drill = run.drill()?;
+        let latest = Latest { last, still_running, is_drill_pending: drill.is_pending };
+        let mut report = assemble(record, &latest, sent, totals, paused);
+        report.drill = DrillPart::from_record(drill, report.settings.drill.map(NonZeroU32::get));
+        if let Some(drill) = &report.drill {
+            add_errors(&mut report.failures, drill, run)?;
+        }
         // Each shard has waves of its own.
         report.wave = report.wave.filter(|_| shards.is_empty());
         report.shards = shards;
@@ -104,6 +112,7 @@ fn drop_hints_for_changed(report: &mut Report) {
 struct Latest {
     last: Option<SessionRecord>,
     still_running: StillRunning,
+    is_drill_pending: bool,
 }
 
 fn assemble(
@@ -122,6 +131,7 @@ fn assemble(
         tasks: &totals.tasks,
         unsettled: totals.unsettled,
         unverified: totals.arrivals.unverified,
+        is_drill_pending: latest.is_drill_pending,
         unsent: totals.unsent.as_ref().map(|(_, failure)| failure),
         failures: &failures,
         wave,
@@ -149,6 +159,7 @@ fn assemble(
         calls: sent.calls,
         arrivals: totals.arrivals,
         latency: sent.latency.finish(),
+        drill: None,
         failures,
         tuning_hints,
         changes: Vec::new(),

@@ -34,6 +34,8 @@ pub(crate) struct EndingFacts<'a> {
     pub(crate) unsettled: u64,
     /// The number of sent tasks that were not verified to the end.
     pub(crate) unverified: u64,
+    /// Whether tasks are still to be looked into.
+    pub(crate) is_drill_pending: bool,
     /// Why the last task could not be sent that was tried and never left.
     pub(crate) unsent: Option<&'a Failure>,
     /// The failed tasks by cause.
@@ -50,8 +52,10 @@ impl EndingFacts<'_> {
         let Some(end) = self.last.and_then(|session| session.end.as_ref()) else {
             return self.without_an_end();
         };
-        // A stop while the run only waited for arrivals still leaves something undone.
-        let was_stopped = end.stopped.is_some() && self.is_awaited();
+        // A stop while the run only waited for arrivals, or looked into tasks, still leaves
+        // something undone.
+        let is_undone = self.is_awaited() || self.is_drill_pending;
+        let was_stopped = end.stopped.is_some() && is_undone;
         // A task that became excluded has an outcome although it was not attempted.
         let is_whole = self.tasks[Outcome::NotAttempted] == 0 || end.stopped.is_none();
         if self.unsettled == 0 && is_whole && !was_stopped {
@@ -65,7 +69,7 @@ impl EndingFacts<'_> {
             return RunEnding::default();
         }
         // Killed after its last outcome was recorded, or a run without tasks: nothing is missing.
-        if self.unsettled == 0 && !self.is_awaited() {
+        if self.unsettled == 0 && !self.is_awaited() && !self.is_drill_pending {
             return self.completed();
         }
         if self.last.is_none() && self.settings.planned_with.is_some() {

@@ -5,6 +5,7 @@
 //! same tasks as the report. See `docs/GLOSSARY.md`: failure group.
 
 use crate::clock::Timestamp;
+use crate::report::model::SubTaskError;
 use crate::report::model::cause::{Cause, failure_of_sent, kept};
 use crate::report::model::group_label::GroupLabel;
 use crate::report::model::message_template::template;
@@ -46,6 +47,8 @@ pub struct FailureGroup {
     pub reason: String,
     /// The service's advice for its first task, or empty.
     pub advice: String,
+    /// The most frequent errors of its sub-tasks, if its tasks were looked into.
+    pub sub_task_errors: Vec<SubTaskError>,
     /// The number of its tasks.
     pub count: u64,
     /// The number of its tasks with a recorded outcome, which are those that a retry takes.
@@ -255,6 +258,7 @@ impl FailureGroup {
             sub_task_error: String::new(),
             reason: String::new(),
             advice: String::new(),
+            sub_task_errors: Vec::new(),
             count: 0,
             settled: 0,
             share: 0.0,

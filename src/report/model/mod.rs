@@ -6,6 +6,7 @@ mod active_time;
 mod build;
 mod cause;
 mod command;
+mod drill;
 mod ending;
 mod exit_status;
 mod failure_groups;
@@ -14,9 +15,11 @@ mod last_success;
 mod message_template;
 mod peak_rate;
 mod report;
+mod sub_task_error;
 mod tuning;
 
 pub use command::profile_flag;
+pub use drill::DrillPart;
 pub use exit_status::ExitStatus;
 pub use failure_groups::{FailureGroup, Grouping, MAX_GROUPS};
 pub use group_label::{GroupLabel, GroupLabelError};
@@ -25,6 +28,7 @@ pub use report::{
     Calls, ExcludedPart, InputPart, Latency, PacePart, Report, RunPart, StillRunning, Stopped,
     Target, VerifyCounts,
 };
+pub use sub_task_error::SubTaskError;
 
 pub(crate) use cause::failure_of;
 pub(crate) use command::command;

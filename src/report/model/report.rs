@@ -5,7 +5,7 @@
 use crate::clock::Timestamp;
 use crate::policy::{TuningHint, WavePlace};
 use crate::report::model::command::command;
-use crate::report::model::{ExitStatus, FailureGroup};
+use crate::report::model::{DrillPart, ExitStatus, FailureGroup};
 use crate::settings::{LeftOut, RunSettings};
 use crate::store::{ChangeRow, DamagedPart, RunId, ShardRow};
 use crate::task::{Counts, ExcludedTask, OutcomeCounts, Rate, ServiceLimit};
@@ -53,6 +53,8 @@ pub struct Report {
     pub latency: Option<Latency>,
     /// The rates at which attempts were sent.
     pub pace: PacePart,
+    /// The tasks that were looked into; nothing if none were to be.
+    pub drill: Option<DrillPart>,
     /// The failed tasks by cause, the most frequent cause first.
     pub failures: Vec<FailureGroup>,
     /// Settings that would make the next run better, the most important first.

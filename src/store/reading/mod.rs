@@ -6,6 +6,7 @@
 mod attempts;
 mod compare;
 mod damaged;
+mod drill;
 mod export;
 mod history;
 pub(crate) mod integrity_check;
@@ -20,6 +21,7 @@ mod walk;
 
 pub use compare::{TaskPair, for_each_pair};
 pub(crate) use damaged::stand_in;
+pub use drill::DrillRecord;
 pub use export::ExportError;
 pub(crate) use queries::{first_rows, for_each_planned, plan_row};
 pub use reader::RunReader;

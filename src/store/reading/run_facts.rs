@@ -71,6 +71,8 @@ pub(crate) fn read_sessions(
             | Fact::Changed { .. }
             | Fact::Excluded { .. }
             | Fact::SendingsLost { .. }
+            | Fact::Drilled { .. }
+            | Fact::DrillEnded { .. }
             | Fact::TasksLost { .. } => {}
         }
         Ok(())

@@ -4,6 +4,7 @@ use crate::clock::Timestamp;
 use crate::event::{AttemptResult, Event, EventKind, StopReason};
 use crate::journal::{Ended, Fact, FailureTexts, RunRecord, Text};
 use crate::store::writing::batch::Batch;
+use crate::task::DrillEnd;
 use std::time::Duration;
 
 /// Writes the events of one transaction.
@@ -50,6 +51,13 @@ impl<'a, 'b> EventWriter<'a, 'b> {
                 let (what, value) = (change.as_str(), value.as_deref());
                 self.write_run(&RunRecord::Changed { at_us, what, value, by: &by })
             }
+            EventKind::Drilled(task) => {
+                let task = serde_json::to_string(task).expect("numbers and texts are always JSON");
+                self.write_run(&RunRecord::Drilled { task: &task })
+            }
+            EventKind::DrillEnded(DrillEnd { left, why }) => {
+                self.write_run(&RunRecord::DrillEnded { left: *left, why: why.as_deref() })
+            }
             EventKind::RunEnded(stats) => {
                 let stopped = stats.stopped.as_ref().map(StopReason::as_str);
                 let held_us = micros_of(stats.held);
@@ -60,6 +68,7 @@ impl<'a, 'b> EventWriter<'a, 'b> {
             | EventKind::WaveStarted(_)
             | EventKind::Surveyed(_)
             | EventKind::Verified(_)
+            | EventKind::DrillStarted { .. }
             | EventKind::RetryScheduled { .. }
             | EventKind::RunContinued
             | EventKind::RunStopping { .. } => Ok(()),

@@ -1,6 +1,7 @@
 //! Knowing the states that tasks are in, through the real binary.
 
 mod doubts;
+mod drills;
 mod list;
 mod reverting;
 mod sub_tasks;

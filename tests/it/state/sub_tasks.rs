@@ -176,10 +176,33 @@ fn name_bad(rehearsal: &Rehearsal) -> BTreeSet<String> {
     ids(&bad.stdout)
 }
 
+/// Returns 200 batch tasks of a list: the largest three, and others that are small, so that their
+/// sub-tasks are called within seconds.
+fn from_small_to_large(list: &str) -> Vec<String> {
+    let mut reader = csv::Reader::from_reader(list.as_bytes());
+    let rows = reader.records().map(Result::unwrap);
+    let mut sizes: Vec<(u64, String)> =
+        rows.map(|row| (row[2].parse().unwrap(), row[0].to_owned())).collect();
+    sizes.sort();
+    let large = sizes.split_off(sizes.len() - 3);
+    assert!((sizes[0].0, large[2].0) == (3, 3_000), "{:?}, {large:?}", sizes[0]);
+    sizes.truncate(197);
+    sizes.into_iter().chain(large).map(|(_, id)| id).collect()
+}
+
 #[test]
 fn failed_sub_tasks_are_started_by_themselves_and_nothing_else_is_touched() {
-    let rehearsal = rehearsal(3..=40);
-    let partial = partial_ids(200);
+    let settle = Duration::ZERO;
+    let rehearsal = Rehearsal::at_once(SandboxSettings {
+        tasks: 20_000,
+        running: 0.0,
+        sub_tasks: 3..=3_000,
+        partial: 1.0,
+        settle,
+        ..Default::default()
+    });
+    let list = rehearsal.scene.call(&["list"]).expect(0).stdout;
+    let partial = from_small_to_large(&list);
     let input = rehearsal.input(&partial);
     rehearsal.scene.call(&["start", input.to_str().unwrap()]).expect(1);
     let failed = failed_at(&rehearsal, &partial);
@@ -234,4 +257,36 @@ fn any_object_accepts_a_sub_task_and_a_retry_calls_sub_tasks_again() {
     let paths = server.requests().into_iter().map(|request| request.path);
     assert!(paths.clone().all(|path| path.contains("/tasks/cam")), "{:?}", server.requests());
     assert_eq!(paths.count(), 5 + 3);
+}
+
+#[test]
+fn a_table_of_sub_tasks_is_noticed_where_batch_tasks_are_named_and_the_other_way_round() {
+    let server = Server::obliging();
+    let scene = Scene::with(&server);
+    let rows = "gate-1,cam,start_failed,gate-9,camera-1,motion,2024-07-05T12:00:00Z\n";
+    scene.write("cameras.csv", format!("{HEADING}{rows}"));
+    // As an editor or a run leaves it.
+    scene.write("edited.csv", "camera;id;batch_id;state\ncamera-1;gate-1;gate-9;start_failed\n");
+    scene.write("plan.csv", "id,command,state,batch_id,camera\ngate-1,stop,running,gate-9,c\n");
+    scene.write("list.csv", "id,name,tasks,state,counters,created\ngate-1,g,1,bad,failed=1,\n");
+    let named = "--level task";
+    for call in [
+        &["start", "cameras.csv"][..],
+        &["stop", "edited.csv", "-n"],
+        &["plan", "start", "cameras.csv"],
+        &["run", "plan.csv"],
+        &["tasks", "cameras.csv"],
+        &["start", "list.csv", "--level", "task"],
+        &["plan", "stop", "list.csv", "--level", "task"],
+    ] {
+        let ended = scene.call(call).expect(65);
+        assert!(ended.stderr.contains(named), "{call:?}: {ended:?}");
+    }
+    assert_eq!(server.count(), 0);
+    // Who types the column says what its ids are.
+    scene.call(&["stop", "cameras.csv", "--id-column", "batch_id"]).expect(0);
+    scene.call(&["stop", "cameras.csv", "--id-column", "id"]).expect(0);
+    assert_eq!(server.ids(), ["gate-9", "gate-1"]);
+    scene.call(&["stop", "cameras.csv", "--level", "task", "-n"]).expect(0);
+    scene.call(&["stop", "list.csv", "-n"]).expect(0);
 }

@@ -21,7 +21,7 @@ use batchctl::clock::{Clock, Timestamp};
 use batchctl::policy::SharedSlots;
 use batchctl::report::ExitStatus;
 use batchctl::run;
-use batchctl::survey::{Gap, PageSink, WalkEnd, WalkStep, Walker};
+use batchctl::survey::{Gap, MOST_WALKS, PageSink, WalkEnd, WalkStep, Walker};
 use batchctl::text::{plural, printable};
 use clap::Args;
 use glob::Pattern;
@@ -82,9 +82,6 @@ pub(crate) struct WhichTasksArgs {
     #[arg(long, value_name = "NAME")]
     pub(crate) title: Option<String>,
 }
-
-/// How often a list is walked through that becomes shorter meanwhile.
-pub(crate) const MOST_WALKS: u32 = 3;
 
 pub(crate) fn list(args: &ListArgs, context: &Context) -> Result<ExitStatus, CommandError> {
     let choice = TaskFilter::from_args(&args.which)?;

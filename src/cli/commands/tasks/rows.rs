@@ -65,34 +65,18 @@ impl SubTaskTable {
     }
 }
 
-/// Returns a field that the service sent as text, or nothing.
-fn text<'a>(task: &'a ListedTask, field: &str) -> &'a str {
-    task.others.get(field).and_then(Value::as_str).unwrap_or_default()
-}
-
-/// Returns a field of the error that the service shows of a sub-task.
-fn error<'a>(task: &'a ListedTask, field: &str) -> &'a str {
-    let error = task.others.get("error").and_then(|error| error.get(field));
-    error.and_then(Value::as_str).unwrap_or_default()
-}
-
-/// Returns the service's own word for the state, in lower case as in all lists.
-fn state(task: &ListedTask) -> String {
-    task.states.iter().next().map_or_else(String::new, |(state, _)| state.to_owned())
-}
-
 fn cells(batch_task: &TaskId, task: &ListedTask) -> [String; COLUMNS.len()] {
     [
         task.id.clone(),
         task.name.clone(),
-        state(task),
+        task.state_word().to_owned(),
         batch_task.to_string(),
-        text(task, "video_source_name").to_owned(),
-        text(task, "title").to_owned(),
+        task.text("video_source_name").to_owned(),
+        task.text("title").to_owned(),
         created(task).map_or_else(String::new, |at| at.to_string()),
-        text(task, "status").to_owned(),
-        error(task, "code").to_owned(),
-        error(task, "message").to_owned(),
+        task.text("status").to_owned(),
+        task.error("code").to_owned(),
+        task.error("message").to_owned(),
     ]
 }
 
@@ -100,7 +84,7 @@ fn object(batch_task: &TaskId, task: &ListedTask) -> Value {
     json!({
         "id": task.id,
         "name": task.name,
-        "state": state(task),
+        "state": task.state_word(),
         "batch_id": batch_task.as_str(),
         "created": created(task).map(|at| at.to_string()),
         "others": task.others,

@@ -2,6 +2,7 @@
 //!
 //! The template escapes every value; this file decides words and numbers and writes no markup.
 
+use crate::report::format::drill_lines::{drill_note, error_in_words};
 use crate::report::format::html::chart::{Chart, HEIGHT, WIDTH};
 use crate::report::format::html::charts::charts;
 use crate::report::format::html::facts::{facts, foreign};
@@ -229,6 +230,10 @@ fn efforts(report: &Report) -> Vec<Tile> {
         let note = sub_tasks_note(report.counts);
         tiles.push(effort("sub-tasks", grouped(report.counts.total), note));
     }
+    if let Some(drill) = &report.drill {
+        let note = foreign(&drill_note(drill));
+        tiles.push(effort("looked into", grouped(drill.tasks.len() as u64), note));
+    }
     if report.empty > 0 {
         tiles.push(effort("empty", grouped(report.empty), "succeeded without a sub-task".into()));
     }
@@ -314,10 +319,13 @@ impl FailureGroupHtml {
         let code = Some(foreign(&group.error_code)).filter(|code| !code.is_empty());
         let cause = std::iter::once(group.kind_word().to_owned()).chain(status).chain(code);
         let params = group.params.join("; ");
+        let errors: Vec<String> = group.sub_task_errors.iter().map(error_in_words).collect();
+        let errors = errors.join("; ");
         let details = [
             ("Detail", group.further_detail()),
             ("Params", &params),
             ("Sub-task", &group.sub_task_error),
+            ("Errors", &errors),
             ("Reason", &group.reason),
             ("Advice", &group.advice),
         ];

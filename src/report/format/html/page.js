@@ -7,6 +7,8 @@
 (() => {
   const data = JSON.parse(document.getElementById("data").textContent);
   const { head, rows, attempts, texts } = data;
+  // What was seen of the tasks that were looked into, by row.
+  const drilled = new Map((data.drilled || []).map((seen) => [seen[0], seen]));
   const MARKS = ["✓", "◐", "✕", "?", "=", "○"];
   const ROW_HEIGHT = 37;
   const PRINTED = 200;
@@ -73,7 +75,8 @@
     const row = rows[index];
     // Reason, advice, sub-tasks, request, detail and params: every text that a click shows.
     const said = [3, 4, 5, 6, 9, 10].map((cell) => text(failure(row)[cell]));
-    return (haystacks[index] ||= [row[0], message(row), ...said, source(row)].join(" ").toLowerCase());
+    const cameras = (drilled.get(index)?.[4] || []).flat().map(text);
+    return (haystacks[index] ||= [row[0], message(row), ...said, source(row), ...cameras].join(" ").toLowerCase());
   }
 
   function find() {
@@ -135,6 +138,7 @@
         button.type = "button";
         button.setAttribute("aria-haspopup", "dialog");
         cell.append(button);
+        if (drilled.has(index)) cell.append(element("span", "drilled", notThere(drilled.get(index))));
       } else if (name === "outcome") {
         cell.className += ` pill ${head.outcomes[row[2]]}`;
         const mark = element("span", "mark", MARKS[row[2]]);
@@ -240,6 +244,7 @@
     const title = element("h3", "", list.length ? count(row[3], "attempt", "attempts") : "It was never sent.");
     const content = [facts, title];
     if (list.length) content.push(attemptTable(list));
+    if (drilled.has(index)) content.splice(1, 0, ...subTasks(drilled.get(index)));
     if (list.length && list.length < row[3]) {
       content.push(element("p", "quiet", "Not all attempts are in this page; the run's file has them."));
     }
@@ -247,6 +252,37 @@
     state.task = row[0];
     remember();
     if (!dialog.open) dialog.showModal();
+  }
+
+  // How many sub-tasks of a task are not where they were sent, if its list is whole.
+  function notThere([, listed, missing, gap]) {
+    return gap ? "not known" : `${missing.toLocaleString("en-US")} of ${listed.toLocaleString("en-US")} not there`;
+  }
+
+  function subTasks(seen) {
+    const [, , missing, gap, named] = seen;
+    const parts = [element("h3", "", `Sub-tasks: ${notThere(seen)}`)];
+    if (gap) parts.push(element("p", "quiet foreign", gap));
+    if (named.length) parts.push(subTaskTable(named));
+    if (!gap && named.length < missing) {
+      parts.push(element("p", "quiet", `${(missing - named.length).toLocaleString("en-US")} more are not named.`));
+    }
+    return parts;
+  }
+
+  function subTaskTable(named) {
+    const made = element("table", "attempts");
+    const titles = element("tr");
+    for (const title of ["Sub-task", "Name", "Camera", "State", "What is wrong"]) titles.append(element("th", "", title));
+    made.append(titles);
+    for (const [id, name, camera, state, code, said, gap] of named) {
+      const line = element("tr");
+      const unread = text(gap) ? `its error is unread: ${text(gap)}` : "";
+      const wrong = [text(code), text(said), unread].filter(Boolean).join(": ");
+      [id, name, text(camera), text(state), wrong].forEach((cell) => line.append(element("td", "foreign", cell)));
+      made.append(line);
+    }
+    return made;
   }
 
   function attemptTable(list) {

@@ -9,7 +9,8 @@
 //! after `base`, words are numbers, and groups count from 1. The failure, if there is one, is
 //! `[kind, code, message, reason, advice, errors, request, counts, latency, detail, params]`. An attempt is `[row,
 //! started, duration, status, kind, code, message]`. A task with one attempt has no attempt of its
-//! own here, because its row says the same.
+//! own here, because its row says the same. A task that was looked into is `[row, listed, not
+//! there, gap, sub-tasks]`, and a sub-task `[id, name, camera, state, code, words, gap]`.
 
 use crate::clock::Timestamp;
 use crate::report::format::csv::ResultsError;
@@ -17,10 +18,13 @@ use crate::report::format::html::in_script::write_in_script;
 use crate::report::format::html::texts::{Text, Texts};
 use crate::report::model::{Grouping, Report, failure_of};
 use crate::store::{AttemptRow, RunReader, StoreError, TaskRow};
-use crate::task::{Command, Counts, Failure, FailureKind, Ordinal, Outcome};
+use crate::task::{
+    Command, Counts, DrilledSubTask, DrilledTask, Failure, FailureKind, Ordinal, Outcome,
+};
 use crate::text::whole_millis;
 use serde::Serialize;
 use std::collections::HashMap;
+use std::io;
 use std::io::Write;
 
 /// The most that a page holds.
@@ -87,7 +91,11 @@ pub(crate) fn write_rows(
         texts: Texts::new(),
         written: 0,
         sent_again: HashMap::new(),
+        drilled: Vec::new(),
     };
+    let drilled = report.drill.iter().flat_map(|drill| &drill.tasks);
+    let drilled: HashMap<Ordinal, &DrilledTask> =
+        drilled.map(|task| (task.place(), task)).collect();
     let head = Head {
         run: report.run.id.as_str(),
         base: base.as_micros() / 1_000,
@@ -101,9 +109,10 @@ pub(crate) fn write_rows(
     out.write_all(b"{\"head\":")?;
     write_in_script(&head, &mut out)?;
     out.write_all(b",\n\"rows\":[")?;
-    rows.write_tasks(run, report, &mut out)?;
+    rows.write_tasks(run, report, &drilled, &mut out)?;
     out.write_all(b"],\n\"attempts\":[")?;
     rows.write_attempts(run, &mut out)?;
+    rows.write_drilled(&drilled, &mut out)?;
     out.write_all(b"],\n\"texts\":")?;
     write_in_script(&rows.texts.finish(), &mut out)?;
     Ok(out.write_all(b"}")?)
@@ -131,6 +140,8 @@ struct HtmlRows {
     written: u64,
     /// The rows of the tasks that were sent more than once.
     sent_again: HashMap<Ordinal, u64>,
+    /// The rows of the tasks that were looked into.
+    drilled: Vec<(u64, Ordinal)>,
 }
 
 impl HtmlRows {
@@ -138,6 +149,7 @@ impl HtmlRows {
         &mut self,
         run: &RunReader,
         report: &Report,
+        drilled: &HashMap<Ordinal, &DrilledTask>,
         out: &mut impl Write,
     ) -> Result<(), ResultsError> {
         // One pass over all tasks for each share, because sorting them would need all in memory.
@@ -158,6 +170,9 @@ impl HtmlRows {
                     return Err(PassEnd::Full);
                 }
                 if share.includes(task.outcome) {
+                    if drilled.contains_key(&task.ordinal) {
+                        self.drilled.push((self.written, task.ordinal));
+                    }
                     self.write_task(&task, out).map_err(PassEnd::Error)?;
                 }
                 Ok(())
@@ -259,6 +274,40 @@ impl HtmlRows {
         }
     }
 
+    /// Writes what was seen of the shown tasks that were looked into, in the order of the rows.
+    fn write_drilled(
+        &mut self,
+        drilled: &HashMap<Ordinal, &DrilledTask>,
+        out: &mut impl Write,
+    ) -> io::Result<()> {
+        // Most runs have none, and their pages say nothing of it.
+        if self.drilled.is_empty() {
+            return Ok(());
+        }
+        out.write_all(b"],\n\"drilled\":[")?;
+        for (number, (row, ordinal)) in std::mem::take(&mut self.drilled).iter().enumerate() {
+            out.write_all(if number == 0 { b"\n" } else { b",\n" })?;
+            let task = drilled[ordinal];
+            let sub_tasks: Vec<SubTaskCells> =
+                task.sub_tasks.iter().map(|it| self.sub_task(it)).collect();
+            let gap = task.gap.as_deref();
+            write_in_script(&(row, task.listed, task.not_there, gap, sub_tasks), &mut *out)?;
+        }
+        Ok(())
+    }
+
+    fn sub_task(&mut self, task: &DrilledSubTask) -> SubTaskCells {
+        (
+            task.id.clone(),
+            task.name.clone(),
+            self.texts.text(&task.camera),
+            self.texts.text(&task.state),
+            self.texts.text(&task.error_code),
+            self.texts.text(task.said()),
+            self.texts.text(task.gap.as_deref().unwrap_or_default()),
+        )
+    }
+
     fn attempt(&mut self, row: u64, attempt: &AttemptRow) -> AttemptCells {
         let failure = attempt.failure.as_ref();
         (
@@ -282,6 +331,9 @@ impl HtmlRows {
 /// The cells of a failure.
 type FailureCells =
     (u8, Text, Text, Text, Text, Text, Option<String>, Option<[u64; 3]>, Option<u64>, Text, Text);
+
+/// The cells of a sub-task.
+type SubTaskCells = (String, String, Text, Text, Text, Text, Text);
 
 /// The cells of an attempt.
 type AttemptCells = (u64, i64, Option<u64>, Option<u16>, Option<u8>, Text, Text);
