@@ -20,10 +20,12 @@ mod tuning_hints;
 mod verify;
 mod waves;
 
-pub use answer::{ActionResult, Answer, Body, Delivery, NoResponse, Response, ServiceError};
+pub use answer::{
+    ActionResult, Answer, Body, Delivery, Judgement, NoResponse, Response, ServiceError,
+};
 pub use classify::{Finding, Verdict, classify, classify_read};
 pub use credentials_trust::{CredentialsTrust, Generation, Remedy};
-pub use judgement::{AnswerMeaning, Judgement};
+pub use judgement::AnswerMeaning;
 pub use max_delta::{InvalidMaxDelta, MaxDelta};
 pub use outage::{
     Attribution, Breaker, BreakerChange, Health, Passage, RetryBudget, RetryPermit, SuspectQueue,
