@@ -51,6 +51,13 @@ pub trait Watch: Send {
     /// Receives the events since the last call, oldest first.
     fn on_events(&mut self, events: &[Event]);
 
+    /// Receives the events of one target, in a run of several. By default takes them like those of a
+    /// run.
+    fn on_target_events(&mut self, target: &Arc<str>, events: &[Event]) {
+        let _ = target;
+        self.on_events(events);
+    }
+
     /// Called about once a second, even without events. By default does nothing.
     fn tick(&mut self, now: Timestamp) {
         let _ = now;

@@ -9,10 +9,11 @@ mod exclusions;
 pub use exclusions::Exclusions;
 
 use crate::input;
-use crate::input::{InputError, InputOptions, Source};
-use crate::task::{Command, Ordinal, TaskId};
+use crate::input::{InputError, InputOptions, Row, Source, TargetChoice};
+use crate::task::{Command, Ordinal, Position, TaskId};
 use crate::text::{plural, printable};
 use std::fmt;
+use std::sync::Arc;
 
 /// The most problems that are kept; the others are only counted.
 pub const SHOWN_PROBLEMS: usize = 20;
@@ -36,6 +37,8 @@ pub struct PlannedRow {
     pub column: Option<u64>,
     /// The other cells, as a JSON array in the order of the source's columns.
     pub others: Option<String>,
+    /// The target that the row names, counted from 0; `None` if rows name none.
+    pub target: Option<usize>,
 }
 
 /// An input that was read.
@@ -98,6 +101,16 @@ pub enum PlanProblem {
         /// The position of the first row.
         other: SourcePosition,
     },
+    /// The row names a target that the run does not have.
+    #[error("{at}: there is no target `{}`", printable(text, 60))]
+    Target {
+        /// The position of the row.
+        at: SourcePosition,
+        /// The text that was read.
+        text: String,
+        /// The names of the targets.
+        names: Vec<String>,
+    },
     /// The end of an entry of `--exclude` is no time.
     #[error("{at}: `{}` is neither a date nor a time", printable(text, 60))]
     Until {
@@ -128,6 +141,10 @@ impl PlanProblem {
             Self::Duplicate { .. } => {
                 Some("use `--on-duplicate collapse` to call such an id once".into())
             }
+            Self::Target { names, .. } => Some(format!(
+                "the targets are {}; each has a table `[target.NAME]` in the config file",
+                printable(&names.join(", "), 200)
+            )),
             Self::Until { .. } => {
                 Some("write `2025-07-31`, `2025-07-31T18:00`, or a time with its zone".into())
             }
@@ -211,7 +228,8 @@ pub fn read<E>(
                     name: rows.name().to_owned(),
                     columns: rows.columns().to_vec(),
                 });
-                read_one(number, rows, &mut reading, &mut problems, &mut take)?;
+                let rows = SourceRows { number, rows, targets: options.targets.as_ref() };
+                read_one(rows, &mut reading, &mut problems, &mut take)?;
             }
             Err(error) => problems.add(error.into()),
         }
@@ -219,15 +237,27 @@ pub fn read<E>(
     Ok((reading, problems))
 }
 
-fn read_one<E>(
-    source: u32,
+/// The rows of one source.
+struct SourceRows<'a> {
+    number: u32,
     rows: input::Rows,
+    targets: Option<&'a TargetChoice>,
+}
+
+fn read_one<E>(
+    SourceRows { number, rows, targets }: SourceRows<'_>,
     reading: &mut Reading,
     problems: &mut Problems,
     take: &mut impl FnMut(PlannedRow) -> Result<(), E>,
 ) -> Result<(), E> {
+    let name: Arc<str> = rows.name().into();
+    // Rows that belong to every target have a place for each of them.
+    let most = match targets {
+        Some(TargetChoice::Every { of }) => MOST_ROWS / u32::try_from(*of).unwrap_or(MOST_ROWS),
+        Some(TargetChoice::Column { .. }) | None => MOST_ROWS,
+    };
     for row in rows {
-        let Some(ordinal) = u32::try_from(reading.rows).ok().filter(|&n| n < MOST_ROWS) else {
+        let Some(ordinal) = u32::try_from(reading.rows).ok().filter(|&n| n < most) else {
             problems.add(PlanProblem::TooManyRows);
             return Ok(());
         };
@@ -236,20 +266,48 @@ fn read_one<E>(
         match row {
             Ok(row) if !row.is_wanted => reading.not_matched += 1,
             // After a problem nothing will be sent, so the other rows are only checked.
-            Ok(row) if problems.is_empty() => take(PlannedRow {
-                ordinal: Ordinal(ordinal),
-                id: row.id,
-                command: row.command,
-                source,
-                line: row.position.line,
-                column: Some(row.position.column),
-                others: row.others,
-            })?,
-            Ok(_) => {}
+            Ok(row) => {
+                let target = match target_of(&row, &name, targets) {
+                    Ok(target) => target,
+                    Err(problem) => {
+                        problems.add(problem);
+                        continue;
+                    }
+                };
+                if problems.is_empty() {
+                    take(PlannedRow {
+                        ordinal: Ordinal(ordinal),
+                        id: row.id,
+                        command: row.command,
+                        source: number,
+                        line: row.position.line,
+                        column: Some(row.position.column),
+                        others: row.others,
+                        target,
+                    })?;
+                }
+            }
             Err(error) => problems.add(error.into()),
         }
     }
     Ok(())
+}
+
+/// Returns which target a row names, if a column of its source does.
+fn target_of(
+    row: &Row,
+    source: &Arc<str>,
+    targets: Option<&TargetChoice>,
+) -> Result<Option<usize>, PlanProblem> {
+    let Some(TargetChoice::Column { names, .. }) = targets else { return Ok(None) };
+    let text = row.target.as_deref().unwrap_or_default();
+    let found = names.iter().position(|name| name == text);
+    let problem = || {
+        let (source, Position { line, column }) = (source.to_string(), row.position);
+        let at = SourcePosition { source, line, column: Some(column) };
+        PlanProblem::Target { at, text: text.into(), names: names.clone() }
+    };
+    found.map(Some).ok_or_else(problem)
 }
 
 #[cfg(test)]

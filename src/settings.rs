@@ -6,8 +6,10 @@
 
 mod choice;
 mod stored_form;
+mod target_part;
 
 pub use choice::{LeftOut, TaskChoice};
+pub use target_part::TargetPart;
 
 use crate::policy::{FinishBy, MaxFailures, OnDoubt, Waves};
 use crate::settings::stored_form::{millis, optional_millis, optional_words, words};
@@ -52,6 +54,10 @@ pub struct RunSettings {
     /// it.
     #[serde(with = "optional_words")]
     pub shard: Option<Shard>,
+    /// Which target of a run of several these settings are of. By default a run has one.
+    // Left out if there is none, as in the runs of versions without targets.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub target: Option<TargetPart>,
     /// The most calls on the wire at a time. By default 16.
     pub concurrency: NonZeroUsize,
     /// The longest time that one attempt may take. By default 60 s.
@@ -182,6 +188,7 @@ impl Default for RunSettings {
             rate: RateSetting::default(),
             rate_group: None,
             shard: None,
+            target: None,
             concurrency: NonZeroUsize::new(16).expect("sixteen is not zero"),
             timeout: Duration::from_secs(60),
             connect_timeout: Duration::from_secs(5),

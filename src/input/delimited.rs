@@ -99,6 +99,7 @@ impl Delimited {
             command: self.command()?,
             position: self.records.cell_start(index),
             others: self.others()?,
+            target: self.target()?,
             is_wanted: self.is_wanted()?,
         })
     }
@@ -163,6 +164,11 @@ impl Delimited {
             }
         }
         Ok(true)
+    }
+
+    fn target(&self) -> Result<Option<Box<str>>, ReadFault> {
+        let Some(index) = self.layout.target else { return Ok(None) };
+        Ok(Some(unguarded(self.text(index)?).trim().into()))
     }
 
     fn command(&self) -> Result<Command, ReadFault> {

@@ -163,6 +163,8 @@ pub enum Role {
     Id,
     /// The column holds the commands.
     Command,
+    /// The column holds the targets.
+    Target,
 }
 
 impl Role {
@@ -171,6 +173,7 @@ impl Role {
         match self {
             Self::Id => "--id-column",
             Self::Command => "--command-column",
+            Self::Target => "--target-column",
         }
     }
 }

@@ -5,8 +5,10 @@
 
 use super::condition::Condition;
 use super::error::{ColumnProblem, Role};
-use super::{CommandSource, Header, InputOptions, id_cell, level_check, results_header};
-use crate::task::Command;
+use super::{
+    CommandSource, Header, InputOptions, TargetChoice, id_cell, level_check, results_header,
+};
+use crate::task::{Command, TARGET_COLUMN};
 use crate::text::unguarded;
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
@@ -25,6 +27,8 @@ pub(super) struct Layout {
     pub(super) id: usize,
     /// The source of the command.
     pub(super) command: CommandCell,
+    /// The index of the target, if a column names it.
+    pub(super) target: Option<usize>,
     /// The number of cells in a row.
     pub(super) width: usize,
     /// The indices of the other columns, without those that batchctl wrote in an earlier run.
@@ -61,10 +65,19 @@ impl Layout {
         if command == CommandCell::At(id) {
             return Err(ColumnProblem::Shared { index: id });
         }
+        let target = target(first, options)?;
         let is_read = |index: usize| index == id || command == CommandCell::At(index);
         let (others, columns) = match options.header {
             Header::Present => {
-                let ours = results_header::written_by_us(first);
+                let mut ours = results_header::written_by_us(first);
+                if options.targets.is_some() {
+                    // Results have it anew; of another table it is a column like all others.
+                    let of_results = ours.contains(&true);
+                    for (index, name) in first.iter().enumerate() {
+                        let is_target = name == TARGET_COLUMN;
+                        ours[index] |= is_target && (of_results || target == Some(index));
+                    }
+                }
                 let others = (0..first.len()).filter(|&index| !is_read(index) && !ours[index]);
                 let others: Vec<usize> = others.collect();
                 let names: Vec<Cow<'_, str>> =
@@ -80,7 +93,7 @@ impl Layout {
             }
         };
         let conditions = conditions(first, id, command, options)?;
-        Ok(Self { id, command, width: first.len(), others, columns, conditions })
+        Ok(Self { id, command, target, width: first.len(), others, columns, conditions })
     }
 }
 
@@ -129,6 +142,15 @@ fn named(header: &[String], options: &InputOptions) -> Result<(usize, CommandCel
         }
     };
     Ok((id, command))
+}
+
+/// Finds the column that names the targets.
+fn target(first: &[String], options: &InputOptions) -> Result<Option<usize>, ColumnProblem> {
+    let Some(TargetChoice::Column { column, .. }) = &options.targets else { return Ok(None) };
+    match options.header {
+        Header::Present => find(first, Role::Target, &[column.as_str()]).map(Some),
+        Header::Absent => index(Role::Target, column, first.len()).map(Some),
+    }
 }
 
 /// Finds the columns by their numbers.

@@ -50,9 +50,7 @@ fn about(error: &InputError) -> Option<String> {
         InputError::NoColumns { .. } => {
             Some("name the format with `--format csv`, or leave `--id-column` out".into())
         }
-        InputError::NoCondition { .. } => {
-            Some("give a table with that column, or a condition on `id`".into())
-        }
+        InputError::NoCondition { .. } => Some("give a table with that column".into()),
         InputError::Delimiter { .. } => Some(
             "`--delimiter` takes one ASCII character that ids do not contain, such as `;`".into(),
         ),

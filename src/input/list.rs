@@ -75,7 +75,14 @@ impl List {
             let at = bad.character_at.unwrap_or(0);
             ReadFault::Row(position(at), bad.problem)
         })?;
-        Ok(Row { id, command: self.command, position: position(0), others: None, is_wanted: true })
+        Ok(Row {
+            id,
+            command: self.command,
+            position: position(0),
+            others: None,
+            target: None,
+            is_wanted: true,
+        })
     }
 }
 
@@ -129,6 +136,7 @@ impl Given {
             command: self.command,
             position: start,
             others: None,
+            target: None,
             is_wanted: true,
         });
         Some(row.map_err(|bad| {

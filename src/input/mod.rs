@@ -35,7 +35,7 @@ pub use condition::{Condition, InvalidCondition};
 pub use error::{ColumnProblem, InputError, JqFilter, Role, RowProblem, WidthReason};
 pub use file_kind::FileKind;
 pub use header::is_same_name;
-pub use options::{CommandSource, Format, Header, InputOptions, Lists, Source};
+pub use options::{CommandSource, Format, Header, InputOptions, Lists, Source, TargetChoice};
 pub use row::Row;
 pub use stray_line::StrayLine;
 
@@ -128,8 +128,12 @@ fn the_command(name: &Arc<str>, options: &InputOptions) -> Result<Command, Input
     }
 }
 
-/// Refuses conditions on columns that an input of ids alone does not have.
+/// Refuses conditions on columns that an input of ids alone does not have, and targets in one.
 fn check_conditions(name: &Arc<str>, options: &InputOptions) -> Result<(), InputError> {
+    if let Some(TargetChoice::Column { column, .. }) = &options.targets {
+        let (name, column) = (Arc::clone(name), column.clone());
+        return Err(InputError::NoCondition { name, column });
+    }
     let is_on_ids = |condition: &&Condition| is_about_ids(condition, options);
     match options.conditions.iter().find(|condition| !is_on_ids(condition)) {
         Some(condition) => {

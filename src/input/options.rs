@@ -65,6 +65,23 @@ pub enum Header {
     Absent,
 }
 
+/// How rows are shared out among the targets of a run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TargetChoice {
+    /// Each row belongs to the target that it names in this column.
+    Column {
+        /// The name of the column or, without a header, its number.
+        column: String,
+        /// The names of the targets.
+        names: Vec<String>,
+    },
+    /// Each row belongs to every target.
+    Every {
+        /// The number of targets.
+        of: usize,
+    },
+}
+
 /// What is done with a list where the column of the ids is named.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Lists {
@@ -94,6 +111,8 @@ pub struct InputOptions {
     pub header: Header,
     /// The conditions that a row must meet, all of them.
     pub conditions: Vec<Condition>,
+    /// How rows are shared out among targets; by default there are none.
+    pub targets: Option<TargetChoice>,
 }
 
 impl InputOptions {
@@ -108,6 +127,7 @@ impl InputOptions {
             delimiter: None,
             header: Header::Present,
             conditions: Vec::new(),
+            targets: None,
         }
     }
 }

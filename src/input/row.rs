@@ -14,6 +14,8 @@ pub struct Row {
     /// The other cells as a JSON array, in the order of
     /// [`Rows::columns`](super::Rows::columns); `None` if there are no other columns.
     pub others: Option<String>,
+    /// The text of the cell that names its target, if a column does.
+    pub target: Option<Box<str>>,
     /// Whether the row meets the conditions of the options.
     pub is_wanted: bool,
 }

@@ -4,12 +4,13 @@
 //! picture, not the run. The bar always leaves the terminal clean, also after a panic. `render`
 //! decides the text; nothing here does.
 
-use super::render::render_bar;
+use super::render::{render_bar, render_line};
 use super::tally::Tally;
-use crate::clock::Clock;
+use super::target_tallies::TargetTallies;
+use crate::clock::{Clock, Timestamp};
 use crate::event::{Event, Watch};
 use crate::text::Style;
-use console::measure_text_width;
+use console::{measure_text_width, truncate_str};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle, TermLike};
 use std::io::Write;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -38,7 +39,7 @@ const DRAWINGS_PER_SECOND: u8 = 10;
 /// ```
 #[derive(Debug)]
 pub struct Bar {
-    tally: Arc<Mutex<Tally>>,
+    tallies: Arc<Mutex<TargetTallies>>,
     remark: Arc<OnceLock<&'static str>>,
     picture: ProgressBar,
 }
@@ -56,13 +57,13 @@ impl Bar {
 
     /// Returns a bar that is drawn only on request.
     fn still<T: TermLike + Clone + 'static>(terminal: T, style: Style, clock: Clock) -> Self {
-        let tally = Arc::new(Mutex::new(Tally::default()));
+        let tallies = Arc::new(Mutex::new(TargetTallies::default()));
         let remark: Arc<OnceLock<&'static str>> = Arc::default();
         let (shown, remarked, measured) =
-            (Arc::clone(&tally), Arc::clone(&remark), terminal.clone());
+            (Arc::clone(&tallies), Arc::clone(&remark), terminal.clone());
         let draw = move |_: &ProgressState, to: &mut dyn fmt::Write| {
             let width = measured.width();
-            let mut lines = render_bar(&lock(&shown), clock.now(), width, style);
+            let mut lines = render(&lock(&shown), clock.now(), width, style);
             if let Some(remark) = remarked.get() {
                 add_remark(&mut lines, remark, usize::from(width));
             }
@@ -74,7 +75,7 @@ impl Bar {
         let target = ProgressDrawTarget::term_like_with_hz(Box::new(terminal), DRAWINGS_PER_SECOND);
         let picture = ProgressBar::with_draw_target(None, target);
         picture.set_style(template.with_key("run", draw));
-        Self { tally, remark, picture }
+        Self { tallies, remark, picture }
     }
 
     /// Shows a few words with the bar from now on, if there is room; only the first remark counts.
@@ -90,7 +91,11 @@ impl Bar {
 
 impl Watch for Bar {
     fn on_events(&mut self, events: &[Event]) {
-        lock(&self.tally).take(events);
+        lock(&self.tallies).take(None, events);
+    }
+
+    fn on_target_events(&mut self, target: &Arc<str>, events: &[Event]) {
+        lock(&self.tallies).take(Some(target), events);
     }
 
     fn finish(&mut self) {
@@ -102,6 +107,19 @@ impl Drop for Bar {
     fn drop(&mut self) {
         // A panic skips `finish`, and clearing twice does no harm.
         self.picture.finish_and_clear();
+    }
+}
+
+/// Draws the bar of a run, or a line for each of its targets.
+fn render(tallies: &TargetTallies, now: Timestamp, width: u16, style: Style) -> Vec<String> {
+    let line = |(name, tally): &(Arc<str>, Tally)| {
+        let line = format!("{name}: {}", render_line(tally, now));
+        // A wrapped line would make the picture jump.
+        truncate_str(&line, usize::from(width), "…").into_owned()
+    };
+    match tallies.targets() {
+        [] => render_bar(tallies.whole(), now, width, style),
+        targets => targets.iter().map(line).collect(),
     }
 }
 
@@ -121,8 +139,8 @@ fn add_remark(lines: &mut Vec<String>, words: &str, width: usize) {
 }
 
 /// Locks the tally even after a panic of another thread, because counting never leaves it invalid.
-fn lock(tally: &Mutex<Tally>) -> MutexGuard<'_, Tally> {
-    tally.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock(tallies: &Mutex<TargetTallies>) -> MutexGuard<'_, TargetTallies> {
+    tallies.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Writes lines above a bar, and continues to work after the bar has ended.

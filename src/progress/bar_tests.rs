@@ -189,7 +189,7 @@ async fn a_terminal_that_stands_still_does_not_stop_the_run() {
     let picture = bar.picture.clone();
     let drawing = std::thread::spawn(move || picture.tick());
     bar.on_events(&under_way().events);
-    assert_eq!(lock(&bar.tally).done(), 25);
+    assert_eq!(lock(&bar.tallies).whole().done(), 25);
     drop(standing_still);
     drawing.join().unwrap();
 }

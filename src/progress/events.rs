@@ -15,6 +15,7 @@ use crate::text::{ascii_json, non_empty, whole_millis};
 use serde::Serialize;
 use std::fmt;
 use std::io::Write;
+use std::sync::Arc;
 
 /// The version of the lines; it changes only if a field changed its meaning.
 const SCHEMA_VERSION: u32 = 1;
@@ -31,6 +32,8 @@ const SCHEMA_VERSION: u32 = 1;
 pub struct Events {
     out: Box<dyn Write + Send>,
     run: String,
+    /// The target of the lines that are written, in a run of several.
+    target: Option<Arc<str>>,
     /// The time of the last event, which is also the time of a line about dropped events.
     latest: Timestamp,
 }
@@ -44,12 +47,13 @@ impl fmt::Debug for Events {
 impl Events {
     /// Returns a document about `run` that writes to `out` and ignores its errors.
     pub fn new(out: Box<dyn Write + Send>, run: String) -> Self {
-        Self { out, run, latest: Timestamp::from_micros(0) }
+        Self { out, run, target: None, latest: Timestamp::from_micros(0) }
     }
 
     fn line(&self, at: Timestamp, what: &EventBody<'_>) -> String {
+        let (run, target) = (&*self.run, self.target.as_deref());
         let line =
-            EventLine { schema_version: SCHEMA_VERSION, run: &self.run, at: at.to_string(), what };
+            EventLine { schema_version: SCHEMA_VERSION, run, target, at: at.to_string(), what };
         let json = serde_json::to_string(&line).expect("names, numbers and text are always JSON");
         ascii_json(&json) + "\n"
     }
@@ -71,6 +75,12 @@ impl Watch for Events {
         self.write(&lines);
     }
 
+    fn on_target_events(&mut self, target: &Arc<str>, events: &[Event]) {
+        self.target = Some(Arc::clone(target));
+        self.on_events(events);
+        self.target = None;
+    }
+
     fn missed(&mut self, events: u64) {
         let line = self.line(self.latest, &EventBody::EventsMissed { events });
         self.write(&line);
@@ -82,6 +92,8 @@ impl Watch for Events {
 struct EventLine<'a> {
     schema_version: u32,
     run: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    target: Option<&'a str>,
     at: String,
     #[serde(flatten)]
     what: &'a EventBody<'a>,

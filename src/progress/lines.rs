@@ -11,6 +11,7 @@ use crate::event::{Event, EventKind, RunStarted, Watch};
 use crate::text::{grouped, plural};
 use std::fmt;
 use std::io::Write;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 /// The longest time without a line.
@@ -30,7 +31,11 @@ const SILENCE: Duration = Duration::from_secs(30);
 /// lines.tick(Timestamp::from_micros(30_000_000));
 /// ```
 pub struct Lines {
-    out: Box<dyn Write + Send>,
+    out: Arc<Mutex<Box<dyn Write + Send>>>,
+    /// What stands before each line: the name of a target.
+    prefix: String,
+    /// The lines of each target, in a run of several.
+    targets: Vec<(Arc<str>, Lines)>,
     tally: Tally,
     /// The time of the last line with the progress.
     last_line: Timestamp,
@@ -49,8 +54,23 @@ impl fmt::Debug for Lines {
 impl Lines {
     /// Returns a display that writes to `out` and ignores its errors.
     pub fn new(out: Box<dyn Write + Send>) -> Self {
-        let last_line = Timestamp::from_micros(0);
-        Self { out, tally: Tally::default(), last_line, tenths: 0, last_hold: None }
+        Self::with_prefix(Arc::new(Mutex::new(out)), String::new())
+    }
+
+    fn with_prefix(out: Arc<Mutex<Box<dyn Write + Send>>>, prefix: String) -> Self {
+        let (targets, tally, last_line) = (Vec::new(), Tally::default(), Timestamp::from_micros(0));
+        Self { out, prefix, targets, tally, last_line, tenths: 0, last_hold: None }
+    }
+
+    /// Returns the lines of a target.
+    fn of_target(&mut self, target: &Arc<str>) -> &mut Self {
+        let place = self.targets.iter().position(|(name, _)| name == target);
+        let place = place.unwrap_or_else(|| {
+            let lines = Self::with_prefix(Arc::clone(&self.out), format!("{target}: "));
+            self.targets.push((Arc::clone(target), lines));
+            self.targets.len() - 1
+        });
+        &mut self.targets[place].1
     }
 
     fn take(&mut self, event: &Event) {
@@ -136,8 +156,9 @@ impl Lines {
     fn write(&mut self, at: Timestamp, text: &str) {
         // One call, so that lines of several writers do not mix. A closed stream must not stop a
         // run, so errors are ignored.
-        let _ = self.out.write_all(format!("{at} {text}\n").as_bytes());
-        let _ = self.out.flush();
+        let mut out = self.out.lock().unwrap_or_else(PoisonError::into_inner);
+        let _ = out.write_all(format!("{at} {}{text}\n", self.prefix).as_bytes());
+        let _ = out.flush();
     }
 }
 
@@ -164,8 +185,13 @@ impl Watch for Lines {
         }
     }
 
+    fn on_target_events(&mut self, target: &Arc<str>, events: &[Event]) {
+        self.of_target(target).on_events(events);
+    }
+
     fn tick(&mut self, now: Timestamp) {
         self.write_if_due(now);
+        self.targets.iter_mut().for_each(|(_, lines)| lines.write_if_due(now));
     }
 }
 

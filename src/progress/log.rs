@@ -11,6 +11,7 @@ use serde::Serialize;
 use std::collections::HashMap;
 use std::fmt;
 use std::io::Write;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// The most columns of an error code in a line of text.
@@ -51,7 +52,9 @@ pub struct Log {
     verbosity: Verbosity,
     format: LogFormat,
     /// The number within its task of each attempt under way, because the event of the end lacks it.
-    numbers: HashMap<AttemptSeq, u32>,
+    numbers: HashMap<(Option<Arc<str>>, AttemptSeq), u32>,
+    /// The target of the lines that are written, in a run of several.
+    target: Option<Arc<str>>,
 }
 
 impl fmt::Debug for Log {
@@ -65,7 +68,7 @@ impl fmt::Debug for Log {
 impl Log {
     /// Returns a log that writes to `out` and ignores its errors.
     pub fn new(out: Box<dyn Write + Send>, verbosity: Verbosity, format: LogFormat) -> Self {
-        Self { out, verbosity, format, numbers: HashMap::new() }
+        Self { out, verbosity, format, numbers: HashMap::new(), target: None }
     }
 
     /// Returns the entry for the event at `index`, if it gets a line.
@@ -73,16 +76,16 @@ impl Log {
         let Event { at, kind } = &events[index];
         match kind {
             EventKind::AttemptStarted { seq, number, .. } => {
-                self.numbers.insert(*seq, *number);
+                self.numbers.insert((self.target.clone(), *seq), *number);
                 None
             }
             EventKind::AttemptWithdrawn { seq, .. } => {
-                self.numbers.remove(seq);
+                self.numbers.remove(&(self.target.clone(), *seq));
                 None
             }
             EventKind::AttemptEnded { seq, task, result } => {
                 // Removed even if no line follows, or the map would grow with the run.
-                let number = self.numbers.remove(seq);
+                let number = self.numbers.remove(&(self.target.clone(), *seq));
                 let is_shown = self.verbosity == Verbosity::Attempts;
                 is_shown.then(|| LogEntry::of_attempt(*at, task, number, result))
             }
@@ -110,11 +113,15 @@ impl Watch for Log {
     fn on_events(&mut self, events: &[Event]) {
         let mut text = String::new();
         for index in 0..events.len() {
+            let target = self.target.clone();
             let line = match &events[index] {
                 Event { at, kind: EventKind::RunChanged { change, by } } => {
-                    self.format.changed(*at, *change, *by)
+                    self.format.changed(*at, *change, *by, target.as_deref())
                 }
-                _ => self.entry(events, index).map(|entry| self.format.line(&entry)),
+                _ => {
+                    let entry = self.entry(events, index);
+                    entry.map(|entry| self.format.line(&entry, target.as_deref()))
+                }
             };
             text.extend(line);
         }
@@ -124,6 +131,12 @@ impl Watch for Log {
         // A closed stream must not stop a run.
         let _ = self.out.write_all(text.as_bytes());
         let _ = self.out.flush();
+    }
+
+    fn on_target_events(&mut self, target: &Arc<str>, events: &[Event]) {
+        self.target = Some(Arc::clone(target));
+        self.on_events(events);
+        self.target = None;
     }
 }
 
@@ -179,22 +192,29 @@ pub(super) fn result_of(wanted: AttemptSeq, events: &[Event]) -> Option<&Attempt
 }
 
 impl LogFormat {
-    fn line(self, entry: &LogEntry<'_>) -> String {
+    fn line(self, entry: &LogEntry<'_>, target: Option<&str>) -> String {
         match self {
-            Self::Text => text_line(entry),
-            Self::Json => json_line(entry),
+            Self::Text => text_line(entry, target),
+            Self::Json => json_line(entry, target),
         }
     }
 
     /// Writes a change by an operator in JSON only; people see it in the bar or the plain lines.
-    fn changed(self, at: Timestamp, change: Change, by: Operator) -> Option<String> {
-        (self == Self::Json).then(|| written(&JsonEntry::of_change(at, change, by)))
+    fn changed(
+        self,
+        at: Timestamp,
+        change: Change,
+        by: Operator,
+        target: Option<&str>,
+    ) -> Option<String> {
+        let entry = || JsonEntry { target, ..JsonEntry::of_change(at, change, by) };
+        (self == Self::Json).then(|| written(&entry()))
     }
 }
 
 // For people.
 
-fn text_line(entry: &LogEntry<'_>) -> String {
+fn text_line(entry: &LogEntry<'_>, target: Option<&str>) -> String {
     let LogEntry { at, task, what, result, took } = entry;
     let what = match what {
         LoggedFact::AttemptEnded { number: Some(number) } => format!("attempt {number}"),
@@ -207,7 +227,8 @@ fn text_line(entry: &LogEntry<'_>) -> String {
     let seen = seen.map_or_else(String::new, |seen| format!(": {seen}"));
     let took = grouped(took.as_millis().try_into().unwrap_or(u64::MAX));
     let doubt = if result.is_some_and(|result| result.in_doubt) { ", in doubt" } else { "" };
-    format!("{at} {} {} {what}{seen} in {took} ms{doubt}\n", task.command, task.id)
+    let at_target = target.map_or_else(String::new, |target| format!("{target}: "));
+    format!("{at} {at_target}{} {} {what}{seen} in {took} ms{doubt}\n", task.command, task.id)
 }
 
 /// Returns the text of a result, such as `500 VIAS.00010009 "Internal error."`.
@@ -246,6 +267,8 @@ struct JsonEntry<'a> {
     duration_ms: Option<u64>,
     change: Option<String>,
     by: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    target: Option<&'a str>,
 }
 
 impl JsonEntry<'_> {
@@ -264,11 +287,12 @@ impl JsonEntry<'_> {
             duration_ms: None,
             change: Some(change.to_string()),
             by: Some(by.to_string()),
+            target: None,
         }
     }
 }
 
-fn json_line(entry: &LogEntry<'_>) -> String {
+fn json_line(entry: &LogEntry<'_>, target: Option<&str>) -> String {
     let (event, attempt, outcome) = match entry.what {
         LoggedFact::AttemptEnded { number } => ("attempt_ended", number, None),
         LoggedFact::TaskSettled { outcome, attempts } => {
@@ -290,6 +314,7 @@ fn json_line(entry: &LogEntry<'_>) -> String {
         duration_ms: Some(entry.took.as_millis().try_into().unwrap_or(u64::MAX)),
         change: None,
         by: None,
+        target,
     };
     written(&entry)
 }

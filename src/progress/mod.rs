@@ -14,6 +14,7 @@ mod lines;
 mod log;
 mod render;
 mod tally;
+mod target_tallies;
 
 #[cfg(test)]
 mod test_events;
@@ -26,3 +27,4 @@ pub use lines::Lines;
 pub use log::{Log, LogFormat, Verbosity};
 pub use render::{render_bar, render_line};
 pub use tally::Tally;
+pub use target_tallies::TargetTallies;

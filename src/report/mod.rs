@@ -22,5 +22,5 @@ pub use format::{
 pub use model::{
     Calls, DrillPart, ExcludedPart, ExitStatus, FailureGroup, GroupLabel, GroupLabelError,
     Grouping, InputPart, Latency, MAX_GROUPS, PacePart, Report, RunPart, StillRunning, Stopped,
-    SubTaskError, Target, VerifyCounts, is_recovery, last_success, profile_flag,
+    SubTaskError, Target, TargetReport, VerifyCounts, is_recovery, last_success, profile_flag,
 };

@@ -1,7 +1,7 @@
 //! Carries a planned run out: wires store, engine, survey and watchers together.
 
 use crate::api::TaskApi;
-use crate::engine::{Control, StartingPoint};
+use crate::engine::{Control, Numbering, StartingPoint};
 use crate::event::{RunStats, StopReason, Watch};
 use crate::policy::{REMEMBERED_SENDINGS, SharedSlots, SlotTrouble};
 use crate::run::control_router::ControlRouter;
@@ -25,6 +25,8 @@ use tokio::sync::mpsc;
 pub struct Ended {
     /// The figures of the engine.
     pub stats: RunStats,
+    /// Those of each target that was carried out, in a run of several.
+    pub targets: Vec<RunStats>,
     /// The trouble of the watchers.
     pub watch_trouble: WatchTrouble,
     /// The reason why the slots of the rate group were given up, if they were.
@@ -48,6 +50,10 @@ impl Planned {
         watchers: Vec<Box<dyn Watch>>,
         control: mpsc::UnboundedReceiver<Control>,
     ) -> Result<Ended, RunError> {
+        #[cfg(feature = "postgres")]
+        if self.shared.is_some() {
+            return self.carry_out_shared(api, watchers, control).await;
+        }
         let profile = self.profile.as_deref();
         let memory = RateMemory { runs: &self.runs, run: &self.id, profile };
         let learnt = memory.before()?;
@@ -96,7 +102,8 @@ impl Planned {
         let learning_trouble = memory.keep(self.clock.now()).err();
         // Last, so that the next holder of the lock finds the learnt rate as well.
         drop(self.lock);
-        Ok(Ended { stats, watch_trouble, group_trouble, learning_trouble })
+        let targets = Vec::new();
+        Ok(Ended { stats, targets, watch_trouble, group_trouble, learning_trouble })
     }
 }
 
@@ -114,7 +121,7 @@ pub fn group_slots(state: &Path, group: Option<&str>) -> Result<Option<SharedSlo
     slots.map(|slots| Some(SharedSlots::new(slots))).map_err(failed)
 }
 
-fn starting_point(writer: &RunWriter) -> StartingPoint {
+pub(super) fn starting_point(writer: &RunWriter) -> StartingPoint {
     let resumed = writer.resume_point();
     StartingPoint {
         selected: resumed.selected,
@@ -124,6 +131,7 @@ fn starting_point(writer: &RunWriter) -> StartingPoint {
         // Each process tolerates failures anew: an operator who resumes a run has seen the others.
         failed: 0,
         attempts: resumed.attempts,
+        numbering: Numbering::Counted,
         last_sent: resumed.last_sent.clone(),
         changes: Vec::new(),
     }

@@ -5,6 +5,8 @@
 
 mod carry_out;
 mod control_router;
+#[cfg(feature = "postgres")]
+mod database_ledger;
 mod drift;
 mod drill;
 mod drill_targets;
@@ -21,22 +23,36 @@ mod retry;
 mod revert;
 mod runs;
 mod settings;
+#[cfg(feature = "postgres")]
+mod shared_run;
+#[cfg(feature = "postgres")]
+mod shared_runs;
 mod survey_recorder;
+mod targets;
 mod verify;
 mod watchers;
 mod waves;
+#[cfg(feature = "postgres")]
+mod work;
 
 pub use carry_out::{Ended, group_slots};
+#[cfg(feature = "postgres")]
+pub use database_ledger::DatabaseLedger;
 pub use drift::{Drift, DriftedTask};
 pub use dry_run::{DryRun, DryRunRow, LiveLook, dry_run, dry_run_live};
 pub use error::RunError;
 pub use last_good::{Comparable, GoodRun, last_good};
 pub use phases::Settling;
-pub use plan::{Planned, RunRequest, plan, plan_in_states};
+pub use plan::{Planned, RunRequest, child_settings as settings_of_child, plan, plan_in_states};
 pub use repair::repair;
-pub use resume::{Resumable, Resumption, resume};
+pub use resume::{Resumable, ResumableTarget, Resumption, resume};
 pub use retry::{Retry, RetryFilter, retry};
 pub use revert::{Revert, Reverted, revert};
-pub use runs::{lock_job, remove, runs_in};
+pub use runs::{has_targets, lock_job, remove, runs_in};
+#[cfg(feature = "postgres")]
+pub use shared_run::{SharedRun, TakenUp};
+#[cfg(feature = "postgres")]
+pub use shared_runs::SharedRuns;
+pub use targets::{TargetPreview, TargetRequest, TargetsRequest, plan_targets, preview_targets};
 pub use verify::{ReopenedRun, reopen};
 pub use watchers::WatchTrouble;

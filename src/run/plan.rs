@@ -7,6 +7,8 @@ use crate::event::Change;
 use crate::plan::Exclusions;
 use crate::report::Target;
 use crate::run::error::RunError;
+#[cfg(feature = "postgres")]
+use crate::run::shared_run::SharedRun;
 use crate::settings::RunSettings;
 use crate::store;
 use crate::store::{
@@ -54,6 +56,21 @@ pub struct Planned {
     pub(crate) totals: PlanTotals,
     /// The tasks that are not sent any more, though they are in the plan.
     pub(crate) exclusions: Arc<Exclusions>,
+    /// What is done otherwise than before the run was taken up.
+    pub(crate) changes: Vec<Change>,
+    /// The database in which other workers have the run as well.
+    #[cfg(feature = "postgres")]
+    pub(crate) shared: Option<SharedRun>,
+    /// The targets that are carried out, in a run of several.
+    pub(crate) targets: Vec<TargetRun>,
+}
+
+/// A target of a run that is carried out.
+#[derive(Debug)]
+pub(crate) struct TargetRun {
+    /// Its place among all targets of the run.
+    pub(crate) index: usize,
+    pub(crate) settings: RunSettings,
     /// What is done otherwise than before the run was taken up.
     pub(crate) changes: Vec<Change>,
 }
@@ -128,7 +145,7 @@ pub(crate) fn child_run(
 }
 
 /// Returns the settings that a run which takes its tasks from another begins with.
-pub(crate) fn child_settings(parent: &RunSettings) -> RunSettings {
+pub fn child_settings(parent: &RunSettings) -> RunSettings {
     RunSettings { choice: parent.choice.inherited(), planned_with: None, ..parent.clone() }
 }
 
@@ -148,8 +165,21 @@ impl Planned {
     ) -> Self {
         // From the lock, so that nobody can carry out a run that another process holds.
         let id = lock.run().clone();
-        let (time_left, profile, exclusions, changes) = (None, None, Arc::default(), Vec::new());
-        Self { runs, id, lock, settings, time_left, profile, clock, totals, exclusions, changes }
+        Self {
+            runs,
+            id,
+            lock,
+            settings,
+            time_left: None,
+            profile: None,
+            clock,
+            totals,
+            exclusions: Arc::default(),
+            changes: Vec::new(),
+            #[cfg(feature = "postgres")]
+            shared: None,
+            targets: Vec::new(),
+        }
     }
 
     /// Takes the run that the store has planned, or returns the problems of its inputs.
@@ -207,6 +237,10 @@ impl Planned {
     pub fn narrow(&mut self, concurrency: NonZeroUsize) {
         // The stored settings keep the wish: another process may have room for more.
         self.settings.concurrency = self.settings.concurrency.min(concurrency);
+        for target in &mut self.targets {
+            let settings = &mut target.settings;
+            settings.concurrency = settings.concurrency.min(concurrency);
+        }
     }
 
     /// Removes the run before anything was sent.

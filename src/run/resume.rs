@@ -4,9 +4,9 @@ use crate::clock::Clock;
 use crate::event::Change;
 use crate::plan::Exclusions;
 use crate::run::error::RunError;
-use crate::run::plan::{Planned, holder};
+use crate::run::plan::{Planned, TargetRun, holder};
 use crate::settings::{RateSetting, RunSettings};
-use crate::store::{ChangeRow, PlanTotals, RunDirectory, RunId, RunReader, RunRecord};
+use crate::store::{ChangeRow, PlanTotals, RunDirectory, RunId, RunReader, RunRecord, StoreError};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -27,7 +27,20 @@ pub struct Resumable {
     /// How it was carried out so far; changes hold from now on.
     pub settings: RunSettings,
     pub(super) planned: Planned,
+    /// The targets with tasks to go on with, in a run of several.
+    pub targets: Vec<ResumableTarget>,
     /// The changes by operators so far.
+    changes: Vec<ChangeRow>,
+}
+
+/// A target of a run, with tasks to go on with.
+#[derive(Debug)]
+pub struct ResumableTarget {
+    /// The record of its part.
+    pub record: RunRecord,
+    /// How it was carried out so far; changes hold from now on.
+    pub settings: RunSettings,
+    index: usize,
     changes: Vec<ChangeRow>,
 }
 
@@ -35,35 +48,56 @@ impl Resumable {
     /// Returns the run, to be carried out with these settings.
     pub fn into_planned(self) -> Planned {
         // Without them a report would compare the pace with the limit of an earlier process.
-        let changes = self.changes_now();
-        Planned { settings: self.settings, changes, ..self.planned }
-    }
-
-    /// Returns in what the settings differ from those that held last.
-    fn changes_now(&self) -> Vec<Change> {
-        let (now, planned) = (&self.settings, &self.record.run.settings);
-        let rate = match now.own_rate() {
-            RateSetting::Fixed(rate) => Some(Change::Rate(Some(rate))),
-            RateSetting::Unlimited => Some(Change::Rate(None)),
-            // A search has no limit to compare the pace with.
-            RateSetting::Auto { .. } => None,
+        let changes = changes_now(&self.settings, &self.record, &self.changes);
+        let target = |target: ResumableTarget| TargetRun {
+            changes: changes_now(&target.settings, &target.record, &target.changes),
+            index: target.index,
+            settings: target.settings,
         };
-        let rate = rate.filter(|&rate| self.differs(rate, planned.own_rate().to_string()));
-        let slots = Change::Concurrency(now.concurrency);
-        let slots = Some(slots).filter(|&it| self.differs(it, planned.concurrency.to_string()));
-        rate.into_iter().chain(slots).collect()
-    }
-
-    fn differs(&self, change: Change, planned: String) -> bool {
-        let of_kind = |row: &&ChangeRow| row.what == change.as_str();
-        let last = self.changes.iter().rfind(of_kind).and_then(|row| row.value.clone());
-        change.value() != Some(last.unwrap_or(planned))
+        let targets = self.targets.into_iter().map(target).collect();
+        Planned { settings: self.settings, changes, targets, ..self.planned }
     }
 
     /// Sends none of these tasks any more. Those without an outcome are settled: as `not_attempted`
     /// if they were never sent.
     pub fn exclude(&mut self, exclusions: Arc<Exclusions>) {
         self.planned.exclusions = exclusions;
+    }
+}
+
+/// Returns in what settings differ from those that held last.
+fn changes_now(now: &RunSettings, record: &RunRecord, changes: &[ChangeRow]) -> Vec<Change> {
+    let planned = &record.run.settings;
+    let differs = |change: Change, planned: String| {
+        let of_kind = |row: &&ChangeRow| row.what == change.as_str();
+        let last = changes.iter().rfind(of_kind).and_then(|row| row.value.clone());
+        change.value() != Some(last.unwrap_or(planned))
+    };
+    let rate = match now.own_rate() {
+        RateSetting::Fixed(rate) => Some(Change::Rate(Some(rate))),
+        RateSetting::Unlimited => Some(Change::Rate(None)),
+        // A search has no limit to compare the pace with.
+        RateSetting::Auto { .. } => None,
+    };
+    let rate = rate.filter(|&rate| differs(rate, planned.own_rate().to_string()));
+    let slots = Change::Concurrency(now.concurrency);
+    let slots = Some(slots).filter(|&it| differs(it, planned.concurrency.to_string()));
+    rate.into_iter().chain(slots).collect()
+}
+
+/// Returns the numbers of rows and tasks of a run that was planned.
+pub(super) fn totals_of(record: &RunRecord) -> PlanTotals {
+    let left_out = &record.run.settings.choice.left_out;
+    PlanTotals {
+        rows: record.rows,
+        selected: record.selected,
+        duplicates: record.duplicates,
+        already_done: record.already_done,
+        of_other_shards: record.sharded.map_or(0, |plan| plan.tasks - record.selected),
+        excluded: left_out.excluded,
+        not_matched: left_out.not_matched,
+        not_sampled: left_out.not_sampled,
+        before_offset: left_out.before_offset,
     }
 }
 
@@ -84,18 +118,23 @@ pub fn resume(state: &Path, id: &RunId, clock: Clock) -> Result<Resumption, RunE
     if reader.unsettled()? == 0 && !is_awaited && !reader.drill()?.is_pending {
         return Ok(Resumption::Finished);
     }
-    let totals = PlanTotals {
-        rows: record.rows,
-        selected: record.selected,
-        duplicates: record.duplicates,
-        already_done: record.already_done,
-        of_other_shards: record.sharded.map_or(0, |plan| plan.tasks - record.selected),
-        excluded: settings.choice.left_out.excluded,
-        not_matched: settings.choice.left_out.not_matched,
-        not_sampled: settings.choice.left_out.not_sampled,
-        before_offset: settings.choice.left_out.before_offset,
-    };
+    let totals = totals_of(&record);
     let changes = reader.changes()?;
+    let targets = targets_left(&reader)?;
     let planned = Planned::new(runs, lock, totals, settings.clone(), clock);
-    Ok(Resumption::Ready(Box::new(Resumable { record, settings, planned, changes })))
+    Ok(Resumption::Ready(Box::new(Resumable { record, settings, planned, targets, changes })))
+}
+
+/// Returns the targets with tasks to go on with: of the others nothing is sent, and no credentials
+/// are needed.
+fn targets_left(reader: &RunReader) -> Result<Vec<ResumableTarget>, RunError> {
+    let read = |run: &RunReader| {
+        let record = run.record()?;
+        let settings = record.run.settings.clone();
+        let is_awaited = settings.wait.is_some() && run.unverified()? > 0;
+        let index = settings.target.as_ref().map_or(0, |target| target.index);
+        let target = ResumableTarget { record, settings, index, changes: run.changes()? };
+        Ok::<_, StoreError>((run.unsettled()? > 0 || is_awaited).then_some(target))
+    };
+    Ok(reader.of_targets(read)?.into_iter().flatten().collect())
 }

@@ -5,10 +5,12 @@ use crate::plan::Exclusions;
 use crate::report::{FailureGroup, GroupLabel, Grouping, Target};
 use crate::run::error::RunError;
 use crate::run::plan::{Planned, child_run, child_settings, holder};
+use crate::run::targets::TargetRequest;
 use crate::settings::{LeftOut, RunSettings};
 use crate::store;
 use crate::store::{NewRun, RunDirectory, RunId, RunReader, RunRecord, StoreError, TaskRow};
 use crate::task::{FailureKind, Outcome};
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -161,8 +163,64 @@ impl Retry {
         let pick = |task: TaskRow| self.wants(&task).then_some(task);
         // The filter is applied once more, because nothing of the preview is kept.
         let holder = holder(clock.now());
-        let planned = store::plan_from_run(&self.runs, &run, &self.reader, pick, &holder)?;
-        Planned::from_stored(planned, self.runs, self.settings, clock)
+        let parts = std::slice::from_ref(&run);
+        let planned = store::plan_from_run(&self.runs, parts, &self.reader, pick, &holder)?;
+        Planned::from_stored(planned.whole(), self.runs, self.settings, clock)
+    }
+
+    /// Returns the records of the targets with tasks to be called again, in a run of several.
+    ///
+    /// # Errors
+    ///
+    /// The store's.
+    pub fn targets(&self) -> Result<Vec<RunRecord>, RunError> {
+        let mut wanted = BTreeSet::new();
+        self.reader.for_each_task::<StoreError>(|task| {
+            if self.wants(&task) {
+                wanted.extend(task.target);
+            }
+            Ok(())
+        })?;
+        let mut records = self.reader.of_targets(RunReader::record)?;
+        records.retain(|record| {
+            let target = record.run.settings.target.as_ref();
+            target.is_some_and(|target| wanted.contains(target.name()))
+        });
+        Ok(records)
+    }
+
+    /// Stores the plan of the new run, whose tasks are called at these targets of the other run.
+    ///
+    /// # Errors
+    ///
+    /// The store's.
+    pub fn plan_targets(
+        self,
+        targets: Vec<TargetRequest>,
+        clock: Clock,
+    ) -> Result<Planned, RunError> {
+        let outstanding_before = Some(self.outstanding()?);
+        let (parent, now) = (&self.record.run, clock.now());
+        let place = |target: &TargetRequest| Target {
+            endpoint: target.endpoint.clone(),
+            project_id: target.project_id.clone(),
+        };
+        let reason = self.reason.clone();
+        let first = child_run(parent, place(&targets[0]), reason, &targets[0].settings, now);
+        let part = |target: &TargetRequest| NewRun {
+            outstanding_before,
+            endpoint: target.endpoint.clone(),
+            project_id: target.project_id.clone(),
+            settings: target.settings.clone(),
+            ..first.clone()
+        };
+        let parts: Vec<NewRun> = targets.iter().map(part).collect();
+        let pick = |task: TaskRow| self.wants(&task).then_some(task);
+        let planned =
+            store::plan_from_run(&self.runs, &parts, &self.reader, pick, &holder(now))?.whole();
+        let settings: Vec<_> = targets.into_iter().map(|target| target.settings).collect();
+        let first = settings[0].clone();
+        Ok(Planned::from_stored(planned, self.runs, first, clock)?.with_targets(settings))
     }
 
     /// Counts the tasks of the whole chain that are not where their commands lead.

@@ -167,8 +167,9 @@ impl Revert {
         let run = NewRun { job: None, command: self.command(), ..child };
         let pick = |task: TaskRow| self.chosen.contains(&task.ordinal).then(|| reversed(task));
         let holder = holder(clock.now());
-        let planned = store::plan_from_run(&self.runs, &run, &self.reader, pick, &holder)?;
-        Planned::from_stored(planned, self.runs, self.settings, clock)
+        let parts = std::slice::from_ref(&run);
+        let planned = store::plan_from_run(&self.runs, parts, &self.reader, pick, &holder)?;
+        Planned::from_stored(planned.whole(), self.runs, self.settings, clock)
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::clock::Clock;
 use crate::run::plan::holder;
 use crate::store;
-use crate::store::{JobLock, JobName, RunDirectory, RunId, StoreError};
+use crate::store::{JobLock, JobName, RunDirectory, RunId, RunReader, StoreError};
 use std::path::Path;
 use std::time::Duration;
 
@@ -29,6 +29,15 @@ pub fn lock_job(
 pub fn remove(state: &Path, run: &RunId) -> Result<(), StoreError> {
     let runs = RunDirectory::existing(state);
     runs.remove(runs.lock(run, "a process that removes it")?)
+}
+
+/// Returns whether a run has several targets.
+///
+/// # Errors
+///
+/// It cannot be read.
+pub fn has_targets(state: &Path, run: &RunId) -> Result<bool, StoreError> {
+    Ok(RunReader::open(&runs_in(state), run)?.has_targets())
 }
 
 /// Returns the runs kept in a state directory, for reading.

@@ -52,6 +52,7 @@ pub(crate) fn engine_settings(settings: &RunSettings, origin: StartingPoint) -> 
         drain_timeout,
         // The plan's.
         shard: _,
+        target: _,
         // The client's.
         connect_timeout: _,
         level: _,

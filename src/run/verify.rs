@@ -16,7 +16,8 @@ use crate::run::plan::holder;
 use crate::run::settings::walker_settings;
 use crate::run::watchers;
 use crate::settings::RunSettings;
-use crate::store::{RunDirectory, RunId, RunLock, RunReader, RunRecord, RunWriter};
+use crate::store::{RunDirectory, RunId, RunLock, RunReader, RunRecord, RunWriter, StoreError};
+use crate::task::Outcome;
 use std::path::Path;
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -30,6 +31,8 @@ pub struct ReopenedRun {
     pub settings: RunSettings,
     /// The number of its tasks without an outcome.
     pub unsettled: u64,
+    /// Which target of a run of several is looked at, otherwise 0.
+    index: usize,
     runs: RunDirectory,
     lock: RunLock,
     clock: Clock,
@@ -47,10 +50,36 @@ pub fn reopen(state: &Path, id: &RunId, clock: Clock) -> Result<ReopenedRun, Run
     let reader = RunReader::open(&runs, id)?;
     let (record, unsettled) = (reader.record()?, reader.unsettled()?);
     let settings = record.run.settings.clone();
-    Ok(ReopenedRun { record, settings, unsettled, runs, lock, clock })
+    Ok(ReopenedRun { record, settings, unsettled, index: 0, runs, lock, clock })
 }
 
 impl ReopenedRun {
+    /// Returns the record of each target with tasks in doubt, in order.
+    ///
+    /// # Errors
+    ///
+    /// The store's.
+    pub fn targets_in_doubt(&self) -> Result<Vec<RunRecord>, RunError> {
+        let reader = RunReader::open(&self.runs, &self.record.run.id)?;
+        let in_doubt = |run: &RunReader| {
+            let mut is_any = false;
+            run.for_each_failed_task::<StoreError>(|task| {
+                is_any |= task.outcome == Outcome::Ambiguous;
+                Ok(())
+            })?;
+            Ok::<_, StoreError>(is_any.then_some(run.record()?))
+        };
+        Ok(reader.of_targets(in_doubt)?.into_iter().flatten().collect())
+    }
+
+    /// Looks at one target from now on; its record is one of
+    /// [`targets_in_doubt`](Self::targets_in_doubt).
+    pub fn select(&mut self, target: RunRecord) {
+        self.index = target.run.settings.target.as_ref().map_or(0, |target| target.index);
+        self.settings = target.run.settings.clone();
+        self.record = target;
+    }
+
     /// Waits until the tasks that were sent are where their commands lead, at most for `patience`.
     ///
     /// Returns the reason why it ended before, if an order stopped it.
@@ -82,7 +111,7 @@ impl ReopenedRun {
 
     /// Looks once at the tasks whose calls are in doubt.
     pub async fn settle<A: TaskApi>(
-        self,
+        &self,
         api: &A,
         control: mpsc::UnboundedReceiver<Control>,
     ) -> Result<Settling, RunError> {
@@ -102,7 +131,7 @@ impl ReopenedRun {
         control: mpsc::UnboundedReceiver<Control>,
     ) -> Result<RunPhases<'a, A>, RunError> {
         let slots = group_slots(self.runs.state(), self.settings.rate_group.as_deref())?;
-        let writer = RunWriter::reopen(&self.runs, &self.lock, self.clock.now())?;
+        let writer = RunWriter::reopen(&self.runs, &self.lock, self.index, self.clock.now())?;
         Ok(RunPhases {
             exclusions: std::sync::Arc::default(),
             drill: None,

@@ -18,11 +18,16 @@ const MAX_BATCHES: usize = 4_096;
 const TICK: Duration = Duration::from_secs(1);
 
 /// The channel to the watchers.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub(crate) struct WatcherChannel {
-    batches: mpsc::SyncSender<Vec<Event>>,
+    /// The target whose events it is for, in a run of several.
+    target: Option<Arc<str>>,
+    batches: mpsc::SyncSender<Batch>,
     missed: Arc<AtomicU64>,
 }
+
+/// Events, with the target that they are of.
+type Batch = (Option<Arc<str>>, Vec<Event>);
 
 /// The thread of the watchers.
 pub(crate) struct WatcherThread {
@@ -51,16 +56,21 @@ pub(crate) fn open(
         let missed = Arc::clone(&missed);
         name.spawn(move || show_all(&queue, &missed, watchers, clock))?
     };
-    let watcher_channel = WatcherChannel { batches, missed: Arc::clone(&missed) };
+    let watcher_channel = WatcherChannel { target: None, batches, missed: Arc::clone(&missed) };
     Ok((watcher_channel, WatcherThread { thread, missed }))
 }
 
 impl WatcherChannel {
+    /// Returns a channel for the events of one target.
+    pub(crate) fn of_target(&self, target: &str) -> Self {
+        Self { target: Some(target.into()), ..self.clone() }
+    }
+
     /// Shows events, or counts them as missed.
     pub(crate) fn show(&self, events: Vec<Event>) {
         let count = u64::try_from(events.len()).unwrap_or(u64::MAX);
         // Without waiting for room: a blocked watcher must not block the engine.
-        if self.batches.try_send(events).is_err() {
+        if self.batches.try_send((self.target.clone(), events)).is_err() {
             self.missed.fetch_add(count, Ordering::Relaxed);
         }
     }
@@ -77,7 +87,7 @@ impl WatcherThread {
 
 /// Shows batch after batch and passes the time on; returns how many watchers panicked.
 fn show_all(
-    queue: &mpsc::Receiver<Vec<Event>>,
+    queue: &mpsc::Receiver<Batch>,
     missed: &AtomicU64,
     mut watchers: Vec<Box<dyn Watch>>,
     clock: Clock,
@@ -89,8 +99,11 @@ fn show_all(
         // The time goes on although no event comes: the display must not look frozen.
         let wait = next_tick.saturating_duration_since(clock.instant());
         match queue.recv_timeout(wait) {
-            Ok(events) => {
-                each(&mut watchers, |watcher| watcher.on_events(&events));
+            Ok((target, events)) => {
+                each(&mut watchers, |watcher| match &target {
+                    Some(target) => watcher.on_target_events(target, &events),
+                    None => watcher.on_events(&events),
+                });
                 report_missed(&mut watchers, missed, &mut reported);
             }
             Err(RecvTimeoutError::Timeout) => {

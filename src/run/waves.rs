@@ -16,7 +16,11 @@ pub(crate) struct WaveOrigin {
 impl WaveOrigin {
     /// Reads it, in one pass over the tasks; only runs with waves need it.
     pub(crate) fn read(runs: &RunDirectory, run: &RunId) -> Result<Self, StoreError> {
-        let reader = RunReader::open(runs, run)?;
+        Self::of(&RunReader::open(runs, run)?)
+    }
+
+    /// Reads those of a run, or of one target of it.
+    pub(crate) fn of(reader: &RunReader) -> Result<Self, StoreError> {
         let mut unsent = 0;
         reader.for_each_task::<StoreError>(|task| {
             unsent += u64::from(task.needed_no_call());

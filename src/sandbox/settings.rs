@@ -62,6 +62,23 @@ pub struct SandboxSettings {
     pub token: Option<String>,
     /// The user that may log in.
     pub account: Account,
+    /// Projects with tasks, a limit and a token of their own. Default: none; all ids of projects
+    /// lead to the same.
+    pub projects: Vec<OwnProject>,
+}
+
+/// A project that shares nothing with the others of a sandbox.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct OwnProject {
+    /// Its id.
+    pub id: String,
+    /// Its throttling. Default: none.
+    pub limit: Option<SandboxLimit>,
+    /// After so many requests the token of the last one is refused. Default: never.
+    pub token_dies_after: Option<u64>,
+    /// After so many requests it answers none any more: each ends with a reset connection.
+    /// Default: never.
+    pub dies_after: Option<u64>,
 }
 
 /// The credentials that a sandbox demands.
@@ -132,6 +149,7 @@ impl Default for SandboxSettings {
             auth: SandboxAuth::AnyToken,
             token: None,
             account: Account::default(),
+            projects: Vec::new(),
         }
     }
 }

@@ -9,6 +9,8 @@
 //! words are explained in `docs/GLOSSARY.md`, the format and its reasons in `docs/design/store.md`.
 
 mod codes;
+#[cfg(feature = "postgres")]
+pub mod database;
 mod error;
 mod external_sort;
 mod files;
@@ -26,14 +28,16 @@ mod unsettled;
 mod writing;
 
 pub use error::StoreError;
+#[cfg(feature = "postgres")]
+pub use files::TemporaryRuns;
 pub use files::{
-    JobLock, RateKey, RunDirectory, RunLock, keep_learnt_rate, learnt_rate, lock_job,
+    JobLock, RateKey, RunDirectory, RunLock, find_among, keep_learnt_rate, learnt_rate, lock_job,
     private_directory,
 };
 pub use ids::{JobName, JobNameError, RunId, RunIdError};
 pub use planning::{
-    NewPlan, PlanTotals, PlannedRun, TemporaryPlan, plan_from_run, plan_run, plan_run_in_states,
-    temporary_plan,
+    NewPlan, PlanTotals, PlannedRun, PlannedTargets, TemporaryPlan, plan_from_run, plan_run,
+    plan_run_in_states, plan_run_of_targets, temporary_plan,
 };
 pub use reading::{
     DrillRecord, ExportError, MergeError, NewRun, RunReader, RunRecord, SessionRecord, ShardRow,

@@ -3,6 +3,7 @@
 use crate::clock::Timestamp;
 use crate::event::AttemptSeq;
 use crate::task::{Command, Counts, Failure, FailureKind, Ordinal, Outcome, TaskId, TaskState};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// One task of a plan, as it was read.
@@ -27,6 +28,8 @@ pub struct TaskRow {
     pub id: TaskId,
     /// The command for it.
     pub command: Command,
+    /// The target that it is called at, in a run of several.
+    pub target: Option<Arc<str>>,
     /// Its input, as an index into the run's sources.
     pub source: u32,
     /// Its line in the input.

@@ -25,7 +25,7 @@ pub use id::{TaskId, TaskIdError};
 pub use level::{Level, UnknownLevel};
 pub use outcome::{Counts, Outcome, OutcomeCounts, UnknownOutcome};
 pub use rate::{InvalidRate, Rate};
-pub use results_columns::{DIFF_COLUMNS, PLAN_COLUMNS, RESULTS_COLUMNS};
+pub use results_columns::{DIFF_COLUMNS, PLAN_COLUMNS, RESULTS_COLUMNS, TARGET_COLUMN};
 pub use run_by::RunBy;
 pub use service_limit::ServiceLimit;
 pub use shard::{InvalidShard, Shard, task_hash};

@@ -32,6 +32,9 @@ pub const RESULTS_COLUMNS: &[&str] = &[
     "error_advice",
 ];
 
+/// The column that follows them in the results of a run of several targets.
+pub const TARGET_COLUMN: &str = "target";
+
 /// The columns of the plan that a dry run writes.
 pub const PLAN_COLUMNS: &[&str] = &["id", "command", "state_before", "why"];
 

@@ -148,6 +148,21 @@ fn explain_run(
 ) -> Result<(), NotExplained> {
     let still_running = if runs.is_locked(id)? { StillRunning::Yes } else { StillRunning::No };
     let reader = RunReader::open(runs, id)?;
+    if reader.has_targets() {
+        // A hold of one target says nothing about the tasks of another.
+        let explain = |run: &RunReader| explain_one(run, still_running, args, wanted, out);
+        return reader.of_targets(explain).map(drop);
+    }
+    explain_one(&reader, still_running, args, wanted, out)
+}
+
+fn explain_one(
+    reader: &RunReader,
+    still_running: StillRunning,
+    args: &ExplainArgs,
+    wanted: &HashSet<&str>,
+    out: &mut Accounts<'_>,
+) -> Result<(), NotExplained> {
     // Read for the first task that is found: most runs have none of them.
     let mut run: Option<RunContext> = None;
     let single = args.ids.first().filter(|_| wanted.len() == 1).map(TaskId::as_str);
@@ -155,7 +170,7 @@ fn explain_run(
     reader.for_each_history(is_wanted, |history| {
         let run = match &mut run {
             Some(run) => run,
-            none => none.insert(RunContext::read(&reader, still_running)?),
+            none => none.insert(RunContext::read(reader, still_running)?),
         };
         out.add(run, &history).map_err(NotExplained::Unwritten)
     })

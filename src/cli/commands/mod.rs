@@ -5,7 +5,7 @@
 pub(crate) mod auth;
 pub(crate) mod config;
 pub(crate) mod ctl;
-
+pub(crate) mod demo;
 pub(crate) mod explain;
 pub(crate) mod list;
 pub(crate) mod plan;
@@ -20,3 +20,5 @@ pub(crate) mod shell;
 pub(crate) mod start_stop;
 pub(crate) mod tasks;
 pub(crate) mod verify;
+#[cfg(feature = "postgres")]
+pub(crate) mod work;

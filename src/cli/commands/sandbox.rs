@@ -6,7 +6,7 @@ use crate::cli::output::stream;
 use crate::cli::process::runtime::runtime;
 use crate::cli::run::open_files;
 use batchctl::report::ExitStatus;
-use batchctl::sandbox::{Account, Sandbox, SandboxAuth, SandboxLimit, SandboxSettings};
+use batchctl::sandbox::{Account, OwnProject, Sandbox, SandboxAuth, SandboxLimit, SandboxSettings};
 use batchctl::task::Rate;
 use clap::Args;
 use std::net::SocketAddr;
@@ -26,7 +26,8 @@ Examples:
   batchctl sandbox --listen 127.0.0.1:8080 --latency 5ms..30ms --limit 100/s
   batchctl sandbox --tasks 10000 --running 50% --settle 20s --stale 2s --stuck 1%
   batchctl sandbox --fail 2% --partial 5% --drop 1% --seed 7 --access-log access.log
-  batchctl sandbox --auth token --token-life 30s";
+  batchctl sandbox --auth token --token-life 30s
+  batchctl sandbox --own-project north:limit=40/s --own-project south:token-dies-after=8";
 
 #[derive(Debug, Args)]
 #[command(after_help = SANDBOX_HELP)]
@@ -80,12 +81,36 @@ pub(crate) struct SandboxArgs {
     /// A project of the account (repeatable); without any, every name is one
     #[arg(long, value_name = "NAME=ID", value_parser = values::named)]
     project: Vec<(String, String)>,
+    /// A project with tasks of its own, and perhaps limit=RATE, token-dies-after=N, dies-after=N
+    /// (repeatable)
+    #[arg(long, value_name = "ID:KEY=VALUE,...", value_parser = own_project)]
+    own_project: Vec<OwnProject>,
     /// Decides which calls fail; the same seed, the same calls
     #[arg(long, value_name = "N", default_value = "0", value_parser = values::whole_number::<u64>)]
     seed: u64,
     /// Write one line per request: microseconds, method, id, command, status
     #[arg(long, value_name = "FILE")]
     access_log: Option<PathBuf>,
+}
+
+/// Reads a project of a sandbox with rules of its own: `ID` or `ID:KEY=VALUE,…`.
+fn own_project(text: &str) -> Result<OwnProject, String> {
+    let (id, rules) = text.split_once(':').unwrap_or((text, ""));
+    let mut project = OwnProject { id: id.trim().into(), ..OwnProject::default() };
+    for rule in rules.split(',').filter(|rule| !rule.trim().is_empty()) {
+        let (key, value) = rule.split_once('=').ok_or("a rule looks like `KEY=VALUE`")?;
+        let number = || value.trim().parse().map(Some).map_err(|_| format!("`{key}` is a number"));
+        match key.trim() {
+            "limit" => {
+                let rate: Rate = value.trim().parse().map_err(|error| format!("{error}"))?;
+                project.limit = Some(SandboxLimit { count: rate.limit.get(), window: rate.window });
+            }
+            "token-dies-after" => project.token_dies_after = number()?,
+            "dies-after" => project.dies_after = number()?,
+            _ => return Err("the rules are limit, token-dies-after and dies-after".into()),
+        }
+    }
+    Ok(project)
 }
 
 impl From<SandboxArgs> for SandboxSettings {
@@ -109,6 +134,7 @@ impl From<SandboxArgs> for SandboxSettings {
             seed: args.seed,
             access_log: args.access_log,
             auth: args.auth,
+            projects: args.own_project,
             account: Account {
                 token_life: args.token_life,
                 projects: args.project,

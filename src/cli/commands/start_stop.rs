@@ -6,18 +6,21 @@ use crate::cli::flags::effect;
 use crate::cli::flags::input::{ExcludeArgs, InputArgs, MaxTasksArgs, TableArgs};
 use crate::cli::flags::precedence::{GivenFlags, Rank};
 use crate::cli::flags::run::{BeforeArgs, ReportingArgs, SettingArgs};
+use crate::cli::flags::shared::{SharedPlanArgs, StoreArgs};
+use crate::cli::flags::targets::TargetArgs;
 use crate::cli::flags::values;
 use crate::cli::output::error::CommandError;
 use crate::cli::run::input_run::{InputRun, Purpose};
 use crate::cli::run::launch::launch;
-use crate::cli::run::scene::LaunchFlags;
+use crate::cli::run::scene::{LaunchFlags, SharedFlags};
 use crate::cli::run::shard;
 use crate::cli::run::source::RunSource;
+use crate::cli::run::target_flags;
 use batchctl::input::{CommandSource, Header, InputOptions, Lists, Source};
 use batchctl::plan::OnDuplicate;
 use batchctl::policy::Sample;
 use batchctl::report::ExitStatus;
-use batchctl::store::{NewPlan, RunId};
+use batchctl::store::{NewPlan, RunId, RunReader};
 use batchctl::task::{Command, Level};
 use clap::Args;
 use std::path::{Path, PathBuf};
@@ -73,6 +76,8 @@ pub(crate) struct CommonArgs {
     #[command(flatten)]
     pub(crate) input: InputArgs,
     #[command(flatten)]
+    pub(crate) targets: TargetArgs,
+    #[command(flatten)]
     pub(crate) excluded: ExcludeArgs,
     #[command(flatten)]
     pub(crate) before: BeforeArgs,
@@ -82,6 +87,10 @@ pub(crate) struct CommonArgs {
     pub(crate) settings: SettingArgs,
     #[command(flatten)]
     pub(crate) reporting: ReportingArgs,
+    #[command(flatten)]
+    pub(crate) shared: SharedPlanArgs,
+    #[command(flatten)]
+    pub(crate) store: StoreArgs,
 }
 
 impl CommonArgs {
@@ -94,6 +103,7 @@ impl CommonArgs {
             lock: &self.before.lock,
             settings: Some(&self.settings),
             reporting: &self.reporting,
+            shared: SharedFlags { plan: Some(&self.shared), store: self.store, joins: None },
         }
     }
 }
@@ -156,6 +166,7 @@ fn act(
         if_empty: args.input.if_empty,
         purpose,
         level,
+        targets: target_flags::chosen(&args.targets, context)?.map(Box::new),
     });
     launch(source, &args.launch_flags(), context)
 }
@@ -218,7 +229,13 @@ fn sample(args: &InputArgs, context: &Context) -> Option<Sample> {
 /// Finds the run that `--after` names.
 fn find_after(named: Option<&str>, state: &Path) -> Result<Option<RunId>, CommandError> {
     let runs = batchctl::run::runs_in(state);
-    Ok(named.map(|named| runs.find(named)).transpose()?)
+    let Some(named) = named else { return Ok(None) };
+    let id = runs.find(named)?;
+    // One that cannot be read is refused where it is followed.
+    if let Ok(record) = RunReader::open(&runs, &id).and_then(|reader| reader.record()) {
+        target_flags::refuse_run(&record, "`--after`")?;
+    }
+    Ok(Some(id))
 }
 
 fn input_options(args: &TableArgs, command: CommandSource, given: &GivenFlags) -> InputOptions {
@@ -233,6 +250,7 @@ fn input_options(args: &TableArgs, command: CommandSource, given: &GivenFlags) -
         delimiter: args.delimiter,
         header: if args.no_header { Header::Absent } else { Header::Present },
         conditions: Vec::new(),
+        targets: None,
     }
 }
 

@@ -4,7 +4,7 @@ use crate::cli::Context;
 use crate::cli::connect::client::{ReadingClient, client_for_reading};
 use crate::cli::connect::destination::Destination;
 use crate::cli::connect::{destination, protected_files};
-use crate::cli::flags::connection::{CredentialArgs, DestinationArgs};
+use crate::cli::flags::connection::{ConnectionArgs, CredentialArgs, DestinationArgs};
 use crate::cli::flags::output::{DisplayArgs, DocumentArgs};
 use crate::cli::flags::reading::ReadingArgs;
 use crate::cli::flags::run::EndArgs;
@@ -17,17 +17,18 @@ use crate::cli::output::event_documents::{Beginning, Live};
 use crate::cli::output::present::{ReportRequest, present};
 use crate::cli::output::stream::Stderr;
 use crate::cli::run::display::Displays;
-use crate::cli::run::{display, signals, stored_plan};
+use crate::cli::run::{display, signals, stored_plan, target_flags};
 use batchctl::api::ViasClient;
 use batchctl::clock::Clock;
 use batchctl::event::StopReason;
 use batchctl::report::ExitStatus;
 use batchctl::run;
 use batchctl::run::{ReopenedRun, Settling};
+use batchctl::settings::TargetPart;
 use batchctl::store::RunId;
 use batchctl::survey::WalkEnd;
 use batchctl::text::{plural, printable};
-use clap::Args;
+use clap::{Args, FromArgMatches};
 use std::time::Duration;
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
@@ -138,27 +139,66 @@ pub(crate) fn wait(args: &WaitArgs, context: &Context) -> Result<ExitStatus, Com
 
 pub(crate) fn settle(args: &SettleArgs, context: &Context) -> Result<ExitStatus, CommandError> {
     let documents = documents::of_the_past(parse_documents(&args.how, context)?)?;
-    let opened = open(&args.how, documents, context)?;
-    let unsettled = opened.run.unsettled;
-    // `settle` reads the list once, so it takes no orders; the sender keeps the channel open.
-    let (_control, orders) = mpsc::unbounded_channel();
-    let settling = opened.runtime.block_on(opened.run.settle(&opened.client, orders))?;
-    print_settling(&settling, unsettled, &context.stderr);
+    let id = args.how.which.find(&context.state)?;
+    let documents = if run::has_targets(&context.state, &id)? {
+        settle_targets(&id, args, &documents, context)?;
+        documents
+    } else {
+        let opened = open(&args.how, documents, context)?;
+        let unsettled = opened.run.unsettled;
+        // `settle` reads the list once, so it takes no orders; the sender keeps the channel open.
+        let (_control, orders) = mpsc::unbounded_channel();
+        let settling = opened.runtime.block_on(opened.run.settle(&opened.client, orders))?;
+        print_settling(&settling, "", &context.stderr);
+        print_unsettled(unsettled, &context.stderr);
+        opened.documents
+    };
     let wanted = ReportRequest {
-        documents: &opened.documents,
+        documents: &documents,
         options: &documents::options(&args.how.documents),
         json: args.how.documents.json,
         summary: true,
         live: None,
         end: Some(&context.run_end),
     };
-    present(
-        &run::runs_in(&context.state),
-        &opened.id,
-        &wanted,
-        &context.stderr,
-        context.stdout_style,
-    )
+    present(&run::runs_in(&context.state), &id, &wanted, &context.stderr, context.stdout_style)
+}
+
+/// Settles what is in doubt in each target, by a look with its own credentials.
+fn settle_targets(
+    id: &RunId,
+    args: &SettleArgs,
+    documents: &[Document],
+    context: &Context,
+) -> Result<(), CommandError> {
+    target_flags::refuse(&context.given)?;
+    documents.iter().try_for_each(Document::try_out)?;
+    let mut run = run::reopen(&context.state, id, Clock::start())?;
+    stored_plan::refuse_unapplied(&run.record)?;
+    let unsettled = run.unsettled;
+    let targets = run.targets_in_doubt()?;
+    if targets.is_empty() {
+        context.stderr.line("no task is in doubt");
+    }
+    for target in targets {
+        let name = target.run.settings.target.as_ref().map_or("", TargetPart::name).to_owned();
+        run.select(target);
+        let context = context.for_target(&name)?;
+        let matches = context.given.subcommand().expect("it has a verb");
+        let connection = ConnectionArgs::from_arg_matches(matches).map_err(CommandError::usage)?;
+        args.how.reading.adjust(&mut run.settings, &context.given);
+        let ConnectionArgs { place, credentials } = &connection;
+        let place = destination::of_run(place, &run.record, &run.settings, &context)?;
+        let connect_timeout = run.settings.connect_timeout;
+        let client = client_for_reading(credentials, &place, connect_timeout, &context);
+        let ReadingClient { runtime, client, .. } =
+            client.map_err(|error| error.of_target(&name))?;
+        let (_control, orders) = mpsc::unbounded_channel();
+        let settling = runtime.block_on(run.settle(&client, orders))?;
+        print_settling(&settling, &format!("{name}: "), &context.stderr);
+    }
+    print_unsettled(unsettled, &context.stderr);
+    Ok(())
 }
 
 fn parse_documents(args: &VerifyArgs, context: &Context) -> Result<Vec<Document>, CommandError> {
@@ -176,6 +216,7 @@ fn open(
     documents.iter().try_for_each(Document::try_out)?;
     let mut run = run::reopen(&context.state, &id, clock)?;
     stored_plan::refuse_unapplied(&run.record)?;
+    target_flags::refuse_run(&run.record, "this command")?;
     args.reading.adjust(&mut run.settings, &context.given);
     let place = destination::of_run(&args.place, &run.record, &run.settings, context)?;
     destination::outlives_run(&place)?;
@@ -192,20 +233,25 @@ fn status_of(reason: &StopReason) -> ExitStatus {
     }
 }
 
-fn print_settling(settling: &Settling, unsettled: u64, stderr: &Stderr) {
+/// `prefix` names the target, in a run of several.
+fn print_settling(settling: &Settling, prefix: &str, stderr: &Stderr) {
     if let Settling::Done { succeeded, doubtful, end } = settling {
         let (one, many) =
             ("task in doubt is where it was sent", "tasks in doubt are where they were sent");
         match (*succeeded, *doubtful) {
-            (0, 0) => stderr.line("no task is in doubt"),
+            (0, 0) => stderr.line(&format!("{prefix}no task is in doubt")),
             (seen, left) => {
-                stderr.line(&format!("{}; {left} left in doubt", plural(seen, one, many)));
+                let seen = plural(seen, one, many);
+                stderr.line(&format!("{prefix}{seen}; {left} left in doubt"));
             }
         }
         if let WalkEnd::Gap(gap) = end {
-            stderr.say("warning", &printable(&gap.to_string(), 300));
+            stderr.say("warning", &printable(&format!("{prefix}{gap}"), 300));
         }
     }
+}
+
+fn print_unsettled(unsettled: u64, stderr: &Stderr) {
     if unsettled > 0 {
         let tasks = plural(unsettled, "task has", "tasks have");
         stderr.say("hint", &format!("{tasks} no outcome yet: `batchctl resume` goes on with them"));

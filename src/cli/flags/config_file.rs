@@ -17,6 +17,8 @@ use toml::de::{DeTable, DeValue};
 
 /// The table that holds the profiles.
 const PROFILES: &str = "profile";
+/// The table that holds the targets.
+const TARGETS: &str = "target";
 
 /// What stands for a name that looks like a secret.
 const HIDDEN: &str = "…";
@@ -46,6 +48,8 @@ pub(crate) enum ConfigError {
     Twice { path: PathBuf, line: usize, key: String },
     #[error("{}:{line}: `{key}` is a secret, which this file may not hold", path.display())]
     Secret { path: PathBuf, line: usize, key: String, instead: &'static str },
+    #[error("{}:{line}: `{key}` cannot differ between the targets of a run", path.display())]
+    NotOfTarget { path: PathBuf, line: usize, key: String },
     #[error("there is no profile `{name}` in `{}`", path.display())]
     UnknownProfile { path: PathBuf, name: String, near: Option<String> },
 }
@@ -73,6 +77,9 @@ fn hint(error: &ConfigError) -> Option<String> {
         ConfigError::Secret { instead, .. } => Some(format!(
             "put it into a file that only you can read, and name that with `{instead} = \"FILE\"`"
         )),
+        ConfigError::NotOfTarget { .. } => {
+            Some("put it before the tables, or into one `[profile.NAME]`".into())
+        }
         ConfigError::Read { .. } | ConfigError::Kind { .. } | ConfigError::Twice { .. } => None,
     }
 }
@@ -102,6 +109,8 @@ pub(crate) struct ConfigFile {
     pub(crate) path: PathBuf,
     /// By the names of the flags.
     pub(crate) settings: BTreeMap<String, Setting>,
+    /// What each target sets, by its name.
+    pub(crate) targets: BTreeMap<String, Settings>,
     /// Why others can change it, if they can.
     pub(crate) distrust: Option<Distrust>,
 }
@@ -111,10 +120,11 @@ pub(crate) fn load(
     path: &Path,
     profile: &str,
     flags: &Flags,
+    is_of_target: fn(&str) -> bool,
 ) -> Result<Option<ConfigFile>, ConfigError> {
     match read_text(path) {
         Ok(text) => {
-            let read = Reader { text: &text, path, flags }.read(profile)?;
+            let read = Reader { text: &text, path, flags, is_of_target }.read(profile)?;
             let distrust = config_trust::distrust(path)
                 .map_err(|source| ConfigError::Read { path: path.into(), source })?;
             Ok(Some(ConfigFile { distrust, ..read }))
@@ -148,9 +158,11 @@ struct Reader<'a> {
     text: &'a str,
     path: &'a Path,
     flags: &'a Flags,
+    /// Whether the table of a target may hold a flag.
+    is_of_target: fn(&str) -> bool,
 }
 
-type Settings = BTreeMap<String, Setting>;
+pub(crate) type Settings = BTreeMap<String, Setting>;
 type SpannedKey<'a> = Spanned<std::borrow::Cow<'a, str>>;
 
 impl Reader<'_> {
@@ -161,6 +173,7 @@ impl Reader<'_> {
             Some((key, value)) => self.table(&key, value)?,
             None => DeTable::new(),
         };
+        let targets = self.targets(&mut table)?;
         let mut settings = self.settings(table, None)?;
         let mut names = Vec::new();
         let mut chosen = None;
@@ -180,7 +193,23 @@ impl Reader<'_> {
                 return Err(unknown_profile(self.path, profile, names));
             }
         }
-        Ok(ConfigFile { path: self.path.into(), settings, distrust: None })
+        Ok(ConfigFile { path: self.path.into(), settings, targets, distrust: None })
+    }
+
+    /// Reads the tables of all targets; what cannot differ between them is refused where it is known.
+    fn targets(&self, table: &mut DeTable<'_>) -> Result<BTreeMap<String, Settings>, ConfigError> {
+        let mut targets = BTreeMap::new();
+        let Some((key, value)) = table.remove_entry(TARGETS) else { return Ok(targets) };
+        for (key, value) in self.table(&key, value)? {
+            let settings = self.settings(self.table(&key, value)?, None)?;
+            let is_of_all = |(flag, _): &(&String, &Setting)| !(self.is_of_target)(flag);
+            if let Some((flag, setting)) = settings.iter().find(is_of_all) {
+                let (path, key) = (self.path.into(), flag.replace('-', "_"));
+                return Err(ConfigError::NotOfTarget { path, line: setting.line, key });
+            }
+            targets.insert(key.get_ref().to_string(), settings);
+        }
+        Ok(targets)
     }
 
     fn table<'t>(
@@ -230,7 +259,7 @@ impl Reader<'_> {
             return ConfigError::Secret { path, line, key, instead };
         }
         let names: Vec<String> = self.flags.keys().map(|flag| flag.replace('-', "_")).collect();
-        let near = nearest(&name, names.iter().map(String::as_str).chain([PROFILES]));
+        let near = nearest(&name, names.iter().map(String::as_str).chain([PROFILES, TARGETS]));
         let key = if looks_secret(&key) { HIDDEN.into() } else { key };
         ConfigError::UnknownKey { path, line, key, near }
     }
@@ -300,7 +329,9 @@ mod tests {
     }
 
     fn read(text: &str, profile: &str) -> Result<ConfigFile, ConfigError> {
-        Reader { text, path: Path::new("config.toml"), flags: &flags() }.read(profile)
+        let path = Path::new("config.toml");
+        let is_of_target = |flag: &str| flag != "yes";
+        Reader { text, path, flags: &flags(), is_of_target }.read(profile)
     }
 
     /// Checks what is read, as `flag=values@line`.
@@ -341,6 +372,16 @@ mod tests {
         check_refused("[profiles.night]\nrate = 1", "default", "`profiles`", "`profile`");
         check_refused("colour = 'x'", "default", "no key `colour`", "`batchctl config show`");
         check_refused("project_id = 'a'\nproject-id = 'b'", "default", "stands twice", "");
+    }
+
+    #[test]
+    fn a_target_has_a_table_of_its_own() {
+        let file = read("rate = 1\n[target.north]\nrate = 5\n[target.south]\n", "default").unwrap();
+        assert_eq!(file.targets.keys().collect::<Vec<_>>(), ["north", "south"]);
+        assert_eq!(file.targets["north"]["rate"].values, ["5"]);
+        assert_eq!(file.settings["rate"].values, ["1"]);
+        check_refused("[target.north]\nyes = true", "default", "`yes` cannot differ", "before");
+        check_refused("[target.north]\nrat = 1", "default", "config.toml:2: there", "`rate`");
     }
 
     #[test]

@@ -6,6 +6,7 @@
 use crate::cli::flags::config_file;
 use crate::cli::flags::config_file::{ConfigError, ConfigFile, Flags, Takes};
 use crate::cli::flags::refusal::refused_flag;
+use crate::cli::flags::targets::is_of_target;
 use crate::cli::output::stream::Stderr;
 use crate::cli::process::environment::Environment;
 use batchctl::settings::DEFAULT_PROFILE;
@@ -62,7 +63,8 @@ pub(crate) fn load(
     if mends_config(matches) {
         return Ok(None);
     }
-    config_file::load(&path, &chosen_profile(matches), &flags_of(command))
+    let (profile, flags) = (chosen_profile(matches), flags_of(command));
+    config_file::load(&path, &profile, &flags, is_of_target)
 }
 
 /// Returns whether a command is one for a file that may be wrong, or not there yet.

@@ -37,7 +37,7 @@ pub(crate) const SECRETS: [(&str, &str); 6] = [
 ];
 
 /// The environment of this process, read once.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Environment {
     variables: Vec<(OsString, OsString)>,
     /// What was typed, the name of the program included.
@@ -151,6 +151,13 @@ impl Environment {
         let home = || self.directory("HOME").map(|home| home.join(".local").join("state"));
         let state = self.directory("XDG_STATE_HOME").or_else(home)?;
         Some(state.join("batchctl"))
+    }
+
+    /// Returns the environment without some variables.
+    pub(crate) fn without(&self, is_left_out: impl Fn(&str) -> bool) -> Self {
+        let mut rest = self.clone();
+        rest.variables.retain(|(name, _)| name.to_str().is_none_or(|name| !is_left_out(name)));
+        rest
     }
 
     /// Returns the variables of this process that a command may see.

@@ -221,6 +221,12 @@ async fn reply(line: &[u8], by: Operator, state: &ControlState) -> ReplyKind {
         Ok(None) => return ReplyKind::Status { status: state.live_status.status() },
         Err(reason) => return ReplyKind::Refused { reason },
     };
+    if matches!(change, Change::Rate(_) | Change::Concurrency(_)) && state.live_status.has_targets()
+    {
+        let reason = "each of its targets has a rate and a concurrency of its own; end it with \
+                      `ctl drain` and go on with `resume`, which takes both";
+        return ReplyKind::Refused { reason: reason.into() };
+    }
     // A drain is recorded once, and must not wait for a script that changes something all the time.
     let passes = || state.change_limit.lets_pass(state.live_status.now());
     if change != Change::Drained && !passes() {

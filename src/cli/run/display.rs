@@ -7,7 +7,7 @@ use crate::cli::run::log_file::LogFile;
 use batchctl::clock::{Clock, Timestamp};
 use batchctl::event::{Event, StopReason, Watch};
 use batchctl::progress::{
-    AsciiTerminal, Bar, Lines, Log, LogFormat, Tally, Verbosity, render_line,
+    AsciiTerminal, Bar, Lines, Log, LogFormat, Tally, TargetTallies, Verbosity, render_line,
 };
 use batchctl::task::{Outcome, Rate};
 use batchctl::text::whole_millis;
@@ -28,64 +28,124 @@ pub(crate) struct Displays {
 /// The state of the run, as far as it is recorded.
 #[derive(Clone)]
 pub(crate) struct LiveStatus {
-    tally: Arc<Mutex<Tally>>,
+    tallies: Arc<Mutex<TargetTallies>>,
     clock: Clock,
 }
 
+/// The numbers of a status that are added up over the targets.
+const SUMS: [&str; 8] = [
+    "selected",
+    "done",
+    "settled_before",
+    "attempts",
+    "on_wire",
+    "waiting",
+    "rate_per_second",
+    "concurrency",
+];
+
 impl LiveStatus {
+    pub(crate) fn has_targets(&self) -> bool {
+        !lock(&self.tallies).targets().is_empty()
+    }
+
+    /// Returns whether the run is paused; one of several targets if each of them is.
     pub(crate) fn is_paused(&self) -> bool {
-        lock(&self.tally).paused_since().is_some()
+        let tallies = lock(&self.tallies);
+        match tallies.targets() {
+            [] => tallies.whole().paused_since().is_some(),
+            targets => targets.iter().all(|(_, it)| it.paused_since().is_some() || is_over(it)),
+        }
     }
 
     pub(crate) fn rate_limit(&self) -> Option<Rate> {
-        lock(&self.tally).rate_limit()
+        lock(&self.tallies).whole().rate_limit()
     }
 
     pub(crate) fn now(&self) -> Timestamp {
         self.clock.now()
     }
 
-    /// Says it in a line.
+    /// Says it in a line, or in one for each target.
     fn line(&self) -> String {
-        render_line(&lock(&self.tally), self.clock.now())
+        let (tallies, now) = (lock(&self.tallies), self.clock.now());
+        let line =
+            |(name, tally): &(Arc<str>, Tally)| format!("{name}: {}", render_line(tally, now));
+        match tallies.targets() {
+            [] => render_line(tallies.whole(), now),
+            targets => targets.iter().map(line).collect::<Vec<_>>().join("\n"),
+        }
     }
 
     /// Says it to programs; fields are only ever added.
     pub(crate) fn status(&self) -> Value {
-        let (tally, now) = (lock(&self.tally), self.clock.now());
-        // The tally counts per window of the limit; programs get calls per second.
-        let window = tally.rate_limit().map_or(1.0, |limit| limit.window.as_secs_f64());
-        let outcomes =
-            Outcome::ALL.map(|outcome| (outcome.as_str().into(), tally.outcomes()[outcome].into()));
-        let hold = tally.hold().map(|hold| {
-            json!({
-                "reason": hold.reason.as_str(),
-                "since": hold.since.to_string(),
-                "until": hold.until.to_string(),
-            })
-        });
-        json!({
-            "state": state(&tally),
-            "line": render_line(&tally, now),
-            "selected": tally.selected(),
-            "done": tally.done(),
-            "settled_before": tally.settled_before(),
-            "outcomes": Map::from_iter(outcomes),
-            "attempts": tally.attempts(),
-            "on_wire": tally.on_wire(),
-            "waiting": tally.waiting(),
-            "rate_limit": tally.rate_limit().map(|limit| limit.to_string()),
-            "rate_per_second": (tally.rate(now) / window * 1_000.0).round() / 1_000.0,
-            "set_by_service": tally.service_limit().per_second.map(|limit| (limit * 1_000.0).round() / 1_000.0),
-            "at_a_time_set_by_service": tally.service_limit().at_a_time,
-            "concurrency": tally.concurrency(),
-            "held": hold,
-            "paused_since": tally.paused_since().map(|since| since.to_string()),
-            "stopping": tally.stopping().map(StopReason::as_str),
-            "elapsed_ms": whole_millis(tally.elapsed(now)),
-            "eta_ms": tally.eta(now).map(whole_millis),
-        })
+        let (line, now) = (self.line(), self.clock.now());
+        let tallies = lock(&self.tallies);
+        let mut whole = status_of(tallies.whole(), now);
+        if tallies.targets().is_empty() {
+            return whole;
+        }
+        let targets: Vec<(&str, Value)> =
+            tallies.targets().iter().map(|(name, it)| (&**name, status_of(it, now))).collect();
+        let sum = |of: &dyn Fn(&Value) -> f64| targets.iter().map(|(_, it)| of(it)).sum::<f64>();
+        for name in SUMS {
+            let sum = sum(&|it| it[name].as_f64().unwrap_or_default());
+            whole[name] = if name == "rate_per_second" { sum.into() } else { (sum as u64).into() };
+        }
+        for outcome in Outcome::ALL.map(Outcome::as_str) {
+            let sum = sum(&|it| it["outcomes"][outcome].as_f64().unwrap_or_default());
+            whole["outcomes"][outcome] = (sum as u64).into();
+        }
+        // As long as one of them sends, the run does.
+        let states = targets.iter().map(|(_, it)| it["state"].as_str().unwrap_or_default());
+        let order = ["running", "held", "paused", "starting", "stopping"];
+        let rank = |state: &&str| order.iter().position(|it| it == state);
+        whole["state"] = states.min_by_key(rank).unwrap_or_default().into();
+        whole["line"] = line.replace('\n', "; ").into();
+        let targets = targets.into_iter().map(|(name, it)| (name.to_owned(), it));
+        whole["targets"] = Map::from_iter(targets).into();
+        whole
     }
+}
+
+fn is_over(tally: &Tally) -> bool {
+    tally.ended().is_some()
+}
+
+/// Says the state of one tally to programs.
+fn status_of(tally: &Tally, now: Timestamp) -> Value {
+    // The tally counts per window of the limit; programs get calls per second.
+    let window = tally.rate_limit().map_or(1.0, |limit| limit.window.as_secs_f64());
+    let outcomes =
+        Outcome::ALL.map(|outcome| (outcome.as_str().into(), tally.outcomes()[outcome].into()));
+    let hold = tally.hold().map(|hold| {
+        json!({
+            "reason": hold.reason.as_str(),
+            "since": hold.since.to_string(),
+            "until": hold.until.to_string(),
+        })
+    });
+    json!({
+        "state": state(tally),
+        "line": render_line(tally, now),
+        "selected": tally.selected(),
+        "done": tally.done(),
+        "settled_before": tally.settled_before(),
+        "outcomes": Map::from_iter(outcomes),
+        "attempts": tally.attempts(),
+        "on_wire": tally.on_wire(),
+        "waiting": tally.waiting(),
+        "rate_limit": tally.rate_limit().map(|limit| limit.to_string()),
+        "rate_per_second": (tally.rate(now) / window * 1_000.0).round() / 1_000.0,
+        "set_by_service": tally.service_limit().per_second.map(|limit| (limit * 1_000.0).round() / 1_000.0),
+        "at_a_time_set_by_service": tally.service_limit().at_a_time,
+        "concurrency": tally.concurrency(),
+        "held": hold,
+        "paused_since": tally.paused_since().map(|since| since.to_string()),
+        "stopping": tally.stopping().map(StopReason::as_str),
+        "elapsed_ms": whole_millis(tally.elapsed(now)),
+        "eta_ms": tally.eta(now).map(whole_millis),
+    })
 }
 
 fn state(tally: &Tally) -> &'static str {
@@ -132,9 +192,8 @@ pub(crate) fn open(
     stderr: &Stderr,
     clock: Clock,
 ) -> Displays {
-    let tally = Arc::new(Mutex::new(Tally::default()));
-    let counted = Arc::clone(&tally);
-    let count = move |events: &[Event]| lock(&counted).take(events);
+    let tallies = Arc::new(Mutex::new(TargetTallies::default()));
+    let count = Counting(Arc::clone(&tallies));
     // The tally comes first, so that keys and `ctl` see an event before it is drawn.
     let mut watchers: Vec<Box<dyn Watch>> = vec![Box::new(count)];
     let mut keys_to: Option<Box<dyn Write + Send>> = None;
@@ -170,14 +229,27 @@ pub(crate) fn open(
     if let Some(verbosity) = verbosity {
         watchers.push(Box::new(Log::new(log_to, verbosity, args.log_format)));
     }
-    let live_status = LiveStatus { tally, clock };
+    let live_status = LiveStatus { tallies, clock };
     let talk = Talk { out: talk_to, live_status: live_status.clone() };
     Displays { watchers, talk, live_status, keys_to }
 }
 
+/// Counts events, of a run or of its targets.
+struct Counting(Arc<Mutex<TargetTallies>>);
+
+impl Watch for Counting {
+    fn on_events(&mut self, events: &[Event]) {
+        lock(&self.0).take(None, events);
+    }
+
+    fn on_target_events(&mut self, target: &Arc<str>, events: &[Event]) {
+        lock(&self.0).take(Some(target), events);
+    }
+}
+
 /// Takes the tally even after a panic elsewhere: counting leaves it whole at every step.
-fn lock(tally: &Mutex<Tally>) -> MutexGuard<'_, Tally> {
-    tally.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock(tallies: &Mutex<TargetTallies>) -> MutexGuard<'_, TargetTallies> {
+    tallies.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Returns whether a person sees the bar and can press keys.

@@ -28,9 +28,11 @@ use batchctl::event::{StopReason, Watch};
 use batchctl::report::{ExitStatus, ResultsOptions};
 use batchctl::run;
 use batchctl::run::{Ended, Planned, RunError};
+use batchctl::settings::RunSettings;
 use batchctl::store::RunId;
 use batchctl::text::plural;
 use std::io::Write;
+use std::num::NonZeroUsize;
 use std::path::Path;
 use std::sync::Arc;
 use tokio::runtime::Runtime;
@@ -39,8 +41,8 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 
 /// How a run is carried out and reported.
 pub(crate) struct Execution<'a> {
-    pub(crate) destination: &'a Destination,
-    pub(crate) credentials: &'a CredentialSource,
+    /// Where calls go: to one place, or to that of each target.
+    pub(crate) targets: Vec<ConnectedTarget<'a>>,
     pub(crate) display: &'a DisplayArgs,
     pub(crate) documents: &'a [Document],
     pub(crate) dump: &'a DumpArgs,
@@ -48,6 +50,14 @@ pub(crate) struct Execution<'a> {
     pub(crate) json: bool,
     pub(crate) log_file: Option<LogFile>,
     pub(crate) clock: Clock,
+}
+
+/// A place that calls go to, and with what.
+#[derive(Clone, Copy)]
+pub(crate) struct ConnectedTarget<'a> {
+    pub(crate) destination: &'a Destination,
+    pub(crate) credentials: &'a CredentialSource,
+    pub(crate) context: &'a Context,
 }
 
 impl Execution<'_> {
@@ -92,7 +102,7 @@ pub(crate) fn carry_out(
         .block_on(async { signals::obey(environment, control.clone(), talk, drain_timeout) })
         .map_err(CommandError::io)?;
     // The credentials may take long (a command, IAM), so this comes after the signals.
-    let client = connect(planned, &how, &runtime, context)?;
+    let clients = connect(planned, &how, &runtime, &context.stderr)?;
     let (runs, id) = (planned.runs().clone(), planned.id().clone());
     // After the credentials, because the time left is counted from now.
     prepare(planned, &how, context);
@@ -102,10 +112,12 @@ pub(crate) fn carry_out(
     live.watch(&mut watchers);
     let dump = Dump::open(how.dump, if_not_started.beginning(), &id)?;
     watchers.extend(dump.clone().map(|dump| Box::new(dump) as Box<dyn Watch>));
-    let client = client.recording(dump.clone().map(|dump| Arc::new(dump) as Arc<dyn Record>));
+    let record = dump.clone().map(|dump| Arc::new(dump) as Arc<dyn Record>);
+    let clients: Vec<_> =
+        clients.into_iter().map(|client| client.recording(record.clone())).collect();
     let observers = Observers { watchers, live_status, keys_to, control, orders };
     // From here on the run has begun and stays, whatever happens.
-    let ended = observers.work(pending.begin(), &client, &runtime, context);
+    let ended = observers.work(pending.begin(), &clients, &runtime, context);
     // Writing the report may take long, and the run has nothing left to lose.
     signals::obey_no_longer(environment).map_err(CommandError::io)?;
     let wanted = how.report_request(&live, &context.run_end);
@@ -113,6 +125,10 @@ pub(crate) fn carry_out(
         // Nothing was sent, so a new run leaves no trace; a resumed one stays as it was.
         Err(error @ RunError::UnknownTasks { .. }) if if_not_started == IfNotStarted::Discard => {
             run::remove(&context.state, &id)?;
+            return Err(error.into());
+        }
+        // What the database has cannot be read either.
+        Err(error @ RunError::Ledger(_)) if context.store.is_elsewhere() => {
             return Err(error.into());
         }
         Err(error @ RunError::Ledger(_)) => {
@@ -125,36 +141,58 @@ pub(crate) fn carry_out(
     };
     // Before the report, whose last lines say what to type next.
     print_trouble(&ended, stderr);
-    print_credential_trouble(&ended, &client, stderr);
+    print_credential_trouble(&ended, &clients, stderr);
     print_log_trouble(log_trouble.as_ref(), stderr);
+    context.store.refresh(&id)?;
     let status = present(&runs, &id, &wanted, stderr, context.stdout_style)?;
+    let status = context.store.status(ended.stats.stopped).unwrap_or(status);
     let failures = [live.failure(), dump.and_then(|dump| dump.close(stderr))];
     failures.into_iter().flatten().next().map_or(Ok(status), Err)
 }
 
-/// Makes the run's client, with at most as many calls at a time as sockets can be open.
+/// Makes the clients of all places, with at most as many calls at a time as sockets can be open.
 fn connect(
     planned: &mut Planned,
     how: &Execution<'_>,
     runtime: &Runtime,
-    context: &Context,
-) -> Result<ViasClient, CommandError> {
-    let sockets = how.destination.sandbox.as_ref().map_or(Sockets::Ours, |_| Sockets::BothEnds);
-    let wanted = planned.settings().concurrency;
+    stderr: &Stderr,
+) -> Result<Vec<ViasClient>, CommandError> {
+    let is_sandbox = how.targets.iter().any(|target| target.destination.sandbox.is_some());
+    let sockets = if is_sandbox { Sockets::BothEnds } else { Sockets::Ours };
+    let count = NonZeroUsize::new(how.targets.len()).unwrap_or(NonZeroUsize::MIN);
+    let own = planned.settings().concurrency;
+    let most = planned.targets().map(|settings| settings.concurrency).max().unwrap_or(own);
     // Fewer calls at a time are slow; calls without a socket would look like an outage.
-    planned.narrow(open_files::make_room(wanted, sockets, &context.stderr));
-    let connection = ConnectionSettings {
-        connect_timeout: planned.settings().connect_timeout,
-        level: planned.settings().level,
-        concurrency: planned.settings().concurrency,
+    let room = open_files::make_room(most.saturating_mul(count), sockets, stderr).get();
+    planned.narrow(NonZeroUsize::new(room / count).unwrap_or(NonZeroUsize::MIN));
+    let mut settings: Vec<&RunSettings> = planned.targets().collect();
+    if settings.is_empty() {
+        settings.push(planned.settings());
+    }
+    let client = |(target, settings): (&ConnectedTarget<'_>, &RunSettings)| {
+        let connection = ConnectionSettings {
+            connect_timeout: settings.connect_timeout,
+            level: settings.level,
+            concurrency: settings.concurrency,
+        };
+        let ConnectedTarget { destination, credentials, context } = *target;
+        let connected = client::client(destination, credentials, connection, runtime, context);
+        connected.map_err(|error| match &settings.target {
+            Some(target) => error.of_target(target.name()),
+            None => error,
+        })
     };
-    client::client(how.destination, how.credentials, connection, runtime, context)
+    how.targets.iter().zip(settings).map(client).collect()
 }
 
 /// Sets the limits that depend on the time: a token command may have taken long.
 fn prepare(planned: &mut Planned, how: &Execution<'_>, context: &Context) {
     if let Some(finish_by) = planned.settings().finish_by {
         planned.finish_within(finish_by.time_left(&time_check::here(how.clock)));
+    }
+    // Each target has a rate and a number of tasks of its own.
+    if planned.targets().next().is_some() {
+        return;
     }
     time_check::warn(planned.settings(), planned.totals().selected, how.clock, &context.stderr);
     if !planned.settings().sandbox {
@@ -176,7 +214,7 @@ impl Observers {
     fn work(
         self,
         planned: Planned,
-        client: &ViasClient,
+        clients: &[ViasClient],
         runtime: &Runtime,
         context: &Context,
     ) -> Result<Ended, RunError> {
@@ -193,7 +231,11 @@ impl Observers {
         let change_limit = ChangeLimit::default();
         let state = ControlState { control, live_status, change_limit, who };
         let served = serve(&socket, state, runtime, stderr);
-        let ended = runtime.block_on(planned.carry_out(client, watchers, orders));
+        let ended = if planned.targets().next().is_some() {
+            runtime.block_on(planned.carry_out_targets(clients, watchers, orders))
+        } else {
+            runtime.block_on(planned.carry_out(&clients[0], watchers, orders))
+        };
         // Both act on the run; the terminal must be restored before the report is printed.
         drop((served, keys));
         ended
@@ -210,13 +252,15 @@ fn serve(socket: &Path, state: ControlState, runtime: &Runtime, stderr: &Stderr)
         .ok()
 }
 
-/// Says why credentials were not renewed, if a run ended for it.
-fn print_credential_trouble(ended: &Ended, client: &ViasClient, stderr: &Stderr) {
-    if ended.stats.stopped != Some(StopReason::NotAuthorised) {
-        return;
-    }
-    if let Some(error) = client.credentials().take_trouble() {
-        CommandError::from(error).print(stderr);
+/// Says why credentials were not renewed, if a run or a target of it ended for it.
+fn print_credential_trouble(ended: &Ended, clients: &[ViasClient], stderr: &Stderr) {
+    let of_targets = ended.targets.iter();
+    let of_all = of_targets.chain(ended.targets.is_empty().then_some(&ended.stats));
+    for (stats, client) in of_all.zip(clients) {
+        let is_refused = stats.stopped == Some(StopReason::NotAuthorised);
+        if let Some(error) = client.credentials().take_trouble().filter(|_| is_refused) {
+            CommandError::from(error).print(stderr);
+        }
     }
 }
 

@@ -11,7 +11,7 @@ use batchctl::report::ExitStatus;
 use batchctl::run;
 use batchctl::run::{DryRun, RunRequest};
 use batchctl::store::NewPlan;
-use batchctl::task::{Level, Shard};
+use batchctl::task::{Level, Rate, Shard};
 use std::path::PathBuf;
 
 /// What inputs are read for.
@@ -38,6 +38,17 @@ pub(crate) struct InputRun<'a> {
     pub(crate) purpose: Purpose,
     /// What the ids name.
     pub(crate) level: Level,
+    /// The targets, if it has several.
+    pub(crate) targets: Option<Box<ChosenTargets>>,
+}
+
+/// The targets of a run, as the flags choose them.
+#[derive(Debug, Clone)]
+pub(crate) struct ChosenTargets {
+    pub(crate) names: Vec<String>,
+    /// The column that names the target of a row; without one each row belongs to all.
+    pub(crate) column: Option<String>,
+    pub(crate) rate_total: Option<Rate>,
 }
 
 /// Shows the plan of a new run; sends nothing.

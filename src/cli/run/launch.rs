@@ -14,12 +14,14 @@ use crate::cli::output::error::CommandError;
 use crate::cli::output::event_documents::{Beginning, Live};
 use crate::cli::output::present::{ReportRequest, present};
 use crate::cli::output::stream::Audience;
-use crate::cli::run::execute::Execution;
+use crate::cli::run::execute::{ConnectedTarget, Execution};
 use crate::cli::run::job_lock::JobAccess;
 use crate::cli::run::pending_plan::PendingPlan;
 use crate::cli::run::scene::{LaunchFlags, Scene};
 use crate::cli::run::source::RunSource;
-use crate::cli::run::{exclusions, execute, job_lock, log_file, settings, terms};
+use crate::cli::run::{exclusions, execute, job_lock, log_file, settings, targets, terms};
+#[cfg(feature = "postgres")]
+use crate::cli::shared;
 use batchctl::clock::Clock;
 use batchctl::report::ExitStatus;
 use batchctl::run;
@@ -43,14 +45,30 @@ pub(crate) fn launch(
             return report_finished(&finished, &documents, flags, clock, context);
         }
     };
+    if opened.has_targets() {
+        if context.store.is_elsewhere() {
+            let error =
+                "a run of several targets is for a directory, and `--store` names a database";
+            let hint = "leave out `--store`, or run each target by itself with `--profile`";
+            return Err(CommandError::usage(error).with_hint(hint));
+        }
+        return targets::launch(opened, documents, flags, clock, context);
+    }
     // Contradictory flags are refused before the destination may ask for a password.
     if let Some(settings) = &flags.settings {
         opened.adjust(settings, &context.given);
+    }
+    if let Some(most) = flags.shared.joins {
+        opened.work_at(most);
     }
     opened.exclude(flags.exclude, clock, &context.stderr)?;
     exclusions::protect(opened.settings(), &documents, flags)?;
     settings::check(opened.settings(), &context.given)?;
     effect::check_of_run(&context.given, opened.settings(), opened.job().is_some())?;
+    #[cfg(feature = "postgres")]
+    if context.store.database().is_some() {
+        shared::share::check(opened.settings(), opened.job().is_some())?;
+    }
     let documents = if opened.is_preview(flags) {
         documents::of_plan(documents, &context.given)?
     } else {
@@ -75,6 +93,10 @@ pub(crate) fn launch(
             JobAccess::Ours(lock) => lock,
             JobAccess::Skipped => return Ok(ExitStatus::Ok),
         };
+    #[cfg(feature = "postgres")]
+    if flags.shared.plan.is_some_and(|plan| plan.detach) {
+        return shared::share::detach(opened, &scene);
+    }
     // Looked for before a plan of millions is made, and before anybody has to say yes.
     let credentials =
         match credentials::source(&flags.connection.credentials, &scene.destination, context) {
@@ -91,15 +113,19 @@ pub(crate) fn launch(
     }
     let terms = opened.terms(&scene);
     // The guard removes a new plan at every early return below.
-    let pending = PendingPlan::new(opened.plan(&scene)?, terms.if_not_started);
+    let planned = opened.plan(&scene)?;
+    #[cfg(feature = "postgres")]
+    let planned = shared::share::shared(planned, terms.if_not_started, &scene);
+    let pending = PendingPlan::new(planned, terms.if_not_started);
     let is_reported = !documents.is_empty() || flags.reporting.documents.json;
     if let ControlFlow::Break(status) = terms.decide(pending.planned(), &scene, is_reported)? {
         pending.discard()?;
         return Ok(status);
     }
+    let (destination, credentials) = (&scene.destination, &credentials);
+    let place = ConnectedTarget { destination, credentials, context };
     let execution = Execution {
-        destination: &scene.destination,
-        credentials: &credentials,
+        targets: vec![place],
         display: &flags.reporting.display,
         documents: &documents,
         dump: &flags.reporting.dump,

@@ -30,6 +30,8 @@ pub(crate) mod signals;
 pub(crate) mod socket_address;
 pub(crate) mod source;
 pub(crate) mod stored_plan;
+pub(crate) mod target_flags;
+pub(crate) mod targets;
 pub(crate) mod terms;
 pub(crate) mod time_check;
 pub(crate) mod unattended;

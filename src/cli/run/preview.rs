@@ -6,7 +6,7 @@ use crate::cli::output::error::CommandError;
 use crate::cli::output::stream;
 use crate::cli::run::list_size_guard::check_most;
 use crate::cli::run::plan_output::{PlanOutput, PreviewTasks};
-use crate::cli::run::scene::{ActionRequest, Scene};
+use crate::cli::run::scene::{ActionRequest, LaunchFlags, Scene};
 use crate::cli::run::{plan_output, time_check};
 use batchctl::report::ExitStatus;
 use batchctl::run;
@@ -24,14 +24,14 @@ const WHOLE: u8 = 2;
 const SHOWN_ROWS: u32 = 5;
 
 /// Returns how many tasks are shown.
-fn shown_rows(scene: &Scene<'_>) -> u32 {
-    if scene.flags.reporting.display.verbose > 0 { u32::MAX } else { SHOWN_ROWS }
+pub(crate) fn shown_rows(flags: &LaunchFlags<'_>) -> u32 {
+    if flags.reporting.display.verbose > 0 { u32::MAX } else { SHOWN_ROWS }
 }
 
 /// Returns how many tasks of an earlier run are needed: all of them if they are written.
 pub(crate) fn wanted_rows(scene: &Scene<'_>) -> usize {
     let is_written = !scene.documents.is_empty() || scene.flags.reporting.documents.json;
-    let wanted = if is_written { u32::MAX } else { shown_rows(scene) };
+    let wanted = if is_written { u32::MAX } else { shown_rows(scene.flags) };
     usize::try_from(wanted).unwrap_or(usize::MAX)
 }
 
@@ -70,15 +70,20 @@ pub(crate) fn show(
     if scene.flags.reporting.display.verbose >= WHOLE {
         text.push_str(&explained(&tasks)?);
     } else {
-        text.push_str(&some_rows(&plan.first_rows(shown_rows(scene))?, totals));
+        text.push_str(&some_rows(&plan.first_rows(shown_rows(scene.flags))?, totals));
     }
-    text.push_str(&excluded(plan.left_out(), shown_rows(scene)));
+    text.push_str(&excluded(plan.left_out(), shown_rows(scene.flags)));
     if let Some(look) = look {
         text.push_str(&states(&look.surveyed));
     }
     let (totals_of_plan, left_out) = (plan.totals(), plan.left_out());
     let output = PlanOutput { run: stored, totals: totals_of_plan, left_out, tasks };
     print(&text, totals, &output, scene)
+}
+
+/// Renders a plan and some of its tasks.
+pub(crate) fn in_short(action: &ActionRequest, totals: PlanTotals, rows: &[PlanRow]) -> String {
+    head(action, totals) + &some_rows(rows, totals)
 }
 
 /// Renders some of the tasks that are excluded, each with its reason.
@@ -307,7 +312,7 @@ pub(crate) fn show_tasks(
         ..PlanTotals::default()
     };
     let rows = plan_rows(tasks, record);
-    let shown = usize::try_from(shown_rows(scene)).unwrap_or(usize::MAX).min(rows.len());
+    let shown = usize::try_from(shown_rows(scene.flags)).unwrap_or(usize::MAX).min(rows.len());
     let tasks = PreviewTasks::OfRun(&rows);
     let mut text = head(&scene.action, totals);
     if scene.flags.reporting.display.verbose >= WHOLE {
@@ -315,7 +320,7 @@ pub(crate) fn show_tasks(
     } else {
         text.push_str(&some_rows(&rows[..shown], totals));
     }
-    text.push_str(&excluded(left_out, shown_rows(scene)));
+    text.push_str(&excluded(left_out, shown_rows(scene.flags)));
     let output = PlanOutput { run: None, totals, left_out, tasks };
     print(&text, totals, &output, scene)?;
     check_most(selected, scene.flags.max_tasks)?;

@@ -18,12 +18,15 @@ use crate::cli::run::scene::{ActionRequest, LaunchFlags, Scene};
 use crate::cli::run::stored_plan::ApplyLimits;
 use crate::cli::run::terms::{IfEmpty, Terms, nothing_to_do};
 use crate::cli::run::{exclusions, input_check, preview, retrying, reverting, stored_plan};
+#[cfg(feature = "postgres")]
+use crate::cli::shared;
 use batchctl::clock::Clock;
 use batchctl::report::ExitStatus;
 use batchctl::run;
 use batchctl::run::{Planned, Resumable, Resumption, Retry, RetryFilter, Revert};
 use batchctl::settings::RunSettings;
 use batchctl::store::{JobName, RunId, RunRecord};
+use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 
@@ -144,6 +147,11 @@ impl<'a> OpenedSource<'a> {
         flags.apply(self.settings_mut(), |flag| is_new || given.is_given(flag));
     }
 
+    /// Sets the calls at a time of this worker, which other workers do not share.
+    pub(crate) fn work_at(&mut self, most: NonZeroUsize) {
+        self.settings_mut().concurrency = most;
+    }
+
     /// Reads which tasks are excluded: before a login, and before anything is planned.
     pub(crate) fn exclude(
         &mut self,
@@ -202,18 +210,20 @@ impl<'a> OpenedSource<'a> {
                 )?
             }
             Self::Resume(run) => {
+                #[cfg(feature = "postgres")]
+                shared::target::check(&flags.connection.place, &run.record, context)?;
                 destination::of_run(&flags.connection.place, &run.record, &run.settings, context)?
             }
             Self::Apply { plan, .. } => {
                 stored_plan::check_target(&flags.connection.place, &plan.record, context)?;
                 destination::of_run(&flags.connection.place, &plan.record, &plan.settings, context)?
             }
-            Self::Retry { retry, .. } => destination::of_run(
-                &flags.connection.place,
-                &retry.record,
-                &retry.settings,
-                context,
-            )?,
+            Self::Retry { retry, .. } => {
+                let place = &flags.connection.place;
+                #[cfg(feature = "postgres")]
+                shared::target::check(place, &retry.record, context)?;
+                destination::of_run(place, &retry.record, &retry.settings, context)?
+            }
             Self::Revert(run) => {
                 let destination = destination::of_run(
                     &flags.connection.place,
@@ -306,6 +316,17 @@ impl<'a> OpenedSource<'a> {
             Self::Retry { retry, .. } => job_of(&retry.record),
             // A revert belongs to no job.
             Self::Revert(_) => None,
+        }
+    }
+
+    /// Returns whether it is a run of several targets.
+    pub(crate) fn has_targets(&self) -> bool {
+        let of_record = |record: &RunRecord| record.run.settings.target.is_some();
+        match self {
+            Self::New { run, .. } => run.targets.is_some(),
+            Self::Resume(run) | Self::Apply { plan: run, .. } => of_record(&run.record),
+            Self::Retry { retry, .. } => of_record(&retry.record),
+            Self::Revert(revert) => of_record(&revert.record),
         }
     }
 

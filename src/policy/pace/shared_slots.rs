@@ -55,6 +55,8 @@ pub enum Grant {
         first: Instant,
         /// How many there are; not 0.
         count: u32,
+        /// The time between two of them.
+        step: Duration,
     },
     /// All slots up to the horizon are reserved.
     NotBefore(Instant),
@@ -63,7 +65,7 @@ pub enum Grant {
 /// Reserves sending slots on one timeline.
 ///
 /// One home is a process alone ([`ProcessSlots`]), another a file that the processes of a machine
-/// share; a database may be a third.
+/// share, a database a third.
 pub trait SlotSource: Send {
     /// Reserves up to `wanted` slots from `now` on.
     ///
@@ -109,9 +111,10 @@ pub enum Reservation {
 
 impl Reservation {
     /// Returns it as a grant; `at` gives the instant of a time on the timeline.
-    pub fn granted(self, at: impl Fn(u64) -> Instant) -> Grant {
+    pub fn granted(self, spacing: SlotSpacing, at: impl Fn(u64) -> Instant) -> Grant {
+        let step = spacing.interval;
         match self {
-            Self::Slots { first, count } => Grant::Slots { first: at(first), count },
+            Self::Slots { first, count } => Grant::Slots { first: at(first), count, step },
             Self::NotBefore(due) => Grant::NotBefore(at(due)),
         }
     }
@@ -164,7 +167,7 @@ impl SlotSource for ProcessSlots {
     ) -> Result<Grant, SlotTrouble> {
         let passed = nanos(now.saturating_duration_since(self.start));
         let at = |time: u64| self.start + Duration::from_nanos(time);
-        Ok(self.timeline.reserve(wanted, spacing, passed).granted(at))
+        Ok(self.timeline.reserve(wanted, spacing, passed).granted(spacing, at))
     }
 
     fn hold(&mut self, until: Instant, _: Instant) {
@@ -174,7 +177,11 @@ impl SlotSource for ProcessSlots {
 
 /// A source that several parts of a process use.
 #[derive(Clone)]
-pub struct SharedSlots(Arc<Mutex<Watched<dyn SlotSource>>>);
+pub struct SharedSlots {
+    source: Arc<Mutex<Watched<dyn SlotSource>>>,
+    /// The rate that they keep together; by default that of each user.
+    total: Option<Rate>,
+}
 
 /// A source, and the trouble of the last time that it was asked.
 struct Watched<S: ?Sized> {
@@ -185,7 +192,13 @@ struct Watched<S: ?Sized> {
 impl SharedSlots {
     /// Shares a source.
     pub fn new(source: impl SlotSource + 'static) -> Self {
-        Self(Arc::new(Mutex::new(Watched { trouble: None, source })))
+        Self { source: Arc::new(Mutex::new(Watched { trouble: None, source })), total: None }
+    }
+
+    /// Shares a source between senders that each have a limit of their own, and keep this rate
+    /// together.
+    pub fn in_total(source: impl SlotSource + 'static, rate: Rate) -> Self {
+        Self { total: Some(rate), ..Self::new(source) }
     }
 
     /// Returns why the source could not be used the last time, if it could not.
@@ -211,7 +224,7 @@ impl SharedSlots {
 
     fn lock(&self) -> MutexGuard<'_, Watched<dyn SlotSource>> {
         // A source has no state that a panic could leave half changed.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.source.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -241,13 +254,14 @@ impl SlotGate {
 
     /// Returns a gate to the slots of a rate group, if there is one and a rate to keep.
     pub fn to(slots: Option<SharedSlots>, rate: Option<Rate>, now: Instant) -> Option<Self> {
-        let (slots, rate) = slots.zip(rate)?;
+        let slots = slots?;
+        let rate = slots.total.or(rate)?;
         Some(Self::new(slots, rate, now))
     }
 
-    /// Spaces slots for another rate from now on.
+    /// Spaces slots for another rate of the sender from now on; a rate of all together stays.
     pub fn set_rate(&mut self, rate: Rate) {
-        self.spacing = SlotSpacing::for_rate(rate);
+        self.spacing = SlotSpacing::for_rate(self.source.total.unwrap_or(rate));
     }
 
     /// Returns when the next slot can be used, with that many sendings ready; nothing if now.
@@ -275,10 +289,13 @@ impl SlotGate {
         self.granted.pop_front();
     }
 
-    /// Keeps all slots free until then, for every sender.
+    /// Keeps all slots free until then, for every sender of the same limit.
     pub fn hold(&mut self, until: Instant, now: Instant) {
         self.granted.clear();
-        self.source.hold(until, now);
+        // Senders with limits of their own are not throttled with this one.
+        if self.source.total.is_none() {
+            self.source.hold(until, now);
+        }
     }
 
     /// Reserves slots in time, as far as there is use for them.
@@ -297,12 +314,12 @@ impl SlotGate {
         let reserved = self.source.reserve(missing, spacing, now);
         self.failing_since = reserved.is_err().then(|| self.failing_since.unwrap_or(now));
         match reserved {
-            Ok(Grant::Slots { first, count }) => {
-                self.granted.extend((0..count).map(|number| first + spacing.interval * number));
+            Ok(Grant::Slots { first, count, step }) => {
+                self.granted.extend((0..count).map(|number| first + step * number));
                 // Counted from the slot: whoever asked again when it uses one would always be
                 // before those who wait, because that is the moment from which they may ask. Over
                 // no more than what was granted, or a sender with few calls ready would idle.
-                let granted = spacing.interval.saturating_mul(count);
+                let granted = step.saturating_mul(count);
                 self.asks_from = first.max(now) + scatter(granted.min(HORIZON / PART));
             }
             Ok(Grant::NotBefore(due)) => self.asks_from = due + scatter(HORIZON / PART),

@@ -12,6 +12,8 @@ use serde::Serialize;
 struct AccountJson<'a> {
     id: &'a str,
     command: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    target: Option<&'a str>,
     run: &'a str,
     parent: Option<&'a str>,
     job: Option<&'a str>,
@@ -85,6 +87,7 @@ impl Account<'_> {
         let account = AccountJson {
             id: task.id.as_str(),
             command: task.command.as_str(),
+            target: task.target.as_deref(),
             run: run.id.as_str(),
             parent: run.parent.as_ref().map(RunId::as_str),
             job: run.job.as_deref(),

@@ -30,7 +30,9 @@ impl fmt::Display for Account<'_> {
 impl Account<'_> {
     fn heading(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (run, task) = (&self.run.record.run, &self.history.task);
-        write!(f, "{} {} in run {}", task.command, task.id, run.id)?;
+        let target = task.target.as_ref().map(|target| format!(" at {target}"));
+        let target = target.unwrap_or_default();
+        write!(f, "{} {}{target} in run {}", task.command, task.id, run.id)?;
         write!(f, ", {}:{}", printable(self.source(), 100), task.line)?;
         if let Some(job) = &run.job {
             write!(f, ", job {}", printable(job, 64))?;

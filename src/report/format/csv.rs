@@ -11,7 +11,7 @@ use crate::report::format::other_columns::OtherColumns;
 use crate::report::format::row_filter::{RowFilter, is_selected};
 use crate::report::model::{Grouping, failure_of};
 use crate::store::{AttemptRow, RunReader, SeenRow, SourceRecord, StoreError, TaskRow};
-use crate::task::{Failure, OutcomeCounts, RESULTS_COLUMNS, TaskState};
+use crate::task::{Failure, OutcomeCounts, RESULTS_COLUMNS, TARGET_COLUMN, TaskState};
 use crate::text::{cut, guarded};
 use csv::ByteRecord;
 use std::borrow::Cow;
@@ -61,9 +61,10 @@ pub fn write_results(
     out: impl Write,
 ) -> Result<ResultsSummary, ResultsError> {
     let sources = run.record()?.sources;
+    let has_targets = run.has_targets();
     let mut writer = options.dialect.begin(out).map_err(ResultsError::Write)?;
     // The groups first: the label of a task depends on all failures, also on later ones.
-    let mut row = ResultRow::new(sources, Grouping::read(run)?, options.dialect);
+    let mut row = ResultRow::new(sources, has_targets, Grouping::read(run)?, options.dialect);
     let mut summary = ResultsSummary::default();
     row.fill_header();
     writer.write_byte_record(&row.cells).map_err(not_written)?;
@@ -95,6 +96,8 @@ pub(crate) fn not_written(error: csv::Error) -> ResultsError {
 /// millions of rows.
 struct ResultRow {
     dialect: CsvDialect,
+    /// Whether each row names its target.
+    has_targets: bool,
     sources: Vec<SourceRecord>,
     others: OtherColumns,
     grouping: Grouping,
@@ -105,10 +108,18 @@ struct ResultRow {
 }
 
 impl ResultRow {
-    fn new(sources: Vec<SourceRecord>, grouping: Grouping, dialect: CsvDialect) -> Self {
-        let others = OtherColumns::new(&sources, RESULTS_COLUMNS);
+    fn new(
+        sources: Vec<SourceRecord>,
+        has_targets: bool,
+        grouping: Grouping,
+        dialect: CsvDialect,
+    ) -> Self {
+        let target = has_targets.then_some(TARGET_COLUMN);
+        let ours: Vec<&str> = RESULTS_COLUMNS.iter().copied().chain(target).collect();
+        let others = OtherColumns::new(&sources, &ours);
         Self {
             dialect,
+            has_targets,
             sources,
             others,
             grouping,
@@ -122,6 +133,7 @@ impl ResultRow {
     fn fill_header(&mut self) {
         self.cells.clear();
         self.cells.extend(RESULTS_COLUMNS);
+        self.cells.extend(self.has_targets.then_some(TARGET_COLUMN));
         // Names of columns are foreign too: a spreadsheet would run a formula in a header.
         for name in self.others.names() {
             self.cells.push_field(guarded(name).as_bytes());
@@ -144,6 +156,9 @@ impl ResultRow {
         self.seen(&task.seen);
         self.group(task);
         self.explanation(failure_of(task));
+        if self.has_targets {
+            self.word(task.target.as_deref().unwrap_or_default());
+        }
         self.others.fill(task.source, task.others.as_deref(), &mut self.cells);
     }
 

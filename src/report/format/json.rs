@@ -8,12 +8,13 @@
 use crate::clock::Timestamp;
 use crate::report::format::damage_json::DamageJson;
 use crate::report::format::drill_json::{DrillJson, SubTaskErrorJson};
+use crate::report::format::json_parts::{ShardJson, WaveJson};
 use crate::report::model::{
     Calls, ExitStatus, FailureGroup, InputPart, Latency, PacePart, Report, RunPart, Stopped,
-    Target, VerifyCounts,
+    Target, TargetReport, VerifyCounts,
 };
 use crate::settings::{LeftOut, RunSettings, TaskChoice};
-use crate::store::{ChangeRow, RunId, ShardRow};
+use crate::store::{ChangeRow, RunId};
 use crate::task::{Counts, FailureKind, Outcome, OutcomeCounts, Rate, RunBy, TaskId};
 use crate::text::{non_empty, whole_millis};
 use serde::ser::SerializeMap;
@@ -65,6 +66,8 @@ struct ReportJson<'a> {
     advice: Vec<String>,
     changes: Vec<ChangeJson<'a>>,
     shards: Vec<ShardJson<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    targets: Vec<TargetJson<'a>>,
     damage: Vec<DamageJson<'a>>,
     stopped: Option<&'a Stopped>,
     exit: Option<ExitJson>,
@@ -94,6 +97,7 @@ impl<'a> ReportJson<'a> {
             advice: report.tuning_hints.iter().map(ToString::to_string).collect(),
             changes: report.changes.iter().map(ChangeJson::from_row).collect(),
             shards: report.shards.iter().map(ShardJson::from_row).collect(),
+            targets: report.targets.iter().map(TargetJson::from_report).collect(),
             damage: report.damage.iter().map(DamageJson::from_part).collect(),
             stopped: report.stopped.as_ref(),
             exit: report.exit.map(ExitJson::from_status),
@@ -101,34 +105,46 @@ impl<'a> ReportJson<'a> {
     }
 }
 
-/// A shard of a merged run.
+/// One target of a run of several.
 #[derive(Serialize)]
-struct ShardJson<'a> {
-    number: u32,
-    run: &'a str,
-    selected: u64,
-    settled: u64,
+struct TargetJson<'a> {
+    name: &'a str,
+    endpoint: &'a str,
+    project_id: &'a str,
+    settings: Value,
+    #[serde(serialize_with = "write_outcome_counts")]
+    tasks: &'a OutcomeCounts,
+    attempts: u64,
+    rate_average: Option<f64>,
+    rate_peak_1s: u64,
+    complete: bool,
+    stopped: Option<&'a Stopped>,
+    exit: Option<ExitJson>,
 }
 
-impl<'a> ShardJson<'a> {
-    fn from_row(row: &'a ShardRow) -> Self {
-        let ShardRow { shard, run, selected, settled, .. } = row;
-        Self { number: shard.number(), run: run.as_str(), selected: *selected, settled: *settled }
+impl<'a> TargetJson<'a> {
+    fn from_report(target: &'a TargetReport) -> Self {
+        Self {
+            name: &target.name,
+            endpoint: &target.target.endpoint,
+            project_id: &target.target.project_id,
+            settings: settings(&target.settings),
+            tasks: &target.tasks,
+            attempts: target.attempts,
+            rate_average: target.rate_average,
+            rate_peak_1s: target.rate_peak_1s,
+            complete: target.complete,
+            stopped: target.stopped.as_ref(),
+            exit: target.exit.map(ExitJson::from_status),
+        }
     }
 }
 
 /// Returns the settings without what other parts of the document show.
 fn settings(settings: &RunSettings) -> Value {
     let choice = TaskChoice { left_out: LeftOut::default(), ..settings.choice.clone() };
-    let shown = RunSettings { by: None, choice, ..settings.clone() };
+    let shown = RunSettings { by: None, choice, target: None, ..settings.clone() };
     serde_json::to_value(shown).expect("settings have a form in JSON")
-}
-
-/// The wave of the last task with an outcome.
-#[derive(Serialize)]
-struct WaveJson {
-    number: usize,
-    of: usize,
 }
 
 #[derive(Serialize)]

@@ -172,12 +172,20 @@ fn properties<W: Write>(xml: &mut Xml<W>, report: &Report) -> io::Result<()> {
     xml.close("properties")
 }
 
+/// Returns the command of a task and its target, as CI servers group cases.
+fn class_name(task: &TaskRow) -> String {
+    match &task.target {
+        Some(target) => format!("batchctl.{}.{target}", task.command),
+        None => format!("batchctl.{}", task.command),
+    }
+}
+
 fn case<W: Write>(xml: &mut Xml<W>, task: &TaskRow, sources: &[String]) -> io::Result<()> {
     let number = usize::try_from(task.source).expect("a u32 fits a usize");
     let file = sources.get(number).map_or("", String::as_str);
     let case = Element::new("testcase")
         .with("name", task.id.as_str())
-        .with("classname", &format!("batchctl.{}", task.command))
+        .with("classname", &class_name(task))
         .with("time", &decimal_seconds(time_of(task)))
         .with("file", file)
         .with("line", &task.line.to_string());

@@ -6,6 +6,7 @@
 use crate::report::format::drill_lines::{drill_note, error_in_words, how_many, in_words, to_name};
 use crate::report::format::next_commands::{NextCommand, next_commands};
 use crate::report::format::summary::{FLAKY_NOTE, title, wave_words};
+use crate::report::format::target_lines::target_line;
 use crate::report::format::words::{
     failure_times, left_out as rows_left_out, more_causes, percent, remedy,
 };
@@ -33,6 +34,7 @@ pub fn markdown(report: &Report) -> String {
         failures(&mut text, report)?;
         drilled(&mut text, report)?;
         shards(&mut text, report)?;
+        targets(&mut text, report)?;
         damage(&mut text, report)?;
         next(&mut text, report)
     };
@@ -92,6 +94,17 @@ fn shards(text: &mut String, report: &Report) -> Written {
         let run = code(shard.run.as_str());
         let (tasks, settled) = (grouped(shard.selected), grouped(shard.settled));
         writeln!(text, "| {} | {run} | {tasks} | {settled} |", shard.shard)
+    })
+}
+
+fn targets(text: &mut String, report: &Report) -> Written {
+    if report.targets.is_empty() {
+        return Ok(());
+    }
+    writeln!(text, "\n### Targets\n\n| target | tasks | stopped |\n|---|---|---|")?;
+    report.targets.iter().try_for_each(|target| {
+        let why = target.stopped.as_ref().map_or_else(String::new, |it| code(&it.detail));
+        writeln!(text, "| {} | {} | {why} |", code(&target.name), target_line(target))
     })
 }
 

@@ -93,7 +93,7 @@ fn purpose_of_retry(report: &Report) -> &'static str {
 
 /// The state of a task shows whether a call in doubt was carried out, so nothing is sent.
 fn settle(report: &Report, _: &[PathBuf]) -> Option<NextCommand> {
-    let is_wanted = can_be_verified(report) && report.tasks[Outcome::Ambiguous] > 0;
+    let is_wanted = has_states(report) && report.tasks[Outcome::Ambiguous] > 0;
     is_wanted.then(|| NextCommand {
         command: command(&report.run.id, &report.settings, "settle", ""),
         purpose: "what is in doubt",
@@ -112,6 +112,11 @@ fn wait(report: &Report, _: &[PathBuf]) -> Option<NextCommand> {
 
 /// Returns whether states can still be read: the sandbox of a rehearsal ends with its process.
 fn can_be_verified(report: &Report) -> bool {
+    // A wait reads the states of one project.
+    has_states(report) && report.targets.is_empty()
+}
+
+fn has_states(report: &Report) -> bool {
     report.run.complete && !report.settings.sandbox
 }
 

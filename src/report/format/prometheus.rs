@@ -31,6 +31,7 @@ pub fn prometheus(report: &Report, last_success: Option<Timestamp>) -> String {
     tasks(&mut metrics, report);
     groups(&mut metrics, report);
     calls(&mut metrics, report);
+    targets(&mut metrics, report);
     metrics.text
 }
 
@@ -154,6 +155,33 @@ fn groups(metrics: &mut MetricsText, report: &Report) {
         "When the last task of the group failed, 0 if that is not known.",
         |group| timestamp(group.last_at),
     );
+}
+
+fn targets(metrics: &mut MetricsText, report: &Report) {
+    if report.targets.is_empty() {
+        return;
+    }
+    let tasks: Vec<_> = report
+        .targets
+        .iter()
+        .flat_map(|target| {
+            Outcome::ALL.map(|outcome| {
+                let labels = [("target", target.name.as_str()), ("outcome", outcome.as_str())];
+                (labels, target.tasks[outcome].to_string())
+            })
+        })
+        .collect();
+    let help = "Tasks of each target of the run by their outcome.";
+    metrics.gauge("last_run_target_tasks", help, &borrowed(&tasks));
+    let ended = report.targets.iter().filter_map(|target| {
+        let exit = target.exit?.code().to_string();
+        Some(([("target", target.name.as_str())], exit))
+    });
+    let ended: Vec<_> = ended.collect();
+    if !ended.is_empty() {
+        let help = "The exit status of each target of the run: 0 is success.";
+        metrics.gauge("last_run_target_exit_status", help, &borrowed(&ended));
+    }
 }
 
 /// Returns some tasks of a group for a comment. As a label, each id would create a series.

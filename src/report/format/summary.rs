@@ -7,8 +7,9 @@ use crate::policy::TuningHint;
 use crate::report::format::drill_lines::{drill_note, drilled};
 use crate::report::format::failure_lines::failures;
 use crate::report::format::next_commands::{NextCommand, next_commands};
+use crate::report::format::target_lines::targets;
 use crate::report::format::terminal::{COLUMNS, LABEL_COLUMNS, NumberRow, TerminalText, Tone};
-use crate::report::format::words::latency_millis;
+use crate::report::format::words::{latency_millis, rounded};
 use crate::report::model::{Calls, ExcludedPart, ExitStatus, Latency, Report};
 use crate::settings::RateSetting;
 use crate::store::{RunId, ShardRow};
@@ -25,6 +26,7 @@ pub fn summary(report: &Report, documents: &[PathBuf], style: Style) -> String {
     failures(&mut page, report);
     drilled(&mut page, report.drill.as_ref());
     shards(&mut page, &report.shards);
+    targets(&mut page, &report.targets);
     tuning_hints(&mut page, &report.tuning_hints);
     documents_written(&mut page, documents);
     next(&mut page, report, documents);
@@ -232,20 +234,13 @@ pub(crate) fn title(report: &Report) -> String {
 
 /// Returns the limit of the rate as it was given, if there was one.
 fn limit(report: &Report) -> Option<String> {
+    if !report.targets.is_empty() {
+        return report.pace.rate_limit.map(|limit| limit.to_string());
+    }
     match report.settings.own_rate() {
         rate @ (RateSetting::Fixed(_) | RateSetting::Auto { .. }) => Some(rate.to_string()),
         RateSetting::Unlimited => None,
     }
-}
-
-/// Returns a rate with one decimal, or without one if it is zero or the rate is large.
-pub(crate) fn rounded(rate: f64) -> String {
-    // Three digits are enough to compare rates.
-    if rate >= 100.0 {
-        return grouped(rate.round() as u64);
-    }
-    let text = format!("{rate:.1}");
-    text.strip_suffix(".0").unwrap_or(&text).to_owned()
 }
 
 /// Returns a word and a reason why the run is not complete, with their tone; `None` if it is.

@@ -125,6 +125,16 @@ pub(crate) const fn outcome_words(outcome: Outcome) -> &'static str {
     }
 }
 
+/// Returns a rate with one decimal, or without one if it is zero or the rate is large.
+pub(crate) fn rounded(rate: f64) -> String {
+    // Three digits are enough to compare rates.
+    if rate >= 100.0 {
+        return grouped(rate.round() as u64);
+    }
+    let text = format!("{rate:.1}");
+    text.strip_suffix(".0").unwrap_or(&text).to_owned()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -10,6 +10,7 @@ use crate::report::model::drill::add_errors;
 use crate::report::model::ending::EndingFacts;
 use crate::report::model::failure_groups::FailureGroups;
 use crate::report::model::peak_rate::PeakRate;
+use crate::report::model::targets;
 use crate::report::model::tuning::AnswerTotals;
 use crate::report::model::{
     Calls, DrillPart, ExcludedPart, ExitStatus, InputPart, Latency, PacePart, Report, RunPart,
@@ -35,7 +36,7 @@ impl Report {
         let record = run.record()?;
         let shards = run.shards()?;
         let worked = match shards.as_slice() {
-            [] => ActiveTime::new(&record.sessions),
+            [] if !run.has_targets() => ActiveTime::new(&record.sessions),
             _ => ActiveTime::of_shards(&record.sessions),
         };
         let mut sent = SendingTotals::new(worked);
@@ -67,6 +68,9 @@ impl Report {
         // Each shard has waves of its own.
         report.wave = report.wave.filter(|_| shards.is_empty());
         report.shards = shards;
+        if run.has_targets() {
+            report.take_targets(targets::read(run, still_running)?);
+        }
         report.damage = run.damage().to_vec();
         if !report.damage.is_empty() {
             report.exit = report.exit.map(|_| ExitStatus::InputOutput);
@@ -164,6 +168,7 @@ fn assemble(
         tuning_hints,
         changes: Vec::new(),
         shards: Vec::new(),
+        targets: Vec::new(),
         damage: Vec::new(),
         stopped: ending.stopped,
         exit: ending.exit,

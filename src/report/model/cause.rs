@@ -173,6 +173,7 @@ mod tests {
             ordinal,
             id: "aaaa".parse().unwrap(),
             command: Command::STOP,
+            target: None,
             source: 0,
             line: 1,
             others: None,

@@ -16,6 +16,7 @@ mod message_template;
 mod peak_rate;
 mod report;
 mod sub_task_error;
+mod targets;
 mod tuning;
 
 pub use command::profile_flag;
@@ -26,7 +27,7 @@ pub use group_label::{GroupLabel, GroupLabelError};
 pub use last_success::{is_recovery, last_success};
 pub use report::{
     Calls, ExcludedPart, InputPart, Latency, PacePart, Report, RunPart, StillRunning, Stopped,
-    Target, VerifyCounts,
+    Target, TargetReport, VerifyCounts,
 };
 pub use sub_task_error::SubTaskError;
 

@@ -63,6 +63,8 @@ pub struct Report {
     pub changes: Vec<ChangeRow>,
     /// The shards that it was merged from, in order.
     pub shards: Vec<ShardRow>,
+    /// What each target did, in a run of several.
+    pub targets: Vec<TargetReport>,
     /// The parts of its file that are damaged.
     pub damage: Vec<DamagedPart>,
     /// What stopped it before every task had its outcome, if anything did.
@@ -127,6 +129,31 @@ pub struct Target {
     pub endpoint: String,
     /// The project.
     pub project_id: String,
+}
+
+/// The part of one target in a run of several.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TargetReport {
+    /// Its name.
+    pub name: String,
+    /// The service and project that its calls went to.
+    pub target: Target,
+    /// How it was carried out.
+    pub settings: RunSettings,
+    /// The number of its tasks with each outcome.
+    pub tasks: OutcomeCounts,
+    /// The number of its attempts.
+    pub attempts: u64,
+    /// Attempts a second; `None` if there was no time between the first and the last.
+    pub rate_average: Option<f64>,
+    /// The most attempts in any window of one second.
+    pub rate_peak_1s: u64,
+    /// Whether every task of it has its outcome.
+    pub complete: bool,
+    /// What stopped it before that, if anything did.
+    pub stopped: Option<Stopped>,
+    /// How it ended; `None` while it runs.
+    pub exit: Option<ExitStatus>,
 }
 
 /// An excluded task.

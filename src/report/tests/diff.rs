@@ -123,7 +123,7 @@ proptest! {
 
     #[test]
     fn every_task_of_either_run_is_in_one_change(
-        fates in prop::collection::btree_map("[a-z0-9_-]{4}", (0..4u8, 0..4u8), 0..20),
+        fates in prop::collection::btree_map("[a-z0-9][a-z0-9_-]{3}", (0..4u8, 0..4u8), 0..20),
     ) {
         let outcome = |fate| match fate {
             0 => None,

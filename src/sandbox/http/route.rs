@@ -98,6 +98,16 @@ impl<'a> SandboxRoute<'a> {
         }
     }
 
+    /// Returns the project, if the path names one; still unchecked.
+    pub(crate) const fn project(&self) -> Option<&'a str> {
+        match *self {
+            Self::Action(path) | Self::SubTaskAction(path) => Some(path.project),
+            Self::Delete(path) | Self::SubTask(path) => Some(path.project),
+            Self::List { project } | Self::SubTasks { project } => Some(project),
+            Self::Login | Self::Projects | Self::Unknown => None,
+        }
+    }
+
     /// Returns the batch task or sub-task that is called or shown, still unchecked.
     pub(crate) const fn id(&self) -> Option<&'a str> {
         match *self {

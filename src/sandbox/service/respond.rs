@@ -7,6 +7,7 @@ use crate::clock::{Clock, Instant};
 use crate::sandbox::access_log::{AccessLog, AccessRecord, Status};
 use crate::sandbox::faults::{Question, SeededRandom};
 use crate::sandbox::http::{SandboxReply, SandboxRoute};
+use crate::sandbox::own_projects::OwnProjects;
 use crate::sandbox::settings::SandboxSettings;
 use crate::sandbox::state::{Delay, SandboxRequest, SandboxState};
 use crate::sandbox::witness::{OnWire, Witness};
@@ -33,6 +34,7 @@ pub(crate) struct Service {
     latency: LatencyRange,
     log: Option<AccessLog>,
     state: Arc<Mutex<SandboxState>>,
+    own_projects: Mutex<OwnProjects>,
     on_wire: Arc<OnWire>,
 }
 
@@ -66,6 +68,7 @@ impl Service {
             latency: LatencyRange::from_settings(settings),
             log,
             state: Arc::new(Mutex::new(SandboxState::new(settings, clock))),
+            own_projects: Mutex::new(OwnProjects::new(settings, clock)),
             on_wire: Arc::default(),
         }
     }
@@ -128,7 +131,8 @@ impl Service {
             latency: self.random.roll(Question::Latency, number),
             now,
         };
-        let (reply, delay) = state.respond(&request);
+        let own = self.own_projects.lock().expect("no holder of the lock panics").respond(&request);
+        let (reply, delay) = own.unwrap_or_else(|| state.respond(&request));
         state.count(request.route, status_of(&reply));
         self.write_log(&request, head, status_of(&reply));
         ScheduledReply {

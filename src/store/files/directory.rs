@@ -64,9 +64,14 @@ impl RunDirectory {
         self.path.join(format!("{run}.db"))
     }
 
-    /// Returns the path that a plan is written to until it is complete.
-    pub(crate) fn unfinished_file(&self, run: &RunId) -> PathBuf {
-        self.path.join(format!("{run}{UNFINISHED}"))
+    /// Returns the path of the file of one target of a run; that of the first is the run's own.
+    pub(crate) fn part_file(&self, run: &RunId, index: usize) -> PathBuf {
+        part_of(&self.file(run), index)
+    }
+
+    /// Returns the path that the plan of a target is written to until all of them are complete.
+    pub(crate) fn unfinished_part(&self, run: &RunId, index: usize) -> PathBuf {
+        part_of(&self.path.join(format!("{run}{UNFINISHED}")), index)
     }
 
     /// Returns the path of the control socket of the process that carries a run out.
@@ -113,22 +118,7 @@ impl RunDirectory {
 
     /// Finds a run by its id, by the beginning of its id, or as `latest`.
     pub fn find(&self, wanted: &str) -> Result<RunId, StoreError> {
-        let mut runs = self.list()?;
-        if wanted == "latest" {
-            let none = || StoreError::NoSuchRun { wanted: wanted.into() };
-            return runs.pop().ok_or_else(none);
-        }
-        runs.retain(|run| run.as_str().starts_with(wanted));
-        match runs.as_slice() {
-            [] => Err(StoreError::NoSuchRun { wanted: wanted.into() }),
-            [run] => Ok(run.clone()),
-            [first, second, ..] => Err(StoreError::AmbiguousRun {
-                wanted: wanted.into(),
-                count: runs.len(),
-                first: first.clone(),
-                second: second.clone(),
-            }),
-        }
+        find_among(self.list()?, wanted)
     }
 
     /// Takes the lock of a run, or names its holder.
@@ -177,10 +167,29 @@ impl RunDirectory {
         }
     }
 
+    /// Returns the files of the targets of a run, without that of the first.
+    fn other_parts(&self, run: &RunId) -> Result<Vec<PathBuf>, StoreError> {
+        let entries = fs::read_dir(&self.path).map_err(file(&self.path))?;
+        let mut parts = Vec::new();
+        for entry in entries {
+            let name = entry.map_err(file(&self.path))?.file_name();
+            let number = name.to_str().and_then(|name| name.strip_prefix(run.as_str()));
+            let number = number
+                .and_then(|it| it.strip_prefix('.'))
+                .and_then(|it| it.strip_suffix(".db").or_else(|| it.strip_suffix(UNFINISHED)));
+            if number.is_some_and(|number| number.parse::<usize>().is_ok()) {
+                parts.push(self.path.join(name));
+            }
+        }
+        Ok(parts)
+    }
+
     /// Removes a run with all its files; the lock proves that no process works on it.
     pub fn remove(&self, lock: RunLock) -> Result<(), StoreError> {
         let RunLock { run, handle } = lock;
-        for main in [self.file(&run), self.unfinished_file(&run)] {
+        // The run's own file last: what is left of a run without it is in no list.
+        let own = [self.file(&run), self.unfinished_part(&run, 0)];
+        for main in self.other_parts(&run)?.into_iter().chain(own) {
             // The log after the file: without its log the file would be an older state of the run.
             for path in [main.clone(), beside(&main, "-shm"), beside(&main, "-wal")] {
                 remove_if_there(&path).map_err(file(&path))?;
@@ -196,8 +205,38 @@ impl RunDirectory {
     }
 }
 
+/// Finds one of these runs, which are in order, by its id, by the beginning of it, or as `latest`.
+pub fn find_among(mut runs: Vec<RunId>, wanted: &str) -> Result<RunId, StoreError> {
+    if wanted == "latest" {
+        let none = || StoreError::NoSuchRun { wanted: wanted.into() };
+        return runs.pop().ok_or_else(none);
+    }
+    runs.retain(|run| run.as_str().starts_with(wanted));
+    match runs.as_slice() {
+        [] => Err(StoreError::NoSuchRun { wanted: wanted.into() }),
+        [run] => Ok(run.clone()),
+        [first, second, ..] => Err(StoreError::AmbiguousRun {
+            wanted: wanted.into(),
+            count: runs.len(),
+            first: first.clone(),
+            second: second.clone(),
+        }),
+    }
+}
+
 fn runs_in(state: &Path) -> PathBuf {
     absolute(state).join(RUNS)
+}
+
+/// Returns the path of the file of one target of a run, from that of the first.
+pub(crate) fn part_of(first: &Path, index: usize) -> PathBuf {
+    match (index, first.file_stem(), first.extension()) {
+        (1.., Some(stem), Some(ending)) => {
+            let (stem, ending) = (stem.to_string_lossy(), ending.to_string_lossy());
+            first.with_file_name(format!("{stem}.{}.{ending}", index + 1))
+        }
+        _ => first.to_owned(),
+    }
 }
 
 /// Returns the path from the root, because SQLite would read a relative `file:x` as a URL.

@@ -8,6 +8,9 @@ use serde::{Deserialize, Serialize};
 
 /// The version of the journal's encoding.
 const ENCODING: u32 = 1;
+/// The version of a file that has one target of several: programs that know no targets would take
+/// its tasks for all of the run.
+const ENCODING_OF_TARGETS: u32 = 2;
 
 /// The fields and their names never change; a field that is missing is that of an older version.
 #[derive(Serialize, Deserialize)]
@@ -66,7 +69,7 @@ pub(crate) fn head_text(record: &RunRecord) -> String {
         already_done: *already_done,
         command: run.command.clone(),
         duplicates: *duplicates,
-        encoding: ENCODING,
+        encoding: encoding_of(&run.settings),
         endpoint: run.endpoint.clone(),
         id: run.id.to_string(),
         invalid: *invalid,
@@ -83,6 +86,10 @@ pub(crate) fn head_text(record: &RunRecord) -> String {
         sources: record.sources.iter().map(source).collect(),
     };
     serde_json::to_string(&json).expect("settings and texts have a form in JSON")
+}
+
+fn encoding_of(settings: &RunSettings) -> u32 {
+    settings.target.as_ref().map_or(ENCODING, |_| ENCODING_OF_TARGETS)
 }
 
 impl ShardedJson {
@@ -102,7 +109,7 @@ impl ShardedJson {
 pub(crate) fn parse_head(text: &str) -> Result<RunRecord, serde_json::Error> {
     let json: HeadJson = serde_json::from_str(text)?;
     let unfit = serde::de::Error::custom;
-    if json.encoding != ENCODING {
+    if json.encoding != encoding_of(&json.settings) {
         return Err(serde::de::Error::custom("the encoding of the journal is unknown"));
     }
     let source = |source: SourceJson| SourceRecord { name: source.name, columns: source.columns };

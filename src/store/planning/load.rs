@@ -5,24 +5,24 @@
 
 use crate::input::{InputOptions, Source};
 use crate::plan;
-use crate::plan::{Exclusions, OnDuplicate, Problems, Reading};
+use crate::plan::{Exclusions, OnDuplicate, PlannedRow, Problems, Reading};
 use crate::policy::Sample;
 use crate::store::error::{StoreError, file, sqlite};
-use crate::store::files::{RunDirectory, RunLock};
+use crate::store::files::RunDirectory;
 use crate::store::ids::RunId;
 use crate::store::ordinal_set::OrdinalSet;
 use crate::store::planning::already_done::{leave_out_done, runs_followed};
 use crate::store::planning::duplicates::Duplicates;
 use crate::store::planning::id_sorter::SortedRows;
 use crate::store::planning::left_out::{leave_out_excluded, leave_out_unsampled};
+use crate::store::planning::plan_files::{
+    Filled, FilledParts, PlanPart, PlannedRun, PlannedTargets, store_parts, store_plan,
+};
 use crate::store::planning::planned_states::keep_states;
 use crate::store::planning::tables;
 use crate::store::planning::tables::{ChunkLoader, Kept, PlanFile, PlanTotals, Remainder, keep};
 use crate::store::reading::{NewRun, SourceRecord};
-use crate::store::schema;
-use crate::task::TaskState;
-use std::fs;
-use std::fs::File;
+use crate::task::{Ordinal, TaskState};
 use std::mem;
 use std::path::Path;
 use std::sync::Arc;
@@ -46,20 +46,6 @@ pub struct NewPlan {
     pub offset: u64,
     /// The maximum number of tasks, counted from the first.
     pub limit: Option<u64>,
-}
-
-/// A complete plan, or the problems of its inputs.
-#[derive(Debug)]
-pub enum PlannedRun {
-    /// The plan is stored, and its run is locked for this process.
-    Ready {
-        /// The numbers of rows and tasks.
-        totals: PlanTotals,
-        /// The right to carry the run out.
-        lock: RunLock,
-    },
-    /// Nothing was stored.
-    Refused(Problems),
 }
 
 /// Reads all inputs and stores the plan of a new run.
@@ -93,161 +79,190 @@ pub fn plan_run_in_states(
     })
 }
 
-/// The totals of a plan that was filled, or the problems of its inputs.
-pub(crate) type Filled = Result<Result<PlanTotals, Problems>, StoreError>;
-
-/// Makes the file of a new run, calls `fill` for it, and publishes the complete file.
-pub(crate) fn store_plan(
+/// Reads all inputs and stores the plan of a new run of several targets; `parts` are its runs, one
+/// for each target, with the same id.
+pub fn plan_run_of_targets(
     runs: &RunDirectory,
-    run: &NewRun,
+    parts: &[NewRun],
+    new: NewPlan,
     holder: &str,
-    fill: impl FnOnce(PlanFile<'_>) -> Filled,
-) -> Result<PlannedRun, StoreError> {
-    // Failing to clean up is harmless: the leftovers only take space.
-    let _ = runs.sweep();
-    let lock = runs.lock(&run.id, holder)?;
-    // Under the lock no other process can create the file between this check and the rename.
-    if runs.file(&run.id).exists() {
-        return Err(StoreError::Exists { run: run.id.clone() });
-    }
-    match fill_file(runs, run, fill) {
-        Ok(Ok(totals)) => Ok(PlannedRun::Ready { totals, lock }),
-        Ok(Err(problems)) => {
-            runs.remove(lock)?;
-            Ok(PlannedRun::Refused(problems))
-        }
-        Err(error) => {
-            // The first error is the cause; an error here would only be its consequence.
-            let _ = runs.remove(lock);
-            Err(error)
-        }
-    }
-}
-
-fn fill_file(
-    runs: &RunDirectory,
-    run: &NewRun,
-    fill: impl FnOnce(PlanFile<'_>) -> Filled,
-) -> Filled {
-    let unfinished = runs.unfinished_file(&run.id);
-    let connection = schema::create(&unfinished)?;
-    let filled = fill(PlanFile { connection: &connection, path: &unfinished })?;
-    if filled.is_err() {
-        return Ok(filled);
-    }
-    schema::finish(&connection).map_err(sqlite(&unfinished))?;
-    connection.close().map_err(|(_, error)| sqlite(&unfinished)(error))?;
-    publish(&unfinished, &runs.file(&run.id))?;
-    Ok(filled)
-}
-
-/// Makes a complete file durable, and only then visible.
-fn publish(unfinished: &Path, target: &Path) -> Result<(), StoreError> {
-    File::open(unfinished).and_then(|f| f.sync_all()).map_err(file(unfinished))?;
-    fs::rename(unfinished, target).map_err(file(target))?;
-    // The name itself is durable only when its directory is.
-    let parent = target.parent().expect("a run's file is in the directory of runs");
-    File::open(parent).and_then(|d| d.sync_all()).map_err(file(parent))
+) -> Result<PlannedTargets, StoreError> {
+    store_parts(runs, parts, holder, |parts| load_parts(parts, runs, new))
 }
 
 /// Fills a plan from inputs.
 pub(crate) fn load(plan: PlanFile<'_>, runs: &RunDirectory, run: &NewRun, new: NewPlan) -> Filled {
-    let connection = plan.connection;
-    let failed = plan.failed();
+    let filled = load_parts(&[PlanPart { file: plan, run }], runs, new)?;
+    Ok(filled.map(|totals| totals[0]))
+}
+
+/// Fills the plans of all targets from inputs.
+pub(crate) fn load_parts(parts: &[PlanPart<'_>], runs: &RunDirectory, new: NewPlan) -> FilledParts {
     // Before anything is read: a run that cannot be followed must not cost the reading of inputs.
     let followed = runs_followed(runs, new.after.as_ref())?;
-    connection.execute_batch("BEGIN").map_err(&failed)?;
-    let mut sorted = SortedRows::new(&plan.directory());
-    let loaded = read_rows(plan, new.sources, &new.options, new.on_duplicate, &mut sorted)?;
-    let LoadedRows { rows, not_matched, sources, mut without } = match loaded {
+    for PlanPart { file, .. } in parts {
+        file.connection.execute_batch("BEGIN").map_err(file.failed())?;
+    }
+    let left_out = LeaveOut {
+        runs,
+        followed,
+        exclusions: new.exclusions,
+        sample: new.sample,
+        offset: new.offset,
+        limit: new.limit.unwrap_or(u64::MAX),
+    };
+    let loaded = read_rows(parts, new.sources, &new.options, new.on_duplicate)?;
+    let loaded = match loaded {
         Ok(loaded) => loaded,
         Err(problems) => return Ok(Err(problems)),
     };
-    let duplicates = without.len();
-    let mut run = run.clone();
-    let left_out = &mut run.settings.choice.left_out;
-    leave_out_excluded(connection, &new.exclusions, &mut without, left_out).map_err(&failed)?;
-    let excluded = left_out.excluded;
-    let already_done = leave_out_done(plan, runs, &followed, &mut sorted, &mut without)?;
-    let mut totals = PlanTotals {
-        rows,
-        duplicates,
-        not_matched,
-        excluded,
-        already_done,
-        ..PlanTotals::default()
-    };
-    // The sample, the offset and the limit come last, so that they count tasks that are really to
-    // be carried out. They are those of all shards together.
-    if let Some(sample) = new.sample {
-        let left_out = leave_out_unsampled(connection, sample, totals.left(), &mut without);
-        totals.not_sampled = left_out.map_err(&failed)?;
+    let mut totals = Vec::with_capacity(parts.len());
+    for (part, rows) in parts.iter().zip(loaded) {
+        totals.push(left_out.finish(*part, rows)?);
     }
-    totals.before_offset = new.offset.min(totals.left());
-    let kept = Kept {
-        without: &without,
-        offset: totals.before_offset,
-        limit: new.limit.unwrap_or(u64::MAX),
-        shard: run.settings.shard,
-    };
-    let Remainder { selected, sharded } = keep(connection, totals.left(), kept).map_err(&failed)?;
-    totals.selected = selected;
-    totals.of_other_shards = sharded.map_or(0, |plan| plan.tasks - selected);
-    let left_out = &mut run.settings.choice.left_out;
-    left_out.not_matched = totals.not_matched;
-    left_out.not_sampled = totals.not_sampled;
-    left_out.before_offset = totals.before_offset;
-    tables::insert_run(connection, &run, totals, sharded, sources).map_err(&failed)?;
-    connection.execute_batch("COMMIT").map_err(&failed)?;
+    for PlanPart { file, .. } in parts {
+        file.connection.execute_batch("COMMIT").map_err(file.failed())?;
+    }
     Ok(Ok(totals))
 }
 
-/// All rows of the inputs, and those of them that are no tasks.
+/// Which of the tasks that were read are none of the plan.
+struct LeaveOut<'a> {
+    runs: &'a RunDirectory,
+    followed: Vec<RunId>,
+    exclusions: Arc<Exclusions>,
+    sample: Option<Sample>,
+    offset: u64,
+    limit: u64,
+}
+
+impl LeaveOut<'_> {
+    /// Takes them out of the plan of one target, and records its run.
+    fn finish(&self, part: PlanPart<'_>, loaded: LoadedRows) -> Result<PlanTotals, StoreError> {
+        let PlanPart { file: plan, run } = part;
+        let (connection, failed) = (plan.connection, plan.failed());
+        let LoadedRows { rows, not_matched, sources, mut without, mut sorted } = loaded;
+        let duplicates = without.len();
+        let mut run = run.clone();
+        let left_out = &mut run.settings.choice.left_out;
+        leave_out_excluded(connection, &self.exclusions, &mut without, left_out)
+            .map_err(&failed)?;
+        let excluded = left_out.excluded;
+        let already_done =
+            leave_out_done(plan, self.runs, &self.followed, &mut sorted, &mut without)?;
+        let mut totals = PlanTotals {
+            rows,
+            duplicates,
+            not_matched,
+            excluded,
+            already_done,
+            ..PlanTotals::default()
+        };
+        // The sample, the offset and the limit come last, so that they count tasks that are really
+        // to be carried out. They are those of all shards together.
+        if let Some(sample) = self.sample {
+            let left_out = leave_out_unsampled(connection, sample, totals.left(), &mut without);
+            totals.not_sampled = left_out.map_err(&failed)?;
+        }
+        totals.before_offset = self.offset.min(totals.left());
+        let kept = Kept {
+            without: &without,
+            offset: totals.before_offset,
+            limit: self.limit,
+            shard: run.settings.shard,
+        };
+        let Remainder { selected, sharded } =
+            keep(connection, totals.left(), kept).map_err(&failed)?;
+        totals.selected = selected;
+        totals.of_other_shards = sharded.map_or(0, |plan| plan.tasks - selected);
+        let left_out = &mut run.settings.choice.left_out;
+        left_out.not_matched = totals.not_matched;
+        left_out.not_sampled = totals.not_sampled;
+        left_out.before_offset = totals.before_offset;
+        tables::insert_run(connection, &run, totals, sharded, sources).map_err(&failed)?;
+        Ok(totals)
+    }
+}
+
+/// All rows of one target, and those of them that are no tasks.
 struct LoadedRows {
     rows: u64,
     not_matched: u64,
     sources: Vec<SourceRecord>,
     without: OrdinalSet,
+    sorted: SortedRows,
 }
 
-/// Reads all inputs into the plan and finds the duplicates.
+/// Reads all inputs into the plans of the targets, and finds the duplicates in each.
 fn read_rows(
-    plan: PlanFile<'_>,
+    parts: &[PlanPart<'_>],
     sources: Vec<Source>,
     options: &InputOptions,
     on_duplicate: OnDuplicate,
-    sorted: &mut SortedRows,
-) -> Result<Result<LoadedRows, Problems>, StoreError> {
-    let (mut reading, mut problems) = insert_rows(plan, sources, options, sorted)?;
+) -> Result<Result<Vec<LoadedRows>, Problems>, StoreError> {
+    let mut all: Vec<_> = parts.iter().map(|part| PartRows::new(part.file)).collect();
+    let (mut reading, mut problems) = insert_rows(sources, options, &mut all)?;
     // With invalid rows the search for duplicates is spared: it sorts the whole plan.
     if !problems.is_empty() {
         return Ok(Err(problems));
     }
     let sources = tables::source_records(mem::take(&mut reading.sources));
-    let duplicates = sorted.sorter.sorted().and_then(|rows| Duplicates::find(rows, on_duplicate));
-    let duplicates = duplicates.map_err(file(plan.path))?;
-    let reported = duplicates.report(plan.connection, &sources, &mut problems);
-    reported.map_err(plan.failed())?;
-    if !problems.is_empty() {
-        return Ok(Err(problems));
+    let mut loaded = Vec::with_capacity(parts.len());
+    // Rows that do not meet the conditions name no target that counts: they are with the first.
+    let mut not_matched = reading.not_matched;
+    for (part, PartRows { loader, mut sorted, rows, .. }) in parts.iter().zip(all) {
+        let plan = part.file;
+        loader.finish().map_err(plan.failed())?;
+        let duplicates = sorted.sorter.sorted();
+        let duplicates = duplicates.and_then(|rows| Duplicates::find(rows, on_duplicate));
+        let duplicates = duplicates.map_err(file(plan.path))?;
+        let reported = duplicates.report(plan.connection, &sources, &mut problems);
+        reported.map_err(plan.failed())?;
+        let not_matched = mem::take(&mut not_matched);
+        let (rows, without, sources) = (rows + not_matched, duplicates.rows, sources.clone());
+        loaded.push(LoadedRows { rows, not_matched, sources, without, sorted });
     }
-    let Reading { rows, not_matched, .. } = reading;
-    Ok(Ok(LoadedRows { rows, not_matched, sources, without: duplicates.rows }))
+    Ok(if problems.is_empty() { Ok(loaded) } else { Err(problems) })
 }
 
+/// The rows of one target while they are read.
+struct PartRows<'a> {
+    path: &'a Path,
+    loader: ChunkLoader<'a>,
+    sorted: SortedRows,
+    rows: u64,
+}
+
+impl<'a> PartRows<'a> {
+    fn new(file: PlanFile<'a>) -> Self {
+        let loader = ChunkLoader::new(file.connection);
+        Self { path: file.path, loader, sorted: SortedRows::new(&file.directory()), rows: 0 }
+    }
+
+    fn push(&mut self, row: &PlannedRow) -> Result<(), StoreError> {
+        self.rows += 1;
+        self.loader.push(&tables::planned_task(row)).map_err(sqlite(self.path))?;
+        let number = tables::sort_number(row);
+        self.sorted.sorter.push(row.id.as_str(), number).map_err(file(self.path))
+    }
+}
+
+/// Reads all inputs; each row goes to its target, or to all of them.
 fn insert_rows(
-    plan: PlanFile<'_>,
     sources: Vec<Source>,
     options: &InputOptions,
-    sorted: &mut SortedRows,
+    parts: &mut [PartRows<'_>],
 ) -> Result<(Reading, Problems), StoreError> {
-    let (failed, failed_to_sort) = (plan.failed(), file(plan.path));
-    let mut loader = ChunkLoader::new(plan.connection);
-    let read = plan::read(sources, options, |row| {
-        loader.push(&tables::planned_task(&row)).map_err(&failed)?;
-        let number = tables::sort_number(&row);
-        sorted.sorter.push(row.id.as_str(), number).map_err(&failed_to_sort)
-    })?;
-    loader.finish().map_err(&failed)?;
-    Ok(read)
+    let count = u32::try_from(parts.len()).expect("there are few targets");
+    plan::read(sources, options, |mut row| match (row.target, &mut *parts) {
+        (Some(target), parts) => parts[target].push(&row),
+        (None, [all]) => all.push(&row),
+        (None, parts) => {
+            let first = row.ordinal.0 * count;
+            (first..).zip(parts).try_for_each(|(ordinal, part)| {
+                row.ordinal = Ordinal(ordinal);
+                part.push(&row)
+            })
+        }
+    })
 }

@@ -9,11 +9,15 @@ mod duplicates;
 mod id_sorter;
 mod left_out;
 mod load;
+mod plan_files;
 mod plan_from_run;
 mod planned_states;
 mod tables;
 
 pub use dry_run::{TemporaryPlan, temporary_plan};
-pub use load::{NewPlan, PlannedRun, plan_run, plan_run_in_states};
+pub use load::{NewPlan, plan_run, plan_run_in_states, plan_run_of_targets};
+pub use plan_files::{PlannedRun, PlannedTargets};
 pub use plan_from_run::plan_from_run;
 pub use tables::PlanTotals;
+#[cfg(feature = "postgres")]
+pub(crate) use tables::for_each_planned as for_each_task_of_plan;

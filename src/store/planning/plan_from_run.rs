@@ -1,59 +1,69 @@
 //! Makes the plan of a run out of another run's tasks.
 
 use crate::plan::PlannedRow;
+use crate::settings::TargetPart;
 use crate::store::error::{StoreError, sqlite};
 use crate::store::files::RunDirectory;
-use crate::store::planning::load::{PlannedRun, store_plan};
+use crate::store::planning::plan_files::{FilledParts, PlanPart, PlannedTargets, store_parts};
 use crate::store::planning::tables;
-use crate::store::planning::tables::{ChunkLoader, PlanFile, PlanTotals};
+use crate::store::planning::tables::{ChunkLoader, PlanTotals};
 use crate::store::reading::{NewRun, RunReader};
 use crate::store::rows::TaskRow;
 
-/// Stores the plan of a run with those tasks of another run that `pick` returns.
+/// Stores the plan of a run with those tasks of another run that `pick` returns. `parts` are its
+/// runs, one for each target of the other run.
 ///
 /// The new run keeps order, sources and other cells, so that its results look like the other's.
 pub fn plan_from_run(
     runs: &RunDirectory,
-    run: &NewRun,
+    parts: &[NewRun],
     parent: &RunReader,
     pick: impl Fn(TaskRow) -> Option<TaskRow>,
     holder: &str,
-) -> Result<PlannedRun, StoreError> {
-    store_plan(runs, run, holder, |plan| {
-        let failed = plan.failed();
-        plan.connection.execute_batch("BEGIN").map_err(&failed)?;
-        let totals = copy_tasks(plan, parent, pick)?;
-        let sources = parent.record()?.sources;
-        tables::insert_run(plan.connection, run, totals, None, sources).map_err(&failed)?;
-        plan.connection.execute_batch("COMMIT").map_err(&failed)?;
-        Ok(Ok(totals))
-    })
+) -> Result<PlannedTargets, StoreError> {
+    store_parts(runs, parts, holder, |parts| copy_tasks(parts, parent, pick))
 }
 
 fn copy_tasks(
-    plan: PlanFile<'_>,
+    parts: &[PlanPart<'_>],
     parent: &RunReader,
     pick: impl Fn(TaskRow) -> Option<TaskRow>,
-) -> Result<PlanTotals, StoreError> {
-    let mut totals = PlanTotals::default();
-    let mut loader = ChunkLoader::new(plan.connection);
+) -> FilledParts {
+    for PlanPart { file, .. } in parts {
+        file.connection.execute_batch("BEGIN").map_err(file.failed())?;
+    }
+    let mut totals = vec![PlanTotals::default(); parts.len()];
+    let mut loaders: Vec<_> =
+        parts.iter().map(|part| ChunkLoader::new(part.file.connection)).collect();
+    let sources = parent.record()?.sources;
     parent.for_each_task::<StoreError>(|task| {
         if let Some(task) = pick(task) {
+            let at = task.target.as_deref().map_or(0, |target| place_of(target, parts));
             // Every row of such a plan is a task: its parent has no duplicates.
-            totals.rows += 1;
-            totals.selected += 1;
+            totals[at].rows += 1;
+            totals[at].selected += 1;
             let row = planned(task);
-            loader.push(&tables::planned_task(&row)).map_err(sqlite(plan.path))?;
+            loaders[at].push(&tables::planned_task(&row)).map_err(sqlite(parts[at].file.path))?;
         }
         Ok(())
     })?;
-    loader.finish().map_err(plan.failed())?;
-    Ok(totals)
+    for ((PlanPart { file, run }, loader), totals) in parts.iter().zip(loaders).zip(&totals) {
+        loader.finish().map_err(file.failed())?;
+        tables::insert_run(file.connection, run, *totals, None, sources.clone())
+            .map_err(file.failed())?;
+        file.connection.execute_batch("COMMIT").map_err(file.failed())?;
+    }
+    Ok(Ok(totals))
 }
 
-/// Returns the row of a task in the new plan. Its column in the input is not recorded, because
-/// only the messages of a plan need it.
+fn place_of(target: &str, parts: &[PlanPart<'_>]) -> usize {
+    let is_it = |part: &PlanPart<'_>| {
+        part.run.settings.target.as_ref().map(TargetPart::name) == Some(target)
+    };
+    parts.iter().position(is_it).unwrap_or_default()
+}
+
 fn planned(task: TaskRow) -> PlannedRow {
     let TaskRow { ordinal, id, command, source, line, others, .. } = task;
-    PlannedRow { ordinal, id, command, source, line, column: None, others }
+    PlannedRow { ordinal, id, command, source, line, column: None, others, target: None }
 }

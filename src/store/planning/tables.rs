@@ -12,6 +12,7 @@ use crate::store::ordinal_set::OrdinalSet;
 use crate::store::reading::{NewRun, RunRecord, ShardedPlan, SourceRecord};
 use crate::task::{Command, Ordinal, Shard};
 use rusqlite::Connection;
+use std::iter::Sum;
 use std::path::{Path, PathBuf};
 
 /// The file of a plan while it is filled.
@@ -85,6 +86,22 @@ impl PlanTotals {
     /// Returns whether neither this plan nor another shard of it has a task.
     pub fn is_empty_everywhere(&self) -> bool {
         self.selected + self.of_other_shards == 0
+    }
+}
+
+impl Sum for PlanTotals {
+    fn sum<I: Iterator<Item = Self>>(totals: I) -> Self {
+        totals.fold(Self::default(), |sum, one| Self {
+            rows: sum.rows + one.rows,
+            selected: sum.selected + one.selected,
+            duplicates: sum.duplicates + one.duplicates,
+            already_done: sum.already_done + one.already_done,
+            not_matched: sum.not_matched + one.not_matched,
+            excluded: sum.excluded + one.excluded,
+            not_sampled: sum.not_sampled + one.not_sampled,
+            before_offset: sum.before_offset + one.before_offset,
+            of_other_shards: sum.of_other_shards + one.of_other_shards,
+        })
     }
 }
 

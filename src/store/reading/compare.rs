@@ -229,6 +229,7 @@ fn failed_row(run: &RunReader, ordinal: Ordinal) -> rusqlite::Result<TaskRow> {
             ordinal,
             id: codes::parsed(row, 0)?,
             command: codes::parsed(row, 1)?,
+            target: None,
             source: 0,
             line: 0,
             others: None,

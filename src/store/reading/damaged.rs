@@ -1,6 +1,7 @@
 //! Opens a damaged run: what is whole is read as ever, and every other task is in doubt.
 
 use crate::clock::Timestamp;
+use crate::settings::TargetPart;
 use crate::store::error::{StoreError, sqlite};
 use crate::store::files::{RunDirectory, Watermark};
 use crate::store::home::{Home, Totals};
@@ -11,6 +12,7 @@ use crate::store::reading::walk::Walk;
 use crate::store::repair::{DamagedPart, Rebuilt, rebuild, shadow};
 use crate::store::schema;
 use rusqlite::Connection;
+use std::cell::Cell;
 use std::path::Path;
 
 impl RunReader {
@@ -22,7 +24,11 @@ impl RunReader {
     ///
     /// The description of the run is damaged, or the structure of its file.
     pub fn open_damaged(runs: &RunDirectory, run: &RunId) -> Result<Self, StoreError> {
-        let path = runs.file(run);
+        Self::with_targets(&runs.file(run), Self::open_damaged_file)
+    }
+
+    fn open_damaged_file(path: &Path) -> Result<(Self, Option<TargetPart>), StoreError> {
+        let path = path.to_owned();
         let before = Watermark::read(&path);
         let connection = schema::open_reader(&path)?;
         let failed = ruined(&path);
@@ -34,7 +40,8 @@ impl RunReader {
         let mut damage = lost_parts(home, totals, &head.sources).map_err(&failed)?;
         damage.extend(rebuilt.parts);
         let Watermark { may_have_left, .. } = Watermark::read(&path);
-        Ok(Self {
+        let target = head.run.settings.target;
+        let reader = Self {
             connection,
             path,
             origin: head.run.origin,
@@ -42,8 +49,11 @@ impl RunReader {
             selected: head.selected,
             may_have_left,
             damage,
+            target: target.as_ref().map(|target| target.name().into()),
             other_shards: Vec::new(),
-        })
+            is_alone: Cell::new(false),
+        };
+        Ok((reader, target))
     }
 
     /// Returns the parts of the run's file that are not what was written.
@@ -53,7 +63,7 @@ impl RunReader {
 
     /// Returns the number of tasks whose ids are lost: they are in doubt, and in no row.
     pub fn lost_tasks(&self) -> u64 {
-        let others = self.other_shards.iter();
+        let others = self.others().iter();
         self.totals.lost_tasks + others.map(|other| other.with(Self::lost_tasks)).sum::<u64>()
     }
 }

@@ -7,7 +7,7 @@ use crate::store::error::{StoreError, damage, sqlite};
 use crate::store::home::{ChunkBodies, Home};
 use crate::store::reading::reader::RunReader;
 use crate::store::reading::task_rows::{attempt_row, task_row};
-use crate::store::rows::TaskHistory;
+use crate::store::rows::{TaskHistory, TaskRow};
 use crate::task::Ordinal;
 
 impl RunReader {
@@ -21,10 +21,20 @@ impl RunReader {
         is_wanted: impl Fn(&str) -> bool,
         mut take: impl FnMut(TaskHistory) -> Result<(), E>,
     ) -> Result<(), E> {
+        self.for_each_own_history(&is_wanted, &mut take)?;
+        let mut others = self.others().iter();
+        others.try_for_each(|it| it.with(|run| run.for_each_own_history(&is_wanted, &mut take)))
+    }
+
+    fn for_each_own_history<E: From<StoreError>>(
+        &self,
+        is_wanted: &impl Fn(&str) -> bool,
+        take: &mut impl FnMut(TaskHistory) -> Result<(), E>,
+    ) -> Result<(), E> {
         let chunks = self.home().chunks().map_err(sqlite(&self.path))?.len();
         for no in 0..chunks {
-            let histories = self.histories(no, &is_wanted).map_err(sqlite(&self.path))?;
-            histories.into_iter().try_for_each(&mut take)?;
+            let histories = self.histories(no, is_wanted).map_err(sqlite(&self.path))?;
+            histories.into_iter().try_for_each(&mut *take)?;
         }
         Ok(())
     }
@@ -77,7 +87,10 @@ impl RunReader {
         let ordinal = Ordinal(task.ordinal);
         let attempts = trace.attempts.iter();
         Ok(TaskHistory {
-            task: task_row(self.origin, task, &trace.record)?,
+            task: TaskRow {
+                target: self.target.clone(),
+                ..task_row(self.origin, task, &trace.record)?
+            },
             attempts: attempts.map(|one| attempt_row(self.origin, ordinal, one)).collect(),
         })
     }

@@ -10,7 +10,7 @@ use crate::store::reading::reader::RunReader;
 use crate::store::reading::rows_in_order;
 use crate::store::reading::rows_in_order::{Attempts, FailedTasks, Holds, Sendings, Tasks};
 use crate::store::reading::run_facts::for_each_fact;
-use crate::store::reading::task_rows::{attempt_row, task_row};
+use crate::store::reading::task_rows::attempt_row;
 use crate::store::rows::{AttemptRow, ChangeRow, HoldRow, PlanRow, SendingRow, TaskRow};
 use crate::store::writing::observed_states::awaited;
 use crate::task::{Command, Outcome};
@@ -70,7 +70,7 @@ impl RunReader {
         mut take: impl FnMut(TaskRow) -> Result<(), E>,
     ) -> Result<(), E> {
         // Of a finished run in which all is well nothing needs to be read.
-        if self.totals.settled.all_good() && self.unsettled()? == 0 {
+        if self.totals.settled.all_good() && self.own_unsettled() == 0 {
             return Ok(());
         }
         self.for_each_record(|task, record| {
@@ -78,7 +78,7 @@ impl RunReader {
             if outcome.is_good() || outcome == Outcome::NotAttempted {
                 return Ok(());
             }
-            take(task_row(self.origin, task, record).map_err(sqlite(&self.path))?)
+            take(self.row(task, record)?)
         })
     }
 
@@ -188,7 +188,7 @@ impl RunReader {
     /// Returns the changes by operators while the run was under way, in order.
     pub fn changes(&self) -> Result<Vec<ChangeRow>, StoreError> {
         let mut changes = self.own_changes()?;
-        for other in &self.other_shards {
+        for other in self.others() {
             changes.extend(other.with(Self::own_changes)?);
         }
         // Stable, so that the changes of one file keep their order.
@@ -212,7 +212,7 @@ impl RunReader {
     /// Returns the tasks that became excluded after the run was planned, and were not settled yet.
     pub fn excluded_later(&self) -> Result<LeftOut, StoreError> {
         let mut all = LeftOut::default();
-        self.other_shards.iter().try_for_each(|other| {
+        self.others().iter().try_for_each(|other| {
             all.add(other.with(Self::excluded_later)?);
             Ok::<(), StoreError>(())
         })?;
@@ -231,7 +231,8 @@ impl RunReader {
     ///
     /// Tasks that failed in part are not waited for.
     pub fn unverified(&self) -> Result<u64, StoreError> {
-        let mut count = 0;
+        let others = self.others().iter().map(|other| other.with(Self::unverified));
+        let mut count = others.sum::<Result<u64, StoreError>>()?;
         self.for_each_record::<StoreError>(|_, record| {
             let called = awaited(record).filter(|&called| called != Outcome::Partial);
             count += u64::from(called.is_some() && record.after.is_none());
@@ -242,7 +243,7 @@ impl RunReader {
 
     /// Counts the requests for pages of the list.
     pub fn pages(&self) -> Result<u64, StoreError> {
-        let others = self.other_shards.iter().map(|other| other.with(Self::own_pages));
+        let others = self.others().iter().map(|other| other.with(Self::own_pages));
         others.fold(self.own_pages(), |sum, pages| Ok(sum? + pages?))
     }
 

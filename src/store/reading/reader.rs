@@ -5,8 +5,9 @@
 
 use crate::clock::Timestamp;
 use crate::journal::{PlannedTask, TaskRecord};
+use crate::settings::TargetPart;
 use crate::store::error::{StoreError, sqlite};
-use crate::store::files::{MayHaveLeft, RunDirectory, Watermark};
+use crate::store::files::{MayHaveLeft, RunDirectory, Watermark, part_of};
 use crate::store::home::{Home, Totals};
 use crate::store::ids::RunId;
 use crate::store::reading::record::RunRecord;
@@ -16,10 +17,11 @@ use crate::store::reading::walk::Walk;
 use crate::store::repair::DamagedPart;
 use crate::store::rows::TaskRow;
 use crate::store::schema;
-use crate::task::OutcomeCounts;
+use crate::task::{Outcome, OutcomeCounts};
 use rusqlite::Connection;
+use std::cell::Cell;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// A run, open for reading.
 ///
@@ -35,11 +37,15 @@ pub struct RunReader {
     pub(crate) selected: u64,
     pub(crate) may_have_left: MayHaveLeft,
     pub(crate) damage: Vec<DamagedPart>,
-    /// The files of the other shards, for a reader of several.
+    /// The target that the file belongs to, in a run of several.
+    pub(crate) target: Option<Arc<str>>,
+    /// The files of the other shards or targets, for a reader of several.
     pub(crate) other_shards: Vec<OtherShard>,
+    /// Whether it reads one target of several alone.
+    pub(crate) is_alone: Cell<bool>,
 }
 
-/// Another shard of the same plan.
+/// Another shard of the same plan, or another target of the same run.
 #[derive(Debug)]
 pub(crate) struct OtherShard {
     pub(crate) run: Mutex<RunReader>,
@@ -65,8 +71,60 @@ impl RunReader {
         Self::open_file(&path)
     }
 
-    /// Opens the file of a run.
+    /// Opens the file of a run, and those of its other targets.
     pub(crate) fn open_file(path: &Path) -> Result<Self, StoreError> {
+        Self::with_targets(path, Self::open_one)
+    }
+
+    /// Opens the file of a run and those of its other targets, each with `open`.
+    pub(crate) fn with_targets(
+        path: &Path,
+        open: impl Fn(&Path) -> Result<(Self, Option<TargetPart>), StoreError>,
+    ) -> Result<Self, StoreError> {
+        let (mut first, target) = open(path)?;
+        for index in 1..target.map_or(1, |target| target.names.len()) {
+            let (other, _) = open(&part_of(path, index))?;
+            first.damage.extend(other.damage.iter().cloned());
+            first.other_shards.push(OtherShard { run: Mutex::new(other), shift: 0 });
+        }
+        Ok(first)
+    }
+
+    /// Returns whether it reads the targets of one run.
+    pub fn has_targets(&self) -> bool {
+        self.target.is_some() && !self.is_alone.get()
+    }
+
+    /// Returns what each target of the run says alone, in order; nothing if it has none.
+    ///
+    /// # Errors
+    ///
+    /// Those of `ask`.
+    pub fn of_targets<T, E>(
+        &self,
+        mut ask: impl FnMut(&Self) -> Result<T, E>,
+    ) -> Result<Vec<T>, E> {
+        if !self.has_targets() {
+            return Ok(Vec::new());
+        }
+        let mut alone = |run: &Self| {
+            run.is_alone.set(true);
+            let answer = ask(run);
+            run.is_alone.set(false);
+            answer
+        };
+        let first = alone(self)?;
+        let others = self.other_shards.iter().map(|other| other.with(&mut alone));
+        [Ok(first)].into_iter().chain(others).collect()
+    }
+
+    /// Returns the other files that it reads.
+    pub(crate) fn others(&self) -> &[OtherShard] {
+        if self.is_alone.get() { &[] } else { &self.other_shards }
+    }
+
+    /// Opens one file; with the place of its target among those of the run.
+    fn open_one(path: &Path) -> Result<(Self, Option<TargetPart>), StoreError> {
         let path = path.to_owned();
         // Before the snapshot: a commit in between would be remembered and not be in it.
         let before = Watermark::read(&path);
@@ -82,7 +140,8 @@ impl RunReader {
         let Watermark { may_have_left, .. } = Watermark::read(&path);
         let (origin, selected) = (head.run.origin, head.selected);
         let damage = lost_parts(home, totals, &head.sources).map_err(sqlite(&path))?;
-        Ok(Self {
+        let target = head.run.settings.target;
+        let reader = Self {
             connection,
             path,
             origin,
@@ -90,8 +149,11 @@ impl RunReader {
             selected,
             may_have_left,
             damage,
+            target: target.as_ref().map(|target| target.name().into()),
             other_shards: Vec::new(),
-        })
+            is_alone: Cell::new(false),
+        };
+        Ok((reader, target))
     }
 
     pub(crate) fn home(&self) -> Home<'_> {
@@ -100,7 +162,7 @@ impl RunReader {
 
     /// Returns the record of the run as a whole.
     pub fn record(&self) -> Result<RunRecord, StoreError> {
-        if self.other_shards.is_empty() { self.own_record() } else { self.merged_record() }
+        if self.others().is_empty() { self.own_record() } else { self.merged_record() }
     }
 
     /// Returns the record of the run in this file.
@@ -114,13 +176,23 @@ impl RunReader {
 
     /// Counts the outcomes; the selected tasks that are missing in them are not settled.
     pub fn outcomes(&self) -> Result<OutcomeCounts, StoreError> {
-        Ok(self.totals.settled)
+        let mut sum = self.totals.settled;
+        for other in self.others() {
+            let counts = other.with(|run| run.totals.settled);
+            Outcome::ALL.into_iter().for_each(|outcome| sum[outcome] += counts[outcome]);
+        }
+        Ok(sum)
     }
 
     /// Counts the tasks without an outcome whose ids are known.
     pub fn unsettled(&self) -> Result<u64, StoreError> {
+        let others = self.others().iter().map(|other| other.with(Self::own_unsettled));
+        Ok(self.own_unsettled() + others.sum::<u64>())
+    }
+
+    pub(crate) fn own_unsettled(&self) -> u64 {
         let known = self.selected.saturating_sub(self.totals.lost_tasks);
-        Ok(known.saturating_sub(self.totals.settled.selected()))
+        known.saturating_sub(self.totals.settled.selected())
     }
 
     /// Calls `take` for every task in this file.
@@ -128,9 +200,16 @@ impl RunReader {
         &self,
         mut take: impl FnMut(TaskRow) -> Result<(), E>,
     ) -> Result<(), E> {
-        self.for_each_record(|task, record| {
-            take(task_row(self.origin, task, record).map_err(sqlite(&self.path))?)
-        })
+        self.for_each_record(|task, record| take(self.row(task, record)?))
+    }
+
+    pub(crate) fn row(
+        &self,
+        task: &PlannedTask<'_>,
+        record: &TaskRecord<'_>,
+    ) -> Result<TaskRow, StoreError> {
+        let row = task_row(self.origin, task, record).map_err(sqlite(&self.path))?;
+        Ok(TaskRow { target: self.target.clone(), ..row })
     }
 
     /// Calls `take` for the record of every task in this file, in the order of the input, and checks

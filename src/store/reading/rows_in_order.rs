@@ -139,11 +139,11 @@ pub(crate) fn for_each<R: Rows, E: From<StoreError>>(
     run: &RunReader,
     mut take: impl FnMut(R::Row) -> Result<(), E>,
 ) -> Result<(), E> {
-    if run.other_shards.is_empty() {
+    if run.others().is_empty() {
         return R::read(run, take);
     }
     thread::scope(|scope| {
-        let others = run.other_shards.iter();
+        let others = run.others().iter();
         // Dropped before the scope ends, which ends the threads after an error as well.
         let mut others = Others::<R>::new(others.map(|other| Stream::open::<R>(scope, other)))?;
         R::read::<E>(run, |row| {

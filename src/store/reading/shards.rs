@@ -182,10 +182,10 @@ impl RunReader {
 
     /// Returns the shards of a merged run, in order; of one file it is empty.
     pub fn shards(&self) -> Result<Vec<ShardRow>, StoreError> {
-        if self.other_shards.is_empty() {
+        if self.others().is_empty() {
             return Ok(Vec::new());
         }
-        let others = self.other_shards.iter().map(|other| other.with(Self::shard_row));
+        let others = self.others().iter().map(|other| other.with(Self::shard_row));
         [self.shard_row()].into_iter().chain(others).filter_map(Result::transpose).collect()
     }
 
@@ -201,13 +201,20 @@ impl RunReader {
         Ok(sharded.map(row))
     }
 
-    /// Returns the record of the plan that this reader has all shards of.
+    /// Returns the record of the plan that this reader has all shards of, or all targets.
     pub(crate) fn merged_record(&self) -> Result<RunRecord, StoreError> {
         let mut merged = self.own_record()?;
-        for other in &self.other_shards {
+        for other in self.others() {
             let record = other.with(Self::own_record)?;
             merged.selected += record.selected;
             merged.sessions.extend(record.sessions);
+            // Shards have all rows of the same inputs, and targets each their own.
+            if self.has_targets() {
+                merged.rows += record.rows;
+                merged.duplicates += record.duplicates;
+                merged.already_done += record.already_done;
+                merged.run.settings.choice.left_out.add(record.run.settings.choice.left_out);
+            }
         }
         merged.sessions.sort_by_key(|session| session.started);
         merged.sharded = None;

@@ -25,6 +25,7 @@ pub(crate) fn task_row(
         ordinal,
         id: codes::task_id(task.id)?,
         command: task.command,
+        target: None,
         source: task.source,
         line: task.line,
         others: task.others.map(str::to_owned),

@@ -146,7 +146,7 @@ fn a_plan_from_a_run_keeps_the_places_of_the_picked_tasks() {
     let of = RunReader::open(&fixture.runs, &run_id(1)).unwrap();
     let run = crate::store::NewRun { id: run_id(3), ..new_run() };
     let wants = |row: crate::store::TaskRow| (row.outcome != Outcome::Succeeded).then_some(row);
-    let planned = plan_from_run(&fixture.runs, &run, &of, wants, "a test").unwrap();
+    let planned = plan_from_run(&fixture.runs, &[run], &of, wants, "a test").unwrap().whole();
     let PlannedRun::Ready { totals, .. } = planned else { panic!("the tasks are right") };
     assert_eq!((totals.rows, totals.selected), (3, 3));
     let reader = RunReader::open(&fixture.runs, &run_id(3)).unwrap();
@@ -167,7 +167,7 @@ fn a_damaged_run_can_be_neither_followed_nor_planned_from() {
     assert!(matches!(error, StoreError::Damaged { .. }), "{error}");
     let of = RunReader::open(&fixture.runs, &run_id(1)).unwrap();
     let run = crate::store::NewRun { id: run_id(4), ..new_run() };
-    let error = plan_from_run(&fixture.runs, &run, &of, Some, "a test").unwrap_err();
+    let error = plan_from_run(&fixture.runs, &[run], &of, Some, "a test").unwrap_err();
     assert!(matches!(error, StoreError::Damaged { .. }), "{error}");
     assert_eq!(fixture.runs.list().unwrap(), [run_id(1), run_id(2)]);
 }

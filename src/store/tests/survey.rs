@@ -183,7 +183,7 @@ fn a_reopened_run_keeps_its_sessions_and_its_watermark() {
     let fixture = Fixture::with_tasks(2);
     call_all(&fixture.writer());
     let sessions = fixture.reader().record().unwrap().sessions.len();
-    let writer = RunWriter::reopen(&fixture.runs, &fixture.lock(), at(300)).unwrap();
+    let writer = RunWriter::reopen(&fixture.runs, &fixture.lock(), 0, at(300)).unwrap();
     arrivals(&writer, VerifyRound::Last(IfMissing::Unknown), &[(0, "stopped"), (1, "stopped")]);
     drop(writer);
     assert_eq!(fixture.reader().record().unwrap().sessions.len(), sessions);

@@ -51,7 +51,22 @@ impl RunWriter {
         now: Timestamp,
         recall: u32,
     ) -> Result<Self, StoreError> {
-        let path = runs.file(lock.run());
+        Self::open_target(runs, lock, 0, now, recall)
+    }
+
+    /// Opens one target of a run, counted from 0, and begins a session of this process in it.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`open`](Self::open).
+    pub fn open_target(
+        runs: &RunDirectory,
+        lock: &RunLock,
+        index: usize,
+        now: Timestamp,
+        recall: u32,
+    ) -> Result<Self, StoreError> {
+        let path = runs.part_file(lock.run(), index);
         if !path.exists() {
             return Err(StoreError::NoSuchRun { wanted: lock.run().to_string() });
         }
@@ -61,8 +76,15 @@ impl RunWriter {
 
     /// Opens a run to add to its last session, if it has one: looking at its tasks afterwards
     /// begins no session.
-    pub fn reopen(runs: &RunDirectory, lock: &RunLock, now: Timestamp) -> Result<Self, StoreError> {
-        let path = runs.file(lock.run());
+    ///
+    /// `index` is that of the target in a run of several, otherwise 0.
+    pub fn reopen(
+        runs: &RunDirectory,
+        lock: &RunLock,
+        index: usize,
+        now: Timestamp,
+    ) -> Result<Self, StoreError> {
+        let path = runs.part_file(lock.run(), index);
         let (writer, resume_point) = WriterThread::open(&path, SessionStart::Last(now), 0)?;
         Self::start(writer, resume_point, lock)
     }

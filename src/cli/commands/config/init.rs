@@ -114,7 +114,8 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("config.toml");
         fs::write(&path, uncommented).unwrap();
-        let read = config_file::load(&path, "prod", &flags_of(&command)).unwrap().unwrap();
+        let read =
+            config_file::load(&path, "prod", &flags_of(&command), |_| true).unwrap().unwrap();
         assert_eq!(read.settings["rate"].values, ["20/s"]);
         assert_eq!(read.settings["concurrency"].values, ["16"]);
         assert!(read.settings.len() > 30, "{}", read.settings.len());

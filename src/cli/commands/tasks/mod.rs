@@ -22,6 +22,7 @@ use crate::cli::flags::values::EmptyInput;
 use crate::cli::flags::which_run::WhichRunArgs;
 use crate::cli::output::error::CommandError;
 use crate::cli::output::row_table::RowFormat;
+use crate::cli::run::target_flags;
 use batchctl::clock::Clock;
 use batchctl::input::CommandSource;
 use batchctl::report::ExitStatus;
@@ -101,7 +102,7 @@ pub(crate) fn tasks(args: &TasksArgs, context: &Context) -> Result<ExitStatus, C
     let connect_timeout = settings.connect_timeout;
     let ReadingClient { runtime, client, .. } =
         client_for_reading(&args.credentials, &place, connect_timeout, context)?;
-    let slots = run::group_slots(&context.state, settings.rate_group.as_deref())?;
+    let slots = run::group_slots(&context.machine, settings.rate_group.as_deref())?;
     let format = RowFormat::choose(args.json, context.environment.stdout_is_terminal);
     let mut table = SubTaskTable::new(format, args.detail);
     let mut walk = SubTaskWalk::new(&client, walker_settings(&settings), slots, &states);
@@ -156,6 +157,7 @@ fn of_run(
     let runs = run::runs_in(&context.state);
     let reader = RunReader::open(&runs, &which.find(&context.state)?)?;
     let record = reader.record()?;
+    target_flags::refuse_run(&record, "this command")?;
     let mut settings = record.run.settings.clone();
     if settings.level == Level::Task {
         let error = format!("run {} acts on sub-tasks itself", record.run.id);

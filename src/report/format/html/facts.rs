@@ -1,8 +1,9 @@
 //! The list of facts about the run at the top of the page.
 
 use crate::report::format::summary::shards_in_words;
+use crate::report::format::target_lines::target_line;
 use crate::report::format::words::{day_and_time, left_out};
-use crate::report::model::Report;
+use crate::report::model::{Report, TargetReport};
 use crate::text::{grouped, plural, printable};
 
 /// The most columns of a foreign text.
@@ -32,7 +33,16 @@ pub(super) fn facts(report: &Report) -> Vec<(&'static str, String)> {
         ("Shards", shards_in_words(report)),
         ("Damaged", damage(report)),
     ];
-    known.into_iter().filter_map(|(name, text)| Some((name, text?))).collect()
+    let known = known.into_iter().filter_map(|(name, text)| Some((name, text?)));
+    known.chain(report.targets.iter().map(|target| ("Target", of_target(target)))).collect()
+}
+
+/// Returns the name of a target, where it is and what it did.
+fn of_target(target: &TargetReport) -> String {
+    let TargetReport { name, target: place, stopped, .. } = target;
+    let why = stopped.as_ref().map(|stopped| format!("; {}", stopped.detail)).unwrap_or_default();
+    let what = target_line(target);
+    foreign(&format!("{name}: {what}{why} ({}, project {})", place.endpoint, place.project_id))
 }
 
 /// Returns the parts of the run's file that are not what was written.

@@ -10,11 +10,12 @@ use crate::report::format::html::rows::Limits;
 use crate::report::format::html::series::TimeSeries;
 use crate::report::format::next_commands::{NextCommand, next_commands};
 use crate::report::format::summary::{
-    FLAKY_NOTE, calls_note, hint_reason, not_attempted_note, rounded, sub_tasks_note, title,
-    verdict, wave_words,
+    FLAKY_NOTE, calls_note, hint_reason, not_attempted_note, sub_tasks_note, title, verdict,
+    wave_words,
 };
 use crate::report::format::words::{
     failure_times, latency_words, more_causes, outcome_mark, outcome_words, percent, remedy,
+    rounded,
 };
 use crate::report::model::{FailureGroup, Report};
 use crate::task::Outcome;

@@ -1,0 +1,105 @@
+//! Which targets a run has, and which flags it cannot have with them.
+
+use crate::cli::Context;
+use crate::cli::flags::precedence::{GivenFlags, Rank};
+use crate::cli::flags::targets::{OF_PLACE, TargetArgs};
+use crate::cli::output::error::CommandError;
+use crate::cli::run::input_run::ChosenTargets;
+use batchctl::settings::RunSettings;
+use batchctl::store::RunRecord;
+use batchctl::text::printable;
+use std::collections::BTreeSet;
+
+/// The longest name of a target.
+const LONGEST_NAME: usize = 40;
+
+/// Flags that say which rows of a list are taken: they have no meaning for several lists.
+const OF_ONE_LIST: [&str; 5] = ["shard", "sample", "offset", "limit", "after"];
+
+/// Returns the targets that the flags choose, if they choose some.
+pub(crate) fn chosen(
+    args: &TargetArgs,
+    context: &Context,
+) -> Result<Option<ChosenTargets>, CommandError> {
+    let TargetArgs { target_column, targets, rate_total } = args.clone();
+    let names = match (&target_column, targets.is_empty()) {
+        (None, true) if context.given.rank("rate-total") == Rank::CommandLine => {
+            let error = "`--rate-total` bounds several targets together, and there are none";
+            return Err(CommandError::usage(error).with_hint("add `--target-column NAME`"));
+        }
+        (None, true) => return Ok(None),
+        (Some(_), false) => {
+            let error = "`--target-column` and `--targets` contradict each other";
+            let hint = "to take the rows of one target alone, use `--where COLUMN=NAME`";
+            return Err(CommandError::usage(error).with_hint(hint));
+        }
+        (Some(_), true) => {
+            let file = context.config.as_ref();
+            file.map(|file| file.targets.keys().cloned().collect()).unwrap_or_default()
+        }
+        (None, false) => targets,
+    };
+    check_names(&names)?;
+    Ok(Some(ChosenTargets { names, column: target_column, rate_total }))
+}
+
+fn check_names(names: &[String]) -> Result<(), CommandError> {
+    let hint = "add a table `[target.NAME]` to the config file, with its `endpoint` or `region`, \
+                its `project_id` and its credentials";
+    if names.is_empty() {
+        return Err(CommandError::usage("there are no targets").with_hint(hint));
+    }
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+    let is_name =
+        |name: &&String| (1..=LONGEST_NAME).contains(&name.len()) && name.chars().all(is_plain);
+    if let Some(name) = names.iter().find(|name| !is_name(name)) {
+        let error = format!("`{}` cannot be the name of a target", printable(name, 60));
+        return Err(CommandError::usage(error)
+            .with_hint("a name has up to 40 letters, digits, `-`, `_` and `.`"));
+    }
+    let different: BTreeSet<&String> = names.iter().collect();
+    if different.len() < names.len() {
+        return Err(CommandError::usage("a target is named twice").with_hint("leave one out"));
+    }
+    Ok(())
+}
+
+/// Refuses flags that a run of several targets cannot have.
+pub(crate) fn refuse(given: &GivenFlags) -> Result<(), CommandError> {
+    let typed = |flag: &&str| given.rank(flag) == Rank::CommandLine;
+    if let Some(flag) = OF_PLACE.into_iter().find(|flag| typed(flag)) {
+        let key = flag.replace('-', "_");
+        let error = format!("`--{flag}` is one for all targets, and each has its own");
+        let hint = match flag {
+            "sandbox" | "rate-group" => format!("leave `--{flag}` out"),
+            _ => format!("put `{key}` into the tables `[target.NAME]` of the config file"),
+        };
+        return Err(CommandError::usage(error).with_hint(hint));
+    }
+    let Some(flag) = OF_ONE_LIST.into_iter().find(|flag| typed(flag)) else { return Ok(()) };
+    let error = format!("`--{flag}` is about one list, and each target has its own");
+    Err(CommandError::usage(error).with_hint(format!("leave `--{flag}` out")))
+}
+
+/// Refuses a command that does not know runs of several targets.
+pub(crate) fn refuse_run(record: &RunRecord, what: &str) -> Result<(), CommandError> {
+    if record.run.settings.target.is_none() {
+        return Ok(());
+    }
+    let error =
+        format!("run {} has several targets, which {what} does not know yet", record.run.id);
+    Err(CommandError::usage(error)
+        .with_hint("`resume`, `retry`, `settle` and `report` do; use `--where` for one target"))
+}
+
+/// Refuses settings that a run of several targets cannot have.
+pub(crate) fn refuse_settings(settings: &RunSettings) -> Result<(), CommandError> {
+    let looks = [
+        (settings.skip_unchanged, "skip-unchanged"),
+        (settings.wait.is_some(), "wait"),
+        (settings.drill.is_some(), "drill"),
+    ];
+    let Some((_, flag)) = looks.into_iter().find(|(is_on, _)| *is_on) else { return Ok(()) };
+    let error = format!("`--{flag}` reads the states of one project, and this run has several");
+    Err(CommandError::usage(error).with_hint("begin a run for each target with `--where`"))
+}

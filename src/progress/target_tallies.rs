@@ -1,0 +1,35 @@
+//! Counts the progress of each target of a run, or of a run without targets.
+
+use super::tally::Tally;
+use crate::event::Event;
+use std::sync::Arc;
+
+/// The tally of a run, or those of its targets.
+#[derive(Debug, Clone, Default)]
+pub struct TargetTallies {
+    whole: Tally,
+    targets: Vec<(Arc<str>, Tally)>,
+}
+
+impl TargetTallies {
+    /// Takes events of one target, or of a run without targets.
+    pub fn take(&mut self, target: Option<&Arc<str>>, events: &[Event]) {
+        let Some(target) = target else { return self.whole.take(events) };
+        let place = self.targets.iter().position(|(name, _)| name == target);
+        let place = place.unwrap_or_else(|| {
+            self.targets.push((Arc::clone(target), Tally::default()));
+            self.targets.len() - 1
+        });
+        self.targets[place].1.take(events);
+    }
+
+    /// Returns the tally of a run without targets.
+    pub fn whole(&self) -> &Tally {
+        &self.whole
+    }
+
+    /// Returns the tally of each target that has begun, with its name.
+    pub fn targets(&self) -> &[(Arc<str>, Tally)] {
+        &self.targets
+    }
+}

@@ -1,0 +1,90 @@
+//! What each target of a run did, and how the run of several ended.
+
+use crate::report::model::{ExitStatus, Report, StillRunning, Stopped, Target, TargetReport};
+use crate::store::{RunReader, StoreError};
+
+/// Reads the parts of all targets of a run; none of a run without targets.
+pub(super) fn read(
+    run: &RunReader,
+    still_running: StillRunning,
+) -> Result<Vec<TargetReport>, StoreError> {
+    run.of_targets(|run| {
+        let report = Report::read(run, still_running)?;
+        let name = report.settings.target.as_ref().map_or("", |target| target.name());
+        Ok(TargetReport {
+            name: name.to_owned(),
+            tasks: report.tasks,
+            attempts: report.calls.attempts,
+            rate_average: report.pace.rate_average,
+            rate_peak_1s: report.pace.rate_peak_1s,
+            complete: report.run.complete,
+            stopped: report.stopped,
+            exit: report.exit,
+            target: report.target,
+            settings: report.settings,
+        })
+    })
+}
+
+impl Report {
+    /// Takes what its targets did: the run ended as the one that ended worst.
+    pub(super) fn take_targets(&mut self, targets: Vec<TargetReport>) {
+        let runs = targets.iter().any(|target| target.exit.is_none());
+        let worst = targets.iter().max_by_key(|target| target.exit.map(severity));
+        self.exit = worst.and_then(|worst| worst.exit).filter(|_| !runs);
+        self.stopped = worst.and_then(|worst| {
+            let Stopped { reason, detail } = worst.stopped.clone()?;
+            Some(Stopped { reason, detail: format!("target {}: {detail}", worst.name) })
+        });
+        self.stopped = self.stopped.take().filter(|_| !runs);
+        self.run.complete = targets.iter().all(|target| target.complete);
+        self.target = Target {
+            endpoint: each(&targets, |target| &target.target.endpoint),
+            project_id: each(&targets, |target| &target.target.project_id),
+        };
+        // Each target has a limit and waves of its own, and flags that would suit it.
+        self.pace.rate_limit = self.settings.target.as_ref().and_then(|it| it.rate_total);
+        self.wave = None;
+        self.tuning_hints.clear();
+        self.targets = targets;
+    }
+}
+
+/// Returns the different values of the targets, in order.
+fn each(targets: &[TargetReport], value: impl Fn(&TargetReport) -> &str) -> String {
+    let mut values: Vec<&str> = Vec::new();
+    for value in targets.iter().map(value) {
+        if !values.contains(&value) {
+            values.push(value);
+        }
+    }
+    values.join(", ")
+}
+
+/// Returns how bad an ending is: the higher, the worse.
+fn severity(exit: ExitStatus) -> u8 {
+    match exit {
+        ExitStatus::Ok => 0,
+        ExitStatus::IncompleteSuccess => 1,
+        ExitStatus::StoppedEarly => 2,
+        // It ends again at once until somebody mends it, unlike one that was only away.
+        ExitStatus::NotAuthorised => 3,
+        ExitStatus::Usage | ExitStatus::BadInput | ExitStatus::Busy => 4,
+        ExitStatus::Interrupted | ExitStatus::Terminated => 5,
+        ExitStatus::InputOutput => 6,
+        ExitStatus::Killed => 7,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_ending_is_worse_than_success() {
+        for exit in ExitStatus::ALL {
+            assert_eq!(severity(exit) == 0, exit == ExitStatus::Ok, "{exit:?}");
+        }
+        assert!(severity(ExitStatus::NotAuthorised) > severity(ExitStatus::StoppedEarly));
+    }
+}

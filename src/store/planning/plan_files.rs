@@ -1,0 +1,148 @@
+//! Makes the files of a new run: one, or one for each of its targets.
+//!
+//! They appear under their names only when all of the plan is complete, the run's own file as the
+//! last. So half a plan is never visible, and no other run is overwritten.
+
+use crate::plan::Problems;
+use crate::store::error::{StoreError, file, sqlite};
+use crate::store::files::{RunDirectory, RunLock};
+use crate::store::planning::tables::{PlanFile, PlanTotals};
+use crate::store::reading::NewRun;
+use crate::store::schema;
+use rusqlite::Connection;
+use std::fs;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+/// A complete plan, or the problems of its inputs.
+#[derive(Debug)]
+pub enum PlannedRun {
+    /// The plan is stored, and its run is locked for this process.
+    Ready {
+        /// The numbers of rows and tasks.
+        totals: PlanTotals,
+        /// The right to carry the run out.
+        lock: RunLock,
+    },
+    /// Nothing was stored.
+    Refused(Problems),
+}
+
+/// The complete plans of all targets of a run, or the problems of its inputs.
+#[derive(Debug)]
+pub enum PlannedTargets {
+    /// The plans are stored, and their run is locked for this process.
+    Ready {
+        /// The numbers of rows and tasks of each target.
+        totals: Vec<PlanTotals>,
+        /// The right to carry the run out.
+        lock: RunLock,
+    },
+    /// Nothing was stored.
+    Refused(Problems),
+}
+
+impl PlannedTargets {
+    /// Returns them as one plan, with the sums of their numbers.
+    pub fn whole(self) -> PlannedRun {
+        match self {
+            Self::Ready { totals, lock } => {
+                PlannedRun::Ready { totals: totals.into_iter().sum(), lock }
+            }
+            Self::Refused(problems) => PlannedRun::Refused(problems),
+        }
+    }
+}
+
+/// The plan of one target while it is filled; of a run without targets it is all of the plan.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct PlanPart<'a> {
+    pub(crate) file: PlanFile<'a>,
+    pub(crate) run: &'a NewRun,
+}
+
+/// The totals of a plan that was filled, or the problems of its inputs.
+pub(crate) type Filled = Result<Result<PlanTotals, Problems>, StoreError>;
+/// The totals of all targets, or the problems of their inputs.
+pub(crate) type FilledParts = Result<Result<Vec<PlanTotals>, Problems>, StoreError>;
+
+/// Makes the file of a new run, calls `fill` for it, and publishes the complete file.
+pub(crate) fn store_plan(
+    runs: &RunDirectory,
+    run: &NewRun,
+    holder: &str,
+    fill: impl FnOnce(PlanFile<'_>) -> Filled,
+) -> Result<PlannedRun, StoreError> {
+    let fill = |parts: &[PlanPart<'_>]| Ok(fill(parts[0].file)?.map(|totals| vec![totals]));
+    store_parts(runs, std::slice::from_ref(run), holder, fill).map(PlannedTargets::whole)
+}
+
+/// Makes the files of the targets of a new run, calls `fill` for them, and publishes them.
+///
+/// The runs have the same id.
+pub(crate) fn store_parts(
+    runs: &RunDirectory,
+    parts: &[NewRun],
+    holder: &str,
+    fill: impl FnOnce(&[PlanPart<'_>]) -> FilledParts,
+) -> Result<PlannedTargets, StoreError> {
+    // Failing to clean up is harmless: the leftovers only take space.
+    let _ = runs.sweep();
+    let id = &parts[0].id;
+    let lock = runs.lock(id, holder)?;
+    // Under the lock no other process can create the file between this check and the rename.
+    if runs.file(id).exists() {
+        return Err(StoreError::Exists { run: id.clone() });
+    }
+    match fill_files(runs, parts, fill) {
+        Ok(Ok(totals)) => Ok(PlannedTargets::Ready { totals, lock }),
+        Ok(Err(problems)) => {
+            runs.remove(lock)?;
+            Ok(PlannedTargets::Refused(problems))
+        }
+        Err(error) => {
+            // The first error is the cause; an error here would only be its consequence.
+            let _ = runs.remove(lock);
+            Err(error)
+        }
+    }
+}
+
+fn fill_files(
+    runs: &RunDirectory,
+    parts: &[NewRun],
+    fill: impl FnOnce(&[PlanPart<'_>]) -> FilledParts,
+) -> FilledParts {
+    let create = |(index, run): (usize, &NewRun)| {
+        let unfinished = runs.unfinished_part(&run.id, index);
+        schema::create(&unfinished).map(|connection| (unfinished, connection))
+    };
+    let files = parts.iter().enumerate().map(create);
+    let files = files.collect::<Result<Vec<(PathBuf, Connection)>, StoreError>>()?;
+    let open = files.iter().zip(parts).map(|((path, connection), run)| {
+        let file = PlanFile { connection, path };
+        PlanPart { file, run }
+    });
+    let filled = fill(&open.collect::<Vec<_>>())?;
+    if filled.is_err() {
+        return Ok(filled);
+    }
+    for (unfinished, connection) in &files {
+        schema::finish(connection).map_err(sqlite(unfinished))?;
+    }
+    // From the last to the first: the run is visible from the moment that the first file is.
+    for (index, (unfinished, connection)) in files.into_iter().enumerate().rev() {
+        connection.close().map_err(|(_, error)| sqlite(&unfinished)(error))?;
+        publish(&unfinished, &runs.part_file(&parts[index].id, index))?;
+    }
+    Ok(filled)
+}
+
+/// Makes a complete file durable, and only then visible.
+fn publish(unfinished: &Path, target: &Path) -> Result<(), StoreError> {
+    File::open(unfinished).and_then(|f| f.sync_all()).map_err(file(unfinished))?;
+    fs::rename(unfinished, target).map_err(file(target))?;
+    // The name itself is durable only when its directory is.
+    let parent = target.parent().expect("a run's file is in the directory of runs");
+    File::open(parent).and_then(|d| d.sync_all()).map_err(file(parent))
+}
