@@ -228,7 +228,7 @@ fn redirected(status: u16, headers: &HeaderMap, sent: &Authorisation) -> Service
 fn request_id(headers: &HeaderMap, body: &Body) -> Option<String> {
     let in_body = match body {
         Body::Error(error) => Some(error.request_id.clone()).filter(|id| !id.is_empty()),
-        Body::Result(_) | Body::Unreadable(_) => None,
+        Body::Result(_) | Body::Unreadable(_) | Body::Judged(_) => None,
     };
     header(headers, &REQUEST_ID).map(str::to_owned).or(in_body)
 }
@@ -253,5 +253,7 @@ fn trimmed(body: Body, sent: &Authorisation) -> Body {
             request_id: kept(error.request_id),
         }),
         Body::Unreadable(seen) => Body::Unreadable(kept(seen)),
+        // Its texts are foreign no more: they were made safe before they were judged.
+        judged @ Body::Judged(_) => judged,
     }
 }

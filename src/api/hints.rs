@@ -18,7 +18,7 @@ pub(super) fn asked_wait(headers: &HeaderMap) -> Option<Duration> {
 pub(super) fn quota_hint(headers: &HeaderMap, body: &Body) -> Option<RateHint> {
     let in_message = || match body {
         Body::Error(error) => quota_in_message(&error.message),
-        Body::Result(_) | Body::Unreadable(_) => None,
+        Body::Result(_) | Body::Unreadable(_) | Body::Judged(_) => None,
     };
     // Headers come before the message, whose wording may change.
     header_quota(headers).or_else(in_message)

@@ -37,7 +37,7 @@ pub use list::{Checked, Listed, ListedTask, Page};
 pub use listing::{LAST_PAGE, ListFilter, Listing, PAGE_SIZE};
 pub use redactor::Redactor;
 pub use route::{ProxyAddress, ProxyAddressError, Roots, RootsError, Route};
-pub use service::{ServiceClient, ServiceClientSettings};
+pub use service::{ServiceClient, ServiceClientSettings, judged_answer};
 pub use shell_command::{CommandEnd, ShellCommand, ShellCommandError};
 pub use skew::ClockSkew;
 

@@ -341,14 +341,18 @@ mod tests {
     fn result(text: &str) -> ActionResult {
         match read_text(200, text) {
             Body::Result(result) => result,
-            other @ (Body::Error(_) | Body::Unreadable(_)) => panic!("{text}: {other:?}"),
+            other @ (Body::Error(_) | Body::Unreadable(_) | Body::Judged(_)) => {
+                panic!("{text}: {other:?}")
+            }
         }
     }
 
     fn error(text: &str) -> ServiceError {
         match read_text(400, text) {
             Body::Error(error) => error,
-            other @ (Body::Result(_) | Body::Unreadable(_)) => panic!("{text}: {other:?}"),
+            other @ (Body::Result(_) | Body::Unreadable(_) | Body::Judged(_)) => {
+                panic!("{text}: {other:?}")
+            }
         }
     }
 

@@ -1,5 +1,6 @@
 //! The answer to one attempt, free of any HTTP client's types.
 
+use crate::policy::judgement::AnswerMeaning;
 use crate::policy::pace::RateHint;
 use crate::task::FailureKind;
 use std::time::Duration;
@@ -91,6 +92,8 @@ pub enum Body {
     Error(ServiceError),
     /// Neither; the text describes the body instead.
     Unreadable(String),
+    /// What the rules of a service say, which a file describes. Boxed, because it is large.
+    Judged(Box<Judgement>),
 }
 
 /// The result of an action. Every field may be missing.
@@ -125,4 +128,25 @@ pub struct ServiceError {
     pub advice: String,
     /// `request_id`; only the gateway puts it into the body.
     pub request_id: String,
+}
+
+/// What the rules of a service say of an answer.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Judgement {
+    /// What the answer means; `None` if no rule is for it, so that it is in doubt.
+    pub meaning: Option<AnswerMeaning>,
+    /// The line of the rule.
+    pub rule: Option<u64>,
+    /// The service's own id of the request.
+    pub request_id: Option<String>,
+    /// Whether the action leads to an id that is not there any more.
+    pub leads_to_gone: bool,
+    /// The wait that the service asks for.
+    pub wait: Option<Duration>,
+    /// Why an answer of a good meaning is not believed.
+    pub distrust: Option<String>,
+    /// The service's own counts, with the id that the answer repeats.
+    pub result: ActionResult,
+    /// The texts of an error; empty where there are none.
+    pub error: ServiceError,
 }

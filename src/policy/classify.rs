@@ -5,8 +5,9 @@
 //! a wrong "failed" makes an operator start a running camera group twice.
 
 use crate::policy::answer::{
-    ActionResult, Answer, Body, Delivery, NoResponse, Response, ServiceError,
+    ActionResult, Answer, Body, Delivery, Judgement, NoResponse, Response, ServiceError,
 };
+use crate::policy::judgement::AnswerMeaning;
 use crate::policy::retry_after::window_in_message;
 use crate::task::{Counts, Failure, FailureKind, Outcome, TaskId};
 use std::time::Duration;
@@ -65,9 +66,10 @@ pub fn classify(id: &TaskId, answer: &Answer) -> Finding {
             let message = format!("the call panicked: {message}");
             Finding::failed(Verdict::Panicked, Failure::seen(FailureKind::Body, message))
         }
-        Answer::Response(response) => match response.status {
-            200..=299 => success_status(id, response),
-            status => error_status(status, response),
+        Answer::Response(response) => match (&response.body, response.status) {
+            (Body::Judged(judgement), status) => judged(id, status, judgement),
+            (_, 200..=299) => success_status(id, response),
+            (_, status) => error_status(status, response),
         },
     }
 }
@@ -81,7 +83,7 @@ pub fn classify_read(answer: &Answer) -> Finding {
             let seen = match &response.body {
                 Body::Error(error) => format!("{} {}", error.code, error.message),
                 Body::Unreadable(seen) => seen.clone(),
-                Body::Result(_) => "the answer is no list".into(),
+                Body::Result(_) | Body::Judged(_) => "the answer is no list".into(),
             };
             Finding::failed(Verdict::Transient, Failure::seen(FailureKind::Body, seen))
         }
@@ -114,6 +116,45 @@ fn success_status(id: &TaskId, response: &Response) -> Finding {
             response.status, error.code, error.message
         )),
         Body::Unreadable(seen) => distrust(seen.clone()),
+        Body::Judged(judgement) => judged(id, response.status, judgement),
+    }
+}
+
+/// Decides what a judgement by the rules of a file comes to, in the words that VIAS's answers have.
+fn judged(id: &TaskId, status: u16, judgement: &Judgement) -> Finding {
+    let error = &judgement.error;
+    let doubt = |message: String| {
+        Finding::failed(Verdict::InDoubt, Failure::seen(FailureKind::Body, message))
+    };
+    let failed = |verdict| {
+        let error_list = judgement.result.error_list.clone();
+        let failure = Failure { error_list, ..described(status, verdict, error.clone()) };
+        Finding::failed(verdict, failure)
+    };
+    let done = |outcome| Finding { verdict: Verdict::Done(outcome), counts: None, failure: None };
+    if let Some(reason) = &judgement.distrust {
+        return doubt(reason.clone());
+    }
+    let has_error = !error.code.is_empty() || !error.message.is_empty();
+    let contradicts = has_error && complete_counts(&judgement.result).is_none();
+    match judgement.meaning {
+        Some(AnswerMeaning::Done) => done(Outcome::Succeeded),
+        Some(AnswerMeaning::Counted) if contradicts => {
+            doubt(format!("status {status} came with an error: {} {}", error.code, error.message))
+        }
+        Some(AnswerMeaning::Counted) => action_result(id, &judgement.result),
+        Some(AnswerMeaning::Gone) if judgement.leads_to_gone => done(Outcome::Unchanged),
+        Some(AnswerMeaning::Unchanged) => done(Outcome::Unchanged),
+        Some(AnswerMeaning::Gone | AnswerMeaning::Refused) => failed(Verdict::Refused),
+        Some(AnswerMeaning::Throttled) => failed(Verdict::Throttled { hold: judgement.wait }),
+        Some(AnswerMeaning::Unauthorised) => failed(Verdict::Unauthorised),
+        Some(AnswerMeaning::Transient) => failed(Verdict::Transient),
+        // A 2xx status with what no rule is for: neither success nor an error of the service.
+        None if (200..300).contains(&status) => doubt(match has_error {
+            true => format!("status {status}: {} {}", error.code, error.message),
+            false => format!("no rule is for this answer with status {status}"),
+        }),
+        Some(AnswerMeaning::InDoubt) | None => failed(Verdict::InDoubt),
     }
 }
 
@@ -190,7 +231,7 @@ fn error_status(status: u16, response: &Response) -> Finding {
     let error = match &response.body {
         Body::Error(error) => error.clone(),
         // The status decides here; a body that looks like a result explains nothing.
-        Body::Result(_) => ServiceError::default(),
+        Body::Result(_) | Body::Judged(_) => ServiceError::default(),
         Body::Unreadable(seen) => ServiceError { message: seen.clone(), ..Default::default() },
     };
     let verdict = error_verdict(status, response.retry_after, &error);

@@ -209,3 +209,33 @@ fn an_unreadable_list_is_never_in_doubt() {
     check(response(401, error("APIGW.0301")), Verdict::Unauthorised);
     check(response(400, error("VIAS.00010001")), Verdict::Refused);
 }
+
+#[test]
+fn a_judgement_by_rules_is_decided_by_its_meaning() {
+    use AnswerMeaning::{
+        Done, Gone, InDoubt, Refused, Throttled, Transient, Unauthorised, Unchanged,
+    };
+    let wait = Some(Duration::from_secs(7));
+    let judged =
+        |meaning| Body::Judged(Box::new(Judgement { meaning, wait, ..Judgement::default() }));
+    let held = Verdict::Throttled { hold: wait };
+    for (meaning, verdict, kind) in [
+        (Done, Verdict::Done(Outcome::Succeeded), None),
+        (Unchanged, Verdict::Done(Outcome::Unchanged), None),
+        (Gone, Verdict::Refused, Some(FailureKind::Refused)),
+        (Refused, Verdict::Refused, Some(FailureKind::Refused)),
+        (Throttled, held, Some(FailureKind::Throttled)),
+        (Unauthorised, Verdict::Unauthorised, Some(FailureKind::Auth)),
+        (Transient, Verdict::Transient, Some(FailureKind::Service)),
+        (InDoubt, Verdict::InDoubt, Some(FailureKind::Service)),
+    ] {
+        check(409, judged(Some(meaning)), verdict, kind);
+    }
+    check(409, judged(None), Verdict::InDoubt, Some(FailureKind::Service));
+    check(200, judged(None), Verdict::InDoubt, Some(FailureKind::Body));
+    let gone = Judgement { meaning: Some(Gone), leads_to_gone: true, ..Judgement::default() };
+    check(404, Body::Judged(Box::new(gone)), Verdict::Done(Outcome::Unchanged), None);
+    let distrust = Some("the answer is for another id: 43".to_owned());
+    let other = Judgement { meaning: Some(Done), distrust, ..Judgement::default() };
+    check(200, Body::Judged(Box::new(other)), Verdict::InDoubt, Some(FailureKind::Body));
+}

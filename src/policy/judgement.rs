@@ -1,29 +1,5 @@
 //! What an answer means by the rules of a service that a file describes.
 
-use crate::policy::answer::{ActionResult, ServiceError};
-use std::time::Duration;
-
-/// What the rules of a service say of an answer.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Judgement {
-    /// What the answer means; `None` if no rule is for it, so that it is in doubt.
-    pub meaning: Option<AnswerMeaning>,
-    /// The line of the rule.
-    pub rule: Option<u64>,
-    /// The service's own id of the request.
-    pub request_id: Option<String>,
-    /// Whether the action leads to an id that is not there any more.
-    pub leads_to_gone: bool,
-    /// The wait that the service asks for.
-    pub wait: Option<Duration>,
-    /// Why an answer of a good meaning is not believed.
-    pub distrust: Option<String>,
-    /// The service's own counts, with the id that the answer repeats.
-    pub result: ActionResult,
-    /// The texts of an error; empty where there are none.
-    pub error: ServiceError,
-}
-
 /// What an answer means, in the word of a rule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum AnswerMeaning {

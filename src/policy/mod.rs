@@ -22,11 +22,13 @@ mod tuning_hints;
 mod verify;
 mod waves;
 
-pub use answer::{ActionResult, Answer, Body, Delivery, NoResponse, Response, ServiceError};
+pub use answer::{
+    ActionResult, Answer, Body, Delivery, Judgement, NoResponse, Response, ServiceError,
+};
 pub use classify::{Finding, Verdict, classify, classify_read};
 pub use credentials_trust::{CredentialsTrust, Generation, Remedy};
 pub use failure_allowance::{Allowed, FailureAllowance};
-pub use judgement::{AnswerMeaning, Judgement};
+pub use judgement::AnswerMeaning;
 pub use lease_clock::{LeaseClock, LeaseState};
 pub use max_delta::{InvalidMaxDelta, MaxDelta};
 pub use outage::{

@@ -116,6 +116,10 @@ impl RetryPolicy {
     /// min(20 s, 500 ms · 2ⁿ⁻¹), as in "Exponential Backoff And Jitter" (AWS Architecture Blog).
     pub fn decide(&self, verdict: Verdict, history: AttemptHistory, jitter: f64) -> Decision {
         match verdict {
+            // The call in doubt may have been the one that changed it.
+            Verdict::Done(Outcome::Unchanged) if history.doubted => {
+                Decision::Settle(Outcome::Succeeded)
+            }
             Verdict::Done(outcome) => Decision::Settle(outcome),
             Verdict::Refused => Decision::Settle(unsuccessful(history)),
             Verdict::Unauthorised => Decision::Reauthorise,
@@ -227,6 +231,14 @@ mod tests {
         let doubted = AttemptHistory { doubted: true, ..history(2) };
         check(Verdict::Refused, doubted, Decision::Settle(Outcome::Ambiguous));
         check(Verdict::Done(Outcome::Succeeded), doubted, Decision::Settle(Outcome::Succeeded));
+    }
+
+    #[test]
+    fn what_is_unchanged_after_a_doubt_may_have_been_changed_by_it() {
+        let unchanged = Verdict::Done(Outcome::Unchanged);
+        check(unchanged, history(1), Decision::Settle(Outcome::Unchanged));
+        let doubted = AttemptHistory { doubted: true, ..history(2) };
+        check(unchanged, doubted, Decision::Settle(Outcome::Succeeded));
     }
 
     #[test]

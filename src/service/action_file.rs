@@ -20,6 +20,8 @@ pub(super) struct PlacedAction {
     pub(super) leads_to_at: usize,
     pub(super) opposite_at: usize,
     pub(super) reached_at: usize,
+    /// Whether it has rules, even if they could not be read.
+    pub(super) has_rules: bool,
 }
 
 /// Reads all actions.
@@ -81,6 +83,7 @@ fn action(
     let opposite = table.text("opposite", problems);
     let answer_id = table.text("answer_id", problems);
     let answer_id = answer_id.and_then(|text| pointer(&text, problems));
+    let has_rules = table.has("answer");
     let rules = rules(RulesOf::Actions, &mut table, problems);
     table.finish(problems);
     let (method, path) = (method?, path?);
@@ -112,7 +115,7 @@ fn action(
             hint,
         );
     }
-    Some(PlacedAction { action, at, leads_to_at, opposite_at, reached_at })
+    Some(PlacedAction { action, at, leads_to_at, opposite_at, reached_at, has_rules })
 }
 
 /// Refuses keys of later versions. A value of 1 says what this version does anyway.

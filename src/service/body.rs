@@ -49,7 +49,7 @@ impl BodyTemplate {
 }
 
 /// Returns the place of the quote that ends a JSON text.
-fn end_of_text(text: &str) -> usize {
+pub(super) fn end_of_text(text: &str) -> usize {
     let mut is_escaped = false;
     for (at, byte) in text.bytes().enumerate() {
         match byte {

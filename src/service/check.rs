@@ -34,6 +34,8 @@ pub(super) struct ActionPlace {
     pub(super) leads_to: usize,
     pub(super) opposite: usize,
     pub(super) reached: usize,
+    /// Whether there are rules for it, even if they could not be read.
+    pub(super) has_rules: bool,
 }
 
 /// Adds what does not fit together.
@@ -125,7 +127,7 @@ fn check_rules(
     problems: &mut Problems<'_>,
 ) {
     let rules: Vec<&Rule> = service.rules_of(action).collect();
-    if rules.is_empty() {
+    if !place.has_rules {
         let hint = "write `answer = [{ status = \"200..299\", means = \"done\" }]`";
         let message = format!("no rule says what the answers to `{}` mean", action.name);
         problems.add_with_hint(place.at, message, hint);

@@ -103,6 +103,7 @@ fn service(mut table: Section<'_>, problems: &mut Problems<'_>) -> Option<check:
     let headers = request_file::headers(&mut table, problems);
     let id = id_rule(&mut table, problems);
     let (actions, action_names) = action_file::actions(&mut table, problems);
+    let has_rules = table.has("answer");
     let rules = rules(RulesOf::Actions, &mut table, problems);
     let counts_at = table.place_of("counts");
     let counts = table.section("counts", problems);
@@ -123,6 +124,7 @@ fn service(mut table: Section<'_>, problems: &mut Problems<'_>) -> Option<check:
                 leads_to: placed.leads_to_at,
                 opposite: placed.opposite_at,
                 reached: placed.reached_at,
+                has_rules: has_rules || placed.has_rules,
             };
             (place, placed.action)
         })

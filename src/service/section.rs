@@ -70,6 +70,11 @@ impl<'t> Section<'t> {
         Some(self.entries.remove(index))
     }
 
+    /// Returns whether a key is there.
+    pub(super) fn has(&self, key: &str) -> bool {
+        self.entries.iter().any(|entry| entry.key == key)
+    }
+
     /// Returns where the key of a value is, or where the table begins if there is none.
     pub(super) fn place_of(&self, key: &str) -> usize {
         let found = self.entries.iter().find(|entry| entry.key == key);
@@ -88,8 +93,7 @@ impl<'t> Section<'t> {
         key: &'static str,
         problems: &mut Problems<'_>,
     ) -> Option<Text> {
-        let is_there = self.entries.iter().any(|entry| entry.key == key);
-        if !is_there {
+        if !self.has(key) {
             problems.add(self.at, format!("`{key}` is missing"));
         }
         self.text(key, problems)

@@ -1,5 +1,9 @@
 //! Services that a file describes, over the same connections as VIAS.
 
+mod answer;
 mod client;
+#[cfg(test)]
+mod yardstick_tests;
 
+pub use answer::judged_answer;
 pub use client::{ServiceClient, ServiceClientSettings};

@@ -417,3 +417,87 @@ fn logins_and_keys_of_huawei_cloud_stay_away_from_other_hosts() {
     let signed = "SignedHeaders=content-type;host;x-sdk-date,";
     assert!(headers["authorization"].contains(signed), "{headers:?}");
 }
+
+#[test]
+fn a_curl_command_becomes_a_file_that_calls_the_same() {
+    let (scene, server) = shop("bearer", |_| Reply::answer(200, "{}"));
+    let line = format!(
+        "curl -X POST {}/things/42/on -H 'Authorization: Bearer {TOKEN}' -d '{{\"note\":\"hi\"}}'",
+        server.url()
+    );
+    let import = ["service", "import", "--curl", &line, "--id", "42", "-o", "new.toml"];
+    let ended = scene.call(&import).expect(0);
+    let ended = ended.says("`Authorization` was left out").says("service check new.toml");
+    assert!(!ended.stderr.contains(TOKEN));
+    assert_eq!(ended.stdout, "");
+    let text = scene.read("new.toml");
+    assert!(!text.contains(TOKEN), "{text}");
+    let ended = scene.call(&["service", "check", "new.toml"]).expect(2);
+    ended.says("say what this answer means").says("6 problems in 1 of 1 file");
+    scene.call(&import).expect(2).says("`new.toml` is there already");
+    let answers = ["done", "unauthorised", "refused", "refused", "throttled", "transient"];
+    let filled =
+        answers.iter().fold(text, |text, means| text.replacen("\"?\"", &format!("\"{means}\""), 1));
+    scene.write("filled.toml", filled);
+    scene.call(&["service", "check", "filled.toml"]).expect(0).prints("1 action (on)");
+    scene.call(&["service", "try", "filled.toml", "43"]).expect(0).prints("done: the rule");
+    let [request] = &server.requests()[..] else { panic!("{:?}", server.requests()) };
+    assert_eq!((request.method.as_str(), request.path.as_str()), ("POST", "/things/43/on"));
+    assert_eq!(request.body, "{\"note\":\"hi\"}");
+    assert_eq!(request.headers["authorization"], format!("Bearer {TOKEN}"));
+    // The secret of a command on standard input is in no list of processes.
+    let from_stdin = ["service", "import", "--curl", "-", "--id", "42"];
+    let ended = scene.call_with_input(&from_stdin, line.as_bytes()).expect(0);
+    ended.prints("path = \"/things/{id}/on\"");
+}
+
+const OPENAPI: &str = r##"openapi: "3.1.0"
+info: { title: Things, version: 1.0.0 }
+servers:
+  - url: https://things.example.com/api
+paths:
+  /things/{thing}/power:
+    put:
+      operationId: setPower
+      parameters:
+        - { name: thing, in: path, required: true, schema: { type: string } }
+      requestBody:
+        content:
+          application/json:
+            schema: { $ref: "#/components/schemas/Power" }
+      responses:
+        200: { description: It is set }
+        409: { description: "It is: busy" }
+        default: { description: any other }
+components:
+  schemas:
+    Power:
+      type: object
+      required: [power]
+      properties:
+        power: { type: string }
+        mode: { type: string, enum: [no, yes] }
+"##;
+
+#[test]
+fn an_operation_of_openapi_becomes_a_file_that_can_be_tried() {
+    let scene = Scene::new();
+    scene.write("things.yaml", OPENAPI);
+    let import = ["service", "import", "things.yaml", "--operation", "setPower"];
+    let text = scene.call(&import).expect(0).stdout;
+    assert!(text.contains("# It is: busy\nstatus = 409"), "{text}");
+    scene.write("things.toml", text.replace("\"?\"", "\"refused\""));
+    let dry = ["service", "try", "things.toml", "7", "--set", "power=on", "--dry-run"];
+    let shown = scene.call(&dry).expect(0).stdout;
+    let expected = "PUT https://things.example.com/api/things/7/power\n  Content-Type: \
+                    application/json\n  {\"power\":\"on\"}\n";
+    assert_eq!(shown, expected);
+    let import = |words: &[&str]| scene.call(&[&["service", "import"], words].concat()).expect(2);
+    import(&["things.yaml", "--operation", "setPowr"]).says("did you mean `setPower`");
+    import(&["things.yaml"]).says("--operation");
+    import(&["missing.yaml", "--operation", "a"]).says("cannot read `missing.yaml`");
+    scene.write("bad.yaml", "a: [1, 2");
+    import(&["bad.yaml", "--operation", "a"]).says("neither YAML nor JSON");
+    import(&["--curl", "curl -X PUT https://a.example/42"]).says("--id");
+    import(&[]).says("Usage");
+}

@@ -1,8 +1,10 @@
 //! `service`: files that describe services. `try` sends one call, the others nothing.
 
+pub(crate) mod import;
 pub(crate) mod trial;
 
 use crate::cli::Context;
+use crate::cli::commands::service::import::ServiceImportArgs;
 use crate::cli::commands::service::trial::ServiceTryArgs;
 use crate::cli::connect::service_file;
 use crate::cli::connect::service_file::ServiceText;
@@ -18,7 +20,7 @@ use std::path::PathBuf;
 
 pub(crate) const SERVICE_HELP: &str = "\
 A file says how a service is called, and what its answers mean. VIAS is built in and needs none.
-This version lists, shows and checks such files, and makes single calls.
+This version drafts, lists, shows and checks such files, and makes single calls.
 
 Examples:
   batchctl service check shop.toml           every problem, with its place
@@ -57,6 +59,8 @@ pub(crate) enum ServiceCommand {
     Check(ServiceCheckArgs),
     /// Make one call of a service, and show what its answer means
     Try(Box<ServiceTryArgs>),
+    /// Write a draft of such a file, from a curl command or an OpenAPI document
+    Import(ServiceImportArgs),
 }
 
 #[derive(Debug, Args)]
@@ -92,6 +96,7 @@ pub(crate) fn carry_out(
         ServiceCommand::List(args) => list(args, context),
         ServiceCommand::Show(args) => show(args, context),
         ServiceCommand::Check(args) => check(args, context),
+        ServiceCommand::Import(args) => import::import(args, context),
         ServiceCommand::Try(args) => trial::try_call(args, context),
     }
 }

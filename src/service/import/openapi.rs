@@ -1,0 +1,256 @@
+//! Reads an OpenAPI 3 document: operations with their path, fields, bodies and statuses.
+//!
+//! Only what the chosen operations need is looked at, so a fault elsewhere in the document does not
+//! matter. References lead within the document alone.
+
+use crate::service::definition::Method;
+use crate::service::import::draft::{
+    ActionParts, Draft, ImportError, Parts, StatusWord, action_name, is_secret,
+};
+use crate::service::import::schema::{Document, skeleton};
+use crate::service::section::nearest;
+use serde_json::{Map, Value};
+use url::Url;
+
+/// Makes a draft of operations of a document.
+///
+/// # Errors
+///
+/// The document is no OpenAPI 3, has no such operation, or the operation is no action.
+pub fn from_openapi(document: &Value, operations: &[String]) -> Result<Draft, ImportError> {
+    let document = Document(document);
+    let version = document.0.get("openapi").and_then(Value::as_str).unwrap_or_default();
+    if !version.starts_with("3.") {
+        let hint = "a document of Swagger 2.0 can be converted first";
+        return Err(ImportError::new("this is no OpenAPI 3 document").with_hint(hint));
+    }
+    let mut parts = Parts { auth: "none".into(), ..Parts::default() };
+    parts.about = document.0.pointer("/info/title").and_then(Value::as_str).map(str::to_owned);
+    parts.endpoint = endpoint(document, &mut parts.notes);
+    for wanted in operations {
+        let found = find(document, wanted)?;
+        set_auth(document, &found, &mut parts);
+        let action = action(document, &found, &mut parts.notes)?;
+        parts.actions.push(action);
+    }
+    Ok(parts.draft())
+}
+
+/// An operation of a document.
+struct Operation<'d> {
+    id: &'d str,
+    method: &'d str,
+    path: &'d str,
+    item: &'d Map<String, Value>,
+    fields: &'d Map<String, Value>,
+}
+
+fn find<'d>(document: Document<'d>, wanted: &str) -> Result<Operation<'d>, ImportError> {
+    let paths = document.0.get("paths").and_then(Value::as_object);
+    let mut known = Vec::new();
+    for (path, item) in paths.into_iter().flatten() {
+        let Some(item) = document.followed(item).as_object() else { continue };
+        for (method, operation) in item {
+            let Some(fields) = operation.as_object() else { continue };
+            let Some(id) = fields.get("operationId").and_then(Value::as_str) else { continue };
+            if id == wanted {
+                return Ok(Operation { id, method, path, item, fields });
+            }
+            known.push(id);
+        }
+    }
+    let hint = match nearest(wanted, known.iter().copied()) {
+        Some(near) => format!("did you mean `{near}`"),
+        None => format!("it has {}", known.iter().take(20).copied().collect::<Vec<_>>().join(", ")),
+    };
+    Err(ImportError::new(format!("the document has no operation `{wanted}`")).with_hint(hint))
+}
+
+/// Returns the base of all calls.
+fn endpoint(document: Document<'_>, notes: &mut Vec<String>) -> String {
+    let server = document.0.pointer("/servers/0");
+    let url = server.and_then(|server| server.get("url")).and_then(Value::as_str);
+    let mut url = url.unwrap_or_default().to_owned();
+    let variables = server.and_then(|server| server.get("variables")).and_then(Value::as_object);
+    for (name, variable) in variables.into_iter().flatten() {
+        let default = variable.get("default").and_then(Value::as_str).unwrap_or_default();
+        url = url.replace(&format!("{{{name}}}"), default);
+    }
+    let url = url.trim_end_matches('/');
+    if Url::parse(url).is_ok_and(|url| matches!(url.scheme(), "https" | "http")) {
+        return url.to_owned();
+    }
+    notes.push("the document has no address of a server: write it as `endpoint`".into());
+    format!("https://service.example.com{}", if url.starts_with('/') { url } else { "" })
+}
+
+/// Sets how credentials are sent, as the first scheme of the operation says.
+fn set_auth(document: Document<'_>, operation: &Operation<'_>, parts: &mut Parts) {
+    let own = operation.fields.get("security").or_else(|| document.0.get("security"));
+    let first = own.and_then(|own| own.get(0)).and_then(Value::as_object);
+    let Some(name) = first.and_then(|first| first.keys().next()) else { return };
+    let schemes = document.0.pointer("/components/securitySchemes");
+    let scheme = schemes.and_then(|schemes| schemes.get(name));
+    let scheme = scheme.map_or(&Value::Null, |scheme| document.followed(scheme));
+    let text = |key: &str| scheme.get(key).and_then(Value::as_str).unwrap_or_default();
+    let lower = text("scheme").to_ascii_lowercase();
+    parts.auth = match (text("type"), lower.as_str(), text("in")) {
+        ("http", "basic", _) => "basic".into(),
+        ("http", "bearer", _) | ("oauth2" | "openIdConnect", ..) => "bearer".into(),
+        ("apiKey", _, "header") => format!("header:{}", text("name")),
+        (kind, ..) => {
+            let note =
+                format!("the credentials `{name}` of type `{kind}` cannot be sent: see `auth`");
+            parts.notes.push(note);
+            return;
+        }
+    };
+}
+
+fn action(
+    document: Document<'_>,
+    operation: &Operation<'_>,
+    notes: &mut Vec<String>,
+) -> Result<ActionParts, ImportError> {
+    let word = operation.method.to_ascii_uppercase();
+    let method = Method::ALL.into_iter().find(|method| method.as_str() == word);
+    let method = method.ok_or_else(|| {
+        ImportError::new(format!("`{}` is a {word}, and no action", operation.id))
+            .with_hint("an action is PUT, POST, PATCH or DELETE")
+    })?;
+    let path = path(operation)?;
+    let (mut query, mut headers) = (Vec::new(), Vec::new());
+    for parameter in parameters(document, operation) {
+        let text = |key: &str| parameter.get(key).and_then(Value::as_str).unwrap_or_default();
+        let (name, place) = (text("name"), text("in"));
+        let is_required = parameter.get("required").and_then(Value::as_bool).unwrap_or(false);
+        let to = match place {
+            "query" => &mut query,
+            "header" => &mut headers,
+            _ => continue,
+        };
+        if is_secret(name) || !is_required {
+            notes.push(format!("the {place} field `{name}` of `{}` was left out", operation.id));
+            continue;
+        }
+        to.push((name.to_owned(), column(name)));
+    }
+    let (body, content_type) = body(document, operation)?;
+    Ok(ActionParts {
+        name: action_name(operation.id, method),
+        method,
+        path,
+        query,
+        headers,
+        body,
+        content_type,
+        statuses: statuses(document, operation),
+    })
+}
+
+/// Returns a place for the column of a name.
+fn column(name: &str) -> String {
+    let is_own = matches!(name, "id" | "action" | "region" | "project_id" | "ids");
+    let is_plain = !name.contains(['{', '}', '=', ':']) && name.trim() == name;
+    match (is_plain, is_own) {
+        (true, false) => format!("{{{name}}}"),
+        (true, true) => format!("{{column.{name}}}"),
+        (false, _) => "{value}".into(),
+    }
+}
+
+/// Returns the path as a template: its last place is the id, others are columns.
+fn path(operation: &Operation<'_>) -> Result<String, ImportError> {
+    let places: Vec<&str> = operation.path.split('{').skip(1).collect();
+    let names = places.iter().filter_map(|place| place.split_once('}').map(|(name, _)| name));
+    let names: Vec<&str> = names.collect();
+    let Some(last) = names.last() else {
+        return Err(ImportError::new(format!("the path of `{}` has no place", operation.id))
+            .with_hint(
+                "an action is called for one id; write the file by hand if it is elsewhere",
+            ));
+    };
+    let id = names.iter().find(|name| **name == "id").unwrap_or(last);
+    let mut path = String::new();
+    let mut rest = operation.path;
+    while let Some((before, place)) = rest.split_once('{') {
+        path.push_str(before);
+        let (name, behind) = place.split_once('}').unwrap_or((place, ""));
+        path.push_str(&if name == *id { "{id}".into() } else { column(name) });
+        rest = behind;
+    }
+    Ok(path + rest)
+}
+
+/// Returns the parameters of an operation: its own, and those of its path.
+fn parameters<'d>(document: Document<'d>, operation: &Operation<'d>) -> Vec<&'d Value> {
+    let list = |fields: &'d Map<String, Value>| fields.get("parameters").and_then(Value::as_array);
+    let all = list(operation.fields).into_iter().chain(list(operation.item)).flatten();
+    let mut found: Vec<&Value> = Vec::new();
+    for parameter in all.map(|parameter| document.followed(parameter)) {
+        let key = |value: &'d Value| (value.get("name"), value.get("in"));
+        // An operation's own parameter replaces that of its path.
+        if !found.iter().any(|known| key(known) == key(parameter)) {
+            found.push(parameter);
+        }
+    }
+    found
+}
+
+fn body(
+    document: Document<'_>,
+    operation: &Operation<'_>,
+) -> Result<(Option<String>, Option<String>), ImportError> {
+    let Some(body) = operation.fields.get("requestBody") else { return Ok((None, None)) };
+    let body = document.followed(body);
+    let kinds = body.get("content").and_then(Value::as_object);
+    let Some(kinds) = kinds.filter(|kinds| !kinds.is_empty()) else { return Ok((None, None)) };
+    let is_json = |kind: &str| {
+        let plain = kind.split(';').next().unwrap_or_default().trim();
+        plain.ends_with("/json") || plain.ends_with("+json")
+    };
+    let Some((kind, media)) = kinds.iter().find(|(kind, _)| is_json(kind)) else {
+        let message = format!("the body of `{}` is no JSON", operation.id);
+        let hint = "this version knows bodies of JSON alone";
+        return Err(ImportError::new(message).with_hint(hint));
+    };
+    let body = skeleton(document, media);
+    let kind = Some(kind.clone()).filter(|kind| kind != "application/json");
+    Ok((Some(body), kind))
+}
+
+fn statuses(document: Document<'_>, operation: &Operation<'_>) -> Vec<(StatusWord, String)> {
+    let responses = operation.fields.get("responses").and_then(Value::as_object);
+    let mut found: Vec<(StatusWord, String)> = Vec::new();
+    for (status, response) in responses.into_iter().flatten() {
+        let about = document.followed(response).get("description").and_then(Value::as_str);
+        let word = match status.as_bytes() {
+            [digit @ b'2'..=b'5', b'X' | b'x', b'X' | b'x'] => {
+                Some(StatusWord::Class(u16::from(digit - b'0') * 100))
+            }
+            _ => status.parse().ok().filter(|s| (200..600).contains(s)).map(StatusWord::One),
+        };
+        found.extend(word.map(|word| (word, about.unwrap_or_default().to_owned())));
+    }
+    // Those that a document seldom names, and nearly every service answers with.
+    for usual in [StatusWord::One(401), StatusWord::One(404), StatusWord::One(429)] {
+        if !found.iter().any(|(known, _)| *known == usual) {
+            found.push((usual, "not in the document".into()));
+        }
+    }
+    if !found.iter().any(|(word, _)| is_good(*word)) {
+        found.push((StatusWord::Class(200), "not in the document".into()));
+    }
+    // Single statuses first: the first rule that matches counts.
+    found.sort_by_key(|(word, _)| *word);
+    found
+}
+
+fn is_good(word: StatusWord) -> bool {
+    let (StatusWord::One(first) | StatusWord::Class(first)) = word;
+    (200..300).contains(&first)
+}
+
+#[cfg(test)]
+#[path = "openapi_tests.rs"]
+mod tests;

@@ -1,0 +1,120 @@
+//! Operations of documents become drafts that are right once their meanings are filled in.
+
+use super::*;
+use crate::service::ServiceFile;
+use serde_json::json;
+
+fn pets() -> Value {
+    json!({
+        "openapi": "3.0.3",
+        "info": { "title": "Pets", "version": "1" },
+        "servers": [{ "url": "https://{host}/v1", "variables": { "host": { "default": "pets.example.com" } } }],
+        "security": [{ "key": [] }],
+        "paths": {
+            "/pets/{petId}": {
+                "parameters": [{ "$ref": "#/components/parameters/petId" }],
+                "get": { "operationId": "showPet", "responses": {} },
+                "put": {
+                    "operationId": "updatePet",
+                    "parameters": [
+                        { "name": "reason", "in": "query", "required": true },
+                        { "name": "trace", "in": "query" },
+                        { "name": "X-Tenant", "in": "header", "required": true },
+                        { "name": "api_key", "in": "header", "required": true }
+                    ],
+                    "requestBody": { "content": { "application/json": { "schema": { "$ref": "#/components/schemas/Pet" } } } },
+                    "responses": { "200": { "description": "It is done." }, "4XX": {}, "default": {} }
+                }
+            },
+            "/shops/{shop}/pets/{pet}/sell": {
+                "post": { "operationId": "sell-pet", "security": [{ "token": [] }], "responses": { "202": {} } }
+            },
+            "/broken": { "post": { "operationId": 7, "responses": [] } },
+            "/upload/{id}": { "post": {
+                "operationId": "upload",
+                "requestBody": { "content": { "image/png": {} } },
+                "responses": {}
+            } },
+            "/list": { "post": { "operationId": "create", "responses": {} } }
+        },
+        "components": {
+            "parameters": { "petId": { "name": "petId", "in": "path", "required": true } },
+            "securitySchemes": {
+                "key": { "type": "apiKey", "in": "header", "name": "X-Api-Key" },
+                "token": { "type": "http", "scheme": "Bearer" }
+            },
+            "schemas": {
+                "Pet": {
+                    "type": "object",
+                    "required": ["name", "age", "kind", "tame", "tags", "self"],
+                    "properties": {
+                        "name": { "type": "string" },
+                        "age": { "type": ["null", "integer"] },
+                        "kind": { "const": "{cat}" },
+                        "tame": { "type": "boolean" },
+                        "tags": { "type": "array" },
+                        "note": { "type": "string" },
+                        "self": { "$ref": "#/components/schemas/Loop" }
+                    }
+                },
+                "Loop": { "$ref": "#/components/schemas/Loop" }
+            }
+        }
+    })
+}
+
+fn draft(operations: &[&str]) -> Draft {
+    let names: Vec<String> = operations.iter().map(|&name| name.to_owned()).collect();
+    from_openapi(&pets(), &names).unwrap()
+}
+
+#[test]
+fn an_operation_becomes_an_action() {
+    let draft = draft(&["updatePet", "sell-pet"]);
+    let problems = ServiceFile::read(&draft.text).unwrap_err();
+    assert!(problems.iter().all(|p| p.message.starts_with("say what")), "{problems:#?}");
+    let service = ServiceFile::read(&draft.text.replace("\"?\"", "\"refused\"")).unwrap().service;
+    assert_eq!(service.endpoint, "https://pets.example.com/v1");
+    assert_eq!(service.about.as_deref(), Some("Pets"));
+    for line in [
+        "[action.update_pet]",
+        "path = \"/pets/{id}\"",
+        "query = { \"reason\" = \"{reason}\" }",
+        "headers = { \"X-Tenant\" = \"{X-Tenant}\" }",
+        "# It is done.",
+        "[action.sell-pet]",
+        "path = \"/shops/{shop}/pets/{id}/sell\"",
+        "repeatable = false",
+        "auth = \"bearer\"",
+    ] {
+        assert!(draft.text.contains(line), "{line}: {}", draft.text);
+    }
+    let body = r#"{"age":"{age:number}","kind":"{{cat}}","name":"{name}","self":"{self}","tags":[],"tame":"{tame:boolean}"}"#;
+    assert!(draft.text.contains(body), "{}", draft.text);
+    let notes = draft.notes.join("\n");
+    assert!(notes.contains("`trace`") && notes.contains("`api_key`"), "{notes}");
+}
+
+#[test]
+fn documents_and_operations_that_are_no_action_say_why() {
+    let refused = |document: &Value, name: &str| {
+        let error = from_openapi(document, &[name.to_owned()]).unwrap_err();
+        format!("{} {}", error.message, error.hint.unwrap_or_default())
+    };
+    let pets = pets();
+    assert!(refused(&json!({"swagger": "2.0"}), "a").contains("no OpenAPI 3"));
+    assert!(refused(&Value::Null, "a").contains("no OpenAPI 3"));
+    assert!(refused(&pets, "updatePets").contains("did you mean `updatePet`"));
+    assert!(refused(&pets, "showPet").contains("is a GET"));
+    assert!(refused(&pets, "upload").contains("no JSON"));
+    assert!(refused(&pets, "create").contains("has no place"));
+}
+
+#[test]
+fn a_document_without_a_server_asks_for_one() {
+    let mut pets = pets();
+    pets["servers"] = json!([{ "url": "/v2" }]);
+    let draft = from_openapi(&pets, &["updatePet".to_owned()]).unwrap();
+    assert!(draft.text.contains("endpoint = \"https://service.example.com/v2\""), "{}", draft.text);
+    assert!(draft.notes.iter().any(|note| note.contains("endpoint")), "{:?}", draft.notes);
+}
