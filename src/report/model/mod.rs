@@ -14,6 +14,7 @@ mod last_success;
 mod message_template;
 mod peak_rate;
 mod report;
+mod sending_totals;
 mod tuning;
 
 pub use command::profile_flag;
