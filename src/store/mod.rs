@@ -14,6 +14,7 @@ mod external_sort;
 mod files;
 mod home;
 mod ids;
+mod ordinal_map;
 mod ordinal_set;
 mod planning;
 mod reading;
