@@ -11,8 +11,10 @@ use batchctl::input::InputOptions;
 use batchctl::input::Source;
 use batchctl::plan::OnDuplicate;
 use batchctl::report::Diff;
+use batchctl::report::Grouping;
 use batchctl::report::Report;
 use batchctl::report::ResultsOptions;
+use batchctl::report::ResultsWriter;
 use batchctl::report::StillRunning;
 use batchctl::report::TaskChange;
 use batchctl::report::write_results;
@@ -22,6 +24,7 @@ use batchctl::store::PlannedRun;
 use batchctl::store::RunDirectory;
 use batchctl::store::RunReader;
 use batchctl::store::RunWriter;
+use batchctl::store::TaskRow;
 use batchctl::store::UnsettledTask;
 use batchctl::store::plan_run;
 use batchctl::task::Command;
@@ -68,6 +71,23 @@ fn report(bencher: Bencher<'_, '_>) {
         let report = Report::read(&run.reader(), StillRunning::No).expect("the run can be read");
         assert_eq!(report.failures.len(), 1);
         report
+    });
+}
+
+/// What the end of a run needs: its report and its results, from one walk over the tasks.
+#[divan::bench(sample_count = 5)]
+fn report_and_results(bencher: Bencher<'_, '_>) {
+    let run = stored_run();
+    bencher.counter(ItemsCount::new(TASKS)).bench(|| {
+        let reader = run.reader();
+        let sources = reader.record().expect("the run can be read").sources;
+        let mut results =
+            ResultsWriter::begin(sources, false, &ResultsOptions::default(), io::sink());
+        let each = |task: &TaskRow, groups: &Grouping| results.row(task, groups);
+        let report = Report::read_with(&reader, StillRunning::No, each);
+        assert_eq!(report.expect("the run can be read").failures.len(), 1);
+        let (written, _) = results.finish().expect("a sink takes everything");
+        assert_eq!(written.rows.selected(), TASKS);
     });
 }
 

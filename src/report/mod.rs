@@ -15,9 +15,9 @@ mod tests;
 pub use diff::{Diff, TaskChange, write_diff_csv, write_diff_json};
 pub use explain::{Account, RunContext};
 pub use format::{
-    CsvDialect, NextCommand, ResultsError, ResultsOptions, ResultsSummary, RowFilter, Schema,
-    markdown, next_commands, prometheus, summary, write_closing_events, write_html, write_json,
-    write_junit, write_results,
+    CsvDialect, NextCommand, ResultsError, ResultsOptions, ResultsSummary, ResultsWriter,
+    RowFilter, Schema, markdown, next_commands, prometheus, summary, write_closing_events,
+    write_html, write_json, write_junit, write_results,
 };
 pub use model::{
     Calls, DrillPart, ExcludedPart, ExitStatus, FailureGroup, GroupLabel, GroupLabelError,

@@ -16,6 +16,7 @@ mod external_sort;
 mod files;
 mod home;
 mod ids;
+mod ordinal_map;
 mod ordinal_set;
 mod planning;
 mod reading;

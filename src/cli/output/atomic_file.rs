@@ -48,10 +48,7 @@ impl OutputTarget {
             let filled = fill(&mut out)?.and_then(|()| out.flush());
             return Ok(stream::printed(filled)?);
         };
-        let with_hint = |source| {
-            let hint = "the run is kept: `batchctl report -o FILE.csv` writes it again, any time";
-            not_written(path, source).with_hint(hint)
-        };
+        let with_hint = |source| not_kept(path, source);
         let mut replacement = Replacement::begin(path)?;
         let mut out = BufWriter::with_capacity(CHUNK_BYTES, replacement.file_mut());
         fill(&mut out)?.and_then(|()| out.flush()).map_err(with_hint)?;
@@ -59,4 +56,10 @@ impl OutputTarget {
         drop(out);
         replacement.finish().map_err(with_hint)
     }
+}
+
+/// Returns the error of a document of a run that could not be written.
+pub(crate) fn not_kept(path: &Path, source: io::Error) -> CommandError {
+    let hint = "the run is kept: `batchctl report -o FILE.csv` writes it again, any time";
+    not_written(path, source).with_hint(hint)
 }

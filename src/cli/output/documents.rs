@@ -240,7 +240,7 @@ impl Document {
     }
 
     /// Returns how its rows are written.
-    fn options(&self, common: &ResultsOptions) -> ResultsOptions {
+    pub(crate) fn options(&self, common: &ResultsOptions) -> ResultsOptions {
         let only = self.only.clone().unwrap_or_else(|| common.only.clone());
         ResultsOptions { only, ..common.clone() }
     }
@@ -248,6 +248,11 @@ impl Document {
     /// Returns whether it is a table.
     pub(crate) fn is_csv(&self) -> bool {
         self.kind == Kind::Results
+    }
+
+    /// Returns the file it goes to, if it is a table.
+    pub(crate) fn table_path(&self) -> Option<&Path> {
+        self.path().filter(|_| self.is_csv())
     }
 
     /// Returns what a terminal is to take it for.
@@ -288,17 +293,6 @@ impl Document {
             return Ok(());
         }
         self.target.write(self.content(), |out| self.fill(out, material))
-    }
-
-    /// Writes the document, which is a table.
-    pub(crate) fn write_table(
-        &self,
-        reader: &RunReader,
-        options: &ResultsOptions,
-    ) -> Result<(), CommandError> {
-        let options = self.options(options);
-        let fill = |out: &mut dyn Write| of_rows(write_results(reader, &options, out).map(|_| ()));
-        self.target.write(self.content(), fill)
     }
 
     fn fill(

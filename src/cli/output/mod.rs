@@ -14,5 +14,6 @@ pub(crate) mod replacement;
 pub(crate) mod row_table;
 pub(crate) mod run_end;
 pub(crate) mod stream;
+pub(crate) mod tables;
 pub(crate) mod taken_files;
 pub(crate) mod terminal_guard;

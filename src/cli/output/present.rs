@@ -6,18 +6,15 @@ use crate::cli::output::error::CommandError;
 use crate::cli::output::event_documents::Live;
 use crate::cli::output::run_end::RunEnd;
 use crate::cli::output::stream::{Audience, Stderr};
+use crate::cli::output::tables::Tables;
 use crate::cli::output::{command_hint, lost_ids, stream};
-use batchctl::report::{ExitStatus, Report, ResultsOptions, StillRunning, summary, write_json};
+use batchctl::report::{
+    ExitStatus, Grouping, Report, ResultsOptions, StillRunning, summary, write_json,
+};
 use batchctl::run;
-use batchctl::store::{RunDirectory, RunId, RunReader, StoreError};
+use batchctl::store::{RunDirectory, RunId, RunReader, StoreError, TaskRow};
 use batchctl::text::{Style, plural, printable};
-use std::collections::VecDeque;
-use std::panic::resume_unwind;
 use std::path::PathBuf;
-use std::thread;
-
-/// What became of each table that was written beside the report, in their order.
-type Tables = VecDeque<Result<(), CommandError>>;
 
 /// The outputs that are requested of a run.
 pub(crate) struct ReportRequest<'a> {
@@ -44,20 +41,8 @@ pub(crate) fn present(
     }
     // Before the reader: a run that ends in between is then reported as running, not as cut short.
     let running = if runs.is_locked(id)? { StillRunning::Yes } else { StillRunning::No };
-    let output_is_taken = wanted.documents.iter().any(Document::is_on_output);
-    let (reader, report, tables) = thread::scope(|scope| {
-        // For a live run, report and tables must show the same moment, so they share one reader. A
-        // stream cannot be taken back if the run turns out to be damaged.
-        let ended = running == StillRunning::No && !output_is_taken;
-        let tables = ended.then(|| scope.spawn(|| write_tables(runs, id, wanted)));
-        let read = read(runs, id, running);
-        let tables =
-            tables.map(|tables| tables.join().unwrap_or_else(|panic| resume_unwind(panic)));
-        read.map(|(reader, report)| (reader, report, tables))
-    })?;
-    // Those that were begun beside the report have met the damage.
-    let tables = tables.filter(|_| report.damage.is_empty());
-    deliver(&Read { runs, reader, report }, tables.transpose()?, wanted, stderr, stdout_style)
+    let (reader, report, tables) = read_whole_or_damaged(runs, id, running, wanted)?;
+    deliver(&Read { runs, reader, report }, tables, wanted, stderr, stdout_style)
 }
 
 /// Writes the documents of a plan that was carried out in shards, and prints the result.
@@ -69,11 +54,10 @@ pub(crate) fn present_merged(
     // Before the readers, as for a run of one file.
     let is_locked = RunReader::is_any_locked(files)?;
     let running = if is_locked { StillRunning::Yes } else { StillRunning::No };
-    let reader = RunReader::merge(files)?;
-    let report = Report::read(&reader, running)?;
+    let (reader, report, tables) = read(RunReader::merge(files)?, running, wanted)?;
     // Earlier runs of the job, among which the last success is looked for, are those of this machine.
     let read = Read { runs: &run::runs_in(&context.state), reader, report };
-    deliver(&read, None, wanted, &context.stderr, context.stdout_style)
+    deliver(&read, tables, wanted, &context.stderr, context.stdout_style)
 }
 
 /// A run that was read, and the runs beside it.
@@ -85,7 +69,7 @@ struct Read<'a> {
 
 fn deliver(
     read: &Read<'_>,
-    tables: Option<Tables>,
+    tables: Tables,
     wanted: &ReportRequest<'_>,
     stderr: &Stderr,
     stdout_style: Style,
@@ -118,21 +102,38 @@ fn deliver(
     Ok(report.exit.map_or(ExitStatus::Ok, |exit| exit))
 }
 
-/// Reads a run and its report. Of a damaged run, what is whole.
+/// Reads the report of a run, and writes its tables on the way.
 fn read(
+    reader: RunReader,
+    running: StillRunning,
+    wanted: &ReportRequest<'_>,
+) -> Result<(RunReader, Report, Tables), StoreError> {
+    let sources = reader.record()?.sources;
+    let mut tables =
+        Tables::begin(wanted.documents, wanted.options, &sources, reader.has_targets());
+    let report = if tables.is_empty() {
+        Report::read(&reader, running)?
+    } else {
+        let each = |task: &TaskRow, grouping: &Grouping| tables.row(task, grouping);
+        Report::read_with(&reader, running, each)?
+    };
+    Ok((reader, report, tables))
+}
+
+/// Reads the report of a run. Of a damaged run, what is whole.
+fn read_whole_or_damaged(
     runs: &RunDirectory,
     id: &RunId,
     running: StillRunning,
-) -> Result<(RunReader, Report), CommandError> {
-    let strict = RunReader::open(runs, id)
-        .and_then(|reader| Report::read(&reader, running).map(|report| (reader, report)));
+    wanted: &ReportRequest<'_>,
+) -> Result<(RunReader, Report, Tables), CommandError> {
+    let strict = RunReader::open(runs, id).and_then(|reader| read(reader, running, wanted));
     let error = match strict {
         Err(error @ StoreError::Damaged { .. }) => error,
         strict => return Ok(strict?),
     };
-    let reader = RunReader::open_damaged(runs, id)?;
-    match Report::read(&reader, running) {
-        Ok(report) if !report.damage.is_empty() => Ok((reader, report)),
+    match read(RunReader::open_damaged(runs, id)?, running, wanted) {
+        Ok(read) if !read.1.damage.is_empty() => Ok(read),
         Ok(_) | Err(_) => Err(error.into()),
     }
 }
@@ -181,33 +182,17 @@ fn print_for_cron(report: &Report, written: &[PathBuf], stderr: &Stderr) {
     stderr.of_failures().line(&digest(&text, &report.run.id, stderr.profile_flag));
 }
 
-/// Writes the tables of an ended run, beside the report: that takes as long, and they need none of
-/// it.
-fn write_tables(
-    runs: &RunDirectory,
-    id: &RunId,
-    wanted: &ReportRequest<'_>,
-) -> Result<Tables, CommandError> {
-    let tables = wanted.documents.iter().filter(|document| document.is_csv());
-    let mut tables = tables.peekable();
-    if tables.peek().is_none() {
-        return Ok(Tables::default());
-    }
-    let reader = RunReader::open(runs, id)?;
-    Ok(tables.map(|table| table.write_table(&reader, wanted.options)).collect())
-}
-
 /// Writes every other document, whatever becomes of the others; returns the files that are there
 /// now.
 fn write_all(
     documents: &[Document],
-    tables: Option<Tables>,
+    tables: Tables,
     material: &Material<'_>,
 ) -> (Vec<PathBuf>, Vec<CommandError>) {
     let (mut written, mut unwritten) = (Vec::new(), Vec::new());
-    let mut tables = tables.unwrap_or_default();
+    let mut tables = tables.finish();
     for document in documents {
-        let table = document.is_csv().then(|| tables.pop_front()).flatten();
+        let table = document.table_path().and_then(|_| tables.pop_front());
         match table.unwrap_or_else(|| document.write(material)) {
             Ok(()) => written.extend(document.path().map(PathBuf::from)),
             Err(failure) => unwritten.push(failure),

@@ -5,6 +5,7 @@ use crate::cli::output::taken_files::directory_of;
 use batchctl::text::shell_quoted;
 use rustix::process::geteuid;
 use std::fs::{File, Metadata, Permissions};
+use std::io::Write;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
 use std::{fs, io};
@@ -73,6 +74,16 @@ impl Replacement {
         // Before the rename: after a power failure the target must not be an empty file.
         self.file.as_file().sync_all()?;
         self.file.persist(&self.target).map(drop).map_err(|error| error.error)
+    }
+}
+
+impl Write for Replacement {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.file.as_file_mut().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.as_file_mut().flush()
     }
 }
 

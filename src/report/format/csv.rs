@@ -1,19 +1,18 @@
 //! Writes results.csv: one row for each selected task, in the order of the input.
 //!
-//! Streams, after one pass over the failures for their groups; memory does not grow with the
-//! number of tasks. The document is a valid input again: ids are read as they were given, and no
+//! Streams, once the groups of failures are known; memory does not grow with the number of tasks. The document is a valid input again: ids are read as they were given, and no
 //! column of the input is mistaken for one of ours. Foreign cells are guarded against spreadsheets,
 //! and cells of the service are cut to what spreadsheets can hold.
 
 use crate::clock::{Timestamp, TimestampText};
 use crate::report::format::csv_dialect::CsvDialect;
+use crate::report::format::csv_lines::CsvLines;
 use crate::report::format::other_columns::OtherColumns;
 use crate::report::format::row_filter::{RowFilter, is_selected};
 use crate::report::model::{Grouping, failure_of};
 use crate::store::{AttemptRow, RunReader, SeenRow, SourceRecord, StoreError, TaskRow};
 use crate::task::{Failure, OutcomeCounts, RESULTS_COLUMNS, TARGET_COLUMN, TaskState};
 use crate::text::{cut, guarded};
-use csv::ByteRecord;
 use std::borrow::Cow;
 use std::io;
 use std::io::Write;
@@ -60,24 +59,15 @@ pub fn write_results(
     options: &ResultsOptions,
     out: impl Write,
 ) -> Result<ResultsSummary, ResultsError> {
-    let sources = run.record()?.sources;
-    let has_targets = run.has_targets();
-    let mut writer = options.dialect.begin(out).map_err(ResultsError::Write)?;
     // The groups first: the label of a task depends on all failures, also on later ones.
-    let mut row = ResultRow::new(sources, has_targets, Grouping::read(run)?, options.dialect);
-    let mut summary = ResultsSummary::default();
-    row.fill_header();
-    writer.write_byte_record(&row.cells).map_err(not_written)?;
+    let grouping = Grouping::read(run)?;
+    let has_targets = run.has_targets();
+    let mut writer = ResultsWriter::begin(run.record()?.sources, has_targets, options, out);
     run.for_each_task::<ResultsError>(|task| {
-        if !is_selected(&task, &options.only) {
-            return Ok(());
-        }
-        row.fill(&task);
-        summary.rows[task.outcome] += 1;
-        writer.write_byte_record(&row.cells).map_err(not_written)
+        writer.row(&task, &grouping);
+        writer.failed.take().map_or(Ok(()), |error| Err(ResultsError::Write(error)))
     })?;
-    writer.flush().map_err(ResultsError::Write)?;
-    Ok(summary)
+    Ok(writer.finish()?.0)
 }
 
 /// Returns the error of the writer underneath.
@@ -92,78 +82,108 @@ pub(crate) fn not_written(error: csv::Error) -> ResultsError {
     })
 }
 
-/// The row that is being written. Its memory is used again for the next, because a run may have
-/// millions of rows.
-struct ResultRow {
-    dialect: CsvDialect,
+/// A document with results that is being written, task by task.
+///
+/// Its memory is used again for each row, because a run may have millions of rows.
+pub struct ResultsWriter<W> {
+    options: ResultsOptions,
     /// Whether each row names its target.
     has_targets: bool,
     sources: Vec<SourceRecord>,
     others: OtherColumns,
-    grouping: Grouping,
-    cells: ByteRecord,
+    lines: CsvLines<W>,
+    summary: ResultsSummary,
+    /// The first error, after which nothing more is written.
+    failed: Option<io::Error>,
     text: String,
     time: TimestampText,
     digits: itoa::Buffer,
 }
 
-impl ResultRow {
-    fn new(
+impl<W: Write> ResultsWriter<W> {
+    /// Begins the results of a run with these inputs; rows name their targets if it has some.
+    pub fn begin(
         sources: Vec<SourceRecord>,
         has_targets: bool,
-        grouping: Grouping,
-        dialect: CsvDialect,
+        options: &ResultsOptions,
+        out: W,
     ) -> Self {
         let target = has_targets.then_some(TARGET_COLUMN);
         let ours: Vec<&str> = RESULTS_COLUMNS.iter().copied().chain(target).collect();
-        let others = OtherColumns::new(&sources, &ours);
-        Self {
-            dialect,
+        let mut writer = Self {
+            options: options.clone(),
             has_targets,
+            others: OtherColumns::new(&sources, &ours),
             sources,
-            others,
-            grouping,
-            cells: ByteRecord::new(),
+            lines: options.dialect.begin_lines(out),
+            summary: ResultsSummary::default(),
+            failed: None,
             text: String::new(),
             time: TimestampText::default(),
             digits: itoa::Buffer::new(),
-        }
+        };
+        writer.header();
+        writer
     }
 
-    fn fill_header(&mut self) {
-        self.cells.clear();
-        self.cells.extend(RESULTS_COLUMNS);
-        self.cells.extend(self.has_targets.then_some(TARGET_COLUMN));
+    fn header(&mut self) {
+        let target = self.has_targets.then_some(TARGET_COLUMN);
+        RESULTS_COLUMNS.iter().copied().chain(target).for_each(|name| self.lines.word(name));
         // Names of columns are foreign too: a spreadsheet would run a formula in a header.
-        for name in self.others.names() {
-            self.cells.push_field(guarded(name).as_bytes());
+        self.others.names().iter().for_each(|name| self.lines.field(&guarded(name)));
+        self.failed = self.lines.end_line().err();
+    }
+
+    /// Writes a task, if it is one of the selected ones. An error is kept for the end, because
+    /// other documents of the same run go on.
+    pub fn row(&mut self, task: &TaskRow, grouping: &Grouping) {
+        if self.failed.is_some() || !is_selected(task, &self.options.only) {
+            return;
+        }
+        self.fill(task, grouping);
+        self.summary.rows[task.outcome] += 1;
+        self.failed = self.lines.end_line().err();
+    }
+
+    /// Ends the document; returns what was written, and where.
+    ///
+    /// # Errors
+    ///
+    /// The first one of writing; then the document is not complete.
+    pub fn finish(self) -> io::Result<(ResultsSummary, W)> {
+        match self.failed {
+            Some(error) => Err(error),
+            None => Ok((self.summary, self.lines.finish()?)),
         }
     }
 
-    fn fill(&mut self, task: &TaskRow) {
+    fn fill(&mut self, task: &TaskRow, grouping: &Grouping) {
         // One call for each column or group of columns, in the order of `RESULTS_COLUMNS`.
-        self.cells.clear();
+        let failure = failure_of(task);
         self.id(task);
         self.word(task.command.as_str());
         self.word(task.outcome.as_str());
         self.answer(task.last.as_ref());
-        self.failure(failure_of(task));
+        self.failure(failure);
         self.number(Some(task.attempts));
         self.times(task.first_sent, task.settled);
         let request_id = task.last.as_ref().and_then(|last| last.request_id.as_deref());
         self.service_text(request_id.unwrap_or_default());
         self.source(task);
         self.seen(&task.seen);
-        self.group(task);
-        self.explanation(failure_of(task));
+        let label = failure.and_then(|_| grouping.group_of(task));
+        self.word(&label.map_or_else(String::new, |label| label.to_string()));
+        self.explanation(failure);
         if self.has_targets {
             self.word(task.target.as_deref().unwrap_or_default());
         }
-        self.others.fill(task.source, task.others.as_deref(), &mut self.cells);
+        for cell in self.others.cells(task.source, task.others.as_deref()) {
+            if is_plain(cell) { self.lines.word(cell) } else { self.lines.field(&guarded(cell)) }
+        }
     }
 
     fn id(&mut self, task: &TaskRow) {
-        match self.dialect.id_prefix(&task.id) {
+        match self.options.dialect.id_prefix(&task.id) {
             // Nearly every id: without formatting, which would cost an allocation a row.
             "" => self.word(task.id.as_str()),
             mark => self.word(&format!("{mark}{}", task.id)),
@@ -212,7 +232,7 @@ impl ResultRow {
         // `file:line`, as in the messages about invalid rows.
         self.text.clear();
         self.text.extend([name, ":", self.digits.format(task.line)]);
-        self.cells.push_field(guarded(&self.text).as_bytes());
+        self.lines.field(&guarded(&self.text));
     }
 
     fn seen(&mut self, seen: &SeenRow) {
@@ -221,27 +241,19 @@ impl ResultRow {
         self.time(seen.verified);
     }
 
-    /// Adds the label of the failure group of the task, or an empty cell.
-    fn group(&mut self, task: &TaskRow) {
-        let label = self.grouping.group_of(task).map(|label| label.to_string());
-        self.word(label.as_deref().unwrap_or_default());
-    }
-
     /// Adds a cell with a word of our own, which needs no guard.
     fn word(&mut self, word: &str) {
-        self.cells.push_field(word.as_bytes());
+        self.lines.word(word);
     }
 
     /// Adds a time, or an empty cell.
     fn time(&mut self, time: Option<Timestamp>) {
-        let text = time.map_or("", |time| self.time.format(time));
-        self.cells.push_field(text.as_bytes());
+        self.lines.word(time.map_or("", |time| self.time.format(time)));
     }
 
     /// Adds a number, or an empty cell.
     fn number(&mut self, number: Option<impl itoa::Integer>) {
-        let text = number.map_or("", |number| self.digits.format(number));
-        self.cells.push_field(text.as_bytes());
+        self.lines.word(number.map_or("", |number| self.digits.format(number)));
     }
 
     /// Adds a list of texts of the service as one cell.
@@ -255,8 +267,19 @@ impl ResultRow {
 
     /// Adds a text of the service or its gateway.
     fn service_text(&mut self, text: &str) {
-        self.cells.push_field(service_cell(text).as_bytes());
+        if is_plain(text) { self.word(text) } else { self.lines.field(&service_cell(text)) }
     }
+}
+
+/// Returns whether a text can stand in a cell as it is, without quotes and guards. Nearly every one
+/// can, and this finds it in one pass.
+fn is_plain(text: &str) -> bool {
+    let special = |byte| matches!(byte, b',' | b'"' | b'\r' | b'\n' | b';' | b'\t' | b'\0');
+    let begins_plain = text.bytes().next().is_none_or(|first| first.is_ascii_alphanumeric());
+    // To the end even where one is found: without a branch it takes many bytes at a time.
+    begins_plain
+        && text.len() <= MAX_TEXT_BYTES
+        && !text.bytes().fold(false, |found, byte| found | special(byte))
 }
 
 /// Returns a text of the service as a cell: guarded, and no longer than a cell may be.
@@ -279,4 +302,23 @@ fn fitting(text: &str) -> Cow<'_, str> {
         return Cow::Owned(text.replace('\0', "\u{fffd}"));
     }
     Cow::Borrowed(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn a_plain_text_needs_neither_quotes_nor_guards(text in "[-+=@'a1 ,;\"\t\r\n\0é]{0,4}") {
+            if is_plain(&text) {
+                prop_assert_eq!(&*service_cell(&text), &*text);
+                prop_assert_eq!(&*guarded(&text), &*text);
+                let mut lines = CsvDialect::Plain.begin_lines(Vec::new());
+                lines.field(&text);
+                prop_assert_eq!(lines.finish().unwrap(), text.into_bytes());
+            }
+        }
+    }
 }

@@ -3,6 +3,7 @@
 //! Pure. `input` undoes all that a dialect adds: byte order mark, line ends and the `'` before an
 //! id are removed when results are read as tasks.
 
+use crate::report::format::csv_lines::CsvLines;
 use crate::task::TaskId;
 use csv::{Terminator, Writer, WriterBuilder};
 use std::io;
@@ -34,11 +35,25 @@ impl CsvDialect {
             Self::Plain => Terminator::Any(b'\n'),
             Self::Excel => Terminator::CRLF,
         };
-        if self == Self::Excel {
-            out.write_all(BYTE_ORDER_MARK)?;
-        }
+        out.write_all(self.first_bytes())?;
         let mut builder = WriterBuilder::new();
         Ok(builder.terminator(terminator).buffer_capacity(CHUNK_BYTES).from_writer(out))
+    }
+
+    /// Begins a CSV document that is written field by field.
+    pub(crate) fn begin_lines<W: Write>(self, out: W) -> CsvLines<W> {
+        let line_end = match self {
+            Self::Plain => "\n",
+            Self::Excel => "\r\n",
+        };
+        CsvLines::new(out, self.first_bytes(), line_end)
+    }
+
+    fn first_bytes(self) -> &'static [u8] {
+        match self {
+            Self::Plain => b"",
+            Self::Excel => BYTE_ORDER_MARK,
+        }
     }
 
     /// Returns the prefix of an id.

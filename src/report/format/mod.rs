@@ -5,6 +5,7 @@
 mod closing_events;
 mod csv;
 mod csv_dialect;
+mod csv_lines;
 mod damage_json;
 mod drill_json;
 mod drill_lines;
@@ -25,7 +26,7 @@ mod terminal;
 mod words;
 mod xml;
 
-pub use self::csv::{ResultsError, ResultsOptions, ResultsSummary, write_results};
+pub use self::csv::{ResultsError, ResultsOptions, ResultsSummary, ResultsWriter, write_results};
 pub use closing_events::write_closing_events;
 pub use csv_dialect::CsvDialect;
 pub use html::write_html;

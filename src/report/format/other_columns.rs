@@ -5,9 +5,10 @@
 //! So results that are used as an input again and again keep their width.
 
 use crate::store::SourceRecord;
-use crate::text::guarded;
-use csv::ByteRecord;
+use serde::Deserializer;
+use serde::de::{DeserializeSeed, IgnoredAny, SeqAccess, Visitor};
 use std::collections::{HashMap, HashSet};
+use std::fmt;
 
 /// The prefix of a name that clashes with another.
 const PREFIX: &str = "in_";
@@ -50,23 +51,77 @@ impl OtherColumns {
         &self.names
     }
 
-    /// Adds the other cells of a row, guarded, from their stored JSON array. Columns that its
-    /// source lacks are empty.
-    pub(crate) fn fill(&mut self, source: u32, others: Option<&str>, row: &mut ByteRecord) {
-        for cell in &mut self.cells {
-            cell.clear();
-        }
-        // A damaged cell loses the other columns of its row, but not the outcome of the task.
-        let cells: Vec<String> =
-            others.and_then(|json| serde_json::from_str(json).ok()).unwrap_or_default();
+    /// Returns the other cells of a row, from their stored JSON array. Columns that its source lacks
+    /// are empty.
+    pub(crate) fn cells(&mut self, source: u32, others: Option<&str>) -> &[String] {
+        self.cells.iter_mut().for_each(String::clear);
         let number = usize::try_from(source).expect("a u32 fits a usize");
-        let indices = self.indices.get(number).map_or(&[][..], Vec::as_slice);
-        for (&index, cell) in indices.iter().zip(cells) {
-            self.cells[index] = cell;
+        if let (Some(json), Some(indices)) = (others, self.indices.get(number)) {
+            let cells = CellsOfRow { cells: &mut self.cells, indices };
+            let mut reader = serde_json::Deserializer::from_str(json);
+            if cells.deserialize(&mut reader).and_then(|()| reader.end()).is_err() {
+                // A damaged cell loses the other columns of its row, but not the outcome of the task.
+                self.cells.iter_mut().for_each(String::clear);
+            }
         }
-        for cell in &self.cells {
-            row.push_field(guarded(cell).as_bytes());
+        &self.cells
+    }
+}
+
+/// The cells of a row on their way to their columns. Their memory is used again for each row.
+struct CellsOfRow<'a> {
+    cells: &'a mut [String],
+    indices: &'a [usize],
+}
+
+impl<'de> DeserializeSeed<'de> for CellsOfRow<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, reader: D) -> Result<(), D::Error> {
+        reader.deserialize_seq(self)
+    }
+}
+
+impl<'de> Visitor<'de> for CellsOfRow<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an array of texts")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut cells: A) -> Result<(), A::Error> {
+        for &index in self.indices {
+            if cells.next_element_seed(Cell(&mut self.cells[index]))?.is_none() {
+                return Ok(());
+            }
         }
+        while cells.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(())
+    }
+}
+
+/// One cell.
+struct Cell<'a>(&'a mut String);
+
+impl<'de> DeserializeSeed<'de> for Cell<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, reader: D) -> Result<(), D::Error> {
+        reader.deserialize_str(self)
+    }
+}
+
+impl Visitor<'_> for Cell<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a text")
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<(), E> {
+        self.0.clear();
+        self.0.push_str(text);
+        Ok(())
     }
 }
 
@@ -197,10 +252,17 @@ mod tests {
     fn cells_go_where_their_column_is() {
         let sources = sources(&[&["site", "node"], &["node"]]);
         let mut others = OtherColumns::new(&sources, &[]);
-        let mut row = ByteRecord::new();
-        others.fill(0, Some(r#"["north","=1"]"#), &mut row);
-        others.fill(1, Some(r#"["7"]"#), &mut row);
-        others.fill(1, None, &mut row);
-        assert_eq!(row, vec!["north", "'=1", "", "7", "", ""]);
+        let mut check = |source, json, expected: [&str; 2]| {
+            assert_eq!(others.cells(source, json), expected, "{json:?}");
+        };
+        check(0, Some(r#"["north","=1"]"#), ["north", "=1"]);
+        check(1, Some(r#"["7\n"]"#), ["", "7\n"]);
+        check(1, None, ["", ""]);
+        check(0, Some(r#"["north"]"#), ["north", ""]);
+        check(0, Some(r#"["north","1","more"]"#), ["north", "1"]);
+        check(0, Some(r#"["north",1]"#), ["", ""]);
+        check(0, Some(r#"["north","1"] "#), ["north", "1"]);
+        check(0, Some(r#"["north","1"]]"#), ["", ""]);
+        check(2, Some(r#"["north"]"#), ["", ""]);
     }
 }

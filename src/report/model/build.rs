@@ -8,22 +8,21 @@ use crate::policy::{TuningHint, WavePlace, wave_of};
 use crate::report::model::active_time::ActiveTime;
 use crate::report::model::drill::add_errors;
 use crate::report::model::ending::EndingFacts;
-use crate::report::model::failure_groups::FailureGroups;
-use crate::report::model::peak_rate::PeakRate;
+use crate::report::model::failure_groups::{FailureGroup, FailureGroups, Grouping};
+use crate::report::model::sending_totals::SendingTotals;
 use crate::report::model::targets;
-use crate::report::model::tuning::AnswerTotals;
 use crate::report::model::{
-    Calls, DrillPart, ExcludedPart, ExitStatus, InputPart, Latency, PacePart, Report, RunPart,
-    StillRunning, Target, VerifyCounts,
+    DrillPart, ExcludedPart, ExitStatus, InputPart, PacePart, Report, RunPart, StillRunning,
+    Target, VerifyCounts,
 };
 use crate::settings::RunSettings;
 use crate::store::{
-    AttemptRow, HoldRow, RunReader, RunRecord, SendingRow, SessionRecord, ShardRow, StoreError,
-    TaskRow,
+    AttemptRow, HoldRow, RunReader, RunRecord, SessionRecord, ShardRow, StoreError, TaskRow,
 };
-use crate::task::{Counts, ExcludedTask, Failure, FailureKind, Outcome, OutcomeCounts, Rate};
-use hdrhistogram::Histogram;
+use crate::task::{Counts, ExcludedTask, Failure, Outcome, OutcomeCounts, Rate};
 use std::num::NonZeroU32;
+use std::panic::resume_unwind;
+use std::thread;
 use std::time::Duration;
 
 impl Report {
@@ -33,22 +32,57 @@ impl Report {
     ///
     /// The store's: it can no longer be read, or is damaged.
     pub fn read(run: &RunReader, still_running: StillRunning) -> Result<Self, StoreError> {
+        Self::build(run, still_running, |worked, totals| {
+            let (sent, mut groups) = (SendingTotals::read(run, worked)?, FailureGroups::default());
+            run.for_each_task::<StoreError>(|task| {
+                totals.add(&task);
+                groups.add(&task);
+                Ok(())
+            })?;
+            Ok((sent, groups.finish()))
+        })
+    }
+
+    /// Reads the report of a run, and hands every task to `each` on the way, in the order of the
+    /// input.
+    ///
+    /// Documents with a row for each task are written with it, because a walk over all tasks is most
+    /// of the time of a report.
+    ///
+    /// # Errors
+    ///
+    /// The store's.
+    pub fn read_with(
+        run: &RunReader,
+        still_running: StillRunning,
+        mut each: impl FnMut(&TaskRow, &Grouping),
+    ) -> Result<Self, StoreError> {
+        Self::build(run, still_running, |worked, totals| {
+            let (sent, grouping) = read_sendings_and_groups(run, worked)?;
+            run.for_each_task::<StoreError>(|task| {
+                totals.add(&task);
+                each(&task, &grouping);
+                Ok(())
+            })?;
+            Ok((sent, grouping))
+        })
+    }
+
+    /// Builds the report of a run whose attempts and tasks `walk` adds up.
+    fn build(
+        run: &RunReader,
+        still_running: StillRunning,
+        walk: impl FnOnce(ActiveTime, &mut TaskTotals) -> Result<(SendingTotals, Grouping), StoreError>,
+    ) -> Result<Self, StoreError> {
         let record = run.record()?;
         let shards = run.shards()?;
         let worked = match shards.as_slice() {
             [] if !run.has_targets() => ActiveTime::new(&record.sessions),
             _ => ActiveTime::of_shards(&record.sessions),
         };
-        let mut sent = SendingTotals::new(worked);
-        run.for_each_sending::<StoreError>(|sending| {
-            sent.add(&sending);
-            Ok(())
-        })?;
         let mut totals = TaskTotals::default();
-        run.for_each_task::<StoreError>(|task| {
-            totals.add(&task);
-            Ok(())
-        })?;
+        let (mut sent, grouping) = walk(worked, &mut totals)?;
+        totals.failures = grouping.into_groups();
         sent.calls.pages = run.pages()?;
         // A process records its held time when it ends. The holds are many, one for each throttled
         // answer, so they are read only if a process recorded no end.
@@ -83,6 +117,24 @@ impl Report {
         }
         Ok(report)
     }
+}
+
+/// Reads what must be known before the walk over all tasks: the sums over all attempts, and the
+/// groups of failures, because the label of a task depends on all failures.
+fn read_sendings_and_groups(
+    run: &RunReader,
+    worked: ActiveTime,
+) -> Result<(SendingTotals, Grouping), StoreError> {
+    let Some(second) = run.second_reader() else {
+        return Ok((SendingTotals::read(run, worked)?, Grouping::read(run)?));
+    };
+    // Side by side both take as long as one.
+    thread::scope(|scope| {
+        let grouping = scope.spawn(move || Grouping::read(&second));
+        let sent = SendingTotals::read(run, worked);
+        let grouping = grouping.join().unwrap_or_else(|panic| resume_unwind(panic));
+        Ok((sent?, grouping?))
+    })
 }
 
 /// Returns the times in which the service held the run back, and not a pause between two waves.
@@ -127,8 +179,7 @@ fn assemble(
     paused: Duration,
 ) -> Report {
     let settings = record.run.settings.clone();
-    let wave = totals.wave(&settings);
-    let failures = totals.failures.finish().into_groups();
+    let (wave, failures) = (totals.wave(&settings), totals.failures);
     let facts = EndingFacts {
         last: latest.last.as_ref(),
         still_running: latest.still_running,
@@ -241,86 +292,6 @@ fn input_part(record: &RunRecord) -> InputPart {
     }
 }
 
-/// The sums over all attempts that were sent.
-struct SendingTotals {
-    calls: Calls,
-    latency: LatencyHistogram,
-    peak: PeakRate,
-    worked: ActiveTime,
-    answers: AnswerTotals,
-}
-
-impl SendingTotals {
-    fn new(worked: ActiveTime) -> Self {
-        Self {
-            calls: Calls::default(),
-            latency: LatencyHistogram::new(),
-            peak: PeakRate::default(),
-            worked,
-            answers: AnswerTotals::default(),
-        }
-    }
-
-    fn add(&mut self, sending: &SendingRow) {
-        self.count(sending);
-        self.answers.add(sending);
-        self.peak.add(sending.sent);
-        self.worked.add_sending(sending.sent);
-        // An attempt without a duration was on the wire when its process was killed.
-        if let Some(duration) = sending.duration {
-            let micros = i64::try_from(duration.as_micros()).unwrap_or(i64::MAX);
-            self.worked.add_sign_of_life(sending.sent.plus_micros(micros));
-            self.latency.add(duration);
-        }
-    }
-
-    fn count(&mut self, sending: &SendingRow) {
-        self.calls.attempts += 1;
-        self.calls.retries += u64::from(sending.number > 1);
-        self.calls.throttled += u64::from(sending.failed == Some(FailureKind::Throttled));
-        match sending.http_status {
-            Some(status) => *self.calls.by_status.entry(status).or_default() += 1,
-            None => self.calls.without_answer += 1,
-        }
-    }
-}
-
-/// How long the attempts took that ended.
-struct LatencyHistogram {
-    micros: Histogram<u64>,
-    min: Duration,
-    max: Duration,
-}
-
-impl LatencyHistogram {
-    fn new() -> Self {
-        const HOUR_MICROS: u64 = 3_600_000_000;
-        // Three digits take some 200 KB, whatever the number of attempts.
-        let micros = Histogram::new_with_bounds(1, HOUR_MICROS, 3)
-            .expect("the bounds are in order and three digits are allowed");
-        Self { micros, min: Duration::MAX, max: Duration::ZERO }
-    }
-
-    fn add(&mut self, duration: Duration) {
-        // Saturating, because a longer duration than the histogram's bound must not be lost.
-        self.micros.saturating_record(u64::try_from(duration.as_micros()).unwrap_or(u64::MAX));
-        self.min = self.min.min(duration);
-        self.max = self.max.max(duration);
-    }
-
-    fn finish(self) -> Option<Latency> {
-        if self.micros.is_empty() {
-            return None;
-        }
-        let (min, max) = (self.min, self.max);
-        // The histogram rounds to three digits, while both ends are exact: without the clamp a
-        // percentile could lie outside them.
-        let at =
-            |share| Duration::from_micros(self.micros.value_at_quantile(share)).clamp(min, max);
-        Some(Latency { min, p50: at(0.5), p90: at(0.9), p99: at(0.99), max })
-    }
-}
-
 /// The sums over all tasks.
 #[derive(Default)]
 struct TaskTotals {
@@ -332,7 +303,7 @@ struct TaskTotals {
     flaky: u64,
     /// Tasks that were settled without a call.
     uncalled: u64,
-    failures: FailureGroups,
+    failures: Vec<FailureGroup>,
     /// Why the last task could not be sent that was tried and never left, and when it was tried.
     unsent: Option<(Timestamp, Failure)>,
 }
@@ -349,7 +320,6 @@ impl TaskTotals {
         self.empty += u64::from(task.is_empty());
         self.flaky += u64::from(task.is_flaky());
         self.uncalled += u64::from(task.needed_no_call());
-        self.failures.add(task);
         self.note_unsent(task);
     }
 

@@ -15,6 +15,7 @@ mod last_success;
 mod message_template;
 mod peak_rate;
 mod report;
+mod sending_totals;
 mod sub_task_error;
 mod targets;
 mod tuning;

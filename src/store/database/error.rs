@@ -106,7 +106,7 @@ impl DatabaseError {
             Self::NoTables { .. } => "`batchctl start` makes the tables with the first run".into(),
             Self::Foreign { .. } => "name another database, or rename that schema".into(),
             Self::NoRights { .. } => {
-                "`batchctl schema tables` prints the statements for whoever has the rights".into()
+                "the owner of the database can `GRANT CREATE ON DATABASE … TO` this user".into()
             }
             Self::Statement { .. } => "the log of the server says more".into(),
             Self::Damaged { .. } => {

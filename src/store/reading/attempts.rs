@@ -7,22 +7,24 @@ use crate::journal::{Attempt, Ended, Fact, records};
 use crate::store::error::damage;
 use crate::store::files::MayHaveLeft;
 use crate::store::home::{ChunkIndex, Home};
+use crate::store::ordinal_map::OrdinalMap;
 use crate::task::Ordinal;
 use rusqlite::Error;
-use std::collections::BTreeMap;
+use std::collections::VecDeque;
 
 /// The attempts that are begun and not handed out, each as `T` once it has ended.
 struct Sending<T> {
     index: ChunkIndex,
     may_have_left: MayHaveLeft,
-    /// By their numbers.
-    waiting: BTreeMap<u64, Waiting<T>>,
+    /// In the order of their numbers.
+    waiting: VecDeque<Waiting<T>>,
     /// The number of the attempt that each task has begun.
-    begun: BTreeMap<Ordinal, u64>,
+    begun: OrdinalMap<u64>,
     epoch: u32,
 }
 
 struct Waiting<T> {
+    seq: u64,
     ordinal: Ordinal,
     number: u32,
     leaves_us: i64,
@@ -38,7 +40,7 @@ pub(crate) fn for_each_attempt<T, E: From<Error>>(
     mut take: impl FnMut(T) -> Result<(), E>,
 ) -> Result<(), E> {
     let index = home.chunks()?;
-    let (waiting, begun) = (BTreeMap::new(), BTreeMap::new());
+    let (waiting, begun) = (VecDeque::new(), OrdinalMap::default());
     let mut sending = Sending { index, may_have_left, waiting, begun, epoch: 0 };
     home.segments::<E>(|segment| {
         // A session that is over ends no attempt any more. The first segment of the run in the next
@@ -73,12 +75,11 @@ impl<T> Sending<T> {
             Fact::Started { seq, number, leaves_us } => {
                 self.end_never(ordinal, make);
                 self.begun.insert(ordinal, seq);
-                let row = None;
-                self.waiting.insert(seq, Waiting { ordinal, number, leaves_us, row });
+                self.start(Waiting { seq, ordinal, number, leaves_us, row: None });
             }
             Fact::Withdrawn => {
                 let seq = self.begun.remove(&ordinal).ok_or("nothing was begun")?;
-                self.waiting.remove(&seq);
+                self.remove(seq);
             }
             Fact::Ended(ended) => {
                 let seq = self.begun.remove(&ordinal).ok_or("nothing was begun")?;
@@ -88,6 +89,27 @@ impl<T> Sending<T> {
             Fact::Before(_) | Fact::After { .. } => {}
         }
         Ok(())
+    }
+
+    /// Adds an attempt; nearly always, its number is the highest.
+    fn start(&mut self, waiting: Waiting<T>) {
+        if self.waiting.back().is_none_or(|last| last.seq < waiting.seq) {
+            return self.waiting.push_back(waiting);
+        }
+        match self.find(waiting.seq) {
+            Ok(place) => self.waiting[place] = waiting,
+            Err(place) => self.waiting.insert(place, waiting),
+        }
+    }
+
+    fn find(&self, seq: u64) -> Result<usize, usize> {
+        self.waiting.binary_search_by_key(&seq, |waiting| waiting.seq)
+    }
+
+    fn remove(&mut self, seq: u64) {
+        if let Ok(place) = self.find(seq) {
+            self.waiting.remove(place);
+        }
     }
 
     /// Notes that the attempt of a task never ended.
@@ -103,7 +125,8 @@ impl<T> Sending<T> {
         ended: Option<Ended<'_>>,
         make: &impl Fn(Ordinal, &Attempt<'_>) -> T,
     ) {
-        if let Some(waiting) = self.waiting.get_mut(&seq) {
+        if let Ok(place) = self.find(seq) {
+            let waiting = &mut self.waiting[place];
             let Waiting { ordinal, number, leaves_us, .. } = *waiting;
             waiting.row = Some(make(ordinal, &Attempt { seq, number, leaves_us, ended }));
         }
@@ -115,18 +138,16 @@ impl<T> Sending<T> {
             if self.may_have_left.includes(seq) {
                 self.end(seq, None, make);
             } else {
-                self.waiting.remove(&seq);
+                self.remove(seq);
             }
         }
     }
 
     /// Hands out the attempts before the first one that is still begun.
     fn hand_out<E>(&mut self, take: &mut impl FnMut(T) -> Result<(), E>) -> Result<(), E> {
-        while let Some(first) = self.waiting.first_entry() {
-            if first.get().row.is_none() {
-                break;
-            }
-            first.remove().row.map_or(Ok(()), &mut *take)?;
+        while self.waiting.front().is_some_and(|first| first.row.is_some()) {
+            let first = self.waiting.pop_front();
+            first.and_then(|first| first.row).map_or(Ok(()), &mut *take)?;
         }
         Ok(())
     }

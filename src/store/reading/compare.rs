@@ -144,14 +144,16 @@ fn keep_failure(
 
 /// The most characters of an id, all of them ASCII.
 const ID_BYTES: usize = 36;
+/// The words of an id that is filled with zeros.
+const ID_WORDS: usize = ID_BYTES.div_ceil(8);
 /// The length of a task in the file of the sort.
-const TASK_BYTES: usize = ID_BYTES + 7;
+const TASK_BYTES: usize = 8 * ID_WORDS + 7;
 
 /// A task of one run. The order is that of ids and then of commands, because shorter ids end with
-/// zeros.
+/// zeros. Words whose first byte is the highest have that order as well, and compare faster.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Task {
-    id: [u8; ID_BYTES],
+    id: [u64; ID_WORDS],
     command: Command,
     ordinal: u32,
     outcome: Outcome,
@@ -159,40 +161,54 @@ struct Task {
 
 impl Task {
     fn new(task: &PlannedTask<'_>, record: &TaskRecord<'_>) -> rusqlite::Result<Self> {
-        let mut id = [0; ID_BYTES];
+        let mut bytes = [0; 8 * ID_WORDS];
         let valid = codes::task_id(task.id)?;
-        id.iter_mut().zip(valid.as_str().bytes()).for_each(|(to, from)| *to = from);
+        bytes.iter_mut().zip(valid.as_str().bytes()).for_each(|(to, from)| *to = from);
+        let id = words(&bytes);
         Ok(Self { id, command: task.command, ordinal: task.ordinal, outcome: record.outcome() })
     }
 
-    fn key(&self) -> (&[u8], Command) {
-        (&self.id, self.command)
+    fn key(&self) -> ([u64; ID_WORDS], Command) {
+        (self.id, self.command)
     }
 
     fn task_id(&self) -> rusqlite::Result<TaskId> {
-        let end = self.id.iter().position(|&byte| byte == 0).unwrap_or(ID_BYTES);
-        codes::word(std::str::from_utf8(&self.id[..end])?)
+        let bytes = self.to_bytes();
+        let end = bytes[..ID_BYTES].iter().position(|&byte| byte == 0).unwrap_or(ID_BYTES);
+        codes::word(std::str::from_utf8(&bytes[..end])?)
     }
+}
+
+/// Returns the words of the bytes of an id, each with its first byte as the highest.
+fn words(bytes: &[u8]) -> [u64; ID_WORDS] {
+    std::array::from_fn(|at| {
+        let mut word = [0; 8];
+        word.copy_from_slice(&bytes[8 * at..8 * at + 8]);
+        u64::from_be_bytes(word)
+    })
 }
 
 impl SortEntry<TASK_BYTES> for Task {
     fn to_bytes(self) -> [u8; TASK_BYTES] {
         let mut bytes = [0; TASK_BYTES];
-        bytes[..ID_BYTES].copy_from_slice(&self.id);
-        bytes[ID_BYTES..ID_BYTES + 4].copy_from_slice(&self.ordinal.to_le_bytes());
-        bytes[ID_BYTES + 4..ID_BYTES + 6].copy_from_slice(&self.command.number().to_le_bytes());
-        bytes[ID_BYTES + 6] = self.outcome as u8;
+        for (to, word) in bytes.chunks_exact_mut(8).zip(self.id) {
+            to.copy_from_slice(&word.to_be_bytes());
+        }
+        let rest = &mut bytes[8 * ID_WORDS..];
+        rest[..4].copy_from_slice(&self.ordinal.to_le_bytes());
+        rest[4..6].copy_from_slice(&self.command.number().to_le_bytes());
+        rest[6] = self.outcome as u8;
         bytes
     }
 
     fn from_bytes(bytes: [u8; TASK_BYTES]) -> Self {
-        let (mut id, mut ordinal, mut command) = ([0; ID_BYTES], [0; 4], [0; 2]);
-        id.copy_from_slice(&bytes[..ID_BYTES]);
-        ordinal.copy_from_slice(&bytes[ID_BYTES..ID_BYTES + 4]);
-        command.copy_from_slice(&bytes[ID_BYTES + 4..ID_BYTES + 6]);
+        let (id, rest) = bytes.split_at(8 * ID_WORDS);
+        let (mut ordinal, mut command) = ([0; 4], [0; 2]);
+        ordinal.copy_from_slice(&rest[..4]);
+        command.copy_from_slice(&rest[4..6]);
         let command = Command::numbered(u16::from_le_bytes(command));
-        let outcome = Outcome::ALL[usize::from(bytes[ID_BYTES + 6])];
-        Self { id, command, ordinal: u32::from_le_bytes(ordinal), outcome }
+        let outcome = Outcome::ALL[usize::from(rest[6])];
+        Self { id: words(id), command, ordinal: u32::from_le_bytes(ordinal), outcome }
     }
 }
 

@@ -70,7 +70,7 @@ impl RunReader {
         mut take: impl FnMut(TaskRow) -> Result<(), E>,
     ) -> Result<(), E> {
         // Of a finished run in which all is well nothing needs to be read.
-        if self.totals.settled.all_good() && self.own_unsettled() == 0 {
+        if self.has_no_failures() {
             return Ok(());
         }
         self.for_each_record(|task, record| {

@@ -156,6 +156,27 @@ impl RunReader {
         Ok((reader, target))
     }
 
+    /// Opens the run once more, to read two parts of it side by side. `None` if that would not show
+    /// the same, or if there is nothing to gain.
+    pub(crate) fn second_reader(&self) -> Option<Self> {
+        let is_plain = self.other_shards.is_empty() && self.damage.is_empty();
+        if !is_plain || self.has_no_failures() {
+            return None;
+        }
+        // A commit in between, or another file in the place of this one: then there is no second.
+        Self::open_file(&self.path).ok().filter(|second| {
+            (second.totals, second.origin) == (self.totals, self.origin)
+                && second.may_have_left == self.may_have_left
+        })
+    }
+
+    /// Returns whether it is known without reading any task that none is partial, failed or
+    /// ambiguous.
+    pub(crate) fn has_no_failures(&self) -> bool {
+        let known = self.selected.saturating_sub(self.totals.lost_tasks);
+        self.totals.settled.all_good() && known <= self.totals.settled.selected()
+    }
+
     pub(crate) fn home(&self) -> Home<'_> {
         Home::new(&self.connection)
     }

@@ -7,10 +7,11 @@ use crate::journal::{Damage, Fact, Malformed, RunRecord, records, run_records};
 use crate::store::error::damage;
 use crate::store::files::MayHaveLeft;
 use crate::store::home::{Home, Segment};
+use crate::store::ordinal_map::OrdinalMap;
 use crate::store::unsettled::OpenTask;
 use crate::store::writing::journal_end::JournalEnd;
 use crate::task::{Ordinal, OutcomeCounts};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 
 /// How much later than its recorded time an attempt without an end may have left: the time is
 /// recorded before the attempt is durable.
@@ -22,7 +23,7 @@ pub(crate) struct JournalScan {
     /// The end of the journal.
     pub(crate) end: JournalEnd,
     /// The tasks that were begun and have no outcome.
-    pub(crate) open: BTreeMap<Ordinal, OpenTask>,
+    pub(crate) open: OrdinalMap<OpenTask>,
     /// The tasks whose attempt was begun and cannot have left.
     pub(crate) unsent: Vec<Ordinal>,
     /// The highest number of an attempt that may have left.
@@ -47,7 +48,7 @@ impl JournalScan {
     ) -> rusqlite::Result<Self> {
         let mut scan = Self {
             end: JournalEnd::new(home.chunks()?, home.totals()?),
-            open: BTreeMap::new(),
+            open: OrdinalMap::default(),
             unsent: Vec::new(),
             attempts: 0,
             settled: Some(OutcomeCounts::default()),
@@ -164,6 +165,9 @@ impl JournalScan {
 
     /// Notes an attempt; their numbers ascend, except where those of a killed process are used again.
     fn note_sending(&mut self, seq: u64, sent_us: i64) {
+        if self.sent_us.back().is_none_or(|&(last, _)| last < seq) {
+            return self.sent_us.push_back((seq, sent_us));
+        }
         let place = self.sent_us.partition_point(|&(earlier, _)| earlier < seq);
         self.sent_us.insert(place, (seq, sent_us));
     }
@@ -189,6 +193,8 @@ impl JournalScan {
                 forget_sending(sent_us, seq);
             }
         }
+        // A map without order must not decide about the order of records.
+        self.unsent.sort_unstable();
         open.retain(|_, task| task.attempts > 0 || task.in_doubt);
     }
 

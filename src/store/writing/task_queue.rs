@@ -9,10 +9,11 @@ use crate::journal::{Place, PlanChunk};
 use crate::store::codes;
 use crate::store::error::damage;
 use crate::store::home::Home;
+use crate::store::ordinal_map::OrdinalMap;
 use crate::store::unsettled::OpenTask;
 use crate::store::writing::journal_end::JournalEnd;
 use crate::task::{Ordinal, Task};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 
 /// A task without an outcome.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,7 +36,7 @@ pub struct UnsettledTask {
 #[derive(Debug, Default)]
 pub(crate) struct TaskQueue {
     /// The tasks that earlier processes have begun and not settled.
-    open: BTreeMap<Ordinal, OpenTask>,
+    open: OrdinalMap<OpenTask>,
     origin: Option<Timestamp>,
     /// The tasks of the chunk that was read last and are not handed out.
     ready: VecDeque<Task>,
@@ -47,7 +48,7 @@ pub(crate) struct TaskQueue {
 
 impl TaskQueue {
     /// Returns a queue of all tasks that are not settled; `settled` is their number.
-    pub(crate) fn new(open: BTreeMap<Ordinal, OpenTask>, settled: u64, origin: Timestamp) -> Self {
+    pub(crate) fn new(open: OrdinalMap<OpenTask>, settled: u64, origin: Timestamp) -> Self {
         Self { open, origin: Some(origin), accounted_for: settled, ..Self::default() }
     }
 
