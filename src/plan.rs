@@ -36,6 +36,8 @@ pub struct PlannedRow {
     pub column: Option<u64>,
     /// The other cells, as a JSON array in the order of the source's columns.
     pub others: Option<String>,
+    /// Whether a run before may have carried it out.
+    pub doubted: bool,
 }
 
 /// An input that was read.
@@ -244,6 +246,7 @@ fn read_one<E>(
                 line: row.position.line,
                 column: Some(row.position.column),
                 others: row.others,
+                doubted: false,
             })?,
             Ok(_) => {}
             Err(error) => problems.add(error.into()),

@@ -94,6 +94,7 @@ pub fn resume(state: &Path, id: &RunId, clock: Clock) -> Result<Resumption, RunE
         not_matched: settings.choice.left_out.not_matched,
         not_sampled: settings.choice.left_out.not_sampled,
         before_offset: settings.choice.left_out.before_offset,
+        deletes: record.deletes,
     };
     let changes = reader.changes()?;
     let planned = Planned::new(runs, lock, totals, settings.clone(), clock);

@@ -207,7 +207,15 @@ fn tell_authorities(context: &Context) {
 impl Destination {
     /// Returns the URLs that are called, and through what.
     pub(crate) fn pattern(&self, level: Level) -> String {
-        let pattern = self.endpoint.action_pattern(&self.project, level);
+        self.routed(self.endpoint.action_pattern(&self.project, level))
+    }
+
+    /// Returns the URLs of deletions, and through what they are called.
+    pub(crate) fn deletion_pattern(&self) -> String {
+        self.routed(self.endpoint.deletion_pattern(&self.project))
+    }
+
+    fn routed(&self, pattern: String) -> String {
         match &self.route.proxy {
             Some(proxy) => format!("{pattern} through {proxy}"),
             None => pattern,

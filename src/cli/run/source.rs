@@ -24,6 +24,7 @@ use batchctl::run;
 use batchctl::run::{Planned, Resumable, Resumption, Retry, RetryFilter, Revert};
 use batchctl::settings::RunSettings;
 use batchctl::store::{JobName, RunId, RunRecord};
+use batchctl::task::Command;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 
@@ -109,6 +110,10 @@ impl<'a> RunSource<'a> {
             Self::Revert { which, reason } => {
                 let mut revert = run::revert(state, &which.find(state)?)?;
                 stored_plan::refuse_unapplied(&revert.record)?;
+                if revert.record.run.command == Command::DELETE.as_str() {
+                    let error = "what was deleted cannot be made again, so there is no revert";
+                    return Err(CommandError::usage(error));
+                }
                 revert.reason = reason;
                 OpenedSource::Revert(Box::new(revert))
             }
@@ -253,7 +258,12 @@ impl<'a> OpenedSource<'a> {
             Self::Revert(revert) => revert.command(),
         };
         let settings = self.settings().clone();
-        ActionRequest { word, pattern: destination.pattern(settings.level), settings }
+        let pattern = if word == Command::DELETE.as_str() {
+            destination.deletion_pattern()
+        } else {
+            destination.pattern(settings.level)
+        };
+        ActionRequest { word, pattern, settings }
     }
 
     /// Shows what would be called, where nothing more is wanted; breaks with the exit status then.

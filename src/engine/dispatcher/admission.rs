@@ -43,10 +43,11 @@ where
     /// Queues claimed tasks.
     pub(super) fn take_claimed(&mut self, claimed: Vec<Claim>) {
         self.exhausted = claimed.is_empty();
-        let hold = self.settings.retry.on_doubt == OnDoubt::Hold;
         let now = self.clock.instant();
         for claim in claimed {
-            match claim.last_seq.filter(|_| hold && claim.history.doubted) {
+            let retry = self.settings.retry.for_command(claim.task.command);
+            let is_held = retry.on_doubt == OnDoubt::Hold && claim.history.doubted;
+            match claim.last_seq.filter(|_| is_held) {
                 // An earlier process died with this call on the wire; `--on-doubt hold` forbids
                 // another one.
                 Some(seq) => {

@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 
 /// The version of the journal's encoding.
 const ENCODING: u32 = 1;
+/// The version of a plan with deletions, which older programs must not take for something else.
+const WITH_DELETIONS: u32 = 2;
 
 /// The fields and their names never change; a field that is missing is that of an older version.
 #[derive(Serialize, Deserialize)]
@@ -66,7 +68,7 @@ pub(crate) fn head_text(record: &RunRecord) -> String {
         already_done: *already_done,
         command: run.command.clone(),
         duplicates: *duplicates,
-        encoding: ENCODING,
+        encoding: if record.deletes { WITH_DELETIONS } else { ENCODING },
         endpoint: run.endpoint.clone(),
         id: run.id.to_string(),
         invalid: *invalid,
@@ -102,7 +104,7 @@ impl ShardedJson {
 pub(crate) fn parse_head(text: &str) -> Result<RunRecord, serde_json::Error> {
     let json: HeadJson = serde_json::from_str(text)?;
     let unfit = serde::de::Error::custom;
-    if json.encoding != ENCODING {
+    if ![ENCODING, WITH_DELETIONS].contains(&json.encoding) {
         return Err(serde::de::Error::custom("the encoding of the journal is unknown"));
     }
     let source = |source: SourceJson| SourceRecord { name: source.name, columns: source.columns };
@@ -125,6 +127,7 @@ pub(crate) fn parse_head(text: &str) -> Result<RunRecord, serde_json::Error> {
         duplicates: json.duplicates,
         already_done: json.already_done,
         invalid: json.invalid,
+        deletes: json.encoding == WITH_DELETIONS,
         sharded: json
             .sharded
             .map(|plan| plan.parse().map_err(serde::de::Error::custom))

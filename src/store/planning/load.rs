@@ -159,7 +159,7 @@ pub(crate) fn load(plan: PlanFile<'_>, runs: &RunDirectory, run: &NewRun, new: N
     connection.execute_batch("BEGIN").map_err(&failed)?;
     let mut sorted = SortedRows::new(&plan.directory());
     let loaded = read_rows(plan, new.sources, &new.options, new.on_duplicate, &mut sorted)?;
-    let LoadedRows { rows, not_matched, sources, mut without } = match loaded {
+    let LoadedRows { rows, not_matched, deletes, sources, mut without } = match loaded {
         Ok(loaded) => loaded,
         Err(problems) => return Ok(Err(problems)),
     };
@@ -175,6 +175,7 @@ pub(crate) fn load(plan: PlanFile<'_>, runs: &RunDirectory, run: &NewRun, new: N
         not_matched,
         excluded,
         already_done,
+        deletes,
         ..PlanTotals::default()
     };
     // The sample, the offset and the limit come last, so that they count tasks that are really to
@@ -206,6 +207,7 @@ pub(crate) fn load(plan: PlanFile<'_>, runs: &RunDirectory, run: &NewRun, new: N
 struct LoadedRows {
     rows: u64,
     not_matched: u64,
+    deletes: bool,
     sources: Vec<SourceRecord>,
     without: OrdinalSet,
 }
@@ -218,7 +220,7 @@ fn read_rows(
     on_duplicate: OnDuplicate,
     sorted: &mut SortedRows,
 ) -> Result<Result<LoadedRows, Problems>, StoreError> {
-    let (mut reading, mut problems) = insert_rows(plan, sources, options, sorted)?;
+    let (mut reading, mut problems, deletes) = insert_rows(plan, sources, options, sorted)?;
     // With invalid rows the search for duplicates is spared: it sorts the whole plan.
     if !problems.is_empty() {
         return Ok(Err(problems));
@@ -232,7 +234,7 @@ fn read_rows(
         return Ok(Err(problems));
     }
     let Reading { rows, not_matched, .. } = reading;
-    Ok(Ok(LoadedRows { rows, not_matched, sources, without: duplicates.rows }))
+    Ok(Ok(LoadedRows { rows, not_matched, deletes, sources, without: duplicates.rows }))
 }
 
 fn insert_rows(
@@ -240,14 +242,16 @@ fn insert_rows(
     sources: Vec<Source>,
     options: &InputOptions,
     sorted: &mut SortedRows,
-) -> Result<(Reading, Problems), StoreError> {
+) -> Result<(Reading, Problems, bool), StoreError> {
     let (failed, failed_to_sort) = (plan.failed(), file(plan.path));
     let mut loader = ChunkLoader::new(plan.connection);
-    let read = plan::read(sources, options, |row| {
+    let mut deletes = false;
+    let (reading, problems) = plan::read(sources, options, |row| {
+        deletes |= row.command.is_final();
         loader.push(&tables::planned_task(&row)).map_err(&failed)?;
         let number = tables::sort_number(&row);
         sorted.sorter.push(row.id.as_str(), number).map_err(&failed_to_sort)
     })?;
     loader.finish().map_err(&failed)?;
-    Ok(read)
+    Ok((reading, problems, deletes))
 }

@@ -8,6 +8,7 @@ use crate::store::planning::tables;
 use crate::store::planning::tables::{ChunkLoader, PlanFile, PlanTotals};
 use crate::store::reading::{NewRun, RunReader};
 use crate::store::rows::TaskRow;
+use crate::task::Outcome;
 
 /// Stores the plan of a run with those tasks of another run that `pick` returns.
 ///
@@ -43,6 +44,7 @@ fn copy_tasks(
             totals.rows += 1;
             totals.selected += 1;
             let row = planned(task);
+            totals.deletes |= row.command.is_final();
             loader.push(&tables::planned_task(&row)).map_err(sqlite(plan.path))?;
         }
         Ok(())
@@ -54,6 +56,7 @@ fn copy_tasks(
 /// Returns the row of a task in the new plan. Its column in the input is not recorded, because
 /// only the messages of a plan need it.
 fn planned(task: TaskRow) -> PlannedRow {
-    let TaskRow { ordinal, id, command, source, line, others, .. } = task;
-    PlannedRow { ordinal, id, command, source, line, column: None, others }
+    let TaskRow { ordinal, id, command, source, line, others, outcome, .. } = task;
+    let doubted = outcome == Outcome::Ambiguous && command.is_final();
+    PlannedRow { ordinal, id, command, source, line, column: None, others, doubted }
 }

@@ -56,6 +56,8 @@ pub struct PlanTotals {
     pub before_offset: u64,
     /// Tasks of the same plan that belong to other shards.
     pub of_other_shards: u64,
+    /// Whether a row deletes a batch task.
+    pub deletes: bool,
 }
 
 impl PlanTotals {
@@ -136,6 +138,7 @@ pub(crate) fn planned_task(row: &PlannedRow) -> PlannedTask<'_> {
         line: row.line,
         column: row.column,
         others: row.others.as_deref(),
+        doubted: row.doubted,
     }
 }
 
@@ -256,6 +259,7 @@ pub(crate) fn insert_run(
         // 0 for ever: a plan with invalid rows is refused.
         invalid: 0,
         sharded,
+        deletes: totals.deletes,
         sources,
         sessions: Vec::new(),
     };
